@@ -1,0 +1,247 @@
+// Package record holds what kist remembers: the Receipt of an installed
+// release, path by path, and the Generation that says which receipts, defaults
+// and command links are in force. Values and their JSON; no effects.
+//
+// Both documents carry a format number. A later kist reads every earlier
+// format for ever; an unknown format or field is an error here, because
+// removing files by a record that is only half understood is how home
+// directories get lost.
+package record
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// Format is the format number this package writes.
+const Format = 1
+
+// An ID names one installed release, its prefix and its receipt:
+// <channel>-<tool>-<version>-<8 random hex digits>, the version escaped.
+type ID string
+
+// NewID makes the ID of a release from four random bytes, so that installing
+// the same version again never meets an old directory.
+func NewID(channel, tool, version string, random [4]byte) ID {
+	return ID(channel + "-" + tool + "-" + EscapeVersion(version) + "-" + hex.EncodeToString(random[:]))
+}
+
+// EscapeVersion spells a version for use in a path: lower case, ":" and "~" as "_".
+func EscapeVersion(version string) string {
+	return strings.NewReplacer(":", "_", "~", "_").Replace(strings.ToLower(version))
+}
+
+// Valid reports whether id is one path element of an ID's alphabet.
+func (id ID) Valid() bool {
+	return len(id) > 9 && len(id) < 255 && !strings.Contains(string(id), "..") && id[0] != '.' &&
+		strings.Trim(string(id), "abcdefghijklmnopqrstuvwxyz0123456789._+-") == ""
+}
+
+// Type is what an Entry is.
+type Type string
+
+// The types of entry; there are no others in a prefix.
+const (
+	File Type = "file"
+	Dir  Type = "dir"
+	Link Type = "link"
+)
+
+// An Entry is one path that was written below a prefix.
+type Entry struct {
+	Path      string        `json:"path"` // slash-separated, local to the prefix
+	Type      Type          `json:"type"`
+	Mode      fs.FileMode   `json:"mode,omitempty"`      // permission bits of a file or directory
+	Size      int64         `json:"size,omitempty"`      // bytes of a file
+	Digest    verify.Digest `json:"digest,omitzero"`     // of a file, SHA-256
+	Target    string        `json:"target,omitempty"`    // of a link
+	Component string        `json:"component,omitempty"` // which component brought it
+}
+
+// A Command is one path of a prefix that is offered as a command.
+type Command struct {
+	Name string `json:"name"`
+	Path string `json:"path"` // slash-separated, local to the prefix
+}
+
+// A Receipt is the record of one installed release.
+type Receipt struct {
+	Format     int                `json:"format"`
+	ID         ID                 `json:"id"`
+	Channel    string             `json:"channel"`
+	Tool       string             `json:"tool"`
+	Version    string             `json:"version"`
+	Labels     []string           `json:"labels,omitempty"`
+	Platform   manifests.Platform `json:"platform"`
+	Components []string           `json:"components,omitempty"`
+	Evidence   verify.Evidence    `json:"evidence"`  // of the document that named the release
+	Artifacts  []Artifact         `json:"artifacts"` // what was unpacked
+	Entries    []Entry            `json:"entries"`   // parents before children
+	Commands   []Command          `json:"commands,omitempty"`
+	Env        map[string]string  `json:"env,omitempty"` // "{prefix}" stands for the prefix
+	Installed  time.Time          `json:"installed"`
+	Kist       string             `json:"kist"` // version of kist that wrote it
+	// Removed says that the release was uninstalled: Entries are only the
+	// paths that were kept because they had changed.
+	Removed bool `json:"removed,omitempty"`
+}
+
+// An Artifact is one file that was unpacked, and how it was proved.
+type Artifact struct {
+	Name      string          `json:"name"`
+	Component string          `json:"component,omitempty"`
+	Size      int64           `json:"size"`
+	Digest    verify.Digest   `json:"digest"` // SHA-256 of the file as it came
+	Evidence  verify.Evidence `json:"evidence"`
+}
+
+// Ref is how people name the release: channel/tool@version.
+func (r Receipt) Ref() string { return r.Channel + "/" + r.Tool + "@" + r.Version }
+
+// Key is the identity of the tool: channel/tool.
+func (r Receipt) Key() string { return r.Channel + "/" + r.Tool }
+
+// Alias is the stable path of r's prefix below toolchains/.
+func (r Receipt) Alias() string { return path.Join(r.Channel, r.Tool, EscapeVersion(r.Version)) }
+
+// A CommandLink is one command in force: its name and where it leads, below prefixes/.
+type CommandLink struct {
+	Name   string `json:"name"`
+	ID     ID     `json:"id"`
+	Target string `json:"target"` // path below the prefix
+}
+
+// A Generation is the numbered set of receipts, defaults and links in force.
+type Generation struct {
+	Format   int           `json:"format"`
+	Number   uint64        `json:"number"`           // counts up from 1; zero: nothing installed yet
+	Parent   uint64        `json:"parent,omitempty"` // the one before, to which rollback returns
+	Made     time.Time     `json:"made"`
+	Receipts []ID          `json:"receipts"`
+	Defaults map[string]ID `json:"defaults,omitempty"` // by channel/tool
+	Links    []CommandLink `json:"links,omitempty"`    // sorted by name
+}
+
+// Has reports whether g names id.
+func (g Generation) Has(id ID) bool {
+	for _, have := range g.Receipts {
+		if have == id {
+			return true
+		}
+	}
+	return false
+}
+
+// Encode writes r as indented JSON.
+func (r Receipt) Encode() ([]byte, error) { r.Format = Format; return encode(r) }
+
+// Encode writes g as indented JSON.
+func (g Generation) Encode() ([]byte, error) { g.Format = Format; return encode(g) }
+
+func encode(v any) ([]byte, error) {
+	data, err := json.MarshalIndent(v, "", "\t")
+	return append(data, '\n'), err
+}
+
+// ParseReceipt reads a receipt. A path that is not local, a type that is not
+// known, an unknown field or format is an error: nothing may be removed by it.
+func ParseReceipt(data []byte) (Receipt, error) {
+	var r Receipt
+	if err := decode(data, &r); err != nil {
+		return Receipt{}, fmt.Errorf("receipt: %w", err)
+	}
+	if r.Format != Format {
+		return Receipt{}, fmt.Errorf("receipt: format %d is not known to this kist", r.Format)
+	}
+	for _, check := range []error{manifests.ValidName(r.Channel), manifests.ValidName(r.Tool), manifests.ValidVersion(r.Version)} {
+		if check != nil {
+			return Receipt{}, fmt.Errorf("receipt: %w", check)
+		}
+	}
+	if !r.ID.Valid() {
+		return Receipt{}, fmt.Errorf("receipt: id %q is not one", r.ID)
+	}
+	seen := make(map[string]bool, len(r.Entries))
+	for _, e := range r.Entries {
+		if err := e.validate(); err != nil {
+			return Receipt{}, fmt.Errorf("receipt %s: %w", r.ID, err)
+		}
+		if seen[e.Path] {
+			return Receipt{}, fmt.Errorf("receipt %s: %q is listed twice", r.ID, e.Path)
+		}
+		seen[e.Path] = true
+	}
+	for _, c := range r.Commands {
+		if c.Name == "" || path.Base(c.Name) != c.Name || c.Name == "." || c.Name == ".." || !Local(c.Path) {
+			return Receipt{}, fmt.Errorf("receipt %s: command %q at %q leaves its directory", r.ID, c.Name, c.Path)
+		}
+	}
+	return r, nil
+}
+
+// ParseGeneration reads a generation.
+func ParseGeneration(data []byte) (Generation, error) {
+	var g Generation
+	if err := decode(data, &g); err != nil {
+		return Generation{}, fmt.Errorf("generation: %w", err)
+	}
+	if g.Format != Format {
+		return Generation{}, fmt.Errorf("generation: format %d is not known to this kist", g.Format)
+	}
+	for _, id := range g.Receipts {
+		if !id.Valid() {
+			return Generation{}, fmt.Errorf("generation %d: id %q is not one", g.Number, id)
+		}
+	}
+	for _, l := range g.Links {
+		if l.Name == "" || path.Base(l.Name) != l.Name || l.Name == "." || l.Name == ".." || !l.ID.Valid() || !Local(l.Target) {
+			return Generation{}, fmt.Errorf("generation %d: link %q leaves its directory", g.Number, l.Name)
+		}
+	}
+	return g, nil
+}
+
+func decode(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return fmt.Errorf("text after the document")
+	}
+	return nil
+}
+
+func (e Entry) validate() error {
+	if !Local(e.Path) {
+		return fmt.Errorf("%q is not a path below the prefix", e.Path)
+	}
+	if e.Mode&^fs.ModePerm != 0 {
+		return fmt.Errorf("%q has mode %v", e.Path, e.Mode)
+	}
+	switch {
+	case e.Type == File && !e.Digest.IsZero() && e.Size >= 0 && e.Target == "",
+		e.Type == Dir && e.Digest.IsZero() && e.Target == "",
+		e.Type == Link && e.Digest.IsZero() && e.Target != "":
+		return nil
+	}
+	return fmt.Errorf("%q of type %q does not state what that type must", e.Path, e.Type)
+}
+
+// Local reports whether p is a slash-separated path in its simplest form that
+// stays below where it starts.
+func Local(p string) bool {
+	return p != "" && p != "." && !path.IsAbs(p) && path.Clean(p) == p && p != ".." && !strings.HasPrefix(p, "../") &&
+		!strings.Contains(p, "\x00")
+}

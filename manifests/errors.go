@@ -1,0 +1,109 @@
+package manifests
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// An UnknownToolError says that a channel offers no such tool.
+type UnknownToolError struct {
+	Channel, Tool string
+	Near          []string
+}
+
+func (e *UnknownToolError) Error() string {
+	if e.Channel == "" {
+		return fmt.Sprintf("no channel offers %q%s", e.Tool, near(e.Near))
+	}
+	return fmt.Sprintf("channel %s offers no %q%s", e.Channel, e.Tool, near(e.Near))
+}
+
+// An UnknownVersionError says that a tool has no such version or label.
+type UnknownVersionError struct {
+	Channel, Tool, Version string
+	Near                   []string
+}
+
+func (e *UnknownVersionError) Error() string {
+	return fmt.Sprintf("%s/%s has no version %q%s", e.Channel, e.Tool, e.Version, near(e.Near))
+}
+
+// An UnknownComponentError says that a release has no such component.
+type UnknownComponentError struct {
+	Tool, Version, Component string
+	Near                     []string
+}
+
+func (e *UnknownComponentError) Error() string {
+	return fmt.Sprintf("%s %s has no component %q%s", e.Tool, e.Version, e.Component, near(e.Near))
+}
+
+// An UnsupportedPlatformError says that a release was not built for a platform.
+type UnsupportedPlatformError struct {
+	Tool, Version string
+	Platform      Platform
+	Have          []Platform
+}
+
+func (e *UnsupportedPlatformError) Error() string {
+	have := make([]string, len(e.Have))
+	for i, p := range e.Have {
+		have[i] = p.String()
+	}
+	slices.Sort(have)
+	return fmt.Sprintf("%s %s is not built for %s, only for %s", e.Tool, e.Version, e.Platform,
+		strings.Join(slices.Compact(have), ", "))
+}
+
+func near(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return "; near it: " + strings.Join(names, ", ")
+}
+
+// Near returns up to three of have that a person who typed s may have meant,
+// the closest first: by edit distance, or because one begins with the other.
+func Near(s string, have []string) []string {
+	type scored struct {
+		name string
+		cost int
+	}
+	var found []scored
+	for _, h := range have {
+		cost := distance(s, h)
+		if strings.HasPrefix(h, s) || strings.HasPrefix(s, h) {
+			cost = min(cost, 1)
+		}
+		if cost <= max(2, len(s)/3) && cost < max(len(s), len(h)) {
+			found = append(found, scored{h, cost})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b scored) int { return a.cost - b.cost })
+	var names []string
+	for _, f := range found[:min(3, len(found))] {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// distance is the Levenshtein distance of a and b, in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = min(diagonal, row[j], row[j+1]) + 1
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,195 @@
+package manifests
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/kist-tools/kist/verify"
+)
+
+// A Release is one version of a tool for one platform: what to fetch and what
+// becomes of it. It is made by a Catalog and has no effects.
+type Release struct {
+	Channel    string
+	Tool       string
+	Version    string
+	Labels     []string
+	Platform   Platform // of the host it was chosen for
+	Components []string // what Artifacts provide, by name
+	Artifacts  []Artifact
+	// Commands are path.Match patterns below the prefix; each executable
+	// regular file that matches becomes a command of its base name.
+	Commands []string
+	// Env is what the toolchain needs set; "{prefix}" stands for its prefix.
+	// An empty value unsets. Applied by run and shown by env.
+	Env      map[string]string
+	Evidence verify.Evidence // of the document that names the release
+}
+
+// An Artifact is one downloadable file.
+type Artifact struct {
+	Name      string   // for people and messages: the file's name
+	Component string   // which component of the release it is
+	Refs      []string // where it can be had, in order of preference
+	Size      int64    // in bytes; 0 where no proved document states it, then MaxArtifact applies
+	Unpacked  int64    // size of the files in it, 0 if not stated
+	Integrity Integrity
+	Layout    Layout
+	Witness   *Witness // a file inside that must confirm the version
+}
+
+// Integrity is what an artifact must prove: exactly one of the three.
+type Integrity struct {
+	Digest    verify.Digest
+	Signature *Signature
+	Tree      *TreeHash
+}
+
+// A Signature proves an artifact by a detached OpenPGP signature over it, which
+// binds neither its name nor its version: such an artifact needs a Witness.
+type Signature struct {
+	Data   []byte // the signature block
+	Policy verify.Policy
+}
+
+// A TreeHash proves a zip by the h1 hash of its contents, which a checksum
+// database states (golang.org/x/mod/sumdb/dirhash).
+type TreeHash struct {
+	H1       string // "h1:<base64>"
+	Evidence verify.Evidence
+}
+
+// Layout says how an artifact becomes files of the prefix.
+type Layout struct {
+	Format string   `json:"format"`          // one of Formats
+	Strip  int      `json:"strip,omitempty"` // leading path elements to drop
+	Into   string   `json:"into,omitempty"`  // directory below the prefix; for format "file" the file's whole path
+	Exec   []string `json:"exec,omitempty"`  // patterns of files to make executable, for archives that hold no modes: path.Match below the prefix, and a last element "**" means everything below
+	// Copies maps a base name to another: each file of the first name is
+	// also written under the second in its directory. The Go toolchain module
+	// holds go.mod files as _go.mod.
+	Copies map[string]string `json:"copies,omitempty"`
+}
+
+// Formats are the artifact formats kist unpacks.
+func Formats() []string {
+	return []string{"tar", "tar.gz", "tar.xz", "tar.zst", "tar.bz2", "zip", "deb", "file"}
+}
+
+// A Witness is a file of the prefix that must hold a text.
+type Witness struct {
+	Path     string `json:"path"`
+	Contains string `json:"contains"`
+	// WholeLine demands that some line equals Contains, not merely holds it,
+	// so that 1.2.1 is not witnessed by 1.2.10.
+	WholeLine bool `json:"whole_line,omitempty"`
+}
+
+// Ceilings on what one release may be.
+const (
+	MaxArtifact  = 8 << 30 // bytes of one artifact
+	MaxUnpacked  = 64 << 30
+	MaxArtifacts = 1024
+)
+
+// Validate reports whether r states, for every artifact, what it must prove:
+// exactly one usable integrity, a place to get it from, sizes below the
+// ceilings, paths that stay inside the prefix, a Witness beside every detached
+// signature. It is the one gate between a source and an install; its error
+// matches verify.ErrUntrusted.
+func (r Release) Validate() error {
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("%s/%s %s: %s: %w", r.Channel, r.Tool, r.Version, fmt.Sprintf(format, args...), verify.ErrUntrusted)
+	}
+	if err := ValidName(r.Channel); err != nil {
+		return fail("channel: %v", err)
+	}
+	if err := ValidName(r.Tool); err != nil {
+		return fail("tool: %v", err)
+	}
+	if err := ValidVersion(r.Version); err != nil {
+		return fail("version: %v", err)
+	}
+	if len(r.Artifacts) == 0 || len(r.Artifacts) > MaxArtifacts {
+		return fail("%d artifacts, want 1 to %d", len(r.Artifacts), MaxArtifacts)
+	}
+	for _, pattern := range r.Commands {
+		if err := localPath(pattern); err != nil {
+			return fail("command %v", err)
+		}
+		if _, err := path.Match(pattern, ""); err != nil {
+			return fail("command pattern %q: %v", pattern, err)
+		}
+	}
+	for _, a := range r.Artifacts {
+		if err := a.validate(); err != nil {
+			return fail("artifact %s: %v", a.Name, err)
+		}
+	}
+	return nil
+}
+
+func (a Artifact) validate() error {
+	stated := 0
+	if !a.Integrity.Digest.IsZero() {
+		stated++
+	}
+	if s := a.Integrity.Signature; s != nil {
+		stated++
+		if len(s.Data) == 0 || s.Policy.Keys == nil || s.Policy.Threshold < 1 {
+			return fmt.Errorf("a signature without data, keys or threshold")
+		}
+		if a.Witness == nil {
+			return fmt.Errorf("a detached signature binds no version: a witness is required")
+		}
+	}
+	if t := a.Integrity.Tree; t != nil {
+		stated++
+		if !strings.HasPrefix(t.H1, "h1:") || t.Evidence.Kind != verify.ByTree || a.Layout.Format != "zip" {
+			return fmt.Errorf("a content hash without proof, or not over a zip")
+		}
+	}
+	if stated != 1 {
+		return fmt.Errorf("%d integrities stated, want exactly one", stated)
+	}
+	if len(a.Refs) == 0 {
+		return fmt.Errorf("no location")
+	}
+	if a.Size < 0 || a.Size > MaxArtifact || a.Unpacked < 0 || a.Unpacked > MaxUnpacked {
+		return fmt.Errorf("size %d, unpacked %d: outside the limits", a.Size, a.Unpacked)
+	}
+	if a.Layout.Strip < 0 || a.Layout.Strip > 16 {
+		return fmt.Errorf("strip %d: want 0 to 16", a.Layout.Strip)
+	}
+	known := false
+	for _, f := range Formats() {
+		known = known || f == a.Layout.Format
+	}
+	if !known {
+		return fmt.Errorf("format %q is unknown", a.Layout.Format)
+	}
+	if a.Layout.Into != "" {
+		if err := localPath(a.Layout.Into); err != nil {
+			return err
+		}
+	} else if a.Layout.Format == "file" {
+		return fmt.Errorf("a single file without a path")
+	}
+	if a.Witness != nil {
+		if a.Witness.Contains == "" {
+			return fmt.Errorf("a witness that confirms nothing")
+		}
+		return localPath(a.Witness.Path)
+	}
+	return nil
+}
+
+// localPath accepts a slash-separated path that stays below the prefix.
+func localPath(p string) error {
+	switch {
+	case p == "", path.IsAbs(p), p != path.Clean(p), p == "..", strings.HasPrefix(p, "../"), strings.ContainsAny(p, "\\\x00"):
+		return fmt.Errorf("path %q leaves the prefix or is not in its simplest form", p)
+	}
+	return nil
+}

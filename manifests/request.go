@@ -1,0 +1,81 @@
+package manifests
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Request asks a channel for one release.
+type Request struct {
+	Tool       string
+	Version    string // exact, a prefix such as 1.25, a label; empty: the channel's own choice
+	Platform   Platform
+	Components []string // optional components by name
+}
+
+// A Platform is where a toolchain runs: an operating system and an
+// architecture in Go's spelling, and on Linux a C library ("gnu", "musl").
+type Platform struct {
+	OS   string `json:"os"`
+	Arch string `json:"arch"`
+	Libc string `json:"libc,omitempty"` // empty: does not matter
+}
+
+// ParsePlatform reads "os/arch", "os/arch/libc" or "any", the zero Platform.
+func ParsePlatform(s string) (Platform, error) {
+	if s == "any" {
+		return Platform{}, nil
+	}
+	part := strings.Split(s, "/")
+	if len(part) != 2 && len(part) != 3 {
+		return Platform{}, fmt.Errorf("platform %q: want os/arch, os/arch/libc or any", s)
+	}
+	for _, p := range part {
+		if p == "" || strings.Trim(p, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+			return Platform{}, fmt.Errorf("platform %q: want os/arch, os/arch/libc or any", s)
+		}
+	}
+	p := Platform{OS: part[0], Arch: part[1]}
+	if len(part) == 3 {
+		p.Libc = part[2]
+	}
+	return p, nil
+}
+
+func (p Platform) String() string {
+	switch {
+	case p == Platform{}:
+		return "any"
+	case p.Libc != "":
+		return p.OS + "/" + p.Arch + "/" + p.Libc
+	}
+	return p.OS + "/" + p.Arch
+}
+
+// IsAny reports whether p names no platform in particular.
+func (p Platform) IsAny() bool { return p == Platform{} }
+
+// Fit says how well something built for p serves host: 0 not at all, 1 built
+// for any platform, 2 for the system and architecture, 3 for its C library too.
+func (p Platform) Fit(host Platform) int {
+	switch {
+	case p.IsAny():
+		return 1
+	case p.OS != host.OS || p.Arch != host.Arch:
+		return 0
+	case p.Libc == "":
+		return 2
+	case p.Libc == host.Libc:
+		return 3
+	}
+	return 0
+}
+
+// MarshalText and UnmarshalText make a Platform its text form in JSON and TOML.
+func (p Platform) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText is the inverse of MarshalText.
+func (p *Platform) UnmarshalText(text []byte) (err error) {
+	*p, err = ParsePlatform(string(text))
+	return err
+}

@@ -1,0 +1,69 @@
+package manifests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// A Transport brings bytes. It proves nothing about them.
+type Transport interface {
+	// Open returns the bytes of ref from offset on, and the size of the whole
+	// in bytes, or -1 if it is not known. ref is a URL (https, http, file) and
+	// an offset that the far side cannot serve is an error matching
+	// ErrNoRange. A ref that is not there matches ErrNotFound; any other
+	// failure to get it ErrUnreachable. Errors never show a user name or
+	// password of ref.
+	Open(ctx context.Context, ref string, offset int64) (body io.ReadCloser, size int64, err error)
+}
+
+var (
+	// ErrNotFound: the origin answered, and says that there is no such thing.
+	ErrNotFound = errors.New("not found")
+	// ErrUnreachable: the origin gave no usable answer.
+	ErrUnreachable = errors.New("unreachable")
+	// ErrOffline: not asked, because the network was forbidden. It also
+	// matches ErrUnreachable.
+	ErrOffline = fmt.Errorf("offline: %w", ErrUnreachable)
+	// ErrNoRange: the origin cannot send from that offset.
+	ErrNoRange = errors.New("no such range")
+)
+
+// Ceilings on documents, in bytes.
+const (
+	MaxManifest  = 16 << 20 // a signed manifest; over it is an error, never a cut
+	MaxSignature = 64 << 10 // a block of signatures
+	MaxHint      = 32 << 20 // an unsigned version index
+)
+
+// A TooLargeError says that something is over its ceiling.
+type TooLargeError struct {
+	Name  string
+	Limit int64
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%s: larger than the limit of %d bytes", e.Name, e.Limit)
+}
+
+// ReadAll reads the whole of ref, which may have limit bytes at most; more is a
+// *TooLargeError, never a cut.
+func ReadAll(ctx context.Context, t Transport, ref string, limit int64) ([]byte, error) {
+	body, size, err := t.Open(ctx, ref, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	if size > limit {
+		return nil, &TooLargeError{ref, limit}
+	}
+	data, err := io.ReadAll(io.LimitReader(body, limit+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case int64(len(data)) > limit:
+		return nil, &TooLargeError{ref, limit}
+	}
+	return data, nil
+}

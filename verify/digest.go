@@ -1,0 +1,114 @@
+package verify
+
+import (
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+)
+
+// A Digest is a strong content digest: SHA-256 or SHA-512, and nothing weaker
+// can be expressed. Its text form is "sha256:<hex>" or "sha512:<hex>" in lower
+// case. Digests are comparable; the zero Digest matches no content.
+type Digest struct{ text string }
+
+// ParseDigest reads "sha256:<64 hex>" or "sha512:<128 hex>". Hex in upper case
+// is accepted and stored in lower case; any other algorithm, MD5 and SHA-1
+// among them, is an error.
+func ParseDigest(s string) (Digest, error) {
+	algorithm, digits, ok := strings.Cut(s, ":")
+	if !ok {
+		return Digest{}, fmt.Errorf("digest %q: no algorithm before a colon", s)
+	}
+	sum, err := hex.DecodeString(digits)
+	if err != nil {
+		return Digest{}, fmt.Errorf("digest %q: not hexadecimal", s)
+	}
+	switch {
+	case algorithm == "sha256" && len(sum) == sha256.Size,
+		algorithm == "sha512" && len(sum) == sha512.Size:
+		return Digest{algorithm + ":" + hex.EncodeToString(sum)}, nil
+	case algorithm == "sha256", algorithm == "sha512":
+		return Digest{}, fmt.Errorf("digest %q: wrong length for %s", s, algorithm)
+	}
+	return Digest{}, fmt.Errorf("digest %q: algorithm %q is not accepted, only sha256 and sha512", s, algorithm)
+}
+
+// SHA256 wraps a finished SHA-256 sum.
+func SHA256(sum [sha256.Size]byte) Digest {
+	return Digest{"sha256:" + hex.EncodeToString(sum[:])}
+}
+
+// DigestOf returns the SHA-256 digest of data.
+func DigestOf(data []byte) Digest { return SHA256(sha256.Sum256(data)) }
+
+func (d Digest) String() string { return d.text }
+
+// IsZero reports whether d was never set.
+func (d Digest) IsZero() bool { return d.text == "" }
+
+// Algorithm returns "sha256" or "sha512", or "" for the zero Digest.
+func (d Digest) Algorithm() string {
+	algorithm, _, _ := strings.Cut(d.text, ":")
+	return algorithm
+}
+
+// Hex returns the digits alone, in lower case.
+func (d Digest) Hex() string {
+	_, digits, _ := strings.Cut(d.text, ":")
+	return digits
+}
+
+// MarshalText and UnmarshalText make a Digest a string in JSON and TOML; the
+// empty string is the zero Digest.
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.text), nil }
+
+// UnmarshalText is the inverse of MarshalText.
+func (d *Digest) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*d = Digest{}
+		return nil
+	}
+	parsed, err := ParseDigest(string(text))
+	if err != nil {
+		return err
+	}
+	*d = parsed
+	return nil
+}
+
+func (d Digest) newHash() hash.Hash {
+	if d.Algorithm() == "sha512" {
+		return sha512.New()
+	}
+	return sha256.New()
+}
+
+// Check reads r to its end and reports whether it holds exactly size bytes that
+// match want. A negative size is not compared. name is what errors call the
+// data. It returns a *SizeError or *DigestError when the content is not what
+// was asked for, and otherwise r's own error.
+func Check(name string, r io.Reader, size int64, want Digest) error {
+	if want.IsZero() {
+		return fmt.Errorf("%s: %w: no digest to check against", name, ErrUntrusted)
+	}
+	h := want.newHash()
+	if size >= 0 {
+		r = io.LimitReader(r, size+1)
+	}
+	n, err := io.Copy(h, r)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if size >= 0 && n != size {
+		return &SizeError{Name: name, Want: size, Got: n}
+	}
+	got := Digest{want.Algorithm() + ":" + hex.EncodeToString(h.Sum(nil))}
+	if got != want {
+		return &DigestError{Name: name, Want: want, Got: got}
+	}
+	return nil
+}

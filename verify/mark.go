@@ -1,0 +1,89 @@
+package verify
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	// MaxSkew is how far a document may be issued ahead of the clock.
+	MaxSkew = 5 * time.Minute
+	// MaxLife is the longest time a native manifest may stay valid.
+	MaxLife = 400 * 24 * time.Hour
+)
+
+// A Mark is the newest state of a channel that was proved: the memory that
+// stops downgrade, equivocation and freeze. Channels count by Serial (native;
+// the tree size of a checksum database) or, where Serial is 0, by Issued (Rust,
+// Debian). The zero Mark belongs to a source that publishes nothing to count by.
+type Mark struct {
+	Channel string    `json:"channel"`
+	Serial  uint64    `json:"serial,omitempty"`
+	Issued  time.Time `json:"issued,omitzero"`
+	Expires time.Time `json:"expires,omitzero"` // zero: upstream gives none
+	Digest  Digest    `json:"digest,omitzero"`  // of the proved manifest
+	// Head is the signed tree head of a checksum database, from which the
+	// next, larger tree is proved to descend. Empty for other sources.
+	Head []byte `json:"head,omitempty"`
+}
+
+// IsZero reports whether m counts nothing.
+func (m Mark) IsZero() bool { return m.Serial == 0 && m.Issued.IsZero() }
+
+func (m Mark) number() string {
+	if m.Serial > 0 {
+		return fmt.Sprintf("serial %d", m.Serial)
+	}
+	return "date " + m.Issued.UTC().Format(time.DateOnly)
+}
+
+// Fresh judges m against the clock alone. It returns an *ExpiredError if m was
+// issued more than MaxSkew after now, has expired, expires no later than it was
+// issued, or lives longer than MaxLife. A Mark without dates is always fresh.
+func (m Mark) Fresh(now time.Time) error {
+	fail := func(format string, args ...any) error {
+		return &ExpiredError{Channel: m.Channel, Issued: m.Issued, Expires: m.Expires, Now: now,
+			Rule: fmt.Sprintf(format, args...)}
+	}
+	stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+	switch {
+	case m.Issued.After(now.Add(MaxSkew)):
+		return fail("issued at %s, which is in the future (it is %s here)", stamp(m.Issued), stamp(now))
+	case m.Expires.IsZero():
+		return nil
+	case !m.Expires.After(m.Issued):
+		return fail("expires at %s, not after it was issued at %s", stamp(m.Expires), stamp(m.Issued))
+	case m.Expires.Sub(m.Issued) > MaxLife:
+		return fail("valid for %d days, over the limit of %d", int(m.Expires.Sub(m.Issued).Hours()/24), int(MaxLife.Hours()/24))
+	case !now.Before(m.Expires):
+		return fail("expired at %s (it is %s here)", stamp(m.Expires), stamp(now))
+	}
+	return nil
+}
+
+// Supersedes judges m as the successor of last, the mark stored before it. The
+// clock counts as never earlier than last.Issued, so that setting it back does
+// not bring an expired manifest to life. A zero last accepts any fresh m. It
+// returns an *ExpiredError as Fresh does, or a *DowngradeError if m counts lower
+// than last, or the same with another Digest.
+func (m Mark) Supersedes(last Mark, now time.Time) error {
+	if now.Before(last.Issued) {
+		now = last.Issued
+	}
+	if err := m.Fresh(now); err != nil {
+		return err
+	}
+	if last.IsZero() {
+		return nil
+	}
+	older := m.Serial < last.Serial
+	same := m.Serial == last.Serial
+	if m.Serial == 0 && last.Serial == 0 {
+		older = m.Issued.Before(last.Issued)
+		same = m.Issued.Equal(last.Issued)
+	}
+	if older || same && m.Digest != last.Digest {
+		return &DowngradeError{Have: last, Got: m}
+	}
+	return nil
+}
