@@ -5,7 +5,11 @@
 package plan
 
 import (
-	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -15,8 +19,32 @@ import (
 type State struct {
 	Current     record.Generation            // Number 0: nothing yet
 	Generations map[uint64]record.Generation // every one that exists, Current among them
-	Receipts    map[record.ID]record.Receipt // every one that exists, Removed ones too
-	Foreign     map[string]string            // names in the bin directory that are not kist's links, and what each is
+	Receipts    map[record.ID]record.Receipt // every readable one, Removed ones too
+	// Damaged holds the receipts that cannot be read. Nothing is ever removed
+	// by them, nor taken for unused because of them.
+	Damaged map[record.ID]error
+	Bin     string            // the bin directory, for messages
+	Foreign map[string]string // names in it that are not kist's links, and what each is
+}
+
+// Installed returns the receipts in force, by tool and then by version, newest first.
+func (s State) Installed() []record.Receipt {
+	var rs []record.Receipt
+	for _, id := range s.Current.Receipts {
+		if r, ok := s.Receipts[id]; ok {
+			rs = append(rs, r)
+		}
+	}
+	slices.SortFunc(rs, func(a, b record.Receipt) int {
+		if c := strings.Compare(a.Key(), b.Key()); c != 0 {
+			return c
+		}
+		if c, ok := manifests.CompareVersions(b.Version, a.Version); ok && c != 0 {
+			return c
+		}
+		return strings.Compare(b.Version, a.Version)
+	})
+	return rs
 }
 
 // Links says which commands an installed release gets.
@@ -31,26 +59,32 @@ const (
 	NoLinks
 )
 
-// A Change is a request to alter what is installed: any one of its parts.
+// A Change is a request to alter what is installed.
 type Change struct {
 	Install  []manifests.Release
-	Links    Links // of Install
-	Remove   []record.ID
+	Links    Links       // of Install
+	Remove   []record.ID // each with every other receipt of the same version
 	Default  []record.ID // each becomes the default of its tool
 	Rollback bool        // to the generation before the current one
 }
 
-// A Plan is the work a Change means. The zero Plan, and any for which Empty
-// reports true, is nothing to do.
+// A Plan is the work a Change means. A Plan for which Empty reports true is
+// nothing to do.
 type Plan struct {
 	Change  Change
 	Base    uint64               // number of the generation it was computed from
-	Install []manifests.Release  // to fetch, prove, unpack and publish
-	Replace map[string]record.ID // channel/tool@version of Install that takes the place of an installed one (components added)
+	Install []Install            // to fetch, prove, unpack and publish
 	Remove  []record.ID          // receipts whose files go
-	Prune   []uint64             // generations that go because they name a removed receipt
-	Default map[string]record.ID // defaults that change among installed receipts, "" removes
-	Goto    uint64               // the generation to return to; zero: a new one
+	Default map[string]record.ID // by channel/tool: defaults that change among installed releases; "" is none
+	Prune   []uint64             // generations that go because they name a receipt of Remove
+	Goto    uint64               // the generation to return to; zero: a new one is made
+}
+
+// An Install is one release to put in place.
+type Install struct {
+	Release  manifests.Release
+	Default  bool      // its commands become links
+	Replaces record.ID // the same version with fewer components, or "": leaves the generation
 }
 
 // Empty reports whether there is nothing to do.
@@ -58,39 +92,205 @@ func (p Plan) Empty() bool {
 	return len(p.Install) == 0 && len(p.Remove) == 0 && len(p.Default) == 0 && p.Goto == 0
 }
 
-// A NotInstalledError says that something to act on is not installed.
-type NotInstalledError struct{ Name string }
-
-func (e *NotInstalledError) Error() string { return fmt.Sprintf("%s is not installed", e.Name) }
-
-// A NoPreviousError says that there is no generation to roll back to.
-type NoPreviousError struct{ Current uint64 }
-
-func (e *NoPreviousError) Error() string {
-	if e.Current == 0 {
-		return "nothing is installed, so there is no generation to return to"
+// Make computes the plan for c. Errors are *NotInstalledError,
+// *NoPreviousError, *ConflictError and *ForeignFileError; the last two as far
+// as they can be foreseen from literal command names, so that nothing is
+// downloaded in vain. Next finds the rest.
+func Make(s State, c Change) (Plan, error) {
+	p := Plan{Change: c, Base: s.Current.Number, Default: map[string]record.ID{}}
+	if c.Rollback {
+		previous := s.Current.Parent
+		if _, ok := s.Generations[previous]; !ok || previous == 0 {
+			return Plan{}, &NoPreviousError{Current: s.Current.Number}
+		}
+		p.Goto = previous
+		return p, nil
 	}
-	return fmt.Sprintf("generation %d is the first: there is none to return to", e.Current)
+	for _, r := range c.Install {
+		p.install(s, r, c.Links)
+	}
+	for _, id := range c.Default {
+		r, ok := s.Receipts[id]
+		if !ok || !s.Current.Has(id) {
+			return Plan{}, &NotInstalledError{Name: string(id)}
+		}
+		if s.Current.Defaults[r.Key()] != id {
+			p.Default[r.Key()] = id
+		}
+	}
+	if err := p.remove(s, c.Remove); err != nil {
+		return Plan{}, err
+	}
+	return p, p.foresee(s)
 }
 
-// A ConflictError says that two installed tools want the same command.
-type ConflictError struct {
-	Command string
-	Owner   string // channel/tool@version that has it
-	Wants   string // channel/tool@version that was to get it
+func (p *Plan) install(s State, r manifests.Release, links Links) {
+	key := r.Channel + "/" + r.Tool
+	planned := slices.ContainsFunc(p.Install, func(i Install) bool {
+		return i.Release.Channel == r.Channel && i.Release.Tool == r.Tool && i.Release.Version == r.Version
+	})
+	if planned {
+		return
+	}
+	in := Install{Release: r, Default: links == AlwaysDefault}
+	others := false
+	for _, id := range s.Current.Receipts {
+		have, ok := s.Receipts[id]
+		if !ok || have.Key() != key {
+			continue
+		}
+		others = true
+		if have.Version != r.Version || have.Platform != r.Platform {
+			continue
+		}
+		if !lacks(have.Components, r.Components) {
+			if links == AlwaysDefault && s.Current.Defaults[key] != id {
+				p.Default[key] = id
+			}
+			return
+		}
+		in.Replaces = id
+		in.Default = in.Default || s.Current.Defaults[key] == id
+	}
+	for _, earlier := range p.Install {
+		others = others || earlier.Release.Channel == r.Channel && earlier.Release.Tool == r.Tool
+	}
+	if links == FirstBecomesDefault && !others {
+		in.Default = true
+	}
+	p.Install = append(p.Install, in)
 }
 
-func (e *ConflictError) Error() string {
-	return fmt.Sprintf("command %s of %s belongs to %s", e.Command, e.Wants, e.Owner)
+// lacks reports whether some of want is not in have.
+func lacks(have, want []string) bool {
+	return slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(have, w) })
 }
 
-// A ForeignFileError says that something kist did not make stands where a
-// command link should go.
-type ForeignFileError struct {
-	Path string // of the thing
-	What string // such as "a file" or "a link to /opt/go/bin/go"
+func (p *Plan) remove(s State, ids []record.ID) error {
+	gone := map[record.ID]bool{}
+	for _, id := range ids {
+		r, ok := s.Receipts[id]
+		if !ok {
+			return &NotInstalledError{Name: string(id)}
+		}
+		for other, o := range s.Receipts {
+			if o.Ref() == r.Ref() {
+				gone[other] = true
+			}
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	p.Remove = slices.Sorted(maps.Keys(gone))
+	for n, g := range s.Generations {
+		if slices.ContainsFunc(g.Receipts, func(id record.ID) bool { return gone[id] }) {
+			p.Prune = append(p.Prune, n)
+		}
+	}
+	slices.Sort(p.Prune)
+	for key, id := range s.Current.Defaults {
+		if !gone[id] {
+			continue
+		}
+		p.Default[key] = ""
+		var rest []record.ID
+		for _, other := range s.Current.Receipts {
+			if r, ok := s.Receipts[other]; ok && r.Key() == key && !gone[other] {
+				rest = append(rest, other)
+			}
+		}
+		if len(rest) == 1 {
+			p.Default[key] = rest[0]
+		}
+	}
+	return nil
 }
 
-func (e *ForeignFileError) Error() string {
-	return fmt.Sprintf("%s is %s that kist did not make", e.Path, e.What)
+// foresee refuses conflicts that literal command names already show.
+func (p Plan) foresee(s State) error {
+	for _, in := range p.Install {
+		if !in.Default {
+			continue
+		}
+		for _, pattern := range in.Release.Commands {
+			name := path.Base(pattern)
+			if strings.ContainsAny(pattern, `*?[\`) {
+				continue
+			}
+			r := record.Receipt{Channel: in.Release.Channel, Tool: in.Release.Tool, Version: in.Release.Version}
+			if err := s.free(name, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// free reports whether the command name may go to r.
+func (s State) free(name string, r record.Receipt) error {
+	for _, l := range s.Current.Links {
+		if l.Name != name {
+			continue
+		}
+		if owner := s.Receipts[l.ID]; owner.Key() != r.Key() {
+			return &ConflictError{Command: name, Owner: owner.Ref(), Wants: r.Ref()}
+		}
+		return nil
+	}
+	if what, ok := s.Foreign[name]; ok {
+		return &ForeignFileError{Path: path.Join(s.Bin, name), What: what}
+	}
+	return nil
+}
+
+// Next computes the generation that carries out p, fresh being the receipts of
+// p.Install in the same order. It returns a *ConflictError or *ForeignFileError
+// where a command's name is taken. It is not for a plan with Goto.
+func Next(s State, p Plan, fresh []record.Receipt, made time.Time) (record.Generation, error) {
+	g := record.Generation{Parent: s.survivor(p), Made: made, Defaults: maps.Clone(s.Current.Defaults)}
+	if g.Defaults == nil {
+		g.Defaults = map[string]record.ID{}
+	}
+	for n := range s.Generations {
+		g.Number = max(g.Number, n)
+	}
+	g.Number++
+	receipts := map[record.ID]record.Receipt{}
+	for _, id := range s.Current.Receipts {
+		replaced := slices.ContainsFunc(p.Install, func(i Install) bool { return i.Replaces == id })
+		if replaced || slices.Contains(p.Remove, id) {
+			continue
+		}
+		receipts[id] = s.Receipts[id]
+	}
+	for key, id := range p.Default {
+		if id == "" {
+			delete(g.Defaults, key)
+		} else {
+			g.Defaults[key] = id
+		}
+	}
+	for i, r := range fresh {
+		receipts[r.ID] = r
+		if p.Install[i].Default {
+			g.Defaults[r.Key()] = r.ID
+		}
+	}
+	g.Receipts = slices.Sorted(maps.Keys(receipts))
+	var err error
+	g.Links, err = links(s, g.Defaults, receipts)
+	return g, err
+}
+
+// survivor is the nearest generation, from the current one back, that p leaves.
+func (s State) survivor(p Plan) uint64 {
+	n := s.Current.Number
+	for n != 0 && slices.Contains(p.Prune, n) {
+		n = s.Generations[n].Parent
+	}
+	if _, ok := s.Generations[n]; !ok {
+		return 0
+	}
+	return n
 }

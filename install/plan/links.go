@@ -1,0 +1,93 @@
+package plan
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/verify"
+)
+
+// links computes the commands of the defaults. Names that the current
+// generation does not link yet must be free in the bin directory.
+func links(s State, defaults map[string]record.ID, receipts map[record.ID]record.Receipt) ([]record.CommandLink, error) {
+	owner := map[string]record.Receipt{}
+	var ls []record.CommandLink
+	for _, key := range slices.Sorted(maps.Keys(defaults)) {
+		r := receipts[defaults[key]]
+		for _, c := range r.Commands {
+			if has, taken := owner[c.Name]; taken {
+				if !slices.Contains(s.Current.Receipts, has.ID) {
+					has, r = r, has // the one that was there first keeps the name
+				}
+				return nil, &ConflictError{Command: c.Name, Owner: has.Ref(), Wants: r.Ref()}
+			}
+			owner[c.Name] = r
+			if err := s.free(c.Name, r); err != nil {
+				if _, conflict := err.(*ConflictError); !conflict {
+					return nil, err
+				}
+				// The name's owner in the current generation gives it up
+				// in this one: a conflict only if both keep it, seen above.
+			}
+			ls = append(ls, record.CommandLink{Name: c.Name, ID: r.ID, Target: c.Path})
+		}
+	}
+	slices.SortFunc(ls, func(a, b record.CommandLink) int { return strings.Compare(a.Name, b.Name) })
+	return ls, nil
+}
+
+// Commands finds what patterns (path.Match, below the prefix) make commands
+// among entries: executable regular files, and links that lead to one. The
+// name is the path's base; of two paths with one name, the first pattern's
+// counts. It is an error, matching verify.ErrUntrusted, if there are patterns
+// and nothing matches: the archive is not what its manifest says.
+func Commands(patterns []string, entries []record.Entry) ([]record.Command, error) {
+	byPath := make(map[string]record.Entry, len(entries))
+	for _, e := range entries {
+		byPath[e.Path] = e
+	}
+	var found []record.Command
+	taken := map[string]bool{}
+	for _, pattern := range patterns {
+		for _, e := range entries {
+			if ok, _ := path.Match(pattern, e.Path); !ok || !executable(byPath, e.Path, 40) {
+				continue
+			}
+			if name := path.Base(e.Path); !taken[name] {
+				taken[name] = true
+				found = append(found, record.Command{Name: name, Path: e.Path})
+			}
+		}
+	}
+	if len(found) == 0 && len(patterns) > 0 {
+		return nil, fmt.Errorf("no executable file matches the commands %s: %w",
+			strings.Join(patterns, ", "), verify.ErrUntrusted)
+	}
+	return found, nil
+}
+
+// executable resolves p among the entries alone.
+func executable(byPath map[string]record.Entry, p string, hops int) bool {
+	if hops == 0 {
+		return false
+	}
+	dir := path.Dir(p)
+	for d := dir; d != "."; d = path.Dir(d) {
+		if parent := byPath[d]; parent.Type == record.Link {
+			return executable(byPath, path.Join(path.Dir(d), parent.Target, strings.TrimPrefix(p, d+"/")), hops-1)
+		}
+	}
+	e, ok := byPath[p]
+	switch {
+	case !ok:
+		return false
+	case e.Type == record.Link:
+		return executable(byPath, path.Join(dir, e.Target), hops-1)
+	}
+	return e.Type == record.File && e.Mode&fs.FileMode(0o111) != 0
+}
