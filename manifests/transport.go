@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/kist-tools/kist/verify"
 )
 
 // A Transport brings bytes. It proves nothing about them.
@@ -46,6 +48,9 @@ type TooLargeError struct {
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("%s: larger than the limit of %d bytes", e.Name, e.Limit)
 }
+
+// Is reports that what is over its ceiling is not trusted: nothing of it was read.
+func (e *TooLargeError) Is(target error) bool { return target == verify.ErrUntrusted }
 
 // ReadAll reads the whole of ref, which may have limit bytes at most; more is a
 // *TooLargeError, never a cut.

@@ -1,0 +1,252 @@
+package native
+
+import (
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A Catalog is a proved manifest, less the tools its channel was not granted.
+type Catalog struct {
+	channel  string
+	at       location
+	releases []Release
+	mark     verify.Mark
+	evidence verify.Evidence
+}
+
+func newCatalog(m *Manifest, d verify.Document, at location, granted func(string) bool) *Catalog {
+	c := &Catalog{channel: m.Channel, at: at, mark: m.Mark(verify.DigestOf(d.Bytes())), evidence: d.Evidence()}
+	c.evidence.Mark = &c.mark
+	for _, r := range m.Releases {
+		if granted != nil && granted(r.Tool) {
+			c.releases = append(c.releases, r)
+		}
+	}
+	return c
+}
+
+// Mark is the manifest's serial, dates and digest.
+func (c *Catalog) Mark() verify.Mark { return c.mark }
+
+// Versions lists the releases of tool, or of every tool by name, newest first.
+func (c *Catalog) Versions(tool string) []manifests.Version {
+	tools := []string{tool}
+	if tool == "" {
+		tools = c.tools()
+	}
+	var list []manifests.Version
+	for _, t := range tools {
+		for _, r := range c.newestFirst(t) {
+			list = append(list, manifests.Version{Tool: r.Tool, Version: r.Version, Labels: slices.Clone(r.Labels)})
+		}
+	}
+	return list
+}
+
+func (c *Catalog) tools() []string {
+	var names []string
+	for _, r := range c.releases {
+		names = append(names, r.Tool)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// newestFirst orders the releases of tool by version where all of them have an
+// order, and otherwise as the manifest lists them.
+func (c *Catalog) newestFirst(tool string) []Release {
+	var list []Release
+	ordered := true
+	for _, r := range c.releases {
+		if r.Tool == tool {
+			list = append(list, r)
+			_, ok := manifests.CompareVersions(r.Version, r.Version)
+			ordered = ordered && ok
+		}
+	}
+	if ordered {
+		slices.SortStableFunc(list, func(a, b Release) int {
+			order, _ := manifests.CompareVersions(b.Version, a.Version)
+			return order
+		})
+	}
+	return list
+}
+
+// Resolve names the release that answers q. An empty version means the release
+// labelled "stable", else the newest. Any other is, in this order, an exact
+// version, a label, a prefix (1.25 for the newest 1.25.x) or "latest", the
+// newest.
+func (c *Catalog) Resolve(q manifests.Request) (manifests.Release, error) {
+	list := c.newestFirst(q.Tool)
+	if len(list) == 0 {
+		return manifests.Release{}, &manifests.UnknownToolError{Channel: c.channel, Tool: q.Tool, Near: manifests.Near(q.Tool, c.tools())}
+	}
+	r, ok := choose(list, q.Version)
+	if !ok {
+		return manifests.Release{}, &manifests.UnknownVersionError{Channel: c.channel, Tool: q.Tool, Version: q.Version,
+			Near: manifests.Near(q.Version, names(list))}
+	}
+	chosen, err := r.artifacts(q.Platform, q.Components)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	out := manifests.Release{
+		Channel: c.channel, Tool: r.Tool, Version: r.Version, Labels: slices.Clone(r.Labels),
+		Platform: q.Platform, Commands: slices.Clone(r.Commands), Evidence: c.evidence,
+	}
+	for _, alternatives := range chosen {
+		a := c.artifact(r, alternatives)
+		out.Components = append(out.Components, a.Component)
+		out.Artifacts = append(out.Artifacts, a)
+	}
+	if r.Witness != nil {
+		out.Artifacts[r.witnessed(out.Artifacts)].Witness = &manifests.Witness{Path: r.Witness.Path, Contains: r.Witness.Contains}
+	}
+	return out, nil
+}
+
+func choose(newestFirst []Release, version string) (Release, bool) {
+	first := func(fits func(Release) bool) (Release, bool) {
+		if i := slices.IndexFunc(newestFirst, fits); i >= 0 {
+			return newestFirst[i], true
+		}
+		return Release{}, false
+	}
+	label := version
+	if version == "" {
+		label = "stable"
+	}
+	if r, ok := first(func(r Release) bool { return r.Version == version }); ok {
+		return r, true
+	}
+	if r, ok := first(func(r Release) bool { return slices.Contains(r.Labels, label) }); ok {
+		return r, true
+	}
+	if version == "" || version == "latest" {
+		return newestFirst[0], true
+	}
+	return first(func(r Release) bool { return manifests.MatchesVersion(version, r.Version) })
+}
+
+func names(list []Release) []string {
+	var all []string
+	for _, r := range list {
+		all = append(append(all, r.Version), r.Labels...)
+	}
+	return all
+}
+
+// artifacts returns, for each component that is to be installed, the artifacts
+// that serve it best on host, of which any one will do; the best comes first.
+func (r Release) artifacts(host manifests.Platform, asked []string) ([][]Artifact, error) {
+	var components []string
+	for _, a := range r.Artifacts {
+		if !slices.Contains(components, a.Component) {
+			components = append(components, a.Component)
+		}
+	}
+	for _, name := range asked {
+		if !slices.Contains(components, name) {
+			return nil, &manifests.UnknownComponentError{Tool: r.Tool, Version: r.Version, Component: name,
+				Near: manifests.Near(name, components)}
+		}
+	}
+	var chosen [][]Artifact
+	for _, name := range components {
+		all := slices.DeleteFunc(slices.Clone(r.Artifacts), func(a Artifact) bool { return a.Component != name })
+		if all[0].Optional && !slices.Contains(asked, name) {
+			continue
+		}
+		fit := 1
+		for _, a := range all {
+			fit = max(fit, a.Platform.Fit(host))
+		}
+		best := slices.DeleteFunc(slices.Clone(all), func(a Artifact) bool { return a.Platform.Fit(host) != fit })
+		if len(best) == 0 {
+			e := &manifests.UnsupportedPlatformError{Tool: r.Tool, Version: r.Version, Platform: host}
+			for _, a := range all {
+				e.Have = append(e.Have, a.Platform)
+			}
+			return nil, e
+		}
+		slices.SortStableFunc(best, func(a, b Artifact) int { return preference(a.Format) - preference(b.Format) })
+		chosen = append(chosen, best)
+	}
+	return chosen, nil
+}
+
+// preference ranks formats by the cost of unpacking them, the cheapest first.
+func preference(format string) int {
+	order := []string{"tar.zst", "tar.gz", "tar.bz2", "tar.xz", "zip"}
+	if i := slices.Index(order, format); i >= 0 {
+		return i
+	}
+	return len(order)
+}
+
+// artifact makes what is fetched of the first alternative; those that are the
+// same file elsewhere add their locations.
+func (c *Catalog) artifact(r Release, alternatives []Artifact) manifests.Artifact {
+	a := alternatives[0]
+	out := manifests.Artifact{
+		Name: a.base(), Component: a.Component, Size: a.Size, Unpacked: a.Unpacked,
+		Integrity: manifests.Integrity{Digest: a.SHA256},
+		Layout:    manifests.Layout{Format: a.Format, Strip: a.Strip},
+	}
+	if a.Format == "file" {
+		out.Layout.Into = r.fileName(a)
+		if slices.ContainsFunc(r.Commands, func(p string) bool { ok, _ := path.Match(p, out.Layout.Into); return ok }) {
+			out.Layout.Exec = []string{out.Layout.Into} // a bare file holds no mode
+		}
+	}
+	for _, same := range alternatives {
+		if same.SHA256 != a.SHA256 || same.Size != a.Size || same.Format != a.Format || same.Strip != a.Strip {
+			continue
+		}
+		if same.Path != "" {
+			out.Refs = append(out.Refs, c.at.below(same.Path))
+		}
+		out.Refs = append(out.Refs, same.URLs...)
+	}
+	return out
+}
+
+// base is the name of the artifact's file.
+func (a Artifact) base() string {
+	if a.Path != "" {
+		return path.Base(a.Path)
+	}
+	u, err := url.Parse(a.URLs[0])
+	if err != nil {
+		return a.Component
+	}
+	return path.Base(u.Path)
+}
+
+// fileName is where a single file goes: for the main component to the first
+// command that is a path and not a pattern.
+func (r Release) fileName(a Artifact) string {
+	if a.Component == r.Tool {
+		for _, command := range r.Commands {
+			if !strings.ContainsAny(command, `*?[`) {
+				return command
+			}
+		}
+	}
+	return a.base()
+}
+
+// witnessed is the index of the artifact that must hold the witness: the main
+// component, else the last.
+func (r Release) witnessed(artifacts []manifests.Artifact) int {
+	if i := slices.IndexFunc(artifacts, func(a manifests.Artifact) bool { return a.Component == r.Tool }); i >= 0 {
+		return i
+	}
+	return len(artifacts) - 1
+}

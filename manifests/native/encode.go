@@ -1,0 +1,115 @@
+package native
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Encode writes m as the text of channel.toml: the same Manifest always gives
+// the same bytes, and parsing them gives m. What m has not (a serial, a
+// witness, the default component) is left out. It fails with the parser's own
+// error where the text would not be a valid draft.
+func (m *Manifest) Encode() ([]byte, error) {
+	var w writer
+	w.pair("", "format", 8, strconv.Itoa(formatNumber))
+	w.pair("", "channel", 8, quote(m.Channel))
+	if m.Serial > 0 {
+		w.pair("", "serial", 8, strconv.FormatUint(m.Serial, 10))
+	}
+	if !m.Issued.IsZero() {
+		w.pair("", "issued", 8, m.Issued.UTC().Format(time.RFC3339Nano))
+	}
+	if !m.Expires.IsZero() {
+		w.pair("", "expires", 8, m.Expires.UTC().Format(time.RFC3339Nano))
+	}
+	for _, r := range m.Releases {
+		w.release(r)
+	}
+	data := w.Bytes()
+	if _, err := parse(data, true); err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
+type writer struct{ bytes.Buffer }
+
+func (w *writer) pair(indent, key string, width int, value string) {
+	fmt.Fprintf(w, "%s%-*s= %s\n", indent, width, key, value)
+}
+
+func (w *writer) release(r Release) {
+	w.WriteString("\n[[release]]\n")
+	w.pair("", "tool", 9, quote(r.Tool))
+	w.pair("", "version", 9, quote(r.Version))
+	if len(r.Labels) > 0 {
+		w.pair("", "labels", 9, quoteList(r.Labels))
+	}
+	if len(r.Commands) > 0 {
+		w.pair("", "commands", 9, quoteList(r.Commands))
+	}
+	if r.Witness != nil {
+		w.pair("", "witness", 9, fmt.Sprintf("{ path = %s, contains = %s }", quote(r.Witness.Path), quote(r.Witness.Contains)))
+	}
+	for _, a := range r.Artifacts {
+		w.artifact(a, r.Tool)
+	}
+}
+
+func (w *writer) artifact(a Artifact, tool string) {
+	pair := func(key, value string) { w.pair("  ", key, 10, value) }
+	w.WriteString("\n  [[release.artifact]]\n")
+	pair("platform", quote(a.Platform.String()))
+	if a.Component != tool {
+		pair("component", quote(a.Component))
+	}
+	if a.Optional {
+		pair("optional", "true")
+	}
+	if a.Path != "" {
+		pair("path", quote(a.Path))
+	}
+	if len(a.URLs) > 0 {
+		pair("urls", quoteList(a.URLs))
+	}
+	pair("size", strconv.FormatInt(a.Size, 10))
+	if a.Unpacked > 0 {
+		pair("unpacked", strconv.FormatInt(a.Unpacked, 10))
+	}
+	pair("sha256", quote(a.SHA256.Hex()))
+	pair("format", quote(a.Format))
+	if a.Strip > 0 {
+		pair("strip", strconv.Itoa(a.Strip))
+	}
+}
+
+// quote writes a TOML basic string (TOML 1.0, section "String").
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case unicode.IsControl(r):
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+func quoteList(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = quote(s)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}

@@ -1,0 +1,196 @@
+// Package native reads kist's own channel format: two static files on any host.
+//
+// # Format
+//
+// channel.toml is the manifest; channel.toml.asc beside it is one armor block
+// of one or more detached OpenPGP signatures over its exact bytes. Everything
+// else the manifest names lies below its own directory, by relative paths, or
+// at https URLs (or URLs of the channel's own scheme), and is bound by size and
+// SHA-256 digest. docs/manifest-format.md is the specification, and testdata
+// its test vectors.
+//
+// # Parties
+//
+// The publisher signs a list of releases. Hosts and mirrors copy both files and
+// the blobs, and need not be trusted. The user pinned the publisher's keys, out
+// of band, for one channel name and some tools.
+//
+// # Guarantees
+//
+// What a [Catalog] names was signed by at least the threshold of the channel's
+// keys, for a channel of this name, in exactly this format: the manifest is
+// judged whole, and one unknown key or impossible value refuses all of it.
+// Nothing is parsed before it is proved. Tools the channel was not granted do
+// not exist for it. Freshness (serial, issued, expires) is stated in the Mark
+// and judged by the caller.
+//
+// # Limits
+//
+// A manifest holds at most [manifests.MaxManifest] bytes, [MaxReleases]
+// releases, and [MaxList] artifacts, labels, commands or URLs each.
+//
+//	s := native.Source{Channel: "acme", URL: "https://tools.acme.example/channel.toml",
+//		Policy: verify.Policy{Keys: keys, Threshold: 1}, Granted: grants}
+//	catalog, err := s.Fetch(ctx, transport, manifests.Query{Now: now})
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A Source is one native channel as its user added it. It implements
+// [manifests.Source].
+type Source struct {
+	Channel string // the name it was added under, which the manifest must bear
+	URL     string // of channel.toml: https, http or file
+	// Policy holds the channel's keys and threshold; Fetch sets its Now and Use.
+	Policy verify.Policy
+	// Granted says for which tools the channel may speak; others in its
+	// manifest are ignored. nil grants none.
+	Granted func(tool string) bool
+}
+
+// Fetch gets the manifest and its signatures as a pair, proves the pair and
+// parses what was proved. A pair that does not fit is fetched once more, since
+// a publisher may have replaced one file between the two requests. Errors match
+// verify.ErrUntrusted where the manifest is unsigned, wrongly signed, too large
+// or breaks its format, and otherwise are t's own.
+func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
+	at, err := parseLocation(s.URL)
+	if err != nil {
+		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
+	}
+	policy := s.Policy
+	policy.Now, policy.Use = q.Now, verify.Manifest
+
+	d, err := fetchPair(ctx, t, at, policy)
+	if errors.Is(err, verify.ErrUntrusted) {
+		d, err = fetchPair(ctx, t, at, policy)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
+	}
+	m, err := Parse(d, s.Channel)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.checkSchemes(at.url.Scheme); err != nil {
+		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
+	}
+	return newCatalog(m, d, at, s.Granted), nil
+}
+
+func fetchPair(ctx context.Context, t manifests.Transport, at location, policy verify.Policy) (verify.Document, error) {
+	data, err := manifests.ReadAll(ctx, t, at.manifest(), manifests.MaxManifest)
+	if err != nil {
+		return verify.Document{}, err
+	}
+	sig, err := manifests.ReadAll(ctx, t, at.signature(), manifests.MaxSignature)
+	if errors.Is(err, manifests.ErrNotFound) {
+		return verify.Document{}, &verify.SignatureError{Name: at.String(), Wanted: primaries(policy.Keys),
+			Need: policy.Threshold, Rules: []string{"there is no signature file beside it"}}
+	}
+	if err != nil {
+		return verify.Document{}, err
+	}
+	return policy.Detached(at.String(), data, sig)
+}
+
+func primaries(k *verify.Keyring) []verify.Fingerprint {
+	if k == nil {
+		return nil
+	}
+	var all []verify.Fingerprint
+	for _, pin := range k.Pins() {
+		all = append(all, pin.Primary)
+	}
+	return all
+}
+
+// Parse reads the manifest of the channel that the user knows as channel. Its
+// errors are *FormatError and *ChannelError, and match verify.ErrUntrusted.
+func Parse(d verify.Document, channel string) (*Manifest, error) {
+	if d.IsZero() {
+		return nil, fmt.Errorf("channel %s: %w: the manifest was not proved", channel, verify.ErrUntrusted)
+	}
+	m, err := parse(d.Bytes(), false)
+	if err != nil {
+		return nil, fmt.Errorf("channel %s: %w", channel, err)
+	}
+	if m.Channel != channel {
+		return nil, &ChannelError{Want: channel, Got: m.Channel}
+	}
+	return m, nil
+}
+
+// ParseDraft reads a manifest that its own publisher is still working on: by
+// the rules of Parse, but serial, issued and expires may be missing, and nobody
+// has vouched for it. No Catalog can be made of it.
+func ParseDraft(data []byte) (*Manifest, error) { return parse(data, true) }
+
+// A ChannelError says that a manifest was made for a channel of another name.
+type ChannelError struct{ Want, Got string }
+
+func (e *ChannelError) Error() string {
+	return fmt.Sprintf("channel %s: the manifest is that of channel %q", e.Want, e.Got)
+}
+
+// Is reports that a manifest of another channel is not trusted for this one.
+func (e *ChannelError) Is(target error) bool { return target == verify.ErrUntrusted }
+
+// A location is where a channel's two files are. References below it keep its
+// user name, password and query, so that a private host serves blobs as it
+// serves the manifest.
+type location struct{ url *url.URL }
+
+func parseLocation(s string) (location, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return location{}, errors.New("its location is not a URL") // the text may hold a password
+	case !slices.Contains(schemes(), u.Scheme), u.Scheme != "file" && u.Host == "", u.Opaque != "", u.Fragment != "":
+		return location{}, fmt.Errorf("location %s: want an https, http or file URL", u.Redacted())
+	case u.Path == "" || strings.HasSuffix(u.Path, "/"):
+		return location{}, fmt.Errorf("location %s: names a directory, not the manifest in it", u.Redacted())
+	}
+	return location{u}, nil
+}
+
+func schemes() []string { return []string{"https", "http", "file"} }
+
+func (l location) manifest() string  { return l.url.String() }
+func (l location) signature() string { return l.with(l.url.EscapedPath() + ".asc") }
+
+// below returns the reference of a file named relative to the manifest's
+// directory; rel has passed checkPath.
+func (l location) below(rel string) string {
+	dir, _ := path.Split(l.url.EscapedPath())
+	elements := strings.Split(rel, "/")
+	for i, e := range elements {
+		elements[i] = url.PathEscape(e)
+	}
+	return l.with(dir + strings.Join(elements, "/"))
+}
+
+func (l location) with(escaped string) string {
+	u := *l.url
+	u.RawPath = escaped
+	u.Path, _ = url.PathUnescape(escaped) // both halves are escaped by net/url
+	return u.String()
+}
+
+// String names the location for people and receipts: no user, no password, no query.
+func (l location) String() string {
+	u := *l.url
+	u.User, u.RawQuery, u.ForceQuery = nil, "", false
+	return u.String()
+}

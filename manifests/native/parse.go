@@ -1,0 +1,252 @@
+package native
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// formatNumber is the one format this package reads and writes.
+const formatNumber = 1
+
+// parse reads a manifest, or with draft one that need not be stamped yet.
+func parse(data []byte, draft bool) (*Manifest, error) {
+	if len(data) > manifests.MaxManifest {
+		return nil, &manifests.TooLargeError{Name: "manifest", Limit: manifests.MaxManifest}
+	}
+	t, err := readTable(data)
+	if err != nil {
+		return nil, err
+	}
+	if n := take[int64](t, "format", "a whole number"); t.err == nil && n != formatNumber {
+		t.fail("format %d is not known", n)
+		return nil, t.err
+	}
+	m := &Manifest{Channel: t.text("channel")}
+	if err := manifests.ValidName(m.Channel); err != nil {
+		t.fail("channel: %v", err)
+	}
+	if !draft || t.has("serial") {
+		m.Serial = t.serial("serial")
+	}
+	if !draft || t.has("issued") {
+		m.Issued = t.instant("issued")
+	}
+	if !draft || t.has("expires") {
+		m.Expires = t.instant("expires")
+	}
+	releases := t.tables("release", MaxReleases)
+	if err := t.end(); err != nil {
+		return nil, err
+	}
+	for _, rt := range releases {
+		r, err := parseRelease(rt)
+		if err != nil {
+			return nil, err
+		}
+		m.Releases = append(m.Releases, r)
+	}
+	if err := m.checkDuplicates(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func parseRelease(t *table) (Release, error) {
+	r := Release{Tool: t.text("tool"), Version: t.text("version"), Labels: t.texts("labels"), Commands: t.texts("commands")}
+	t.where += fmt.Sprintf(" (%.64s %.64s)", printable(r.Tool), printable(r.Version))
+	if err := manifests.ValidName(r.Tool); err != nil {
+		t.fail("tool: %v", err)
+	}
+	if err := manifests.ValidVersion(r.Version); err != nil {
+		t.fail("version: %v", err)
+	}
+	for _, l := range r.Labels {
+		if err := manifests.ValidVersion(l); err != nil {
+			t.fail("label: %v", err)
+		}
+	}
+	for _, c := range r.Commands {
+		if err := checkPath(c); err != nil {
+			t.fail("command %v", err)
+		} else if _, err := path.Match(c, ""); err != nil {
+			t.fail("command pattern %q is malformed", c)
+		}
+	}
+	if t.has("witness") {
+		w := t.table("witness")
+		r.Witness = &Witness{Path: w.text("path"), Contains: w.text("contains")}
+		if err := checkPath(r.Witness.Path); err != nil {
+			w.fail("%v", err)
+		}
+		if r.Witness.Contains == "" {
+			w.fail("contains nothing to look for")
+		}
+		if err := w.end(); err != nil && t.err == nil {
+			t.err = err
+		}
+	}
+	artifacts := t.tables("artifact", MaxList)
+	if err := t.end(); err != nil {
+		return Release{}, err
+	}
+	for _, at := range artifacts {
+		a, err := parseArtifact(at, r.Tool)
+		if err != nil {
+			return Release{}, err
+		}
+		r.Artifacts = append(r.Artifacts, a)
+	}
+	checkComponents(t, r.Artifacts)
+	return r, t.end()
+}
+
+func parseArtifact(t *table, tool string) (Artifact, error) {
+	a := Artifact{Component: tool, Optional: t.flag("optional"), URLs: t.texts("urls"), Format: t.text("format")}
+	platform, err := manifests.ParsePlatform(t.text("platform"))
+	if err != nil {
+		t.fail("%v", err)
+	}
+	a.Platform = platform
+	if t.has("component") {
+		a.Component = t.text("component")
+	}
+	if err := manifests.ValidName(a.Component); err != nil {
+		t.fail("component: %v", err)
+	}
+	switch hasPath := t.has("path"); {
+	case hasPath == (len(a.URLs) > 0):
+		t.fail("want either a path or urls")
+		delete(t.keys, "path")
+	case hasPath:
+		a.Path = t.text("path")
+		if err := checkPath(a.Path); err != nil {
+			t.fail("%v", err)
+		}
+	}
+	for _, u := range a.URLs {
+		if err := checkURL(u); err != nil {
+			t.fail("%v", err)
+		}
+	}
+	a.Size = t.number("size", 1, manifests.MaxArtifact)
+	if t.has("unpacked") {
+		a.Unpacked = t.number("unpacked", 0, manifests.MaxUnpacked)
+	}
+	if a.SHA256, err = verify.ParseDigest("sha256:" + t.text("sha256")); err != nil {
+		t.fail("sha256: want 64 hexadecimal digits")
+	}
+	if !slices.Contains(manifests.Formats(), a.Format) {
+		t.fail("format %q is unknown", a.Format)
+	}
+	if t.has("strip") {
+		a.Strip = int(t.number("strip", 0, 16))
+	}
+	if a.Format == "file" && a.Strip != 0 {
+		t.fail("strip would drop the whole of a single file")
+	}
+	return a, t.end()
+}
+
+// checkComponents demands that a release installs something without being asked
+// for it, and that its artifacts agree about what is optional.
+func checkComponents(t *table, artifacts []Artifact) {
+	if len(artifacts) == 0 {
+		t.fail("it has no artifact")
+		return
+	}
+	optional := map[string]bool{}
+	all := true
+	for _, a := range artifacts {
+		if was, seen := optional[a.Component]; seen && was != a.Optional {
+			t.fail("component %s is optional in one artifact and not in another", a.Component)
+		}
+		optional[a.Component] = a.Optional
+		all = all && a.Optional
+	}
+	if all {
+		t.fail("every component is optional")
+	}
+}
+
+// checkDuplicates refuses two releases of one version, and a label that two
+// releases of one tool bear. Versions that differ only in the spelling that a
+// path cannot keep (case, ":" and "~") are one version.
+func (m *Manifest) checkDuplicates() error {
+	spell := strings.NewReplacer(":", "_", "~", "_")
+	versions, labels := map[[2]string]bool{}, map[[2]string]bool{}
+	for i, r := range m.Releases {
+		where := fmt.Sprintf("release %d (%s %s)", i+1, r.Tool, r.Version)
+		version := [2]string{r.Tool, spell.Replace(strings.ToLower(r.Version))}
+		if versions[version] {
+			return &FormatError{where, "this version is listed twice"}
+		}
+		versions[version] = true
+		for _, l := range r.Labels {
+			label := [2]string{r.Tool, l}
+			if labels[label] {
+				return &FormatError{where, fmt.Sprintf("label %q is given twice", l)}
+			}
+			labels[label] = true
+		}
+	}
+	return nil
+}
+
+// checkPath accepts a slash-separated relative path in its simplest form that
+// stays below where it starts, on every system.
+func checkPath(p string) error {
+	switch {
+	case p == "", p == ".", p == "..", strings.HasPrefix(p, "../"), path.IsAbs(p), p != path.Clean(p):
+		return fmt.Errorf("path %q leaves its directory or is not in its simplest form", p)
+	case len(p) > 4096 || !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl) || strings.Contains(p, `\`):
+		return fmt.Errorf("path %.100q is too long, or holds a backslash or a control character", p)
+	case len(p) > 1 && p[1] == ':':
+		return fmt.Errorf("path %q begins with a drive letter", p)
+	}
+	return nil
+}
+
+// checkURL accepts the absolute URL of a file, without a user name or password.
+func checkURL(s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil, len(s) > 4096, u.Opaque != "", u.Fragment != "", !slices.Contains(schemes(), u.Scheme),
+		u.Scheme != "file" && u.Host == "", u.Path == "", strings.HasSuffix(u.Path, "/"):
+		return fmt.Errorf("url %.100q is not the https URL of a file", s)
+	case u.User != nil:
+		return fmt.Errorf("url of host %s holds a user name", u.Host)
+	}
+	return nil
+}
+
+// checkSchemes accepts URLs with https or the scheme the channel came by.
+func (m *Manifest) checkSchemes(own string) error {
+	for i, r := range m.Releases {
+		for j, a := range r.Artifacts {
+			for _, s := range a.URLs {
+				if u, err := url.Parse(s); err != nil || u.Scheme != "https" && u.Scheme != own {
+					return &FormatError{fmt.Sprintf("release %d (%s %s), artifact %d", i+1, r.Tool, r.Version, j+1),
+						fmt.Sprintf("url %.100q is neither https nor %s, by which the channel came", s, own)}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,154 @@
+package native
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/kist-tools/kist/verify"
+)
+
+// A FormatError says where and how a manifest breaks its format.
+type FormatError struct {
+	Where string // "line 3", "release 2 (zig 0.14.0), artifact 1"; empty: the manifest itself
+	Rule  string
+}
+
+func (e *FormatError) Error() string {
+	if e.Where == "" {
+		return "manifest: " + e.Rule
+	}
+	return fmt.Sprintf("manifest: %s: %s", e.Where, e.Rule)
+}
+
+// Is reports that a manifest that breaks its format is not trusted.
+func (e *FormatError) Is(target error) bool { return target == verify.ErrUntrusted }
+
+// A table is one TOML table being read. Every key is taken once, by its exact
+// name (go-toml's own struct decoding would ignore case) and type; the first
+// fault is kept, and what nobody took is an unknown key.
+type table struct {
+	keys  map[string]any
+	where string
+	err   error
+}
+
+func readTable(data []byte) (*table, error) {
+	var keys map[string]any
+	if err := toml.Unmarshal(data, &keys); err != nil {
+		where := ""
+		if at, ok := errors.AsType[*toml.DecodeError](err); ok {
+			line, _ := at.Position()
+			where = fmt.Sprintf("line %d", line)
+		}
+		return nil, &FormatError{where, err.Error()}
+	}
+	return &table{keys: keys}, nil
+}
+
+func (t *table) fail(format string, args ...any) {
+	if t.err == nil {
+		t.err = &FormatError{t.where, fmt.Sprintf(format, args...)}
+	}
+}
+
+// end returns the first fault, or one for a key that was not taken.
+func (t *table) end() error {
+	if len(t.keys) > 0 {
+		t.fail("unknown key %q", slices.Min(slices.Collect(maps.Keys(t.keys))))
+	}
+	return t.err
+}
+
+func (t *table) has(key string) bool { _, ok := t.keys[key]; return ok }
+
+func take[T any](t *table, key, kind string) (value T) {
+	raw, ok := t.keys[key]
+	delete(t.keys, key)
+	if !ok {
+		t.fail("%s is missing", key)
+		return value
+	}
+	if value, ok = raw.(T); !ok {
+		t.fail("%s is not %s", key, kind)
+	}
+	return value
+}
+
+func (t *table) text(key string) string       { return take[string](t, key, "a string") }
+func (t *table) flag(key string) bool         { return t.has(key) && take[bool](t, key, "true or false") }
+func (t *table) instant(key string) time.Time { return take[time.Time](t, key, "a time with its zone") }
+
+// number reads a whole number from low to high.
+func (t *table) number(key string, low, high int64) int64 {
+	n := take[int64](t, key, "a whole number")
+	switch {
+	case n < low:
+		t.fail("%s is %d, less than %d", key, n, low)
+	case n > high:
+		t.fail("%s is %d, over the limit of %d", key, n, high)
+	}
+	return n
+}
+
+func (t *table) serial(key string) uint64 { return uint64(max(0, t.number(key, 1, math.MaxInt64))) }
+
+// texts reads a list of strings, which may be missing.
+func (t *table) texts(key string) []string {
+	if !t.has(key) {
+		return nil
+	}
+	raw := take[[]any](t, key, "a list")
+	if len(raw) > MaxList {
+		t.fail("%d %s, over the limit of %d", len(raw), key, MaxList)
+		return nil
+	}
+	var list []string
+	for _, r := range raw {
+		s, ok := r.(string)
+		if !ok {
+			t.fail("%s holds something that is not a string", key)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// table reads a table within t.
+func (t *table) table(key string) *table {
+	inner := &table{keys: take[map[string]any](t, key, "a table"), where: t.where + key}
+	if t.where != "" {
+		inner.where = t.where + ", " + key
+	}
+	return inner
+}
+
+// tables reads a list of at most limit tables, which may be missing.
+func (t *table) tables(key string, limit int) []*table {
+	if !t.has(key) {
+		return nil
+	}
+	raw := take[[]any](t, key, "a list of tables")
+	if len(raw) > limit {
+		t.fail("%d entries of %s, over the limit of %d", len(raw), key, limit)
+		return nil
+	}
+	var list []*table
+	for i, r := range raw {
+		keys, ok := r.(map[string]any)
+		if !ok {
+			t.fail("%s holds something that is not a table", key)
+		}
+		where := fmt.Sprintf("%s %d", key, i+1)
+		if t.where != "" {
+			where = t.where + ", " + where
+		}
+		list = append(list, &table{keys: keys, where: where})
+	}
+	return list
+}
