@@ -66,6 +66,10 @@ type Layout struct {
 	Strip  int      `json:"strip,omitempty"` // leading path elements to drop
 	Into   string   `json:"into,omitempty"`  // directory below the prefix; for format "file" the file's whole path
 	Exec   []string `json:"exec,omitempty"`  // patterns of files to make executable, for archives that hold no modes: path.Match below the prefix, and a last element "**" means everything below
+	// Skip names files of the archive that are not installed: path.Match
+	// patterns over the archive's own names, before Strip. Rust's components
+	// carry their installer's bookkeeping beside what they install.
+	Skip []string `json:"skip,omitempty"`
 	// Copies maps a base name to another: each file of the first name is
 	// also written under the second in its directory. The Go toolchain module
 	// holds go.mod files as _go.mod.
