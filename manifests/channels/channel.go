@@ -1,0 +1,167 @@
+// Package channels holds what the user trusts for what: the settings of every
+// channel the user added, and the keys pinned for it.
+//
+// Below the configuration directory it keeps
+//
+//	channels/<name>.toml       one channel: where, in which format, by whose keys, for which tools
+//	keys/<fingerprint>.asc     one certificate, named after its primary key
+//
+// Both are the user's own files, of mode 0600 (a URL may hold a password), and
+// can be read, copied and put under version control. A file that is not exactly
+// what this package writes is an error that names it, never a channel with
+// fewer rules: an unknown key, a pin that is not a full fingerprint, a threshold
+// that the pins cannot meet.
+//
+//	url       = "https://tools.acme.example/channel.toml"
+//	format    = "native"
+//	threshold = 1
+//	tools     = ["zig", "acme-*"]
+//	added     = 2026-11-22T10:00:00Z
+//
+//	[[key]]
+//	primary = "0123456789ABCDEF0123456789ABCDEF01234567"
+//	subkeys = ["89ABCDEF0123456789ABCDEF0123456789ABCDEF"]
+package channels
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A Channel is one channel the user added.
+type Channel struct {
+	Name      string
+	URL       string // https, http or file; may hold a user name and password
+	Format    string // one of Formats
+	Threshold int    // how many of Pins must have signed; at least 1
+	// Tools are names, or beginnings of names followed by "*", that the channel
+	// may provide. Empty: see Grants.
+	Tools []string
+	Pins  []verify.Pin // whose signatures count
+	Added time.Time
+}
+
+// Formats are the publishing formats a user's channel can have.
+func Formats() []string { return []string{"native", "rust", "checksums", "detached", "debian"} }
+
+// Ceilings on the settings of one channel.
+const (
+	MaxTools = 256
+	MaxPins  = 32
+)
+
+// Grants reports whether the channel may speak for tool. Without Tools a native
+// channel is granted every name that builtin denies, and a channel of another
+// format none: the tools of that format are written down when it is added.
+func (c Channel) Grants(tool string, builtin func(string) bool) bool {
+	if len(c.Tools) == 0 {
+		return c.Format == "native" && !builtin(tool)
+	}
+	return slices.ContainsFunc(c.Tools, func(pattern string) bool {
+		start, open := strings.CutSuffix(pattern, "*")
+		return tool == pattern || open && strings.HasPrefix(tool, start)
+	})
+}
+
+// Equal reports whether a and b are the same trust: all but when they were added.
+func (c Channel) Equal(b Channel) bool {
+	c, b = c.sorted(), b.sorted()
+	c.Added, b.Added = time.Time{}, time.Time{}
+	return reflect.DeepEqual(c, b)
+}
+
+// Redacted is the channel's URL for people and logs: no user, password or query.
+func (c Channel) Redacted() string {
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return "(not a URL)"
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment = nil, "", false, ""
+	return u.String()
+}
+
+// Validate reports what keeps c from being a channel. It never shows the URL.
+func (c Channel) Validate() error {
+	if err := manifests.ValidName(c.Name); err != nil {
+		return fmt.Errorf("name: %w", err)
+	}
+	u, err := url.Parse(c.URL)
+	if err != nil || !slices.Contains([]string{"https", "http", "file"}, u.Scheme) || u.Scheme != "file" && u.Host == "" ||
+		u.Opaque != "" || u.Fragment != "" || len(c.URL) > 4096 {
+		return fmt.Errorf("url: want an https, http or file URL")
+	}
+	if !slices.Contains(Formats(), c.Format) {
+		return fmt.Errorf("format %q is unknown", c.Format)
+	}
+	if len(c.Pins) == 0 || len(c.Pins) > MaxPins {
+		return fmt.Errorf("%d keys, want 1 to %d", len(c.Pins), MaxPins)
+	}
+	if c.Threshold < 1 || c.Threshold > len(c.Pins) {
+		return fmt.Errorf("threshold %d with %d keys", c.Threshold, len(c.Pins))
+	}
+	if err := validPins(c.Pins); err != nil {
+		return err
+	}
+	if len(c.Tools) > MaxTools {
+		return fmt.Errorf("%d tools, over the limit of %d", len(c.Tools), MaxTools)
+	}
+	for _, pattern := range c.Tools {
+		start, open := strings.CutSuffix(pattern, "*")
+		if open {
+			start += "x" // whatever may follow
+		}
+		if err := manifests.ValidName(start); err != nil {
+			return fmt.Errorf("tools: pattern %.100q is neither a name nor the beginning of one and a *", pattern)
+		}
+	}
+	return nil
+}
+
+func validPins(pins []verify.Pin) error {
+	seen := map[verify.Fingerprint]bool{}
+	for _, pin := range pins {
+		for _, f := range append([]verify.Fingerprint{pin.Primary}, pin.Subkeys...) {
+			if full, err := verify.ParseFingerprint(string(f)); err != nil {
+				return fmt.Errorf("key: %w", err)
+			} else if full != f {
+				return fmt.Errorf("key: fingerprint %q is not in its plain form", f)
+			}
+		}
+		if len(pin.Subkeys) > MaxPins {
+			return fmt.Errorf("key %s: %d subkeys, over the limit of %d", pin.Primary, len(pin.Subkeys), MaxPins)
+		}
+		if seen[pin.Primary] {
+			return fmt.Errorf("key %s is listed twice", pin.Primary)
+		}
+		seen[pin.Primary] = true
+	}
+	return nil
+}
+
+// sorted is c with its sets in order, so that the same trust is the same text.
+func (c Channel) sorted() Channel {
+	c.Added = c.Added.UTC()
+	c.Tools = order(c.Tools, cmp.Compare)
+	c.Pins = order(c.Pins, func(a, b verify.Pin) int { return cmp.Compare(a.Primary, b.Primary) })
+	for i := range c.Pins {
+		c.Pins[i].Subkeys = order(c.Pins[i].Subkeys, cmp.Compare)
+	}
+	return c
+}
+
+func order[T any](list []T, compare func(a, b T) int) []T {
+	list = slices.SortedFunc(slices.Values(list), compare)
+	list = slices.CompactFunc(list, func(a, b T) bool { return compare(a, b) == 0 && reflect.DeepEqual(a, b) })
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}

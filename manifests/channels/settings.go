@@ -1,0 +1,49 @@
+package channels
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/kist-tools/kist/verify"
+)
+
+// settings is the text of channels/<name>.toml.
+type settings struct {
+	URL       string       `toml:"url"`
+	Format    string       `toml:"format"`
+	Threshold int          `toml:"threshold"`
+	Tools     []string     `toml:"tools,omitempty"`
+	Added     time.Time    `toml:"added"`
+	Keys      []verify.Pin `toml:"key"`
+}
+
+func parse(name string, data []byte) (Channel, error) {
+	var s settings
+	d := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		return Channel{}, err
+	}
+	c := Channel{Name: name, URL: s.URL, Format: s.Format, Threshold: s.Threshold, Tools: s.Tools, Pins: s.Keys, Added: s.Added}
+	if err := c.Validate(); err != nil {
+		return Channel{}, err
+	}
+	if c.Added.IsZero() {
+		return Channel{}, fmt.Errorf("added is missing")
+	}
+	return c.sorted(), nil
+}
+
+func (c Channel) encode() ([]byte, error) {
+	c = c.sorted()
+	data, err := toml.Marshal(settings{c.URL, c.Format, c.Threshold, c.Tools, c.Added, c.Pins})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := parse(c.Name, data); err != nil {
+		return nil, err
+	}
+	return data, nil
+}

@@ -1,0 +1,123 @@
+// Package durable writes files so that a crash at any moment leaves the old
+// content or the new one, whole, under the name: the data goes to a temporary
+// file in the same directory, is forced to disk, takes the name by a rename,
+// and the directory is forced to disk too. What a crash leaves of a temporary
+// file is swept by the next write of that name.
+package durable
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"strings"
+)
+
+// Write makes name, slash-separated below root, hold data. The directory of
+// name exists already. perm holds for a file that is new or replaced.
+func Write(root *os.Root, name string, data []byte, perm fs.FileMode) error {
+	_, err := Copy(root, name, bytes.NewReader(data), perm)
+	return err
+}
+
+// Copy is Write for what r yields to its end, and returns how many bytes that was.
+func Copy(root *os.Root, name string, r io.Reader, perm fs.FileMode) (n int64, err error) {
+	if err := sweep(root, name); err != nil {
+		return 0, err
+	}
+	temporary := prefix(name) + rand.Text()
+	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return 0, err
+	}
+	n, err = io.Copy(f, r)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = root.Rename(temporary, name)
+	}
+	if err != nil {
+		return n, errors.Join(err, root.Remove(temporary))
+	}
+	return n, SyncDir(root, path.Dir(name))
+}
+
+// Remove deletes name durably. A name that does not exist is no error.
+func Remove(root *os.Root, name string) error {
+	if err := root.Remove(name); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return SyncDir(root, path.Dir(name))
+}
+
+// Mkdir makes one directory below root, durably. That it exists is no error.
+func Mkdir(root *os.Root, name string, perm fs.FileMode) error {
+	if err := root.Mkdir(name, perm); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
+		return err
+	}
+	return SyncDir(root, path.Dir(name))
+}
+
+// SyncDir forces the names in a directory to disk.
+func SyncDir(root *os.Root, name string) error {
+	if runtime.GOOS == "windows" {
+		return nil // directories cannot be opened for that; NTFS journals its names
+	}
+	d, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// ReadFile reads name, which may hold limit bytes at most; over is the error
+// for more.
+func ReadFile(root *os.Root, name string, limit int64, over error) ([]byte, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		return nil, over
+	}
+	return data, err
+}
+
+// IsTemporary reports whether a base name is that of a temporary file.
+func IsTemporary(base string) bool {
+	return strings.HasPrefix(base, ".") && strings.Contains(base, ".tmp-")
+}
+
+func prefix(name string) string {
+	dir, base := path.Split(name)
+	return dir + "." + base + ".tmp-"
+}
+
+// sweep removes temporary files of name. Where another process is writing one
+// just now, that process fails instead of publishing something half-written.
+func sweep(root *os.Root, name string) error {
+	list, err := fs.ReadDir(root.FS(), path.Dir(name))
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		at := path.Join(path.Dir(name), e.Name())
+		if strings.HasPrefix(at, prefix(name)) && e.Type().IsRegular() {
+			if err := root.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
