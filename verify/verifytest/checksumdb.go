@@ -1,0 +1,88 @@
+package verifytest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb"
+	"golang.org/x/mod/sumdb/note"
+)
+
+// A ChecksumDB is a checksum database in memory, with a key of its own, for
+// tests of what reads one. It answers "/lookup/…", "/latest" and "/tile/…".
+type ChecksumDB struct {
+	Key     string // the verifier key
+	signer  string
+	server  *sumdb.TestServer
+	handler http.Handler
+	records map[module.Version]string
+}
+
+// NewChecksumDB makes an empty database with a fresh key.
+func NewChecksumDB(tb testing.TB, name string) *ChecksumDB {
+	tb.Helper()
+	signer, verifier, err := note.GenerateKey(rand.Reader, name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return newChecksumDB(signer, verifier)
+}
+
+// Twin is an empty database that signs with the key of db: what db becomes
+// once it tells one history to one user and another to the next.
+func (db *ChecksumDB) Twin() *ChecksumDB { return newChecksumDB(db.signer, db.Key) }
+
+func newChecksumDB(signer, verifier string) *ChecksumDB {
+	db := &ChecksumDB{Key: verifier, signer: signer, records: make(map[module.Version]string)}
+	db.server = sumdb.NewTestServer(signer, func(path, version string) ([]byte, error) {
+		text, ok := db.records[module.Version{Path: path, Version: version}]
+		if !ok {
+			return nil, fs.ErrNotExist
+		}
+		return []byte(text), nil
+	})
+	db.handler = sumdb.NewServer(db.server)
+	return db
+}
+
+// Add appends a record that states h1 as the hash of path at version.
+func (db *ChecksumDB) Add(tb testing.TB, path, version, h1 string) {
+	tb.Helper()
+	m := module.Version{Path: path, Version: version}
+	db.records[m] = fmt.Sprintf("%s %s %s\n%s %s/go.mod %s\n", path, version, h1, path, version, h1)
+	if _, err := db.server.Lookup(context.Background(), m); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Fill appends n records of other modules.
+func (db *ChecksumDB) Fill(tb testing.TB, n int) {
+	tb.Helper()
+	start := len(db.records)
+	for i := range n {
+		db.Add(tb, "example.com/filler", fmt.Sprintf("v0.0.%d", start+i), "h1:"+strings.Repeat("A", 43)+"=")
+	}
+}
+
+// ServeHTTP answers as the database does.
+func (db *ChecksumDB) ServeHTTP(w http.ResponseWriter, r *http.Request) { db.handler.ServeHTTP(w, r) }
+
+// Read is ServeHTTP without a network. A missing path is fs.ErrNotExist.
+func (db *ChecksumDB) Read(_ context.Context, path string, _ int64) ([]byte, error) {
+	answer := httptest.NewRecorder()
+	db.handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
+	switch answer.Code {
+	case http.StatusOK:
+		return answer.Body.Bytes(), nil
+	case http.StatusNotFound:
+		return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+	}
+	return nil, fmt.Errorf("%s: status %d", path, answer.Code)
+}
