@@ -61,14 +61,14 @@ func ReadAll(ctx context.Context, t Transport, ref string, limit int64) ([]byte,
 	}
 	defer body.Close()
 	if size > limit {
-		return nil, &TooLargeError{ref, limit}
+		return nil, &TooLargeError{Redact(ref), limit}
 	}
 	data, err := io.ReadAll(io.LimitReader(body, limit+1))
 	switch {
 	case err != nil:
 		return nil, err
 	case int64(len(data)) > limit:
-		return nil, &TooLargeError{ref, limit}
+		return nil, &TooLargeError{Redact(ref), limit}
 	}
 	return data, nil
 }
