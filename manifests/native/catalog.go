@@ -1,6 +1,7 @@
 package native
 
 import (
+	"fmt"
 	"net/url"
 	"path"
 	"slices"
@@ -13,13 +14,13 @@ import (
 // A Catalog is a proved manifest, less the tools its channel was not granted.
 type Catalog struct {
 	channel  string
-	at       location
+	at       string // URL of the manifest
 	releases []Release
 	mark     verify.Mark
 	evidence verify.Evidence
 }
 
-func newCatalog(m *Manifest, d verify.Document, at location, granted func(string) bool) *Catalog {
+func newCatalog(m *Manifest, d verify.Document, at string, granted func(string) bool) *Catalog {
 	c := &Catalog{channel: m.Channel, at: at, mark: m.Mark(verify.DigestOf(d.Bytes())), evidence: d.Evidence()}
 	c.evidence.Mark = &c.mark
 	for _, r := range m.Releases {
@@ -101,7 +102,10 @@ func (c *Catalog) Resolve(q manifests.Request) (manifests.Release, error) {
 		Platform: q.Platform, Commands: slices.Clone(r.Commands), Evidence: c.evidence,
 	}
 	for _, alternatives := range chosen {
-		a := c.artifact(r, alternatives)
+		a, err := c.artifact(r, alternatives)
+		if err != nil {
+			return manifests.Release{}, fmt.Errorf("channel %s: %w", c.channel, err)
+		}
 		out.Components = append(out.Components, a.Component)
 		out.Artifacts = append(out.Artifacts, a)
 	}
@@ -192,7 +196,7 @@ func preference(format string) int {
 
 // artifact makes what is fetched of the first alternative; those that are the
 // same file elsewhere add their locations.
-func (c *Catalog) artifact(r Release, alternatives []Artifact) manifests.Artifact {
+func (c *Catalog) artifact(r Release, alternatives []Artifact) (manifests.Artifact, error) {
 	a := alternatives[0]
 	out := manifests.Artifact{
 		Name: a.base(), Component: a.Component, Size: a.Size, Unpacked: a.Unpacked,
@@ -210,11 +214,15 @@ func (c *Catalog) artifact(r Release, alternatives []Artifact) manifests.Artifac
 			continue
 		}
 		if same.Path != "" {
-			out.Refs = append(out.Refs, c.at.below(same.Path))
+			ref, err := manifests.Join(c.at, same.Path)
+			if err != nil {
+				return manifests.Artifact{}, err
+			}
+			out.Refs = append(out.Refs, ref)
 		}
 		out.Refs = append(out.Refs, same.URLs...)
 	}
-	return out
+	return out, nil
 }
 
 // base is the name of the artifact's file.

@@ -39,9 +39,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -51,7 +49,7 @@ import (
 // [manifests.Source].
 type Source struct {
 	Channel string // the name it was added under, which the manifest must bear
-	URL     string // of channel.toml: https, http or file
+	URL     string // of channel.toml: https, http or file, as manifests.Locate makes it
 	// Policy holds the channel's keys and threshold; Fetch sets its Now and Use.
 	Policy verify.Policy
 	// Granted says for which tools the channel may speak; others in its
@@ -65,16 +63,16 @@ type Source struct {
 // verify.ErrUntrusted where the manifest is unsigned, wrongly signed, too large
 // or breaks its format, and otherwise are t's own.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
-	at, err := parseLocation(s.URL)
-	if err != nil {
-		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
+	at, err := url.Parse(s.URL)
+	if err != nil || !slices.Contains(schemes(), at.Scheme) || at.RawQuery != "" || at.Fragment != "" {
+		return nil, fmt.Errorf("channel %s: %s is not an https, http or file URL without query", s.Channel, manifests.Redact(s.URL))
 	}
 	policy := s.Policy
 	policy.Now, policy.Use = q.Now, verify.Manifest
 
-	d, err := fetchPair(ctx, t, at, policy)
+	d, err := fetchPair(ctx, t, s.URL, policy)
 	if errors.Is(err, verify.ErrUntrusted) {
-		d, err = fetchPair(ctx, t, at, policy)
+		d, err = fetchPair(ctx, t, s.URL, policy)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
@@ -83,26 +81,27 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if err != nil {
 		return nil, err
 	}
-	if err := m.checkSchemes(at.url.Scheme); err != nil {
+	if err := m.checkSchemes(at.Scheme); err != nil {
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
-	return newCatalog(m, d, at, s.Granted), nil
+	return newCatalog(m, d, s.URL, s.Granted), nil
 }
 
-func fetchPair(ctx context.Context, t manifests.Transport, at location, policy verify.Policy) (verify.Document, error) {
-	data, err := manifests.ReadAll(ctx, t, at.manifest(), manifests.MaxManifest)
+func fetchPair(ctx context.Context, t manifests.Transport, at string, policy verify.Policy) (verify.Document, error) {
+	name := manifests.Redact(at)
+	data, err := manifests.ReadAll(ctx, t, at, manifests.MaxManifest)
 	if err != nil {
 		return verify.Document{}, err
 	}
-	sig, err := manifests.ReadAll(ctx, t, at.signature(), manifests.MaxSignature)
+	sig, err := manifests.ReadAll(ctx, t, at+".asc", manifests.MaxSignature)
 	if errors.Is(err, manifests.ErrNotFound) {
-		return verify.Document{}, &verify.SignatureError{Name: at.String(), Wanted: primaries(policy.Keys),
+		return verify.Document{}, &verify.SignatureError{Name: name, Wanted: primaries(policy.Keys),
 			Need: policy.Threshold, Rules: []string{"there is no signature file beside it"}}
 	}
 	if err != nil {
 		return verify.Document{}, err
 	}
-	return policy.Detached(at.String(), data, sig)
+	return policy.Detached(name, data, sig)
 }
 
 func primaries(k *verify.Keyring) []verify.Fingerprint {
@@ -147,50 +146,5 @@ func (e *ChannelError) Error() string {
 // Is reports that a manifest of another channel is not trusted for this one.
 func (e *ChannelError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-// A location is where a channel's two files are. References below it keep its
-// user name, password and query, so that a private host serves blobs as it
-// serves the manifest.
-type location struct{ url *url.URL }
-
-func parseLocation(s string) (location, error) {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return location{}, errors.New("its location is not a URL") // the text may hold a password
-	case !slices.Contains(schemes(), u.Scheme), u.Scheme != "file" && u.Host == "", u.Opaque != "", u.Fragment != "":
-		return location{}, fmt.Errorf("location %s: want an https, http or file URL", u.Redacted())
-	case u.Path == "" || strings.HasSuffix(u.Path, "/"):
-		return location{}, fmt.Errorf("location %s: names a directory, not the manifest in it", u.Redacted())
-	}
-	return location{u}, nil
-}
-
+// schemes are those of a channel's location, and of the URLs in its manifest.
 func schemes() []string { return []string{"https", "http", "file"} }
-
-func (l location) manifest() string  { return l.url.String() }
-func (l location) signature() string { return l.with(l.url.EscapedPath() + ".asc") }
-
-// below returns the reference of a file named relative to the manifest's
-// directory; rel has passed checkPath.
-func (l location) below(rel string) string {
-	dir, _ := path.Split(l.url.EscapedPath())
-	elements := strings.Split(rel, "/")
-	for i, e := range elements {
-		elements[i] = url.PathEscape(e)
-	}
-	return l.with(dir + strings.Join(elements, "/"))
-}
-
-func (l location) with(escaped string) string {
-	u := *l.url
-	u.RawPath = escaped
-	u.Path, _ = url.PathUnescape(escaped) // both halves are escaped by net/url
-	return u.String()
-}
-
-// String names the location for people and receipts: no user, no password, no query.
-func (l location) String() string {
-	u := *l.url
-	u.User, u.RawQuery, u.ForceQuery = nil, "", false
-	return u.String()
-}
