@@ -1,0 +1,97 @@
+package manifests
+
+import (
+	"errors"
+	"slices"
+	"testing"
+)
+
+var (
+	linux  = Platform{OS: "linux", Arch: "amd64"}
+	darwin = Platform{OS: "darwin", Arch: "arm64"}
+)
+
+func goHint() Hint {
+	both := []Platform{linux, darwin}
+	return Hint{
+		{"1.9.7", true, both}, {"1.10", true, both}, {"1.20", true, both}, {"1.20.3", true, both},
+		{"1.24.4", true, both}, {"1.25.0", true, both}, {"1.25.14", true, both}, {"1.25.9", true, both},
+		{"1.26rc1", false, both}, {"1.26.0", true, both}, {"1.26.1", true, []Platform{darwin}}, {"1.27rc1", false, both},
+	}
+}
+
+func TestHintChooses(t *testing.T) {
+	for _, test := range []struct {
+		asked, want string
+		stable      bool
+	}{
+		{"", "1.26.0", true}, {"stable", "1.26.0", true}, {"latest", "1.26.0", true},
+		{"1.25", "1.25.14", false}, {"1.25.9", "1.25.9", false}, {"go1.25.9", "1.25.9", false}, {"go1.25", "1.25.14", false},
+		{"1", "1.26.0", true}, {"1.26", "1.26.0", true}, {"1.26rc1", "1.26rc1", false}, {"1.27rc1", "1.27rc1", false},
+		{"1.20", "1.20.3", false}, {"1.9", "1.9.7", false},
+	} {
+		got, labels, err := goHint().Choose("go", Request{Tool: "go", Version: test.asked, Platform: linux}, GoNumbering())
+		if err != nil || got != test.want || slices.Contains(labels, Stable) != test.stable {
+			t.Errorf("%q: %q %v %v, want %q, stable %v", test.asked, got, labels, err, test.want, test.stable)
+		}
+	}
+}
+
+func TestHintSaysWhyNot(t *testing.T) {
+	choose := func(asked string, p Platform) error {
+		_, _, err := goHint().Choose("go", Request{Tool: "go", Version: asked, Platform: p}, GoNumbering())
+		return err
+	}
+	for _, asked := range []string{"1.27", "1.28", "1.25.99", "2", "lts", "nightly", "1.2"} {
+		var unknown *UnknownVersionError
+		if err := choose(asked, linux); !errors.As(err, &unknown) || unknown.Version != asked {
+			t.Errorf("%q: %v", asked, err)
+		}
+	}
+	var unknown *UnknownVersionError
+	if err := choose("1.25.15", linux); !errors.As(err, &unknown) || len(unknown.Near) == 0 || unknown.Near[0] != "1.25.14" {
+		t.Errorf("near 1.25.15: %v", err)
+	}
+	for _, asked := range []string{"", "1.25", "1.25.9"} {
+		var unsupported *UnsupportedPlatformError
+		if err := choose(asked, Platform{OS: "plan9", Arch: "mips"}); !errors.As(err, &unsupported) || len(unsupported.Have) == 0 {
+			t.Errorf("%q on plan9: %v", asked, err)
+		}
+	}
+	var unsupported *UnsupportedPlatformError
+	if err := choose("1.26.1", linux); !errors.As(err, &unsupported) || !slices.Equal(unsupported.Have, []Platform{darwin}) {
+		t.Errorf("1.26.1 on linux: %v", err)
+	}
+}
+
+func TestHintLists(t *testing.T) {
+	var got []string
+	for _, v := range goHint().Versions("go", linux, GoNumbering()) {
+		if !v.Unsigned || v.Tool != "go" || slices.Contains(v.Labels, Stable) != (v.Version == "1.26.0") {
+			t.Errorf("%+v", v)
+		}
+		got = append(got, v.Version)
+	}
+	want := []string{"1.27rc1", "1.26.0", "1.26rc1", "1.25.14", "1.25.9", "1.25.0", "1.24.4", "1.20.3", "1.20", "1.10", "1.9.7"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestGoNumbering(t *testing.T) {
+	for _, v := range []string{"1.24.4", "1.27rc1", "1.20", "1.4beta1", "1.21.0", "1.2.2", "1.9rc2"} {
+		if !ValidGoVersion(v) {
+			t.Errorf("%q is a version", v)
+		}
+	}
+	for _, v := range []string{"", "1", "1.25", "1.21", "go1.24.4", "1.24.4-acme", "1.24.4+x", "1.24.4rc1", "01.2", "1..2", "../1.2", "1.24.4\n", "latest"} {
+		if ValidGoVersion(v) {
+			t.Errorf("%q is not a version", v)
+		}
+	}
+	for v, stable := range map[string]bool{"1.24.4": true, "1.20": true, "1.27rc1": false, "1.4beta1": false} {
+		if StableGoVersion(v) != stable {
+			t.Errorf("%q stable: want %v", v, stable)
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package manifests
+
+import (
+	"go/version"
+	"strings"
+)
+
+// A Numbering is how a tool counts its versions.
+type Numbering struct {
+	// Compare orders two versions as cmp.Compare does.
+	Compare func(a, b string) int
+	// Spell writes what a person may type as the tool itself spells it.
+	Spell func(asked string) string
+}
+
+// GoNumbering is how Go counts: 1.9 before 1.10, and 1.21rc1 before 1.21.0.
+// "go1.24.4" is accepted for 1.24.4. Source: go.dev/doc/toolchain#version.
+func GoNumbering() Numbering {
+	return Numbering{
+		Compare: func(a, b string) int { return version.Compare("go"+a, "go"+b) },
+		Spell:   func(asked string) string { return strings.TrimPrefix(asked, "go") },
+	}
+}
+
+// ValidGoVersion reports whether v is a version of Go without the "go", such
+// as 1.24.4, 1.27rc1 or 1.20; a language version (1.25) is not one.
+func ValidGoVersion(v string) bool {
+	full := "go" + v
+	if !version.IsValid(full) || ValidVersion(v) != nil || strings.ContainsAny(v, "-+") {
+		return false
+	}
+	return version.Lang(full) != full || strings.Contains(v, ".") && version.Compare(full, "go1.21") < 0
+}
+
+// StableGoVersion reports whether v is neither a beta nor a release candidate.
+func StableGoVersion(v string) bool { return strings.Trim(v, "0123456789.") == "" }
