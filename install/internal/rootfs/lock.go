@@ -1,0 +1,156 @@
+package rootfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// LockSuffix follows the name of a directory in that of its lock.
+const LockSuffix = ".lock"
+
+// maxHolder is how many bytes of a lock file are shown to people.
+const maxHolder = 256
+
+var errNoLocks = fmt.Errorf("this file system has no locks: %w", errors.ErrUnsupported)
+
+// A BusyError says that another process holds a lock.
+type BusyError struct {
+	Path   string
+	Holder string // "<pid> <about>", as the holder wrote it; "" if it has not yet
+}
+
+func (e *BusyError) Error() string {
+	if e.Holder == "" {
+		return fmt.Sprintf("%s is locked by another process", e.Path)
+	}
+	return fmt.Sprintf("%s is locked by another process (%s)", e.Path, e.Holder)
+}
+
+// A Lock is a lock that this process holds.
+type Lock struct {
+	root *os.Root
+	name string
+	file *os.File
+}
+
+// TryLock takes the lock that the file name stands for, and makes the file
+// (0600) if need be. It writes the process id and about, a line such as
+// "kist install go, since 10:12", into the file for others to read. If another
+// process, or another Lock of this one, holds it, the error is a *BusyError; on
+// a file system without locks it is errors.ErrUnsupported, and nothing may be
+// changed without one.
+func TryLock(root *os.Root, name, about string) (*Lock, error) {
+	for {
+		f, err := openRegular(root, name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		busy, err := lockFile(f)
+		switch {
+		case err != nil:
+			f.Close()
+			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+		case busy:
+			holder := readHolder(f)
+			f.Close()
+			return nil, &BusyError{Path: f.Name(), Holder: holder}
+		}
+		if same, err := stillAt(root, name, f); err != nil {
+			f.Close()
+			return nil, err
+		} else if !same { // its last holder removed it after it was opened here
+			f.Close()
+			continue
+		}
+		l := &Lock{root, name, f}
+		if err := l.sign(about); err != nil {
+			l.Unlock()
+			return nil, err
+		}
+		return l, nil
+	}
+}
+
+// WaitLock is TryLock, tried again until wait has passed (then the *BusyError)
+// or ctx is done (then its error). told, which may be nil, is called once, when
+// the wait begins.
+func WaitLock(ctx context.Context, root *os.Root, name, about string, wait time.Duration, told func(*BusyError)) (*Lock, error) {
+	const shortest, longest = 10 * time.Millisecond, 250 * time.Millisecond
+	for pause := shortest; ; pause = min(2*pause, longest) {
+		l, err := TryLock(root, name, about)
+		var busy *BusyError
+		if !errors.As(err, &busy) || wait <= 0 {
+			return l, err
+		}
+		if told != nil {
+			told(busy)
+			told = nil
+		}
+		timer := time.NewTimer(min(pause, wait))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, fmt.Errorf("%w: %w", busy, context.Cause(ctx))
+		case <-timer.C:
+		}
+		wait -= min(pause, wait)
+	}
+}
+
+// Unlock gives the lock back. The file stays, so that all processes always
+// lock the same one.
+func (l *Lock) Unlock() error {
+	// Closing alone would leave the lock to a child that was being started and
+	// still has a copy of the descriptor.
+	return errors.Join(unlockFile(l.file), l.file.Close())
+}
+
+// Remove deletes the file and gives the lock back: for what the lock guards and
+// is no more. A process that waits for it makes the file anew.
+func (l *Lock) Remove() error {
+	return errors.Join(l.root.Remove(l.name), l.Unlock())
+}
+
+func (l *Lock) sign(about string) error {
+	text := fmt.Sprintf("%d %s\n", os.Getpid(), about)
+	if err := l.file.Truncate(0); err != nil {
+		return err
+	}
+	_, err := l.file.WriteAt([]byte(text), 0)
+	return err
+}
+
+// stillAt reports whether name is the file that f has open.
+func stillAt(root *os.Root, name string, f *os.File) (bool, error) {
+	have, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	now, err := root.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && os.SameFile(have, now), err
+}
+
+// readHolder reads the line the holder of f wrote, fit for a terminal.
+func readHolder(f *os.File) string {
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, maxHolder))
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, line)
+}

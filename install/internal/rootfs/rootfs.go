@@ -1,0 +1,200 @@
+// Package rootfs holds the few operations that os.Root lacks: writing a file or
+// a link in one step, renaming without replacing, locking, and making changes
+// durable.
+//
+// Every operation takes an *os.Root and a slash-separated name below it, and
+// reaches the disk through that root alone, so that no symbolic link, no ".."
+// and no directory that is swapped meanwhile leads out of it.
+//
+// What is written survives a crash of the machine once the call has returned,
+// and is either the old or the new content at any moment before. A crash may
+// leave a temporary file beside the goal; IsTemp tells such names.
+//
+// Locks are advisory, between processes that use this package: flock(2), or
+// LockFileEx on Windows. They end with the process that holds them, however it
+// ends. A stage directory d is locked by d + LockSuffix, taken before d is made
+// and removed after d has gone, so that whoever gets that lock knows that
+// nobody is at work in d.
+package rootfs
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+)
+
+const (
+	tempPrefix = ".kist-"
+	tempSuffix = ".tmp"
+)
+
+// IsTemp reports whether name, or its last element, is that of a temporary file
+// or link of this package: all that an interrupted write can leave behind.
+func IsTemp(name string) bool {
+	random, ok := strings.CutPrefix(path.Base(name), tempPrefix)
+	random, tmp := strings.CutSuffix(random, tempSuffix)
+	return ok && tmp && len(random) == 26 && strings.Trim(random, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
+
+func tempBeside(name string) string {
+	return path.Join(path.Dir(name), tempPrefix+rand.Text()+tempSuffix)
+}
+
+// WriteFile makes name a regular file that holds data, replacing a file or link
+// of that name in one step. perm is subject to the umask. On an error name is
+// what it was before, unless the error is that of the last step, the fsync of
+// its directory.
+func WriteFile(root *os.Root, name string, data []byte, perm fs.FileMode) error {
+	temp := tempBeside(name)
+	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return named(name, err)
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = root.Rename(temp, name)
+	}
+	if err != nil {
+		root.Remove(temp)
+		return named(name, err)
+	}
+	return SyncDir(root, path.Dir(name))
+}
+
+// SwapLink makes name a symbolic link to target, replacing a file or link of
+// that name in one step; a directory of that name is an error. It does not ask
+// whose the file is: the caller does.
+func SwapLink(root *os.Root, target, name string) error {
+	temp := tempBeside(name)
+	if err := root.Symlink(target, temp); err != nil {
+		return named(name, err)
+	}
+	if err := root.Rename(temp, name); err != nil {
+		root.Remove(temp)
+		return named(name, err)
+	}
+	return SyncDir(root, path.Dir(name))
+}
+
+// A TooLargeError says that a file is longer than its reader accepts.
+type TooLargeError struct {
+	Path  string
+	Limit int64 // bytes
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%s: longer than the %d bytes it may have", e.Path, e.Limit)
+}
+
+// ErrNotRegular says that something other than a regular file has the name of one.
+var ErrNotRegular = errors.New("not a regular file")
+
+// ReadFile returns the content of the regular file name, of limit bytes at most.
+// Longer ones are a *TooLargeError; a pipe, device or directory is ErrNotRegular
+// and is never waited for.
+func ReadFile(root *os.Root, name string, limit int64) ([]byte, error) {
+	f, err := openRegular(root, name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, &TooLargeError{Path: f.Name(), Limit: limit}
+	}
+	return data, nil
+}
+
+func openRegular(root *os.Root, name string, flag int, perm fs.FileMode) (*os.File, error) {
+	f, err := root.OpenFile(name, flag|openNonblock, perm)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: f.Name(), Err: ErrNotRegular}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// MkdirAll makes the directory name and those above it that are missing, all
+// with perm (subject to the umask), and returns the ones it made, outermost
+// first: also where it fails half-way, so that they can be removed again.
+func MkdirAll(root *os.Root, name string, perm fs.FileMode) (made []string, err error) {
+	name = path.Clean(name)
+	if name == "." {
+		return nil, nil
+	}
+	made, err = MkdirAll(root, path.Dir(name), perm)
+	if err != nil {
+		return made, err
+	}
+	err = root.Mkdir(name, perm)
+	if errors.Is(err, fs.ErrExist) {
+		info, statErr := root.Stat(name)
+		switch {
+		case statErr != nil:
+			return made, statErr
+		case !info.IsDir():
+			return made, err
+		}
+		return made, nil
+	}
+	if err != nil {
+		return made, err
+	}
+	return append(made, name), SyncDir(root, path.Dir(name))
+}
+
+// RenameNoReplace renames old to new, both below root, and returns an error that
+// is fs.ErrExist if something has that name already. Where the system or the
+// file system cannot rename so in one step (NFS, some FUSE), it looks first and
+// then renames: a file made in between is replaced, a directory that is not
+// empty never is. Neither directory is synced: the caller does, once.
+func RenameNoReplace(root *os.Root, old, new string) error {
+	err := renameNoReplace(root, old, new)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return lookThenRename(root, old, new)
+	}
+	return err
+}
+
+func lookThenRename(root *os.Root, old, new string) error {
+	if _, err := root.Lstat(new); err == nil {
+		return &os.LinkError{Op: "rename", Old: old, New: new, Err: fs.ErrExist}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return root.Rename(old, new)
+}
+
+// named gives an error about a temporary file the name that the caller knows.
+func named(name string, err error) error {
+	var pathErr *fs.PathError
+	var linkErr *os.LinkError
+	switch {
+	case errors.As(err, &pathErr):
+		return &fs.PathError{Op: pathErr.Op, Path: name, Err: pathErr.Err}
+	case errors.As(err, &linkErr):
+		return &fs.PathError{Op: linkErr.Op, Path: name, Err: linkErr.Err}
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}

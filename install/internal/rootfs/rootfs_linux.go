@@ -1,0 +1,51 @@
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+func syncFS(f *os.File) (done bool, err error) {
+	err = retry(func() error { return unix.Syncfs(int(f.Fd())) })
+	if errors.Is(err, unix.ENOSYS) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("syncfs %s: %w", f.Name(), err)
+	}
+	return true, nil
+}
+
+func renameNoReplace(root *os.Root, old, new string) error {
+	return renameByDirs(root, old, new, func(oldDir int, oldName string, newDir int, newName string) error {
+		return unix.Renameat2(oldDir, oldName, newDir, newName, unix.RENAME_NOREPLACE)
+	})
+}
+
+// Space returns what is left on the file system of root for this user: free
+// bytes, and free inodes, which is the largest int64 where they are not counted
+// (btrfs).
+func Space(root *os.Root) (free, inodes int64, err error) {
+	f, err := root.Open(".")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	var s unix.Statfs_t
+	if err := retry(func() error { return unix.Fstatfs(int(f.Fd()), &s) }); err != nil {
+		return 0, 0, fmt.Errorf("statfs %s: %w", f.Name(), err)
+	}
+	unit := s.Frsize
+	if unit == 0 {
+		unit = s.Bsize
+	}
+	free, inodes = times(s.Bavail, int64(unit)), int64(min(s.Ffree, math.MaxInt64))
+	if s.Files == 0 {
+		inodes = math.MaxInt64
+	}
+	return free, inodes, nil
+}

@@ -1,0 +1,225 @@
+package rootfs
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func openTemp(t *testing.T) (*os.Root, string) {
+	t.Helper()
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root, dir
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func names(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	must(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestWriteFile(t *testing.T) {
+	root, dir := openTemp(t)
+	must(t, root.Mkdir("sub", 0o755))
+	must(t, WriteFile(root, "sub/a", []byte("one"), 0o600))
+	must(t, WriteFile(root, "sub/a", []byte("two"), 0o600))
+	data, err := ReadFile(root, "sub/a", 3)
+	if err != nil || string(data) != "two" {
+		t.Errorf("read %q, %v", data, err)
+	}
+	info, err := root.Stat("sub/a")
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if got := names(t, dir+"/sub"); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("left %q", got)
+	}
+}
+
+func TestWriteFileReplacesALinkNotItsTarget(t *testing.T) {
+	root, dir := openTemp(t)
+	must(t, os.WriteFile(dir+"/target", []byte("safe"), 0o600))
+	must(t, os.Symlink("target", dir+"/name"))
+	must(t, WriteFile(root, "name", []byte("new"), 0o600))
+	if data, err := os.ReadFile(dir + "/target"); string(data) != "safe" {
+		t.Errorf("target holds %q, %v", data, err)
+	}
+	if info, err := os.Lstat(dir + "/name"); err != nil || !info.Mode().IsRegular() {
+		t.Errorf("name is %v, %v", info.Mode(), err)
+	}
+}
+
+func TestFailedWriteLeavesNothing(t *testing.T) {
+	root, dir := openTemp(t)
+	must(t, root.Mkdir("taken", 0o755))
+	must(t, root.Mkdir("taken/inside", 0o755))
+	for _, name := range []string{"taken", "missing/name", "../name"} {
+		if err := WriteFile(root, name, []byte("x"), 0o600); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("WriteFile(%q) = %v, want an error that names it", name, err)
+		}
+		if err := SwapLink(root, "x", name); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("SwapLink(%q) = %v, want an error that names it", name, err)
+		}
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"taken"}) {
+		t.Errorf("left %q", got)
+	}
+}
+
+func TestSwapLink(t *testing.T) {
+	root, dir := openTemp(t)
+	for _, target := range []string{"generations/1", "generations/2"} {
+		must(t, SwapLink(root, target, "current"))
+		if got, err := root.Readlink("current"); err != nil || got != target {
+			t.Errorf("current leads to %q, %v", got, err)
+		}
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"current"}) {
+		t.Errorf("left %q", got)
+	}
+}
+
+func TestIsTemp(t *testing.T) {
+	if !IsTemp(tempBeside("bin/go")) || filepath.Dir(tempBeside("bin/go")) != "bin" {
+		t.Errorf("%q is not a temporary name beside bin/go", tempBeside("bin/go"))
+	}
+	for _, name := range []string{"", "go", ".kist-.tmp", ".kist-abc.tmp", ".kist-abcdefghijklmnopqrstuvwxyz.tmp", "x.kist-ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp"} {
+		if IsTemp(name) {
+			t.Errorf("IsTemp(%q)", name)
+		}
+	}
+}
+
+func TestReadFileLimit(t *testing.T) {
+	root, dir := openTemp(t)
+	content := bytes.Repeat([]byte("x"), 100)
+	must(t, os.WriteFile(dir+"/f", content, 0o600))
+	if data, err := ReadFile(root, "f", 100); err != nil || !bytes.Equal(data, content) {
+		t.Errorf("at the limit: %d bytes, %v", len(data), err)
+	}
+	data, err := ReadFile(root, "f", 99)
+	var tooLarge *TooLargeError
+	if !errors.As(err, &tooLarge) || tooLarge.Limit != 99 || data != nil {
+		t.Errorf("over the limit: %d bytes, %v", len(data), err)
+	}
+}
+
+func TestReadFileRefusesWhatIsNoFile(t *testing.T) {
+	root, dir := openTemp(t)
+	must(t, root.Mkdir("dir", 0o755))
+	if _, err := ReadFile(root, "dir", 10); !errors.Is(err, ErrNotRegular) {
+		t.Errorf("a directory: %v", err)
+	}
+	must(t, os.Symlink(filepath.Join(t.TempDir(), "secret"), dir+"/out"))
+	if _, err := ReadFile(root, "out", 10); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a link that leaves the root: %v", err)
+	}
+	if _, err := ReadFile(root, "missing", 10); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestMkdirAll(t *testing.T) {
+	root, dir := openTemp(t)
+	must(t, root.Mkdir("a", 0o755))
+	for _, test := range []struct {
+		name string
+		want []string
+	}{
+		{"a/b/c", []string{"a/b", "a/b/c"}},
+		{"a/b/c", nil},
+		{"a/b/c/../d/", []string{"a/b/d"}},
+		{".", nil},
+	} {
+		made, err := MkdirAll(root, test.name, 0o700)
+		if err != nil || !slices.Equal(made, test.want) {
+			t.Errorf("MkdirAll(%q) = %q, %v, want %q", test.name, made, err, test.want)
+		}
+	}
+	must(t, os.WriteFile(dir+"/file", nil, 0o600))
+	for _, name := range []string{"file", "file/x", "../x"} {
+		if made, err := MkdirAll(root, name, 0o700); err == nil || made != nil {
+			t.Errorf("MkdirAll(%q) = %q, %v, want an error", name, made, err)
+		}
+	}
+	if info, err := root.Stat("a/b/c"); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("a/b/c: %v, %v", info.Mode(), err)
+	}
+}
+
+func TestRenameNoReplace(t *testing.T) {
+	renames := map[string]func(root *os.Root, old, new string) error{
+		"in one step":       RenameNoReplace,
+		"look, then rename": lookThenRename,
+	}
+	for how, rename := range renames {
+		t.Run(how, func(t *testing.T) {
+			root, dir := openTemp(t)
+			for _, d := range []string{"stage", "prefixes", "stage/new", "stage/new/bin", "prefixes/old", "prefixes/old/bin", "prefixes/empty"} {
+				must(t, root.Mkdir(d, 0o755))
+			}
+			must(t, os.Symlink("nowhere", dir+"/prefixes/dangling"))
+			must(t, os.WriteFile(dir+"/prefixes/file", nil, 0o600))
+			for _, taken := range []string{"prefixes/old", "prefixes/empty", "prefixes/dangling", "prefixes/file"} {
+				if err := rename(root, "stage/new", taken); !errors.Is(err, fs.ErrExist) {
+					t.Errorf("onto %s: %v, want fs.ErrExist", taken, err)
+				}
+			}
+			if err := rename(root, "stage/missing", "prefixes/x"); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("of nothing: %v", err)
+			}
+			if err := rename(root, "stage/new", "../x"); err == nil {
+				t.Error("out of the root: no error")
+			}
+			must(t, rename(root, "stage/new", "prefixes/new"))
+			if info, err := root.Stat("prefixes/new/bin"); err != nil || !info.IsDir() {
+				t.Errorf("after the rename: %v", err)
+			}
+			if got := names(t, dir+"/prefixes/old"); !slices.Equal(got, []string{"bin"}) {
+				t.Errorf("the directory in the way now holds %q", got)
+			}
+		})
+	}
+}
+
+func TestSyncTree(t *testing.T) {
+	root, dir := openTemp(t)
+	must(t, root.Mkdir("d", 0o755))
+	must(t, os.WriteFile(dir+"/d/f", []byte("x"), 0o400))
+	must(t, os.Symlink("/nowhere", dir+"/d/link"))
+	must(t, SyncTree(root))
+	must(t, syncWalk(root))
+	must(t, SyncDir(root, "d"))
+	if err := SyncDir(root, "missing"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("SyncDir of nothing: %v", err)
+	}
+}
+
+func TestSpace(t *testing.T) {
+	root, _ := openTemp(t)
+	free, inodes, err := Space(root)
+	if err != nil || free <= 0 || inodes <= 0 {
+		t.Errorf("Space = %d bytes, %d inodes, %v", free, inodes, err)
+	}
+}

@@ -1,0 +1,61 @@
+//go:build unix
+
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// openNonblock keeps the opening of a pipe from waiting for its other end.
+const openNonblock = unix.O_NONBLOCK
+
+func syncDir(f *os.File) error {
+	err := f.Sync()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
+// syncOne hands one file to the disk. On macOS that leaves the disk's own cache,
+// which the full sync of the root at the end of the walk empties once for all.
+func syncOne(root *os.Root, name string, dir bool) error {
+	f, err := root.OpenFile(name, os.O_RDONLY|openNonblock, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	err = retry(func() error { return unix.Fsync(int(f.Fd())) })
+	if err != nil && !(dir && errors.Is(err, unix.EINVAL)) {
+		return fmt.Errorf("sync %s: %w", f.Name(), err)
+	}
+	return nil
+}
+
+// lockFile takes the lock on f, without waiting; busy says that another has it.
+func lockFile(f *os.File) (busy bool, err error) {
+	err = retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return true, nil
+	case errors.Is(err, unix.ENOLCK), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
+		return false, fmt.Errorf("%w (%w)", errNoLocks, err)
+	}
+	return false, err
+}
+
+func unlockFile(f *os.File) error {
+	return retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) })
+}
+
+func retry(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}

@@ -1,0 +1,27 @@
+//go:build unix
+
+package rootfs
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Opened without O_NONBLOCK, a pipe that nobody writes to would hang these.
+func TestPipesAreNotWaitedFor(t *testing.T) {
+	root, dir := openTemp(t)
+	must(t, unix.Mkfifo(dir+"/pipe", 0o600))
+	if _, err := ReadFile(root, "pipe", 10); !errors.Is(err, ErrNotRegular) {
+		t.Errorf("ReadFile: %v", err)
+	}
+	if _, err := TryLock(root, "pipe", "x"); !errors.Is(err, ErrNotRegular) {
+		t.Errorf("TryLock: %v", err)
+	}
+	must(t, WriteFile(root, "pipe", []byte("x"), 0o600))
+	if info, err := os.Lstat(dir + "/pipe"); err != nil || !info.Mode().IsRegular() {
+		t.Errorf("after WriteFile: %v", err)
+	}
+}
