@@ -89,6 +89,7 @@ type Receipt struct {
 	Entries    []Entry            `json:"entries"`   // parents before children
 	Commands   []Command          `json:"commands,omitempty"`
 	Env        map[string]string  `json:"env,omitempty"` // "{prefix}" stands for the prefix
+	Prefix     string             `json:"prefix"`        // absolute, links resolved, when it was installed
 	Installed  time.Time          `json:"installed"`
 	Kist       string             `json:"kist"` // version of kist that wrote it
 	// Removed says that the release was uninstalled: Entries are only the

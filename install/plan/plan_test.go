@@ -1,0 +1,377 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+var day = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+
+// A machine is a State that plans are carried out on, in memory.
+type machine struct {
+	State
+	made byte
+}
+
+func newMachine() *machine {
+	return &machine{State: State{Bin: "/home/u/.local/bin", Generations: map[uint64]record.Generation{},
+		Receipts: map[record.ID]record.Receipt{}, Foreign: map[string]string{}}}
+}
+
+func release(channel, tool, version string, commands ...string) manifests.Release {
+	r := manifests.Release{Channel: channel, Tool: tool, Version: version, Components: []string{tool}}
+	for _, c := range commands {
+		r.Commands = append(r.Commands, "bin/"+c)
+	}
+	return r
+}
+
+func (m *machine) receipt(r manifests.Release) record.Receipt {
+	m.made++
+	rec := record.Receipt{ID: record.NewID(r.Channel, r.Tool, r.Version, [4]byte{m.made}), Channel: r.Channel,
+		Tool: r.Tool, Version: r.Version, Components: r.Components}
+	for _, c := range r.Commands {
+		rec.Commands = append(rec.Commands, record.Command{Name: strings.TrimPrefix(c, "bin/"), Path: c})
+	}
+	return rec
+}
+
+// do plans c and carries it out.
+func (m *machine) do(c Change) error {
+	p, err := Make(m.State, c)
+	if err != nil || p.Empty() {
+		return err
+	}
+	g := m.Generations[p.Goto]
+	if p.Goto == 0 {
+		var fresh []record.Receipt
+		for _, in := range p.Install {
+			fresh = append(fresh, m.receipt(in.Release))
+		}
+		if g, err = Next(m.State, p, fresh, day); err != nil {
+			return err
+		}
+		for _, r := range fresh {
+			m.Receipts[r.ID] = r
+		}
+	}
+	for _, id := range p.Remove {
+		delete(m.Receipts, id)
+	}
+	for _, n := range p.Prune {
+		delete(m.Generations, n)
+	}
+	m.Generations[g.Number], m.Current = g, g
+	return nil
+}
+
+func (m *machine) must(t interface{ Fatal(...any) }, c Change) {
+	if err := m.do(c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// force writes what is in force: "channel/tool@version*" with a star for
+// defaults, and the links.
+func (m *machine) force() string {
+	var out []string
+	for _, r := range m.Installed() {
+		star := ""
+		if m.Current.Defaults[r.Key()] == r.ID {
+			star = "*"
+		}
+		out = append(out, r.Ref()+star)
+	}
+	for _, l := range m.Current.Links {
+		out = append(out, l.Name+"="+m.Receipts[l.ID].Version)
+	}
+	return strings.Join(out, " ")
+}
+
+func (m *machine) id(t *testing.T, ref string) record.ID {
+	t.Helper()
+	for id, r := range m.Receipts {
+		if r.Ref() == ref && m.Current.Has(id) {
+			return id
+		}
+	}
+	t.Fatalf("%s is not installed", ref)
+	return ""
+}
+
+func install(rs ...manifests.Release) Change { return Change{Install: rs} }
+
+func TestFirstVersionBecomesDefaultAndLaterOnesDoNot(t *testing.T) {
+	m := newMachine()
+	m.must(t, install(release("go", "go", "1.25.1", "go")))
+	m.must(t, install(release("go", "go", "1.26.0", "go")))
+	if got, want := m.force(), "go/go@1.26.0 go/go@1.25.1* go=1.25.1"; got != want {
+		t.Errorf("in force: %s, want %s", got, want)
+	}
+	m.must(t, Change{Install: []manifests.Release{release("go", "go", "1.27.0", "go")}, Links: AlwaysDefault})
+	if got, want := m.force(), "go/go@1.27.0* go/go@1.26.0 go/go@1.25.1 go=1.27.0"; got != want {
+		t.Errorf("in force: %s, want %s", got, want)
+	}
+}
+
+func TestNoDefaultMakesNoLinks(t *testing.T) {
+	m := newMachine()
+	m.must(t, Change{Install: []manifests.Release{release("go", "go", "1.25.1", "go")}, Links: NoLinks})
+	if got, want := m.force(), "go/go@1.25.1"; got != want {
+		t.Errorf("in force: %s, want %s", got, want)
+	}
+}
+
+func TestInstallAgainIsNothingToDo(t *testing.T) {
+	m := newMachine()
+	m.must(t, install(release("go", "go", "1.25.1", "go")))
+	p, err := Make(m.State, install(release("go", "go", "1.25.1", "go")))
+	if err != nil || !p.Empty() {
+		t.Errorf("plan %+v, %v; want nothing to do", p, err)
+	}
+	m.must(t, install(release("go", "go", "1.26.0", "go")))
+	m.must(t, Change{Install: []manifests.Release{release("go", "go", "1.26.0", "go")}, Links: AlwaysDefault})
+	if got, want := m.force(), "go/go@1.26.0* go/go@1.25.1 go=1.26.0"; got != want {
+		t.Errorf("--default on an installed version: %s, want %s", got, want)
+	}
+}
+
+func TestAddingAComponentReplacesThePrefixAndKeepsTheDefault(t *testing.T) {
+	m := newMachine()
+	m.must(t, install(release("acme", "zig", "1.0", "zig")))
+	more := release("acme", "zig", "1.0", "zig")
+	more.Components = []string{"zig", "docs"}
+	old := m.id(t, "acme/zig@1.0")
+	m.must(t, install(more))
+	if m.Current.Has(old) || m.force() != "acme/zig@1.0* zig=1.0" {
+		t.Errorf("in force: %s (old prefix still in force: %v)", m.force(), m.Current.Has(old))
+	}
+	m.must(t, Change{Remove: []record.ID{m.id(t, "acme/zig@1.0")}})
+	if _, left := m.Receipts[old]; left || m.force() != "" {
+		t.Errorf("uninstall left the older prefix of the version: %s", m.force())
+	}
+}
+
+func TestUninstallingTheDefaultLeavesTheOneThatRemains(t *testing.T) {
+	for _, test := range []struct {
+		installed []string
+		remove    string
+		want      string
+	}{
+		{[]string{"1.1"}, "1.1", ""},
+		{[]string{"1.1", "1.2"}, "1.1", "acme/a@1.2* a=1.2"},
+		{[]string{"1.1", "1.2"}, "1.2", "acme/a@1.1* a=1.1"},
+		{[]string{"1.1", "1.2", "1.3"}, "1.1", "acme/a@1.3 acme/a@1.2"},
+		{[]string{"1.1", "1.2", "1.3"}, "1.3", "acme/a@1.2 acme/a@1.1* a=1.1"},
+	} {
+		m := newMachine()
+		for _, v := range test.installed {
+			m.must(t, install(release("acme", "a", v, "a")))
+		}
+		m.must(t, Change{Remove: []record.ID{m.id(t, "acme/a@"+test.remove)}})
+		if got := m.force(); got != test.want {
+			t.Errorf("%v without %s: %s, want %s", test.installed, test.remove, got, test.want)
+		}
+	}
+}
+
+func TestUninstallPrunesEveryGenerationThatNamesTheVersion(t *testing.T) {
+	m := newMachine()
+	m.must(t, install(release("acme", "a", "1", "a")))
+	m.must(t, install(release("acme", "b", "1", "b")))
+	m.must(t, install(release("acme", "c", "1", "c")))
+	m.must(t, Change{Remove: []record.ID{m.id(t, "acme/b@1")}})
+	if got, want := slices.Sorted(maps.Keys(m.Generations)), []uint64{1, 4}; !slices.Equal(got, want) {
+		t.Errorf("generations %v, want %v", got, want)
+	}
+	m.must(t, Change{Rollback: true})
+	if got, want := m.force(), "acme/a@1* a=1"; got != want {
+		t.Errorf("after rollback: %s, want %s", got, want)
+	}
+}
+
+func TestRollbackReturnsToTheGenerationBefore(t *testing.T) {
+	m := newMachine()
+	var none *NoPreviousError
+	if err := m.do(Change{Rollback: true}); !errors.As(err, &none) {
+		t.Errorf("rollback of nothing: %v", err)
+	}
+	m.must(t, install(release("acme", "a", "1", "a")))
+	if err := m.do(Change{Rollback: true}); !errors.As(err, &none) {
+		t.Errorf("rollback of the first generation: %v", err)
+	}
+	m.must(t, install(release("acme", "b", "1", "b")))
+	m.must(t, Change{Rollback: true})
+	m.must(t, install(release("acme", "c", "1", "c")))
+	m.must(t, Change{Rollback: true})
+	if got, want := m.force(), "acme/a@1* a=1"; got != want {
+		t.Errorf("the abandoned branch came back: %s, want %s", got, want)
+	}
+}
+
+func TestDefaultSwitchesTheLinks(t *testing.T) {
+	m := newMachine()
+	m.must(t, install(release("acme", "a", "1", "a")))
+	m.must(t, install(release("acme", "a", "2", "a", "a2")))
+	m.must(t, Change{Default: []record.ID{m.id(t, "acme/a@2")}})
+	if got, want := m.force(), "acme/a@2* acme/a@1 a=2 a2=2"; got != want {
+		t.Errorf("in force: %s, want %s", got, want)
+	}
+	var missing *NotInstalledError
+	if err := m.do(Change{Default: []record.ID{"acme-a-3-00000000"}}); !errors.As(err, &missing) {
+		t.Errorf("default of what is not installed: %v", err)
+	}
+	if err := m.do(Change{Remove: []record.ID{"acme-a-3-00000000"}}); !errors.As(err, &missing) {
+		t.Errorf("removal of what is not installed: %v", err)
+	}
+}
+
+func TestACommandBelongsToOneTool(t *testing.T) {
+	m := newMachine()
+	m.must(t, install(release("acme", "a", "1", "tool")))
+	before := m.force()
+	var conflict *ConflictError
+	if _, err := Make(m.State, install(release("acme", "b", "1", "tool"))); !errors.As(err, &conflict) {
+		t.Errorf("a taken literal command was not foreseen: %v", err)
+	}
+	hidden := release("acme", "b", "1", "tool")
+	hidden.Commands = []string{"bin/*"}
+	p, err := Make(m.State, install(hidden))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Next(m.State, p, []record.Receipt{m.receipt(release("acme", "b", "1", "tool"))}, day)
+	if !errors.As(err, &conflict) || conflict.Owner != "acme/a@1" || conflict.Wants != "acme/b@1" {
+		t.Errorf("conflict: %v", err)
+	}
+	if m.force() != before {
+		t.Errorf("a refused change changed %s to %s", before, m.force())
+	}
+	// Honest twins: without links, and after the owner has gone.
+	m.must(t, Change{Install: []manifests.Release{release("acme", "b", "1", "tool")}, Links: NoLinks})
+	m.must(t, Change{Remove: []record.ID{m.id(t, "acme/a@1")}})
+	m.must(t, Change{Default: []record.ID{m.id(t, "acme/b@1")}})
+	if got, want := m.force(), "acme/b@1* tool=1"; got != want {
+		t.Errorf("in force: %s, want %s", got, want)
+	}
+}
+
+func TestAForeignFileIsNotReplaced(t *testing.T) {
+	m := newMachine()
+	m.Foreign["a"] = "a file"
+	var foreign *ForeignFileError
+	if err := m.do(install(release("acme", "a", "1", "a"))); !errors.As(err, &foreign) || foreign.Path != "/home/u/.local/bin/a" {
+		t.Errorf("foreign file: %v", err)
+	}
+	delete(m.Foreign, "a")
+	m.must(t, install(release("acme", "a", "1", "a")))
+	// What takes a link's place later does not stop other tools.
+	m.Foreign["a"] = "a file"
+	m.must(t, install(release("acme", "b", "1", "b")))
+}
+
+func TestCommandsAreExecutableFilesAfterResolution(t *testing.T) {
+	file := func(p string, mode fs.FileMode) record.Entry {
+		return record.Entry{Path: p, Type: record.File, Mode: mode}
+	}
+	link := func(p, target string) record.Entry { return record.Entry{Path: p, Type: record.Link, Target: target} }
+	dir := func(p string) record.Entry { return record.Entry{Path: p, Type: record.Dir, Mode: 0o755} }
+	entries := []record.Entry{dir("bin"), file("bin/go", 0o755), file("bin/README", 0o644), link("bin/npm", "../lib/npm/cli"),
+		link("bin/dead", "nowhere"), link("bin/loop", "loop"), link("bin/out", "../../etc/passwd"), dir("bin/sub"),
+		dir("lib"), dir("lib/npm-1"), link("lib/npm", "npm-1"), file("lib/npm-1/cli", 0o755), file("go", 0o755)}
+	for _, test := range []struct{ patterns, want string }{
+		{"bin/*", "go=bin/go npm=bin/npm"},
+		{"bin/go", "go=bin/go"},
+		{"go bin/go", "go=go"},
+		{"bin/README", "!"},
+		{"bin/dead bin/loop bin/out", "!"},
+		{"sbin/*", "!"},
+		{"", ""},
+	} {
+		commands, err := Commands(strings.Fields(test.patterns), entries)
+		var got []string
+		for _, c := range commands {
+			got = append(got, c.Name+"="+c.Path)
+		}
+		if err != nil {
+			got = []string{"!"}
+			if !errors.Is(err, verify.ErrUntrusted) {
+				t.Errorf("%s: %v does not match ErrUntrusted", test.patterns, err)
+			}
+		}
+		if s := strings.Join(got, " "); s != test.want {
+			t.Errorf("%q: %s, want %s", test.patterns, s, test.want)
+		}
+	}
+}
+
+// Any sequence of changes keeps the invariants, and each change, once done, is
+// nothing to do.
+func TestInvariants(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMachine()
+		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+			var c Change
+			installed := m.Installed()
+			switch rapid.IntRange(0, 3).Draw(t, "kind") {
+			case 0:
+				tool := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "tool")
+				version := fmt.Sprint(rapid.IntRange(1, 3).Draw(t, "version"))
+				c.Install = []manifests.Release{release("acme", tool, version, tool)}
+				c.Links = Links(rapid.IntRange(0, 2).Draw(t, "links"))
+			case 1, 2:
+				if len(installed) == 0 {
+					continue
+				}
+				id := installed[rapid.IntRange(0, len(installed)-1).Draw(t, "which")].ID
+				if rapid.Bool().Draw(t, "remove") {
+					c.Remove = []record.ID{id}
+				} else {
+					c.Default = []record.ID{id}
+				}
+			case 3:
+				c.Rollback = true
+			}
+			err := m.do(c)
+			var none *NoPreviousError
+			if err != nil && !errors.As(err, &none) {
+				t.Fatal(err)
+			}
+			for n, g := range m.Generations {
+				for _, id := range g.Receipts {
+					if _, ok := m.Receipts[id]; !ok {
+						t.Fatalf("generation %d names %s, which has no receipt", n, id)
+					}
+				}
+				for key, id := range g.Defaults {
+					if !g.Has(id) || m.Receipts[id].Key() != key {
+						t.Fatalf("generation %d: default %s of %s is not in it", n, id, key)
+					}
+				}
+				for _, l := range g.Links {
+					if g.Defaults[m.Receipts[l.ID].Key()] != l.ID {
+						t.Fatalf("generation %d: %s leads to %s, which is no default", n, l.Name, l.ID)
+					}
+				}
+			}
+			if c.Rollback || err != nil || len(c.Remove) > 0 {
+				continue
+			}
+			if p, err := Make(m.State, c); err != nil || !p.Empty() {
+				t.Fatalf("%+v, once done, plans %+v, %v", c, p, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,166 @@
+package manifests
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/kist-tools/kist/verify"
+)
+
+func TestNames(t *testing.T) {
+	for _, good := range []string{"go", "g++", "rust-1.2", "a", "0ad", strings.Repeat("a", 64), "com", "com0", "console"} {
+		if err := ValidName(good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", ".", "..", "a..b", "a.", "-rf", "_a", "Go", "a/b", `a\b`, "a b", "a:b", "a~b", "gö", "ｇo", "go\n",
+		"a\x00b", strings.Repeat("a", 65), "con", "nul.txt", "com1", "lpt9.x", "/abs", "~"} {
+		if ValidName(bad) == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+	for _, good := range []string{"1.2.3", "1:2.3~rc1-4+b1", "V1", "2026-11-22"} {
+		if err := ValidVersion(good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", "../x", "/abs", "a/b", "1.", "1..2", "-rf", "1\n", "CON", "1 2", ":1", "~1"} {
+		if ValidVersion(bad) == nil {
+			t.Errorf("version %q was accepted", bad)
+		}
+	}
+}
+
+func TestPlatforms(t *testing.T) {
+	for _, s := range []string{"any", "linux/amd64", "linux/arm64/musl", "windows/386"} {
+		p, err := ParsePlatform(s)
+		if err != nil || p.String() != s {
+			t.Errorf("%q: %v, %v", s, p, err)
+		}
+	}
+	for _, s := range []string{"", "linux", "linux/", "/amd64", "linux/amd64/gnu/x", "Linux/amd64", "linux/../x"} {
+		if p, err := ParsePlatform(s); err == nil {
+			t.Errorf("%q: accepted as %v", s, p)
+		}
+	}
+	glibc := Platform{"linux", "amd64", "gnu"}
+	for s, want := range map[string]int{"any": 1, "linux/amd64": 2, "linux/amd64/gnu": 3, "linux/amd64/musl": 0, "linux/arm64": 0, "darwin/amd64": 0} {
+		p, _ := ParsePlatform(s)
+		if got := p.Fit(glibc); got != want {
+			t.Errorf("%s on %s: fit %d, want %d", s, glibc, got, want)
+		}
+	}
+}
+
+func TestVersionOrder(t *testing.T) {
+	// Semantic Versioning 2.0.0, section 11, and missing numbers as 0.
+	ascending := []string{"0.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11",
+		"1.0.0-rc.1", "1.0.0", "1.9", "1.10", "1.10.1", "2", "18446744073709551616.0"}
+	for i, a := range ascending {
+		for j, b := range ascending {
+			got, ok := CompareVersions(a, b)
+			if want := i - j; !ok || got < 0 != (want < 0) || got > 0 != (want > 0) {
+				t.Errorf("%s against %s: %d, %v", a, b, got, ok)
+			}
+		}
+	}
+	for _, same := range [][2]string{{"1", "1.0.0"}, {"v1.2", "1.2"}, {"1.2+a", "1.2+b"}, {"1.02", "1.2"}} {
+		if got, ok := CompareVersions(same[0], same[1]); got != 0 || !ok {
+			t.Errorf("%s and %s: %d, %v; want the same", same[0], same[1], got, ok)
+		}
+	}
+	if _, ok := CompareVersions("nightly", "1.0"); ok {
+		t.Error("nightly has an order")
+	}
+	for _, m := range []struct {
+		asked, version string
+		want           bool
+	}{{"1.25", "1.25.3", true}, {"1.25", "1.25", true}, {"1.2", "1.25.3", false}, {"1.25", "1.25.0-rc1", false}, {"1.25.0-rc1", "1.25.0-rc1", true}, {"", "1", false}} {
+		if got := MatchesVersion(m.asked, m.version); got != m.want {
+			t.Errorf("%q means %q: %v", m.asked, m.version, got)
+		}
+	}
+}
+
+func TestVersionOrderIsAnOrder(t *testing.T) {
+	version := rapid.StringMatching(`[0-9]{1,3}(\.[0-9]{1,3}){0,3}(-(rc|beta)?\.?[0-9]{0,2}[a-z]?)?`)
+	rapid.Check(t, func(t *rapid.T) {
+		a, b, c := version.Draw(t, "a"), version.Draw(t, "b"), version.Draw(t, "c")
+		ab, ok1 := CompareVersions(a, b)
+		ba, ok2 := CompareVersions(b, a)
+		if ok1 != ok2 || ab < 0 != (ba > 0) {
+			t.Fatalf("%s, %s: %d one way, %d the other", a, b, ab, ba)
+		}
+		bc, _ := CompareVersions(b, c)
+		if ac, _ := CompareVersions(a, c); ok1 && ab < 0 && bc < 0 && ac >= 0 {
+			t.Fatalf("%s < %s < %s, but not the first below the last", a, b, c)
+		}
+	})
+}
+
+func TestNear(t *testing.T) {
+	have := []string{"rust", "go", "node", "terraform", "1.25.1", "1.25.10", "1.24.0"}
+	for s, want := range map[string]string{"rsut": "rust", "noed": "node", "terrafrom": "terraform", "1.25.2": "1.25.1", "python": ""} {
+		got := Near(s, have)
+		if want == "" && len(got) != 0 || want != "" && !slices.Contains(got, want) {
+			t.Errorf("near %q: %v, want %q", s, got, want)
+		}
+	}
+}
+
+func honest() Release {
+	return Release{Channel: "acme", Tool: "zig", Version: "1.0", Commands: []string{"bin/*"},
+		Artifacts: []Artifact{{Name: "zig.tar", Refs: []string{"https://example.org/zig.tar"}, Size: 1,
+			Integrity: Integrity{Digest: verify.DigestOf(nil)}, Layout: Layout{Format: "tar"}}}}
+}
+
+func TestValidate(t *testing.T) {
+	if err := honest().Validate(); err != nil {
+		t.Fatalf("the honest twin: %v", err)
+	}
+	signature := func(a *Artifact) {
+		a.Integrity = Integrity{Signature: &Signature{Data: []byte("s"), Policy: verify.Policy{Keys: &verify.Keyring{}, Threshold: 1}}}
+		a.Witness = &Witness{Path: "VERSION", Contains: "1.0"}
+	}
+	r := honest()
+	signature(&r.Artifacts[0])
+	if err := r.Validate(); err != nil {
+		t.Fatalf("the honest twin with a signature: %v", err)
+	}
+	for name, spoil := range map[string]func(*Release, *Artifact){
+		"no integrity":              func(_ *Release, a *Artifact) { a.Integrity = Integrity{} },
+		"two integrities":           func(_ *Release, a *Artifact) { signature(a); a.Integrity.Digest = verify.DigestOf(nil) },
+		"signature, no witness":     func(_ *Release, a *Artifact) { signature(a); a.Witness = nil },
+		"signature, no keys":        func(_ *Release, a *Artifact) { signature(a); a.Integrity.Signature.Policy.Keys = nil },
+		"signature, threshold 0":    func(_ *Release, a *Artifact) { signature(a); a.Integrity.Signature.Policy.Threshold = 0 },
+		"signature, empty":          func(_ *Release, a *Artifact) { signature(a); a.Integrity.Signature.Data = nil },
+		"tree hash without proof":   func(_ *Release, a *Artifact) { a.Integrity = Integrity{Tree: &TreeHash{H1: "h1:x"}} },
+		"no location":               func(_ *Release, a *Artifact) { a.Refs = nil },
+		"negative size":             func(_ *Release, a *Artifact) { a.Size = -1 },
+		"huge":                      func(_ *Release, a *Artifact) { a.Size = MaxArtifact + 1 },
+		"unpacked huge":             func(_ *Release, a *Artifact) { a.Unpacked = MaxUnpacked + 1 },
+		"negative strip":            func(_ *Release, a *Artifact) { a.Layout.Strip = -1 },
+		"unknown format":            func(_ *Release, a *Artifact) { a.Layout.Format = "rar" },
+		"file without a path":       func(_ *Release, a *Artifact) { a.Layout.Format = "file" },
+		"into outside":              func(_ *Release, a *Artifact) { a.Layout.Into = "../x" },
+		"witness outside":           func(_ *Release, a *Artifact) { a.Witness = &Witness{Path: "/etc/x", Contains: "1"} },
+		"witness of nothing":        func(_ *Release, a *Artifact) { a.Witness = &Witness{Path: "V"} },
+		"command outside":           func(r *Release, _ *Artifact) { r.Commands = []string{"../bin/*"} },
+		"absolute command":          func(r *Release, _ *Artifact) { r.Commands = []string{"/bin/sh"} },
+		"malformed pattern":         func(r *Release, _ *Artifact) { r.Commands = []string{"bin/["} },
+		"no artifacts":              func(r *Release, _ *Artifact) { r.Artifacts = nil },
+		"version that is a path":    func(r *Release, _ *Artifact) { r.Version = "../../x" },
+		"tool that is a path":       func(r *Release, _ *Artifact) { r.Tool = "a/b" },
+		"channel that is an option": func(r *Release, _ *Artifact) { r.Channel = "-rf" },
+	} {
+		r := honest()
+		spoil(&r, &r.Artifacts[0])
+		if err := r.Validate(); !errors.Is(err, verify.ErrUntrusted) {
+			t.Errorf("%s: %v, want an error that matches ErrUntrusted", name, err)
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package verify
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+var markNow = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+
+func markAt(serial uint64, issued, expires time.Duration, text string) Mark {
+	return Mark{Channel: "acme", Serial: serial, Issued: markNow.Add(issued), Expires: markNow.Add(expires), Digest: DigestOf([]byte(text))}
+}
+
+func TestMarkSupersedes(t *testing.T) {
+	const hour, days = time.Hour, 24 * time.Hour
+	last := markAt(5, -days, 30*days, "five")
+	for _, test := range []struct {
+		name string
+		next Mark
+		now  time.Time
+		want string // "", "expired" or "downgrade"
+	}{
+		{"the same again", last, markNow, ""},
+		{"a newer one", markAt(6, -hour, 30*days, "six"), markNow, ""},
+		{"a leap of serials", markAt(1<<62, -hour, 30*days, "far"), markNow, ""},
+		{"an older one (rollback)", markAt(4, -hour, 30*days, "four"), markNow, "downgrade"},
+		{"another text under the serial (equivocation)", markAt(5, -days, 30*days, "other"), markNow, "downgrade"},
+		{"expired by a second (freeze)", markAt(6, -days, -time.Second, "six"), markNow, "expired"},
+		{"expiring this very moment", markAt(6, -days, 0, "six"), markNow, "expired"},
+		{"one second left", markAt(6, -days, time.Second, "six"), markNow, ""},
+		{"from the future, within the skew", markAt(6, MaxSkew, 30*days, "six"), markNow, ""},
+		{"from the future, beyond it", markAt(6, MaxSkew+time.Second, 30*days, "six"), markNow, "expired"},
+		{"a life at the limit", markAt(6, 0, MaxLife, "six"), markNow, ""},
+		{"a life over the limit", markAt(6, 0, MaxLife+time.Second, "six"), markNow, "expired"},
+		{"expires before it was issued", markAt(6, -hour, -2*hour, "six"), markNow.Add(-3 * hour), "expired"},
+		{"expired, and the clock set back a year", markAt(6, -30*days, -2*days, "six"), markNow.Add(-365 * days), "expired"},
+	} {
+		err := test.next.Supersedes(last, test.now)
+		var expired *ExpiredError
+		var downgrade *DowngradeError
+		got := ""
+		switch {
+		case errors.As(err, &expired):
+			got = "expired"
+		case errors.As(err, &downgrade):
+			got = "downgrade"
+		}
+		if got != test.want || err != nil && !errors.Is(err, ErrStale) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
+	}
+}
+
+// Rust and Debian count by date.
+func TestMarkByDate(t *testing.T) {
+	at := func(days int, text string) Mark {
+		return Mark{Channel: "rust", Issued: markNow.AddDate(0, 0, days), Digest: DigestOf([]byte(text))}
+	}
+	for _, test := range []struct {
+		name string
+		next Mark
+		want bool
+	}{
+		{"the same again", at(-7, "a"), true}, {"newer", at(-1, "b"), true},
+		{"older", at(-8, "c"), false}, {"another text of the date", at(-7, "d"), false}, {"from the future", at(1, "e"), false},
+	} {
+		if err := test.next.Supersedes(at(-7, "a"), markNow); (err == nil) != test.want {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}
+
+func TestFirstMarkOnlyHasToBeFresh(t *testing.T) {
+	if err := markAt(1, -time.Hour, time.Hour, "x").Supersedes(Mark{}, markNow); err != nil {
+		t.Error(err)
+	}
+	if err := markAt(1, -2*time.Hour, -time.Hour, "x").Supersedes(Mark{}, markNow); err == nil {
+		t.Error("an expired first manifest was accepted")
+	}
+}
+
+func TestDigests(t *testing.T) {
+	sum := DigestOf([]byte("x")).Hex()
+	for _, good := range []string{"sha256:" + sum, "sha256:" + strings.ToUpper(sum), "sha512:" + sum + sum} {
+		if d, err := ParseDigest(good); err != nil || d.String() != strings.ToLower(good[:6])+strings.ToLower(good[6:]) {
+			t.Errorf("%s: %v, %v", good, d, err)
+		}
+	}
+	for _, bad := range []string{"", sum, "md5:" + sum[:32], "sha1:" + sum[:40], "sha256:" + sum[:62], "sha256:" + sum + "00", "sha256:zz", "sha256:", "sha512:" + sum, "SHA256:" + sum} {
+		if d, err := ParseDigest(bad); err == nil {
+			t.Errorf("%q was accepted as %v", bad, d)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	want := DigestOf([]byte("content"))
+	read := func(s string) io.Reader { return strings.NewReader(s) }
+	if err := Check("x", read("content"), 7, want); err != nil {
+		t.Error(err)
+	}
+	if err := Check("x", read("content"), -1, want); err != nil {
+		t.Error(err)
+	}
+	var size *SizeError
+	var digest *DigestError
+	if err := Check("x", read("conten"), 7, want); !errors.As(err, &size) || !errors.Is(err, ErrUntrusted) {
+		t.Errorf("short: %v", err)
+	}
+	if err := Check("x", io.MultiReader(read("content"), read(strings.Repeat("!", 1<<20))), 7, want); !errors.As(err, &size) || size.Got != 8 {
+		t.Errorf("long: %v", err)
+	}
+	if err := Check("x", read("Content"), 7, want); !errors.As(err, &digest) || !errors.Is(err, ErrUntrusted) {
+		t.Errorf("wrong: %v", err)
+	}
+	if err := Check("x", read("content"), 7, Digest{}); !errors.Is(err, ErrUntrusted) {
+		t.Errorf("no digest: %v", err)
+	}
+	if _, err := (Document{}).Child("x", []byte("content"), want); !errors.Is(err, ErrUntrusted) {
+		t.Errorf("a child of nothing proved: %v", err)
+	}
+}
