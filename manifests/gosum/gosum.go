@@ -1,0 +1,167 @@
+// Package gosum gets Go toolchains as modules: the way the go command itself
+// does, proved as the go command proves them.
+//
+// # Parties
+//
+// A module proxy serves golang.org/toolchain, one zip for each version and
+// platform, and passes on what the checksum database says. Neither the proxy
+// nor the way to it is trusted. The checksum database is an append-only log
+// whose tree heads are signed with one Ed25519 key, [verify.GoChecksumKey].
+//
+// # Protocol
+//
+// Below a proxy's URL:
+//
+//	/sumdb/<database>/supported          must be there
+//	/golang.org/toolchain/@v/list        one version a line, unsigned: a hint
+//	/sumdb/<database>/lookup/<m>@<v>     record and signed tree head
+//	/sumdb/<database>/tile/…             hashes that prove both
+//	/golang.org/toolchain/@v/<v>.zip     the toolchain
+//
+// where <v> is v0.0.1-go<version>.<os>-<arch>. The format is that of
+// go.dev/ref/mod#goproxy-protocol and go.dev/ref/mod#checksum-database.
+//
+// # Guarantees
+//
+// A release is returned only once its record is proved to be in a signed tree
+// that continues the newest tree this channel has seen; the zip must then have
+// the content hash of that record. The record binds name, version and platform,
+// so an old zip cannot be served under a new name. No setting of the go command
+// weakens any of it: of GOPROXY's list only the places are used, and a failed
+// proof is never a reason to ask the next proxy.
+//
+// # Limits
+//
+// The version list is unsigned. Whoever serves it can hide new versions, and
+// the evidence says so; an exact version is asked for whether it is listed or
+// not. The zip's own file modes are not covered by the hash and are not used:
+// Layout.Exec states them, as the go command does.
+package gosum
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// Module is the module whose versions are Go toolchains.
+const Module = "golang.org/toolchain"
+
+// A Source offers Go toolchains as the tool Tool of the channel Channel.
+type Source struct {
+	Channel, Tool string
+	DB            verify.ChecksumDB
+	Proxies       []Proxy // asked in order; see ParseProxies
+}
+
+// Fetch proves the one release that q asks for. Besides the errors of
+// manifests.Source it returns *manifests.UnknownVersionError where every proxy
+// that could be asked says that there is no such toolchain.
+func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
+	if q.Tool != "" && q.Tool != s.Tool {
+		return nil, &manifests.UnknownToolError{Channel: s.Channel, Tool: q.Tool, Near: []string{s.Tool}}
+	}
+	q.Tool = s.Tool
+	q.Last.Channel = s.Channel
+	return firstOf(s.Proxies, func(base string) (manifests.Catalog, error) {
+		return s.fetch(ctx, proxy{t, base, s.DB}, q)
+	})
+}
+
+func (s Source) fetch(ctx context.Context, p proxy, q manifests.Query) (manifests.Catalog, error) {
+	if err := p.supported(ctx); err != nil {
+		return nil, err
+	}
+	hint, err := p.list(ctx)
+	exact := manifests.ValidGoVersion(goNumbering.Spell(q.Version))
+	if err != nil && !(exact && errors.Is(err, manifests.ErrUnreachable)) {
+		return nil, err // without a list only an exact version can be asked for
+	}
+	version, labels, unlisted := hint.Choose(s.Channel, q.Request, goNumbering)
+	switch {
+	case unlisted != nil && exact:
+		version = goNumbering.Spell(q.Version)
+	case unlisted != nil:
+		return nil, unlisted
+	}
+	proof, err := p.prove(ctx, q.Last, moduleVersion(version, q.Platform))
+	switch {
+	case errors.Is(err, errUnknown) && unlisted != nil:
+		return nil, unlisted
+	case errors.Is(err, errUnknown):
+		return nil, &manifests.UnknownVersionError{Channel: s.Channel, Tool: s.Tool, Version: version, Near: hint.Near(version)}
+	case err != nil:
+		return nil, err
+	}
+	release := s.release(version, q.Platform, p.zip(moduleVersion(version, q.Platform)), proof)
+	release.Labels = labels
+	if goNumbering.Spell(q.Version) != version {
+		release.Evidence.Notes = append(release.Evidence.Notes, "version list unsigned")
+	}
+	return catalog{q.Request, release, hint, proof.Mark}, nil
+}
+
+// release lays a toolchain out as the go command does when it downloads one:
+// cmd/go/internal/toolchain.Exec sets the same execute bits and makes the same
+// go.mod files, which no module zip may hold under their own name.
+func (s Source) release(version string, host manifests.Platform, zip string, proof verify.TreeProof) manifests.Release {
+	exe := ""
+	if host.OS == "windows" {
+		exe = ".exe"
+	}
+	return manifests.Release{
+		Channel: s.Channel, Tool: s.Tool, Version: version, Platform: host,
+		Components: []string{s.Tool},
+		Artifacts: []manifests.Artifact{{
+			Name: path.Base(zip), Component: s.Tool, Refs: []string{zip},
+			Integrity: manifests.Integrity{Tree: &manifests.TreeHash{H1: proof.H1, Evidence: proof.Evidence}},
+			Layout: manifests.Layout{
+				Format: "zip", Strip: 2, // golang.org/toolchain@v…/
+				Exec:   []string{"bin/**", "pkg/tool/**", "lib/go_?*_?*_exec", "lib/*/go_?*_?*_exec"},
+				Copies: map[string]string{"_go.mod": "go.mod"},
+			},
+			Witness: &manifests.Witness{Path: "VERSION", Contains: "go" + version, WholeLine: true},
+		}},
+		Commands: []string{"bin/go" + exe, "bin/gofmt" + exe},
+		Env:      map[string]string{"GOROOT": "{prefix}", "GOTOOLCHAIN": "local"},
+		Evidence: proof.Evidence,
+	}
+}
+
+// catalog is one proved release, and the list that it was chosen from.
+type catalog struct {
+	asked   manifests.Request
+	release manifests.Release
+	hint    manifests.Hint
+	mark    verify.Mark
+}
+
+func (c catalog) Mark() verify.Mark { return c.mark }
+
+func (c catalog) Versions(tool string) []manifests.Version {
+	if tool != "" && tool != c.release.Tool {
+		return nil
+	}
+	return c.hint.Versions(c.release.Tool, c.asked.Platform, goNumbering)
+}
+
+func (c catalog) Resolve(r manifests.Request) (manifests.Release, error) {
+	if r.Tool != c.release.Tool {
+		return manifests.Release{}, &manifests.UnknownToolError{Channel: c.release.Channel, Tool: r.Tool, Near: []string{c.release.Tool}}
+	}
+	for _, component := range r.Components {
+		if component != c.release.Tool {
+			return manifests.Release{}, &manifests.UnknownComponentError{Tool: r.Tool, Version: c.release.Version,
+				Component: component, Near: c.release.Components}
+		}
+	}
+	if r.Platform != c.asked.Platform || r.Version != c.asked.Version && goNumbering.Spell(r.Version) != c.release.Version {
+		return manifests.Release{}, fmt.Errorf("%s %s for %s: only %s for %s was asked for and proved",
+			r.Tool, r.Version, r.Platform, c.release.Version, c.asked.Platform)
+	}
+	return c.release, nil
+}

@@ -1,0 +1,55 @@
+package gosum
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+)
+
+var goNumbering = manifests.GoNumbering()
+
+const modulePrefix = "v0.0.1-go"
+
+// maxList is the largest version list, in bytes; the real one has some 20 KiB.
+const maxList = 4 << 20
+
+// moduleVersion is the version of Module that holds Go version for host. It
+// speaks of platforms as Go does, so "linux-arm" where the downloads say armv6l.
+func moduleVersion(version string, host manifests.Platform) string {
+	return modulePrefix + version + "." + host.OS + "-" + host.Arch
+}
+
+// parseList reads a proxy's list of versions of Module. Lines that name no
+// toolchain are passed over: the list is a hint, and others may share it.
+func parseList(data []byte) manifests.Hint {
+	built := make(map[string][]manifests.Platform)
+	lines := strings.Fields(string(data))
+	slices.Sort(lines)
+	for _, line := range slices.Compact(lines) {
+		if version, platform, ok := parseModuleVersion(line); ok {
+			built[version] = append(built[version], platform)
+		}
+	}
+	hint := make(manifests.Hint, 0, len(built))
+	for version, platforms := range built {
+		hint = append(hint, manifests.Hinted{Version: version, Stable: manifests.StableGoVersion(version), Platforms: platforms})
+	}
+	slices.SortFunc(hint, func(a, b manifests.Hinted) int { return goNumbering.Compare(b.Version, a.Version) })
+	return hint
+}
+
+// parseModuleVersion is the inverse of moduleVersion.
+func parseModuleVersion(s string) (version string, host manifests.Platform, ok bool) {
+	rest, ok := strings.CutPrefix(s, modulePrefix)
+	dot := strings.LastIndex(rest, ".")
+	if !ok || dot < 0 || !manifests.ValidGoVersion(rest[:dot]) {
+		return "", manifests.Platform{}, false
+	}
+	os, arch, _ := strings.Cut(rest[dot+1:], "-")
+	host, err := manifests.ParsePlatform(os + "/" + arch)
+	if err != nil || host.Libc != "" {
+		return "", manifests.Platform{}, false
+	}
+	return rest[:dot], host, true
+}

@@ -1,0 +1,215 @@
+package gosum
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A Proxy is one entry of a GOPROXY list.
+type Proxy struct {
+	// URL is the proxy's, or one of the words "direct" and "off".
+	URL string
+	// Any says that the next entry is asked after any failure to reach this
+	// one, not only where it has no such thing: "|" stands behind it, not ",".
+	Any bool
+}
+
+const maxProxies = 64
+
+// ParseProxies reads a GOPROXY list as the go command does
+// (go.dev/ref/mod#environment-variables). Errors repeat no password.
+func ParseProxies(list string) ([]Proxy, error) {
+	var proxies []Proxy
+	for rest := list; rest != ""; {
+		end := strings.IndexAny(rest, ",|")
+		entry, separator := rest, byte(0)
+		if end >= 0 {
+			entry, separator, rest = rest[:end], rest[end], rest[end+1:]
+		} else {
+			rest = ""
+		}
+		entry = strings.TrimSpace(entry)
+		if entry == "" {
+			continue
+		}
+		p, err := parseProxy(entry)
+		if err != nil {
+			return nil, fmt.Errorf("GOPROXY entry %s: %w", manifests.Redact(entry), err)
+		}
+		p.Any = separator == '|'
+		proxies = append(proxies, p)
+		if p.URL == "off" || p.URL == "direct" {
+			return proxies, nil // the go command looks no further either
+		}
+		if len(proxies) > maxProxies {
+			return nil, fmt.Errorf("GOPROXY: more than %d entries", maxProxies)
+		}
+	}
+	if list != "" && len(proxies) == 0 {
+		return nil, fmt.Errorf("GOPROXY is set, and has no entries")
+	}
+	return proxies, nil
+}
+
+func parseProxy(entry string) (Proxy, error) {
+	if entry == "off" || entry == "direct" {
+		return Proxy{URL: entry}, nil
+	}
+	if strings.ContainsAny(entry, ".:/") && !strings.Contains(entry, ":/") && !strings.HasPrefix(entry, "/") {
+		entry = "https://" + entry
+	}
+	u, err := url.Parse(entry)
+	switch {
+	case err != nil:
+		return Proxy{}, fmt.Errorf("not a URL") // the parser's error would repeat it whole
+	case u.Scheme != "https" && u.Scheme != "http" && u.Scheme != "file":
+		return Proxy{}, fmt.Errorf("want an https, http or file URL")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Opaque != "":
+		return Proxy{}, fmt.Errorf("a proxy has no query and no fragment")
+	case u.Scheme != "file" && u.Hostname() == "":
+		return Proxy{}, fmt.Errorf("no host")
+	}
+	return Proxy{URL: strings.TrimRight(u.String(), "/")}, nil
+}
+
+// firstOf asks each proxy in turn, as GOPROXY's separators say, and returns the
+// first answer. A failed proof ends it at once. Of failures, one to reach a
+// proxy tells more than "not found", which another proxy might contradict.
+func firstOf(proxies []Proxy, ask func(base string) (manifests.Catalog, error)) (manifests.Catalog, error) {
+	var unreached []error
+	var unknown error
+	direct := false
+	for _, p := range proxies {
+		switch p.URL {
+		case "direct":
+			direct = true
+			continue
+		case "off":
+			if unknown == nil && unreached == nil {
+				unreached = append(unreached, fmt.Errorf("GOPROXY ends in off: %w", manifests.ErrOffline))
+			}
+			continue
+		}
+		answer, err := ask(p.URL)
+		switch {
+		case err == nil:
+			return answer, nil
+		case isUnknown(err):
+			unknown = err
+			continue
+		case !errors.Is(err, manifests.ErrUnreachable) || errors.Is(err, verify.ErrUntrusted) || errors.Is(err, verify.ErrStale):
+			return nil, err
+		}
+		unreached = append(unreached, fmt.Errorf("module proxy %s: %w", manifests.Redact(p.URL), err))
+		if !p.Any && !errors.Is(err, errNoDatabase) {
+			break
+		}
+	}
+	switch {
+	case len(unreached) > 0:
+		return nil, errors.Join(unreached...)
+	case unknown != nil:
+		return nil, unknown
+	case direct:
+		return nil, fmt.Errorf("GOPROXY is direct, and toolchains come only by a module proxy: %w", manifests.ErrUnreachable)
+	}
+	return nil, fmt.Errorf("no module proxy is known: %w", manifests.ErrUnreachable)
+}
+
+func isUnknown(err error) bool {
+	var version *manifests.UnknownVersionError
+	var platform *manifests.UnsupportedPlatformError
+	return errors.As(err, &version) || errors.As(err, &platform)
+}
+
+var (
+	// errUnknown: the proxy and the database know no such toolchain.
+	errUnknown = errors.New("no such toolchain")
+	// errNoDatabase: the proxy does not pass on the checksum database.
+	errNoDatabase = fmt.Errorf("does not pass on the checksum database: %w", manifests.ErrUnreachable)
+)
+
+// A proxy is a module proxy in use. Nothing it says is trusted.
+type proxy struct {
+	transport manifests.Transport
+	base      string
+	db        verify.ChecksumDB
+}
+
+func (p proxy) zip(version string) string { return p.base + "/" + Module + "/@v/" + version + ".zip" }
+
+// supported asks whether the proxy passes on the checksum database.
+func (p proxy) supported(ctx context.Context) error {
+	err := p.exists(ctx, p.base+"/sumdb/"+p.db.Name()+"/supported")
+	if errors.Is(err, manifests.ErrNotFound) {
+		return errNoDatabase
+	}
+	return err
+}
+
+// exists opens ref and reads none of it.
+func (p proxy) exists(ctx context.Context, ref string) error {
+	body, _, err := p.transport.Open(ctx, ref, 0)
+	if err != nil {
+		return err
+	}
+	return body.Close()
+}
+
+// list reads the hint. An answer that names no toolchain is none: a page of
+// someone's who sits in between.
+func (p proxy) list(ctx context.Context) (manifests.Hint, error) {
+	data, err := manifests.ReadAll(ctx, p.transport, p.base+"/"+Module+"/@v/list", maxList)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	hint := parseList(data)
+	if len(hint) == 0 {
+		return nil, fmt.Errorf("the version list names no toolchain: %w", manifests.ErrUnreachable)
+	}
+	return hint, nil
+}
+
+// prove looks version up in the checksum database and makes sure that its zip
+// is there. It returns errUnknown where nobody has that version.
+func (p proxy) prove(ctx context.Context, last verify.Mark, version string) (verify.TreeProof, error) {
+	proof, err := p.db.Lookup(ctx, p.remote, last, Module, version)
+	if err != nil && !errors.Is(err, manifests.ErrNotFound) {
+		return verify.TreeProof{}, err
+	}
+	missing := p.exists(ctx, p.zip(version))
+	switch {
+	case err == nil && missing == nil:
+		return proof, nil
+	case errors.Is(missing, manifests.ErrNotFound), err != nil && errors.Is(missing, manifests.ErrUnreachable):
+		return verify.TreeProof{}, errUnknown
+	case missing == nil:
+		return verify.TreeProof{}, &verify.TreeError{Database: p.db.Name(), Module: Module + "@" + version,
+			Rule: "the proxy has a zip of which the database has no record"}
+	}
+	return verify.TreeProof{}, missing
+}
+
+// remote reads the checksum database through the proxy. That a record is not
+// found says something about the record; that a tile is not, only about the proxy.
+func (p proxy) remote(ctx context.Context, path string, limit int64) ([]byte, error) {
+	data, err := manifests.ReadAll(ctx, p.transport, p.base+"/sumdb/"+p.db.Name()+path, limit)
+	if err != nil && !strings.HasPrefix(path, "/lookup/") {
+		return nil, unreachable(err)
+	}
+	return data, err
+}
+
+// unreachable makes of a thing that is not there a proxy that cannot be used.
+func unreachable(err error) error {
+	if errors.Is(err, manifests.ErrNotFound) {
+		return fmt.Errorf("%w (%v)", manifests.ErrUnreachable, err)
+	}
+	return err
+}
