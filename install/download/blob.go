@@ -1,0 +1,158 @@
+package download
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+const (
+	blobDir    = "blobs/sha256"
+	knownDir   = "known"
+	partialDir = "partial"
+)
+
+// prove decides whether f, whose content went through s, is what a must be.
+func prove(a manifests.Artifact, f *os.File, s sums) (verify.Evidence, error) {
+	if a.Size > 0 && s.size != a.Size {
+		return verify.Evidence{}, &verify.SizeError{Name: a.Name, Want: a.Size, Got: s.size}
+	}
+	switch in := a.Integrity; {
+	case in.Signature != nil:
+		evidence, err := in.Signature.Policy.File(a.Name, f, in.Signature.Data)
+		if err != nil {
+			return verify.Evidence{}, err
+		}
+		evidence.Digest = s.digest()
+		return evidence, nil
+	case in.Tree != nil:
+		h1, err := verify.HashZip(a.Name, f, s.size)
+		if err != nil {
+			return verify.Evidence{}, err
+		}
+		if h1 != in.Tree.H1 {
+			failed := &verify.TreeError{Module: a.Name, Rule: fmt.Sprintf("its content hash is %s, and %s was proved", h1, in.Tree.H1)}
+			if t := in.Tree.Evidence.Tree; t != nil {
+				failed.Database = t.Name
+			}
+			return verify.Evidence{}, failed
+		}
+		return in.Tree.Evidence, nil
+	default:
+		got, err := s.like(in.Digest)
+		if err != nil {
+			return verify.Evidence{}, err
+		}
+		if got != in.Digest {
+			return verify.Evidence{}, &verify.DigestError{Name: a.Name, Want: in.Digest, Got: got}
+		}
+		return verify.Evidence{Kind: verify.ByDigest, Name: a.Name, Digest: in.Digest}, nil
+	}
+}
+
+// publish gives the proved content of s its name.
+//
+// Nothing is synced: after a crash a blob may be short, and then its digest
+// tells when it is next used.
+func (c Cache) publish(a manifests.Artifact, key string, s *spool) (Blob, error) {
+	digest := s.digest()
+	name := path.Join(blobDir, digest.Hex())
+	if err := c.Root.Rename(s.name, name); err != nil {
+		return Blob{}, err
+	}
+	f, _, err := openRegular(c.Root, name, os.O_RDONLY)
+	if err != nil {
+		return Blob{}, err
+	}
+	err = sameFile(f, s.file)
+	if err == nil && a.Integrity.Digest != digest {
+		err = rootfs.WriteFile(c.Root, path.Join(knownDir, key), []byte(digest.Hex()+"\n"), 0o600)
+	}
+	if err != nil {
+		f.Close()
+		return Blob{}, err
+	}
+	return Blob{File: f, Size: s.size, Digest: digest}, nil
+}
+
+func sameFile(f, g *os.File) error {
+	have, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	want, err := g.Stat()
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(have, want) {
+		return fmt.Errorf("%s: another file took its name", f.Name())
+	}
+	return nil
+}
+
+// cached looks for the blob of a, and proves it again. A blob that is no longer
+// what its name says is removed. A note is only a hint where to look: one that
+// leads astray is passed over, and replaced by the download that follows.
+func (c Cache) cached(ctx context.Context, a manifests.Artifact, key string) (Blob, bool, error) {
+	hexDigest := a.Integrity.Digest.Hex()
+	if a.Integrity.Digest.Algorithm() != "sha256" {
+		note, err := rootfs.ReadFile(c.Root, path.Join(knownDir, key), 65)
+		if err != nil {
+			return Blob{}, false, nil // not known, or no note that could be one
+		}
+		hexDigest = strings.TrimSuffix(string(note), "\n")
+		if sum, err := hex.DecodeString(hexDigest); err != nil || len(sum) != 32 || hexDigest != strings.ToLower(hexDigest) {
+			return Blob{}, false, nil
+		}
+	}
+	name := path.Join(blobDir, hexDigest)
+	f, size, err := openRegular(c.Root, name, os.O_RDONLY)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Blob{}, false, nil
+	case err != nil:
+		return Blob{}, false, c.discard(a, name)
+	}
+	s := newSums(a)
+	if size <= manifests.MaxArtifact {
+		err = s.read(ctx, f, func(done int64) { c.report("verify", a.Name, done, size) })
+	}
+	switch {
+	case err != nil:
+		f.Close()
+		if ctx.Err() != nil {
+			return Blob{}, false, fmt.Errorf("%s: %w", a.Name, err)
+		}
+		return Blob{}, false, c.discard(a, name)
+	case s.digest().Hex() != hexDigest:
+		f.Close()
+		return Blob{}, false, c.discard(a, name)
+	}
+	evidence, err := prove(a, f, s)
+	if err != nil {
+		f.Close()
+		return Blob{}, false, nil
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		f.Close()
+		return Blob{}, false, fmt.Errorf("%s: %w", a.Name, err)
+	}
+	return Blob{File: f, Size: s.size, Digest: s.digest(), Evidence: evidence}, true, nil
+}
+
+// discard removes a damaged blob.
+func (c Cache) discard(a manifests.Artifact, name string) error {
+	if err := c.Root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: its damaged copy in the cache: %w", a.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+// Package download turns an artifact into a proved blob of the cache.
+//
+// The far side and the cache are both hostile. What is guaranteed:
+//
+//   - A file below blobs/sha256 was proved when it got its name, which is its
+//     SHA-256 digest, and it is hashed and proved again each time it is used. One
+//     that changed meanwhile is removed and fetched anew.
+//   - An artifact is spooled to partial/ and hashed as it arrives. Nothing reads
+//     it before it is proved, save the zip directory that an h1 hash needs.
+//   - A partial download is a saving, never a belief: the whole is hashed, and
+//     content that fails after it was put together from several answers is
+//     fetched once more in one piece before anybody is accused.
+//   - Reading stops one byte past the size that was proved, and without one at
+//     manifests.MaxArtifact.
+//
+// The refs of an artifact are tried in order. One that is unreachable or not
+// found gives way to the next. One that serves other content gives way too if
+// the artifact is pinned by its digest, since then no mirror can do harm; a
+// wrong signature or content hash ends the attempt.
+//
+//	blobs/sha256/<hex>   proved blobs
+//	known/<key>          "<hex>\n": the blob that once proved what has no SHA-256 stated
+//	partial/<key>        what has arrived of an artifact; <key>.lock while somebody fetches it
+//
+// A key is the SHA-256 of what must be proved, so that all refs of an artifact,
+// and all channels that state the same integrity, share one download. Two
+// processes that want the same blob take turns, and the second finds it.
+package download
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"time"
+
+	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A Cache fetches artifacts and keeps the blobs. It is safe for concurrent use,
+// by several processes too.
+type Cache struct {
+	Root      *os.Root // kist's own directory in the cache
+	Transport manifests.Transport
+	// Progress, which may be nil, is told how much of an artifact has arrived
+	// ("download") or been hashed again ("verify"). Total is -1 if not known.
+	Progress func(stage, name string, done, total int64)
+
+	space   func(*os.Root) (free int64, err error) // nil: rootfs.Space
+	ceiling int64                                  // on artifacts of unknown size; 0: manifests.MaxArtifact
+}
+
+// A Blob is a proved artifact. Its File is open for reading, at offset 0; the
+// caller closes it.
+type Blob struct {
+	File     *os.File
+	Size     int64
+	Digest   verify.Digest // SHA-256
+	Evidence verify.Evidence
+	Ref      string // where it came from, redacted; empty: out of the cache
+}
+
+// A SpaceError says, before anything was written, that something will not fit.
+type SpaceError struct {
+	Path       string // a directory on the file system in question
+	Need, Free int64  // bytes
+}
+
+func (e *SpaceError) Error() string {
+	return fmt.Sprintf("%s: needs %d bytes, has %d free", e.Path, e.Need, e.Free)
+}
+
+// maxWait is how long another process may take over the same artifact.
+const maxWait = 24 * time.Hour
+
+// Fetch returns the blob of a, out of the cache if it is there.
+//
+// Errors that match verify.ErrUntrusted: *verify.SizeError, *verify.DigestError,
+// *verify.SignatureError, *verify.TreeError and, without a known size,
+// *manifests.TooLargeError. If no ref gave an answer, the error matches
+// manifests.ErrUnreachable, or manifests.ErrNotFound if all of them say so.
+// *SpaceError comes before anything is written. When the network fails or ctx
+// ends, what has arrived stays for the next attempt; after any other error
+// nothing stays.
+func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
+	key, err := keyOf(a)
+	if err != nil {
+		return Blob{}, err
+	}
+	if blob, ok, err := c.cached(ctx, a, key); ok || err != nil {
+		return blob, err
+	}
+	for _, dir := range []string{blobDir, partialDir, knownDir} {
+		if _, err := rootfs.MkdirAll(c.Root, dir, 0o700); err != nil {
+			return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
+		}
+	}
+	lock, err := rootfs.WaitLock(ctx, c.Root, path.Join(partialDir, key+rootfs.LockSuffix), "download", maxWait, nil)
+	if err != nil {
+		return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
+	}
+	defer lock.Remove()
+	// Whoever held the lock before may have been after the same.
+	if blob, ok, err := c.cached(ctx, a, key); ok || err != nil {
+		return blob, err
+	}
+	s, err := openSpool(ctx, c.Root, path.Join(partialDir, key), a, c.report)
+	if err != nil {
+		return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
+	}
+	evidence, ref, err := c.fetch(ctx, a, s)
+	if err != nil {
+		kept := ctx.Err() != nil || errors.Is(err, manifests.ErrUnreachable) || errors.Is(err, manifests.ErrNotFound)
+		return Blob{}, errors.Join(err, s.end(kept))
+	}
+	blob, err := c.publish(a, key, s)
+	if err = errors.Join(err, s.end(err == nil)); err != nil {
+		return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
+	}
+	blob.Evidence, blob.Ref = evidence, manifests.Redact(ref)
+	return blob, nil
+}
+
+// keyOf names what a must prove. An artifact that does not state exactly one
+// integrity cannot be fetched.
+func keyOf(a manifests.Artifact) (string, error) {
+	var stated []string
+	if d := a.Integrity.Digest; !d.IsZero() {
+		stated = append(stated, "digest\n"+d.String())
+	}
+	if s := a.Integrity.Signature; s != nil {
+		stated = append(stated, "signature\n"+string(s.Data))
+	}
+	if t := a.Integrity.Tree; t != nil {
+		stated = append(stated, "tree\n"+t.H1)
+	}
+	if len(stated) != 1 || len(a.Refs) == 0 || a.Size < 0 {
+		return "", fmt.Errorf("%s: %w: it does not state one integrity, a location and a size", a.Name, verify.ErrUntrusted)
+	}
+	sum := sha256.Sum256([]byte(stated[0]))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// fetch tries the refs of a until one has filled s with what a must be.
+func (c Cache) fetch(ctx context.Context, a manifests.Artifact, s *spool) (verify.Evidence, string, error) {
+	var worst error
+	for _, ref := range a.Refs {
+		evidence, err := c.fetchFrom(ctx, a, ref, s)
+		switch {
+		case err == nil:
+			return evidence, ref, nil
+		case ctx.Err() != nil || gravity(err) == 0:
+			return verify.Evidence{}, "", err
+		case errors.Is(err, verify.ErrUntrusted) && a.Integrity.Digest.IsZero():
+			return verify.Evidence{}, "", err
+		case gravity(err) > gravity(worst):
+			worst = err
+		}
+	}
+	return verify.Evidence{}, "", worst
+}
+
+// gravity orders what can be wrong with a ref, by what the user must hear of
+// first; 0 is trouble of this machine, which no other ref mends.
+func gravity(err error) int {
+	switch {
+	case errors.Is(err, verify.ErrUntrusted):
+		return 3
+	case errors.Is(err, manifests.ErrUnreachable):
+		return 2
+	case errors.Is(err, manifests.ErrNotFound):
+		return 1
+	}
+	return 0
+}
+
+// fetchFrom fills s from ref and proves it. Content that fails is dropped; if it
+// was put together from several answers, ref gets one more chance from the start.
+func (c Cache) fetchFrom(ctx context.Context, a manifests.Artifact, ref string, s *spool) (verify.Evidence, error) {
+	for again := false; ; again = true {
+		var evidence verify.Evidence
+		err := c.receive(ctx, a, ref, s)
+		if err == nil {
+			evidence, err = prove(a, s.file, s.sums)
+		}
+		if !errors.Is(err, verify.ErrUntrusted) {
+			return evidence, err
+		}
+		mixed := s.mixed
+		if err := s.reset(); err != nil {
+			return evidence, fmt.Errorf("%s: %w", a.Name, err)
+		}
+		if !mixed || again {
+			return evidence, err
+		}
+	}
+}
+
+func (c Cache) report(stage, name string, done, total int64) {
+	if c.Progress != nil {
+		c.Progress(stage, name, done, total)
+	}
+}

@@ -1,0 +1,140 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+const (
+	// maxBreaks is how often a body may break without gain before its ref is
+	// given up.
+	maxBreaks = 2
+	// minGain is how many bytes further than ever before make a gain, so that
+	// a download over a poor line ends, and one from a server that plays games
+	// does too.
+	minGain = 256 << 10
+)
+
+// A brokenError is a body that ended before its time.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string { return e.err.Error() }
+func (e *brokenError) Unwrap() error { return e.err }
+
+// receive fills s with the whole of ref: the rest of it, where s holds a
+// beginning and ref can be read from there.
+func (c Cache) receive(ctx context.Context, a manifests.Artifact, ref string, s *spool) error {
+	best := s.size
+	for breaks := 0; ; {
+		if a.Size > 0 && s.size == a.Size {
+			return nil // all of it has come, though nobody has proved it
+		}
+		s.mixed = s.mixed || s.size > 0
+		err := c.answer(ctx, a, ref, s)
+		var broken *brokenError
+		switch {
+		case errors.Is(err, manifests.ErrNoRange) && s.size > 0:
+			if err := s.reset(); err != nil {
+				return fmt.Errorf("%s: %w", a.Name, err)
+			}
+			continue
+		case errors.Is(err, manifests.ErrNoRange):
+			return fmt.Errorf("%w: %w", manifests.ErrUnreachable, err)
+		case !errors.As(err, &broken):
+			return err
+		}
+		if s.size >= best+minGain {
+			best, breaks = s.size, 0
+		} else if breaks++; breaks > maxBreaks {
+			return broken.err
+		}
+	}
+}
+
+// answer appends to s what one request for ref brings.
+func (c Cache) answer(ctx context.Context, a manifests.Artifact, ref string, s *spool) error {
+	limit := c.limit(a)
+	body, size, err := c.Transport.Open(ctx, ref, s.size)
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	defer body.Close()
+	switch {
+	case size > limit || a.Size > 0 && size >= 0 && size != a.Size:
+		return c.wrongSize(a, size)
+	case max(size, a.Size) > 0:
+		if err := c.room(max(size, a.Size) - s.size); err != nil {
+			return fmt.Errorf("%s: %w", a.Name, err)
+		}
+	}
+	total := max(size, a.Size)
+	if total == 0 {
+		total = -1
+	}
+	buffer := make([]byte, 128<<10)
+	for {
+		n, err := body.Read(buffer[:min(int64(len(buffer)), limit+1-s.size)])
+		if s.size+int64(n) > limit {
+			return c.wrongSize(a, limit+1)
+		}
+		if err := s.append(buffer[:n]); err != nil {
+			return fmt.Errorf("%s: %w", a.Name, err)
+		}
+		c.report("download", a.Name, s.size, total)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("%s: %w", a.Name, ctx.Err())
+		case err == io.EOF && (size < 0 || s.size == size):
+			return nil
+		case err == io.EOF:
+			err = io.ErrUnexpectedEOF
+		case err == nil:
+			continue
+		}
+		if !errors.Is(err, manifests.ErrUnreachable) {
+			err = fmt.Errorf("%s: %w: %w", manifests.Redact(ref), manifests.ErrUnreachable, err)
+		}
+		return &brokenError{fmt.Errorf("%s: %w", a.Name, err)}
+	}
+}
+
+// limit is how many bytes a may have.
+func (c Cache) limit(a manifests.Artifact) int64 {
+	switch {
+	case a.Size > 0:
+		return a.Size
+	case c.ceiling > 0:
+		return c.ceiling
+	}
+	return manifests.MaxArtifact
+}
+
+func (c Cache) wrongSize(a manifests.Artifact, got int64) error {
+	if a.Size > 0 {
+		return &verify.SizeError{Name: a.Name, Want: a.Size, Got: got}
+	}
+	return &manifests.TooLargeError{Name: a.Name, Limit: c.limit(a)}
+}
+
+// room reports whether need more bytes fit. Where the free space cannot be
+// learned, writing will tell.
+func (c Cache) room(need int64) error {
+	space := c.space
+	if space == nil {
+		space = func(root *os.Root) (int64, error) {
+			free, _, err := rootfs.Space(root)
+			return free, err
+		}
+	}
+	if free, err := space(c.Root); err == nil && free < need {
+		return &SpaceError{Path: c.Root.Name(), Need: need, Free: free}
+	}
+	return nil
+}
