@@ -1,0 +1,289 @@
+package unpack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/verify"
+)
+
+type kind int
+
+const (
+	file kind = iota
+	dir
+	link
+	hardLink
+)
+
+// An entry is one entry as the reader of a format found it. Nothing in it was
+// judged yet, save that it follows the format.
+type entry struct {
+	name   string
+	kind   kind
+	mode   fs.FileMode // permission bits, perhaps with others that are not taken
+	size   int64       // of a file
+	target string      // of a link; of a hard link, the name of the earlier entry
+	body   io.Reader   // of a file: size bytes, or an error
+}
+
+// A filler places the entries of one archive.
+type filler struct {
+	*Prefix
+	ctx     context.Context
+	archive Archive
+	deb     bool
+	placed  int // entries that stayed after Strip and Skip
+}
+
+// checkLayout refuses a layout that could not be followed to the letter.
+func (f *filler) checkLayout() error {
+	l := f.archive.Layout
+	for _, pattern := range append(append([]string(nil), l.Exec...), l.Skip...) {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return fmt.Errorf("layout pattern %q: %w", pattern, err)
+		}
+	}
+	if l.Into != "" && !record.Local(l.Into) {
+		return fmt.Errorf("layout directory %q leaves the prefix", l.Into)
+	}
+	for from, to := range l.Copies {
+		if to == "" || to == "." || to == ".." || strings.ContainsAny(to, `/\`) {
+			return fmt.Errorf("layout copies %q to %q, which is no base name", from, to)
+		}
+	}
+	return nil
+}
+
+// put judges e and places it: the one gate through which every entry of every
+// format passes.
+func (f *filler) put(e entry) error {
+	if err := f.ctx.Err(); err != nil {
+		return err
+	}
+	if err := f.count(e.name); err != nil {
+		return err
+	}
+	name, err := f.limits.name(e.name, e.kind == dir, f.deb)
+	if err != nil || name == "" {
+		return err
+	}
+	if e.kind == file && f.skipped(name) {
+		return nil
+	}
+	stripped := f.strip(name)
+	if stripped == "" {
+		if e.kind == dir {
+			return nil
+		}
+		return refuse(RuleStrip, e.name, "strip %d", f.archive.Layout.Strip)
+	}
+	to := path.Join(f.archive.Layout.Into, stripped)
+	if drive(to) {
+		return refuse(RuleRelative, e.name, "")
+	}
+	if err := f.limits.fits(e.name, to); err != nil {
+		return err
+	}
+	f.placed++
+	if e.kind == dir {
+		return f.directory(e.name, to, e.mode)
+	}
+	if err := f.parents(e.name, path.Dir(to)); err != nil {
+		return err
+	}
+	switch e.kind {
+	case link:
+		return f.link(e, to)
+	case hardLink:
+		return f.hardLink(e, to)
+	default:
+		return f.file(e, to)
+	}
+}
+
+// single places an artifact that is itself the file.
+func (f *filler) single(in *source) error {
+	to := f.archive.Layout.Into
+	if to == "" {
+		return fmt.Errorf("layout states no path for the file")
+	}
+	if in.size == 0 {
+		return nil
+	}
+	if err := f.limits.fits(to, to); err != nil {
+		return err
+	}
+	if err := f.count(to); err != nil {
+		return err
+	}
+	if err := f.parents(to, path.Dir(to)); err != nil {
+		return err
+	}
+	f.placed++
+	body := in.section(0, in.size)
+	return f.write(to, 0o755, entry{name: to, size: in.size, body: body})
+}
+
+// count takes one from the ceiling on entries.
+func (p *Prefix) count(raw string) error {
+	if p.entries++; p.entries > p.limits.Entries {
+		return refuse(RuleCeiling, raw, "more than %d entries", p.limits.Entries)
+	}
+	return nil
+}
+
+func (f *filler) skipped(name string) bool {
+	for _, pattern := range f.archive.Layout.Skip {
+		if ok, _ := path.Match(pattern, name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// strip drops the leading elements of name that the layout says; "" is nothing left.
+func (f *filler) strip(name string) string {
+	for range f.archive.Layout.Strip {
+		_, name, _ = strings.Cut(name, "/")
+	}
+	return name
+}
+
+// claim enters e in the tree, where no archive may have put anything yet.
+func (f *filler) claim(raw string, e record.Entry) (*node, error) {
+	if have := f.tree[e.Path]; have != nil {
+		if have.archive != f.adds {
+			return nil, refuse(RuleOnce, raw, "%s has it too", have.from)
+		}
+		return nil, refuse(RuleOnce, raw, "")
+	}
+	e.Component = f.archive.Component
+	n := &node{Entry: e, archive: f.adds, raw: raw, from: f.archive.Name}
+	f.tree[e.Path] = n
+	return n, nil
+}
+
+// directory places a directory that is listed: its mode counts, the last if
+// it is listed again.
+func (f *filler) directory(raw, to string, mode fs.FileMode) error {
+	if err := f.parents(raw, path.Dir(to)); err != nil {
+		return err
+	}
+	mode = mode.Perm()&^0o022 | 0o700
+	n := f.tree[to]
+	switch {
+	case n == nil:
+		return f.mkdir(raw, to, mode)
+	case n.Type != record.Dir:
+		return refuse(RuleOnce, raw, "it is a %s already", n.Type)
+	case n.Mode == mode:
+		return nil
+	}
+	n.Mode = mode
+	at, err := f.dirs.at(path.Dir(to))
+	if err != nil {
+		return err
+	}
+	return at.Chmod(path.Base(to), mode)
+}
+
+// parents makes the directories that lead to dir, and dir, where they are missing.
+func (f *filler) parents(raw, dir string) error {
+	if dir == "." {
+		return nil
+	}
+	if n := f.tree[dir]; n != nil {
+		if n.Type != record.Dir {
+			return refuse(RuleBelow, raw, "%q is a %s", dir, n.Type)
+		}
+		return nil
+	}
+	if err := f.parents(raw, path.Dir(dir)); err != nil {
+		return err
+	}
+	if err := f.count(raw); err != nil {
+		return err
+	}
+	return f.mkdir(raw, dir, 0o755)
+}
+
+// link claims a symbolic link; Finish makes it.
+func (f *filler) link(e entry, to string) error {
+	target, err := f.limits.target(e.name, to, e.target, f.deb, func(abs string) string {
+		return path.Join(f.archive.Layout.Into, f.strip(strings.TrimPrefix(abs, "/")))
+	})
+	if err != nil {
+		return err
+	}
+	_, err = f.claim(e.name, record.Entry{Path: to, Type: record.Link, Target: target})
+	return err
+}
+
+// hardLink places a copy of an earlier file of the same archive, with its mode.
+func (f *filler) hardLink(e entry, to string) error {
+	name, err := f.limits.name(e.target, false, f.deb)
+	if err != nil {
+		if bad, ok := errors.AsType[*EntryError](err); ok {
+			bad.Path, bad.Detail = e.name, fmt.Sprintf("links to %q", clip(e.target))
+		}
+		return err
+	}
+	first := f.tree[path.Join(f.archive.Layout.Into, f.strip(name))]
+	if first == nil || first.Type != record.File || first.archive != f.adds {
+		return refuse(RuleHardLink, e.name, "%q is none", e.target)
+	}
+	at, err := f.dirs.at(path.Dir(first.Path))
+	if err != nil {
+		return err
+	}
+	earlier, err := at.Open(path.Base(first.Path))
+	if err != nil {
+		return err
+	}
+	defer earlier.Close()
+	e.size, e.body, e.mode = first.Size, earlier, first.Mode
+	return f.file(e, to)
+}
+
+// file places a regular file and, where the layout asks for it, its copy.
+func (f *filler) file(e entry, to string) error {
+	if second, ok := f.archive.Layout.Copies[path.Base(to)]; ok {
+		return f.write(to, f.mode(to, e.mode), e, path.Join(path.Dir(to), second))
+	}
+	return f.write(to, f.mode(to, e.mode), e)
+}
+
+// mode is what the permission bits of a file become.
+func (f *filler) mode(to string, mode fs.FileMode) fs.FileMode {
+	for _, pattern := range f.archive.Layout.Exec {
+		if below(pattern, to) {
+			return 0o755
+		}
+	}
+	return mode.Perm()&^0o022 | 0o600
+}
+
+// below matches a path with a pattern of path.Match whose last element may be
+// "**", everything below.
+func below(pattern, name string) bool {
+	if above, ok := strings.CutSuffix(pattern, "**"); ok && (above == "" || strings.HasSuffix(above, "/")) {
+		n := strings.Count(above, "/")
+		elements := strings.SplitAfterN(name, "/", n+1)
+		if len(elements) <= n {
+			return false
+		}
+		pattern, name = above, strings.Join(elements[:n], "")
+	}
+	ok, _ := path.Match(pattern, name)
+	return ok
+}
+
+// digest is the SHA-256 in the record's form.
+func digest(sum []byte) verify.Digest { return verify.SHA256([32]byte(sum)) }

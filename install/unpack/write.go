@@ -1,0 +1,168 @@
+package unpack
+
+import (
+	"crypto/sha256"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/kist-tools/kist/install/record"
+)
+
+// handles keeps directories below root open, so that making a file costs one
+// system call for its name instead of one for each element of its path.
+type handles struct {
+	root *os.Root
+	open map[string]*os.Root
+}
+
+// maxOpen is how many directories are held open; archives list a directory's
+// files together, so few are in use at a time.
+const maxOpen = 64
+
+// at returns the directory dir below the root, good until the next call.
+func (h *handles) at(dir string) (*os.Root, error) {
+	if dir == "." {
+		return h.root, nil
+	}
+	if r := h.open[dir]; r != nil {
+		return r, nil
+	}
+	parent, err := h.at(path.Dir(dir))
+	if err != nil {
+		return nil, err
+	}
+	r, err := parent.OpenRoot(path.Base(dir))
+	if err != nil {
+		return nil, err
+	}
+	if len(h.open) >= maxOpen {
+		h.close()
+	}
+	h.open[dir] = r
+	return r, nil
+}
+
+func (h *handles) close() {
+	for _, r := range h.open {
+		r.Close()
+	}
+	clear(h.open)
+}
+
+// folded turns "exists already", said of a path that no archive claimed, into
+// the rule it breaks: the file system holds two different names for one.
+func folded(err error, raw string) error {
+	if errors.Is(err, fs.ErrExist) {
+		return refuse(RuleFolded, raw, "")
+	}
+	return err
+}
+
+// mkdir claims and makes the directory to, whose parent exists.
+func (f *filler) mkdir(raw, to string, mode fs.FileMode) error {
+	if _, err := f.claim(raw, record.Entry{Path: to, Type: record.Dir, Mode: mode}); err != nil {
+		return err
+	}
+	at, err := f.dirs.at(path.Dir(to))
+	if err != nil {
+		return err
+	}
+	base := path.Base(to)
+	if err := at.Mkdir(base, mode); err != nil {
+		return folded(err, raw)
+	}
+	return f.keep(mode, func() (fs.FileInfo, error) { return at.Lstat(base) },
+		func(mode fs.FileMode) error { return at.Chmod(base, mode) })
+}
+
+// keep makes sure that something just created has the mode it was created
+// with. Looking is only needed for permission bits that were not yet seen to
+// survive the umask.
+func (p *Prefix) keep(mode fs.FileMode, stat func() (fs.FileInfo, error), chmod func(fs.FileMode) error) error {
+	if mode&^p.kept == 0 {
+		return nil
+	}
+	info, err := stat()
+	if err != nil {
+		return err
+	}
+	p.kept |= mode & info.Mode().Perm()
+	if info.Mode().Perm() == mode {
+		return nil
+	}
+	return chmod(mode)
+}
+
+// write claims and makes the file to and its copies, all with e's content.
+func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) error {
+	var nodes []*node
+	var outs []*os.File
+	defer func() {
+		for _, out := range outs {
+			out.Close()
+		}
+	}()
+	create := func(to string, mode fs.FileMode) error {
+		if e.size > f.limits.Bytes-f.bytes {
+			return refuse(RuleCeiling, e.name, "files of more than %d bytes", f.limits.Bytes)
+		}
+		f.bytes += e.size
+		n, err := f.claim(e.name, record.Entry{Path: to, Type: record.File, Mode: mode, Size: e.size})
+		if err != nil {
+			return err
+		}
+		at, err := f.dirs.at(path.Dir(to))
+		if err != nil {
+			return err
+		}
+		out, err := at.OpenFile(path.Base(to), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+		if err != nil {
+			return folded(err, e.name)
+		}
+		nodes, outs = append(nodes, n), append(outs, out)
+		return f.keep(mode, out.Stat, out.Chmod)
+	}
+	if err := create(to, mode); err != nil {
+		return err
+	}
+	for _, second := range copies {
+		if err := f.count(e.name); err != nil {
+			return err
+		}
+		if err := f.limits.fits(e.name, second); err != nil {
+			return err
+		}
+		if err := create(second, f.mode(second, e.mode)); err != nil {
+			return err
+		}
+	}
+	hash := sha256.New()
+	for left := e.size; left > 0; {
+		if err := f.ctx.Err(); err != nil {
+			return err
+		}
+		chunk := f.buf[:min(left, int64(len(f.buf)))]
+		if _, err := io.ReadFull(e.body, chunk); err != nil {
+			return err
+		}
+		hash.Write(chunk)
+		for _, out := range outs {
+			if _, err := out.Write(chunk); err != nil {
+				return err
+			}
+		}
+		left -= int64(len(chunk))
+	}
+	sum := digest(hash.Sum(nil))
+	for i, out := range outs {
+		nodes[i].Digest = sum
+		if err := out.Close(); err != nil {
+			return err
+		}
+	}
+	outs = nil
+	return nil
+}

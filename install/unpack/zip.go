@@ -1,0 +1,246 @@
+package unpack
+
+import (
+	"bufio"
+	"hash/crc32"
+	"io"
+
+	"github.com/klauspost/compress/flate"
+)
+
+const (
+	stored   = 0
+	deflated = 8
+)
+
+// readZip calls put for every entry of a zip. Its structure is proved as a
+// whole before the first entry is placed: every local header is read and
+// compared with the central directory, and together they fill the file.
+func readZip(src *source, limits Limits, put func(entry) error) error {
+	entries, x, err := zipDirectory(src, limits)
+	if err != nil {
+		return err
+	}
+	var total int64
+	at := int64(0)
+	for i := range entries {
+		end := x.off
+		if i+1 < len(entries) {
+			end = entries[i+1].offset
+		}
+		e := &entries[i]
+		if e.offset != at {
+			return refuse(RuleZip, e.name, "its header is at %d, the last entry ends at %d", e.offset, at)
+		}
+		if at, err = e.local(src, end); err != nil {
+			return err
+		}
+		if total += e.size; e.size > limits.Bytes || total > min(limits.Bytes, limits.maxUnpacked(src.size)) {
+			return refuse(RuleCeiling, e.name, "unpacks to far more than its own size")
+		}
+	}
+	if at != x.off {
+		return refuse(RuleZip, "", "%d bytes before the directory that no entry states", x.off-at)
+	}
+	z := &zipReader{src: src, limits: limits, put: put, in: bufio.NewReaderSize(nil, 64<<10)}
+	for i := range entries {
+		if err := z.place(&entries[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// local reads the entry's local header and data descriptor, compares them with
+// the directory's entry, and returns where the entry ends. end is where the
+// next thing begins.
+func (e *zipEntry) local(src *source, end int64) (int64, error) {
+	bad := func(what string) (int64, error) { return 0, refuse(RuleZip, e.name, "its local header: %s", what) }
+	var b [lenLocal]byte
+	if e.offset > end-lenLocal {
+		return bad("no room")
+	}
+	if err := readAt(src, b[:], e.offset); err != nil {
+		return 0, err
+	}
+	f := fields(b[:])
+	if f.u32() != sigLocal {
+		return bad("is none")
+	}
+	f.u16() // version needed
+	flags, method := f.u16(), f.u16()
+	f.u32() // time
+	crc, packed32, size32 := f.u32(), f.u32(), f.u32()
+	nameLen, extraLen := f.u16(), f.u16()
+	rest := make([]byte, int(nameLen)+int(extraLen))
+	e.data = e.offset + lenLocal + int64(len(rest))
+	if e.data > end || e.packed > end-e.data {
+		return bad("its content overlaps what follows")
+	}
+	if err := readAt(src, rest, e.offset+lenLocal); err != nil {
+		return 0, err
+	}
+	if string(rest[:nameLen]) != e.name {
+		return bad("another name")
+	}
+	if flags != e.flags || method != e.method {
+		return bad("other flags or another method")
+	}
+	w, err := readExtra(e.name, rest[nameLen:])
+	if err != nil {
+		return 0, err
+	}
+	size, err := w.take(size32, nil)
+	packed, err := w.take(packed32, err)
+	same := crc == e.crc && size == e.size && packed == e.packed
+	later := flags&flagDescriptor != 0 && crc == 0 && size == 0 && packed == 0
+	if err != nil || !same && !later {
+		return bad("another size or checksum")
+	}
+	if flags&flagDescriptor == 0 {
+		return e.data + e.packed, nil
+	}
+	return e.descriptor(src, end, w.present)
+}
+
+// descriptor reads the data descriptor after the content, with or without a
+// signature, its sizes of 8 bytes in a zip64 entry.
+func (e *zipEntry) descriptor(src *source, end int64, zip64 bool) (int64, error) {
+	bad := refuse(RuleZip, e.name, "its data descriptor")
+	at := e.data + e.packed
+	n := end - at
+	isWide := zip64 || e.packed >= max32 || e.size >= max32
+	if n != 12 && n != 16 && n != 20 && n != 24 || isWide != (n >= 20) {
+		return 0, bad
+	}
+	b := make([]byte, n)
+	if err := readAt(src, b, at); err != nil {
+		return 0, err
+	}
+	f := fields(b)
+	if n%8 == 0 && f.u32() != sigDescriptor {
+		return 0, bad
+	}
+	crc := f.u32()
+	var packed, size uint64
+	if isWide {
+		packed, size = f.u64(), f.u64()
+	} else {
+		packed, size = uint64(f.u32()), uint64(f.u32())
+	}
+	if crc != e.crc || packed != uint64(e.packed) || size != uint64(e.size) {
+		return 0, bad
+	}
+	return end, nil
+}
+
+type zipReader struct {
+	src     *source
+	limits  Limits
+	put     func(entry) error
+	in      *bufio.Reader
+	inflate io.ReadCloser
+}
+
+// place gives one entry to put, and then proves its content.
+func (z *zipReader) place(e *zipEntry) error {
+	kind, mode, err := e.kind()
+	if err != nil {
+		return err
+	}
+	body, err := z.open(e)
+	if err != nil {
+		return err
+	}
+	out := entry{name: e.name, kind: kind, mode: mode, size: e.size, body: body}
+	switch {
+	case kind == dir && e.size != 0:
+		return refuse(RuleNoData, e.name, "%d bytes", e.size)
+	case kind == link:
+		if e.size > int64(z.limits.Path) {
+			return refuse(RuleCeiling, e.name, "a target of %d bytes", e.size)
+		}
+		target := make([]byte, e.size)
+		if _, err := io.ReadFull(body, target); err != nil {
+			return err
+		}
+		if err := body.finish(); err != nil {
+			return err
+		}
+		out.target, out.size = string(target), 0
+		return z.put(out)
+	}
+	if err := z.put(out); err != nil {
+		return err
+	}
+	return body.finish()
+}
+
+// open begins to read the content of e.
+func (z *zipReader) open(e *zipEntry) (*zipBody, error) {
+	z.in.Reset(z.src.section(e.data, e.packed))
+	b := &zipBody{src: z.src, e: e, in: z.in, dec: z.in, left: e.size}
+	if e.method == stored {
+		return b, nil
+	}
+	if z.inflate == nil {
+		z.inflate = flate.NewReader(z.in)
+	} else if err := z.inflate.(flate.Resetter).Reset(z.in, nil); err != nil {
+		return nil, err
+	}
+	b.dec = z.inflate
+	return b, nil
+}
+
+// zipBody is the content of one entry: as many bytes as are stated, or an error.
+type zipBody struct {
+	src  *source
+	e    *zipEntry
+	in   *bufio.Reader // the packed content
+	dec  io.Reader
+	left int64
+	crc  uint32
+}
+
+func (b *zipBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := b.dec.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	b.crc = crc32.Update(b.crc, crc32.IEEETable, p[:n])
+	switch {
+	case err == nil, err == io.EOF && b.left == 0:
+		return n, nil
+	case b.src.err != nil:
+		return n, b.src.err
+	case err == io.EOF:
+		return n, refuse(RuleContent, b.e.name, "%d bytes missing", b.left)
+	}
+	return n, refuse(RuleStream, b.e.name, "%v", err)
+}
+
+// finish reads what put left, and proves that the content was whole, and that
+// nothing more was packed.
+func (b *zipBody) finish() error {
+	if _, err := io.Copy(io.Discard, b); err != nil {
+		return err
+	}
+	if b.crc != b.e.crc {
+		return refuse(RuleContent, b.e.name, "checksum")
+	}
+	var more [1]byte
+	n, err := fill(b.dec, more[:])
+	switch {
+	case n > 0:
+		return refuse(RuleContent, b.e.name, "more than %d bytes", b.e.size)
+	case b.src.err != nil:
+		return b.src.err
+	case err != io.EOF:
+		return refuse(RuleStream, b.e.name, "%v", err)
+	}
+	if _, err := b.in.ReadByte(); err != io.EOF {
+		return refuse(RuleContent, b.e.name, "more packed than it unpacks")
+	}
+	return nil
+}
