@@ -41,7 +41,6 @@ package gosum
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path"
 
 	"github.com/kist-tools/kist/manifests"
@@ -100,9 +99,9 @@ func (s Source) fetch(ctx context.Context, p proxy, q manifests.Query) (manifest
 	release := s.release(version, q.Platform, p.zip(moduleVersion(version, q.Platform)), proof)
 	release.Labels = labels
 	if goNumbering.Spell(q.Version) != version {
-		release.Evidence.Notes = append(release.Evidence.Notes, "version list unsigned")
+		release.Evidence.Notes = append(release.Evidence.Notes, manifests.Unsigned)
 	}
-	return catalog{q.Request, release, hint, proof.Mark}, nil
+	return manifests.Chosen{Asked: q.Request, Release: release, Hint: hint, Numbering: goNumbering, Newest: proof.Mark}, nil
 }
 
 // release lays a toolchain out as the go command does when it downloads one:
@@ -130,38 +129,4 @@ func (s Source) release(version string, host manifests.Platform, zip string, pro
 		Env:      map[string]string{"GOROOT": "{prefix}", "GOTOOLCHAIN": "local"},
 		Evidence: proof.Evidence,
 	}
-}
-
-// catalog is one proved release, and the list that it was chosen from.
-type catalog struct {
-	asked   manifests.Request
-	release manifests.Release
-	hint    manifests.Hint
-	mark    verify.Mark
-}
-
-func (c catalog) Mark() verify.Mark { return c.mark }
-
-func (c catalog) Versions(tool string) []manifests.Version {
-	if tool != "" && tool != c.release.Tool {
-		return nil
-	}
-	return c.hint.Versions(c.release.Tool, c.asked.Platform, goNumbering)
-}
-
-func (c catalog) Resolve(r manifests.Request) (manifests.Release, error) {
-	if r.Tool != c.release.Tool {
-		return manifests.Release{}, &manifests.UnknownToolError{Channel: c.release.Channel, Tool: r.Tool, Near: []string{c.release.Tool}}
-	}
-	for _, component := range r.Components {
-		if component != c.release.Tool {
-			return manifests.Release{}, &manifests.UnknownComponentError{Tool: r.Tool, Version: c.release.Version,
-				Component: component, Near: c.release.Components}
-		}
-	}
-	if r.Platform != c.asked.Platform || r.Version != c.asked.Version && goNumbering.Spell(r.Version) != c.release.Version {
-		return manifests.Release{}, fmt.Errorf("%s %s for %s: only %s for %s was asked for and proved",
-			r.Tool, r.Version, r.Platform, c.release.Version, c.asked.Platform)
-	}
-	return c.release, nil
 }

@@ -1,0 +1,52 @@
+package manifests
+
+import (
+	"fmt"
+
+	"github.com/kist-tools/kist/verify"
+)
+
+// Unsigned is the note in the evidence of a release that an unsigned list of
+// versions chose: whoever serves the list can hide a newer one.
+const Unsigned = "version list unsigned"
+
+// A Chosen is the Catalog of a source that proves one release at a time: the
+// release that a Hint named for the request Asked.
+type Chosen struct {
+	Asked     Request
+	Release   Release
+	Hint      Hint
+	Numbering Numbering
+	Newest    verify.Mark
+}
+
+// Mark implements Catalog.
+func (c Chosen) Mark() verify.Mark { return c.Newest }
+
+// Versions implements Catalog, for the platform that was asked about.
+func (c Chosen) Versions(tool string) []Version {
+	if tool != "" && tool != c.Release.Tool {
+		return nil
+	}
+	return c.Hint.Versions(c.Release.Tool, c.Asked.Platform, c.Numbering)
+}
+
+// Resolve implements Catalog. Of another version or platform than what was
+// asked for it knows nothing that is proved, and says so.
+func (c Chosen) Resolve(r Request) (Release, error) {
+	have := c.Release
+	if r.Tool != have.Tool {
+		return Release{}, &UnknownToolError{Channel: have.Channel, Tool: r.Tool, Near: []string{have.Tool}}
+	}
+	for _, component := range r.Components {
+		if component != have.Tool {
+			return Release{}, &UnknownComponentError{Tool: have.Tool, Version: have.Version, Component: component,
+				Near: Near(component, have.Components)}
+		}
+	}
+	if r.Platform != c.Asked.Platform || r.Version != c.Asked.Version && c.Numbering.Spell(r.Version) != have.Version {
+		return Release{}, fmt.Errorf("%s %s for %s: only %s for %s was asked for and proved",
+			r.Tool, r.Version, r.Platform, have.Version, have.Platform)
+	}
+	return have, nil
+}
