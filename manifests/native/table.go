@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -46,7 +47,7 @@ func readTable(data []byte) (*table, error) {
 			line, _ := at.Position()
 			where = fmt.Sprintf("line %d", line)
 		}
-		return nil, &FormatError{where, err.Error()}
+		return nil, &FormatError{where, strings.TrimPrefix(err.Error(), "toml: ")}
 	}
 	return &table{keys: keys}, nil
 }

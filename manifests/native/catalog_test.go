@@ -1,0 +1,252 @@
+package native
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// offer is a catalog of one tool, as if it had been proved.
+func offer(releases ...Release) *Catalog {
+	for i := range releases {
+		releases[i].Tool = "zig"
+		if releases[i].Artifacts == nil {
+			releases[i].Artifacts = []Artifact{file("any", "zig", "tar.gz", releases[i].Version)}
+		}
+	}
+	return newCatalog(&Manifest{Channel: "acme", Serial: 1, Releases: releases}, verify.Document{},
+		"https://x.example/channel.toml", func(string) bool { return true })
+}
+
+func file(platform, component, format, content string) Artifact {
+	p, err := manifests.ParsePlatform(platform)
+	if err != nil {
+		panic(err)
+	}
+	return Artifact{Platform: p, Component: component, Path: "blobs/" + component + "-" + content + "." + format,
+		Size: 1, SHA256: verify.DigestOf([]byte(content)), Format: format}
+}
+
+func versions(list ...string) []Release {
+	var all []Release
+	for _, v := range list {
+		all = append(all, Release{Version: v})
+	}
+	return all
+}
+
+func labelled(releases []Release, labels map[int]string) []Release {
+	for i, l := range labels {
+		releases[i].Labels = []string{l}
+	}
+	return releases
+}
+
+func TestResolveVersion(t *testing.T) {
+	numbered := offer(labelled(versions("1.9.0", "1.10.1", "1.10.0", "2.0.0-rc1"), map[int]string{0: "stable", 3: "next"})...)
+	plain := offer(versions("1.9.0", "1.10.1", "1.10.0")...)
+	named := offer(versions("b-newest", "c-older", "a-oldest")...)
+	clashing := offer(labelled(versions("1.9.0", "1.10.1", "latest-ish"), map[int]string{0: "latest", 2: "1.10"})...)
+	for _, test := range []struct {
+		catalog     *Catalog
+		asked, want string
+	}{
+		{numbered, "", "1.9.0"}, // stable
+		{numbered, "stable", "1.9.0"},
+		{numbered, "next", "2.0.0-rc1"},
+		{numbered, "latest", "2.0.0-rc1"},
+		{numbered, "1", "1.10.1"},
+		{numbered, "1.10", "1.10.1"},
+		{numbered, "1.10.0", "1.10.0"},
+		{numbered, "2.0.0-rc1", "2.0.0-rc1"},
+		{plain, "", "1.10.1"},
+		{named, "", "b-newest"},
+		{named, "latest", "b-newest"},
+		{named, "a-oldest", "a-oldest"},
+		{clashing, "latest", "1.9.0"},    // a label before the newest
+		{clashing, "1.10", "latest-ish"}, // a label before a prefix
+		{clashing, "1.10.1", "1.10.1"},
+	} {
+		r, err := test.catalog.Resolve(manifests.Request{Tool: "zig", Version: test.asked})
+		if err != nil || r.Version != test.want {
+			t.Errorf("%q: got %s, %v, want %s", test.asked, r.Version, err, test.want)
+		}
+	}
+}
+
+func TestResolveUnknown(t *testing.T) {
+	optional := file("linux/amd64", "docs", "zip", "docs")
+	optional.Optional = true
+	c := offer(Release{Version: "1.10.1", Labels: []string{"stable"},
+		Artifacts: []Artifact{file("linux/amd64", "zig", "tar.gz", "1"), file("linux/arm64/musl", "zig", "tar.gz", "2"), optional}})
+	linux := manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
+	for name, test := range map[string]struct {
+		request manifests.Request
+		want    error
+	}{
+		"tool":      {manifests.Request{Tool: "zigg"}, &manifests.UnknownToolError{Channel: "acme", Tool: "zigg", Near: []string{"zig"}}},
+		"version":   {manifests.Request{Tool: "zig", Version: "1.10.2"}, &manifests.UnknownVersionError{Channel: "acme", Tool: "zig", Version: "1.10.2", Near: []string{"1.10.1"}}},
+		"label":     {manifests.Request{Tool: "zig", Version: "stabel"}, &manifests.UnknownVersionError{Channel: "acme", Tool: "zig", Version: "stabel", Near: []string{"stable"}}},
+		"component": {manifests.Request{Tool: "zig", Platform: linux, Components: []string{"doc"}}, &manifests.UnknownComponentError{Tool: "zig", Version: "1.10.1", Component: "doc", Near: []string{"docs"}}},
+		"platform": {manifests.Request{Tool: "zig", Platform: manifests.Platform{OS: "darwin", Arch: "arm64"}},
+			&manifests.UnsupportedPlatformError{Tool: "zig", Version: "1.10.1", Platform: manifests.Platform{OS: "darwin", Arch: "arm64"},
+				Have: []manifests.Platform{{OS: "linux", Arch: "amd64"}, {OS: "linux", Arch: "arm64", Libc: "musl"}}}},
+		"C library": {manifests.Request{Tool: "zig", Platform: manifests.Platform{OS: "linux", Arch: "arm64", Libc: "gnu"}},
+			&manifests.UnsupportedPlatformError{Tool: "zig", Version: "1.10.1", Platform: manifests.Platform{OS: "linux", Arch: "arm64", Libc: "gnu"},
+				Have: []manifests.Platform{{OS: "linux", Arch: "amd64"}, {OS: "linux", Arch: "arm64", Libc: "musl"}}}},
+		"optional component elsewhere": {manifests.Request{Tool: "zig", Platform: manifests.Platform{OS: "linux", Arch: "arm64", Libc: "musl"}, Components: []string{"docs"}},
+			&manifests.UnsupportedPlatformError{Tool: "zig", Version: "1.10.1", Platform: manifests.Platform{OS: "linux", Arch: "arm64", Libc: "musl"},
+				Have: []manifests.Platform{{OS: "linux", Arch: "amd64"}}}},
+	} {
+		if _, err := c.Resolve(test.request); !reflect.DeepEqual(err, test.want) {
+			t.Errorf("%s: got %#v\nwant %#v", name, err, test.want)
+		}
+	}
+	if _, err := c.Resolve(manifests.Request{Tool: "zig", Platform: linux, Components: []string{"docs"}}); err != nil {
+		t.Errorf("what is there: %v", err)
+	}
+}
+
+func TestResolveArtifacts(t *testing.T) {
+	docs := file("any", "docs", "zip", "docs")
+	docs.Optional = true
+	src := file("any", "src", "tar.xz", "src")
+	elsewhere := file("linux/amd64", "zig", "tar.gz", "gz")
+	elsewhere.Path, elsewhere.URLs = "", []string{"https://mirror.example/zig.tar.gz"}
+	c := offer(Release{Version: "1", Artifacts: []Artifact{
+		file("any", "zig", "zip", "any"),
+		file("linux/amd64", "zig", "zip", "zip"), file("linux/amd64", "zig", "tar.xz", "xz"),
+		file("linux/amd64", "zig", "tar.gz", "gz"), elsewhere,
+		file("linux/amd64/musl", "zig", "zip", "musl"),
+		file("linux/arm64", "zig", "zip", "arm-zip"), file("linux/arm64", "zig", "tar.zst", "arm-zst"),
+		docs, src,
+	}})
+	for _, test := range []struct {
+		platform   string
+		components []string
+		want       []string // component and first ref
+	}{
+		{"linux/amd64/gnu", nil, []string{"zig blobs/zig-gz.tar.gz", "src blobs/src-src.tar.xz"}},
+		{"linux/amd64/musl", nil, []string{"zig blobs/zig-musl.zip", "src blobs/src-src.tar.xz"}},
+		{"linux/arm64/musl", nil, []string{"zig blobs/zig-arm-zst.tar.zst", "src blobs/src-src.tar.xz"}},
+		{"darwin/arm64", nil, []string{"zig blobs/zig-any.zip", "src blobs/src-src.tar.xz"}},
+		{"darwin/arm64", []string{"docs"}, []string{"zig blobs/zig-any.zip", "docs blobs/docs-docs.zip", "src blobs/src-src.tar.xz"}},
+		{"darwin/arm64", []string{"src", "zig"}, []string{"zig blobs/zig-any.zip", "src blobs/src-src.tar.xz"}},
+	} {
+		platform, err := manifests.ParsePlatform(test.platform)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Resolve(manifests.Request{Tool: "zig", Platform: platform, Components: test.components})
+		if err != nil {
+			t.Errorf("%s: %v", test.platform, err)
+			continue
+		}
+		var got, components []string
+		for _, a := range r.Artifacts {
+			got = append(got, a.Component+" "+a.Refs[0][len("https://x.example/"):])
+			components = append(components, a.Component)
+		}
+		if !slices.Equal(got, test.want) || !slices.Equal(components, r.Components) {
+			t.Errorf("%s %q: got %q, components %q", test.platform, test.components, got, r.Components)
+		}
+		if err := r.Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+	r, err := c.Resolve(manifests.Request{Tool: "zig", Platform: manifests.Platform{OS: "linux", Arch: "amd64"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"https://x.example/blobs/zig-gz.tar.gz", "https://mirror.example/zig.tar.gz"}; !slices.Equal(r.Artifacts[0].Refs, want) {
+		t.Errorf("the same file elsewhere: refs %q, want %q", r.Artifacts[0].Refs, want)
+	}
+}
+
+func TestResolveSingleFile(t *testing.T) {
+	for _, test := range []struct {
+		commands []string
+		path     string
+		urls     []string
+		into     string
+		exec     bool
+	}{
+		{[]string{"bin/*", "bin/zig", "zag"}, "blobs/zig-1-linux", nil, "bin/zig", true},
+		{nil, "blobs/zig-1-linux", nil, "zig-1-linux", false},
+		{[]string{"zig-*"}, "blobs/zig-1-linux", nil, "zig-1-linux", true},
+		{[]string{"zig-*"}, "", []string{"https://x.example/d/zig-2%20b?q=1"}, "zig-2 b", true},
+	} {
+		a := file("any", "zig", "file", "x")
+		a.Path, a.URLs = test.path, test.urls
+		r, err := offer(Release{Version: "1", Commands: test.commands, Artifacts: []Artifact{a}}).Resolve(manifests.Request{Tool: "zig"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		layout := r.Artifacts[0].Layout
+		if layout.Into != test.into || (len(layout.Exec) == 1 && layout.Exec[0] == test.into) != test.exec {
+			t.Errorf("%q: into %q, executable %q, want %q", test.commands, layout.Into, layout.Exec, test.into)
+		}
+		if err := r.Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestWitnessGoesWithTheMainComponent(t *testing.T) {
+	witness := &Witness{Path: "VERSION", Contains: "1"}
+	for _, test := range []struct {
+		components []string
+		want       int
+	}{{[]string{"docs", "zig", "src"}, 1}, {[]string{"docs", "src"}, 1}, {[]string{"zig"}, 0}} {
+		var artifacts []Artifact
+		for _, c := range test.components {
+			artifacts = append(artifacts, file("any", c, "tar", c))
+		}
+		r, err := offer(Release{Version: "1", Witness: witness, Artifacts: artifacts}).Resolve(manifests.Request{Tool: "zig"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, a := range r.Artifacts {
+			if (a.Witness != nil) != (i == test.want) {
+				t.Errorf("%q: component %s has witness %v", test.components, a.Component, a.Witness)
+			}
+		}
+	}
+}
+
+func TestUngrantedToolsDoNotExist(t *testing.T) {
+	m := &Manifest{Channel: "acme", Releases: []Release{
+		{Tool: "zig", Version: "1", Artifacts: []Artifact{file("any", "zig", "tar", "z")}},
+		{Tool: "go", Version: "1", Artifacts: []Artifact{file("any", "go", "tar", "g")}},
+	}}
+	c := newCatalog(m, verify.Document{}, "https://x.example/channel.toml", func(tool string) bool { return tool == "zig" })
+	if _, err := c.Resolve(manifests.Request{Tool: "zig"}); err != nil {
+		t.Errorf("granted: %v", err)
+	}
+	var unknown *manifests.UnknownToolError
+	if _, err := c.Resolve(manifests.Request{Tool: "go"}); !errors.As(err, &unknown) {
+		t.Errorf("not granted: %v", err)
+	}
+	if got := c.Versions(""); len(got) != 1 || got[0].Tool != "zig" {
+		t.Errorf("versions %+v", got)
+	}
+	none := newCatalog(m, verify.Document{}, "https://x.example/channel.toml", nil)
+	if got := none.Versions(""); len(got) != 0 {
+		t.Errorf("without a grant: %+v", got)
+	}
+}
+
+func TestVersionsNewestFirst(t *testing.T) {
+	c := offer(versions("1.9.0", "1.10.1", "1.10.1-rc1")...)
+	var got []string
+	for _, v := range c.Versions("zig") {
+		got = append(got, v.Version)
+	}
+	if want := []string{"1.10.1", "1.10.1-rc1", "1.9.0"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,274 @@
+package native
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// TestCeilings holds each ceiling by its last accepted and first refused value.
+func TestCeilings(t *testing.T) {
+	artifact := func(i int) string {
+		return fmt.Sprintf("[[release.artifact]]\nplatform=\"any\"\npath=\"p%d\"\nsize=1\nsha256=\"%064d\"\nformat=\"tar\"\n", i, i)
+	}
+	head := "format=1\nchannel=\"acme\"\nserial=1\nissued=2026-11-22T10:00:00Z\nexpires=2026-11-23T10:00:00Z\n"
+	release := func(i int, more string) string {
+		return fmt.Sprintf("[[release]]\ntool=\"zig\"\nversion=\"%d\"\n%s", i, more)
+	}
+	repeat := func(n int, s func(int) string) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteString(s(i))
+		}
+		return b.String()
+	}
+	list := func(key string, n int) string {
+		return key + "=[" + repeat(n, func(i int) string { return fmt.Sprintf("\"https://x.example/%d\",", i) }) + "]\n"
+	}
+	labels := func(n int) string { return strings.ReplaceAll(list("labels", n), "https://x.example/", "l") }
+	commands := func(n int) string { return strings.ReplaceAll(list("commands", n), "https://x.example/", "bin/c") }
+	urls := func(n int) string { return strings.Replace(artifact(1), "path=\"p1\"\n", list("urls", n), 1) }
+	for name, test := range map[string]struct {
+		limit int
+		text  func(n int) string
+	}{
+		"releases": {MaxReleases, func(n int) string {
+			return repeat(n, func(i int) string { return release(i, artifact(i)) })
+		}},
+		"artifacts": {MaxList, func(n int) string { return release(1, repeat(n, artifact)) }},
+		"labels":    {MaxList, func(n int) string { return release(1, labels(n)+artifact(1)) }},
+		"commands":  {MaxList, func(n int) string { return release(1, commands(n)+artifact(1)) }},
+		"urls":      {MaxList, func(n int) string { return release(1, urls(n)) }},
+		"bytes": {manifests.MaxManifest, func(n int) string {
+			return "#" + strings.Repeat("x", n-len(head)-2) + "\n"
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := parse([]byte(head+test.text(test.limit)), false); err != nil {
+				t.Errorf("at the limit: %v", err)
+			}
+			_, err := parse([]byte(head+test.text(test.limit+1)), false)
+			if !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "limit") {
+				t.Errorf("over the limit: %v, want a refusal that says so", err)
+			}
+		})
+	}
+}
+
+func TestDraftNeedsNoStamp(t *testing.T) {
+	text := []byte("format = 1\nchannel = \"acme\"\n")
+	if _, err := ParseDraft(text); err != nil {
+		t.Errorf("draft: %v", err)
+	}
+	if _, err := parse(text, false); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("the same as a manifest: %v, want a refusal", err)
+	}
+	if _, err := ParseDraft(append(text, "serial = 0\n"...)); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("draft with an impossible serial: %v, want a refusal", err)
+	}
+}
+
+func TestParseWantsProof(t *testing.T) {
+	if m, err := Parse(verify.Document{}, "acme"); m != nil || !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("Parse of nothing proved = %v, %v", m, err)
+	}
+}
+
+func TestURLSchemes(t *testing.T) {
+	with := func(u string) *Manifest {
+		return &Manifest{Releases: []Release{{Tool: "zig", Version: "1", Artifacts: []Artifact{{URLs: []string{u}}}}}}
+	}
+	for _, test := range []struct {
+		own, url string
+		ok       bool
+	}{
+		{"https", "https://x.example/z", true},
+		{"http", "https://x.example/z", true},
+		{"file", "https://x.example/z", true},
+		{"http", "http://x.example/z", true},
+		{"file", "file:///srv/z", true},
+		{"https", "http://x.example/z", false},
+		{"https", "file:///etc/passwd", false},
+		{"http", "file:///etc/passwd", false},
+		{"file", "http://x.example/z", false},
+	} {
+		err := with(test.url).checkSchemes(test.own)
+		if test.ok && err != nil || !test.ok && !errors.Is(err, verify.ErrUntrusted) {
+			t.Errorf("%s in a channel by %s: %v", test.url, test.own, err)
+		}
+	}
+}
+
+// TestEncodeIsReadable holds the text that publishers see and edit.
+func TestEncodeIsReadable(t *testing.T) {
+	v := vectors(t, "good.txtar")["every-key"]
+	m, err := parse(v.text, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `format  = 1
+channel = "acme"
+serial  = 42
+issued  = 2026-11-22T10:00:00Z
+expires = 2027-02-20T10:00:00Z
+
+[[release]]
+tool     = "zig"
+version  = "0.14.0"
+labels   = ["stable"]
+commands = ["zig", "bin/zig-*"]
+witness  = { path = "lib/version.txt", contains = "0.14.0" }
+
+  [[release.artifact]]
+  platform  = "linux/amd64"
+  path      = "blobs/zig.tar.zst"
+  size      = 47082308
+  unpacked  = 351272960
+  sha256    = "1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f"
+  format    = "tar.zst"
+  strip     = 1
+
+  [[release.artifact]]
+  platform  = "any"
+  component = "zig-doc"
+  optional  = true
+  urls      = ["https://files.acme.example/zig-doc.zip", "https://mirror.acme.example/zig-doc.zip"]
+  size      = 1
+  sha256    = "1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f1f"
+  format    = "zip"
+`
+	if string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestEncodeRefusesWhatTheParserWould(t *testing.T) {
+	m := &Manifest{Channel: "acme", Releases: []Release{{Tool: "zig", Version: "../1"}}}
+	if data, err := m.Encode(); data != nil || !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("Encode = %q, %v", data, err)
+	}
+}
+
+// TestEncodeParseIdentity: whatever the parser accepts, it reads again the same
+// from the encoder's text.
+func TestEncodeParseIdentity(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := drawManifest(t)
+		data, err := m.Encode()
+		if err != nil {
+			t.Fatalf("%v\n%+v", err, m)
+		}
+		back, err := parse(data, m.Serial == 0)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, data)
+		}
+		if !reflect.DeepEqual(m, back) {
+			t.Fatalf("got  %+v\nwant %+v\n%s", back, m, data)
+		}
+		again, err := back.Encode()
+		if err != nil || !bytes.Equal(data, again) {
+			t.Fatalf("second encoding differs (%v):\n%s\n%s", err, data, again)
+		}
+	})
+}
+
+func drawManifest(t *rapid.T) *Manifest {
+	name := rapid.StringMatching(`[a-z]([a-z0-9_+-][a-z0-9]){0,4}`).Filter(func(s string) bool { return manifests.ValidName(s) == nil })
+	version := rapid.StringMatching(`[0-9A-Za-z][0-9A-Za-z~:+_-]{0,8}`).Filter(func(s string) bool { return manifests.ValidVersion(s) == nil })
+	local := rapid.StringMatching(`[a-zé "'+%?#:@~]{2,6}(/[^/\\\pC.]{1,5}){0,3}`).Filter(func(s string) bool { return checkPath(s) == nil })
+	pattern := rapid.StringMatching(`[a-z]{1,4}(/[a-z*?]{1,4}){0,2}`)
+	m := &Manifest{Channel: name.Draw(t, "channel")}
+	if rapid.Bool().Draw(t, "stamped") {
+		m.Serial = rapid.Uint64Range(1, 1<<63-1).Draw(t, "serial")
+		m.Issued = time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "issued"), rapid.Int64Range(0, 1e9-1).Draw(t, "nanos")).UTC()
+		m.Expires = m.Issued.Add(time.Duration(rapid.Int64Range(1, 400*24*3600).Draw(t, "life")) * time.Second)
+	}
+	for i := range rapid.IntRange(0, 4).Draw(t, "releases") {
+		r := Release{Tool: name.Draw(t, "tool"), Version: fmt.Sprintf("%d.%s", i, version.Draw(t, "version"))}
+		if rapid.Bool().Draw(t, "labelled") {
+			r.Labels = []string{fmt.Sprintf("label-%d", i)}
+		}
+		if c := rapid.SliceOfN(pattern, 0, 3).Draw(t, "commands"); len(c) > 0 {
+			r.Commands = c
+		}
+		if rapid.Bool().Draw(t, "witnessed") {
+			r.Witness = &Witness{Path: local.Draw(t, "witness"), Contains: rapid.StringN(1, 20, 80).Draw(t, "contains")}
+		}
+		for j := range rapid.IntRange(1, 3).Draw(t, "artifacts") {
+			r.Artifacts = append(r.Artifacts, drawArtifact(t, r.Tool, j, local))
+		}
+		m.Releases = append(m.Releases, r)
+	}
+	return m
+}
+
+func drawArtifact(t *rapid.T, tool string, number int, local *rapid.Generator[string]) Artifact {
+	a := Artifact{
+		Component: tool,
+		Platform: rapid.SampledFrom([]manifests.Platform{{}, {OS: "linux", Arch: "amd64"},
+			{OS: "linux", Arch: "arm64", Libc: "musl"}, {OS: "windows", Arch: "amd64"}}).Draw(t, "platform"),
+		Size:     rapid.Int64Range(1, manifests.MaxArtifact).Draw(t, "size"),
+		Unpacked: rapid.Int64Range(0, manifests.MaxUnpacked).Draw(t, "unpacked"),
+		SHA256:   verify.DigestOf([]byte(rapid.String().Draw(t, "content"))),
+		Format:   rapid.SampledFrom(manifests.Formats()).Draw(t, "format"),
+	}
+	if a.Format != "file" {
+		a.Strip = rapid.IntRange(0, 16).Draw(t, "strip")
+	}
+	if number > 0 {
+		a.Component = fmt.Sprintf("%s-%d", "part", number)
+		a.Optional = rapid.Bool().Draw(t, "optional")
+	}
+	if rapid.Bool().Draw(t, "at a path") {
+		a.Path = local.Draw(t, "path")
+	} else {
+		a.URLs = []string{"https://x.example/" + fmt.Sprint(number) + "?q=%20&r"}
+	}
+	return a
+}
+
+// FuzzManifest: the parser never panics, refuses in one class of error, and
+// what it accepts survives being written and read again.
+func FuzzManifest(f *testing.F) {
+	for _, file := range []string{"good.txtar", "bad.txtar"} {
+		for _, v := range vectors(f, file) {
+			f.Add(v.text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := parse(data, false)
+		if err != nil {
+			if !errors.Is(err, verify.ErrUntrusted) {
+				t.Fatalf("refused with %v, which is not untrusted", err)
+			}
+			return
+		}
+		text, err := m.Encode()
+		if err != nil {
+			t.Fatalf("accepted, but cannot be written: %v", err)
+		}
+		back, err := parse(text, false)
+		if err != nil {
+			t.Fatalf("accepted, but not again: %v\n%s", err, text)
+		}
+		for _, x := range []*Manifest{m, back} {
+			x.Issued, x.Expires = x.Issued.UTC(), x.Expires.UTC()
+		}
+		if !reflect.DeepEqual(m, back) {
+			t.Fatalf("got  %+v\nwant %+v", back, m)
+		}
+	})
+}

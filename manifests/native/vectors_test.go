@@ -1,0 +1,78 @@
+package native
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/kist-tools/kist/verify"
+)
+
+// vectors reads a file of test vectors: manifests by name, and what the first
+// line of each says of it.
+func vectors(tb testing.TB, file string) map[string]vector {
+	tb.Helper()
+	archive, err := txtar.ParseFile("testdata/" + file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	all := map[string]vector{}
+	for _, f := range archive.Files {
+		first, _, _ := bytes.Cut(f.Data, []byte("\n"))
+		all[strings.TrimSuffix(f.Name, ".toml")] = vector{
+			verdict: strings.TrimSpace(strings.TrimPrefix(string(first), "#")), text: f.Data,
+		}
+	}
+	if len(all) != len(archive.Files) || len(all) < 10 {
+		tb.Fatalf("%s: %d vectors under %d names", file, len(archive.Files), len(all))
+	}
+	return all
+}
+
+type vector struct {
+	verdict string
+	text    []byte
+}
+
+// parseFor is Parse without the proof.
+func parseFor(channel string, data []byte) (*Manifest, error) {
+	m, err := parse(data, false)
+	if err == nil && m.Channel != channel {
+		return nil, &ChannelError{channel, m.Channel}
+	}
+	return m, err
+}
+
+func TestGoodVectors(t *testing.T) {
+	for name, v := range vectors(t, "good.txtar") {
+		t.Run(name, func(t *testing.T) {
+			if v.verdict != "accepted" {
+				t.Fatalf("verdict %q in the file of good vectors", v.verdict)
+			}
+			if _, err := parseFor("acme", v.text); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestBadVectors(t *testing.T) {
+	for name, v := range vectors(t, "bad.txtar") {
+		t.Run(name, func(t *testing.T) {
+			why, ok := strings.CutPrefix(v.verdict, "refused: ")
+			if !ok || why == "" {
+				t.Fatalf("verdict %q in the file of bad vectors", v.verdict)
+			}
+			_, err := parseFor("acme", v.text)
+			if !errors.Is(err, verify.ErrUntrusted) {
+				t.Fatalf("got %v, want a refusal that matches verify.ErrUntrusted", err)
+			}
+			if !strings.Contains(err.Error(), why) {
+				t.Errorf("refused for another reason:\n got %s\nwant %s", err, why)
+			}
+		})
+	}
+}
