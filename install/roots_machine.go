@@ -1,0 +1,242 @@
+package install
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// A machine is what the judgement of directories sees of the system, so that a
+// test can describe any system as data.
+type machine struct {
+	goos     string
+	lstat    func(name string) (node, error)
+	readlink func(name string) (string, error)
+	mounts   []mount // of this mount namespace; none where the system has no table
+	// final resolves a path by the system's own means; nil on Unix, where
+	// lstat and readlink serve.
+	final func(name string) (string, error)
+	homes map[string][]string // what homeNames found
+}
+
+// A node is what lstat says of a file. dev and ino are zero where the system has none.
+type node struct {
+	mode     fs.FileMode
+	uid      int
+	dev, ino uint64
+	info     fs.FileInfo // for os.SameFile; nil in tests that describe a machine
+}
+
+func (m *machine) hasOwners() bool { return m.goos != "windows" }
+
+func (m *machine) isAbs(name string) bool {
+	if m.goos != "windows" {
+		return path.IsAbs(name)
+	}
+	return len(name) > 2 && name[1] == ':' && strings.ContainsRune(`\/`, rune(name[2])) || strings.HasPrefix(name, `\\`)
+}
+
+// resolve follows every link of name as the system would, as far as it exists,
+// and appends the rest: a dangling link resolves to the path it points to.
+func (m *machine) resolve(name string) (string, error) {
+	if m.final != nil {
+		return m.final(name)
+	}
+	const maxLinks = 40 // as Linux
+	links, real, missing := 0, "/", false
+	for pending := strings.Split(name, "/"); len(pending) > 0; {
+		element := pending[0]
+		pending = pending[1:]
+		switch {
+		case element == "" || element == ".":
+			continue
+		case element == ".." && missing:
+			return "", fmt.Errorf("it goes up from %s, which does not exist", real)
+		case element == "..":
+			real = path.Dir(real)
+			continue
+		}
+		next := path.Join(real, element)
+		if missing {
+			real = next
+			continue
+		}
+		n, err := m.lstat(next)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			missing = true
+		case err != nil:
+			return "", err
+		case n.mode&fs.ModeSymlink != 0:
+			if links++; links > maxLinks {
+				return "", fmt.Errorf("%s: too many links", next)
+			}
+			target, err := m.readlink(next)
+			if err != nil {
+				return "", err
+			}
+			if path.IsAbs(target) {
+				real = "/"
+			}
+			pending = append(strings.Split(target, "/"), pending...)
+			continue
+		case !n.mode.IsDir() && len(pending) > 0:
+			return "", fmt.Errorf("%s is not a directory", next)
+		}
+		real = next
+	}
+	return real, nil
+}
+
+// nearest returns real, or the nearest path above it that exists.
+func (m *machine) nearest(real string) (string, node, error) {
+	for at := real; ; at = m.parent(at) {
+		n, err := m.lstat(at)
+		if !errors.Is(err, fs.ErrNotExist) || at == m.parent(at) {
+			return at, n, err
+		}
+	}
+}
+
+func (m *machine) parent(name string) string {
+	if m.goos != "windows" {
+		return path.Dir(name)
+	}
+	if i := strings.LastIndexByte(name, '\\'); i > len(`C:\`)-1 {
+		return name[:i]
+	}
+	return name[:min(len(name), len(`C:\`))]
+}
+
+// names returns every name that the directory real, a resolved path, has on this
+// machine: itself first, then those that mounts give it.
+func (m *machine) names(real string) []string {
+	names := []string{real}
+	add := func(name string) {
+		for _, have := range names {
+			if have == name {
+				return
+			}
+		}
+		names = append(names, name)
+	}
+	if m.goos == "windows" {
+		return names
+	}
+	if at, ok := m.mountOf(real); ok {
+		inside := path.Join(at.root, real[len(strings.TrimSuffix(at.point, "/")):])
+		for _, other := range m.mounts {
+			if other.dev == at.dev && within(inside, other.root) {
+				add(path.Join(other.point, inside[len(strings.TrimSuffix(other.root, "/")):]))
+			}
+		}
+	}
+	known := m.knownNodes()
+	for _, dir := range ancestors(real) {
+		n, err := m.lstat(dir)
+		if err != nil || n.ino == 0 || dir == "/" {
+			continue
+		}
+		for _, k := range known {
+			if k.node.dev == n.dev && k.node.ino == n.ino {
+				add(path.Join(k.name, real[len(dir):]))
+			}
+		}
+	}
+	return names
+}
+
+type knownNode struct {
+	name string
+	node node
+}
+
+// knownNodes are the system's directories, as far as they exist.
+func (m *machine) knownNodes() []knownNode {
+	var known []knownNode
+	lists := [][]string{{"/"}, unixPrefixes, landmarks}
+	if m.goos == "darwin" {
+		lists = append(lists, macPrefixes)
+	}
+	for _, list := range lists {
+		for _, name := range list {
+			real, err := m.resolve(name)
+			if err != nil {
+				continue
+			}
+			if n, err := m.lstat(real); err == nil {
+				known = append(known, knownNode{name, n})
+			}
+		}
+	}
+	return known
+}
+
+// homeNames returns every name of the home directory that the user database gives.
+func (m *machine) homeNames(home string) []string {
+	if !path.IsAbs(home) || path.Clean(home) == "/" {
+		return nil
+	}
+	if names, ok := m.homes[home]; ok {
+		return names
+	}
+	names := []string{path.Clean(home)}
+	if real, err := m.resolve(home); err == nil {
+		names = append(names, m.names(real)...)
+	}
+	if m.homes == nil {
+		m.homes = make(map[string][]string)
+	}
+	m.homes[home] = names
+	return names
+}
+
+// A mount is one line of the table of mounts: the directory root of the file
+// system dev is shown at point.
+type mount struct {
+	id, parent  string
+	dev         string // major:minor
+	root, point string
+}
+
+// parseMounts reads the table of mounts, proc_pid_mountinfo(5).
+func parseMounts(table string) ([]mount, error) {
+	var mounts []mount
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line)
+		if len(f) < 5 {
+			return nil, fmt.Errorf("table of mounts: line %q is cut", line)
+		}
+		m := mount{id: f[0], parent: f[1], dev: f[2], root: unescape.Replace(f[3]), point: unescape.Replace(f[4])}
+		if path.IsAbs(m.root) && path.IsAbs(m.point) { // not so: a namespace, such as net:[4026531840]
+			mounts = append(mounts, m)
+		}
+	}
+	return mounts, nil
+}
+
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`, `\043`, "#")
+
+// mountOf returns the mount that real is seen through: the way down from "/",
+// where at each directory a mount may hide what was there, and another that one.
+func (m *machine) mountOf(real string) (at mount, ok bool) {
+	ids := make(map[string]bool, len(m.mounts))
+	for _, mt := range m.mounts {
+		ids[mt.id] = true
+	}
+	for _, dir := range ancestors(real) {
+		for again := true; again; {
+			again = false
+			for _, mt := range m.mounts {
+				outermost := !ids[mt.parent] || mt.parent == mt.id
+				if mt.point == dir && (ok && mt.parent == at.id && mt.id != at.id || !ok && outermost) {
+					at, ok, again = mt, true, true
+					break
+				}
+			}
+		}
+	}
+	return at, ok
+}

@@ -1,0 +1,65 @@
+package install
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/windows"
+)
+
+func thisMachine() (*machine, error) {
+	return &machine{goos: "windows", lstat: lstat, readlink: os.Readlink, final: finalPath}, nil
+}
+
+func lstat(name string) (node, error) {
+	info, err := os.Lstat(name)
+	if err != nil {
+		return node{}, err
+	}
+	return node{mode: info.Mode(), info: info}, nil
+}
+
+// finalPath asks Windows for the true name of what exists of name: links,
+// junctions, substituted drives and short names resolved.
+func finalPath(name string) (string, error) {
+	name = filepath.Clean(name)
+	missing := ""
+	for at := name; ; at = filepath.Dir(at) {
+		final, err := finalName(at)
+		if err == nil {
+			return filepath.Join(final, missing), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at) {
+			return "", err
+		}
+		if _, err := os.Lstat(at); err == nil {
+			return "", fmt.Errorf("%s is a link that leads nowhere", at)
+		}
+		missing = filepath.Join(filepath.Base(at), missing)
+	}
+}
+
+func finalName(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	buf := make([]uint16, windows.MAX_LONG_PATH)
+	n, err := windows.GetFinalPathNameByHandle(windows.Handle(f.Fd()), &buf[0], uint32(len(buf)), 0)
+	if err != nil {
+		return "", &fs.PathError{Op: "resolve", Path: name, Err: err}
+	}
+	if int(n) >= len(buf) {
+		return "", &fs.PathError{Op: "resolve", Path: name, Err: windows.ERROR_FILENAME_EXCED_RANGE}
+	}
+	final := windows.UTF16ToString(buf[:n])
+	if share, ok := strings.CutPrefix(final, `\\?\UNC\`); ok {
+		return `\\` + share, nil
+	}
+	return strings.TrimPrefix(final, `\\?\`), nil
+}
