@@ -1,18 +1,46 @@
+// Package install changes what is installed, safely: it plans, fetches, proves,
+// unpacks, records, switches and removes.
+//
+// The parties are the user's own directories (Dirs) and what a channel's source
+// and a transport hand in; install imports neither a source nor a transport.
+//
+// Guarantees:
+//   - Nothing outside <base>/kist and kist's own links in the bin directory is
+//     ever written or removed; bases that belong to the system are refused
+//     before anything is created (roots.go).
+//   - A prefix is complete or absent: it is filled in a locked stage, proved by
+//     its witness, recorded in a receipt, and published by one rename that
+//     never replaces. It is never edited afterwards.
+//   - What is in force changes in one step, the renaming of the link "current"
+//     (store.Switch). What a crash leaves before or after it is put right by
+//     the next writer (repair.go), by the same idempotent steps.
+//   - Removal goes by the receipt alone, keeps what was changed or is not
+//     recorded, and never deletes recursively (remove.go).
+//
+// A change is three calls:
+//
+//	i, err := install.Open(ctx, options)
+//	p, err := i.Plan(plan.Change{Install: []manifests.Release{release}})
+//	result, err := i.Apply(ctx, p)
+//
+// Readers (State, Verify) take no lock and repair nothing.
 package install
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/verify"
 )
-
-var errConstruction = errors.New("install: under construction")
 
 // Dirs are the five base directories, absolute, as the user's environment gives
 // them: $XDG_DATA_HOME and so on. kist's own are always <base>/kist; Bin is shared.
@@ -25,10 +53,11 @@ type Options struct {
 	Transport manifests.Transport // how artifacts come
 	Now       time.Time           // the operation's one clock reading
 	Version   string              // of kist, for receipts
-	Random    io.Reader           // for ids; crypto/rand.Reader
+	Random    io.Reader           // for ids: crypto/rand.Reader
 	LockWait  time.Duration       // how long to wait for another kist
 	Progress  func(Progress)      // may be nil
-	Warn      func(string)        // may be nil; told once each
+	Warn      func(string)        // may be nil
+	DryRun    bool                // nothing is stored, not even marks
 }
 
 // Progress is one step of a long job. Total is -1 where it is not known.
@@ -50,85 +79,157 @@ const (
 
 // An Installer is the one way to what is installed. It is not safe for
 // concurrent use; processes are kept apart by a lock.
-type Installer struct{ o Options }
+type Installer struct {
+	o     Options
+	roots *roots
+}
 
-// Open judges every directory of o (see roots.go) and opens those that exist.
-// It creates nothing and takes no lock: readers need no more. Errors are
+// Open judges every directory of o (roots.go) and opens those that exist. It
+// creates nothing and takes no lock: readers need no more. Errors are
 // *SystemPrefixError and *UnsafeDirError.
-func Open(ctx context.Context, o Options) (*Installer, error) { return nil, errConstruction }
+func Open(ctx context.Context, o Options) (*Installer, error) {
+	if o.Progress == nil {
+		o.Progress = func(Progress) {}
+	}
+	if o.Warn == nil {
+		o.Warn = func(string) {}
+	}
+	r, err := openRoots(o.Dirs, o.Host, o.Warn)
+	if err != nil {
+		return nil, err
+	}
+	return &Installer{o: o, roots: r}, ctx.Err()
+}
 
 // Close releases what Open opened.
-func (i *Installer) Close() error { return nil }
+func (i *Installer) Close() error { return i.roots.close() }
+
+func (i *Installer) store() store.Store {
+	return store.Store{Data: i.roots.open(dataDir), State: i.roots.open(stateDir)}
+}
 
 // State reads what is installed.
-func (i *Installer) State() (plan.State, error) { return plan.State{}, errConstruction }
-
-// Channel is a Source with the name its marks and receipts carry.
-type Channel struct {
-	Name   string
-	Source manifests.Source
-	// Added says that the user added the channel, which wrote its first mark:
-	// from then on a missing mark is lost, not first use. For a built-in
-	// channel the receipts tell.
-	Added bool
-}
-
-// Catalog fetches and proves what answers q, judges its freshness against the
-// stored mark, and stores the new mark durably before it returns. This is the
-// only place where freshness is judged.
-func (i *Installer) Catalog(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request) (manifests.Catalog, error) {
-	return nil, errConstruction
-}
-
-// Renew is Catalog for a channel whose mark is lost, damaged or not yet made:
-// whatever is proved and fresh by itself becomes the mark. was is the mark
-// that still counted, if it could be read.
-func (i *Installer) Renew(ctx context.Context, t manifests.Transport, ch Channel) (cat manifests.Catalog, was verify.Mark, err error) {
-	return nil, verify.Mark{}, errConstruction
-}
-
-// DropMark forgets the mark of a channel that the user removed.
-func (i *Installer) DropMark(channel string) error { return errConstruction }
-
-// Resolve is Catalog, then the release that answers q, validated.
-func (i *Installer) Resolve(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request) (manifests.Release, error) {
-	return manifests.Release{}, errConstruction
+func (i *Installer) State() (plan.State, error) {
+	s := plan.State{Bin: i.o.Dirs.Bin}
+	var err error
+	var current uint64
+	if s.Generations, current, err = i.store().Generations(); err != nil {
+		return plan.State{}, err
+	}
+	s.Current = s.Generations[current]
+	if s.Receipts, s.Damaged, err = i.store().Receipts(); err != nil {
+		return plan.State{}, err
+	}
+	s.Foreign, err = i.foreign()
+	return s, err
 }
 
 // Plan computes what c means now. Errors are those of package plan.
-func (i *Installer) Plan(c plan.Change) (plan.Plan, error) { return plan.Plan{}, errConstruction }
-
-// Apply does p: all of it, or (but for downloads kept in the cache) nothing.
-func (i *Installer) Apply(ctx context.Context, p plan.Plan) (Result, error) {
-	return Result{}, errConstruction
-}
-
-// Result is what Apply did.
-type Result struct {
-	Generation record.Generation
-	Installed  []record.Receipt
-	Removed    []record.Receipt
-	Kept       []Drift  // what removal left in place because it had changed
-	Linked     []string // commands that now lead somewhere new, by name
-}
-
-// Drift is a recorded path that no longer matches its receipt.
-type Drift struct {
-	ID     record.ID `json:"id"`
-	Path   string    `json:"path"`   // absolute
-	Reason string    `json:"reason"` // "changed", "missing", "not a link", …
-}
-
-// Verify compares an installed prefix with its receipt.
-func (i *Installer) Verify(ctx context.Context, id record.ID) ([]Drift, error) {
-	return nil, errConstruction
+func (i *Installer) Plan(c plan.Change) (plan.Plan, error) {
+	s, err := i.State()
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	return plan.Make(s, c)
 }
 
 // Prefix is the absolute path of an installed prefix.
-func (i *Installer) Prefix(id record.ID) string { return "" }
-
-// RemoveAll uninstalls everything; with self also the cache, marks, settings
-// and the parent directories that kist made. Interrupted, it can be run again.
-func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
-	return Result{}, errConstruction
+func (i *Installer) Prefix(id record.ID) string {
+	return filepath.Join(i.o.Dirs.Data, "kist", store.Prefixes, string(id))
 }
+
+// Config is the opened settings directory, <config>/kist; nil while it does not
+// exist and create is false.
+func (i *Installer) Config(create bool) (*os.Root, error) {
+	if !create {
+		return i.roots.open(configDir), nil
+	}
+	return i.create(configDir)
+}
+
+// Cache is the opened cache directory, <cache>/kist; nil while it does not
+// exist and create is false.
+func (i *Installer) Cache(create bool) (*os.Root, error) {
+	if !create {
+		return i.roots.open(cacheDir), nil
+	}
+	return i.create(cacheDir)
+}
+
+// create opens the directory of a role, making what is missing, and remembers
+// what it made for the day kist itself is uninstalled.
+func (i *Installer) create(which role) (*os.Root, error) {
+	if which != stateDir {
+		if _, err := i.create(stateDir); err != nil {
+			return nil, err
+		}
+	}
+	root, made, err := i.roots.create(which)
+	if err != nil {
+		return nil, err
+	}
+	return root, i.remember(made)
+}
+
+// lock takes kist's lock, waiting for another kist as long as Options allow.
+func (i *Installer) lock(ctx context.Context, about string) (*rootfs.Lock, error) {
+	state, err := i.create(stateDir)
+	if err != nil {
+		return nil, err
+	}
+	about += ", since " + i.o.Now.Format(time.TimeOnly)
+	return rootfs.WaitLock(ctx, state, store.LockFile, about, i.o.LockWait, func(busy *rootfs.BusyError) {
+		i.o.Warn("waiting: " + busy.Error())
+	})
+}
+
+// Drift is a recorded path that no longer matches its receipt, or what was
+// found beside the recorded ones when they were removed.
+type Drift struct {
+	ID     record.ID `json:"id"`
+	Path   string    `json:"path"`   // absolute
+	Reason string    `json:"reason"` // "changed", "missing", "not recorded", …
+}
+
+// Verify compares an installed prefix with its receipt, path by path, and
+// returns what differs, ordered as in the receipt.
+func (i *Installer) Verify(ctx context.Context, r record.Receipt) ([]Drift, error) {
+	var drifts []Drift
+	add := func(p, reason string) {
+		drifts = append(drifts, Drift{r.ID, filepath.Join(i.Prefix(r.ID), filepath.FromSlash(p)), reason})
+	}
+	t, err := i.openTree(r)
+	if err != nil {
+		if os.IsNotExist(err) {
+			add("", "missing")
+			return drifts, nil
+		}
+		return nil, err
+	}
+	defer t.close()
+	var total, done int64
+	for _, e := range r.Entries {
+		total += e.Size
+	}
+	for _, e := range r.Entries {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		reason, err := t.differs(e, true)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.Path, err)
+		}
+		if reason != "" {
+			add(e.Path, reason)
+		}
+		done += e.Size
+		i.o.Progress(Progress{Verify, r.Ref(), done, total})
+	}
+	return drifts, nil
+}
+
+// permissions of what kist makes for the user alone, and of what it shares.
+const (
+	private fs.FileMode = 0o700
+	shared  fs.FileMode = 0o755
+)

@@ -1,0 +1,312 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+
+	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/install/internal/store"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+)
+
+// Result is what Apply did.
+type Result struct {
+	Generation record.Generation
+	Installed  []record.Receipt
+	Removed    []record.Receipt
+	Kept       []Drift  // what removal left in place: changed, or not recorded
+	Linked     []string // commands that were not in the bin directory before
+}
+
+// Apply does p: all of it, or (but for downloads, which stay in the cache)
+// nothing. Fetching and unpacking need no lock; publishing, switching and
+// removing are one hold of it. Where another kist changed the state meanwhile,
+// the plan is made again from its Change.
+func (i *Installer) Apply(ctx context.Context, p plan.Plan) (Result, error) {
+	if p.Empty() {
+		return i.settle(ctx)
+	}
+	staged := map[string]*stagedRelease{}
+	defer func() {
+		for _, s := range staged {
+			s.discard()
+		}
+	}()
+	for {
+		for _, in := range p.Install {
+			if name := releaseName(in.Release); staged[name] == nil {
+				s, err := i.stage(ctx, in.Release)
+				if err != nil {
+					return Result{}, err
+				}
+				staged[name] = s
+			}
+		}
+		result, again, err := i.commit(ctx, &p, staged)
+		if !again {
+			return result, err
+		}
+	}
+}
+
+func releaseName(r manifests.Release) string {
+	return fmt.Sprintf("%s/%s@%s %v", r.Channel, r.Tool, r.Version, r.Components)
+}
+
+// commit carries out *p under the lock. again is true if the state had moved on
+// so that *p, now made anew, needs a release that is not staged.
+func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]*stagedRelease) (res Result, again bool, err error) {
+	lock, err := i.lock(ctx, "change what is installed")
+	if err != nil {
+		return Result{}, false, err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	data, err := i.create(dataDir)
+	if err != nil {
+		return Result{}, false, err
+	}
+	if res, err = i.repair(ctx); err != nil {
+		return res, false, err
+	}
+	s, err := i.State()
+	if err != nil {
+		return res, false, err
+	}
+	change := p.Change
+	change.Remove = slices.DeleteFunc(slices.Clone(change.Remove), func(id record.ID) bool {
+		_, exists := s.Receipts[id]
+		return !exists // the repair finished it
+	})
+	if *p, err = plan.Make(s, change); err != nil {
+		return res, false, err
+	}
+	if p.Empty() {
+		res.Generation = s.Current
+		return res, false, nil
+	}
+	var fresh []record.Receipt
+	for _, in := range p.Install {
+		st := staged[releaseName(in.Release)]
+		if st == nil {
+			return Result{}, true, nil
+		}
+		fresh = append(fresh, st.receipt)
+	}
+	for _, id := range p.Remove {
+		if err := i.removable(s.Receipts[id]); err != nil {
+			return res, false, err
+		}
+	}
+	next := s.Generations[p.Goto]
+	if p.Goto == 0 {
+		if next, err = plan.Next(s, *p, fresh, i.o.Now); err != nil {
+			return res, false, err
+		}
+		highest, err := i.store().Highest()
+		if err != nil {
+			return res, false, err
+		}
+		next.Number = max(next.Number, highest+1)
+	}
+	if err := ctx.Err(); err != nil {
+		return res, false, err
+	}
+	for n, in := range p.Install {
+		if err := i.store().Publish(staged[releaseName(in.Release)].take(), fresh[n]); err != nil {
+			return res, false, err
+		}
+	}
+	if p.Goto == 0 {
+		if err := i.store().Prepare(next); err != nil {
+			return res, false, err
+		}
+	}
+	if err := errors.Join(rootfs.SyncDir(data, "."), i.store().Switch(next.Number)); err != nil {
+		return res, false, err
+	}
+	// From here on the change has happened. What follows brings the rest into
+	// line; interrupted, the next writer's repair goes on from here.
+	tidied, err := i.tidy(context.WithoutCancel(ctx), next, p.Prune, p.Remove)
+	res.Generation, res.Installed, res.Linked = next, fresh, tidied.Linked
+	res.Removed = append(res.Removed, tidied.Removed...)
+	res.Kept = append(res.Kept, tidied.Kept...)
+	return res, false, err
+}
+
+// tidy makes everything else agree with generation g, which is current: its
+// confirmation, the links, the aliases, the pruned generations, the files of
+// what was removed.
+func (i *Installer) tidy(ctx context.Context, g record.Generation, prune []uint64, remove []record.ID) (res Result, err error) {
+	if err := i.store().Confirm(g.Number); err != nil {
+		return res, err
+	}
+	receipts, _, err := i.store().Receipts()
+	if err != nil {
+		return res, err
+	}
+	if res.Linked, err = i.alignBin(g); err != nil {
+		return res, err
+	}
+	if err := i.alignAliases(g, receipts); err != nil {
+		return res, err
+	}
+	for _, n := range prune {
+		if err := i.store().DropGeneration(n); err != nil {
+			return res, err
+		}
+	}
+	for _, id := range remove {
+		r, ok := receipts[id]
+		if !ok {
+			continue
+		}
+		kept, err := i.removeFiles(ctx, r)
+		res.Kept = append(res.Kept, kept...)
+		if err != nil {
+			return res, err
+		}
+		res.Removed = append(res.Removed, r)
+	}
+	return res, nil
+}
+
+// settle is what a change that turns out to be nothing still does: put right
+// what a crash may have left, unless another kist is at work, which does the same.
+func (i *Installer) settle(ctx context.Context) (Result, error) {
+	var res Result
+	if state := i.roots.open(stateDir); state != nil && i.roots.open(dataDir) != nil && !i.o.DryRun {
+		lock, err := rootfs.TryLock(state, store.LockFile, "repair")
+		var busy *rootfs.BusyError
+		switch {
+		case err == nil:
+			res, err = i.repair(ctx)
+			if err := errors.Join(err, lock.Unlock()); err != nil {
+				return res, err
+			}
+		case !errors.As(err, &busy):
+			return res, err
+		}
+	}
+	s, err := i.State()
+	res.Generation = s.Current
+	return res, err
+}
+
+// A stagedRelease is unpacked, proved and recorded, but not yet published.
+type stagedRelease struct {
+	stage   *store.Stage
+	receipt record.Receipt
+}
+
+// take hands the stage over to its publication.
+func (s *stagedRelease) take() *store.Stage {
+	stage := s.stage
+	s.stage = nil
+	return stage
+}
+
+func (s *stagedRelease) discard() {
+	if s.stage != nil {
+		s.stage.Discard()
+		s.stage = nil
+	}
+}
+
+// stage fetches, proves and unpacks one release, and has its witnesses confirm it.
+func (i *Installer) stage(ctx context.Context, r manifests.Release) (*stagedRelease, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	cacheRoot, err := i.create(cacheDir)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := i.create(dataDir); err != nil {
+		return nil, err
+	}
+	if err := i.space(r); err != nil {
+		return nil, err
+	}
+	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Progress: i.progress}
+	stage, err := i.store().NewStage(i.o.Random)
+	if err != nil {
+		return nil, err
+	}
+	s := &stagedRelease{stage: stage}
+	if s.receipt, err = i.fill(ctx, cache, stage, r); err != nil {
+		s.discard()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store.Stage, r manifests.Release) (record.Receipt, error) {
+	receipt, err := i.newReceipt(r)
+	if err != nil {
+		return receipt, err
+	}
+	prefix := unpack.New(stage.Root(), unpack.DefaultLimits())
+	for _, a := range r.Artifacts {
+		blob, err := cache.Fetch(ctx, a)
+		if err != nil {
+			return receipt, err
+		}
+		receipt.Artifacts = append(receipt.Artifacts, record.Artifact{
+			Name: a.Name, Component: a.Component, Size: blob.Size, Digest: blob.Digest, Evidence: blob.Evidence})
+		err = prefix.Add(ctx, blob.File, unpack.Archive{Name: a.Name, Component: a.Component, Layout: a.Layout,
+			Progress: func(done int64) { i.o.Progress(Progress{Unpack, a.Name, done, blob.Size}) }})
+		if err := errors.Join(err, blob.File.Close()); err != nil {
+			return receipt, err
+		}
+	}
+	if receipt.Entries, err = prefix.Finish(ctx); err != nil {
+		return receipt, err
+	}
+	for _, a := range r.Artifacts {
+		if err := witness(stage.Root(), a); err != nil {
+			return receipt, err
+		}
+	}
+	receipt.Commands, err = plan.Commands(r.Commands, receipt.Entries)
+	if err != nil {
+		return receipt, fmt.Errorf("%s: %w", receipt.Ref(), err)
+	}
+	return receipt, nil
+}
+
+func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {
+	var random [4]byte
+	if _, err := io.ReadFull(i.o.Random, random[:]); err != nil {
+		return record.Receipt{}, err
+	}
+	id := record.NewID(r.Channel, r.Tool, r.Version, random)
+	data, err := filepath.EvalSymlinks(filepath.Join(i.o.Dirs.Data, "kist"))
+	return record.Receipt{ID: id, Channel: r.Channel, Tool: r.Tool, Version: r.Version, Labels: r.Labels,
+		Platform: r.Platform, Components: r.Components, Evidence: r.Evidence, Env: r.Env,
+		Prefix: filepath.Join(data, store.Prefixes, string(id)), Installed: i.o.Now, Kist: i.o.Version}, err
+}
+
+func (i *Installer) progress(stage, name string, done, total int64) {
+	i.o.Progress(Progress{Stage(stage), name, done, total})
+}
+
+// space finds before anything is written whether the toolchain fits.
+func (i *Installer) space(r manifests.Release) error {
+	var need int64
+	for _, a := range r.Artifacts {
+		need += max(a.Unpacked, a.Size)
+	}
+	free, _, err := rootfs.Space(i.roots.open(dataDir))
+	if err != nil || free >= need {
+		return nil //nolint:nilerr // unknown free space is not a refusal; writing will tell
+	}
+	return &download.SpaceError{Path: filepath.Join(i.o.Dirs.Data, "kist"), Need: need, Free: free}
+}

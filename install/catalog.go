@@ -1,0 +1,163 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// Channel is a Source with the name its marks and receipts carry.
+type Channel struct {
+	Name   string
+	Source manifests.Source
+	// Added says that the user added the channel, which wrote its first mark:
+	// from then on a missing mark is lost, not first use. For a built-in
+	// channel the receipts tell.
+	Added bool
+}
+
+// Catalog fetches and proves what answers q, judges its freshness against the
+// stored mark, and stores the new mark durably before it returns. This is the
+// only place where freshness is judged. Errors that match verify.ErrStale:
+// *verify.ExpiredError, *verify.DowngradeError, *verify.MarkError.
+func (i *Installer) Catalog(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request) (manifests.Catalog, error) {
+	last, err := i.Mark(ch)
+	if err != nil {
+		return nil, err
+	}
+	return i.prove(ctx, t, ch, q, last)
+}
+
+// Renew is Catalog for a channel that is being added or whose mark is lost or
+// damaged: what is proved and fresh by itself becomes the mark. A mark that can
+// still be read counts as ever; was is that mark.
+func (i *Installer) Renew(ctx context.Context, t manifests.Transport, ch Channel) (cat manifests.Catalog, was verify.Mark, err error) {
+	was, err = i.Mark(ch)
+	var lost *verify.MarkError
+	if err != nil && !errors.As(err, &lost) {
+		return nil, was, err
+	}
+	cat, err = i.prove(ctx, t, ch, manifests.Request{}, was)
+	return cat, was, err
+}
+
+// Resolve is Catalog, then the release that answers q, validated. Components
+// that an installed copy of the same version has are asked for as well, so that
+// adding one component does not drop another.
+func (i *Installer) Resolve(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request) (manifests.Release, error) {
+	cat, err := i.Catalog(ctx, t, ch, q)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	r, err := cat.Resolve(q)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	s, err := i.State()
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	for _, have := range s.Installed() {
+		if have.Key() == ch.Name+"/"+q.Tool && have.Version == r.Version {
+			q.Components = union(q.Components, have.Components)
+			if r, err = cat.Resolve(q); err != nil {
+				return manifests.Release{}, err
+			}
+		}
+	}
+	r.Channel = ch.Name
+	if m := cat.Mark(); !m.IsZero() && r.Evidence.Mark == nil {
+		m.Channel = ch.Name
+		r.Evidence.Mark = &m
+	}
+	return r, r.Validate()
+}
+
+func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request, last verify.Mark) (manifests.Catalog, error) {
+	now := i.o.Now
+	if now.Before(last.Issued) {
+		now = last.Issued
+	}
+	cat, err := ch.Source.Fetch(ctx, t, manifests.Query{Request: q, Now: now, Last: last})
+	if err != nil {
+		return nil, err
+	}
+	m := cat.Mark()
+	if m.IsZero() {
+		return cat, nil // nothing to count by: another origin, or an upstream that has none
+	}
+	m.Channel = ch.Name
+	if err := m.Supersedes(last, now); err != nil {
+		return nil, err
+	}
+	if i.o.DryRun || m.Serial == last.Serial && m.Digest == last.Digest && m.Issued.Equal(last.Issued) {
+		return cat, nil
+	}
+	return cat, i.putMark(ctx, m)
+}
+
+// putMark stores m unless another kist has stored a newer mark meanwhile, in
+// which case m itself is stale.
+func (i *Installer) putMark(ctx context.Context, m verify.Mark) error {
+	lock, err := i.lock(ctx, "store the mark of channel "+m.Channel)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	if have, err := i.store().Mark(m.Channel); err == nil && len(have.Head) == 0 {
+		if err := m.Supersedes(have, i.o.Now); err != nil {
+			return err
+		}
+	} else if err == nil && have.Serial > m.Serial {
+		return nil // a larger tree of the same log, proved meanwhile
+	}
+	return i.store().PutMark(m)
+}
+
+// Mark reads the mark of ch: zero on first use, a *verify.MarkError where it
+// is lost or damaged.
+func (i *Installer) Mark(ch Channel) (verify.Mark, error) {
+	m, err := i.store().Mark(ch.Name)
+	switch {
+	case err == nil:
+		return m, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return verify.Mark{}, &verify.MarkError{Channel: ch.Name, Err: err}
+	case ch.Added:
+		return verify.Mark{}, &verify.MarkError{Channel: ch.Name}
+	}
+	receipts, _, err := i.store().Receipts()
+	if err != nil {
+		return verify.Mark{}, err
+	}
+	for _, r := range receipts {
+		if r.Channel == ch.Name && marked(r) {
+			return verify.Mark{}, &verify.MarkError{Channel: ch.Name}
+		}
+	}
+	return verify.Mark{}, nil
+}
+
+// marked reports whether r was installed from something that left a mark.
+func marked(r record.Receipt) bool { return r.Evidence.Mark != nil }
+
+// DropMark forgets the mark of a channel that the user removed.
+func (i *Installer) DropMark(ctx context.Context, channel string) error {
+	lock, err := i.lock(ctx, "forget the mark of channel "+channel)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	return i.store().DropMark(channel)
+}
+
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}

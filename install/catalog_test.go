@@ -1,0 +1,203 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A feed is a channel whose manifest is whatever its fields say.
+type feed struct {
+	mark    verify.Mark
+	release manifests.Release
+	err     error
+	asked   manifests.Query
+}
+
+func (f *feed) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
+	f.asked = q
+	return f, f.err
+}
+func (f *feed) Mark() verify.Mark { return f.mark }
+func (f *feed) Resolve(q manifests.Request) (manifests.Release, error) {
+	r := f.release
+	r.Components = append([]string{r.Tool}, q.Components...)
+	return r, nil
+}
+func (f *feed) Versions(string) []manifests.Version { return nil }
+
+func (f *feed) serve(now time.Time, serial uint64, text string) {
+	f.mark = verify.Mark{Serial: serial, Issued: now.Add(-time.Hour), Expires: now.Add(90 * 24 * time.Hour), Digest: verify.DigestOf([]byte(text))}
+}
+
+func (w *world) catalog(ch Channel) error {
+	_, err := w.kist().Catalog(w.t.Context(), w, ch, manifests.Request{Tool: "zig"})
+	return err
+}
+
+func TestMarksOnlyMoveForward(t *testing.T) {
+	w := newWorld(t)
+	f := &feed{}
+	ch := Channel{Name: "acme", Source: f, Added: true}
+	f.serve(w.now, 5, "five")
+	var lost *verify.MarkError
+	if err := w.catalog(ch); !errors.As(err, &lost) {
+		t.Errorf("an added channel without a mark: %v", err)
+	}
+	if _, _, err := w.kist().Renew(t.Context(), w, ch); err != nil {
+		t.Fatal(err)
+	}
+	steps := []struct {
+		name   string
+		serial uint64
+		text   string
+		stale  bool
+	}{
+		{"the same", 5, "five", false}, {"newer", 6, "six", false}, {"rollback", 5, "five", true},
+		{"equivocation", 6, "other", true}, {"what was accepted before", 6, "six", false},
+	}
+	for _, s := range steps {
+		f.serve(w.now, s.serial, s.text)
+		if err := w.catalog(ch); errors.Is(err, verify.ErrStale) != s.stale {
+			t.Errorf("%s: %v", s.name, err)
+		}
+		if m, err := w.kist().Mark(ch); err != nil || m.Serial < 5 || s.stale && m.Serial != 6 {
+			t.Errorf("%s: the mark is %+v, %v", s.name, m, err)
+		}
+	}
+	if f.asked.Last.Serial != 6 {
+		t.Errorf("the source was told of mark %d, want 6", f.asked.Last.Serial)
+	}
+}
+
+func TestRenewStillRefusesAnOlderManifest(t *testing.T) {
+	w := newWorld(t)
+	f := &feed{}
+	ch := Channel{Name: "acme", Source: f, Added: true}
+	f.serve(w.now, 5, "five")
+	if _, _, err := w.kist().Renew(t.Context(), w, ch); err != nil {
+		t.Fatal(err)
+	}
+	f.serve(w.now, 4, "four")
+	if _, _, err := w.kist().Renew(t.Context(), w, ch); !errors.Is(err, verify.ErrStale) {
+		t.Errorf("renewed with an older one: %v", err)
+	}
+}
+
+func TestALostOrDamagedMarkIsLoud(t *testing.T) {
+	w := newWorld(t)
+	f := &feed{}
+	ch := Channel{Name: "acme", Source: f, Added: true}
+	mark := w.path(".local/state/kist/marks/acme.json")
+	for name, spoil := range map[string]func() error{
+		"removed":          func() error { return os.Remove(mark) },
+		"emptied":          func() error { return os.Truncate(mark, 0) },
+		"cut":              func() error { return os.Truncate(mark, 20) },
+		"another's":        func() error { return os.WriteFile(mark, []byte(`{"channel":"other","serial":9}`), 0o600) },
+		"without a number": func() error { return os.WriteFile(mark, []byte(`{"channel":"acme"}`), 0o600) },
+		"a directory":      func() error { return errors.Join(os.Remove(mark), os.Mkdir(mark, 0o700)) },
+	} {
+		os.RemoveAll(mark)
+		f.serve(w.now, 5, "five")
+		if _, _, err := w.kist().Renew(t.Context(), w, ch); err != nil {
+			t.Fatal(err)
+		}
+		if err := spoil(); err != nil {
+			t.Fatal(err)
+		}
+		var lost *verify.MarkError
+		if err := w.catalog(ch); !errors.As(err, &lost) || !errors.Is(err, verify.ErrStale) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The receipts of a built-in channel tell that it once had a mark.
+func TestABuiltInChannelHasAFirstUseOnlyOnce(t *testing.T) {
+	w := newWorld(t)
+	f := &feed{release: w.release("zig", "1.0", "bin/zig")}
+	f.serve(w.now, 5, "five")
+	ch := Channel{Name: "acme", Source: f}
+	i := w.kist()
+	r, err := i.Resolve(t.Context(), w, ch, manifests.Request{Tool: "zig"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Evidence.Mark == nil || r.Evidence.Mark.Serial != 5 {
+		t.Errorf("the evidence does not hold the mark: %+v", r.Evidence)
+	}
+	w.must(plan.Change{Install: []manifests.Release{r}})
+	if err := os.Remove(w.path(".local/state/kist/marks/acme.json")); err != nil {
+		t.Fatal(err)
+	}
+	var lost *verify.MarkError
+	if err := w.catalog(ch); !errors.As(err, &lost) {
+		t.Errorf("first use a second time: %v", err)
+	}
+}
+
+func TestTheClockSetBackDoesNotReviveAManifest(t *testing.T) {
+	w := newWorld(t)
+	f := &feed{}
+	ch := Channel{Name: "acme", Source: f, Added: true}
+	f.serve(w.now, 5, "five")
+	if _, _, err := w.kist().Renew(t.Context(), w, ch); err != nil {
+		t.Fatal(err)
+	}
+	f.mark = verify.Mark{Serial: 6, Issued: w.now.AddDate(0, 0, -40), Expires: w.now.AddDate(0, 0, -10), Digest: verify.DigestOf([]byte("x"))}
+	w.now = w.now.AddDate(0, 0, -20)
+	var expired *verify.ExpiredError
+	if err := w.catalog(ch); !errors.As(err, &expired) {
+		t.Errorf("with the clock set back: %v", err)
+	}
+}
+
+func TestAddingAComponentKeepsTheOthers(t *testing.T) {
+	w := newWorld(t)
+	f := &feed{release: w.release("zig", "1.0", "bin/zig")}
+	ch := Channel{Name: "acme", Source: f}
+	for _, c := range []string{"docs", "src"} {
+		i := w.kist()
+		r, err := i.Resolve(t.Context(), w, ch, manifests.Request{Tool: "zig", Components: []string{c}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.must(plan.Change{Install: []manifests.Release{r}})
+	}
+	s, err := w.kist().State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := s.Installed()
+	if len(have) != 1 || !has(have[0].Components, "docs") || !has(have[0].Components, "src") {
+		t.Errorf("installed %+v", have)
+	}
+}
+
+func has(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+func TestADryRunStoresNoMark(t *testing.T) {
+	w := newWorld(t)
+	f := &feed{}
+	f.serve(w.now, 5, "five")
+	i := w.kist()
+	i.o.DryRun = true
+	before := w.snapshot()
+	if _, err := i.Catalog(t.Context(), w, Channel{Name: "acme", Source: f}, manifests.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	w.same(before)
+}

@@ -1,0 +1,425 @@
+package install
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A world is a home with kist's directories in it, and an origin in memory.
+type world struct {
+	t      *testing.T
+	home   string
+	files  map[string][]byte // the origin: what each ref serves
+	asked  int               // how often the origin was asked
+	warned []string
+	now    time.Time
+}
+
+func newWorld(t *testing.T) *world {
+	home := t.TempDir()
+	return &world{t: t, home: home, files: map[string][]byte{}, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
+}
+
+func (w *world) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+	w.asked++
+	data, ok := w.files[ref]
+	if !ok {
+		return nil, 0, fmt.Errorf("%s: %w", ref, manifests.ErrNotFound)
+	}
+	return io.NopCloser(bytes.NewReader(data[offset:])), int64(len(data)), nil
+}
+
+func (w *world) dirs() Dirs {
+	at := func(p string) string { return filepath.Join(w.home, p) }
+	return Dirs{Data: at(".local/share"), State: at(".local/state"), Cache: at(".cache"), Config: at(".config"), Bin: at(".local/bin")}
+}
+
+// kist opens an Installer as a new process would.
+func (w *world) kist() *Installer {
+	w.t.Helper()
+	i, err := Open(w.t.Context(), Options{Dirs: w.dirs(), Host: Host{EUID: os.Geteuid(), Caller: -1}, Transport: w,
+		Now: w.now, Version: "test", Random: rand.Reader, LockWait: time.Second,
+		Warn: func(s string) { w.warned = append(w.warned, s) }})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { i.Close() })
+	return i
+}
+
+// release puts a tool with these files ("name" or "name -> target") on the
+// origin. Files are executable and hold their own name and the version.
+func (w *world) release(tool, version string, files ...string) manifests.Release {
+	var b bytes.Buffer
+	tw := tar.NewWriter(&b)
+	for _, f := range files {
+		name, target, link := strings.Cut(f, " -> ")
+		h := &tar.Header{Name: name, Mode: 0o755, Typeflag: tar.TypeReg}
+		text := name + " " + version + "\n"
+		if link {
+			h.Typeflag, h.Linkname, text = tar.TypeSymlink, target, ""
+		}
+		h.Size = int64(len(text))
+		if err := tw.WriteHeader(h); err != nil {
+			w.t.Fatal(err)
+		}
+		io.WriteString(tw, text)
+	}
+	if err := tw.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	ref := "https://example.org/" + tool + "-" + version + ".tar"
+	w.files[ref] = b.Bytes()
+	return manifests.Release{Channel: "acme", Tool: tool, Version: version, Components: []string{tool},
+		Platform: manifests.Platform{OS: "linux", Arch: "amd64"}, Commands: []string{"bin/*"},
+		Evidence: verify.Evidence{Kind: verify.ByDetached, Name: "https://example.org/channel.toml"},
+		Artifacts: []manifests.Artifact{{Name: filepath.Base(ref), Component: tool, Refs: []string{ref}, Size: int64(b.Len()),
+			Integrity: manifests.Integrity{Digest: verify.DigestOf(b.Bytes())}, Layout: manifests.Layout{Format: "tar"}}}}
+}
+
+// change plans and applies c as one process.
+func (w *world) change(c plan.Change) (Result, error) {
+	i := w.kist()
+	defer i.Close()
+	p, err := i.Plan(c)
+	if err != nil {
+		return Result{}, err
+	}
+	return i.Apply(w.t.Context(), p)
+}
+
+func (w *world) must(c plan.Change) Result {
+	w.t.Helper()
+	res, err := w.change(c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return res
+}
+
+func (w *world) install(r manifests.Release) record.Receipt {
+	w.t.Helper()
+	res := w.must(plan.Change{Install: []manifests.Release{r}})
+	if len(res.Installed) != 1 {
+		w.t.Fatalf("installed %d releases, want 1", len(res.Installed))
+	}
+	return res.Installed[0]
+}
+
+// snapshot describes every path below the home: type, mode, content.
+func (w *world) snapshot() string {
+	w.t.Helper()
+	var b strings.Builder
+	err := filepath.WalkDir(w.home, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "%s %v", strings.TrimPrefix(p, w.home), info.Mode())
+		switch {
+		case info.Mode().Type() == fs.ModeSymlink:
+			target, _ := os.Readlink(p)
+			fmt.Fprintf(&b, " -> %s", target)
+		case info.Mode().IsRegular():
+			data, err := os.ReadFile(p)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&b, " %s", verify.DigestOf(data))
+		}
+		b.WriteByte('\n')
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return b.String()
+}
+
+func (w *world) same(before string) {
+	w.t.Helper()
+	if after := w.snapshot(); after != before {
+		w.t.Errorf("the home changed.\nbefore:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+func (w *world) path(p string) string { return filepath.Join(w.home, p) }
+
+func (w *world) write(p, text string) {
+	w.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(w.path(p)), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(w.path(p), []byte(text), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// command reads what a command of the bin directory holds.
+func (w *world) command(name string) string {
+	data, err := os.ReadFile(w.path(".local/bin/" + name))
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(data))
+}
+
+func TestInstallAndUninstallLeaveTheHomeAsItWas(t *testing.T) {
+	w := newWorld(t)
+	w.write(".local/bin/mine", "mine")
+	w.write(".config/other/settings", "x")
+	before := w.snapshot()
+	r := w.install(w.release("zig", "1.0", "bin/zig", "bin/zls -> zig", "lib/std.zig"))
+	if got := w.command("zls"); got != "bin/zig 1.0" {
+		t.Errorf("the command zls holds %q", got)
+	}
+	alias := w.path(".local/share/kist/toolchains/acme/zig/1.0/lib/std.zig")
+	if _, err := os.Stat(alias); err != nil {
+		t.Errorf("the stable alias: %v", err)
+	}
+	if drift, err := w.kist().Verify(t.Context(), r); err != nil || len(drift) > 0 {
+		t.Errorf("fresh from the install: %v, %v", drift, err)
+	}
+	clear(w.files) // the network is gone, the channel too
+	res := w.must(plan.Change{Remove: []record.ID{r.ID}})
+	if len(res.Kept) > 0 || len(res.Removed) != 1 {
+		t.Errorf("removed %d, kept %v", len(res.Removed), res.Kept)
+	}
+	if _, err := w.kist().RemoveAll(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	w.same(before)
+}
+
+func TestUninstallKeepsWhatIsNotItsOwn(t *testing.T) {
+	w := newWorld(t)
+	r := w.install(w.release("zig", "1.0", "bin/zig", "lib/a", "lib/b", "lib/c/d", "share/x"))
+	prefix := w.kist().Prefix(r.ID)
+	at := func(p string) string { return filepath.Join(prefix, p) }
+	for p, text := range map[string]string{"lib/a": "edited", "lib/mine": "mine", "bin/own/deep": "mine"} {
+		if err := os.MkdirAll(filepath.Dir(at(p)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at(p), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Remove(at("lib/b")), os.Symlink("/etc/passwd", at("lib/b"))); err != nil {
+		t.Fatal(err)
+	}
+	drift, err := w.kist().Verify(t.Context(), r)
+	if err != nil || len(drift) != 2 {
+		t.Errorf("verify: %v, %v; want lib/a and lib/b", drift, err)
+	}
+	res := w.must(plan.Change{Remove: []record.ID{r.ID}})
+	var kept []string
+	for _, d := range res.Kept {
+		rel, _ := filepath.Rel(prefix, d.Path)
+		kept = append(kept, rel+": "+d.Reason)
+	}
+	slices.Sort(kept)
+	want := []string{"bin/own: not recorded", "lib/a: changed", "lib/b: not a link any more", "lib/mine: not recorded"}
+	want[2] = "lib/b: not a regular file any more"
+	if !slices.Equal(kept, want) {
+		t.Errorf("kept %q, want %q", kept, want)
+	}
+	for p, want := range map[string]string{"lib/a": "edited", "lib/mine": "mine", "bin/own/deep": "mine"} {
+		if got, _ := os.ReadFile(at(p)); string(got) != want {
+			t.Errorf("%s holds %q", p, got)
+		}
+	}
+	if _, err := os.Lstat(at("share")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an unchanged part stayed: %v", err)
+	}
+	if got := w.command("zig"); !strings.Contains(got, "no such file") {
+		t.Errorf("its command is still there: %s", got)
+	}
+
+	// The receipt goes on naming what was kept, never a foreign file, and a
+	// path that is changed back is still the user's.
+	s, err := w.kist().State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range s.Receipts[r.ID].Entries {
+		names = append(names, e.Path)
+	}
+	if want := []string{"bin", "lib", "lib/a", "lib/b"}; !slices.Equal(names, want) {
+		t.Errorf("the receipt names %v, want %v", names, want)
+	}
+	if err := os.WriteFile(at("lib/a"), []byte("lib/a 1.0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.install(w.release("other", "1.0", "bin/other")) // repairs on the way
+	if got, _ := os.ReadFile(at("lib/a")); string(got) != "lib/a 1.0\n" {
+		t.Errorf("repair took what was changed back: %q", got)
+	}
+
+	// Once the user has removed it, the rest goes by itself.
+	for _, p := range []string{"lib/a", "lib/b", "lib/mine", "bin/own/deep", "bin/own"} {
+		if err := os.Remove(at(p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.install(w.release("third", "1.0", "bin/third"))
+	if _, err := os.Lstat(prefix); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the empty prefix stayed: %v", err)
+	}
+	if s, _ := w.kist().State(); len(s.Receipts) != 2 {
+		t.Errorf("%d receipts, want 2", len(s.Receipts))
+	}
+}
+
+func TestARefusedInstallChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.install(w.release("zig", "1.0", "bin/zig"))
+	w.write(".local/bin/taken", "mine")
+	before := w.snapshot()
+	tampered := w.release("bad", "1.0", "bin/bad")
+	w.files[tampered.Artifacts[0].Refs[0]][600] ^= 1
+	late := w.release("late", "1.0", "bin/taken")
+	witnessed := w.release("old", "2.0", "bin/old", "VERSION")
+	witnessed.Artifacts[0].Witness = &manifests.Witness{Path: "VERSION", Contains: "VERSION 2", WholeLine: true}
+	nothing := w.release("none", "1.0", "lib/x")
+	var foreign *plan.ForeignFileError
+	for name, test := range map[string]struct {
+		r    manifests.Release
+		want func(error) bool
+	}{
+		"a tampered artifact":           {tampered, func(err error) bool { return errors.Is(err, verify.ErrUntrusted) }},
+		"a witness of another version":  {witnessed, func(err error) bool { return errors.Is(err, verify.ErrUntrusted) }},
+		"commands that match nothing":   {nothing, func(err error) bool { return errors.Is(err, verify.ErrUntrusted) }},
+		"a foreign file found unpacked": {late, func(err error) bool { return errors.As(err, &foreign) }},
+	} {
+		if _, err := w.change(plan.Change{Install: []manifests.Release{test.r}}); !test.want(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := os.RemoveAll(w.path(".cache")); err != nil { // downloads may stay
+			t.Fatal(err)
+		}
+		w.same(strings.Join(slices.DeleteFunc(strings.SplitAfter(before, "\n"), func(l string) bool { return strings.HasPrefix(l, "/.cache") }), ""))
+	}
+	witnessed.Artifacts[0].Witness.Contains = "VERSION 2.0"
+	w.install(witnessed)
+}
+
+func TestRollbackAndDefaultSwitchTheCommands(t *testing.T) {
+	w := newWorld(t)
+	w.install(w.release("zig", "1.0", "bin/zig"))
+	two := w.install(w.release("zig", "2.0", "bin/zig", "bin/zig2"))
+	if got := w.command("zig"); got != "bin/zig 1.0" {
+		t.Errorf("a later version took the command: %s", got)
+	}
+	res := w.must(plan.Change{Default: []record.ID{two.ID}})
+	if got := w.command("zig"); got != "bin/zig 2.0" || !slices.Equal(res.Linked, []string{"zig2"}) {
+		t.Errorf("after default: %s, linked %v", got, res.Linked)
+	}
+	w.must(plan.Change{Rollback: true})
+	if got := w.command("zig"); got != "bin/zig 1.0" {
+		t.Errorf("after rollback: %s", got)
+	}
+	if got := w.command("zig2"); !strings.Contains(got, "no such file") {
+		t.Errorf("after rollback zig2 is still there: %s", got)
+	}
+}
+
+// Edited receipts must not lead removal outside the prefix.
+func TestRemovalRefusesWhatLeadsElsewhere(t *testing.T) {
+	for name, spoil := range map[string]func(w *world, r record.Receipt, prefix string) error{
+		"the prefix became a link": func(w *world, r record.Receipt, prefix string) error {
+			return errors.Join(os.Rename(prefix, w.path("moved")), os.Symlink(w.path("moved"), prefix))
+		},
+		"prefixes became a link": func(w *world, r record.Receipt, prefix string) error {
+			return errors.Join(os.Rename(filepath.Dir(prefix), w.path("moved")), os.Symlink(w.path("moved"), filepath.Dir(prefix)))
+		},
+		"the data base became a link": func(w *world, r record.Receipt, prefix string) error {
+			return errors.Join(os.Rename(w.path(".local/share"), w.path("moved")), os.Symlink(w.path("moved"), w.path(".local/share")))
+		},
+		"a directory in it became a link": func(w *world, r record.Receipt, prefix string) error {
+			return errors.Join(os.Rename(filepath.Join(prefix, "lib"), w.path("moved")), os.Symlink(w.path("moved"), filepath.Join(prefix, "lib")))
+		},
+		"the receipt goes through a recorded link": func(w *world, r record.Receipt, prefix string) error {
+			r.Entries = append(r.Entries, record.Entry{Path: "out", Type: record.Link, Target: "../../../../.."},
+				record.Entry{Path: "out/victim", Type: record.File, Mode: 0o644, Size: 6, Digest: verify.DigestOf([]byte("victim"))})
+			data, err := r.Encode()
+			return errors.Join(err, os.Symlink("../../../../..", filepath.Join(prefix, "out")),
+				os.WriteFile(w.path(".local/state/kist/receipts/"+string(r.ID)+".json"), data, 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.write("victim", "victim")
+			r := w.install(w.release("zig", "1.0", "bin/zig", "lib/a"))
+			if err := spoil(w, r, w.kist().Prefix(r.ID)); err != nil {
+				t.Fatal(err)
+			}
+			before := w.snapshot()
+			_, err := w.change(plan.Change{Remove: []record.ID{r.ID}})
+			var crossed *CrossedLinkError
+			var receipt *ReceiptError
+			if !errors.As(err, &crossed) && !errors.As(err, &receipt) {
+				t.Errorf("error %v", err)
+			}
+			w.same(before)
+		})
+	}
+}
+
+func TestReceiptWithAnEscapingPathIsNotActedOn(t *testing.T) {
+	w := newWorld(t)
+	w.write("victim", "victim")
+	r := w.install(w.release("zig", "1.0", "bin/zig"))
+	name := w.path(".local/state/kist/receipts/" + string(r.ID) + ".json")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = bytes.ReplaceAll(data, []byte(`"path": "bin/zig"`), []byte(`"path": "../../../../../victim"`))
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := w.snapshot()
+	var receipt *ReceiptError
+	if _, err := w.kist().RemoveAll(t.Context(), false); !errors.As(err, &receipt) {
+		t.Errorf("RemoveAll: %v", err)
+	}
+	w.same(before)
+	w.install(w.release("other", "1.0", "bin/other")) // repair leaves it alone
+	if _, err := os.Stat(w.kist().Prefix(r.ID)); err != nil {
+		t.Errorf("repair touched the prefix of a receipt it cannot read: %v", err)
+	}
+}
+
+func TestAMovedHomeCanBeUninstalled(t *testing.T) {
+	w := newWorld(t)
+	r := w.install(w.release("zig", "1.0", "bin/zig"))
+	moved := filepath.Join(t.TempDir(), "moved")
+	if err := os.Rename(w.home, moved); err != nil {
+		t.Fatal(err)
+	}
+	w.home = moved
+	if res := w.must(plan.Change{Remove: []record.ID{r.ID}}); len(res.Kept) > 0 {
+		t.Errorf("kept %v", res.Kept)
+	}
+}

@@ -1,0 +1,37 @@
+//go:build unix
+
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/kist-tools/kist/install/internal/rootfs"
+)
+
+// current is a link, so that command links can lead through it.
+
+func readCurrent(data *os.Root) (uint64, error) {
+	if data == nil {
+		return 0, nil
+	}
+	target, err := data.Readlink(Current)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", Current, err)
+	}
+	n, ok := generationNumber(path.Base(target))
+	if !ok || target != generationDir(n) {
+		return 0, fmt.Errorf("%s leads to %q, which is no generation", Current, target)
+	}
+	return n, nil
+}
+
+func writeCurrent(data *os.Root, n uint64) error {
+	return rootfs.SwapLink(data, generationDir(n), Current)
+}

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/install/record"
+)
+
+// A Stage is a directory that is being filled and will become a prefix. Its
+// writer holds it locked, so that another kist's sweep leaves it alone; the
+// lock goes with the process.
+type Stage struct {
+	name string
+	root *os.Root
+	lock *rootfs.Lock
+	data *os.Root
+}
+
+// NewStage makes an empty, locked stage. random names it.
+func (s Store) NewStage(random io.Reader) (*Stage, error) {
+	if _, err := rootfs.MkdirAll(s.Data, Stages, 0o700); err != nil {
+		return nil, err
+	}
+	var b [8]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return nil, err
+	}
+	name := path.Join(Stages, hex.EncodeToString(b[:]))
+	lock, err := rootfs.TryLock(s.Data, name+rootfs.LockSuffix, "unpack")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Data.Mkdir(name, 0o700); err != nil {
+		return nil, errors.Join(err, lock.Remove())
+	}
+	root, err := s.Data.OpenRoot(name)
+	if err != nil {
+		return nil, errors.Join(err, s.Data.Remove(name), lock.Remove())
+	}
+	return &Stage{name, root, lock, s.Data}, nil
+}
+
+// Root is the stage's own root: the only way anything gets into it.
+func (g *Stage) Root() *os.Root { return g.root }
+
+// Discard removes the stage and all in it. Nothing else can be there: it was
+// made empty, mode 0700, and has been held by this process since.
+func (g *Stage) Discard() error {
+	return errors.Join(g.root.Close(), g.data.RemoveAll(g.name), g.lock.Remove())
+}
+
+// Publish turns a filled stage into the prefix of r: everything in it made
+// durable, then the receipt, then one rename that never replaces. The stage is
+// used up.
+func (s Store) Publish(g *Stage, r record.Receipt) error {
+	if err := rootfs.SyncTree(g.root); err != nil {
+		return fmt.Errorf("make %s durable: %w", r.Ref(), err)
+	}
+	if _, err := rootfs.MkdirAll(s.Data, Prefixes, 0o700); err != nil {
+		return err
+	}
+	if err := s.PutReceipt(r); err != nil {
+		return err
+	}
+	if err := rootfs.RenameNoReplace(s.Data, g.name, path.Join(Prefixes, string(r.ID))); err != nil {
+		return err
+	}
+	err := errors.Join(rootfs.SyncDir(s.Data, Prefixes), rootfs.SyncDir(s.Data, Stages))
+	return errors.Join(err, g.root.Close(), g.lock.Remove())
+}
+
+// SweepStages removes the stages whose writer is gone.
+func (s Store) SweepStages() error {
+	names, err := list(s.Data, Stages)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		dir := path.Join(Stages, strings.TrimSuffix(name, rootfs.LockSuffix))
+		lock, err := rootfs.TryLock(s.Data, dir+rootfs.LockSuffix, "sweep")
+		var busy *rootfs.BusyError
+		if errors.As(err, &busy) {
+			continue // its writer lives
+		}
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(s.Data.RemoveAll(dir), lock.Remove()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/kist-tools/kist/install/record"
+)
+
+// repair puts right what a crash left, under the lock, by steps that each may
+// be done again: it sweeps stages whose writer is gone, drops generations that
+// were never switched to, finishes the removal of releases that no generation
+// names, forgets kept paths that the user has since removed, and brings links
+// and aliases into line with the current generation. Receipts that cannot be
+// read are left alone, with their prefixes.
+func (i *Installer) repair(ctx context.Context) (res Result, err error) {
+	if err := i.store().SweepStages(); err != nil {
+		return res, err
+	}
+	left, err := i.store().Uncommitted()
+	if err != nil {
+		return res, err
+	}
+	for _, n := range left {
+		if err := i.store().DropGeneration(n); err != nil {
+			return res, err
+		}
+	}
+	s, err := i.State()
+	if err != nil {
+		return res, err
+	}
+	named := map[record.ID]bool{}
+	for _, g := range s.Generations {
+		for _, id := range g.Receipts {
+			named[id] = true
+		}
+	}
+	var orphans []record.ID
+	for id, r := range s.Receipts {
+		switch {
+		case r.Removed:
+			if err := i.forgetGone(r); err != nil {
+				return res, err
+			}
+		case !named[id]:
+			if err := i.removable(r); err != nil {
+				i.o.Warn(err.Error() + "; left alone")
+				continue
+			}
+			orphans = append(orphans, id)
+		}
+	}
+	slices.Sort(orphans)
+	res, err = i.tidy(ctx, s.Current, nil, orphans)
+	res.Generation = s.Current
+	return res, err
+}
+
+// forgetGone shortens the receipt of a removed release by the paths that the
+// user has removed since, and by the directories that are empty now. What the
+// user changed stays, even if it was changed back.
+func (i *Installer) forgetGone(r record.Receipt) error {
+	t, err := i.openTree(r)
+	if errors.Is(err, fs.ErrNotExist) {
+		return i.store().DropReceipt(r.ID)
+	}
+	if err != nil {
+		i.o.Warn(err.Error() + "; left alone")
+		return nil
+	}
+	defer t.close()
+	var kept []record.Entry
+	for _, e := range slices.Backward(r.Entries) {
+		if e.Type == record.Dir {
+			gone, _, err := t.remove(e)
+			if err != nil {
+				return err
+			}
+			if !gone {
+				kept = append(kept, e)
+			}
+			continue
+		}
+		if _, err := t.lstat(e.Path); !errors.Is(err, fs.ErrNotExist) {
+			kept = append(kept, e)
+		}
+	}
+	slices.Reverse(kept)
+	return i.shrink(r, kept, t)
+}
+
+// lstat looks at a path whose parents are real directories.
+func (t *tree) lstat(p string) (fs.FileInfo, error) {
+	parent, err := t.dir(path.Dir(p))
+	if err != nil {
+		return nil, err
+	}
+	return parent.Lstat(path.Base(p))
+}

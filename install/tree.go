@@ -1,0 +1,235 @@
+package install
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"syscall"
+
+	"github.com/kist-tools/kist/install/internal/store"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A tree is one published prefix, reached only through directories that are
+// really directories: no link on the way is ever followed.
+type tree struct {
+	root *os.Root
+	dirs map[string]*os.Root // some opened directories, by path
+}
+
+// A CrossedLinkError refuses to act on a prefix that is, or is reached through,
+// a symbolic link that was not there when it was installed.
+type CrossedLinkError struct {
+	ID   record.ID
+	Path string
+}
+
+func (e *CrossedLinkError) Error() string {
+	return fmt.Sprintf("%s: %s is a link or lies behind one that was not there when it was installed", e.ID, e.Path)
+}
+
+// openTree opens the prefix of r. It returns a *CrossedLinkError where the
+// prefix, or what leads to it, became a link since the install.
+func (i *Installer) openTree(r record.Receipt) (*tree, error) {
+	data := i.roots.open(dataDir)
+	if data == nil {
+		return nil, fs.ErrNotExist
+	}
+	if err := i.sameWay(r); err != nil {
+		return nil, err
+	}
+	prefixes, err := enter(data, store.Prefixes)
+	if err != nil {
+		return nil, crossed(err, r.ID, i.Prefix(r.ID))
+	}
+	defer prefixes.Close()
+	root, err := enter(prefixes, string(r.ID))
+	if err != nil {
+		return nil, crossed(err, r.ID, i.Prefix(r.ID))
+	}
+	return &tree{root, map[string]*os.Root{}}, nil
+}
+
+// sameWay refuses a data directory whose path leads through links to another
+// place than the one the receipt was written for. (A home that was moved as a
+// whole leads through no link, and is fine.)
+func (i *Installer) sameWay(r record.Receipt) error {
+	given := i.Prefix(r.ID)
+	real, err := filepath.EvalSymlinks(filepath.Dir(filepath.Dir(given)))
+	if err != nil {
+		return err
+	}
+	real = filepath.Join(real, store.Prefixes, string(r.ID))
+	if real != given && real != r.Prefix {
+		return &CrossedLinkError{r.ID, given}
+	}
+	return nil
+}
+
+var errLink = errors.New("is not a real directory")
+
+// enter opens a subdirectory that is really one.
+func enter(root *os.Root, name string) (*os.Root, error) {
+	before, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !before.IsDir() {
+		return nil, errLink
+	}
+	sub, err := root.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	after, err := sub.Stat(".")
+	if err == nil && !os.SameFile(before, after) {
+		err = errLink // swapped between the two looks
+	}
+	if err != nil {
+		sub.Close()
+		return nil, err
+	}
+	return sub, nil
+}
+
+func crossed(err error, id record.ID, p string) error {
+	if errors.Is(err, errLink) {
+		return &CrossedLinkError{id, p}
+	}
+	return err
+}
+
+// dir opens the directory of a recorded path. It returns errLink where one of
+// the elements is no real directory, fs.ErrNotExist where one is missing.
+func (t *tree) dir(p string) (*os.Root, error) {
+	if p == "." {
+		return t.root, nil
+	}
+	if d, ok := t.dirs[p]; ok {
+		return d, nil
+	}
+	parent, err := t.dir(path.Dir(p))
+	if err != nil {
+		return nil, err
+	}
+	d, err := enter(parent, path.Base(p))
+	if err != nil {
+		return nil, err
+	}
+	const most = 256 // descriptors; a walk in depth order seldom needs an older one again
+	if len(t.dirs) >= most {
+		t.forget()
+	}
+	t.dirs[p] = d
+	return d, nil
+}
+
+func (t *tree) forget() {
+	for p, d := range t.dirs {
+		d.Close()
+		delete(t.dirs, p)
+	}
+}
+
+func (t *tree) close() {
+	t.forget()
+	t.root.Close()
+}
+
+// differs says how what is on disk differs from e, "" if it does not. With
+// mode, a file's executable bits count too.
+func (t *tree) differs(e record.Entry, mode bool) (string, error) {
+	parent, err := t.dir(path.Dir(e.Path))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "missing", nil
+	case errors.Is(err, errLink):
+		return "behind something that is not a directory any more", nil
+	case err != nil:
+		return "", err
+	}
+	name := path.Base(e.Path)
+	info, err := parent.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "missing", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	switch e.Type {
+	case record.Dir:
+		if !info.IsDir() {
+			return "not a directory any more", nil
+		}
+	case record.Link:
+		if info.Mode().Type() != fs.ModeSymlink {
+			return "not a link any more", nil
+		}
+		target, err := parent.Readlink(name)
+		if err != nil || target != e.Target {
+			return "leads elsewhere", err
+		}
+	case record.File:
+		switch {
+		case !info.Mode().IsRegular():
+			return "not a regular file any more", nil
+		case info.Size() != e.Size:
+			return "changed", nil
+		case mode && permissionsMatter && info.Mode().Perm()&0o111 != e.Mode&0o111:
+			return "executable bits changed", nil
+		}
+		same, err := holds(parent, name, e.Digest)
+		if err != nil || !same {
+			return "changed", err
+		}
+	}
+	return "", nil
+}
+
+// holds reports whether a regular file has the SHA-256 digest want.
+func holds(dir *os.Root, name string, want verify.Digest) (bool, error) {
+	f, err := openRegular(dir, name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return false, err
+	}
+	return verify.SHA256([sha256.Size]byte(h.Sum(nil))) == want, nil
+}
+
+// openRegular opens a regular file and nothing else; a FIFO in its place does
+// not make it wait.
+func openRegular(dir *os.Root, name string) (*os.File, error) {
+	f, err := dir.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a regular file", name)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// permissionsMatter: Windows has no executable bit.
+const permissionsMatter = runtime.GOOS != "windows"
+
+// notEmpty reports whether a directory could not be removed because something
+// is in it.
+func notEmpty(err error) bool {
+	return errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, fs.ErrExist)
+}
