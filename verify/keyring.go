@@ -1,6 +1,18 @@
 package verify
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Ceilings for what a keyring is read from.
+const (
+	maxKeyring      = 4 << 20 // bytes, of all files together
+	maxPackets      = 1 << 16
+	maxCertificates = 1024
+)
 
 // A Pin names a key that is trusted in full: the primary, and the signing
 // subkeys whose binding need not be believed because they are named here.
@@ -9,20 +21,226 @@ type Pin struct {
 	Subkeys []Fingerprint `json:"subkeys,omitempty" toml:"subkeys,omitempty"`
 }
 
-// A Keyring holds the certificates that may sign; never empty.
-type Keyring struct{}
+// A Keyring holds the certificates that may sign; never empty, never changed.
+// Copies of one certificate count as one, with everything that any of them says.
+type Keyring struct{ certs []*certificate }
 
 // NewKeyring reads certificates, armored or binary, and keeps those that pins
-// name. A pinned primary that no file holds is an error, as is an empty result.
+// name. For the keys so pinned, and for no others, a SHA-1 self-signature,
+// binding or back-signature counts. A key that is pinned and in no file, or
+// distrusted, is an error, as is an empty result; all match ErrUntrusted.
 func NewKeyring(pins []Pin, files ...[]byte) (*Keyring, error) {
-	return nil, errors.New("verify: under construction")
+	all, err := OpenKeyring(files...)
+	if err != nil {
+		return nil, err
+	}
+	ring := &Keyring{}
+	for _, pin := range pins {
+		cert := all.certificate(pin.Primary)
+		if cert == nil {
+			return nil, keyringError("key %s is pinned but in no file", pin.Primary)
+		}
+		for _, fpr := range append([]Fingerprint{pin.Primary}, pin.Subkeys...) {
+			if why, ok := distrustedKeys[fpr]; ok {
+				return nil, keyringError("key %s is on the list of distrusted keys: %s", fpr, why)
+			}
+			if cert.key(fpr) == nil {
+				return nil, keyringError("subkey %s is pinned but not in the certificate of %s", fpr, pin.Primary)
+			}
+			cert.pinned[fpr] = true
+		}
+		if ring.certificate(pin.Primary) == nil {
+			ring.certs = append(ring.certs, cert)
+		}
+	}
+	if len(ring.certs) == 0 {
+		return nil, keyringError("nothing is pinned")
+	}
+	return ring, nil
 }
 
-// OpenKeyring reads every certificate of files, pinning none: what check-signature uses.
+// OpenKeyring reads every certificate of files, pinning none: what check-signature
+// uses. A file is binary, or text that holds one or more armored public key
+// blocks. Certificates of versions and algorithms that this package doesn't know
+// are passed over; a file that is none, or an empty result, is an error that
+// matches ErrUntrusted.
 func OpenKeyring(files ...[]byte) (*Keyring, error) {
-	return nil, errors.New("verify: under construction")
+	var total int
+	copies := map[string][]rawPacket{} // by the primary key's packet
+	var order []string
+	for _, file := range files {
+		if total += len(file); total > maxKeyring {
+			return nil, keyringError("over the limit of %d bytes", maxKeyring)
+		}
+		packets, err := keyPackets(file)
+		if err != nil {
+			return nil, keyringError("%v", err)
+		}
+		for _, one := range splitCertificates(packets) {
+			primary := string(one[0].body)
+			if _, seen := copies[primary]; !seen {
+				if order = append(order, primary); len(order) > maxCertificates {
+					return nil, keyringError("more than %d certificates", maxCertificates)
+				}
+				copies[primary] = one
+				continue
+			}
+			copies[primary] = append(copies[primary], one[1:]...)
+		}
+	}
+	ring := &Keyring{}
+	var unread error
+	for _, primary := range order {
+		cert, err := parseCertificate(copies[primary])
+		if err != nil {
+			unread = err
+			continue
+		}
+		ring.certs = append(ring.certs, cert)
+	}
+	if len(ring.certs) == 0 {
+		if unread != nil {
+			return nil, keyringError("no certificate that can be used (%v)", unread)
+		}
+		return nil, keyringError("no certificate in it")
+	}
+	return ring, nil
+}
+
+func keyringError(format string, args ...any) error {
+	return fmt.Errorf("keyring: "+format+": %w", append(args, ErrUntrusted)...)
+}
+
+// keyPackets reads one file as packets.
+func keyPackets(file []byte) ([]rawPacket, error) {
+	if len(file) > 0 && file[0]&0x80 != 0 {
+		return splitKeyPackets(file)
+	}
+	var packets []rawPacket
+	found := false
+	for rest := file; len(rest) > 0; {
+		line, next := splitLine(rest)
+		switch string(trimArmor(line)) {
+		case "-----BEGIN " + armorSecretKey + "-----":
+			return nil, errSecretKey
+		case "-----BEGIN " + armorPublicKey + "-----":
+			data, after, err := dearmor(armorPublicKey, rest)
+			if err != nil {
+				return nil, err
+			}
+			block, err := splitKeyPackets(data)
+			if err != nil {
+				return nil, err
+			}
+			if packets = append(packets, block...); len(packets) > maxPackets {
+				return nil, fmt.Errorf("more than %d packets", maxPackets)
+			}
+			found, next = true, after
+		}
+		rest = next
+	}
+	if !found {
+		return nil, errors.New("no armored or binary public key")
+	}
+	return packets, nil
+}
+
+var errSecretKey = errors.New("holds a secret key: export the public key")
+
+func splitKeyPackets(data []byte) ([]rawPacket, error) {
+	packets, err := splitPackets(data, maxPackets)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range packets {
+		switch p.tag {
+		case tagPublicKey, tagPublicSubkey, tagUserID, tagUserAttr, tagSignature, tagMarker, tagTrust, tagPadding:
+		case tagSecretKey, tagSecretSubkey:
+			return nil, errSecretKey
+		default:
+			if p.tag < firstNoncrit {
+				return nil, fmt.Errorf("a packet of type %d has no place among public keys", p.tag)
+			}
+		}
+	}
+	return packets, nil
+}
+
+// splitCertificates cuts before each primary key; what stands before the first
+// belongs to none.
+func splitCertificates(packets []rawPacket) [][]rawPacket {
+	var certs [][]rawPacket
+	for _, p := range packets {
+		if p.tag == tagPublicKey {
+			certs = append(certs, nil)
+		}
+		if last := len(certs) - 1; last >= 0 {
+			certs[last] = append(certs[last], p)
+		}
+	}
+	return certs
+}
+
+func (k *Keyring) certificate(primary Fingerprint) *certificate {
+	i := slices.IndexFunc(k.certs, func(c *certificate) bool { return c.primary.fpr == primary })
+	if i < 0 {
+		return nil
+	}
+	return k.certs[i]
 }
 
 // Pins returns what every certificate of the ring would be pinned by: its
-// primary and the subkeys that can sign.
-func (k *Keyring) Pins() []Pin { return nil }
+// primary and the subkeys that can sign, those that have expired among them,
+// since old releases carry their signatures.
+func (k *Keyring) Pins() []Pin {
+	var pins []Pin
+	for _, c := range k.Certificates() {
+		pin := Pin{Primary: c.Fingerprint}
+		for _, sub := range c.Subkeys {
+			pin.Subkeys = append(pin.Subkeys, sub.Fingerprint)
+		}
+		pins = append(pins, pin)
+	}
+	return pins
+}
+
+// Export returns each certificate, in the order of Certificates, as one armored
+// block: the keys, their user IDs, and every self-signature and revocation that
+// is genuine. Reading it back gives the same certificate.
+func (k *Keyring) Export() [][]byte {
+	var out [][]byte
+	for _, c := range k.certs {
+		out = append(out, enarmor(armorPublicKey, joinPackets(c.packets())))
+	}
+	return out
+}
+
+// Merge returns k with what refreshed adds to the same primary keys: later
+// expiry, new subkeys, revocations. Nothing is taken away, so a revocation once
+// seen stays, and k's pins stay as they are: a new subkey must be bound by
+// itself. A primary key that k doesn't hold is an error that matches
+// ErrUntrusted, and nothing is merged.
+func (k *Keyring) Merge(refreshed *Keyring) (*Keyring, error) {
+	for _, c := range refreshed.certs {
+		if k.certificate(c.primary.fpr) == nil {
+			return nil, keyringError("key %s is another key, not a newer copy of one", c.primary.fpr)
+		}
+	}
+	merged := &Keyring{}
+	for _, c := range k.certs {
+		packets := c.packets()
+		if newer := refreshed.certificate(c.primary.fpr); newer != nil {
+			if !bytes.Equal(newer.primary.raw.body, c.primary.raw.body) {
+				return nil, keyringError("key %s has another key's fingerprint", newer.primary.fpr)
+			}
+			packets = append(packets, newer.packets()[1:]...)
+		}
+		cert, err := parseCertificate(packets)
+		if err != nil {
+			return nil, keyringError("%v", err)
+		}
+		cert.pinned = c.pinned
+		merged.certs = append(merged.certs, cert)
+	}
+	return merged, nil
+}

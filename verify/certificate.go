@@ -1,0 +1,242 @@
+package verify
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// maxSelfSignatures bounds the public key operations one certificate can cause.
+const maxSelfSignatures = 1024
+
+// A certificate is one primary key with what it says about itself: only
+// signatures that it really made are kept, from any number of copies.
+type certificate struct {
+	primary *key
+	subkeys []*key
+	userIDs []*userID
+	pinned  map[Fingerprint]bool // keys whose weak self-signatures a pin makes up for
+}
+
+// A key is a primary key or subkey.
+type key struct {
+	*packet.PublicKey
+	raw         rawPacket
+	fpr         Fingerprint
+	direct      []*signature // direct-key signatures of a primary, bindings of a subkey
+	revocations []*signature
+}
+
+// A userID is a name with the primary key's certifications of it.
+type userID struct {
+	id             []byte
+	certifications []*signature
+	revocations    []*signature
+}
+
+func fingerprint(sum []byte) Fingerprint {
+	return Fingerprint(strings.ToUpper(hex.EncodeToString(sum)))
+}
+
+// keyID is the part of a fingerprint that older signatures name their key by.
+// RFC 9580, section 5.5.4.
+func (f Fingerprint) keyID() string {
+	if len(f) == 40 {
+		return string(f[24:])
+	}
+	return string(f[:min(16, len(f))])
+}
+
+// parseKey reads a public key packet. The library must be able to write back
+// exactly what it read: the fingerprint then belongs to these octets and none
+// besides.
+func parseKey(raw rawPacket) (*key, error) {
+	in := bytes.NewReader(raw.appendTo(nil))
+	parsed, err := packet.Read(in)
+	if err != nil {
+		return nil, err
+	}
+	public, ok := parsed.(*packet.PublicKey)
+	if !ok || public.Version != 4 && public.Version != 6 {
+		return nil, errors.New("not a public key of version 4 or 6")
+	}
+	var out bytes.Buffer
+	if err := public.Serialize(&out); err != nil {
+		return nil, err
+	}
+	again, err := splitPackets(out.Bytes(), 1)
+	if err != nil || !bytes.Equal(again[0].body, raw.body) {
+		return nil, errors.New("the key packet is malformed")
+	}
+	return &key{PublicKey: public, raw: raw, fpr: fingerprint(public.Fingerprint)}, nil
+}
+
+// parseCertificate reads the packets of one certificate, the primary key first.
+// Parts that this package doesn't know, and signatures that the primary key did
+// not make, are left out: they can neither help nor harm.
+func parseCertificate(packets []rawPacket) (*certificate, error) {
+	primary, err := parseKey(packets[0])
+	if err != nil {
+		return nil, err
+	}
+	c := &certificate{primary: primary, pinned: map[Fingerprint]bool{}}
+	var stray []*signature // revocations found where they don't belong
+	var sub *key
+	var id *userID
+	count := 0
+	for _, raw := range packets[1:] {
+		switch raw.tag {
+		case tagPublicSubkey:
+			id, sub = nil, nil
+			if k, err := parseKey(raw); err == nil && k.Version == primary.Version {
+				sub = k
+				c.subkeys = append(c.subkeys, sub)
+			}
+		case tagUserID:
+			sub, id = nil, &userID{id: raw.body}
+			c.userIDs = append(c.userIDs, id)
+		case tagUserAttr:
+			sub, id = nil, nil
+		case tagSignature:
+			s, err := parseSignature(raw.body)
+			if err != nil || !s.issuerIs(primary.fpr) && len(s.issuers)+len(s.keyIDs)+len(s.hints) > 0 {
+				continue
+			}
+			if count++; count > maxSelfSignatures {
+				return nil, fmt.Errorf("key %s has more than %d self-signatures", primary.fpr, maxSelfSignatures)
+			}
+			if !c.place(s, sub, id) && s.kind == packet.SigTypeSubkeyRevocation {
+				stray = append(stray, s)
+			}
+		}
+	}
+	for _, s := range stray {
+		for _, k := range c.subkeys {
+			if s.checkKeys(primary.PublicKey, nil, primary.PublicKey, k.PublicKey) {
+				k.revocations = append(k.revocations, s)
+			}
+		}
+	}
+	c.tidy()
+	return c, nil
+}
+
+// place files s under what it speaks of, if the primary key made it.
+// A revocation of the primary key counts wherever it stands.
+func (c *certificate) place(s *signature, sub *key, id *userID) bool {
+	by := c.primary.PublicKey
+	switch s.kind {
+	case packet.SigTypeKeyRevocation:
+		if s.checkKeys(by, nil, by) {
+			c.primary.revocations = append(c.primary.revocations, s)
+			return true
+		}
+	case packet.SigTypeDirectSignature:
+		if s.critical == "" && s.checkKeys(by, nil, by) {
+			c.primary.direct = append(c.primary.direct, s)
+			return true
+		}
+	case packet.SigTypeSubkeyBinding, packet.SigTypeSubkeyRevocation:
+		if sub == nil || !s.checkKeys(by, nil, by, sub.PublicKey) {
+			return false
+		}
+		if s.kind == packet.SigTypeSubkeyRevocation {
+			sub.revocations = append(sub.revocations, s)
+		} else if s.critical == "" {
+			sub.direct = append(sub.direct, s)
+		}
+		return true
+	case packet.SigTypeGenericCert, packet.SigTypePersonaCert, packet.SigTypeCasualCert,
+		packet.SigTypePositiveCert, packet.SigTypeCertificationRevocation:
+		if id == nil || !s.checkKeys(by, id.id, by) {
+			return false
+		}
+		if s.kind == packet.SigTypeCertificationRevocation {
+			id.revocations = append(id.revocations, s)
+		} else if s.critical == "" {
+			id.certifications = append(id.certifications, s)
+		}
+		return true
+	}
+	return false
+}
+
+// tidy joins what stands twice, as it does after copies were put together, and
+// puts signatures in order of time.
+func (c *certificate) tidy() {
+	var ids []*userID
+	for _, id := range c.userIDs {
+		if i := slices.IndexFunc(ids, func(k *userID) bool { return bytes.Equal(k.id, id.id) }); i < 0 {
+			ids = append(ids, id)
+		} else {
+			ids[i].certifications = append(ids[i].certifications, id.certifications...)
+			ids[i].revocations = append(ids[i].revocations, id.revocations...)
+		}
+	}
+	var subkeys []*key
+	for _, k := range c.subkeys {
+		if i := slices.IndexFunc(subkeys, func(j *key) bool { return j.fpr == k.fpr }); i < 0 {
+			subkeys = append(subkeys, k)
+		} else {
+			subkeys[i].direct = append(subkeys[i].direct, k.direct...)
+			subkeys[i].revocations = append(subkeys[i].revocations, k.revocations...)
+		}
+	}
+	c.userIDs, c.subkeys = ids, subkeys
+	for _, id := range c.userIDs {
+		id.certifications, id.revocations = inOrder(id.certifications), inOrder(id.revocations)
+	}
+	for _, k := range c.keys() {
+		k.direct, k.revocations = inOrder(k.direct), inOrder(k.revocations)
+	}
+}
+
+// inOrder sorts by creation time, oldest first, without repetitions.
+func inOrder(list []*signature) []*signature {
+	slices.SortFunc(list, func(a, b *signature) int {
+		return cmp.Or(a.created.Compare(b.created), bytes.Compare(a.body, b.body))
+	})
+	return slices.CompactFunc(list, func(a, b *signature) bool { return bytes.Equal(a.body, b.body) })
+}
+
+// keys returns the primary key and every subkey.
+func (c *certificate) keys() []*key { return append([]*key{c.primary}, c.subkeys...) }
+
+// key returns the key of c with that fingerprint, or nil.
+func (c *certificate) key(fpr Fingerprint) *key {
+	for _, k := range c.keys() {
+		if k.fpr == fpr {
+			return k
+		}
+	}
+	return nil
+}
+
+// packets returns c as a transferable public key. RFC 9580, section 10.1.
+func (c *certificate) packets() []rawPacket {
+	var out []rawPacket
+	add := func(lists ...[]*signature) {
+		for _, list := range lists {
+			for _, s := range list {
+				out = append(out, rawPacket{tagSignature, s.body})
+			}
+		}
+	}
+	out = append(out, rawPacket{tagPublicKey, c.primary.raw.body})
+	add(c.primary.revocations, c.primary.direct)
+	for _, id := range c.userIDs {
+		out = append(out, rawPacket{tagUserID, id.id})
+		add(id.revocations, id.certifications)
+	}
+	for _, k := range c.subkeys {
+		out = append(out, rawPacket{tagPublicSubkey, k.raw.body})
+		add(k.revocations, k.direct)
+	}
+	return out
+}

@@ -1,0 +1,105 @@
+package keyrings
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/verify"
+)
+
+func TestEveryKeyringLoads(t *testing.T) {
+	for _, name := range Names() {
+		ring, err := Lookup(name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		certificates := ring.Certificates()
+		if len(certificates) != len(pins[name]) {
+			t.Errorf("%s: %d certificates for %d pins", name, len(certificates), len(pins[name]))
+		}
+		for _, c := range certificates {
+			if c.UserID == "" || !c.Pinned || c.Distrusted != "" {
+				t.Errorf("%s: %+v", name, c)
+			}
+			if !c.Signs && len(c.Subkeys) == 0 {
+				t.Errorf("%s: nothing in %s can sign", name, c.Fingerprint)
+			}
+			for _, sub := range c.Subkeys {
+				if !sub.Pinned {
+					t.Errorf("%s: signing subkey %s is not pinned", name, sub.Fingerprint)
+				}
+			}
+		}
+	}
+	if _, err := Lookup("nobody"); err == nil {
+		t.Error("an unknown upstream has keys")
+	}
+}
+
+// A file without a pin would be dead weight that looks like trust, and a
+// folder must say where its keys come from.
+func TestEveryFileIsPinnedAndExplained(t *testing.T) {
+	found, err := fs.Glob(files, "*/*.asc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := 0
+	for _, list := range pins {
+		wanted += len(list)
+	}
+	if len(found) != wanted {
+		t.Errorf("%d files for %d pins", len(found), wanted)
+	}
+	for name, list := range pins {
+		readme, err := fs.ReadFile(provenance, name+"/README.md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pin := range list {
+			if !strings.Contains(string(readme), string(pin.Primary)) {
+				t.Errorf("%s: the README does not say where %s comes from", name, pin.Primary)
+			}
+		}
+	}
+}
+
+// Of every upstream some key must be able to sign at the time of writing.
+func TestUsableToday(t *testing.T) {
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	for _, name := range Names() {
+		ring, err := Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		usable := 0
+		refused := map[verify.Fingerprint]bool{}
+		for _, finding := range verify.Lint(ring, now) {
+			if finding.Refuse {
+				refused[finding.Primary] = true
+			}
+		}
+		for _, c := range ring.Certificates() {
+			if !refused[c.Fingerprint] {
+				usable++
+			}
+		}
+		if usable == 0 {
+			t.Errorf("%s: no key can sign on %s", name, now.Format(time.DateOnly))
+		}
+	}
+}
+
+func TestCompromisedKeyCannotBePinned(t *testing.T) {
+	data, err := fs.ReadFile(files, "julia/64B779A570972FFF7BFC2B54EAD471E1A1F2C10A.asc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = verify.NewKeyring([]verify.Pin{pin("3673DF529D9049477F76B37566E3C7DC03D6E495")}, data)
+	if !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("got %v", err)
+	}
+}

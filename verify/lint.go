@@ -1,0 +1,72 @@
+package verify
+
+import (
+	"fmt"
+	"time"
+)
+
+// lintAhead is how far Lint looks: a key that ends sooner wants attention now,
+// while those who rely on it can still be told.
+const lintAhead = 2 * 365 * 24 * time.Hour
+
+// A Finding is what Lint has against a certificate.
+type Finding struct {
+	Primary Fingerprint `json:"primary"`
+	Refuse  bool        `json:"refuse"`  // it can't be used today; else it won't be, soon
+	Problem string      `json:"problem"` // which rule it breaks
+	Remedy  string      `json:"remedy"`  // what the owner of the key must change
+}
+
+// Lint says which certificates of k could not prove a manifest signed now (to
+// be refused), and which could not in two years' time (to be warned of). A
+// certificate is well where one of its keys can sign: old subkeys may expire.
+func Lint(k *Keyring, now time.Time) []Finding {
+	var findings []Finding
+	for _, c := range k.certs {
+		problem, remedy := c.lint(now)
+		if problem != "" {
+			findings = append(findings, Finding{c.primary.fpr, true, problem, remedy})
+			continue
+		}
+		if problem, remedy = c.lint(now.Add(lintAhead)); problem != "" {
+			findings = append(findings, Finding{c.primary.fpr, false, problem, remedy})
+		}
+	}
+	return findings
+}
+
+// lint reports why no key of c could sign at that time, speaking of the signing
+// key that comes nearest: the one that could for longest.
+func (c *certificate) lint(at time.Time) (problem, remedy string) {
+	var best judgement
+	for i, k := range c.keys() {
+		verdict := c.judge(k, clock{at, at})
+		if verdict.kind == allowed {
+			return "", ""
+		}
+		signs := c.describe(k).Signs
+		if i == 0 || signs && (best.kind == notSigning || !verdict.since.Before(best.since)) {
+			best = verdict
+		}
+	}
+	return best.rule, best.kind.remedy()
+}
+
+// remedy says what the owner of a key can do about a rule it breaks.
+func (k ruleKind) remedy() string {
+	switch k {
+	case expired:
+		return "extend the expiry, export the key again, and give users the new copy"
+	case weakBinding:
+		return "sign the user ID, the subkeys and their back-signatures again with SHA-256 or better, as current OpenPGP programs do when the expiry is changed"
+	case weakKey:
+		return fmt.Sprintf("move to a new key: Ed25519, or RSA of %d bits or more", minRSABits)
+	case notSigning:
+		return "add a subkey that may sign data"
+	case noBackSignature:
+		return "have the subkey sign that it belongs to its primary key, or add a new signing subkey"
+	case tooNew:
+		return "check the clock of the machine that made the key"
+	}
+	return "move to a new key"
+}
