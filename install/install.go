@@ -171,6 +171,9 @@ func (i *Installer) create(which role) (*os.Root, error) {
 	return root, i.remember(made)
 }
 
+// A BusyError says that another kist holds the lock, and what it is doing.
+type BusyError = rootfs.BusyError
+
 // lock takes kist's lock, waiting for another kist as long as Options allow.
 func (i *Installer) lock(ctx context.Context, about string) (*rootfs.Lock, error) {
 	state, err := i.create(stateDir)
