@@ -21,29 +21,44 @@ func (h Hinted) fits(host Platform) bool {
 	return slices.ContainsFunc(h.Platforms, func(p Platform) bool { return p.Fit(host) > 0 })
 }
 
-// Choose names the version that r means, and its labels. Nothing, "stable" and
-// "latest" mean the newest stable version built for r.Platform; a prefix such as
-// 1.25 the newest stable version below it; anything else that very version.
-// Errors are *UnknownVersionError and *UnsupportedPlatformError.
-func (h Hint) Choose(channel string, r Request, n Numbering) (version string, labels []string, err error) {
+// A Choice is the version that a Hint names for a request.
+type Choice struct {
+	Version string
+	Labels  []string
+	// Listed: the Hint had to name the version, because the request does not.
+	Listed bool
+	// Missing is nil if the Hint names the version for the platform. A version
+	// asked for exactly is chosen all the same, for the Hint may lie; where it
+	// turns out not to exist, Missing is the error to report.
+	Missing error
+}
+
+// Choose names the version that r means. Nothing, "stable" and "latest" mean
+// the newest stable version built for r.Platform; a prefix such as 1.25 the
+// newest stable version below it; anything else that very version. Errors are
+// *UnknownVersionError and *UnsupportedPlatformError.
+func (h Hint) Choose(channel string, r Request, n Numbering) (Choice, error) {
 	newest, offered := h.newest(r.Platform, n, func(v Hinted) bool { return v.Stable })
 	if r.Version == "" || r.Version == Stable || r.Version == "latest" {
 		if newest == "" {
-			return "", nil, h.missing(channel, r, offered)
+			return Choice{}, h.missing(channel, r, offered)
 		}
-		return newest, []string{Stable}, nil
+		return Choice{Version: newest, Labels: []string{Stable}, Listed: true}, nil
 	}
 	asked := n.Spell(r.Version)
-	version, offered = h.newest(r.Platform, n, func(v Hinted) bool {
+	version, offered := h.newest(r.Platform, n, func(v Hinted) bool {
 		return v.Version == asked || v.Stable && MatchesVersion(asked, v.Version)
 	})
+	c := Choice{Version: version, Listed: version != asked}
 	switch {
+	case version == "" && n.Exact(asked):
+		return Choice{Version: asked, Missing: h.missing(channel, r, offered)}, nil
 	case version == "":
-		return "", nil, h.missing(channel, r, offered)
+		return Choice{}, h.missing(channel, r, offered)
 	case version == newest:
-		labels = []string{Stable}
+		c.Labels = []string{Stable}
 	}
-	return version, labels, nil
+	return c, nil
 }
 
 // newest returns the highest version that matches and is built for host, and
@@ -61,15 +76,23 @@ func (h Hint) newest(host Platform, n Numbering, matches func(Hinted) bool) (ver
 	return version, offered
 }
 
+// Absent is the error for a version that turned out not to exist.
+func (h Hint) Absent(channel string, r Request, c Choice) error {
+	if c.Missing != nil {
+		return c.Missing
+	}
+	return h.missing(channel, r, nil)
+}
+
 func (h Hint) missing(channel string, r Request, offered []Platform) error {
 	if len(offered) > 0 {
 		return &UnsupportedPlatformError{Tool: r.Tool, Version: r.Version, Platform: r.Platform, Have: offered}
 	}
-	return &UnknownVersionError{Channel: channel, Tool: r.Tool, Version: r.Version, Near: h.Near(r.Version)}
+	return &UnknownVersionError{Channel: channel, Tool: r.Tool, Version: r.Version, Near: h.near(r.Version)}
 }
 
-// Near returns versions that a person who typed asked may have meant.
-func (h Hint) Near(asked string) []string {
+// near returns versions that a person who typed asked may have meant.
+func (h Hint) near(asked string) []string {
 	names := make([]string, len(h))
 	for i, v := range h {
 		names[i] = v.Version

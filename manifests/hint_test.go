@@ -30,19 +30,22 @@ func TestHintChooses(t *testing.T) {
 		{"1", "1.26.0", true}, {"1.26", "1.26.0", true}, {"1.26rc1", "1.26rc1", false}, {"1.27rc1", "1.27rc1", false},
 		{"1.20", "1.20.3", false}, {"1.9", "1.9.7", false},
 	} {
-		got, labels, err := goHint().Choose("go", Request{Tool: "go", Version: test.asked, Platform: linux}, GoNumbering())
-		if err != nil || got != test.want || slices.Contains(labels, Stable) != test.stable {
-			t.Errorf("%q: %q %v %v, want %q, stable %v", test.asked, got, labels, err, test.want, test.stable)
+		got, err := goHint().Choose("go", Request{Tool: "go", Version: test.asked, Platform: linux}, GoNumbering())
+		if err != nil || got.Version != test.want || slices.Contains(got.Labels, Stable) != test.stable || got.Missing != nil {
+			t.Errorf("%q: %+v %v, want %q, stable %v", test.asked, got, err, test.want, test.stable)
 		}
 	}
 }
 
 func TestHintSaysWhyNot(t *testing.T) {
 	choose := func(asked string, p Platform) error {
-		_, _, err := goHint().Choose("go", Request{Tool: "go", Version: asked, Platform: p}, GoNumbering())
+		choice, err := goHint().Choose("go", Request{Tool: "go", Version: asked, Platform: p}, GoNumbering())
+		if err == nil && choice.Version == asked {
+			err = choice.Missing // an exact version is asked for all the same
+		}
 		return err
 	}
-	for _, asked := range []string{"1.27", "1.28", "1.25.99", "2", "lts", "nightly", "1.2"} {
+	for _, asked := range []string{"1.27", "1.28", "1.25.99", "1.28rc1", "2", "lts", "nightly", "1.2"} {
 		var unknown *UnknownVersionError
 		if err := choose(asked, linux); !errors.As(err, &unknown) || unknown.Version != asked {
 			t.Errorf("%q: %v", asked, err)

@@ -11,6 +11,8 @@ type Numbering struct {
 	Compare func(a, b string) int
 	// Spell writes what a person may type as the tool itself spells it.
 	Spell func(asked string) string
+	// Exact reports whether v, so spelled, names one version and no prefix.
+	Exact func(v string) bool
 }
 
 // GoNumbering is how Go counts: 1.9 before 1.10, and 1.21rc1 before 1.21.0.
@@ -19,6 +21,7 @@ func GoNumbering() Numbering {
 	return Numbering{
 		Compare: func(a, b string) int { return version.Compare("go"+a, "go"+b) },
 		Spell:   func(asked string) string { return strings.TrimPrefix(asked, "go") },
+		Exact:   ValidGoVersion,
 	}
 }
 

@@ -35,6 +35,7 @@ package detached
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -72,42 +73,57 @@ type Source struct {
 
 // Fetch chooses the release that q asks for and brings its signature. Besides
 // the errors of manifests.Source it returns *manifests.UnknownVersionError and
-// *manifests.UnsupportedPlatformError.
+// *manifests.UnsupportedPlatformError. An exact version is asked for whether the
+// index names it or not.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
 	if q.Tool != "" && q.Tool != s.Tool {
 		return nil, &manifests.UnknownToolError{Channel: s.Channel, Tool: q.Tool, Near: []string{s.Tool}}
 	}
 	q.Tool = s.Tool
+	n := s.Site.Numbering
 	hint, err := s.index(ctx, t)
+	if err != nil && !(errors.Is(err, manifests.ErrNotFound) && n.Exact(n.Spell(q.Version))) {
+		return nil, err // without an index only an exact version can be asked for
+	}
+	choice, err := hint.Choose(s.Channel, q.Request, n)
 	if err != nil {
 		return nil, err
 	}
-	version, labels, err := hint.Choose(s.Channel, q.Request, s.Site.Numbering)
-	if err != nil {
+	release, err := s.release(ctx, t, q, choice.Version)
+	if errors.Is(err, manifests.ErrNotFound) && choice.Missing != nil {
+		return nil, choice.Missing // not in the index, and not to be had either
+	} else if err != nil {
 		return nil, err
 	}
-	ref := s.Site.Base + s.Site.fill(s.Site.File, version, q.Platform)
-	signature, err := manifests.ReadAll(ctx, t, ref+s.Site.Signature, manifests.MaxSignature)
-	if err != nil {
-		return nil, err
-	}
-	if len(signature) == 0 {
-		return nil, fmt.Errorf("%s: %w: it is empty", manifests.Redact(ref+s.Site.Signature), verify.ErrUntrusted)
-	}
-	if err := exists(ctx, t, ref); err != nil {
-		return nil, err
-	}
-	policy := verify.Policy{Keys: s.Keys, Threshold: s.Threshold, Now: q.Now, Use: verify.Release}
-	release := s.release(version, q.Platform, ref, manifests.Signature{Data: signature, Policy: policy})
-	release.Labels = labels
-	if s.Site.Numbering.Spell(q.Version) != version {
+	release.Labels = choice.Labels
+	if choice.Listed {
 		release.Evidence.Notes = append(release.Evidence.Notes, manifests.Unsigned)
 	}
-	return manifests.Chosen{Asked: q.Request, Release: release, Hint: hint, Numbering: s.Site.Numbering}, nil
+	return manifests.Chosen{Asked: q.Request, Release: release, Hint: hint, Numbering: n}, nil
 }
 
-// index reads the hint. An index that cannot be read is no answer: a page of
-// someone's who sits in between.
+// release brings the signature of a version and makes sure that the file is there.
+func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.Query, version string) (manifests.Release, error) {
+	ref := s.Site.Base + s.Site.fill(s.Site.File, version, q.Platform)
+	data, err := manifests.ReadAll(ctx, t, ref+s.Site.Signature, manifests.MaxSignature)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	if len(data) == 0 {
+		return manifests.Release{}, fmt.Errorf("%s: %w: it is empty", manifests.Redact(ref+s.Site.Signature), verify.ErrUntrusted)
+	}
+	file, _, err := t.Open(ctx, ref, 0)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	if err := file.Close(); err != nil {
+		return manifests.Release{}, err
+	}
+	policy := verify.Policy{Keys: s.Keys, Threshold: s.Threshold, Now: q.Now, Use: verify.Release}
+	return s.Site.release(s.Channel, s.Tool, version, q.Platform, ref, manifests.Signature{Data: data, Policy: policy}), nil
+}
+
+// index reads the hint.
 func (s Source) index(ctx context.Context, t manifests.Transport) (manifests.Hint, error) {
 	ref := s.Site.Base + s.Site.Index
 	data, err := manifests.ReadAll(ctx, t, ref, manifests.MaxHint)
@@ -116,38 +132,29 @@ func (s Source) index(ctx context.Context, t manifests.Transport) (manifests.Hin
 	}
 	hint, err := s.Site.Parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", manifests.Redact(ref), manifests.ErrUnreachable, err)
+		return nil, fmt.Errorf("%s: %w: %w", manifests.Redact(ref), verify.ErrUntrusted, err)
 	}
 	return hint, nil
 }
 
-// exists opens ref and reads none of it.
-func exists(ctx context.Context, t manifests.Transport, ref string) error {
-	body, _, err := t.Open(ctx, ref, 0)
-	if err != nil {
-		return err
-	}
-	return body.Close()
-}
-
-func (s Source) release(version string, host manifests.Platform, ref string, signature manifests.Signature) manifests.Release {
-	witness := s.Site.Witness
-	witness.Contains = s.Site.fill(witness.Contains, version, host)
-	commands := make([]string, len(s.Site.Commands))
-	for i, command := range s.Site.Commands {
-		commands[i] = s.Site.fill(command, version, host)
+func (s Site) release(channel, tool, version string, host manifests.Platform, ref string, signature manifests.Signature) manifests.Release {
+	witness := s.Witness
+	witness.Contains = s.fill(witness.Contains, version, host)
+	commands := make([]string, len(s.Commands))
+	for i, command := range s.Commands {
+		commands[i] = s.fill(command, version, host)
 	}
 	return manifests.Release{
-		Channel: s.Channel, Tool: s.Tool, Version: version, Platform: host,
-		Components: []string{s.Tool},
+		Channel: channel, Tool: tool, Version: version, Platform: host,
+		Components: []string{tool},
 		Artifacts: []manifests.Artifact{{
-			Name: path.Base(ref), Component: s.Tool, Refs: []string{ref},
+			Name: path.Base(ref), Component: tool, Refs: []string{ref},
 			Integrity: manifests.Integrity{Signature: &signature},
-			Layout:    manifests.Layout{Format: s.Site.format(host), Strip: s.Site.Strip},
+			Layout:    manifests.Layout{Format: s.format(host), Strip: s.Strip},
 			Witness:   &witness,
 		}},
 		Commands: commands,
-		Env:      s.Site.Env,
+		Env:      s.Env,
 		Evidence: verify.Evidence{Name: manifests.Redact(ref)},
 	}
 }

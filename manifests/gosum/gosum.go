@@ -76,29 +76,23 @@ func (s Source) fetch(ctx context.Context, p proxy, q manifests.Query) (manifest
 		return nil, err
 	}
 	hint, err := p.list(ctx)
-	exact := manifests.ValidGoVersion(goNumbering.Spell(q.Version))
-	if err != nil && !(exact && errors.Is(err, manifests.ErrUnreachable)) {
-		return nil, err // without a list only an exact version can be asked for
+	if err != nil && !(errors.Is(err, manifests.ErrNotFound) && goNumbering.Exact(goNumbering.Spell(q.Version))) {
+		return nil, unreachable(err) // without a list only an exact version can be asked for
 	}
-	version, labels, unlisted := hint.Choose(s.Channel, q.Request, goNumbering)
-	switch {
-	case unlisted != nil && exact:
-		version = goNumbering.Spell(q.Version)
-	case unlisted != nil:
-		return nil, unlisted
-	}
-	proof, err := p.prove(ctx, q.Last, moduleVersion(version, q.Platform))
-	switch {
-	case errors.Is(err, errUnknown) && unlisted != nil:
-		return nil, unlisted
-	case errors.Is(err, errUnknown):
-		return nil, &manifests.UnknownVersionError{Channel: s.Channel, Tool: s.Tool, Version: version, Near: hint.Near(version)}
-	case err != nil:
+	choice, err := hint.Choose(s.Channel, q.Request, goNumbering)
+	if err != nil {
 		return nil, err
 	}
-	release := s.release(version, q.Platform, p.zip(moduleVersion(version, q.Platform)), proof)
-	release.Labels = labels
-	if goNumbering.Spell(q.Version) != version {
+	module := moduleVersion(choice.Version, q.Platform)
+	proof, err := p.prove(ctx, q.Last, module)
+	if errors.Is(err, errUnknown) {
+		return nil, hint.Absent(s.Channel, q.Request, choice)
+	} else if err != nil {
+		return nil, err
+	}
+	release := s.release(choice.Version, q.Platform, p.zip(module), proof)
+	release.Labels = choice.Labels
+	if choice.Listed {
 		release.Evidence.Notes = append(release.Evidence.Notes, manifests.Unsigned)
 	}
 	return manifests.Chosen{Asked: q.Request, Release: release, Hint: hint, Numbering: goNumbering, Newest: proof.Mark}, nil

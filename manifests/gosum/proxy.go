@@ -113,13 +113,22 @@ func firstOf(proxies []Proxy, ask func(base string) (manifests.Catalog, error)) 
 	}
 	switch {
 	case len(unreached) > 0:
-		return nil, errors.Join(unreached...)
+		return nil, inOneLine(unreached)
 	case unknown != nil:
 		return nil, unknown
 	case direct:
 		return nil, fmt.Errorf("GOPROXY is direct, and toolchains come only by a module proxy: %w", manifests.ErrUnreachable)
 	}
 	return nil, fmt.Errorf("no module proxy is known: %w", manifests.ErrUnreachable)
+}
+
+// inOneLine joins errors as errors.Join does, without line breaks.
+func inOneLine(errs []error) error {
+	all := errs[0]
+	for _, err := range errs[1:] {
+		all = fmt.Errorf("%w; %w", all, err)
+	}
+	return all
 }
 
 func isUnknown(err error) bool {
@@ -162,16 +171,16 @@ func (p proxy) exists(ctx context.Context, ref string) error {
 	return body.Close()
 }
 
-// list reads the hint. An answer that names no toolchain is none: a page of
-// someone's who sits in between.
+// list reads the hint. One that names no toolchain at all is something else:
+// an empty answer, or the page of someone who sits in between.
 func (p proxy) list(ctx context.Context) (manifests.Hint, error) {
 	data, err := manifests.ReadAll(ctx, p.transport, p.base+"/"+Module+"/@v/list", maxList)
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, err
 	}
 	hint := parseList(data)
 	if len(hint) == 0 {
-		return nil, fmt.Errorf("the version list names no toolchain: %w", manifests.ErrUnreachable)
+		return nil, fmt.Errorf("the version list names no toolchain: %w", verify.ErrUntrusted)
 	}
 	return hint, nil
 }

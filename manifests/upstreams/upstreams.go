@@ -1,0 +1,93 @@
+// Package upstreams is the built-in table: which upstream speaks for which
+// tool, whose keys prove it, and how its toolchains are laid out. It is data;
+// the sources that read each format are packages of their own.
+//
+// An upstream may have several origins: places that publish the same releases,
+// each with a proof of its own. They are asked in order. The next one is asked
+// only where one has nothing to prove, because it cannot be reached or does not
+// have what was asked for; a proof that failed is the end. What an origin says
+// is never mixed with what another says.
+package upstreams
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/detached"
+	"github.com/kist-tools/kist/manifests/gosum"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/keyrings"
+)
+
+// An Upstream is a built-in channel and what it provides.
+type Upstream struct {
+	Channel string
+	Tool    string
+	Origins []Origin // in the order in which they are asked
+}
+
+// An Origin is one place of an upstream, in exactly one format.
+type Origin struct {
+	Name      string // for people
+	Keyring   string // in verify/keyrings, for formats that OpenPGP proves
+	Threshold int    // how many of its keys must sign
+
+	Detached   *detached.Site
+	ChecksumDB string // the verifier key of the database that proves Go modules
+}
+
+// Machine is what the sources of the table need to know of where they run.
+type Machine struct {
+	// GoProxies are the module proxies that the machine's own Go is set to
+	// use; see gosum.ParseProxies.
+	GoProxies []gosum.Proxy
+	// Tell is told, in one line, when an origin could not be reached and the
+	// next one is asked. May be nil.
+	Tell func(string)
+}
+
+// Names returns the built-in channels, in order.
+func Names() []string {
+	var names []string
+	for _, u := range table() {
+		names = append(names, u.Channel)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Lookup returns the built-in channel of this name.
+func Lookup(channel string) (Upstream, bool) {
+	for _, u := range table() {
+		if u.Channel == channel {
+			return u, true
+		}
+	}
+	return Upstream{}, false
+}
+
+// Source binds u to its keys and to m.
+func (u Upstream) Source(m Machine) (manifests.Source, error) {
+	origins := Origins{Channel: u.Channel, Tell: m.Tell}
+	for _, o := range u.Origins {
+		source, err := o.source(u, m)
+		if err != nil {
+			return nil, fmt.Errorf("channel %s: %s: %w", u.Channel, o.Name, err)
+		}
+		origins.List = append(origins.List, Named{o.Name, source})
+	}
+	return origins, nil
+}
+
+func (o Origin) source(u Upstream, m Machine) (manifests.Source, error) {
+	if o.ChecksumDB != "" {
+		db, err := verify.NewChecksumDB(o.ChecksumDB)
+		return gosum.Source{Channel: u.Channel, Tool: u.Tool, DB: db, Proxies: m.GoProxies}, err
+	}
+	keys, err := keyrings.Lookup(o.Keyring)
+	if err != nil {
+		return nil, err
+	}
+	return detached.Source{Channel: u.Channel, Tool: u.Tool, Site: *o.Detached, Keys: keys, Threshold: o.Threshold}, nil
+}
