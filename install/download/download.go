@@ -120,6 +120,9 @@ func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
 	}
 	blob, err := c.publish(a, key, s)
 	if err = errors.Join(err, s.end(err == nil)); err != nil {
+		if blob.File != nil {
+			blob.File.Close()
+		}
 		return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	blob.Evidence, blob.Ref = evidence, manifests.Redact(ref)

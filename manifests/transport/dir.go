@@ -1,0 +1,82 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/kist-tools/kist/manifests"
+)
+
+// Dir is the transport of file URLs: a mirror on this machine. It reads regular
+// files only, so that a pipe or a device cannot hold it up; links are followed.
+type Dir struct{}
+
+// Open implements manifests.Transport.
+func (Dir) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+	name, err := filePath(ref)
+	if err != nil {
+		return nil, 0, unreachable(ctx, ref, err)
+	}
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrNotFound)
+	} else if err != nil {
+		return nil, 0, unreachable(ctx, ref, cause(err))
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		err = unreachable(ctx, ref, cause(err))
+	case !info.Mode().IsRegular():
+		err = unreachable(ctx, ref, errors.New("not a regular file"))
+	case offset > info.Size():
+		err = fmt.Errorf("%s: %w: it has %d bytes", manifests.Redact(ref), manifests.ErrNoRange, info.Size())
+	default:
+		_, err = f.Seek(offset, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return &body{ctx, ref, f, info.Size() - offset, nil}, info.Size(), nil
+}
+
+// filePath is the path of this machine that a file URL names. RFC 8089.
+func filePath(ref string) (string, error) {
+	u, err := url.Parse(ref)
+	switch {
+	case err != nil || u.Scheme != "file" || u.Opaque != "" || u.RawQuery != "" || u.Fragment != "":
+		return "", errors.New("not a file URL")
+	case u.Host != "" && u.Host != "localhost" || u.User != nil:
+		return "", errors.New("a file URL names a path of this machine, file:///path")
+	case !strings.HasPrefix(u.Path, "/") || strings.Contains(u.Path, "\x00"):
+		return "", errors.New("not an absolute path")
+	}
+	name := u.Path
+	if runtime.GOOS == "windows" {
+		name = strings.TrimPrefix(name, "/")
+	}
+	name = filepath.FromSlash(name)
+	if !filepath.IsAbs(name) {
+		return "", errors.New("not an absolute path")
+	}
+	return name, nil
+}
+
+// cause is err without the path, which the ref already says.
+func cause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,436 @@
+package transport
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+const text = "the bytes of one document, and no others"
+
+// a waiter stands in for the clock between retries.
+type waiter struct{ waits []time.Duration }
+
+func (w *waiter) wait(ctx context.Context, d time.Duration) error {
+	w.waits = append(w.waits, d)
+	return ctx.Err()
+}
+
+// web is HTTP with times that suit a test.
+func web(c Config) (*HTTP, *waiter) {
+	w := &waiter{}
+	if c.Wait == nil {
+		c.Wait = w.wait
+	}
+	c.Version = "1.2.3"
+	return NewHTTP(c), w
+}
+
+func serve(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func get(t *testing.T, from manifests.Transport, ref string, offset int64) (string, int64, error) {
+	t.Helper()
+	body, size, err := from.Open(t.Context(), ref, offset)
+	if err != nil {
+		if body != nil {
+			t.Errorf("a body beside the error %v", err)
+		}
+		return "", size, err
+	}
+	defer body.Close()
+	data, err := io.ReadAll(body)
+	return string(data), size, err
+}
+
+func TestRequest(t *testing.T) {
+	var got *http.Request
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r.Clone(context.Background())
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
+	})
+	h, _ := web(Config{})
+	data, size, err := get(t, h, url+"/a%20b%2Fc?d=e", 0)
+	if err != nil || data != text || size != int64(len(text)) {
+		t.Fatalf("got %q, size %d, %v", data, size, err)
+	}
+	want := http.Header{"User-Agent": {"kist/1.2.3"}, "Accept-Encoding": {"identity"}}
+	if fmt.Sprint(got.Header) != fmt.Sprint(want) || got.RequestURI != "/a%20b%2Fc?d=e" || got.Method != "GET" {
+		t.Errorf("asked %s %s with %v, want headers %v", got.Method, got.RequestURI, got.Header, want)
+	}
+	data, size, err = get(t, h, url, 10)
+	if err != nil || data != text[10:] || size != int64(len(text)) {
+		t.Fatalf("from 10: got %q, size %d, %v", data, size, err)
+	}
+}
+
+func TestRange(t *testing.T) {
+	const n = len(text)
+	for name, c := range map[string]struct {
+		code   int
+		header string
+		body   string
+		ok     bool
+	}{
+		"right":             {206, fmt.Sprintf("bytes 10-%d/%d", n-1, n), text[10:], true},
+		"whole file":        {200, "", text, false},
+		"past the end":      {416, fmt.Sprintf("bytes */%d", n), "", false},
+		"another start":     {206, fmt.Sprintf("bytes 9-%d/%d", n-1, n), text[9:], false},
+		"only a part":       {206, fmt.Sprintf("bytes 10-19/%d", n), text[10:20], false},
+		"size unknown":      {206, fmt.Sprintf("bytes 10-%d/*", n-1), text[10:], false},
+		"no content range":  {206, "", text[10:], false},
+		"other unit":        {206, fmt.Sprintf("lines 10-%d/%d", n-1, n), text[10:], false},
+		"not numbers":       {206, "bytes a-b/c", text[10:], false},
+		"negative":          {206, fmt.Sprintf("bytes 10--1/%d", n), text[10:], false},
+		"length disagrees":  {206, fmt.Sprintf("bytes 10-%d/%d", n, n+1), text[10:], false},
+		"beyond all number": {206, "bytes 10-99999999999999999999/99999999999999999999", text[10:], false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if got := r.Header.Get("Range"); got != "bytes=10-" {
+					t.Errorf("Range: %q", got)
+				}
+				if c.header != "" {
+					w.Header().Set("Content-Range", c.header)
+				}
+				w.WriteHeader(c.code)
+				io.WriteString(w, c.body)
+			})
+			h, w := web(Config{})
+			data, size, err := get(t, h, url, 10)
+			if c.ok && (err != nil || data != text[10:] || size != int64(n)) {
+				t.Errorf("got %q, size %d, %v", data, size, err)
+			}
+			if !c.ok && (!errors.Is(err, manifests.ErrNoRange) || len(w.waits) > 0) {
+				t.Errorf("got %q, %v after %d retries, want ErrNoRange at once", data, err, len(w.waits))
+			}
+		})
+	}
+}
+
+// hijack answers with raw bytes and closes the connection.
+func hijack(t *testing.T, answer string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		io.WriteString(conn, answer)
+		conn.Close()
+	}
+}
+
+func TestLength(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer string
+		want   string
+		size   int64
+		cut    bool
+	}{
+		"honest":               {"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd", "abcd", 4, false},
+		"announces too much":   {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabcd", "abcd", 9, true},
+		"announces too little": {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabcd", "ab", 2, false},
+		"chunked":              {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n", "abcd", -1, false},
+		"chunked, cut":         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n", "abcd", -1, true},
+		"empty":                {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, _ := web(Config{})
+			data, size, err := get(t, h, serve(t, hijack(t, c.answer)), 0)
+			if data != c.want || size != c.size {
+				t.Errorf("got %q, size %d; want %q, %d", data, size, c.want, c.size)
+			}
+			if cut := errors.Is(err, manifests.ErrUnreachable) && errors.Is(err, io.ErrUnexpectedEOF); cut != c.cut || !cut && err != nil {
+				t.Errorf("error %v, want a cut body: %v", err, c.cut)
+			}
+		})
+	}
+}
+
+func TestNoEncodingIsDecoded(t *testing.T) {
+	var bomb bytes.Buffer
+	z := gzip.NewWriter(&bomb)
+	z.Write(make([]byte, 8<<20))
+	z.Close()
+	for encoding, ok := range map[string]bool{"": true, "identity": true, "Identity": true, "gzip": false, "x-gzip": false, "br": false, "identity, gzip": false} {
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if encoding != "" {
+				w.Header().Set("Content-Encoding", encoding)
+			}
+			w.Write(bomb.Bytes())
+		})
+		h, _ := web(Config{})
+		data, _, err := get(t, h, url, 0)
+		switch {
+		case ok && (err != nil || data != bomb.String()):
+			t.Errorf("encoding %q: %v, %d bytes as sent: %v", encoding, err, len(data), data == bomb.String())
+		case !ok && !errors.Is(err, manifests.ErrUnreachable):
+			t.Errorf("encoding %q: %v, want it refused", encoding, err)
+		}
+	}
+}
+
+func TestEndlessBodyStopsAtTheCeiling(t *testing.T) {
+	ended := make(chan int64, 1)
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		var sent int64
+		for {
+			n, err := w.Write(make([]byte, 32<<10))
+			if sent += int64(n); err != nil {
+				ended <- sent
+				return
+			}
+		}
+	})
+	h, _ := web(Config{})
+	_, err := manifests.ReadAll(t.Context(), h, url, 1<<20)
+	var large *manifests.TooLargeError
+	if !errors.As(err, &large) || large.Limit != 1<<20 || !errors.Is(err, verify.ErrUntrusted) {
+		t.Fatalf("got %v, want a TooLargeError", err)
+	}
+	if sent := <-ended; sent > 64<<20 { // what the kernel buffers, and little more
+		t.Errorf("the server sent %d bytes before it was cut off", sent)
+	}
+	exact := serve(t, func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 1<<20)) })
+	if data, err := manifests.ReadAll(t.Context(), h, exact, 1<<20); err != nil || len(data) != 1<<20 {
+		t.Errorf("at the ceiling: %d bytes, %v", len(data), err)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	for _, c := range []struct {
+		code  int
+		want  error
+		tries int
+	}{
+		{404, manifests.ErrNotFound, 1},
+		{410, manifests.ErrNotFound, 1},
+		{403, manifests.ErrUnreachable, 1},
+		{401, manifests.ErrUnreachable, 1},
+		{204, manifests.ErrUnreachable, 1},
+		{206, manifests.ErrUnreachable, 1},
+		{300, manifests.ErrUnreachable, 1},
+		{304, manifests.ErrUnreachable, 1},
+		{429, manifests.ErrUnreachable, 4},
+		{500, manifests.ErrUnreachable, 4},
+		{503, manifests.ErrUnreachable, 4},
+		{799, manifests.ErrUnreachable, 4},
+	} {
+		tries := 0
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) { tries++; w.WriteHeader(c.code) })
+		h, _ := web(Config{})
+		_, _, err := get(t, h, strings.Replace(url, "//", "//user:secret@", 1)+"/x", 0)
+		var status *StatusError
+		if !errors.Is(err, c.want) || !errors.As(err, &status) || status.Code != c.code || status.Ref != url+"/x" || tries != c.tries {
+			t.Errorf("%d: %v after %d tries, want %v after %d", c.code, err, tries, c.want, c.tries)
+		}
+		if both := errors.Is(err, manifests.ErrNotFound) && errors.Is(err, manifests.ErrUnreachable); both || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%d: %v", c.code, err)
+		}
+	}
+}
+
+func TestRetryUntilItPasses(t *testing.T) {
+	answers := []http.HandlerFunc{
+		hijack(t, ""),
+		func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) },
+		func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(429) },
+		func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, text) },
+	}
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		next := answers[0]
+		answers = answers[1:]
+		next(w, r)
+	})
+	h, w := web(Config{Backoff: 8 * time.Second})
+	if data, _, err := get(t, h, url, 0); err != nil || data != text {
+		t.Fatalf("got %q, %v", data, err)
+	}
+	for i, d := range w.waits {
+		if full := 8 * time.Second << i; d < min(full, 30*time.Second)/2 || d > min(full, 30*time.Second) {
+			t.Errorf("retry %d after %v, want %v, or up to half less", i+1, d, full)
+		}
+	}
+	if len(w.waits) != 3 {
+		t.Errorf("%d retries, want 3", len(w.waits))
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	const date = "Sun, 22 Nov 2026 10:00:00 GMT"
+	for value, want := range map[string]time.Duration{
+		"7":                             7 * time.Second,
+		"86400":                         20 * time.Second, // MaxWait
+		"Sun, 22 Nov 2026 10:00:09 GMT": 9 * time.Second,
+		"Sun, 22 Nov 2027 10:00:09 GMT": 20 * time.Second,
+		"Sun, 22 Nov 2020 10:00:09 GMT": time.Second,
+		"-1":                            time.Second, // Backoff
+		"soon":                          time.Second,
+		"99999999999999999999":          time.Second,
+	} {
+		first := true
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if first {
+				w.Header().Set("Retry-After", value)
+				w.Header().Set("Date", date)
+				w.WriteHeader(429)
+			}
+			first = false
+		})
+		h, w := web(Config{Backoff: time.Second, MaxWait: 20 * time.Second})
+		_, _, err := get(t, h, url, 0)
+		if err != nil || len(w.waits) != 1 || w.waits[0] > want || w.waits[0] < want && (want != time.Second || w.waits[0] < want/2) {
+			t.Errorf("Retry-After: %s: waited %v, %v; want %v", value, w.waits, err, want)
+		}
+	}
+}
+
+func TestNoAnswer(t *testing.T) {
+	hang := make(chan struct{})
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) { <-hang })
+	defer close(hang)
+	h, w := web(Config{Header: 20 * time.Millisecond, Retries: 1})
+	if _, _, err := get(t, h, url, 0); !errors.Is(err, manifests.ErrUnreachable) || len(w.waits) != 1 {
+		t.Errorf("no header: %v after %d retries", err, len(w.waits))
+	}
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	h, w = web(Config{})
+	if _, _, err := get(t, h, gone.URL, 0); !errors.Is(err, manifests.ErrUnreachable) || len(w.waits) != 3 {
+		t.Errorf("nobody listens: %v after %d retries", err, len(w.waits))
+	}
+	big := serve(t, func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X", strings.Repeat("x", maxHeader)) })
+	h, _ = web(Config{Retries: -1})
+	if _, _, err := get(t, h, big, 0); !errors.Is(err, manifests.ErrUnreachable) {
+		t.Errorf("header without end: %v", err)
+	}
+	for _, ref := range []string{"", "x", "ftp://example.org", "https:///x", "https:x", "http://user:secret@exa mple/"} {
+		if _, _, err := get(t, h, ref, 0); !errors.Is(err, manifests.ErrUnreachable) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", ref, err)
+		}
+	}
+}
+
+func TestSlowBody(t *testing.T) {
+	drip := func(pause time.Duration, size int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			for range 400 {
+				if _, err := w.Write(make([]byte, size)); err != nil || r.Context().Err() != nil {
+					return
+				}
+				w.(http.Flusher).Flush()
+				time.Sleep(pause)
+			}
+		}
+	}
+	h, _ := web(Config{MinRate: 4096, Window: 80 * time.Millisecond})
+	for name, handler := range map[string]http.HandlerFunc{
+		"octet by octet": drip(10*time.Millisecond, 1),
+		"nothing at all": func(w http.ResponseWriter, r *http.Request) {
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		},
+	} {
+		_, _, err := get(t, h, serve(t, handler), 0)
+		if !errors.Is(err, manifests.ErrUnreachable) || !errors.Is(err, errTooSlow) || !strings.Contains(err.Error(), "too slow") {
+			t.Errorf("%s: %v, want too slow", name, err)
+		}
+	}
+	// 100 KiB a second in all, for several windows.
+	if data, _, err := get(t, h, serve(t, drip(time.Millisecond, 1024)), 0); err != nil || len(data) != 400*1024 {
+		t.Errorf("steady: %d bytes, %v", len(data), err)
+	}
+	// A reader that takes its time is not the sender's fault.
+	body, _, err := h.Open(t.Context(), serve(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, text) }), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	time.Sleep(200 * time.Millisecond)
+	if data, err := io.ReadAll(body); err != nil || string(data) != text {
+		t.Errorf("after a pause: %q, %v", data, err)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	started := make(chan struct{})
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		close(started)
+		<-r.Context().Done()
+	})
+	h, _ := web(Config{})
+	body, _, err := h.Open(ctx, url, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	<-started
+	cancel()
+	if _, err := io.ReadAll(body); !errors.Is(err, context.Canceled) || errors.Is(err, manifests.ErrUnreachable) {
+		t.Errorf("while reading: %v", err)
+	}
+	if _, _, err := h.Open(ctx, url, 0); !errors.Is(err, context.Canceled) || errors.Is(err, manifests.ErrUnreachable) {
+		t.Errorf("before asking: %v", err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	busy := serve(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503); cancel() })
+	h, _ = web(Config{Wait: sleep, Backoff: time.Hour, MaxWait: time.Hour})
+	if _, _, err := h.Open(ctx, busy, 0); err == nil {
+		t.Error("while waiting: no error")
+	}
+}
+
+func TestSleep(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := sleep(ctx, time.Nanosecond); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if err := sleep(ctx, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzContentRange(f *testing.F) {
+	f.Add("bytes 0-1/2")
+	f.Add("bytes */2")
+	f.Fuzz(func(t *testing.T, s string) {
+		first, last, size, err := contentRange(s)
+		if err == nil && (first < 0 || last < 0 || size < 0 || !strings.HasPrefix(s, "bytes ") || strings.Contains(s, "*")) {
+			t.Errorf("%q: %d-%d/%d", s, first, last, size)
+		}
+	})
+}
+
+func TestDefaults(t *testing.T) {
+	h := NewHTTP(Config{})
+	if h.c.MinRate <= 0 || h.c.Window <= 0 || h.c.Connect <= 0 || h.c.Header <= 0 || h.c.Retries != 3 || h.c.Wait == nil {
+		t.Errorf("the zero Config leaves %+v", h.c)
+	}
+	if got := NewHTTP(Config{Retries: -1}).c.Retries; got != 0 {
+		t.Errorf("negative retries: %d", got)
+	}
+	m := New(Config{})
+	if schemes := []bool{m["https"] != nil, m["http"] != nil, m["file"] != nil}; slices.Contains(schemes, false) || len(m) != 3 {
+		t.Errorf("schemes: %v", m)
+	}
+}

@@ -1,0 +1,224 @@
+package transport
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/kist-tools/kist/manifests"
+)
+
+const (
+	maxDocuments = 1024             // of one recorded set
+	maxRecorded  = 64 << 20         // bytes of one recorded set
+	absent       = ".absent"        // ends the name of a ref that was not there
+	maxNames     = 2 * maxDocuments // in the directory of a set
+)
+
+// A Recorder is From with a memory: it keeps every document that was read to
+// its end from the start, and every ref that was not found, so that [Replay]
+// can answer the same questions without the network. A document larger than
+// manifests.MaxManifest passes through unrecorded.
+type Recorder struct {
+	From manifests.Transport
+
+	mu    sync.Mutex
+	set   map[string][]byte // by file name; nil bytes for an absent ref
+	bytes int64
+	over  bool
+}
+
+// Open implements manifests.Transport.
+func (r *Recorder) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+	b, size, err := r.From.Open(ctx, ref, offset)
+	if errors.Is(err, manifests.ErrNotFound) {
+		r.keep(ref, nil)
+	}
+	if err != nil || offset != 0 || size > manifests.MaxManifest {
+		return b, size, err
+	}
+	return &recording{ReadCloser: b, r: r, ref: ref, data: []byte{}}, size, nil
+}
+
+func (r *Recorder) keep(ref string, data []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.set == nil {
+		r.set = make(map[string][]byte)
+	}
+	name := recordName(ref)
+	r.bytes += int64(len(data) - len(r.set[name]))
+	r.set[name] = data
+	r.over = r.over || len(r.set) > maxDocuments || r.bytes > maxRecorded
+	if r.over {
+		clear(r.set)
+	}
+}
+
+// recordName names the file of a ref. A user name and password are no part of it.
+func recordName(ref string) string {
+	sum := sha256.Sum256([]byte(manifests.Redact(ref)))
+	return hex.EncodeToString(sum[:])
+}
+
+type recording struct {
+	io.ReadCloser
+	r    *Recorder
+	ref  string
+	data []byte // nil once it is too large to keep
+}
+
+func (b *recording) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.data == nil {
+		return n, err
+	}
+	if b.data = append(b.data, p[:n]...); len(b.data) > manifests.MaxManifest {
+		b.data = nil
+	} else if err == io.EOF {
+		b.r.keep(b.ref, b.data)
+		b.data = nil
+	}
+	return n, err
+}
+
+// Save makes the set recorded so far the directory dir below root, in place of
+// the set that was there: wholly the one or wholly the other, save that a crash
+// between two renames leaves none. Parents of dir must exist. A set over the
+// ceilings (1024 documents, 64 MiB) is a *manifests.TooLargeError.
+func (r *Recorder) Save(root *os.Root, dir string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return &manifests.TooLargeError{Name: "recorded documents", Limit: maxRecorded}
+	}
+	fresh := dir + ".new-" + rand.Text()
+	if err := r.write(root, fresh); err != nil {
+		return errors.Join(fmt.Errorf("save documents: %w", err), drop(root, fresh))
+	}
+	for try := 0; ; try++ {
+		old := dir + ".old-" + rand.Text()
+		err := root.Rename(dir, old)
+		if err == nil {
+			defer drop(root, old) // what stays is swept with the cache
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return errors.Join(fmt.Errorf("save documents: %w", err), drop(root, fresh))
+		}
+		// Another kist may have put its own set there in between.
+		if err = root.Rename(fresh, dir); err == nil {
+			return syncDir(root, path.Dir(dir))
+		} else if try == 3 {
+			return errors.Join(fmt.Errorf("save documents: %w", err), drop(root, fresh))
+		}
+	}
+}
+
+func (r *Recorder) write(root *os.Root, dir string) error {
+	if err := root.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.set)) {
+		data := r.set[name]
+		if data == nil {
+			name += absent
+		}
+		f, err := root.OpenFile(path.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(data)
+		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return syncDir(root, dir)
+}
+
+// drop removes a set: the files that can be in one, then its directory.
+func drop(root *os.Root, dir string) error {
+	d, err := root.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	names, err := d.Readdirnames(maxNames)
+	d.Close()
+	if err != nil && err != io.EOF {
+		return err
+	}
+	for _, name := range names {
+		if sum, err := hex.DecodeString(strings.TrimSuffix(name, absent)); err == nil && len(sum) == sha256.Size {
+			err = root.Remove(path.Join(dir, name))
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return root.Remove(dir)
+}
+
+func syncDir(root *os.Root, dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // directories cannot be synced there
+	}
+	d, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Replay is the transport of a set that a Recorder saved: what it holds is
+// served, what it found absent is manifests.ErrNotFound, and anything else
+// manifests.ErrOffline. Nothing in the set is believed, as nothing from the
+// network is: whoever reads proves it again.
+type Replay struct {
+	Root *os.Root
+	Dir  string // below Root
+}
+
+// Open implements manifests.Transport.
+func (r Replay) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+	name := path.Join(r.Dir, recordName(ref))
+	f, err := r.Root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := r.Root.Lstat(name + absent); err == nil {
+			return nil, 0, fmt.Errorf("%s: %w (when it was last asked)", manifests.Redact(ref), manifests.ErrNotFound)
+		}
+		return nil, 0, fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrOffline)
+	} else if err != nil {
+		return nil, 0, unreachable(ctx, ref, err)
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		err = unreachable(ctx, ref, err)
+	case !info.Mode().IsRegular():
+		err = unreachable(ctx, ref, errors.New("its cached copy is not a regular file"))
+	case info.Size() > manifests.MaxManifest:
+		err = &manifests.TooLargeError{Name: manifests.Redact(ref), Limit: manifests.MaxManifest}
+	case offset > info.Size():
+		err = fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrNoRange)
+	default:
+		_, err = f.Seek(offset, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return &body{ctx, ref, f, info.Size() - offset, nil}, info.Size(), nil
+}

@@ -1,0 +1,253 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// shelf is a transport of documents in memory.
+type shelf map[string][]byte
+
+func (s shelf) Open(_ context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+	data, ok := s[ref]
+	if !ok {
+		return nil, 0, fmt.Errorf("%s: %w", ref, manifests.ErrNotFound)
+	}
+	return io.NopCloser(bytes.NewReader(data[offset:])), int64(len(data)), nil
+}
+
+func openRoot(t *testing.T) *os.Root {
+	t.Helper()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	if err := root.Mkdir("manifests", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func TestRecordAndReplay(t *testing.T) {
+	root := openRoot(t)
+	far := shelf{
+		"https://user:secret@example.org/channel.toml": []byte(text),
+		"https://example.org/empty":                    {},
+		"https://example.org/huge":                     make([]byte, manifests.MaxManifest+1),
+		"https://example.org/largest":                  make([]byte, manifests.MaxManifest),
+		"https://example.org/half":                     []byte(text),
+		"https://example.org/tail":                     []byte(text),
+	}
+	recorder := &Recorder{From: far}
+	for ref, data := range far {
+		switch {
+		case strings.HasSuffix(ref, "half"):
+			body, _, err := recorder.Open(t.Context(), ref, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(body, make([]byte, 5)); err != nil {
+				t.Fatal(err)
+			}
+			body.Close()
+		case strings.HasSuffix(ref, "tail"):
+			if got, _, err := get(t, recorder, ref, 4); err != nil || got != text[4:] {
+				t.Fatalf("%s: %q, %v", ref, got, err)
+			}
+		default:
+			if got, size, err := get(t, recorder, ref, 0); err != nil || got != string(data) || size != int64(len(data)) {
+				t.Fatalf("%s: %d bytes, %v", ref, len(got), err)
+			}
+		}
+	}
+	if _, _, err := get(t, recorder, "https://example.org/keys.toml", 0); !errors.Is(err, manifests.ErrNotFound) {
+		t.Fatal(err)
+	}
+	if err := recorder.Save(root, "manifests/acme"); err != nil {
+		t.Fatal(err)
+	}
+	replay := Replay{root, "manifests/acme"}
+	for _, c := range []struct {
+		ref  string
+		want string
+		err  error
+	}{
+		{"https://example.org/channel.toml", text, nil},
+		{"https://other:password@example.org/channel.toml", text, nil},
+		{"https://example.org/empty", "", nil},
+		{"https://example.org/largest", string(far["https://example.org/largest"]), nil},
+		{"https://example.org/keys.toml", "", manifests.ErrNotFound},
+		{"https://example.org/huge", "", manifests.ErrOffline},
+		{"https://example.org/half", "", manifests.ErrOffline},
+		{"https://example.org/tail", "", manifests.ErrOffline},
+		{"https://user:secret@example.org/other", "", manifests.ErrOffline},
+	} {
+		got, size, err := get(t, replay, c.ref, 0)
+		if !errors.Is(err, c.err) || got != c.want || size != int64(len(c.want)) {
+			t.Errorf("%s: %d bytes, %v", c.ref, len(got), err)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%v", err)
+		}
+	}
+	if got, size, err := get(t, replay, "https://example.org/channel.toml", 4); err != nil || got != text[4:] || size != int64(len(text)) {
+		t.Errorf("from 4: %q, %d, %v", got, size, err)
+	}
+	if _, _, err := get(t, replay, "https://example.org/channel.toml", 4000); !errors.Is(err, manifests.ErrNoRange) {
+		t.Errorf("past the end: %v", err)
+	}
+	if names := list(t, root, "manifests"); names != "acme" {
+		t.Errorf("left beside the set: %s", names)
+	}
+}
+
+func list(t *testing.T, root *os.Root, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(root.Name(), dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+// record saves one document.
+func record(t *testing.T, root *os.Root, dir, ref, data string) error {
+	t.Helper()
+	recorder := &Recorder{From: shelf{ref: []byte(data)}}
+	if _, _, err := get(t, recorder, ref, 0); err != nil {
+		return err
+	}
+	return recorder.Save(root, dir)
+}
+
+func TestASetIsReplacedAsAWhole(t *testing.T) {
+	root := openRoot(t)
+	for _, ref := range []string{"https://example.org/1", "https://example.org/2"} {
+		if err := record(t, root, "manifests/acme", ref, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replay := Replay{root, "manifests/acme"}
+	if _, _, err := get(t, replay, "https://example.org/1", 0); !errors.Is(err, manifests.ErrOffline) {
+		t.Errorf("of the set before: %v", err)
+	}
+	if got, _, err := get(t, replay, "https://example.org/2", 0); err != nil || got != text {
+		t.Errorf("of the set now: %q, %v", got, err)
+	}
+	// What somebody else put into the old set is not deleted.
+	write(t, filepath.Join(root.Name(), "manifests/acme/foreign"), "keep")
+	if err := record(t, root, "manifests/acme", "https://example.org/3", text); err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob(filepath.Join(root.Name(), "manifests/acme.old-*/*"))
+	if err != nil || len(found) != 1 || filepath.Base(found[0]) != "foreign" {
+		t.Errorf("of the old set stayed %v, %v", found, err)
+	}
+}
+
+func TestSaveFails(t *testing.T) {
+	root := openRoot(t)
+	if err := record(t, root, "missing/acme", "https://example.org/1", text); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without a parent: %v", err)
+	}
+	if err := record(t, root, "../acme", "https://example.org/1", text); err == nil {
+		t.Error("outside the root: no error")
+	}
+	if names := list(t, root, "."); names != "manifests" {
+		t.Errorf("left behind: %s", names)
+	}
+}
+
+func TestSaveAtTheSameTime(t *testing.T) {
+	root := openRoot(t)
+	var wait sync.WaitGroup
+	for i := range 3 {
+		wait.Go(func() {
+			if err := record(t, root, "manifests/acme", fmt.Sprintf("https://example.org/%d", i), text); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	if names := list(t, root, "manifests"); names != "acme" {
+		t.Errorf("left: %s", names)
+	}
+	if names := strings.Fields(list(t, root, "manifests/acme")); len(names) != 1 {
+		t.Errorf("the set is a mixture: %v", names)
+	}
+}
+
+func TestRecorderCeilings(t *testing.T) {
+	for name, c := range map[string]struct {
+		documents, size int
+		ok              bool
+	}{
+		"as many as may be": {maxDocuments, 1, true},
+		"one too many":      {maxDocuments + 1, 1, false},
+		"as much as may be": {4, 16 << 20, true},
+		"a byte too much":   {5, 16 << 20, false},
+	} {
+		root, far := openRoot(t), shelf{}
+		recorder := &Recorder{From: far}
+		data := make([]byte, c.size)
+		for i := range c.documents {
+			ref := fmt.Sprintf("https://example.org/%d", i)
+			far[ref] = data
+			for range 2 { // the second time replaces the first
+				if _, _, err := get(t, recorder, ref, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		err := recorder.Save(root, "set")
+		if large := new(manifests.TooLargeError); c.ok && err != nil || !c.ok && !errors.As(err, &large) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestReplayTrustsNothing(t *testing.T) {
+	root := openRoot(t)
+	const ref = "https://example.org/1"
+	if err := record(t, root, "manifests/acme", ref, text); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(root.Name(), "manifests/acme", recordName(ref))
+	replay := Replay{root, "manifests/acme"}
+	if err := os.Truncate(file, manifests.MaxManifest+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := get(t, replay, ref, 0); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("a copy over the ceiling: %v", err)
+	}
+	for name, make := range map[string]func() error{
+		"a directory":           func() error { return os.Mkdir(file, 0o700) },
+		"a link out of the set": func() error { return os.Symlink("/dev/zero", file) },
+	} {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		if err := make(); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := get(t, replay, ref, 0); !errors.Is(err, manifests.ErrUnreachable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
