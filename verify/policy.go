@@ -3,7 +3,6 @@ package verify
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -11,12 +10,6 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
-)
-
-// Ceilings for a block of signatures, before armor and after.
-const (
-	maxSignatureBlock   = 64 << 10 // bytes
-	maxSignaturePackets = 16
 )
 
 // Use says what a signature is for, and so which time rule judges its key.
@@ -98,40 +91,6 @@ func (p Policy) Clearsigned(name string, msg []byte) (Document, error) {
 	}
 	return Document{message.text, Evidence{Kind: ByClearsigned, Name: name, Digest: DigestOf(message.text),
 		Signers: signers, Notes: notes(signers)}}, nil
-}
-
-// signatureBlock frames a block of signatures: binary packets, or one armor
-// block with nothing around it but white space.
-func signatureBlock(block []byte) ([]rawPacket, error) {
-	if len(block) > maxSignatureBlock {
-		return nil, fmt.Errorf("the signature is over the limit of %d bytes", maxSignatureBlock)
-	}
-	if isBlank(block) {
-		return nil, errors.New("the signature is empty")
-	}
-	if block[0]&0x80 == 0 {
-		decoded, rest, err := dearmor(armorSignature, bytes.TrimLeft(block, " \t\r\n"))
-		if err != nil {
-			return nil, fmt.Errorf("the signature is malformed: %w", err)
-		}
-		if !isBlank(rest) {
-			return nil, errors.New("something follows the signature's armor")
-		}
-		block = decoded
-	}
-	packets, err := splitPackets(block, maxSignaturePackets)
-	if err != nil {
-		return nil, fmt.Errorf("the signature is malformed: %w", err)
-	}
-	if len(packets) == 0 {
-		return nil, errors.New("the signature is empty")
-	}
-	for _, raw := range packets {
-		if raw.tag != tagSignature {
-			return nil, fmt.Errorf("a packet of type %d stands among the signatures", raw.tag)
-		}
-	}
-	return packets, nil
 }
 
 // An attempt is one signature on its way to being accepted or refused.
