@@ -81,6 +81,7 @@ func (h Hint) Absent(channel string, r Request, c Choice) error {
 	if c.Missing != nil {
 		return c.Missing
 	}
+	r.Version = c.Version
 	return h.missing(channel, r, nil)
 }
 

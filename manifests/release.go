@@ -62,10 +62,14 @@ type TreeHash struct {
 
 // Layout says how an artifact becomes files of the prefix.
 type Layout struct {
-	Format string   `json:"format"`          // one of Formats
-	Strip  int      `json:"strip,omitempty"` // leading path elements to drop
-	Into   string   `json:"into,omitempty"`  // directory below the prefix; for format "file" the file's whole path
-	Exec   []string `json:"exec,omitempty"`  // patterns of files to make executable, for archives that hold no modes: path.Match below the prefix, and a last element "**" means everything below
+	Format string `json:"format"`          // one of Formats
+	Strip  int    `json:"strip,omitempty"` // leading path elements to drop
+	Into   string `json:"into,omitempty"`  // directory below the prefix; for format "file" the file's whole path
+	// Exec names the files to make executable: path.Match patterns below the
+	// prefix, in which a last element "**" means everything below. Where it
+	// names any, the archive's own modes do not count: they are missing, or not
+	// proved, as a content hash does not cover them.
+	Exec []string `json:"exec,omitempty"`
 	// Skip names files of the archive that are not installed: path.Match
 	// patterns over the archive's own names, before Strip. Rust's components
 	// carry their installer's bookkeeping beside what they install.

@@ -1,6 +1,7 @@
 package verifytest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -20,9 +21,9 @@ import (
 type ChecksumDB struct {
 	Key     string // the verifier key
 	signer  string
-	server  *sumdb.TestServer
-	handler http.Handler
+	log     *sumdb.TestServer
 	records map[module.Version]string
+	heads   []string // the keys that sign tree heads
 }
 
 // NewChecksumDB makes an empty database with a fresh key.
@@ -40,16 +41,52 @@ func NewChecksumDB(tb testing.TB, name string) *ChecksumDB {
 func (db *ChecksumDB) Twin() *ChecksumDB { return newChecksumDB(db.signer, db.Key) }
 
 func newChecksumDB(signer, verifier string) *ChecksumDB {
-	db := &ChecksumDB{Key: verifier, signer: signer, records: make(map[module.Version]string)}
-	db.server = sumdb.NewTestServer(signer, func(path, version string) ([]byte, error) {
+	db := &ChecksumDB{Key: verifier, signer: signer, records: make(map[module.Version]string), heads: []string{signer}}
+	db.log = sumdb.NewTestServer(signer, func(path, version string) ([]byte, error) {
 		text, ok := db.records[module.Version{Path: path, Version: version}]
 		if !ok {
 			return nil, fs.ErrNotExist
 		}
 		return []byte(text), nil
 	})
-	db.handler = sumdb.NewServer(db.server)
 	return db
+}
+
+// SignedBy is the same log with its tree heads signed by the keys of others
+// instead of its own; by nobody if there are none.
+func (db *ChecksumDB) SignedBy(others ...*ChecksumDB) *ChecksumDB {
+	view := *db
+	view.heads = nil
+	for _, other := range others {
+		view.heads = append(view.heads, other.signer)
+	}
+	return &view
+}
+
+// ops is the log with the tree head signed anew.
+type ops struct {
+	*sumdb.TestServer
+	db *ChecksumDB
+}
+
+func (o ops) Signed(ctx context.Context) ([]byte, error) {
+	head, err := o.TestServer.Signed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	text, _, _ := bytes.Cut(head, []byte("\n\n"))
+	if len(o.db.heads) == 0 {
+		return append(text, '\n'), nil
+	}
+	var signers []note.Signer
+	for _, key := range o.db.heads {
+		signer, err := note.NewSigner(key)
+		if err != nil {
+			return nil, err
+		}
+		signers = append(signers, signer)
+	}
+	return note.Sign(&note.Note{Text: string(text) + "\n"}, signers...)
 }
 
 // Add appends a record that states h1 as the hash of path at version.
@@ -57,7 +94,7 @@ func (db *ChecksumDB) Add(tb testing.TB, path, version, h1 string) {
 	tb.Helper()
 	m := module.Version{Path: path, Version: version}
 	db.records[m] = fmt.Sprintf("%s %s %s\n%s %s/go.mod %s\n", path, version, h1, path, version, h1)
-	if _, err := db.server.Lookup(context.Background(), m); err != nil {
+	if _, err := db.log.Lookup(context.Background(), m); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -72,12 +109,14 @@ func (db *ChecksumDB) Fill(tb testing.TB, n int) {
 }
 
 // ServeHTTP answers as the database does.
-func (db *ChecksumDB) ServeHTTP(w http.ResponseWriter, r *http.Request) { db.handler.ServeHTTP(w, r) }
+func (db *ChecksumDB) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	sumdb.NewServer(ops{db.log, db}).ServeHTTP(w, r)
+}
 
 // Read is ServeHTTP without a network. A missing path is fs.ErrNotExist.
 func (db *ChecksumDB) Read(_ context.Context, path string, _ int64) ([]byte, error) {
 	answer := httptest.NewRecorder()
-	db.handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
+	db.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
 	switch answer.Code {
 	case http.StatusOK:
 		return answer.Body.Bytes(), nil
