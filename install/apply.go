@@ -69,8 +69,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 		return Result{}, false, err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	data, err := i.create(dataDir)
-	if err != nil {
+	if _, err := i.create(dataDir); err != nil {
 		return Result{}, false, err
 	}
 	if res, err = i.repair(ctx); err != nil {
@@ -82,8 +81,8 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	}
 	change := p.Change
 	change.Remove = slices.DeleteFunc(slices.Clone(change.Remove), func(id record.ID) bool {
-		_, exists := s.Receipts[id]
-		return !exists // the repair finished it
+		r, exists := s.Receipts[id]
+		return !exists || r.Removed // the repair finished it
 	})
 	if *p, err = plan.Make(s, change); err != nil {
 		return res, false, err
@@ -116,21 +115,15 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 		}
 		next.Number = max(next.Number, highest+1)
 	}
+	if err := i.ready(next); err != nil {
+		return res, false, err
+	}
 	if err := ctx.Err(); err != nil {
 		return res, false, err
 	}
-	for n, in := range p.Install {
-		if err := i.store().Publish(staged[releaseName(in.Release)].take(), fresh[n]); err != nil {
-			return res, false, err
-		}
-	}
-	if p.Goto == 0 {
-		if err := i.store().Prepare(next); err != nil {
-			return res, false, err
-		}
-	}
-	if err := errors.Join(rootfs.SyncDir(data, "."), i.store().Switch(next.Number)); err != nil {
-		return res, false, err
+	if err := i.publish(*p, next, staged, fresh); err != nil {
+		_, undo := i.repair(context.WithoutCancel(ctx))
+		return res, false, errors.Join(err, undo)
 	}
 	// From here on the change has happened. What follows brings the rest into
 	// line; interrupted, the next writer's repair goes on from here.
@@ -139,6 +132,35 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	res.Removed = append(res.Removed, tidied.Removed...)
 	res.Kept = append(res.Kept, tidied.Kept...)
 	return res, false, err
+}
+
+// ready finds before anything is changed whether the bin directory can be
+// brought into line with g.
+func (i *Installer) ready(g record.Generation) error {
+	if len(g.Links) == 0 {
+		return nil
+	}
+	bin, err := i.create(binDir)
+	if err != nil {
+		return err
+	}
+	return rootfs.Probe(bin)
+}
+
+// publish puts the staged releases in place and switches to next: the commit.
+func (i *Installer) publish(p plan.Plan, next record.Generation, staged map[string]*stagedRelease, fresh []record.Receipt) error {
+	for n, in := range p.Install {
+		stage := staged[releaseName(in.Release)].take()
+		if err := i.store().Publish(stage, fresh[n]); err != nil {
+			return errors.Join(err, stage.Discard())
+		}
+	}
+	if p.Goto == 0 {
+		if err := i.store().Prepare(next); err != nil {
+			return err
+		}
+	}
+	return i.store().Switch(next.Number)
 }
 
 // tidy makes everything else agree with generation g, which is current: its
@@ -298,15 +320,20 @@ func (i *Installer) progress(stage, name string, done, total int64) {
 	i.o.Progress(Progress{Stage(stage), name, done, total})
 }
 
-// space finds before anything is written whether the toolchain fits.
+// space finds before anything is fetched whether the toolchain can be written
+// and fits.
 func (i *Installer) space(r manifests.Release) error {
 	var need int64
 	for _, a := range r.Artifacts {
 		need += max(a.Unpacked, a.Size)
 	}
-	free, _, err := rootfs.Space(i.roots.open(dataDir))
+	data := i.roots.open(dataDir)
+	if err := rootfs.Probe(data); err != nil {
+		return err
+	}
+	free, _, err := rootfs.Space(data)
 	if err != nil || free >= need {
-		return nil //nolint:nilerr // unknown free space is not a refusal; writing will tell
+		return err
 	}
 	return &download.SpaceError{Path: filepath.Join(i.o.Dirs.Data, "kist"), Need: need, Free: free}
 }

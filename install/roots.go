@@ -3,7 +3,6 @@ package install
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -72,14 +71,14 @@ func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 		host:  h,
 		dirs:  make(map[role]*os.Root),
 	}
-	m, err := thisMachine()
+	judge, err := thisJudge(h)
 	if err != nil {
 		return nil, err
 	}
 	told := make(map[string]bool)
 	places := make(map[role]place)
 	for _, which := range []role{dataDir, stateDir, cacheDir, configDir, binDir} {
-		p, err := m.judgeBase(which, r.bases[which], h)
+		p, err := judge.base(which, r.bases[which])
 		if err != nil {
 			return nil, err
 		}
@@ -105,6 +104,9 @@ func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 
 // open returns the directory of a role, or nil while it does not exist.
 func (r *roots) open(which role) *os.Root { return r.dirs[which] }
+
+// empty reports whether none of them exists.
+func (r *roots) empty() bool { return len(r.dirs) == 0 }
 
 // close closes what is open; everything may be created anew afterwards.
 func (r *roots) close() error {
@@ -162,12 +164,20 @@ func (r *roots) create(which role) (dir *os.Root, made []string, err error) {
 	return dir, made, nil
 }
 
-func (r *roots) judge(which role) (place, error) {
+func thisJudge(h Host) (*judge, error) {
 	m, err := thisMachine()
+	if err != nil {
+		return nil, err
+	}
+	return newJudge(m, h), nil
+}
+
+func (r *roots) judge(which role) (place, error) {
+	judge, err := thisJudge(r.host)
 	if err != nil {
 		return place{}, err
 	}
-	return m.judgeBase(which, r.bases[which], r.host)
+	return judge.base(which, r.bases[which])
 }
 
 // makeMissing makes what only this user may enter, but for the bin directory,
@@ -200,118 +210,4 @@ func openJudged(which role, p place) (*os.Root, error) {
 		return nil, err
 	}
 	return dir, nil
-}
-
-// A place is where a directory that was judged is, or will be.
-type place struct {
-	given    string
-	real     string // links resolved as far as it exists, the rest appended
-	at       string // real, or the nearest directory above it that exists
-	node     node   // of at
-	warnings []string
-}
-
-func (p place) exists() bool { return p.at == p.real }
-
-// judgeBase judges one base directory and kist's own directory in it, of which
-// it returns the place; for "bin" they are the same.
-func (m *machine) judgeBase(which role, base string, h Host) (place, error) {
-	outer, err := m.judgePath(which, base, h)
-	if err != nil {
-		return place{}, err
-	}
-	if which == binDir {
-		return outer, m.judgeOwner(which, outer, h)
-	}
-	own, err := m.judgePath(which, filepath.Join(base, "kist"), h)
-	if err != nil {
-		return place{}, err
-	}
-	own.warnings = append(outer.warnings, own.warnings...)
-	if err := m.judgeOwner(which, own, h); err != nil {
-		return place{}, err
-	}
-	if outer.exists() && outer.node.uid == 0 && own.exists() {
-		return own, nil // such as /opt, where an administrator made /opt/kist for this user
-	}
-	return own, m.judgeOwner(which, outer, h)
-}
-
-// judgePath judges where a directory lies, under every name it has here, and who
-// can write to it and above it.
-func (m *machine) judgePath(which role, given string, h Host) (place, error) {
-	unsafe := func(format string, args ...any) (place, error) {
-		return place{}, &UnsafeDirError{string(which), given, fmt.Sprintf(format, args...)}
-	}
-	if given == "" {
-		return unsafe("it is empty")
-	}
-	if !m.isAbs(given) {
-		return unsafe("it is not absolute")
-	}
-	p := place{given: given}
-	var err error
-	if p.real, err = m.resolve(given); err == nil {
-		p.at, p.node, err = m.nearest(p.real)
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return place{}, fmt.Errorf("%s directory %s: %w", which, given, err)
-	}
-	if err != nil {
-		return unsafe("%v", err)
-	}
-	for i, name := range m.names(p.real) {
-		c := claim{name: name, missing: p.real[len(p.at):], alias: i > 0, host: h, uid: p.node.uid}
-		if rule := m.systemPrefix(c); rule != "" {
-			return place{}, &SystemPrefixError{Role: string(which), Path: given, Is: name, Rule: rule}
-		}
-		if within := insideToolchain(name); within != "" {
-			return unsafe("it lies inside %s, which kist fills itself", within)
-		}
-	}
-	if !p.node.mode.IsDir() {
-		return unsafe("%s is not a directory", p.at)
-	}
-	if !m.hasOwners() {
-		return p, nil
-	}
-	if p.exists() && p.node.mode&0o002 != 0 {
-		return unsafe("it can be written by everyone (mode %04o)", p.node.mode.Perm())
-	}
-	p.warnings, err = m.openToAll(which, p)
-	return p, err
-}
-
-// judgeOwner asks whose p is. What does not exist will be the effective user's;
-// but root must not leave things of its own in the home of its caller.
-func (m *machine) judgeOwner(which role, p place, h Host) error {
-	owner := p.node.uid
-	switch {
-	case !m.hasOwners() || owner == h.EUID:
-		return nil
-	case h.EUID == 0 && owner != h.Caller:
-		return nil
-	case h.EUID == 0:
-		return &UnsafeDirError{string(which), p.given, fmt.Sprintf("%s belongs to user %d, who called kist through root", p.at, owner)}
-	case !p.exists():
-		return nil
-	}
-	return &UnsafeDirError{string(which), p.given, fmt.Sprintf("it belongs to user %d, not to user %d", owner, h.EUID)}
-}
-
-// openToAll warns of every directory above p in which anyone may rename things.
-func (m *machine) openToAll(which role, p place) (warnings []string, err error) {
-	for _, dir := range ancestors(p.at) {
-		if dir == p.real {
-			continue
-		}
-		n, err := m.lstat(dir)
-		if err != nil {
-			return nil, fmt.Errorf("%s directory %s: %w", which, p.given, err)
-		}
-		if n.mode&0o002 != 0 && n.mode&fs.ModeSticky == 0 {
-			warnings = append(warnings, fmt.Sprintf("%s can be written by everyone, and what kist installs lies in it", dir))
-		}
-	}
-	return warnings, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
 )
 
 // madeFile, below the state root, lists the directories that kist made on the
@@ -72,7 +73,14 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	for id, err := range s.Damaged {
 		return Result{}, &ReceiptError{id, err}
 	}
-	p, err := plan.Make(s, plan.Change{Remove: slices.Sorted(maps.Keys(s.Receipts))})
+	var all []record.ID
+	for id, r := range s.Receipts {
+		if !r.Removed {
+			all = append(all, id)
+		}
+	}
+	slices.Sort(all)
+	p, err := plan.Make(s, plan.Change{Remove: all})
 	if err != nil {
 		return Result{}, err
 	}
@@ -80,7 +88,7 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	if err != nil {
 		return res, err
 	}
-	if i.roots.open(stateDir) == nil && !self {
+	if i.roots.empty() {
 		return res, nil
 	}
 	lock, err := i.lock(ctx, "uninstall everything")
@@ -88,6 +96,9 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 		return res, err
 	}
 	err = i.removeGenerations()
+	if err == nil {
+		res.Kept, err = i.keptEarlier(res.Kept)
+	}
 	if err == nil && self {
 		var left []Drift
 		left, err = i.removeOwn()
@@ -97,6 +108,23 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 		return res, err
 	}
 	return res, i.removeMade()
+}
+
+// keptEarlier adds to kept what earlier uninstalls left in place and is still there.
+func (i *Installer) keptEarlier(kept []Drift) ([]Drift, error) {
+	receipts, _, err := i.store().Receipts()
+	if err != nil {
+		return kept, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(receipts)) {
+		told := slices.ContainsFunc(kept, func(d Drift) bool { return d.ID == id })
+		for _, e := range receipts[id].Entries {
+			if !told && e.Type != record.Dir {
+				kept = append(kept, Drift{id, filepath.Join(i.Prefix(id), filepath.FromSlash(e.Path)), "kept earlier"})
+			}
+		}
+	}
+	return kept, nil
 }
 
 // removeGenerations takes away the current link, every generation and the

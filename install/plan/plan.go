@@ -170,11 +170,11 @@ func (p *Plan) remove(s State, ids []record.ID) error {
 	gone := map[record.ID]bool{}
 	for _, id := range ids {
 		r, ok := s.Receipts[id]
-		if !ok {
+		if !ok || r.Removed {
 			return &NotInstalledError{Name: string(id)}
 		}
 		for other, o := range s.Receipts {
-			if o.Ref() == r.Ref() {
+			if o.Ref() == r.Ref() && !o.Removed {
 				gone[other] = true
 			}
 		}

@@ -198,3 +198,14 @@ func named(name string, err error) error {
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }
+
+// Probe reports whether names can be made in root, by making one and taking it
+// away: permissions, a read-only or full file system, a quota.
+func Probe(root *os.Root) error {
+	temp := tempBeside(".")
+	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return named(".", err)
+	}
+	return errors.Join(f.Close(), root.Remove(temp))
+}

@@ -223,3 +223,24 @@ func TestSpace(t *testing.T) {
 		t.Errorf("Space = %d bytes, %d inodes, %v", free, inodes, err)
 	}
 }
+
+func TestProbe(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := Probe(root); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("the probe left %v, %v", left, err)
+	}
+	if err := os.Remove(dir); err != nil { // nothing can be made in a directory that is gone
+		t.Fatal(err)
+	}
+	if err := Probe(root); err == nil {
+		t.Error("a removed directory passed the probe")
+	}
+}

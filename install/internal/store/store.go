@@ -196,7 +196,10 @@ func (s Store) Prepare(g record.Generation) error {
 	if err := rootfs.SyncDir(s.Data, path.Join(dir, "bin")); err != nil {
 		return err
 	}
-	return rootfs.WriteFile(s.Data, path.Join(dir, generationFile), data, 0o600)
+	if err := rootfs.WriteFile(s.Data, path.Join(dir, generationFile), data, 0o600); err != nil {
+		return err
+	}
+	return rootfs.SyncDir(s.Data, Generations)
 }
 
 // Switch makes generation n current: THE commit.
