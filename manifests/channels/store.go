@@ -83,39 +83,31 @@ func (s Store) Get(name string) (Channel, error) {
 	return Channel{}, &UnknownChannelError{name, manifests.Near(name, names)}
 }
 
-// Keys returns the stored certificates of c's pins. One that is missing is an
-// error: a keyring with fewer keys than were pinned is not what the user chose.
-func (s Store) Keys(c Channel) ([][]byte, error) {
+// Keyring reads the stored certificates of c's pins. One that is missing or
+// damaged is an error: a keyring with fewer keys than were pinned is not what
+// the user chose.
+func (s Store) Keyring(c Channel) (*verify.Keyring, error) {
 	var files [][]byte
 	for _, pin := range c.Pins {
-		data, err := s.Key(pin.Primary)
+		name := keyFile(pin.Primary)
+		data, err := s.readFile(name, MaxKey)
 		if err != nil {
-			return nil, err
+			return nil, &SettingsError{name, err}
 		}
 		files = append(files, data)
 	}
-	return files, nil
+	ring, err := verify.NewKeyring(c.Pins, files...)
+	if err != nil {
+		return nil, fmt.Errorf("channel %s: %w", c.Name, err)
+	}
+	return ring, nil
 }
 
-// Key returns one stored certificate; where there is none the error matches
-// fs.ErrNotExist.
-func (s Store) Key(primary verify.Fingerprint) ([]byte, error) {
-	name, err := keyFile(primary)
-	if err != nil {
-		return nil, err
-	}
-	data, err := durable.ReadFile(s.Root, name, MaxKey, &manifests.TooLargeError{Name: name, Limit: MaxKey})
-	if err != nil {
-		return nil, &SettingsError{name, err}
-	}
-	return data, nil
-}
-
-// Put stores c and the armored certificates of keys by primary fingerprint, the
-// keys first, so that no channel is ever without its keys. Every pin of c needs
-// one, given now or stored before. A stored certificate is replaced by the one
-// given: whoever refreshes a key merges the two beforehand.
-func (s Store) Put(c Channel, keys map[verify.Fingerprint][]byte) error {
+// Put stores c, and of keys the certificates that c pins. A certificate stored
+// before, perhaps for another channel, is merged with the copy given and never
+// replaced, so that a revocation once seen stays. The keys are written first: no
+// channel is ever without its keys.
+func (s Store) Put(c Channel, keys *verify.Keyring) error {
 	data, err := c.encode()
 	if err != nil {
 		return fmt.Errorf("channel %s: %w", c.Name, err)
@@ -125,26 +117,43 @@ func (s Store) Put(c Channel, keys map[verify.Fingerprint][]byte) error {
 			return err
 		}
 	}
+	given := map[verify.Fingerprint][]byte{}
+	armored := keys.Export()
+	for i, certificate := range keys.Certificates() {
+		given[certificate.Fingerprint] = armored[i]
+	}
 	for _, pin := range c.Pins {
-		armored, given := keys[pin.Primary]
-		if !given {
-			if _, err := s.Key(pin.Primary); err != nil {
-				return err
-			}
-			continue
+		if given[pin.Primary] == nil {
+			return fmt.Errorf("channel %s: the certificate of key %s was not given", c.Name, pin.Primary)
 		}
-		name, err := keyFile(pin.Primary)
-		if err != nil {
-			return err
-		}
-		if len(armored) == 0 || len(armored) > MaxKey {
-			return &SettingsError{name, fmt.Errorf("%d bytes, want 1 to %d", len(armored), MaxKey)}
-		}
-		if err := durable.Write(s.Root, name, armored, 0o600); err != nil {
+		if err := s.putKey(pin.Primary, given[pin.Primary]); err != nil {
 			return err
 		}
 	}
 	return durable.Write(s.Root, settingsFile(c.Name), data, 0o600)
+}
+
+func (s Store) putKey(primary verify.Fingerprint, armored []byte) error {
+	name := keyFile(primary)
+	stored, err := s.readFile(name, MaxKey)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return &SettingsError{name, err}
+	default:
+		both, err := verify.OpenKeyring(stored, armored)
+		if err != nil {
+			return &SettingsError{name, err}
+		}
+		if all := both.Certificates(); len(all) != 1 || all[0].Fingerprint != primary {
+			return &SettingsError{name, fmt.Errorf("it holds another key than %s", primary)}
+		}
+		armored = both.Export()[0]
+	}
+	if len(armored) > MaxKey {
+		return &SettingsError{name, &manifests.TooLargeError{Name: name, Limit: MaxKey}}
+	}
+	return durable.Write(s.Root, name, armored, 0o600)
 }
 
 // Remove forgets the channel called name, whether or not its settings can be
@@ -192,7 +201,7 @@ func (s Store) read(name string) (Channel, error) {
 		return Channel{}, fmt.Errorf("channel %w", err)
 	}
 	file := settingsFile(name)
-	data, err := durable.ReadFile(s.Root, file, MaxSettings, &manifests.TooLargeError{Name: file, Limit: MaxSettings})
+	data, err := s.readFile(file, MaxSettings)
 	if err != nil {
 		return Channel{}, &SettingsError{file, err}
 	}
@@ -223,12 +232,10 @@ func (s Store) stems(dir, suffix string) ([]string, error) {
 
 func settingsFile(name string) string { return settingsDir + "/" + name + ".toml" }
 
-// keyFile is where the certificate of a primary key is; only a full
-// fingerprint ever becomes a path.
-func keyFile(primary verify.Fingerprint) (string, error) {
-	f, err := verify.ParseFingerprint(string(primary))
-	if err != nil {
-		return "", err
-	}
-	return keysDir + "/" + string(f) + ".asc", nil
+// keyFile is where the certificate of a primary key is. Pins are validated
+// before they come here: only a full fingerprint ever becomes a path.
+func keyFile(primary verify.Fingerprint) string { return keysDir + "/" + string(primary) + ".asc" }
+
+func (s Store) readFile(name string, limit int64) ([]byte, error) {
+	return durable.ReadFile(s.Root, name, limit, &manifests.TooLargeError{Name: name, Limit: limit})
 }
