@@ -97,10 +97,8 @@ func TestGenerationRoundTrip(t *testing.T) {
 
 func TestIDsAreOnePathElement(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		version := rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9._+~:-]{0,30}`).Draw(t, "version")
-		if manifests.ValidVersion(version) != nil {
-			t.Skip("not a version")
-		}
+		version := rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9._+~:-]{0,30}`).
+			Filter(func(s string) bool { return manifests.ValidVersion(s) == nil }).Draw(t, "version")
 		id := NewID("acme", "zig", version, [4]byte{1, 2, 3, 4})
 		if !id.Valid() || strings.ContainsAny(string(id), "/:~ABCDEFGHIJKLMNOPQRSTUVWXYZ") || !strings.HasSuffix(string(id), "-01020304") {
 			t.Fatalf("%q is no id", id)
