@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +20,6 @@ type machine struct {
 	// final resolves a path by the system's own means; nil on Unix, where
 	// lstat and readlink serve.
 	final func(name string) (string, error)
-	homes map[string][]string // what homeNames found
 }
 
 // A node is what lstat says of a file. dev and ino are zero where the system has none.
@@ -26,17 +27,13 @@ type node struct {
 	mode     fs.FileMode
 	uid      int
 	dev, ino uint64
-	info     fs.FileInfo // for os.SameFile; nil in tests that describe a machine
+	info     fs.FileInfo // for os.SameFile
 }
 
+func (n node) openToAll() bool { return n.mode&0o002 != 0 }
+
+// hasOwners reports whether lstat says whose a file is and who may write to it.
 func (m *machine) hasOwners() bool { return m.goos != "windows" }
-
-func (m *machine) isAbs(name string) bool {
-	if m.goos != "windows" {
-		return path.IsAbs(name)
-	}
-	return len(name) > 2 && name[1] == ':' && strings.ContainsRune(`\/`, rune(name[2])) || strings.HasPrefix(name, `\\`)
-}
 
 // resolve follows every link of name as the system would, as far as it exists,
 // and appends the rest: a dangling link resolves to the path it points to.
@@ -92,105 +89,32 @@ func (m *machine) resolve(name string) (string, error) {
 
 // nearest returns real, or the nearest path above it that exists.
 func (m *machine) nearest(real string) (string, node, error) {
-	for at := real; ; at = m.parent(at) {
+	for at := real; ; at = filepath.Dir(at) {
 		n, err := m.lstat(at)
-		if !errors.Is(err, fs.ErrNotExist) || at == m.parent(at) {
+		if !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at) {
 			return at, n, err
 		}
 	}
 }
 
-func (m *machine) parent(name string) string {
-	if m.goos != "windows" {
-		return path.Dir(name)
-	}
-	if i := strings.LastIndexByte(name, '\\'); i > len(`C:\`)-1 {
-		return name[:i]
-	}
-	return name[:min(len(name), len(`C:\`))]
-}
-
-// names returns every name that the directory real, a resolved path, has on this
-// machine: itself first, then those that mounts give it.
-func (m *machine) names(real string) []string {
-	names := []string{real}
-	add := func(name string) {
-		for _, have := range names {
-			if have == name {
-				return
-			}
-		}
-		names = append(names, name)
-	}
-	if m.goos == "windows" {
-		return names
-	}
-	if at, ok := m.mountOf(real); ok {
-		inside := path.Join(at.root, real[len(strings.TrimSuffix(at.point, "/")):])
-		for _, other := range m.mounts {
-			if other.dev == at.dev && within(inside, other.root) {
-				add(path.Join(other.point, inside[len(strings.TrimSuffix(other.root, "/")):]))
-			}
-		}
-	}
-	known := m.knownNodes()
-	for _, dir := range ancestors(real) {
-		n, err := m.lstat(dir)
-		if err != nil || n.ino == 0 || dir == "/" {
-			continue
-		}
-		for _, k := range known {
-			if k.node.dev == n.dev && k.node.ino == n.ino {
-				add(path.Join(k.name, real[len(dir):]))
-			}
-		}
-	}
-	return names
-}
-
-type knownNode struct {
+// A landmark is a directory of the system.
+type landmark struct {
 	name string
 	node node
 }
 
-// knownNodes are the system's directories, as far as they exist.
-func (m *machine) knownNodes() []knownNode {
-	var known []knownNode
-	lists := [][]string{{"/"}, unixPrefixes, landmarks}
-	if m.goos == "darwin" {
-		lists = append(lists, macPrefixes)
-	}
-	for _, list := range lists {
-		for _, name := range list {
-			real, err := m.resolve(name)
-			if err != nil {
-				continue
-			}
-			if n, err := m.lstat(real); err == nil {
-				known = append(known, knownNode{name, n})
-			}
+// landmarks are the directories of the system that exist, links resolved.
+func (m *machine) landmarks() (found []landmark) {
+	for _, name := range slices.Concat(wellKnown, unixPrefixes, macPrefixes) {
+		real, err := m.resolve(name)
+		if err != nil {
+			continue
+		}
+		if n, err := m.lstat(real); err == nil {
+			found = append(found, landmark{name, n})
 		}
 	}
-	return known
-}
-
-// homeNames returns every name of the home directory that the user database gives.
-func (m *machine) homeNames(home string) []string {
-	if !path.IsAbs(home) || path.Clean(home) == "/" {
-		return nil
-	}
-	if names, ok := m.homes[home]; ok {
-		return names
-	}
-	names := []string{path.Clean(home)}
-	if real, err := m.resolve(home); err == nil {
-		names = append(names, m.names(real)...)
-	}
-	if m.homes == nil {
-		m.homes = make(map[string][]string)
-	}
-	m.homes[home] = names
-	return names
+	return found
 }
 
 // A mount is one line of the table of mounts: the directory root of the file
@@ -218,6 +142,23 @@ func parseMounts(table string) ([]mount, error) {
 }
 
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`, `\043`, "#")
+
+// mountNames are the names that the table of mounts gives to real besides: the
+// same directory of the same file system, reached through each other mount that
+// shows it.
+func (m *machine) mountNames(real string) (names []string) {
+	at, ok := m.mountOf(real)
+	if !ok {
+		return nil
+	}
+	inside := path.Join(at.root, real[len(strings.TrimSuffix(at.point, "/")):])
+	for _, other := range m.mounts {
+		if other.id != at.id && other.dev == at.dev && within(inside, other.root) {
+			names = append(names, path.Join(other.point, inside[len(strings.TrimSuffix(other.root, "/")):]))
+		}
+	}
+	return names
+}
 
 // mountOf returns the mount that real is seen through: the way down from "/",
 // where at each directory a mount may hide what was there, and another that one.

@@ -2,6 +2,7 @@ package install
 
 import (
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,12 +12,12 @@ var (
 	unixPrefixes = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/boot", "/dev", "/proc", "/sys"}
 	macPrefixes  = []string{"/System", "/Library", "/Applications"}
 
-	// Directories of people below /var.
+	// People's directories below /var.
 	varHomes = []string{"/var/home", "/var/roothome", "/var/opt", "/var/srv", "/var/mnt"}
 
-	// Below the prefixes, where a mount may show the system under another name
-	// and the table of mounts does not tell (in a chroot).
-	landmarks = []string{"/run", "/var", "/var/lib", "/var/cache", "/var/log", "/var/spool",
+	// Directories that are recognized by device and inode besides the prefixes,
+	// where no table of mounts tells that they are shown elsewhere.
+	wellKnown = []string{"/", "/run", "/var", "/var/lib", "/var/cache", "/var/log", "/var/spool",
 		"/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/include", "/usr/share", "/usr/local"}
 )
 
@@ -25,77 +26,71 @@ var (
 type claim struct {
 	name    string
 	missing string // the end of name that does not exist yet
-	alias   bool   // name is not the path that was given, resolved, but another of the same directory
-	host    Host
-	uid     int // owner of the part that exists
+	alias   bool   // name is not the resolved path itself but another name of the same directory
+	uid     int    // owner of the part that exists
 }
 
+// existing is the part of the name that exists.
+func (c claim) existing() string { return strings.TrimSuffix(c.name, c.missing) }
+
 // systemPrefix returns the system prefix that c lies in, or "".
-func (m *machine) systemPrefix(c claim) string {
-	switch m.goos {
+func (j *judge) systemPrefix(c claim) string {
+	switch j.goos {
 	case "windows":
 		return windowsPrefix(c.name)
 	case "darwin":
-		return first(m.unixPrefix(c), prefixOf(c.name, macPrefixes), m.macVar(c))
+		return first(unixPrefix(c.name), prefixOf(c.name, macPrefixes), j.macVar(c))
 	}
-	return first(m.unixPrefix(c), m.run(c), m.linuxVar(c))
+	return first(unixPrefix(c.name), j.run(c), j.linuxVar(c))
 }
 
-func (m *machine) unixPrefix(c claim) string {
-	if c.name == "/" {
+func unixPrefix(name string) string {
+	if name == "/" {
 		return "/"
 	}
-	return prefixOf(c.name, unixPrefixes)
+	return prefixOf(name, unixPrefixes)
 }
 
-func (m *machine) run(c claim) string {
-	if !within(c.name, "/run") || c.shown(m, "/run") ||
-		prefixOf(c.name, []string{"/run/media", "/run/user/" + strconv.Itoa(c.host.EUID)}) != "" {
+func (j *judge) run(c claim) string {
+	switch {
+	case !within(c.name, "/run"), within(c.name, "/run/media"), within(c.name, "/run/user/"+strconv.Itoa(j.host.EUID)):
 		return ""
+	case c.alias && (j.ownBelow(c, "/run") || j.inHome(c, "/run")):
+		return "" // toolbox and distrobox show below /run/host, schroot below /run/schroot, what is this user's elsewhere
 	}
 	return "/run"
 }
 
-func (m *machine) linuxVar(c claim) string {
-	existing := strings.TrimSuffix(c.name, c.missing)
+func (j *judge) linuxVar(c claim) string {
 	switch {
-	case !within(c.name, "/var"), prefixOf(c.name, varHomes) != "", c.inHome(m, "/var"), c.shown(m, "/var"):
+	case !within(c.name, "/var"), prefixOf(c.name, varHomes) != "", j.inHome(c, "/var"), j.ownBelow(c, "/var"):
 		return ""
-	case below(c.name, "/var/tmp") && (existing == "/var/tmp" || below(existing, "/var/tmp") && c.uid == c.host.EUID):
-		return "" // made there by this user, or about to be
-	case c.host.EUID != 0 && c.uid == c.host.EUID && below(existing, "/var"):
+	case below(c.existing(), "/var/tmp") && c.uid == j.host.EUID:
 		return ""
+	case c.existing() == "/var/tmp" && c.missing != "":
+		return "" // about to be this user's own
 	}
 	return "/var"
 }
 
-func (m *machine) macVar(c claim) string {
+func (j *judge) macVar(c claim) string {
 	for _, v := range []string{"/private/var", "/var"} {
-		if within(c.name, v) && !within(c.name, v+"/folders") && !c.inHome(m, v) {
+		if within(c.name, v) && !within(c.name, v+"/folders") && !j.inHome(c, v) {
 			return v
 		}
 	}
 	return ""
 }
 
-// inHome reports whether c lies in the home that the user database gives, and
-// that home deeper than prefix.
-func (c claim) inHome(m *machine, prefix string) bool {
-	for _, home := range m.homeNames(c.host.Home) {
-		if below(home, prefix) && within(c.name, home) {
-			return true
-		}
-	}
-	return false
+// ownBelow reports whether c is a directory of a user other than root, deeper than prefix.
+func (j *judge) ownBelow(c claim, prefix string) bool {
+	return j.host.EUID != 0 && c.uid == j.host.EUID && below(c.existing(), prefix)
 }
 
-// shown reports whether c is only another view of what is this user's elsewhere:
-// toolbox and distrobox show the host's homes below /run/host, snap below
-// /var/lib/snapd/hostfs, schroot below /run/schroot.
-func (c claim) shown(m *machine, prefix string) bool {
-	existing := strings.TrimSuffix(c.name, c.missing)
-	own := c.host.EUID != 0 && c.uid == c.host.EUID && below(existing, prefix)
-	return c.alias && (own || c.inHome(m, prefix))
+// inHome reports whether c lies in the home that the user database gives, and
+// that home deeper than prefix.
+func (j *judge) inHome(c claim, prefix string) bool {
+	return slices.ContainsFunc(j.homes, func(home string) bool { return below(home, prefix) && within(c.name, home) })
 }
 
 // insideToolchain returns the directory of an installed toolchain, or of one that
@@ -103,29 +98,31 @@ func (c claim) shown(m *machine, prefix string) bool {
 func insideToolchain(name string) string {
 	elements := strings.Split(strings.ReplaceAll(name, `\`, "/"), "/")
 	for i := 0; i+2 < len(elements); i++ {
-		if strings.EqualFold(elements[i], "kist") && (strings.EqualFold(elements[i+1], "prefixes") || strings.EqualFold(elements[i+1], "stage")) {
+		if elements[i] == "kist" && (elements[i+1] == "prefixes" || elements[i+1] == "stage") {
 			return strings.Join(elements[:i+3], "/")
 		}
 	}
 	return ""
 }
 
-// windowsPrefix judges a resolved Windows path in any spelling: \\?\ forms,
-// administrative shares, either slash, either case, trailing dots.
+// windowsPrefix judges a resolved Windows path in any spelling: with a \\?\ in
+// front, as an administrative share (\\host\c$), in either case, with either
+// slash, with the trailing dots and blanks that Windows drops.
 func windowsPrefix(name string) string {
 	name = strings.ToLower(strings.ReplaceAll(name, "/", `\`))
+	if rest, ok := strings.CutPrefix(name, `\\?\unc`); ok {
+		name = `\` + rest
+	}
 	name = strings.TrimPrefix(strings.TrimPrefix(name, `\\?\`), `\\.\`)
-	name = strings.Replace(name, `unc\`, `\\`, strings.Count(name[:min(4, len(name))], `unc\`))
+	drive, rest, _ := strings.Cut(name, `\`)
 	if share, ok := strings.CutPrefix(name, `\\`); ok {
 		_, share, _ = strings.Cut(share, `\`)
-		drive, rest, _ := strings.Cut(share, `\`)
+		drive, rest, _ = strings.Cut(share, `\`)
 		if !strings.HasSuffix(drive, "$") {
 			return ""
 		}
-		name = strings.TrimSuffix(drive, "$") + `:\` + rest
 	}
-	drive, rest, _ := strings.Cut(name, `:`)
-	drive = strings.ToUpper(drive) + `:\`
+	drive = strings.ToUpper(strings.TrimRight(drive, ":$")) + `:\`
 	top, _, _ := strings.Cut(strings.TrimLeft(rest, `\`), `\`)
 	top = strings.TrimRight(top, ". ")
 	switch {
@@ -133,7 +130,7 @@ func windowsPrefix(name string) string {
 		return drive
 	case top == "windows":
 		return drive + "Windows"
-	case strings.HasPrefix(top, "program files"), strings.HasPrefix(top, "progra~"):
+	case strings.HasPrefix(top, "program files"):
 		return drive + "Program Files"
 	}
 	return ""

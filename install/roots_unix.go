@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-func thisMachine() (*machine, error) {
+func thisMachine() (machine, error) {
 	mounts, err := thisMounts()
 	if err != nil {
-		return nil, err
+		return machine{}, err
 	}
-	return &machine{goos: runtime.GOOS, lstat: lstat, readlink: os.Readlink, mounts: mounts}, nil
+	return machine{goos: runtime.GOOS, lstat: lstat, readlink: os.Readlink, mounts: mounts}, nil
 }
 
 func lstat(name string) (node, error) {

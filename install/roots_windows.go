@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-func thisMachine() (*machine, error) {
-	return &machine{goos: "windows", lstat: lstat, readlink: os.Readlink, final: finalPath}, nil
+func thisMachine() (machine, error) {
+	return machine{goos: "windows", lstat: lstat, readlink: os.Readlink, final: finalPath}, nil
 }
 
 func lstat(name string) (node, error) {

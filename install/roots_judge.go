@@ -1,0 +1,182 @@
+package install
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+)
+
+// A judge decides, for one user on one machine, which directories may be kist's.
+type judge struct {
+	machine
+	host   Host
+	system []landmark // the system's directories, as they are here
+	homes  []string   // every name of the home in the user database
+}
+
+func newJudge(m machine, h Host) *judge {
+	j := &judge{machine: m, host: h}
+	if j.hasOwners() {
+		j.system = m.landmarks()
+		j.homes = j.homeNames()
+	}
+	return j
+}
+
+// A place is where a directory that was judged is, or will be.
+type place struct {
+	given    string
+	real     string // links resolved as far as it exists, the rest appended
+	at       string // real, or the nearest directory above it that exists
+	node     node   // of at
+	warnings []string
+}
+
+func (p place) exists() bool { return p.at == p.real }
+
+// base judges one base directory and kist's own directory in it, of which it
+// returns the place; for the bin directory they are the same.
+func (j *judge) base(which role, base string) (place, error) {
+	outer, err := j.path(which, base)
+	if err != nil {
+		return place{}, err
+	}
+	if which == binDir {
+		return outer, j.owner(which, outer)
+	}
+	own, err := j.path(which, filepath.Join(base, "kist"))
+	if err != nil {
+		return place{}, err
+	}
+	own.warnings = append(outer.warnings, own.warnings...)
+	if err := j.owner(which, own); err != nil {
+		return place{}, err
+	}
+	if outer.exists() && outer.node.uid == 0 && own.exists() {
+		return own, nil // such as /opt, where an administrator made /opt/kist for this user
+	}
+	return own, j.owner(which, outer)
+}
+
+// path judges where a directory lies, under every name it has here, and who can
+// write to it and above it.
+func (j *judge) path(which role, given string) (place, error) {
+	unsafe := func(format string, args ...any) (place, error) {
+		return place{}, &UnsafeDirError{string(which), given, fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case given == "":
+		return unsafe("it is empty")
+	case !filepath.IsAbs(given):
+		return unsafe("it is not absolute")
+	}
+	p, err := j.find(given)
+	if errors.Is(err, fs.ErrPermission) {
+		return place{}, fmt.Errorf("%s directory %s: %w", which, given, err)
+	}
+	if err != nil {
+		return unsafe("%v", err)
+	}
+	for i, name := range j.names(p.real) {
+		c := claim{name: name, missing: p.real[len(p.at):], alias: i > 0, uid: p.node.uid}
+		if rule := j.systemPrefix(c); rule != "" {
+			return place{}, &SystemPrefixError{Role: string(which), Path: given, Is: name, Rule: rule}
+		}
+		if inside := insideToolchain(name); inside != "" {
+			return unsafe("it lies inside %s, which only kist itself fills", inside)
+		}
+	}
+	switch {
+	case !p.node.mode.IsDir():
+		return unsafe("%s is not a directory", p.at)
+	case !j.hasOwners():
+		return p, nil
+	case p.exists() && p.node.openToAll():
+		return unsafe("it can be written by everyone (mode %04o)", p.node.mode.Perm())
+	}
+	p.warnings, err = j.openAbove(which, p)
+	return p, err
+}
+
+func (j *judge) find(given string) (p place, err error) {
+	p.given = given
+	if p.real, err = j.resolve(given); err == nil {
+		p.at, p.node, err = j.nearest(p.real)
+	}
+	return p, err
+}
+
+// openAbove warns of every directory above p in which anyone can put another in
+// its place.
+func (j *judge) openAbove(which role, p place) (warnings []string, err error) {
+	for _, dir := range ancestors(p.at) {
+		if dir == p.real {
+			continue
+		}
+		n, err := j.lstat(dir)
+		if err != nil {
+			return nil, fmt.Errorf("%s directory %s: %w", which, p.given, err)
+		}
+		if n.openToAll() && n.mode&fs.ModeSticky == 0 {
+			warnings = append(warnings, fmt.Sprintf("%s can be written by everyone: any user of this machine can replace what kist keeps below it", dir))
+		}
+	}
+	return warnings, nil
+}
+
+// owner asks whose p is. What does not exist yet will be the effective user's;
+// but root must not leave what is root's in the home of the user who called it.
+func (j *judge) owner(which role, p place) error {
+	switch uid := p.node.uid; {
+	case !j.hasOwners(), uid == j.host.EUID:
+		return nil
+	case j.host.EUID == 0 && uid == j.host.Caller:
+		return &UnsafeDirError{string(which), p.given, fmt.Sprintf("%s belongs to user %d, for whom root is running kist", p.at, uid)}
+	case j.host.EUID == 0, !p.exists():
+		return nil
+	default:
+		return &UnsafeDirError{string(which), p.given, fmt.Sprintf("it belongs to user %d, and kist runs as user %d", uid, j.host.EUID)}
+	}
+}
+
+// names returns every name that the directory real, a resolved path, has on this
+// machine: itself first, then those that mounts give it.
+func (j *judge) names(real string) []string {
+	names := []string{real}
+	if j.hasOwners() {
+		names = append(names, j.mountNames(real)...)
+		names = append(names, j.systemNames(real)...)
+	}
+	return names
+}
+
+// homeNames returns every name of the home, first as the user database spells it.
+func (j *judge) homeNames() []string {
+	home := filepath.Clean(j.host.Home)
+	if !filepath.IsAbs(home) || home == "/" {
+		return nil
+	}
+	real, err := j.resolve(home)
+	if err != nil {
+		return []string{home}
+	}
+	return append([]string{home}, j.names(real)...)
+}
+
+// systemNames are the names that real has by lying in a directory of the system,
+// recognized by device and inode.
+func (j *judge) systemNames(real string) (names []string) {
+	for _, dir := range ancestors(real) {
+		n, err := j.lstat(dir)
+		if err != nil || n.ino == 0 || dir == "/" {
+			continue
+		}
+		for _, l := range j.system {
+			if l.node.dev == n.dev && l.node.ino == n.ino {
+				names = append(names, filepath.Join(l.name, real[len(dir):]))
+			}
+		}
+	}
+	return names
+}

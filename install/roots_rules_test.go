@@ -1,0 +1,481 @@
+package install
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// A fake describes a machine as data. Directories that are not named are root's,
+// mode 755, where something named lies below them; all else does not exist.
+type fake struct {
+	goos   string
+	files  string // lines: "<path> <uid> <mode>", "<path> -> <target>"
+	mounts string // mountinfo
+	binds  string // lines: "<path> = <path>", the same directory again
+	noIno  bool   // inodes say nothing
+}
+
+const unixDirs = `
+/usr/bin 0 755
+/usr/lib 0 755
+/usr/share/doc 0 755
+/usr/local/share 0 755
+/bin -> usr/bin
+/lib -> usr/lib
+/etc/ssl 0 755
+/boot 0 755
+/dev/shm 0 1777
+/proc/self 0 555
+/sys/fs 0 555
+/run/user/1000 1000 700
+/run/user/1001 1001 700
+/run/media 0 755
+/run/lock 0 1777
+/tmp 0 1777
+/var/tmp 0 1777
+/var/lib/misc 0 755
+/var/cache 0 755
+/var/run -> /run
+/opt 0 755
+/srv 0 755
+/data 0 755
+/root 0 700
+/home/ann 1000 700
+/home/bob 1001 755
+`
+
+func (f fake) machine(t testing.TB) machine {
+	t.Helper()
+	type file struct {
+		node
+		target string
+	}
+	files := make(map[string]file)
+	binds := make(map[string]string)
+	add := func(name string, n file) {
+		for _, dir := range ancestors(name) {
+			if _, ok := files[dir]; !ok {
+				files[dir] = file{node: node{mode: fs.ModeDir | 0o755}}
+			}
+		}
+		files[name] = n
+	}
+	for line := range strings.Lines(unixDirs + f.files) {
+		w := strings.Fields(line)
+		switch {
+		case len(w) == 0:
+		case w[1] == "->":
+			add(w[0], file{node{mode: fs.ModeSymlink | 0o777}, w[2]})
+		default:
+			uid, err := strconv.Atoi(w[1])
+			mode, err2 := strconv.ParseUint(w[2], 8, 32)
+			if err != nil || err2 != nil {
+				t.Fatalf("line %q", line)
+			}
+			n := node{mode: fs.ModeDir | fs.FileMode(mode)&fs.ModePerm, uid: uid}
+			if mode&0o1000 != 0 {
+				n.mode |= fs.ModeSticky
+			}
+			if mode&0o100000 != 0 {
+				n.mode &^= fs.ModeDir
+			}
+			add(w[0], file{node: n})
+		}
+	}
+	for line := range strings.Lines(f.binds) {
+		if w := strings.Fields(line); len(w) == 3 {
+			binds[w[0]] = w[2]
+			add(w[0], file{node: node{mode: fs.ModeDir | 0o755}})
+		}
+	}
+	numbers := make(map[string]uint64)
+	for name := range files {
+		numbers[name] = uint64(len(numbers) + 2)
+	}
+	origin := func(name string) string {
+		for _, dir := range ancestors(name) {
+			if to, ok := binds[dir]; ok {
+				return path.Join(to, name[len(dir):])
+			}
+		}
+		return name
+	}
+	mounts, err := parseMounts(strings.TrimPrefix(f.mounts, "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	goos := f.goos
+	if goos == "" {
+		goos = "linux"
+	}
+	return machine{
+		goos: goos,
+		lstat: func(name string) (node, error) {
+			n, ok := files[origin(name)]
+			if !ok {
+				return node{}, &fs.PathError{Op: "lstat", Path: name, Err: fs.ErrNotExist}
+			}
+			n.dev = 1
+			if !f.noIno {
+				n.ino = numbers[origin(name)]
+			}
+			return n.node, nil
+		},
+		readlink: func(name string) (string, error) { return files[origin(name)].target, nil },
+		mounts:   mounts,
+	}
+}
+
+// verdict is "ok", the rule of a SystemPrefixError, or "unsafe: " and the reason.
+func verdict(err error) string {
+	var system *SystemPrefixError
+	var unsafe *UnsafeDirError
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &system):
+		return system.Rule
+	case errors.As(err, &unsafe):
+		return "unsafe: " + unsafe.Why
+	}
+	return "error: " + err.Error()
+}
+
+var (
+	rootUser = Host{EUID: 0, Home: "/root", Caller: -1}
+	ann      = Host{EUID: 1000, Home: "/home/ann", Caller: -1}
+)
+
+func TestSystemPrefixes(t *testing.T) {
+	linux := fake{files: `
+/var/home/ann 1000 700
+/var/tmp/ann 1000 700
+/var/tmp/bob 1001 755
+/var/lib/builds 1000 755
+/var/lib/builds/roots 0 755
+/opt/kist 1000 755
+/srv/ann 1000 755
+/data/ann 1000 755`}
+	mac := fake{goos: "darwin", files: `
+/System/Volumes 0 755
+/Library/Caches 0 755
+/Applications 0 755
+/var -> private/var
+/etc -> private/etc
+/tmp -> private/tmp
+/private/etc 0 755
+/private/tmp 0 1777
+/private/var/root 0 700
+/private/var/folders/x1/T 1000 700
+/private/var/ci 1000 700
+/private/var/db 0 755
+/Users/ann 1000 700`}
+	for _, test := range []struct {
+		on               fake
+		base             string
+		asRoot, asAnn    string // verdict
+		rootHome, annHas string // homes, where they matter
+	}{
+		{on: linux, base: "/", asRoot: "/", asAnn: "/"},
+		{on: linux, base: "/usr", asRoot: "/usr", asAnn: "/usr"},
+		{on: linux, base: "/usr/share/kist/data", asRoot: "/usr", asAnn: "/usr"},
+		{on: linux, base: "/usr/local", asRoot: "/usr", asAnn: "/usr"},
+		{on: linux, base: "/usr/local/share", asRoot: "/usr", asAnn: "/usr"},
+		{on: linux, base: "/usrlocal", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/bin", asRoot: "/usr", asAnn: "/usr"}, // a link
+		{on: linux, base: "/sbin/x", asRoot: "/sbin", asAnn: "/sbin"},
+		{on: linux, base: "/lib/x", asRoot: "/usr", asAnn: "/usr"},
+		{on: linux, base: "/lib32", asRoot: "/lib32", asAnn: "/lib32"},
+		{on: linux, base: "/lib64/x", asRoot: "/lib64", asAnn: "/lib64"},
+		{on: linux, base: "/libx32", asRoot: "/libx32", asAnn: "/libx32"},
+		{on: linux, base: "/libs", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/etc/xdg", asRoot: "/etc", asAnn: "/etc"},
+		{on: linux, base: "/boot/efi", asRoot: "/boot", asAnn: "/boot"},
+		{on: linux, base: "/dev/shm", asRoot: "/dev", asAnn: "/dev"},
+		{on: linux, base: "/proc/self", asRoot: "/proc", asAnn: "/proc"},
+		{on: linux, base: "/sys/fs", asRoot: "/sys", asAnn: "/sys"},
+
+		{on: linux, base: "/run", asRoot: "/run", asAnn: "/run"},
+		{on: linux, base: "/run/lock/x", asRoot: "/run", asAnn: "/run"},
+		{on: linux, base: "/run/user/1000", asRoot: "/run", asAnn: "ok"},
+		{on: linux, base: "/run/user/1000/x", asRoot: "/run", asAnn: "ok"},
+		{on: linux, base: "/run/user/1001/x", asRoot: "/run", asAnn: "/run"},
+		{on: linux, base: "/run/user/0", asRoot: "ok", asAnn: "/run"},
+		{on: linux, base: "/run/user", asRoot: "/run", asAnn: "/run"},
+		{on: linux, base: "/run/media/ann/disk", asRoot: "ok", asAnn: "ok"},
+
+		{on: linux, base: "/var", asRoot: "/var", asAnn: "/var"},
+		{on: linux, base: "/var/lib", asRoot: "/var", asAnn: "/var"},
+		{on: linux, base: "/var/cache/kist", asRoot: "/var", asAnn: "/var"},
+		{on: linux, base: "/var/run/x", asRoot: "/run", asAnn: "/run"},
+		{on: linux, base: "/var/home/ann/.local", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/var/homes", asRoot: "/var", asAnn: "/var"},
+		{on: linux, base: "/var/roothome/.local", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/var/opt/kist", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/var/srv/kist", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/var/mnt/disk", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/var/tmp", asRoot: "/var", asAnn: "/var"},
+		{on: linux, base: "/var/tmp/ann", asRoot: "/var", asAnn: "ok"},
+		{on: linux, base: "/var/tmp/ann/x/y", asRoot: "/var", asAnn: "ok"},
+		{on: linux, base: "/var/tmp/bob/x", asRoot: "/var", asAnn: "/var"},
+		{on: linux, base: "/var/tmp/new/x", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/var/lib/builds", asRoot: "/var", asAnn: "ok"},
+		{on: linux, base: "/var/lib/builds/x", asRoot: "/var", asAnn: "ok"},
+		{on: linux, base: "/var/lib/builds/roots", asRoot: "/var", asAnn: "/var"},
+		{on: linux, base: "/var/lib/misc/x", rootHome: "/var/lib/misc", asRoot: "ok", annHas: "/var/lib/misc", asAnn: "ok"},
+		{on: linux, base: "/var/lib/misc2/x", rootHome: "/var/lib/misc", asRoot: "/var", annHas: "/var/lib/misc", asAnn: "/var"},
+		{on: linux, base: "/var/cache/x", rootHome: "/var", asRoot: "/var", annHas: "/", asAnn: "/var"},
+
+		{on: linux, base: "/opt", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/opt/kist", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/srv/ann", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/data/ann", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/home/ann/.local/share", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/root/.local/share", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/tmp/x", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/builds/group/project", asRoot: "ok", asAnn: "ok"},
+		{on: linux, base: "/github/workspace", asRoot: "ok", asAnn: "ok"},
+
+		{on: mac, base: "/System", asRoot: "/System", asAnn: "/System"},
+		{on: mac, base: "/Library/kist", asRoot: "/Library", asAnn: "/Library"},
+		{on: mac, base: "/Applications", asRoot: "/Applications", asAnn: "/Applications"},
+		{on: mac, base: "/usr/local", asRoot: "/usr", asAnn: "/usr"},
+		{on: mac, base: "/etc/x", asRoot: "/etc", asAnn: "/etc"}, // by inode: it resolves to /private/etc
+		{on: mac, base: "/private/etc/x", asRoot: "/etc", asAnn: "/etc"},
+		{on: mac, base: "/var/db/x", asRoot: "/private/var", asAnn: "/private/var"},
+		{on: mac, base: "/private/var/ci", asRoot: "/private/var", asAnn: "/private/var"},
+		{on: mac, base: "/var/root/.local/share", rootHome: "/var/root", asRoot: "ok", asAnn: "/private/var"},
+		{on: mac, base: "/var/folders/x1/T", asRoot: "ok", asAnn: "ok"},
+		{on: mac, base: "/tmp/x", asRoot: "ok", asAnn: "ok"},
+		{on: mac, base: "/Users/ann/.local/share", asRoot: "ok", asAnn: "ok"},
+		{on: mac, base: "/Users/ann/Library/kist", asRoot: "ok", asAnn: "ok"},
+	} {
+		for _, who := range []struct {
+			host       Host
+			home, want string
+		}{{rootUser, test.rootHome, test.asRoot}, {ann, test.annHas, test.asAnn}} {
+			if who.home != "" {
+				who.host.Home = who.home
+			}
+			j := newJudge(test.on.machine(t), who.host)
+			_, err := j.path(dataDir, test.base)
+			if got := verdict(err); got != who.want {
+				t.Errorf("%s %s as user %d: %s, want %s", j.goos, test.base, who.host.EUID, got, who.want)
+			}
+		}
+	}
+}
+
+func TestWindowsPrefixes(t *testing.T) {
+	for name, want := range map[string]string{
+		`C:\`:                           `C:\`,
+		`C:`:                            `C:\`,
+		`C:\Windows`:                    `C:\Windows`,
+		`c:\windows\system32\x`:         `C:\Windows`,
+		`C:/WINDOWS/x`:                  `C:\Windows`,
+		`C:\Windows.\x`:                 `C:\Windows`,
+		`\\?\C:\Windows`:                `C:\Windows`,
+		`\\.\C:\Windows`:                `C:\Windows`,
+		`\\?\UNC\localhost\C$\Windows`:  `C:\Windows`,
+		`\\localhost\c$\windows\x`:      `C:\Windows`,
+		`\\localhost\c$`:                `C:\`,
+		`C:\Program Files`:              `C:\Program Files`,
+		`C:\Program Files (x86)\kist`:   `C:\Program Files`,
+		`C:\Windows2\x`:                 "",
+		`C:\Program`:                    "",
+		`C:\Users\ann\AppData\Local`:    "",
+		`D:\a\project`:                  "",
+		`C:\Users\ann\Windows`:          "",
+		`\\server\homes\ann`:            "",
+		`\\?\UNC\server\homes\windows`:  "",
+		`\\?\C:\Users\ann`:              "",
+		`C:\ProgramData\Jenkins\.kist`:  "",
+		`D:\hostedtoolcache\windows\go`: "",
+	} {
+		if got := windowsPrefix(name); got != want {
+			t.Errorf("windowsPrefix(%s) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestInsideAToolchain(t *testing.T) {
+	own := fake{files: "/home/ann/data/kist/prefixes/go-go-1.26.0-0a1b2c3d/bin 1000 755\n" +
+		"/home/ann/alias -> data/kist/prefixes/go-go-1.26.0-0a1b2c3d\n"}
+	for base, inside := range map[string]bool{
+		"/home/ann/data/kist/prefixes/go-go-1.26.0-0a1b2c3d":       true,
+		"/home/ann/data/kist/prefixes/go-go-1.26.0-0a1b2c3d/bin/x": true,
+		"/home/ann/alias/bin":         true,
+		"/home/ann/data/kist/stage/x": true,
+		"/home/ann/data/kist":         false,
+		"/home/ann/data":              false,
+		"/home/ann/kist/prefixes":     true, // kist's own directory would be a prefix by name
+		"/home/ann/prefixes/x":        false,
+	} {
+		_, err := newJudge(own.machine(t), ann).base(dataDir, base)
+		if got := strings.Contains(verdict(err), "only kist itself fills"); got != inside {
+			t.Errorf("%s: %s", base, verdict(err))
+		}
+	}
+}
+
+func TestOwnersAndModes(t *testing.T) {
+	sudo := Host{EUID: 0, Home: "/root", Caller: 1000}
+	on := fake{files: `
+/home/ann/data 1000 755
+/home/ann/data/kist 1000 700
+/home/ann/open 1000 777
+/home/ann/half 1000 755
+/home/ann/half/kist 1000 777
+/home/ann/sticky 1000 1777
+/home/ann/group 1000 775
+/home/ann/file 1000 100644
+/home/ann/stolen 1000 755
+/home/ann/stolen/kist 1001 700
+/home/ann/linked/kist -> /home/bob/kist
+/home/ann/linked 1000 755
+/home/bob/kist 1001 755
+/opt/kist 1000 755
+/srv/kist 0 755
+/work 1001 777
+/work/ann 1000 755
+`}
+	everyone := "unsafe: it can be written by everyone (mode %04o)"
+	whose := "unsafe: it belongs to user %d, and kist runs as user %d"
+	for _, test := range []struct {
+		which role
+		base  string
+		host  Host
+		want  string
+	}{
+		{dataDir, "/home/ann/data", ann, "ok"},
+		{dataDir, "/home/ann/new/deep", ann, "ok"},
+		{dataDir, "/home/ann/open", ann, fmt.Sprintf(everyone, 0o777)},
+		{dataDir, "/home/ann/half", ann, fmt.Sprintf(everyone, 0o777)},
+		{binDir, "/home/ann/half", ann, "ok"}, // whose kist directory is none of its business
+		{dataDir, "/home/ann/sticky", ann, fmt.Sprintf(everyone, 0o777)},
+		{dataDir, "/tmp", rootUser, fmt.Sprintf(everyone, 0o777)},
+		{dataDir, "/tmp/x", ann, "ok"},
+		{dataDir, "/home/ann/group", ann, "ok"},
+		{dataDir, "/home/ann/file", ann, "unsafe: /home/ann/file is not a directory"},
+		{dataDir, "/home/ann/file/x", ann, "unsafe: /home/ann/file is not a directory"},
+		{dataDir, "/home/bob", ann, fmt.Sprintf(whose, 1001, 1000)},
+		{binDir, "/home/bob", ann, fmt.Sprintf(whose, 1001, 1000)},
+		{dataDir, "/home/ann/stolen", ann, fmt.Sprintf(whose, 1001, 1000)},
+		{dataDir, "/home/ann/linked", ann, fmt.Sprintf(whose, 1001, 1000)},
+		{dataDir, "/opt", ann, "ok"},
+		{dataDir, "/srv", ann, fmt.Sprintf(whose, 0, 1000)},
+		{dataDir, "/data", ann, fmt.Sprintf(whose, 0, 1000)}, // root's, without a kist of ann's
+		{binDir, "/opt", ann, fmt.Sprintf(whose, 0, 1000)},
+		{dataDir, "/work/ann", ann, "ok"},
+
+		{dataDir, "/home/ann/data", rootUser, "ok"},
+		{dataDir, "/home/bob", rootUser, "ok"},
+		{dataDir, "/opt", rootUser, "ok"},
+		{dataDir, "/srv", sudo, "ok"},
+		{dataDir, "/home/bob", sudo, "ok"},
+		{dataDir, "/root/.local/share", sudo, "ok"},
+		{dataDir, "/home/ann/data", sudo, "unsafe: /home/ann/data/kist belongs to user 1000, for whom root is running kist"},
+		{dataDir, "/home/ann/new", sudo, "unsafe: /home/ann belongs to user 1000, for whom root is running kist"},
+		{binDir, "/home/ann/bin", sudo, "unsafe: /home/ann belongs to user 1000, for whom root is running kist"},
+		{dataDir, "/opt", sudo, "unsafe: /opt/kist belongs to user 1000, for whom root is running kist"},
+
+		{dataDir, "", ann, "unsafe: it is empty"},
+		{dataDir, "data", ann, "unsafe: it is not absolute"},
+		{dataDir, "./data", ann, "unsafe: it is not absolute"},
+		{dataDir, "~/data", ann, "unsafe: it is not absolute"},
+	} {
+		_, err := newJudge(on.machine(t), test.host).base(test.which, test.base)
+		if got := verdict(err); got != test.want {
+			t.Errorf("%s %s as %+v:\n got %s\nwant %s", test.which, test.base, test.host, got, test.want)
+		}
+	}
+}
+
+func TestWarnsOfOpenDirectoriesAbove(t *testing.T) {
+	on := fake{files: "/work 0 777\n/work/sticky 0 1777\n/work/sticky/ann 1000 755\n/work/sticky/ann/kist 1000 700\n"}
+	for base, want := range map[string]string{
+		"/work/sticky/ann":   "/work",
+		"/work/new":          "/work",
+		"/home/ann/new":      "",
+		"/tmp/ann":           "",
+		"/work/sticky/ann/x": "/work",
+	} {
+		p, err := newJudge(on.machine(t), ann).base(dataDir, base)
+		if err != nil {
+			t.Errorf("%s: %v", base, err)
+		}
+		named := ""
+		for _, w := range p.warnings {
+			name, _, _ := strings.Cut(w, " ")
+			if named != "" && named != name {
+				t.Errorf("%s: warned of %s and %s", base, named, name)
+			}
+			named = name
+		}
+		if named != want {
+			t.Errorf("%s: warned of %q, want %q", base, named, want)
+		}
+	}
+}
+
+func TestResolve(t *testing.T) {
+	on := fake{files: `
+/home/ann/up -> ../bob/./x/..
+/home/ann/abs -> /usr/share
+/home/ann/chain -> abs/doc
+/home/ann/dangling -> /usr/new/dir
+/home/ann/loop -> loop
+/home/ann/file 1000 100644
+/home/bob/x 1001 755
+`}.machine(t)
+	for name, want := range map[string]string{
+		"/":                            "/",
+		"//home//ann/./":               "/home/ann",
+		"/home/ann/up/y":               "/home/bob/y",
+		"/home/ann/abs/x/y":            "/usr/share/x/y",
+		"/home/ann/chain":              "/usr/share/doc",
+		"/home/ann/dangling/x":         "/usr/new/dir/x",
+		"/home/ann/../../usr/share":    "/usr/share",
+		"/home/ann/abs/../lib":         "/usr/lib", // not /home/ann/lib, as plain cleaning would have it
+		"/../../etc":                   "/etc",
+		"/home/ann/file":               "/home/ann/file",
+		"/home/ann/new/x":              "/home/ann/new/x",
+		"/home/ann/loop":               "error: /home/ann/loop: too many links",
+		"/home/ann/new/../../usr":      "error: it goes up from /home/ann/new, which does not exist",
+		"/home/ann/file/../x":          "error: /home/ann/file is not a directory",
+		"/home/ann/dangling/../../etc": "error: it goes up from /usr/new/dir, which does not exist",
+	} {
+		got, err := on.resolve(name)
+		if err != nil {
+			got = "error: " + err.Error()
+		}
+		if got != want {
+			t.Errorf("resolve(%s) = %s, want %s", name, got, want)
+		}
+	}
+}
+
+// However it is spelled, what resolves into a system prefix is refused.
+func TestNoSpellingGetsIntoThePrefixes(t *testing.T) {
+	on := fake{files: "/home/ann/l -> /usr\n/home/ann/m -> l/share\n/home/ann/n -> ../../usr/local\n/home/ann/o -> /usr/missing\n"}
+	j := newJudge(on.machine(t), ann)
+	rapid.Check(t, func(t *rapid.T) {
+		element := rapid.SampledFrom([]string{".", "", "..", "l", "m", "n", "o", "x", "share", "home", "ann", "usr", "local"})
+		name := "/home/ann/" + strings.Join(rapid.SliceOfN(element, 0, 8).Draw(t, "elements"), "/")
+		real, err := j.resolve(name)
+		if err != nil {
+			return
+		}
+		_, err = j.path(dataDir, name)
+		if within(real, "/usr") && verdict(err) != "/usr" || below(real, "/home/ann") && err != nil && !strings.HasPrefix(verdict(err), "unsafe") {
+			t.Fatalf("%s is %s: %s", name, real, verdict(err))
+		}
+	})
+}
