@@ -38,7 +38,7 @@ func HashZip(name string, r io.ReaderAt, size int64) (h1 string, err error) {
 	if size > MaxTreeZip {
 		return "", fmt.Errorf("%s: %w: larger than the limit of %d bytes", name, ErrUntrusted, int64(MaxTreeZip))
 	}
-	source := &boundedReaderAt{r: r, left: maxTreeDirectory}
+	source := &boundedReaderAt{r: r, size: size, left: maxTreeDirectory}
 	defer func() {
 		switch {
 		case source.failed != nil:
@@ -99,9 +99,11 @@ func treeFiles(archive *zip.Reader) (map[string]*zip.File, error) {
 }
 
 // A boundedReaderAt lets left bytes through, all if it is negative, and
-// remembers how r itself failed.
+// remembers how r itself failed. What a malformed zip asks for outside of r is
+// the zip's failure.
 type boundedReaderAt struct {
 	r      io.ReaderAt
+	size   int64
 	left   int64
 	failed error
 }
@@ -109,6 +111,9 @@ type boundedReaderAt struct {
 func (b *boundedReaderAt) ReadAt(p []byte, offset int64) (int, error) {
 	if b.left >= 0 && int64(len(p)) > b.left {
 		return 0, fmt.Errorf("its directory is larger than the limit of %d bytes", maxTreeDirectory)
+	}
+	if offset < 0 || offset > b.size {
+		return 0, fmt.Errorf("it points outside of itself")
 	}
 	n, err := b.r.ReadAt(p, offset)
 	if b.left >= 0 {

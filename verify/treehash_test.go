@@ -108,6 +108,7 @@ func TestHashZipRefuses(t *testing.T) {
 		{"backslash", makeZip(t, file(`a\b`)), "malformed file path"},
 		{"newline", makeZip(t, file("a\nb")), "malformed file path"},
 		{"device name of Windows", makeZip(t, file("AUX")), "malformed file path"},
+		{"points before itself", pointBefore(good), "outside of itself"},
 		{"changed content", flip(good, bytes.Index(good, []byte("VERSION"))+len("VERSION")+2), ""},
 		{"claims to be huge", claim(good, 600<<20), "unpacks to more than the limit"},
 		{"longer than it claims", claim(good, 3), ""},
@@ -126,6 +127,14 @@ func TestHashZipRefuses(t *testing.T) {
 func flip(data []byte, at int) []byte {
 	data = bytes.Clone(data)
 	data[at] ^= 0xff
+	return data
+}
+
+// pointBefore has the directory of a zip of one file place it before the start.
+func pointBefore(data []byte) []byte {
+	data = bytes.Clone(data)
+	end := bytes.Index(data, []byte("PK\x05\x06"))
+	binary.LittleEndian.PutUint32(data[end+16:], binary.LittleEndian.Uint32(data[end+16:])+8)
 	return data
 }
 
