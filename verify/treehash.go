@@ -31,8 +31,8 @@ const (
 //
 // The zip is not proved yet when it is read. So every entry must be a regular
 // file under a name that the go command accepts in a module, no two names may
-// be equal, not even on a file system that ignores case, and nothing may be
-// larger than the ceilings or than it claims. Anything else is an error that
+// be equal, not even on a file system that ignores case, there is no comment, and
+// nothing may be larger than the ceilings or than it claims. Anything else is an error that
 // matches ErrUntrusted; an error of r itself is returned as it is.
 func HashZip(name string, r io.ReaderAt, size int64) (h1 string, err error) {
 	if size > MaxTreeZip {
@@ -73,6 +73,9 @@ func HashZip(name string, r io.ReaderAt, size int64) (h1 string, err error) {
 func treeFiles(archive *zip.Reader) (map[string]*zip.File, error) {
 	if len(archive.File) == 0 || len(archive.File) > MaxTreeFiles {
 		return nil, fmt.Errorf("%d files, want 1 to %d", len(archive.File), MaxTreeFiles)
+	}
+	if archive.Comment != "" {
+		return nil, fmt.Errorf("a comment, in which another directory could hide")
 	}
 	files := make(map[string]*zip.File, len(archive.File))
 	folded := make(map[string]bool, len(archive.File))

@@ -108,6 +108,7 @@ func TestHashZipRefuses(t *testing.T) {
 		{"backslash", makeZip(t, file(`a\b`)), "malformed file path"},
 		{"newline", makeZip(t, file("a\nb")), "malformed file path"},
 		{"device name of Windows", makeZip(t, file("AUX")), "malformed file path"},
+		{"comment", append(bytes.Clone(good[:len(good)-2]), 2, 0, 'h', 'i'), "a comment"},
 		{"points before itself", pointBefore(good), "outside of itself"},
 		{"changed content", flip(good, bytes.Index(good, []byte("VERSION"))+len("VERSION")+2), ""},
 		{"claims to be huge", claim(good, 600<<20), "unpacks to more than the limit"},
