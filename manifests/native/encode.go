@@ -77,12 +77,12 @@ func (w *writer) artifact(a Artifact, tool string) {
 		pair("urls", quoteList(a.URLs))
 	}
 	pair("size", strconv.FormatInt(a.Size, 10))
-	if a.Unpacked > 0 {
+	if a.Unpacked != 0 {
 		pair("unpacked", strconv.FormatInt(a.Unpacked, 10))
 	}
 	pair("sha256", quote(a.SHA256.Hex()))
 	pair("format", quote(a.Format))
-	if a.Strip > 0 {
+	if a.Strip != 0 {
 		pair("strip", strconv.Itoa(a.Strip))
 	}
 }

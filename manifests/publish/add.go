@@ -1,0 +1,219 @@
+package publish
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/internal/durable"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/verify"
+)
+
+// An Addition is one file to be offered.
+type Addition struct {
+	Tool, Version string
+	Labels        []string        // taken from the tool's other releases
+	Commands      []string        // added to those of the release
+	Witness       *native.Witness // nil keeps the release's
+	// Artifact states Platform, Component (empty: the tool), Optional, Format
+	// and Strip; the rest is found out.
+	Artifact native.Artifact
+	Name     string        // base name of the file
+	Content  io.ReadSeeker // read from its start, twice
+	// Inspect may look into the stored file. It returns the size of the files
+	// in it, 0 if it can't be known cheaply, or refuses it. May be nil.
+	Inspect func(f *os.File, r native.Release, a native.Artifact) (unpacked int64, err error)
+}
+
+// Added says what Add did.
+type Added struct {
+	Artifact native.Artifact
+	Release  native.Release // as the draft has it now
+	Replaced bool           // the release had such an artifact before
+	Moved    []string       // labels that another release of the tool lost
+}
+
+// Add copies a file into the directory, by its content, and puts it into the
+// draft, which it makes of what is published where there is none. In a release
+// that is there already, the artifact takes the place of one for the same
+// platform and component in the same format. It returns an *InputError for what
+// no manifest can hold, before anything is written.
+func (d Dir) Add(a Addition) (Added, error) {
+	if a.Artifact.Component == "" {
+		a.Artifact.Component = a.Tool
+	}
+	if err := a.check(); err != nil {
+		return Added{}, err
+	}
+	s, err := d.load()
+	if err != nil {
+		return Added{}, err
+	}
+	m, err := s.work()
+	if err != nil {
+		return Added{}, err
+	}
+	if a.Artifact, err = d.store(a); err != nil {
+		return Added{}, err
+	}
+	done := a.put(m)
+	if a.Inspect != nil {
+		f, err := d.Root.Open(a.Artifact.Path)
+		if err != nil {
+			return Added{}, err
+		}
+		a.Artifact.Unpacked, err = a.Inspect(f, done.Release, a.Artifact)
+		f.Close() // opened for reading
+		if err != nil {
+			return Added{}, fmt.Errorf("%s: %w", a.Name, errors.Join(err, d.discard(a.Artifact.Path)))
+		}
+		again := a.put(m)
+		done.Artifact, done.Release = again.Artifact, again.Release
+	}
+	return done, d.write(DraftFile, m)
+}
+
+// check has the parser judge the addition by itself.
+func (a Addition) check() error {
+	if path.Base(a.Name) != a.Name || a.Name == "." || a.Name == ".." {
+		return &InputError{fmt.Sprintf("file name %q is not one", a.Name)}
+	}
+	alone := a
+	alone.Artifact.Path, alone.Artifact.URLs = blobPath(verify.DigestOf(nil), a.Name), nil
+	alone.Artifact.Size, alone.Artifact.SHA256, alone.Artifact.Unpacked = 1, verify.DigestOf(nil), 0
+	alone.Artifact.Optional = false // the main part may come later
+	m := &native.Manifest{Channel: "x"}
+	alone.put(m)
+	if _, err := m.Encode(); err != nil {
+		return &InputError{err.Error()}
+	}
+	return nil
+}
+
+func blobPath(digest verify.Digest, name string) string {
+	return blobsDir + "/" + digest.Hex() + "/" + name
+}
+
+// store copies the content below blobs and returns the artifact that is there.
+func (d Dir) store(a Addition) (native.Artifact, error) {
+	out := a.Artifact
+	fail := func(err error) (native.Artifact, error) {
+		return out, fmt.Errorf("%s: %w", a.Name, err)
+	}
+	digest, size, err := sum(a.Content)
+	if err != nil {
+		return fail(err)
+	}
+	if size == 0 {
+		return fail(&InputError{"the file is empty"})
+	}
+	out.Path, out.URLs, out.Size, out.SHA256 = blobPath(digest, a.Name), nil, size, digest
+	if f, err := d.Root.Open(out.Path); err == nil {
+		err = verify.Check(out.Path, f, size, digest)
+		f.Close() // opened for reading
+		if err == nil {
+			return out, nil
+		}
+	}
+	for _, dir := range []string{blobsDir, path.Dir(out.Path)} {
+		if err := durable.Mkdir(d.Root, dir, 0o755); err != nil {
+			return fail(err)
+		}
+	}
+	if _, err := a.Content.Seek(0, io.SeekStart); err != nil {
+		return fail(err)
+	}
+	h := sha256.New()
+	if _, err := durable.Copy(d.Root, out.Path, io.TeeReader(a.Content, h), perm); err != nil {
+		return fail(err)
+	}
+	if got := verify.SHA256([sha256.Size]byte(h.Sum(nil))); got != digest {
+		return fail(&verify.DigestError{Name: "the file changed while it was copied", Want: digest, Got: got})
+	}
+	return out, nil
+}
+
+// discard removes a file that was refused, unless a manifest names it.
+func (d Dir) discard(name string) error {
+	for _, file := range []string{ManifestFile, DraftFile, UnsignedFile} {
+		data, err := d.read(file, manifests.MaxManifest)
+		if err != nil || bytes.Contains(data, []byte(path.Dir(name)+"/")) {
+			return err
+		}
+	}
+	if err := durable.Remove(d.Root, name); err != nil {
+		return err
+	}
+	return d.Root.Remove(path.Dir(name))
+}
+
+func sum(r io.ReadSeeker) (verify.Digest, int64, error) {
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return verify.Digest{}, 0, err
+	}
+	h := sha256.New()
+	n, err := io.Copy(h, r)
+	return verify.SHA256([sha256.Size]byte(h.Sum(nil))), n, err
+}
+
+// put enters a into m.
+func (a Addition) put(m *native.Manifest) Added {
+	var done Added
+	at := -1
+	for i := range m.Releases {
+		r := &m.Releases[i]
+		switch {
+		case r.Tool != a.Tool:
+		case r.Version == a.Version:
+			at = i
+		default:
+			r.Labels = slices.DeleteFunc(r.Labels, func(l string) bool {
+				moved := slices.Contains(a.Labels, l)
+				if moved {
+					done.Moved = append(done.Moved, l)
+				}
+				return moved
+			})
+		}
+	}
+	if at < 0 {
+		// The newest comes first, which is what counts for versions without an order.
+		at = slices.IndexFunc(m.Releases, func(r native.Release) bool { return r.Tool == a.Tool })
+		if at < 0 {
+			at = len(m.Releases)
+		}
+		m.Releases = slices.Insert(m.Releases, at, native.Release{Tool: a.Tool, Version: a.Version})
+	}
+	r := &m.Releases[at]
+	r.Labels = union(r.Labels, a.Labels)
+	r.Commands = union(r.Commands, a.Commands)
+	if a.Witness != nil {
+		r.Witness = a.Witness
+	}
+	same := slices.IndexFunc(r.Artifacts, func(b native.Artifact) bool {
+		return b.Platform == a.Artifact.Platform && b.Component == a.Artifact.Component && b.Format == a.Artifact.Format
+	})
+	if done.Replaced = same >= 0; done.Replaced {
+		r.Artifacts[same] = a.Artifact
+	} else {
+		r.Artifacts = append(r.Artifacts, a.Artifact)
+	}
+	done.Artifact, done.Release = a.Artifact, *r
+	return done
+}
+
+func union(have, more []string) []string {
+	for _, s := range more {
+		if !slices.Contains(have, s) {
+			have = append(have, s)
+		}
+	}
+	return have
+}

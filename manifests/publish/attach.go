@@ -1,0 +1,159 @@
+package publish
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/verify"
+)
+
+// Attach takes a signature that was made elsewhere, armored or binary: over the
+// bytes that Unsigned wrote, or over channel.toml by a further signer or as a
+// text editor left it. It must be over these very bytes, and where certificates
+// (of keys, or in publisher.asc) hold its signer, it must prove them. A
+// signature that does not fit matches verify.ErrUntrusted, and nothing changes.
+func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
+	s, err := d.load()
+	if err != nil {
+		return Signed{}, err
+	}
+	data, err := d.signedBytes(sig)
+	if err != nil {
+		return Signed{}, err
+	}
+	block, err := verify.AppendSignature(sig, sig) // as one armored block
+	if err != nil {
+		return Signed{}, err
+	}
+	m, err := parse(ManifestFile, data)
+	if err != nil {
+		return Signed{}, err
+	}
+	if m.Serial == 0 || m.Issued.IsZero() || m.Expires.IsZero() {
+		return Signed{}, &native.FormatError{Rule: "serial, issued or expires is missing"}
+	}
+	if err := m.Mark(verify.Digest{}).Fresh(now); err != nil {
+		return Signed{}, err
+	}
+	if err := s.precedes(m); err != nil {
+		return Signed{}, err
+	}
+	ring, err := d.keyring(keys)
+	if err != nil {
+		return Signed{}, err
+	}
+	claims, err := verify.Claims(block, data)
+	if err != nil {
+		return Signed{}, err
+	}
+	done := Signed{Unproved: true, Cosigned: bytes.Equal(data, s.published)}
+	if ring != nil && signedBy(claims, ring) {
+		policy := verify.Policy{Keys: ring, Threshold: 1, Now: now, Use: verify.Manifest}
+		document, err := policy.Detached(ManifestFile, data, block)
+		if err != nil {
+			return Signed{}, err
+		}
+		if done.Findings, err = d.lintSigners(ring, document, now); err != nil {
+			return Signed{}, err
+		}
+		done.Unproved = slices.ContainsFunc(claims, func(c verify.Claim) bool { return !claimedBy(c, ring) })
+		if err := d.rememberKeys(keys...); len(keys) > 0 && err != nil {
+			return Signed{}, err
+		}
+	}
+	if done.Cosigned {
+		have, err := verify.AppendSignature(s.block, s.block)
+		if err != nil {
+			return Signed{}, err
+		}
+		joined, err := verify.AppendSignature(have, block)
+		if err != nil {
+			return Signed{}, err
+		}
+		done.Unchanged = bytes.Equal(have, joined)
+	}
+	return d.install(s, data, block, done)
+}
+
+// precedes refuses to put an edition in force after a later one.
+func (s state) precedes(next *native.Manifest) error {
+	if s.published == nil {
+		return nil
+	}
+	m, err := parse(ManifestFile, s.published)
+	if err != nil {
+		return err
+	}
+	if next.Serial < m.Serial {
+		return &verify.DowngradeError{Have: m.Mark(verify.DigestOf(s.published)), Got: next.Mark(verify.Digest{})}
+	}
+	return nil
+}
+
+// signedBytes finds what sig is over: the stamped bytes that wait for it, else
+// the manifest.
+func (d Dir) signedBytes(sig []byte) ([]byte, error) {
+	var seen []string
+	for _, file := range []string{UnsignedFile, ManifestFile} {
+		data, err := d.read(file, manifests.MaxManifest)
+		if err != nil {
+			return nil, err
+		}
+		if data == nil {
+			continue
+		}
+		claims, err := verify.Claims(sig, data)
+		if err != nil {
+			return nil, &verify.SignatureError{Name: file, Need: 1, Rules: []string{err.Error()}}
+		}
+		if !slices.ContainsFunc(claims, func(c verify.Claim) bool { return !c.Fits }) {
+			return data, nil
+		}
+		seen = append(seen, file)
+	}
+	if len(seen) == 0 {
+		return nil, errors.New("nothing here waits for a signature")
+	}
+	var rules []string
+	for _, file := range seen {
+		rules = append(rules, "the signature is over other bytes than "+file)
+	}
+	return nil, &verify.SignatureError{Name: seen[0], Need: 1, Rules: rules}
+}
+
+// keyring reads the given certificates and those of publisher.asc; nil if there
+// are none at all.
+func (d Dir) keyring(keys [][]byte) (*verify.Keyring, error) {
+	known, err := d.read(KeysFile, manifests.MaxManifest)
+	if err != nil {
+		return nil, err
+	}
+	if known != nil {
+		keys = append(slices.Clone(keys), known)
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	ring, err := verify.OpenKeyring(keys...)
+	if err != nil {
+		return nil, fmt.Errorf("certificates of the publisher: %w", err)
+	}
+	return ring, nil
+}
+
+// lintSigners judges the certificates that signed.
+func (d Dir) lintSigners(ring *verify.Keyring, signed verify.Document, now time.Time) ([]verify.Finding, error) {
+	armored := ring.Export()
+	var signers [][]byte
+	for i, certificate := range ring.Certificates() {
+		if slices.ContainsFunc(signed.Evidence().Signers, func(s verify.Signer) bool { return s.Primary == certificate.Fingerprint }) {
+			signers = append(signers, armored[i])
+		}
+	}
+	return lint(now, signers...)
+}

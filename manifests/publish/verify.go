@@ -1,0 +1,147 @@
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/internal/durable"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A NoKeysError says that there is no certificate to prove a channel with.
+type NoKeysError struct{}
+
+func (e *NoKeysError) Error() string {
+	return fmt.Sprintf("no certificate of the publisher was given, and there is no %s", KeysFile)
+}
+
+// A Report is what Verify found good.
+type Report struct {
+	Manifest *native.Manifest
+	Evidence verify.Evidence // how the manifest was proved
+	Files    int             // artifacts that are here, each proved
+	Bytes    int64           // in them
+	Notes    []string        // what the publisher may want to know
+}
+
+// Verify judges the directory as a user would who trusts keys (none given: those
+// in publisher.asc) and wants threshold of them: the signatures, the format,
+// the freshness, and the size and digest of every artifact that is here. Errors
+// match verify.ErrUntrusted or verify.ErrStale.
+func (d Dir) Verify(now time.Time, threshold int, keys ...[]byte) (Report, error) {
+	var ring *verify.Keyring
+	var err error
+	if len(keys) > 0 {
+		ring, err = verify.OpenKeyring(keys...)
+	} else if ring, err = d.keyring(nil); err == nil && ring == nil {
+		err = &NoKeysError{}
+	}
+	if err != nil {
+		return Report{}, err
+	}
+	data, err := d.read(ManifestFile, manifests.MaxManifest)
+	if err != nil {
+		return Report{}, err
+	}
+	if data == nil {
+		return Report{}, &NoChannelError{}
+	}
+	block, err := d.read(SignatureFile, manifests.MaxSignature)
+	if err != nil {
+		return Report{}, err
+	}
+	policy := verify.Policy{Keys: ring, Threshold: threshold, Now: now, Use: verify.Manifest}
+	document, err := policy.Detached(ManifestFile, data, block)
+	if err != nil {
+		return Report{}, err
+	}
+	named, err := native.ParseDraft(data)
+	if err != nil {
+		return Report{}, err
+	}
+	m, err := native.Parse(document, named.Channel)
+	if err != nil {
+		return Report{}, err
+	}
+	mark := m.Mark(verify.DigestOf(data))
+	if err := mark.Fresh(now); err != nil {
+		return Report{}, err
+	}
+	report := Report{Manifest: m, Evidence: document.Evidence()}
+	report.Evidence.Mark = &mark
+	if err := d.verifyFiles(&report); err != nil {
+		return Report{}, err
+	}
+	for _, f := range verify.Lint(ring, now) {
+		report.Notes = append(report.Notes, fmt.Sprintf("key %s: %s", f.Primary, f.Problem))
+	}
+	for file, note := range map[string]string{DraftFile: "changes that are not signed", UnsignedFile: "an edition that waits for its signature"} {
+		if _, err := d.Root.Lstat(file); err == nil {
+			report.Notes = append(report.Notes, fmt.Sprintf("%s holds %s", file, note))
+		}
+	}
+	slices.Sort(report.Notes)
+	return report, nil
+}
+
+// verifyFiles proves every artifact that is here, each file once, and looks for
+// files that nothing names.
+func (d Dir) verifyFiles(report *Report) error {
+	elsewhere := 0
+	proved := map[string]verify.Digest{}
+	for _, r := range report.Manifest.Releases {
+		for _, a := range r.Artifacts {
+			if a.Path == "" {
+				elsewhere++
+				continue
+			}
+			if digest, done := proved[a.Path]; done && digest == a.SHA256 {
+				continue
+			}
+			if err := d.verifyFile(a); err != nil {
+				return fmt.Errorf("%s %s: %w", r.Tool, r.Version, err)
+			}
+			proved[a.Path] = a.SHA256
+			report.Files++
+			report.Bytes += a.Size
+		}
+	}
+	if elsewhere > 0 {
+		report.Notes = append(report.Notes, fmt.Sprintf("%d artifacts are at other places and were not looked at", elsewhere))
+	}
+	err := fs.WalkDir(d.Root.FS(), blobsDir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		if _, named := proved[name]; !named {
+			note := "the manifest names no such file"
+			if durable.IsTemporary(path.Base(name)) {
+				note = "left by an addition that was interrupted"
+			}
+			report.Notes = append(report.Notes, fmt.Sprintf("%s: %s", name, note))
+		}
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func (d Dir) verifyFile(a native.Artifact) error {
+	f, err := d.Root.Open(a.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w: the file is missing", a.Path, verify.ErrUntrusted)
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return verify.Check(a.Path, f, a.Size, a.SHA256)
+}
