@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/manifests"
+)
+
+// An app is one run of kist: its surroundings, its one clock reading, the flags
+// that every verb has, and what the verb came to say.
+type app struct {
+	Env
+	now   time.Time
+	flags struct {
+		json, quiet, verbose, dryRun, yes, offline, noProgress bool
+		color                                                  string
+	}
+	verb   verb   // the one that runs
+	path   string // its name as typed: "channel add"
+	result result
+	warned map[string]bool
+
+	display *display
+}
+
+// A result is what a verb answers: text for people, or itself as JSON.
+type result interface{ text(*page) }
+
+// run does what env.Args ask and returns the exit code.
+func run(ctx context.Context, env Env) (code int) {
+	a := &app{Env: env, now: env.Now(), warned: map[string]bool{}}
+	defer func() {
+		if p := recover(); p != nil {
+			code = a.finish(&internalError{fmt.Sprint(p), string(debug.Stack())})
+		}
+	}()
+	root := a.root()
+	root.SetArgs(env.Args)
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = &interruptedError{err}
+	}
+	return a.finish(err)
+}
+
+// A verb is one command of kist, as people find it in the help.
+type verb struct {
+	group, use, short, long string
+	aliases                 []string
+	example                 string // one, that works as it stands
+	exits                   []int  // codes it can end with
+	args                    cobra.PositionalArgs
+	changes                 bool // it alters something: --dry-run exists
+	plain                   bool // it has no JSON form
+	local                   bool // it never uses the network
+	flags                   func(*pflag.FlagSet)
+	complete                func(toComplete string) []string
+	run                     func(ctx context.Context, args []string) (result, error)
+}
+
+// The groups of verbs in the help.
+const (
+	toolchains   = "toolchains"
+	trust        = "trust"
+	publishing   = "publishing"
+	housekeeping = "housekeeping"
+)
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kist",
+		Short: "Install toolchains from signed channels, and remove them without a trace",
+		Long: `kist installs compilers and their tools from signed channels into directories of
+your own, keeps a receipt of every path it writes, and removes exactly that.
+It never runs a line of what it installs, never asks for root, and never
+touches a system directory.`,
+		Example: `  kist install go                     the newest stable Go, proved before it is unpacked
+  kist run go -- go version           use it without changing anything
+  kist list                           what is installed
+  kist show go                        who signed it, and how that was checked
+  kist uninstall go                   remove exactly what was written`,
+		SilenceErrors: true, SilenceUsage: true,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if version, _ := cmd.Flags().GetBool("version"); version {
+				a.result = kistVersion()
+				return nil
+			}
+			if len(args) > 0 {
+				return unknownVerb(cmd, args[0])
+			}
+			if a.flags.json {
+				return usage("no verb given")
+			}
+			return cmd.Help()
+		},
+	}
+	root.AddGroup(
+		&cobra.Group{ID: toolchains, Title: "Toolchains"},
+		&cobra.Group{ID: trust, Title: "Trust"},
+		&cobra.Group{ID: publishing, Title: "Publishing"},
+		&cobra.Group{ID: housekeeping, Title: "Housekeeping"},
+	)
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommandGroupID(housekeeping)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		a.path = strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), "kist"), " ")
+		return usage("%v", err)
+	})
+	root.Flags().Bool("version", false, "print the version of kist")
+	f := root.PersistentFlags()
+	f.SortFlags = false
+	f.BoolVar(&a.flags.json, "json", false, "answer with one JSON object on stdout, errors included")
+	f.BoolVarP(&a.flags.quiet, "quiet", "q", false, "say nothing but results, warnings and errors")
+	f.BoolVarP(&a.flags.verbose, "verbose", "v", false, "say more")
+	f.BoolVarP(&a.flags.yes, "yes", "y", false, "answer yes to the question")
+	f.BoolVar(&a.flags.offline, "offline", false, "never use the network")
+	f.BoolVar(&a.flags.noProgress, "no-progress", false, "show no progress")
+	f.StringVar(&a.flags.color, "color", "auto", "color the talk: `WHEN` is auto, always or never")
+	root.SetUsageTemplate(usageTemplate)
+	root.AddCommand(
+		a.installCommand(), a.uninstallCommand(), a.listCommand(), a.defaultCommand(), a.rollbackCommand(),
+		a.runCommand(), a.envCommand(), a.whichCommand(),
+		a.verifyCommand(), a.showCommand(), a.checkSignatureCommand(), a.channelCommand(),
+		a.publishCommand(),
+		a.dirsCommand(), a.completionCommand(), a.selfCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+// command makes v a command of the tree.
+func (a *app) command(v verb) *cobra.Command {
+	cmd := &cobra.Command{
+		GroupID: v.group, Use: v.use, Aliases: v.aliases, Short: v.short,
+		Long: v.long, Example: "  " + strings.ReplaceAll(v.example, "\n", "\n  "),
+		DisableFlagsInUseLine: true,
+	}
+	if v.long == "" {
+		cmd.Long = v.short + "."
+	}
+	cmd.Annotations = map[string]string{"exits": exitTable(v.exits)}
+	if v.changes {
+		cmd.Flags().BoolVarP(&a.flags.dryRun, "dry-run", "n", false, "print what would be done, and do nothing")
+	}
+	if v.flags != nil {
+		v.flags(cmd.Flags())
+	}
+	cmd.Flags().SortFlags = false
+	if v.complete != nil {
+		cmd.ValidArgsFunction = func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+			return v.complete(typed), cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		a.verb, a.path = v, strings.TrimPrefix(cmd.CommandPath(), "kist ")
+		if err := a.checkFlags(); err != nil {
+			return err
+		}
+		return v.args(cmd, args)
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		for _, w := range a.Dirs.Warnings {
+			a.warn("%s", w)
+		}
+		a.result, err = v.run(cmd.Context(), args)
+		return err
+	}
+	return cmd
+}
+
+// family makes a command that only holds others.
+func (a *app) family(group, use, short, long string, members ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		GroupID: group, Use: use, Short: short, Long: long,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.path = use
+			if len(args) > 0 {
+				return unknownVerb(cmd, args[0])
+			}
+			return usage("%s: which of %s?", use, strings.Join(verbs(cmd), ", "))
+		},
+	}
+	cmd.AddCommand(members...)
+	return cmd
+}
+
+func (a *app) checkFlags() error {
+	if a.flags.json && a.verb.plain {
+		return usage("%s has no JSON form", a.path)
+	}
+	switch a.flags.color {
+	case "auto", "always", "never":
+		return nil
+	}
+	return usage("--color %s: want auto, always or never", a.flags.color)
+}
+
+func unknownVerb(cmd *cobra.Command, name string) error {
+	return &unknownVerbError{Parent: cmd.CommandPath(), Verb: name, Near: manifests.Near(name, verbs(cmd))}
+}
+
+// verbs lists the names of cmd's visible children.
+func verbs(cmd *cobra.Command) (names []string) {
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return names
+}
+
+// between accepts from low to high arguments, and exactly n of them.
+func between(low, high int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < low:
+			return usage("%s: too few arguments; it is used as: %s", cmd.Name(), cmd.UseLine())
+		case len(args) > high:
+			return usage("%s: unexpected argument %q; it is used as: %s", cmd.Name(), args[high], cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+func exactly(n int) cobra.PositionalArgs { return between(n, n) }
+
+func atLeast(n int) cobra.PositionalArgs { return between(n, 1000) }
+
+// A usageError says that the command line itself is wrong.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// An unknownVerbError says that there is no such verb.
+type unknownVerbError struct {
+	Parent, Verb string
+	Near         []string
+}
+
+func (e *unknownVerbError) Error() string { return fmt.Sprintf("%s has no verb %q", e.Parent, e.Verb) }
+
+// An internalError is a panic: a mistake in kist.
+type internalError struct{ what, stack string }
+
+func (e *internalError) Error() string { return "internal error: " + e.what }
+
+// An interruptedError says that the user stopped the work.
+type interruptedError struct{ err error }
+
+func (e *interruptedError) Error() string { return "interrupted" }
+
+func (e *interruptedError) Unwrap() error { return e.err }

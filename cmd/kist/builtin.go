@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/manifests/gosum"
+	"github.com/kist-tools/kist/manifests/upstreams"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/keyrings"
+)
+
+// builtinChannel returns the built-in channel that provides a tool.
+func builtinChannel(tool string) (string, bool) {
+	for _, name := range upstreams.Names() {
+		if u, ok := upstreams.Lookup(name); ok && u.Tool == tool {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+func isBuiltin(tool string) bool {
+	_, ok := builtinChannel(tool)
+	return ok
+}
+
+func isBuiltinChannel(name string) bool {
+	_, ok := upstreams.Lookup(name)
+	return ok
+}
+
+func builtinTools() (tools []string) {
+	for _, name := range upstreams.Names() {
+		if u, ok := upstreams.Lookup(name); ok && !slices.Contains(tools, u.Tool) {
+			tools = append(tools, u.Tool)
+		}
+	}
+	return tools
+}
+
+// builtinOrigin binds a built-in channel to this machine.
+func (a *app) builtinOrigin(ctx context.Context, name string) (origin, error) {
+	u, ok := upstreams.Lookup(name)
+	if !ok {
+		return origin{}, fmt.Errorf("channel %s is not built in", name)
+	}
+	m := upstreams.Machine{Tell: func(text string) { a.say("%s", text) }}
+	if usesProxies := slices.ContainsFunc(u.Origins, func(o upstreams.Origin) bool { return o.ChecksumDB != "" }); usesProxies && !a.verb.local {
+		proxies, err := gosum.ParseProxies(a.GoProxy(ctx))
+		if err != nil {
+			a.warn("%v; it is left out", err)
+		}
+		m.GoProxies = proxies
+	}
+	source, err := u.Source(m)
+	if err != nil {
+		return origin{}, err
+	}
+	return origin{Channel: install.Channel{Name: name, Source: source}}, nil
+}
+
+// shownOrigin is one place of a built-in channel, and who proves what is there.
+type shownOrigin struct {
+	Name      string     `json:"name"`
+	Proof     string     `json:"proof"`
+	Threshold int        `json:"threshold,omitempty"`
+	Keys      []shownKey `json:"keys,omitempty"`
+	Database  string     `json:"database,omitempty"` // verifier key of a checksum database
+}
+
+func (o shownOrigin) text(p *page) {
+	field(p, "origin", o.Name)
+	field(p, "  proof", o.Proof)
+	field(p, "  database", o.Database)
+	if o.Threshold > 0 {
+		field(p, "  signatures", fmt.Sprintf("%d of %d keys", o.Threshold, len(o.Keys)))
+	}
+	keysText(p, o.Keys)
+}
+
+// builtinShown describes a built-in channel.
+func builtinShown(name string) shownChannel {
+	u, _ := upstreams.Lookup(name)
+	shown := shownChannel{Name: name, Builtin: true, Format: "built in", Tools: []string{u.Tool}}
+	for _, o := range u.Origins {
+		one := shownOrigin{Name: o.Name, Threshold: o.Threshold}
+		if o.ChecksumDB != "" {
+			one.Proof, one.Database = "the signed tree of a checksum database", o.ChecksumDB
+		} else {
+			one.Proof = "a detached OpenPGP signature of each file"
+		}
+		if ring, err := keyrings.Lookup(o.Keyring); o.Keyring != "" && err == nil {
+			one.Keys = describeKeys(ring)
+			shown.Keys = append(shown.Keys, one.Keys...)
+		}
+		shown.Origins = append(shown.Origins, one)
+	}
+	return shown
+}
+
+// A weakKeyError says that a key cannot sign for a channel as it is.
+type weakKeyError struct{ verify.Finding }
+
+func (e *weakKeyError) Error() string {
+	return fmt.Sprintf("key %s cannot be used: %s", e.Primary.Spaced(), e.Problem)
+}
+
+func (e *weakKeyError) Is(target error) bool { return target == verify.ErrUntrusted }
+
+// lint refuses keys that cannot prove anything today, and warns of those that
+// will not within two years.
+func (a *app) lint(ring *verify.Keyring) error {
+	for _, f := range verify.Lint(ring, a.now) {
+		if f.Refuse {
+			return &weakKeyError{f}
+		}
+		a.warn("key %s will not be usable in two years: %s; its owner should %s", f.Primary.Spaced(), f.Problem, strings.TrimSuffix(f.Remedy, "."))
+	}
+	return nil
+}

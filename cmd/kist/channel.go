@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/upstreams"
+	"github.com/kist-tools/kist/verify"
+)
+
+func (a *app) channelCommand() *cobra.Command {
+	return a.family(trust, "channel", "Choose whom to trust for what", `A channel is a named origin of tools with its own trust: where its signed
+manifest is, whose OpenPGP keys may sign it, how many must, and for which tools
+it may speak.`,
+		a.channelAddCommand(), a.channelListCommand(), a.channelShowCommand(),
+		a.channelRefreshCommand(), a.channelRemoveCommand())
+}
+
+// shownChannel is a channel as people and programs see it.
+type shownChannel struct {
+	Name      string        `json:"name"`
+	Builtin   bool          `json:"builtin,omitempty"`
+	URL       string        `json:"url,omitempty"` // without user, password and query
+	Format    string        `json:"format"`
+	Threshold int           `json:"threshold,omitempty"`
+	Tools     []string      `json:"tools"` // patterns it was granted; empty: every name that is not built in
+	Keys      []shownKey    `json:"keys"`
+	Origins   []shownOrigin `json:"origins,omitempty"` // of a built-in channel, in the order in which they are asked
+	Mark      *verify.Mark  `json:"mark,omitempty"`    // the newest manifest seen
+	Problem   string        `json:"problem,omitempty"`
+	Added     time.Time     `json:"added,omitzero"`
+}
+
+type shownKey struct {
+	Primary verify.Fingerprint   `json:"primary"`
+	Subkeys []verify.Fingerprint `json:"subkeys,omitempty"` // that sign
+	UserID  string               `json:"user_id,omitempty"`
+	Expires time.Time            `json:"expires,omitzero"`
+	// Pinned by fingerprint says that a self-signature of the key is too weak to
+	// count by itself.
+	Weak bool `json:"weak,omitempty"`
+}
+
+// describeChannel reads what is known of a channel of the user's. What is wrong
+// with its keys or mark becomes its problem, for list and show to tell.
+func (s *session) describeChannel(c channels.Channel) shownChannel {
+	shown := shownChannel{
+		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: c.Threshold, Tools: c.Tools, Added: c.Added,
+	}
+	for _, pin := range c.Pins {
+		shown.Keys = append(shown.Keys, shownKey{Primary: pin.Primary, Subkeys: pin.Subkeys})
+	}
+	o, err := s.addedOrigin(c)
+	if err != nil {
+		shown.Problem = err.Error()
+		return shown
+	}
+	shown.Keys = describeKeys(o.keys)
+	m, err := s.Mark(o.Channel)
+	if err != nil {
+		shown.Problem = err.Error()
+	} else if !m.IsZero() {
+		shown.Mark = &m
+	}
+	return shown
+}
+
+// shown is o, whose newest manifest has just been proved.
+func (o origin) shown(mark *verify.Mark) shownChannel {
+	if o.added == nil {
+		shown := builtinShown(o.Name)
+		shown.Mark = mark
+		return shown
+	}
+	c := o.added
+	return shownChannel{
+		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: c.Threshold, Tools: c.Tools,
+		Keys: describeKeys(o.keys), Mark: mark, Added: c.Added,
+	}
+}
+
+func describeKeys(ring *verify.Keyring) (keys []shownKey) {
+	pins := ring.Pins()
+	for i, c := range ring.Certificates() {
+		k := shownKey{Primary: c.Fingerprint, Subkeys: pins[i].Subkeys, UserID: c.UserID, Expires: c.Expires, Weak: c.Weak}
+		for _, sub := range c.Subkeys {
+			k.Weak = k.Weak || sub.Weak
+		}
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+func (c shownChannel) text(p *page) {
+	p.line("%s", c.Name)
+	field(p, "url", c.URL)
+	field(p, "format", c.Format)
+	switch {
+	case len(c.Tools) > 0:
+		field(p, "tools", strings.Join(c.Tools, ", "))
+	default:
+		field(p, "tools", "every name that is not built in")
+	}
+	if c.Threshold > 0 {
+		field(p, "signatures", fmt.Sprintf("%d of %d keys", c.Threshold, len(c.Keys)))
+	}
+	for _, o := range c.Origins {
+		o.text(p)
+	}
+	if len(c.Origins) == 0 {
+		keysText(p, c.Keys)
+	}
+	if c.Mark != nil {
+		field(p, "manifest", freshness(*c.Mark))
+	}
+	field(p, "problem", c.Problem)
+	if !c.Added.IsZero() {
+		field(p, "added", c.Added.Local().Format(time.DateTime))
+	}
+}
+
+func keysText(p *page, keys []shownKey) {
+	for _, k := range keys {
+		field(p, "key", k.Primary.Spaced())
+		field(p, "  name", k.UserID)
+		for _, sub := range k.Subkeys {
+			field(p, "  subkey", sub.Spaced())
+		}
+		if !k.Expires.IsZero() {
+			field(p, "  expires", k.Expires.UTC().Format(time.DateOnly))
+		}
+		if k.Weak {
+			field(p, "  note", "its own signatures use SHA-1: it is trusted by the fingerprints above alone")
+		}
+	}
+}
+
+type channelList struct {
+	Channels []shownChannel `json:"channels"`
+}
+
+func (r channelList) text(p *page) {
+	rows := [][]string{{"CHANNEL", "FORMAT", "TOOLS", "SIGNED BY", "MANIFEST"}}
+	for _, c := range r.Channels {
+		tools := strings.Join(c.Tools, " ")
+		if tools == "" {
+			tools = "(not built in)"
+		}
+		state := c.Problem
+		if state == "" && c.Mark != nil {
+			state = freshness(*c.Mark)
+		}
+		who := fmt.Sprintf("%d of %d keys", c.Threshold, len(c.Keys))
+		if len(c.Keys) == 1 {
+			who = c.Keys[0].Primary.Spaced()
+		}
+		rows = append(rows, []string{c.Name, c.Format, tools, who, state})
+	}
+	p.table(rows)
+}
+
+func (a *app) channelListCommand() *cobra.Command {
+	return a.command(verb{
+		use: "list", aliases: []string{"ls"}, short: "List every channel: yours and the built-in ones",
+		example: "kist channel list",
+		exits:   []int{0, 2, 9},
+		args:    exactly(0),
+		run: func(ctx context.Context, _ []string) (result, error) {
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			added, err := a.channels(s)
+			if err != nil {
+				return nil, err
+			}
+			r := channelList{Channels: []shownChannel{}}
+			for _, c := range added {
+				r.Channels = append(r.Channels, s.describeChannel(c))
+			}
+			for _, name := range upstreams.Names() {
+				r.Channels = append(r.Channels, builtinShown(name))
+			}
+			return r, nil
+		},
+	})
+}
+
+func (a *app) channelShowCommand() *cobra.Command {
+	return a.command(verb{
+		use: "show NAME", short: "Show whose keys a channel trusts, in full, and how fresh it is",
+		example: "kist channel show go",
+		exits:   []int{0, 2, 3, 9},
+		args:    exactly(1),
+		run: func(ctx context.Context, args []string) (result, error) {
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			if isBuiltinChannel(args[0]) {
+				return builtinShown(args[0]), nil
+			}
+			c, err := a.added(s, args[0])
+			if err != nil {
+				return nil, err
+			}
+			return s.describeChannel(c), nil
+		},
+	})
+}
+
+// added finds a channel that the user added.
+func (a *app) added(s *session, name string) (channels.Channel, error) {
+	if isBuiltinChannel(name) {
+		return channels.Channel{}, &builtinError{name}
+	}
+	if err := manifests.ValidName(name); err != nil {
+		return channels.Channel{}, usage("channel: name %v", err)
+	}
+	st, ok, err := s.store()
+	if err != nil {
+		return channels.Channel{}, err
+	}
+	if !ok {
+		return channels.Channel{}, &channels.UnknownChannelError{Name: name}
+	}
+	return st.Get(name)
+}
+
+// A builtinError says that a channel comes with kist, so that nobody adds,
+// changes or removes it.
+type builtinError struct{ Name string }
+
+func (e *builtinError) Error() string { return fmt.Sprintf("channel %s is built in", e.Name) }
+
+func (a *app) channelRemoveCommand() *cobra.Command {
+	return a.command(verb{
+		use: "remove NAME", aliases: []string{"rm"}, short: "Forget a channel; what it installed stays",
+		long: `Forgets a channel's settings, its keys and the newest manifest seen. Toolchains
+installed from it stay, and can be verified and uninstalled as ever.`,
+		example: "kist channel remove acme",
+		exits:   []int{0, 2, 3, 7, 8, 9},
+		args:    exactly(1),
+		changes: true,
+		run: func(ctx context.Context, args []string) (result, error) {
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			return a.channelRemove(ctx, s, args[0])
+		},
+	})
+}
+
+type channelRemoved struct {
+	DryRun  bool     `json:"dry_run,omitempty"`
+	Removed string   `json:"removed"`
+	Stays   []string `json:"stays,omitempty"` // installed from it
+}
+
+func (r channelRemoved) text(p *page) {
+	if r.DryRun {
+		p.line("would forget channel %s", r.Removed)
+	} else {
+		p.line("forgot channel %s", r.Removed)
+	}
+	for _, ref := range r.Stays {
+		p.line("%s stays installed", ref)
+	}
+}
+
+func (a *app) channelRemove(ctx context.Context, s *session, name string) (result, error) {
+	if isBuiltinChannel(name) {
+		return nil, &builtinError{name}
+	}
+	r := channelRemoved{DryRun: a.flags.dryRun, Removed: name}
+	for _, have := range s.state.Installed() {
+		if have.Channel == name {
+			r.Stays = append(r.Stays, have.Ref())
+		}
+	}
+	st, ok, err := s.store()
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, &channels.UnknownChannelError{Name: name}
+	}
+	if a.flags.dryRun {
+		_, err := st.Get(name)
+		return r, err
+	}
+	if err := st.Remove(name); err != nil {
+		return nil, err
+	}
+	return r, s.DropMark(ctx, name)
+}

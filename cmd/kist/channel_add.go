@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/verify"
+)
+
+func (a *app) channelAddCommand() *cobra.Command {
+	c := channels.Channel{}
+	var keys []string
+	return a.command(verb{
+		use: "add NAME URL --key FILE…", short: "Trust a channel, by keys you already hold",
+		long: `Fetches the channel's manifest, proves it by the keys in FILE, and only then
+remembers the channel. URL is its channel.toml or the directory that is in:
+https, http, file, or a plain path. Keys come from files only, never from the
+channel's own host; the primary key and the signing subkeys in FILE are pinned.`,
+		example: "kist channel add acme https://tools.acme.example/ --key acme.asc",
+		exits:   []int{0, 2, 4, 5, 6, 7, 8, 9},
+		args:    exactly(2),
+		changes: true,
+		flags: func(f *pflag.FlagSet) {
+			f.StringArrayVar(&keys, "key", nil, "a `FILE` of OpenPGP public keys that may sign (repeatable)")
+			f.StringVar(&c.Format, "format", "native", "how the channel publishes: `FORMAT`")
+			f.IntVar(&c.Threshold, "threshold", 1, "how many of the keys must have signed: `N`")
+			f.StringSliceVar(&c.Tools, "tools", nil, "tools it may provide, each `PATTERN` a name or the beginning of one and a *; default: every name that is not built in")
+		},
+		run: func(ctx context.Context, args []string) (result, error) {
+			c.Name = args[0]
+			return a.channelAdd(ctx, c, args[1], keys)
+		},
+	})
+}
+
+// A takenError says that a channel of that name exists and is not the same.
+type takenError struct{ Name string }
+
+func (e *takenError) Error() string {
+	return fmt.Sprintf("channel %s is there already, with another URL, keys, threshold, tools or format", e.Name)
+}
+
+// channelAdded is what channel add did.
+type channelAdded struct {
+	shownChannel
+	DryRun    bool `json:"dry_run,omitempty"`
+	Unchanged bool `json:"unchanged,omitempty"` // the same channel was there already
+}
+
+func (r channelAdded) text(p *page) {
+	switch {
+	case r.Unchanged:
+		p.line("channel %s is there already; nothing was changed", r.Name)
+	case r.DryRun:
+		p.line("would add channel %s", r.Name)
+	default:
+		p.line("added channel %s", r.Name)
+	}
+	r.shownChannel.text(p)
+}
+
+func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, keyFiles []string) (result, error) {
+	ring, err := a.newChannel(&c, where, keyFiles)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	have, err := a.added(s, c.Name)
+	var unknown *channels.UnknownChannelError
+	switch {
+	case err == nil && have.Equal(c):
+		return channelAdded{shownChannel: s.describeChannel(have), Unchanged: true}, nil
+	case err == nil:
+		return nil, &takenError{c.Name}
+	case !errors.As(err, &unknown):
+		return nil, err
+	}
+	o := nativeOrigin(c, ring)
+	t, keep, err := a.documents(s, o, manifests.Request{})
+	if err != nil {
+		return nil, err
+	}
+	cat, _, err := s.Renew(ctx, t, o.Channel)
+	if err != nil {
+		return nil, err
+	}
+	mark := cat.Mark()
+	shown := o.shown(&mark)
+	a.tellOffered(c, cat)
+	if a.flags.dryRun {
+		return channelAdded{shownChannel: shown, DryRun: true}, nil
+	}
+	if err := keep(); err != nil {
+		return nil, err
+	}
+	return channelAdded{shownChannel: shown}, s.remember(c, o.keys)
+}
+
+// newChannel judges what the user typed, before anything is opened or asked.
+func (a *app) newChannel(c *channels.Channel, where string, keyFiles []string) (*verify.Keyring, error) {
+	if err := manifests.ValidName(c.Name); err != nil {
+		return nil, usage("channel add: name %v", err)
+	}
+	if isBuiltinChannel(c.Name) || isBuiltin(c.Name) {
+		return nil, &builtinError{c.Name}
+	}
+	if c.Format != "native" {
+		return nil, &formatError{c.Format}
+	}
+	if len(keyFiles) == 0 {
+		return nil, usage("channel add: name the keys that may sign with --key FILE")
+	}
+	cwd, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	if c.URL, err = manifests.Locate(where, cwd, "channel.toml"); err != nil {
+		return nil, usage("channel add: %v", err)
+	}
+	files, err := readFiles(keyFiles, channels.MaxKey)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := verify.OpenKeyring(files...)
+	if err != nil {
+		return nil, err
+	}
+	c.Pins, c.Added = ring.Pins(), a.now
+	if err := c.Validate(); err != nil {
+		return nil, usage("channel add: %v", err)
+	}
+	ring, err = verify.NewKeyring(c.Pins, files...)
+	if err != nil {
+		return nil, err
+	}
+	return ring, a.lint(ring)
+}
+
+// A formatError says that a channel's format cannot be read by this kist.
+type formatError struct{ Format string }
+
+func (e *formatError) Error() string {
+	return fmt.Sprintf("channels of format %q cannot be added yet", e.Format)
+}
+
+// remember stores a channel and its keys.
+func (s *session) remember(c channels.Channel, ring *verify.Keyring) error {
+	root, err := s.Config(true)
+	if err != nil {
+		return err
+	}
+	return channels.Store{Root: root}.Put(c, ring)
+}
+
+// tellOffered says what the channel offers, and what of it was not granted.
+func (a *app) tellOffered(c channels.Channel, cat manifests.Catalog) {
+	var tools []string
+	for _, v := range cat.Versions("") {
+		if !slices.Contains(tools, v.Tool) {
+			tools = append(tools, v.Tool)
+		}
+	}
+	if len(tools) == 0 {
+		a.warn("channel %s offers none of the tools it may provide", c.Name)
+		return
+	}
+	const most = 12
+	rest := ""
+	if len(tools) > most {
+		rest = fmt.Sprintf(" and %d more", len(tools)-most)
+		tools = tools[:most]
+	}
+	a.say("channel %s offers %s%s", c.Name, strings.Join(tools, ", "), rest)
+}

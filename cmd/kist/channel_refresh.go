@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/verify"
+)
+
+func (a *app) channelRefreshCommand() *cobra.Command {
+	var keys []string
+	return a.command(verb{
+		use: "refresh NAME [--key FILE…]", short: "Prove a channel anew; renew its lost mark or its keys",
+		long: `Fetches and proves the channel's manifest. Where the mark of the newest manifest
+seen was lost or damaged, it is made anew, which is said. With --key, a newer
+copy of a pinned key (a later expiry, a new subkey, a revocation) is merged into
+the stored one; another primary key never is.`,
+		example: "kist channel refresh acme --key acme-2027.asc",
+		exits:   []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
+		args:    exactly(1),
+		changes: true,
+		flags: func(f *pflag.FlagSet) {
+			f.StringArrayVar(&keys, "key", nil, "a `FILE` with a newer copy of a pinned key (repeatable)")
+		},
+		run: func(ctx context.Context, args []string) (result, error) {
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			return a.channelRefresh(ctx, s, args[0], keys)
+		},
+	})
+}
+
+// channelRefreshed is what channel refresh found and did.
+type channelRefreshed struct {
+	shownChannel
+	DryRun   bool `json:"dry_run,omitempty"`
+	Renewed  bool `json:"mark_renewed,omitempty"` // the mark was lost or damaged
+	NewKeys  bool `json:"keys_merged,omitempty"`
+	NewsSeen bool `json:"newer_manifest,omitempty"`
+}
+
+func (r channelRefreshed) text(p *page) {
+	if r.Renewed {
+		p.line("the mark of channel %s was lost or damaged; it was made anew from the manifest proved now", r.Name)
+	}
+	if r.NewKeys {
+		p.line("the newer keys were merged")
+	}
+	switch {
+	case r.DryRun:
+		p.line("channel %s is proved; nothing was stored", r.Name)
+	case r.NewsSeen:
+		p.line("channel %s has a newer manifest", r.Name)
+	default:
+		p.line("channel %s is as it was", r.Name)
+	}
+	r.shownChannel.text(p)
+}
+
+func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFiles []string) (result, error) {
+	o, err := a.namedOrigin(ctx, s, name)
+	if err != nil {
+		return nil, err
+	}
+	r := channelRefreshed{DryRun: a.flags.dryRun}
+	if len(keyFiles) > 0 {
+		if o.added == nil {
+			return nil, &builtinError{name}
+		}
+		if o, err = a.mergeKeys(o, keyFiles); err != nil {
+			return nil, err
+		}
+		r.NewKeys = true
+	}
+	_, err = s.Mark(o.Channel)
+	var lost *verify.MarkError
+	r.Renewed = errors.As(err, &lost)
+	if err != nil && !r.Renewed {
+		return nil, err
+	}
+	t, keep, err := a.documents(s, o, manifests.Request{})
+	if err != nil {
+		return nil, err
+	}
+	cat, was, err := s.Renew(ctx, t, o.Channel)
+	if err != nil {
+		return nil, err
+	}
+	mark := cat.Mark()
+	r.NewsSeen = !r.Renewed && mark.Digest != was.Digest
+	if !a.flags.dryRun {
+		if err := keep(); err != nil {
+			return nil, err
+		}
+		if r.NewKeys {
+			if err := s.remember(*o.added, o.keys); err != nil {
+				return nil, err
+			}
+		}
+	}
+	r.shownChannel = o.shown(&mark)
+	return r, nil
+}
+
+// mergeKeys is o with newer copies of its keys. Pins stay as they are: a new
+// subkey must be bound by a signature that is strong enough by itself.
+func (a *app) mergeKeys(o origin, keyFiles []string) (origin, error) {
+	files, err := readFiles(keyFiles, channels.MaxKey)
+	if err != nil {
+		return o, err
+	}
+	newer, err := verify.OpenKeyring(files...)
+	if err != nil {
+		return o, err
+	}
+	merged, err := o.keys.Merge(newer)
+	if err != nil {
+		return o, fmt.Errorf("channel %s: %w", o.Name, err)
+	}
+	if err := a.lint(merged); err != nil {
+		return o, err
+	}
+	return nativeOrigin(*o.added, merged), nil
+}

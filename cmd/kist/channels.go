@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+
+	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/manifests/upstreams"
+	"github.com/kist-tools/kist/verify"
+)
+
+// An origin is a channel as a verb uses it.
+type origin struct {
+	install.Channel
+	added *channels.Channel // nil for a built-in one
+	keys  *verify.Keyring   // of an added one
+}
+
+// documents is where proved manifests are kept, below the cache directory.
+const documents = "documents"
+
+// cacheDir is where what proved the answer to q is kept. The manifest of a
+// user's channel answers every question; built-in upstreams prove one version.
+func (o origin) cacheDir(q manifests.Request) string {
+	if o.added != nil {
+		return path.Join(documents, o.Name)
+	}
+	return path.Join(documents, o.Name+"~"+q.Tool+"@"+record.EscapeVersion(q.Version))
+}
+
+// store is the user's channels; ok is false while there are none.
+func (s *session) store() (st channels.Store, ok bool, err error) {
+	root, err := s.Config(false)
+	return channels.Store{Root: root}, root != nil, err
+}
+
+// channels returns those the user added. One whose settings are damaged is
+// warned of and left out.
+func (a *app) channels(s *session) ([]channels.Channel, error) {
+	st, ok, err := s.store()
+	if !ok || err != nil {
+		return nil, err
+	}
+	list, err := st.List()
+	if list == nil && err != nil {
+		return nil, err
+	}
+	if err != nil {
+		a.warn("%v", err)
+	}
+	return list, nil
+}
+
+// addedOrigin makes c, whose keys are stored, ready for use.
+func (s *session) addedOrigin(c channels.Channel) (origin, error) {
+	st, ok, err := s.store()
+	if err != nil {
+		return origin{}, err
+	}
+	if !ok {
+		return origin{}, &channels.UnknownChannelError{Name: c.Name}
+	}
+	ring, err := st.Keyring(c)
+	if err != nil {
+		return origin{}, err
+	}
+	return nativeOrigin(c, ring), nil
+}
+
+func nativeOrigin(c channels.Channel, ring *verify.Keyring) origin {
+	source := native.Source{
+		Channel: c.Name, URL: c.URL,
+		Policy:  verify.Policy{Keys: ring, Threshold: c.Threshold},
+		Granted: func(tool string) bool { return c.Grants(tool, isBuiltin) },
+	}
+	return origin{install.Channel{Name: c.Name, Source: source, Added: true}, &c, ring}
+}
+
+// origins returns the channels that may answer ref: the one named; else the
+// built-in one of that tool; else every channel of the user's that was granted it.
+func (a *app) origins(ctx context.Context, s *session, ref toolRef) ([]origin, error) {
+	if ref.Channel != "" {
+		o, err := a.namedOrigin(ctx, s, ref.Channel)
+		return []origin{o}, err
+	}
+	if name, ok := builtinChannel(ref.Name); ok {
+		o, err := a.builtinOrigin(ctx, name)
+		return []origin{o}, err
+	}
+	added, err := a.channels(s)
+	if err != nil {
+		return nil, err
+	}
+	var list []origin
+	for _, c := range added {
+		if c.Grants(ref.Name, isBuiltin) {
+			o, err := s.addedOrigin(c)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, o)
+		}
+	}
+	if len(list) == 0 {
+		return nil, &manifests.UnknownToolError{Tool: ref.Name, Near: manifests.Near(ref.Name, builtinTools())}
+	}
+	return list, nil
+}
+
+func (a *app) namedOrigin(ctx context.Context, s *session, name string) (origin, error) {
+	if isBuiltinChannel(name) {
+		return a.builtinOrigin(ctx, name)
+	}
+	st, ok, err := s.store()
+	if err != nil {
+		return origin{}, err
+	}
+	if !ok {
+		return origin{}, &channels.UnknownChannelError{Name: name, Near: manifests.Near(name, upstreams.Names())}
+	}
+	c, err := st.Get(name)
+	if err != nil {
+		return origin{}, err
+	}
+	return s.addedOrigin(c)
+}
+
+// pick chooses the one channel that offers ref. Of several that may, it asks
+// what they last proved, and only where that tells nothing, the network.
+func (a *app) pick(ctx context.Context, s *session, ref toolRef) (origin, error) {
+	list, err := a.origins(ctx, s, ref)
+	if err != nil {
+		return origin{}, err
+	}
+	if len(list) == 1 {
+		return list[0], nil
+	}
+	offering := a.offering(ctx, s, list, ref, a.cached)
+	if len(offering) == 0 && !a.verb.local {
+		offering = a.offering(ctx, s, list, ref, a.fetch)
+	}
+	switch len(offering) {
+	case 0:
+		return origin{}, &manifests.UnknownToolError{Tool: ref.Name}
+	case 1:
+		return offering[0], nil
+	}
+	e := &severalChannelsError{Tool: ref.Name}
+	for _, o := range offering {
+		e.Channels = append(e.Channels, o.Name)
+	}
+	return origin{}, e
+}
+
+type look func(context.Context, *session, origin, manifests.Request) (manifests.Catalog, error)
+
+// offering returns those of list whose catalog, seen through look, holds the
+// tool. A channel that cannot be seen offers nothing now, and is named.
+func (a *app) offering(ctx context.Context, s *session, list []origin, ref toolRef, through look) (offering []origin) {
+	for _, o := range list {
+		cat, err := through(ctx, s, o, a.request(ref))
+		if err != nil {
+			if !errors.Is(err, manifests.ErrOffline) {
+				a.warn("channel %s is left out: %v", o.Name, err)
+			}
+			continue
+		}
+		if len(cat.Versions(ref.Name)) > 0 {
+			offering = append(offering, o)
+		}
+	}
+	return offering
+}
+
+// request is what a channel is asked for ref.
+func (a *app) request(ref toolRef) manifests.Request {
+	return manifests.Request{Tool: ref.Name, Version: ref.Version, Platform: a.Platform}
+}
+
+// fetch gets and proves a catalog anew, and keeps what proved it.
+func (a *app) fetch(ctx context.Context, s *session, o origin, q manifests.Request) (manifests.Catalog, error) {
+	t, keep, err := a.documents(s, o, q)
+	if err != nil {
+		return nil, err
+	}
+	cat, err := s.Catalog(ctx, t, o.Channel, q)
+	if err != nil {
+		return nil, err
+	}
+	return cat, keep()
+}
+
+// resolve is fetch, then the release that answers q.
+func (a *app) resolve(ctx context.Context, s *session, o origin, q manifests.Request) (manifests.Release, error) {
+	t, keep, err := a.documents(s, o, q)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	r, err := s.Resolve(ctx, t, o.Channel, q)
+	if err != nil {
+		return r, err
+	}
+	return r, keep()
+}
+
+// cached proves a catalog again from what was kept, without the network.
+func (a *app) cached(ctx context.Context, s *session, o origin, q manifests.Request) (manifests.Catalog, error) {
+	t, err := s.replay(o, q)
+	if err != nil {
+		return nil, err
+	}
+	return s.Catalog(ctx, t, o.Channel, q)
+}
+
+// documents is the transport for what proves a channel, and keep stores what
+// came through it. Offline, what was kept answers in place of the network.
+func (a *app) documents(s *session, o origin, q manifests.Request) (t manifests.Transport, keep func() error, err error) {
+	nothing := func() error { return nil }
+	if a.flags.offline {
+		t, err := s.replay(o, q)
+		return transport.Mux{"https": t, "http": t, "file": a.Transport}, nothing, err
+	}
+	if a.flags.dryRun {
+		return a.Transport, nothing, nil
+	}
+	recorder := &transport.Recorder{From: a.Transport}
+	return recorder, func() error { return s.keep(recorder, o, q) }, nil
+}
+
+func (s *session) keep(r *transport.Recorder, o origin, q manifests.Request) error {
+	cache, err := s.Cache(true)
+	if err != nil {
+		return err
+	}
+	if err := cache.Mkdir(documents, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return r.Save(cache, o.cacheDir(q))
+}
+
+// replay is the transport of what was kept of o; nothing kept is as offline.
+func (s *session) replay(o origin, q manifests.Request) (manifests.Transport, error) {
+	cache, err := s.Cache(false)
+	if err != nil {
+		return nil, err
+	}
+	if cache == nil {
+		return transport.Offline{}, nil
+	}
+	return transport.Replay{Root: cache, Dir: o.cacheDir(q)}, nil
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+)
+
+func (a *app) defaultCommand() *cobra.Command {
+	return a.command(verb{
+		group: toolchains, use: "default TOOL@VERSION",
+		short:    "Choose the version the commands lead to",
+		long:     `Makes an installed version the default: its commands become links in the bin directory.`,
+		example:  "kist default go@1.25",
+		exits:    []int{0, 2, 3, 7, 8, 9},
+		args:     exactly(1),
+		changes:  true,
+		complete: a.completeInstalled,
+		run: func(ctx context.Context, args []string) (result, error) {
+			ref, err := parseTool(args[0])
+			if err != nil {
+				return nil, err
+			}
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			r, err := s.named(ref)
+			if err != nil {
+				return nil, err
+			}
+			if s.isDefault(r) {
+				a.say("%s is the default already", r.Ref())
+			}
+			return a.change(ctx, s, plan.Change{Default: []record.ID{r.ID}}, nil)
+		},
+	})
+}
+
+func (a *app) rollbackCommand() *cobra.Command {
+	return a.command(verb{
+		group: toolchains, use: "rollback",
+		short: "Return to what was in force before the last change",
+		long: `Returns to the previous generation: its toolchains, defaults and links. What was
+uninstalled does not come back, because its files are gone.`,
+		example: "kist rollback",
+		exits:   []int{0, 2, 3, 7, 8, 9},
+		args:    exactly(0),
+		changes: true,
+		run: func(ctx context.Context, _ []string) (result, error) {
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			return a.change(ctx, s, plan.Change{Rollback: true}, nil)
+		},
+	})
+}

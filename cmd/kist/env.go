@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/transport"
+)
+
+// Env is everything that kist takes from the machine it runs on. A run is a
+// function of its Env: nothing below run reads the process's own.
+type Env struct {
+	Args           []string // without the program's name
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Environ        []string
+	Now            func() time.Time
+
+	Dirs     baseDirs
+	Host     install.Host
+	Platform manifests.Platform
+	Program  string // path of the running kist, "" if not known
+
+	Terminal Terminal
+
+	// Transport reaches every place that bytes come from, the network too.
+	Transport manifests.Transport
+	// GoProxy returns the module proxies this machine's Go is set to use, as
+	// GOPROXY spells them, or "" if it has no Go.
+	GoProxy func(context.Context) string
+	// Exec replaces the process by another program. It returns only if that
+	// failed, or with the program's exit code where processes cannot be replaced.
+	Exec func(path string, argv, environ []string) (code int, err error)
+}
+
+// Terminal says which streams are one, and how wide it is.
+type Terminal struct {
+	Stdin, Stdout, Stderr bool
+	Width                 int // columns of stderr
+}
+
+// Getenv returns a variable of e.Environ, "" if it is not set.
+func (e *Env) Getenv(name string) string {
+	for i := len(e.Environ) - 1; i >= 0; i-- {
+		if key, value, _ := strings.Cut(e.Environ[i], "="); key == name {
+			return value
+		}
+	}
+	return ""
+}
+
+// hostEnv is the Env of this process.
+func hostEnv() Env {
+	program, _ := os.Executable()
+	width, _, err := term.GetSize(int(os.Stderr.Fd()))
+	if err != nil {
+		width = 80
+	}
+	return Env{
+		Args:  os.Args[1:],
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Environ:  os.Environ(),
+		Now:      time.Now,
+		Dirs:     readDirs(os.Getenv, runtime.GOOS),
+		Host:     readHost(os.Getenv),
+		Platform: hostPlatform(),
+		Program:  program,
+		Terminal: Terminal{
+			Stdin:  term.IsTerminal(int(os.Stdin.Fd())),
+			Stdout: term.IsTerminal(int(os.Stdout.Fd())),
+			Stderr: term.IsTerminal(int(os.Stderr.Fd())),
+			Width:  width,
+		},
+		Transport: transport.New(transport.Config{Version: kistVersion().Version, Proxy: http.ProxyFromEnvironment}),
+		GoProxy:   goProxy,
+		Exec:      replaceProcess,
+	}
+}
+
+// untilInterrupted returns a context that ends with the first interrupt; the
+// second one ends the process.
+func untilInterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// readHost finds out who runs kist. The home directory is the one that the
+// user database knows: $HOME is only a variable.
+func readHost(getenv func(string) string) install.Host {
+	h := install.Host{EUID: os.Geteuid(), Caller: -1}
+	if u, err := user.LookupId(strconv.Itoa(h.EUID)); err == nil {
+		h.Home = u.HomeDir
+	}
+	if h.EUID != 0 {
+		return h
+	}
+	for _, name := range []string{"SUDO_UID", "PKEXEC_UID"} {
+		if uid, err := strconv.Atoi(getenv(name)); err == nil && uid >= 0 {
+			h.Caller = uid
+			return h
+		}
+	}
+	if u, err := user.Lookup(getenv("DOAS_USER")); err == nil {
+		if uid, err := strconv.Atoi(u.Uid); err == nil {
+			h.Caller = uid
+		}
+	}
+	return h
+}
+
+// hostPlatform is the platform kist itself runs on. On Linux the C library is
+// the one whose loader is there; a machine with both counts as glibc's.
+func hostPlatform() manifests.Platform {
+	p := manifests.Platform{OS: runtime.GOOS, Arch: runtime.GOARCH}
+	if p.OS != "linux" {
+		return p
+	}
+	p.Libc = "gnu"
+	root, err := os.OpenRoot("/")
+	if err != nil {
+		return p
+	}
+	defer root.Close()
+	gnu, _ := fs.Glob(root.FS(), "lib*/ld-linux*")
+	musl, _ := fs.Glob(root.FS(), "lib/ld-musl-*")
+	if len(gnu) == 0 && len(musl) > 0 {
+		p.Libc = "musl"
+	}
+	return p
+}
+
+// goProxy asks the Go on PATH, if there is one, which module proxies it uses.
+// It runs in the root directory and without what a shell's working directory
+// could add, so that no file of a checked-out project has a say; and with no
+// configuration directory but the file of settings, so that the go command
+// leaves no counters in the user's home.
+func goProxy(ctx context.Context) string {
+	if list := os.Getenv("GOPROXY"); list != "" {
+		return list
+	}
+	path, err := exec.LookPath("go") // never one of the working directory
+	if err != nil {
+		return ""
+	}
+	settings := os.Getenv("GOENV")
+	if dir, err := os.UserConfigDir(); settings == "" && err == nil {
+		settings = filepath.Join(dir, "go", "env")
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "env", "GOPROXY")
+	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local", "GOWORK=off", "GOFLAGS=", "PWD=/",
+		"GOENV="+settings, "XDG_CONFIG_HOME="+os.DevNull)
+	out, err := cmd.Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}

@@ -1,0 +1,325 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/manifests/upstreams"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A failure is what the user is told of an error.
+type failure struct {
+	Code    int    `json:"code"` // of exit
+	Kind    string `json:"kind"` // the class, a word for programs
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+
+	unchanged bool // the verb would have changed something, and did not
+}
+
+func (f *failure) code() int {
+	if f == nil {
+		return 0
+	}
+	return f.Code
+}
+
+// explain maps an error to its exit code and the advice that goes with it. Only
+// here are the two chosen.
+func (a *app) explain(err error) *failure {
+	var launch *launchError
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return &failure{Code: exit.Code}
+	}
+	f := a.classify(err)
+	if f.Message == "" {
+		f.Message = err.Error()
+	}
+	if errors.As(err, &launch) {
+		f.Code, f.Kind = launch.Code, "run"
+	}
+	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9
+	return &f
+}
+
+// is reports whether err is, or wraps, an error of type T, and returns it.
+func is[T error](err error) (T, bool) {
+	var target T
+	return target, errors.As(err, &target)
+}
+
+func (a *app) classify(err error) failure {
+	for _, class := range []func(error) (failure, bool){
+		a.ended, a.misused, refused, untrusted, stale, busy, limits, unknown, network,
+	} {
+		if f, ok := class(err); ok {
+			return f
+		}
+	}
+	return failure{Code: 1, Kind: "failed"}
+}
+
+// ended: work that was done with a finding, or broken off. 1, 10, 130.
+func (a *app) ended(err error) (failure, bool) {
+	if _, ok := is[*interruptedError](err); ok || errors.Is(err, context.Canceled) {
+		return failure{Code: 130, Kind: "interrupted", Message: "interrupted", Hint: "the same command can be run again at any time"}, true
+	}
+	if e, ok := is[*internalError](err); ok {
+		if a.flags.verbose {
+			a.say("%s", e.stack)
+		}
+		return failure{Code: 1, Kind: "internal", Hint: "this is a mistake in kist; please report it with what the same command says with -v"}, true
+	}
+	if _, ok := is[*keptError](err); ok {
+		return failure{Code: 10, Kind: "kept", Hint: "look at them, and delete what you do not need"}, true
+	}
+	if e, ok := is[*driftError](err); ok {
+		ref := strings.Join(e.Releases, " ")
+		return failure{Code: 1, Kind: "drift", Hint: fmt.Sprintf("kist uninstall %s removes what is unchanged; then kist install %s puts it back", ref, ref)}, true
+	}
+	if _, ok := is[*declinedError](err); ok {
+		return failure{Code: 1, Kind: "declined", Message: "not confirmed; nothing was changed"}, true
+	}
+	return failure{}, false
+}
+
+// misused: the command line is wrong, or says too little. 2.
+func (a *app) misused(err error) (failure, bool) {
+	f := failure{Code: 2, Kind: "usage"}
+	switch e := err.(type) {
+	case *unknownVerbError:
+		f.Hint = e.Parent + " --help lists them"
+		if len(e.Near) > 0 {
+			f.Hint = fmt.Sprintf("did you mean %s %s?", e.Parent, strings.Join(e.Near, " or "))
+		}
+	case *usageError:
+		f.Hint = strings.Join(strings.Fields("kist "+a.path+" --help"), " ")
+	case *severalChannelsError:
+		f.Hint = fmt.Sprintf("say which: kist %s %s/%s", a.path, e.Channels[0], e.Tool)
+	case *severalVersionsError:
+		f.Hint = fmt.Sprintf("say which: kist %s %s", a.path, e.Refs[0])
+	case *takenError:
+		f.Hint = fmt.Sprintf("kist channel show %s shows it; to replace it, kist channel remove %s first", e.Name, e.Name)
+	case *builtinError:
+		f.Hint = "choose another name; kist channel show " + e.Name + " shows whom it trusts"
+	case *formatError:
+		f.Hint = "the format that can be added is: native"
+	default:
+		return a.misusedPublish(err)
+	}
+	return f, true
+}
+
+func (a *app) misusedPublish(err error) (failure, bool) {
+	f := failure{Code: 2, Kind: "usage"}
+	if _, ok := is[*publish.InputError](err); ok {
+		f.Hint = "kist " + a.path + " --help"
+		return f, true
+	}
+	if _, ok := is[*publish.ExistsError](err); ok {
+		f.Hint = "add to it with kist publish add"
+		return f, true
+	}
+	if _, ok := is[*publish.NoKeysError](err); ok {
+		f.Hint = "name them with --key FILE"
+		return f, true
+	}
+	if _, ok := is[*silentWitnessError](err); ok {
+		f.Hint = "name a file of the archive, as it is once unpacked, and a text that it holds"
+		return f, true
+	}
+	if errors.Is(err, verify.ErrPassphrase) {
+		f.Hint = "sign with gpg: kist publish sign DIR --unsigned-out FILE, then --attach FILE.asc"
+		return f, true
+	}
+	return f, false
+}
+
+// refused: for the safety of what is not kist's. 9.
+func refused(err error) (failure, bool) {
+	f := failure{Code: 9, Kind: "refused"}
+	if _, ok := is[*noHomeError](err); ok {
+		f.Hint = "set HOME to a directory of your own"
+		return f, true
+	}
+	if e, ok := is[*install.SystemPrefixError](err); ok {
+		f.Hint = fmt.Sprintf("set XDG_%s_HOME to a directory of your own, or unset it", strings.ToUpper(e.Role))
+		return f, true
+	}
+	if e, ok := is[*install.UnsafeDirError](err); ok {
+		f.Hint = fmt.Sprintf("let only yourself write there, or set XDG_%s_HOME to another directory", strings.ToUpper(e.Role))
+		return f, true
+	}
+	if e, ok := is[*plan.ForeignFileError](err); ok {
+		f.Hint = fmt.Sprintf("move %s away, or install with --no-default and use kist run", e.Path)
+		return f, true
+	}
+	if e, ok := is[*plan.ConflictError](err); ok {
+		f.Hint = fmt.Sprintf("install with --no-default and use kist run, or kist uninstall %s first", e.Owner)
+		return f, true
+	}
+	if _, ok := is[*install.CrossedLinkError](err); ok {
+		f.Hint = "put back the directory that became a link, then run the same command again"
+		return f, true
+	}
+	if _, ok := is[*install.ReceiptError](err); ok {
+		f.Hint = "put back the receipt from a backup; kist removes nothing by one it cannot trust"
+		return f, true
+	}
+	return f, false
+}
+
+// untrusted: something is not what it must be. 4.
+func untrusted(err error) (failure, bool) {
+	f := failure{Code: 4, Kind: "untrusted"}
+	if e, ok := is[*publish.KeyError](err); ok {
+		f.Hint = "its owner should " + e.Findings[0].Remedy
+		return f, true
+	}
+	if !errors.Is(err, verify.ErrUntrusted) {
+		return f, false
+	}
+	f.Hint = "what is served is not what was promised; tell its publisher, and try again later"
+	if e, ok := is[*verify.SignatureError](err); ok {
+		f.Hint = "do not work around this; ask the publisher, by another way, what happened"
+		if len(e.Wanted) == 1 {
+			f.Hint += fmt.Sprintf(" (only %s may sign)", e.Wanted[0].Spaced())
+		}
+	}
+	if e, ok := is[*weakKeyError](err); ok {
+		f.Hint = "its owner should " + e.Remedy
+	}
+	if _, ok := is[*verify.DigestError](err); ok {
+		f.Hint = "the file is damaged, or not the one that was signed; try again later, or from another network"
+	}
+	if _, ok := is[*unpack.EntryError](err); ok {
+		f.Hint = "such an archive is never unpacked; tell its publisher"
+	}
+	return f, true
+}
+
+// stale: proved, but old or out of order. 5.
+func stale(err error) (failure, bool) {
+	f := failure{Code: 5, Kind: "stale"}
+	if !errors.Is(err, verify.ErrStale) {
+		return f, false
+	}
+	f.Hint = "an old copy is served, by a stale mirror or an attacker; try again later, or from another network"
+	if e, ok := is[*verify.MarkError](err); ok {
+		f.Hint = fmt.Sprintf("kist channel refresh %s makes it anew", e.Channel)
+	}
+	if e, ok := is[*verify.ExpiredError](err); ok {
+		f.Hint = "the publisher must sign a new manifest; until then nothing from this channel can be trusted to be current"
+		if e.Issued.After(e.Now) {
+			f.Hint = "see whether this machine's clock is right"
+		}
+	}
+	return f, true
+}
+
+// busy: another kist is at work. 7.
+func busy(err error) (failure, bool) {
+	_, ok := is[*install.BusyError](err)
+	return failure{Code: 7, Kind: "busy", Hint: "wait until it is done, then run the same command again"}, ok
+}
+
+// limits: the machine has too little space, or forbids it. 8.
+func limits(err error) (failure, bool) {
+	if e, ok := is[*download.SpaceError](err); ok {
+		return failure{Code: 8, Kind: "space", Hint: fmt.Sprintf("free %s there, then run the same command again", byteSize(e.Need-e.Free))}, true
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return failure{Code: 8, Kind: "space", Hint: "free some space, then run the same command again"}, true
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return failure{Code: 8, Kind: "permission", Hint: "kist dirs lists the directories that you must be able to write"}, true
+	}
+	return failure{}, false
+}
+
+// unknown: there is nothing of that name. 3.
+func unknown(err error) (failure, bool) {
+	f := failure{Code: 3, Kind: "unknown"}
+	if e, ok := is[*notInstalledError](err); ok {
+		f.Kind, f.Hint = "not-installed", "kist install "+e.Ref.String()
+		if len(e.Near) > 0 {
+			f.Hint = "installed, and near it: " + strings.Join(e.Near, ", ")
+		}
+		return f, true
+	}
+	if _, ok := is[*plan.NotInstalledError](err); ok {
+		f.Kind, f.Hint = "not-installed", "kist list shows what is installed"
+		return f, true
+	}
+	if _, ok := is[*plan.NoPreviousError](err); ok {
+		return f, true
+	}
+	if e, ok := is[*noCommandError](err); ok {
+		f.Kind, f.Hint = "not-installed", "kist list shows what is installed"
+		switch {
+		case e.Has != "":
+			f.Hint = fmt.Sprintf("%s has it: kist run %s -- %s", e.Has, e.Has, e.Command)
+		case len(e.Near) > 0:
+			f.Hint = "near it: " + strings.Join(e.Near, ", ")
+		}
+		return f, true
+	}
+	if e, ok := is[*manifests.UnknownVersionError](err); ok {
+		f.Hint = fmt.Sprintf("kist list --available %s/%s shows what there is", e.Channel, e.Tool)
+		return f, true
+	}
+	if e, ok := is[*manifests.UnknownToolError](err); ok {
+		f.Hint = "kist channel list shows which channel offers what"
+		if reason, known := upstreams.Refusal(e.Tool); known && e.Channel == "" {
+			f.Hint = fmt.Sprintf("%s, so it has no built-in channel; kist channel add trusts one that you choose", reason)
+		}
+		if e.Channel != "" && len(e.Near) > 0 {
+			f.Hint = fmt.Sprintf("did you mean %s/%s?", e.Channel, e.Near[0])
+		}
+		return f, true
+	}
+	if _, ok := is[*manifests.UnknownComponentError](err); ok {
+		return f, true
+	}
+	if e, ok := is[*manifests.UnsupportedPlatformError](err); ok {
+		f.Kind, f.Hint = "unsupported", "kist list --available "+e.Tool+" shows other versions"
+		return f, true
+	}
+	if _, ok := is[*channels.UnknownChannelError](err); ok {
+		f.Hint = "kist channel list shows every channel"
+		return f, true
+	}
+	if _, ok := is[*publish.NoChannelError](err); ok {
+		f.Hint = "kist publish init DIR --channel NAME begins one"
+		return f, true
+	}
+	if _, ok := is[*missingFileError](err); ok {
+		f.Kind = "missing"
+		return f, true
+	}
+	return f, errors.Is(err, manifests.ErrNotFound)
+}
+
+// network: no usable answer, or none allowed. 6.
+func network(err error) (failure, bool) {
+	switch {
+	case errors.Is(err, manifests.ErrOffline):
+		return failure{Code: 6, Kind: "offline", Hint: "run the same command without --offline, with a network"}, true
+	case errors.Is(err, manifests.ErrUnreachable):
+		return failure{Code: 6, Kind: "unreachable", Hint: "look at the network and its proxy (HTTPS_PROXY), then run the same command again"}, true
+	}
+	return failure{}, false
+}

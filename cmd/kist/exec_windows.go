@@ -1,0 +1,19 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+)
+
+// replaceProcess runs the program at path to its end, since Windows cannot
+// replace a process, and returns its exit code.
+func replaceProcess(path string, argv, environ []string) (int, error) {
+	cmd := exec.Cmd{Path: path, Args: argv, Env: environ, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode(), nil
+	}
+	return 0, err
+}

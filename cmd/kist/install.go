@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+)
+
+func (a *app) installCommand() *cobra.Command {
+	var components []string
+	var makeDefault, noDefault bool
+	return a.command(verb{
+		group: toolchains, use: "install TOOL…",
+		short: "Install toolchains, each proved before it is unpacked",
+		long: `Fetches what the channel of each TOOL offers, proves it by the channel's pinned
+keys, and unpacks it into a directory of its own. All of them are installed, or
+none. The first version of a tool becomes its default: its commands are linked
+into the bin directory. What is installed already needs no network.`,
+		example: "kist install go@1.25 acme/zig",
+		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+		args:    atLeast(1),
+		changes: true,
+		flags: func(f *pflag.FlagSet) {
+			f.StringArrayVarP(&components, "component", "c", nil, "an optional component `NAME` besides (repeatable)")
+			f.BoolVar(&makeDefault, "default", false, "make it the default, whatever was before")
+			f.BoolVar(&noDefault, "no-default", false, "link no commands")
+		},
+		complete: a.completeTools,
+		run: func(ctx context.Context, args []string) (result, error) {
+			if makeDefault && noDefault {
+				return nil, usage("install: --default and --no-default exclude each other")
+			}
+			for _, c := range components {
+				if err := manifests.ValidName(c); err != nil {
+					return nil, usage("install: component %v", err)
+				}
+			}
+			refs, err := parseTools(args)
+			if err != nil {
+				return nil, err
+			}
+			links := plan.FirstBecomesDefault
+			switch {
+			case makeDefault:
+				links = plan.AlwaysDefault
+			case noDefault:
+				links = plan.NoLinks
+			}
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			return a.install(ctx, s, refs, components, links)
+		},
+	})
+}
+
+func (a *app) install(ctx context.Context, s *session, refs []toolRef, components []string, links plan.Links) (result, error) {
+	c := plan.Change{Links: links}
+	var already []record.Head
+	for _, ref := range refs {
+		have, satisfied := s.satisfies(ref, components)
+		if satisfied {
+			already = append(already, have)
+			if links == plan.AlwaysDefault {
+				c.Default = append(c.Default, have.ID)
+			}
+			continue
+		}
+		if have.ID != "" { // installed, but without these components
+			ref = toolRef{have.Channel, have.Tool, have.Version}
+		}
+		o, err := a.pick(ctx, s, ref)
+		if err != nil {
+			return nil, err
+		}
+		q := a.request(ref)
+		q.Components = components
+		a.detail("asking channel %s for %s", o.Name, ref)
+		r, err := a.resolve(ctx, s, o, q)
+		if err != nil {
+			return nil, err
+		}
+		c.Install = append(c.Install, r)
+	}
+	return a.change(ctx, s, c, already)
+}
+
+// satisfies finds an installed release that ref means: one that is all that is
+// asked for, or else one that only lacks components. A bare name means the
+// tool's own built-in channel, where it has one.
+func (s *session) satisfies(ref toolRef, components []string) (have record.Head, all bool) {
+	if ref.Channel == "" {
+		ref.Channel, _ = builtinChannel(ref.Name)
+	}
+	found, err := s.matching(ref)
+	if err != nil {
+		return record.Head{}, false
+	}
+	slices.SortStableFunc(found, func(a, b record.Head) int {
+		if s.isDefault(a) == s.isDefault(b) {
+			return 0
+		} else if s.isDefault(a) {
+			return -1
+		}
+		return 1
+	})
+	for _, r := range found {
+		lacks := func(c string) bool { return !slices.Contains(r.Components, c) }
+		if !slices.ContainsFunc(components, lacks) {
+			return r, true
+		}
+	}
+	return found[0], false
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var available bool
+	return a.command(verb{
+		group: toolchains, use: "list [--available TOOL]", aliases: []string{"ls"},
+		short: "Show what is installed, or what could be",
+		long: `Shows the installed toolchains. With --available TOOL, shows the versions its
+channel offers, newest first: this asks the network.`,
+		example: "kist list --available go",
+		exits:   []int{0, 2, 3, 4, 5, 6, 9},
+		args:    between(0, 1),
+		flags: func(f *pflag.FlagSet) {
+			f.BoolVar(&available, "available", false, "show what the channel of TOOL offers")
+		},
+		complete: a.completeTools,
+		run: func(ctx context.Context, args []string) (result, error) {
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			if available {
+				if len(args) == 0 {
+					return nil, usage("list --available needs the name of a tool")
+				}
+				return a.listAvailable(ctx, s, args[0])
+			}
+			return a.listInstalled(s, args)
+		},
+	})
+}
+
+// installedTool is one installed release, as list and others show it.
+type installedTool struct {
+	Tool       string    `json:"tool"`
+	Version    string    `json:"version"`
+	Channel    string    `json:"channel"`
+	Default    bool      `json:"default"`
+	Labels     []string  `json:"labels,omitempty"`
+	Components []string  `json:"components,omitempty"`
+	Installed  time.Time `json:"installed"`
+	Prefix     string    `json:"prefix"`
+}
+
+func (s *session) describe(r record.Head) installedTool {
+	return installedTool{
+		Tool: r.Tool, Version: r.Version, Channel: r.Channel, Default: s.isDefault(r),
+		Labels: r.Labels, Components: r.Components, Installed: r.Installed, Prefix: s.Prefix(r.ID),
+	}
+}
+
+type listResult struct {
+	Tools []installedTool `json:"tools"`
+}
+
+func (r listResult) text(p *page) {
+	if len(r.Tools) == 0 {
+		return
+	}
+	rows := [][]string{{"TOOL", "VERSION", "CHANNEL", "INSTALLED", ""}}
+	for _, t := range r.Tools {
+		mark := ""
+		if t.Default {
+			mark = "default"
+		}
+		rows = append(rows, []string{t.Tool, t.Version, t.Channel, t.Installed.Format(time.DateOnly), mark})
+	}
+	p.table(rows)
+}
+
+func (a *app) listInstalled(s *session, args []string) (result, error) {
+	r := listResult{Tools: []installedTool{}}
+	if len(args) == 1 {
+		ref, err := parseTool(args[0])
+		if err != nil {
+			return nil, err
+		}
+		for _, have := range s.state.Installed() {
+			if ref.satisfiedBy(have) {
+				r.Tools = append(r.Tools, s.describe(have))
+			}
+		}
+		if len(r.Tools) == 0 {
+			return nil, s.notInstalled(ref)
+		}
+		return r, nil
+	}
+	for _, have := range s.state.Installed() {
+		r.Tools = append(r.Tools, s.describe(have))
+	}
+	if len(r.Tools) == 0 {
+		a.say("nothing is installed yet; kist install go is one way to begin")
+	}
+	return r, nil
+}
+
+// availableVersion is one line of what a channel offers.
+type availableVersion struct {
+	manifests.Version
+	Installed bool `json:"installed"`
+}
+
+type availableResult struct {
+	Tool     string             `json:"tool"`
+	Channel  string             `json:"channel"`
+	Versions []availableVersion `json:"versions"`
+	Unsigned bool               `json:"unsigned"` // the list is a hint: what it names is proved when it is installed
+}
+
+func (r availableResult) text(p *page) {
+	rows := make([][]string, 0, len(r.Versions))
+	for _, v := range r.Versions {
+		date, mark := "", ""
+		if !v.Date.IsZero() {
+			date = v.Date.Format(time.DateOnly)
+		}
+		if v.Installed {
+			mark = "installed"
+		}
+		rows = append(rows, []string{v.Tool, v.Version.Version, strings.Join(v.Labels, " "), date, mark})
+	}
+	p.table(rows)
+}
+
+func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result, error) {
+	ref, err := parseTool(arg)
+	if err != nil {
+		return nil, err
+	}
+	o, err := a.pick(ctx, s, ref)
+	if err != nil {
+		return nil, err
+	}
+	q := a.request(toolRef{Name: ref.Name}) // the whole list, not one version's
+	cat, err := a.fetch(ctx, s, o, q)
+	if err != nil {
+		return nil, err
+	}
+	channel := o.Name
+	r := availableResult{Tool: ref.Name, Channel: channel, Versions: []availableVersion{}}
+	for _, v := range cat.Versions(ref.Name) {
+		if ref.Version != "" && !manifests.MatchesVersion(ref.Version, v.Version) && !slices.Contains(v.Labels, ref.Version) {
+			continue
+		}
+		installed := slices.ContainsFunc(s.state.Installed(), func(have record.Head) bool {
+			return have.Channel == channel && have.Tool == v.Tool && have.Version == v.Version
+		})
+		r.Versions = append(r.Versions, availableVersion{v, installed})
+		r.Unsigned = r.Unsigned || v.Unsigned
+	}
+	if len(r.Versions) == 0 {
+		if ref.Version != "" {
+			return nil, &manifests.UnknownVersionError{Channel: channel, Tool: ref.Name, Version: ref.Version}
+		}
+		return nil, &manifests.UnknownToolError{Channel: channel, Tool: ref.Name}
+	}
+	if r.Unsigned {
+		a.say("version list unsigned: it may lack or invent versions, but what it names is proved before it is installed")
+	}
+	return r, nil
+}

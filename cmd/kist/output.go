@@ -1,0 +1,170 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+)
+
+// How kist speaks:
+//
+//   - stdout holds the result and nothing else: text, or one JSON object;
+//   - everything else is talk, on stderr, one line each, without a full stop;
+//   - a failure is "error:", what happened and why, then whether anything was
+//     changed, then "hint:" and the one command that is safe;
+//   - text that came from elsewhere (names in manifests, user IDs of keys)
+//     never reaches a terminal with control characters in it.
+
+// A page is the text form of a result.
+type page struct {
+	out   strings.Builder
+	color bool
+}
+
+func (p *page) line(format string, args ...any) {
+	p.out.WriteString(clean(fmt.Sprintf(format, args...)) + "\n")
+}
+
+// raw writes text exactly: for scripts that a shell is to read.
+func (p *page) raw(text string) { p.out.WriteString(text) }
+
+// table writes rows in columns; the last one is not padded.
+func (p *page) table(rows [][]string) {
+	w := tabwriter.NewWriter(&p.out, 0, 8, 2, ' ', 0)
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i, c := range row {
+			cells[i] = strings.ReplaceAll(clean(c), "\t", " ")
+		}
+		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	}
+	w.Flush()
+}
+
+// count writes a number of things.
+func count(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}
+
+// clean replaces what could steer a terminal; tabs and line ends stay.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
+
+// say is talk: what kist is doing.
+func (a *app) say(format string, args ...any) {
+	if !a.flags.quiet && !a.flags.json {
+		fmt.Fprintln(a.Stderr, clean(fmt.Sprintf(format, args...)))
+	}
+}
+
+// detail is talk for those who asked for more of it.
+func (a *app) detail(format string, args ...any) {
+	if a.flags.verbose {
+		a.say(format, args...)
+	}
+}
+
+// warn is said once, and to everyone: no flag turns it off.
+func (a *app) warn(format string, args ...any) {
+	text := clean(fmt.Sprintf(format, args...))
+	if !a.warned[text] {
+		a.warned[text] = true
+		fmt.Fprintln(a.Stderr, a.paint(yellow, "warning:"), text)
+	}
+}
+
+const (
+	red    = "31"
+	yellow = "33"
+	cyan   = "36"
+)
+
+// paint colors a word on stderr, where color is wanted.
+func (a *app) paint(color, word string) string {
+	if !a.colors(a.Terminal.Stderr) {
+		return word
+	}
+	return "\x1b[" + color + "m" + word + "\x1b[0m"
+}
+
+func (a *app) colors(terminal bool) bool {
+	switch a.flags.color {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	return terminal && a.Getenv("NO_COLOR") == "" && a.Getenv("CI") == "" && a.Getenv("TERM") != "dumb"
+}
+
+// document is the one shape of every JSON answer.
+type document struct {
+	Format int      `json:"format"` // of this shape: 1
+	Verb   string   `json:"verb"`
+	Result any      `json:"result,omitempty"`
+	Error  *failure `json:"error,omitempty"`
+}
+
+// finish prints what the verb came to, and returns the exit code. A verb may
+// have both a result and an error: work that was done, with a finding.
+func (a *app) finish(err error) int {
+	var f *failure
+	if err != nil {
+		f = a.explain(err)
+	}
+	if a.flags.json || jsonAsked(a.Args) && !a.verb.plain {
+		doc := document{Format: 1, Verb: a.path, Error: f}
+		if a.result != nil {
+			doc.Result = a.result
+		}
+		out := json.NewEncoder(a.Stdout)
+		out.SetEscapeHTML(false)
+		out.SetIndent("", "  ")
+		if wrong := out.Encode(doc); wrong != nil && f == nil {
+			f = &failure{Code: 1, Message: wrong.Error()}
+		}
+		return f.code()
+	}
+	if a.result != nil {
+		p := &page{color: a.colors(a.Terminal.Stdout)}
+		a.result.text(p)
+		if _, wrong := io.WriteString(a.Stdout, p.out.String()); wrong != nil && f == nil {
+			f = &failure{Code: 1, Message: "writing the result: " + wrong.Error()}
+		}
+	}
+	if f != nil && f.Message != "" {
+		fmt.Fprintln(a.Stderr, a.paint(red, "error:"), clean(f.Message))
+		if f.unchanged {
+			fmt.Fprintln(a.Stderr, "Nothing was changed.")
+		}
+		if f.Hint != "" {
+			fmt.Fprintln(a.Stderr, a.paint(cyan, "hint:"), clean(f.Hint))
+		}
+	}
+	return f.code()
+}
+
+// jsonAsked finds --json on a command line that could not be parsed.
+func jsonAsked(args []string) bool {
+	for _, arg := range args {
+		switch arg {
+		case "--":
+			return false
+		case "--json", "--json=true":
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/verify"
+)
+
+func (a *app) publishCommand() *cobra.Command {
+	return a.family(publishing, "publish", "Make a channel of your own, for any static web server",
+		`A channel is a directory with two files, channel.toml and its signature, and the
+artifacts they name. Any web server, object store or mirror can serve it. What
+a step leaves behind can also be made with a text editor and gpg.
+
+  kist publish init DIR --channel acme
+  kist publish add DIR --tool zig --version 0.14.0 --platform linux/amd64 \
+       --file zig.tar.gz --strip 1 --command zig
+  kist publish sign DIR --secret-key secret.asc
+  kist publish verify DIR`,
+		a.publishInitCommand(), a.publishAddCommand(), a.publishSignCommand(), a.publishVerifyCommand())
+}
+
+// openPublished opens the directory of a channel. For a dry run it is a copy of
+// what the directory states, so that the same code does the same work elsewhere.
+func (a *app) openPublished(dir string) (d publish.Dir, closeDir func() error, err error) {
+	root, err := openRoot(dir, false)
+	if err != nil {
+		return publish.Dir{}, nil, err
+	}
+	if !a.flags.dryRun {
+		return publish.Dir{Root: root}, root.Close, nil
+	}
+	defer root.Close()
+	scratch, remove, err := scratchDir()
+	if err != nil {
+		return publish.Dir{}, nil, err
+	}
+	for _, name := range []string{publish.ManifestFile, publish.SignatureFile, publish.KeysFile, publish.DraftFile, publish.UnsignedFile} {
+		data, err := root.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = scratch.WriteFile(name, data, 0o600)
+		}
+		if err != nil {
+			return publish.Dir{}, nil, errors.Join(err, remove())
+		}
+	}
+	return publish.Dir{Root: scratch}, remove, nil
+}
+
+func (a *app) publishInitCommand() *cobra.Command {
+	var channel string
+	return a.command(verb{
+		use: "init DIR --channel NAME", short: "Begin a channel in a directory",
+		example: "kist publish init public/ --channel acme",
+		exits:   []int{0, 1, 2, 8},
+		args:    exactly(1),
+		flags: func(f *pflag.FlagSet) {
+			f.StringVar(&channel, "channel", "", "the `NAME` under which users will add it")
+		},
+		run: func(_ context.Context, args []string) (result, error) {
+			if channel == "" {
+				return nil, usage("publish init: name the channel with --channel NAME")
+			}
+			if isBuiltin(channel) || isBuiltinChannel(channel) {
+				return nil, &builtinError{channel}
+			}
+			root, err := openRoot(args[0], true)
+			if err != nil {
+				return nil, err
+			}
+			defer root.Close()
+			if err := (publish.Dir{Root: root}).Init(channel); err != nil {
+				return nil, err
+			}
+			return publishBegun{args[0], channel}, nil
+		},
+	})
+}
+
+type publishBegun struct {
+	Dir     string `json:"dir"`
+	Channel string `json:"channel"`
+}
+
+func (r publishBegun) text(p *page) {
+	p.line("began channel %s in %s; add a release with kist publish add", r.Channel, r.Dir)
+}
+
+func (a *app) publishSignCommand() *cobra.Command {
+	var o signOptions
+	return a.command(verb{
+		use:   "sign DIR --secret-key FILE | --unsigned-out FILE | --attach SIGNATURE",
+		short: "Sign what was added, here or elsewhere",
+		long: `Stamps the manifest with the next serial and its dates, signs it, and puts the
+pair in force. A second signer adds a signature to it. To sign on another
+machine or with a smart card, write the exact bytes with --unsigned-out, sign
+them there (gpg --armor --detach-sign FILE), and bring the signature back with
+--attach. A secret key file must have no passphrase.`,
+		example: "kist publish sign public/ --secret-key secret.asc",
+		exits:   []int{0, 1, 2, 3, 4, 5, 8},
+		args:    exactly(1),
+		changes: true,
+		flags: func(f *pflag.FlagSet) {
+			f.StringVar(&o.secret, "secret-key", "", "sign with the secret key in `FILE`")
+			f.StringVar(&o.out, "unsigned-out", "", "write what is to be signed to `FILE`")
+			f.StringVar(&o.attach, "attach", "", "take the signature in `FILE`")
+			f.StringArrayVar(&o.keys, "key", nil, "with --attach: a `FILE` of public keys that tells whose it is (repeatable)")
+			f.IntVar(&o.days, "days", int(publish.DefaultValidity.Hours()/24), "how long it is fresh: `N` days")
+		},
+		run: func(_ context.Context, args []string) (result, error) { return a.publishSign(args[0], o) },
+	})
+}
+
+type signOptions struct {
+	secret, out, attach string
+	keys                []string
+	days                int
+}
+
+func (o signOptions) check() error {
+	ways := 0
+	for _, way := range []string{o.secret, o.out, o.attach} {
+		if way != "" {
+			ways++
+		}
+	}
+	switch {
+	case ways != 1:
+		return usage("publish sign: want one of --secret-key, --unsigned-out and --attach")
+	case len(o.keys) > 0 && o.attach == "":
+		return usage("publish sign: --key goes with --attach")
+	case o.days < 1 || time.Duration(o.days)*24*time.Hour > verify.MaxLife:
+		return usage("publish sign: --days %d: want 1 to %d", o.days, int(verify.MaxLife.Hours()/24))
+	}
+	return nil
+}
+
+// publishSigned is what publish sign did.
+type publishSigned struct {
+	DryRun   bool           `json:"dry_run,omitempty"`
+	Mark     verify.Mark    `json:"mark"`
+	Claims   []verify.Claim `json:"signatures,omitempty"`
+	Unsigned string         `json:"unsigned,omitempty"` // file with the bytes to sign
+	Cosigned bool           `json:"cosigned,omitempty"`
+	Unproved bool           `json:"unproved,omitempty"`
+	Same     bool           `json:"unchanged,omitempty"`
+}
+
+func (r publishSigned) text(p *page) {
+	edition := fmt.Sprintf("channel %s: %s", r.Mark.Channel, freshness(r.Mark))
+	switch {
+	case r.DryRun && r.Unsigned != "":
+		p.line("would write %s to %s", edition, r.Unsigned)
+	case r.DryRun:
+		p.line("would sign %s", edition)
+	case r.Unsigned != "":
+		p.line("%s: wrote %s", edition, r.Unsigned)
+		p.line("sign it: gpg --armor --detach-sign %s", quote(r.Unsigned))
+	case r.Same:
+		p.line("%s: the signature was there already", edition)
+	case r.Cosigned:
+		p.line("%s: signature added", edition)
+	default:
+		p.line("%s: signed", edition)
+	}
+	for _, c := range r.Claims {
+		who := c.KeyID
+		if c.Issuer != "" {
+			who = c.Issuer.Spaced()
+		}
+		field(p, "signed by", who)
+	}
+}
+
+func (a *app) publishSign(dir string, o signOptions) (result, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	d, closeDir, err := a.openPublished(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer closeDir()
+	stamp := publish.Stamp{Now: a.now, Validity: time.Duration(o.days) * 24 * time.Hour}
+	switch {
+	case o.out != "":
+		var bytes bytes.Buffer
+		mark, err := d.Unsigned(&bytes, stamp)
+		if err == nil && !a.flags.dryRun {
+			err = writeFile(o.out, bytes.Bytes())
+		}
+		return publishSigned{DryRun: a.flags.dryRun, Mark: mark, Unsigned: o.out}, err
+	case o.attach != "":
+		sig, err := readFile(o.attach, manifests.MaxSignature)
+		if err != nil {
+			return nil, err
+		}
+		keys, err := readFiles(o.keys, maxKeyring)
+		if err != nil {
+			return nil, err
+		}
+		return a.signed(d.Attach(sig, a.now, keys...))
+	}
+	secret, err := readFile(o.secret, maxKeyring)
+	if err != nil {
+		return nil, err
+	}
+	key, err := verify.ReadSecretKey(secret)
+	clear(secret)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.secret, err)
+	}
+	return a.signed(d.Sign(key, stamp))
+}
+
+func (a *app) signed(s publish.Signed, err error) (result, error) {
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range s.Findings {
+		a.warn("key %s will not be usable in two years: %s; its owner should %s", f.Primary.Spaced(), f.Problem, f.Remedy)
+	}
+	if s.Unproved {
+		a.warn("no certificate of that signer is known here, so the signature itself was not proved; --key FILE proves it")
+	}
+	return publishSigned{DryRun: a.flags.dryRun, Mark: s.Mark, Claims: s.Claims, Cosigned: s.Cosigned, Unproved: s.Unproved, Same: s.Unchanged}, nil
+}
+
+func (a *app) publishVerifyCommand() *cobra.Command {
+	var keys []string
+	var threshold int
+	return a.command(verb{
+		use: "verify DIR [--key FILE…]", short: "Judge a channel's directory as its users will",
+		long: `Proves the signatures, the format, the freshness, and the size and digest of
+every artifact in DIR. Without --key, by the keys in its publisher.asc.`,
+		example: "kist publish verify public/",
+		exits:   []int{0, 1, 2, 3, 4, 5, 8},
+		args:    exactly(1),
+		flags: func(f *pflag.FlagSet) {
+			f.StringArrayVar(&keys, "key", nil, "a `FILE` of public keys that users were given (repeatable)")
+			f.IntVar(&threshold, "threshold", 1, "how many of them must have signed: `N`")
+		},
+		run: func(_ context.Context, args []string) (result, error) {
+			if threshold < 1 {
+				return nil, usage("publish verify: --threshold %d: want at least 1", threshold)
+			}
+			d, closeDir, err := a.openPublished(args[0])
+			if err != nil {
+				return nil, err
+			}
+			defer closeDir()
+			files, err := readFiles(keys, maxKeyring)
+			if err != nil {
+				return nil, err
+			}
+			report, err := d.Verify(a.now, threshold, files...)
+			if err != nil {
+				return nil, err
+			}
+			return publishVerified{
+				Channel: report.Manifest.Channel, Releases: len(report.Manifest.Releases), Files: report.Files,
+				Bytes: report.Bytes, Evidence: report.Evidence, Notes: report.Notes,
+			}, nil
+		},
+	})
+}
+
+// publishVerified is what publish verify found good.
+type publishVerified struct {
+	Channel  string          `json:"channel"`
+	Releases int             `json:"releases"`
+	Files    int             `json:"files"`
+	Bytes    int64           `json:"bytes"`
+	Evidence verify.Evidence `json:"evidence"`
+	Notes    []string        `json:"notes,omitempty"`
+}
+
+func (r publishVerified) text(p *page) {
+	p.line("channel %s · %s", r.Channel, proof(r.Evidence))
+	p.line("%s; %s of %s, as they were signed", count(r.Releases, "release"), count(r.Files, "file"), byteSize(r.Bytes))
+	for _, note := range r.Notes {
+		field(p, "note", note)
+	}
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kist-tools/kist/install"
+)
+
+func (a *app) selfCommand() *cobra.Command {
+	return a.family(housekeeping, "self", "Remove kist itself", "",
+		a.command(verb{
+			use: "uninstall", short: "Remove every toolchain, and kist itself",
+			long: `Removes every toolchain, and besides them kist's cache, marks, settings and the
+directories it made. The program itself goes if it lies in the bin directory;
+otherwise its path is printed. Everything else is then as it was before kist.`,
+			example: "kist self uninstall --dry-run",
+			exits:   []int{0, 1, 2, 7, 8, 9, 10},
+			args:    exactly(0),
+			changes: true,
+			run:     a.selfUninstall,
+		}))
+}
+
+// selfResult is what became of kist.
+type selfResult struct {
+	DryRun  bool            `json:"dry_run,omitempty"`
+	Removed []string        `json:"removed,omitempty"` // channel/tool@version
+	Kept    []install.Drift `json:"kept,omitempty"`
+	Program string          `json:"program,omitempty"` // path of kist itself
+	Gone    bool            `json:"program_removed"`
+}
+
+func (r selfResult) text(p *page) {
+	removed := "removed"
+	if r.DryRun {
+		removed = "would remove"
+	}
+	for _, ref := range r.Removed {
+		p.line("%s %s", removed, ref)
+	}
+	for _, k := range r.Kept {
+		p.line("kept %s (%s)", k.Path, k.Reason)
+	}
+	p.line("%s kist's cache, marks, settings and directories", removed)
+	switch {
+	case r.Program == "":
+	case r.Gone:
+		p.line("%s %s", removed, r.Program)
+	default:
+		p.line("kist itself is %s; remove it as you installed it", r.Program)
+	}
+}
+
+func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
+	s, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	r := selfResult{DryRun: a.flags.dryRun, Program: a.Program, Gone: sameDir(filepath.Dir(a.Program), a.Dirs.Bin)}
+	if a.flags.dryRun {
+		for _, have := range s.state.Installed() {
+			r.Removed = append(r.Removed, have.Ref())
+		}
+		return r, nil
+	}
+	if err := a.confirm("Remove %s, and kist itself?", a.everything(s.state.Installed())); err != nil {
+		return nil, err
+	}
+	res, err := s.RemoveAll(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	for _, gone := range res.Removed {
+		r.Removed = append(r.Removed, gone.Ref())
+	}
+	r.Kept = res.Kept
+	if r.Gone {
+		if err := a.removeProgram(); err != nil {
+			return nil, err
+		}
+	}
+	if len(r.Kept) > 0 {
+		return r, &keptError{r.Kept}
+	}
+	return r, nil
+}
+
+// removeProgram removes kist from the bin directory, by name within it.
+func (a *app) removeProgram() error {
+	bin, err := os.OpenRoot(a.Dirs.Bin)
+	if err != nil {
+		return err
+	}
+	defer bin.Close()
+	return bin.Remove(filepath.Base(a.Program))
+}

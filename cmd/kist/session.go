@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+	"time"
+
+	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/transport"
+)
+
+// lockWait is how long kist waits for another one to finish its work.
+const lockWait = 5 * time.Second
+
+// A session is one use of what is installed.
+type session struct {
+	*install.Installer
+	state plan.State
+}
+
+// open judges and opens kist's directories and reads what is installed. The
+// caller closes the session.
+func (a *app) open(ctx context.Context) (*session, error) {
+	if a.Dirs.Err != nil {
+		return nil, a.Dirs.Err
+	}
+	i, err := install.Open(ctx, install.Options{
+		Dirs:      a.Dirs.Dirs,
+		Host:      a.Host,
+		Transport: a.artifacts(),
+		Now:       a.now,
+		Version:   kistVersion().Version,
+		Random:    rand.Reader,
+		LockWait:  lockWait,
+		Progress:  a.progress(),
+		Warn:      func(text string) { a.warn("%s", text) },
+		DryRun:    a.flags.dryRun,
+	})
+	if err != nil {
+		return nil, err
+	}
+	st, err := i.State()
+	if err != nil {
+		i.Close()
+		return nil, err
+	}
+	for id, err := range st.Damaged {
+		a.warn("the receipt of %s cannot be read: %v", id, err)
+	}
+	return &session{i, st}, nil
+}
+
+// matching returns the installed releases that r means, newest first, all of
+// one channel: without one named it is the tool's built-in channel, else the
+// only one it was installed from.
+func (s *session) matching(r toolRef) ([]record.Head, error) {
+	var found []record.Head
+	var channels []string
+	for _, have := range s.state.Installed() {
+		if have.Tool == r.Name && (r.Channel == "" || r.Channel == have.Channel) {
+			found = append(found, have)
+			if !slices.Contains(channels, have.Channel) {
+				channels = append(channels, have.Channel)
+			}
+		}
+	}
+	if len(channels) > 1 {
+		own, builtin := builtinChannel(r.Name)
+		if !builtin || !slices.Contains(channels, own) {
+			return nil, &severalChannelsError{r.Name, channels}
+		}
+		found = slices.DeleteFunc(found, func(have record.Head) bool { return have.Channel != own })
+	}
+	found = slices.DeleteFunc(found, func(have record.Head) bool { return !r.satisfiedBy(have) })
+	// An exact version is meant exactly, even where it begins another.
+	if i := slices.IndexFunc(found, func(have record.Head) bool { return have.Version == r.Version }); i >= 0 {
+		found = found[i : i+1]
+	}
+	if len(found) == 0 {
+		return nil, s.notInstalled(r)
+	}
+	return found, nil
+}
+
+// named returns the single installed release that r means.
+func (s *session) named(r toolRef) (record.Head, error) {
+	found, err := s.matching(r)
+	if err != nil {
+		return record.Head{}, err
+	}
+	if len(found) > 1 {
+		e := &severalVersionsError{Tool: r.String()}
+		for _, have := range found {
+			e.Refs = append(e.Refs, have.Ref())
+		}
+		return record.Head{}, e
+	}
+	return found[0], nil
+}
+
+// inUse returns the installed release that r means when it is to be used: the
+// default if that is one, else the newest.
+func (s *session) inUse(r toolRef) (record.Head, error) {
+	found, err := s.matching(r)
+	if err != nil {
+		return record.Head{}, err
+	}
+	for _, have := range found {
+		if s.isDefault(have) {
+			return have, nil
+		}
+	}
+	return found[0], nil
+}
+
+func (s *session) isDefault(r record.Head) bool {
+	return s.state.Current.Defaults[r.Key()] == r.ID
+}
+
+func (s *session) notInstalled(r toolRef) error {
+	var names []string
+	for _, have := range s.state.Installed() {
+		names = append(names, have.Tool)
+		if have.Tool == r.Name {
+			names = append(names, have.Tool+"@"+have.Version)
+		}
+	}
+	slices.Sort(names)
+	return &notInstalledError{Ref: r, Near: manifests.Near(toolRef{"", r.Name, r.Version}.String(), slices.Compact(names))}
+}
+
+// artifacts is the transport for files to install: offline, only what lies on
+// this machine.
+func (a *app) artifacts() manifests.Transport {
+	if a.flags.offline {
+		return transport.Offline{From: a.Transport}
+	}
+	return a.Transport
+}

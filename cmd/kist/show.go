@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+func (a *app) showCommand() *cobra.Command {
+	return a.command(verb{
+		group: trust, use: "show TOOL",
+		short: "Show who signed a toolchain, and what was checked",
+		long: `Shows the evidence for a toolchain: whose keys signed what, when, and how each
+file was proved. For one that is installed it is read from the receipt; for one
+that is not, from the manifest that kist last proved. The network is not used.`,
+		example:  "kist show go",
+		exits:    []int{0, 2, 3, 4, 5, 6, 9},
+		args:     exactly(1),
+		complete: a.completeTools,
+		local:    true,
+		run: func(ctx context.Context, args []string) (result, error) {
+			ref, err := parseTool(args[0])
+			if err != nil {
+				return nil, err
+			}
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			return a.show(ctx, s, ref)
+		},
+	})
+}
+
+// showResult is all that is known of releases.
+type showResult struct {
+	Releases []shownRelease `json:"releases"`
+}
+
+type shownRelease struct {
+	installedTool
+	Platform  manifests.Platform `json:"platform"`
+	Status    string             `json:"status"` // "installed" or "available"
+	Commands  []string           `json:"commands,omitempty"`
+	Evidence  verify.Evidence    `json:"evidence"`
+	Artifacts []record.Artifact  `json:"artifacts"`
+	Kist      string             `json:"kist,omitempty"` // version that installed it
+}
+
+func (a *app) show(ctx context.Context, s *session, ref toolRef) (result, error) {
+	found, err := s.matching(ref)
+	if err == nil {
+		r := showResult{}
+		for _, have := range found {
+			r.Releases = append(r.Releases, s.showInstalled(have))
+		}
+		return r, nil
+	}
+	o, err := a.pick(ctx, s, ref)
+	if err != nil {
+		return nil, err
+	}
+	cat, err := a.cached(ctx, s, o, a.request(ref))
+	if err != nil {
+		return nil, err
+	}
+	rel, err := cat.Resolve(a.request(ref))
+	if err != nil {
+		return nil, err
+	}
+	shown := shownRelease{
+		installedTool: installedTool{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Labels: rel.Labels, Components: rel.Components},
+		Platform:      rel.Platform, Status: "available", Commands: rel.Commands, Evidence: rel.Evidence,
+	}
+	for _, art := range rel.Artifacts {
+		item := record.Artifact{Name: art.Name, Component: art.Component, Size: art.Size, Digest: art.Integrity.Digest}
+		if t := art.Integrity.Tree; t != nil {
+			item.Evidence = t.Evidence
+		}
+		shown.Artifacts = append(shown.Artifacts, item)
+	}
+	return showResult{[]shownRelease{shown}}, nil
+}
+
+func (s *session) showInstalled(r record.Head) shownRelease {
+	shown := shownRelease{
+		installedTool: s.describe(r), Platform: r.Platform, Status: "installed",
+		Evidence: r.Evidence, Artifacts: r.Artifacts, Kist: r.Kist,
+	}
+	for _, c := range r.Commands {
+		shown.Commands = append(shown.Commands, c.Name)
+	}
+	return shown
+}
+
+func (r showResult) text(p *page) {
+	for i, rel := range r.Releases {
+		if i > 0 {
+			p.line("")
+		}
+		rel.text(p)
+	}
+}
+
+func (r shownRelease) text(p *page) {
+	p.line("%s %s · channel %s · %s", r.Tool, r.Version, r.Channel, r.Platform)
+	field(p, "labels", strings.Join(r.Labels, ", "))
+	field(p, "components", strings.Join(r.Components, ", "))
+	evidenceText(p, r.Evidence)
+	if r.Evidence.Kind == "" {
+		for _, note := range r.Evidence.Notes {
+			field(p, "note", note)
+		}
+	}
+	for _, a := range r.Artifacts {
+		field(p, "file", a.Name)
+		if a.Size > 0 {
+			field(p, "  size", fmt.Sprintf("%d bytes", a.Size))
+		}
+		field(p, "  digest", a.Digest.String())
+		if !sameProof(a.Evidence, r.Evidence) {
+			evidenceText(p, a.Evidence)
+		}
+	}
+	field(p, "commands", strings.Join(r.Commands, ", "))
+	if r.Status != "installed" {
+		field(p, "status", "not installed; kist install "+r.Channel+"/"+r.Tool+"@"+r.Version)
+		return
+	}
+	status := "installed " + r.Installed.Local().Format(time.DateTime)
+	if r.Default {
+		status += ", the default"
+	}
+	field(p, "status", status+", by kist "+r.Kist)
+	field(p, "prefix", r.Prefix)
+}
+
+// sameProof reports whether an artifact's evidence adds nothing to that of the
+// document which names it.
+func sameProof(artifact, document verify.Evidence) bool {
+	switch artifact.Kind {
+	case "", verify.ByDigest:
+		return true
+	case verify.ByTree:
+		return document.Tree != nil && *artifact.Tree == *document.Tree
+	}
+	return false
+}
+
+func field(p *page, name, value string) {
+	if value != "" {
+		p.line("  %-13s %s", name, value)
+	}
+}
+
+// evidenceText writes e and what vouches for it, the signed thing last.
+func evidenceText(p *page, e verify.Evidence) {
+	if e.Kind == "" {
+		return
+	}
+	field(p, "proved", e.Name)
+	field(p, "  by", kindText(e))
+	if !e.Digest.IsZero() {
+		field(p, "  digest", e.Digest.String())
+	}
+	for _, s := range e.Signers {
+		signerText(p, s)
+	}
+	if t := e.Tree; t != nil {
+		field(p, "  database", t.Name)
+		field(p, "  tree", fmt.Sprintf("%d records, root %s", t.Size, t.Root))
+		field(p, "  record", fmt.Sprint(t.Record))
+		field(p, "  content", t.H1)
+	}
+	if m := e.Mark; m != nil && !m.IsZero() && len(m.Head) == 0 {
+		if m.Serial > 0 {
+			field(p, "  serial", fmt.Sprint(m.Serial))
+		}
+		field(p, "  issued", m.Issued.UTC().Format(time.RFC3339))
+		if !m.Expires.IsZero() {
+			field(p, "  fresh until", m.Expires.UTC().Format(time.RFC3339))
+		}
+	}
+	for _, note := range e.Notes {
+		field(p, "  note", note)
+	}
+	if e.Parent != nil {
+		evidenceText(p, *e.Parent)
+	}
+}
+
+func signerText(p *page, s verify.Signer) {
+	field(p, "  signed by", s.Primary.Spaced())
+	field(p, "    name", s.UserID)
+	if s.Key != s.Primary {
+		field(p, "    subkey", s.Key.Spaced())
+	}
+	field(p, "    with", s.Algorithm+", "+s.Hash)
+	field(p, "    on", s.Created.UTC().Format(time.RFC3339))
+	if !s.Expired.IsZero() {
+		field(p, "    note", "the key has expired since, on "+s.Expired.UTC().Format(time.DateOnly))
+	}
+	if s.Pinned {
+		field(p, "    note", "the subkey is trusted by its pinned fingerprint: its binding signature is too weak by itself")
+	}
+}
+
+func kindText(e verify.Evidence) string {
+	switch e.Kind {
+	case verify.ByDetached:
+		return "a detached OpenPGP signature"
+	case verify.ByClearsigned:
+		return "an OpenPGP signature around the text"
+	case verify.ByDigest:
+		return "the digest that a proved document states"
+	case verify.ByTree:
+		return "the signed tree of a checksum database"
+	}
+	return string(e.Kind)
+}

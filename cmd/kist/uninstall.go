@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+)
+
+func (a *app) uninstallCommand() *cobra.Command {
+	var all bool
+	return a.command(verb{
+		group: toolchains, use: "uninstall TOOL… | --all", aliases: []string{"remove", "rm"},
+		short: "Remove exactly what was installed",
+		long: `Removes every path that the receipt of a toolchain records and that is still as
+it was installed. What was changed or added since is kept and named. This needs
+no network, no channel and no key. With --all it removes every toolchain.`,
+		example:  "kist uninstall go@1.25.3",
+		exits:    []int{0, 1, 2, 3, 7, 8, 9, 10},
+		args:     between(0, 1000),
+		changes:  true,
+		flags:    func(f *pflag.FlagSet) { f.BoolVar(&all, "all", false, "every installed toolchain") },
+		complete: a.completeInstalled,
+		run: func(ctx context.Context, args []string) (result, error) {
+			if all == (len(args) > 0) {
+				return nil, usage("uninstall: name the tools, or say --all")
+			}
+			refs, err := parseTools(args)
+			if err != nil {
+				return nil, err
+			}
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			if all {
+				return a.uninstallAll(ctx, s)
+			}
+			var c plan.Change
+			for _, ref := range refs {
+				r, err := s.named(ref)
+				if err != nil {
+					return nil, err
+				}
+				c.Remove = append(c.Remove, r.ID)
+			}
+			return a.change(ctx, s, c, nil)
+		},
+	})
+}
+
+func (a *app) uninstallAll(ctx context.Context, s *session) (result, error) {
+	r := changeResult{DryRun: a.flags.dryRun, Generation: s.state.Current.Number}
+	if a.flags.dryRun {
+		for _, have := range s.state.Installed() {
+			r.Removed = append(r.Removed, have.Ref())
+		}
+		return r, nil
+	}
+	if err := a.confirm("Remove %s?", a.everything(s.state.Installed())); err != nil {
+		return nil, err
+	}
+	res, err := s.RemoveAll(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	r.Generation = res.Generation.Number
+	for _, gone := range res.Removed {
+		r.Removed = append(r.Removed, gone.Ref())
+	}
+	if r.Kept = res.Kept; len(r.Kept) > 0 {
+		return r, &keptError{r.Kept}
+	}
+	if len(r.Removed) == 0 {
+		a.say("nothing was installed")
+	}
+	return r, nil
+}
+
+func (a *app) everything(installed []record.Head) string {
+	if len(installed) == 1 {
+		return installed[0].Ref()
+	}
+	return fmt.Sprintf("all %d installed toolchains", len(installed))
+}
+
+// A declinedError says that the user answered no.
+type declinedError struct{}
+
+func (*declinedError) Error() string { return "not confirmed" }
+
+// confirm asks before everything goes; only a person at a terminal is asked.
+func (a *app) confirm(format string, args ...any) error {
+	if a.flags.yes || !a.Terminal.Stdin || !a.Terminal.Stderr {
+		return nil
+	}
+	fmt.Fprintf(a.Stderr, "%s [y/N] ", clean(fmt.Sprintf(format, args...)))
+	answer, err := bufio.NewReader(a.Stdin).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return &declinedError{}
+}

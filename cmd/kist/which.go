@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+)
+
+func (a *app) whichCommand() *cobra.Command {
+	return a.command(verb{
+		group: toolchains, use: "which CMD",
+		short:   "Print the real path behind a command",
+		example: "kist which go",
+		exits:   []int{0, 2, 3, 9},
+		args:    exactly(1),
+		run: func(ctx context.Context, args []string) (result, error) {
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			return s.which(args[0])
+		},
+	})
+}
+
+type whichResult struct {
+	Command string `json:"command"`
+	Path    string `json:"path"`
+	Release string `json:"release"` // channel/tool@version
+}
+
+func (r whichResult) text(p *page) { p.line("%s", r.Path) }
+
+// A noCommandError says that no default toolchain has a command of that name.
+type noCommandError struct {
+	Command string
+	Has     string // an installed release that is no default and has it
+	Near    []string
+}
+
+func (e *noCommandError) Error() string {
+	return fmt.Sprintf("no default toolchain has a command %q", e.Command)
+}
+
+func (s *session) which(command string) (result, error) {
+	var names []string
+	for _, l := range s.state.Current.Links {
+		if l.Name == command {
+			r := s.state.Receipts[l.ID]
+			return whichResult{command, filepath.Join(s.Prefix(l.ID), filepath.FromSlash(l.Target)), r.Ref()}, nil
+		}
+		names = append(names, l.Name)
+	}
+	e := &noCommandError{Command: command, Near: manifests.Near(command, names)}
+	for _, r := range s.state.Installed() {
+		if _, ok := commandPath(r, command); ok {
+			e.Has = r.Ref()
+			break
+		}
+	}
+	return nil, e
+}
+
+// commandPath finds a command of a release: its path below the prefix.
+func commandPath(r record.Head, name string) (string, bool) {
+	for _, c := range r.Commands {
+		if c.Name == name {
+			return filepath.FromSlash(c.Path), true
+		}
+	}
+	return "", false
+}
