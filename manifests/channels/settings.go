@@ -37,6 +37,9 @@ func parse(name string, data []byte) (Channel, error) {
 }
 
 func (c Channel) encode() ([]byte, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
 	c = c.sorted()
 	data, err := toml.Marshal(settings{c.URL, c.Format, c.Threshold, c.Tools, c.Added, c.Pins})
 	if err != nil {
