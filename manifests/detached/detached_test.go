@@ -1,0 +1,298 @@
+package detached_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/detached"
+	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest"
+)
+
+const base = "https://dl.example.org/go/"
+
+var (
+	linux = manifests.Platform{OS: "linux", Arch: "amd64"}
+	arm   = manifests.Platform{OS: "linux", Arch: "arm"}
+	now   = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+)
+
+func site() detached.Site {
+	return detached.Site{
+		Base: base, Index: "index.json", Parse: detached.ParseGo, Numbering: manifests.GoNumbering(),
+		File: "go{version}.{platform}.{format}", Signature: ".asc",
+		Platforms: map[string]string{"linux/arm": "linux-armv6l"},
+		Formats:   map[string]string{"": "tar.gz", "windows": "zip"},
+		Strip:     1, Witness: manifests.Witness{Path: "VERSION", Contains: "go{version}", WholeLine: true},
+		Commands: []string{"bin/go{exe}"}, Env: map[string]string{"GOROOT": "{prefix}"},
+	}
+}
+
+// index lists versions as Go's downloads do, each for three platforms.
+func index(versions ...string) []byte {
+	var entries []string
+	for _, v := range versions {
+		stable := !strings.ContainsAny(v, "rb")
+		entries = append(entries, fmt.Sprintf(`{"version":"go%[1]s","stable":%[2]v,"files":[
+			{"filename":"go%[1]s.src.tar.gz","os":"","arch":"","kind":"source"},
+			{"filename":"go%[1]s.linux-amd64.tar.gz","os":"linux","arch":"amd64","sha256":"00","size":-1,"kind":"archive"},
+			{"filename":"../../x","os":"linux","arch":"armv6l","kind":"archive"},
+			{"filename":"go%[1]s.windows-amd64.zip","os":"windows","arch":"amd64","kind":"archive"},
+			{"filename":"go%[1]s.darwin-amd64.pkg","os":"darwin","arch":"amd64","kind":"installer"}]}`, v, stable))
+	}
+	return []byte("[" + strings.Join(entries, ",") + "]")
+}
+
+// archive is a toolchain as small as it can be.
+func archive(tb testing.TB, version string) []byte {
+	tb.Helper()
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	w := tar.NewWriter(z)
+	content := "go" + version + "\ntime 2026-01-01T00:00:00Z\n"
+	err := w.WriteHeader(&tar.Header{Name: "go/VERSION", Mode: 0o644, Size: int64(len(content))})
+	if err == nil {
+		_, err = io.WriteString(w, content)
+	}
+	if err = errors.Join(err, w.Close(), z.Close()); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// prove does what an install does with an artifact: the signature, then the witness.
+func prove(r manifests.Release, t manifests.Transport, tb testing.TB) error {
+	artifact := r.Artifacts[0]
+	body, _, err := t.Open(tb.Context(), artifact.Refs[0], 0)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, 1<<20))
+	if err != nil {
+		return err
+	}
+	signature := artifact.Integrity.Signature
+	if _, err := signature.Policy.File(artifact.Name, bytes.NewReader(data), signature.Data); err != nil {
+		return err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	files := tar.NewReader(z)
+	for {
+		header, err := files.Next()
+		if err != nil {
+			return fmt.Errorf("no witness: %w", verify.ErrUntrusted)
+		}
+		if _, name, _ := strings.Cut(header.Name, "/"); name != artifact.Witness.Path {
+			continue
+		}
+		text, err := io.ReadAll(files)
+		if err == nil && !slices.Contains(strings.Split(string(text), "\n"), artifact.Witness.Contains) {
+			err = fmt.Errorf("the witness says %.10q: %w", text, verify.ErrUntrusted)
+		}
+		return err
+	}
+}
+
+// A world is an upstream with a key of its own.
+type world struct {
+	*manifesttest.Upstream
+	key *verifytest.Key
+}
+
+func newWorld(t *testing.T, versions ...string) world {
+	w := world{&manifesttest.Upstream{Files: map[string][]byte{base + "index.json": index(versions...)}},
+		verifytest.NewKey(t, "google", now.AddDate(-3, 0, 0))}
+	for _, version := range versions {
+		for _, platform := range []string{"linux-amd64.tar.gz", "linux-armv6l.tar.gz", "windows-amd64.zip"} {
+			file := base + "go" + version + "." + platform
+			w.Files[file] = archive(t, version)
+			w.Files[file+".asc"] = w.key.Sign(t, w.Files[file], now.AddDate(0, -1, 0))
+		}
+	}
+	return w
+}
+
+func (w world) source(t *testing.T) detached.Source {
+	return detached.Source{Channel: "go", Tool: "go", Site: site(), Keys: verifytest.Keyring(t, w.key), Threshold: 1}
+}
+
+func ask(version string, p manifests.Platform) manifests.Query {
+	return manifests.Query{Request: manifests.Request{Tool: "go", Version: version, Platform: p}, Now: now}
+}
+
+func (w world) fetch(t *testing.T, q manifests.Query) (manifests.Release, error) {
+	t.Helper()
+	catalog, err := w.source(t).Fetch(t.Context(), w, q)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	release, err := catalog.Resolve(q.Request)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	return release, release.Validate()
+}
+
+func TestFetchChoosesAndBringsTheSignature(t *testing.T) {
+	w := newWorld(t, "1.9.7", "1.10", "1.24.4", "1.25.9", "1.25.14", "1.26.1", "1.27rc1")
+	for _, test := range []struct {
+		asked    string
+		platform manifests.Platform
+		file     string
+		unsigned bool
+	}{
+		{"", linux, "go1.26.1.linux-amd64.tar.gz", true},
+		{"1.25", linux, "go1.25.14.linux-amd64.tar.gz", true},
+		{"1.24.4", linux, "go1.24.4.linux-amd64.tar.gz", false},
+		{"go1.24.4", linux, "go1.24.4.linux-amd64.tar.gz", false},
+		{"1.27rc1", linux, "go1.27rc1.linux-amd64.tar.gz", false},
+		{"stable", arm, "go1.26.1.linux-armv6l.tar.gz", true},
+		{"latest", manifests.Platform{OS: "windows", Arch: "amd64"}, "go1.26.1.windows-amd64.zip", true},
+	} {
+		release, err := w.fetch(t, ask(test.asked, test.platform))
+		if err != nil {
+			t.Errorf("%q: %v", test.asked, err)
+			continue
+		}
+		artifact := release.Artifacts[0]
+		if artifact.Name != test.file || artifact.Refs[0] != base+test.file || artifact.Size != 0 ||
+			!bytes.Equal(artifact.Integrity.Signature.Data, w.Files[base+test.file+".asc"]) {
+			t.Errorf("%q: artifact %+v", test.asked, artifact)
+		}
+		format := "tar.gz"
+		if test.platform.OS == "windows" {
+			format = "zip"
+		}
+		if artifact.Layout.Format != format || artifact.Layout.Strip != 1 || artifact.Witness.Contains != "go"+release.Version {
+			t.Errorf("%q: layout %+v, witness %+v", test.asked, artifact.Layout, artifact.Witness)
+		}
+		if slices.Contains(release.Evidence.Notes, manifests.Unsigned) != test.unsigned || release.Evidence.Kind != "" {
+			t.Errorf("%q: evidence %+v", test.asked, release.Evidence)
+		}
+		if artifact.Integrity.Signature.Policy.Use != verify.Release || !artifact.Integrity.Signature.Policy.Now.Equal(now) {
+			t.Errorf("%q: policy %+v", test.asked, artifact.Integrity.Signature.Policy)
+		}
+		if err := prove(release, w, t); err != nil {
+			t.Errorf("%q: %v", test.asked, err)
+		}
+	}
+}
+
+func TestFetchRefusesAnotherToolVersionOrPlatform(t *testing.T) {
+	w := newWorld(t, "1.24.4", "1.25.9")
+	for _, asked := range []string{"1.24.99", "1.23", "lts", "../x"} {
+		var unknown *manifests.UnknownVersionError
+		if _, err := w.fetch(t, ask(asked, linux)); !errors.As(err, &unknown) || unknown.Version != asked {
+			t.Errorf("%q: %v", asked, err)
+		}
+	}
+	var unsupported *manifests.UnsupportedPlatformError
+	if _, err := w.fetch(t, ask("1.25", manifests.Platform{OS: "darwin", Arch: "amd64"})); !errors.As(err, &unsupported) {
+		t.Errorf("a platform with an installer only: %v", err)
+	}
+	q := ask("", linux)
+	q.Tool = "rust"
+	var tool *manifests.UnknownToolError
+	if _, err := w.fetch(t, q); !errors.As(err, &tool) {
+		t.Errorf("another tool: %v", err)
+	}
+}
+
+func TestFetchWithoutTheFileOrItsSignature(t *testing.T) {
+	file := base + "go1.25.9.linux-amd64.tar.gz"
+	for _, missing := range []string{file, file + ".asc"} {
+		for lie, want := range map[string]error{"not found": manifests.ErrNotFound, "unreachable": manifests.ErrUnreachable} {
+			w := newWorld(t, "1.25.9")
+			w.Tell(missing, map[string]manifesttest.Lie{"not found": manifesttest.NotFound, "unreachable": manifesttest.Unreachable}[lie])
+			if _, err := w.fetch(t, ask("", linux)); !errors.Is(err, want) || errors.Is(err, verify.ErrUntrusted) {
+				t.Errorf("%s %s: %v", missing, lie, err)
+			}
+		}
+	}
+	w := newWorld(t, "1.25.9")
+	w.Tell(file+".asc", manifesttest.Empty)
+	if _, err := w.fetch(t, ask("", linux)); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("an empty signature: %v", err)
+	}
+	w.Tell(file+".asc", nil)
+	w.Tell(base+"index.json", manifesttest.NotFound)
+	if _, err := w.fetch(t, ask("1.25.9", linux)); err != nil {
+		t.Errorf("an exact version needs no index: %v", err)
+	}
+	if _, err := w.fetch(t, ask("1.25", linux)); !errors.Is(err, manifests.ErrNotFound) {
+		t.Errorf("a prefix does: %v", err)
+	}
+}
+
+// Signatures bind neither name nor version. Both of these are validly signed.
+func TestTheWitnessCatchesAnOldFileUnderANewName(t *testing.T) {
+	w := newWorld(t, "1.24.4", "1.25.9")
+	renamed, old := base+"go1.25.9.linux-amd64.tar.gz", base+"go1.24.4.linux-amd64.tar.gz"
+	w.Files[renamed], w.Files[renamed+".asc"] = w.Files[old], w.Files[old+".asc"]
+	release, err := w.fetch(t, ask("1.25.9", linux))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := prove(release, w, t); !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "witness") {
+		t.Errorf("got %v", err)
+	}
+	release, err = w.fetch(t, ask("1.24.4", linux))
+	if err != nil || prove(release, w, t) != nil {
+		t.Errorf("the honest twin: %v", err)
+	}
+}
+
+func TestSignatureByAnotherKey(t *testing.T) {
+	w := newWorld(t, "1.25.9")
+	file := base + "go1.25.9.linux-amd64.tar.gz"
+	honest := w.Files[file+".asc"]
+	w.Files[file+".asc"] = verifytest.NewKey(t, "mallory", now.AddDate(-3, 0, 0)).Sign(t, w.Files[file], now.AddDate(0, -1, 0))
+	release, err := w.fetch(t, ask("", linux))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wrong *verify.SignatureError
+	if err := prove(release, w, t); !errors.As(err, &wrong) {
+		t.Errorf("got %v", err)
+	}
+	w.Files[file+".asc"] = honest
+	if release, err = w.fetch(t, ask("", linux)); err != nil || prove(release, w, t) != nil {
+		t.Errorf("the honest twin: %v", err)
+	}
+}
+
+func TestEverySourceSuite(t *testing.T) {
+	manifesttest.Run(t, manifesttest.Fixture{
+		Hints: []string{base + "index.json"},
+		Serve: func(tb testing.TB, w manifesttest.World) map[string][]byte {
+			file := base + "go" + w.Version + ".linux-amd64.tar.gz"
+			data := archive(tb, w.Version)
+			files := map[string][]byte{base + "index.json": index(w.Version), file: data, file + ".asc": {}}
+			if len(w.Signers) > 0 {
+				files[file+".asc"] = verifytest.Cosign(tb, data, w.Signed, w.Signers...)
+			}
+			return files
+		},
+		Source: func(tb testing.TB, policy verify.Policy) manifests.Source {
+			return detached.Source{Channel: "go", Tool: "go", Site: site(), Keys: policy.Keys, Threshold: policy.Threshold}
+		},
+		Request: func(version string) manifests.Request { return ask(version, linux).Request },
+		Prove: func(tb testing.TB, r manifests.Release, u *manifesttest.Upstream) error {
+			return prove(r, u, tb)
+		},
+	})
+}
