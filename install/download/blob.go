@@ -32,7 +32,9 @@ func prove(a manifests.Artifact, f *os.File, s sums) (verify.Evidence, error) {
 		if err != nil {
 			return verify.Evidence{}, err
 		}
-		evidence.Digest = s.digest()
+		if got := s.digest(); evidence.Digest != got { // the file changed in between
+			return verify.Evidence{}, &verify.DigestError{Name: a.Name, Want: evidence.Digest, Got: got}
+		}
 		return evidence, nil
 	case in.Tree != nil:
 		h1, err := verify.HashZip(a.Name, f, s.size)
