@@ -80,7 +80,7 @@ func readAr(src *source) (members [3]member, err error) {
 			return members, refuse(RuleEnd, m.name, "it is cut")
 		}
 		members[i] = m
-		if off += m.size; m.size%2 == 1 && (i < 2 || off < src.size) {
+		if off += m.size; m.size%2 == 1 {
 			var pad [1]byte
 			if err := readAt(src, pad[:], off); err != nil {
 				return members, err

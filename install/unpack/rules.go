@@ -64,7 +64,7 @@ func (e *EntryError) Error() string {
 	if e.Path != "" {
 		fmt.Fprintf(&b, ": %q", e.Path)
 	}
-	fmt.Fprintf(&b, ": refused, for %s", e.Rule)
+	fmt.Fprintf(&b, " breaks the rule: %s", e.Rule)
 	if e.Detail != "" {
 		fmt.Fprintf(&b, " (%s)", e.Detail)
 	}
@@ -84,7 +84,7 @@ func refuse(rule Rule, name, format string, args ...any) error {
 type Limits struct {
 	Entries   int   // entries of all archives of a prefix, with the directories made for them
 	Bytes     int64 // bytes of all files of a prefix
-	Path      int   // bytes of a name, or of a link's target
+	Path      int   // bytes of a name; a link's target must be shorter, as kernels demand
 	Component int   // bytes of one element of a name
 	Depth     int   // elements of a name; a link's target may have twice as many
 	Ratio     int   // bytes an archive may unpack to, for each byte it has
@@ -190,8 +190,17 @@ func (l Limits) target(raw, name, target string, deb bool, reroot func(string) s
 	if err := l.text(raw, target, deb); err != nil {
 		return "", err
 	}
-	if n := strings.Count(target, "/") + 1; n > 2*l.Depth || len(target) > l.Path {
-		return "", refuse(RuleCeiling, raw, "a target of %d elements, %d bytes", n, len(target))
+	if len(target) >= l.Path {
+		return "", refuse(RuleCeiling, raw, "a target of %d bytes", len(target))
+	}
+	elements := strings.Split(target, "/")
+	if len(elements) > 2*l.Depth {
+		return "", refuse(RuleCeiling, raw, "a target of %d elements", len(elements))
+	}
+	for _, element := range elements {
+		if len(element) > l.Component {
+			return "", refuse(RuleCeiling, raw, "an element of %d bytes in its target", len(element))
+		}
 	}
 	if path.IsAbs(target) {
 		if !deb {

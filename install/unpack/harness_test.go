@@ -1,0 +1,243 @@
+package unpack_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A stage is a prefix to fill, beside things that must not change.
+type stage struct {
+	outer, inner string
+	before       []string
+	prefix       *unpack.Prefix
+}
+
+func newStage(t testing.TB, limits unpack.Limits) *stage {
+	t.Helper()
+	s := &stage{outer: t.TempDir()}
+	s.inner = filepath.Join(s.outer, "prefixes", "one")
+	for _, dir := range []string{s.inner, filepath.Join(s.outer, "prefixes", "two")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"decoy", "prefixes/decoy", "prefixes/two/decoy"} {
+		if err := os.WriteFile(filepath.Join(s.outer, name), []byte("leave me"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := os.OpenRoot(s.inner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	s.before = s.outside(t)
+	s.prefix = unpack.New(root, limits)
+	return s
+}
+
+// outside lists everything around the prefix, with modes and contents.
+func (s *stage) outside(t testing.TB) (list []string) {
+	t.Helper()
+	err := filepath.WalkDir(s.outer, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if p == s.inner {
+			return fs.SkipDir
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		line := p + " " + info.Mode().String()
+		if d.Type().IsRegular() {
+			data, err := os.ReadFile(p)
+			if err != nil {
+				return err
+			}
+			line += " " + string(data)
+		}
+		list = append(list, line)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// add writes data to a file and unpacks it.
+func (s *stage) add(t testing.TB, data []byte, layout manifests.Layout) error {
+	t.Helper()
+	src := source(t, data)
+	defer src.Close()
+	return s.prefix.Add(context.Background(), src, unpack.Archive{Name: "the-archive", Component: "part", Layout: layout})
+}
+
+func source(t testing.TB, data []byte) *os.File {
+	t.Helper()
+	f, err := os.CreateTemp(t.TempDir(), "artifact")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if _, err := f.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// check holds the invariant of every test: nothing outside changed and, where
+// the prefix was finished, its entries are exactly what is on disk.
+func (s *stage) check(t testing.TB, entries []record.Entry, err error) {
+	t.Helper()
+	if after := s.outside(t); !slices.Equal(s.before, after) {
+		t.Fatalf("outside the prefix, before:\n%s\nafter:\n%s", strings.Join(s.before, "\n"), strings.Join(after, "\n"))
+	}
+	if err != nil {
+		return
+	}
+	if disk := onDisk(t, s.inner); !slices.Equal(entries, disk) {
+		t.Fatalf("recorded:\n%v\non disk:\n%v", entries, disk)
+	}
+	seen := map[string]bool{".": true}
+	for _, e := range entries {
+		if !seen[filepath.ToSlash(filepath.Dir(e.Path))] {
+			t.Fatalf("%s comes before its directory", e.Path)
+		}
+		seen[e.Path] = true
+	}
+}
+
+// onDisk is an independent walk of dir, in the order and form of Finish.
+func onDisk(t testing.TB, dir string) (entries []record.Entry) {
+	t.Helper()
+	root, err := os.OpenRoot(dir) // paths may be longer than a system call takes
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	err = fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || p == "." {
+			return err
+		}
+		info, err := root.Lstat(p)
+		if err != nil {
+			return err
+		}
+		e := record.Entry{Path: p, Component: "part", Mode: info.Mode() &^ fs.ModeType}
+		switch {
+		case info.IsDir():
+			e.Type = record.Dir
+		case info.Mode().Type() == fs.ModeSymlink:
+			e.Type, e.Mode = record.Link, 0
+			if e.Target, err = root.Readlink(p); err != nil {
+				return err
+			}
+		case info.Mode().IsRegular():
+			data, err := root.ReadFile(p)
+			if err != nil {
+				return err
+			}
+			e.Type, e.Size, e.Digest = record.File, int64(len(data)), verify.SHA256(sha256.Sum256(data))
+		default:
+			t.Fatalf("%s is %v", p, info.Mode())
+		}
+		entries = append(entries, e)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(entries, func(a, b record.Entry) int { return strings.Compare(a.Path, b.Path) })
+	return entries
+}
+
+// unpackAll unpacks one archive into a stage of its own, and checks what came of it.
+func unpackAll(t testing.TB, data []byte, layout manifests.Layout, limits unpack.Limits) ([]record.Entry, error) {
+	t.Helper()
+	s := newStage(t, limits)
+	err := s.add(t, data, layout)
+	var entries []record.Entry
+	if err == nil {
+		entries, err = s.prefix.Finish(context.Background())
+	}
+	s.check(t, entries, err)
+	return entries, err
+}
+
+// wantRule demands that err refuses the archive for rule.
+func wantRule(t testing.TB, err error, rule unpack.Rule) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("accepted, want: %s", rule)
+	}
+	e, ok := errors.AsType[*unpack.EntryError](err)
+	if !ok || e.Rule != rule || e.Archive != "the-archive" || !errors.Is(err, verify.ErrUntrusted) {
+		t.Fatalf("got: %v\nwant the rule: %s", err, rule)
+	}
+}
+
+// list is the entries in one line: "dir/", "file", "link>target".
+func list(entries []record.Entry) string {
+	var b strings.Builder
+	for _, e := range entries {
+		switch e.Type {
+		case record.Dir:
+			b.WriteString(e.Path + "/ ")
+		case record.Link:
+			b.WriteString(e.Path + ">" + e.Target + " ")
+		default:
+			b.WriteString(e.Path + " ")
+		}
+	}
+	return strings.TrimSuffix(b.String(), " ")
+}
+
+// An attack is an archive that breaks one rule, and its honest twin, as alike
+// as can be, with what the twin unpacks to.
+type attack struct {
+	name   string
+	bad    []byte
+	rule   unpack.Rule
+	twin   []byte
+	want   string
+	layout manifests.Layout
+}
+
+func runAttacks(t *testing.T, format string, attacks []attack) {
+	t.Helper()
+	names := make(map[string]bool)
+	for _, a := range attacks {
+		if names[a.name] {
+			t.Fatalf("two attacks are named %q", a.name)
+		}
+		names[a.name] = true
+		t.Run(strings.ReplaceAll(a.name, " ", "-"), func(t *testing.T) {
+			layout := a.layout
+			layout.Format = format
+			_, err := unpackAll(t, a.bad, layout, unpack.DefaultLimits())
+			wantRule(t, err, a.rule)
+			entries, err := unpackAll(t, a.twin, layout, unpack.DefaultLimits())
+			if err != nil {
+				t.Fatalf("honest twin: %v", err)
+			}
+			if got := list(entries); got != a.want {
+				t.Fatalf("honest twin: got %q, want %q", got, a.want)
+			}
+		})
+	}
+}

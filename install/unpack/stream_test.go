@@ -1,0 +1,300 @@
+package unpack_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// fixture reads an archive that a real program made; each holds "a" with "x\n".
+func fixture(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile("testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// small is one small archive of each format.
+func small(t testing.TB) map[string][]byte {
+	tree := tarOf(file("a", "x\n"))
+	return map[string][]byte{
+		"tar":     tree,
+		"tar.gz":  gz(tree),
+		"tar.xz":  fixture(t, "a.tar.xz"),
+		"tar.zst": zst(tree),
+		"tar.bz2": fixture(t, "a.tar.bz2"),
+		"zip":     zipOf(zipFile{name: "a", data: "x\n", deflate: true}),
+		"deb":     debOf(file("a", "x\n")),
+	}
+}
+
+func TestEveryFormat(t *testing.T) {
+	archives := small(t)
+	archives["file"] = []byte("x\n")
+	for _, format := range manifests.Formats() {
+		data, ok := archives[format]
+		if !ok {
+			t.Errorf("no archive of format %s", format)
+			continue
+		}
+		into := ""
+		if format == "file" {
+			into = "a"
+		}
+		entries, err := unpackAll(t, data, manifests.Layout{Format: format, Into: into}, unpack.DefaultLimits())
+		if err != nil || len(entries) != 1 || entries[0].Path != "a" || entries[0].Digest != verify.DigestOf([]byte("x\n")) || entries[0].Size != 2 {
+			t.Errorf("%s: %v, %v", format, entries, err)
+		}
+	}
+}
+
+// Cut anywhere, an archive is refused.
+func TestTruncationAtEveryOctet(t *testing.T) {
+	for format, data := range small(t) {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			src := source(t, data)
+			dir := t.TempDir()
+			for n := len(data) - 1; n >= 0; n-- {
+				if err := src.Truncate(int64(n)); err != nil {
+					t.Fatal(err)
+				}
+				name := filepath.Join(dir, fmt.Sprint(n))
+				if err := os.Mkdir(name, 0o700); err != nil {
+					t.Fatal(err)
+				}
+				root, err := os.OpenRoot(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = unpack.New(root, unpack.DefaultLimits()).Add(context.Background(), src, unpack.Archive{Name: "the-archive", Layout: manifests.Layout{Format: format}})
+				root.Close()
+				if !errors.Is(err, verify.ErrUntrusted) {
+					t.Fatalf("cut to %d of %d bytes: %v", n, len(data), err)
+				}
+			}
+		})
+	}
+}
+
+func TestNothingFollowsAStream(t *testing.T) {
+	tree := tarOf(file("a", "x\n"))
+	streams := map[string][]byte{"tar.gz": gz(tree), "tar.xz": xz(tree), "tar.zst": zst(tree), "tar.bz2": fixture(t, "a.tar.bz2")}
+	skippable := append(binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, 0x184d2a50), 4), "skip"...)
+	for format, one := range streams {
+		for what, more := range map[string][]byte{
+			"a byte": {'x'}, "a zero": {0}, "four zeros": make([]byte, 4), "a block of zeros": make([]byte, 512),
+			"itself again": one, "a skippable frame": skippable, "an empty member of gzip": gz(nil), "garbage": bytes.Repeat([]byte("garbage!"), 40_000),
+		} {
+			_, err := unpackAll(t, append(bytes.Clone(one), more...), manifests.Layout{Format: format}, unpack.DefaultLimits())
+			t.Run(format+"/"+what, func(t *testing.T) { wantRule(t, err, unpack.RuleStream) })
+		}
+		if _, err := unpackAll(t, one, manifests.Layout{Format: format}, unpack.DefaultLimits()); err != nil {
+			t.Errorf("%s: honest twin: %v", format, err)
+		}
+	}
+}
+
+// The content may be spread over several streams in each format; only one is read.
+func TestOneStreamOnly(t *testing.T) {
+	tree := tarOf(file("a", "x\n"), file("b", "y\n"))
+	for format, pack := range map[string]func([]byte) []byte{
+		"tar.gz": gz, "tar.xz": xz, "tar.zst": func(b []byte) []byte { return zst(b) },
+	} {
+		split := append(pack(tree[:1024]), pack(tree[1024:])...)
+		_, err := unpackAll(t, split, manifests.Layout{Format: format}, unpack.DefaultLimits())
+		wantRule(t, err, unpack.RuleStream)
+		if _, err := unpackAll(t, pack(tree), manifests.Layout{Format: format}, unpack.DefaultLimits()); err != nil {
+			t.Errorf("%s: honest twin: %v", format, err)
+		}
+	}
+}
+
+// Every octet of a stream counts: wherever one changes, the archive is refused
+// or, where the octet says nothing (a time, a name, an operating system),
+// unpacks to the same file.
+func TestDamageAtEveryOctet(t *testing.T) {
+	for format, data := range small(t) {
+		if format == "tar" || format == "deb" {
+			continue // nothing but their headers is protected
+		}
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			for i := range data {
+				damaged := bytes.Clone(data)
+				damaged[i] ^= 0x04
+				entries, err := unpackAll(t, damaged, manifests.Layout{Format: format}, unpack.DefaultLimits())
+				if err == nil && (len(entries) != 1 || entries[0].Digest != verify.DigestOf([]byte("x\n"))) {
+					t.Fatalf("octet %d: unpacks to %v", i, entries)
+				}
+				if err != nil && !errors.Is(err, verify.ErrUntrusted) {
+					t.Fatalf("octet %d: %v", i, err)
+				}
+			}
+		})
+	}
+}
+
+func TestZstdFrames(t *testing.T) {
+	tree := tarOf(file("a", string(bytes.Repeat([]byte("0123456789abcdef"), 40_000))))
+	dictionary := zst(tree)
+	dictionary[4] |= 1 // states a dictionary of one byte's ID
+	window := func(log byte) []byte {
+		// A frame of one empty block, that asks for a window of 2^log bytes.
+		return []byte{0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3, 1, 0, 0}
+	}
+	reserved := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 0, 7, 0, 0}
+	for name, c := range map[string]struct {
+		data []byte
+		ok   bool
+	}{
+		"fastest":                     {zst(tree, zstd.WithEncoderLevel(zstd.SpeedFastest)), true},
+		"best, with a checksum":       {zst(tree, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderCRC(true)), true},
+		"without a checksum":          {zst(tree, zstd.WithEncoderCRC(false)), true},
+		"one segment":                 {zst(tree, zstd.WithSingleSegment(true)), true},
+		"a window of 8 KiB":           {zst(tree, zstd.WithWindowSize(8<<10)), true},
+		"a window of 128 MiB":         {zst(tree, zstd.WithWindowSize(128<<20)), true},
+		"a window of 256 MiB":         {zst(tree, zstd.WithWindowSize(256<<20), zstd.WithSingleSegment(false)), false},
+		"a dictionary":                {dictionary, false},
+		"a window of 512 MiB":         {window(29), false},
+		"a reserved kind of block":    {reserved, false},
+		"the magic of a legacy frame": {[]byte("\x27\xb5\x2f\xfd\x00\x00\x01\x00\x00"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := unpackAll(t, c.data, manifests.Layout{Format: "tar.zst"}, unpack.DefaultLimits())
+			if c.ok && err != nil {
+				t.Fatal(err)
+			}
+			if !c.ok {
+				wantRule(t, err, unpack.RuleStream)
+			}
+		})
+	}
+}
+
+func TestXZDictionary(t *testing.T) {
+	for size, ok := range map[byte]bool{30: true, 31: false} { // 128 and 192 MiB
+		data := xz(tarOf(file("a", "x")))
+		const header = 12
+		data[header+4] = size
+		binary.LittleEndian.PutUint32(data[header+8:], crc32Of(data[header:header+8]))
+		_, err := unpackAll(t, data, manifests.Layout{Format: "tar.xz"}, unpack.DefaultLimits())
+		if ok && err != nil {
+			t.Errorf("128 MiB: %v", err)
+		}
+		if !ok {
+			wantRule(t, err, unpack.RuleStream)
+		}
+	}
+}
+
+// A fault of the disk is not a bad archive.
+func TestFaultsAreNotRefusals(t *testing.T) {
+	for format, data := range small(t) {
+		s := newStage(t, unpack.DefaultLimits())
+		src := source(t, data)
+		src.Close()
+		err := s.prefix.Add(context.Background(), src, unpack.Archive{Name: "the-archive", Layout: manifests.Layout{Format: format}})
+		if !errors.Is(err, fs.ErrClosed) || errors.Is(err, verify.ErrUntrusted) {
+			t.Errorf("%s, from a closed file: %v", format, err)
+		}
+		readable := newStage(t, unpack.DefaultLimits())
+		unreadable, err := os.OpenFile(source(t, data).Name(), os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = readable.prefix.Add(context.Background(), unreadable, unpack.Archive{Name: "the-archive", Layout: manifests.Layout{Format: format}})
+		unreadable.Close()
+		if err == nil || errors.Is(err, verify.ErrUntrusted) {
+			t.Errorf("%s, from a file that cannot be read: %v", format, err)
+		}
+	}
+}
+
+func TestCancel(t *testing.T) {
+	stop := errors.New("stop")
+	tree := tarOf(file("a", string(make([]byte, 8<<20))), file("b", "x"))
+	for format, data := range map[string][]byte{"tar": tree, "tar.gz": gz(tree), "tar.zst": zst(tree), "tar.xz": xz(tree),
+		"zip": zipOf(zfile("a", string(make([]byte, 8<<20)))), "deb": debOf(file("a", "x")), "file": tree} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		s := newStage(t, unpack.DefaultLimits())
+		calls := 0
+		err := s.prefix.Add(ctx, source(t, data), unpack.Archive{Name: "the-archive", Layout: manifests.Layout{Format: format, Into: "x"},
+			Progress: func(done int64) { calls++; cancel(stop) }})
+		if !errors.Is(err, context.Canceled) || errors.Is(err, verify.ErrUntrusted) {
+			t.Errorf("%s: %v", format, err)
+		}
+		if calls > 2 {
+			t.Errorf("%s: %d more reads after the interrupt", format, calls-1)
+		}
+		if _, err := s.prefix.Finish(context.Background()); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: finished all the same: %v", format, err)
+		}
+	}
+}
+
+func TestProgress(t *testing.T) {
+	for format, data := range small(t) {
+		s := newStage(t, unpack.DefaultLimits())
+		var last int64
+		err := s.prefix.Add(context.Background(), source(t, data), unpack.Archive{Name: "the-archive", Layout: manifests.Layout{Format: format},
+			Progress: func(done int64) {
+				if done < last || done > int64(len(data)) {
+					t.Errorf("%s: %d after %d of %d", format, done, last, len(data))
+				}
+				last = done
+			}})
+		if err != nil {
+			t.Errorf("%s: %v", format, err)
+		}
+		if last != int64(len(data)) && format != "zip" && format != "deb" {
+			t.Errorf("%s: progress ends at %d of %d", format, last, len(data))
+		}
+	}
+}
+
+func TestBombs(t *testing.T) {
+	zeros := func(n int64) []byte { // a tar of one file of n zeros, compressed
+		head := tarEntry{name: "a", size: fmt.Sprintf("%011o\x00", n)}.bytes()
+		var b bytes.Buffer
+		w, err := zstd.NewWriter(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Write(head)
+		chunk := make([]byte, 1<<20)
+		for range n >> 20 {
+			w.Write(chunk)
+		}
+		w.Write([]byte(tarEnd))
+		w.Close()
+		return b.Bytes()
+	}
+	limits := unpack.DefaultLimits()
+	limits.Free = 4 << 20
+	layout := manifests.Layout{Format: "tar.zst"}
+	s := newStage(t, limits)
+	err := s.add(t, zeros(256<<20), layout)
+	wantRule(t, err, unpack.RuleCeiling)
+	info, err := os.Stat(s.inner + "/a")
+	if err != nil || info.Size() > 8<<20 {
+		t.Errorf("written before it was stopped: %v, %v", info.Size(), err)
+	}
+	if _, err := unpackAll(t, zeros(3<<20), layout, limits); err != nil {
+		t.Errorf("honest twin: %v", err)
+	}
+}

@@ -1,0 +1,236 @@
+package unpack_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+)
+
+func TestHostileTarNames(t *testing.T) {
+	bad := func(name string) []byte { return tarOf(file("ok", "x"), file(name, "x")) }
+	var attacks []attack
+	for _, c := range []struct {
+		what, name string
+		rule       unpack.Rule
+		twin, want string
+	}{
+		{"parent", "../evil", unpack.RuleElements, "..evil", "..evil"},
+		{"parent inside", "a/../../evil", unpack.RuleElements, "a/..b/c", "a/ a/..b/ a/..b/c"},
+		{"parent at the end", "a/..", unpack.RuleElements, "a/..b", "a/ a/..b"},
+		{"parent after dot", "./../evil", unpack.RuleElements, "./evil", "evil"},
+		{"parent that stays inside", "a/../b", unpack.RuleElements, "a/b", "a/ a/b"},
+		{"absolute", "/etc/evil", unpack.RuleRelative, "etc/evil", "etc/ etc/evil"},
+		{"two slashes", "//evil", unpack.RuleRelative, "evil", "evil"},
+		{"empty element", "a//b", unpack.RuleElements, "a/b", "a/ a/b"},
+		{"dot element", "a/./b", unpack.RuleElements, "a/.b", "a/ a/.b"},
+		{"two dots in front", "././b", unpack.RuleElements, "./b", "b"},
+		{"file that is the root", ".", unpack.RuleElements, ".x", ".x"},
+		{"file with a slash at its end", "a/", unpack.RuleElements, "a", "a"},
+		{"empty", "", unpack.RuleElements, "x", "x"},
+		{"drive", `C:evil`, unpack.RuleRelative, "CC:fine", "CC:fine"},
+		{"drive with a path", `c:/evil`, unpack.RuleRelative, "man/B::Deparse.3", "man/ man/B::Deparse.3"},
+		{"drive after dot", `./c:evil`, unpack.RuleRelative, "./1:fine", "1:fine"},
+		{"backslash", `a\b`, unpack.RuleBackslash, "a-b", "a-b"},
+		{"backslash parent", `..\evil`, unpack.RuleBackslash, "..-evil", "..-evil"},
+		{"newline", "a\nb", unpack.RuleText, "a b", "a b"},
+		{"escape", "a\x1b[2Jb", unpack.RuleText, "a[2Jb", "a[2Jb"},
+		{"delete", "a\x7f", unpack.RuleText, "a~", "a~"},
+		{"C1 control", "a\u0085", unpack.RuleText, "a\u00a0", "a\u00a0"},
+		{"not UTF-8", "a\xff", unpack.RuleText, "aÿ", "aÿ"},
+		{"overlong UTF-8", "a\xc0\xae", unpack.RuleText, "a.", "a."},
+	} {
+		attacks = append(attacks, attack{name: c.what, bad: bad(c.name), rule: c.rule, twin: tarOf(file(c.twin, "x")), want: c.want})
+	}
+	runAttacks(t, "tar", attacks)
+}
+
+func TestHostileTarTrees(t *testing.T) {
+	one := tarOf(file("a", "1"))
+	runAttacks(t, "tar", []attack{
+		{name: "a file twice", bad: tarOf(file("a", "1"), file("a", "1")), rule: unpack.RuleOnce, twin: tarOf(file("a", "1"), file("A", "1")), want: "A a"},
+		{name: "a file twice by dot", bad: tarOf(file("a", "1"), file("./a", "2")), rule: unpack.RuleOnce, twin: tarOf(file("./a", "1")), want: "a"},
+		{name: "file then directory", bad: tarOf(file("a", "1"), dir("a/")), rule: unpack.RuleOnce, twin: tarOf(dir("a/"), dir("a")), want: "a/"},
+		{name: "directory then file", bad: tarOf(dir("a/"), file("a", "1")), rule: unpack.RuleOnce, twin: tarOf(dir("a/"), file("b", "1")), want: "a/ b"},
+		{name: "file as a directory", bad: tarOf(file("a", "1"), file("a/b", "1")), rule: unpack.RuleBelow, twin: tarOf(dir("a"), file("a/b", "1")), want: "a/ a/b"},
+		{name: "implied directory as a file", bad: tarOf(file("a/b", "1"), file("a", "1")), rule: unpack.RuleOnce, twin: tarOf(file("a/b", "1"), dir("a")), want: "a/ a/b"},
+		{name: "link as a directory", bad: tarOf(dir("d"), link("a", "d"), file("a/b", "1")), rule: unpack.RuleBelow, twin: tarOf(dir("d"), link("a", "d"), file("d/b", "1")), want: "a>d d/ d/b"},
+		{name: "link out and a file below", bad: tarOf(link("a", ".."), file("a/evil", "1")), rule: unpack.RuleTarget, twin: tarOf(link("a", "."), file("evil", "1")), want: "a>. evil"},
+		{name: "directory then link", bad: tarOf(dir("a"), link("a", "b"), file("a/x", "1")), rule: unpack.RuleOnce, twin: tarOf(dir("a"), link("b", "a"), file("a/x", "1")), want: "a/ a/x b>a"},
+		{name: "link then directory", bad: tarOf(link("a", "b"), dir("a")), rule: unpack.RuleOnce, twin: tarOf(link("a", "b"), dir("b")), want: "a>b b/"},
+		{name: "link then file", bad: tarOf(link("a", "b"), file("a", "1")), rule: unpack.RuleOnce, twin: tarOf(link("a", "b"), file("b", "1")), want: "a>b b"},
+		{name: "link twice", bad: tarOf(link("a", "b"), link("a", "b")), rule: unpack.RuleOnce, twin: tarOf(link("a", "b")), want: "a>b"},
+		{name: "stripped whole", bad: tarOf(dir("top/"), file("LICENSE", "1"), file("top/a", "1")), rule: unpack.RuleStrip, twin: tarOf(dir("./"), dir("top/"), file("top/a", "1")), want: "a", layout: manifests.Layout{Strip: 1}},
+		{name: "link stripped whole", bad: tarOf(file("top/a", "1"), link("b", "top/a")), rule: unpack.RuleStrip, twin: tarOf(file("top/a", "1"), link("top/b", "a")), want: "a b>a", layout: manifests.Layout{Strip: 1}},
+		{name: "stripped to one name", bad: tarOf(file("x/a", "1"), file("y/a", "1")), rule: unpack.RuleOnce, twin: tarOf(file("x/a", "1"), file("y/b", "1")), want: "a b", layout: manifests.Layout{Strip: 1}},
+		{name: "stripped to a drive", bad: tarOf(file("x/c:a", "1")), rule: unpack.RuleRelative, twin: tarOf(file("x/cc:a", "1")), want: "cc:a", layout: manifests.Layout{Strip: 1}},
+		{name: "nothing", bad: tarOf(), rule: unpack.RuleEmpty, twin: one, want: "a"},
+		{name: "only the root", bad: tarOf(dir("./")), rule: unpack.RuleEmpty, twin: tarOf(dir("./"), dir("a")), want: "a/"},
+		{name: "only what is stripped", bad: tarOf(dir("top/")), rule: unpack.RuleEmpty, twin: tarOf(dir("top/a")), want: "a/", layout: manifests.Layout{Strip: 1}},
+		{name: "only what is skipped", bad: tarOf(file("top/version", "3")), rule: unpack.RuleEmpty, twin: tarOf(file("top/version", "3"), file("top/c/a", "1")), want: "a", layout: manifests.Layout{Strip: 2, Skip: []string{"*/*"}}},
+		{name: "a skipped name that is bad", bad: tarOf(file("top/../version", "3"), file("top/c/a", "1")), rule: unpack.RuleElements, twin: tarOf(file("top/version", "3"), file("top/c/a", "1")), want: "a", layout: manifests.Layout{Strip: 2, Skip: []string{"*/*"}}},
+		{name: "a copy that exists", bad: tarOf(file("go.mod", "1"), file("_go.mod", "1")), rule: unpack.RuleOnce, twin: tarOf(file("_go.mod", "1"), file("go.sum", "1")), want: "_go.mod go.mod go.sum", layout: manifests.Layout{Copies: map[string]string{"_go.mod": "go.mod"}}},
+	})
+}
+
+func TestHostileTarLinks(t *testing.T) {
+	chain := func(n int) []byte {
+		entries := []tarEntry{file("l0", "x")}
+		for i := range n {
+			entries = append(entries, link(fmt.Sprintf("l%d", i+1), fmt.Sprintf("l%d", i)))
+		}
+		return tarOf(entries...)
+	}
+	runAttacks(t, "tar", []attack{
+		{name: "absolute", bad: tarOf(link("a", "/etc/passwd")), rule: unpack.RuleTarget, twin: tarOf(link("a", "etc/passwd")), want: "a>etc/passwd"},
+		{name: "escapes", bad: tarOf(link("a", "../evil")), rule: unpack.RuleTarget, twin: tarOf(link("d/a", "../fine")), want: "d/ d/a>../fine"},
+		{name: "escapes deep", bad: tarOf(link("d/a", "../../evil")), rule: unpack.RuleTarget, twin: tarOf(link("d/e/a", "../../fine")), want: "d/ d/e/ d/e/a>../../fine"},
+		{name: "escapes and returns", bad: tarOf(file("x", "1"), link("a", "../one/x")), rule: unpack.RuleTarget, twin: tarOf(file("x", "1"), link("one", "x")), want: "one>x x"},
+		{name: "escapes by the middle", bad: tarOf(link("a", "b/../../evil")), rule: unpack.RuleTarget, twin: tarOf(link("a", "b/../fine")), want: "a>b/../fine"},
+		{name: "escapes once stripped", bad: tarOf(link("top/a", "../evil")), rule: unpack.RuleTarget, twin: tarOf(link("top/d/a", "../fine")), want: "d/ d/a>../fine", layout: manifests.Layout{Strip: 1}},
+		{name: "escapes through a link", bad: tarOf(dir("d"), dir("d/e"), link("d/e/up", "../.."), link("x", "d/e/up/../evil")), rule: unpack.RuleTarget,
+			twin: tarOf(dir("d"), dir("d/e"), link("d/e/up", "../.."), link("x", "d/e/up/fine")), want: "d/ d/e/ d/e/up>../.. x>d/e/up/fine"},
+		{name: "escapes through a chain", bad: tarOf(dir("a"), dir("a/b"), link("l", "a/b"), link("m", "l/../.."), link("n", "m/..")), rule: unpack.RuleTarget,
+			twin: tarOf(dir("a"), dir("a/b"), link("l", "a/b"), link("m", "l/.."), link("n", "m/b")), want: "a/ a/b/ l>a/b m>l/.. n>m/b"},
+		{name: "escapes through a link to the root", bad: tarOf(link("here", "."), link("x", "here/sub/../../one/y")), rule: unpack.RuleTarget, twin: tarOf(link("here", "."), link("x", "here/sub/y")), want: "here>. x>here/sub/y"},
+		{name: "loop", bad: tarOf(link("a", "b"), link("b", "a")), rule: unpack.RuleHops, twin: tarOf(link("a", "b"), link("b", "c")), want: "a>b b>c"},
+		{name: "loop to itself", bad: tarOf(link("a", "a")), rule: unpack.RuleHops, twin: tarOf(link("a", "aa")), want: "a>aa"},
+		{name: "loop by a directory", bad: tarOf(link("d/a", "../d/a/b")), rule: unpack.RuleHops, twin: tarOf(link("d/a", "../d/b")), want: "d/ d/a>../d/b"},
+		{name: "41 hops", bad: chain(41), rule: unpack.RuleHops, twin: tarOf(file("l0", "x"), link("l1", "l0"), link("l2", "l1")), want: "l0 l1>l0 l2>l1"},
+		{name: "no target", bad: tarOf(link("a", "")), rule: unpack.RuleTarget, twin: tarOf(link("a", "b/")), want: "a>b/"},
+		{name: "target with a control character", bad: tarOf(link("a", "b\tc")), rule: unpack.RuleText, twin: tarOf(link("a", "b c")), want: "a>b c"},
+		{name: "target not UTF-8", bad: tarOf(link("a", "b\xfe")), rule: unpack.RuleText, twin: tarOf(link("a", "bþ")), want: "a>bþ"},
+		{name: "target with a backslash", bad: tarOf(link("a", `..\evil`)), rule: unpack.RuleBackslash, twin: tarOf(link("a", "..evil")), want: "a>..evil"},
+		{name: "target with a drive", bad: tarOf(link("a", `c:evil`)), rule: unpack.RuleTarget, twin: tarOf(link("a", "cc:fine")), want: "a>cc:fine"},
+		{name: "target of too many elements", bad: tarOf(pax("linkpath="+strings.Repeat("a/", 128)+"b"), link("l", "x")), rule: unpack.RuleCeiling,
+			twin: tarOf(pax("linkpath="+strings.Repeat("a/", 127)+"b"), link("l", "x")), want: "l>" + strings.Repeat("a/", 127) + "b"},
+		{name: "target with a long element", bad: tarOf(pax("linkpath=b/"+strings.Repeat("x", 256)), link("a", "x")), rule: unpack.RuleCeiling,
+			twin: tarOf(pax("linkpath=b/"+strings.Repeat("x", 255)), link("a", "x")), want: "a>b/" + strings.Repeat("x", 255)},
+		{name: "target of 4096 bytes", bad: tarOf(pax("linkpath="+strings.Repeat("123456789abcdef/", 256)), link("a", "x")), rule: unpack.RuleCeiling,
+			twin: tarOf(pax("linkpath="+strings.Repeat(strings.Repeat("x", 63)+"/", 63)+strings.Repeat("x", 63)), link("a", "x")), want: "a>" + strings.Repeat(strings.Repeat("x", 63)+"/", 63) + strings.Repeat("x", 63)},
+		{name: "hard link outside", bad: tarOf(hard("a", "../decoy")), rule: unpack.RuleElements, twin: tarOf(file("b", "1"), hard("a", "b")), want: "a b"},
+		{name: "hard link absolute", bad: tarOf(hard("a", "/etc/passwd")), rule: unpack.RuleRelative, twin: tarOf(file("b", "1"), hard("a", "./b")), want: "a b"},
+		{name: "hard link to a later file", bad: tarOf(hard("a", "b"), file("b", "1")), rule: unpack.RuleHardLink, twin: tarOf(file("b", "1"), hard("a", "b")), want: "a b"},
+		{name: "hard link to a link", bad: tarOf(file("c", "1"), link("b", "c"), hard("a", "b")), rule: unpack.RuleHardLink, twin: tarOf(file("c", "1"), link("b", "c"), hard("a", "c")), want: "a b>c c"},
+		{name: "hard link to a directory", bad: tarOf(dir("b"), hard("a", "b")), rule: unpack.RuleHardLink, twin: tarOf(file("b/c", "1"), hard("a", "b/c")), want: "a b/ b/c"},
+		{name: "hard link to itself", bad: tarOf(hard("a", "a")), rule: unpack.RuleHardLink, twin: tarOf(file("a", "1")), want: "a"},
+		{name: "hard link to nothing", bad: tarOf(file("a", "1"), hard("b", "")), rule: unpack.RuleElements, twin: tarOf(file("a", "1"), hard("b", "a")), want: "a b"},
+		{name: "hard link through a link", bad: tarOf(file("d/c", "1"), link("l", "d"), hard("a", "l/c")), rule: unpack.RuleHardLink, twin: tarOf(file("d/c", "1"), link("l", "d"), hard("a", "d/c")), want: "a d/ d/c l>d"},
+		{name: "hard link over a file", bad: tarOf(file("a", "1"), file("b", "1"), hard("a", "b")), rule: unpack.RuleOnce, twin: tarOf(file("a", "1"), hard("b", "a"), hard("c", "b")), want: "a b c"},
+		{name: "hard link to what is stripped", bad: tarOf(file("t/a", "1"), hard("t/b", "a")), rule: unpack.RuleHardLink, twin: tarOf(file("t/a", "1"), hard("t/b", "t/a")), want: "a b", layout: manifests.Layout{Strip: 1}},
+		{name: "hard link to what is skipped", bad: tarOf(file("t/a", "1"), file("t/c", "1"), hard("t/b", "t/a")), rule: unpack.RuleHardLink, twin: tarOf(file("t/a", "1"), file("t/c", "1"), hard("t/b", "t/c")), want: "t/ t/b t/c", layout: manifests.Layout{Skip: []string{"t/a"}}},
+	})
+	// 40 hops are fine.
+	entries, err := unpackAll(t, chain(40), manifests.Layout{Format: "tar"}, unpack.DefaultLimits())
+	if err != nil || len(entries) != 41 {
+		t.Errorf("a chain of 40: %d entries, %v", len(entries), err)
+	}
+}
+
+func TestHostileTarTypes(t *testing.T) {
+	var attacks []attack
+	for _, flag := range []byte("346789ADMNSVXIZz@ \x01\x7f") {
+		attacks = append(attacks, attack{name: fmt.Sprintf("type %q", flag), bad: tarOf(file("a", "1"), tarEntry{name: "b", edit: func(b []byte) { b[156] = flag }}),
+			rule: unpack.RuleType, twin: tarOf(file("a", "1"), file("b", "")), want: "a b"})
+	}
+	attacks = append(attacks,
+		attack{name: "directory with data", bad: tarOf(tarEntry{name: "a/", flag: '5', data: "x"}), rule: unpack.RuleNoData, twin: tarOf(dir("a/")), want: "a/"},
+		attack{name: "link with data", bad: tarOf(tarEntry{name: "a", link: "b", flag: '2', data: "x"}), rule: unpack.RuleNoData, twin: tarOf(link("a", "b")), want: "a>b"},
+		attack{name: "hard link with data", bad: tarOf(file("b", "x"), tarEntry{name: "a", link: "b", flag: '1', data: "x"}), rule: unpack.RuleNoData, twin: tarOf(file("b", "x"), hard("a", "b")), want: "a b"},
+		attack{name: "file with a target", bad: tarOf(tarEntry{name: "a", link: "b", data: "x"}), rule: unpack.RuleHeader, twin: tarOf(file("a", "x")), want: "a"},
+		attack{name: "sparse by PAX 1.0", bad: tarOf(pax("GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=a"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("mtime=1.5", "SCHILY.xattr.user.x=y\x00z", "comment=hi"), file("a", "x")), want: "a"},
+		attack{name: "sparse by PAX 0.1", bad: tarOf(pax("GNU.sparse.map=0,1"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("uid=70000"), file("a", "x")), want: "a"},
+	)
+	runAttacks(t, "tar", attacks)
+}
+
+func TestHostileTarHeaders(t *testing.T) {
+	honest := tarOf(file("a", "x"))
+	prefixed := func(trailer string) []byte {
+		return tarOf(tarEntry{name: "a", prefix: "p", data: "x", edit: func(b []byte) { copy(b[508:], trailer) }})
+	}
+	runAttacks(t, "tar", []attack{
+		{name: "checksum wrong", bad: tarOf(tarEntry{name: "a", sum: "000001\x00 "}), rule: unpack.RuleHeader, twin: honest, want: "a"},
+		{name: "checksum not a number", bad: tarOf(tarEntry{name: "a", sum: "zzzzzz\x00 "}), rule: unpack.RuleHeader, twin: honest, want: "a"},
+		{name: "size not a number", bad: tarOf(tarEntry{name: "a", size: "0000000000x\x00"}), rule: unpack.RuleHeader, twin: tarOf(tarEntry{name: "a", data: "x", size: "          1 "}), want: "a"},
+		{name: "size empty", bad: tarOf(tarEntry{name: "a", size: "            "}), rule: unpack.RuleHeader, twin: tarOf(tarEntry{name: "a", size: "0           "}), want: "a"},
+		{name: "size with a sign", bad: tarOf(tarEntry{name: "a", size: "-0000000001\x00"}), rule: unpack.RuleHeader, twin: honest, want: "a"},
+		{name: "size with a gap", bad: tarOf(tarEntry{name: "a", size: "0000\x0000000\x00"}), rule: unpack.RuleHeader, twin: honest, want: "a"},
+		{name: "size negative in base 256", bad: tarOf(tarEntry{name: "a", size: strings.Repeat("\xff", 12)}), rule: unpack.RuleHeader, twin: tarOf(tarEntry{name: "a", data: "x", size: "\x80" + strings.Repeat("\x00", 10) + "\x01"}), want: "a"},
+		{name: "size of 2^63", bad: tarOf(tarEntry{name: "a", size: "\x80\x00\x00\x00\x80\x00\x00\x00\x00\x00\x00\x00"}), rule: unpack.RuleHeader, twin: honest, want: "a"},
+		{name: "size of 8 EiB less one", bad: tarOf(tarEntry{name: "a", size: "\x80\x00\x00\x00\x3f\xff\xff\xff\xff\xff\xff\xff"}), rule: unpack.RuleCeiling, twin: honest, want: "a"},
+		{name: "mode not a number", bad: tarOf(tarEntry{name: "a", mode: "rwxr-xr\x00"}), rule: unpack.RuleHeader, twin: tarOf(tarEntry{name: "a", mode: "0100755\x00"}), want: "a"},
+		{name: "magic unknown", bad: tarOf(tarEntry{name: "a", magic: "USTAR\x0000"}), rule: unpack.RuleHeader, twin: tarOf(tarEntry{name: "a", magic: gnuMagic}), want: "a"},
+		{name: "star's shorter prefix", bad: prefixed("tar\x00"), rule: unpack.RuleHeader, twin: prefixed(""), want: "p/ p/a"},
+		{name: "prefix that escapes", bad: tarOf(tarEntry{name: "a", prefix: ".."}), rule: unpack.RuleElements, twin: tarOf(tarEntry{name: "a", prefix: "..b"}), want: "..b/ ..b/a"},
+		{name: "directory by its slash in ustar", bad: tarOf(tarEntry{name: "a/"}), rule: unpack.RuleElements, twin: tarOf(tarEntry{name: "a/", edit: func(b []byte) { b[156] = 0; clear(b[257:265]) }}), want: "a/"},
+	})
+}
+
+func TestHostileTarExtended(t *testing.T) {
+	const deep = "a/b/c"
+	size := func(header, extended string) []byte {
+		return tarOf(pax("size="+extended), tarEntry{name: "a", data: strings.Repeat("x", 512), size: header})
+	}
+	runAttacks(t, "tar", []attack{
+		{name: "size differs", bad: size("00000000000\x00", "512"), rule: unpack.RuleExtended, twin: size("", "512"), want: "a"},
+		{name: "size differs the other way", bad: size("", "0"), rule: unpack.RuleExtended, twin: size("", "512"), want: "a"},
+		{name: "size negative", bad: size("", "-512"), rule: unpack.RuleExtended, twin: size("", "512"), want: "a"},
+		{name: "size with a plus", bad: size("", "+512"), rule: unpack.RuleExtended, twin: size("", "512"), want: "a"},
+		{name: "size with a zero", bad: size("", "0512"), rule: unpack.RuleExtended, twin: size("", "512"), want: "a"},
+		{name: "size too large for a header and the archive", bad: size("00000000000\x00", "68719476737"), rule: unpack.RuleCeiling, twin: size("", "512"), want: "a"},
+		{name: "size hides an entry", bad: tarOf(pax("size=1024"), tarEntry{name: "a", size: "00000000000\x00"}, file("evil", "x"), file("b", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("size=0"), file("a", ""), file("b", "x")), want: "a b"},
+		{name: "key unknown", bad: tarOf(pax("KIST.magic=1"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("LIBARCHIVE.creationtime=1"), file("a", "x")), want: "a"},
+		{name: "key twice", bad: tarOf(pax("path=b", "path=c"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b", "mtime=1"), file("a", "x")), want: "b"},
+		{name: "path empty", bad: tarOf(pax("path="), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b"), file("a", "x")), want: "b"},
+		{name: "path with a NUL", bad: tarOf(pax("path=b\x00c"), file("a", "x")), rule: unpack.RuleText, twin: tarOf(pax("path=b c"), file("a", "x")), want: "b c"},
+		{name: "path escapes", bad: tarOf(pax("path=../evil"), file("a", "x")), rule: unpack.RuleElements, twin: tarOf(pax("path="+deep), file("a", "x")), want: "a/ a/b/ a/b/c"},
+		{name: "target escapes", bad: tarOf(pax("linkpath=../evil"), link("a", "b")), rule: unpack.RuleTarget, twin: tarOf(pax("linkpath=fine"), link("a", "b")), want: "a>fine"},
+		{name: "target of a file", bad: tarOf(pax("linkpath=b"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("linkpath=b"), link("a", "x")), want: "a>b"},
+		{name: "record too long", bad: tarOf(tarEntry{flag: 'x', data: "99 path=b\n"}, file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(tarEntry{flag: 'x', data: "10 path=b\n"}, file("a", "x")), want: "b"},
+		{name: "record too short", bad: tarOf(tarEntry{flag: 'x', data: "9 path=b\n\n"}, file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b"), file("a", "x")), want: "b"},
+		{name: "record length signed", bad: tarOf(tarEntry{flag: 'x', data: "+11 path=b\n"}, file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b"), file("a", "x")), want: "b"},
+		{name: "record length padded", bad: tarOf(tarEntry{flag: 'x', data: "011 path=b\n"}, file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b"), file("a", "x")), want: "b"},
+		{name: "record without a newline", bad: tarOf(tarEntry{flag: 'x', data: "10 path=bb"}, file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=bb"), file("a", "x")), want: "bb"},
+		{name: "record without a value", bad: tarOf(tarEntry{flag: 'x', data: "8 path\n\n"}, file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b"), file("a", "x")), want: "b"},
+		{name: "record without a key", bad: tarOf(pax("=b"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("comment="), file("a", "x")), want: "a"},
+		{name: "records ended by NULs", bad: tarOf(tarEntry{flag: 'x', data: "10 path=b\n\x00\x00"}, file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b"), file("a", "x")), want: "b"},
+		{name: "two for one entry", bad: tarOf(pax("path=b"), pax("mtime=1"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b", "mtime=1"), file("a", "x")), want: "b"},
+		{name: "for no entry", bad: tarOf(file("a", "x"), pax("path=b")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b"), file("a", "x")), want: "b"},
+		{name: "global path", bad: tarOf(global("path=b"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(global("comment=0123456789012345678901234567890123456789"), file("a", "x")), want: "a"},
+		{name: "global size", bad: tarOf(global("size=0"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(global("mtime=0"), file("a", "x")), want: "a"},
+		{name: "global unknown", bad: tarOf(global("KIST.magic=1"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(global(), file("a", "x")), want: "a"},
+		{name: "global in between", bad: tarOf(pax("path=b"), global("comment=c"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(global("comment=c"), pax("path=b"), file("a", "x")), want: "b"},
+		{name: "too large", bad: tarOf(pax("comment="+strings.Repeat("x", 1<<20)), file("a", "x")), rule: unpack.RuleCeiling, twin: tarOf(pax("comment="+strings.Repeat("x", 1<<19)), file("a", "x")), want: "a"},
+		{name: "long name twice", bad: tarOf(long('L', "b"), long('L', "c"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(long('L', "b"), long('K', "c"), link("a", "x")), want: "b>c"},
+		{name: "long target twice", bad: tarOf(long('K', "b"), long('K', "c"), link("a", "x")), rule: unpack.RuleExtended, twin: tarOf(long('K', "c"), long('L', "b"), link("a", "x")), want: "b>c"},
+		{name: "long name with a NUL", bad: tarOf(long('L', "b\x00c"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(long('L', "bc"), file("a", "x")), want: "bc"},
+		{name: "long name empty", bad: tarOf(long('L', ""), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(long('L', "b"), file("a", "x")), want: "b"},
+		{name: "long name escapes", bad: tarOf(long('L', "../"+strings.Repeat("x", 120)), file("a", "x")), rule: unpack.RuleElements, twin: tarOf(long('L', strings.Repeat("x", 120)), file("a", "x")), want: strings.Repeat("x", 120)},
+		{name: "long name and PAX", bad: tarOf(long('L', "b"), pax("path=c"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(long('L', "b"), file("a", "x")), want: "b"},
+		{name: "PAX and long name", bad: tarOf(pax("mtime=1"), long('L', "b"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b"), file("a", "x")), want: "b"},
+		{name: "long target of a file", bad: tarOf(long('K', "b"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(long('K', "b"), link("a", "x")), want: "a>b"},
+		{name: "long name for no entry", bad: tarOf(file("a", "x"), long('L', "b")), rule: unpack.RuleExtended, twin: tarOf(long('L', "b"), file("a", "x")), want: "b"},
+	})
+}
+
+func TestHostileTarEnds(t *testing.T) {
+	one := file("a", "x").bytes()
+	join := func(parts ...string) []byte { return []byte(strings.Join(parts, "")) }
+	half := tarEnd[:512]
+	honest := join(string(one), tarEnd)
+	runAttacks(t, "tar", []attack{
+		{name: "no end", bad: one, rule: unpack.RuleEnd, twin: honest, want: "a"},
+		{name: "one zero block", bad: join(string(one), half), rule: unpack.RuleEnd, twin: honest, want: "a"},
+		{name: "header after one zero block", bad: join(string(one), half, string(file("b", "x").bytes()), tarEnd), rule: unpack.RuleEnd, twin: join(string(one), string(file("b", "x").bytes()), tarEnd), want: "a b"},
+		{name: "archive after the end", bad: join(string(honest), string(tarOf(file("b", "x")))), rule: unpack.RuleEnd, twin: join(string(honest), strings.Repeat(half, 18)), want: "a"},
+		{name: "garbage after the end", bad: join(string(honest), "garbage"), rule: unpack.RuleEnd, twin: join(string(honest), half), want: "a"},
+		{name: "half a block after the end", bad: join(string(honest), half[:100]), rule: unpack.RuleEnd, twin: join(string(honest), half), want: "a"},
+		{name: "zeros without end", bad: join(string(honest), strings.Repeat(tarEnd, 1025)), rule: unpack.RuleCeiling, twin: join(string(honest), strings.Repeat(tarEnd, 1024)), want: "a"},
+		{name: "no file at all", bad: nil, rule: unpack.RuleEnd, twin: honest, want: "a"},
+		{name: "not a tar", bad: bytes.Repeat([]byte("not a tar "), 200), rule: unpack.RuleHeader, twin: honest, want: "a"},
+	})
+}
