@@ -163,20 +163,28 @@ func (m *machine) mountNames(real string) (names []string) {
 // mountOf returns the mount that real is seen through: the way down from "/",
 // where at each directory a mount may hide what was there, and another that one.
 func (m *machine) mountOf(real string) (at mount, ok bool) {
+	type spot struct{ parent, point string }
+	const unlisted = "" // the parent of the outermost mounts: of several in a chroot
 	ids := make(map[string]bool, len(m.mounts))
 	for _, mt := range m.mounts {
 		ids[mt.id] = true
 	}
+	on := make(map[spot]mount, len(m.mounts))
+	for _, mt := range m.mounts {
+		if mt.parent == mt.id || !ids[mt.parent] {
+			mt.parent = unlisted
+		}
+		on[spot{mt.parent, mt.point}] = mt
+	}
 	for _, dir := range ancestors(real) {
-		for again := true; again; {
-			again = false
-			for _, mt := range m.mounts {
-				outermost := !ids[mt.parent] || mt.parent == mt.id
-				if mt.point == dir && (ok && mt.parent == at.id && mt.id != at.id || !ok && outermost) {
-					at, ok, again = mt, true, true
-					break
-				}
+		for {
+			here := spot{at.id, dir} // of no mount yet: unlisted
+			next, found := on[here]
+			if !found {
+				break
 			}
+			at, ok = next, true
+			delete(on, here)
 		}
 	}
 	return at, ok
