@@ -1,0 +1,496 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/elliptic"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A vector is one question to the policy with its answer. The vectors are also
+// put to gpgv and sqv, where those are installed: see interop_test.go.
+type vector struct {
+	name      string
+	ring      []byte
+	data, sig []byte // sig is nil where data is clear-signed
+	rule      string // why it is refused, or "" where it is accepted
+	policy    func(*Policy)
+}
+
+const day = 24 * time.Hour
+
+// corpus holds a refused case and its honest twin for every rule. All times are
+// relative to now.
+func corpus(now time.Time) []vector {
+	now = now.UTC().Truncate(time.Second)
+	var all []vector
+	for _, group := range []func(time.Time) []vector{
+		framingVectors, signatureVectors, algorithmVectors, timeVectors,
+		selfSignatureVectors, subkeyVectors, revocationVectors, ringVectors, cleartextVectors,
+	} {
+		all = append(all, group(now)...)
+	}
+	return all
+}
+
+var corpusData = []byte("format = 1\nchannel = \"acme\"\nserial = 42\n")
+
+func framingVectors(now time.Time) []vector {
+	k := ed(now.Add(-100 * day))
+	good := k.detached(corpusData)
+	body := good[2:]
+	if len(body) >= 192 {
+		body = good[3:]
+	}
+	armored := string(enarmor(armorSignature, good))
+	base64 := strings.Split(armored, "\n")[2]
+	v := func(name string, sig []byte, rule string) vector {
+		return vector{name: "framing/" + name, ring: k.plain(), data: corpusData, sig: sig, rule: rule}
+	}
+	text := func(name, sig, rule string) vector { return v(name, []byte(sig), rule) }
+	withSum := func(sum string) string {
+		return strings.Replace(armored, "-----END", sum+"\n-----END", 1)
+	}
+	sum := crc24(good)
+	goodSum := "=" + strings.TrimRight(string(enarmor("X", sum))[len("-----BEGIN X-----\n\n"):], "\n")
+	goodSum, _, _ = strings.Cut(goodSum, "\n")
+	return []vector{
+		v("binary", good, ""),
+		v("old header", append([]byte{0x88, byte(len(body))}, body...), ""),
+		v("old header, two octets of length", append([]byte{0x89, 0, byte(len(body))}, body...), ""),
+		v("five octets of length", append([]byte{0xc2, 255, 0, 0, 0, byte(len(body))}, body...), ""),
+		v("indeterminate length", append([]byte{0x8b}, body...), "indeterminate length"),
+		v("partial length", append(append([]byte{0xc2, 224 + 6}, body[:64]...), append([]byte{byte(len(body) - 64)}, body[64:]...)...), "partial length"),
+		v("length of 4 GiB", append([]byte{0xc2, 255, 255, 255, 255, 255}, body...), "longer than what holds it"),
+		v("cut short", good[:len(good)-1], "longer than what holds it"),
+		v("header only", good[:1], "cut short"),
+		v("empty", nil, "empty"),
+		v("white space", []byte(" \n\t\r\n"), "empty"),
+		v("octet after", append(bytes.Clone(good), 0), "not an OpenPGP packet"),
+		v("newline after", append(bytes.Clone(good), '\n'), "not an OpenPGP packet"),
+		v("long body", rawPacket{tagSignature, append(bytes.Clone(body), 0)}.appendTo(nil), "longer or shorter"),
+		v("key before", append(k.keyPacket().appendTo(nil), good...), "type 6"),
+		v("key after", append(bytes.Clone(good), k.keyPacket().appendTo(nil)...), "type 6"),
+		v("literal after", append(bytes.Clone(good), rawPacket{11, []byte("b\x00\x00\x00\x00\x00x")}.appendTo(nil)...), "type 11"),
+		v("marker before", append(rawPacket{tagMarker, []byte("PGP")}.appendTo(nil), good...), "type 10"),
+		v("unknown packet after", append(bytes.Clone(good), rawPacket{60, []byte("x")}.appendTo(nil)...), "type 60"),
+		v("16 signatures", bytes.Repeat(good, 16), ""),
+		v("17 signatures", bytes.Repeat(good, 17), "more than 16"),
+		v("64 KiB and one octet", append(bytes.Clone(good), make([]byte, maxSignatureBlock+1-len(good))...), "over the limit"),
+
+		text("armor", armored, ""),
+		text("armor, CRLF", strings.ReplaceAll(armored, "\n", "\r\n"), ""),
+		text("armor, white space around", "\n \t\r\n"+armored+"\n\n  \n", ""),
+		text("armor, no last line end", strings.TrimSuffix(armored, "\n"), ""),
+		text("armor, headers", strings.Replace(armored, "-----\n\n", "-----\nVersion: GnuPG v2\nComment: höflich\n\n", 1), ""),
+		text("armor, spaces for the empty line", strings.Replace(armored, "-----\n\n", "-----\n \t\n", 1), ""),
+		text("armor, spaces at line ends", strings.ReplaceAll(armored, "\n", "  \n"), ""),
+		text("armor, checksum", withSum(goodSum), ""),
+		text("armor, wrong checksum", withSum("=AAAA"), "wrong checksum"),
+		text("armor, data after checksum", strings.Replace(withSum(goodSum), goodSum+"\n", goodSum+"\nAAAA\n", 1), "after its checksum"),
+		text("armor, one long line", strings.Replace(armored, armored[len("-----BEGIN PGP SIGNATURE-----\n\n"):strings.Index(armored, "-----END")],
+			strings.ReplaceAll(armored[len("-----BEGIN PGP SIGNATURE-----\n\n"):strings.Index(armored, "-----END")], "\n", "")+"\n", 1), ""),
+		text("armor, no empty line", strings.Replace(armored, "-----\n\n", "-----\n", 1), "neither a header nor an empty line"),
+		text("armor, form feed for the empty line", strings.Replace(armored, "-----\n\n", "-----\n\f\n", 1), "neither a header nor an empty line"),
+		text("armor, escape in a header", strings.Replace(armored, "-----\n\n", "-----\nComment: \x1b[2J\n\n", 1), "control characters"),
+		text("armor, no END", armored[:strings.Index(armored, "-----END")], "no END line"),
+		text("armor, other END", strings.Replace(armored, "END PGP SIGNATURE", "END PGP MESSAGE", 1), "wrong END"),
+		text("armor, other kind", strings.ReplaceAll(armored, "SIGNATURE", "MESSAGE"), "no \"PGP SIGNATURE\" armor"),
+		text("armor, text before", "hello\n"+armored, "no \"PGP SIGNATURE\" armor"),
+		text("armor, text after", armored+"hello\n", "something follows"),
+		text("armor, two blocks", armored+armored, "something follows"),
+		text("armor, stray bits", strings.Replace(armored, base64, base64[:10]+"*"+base64[11:], 1), "not base64"),
+		text("armor, empty", "-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n", "empty"),
+		text("not a signature", "<html>404</html>\n", "no \"PGP SIGNATURE\" armor"),
+	}
+}
+
+func signatureVectors(now time.Time) []vector {
+	k, other := ed(now.Add(-100*day)), ed(now.Add(-100*day))
+	six := newSmith(6, 27, edSecret(), now.Add(-100*day))
+	ring := k.plain()
+	v := func(name, rule string, sig []byte) vector {
+		return vector{name: "signature/" + name, ring: ring, data: corpusData, sig: sig, rule: rule}
+	}
+	changed := func(name, rule string, changes ...change) vector { return v(name, rule, k.detached(corpusData, changes...)) }
+	notation := func(critical bool) []byte {
+		value := append([]byte{0x80, 0, 0, 0, 0, 5, 0, 1}, "n@x.yv"...)
+		value[5] = 5
+		return subpacket(subNotation, critical, value...)
+	}
+	lyingFpr := subpacket(subFingerprint, false, append([]byte{4}, other.fprOctets()...)...)
+	badBody := k.cast(0, k.made.Add(day), corpusData)
+	longNumber := func() []byte { // the same number with a zero octet before it
+		body := k.cast(0, k.made.Add(day), corpusData)
+		s, err := parseSignature(body)
+		if err != nil {
+			panic(err)
+		}
+		r, t := s.lib.EdDSASigR.Bytes(), s.lib.EdDSASigS.Bytes()
+		head := body[:len(body)-4-len(r)-len(t)]
+		bits := len(r)*8 + 8
+		out := append(bytes.Clone(head), byte(bits>>8), byte(bits), 0)
+		return append(append(out, r...), mpi(t)...)
+	}
+	sixRing := six.plain()
+	return []vector{
+		changed("good", ""),
+		v("of other data", "does not match the content", k.detached([]byte("other"))),
+		v("by a stranger", "not among those that may sign", other.detached(corpusData)),
+		v("by a stranger and by the key", "", append(other.detached(corpusData), k.detached(corpusData)...)),
+		v("by the key and by a stranger", "", append(k.detached(corpusData), other.detached(corpusData)...)),
+		v("forged, then good", "", append(k.detached([]byte("other")), k.detached(corpusData)...)),
+		v("unreadable, then good", "", append(signaturePacket([]byte{9, 0, 0}).appendTo(nil), k.detached(corpusData)...)),
+		changed("key ID only, unhashed", "", k.onlyKeyID),
+		changed("no issuer at all", "does not name its key", withoutIssuer),
+		changed("hashed issuer is another key", "not among those that may sign", withoutIssuer, withHashed(lyingFpr), withUnhashed(subpacket(subIssuer, false, k.keyID()...))),
+		changed("two hashed issuers", "not among those that may sign", withHashed(lyingFpr)),
+		changed("hashed key ID is another key's", "not among those that may sign", withHashed(subpacket(subIssuer, false, other.keyID()...))),
+		changed("unhashed key ID is another key's", "", withUnhashed(subpacket(subIssuer, false, other.keyID()...))),
+		changed("text type", "type is 0x01", withKind(1)),
+		changed("certification type", "type is 0x13", withKind(0x13)),
+		changed("standalone type", "type is 0x02", withKind(2)),
+		changed("no creation time", "no creation time", func(m *mould) { m.noTime = true }),
+		changed("creation time unhashed only", "no creation time", func(m *mould) {
+			m.noTime = true
+			m.unhashed = append(m.unhashed, subpacket(subCreated, true, 0x60, 0, 0, 0))
+		}),
+		changed("two creation times", "a time twice", withHashed(subpacket(subCreated, true, 0x60, 0, 0, 0))),
+		changed("notation", "", withHashed(notation(false))),
+		changed("critical notation", "critical notation", withHashed(notation(true))),
+		changed("critical notation, unhashed", "", withUnhashed(notation(true))),
+		changed("unknown subpacket", "", withHashed(subpacket(101, false, 1, 2))),
+		changed("unknown critical subpacket", "critical subpacket of unknown type 101", withHashed(subpacket(101, true, 1, 2))),
+		changed("unknown critical subpacket, unhashed", "", withUnhashed(subpacket(101, true, 1, 2))),
+		changed("subpacket cut short", "cut short", withHashed([]byte{9, 100})),
+		changed("subpacket of no length", "cut short", withHashed([]byte{0})),
+		changed("wrong digest octets", "does not match the content", func(m *mould) { m.badTag = true }),
+		v("number with a leading zero", "a length other than stated", signaturePacket(longNumber()).appendTo(nil)),
+		v("version 3", "version 3", signaturePacket(append([]byte{3, 5, 0}, badBody[6:]...)).appendTo(nil)),
+		v("version 5", "version 5", signaturePacket(append([]byte{5}, badBody[1:]...)).appendTo(nil)),
+		{name: "signature/version 6", ring: sixRing, data: corpusData, sig: six.detached(corpusData)},
+		changed("version 6 by a version 4 key", "a version 4 key can't make a version 6 signature", withVersion(6), withHash(10)),
+		{name: "signature/version 4 by a version 6 key", ring: sixRing, data: corpusData, sig: six.detached(corpusData, withVersion(4)),
+			rule: "a version 6 key can't make a version 4 signature"},
+	}
+}
+
+func algorithmVectors(now time.Time) []vector {
+	made := now.Add(-100 * day)
+	var all []vector
+	add := func(name string, k *smith, rule string, changes ...change) {
+		all = append(all, vector{name: "algorithm/" + name, ring: k.plain(), data: corpusData, sig: k.detached(corpusData, changes...), rule: rule})
+	}
+	k := ed(made)
+	add("SHA-256", k, "", withHash(8))
+	add("SHA-384", k, "", withHash(9))
+	add("SHA-512", k, "", withHash(10))
+	add("SHA3-256", k, "", withHash(12))
+	add("SHA3-512", k, "", withHash(14))
+	add("MD5", k, "MD5", withHash(1))
+	add("SHA-1", k, "SHA-1", withHash(2))
+	add("SHA-224", k, "SHA-224", withHash(11))
+	add("Ed25519", newSmith(4, 27, edSecret(), made), "")
+	add("Ed25519, version 6", newSmith(6, 27, edSecret(), made), "")
+	add("older Ed25519, version 6", newSmith(6, 22, edSecret(), made), "keyring")
+	add("Ed448", newSmith(4, 28, ed448Secret(), made), "")
+	add("Ed448, version 6", newSmith(6, 28, ed448Secret(), made), "")
+	for name, curve := range map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()} {
+		add("ECDSA "+name, newSmith(4, 19, ecSecret(curve), made), "")
+	}
+	add("RSA-1024", newSmith(4, 1, rsaKey(1024), made), "RSA-1024 is not an accepted")
+	add("RSA-2047", newSmith(4, 1, rsaKey(2047), made), "RSA-2047 is not an accepted")
+	add("RSA-2048", newSmith(4, 1, rsaKey(2048), made), "")
+	add("RSA-3072", newSmith(4, 1, rsaKey(3072), made), "")
+	add("RSA-2048, sign only", newSmith(4, 3, rsaKey(2048), made), "")
+	add("RSA-2048, SHA-1", newSmith(4, 1, rsaKey(2048), made), "SHA-1", withHash(2))
+	return all
+}
+
+func timeVectors(now time.Time) []vector {
+	made := now.Add(-100 * day)
+	k := ed(made)
+	var all []vector
+	add := func(name, rule string, use Use, released time.Time, ring []byte, changes ...change) {
+		all = append(all, vector{name: "time/" + name, ring: ring, data: corpusData, sig: k.detached(corpusData, changes...), rule: rule,
+			policy: func(p *Policy) { p.Use, p.Released = use, released }})
+	}
+	ring := k.plain()
+	add("made now", "", Manifest, time.Time{}, ring, madeAt(now))
+	add("five minutes ahead", "", Manifest, time.Time{}, ring, madeAt(now.Add(5*time.Minute)))
+	add("an hour ahead", "in the future", Manifest, time.Time{}, ring, madeAt(now.Add(time.Hour)))
+	add("before its key", "was made only on", Manifest, time.Time{}, ring, madeAt(made.Add(-time.Hour)))
+	add("when its key was made", "", Manifest, time.Time{}, ring, madeAt(made))
+	add("signature not yet expired", "", Manifest, time.Time{}, ring, sigExpires(100*day))
+	add("signature expired", "it expired at", Manifest, time.Time{}, ring, sigExpires(day))
+	add("signature expired, release", "it expired at", Release, time.Time{}, ring, sigExpires(day))
+	add("signature expires never", "", Manifest, time.Time{}, ring, sigExpires(0))
+
+	expired := k.cert(userIDPacket("a"), k.certify("a", keyExpires(50*day)))
+	lasting := k.cert(userIDPacket("a"), k.certify("a", keyExpires(500*day)))
+	add("key lasts", "", Manifest, time.Time{}, lasting)
+	add("key expired since, manifest", "expired on", Manifest, time.Time{}, expired)
+	add("key expired since, release", "", Release, time.Time{}, expired)
+	add("key expired before, release", "expired on", Release, time.Time{}, expired, madeAt(made.Add(60*day)))
+	add("release signed in time", "", Release, made.Add(2*day), ring)
+	add("release signed a day before", "", Release, made.Add(2*day), ring)
+	add("release signed long before", "before the release", Release, made.Add(2*day+time.Second), ring)
+
+	renewed := k.cert(userIDPacket("a"), k.certify("a", keyExpires(50*day)), k.certify("a", keyExpires(500*day), madeAt(now.Add(-60*day))))
+	onlyRenewed := k.cert(userIDPacket("a"), k.certify("a", keyExpires(500*day), madeAt(now.Add(-60*day))))
+	add("key renewed", "", Manifest, time.Time{}, renewed)
+	add("only the newer self-signature left", "", Manifest, time.Time{}, onlyRenewed)
+	shortened := k.cert(userIDPacket("a"), k.certify("a"), k.certify("a", keyExpires(50*day), madeAt(now.Add(-60*day))))
+	add("expiry brought forward", "expired on", Manifest, time.Time{}, shortened)
+	future := k.cert(userIDPacket("a"), k.certify("a", madeAt(now.Add(day))))
+	add("self-signature from the future", "no valid self-signature", Manifest, time.Time{}, future)
+	withFuture := k.cert(userIDPacket("a"), k.certify("a", keyExpires(50*day)), k.certify("a", madeAt(now.Add(day))))
+	add("renewal from the future", "expired on", Manifest, time.Time{}, withFuture)
+	selfExpired := k.cert(userIDPacket("a"), k.certify("a", sigExpires(50*day)))
+	add("self-signature expired", "no valid self-signature", Manifest, time.Time{}, selfExpired)
+
+	old := newSmith(4, 1, rsaKey(2048), made)
+	young := newSmith(4, 1, rsaKey(3072), made)
+	y2030 := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name, rule string
+		key        *smith
+		at, now    time.Time
+		use        Use
+	}{
+		{"RSA-2048 at the end of 2029", "", old, y2030.Add(-day), y2030.Add(-time.Hour), Manifest},
+		{"RSA-2048 in 2030", "refused from 2030-01-01", old, y2030, y2030.Add(day), Manifest},
+		{"RSA-2048 of 2029, manifest in 2030", "refused from 2030-01-01", old, y2030.Add(-day), y2030.Add(day), Manifest},
+		{"RSA-2048 of 2029, release in 2030", "", old, y2030.Add(-day), y2030.Add(day), Release},
+		{"RSA-3072 in 2030", "", young, y2030, y2030.Add(day), Manifest},
+	} {
+		all = append(all, vector{name: "time/" + c.name, ring: c.key.plain(), data: corpusData,
+			sig: c.key.detached(corpusData, madeAt(c.at)), rule: c.rule, policy: func(p *Policy) { p.Now, p.Use = c.now, c.use }})
+	}
+	return all
+}
+
+func selfSignatureVectors(now time.Time) []vector {
+	made := now.Add(-100 * day)
+	k, other := ed(made), ed(made)
+	notation := append([]byte{0x80, 0, 0, 0, 0, 5, 0, 1}, "n@x.yv"...)
+	v := func(name, rule string, packets ...rawPacket) vector {
+		return vector{name: "self-signature/" + name, ring: k.cert(packets...), data: corpusData, sig: k.detached(corpusData), rule: rule}
+	}
+	id := userIDPacket("a")
+	pinned := v("SHA-1, pinned", "", id, k.certify("a", withHash(2)))
+	pinned.policy = func(p *Policy) { p.Keys.certs[0].pinned[k.fpr] = true }
+	forged := k.certify("b")
+	wrong := k.certify("a")
+	wrong.body = bytes.Clone(wrong.body)
+	wrong.body[len(wrong.body)-1] ^= 1
+	six := newSmith(6, 27, edSecret(), made)
+	sixth := func(name, rule string, packets ...rawPacket) vector {
+		return vector{name: "self-signature/" + name, ring: six.cert(packets...), data: corpusData, sig: six.detached(corpusData), rule: rule}
+	}
+	return []vector{
+		v("good", "", id, k.certify("a")),
+		v("none", "no valid self-signature"),
+		v("user ID without one", "no valid self-signature", id),
+		v("direct key only", "", k.direct(withFlags(3))),
+		v("direct key, then user ID", "", k.direct(), id, k.certify("a")),
+		v("SHA-1", "SHA-1 signatures only", id, k.certify("a", withHash(2))),
+		pinned,
+		v("SHA-1, newer SHA-512", "", id, k.certify("a", withHash(2)), k.certify("a", madeAt(made.Add(time.Hour)))),
+		v("SHA-512, newer SHA-1", "", id, k.certify("a"), k.certify("a", withHash(2), madeAt(made.Add(time.Hour)))),
+		v("of another user ID", "no valid self-signature", id, forged),
+		v("forged", "no valid self-signature", id, wrong),
+		v("by another key", "no valid self-signature", id, signaturePacket(other.cast(0x13, made, append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...), withFlags(3)))),
+		v("critical notation", "no valid self-signature", id, k.certify("a", withHashed(subpacket(subNotation, true, notation...)))),
+		v("unknown critical subpacket", "no valid self-signature", id, k.certify("a", withHashed(subpacket(101, true, 1)))),
+		v("certify only", "is not a signing key", id, k.certify("a", withFlags(1))),
+		v("flags newly without signing", "is not a signing key", id, k.certify("a"), k.certify("a", withFlags(1), madeAt(made.Add(time.Hour)))),
+		v("no flags", "is not a signing key", id, signaturePacket(k.cast(0x13, made, append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...)))),
+		v("user ID revoked", "", id, k.certify("a"), signaturePacket(k.cast(0x30, made.Add(time.Hour), append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...)))),
+		v("unknown packet type within", "", rawPacket{60, []byte("x")}, id, k.certify("a")),
+		sixth("version 6 direct key", "", six.direct(withFlags(3))),
+		sixth("version 6 user ID only", "no valid self-signature", userIDPacket("plain"), six.certify("plain")),
+	}
+}
+
+func subkeyVectors(now time.Time) []vector {
+	made := now.Add(-100 * day)
+	p, sub, other := ed(made), ed(made.Add(time.Hour)), ed(made)
+	id := userIDPacket("a")
+	v := func(name, rule string, ring []byte) vector {
+		return vector{name: "subkey/" + name, ring: ring, data: corpusData, sig: sub.detached(corpusData), rule: rule}
+	}
+	with := func(packets ...rawPacket) []byte { return p.cert(append([]rawPacket{id, p.certify("a"), sub.subkeyPacket()}, packets...)...) }
+	pin := func(v vector, keys ...*smith) vector {
+		v.policy = func(policy *Policy) {
+			for _, k := range keys {
+				policy.Keys.certs[0].pinned[k.fpr] = true
+			}
+		}
+		return v
+	}
+	weakBack := sub.backSignature(p, withHash(2))
+	return []vector{
+		v("good", "", with(p.bind(sub))),
+		v("unbound", "no valid self-signature", with()),
+		v("bound by a stranger", "no valid self-signature", with(signaturePacket(other.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...), withFlags(2))))),
+		v("binding of another subkey", "no valid self-signature", with(p.bind(other))),
+		v("no back-signature", "has not signed that it belongs", with(p.bindWith(sub, nil))),
+		v("back-signature by another", "has not signed that it belongs", with(p.bindWith(sub, other.cast(0x19, sub.made, append(p.hashed(), sub.hashed()...))))),
+		v("back-signature for another primary", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(other)))),
+		v("back-signature of the wrong type", "no valid self-signature", with(p.bindWith(sub, sub.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...))))),
+		v("back-signature hashed", "", with(p.bindWith(sub, nil, withHashed(subpacket(subEmbedded, true, sub.backSignature(p)...))))),
+		v("for encryption", "is not a signing key", with(p.bind(sub, withFlags(12)))),
+		v("without flags", "is not a signing key", with(signaturePacket(p.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...), withUnhashed(subpacket(subEmbedded, false, sub.backSignature(p)...)))))),
+		v("expired", "expired on", with(p.bind(sub, keyExpires(50*day)))),
+		v("not yet expired", "", with(p.bind(sub, keyExpires(500*day)))),
+		v("primary expired", "expired on", p.cert(id, p.certify("a", keyExpires(50*day)), sub.subkeyPacket(), p.bind(sub))),
+		v("primary without self-signature", "no valid self-signature", p.cert(id, sub.subkeyPacket(), p.bind(sub))),
+		v("primary certifies only", "", p.cert(id, p.certify("a", withFlags(1)), sub.subkeyPacket(), p.bind(sub))),
+		v("SHA-1 binding", "SHA-1 signatures only", with(p.bind(sub, withHash(2)))),
+		v("SHA-1 back-signature", "only a SHA-1 back-signature", with(p.bindWith(sub, weakBack))),
+		v("SHA-1 primary", "SHA-1 signatures only", p.cert(id, p.certify("a", withHash(2)), sub.subkeyPacket(), p.bind(sub))),
+		pin(v("SHA-1 binding, subkey pinned", "", with(p.bind(sub, withHash(2)))), p, sub),
+		pin(v("SHA-1 back-signature, subkey pinned", "", with(p.bindWith(sub, weakBack))), p, sub),
+		pin(v("SHA-1 binding, only the primary pinned", "SHA-1 signatures only", with(p.bind(sub, withHash(2)))), p),
+		pin(v("SHA-1 primary, only the subkey pinned", "SHA-1 signatures only", p.cert(id, p.certify("a", withHash(2)), sub.subkeyPacket(), p.bind(sub))), sub),
+		pin(v("SHA-1 everywhere, both pinned", "", p.cert(id, p.certify("a", withHash(2)), sub.subkeyPacket(), p.bindWith(sub, weakBack, withHash(2)))), p, sub),
+		v("only a newer binding left", "", with(p.bind(sub, madeAt(now.Add(-50*day))))),
+		v("adopted without consent by a certificate before", "", append(
+			other.cert(id, other.certify("a"), sub.subkeyPacket(), other.bindWith(sub, nil)), with(p.bind(sub))...)),
+		v("adopted without consent", "has not signed that it belongs", other.cert(id, other.certify("a"), sub.subkeyPacket(), other.bindWith(sub, nil))),
+	}
+}
+
+func revocationVectors(now time.Time) []vector {
+	made := now.Add(-100 * day)
+	k, other, sub := ed(made), ed(made), ed(made)
+	id := userIDPacket("a")
+	var all []vector
+	add := func(name, rule string, use Use, ring []byte, signer *smith) {
+		all = append(all, vector{name: "revocation/" + name, ring: ring, data: corpusData, sig: signer.detached(corpusData), rule: rule,
+			policy: func(p *Policy) { p.Use = use }})
+	}
+	primary := func(revocations ...rawPacket) []byte { return k.cert(append(revocations, id, k.certify("a"))...) }
+	early, late := made.Add(time.Hour), now.Add(-10*day)
+	for _, reason := range []struct {
+		name string
+		code int
+		hard bool
+	}{{"no reason subpacket", -1, true}, {"no reason", 0, true}, {"superseded", 1, false}, {"compromised", 2, true}, {"retired", 3, false}, {"unknown reason", 77, true}} {
+		rule := "was revoked"
+		add(reason.name+", before", rule, Release, primary(k.revoke(early, reason.code)), k)
+		add(reason.name+", after, manifest", rule, Manifest, primary(k.revoke(late, reason.code)), k)
+		if !reason.hard {
+			rule = ""
+		}
+		add(reason.name+", after, release", rule, Release, primary(k.revoke(late, reason.code)), k)
+	}
+	add("forged", "", Manifest, primary(func() rawPacket { r := k.revoke(early, 2); r.body[len(r.body)-1] ^= 1; return r }()), k)
+	add("by a stranger", "", Manifest, primary(signaturePacket(other.cast(0x20, early, k.hashed()))), k)
+	add("of another key", "", Manifest, primary(other.revoke(early, 2)), k)
+	add("by SHA-1", "was revoked", Manifest, primary(k.revoke(early, 2, withHash(2))), k)
+	add("after the user ID", "was revoked", Manifest, k.cert(id, k.certify("a"), k.revoke(early, 2)), k)
+	add("in the second copy", "was revoked", Manifest, append(k.plain(), primary(k.revoke(early, 2))...), k)
+	add("in the first copy", "was revoked", Manifest, append(primary(k.revoke(early, 2)), k.plain()...), k)
+	add("key unrevoked by a newer self-signature", "was revoked", Manifest, k.cert(k.revoke(early, 1), id, k.certify("a"), k.certify("a", madeAt(late))), k)
+
+	subkey := func(revocations ...rawPacket) []byte {
+		return k.cert(append([]rawPacket{id, k.certify("a"), sub.subkeyPacket(), k.bind(sub)}, revocations...)...)
+	}
+	add("subkey not revoked", "", Manifest, subkey(), sub)
+	add("subkey compromised", "was revoked", Release, subkey(k.revokeSubkey(sub, late, 2)), sub)
+	add("subkey retired after, release", "", Release, subkey(k.revokeSubkey(sub, late, 3)), sub)
+	add("subkey retired after, manifest", "was revoked", Manifest, subkey(k.revokeSubkey(sub, late, 3)), sub)
+	add("subkey retired before", "was revoked", Release, subkey(k.revokeSubkey(sub, early, 3)), sub)
+	add("another subkey revoked", "", Manifest, subkey(k.revokeSubkey(other, early, 2)), sub)
+	add("subkey revoked by a stranger", "", Manifest, subkey(signaturePacket(other.cast(0x28, early, append(k.hashed(), sub.hashed()...)))), sub)
+	add("subkey revoked out of place", "was revoked", Manifest, k.cert(id, k.certify("a"), k.revokeSubkey(sub, early, 2), sub.subkeyPacket(), k.bind(sub)), sub)
+	add("primary compromised, subkey signs", "was revoked", Manifest, k.cert(k.revoke(late, 2), id, k.certify("a"), sub.subkeyPacket(), k.bind(sub)), sub)
+	add("subkey revoked, primary signs", "", Manifest, subkey(k.revokeSubkey(sub, early, 2)), k)
+	return all
+}
+
+func ringVectors(now time.Time) []vector {
+	made := now.Add(-100 * day)
+	a, b := ed(made), ed(made)
+	sub := ed(made)
+	id := userIDPacket("a")
+	withSub := a.cert(id, a.certify("a"), sub.subkeyPacket(), a.bind(sub))
+	both := append(bytes.Clone(withSub), b.plain()...)
+	var all []vector
+	add := func(name, rule string, threshold int, ring []byte, sigs ...[]byte) {
+		all = append(all, vector{name: "ring/" + name, ring: ring, data: corpusData, sig: bytes.Join(sigs, nil), rule: rule,
+			policy: func(p *Policy) { p.Threshold = threshold }})
+	}
+	byA, bySub, byB := a.detached(corpusData), sub.detached(corpusData), b.detached(corpusData)
+	forged := b.detached([]byte("other"))
+	add("two of two", "", 2, both, byA, byB)
+	add("one of two", "signature", 2, both, byA, forged)
+	add("the same key twice", "1 of 2", 2, both, byA, a.detached(corpusData, madeAt(made.Add(2*day))))
+	add("a key and its subkey", "1 of 2", 2, both, byA, bySub)
+	add("a subkey and another key", "", 2, both, bySub, byB)
+	add("stale copy first", "", 1, append(a.cert(id, a.certify("a", keyExpires(50*day))), a.cert(id, a.certify("a", madeAt(now.Add(-60*day))))...), byA)
+	add("stale copy last", "", 1, append(a.cert(id, a.certify("a", madeAt(now.Add(-60*day)))), a.cert(id, a.certify("a", keyExpires(50*day)))...), byA)
+	add("armored", "", 1, enarmor(armorPublicKey, a.plain()), byA)
+	add("two armored blocks with text between", "", 2, []byte(fmt.Sprintf("keys of acme\n%s\nand\n\n%s", enarmor(armorPublicKey, a.plain()), enarmor(armorPublicKey, b.plain()))), byA, byB)
+	add("unknown key version beside", "", 1, append(rawPacket{tagPublicKey, []byte{3, 0, 0, 0, 0, 0, 0, 1}}.appendTo(nil), a.plain()...), byA)
+	return all
+}
+
+func cleartextVectors(now time.Time) []vector {
+	k, other := ed(now.Add(-100*day)), ed(now.Add(-100*day))
+	const text = "Origin: acme\n\n- item \t\nFrom here\nlast"
+	msg := string(k.clearsigned(text))
+	v := func(name, rule, msg string) vector {
+		return vector{name: "cleartext/" + name, ring: k.plain(), data: []byte(msg), rule: rule}
+	}
+	swap := func(old, new string) string { return strings.Replace(msg, old, new, 1) }
+	sigAt := strings.Index(msg, beginSignature)
+	return []vector{
+		v("good", "", msg),
+		v("empty text", "", string(k.clearsigned(""))),
+		v("text of empty lines", "", string(k.clearsigned("\n\n"))),
+		v("dashes", "", string(k.clearsigned("-----BEGIN PGP SIGNATURE-----\n- x\n-"))),
+		v("CRLF", "", strings.ReplaceAll(msg, "\n", "\r\n")),
+		v("CRLF in the text only", "", msg[:strings.Index(msg, "Origin")]+strings.ReplaceAll(msg[strings.Index(msg, "Origin"):sigAt], "\n", "\r\n")+msg[sigAt:]),
+		v("more white space at a line's end", "", swap("Origin: acme\n", "Origin: acme \t \n")),
+		v("empty lines after", "", msg+"\n\r\n\n"),
+		v("no line end after", "", strings.TrimSuffix(msg, "\n")),
+		v("no Hash header", "", swap("Hash: SHA512\n", "")),
+		v("several digests", "", swap("Hash: SHA512\n", "Hash: SHA512, SHA256\nHash: SHA3-256\n")),
+		v("Hash header says another digest", "", swap("SHA512", "SHA256")),
+		v("spaces for the empty line", "", swap("SHA512\n\n", "SHA512\n \t\n")),
+		v("changed text", "does not match the content", swap("acme", "evil")),
+		v("added empty line", "does not match the content", swap("\nlast", "\n\nlast")),
+		v("added line end", "does not match the content", swap("last\n", "last\n\n")),
+		v("white space within a line", "does not match the content", swap("Origin: acme", "Origin:  acme")),
+		v("form feed at a line's end", "does not match the content", swap("acme\n", "acme\f\n")),
+		v("no-break space at a line's end", "does not match the content", swap("acme\n", "acme\u00a0\n")),
+		v("lone CR in the text", "carriage return", swap("acme", "ac\rme")),
+		v("CR CR LF", "carriage return", swap("acme\n", "acme\r\r\n")),
+		v("form feed for the empty line", "other than Hash", swap("SHA512\n\n", "SHA512\n\f\n")),
+		v("vertical tab for the empty line", "other than Hash", swap("SHA512\n\n", "SHA512\n\v\n")),
+		v("no-break space for the empty line", "other than Hash", swap("SHA512\n\n", "SHA512\n\u00a0\n")),
+		v("em space for the empty line", "other than Hash", swap("SHA512\n\n", "SHA512\n\u2003\n")),
+		v("no empty line", "other than Hash", swap("SHA512\n\n", "SHA512\n")),
+		v("other header", "other than Hash", swap("SHA512\n", "SHA512\nComment: x\n")),
+		v("text in the Hash header", "malformed Hash", swap("SHA512\n", "SHA512 \x1b[2J\n")),
+		v("text before", "does not begin with", "hello\n"+msg),
+		v("empty line before", "does not begin with", "\n"+msg),
+		v("byte order mark", "does not begin with", "\ufeff"+msg),
+		v("text after BEGIN", "does not begin with", swap("MESSAGE-----\n", "MESSAGE----- x\n")),
+		v("text after", "something follows", msg+"hello\n"),
+		v("two messages", "something follows", msg+msg),
+		v("dash not escaped", "not escaped", swap("- - item", "-item")),
+		v("no signature", "has no signature", msg[:sigAt]),
+		v("nothing but the first line", "has no text", beginSigned+"\n"),
+		v("empty file", "does not begin with", ""),
+		v("signature without END", "no END line", msg[:strings.Index(msg, "-----END")]),
+		v("binary type", "type is 0x00", string(k.clearsigned(text, withKind(0)))),
+		v("SHA-1", "SHA-1", string(k.clearsigned(text, withHash(2)))),
+		v("by a stranger", "not among those that may sign", string(other.clearsigned(text))),
+		v("detached signature alone", "does not begin with", string(enarmor(armorSignature, k.detached([]byte("x"))))),
+	}
+}

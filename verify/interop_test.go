@@ -1,0 +1,163 @@
+//go:build interop
+
+package verify
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// These tests put the same questions to GnuPG and Sequoia (Debian packages
+// gnupg, gpgv, sq and sqv). A program that is not installed fails them.
+
+// run starts a program in a home of its own and returns what it wrote.
+func run(t *testing.T, home, program string, args ...string) (stdout, stderr string, ok bool) {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Fatalf("interop tests need %s: %v", program, err)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Env = []string{"HOME=" + home, "GNUPGHOME=" + home, "PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
+	var out, diagnostics bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &diagnostics
+	err = cmd.Run()
+	return out.String(), diagnostics.String(), err == nil
+}
+
+// write makes a file in dir.
+func write(t *testing.T, dir, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// gpgv asks GnuPG, whose exit status is 0 for revoked and expired keys too: the
+// status lines count.
+func gpgv(t *testing.T, v vector) bool {
+	t.Helper()
+	dir := t.TempDir()
+	packets, err := keyPackets(v.ring) // gpgv wants them binary
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--status-fd", "1", "--keyring", write(t, dir, "ring", joinPackets(packets))}
+	if v.sig != nil || !strings.HasPrefix(v.name, "cleartext/") {
+		args = append(args, write(t, dir, "sig", v.sig))
+	}
+	status, _, ok := run(t, dir, "gpgv", append(args, write(t, dir, "data", v.data))...)
+	return ok && strings.Contains(status, "VALIDSIG") && strings.Contains(status, "GOODSIG")
+}
+
+// sqv asks Sequoia, which judges detached signatures only in older versions.
+func sqv(t *testing.T, v vector) bool {
+	t.Helper()
+	dir := t.TempDir()
+	_, _, ok := run(t, dir, "sqv", "--keyring", write(t, dir, "ring", v.ring), write(t, dir, "sig", v.sig), write(t, dir, "data", v.data))
+	return ok
+}
+
+// A disagreement is a verdict of another program that differs from ours, with
+// the reason why ours stands. Programs change: that one need not differ any
+// more is no failure, but a new difference is.
+type disagreement struct {
+	program string // "gpgv", "sqv", or "both"
+	accepts bool   // what that program does
+	why     string
+	vectors []string // by their full name, or all of a kind by a name that ends in "*"
+}
+
+var disagreements = []disagreement{
+	{"both", true, "Our framing is narrower, so that nobody reads a signature otherwise than we do.", []string{
+		"framing/long body", "framing/marker before", "framing/unknown packet after", "framing/length of 4 GiB", "framing/17 signatures",
+		"framing/armor, *", "signature/number with a leading zero", "signature/two creation times"}},
+	{"both", true, "The two octets of the digest in the packet are not looked at by others; here each octet outside the unhashed area must be right.", []string{
+		"signature/wrong digest octets"}},
+	{"both", true, "A hashed issuer that is not the key is a lie or a mistake; others go by the unhashed key ID.", []string{
+		"signature/hashed issuer is another key", "signature/two hashed issuers", "signature/hashed key ID is another key's"}},
+	{"both", true, "SHA-224 adds nothing but a weaker choice.", []string{"algorithm/SHA-224"}},
+	{"both", true, "A manifest wants a key that is valid now; others judge the time of the signature, or take a self-signature from the future.", []string{
+		"time/key expired since, manifest", "time/expiry brought forward", "time/renewal from the future", "time/self-signature expired",
+		"time/self-signature from the future", "subkey/expired", "subkey/primary expired", "revocation/*, after, manifest", "revocation/subkey retired after, manifest"}},
+	{"both", true, "Thresholds and release dates are ours.", []string{
+		"time/release signed long before", "ring/one of two", "ring/the same key twice", "ring/a key and its subkey"}},
+	{"both", true, "The dated table is asked about 2030; others live today.", []string{"time/RSA-2048 *"}},
+
+	{"gpgv", true, "GnuPG 2.2 knows no end of SHA-1 and small RSA keys.", []string{
+		"algorithm/SHA-1", "algorithm/RSA-1024", "algorithm/RSA-2047", "algorithm/RSA-2048, SHA-1", "self-signature/SHA-1", "subkey/SHA-1 *"}},
+	{"gpgv", true, "GnuPG takes a key without flags to be good for everything.", []string{"self-signature/no flags", "subkey/without flags"}},
+	{"gpgv", true, "GnuPG does not look at the clock for the signature.", []string{"time/an hour ahead"}},
+	{"gpgv", true, "GnuPG overlooks a revocation that is not where it belongs, or in a second copy.", []string{
+		"revocation/after the user ID", "revocation/in the second copy", "revocation/subkey revoked out of place"}},
+	{"gpgv", true, "GnuPG lets text stand around what is signed, and does not look at the type: its callers must read its output, not the file.", []string{
+		"cleartext/CR CR LF", "cleartext/text before", "cleartext/empty line before", "cleartext/text after", "cleartext/signature without END", "cleartext/binary type"}},
+	{"gpgv", false, "GnuPG wants every signature of a block to be good; a threshold wants enough of them.", []string{
+		"signature/by a stranger and by the key", "signature/by the key and by a stranger", "signature/forged, then good", "signature/unreadable, then good"}},
+	{"gpgv", false, "Whatever stands in the unhashed area can be written by anyone and means nothing.", []string{
+		"signature/critical notation, unhashed", "signature/unknown critical subpacket, unhashed"}},
+	{"gpgv", false, "GnuPG takes the first copy of a certificate, or the first certificate with a subkey, and no other.", []string{
+		"subkey/adopted without consent by a certificate before", "ring/stale copy first"}},
+	{"gpgv", false, "GnuPG calls a key that has expired or been retired since no good; for a release the time of signing counts.", []string{
+		"time/key expired since, release", "revocation/*, after, release", "revocation/subkey retired after, release"}},
+	{"gpgv", false, "GnuPG wants the digest in a Hash header.", []string{
+		"cleartext/no Hash header", "cleartext/several digests", "cleartext/Hash header says another digest"}},
+	{"both", false, "RFC 9580 is younger than these versions.", []string{
+		"signature/version 6", "algorithm/SHA3-*", "algorithm/Ed25519*", "algorithm/Ed448*", "self-signature/version 6 direct key"}},
+
+	{"sqv", false, "Sequoia does not read this packet, and with it the block; an unknown version is to be passed over.", []string{"signature/unreadable, then good"}},
+	{"sqv", false, "Sequoia allows no skew.", []string{"time/five minutes ahead"}},
+	{"sqv", false, "A copy that lost its older self-signatures: Sequoia wants one from before the signature.", []string{
+		"time/only the newer self-signature left", "subkey/only a newer binding left"}},
+	{"sqv", false, "Sequoia lives today.", []string{"time/RSA-*"}},
+	{"sqv", false, "Sequoia has no pins.", []string{"self-signature/SHA-1, pinned", "subkey/SHA-1 *"}},
+	{"sqv", false, "Sequoia refuses a whole ring for one certificate of a version it doesn't know.", []string{"ring/unknown key version beside"}},
+}
+
+// explained reports whether a program may differ from us over a vector.
+func explained(program string, accepts bool, name string) bool {
+	return slices.ContainsFunc(disagreements, func(d disagreement) bool {
+		if d.program != "both" && d.program != program || d.accepts != accepts {
+			return false
+		}
+		return slices.ContainsFunc(d.vectors, func(pattern string) bool {
+			before, after, star := strings.Cut(pattern, "*")
+			return pattern == name || star && strings.HasPrefix(name, before) && strings.HasSuffix(name, after)
+		})
+	})
+}
+
+func TestOthersOnTheCorpus(t *testing.T) {
+	now := time.Now()
+	agreed := 0
+	for _, v := range corpus(now) {
+		if strings.Contains(v.rule, "keyring") {
+			continue // no certificate to ask with
+		}
+		_, err := v.ask(now)
+		compare := func(program string, accepts bool) {
+			switch {
+			case accepts == (err == nil):
+				agreed++
+			case !explained(program, accepts, v.name):
+				t.Errorf("%s: %s accepts: %v, and we: %v", v.name, program, accepts, err)
+			}
+		}
+		compare("gpgv", gpgv(t, v))
+		if v.sig != nil || !strings.HasPrefix(v.name, "cleartext/") {
+			compare("sqv", sqv(t, v))
+		}
+	}
+	t.Logf("%d verdicts agree", agreed)
+	if agreed < 350 {
+		t.Errorf("only %d verdicts agree: were the programs asked at all?", agreed)
+	}
+}
