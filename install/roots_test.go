@@ -1,0 +1,333 @@
+//go:build unix
+
+package install
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A rootsWorld is a real directory with the five bases in it, none made yet.
+type rootsWorld struct {
+	home string // links resolved
+	dirs Dirs
+	host Host
+	told []string
+}
+
+func newRootsWorld(t *testing.T) *rootsWorld {
+	t.Helper()
+	home, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &rootsWorld{
+		home: home,
+		dirs: Dirs{
+			Data:   filepath.Join(home, ".local", "share"),
+			State:  filepath.Join(home, ".local", "state"),
+			Cache:  filepath.Join(home, ".cache"),
+			Config: filepath.Join(home, ".config"),
+			Bin:    filepath.Join(home, ".local", "bin"),
+		},
+		host: Host{EUID: os.Geteuid(), Caller: -1},
+	}
+}
+
+func (w *rootsWorld) open() (*roots, error) {
+	return openRoots(w.dirs, w.host, func(text string) { w.told = append(w.told, text) })
+}
+
+func (w *rootsWorld) mustOpen(t *testing.T) *roots {
+	t.Helper()
+	r, err := w.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.close() })
+	return r
+}
+
+// mkdir makes a directory with exactly mode, whatever the umask.
+func (w *rootsWorld) mkdir(t *testing.T, name string, mode fs.FileMode) string {
+	t.Helper()
+	full := filepath.Join(w.home, name)
+	if err := errors.Join(os.MkdirAll(full, 0o700), os.Chmod(full, mode)); err != nil {
+		t.Fatal(err)
+	}
+	return full
+}
+
+func (w *rootsWorld) link(t *testing.T, target, name string) string {
+	t.Helper()
+	full := filepath.Join(w.home, name)
+	if err := os.Symlink(target, full); err != nil {
+		t.Fatal(err)
+	}
+	return full
+}
+
+func (w *rootsWorld) file(t *testing.T, name string) string {
+	t.Helper()
+	full := filepath.Join(w.home, name)
+	if err := os.WriteFile(full, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return full
+}
+
+// tree lists what there is below the home.
+func (w *rootsWorld) tree(t *testing.T) (names []string) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS(w.home), ".", func(name string, d fs.DirEntry, err error) error {
+		names = append(names, name)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names[1:]
+}
+
+var allRoles = []role{dataDir, stateDir, cacheDir, configDir, binDir}
+
+func TestOpenRootsMakesNothing(t *testing.T) {
+	w := newRootsWorld(t)
+	r := w.mustOpen(t)
+	for _, which := range allRoles {
+		if r.open(which) != nil {
+			t.Errorf("%s is open before it exists", which)
+		}
+	}
+	if got := w.tree(t); len(got) != 0 {
+		t.Errorf("made %q", got)
+	}
+}
+
+func TestCreate(t *testing.T) {
+	w := newRootsWorld(t)
+	r := w.mustOpen(t)
+	for _, step := range []struct {
+		which role
+		made  []string
+	}{
+		{stateDir, []string{".local", ".local/state", ".local/state/kist"}},
+		{stateDir, nil},
+		{dataDir, []string{".local/share", ".local/share/kist"}},
+		{binDir, []string{".local/bin"}},
+		{cacheDir, []string{".cache", ".cache/kist"}},
+		{configDir, []string{".config", ".config/kist"}},
+	} {
+		dir, made, err := r.create(step.which)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := step.made
+		for i := range want {
+			want[i] = filepath.Join(w.home, filepath.FromSlash(want[i]))
+		}
+		if !slices.Equal(made, want) {
+			t.Errorf("%s made %q, want %q", step.which, made, want)
+		}
+		if dir == nil || r.open(step.which) != dir {
+			t.Errorf("%s is not open", step.which)
+		}
+		for _, name := range made {
+			info, err := os.Stat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, bin := info.Mode().Perm(), name == w.dirs.Bin; !bin && got != 0o700 || bin && got&0o722 != 0o700 {
+				t.Errorf("%s has mode %o", name, got)
+			}
+		}
+	}
+	again := w.mustOpen(t)
+	for _, which := range allRoles {
+		if again.open(which) == nil {
+			t.Errorf("%s is not open the next time", which)
+		}
+	}
+	if err := again.close(); err != nil {
+		t.Error(err)
+	}
+	if again.open(dataDir) != nil {
+		t.Error("still open after close")
+	}
+	if dir, made, err := again.create(dataDir); dir == nil || made != nil || err != nil {
+		t.Errorf("after close: made %q, %v", made, err)
+	}
+}
+
+func TestBasesMayBeTheSame(t *testing.T) {
+	w := newRootsWorld(t)
+	w.dirs = Dirs{Data: w.home, State: w.home, Cache: w.home, Config: w.home, Bin: w.home}
+	r := w.mustOpen(t)
+	for i, which := range []role{dataDir, stateDir, cacheDir, configDir} {
+		dir, made, err := r.create(which)
+		if err != nil || len(made) > 0 != (i == 0) {
+			t.Fatalf("%s made %q, %v", which, made, err)
+		}
+		if err := dir.Mkdir(string(which), 0o700); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, want := w.tree(t), []string{"kist", "kist/cache", "kist/config", "kist/data", "kist/state"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestOneBadBaseRefusesAll(t *testing.T) {
+	for _, which := range allRoles {
+		w := newRootsWorld(t)
+		bad := string(filepath.Separator)
+		switch which {
+		case dataDir:
+			w.dirs.Data = bad
+		case stateDir:
+			w.dirs.State = bad
+		case cacheDir:
+			w.dirs.Cache = bad
+		case configDir:
+			w.dirs.Config = bad
+		case binDir:
+			w.dirs.Bin = bad
+		}
+		r, err := w.open()
+		var system *SystemPrefixError
+		if r != nil || !errors.As(err, &system) || system.Role != string(which) {
+			t.Errorf("%s is %s: %v", which, bad, err)
+		}
+		if got := w.tree(t); len(got) != 0 {
+			t.Errorf("made %q", got)
+		}
+	}
+}
+
+func TestRealRefusals(t *testing.T) {
+	for name, test := range map[string]struct {
+		base func(t *testing.T, w *rootsWorld) string
+		want string // verdict
+	}{
+		"a system prefix":          {func(t *testing.T, w *rootsWorld) string { return "/usr/share" }, "/usr"},
+		"a link to one":            {func(t *testing.T, w *rootsWorld) string { return w.link(t, "/usr/share", "l") }, "/usr"},
+		"a link above it":          {func(t *testing.T, w *rootsWorld) string { return w.link(t, "/usr", "l") + "/share/x" }, "/usr"},
+		"a chain of links":         {func(t *testing.T, w *rootsWorld) string { w.link(t, "/usr", "a"); return w.link(t, "a/share", "b") }, "/usr"},
+		"a link that dangles":      {func(t *testing.T, w *rootsWorld) string { return w.link(t, "/usr/share/kist-is-not-here/x", "l") }, "/usr"},
+		"kist is a link":           {func(t *testing.T, w *rootsWorld) string { w.link(t, "/usr/share", "kist"); return w.home }, "/usr"},
+		"up and down again":        {func(t *testing.T, w *rootsWorld) string { return w.home + strings.Repeat("/..", 30) + "/usr/share" }, "/usr"},
+		"up from nowhere":          {func(t *testing.T, w *rootsWorld) string { return w.home + "/no/../../usr" }, "unsafe: it goes up from {home}/no, which does not exist"},
+		"open to all":              {func(t *testing.T, w *rootsWorld) string { return w.mkdir(t, "d", 0o777) }, "unsafe: it can be written by everyone (mode 0777)"},
+		"open to all, sticky":      {func(t *testing.T, w *rootsWorld) string { return w.mkdir(t, "d", 0o777|fs.ModeSticky) }, "unsafe: it can be written by everyone (mode 0777)"},
+		"a kist open to all":       {func(t *testing.T, w *rootsWorld) string { return filepath.Dir(w.mkdir(t, "d/kist", 0o702)) }, "unsafe: it can be written by everyone (mode 0702)"},
+		"a link to one so":         {func(t *testing.T, w *rootsWorld) string { w.mkdir(t, "d", 0o777); return w.link(t, "d", "l") }, "unsafe: it can be written by everyone (mode 0777)"},
+		"a file":                   {func(t *testing.T, w *rootsWorld) string { return w.file(t, "f") }, "unsafe: {home}/f is not a directory"},
+		"below a file":             {func(t *testing.T, w *rootsWorld) string { return w.file(t, "f") + "/x" }, "unsafe: {home}/f is not a directory"},
+		"kist is a file":           {func(t *testing.T, w *rootsWorld) string { w.file(t, "kist"); return w.home }, "unsafe: {home}/kist is not a directory"},
+		"in a toolchain":           {func(t *testing.T, w *rootsWorld) string { return w.mkdir(t, "kist/prefixes/go-go-1-00000000/x", 0o700) }, "unsafe: it lies inside {home}/kist/prefixes/go-go-1-00000000, which only kist itself fills"},
+		"relative":                 {func(t *testing.T, w *rootsWorld) string { return "share" }, "unsafe: it is not absolute"},
+		"links in a circle":        {func(t *testing.T, w *rootsWorld) string { return w.link(t, "l", "l") }, "unsafe: {home}/l: too many links"},
+		"honest: missing":          {func(t *testing.T, w *rootsWorld) string { return w.home + "/a/b/c" }, "ok"},
+		"honest: a link":           {func(t *testing.T, w *rootsWorld) string { w.mkdir(t, "d", 0o755); return w.link(t, "d", "l") }, "ok"},
+		"honest: one that dangles": {func(t *testing.T, w *rootsWorld) string { return w.link(t, "new/dir", "l") }, "ok"},
+		"honest: kist is a link": {func(t *testing.T, w *rootsWorld) string {
+			w.mkdir(t, "d", 0o700)
+			w.link(t, "d", "kist")
+			return w.home
+		}, "ok"},
+		"honest: up and down":      {func(t *testing.T, w *rootsWorld) string { return w.mkdir(t, "d", 0o700) + "/../e" }, "ok"},
+		"honest: for the group":    {func(t *testing.T, w *rootsWorld) string { return w.mkdir(t, "d", 0o775) }, "ok"},
+		"honest: a trailing slash": {func(t *testing.T, w *rootsWorld) string { return w.mkdir(t, "d", 0o755) + "//" }, "ok"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newRootsWorld(t)
+			w.dirs.Data = test.base(t, w)
+			before := w.tree(t)
+			r, err := w.open()
+			want := strings.ReplaceAll(test.want, "{home}", w.home)
+			if got := verdict(err); got != want {
+				t.Fatalf("%s: %s, want %s", w.dirs.Data, got, want)
+			}
+			if err != nil {
+				if got := w.tree(t); !slices.Equal(got, before) {
+					t.Errorf("changed %q to %q", before, got)
+				}
+				return
+			}
+			defer r.close()
+			dir, _, err := r.create(dataDir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := dir.Mkdir("probe", 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if info, err := os.Stat(w.dirs.Data + "/kist/probe"); err != nil || !info.IsDir() {
+				t.Errorf("what is made there is not there: %v", err)
+			}
+		})
+	}
+}
+
+// Between the judgement and the opening someone puts another directory there.
+func TestOpenJudgedRefusesAnother(t *testing.T) {
+	w := newRootsWorld(t)
+	w.dirs.Data = w.mkdir(t, "d", 0o755)
+	r := w.mustOpen(t)
+	p, err := r.judge(dataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir, err := openJudged(dataDir, p); err != nil {
+		t.Fatalf("unchanged: %v", err)
+	} else {
+		dir.Close()
+	}
+	if err := os.Rename(w.dirs.Data, w.dirs.Data+"-moved"); err != nil {
+		t.Fatal(err)
+	}
+	for what, replace := range map[string]func(){
+		"another directory": func() { w.mkdir(t, "d", 0o755) },
+		"a link":            func() { os.Remove(w.dirs.Data); w.link(t, "/usr/share", "d") },
+	} {
+		replace()
+		var unsafe *UnsafeDirError
+		if dir, err := openJudged(dataDir, p); !errors.As(err, &unsafe) || dir != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		os.Remove(w.dirs.Data)
+	}
+}
+
+func TestCreateJudgesAgain(t *testing.T) {
+	w := newRootsWorld(t)
+	r := w.mustOpen(t)
+	w.mkdir(t, ".local", 0o755)
+	w.link(t, "/usr/share", ".local/share")
+	if _, made, err := r.create(dataDir); verdict(err) != "/usr" || made != nil {
+		t.Errorf("a link that came since: made %q, %v", made, err)
+	}
+	w.mkdir(t, ".cache", 0o777)
+	if _, made, err := r.create(cacheDir); !strings.Contains(verdict(err), "written by everyone") || made != nil {
+		t.Errorf("a directory that was opened to all since: made %q, %v", made, err)
+	}
+	w.mkdir(t, ".config/kist", 0o755)
+	if dir, made, err := r.create(configDir); dir == nil || made != nil || err != nil {
+		t.Errorf("a directory that another kist made since: made %q, %v", made, err)
+	}
+}
+
+func TestWarnsOnce(t *testing.T) {
+	w := newRootsWorld(t)
+	open := w.mkdir(t, "open", 0o777)
+	w.dirs = Dirs{Data: open + "/data", State: open + "/state", Cache: open + "/cache", Config: open + "/config", Bin: open + "/bin"}
+	w.mustOpen(t)
+	if len(w.told) != 1 || !strings.HasPrefix(w.told[0], open+" can be written by everyone") {
+		t.Errorf("told %q", w.told)
+	}
+}
