@@ -1,0 +1,82 @@
+package upstreams_test
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/upstreams"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/keyrings"
+)
+
+var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func TestTheTable(t *testing.T) {
+	names := upstreams.Names()
+	if !slices.Contains(names, "go") || !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != len(names) {
+		t.Errorf("names %v", names)
+	}
+	for _, name := range names {
+		u, ok := upstreams.Lookup(name)
+		if !ok || u.Channel != name || manifests.ValidName(u.Channel) != nil || manifests.ValidName(u.Tool) != nil || len(u.Origins) == 0 {
+			t.Errorf("%s: %+v", name, u)
+		}
+		if _, err := u.Source(upstreams.Machine{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, o := range u.Origins {
+			openpgp, database := o.Detached != nil, o.ChecksumDB != ""
+			if openpgp == database || openpgp && (o.Keyring == "" || o.Threshold < 1) || o.Name == "" {
+				t.Errorf("%s: origin %+v is not of exactly one format, with its keys", name, o)
+			}
+			if openpgp && !strings.HasPrefix(o.Detached.Base, "https://") {
+				t.Errorf("%s: %s", name, o.Detached.Base)
+			}
+		}
+		if reason, known := upstreams.Refusal(name); known {
+			t.Errorf("%s is built in, and refused: %s", name, reason)
+		}
+	}
+	if u, ok := upstreams.Lookup("deno"); ok {
+		t.Errorf("deno: %+v", u)
+	}
+}
+
+func TestRefusalsSayWhy(t *testing.T) {
+	for _, tool := range []string{"deno", "kotlin", "zig", "dart", "flutter", "dotnet", "kubectl", "nim", "crystal", "python"} {
+		if reason, known := upstreams.Refusal(tool); !known || reason == "" || strings.Contains(reason, "\n") {
+			t.Errorf("%s: %q", tool, reason)
+		}
+	}
+	if reason, known := upstreams.Refusal("frobnicate"); known {
+		t.Errorf("frobnicate: %q", reason)
+	}
+}
+
+// A real signature of Go's: the keyring knows its key, and the policy finds
+// fault with nothing but the content, which is another here.
+func TestGoIsSignedByTheKeyOfItsKeyring(t *testing.T) {
+	signature, err := os.ReadFile("testdata/go1.19.8.src.tar.gz.asc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, _ := upstreams.Lookup("go")
+	keys, err := keyrings.Lookup(u.Origins[0].Keyring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := verify.Policy{Keys: keys, Threshold: u.Origins[0].Threshold, Now: now, Use: verify.Release}
+	_, err = policy.File("go1.19.8.src.tar.gz", strings.NewReader("another file"), signature)
+	var refused *verify.SignatureError
+	if !errors.As(err, &refused) || len(refused.Rules) != 1 {
+		t.Fatalf("got %v", err)
+	}
+	if rule := refused.Rules[0]; !strings.Contains(rule, "4EB27DB2A3B88B8B") || !strings.Contains(rule, "does not match the content") {
+		t.Errorf("refused because: %s", rule)
+	}
+}
