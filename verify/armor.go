@@ -112,8 +112,9 @@ func checkArmorHeader(line []byte) error {
 	return nil
 }
 
-// enarmor writes data as one block, without the checksum that RFC 9580,
-// section 6.1 advises against.
+// enarmor writes data as one block, with a checksum. RFC 9580, section 6.1
+// advises against it save for those who need it, and GnuPG 2.2 does: without,
+// it takes the END line for data and fails after it has verified.
 func enarmor(kind string, data []byte) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "-----BEGIN %s-----\n\n", kind)
@@ -123,6 +124,7 @@ func enarmor(kind string, data []byte) []byte {
 		b.WriteString(text[:n] + "\n")
 		text = text[n:]
 	}
+	fmt.Fprintf(&b, "=%s\n", base64.StdEncoding.EncodeToString(crc24(data)))
 	fmt.Fprintf(&b, "-----END %s-----\n", kind)
 	return b.Bytes()
 }
