@@ -2,7 +2,9 @@ package publish_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,9 +67,8 @@ func TestAttachRefuses(t *testing.T) {
 	data := d.unsigned()
 	good := d.key.Sign(t, data, d.now)
 
-	forged := bytes.Clone(good) // the end of its base64: the signature proper
-	at := bytes.LastIndex(forged, []byte("\n-----END")) - 12
-	forged[at] = map[bool]byte{true: 'B', false: 'A'}[forged[at] == 'A']
+	forged := binary(t, good)
+	forged[len(forged)-1] ^= 1
 
 	for name, test := range map[string]struct {
 		sig  []byte
@@ -97,7 +98,7 @@ func TestAttachRefuses(t *testing.T) {
 		_, err := d.Attach(good, d.now, []byte("not a certificate"))
 		return err
 	})
-	if signed, err := d.Attach(good, d.now); err != nil || signed.Unproved || signed.Mark.Serial != 2 {
+	if signed, err := d.Attach(binary(t, good), d.now); err != nil || signed.Unproved || signed.Mark.Serial != 2 {
 		t.Errorf("honest twin: %+v, %v", signed, err)
 	}
 	empty := newDesk(t)
@@ -105,6 +106,18 @@ func TestAttachRefuses(t *testing.T) {
 	if _, err := empty.Attach(good, d.now); err == nil {
 		t.Error("attached to nothing")
 	}
+}
+
+// binary takes the armor off a signature.
+func binary(t *testing.T, armored []byte) []byte {
+	t.Helper()
+	_, body, _ := strings.Cut(string(armored), "\n\n")
+	body, _, _ = strings.Cut(body, "\n=") // the checksum
+	data, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(body, "\n", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 func mustAppend(t *testing.T, a, b []byte) []byte {
