@@ -239,7 +239,13 @@ func TestTwoAtOnce(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
-			blob, err := cache.Fetch(t.Context(), artifact(bySHA512(t, data), len(data)))
+			root, err := os.OpenRoot(cache.Root.Name()) // as another process would
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer root.Close()
+			blob, err := Cache{Root: root, Transport: f}.Fetch(t.Context(), artifact(bySHA512(t, data), len(data)))
 			if err != nil {
 				t.Error(err)
 				return

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -46,10 +45,12 @@ const (
 // HTTP is the transport of https and http. It asks for one whole document, or
 // the rest of it from an offset on, and accepts a 200 or 206 with exactly that.
 //
-// A request is repeated after a failure that may pass: no connection (but not
-// one that timed out, was refused by TLS, or has no such host), no answer, 429
-// and 5xx. A body that breaks is not repeated here, since the caller knows what
-// arrived and can ask for the rest.
+// A request is repeated after a failure that may pass: a connection that fails
+// or breaks before the answer, 429 and 5xx. It is not after one that time alone
+// does not mend: another status, a host that does not exist, a certificate that
+// is not trusted; nor after a time-out, which has waited already. A body that
+// breaks is not repeated here, since the caller knows what arrived and can ask
+// for the rest.
 type HTTP struct {
 	c     Config
 	round http.RoundTripper
@@ -68,7 +69,7 @@ func NewHTTP(c Config) *HTTP {
 	c.Backoff = orElse(c.Backoff, 500*time.Millisecond)
 	c.MaxWait = orElse(c.MaxWait, 30*time.Second)
 	return &HTTP{c, &http.Transport{
-		Proxy:                  c.Proxy,
+		Proxy:                  quietly(c.Proxy),
 		DialContext:            (&net.Dialer{Timeout: c.Connect}).DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    c.Connect,
@@ -84,6 +85,21 @@ func NewHTTP(c Config) *HTTP {
 			return fmt.Errorf("proxy %s: %w", proxy.Host, &StatusError{Code: answer.StatusCode})
 		},
 	}}
+}
+
+// quietly is choose without its own words on a setting that is no URL: they
+// repeat it, password and all.
+func quietly(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	if choose == nil {
+		return nil
+	}
+	return func(r *http.Request) (*url.URL, error) {
+		proxy, err := choose(r)
+		if err != nil {
+			return nil, refusal("the proxy that is set for it is not a URL that can be read")
+		}
+		return proxy, nil
+	}
 }
 
 func orElse[T comparable](v, standard T) T {
@@ -103,29 +119,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-// A StatusError is an answer other than the one that was asked for. It matches
-// manifests.ErrNotFound for 404 and 410, else manifests.ErrUnreachable.
-type StatusError struct {
-	Ref  string // redacted; empty for the answer of a proxy
-	Code int    // RFC 9110, section 15
-}
-
-func (e *StatusError) Error() string {
-	text := strings.TrimSpace(strconv.Itoa(e.Code) + " " + http.StatusText(e.Code))
-	if e.Ref == "" {
-		return "answered " + text
-	}
-	return e.Ref + ": answered " + text
-}
-
-// Is matches the sentinel that the code stands for.
-func (e *StatusError) Is(target error) bool {
-	if e.Code == http.StatusNotFound || e.Code == http.StatusGone {
-		return e.Ref != "" && target == manifests.ErrNotFound
-	}
-	return target == manifests.ErrUnreachable
 }
 
 // Open implements manifests.Transport.
@@ -168,16 +161,15 @@ func (h *HTTP) open(caller context.Context, ref string, offset int64) (io.ReadCl
 	if err != nil || at.Opaque != "" || at.Hostname() == "" || at.Scheme != "https" && at.Scheme != "http" {
 		return nil, 0, unreachable(caller, ref, errors.New("not an https or http URL"))
 	}
-	user := at.User
 	ctx, cancel := context.WithCancelCause(caller)
-	answer, err := h.follow(ctx, at, user, offset)
+	answer, err := h.follow(ctx, at, offset)
 	if err != nil {
 		cancel(nil)
-		if failed := unreachable(caller, ref, err); !mayPass(err) {
-			return nil, 0, failed
-		} else {
-			return nil, 0, &retryError{err: failed}
+		failed := unreachable(caller, ref, err)
+		if mayPass(err) {
+			failed = &retryError{err: failed}
 		}
+		return nil, 0, failed
 	}
 	size, err := judge(manifests.Redact(ref), answer, offset)
 	if err != nil {
@@ -193,7 +185,8 @@ func (h *HTTP) open(caller context.Context, ref string, offset int64) (io.ReadCl
 }
 
 // follow sends the request to at and to wherever it is redirected.
-func (h *HTTP) follow(ctx context.Context, at *url.URL, user *url.Userinfo, offset int64) (*http.Response, error) {
+func (h *HTTP) follow(ctx context.Context, at *url.URL, offset int64) (*http.Response, error) {
+	user := at.User
 	for hop := 0; ; hop++ {
 		answer, err := h.send(ctx, at, user, offset)
 		if err != nil {
@@ -258,87 +251,15 @@ func mayPass(err error) bool {
 		status  *StatusError
 		host    *net.DNSError
 		cert    *tls.CertificateVerificationError
-		dial    *net.OpError
+		slow    net.Error
 	)
 	switch {
 	case errors.As(err, &refused), errors.As(err, &cert):
 		return false
 	case errors.As(err, &status):
 		return passing(status.Code)
-	case errors.As(err, &host):
-		return !host.IsNotFound
-	case errors.As(err, &dial) && dial.Op == "dial" && dial.Timeout():
-		return false // waiting is what it just did
+	case errors.As(err, &host) && host.IsNotFound:
+		return false
 	}
-	return true
-}
-
-func passing(code int) bool { return code == http.StatusTooManyRequests || code >= 500 }
-
-// judge accepts an answer that is the document from offset on, and nothing
-// else, and returns the size of the whole document, -1 if it is not said.
-func judge(ref string, answer *http.Response, offset int64) (int64, error) {
-	want := http.StatusOK
-	if offset > 0 {
-		want = http.StatusPartialContent
-	}
-	switch code := answer.StatusCode; {
-	case code == want:
-	case offset > 0 && (code == http.StatusOK || code == http.StatusRequestedRangeNotSatisfiable):
-		return 0, fmt.Errorf("%s: %w", ref, manifests.ErrNoRange)
-	case passing(code):
-		return 0, &retryError{&StatusError{ref, code}, retryAfter(answer.Header)}
-	default:
-		return 0, &StatusError{ref, code}
-	}
-	if e := answer.Header.Values("Content-Encoding"); len(e) > 0 && !strings.EqualFold(strings.Join(e, ","), "identity") {
-		return 0, fmt.Errorf("%s: %w: sent with content encoding %.40q, though none was asked for", ref, manifests.ErrUnreachable, e[0])
-	}
-	if offset == 0 {
-		return answer.ContentLength, nil
-	}
-	first, last, size, err := contentRange(answer.Header.Get("Content-Range"))
-	if err != nil || first != offset || last != size-1 || answer.ContentLength >= 0 && answer.ContentLength != size-offset {
-		return 0, fmt.Errorf("%s: %w: asked for the bytes from %d on, was sent %.60q", ref, manifests.ErrNoRange, offset, answer.Header.Get("Content-Range"))
-	}
-	return size, nil
-}
-
-// contentRange reads "bytes first-last/size". RFC 9110, section 14.4.
-func contentRange(s string) (first, last, size int64, err error) {
-	var numbers [3]int64
-	rest, ok := strings.CutPrefix(s, "bytes ")
-	for i, end := range []string{"-", "/", ""} {
-		digits := rest
-		if end != "" {
-			var found bool
-			digits, rest, found = strings.Cut(rest, end)
-			ok = ok && found
-		}
-		n, err := strconv.ParseUint(digits, 10, 63)
-		ok = ok && err == nil
-		numbers[i] = int64(n)
-	}
-	if !ok {
-		return 0, 0, 0, fmt.Errorf("content range %.60q", s)
-	}
-	return numbers[0], numbers[1], numbers[2], nil
-}
-
-// retryAfter is how long the far side asks to wait, by its own clock; 0 if it
-// does not say. RFC 9110, section 10.2.3.
-func retryAfter(header http.Header) time.Duration {
-	value := header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	until, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	now, err := http.ParseTime(header.Get("Date"))
-	if err != nil {
-		return 0
-	}
-	return max(until.Sub(now), 0)
+	return !errors.As(err, &slow) || !slow.Timeout()
 }

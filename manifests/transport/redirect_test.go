@@ -202,8 +202,21 @@ func TestProxy(t *testing.T) {
 		if c.code != 200 && (!errors.Is(err, manifests.ErrUnreachable) || errors.Is(err, manifests.ErrNotFound) || strings.Contains(err.Error(), "secret")) {
 			t.Errorf("proxy answers %d: %v", c.code, err)
 		}
+		if c.code != 200 && !strings.Contains(err.Error(), fmt.Sprintf("proxy %s: answered %d", at.Host, c.code)) {
+			t.Errorf("proxy answers %d: %v", c.code, err)
+		}
 		if connects != c.connects {
 			t.Errorf("proxy answers %d: asked %d times, want %d", c.code, connects, c.connects)
 		}
+	}
+}
+
+func TestProxySettingIsNotRepeated(t *testing.T) {
+	h, w := web(Config{Proxy: func(*http.Request) (*url.URL, error) {
+		return nil, errors.New(`invalid proxy address "http://user:secret@ host"`)
+	}})
+	_, _, err := get(t, h, "https://example.org/", 0)
+	if !errors.Is(err, manifests.ErrUnreachable) || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "the proxy") || len(w.waits) > 0 {
+		t.Errorf("%v after %d retries", err, len(w.waits))
 	}
 }
