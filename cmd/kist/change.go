@@ -211,7 +211,7 @@ func (s *session) changedDefaults(before, after map[string]record.ID, gone []rec
 	version := func(id record.ID) string { return s.state.Receipts[id].Version }
 	changed := map[string]string{}
 	for key, id := range after {
-		if was, ok := before[key]; ok && was != id {
+		if was, ok := before[key]; ok && was != id && s.versionOf(was, gone) != version(id) {
 			changed[key] = version(id)
 		} else if !ok && s.countInstalled(key) > 1 {
 			changed[key] = version(id)
@@ -226,6 +226,17 @@ func (s *session) changedDefaults(before, after map[string]record.ID, gone []rec
 		return nil
 	}
 	return changed
+}
+
+// versionOf returns the version of a release that may have gone.
+func (s *session) versionOf(id record.ID, gone []record.Receipt) string {
+	if r, ok := s.state.Receipts[id]; ok {
+		return r.Version
+	}
+	if i := slices.IndexFunc(gone, func(r record.Receipt) bool { return r.ID == id }); i >= 0 {
+		return gone[i].Version
+	}
+	return ""
 }
 
 func (s *session) countInstalled(key string) (n int) {

@@ -1,0 +1,104 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts in testdata/script are the specification of the command line:
+// one file for a verb and a case. Each runs in a directory and a HOME of its
+// own, and kist in processes of its own; the network is poisoned but for the
+// loopback interface. scriptCommands lists what a script can do besides.
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"kist": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                filepath.Join("testdata", "script"),
+		RequireUniqueNames: true,
+		Cmds:               scriptCommands(),
+		Setup: func(env *testscript.Env) error {
+			home := filepath.Join(env.WorkDir, "home")
+			env.Vars = append(env.Vars,
+				"HOME="+home,
+				"BIN="+filepath.Join(home, ".local", "bin"),
+				"DATA="+filepath.Join(home, ".local", "share", "kist"),
+				"STATE="+filepath.Join(home, ".local", "state", "kist"),
+				"CACHE="+filepath.Join(home, ".cache", "kist"),
+				"CONFIG="+filepath.Join(home, ".config", "kist"),
+				"HTTPS_PROXY=http://127.0.0.1:1", "HTTP_PROXY=http://127.0.0.1:1", "GOPROXY=off",
+				"SHELL=/bin/sh", "LC_ALL=C",
+			)
+			env.Values[scriptServers] = map[string]*httptest.Server{}
+			return os.Mkdir(home, 0o755)
+		},
+	})
+}
+
+type scriptCommand = func(ts *testscript.TestScript, neg bool, args []string)
+
+// scriptCommands are the commands that scripts have besides those of testscript.
+func scriptCommands() map[string]scriptCommand {
+	return map[string]scriptCommand{
+		// exits CODE COMMAND…: run it and demand this very exit code.
+		"exits": scriptExits,
+		// json PATH VALUE: stdout is exactly one JSON object, with this value at PATH.
+		"json": scriptJSON,
+		// key NAME [DAYS [LIFE]]: make NAME.asc and NAME.sec, DAYS ago, valid for LIFE days.
+		"key": scriptKey,
+		// sign FILE KEY…: make FILE.asc, a signature by each NAME.sec.
+		"sign": scriptSign,
+		// archive FILE DIR [MEMBER…]: pack what is in DIR, then hostile members.
+		"archive": scriptArchive,
+		// hello FILE VERSION: pack a tool that says hello, as a tar.gz.
+		"hello": scriptHello,
+		// acme DIR VERSION…: make the channel acme, which offers hello.
+		"acme": scriptAcme,
+		// fill FILE: replace {size F}, {sha256 F} and {now±DAYS} in it.
+		"fill": scriptFill,
+		// serve VAR DIR [tls|stall]: serve DIR on the loopback interface, its URL in VAR.
+		"serve": scriptServe,
+		// stop VAR: stop serving.
+		"stop": scriptStop,
+		// flip FILE [OFFSET]: change one bit of it.
+		"flip": scriptFlip,
+		// snapshot NAME DIR: remember what is below DIR.
+		"snapshot": scriptSnapshot,
+		// unchanged NAME DIR: it is as it was.
+		"unchanged": scriptUnchanged,
+		// hold FILE: hold the lock that FILE stands for, to the end of the script.
+		"hold": scriptHold,
+		// await FILE: wait until FILE is there.
+		"await": scriptAwait,
+	}
+}
+
+func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
