@@ -66,10 +66,12 @@ type Layout struct {
 	Strip  int    `json:"strip,omitempty"` // leading path elements to drop
 	Into   string `json:"into,omitempty"`  // directory below the prefix; for format "file" the file's whole path
 	// Exec names the files to make executable: path.Match patterns below the
-	// prefix, in which a last element "**" means everything below. Where it
-	// names any, the archive's own modes do not count: they are missing, or not
-	// proved, as a content hash does not cover them.
+	// prefix, in which a last element "**" means everything below.
 	Exec []string `json:"exec,omitempty"`
+	// Modeless: the archive's own modes do not count, since nothing proves them:
+	// a content hash covers names and contents alone. Every file is 0644 but
+	// those that Exec names.
+	Modeless bool `json:"modeless,omitempty"`
 	// Skip names files of the archive that are not installed: path.Match
 	// patterns over the archive's own names, before Strip. Rust's components
 	// carry their installer's bookkeeping beside what they install.
@@ -156,6 +158,9 @@ func (a Artifact) validate() error {
 		stated++
 		if !strings.HasPrefix(t.H1, "h1:") || t.Evidence.Kind != verify.ByTree || a.Layout.Format != "zip" {
 			return fmt.Errorf("a content hash without proof, or not over a zip")
+		}
+		if !a.Layout.Modeless {
+			return fmt.Errorf("a content hash covers no modes: the layout must not take them")
 		}
 	}
 	if stated != 1 {

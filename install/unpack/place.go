@@ -267,6 +267,9 @@ func (f *filler) mode(to string, mode fs.FileMode) fs.FileMode {
 			return 0o755
 		}
 	}
+	if f.archive.Layout.Modeless {
+		return 0o644
+	}
 	return mode.Perm()&^0o022 | 0o600
 }
 

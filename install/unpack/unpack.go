@@ -30,8 +30,9 @@
 // enter a directory. The process's umask plays no part. setuid, setgid and
 // sticky bits, owners, times and extended attributes are not taken. A zip
 // entry without a Unix mode is 0644, a directory 0755, as are directories that
-// are implied; a single file and what Layout.Exec names are 0755. A hard link
-// becomes a copy of the earlier file.
+// are implied; a single file and what Layout.Exec names are 0755. Where the
+// layout is Modeless, nothing proves the archive's modes, and every other file
+// is 0644. A hard link becomes a copy of the earlier file.
 //
 // # Rules
 //

@@ -114,7 +114,7 @@ func (s Source) release(version string, host manifests.Platform, zip string, pro
 			Integrity: manifests.Integrity{Tree: &manifests.TreeHash{H1: proof.H1, Evidence: proof.Evidence}},
 			Layout: manifests.Layout{
 				Format: "zip", Strip: 2, // golang.org/toolchain@v…/
-				Exec:   []string{"bin/**", "pkg/tool/**", "lib/go_?*_?*_exec", "lib/*/go_?*_?*_exec"},
+				Modeless: true, Exec: []string{"bin/**", "pkg/tool/**", "lib/go_?*_?*_exec", "lib/*/go_?*_?*_exec"},
 				Copies: map[string]string{"_go.mod": "go.mod"},
 			},
 			Witness: &manifests.Witness{Path: "VERSION", Contains: "go" + version, WholeLine: true},

@@ -226,7 +226,7 @@ func TestReleaseIsLaidOutAsTheGoCommandDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	layout := release.Artifacts[0].Layout
-	if layout.Format != "zip" || layout.Strip != 2 || layout.Copies["_go.mod"] != "go.mod" {
+	if layout.Format != "zip" || layout.Strip != 2 || !layout.Modeless || layout.Copies["_go.mod"] != "go.mod" {
 		t.Errorf("layout %+v", layout)
 	}
 	for _, pattern := range []string{"bin/**", "pkg/tool/**", "lib/*/go_?*_?*_exec"} {
