@@ -158,6 +158,7 @@ func TestSystemPrefixes(t *testing.T) {
 /var/home/ann 1000 700
 /var/tmp/ann 1000 700
 /var/tmp/bob 1001 755
+/run/lock/ann 1000 755
 /var/lib/builds 1000 755
 /var/lib/builds/roots 0 755
 /opt/kist 1000 755
@@ -204,6 +205,7 @@ func TestSystemPrefixes(t *testing.T) {
 
 		{on: linux, base: "/run", asRoot: "/run", asAnn: "/run"},
 		{on: linux, base: "/run/lock/x", asRoot: "/run", asAnn: "/run"},
+		{on: linux, base: "/run/lock/ann/x", asRoot: "/run", asAnn: "/run"},
 		{on: linux, base: "/run/user/1000", asRoot: "/run", asAnn: "ok"},
 		{on: linux, base: "/run/user/1000/x", asRoot: "/run", asAnn: "ok"},
 		{on: linux, base: "/run/user/1001/x", asRoot: "/run", asAnn: "/run"},
@@ -343,6 +345,8 @@ func TestOwnersAndModes(t *testing.T) {
 /home/bob/kist 1001 755
 /opt/kist 1000 755
 /srv/kist 0 755
+/shared 1002 755
+/shared/kist 1000 700
 /work 1001 777
 /work/ann 1000 755
 `}
@@ -371,7 +375,8 @@ func TestOwnersAndModes(t *testing.T) {
 		{dataDir, "/home/ann/linked", ann, fmt.Sprintf(whose, 1001, 1000)},
 		{dataDir, "/opt", ann, "ok"},
 		{dataDir, "/srv", ann, fmt.Sprintf(whose, 0, 1000)},
-		{dataDir, "/data", ann, fmt.Sprintf(whose, 0, 1000)}, // root's, without a kist of ann's
+		{dataDir, "/data", ann, fmt.Sprintf(whose, 0, 1000)},      // root's, without a kist of ann's
+		{dataDir, "/shared", ann, fmt.Sprintf(whose, 1002, 1000)}, // only root may keep the base of another
 		{binDir, "/opt", ann, fmt.Sprintf(whose, 0, 1000)},
 		{dataDir, "/work/ann", ann, "ok"},
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -110,6 +111,7 @@ func TestOpenRootsMakesNothing(t *testing.T) {
 }
 
 func TestCreate(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o022))
 	w := newRootsWorld(t)
 	r := w.mustOpen(t)
 	for _, step := range []struct {
@@ -142,8 +144,12 @@ func TestCreate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, bin := info.Mode().Perm(), name == w.dirs.Bin; !bin && got != 0o700 || bin && got&0o722 != 0o700 {
-				t.Errorf("%s has mode %o", name, got)
+			want := fs.FileMode(0o700)
+			if name == w.dirs.Bin {
+				want = 0o755
+			}
+			if got := info.Mode().Perm(); got != want {
+				t.Errorf("%s has mode %o, want %o", name, got, want)
 			}
 		}
 	}

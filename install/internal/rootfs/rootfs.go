@@ -119,6 +119,12 @@ func ReadFile(root *os.Root, name string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
+// OpenRegular opens a regular file for reading and nothing else: a FIFO in its
+// place is an error, not a wait.
+func OpenRegular(root *os.Root, name string) (*os.File, error) {
+	return openRegular(root, name, os.O_RDONLY, 0)
+}
+
 func openRegular(root *os.Root, name string, flag int, perm fs.FileMode) (*os.File, error) {
 	f, err := root.OpenFile(name, flag|openNonblock, perm)
 	if err != nil {

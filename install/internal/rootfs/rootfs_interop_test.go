@@ -1,0 +1,86 @@
+//go:build interop && linux
+
+package rootfs
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Disks that are full or read-only, in a mount namespace of the test's own: as
+// root, or as what a user namespace calls root.
+func TestRealDisks(t *testing.T) {
+	const inside = "ROOTFS_TEST_IN_NAMESPACE"
+	if os.Getenv(inside) == "" {
+		child := exec.Command(os.Args[0], "-test.run=^TestRealDisks$", "-test.v")
+		child.Env = append(os.Environ(), inside+"=1")
+		child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
+		if os.Geteuid() != 0 {
+			child.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
+			child.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+			child.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+		}
+		out, err := child.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if got := strings.Count(string(out), "--- PASS: TestRealDisks/"); got != 2 {
+			t.Errorf("%d of 2 cases ran:\n%s", got, out)
+		}
+		return
+	}
+	must(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+	small := func(t *testing.T) (*os.Root, string) {
+		dir := t.TempDir()
+		must(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k,nr_inodes=8"))
+		t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+		root, err := os.OpenRoot(dir)
+		must(t, err)
+		t.Cleanup(func() { root.Close() })
+		must(t, WriteFile(root, "f", []byte("old"), 0o600))
+		return root, dir
+	}
+	unchanged := func(t *testing.T, root *os.Root, dir string) {
+		t.Helper()
+		if data, err := ReadFile(root, "f", 10); string(data) != "old" {
+			t.Errorf("f holds %q, %v", data, err)
+		}
+		if got := names(t, dir); !slices.Equal(got, []string{"f"}) {
+			t.Errorf("left %q", got)
+		}
+	}
+	t.Run("full", func(t *testing.T) {
+		root, dir := small(t)
+		if free, inodes, err := Space(root); free <= 0 || free > 64<<10 || inodes <= 0 || inodes > 8 || err != nil {
+			t.Errorf("Space = %d bytes, %d inodes, %v", free, inodes, err)
+		}
+		if err := WriteFile(root, "f", bytes.Repeat([]byte("x"), 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+			t.Errorf("WriteFile: %v", err)
+		}
+		unchanged(t, root, dir)
+	})
+	t.Run("read-only", func(t *testing.T) {
+		root, dir := small(t)
+		must(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""))
+		for what, err := range map[string]error{
+			"WriteFile":       WriteFile(root, "f", []byte("new"), 0o600),
+			"SwapLink":        SwapLink(root, "x", "f"),
+			"RenameNoReplace": RenameNoReplace(root, "f", "g"),
+			"TryLock":         func() error { _, err := TryLock(root, "lock", "x"); return err }(),
+			"MkdirAll":        func() error { _, err := MkdirAll(root, "d", 0o700); return err }(),
+		} {
+			if !errors.Is(err, unix.EROFS) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		unchanged(t, root, dir)
+	})
+}
