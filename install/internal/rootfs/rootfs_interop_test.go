@@ -84,3 +84,53 @@ func TestRealDisks(t *testing.T) {
 		unchanged(t, root, dir)
 	})
 }
+
+// A crash can keep a rename and lose what was not synced before it: the order of
+// the system calls is the guarantee.
+func TestSyncBeforeAndAfterTheRename(t *testing.T) {
+	const inside = "ROOTFS_TEST_TRACED"
+	if dir := os.Getenv(inside); dir != "" {
+		root, err := os.OpenRoot(dir)
+		must(t, err)
+		must(t, WriteFile(root, "file", []byte("x"), 0o600))
+		must(t, SwapLink(root, "file", "link"))
+		_, err = MkdirAll(root, "made", 0o700)
+		must(t, err)
+		return
+	}
+	dir := t.TempDir()
+	child := exec.Command("strace", "-f", "-y", "-qq", "-e", "signal=none", "-e", "trace=fsync,renameat,renameat2,mkdirat",
+		os.Args[0], "-test.run=^TestSyncBeforeAndAfterTheRename$")
+	child.Env = append(os.Environ(), inside+"="+dir)
+	out, err := child.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var got []string
+	for line := range strings.Lines(string(out)) {
+		_, call, ok := strings.Cut(line, "] ")
+		if !ok {
+			call = line
+		}
+		switch {
+		case strings.HasPrefix(call, "fsync(") && strings.Contains(call, tempSuffix+">"):
+			got = append(got, "sync the temporary file")
+		case strings.HasPrefix(call, "fsync(") && strings.Contains(call, "<"+dir+">"):
+			got = append(got, "sync the directory")
+		case strings.HasPrefix(call, "rename") && strings.Contains(call, `"file"`):
+			got = append(got, "rename to file")
+		case strings.HasPrefix(call, "rename") && strings.Contains(call, `"link"`):
+			got = append(got, "rename to link")
+		case strings.HasPrefix(call, "mkdirat(") && strings.Contains(call, `"made"`):
+			got = append(got, "make the directory")
+		}
+	}
+	want := []string{
+		"sync the temporary file", "rename to file", "sync the directory",
+		"rename to link", "sync the directory",
+		"make the directory", "sync the directory",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\n%s", got, out)
+	}
+}
