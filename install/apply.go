@@ -20,8 +20,8 @@ import (
 // Result is what Apply did.
 type Result struct {
 	Generation record.Generation
-	Installed  []record.Receipt
-	Removed    []record.Receipt
+	Installed  []record.Head
+	Removed    []record.Head
 	Kept       []Drift  // what removal left in place: changed, or not recorded
 	Linked     []string // commands that were not in the bin directory before
 }
@@ -91,16 +91,16 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 		res.Generation = s.Current
 		return res, false, nil
 	}
-	var fresh []record.Receipt
+	var fresh []record.Head
 	for _, in := range p.Install {
 		st := staged[releaseName(in.Release)]
 		if st == nil {
 			return Result{}, true, nil
 		}
-		fresh = append(fresh, st.receipt)
+		fresh = append(fresh, st.receipt.Head)
 	}
 	for _, id := range p.Remove {
-		if err := i.removable(s.Receipts[id]); err != nil {
+		if err := i.removable(id); err != nil {
 			return res, false, err
 		}
 	}
@@ -121,7 +121,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	if err := ctx.Err(); err != nil {
 		return res, false, err
 	}
-	if err := i.publish(*p, next, staged, fresh); err != nil {
+	if err := i.publish(*p, next, staged); err != nil {
 		_, undo := i.repair(context.WithoutCancel(ctx))
 		return res, false, errors.Join(err, undo)
 	}
@@ -148,10 +148,11 @@ func (i *Installer) ready(g record.Generation) error {
 }
 
 // publish puts the staged releases in place and switches to next: the commit.
-func (i *Installer) publish(p plan.Plan, next record.Generation, staged map[string]*stagedRelease, fresh []record.Receipt) error {
-	for n, in := range p.Install {
-		stage := staged[releaseName(in.Release)].take()
-		if err := i.store().Publish(stage, fresh[n]); err != nil {
+func (i *Installer) publish(p plan.Plan, next record.Generation, staged map[string]*stagedRelease) error {
+	for _, in := range p.Install {
+		st := staged[releaseName(in.Release)]
+		stage := st.take()
+		if err := i.store().Publish(stage, st.receipt); err != nil {
 			return errors.Join(err, stage.Discard())
 		}
 	}
@@ -186,16 +187,12 @@ func (i *Installer) tidy(ctx context.Context, g record.Generation, prune []uint6
 		}
 	}
 	for _, id := range remove {
-		r, ok := receipts[id]
-		if !ok {
-			continue
-		}
-		kept, err := i.removeFiles(ctx, r)
+		kept, err := i.removeFiles(ctx, id)
 		res.Kept = append(res.Kept, kept...)
 		if err != nil {
 			return res, err
 		}
-		res.Removed = append(res.Removed, r)
+		res.Removed = append(res.Removed, receipts[id])
 	}
 	return res, nil
 }
@@ -311,9 +308,9 @@ func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {
 	}
 	id := record.NewID(r.Channel, r.Tool, r.Version, random)
 	data, err := filepath.EvalSymlinks(filepath.Join(i.o.Dirs.Data, "kist"))
-	return record.Receipt{ID: id, Channel: r.Channel, Tool: r.Tool, Version: r.Version, Labels: r.Labels,
+	return record.Receipt{Head: record.Head{ID: id, Channel: r.Channel, Tool: r.Tool, Version: r.Version, Labels: r.Labels,
 		Platform: r.Platform, Components: r.Components, Evidence: r.Evidence, Env: r.Env,
-		Prefix: filepath.Join(data, store.Prefixes, string(id)), Installed: i.o.Now, Kist: i.o.Version}, err
+		Prefix: filepath.Join(data, store.Prefixes, string(id)), Installed: i.o.Now, Kist: i.o.Version}}, err
 }
 
 func (i *Installer) progress(stage, name string, done, total int64) {

@@ -144,7 +144,7 @@ func (i *Installer) Mark(ch Channel) (verify.Mark, error) {
 }
 
 // marked reports whether r was installed from something that left a mark.
-func marked(r record.Receipt) bool { return r.Evidence.Mark != nil }
+func marked(r record.Head) bool { return r.Evidence.Mark != nil }
 
 // DropMark forgets the mark of a channel that the user removed.
 func (i *Installer) DropMark(ctx context.Context, channel string) error {

@@ -195,9 +195,12 @@ type Drift struct {
 }
 
 // Verify compares an installed prefix with its receipt, path by path, and
-// returns what differs, ordered as in the receipt.
-func (i *Installer) Verify(ctx context.Context, r record.Receipt) ([]Drift, error) {
-	var drifts []Drift
+// returns how many paths it compared and what differs, ordered as in the receipt.
+func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts []Drift, err error) {
+	r, err := i.Receipt(id)
+	if err != nil {
+		return 0, nil, err
+	}
 	add := func(p, reason string) {
 		drifts = append(drifts, Drift{r.ID, filepath.Join(i.Prefix(r.ID), filepath.FromSlash(p)), reason})
 	}
@@ -205,9 +208,9 @@ func (i *Installer) Verify(ctx context.Context, r record.Receipt) ([]Drift, erro
 	if err != nil {
 		if os.IsNotExist(err) {
 			add("", "missing")
-			return drifts, nil
+			return len(r.Entries), drifts, nil
 		}
-		return nil, err
+		return 0, nil, err
 	}
 	defer t.close()
 	var total, done int64
@@ -216,11 +219,11 @@ func (i *Installer) Verify(ctx context.Context, r record.Receipt) ([]Drift, erro
 	}
 	for _, e := range r.Entries {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return 0, nil, err
 		}
 		reason, err := t.differs(e, true)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", e.Path, err)
+			return 0, nil, fmt.Errorf("%s: %w", e.Path, err)
 		}
 		if reason != "" {
 			add(e.Path, reason)
@@ -228,7 +231,7 @@ func (i *Installer) Verify(ctx context.Context, r record.Receipt) ([]Drift, erro
 		done += e.Size
 		i.o.Progress(Progress{Verify, r.Ref(), done, total})
 	}
-	return drifts, nil
+	return len(r.Entries), drifts, nil
 }
 
 // permissions of what kist makes for the user alone, and of what it shares.

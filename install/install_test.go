@@ -114,7 +114,7 @@ func (w *world) must(c plan.Change) Result {
 	return res
 }
 
-func (w *world) install(r manifests.Release) record.Receipt {
+func (w *world) install(r manifests.Release) record.Head {
 	w.t.Helper()
 	res := w.must(plan.Change{Install: []manifests.Release{r}})
 	if len(res.Installed) != 1 {
@@ -197,7 +197,7 @@ func TestInstallAndUninstallLeaveTheHomeAsItWas(t *testing.T) {
 	if _, err := os.Stat(alias); err != nil {
 		t.Errorf("the stable alias: %v", err)
 	}
-	if drift, err := w.kist().Verify(t.Context(), r); err != nil || len(drift) > 0 {
+	if _, drift, err := w.kist().Verify(t.Context(), r.ID); err != nil || len(drift) > 0 {
 		t.Errorf("fresh from the install: %v, %v", drift, err)
 	}
 	clear(w.files) // the network is gone, the channel too
@@ -227,7 +227,7 @@ func TestUninstallKeepsWhatIsNotItsOwn(t *testing.T) {
 	if err := errors.Join(os.Remove(at("lib/b")), os.Symlink("/etc/passwd", at("lib/b"))); err != nil {
 		t.Fatal(err)
 	}
-	drift, err := w.kist().Verify(t.Context(), r)
+	_, drift, err := w.kist().Verify(t.Context(), r.ID)
 	if err != nil || len(drift) != 2 {
 		t.Errorf("verify: %v, %v; want lib/a and lib/b", drift, err)
 	}
@@ -257,12 +257,12 @@ func TestUninstallKeepsWhatIsNotItsOwn(t *testing.T) {
 
 	// The receipt goes on naming what was kept, never a foreign file, and a
 	// path that is changed back is still the user's.
-	s, err := w.kist().State()
+	shrunk, err := w.kist().Receipt(r.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, e := range s.Receipts[r.ID].Entries {
+	for _, e := range shrunk.Entries {
 		names = append(names, e.Path)
 	}
 	if want := []string{"bin", "lib", "lib/a", "lib/b"}; !slices.Equal(names, want) {
@@ -346,20 +346,24 @@ func TestRollbackAndDefaultSwitchTheCommands(t *testing.T) {
 
 // Edited receipts must not lead removal outside the prefix.
 func TestRemovalRefusesWhatLeadsElsewhere(t *testing.T) {
-	for name, spoil := range map[string]func(w *world, r record.Receipt, prefix string) error{
-		"the prefix became a link": func(w *world, r record.Receipt, prefix string) error {
+	for name, spoil := range map[string]func(w *world, h record.Head, prefix string) error{
+		"the prefix became a link": func(w *world, h record.Head, prefix string) error {
 			return errors.Join(os.Rename(prefix, w.path("moved")), os.Symlink(w.path("moved"), prefix))
 		},
-		"prefixes became a link": func(w *world, r record.Receipt, prefix string) error {
+		"prefixes became a link": func(w *world, h record.Head, prefix string) error {
 			return errors.Join(os.Rename(filepath.Dir(prefix), w.path("moved")), os.Symlink(w.path("moved"), filepath.Dir(prefix)))
 		},
-		"the data base became a link": func(w *world, r record.Receipt, prefix string) error {
+		"the data base became a link": func(w *world, h record.Head, prefix string) error {
 			return errors.Join(os.Rename(w.path(".local/share"), w.path("moved")), os.Symlink(w.path("moved"), w.path(".local/share")))
 		},
-		"a directory in it became a link": func(w *world, r record.Receipt, prefix string) error {
+		"a directory in it became a link": func(w *world, h record.Head, prefix string) error {
 			return errors.Join(os.Rename(filepath.Join(prefix, "lib"), w.path("moved")), os.Symlink(w.path("moved"), filepath.Join(prefix, "lib")))
 		},
-		"the receipt goes through a recorded link": func(w *world, r record.Receipt, prefix string) error {
+		"the receipt goes through a recorded link": func(w *world, h record.Head, prefix string) error {
+			r, err := w.kist().Receipt(h.ID)
+			if err != nil {
+				return err
+			}
 			r.Entries = append(r.Entries, record.Entry{Path: "out", Type: record.Link, Target: "../../../../.."},
 				record.Entry{Path: "out/victim", Type: record.File, Mode: 0o644, Size: 6, Digest: verify.DigestOf([]byte("victim"))})
 			data, err := r.Encode()

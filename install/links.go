@@ -100,7 +100,7 @@ func (i *Installer) alignBin(g record.Generation) ([]string, error) {
 
 // alignAliases makes toolchains/<channel>/<tool>/<version> lead to exactly the
 // prefixes in force.
-func (i *Installer) alignAliases(g record.Generation, receipts map[record.ID]record.Receipt) error {
+func (i *Installer) alignAliases(g record.Generation, receipts map[record.ID]record.Head) error {
 	data := i.roots.open(dataDir)
 	wanted := map[string]string{}
 	for _, id := range g.Receipts {

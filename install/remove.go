@@ -27,10 +27,24 @@ type ReceiptError struct {
 func (e *ReceiptError) Error() string { return fmt.Sprintf("receipt of %s: %v", e.ID, e.Err) }
 func (e *ReceiptError) Unwrap() error { return e.Err }
 
+// Receipt reads a receipt with all its paths. It returns a *ReceiptError where
+// the receipt is damaged or was edited to lead elsewhere.
+func (i *Installer) Receipt(id record.ID) (record.Receipt, error) {
+	r, err := i.store().Receipt(id)
+	if err != nil {
+		err = &ReceiptError{id, err}
+	}
+	return r, err
+}
+
 // removable refuses, before anything is touched, a prefix that must not be
 // removed from: one reached through a new link, and one in which a recorded
 // path leads through something that is not a directory any more but a link.
-func (i *Installer) removable(r record.Receipt) error {
+func (i *Installer) removable(id record.ID) error {
+	r, err := i.Receipt(id)
+	if err != nil {
+		return err
+	}
 	t, err := i.openTree(r)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // nothing there to remove
@@ -66,7 +80,11 @@ func (i *Installer) removable(r record.Receipt) error {
 // returns what it left: changed paths, and unrecorded ones that keep a recorded
 // directory from being empty. The receipt is dropped when nothing recorded is
 // left, else it shrinks to what is. No generation may name it any more.
-func (i *Installer) removeFiles(ctx context.Context, r record.Receipt) ([]Drift, error) {
+func (i *Installer) removeFiles(ctx context.Context, id record.ID) ([]Drift, error) {
+	r, err := i.Receipt(id)
+	if err != nil {
+		return nil, err
+	}
 	t, err := i.openTree(r)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, i.store().DropReceipt(r.ID)

@@ -43,11 +43,11 @@ func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 	for id, r := range s.Receipts {
 		switch {
 		case r.Removed:
-			if err := i.forgetGone(r); err != nil {
+			if err := i.forgetGone(id); err != nil {
 				return res, err
 			}
 		case !named[id]:
-			if err := i.removable(r); err != nil {
+			if err := i.removable(id); err != nil {
 				i.o.Warn(err.Error() + "; left alone")
 				continue
 			}
@@ -63,7 +63,12 @@ func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 // forgetGone shortens the receipt of a removed release by the paths that the
 // user has removed since, and by the directories that are empty now. What the
 // user changed stays, even if it was changed back.
-func (i *Installer) forgetGone(r record.Receipt) error {
+func (i *Installer) forgetGone(id record.ID) error {
+	r, err := i.Receipt(id)
+	if err != nil {
+		i.o.Warn(err.Error() + "; left alone")
+		return nil
+	}
 	t, err := i.openTree(r)
 	if errors.Is(err, fs.ErrNotExist) {
 		return i.store().DropReceipt(r.ID)

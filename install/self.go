@@ -112,14 +112,20 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 
 // keptEarlier adds to kept what earlier uninstalls left in place and is still there.
 func (i *Installer) keptEarlier(kept []Drift) ([]Drift, error) {
-	receipts, _, err := i.store().Receipts()
+	heads, _, err := i.store().Receipts()
 	if err != nil {
 		return kept, err
 	}
-	for _, id := range slices.Sorted(maps.Keys(receipts)) {
-		told := slices.ContainsFunc(kept, func(d Drift) bool { return d.ID == id })
-		for _, e := range receipts[id].Entries {
-			if !told && e.Type != record.Dir {
+	for _, id := range slices.Sorted(maps.Keys(heads)) {
+		if slices.ContainsFunc(kept, func(d Drift) bool { return d.ID == id }) {
+			continue
+		}
+		r, err := i.Receipt(id)
+		if err != nil {
+			return kept, err
+		}
+		for _, e := range r.Entries {
+			if e.Type != record.Dir {
 				kept = append(kept, Drift{id, filepath.Join(i.Prefix(id), filepath.FromSlash(e.Path)), "kept earlier"})
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/verify"
@@ -195,7 +196,7 @@ func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 
 // holds reports whether a regular file has the SHA-256 digest want.
 func holds(dir *os.Root, name string, want verify.Digest) (bool, error) {
-	f, err := openRegular(dir, name)
+	f, err := rootfs.OpenRegular(dir, name)
 	if err != nil {
 		return false, err
 	}
@@ -205,24 +206,6 @@ func holds(dir *os.Root, name string, want verify.Digest) (bool, error) {
 		return false, err
 	}
 	return verify.SHA256([sha256.Size]byte(h.Sum(nil))) == want, nil
-}
-
-// openRegular opens a regular file and nothing else; a FIFO in its place does
-// not make it wait.
-func openRegular(dir *os.Root, name string) (*os.File, error) {
-	f, err := dir.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a regular file", name)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }
 
 // permissionsMatter: Windows has no executable bit.

@@ -229,11 +229,11 @@ func (s *session) changedDefaults(before, after map[string]record.ID, gone []rec
 }
 
 // versionOf returns the version of a release that may have gone.
-func (s *session) versionOf(id record.ID, gone []record.Receipt) string {
+func (s *session) versionOf(id record.ID, gone []record.Head) string {
 	if r, ok := s.state.Receipts[id]; ok {
 		return r.Version
 	}
-	if i := slices.IndexFunc(gone, func(r record.Receipt) bool { return r.ID == id }); i >= 0 {
+	if i := slices.IndexFunc(gone, func(r record.Head) bool { return r.ID == id }); i >= 0 {
 		return gone[i].Version
 	}
 	return ""

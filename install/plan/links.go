@@ -14,8 +14,8 @@ import (
 
 // links computes the commands of the defaults. Names that the current
 // generation does not link yet must be free in the bin directory.
-func links(s State, defaults map[string]record.ID, receipts map[record.ID]record.Receipt) ([]record.CommandLink, error) {
-	owner := map[string]record.Receipt{}
+func links(s State, defaults map[string]record.ID, receipts map[record.ID]record.Head) ([]record.CommandLink, error) {
+	owner := map[string]record.Head{}
 	var ls []record.CommandLink
 	for _, key := range slices.Sorted(maps.Keys(defaults)) {
 		r := receipts[defaults[key]]

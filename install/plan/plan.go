@@ -19,7 +19,7 @@ import (
 type State struct {
 	Current     record.Generation            // Number 0: nothing yet
 	Generations map[uint64]record.Generation // every one that exists, Current among them
-	Receipts    map[record.ID]record.Receipt // every readable one, Removed ones too
+	Receipts    map[record.ID]record.Head    // every readable one, Removed ones too
 	// Damaged holds the receipts that cannot be read. Nothing is ever removed
 	// by them, nor taken for unused because of them.
 	Damaged map[record.ID]error
@@ -28,14 +28,14 @@ type State struct {
 }
 
 // Installed returns the receipts in force, by tool and then by version, newest first.
-func (s State) Installed() []record.Receipt {
-	var rs []record.Receipt
+func (s State) Installed() []record.Head {
+	var rs []record.Head
 	for _, id := range s.Current.Receipts {
 		if r, ok := s.Receipts[id]; ok {
 			rs = append(rs, r)
 		}
 	}
-	slices.SortFunc(rs, func(a, b record.Receipt) int {
+	slices.SortFunc(rs, func(a, b record.Head) int {
 		if c := strings.Compare(a.Key(), b.Key()); c != 0 {
 			return c
 		}
@@ -218,7 +218,7 @@ func (p Plan) foresee(s State) error {
 			if strings.ContainsAny(pattern, `*?[\`) {
 				continue
 			}
-			r := record.Receipt{Channel: in.Release.Channel, Tool: in.Release.Tool, Version: in.Release.Version}
+			r := record.Head{Channel: in.Release.Channel, Tool: in.Release.Tool, Version: in.Release.Version}
 			if err := s.free(name, r); err != nil {
 				return err
 			}
@@ -228,7 +228,7 @@ func (p Plan) foresee(s State) error {
 }
 
 // free reports whether the command name may go to r.
-func (s State) free(name string, r record.Receipt) error {
+func (s State) free(name string, r record.Head) error {
 	for _, l := range s.Current.Links {
 		if l.Name != name {
 			continue
@@ -247,7 +247,7 @@ func (s State) free(name string, r record.Receipt) error {
 // Next computes the generation that carries out p, fresh being the receipts of
 // p.Install in the same order. It returns a *ConflictError or *ForeignFileError
 // where a command's name is taken. It is not for a plan with Goto.
-func Next(s State, p Plan, fresh []record.Receipt, made time.Time) (record.Generation, error) {
+func Next(s State, p Plan, fresh []record.Head, made time.Time) (record.Generation, error) {
 	g := record.Generation{Parent: s.survivor(p), Made: made, Defaults: maps.Clone(s.Current.Defaults)}
 	if g.Defaults == nil {
 		g.Defaults = map[string]record.ID{}
@@ -256,7 +256,7 @@ func Next(s State, p Plan, fresh []record.Receipt, made time.Time) (record.Gener
 		g.Number = max(g.Number, n)
 	}
 	g.Number++
-	receipts := map[record.ID]record.Receipt{}
+	receipts := map[record.ID]record.Head{}
 	for _, id := range s.Current.Receipts {
 		replaced := slices.ContainsFunc(p.Install, func(i Install) bool { return i.Replaces == id })
 		if replaced || slices.Contains(p.Remove, id) {

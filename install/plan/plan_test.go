@@ -27,7 +27,7 @@ type machine struct {
 
 func newMachine() *machine {
 	return &machine{State: State{Bin: "/home/u/.local/bin", Generations: map[uint64]record.Generation{},
-		Receipts: map[record.ID]record.Receipt{}, Foreign: map[string]string{}}}
+		Receipts: map[record.ID]record.Head{}, Foreign: map[string]string{}}}
 }
 
 func release(channel, tool, version string, commands ...string) manifests.Release {
@@ -38,9 +38,9 @@ func release(channel, tool, version string, commands ...string) manifests.Releas
 	return r
 }
 
-func (m *machine) receipt(r manifests.Release) record.Receipt {
+func (m *machine) receipt(r manifests.Release) record.Head {
 	m.made++
-	rec := record.Receipt{ID: record.NewID(r.Channel, r.Tool, r.Version, [4]byte{m.made}), Channel: r.Channel,
+	rec := record.Head{ID: record.NewID(r.Channel, r.Tool, r.Version, [4]byte{m.made}), Channel: r.Channel,
 		Tool: r.Tool, Version: r.Version, Components: r.Components}
 	for _, c := range r.Commands {
 		rec.Commands = append(rec.Commands, record.Command{Name: strings.TrimPrefix(c, "bin/"), Path: c})
@@ -56,7 +56,7 @@ func (m *machine) do(c Change) error {
 	}
 	g := m.Generations[p.Goto]
 	if p.Goto == 0 {
-		var fresh []record.Receipt
+		var fresh []record.Head
 		for _, in := range p.Install {
 			fresh = append(fresh, m.receipt(in.Release))
 		}
@@ -252,7 +252,7 @@ func TestACommandBelongsToOneTool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Next(m.State, p, []record.Receipt{m.receipt(release("acme", "b", "1", "tool"))}, day)
+	_, err = Next(m.State, p, []record.Head{m.receipt(release("acme", "b", "1", "tool"))}, day)
 	if !errors.As(err, &conflict) || conflict.Owner != "acme/a@1" || conflict.Wants != "acme/b@1" {
 		t.Errorf("conflict: %v", err)
 	}

@@ -74,8 +74,10 @@ type Command struct {
 	Path string `json:"path"` // slash-separated, local to the prefix
 }
 
-// A Receipt is the record of one installed release.
-type Receipt struct {
+// A Head is what a receipt says of an installed release without listing its
+// paths. It comes first in the file, so that reading what is installed does not
+// mean reading every path.
+type Head struct {
 	Format     int                `json:"format"`
 	ID         ID                 `json:"id"`
 	Channel    string             `json:"channel"`
@@ -86,7 +88,6 @@ type Receipt struct {
 	Components []string           `json:"components,omitempty"`
 	Evidence   verify.Evidence    `json:"evidence"`  // of the document that named the release
 	Artifacts  []Artifact         `json:"artifacts"` // what was unpacked
-	Entries    []Entry            `json:"entries"`   // parents before children
 	Commands   []Command          `json:"commands,omitempty"`
 	Env        map[string]string  `json:"env,omitempty"` // "{prefix}" stands for the prefix
 	Prefix     string             `json:"prefix"`        // absolute, links resolved, when it was installed
@@ -95,6 +96,12 @@ type Receipt struct {
 	// Removed says that the release was uninstalled: Entries are only the
 	// paths that were kept because they had changed.
 	Removed bool `json:"removed,omitempty"`
+}
+
+// A Receipt is the record of one installed release, path by path.
+type Receipt struct {
+	Head
+	Entries []Entry `json:"entries"` // parents before children
 }
 
 // An Artifact is one file that was unpacked, and how it was proved.
@@ -107,13 +114,13 @@ type Artifact struct {
 }
 
 // Ref is how people name the release: channel/tool@version.
-func (r Receipt) Ref() string { return r.Channel + "/" + r.Tool + "@" + r.Version }
+func (r Head) Ref() string { return r.Channel + "/" + r.Tool + "@" + r.Version }
 
 // Key is the identity of the tool: channel/tool.
-func (r Receipt) Key() string { return r.Channel + "/" + r.Tool }
+func (r Head) Key() string { return r.Channel + "/" + r.Tool }
 
 // Alias is the stable path of r's prefix below toolchains/.
-func (r Receipt) Alias() string { return path.Join(r.Channel, r.Tool, EscapeVersion(r.Version)) }
+func (r Head) Alias() string { return path.Join(r.Channel, r.Tool, EscapeVersion(r.Version)) }
 
 // A CommandLink is one command in force: its name and where it leads, below prefixes/.
 type CommandLink struct {
@@ -161,16 +168,8 @@ func ParseReceipt(data []byte) (Receipt, error) {
 	if err := decode(data, &r); err != nil {
 		return Receipt{}, fmt.Errorf("receipt: %w", err)
 	}
-	if r.Format != Format {
-		return Receipt{}, fmt.Errorf("receipt: format %d is not known to this kist", r.Format)
-	}
-	for _, check := range []error{manifests.ValidName(r.Channel), manifests.ValidName(r.Tool), manifests.ValidVersion(r.Version)} {
-		if check != nil {
-			return Receipt{}, fmt.Errorf("receipt: %w", check)
-		}
-	}
-	if !r.ID.Valid() {
-		return Receipt{}, fmt.Errorf("receipt: id %q is not one", r.ID)
+	if err := r.Head.validate(); err != nil {
+		return Receipt{}, err
 	}
 	seen := make(map[string]bool, len(r.Entries))
 	for _, e := range r.Entries {
@@ -182,12 +181,65 @@ func ParseReceipt(data []byte) (Receipt, error) {
 		}
 		seen[e.Path] = true
 	}
-	for _, c := range r.Commands {
-		if c.Name == "" || path.Base(c.Name) != c.Name || c.Name == "." || c.Name == ".." || !Local(c.Path) {
-			return Receipt{}, fmt.Errorf("receipt %s: command %q at %q leaves its directory", r.ID, c.Name, c.Path)
+	return r, nil
+}
+
+// ParseHead reads a receipt up to its entries, and no further.
+func ParseHead(r io.Reader) (Head, error) {
+	fail := func(err error) (Head, error) { return Head{}, fmt.Errorf("receipt: %w", err) }
+	d := json.NewDecoder(r)
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return fail(fmt.Errorf("no JSON object (%w)", err))
+	}
+	fields := map[string]json.RawMessage{}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return fail(err)
+		}
+		if key == "entries" {
+			break
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return fail(err)
+		}
+		fields[key.(string)] = value
+	}
+	data, err := json.Marshal(fields)
+	if err != nil {
+		return fail(err)
+	}
+	var h Head
+	if err := decode(data, &h); err != nil {
+		return fail(err)
+	}
+	return h, h.validate()
+}
+
+func (h Head) validate() error {
+	if h.Format != Format {
+		return fmt.Errorf("receipt: format %d is not known to this kist", h.Format)
+	}
+	for _, check := range []error{manifests.ValidName(h.Channel), manifests.ValidName(h.Tool), manifests.ValidVersion(h.Version)} {
+		if check != nil {
+			return fmt.Errorf("receipt: %w", check)
 		}
 	}
-	return r, nil
+	if !h.ID.Valid() {
+		return fmt.Errorf("receipt: id %q is not one", h.ID)
+	}
+	for _, c := range h.Commands {
+		if !elementary(c.Name) || !Local(c.Path) {
+			return fmt.Errorf("receipt %s: command %q at %q leaves its directory", h.ID, c.Name, c.Path)
+		}
+	}
+	return nil
+}
+
+// elementary reports whether name is one path element.
+func elementary(name string) bool {
+	return name != "" && name != "." && name != ".." && path.Base(name) == name
 }
 
 // ParseGeneration reads a generation.
@@ -205,7 +257,7 @@ func ParseGeneration(data []byte) (Generation, error) {
 		}
 	}
 	for _, l := range g.Links {
-		if l.Name == "" || path.Base(l.Name) != l.Name || l.Name == "." || l.Name == ".." || !l.ID.Valid() || !Local(l.Target) {
+		if !elementary(l.Name) || !l.ID.Valid() || !Local(l.Target) {
 			return Generation{}, fmt.Errorf("generation %d: link %q leaves its directory", g.Number, l.Name)
 		}
 	}

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"reflect"
 	"strings"
 	"testing"
@@ -13,15 +14,15 @@ import (
 )
 
 func sample() Receipt {
-	return Receipt{Format: Format, ID: "acme-zig-0.14.0-0a1b2c3d", Channel: "acme", Tool: "zig", Version: "0.14.0",
+	return Receipt{Head: Head{Format: Format, ID: "acme-zig-0.14.0-0a1b2c3d", Channel: "acme", Tool: "zig", Version: "0.14.0",
 		Platform: manifests.Platform{OS: "linux", Arch: "amd64"}, Components: []string{"zig"},
 		Evidence:  verify.Evidence{Kind: verify.ByDetached, Name: "channel.toml", Digest: verify.DigestOf([]byte("m"))},
 		Artifacts: []Artifact{{Name: "zig.tar", Size: 1, Digest: verify.DigestOf([]byte("a"))}},
+		Commands:  []Command{{Name: "zig", Path: "bin/zig"}}, Env: map[string]string{"ZIG": "{prefix}"},
+		Prefix: "/p", Installed: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), Kist: "1.0"},
 		Entries: []Entry{{Path: "bin", Type: Dir, Mode: 0o755},
 			{Path: "bin/zig", Type: File, Mode: 0o755, Size: 1, Digest: verify.DigestOf([]byte("z")), Component: "zig"},
-			{Path: "zig", Type: Link, Target: "bin/zig"}},
-		Commands: []Command{{Name: "zig", Path: "bin/zig"}}, Env: map[string]string{"ZIG": "{prefix}"},
-		Prefix: "/p", Installed: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), Kist: "1.0"}
+			{Path: "zig", Type: Link, Target: "bin/zig"}}}
 }
 
 func TestReceiptRoundTrip(t *testing.T) {
@@ -32,6 +33,14 @@ func TestReceiptRoundTrip(t *testing.T) {
 	got, err := ParseReceipt(data)
 	if err != nil || !reflect.DeepEqual(got, sample()) {
 		t.Errorf("got %+v, %v", got, err)
+	}
+	half := data[:bytes.Index(data, []byte(`"bin/zig",`))]
+	head, err := ParseHead(bytes.NewReader(half))
+	if err != nil || !reflect.DeepEqual(head, sample().Head) {
+		t.Errorf("the head of a receipt whose entries are cut: %+v, %v", head, err)
+	}
+	if head, err := ParseHead(bytes.NewReader(data[:100])); err == nil {
+		t.Errorf("a head that is cut was read as %+v", head)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -56,10 +57,10 @@ const (
 // the caller.
 type Store struct{ Data, State *os.Root }
 
-// Receipts reads every receipt. Those that cannot be read are returned in
-// damaged instead, by ID.
-func (s Store) Receipts() (ok map[record.ID]record.Receipt, damaged map[record.ID]error, err error) {
-	ok, damaged = map[record.ID]record.Receipt{}, map[record.ID]error{}
+// Receipts reads the head of every receipt. Those that cannot be read are
+// returned in damaged instead, by ID.
+func (s Store) Receipts() (ok map[record.ID]record.Head, damaged map[record.ID]error, err error) {
+	ok, damaged = map[record.ID]record.Head{}, map[record.ID]error{}
 	names, err := list(s.State, Receipts)
 	if err != nil {
 		return nil, nil, err
@@ -70,17 +71,30 @@ func (s Store) Receipts() (ok map[record.ID]record.Receipt, damaged map[record.I
 		if !isReceipt || !id.Valid() {
 			continue
 		}
-		r, err := s.receipt(id)
-		if err != nil {
+		if h, err := s.head(id); err != nil {
 			damaged[id] = err
-			continue
+		} else {
+			ok[id] = h
 		}
-		ok[id] = r
 	}
 	return ok, damaged, nil
 }
 
-func (s Store) receipt(id record.ID) (record.Receipt, error) {
+func (s Store) head(id record.ID) (record.Head, error) {
+	f, err := rootfs.OpenRegular(s.State, receiptName(id))
+	if err != nil {
+		return record.Head{}, err
+	}
+	defer f.Close()
+	h, err := record.ParseHead(io.LimitReader(f, maxReceipt))
+	if err == nil && h.ID != id {
+		err = fmt.Errorf("receipt %s: says it is %s", id, h.ID)
+	}
+	return h, err
+}
+
+// Receipt reads one receipt with all its paths.
+func (s Store) Receipt(id record.ID) (record.Receipt, error) {
 	data, err := rootfs.ReadFile(s.State, receiptName(id), maxReceipt)
 	if err != nil {
 		return record.Receipt{}, err
