@@ -28,3 +28,20 @@ func TestModeless(t *testing.T) {
 		}
 	}
 }
+
+// Nor does it cover types, which are attributes too: what it proves is a file
+// of that name and content, so a file it is.
+func TestModelessHasNoLinks(t *testing.T) {
+	data := zipOf(zipFile{name: "d/", mode: 0o040700}, zlink("d/VERSION", "go1.26.8"), zipFile{name: "pipe", data: "x", mode: 0o010644})
+	entries, err := unpackAll(t, data, manifests.Layout{Format: "zip", Modeless: true}, unpack.DefaultLimits())
+	if err != nil || list(entries) != "d/ d/VERSION pipe" {
+		t.Fatalf("got %q, %v", list(entries), err)
+	}
+	for _, e := range entries {
+		if want := map[record.Type]uint32{record.Dir: 0o755, record.File: 0o644}[e.Type]; uint32(e.Mode) != want {
+			t.Errorf("%s has mode %v, want %#o", e.Path, e.Mode, want)
+		}
+	}
+	_, err = unpackAll(t, data, manifests.Layout{Format: "zip"}, unpack.DefaultLimits())
+	wantRule(t, err, unpack.RuleType)
+}

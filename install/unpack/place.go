@@ -92,6 +92,9 @@ func (f *filler) put(e entry) error {
 		return err
 	}
 	f.placed++
+	if f.archive.Layout.Modeless {
+		e.mode = unproved(e.kind)
+	}
 	if e.kind == dir {
 		return f.directory(e.name, to, e.mode)
 	}
@@ -106,6 +109,14 @@ func (f *filler) put(e entry) error {
 	default:
 		return f.file(e, to)
 	}
+}
+
+// unproved is the mode of an entry whose archive states none that counts.
+func unproved(k kind) fs.FileMode {
+	if k == dir {
+		return 0o755
+	}
+	return 0o644
 }
 
 // single places an artifact that is itself the file.
@@ -266,9 +277,6 @@ func (f *filler) mode(to string, mode fs.FileMode) fs.FileMode {
 		if below(pattern, to) {
 			return 0o755
 		}
-	}
-	if f.archive.Layout.Modeless {
-		return 0o644
 	}
 	return mode.Perm()&^0o022 | 0o600
 }

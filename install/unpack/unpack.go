@@ -31,8 +31,9 @@
 // sticky bits, owners, times and extended attributes are not taken. A zip
 // entry without a Unix mode is 0644, a directory 0755, as are directories that
 // are implied; a single file and what Layout.Exec names are 0755. Where the
-// layout is Modeless, nothing proves the archive's modes, and every other file
-// is 0644. A hard link becomes a copy of the earlier file.
+// layout is Modeless, nothing proves an archive's modes: every other file is
+// 0644, every directory 0755, and a zip holds no links. A hard link becomes a
+// copy of the earlier file.
 //
 // # Rules
 //
@@ -186,7 +187,7 @@ func (p *Prefix) add(ctx context.Context, src *os.File, a Archive) error {
 	case "file":
 		err = f.single(in)
 	case "zip":
-		err = readZip(in, p.limits, f.put)
+		err = readZip(in, p.limits, !a.Layout.Modeless, f.put)
 	case "deb":
 		err = readDeb(in, p.limits, f.put)
 	default:

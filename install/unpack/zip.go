@@ -15,8 +15,10 @@ const (
 
 // readZip calls put for every entry of a zip. Its structure is proved as a
 // whole before the first entry is placed: every local header is read and
-// compared with the central directory, and together they fill the file.
-func readZip(src *source, limits Limits, put func(entry) error) error {
+// compared with the central directory, and together they fill the file. Where
+// the attributes are not to be believed, a slash alone makes a directory, and
+// all else is a file.
+func readZip(src *source, limits Limits, attributes bool, put func(entry) error) error {
 	entries, x, err := zipDirectory(src, limits)
 	if err != nil {
 		return err
@@ -44,6 +46,9 @@ func readZip(src *source, limits Limits, put func(entry) error) error {
 	}
 	z := &zipReader{src: src, limits: limits, put: put, in: bufio.NewReaderSize(nil, 64<<10)}
 	for i := range entries {
+		if !attributes {
+			entries[i].external = 0
+		}
 		if err := z.place(&entries[i]); err != nil {
 			return err
 		}

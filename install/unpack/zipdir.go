@@ -283,14 +283,14 @@ func (e *zipEntry) kind() (kind, fs.FileMode, error) {
 	switch t := mode & ifmt; {
 	case slash && (t == ifdir || t == 0):
 		if mode == 0 {
-			perm = 0o755
+			perm = unproved(dir)
 		}
 		return dir, perm, nil
 	case t == iflnk && !slash:
 		return link, 0, nil
 	case t == ifreg && !slash, t == 0 && !slash && e.external&0x10 == 0:
 		if mode == 0 {
-			perm = 0o644
+			perm = unproved(file)
 		}
 		return file, perm, nil
 	}
