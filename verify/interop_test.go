@@ -108,6 +108,7 @@ var disagreements = []disagreement{
 		"subkey/adopted without consent by a certificate before", "ring/stale copy first"}},
 	{"gpgv", false, "GnuPG calls a key that has expired or been retired since no good; for a release the time of signing counts.", []string{
 		"time/key expired since, release", "revocation/*, after, release", "revocation/subkey retired after, release"}},
+	{"gpgv", false, "Without a checksum GnuPG 2.2 takes the END line for data, unless the length of what is before it happens to be right.", []string{"framing/armor, no checksum"}},
 	{"gpgv", false, "GnuPG wants the digest in a Hash header.", []string{
 		"cleartext/no Hash header", "cleartext/several digests", "cleartext/Hash header says another digest"}},
 	{"both", false, "RFC 9580 is younger than these versions.", []string{

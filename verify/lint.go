@@ -44,8 +44,7 @@ func (c *certificate) lint(at time.Time) (problem, remedy string) {
 		if verdict.kind == allowed {
 			return "", ""
 		}
-		signs := c.describe(k).Signs
-		if i == 0 || signs && (best.kind == notSigning || !verdict.since.Before(best.since)) {
+		if i == 0 || verdict.kind != notSigning && (best.kind == notSigning || !verdict.since.Before(best.since)) {
 			best = verdict
 		}
 	}

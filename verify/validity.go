@@ -62,10 +62,10 @@ func (c *certificate) judge(k *key, t clock) judgement {
 		switch {
 		case broken.kind != allowed:
 			return broken
-		case !state.expires.IsZero() && !t.at.Before(state.expires):
-			return link.breaks(expired, state.expires, "expired on %s", date(state.expires))
 		case link == k && !state.maySign:
 			return link.breaks(notSigning, state.from, "is not a signing key")
+		case !state.expires.IsZero() && !t.at.Before(state.expires):
+			return link.breaks(expired, state.expires, "expired on %s", date(state.expires))
 		}
 		verdict.pinned = verdict.pinned || state.weak
 	}

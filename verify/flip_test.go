@@ -1,0 +1,133 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/elliptic"
+	"testing"
+)
+
+// unhashedArea returns where the unhashed subpackets of a binary signature lie.
+// RFC 9580, section 5.2.3.
+func unhashedArea(t *testing.T, sig []byte) (from, to int) {
+	t.Helper()
+	_, at, _, err := packetHeader(sig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	width := 2
+	if sig[at] == 6 {
+		width = 4
+	}
+	number := func(at int) int {
+		c := &cursor{rest: sig[at:]}
+		return int(c.uint(width))
+	}
+	at += 4
+	at += width + number(at)
+	return at + width, at + width + number(at)
+}
+
+// Every bit of a small manifest and of its signature is turned over, one at a
+// time. Only in the unhashed area, which nobody signs, may one pass.
+func TestEveryBitCounts(t *testing.T) {
+	made := testNow.Add(-100 * day)
+	for _, c := range []struct {
+		name string
+		key  *smith
+	}{
+		{"Ed25519, older", ed(made)},
+		{"Ed25519", newSmith(4, 27, edSecret(), made)},
+		{"Ed25519, version 6", newSmith(6, 27, edSecret(), made)},
+		{"ECDSA P-256", newSmith(4, 19, ecSecret(elliptic.P256()), made)},
+		{"RSA-2048", newSmith(4, 1, rsaKey(2048), made)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ring, err := OpenKeyring(c.key.plain())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := Policy{Keys: ring, Threshold: 1, Now: testNow}
+			sig := c.key.detached(corpusData)
+			if _, err := p.Detached("x", corpusData, sig); err != nil {
+				t.Fatal(err)
+			}
+			flip := func(in []byte, ask func([]byte) error, apart func(at int) bool) {
+				t.Helper()
+				accepted := 0
+				for i := range in {
+					for bit := range 8 {
+						changed := bytes.Clone(in)
+						changed[i] ^= 1 << bit
+						if ask(changed) != nil {
+							continue
+						}
+						if accepted++; !apart(i) {
+							t.Errorf("octet %d of %d, bit %d: accepted", i, len(in), bit)
+						}
+					}
+				}
+			}
+			never := func(int) bool { return false }
+			flip(corpusData, func(data []byte) error { _, err := p.Detached("x", data, sig); return err }, never)
+			from, to := unhashedArea(t, sig)
+			flip(sig, func(sig []byte) error { _, err := p.Detached("x", corpusData, sig); return err },
+				func(at int) bool { return at >= from && at < to })
+		})
+	}
+}
+
+func TestEveryBitOfAClearsignedMessageCounts(t *testing.T) {
+	k := ed(testNow.Add(-100 * day))
+	ring, err := OpenKeyring(k.plain())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Policy{Keys: ring, Threshold: 1, Now: testNow}
+	msg := k.clearsigned("Origin: acme\n\n- item\nlast", func(m *mould) { m.noIssuer = true; m.hashed = append(m.hashed, k.issuerSubpacket()) })
+	original, err := p.Clearsigned("x", msg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := bytes.Index(msg, []byte("SHA512")) // a name that nobody relies on
+	for i := range msg {
+		for bit := range 8 {
+			changed := bytes.Clone(msg)
+			changed[i] ^= 1 << bit
+			doc, err := p.Clearsigned("x", changed)
+			if err != nil {
+				continue
+			}
+			if !bytes.Equal(doc.Bytes(), original.Bytes()) {
+				t.Errorf("octet %d, bit %d: another text is accepted: %q", i, bit, doc.Bytes())
+			}
+			if i < header || i >= header+len("SHA512") {
+				t.Errorf("octet %d (%q), bit %d: accepted", i, msg[i], bit)
+			}
+		}
+	}
+}
+
+// S and S plus the order of the group solve the same equation: only the smaller
+// may pass. RFC 8032, section 5.1.7.
+func TestSecondSpellingOfEd25519(t *testing.T) {
+	order := [32]byte{0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 31: 0x10}
+	k := newSmith(4, 27, edSecret(), testNow.Add(-100*day))
+	ring, err := OpenKeyring(k.plain())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Policy{Keys: ring, Threshold: 1, Now: testNow}
+	sig := k.detached(corpusData)
+	if _, err := p.Detached("x", corpusData, sig); err != nil {
+		t.Fatal(err)
+	}
+	scalar := sig[len(sig)-32:] // little-endian
+	carry := 0
+	for i := range scalar {
+		sum := int(scalar[i]) + int(order[i]) + carry
+		scalar[i], carry = byte(sum), sum>>8
+	}
+	if _, err := p.Detached("x", corpusData, sig); err == nil {
+		t.Error("S + L is accepted")
+	}
+}
