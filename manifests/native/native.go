@@ -71,7 +71,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	policy.Now, policy.Use = q.Now, verify.Manifest
 
 	d, err := fetchPair(ctx, t, s.URL, policy)
-	if errors.Is(err, verify.ErrUntrusted) {
+	if _, unfit := errors.AsType[*verify.SignatureError](err); unfit {
 		d, err = fetchPair(ctx, t, s.URL, policy)
 	}
 	if err != nil {

@@ -208,7 +208,7 @@ func checkPath(p string) error {
 		return fmt.Errorf("path %q leaves its directory or is not in its simplest form", p)
 	case len(p) > 4096 || !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl) || strings.Contains(p, `\`):
 		return fmt.Errorf("path %.100q is too long, or holds a backslash or a control character", p)
-	case len(p) > 1 && p[1] == ':':
+	case len(p) > 1 && p[1] == ':' && (p[0]|0x20 >= 'a' && p[0]|0x20 <= 'z'):
 		return fmt.Errorf("path %q begins with a drive letter", p)
 	}
 	return nil

@@ -125,6 +125,7 @@ func parse(file string, data []byte) (*native.Manifest, error) {
 // A state is what a directory holds at the start of an operation.
 type state struct {
 	draft     *native.Manifest // what is to be signed next; nil: nothing new
+	two       bool             // channel.toml was edited by hand though there is a draft beside it
 	published []byte           // channel.toml as its signatures prove it, nil: none
 	block     []byte           // channel.toml.asc, where it fits published
 	serial    uint64           // the highest that was ever stamped here, as far as the directory tells
@@ -168,6 +169,7 @@ func (d Dir) load() (state, error) {
 		case file.name == ManifestFile && fits(block, data):
 			s.published, s.block = data, block
 		case file.name != UnsignedFile:
+			s.two = s.draft != nil
 			s.draft = m
 		}
 	}
@@ -176,6 +178,9 @@ func (d Dir) load() (state, error) {
 
 // work is what a new edition is made from: the draft, else what is published.
 func (s state) work() (*native.Manifest, error) {
+	if s.two {
+		return nil, &InputError{fmt.Sprintf("%s is not what was signed, and there is a %s too: remove one of them", ManifestFile, DraftFile)}
+	}
 	if s.draft != nil {
 		return s.draft, nil
 	}

@@ -1,0 +1,149 @@
+package durable
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+)
+
+func open(t *testing.T) *os.Root {
+	t.Helper()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	if err := Mkdir(root, "d", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func names(t *testing.T, root *os.Root) string {
+	t.Helper()
+	entries, err := fs.ReadDir(root.FS(), "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return strings.Join(all, " ")
+}
+
+func TestWriteReplacesWhole(t *testing.T) {
+	root := open(t)
+	for _, text := range []string{"one", "a longer two", ""} {
+		if err := Write(root, "d/f", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		data, err := ReadFile(root, "d/f", 100, io.ErrShortBuffer)
+		info, _ := root.Stat("d/f")
+		if err != nil || string(data) != text || info.Mode() != 0o600 {
+			t.Errorf("got %q, %v, %v", data, err, info.Mode())
+		}
+	}
+	if got := names(t, root); got != "f" {
+		t.Errorf("left %q", got)
+	}
+}
+
+// TestFailureLeavesTheOldContent: whatever goes wrong before the rename.
+func TestFailureLeavesTheOldContent(t *testing.T) {
+	root := open(t)
+	if err := Write(root, "d/f", []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("broken")
+	if _, err := Copy(root, "d/f", io.MultiReader(strings.NewReader("ne"), failing{broken}), 0o600); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	data, err := root.ReadFile("d/f")
+	if err != nil || string(data) != "old" || names(t, root) != "f" {
+		t.Errorf("got %q, %v, and %q", data, err, names(t, root))
+	}
+	if err := root.Mkdir("d/g", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := root.WriteFile("d/g/x", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(root, "d/g", []byte("new"), 0o600); err == nil || names(t, root) != "f g" {
+		t.Errorf("over a directory: %v, and %q", err, names(t, root))
+	}
+	if err := Write(root, "../f", nil, 0o600); err == nil {
+		t.Error("wrote outside")
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+func TestWriteSweepsWhatACrashLeft(t *testing.T) {
+	root := open(t)
+	for _, name := range []string{"d/.f.tmp-AAAA", "d/.g.tmp-BBBB", "d/.f.other"} {
+		if err := root.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Write(root, "d/f", []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, root); got != ".f.other .g.tmp-BBBB f" {
+		t.Errorf("left %q", got)
+	}
+	if !IsTemporary(".g.tmp-BBBB") || IsTemporary(".f.other") || IsTemporary("f.tmp-x") {
+		t.Error("what is temporary")
+	}
+}
+
+// TestWriteNeverFollowsALink: a link at the name is replaced, not written through.
+func TestWriteNeverFollowsALink(t *testing.T) {
+	root := open(t)
+	if err := root.WriteFile("target", []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := root.Symlink("../target", "d/f"); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(root, "d/f", []byte("new"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	data, err := root.ReadFile("target")
+	if err != nil || string(data) != "mine" {
+		t.Errorf("target holds %q, %v", data, err)
+	}
+}
+
+func TestReadFileRefusesOverTheLimit(t *testing.T) {
+	root := open(t)
+	if err := Write(root, "d/f", []byte("12345"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := ReadFile(root, "d/f", 5, io.ErrShortBuffer); err != nil || string(data) != "12345" {
+		t.Errorf("at the limit: %q, %v", data, err)
+	}
+	if data, err := ReadFile(root, "d/f", 4, io.ErrShortBuffer); !errors.Is(err, io.ErrShortBuffer) || data != nil {
+		t.Errorf("over the limit: %q, %v", data, err)
+	}
+}
+
+func TestRemove(t *testing.T) {
+	root := open(t)
+	if err := Write(root, "d/f", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := Remove(root, "d/f"); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := Mkdir(root, "d", 0o700); err != nil {
+		t.Errorf("making it again: %v", err)
+	}
+}

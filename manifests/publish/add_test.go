@@ -1,0 +1,125 @@
+package publish_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/verify"
+)
+
+func TestAddReplacesAndMovesLabels(t *testing.T) {
+	d := newDesk(t)
+	first := addition("1.0.0", "linux/amd64", "one")
+	first.Labels = []string{"stable", "lts"}
+	first.Witness = &native.Witness{Path: "VERSION", Contains: "1.0.0"}
+	d.add(first)
+	d.sign()
+	second := addition("1.1.0", "linux/amd64", "two")
+	second.Labels, second.Commands = []string{"stable"}, []string{"zig", "zag"}
+	if added := d.add(second); !slices.Equal(added.Moved, []string{"stable"}) || added.Replaced {
+		t.Errorf("added %+v", added)
+	}
+	if added := d.add(addition("1.1.0", "linux/amd64", "two again")); !added.Replaced || len(added.Release.Artifacts) != 1 {
+		t.Errorf("replacing: %+v", added)
+	}
+	other := addition("1.1.0", "linux/amd64", "two as zip")
+	other.Artifact.Format, other.Name = "zip", "zig.zip"
+	if added := d.add(other); added.Replaced || len(added.Release.Artifacts) != 2 {
+		t.Errorf("alternative: %+v", added)
+	}
+	part := addition("1.1.0", "any", "docs")
+	part.Artifact.Component, part.Artifact.Optional, part.Name = "docs", true, "docs.tar.gz"
+	d.add(part)
+
+	m, err := native.ParseDraft(d.read(publish.DraftFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Releases) != 2 || m.Releases[0].Version != "1.1.0" || m.Releases[1].Version != "1.0.0" {
+		t.Fatalf("releases %+v", m.Releases)
+	}
+	newer, older := m.Releases[0], m.Releases[1]
+	if !slices.Equal(newer.Labels, []string{"stable"}) || !slices.Equal(older.Labels, []string{"lts"}) ||
+		!slices.Equal(newer.Commands, []string{"zig", "zag"}) || older.Witness == nil || newer.Witness != nil || len(newer.Artifacts) != 3 {
+		t.Errorf("releases %+v", m.Releases)
+	}
+	if bytes.Contains(d.read(publish.ManifestFile), []byte("1.1.0")) {
+		t.Error("what is published changed before it was signed")
+	}
+	if s := d.sign(); s.Mark.Serial != 2 {
+		t.Errorf("serial %d", s.Mark.Serial)
+	}
+	report, err := d.verify(d.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	orphan := path.Join("blobs", verify.DigestOf([]byte("two")).Hex(), "zig-1.1.0.tar.gz")
+	if report.Files != 4 || !slices.Equal(report.Notes, []string{orphan + ": the manifest names no such file"}) {
+		t.Errorf("report %+v", report)
+	}
+}
+
+func TestAddRefuses(t *testing.T) {
+	d := newDesk(t)
+	d.add(addition("1.0.0", "linux/amd64", "one"))
+	change := func(f func(*publish.Addition)) publish.Addition {
+		a := addition("1.1.0", "linux/amd64", "two")
+		f(&a)
+		return a
+	}
+	refused := errors.New("no command in it")
+	for name, a := range map[string]publish.Addition{
+		"tool":            change(func(a *publish.Addition) { a.Tool = "../zig" }),
+		"version":         change(func(a *publish.Addition) { a.Version = "/1" }),
+		"label":           change(func(a *publish.Addition) { a.Labels = []string{"a b"} }),
+		"command leaves":  change(func(a *publish.Addition) { a.Commands = []string{"../zig"} }),
+		"command pattern": change(func(a *publish.Addition) { a.Commands = []string{"[z"} }),
+		"witness leaves":  change(func(a *publish.Addition) { a.Witness = &native.Witness{Path: "/V", Contains: "1"} }),
+		"component":       change(func(a *publish.Addition) { a.Artifact.Component = "A" }),
+		"format":          change(func(a *publish.Addition) { a.Artifact.Format = "rar" }),
+		"strip":           change(func(a *publish.Addition) { a.Artifact.Strip = -1 }),
+		"file name":       change(func(a *publish.Addition) { a.Name = "../zig.tar.gz" }),
+		"no file name":    change(func(a *publish.Addition) { a.Name = "" }),
+		"backslash":       change(func(a *publish.Addition) { a.Name = `a\b` }),
+		"empty file":      change(func(a *publish.Addition) { a.Content = strings.NewReader("") }),
+	} {
+		d.mustRefuse(name, nil, func() error {
+			var input *publish.InputError
+			if _, err := d.Add(a); !errors.As(err, &input) {
+				t.Errorf("%s: %v, want an InputError", name, err)
+			}
+			return nil
+		})
+	}
+	d.mustRefuse("inspection", refused, func() error {
+		_, err := d.Add(change(func(a *publish.Addition) {
+			a.Inspect = func(*os.File, native.Release, native.Artifact) (int64, error) { return 0, refused }
+		}))
+		return err
+	})
+	d.mustRefuse("contradicting component", verify.ErrUntrusted, func() error {
+		_, err := d.Add(change(func(a *publish.Addition) {
+			a.Version, a.Artifact.Platform.OS, a.Artifact.Optional, a.Content = "1.0.0", "plan9", true, strings.NewReader("one")
+			a.Name = "zig-1.0.0.tar.gz"
+		}))
+		return err
+	})
+	if added := d.add(change(func(a *publish.Addition) {
+		a.Inspect = func(f *os.File, r native.Release, a native.Artifact) (int64, error) {
+			data, err := os.ReadFile(f.Name())
+			if string(data) != "two" || r.Version != "1.1.0" || a.Size != 3 {
+				t.Errorf("inspected %q of %+v", data, r)
+			}
+			return 42, err
+		}
+	})); added.Artifact.Unpacked != 42 || added.Release.Artifacts[0].Unpacked != 42 {
+		t.Errorf("honest twin: %+v", added)
+	}
+}
