@@ -1,0 +1,318 @@
+//go:build interop
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Where kist may live, and what it may not touch there. These tests mount file
+// systems, in mount namespaces of their own, and become other users: they need
+// root.
+func TestHomes(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Fatal("this test needs root")
+	}
+	program := build(t)
+	acme, channel := newSigner(t, "ed25519"), commonDir(t)
+	byHand(t, channel, acme, 1, 300, "1.0")
+	key := filepath.Join(channel, "acme.asc")
+	write(t, key, takeFile(t, acme.publicKey()), 0o644)
+
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, s site)
+	}{
+		{"a home full of other things is as it was", decoyHome},
+		{"nothing that is installed is run", nothingRuns},
+		{"removal opens no socket", removalIsOffline},
+		{"a system directory under another name", boundSystem},
+		{"homes of containers, services and others", otherHomes},
+		{"root on behalf of somebody else", sudo},
+		{"no space", noSpace},
+		{"no inodes", noInodes},
+		{"a read-only file system", readOnly},
+		{"a directory without permission", noPermission},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, site{program, channel, key}) })
+	}
+}
+
+// A site is a channel called acme that everybody can read.
+type site struct{ program, channel, key string }
+
+// home is an empty home that has the channel.
+func (s site) home(t *testing.T) *home {
+	t.Helper()
+	h := newHome(t, s.program)
+	h.must("channel", "add", "acme", s.channel, "--key", s.key)
+	return h
+}
+
+// A person is a numeric user with nothing in common with any that exists.
+const person = "54321"
+
+// as is h with kist run as person, or another user by number.
+func (h *home) as(uid string) *home {
+	return h.under("setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "--")
+}
+
+// own gives h's home to uid.
+func (h *home) own(uid string) *home {
+	tool(h.t, "chown", "-R", "-h", uid+":"+uid, h.dir)
+	return h
+}
+
+// decoy fills a home with what a home is full of, and with what it should not be.
+func decoy(t *testing.T, h *home) {
+	t.Helper()
+	write(t, h.path(".profile"), "export EDITOR=ed\n", 0o644)
+	write(t, h.path(".ssh", "id_ed25519"), "secret", 0o400)
+	write(t, h.path(".local", "bin", "my-script"), "#!/bin/sh\n", 0o755)
+	write(t, h.path(".local", "bin", "setuid"), "#!/bin/sh\n", 0o755|os.ModeSetuid)
+	write(t, h.path(".local", "share", "other", "kist", "prefixes", "x"), "not ours", 0o600)
+	write(t, h.path(".local", "state", "kist.old"), "not ours", 0o600)
+	write(t, h.path(".config", "kist.conf"), "not ours", 0o644)
+	write(t, h.path("with space", "new\nline", "ümlaut"), "x", 0o606)
+	write(t, h.path("locked", "file"), "x", 0)
+	write(t, h.path("shared", "file"), "x", 0o666)
+	for link, target := range map[string]string{
+		".local/bin/dangling":   "/nowhere/at/all",
+		".local/bin/go":         "/usr/bin/true",
+		".local/share/loop":     "loop",
+		".local/share/up":       "..",
+		".config/elsewhere":     "/etc",
+		"absolute":              h.path(".ssh", "id_ed25519"),
+		".local/bin/my-script2": "my-script",
+	} {
+		if err := os.Symlink(target, h.path(link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, err := range []error{
+		os.Link(h.path(".profile"), h.path("profile-hard-link")),
+		syscall.Mkfifo(h.path("pipe"), 0o600),
+		os.Mkdir(h.path("empty"), 0o700),
+		os.Chmod(h.path("shared"), 0o777|os.ModeSticky),
+		os.Chmod(h.path("locked"), 0o500),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func decoyHome(t *testing.T, s site) {
+	for _, uid := range []string{"0", person} {
+		t.Run("user "+uid, func(t *testing.T) {
+			h := newHome(t, s.program)
+			decoy(t, h)
+			h = h.own(uid).as(uid)
+			before := takeSnapshot(t, h.dir)
+
+			// kist itself lies in the bin directory, and is to go with the rest.
+			inBin := *h
+			inBin.program = h.path(".local", "bin", "kist")
+			tool(t, "install", "-o", uid, "-g", uid, s.program, inBin.program)
+			h = &inBin
+			h.must("channel", "add", "acme", s.channel, "--key", s.key)
+			h.must("install", "acme/hello")
+			if got := tool(t, h.path(".local", "bin", "hello")); got != "hello 1.0\n" {
+				t.Errorf("the command says %q", got)
+			}
+			h.must("uninstall", "hello")
+			h.must("install", "acme/hello")
+			h.must("self", "uninstall", "--yes")
+			same(t, before, takeSnapshot(t, h.dir))
+		})
+	}
+	t.Run("a command's name is taken", func(t *testing.T) {
+		h := s.home(t)
+		write(t, h.path(".local", "bin", "hello"), "mine", 0o644)
+		before := h.holds()
+		contains(t, h.exits(9, "install", "acme/hello").stderr, "kist did not make")
+		same(t, before, h.holds())
+		h.must("install", "acme/hello", "--no-default")
+		h.must("uninstall", "hello")
+	})
+}
+
+func nothingRuns(t *testing.T, s site) {
+	h := s.home(t)
+	log := filepath.Join(t.TempDir(), "strace")
+	h.under("strace", "-f", "-e", "trace=execve,execveat", "-o", log).must("install", "acme/hello")
+	trace := takeFile(t, log)
+	contains(t, trace, `execve\("`+s.program) // the witness sees kist itself start
+	for line := range strings.Lines(trace) {
+		if strings.Contains(line, h.data()) || strings.Contains(line, h.path(".local", "bin")) {
+			t.Errorf("run during the install: %s", line)
+		}
+	}
+	h.under("strace", "-f", "-e", "trace=execve,execveat", "-o", log).must("run", "hello", "--", "hello")
+	contains(t, takeFile(t, log), h.data("prefixes")) // and would have seen it
+}
+
+func removalIsOffline(t *testing.T, s site) {
+	h := s.home(t)
+	h.must("install", "acme/hello")
+	log := filepath.Join(t.TempDir(), "strace")
+	h.under("strace", "-f", "-e", "trace=%network", "-o", log).must("uninstall", "hello")
+	contains(t, takeFile(t, log), "exited with 0")
+	if trace := takeFile(t, log); strings.Contains(trace, "socket(") || strings.Contains(trace, "connect(") {
+		t.Errorf("network calls during the removal:\n%s", trace)
+	}
+	h = h.with("GOPROXY=http://127.0.0.1:9/")
+	h.under("strace", "-f", "-e", "trace=%network", "-o", log).exits(6, "list", "--available", "go")
+	contains(t, takeFile(t, log), "socket\\(") // the witness sees sockets where there are any
+}
+
+// inNamespace runs kist after set-up commands, in a mount namespace of its own.
+// The commands find the home in $HOME.
+func (h *home) inNamespace(setUp string) *home {
+	return h.under("unshare", "--mount", "--propagation", "private", "sh", "-ec", setUp+"\nexec \"$@\"", "sh")
+}
+
+func boundSystem(t *testing.T, s site) {
+	for _, test := range []struct{ mount, data string }{
+		{"/usr/share", "bound"},
+		{"/usr", "bound/share"},
+		{"/", "bound"},
+		{"/", "bound/usr/lib"},
+		{"/etc", "bound"},
+		{"/usr/local", "bound"},
+	} {
+		t.Run(test.mount+" as "+test.data, func(t *testing.T) {
+			h := s.home(t)
+			if err := os.Mkdir(h.path("bound"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			before := takeSnapshot(t, h.dir)
+			o := h.with("XDG_DATA_HOME="+h.path(test.data)).inNamespace("mount --rbind "+test.mount+" \"$HOME/bound\"").exits(9, "install", "acme/hello")
+			contains(t, o.stderr, "belongs to the system")
+			same(t, before, takeSnapshot(t, h.dir))
+			for _, made := range []string{"/kist", "/usr/kist", "/usr/share/kist", "/usr/lib/kist", "/etc/kist", "/usr/local/kist"} {
+				if exists(t, made) {
+					t.Errorf("%s was made", made)
+				}
+			}
+		})
+	}
+	t.Run("a directory of one's own may be bound", func(t *testing.T) {
+		h := s.home(t)
+		own := commonDir(t)
+		if err := os.Mkdir(h.path("bound"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		h.with("XDG_DATA_HOME="+h.path("bound")).inNamespace("mount --bind "+own+" \"$HOME/bound\"").must("install", "acme/hello")
+		if !exists(t, filepath.Join(own, "kist", "current")) {
+			t.Error("nothing was installed")
+		}
+	})
+}
+
+func otherHomes(t *testing.T, s site) {
+	life := func(t *testing.T, h *home) {
+		t.Helper()
+		h.must("channel", "add", "acme", s.channel, "--key", s.key)
+		h.must("install", "acme/hello")
+		h.must("uninstall", "hello")
+		h.must("self", "uninstall", "--yes")
+	}
+	t.Run("a service below /var/lib", func(t *testing.T) {
+		const name = "kist-test-service"
+		dir := "/var/lib/" + name
+		tool(t, "useradd", "--system", "--create-home", "--home-dir", dir, "--shell", "/usr/sbin/nologin", name)
+		t.Cleanup(func() { tool(t, "userdel", "--remove", name) })
+		h := newHome(t, s.program)
+		h.dir = dir
+		h.env = append(h.env, "HOME="+dir)
+		life(t, h.as(name))
+	})
+	t.Run("a container's user without a name, at /work", func(t *testing.T) {
+		h := newHome(t, s.program)
+		life(t, h.own(person).as(person))
+	})
+	t.Run("a CI workspace that everybody above can write to", func(t *testing.T) {
+		h := newHome(t, s.program)
+		if err := os.Chmod(filepath.Dir(h.dir), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		contains(t, h.kist("list").stderr, filepath.Dir(h.dir))
+		life(t, h)
+	})
+	t.Run("below /opt", func(t *testing.T) {
+		dir, err := os.MkdirTemp("/opt", "kist-test-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		h := newHome(t, s.program)
+		life(t, h.with("XDG_DATA_HOME="+dir, "XDG_BIN_HOME="+filepath.Join(dir, "bin")))
+	})
+	t.Run("a home that belongs to nobody kist knows", func(t *testing.T) {
+		h := newHome(t, s.program).with("HOME=/var/lib/dpkg", "XDG_STATE_HOME=/var/lib/dpkg")
+		h.exits(9, "install", "acme/hello")
+		h.with("HOME=").exits(9, "list")
+	})
+}
+
+func sudo(t *testing.T, s site) {
+	h := newHome(t, s.program).own(person)
+	before := takeSnapshot(t, h.dir)
+	for _, variable := range []string{"SUDO_UID=", "PKEXEC_UID="} {
+		o := h.with(variable+person).exits(9, "channel", "add", "acme", s.channel, "--key", s.key)
+		contains(t, o.stderr, "(?i)"+person)
+	}
+	same(t, before, takeSnapshot(t, h.dir))
+	h.must("channel", "add", "acme", s.channel, "--key", s.key) // root itself may, in a container with a mounted home
+}
+
+func noSpace(t *testing.T, s site)  { cramped(t, s, "size=1m") }
+func noInodes(t *testing.T, s site) { cramped(t, s, "size=64m,nr_inodes=60") }
+
+// cramped installs onto a file system that is too small: nothing of it may
+// stay, and what was there before still works.
+func cramped(t *testing.T, s site, options string) {
+	h := newHome(t, s.program)
+	script := fmt.Sprintf(`
+mount -t tmpfs -o mode=755,%[1]s none "$HOME"
+cd "$HOME"
+"$1" channel add acme %[2]s --key %[3]s >/dev/null
+find . ! -type d ! -path './.cache/*' ! -name lock | sort >%[4]s || exit 70
+code=0
+"$1" install acme/hello || code=$?
+find . ! -type d ! -path './.cache/*' ! -name lock | sort | diff %[4]s - >&2 || exit 71
+"$1" list >&2 || exit 72
+exit $code`, options, s.channel, s.key, filepath.Join(t.TempDir(), "before"))
+	h = h.under("unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh")
+	o := h.exits(8)
+	contains(t, o.stderr, "Nothing was changed")
+}
+
+func readOnly(t *testing.T, s site) {
+	h := s.home(t)
+	before := takeSnapshot(t, h.dir)
+	h.inNamespace(`mount --bind "$HOME" "$HOME"; mount -o remount,ro,bind "$HOME"; cd "$HOME"`).exits(8, "install", "acme/hello")
+	same(t, before, takeSnapshot(t, h.dir))
+	h.must("install", "acme/hello")
+	h.inNamespace(`mount --bind "$HOME" "$HOME"; mount -o remount,ro,bind "$HOME"; cd "$HOME"`).must("run", "hello", "--", "hello")
+}
+
+func noPermission(t *testing.T, s site) {
+	h := newHome(t, s.program).own(person).as(person)
+	h.must("channel", "add", "acme", s.channel, "--key", s.key)
+	share := h.path(".local", "share")
+	tool(t, "mkdir", "-p", share)
+	tool(t, "chown", person, share)
+	tool(t, "chmod", "0500", share)
+	before := h.holds()
+	h.exits(8, "install", "acme/hello")
+	same(t, before, h.holds())
+	tool(t, "chmod", "0700", share)
+	h.must("install", "acme/hello")
+}
