@@ -63,7 +63,7 @@ type roots struct {
 
 // openRoots judges the directories of d, all of them before anything else, and
 // opens those that exist. It creates nothing. What is doubtful but no ground for
-// refusal is told to warn. Errors are *SystemPrefixError, *UnsafeDirError, or of
+// refusal is told to warn, once each. Errors are *SystemPrefixError, *UnsafeDirError, or of
 // the file system.
 func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 	r := &roots{
