@@ -110,7 +110,9 @@ func signatureVectors(now time.Time) []vector {
 	v := func(name, rule string, sig []byte) vector {
 		return vector{name: "signature/" + name, ring: ring, data: corpusData, sig: sig, rule: rule}
 	}
-	changed := func(name, rule string, changes ...change) vector { return v(name, rule, k.detached(corpusData, changes...)) }
+	changed := func(name, rule string, changes ...change) vector {
+		return v(name, rule, k.detached(corpusData, changes...))
+	}
 	notation := func(critical bool) []byte {
 		value := append([]byte{0x80, 0, 0, 0, 0, 5, 0, 1}, "n@x.yv"...)
 		value[5] = 5
@@ -318,7 +320,9 @@ func subkeyVectors(now time.Time) []vector {
 	v := func(name, rule string, ring []byte) vector {
 		return vector{name: "subkey/" + name, ring: ring, data: corpusData, sig: sub.detached(corpusData), rule: rule}
 	}
-	with := func(packets ...rawPacket) []byte { return p.cert(append([]rawPacket{id, p.certify("a"), sub.subkeyPacket()}, packets...)...) }
+	with := func(packets ...rawPacket) []byte {
+		return p.cert(append([]rawPacket{id, p.certify("a"), sub.subkeyPacket()}, packets...)...)
+	}
 	pin := func(v vector, keys ...*smith) vector {
 		v.policy = func(policy *Policy) {
 			for _, k := range keys {

@@ -195,11 +195,13 @@ func seconds(d time.Duration) []byte {
 	return binary.BigEndian.AppendUint32(nil, uint32(d/time.Second))
 }
 
-func withHash(id byte) change          { return func(m *mould) { m.hash = id } }
-func withVersion(v int) change         { return func(m *mould) { m.version = v } }
-func withKind(k byte) change           { return func(m *mould) { m.kind = k } }
-func madeAt(t time.Time) change        { return func(m *mould) { m.made = t } }
-func withHashed(subs ...[]byte) change { return func(m *mould) { m.hashed = append(m.hashed, subs...) } }
+func withHash(id byte) change   { return func(m *mould) { m.hash = id } }
+func withVersion(v int) change  { return func(m *mould) { m.version = v } }
+func withKind(k byte) change    { return func(m *mould) { m.kind = k } }
+func madeAt(t time.Time) change { return func(m *mould) { m.made = t } }
+func withHashed(subs ...[]byte) change {
+	return func(m *mould) { m.hashed = append(m.hashed, subs...) }
+}
 func withUnhashed(subs ...[]byte) change {
 	return func(m *mould) { m.unhashed = append(m.unhashed, subs...) }
 }
