@@ -205,9 +205,6 @@ func (c *Catalog) artifact(r Release, alternatives []Artifact) (manifests.Artifa
 	}
 	if a.Format == "file" {
 		out.Layout.Into = r.fileName(a)
-		if slices.ContainsFunc(r.Commands, func(p string) bool { ok, _ := path.Match(p, out.Layout.Into); return ok }) {
-			out.Layout.Exec = []string{out.Layout.Into} // a bare file holds no mode
-		}
 	}
 	for _, same := range alternatives {
 		if same.SHA256 != a.SHA256 || same.Size != a.Size || same.Format != a.Format || same.Strip != a.Strip {

@@ -173,12 +173,11 @@ func TestResolveSingleFile(t *testing.T) {
 		path     string
 		urls     []string
 		into     string
-		exec     bool
 	}{
-		{[]string{"bin/*", "bin/zig", "zag"}, "blobs/zig-1-linux", nil, "bin/zig", true},
-		{nil, "blobs/zig-1-linux", nil, "zig-1-linux", false},
-		{[]string{"zig-*"}, "blobs/zig-1-linux", nil, "zig-1-linux", true},
-		{[]string{"zig-*"}, "", []string{"https://x.example/d/zig-2%20b?q=1"}, "zig-2 b", true},
+		{[]string{"bin/*", "bin/zig", "zag"}, "blobs/zig-1-linux", nil, "bin/zig"},
+		{nil, "blobs/zig-1-linux", nil, "zig-1-linux"},
+		{[]string{"zig-*"}, "blobs/zig-1-linux", nil, "zig-1-linux"},
+		{[]string{"zig-*"}, "", []string{"https://x.example/d/zig-2%20b?q=1"}, "zig-2 b"},
 	} {
 		a := file("any", "zig", "file", "x")
 		a.Path, a.URLs = test.path, test.urls
@@ -187,8 +186,8 @@ func TestResolveSingleFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		layout := r.Artifacts[0].Layout
-		if layout.Into != test.into || (len(layout.Exec) == 1 && layout.Exec[0] == test.into) != test.exec {
-			t.Errorf("%q: into %q, executable %q, want %q", test.commands, layout.Into, layout.Exec, test.into)
+		if layout.Into != test.into {
+			t.Errorf("%q: into %q, want %q", test.commands, layout.Into, test.into)
 		}
 		if err := r.Validate(); err != nil {
 			t.Error(err)

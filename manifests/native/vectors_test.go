@@ -3,6 +3,8 @@ package native
 import (
 	"bytes"
 	"errors"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -74,5 +76,30 @@ func TestBadVectors(t *testing.T) {
 				t.Errorf("refused for another reason:\n got %s\nwant %s", err, why)
 			}
 		})
+	}
+}
+
+// TestDocumentedExample: the manifest that docs/manifest-format.md shows is one.
+func TestDocumentedExample(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/manifest-format.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(doc), "```toml\n")
+	example, _, closed := strings.Cut(rest, "```")
+	if !ok || !closed {
+		t.Fatal("no example")
+	}
+	m, err := parseFor("acme", []byte(example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := parseFor("acme", text)
+	if err != nil || !reflect.DeepEqual(m, back) {
+		t.Errorf("read again: %+v, %v", back, err)
 	}
 }
