@@ -113,6 +113,7 @@ base directories, then kist's own below them.`,
 				{"marks", own(d.State, "marks")},
 				{"blobs", own(d.Cache, "blobs")},
 				{"partial", own(d.Cache, "partial")},
+				{"documents", own(d.Cache, documents)},
 				{"channels", own(d.Config, "channels")},
 				{"keys", own(d.Config, "keys")},
 			}}, nil

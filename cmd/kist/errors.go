@@ -283,7 +283,7 @@ func unknown(err error) (failure, bool) {
 	}
 	if e, ok := is[*manifests.UnknownToolError](err); ok {
 		f.Hint = "kist channel list shows which channel offers what"
-		if reason, known := upstreams.Refusal(e.Tool); known && e.Channel == "" {
+		if reason, known := upstreams.Refusal(e.Tool); known && len(e.Near) == 0 {
 			f.Hint = fmt.Sprintf("%s, so it has no built-in channel; kist channel add trusts one that you choose", reason)
 		}
 		if e.Channel != "" && len(e.Near) > 0 {

@@ -79,6 +79,8 @@ func scriptCommands() map[string]scriptCommand {
 		"unchanged": scriptUnchanged,
 		// hold FILE: hold the lock that FILE stands for, to the end of the script.
 		"hold": scriptHold,
+		// program FILE: put kist itself there.
+		"program": scriptProgram,
 		// await FILE: wait until FILE is there.
 		"await": scriptAwait,
 	}

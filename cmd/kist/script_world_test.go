@@ -319,7 +319,7 @@ func scriptTree(ts *testscript.TestScript, dir string) []string {
 			if err != nil {
 				return err
 			}
-			line += fmt.Sprintf(" %d %x %v", len(data), sha256.Sum256(data), info.ModTime().UnixNano())
+			line += fmt.Sprintf(" %d %x", len(data), sha256.Sum256(data))
 		}
 		tree = append(tree, line)
 		return nil
@@ -368,4 +368,13 @@ func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	ts.Fatalf("%s never came", args[0])
+}
+
+func scriptProgram(ts *testscript.TestScript, neg bool, args []string) {
+	scriptNeeds(ts, neg, args, 1, 1, "program FILE")
+	self, err := os.Executable()
+	ts.Check(err)
+	data, err := os.ReadFile(self)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o755))
 }
