@@ -28,6 +28,7 @@ package install
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -165,10 +166,13 @@ func (i *Installer) create(which role) (*os.Root, error) {
 		}
 	}
 	root, made, err := i.roots.create(which)
+	if i.roots.open(stateDir) != nil {
+		err = errors.Join(err, i.remember(made))
+	}
 	if err != nil {
 		return nil, err
 	}
-	return root, i.remember(made)
+	return root, nil
 }
 
 // A BusyError says that another kist holds the lock, and what it is doing.

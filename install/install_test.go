@@ -427,3 +427,16 @@ func TestAMovedHomeCanBeUninstalled(t *testing.T) {
 		t.Errorf("kept %v", res.Kept)
 	}
 }
+
+func TestDirectoriesMadeBehindALinkGoAgain(t *testing.T) {
+	w := newWorld(t)
+	if err := errors.Join(os.MkdirAll(w.path("disk"), 0o755), os.Symlink("disk", w.path(".local"))); err != nil {
+		t.Fatal(err)
+	}
+	before := w.snapshot()
+	w.install(w.release("zig", "1.0", "bin/zig"))
+	if _, err := w.kist().RemoveAll(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	w.same(before)
+}

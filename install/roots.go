@@ -57,6 +57,7 @@ const (
 // each has names of its own.
 type roots struct {
 	bases map[role]string // as the user's environment names them
+	real  map[role]string // with links resolved: where kist's own directory is, or will be
 	host  Host
 	dirs  map[role]*os.Root // those that exist
 }
@@ -68,6 +69,7 @@ type roots struct {
 func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 	r := &roots{
 		bases: map[role]string{dataDir: d.Data, stateDir: d.State, cacheDir: d.Cache, configDir: d.Config, binDir: d.Bin},
+		real:  make(map[role]string),
 		host:  h,
 		dirs:  make(map[role]*os.Root),
 	}
@@ -88,7 +90,7 @@ func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 			}
 			told[text] = true
 		}
-		places[which] = p
+		places[which], r.real[which] = p, p.real
 	}
 	for which, p := range places {
 		if !p.exists() {

@@ -268,13 +268,11 @@ func (i *Installer) removeMade() error {
 	return nil
 }
 
-// leadsToOwn reports whether dir is one of the bases, kist's own directory
-// below one, or on the way there.
+// leadsToOwn reports whether dir is the bin directory, kist's own directory
+// below one of the other bases, or on the way to one of them.
 func (i *Installer) leadsToOwn(dir string) bool {
-	d := i.o.Dirs
-	for _, base := range []string{filepath.Join(d.Data, "kist"), filepath.Join(d.State, "kist"),
-		filepath.Join(d.Cache, "kist"), filepath.Join(d.Config, "kist"), d.Bin} {
-		if base == dir || strings.HasPrefix(base, dir+string(filepath.Separator)) {
+	for _, own := range i.roots.real {
+		if own == dir || strings.HasPrefix(own, dir+string(filepath.Separator)) {
 			return true
 		}
 	}
