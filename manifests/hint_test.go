@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 var (
@@ -79,6 +81,30 @@ func TestHintLists(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+}
+
+func TestHintChoosesTheNewest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		version := rapid.StringMatching(`1\.(9|10|2[0-9])(\.[0-9]|\.1[0-9]|rc[12])`)
+		platforms := rapid.SliceOfDistinct(rapid.SampledFrom([]Platform{linux, darwin, {}}), rapid.ID[Platform])
+		var hint Hint
+		for _, v := range rapid.SliceOfDistinct(version, rapid.ID[string]).Draw(t, "versions") {
+			hint = append(hint, Hinted{v, StableGoVersion(v), platforms.Draw(t, "platforms")})
+		}
+		asked := rapid.SampledFrom([]string{"", "1.9", "1.2", "1.25", "1"}).Draw(t, "asked")
+		got, err := hint.Choose("go", Request{Tool: "go", Version: asked, Platform: linux}, GoNumbering())
+		for _, v := range hint {
+			if !v.Stable || !v.fits(linux) || asked != "" && !MatchesVersion(asked, v.Version) {
+				continue
+			}
+			if err != nil || GoNumbering().Compare(v.Version, got.Version) > 0 {
+				t.Fatalf("%q chose %+v, %v before %s", asked, got, err, v.Version)
+			}
+		}
+		if err == nil && !slices.ContainsFunc(hint, func(v Hinted) bool { return v.Version == got.Version && v.fits(linux) }) && got.Missing == nil {
+			t.Fatalf("%q chose %+v of %v", asked, got, hint)
+		}
+	})
 }
 
 func TestGoNumbering(t *testing.T) {

@@ -118,6 +118,22 @@ func TestChecksumDBReadsAFullTileForAPartialOne(t *testing.T) {
 	}
 }
 
+// Trees whose sizes lie around the edges of tiles, of one and of two levels.
+func TestChecksumDBAtTheEdgesOfTiles(t *testing.T) {
+	db := verifytest.NewChecksumDB(t, "sum.example.org")
+	db.Add(t, toolchain, go1244, h1244)
+	p, last, size := treePolicy(t, db), verify.Mark{}, 1
+	for _, grow := range []int{1, 2, 3, 255, 256, 257, 511, 512, 513, 1024} {
+		db.Fill(t, grow-size)
+		size = grow
+		proof, err := p.Lookup(t.Context(), db.Read, last, toolchain, go1244)
+		if err != nil || proof.H1 != h1244 || proof.Mark.Serial != uint64(size) || proof.Evidence.Tree.Record != 0 {
+			t.Fatalf("a tree of %d after one of %d: %+v, %v", size, last.Serial, proof, err)
+		}
+		last = proof.Mark
+	}
+}
+
 // Every way in which a database, or who stands before it, may lie. The honest
 // twin of each is TestChecksumDBProvesARecord.
 func TestChecksumDBRefuses(t *testing.T) {
@@ -335,4 +351,36 @@ func TestChecksumDBNeedsAKey(t *testing.T) {
 	if _, err := (verify.ChecksumDB{}).Lookup(t.Context(), test.Read, verify.Mark{}, toolchain, go1244); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("a policy without a key: %v", err)
 	}
+}
+
+// Whatever answers a lookup, only what the log's key signed is believed.
+func FuzzChecksumDBLookup(f *testing.F) {
+	db := verifytest.NewChecksumDB(f, "sum.example.org")
+	db.Add(f, toolchain, go1244, h1244)
+	db.Fill(f, 9)
+	p, err := verify.NewChecksumDB(db.Key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	honest, err := db.Read(f.Context(), "/lookup/"+toolchain+"@"+go1244, 0)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(honest)
+	f.Add([]byte("0\n" + toolchain + " " + go1244 + " " + h1244 + "\n\ngo.sum database tree\n1\nAAAA\n"))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		remote := func(ctx context.Context, path string, limit int64) ([]byte, error) {
+			if strings.HasPrefix(path, "/lookup/") {
+				return answer, nil
+			}
+			return db.Read(ctx, path, limit)
+		}
+		proof, err := p.Lookup(t.Context(), remote, verify.Mark{}, toolchain, go1244)
+		switch {
+		case err == nil && (proof.H1 != h1244 || proof.Evidence.Tree.Record != 0 || proof.Mark.Serial != 10):
+			t.Errorf("believed %+v", proof)
+		case err != nil && !errors.Is(err, verify.ErrUntrusted):
+			t.Errorf("got %v", err)
+		}
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/klauspost/compress/flate"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/dirhash"
 	modzip "golang.org/x/mod/zip"
@@ -51,7 +52,8 @@ func HashZip(name string, r io.ReaderAt, size int64) (h1 string, err error) {
 	if err != nil {
 		return "", err
 	}
-	source.left = -1 // the directory is known; from here on each file has its own limit
+	archive.RegisterDecompressor(zip.Deflate, flate.NewReader) // the decoder that unpacks it later
+	source.left = -1                                           // the directory is known; from here on each file has its own limit
 	files, err := treeFiles(archive)
 	if err != nil {
 		return "", err
