@@ -247,8 +247,13 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 				files.ServeHTTP(w, r)
 				return
 			}
-			w.Header().Set("Content-Length", "1000000")
-			w.Write([]byte("a beginning"))
+			data, err := os.ReadFile(filepath.Join(ts.MkAbs(args[1]), filepath.FromSlash(r.URL.Path)))
+			if err != nil {
+				http.NotFound(w, r)
+				return
+			}
+			w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+			w.Write(data[:len(data)/2])
 			w.(http.Flusher).Flush()
 			os.WriteFile(asked, nil, 0o644)
 			<-r.Context().Done()
