@@ -211,7 +211,6 @@ func (h *HTTP) follow(ctx context.Context, at *url.URL, offset int64) (*http.Res
 		case !sameOrigin(at, next):
 			user = nil // and not again, should it lead back
 		}
-		next.User, next.Fragment = nil, ""
 		at = next
 	}
 }
