@@ -116,6 +116,8 @@ func (p Policy) prove(name string, packets []rawPacket, kind packet.SignatureTyp
 		return nil, p.refuse(name, nil, "a threshold below 1 proves nothing")
 	case p.Now.IsZero():
 		return nil, p.refuse(name, nil, "there is no clock reading to judge by")
+	case p.Use != Manifest && p.Use != Release:
+		return nil, p.refuse(name, nil, "what the signature is for is not said")
 	}
 	attempts := make([]attempt, len(packets))
 	var hashes []io.Writer

@@ -1,0 +1,154 @@
+package verify
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPolicyNeedsItsParts(t *testing.T) {
+	k := ed(testNow.Add(-100 * day))
+	good := Policy{Keys: mustOpen(t, k.plain()), Threshold: 1, Now: testNow}
+	sig := k.detached(corpusData)
+	if _, err := good.Detached("x", corpusData, sig); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Policy){
+		"no keyring":         func(p *Policy) { p.Keys = nil },
+		"an empty keyring":   func(p *Policy) { p.Keys = &Keyring{} },
+		"threshold 0":        func(p *Policy) { p.Threshold = 0 },
+		"threshold -1":       func(p *Policy) { p.Threshold = -1 },
+		"threshold 2 of 1":   func(p *Policy) { p.Threshold = 2 },
+		"no clock":           func(p *Policy) { p.Now = time.Time{} },
+		"a use that is none": func(p *Policy) { p.Use = 7 },
+	} {
+		p := good
+		change(&p)
+		doc, err := p.Detached("x", corpusData, sig)
+		if !errors.Is(err, ErrUntrusted) || !doc.IsZero() {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestSignatureErrorTellsAll(t *testing.T) {
+	made := testNow.Add(-100 * day)
+	a, b, stranger := ed(made), ed(made), ed(made)
+	p := Policy{Keys: mustOpen(t, a.plain(), b.cert(userIDPacket("b"), b.certify("b", keyExpires(50*day)))), Threshold: 2, Now: testNow}
+	block := bytes.Join([][]byte{a.detached(corpusData), b.detached(corpusData), stranger.detached(corpusData)}, nil)
+	_, err := p.Detached("channel.toml", corpusData, block)
+	var refused *SignatureError
+	if !errors.As(err, &refused) {
+		t.Fatalf("got %v", err)
+	}
+	if refused.Name != "channel.toml" || refused.Need != 2 || len(refused.Wanted) != 2 || len(refused.Got) != 1 || refused.Got[0] != a.fpr {
+		t.Errorf("got %+v", refused)
+	}
+	want := []string{"signature 2: by key " + string(b.fpr), "signature 3: by key " + string(stranger.fpr)}
+	if len(refused.Rules) != 2 {
+		t.Fatalf("got %q", refused.Rules)
+	}
+	for i := range want {
+		if !strings.HasPrefix(refused.Rules[i], want[i]) {
+			t.Errorf("got %q, want %q…", refused.Rules[i], want[i])
+		}
+	}
+}
+
+// An unreliable is a file whose disk fails after n octets.
+type unreliable struct {
+	io.ReadSeeker
+	n int
+}
+
+var errDisk = errors.New("the disk failed")
+
+func (u *unreliable) Read(p []byte) (int, error) {
+	if u.n == 0 {
+		return 0, errDisk
+	}
+	n, err := u.ReadSeeker.Read(p[:min(len(p), u.n)])
+	u.n -= n
+	return n, err
+}
+
+func TestFile(t *testing.T) {
+	k, stranger := ed(testNow.Add(-100*day)), ed(testNow.Add(-100*day))
+	p := Policy{Keys: mustOpen(t, k.plain()), Threshold: 1, Now: testNow, Use: Release}
+	content := bytes.Repeat([]byte("toolchain "), 100_000)
+	sig := k.detached(content)
+	file := bytes.NewReader(content)
+	if _, err := file.Seek(10, io.SeekStart); err != nil { // as a caller who has looked at it leaves it
+		t.Fatal(err)
+	}
+	evidence, err := p.File("go.tar.gz", file, sig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if evidence.Digest != DigestOf(content) || evidence.Kind != ByDetached || evidence.Signers[0].Primary != k.fpr {
+		t.Errorf("got %+v", evidence)
+	}
+	content[len(content)-1]++
+	if evidence, err = p.File("go.tar.gz", bytes.NewReader(content), sig); !errors.Is(err, ErrUntrusted) || evidence.Kind != "" {
+		t.Errorf("changed: %+v, %v", evidence, err)
+	}
+	if _, err := p.File("go.tar.gz", &unreliable{file, 1000}, sig); !errors.Is(err, errDisk) || errors.Is(err, ErrUntrusted) {
+		t.Errorf("a failing disk: %v", err)
+	}
+	if _, err := p.File("go.tar.gz", &unreliable{file, 0}, stranger.detached(content)); !errors.Is(err, ErrUntrusted) {
+		t.Errorf("a stranger's signature, for which nothing need be read: %v", err)
+	}
+}
+
+// A caller that changes its bytes afterwards does not change what was proved.
+func TestDocumentKeepsItsBytes(t *testing.T) {
+	k := ed(testNow.Add(-100 * day))
+	p := Policy{Keys: mustOpen(t, k.plain()), Threshold: 1, Now: testNow}
+	data := bytes.Clone(corpusData)
+	doc, err := p.Detached("x", data, k.detached(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg := k.clearsigned("text")
+	text, err := p.Clearsigned("x", msg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(data)
+	clear(msg)
+	doc.Bytes()[0] = 'x'
+	text.Bytes()[0] = 'x'
+	if !bytes.Equal(doc.Bytes(), corpusData) || string(text.Bytes()) != "text" {
+		t.Errorf("got %q and %q", doc.Bytes(), text.Bytes())
+	}
+	child, err := doc.Child("y", []byte("child"), DigestOf([]byte("child")))
+	if err != nil || child.Evidence().Root().Signers[0].Primary != k.fpr {
+		t.Errorf("got %+v, %v", child.Evidence(), err)
+	}
+	if _, err := doc.Child("y", []byte("changed"), DigestOf([]byte("child"))); !errors.Is(err, ErrUntrusted) {
+		t.Errorf("a changed child: %v", err)
+	}
+	if _, err := (Document{}).Child("y", []byte("child"), DigestOf([]byte("child"))); !errors.Is(err, ErrUntrusted) {
+		t.Errorf("a child of nothing: %v", err)
+	}
+}
+
+// One subkey that two certificates own by consent still counts once.
+func TestOneSignatureCountsOnce(t *testing.T) {
+	made := testNow.Add(-100 * day)
+	a, b, sub := ed(made), ed(made), ed(made)
+	shared := func(p *smith) []byte {
+		return p.cert(userIDPacket("p"), p.certify("p"), sub.subkeyPacket(), p.bind(sub))
+	}
+	ring := mustOpen(t, shared(a), shared(b))
+	block := append(sub.detached(corpusData), sub.detached(corpusData, madeAt(made.Add(2*day)))...)
+	for threshold, want := range map[int]bool{1: true, 2: false} {
+		_, err := Policy{Keys: ring, Threshold: threshold, Now: testNow}.Detached("x", corpusData, block)
+		if (err == nil) != want {
+			t.Errorf("threshold %d: %v", threshold, err)
+		}
+	}
+}
