@@ -1,11 +1,11 @@
 package publish
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -46,12 +46,6 @@ type Added struct {
 // platform and component in the same format. It returns an *InputError for what
 // no manifest can hold, before anything is written.
 func (d Dir) Add(a Addition) (Added, error) {
-	if a.Artifact.Component == "" {
-		a.Artifact.Component = a.Tool
-	}
-	if err := a.check(); err != nil {
-		return Added{}, err
-	}
 	s, err := d.load()
 	if err != nil {
 		return Added{}, err
@@ -60,10 +54,16 @@ func (d Dir) Add(a Addition) (Added, error) {
 	if err != nil {
 		return Added{}, err
 	}
-	if a.Artifact, err = d.store(a); err != nil {
-		return Added{}, err
+	if err := a.measure(); err != nil {
+		return Added{}, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	done := a.put(m)
+	if _, err := m.Encode(); err != nil {
+		return Added{}, &InputError{err.Error()}
+	}
+	if err := d.store(a); err != nil {
+		return Added{}, fmt.Errorf("%s: %w", a.Name, err)
+	}
 	if a.Inspect != nil {
 		f, err := d.Root.Open(a.Artifact.Path)
 		if err != nil {
@@ -80,87 +80,82 @@ func (d Dir) Add(a Addition) (Added, error) {
 	return done, d.write(DraftFile, m)
 }
 
-// check has the parser judge the addition by itself.
-func (a Addition) check() error {
+// measure completes the artifact by what the file is.
+func (a *Addition) measure() error {
 	if path.Base(a.Name) != a.Name || a.Name == "." || a.Name == ".." {
-		return &InputError{fmt.Sprintf("file name %q is not one", a.Name)}
+		return &InputError{fmt.Sprintf("%q is not the name of a file", a.Name)}
 	}
-	alone := a
-	alone.Artifact.Path, alone.Artifact.URLs = blobPath(verify.DigestOf(nil), a.Name), nil
-	alone.Artifact.Size, alone.Artifact.SHA256, alone.Artifact.Unpacked = 1, verify.DigestOf(nil), 0
-	alone.Artifact.Optional = false // the main part may come later
-	m := &native.Manifest{Channel: "x"}
-	alone.put(m)
-	if _, err := m.Encode(); err != nil {
-		return &InputError{err.Error()}
+	if _, err := a.Content.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	h := sha256.New()
+	size, err := io.Copy(h, a.Content)
+	if err != nil {
+		return err
+	}
+	if size == 0 {
+		return &InputError{"the file is empty"}
+	}
+	digest := verify.SHA256([sha256.Size]byte(h.Sum(nil)))
+	a.Artifact.Path, a.Artifact.URLs = blobsDir+"/"+digest.Hex()+"/"+a.Name, nil
+	a.Artifact.Size, a.Artifact.SHA256 = size, digest
+	if a.Artifact.Component == "" {
+		a.Artifact.Component = a.Tool
 	}
 	return nil
 }
 
-func blobPath(digest verify.Digest, name string) string {
-	return blobsDir + "/" + digest.Hex() + "/" + name
-}
-
-// store copies the content below blobs and returns the artifact that is there.
-func (d Dir) store(a Addition) (native.Artifact, error) {
-	out := a.Artifact
-	fail := func(err error) (native.Artifact, error) {
-		return out, fmt.Errorf("%s: %w", a.Name, err)
+// store copies the content to where the artifact says, unless it is there.
+func (d Dir) store(a Addition) error {
+	at := a.Artifact
+	if d.verifyFile(at) == nil {
+		return nil
 	}
-	digest, size, err := sum(a.Content)
-	if err != nil {
-		return fail(err)
-	}
-	if size == 0 {
-		return fail(&InputError{"the file is empty"})
-	}
-	out.Path, out.URLs, out.Size, out.SHA256 = blobPath(digest, a.Name), nil, size, digest
-	if f, err := d.Root.Open(out.Path); err == nil {
-		err = verify.Check(out.Path, f, size, digest)
-		f.Close() // opened for reading
-		if err == nil {
-			return out, nil
-		}
-	}
-	for _, dir := range []string{blobsDir, path.Dir(out.Path)} {
+	for _, dir := range []string{blobsDir, path.Dir(at.Path)} {
 		if err := durable.Mkdir(d.Root, dir, 0o755); err != nil {
-			return fail(err)
+			return err
 		}
 	}
 	if _, err := a.Content.Seek(0, io.SeekStart); err != nil {
-		return fail(err)
+		return err
 	}
-	h := sha256.New()
-	if _, err := durable.Copy(d.Root, out.Path, io.TeeReader(a.Content, h), perm); err != nil {
-		return fail(err)
+	if _, err := durable.Copy(d.Root, at.Path, a.Content, perm); err != nil {
+		return err
 	}
-	if got := verify.SHA256([sha256.Size]byte(h.Sum(nil))); got != digest {
-		return fail(&verify.DigestError{Name: "the file changed while it was copied", Want: digest, Got: got})
+	if err := d.verifyFile(at); err != nil {
+		return fmt.Errorf("it changed while it was copied: %w", errors.Join(err, d.discard(at.Path)))
 	}
-	return out, nil
+	return nil
 }
 
 // discard removes a file that was refused, unless a manifest names it.
 func (d Dir) discard(name string) error {
 	for _, file := range []string{ManifestFile, DraftFile, UnsignedFile} {
 		data, err := d.read(file, manifests.MaxManifest)
-		if err != nil || bytes.Contains(data, []byte(path.Dir(name)+"/")) {
+		if err != nil {
 			return err
+		}
+		if data == nil {
+			continue
+		}
+		m, err := parse(file, data)
+		if err != nil {
+			return err
+		}
+		for _, r := range m.Releases {
+			if slices.ContainsFunc(r.Artifacts, func(a native.Artifact) bool { return a.Path == name }) {
+				return nil
+			}
 		}
 	}
 	if err := durable.Remove(d.Root, name); err != nil {
 		return err
 	}
-	return d.Root.Remove(path.Dir(name))
-}
-
-func sum(r io.ReadSeeker) (verify.Digest, int64, error) {
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return verify.Digest{}, 0, err
+	rest, err := fs.ReadDir(d.Root.FS(), path.Dir(name))
+	if err != nil || len(rest) > 0 { // the same content under another name
+		return err
 	}
-	h := sha256.New()
-	n, err := io.Copy(h, r)
-	return verify.SHA256([sha256.Size]byte(h.Sum(nil))), n, err
+	return d.Root.Remove(path.Dir(name))
 }
 
 // put enters a into m.

@@ -76,19 +76,23 @@ func TestAddRefuses(t *testing.T) {
 	}
 	refused := errors.New("no command in it")
 	for name, a := range map[string]publish.Addition{
-		"tool":            change(func(a *publish.Addition) { a.Tool = "../zig" }),
-		"version":         change(func(a *publish.Addition) { a.Version = "/1" }),
-		"label":           change(func(a *publish.Addition) { a.Labels = []string{"a b"} }),
-		"command leaves":  change(func(a *publish.Addition) { a.Commands = []string{"../zig"} }),
-		"command pattern": change(func(a *publish.Addition) { a.Commands = []string{"[z"} }),
-		"witness leaves":  change(func(a *publish.Addition) { a.Witness = &native.Witness{Path: "/V", Contains: "1"} }),
-		"component":       change(func(a *publish.Addition) { a.Artifact.Component = "A" }),
-		"format":          change(func(a *publish.Addition) { a.Artifact.Format = "rar" }),
-		"strip":           change(func(a *publish.Addition) { a.Artifact.Strip = -1 }),
-		"file name":       change(func(a *publish.Addition) { a.Name = "../zig.tar.gz" }),
-		"no file name":    change(func(a *publish.Addition) { a.Name = "" }),
-		"backslash":       change(func(a *publish.Addition) { a.Name = `a\b` }),
-		"empty file":      change(func(a *publish.Addition) { a.Content = strings.NewReader("") }),
+		"tool":                       change(func(a *publish.Addition) { a.Tool = "../zig" }),
+		"version":                    change(func(a *publish.Addition) { a.Version = "/1" }),
+		"label":                      change(func(a *publish.Addition) { a.Labels = []string{"a b"} }),
+		"command leaves":             change(func(a *publish.Addition) { a.Commands = []string{"../zig"} }),
+		"command pattern":            change(func(a *publish.Addition) { a.Commands = []string{"[z"} }),
+		"witness leaves":             change(func(a *publish.Addition) { a.Witness = &native.Witness{Path: "/V", Contains: "1"} }),
+		"component":                  change(func(a *publish.Addition) { a.Artifact.Component = "A" }),
+		"format":                     change(func(a *publish.Addition) { a.Artifact.Format = "rar" }),
+		"strip":                      change(func(a *publish.Addition) { a.Artifact.Strip = -1 }),
+		"file name":                  change(func(a *publish.Addition) { a.Name = "../zig.tar.gz" }),
+		"no file name":               change(func(a *publish.Addition) { a.Name = "" }),
+		"backslash":                  change(func(a *publish.Addition) { a.Name = `a\b` }),
+		"nothing but optional parts": change(func(a *publish.Addition) { a.Artifact.Optional = true }),
+		"contradicting component": change(func(a *publish.Addition) {
+			a.Version, a.Artifact.Platform.OS, a.Artifact.Optional = "1.0.0", "plan9", true
+		}),
+		"empty file": change(func(a *publish.Addition) { a.Content = strings.NewReader("") }),
 	} {
 		d.mustRefuse(name, nil, func() error {
 			var input *publish.InputError
@@ -104,11 +108,15 @@ func TestAddRefuses(t *testing.T) {
 		}))
 		return err
 	})
-	d.mustRefuse("contradicting component", verify.ErrUntrusted, func() error {
+	d.mustRefuse("inspection of what is there under another name", refused, func() error {
 		_, err := d.Add(change(func(a *publish.Addition) {
-			a.Version, a.Artifact.Platform.OS, a.Artifact.Optional, a.Content = "1.0.0", "plan9", true, strings.NewReader("one")
-			a.Name = "zig-1.0.0.tar.gz"
+			a.Content = strings.NewReader("one")
+			a.Inspect = func(*os.File, native.Release, native.Artifact) (int64, error) { return 0, refused }
 		}))
+		return err
+	})
+	d.mustRefuse("a file that changes while it is copied", verify.ErrUntrusted, func() error {
+		_, err := d.Add(change(func(a *publish.Addition) { a.Content = &fickle{} }))
 		return err
 	})
 	if added := d.add(change(func(a *publish.Addition) {
@@ -122,4 +130,16 @@ func TestAddRefuses(t *testing.T) {
 	})); added.Artifact.Unpacked != 42 || added.Release.Artifacts[0].Unpacked != 42 {
 		t.Errorf("honest twin: %+v", added)
 	}
+}
+
+// A fickle file is another one each time it is read.
+type fickle struct {
+	strings.Reader
+	times byte
+}
+
+func (f *fickle) Seek(offset int64, whence int) (int64, error) {
+	f.times++
+	f.Reset(string('0' + f.times))
+	return f.Reader.Seek(offset, whence)
 }

@@ -107,9 +107,6 @@ func (d Dir) read(file string, limit int64) ([]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err == nil && data == nil {
-		data = []byte{}
-	}
 	return data, err
 }
 
