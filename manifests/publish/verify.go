@@ -135,10 +135,16 @@ func (d Dir) verifyFiles(report *Report) error {
 }
 
 func (d Dir) verifyFile(a native.Artifact) error {
-	f, err := d.Root.Open(a.Path)
-	if errors.Is(err, fs.ErrNotExist) {
+	info, err := d.Root.Stat(a.Path)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return err
+	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s: %w: the file is missing", a.Path, verify.ErrUntrusted)
+	case err != nil || !info.Mode().IsRegular():
+		return fmt.Errorf("%s: %w: it is not a file of this directory", a.Path, verify.ErrUntrusted)
 	}
+	f, err := d.Root.Open(a.Path)
 	if err != nil {
 		return err
 	}

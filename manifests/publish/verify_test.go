@@ -52,6 +52,21 @@ func TestVerifyRefuses(t *testing.T) {
 			}
 		})
 	}
+	for name, make := range map[string]func() error{
+		"a link that leaves": func() error { return d.Root.Symlink("/etc/hostname", blob) },
+		"a directory":        func() error { return d.Root.Mkdir(blob, 0o755) },
+	} {
+		honest := d.read(blob)
+		if err := errors.Join(d.Root.Remove(blob), make()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.verify(d.key); !errors.Is(err, verify.ErrUntrusted) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := errors.Join(d.Root.Remove(blob), d.Root.WriteFile(blob, honest, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := d.verify(stranger); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("with a stranger's key: %v", err)
 	}
