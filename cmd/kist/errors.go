@@ -99,53 +99,38 @@ func (a *app) ended(err error) (failure, bool) {
 // misused: the command line is wrong, or says too little. 2.
 func (a *app) misused(err error) (failure, bool) {
 	f := failure{Code: 2, Kind: "usage"}
-	switch e := err.(type) {
-	case *unknownVerbError:
+	help := strings.Join(strings.Fields("kist "+a.path+" --help"), " ")
+	if e, ok := is[*unknownVerbError](err); ok {
 		f.Hint = e.Parent + " --help lists them"
 		if len(e.Near) > 0 {
 			f.Hint = fmt.Sprintf("did you mean %s %s?", e.Parent, strings.Join(e.Near, " or "))
 		}
-	case *usageError:
-		f.Hint = strings.Join(strings.Fields("kist "+a.path+" --help"), " ")
-	case *severalChannelsError:
+	} else if _, ok := is[*usageError](err); ok {
+		f.Hint = help
+	} else if e, ok := is[*severalChannelsError](err); ok {
 		f.Hint = fmt.Sprintf("say which: kist %s %s/%s", a.path, e.Channels[0], e.Tool)
-	case *severalVersionsError:
+	} else if e, ok := is[*severalVersionsError](err); ok {
 		f.Hint = fmt.Sprintf("say which: kist %s %s", a.path, e.Refs[0])
-	case *takenError:
+	} else if e, ok := is[*takenError](err); ok {
 		f.Hint = fmt.Sprintf("kist channel show %s shows it; to replace it, kist channel remove %s first", e.Name, e.Name)
-	case *builtinError:
+	} else if e, ok := is[*builtinError](err); ok {
 		f.Hint = "choose another name; kist channel show " + e.Name + " shows whom it trusts"
-	case *formatError:
+	} else if _, ok := is[*formatError](err); ok {
 		f.Hint = "the format that can be added is: native"
-	default:
-		return a.misusedPublish(err)
+	} else if _, ok := is[*publish.InputError](err); ok {
+		f.Hint = help
+	} else if _, ok := is[*publish.ExistsError](err); ok {
+		f.Hint = "add to it with kist publish add"
+	} else if _, ok := is[*publish.NoKeysError](err); ok {
+		f.Hint = "name them with --key FILE"
+	} else if _, ok := is[*silentWitnessError](err); ok {
+		f.Hint = "name a file of the archive, as it is once unpacked, and a text that it holds"
+	} else if errors.Is(err, verify.ErrPassphrase) {
+		f.Hint = "sign with gpg: kist publish sign DIR --unsigned-out FILE, then --attach FILE.asc"
+	} else {
+		return f, false
 	}
 	return f, true
-}
-
-func (a *app) misusedPublish(err error) (failure, bool) {
-	f := failure{Code: 2, Kind: "usage"}
-	if _, ok := is[*publish.InputError](err); ok {
-		f.Hint = "kist " + a.path + " --help"
-		return f, true
-	}
-	if _, ok := is[*publish.ExistsError](err); ok {
-		f.Hint = "add to it with kist publish add"
-		return f, true
-	}
-	if _, ok := is[*publish.NoKeysError](err); ok {
-		f.Hint = "name them with --key FILE"
-		return f, true
-	}
-	if _, ok := is[*silentWitnessError](err); ok {
-		f.Hint = "name a file of the archive, as it is once unpacked, and a text that it holds"
-		return f, true
-	}
-	if errors.Is(err, verify.ErrPassphrase) {
-		f.Hint = "sign with gpg: kist publish sign DIR --unsigned-out FILE, then --attach FILE.asc"
-		return f, true
-	}
-	return f, false
 }
 
 // refused: for the safety of what is not kist's. 9.

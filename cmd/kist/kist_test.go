@@ -1,0 +1,383 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/verify"
+)
+
+// testEnv is an Env with a home of its own and no network.
+func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
+	t.Helper()
+	home := t.TempDir()
+	var out, talk bytes.Buffer
+	getenv := func(name string) string {
+		if name == "HOME" {
+			return home
+		}
+		return ""
+	}
+	return Env{
+		Args: args, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &talk,
+		Environ: []string{"HOME=" + home, "PATH=/nowhere"},
+		Now:     func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) },
+		Dirs:    readDirs(getenv, "linux"), Host: readHost(getenv), Platform: hostPlatform(),
+		Transport: transport.Offline{},
+		GoProxy:   func(context.Context) string { return "" },
+	}, &out, &talk
+}
+
+func TestReadDirs(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		environ map[string]string
+		want    install.Dirs
+		warned  string
+		refused bool
+	}{
+		{"the defaults", map[string]string{"HOME": "/home/me"},
+			install.Dirs{Data: "/home/me/.local/share", State: "/home/me/.local/state", Cache: "/home/me/.cache",
+				Config: "/home/me/.config", Bin: "/home/me/.local/bin"}, "", false},
+		{"every variable", map[string]string{"HOME": "/home/me", "XDG_DATA_HOME": "/d", "XDG_STATE_HOME": "/s",
+			"XDG_CACHE_HOME": "/c", "XDG_CONFIG_HOME": "/f", "XDG_BIN_HOME": "/b"},
+			install.Dirs{Data: "/d", State: "/s", Cache: "/c", Config: "/f", Bin: "/b"}, "", false},
+		{"a relative one", map[string]string{"HOME": "/home/me", "XDG_DATA_HOME": "d", "XDG_STATE_HOME": "~/s"},
+			install.Dirs{Data: "/home/me/.local/share", State: "/home/me/.local/state", Cache: "/home/me/.cache",
+				Config: "/home/me/.config", Bin: "/home/me/.local/bin"}, "XDG_DATA_HOME", false},
+		{"no home", map[string]string{"XDG_DATA_HOME": "/d"}, install.Dirs{}, "", true},
+		{"a relative home", map[string]string{"HOME": "me"}, install.Dirs{}, "", true},
+	} {
+		for _, system := range []string{"linux", "darwin"} {
+			t.Run(test.name+" on "+system, func(t *testing.T) {
+				d := readDirs(func(name string) string { return test.environ[name] }, system)
+				if d.Dirs != test.want {
+					t.Errorf("got %+v, want %+v", d.Dirs, test.want)
+				}
+				if warned := strings.Join(d.Warnings, "\n"); strings.Contains(warned, test.warned) == (test.warned == "") && warned != test.warned {
+					t.Errorf("warned %q, want %q", warned, test.warned)
+				}
+				if refused := d.Err != nil; refused != test.refused {
+					t.Errorf("refused: %v", d.Err)
+				}
+			})
+		}
+	}
+}
+
+func TestParseTool(t *testing.T) {
+	for text, want := range map[string]toolRef{
+		"go":                       {"", "go", ""},
+		"go@1.25":                  {"", "go", "1.25"},
+		"acme/zig":                 {"acme", "zig", ""},
+		"acme/zig@0.14.0":          {"acme", "zig", "0.14.0"},
+		"rust@nightly-2026-11-01":  {"", "rust", "nightly-2026-11-01"},
+		"debian/gcc@4:14.2.0-1~b1": {"debian", "gcc", "4:14.2.0-1~b1"},
+	} {
+		got, err := parseTool(text)
+		if err != nil || got != want || got.String() != text {
+			t.Errorf("%q: got %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "@", "go@", "@1.0", "/go", "acme/", "a/b/c", "Go", "go@1@2", "../go", "go@../1", "a b", "con", "-go"} {
+		if got, err := parseTool(text); err == nil {
+			t.Errorf("%q was taken for %+v", text, got)
+		}
+	}
+}
+
+// TestExitCodes holds every class of error to its code, alone and wrapped.
+func TestExitCodes(t *testing.T) {
+	offline := fmt.Errorf("x: %w", manifests.ErrOffline)
+	for _, test := range []struct {
+		err  error
+		code int
+		kind string
+	}{
+		{errors.New("something else"), 1, "failed"},
+		{&internalError{"x", "stack"}, 1, "internal"},
+		{&driftError{[]string{"acme/zig@1"}}, 1, "drift"},
+		{&declinedError{}, 1, "declined"},
+		{usage("x"), 2, "usage"},
+		{&unknownVerbError{Parent: "kist"}, 2, "usage"},
+		{&severalChannelsError{"zig", []string{"a", "b"}}, 2, "usage"},
+		{&severalVersionsError{"zig", []string{"a/zig@1", "a/zig@2"}}, 2, "usage"},
+		{&takenError{"acme"}, 2, "usage"},
+		{&builtinError{"go"}, 2, "usage"},
+		{&formatError{"rust"}, 2, "usage"},
+		{&publish.InputError{Rule: "x"}, 2, "usage"},
+		{&publish.ExistsError{File: "x"}, 2, "usage"},
+		{&manifests.UnknownToolError{Tool: "x"}, 3, "unknown"},
+		{&manifests.UnknownVersionError{Tool: "x"}, 3, "unknown"},
+		{&manifests.UnknownComponentError{Tool: "x"}, 3, "unknown"},
+		{&manifests.UnsupportedPlatformError{Tool: "x"}, 3, "unsupported"},
+		{&channels.UnknownChannelError{Name: "x"}, 3, "unknown"},
+		{&plan.NotInstalledError{Name: "x"}, 3, "not-installed"},
+		{&plan.NoPreviousError{}, 3, "unknown"},
+		{&notInstalledError{Ref: toolRef{Name: "x"}}, 3, "not-installed"},
+		{&noCommandError{Command: "x"}, 3, "not-installed"},
+		{&missingFileError{"x"}, 3, "missing"},
+		{manifests.ErrNotFound, 3, "unknown"},
+		{&verify.SignatureError{Name: "x"}, 4, "untrusted"},
+		{&verify.DigestError{Name: "x"}, 4, "untrusted"},
+		{&verify.SizeError{Name: "x"}, 4, "untrusted"},
+		{&unpack.EntryError{Archive: "x"}, 4, "untrusted"},
+		{&install.WitnessError{Artifact: "x"}, 4, "untrusted"},
+		{&weakKeyError{verify.Finding{Remedy: "x"}}, 4, "untrusted"},
+		{&publish.KeyError{Findings: []verify.Finding{{Remedy: "x"}}}, 4, "untrusted"},
+		{&manifests.TooLargeError{Name: "x"}, 4, "untrusted"},
+		{&verify.ExpiredError{Channel: "x"}, 5, "stale"},
+		{&verify.DowngradeError{}, 5, "stale"},
+		{&verify.MarkError{Channel: "x"}, 5, "stale"},
+		{manifests.ErrUnreachable, 6, "unreachable"},
+		{offline, 6, "offline"},
+		{&install.BusyError{Path: "x"}, 7, "busy"},
+		{&download.SpaceError{Path: "x", Need: 2, Free: 1}, 8, "space"},
+		{&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, 8, "space"},
+		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, 8, "permission"},
+		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS}, 8, "permission"},
+		{&noHomeError{}, 9, "refused"},
+		{&install.SystemPrefixError{Role: "data", Path: "/usr"}, 9, "refused"},
+		{&install.UnsafeDirError{Role: "bin", Path: "/x"}, 9, "refused"},
+		{&plan.ForeignFileError{Path: "/x"}, 9, "refused"},
+		{&plan.ConflictError{Command: "x"}, 9, "refused"},
+		{&keptError{[]install.Drift{{Path: "/x"}}}, 10, "kept"},
+		{&launchError{125, errors.New("x")}, 125, "run"},
+		{&launchError{127, errors.New("x")}, 127, "run"},
+		{&interruptedError{verify.ErrUntrusted}, 130, "interrupted"},
+		{context.Canceled, 130, "interrupted"},
+	} {
+		for _, err := range []error{test.err, fmt.Errorf("acme: %w", test.err)} {
+			a := &app{}
+			f := a.explain(err)
+			if f.Code != test.code || f.Kind != test.kind {
+				t.Errorf("%T: exit code %d (%s), want %d (%s)", test.err, f.Code, f.Kind, test.code, test.kind)
+			}
+			if f.Message == "" {
+				t.Errorf("%T: no message", test.err)
+			}
+		}
+	}
+}
+
+// TestUnchanged: what is refused says that nothing was changed, and only then.
+func TestUnchanged(t *testing.T) {
+	for code, err := range map[int]error{2: usage("x"), 4: verify.ErrUntrusted, 10: &keptError{make([]install.Drift, 2)}} {
+		for _, changes := range []bool{true, false} {
+			a := &app{verb: verb{changes: changes}}
+			f := a.explain(err)
+			if f.Code != code || f.unchanged != (changes && code == 4) {
+				t.Errorf("%v, changes %v: %+v", err, changes, f)
+			}
+		}
+	}
+}
+
+func TestPanicsNeverReachUsers(t *testing.T) {
+	env, out, talk := testEnv(t, "install", "go")
+	env.GoProxy = func(context.Context) string { panic("no idea") }
+	if code := run(t.Context(), env); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	if out.Len() > 0 || !strings.Contains(talk.String(), "error: internal error: no idea") || strings.Contains(talk.String(), "goroutine") {
+		t.Errorf("stdout %q, stderr %q", out, talk)
+	}
+}
+
+// TestConfirm: only a person at a terminal is asked, and only before everything goes.
+func TestConfirm(t *testing.T) {
+	person := Terminal{Stdin: true, Stderr: true}
+	for _, test := range []struct {
+		name     string
+		terminal Terminal
+		answer   string
+		args     []string
+		code     int
+		asked    bool
+	}{
+		{"yes", person, "y\n", nil, 0, true},
+		{"YES", person, "YES\n", nil, 0, true},
+		{"no", person, "n\n", nil, 1, true},
+		{"just enter", person, "\n", nil, 1, true},
+		{"end of input", person, "", nil, 1, true},
+		{"--yes", person, "", []string{"--yes"}, 0, false},
+		{"a pipe", Terminal{Stderr: true}, "", nil, 0, false},
+		{"a log", Terminal{Stdin: true}, "", nil, 0, false},
+	} {
+		for _, verb := range [][]string{{"uninstall", "--all"}, {"self", "uninstall"}} {
+			t.Run(test.name+" to "+verb[0], func(t *testing.T) {
+				env, _, talk := testEnv(t, append(verb, test.args...)...)
+				env.Terminal, env.Stdin = test.terminal, strings.NewReader(test.answer)
+				if code := run(t.Context(), env); code != test.code {
+					t.Errorf("exit code %d, want %d: %s", code, test.code, talk)
+				}
+				if asked := strings.Contains(talk.String(), "[y/N]"); asked != test.asked {
+					t.Errorf("asked: %v: %s", asked, talk)
+				}
+			})
+		}
+	}
+}
+
+// TestHostileText: what came from elsewhere cannot steer a terminal.
+func TestHostileText(t *testing.T) {
+	var p page
+	p.line("key %s", "\x1b]0;owned\x07Ali\u202ece\r")
+	p.table([][]string{{"a\tb\x1b[2J"}})
+	if text := p.out.String(); strings.ContainsAny(text, "\x1b\x07\r\u202e") {
+		t.Errorf("%q", text)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	s := &session{}
+	var err error
+	if s.Installer, err = install.Open(t.Context(), install.Options{Dirs: testDirs(t)}); err != nil {
+		t.Fatal(err)
+	}
+	r := record.Head{ID: "go-go-1.25.0-0a1b2c3d", Commands: []record.Command{{Name: "go", Path: "bin/go"}, {Name: "gofmt", Path: "bin/gofmt"}},
+		Env: map[string]string{"GOROOT": "{prefix}", "GOFLAGS": ""}}
+	prefix := s.Prefix(r.ID)
+	e := s.environment("/usr/bin:"+prefix+"/bin:/bin", []record.Head{r})
+	got := e.apply([]string{"GOROOT=/old", "GOFLAGS=-x", "PATH=/usr/bin:/bin", "LANG=C"})
+	want := []string{"LANG=C", "GOROOT=" + prefix, "PATH=" + prefix + "/bin:/usr/bin:/bin"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	var p page
+	e.text(&p)
+	wantText := "unset GOFLAGS\nexport GOROOT='" + prefix + "'\nexport PATH='" + prefix + "/bin:/usr/bin:/bin'\n"
+	if p.out.String() != wantText {
+		t.Errorf("got %q, want %q", p.out.String(), wantText)
+	}
+}
+
+func testDirs(t *testing.T) install.Dirs {
+	t.Helper()
+	env, _, _ := testEnv(t)
+	return env.Dirs.Dirs
+}
+
+// TestProgressLines: without a terminal a step is a line when it begins, and
+// one every few seconds; never one for each chunk.
+func TestProgressLines(t *testing.T) {
+	var out bytes.Buffer
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	d := &display{out: &out, now: func() time.Time { return now }}
+	for done := int64(0); done <= 10_000_000; done += 100_000 {
+		d.show(install.Progress{Stage: install.Download, Name: "zig.tar.gz", Done: done, Total: 10_000_000})
+		now = now.Add(110 * time.Millisecond)
+	}
+	for done := range int64(100) {
+		d.show(install.Progress{Stage: install.Unpack, Name: "zig.tar.gz", Done: done, Total: -1})
+	}
+	d.end()
+	want := "downloading zig.tar.gz (10.0 MB)\n" +
+		"downloading zig.tar.gz: 4.6 MB of 10.0 MB\n" +
+		"downloading zig.tar.gz: 9.2 MB of 10.0 MB\n" +
+		"unpacking zig.tar.gz\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+// TestProgressBars: on a terminal the bar is drawn in place, and taken away.
+func TestProgressBars(t *testing.T) {
+	var out bytes.Buffer
+	d := &display{out: &out, now: time.Now, width: 100, bars: true}
+	d.show(install.Progress{Stage: install.Download, Name: "zig.tar.gz", Done: 5_000_000, Total: 10_000_000})
+	d.show(install.Progress{Stage: install.Download, Name: "zig.tar.gz", Done: 10_000_000, Total: 10_000_000})
+	d.end()
+	if text := out.String(); !strings.Contains(text, "downloading zig.tar.gz") || !strings.Contains(text, "\r") || strings.Contains(text, "\n") {
+		t.Errorf("%q", text)
+	}
+}
+
+func TestByteSize(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 47082308: "47.1 MB", 999_949: "999.9 kB",
+		999_950: "1.0 MB", 1 << 62: "4.6 EB"} {
+		if got := byteSize(n); got != want {
+			t.Errorf("%d: got %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestFormatOf(t *testing.T) {
+	for name, want := range map[string]string{"a.tar.gz": "tar.gz", "A.TGZ": "tar.gz", "a.tar.xz": "tar.xz", "a.tar.zst": "tar.zst",
+		"a.tbz2": "tar.bz2", "a.tar": "tar", "a.zip": "zip", "a.deb": "deb", "a": "", "a.gz": "", "a.rar": ""} {
+		if got := formatOf(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestScratch: the directory for the moment goes with all that is in it, and
+// nothing that a link in it leads to.
+func TestScratch(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(outside, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root, remove, err := scratchDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := root.Name()
+	err = errors.Join(root.MkdirAll("a/b", 0o700), root.WriteFile("a/b/c", nil, 0o600),
+		root.Symlink(filepath.Dir(outside), "a/out"), root.Symlink("nowhere", "dangling"))
+	if err = errors.Join(err, remove()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there: %v", name, err)
+	}
+	if _, err := os.Lstat(outside); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEveryVerbIsDocumented: an example that names the verb, its exit codes,
+// and a group for those of the first level.
+func TestEveryVerbIsDocumented(t *testing.T) {
+	a := &app{}
+	root := a.root()
+	for _, cmd := range root.Commands() {
+		if cmd.GroupID == "" {
+			t.Errorf("%s is in no group", cmd.CommandPath())
+		}
+		verbs := cmd.Commands()
+		if len(verbs) == 0 {
+			verbs = append(verbs, cmd)
+		}
+		for _, v := range verbs {
+			if !strings.Contains(v.Example, "kist ") || !strings.Contains(v.Example, " "+v.Name()) {
+				t.Errorf("%s: example %q", v.CommandPath(), v.Example)
+			}
+			if !strings.Contains(v.Annotations["exits"], "\n  2 ") {
+				t.Errorf("%s states no exit codes", v.CommandPath())
+			}
+			if strings.HasSuffix(v.Short, ".") || v.Short == "" {
+				t.Errorf("%s: short text %q", v.CommandPath(), v.Short)
+			}
+		}
+	}
+}

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/kist-tools/kist/"
+
+// layers is the direction of imports: a package may import only packages of the
+// layers above it in this list. edges then says which of them it does import. A
+// new package or a new edge is a change of design, and belongs here first.
+var layers = [][]string{
+	{"verify", "install/internal/rootfs", "manifests/internal/durable"},
+	{"manifests", "verify/keyrings", "verify/verifytest"},
+	{"manifests/native", "manifests/detached", "manifests/gosum", "manifests/transport", "manifests/channels",
+		"manifests/manifesttest", "install/record", "install/download"},
+	{"manifests/publish", "manifests/upstreams", "install/plan", "install/unpack", "install/internal/store"},
+	{"install"},
+	{"cmd/kist"},
+}
+
+var edges = map[string][]string{
+	"verify":                     {},
+	"install/internal/rootfs":    {},
+	"manifests/internal/durable": {},
+
+	"manifests":         {"verify"},
+	"verify/keyrings":   {"verify"},
+	"verify/verifytest": {"verify"},
+
+	"manifests/native":       {"manifests", "verify"},
+	"manifests/detached":     {"manifests", "verify"},
+	"manifests/gosum":        {"manifests", "verify"},
+	"manifests/transport":    {"manifests"},
+	"manifests/channels":     {"manifests", "manifests/internal/durable", "verify"},
+	"manifests/manifesttest": {"manifests", "verify", "verify/verifytest"},
+	"install/record":         {"manifests", "verify"},
+	"install/download":       {"install/internal/rootfs", "manifests", "verify"},
+
+	"manifests/publish":      {"manifests", "manifests/internal/durable", "manifests/native", "verify"},
+	"manifests/upstreams":    {"manifests", "manifests/detached", "manifests/gosum", "verify", "verify/keyrings"},
+	"install/plan":           {"install/record", "manifests", "verify"},
+	"install/unpack":         {"install/record", "manifests", "verify"},
+	"install/internal/store": {"install/internal/rootfs", "install/record", "verify"},
+
+	// install imports no source and no transport: both are handed in.
+	"install": {"install/download", "install/internal/rootfs", "install/internal/store", "install/plan",
+		"install/record", "install/unpack", "manifests", "verify"},
+	"cmd/kist": {"install", "install/download", "install/plan", "install/record", "install/unpack",
+		"manifests", "manifests/channels", "manifests/gosum", "manifests/native", "manifests/publish",
+		"manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
+}
+
+// outsiders are the packages from elsewhere, by prefix, and the packages or
+// files that may import them; each is chosen for one thing.
+var outsiders = map[string][]string{
+	"github.com/ProtonMail/go-crypto":   {"verify", "verify/verifytest"},
+	"golang.org/x/mod":                  {"verify", "verify/verifytest"},
+	"github.com/adrg/xdg":               {"cmd/kist/dirs.go"},
+	"github.com/schollz/progressbar/v3": {"cmd/kist/progress.go"},
+	"github.com/spf13":                  {"cmd/kist"},
+	"golang.org/x/term":                 {"cmd/kist"},
+	"golang.org/x/sys":                  {"install", "install/internal/rootfs"},
+	"github.com/pelletier/go-toml/v2":   {"manifests/native", "manifests/channels"},
+	"github.com/klauspost/compress":     {"install/unpack", "verify"},
+	"github.com/therootcompany/xz":      {"install/unpack"},
+	"net/http":                          {"manifests/transport", "cmd/kist/env.go", "verify/verifytest"},
+	"os/exec":                           {"cmd/kist"},
+	"unsafe":                            {},
+}
+
+// ownsRoot are the files that touch the file system by path, and why; every
+// other goes through an *os.Root that it was given.
+var ownsRoot = map[string]string{
+	"install/roots.go":           "judges the directories and opens them: the handle is the only way in",
+	"install/roots_linux.go":     "reads which mounts there are",
+	"install/roots_unix.go":      "judges the directories",
+	"install/roots_windows.go":   "judges the directories",
+	"install/self.go":            "opens the parents of directories that kist made, to remove them by name",
+	"manifests/transport/dir.go": "serves file URLs",
+	"cmd/kist/files.go":          "opens files that are named on the command line",
+	"cmd/kist/env.go":            "looks which C library the machine has",
+	"cmd/kist/self.go":           "opens the bin directory, to remove kist by name",
+}
+
+// removesAll are the files that may call a method named RemoveAll, and why.
+var removesAll = map[string]string{
+	"install/internal/store/stage.go": "sweeps stages, which hold nothing but what kist is writing",
+	"cmd/kist/uninstall.go":           "calls install's own, which goes by receipts",
+	"cmd/kist/self.go":                "calls install's own, which goes by receipts",
+}
+
+// byPath are the functions of package os that take a path.
+var byPath = []string{
+	"Chdir", "Chmod", "Chown", "Chtimes", "CopyFS", "Create", "CreateTemp", "DirFS", "Lchown", "Link", "Mkdir",
+	"MkdirAll", "MkdirTemp", "Open", "OpenFile", "OpenRoot", "ReadDir", "ReadFile", "Readlink", "Remove",
+	"RemoveAll", "Rename", "Symlink", "Truncate", "WriteFile",
+}
+
+// effectless are the packages that have no effects, and what they may not import.
+var effectless = map[string][]string{
+	"install/plan":   {"os", "os/exec", "net", "net/http", "syscall"},
+	"install/record": {"os", "os/exec", "net", "net/http", "syscall"},
+}
+
+func TestLayersAreOrdered(t *testing.T) {
+	rank := map[string]int{}
+	for i, layer := range layers {
+		for _, pkg := range layer {
+			rank[pkg] = i
+			if _, ok := edges[pkg]; !ok {
+				t.Errorf("%s is in a layer and has no line of edges", pkg)
+			}
+		}
+	}
+	for pkg, imports := range edges {
+		for _, imported := range imports {
+			if rank[imported] >= rank[pkg] {
+				t.Errorf("%s imports %s, which is not in a lower layer", pkg, imported)
+			}
+		}
+	}
+}
+
+func TestLayers(t *testing.T) {
+	seen := map[string]bool{}
+	for _, file := range sources(t) {
+		pkg := path.Dir(file.name)
+		if _, ok := edges[pkg]; !ok {
+			t.Errorf("%s: package %s is not in the table", file.name, pkg)
+		}
+		for _, spec := range file.syntax.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if inside, ok := strings.CutPrefix(imported, module); ok {
+				seen[pkg+" "+inside] = true
+				if !slices.Contains(edges[pkg], inside) {
+					t.Errorf("%s imports %s: a new edge", file.name, inside)
+				}
+				continue
+			}
+			if slices.Contains(effectless[pkg], imported) {
+				t.Errorf("%s imports %s: the package is to have no effects", file.name, imported)
+			}
+			if allowed, known := outsider(imported); known && !slices.Contains(allowed, pkg) && !slices.Contains(allowed, file.name) {
+				t.Errorf("%s imports %s, which only %v may", file.name, imported, allowed)
+			} else if !known && strings.Contains(imported, ".") {
+				t.Errorf("%s imports %s, a dependency that is not in the table", file.name, imported)
+			}
+		}
+	}
+	for pkg, imports := range edges {
+		for _, imported := range imports {
+			if !seen[pkg+" "+imported] {
+				t.Errorf("%s no longer imports %s: take it off the table", pkg, imported)
+			}
+		}
+	}
+}
+
+func outsider(imported string) (allowed []string, known bool) {
+	for prefix, allowed := range outsiders {
+		if imported == prefix || strings.HasPrefix(imported, prefix+"/") {
+			return allowed, true
+		}
+	}
+	return nil, false
+}
+
+func TestBannedCalls(t *testing.T) {
+	for _, file := range sources(t) {
+		ast.Inspect(file.syntax, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			of, _ := sel.X.(*ast.Ident)
+			at := file.fset.Position(sel.Pos())
+			switch name := sel.Sel.Name; {
+			case name == "RemoveAll" && removesAll[file.name] == "":
+				t.Errorf("%v: RemoveAll: kist removes by receipt, never a tree", at)
+			case of == nil:
+			case of.Name == "os" && slices.Contains(byPath, name) && ownsRoot[file.name] == "":
+				t.Errorf("%v: os.%s: files are reached through an *os.Root", at, name)
+			case of.Name == "time" && slices.Contains([]string{"Now", "Since", "Until"}, name) && path.Dir(file.name) != "cmd/kist":
+				t.Errorf("%v: time.%s: the time is handed in", at, name)
+			case of.Name == "os" && slices.Contains([]string{"Getenv", "LookupEnv", "Environ", "Exit"}, name) && path.Dir(file.name) != "cmd/kist":
+				t.Errorf("%v: os.%s: the environment is cmd/kist's", at, name)
+			}
+			return true
+		})
+	}
+}
+
+// TestNoState allows variables of a package where they are tables: nothing may
+// assign to one, to an element or a field of it, or take its address.
+func TestNoState(t *testing.T) {
+	variables := map[string]bool{} // by "package name"
+	for _, file := range sources(t) {
+		for _, decl := range file.syntax.Decls {
+			if gen, ok := decl.(*ast.GenDecl); ok && gen.Tok == token.VAR {
+				for _, spec := range gen.Specs {
+					for _, name := range spec.(*ast.ValueSpec).Names {
+						variables[path.Dir(file.name)+" "+name.Name] = true
+					}
+				}
+			}
+		}
+	}
+	for _, file := range sources(t) {
+		check := func(target ast.Expr) {
+			name := base(target)
+			// An identifier that the parser resolved to a declaration inside
+			// a function is another variable of that name.
+			if name == nil || !variables[path.Dir(file.name)+" "+name.Name] || local(file.syntax, name) {
+				return
+			}
+			t.Errorf("%v: variable %s of the package is changed", file.fset.Position(target.Pos()), name.Name)
+		}
+		ast.Inspect(file.syntax, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.AssignStmt:
+				if n.Tok != token.DEFINE {
+					for _, target := range n.Lhs {
+						check(target)
+					}
+				}
+			case *ast.IncDecStmt:
+				check(n.X)
+			case *ast.UnaryExpr:
+				if n.Op == token.AND {
+					check(n.X)
+				}
+			case *ast.CallExpr:
+				if f, ok := n.Fun.(*ast.Ident); ok && (f.Name == "delete" || f.Name == "clear") {
+					check(n.Args[0])
+				}
+			}
+			return true
+		})
+	}
+}
+
+// base is the variable of which an expression names an element or a field.
+func base(e ast.Expr) *ast.Ident {
+	for {
+		switch x := e.(type) {
+		case *ast.Ident:
+			return x
+		case *ast.IndexExpr:
+			e = x.X
+		case *ast.SelectorExpr:
+			e = x.X
+		case *ast.ParenExpr:
+			e = x.X
+		default:
+			return nil
+		}
+	}
+}
+
+// local reports whether name is declared in the function around it.
+func local(file *ast.File, name *ast.Ident) bool {
+	if name.Obj == nil {
+		return false // declared in another file of the package
+	}
+	_, global := file.Scope.Objects[name.Name]
+	return !global || file.Scope.Objects[name.Name] != name.Obj
+}
+
+// source is one file of the module that is not a test.
+type source struct {
+	name   string // slash-separated, below the module
+	fset   *token.FileSet
+	syntax *ast.File
+}
+
+func sources(t *testing.T) (files []source) {
+	t.Helper()
+	root, err := os.OpenRoot("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "docs"):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		text, err := root.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		fset := token.NewFileSet()
+		syntax, err := parser.ParseFile(fset, name, text, parser.ParseComments)
+		files = append(files, source{name, fset, syntax})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 50 {
+		t.Fatalf("only %d files were found", len(files))
+	}
+	return files
+}
