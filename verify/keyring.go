@@ -9,8 +9,8 @@ import (
 
 // Ceilings for what a keyring is read from.
 const (
-	maxKeyring      = 4 << 20 // bytes, of all files together
-	maxPackets      = 1 << 16
+	maxKeyring      = 16 << 20 // bytes, of all files together
+	maxPackets      = 1 << 17
 	maxCertificates = 1024
 )
 

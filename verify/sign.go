@@ -24,7 +24,7 @@ type SecretKey struct {
 }
 
 // ReadSecretKey reads one transferable secret key, armored or binary, at most
-// 4 MiB. Its secrets must not be protected by a passphrase (ErrPassphrase).
+// 16 MiB. Its secrets must not be protected by a passphrase (ErrPassphrase).
 func ReadSecretKey(data []byte) (*SecretKey, error) {
 	if len(data) > maxKeyring {
 		return nil, fmt.Errorf("secret key: over the limit of %d bytes", maxKeyring)
