@@ -114,16 +114,13 @@ type zipFile struct {
 }
 
 type zipHeader struct {
-	made, flags, method      uint16
-	crc, packed, size        uint32
-	name                     string
-	extra                    []byte
-	disk                     uint16
-	external, offset         uint32
-	content                  []byte
-	descPacked, descSize     uint64
-	descCRC                  uint32
-	signature, commentLength int
+	made, flags, method uint16
+	crc, packed, size   uint32
+	name                string
+	extra               []byte
+	disk                uint16
+	external, offset    uint32
+	content             []byte
 }
 
 // A zipball is a whole zip.
@@ -135,7 +132,7 @@ type zipball struct {
 	zip64End                  func(e *zip64End)
 	wantZip64                 bool
 	order                     []int // of the central directory
-	noCentral, duplicateInDir int   // 1-based: a file left out of it, a file twice in it
+	noCentral, duplicateInDir int   // counted from 1: a file left out of it, a file twice in it
 }
 
 type zipEnd struct {
@@ -145,14 +142,12 @@ type zipEnd struct {
 }
 
 type zip64End struct {
-	length         uint64
-	disk, first    uint32
-	here, all      uint64
-	size, off      uint64
-	locator        uint64
-	locatorDisks   uint32
-	dropSignature  bool
-	saturateNormal bool
+	length       uint64
+	disk, first  uint32
+	here, all    uint64
+	size, off    uint64
+	locator      uint64
+	locatorDisks uint32
 }
 
 func zipOf(files ...zipFile) []byte { return zipball{files: files}.bytes() }
@@ -236,7 +231,7 @@ func (z zipball) bytes() []byte {
 	e := zipEnd{here: n, all: n, size: uint32(len(b) - off), off: uint32(off), comment: uint16(len(z.comment))}
 	if z.wantZip64 {
 		e64 := zip64End{length: 44, here: uint64(n), all: uint64(n), size: uint64(len(b) - off), off: uint64(off),
-			locator: uint64(len(b)), locatorDisks: 1, saturateNormal: true}
+			locator: uint64(len(b)), locatorDisks: 1}
 		if z.zip64End != nil {
 			z.zip64End(&e64)
 		}
@@ -253,9 +248,7 @@ func (z zipball) bytes() []byte {
 		b = le.AppendUint32(b, 0)
 		b = le.AppendUint64(b, e64.locator)
 		b = le.AppendUint32(b, e64.locatorDisks)
-		if e64.saturateNormal {
-			e.here, e.all, e.size, e.off = 0xffff, 0xffff, 0xffffffff, 0xffffffff
-		}
+		e.here, e.all, e.size, e.off = 0xffff, 0xffff, 0xffffffff, 0xffffffff
 	}
 	if z.end != nil {
 		z.end(&e)

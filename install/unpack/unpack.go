@@ -143,7 +143,6 @@ func New(root *os.Root, limits Limits) *Prefix {
 		limits: limits,
 		tree:   make(map[string]*node),
 		dirs:   handles{root: root, open: make(map[string]*os.Root)},
-		buf:    make([]byte, 256<<10),
 	}
 }
 

@@ -139,6 +139,9 @@ func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) e
 			return err
 		}
 	}
+	if f.buf == nil {
+		f.buf = make([]byte, 256<<10)
+	}
 	hash := sha256.New()
 	for left := e.size; left > 0; {
 		if err := f.ctx.Err(); err != nil {

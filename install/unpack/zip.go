@@ -97,9 +97,10 @@ func (e *zipEntry) local(src *source, end int64) (int64, error) {
 	}
 	size, err := w.take(size32, nil)
 	packed, err := w.take(packed32, err)
-	same := crc == e.crc && size == e.size && packed == e.packed
-	later := flags&flagDescriptor != 0 && crc == 0 && size == 0 && packed == 0
-	if err != nil || !same && !later {
+	// What a data descriptor states later may be zero here.
+	later := flags&flagDescriptor != 0
+	agrees := func(local, central int64) bool { return local == central || later && local == 0 }
+	if err != nil || !agrees(int64(crc), int64(e.crc)) || !agrees(size, e.size) || !agrees(packed, e.packed) {
 		return bad("another size or checksum")
 	}
 	if flags&flagDescriptor == 0 {

@@ -155,6 +155,8 @@ func TestHostileZipDescriptors(t *testing.T) {
 		{name: "wide size wrong", bad: zip(24, true, wrong(23)), rule: unpack.RuleZip, twin: zip(24, true, nil), want: "a b"},
 		{name: "wide without zip64", bad: zip(24, false, nil), rule: unpack.RuleZip, twin: zip(20, true, nil), want: "a b"},
 		{name: "narrow with zip64", bad: zip(16, true, nil), rule: unpack.RuleZip, twin: zip(24, true, nil), want: "a b"},
+		{name: "local size wrong", bad: zipOf(zipFile{name: "a", data: "x", descriptor: 16, local: func(h *zipHeader) { h.size = 2 }}), rule: unpack.RuleZip,
+			twin: zipOf(zipFile{name: "a", data: "x", descriptor: 16, local: func(h *zipHeader) { h.size = 1 }}), want: "a"},
 		{name: "missing", bad: zipOf(zipFile{name: "a", data: "x", local: func(h *zipHeader) { h.flags |= 8 }, central: func(h *zipHeader) { h.flags |= 8 }}), rule: unpack.RuleZip, twin: zip(12, false, nil), want: "a b"},
 		{name: "gap after it", bad: zipOf(zipFile{name: "a", data: "x", descriptor: 16}, zipFile{name: "b", gap: "gap"}), rule: unpack.RuleZip, twin: zip(16, false, nil), want: "a b"},
 	})
@@ -172,7 +174,7 @@ func TestHostileZip64(t *testing.T) {
 	runAttacks(t, "zip", []attack{
 		{name: "length wrong", bad: end(func(e *zip64End) { e.length = 45 }), rule: unpack.RuleZip, twin: honest, want: "a b"},
 		{name: "locator wrong", bad: end(func(e *zip64End) { e.locator-- }), rule: unpack.RuleZip, twin: honest, want: "a b"},
-		{name: "several disks", bad: end(func(e *zip64End) { e.locatorDisks = 2 }), rule: unpack.RuleZip, twin: end(func(e *zip64End) { e.locatorDisks = 0 }), want: "a b"},
+		{name: "several disks", bad: end(func(e *zip64End) { e.locatorDisks = 2 }), rule: unpack.RuleZip, twin: honest, want: "a b"},
 		{name: "another disk", bad: end(func(e *zip64End) { e.first = 1 }), rule: unpack.RuleZip, twin: honest, want: "a b"},
 		{name: "counts disagree", bad: end(func(e *zip64End) { e.here = 1 }), rule: unpack.RuleZip, twin: honest, want: "a b"},
 		{name: "count of 2^63", bad: end(func(e *zip64End) { e.here, e.all = 1<<63, 1<<63 }), rule: unpack.RuleZip, twin: honest, want: "a b"},

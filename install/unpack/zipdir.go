@@ -148,7 +148,7 @@ func findDirectory64(src *source, end int64) (x extent, ok bool, err error) {
 	}
 	disk, at, disks := locator.u32(), locator.u64(), locator.u32()
 	f := fields(b[:])
-	if f.u32() != sigEnd64 || disk != 0 || at != uint64(start) || disks > 1 || f.u64() != lenEnd64-12 {
+	if f.u32() != sigEnd64 || disk != 0 || at != uint64(start) || disks != 1 || f.u64() != lenEnd64-12 {
 		return x, false, refuse(RuleZip, "", "the zip64 end record is not where it must be")
 	}
 	f = f[4:] // versions
