@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// docs/cli.md has a section for every verb, and for no other; it names the
+// verb's other names, its flags and its exit codes.
+func TestDocsAgreeWithHelp(t *testing.T) {
+	page, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := map[string]string{}
+	for _, part := range strings.Split("\n"+string(page), "\n## ")[1:] {
+		title, text, _ := strings.Cut(part, "\n")
+		sections[title] = text
+	}
+	root := (&app{}).root()
+	seen := []string{"Words", "Flags of every verb", "Exit codes", "JSON", "Environment"}
+	named(t, sections, "Flags of every verb", root.PersistentFlags())
+	for _, cmd := range leaves(root) {
+		verb := strings.TrimPrefix(cmd.CommandPath(), "kist ")
+		seen = append(seen, verb)
+		text, ok := sections[verb]
+		if !ok {
+			t.Errorf("docs/cli.md has no section on %s", verb)
+			continue
+		}
+		if !strings.Contains(text, "`kist "+verb) {
+			t.Errorf("%s: no line with its use", verb)
+		}
+		named(t, sections, verb, cmd.NonInheritedFlags())
+		for _, alias := range cmd.Aliases {
+			if !strings.Contains(text, "`"+alias+"`") {
+				t.Errorf("%s: its other name %s is not there", verb, alias)
+			}
+		}
+		if got, want := statedCodes(text), helpCodes(cmd); got != want {
+			t.Errorf("%s: the exit codes are %s, the page has %s", verb, want, got)
+		}
+	}
+	for title := range sections {
+		if !slices.Contains(seen, title) {
+			t.Errorf("docs/cli.md has a section on %q, which is no verb", title)
+		}
+	}
+}
+
+// leaves are the verbs that do something.
+func leaves(cmd *cobra.Command) (list []*cobra.Command) {
+	for _, c := range cmd.Commands() {
+		if c.HasSubCommands() {
+			list = append(list, leaves(c)...)
+		} else if c.IsAvailableCommand() {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+func named(t *testing.T, sections map[string]string, title string, flags *pflag.FlagSet) {
+	t.Helper()
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Name == "help" || f.Hidden {
+			return
+		}
+		want := fmt.Sprintf("`--%s", f.Name)
+		if f.Shorthand != "" {
+			want = fmt.Sprintf("`-%s`, %s", f.Shorthand, want)
+		}
+		if !regexp.MustCompile(regexp.QuoteMeta(want) + "[` ]").MatchString(sections[title]) {
+			t.Errorf("%s: %s is not there", title, want)
+		}
+	})
+}
+
+var number = regexp.MustCompile(`\b\d+\b`)
+
+// statedCodes are the numbers of a section's sentence on exit codes.
+func statedCodes(text string) string {
+	_, rest, _ := strings.Cut(text, "\nExit codes: ")
+	sentence, _, _ := strings.Cut(rest, ".")
+	return strings.Join(number.FindAllString(sentence, -1), " ")
+}
+
+// helpCodes are the numbers of the table in a verb's help.
+func helpCodes(cmd *cobra.Command) string {
+	_, rest, _ := strings.Cut(cmd.Long+"\n"+cmd.UsageString(), "\nExit codes\n")
+	table, _, _ := strings.Cut(rest, "\n\n")
+	return strings.Join(firstNumbers(table), " ")
+}
+
+// firstNumbers are the numbers that lines of text begin with.
+func firstNumbers(text string) (numbers []string) {
+	for line := range strings.Lines(text) {
+		if fields := strings.Fields(line); len(fields) > 0 && number.FindString(fields[0]) == fields[0] {
+			numbers = append(numbers, fields[0])
+		}
+	}
+	return numbers
+}
