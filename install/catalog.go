@@ -35,15 +35,18 @@ func (i *Installer) Catalog(ctx context.Context, t manifests.Transport, ch Chann
 
 // Renew is Catalog for a channel that is being added or whose mark is lost or
 // damaged: what is proved and fresh by itself becomes the mark. A mark that can
-// still be read counts as ever; was is that mark.
+// still be read counts as ever; was is that mark, of the line that was proved.
 func (i *Installer) Renew(ctx context.Context, t manifests.Transport, ch Channel) (cat manifests.Catalog, was verify.Mark, err error) {
-	was, err = i.Mark(ch)
+	have, err := i.Mark(ch)
 	var lost *verify.MarkError
 	if err != nil && !errors.As(err, &lost) {
-		return nil, was, err
+		return nil, have, err
 	}
-	cat, err = i.prove(ctx, t, ch, manifests.Request{}, was)
-	return cat, was, err
+	cat, err = i.prove(ctx, t, ch, manifests.Request{}, have)
+	if err != nil {
+		return nil, have, err
+	}
+	return cat, have.On(cat.Mark().Line), nil
 }
 
 // Resolve is Catalog, then the release that answers q, validated. Components
@@ -78,12 +81,12 @@ func (i *Installer) Resolve(ctx context.Context, t manifests.Transport, ch Chann
 	return r, r.Validate()
 }
 
-func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request, last verify.Mark) (manifests.Catalog, error) {
+func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request, have verify.Mark) (manifests.Catalog, error) {
 	now := i.o.Now
-	if now.Before(last.Issued) {
-		now = last.Issued
+	if now.Before(have.Issued) {
+		now = have.Issued
 	}
-	cat, err := ch.Source.Fetch(ctx, t, manifests.Query{Request: q, Now: now, Last: last})
+	cat, err := ch.Source.Fetch(ctx, t, manifests.Query{Request: q, Now: now, Last: have})
 	if err != nil {
 		return nil, err
 	}
@@ -92,10 +95,11 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 		return cat, nil // nothing to count by: another origin, or an upstream that has none
 	}
 	m.Channel = ch.Name
+	last := have.On(m.Line)
 	if err := m.Supersedes(last, now); err != nil {
 		return nil, err
 	}
-	if i.o.DryRun || m.Serial == last.Serial && m.Digest == last.Digest && m.Issued.Equal(last.Issued) {
+	if i.o.DryRun || m.Fixed || m.Serial == last.Serial && m.Digest == last.Digest && m.Issued.Equal(last.Issued) {
 		return cat, nil
 	}
 	return cat, i.putMark(ctx, m)
@@ -109,18 +113,19 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark) error {
 		return err
 	}
 	defer lock.Unlock()
-	if have, err := i.store().Mark(m.Channel); err == nil && len(have.Head) == 0 {
-		if err := m.Supersedes(have, i.o.Now); err != nil {
+	have, err := i.store().Mark(m.Channel) // lost or damaged: m takes its place
+	if err == nil && len(have.Head) == 0 {
+		if err := m.Supersedes(have.On(m.Line), i.o.Now); err != nil {
 			return err
 		}
 	} else if err == nil && have.Serial > m.Serial {
 		return nil // a larger tree of the same log, proved meanwhile
 	}
-	return i.store().PutMark(m)
+	return i.store().PutMark(have.With(m))
 }
 
-// Mark reads the mark of ch: zero on first use, a *verify.MarkError where it
-// is lost or damaged.
+// Mark reads the mark of ch, all of its lines: zero on first use, a
+// *verify.MarkError where it is lost or damaged.
 func (i *Installer) Mark(ch Channel) (verify.Mark, error) {
 	m, err := i.store().Mark(ch.Name)
 	switch {
@@ -144,7 +149,7 @@ func (i *Installer) Mark(ch Channel) (verify.Mark, error) {
 }
 
 // marked reports whether r was installed from something that left a mark.
-func marked(r record.Head) bool { return r.Evidence.Mark != nil }
+func marked(r record.Head) bool { return r.Evidence.Mark != nil && !r.Evidence.Mark.Fixed }
 
 // DropMark forgets the mark of a channel that the user removed.
 func (i *Installer) DropMark(ctx context.Context, channel string) error {

@@ -92,10 +92,10 @@ type DowngradeError struct{ Have, Got Mark }
 func (e *DowngradeError) Error() string {
 	if e.Got.Serial == e.Have.Serial && e.Got.Issued.Equal(e.Have.Issued) {
 		return fmt.Sprintf("channel %s: a different manifest under %s, which was already seen with other contents",
-			e.Got.Channel, e.Got.number())
+			e.Got.name(), e.Got.number())
 	}
 	return fmt.Sprintf("channel %s: %s is older than %s, which was already seen",
-		e.Got.Channel, e.Got.number(), e.Have.number())
+		e.Got.name(), e.Got.number(), e.Have.number())
 }
 
 func (e *DowngradeError) Is(target error) bool { return target == ErrStale }

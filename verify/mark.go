@@ -17,7 +17,10 @@ const (
 // the tree size of a checksum database) or, where Serial is 0, by Issued (Rust,
 // Debian). The zero Mark belongs to a source that publishes nothing to count by.
 type Mark struct {
-	Channel string    `json:"channel"`
+	Channel string `json:"channel"`
+	// Line is the one that the mark counts, of a channel whose releases move
+	// on several lines by themselves (Rust's stable, beta and nightly).
+	Line    string    `json:"line,omitempty"`
 	Serial  uint64    `json:"serial,omitempty"`
 	Issued  time.Time `json:"issued,omitzero"`
 	Expires time.Time `json:"expires,omitzero"` // zero: upstream gives none
@@ -25,10 +28,50 @@ type Mark struct {
 	// Head is the signed tree head of a checksum database, from which the
 	// next, larger tree is proved to descend. Empty for other sources.
 	Head []byte `json:"head,omitempty"`
+	// Fixed says that the manifest is of something that never moves, such as
+	// one exact version: nothing is newer or older than it, and the clock alone
+	// judges it. Such a mark is never stored.
+	Fixed bool `json:"fixed,omitempty"`
+	// Lines holds, in the stored mark of a channel with several lines, the mark
+	// of each by name; Issued is then the newest of theirs, and the rest empty.
+	Lines map[string]Mark `json:"lines,omitempty"`
+}
+
+// On is the mark of one line of m: m itself for the empty name, zero for a line
+// that was never seen.
+func (m Mark) On(line string) Mark {
+	if line == "" {
+		return m
+	}
+	return m.Lines[line]
+}
+
+// With is m once newer, a mark of one of its lines, has been proved.
+func (m Mark) With(newer Mark) Mark {
+	if newer.Line == "" {
+		return newer
+	}
+	all := Mark{Channel: newer.Channel, Issued: newer.Issued, Lines: map[string]Mark{}}
+	for name, line := range m.Lines {
+		all.Lines[name] = line
+	}
+	all.Lines[newer.Line] = newer
+	if m.Issued.After(all.Issued) {
+		all.Issued = m.Issued
+	}
+	return all
 }
 
 // IsZero reports whether m counts nothing.
 func (m Mark) IsZero() bool { return m.Serial == 0 && m.Issued.IsZero() }
+
+// name is how errors call what m counts.
+func (m Mark) name() string {
+	if m.Line == "" {
+		return m.Channel
+	}
+	return m.Channel + " (" + m.Line + ")"
+}
 
 func (m Mark) number() string {
 	if m.Serial > 0 {
@@ -65,7 +108,8 @@ func (m Mark) Fresh(now time.Time) error {
 // clock counts as never earlier than last.Issued, so that setting it back does
 // not bring an expired manifest to life. A zero last accepts any fresh m. It
 // returns an *ExpiredError as Fresh does, or a *DowngradeError if m counts lower
-// than last, or the same with another Digest.
+// than last, or the same with another Digest. A Fixed m is only held against
+// the clock.
 func (m Mark) Supersedes(last Mark, now time.Time) error {
 	if now.Before(last.Issued) {
 		now = last.Issued
@@ -73,7 +117,7 @@ func (m Mark) Supersedes(last Mark, now time.Time) error {
 	if err := m.Fresh(now); err != nil {
 		return err
 	}
-	if last.IsZero() {
+	if m.Fixed || last.IsZero() {
 		return nil
 	}
 	older := m.Serial < last.Serial

@@ -73,6 +73,47 @@ func TestMarkByDate(t *testing.T) {
 	}
 }
 
+// A channel with several lines counts each by itself, and the clock by all.
+func TestMarkOfLines(t *testing.T) {
+	at := func(line string, days int, text string) Mark {
+		return Mark{Channel: "rust", Line: line, Issued: markNow.AddDate(0, 0, days), Digest: DigestOf([]byte(text))}
+	}
+	stored := Mark{}.With(at("nightly", -1, "n1")).With(at("stable", -30, "s1"))
+	if stored.Channel != "rust" || !stored.Issued.Equal(markNow.AddDate(0, 0, -1)) || len(stored.Lines) != 2 || stored.IsZero() {
+		t.Errorf("stored %+v", stored)
+	}
+	fixed := at("", -900, "1.38.0")
+	fixed.Fixed = true
+	tomorrow := fixed
+	tomorrow.Issued = markNow.AddDate(0, 0, 1)
+	for _, test := range []struct {
+		name string
+		next Mark
+		want bool
+	}{
+		{"the same stable", at("stable", -30, "s1"), true}, {"a newer stable, older than nightly", at("stable", -20, "s2"), true},
+		{"an older stable", at("stable", -31, "s0"), false}, {"another stable of the date", at("stable", -30, "s!"), false},
+		{"a line never seen", at("beta", -90, "b"), true}, {"an older nightly", at("nightly", -2, "n0"), false},
+		{"an exact version, however old", fixed, true}, {"one from the future", tomorrow, false},
+	} {
+		err := test.next.Supersedes(stored.On(test.next.Line), markNow)
+		if (err == nil) != test.want || err != nil && !errors.Is(err, ErrStale) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	if next := stored.With(at("stable", -20, "s2")); !next.On("stable").Issued.Equal(markNow.AddDate(0, 0, -20)) ||
+		!next.Issued.Equal(stored.Issued) || !stored.On("stable").Issued.Equal(markNow.AddDate(0, 0, -30)) {
+		t.Errorf("with a newer stable: %+v, before: %+v", next, stored)
+	}
+	whole := markAt(6, -time.Hour, time.Hour, "six")
+	if got := markAt(5, -time.Hour, time.Hour, "five").With(whole); got.Serial != 6 || got.On("").Serial != 6 {
+		t.Errorf("a channel of one line: %+v", got)
+	}
+	if err := at("stable", -31, "s0").Supersedes(stored.On("stable"), markNow); !strings.Contains(err.Error(), "rust (stable)") {
+		t.Errorf("it does not name the line: %v", err)
+	}
+}
+
 func TestFirstMarkOnlyHasToBeFresh(t *testing.T) {
 	if err := markAt(1, -time.Hour, time.Hour, "x").Supersedes(Mark{}, markNow); err != nil {
 		t.Error(err)
