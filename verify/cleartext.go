@@ -28,7 +28,9 @@ type cleartext struct {
 //
 // Signed is each line without the white space at its end, and the line ends
 // between them, but not the one after the last line. The text returned is
-// exactly that, so that nothing in it is without a signature.
+// exactly that, so that nothing in it is without a signature. A line with a dash
+// that its writer should have escaped stands for itself, unless it could be taken
+// for armor. RFC 9580, section 7.2.
 func splitCleartext(msg []byte) (cleartext, error) {
 	fail := func(format string, args ...any) (cleartext, error) {
 		return cleartext{}, fmt.Errorf(format, args...)
@@ -67,12 +69,10 @@ func splitCleartext(msg []byte) (cleartext, error) {
 		if bytes.IndexByte(line, '\r') >= 0 {
 			return fail("line %d of the text has a carriage return within it", len(lines)+1)
 		}
-		if len(line) > 0 && line[0] == '-' {
-			if len(line) < 2 || line[1] != ' ' {
-				return fail("line %d of the text begins with a dash that is not escaped", len(lines)+1)
-			}
-			line = line[2:]
+		if bytes.HasPrefix(line, []byte("-----")) {
+			return fail("line %d of the text looks like armor and is not escaped", len(lines)+1)
 		}
+		line = bytes.TrimPrefix(line, []byte("- "))
 		lines = append(lines, bytes.TrimRight(line, " \t"))
 	}
 	return cleartext{

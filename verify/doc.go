@@ -24,8 +24,8 @@
 //     must be right.
 //   - A clear-signed file is one message of at most 16 MiB from its first octet,
 //     with empty lines at most after it. Its headers are Hash headers, the line
-//     before the text is empty or of spaces and tabs, no line of the text holds
-//     a lone carriage return, and dashes are escaped. The Document is what was
+//     before the text is empty or of spaces and tabs, and no line of the text
+//     holds a lone carriage return or looks like armor. The Document is what was
 //     signed, and nothing else of the file.
 //   - Detached signatures are of type 0x00, clear-signed ones of type 0x01; of
 //     version 4 or 6, as the key is; with SHA-256, SHA-384, SHA-512, SHA3-256

@@ -111,10 +111,10 @@ func keyringError(format string, args ...any) error {
 	return fmt.Errorf("keyring: "+format+": %w", append(args, ErrUntrusted)...)
 }
 
-// keyPackets reads one file as packets.
+// keyPackets reads one file as packets that share no memory with it.
 func keyPackets(file []byte) ([]rawPacket, error) {
 	if len(file) > 0 && file[0]&0x80 != 0 {
-		return splitKeyPackets(file)
+		return splitKeyPackets(bytes.Clone(file))
 	}
 	var packets []rawPacket
 	found := false

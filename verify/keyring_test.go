@@ -287,3 +287,32 @@ func TestLint(t *testing.T) {
 		}
 	}
 }
+
+func TestLintOfPinnedKeys(t *testing.T) {
+	k := ed(testNow.Add(-100 * day))
+	for _, c := range []struct {
+		hash     byte
+		findings int
+	}{{2, 1}, {8, 0}} {
+		ring, err := NewKeyring([]Pin{{Primary: k.fpr}}, k.cert(userIDPacket("a"), k.certify("a", withHash(c.hash))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		findings := Lint(ring, testNow)
+		if len(findings) != c.findings || c.findings == 1 && (findings[0].Refuse || !strings.Contains(findings[0].Problem, "only because it is pinned")) {
+			t.Errorf("digest %d: got %+v", c.hash, findings)
+		}
+	}
+}
+
+// A ring doesn't change with the bytes that it was read from.
+func TestKeyringKeepsItsBytes(t *testing.T) {
+	k := ed(testNow.Add(-100 * day))
+	file := k.plain()
+	ring := mustOpen(t, file)
+	before := ring.Export()[0]
+	clear(file)
+	if !bytes.Equal(ring.Export()[0], before) {
+		t.Error("the ring changed")
+	}
+}

@@ -18,37 +18,43 @@ type Finding struct {
 }
 
 // Lint says which certificates of k could not prove a manifest signed now (to
-// be refused), and which could not in two years' time (to be warned of). A
-// certificate is well where one of its keys can sign: old subkeys may expire.
+// be refused), and which could not in two years' time, or can only because they
+// are pinned (to be warned of). A certificate is well where one of its keys can
+// sign: old subkeys may expire.
 func Lint(k *Keyring, now time.Time) []Finding {
 	var findings []Finding
 	for _, c := range k.certs {
-		problem, remedy := c.lint(now)
-		if problem != "" {
-			findings = append(findings, Finding{c.primary.fpr, true, problem, remedy})
-			continue
-		}
-		if problem, remedy = c.lint(now.Add(lintAhead)); problem != "" {
-			findings = append(findings, Finding{c.primary.fpr, false, problem, remedy})
+		today, later := c.best(now), c.best(now.Add(lintAhead))
+		switch {
+		case today.kind != allowed:
+			findings = append(findings, Finding{c.primary.fpr, true, today.rule, today.kind.remedy()})
+		case later.kind != allowed:
+			findings = append(findings, Finding{c.primary.fpr, false, later.rule, later.kind.remedy()})
+		case today.pinned:
+			findings = append(findings, Finding{c.primary.fpr, false,
+				fmt.Sprintf("key %s is bound by SHA-1 signatures and counts only because it is pinned", c.primary.fpr), weakBinding.remedy()})
 		}
 	}
 	return findings
 }
 
-// lint reports why no key of c could sign at that time, speaking of the signing
-// key that comes nearest: the one that could for longest.
-func (c *certificate) lint(at time.Time) (problem, remedy string) {
+// best judges the signing key of c that does best at that time: one that could
+// sign, by itself rather than by a pin, else the one that could for longest.
+func (c *certificate) best(at time.Time) judgement {
 	var best judgement
 	for i, k := range c.keys() {
 		verdict := c.judge(k, clock{at, at})
-		if verdict.kind == allowed {
-			return "", ""
-		}
-		if i == 0 || verdict.kind != notSigning && (best.kind == notSigning || !verdict.since.Before(best.since)) {
+		switch {
+		case verdict.kind == allowed && !verdict.pinned:
+			return verdict
+		case i == 0, verdict.kind == allowed:
+			best = verdict
+		case best.kind == allowed, verdict.kind == notSigning:
+		case best.kind == notSigning, !verdict.since.Before(best.since):
 			best = verdict
 		}
 	}
-	return best.rule, best.kind.remedy()
+	return best
 }
 
 // remedy says what the owner of a key can do about a rule it breaks.

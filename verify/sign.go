@@ -39,7 +39,7 @@ func ReadSecretKey(data []byte) (*SecretKey, error) {
 		}
 		data = decoded
 	}
-	packets, err := splitPackets(data, maxPackets)
+	packets, err := splitPackets(bytes.Clone(data), maxPackets)
 	if err != nil {
 		return nil, fmt.Errorf("secret key: %w", err)
 	}
