@@ -190,6 +190,17 @@ func (i *Installer) lock(ctx context.Context, about string) (*rootfs.Lock, error
 	})
 }
 
+// Lock keeps every other kist from changing anything until unlock is called:
+// for the settings, which this package does not write itself. Changes by this
+// Installer must wait for unlock, too.
+func (i *Installer) Lock(ctx context.Context, about string) (unlock func() error, err error) {
+	lock, err := i.lock(ctx, about)
+	if err != nil {
+		return nil, err
+	}
+	return lock.Unlock, nil
+}
+
 // Drift is a recorded path that no longer matches its receipt, or what was
 // found beside the recorded ones when they were removed.
 type Drift struct {
