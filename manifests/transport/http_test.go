@@ -88,18 +88,21 @@ func TestRange(t *testing.T) {
 		body   string
 		ok     bool
 	}{
-		"right":             {206, fmt.Sprintf("bytes 10-%d/%d", n-1, n), text[10:], true},
-		"whole file":        {200, "", text, false},
-		"past the end":      {416, fmt.Sprintf("bytes */%d", n), "", false},
-		"another start":     {206, fmt.Sprintf("bytes 9-%d/%d", n-1, n), text[9:], false},
-		"only a part":       {206, fmt.Sprintf("bytes 10-19/%d", n), text[10:20], false},
-		"size unknown":      {206, fmt.Sprintf("bytes 10-%d/*", n-1), text[10:], false},
-		"no content range":  {206, "", text[10:], false},
-		"other unit":        {206, fmt.Sprintf("lines 10-%d/%d", n-1, n), text[10:], false},
-		"not numbers":       {206, "bytes a-b/c", text[10:], false},
-		"negative":          {206, fmt.Sprintf("bytes 10--1/%d", n), text[10:], false},
-		"length disagrees":  {206, fmt.Sprintf("bytes 10-%d/%d", n, n+1), text[10:], false},
-		"beyond all number": {206, "bytes 10-99999999999999999999/99999999999999999999", text[10:], false},
+		"right":                      {206, fmt.Sprintf("bytes 10-%d/%d", n-1, n), text[10:], true},
+		"whole file":                 {200, "", text, false},
+		"past the end":               {416, fmt.Sprintf("bytes */%d", n), "", false},
+		"another start":              {206, fmt.Sprintf("bytes 9-%d/%d", n-1, n), text[9:], false},
+		"only a part":                {206, fmt.Sprintf("bytes 10-19/%d", n), text[10:20], false},
+		"right, unannounced":         {206, fmt.Sprintf("bytes 10-%d/%d", n-1, n), text[10:], true},
+		"another start, unannounced": {206, fmt.Sprintf("bytes 9-%d/%d", n-1, n), text[9:], false},
+		"only a part, unannounced":   {206, fmt.Sprintf("bytes 10-19/%d", n), text[10:20], false},
+		"size unknown":               {206, fmt.Sprintf("bytes 10-%d/*", n-1), text[10:], false},
+		"no content range":           {206, "", text[10:], false},
+		"other unit":                 {206, fmt.Sprintf("lines 10-%d/%d", n-1, n), text[10:], false},
+		"not numbers":                {206, "bytes a-b/c", text[10:], false},
+		"negative":                   {206, fmt.Sprintf("bytes 10--1/%d", n), text[10:], false},
+		"length disagrees":           {206, fmt.Sprintf("bytes 10-%d/%d", n, n+1), text[10:], false},
+		"beyond all number":          {206, "bytes 10-99999999999999999999/99999999999999999999", text[10:], false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -110,6 +113,9 @@ func TestRange(t *testing.T) {
 					w.Header().Set("Content-Range", c.header)
 				}
 				w.WriteHeader(c.code)
+				if strings.HasSuffix(name, "unannounced") {
+					w.(http.Flusher).Flush() // so that there is no Content-Length to tell
+				}
 				io.WriteString(w, c.body)
 			})
 			h, w := web(Config{})
