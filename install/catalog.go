@@ -36,13 +36,13 @@ func (i *Installer) Catalog(ctx context.Context, t manifests.Transport, ch Chann
 // Renew is Catalog for a channel that is being added or whose mark is lost or
 // damaged: what is proved and fresh by itself becomes the mark. A mark that can
 // still be read counts as ever; was is that mark, of the line that was proved.
-func (i *Installer) Renew(ctx context.Context, t manifests.Transport, ch Channel) (cat manifests.Catalog, was verify.Mark, err error) {
+func (i *Installer) Renew(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request) (cat manifests.Catalog, was verify.Mark, err error) {
 	have, err := i.Mark(ch)
 	var lost *verify.MarkError
 	if err != nil && !errors.As(err, &lost) {
 		return nil, have, err
 	}
-	cat, err = i.prove(ctx, t, ch, manifests.Request{}, have)
+	cat, err = i.prove(ctx, t, ch, q, have)
 	if err != nil {
 		return nil, have, err
 	}

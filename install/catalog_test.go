@@ -50,7 +50,7 @@ func TestMarksOnlyMoveForward(t *testing.T) {
 	if err := w.catalog(ch); !errors.As(err, &lost) {
 		t.Errorf("an added channel without a mark: %v", err)
 	}
-	if _, _, err := w.kist().Renew(t.Context(), w, ch); err != nil {
+	if _, _, err := w.kist().Renew(t.Context(), w, ch, manifests.Request{}); err != nil {
 		t.Fatal(err)
 	}
 	steps := []struct {
@@ -81,11 +81,11 @@ func TestRenewStillRefusesAnOlderManifest(t *testing.T) {
 	f := &feed{}
 	ch := Channel{Name: "acme", Source: f, Added: true}
 	f.serve(w.now, 5, "five")
-	if _, _, err := w.kist().Renew(t.Context(), w, ch); err != nil {
+	if _, _, err := w.kist().Renew(t.Context(), w, ch, manifests.Request{}); err != nil {
 		t.Fatal(err)
 	}
 	f.serve(w.now, 4, "four")
-	if _, _, err := w.kist().Renew(t.Context(), w, ch); !errors.Is(err, verify.ErrStale) {
+	if _, _, err := w.kist().Renew(t.Context(), w, ch, manifests.Request{}); !errors.Is(err, verify.ErrStale) {
 		t.Errorf("renewed with an older one: %v", err)
 	}
 }
@@ -105,7 +105,7 @@ func TestALostOrDamagedMarkIsLoud(t *testing.T) {
 	} {
 		os.RemoveAll(mark)
 		f.serve(w.now, 5, "five")
-		if _, _, err := w.kist().Renew(t.Context(), w, ch); err != nil {
+		if _, _, err := w.kist().Renew(t.Context(), w, ch, manifests.Request{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := spoil(); err != nil {
@@ -147,7 +147,7 @@ func TestTheClockSetBackDoesNotReviveAManifest(t *testing.T) {
 	f := &feed{}
 	ch := Channel{Name: "acme", Source: f, Added: true}
 	f.serve(w.now, 5, "five")
-	if _, _, err := w.kist().Renew(t.Context(), w, ch); err != nil {
+	if _, _, err := w.kist().Renew(t.Context(), w, ch, manifests.Request{}); err != nil {
 		t.Fatal(err)
 	}
 	f.mark = verify.Mark{Serial: 6, Issued: w.now.AddDate(0, 0, -40), Expires: w.now.AddDate(0, 0, -10), Digest: verify.DigestOf([]byte("x"))}
