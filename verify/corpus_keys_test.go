@@ -1,0 +1,177 @@
+package verify
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
+
+func selfSignatureVectors(now time.Time) []vector {
+	made := now.Add(-100 * day)
+	k, other := ed(made), ed(made)
+	notation := append([]byte{0x80, 0, 0, 0, 0, 5, 0, 1}, "n@x.yv"...)
+	v := func(name, rule string, packets ...rawPacket) vector {
+		return vector{name: "self-signature/" + name, ring: k.cert(packets...), data: corpusData, sig: k.detached(corpusData), rule: rule}
+	}
+	id := userIDPacket("a")
+	pinned := v("SHA-1, pinned", "", id, k.certify("a", withHash(2)))
+	pinned.policy = func(p *Policy) { p.Keys.certs[0].pinned[k.fpr] = true }
+	forged := k.certify("b")
+	wrong := k.certify("a")
+	wrong.body = bytes.Clone(wrong.body)
+	wrong.body[len(wrong.body)-1] ^= 1
+	six := newSmith(6, 27, edSecret(), made)
+	sixth := func(name, rule string, packets ...rawPacket) vector {
+		return vector{name: "self-signature/" + name, ring: six.cert(packets...), data: corpusData, sig: six.detached(corpusData), rule: rule}
+	}
+	return []vector{
+		v("good", "", id, k.certify("a")),
+		v("none", "no valid self-signature"),
+		v("user ID without one", "no valid self-signature", id),
+		v("direct key only", "", k.direct(withFlags(3))),
+		v("direct key, then user ID", "", k.direct(), id, k.certify("a")),
+		v("SHA-1", "SHA-1 signatures only", id, k.certify("a", withHash(2))),
+		pinned,
+		v("SHA-1, newer SHA-512", "", id, k.certify("a", withHash(2)), k.certify("a", madeAt(made.Add(time.Hour)))),
+		v("SHA-512, newer SHA-1", "", id, k.certify("a"), k.certify("a", withHash(2), madeAt(made.Add(time.Hour)))),
+		v("of another user ID", "no valid self-signature", id, forged),
+		v("forged", "no valid self-signature", id, wrong),
+		v("by another key", "no valid self-signature", id, signaturePacket(other.cast(0x13, made, append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...), withFlags(3)))),
+		v("critical notation", "no valid self-signature", id, k.certify("a", withHashed(subpacket(subNotation, true, notation...)))),
+		v("unknown critical subpacket", "no valid self-signature", id, k.certify("a", withHashed(subpacket(101, true, 1)))),
+		v("certify only", "is not a signing key", id, k.certify("a", withFlags(1))),
+		v("flags newly without signing", "is not a signing key", id, k.certify("a"), k.certify("a", withFlags(1), madeAt(made.Add(time.Hour)))),
+		v("no flags", "is not a signing key", id, signaturePacket(k.cast(0x13, made, append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...)))),
+		v("user ID revoked", "", id, k.certify("a"), signaturePacket(k.cast(0x30, made.Add(time.Hour), append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...)))),
+		v("unknown packet type within", "", rawPacket{60, []byte("x")}, id, k.certify("a")),
+		sixth("version 6 direct key", "", six.direct(withFlags(3))),
+		sixth("version 6 user ID only", "no valid self-signature", userIDPacket("plain"), six.certify("plain")),
+	}
+}
+
+func subkeyVectors(now time.Time) []vector {
+	made := now.Add(-100 * day)
+	p, sub, other := ed(made), ed(made.Add(time.Hour)), ed(made)
+	id := userIDPacket("a")
+	v := func(name, rule string, ring []byte) vector {
+		return vector{name: "subkey/" + name, ring: ring, data: corpusData, sig: sub.detached(corpusData), rule: rule}
+	}
+	with := func(packets ...rawPacket) []byte {
+		return p.cert(append([]rawPacket{id, p.certify("a"), sub.subkeyPacket()}, packets...)...)
+	}
+	pin := func(v vector, keys ...*smith) vector {
+		v.policy = func(policy *Policy) {
+			for _, k := range keys {
+				policy.Keys.certs[0].pinned[k.fpr] = true
+			}
+		}
+		return v
+	}
+	weakBack := sub.backSignature(p, withHash(2))
+	return []vector{
+		v("good", "", with(p.bind(sub))),
+		v("unbound", "no valid self-signature", with()),
+		v("bound by a stranger", "no valid self-signature", with(signaturePacket(other.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...), withFlags(2))))),
+		v("binding of another subkey", "no valid self-signature", with(p.bind(other))),
+		v("no back-signature", "has not signed that it belongs", with(p.bindWith(sub, nil))),
+		v("back-signature by another", "has not signed that it belongs", with(p.bindWith(sub, other.cast(0x19, sub.made, append(p.hashed(), sub.hashed()...))))),
+		v("back-signature for another primary", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(other)))),
+		v("back-signature of the wrong type", "no valid self-signature", with(p.bindWith(sub, sub.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...))))),
+		v("back-signature hashed", "", with(p.bindWith(sub, nil, withHashed(subpacket(subEmbedded, true, sub.backSignature(p)...))))),
+		v("for encryption", "is not a signing key", with(p.bind(sub, withFlags(12)))),
+		v("without flags", "is not a signing key", with(signaturePacket(p.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...), withUnhashed(subpacket(subEmbedded, false, sub.backSignature(p)...)))))),
+		v("expired", "expired on", with(p.bind(sub, keyExpires(50*day)))),
+		v("not yet expired", "", with(p.bind(sub, keyExpires(500*day)))),
+		v("primary expired", "expired on", p.cert(id, p.certify("a", keyExpires(50*day)), sub.subkeyPacket(), p.bind(sub))),
+		v("primary without self-signature", "no valid self-signature", p.cert(id, sub.subkeyPacket(), p.bind(sub))),
+		v("primary certifies only", "", p.cert(id, p.certify("a", withFlags(1)), sub.subkeyPacket(), p.bind(sub))),
+		v("SHA-1 binding", "SHA-1 signatures only", with(p.bind(sub, withHash(2)))),
+		v("SHA-1 back-signature", "only a SHA-1 back-signature", with(p.bindWith(sub, weakBack))),
+		v("SHA-1 primary", "SHA-1 signatures only", p.cert(id, p.certify("a", withHash(2)), sub.subkeyPacket(), p.bind(sub))),
+		pin(v("SHA-1 binding, subkey pinned", "", with(p.bind(sub, withHash(2)))), p, sub),
+		pin(v("SHA-1 back-signature, subkey pinned", "", with(p.bindWith(sub, weakBack))), p, sub),
+		pin(v("SHA-1 binding, only the primary pinned", "SHA-1 signatures only", with(p.bind(sub, withHash(2)))), p),
+		pin(v("SHA-1 primary, only the subkey pinned", "SHA-1 signatures only", p.cert(id, p.certify("a", withHash(2)), sub.subkeyPacket(), p.bind(sub))), sub),
+		pin(v("SHA-1 everywhere, both pinned", "", p.cert(id, p.certify("a", withHash(2)), sub.subkeyPacket(), p.bindWith(sub, weakBack, withHash(2)))), p, sub),
+		v("only a newer binding left", "", with(p.bind(sub, madeAt(now.Add(-50*day))))),
+		v("adopted without consent by a certificate before", "", append(
+			other.cert(id, other.certify("a"), sub.subkeyPacket(), other.bindWith(sub, nil)), with(p.bind(sub))...)),
+		v("adopted without consent", "has not signed that it belongs", other.cert(id, other.certify("a"), sub.subkeyPacket(), other.bindWith(sub, nil))),
+	}
+}
+
+func revocationVectors(now time.Time) []vector {
+	made := now.Add(-100 * day)
+	k, other, sub := ed(made), ed(made), ed(made)
+	id := userIDPacket("a")
+	var all []vector
+	add := func(name, rule string, use Use, ring []byte, signer *smith) {
+		all = append(all, vector{name: "revocation/" + name, ring: ring, data: corpusData, sig: signer.detached(corpusData), rule: rule,
+			policy: func(p *Policy) { p.Use = use }})
+	}
+	primary := func(revocations ...rawPacket) []byte { return k.cert(append(revocations, id, k.certify("a"))...) }
+	early, late := made.Add(time.Hour), now.Add(-10*day)
+	for _, reason := range []struct {
+		name string
+		code int
+		hard bool
+	}{{"no reason subpacket", -1, true}, {"no reason", 0, true}, {"superseded", 1, false}, {"compromised", 2, true}, {"retired", 3, false}, {"unknown reason", 77, true}} {
+		rule := "was revoked"
+		add(reason.name+", before", rule, Release, primary(k.revoke(early, reason.code)), k)
+		add(reason.name+", after, manifest", rule, Manifest, primary(k.revoke(late, reason.code)), k)
+		if !reason.hard {
+			rule = ""
+		}
+		add(reason.name+", after, release", rule, Release, primary(k.revoke(late, reason.code)), k)
+	}
+	add("forged", "", Manifest, primary(func() rawPacket { r := k.revoke(early, 2); r.body[len(r.body)-1] ^= 1; return r }()), k)
+	add("by a stranger", "", Manifest, primary(signaturePacket(other.cast(0x20, early, k.hashed()))), k)
+	add("of another key", "", Manifest, primary(other.revoke(early, 2)), k)
+	add("by SHA-1", "was revoked", Manifest, primary(k.revoke(early, 2, withHash(2))), k)
+	add("after the user ID", "was revoked", Manifest, k.cert(id, k.certify("a"), k.revoke(early, 2)), k)
+	add("in the second copy", "was revoked", Manifest, append(k.plain(), primary(k.revoke(early, 2))...), k)
+	add("in the first copy", "was revoked", Manifest, append(primary(k.revoke(early, 2)), k.plain()...), k)
+	add("key unrevoked by a newer self-signature", "was revoked", Manifest, k.cert(k.revoke(early, 1), id, k.certify("a"), k.certify("a", madeAt(late))), k)
+
+	subkey := func(revocations ...rawPacket) []byte {
+		return k.cert(append([]rawPacket{id, k.certify("a"), sub.subkeyPacket(), k.bind(sub)}, revocations...)...)
+	}
+	add("subkey not revoked", "", Manifest, subkey(), sub)
+	add("subkey compromised", "was revoked", Release, subkey(k.revokeSubkey(sub, late, 2)), sub)
+	add("subkey retired after, release", "", Release, subkey(k.revokeSubkey(sub, late, 3)), sub)
+	add("subkey retired after, manifest", "was revoked", Manifest, subkey(k.revokeSubkey(sub, late, 3)), sub)
+	add("subkey retired before", "was revoked", Release, subkey(k.revokeSubkey(sub, early, 3)), sub)
+	add("another subkey revoked", "", Manifest, subkey(k.revokeSubkey(other, early, 2)), sub)
+	add("subkey revoked by a stranger", "", Manifest, subkey(signaturePacket(other.cast(0x28, early, append(k.hashed(), sub.hashed()...)))), sub)
+	add("subkey revoked out of place", "was revoked", Manifest, k.cert(id, k.certify("a"), k.revokeSubkey(sub, early, 2), sub.subkeyPacket(), k.bind(sub)), sub)
+	add("primary compromised, subkey signs", "was revoked", Manifest, k.cert(k.revoke(late, 2), id, k.certify("a"), sub.subkeyPacket(), k.bind(sub)), sub)
+	add("subkey revoked, primary signs", "", Manifest, subkey(k.revokeSubkey(sub, early, 2)), k)
+	return all
+}
+
+func ringVectors(now time.Time) []vector {
+	made := now.Add(-100 * day)
+	a, b := ed(made), ed(made)
+	sub := ed(made)
+	id := userIDPacket("a")
+	withSub := a.cert(id, a.certify("a"), sub.subkeyPacket(), a.bind(sub))
+	both := append(bytes.Clone(withSub), b.plain()...)
+	var all []vector
+	add := func(name, rule string, threshold int, ring []byte, sigs ...[]byte) {
+		all = append(all, vector{name: "ring/" + name, ring: ring, data: corpusData, sig: bytes.Join(sigs, nil), rule: rule,
+			policy: func(p *Policy) { p.Threshold = threshold }})
+	}
+	byA, bySub, byB := a.detached(corpusData), sub.detached(corpusData), b.detached(corpusData)
+	forged := b.detached([]byte("other"))
+	add("two of two", "", 2, both, byA, byB)
+	add("one of two", "signature", 2, both, byA, forged)
+	add("the same key twice", "1 of 2", 2, both, byA, a.detached(corpusData, madeAt(made.Add(2*day))))
+	add("a key and its subkey", "1 of 2", 2, both, byA, bySub)
+	add("a subkey and another key", "", 2, both, bySub, byB)
+	add("stale copy first", "", 1, append(a.cert(id, a.certify("a", keyExpires(50*day))), a.cert(id, a.certify("a", madeAt(now.Add(-60*day))))...), byA)
+	add("stale copy last", "", 1, append(a.cert(id, a.certify("a", madeAt(now.Add(-60*day)))), a.cert(id, a.certify("a", keyExpires(50*day)))...), byA)
+	add("armored", "", 1, enarmor(armorPublicKey, a.plain()), byA)
+	add("two armored blocks with text between", "", 2, []byte(fmt.Sprintf("keys of acme\n%s\nand\n\n%s", enarmor(armorPublicKey, a.plain()), enarmor(armorPublicKey, b.plain()))), byA, byB)
+	add("unknown key version beside", "", 1, append(rawPacket{tagPublicKey, []byte{3, 0, 0, 0, 0, 0, 0, 1}}.appendTo(nil), a.plain()...), byA)
+	return all
+}
