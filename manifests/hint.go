@@ -1,9 +1,19 @@
 package manifests
 
-import "slices"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
-// Stable is the label of the newest version that is not a pre-release.
-const Stable = "stable"
+// The labels that every Hint gives.
+const (
+	// Stable is what a bare name means: where the index marks versions so, the
+	// newest of those; else the newest that is not a pre-release.
+	Stable = "stable"
+	// Latest is the newest that is not a pre-release.
+	Latest = "latest"
+)
 
 // A Hint is what an unsigned index suggests: which versions there are, and for
 // which platforms. Whoever serves it may leave versions out or make them up,
@@ -13,18 +23,24 @@ type Hint []Hinted
 // A Hinted is one version of a Hint.
 type Hinted struct {
 	Version   string
-	Stable    bool // not a pre-release
-	Platforms []Platform
+	Stable    bool       // not a pre-release
+	Platforms []Platform // the zero Platform where the index does not say
+	// Labels are the lines that the version belongs to, such as "lts": each
+	// means the newest version that has it.
+	Labels []string
+	Date   time.Time // of its release, zero where the index does not say
 }
 
-func (h Hinted) fits(host Platform) bool {
-	return slices.ContainsFunc(h.Platforms, func(p Platform) bool { return p.Fit(host) > 0 })
+// fits reports whether v is built for host; every version is for no host in particular.
+func (v Hinted) fits(host Platform) bool {
+	return host.IsAny() || slices.ContainsFunc(v.Platforms, func(p Platform) bool { return p.Fit(host) > 0 })
 }
 
 // A Choice is the version that a Hint names for a request.
 type Choice struct {
 	Version string
 	Labels  []string
+	Date    time.Time // as the Hint has it
 	// Listed: the Hint had to name the version, because the request does not.
 	Listed bool
 	// Missing is nil if the Hint names the version for the platform. A version
@@ -33,32 +49,64 @@ type Choice struct {
 	Missing error
 }
 
-// Choose names the version that r means. Nothing, "stable" and "latest" mean
-// the newest stable version built for r.Platform; a prefix such as 1.25 the
-// newest stable version below it; anything else that very version. Errors are
-// *UnknownVersionError and *UnsupportedPlatformError.
+// Choose names the version that r means. Nothing is Stable; a label is the
+// newest version that has it; a prefix such as 1.25 the newest stable version
+// below it; anything else that very version. What begins with a digit is never
+// taken for a label. Errors are *UnknownVersionError and *UnsupportedPlatformError.
 func (h Hint) Choose(channel string, r Request, n Numbering) (Choice, error) {
-	newest, offered := h.newest(r.Platform, n, func(v Hinted) bool { return v.Stable })
-	if r.Version == "" || r.Version == Stable || r.Version == "latest" {
-		if newest == "" {
-			return Choice{}, h.missing(channel, r, offered)
-		}
-		return Choice{Version: newest, Labels: []string{Stable}, Listed: true}, nil
-	}
 	asked := n.Spell(r.Version)
-	version, offered := h.newest(r.Platform, n, func(v Hinted) bool {
-		return v.Version == asked || v.Stable && MatchesVersion(asked, v.Version)
-	})
-	c := Choice{Version: version, Listed: version != asked}
+	if asked == "" {
+		asked = Stable
+	}
+	matches := func(v Hinted) bool { return v.Version == asked || v.Stable && MatchesVersion(asked, v.Version) }
+	if !numbered(asked) && slices.Contains(h.labels(), asked) {
+		matches = h.labelled(asked)
+	}
+	version, offered := h.newest(r.Platform, n, matches)
 	switch {
 	case version == "" && n.Exact(asked):
 		return Choice{Version: asked, Missing: h.missing(channel, r, offered)}, nil
 	case version == "":
 		return Choice{}, h.missing(channel, r, offered)
-	case version == newest:
-		c.Labels = []string{Stable}
+	}
+	c := Choice{Version: version, Labels: h.labelsOf(r.Platform, n)[version], Listed: version != asked}
+	if i := slices.IndexFunc(h, func(v Hinted) bool { return v.Version == version }); i >= 0 {
+		c.Date = h[i].Date
 	}
 	return c, nil
+}
+
+func numbered(asked string) bool { return strings.Contains("0123456789", asked[:1]) }
+
+// labels returns every label of h, each once: Stable and Latest, then the others in order.
+func (h Hint) labels() []string {
+	var others []string
+	for _, v := range h {
+		others = append(others, v.Labels...)
+	}
+	slices.Sort(others)
+	others = slices.DeleteFunc(slices.Compact(others), func(l string) bool { return l == Stable || l == Latest })
+	return append([]string{Stable, Latest}, others...)
+}
+
+// labelled tells the versions that belong to a label.
+func (h Hint) labelled(label string) func(Hinted) bool {
+	has := func(v Hinted) bool { return slices.Contains(v.Labels, label) }
+	if label == Latest || label == Stable && !slices.ContainsFunc(h, has) {
+		return func(v Hinted) bool { return v.Stable }
+	}
+	return has
+}
+
+// labelsOf returns the labels of each version that is the newest of any, for host.
+func (h Hint) labelsOf(host Platform, n Numbering) map[string][]string {
+	of := map[string][]string{}
+	for _, label := range h.labels() {
+		if version, _ := h.newest(host, n, h.labelled(label)); version != "" {
+			of[version] = append(of[version], label)
+		}
+	}
+	return of
 }
 
 // newest returns the highest version that matches and is built for host, and
@@ -94,26 +142,21 @@ func (h Hint) missing(channel string, r Request, offered []Platform) error {
 
 // near returns versions that a person who typed asked may have meant.
 func (h Hint) near(asked string) []string {
-	names := make([]string, len(h))
-	for i, v := range h {
-		names[i] = v.Version
+	names := h.labels()
+	for _, v := range h {
+		names = append(names, v.Version)
 	}
 	return Near(asked, names)
 }
 
 // Versions lists what is built for host, newest first.
 func (h Hint) Versions(tool string, host Platform, n Numbering) []Version {
-	newest, _ := h.newest(host, n, func(v Hinted) bool { return v.Stable })
+	labels := h.labelsOf(host, n)
 	var list []Version
 	for _, v := range h {
-		if !v.fits(host) {
-			continue
+		if v.fits(host) {
+			list = append(list, Version{Tool: tool, Version: v.Version, Labels: labels[v.Version], Date: v.Date, Unsigned: true})
 		}
-		line := Version{Tool: tool, Version: v.Version, Unsigned: true}
-		if v.Version == newest {
-			line.Labels = []string{Stable}
-		}
-		list = append(list, line)
 	}
 	slices.SortStableFunc(list, func(a, b Version) int { return n.Compare(b.Version, a.Version) })
 	return list

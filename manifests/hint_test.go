@@ -3,7 +3,9 @@ package manifests
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -16,9 +18,9 @@ var (
 func goHint() Hint {
 	both := []Platform{linux, darwin}
 	return Hint{
-		{"1.9.7", true, both}, {"1.10", true, both}, {"1.20", true, both}, {"1.20.3", true, both},
-		{"1.24.4", true, both}, {"1.25.0", true, both}, {"1.25.14", true, both}, {"1.25.9", true, both},
-		{"1.26rc1", false, both}, {"1.26.0", true, both}, {"1.26.1", true, []Platform{darwin}}, {"1.27rc1", false, both},
+		{Version: "1.9.7", Stable: true, Platforms: both}, {Version: "1.10", Stable: true, Platforms: both}, {Version: "1.20", Stable: true, Platforms: both}, {Version: "1.20.3", Stable: true, Platforms: both},
+		{Version: "1.24.4", Stable: true, Platforms: both}, {Version: "1.25.0", Stable: true, Platforms: both}, {Version: "1.25.14", Stable: true, Platforms: both}, {Version: "1.25.9", Stable: true, Platforms: both},
+		{Version: "1.26rc1", Stable: false, Platforms: both}, {Version: "1.26.0", Stable: true, Platforms: both}, {Version: "1.26.1", Stable: true, Platforms: []Platform{darwin}}, {Version: "1.27rc1", Stable: false, Platforms: both},
 	}
 }
 
@@ -83,13 +85,90 @@ func TestHintLists(t *testing.T) {
 	}
 }
 
+// nodeHint has lines of versions, as Node.js has.
+func nodeHint() Hint {
+	day := func(d int) time.Time { return time.Date(2024, 1, d, 0, 0, 0, 0, time.UTC) }
+	both := []Platform{linux, darwin}
+	iron, jod := []string{Stable, "lts", "lts-iron"}, []string{Stable, "lts", "lts-jod"}
+	return Hint{
+		{Version: "23.1.0", Stable: true, Platforms: both, Date: day(9)},
+		{Version: "22.9.0", Stable: true, Platforms: both, Date: day(1)},
+		{Version: "22.12.0", Stable: true, Platforms: []Platform{darwin}, Labels: jod, Date: day(8)},
+		{Version: "22.11.0", Stable: true, Platforms: both, Labels: jod, Date: day(7)},
+		{Version: "20.18.0", Stable: true, Platforms: both, Labels: iron, Date: day(6)},
+	}
+}
+
+func TestHintChoosesByLabel(t *testing.T) {
+	for _, test := range []struct {
+		asked, want, labels string
+		on                  Platform
+	}{
+		{"", "22.11.0", "stable lts lts-jod", linux}, {"stable", "22.11.0", "stable lts lts-jod", linux},
+		{"lts", "22.11.0", "stable lts lts-jod", linux}, {"lts-jod", "22.12.0", "stable lts lts-jod", darwin},
+		{"lts/jod", "22.11.0", "stable lts lts-jod", linux}, {"LTS", "22.11.0", "stable lts lts-jod", linux},
+		{"lts-iron", "20.18.0", "lts-iron", linux}, {"latest", "23.1.0", "latest", linux},
+		{"22", "22.11.0", "stable lts lts-jod", linux}, {"v22.9.0", "22.9.0", "", linux}, {"22.9", "22.9.0", "", darwin},
+	} {
+		got, err := nodeHint().Choose("node", Request{Tool: "node", Version: test.asked, Platform: test.on}, SemverNumbering())
+		if err != nil || got.Version != test.want || strings.Join(got.Labels, " ") != test.labels || got.Date.IsZero() {
+			t.Errorf("%q: %+v %v, want %s %s", test.asked, got, err, test.want, test.labels)
+		}
+	}
+	for _, v := range nodeHint().Versions("node", linux, SemverNumbering()) {
+		if v.Date.IsZero() || (v.Version == "23.1.0") != slices.Equal(v.Labels, []string{Latest}) {
+			t.Errorf("%+v", v)
+		}
+	}
+	var unknown *UnknownVersionError
+	if _, err := nodeHint().Choose("node", Request{Tool: "node", Version: "lts-joy", Platform: linux}, SemverNumbering()); !errors.As(err, &unknown) || !slices.Contains(unknown.Near, "lts-jod") {
+		t.Errorf("near lts-joy: %v", err)
+	}
+}
+
+// An index can't pass one version off as another by calling it so.
+func TestAnExactVersionIsNoLabel(t *testing.T) {
+	hint := Hint{{Version: "20.0.0", Stable: true, Platforms: []Platform{linux}, Labels: []string{"22.1.0", "latest", "22"}}, {Version: "22.3.0", Stable: true, Platforms: []Platform{linux}}}
+	got, err := hint.Choose("node", Request{Tool: "node", Version: "22.1.0", Platform: linux}, SemverNumbering())
+	if err != nil || got.Version != "22.1.0" || got.Missing == nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, asked := range []string{"latest", "22"} {
+		if got, err = hint.Choose("node", Request{Tool: "node", Version: asked, Platform: linux}, SemverNumbering()); err != nil || got.Version != "22.3.0" {
+			t.Errorf("%s: %+v, %v", asked, got, err)
+		}
+	}
+}
+
+func TestSemverNumbering(t *testing.T) {
+	n := SemverNumbering()
+	for _, v := range []string{"22.1.0", "0.1.0", "1.0.0-rc1", "1.21.0+ent.hsm1805"} {
+		if !n.Exact(v) {
+			t.Errorf("%q is a version", v)
+		}
+	}
+	for _, v := range []string{"", "22", "22.1", "v22.1.0", "22.1.0.1", "lts", "22.01.0", "22.1.x", "22..0", "22.1.0-", "22.1.0/..", "22.1.0 "} {
+		if n.Exact(v) {
+			t.Errorf("%q is no version", v)
+		}
+	}
+	for asked, want := range map[string]string{"v22.1.0": "22.1.0", "v22": "22", "LTS/Jod": "lts-jod", "vault": "vault", "1.0.0-RC1": "1.0.0-RC1"} {
+		if got := n.Spell(asked); got != want {
+			t.Errorf("%q is spelled %q, want %q", asked, got, want)
+		}
+	}
+	if n.Compare("1.9.0", "1.10.0") >= 0 || n.Compare("1.0.0-rc1", "1.0.0") >= 0 {
+		t.Error("order")
+	}
+}
+
 func TestHintChoosesTheNewest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		version := rapid.StringMatching(`1\.(9|10|2[0-9])(\.[0-9]|\.1[0-9]|rc[12])`)
 		platforms := rapid.SliceOfDistinct(rapid.SampledFrom([]Platform{linux, darwin, {}}), rapid.ID[Platform])
 		var hint Hint
 		for _, v := range rapid.SliceOfDistinct(version, rapid.ID[string]).Draw(t, "versions") {
-			hint = append(hint, Hinted{v, StableGoVersion(v), platforms.Draw(t, "platforms")})
+			hint = append(hint, Hinted{Version: v, Stable: StableGoVersion(v), Platforms: platforms.Draw(t, "platforms")})
 		}
 		asked := rapid.SampledFrom([]string{"", "1.9", "1.2", "1.25", "1"}).Draw(t, "asked")
 		got, err := hint.Choose("go", Request{Tool: "go", Version: asked, Platform: linux}, GoNumbering())

@@ -37,3 +37,44 @@ func ValidGoVersion(v string) bool {
 
 // StableGoVersion reports whether v is neither a beta nor a release candidate.
 func StableGoVersion(v string) bool { return strings.Trim(v, "0123456789.") == "" }
+
+// SemverNumbering is how most others count: three dotted numbers, and what may
+// follow them. "v22.1.0" is accepted for 22.1.0, and a label may be written as
+// upstreams write it: lts/Jod for lts-jod. Source: semver.org, 2.0.0.
+func SemverNumbering() Numbering {
+	return Numbering{
+		Compare: func(a, b string) int { order, _ := CompareVersions(a, b); return order },
+		Spell: func(asked string) string {
+			if rest, ok := strings.CutPrefix(asked, "v"); ok && rest != "" && strings.Contains("0123456789", rest[:1]) {
+				asked = rest
+			}
+			if asked == "" || strings.Contains("0123456789", asked[:1]) {
+				return asked
+			}
+			return strings.ToLower(strings.ReplaceAll(asked, "/", "-"))
+		},
+		Exact: ValidSemver,
+	}
+}
+
+// ValidSemver reports whether v is three dotted numbers without leading zeros,
+// and after them nothing, or "-" or "+" and more.
+func ValidSemver(v string) bool {
+	numbers, rest := v, ""
+	if i := strings.IndexAny(v, "-+"); i >= 0 {
+		numbers, rest = v[:i], v[i+1:]
+		if rest == "" {
+			return false
+		}
+	}
+	part := strings.Split(numbers, ".")
+	for _, p := range part {
+		if p == "" || strings.Trim(p, "0123456789") != "" || len(p) > 1 && p[0] == '0' {
+			return false
+		}
+	}
+	return len(part) == 3 && ValidVersion(v) == nil
+}
+
+// StableSemver reports whether v has nothing after its numbers.
+func StableSemver(v string) bool { return ValidSemver(v) && !strings.ContainsAny(v, "-+") }
