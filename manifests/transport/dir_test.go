@@ -120,6 +120,7 @@ func TestMuxAndOffline(t *testing.T) {
 		{offline, local, text, nil},
 		{offline, remote, "", manifests.ErrOffline},
 		{offline, strings.Replace(remote, "//", "//user:secret@", 1), "", manifests.ErrOffline},
+		{Offline{}, local, "", manifests.ErrOffline},
 		{offline, "oci://example.org/x", "", manifests.ErrOffline},
 		{online, "oci://user:secret@example.org/x", "", manifests.ErrUnreachable},
 		{online, dir, "", manifests.ErrUnreachable},

@@ -59,12 +59,12 @@ func (m Mux) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser,
 }
 
 // Offline is From with the network forbidden: file URLs are opened, every other
-// ref is manifests.ErrOffline.
+// ref is manifests.ErrOffline. Without From, every ref is.
 type Offline struct{ From manifests.Transport }
 
 // Open implements manifests.Transport.
 func (o Offline) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
-	if scheme(ref) != "file" {
+	if o.From == nil || scheme(ref) != "file" {
 		return nil, 0, fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrOffline)
 	}
 	return o.From.Open(ctx, ref, offset)
