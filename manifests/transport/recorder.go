@@ -25,18 +25,19 @@ const (
 	maxDocuments = 1024             // of one recorded set
 	maxRecorded  = 64 << 20         // bytes of one recorded set
 	absent       = ".absent"        // ends the name of a ref that was not there
+	present      = ".present"       // ends the name of a ref that was there, and of which no more is known
 	maxNames     = 2 * maxDocuments // in the directory of a set
 )
 
 // A Recorder is From with a memory: it keeps every document that was read to
-// its end from the start, and every ref that was not found, so that [Replay]
-// can answer the same questions without the network. A document larger than
-// manifests.MaxManifest passes through unrecorded.
+// its end from the start, every ref that was not found, and of every other that
+// it was there, so that [Replay] can answer the same questions without the
+// network. Of a document larger than manifests.MaxManifest no more is kept.
 type Recorder struct {
 	From manifests.Transport
 
 	mu    sync.Mutex
-	set   map[string][]byte // by file name; nil bytes for an absent ref
+	set   map[string][]byte // by file name
 	bytes int64
 	over  bool
 }
@@ -44,8 +45,11 @@ type Recorder struct {
 // Open implements manifests.Transport.
 func (r *Recorder) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
 	b, size, err := r.From.Open(ctx, ref, offset)
-	if errors.Is(err, manifests.ErrNotFound) {
-		r.keep(ref, nil)
+	switch {
+	case errors.Is(err, manifests.ErrNotFound):
+		r.keep(ref, absent, nil)
+	case err == nil:
+		r.keep(ref, present, nil)
 	}
 	if err != nil || offset != 0 || size > manifests.MaxManifest {
 		return b, size, err
@@ -53,15 +57,24 @@ func (r *Recorder) Open(ctx context.Context, ref string, offset int64) (io.ReadC
 	return &recording{ReadCloser: b, r: r, ref: ref, data: []byte{}}, size, nil
 }
 
-func (r *Recorder) keep(ref string, data []byte) {
+// keep remembers what ref holds, or, with a suffix, that it is there or is not.
+// That it is there adds nothing to what it holds.
+func (r *Recorder) keep(ref, suffix string, data []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.set == nil {
 		r.set = make(map[string][]byte)
 	}
 	name := recordName(ref)
-	r.bytes += int64(len(data) - len(r.set[name]))
-	r.set[name] = data
+	if _, known := r.set[name]; known && suffix == present {
+		return
+	}
+	for _, old := range []string{"", absent, present} {
+		r.bytes -= int64(len(r.set[name+old]))
+		delete(r.set, name+old)
+	}
+	r.bytes += int64(len(data))
+	r.set[name+suffix] = data
 	r.over = r.over || len(r.set) > maxDocuments || r.bytes > maxRecorded
 	if r.over {
 		clear(r.set)
@@ -89,7 +102,7 @@ func (b *recording) Read(p []byte) (int, error) {
 	if b.data = append(b.data, p[:n]...); len(b.data) > manifests.MaxManifest {
 		b.data = nil
 	} else if err == io.EOF {
-		b.r.keep(b.ref, b.data)
+		b.r.keep(b.ref, "", b.data)
 		b.data = nil
 	}
 	return n, err
@@ -131,15 +144,11 @@ func (r *Recorder) write(root *os.Root, dir string) error {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.set)) {
-		data := r.set[name]
-		if data == nil {
-			name += absent
-		}
 		f, err := root.OpenFile(path.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return err
 		}
-		_, err = f.Write(data)
+		_, err = f.Write(r.set[name])
 		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 			return err
 		}
@@ -161,7 +170,8 @@ func drop(root *os.Root, dir string) error {
 		return err
 	}
 	for _, name := range names {
-		if sum, err := hex.DecodeString(strings.TrimSuffix(name, absent)); err == nil && len(sum) == sha256.Size {
+		stem := strings.TrimSuffix(strings.TrimSuffix(name, absent), present)
+		if sum, err := hex.DecodeString(stem); err == nil && len(sum) == sha256.Size {
 			err = root.Remove(path.Join(dir, name))
 			if err != nil {
 				return err
@@ -184,7 +194,7 @@ func syncDir(root *os.Root, dir string) error {
 
 // Replay is the transport of a set that a Recorder saved: what it holds is
 // served, what it found absent is manifests.ErrNotFound, and anything else
-// manifests.ErrOffline. Nothing in the set is believed, as nothing from the
+// manifests.ErrOffline: where it was there, only once it is read. Nothing in the set is believed, as nothing from the
 // network is: whoever reads proves it again.
 type Replay struct {
 	Root *os.Root
@@ -198,6 +208,9 @@ func (r Replay) Open(ctx context.Context, ref string, offset int64) (io.ReadClos
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := r.Root.Lstat(name + absent); err == nil {
 			return nil, 0, fmt.Errorf("%s: %w (when it was last asked)", manifests.Redact(ref), manifests.ErrNotFound)
+		}
+		if _, err := r.Root.Lstat(name + present); err == nil && offset == 0 {
+			return io.NopCloser(unread(ref)), -1, nil
 		}
 		return nil, 0, fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrOffline)
 	} else if err != nil {
@@ -221,4 +234,11 @@ func (r Replay) Open(ctx context.Context, ref string, offset int64) (io.ReadClos
 		return nil, 0, err
 	}
 	return &body{ctx, ref, f, info.Size() - offset, nil}, info.Size(), nil
+}
+
+// unread is a document that was there, and of which nothing else is known.
+type unread string
+
+func (ref unread) Read([]byte) (int, error) {
+	return 0, fmt.Errorf("%s: %w", manifests.Redact(string(ref)), manifests.ErrOffline)
 }

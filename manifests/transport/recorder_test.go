@@ -101,11 +101,21 @@ func TestRecordAndReplay(t *testing.T) {
 		{"https://user:secret@example.org/other", "", manifests.ErrOffline},
 	} {
 		got, size, err := get(t, replay, c.ref, 0)
-		if !errors.Is(err, c.err) || got != c.want || size != int64(len(c.want)) {
+		if !errors.Is(err, c.err) || got != c.want || err == nil && size != int64(len(c.want)) {
 			t.Errorf("%s: %d bytes, %v", c.ref, len(got), err)
 		}
 		if err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("%v", err)
+		}
+	}
+	// Of what was only opened it is known that it was there, and no more.
+	for ref, there := range map[string]bool{"huge": true, "half": true, "tail": true, "other": false} {
+		body, size, err := replay.Open(t.Context(), "https://example.org/"+ref, 0)
+		if (err == nil) != there || there && size != -1 || !there && !errors.Is(err, manifests.ErrOffline) {
+			t.Errorf("%s: size %d, %v", ref, size, err)
+		}
+		if err == nil {
+			body.Close()
 		}
 	}
 	if got, size, err := get(t, replay, "https://example.org/channel.toml", 4); err != nil || got != text[4:] || size != int64(len(text)) {
