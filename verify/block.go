@@ -75,10 +75,10 @@ func AppendSignature(block, more []byte) ([]byte, error) {
 
 // A Claim is what one signature says about itself. Nothing in it is proved.
 type Claim struct {
-	Issuer  Fingerprint // of the key that made it, empty where it gives only a key ID
-	KeyID   string      // 16 hex digits, empty where it names no key
-	Created time.Time
-	Fits    bool // the two octets of the digest that it carries are those of the data
+	Issuer  Fingerprint `json:"issuer,omitempty"` // of the key that made it, empty where it gives only a key ID
+	KeyID   string      `json:"key_id,omitempty"` // 16 hex digits, empty where it names no key
+	Created time.Time   `json:"created"`
+	Fits    bool        `json:"fits"` // the two octets of the digest that it carries are those of the data
 }
 
 // Claims reads a block of detached signatures as a publisher does who was handed
