@@ -286,6 +286,11 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store
 			return receipt, err
 		}
 	}
+	for _, f := range r.Files {
+		if err := prefix.Write(ctx, receipt.Ref(), f.Path, f.Data); err != nil {
+			return receipt, err
+		}
+	}
 	if receipt.Entries, err = prefix.Finish(ctx); err != nil {
 		return receipt, err
 	}

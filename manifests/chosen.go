@@ -44,6 +44,9 @@ func (c Chosen) Resolve(r Request) (Release, error) {
 				Near: Near(component, have.Components)}
 		}
 	}
+	if err := r.Plain(have.Version); err != nil {
+		return Release{}, err
+	}
 	if r.Platform != c.Asked.Platform || r.Version != c.Asked.Version && c.Numbering.Spell(r.Version) != have.Version {
 		return Release{}, fmt.Errorf("%s %s for %s: only %s for %s was asked for and proved",
 			r.Tool, r.Version, r.Platform, have.Version, have.Platform)

@@ -32,11 +32,36 @@ func (e *UnknownVersionError) Error() string {
 // An UnknownComponentError says that a release has no such component.
 type UnknownComponentError struct {
 	Tool, Version, Component string
+	Platform                 string // as the tool spells it; empty where it does not matter
 	Near                     []string
 }
 
 func (e *UnknownComponentError) Error() string {
-	return fmt.Sprintf("%s %s has no component %q%s", e.Tool, e.Version, e.Component, near(e.Near))
+	where := ""
+	if e.Platform != "" {
+		where = " for " + e.Platform
+	}
+	return fmt.Sprintf("%s %s has no component %q%s%s", e.Tool, e.Version, e.Component, where, near(e.Near))
+}
+
+// An UnknownTargetError says that a release cannot build for a platform.
+type UnknownTargetError struct {
+	Tool, Version, Target string
+	Near                  []string
+}
+
+func (e *UnknownTargetError) Error() string {
+	return fmt.Sprintf("%s %s has no target %q%s", e.Tool, e.Version, e.Target, near(e.Near))
+}
+
+// An UnknownProfileError says that a release has no set of components of that name.
+type UnknownProfileError struct {
+	Tool, Version, Profile string
+	Near                   []string
+}
+
+func (e *UnknownProfileError) Error() string {
+	return fmt.Sprintf("%s %s has no profile %q%s", e.Tool, e.Version, e.Profile, near(e.Near))
 }
 
 // An UnsupportedPlatformError says that a release was not built for a platform.

@@ -18,6 +18,7 @@ type Release struct {
 	Platform   Platform // of the host it was chosen for
 	Components []string // what Artifacts provide, by name
 	Artifacts  []Artifact
+	Files      []File // written beside what the artifacts hold
 	// Commands are path.Match patterns below the prefix; each executable
 	// regular file that matches becomes a command of its base name.
 	Commands []string
@@ -25,6 +26,13 @@ type Release struct {
 	// An empty value unsets. Applied by run and shown by env.
 	Env      map[string]string
 	Evidence verify.Evidence // of the document that names the release
+}
+
+// A File is a small file of the prefix whose content a source knows, because it
+// is part of what was proved or follows from it.
+type File struct {
+	Path string // below the prefix
+	Data []byte
 }
 
 // An Artifact is one downloadable file.
@@ -72,14 +80,23 @@ type Layout struct {
 	// a content hash covers names and contents alone. Every file is 0644 but
 	// those that Exec names.
 	Modeless bool `json:"modeless,omitempty"`
-	// Skip names files of the archive that are not installed: path.Match
-	// patterns over the archive's own names, before Strip. Rust's components
-	// carry their installer's bookkeeping beside what they install.
-	Skip []string `json:"skip,omitempty"`
+	// Installer says that the archive is one of rust-installer's.
+	Installer *Installer `json:"installer,omitempty"`
 	// Copies maps a base name to another: each file of the first name is
 	// also written under the second in its directory. The Go toolchain module
 	// holds go.mod files as _go.mod.
 	Copies map[string]string `json:"copies,omitempty"`
+}
+
+// An Installer is how an archive of rust-installer, version 3, holds one
+// component: in a directory of the archive (after Strip), of whose files only
+// those are installed that its manifest.in lists, relative to that directory.
+// Source: rust-lang/rustup, src/dist/component/package.rs.
+type Installer struct {
+	// Dirs are the names that the directory may have; one of them is there.
+	Dirs []string `json:"dirs"`
+	// Manifest is the path below the prefix at which manifest.in is kept.
+	Manifest string `json:"manifest"`
 }
 
 // Formats are the artifact formats kist unpacks.
@@ -101,6 +118,7 @@ const (
 	MaxArtifact  = 8 << 30 // bytes of one artifact
 	MaxUnpacked  = 64 << 30
 	MaxArtifacts = 1024
+	MaxFiles     = 16 // of Release.Files, each of at most MaxManifest bytes
 )
 
 // Validate reports whether r states, for every artifact, what it must prove:
@@ -135,6 +153,14 @@ func (r Release) Validate() error {
 	for _, a := range r.Artifacts {
 		if err := a.validate(); err != nil {
 			return fail("artifact %s: %v", a.Name, err)
+		}
+	}
+	if len(r.Files) > MaxFiles {
+		return fail("%d files, want at most %d", len(r.Files), MaxFiles)
+	}
+	for _, f := range r.Files {
+		if err := localPath(f.Path); err != nil || len(f.Data) > MaxManifest {
+			return fail("file %.100q of %d bytes: outside the prefix or the limits", f.Path, len(f.Data))
 		}
 	}
 	return nil
@@ -188,6 +214,14 @@ func (a Artifact) validate() error {
 		}
 	} else if a.Layout.Format == "file" {
 		return fmt.Errorf("a single file without a path")
+	}
+	if i := a.Layout.Installer; i != nil {
+		if err := localPath(i.Manifest); err != nil {
+			return err
+		}
+		if len(i.Dirs) == 0 || !strings.HasPrefix(a.Layout.Format, "tar") {
+			return fmt.Errorf("an archive of rust-installer that is no tar, or names no directory")
+		}
 	}
 	if a.Witness != nil {
 		if a.Witness.Contains == "" {

@@ -11,6 +11,20 @@ type Request struct {
 	Version    string // exact, a prefix such as 1.25, a label; empty: the channel's own choice
 	Platform   Platform
 	Components []string // optional components by name
+	Targets    []string // further platforms to build for, as the tool spells them
+	Profile    string   // a set of components that the tool names; empty: its smallest
+}
+
+// Plain refuses targets and profiles, for tools that have neither. Errors are
+// *UnknownTargetError and *UnknownProfileError.
+func (r Request) Plain(version string) error {
+	switch {
+	case len(r.Targets) > 0:
+		return &UnknownTargetError{Tool: r.Tool, Version: version, Target: r.Targets[0]}
+	case r.Profile != "":
+		return &UnknownProfileError{Tool: r.Tool, Version: version, Profile: r.Profile}
+	}
+	return nil
 }
 
 // A Platform is where a toolchain runs: an operating system and an

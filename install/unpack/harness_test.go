@@ -238,7 +238,7 @@ func runAttacks(t *testing.T, format string, attacks []attack) {
 			if got := list(entries); got != a.want {
 				t.Fatalf("honest twin: got %q, want %q", got, a.want)
 			}
-			if layout.Strip == 0 && layout.Skip == nil && layout.Copies == nil {
+			if layout.Strip == 0 && layout.Installer == nil && layout.Copies == nil {
 				compareWithOthers(t, format, a.twin, entries)
 			}
 		})

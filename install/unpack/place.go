@@ -39,19 +39,25 @@ type filler struct {
 	ctx     context.Context
 	archive Archive
 	deb     bool
-	placed  int // entries that stayed after Strip and Skip
+	placed  int   // entries that stayed after Strip
+	left    int64 // bytes that may still be written, by the archive's size
+
+	installer *installer // of an archive of rust-installer
 }
 
 // checkLayout refuses a layout that could not be followed to the letter.
 func (f *filler) checkLayout() error {
 	l := f.archive.Layout
-	for _, pattern := range append(append([]string(nil), l.Exec...), l.Skip...) {
+	for _, pattern := range l.Exec {
 		if _, err := path.Match(pattern, ""); err != nil {
 			return fmt.Errorf("layout pattern %q: %w", pattern, err)
 		}
 	}
 	if l.Into != "" && !record.Local(l.Into) {
 		return fmt.Errorf("layout directory %q leaves the prefix", l.Into)
+	}
+	if l.Installer != nil && (l.Into != "" || len(l.Copies) > 0 || !record.Local(l.Installer.Manifest)) {
+		return fmt.Errorf("a layout of rust-installer's that renames files, or keeps their list outside the prefix")
 	}
 	for from, to := range l.Copies {
 		if to == "" || to == "." || to == ".." || strings.ContainsAny(to, `/\`) {
@@ -74,15 +80,17 @@ func (f *filler) put(e entry) error {
 	if err != nil || name == "" {
 		return err
 	}
-	if e.kind == file && f.skipped(name) {
-		return nil
-	}
 	stripped := f.strip(name)
 	if stripped == "" {
 		if e.kind == dir {
 			return nil
 		}
 		return refuse(RuleStrip, e.name, "strip %d", f.archive.Layout.Strip)
+	}
+	if f.installer != nil {
+		if stripped, err = f.installer.place(e, stripped); err != nil || stripped == "" {
+			return err
+		}
 	}
 	to := path.Join(f.archive.Layout.Into, stripped)
 	if drive(to) {
@@ -150,15 +158,6 @@ func (p *Prefix) count(raw string) error {
 	return nil
 }
 
-func (f *filler) skipped(name string) bool {
-	for _, pattern := range f.archive.Layout.Skip {
-		if ok, _ := path.Match(pattern, name); ok {
-			return true
-		}
-	}
-	return false
-}
-
 // strip drops the leading elements of name that the layout says; "" is nothing left.
 func (f *filler) strip(name string) string {
 	for range f.archive.Layout.Strip {
@@ -174,6 +173,9 @@ func (f *filler) claim(raw string, e record.Entry) (*node, error) {
 			return nil, refuse(RuleOnce, raw, "%s has it too", have.from)
 		}
 		return nil, refuse(RuleOnce, raw, "")
+	}
+	if f.names += int64(len(e.Path) + len(raw) + len(e.Target)); f.names > f.limits.Names {
+		return nil, refuse(RuleCeiling, raw, "names of more than %d bytes", f.limits.Names)
 	}
 	e.Component = f.archive.Component
 	n := &node{Entry: e, archive: f.adds, raw: raw, from: f.archive.Name}
@@ -246,7 +248,7 @@ func (f *filler) hardLink(e entry, to string) error {
 		}
 		return err
 	}
-	first := f.tree[path.Join(f.archive.Layout.Into, f.strip(name))]
+	first := f.tree[f.earlier(name)]
 	if first == nil || first.Type != record.File || first.archive != f.adds {
 		return refuse(RuleHardLink, e.name, "%q is none", e.target)
 	}
@@ -261,6 +263,15 @@ func (f *filler) hardLink(e entry, to string) error {
 	defer earlier.Close()
 	e.size, e.body, e.mode = first.Size, earlier, first.Mode
 	return f.file(e, to)
+}
+
+// earlier is where the file that the archive calls name was placed.
+func (f *filler) earlier(name string) string {
+	stripped := f.strip(name)
+	if f.installer != nil {
+		_, stripped, _ = strings.Cut(stripped, "/")
+	}
+	return path.Join(f.archive.Layout.Into, stripped)
 }
 
 // file places a regular file and, where the layout asks for it, its copy.

@@ -37,16 +37,17 @@ const (
 
 // Structure:
 const (
-	RuleHeader   Rule = "every header is well formed, and its checksum right"
-	RuleExtended Rule = "an extended header is well formed, known, given once, and agrees with the header it extends"
-	RuleEnd      Rule = "an archive ends as its format says, and nothing follows"
-	RuleStream   Rule = "a compressed archive is one stream, undamaged and whole, and nothing follows"
-	RuleZip      Rule = "the directory of a zip and its local headers agree, and cover the file without gap or overlap"
-	RuleMethod   Rule = "a zip entry is stored or deflated, and not encrypted"
-	RuleContent  Rule = "a zip entry has the size and the checksum that are stated for it"
-	RuleDeb      Rule = "a .deb is debian-binary 2.0, one control.tar and one data.tar, in this order"
-	RuleEmpty    Rule = "an archive holds something to install"
-	RuleCeiling  Rule = "nothing is over its ceiling"
+	RuleHeader    Rule = "every header is well formed, and its checksum right"
+	RuleExtended  Rule = "an extended header is well formed, known, given once, and agrees with the header it extends"
+	RuleEnd       Rule = "an archive ends as its format says, and nothing follows"
+	RuleStream    Rule = "a compressed archive is one stream, undamaged and whole, and nothing follows"
+	RuleZip       Rule = "the directory of a zip and its local headers agree, and cover the file without gap or overlap"
+	RuleMethod    Rule = "a zip entry is stored or deflated, and not encrypted"
+	RuleContent   Rule = "a zip entry has the size and the checksum that are stated for it"
+	RuleDeb       Rule = "a .deb is debian-binary 2.0, one control.tar and one data.tar, in this order"
+	RuleInstaller Rule = "an archive of rust-installer states version 3, and holds its component and every file that it lists"
+	RuleEmpty     Rule = "an archive holds something to install"
+	RuleCeiling   Rule = "nothing is over its ceiling"
 )
 
 // An EntryError refuses an archive, whole, for one entry or for its structure.
@@ -84,6 +85,7 @@ func refuse(rule Rule, name, format string, args ...any) error {
 type Limits struct {
 	Entries   int   // entries of all archives of a prefix, with the directories made for them
 	Bytes     int64 // bytes of all files of a prefix
+	Names     int64 // bytes of all names and targets of a prefix, which are held in memory
 	Path      int   // bytes of a name; a link's target must be shorter, as kernels demand
 	Component int   // bytes of one element of a name
 	Depth     int   // elements of a name; a link's target may have twice as many
@@ -98,6 +100,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		Entries:   500_000,
 		Bytes:     64 << 30,
+		Names:     64 << 20,
 		Path:      4096,
 		Component: 255,
 		Depth:     64,

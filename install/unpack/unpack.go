@@ -33,7 +33,8 @@
 // are implied; a single file and what Layout.Exec names are 0755. Where the
 // layout is Modeless, nothing proves an archive's modes: every other file is
 // 0644, every directory 0755, and a zip holds no links. A hard link becomes a
-// copy of the earlier file.
+// copy of the earlier file. Of an archive of rust-installer only those files are
+// installed that its own list names, and directories as they need them.
 //
 // # Rules
 //
@@ -68,6 +69,7 @@
 //   - a zip entry is stored or deflated, and not encrypted
 //   - a zip entry has the size and the checksum that are stated for it
 //   - a .deb is debian-binary 2.0, one control.tar and one data.tar, in this order
+//   - an archive of rust-installer states version 3, and holds its component and every file that it lists
 //   - an archive holds something to install
 //   - nothing is over its ceiling
 //
@@ -79,14 +81,15 @@
 //
 // [DefaultLimits] holds the ceilings on what is unpacked; at a ceiling is
 // fine, one past it is refused before it is written. Memory stays small
-// whatever an archive says: 128 MiB for the window of xz or zstd, 1 MiB for an
-// extended header, and a few hundred bytes an entry.
+// whatever an archive says: 128 MiB for the window of xz or zstd, 64 MiB for
+// names, 1 MiB for an extended header, and a few hundred bytes an entry.
 //
 // Written after POSIX.1-2024 (pax), APPNOTE.TXT 6.3.10 (zip), RFC 1952 (gzip),
 // RFC 8878 (zstd), the .xz File Format 1.2.0 and deb(5).
 package unpack
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -119,6 +122,7 @@ type Prefix struct {
 	adds    int         // archives begun
 	entries int         // counted against limits.Entries
 	bytes   int64       // counted against limits.Bytes
+	names   int64       // counted against limits.Names
 	kept    os.FileMode // permission bits that are known to survive creation: no umask takes them
 	buf     []byte
 	broken  error // why nothing more can be done with it
@@ -155,14 +159,19 @@ func (p *Prefix) Add(ctx context.Context, src *os.File, a Archive) error {
 	if p.broken != nil {
 		return fmt.Errorf("%s: %w", a.Name, p.broken)
 	}
-	err := p.add(ctx, src, a)
+	return p.failed(a.Name, p.add(ctx, src, a))
+}
+
+// failed completes an error of the archive called name, after which nothing
+// more can be done.
+func (p *Prefix) failed(name string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if e, ok := errors.AsType[*EntryError](err); ok && e.Archive == "" {
-		e.Archive = a.Name
+		e.Archive = name
 	} else {
-		err = fmt.Errorf("%s: %w", a.Name, err)
+		err = fmt.Errorf("%s: %w", name, err)
 	}
 	p.end(err)
 	return err
@@ -178,9 +187,12 @@ func (p *Prefix) add(ctx context.Context, src *os.File, a Archive) error {
 	}
 	p.adds++
 	in := &source{ctx: ctx, file: src, size: info.Size(), progress: a.Progress}
-	f := &filler{Prefix: p, ctx: ctx, archive: a, deb: a.Layout.Format == "deb"}
+	f := &filler{Prefix: p, ctx: ctx, archive: a, deb: a.Layout.Format == "deb", left: p.limits.maxUnpacked(info.Size())}
 	if err := f.checkLayout(); err != nil {
 		return err
+	}
+	if i := a.Layout.Installer; i != nil {
+		f.installer = &installer{Installer: *i, says: map[string][]byte{}, empty: map[string]bool{}}
 	}
 	switch a.Layout.Format {
 	case "file":
@@ -193,10 +205,25 @@ func (p *Prefix) add(ctx context.Context, src *os.File, a Archive) error {
 		codec := strings.TrimPrefix(strings.TrimPrefix(a.Layout.Format, "tar"), ".")
 		err = readTarIn(codec, in, 0, in.size, p.limits, f.put)
 	}
+	if err == nil && f.installer != nil {
+		err = f.settle()
+	}
 	if err == nil && f.placed == 0 {
 		err = refuse(RuleEmpty, "", "")
 	}
 	return err
+}
+
+// Write makes the file name, which is in no archive; from is what errors call
+// its origin. The rules for an archive's entries hold.
+func (p *Prefix) Write(ctx context.Context, from, name string, data []byte) error {
+	if p.broken != nil {
+		return fmt.Errorf("%s: %w", from, p.broken)
+	}
+	p.adds++
+	f := &filler{Prefix: p, ctx: ctx, archive: Archive{Name: from}, left: int64(len(data))}
+	err := f.put(entry{name: name, kind: file, mode: 0o644, size: int64(len(data)), body: bytes.NewReader(data)})
+	return p.failed(from, err)
 }
 
 // Finish makes the links, then walks the prefix: what is on disk is exactly

@@ -25,9 +25,7 @@ func TestLayouts(t *testing.T) {
 		"as it is":          {manifests.Layout{}, "top/ top/part/ top/part/bin/ top/part/bin/a top/part/bin/b>a top/part/manifest.in top/part/src/ top/part/src/_go.mod top/version"},
 		"stripped":          {manifests.Layout{Strip: 1}, "part/ part/bin/ part/bin/a part/bin/b>a part/manifest.in part/src/ part/src/_go.mod version"},
 		"into":              {manifests.Layout{Strip: 1, Into: "x/y"}, "x/ x/y/ x/y/part/ x/y/part/bin/ x/y/part/bin/a x/y/part/bin/b>a x/y/part/manifest.in x/y/part/src/ x/y/part/src/_go.mod x/y/version"},
-		"skipped":           {manifests.Layout{Strip: 2, Skip: []string{"*/*", "*/*/manifest.in"}}, "bin/ bin/a bin/b>a src/ src/_go.mod"},
-		"copied":            {manifests.Layout{Strip: 2, Skip: []string{"*/*", "*/*/manifest.in"}, Copies: map[string]string{"_go.mod": "go.mod"}}, "bin/ bin/a bin/b>a src/ src/_go.mod src/go.mod"},
-		"skip is no prefix": {manifests.Layout{Strip: 1, Skip: []string{"top"}}, "part/ part/bin/ part/bin/a part/bin/b>a part/manifest.in part/src/ part/src/_go.mod version"},
+		"copied":            {manifests.Layout{Strip: 1, Copies: map[string]string{"_go.mod": "go.mod"}}, "part/ part/bin/ part/bin/a part/bin/b>a part/manifest.in part/src/ part/src/_go.mod part/src/go.mod version"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.layout.Format = "tar"
@@ -54,7 +52,8 @@ func TestLayoutsThatCannotBeFollowed(t *testing.T) {
 		"into a parent":     {Format: "tar", Into: "../x"},
 		"into the root":     {Format: "tar", Into: "/x"},
 		"pattern bad":       {Format: "tar", Exec: []string{"[a"}},
-		"skip bad":          {Format: "tar", Skip: []string{"[a"}},
+		"a list outside":    {Format: "tar", Installer: &manifests.Installer{Dirs: []string{"a"}, Manifest: "../x"}},
+		"a list, elsewhere": {Format: "tar", Installer: &manifests.Installer{Dirs: []string{"a"}, Manifest: "x"}, Into: "y"},
 		"copy to a path":    {Format: "tar", Copies: map[string]string{"a": "b/c"}},
 		"copy to a parent":  {Format: "tar", Copies: map[string]string{"a": ".."}},
 		"file without path": {Format: "file"},

@@ -20,11 +20,12 @@ type Catalog struct {
 	evidence verify.Evidence
 }
 
-func newCatalog(m *Manifest, d verify.Document, at string, granted func(string) bool) *Catalog {
-	c := &Catalog{channel: m.Channel, at: at, mark: m.Mark(verify.DigestOf(d.Bytes())), evidence: d.Evidence()}
+func newCatalog(m *Manifest, d verify.Document, s Source) *Catalog {
+	c := &Catalog{channel: m.Channel, at: s.URL, mark: m.Mark(verify.DigestOf(d.Bytes())), evidence: d.Evidence()}
+	c.mark.Keys = s.Edition.Mark()
 	c.evidence.Mark = &c.mark
 	for _, r := range m.Releases {
-		if granted != nil && granted(r.Tool) {
+		if s.Granted != nil && s.Granted(r.Tool) {
 			c.releases = append(c.releases, r)
 		}
 	}
@@ -92,6 +93,9 @@ func (c *Catalog) Resolve(q manifests.Request) (manifests.Release, error) {
 	if !ok {
 		return manifests.Release{}, &manifests.UnknownVersionError{Channel: c.channel, Tool: q.Tool, Version: q.Version,
 			Near: manifests.Near(q.Version, names(list))}
+	}
+	if err := q.Plain(r.Version); err != nil {
+		return manifests.Release{}, err
 	}
 	chosen, err := r.artifacts(q.Platform, q.Components)
 	if err != nil {

@@ -1,0 +1,214 @@
+package unpack
+
+import (
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+)
+
+// What an archive of rust-installer says of itself.
+const (
+	installerVersion = "rust-installer-version" // which must be 3
+	componentList    = "components"             // the directories of the archive that are components, one a line
+	fileList         = "manifest.in"            // in such a directory: what of it is installed
+)
+
+// maxFileList is the ceiling on each of these, in bytes.
+const maxFileList = 8 << 20
+
+// An installer follows one archive of rust-installer. The list of what is
+// installed may come after the files, so each file goes to its place when it
+// comes, and settle takes back those that turn out not to be listed.
+type installer struct {
+	manifests.Installer
+	dir   string            // the one of Dirs that the archive has
+	says  map[string][]byte // by the names above
+	empty map[string]bool   // directories that the archive lists below dir, empty or not
+}
+
+// place returns where below the prefix the entry name (after Strip) belongs, or
+// "" if it is not one of the component's files.
+func (i *installer) place(e entry, name string) (string, error) {
+	if name == installerVersion || name == componentList {
+		return "", i.keep(name, e)
+	}
+	top, rest, below := strings.Cut(name, "/")
+	if !slices.Contains(i.Dirs, top) {
+		return "", nil
+	}
+	if i.dir == "" {
+		i.dir = top
+	}
+	switch {
+	case top != i.dir:
+		return "", refuse(RuleInstaller, e.name, "the component is in %q too", i.dir)
+	case rest == fileList:
+		return "", i.keep(fileList, e)
+	case e.kind == dir:
+		i.empty[rest] = true
+		return "", nil
+	case !below:
+		return "", refuse(RuleInstaller, e.name, "no directory")
+	}
+	return rest, nil
+}
+
+// keep reads what the archive says of itself.
+func (i *installer) keep(name string, e entry) error {
+	if e.kind != file {
+		return refuse(RuleInstaller, e.name, "no file")
+	}
+	if _, twice := i.says[name]; twice {
+		return refuse(RuleOnce, e.name, "")
+	}
+	if e.size > maxFileList {
+		return refuse(RuleCeiling, e.name, "%d bytes, at most %d", e.size, maxFileList)
+	}
+	data, err := io.ReadAll(e.body)
+	i.says[name] = data
+	return err
+}
+
+// settle is called when the archive is read: it holds the archive to what it
+// says of itself, takes back what is not listed, and keeps the list.
+func (f *filler) settle() error {
+	i := f.installer
+	if v := strings.TrimSpace(string(i.says[installerVersion])); v != "3" {
+		return refuse(RuleInstaller, installerVersion, "%.20q, not 3", v)
+	}
+	if i.dir == "" || !slices.Contains(lines(i.says[componentList]), i.dir) {
+		return refuse(RuleInstaller, componentList, "no %s", strings.Join(i.Dirs, " or "))
+	}
+	files, trees, err := f.listed(i.says[fileList])
+	if err != nil {
+		return err
+	}
+	f.placed = len(files)
+	used := map[string]bool{} // directories that something kept lies in
+	use := func(p string) {
+		for d := path.Dir(p); d != "." && !used[d]; d = path.Dir(d) {
+			used[d] = true
+		}
+	}
+	for to, n := range f.tree {
+		switch {
+		case n.archive != f.adds || n.Type == record.Dir:
+			continue
+		case files[to]:
+			delete(files, to)
+		case within(trees, to):
+			f.placed++
+		default:
+			if err := f.takeBack(n); err != nil {
+				return err
+			}
+			continue
+		}
+		use(to)
+	}
+	for missing := range files {
+		return refuse(RuleInstaller, missing, "it is listed, and not there")
+	}
+	for tree := range trees {
+		if !i.empty[tree] && !used[tree] {
+			return refuse(RuleInstaller, tree, "it is listed, and not there")
+		}
+		if err := f.parents(tree, tree); err != nil {
+			return err
+		}
+		use(tree + "/.")
+	}
+	if err := f.prune(used); err != nil || f.placed == 0 {
+		return err
+	}
+	list := entry{name: fileList, size: int64(len(i.says[fileList])), body: strings.NewReader(string(i.says[fileList]))}
+	if err := f.parents(i.Manifest, path.Dir(i.Manifest)); err != nil {
+		return err
+	}
+	return f.write(i.Manifest, 0o644, list)
+}
+
+// listed reads manifest.in: the single files and the whole directories that are
+// installed.
+func (f *filler) listed(list []byte) (files, trees map[string]bool, err error) {
+	files, trees = map[string]bool{}, map[string]bool{}
+	for _, line := range lines(list) {
+		kind, name, _ := strings.Cut(line, ":")
+		into := files
+		switch kind {
+		case "dir":
+			into = trees
+		case "file":
+		default:
+			return nil, nil, refuse(RuleInstaller, fileList, "line %.80q", line)
+		}
+		clean, err := f.limits.name(name, false, false)
+		if err != nil {
+			return nil, nil, err
+		}
+		if clean != name || files[name] || trees[name] {
+			return nil, nil, refuse(RuleInstaller, fileList, "line %.80q", line)
+		}
+		into[name] = true
+	}
+	return files, trees, nil
+}
+
+func lines(text []byte) []string {
+	trimmed := strings.TrimSuffix(string(text), "\n")
+	if trimmed == "" {
+		return nil
+	}
+	all := strings.Split(trimmed, "\n")
+	for i := range all {
+		all[i] = strings.TrimSuffix(all[i], "\r")
+	}
+	return all
+}
+
+// within reports whether p lies below one of trees.
+func within(trees map[string]bool, p string) bool {
+	for d := path.Dir(p); d != "."; d = path.Dir(d) {
+		if trees[d] {
+			return true
+		}
+	}
+	return false
+}
+
+// takeBack removes a file or link that the archive has placed.
+func (f *filler) takeBack(n *node) error {
+	delete(f.tree, n.Path)
+	if n.Type == record.Link {
+		return nil // not made before Finish
+	}
+	f.bytes -= n.Size
+	at, err := f.dirs.at(path.Dir(n.Path))
+	if err != nil {
+		return err
+	}
+	return at.Remove(path.Base(n.Path))
+}
+
+// prune removes the directories that were made only for what was taken back.
+func (f *filler) prune(used map[string]bool) error {
+	var unused []string
+	for to, n := range f.tree {
+		if n.Type == record.Dir && n.archive == f.adds && !used[to] {
+			unused = append(unused, to)
+		}
+	}
+	slices.Sort(unused)
+	f.dirs.close() // none of them may be held open
+	for _, dir := range slices.Backward(unused) {
+		delete(f.tree, dir)
+		if err := f.root.Remove(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}

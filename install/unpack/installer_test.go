@@ -1,0 +1,160 @@
+package unpack_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+)
+
+// component is the layout of the component that an archive keeps under one of dirs.
+func component(dirs ...string) manifests.Layout {
+	return manifests.Layout{Format: "tar", Strip: 1, Installer: &manifests.Installer{Dirs: dirs, Manifest: "lib/rustlib/manifest-part"}}
+}
+
+// installerOf packs an archive of rust-installer: what it says of itself, then entries.
+func installerOf(version, components, list string, entries ...tarEntry) []byte {
+	says := []tarEntry{dir("top/"), file("top/rust-installer-version", version), file("top/components", components),
+		file("top/install.sh", "exit 1"), file("top/LICENSE-MIT", "text"), file("top/part/manifest.in", list)}
+	return tarOf(append(says, entries...)...)
+}
+
+func TestInstallerArchives(t *testing.T) {
+	const rest = " lib/ lib/rustlib/ lib/rustlib/manifest-part"
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"files": {installerOf("3", "part\n", "file:bin/a\nfile:bin/b\n", dir("top/part/"), dir("top/part/bin/"),
+			file("top/part/bin/a", "1"), link("top/part/bin/b", "a")), "bin/ bin/a bin/b>a" + rest},
+		"the list comes last": {tarOf(file("top/part/bin/a", "1"), hard("top/part/bin/b", "top/part/bin/a"), file("top/part/manifest.in", "file:bin/a\nfile:bin/b"),
+			file("top/components", "other\npart"), file("top/rust-installer-version", "3\n")), "bin/ bin/a bin/b" + rest},
+		"a directory": {installerOf("3", "part\n", "dir:share/doc\n", dir("top/part/share/doc/"), file("top/part/share/doc/x/y", "1"), file("top/part/share/doc/z", "1")),
+			strings.TrimSpace(rest) + " share/ share/doc/ share/doc/x/ share/doc/x/y share/doc/z"},
+		"an empty directory, and a file": {installerOf("3", "part", "dir:etc\nfile:a", dir("top/part/etc/"), file("top/part/a", "1")), "a etc/" + rest},
+		"what is not listed stays out": {installerOf("3", "part", "file:bin/a", file("top/part/bin/a", "1"), file("top/part/bin/evil", "1"), link("top/part/gone", "bin/a"),
+			file("top/part/x/y/z", "1"), dir("top/part/etc"), file("top/other/bin/a", "2"), file("top/part/bin.d/a", "1")), "bin/ bin/a" + rest},
+		"lines end as on Windows": {installerOf("3", "part\r\n", "file:a\r\nfile:b\r\n", file("top/part/a", "1"), file("top/part/b", "1")), "a b" + rest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			entries, err := unpackAll(t, c.data, component("part-x86_64", "part"), unpack.DefaultLimits())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := list(entries); got != c.want {
+				t.Errorf("got  %q\nwant %q", got, c.want)
+			}
+			for _, e := range entries {
+				if e.Component != "part" {
+					t.Errorf("no component: %v", e)
+				}
+			}
+		})
+	}
+}
+
+func TestHostileInstallerArchives(t *testing.T) {
+	a := file("top/part/a", "1")
+	good := installerOf("3", "part", "file:a", a)
+	const want = "a lib/ lib/rustlib/ lib/rustlib/manifest-part"
+	lie := func(name string, rule unpack.Rule, bad []byte) attack {
+		return attack{name: name, bad: bad, rule: rule, twin: good, want: want, layout: component("part")}
+	}
+	runAttacks(t, "tar", []attack{
+		lie("another version", unpack.RuleInstaller, installerOf("4", "part", "file:a", a)),
+		lie("no version", unpack.RuleInstaller, tarOf(file("top/components", "part"), file("top/part/manifest.in", "file:a"), a)),
+		lie("a component that is not listed", unpack.RuleInstaller, installerOf("3", "other", "file:a", a)),
+		lie("no list of components", unpack.RuleInstaller, tarOf(file("top/rust-installer-version", "3"), file("top/part/manifest.in", "file:a"), a)),
+		lie("another component", unpack.RuleInstaller, tarOf(file("top/rust-installer-version", "3"), file("top/components", "other"), file("top/other/manifest.in", "file:a"), file("top/other/a", "1"))),
+		lie("no list of files", unpack.RuleEmpty, tarOf(file("top/rust-installer-version", "3"), file("top/components", "part"), a)),
+		lie("an empty list", unpack.RuleEmpty, installerOf("3", "part", "", a)),
+		lie("a file that is not there", unpack.RuleInstaller, installerOf("3", "part", "file:a\nfile:b", a)),
+		lie("a file that is a directory", unpack.RuleInstaller, installerOf("3", "part", "file:a\nfile:d", a, dir("top/part/d/"))),
+		lie("a directory that is not there", unpack.RuleInstaller, installerOf("3", "part", "file:a\ndir:d", a, file("top/part/dd/x", "1"))),
+		lie("a directory that is a file", unpack.RuleInstaller, installerOf("3", "part", "dir:a", a)),
+		lie("a line of another kind", unpack.RuleInstaller, installerOf("3", "part", "file:a\nrun:b", a)),
+		lie("an empty line", unpack.RuleInstaller, installerOf("3", "part", "\nfile:a", a)),
+		lie("a line twice", unpack.RuleInstaller, installerOf("3", "part", "file:a\nfile:a", a)),
+		lie("a directory and a file of one name", unpack.RuleInstaller, installerOf("3", "part", "file:a\ndir:a", a)),
+		lie("a line that leaves", unpack.RuleElements, installerOf("3", "part", "file:a\nfile:../b", a)),
+		lie("a line from the root", unpack.RuleRelative, installerOf("3", "part", "file:a\nfile:/etc/passwd", a)),
+		lie("a line not in its simplest form", unpack.RuleInstaller, installerOf("3", "part", "file:./a", a)),
+		lie("two lists", unpack.RuleOnce, installerOf("3", "part", "file:a", a, file("top/part/manifest.in", "file:a"))),
+		lie("a list that is a link", unpack.RuleInstaller, tarOf(file("top/rust-installer-version", "3"), file("top/components", "part"), a, link("top/part/manifest.in", "a"))),
+		lie("a component that is a file", unpack.RuleInstaller, installerOf("3", "part", "file:a", a, file("top/part", "1"))),
+		lie("a file twice", unpack.RuleOnce, installerOf("3", "part", "file:a", a, a)),
+		lie("a file that leaves", unpack.RuleElements, installerOf("3", "part", "file:a", a, file("top/part/../../x", "1"))),
+		lie("a link that leaves", unpack.RuleTarget, installerOf("3", "part", "file:a\nfile:b", a, link("top/part/b", "../x"))),
+		lie("a hard link to what is not installed", unpack.RuleHardLink, installerOf("3", "part", "file:a\nfile:b", a, hard("top/part/b", "top/install.sh"))),
+		lie("a list over the ceiling", unpack.RuleCeiling, installerOf("3", "part", "file:a\n"+strings.Repeat("x", 8<<20), a)),
+	})
+	two := component("part", "part-x86_64")
+	both := installerOf("3", "part\npart-x86_64", "file:a", a, file("top/part-x86_64/manifest.in", "file:b"), file("top/part-x86_64/b", "1"))
+	_, err := unpackAll(t, both, two, unpack.DefaultLimits())
+	wantRule(t, err, unpack.RuleInstaller)
+}
+
+// Two components may share directories, and nothing else.
+func TestComponentsThatClaimOneFile(t *testing.T) {
+	first := installerOf("3", "part", "file:bin/a\nfile:lib/x", file("top/part/bin/a", "1"), file("top/part/lib/x", "1"))
+	add := func(second []byte) ([]record.Entry, error) {
+		s := newStage(t, unpack.DefaultLimits())
+		if err := s.add(t, first, component("part")); err != nil {
+			t.Fatal(err)
+		}
+		other := component("part")
+		other.Installer.Manifest += "-2"
+		if err := s.add(t, second, other); err != nil {
+			return nil, err
+		}
+		entries, err := s.prefix.Finish(t.Context())
+		s.check(t, entries, err)
+		return entries, err
+	}
+	_, err := add(installerOf("3", "part", "file:bin/a", file("top/part/bin/a", "1")))
+	wantRule(t, err, unpack.RuleOnce)
+	entries, err := add(installerOf("3", "part", "file:bin/b", file("top/part/bin/b", "1"), file("top/part/bin/c", "1"), file("top/part/d/e", "1")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := list(entries), "bin/ bin/a bin/b lib/ lib/rustlib/ lib/rustlib/manifest-part lib/rustlib/manifest-part-2 lib/x"; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	s := newStage(t, unpack.DefaultLimits())
+	if err := s.add(t, tarOf(file("a", "1")), manifests.Layout{Format: "tar"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.prefix.Write(t.Context(), "rust 1.95.0", "lib/rustlib/components", []byte("cargo\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.prefix.Write(t.Context(), "rust 1.95.0", "empty", nil); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := s.prefix.Finish(t.Context())
+	for i, e := range entries {
+		if (e.Component == "part") != (e.Path == "a") {
+			t.Errorf("%s is recorded as of component %q", e.Path, e.Component)
+		}
+		entries[i].Component = "part"
+	}
+	s.check(t, entries, err)
+	if got, want := list(entries), "a empty lib/ lib/rustlib/ lib/rustlib/components"; got != want || err != nil {
+		t.Errorf("got %q, want %q, %v", got, want, err)
+	}
+	for _, name := range []string{"a", "../x", "/x", "a/b"} {
+		s := newStage(t, unpack.DefaultLimits())
+		if err := s.add(t, tarOf(file("a", "1")), manifests.Layout{Format: "tar"}); err != nil {
+			t.Fatal(err)
+		}
+		err := s.prefix.Write(t.Context(), "rust 1.95.0", name, []byte("x"))
+		if err == nil || !strings.HasPrefix(err.Error(), "rust 1.95.0: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+		s.check(t, nil, err)
+	}
+}

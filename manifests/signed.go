@@ -1,0 +1,43 @@
+package manifests
+
+import (
+	"context"
+	"errors"
+
+	"github.com/kist-tools/kist/verify"
+)
+
+// ReadSigned gets the document at ref and the block of detached signatures at
+// ref+suffix, and proves the pair by policy. A pair that does not fit is fetched
+// once more, since a publisher may have replaced one file between the two
+// requests. Errors are t's own, *TooLargeError and, also where there is no
+// signature, *verify.SignatureError.
+func ReadSigned(ctx context.Context, t Transport, ref, suffix string, policy verify.Policy) (verify.Document, error) {
+	d, err := readPair(ctx, t, ref, suffix, policy)
+	if _, unfit := errors.AsType[*verify.SignatureError](err); unfit {
+		return readPair(ctx, t, ref, suffix, policy)
+	}
+	return d, err
+}
+
+func readPair(ctx context.Context, t Transport, ref, suffix string, policy verify.Policy) (verify.Document, error) {
+	name := Redact(ref)
+	data, err := ReadAll(ctx, t, ref, MaxManifest)
+	if err != nil {
+		return verify.Document{}, err
+	}
+	sig, err := ReadAll(ctx, t, ref+suffix, MaxSignature)
+	if errors.Is(err, ErrNotFound) {
+		refused := &verify.SignatureError{Name: name, Need: policy.Threshold, Rules: []string{"there is no signature file beside it"}}
+		if policy.Keys != nil {
+			for _, pin := range policy.Keys.Pins() {
+				refused.Wanted = append(refused.Wanted, pin.Primary)
+			}
+		}
+		return verify.Document{}, refused
+	}
+	if err != nil {
+		return verify.Document{}, err
+	}
+	return policy.Detached(name, data, sig)
+}
