@@ -56,6 +56,9 @@ func (g *Stage) Discard() error {
 	return errors.Join(g.root.Close(), g.data.RemoveAll(g.name), g.lock.Remove())
 }
 
+// Abandon leaves the stage where it is, for a sweep: what a killed process does.
+func (g *Stage) Abandon() error { return errors.Join(g.root.Close(), g.lock.Unlock()) }
+
 // Publish turns a filled stage into the prefix of r: everything in it made
 // durable, then the receipt, then one rename that never replaces. The stage is
 // used up.

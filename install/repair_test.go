@@ -1,0 +1,180 @@
+package install
+
+import (
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/install/internal/store"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+)
+
+// Each test stops a change where a killed process would have stopped, by doing
+// only its first steps, and lets the next writer find what is left.
+
+// cut does the steps of installing r up to and without the one named.
+func (w *world) cut(r record.Receipt, stage *store.Stage, before string) {
+	w.t.Helper()
+	i := w.kist()
+	defer i.Close()
+	s, err := i.State()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p := plan.Plan{Base: s.Current.Number, Install: []plan.Install{{Default: true}}}
+	next, err := plan.Next(s, p, []record.Head{r.Head}, w.now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"publish", func() error { return i.store().Publish(stage, r) }},
+		{"prepare", func() error { return i.store().Prepare(next) }},
+		{"switch", func() error { return i.store().Switch(next.Number) }},
+		{"confirm", func() error { return i.store().Confirm(next.Number) }},
+	} {
+		if step.name == before {
+			return
+		}
+		if err := step.do(); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func TestTheNextWriterPutsACutInstallRight(t *testing.T) {
+	for _, test := range []struct {
+		before    string
+		installed bool
+	}{{"publish", false}, {"prepare", false}, {"switch", false}, {"confirm", true}, {"links", true}} {
+		t.Run(test.before, func(t *testing.T) {
+			w := newWorld(t)
+			w.install(w.release("first", "1.0", "bin/first"))
+			i := w.kist()
+			st, err := i.stage(t.Context(), w.release("cut", "1.0", "bin/cut"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := st.receipt.ID
+			stage := st.take()
+			w.cut(st.receipt, stage, test.before)
+			if test.before == "publish" {
+				w.abandon(stage)
+			}
+			if got := w.command("first"); got != "bin/first 1.0" {
+				t.Errorf("meanwhile the command first holds %q", got)
+			}
+
+			w.install(w.release("next", "1.0", "bin/next"))
+			s, err := w.kist().State()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, received := s.Receipts[id]
+			_, err = os.Lstat(w.kist().Prefix(id))
+			if present := err == nil; present != test.installed || received != test.installed || s.Current.Has(id) != test.installed {
+				t.Errorf("prefix there: %v, receipt: %v, in force: %v; want all %v", present, received, s.Current.Has(id), test.installed)
+			}
+			if got := w.command("cut"); test.installed != (got == "bin/cut 1.0") {
+				t.Errorf("the command cut holds %q", got)
+			}
+			if left, err := os.ReadDir(w.path(".local/share/kist/stage")); err != nil || len(left) > 0 {
+				t.Errorf("left in stage: %v, %v", left, err)
+			}
+			if _, err := w.kist().RemoveAll(t.Context(), true); err != nil {
+				t.Fatal(err)
+			}
+			if left, err := os.ReadDir(w.home); err != nil || len(left) > 0 {
+				t.Errorf("left in the home: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// abandon leaves a stage as a killed writer does: filled, its lock gone.
+func (w *world) abandon(stage *store.Stage) {
+	w.t.Helper()
+	if err := stage.Abandon(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestTheNextWriterFinishesARemoval(t *testing.T) {
+	w := newWorld(t)
+	r := w.install(w.release("zig", "1.0", "bin/zig", "lib/a", "lib/b"))
+	i := w.kist()
+	s, err := i.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.Make(s, plan.Change{Remove: []record.ID{r.ID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := plan.Next(s, p, nil, w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(i.store().Prepare(next), i.store().Switch(next.Number), os.Remove(filepath.Join(i.Prefix(r.ID), "lib/a"))); err != nil {
+		t.Fatal(err)
+	}
+	i.Close()
+
+	res := w.must(plan.Change{Remove: []record.ID{r.ID}}) // the user runs it again
+	if len(res.Removed) != 1 || len(res.Kept) > 0 {
+		t.Errorf("removed %v, kept %v", res.Removed, res.Kept)
+	}
+	if _, err := os.Lstat(w.kist().Prefix(r.ID)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the prefix is still there: %v", err)
+	}
+	if got := w.command("zig"); !strings.Contains(got, "no such file") {
+		t.Errorf("the command is still there: %s", got)
+	}
+}
+
+func TestAnInstallThatIsNothingToDoStillRepairs(t *testing.T) {
+	w := newWorld(t)
+	r := w.release("zig", "1.0", "bin/zig")
+	w.install(r)
+	if err := os.Remove(w.path(".local/bin/zig")); err != nil {
+		t.Fatal(err)
+	}
+	asked := w.asked
+	w.must(plan.Change{Install: nil})
+	if got := w.command("zig"); got != "bin/zig 1.0" {
+		t.Errorf("the command holds %q", got)
+	}
+	if w.asked != asked {
+		t.Error("it used the network")
+	}
+}
+
+func TestAStageInUseIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	w.install(w.release("zig", "1.0", "bin/zig"))
+	i := w.kist()
+	stage, err := i.store().NewStage(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stage.Root().WriteFile("half", []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.install(w.release("other", "1.0", "bin/other"))
+	if _, err := stage.Root().Stat("half"); err != nil {
+		t.Errorf("another kist's sweep took it: %v", err)
+	}
+	if err := stage.Discard(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(w.path(".local/share/kist/stage")); err != nil || len(left) > 0 {
+		t.Errorf("left in stage: %v, %v", left, err)
+	}
+}
