@@ -49,7 +49,7 @@ func (a *app) builtinOrigin(ctx context.Context, name string) (origin, error) {
 		return origin{}, fmt.Errorf("channel %s is not built in", name)
 	}
 	m := upstreams.Machine{Tell: func(text string) { a.say("%s", text) }}
-	if usesProxies := slices.ContainsFunc(u.Origins, func(o upstreams.Origin) bool { return o.ChecksumDB != "" }); usesProxies && !a.verb.local {
+	if usesProxies := slices.ContainsFunc(u.Origins, func(o upstreams.Origin) bool { return o.ChecksumDB != "" }); usesProxies {
 		proxies, err := gosum.ParseProxies(a.GoProxy(ctx))
 		if err != nil {
 			a.warn("%v; it is left out", err)
@@ -60,7 +60,7 @@ func (a *app) builtinOrigin(ctx context.Context, name string) (origin, error) {
 	if err != nil {
 		return origin{}, err
 	}
-	return origin{Channel: install.Channel{Name: name, Source: source}}, nil
+	return origin{Channel: install.Channel{Name: name, Source: source}, tool: u.Tool}, nil
 }
 
 // shownOrigin is one place of a built-in channel, and who proves what is there.

@@ -196,9 +196,10 @@ func (a *app) channelListCommand() *cobra.Command {
 func (a *app) channelShowCommand() *cobra.Command {
 	return a.command(verb{
 		use: "show NAME", short: "Show whose keys a channel trusts, in full, and how fresh it is",
-		example: "kist channel show go",
-		exits:   []int{0, 2, 3, 9},
-		args:    exactly(1),
+		example:  "kist channel show go",
+		exits:    []int{0, 2, 3, 9},
+		args:     exactly(1),
+		complete: a.completeChannels,
 		run: func(ctx context.Context, args []string) (result, error) {
 			s, err := a.open(ctx)
 			if err != nil {
@@ -246,10 +247,11 @@ func (a *app) channelRemoveCommand() *cobra.Command {
 		use: "remove NAME", aliases: []string{"rm"}, short: "Forget a channel; what it installed stays",
 		long: `Forgets a channel's settings, its keys and the newest manifest seen. Toolchains
 installed from it stay, and can be verified and uninstalled as ever.`,
-		example: "kist channel remove acme",
-		exits:   []int{0, 2, 3, 7, 8, 9},
-		args:    exactly(1),
-		changes: true,
+		example:  "kist channel remove acme",
+		exits:    []int{0, 2, 3, 7, 8, 9},
+		args:     exactly(1),
+		complete: a.completeChannels,
+		changes:  true,
 		run: func(ctx context.Context, args []string) (result, error) {
 			s, err := a.open(ctx)
 			if err != nil {
@@ -299,7 +301,7 @@ func (a *app) channelRemove(ctx context.Context, s *session, name string) (resul
 		_, err := st.Get(name)
 		return r, err
 	}
-	if err := st.Remove(name); err != nil {
+	if err := s.locked(ctx, "remove channel "+name, func() error { return st.Remove(name) }); err != nil {
 		return nil, err
 	}
 	return r, s.DropMark(ctx, name)

@@ -93,7 +93,7 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 	if err != nil {
 		return nil, err
 	}
-	cat, _, err := s.Renew(ctx, t, o.Channel)
+	cat, _, err := s.Renew(ctx, t, o.Channel, manifests.Request{})
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 	if err := keep(); err != nil {
 		return nil, err
 	}
-	return channelAdded{shownChannel: shown}, s.remember(c, o.keys)
+	return channelAdded{shownChannel: shown}, s.remember(ctx, c, o.keys)
 }
 
 // newChannel judges what the user typed, before anything is opened or asked.
@@ -157,12 +157,21 @@ func (e *formatError) Error() string {
 }
 
 // remember stores a channel and its keys.
-func (s *session) remember(c channels.Channel, ring *verify.Keyring) error {
+func (s *session) remember(ctx context.Context, c channels.Channel, ring *verify.Keyring) error {
 	root, err := s.Config(true)
 	if err != nil {
 		return err
 	}
-	return channels.Store{Root: root}.Put(c, ring)
+	return s.locked(ctx, "store channel "+c.Name, func() error { return channels.Store{Root: root}.Put(c, ring) })
+}
+
+// locked runs change while no other kist changes anything.
+func (s *session) locked(ctx context.Context, about string, change func() error) error {
+	unlock, err := s.Lock(ctx, about)
+	if err != nil {
+		return err
+	}
+	return errors.Join(change(), unlock())
 }
 
 // tellOffered says what the channel offers, and what of it was not granted.

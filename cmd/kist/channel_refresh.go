@@ -21,10 +21,11 @@ func (a *app) channelRefreshCommand() *cobra.Command {
 seen was lost or damaged, it is made anew, which is said. With --key, a newer
 copy of a pinned key (a later expiry, a new subkey, a revocation) is merged into
 the stored one; another primary key never is.`,
-		example: "kist channel refresh acme --key acme-2027.asc",
-		exits:   []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
-		args:    exactly(1),
-		changes: true,
+		example:  "kist channel refresh acme --key acme-2027.asc",
+		exits:    []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
+		args:     exactly(1),
+		complete: a.completeChannels,
+		changes:  true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` with a newer copy of a pinned key (repeatable)")
 		},
@@ -87,11 +88,15 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 	if err != nil && !r.Renewed {
 		return nil, err
 	}
-	t, keep, err := a.documents(s, o, manifests.Request{})
+	var q manifests.Request // the whole channel
+	if o.added == nil {
+		q = a.request(toolRef{Name: o.tool}) // built-in upstreams prove one release
+	}
+	t, keep, err := a.documents(s, o, q)
 	if err != nil {
 		return nil, err
 	}
-	cat, was, err := s.Renew(ctx, t, o.Channel)
+	cat, was, err := s.Renew(ctx, t, o.Channel, q)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +107,7 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 			return nil, err
 		}
 		if r.NewKeys {
-			if err := s.remember(*o.added, o.keys); err != nil {
+			if err := s.remember(ctx, *o.added, o.keys); err != nil {
 				return nil, err
 			}
 		}

@@ -21,6 +21,7 @@ type origin struct {
 	install.Channel
 	added *channels.Channel // nil for a built-in one
 	keys  *verify.Keyring   // of an added one
+	tool  string            // of a built-in one
 }
 
 // documents is where proved manifests are kept, below the cache directory.
@@ -80,7 +81,7 @@ func nativeOrigin(c channels.Channel, ring *verify.Keyring) origin {
 		Policy:  verify.Policy{Keys: ring, Threshold: c.Threshold},
 		Granted: func(tool string) bool { return c.Grants(tool, isBuiltin) },
 	}
-	return origin{install.Channel{Name: c.Name, Source: source, Added: true}, &c, ring}
+	return origin{Channel: install.Channel{Name: c.Name, Source: source, Added: true}, added: &c, keys: ring}
 }
 
 // origins returns the channels that may answer ref: the one named; else the

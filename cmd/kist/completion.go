@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
 func (a *app) completionCommand() *cobra.Command {
@@ -65,6 +66,22 @@ func (a *app) completeTools(typed string) []string {
 	names := builtinTools()
 	for _, r := range a.peek() {
 		names = append(names, r.Tool)
+	}
+	return offer(names, typed)
+}
+
+func (a *app) completeChannels(typed string) []string {
+	names := upstreams.Names()
+	s, err := a.open(context.Background())
+	if err != nil {
+		return offer(names, typed)
+	}
+	defer s.Close()
+	if st, ok, err := s.store(); ok && err == nil {
+		added, _ := st.List()
+		for _, c := range added {
+			names = append(names, c.Name)
+		}
 	}
 	return offer(names, typed)
 }

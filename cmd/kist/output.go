@@ -20,8 +20,7 @@ import (
 
 // A page is the text form of a result.
 type page struct {
-	out   strings.Builder
-	color bool
+	out strings.Builder
 }
 
 func (p *page) line(format string, args ...any) {
@@ -138,7 +137,7 @@ func (a *app) finish(err error) int {
 		return f.code()
 	}
 	if a.result != nil {
-		p := &page{color: a.colors(a.Terminal.Stdout)}
+		p := &page{}
 		a.result.text(p)
 		if _, wrong := io.WriteString(a.Stdout, p.out.String()); wrong != nil && f == nil {
 			f = &failure{Code: 1, Message: "writing the result: " + wrong.Error()}
