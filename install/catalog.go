@@ -73,7 +73,7 @@ func (i *Installer) Resolve(ctx context.Context, t manifests.Transport, ch Chann
 			}
 		}
 	}
-	r.Channel = ch.Name
+	r.Channel, r.Requested = ch.Name, q.Version
 	if m := cat.Mark(); !m.IsZero() && r.Evidence.Mark == nil {
 		m.Channel = ch.Name
 		r.Evidence.Mark = &m
@@ -99,7 +99,7 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 	if err := m.Supersedes(last, now); err != nil {
 		return nil, err
 	}
-	if i.o.DryRun || m.Fixed || m.Serial == last.Serial && m.Digest == last.Digest && m.Issued.Equal(last.Issued) {
+	if i.o.DryRun || m.Fixed || m.Serial == last.Serial && m.Digest == last.Digest && m.Issued.Equal(last.Issued) && m.Keys == last.Keys {
 		return cat, nil
 	}
 	return cat, i.putMark(ctx, m)
@@ -122,6 +122,24 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark) error {
 		return nil // a larger tree of the same log, proved meanwhile
 	}
 	return i.store().PutMark(have.With(m))
+}
+
+// Rekey stores, durably, that the keys of k were taken for an added channel,
+// before anything that they signed is judged.
+func (i *Installer) Rekey(ctx context.Context, ch Channel, k verify.KeysMark) error {
+	lock, err := i.lock(ctx, "store the keys of channel "+ch.Name)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	have, err := i.Mark(ch)
+	if err != nil {
+		return err
+	}
+	if have.Keys.Version > k.Version {
+		return &verify.RotationError{Channel: ch.Name, Have: have.Keys.Version, Got: k.Version}
+	}
+	return i.store().PutMark(have.Rekeyed(k))
 }
 
 // Mark reads the mark of ch, all of its lines: zero on first use, a

@@ -28,6 +28,8 @@ type Mark struct {
 	// Head is the signed tree head of a checksum database, from which the
 	// next, larger tree is proved to descend. Empty for other sources.
 	Head []byte `json:"head,omitempty"`
+	// Keys is the edition of the channel's own keys that proved the manifest.
+	Keys KeysMark `json:"keys,omitzero"`
 	// Fixed says that the manifest is of something that never moves, such as
 	// one exact version: nothing is newer or older than it, and the clock alone
 	// judges it. Such a mark is never stored.
@@ -108,8 +110,9 @@ func (m Mark) Fresh(now time.Time) error {
 // clock counts as never earlier than last.Issued, so that setting it back does
 // not bring an expired manifest to life. A zero last accepts any fresh m. It
 // returns an *ExpiredError as Fresh does, or a *DowngradeError if m counts lower
-// than last, or the same with another Digest. A Fixed m is only held against
-// the clock.
+// than last, or the same with another Digest, or a *RotationError if older keys
+// proved it. A Fixed m is only held against the clock. Where the keys of m
+// restart the count, it is last.Rekeyed that m has to follow.
 func (m Mark) Supersedes(last Mark, now time.Time) error {
 	if now.Before(last.Issued) {
 		now = last.Issued
@@ -117,7 +120,13 @@ func (m Mark) Supersedes(last Mark, now time.Time) error {
 	if err := m.Fresh(now); err != nil {
 		return err
 	}
-	if m.Fixed || last.IsZero() {
+	if m.Fixed {
+		return nil
+	}
+	if m.Keys.Version < last.Keys.Version {
+		return &RotationError{Channel: m.Channel, Have: last.Keys.Version, Got: m.Keys.Version}
+	}
+	if last = last.Rekeyed(m.Keys); last.IsZero() {
 		return nil
 	}
 	older := m.Serial < last.Serial
@@ -126,7 +135,7 @@ func (m Mark) Supersedes(last Mark, now time.Time) error {
 		older = m.Issued.Before(last.Issued)
 		same = m.Issued.Equal(last.Issued)
 	}
-	if older || same && m.Digest != last.Digest {
+	if older || same && m.Digest != last.Digest && !last.Digest.IsZero() {
 		return &DowngradeError{Have: last, Got: m}
 	}
 	return nil

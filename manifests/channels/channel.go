@@ -21,6 +21,9 @@
 //	[[key]]
 //	primary = "0123456789ABCDEF0123456789ABCDEF01234567"
 //	subkeys = ["89ABCDEF0123456789ABCDEF0123456789ABCDEF"]
+//
+// Where the channel publishes documents of its keys, a table [keys] says what
+// the newest that was taken made of them; what the user chose stays above it.
 package channels
 
 import (
@@ -47,6 +50,32 @@ type Channel struct {
 	Tools []string
 	Pins  []verify.Pin // whose signatures count
 	Added time.Time
+	// Rotation is what the channel's own keys documents have made of Threshold
+	// and Pins since; nil: nothing.
+	Rotation *Rotation
+}
+
+// A Rotation is the newest edition of a channel's own keys that was taken.
+type Rotation struct {
+	Version   uint64        `toml:"version"` // at least 1
+	Digest    verify.Digest `toml:"digest"`  // of the document
+	Issued    time.Time     `toml:"issued"`
+	Expires   time.Time     `toml:"expires"`
+	Taken     time.Time     `toml:"taken"`
+	Threshold int           `toml:"threshold"`
+	Pins      []verify.Pin  `toml:"key"`
+	// Retired are the primary keys that counted before and do not any more,
+	// Revoked those that never count again; a key may be both.
+	Retired []verify.Fingerprint `toml:"retired,omitempty"`
+	Revoked []verify.Fingerprint `toml:"revoked,omitempty"`
+}
+
+// Trusted is whose signatures count now, and how many must have signed.
+func (c Channel) Trusted() (pins []verify.Pin, threshold int) {
+	if c.Rotation != nil {
+		return c.Rotation.Pins, c.Rotation.Threshold
+	}
+	return c.Pins, c.Threshold
 }
 
 // Formats are the publishing formats a user's channel can have.
@@ -54,8 +83,9 @@ func Formats() []string { return []string{"native", "rust", "checksums", "detach
 
 // Ceilings on the settings of one channel.
 const (
-	MaxTools = 256
-	MaxPins  = 32
+	MaxTools   = 256
+	MaxPins    = 32
+	MaxRetired = 4096 // and so many revoked keys
 )
 
 // Grants reports whether the channel may speak for tool. Without Tools a native
@@ -71,10 +101,12 @@ func (c Channel) Grants(tool string, builtin func(string) bool) bool {
 	})
 }
 
-// Equal reports whether a and b are the same trust: all but when they were added.
+// Equal reports whether a and b were added as the same trust: all but when that
+// was, and what became of their keys since.
 func (c Channel) Equal(b Channel) bool {
 	c, b = c.sorted(), b.sorted()
 	c.Added, b.Added = time.Time{}, time.Time{}
+	c.Rotation, b.Rotation = nil, nil
 	return reflect.DeepEqual(c, b)
 }
 
@@ -101,14 +133,13 @@ func (c Channel) Validate() error {
 	if !slices.Contains(Formats(), c.Format) {
 		return fmt.Errorf("format %q is unknown", c.Format)
 	}
-	if len(c.Pins) == 0 || len(c.Pins) > MaxPins {
-		return fmt.Errorf("%d keys, want 1 to %d", len(c.Pins), MaxPins)
-	}
-	if c.Threshold < 1 || c.Threshold > len(c.Pins) {
-		return fmt.Errorf("threshold %d with %d keys", c.Threshold, len(c.Pins))
-	}
-	if err := validPins(c.Pins); err != nil {
+	if err := validTrust(c.Pins, c.Threshold); err != nil {
 		return err
+	}
+	if c.Rotation != nil {
+		if err := c.Rotation.validate(); err != nil {
+			return fmt.Errorf("keys: %w", err)
+		}
 	}
 	if len(c.Tools) > MaxTools {
 		return fmt.Errorf("%d tools, over the limit of %d", len(c.Tools), MaxTools)
@@ -125,14 +156,42 @@ func (c Channel) Validate() error {
 	return nil
 }
 
-func validPins(pins []verify.Pin) error {
+func (r Rotation) validate() error {
+	switch {
+	case r.Version == 0 || r.Digest.IsZero() || r.Issued.IsZero() || r.Expires.IsZero() || r.Taken.IsZero():
+		return fmt.Errorf("version, digest, issued, expires or taken is missing")
+	case len(r.Retired) > MaxRetired || len(r.Revoked) > MaxRetired:
+		return fmt.Errorf("more than %d retired or revoked keys", MaxRetired)
+	}
+	for _, f := range slices.Concat(r.Retired, r.Revoked) {
+		if err := plain(f); err != nil {
+			return err
+		}
+	}
+	return validTrust(r.Pins, r.Threshold)
+}
+
+func plain(f verify.Fingerprint) error {
+	if full, err := verify.ParseFingerprint(string(f)); err != nil {
+		return fmt.Errorf("key: %w", err)
+	} else if full != f {
+		return fmt.Errorf("key: fingerprint %q is not in its plain form", f)
+	}
+	return nil
+}
+
+func validTrust(pins []verify.Pin, threshold int) error {
+	if len(pins) == 0 || len(pins) > MaxPins {
+		return fmt.Errorf("%d keys, want 1 to %d", len(pins), MaxPins)
+	}
+	if threshold < 1 || threshold > len(pins) {
+		return fmt.Errorf("threshold %d with %d keys", threshold, len(pins))
+	}
 	seen := map[verify.Fingerprint]bool{}
 	for _, pin := range pins {
 		for _, f := range append([]verify.Fingerprint{pin.Primary}, pin.Subkeys...) {
-			if full, err := verify.ParseFingerprint(string(f)); err != nil {
-				return fmt.Errorf("key: %w", err)
-			} else if full != f {
-				return fmt.Errorf("key: fingerprint %q is not in its plain form", f)
+			if err := plain(f); err != nil {
+				return err
 			}
 		}
 		if len(pin.Subkeys) > MaxPins {
@@ -150,11 +209,23 @@ func validPins(pins []verify.Pin) error {
 func (c Channel) sorted() Channel {
 	c.Added = c.Added.UTC()
 	c.Tools = order(c.Tools, cmp.Compare)
-	c.Pins = order(c.Pins, func(a, b verify.Pin) int { return cmp.Compare(a.Primary, b.Primary) })
-	for i := range c.Pins {
-		c.Pins[i].Subkeys = order(c.Pins[i].Subkeys, cmp.Compare)
+	c.Pins = sortedPins(c.Pins)
+	if c.Rotation != nil {
+		r := *c.Rotation
+		r.Issued, r.Expires, r.Taken = r.Issued.UTC(), r.Expires.UTC(), r.Taken.UTC()
+		r.Pins = sortedPins(r.Pins)
+		r.Retired, r.Revoked = order(r.Retired, cmp.Compare), order(r.Revoked, cmp.Compare)
+		c.Rotation = &r
 	}
 	return c
+}
+
+func sortedPins(pins []verify.Pin) []verify.Pin {
+	pins = order(pins, func(a, b verify.Pin) int { return cmp.Compare(a.Primary, b.Primary) })
+	for i := range pins {
+		pins[i].Subkeys = order(pins[i].Subkeys, cmp.Compare)
+	}
+	return pins
 }
 
 func order[T any](list []T, compare func(a, b T) int) []T {

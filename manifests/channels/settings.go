@@ -18,6 +18,7 @@ type settings struct {
 	Tools     []string     `toml:"tools,omitempty"`
 	Added     time.Time    `toml:"added"`
 	Keys      []verify.Pin `toml:"key"`
+	Rotation  *Rotation    `toml:"keys,omitempty"`
 }
 
 func parse(name string, data []byte) (Channel, error) {
@@ -26,7 +27,7 @@ func parse(name string, data []byte) (Channel, error) {
 	if err := d.Decode(&s); err != nil {
 		return Channel{}, err
 	}
-	c := Channel{Name: name, URL: s.URL, Format: s.Format, Threshold: s.Threshold, Tools: s.Tools, Pins: s.Keys, Added: s.Added}
+	c := Channel{Name: name, URL: s.URL, Format: s.Format, Threshold: s.Threshold, Tools: s.Tools, Pins: s.Keys, Added: s.Added, Rotation: s.Rotation}
 	if err := c.Validate(); err != nil {
 		return Channel{}, err
 	}
@@ -41,7 +42,7 @@ func (c Channel) encode() ([]byte, error) {
 		return nil, err
 	}
 	c = c.sorted()
-	data, err := toml.Marshal(settings{c.URL, c.Format, c.Threshold, c.Tools, c.Added, c.Pins})
+	data, err := toml.Marshal(settings{c.URL, c.Format, c.Threshold, c.Tools, c.Added, c.Pins, c.Rotation})
 	if err != nil {
 		return nil, err
 	}

@@ -83,12 +83,13 @@ func (s Store) Get(name string) (Channel, error) {
 	return Channel{}, &UnknownChannelError{name, manifests.Near(name, names)}
 }
 
-// Keyring reads the stored certificates of c's pins. One that is missing or
+// Keyring reads the stored certificates of the keys that c trusts now. One that is missing or
 // damaged is an error: a keyring with fewer keys than were pinned is not what
 // the user chose.
 func (s Store) Keyring(c Channel) (*verify.Keyring, error) {
 	var files [][]byte
-	for _, pin := range c.Pins {
+	pins, _ := c.Trusted()
+	for _, pin := range pins {
 		name := keyFile(pin.Primary)
 		data, err := s.readFile(name, MaxKey)
 		if err != nil {
@@ -96,14 +97,14 @@ func (s Store) Keyring(c Channel) (*verify.Keyring, error) {
 		}
 		files = append(files, data)
 	}
-	ring, err := verify.NewKeyring(c.Pins, files...)
+	ring, err := verify.NewKeyring(pins, files...)
 	if err != nil {
 		return nil, fmt.Errorf("channel %s: %w", c.Name, err)
 	}
 	return ring, nil
 }
 
-// Put stores c, and of keys the certificates that c pins. A certificate stored
+// Put stores c, and of keys the certificates that c trusts now. A certificate stored
 // before, perhaps for another channel, is merged with the copy given and never
 // replaced, so that a revocation once seen stays. The keys are written first: no
 // channel is ever without its keys.
@@ -122,7 +123,8 @@ func (s Store) Put(c Channel, keys *verify.Keyring) error {
 	for i, certificate := range keys.Certificates() {
 		given[certificate.Fingerprint] = armored[i]
 	}
-	for _, pin := range c.Pins {
+	pins, _ := c.Trusted()
+	for _, pin := range pins {
 		if given[pin.Primary] == nil {
 			return fmt.Errorf("channel %s: the certificate of key %s was not given", c.Name, pin.Primary)
 		}
@@ -178,6 +180,14 @@ func (s Store) Remove(name string) error {
 	for _, c := range rest {
 		for _, pin := range c.Pins {
 			used[string(pin.Primary)] = true
+		}
+		if r := c.Rotation; r != nil {
+			for _, pin := range r.Pins {
+				used[string(pin.Primary)] = true
+			}
+			for _, f := range r.Retired { // they prove what was installed before
+				used[string(f)] = true
+			}
 		}
 	}
 	stored, err := s.stems(keysDir, ".asc")

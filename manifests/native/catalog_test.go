@@ -19,7 +19,7 @@ func offer(releases ...Release) *Catalog {
 		}
 	}
 	return newCatalog(&Manifest{Channel: "acme", Serial: 1, Releases: releases}, verify.Document{},
-		"https://x.example/channel.toml", func(string) bool { return true })
+		Source{URL: "https://x.example/channel.toml", Granted: func(string) bool { return true }})
 }
 
 func file(platform, component, format, content string) Artifact {
@@ -222,7 +222,7 @@ func TestUngrantedToolsDoNotExist(t *testing.T) {
 		{Tool: "zig", Version: "1", Artifacts: []Artifact{file("any", "zig", "tar", "z")}},
 		{Tool: "go", Version: "1", Artifacts: []Artifact{file("any", "go", "tar", "g")}},
 	}}
-	c := newCatalog(m, verify.Document{}, "https://x.example/channel.toml", func(tool string) bool { return tool == "zig" })
+	c := newCatalog(m, verify.Document{}, Source{URL: "https://x.example/channel.toml", Granted: func(tool string) bool { return tool == "zig" }})
 	if _, err := c.Resolve(manifests.Request{Tool: "zig"}); err != nil {
 		t.Errorf("granted: %v", err)
 	}
@@ -233,7 +233,7 @@ func TestUngrantedToolsDoNotExist(t *testing.T) {
 	if got := c.Versions(""); len(got) != 1 || got[0].Tool != "zig" {
 		t.Errorf("versions %+v", got)
 	}
-	none := newCatalog(m, verify.Document{}, "https://x.example/channel.toml", nil)
+	none := newCatalog(m, verify.Document{}, Source{URL: "https://x.example/channel.toml"})
 	if got := none.Versions(""); len(got) != 0 {
 		t.Errorf("without a grant: %+v", got)
 	}

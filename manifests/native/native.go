@@ -35,8 +35,8 @@
 package native
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -52,14 +52,15 @@ type Source struct {
 	URL     string // of channel.toml: https, http or file, as manifests.Locate makes it
 	// Policy holds the channel's keys and threshold; Fetch sets its Now and Use.
 	Policy verify.Policy
+	// Edition is the keys document that Policy comes from.
+	Edition Edition
 	// Granted says for which tools the channel may speak; others in its
 	// manifest are ignored. nil grants none.
 	Granted func(tool string) bool
 }
 
 // Fetch gets the manifest and its signatures as a pair, proves the pair and
-// parses what was proved. A pair that does not fit is fetched once more, since
-// a publisher may have replaced one file between the two requests. Errors match
+// parses what was proved. Errors match
 // verify.ErrUntrusted where the manifest is unsigned, wrongly signed, too large
 // or breaks its format, and otherwise are t's own.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
@@ -67,13 +68,13 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if err != nil || !slices.Contains(schemes(), at.Scheme) || at.RawQuery != "" || at.Fragment != "" {
 		return nil, fmt.Errorf("channel %s: %s is not an https, http or file URL without query", s.Channel, manifests.Redact(s.URL))
 	}
+	if err := s.Edition.Fresh(s.Channel, q.Now); err != nil {
+		return nil, err
+	}
 	policy := s.Policy
 	policy.Now, policy.Use = q.Now, verify.Manifest
 
-	d, err := fetchPair(ctx, t, s.URL, policy)
-	if _, unfit := errors.AsType[*verify.SignatureError](err); unfit {
-		d, err = fetchPair(ctx, t, s.URL, policy)
-	}
+	d, err := manifests.ReadSigned(ctx, t, s.URL, ".asc", policy)
 	if err != nil {
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
@@ -84,35 +85,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if err := m.checkSchemes(at.Scheme); err != nil {
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
-	return newCatalog(m, d, s.URL, s.Granted), nil
-}
-
-func fetchPair(ctx context.Context, t manifests.Transport, at string, policy verify.Policy) (verify.Document, error) {
-	name := manifests.Redact(at)
-	data, err := manifests.ReadAll(ctx, t, at, manifests.MaxManifest)
-	if err != nil {
-		return verify.Document{}, err
-	}
-	sig, err := manifests.ReadAll(ctx, t, at+".asc", manifests.MaxSignature)
-	if errors.Is(err, manifests.ErrNotFound) {
-		return verify.Document{}, &verify.SignatureError{Name: name, Wanted: primaries(policy.Keys),
-			Need: policy.Threshold, Rules: []string{"there is no signature file beside it"}}
-	}
-	if err != nil {
-		return verify.Document{}, err
-	}
-	return policy.Detached(name, data, sig)
-}
-
-func primaries(k *verify.Keyring) []verify.Fingerprint {
-	if k == nil {
-		return nil
-	}
-	var all []verify.Fingerprint
-	for _, pin := range k.Pins() {
-		all = append(all, pin.Primary)
-	}
-	return all
+	return newCatalog(m, d, s), nil
 }
 
 // Parse reads the manifest of the channel that the user knows as channel. Its
@@ -136,14 +109,17 @@ func Parse(d verify.Document, channel string) (*Manifest, error) {
 // has vouched for it. No Catalog can be made of it.
 func ParseDraft(data []byte) (*Manifest, error) { return parse(data, true) }
 
-// A ChannelError says that a manifest was made for a channel of another name.
-type ChannelError struct{ Want, Got string }
-
-func (e *ChannelError) Error() string {
-	return fmt.Sprintf("channel %s: the manifest is that of channel %q", e.Want, e.Got)
+// A ChannelError says that a document was made for a channel of another name.
+type ChannelError struct {
+	Want, Got string
+	Document  string // "keys document"; empty: the manifest
 }
 
-// Is reports that a manifest of another channel is not trusted for this one.
+func (e *ChannelError) Error() string {
+	return fmt.Sprintf("channel %s: the %s is that of channel %q", e.Want, cmp.Or(e.Document, "manifest"), e.Got)
+}
+
+// Is reports that a document of another channel is not trusted for this one.
 func (e *ChannelError) Is(target error) bool { return target == verify.ErrUntrusted }
 
 // schemes are those of a channel's location, and of the URLs in its manifest.

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,20 +15,22 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A FormatError says where and how a manifest breaks its format.
+// A FormatError says where and how a document of a channel breaks its format.
 type FormatError struct {
-	Where string // "line 3", "release 2 (zig 0.14.0), artifact 1"; empty: the manifest itself
-	Rule  string
+	Document string // "keys document"; empty: the manifest
+	Where    string // "line 3", "release 2 (zig 0.14.0), artifact 1"; empty: the document itself
+	Rule     string
 }
 
 func (e *FormatError) Error() string {
-	if e.Where == "" {
-		return "manifest: " + e.Rule
+	what := cmp.Or(e.Document, "manifest")
+	if e.Where != "" {
+		what += ": " + e.Where
 	}
-	return fmt.Sprintf("manifest: %s: %s", e.Where, e.Rule)
+	return what + ": " + e.Rule
 }
 
-// Is reports that a manifest that breaks its format is not trusted.
+// Is reports that a document that breaks its format is not trusted.
 func (e *FormatError) Is(target error) bool { return target == verify.ErrUntrusted }
 
 // A table is one TOML table being read. Every key is taken once, by its exact
@@ -47,14 +50,14 @@ func readTable(data []byte) (*table, error) {
 			line, _ := at.Position()
 			where = fmt.Sprintf("line %d", line)
 		}
-		return nil, &FormatError{where, strings.TrimPrefix(err.Error(), "toml: ")}
+		return nil, &FormatError{Where: where, Rule: strings.TrimPrefix(err.Error(), "toml: ")}
 	}
 	return &table{keys: keys}, nil
 }
 
 func (t *table) fail(format string, args ...any) {
 	if t.err == nil {
-		t.err = &FormatError{t.where, fmt.Sprintf(format, args...)}
+		t.err = &FormatError{Where: t.where, Rule: fmt.Sprintf(format, args...)}
 	}
 }
 
