@@ -22,9 +22,9 @@ func (v vector) ask(now time.Time) (Document, error) {
 		v.policy(&p)
 	}
 	if v.sig == nil && strings.HasPrefix(v.name, "cleartext/") {
-		return p.Clearsigned(v.name, v.data)
+		return p.Clearsigned("the file", v.data)
 	}
-	return p.Detached(v.name, v.data, v.sig)
+	return p.Detached("the file", v.data, v.sig)
 }
 
 func TestCorpus(t *testing.T) {

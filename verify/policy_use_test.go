@@ -16,21 +16,40 @@ func TestPolicyNeedsItsParts(t *testing.T) {
 	if _, err := good.Detached("x", corpusData, sig); err != nil {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]func(*Policy){
-		"no keyring":         func(p *Policy) { p.Keys = nil },
-		"an empty keyring":   func(p *Policy) { p.Keys = &Keyring{} },
-		"threshold 0":        func(p *Policy) { p.Threshold = 0 },
-		"threshold -1":       func(p *Policy) { p.Threshold = -1 },
-		"threshold 2 of 1":   func(p *Policy) { p.Threshold = 2 },
-		"no clock":           func(p *Policy) { p.Now = time.Time{} },
-		"a use that is none": func(p *Policy) { p.Use = 7 },
+	for _, c := range []struct {
+		name, rule string
+		change     func(*Policy)
+	}{
+		{"no keyring", "no keyring", func(p *Policy) { p.Keys = nil }},
+		{"an empty keyring", "no keyring", func(p *Policy) { p.Keys = &Keyring{} }},
+		{"threshold 0", "threshold below 1", func(p *Policy) { p.Threshold = 0 }},
+		{"threshold -1", "threshold below 1", func(p *Policy) { p.Threshold = -1 }},
+		{"threshold 2 of 1", "1 of 2 required", func(p *Policy) { p.Threshold = 2 }},
+		{"no clock", "no clock reading", func(p *Policy) { p.Now = time.Time{} }},
+		{"a use that is none", "is not said", func(p *Policy) { p.Use = 7 }},
 	} {
 		p := good
-		change(&p)
+		c.change(&p)
 		doc, err := p.Detached("x", corpusData, sig)
-		if !errors.Is(err, ErrUntrusted) || !doc.IsZero() {
-			t.Errorf("%s: got %v", name, err)
+		if !errors.Is(err, ErrUntrusted) || !doc.IsZero() || !strings.Contains(err.Error(), c.rule) {
+			t.Errorf("%s: got %v", c.name, err)
 		}
+	}
+}
+
+func TestClearsignedCeiling(t *testing.T) {
+	k := ed(testNow.Add(-100 * day))
+	p := Policy{Keys: mustOpen(t, k.plain()), Threshold: 1, Now: testNow}
+	around := len(k.clearsigned(""))
+	largest := k.clearsigned(strings.Repeat("a", maxClearsigned-around-8))
+	for len(largest) < maxClearsigned { // signatures vary in length by an octet or two
+		largest = append(largest, '\n')
+	}
+	if _, err := p.Clearsigned("x", largest); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.Clearsigned("x", append(largest, '\n')); err == nil || !strings.Contains(err.Error(), "over the limit") {
+		t.Errorf("one octet more: %v", err)
 	}
 }
 
