@@ -268,17 +268,16 @@ func TestProgress(t *testing.T) {
 }
 
 func TestBombs(t *testing.T) {
-	zeros := func(n int64) []byte { // a tar of one file of n zeros, compressed
-		head := tarEntry{name: "a", size: fmt.Sprintf("%011o\x00", n)}.bytes()
+	bomb := func(files, size int) []byte { // files of zeros, compressed
 		var b bytes.Buffer
 		w, err := zstd.NewWriter(&b)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Write(head)
-		chunk := make([]byte, 1<<20)
-		for range n >> 20 {
-			w.Write(chunk)
+		zeros := make([]byte, size)
+		for i := range files {
+			w.Write(tarEntry{name: fmt.Sprint("f", i), size: fmt.Sprintf("%011o\x00", size)}.bytes())
+			w.Write(zeros)
 		}
 		w.Write([]byte(tarEnd))
 		w.Close()
@@ -287,14 +286,21 @@ func TestBombs(t *testing.T) {
 	limits := unpack.DefaultLimits()
 	limits.Free = 4 << 20
 	layout := manifests.Layout{Format: "tar.zst"}
-	s := newStage(t, limits)
-	err := s.add(t, zeros(256<<20), layout)
-	wantRule(t, err, unpack.RuleCeiling)
-	info, err := os.Stat(s.inner + "/a")
-	if err != nil || info.Size() > 8<<20 {
-		t.Errorf("written before it was stopped: %v, %v", info.Size(), err)
+	for name, data := range map[string][]byte{"one file": bomb(1, 64<<20), "many files": bomb(64, 1<<20)} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, limits)
+			err := s.add(t, data, layout)
+			wantRule(t, err, unpack.RuleCeiling)
+			var written int64
+			for _, e := range onDisk(t, s.inner) {
+				written += e.Size
+			}
+			if written > 4<<20 {
+				t.Errorf("%d bytes were written before it was stopped", written)
+			}
+		})
 	}
-	if _, err := unpackAll(t, zeros(3<<20), layout, limits); err != nil {
-		t.Errorf("honest twin: %v", err)
+	if entries, err := unpackAll(t, bomb(3, 1<<20), layout, limits); err != nil || len(entries) != 3 {
+		t.Errorf("honest twin: %d entries, %v", len(entries), err)
 	}
 }

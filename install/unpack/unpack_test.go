@@ -22,10 +22,10 @@ func TestLayouts(t *testing.T) {
 		layout manifests.Layout
 		want   string
 	}{
-		"as it is":          {manifests.Layout{}, "top/ top/part/ top/part/bin/ top/part/bin/a top/part/bin/b>a top/part/manifest.in top/part/src/ top/part/src/_go.mod top/version"},
-		"stripped":          {manifests.Layout{Strip: 1}, "part/ part/bin/ part/bin/a part/bin/b>a part/manifest.in part/src/ part/src/_go.mod version"},
-		"into":              {manifests.Layout{Strip: 1, Into: "x/y"}, "x/ x/y/ x/y/part/ x/y/part/bin/ x/y/part/bin/a x/y/part/bin/b>a x/y/part/manifest.in x/y/part/src/ x/y/part/src/_go.mod x/y/version"},
-		"copied":            {manifests.Layout{Strip: 1, Copies: map[string]string{"_go.mod": "go.mod"}}, "part/ part/bin/ part/bin/a part/bin/b>a part/manifest.in part/src/ part/src/_go.mod part/src/go.mod version"},
+		"as it is": {manifests.Layout{}, "top/ top/part/ top/part/bin/ top/part/bin/a top/part/bin/b>a top/part/manifest.in top/part/src/ top/part/src/_go.mod top/version"},
+		"stripped": {manifests.Layout{Strip: 1}, "part/ part/bin/ part/bin/a part/bin/b>a part/manifest.in part/src/ part/src/_go.mod version"},
+		"into":     {manifests.Layout{Strip: 1, Into: "x/y"}, "x/ x/y/ x/y/part/ x/y/part/bin/ x/y/part/bin/a x/y/part/bin/b>a x/y/part/manifest.in x/y/part/src/ x/y/part/src/_go.mod x/y/version"},
+		"copied":   {manifests.Layout{Strip: 1, Copies: map[string]string{"_go.mod": "go.mod"}}, "part/ part/bin/ part/bin/a part/bin/b>a part/manifest.in part/src/ part/src/_go.mod part/src/go.mod version"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.layout.Format = "tar"

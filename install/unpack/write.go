@@ -109,6 +109,9 @@ func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) e
 		if e.size > f.limits.Bytes-f.bytes {
 			return refuse(RuleCeiling, e.name, "files of more than %d bytes", f.limits.Bytes)
 		}
+		if f.left -= e.size; f.left < 0 {
+			return refuse(RuleCeiling, e.name, "unpacks to far more than its own size")
+		}
 		f.bytes += e.size
 		n, err := f.claim(e.name, record.Entry{Path: to, Type: record.File, Mode: mode, Size: e.size})
 		if err != nil {

@@ -73,6 +73,9 @@ func zipDirectory(src *source, limits Limits) ([]zipEntry, extent, error) {
 	if x.count > int64(limits.Entries) {
 		return nil, x, refuse(RuleCeiling, "", "%d entries, at most %d", x.count, limits.Entries)
 	}
+	if x.size > maxDirectory {
+		return nil, x, refuse(RuleCeiling, "", "a directory of %d bytes, at most %d", x.size, maxDirectory)
+	}
 	in := bufio.NewReaderSize(src.section(x.off, x.size), 64<<10)
 	var entries []zipEntry
 	left := x.size
@@ -90,6 +93,9 @@ func zipDirectory(src *source, limits Limits) ([]zipEntry, extent, error) {
 	slices.SortStableFunc(entries, func(a, b zipEntry) int { return cmp.Compare(a.offset, b.offset) })
 	return entries, x, nil
 }
+
+// maxDirectory is the most bytes of a central directory.
+const maxDirectory = 128 << 20
 
 // findDirectory reads the end record, which with its comment must fill the end
 // of the file, and the records of zip64 before it, where there are any. Of
