@@ -73,6 +73,9 @@ func (s *session) describeChannel(c channels.Channel) shownChannel {
 
 // shown is o, whose newest manifest has just been proved.
 func (o origin) shown(mark *verify.Mark) shownChannel {
+	if mark.IsZero() {
+		mark = nil
+	}
 	if o.added == nil {
 		shown := builtinShown(o.Name)
 		shown.Mark = mark

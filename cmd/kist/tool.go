@@ -9,7 +9,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// A toolRef is TOOL of the command line: [channel/]name[@version].
+// A toolRef is TOOL of the command line: [channel/]name[@version], where a
+// version may be a label.
 type toolRef struct{ Channel, Name, Version string }
 
 func parseTool(s string) (toolRef, error) {
@@ -29,6 +30,10 @@ func parseTool(s string) (toolRef, error) {
 		return r, usage("%q is not a TOOL: name %v", s, err)
 	}
 	if versioned {
+		// Some upstreams write a label in two parts: lts/jod. No name of kist's
+		// holds a slash.
+		version = strings.Replace(version, "/", "-", 1)
+		r.Version = version
 		if err := manifests.ValidVersion(version); err != nil {
 			return r, usage("%q is not a TOOL: version %v", s, err)
 		}

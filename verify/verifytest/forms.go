@@ -1,0 +1,84 @@
+package verifytest
+
+import (
+	"bytes"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
+)
+
+// NewExpiringKey is NewKey for a key that is valid for life only.
+func NewExpiringKey(tb testing.TB, name string, made time.Time, life time.Duration) *Key {
+	tb.Helper()
+	c := config(made)
+	c.KeyLifetimeSecs = uint32(life / time.Second)
+	entity, err := openpgp.NewEntity(name, "", name+"@example.org", c)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &Key{entity}
+}
+
+// LoadKey reads what Secret wrote.
+func LoadKey(tb testing.TB, secret []byte) *Key {
+	tb.Helper()
+	list, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(secret))
+	if err != nil || len(list) != 1 {
+		tb.Fatalf("%d secret keys, %v", len(list), err)
+	}
+	return &Key{list[0]}
+}
+
+// Revoke has the key revoked at a time: as compromised, which counts for all
+// times, or as superseded, which counts from then on.
+func (k *Key) Revoke(tb testing.TB, at time.Time, compromised bool) {
+	tb.Helper()
+	reason := packet.KeySuperseded
+	if compromised {
+		reason = packet.KeyCompromised
+	}
+	if err := k.entity.Revoke(reason, "", config(at)); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// SignBinary makes a detached signature of data without armor by each key.
+func SignBinary(tb testing.TB, data []byte, at time.Time, keys ...*Key) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	for _, k := range keys {
+		if err := openpgp.DetachSign(&b, []*openpgp.Entity{k.entity}, bytes.NewReader(data), config(at)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return b.Bytes()
+}
+
+// Clearsign makes a clear-signed message of text by all keys.
+func Clearsign(tb testing.TB, text []byte, at time.Time, keys ...*Key) []byte {
+	tb.Helper()
+	var secret []*packet.PrivateKey
+	for _, k := range keys {
+		key, ok := k.entity.SigningKey(at, config(at))
+		if !ok {
+			tb.Fatal("a key that cannot sign")
+		}
+		secret = append(secret, key.PrivateKey)
+	}
+	var b bytes.Buffer
+	w, err := clearsign.EncodeMulti(&b, secret, config(at))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := io.Copy(w, bytes.NewReader(text)); err != nil {
+		tb.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return append(b.Bytes(), '\n')
+}
