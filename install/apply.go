@@ -313,8 +313,9 @@ func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {
 	}
 	id := record.NewID(r.Channel, r.Tool, r.Version, random)
 	data, err := filepath.EvalSymlinks(filepath.Join(i.o.Dirs.Data, "kist"))
-	return record.Receipt{Head: record.Head{ID: id, Channel: r.Channel, Tool: r.Tool, Version: r.Version, Labels: r.Labels,
-		Platform: r.Platform, Components: r.Components, Evidence: r.Evidence, Env: r.Env,
+	return record.Receipt{Head: record.Head{ID: id, Channel: r.Channel, Tool: r.Tool, Version: r.Version,
+		Requested: r.Requested, Labels: r.Labels,
+		Platform: r.Platform, Components: r.Components, Profile: r.Profile, Evidence: r.Evidence, Env: r.Env,
 		Prefix: filepath.Join(data, store.Prefixes, string(id)), Installed: i.o.Now, Kist: i.o.Version}}, err
 }
 

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -49,14 +50,19 @@ func (i *Installer) Renew(ctx context.Context, t manifests.Transport, ch Channel
 	return cat, have.On(cat.Mark().Line), nil
 }
 
-// Resolve is Catalog, then the release that answers q, validated. Components
-// that an installed copy of the same version has are asked for as well, so that
-// adding one component does not drop another.
+// Resolve is Catalog, then Release.
 func (i *Installer) Resolve(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request) (manifests.Release, error) {
 	cat, err := i.Catalog(ctx, t, ch, q)
 	if err != nil {
 		return manifests.Release{}, err
 	}
+	return i.Release(cat, ch, q)
+}
+
+// Release is the release of cat that answers q, validated. Components that an
+// installed copy of the same version has are asked for as well, so that adding
+// one component does not drop another.
+func (i *Installer) Release(cat manifests.Catalog, ch Channel, q manifests.Request) (manifests.Release, error) {
 	r, err := cat.Resolve(q)
 	if err != nil {
 		return manifests.Release{}, err
@@ -67,7 +73,7 @@ func (i *Installer) Resolve(ctx context.Context, t manifests.Transport, ch Chann
 	}
 	for _, have := range s.Installed() {
 		if have.Key() == ch.Name+"/"+q.Tool && have.Version == r.Version {
-			q.Components = union(q.Components, have.Components)
+			q.Components, q.Profile = union(q.Components, have.Components), cmp.Or(q.Profile, have.Profile)
 			if r, err = cat.Resolve(q); err != nil {
 				return manifests.Release{}, err
 			}

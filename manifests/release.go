@@ -14,9 +14,11 @@ type Release struct {
 	Channel    string
 	Tool       string
 	Version    string
+	Requested  string // the Request's version, as it was asked for; update follows it
 	Labels     []string
 	Platform   Platform // of the host it was chosen for
 	Components []string // what Artifacts provide, by name
+	Profile    string   // the named set that Components began with, for tools that have such
 	Artifacts  []Artifact
 	Files      []File // written beside what the artifacts hold
 	// Commands are path.Match patterns below the prefix; each executable

@@ -77,6 +77,8 @@ func exitMeaning(code int) string {
 		return "refused for safety"
 	case 10:
 		return "done, but changed files were kept"
+	case 100:
+		return "there are updates"
 	case 125:
 		return "the toolchain is not installed, or kist itself failed"
 	case 126:

@@ -62,10 +62,19 @@ const (
 // A Change is a request to alter what is installed.
 type Change struct {
 	Install  []manifests.Release
-	Links    Links       // of Install
+	Links    Links // of Install
+	Update   []Update
 	Remove   []record.ID // each with every other receipt of the same version
 	Default  []record.ID // each becomes the default of its tool
 	Rollback bool        // to the generation before the current one
+}
+
+// An Update has one installed release give way to another version of its tool.
+// The new one takes over its place as the default; the old one leaves the
+// generation and keeps its files, so that Rollback can return to it.
+type Update struct {
+	ID      record.ID
+	Release manifests.Release
 }
 
 // A Plan is the work a Change means. A Plan for which Empty reports true is
@@ -74,6 +83,7 @@ type Plan struct {
 	Change  Change
 	Base    uint64               // number of the generation it was computed from
 	Install []Install            // to fetch, prove, unpack and publish
+	Leave   []record.ID          // receipts that leave the generation and keep their files
 	Remove  []record.ID          // receipts whose files go
 	Default map[string]record.ID // by channel/tool: defaults that change among installed releases; "" is none
 	Prune   []uint64             // generations that go because they name a receipt of Remove
@@ -82,14 +92,13 @@ type Plan struct {
 
 // An Install is one release to put in place.
 type Install struct {
-	Release  manifests.Release
-	Default  bool      // its commands become links
-	Replaces record.ID // the same version with fewer components, or "": leaves the generation
+	Release manifests.Release
+	Default bool // its commands become links
 }
 
 // Empty reports whether there is nothing to do.
 func (p Plan) Empty() bool {
-	return len(p.Install) == 0 && len(p.Remove) == 0 && len(p.Default) == 0 && p.Goto == 0
+	return len(p.Install) == 0 && len(p.Leave) == 0 && len(p.Remove) == 0 && len(p.Default) == 0 && p.Goto == 0
 }
 
 // Make computes the plan for c. Errors are *NotInstalledError,
@@ -109,6 +118,9 @@ func Make(s State, c Change) (Plan, error) {
 	for _, r := range c.Install {
 		p.install(s, r, c.Links)
 	}
+	if err := p.update(s, c.Update); err != nil {
+		return Plan{}, err
+	}
 	for _, id := range c.Default {
 		r, ok := s.Receipts[id]
 		if !ok || !s.Current.Has(id) {
@@ -126,10 +138,11 @@ func Make(s State, c Change) (Plan, error) {
 
 func (p *Plan) install(s State, r manifests.Release, links Links) {
 	key := r.Channel + "/" + r.Tool
-	planned := slices.ContainsFunc(p.Install, func(i Install) bool {
+	planned := slices.IndexFunc(p.Install, func(i Install) bool {
 		return i.Release.Channel == r.Channel && i.Release.Tool == r.Tool && i.Release.Version == r.Version
 	})
-	if planned {
+	if planned >= 0 {
+		p.Install[planned].Default = p.Install[planned].Default || links == AlwaysDefault
 		return
 	}
 	in := Install{Release: r, Default: links == AlwaysDefault}
@@ -140,7 +153,7 @@ func (p *Plan) install(s State, r manifests.Release, links Links) {
 			continue
 		}
 		others = true
-		if have.Version != r.Version || have.Platform != r.Platform {
+		if have.Version != r.Version || have.Platform != r.Platform || slices.Contains(p.Leave, id) {
 			continue
 		}
 		if !lacks(have.Components, r.Components) {
@@ -149,7 +162,8 @@ func (p *Plan) install(s State, r manifests.Release, links Links) {
 			}
 			return
 		}
-		in.Replaces = id
+		p.Leave = append(p.Leave, id) // the same with fewer components
+		in.Release.Requested = have.Requested
 		in.Default = in.Default || s.Current.Defaults[key] == id
 	}
 	for _, earlier := range p.Install {
@@ -159,6 +173,31 @@ func (p *Plan) install(s State, r manifests.Release, links Links) {
 		in.Default = true
 	}
 	p.Install = append(p.Install, in)
+}
+
+// update has the releases of us that are not what they should become leave, then
+// plans what takes their places. What leaves does not count as installed, even
+// where it is what another one should become: each place keeps what it was asked for.
+func (p *Plan) update(s State, us []Update) error {
+	var moving []Update
+	for _, u := range us {
+		old, ok := s.Receipts[u.ID]
+		if !ok || !s.Current.Has(u.ID) || old.Key() != u.Release.Channel+"/"+u.Release.Tool {
+			return &NotInstalledError{Name: string(u.ID)}
+		}
+		if old.Version != u.Release.Version && !slices.Contains(p.Leave, u.ID) {
+			p.Leave = append(p.Leave, u.ID)
+			moving = append(moving, u)
+		}
+	}
+	for _, u := range moving {
+		links := NoLinks
+		if s.Current.Defaults[s.Receipts[u.ID].Key()] == u.ID {
+			links = AlwaysDefault
+		}
+		p.install(s, u.Release, links)
+	}
+	return nil
 }
 
 // lacks reports whether some of want is not in have.
@@ -258,8 +297,7 @@ func Next(s State, p Plan, fresh []record.Head, made time.Time) (record.Generati
 	g.Number++
 	receipts := map[record.ID]record.Head{}
 	for _, id := range s.Current.Receipts {
-		replaced := slices.ContainsFunc(p.Install, func(i Install) bool { return i.Replaces == id })
-		if replaced || slices.Contains(p.Remove, id) {
+		if slices.Contains(p.Leave, id) || slices.Contains(p.Remove, id) {
 			continue
 		}
 		receipts[id] = s.Receipts[id]

@@ -78,16 +78,21 @@ type Command struct {
 // paths. It comes first in the file, so that reading what is installed does not
 // mean reading every path.
 type Head struct {
-	Format     int                `json:"format"`
-	ID         ID                 `json:"id"`
-	Channel    string             `json:"channel"`
-	Tool       string             `json:"tool"`
-	Version    string             `json:"version"`
+	Format  int    `json:"format"`
+	ID      ID     `json:"id"`
+	Channel string `json:"channel"`
+	Tool    string `json:"tool"`
+	Version string `json:"version"`
+	// Requested is what the version was asked for by, which update follows: a
+	// label or the beginning of a version; Version itself, which stays; empty
+	// for the channel's own choice.
+	Requested  string             `json:"requested,omitempty"`
 	Labels     []string           `json:"labels,omitempty"`
 	Platform   manifests.Platform `json:"platform"`
 	Components []string           `json:"components,omitempty"`
-	Evidence   verify.Evidence    `json:"evidence"`  // of the document that named the release
-	Artifacts  []Artifact         `json:"artifacts"` // what was unpacked
+	Profile    string             `json:"profile,omitempty"` // the named set of components it began with
+	Evidence   verify.Evidence    `json:"evidence"`          // of the document that named the release
+	Artifacts  []Artifact         `json:"artifacts"`         // what was unpacked
 	Commands   []Command          `json:"commands,omitempty"`
 	Env        map[string]string  `json:"env,omitempty"` // "{prefix}" stands for the prefix
 	Prefix     string             `json:"prefix"`        // absolute, links resolved, when it was installed
