@@ -44,6 +44,13 @@ func (a *app) explain(err error) *failure {
 	if errors.As(err, &exit) {
 		return &failure{Code: exit.Code}
 	}
+	if _, ok := is[*outdatedError](err); ok {
+		f := &failure{Code: 100, Kind: "outdated"}
+		if a.flags.json { // people have the result, and see no failure
+			f.Message = err.Error()
+		}
+		return f
+	}
 	f := a.classify(err)
 	if f.Message == "" {
 		f.Message = err.Error()
