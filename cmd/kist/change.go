@@ -96,8 +96,9 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	for _, have := range already {
 		r.Already = append(r.Already, s.describe(have))
 	}
-	if p.Empty() {
-		return r, nil
+	if p.Empty() && !a.flags.dryRun {
+		_, err := s.Apply(ctx, p) // nothing to do but mend what a crash may have left
+		return r, err
 	}
 	if a.flags.dryRun {
 		r.foresee(s, p)
