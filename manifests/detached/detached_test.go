@@ -277,7 +277,7 @@ func TestSignatureByAnotherKey(t *testing.T) {
 
 func TestEverySourceSuite(t *testing.T) {
 	manifesttest.Run(t, manifesttest.Fixture{
-		Hints: []string{base + "index.json"},
+		Hints: []string{base + "index.json"}, Use: verify.Release,
 		Serve: func(tb testing.TB, w manifesttest.World) map[string][]byte {
 			file := base + "go" + w.Version + ".linux-amd64.tar.gz"
 			data := archive(tb, w.Version)

@@ -34,7 +34,8 @@ const (
 	// the last. The source's own tests judge that.
 	Logged   Freshness = iota - 1
 	Undated            // nothing
-	Dated              // when it was issued
+	Daily              // on which day it was issued
+	Dated              // when it was issued, to the second
 	Expiring           // and until when it is valid
 	Numbered           // and a serial
 )
@@ -49,9 +50,13 @@ type Fixture struct {
 	Source func(tb testing.TB, policy verify.Policy) manifests.Source
 	// Request asks for the one release of a World with this version.
 	Request func(version string) manifests.Request
-	// Hints are refs of unsigned indexes, whose lies may go unnoticed as long
-	// as nothing false is believed.
+	// Hints are refs of unsigned indexes, and of what an upstream also publishes
+	// in another way: lies about them may go unnoticed as long as nothing false
+	// is believed.
 	Hints []string
+	// Use is what the upstream's signatures are for, by which expired keys are
+	// judged.
+	Use verify.Use
 	// Prove proves a release's artifacts, for formats whose proof is not
 	// complete before. May be nil.
 	Prove func(tb testing.TB, r manifests.Release, u *Upstream) error
@@ -149,12 +154,47 @@ func (s *suite) signers(t *testing.T) {
 	if s.Freshness == Logged {
 		return // its signatures have no time
 	}
+	s.keys(t)
 	t.Run("signed in the future", func(t *testing.T) {
 		w := s.honest()
 		w.Signed = s.now.Add(time.Hour)
 		_, err := s.ask(t, s.upstream(t, w), verify.Mark{})
 		expect(t, err, verify.ErrUntrusted)
 	})
+}
+
+// keys has the publisher's key expire or be revoked, before it signed or since.
+func (s *suite) keys(t *testing.T) {
+	since := verify.ErrUntrusted
+	if s.Use == verify.Release {
+		since = nil
+	}
+	const year = 365 * 24 * time.Hour
+	made, signed := s.now.Add(-2*year), s.now.Add(-time.Hour)
+	for name, test := range map[string]struct {
+		life    time.Duration // of the key; zero: for ever
+		revoked time.Time     // zero: never
+		hard    bool          // as compromised
+		want    error
+	}{
+		"a key that expires tomorrow":           {2*year + 24*time.Hour, time.Time{}, false, nil},
+		"a key that expired before it signed":   {year, time.Time{}, false, verify.ErrUntrusted},
+		"a key that expired since":              {2*year - time.Minute, time.Time{}, false, since},
+		"a key superseded before it signed":     {0, signed.Add(-time.Minute), false, verify.ErrUntrusted},
+		"a key superseded since":                {0, signed.Add(time.Minute), false, since},
+		"a key revoked since as compromised":    {0, signed.Add(time.Minute), true, verify.ErrUntrusted},
+		"a key revoked as compromised, earlier": {0, made.Add(year), true, verify.ErrUntrusted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			other := *s
+			other.key = verifytest.NewExpiringKey(t, "publisher", made, test.life)
+			if !test.revoked.IsZero() {
+				other.key.Revoke(t, test.revoked, test.hard)
+			}
+			_, err := other.ask(t, other.upstream(t, other.honest()), verify.Mark{})
+			expect(t, err, test.want)
+		})
+	}
 }
 
 func (s *suite) freshness(t *testing.T) {
@@ -176,9 +216,11 @@ func (s *suite) freshness(t *testing.T) {
 		"issued a little ahead":     {Dated, func(w *World) { w.Issued = s.now.Add(4 * time.Minute) }, verify.Mark{}, nil},
 		"issued in the future":      {Dated, func(w *World) { w.Issued = s.now.Add(6 * time.Minute) }, verify.Mark{}, verify.ErrStale},
 		"later and higher":          {Dated, func(w *World) { w.Serial++; w.Issued = w.Issued.Add(time.Second) }, last, nil},
-		"earlier and lower":         {Dated, func(w *World) { w.Serial--; w.Issued = w.Issued.Add(-48 * time.Hour) }, last, verify.ErrStale},
-		"earlier and lower, no one": {Dated, func(w *World) { w.Serial--; w.Issued = w.Issued.Add(-48 * time.Hour) }, verify.Mark{}, nil},
-		"same number, other bytes":  {Dated, func(w *World) { w.Version = "1.2.1" }, last, verify.ErrStale},
+		"of a day to come":          {Daily, func(w *World) { w.Issued = w.Issued.Add(48 * time.Hour) }, verify.Mark{}, verify.ErrStale},
+		"a day later":               {Daily, func(w *World) { w.Serial++; w.Issued = w.Issued.Add(time.Hour) }, back(last), nil},
+		"earlier and lower":         {Daily, func(w *World) { w.Serial--; w.Issued = w.Issued.Add(-48 * time.Hour) }, last, verify.ErrStale},
+		"earlier and lower, no one": {Daily, func(w *World) { w.Serial--; w.Issued = w.Issued.Add(-48 * time.Hour) }, verify.Mark{}, nil},
+		"same number, other bytes":  {Daily, func(w *World) { w.Version = "1.2.1" }, last, verify.ErrStale},
 		"about to expire":           {Expiring, func(w *World) { w.Expires = s.now.Add(time.Second) }, verify.Mark{}, nil},
 		"just expired":              {Expiring, func(w *World) { w.Expires = s.now }, verify.Mark{}, verify.ErrStale},
 		"expires before issued":     {Expiring, func(w *World) { w.Expires = w.Issued.Add(-time.Second) }, verify.Mark{}, verify.ErrStale},
@@ -199,6 +241,12 @@ func (s *suite) freshness(t *testing.T) {
 			expect(t, err, test.want)
 		})
 	}
+}
+
+// back is a mark of a day earlier.
+func back(m verify.Mark) verify.Mark {
+	m.Serial, m.Issued, m.Digest = m.Serial-min(m.Serial, 1), m.Issued.Add(-24*time.Hour), verify.DigestOf(nil)
+	return m
 }
 
 // transport tells each lie about each file that the source asks for.
@@ -301,7 +349,7 @@ func expect(t *testing.T, err, want error) {
 	switch {
 	case want == errMissing && isMissing(err):
 	case want == errOld && (errors.Is(err, verify.ErrStale) || errors.Is(err, verify.ErrUntrusted)):
-	case !errors.Is(err, want):
+	case !errors.Is(err, want) || want == nil && err != nil:
 		t.Errorf("got %v, want %v", err, want)
 	}
 }

@@ -3,16 +3,26 @@ package upstreams
 import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/detached"
+	"github.com/kist-tools/kist/manifests/rust"
 	"github.com/kist-tools/kist/verify"
 )
 
 // table is every built-in channel.
 func table() []Upstream {
 	return []Upstream{
+		{Channel: "bun", Tool: "bun", Origins: []Origin{{Name: "github.com", Keyring: "bun", Threshold: 1, Checksums: bun()}}},
+		{Channel: "cmake", Tool: "cmake", Origins: []Origin{{Name: "github.com", Keyring: "cmake", Threshold: 1, Checksums: cmake()}}},
+		hashicorp("consul", ""),
 		{Channel: "go", Tool: "go", Origins: []Origin{
 			{Name: "go.dev", Keyring: "golang", Threshold: 1, Detached: goDownloads()},
 			{Name: "the Go module proxy", ChecksumDB: verify.GoChecksumKey},
 		}},
+		{Channel: "node", Tool: "node", Origins: []Origin{{Name: "nodejs.org", Keyring: "nodejs", Threshold: 1, Checksums: node()}}},
+		hashicorp("nomad", "/gnu"),
+		hashicorp("packer", ""),
+		{Channel: "rust", Tool: rust.Tool, Origins: []Origin{{Name: "static.rust-lang.org", Keyring: "rust", Threshold: 1, Rust: rust.Upstream}}},
+		hashicorp("terraform", ""),
+		hashicorp("vault", ""),
 	}
 }
 

@@ -14,8 +14,10 @@ import (
 	"slices"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/checksums"
 	"github.com/kist-tools/kist/manifests/detached"
 	"github.com/kist-tools/kist/manifests/gosum"
+	"github.com/kist-tools/kist/manifests/rust"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/keyrings"
 )
@@ -33,7 +35,9 @@ type Origin struct {
 	Keyring   string // in verify/keyrings, for formats that OpenPGP proves
 	Threshold int    // how many of its keys must sign
 
+	Checksums  *checksums.Site
 	Detached   *detached.Site
+	Rust       string // URL of the stable channel manifest
 	ChecksumDB string // the verifier key of the database that proves Go modules
 }
 
@@ -88,6 +92,13 @@ func (o Origin) source(u Upstream, m Machine) (manifests.Source, error) {
 	keys, err := keyrings.Lookup(o.Keyring)
 	if err != nil {
 		return nil, err
+	}
+	if o.Checksums != nil {
+		return checksums.Source{Channel: u.Channel, Tool: u.Tool, Site: *o.Checksums, Keys: keys, Threshold: o.Threshold}, nil
+	}
+	if o.Rust != "" {
+		policy := verify.Policy{Keys: keys, Threshold: o.Threshold}
+		return rust.Source{Channel: u.Channel, URL: o.Rust, Policy: policy}, nil
 	}
 	return detached.Source{Channel: u.Channel, Tool: u.Tool, Site: *o.Detached, Keys: keys, Threshold: o.Threshold}, nil
 }

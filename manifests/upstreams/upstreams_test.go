@@ -30,12 +30,22 @@ func TestTheTable(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		for _, o := range u.Origins {
-			openpgp, database := o.Detached != nil, o.ChecksumDB != ""
+			var bases []string
+			if o.Detached != nil {
+				bases = append(bases, o.Detached.Base)
+			}
+			if o.Checksums != nil {
+				bases = append(bases, o.Checksums.Base)
+			}
+			if o.Rust != "" {
+				bases = append(bases, o.Rust)
+			}
+			openpgp, database := len(bases) == 1, o.ChecksumDB != ""
 			if openpgp == database || openpgp && (o.Keyring == "" || o.Threshold < 1) || o.Name == "" {
 				t.Errorf("%s: origin %+v is not of exactly one format, with its keys", name, o)
 			}
-			if openpgp && !strings.HasPrefix(o.Detached.Base, "https://") {
-				t.Errorf("%s: %s", name, o.Detached.Base)
+			if openpgp && (!strings.HasPrefix(bases[0], "https://") || o.Rust == "" && !strings.HasSuffix(bases[0], "/")) {
+				t.Errorf("%s: %s", name, bases[0])
 			}
 		}
 		if reason, known := upstreams.Refusal(name); known {

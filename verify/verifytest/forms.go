@@ -51,7 +51,7 @@ func SignBinary(tb testing.TB, data []byte, at time.Time, keys ...*Key) []byte {
 	tb.Helper()
 	var b bytes.Buffer
 	for _, k := range keys {
-		if err := openpgp.DetachSign(&b, []*openpgp.Entity{k.entity}, bytes.NewReader(data), config(at)); err != nil {
+		if err := k.detach(&b, data, at); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -63,11 +63,7 @@ func Clearsign(tb testing.TB, text []byte, at time.Time, keys ...*Key) []byte {
 	tb.Helper()
 	var secret []*packet.PrivateKey
 	for _, k := range keys {
-		key, ok := k.entity.SigningKey(at, config(at))
-		if !ok {
-			tb.Fatal("a key that cannot sign")
-		}
-		secret = append(secret, key.PrivateKey)
+		secret = append(secret, k.entity.PrivateKey)
 	}
 	var b bytes.Buffer
 	w, err := clearsign.EncodeMulti(&b, secret, config(at))
@@ -81,4 +77,18 @@ func Clearsign(tb testing.TB, text []byte, at time.Time, keys ...*Key) []byte {
 		tb.Fatal(err)
 	}
 	return append(b.Bytes(), '\n')
+}
+
+// detach writes a detached signature of data by the primary key, whether or not
+// that key is valid at the time.
+func (k *Key) detach(w io.Writer, data []byte, at time.Time) error {
+	c := config(at)
+	s := &packet.Signature{SigType: packet.SigTypeBinary, PubKeyAlgo: k.entity.PrivateKey.PubKeyAlgo, Hash: c.DefaultHash,
+		CreationTime: at, IssuerKeyId: &k.entity.PrivateKey.KeyId}
+	h := c.DefaultHash.New()
+	h.Write(data)
+	if err := s.Sign(h, k.entity.PrivateKey, c); err != nil {
+		return err
+	}
+	return s.Serialize(w)
 }

@@ -64,12 +64,11 @@ func (k *Key) Secret(tb testing.TB) []byte {
 	})
 }
 
-// Sign makes a detached signature of data, armored, dated at.
+// Sign makes a detached signature of data, armored, dated at, also where the key
+// is not valid then.
 func (k *Key) Sign(tb testing.TB, data []byte, at time.Time) []byte {
 	tb.Helper()
-	return armored(tb, "PGP SIGNATURE", func(w io.Writer) error {
-		return openpgp.DetachSign(w, []*openpgp.Entity{k.entity}, bytes.NewReader(data), config(at))
-	})
+	return Cosign(tb, data, at, k)
 }
 
 // Cosign makes one block of a detached signature of data by each key.
@@ -77,7 +76,7 @@ func Cosign(tb testing.TB, data []byte, at time.Time, keys ...*Key) []byte {
 	tb.Helper()
 	return armored(tb, "PGP SIGNATURE", func(w io.Writer) error {
 		for _, k := range keys {
-			if err := openpgp.DetachSign(w, []*openpgp.Entity{k.entity}, bytes.NewReader(data), config(at)); err != nil {
+			if err := k.detach(w, data, at); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,295 @@
+// Package checksums reads upstreams that sign, for each version, one list of
+// the SHA-256 digests of its files.
+//
+// # Parties
+//
+// The upstream's signing keys, pinned in full, and whoever serves the files: the
+// upstream's host, a mirror, a cache. Only the keys are trusted.
+//
+// # Format
+//
+// A [Site] is data: where the index of versions is and how it is read, where the
+// files of a version are, what its list is called and how it is signed, and how
+// the name of a file is made of version and platform. For Node.js:
+//
+//	https://nodejs.org/dist/index.json                                   the index, unsigned
+//	https://nodejs.org/dist/v22.11.0/SHASUMS256.txt                      the list
+//	https://nodejs.org/dist/v22.11.0/SHASUMS256.txt.sig                  its signature, or else
+//	https://nodejs.org/dist/v22.11.0/SHASUMS256.txt.asc                  the list, clear-signed
+//	https://nodejs.org/dist/v22.11.0/node-v22.11.0-linux-x64.tar.gz      the artifact
+//
+// A list has a line for each file: 64 hexadecimal digits, a space, a space or an
+// asterisk, and the name. See [ParseList].
+//
+// # Guarantees
+//
+// Fetch proves the list, as part of one immutable release (verify.Release), and
+// finds in it the exact name of the file asked for, once. The name holds the
+// version and the platform, so the list of another version proves nothing here,
+// however validly signed and under whatever name it is served. Where an upstream
+// names its files alike in every version, the Site has a witness: a file inside
+// that states the version.
+//
+// # Limits
+//
+// The index is unsigned. Whoever serves it can hide versions, invent some, and
+// call an old one the newest; the evidence says so, and a version asked for by
+// its number needs no index. From the index comes no location and no digest. The
+// date that it gives a version is used for one thing: a signature from more than
+// a day before is refused, so that a key which has expired cannot sign new
+// releases as of old. That refusal is all the date can bring about: an index that
+// lies about it, or leaves it out, gains no more than having no date at all.
+//
+// Nothing signed says that a version is the newest, or that it was withdrawn.
+package checksums
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A Site is how one upstream publishes. In the templates {tool}, {version},
+// {platform} and {format} stand for the release at hand.
+type Site struct {
+	Base      string // what everything is below, ending in a slash
+	Index     string // template: of versions, below Base
+	Parse     func(index []byte) (manifests.Hint, error)
+	Numbering manifests.Numbering
+
+	Dir   string // template: of a version's files, below Base, ending in a slash
+	Lists []List // in order of preference; the next is asked for where one is not there
+	File  string // template of an artifact's name, in Dir and in the list
+	// Platforms are what the upstream builds for, each as it spells it. What it
+	// builds against glibc names the C library.
+	Platforms map[string]string
+	Layouts   map[string]Layout // by operating system; "" is every other
+	// Witness confirms the version where File does not hold it. Contains is a template.
+	Witness *manifests.Witness
+	Env     map[string]string
+}
+
+// A List is one way in which a version's list is published.
+type List struct {
+	Name      string // template, in Dir
+	Signature string // what is appended to it for the signature; empty: it is clear-signed itself
+}
+
+// A Layout is how an artifact becomes a toolchain.
+type Layout struct {
+	Format   string // one of manifests.Formats
+	Strip    int
+	Commands []string
+	Files    []manifests.File
+}
+
+// A Source offers what a Site publishes as the tool Tool of the channel Channel.
+type Source struct {
+	Channel, Tool string
+	Site          Site
+	Keys          *verify.Keyring
+	Threshold     int
+}
+
+// Fetch chooses the version that q asks for and proves its list. Besides the
+// errors of manifests.Source it returns *manifests.UnknownVersionError and
+// *manifests.UnsupportedPlatformError. An exact version is asked for whether the
+// index names it or not. Asked for no platform, it proves the list and offers
+// the versions of every platform, but no artifact.
+func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
+	if q.Tool != "" && q.Tool != s.Tool {
+		return nil, &manifests.UnknownToolError{Channel: s.Channel, Tool: q.Tool, Near: []string{s.Tool}}
+	}
+	q.Tool = s.Tool
+	n := s.Site.Numbering
+	hint, err := s.index(ctx, t)
+	if err != nil && !(absent(err) && n.Exact(n.Spell(q.Version)) && ctx.Err() == nil) {
+		return nil, err // without an index only an exact version can be asked for
+	}
+	choice, err := hint.Choose(s.Channel, q.Request, n)
+	if err != nil {
+		return nil, err
+	}
+	release, err := s.release(ctx, t, q, choice)
+	if errors.Is(err, manifests.ErrNotFound) && choice.Missing != nil {
+		return nil, choice.Missing // not in the index, and not to be had either
+	} else if err != nil {
+		return nil, err
+	}
+	release.Labels = choice.Labels
+	if choice.Listed {
+		release.Evidence.Notes = append(slices.Clip(release.Evidence.Notes), manifests.Unsigned)
+	}
+	return manifests.Chosen{Asked: q.Request, Release: release, Hint: hint, Numbering: n}, nil
+}
+
+// absent reports whether there was no answer to believe or disbelieve.
+func absent(err error) bool {
+	return errors.Is(err, manifests.ErrNotFound) || errors.Is(err, manifests.ErrUnreachable)
+}
+
+// index reads the hint.
+func (s Source) index(ctx context.Context, t manifests.Transport) (manifests.Hint, error) {
+	ref := s.Site.Base + s.fill(s.Site.Index, "", "")
+	data, err := manifests.ReadAll(ctx, t, ref, manifests.MaxHint)
+	if err != nil {
+		return nil, err
+	}
+	hint, err := s.Site.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", manifests.Redact(ref), verify.ErrUntrusted, err)
+	}
+	return hint, nil
+}
+
+// release proves the list of the version chosen and finds the file for q.Platform.
+func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
+	version := choice.Version
+	files := s.files(version)
+	platform, built := best(files, q.Platform)
+	if !built && !q.Platform.IsAny() {
+		if choice.Missing != nil {
+			return manifests.Release{}, choice.Missing
+		}
+		return manifests.Release{}, s.unsupported(q.Platform, version, files)
+	}
+	doc, err := s.list(ctx, t, version, verify.Policy{
+		Keys: s.Keys, Threshold: s.Threshold, Now: q.Now, Use: verify.Release, Released: choice.Date})
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	fail := func(err error) error {
+		return fmt.Errorf("%s: %w: %w", doc.Evidence().Name, verify.ErrUntrusted, err)
+	}
+	list, err := ParseList(doc)
+	if err != nil {
+		return manifests.Release{}, fail(err)
+	}
+	listed := maps.Clone(files)
+	maps.DeleteFunc(listed, func(_ manifests.Platform, name string) bool { return !list.Has(name) })
+	release := manifests.Release{Channel: s.Channel, Tool: s.Tool, Version: version, Platform: q.Platform, Evidence: doc.Evidence()}
+	switch {
+	case len(listed) == 0:
+		return manifests.Release{}, fail(fmt.Errorf("it names no file of %s %s, so it is the list of something else", s.Tool, version))
+	case q.Platform.IsAny():
+		return release, nil
+	case listed[platform] == "":
+		return manifests.Release{}, s.unsupported(q.Platform, version, listed)
+	}
+	digest, err := list.Digest(files[platform])
+	if err != nil {
+		return manifests.Release{}, fail(err)
+	}
+	return s.describe(release, platform, digest)
+}
+
+// list brings the version's list by the first way in which it is published, and
+// proves it.
+func (s Source) list(ctx context.Context, t manifests.Transport, version string, policy verify.Policy) (verify.Document, error) {
+	dir := s.Site.Base + s.fill(s.Site.Dir, version, "")
+	for _, l := range s.Site.Lists {
+		doc, err := l.prove(ctx, t, dir+s.fill(l.Name, version, ""), policy)
+		if !errors.Is(err, manifests.ErrNotFound) {
+			return doc, err
+		}
+	}
+	// A list without any signature is not trusted; no list at all is not found.
+	first := s.Site.Lists[0]
+	return manifests.ReadSigned(ctx, t, dir+s.fill(first.Name, version, ""), first.Signature, policy)
+}
+
+func (l List) prove(ctx context.Context, t manifests.Transport, ref string, policy verify.Policy) (verify.Document, error) {
+	if l.Signature == "" {
+		msg, err := manifests.ReadAll(ctx, t, ref, MaxList+manifests.MaxSignature)
+		if err != nil {
+			return verify.Document{}, err
+		}
+		return policy.Clearsigned(manifests.Redact(ref), msg)
+	}
+	signature, err := manifests.ReadAll(ctx, t, ref+l.Signature, manifests.MaxSignature)
+	if err != nil {
+		return verify.Document{}, err
+	}
+	data, err := manifests.ReadAll(ctx, t, ref, MaxList)
+	if err != nil {
+		return verify.Document{}, err
+	}
+	return policy.Detached(manifests.Redact(ref), data, signature)
+}
+
+// describe adds to r the artifact built for platform.
+func (s Source) describe(r manifests.Release, platform manifests.Platform, digest verify.Digest) (manifests.Release, error) {
+	name := s.files(r.Version)[platform]
+	layout := s.Site.layout(platform)
+	artifact := manifests.Artifact{
+		Name: name, Component: s.Tool, Refs: []string{s.Site.Base + s.fill(s.Site.Dir, r.Version, "") + name},
+		Integrity: manifests.Integrity{Digest: digest},
+		Layout:    manifests.Layout{Format: layout.Format, Strip: layout.Strip},
+	}
+	if s.Site.Witness != nil {
+		witness := *s.Site.Witness
+		witness.Contains = s.fill(witness.Contains, r.Version, "")
+		artifact.Witness = &witness
+	} else if !strings.Contains(s.Site.File, "{version}") {
+		return r, fmt.Errorf("%s: its files are named alike in every version, and nothing else confirms it: %w", s.Channel, verify.ErrUntrusted)
+	}
+	r.Components, r.Artifacts = []string{s.Tool}, []manifests.Artifact{artifact}
+	r.Commands, r.Files, r.Env = layout.Commands, layout.Files, s.Site.Env
+	return r, nil
+}
+
+// files names the version's file for each platform that the upstream builds for.
+func (s Source) files(version string) map[manifests.Platform]string {
+	files := map[manifests.Platform]string{}
+	for text, spelled := range s.Site.Platforms {
+		platform, err := manifests.ParsePlatform(text)
+		if err != nil {
+			continue // a fault of the table, which its test finds
+		}
+		name := strings.ReplaceAll(s.Site.File, "{format}", s.Site.layout(platform).Format)
+		files[platform] = s.fill(name, version, spelled)
+	}
+	return files
+}
+
+// best returns the platform of files that serves host best.
+func best(files map[manifests.Platform]string, host manifests.Platform) (platform manifests.Platform, ok bool) {
+	for p := range files {
+		if p.Fit(host) > platform.Fit(host) || p.Fit(host) > 0 && !ok {
+			platform, ok = p, true
+		}
+	}
+	return platform, ok
+}
+
+func (s Source) unsupported(host manifests.Platform, version string, files map[manifests.Platform]string) error {
+	return &manifests.UnsupportedPlatformError{Tool: s.Tool, Version: version, Platform: host, Have: slices.Collect(maps.Keys(files))}
+}
+
+func (s Site) layout(platform manifests.Platform) Layout {
+	if layout, ok := s.Layouts[platform.OS]; ok {
+		return layout
+	}
+	return s.Layouts[""]
+}
+
+// fill writes a template out.
+func (s Source) fill(template, version, platform string) string {
+	return strings.NewReplacer("{tool}", s.Tool, "{version}", version, "{platform}", platform).Replace(template)
+}
+
+// day reads the date of an index, zero if it is none.
+func day(s string) time.Time {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}

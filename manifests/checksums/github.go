@@ -1,0 +1,44 @@
+package checksums
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+)
+
+// ParseReleases returns a reader of the Atom feed of a GitHub repository's
+// releases whose tags are tag and a version: "bun-v" and 1.2.3. A feed holds the
+// ten newest releases and says nothing of platforms. Its dates are those of the
+// last edit, not of the release, and are not taken. What in it is not a version
+// is passed over, as is a version that comes twice; a text that holds none at
+// all is an error. Source: RFC 4287.
+func ParseReleases(tag string) func(feed []byte) (manifests.Hint, error) {
+	return func(data []byte) (manifests.Hint, error) {
+		var feed struct {
+			XMLName xml.Name `xml:"http://www.w3.org/2005/Atom feed"`
+			Entries []struct {
+				ID string `xml:"id"` // tag:github.com,2008:Repository/357728969/bun-v1.2.3
+			} `xml:"entry"`
+		}
+		if err := xml.Unmarshal(data, &feed); err != nil {
+			return nil, fmt.Errorf("not a feed of releases: %w", err)
+		}
+		var hint manifests.Hint
+		seen := map[string]bool{}
+		for _, e := range feed.Entries {
+			version, ok := strings.CutPrefix(e.ID[strings.LastIndex(e.ID, "/")+1:], tag)
+			if !ok || !manifests.ValidSemver(version) || seen[version] {
+				continue
+			}
+			seen[version] = true
+			hint = append(hint, manifests.Hinted{Version: version, Stable: manifests.StableSemver(version),
+				Platforms: []manifests.Platform{{}}})
+		}
+		if len(hint) == 0 {
+			return nil, fmt.Errorf("not a feed of releases: it names no version")
+		}
+		return hint, nil
+	}
+}

@@ -1,0 +1,73 @@
+package checksums
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+)
+
+// ParseNode reads the JSON index of Node.js, an array of versions. Every line of
+// long-term support is a label, lts-<code name>, and all of them are "lts" and
+// "stable": upstream advises everyone to use one. Source: nodejs.org/dist, and
+// nodejs/nodejs-dist-indexer. What in it is not a version or a known platform is
+// passed over, as is a version that comes twice; a text that holds none at all
+// is an error.
+func ParseNode(index []byte) (manifests.Hint, error) {
+	var listed []struct {
+		Version string          `json:"version"`
+		Date    string          `json:"date"`
+		Files   []string        `json:"files"`
+		LTS     json.RawMessage `json:"lts"` // a code name, or false
+	}
+	if err := json.Unmarshal(index, &listed); err != nil {
+		return nil, fmt.Errorf("not the index of Node.js: %w", err)
+	}
+	var hint manifests.Hint
+	seen := map[string]bool{}
+	for _, v := range listed {
+		version, ok := strings.CutPrefix(v.Version, "v")
+		if !ok || !manifests.ValidSemver(version) || seen[version] {
+			continue
+		}
+		seen[version] = true
+		entry := manifests.Hinted{Version: version, Stable: manifests.StableSemver(version), Date: day(v.Date)}
+		for _, file := range v.Files {
+			if platform, ok := nodePlatforms[file]; ok && !slices.Contains(entry.Platforms, platform) {
+				entry.Platforms = append(entry.Platforms, platform)
+			}
+		}
+		var name string
+		if json.Unmarshal(v.LTS, &name) == nil && codeName(name) && entry.Stable {
+			entry.Labels = []string{manifests.Stable, "lts", "lts-" + strings.ToLower(name)}
+		}
+		hint = append(hint, entry)
+	}
+	if len(hint) == 0 {
+		return nil, fmt.Errorf("not the index of Node.js: it names no version")
+	}
+	return hint, nil
+}
+
+// codeName accepts the name of a line of support, such as "Jod".
+func codeName(s string) bool {
+	return s != "" && len(s) <= 32 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz") == ""
+}
+
+// nodePlatforms are the archives that the index names. The builds for Linux
+// need glibc; those for musl are unofficial, and unsigned.
+var nodePlatforms = map[string]manifests.Platform{
+	"linux-x64":     {OS: "linux", Arch: "amd64", Libc: "gnu"},
+	"linux-arm64":   {OS: "linux", Arch: "arm64", Libc: "gnu"},
+	"linux-armv7l":  {OS: "linux", Arch: "arm", Libc: "gnu"},
+	"linux-ppc64le": {OS: "linux", Arch: "ppc64le", Libc: "gnu"},
+	"linux-s390x":   {OS: "linux", Arch: "s390x", Libc: "gnu"},
+	"linux-x86":     {OS: "linux", Arch: "386", Libc: "gnu"},
+	"osx-x64-tar":   {OS: "darwin", Arch: "amd64"},
+	"osx-arm64-tar": {OS: "darwin", Arch: "arm64"},
+	"win-x64-zip":   {OS: "windows", Arch: "amd64"},
+	"win-arm64-zip": {OS: "windows", Arch: "arm64"},
+	"win-x86-zip":   {OS: "windows", Arch: "386"},
+}

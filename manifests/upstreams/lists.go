@@ -1,0 +1,118 @@
+package upstreams
+
+import (
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/checksums"
+)
+
+// node: nodejs.org/dist; nodejs/nodejs-dist-indexer, nodejs/node tools/install.py.
+// The tar.gz, since decoding it takes a fraction of the time of the tar.xz.
+func node() *checksums.Site {
+	return &checksums.Site{
+		Base: "https://nodejs.org/dist/", Index: "index.json",
+		Parse: checksums.ParseNode, Numbering: manifests.SemverNumbering(),
+		Dir: "v{version}/",
+		Lists: []checksums.List{
+			{Name: "SHASUMS256.txt", Signature: ".sig"},
+			{Name: "SHASUMS256.txt.asc"}, // alone with some old releases
+		},
+		File: "node-v{version}-{platform}.{format}",
+		Platforms: map[string]string{
+			"linux/amd64/gnu": "linux-x64", "linux/arm64/gnu": "linux-arm64", "linux/arm/gnu": "linux-armv7l",
+			"linux/ppc64le/gnu": "linux-ppc64le", "linux/s390x/gnu": "linux-s390x", "linux/386/gnu": "linux-x86",
+			"darwin/amd64": "darwin-x64", "darwin/arm64": "darwin-arm64",
+			"windows/amd64": "win-x64", "windows/arm64": "win-arm64", "windows/386": "win-x86",
+		},
+		Layouts: map[string]checksums.Layout{
+			"": {Format: "tar.gz", Strip: 1, Commands: []string{"bin/node", "bin/npm", "bin/npx", "bin/corepack"},
+				Files: []manifests.File{npmPrefix()}},
+			"windows": {Format: "zip", Strip: 1, Commands: []string{"node.exe", "npm.cmd", "npx.cmd", "corepack.cmd"}},
+		},
+	}
+}
+
+// npmPrefix has "npm install -g" install below ~/.local, whose bin is where
+// commands go, and not into the toolchain, which never changes. It is npm's own
+// file for those who package it, with the last word before npm's defaults: what
+// the user sets anywhere else counts more. Upstream's builds for Windows have
+// one with the same purpose. Source: npm, config/npmrc, "Built-in config file".
+func npmPrefix() manifests.File {
+	return manifests.File{Path: "lib/node_modules/npm/npmrc", Data: []byte("prefix=${HOME}/.local\n")}
+}
+
+// hashicorp: releases.hashicorp.com; hashicorp/hc-install. libc is what its
+// programs for Linux need of one: nothing, or "/gnu".
+func hashicorp(tool, libc string) Upstream {
+	platforms := map[string]string{
+		"darwin/amd64": "darwin_amd64", "darwin/arm64": "darwin_arm64",
+		"windows/amd64": "windows_amd64", "windows/386": "windows_386", "windows/arm64": "windows_arm64",
+		"freebsd/amd64": "freebsd_amd64", "freebsd/386": "freebsd_386", "freebsd/arm": "freebsd_arm",
+		"openbsd/amd64": "openbsd_amd64", "openbsd/386": "openbsd_386", "solaris/amd64": "solaris_amd64",
+	}
+	for _, arch := range []string{"amd64", "arm64", "386", "arm", "s390x", "ppc64le"} {
+		platforms["linux/"+arch+libc] = "linux_" + arch
+	}
+	list := "{tool}_{version}_SHA256SUMS"
+	return Upstream{Channel: tool, Tool: tool, Origins: []Origin{{
+		Name: "releases.hashicorp.com", Keyring: "hashicorp", Threshold: 1,
+		Checksums: &checksums.Site{
+			Base: "https://releases.hashicorp.com/", Index: "{tool}/index.json",
+			Parse: checksums.ParseHashiCorp, Numbering: manifests.SemverNumbering(),
+			Dir: "{tool}/{version}/",
+			Lists: []checksums.List{
+				{Name: list, Signature: ".72D7468F.sig"}, // by the key of this ID
+				{Name: list, Signature: ".sig"},
+			},
+			File:      "{tool}_{version}_{platform}.{format}",
+			Platforms: platforms,
+			Layouts: map[string]checksums.Layout{
+				"":        {Format: "zip", Commands: []string{tool}},
+				"windows": {Format: "zip", Commands: []string{tool + ".exe"}},
+			},
+		},
+	}}}
+}
+
+// cmake: Kitware/CMake's releases.
+func cmake() *checksums.Site {
+	return &checksums.Site{
+		Base: "https://github.com/Kitware/CMake/", Index: "releases.atom",
+		Parse: checksums.ParseReleases("v"), Numbering: manifests.SemverNumbering(),
+		Dir:   "releases/download/v{version}/",
+		Lists: []checksums.List{{Name: "cmake-{version}-SHA-256.txt", Signature: ".asc"}},
+		File:  "cmake-{version}-{platform}.{format}",
+		Platforms: map[string]string{
+			"linux/amd64/gnu": "linux-x86_64", "linux/arm64/gnu": "linux-aarch64",
+			"darwin/amd64": "macos-universal", "darwin/arm64": "macos-universal",
+			"windows/amd64": "windows-x86_64", "windows/386": "windows-i386", "windows/arm64": "windows-arm64",
+		},
+		Layouts: map[string]checksums.Layout{
+			"":       {Format: "tar.gz", Strip: 1, Commands: []string{"bin/cmake", "bin/ctest", "bin/cpack", "bin/ccmake"}},
+			"darwin": {Format: "tar.gz", Strip: 1, Commands: []string{"CMake.app/Contents/bin/*"}},
+			"windows": {Format: "zip", Strip: 1,
+				Commands: []string{"bin/cmake.exe", "bin/ctest.exe", "bin/cpack.exe"}},
+		},
+	}
+}
+
+// bun: oven-sh/bun's releases, packages/bun-release. Its files are named alike
+// in every version, so the program itself must state which one it is.
+func bun() *checksums.Site {
+	return &checksums.Site{
+		Base: "https://github.com/oven-sh/bun/", Index: "releases.atom",
+		Parse: checksums.ParseReleases("bun-v"), Numbering: manifests.SemverNumbering(),
+		Dir:   "releases/download/bun-v{version}/",
+		Lists: []checksums.List{{Name: "SHASUMS256.txt.asc"}},
+		File:  "bun-{platform}.{format}",
+		Platforms: map[string]string{
+			"linux/amd64/gnu": "linux-x64", "linux/arm64/gnu": "linux-aarch64",
+			"linux/amd64/musl": "linux-x64-musl", "linux/arm64/musl": "linux-aarch64-musl",
+			"darwin/amd64": "darwin-x64", "darwin/arm64": "darwin-aarch64", "windows/amd64": "windows-x64",
+		},
+		Layouts: map[string]checksums.Layout{
+			"":        {Format: "zip", Strip: 1, Commands: []string{"bun"}},
+			"windows": {Format: "zip", Strip: 1, Commands: []string{"bun.exe"}},
+		},
+		Witness: &manifests.Witness{Path: "bun", Contains: "Bun/{version}"},
+	}
+}

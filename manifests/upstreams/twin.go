@@ -1,0 +1,92 @@
+package upstreams
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/checksums"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A Twin is a mirror or a private twin of built-in upstreams: files in their
+// layout, at a place of its own, signed by keys of its own.
+type Twin struct {
+	Channel   string
+	Format    string   // one of TwinFormats
+	Base      string   // what stands in for each upstream's own base
+	Tools     []string // the upstreams that it is a twin of
+	Keys      *verify.Keyring
+	Threshold int
+}
+
+// TwinFormats are the formats that a Twin can have.
+func TwinFormats() []string { return []string{"checksums"} }
+
+// TwinTools returns the tools that have an upstream of a format, in order.
+func TwinTools(format string) []string {
+	var tools []string
+	for _, u := range table() {
+		if _, ok := u.origin(format); ok {
+			tools = append(tools, u.Tool)
+		}
+	}
+	slices.Sort(tools)
+	return slices.Compact(tools)
+}
+
+// origin returns the origin of u that publishes in a format.
+func (u Upstream) origin(format string) (Origin, bool) {
+	i := slices.IndexFunc(u.Origins, func(o Origin) bool { return format == "checksums" && o.Checksums != nil })
+	if i < 0 {
+		return Origin{}, false
+	}
+	return u.Origins[i], true
+}
+
+// Source binds t to its keys. A tool that has no upstream of t's format is an error.
+func (t Twin) Source() (manifests.Source, error) {
+	sources := twins{channel: t.Channel, of: map[string]manifests.Source{}}
+	for _, tool := range t.Tools {
+		o, ok := t.find(tool)
+		if !ok {
+			return nil, fmt.Errorf("channel %s: no upstream of format %s has a tool %q, only %s",
+				t.Channel, t.Format, tool, strings.Join(TwinTools(t.Format), ", "))
+		}
+		site := *o.Checksums
+		site.Base = t.Base
+		sources.of[tool] = checksums.Source{Channel: t.Channel, Tool: tool, Site: site, Keys: t.Keys, Threshold: t.Threshold}
+	}
+	return sources, nil
+}
+
+func (t Twin) find(tool string) (Origin, bool) {
+	for _, u := range table() {
+		if o, ok := u.origin(t.Format); ok && u.Tool == tool {
+			return o, true
+		}
+	}
+	return Origin{}, false
+}
+
+// twins asks the source of the tool that is asked for.
+type twins struct {
+	channel string
+	of      map[string]manifests.Source
+}
+
+// Fetch implements manifests.Source.
+func (s twins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
+	source, ok := s.of[q.Tool]
+	if !ok {
+		var have []string
+		for tool := range s.of {
+			have = append(have, tool)
+		}
+		slices.Sort(have)
+		return nil, &manifests.UnknownToolError{Channel: s.channel, Tool: q.Tool, Near: manifests.Near(q.Tool, have)}
+	}
+	return source.Fetch(ctx, t, q)
+}
