@@ -248,6 +248,9 @@ func timeVectors(now time.Time) []vector {
 	selfExpired := k.cert(userIDPacket("a"), k.certify("a", sigExpires(50*day)))
 	add("self-signature expired", "no valid self-signature", Manifest, time.Time{}, selfExpired)
 
+	ahead := ed(now.Add(3 * time.Minute))
+	all = append(all, vector{name: "time/key and signature a little ahead", ring: ahead.plain(), data: corpusData, sig: ahead.detached(corpusData, madeAt(now.Add(4*time.Minute)))})
+
 	old := newSmith(4, 1, rsaKey(2048), made)
 	young := newSmith(4, 1, rsaKey(3072), made)
 	y2030 := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)

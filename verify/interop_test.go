@@ -94,6 +94,8 @@ var disagreements = []disagreement{
 
 	{"gpgv", true, "GnuPG 2.2 knows no end of SHA-1 and small RSA keys.", []string{
 		"algorithm/SHA-1", "algorithm/RSA-1024", "algorithm/RSA-2047", "algorithm/RSA-2048, SHA-1", "self-signature/SHA-1", "subkey/SHA-1 *"}},
+	{"gpgv", true, "GnuPG reads the first of two contradicting statements.", []string{"self-signature/two sets of flags"}},
+	{"gpgv", false, "GnuPG allows signatures from the future, and no key.", []string{"time/key and signature a little ahead"}},
 	{"gpgv", true, "GnuPG takes a key without flags to be good for everything.", []string{"self-signature/no flags", "subkey/without flags"}},
 	{"gpgv", true, "GnuPG does not look at the clock for the signature.", []string{"time/an hour ahead"}},
 	{"gpgv", true, "GnuPG overlooks a revocation that is not where it belongs, or in a second copy.", []string{
@@ -115,7 +117,7 @@ var disagreements = []disagreement{
 		"signature/version 6", "algorithm/SHA3-*", "algorithm/Ed25519*", "algorithm/Ed448*", "self-signature/version 6 direct key"}},
 
 	{"sqv", false, "Sequoia does not read this packet, and with it the block; an unknown version is to be passed over.", []string{"signature/unreadable, then good"}},
-	{"sqv", false, "Sequoia allows no skew.", []string{"time/five minutes ahead"}},
+	{"sqv", false, "Sequoia allows no skew.", []string{"time/five minutes ahead", "time/key and signature a little ahead"}},
 	{"sqv", false, "A copy that lost its older self-signatures: Sequoia wants one from before the signature.", []string{
 		"time/only the newer self-signature left", "subkey/only a newer binding left"}},
 	{"sqv", false, "Sequoia lives today.", []string{"time/RSA-*"}},
