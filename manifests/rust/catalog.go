@@ -73,6 +73,9 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if asked, ok := ParseName(r.Version); r.Version != "" && r.Version != "latest" && r.Version != c.version() && (!ok || asked != c.name) {
 		return manifests.Release{}, fmt.Errorf("rust %s: only %s was asked for and proved", r.Version, c.name)
 	}
+	if r.Profile == "" {
+		r.Profile = "minimal"
+	}
 	t, err := c.toolchain(r.Platform)
 	if err != nil {
 		return manifests.Release{}, err
@@ -83,7 +86,7 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	}
 	out := manifests.Release{
 		Channel: c.channel, Tool: Tool, Version: c.version(), Labels: c.labels(), Platform: r.Platform,
-		Commands: []string{"bin/*"}, Evidence: c.evidence,
+		Profile: r.Profile, Commands: []string{"bin/*"}, Evidence: c.evidence,
 	}
 	if r.Platform.OS == "windows" {
 		out.Commands = []string{"bin/*.exe"}
@@ -232,9 +235,6 @@ func (c component) same(other component) bool { return c.pkg == other.pkg && c.t
 // profile returns the components of a profile that exist for the host. A
 // manifest without profiles, older than they are, has one set for all of them.
 func (t *toolchain) profile(name string) ([]component, error) {
-	if name == "" {
-		name = "minimal"
-	}
 	own := func(part component) bool { return part.target == t.host || part.target == "*" }
 	var chosen []component
 	if len(t.manifest.profiles) == 0 {
