@@ -33,8 +33,11 @@ type shownChannel struct {
 	Keys      []shownKey    `json:"keys"`
 	Origins   []shownOrigin `json:"origins,omitempty"` // of a built-in channel, in the order in which they are asked
 	Mark      *verify.Mark  `json:"mark,omitempty"`    // the newest manifest seen
-	Problem   string        `json:"problem,omitempty"`
-	Added     time.Time     `json:"added,omitzero"`
+	// Rotation is what the channel's own keys documents made of the keys that it
+	// was added with.
+	Rotation *shownRotation `json:"rotation,omitempty"`
+	Problem  string         `json:"problem,omitempty"`
+	Added    time.Time      `json:"added,omitzero"`
 }
 
 type shownKey struct {
@@ -50,10 +53,12 @@ type shownKey struct {
 // describeChannel reads what is known of a channel of the user's. What is wrong
 // with its keys or mark becomes its problem, for list and show to tell.
 func (s *session) describeChannel(c channels.Channel) shownChannel {
+	pins, threshold := c.Trusted()
 	shown := shownChannel{
-		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: c.Threshold, Tools: c.Tools, Added: c.Added,
+		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: threshold, Tools: c.Tools, Added: c.Added,
+		Rotation: showRotation(c),
 	}
-	for _, pin := range c.Pins {
+	for _, pin := range pins {
 		shown.Keys = append(shown.Keys, shownKey{Primary: pin.Primary, Subkeys: pin.Subkeys})
 	}
 	o, err := s.addedOrigin(c)
@@ -82,9 +87,10 @@ func (o origin) shown(mark *verify.Mark) shownChannel {
 		return shown
 	}
 	c := o.added
+	_, threshold := c.Trusted()
 	return shownChannel{
-		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: c.Threshold, Tools: c.Tools,
-		Keys: describeKeys(o.keys), Mark: mark, Added: c.Added,
+		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: threshold, Tools: c.Tools,
+		Keys: describeKeys(o.keys), Mark: mark, Rotation: showRotation(*c), Added: c.Added,
 	}
 }
 
@@ -118,6 +124,9 @@ func (c shownChannel) text(p *page) {
 	}
 	if len(c.Origins) == 0 {
 		keysText(p, c.Keys)
+	}
+	if c.Rotation != nil {
+		c.Rotation.text(p)
 	}
 	if c.Mark != nil {
 		field(p, "manifest", freshness(*c.Mark))

@@ -88,25 +88,40 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 	case !errors.As(err, &unknown):
 		return nil, err
 	}
-	o := nativeOrigin(c, ring)
-	t, keep, err := a.documents(s, o, manifests.Request{})
+	o, err := bind(c, ring)
 	if err != nil {
 		return nil, err
 	}
-	cat, _, err := s.Renew(ctx, t, o.Channel, manifests.Request{})
-	if err != nil {
-		return nil, err
+	added := channelAdded{DryRun: a.flags.dryRun}
+	for _, q := range o.proofs() {
+		var mark verify.Mark
+		if o, mark, err = a.proveAdded(ctx, s, o, q); err != nil {
+			return nil, err
+		}
+		added.shownChannel = o.shown(&mark)
 	}
-	mark := cat.Mark()
-	shown := o.shown(&mark)
-	a.tellOffered(c, cat)
 	if a.flags.dryRun {
-		return channelAdded{shownChannel: shown, DryRun: true}, nil
+		return added, nil
 	}
-	if err := keep(); err != nil {
-		return nil, err
+	return added, s.remember(ctx, *o.added, o.keys)
+}
+
+// proveAdded has a channel that is being added answer q, and keeps what proved
+// the answer. It returns o with the newest keys that the channel publishes.
+func (a *app) proveAdded(ctx context.Context, s *session, o origin, q manifests.Request) (origin, verify.Mark, error) {
+	t, keep, err := a.documents(s, o, q)
+	if err != nil {
+		return o, verify.Mark{}, err
 	}
-	return channelAdded{shownChannel: shown}, s.remember(ctx, c, o.keys)
+	if o, _, err = o.rotate(ctx, t, a.now); err != nil {
+		return o, verify.Mark{}, err
+	}
+	cat, _, err := s.Renew(ctx, t, o.Channel, q)
+	if err != nil {
+		return o, verify.Mark{}, err
+	}
+	a.tellOffered(*o.added, cat)
+	return o, cat.Mark(), keep()
 }
 
 // newChannel judges what the user typed, before anything is opened or asked.
@@ -117,9 +132,6 @@ func (a *app) newChannel(c *channels.Channel, where string, keyFiles []string) (
 	if isBuiltinChannel(c.Name) || isBuiltin(c.Name) {
 		return nil, &builtinError{c.Name}
 	}
-	if c.Format != "native" {
-		return nil, &formatError{c.Format}
-	}
 	if len(keyFiles) == 0 {
 		return nil, usage("channel add: name the keys that may sign with --key FILE")
 	}
@@ -127,7 +139,10 @@ func (a *app) newChannel(c *channels.Channel, where string, keyFiles []string) (
 	if err != nil {
 		return nil, err
 	}
-	if c.URL, err = manifests.Locate(where, cwd, "channel.toml"); err != nil {
+	var format *formatError
+	if err := locateChannel(c, where, cwd); errors.As(err, &format) {
+		return nil, err
+	} else if err != nil {
 		return nil, usage("channel add: %v", err)
 	}
 	files, err := readFiles(keyFiles, channels.MaxKey)

@@ -91,8 +91,21 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 	var q manifests.Request // the whole channel
 	if o.added == nil {
 		q = a.request(toolRef{Name: o.tool}) // built-in upstreams prove one release
+	} else {
+		q = o.proofs()[0]
 	}
 	t, keep, err := a.documents(s, o, q)
+	if err != nil {
+		return nil, err
+	}
+	store := r.NewKeys
+	if r.Renewed { // without a mark, nothing is stored before all of it is proved
+		var news bool
+		o, news, err = o.rotate(ctx, t, a.now)
+		store = store || news
+	} else {
+		o, err = a.rotated(ctx, s, t, o)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +119,7 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 		if err := keep(); err != nil {
 			return nil, err
 		}
-		if r.NewKeys {
+		if store {
 			if err := s.remember(ctx, *o.added, o.keys); err != nil {
 				return nil, err
 			}
@@ -134,5 +147,5 @@ func (a *app) mergeKeys(o origin, keyFiles []string) (origin, error) {
 	if err := a.lint(merged); err != nil {
 		return o, err
 	}
-	return nativeOrigin(*o.added, merged), nil
+	return bind(*o.added, merged)
 }

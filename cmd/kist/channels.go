@@ -28,9 +28,9 @@ type origin struct {
 const documents = "documents"
 
 // cacheDir is where what proved the answer to q is kept. The manifest of a
-// user's channel answers every question; built-in upstreams prove one version.
+// native channel answers every question; upstreams prove one version.
 func (o origin) cacheDir(q manifests.Request) string {
-	if o.added != nil {
+	if o.added != nil && o.added.Format == "native" {
 		return path.Join(documents, o.Name)
 	}
 	return path.Join(documents, o.Name+"~"+q.Tool+"@"+record.EscapeVersion(q.Version))
@@ -72,13 +72,15 @@ func (s *session) addedOrigin(c channels.Channel) (origin, error) {
 	if err != nil {
 		return origin{}, err
 	}
-	return nativeOrigin(c, ring), nil
+	return bind(c, ring)
 }
 
 func nativeOrigin(c channels.Channel, ring *verify.Keyring) origin {
+	_, threshold := c.Trusted()
 	source := native.Source{
 		Channel: c.Name, URL: c.URL,
-		Policy:  verify.Policy{Keys: ring, Threshold: c.Threshold},
+		Policy:  verify.Policy{Keys: ring, Threshold: threshold},
+		Edition: edition(c.Rotation),
 		Granted: func(tool string) bool { return c.Grants(tool, isBuiltin) },
 	}
 	return origin{Channel: install.Channel{Name: c.Name, Source: source, Added: true}, added: &c, keys: ring}
@@ -191,6 +193,9 @@ func (a *app) fetch(ctx context.Context, s *session, o origin, q manifests.Reque
 	if err != nil {
 		return nil, err
 	}
+	if o, err = a.rotated(ctx, s, t, o); err != nil {
+		return nil, err
+	}
 	cat, err := s.Catalog(ctx, t, o.Channel, q)
 	if err != nil {
 		return nil, err
@@ -202,6 +207,9 @@ func (a *app) fetch(ctx context.Context, s *session, o origin, q manifests.Reque
 func (a *app) resolve(ctx context.Context, s *session, o origin, q manifests.Request) (manifests.Release, error) {
 	t, keep, err := a.documents(s, o, q)
 	if err != nil {
+		return manifests.Release{}, err
+	}
+	if o, err = a.rotated(ctx, s, t, o); err != nil {
 		return manifests.Release{}, err
 	}
 	r, err := s.Resolve(ctx, t, o.Channel, q)

@@ -27,7 +27,7 @@ a step leaves behind can also be made with a text editor and gpg.
        --file zig.tar.gz --strip 1 --command zig
   kist publish sign DIR --secret-key secret.asc
   kist publish verify DIR`,
-		a.publishInitCommand(), a.publishAddCommand(), a.publishSignCommand(), a.publishVerifyCommand())
+		a.publishInitCommand(), a.publishAddCommand(), a.publishSignCommand(), a.publishKeysCommand(), a.publishVerifyCommand())
 }
 
 // openPublished opens the directory of a channel. For a dry run it is a copy of
@@ -45,7 +45,7 @@ func (a *app) openPublished(dir string) (d publish.Dir, closeDir func() error, e
 	if err != nil {
 		return publish.Dir{}, nil, err
 	}
-	for _, name := range []string{publish.ManifestFile, publish.SignatureFile, publish.KeysFile, publish.DraftFile, publish.UnsignedFile} {
+	for _, name := range publish.StateFiles() {
 		data, err := root.ReadFile(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -214,14 +214,9 @@ func (a *app) publishSign(dir string, o signOptions) (result, error) {
 		}
 		return a.signed(d.Attach(sig, a.now, keys...))
 	}
-	secret, err := readFile(o.secret, maxKeyring)
+	key, err := readSecretKey(o.secret)
 	if err != nil {
 		return nil, err
-	}
-	key, err := verify.ReadSecretKey(secret)
-	clear(secret)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.secret, err)
 	}
 	return a.signed(d.Sign(key, stamp))
 }
@@ -230,9 +225,7 @@ func (a *app) signed(s publish.Signed, err error) (result, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range s.Findings {
-		a.warn("key %s will not be usable in two years: %s; its owner should %s", f.Primary.Spaced(), f.Problem, f.Remedy)
-	}
+	a.warnOfKeys(s.Findings)
 	if s.Unproved {
 		a.warn("no certificate of that signer is known here, so the signature itself was not proved; --key FILE proves it")
 	}

@@ -106,6 +106,7 @@ func scriptKey(ts *testscript.TestScript, neg bool, args []string) {
 	k := verifytest.NewKey(scriptTB{ts: ts}, args[0], time.Now().AddDate(0, 0, -days))
 	scriptWrite(ts, args[0]+".asc", k.Public(scriptTB{ts: ts}))
 	scriptWrite(ts, args[0]+".sec", k.Secret(scriptTB{ts: ts}))
+	ts.Setenv(strings.ToUpper(args[0]), string(k.Primary()))
 }
 
 func scriptSign(ts *testscript.TestScript, neg bool, args []string) {

@@ -41,13 +41,14 @@ type Keys struct {
 	Certificates [][]byte
 }
 
-// Keyring holds and pins the keys and the subkeys that sign.
-func (k *Keys) Keyring() (*verify.Keyring, error) {
+// Keyring holds and pins the keys and the subkeys that sign. Other copies of
+// the same certificates may be given: a revocation that any of them holds counts.
+func (k *Keys) Keyring(copies ...[]byte) (*verify.Keyring, error) {
 	all, err := verify.OpenKeyring(k.Certificates...)
 	if err != nil {
 		return nil, err
 	}
-	return verify.NewKeyring(all.Pins(), k.Certificates...)
+	return verify.NewKeyring(all.Pins(), slices.Concat(k.Certificates, copies)...)
 }
 
 // ParseKeys reads the keys document of the channel that the user knows as

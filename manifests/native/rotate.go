@@ -158,7 +158,7 @@ func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source,
 	if err := notRevoked(keys, revoked); err != nil {
 		return s, nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
-	ring, err := keys.Keyring()
+	ring, err := keys.Keyring(s.Policy.Keys.Export()...)
 	if err != nil {
 		return s, nil, fmt.Errorf("channel %s: version %d of its keys: %w", s.Channel, keys.Version, err)
 	}

@@ -10,6 +10,9 @@
 //	                      to users out of band and never fetched by them
 //	channel.draft.toml    changes that are not signed yet
 //	channel.unsigned.toml a stamped manifest whose signature is being made elsewhere
+//	keys.toml             who signs, where the publisher rotates keys; keys.toml.asc
+//	                      its signatures, and keys/<n>.toml the ones before it
+//	keys.next.toml        the next keys document, which gathers its signatures
 //
 // # The steps
 //
@@ -18,7 +21,8 @@
 // installs the pair; without a draft it adds a second signer's signature to the
 // pair, or issues the same content anew for the one who signed it. To sign
 // elsewhere, [Dir.Unsigned] writes the stamped bytes and [Dir.Attach] takes the
-// signature back. [Dir.Verify] judges the directory as a user would.
+// signature back. [Dir.PrepareKeys] and [Dir.SignKeys] change who signs.
+// [Dir.Verify] judges the directory as a user would.
 //
 // All of it may be done with a text editor and gpg instead: a channel.toml that
 // its signatures do not fit counts as the draft.
@@ -54,6 +58,13 @@ const (
 	UnsignedFile  = "channel.unsigned.toml"
 	blobsDir      = "blobs"
 )
+
+// StateFiles are all files that say what a directory is, besides blobs and
+// former keys documents.
+func StateFiles() []string {
+	return []string{ManifestFile, SignatureFile, KeysFile, DraftFile, UnsignedFile,
+		RotationFile, RotationSignatureFile, NextRotationFile, NextSignatureFile}
+}
 
 const perm = 0o644 // the web server reads them
 

@@ -32,7 +32,7 @@ func TestReplacementIsValidAtEveryStep(t *testing.T) {
 		"the first edition":    {state{}, next, sign(next, key), 3},
 		"after a crash before": {state{published: []byte(old), block: mustJoin(t, sign(old, key), sign(next, key))}, next, sign(next, key), 3},
 	} {
-		writes, err := test.s.replacement([]byte(test.data), test.block)
+		writes, err := test.s.replacement(ManifestFile, []byte(test.data), test.block)
 		if err != nil || len(writes) != test.steps {
 			t.Errorf("%s: %d steps, %v", name, len(writes), err)
 			continue

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -19,23 +20,28 @@ const DefaultValidity = 90 * 24 * time.Hour
 // A Stamp is what makes a draft an edition.
 type Stamp struct {
 	Now      time.Time
-	Validity time.Duration // zero: DefaultValidity; at most verify.MaxLife
+	Validity time.Duration // zero: DefaultValidity, DefaultKeysValidity; at most verify.MaxLife
 }
 
 // stamp returns the text of m as the next edition.
 func (s state) stamp(m *native.Manifest, by Stamp) ([]byte, error) {
-	validity := by.Validity
-	if validity == 0 {
-		validity = DefaultValidity
-	}
-	if validity < time.Second || validity > verify.MaxLife {
-		return nil, &InputError{fmt.Sprintf("a validity of %v: want 1s to %d days", validity, verify.MaxLife/(24*time.Hour))}
-	}
 	edition := *m
 	edition.Serial = s.serial + 1
-	edition.Issued = by.Now.UTC().Truncate(time.Second)
-	edition.Expires = edition.Issued.Add(validity)
+	var err error
+	if edition.Issued, edition.Expires, err = by.times(DefaultValidity); err != nil {
+		return nil, err
+	}
 	return edition.Encode()
+}
+
+// times are when a document that is stamped now was issued and expires.
+func (by Stamp) times(usual time.Duration) (issued, expires time.Time, err error) {
+	validity := cmp.Or(by.Validity, usual)
+	if validity < time.Second || validity > verify.MaxLife {
+		return issued, expires, &InputError{fmt.Sprintf("a validity of %v: want 1s to %d days", validity, verify.MaxLife/(24*time.Hour))}
+	}
+	issued = by.Now.UTC().Truncate(time.Second)
+	return issued, issued.Add(validity), nil
 }
 
 // Signed says what signing did.
@@ -69,6 +75,9 @@ func (d Dir) Sign(key *verify.SecretKey, by Stamp) (Signed, error) {
 	certificate := key.PublicKey()
 	findings, err := lint(by.Now, certificate)
 	if err != nil {
+		return Signed{}, err
+	}
+	if err := d.notAmong(key.Keyring()); err != nil {
 		return Signed{}, err
 	}
 	s, err := d.load()
@@ -124,7 +133,7 @@ func lint(now time.Time, certificates ...[]byte) ([]verify.Finding, error) {
 // install puts data and its signature block in force, or adds the block to the
 // one that is there where data is already in force.
 func (d Dir) install(s state, data, block []byte, done Signed) (Signed, error) {
-	writes, err := s.replacement(data, block)
+	writes, err := s.replacement(ManifestFile, data, block)
 	if err != nil {
 		return Signed{}, err
 	}
@@ -156,23 +165,25 @@ type file struct {
 }
 
 // replacement is what must be written, in this order, to put data and its block
-// in force. After each write the manifest is one that the signatures beside it
-// prove: while it is replaced, those are the old edition's and the new one's.
-func (s state) replacement(data, block []byte) ([]file, error) {
+// in force under name. After each write the document is one that the signatures
+// beside it prove: while it is replaced, those are the old edition's and the new
+// one's.
+func (s state) replacement(name string, data, block []byte) ([]file, error) {
+	signatures := name + ".asc"
 	both := block
 	if s.block != nil {
 		joined, err := verify.AppendSignature(s.block, block)
 		if err != nil && bytes.Equal(data, s.published) {
-			return nil, fmt.Errorf("%s: %w", SignatureFile, err)
+			return nil, fmt.Errorf("%s: %w", signatures, err)
 		}
 		if err == nil { // else the block is full, and users ask again
 			both = joined
 		}
 	}
 	if bytes.Equal(data, s.published) {
-		return []file{{SignatureFile, both}}, nil
+		return []file{{signatures, both}}, nil
 	}
-	return []file{{SignatureFile, both}, {ManifestFile, data}, {SignatureFile, block}}, nil
+	return []file{{signatures, both}, {name, data}, {signatures, block}}, nil
 }
 
 // clear removes the draft that became data, and stamped bytes that wait for a

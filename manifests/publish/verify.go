@@ -31,16 +31,23 @@ type Report struct {
 }
 
 // Verify judges the directory as a user would who trusts keys (none given: those
-// in publisher.asc) and wants threshold of them: the signatures, the format,
-// the freshness, and the size and digest of every artifact that is here. Errors
-// match verify.ErrUntrusted or verify.ErrStale.
+// of keys.toml, else of publisher.asc) and wants threshold of them: the keys
+// documents, the signatures, the format, the freshness, and the size and digest
+// of every artifact that is here. Errors match verify.ErrUntrusted or
+// verify.ErrStale.
 func (d Dir) Verify(now time.Time, threshold int, keys ...[]byte) (Report, error) {
+	rotates, err := d.keysInForce()
+	if err != nil {
+		return Report{}, err
+	}
 	var ring *verify.Keyring
-	var err error
 	if len(keys) > 0 {
 		ring, err = verify.OpenKeyring(keys...)
-	} else if ring, err = d.keyring(nil); err == nil && ring == nil {
-		err = &NoKeysError{}
+	} else if rotates == nil {
+		ring, err = d.keyring(nil)
+		if err == nil && ring == nil {
+			err = &NoKeysError{}
+		}
 	}
 	if err != nil {
 		return Report{}, err
@@ -56,12 +63,17 @@ func (d Dir) Verify(now time.Time, threshold int, keys ...[]byte) (Report, error
 	if err != nil {
 		return Report{}, err
 	}
-	policy := verify.Policy{Keys: ring, Threshold: threshold, Now: now, Use: verify.Manifest}
-	document, err := policy.Detached(ManifestFile, data, block)
+	named, err := native.ParseDraft(data)
 	if err != nil {
 		return Report{}, err
 	}
-	named, err := native.ParseDraft(data)
+	source, err := d.trusted(named.Channel, now, threshold, ring)
+	if err != nil {
+		return Report{}, err
+	}
+	policy := source.Policy
+	policy.Now, policy.Use = now, verify.Manifest
+	document, err := policy.Detached(ManifestFile, data, block)
 	if err != nil {
 		return Report{}, err
 	}
@@ -70,6 +82,7 @@ func (d Dir) Verify(now time.Time, threshold int, keys ...[]byte) (Report, error
 		return Report{}, err
 	}
 	mark := m.Mark(verify.DigestOf(data))
+	mark.Keys = source.Edition.Mark()
 	if err := mark.Fresh(now); err != nil {
 		return Report{}, err
 	}
@@ -78,10 +91,15 @@ func (d Dir) Verify(now time.Time, threshold int, keys ...[]byte) (Report, error
 	if err := d.verifyFiles(&report); err != nil {
 		return Report{}, err
 	}
-	for _, f := range verify.Lint(ring, now) {
+	if e := source.Edition; e.Version > 0 {
+		report.Notes = append(report.Notes, fmt.Sprintf("version %d of the keys, %d of %d, valid until %s",
+			e.Version, policy.Threshold, len(policy.Keys.Certificates()), e.Expires.UTC().Format(time.DateOnly)))
+	}
+	for _, f := range verify.Lint(policy.Keys, now) {
 		report.Notes = append(report.Notes, fmt.Sprintf("key %s: %s", f.Primary, f.Problem))
 	}
-	for file, note := range map[string]string{DraftFile: "changes that are not signed", UnsignedFile: "an edition that waits for its signature"} {
+	for file, note := range map[string]string{DraftFile: "changes that are not signed", UnsignedFile: "an edition that waits for its signature",
+		NextRotationFile: "a keys document that gathers its signatures"} {
 		if _, err := d.Root.Lstat(file); err == nil {
 			report.Notes = append(report.Notes, fmt.Sprintf("%s holds %s", file, note))
 		}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/verify"
+)
+
+func (a *app) publishKeysCommand() *cobra.Command {
+	var o keysOptions
+	return a.command(verb{
+		use:   "keys DIR [--key FILE…] [--threshold N] [--revoke FINGERPRINT…] [--secret-key FILE | --unsigned-out FILE | --attach SIGNATURE]",
+		short: "Say who signs from now on, and how many must",
+		long: `Makes keys.toml, by which a channel's users learn of new keys. The keys given
+with --key are all that sign from now on; what is not given stays as it is.
+The document comes into force once enough have signed it: as many of the keys
+in force as their threshold says, and as many of the new ones. Until then it
+waits in keys.next.toml: pass the directory on, and have the next signer run
+the same verb with --secret-key, or --unsigned-out and --attach, alone. A
+signer of a document that is in force issues it anew, before it expires.`,
+		example: "kist publish keys public/ --key alice.asc --key bob.asc --threshold 2 --secret-key alice.sec",
+		exits:   []int{0, 1, 2, 3, 4, 8},
+		args:    exactly(1),
+		changes: true,
+		flags: func(f *pflag.FlagSet) {
+			f.StringArrayVar(&o.keys, "key", nil, "a `FILE` of public keys that sign from now on (repeatable)")
+			f.IntVar(&o.threshold, "threshold", 0, "how many of them must: `N`")
+			f.StringArrayVar(&o.revoke, "revoke", nil, "a key that never counts again, by its full `FINGERPRINT` (repeatable)")
+			f.Uint64Var(&o.serial, "recover-serial", 0, "have manifests count anew from `S`, after one with a serial that was too high")
+			f.IntVar(&o.days, "days", 0, fmt.Sprintf("how long the document is valid: `N` days; default %d", int(publish.DefaultKeysValidity.Hours()/24)))
+			f.StringVar(&o.secret, "secret-key", "", "sign with the secret key in `FILE`")
+			f.StringVar(&o.out, "unsigned-out", "", "write what is to be signed to `FILE`")
+			f.StringVar(&o.attach, "attach", "", "take the signature in `FILE`")
+		},
+		run: func(_ context.Context, args []string) (result, error) { return a.publishKeys(args[0], o) },
+	})
+}
+
+type keysOptions struct {
+	keys, revoke        []string
+	threshold, days     int
+	serial              uint64
+	secret, out, attach string
+}
+
+// change reads what is to change.
+func (o keysOptions) change() (c publish.KeysChange, err error) {
+	ways := 0
+	for _, way := range []string{o.secret, o.out, o.attach} {
+		if way != "" {
+			ways++
+		}
+	}
+	alone := len(o.keys)+len(o.revoke) == 0 && o.threshold == 0 && o.serial == 0 && o.days == 0
+	switch {
+	case ways > 1:
+		return c, usage("publish keys: want one of --secret-key, --unsigned-out and --attach")
+	case ways == 0 && alone:
+		return c, usage("publish keys: name the keys that sign from now on with --key FILE")
+	case o.attach != "" && !alone:
+		return c, usage("publish keys: --attach brings a signature of a document that is there, and changes nothing in it")
+	case o.threshold < 0 || o.threshold > native.MaxKeys:
+		return c, usage("publish keys: --threshold %d: want 1 to %d", o.threshold, native.MaxKeys)
+	case o.days < 0 || time.Duration(o.days)*24*time.Hour > verify.MaxLife:
+		return c, usage("publish keys: --days %d: want 1 to %d", o.days, int(verify.MaxLife.Hours()/24))
+	}
+	c.Threshold, c.Serial = o.threshold, o.serial
+	for _, s := range o.revoke {
+		f, err := verify.ParseFingerprint(s)
+		if err != nil {
+			return c, usage("publish keys: --revoke: %v", err)
+		}
+		c.Revoke = append(c.Revoke, f)
+	}
+	c.Keys, err = readFiles(o.keys, maxKeyring)
+	return c, err
+}
+
+func (a *app) publishKeys(dir string, o keysOptions) (result, error) {
+	change, err := o.change()
+	if err != nil {
+		return nil, err
+	}
+	d, closeDir, err := a.openPublished(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer closeDir()
+	stamp := publish.Stamp{Now: a.now, Validity: time.Duration(o.days) * 24 * time.Hour}
+	pending, err := d.KeysPending()
+	if err != nil {
+		return nil, err
+	}
+	var done publish.KeysSigned
+	if !change.IsZero() || o.days > 0 || o.out != "" && !pending {
+		if done, err = d.PrepareKeys(change, stamp); err != nil {
+			return nil, err
+		}
+		a.warnOfKeys(done.Findings)
+	}
+	switch {
+	case o.secret != "":
+		key, err := readSecretKey(o.secret)
+		if err != nil {
+			return nil, err
+		}
+		if done, err = d.SignKeys(key, stamp); err != nil {
+			return nil, err
+		}
+	case o.attach != "":
+		sig, err := readFile(o.attach, manifests.MaxSignature)
+		if err != nil {
+			return nil, err
+		}
+		if done, err = d.AttachKeys(sig, a.now); err != nil {
+			return nil, err
+		}
+	case o.out != "":
+		var unsigned bytes.Buffer
+		if done, err = d.UnsignedKeys(&unsigned, a.now); err == nil && !a.flags.dryRun {
+			err = writeFile(o.out, unsigned.Bytes())
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return a.publishedKeys(done, o.out)
+}
+
+func readSecretKey(path string) (*verify.SecretKey, error) {
+	secret, err := readFile(path, maxKeyring)
+	if err != nil {
+		return nil, err
+	}
+	key, err := verify.ReadSecretKey(secret)
+	clear(secret)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return key, nil
+}
+
+func (a *app) warnOfKeys(findings []verify.Finding) {
+	for _, f := range findings {
+		a.warn("key %s will not be usable in two years: %s; its owner should %s", f.Primary.Spaced(), f.Problem, f.Remedy)
+	}
+}
+
+// publishedKeys is what publish keys did.
+type publishedKeys struct {
+	DryRun    bool                 `json:"dry_run,omitempty"`
+	Channel   string               `json:"channel"`
+	Version   uint64               `json:"version"`
+	Expires   time.Time            `json:"expires"`
+	Threshold int                  `json:"threshold"`
+	Keys      []verify.Fingerprint `json:"keys"`
+	Revoked   []verify.Fingerprint `json:"revoked,omitempty"`
+	Serial    uint64               `json:"serial,omitempty"`
+	InForce   bool                 `json:"in_force"`
+	Before    publish.Quorum       `json:"signed_by_old"` // of the keys in force before
+	Now       publish.Quorum       `json:"signed_by_new"`
+	Claims    []verify.Claim       `json:"signatures,omitempty"`
+	Unsigned  string               `json:"unsigned,omitempty"` // file with the bytes to sign
+	Same      bool                 `json:"unchanged,omitempty"`
+}
+
+func (a *app) publishedKeys(done publish.KeysSigned, out string) (result, error) {
+	k := done.Keys
+	r := publishedKeys{DryRun: a.flags.dryRun, Channel: k.Channel, Version: k.Version, Expires: k.Expires, Threshold: k.Threshold,
+		Revoked: k.Revoked, Serial: k.Serial, InForce: done.InForce, Before: done.Old, Now: done.New, Claims: done.Claims,
+		Unsigned: out, Same: done.Unchanged}
+	ring, err := k.Keyring()
+	if err != nil {
+		return nil, err
+	}
+	for _, pin := range ring.Pins() {
+		r.Keys = append(r.Keys, pin.Primary)
+	}
+	return r, nil
+}
+
+func (r publishedKeys) text(p *page) {
+	state := "waits for signatures"
+	switch {
+	case r.DryRun && r.InForce:
+		state = "would be in force"
+	case r.DryRun:
+		state = "would wait for signatures"
+	case r.InForce:
+		state = "in force"
+	}
+	p.line("channel %s: version %d of its keys, valid until %s: %s", r.Channel, r.Version, r.Expires.UTC().Format(time.DateOnly), state)
+	if r.Same {
+		p.line("the signature was there already")
+	}
+	for _, f := range r.Keys {
+		field(p, "key", f.Spaced())
+	}
+	field(p, "signatures", fmt.Sprintf("%d of %d keys", r.Threshold, len(r.Keys)))
+	for _, f := range r.Revoked {
+		field(p, "revoked", f.Spaced())
+	}
+	if r.Serial > 0 {
+		field(p, "manifests", fmt.Sprintf("count anew from serial %d", r.Serial))
+	}
+	if !r.InForce {
+		if r.Before.Need > 0 {
+			field(p, "signed", fmt.Sprintf("by %d of the %d that must of the keys in force", r.Before.Have, r.Before.Need))
+		}
+		field(p, "signed", fmt.Sprintf("by %d of the %d that must of the new keys", r.Now.Have, r.Now.Need))
+	}
+	if r.Unsigned != "" {
+		p.line("sign it: gpg --armor --detach-sign %s", quote(r.Unsigned))
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/verify"
+)
+
+// edition is what native channels call the rotation of a channel.
+func edition(r *channels.Rotation) native.Edition {
+	if r == nil {
+		return native.Edition{}
+	}
+	return native.Edition{Version: r.Version, Digest: r.Digest, Issued: r.Issued, Expires: r.Expires, Revoked: r.Revoked}
+}
+
+// rotate is o with the newest keys that its channel publishes; news is false
+// where they are those that o has. Nothing is stored.
+func (o origin) rotate(ctx context.Context, t manifests.Transport, now time.Time) (next origin, news bool, err error) {
+	source, ok := o.Source.(native.Source)
+	if !ok {
+		return o, false, nil
+	}
+	found, taken, err := source.Rotate(ctx, t, now)
+	if err != nil || len(taken) == 0 {
+		return o, false, err
+	}
+	c := *o.added
+	counted, _ := c.Trusted()
+	var retired []verify.Fingerprint
+	if c.Rotation != nil {
+		retired = slices.Clone(c.Rotation.Retired)
+	}
+	for _, k := range taken {
+		ring, err := k.Keyring()
+		if err != nil {
+			return o, false, err
+		}
+		counted = slices.Concat(counted, ring.Pins())
+	}
+	e, pins := found.Edition, found.Policy.Keys.Pins()
+	for _, pin := range counted {
+		if !pinned(pins, pin.Primary) {
+			retired = append(retired, pin.Primary)
+		}
+	}
+	retired = slices.DeleteFunc(retired, func(f verify.Fingerprint) bool { return pinned(pins, f) })
+	slices.Sort(retired)
+	c.Rotation = &channels.Rotation{
+		Version: e.Version, Digest: e.Digest, Issued: e.Issued, Expires: e.Expires, Taken: now,
+		Threshold: found.Policy.Threshold, Pins: pins, Retired: slices.Compact(retired), Revoked: e.Revoked,
+	}
+	next = o
+	next.Source, next.added, next.keys = found, &c, found.Policy.Keys
+	return next, true, nil
+}
+
+func pinned(pins []verify.Pin, primary verify.Fingerprint) bool {
+	return slices.ContainsFunc(pins, func(p verify.Pin) bool { return p.Primary == primary })
+}
+
+// rotated is o with the newest keys that its channel publishes. New ones are
+// stored, the mark first, before anything that they signed is judged: so that
+// whoever withholds them from now on is found out.
+func (a *app) rotated(ctx context.Context, s *session, t manifests.Transport, o origin) (origin, error) {
+	next, news, err := o.rotate(ctx, t, a.now)
+	if err != nil || !news {
+		return o, err
+	}
+	a.tellKeys(*next.added)
+	if a.flags.dryRun {
+		return next, nil
+	}
+	if err := s.Rekey(ctx, o.Channel, next.Source.(native.Source).Edition.Mark()); err != nil {
+		return o, err
+	}
+	return s.takeKeys(ctx, o, next)
+}
+
+// takeKeys stores the keys of next, unless the channel was changed or removed
+// since o was read, and returns next with them as they are stored: merged with
+// other copies, so that a revocation once seen counts.
+func (s *session) takeKeys(ctx context.Context, o, next origin) (origin, error) {
+	st, ok, err := s.store()
+	if err != nil {
+		return o, err
+	}
+	if !ok {
+		return o, &channels.UnknownChannelError{Name: o.Name}
+	}
+	err = s.locked(ctx, "store the keys of channel "+o.Name, func() error {
+		have, err := st.Get(o.Name)
+		if err != nil {
+			return err
+		}
+		if !have.Equal(*o.added) {
+			return &takenError{o.Name}
+		}
+		return st.Put(*next.added, next.keys)
+	})
+	if err != nil {
+		return o, err
+	}
+	if next.keys, err = st.Keyring(*next.added); err != nil {
+		return o, err
+	}
+	source := next.Source.(native.Source)
+	source.Policy.Keys = next.keys
+	next.Source = source
+	return next, nil
+}
+
+// tellKeys says which keys a channel has come to trust.
+func (a *app) tellKeys(c channels.Channel) {
+	r := c.Rotation
+	var who []string
+	for _, pin := range r.Pins {
+		who = append(who, pin.Primary.Spaced())
+	}
+	a.say("channel %s: version %d of its keys: %d of %s", c.Name, r.Version, r.Threshold, strings.Join(who, ", "))
+}
+
+// shownRotation is what became of the keys that the user gave.
+type shownRotation struct {
+	Version uint64               `json:"version"`
+	Issued  time.Time            `json:"issued"`
+	Expires time.Time            `json:"expires"`
+	Taken   time.Time            `json:"taken"` // when kist first saw it
+	Joined  []verify.Fingerprint `json:"joined,omitempty"`
+	Retired []verify.Fingerprint `json:"retired,omitempty"`
+	Revoked []verify.Fingerprint `json:"revoked,omitempty"`
+}
+
+func showRotation(c channels.Channel) *shownRotation {
+	r := c.Rotation
+	if r == nil {
+		return nil
+	}
+	shown := &shownRotation{Version: r.Version, Issued: r.Issued, Expires: r.Expires, Taken: r.Taken, Revoked: r.Revoked}
+	for _, pin := range r.Pins {
+		if !pinned(c.Pins, pin.Primary) {
+			shown.Joined = append(shown.Joined, pin.Primary)
+		}
+	}
+	for _, f := range r.Retired {
+		if !slices.Contains(r.Revoked, f) {
+			shown.Retired = append(shown.Retired, f)
+		}
+	}
+	return shown
+}
+
+func (r shownRotation) text(p *page) {
+	day := func(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+	field(p, "keys", fmt.Sprintf("version %d of %s, valid until %s, taken %s", r.Version, day(r.Issued), day(r.Expires), day(r.Taken)))
+	for _, f := range r.Joined {
+		field(p, "  joined", f.Spaced())
+	}
+	for _, f := range r.Retired {
+		field(p, "  retired", f.Spaced())
+	}
+	for _, f := range r.Revoked {
+		field(p, "  revoked", f.Spaced())
+	}
+}
