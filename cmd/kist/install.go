@@ -95,7 +95,8 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, component
 
 // satisfies finds an installed release that ref means: one that is all that is
 // asked for, or else one that only lacks components. A bare name means the
-// tool's own built-in channel, where it has one.
+// tool's own built-in channel, where it has one, and there the version that a
+// bare name gave before or that was stable then: not just any.
 func (s *session) satisfies(ref toolRef, components []string) (have record.Head, all bool) {
 	if ref.Channel == "" {
 		ref.Channel, _ = builtinChannel(ref.Name)
@@ -104,19 +105,28 @@ func (s *session) satisfies(ref toolRef, components []string) (have record.Head,
 	if err != nil {
 		return record.Head{}, false
 	}
-	slices.SortStableFunc(found, func(a, b record.Head) int {
-		if s.isDefault(a) == s.isDefault(b) {
-			return 0
-		} else if s.isDefault(a) {
-			return -1
-		}
-		return 1
-	})
+	if ref.Version == "" {
+		found = slices.DeleteFunc(found, func(r record.Head) bool {
+			return r.Requested != "" && !slices.Contains(r.Labels, "stable")
+		})
+	}
+	slices.SortStableFunc(found, func(a, b record.Head) int { return s.rank(a) - s.rank(b) })
 	for _, r := range found {
 		lacks := func(c string) bool { return !slices.Contains(r.Components, c) }
 		if !slices.ContainsFunc(components, lacks) {
 			return r, true
 		}
+		if have.ID == "" {
+			have = r
+		}
 	}
-	return found[0], false
+	return have, false
+}
+
+// rank puts a default before the others.
+func (s *session) rank(r record.Head) int {
+	if s.isDefault(r) {
+		return 0
+	}
+	return 1
 }
