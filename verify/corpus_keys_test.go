@@ -9,7 +9,6 @@ import (
 func selfSignatureVectors(now time.Time) []vector {
 	made := now.Add(-100 * day)
 	k, other := ed(made), ed(made)
-	notation := append([]byte{0x80, 0, 0, 0, 0, 5, 0, 1}, "n@x.yv"...)
 	v := func(name, rule string, packets ...rawPacket) vector {
 		return vector{name: "self-signature/" + name, ring: k.cert(packets...), data: corpusData, sig: k.detached(corpusData), rule: rule}
 	}
@@ -37,8 +36,9 @@ func selfSignatureVectors(now time.Time) []vector {
 		v("of another user ID", "no valid self-signature", id, forged),
 		v("forged", "no valid self-signature", id, wrong),
 		v("by another key", "no valid self-signature", id, signaturePacket(other.cast(0x13, made, append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...), withFlags(3)))),
-		v("critical notation", "no valid self-signature", id, k.certify("a", withHashed(subpacket(subNotation, true, notation...)))),
+		v("critical notation", "no valid self-signature", id, k.certify("a", withHashed(criticalNotation))),
 		v("unknown critical subpacket", "no valid self-signature", id, k.certify("a", withHashed(subpacket(101, true, 1)))),
+		v("made before the key", "no valid self-signature", id, k.certify("a", madeAt(made.Add(-time.Hour)))),
 		v("certify only", "is not a signing key", id, k.certify("a", withFlags(1))),
 		v("flags newly without signing", "is not a signing key", id, k.certify("a"), k.certify("a", withFlags(1), madeAt(made.Add(time.Hour)))),
 		v("two sets of flags", "no valid self-signature", id, k.certify("a", withHashed(subpacket(subFlags, true, 3), subpacket(subFlags, true, 1)))),
@@ -79,6 +79,7 @@ func subkeyVectors(now time.Time) []vector {
 		v("back-signature by another", "has not signed that it belongs", with(p.bindWith(sub, other.cast(0x19, sub.made, append(p.hashed(), sub.hashed()...))))),
 		v("back-signature for another primary", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(other)))),
 		v("back-signature of the wrong type", "no valid self-signature", with(p.bindWith(sub, sub.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...))))),
+		v("back-signature with a critical notation", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(p, withHashed(criticalNotation))))),
 		v("back-signature hashed", "", with(p.bindWith(sub, nil, withHashed(subpacket(subEmbedded, true, sub.backSignature(p)...))))),
 		v("for encryption", "is not a signing key", with(p.bind(sub, withFlags(12)))),
 		v("without flags", "is not a signing key", with(signaturePacket(p.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...), withUnhashed(subpacket(subEmbedded, false, sub.backSignature(p)...)))))),

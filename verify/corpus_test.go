@@ -20,6 +20,12 @@ type vector struct {
 
 const day = 24 * time.Hour
 
+// A notation of the name "n@x.y" and the value "v".
+var (
+	notation         = subpacket(subNotation, false, []byte("\x80\x00\x00\x00\x00\x05\x00\x01n@x.yv")...)
+	criticalNotation = subpacket(subNotation, true, notation[2:]...)
+)
+
 // corpus holds a refused case and its honest twin for every rule. All times are
 // relative to now.
 func corpus(now time.Time) []vector {
@@ -112,11 +118,6 @@ func signatureVectors(now time.Time) []vector {
 	changed := func(name, rule string, changes ...change) vector {
 		return v(name, rule, k.detached(corpusData, changes...))
 	}
-	notation := func(critical bool) []byte {
-		value := append([]byte{0x80, 0, 0, 0, 0, 5, 0, 1}, "n@x.yv"...)
-		value[5] = 5
-		return subpacket(subNotation, critical, value...)
-	}
 	lyingFpr := subpacket(subFingerprint, false, append([]byte{4}, other.fprOctets()...)...)
 	badBody := k.cast(0, k.made.Add(day), corpusData)
 	longNumber := func() []byte { // the same number with a zero octet before it
@@ -155,9 +156,9 @@ func signatureVectors(now time.Time) []vector {
 			m.unhashed = append(m.unhashed, subpacket(subCreated, true, 0x60, 0, 0, 0))
 		}),
 		changed("two creation times", "a time twice", withHashed(subpacket(subCreated, true, 0x60, 0, 0, 0))),
-		changed("notation", "", withHashed(notation(false))),
-		changed("critical notation", "critical notation", withHashed(notation(true))),
-		changed("critical notation, unhashed", "", withUnhashed(notation(true))),
+		changed("notation", "", withHashed(notation)),
+		changed("critical notation", "critical notation", withHashed(criticalNotation)),
+		changed("critical notation, unhashed", "", withUnhashed(criticalNotation)),
 		changed("unknown subpacket", "", withHashed(subpacket(101, false, 1, 2))),
 		changed("unknown critical subpacket", "critical subpacket of unknown type 101", withHashed(subpacket(101, true, 1, 2))),
 		changed("unknown critical subpacket, unhashed", "", withUnhashed(subpacket(101, true, 1, 2))),
