@@ -123,7 +123,7 @@ func (a *app) misused(err error) (failure, bool) {
 	} else if e, ok := is[*builtinError](err); ok {
 		f.Hint = "choose another name; kist channel show " + e.Name + " shows whom it trusts"
 	} else if _, ok := is[*formatError](err); ok {
-		f.Hint = "the format that can be added is: native"
+		f.Hint = "the formats that can be added are: native, rust, " + strings.Join(upstreams.TwinFormats(), ", ")
 	} else if _, ok := is[*publish.InputError](err); ok {
 		f.Hint = help
 	} else if _, ok := is[*publish.ExistsError](err); ok {

@@ -55,7 +55,7 @@ func scriptCommands() map[string]scriptCommand {
 		"exits": scriptExits,
 		// json PATH VALUE: stdout is exactly one JSON object, with this value at PATH.
 		"json": scriptJSON,
-		// key NAME [DAYS [LIFE]]: make NAME.asc and NAME.sec, DAYS ago, valid for LIFE days.
+		// key NAME [DAYS]: make NAME.asc and NAME.sec, DAYS ago; its fingerprint goes to $NAME, in capitals.
 		"key": scriptKey,
 		// sign FILE KEY…: make FILE.asc, a signature by each NAME.sec.
 		"sign": scriptSign,
@@ -65,6 +65,8 @@ func scriptCommands() map[string]scriptCommand {
 		"hello": scriptHello,
 		// acme DIR VERSION…: make the channel acme, which offers hello.
 		"acme": scriptAcme,
+		// upstream TOOL DIR KEY VERSION[=LABEL]…: make DIR what TOOL's upstream serves, signed by KEY.
+		"upstream": scriptUpstream,
 		// fill FILE: replace {size F}, {sha256 F} and {now±DAYS} in it.
 		"fill": scriptFill,
 		// serve VAR DIR [tls|stall]: serve DIR on the loopback interface, its URL in VAR.

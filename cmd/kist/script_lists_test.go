@@ -1,0 +1,37 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/verify/verifytest"
+)
+
+// scriptUpstream lays out below DIR what the upstream of TOOL would serve,
+// signed by KEY: the versions given, newest first, each with the code name of
+// its line of support after "=", where it has one.
+func scriptUpstream(ts *testscript.TestScript, neg bool, args []string) {
+	scriptNeeds(ts, neg, args, 4, 20, "upstream TOOL DIR KEY VERSION[=LABEL]…")
+	tool, dir, name := args[0], args[1], args[2]
+	if _, err := os.Stat(ts.MkAbs(name + ".sec")); err != nil {
+		scriptKey(ts, false, []string{name})
+	}
+	key := verifytest.LoadKey(scriptTB{ts: ts}, []byte(ts.ReadFile(name+".sec")))
+	var worlds []manifesttest.World
+	for _, arg := range args[3:] {
+		version, line, _ := strings.Cut(arg, "=")
+		now := time.Now().UTC()
+		worlds = append(worlds, manifesttest.World{Name: line, Version: version, Issued: now.AddDate(0, 0, -1),
+			Signers: []*verifytest.Key{key}, Signed: now.Add(-time.Hour)})
+	}
+	for path, data := range manifesttest.Lists(scriptTB{ts: ts}, tool, worlds...) {
+		scriptWrite(ts, filepath.Join(dir, filepath.FromSlash(path)), data)
+	}
+}
