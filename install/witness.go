@@ -3,6 +3,7 @@ package install
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -29,25 +30,79 @@ func (e *WitnessError) Error() string {
 
 func (e *WitnessError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-const maxWitness = 1 << 20
+// Ceilings on a witness, in bytes: one is a file of text, of which a line must
+// be right, or it may be a whole program, which states its version somewhere.
+const (
+	maxWitness = 1 << 20
+	maxProgram = 1 << 30
+)
 
 func witness(prefix *os.Root, a manifests.Artifact) error {
 	w := a.Witness
 	if w == nil {
 		return nil
 	}
-	data, err := rootfs.ReadFile(prefix, w.Path, maxWitness)
+	refuse := &WitnessError{Artifact: a.Name, Witness: *w}
+	f, err := rootfs.OpenRegular(prefix, w.Path)
 	if err != nil {
-		return &WitnessError{Artifact: a.Name, Witness: *w}
+		return refuse
 	}
-	if !w.WholeLine && bytes.Contains(data, []byte(w.Contains)) {
+	defer f.Close()
+	found, begins := false, ""
+	if w.WholeLine {
+		found, begins, err = holdsLine(f, w.Contains)
+	} else {
+		found, begins, err = holdsText(io.LimitReader(f, maxProgram), []byte(w.Contains))
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %s: %w", a.Name, w.Path, err)
+	case found:
 		return nil
 	}
+	refuse.Found = begins
+	return refuse
+}
+
+// holdsLine reports whether a line of r is want, and how r begins. What is over
+// the ceiling is no witness.
+func holdsLine(r io.Reader, want string) (found bool, begins string, err error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxWitness+1))
+	if err != nil || len(data) > maxWitness {
+		return false, "", err
+	}
 	for line := range strings.Lines(string(data)) {
-		if strings.TrimRight(line, "\r\n") == w.Contains {
-			return nil
+		if strings.TrimRight(line, "\r\n") == want {
+			return true, "", nil
 		}
 	}
-	first, _, _ := strings.Cut(string(data), "\n")
-	return &WitnessError{Artifact: a.Name, Witness: *w, Found: first[:min(len(first), 60)]}
+	return false, beginning(data), nil
+}
+
+// holdsText reports whether want is anywhere in r, and how r begins.
+func holdsText(r io.Reader, want []byte) (found bool, begins string, err error) {
+	window := make([]byte, max(64<<10, 2*len(want)))
+	kept := 0 // of what was read before: it may be the beginning of want
+	for first := true; ; first = false {
+		n, err := io.ReadFull(r, window[kept:])
+		data := window[:kept+n]
+		if first {
+			begins = beginning(data)
+		}
+		switch {
+		case bytes.Contains(data, want):
+			return true, "", nil
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return false, begins, nil
+		case err != nil:
+			return false, begins, err
+		}
+		kept = copy(window, data[max(0, len(data)-len(want)+1):])
+	}
+}
+
+// beginning is the first line of data, or what of it is fit to show.
+func beginning(data []byte) string {
+	first, _, _ := bytes.Cut(data, []byte("\n"))
+	return string(first[:min(len(first), 60)])
 }

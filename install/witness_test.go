@@ -1,0 +1,53 @@
+package install
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+func TestWitness(t *testing.T) {
+	const chunk = 64 << 10
+	filler := func(n int) string { return strings.Repeat("\x7f", n) }
+	for _, test := range []struct {
+		name, text, want string
+		line, ok         bool
+	}{
+		{"a line", "go1.2.1\ntime\n", "go1.2.1", true, true},
+		{"the last line without its end", "time\r\ngo1.2.1", "go1.2.1", true, true},
+		{"the beginning of a line", "go1.2.10\n", "go1.2.1", true, false},
+		{"a line in too long a text", "go1.2.1\n" + filler(maxWitness), "go1.2.1", true, false},
+		{"a text", "x Bun v1.2.1 (abc)", "Bun v1.2.1 (", false, true},
+		{"another", "x Bun v1.2.10 (abc)", "Bun v1.2.1 (", false, false},
+		{"late in a program", filler(5*maxWitness) + "Bun v1.2.1 (", "Bun v1.2.1 (", false, true},
+		{"across two reads", filler(chunk-5) + "Bun v1.2.1 (" + filler(chunk), "Bun v1.2.1 (", false, true},
+		{"across later reads", filler(2*chunk-11-7) + "Bun v1.2.1 (", "Bun v1.2.1 (", false, true},
+		{"with a gap at the seam", filler(chunk-5) + "Bun v 1.2.1 (", "Bun v1.2.1 (", false, false},
+		{"an empty file", "", "Bun v1.2.1 (", false, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			root, err := os.OpenRoot(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer root.Close()
+			if err := root.WriteFile("file", []byte(test.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			a := manifests.Artifact{Name: "a.zip", Witness: &manifests.Witness{Path: "file", Contains: test.want, WholeLine: test.line}}
+			err = witness(root, a)
+			var refused *WitnessError
+			if (err == nil) != test.ok || !test.ok && (!errors.As(err, &refused) || !errors.Is(err, verify.ErrUntrusted) || len(refused.Found) > 60) {
+				t.Errorf("got %v", err)
+			}
+			a.Witness.Path = "nowhere"
+			if err := witness(root, a); !errors.As(err, &refused) {
+				t.Errorf("no file: %v", err)
+			}
+		})
+	}
+}
