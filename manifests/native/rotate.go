@@ -13,7 +13,7 @@ import (
 
 // MaxSteps is how many versions of its keys document a channel may be ahead of
 // a user who comes back to it.
-const MaxSteps = 256
+const MaxSteps = 64
 
 // An Edition is the keys document that a channel's keys come from. The zero
 // Edition stands for the keys that the user gave.
@@ -75,6 +75,11 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 		return s, nil, err
 	}
 	var taken []*Keys
+	if s.Edition.Version == 0 {
+		if s, taken, err = s.start(ctx, t, newest, now); err != nil {
+			return s, nil, err
+		}
+	}
 	again := true // a pair that does not fit is fetched once more, as that of the manifest is
 	for n, last := s.Edition.Version+1, s.Edition.Version+MaxSteps; n <= last; n++ {
 		next, keys, err := s.Next(newest.name, newest.data, newest.sig, now)
@@ -102,19 +107,52 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 		if missing != nil {
 			return s, nil, missing
 		}
-		next, keys, err = s.Next(step.name, step.data, step.sig, now)
-		if _, unsigned := errors.AsType[*verify.SignatureError](err); unsigned && s.Edition.Version == 0 {
-			continue // older than the keys that the user gave
+		if s, keys, err = s.numbered(step, n, now); err != nil {
+			return s, nil, err
+		}
+		taken = append(taken, keys)
+	}
+	return s, nil, fmt.Errorf("channel %s: %w: no keys document that leads on within %d versions", s.Channel, verify.ErrUntrusted, MaxSteps)
+}
+
+// start is s with the newest document that the keys which the user gave prove:
+// newest, or one of those that are kept by their numbers.
+func (s Source) start(ctx context.Context, t manifests.Transport, newest signedFile, now time.Time) (best Source, taken []*Keys, err error) {
+	next, keys, unproved := s.Next(newest.name, newest.data, newest.sig, now)
+	if unproved == nil {
+		return next, []*Keys{keys}, nil
+	}
+	for n := uint64(1); n <= MaxSteps; n++ {
+		kept, err := s.readKeys(ctx, t, KeysFileOf(n))
+		if errors.Is(err, manifests.ErrNotFound) {
+			break
 		}
 		if err != nil {
 			return s, nil, err
 		}
-		if keys == nil || keys.Version != n {
-			return s, nil, fmt.Errorf("%s: %w: it is not version %d", step.name, verify.ErrUntrusted, n)
+		next, keys, err := s.numbered(kept, n, now)
+		if err == nil {
+			best, taken = next, []*Keys{keys}
+		} else if !leadsOn(err) {
+			return s, nil, err
 		}
-		s, taken = next, append(taken, keys)
 	}
-	return s, nil, fmt.Errorf("channel %s: %w: no keys document that leads on within %d versions", s.Channel, verify.ErrUntrusted, MaxSteps)
+	if taken == nil {
+		return s, nil, unproved
+	}
+	return best, taken, nil
+}
+
+// numbered is Next for the document that is kept as version n.
+func (s Source) numbered(f signedFile, n uint64, now time.Time) (Source, *Keys, error) {
+	next, keys, err := s.Next(f.name, f.data, f.sig, now)
+	if err == nil && (keys == nil || keys.Version != n) {
+		err = fmt.Errorf("%s: %w: it is not version %d", f.name, verify.ErrUntrusted, n)
+	}
+	if err != nil {
+		return s, nil, err
+	}
+	return next, keys, nil
 }
 
 // leadsOn reports whether a document that s does not take may still be the end

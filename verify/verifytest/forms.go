@@ -46,6 +46,14 @@ func (k *Key) Revoke(tb testing.TB, at time.Time, compromised bool) {
 	}
 }
 
+// AddSubkey gives the key a subkey that signs in its place from now on.
+func (k *Key) AddSubkey(tb testing.TB, at time.Time) {
+	tb.Helper()
+	if err := k.entity.AddSigningSubkey(config(at)); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // SignBinary makes a detached signature of data without armor by each key.
 func SignBinary(tb testing.TB, data []byte, at time.Time, keys ...*Key) []byte {
 	tb.Helper()

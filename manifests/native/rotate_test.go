@@ -1,0 +1,446 @@
+package native_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// people are keys, by one letter each.
+type people map[rune]*verifytest.Key
+
+func newPeople(t *testing.T, names string) people {
+	p := people{}
+	for _, name := range names {
+		p[name] = verifytest.NewKey(t, string(name), noon.AddDate(-1, 0, 0))
+	}
+	return p
+}
+
+func (p people) keys(names string) (list []*verifytest.Key) {
+	for _, name := range names {
+		list = append(list, p[name])
+	}
+	return list
+}
+
+// says is a keys document: threshold of the people named sign from now on.
+func (p people) says(t *testing.T, version uint64, names string, threshold int, changes ...func(*native.Keys)) *native.Keys {
+	t.Helper()
+	k := &native.Keys{Channel: "acme", Version: version, Issued: noon.Add(-time.Hour), Expires: noon.AddDate(0, 0, 30), Threshold: threshold}
+	for _, key := range p.keys(names) {
+		k.Certificates = append(k.Certificates, key.Public(t))
+	}
+	for _, change := range changes {
+		change(k)
+	}
+	return k
+}
+
+// served is a document with signatures by the people named.
+type signedKeys struct{ data, sig []byte }
+
+func (p people) sign(t *testing.T, k *native.Keys, names string) signedKeys {
+	t.Helper()
+	data, err := k.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.signText(t, data, names)
+}
+
+func (p people) signText(t *testing.T, data []byte, names string) signedKeys {
+	if names == "" {
+		return signedKeys{data, nil}
+	}
+	return signedKeys{data, verifytest.Cosign(t, data, noon.Add(-time.Minute), p.keys(names)...)}
+}
+
+const base = "https://tools.acme.example/kist/"
+
+// upstream serves keys documents by name: "keys.toml", "keys/1.toml".
+func keysUpstream(documents map[string]signedKeys) *manifesttest.Upstream {
+	u := &manifesttest.Upstream{Files: map[string][]byte{}}
+	for name, d := range documents {
+		u.Files[base+name] = d.data
+		if d.sig != nil {
+			u.Files[base+name+".asc"] = d.sig
+		}
+	}
+	return u
+}
+
+// user trusts threshold of the people named, by their own word.
+func (p people) user(t *testing.T, names string, threshold int) native.Source {
+	return source(verify.Policy{Keys: verifytest.Keyring(t, p.keys(names)...), Threshold: threshold})
+}
+
+func rotate(s native.Source, u manifests.Transport) (native.Source, int, error) {
+	next, taken, err := s.Rotate(context.Background(), u, noon)
+	return next, len(taken), err
+}
+
+// at is a user who has taken a document that those who must have signed.
+func (p people) at(t *testing.T, k *native.Keys, names string) native.Source {
+	t.Helper()
+	s := p.user(t, names, k.Threshold)
+	d := p.sign(t, k, names)
+	next, _, err := rotate(s, keysUpstream(map[string]signedKeys{"keys.toml": d}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return next
+}
+
+// TestRotationMatrix: every old m-of-n by every new m-of-n, for up to 3 keys,
+// all new, all kept, or some of each.
+func TestRotationMatrix(t *testing.T) {
+	const old, strangers = "abc", "xyz"
+	p := newPeople(t, "abcdefxyz")
+	subsets := func(names string, n int) string { return names[:n] }
+	for _, succession := range []struct{ name, next string }{{"other keys", "def"}, {"the same keys", "abc"}, {"one key in common", "cde"}} {
+		for n := 1; n <= 3; n++ {
+			for m := 1; m <= n; m++ {
+				was := subsets(old, n)
+				user := p.at(t, p.says(t, 1, was, m), was)
+				for n2 := 1; n2 <= 3; n2++ {
+					for m2 := 1; m2 <= n2; m2++ {
+						is := subsets(succession.next, n2)
+						next, err := p.says(t, 2, is, m2).Encode()
+						if err != nil {
+							t.Fatal(err)
+						}
+						name := fmt.Sprintf("%d of %d to %d of %d/%s", m, n, m2, n2, succession.name)
+						for _, signers := range signings(was, m, is, m2, strangers) {
+							d := p.signText(t, next, signers)
+							got, taken, err := rotate(user, keysUpstream(map[string]signedKeys{"keys.toml": d}))
+							want := distinct(signers, was) >= m && distinct(signers, is) >= m2
+							switch {
+							case want && (err != nil || taken != 1 || got.Edition.Version != 2 || got.Policy.Threshold != m2):
+								t.Errorf("%s, signed by %q: %d taken, version %d: %v", name, signers, taken, got.Edition.Version, err)
+							case !want && !errors.Is(err, verify.ErrUntrusted):
+								t.Errorf("%s, signed by %q: %v", name, signers, err)
+							case !want && (taken != 0 || got.Edition.Version != 1):
+								t.Errorf("%s, signed by %q: refused, and version %d", name, signers, got.Edition.Version)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// signings are the ways to sign: exactly enough, one less, only one side, one
+// signer several times, everyone, strangers besides.
+func signings(was string, m int, is string, m2 int, strangers string) []string {
+	return []string{
+		was[:m] + is[:m2],
+		was[len(was)-m:] + is[len(is)-m2:],
+		was[:m-1] + is[:m2],
+		was[:m] + is[:m2-1],
+		was, is, was + is, "",
+		strings.Repeat(was[:1], m) + is[:m2],
+		was[:m] + strings.Repeat(is[:1], m2),
+		strangers,
+		strangers + was[:m] + is[:m2],
+		strangers + was[:m-1] + is[:m2],
+	}
+}
+
+// distinct counts who of those who may has signed.
+func distinct(signers, may string) int {
+	return len(slices.Compact(slices.Sorted(func(yield func(rune) bool) {
+		for _, r := range signers {
+			if strings.ContainsRune(may, r) && !yield(r) {
+				return
+			}
+		}
+	})))
+}
+
+// TestRotationCountsPrimaries: a key and its subkey are one signer.
+func TestRotationCountsPrimaries(t *testing.T) {
+	p := newPeople(t, "abc")
+	alone := verifytest.LoadKey(t, p['a'].Secret(t))
+	p['a'].AddSubkey(t, noon.AddDate(0, -1, 0))
+	user := p.at(t, p.says(t, 1, "ab", 2), "ab")
+	data, err := p.says(t, 2, "ab", 2).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		keys []*verifytest.Key
+		want error
+	}{
+		"primary and subkey": {[]*verifytest.Key{alone, p['a']}, verify.ErrUntrusted},
+		"both people":        {[]*verifytest.Key{alone, p['b']}, nil},
+		"both, by subkey":    {[]*verifytest.Key{p['a'], p['b']}, nil},
+	} {
+		d := signedKeys{data, verifytest.Cosign(t, data, noon.Add(-time.Minute), test.keys...)}
+		if _, _, err := rotate(user, keysUpstream(map[string]signedKeys{"keys.toml": d})); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", name, err, test.want)
+		}
+	}
+}
+
+// TestRotationRefuses holds one document after another against a user at
+// version 2, which a signs; each is like the honest twin but for one thing.
+func TestRotationRefuses(t *testing.T) {
+	p := newPeople(t, "abx")
+	user := p.at(t, p.says(t, 2, "a", 1), "a")
+	honest := p.says(t, 3, "b", 1)
+	text := func(k *native.Keys) string {
+		data, err := k.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	edit := func(old, new string) signedKeys {
+		was := text(honest)
+		if !strings.Contains(was, old) {
+			t.Fatalf("nothing to edit: %q", old)
+		}
+		return p.signText(t, []byte(strings.Replace(was, old, new, 1)), "ab")
+	}
+	with := func(change func(*native.Keys)) signedKeys { return p.sign(t, p.says(t, 3, "b", 1, change), "ab") }
+	expired := p.at(t, p.says(t, 2, "a", 1), "a")
+	expired.Edition.Expires = noon
+	for name, test := range map[string]struct {
+		d    signedKeys
+		want error
+	}{
+		"honest":                  {p.sign(t, honest, "ab"), nil},
+		"unsigned":                {p.sign(t, honest, ""), verify.ErrUntrusted},
+		"signed by a stranger":    {p.sign(t, honest, "x"), verify.ErrUntrusted},
+		"changed":                 {signedKeys{[]byte(text(honest) + "\n"), p.sign(t, honest, "ab").sig}, verify.ErrUntrusted},
+		"another channel":         {with(func(k *native.Keys) { k.Channel = "acme2" }), verify.ErrUntrusted},
+		"expired":                 {with(func(k *native.Keys) { k.Expires = noon }), verify.ErrStale},
+		"about to expire":         {with(func(k *native.Keys) { k.Expires = noon.Add(time.Second) }), nil},
+		"from the future":         {with(func(k *native.Keys) { k.Issued = noon.Add(6 * time.Minute) }), verify.ErrStale},
+		"expires before issued":   {with(func(k *native.Keys) { k.Issued = k.Expires }), verify.ErrStale},
+		"a life of 401 days":      {with(func(k *native.Keys) { k.Expires = k.Issued.Add(401 * 24 * time.Hour) }), verify.ErrStale},
+		"a life of 400 days":      {with(func(k *native.Keys) { k.Expires = k.Issued.Add(400 * 24 * time.Hour) }), nil},
+		"version going back":      {p.sign(t, p.says(t, 1, "ab", 1), "ab"), verify.ErrStale},
+		"same version, other":     {p.sign(t, p.says(t, 2, "ab", 1), "ab"), verify.ErrStale},
+		"step skipped":            {p.sign(t, p.says(t, 4, "b", 1), "ab"), verify.ErrStale},
+		"threshold 0":             {edit("threshold = 1", "threshold = 0"), verify.ErrUntrusted},
+		"threshold -1":            {edit("threshold = 1", "threshold = -1"), verify.ErrUntrusted},
+		"threshold over the keys": {edit("threshold = 1", "threshold = 2"), verify.ErrUntrusted},
+		"threshold as text":       {edit("threshold = 1", "threshold = \"1\""), verify.ErrUntrusted},
+		"unknown key":             {edit("threshold = 1", "threshold = 1\ninsecure = true"), verify.ErrUntrusted},
+		"unknown format":          {edit("format    = 1", "format = 2"), verify.ErrUntrusted},
+		"version 0":               {edit("version   = 3", "version = 0"), verify.ErrUntrusted},
+		"serial 0":                {edit("threshold = 1", "threshold = 1\nserial = 0"), verify.ErrUntrusted},
+		"no keys":                 {p.signText(t, []byte(text(honest)[:strings.Index(text(honest), "[[key]]")]), "ab"), verify.ErrUntrusted},
+		"a key twice":             {p.signText(t, []byte(text(honest)+text(honest)[strings.Index(text(honest), "[[key]]"):]), "ab"), verify.ErrUntrusted},
+		"another key's name":      {edit(string(p['b'].Primary()), string(p['a'].Primary())), verify.ErrUntrusted},
+		"a key ID":                {edit(string(p['b'].Primary()), string(p['b'].Primary()[24:])), verify.ErrUntrusted},
+		"lower case":              {edit(string(p['b'].Primary()), strings.ToLower(string(p['b'].Primary()))), verify.ErrUntrusted},
+		"no certificate":          {edit("-----BEGIN PGP PUBLIC KEY BLOCK-----", ""), verify.ErrUntrusted},
+		"revokes its own key":     {edit("threshold = 1", "threshold = 1\nrevoked = [\""+string(p['b'].Primary())+"\"]"), verify.ErrUntrusted},
+		"revokes another key":     {with(func(k *native.Keys) { k.Revoked = []verify.Fingerprint{p['a'].Primary()} }), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, taken, err := rotate(user, keysUpstream(map[string]signedKeys{"keys.toml": test.d}))
+			if !errors.Is(err, test.want) {
+				t.Fatalf("got %v, want %v", err, test.want)
+			}
+			if test.want == nil && (taken != 1 || got.Edition.Version != 3) {
+				t.Errorf("%d taken, version %d", taken, got.Edition.Version)
+			}
+		})
+	}
+	if _, _, err := rotate(expired, keysUpstream(map[string]signedKeys{"keys.toml": p.sign(t, p.says(t, 2, "a", 1), "a")})); !errors.Is(err, verify.ErrStale) {
+		t.Errorf("the document that was taken before has expired since: %v", err)
+	}
+	if _, _, err := rotate(user, keysUpstream(nil)); !errors.Is(err, verify.ErrStale) {
+		t.Errorf("no document any more: %v", err)
+	}
+	never := p.user(t, "a", 1)
+	if got, taken, err := rotate(never, keysUpstream(nil)); err != nil || taken != 0 || got.Edition.Version != 0 {
+		t.Errorf("a channel without keys documents: %d, %v", taken, err)
+	}
+}
+
+// history is a channel whose keys went a, ab, b, bc, c.
+func history(t *testing.T, p people) map[string]signedKeys {
+	return map[string]signedKeys{
+		"keys/1.toml": p.sign(t, p.says(t, 1, "a", 1), "a"),
+		"keys/2.toml": p.sign(t, p.says(t, 2, "ab", 2), "ab"),
+		"keys/3.toml": p.sign(t, p.says(t, 3, "b", 1), "ab"),
+		"keys/4.toml": p.sign(t, p.says(t, 4, "bc", 1), "b"),
+		"keys.toml":   p.sign(t, p.says(t, 5, "c", 1), "c"),
+	}
+}
+
+// TestRotationWalks: from whatever keys or version a user has, step by step.
+func TestRotationWalks(t *testing.T) {
+	p := newPeople(t, "abcx")
+	documents := history(t, p)
+	for names, steps := range map[string]int{"a": 3, "b": 2, "c": 1, "abc": 1, "ax": 3} {
+		got, taken, err := rotate(p.user(t, names, 1), keysUpstream(documents))
+		if err != nil || taken != steps || got.Edition.Version != 5 || got.Policy.Keys.Pins()[0].Primary != p['c'].Primary() {
+			t.Errorf("given %q: %d taken, version %d: %v", names, taken, got.Edition.Version, err)
+		}
+	}
+	if _, _, err := rotate(p.user(t, "x", 1), keysUpstream(documents)); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("given a stranger's key: %v", err)
+	}
+	if _, _, err := rotate(p.user(t, "ac", 2), keysUpstream(documents)); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("given two keys that never signed together: %v", err)
+	}
+	for missing, want := range map[string]error{
+		"keys/1.toml": nil, "keys/2.toml": nil, // older than what this user has
+		"keys/3.toml": verify.ErrUntrusted, "keys/4.toml": verify.ErrUntrusted, // then keys.toml is by unknown keys
+	} {
+		u := keysUpstream(documents)
+		u.Tell(base+missing, manifesttest.NotFound)
+		user := p.at(t, p.says(t, 2, "ab", 2), "ab")
+		if _, _, err := rotate(user, u); !errors.Is(err, want) {
+			t.Errorf("without %s: %v, want %v", missing, err, want)
+		}
+	}
+	same := map[string]signedKeys{
+		"keys/2.toml": p.sign(t, p.says(t, 2, "a", 1, func(k *native.Keys) { k.Serial = 9 }), "a"),
+		"keys/3.toml": p.sign(t, p.says(t, 3, "a", 1), "a"),
+		"keys.toml":   p.sign(t, p.says(t, 3, "a", 1), "a"),
+	}
+	got, taken, err := rotate(p.at(t, p.says(t, 1, "a", 1), "a"), keysUpstream(same))
+	if err != nil || taken != 2 || got.Edition.Restart != 9 || got.Edition.Restarted != 2 {
+		t.Errorf("the same keys, the newest kept by its number too: %d taken, %+v: %v", taken, got.Edition, err)
+	}
+}
+
+// TestRotationForgetsNothing: what one document revoked no later one brings back,
+// though it does not repeat it.
+func TestRotationForgetsNothing(t *testing.T) {
+	p := newPeople(t, "ab")
+	revoking := p.says(t, 2, "b", 1, func(k *native.Keys) { k.Revoked = []verify.Fingerprint{p['a'].Primary()} })
+	user := p.at(t, p.says(t, 1, "a", 1), "a")
+	user, _, err := rotate(user, keysUpstream(map[string]signedKeys{"keys.toml": p.sign(t, revoking, "ab")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for names, want := range map[string]error{"ab": verify.ErrUntrusted, "b": nil} {
+		d := p.sign(t, p.says(t, 3, names, 1), names)
+		if _, _, err := rotate(user, keysUpstream(map[string]signedKeys{"keys.toml": d})); !errors.Is(err, want) {
+			t.Errorf("version 3 lists %q: %v, want %v", names, err, want)
+		}
+	}
+
+	// An OpenPGP revocation that the user has seen counts, whatever copy of the
+	// certificate a document carries.
+	old := p.says(t, 2, "ab", 1)
+	p['a'].Revoke(t, noon.Add(-time.Hour), true)
+	user = p.user(t, "ab", 1)
+	for signers, want := range map[string]error{"a": verify.ErrUntrusted, "b": nil} {
+		got, _, err := rotate(user, keysUpstream(map[string]signedKeys{"keys.toml": p.sign(t, old, signers)}))
+		if !errors.Is(err, want) {
+			t.Errorf("signed by %q: %v, want %v", signers, err, want)
+		}
+		if err == nil && got.Policy.Keys.Certificates()[0].Revoked == "" {
+			t.Error("the revocation was forgotten")
+		}
+	}
+}
+
+// TestRotationCeilings: neither a document nor the way to it is endless.
+func TestRotationCeilings(t *testing.T) {
+	p := newPeople(t, "a")
+	d := p.sign(t, p.says(t, 1, "a", 1), "a")
+	for name, lie := range map[string]manifesttest.Lie{"endless": manifesttest.Endless, "oversized": manifesttest.Oversized} {
+		for _, file := range []string{"keys.toml", "keys.toml.asc"} {
+			u := keysUpstream(map[string]signedKeys{"keys.toml": d})
+			u.Tell(base+file, lie)
+			if _, _, err := rotate(p.user(t, "a", 1), u); !errors.Is(err, verify.ErrUntrusted) {
+				t.Errorf("%s %s: %v", name, file, err)
+			}
+			if u.Delivered() > 2*native.MaxKeysFile {
+				t.Errorf("%s %s: read %d bytes", name, file, u.Delivered())
+			}
+		}
+	}
+	ahead := func(versions uint64) error {
+		documents := map[string]signedKeys{}
+		for n := uint64(2); n <= versions; n++ {
+			documents[native.KeysFileOf(n)] = p.sign(t, p.says(t, n, "a", 1), "a")
+		}
+		documents["keys.toml"] = documents[native.KeysFileOf(versions)]
+		_, _, err := rotate(p.at(t, p.says(t, 1, "a", 1), "a"), keysUpstream(documents))
+		return err
+	}
+	if err := ahead(native.MaxSteps); err != nil {
+		t.Errorf("as many steps as may be: %v", err)
+	}
+	if err := ahead(native.MaxSteps + 2); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("too many steps: %v", err)
+	}
+}
+
+// TestRotationFlips: one bit of the document or of its signature is one too many.
+func TestRotationFlips(t *testing.T) {
+	p := newPeople(t, "ab")
+	user := p.at(t, p.says(t, 1, "a", 1), "a")
+	d := p.sign(t, p.says(t, 2, "b", 1), "ab")
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range d.data {
+		changed := slices.Clone(d.data)
+		changed[i] ^= 1 << random.IntN(8)
+		if _, _, err := user.Next("keys.toml", changed, d.sig, noon); !errors.Is(err, verify.ErrUntrusted) {
+			t.Fatalf("octet %d changed: %v", i, err)
+		}
+	}
+	if _, _, err := user.Next("keys.toml", d.data, d.sig, noon); err != nil {
+		t.Error(err)
+	}
+}
+
+// FuzzKeys: whatever is read can be written, and read again as the same.
+func FuzzKeys(f *testing.F) {
+	key := verifytest.NewKey(f, "a", noon.AddDate(-1, 0, 0))
+	k := &native.Keys{Channel: "acme", Version: 1, Issued: noon, Expires: noon.AddDate(0, 0, 30), Threshold: 1, Serial: 4,
+		Revoked: []verify.Fingerprint{verify.Fingerprint(strings.Repeat("A", 40))}, Certificates: [][]byte{key.Public(f)}}
+	data, err := k.Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add([]byte("format = 1\n[[key]]\nfingerprint = \"\"\ncertificate = ''\n"))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		k, err := native.ParseKeysDraft(data)
+		if err != nil {
+			if !errors.Is(err, verify.ErrUntrusted) {
+				t.Fatalf("%v is of no class", err)
+			}
+			return
+		}
+		if k.Threshold < 1 || k.Threshold > len(k.Certificates) || k.Version == 0 {
+			t.Fatalf("accepted %+v", k)
+		}
+		again, err := k.Encode()
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		same, err := native.ParseKeysDraft(again)
+		if err != nil || same.Version != k.Version || same.Threshold != k.Threshold || len(same.Certificates) != len(k.Certificates) ||
+			!slices.Equal(same.Revoked, k.Revoked) {
+			t.Fatalf("%+v became %+v: %v", k, same, err)
+		}
+	})
+}

@@ -1,0 +1,182 @@
+package publish_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest"
+)
+
+// asServed is the channel as a web server has it.
+func (d *desk) asServed() *manifesttest.Upstream {
+	d.Helper()
+	u := &manifesttest.Upstream{Files: map[string][]byte{}}
+	err := fs.WalkDir(d.Root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		u.Files["https://tools.acme.example/"+name], err = d.Root.ReadFile(name)
+		return err
+	})
+	if err != nil {
+		d.Fatal(err)
+	}
+	return u
+}
+
+// follow is a user who was given keys and walks to the newest document.
+func (d *desk) follow(threshold int, keys ...*verifytest.Key) (native.Source, error) {
+	s := native.Source{Channel: "acme", URL: "https://tools.acme.example/channel.toml",
+		Policy: verify.Policy{Keys: verifytest.Keyring(d, keys...), Threshold: threshold}}
+	s, _, err := s.Rotate(context.Background(), d.asServed(), d.now)
+	return s, err
+}
+
+func (d *desk) prepare(c publish.KeysChange) publish.KeysSigned {
+	d.Helper()
+	done, err := d.PrepareKeys(c, d.stamp())
+	if err != nil {
+		d.Fatal(err)
+	}
+	return done
+}
+
+func (d *desk) signKeys(key *verify.SecretKey) publish.KeysSigned {
+	d.Helper()
+	done, err := d.SignKeys(key, d.stamp())
+	if err != nil {
+		d.Fatal(err)
+	}
+	return done
+}
+
+func TestKeysComeIntoForceWithEnoughSigners(t *testing.T) {
+	d := newDesk(t)
+	second, secondSecret := d.signer("second")
+	third, thirdSecret := d.signer("third")
+	_, stranger := d.signer("stranger")
+
+	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t), second.Public(t)}, Threshold: 2})
+	if done := d.signKeys(d.secret); done.InForce || done.New != (publish.Quorum{Need: 2, Have: 1}) {
+		t.Errorf("one of two: %+v", done)
+	}
+	if done := d.signKeys(d.secret); done.InForce || !done.Unchanged {
+		t.Errorf("the same signer again: %+v", done)
+	}
+	if _, err := d.SignKeys(stranger, d.stamp()); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("a stranger: %v", err)
+	}
+	if s, err := d.follow(1, d.key); err != nil || s.Edition.Version != 0 {
+		t.Errorf("users see version %d before it is in force: %v", s.Edition.Version, err)
+	}
+	if done := d.signKeys(secondSecret); !done.InForce {
+		t.Errorf("both: %+v", done)
+	}
+	if s, err := d.follow(2, d.key, second); err != nil || s.Edition.Version != 1 || s.Policy.Threshold != 2 {
+		t.Errorf("version %d, %v", s.Edition.Version, err)
+	}
+
+	// second leaves, third comes: both old ones sign, and third.
+	if done := d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t), third.Public(t)}, Revoke: []verify.Fingerprint{second.Primary()}}); done.Keys.Version != 2 || done.Keys.Threshold != 2 {
+		t.Errorf("prepared %+v", done.Keys)
+	}
+	if done := d.signKeys(thirdSecret); done.InForce || done.New.Have != 1 || done.Old.Have != 0 {
+		t.Errorf("third alone: %+v", done)
+	}
+	if done := d.signKeys(d.secret); done.InForce || done.New.Have != 2 || done.Old.Have != 1 {
+		t.Errorf("third and first: %+v", done)
+	}
+	var unsigned bytes.Buffer
+	if _, err := d.UnsignedKeys(&unsigned, d.now); err != nil {
+		t.Fatal(err)
+	}
+	other := append(bytes.Clone(unsigned.Bytes()), '\n')
+	if _, err := d.AttachKeys(second.Sign(t, other, d.now), d.now); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("a signature over something else: %v", err)
+	}
+	if done, err := d.AttachKeys(second.Sign(t, unsigned.Bytes(), d.now), d.now); err != nil || !done.InForce {
+		t.Errorf("all: %+v, %v", done, err)
+	}
+	s, err := d.follow(2, d.key, second)
+	if err != nil || s.Edition.Version != 2 || len(s.Edition.Revoked) != 1 {
+		t.Errorf("version %d, %v", s.Edition.Version, err)
+	}
+	if _, err := d.PrepareKeys(publish.KeysChange{Keys: [][]byte{second.Public(t), third.Public(t)}}, d.stamp()); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("a revoked key again: %v", err)
+	}
+
+	// From now on the manifest is theirs to sign.
+	d.add(addition("1.0.0", "linux/amd64", "one"))
+	var refused *publish.KeyError
+	if _, err := d.Sign(secondSecret, d.stamp()); !errors.As(err, &refused) {
+		t.Errorf("the manifest signed by a revoked key: %v", err)
+	}
+	d.sign()
+	if _, err := d.verify(); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("one of two signed the manifest: %v", err)
+	}
+	if _, err := d.Sign(thirdSecret, d.stamp()); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := d.verify(); err != nil || report.Evidence.Mark.Keys.Version != 2 {
+		t.Errorf("%+v, %v", report.Evidence.Mark, err)
+	}
+	if _, err := d.verify(d.key, second); err != nil {
+		t.Errorf("a user of the first keys: %v", err)
+	}
+}
+
+func TestKeysAreIssuedAnew(t *testing.T) {
+	d := newDesk(t)
+	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}})
+	if done := d.signKeys(d.secret); !done.InForce || done.Keys.Version != 1 {
+		t.Fatalf("%+v", done)
+	}
+	d.now = d.now.AddDate(0, 10, 0)
+	if done := d.signKeys(d.secret); !done.InForce || done.Keys.Version != 2 || !done.Keys.Expires.Equal(d.now.Add(publish.DefaultKeysValidity)) {
+		t.Errorf("%+v", done)
+	}
+	d.now = d.now.AddDate(2, 0, 0)
+	if _, err := d.follow(1, d.key); !errors.Is(err, verify.ErrStale) {
+		t.Errorf("after it expired: %v", err)
+	}
+	if done := d.signKeys(d.secret); !done.InForce || done.Keys.Version != 3 {
+		t.Errorf("%+v", done)
+	}
+	if s, err := d.follow(1, d.key); err != nil || s.Edition.Version != 3 {
+		t.Errorf("version %d, %v", s.Edition.Version, err)
+	}
+}
+
+func TestKeysThatUsersWouldRefuse(t *testing.T) {
+	d := newDesk(t)
+	var input *publish.InputError
+	var refused *publish.KeyError
+	expired := verifytest.NewExpiringKey(t, "old", d.now.AddDate(-2, 0, 0), 24*time.Hour)
+	for name, test := range map[string]struct {
+		change publish.KeysChange
+		want   any
+	}{
+		"nobody":              {publish.KeysChange{}, &input},
+		"threshold too high":  {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Threshold: 2}, &input},
+		"an expired key":      {publish.KeysChange{Keys: [][]byte{expired.Public(t)}}, &refused},
+		"revoked on the spot": {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Revoke: []verify.Fingerprint{d.key.Primary()}}, nil},
+	} {
+		_, err := d.PrepareKeys(test.change, d.stamp())
+		if test.want != nil && !errors.As(err, test.want) || test.want == nil && !errors.Is(err, verify.ErrUntrusted) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if pending, err := d.KeysPending(); pending || err != nil {
+			t.Errorf("%s: something was written (%v)", name, err)
+		}
+	}
+	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}})
+}
