@@ -3,34 +3,42 @@
 //
 // # Parties
 //
-// The upstream's signing key, pinned in full, and whoever serves the files: the
-// upstream's host, a mirror, a cache. Only the key is trusted.
+// The upstream's signing keys, pinned in full, and whoever serves the files: the
+// upstream's host, a mirror, a cache. Only the keys are trusted.
 //
 // # Format
 //
 // A [Site] is data: where the index of versions is and how it is read, how the
-// name of a file is made of version and platform, what is appended to it for
-// the signature, and which file inside confirms the version. For Go:
+// name of a file is made of version and platform, where its signature is, and
+// which file inside confirms the version. For Go:
 //
 //	https://go.dev/dl/?mode=json&include=all           the index, unsigned
 //	https://go.dev/dl/go1.26.1.linux-amd64.tar.gz      the artifact
 //	https://go.dev/dl/go1.26.1.linux-amd64.tar.gz.asc  its signature
 //
+// The signature may be armored or binary.
+//
 // # Guarantees
 //
-// Fetch proves nothing: it brings the signature, and makes sure that the file
-// is there. The release states what the download must prove, which is the
-// signature over the file's bytes by a pinned key, judged as a release
-// (verify.Release), and then the witness: a detached signature binds neither
-// name nor version, so an old file, validly signed, could be served under a new
-// name; the file inside that states the version cannot lie, being signed too.
+// Fetch proves nothing: it brings the signature, refuses one that could count
+// for no content at all, and makes sure that the file is there. The release
+// states what the download must prove, which is the signature over the file's
+// bytes by a pinned key, judged as a release (verify.Release), and then the
+// witness: a detached signature binds neither name nor version, so an old file,
+// validly signed, could be served under a new name; the file inside that states
+// the version cannot lie, being signed too.
 //
 // # Limits
 //
 // The index is unsigned. Whoever serves it can hide new versions, and the
-// evidence says so. It never supplies a location, a size or a digest. The
-// release's own evidence names no kind of proof, because nothing signed names
-// the release: the proof is in the evidence of its artifact.
+// evidence says so. It never supplies a location, a size or a digest. The date
+// that it gives a version is used for one thing: a signature from more than a
+// day before is refused, so that a key which has expired cannot sign new
+// releases as of old. The release's own evidence names no kind of proof, because
+// nothing signed names the release: the proof is in the evidence of its artifact.
+//
+// Nothing binds the platform. A file of the right version for another machine,
+// served under a wrong name, is installed, and does not run.
 package detached
 
 import (
@@ -38,29 +46,67 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Site is how one upstream publishes. In the templates {version}, {platform},
-// {format} and {exe} stand for the release at hand.
+// A Site is how one upstream publishes. Its templates may hold
+//
+//	{version}   the release at hand, 21.0.5+11
+//	{version_}  the same with "_" for "+", 21.0.5_11
+//	{major}     its first number, 21
+//	{series}    its first two numbers, 21.0
+//	{platform}  as Platforms spells it
+//	{distro}    as Distros spells it
+//	{format}    of the archive
+//	{exe}       ".exe" on Windows
+//	{name}      of the artifact's file; in Signature only
+//
+// A template of a place is below Base, or a URL of its own for what upstream
+// keeps on another host.
 type Site struct {
 	Base      string // what everything is below, ending in a slash
-	Index     string // of versions, below Base
+	Index     string // of versions
 	Parse     func(index []byte) (manifests.Hint, error)
 	Numbering manifests.Numbering
 
-	File      string            // template of an artifact, below Base
-	Signature string            // what is appended to it for the signature
-	Platforms map[string]string // "os/arch" as this upstream spells it, where that is not os-arch
-	Formats   map[string]string // of archives, by operating system; "" is every other
+	File string // template of an artifact's place
+	// Signature is what is appended to the artifact's place for that of its
+	// signature; or, if it holds {name}, the template of that place.
+	Signature string
+	// Platforms are what the upstream builds for, as os/arch or os/arch/libc, each
+	// as it spells it, which may be a template. What is not among them is spelled os-arch.
+	Platforms map[string]string
+	// Distros are the Linux distributions that the upstream builds for, such as
+	// "debian12" and "ubuntu24.04", each as it spells it, which may be a template;
+	// "" is every other.
+	Distros map[string]string
+	Layouts map[string]Layout // by operating system; "" is every other
+}
 
+// A Layout is how an artifact becomes a toolchain. All but Format and Strip are templates.
+type Layout struct {
+	Format   string // one of manifests.Formats
 	Strip    int
-	Witness  manifests.Witness // Contains is a template
-	Commands []string          // templates; {exe} is ".exe" on Windows
-	Env      map[string]string
+	Witness  manifests.Witness
+	Commands []string
+	Env      map[string]string // values are no templates; see manifests.Release
+}
+
+// At is s as a mirror or a private twin at base has it: everything below base,
+// what upstream keeps on another host by its path alone.
+func (s Site) At(base string) Site {
+	fold := func(place string) string {
+		if _, rest, absolute := strings.Cut(place, "://"); absolute {
+			_, place, _ = strings.Cut(rest, "/")
+		}
+		return place
+	}
+	s.Base, s.Index, s.File, s.Signature = base, fold(s.Index), fold(s.File), fold(s.Signature)
+	return s
 }
 
 // A Source offers what a Site publishes as the tool Tool of the channel Channel.
@@ -69,12 +115,14 @@ type Source struct {
 	Site          Site
 	Keys          *verify.Keyring
 	Threshold     int
+	Distro        string // of this machine, as in Site.Distros; empty if unknown
 }
 
 // Fetch chooses the release that q asks for and brings its signature. Besides
 // the errors of manifests.Source it returns *manifests.UnknownVersionError and
 // *manifests.UnsupportedPlatformError. An exact version is asked for whether the
-// index names it or not.
+// index names it or not. Asked for no platform, it offers the versions of every
+// platform, but no artifact.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
 	if q.Tool != "" && q.Tool != s.Tool {
 		return nil, &manifests.UnknownToolError{Channel: s.Channel, Tool: q.Tool, Near: []string{s.Tool}}
@@ -89,7 +137,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if err != nil {
 		return nil, err
 	}
-	release, err := s.release(ctx, t, q, choice.Version)
+	release, err := s.release(ctx, t, q, choice)
 	if errors.Is(err, manifests.ErrNotFound) && choice.Missing != nil {
 		return nil, choice.Missing // not in the index, and not to be had either
 	} else if err != nil {
@@ -103,14 +151,20 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 }
 
 // release brings the signature of a version and makes sure that the file is there.
-func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.Query, version string) (manifests.Release, error) {
-	ref := s.Site.Base + s.Site.fill(s.Site.File, version, q.Platform)
-	data, err := manifests.ReadAll(ctx, t, ref+s.Site.Signature, manifests.MaxSignature)
+func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
+	f := s.filler(choice.Version, q.Platform)
+	if q.Platform.IsAny() && len(s.Site.Platforms) > 0 {
+		return manifests.Release{Channel: s.Channel, Tool: s.Tool, Version: choice.Version}, nil
+	}
+	ref := f.place(s.Site.File)
+	signed := f.signature(ref)
+	data, err := manifests.ReadAll(ctx, t, signed, manifests.MaxSignature)
 	if err != nil {
 		return manifests.Release{}, err
 	}
-	if len(data) == 0 {
-		return manifests.Release{}, fmt.Errorf("%s: %w: it is empty", manifests.Redact(ref+s.Site.Signature), verify.ErrUntrusted)
+	policy := verify.Policy{Keys: s.Keys, Threshold: s.Threshold, Now: q.Now, Use: verify.Release, Released: choice.Date}
+	if err := policy.Foresee(manifests.Redact(signed), data); err != nil {
+		return manifests.Release{}, err
 	}
 	file, _, err := t.Open(ctx, ref, 0)
 	if err != nil {
@@ -119,13 +173,12 @@ func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.
 	if err := file.Close(); err != nil {
 		return manifests.Release{}, err
 	}
-	policy := verify.Policy{Keys: s.Keys, Threshold: s.Threshold, Now: q.Now, Use: verify.Release}
-	return s.Site.release(s.Channel, s.Tool, version, q.Platform, ref, manifests.Signature{Data: data, Policy: policy}), nil
+	return s.describe(f, ref, manifests.Signature{Data: data, Policy: policy}), nil
 }
 
-// index reads the hint.
+// index reads the hint. What it does not say of platforms, the Site does.
 func (s Source) index(ctx context.Context, t manifests.Transport) (manifests.Hint, error) {
-	ref := s.Site.Base + s.Site.Index
+	ref := s.filler("", manifests.Platform{}).place(s.Site.Index)
 	data, err := manifests.ReadAll(ctx, t, ref, manifests.MaxHint)
 	if err != nil {
 		return nil, err
@@ -134,47 +187,114 @@ func (s Source) index(ctx context.Context, t manifests.Transport) (manifests.Hin
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", manifests.Redact(ref), verify.ErrUntrusted, err)
 	}
+	for i, v := range hint {
+		if slices.Equal(v.Platforms, []manifests.Platform{{}}) && len(s.Site.Platforms) > 0 {
+			hint[i].Platforms = s.Site.platforms()
+		}
+	}
 	return hint, nil
 }
 
-func (s Site) release(channel, tool, version string, host manifests.Platform, ref string, signature manifests.Signature) manifests.Release {
-	witness := s.Witness
-	witness.Contains = s.fill(witness.Contains, version, host)
-	commands := make([]string, len(s.Commands))
-	for i, command := range s.Commands {
-		commands[i] = s.fill(command, version, host)
+// describe says what becomes of the file at ref.
+func (s Source) describe(f filler, ref string, signature manifests.Signature) manifests.Release {
+	layout := s.Site.layout(f.host)
+	witness := layout.Witness
+	witness.Path, witness.Contains = f.fill(witness.Path), f.fill(witness.Contains)
+	commands := make([]string, len(layout.Commands))
+	for i, command := range layout.Commands {
+		commands[i] = f.fill(command)
 	}
 	return manifests.Release{
-		Channel: channel, Tool: tool, Version: version, Platform: host,
-		Components: []string{tool},
+		Channel: s.Channel, Tool: s.Tool, Version: f.version, Platform: f.host,
+		Components: []string{s.Tool},
 		Artifacts: []manifests.Artifact{{
-			Name: path.Base(ref), Component: tool, Refs: []string{ref},
+			Name: f.name(), Component: s.Tool, Refs: []string{ref},
 			Integrity: manifests.Integrity{Signature: &signature},
-			Layout:    manifests.Layout{Format: s.format(host), Strip: s.Strip},
+			Layout:    manifests.Layout{Format: layout.Format, Strip: layout.Strip},
 			Witness:   &witness,
 		}},
 		Commands: commands,
-		Env:      s.Env,
+		Env:      layout.Env,
 		Evidence: verify.Evidence{Name: manifests.Redact(ref)},
 	}
 }
 
-func (s Site) format(host manifests.Platform) string {
-	if format, ok := s.Formats[host.OS]; ok {
-		return format
+func (s Site) layout(host manifests.Platform) Layout {
+	if layout, ok := s.Layouts[host.OS]; ok {
+		return layout
 	}
-	return s.Formats[""]
+	return s.Layouts[""]
 }
 
-// fill writes a template out.
-func (s Site) fill(template, version string, host manifests.Platform) string {
-	platform, ok := s.Platforms[host.OS+"/"+host.Arch]
-	if !ok {
-		platform = host.OS + "-" + host.Arch
+func (s Site) platforms() (list []manifests.Platform) {
+	for text := range s.Platforms {
+		if p, err := manifests.ParsePlatform(text); err == nil { // the table's test finds the others
+			list = append(list, p)
+		}
 	}
+	return list
+}
+
+// A filler writes templates out for one version on one host.
+type filler struct {
+	source  Source
+	version string
+	host    manifests.Platform
+	fields  *strings.Replacer
+}
+
+func (s Source) filler(version string, host manifests.Platform) filler {
+	numbers, _, _ := strings.Cut(version, "+")
+	numbers, _, _ = strings.Cut(numbers, "-")
+	part := strings.SplitN(numbers, ".", 3)
 	exe := ""
 	if host.OS == "windows" {
 		exe = ".exe"
 	}
-	return strings.NewReplacer("{version}", version, "{platform}", platform, "{format}", s.format(host), "{exe}", exe).Replace(template)
+	return filler{s, version, host, strings.NewReplacer(
+		"{version}", version, "{version_}", strings.ReplaceAll(version, "+", "_"),
+		"{major}", part[0], "{series}", strings.Join(part[:min(2, len(part))], "."),
+		"{format}", s.Site.layout(host).Format, "{exe}", exe)}
+}
+
+// fill writes out template, and what it says of platform and distribution, which
+// may be templates themselves.
+func (f filler) fill(template string) string {
+	distro, ok := f.source.Site.Distros[f.source.Distro]
+	if !ok {
+		distro = f.source.Site.Distros[""]
+	}
+	template = strings.ReplaceAll(template, "{distro}", distro)
+	template = strings.ReplaceAll(template, "{platform}", f.platform())
+	return f.fields.Replace(template)
+}
+
+// platform spells the platform of f's Site that serves the host best.
+func (f filler) platform() string {
+	spelled, best := f.host.OS+"-"+f.host.Arch, 0
+	for text, as := range f.source.Site.Platforms {
+		if p, err := manifests.ParsePlatform(text); err == nil && p.Fit(f.host) > best {
+			spelled, best = as, p.Fit(f.host)
+		}
+	}
+	return spelled
+}
+
+// place is the ref that a template names.
+func (f filler) place(template string) string {
+	if !strings.Contains(template, "://") {
+		template = f.source.Site.Base + template
+	}
+	// Some object stores read a bare + in a path as a space.
+	return strings.ReplaceAll(f.fill(template), "+", "%2B")
+}
+
+// name is that of the artifact's file.
+func (f filler) name() string { return path.Base(f.fill(f.source.Site.File)) }
+
+func (f filler) signature(artifact string) string {
+	if s := f.source.Site.Signature; strings.Contains(s, "{name}") {
+		return f.place(strings.ReplaceAll(s, "{name}", f.name()))
+	}
+	return artifact + f.source.Site.Signature
 }

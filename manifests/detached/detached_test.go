@@ -32,10 +32,14 @@ func site() detached.Site {
 		Base: base, Index: "index.json", Parse: detached.ParseGo, Numbering: manifests.GoNumbering(),
 		File: "go{version}.{platform}.{format}", Signature: ".asc",
 		Platforms: map[string]string{"linux/arm": "linux-armv6l"},
-		Formats:   map[string]string{"": "tar.gz", "windows": "zip"},
-		Strip:     1, Witness: manifests.Witness{Path: "VERSION", Contains: "go{version}", WholeLine: true},
-		Commands: []string{"bin/go{exe}"}, Env: map[string]string{"GOROOT": "{prefix}"},
+		Layouts:   map[string]detached.Layout{"": layout("tar.gz"), "windows": layout("zip")},
 	}
+}
+
+func layout(format string) detached.Layout {
+	return detached.Layout{Format: format, Strip: 1,
+		Witness:  manifests.Witness{Path: "VERSION", Contains: "go{version}", WholeLine: true},
+		Commands: []string{"bin/go{exe}"}, Env: map[string]string{"GOROOT": "{prefix}"}}
 }
 
 // index lists versions as Go's downloads do, each for three platforms.
@@ -260,14 +264,18 @@ func TestSignatureByAnotherKey(t *testing.T) {
 	w := newWorld(t, "1.25.9")
 	file := base + "go1.25.9.linux-amd64.tar.gz"
 	honest := w.Files[file+".asc"]
+	var wrong *verify.SignatureError
 	w.Files[file+".asc"] = verifytest.NewKey(t, "mallory", now.AddDate(-3, 0, 0)).Sign(t, w.Files[file], now.AddDate(0, -1, 0))
+	if _, err := w.fetch(t, ask("", linux)); !errors.As(err, &wrong) || slices.Contains(w.Asked(), file) {
+		t.Errorf("got %v, asked for %v", err, w.Asked())
+	}
+	w.Files[file+".asc"] = w.key.Sign(t, []byte("something else"), now.AddDate(0, -1, 0))
 	release, err := w.fetch(t, ask("", linux))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var wrong *verify.SignatureError
 	if err := prove(release, w, t); !errors.As(err, &wrong) {
-		t.Errorf("got %v", err)
+		t.Errorf("over something else: %v", err)
 	}
 	w.Files[file+".asc"] = honest
 	if release, err = w.fetch(t, ask("", linux)); err != nil || prove(release, w, t) != nil {

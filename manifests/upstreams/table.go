@@ -1,13 +1,11 @@
 package upstreams
 
 import (
-	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/detached"
 	"github.com/kist-tools/kist/manifests/rust"
 	"github.com/kist-tools/kist/verify"
 )
 
-// table is every built-in channel.
+// table is every upstream whose format is known.
 func table() []Upstream {
 	return []Upstream{
 		{Channel: "bun", Tool: "bun", Origins: []Origin{{Name: "github.com", Keyring: "bun", Threshold: 1, Checksums: bun()}}},
@@ -17,33 +15,33 @@ func table() []Upstream {
 			{Name: "go.dev", Keyring: "golang", Threshold: 1, Detached: goDownloads()},
 			{Name: "the Go module proxy", ChecksumDB: verify.GoChecksumKey},
 		}},
+		{Channel: "gradle", Tool: "gradle", Origins: []Origin{{Name: "services.gradle.org", Keyring: "gradle", Threshold: 1, Detached: gradle()}}},
+		{Channel: "helm", Tool: "helm", Origins: []Origin{{Name: "get.helm.sh", Keyring: "helm", Threshold: 1, Detached: helm()}}},
+		{Channel: "julia", Tool: "julia", Origins: []Origin{{Name: "julialang.org", Keyring: "julia", Threshold: 1, Detached: julia()}}},
+		{Channel: "llvm", Tool: "llvm", Origins: []Origin{{Name: "github.com", Threshold: 1, Detached: llvm()}},
+			Wanting: "several people sign LLVM's releases, and kist has a current key of none of them"},
+		{Channel: "maven", Tool: "maven", Origins: []Origin{{Name: "archive.apache.org", Threshold: 1, Detached: maven()}},
+			Wanting: "many people sign Maven's releases, and kist has no copy of their keys"},
 		{Channel: "node", Tool: "node", Origins: []Origin{{Name: "nodejs.org", Keyring: "nodejs", Threshold: 1, Checksums: node()}}},
 		hashicorp("nomad", "/gnu"),
 		hashicorp("packer", ""),
 		{Channel: "rust", Tool: rust.Tool, Origins: []Origin{{Name: "static.rust-lang.org", Keyring: "rust", Threshold: 1, Rust: rust.Upstream}}},
+		{Channel: "swift", Tool: "swift", Origins: []Origin{{Name: "swift.org", Keyring: "swift", Threshold: 1, Detached: swift()}}},
+		{Channel: "temurin", Tool: "java", Origins: []Origin{{Name: "Adoptium", Keyring: "adoptium", Threshold: 1, Detached: temurin()}}},
 		hashicorp("terraform", ""),
 		hashicorp("vault", ""),
 	}
 }
 
-// goDownloads: go.dev/dl; golang/website, internal/dl.
-func goDownloads() *detached.Site {
-	return &detached.Site{
-		Base: "https://go.dev/dl/", Index: "?mode=json&include=all",
-		Parse: detached.ParseGo, Numbering: manifests.GoNumbering(),
-		File: "go{version}.{platform}.{format}", Signature: ".asc",
-		Platforms: map[string]string{"linux/arm": "linux-armv6l"},
-		Formats:   map[string]string{"": "tar.gz", "windows": "zip"},
-		Strip:     1, // go/
-		Witness:   manifests.Witness{Path: "VERSION", Contains: "go{version}", WholeLine: true},
-		Commands:  []string{"bin/go{exe}", "bin/gofmt{exe}"},
-		Env:       map[string]string{"GOROOT": "{prefix}", "GOTOOLCHAIN": "local"},
-	}
-}
-
 // Refusal says in one line why a well-known tool has no built-in channel: its
-// upstream publishes nothing that a pinned OpenPGP key proves. As of 2026-11.
+// upstream publishes nothing that a pinned OpenPGP key proves, or its row wants
+// keys. As of 2026-11.
 func Refusal(tool string) (reason string, known bool) {
+	for _, u := range table() {
+		if u.Tool == tool && u.Wanting != "" {
+			return u.Wanting, true
+		}
+	}
 	const checksums = "publishes checksums, but no OpenPGP signature over its downloads"
 	reason, known = map[string]string{
 		"crystal": "Crystal " + checksums,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/checksums"
+	"github.com/kist-tools/kist/manifests/detached"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -20,10 +21,11 @@ type Twin struct {
 	Tools     []string // the upstreams that it is a twin of
 	Keys      *verify.Keyring
 	Threshold int
+	Distro    string // as in Machine
 }
 
 // TwinFormats are the formats that a Twin can have.
-func TwinFormats() []string { return []string{"checksums"} }
+func TwinFormats() []string { return []string{"checksums", "detached"} }
 
 // TwinTools returns the tools that have an upstream of a format, in order.
 func TwinTools(format string) []string {
@@ -39,7 +41,9 @@ func TwinTools(format string) []string {
 
 // origin returns the origin of u that publishes in a format.
 func (u Upstream) origin(format string) (Origin, bool) {
-	i := slices.IndexFunc(u.Origins, func(o Origin) bool { return format == "checksums" && o.Checksums != nil })
+	i := slices.IndexFunc(u.Origins, func(o Origin) bool {
+		return format == "checksums" && o.Checksums != nil || format == "detached" && o.Detached != nil
+	})
 	if i < 0 {
 		return Origin{}, false
 	}
@@ -55,11 +59,18 @@ func (t Twin) Source() (manifests.Source, error) {
 			return nil, fmt.Errorf("channel %s: no upstream of format %s has a tool %q, only %s",
 				t.Channel, t.Format, tool, strings.Join(TwinTools(t.Format), ", "))
 		}
-		site := *o.Checksums
-		site.Base = t.Base
-		sources.of[tool] = checksums.Source{Channel: t.Channel, Tool: tool, Site: site, Keys: t.Keys, Threshold: t.Threshold}
+		sources.of[tool] = t.source(tool, o)
 	}
 	return sources, nil
+}
+
+func (t Twin) source(tool string, o Origin) manifests.Source {
+	if o.Detached != nil {
+		return detached.Source{Channel: t.Channel, Tool: tool, Site: o.Detached.At(t.Base), Keys: t.Keys, Threshold: t.Threshold, Distro: t.Distro}
+	}
+	site := *o.Checksums
+	site.Base = t.Base
+	return checksums.Source{Channel: t.Channel, Tool: tool, Site: site, Keys: t.Keys, Threshold: t.Threshold}
 }
 
 func (t Twin) find(tool string) (Origin, bool) {

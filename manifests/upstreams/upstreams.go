@@ -27,6 +27,9 @@ type Upstream struct {
 	Channel string
 	Tool    string
 	Origins []Origin // in the order in which they are asked
+	// Wanting says why the row is not a built-in channel: kist lacks the keys. With
+	// keys that the user has, it serves as a Twin does.
+	Wanting string
 }
 
 // An Origin is one place of an upstream, in exactly one format.
@@ -46,6 +49,9 @@ type Machine struct {
 	// GoProxies are the module proxies that the machine's own Go is set to
 	// use; see gosum.ParseProxies.
 	GoProxies []gosum.Proxy
+	// Distro is the Linux distribution and its version, such as "debian12"; empty
+	// where there is none or it is not known.
+	Distro string
 	// Tell is told, in one line, when an origin could not be reached and the
 	// next one is asked. May be nil.
 	Tell func(string)
@@ -55,7 +61,9 @@ type Machine struct {
 func Names() []string {
 	var names []string
 	for _, u := range table() {
-		names = append(names, u.Channel)
+		if u.Wanting == "" {
+			names = append(names, u.Channel)
+		}
 	}
 	slices.Sort(names)
 	return names
@@ -64,7 +72,7 @@ func Names() []string {
 // Lookup returns the built-in channel of this name.
 func Lookup(channel string) (Upstream, bool) {
 	for _, u := range table() {
-		if u.Channel == channel {
+		if u.Channel == channel && u.Wanting == "" {
 			return u, true
 		}
 	}
@@ -100,5 +108,5 @@ func (o Origin) source(u Upstream, m Machine) (manifests.Source, error) {
 		policy := verify.Policy{Keys: keys, Threshold: o.Threshold}
 		return rust.Source{Channel: u.Channel, URL: o.Rust, Policy: policy}, nil
 	}
-	return detached.Source{Channel: u.Channel, Tool: u.Tool, Site: *o.Detached, Keys: keys, Threshold: o.Threshold}, nil
+	return detached.Source{Channel: u.Channel, Tool: u.Tool, Site: *o.Detached, Keys: keys, Threshold: o.Threshold, Distro: m.Distro}, nil
 }

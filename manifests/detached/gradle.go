@@ -1,0 +1,63 @@
+package detached
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+)
+
+// ParseGradle reads the JSON list of everything that was ever built of Gradle,
+// services.gradle.org/versions/all. Snapshots, nightly builds and broken
+// versions are passed over. Gradle runs on every platform.
+func ParseGradle(index []byte) (manifests.Hint, error) {
+	var listed []struct {
+		Version  string `json:"version"`
+		Built    string `json:"buildTime"` // 20240808130319+0000
+		Snapshot bool   `json:"snapshot"`
+		Nightly  bool   `json:"nightly"`
+		Broken   bool   `json:"broken"`
+	}
+	if err := json.Unmarshal(index, &listed); err != nil {
+		return nil, fmt.Errorf("not Gradle's list of versions: %w", err)
+	}
+	var hint manifests.Hint
+	seen := map[string]bool{}
+	for _, v := range listed {
+		if v.Snapshot || v.Nightly || v.Broken || !ValidGradleVersion(v.Version) || seen[v.Version] {
+			continue
+		}
+		seen[v.Version] = true
+		entry := manifests.Hinted{Version: v.Version, Stable: !strings.Contains(v.Version, "-"), Platforms: []manifests.Platform{{}}}
+		if built, err := time.Parse("20060102150405-0700", v.Built); err == nil {
+			entry.Date = built.UTC()
+		}
+		hint = append(hint, entry)
+	}
+	if len(hint) == 0 {
+		return nil, fmt.Errorf("not Gradle's list of versions: it names none")
+	}
+	return hint, nil
+}
+
+// GradleNumbering is how Gradle counts: two numbers or three, 8.10 before
+// 8.10.1, and 9.0.0-rc-1 before 9.0.0.
+func GradleNumbering() manifests.Numbering {
+	return manifests.Numbering{
+		Compare: func(a, b string) int { order, _ := manifests.CompareVersions(a, b); return order },
+		Spell:   func(asked string) string { return strings.TrimPrefix(asked, "v") },
+		Exact:   ValidGradleVersion,
+	}
+}
+
+// ValidGradleVersion reports whether v is a version of Gradle: two or three
+// numbers, and perhaps a candidate.
+func ValidGradleVersion(v string) bool {
+	numbers, _, _ := strings.Cut(v, "-")
+	if strings.Count(numbers, ".") == 1 {
+		v = numbers + ".0" + v[len(numbers):]
+	}
+	return manifests.ValidSemver(v) && !strings.Contains(v, "+")
+}

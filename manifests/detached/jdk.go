@@ -1,0 +1,93 @@
+package detached
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+)
+
+// ParseTemurin reads a list of releases of the Adoptium API, /v3/info/release_versions.
+// It says nothing of platforms. JDK 8, which is numbered otherwise, is passed
+// over. Versions with long-term support are labelled "lts", and stable, as
+// upstream recommends them first.
+func ParseTemurin(index []byte) (manifests.Hint, error) {
+	var listed struct {
+		Versions []struct {
+			OpenJDK string `json:"openjdk_version"` // 21.0.5+11-LTS
+		} `json:"versions"`
+	}
+	if err := json.Unmarshal(index, &listed); err != nil {
+		return nil, fmt.Errorf("not a list of Temurin's releases: %w", err)
+	}
+	var hint manifests.Hint
+	seen := map[string]bool{}
+	for _, v := range listed.Versions {
+		version := strings.TrimSuffix(v.OpenJDK, "-LTS")
+		if !ValidJDKVersion(version) || seen[version] {
+			continue
+		}
+		seen[version] = true
+		entry := manifests.Hinted{Version: version, Stable: true, Platforms: []manifests.Platform{{}}}
+		if supportedLong(version) {
+			entry.Labels = []string{"lts", manifests.Stable}
+		}
+		hint = append(hint, entry)
+	}
+	if len(hint) == 0 {
+		return nil, fmt.Errorf("not a list of Temurin's releases: it names no version")
+	}
+	return hint, nil
+}
+
+// supportedLong reports whether version belongs to a line with long-term
+// support: 8, 11, 17, 21 and from there on each fourth.
+func supportedLong(version string) bool {
+	major, err := strconv.Atoi(version[:strings.IndexAny(version+".", ".+")])
+	return err == nil && (major == 11 || major >= 17 && (major-17)%4 == 0)
+}
+
+// JDKNumbering is how OpenJDK counts: dotted numbers, "+" and the build, as in
+// 21.0.5+11. "jdk-21.0.5+11" is accepted for it. Source: JEP 322.
+func JDKNumbering() manifests.Numbering {
+	return manifests.Numbering{
+		Compare: compareJDK,
+		Spell: func(asked string) string {
+			return strings.TrimSuffix(strings.TrimPrefix(strings.ToLower(asked), "jdk-"), "-lts")
+		},
+		Exact: ValidJDKVersion,
+	}
+}
+
+// ValidJDKVersion reports whether v is a release of OpenJDK, with its build, and
+// no preview.
+func ValidJDKVersion(v string) bool {
+	numbers, build, ok := strings.Cut(v, "+")
+	digits := func(s string) bool { return s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == "" }
+	for i, n := range strings.Split(numbers, ".") {
+		if ok = ok && (digits(n) || i > 0 && n == "0"); i == 0 && len(n) > 3 {
+			return false
+		}
+	}
+	return ok && digits(build) && manifests.ValidVersion(v) == nil
+}
+
+func compareJDK(a, b string) int {
+	parts := func(v string) (numbers []int) {
+		numbers, build := []int{}, 0
+		dotted, after, _ := strings.Cut(v, "+")
+		for _, n := range strings.Split(dotted, ".") {
+			i, _ := strconv.Atoi(n)
+			numbers = append(numbers, i)
+		}
+		build, _ = strconv.Atoi(after)
+		for len(numbers) < 6 {
+			numbers = append(numbers, 0)
+		}
+		return append(numbers, build)
+	}
+	return slices.Compare(parts(a), parts(b))
+}

@@ -1,0 +1,58 @@
+package detached
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+)
+
+// ParseJulia reads the JSON index of Julia's binaries, an object of versions
+// each with its files. Source: julialang.org, bin/versions.json. The embedded
+// signatures are not taken, since the files beside the artifacts are the same.
+func ParseJulia(index []byte) (manifests.Hint, error) {
+	var listed map[string]struct {
+		Stable bool `json:"stable"`
+		Files  []struct {
+			OS      string `json:"os"`
+			Arch    string `json:"arch"`
+			Triplet string `json:"triplet"`
+			Kind    string `json:"kind"`
+		} `json:"files"`
+	}
+	if err := json.Unmarshal(index, &listed); err != nil {
+		return nil, fmt.Errorf("not Julia's index of binaries: %w", err)
+	}
+	oses := map[string]string{"linux": "linux", "mac": "darwin", "winnt": "windows", "freebsd": "freebsd"}
+	arches := map[string]string{"x86_64": "amd64", "i686": "386", "aarch64": "arm64", "powerpc64le": "ppc64le", "armv7l": "arm"}
+	var hint manifests.Hint
+	for version, v := range listed {
+		if !manifests.ValidSemver(version) {
+			continue
+		}
+		entry := manifests.Hinted{Version: version, Stable: v.Stable && manifests.StableSemver(version)}
+		for _, file := range v.Files {
+			platform := manifests.Platform{OS: oses[file.OS], Arch: arches[file.Arch]}
+			if platform.OS == "linux" {
+				platform.Libc = libc(file.Triplet)
+			}
+			if platform.OS != "" && platform.Arch != "" && file.Kind == "archive" {
+				entry.Platforms = append(entry.Platforms, platform)
+			}
+		}
+		hint = append(hint, entry)
+	}
+	if len(hint) == 0 {
+		return nil, fmt.Errorf("not Julia's index of binaries: it names no version")
+	}
+	return hint, nil
+}
+
+// libc is the C library of a target triplet: gnu, or musl as in x86_64-linux-musl.
+func libc(triplet string) string {
+	if strings.HasSuffix(triplet, "-musl") {
+		return "musl"
+	}
+	return "gnu"
+}

@@ -1,0 +1,34 @@
+package detached
+
+import (
+	"encoding/xml"
+	"fmt"
+
+	"github.com/kist-tools/kist/manifests"
+)
+
+// ParseMaven reads the list of versions that a Maven repository keeps of an
+// artifact, maven-metadata.xml. It says nothing of platforms, of which Maven's
+// artifacts know none. Versions of other than three numbers are passed over.
+func ParseMaven(index []byte) (manifests.Hint, error) {
+	var listed struct {
+		XMLName  xml.Name `xml:"metadata"`
+		Versions []string `xml:"versioning>versions>version"`
+	}
+	if err := xml.Unmarshal(index, &listed); err != nil {
+		return nil, fmt.Errorf("not a list of versions of a Maven repository: %w", err)
+	}
+	var hint manifests.Hint
+	seen := map[string]bool{}
+	for _, version := range listed.Versions {
+		if !manifests.ValidSemver(version) || seen[version] {
+			continue
+		}
+		seen[version] = true
+		hint = append(hint, manifests.Hinted{Version: version, Stable: manifests.StableSemver(version), Platforms: []manifests.Platform{{}}})
+	}
+	if len(hint) == 0 {
+		return nil, fmt.Errorf("not a list of versions of a Maven repository: it names none")
+	}
+	return hint, nil
+}

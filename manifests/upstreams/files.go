@@ -1,0 +1,206 @@
+package upstreams
+
+import (
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/checksums"
+	"github.com/kist-tools/kist/manifests/detached"
+)
+
+// The upstreams that sign each file. What confirms the version inside of each
+// archive is its witness; the comment on a row says where its facts are from.
+
+// goDownloads: go.dev/dl; golang/website, internal/dl.
+func goDownloads() *detached.Site {
+	layout := detached.Layout{
+		Format: "tar.gz", Strip: 1, // go/
+		Witness:  manifests.Witness{Path: "VERSION", Contains: "go{version}", WholeLine: true},
+		Commands: []string{"bin/go{exe}", "bin/gofmt{exe}"},
+		Env:      map[string]string{"GOROOT": "{prefix}", "GOTOOLCHAIN": "local"},
+	}
+	return &detached.Site{
+		Base: "https://go.dev/dl/", Index: "?mode=json&include=all",
+		Parse: detached.ParseGo, Numbering: manifests.GoNumbering(),
+		File: "go{version}.{platform}.{format}", Signature: ".asc",
+		Platforms: map[string]string{"linux/arm": "linux-armv6l"},
+		Layouts:   map[string]detached.Layout{"": layout, "windows": zipped(layout)},
+	}
+}
+
+// zipped is l for a zip.
+func zipped(l detached.Layout) detached.Layout {
+	l.Format = "zip"
+	return l
+}
+
+// julia: julialang.org, downloads/manual-downloads and bin/versions.json. Its
+// package depot stays where upstream puts it, in ~/.julia.
+func julia() *detached.Site {
+	layout := detached.Layout{
+		Format: "tar.gz", Strip: 1, // julia-1.13.0/
+		Witness: manifests.Witness{Path: "include/julia/julia_version.h",
+			Contains: `#define JULIA_VERSION_STRING "{version}"`, WholeLine: true},
+		Commands: []string{"bin/julia{exe}"},
+	}
+	return &detached.Site{
+		Base: "https://julialang-s3.julialang.org/bin/", Index: "versions.json",
+		Parse: detached.ParseJulia, Numbering: manifests.SemverNumbering(),
+		File: "{platform}.{format}", Signature: ".asc",
+		Platforms: map[string]string{
+			"linux/amd64/gnu":   "linux/x64/{series}/julia-{version}-linux-x86_64",
+			"linux/arm64/gnu":   "linux/aarch64/{series}/julia-{version}-linux-aarch64",
+			"linux/386/gnu":     "linux/x86/{series}/julia-{version}-linux-i686",
+			"linux/ppc64le/gnu": "linux/ppc64le/{series}/julia-{version}-linux-ppc64le",
+			"linux/amd64/musl":  "musl/x64/{series}/julia-{version}-musl-x86_64",
+			"darwin/amd64":      "mac/x64/{series}/julia-{version}-mac64",
+			"darwin/arm64":      "mac/aarch64/{series}/julia-{version}-macaarch64",
+			"freebsd/amd64":     "freebsd/x64/{series}/julia-{version}-freebsd-x86_64",
+		},
+		Layouts: map[string]detached.Layout{"": layout},
+	}
+}
+
+// temurin: Eclipse Temurin, adoptium/temurin<N>-binaries and the Adoptium API.
+// The index holds the fifty newest releases, some two years of every line.
+func temurin() *detached.Site {
+	layout := func(format, home, commands string) detached.Layout {
+		return detached.Layout{
+			Format: format, Strip: 1, // jdk-21.0.5+11/
+			Witness: manifests.Witness{Path: home + "release",
+				Contains: `IMPLEMENTOR_VERSION="Temurin-{version}"`, WholeLine: true},
+			Commands: []string{home + commands},
+			Env:      map[string]string{"JAVA_HOME": "{prefix}" + javaHome(home)},
+		}
+	}
+	return &detached.Site{
+		Base:  "https://github.com/adoptium/",
+		Index: "https://api.adoptium.net/v3/info/release_versions?image_type=jdk&project=jdk&release_type=ga&vendor=eclipse&page_size=50&sort_method=DATE&sort_order=DESC",
+		Parse: detached.ParseTemurin, Numbering: detached.JDKNumbering(),
+		File:      "temurin{major}-binaries/releases/download/jdk-{version}/OpenJDK{major}U-jdk_{platform}_hotspot_{version_}.{format}",
+		Signature: ".sig",
+		Platforms: map[string]string{
+			"linux/amd64/gnu": "x64_linux", "linux/arm64/gnu": "aarch64_linux", "linux/arm/gnu": "arm_linux",
+			"linux/ppc64le/gnu": "ppc64le_linux", "linux/s390x/gnu": "s390x_linux", "linux/riscv64/gnu": "riscv64_linux",
+			"linux/amd64/musl": "x64_alpine-linux", "linux/arm64/musl": "aarch64_alpine-linux",
+			"darwin/amd64": "x64_mac", "darwin/arm64": "aarch64_mac",
+			"windows/amd64": "x64_windows", "windows/arm64": "aarch64_windows",
+		},
+		Layouts: map[string]detached.Layout{
+			"":        layout("tar.gz", "", "bin/*"),
+			"darwin":  layout("tar.gz", "Contents/Home/", "bin/*"),
+			"windows": layout("zip", "", "bin/*.exe"),
+		},
+	}
+}
+
+// javaHome is the end of JAVA_HOME, without a slash.
+func javaHome(home string) string {
+	if home == "" {
+		return ""
+	}
+	return "/" + home[:len(home)-1]
+}
+
+// swift: swift.org/install; swiftlang/swiftly, jdx/mise src/plugins/core/swift.rs.
+// Distributions that it has no build for get that of Red Hat's base image, which
+// asks for the oldest C library.
+func swift() *detached.Site {
+	build := func(dir, distro string) string {
+		return dir + "{platform}/swift-{version}-RELEASE/swift-{version}-RELEASE-" + distro + "{platform}"
+	}
+	return &detached.Site{
+		Base: "https://download.swift.org/", Index: "https://www.swift.org/api/v1/install/releases.json",
+		Parse: detached.ParseSwift, Numbering: detached.SwiftNumbering(),
+		File: "swift-{version}-release/{distro}.{format}", Signature: ".sig",
+		Platforms: map[string]string{"linux/amd64/gnu": "", "linux/arm64/gnu": "-aarch64"},
+		Distros: map[string]string{
+			"":            build("ubi9", "ubi9"),
+			"amzn2":       build("amazonlinux2", "amazonlinux2"),
+			"debian12":    build("debian12", "debian12"),
+			"ubuntu22.04": build("ubuntu2204", "ubuntu22.04"),
+			"ubuntu24.04": build("ubuntu2404", "ubuntu24.04"),
+		},
+		Layouts: map[string]detached.Layout{"": {
+			Format: "tar.gz", Strip: 1, // swift-6.1-RELEASE-debian12/
+			Witness: manifests.Witness{Path: "usr/bin/swift-frontend", Contains: "(swift-{version}-RELEASE)"},
+			Commands: []string{"usr/bin/swift", "usr/bin/swiftc", "usr/bin/swift-build", "usr/bin/swift-package",
+				"usr/bin/swift-run", "usr/bin/swift-test", "usr/bin/sourcekit-lsp"},
+		}},
+	}
+}
+
+// gradle: services.gradle.org; gradle/gradle KEYS.md. Its script names the jar of
+// this version. It runs by JAVA_HOME, or by the java on PATH.
+func gradle() *detached.Site {
+	layout := detached.Layout{
+		Format: "zip", Strip: 1, // gradle-8.10/
+		Witness:  manifests.Witness{Path: "bin/gradle", Contains: "-{version}.jar"},
+		Commands: []string{"bin/gradle"},
+	}
+	windows := layout
+	windows.Commands = []string{"bin/gradle.bat"}
+	return &detached.Site{
+		Base: "https://services.gradle.org/", Index: "versions/all",
+		Parse: detached.ParseGradle, Numbering: detached.GradleNumbering(),
+		File: "distributions/gradle-{version}-bin.{format}", Signature: ".asc",
+		Layouts: map[string]detached.Layout{"": layout, "windows": windows},
+	}
+}
+
+// helm: get.helm.sh and, for the signatures and the feed of releases, helm/helm.
+// Only the program itself states its version.
+func helm() *detached.Site {
+	layout := detached.Layout{
+		Format: "tar.gz", Strip: 1, // linux-amd64/
+		Witness:  manifests.Witness{Path: "helm{exe}", Contains: "v{version}"},
+		Commands: []string{"helm{exe}"},
+	}
+	return &detached.Site{
+		Base: "https://get.helm.sh/", Index: "https://github.com/helm/helm/releases.atom",
+		Parse: checksums.ParseReleases("v"), Numbering: manifests.SemverNumbering(),
+		File:      "helm-v{version}-{platform}.{format}",
+		Signature: "https://github.com/helm/helm/releases/download/v{version}/{name}.asc",
+		Platforms: map[string]string{
+			"linux/amd64": "linux-amd64", "linux/arm64": "linux-arm64", "linux/arm": "linux-arm", "linux/386": "linux-386",
+			"linux/ppc64le": "linux-ppc64le", "linux/s390x": "linux-s390x", "linux/riscv64": "linux-riscv64",
+			"darwin/amd64": "darwin-amd64", "darwin/arm64": "darwin-arm64",
+			"windows/amd64": "windows-amd64", "windows/arm64": "windows-arm64",
+		},
+		Layouts: map[string]detached.Layout{"": layout, "windows": zipped(layout)},
+	}
+}
+
+// maven: archive.apache.org, and Maven Central for the list. A jar has its
+// version in its name, and the name of its properties in its directory.
+func maven() *detached.Site {
+	return &detached.Site{
+		Base:  "https://archive.apache.org/dist/maven/",
+		Index: "https://repo.maven.apache.org/maven2/org/apache/maven/apache-maven/maven-metadata.xml",
+		Parse: detached.ParseMaven, Numbering: manifests.SemverNumbering(),
+		File: "maven-{major}/{version}/binaries/apache-maven-{version}-bin.{format}", Signature: ".asc",
+		Layouts: map[string]detached.Layout{"": {
+			Format: "tar.gz", Strip: 1, // apache-maven-3.9.9/
+			Witness: manifests.Witness{Path: "lib/maven-core-{version}.jar",
+				Contains: "META-INF/maven/org.apache.maven/maven-core/pom.properties"},
+			Commands: []string{"bin/mvn", "bin/mvnDebug"},
+		}},
+	}
+}
+
+// llvm: llvm/llvm-project's releases from 19.1 on.
+func llvm() *detached.Site {
+	return &detached.Site{
+		Base: "https://github.com/llvm/llvm-project/", Index: "releases.atom",
+		Parse: checksums.ParseReleases("llvmorg-"), Numbering: manifests.SemverNumbering(),
+		File: "releases/download/llvmorg-{version}/LLVM-{version}-{platform}.{format}", Signature: ".sig",
+		Platforms: map[string]string{
+			"linux/amd64/gnu": "Linux-X64", "linux/arm64/gnu": "Linux-ARM64", "darwin/arm64": "macOS-ARM64",
+		},
+		Layouts: map[string]detached.Layout{"": {
+			Format: "tar.xz", Strip: 1, // LLVM-20.1.0-Linux-X64/
+			Witness: manifests.Witness{Path: "lib/cmake/llvm/LLVMConfigVersion.cmake",
+				Contains: `set(PACKAGE_VERSION "{version}")`, WholeLine: true},
+			Commands: []string{"bin/clang", "bin/clang++", "bin/clang-cpp", "bin/clangd", "bin/clang-format", "bin/clang-tidy",
+				"bin/lld", "bin/ld.lld", "bin/lldb", "bin/llvm-*"},
+		}},
+	}
+}
