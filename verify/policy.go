@@ -184,6 +184,9 @@ func (p Policy) prepare(raw rawPacket, kind packet.SignatureType) attempt {
 		return refuse("it does not name its key")
 	}
 	a := attempt{sig: s, candidates: p.Keys.candidates(s)}
+	if reason := s.distrust(); reason != "" {
+		return refuse("%s", reason)
+	}
 	if len(a.candidates) == 0 {
 		return refuse("the key is not among those that may sign")
 	}
