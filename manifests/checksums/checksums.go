@@ -71,7 +71,8 @@ type Site struct {
 	// builds against glibc names the C library.
 	Platforms map[string]string
 	Layouts   map[string]Layout // by operating system; "" is every other
-	// Witness confirms the version where File does not hold it. Contains is a template.
+	// Witness confirms the version where File does not hold it. Contains is a
+	// template; in Path {exe} is ".exe" on Windows.
 	Witness *manifests.Witness
 	Env     map[string]string
 }
@@ -236,6 +237,11 @@ func (s Source) describe(r manifests.Release, platform manifests.Platform, diges
 	if s.Site.Witness != nil {
 		witness := *s.Site.Witness
 		witness.Contains = s.fill(witness.Contains, r.Version, "")
+		exe := ""
+		if platform.OS == "windows" {
+			exe = ".exe"
+		}
+		witness.Path = strings.ReplaceAll(witness.Path, "{exe}", exe)
 		artifact.Witness = &witness
 	} else if !strings.Contains(s.Site.File, "{version}") {
 		return r, fmt.Errorf("%s: its files are named alike in every version, and nothing else confirms it: %w", s.Channel, verify.ErrUntrusted)
