@@ -25,8 +25,8 @@ func (a *app) checkSignatureCommand() *cobra.Command {
 		short: "Check any file's OpenPGP signature under kist's policy",
 		long: `Like gpgv: is FILE signed by a key of the keyring? SIGNATURE is a detached
 signature; without it FILE must be clear-signed. A keyring may be binary or
-armored. There are no pins here: every key must be sound by itself. With --at
-the question is judged at that time (2026-11-22 or 2026-11-22T10:00:00Z).`,
+armored. There are no pins here: every key must be sound by itself, both when it
+signed and now, or with --at at that time (2026-11-22 or 2026-11-22T10:00:00Z).`,
 		example: "kist check-signature tool.tar.gz tool.tar.gz.asc --keyring vendor.asc",
 		exits:   []int{0, 2, 3, 4},
 		args:    between(1, 2),
@@ -47,7 +47,7 @@ the question is judged at that time (2026-11-22 or 2026-11-22T10:00:00Z).`,
 			if err != nil {
 				return nil, err
 			}
-			return checkSignature(args, keyrings, verify.Policy{Threshold: threshold, Now: now, Clock: a.now, Use: verify.Release})
+			return checkSignature(args, keyrings, verify.Policy{Threshold: threshold, Now: now, Clock: a.now, Use: verify.Manifest})
 		},
 	})
 }
@@ -83,53 +83,61 @@ func (r signatureResult) text(p *page) {
 	}
 }
 
-// A keyringError says that a keyring holds no key to check against.
-type keyringError struct{ err error }
+// An unreadableError says that something to check, or to check against, cannot
+// be read: not proved is not trusted.
+type unreadableError struct{ err error }
 
-func (e *keyringError) Error() string { return fmt.Sprintf("keyring: %v", e.err) }
-func (e *keyringError) Unwrap() error { return e.err }
-func (e *keyringError) Is(target error) bool {
-	return target == verify.ErrUntrusted
+func (e *unreadableError) Error() string        { return e.err.Error() }
+func (e *unreadableError) Unwrap() error        { return e.err }
+func (e *unreadableError) Is(target error) bool { return target == verify.ErrUntrusted }
+
+// unreadable passes on that a file is missing, which has an exit code of its own.
+func unreadable(err error) error {
+	if _, missing := is[*missingFileError](err); missing || err == nil || errors.Is(err, verify.ErrUntrusted) {
+		return err
+	}
+	return &unreadableError{err}
 }
 
 func checkSignature(args, keyrings []string, policy verify.Policy) (result, error) {
 	var files [][]byte
 	for _, path := range keyrings {
 		data, err := readFile(path, maxKeyring)
-		var missing *missingFileError
-		if errors.As(err, &missing) {
-			return nil, err
-		} else if err != nil {
-			return nil, &keyringError{err}
+		if err != nil {
+			return nil, unreadable(err)
 		}
 		files = append(files, data)
 	}
-	keys, err := verify.OpenKeyring(files...)
-	if err != nil {
-		return nil, &keyringError{err}
+	var err error
+	if policy.Keys, err = verify.OpenKeyring(files...); err != nil {
+		return nil, unreadable(fmt.Errorf("keyring: %w", err))
 	}
-	policy.Keys = keys
+	name := args[0]
+	e, err := signatureOf(args, policy)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return signatureResult{name, e}, nil
+}
+
+func signatureOf(args []string, policy verify.Policy) (verify.Evidence, error) {
 	name := args[0]
 	if len(args) == 1 {
 		msg, err := readFile(name, manifests.MaxManifest)
 		if err != nil {
-			return nil, err
+			return verify.Evidence{}, err
 		}
 		d, err := policy.Clearsigned(name, msg)
-		return signatureResult{name, d.Evidence()}, err
+		return d.Evidence(), err
 	}
 	data, err := openFile(name)
 	if err != nil {
-		return nil, err
+		return verify.Evidence{}, err
 	}
 	defer data.Close()
 	sig, err := readFile(args[1], manifests.MaxSignature)
 	if err != nil {
-		return nil, err
+		return verify.Evidence{}, err
 	}
-	e, err := policy.File(name, data, sig)
-	if err != nil {
-		return nil, err
-	}
-	return signatureResult{name, e}, nil
+	return policy.File(name, data, sig)
 }
