@@ -123,7 +123,7 @@ func nodeIndex(worlds []World) []byte {
 func (d *dist) bun() {
 	d.dir = "releases/download/bun-v" + d.world.Version + "/"
 	for _, platform := range []string{"darwin-aarch64", "linux-aarch64", "linux-x64", "linux-x64-baseline", "linux-x64-musl"} {
-		program := says(d.world.Version) + "# bun " + platform + " Bun/" + d.world.Version + "\x00\n"
+		program := says(d.world.Version) + "Bun v" + d.world.Version + " (6ad208bc) " + platform + "\x00\n"
 		d.add("bun-"+platform+".zip", zipped(d.tb, member{"bun-" + platform + "/", "", fs.ModeDir | 0o755},
 			member{"bun-" + platform + "/bun", program, 0o755}))
 	}
@@ -206,7 +206,17 @@ func tarball(tb testing.TB, members ...member) []byte {
 	tb.Helper()
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
-	w := tar.NewWriter(z)
+	_, err := z.Write(tree(tb, members...))
+	check(tb, err)
+	check(tb, z.Close())
+	return out.Bytes()
+}
+
+// tree is a tar of members.
+func tree(tb testing.TB, members ...member) []byte {
+	tb.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
 	var dirs []string
 	for _, m := range members {
 		top, _, _ := strings.Cut(m.name, "/")
@@ -225,7 +235,6 @@ func tarball(tb testing.TB, members ...member) []byte {
 		}
 	}
 	check(tb, w.Close())
-	check(tb, z.Close())
 	return out.Bytes()
 }
 

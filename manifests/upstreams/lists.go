@@ -113,6 +113,7 @@ func bun() *checksums.Site {
 			"":        {Format: "zip", Strip: 1, Commands: []string{"bun"}},
 			"windows": {Format: "zip", Strip: 1, Commands: []string{"bun.exe"}},
 		},
-		Witness: &manifests.Witness{Path: "bun", Contains: "Bun/{version}"},
+		// As its crash reports begin: "Bun v1.2.20 (6ad208bc) Linux x64".
+		Witness: &manifests.Witness{Path: "bun{exe}", Contains: "Bun v{version} ("},
 	}
 }
