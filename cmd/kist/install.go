@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -13,7 +14,7 @@ import (
 )
 
 func (a *app) installCommand() *cobra.Command {
-	var components []string
+	var want parts
 	var makeDefault, noDefault bool
 	return a.command(verb{
 		group: toolchains, use: "install TOOL…",
@@ -27,7 +28,9 @@ into the bin directory. What is installed already needs no network.`,
 		args:    atLeast(1),
 		changes: true,
 		flags: func(f *pflag.FlagSet) {
-			f.StringArrayVarP(&components, "component", "c", nil, "an optional component `NAME` besides (repeatable)")
+			f.StringArrayVarP(&want.Components, "component", "c", nil, "an optional component `NAME` besides (repeatable)")
+			f.StringArrayVarP(&want.Targets, "target", "t", nil, "a further platform `TRIPLE` to build for, as the tool spells it (repeatable)")
+			f.StringVar(&want.Profile, "profile", "", "which components to begin with: `PROFILE` is minimal, default or complete; default: minimal")
 			f.BoolVar(&makeDefault, "default", false, "make it the default, whatever was before")
 			f.BoolVar(&noDefault, "no-default", false, "link no commands")
 		},
@@ -36,10 +39,8 @@ into the bin directory. What is installed already needs no network.`,
 			if makeDefault && noDefault {
 				return nil, usage("install: --default and --no-default exclude each other")
 			}
-			for _, c := range components {
-				if err := manifests.ValidName(c); err != nil {
-					return nil, usage("install: component %v", err)
-				}
+			if err := want.validate(); err != nil {
+				return nil, err
 			}
 			refs, err := parseTools(args)
 			if err != nil {
@@ -57,16 +58,50 @@ into the bin directory. What is installed already needs no network.`,
 				return nil, err
 			}
 			defer s.Close()
-			return a.install(ctx, s, refs, components, links)
+			return a.install(ctx, s, refs, want, links)
 		},
 	})
 }
 
-func (a *app) install(ctx context.Context, s *session, refs []toolRef, components []string, links plan.Links) (result, error) {
+// parts are what a user wants of a release besides what it always brings.
+type parts struct {
+	Components []string
+	Targets    []string
+	Profile    string
+}
+
+func (w parts) validate() error {
+	for kind, names := range map[string][]string{"component": w.Components, "target": w.Targets} {
+		for _, name := range names {
+			if err := manifests.ValidName(name); err != nil {
+				return usage("install: %s %v", kind, err)
+			}
+		}
+	}
+	if w.Profile != "" {
+		if err := manifests.ValidName(w.Profile); err != nil {
+			return usage("install: profile %v", err)
+		}
+	}
+	return nil
+}
+
+// in reports whether r is known to have all of w. What is there for a target is
+// a component with the target at the end of its name.
+func (w parts) in(r record.Head) bool {
+	lacks := func(c string) bool { return !slices.Contains(r.Components, c) }
+	cannot := func(target string) bool {
+		return !slices.ContainsFunc(r.Components, func(c string) bool { return strings.HasSuffix(c, "-"+target) })
+	}
+	return !slices.ContainsFunc(w.Components, lacks) && !slices.ContainsFunc(w.Targets, cannot) &&
+		(w.Profile == "" || w.Profile == r.Profile)
+}
+
+func (a *app) install(ctx context.Context, s *session, refs []toolRef, want parts, links plan.Links) (result, error) {
 	c := plan.Change{Links: links}
 	var already []record.Head
 	for _, ref := range refs {
-		have, satisfied := s.satisfies(ref, components)
+		have, satisfied := s.satisfies(ref, want)
 		if satisfied {
 			already = append(already, have)
 			if links == plan.AlwaysDefault {
@@ -82,11 +117,14 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, component
 			return nil, err
 		}
 		q := a.request(ref)
-		q.Components = components
+		q.Components, q.Targets, q.Profile = want.Components, want.Targets, want.Profile
 		a.detail("asking channel %s for %s", o.Name, ref)
 		r, err := a.resolve(ctx, s, o, q)
 		if err != nil {
 			return nil, err
+		}
+		if have, ok := s.holds(r); ok { // it turns out
+			already = append(already, have)
 		}
 		c.Install = append(c.Install, r)
 	}
@@ -97,7 +135,7 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, component
 // asked for, or else one that only lacks components. A bare name means the
 // tool's own built-in channel, where it has one, and there the version that a
 // bare name gave before or that was stable then: not just any.
-func (s *session) satisfies(ref toolRef, components []string) (have record.Head, all bool) {
+func (s *session) satisfies(ref toolRef, want parts) (have record.Head, all bool) {
 	if ref.Channel == "" {
 		ref.Channel, _ = builtinChannel(ref.Name)
 	}
@@ -112,8 +150,7 @@ func (s *session) satisfies(ref toolRef, components []string) (have record.Head,
 	}
 	slices.SortStableFunc(found, func(a, b record.Head) int { return s.rank(a) - s.rank(b) })
 	for _, r := range found {
-		lacks := func(c string) bool { return !slices.Contains(r.Components, c) }
-		if !slices.ContainsFunc(components, lacks) {
+		if want.in(r) {
 			return r, true
 		}
 		if have.ID == "" {
@@ -121,6 +158,17 @@ func (s *session) satisfies(ref toolRef, components []string) (have record.Head,
 		}
 	}
 	return have, false
+}
+
+// holds finds an installed release that is r, with all of its components.
+func (s *session) holds(r manifests.Release) (record.Head, bool) {
+	for _, have := range s.state.Installed() {
+		if have.Channel == r.Channel && have.Tool == r.Tool && have.Version == r.Version && have.Platform == r.Platform &&
+			(parts{Components: r.Components}).in(have) {
+			return have, true
+		}
+	}
+	return record.Head{}, false
 }
 
 // rank puts a default before the others.
