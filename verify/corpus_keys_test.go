@@ -12,7 +12,9 @@ func selfSignatureVectors(now time.Time) []vector {
 	v := func(name, rule string, packets ...rawPacket) vector {
 		return vector{name: "self-signature/" + name, ring: k.cert(packets...), data: corpusData, sig: k.detached(corpusData), rule: rule}
 	}
-	id := userIDPacket("a")
+	id, b := userIDPacket("a"), userIDPacket("b")
+	later := made.Add(time.Hour)
+	withdrawn := k.withdraw("b", made.Add(2*time.Hour), k)
 	pinned := v("SHA-1, pinned", "", id, k.certify("a", withHash(2)))
 	pinned.policy = func(p *Policy) { p.Keys.certs[0].pinned[k.fpr] = true }
 	forged := k.certify("b")
@@ -28,7 +30,19 @@ func selfSignatureVectors(now time.Time) []vector {
 		v("none", "no valid self-signature"),
 		v("user ID without one", "no valid self-signature", id),
 		v("direct key only", "", k.direct(withFlags(3))),
+		v("direct key with a critical notation", "no valid self-signature", k.direct(withFlags(3), withHashed(criticalNotation))),
 		v("direct key, then user ID", "", k.direct(), id, k.certify("a")),
+		v("direct key says certify only", "is not a signing key", k.direct(withFlags(1)), id, k.certify("a", madeAt(later))),
+		v("user ID says certify only", "is not a signing key", k.direct(withFlags(3)), id, k.certify("a", withFlags(1), madeAt(later))),
+		v("direct key says no flags", "", k.direct(), id, k.certify("a", madeAt(later))),
+		v("direct key expired", "expired on", k.direct(keyExpires(50*day)), id, k.certify("a", keyExpires(500*day), madeAt(later))),
+		v("user ID expired", "expired on", k.direct(keyExpires(500*day)), id, k.certify("a", keyExpires(50*day), madeAt(later))),
+		v("direct key expired, user ID silent", "expired on", k.direct(keyExpires(50*day)), id, k.certify("a", madeAt(later))),
+		v("two user IDs, the newer signs", "", id, k.certify("a", withFlags(1)), b, k.certify("b", madeAt(later))),
+		v("two user IDs, the older signs", "is not a signing key", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later))),
+		v("two user IDs, the newer one withdrawn, the older signs", "", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later)), withdrawn),
+		v("two user IDs, the newer one withdrawn, the older doesn't sign", "is not a signing key", id, k.certify("a", withFlags(1)), b, k.certify("b", madeAt(later)), withdrawn),
+		v("a later direct key doesn't speak for the time before", "is not a signing key", id, k.certify("a", withFlags(1)), k.direct(withFlags(3), madeAt(now.Add(-50*day)))),
 		v("SHA-1", "SHA-1 signatures only", id, k.certify("a", withHash(2))),
 		pinned,
 		v("SHA-1, newer SHA-512", "", id, k.certify("a", withHash(2)), k.certify("a", madeAt(made.Add(time.Hour)))),
@@ -44,7 +58,8 @@ func selfSignatureVectors(now time.Time) []vector {
 		v("two sets of flags", "no valid self-signature", id, k.certify("a", withHashed(subpacket(subFlags, true, 3), subpacket(subFlags, true, 1)))),
 		v("version 6 by a version 4 key", "no valid self-signature", id, k.certify("a", withVersion(6))),
 		v("no flags", "is not a signing key", id, signaturePacket(k.cast(0x13, made, append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...)))),
-		v("user ID revoked", "", id, k.certify("a"), signaturePacket(k.cast(0x30, made.Add(time.Hour), append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...)))),
+		v("user ID withdrawn", "", id, k.certify("a"), k.withdraw("a", later, k)),
+		v("newer user ID withdrawn by a stranger", "is not a signing key", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later)), k.withdraw("b", made.Add(2*time.Hour), other)),
 		v("unknown packet type within", "", rawPacket{60, []byte("x")}, id, k.certify("a")),
 		sixth("version 6 direct key", "", six.direct(withFlags(3))),
 		sixth("version 6 user ID only", "no valid self-signature", userIDPacket("plain"), six.certify("plain")),
@@ -70,16 +85,20 @@ func subkeyVectors(now time.Time) []vector {
 		return v
 	}
 	weakBack := sub.backSignature(p, withHash(2))
+	six := newSmith(6, 27, edSecret(), made)
 	return []vector{
 		v("good", "", with(p.bind(sub))),
 		v("unbound", "no valid self-signature", with()),
 		v("bound by a stranger", "no valid self-signature", with(signaturePacket(other.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...), withFlags(2))))),
 		v("binding of another subkey", "no valid self-signature", with(p.bind(other))),
+		v("binding with a critical notation", "no valid self-signature", with(p.bind(sub, withHashed(criticalNotation)))),
+		{name: "subkey/of another version", ring: p.cert(id, p.certify("a"), six.subkeyPacket(), p.bind(six)), data: corpusData, sig: six.detached(corpusData), rule: "not among those that may sign"},
 		v("no back-signature", "has not signed that it belongs", with(p.bindWith(sub, nil))),
 		v("back-signature by another", "has not signed that it belongs", with(p.bindWith(sub, other.cast(0x19, sub.made, append(p.hashed(), sub.hashed()...))))),
 		v("back-signature for another primary", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(other)))),
 		v("back-signature of the wrong type", "no valid self-signature", with(p.bindWith(sub, sub.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...))))),
 		v("back-signature with a critical notation", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(p, withHashed(criticalNotation))))),
+		v("back-signature expired", "", with(p.bindWith(sub, sub.backSignature(p, sigExpires(50*day))))),
 		v("back-signature hashed", "", with(p.bindWith(sub, nil, withHashed(subpacket(subEmbedded, true, sub.backSignature(p)...))))),
 		v("for encryption", "is not a signing key", with(p.bind(sub, withFlags(12)))),
 		v("without flags", "is not a signing key", with(signaturePacket(p.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...), withUnhashed(subpacket(subEmbedded, false, sub.backSignature(p)...)))))),

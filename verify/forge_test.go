@@ -326,6 +326,13 @@ func (s *smith) certify(id string, changes ...change) rawPacket {
 	return signaturePacket(s.cast(0x13, s.made, append(content, id...), withDefaultFlags(3, changes)...))
 }
 
+// withdraw revokes the certification of a user ID; by is the key itself, or a
+// stranger.
+func (s *smith) withdraw(id string, at time.Time, by *smith) rawPacket {
+	content := append(s.hashed(), binary.BigEndian.AppendUint32([]byte{0xb4}, uint32(len(id)))...)
+	return signaturePacket(by.cast(0x30, at, append(content, id...)))
+}
+
 // withDefaultFlags lets a change that states flags, or nil flags, have its way.
 func withDefaultFlags(flags byte, changes []change) []change {
 	var probe mould

@@ -87,7 +87,9 @@ var disagreements = []disagreement{
 	{"both", true, "SHA-224 adds nothing but a weaker choice.", []string{"algorithm/SHA-224"}},
 	{"both", true, "A manifest wants a key that is valid now; others judge the time of the signature, or take a self-signature from the future.", []string{
 		"time/key expired since, manifest", "time/expiry brought forward", "time/renewal from the future", "time/self-signature expired",
-		"time/self-signature from the future", "subkey/expired", "subkey/primary expired", "revocation/*, after, manifest", "revocation/subkey retired after, manifest"}},
+		"time/self-signature from the future", "self-signature/direct key expired*", "self-signature/user ID expired", "subkey/expired", "subkey/primary expired", "revocation/*, after, manifest", "revocation/subkey retired after, manifest"}},
+	{"both", true, "GnuPG believes the direct-key signature, Sequoia the user ID's: here both must allow it.", []string{
+		"self-signature/direct key says certify only", "self-signature/user ID says certify only", "self-signature/a later direct key *"}},
 	{"both", true, "Thresholds and release dates are ours.", []string{
 		"time/release signed long before", "ring/one of two", "ring/the same key twice", "ring/a key and its subkey"}},
 	{"both", true, "The dated table is asked about 2030; others live today.", []string{"time/RSA-2048 *"}},

@@ -49,7 +49,9 @@ func (p Policy) Detached(name string, data, sig []byte) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	return Document{bytes.Clone(data), evidence}, nil
+	data = bytes.Clone(data)
+	evidence.keep(data)
+	return Document{data, evidence}, nil
 }
 
 // File is Detached for content too large for memory. It reads r from the start,
@@ -68,8 +70,10 @@ func (p Policy) File(name string, r io.ReadSeeker, sig []byte) (Evidence, error)
 	if err != nil {
 		return Evidence{}, err
 	}
-	return Evidence{Kind: ByDetached, Name: name, Digest: SHA256([sha256.Size]byte(content.Sum(nil))),
-		Signers: signers, Notes: notes(signers)}, nil
+	e := Evidence{Kind: ByDetached, Name: name, Digest: SHA256([sha256.Size]byte(content.Sum(nil))),
+		Signers: signers, Notes: notes(signers)}
+	e.keepSigned(bytes.Clone(sig), p.Keys)
+	return e, nil
 }
 
 // Clearsigned proves the text of msg, which must be exactly one clear-signed
@@ -89,8 +93,9 @@ func (p Policy) Clearsigned(name string, msg []byte) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	return Document{message.text, Evidence{Kind: ByClearsigned, Name: name, Digest: DigestOf(message.text),
-		Signers: signers, Notes: notes(signers)}}, nil
+	e := Evidence{Kind: ByClearsigned, Name: name, Digest: DigestOf(message.text), Signers: signers, Notes: notes(signers)}
+	e.keepSigned(bytes.Clone(msg), p.Keys)
+	return Document{message.text, e}, nil
 }
 
 // An attempt is one signature on its way to being accepted or refused.
@@ -167,7 +172,7 @@ func (p Policy) prepare(raw rawPacket, kind packet.SignatureType) attempt {
 	refuse := func(format string, args ...any) attempt {
 		return attempt{rule: fmt.Sprintf("by %s: ", s.issuer()) + fmt.Sprintf(format, args...)}
 	}
-	switch expires := s.expires(); {
+	switch {
 	case s.kind != kind:
 		return refuse("its type is 0x%02x, not 0x%02x as it must be here", byte(s.kind), byte(kind))
 	case s.weak():
@@ -176,8 +181,8 @@ func (p Policy) prepare(raw rawPacket, kind packet.SignatureType) attempt {
 		return refuse("%s", s.critical)
 	case s.created.After(p.Now.Add(MaxSkew)):
 		return refuse("it was made at %s, which is in the future", s.created.Format(time.RFC3339))
-	case !expires.IsZero() && !p.Now.Before(expires):
-		return refuse("it expired at %s", expires.Format(time.RFC3339))
+	case s.expiredAt(p.Now):
+		return refuse("it expired at %s", s.expires().Format(time.RFC3339))
 	case p.Use == Release && !p.Released.IsZero() && s.created.Before(p.Released.Add(-releaseLead)):
 		return refuse("it was made on %s, before the release of %s", date(s.created), date(p.Released))
 	case len(s.issuers)+len(s.keyIDs)+len(s.hints) == 0:
@@ -248,7 +253,7 @@ func (p Policy) judge(c candidate, s *signature) (Signer, string) {
 	}
 	then := c.cert.judge(c.key, clock{s.created, believe})
 	if then.kind != allowed {
-		return Signer{}, fmt.Sprintf("when it signed on %s: %s", date(s.created), then.rule)
+		return Signer{}, fmt.Sprintf("%s (it signed on %s)", then.rule, date(s.created))
 	}
 	signer := Signer{
 		Primary: c.cert.primary.fpr, Key: c.key.fpr, UserID: c.cert.name(),

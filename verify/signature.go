@@ -135,6 +135,11 @@ func (s *signature) expires() time.Time {
 	return s.created.Add(time.Duration(*s.lifetime) * time.Second)
 }
 
+func (s *signature) expiredAt(t time.Time) bool {
+	expires := s.expires()
+	return !expires.IsZero() && !t.Before(expires)
+}
+
 // issuerIs reports whether s may have been made by the key: a hashed issuer
 // must name it, and without one a hint must. With nothing of the kind, no.
 func (s *signature) issuerIs(fpr Fingerprint) bool {

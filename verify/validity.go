@@ -125,48 +125,36 @@ type keyState struct {
 
 // state reads the self-signatures of k that are in force at a time. For a
 // subkey that is one binding. For a primary it is the newest certification of
-// any user ID and the newest direct-key signature: where both say something,
-// the newer one counts. In version 6 only direct-key signatures speak for the
-// key (RFC 9580, section 5.2.3.10).
+// its user IDs and the newest direct-key signature; programs differ in which of
+// the two they believe, so here both must allow what either speaks of. In
+// version 6 only direct-key signatures speak (RFC 9580, section 5.2.3.10).
 func (c *certificate) state(k *key, t clock) (keyState, judgement) {
-	var weakOnly bool
-	inForce := func(list []*signature) *signature {
-		s, refusedWeak := c.inForce(k, list, t)
-		weakOnly = weakOnly || refusedWeak
-		return s
-	}
-	voices := []*signature{inForce(k.direct)}
-	if k == c.primary && k.Version < 6 {
-		var certifications []*signature
-		for _, id := range c.userIDs {
-			certifications = append(certifications, id.certifications...)
-		}
-		voices = append(voices, inForce(inOrder(certifications)))
-	}
-	voices = slices.DeleteFunc(voices, func(s *signature) bool { return s == nil })
-	slices.SortStableFunc(voices, func(a, b *signature) int { return a.created.Compare(b.created) })
+	voices, weak := c.inForce(k, t)
 	switch {
 	case len(voices) > 0:
-	case weakOnly:
+	case weak:
 		return keyState{}, k.breaks(weakBinding, time.Time{}, "is bound by SHA-1 signatures only, and is not pinned")
 	default:
 		return keyState{}, k.breaks(unbound, time.Time{}, "has no valid self-signature")
 	}
 
 	var state keyState
+	allow, deny := false, false
 	for _, s := range voices {
-		if s.keyLifetime != nil {
-			state.expires = time.Time{}
-			if *s.keyLifetime > 0 {
-				state.expires = k.CreationTime.Add(time.Duration(*s.keyLifetime) * time.Second).UTC()
+		if s.keyLifetime != nil && *s.keyLifetime > 0 {
+			end := k.CreationTime.Add(time.Duration(*s.keyLifetime) * time.Second).UTC()
+			if state.expires.IsZero() || end.Before(state.expires) {
+				state.expires = end
 			}
 		}
 		if s.flags != nil {
-			state.maySign = *s.flags&flagSign != 0
+			allow = allow || *s.flags&flagSign != 0
+			deny = deny || *s.flags&flagSign == 0
 		}
 		state.weak = state.weak || s.weak()
 		state.from = s.created
 	}
+	state.maySign = allow && !deny
 	if k == c.primary || !state.maySign {
 		return state, judgement{}
 	}
@@ -182,31 +170,62 @@ func (c *certificate) state(k *key, t clock) (keyState, judgement) {
 	}
 }
 
-// inForce picks from list, which is in order of time, the newest signature that
-// counts and was made by then. Copies of keys are often stripped of older
-// self-signatures; so where there is none, the oldest later one speaks, in
-// which the owner says for how long the key has been valid.
-func (c *certificate) inForce(k *key, list []*signature, t clock) (s *signature, weakOnly bool) {
-	counts := func(s *signature) bool {
-		if s.weak() && !c.pinned[k.fpr] {
-			weakOnly = true
-			return false
-		}
-		expires := s.expires()
-		return !s.created.Before(k.CreationTime) && !s.created.After(t.believe.Add(MaxSkew)) &&
-			(expires.IsZero() || t.at.Before(expires))
+// inForce picks of the signatures that speak for k those that count at a time:
+// of each kind the newest that was made by then. Copies of keys are often
+// stripped of older self-signatures; so where nothing is left from then, the
+// oldest later one of each kind speaks, in which the owner says for how long the
+// key has been valid. The voices come in order of time. Weak says that there
+// were SHA-1 signatures which no pin makes up for.
+func (c *certificate) inForce(k *key, t clock) (voices []*signature, weak bool) {
+	kinds := [][]*signature{k.direct}
+	if k == c.primary && k.Version < 6 {
+		kinds = append(kinds, c.certifications(t.at))
 	}
-	for _, s := range slices.Backward(list) {
-		if !s.created.After(t.at) && counts(s) {
-			return s, false
+	var later []*signature
+	for _, list := range kinds {
+		var now, next *signature
+		for _, s := range list {
+			switch {
+			case s.weak() && !c.pinned[k.fpr]:
+				weak = true
+			case s.created.Before(k.CreationTime), s.created.After(t.believe.Add(MaxSkew)), s.expiredAt(t.at):
+			case !s.created.After(t.at):
+				now = s
+			case next == nil:
+				next = s
+			}
+		}
+		if now != nil {
+			voices = append(voices, now)
+		}
+		if next != nil {
+			later = append(later, next)
 		}
 	}
-	for _, s := range list {
-		if s.created.After(t.at) && counts(s) {
-			return s, false
+	if len(voices) == 0 {
+		voices = later
+	}
+	slices.SortStableFunc(voices, func(a, b *signature) int { return a.created.Compare(b.created) })
+	return voices, weak
+}
+
+// certifications returns those of all user IDs, in order of time, without the
+// ones that were withdrawn by then; if none is left, with them: that no name
+// is right any more does not revoke the key.
+func (c *certificate) certifications(at time.Time) []*signature {
+	var all, standing []*signature
+	for _, id := range c.userIDs {
+		for _, s := range id.certifications {
+			all = append(all, s)
+			if !slices.ContainsFunc(id.revocations, func(r *signature) bool { return !r.created.Before(s.created) && !r.created.After(at) }) {
+				standing = append(standing, s)
+			}
 		}
 	}
-	return nil, weakOnly
+	if len(standing) == 0 {
+		return inOrder(all)
+	}
+	return inOrder(standing)
 }
 
 // name returns the user ID to show for c: the newest that is marked primary,
