@@ -32,13 +32,11 @@ func CompareVersions(a, b string) (order int, ok bool) {
 }
 
 // MatchesVersion reports whether version is what a person means by asked: the
-// same, or below it as 1.25.3 is below 1.25. Pre-releases match only in full.
+// same, or below it as 1.25.3 is below 1.25, or a build of it as 21.0.5+11 is of
+// 21.0.5. Pre-releases match only in full.
 func MatchesVersion(asked, version string) bool {
-	if asked == version {
-		return true
-	}
-	rest, ok := strings.CutPrefix(version, asked+".")
-	return ok && !strings.Contains(rest, "-")
+	rest, ok := strings.CutPrefix(version, asked)
+	return ok && (rest == "" || (rest[0] == '.' || rest[0] == '+') && !strings.Contains(rest, "-"))
 }
 
 func splitVersion(v string) (numbers []string, prerelease string, ok bool) {

@@ -42,6 +42,7 @@
 package detached
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,8 +97,10 @@ type Layout struct {
 	Env      map[string]string // values are no templates; see manifests.Release
 }
 
-// At is s as a mirror or a private twin at base has it: everything below base,
-// what upstream keeps on another host by its path alone.
+// At is s as a mirror or a private twin at base has it, static files all of them:
+// everything is below base, what upstream keeps on another host by its path
+// alone, and an index that upstream makes for a query is without the query, or
+// "index.json" where nothing else is left.
 func (s Site) At(base string) Site {
 	fold := func(place string) string {
 		if _, rest, absolute := strings.Cut(place, "://"); absolute {
@@ -105,7 +108,8 @@ func (s Site) At(base string) Site {
 		}
 		return place
 	}
-	s.Base, s.Index, s.File, s.Signature = base, fold(s.Index), fold(s.File), fold(s.Signature)
+	index, _, _ := strings.Cut(fold(s.Index), "?")
+	s.Base, s.Index, s.File, s.Signature = base, cmp.Or(index, "index.json"), fold(s.File), fold(s.Signature)
 	return s
 }
 
@@ -158,22 +162,34 @@ func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.
 	}
 	ref := f.place(s.Site.File)
 	signed := f.signature(ref)
-	data, err := manifests.ReadAll(ctx, t, signed, manifests.MaxSignature)
-	if err != nil {
-		return manifests.Release{}, err
-	}
 	policy := verify.Policy{Keys: s.Keys, Threshold: s.Threshold, Now: q.Now, Use: verify.Release, Released: choice.Date}
-	if err := policy.Foresee(manifests.Redact(signed), data); err != nil {
+	data, err := manifests.ReadAll(ctx, t, signed, manifests.MaxSignature)
+	if err == nil {
+		err = policy.Foresee(manifests.Redact(signed), data)
+	}
+	if err != nil && !errors.Is(err, manifests.ErrNotFound) {
 		return manifests.Release{}, err
 	}
-	file, _, err := t.Open(ctx, ref, 0)
-	if err != nil {
-		return manifests.Release{}, err
+	file, _, missing := t.Open(ctx, ref, 0)
+	if missing != nil {
+		return manifests.Release{}, missing
 	}
 	if err := file.Close(); err != nil {
 		return manifests.Release{}, err
 	}
+	if err != nil {
+		return manifests.Release{}, s.unsigned(ref)
+	}
 	return s.describe(f, ref, manifests.Signature{Data: data, Policy: policy}), nil
+}
+
+// unsigned is the error for a file that is there without a signature.
+func (s Source) unsigned(ref string) error {
+	refused := &verify.SignatureError{Name: manifests.Redact(ref), Need: s.Threshold, Rules: []string{"there is no signature file beside it"}}
+	for _, pin := range s.Keys.Pins() {
+		refused.Wanted = append(refused.Wanted, pin.Primary)
+	}
+	return refused
 }
 
 // index reads the hint. What it does not say of platforms, the Site does.

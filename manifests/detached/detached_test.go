@@ -218,16 +218,30 @@ func TestFetchRefusesAnotherToolVersionOrPlatform(t *testing.T) {
 
 func TestFetchWithoutTheFileOrItsSignature(t *testing.T) {
 	file := base + "go1.25.9.linux-amd64.tar.gz"
-	for _, missing := range []string{file, file + ".asc"} {
-		for lie, want := range map[string]error{"not found": manifests.ErrNotFound, "unreachable": manifests.ErrUnreachable} {
-			w := newWorld(t, "1.25.9")
-			w.Tell(missing, map[string]manifesttest.Lie{"not found": manifesttest.NotFound, "unreachable": manifesttest.Unreachable}[lie])
-			if _, err := w.fetch(t, ask("", linux)); !errors.Is(err, want) || errors.Is(err, verify.ErrUntrusted) {
-				t.Errorf("%s %s: %v", missing, lie, err)
-			}
+	for _, test := range []struct {
+		missing   string
+		lie       manifesttest.Lie
+		want      error
+		untrusted bool
+	}{
+		{file, manifesttest.NotFound, manifests.ErrNotFound, false},
+		{file, manifesttest.Unreachable, manifests.ErrUnreachable, false},
+		{file + ".asc", manifesttest.NotFound, verify.ErrUntrusted, true}, // the file is there, and unsigned
+		{file + ".asc", manifesttest.Unreachable, manifests.ErrUnreachable, false},
+	} {
+		w := newWorld(t, "1.25.9")
+		w.Tell(test.missing, test.lie)
+		if _, err := w.fetch(t, ask("", linux)); !errors.Is(err, test.want) || errors.Is(err, verify.ErrUntrusted) != test.untrusted {
+			t.Errorf("%s: %v", test.missing, err)
 		}
 	}
 	w := newWorld(t, "1.25.9")
+	w.Tell(file, manifesttest.NotFound)
+	w.Tell(file+".asc", manifesttest.NotFound)
+	if _, err := w.fetch(t, ask("", linux)); !errors.Is(err, manifests.ErrNotFound) || errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("neither of them: %v", err)
+	}
+	w = newWorld(t, "1.25.9")
 	w.Tell(file+".asc", manifesttest.Empty)
 	if _, err := w.fetch(t, ask("", linux)); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("an empty signature: %v", err)

@@ -81,7 +81,7 @@ func Run(t *testing.T, f Fixture) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if release.Version != "1.2.0" || release.Evidence.Kind == "" && s.Prove == nil {
+		if release.Version != s.Request("1.2.0").Version || release.Evidence.Kind == "" && s.Prove == nil {
 			t.Errorf("got version %q proved by %q", release.Version, release.Evidence.Kind)
 		}
 	})

@@ -1,0 +1,316 @@
+package upstreams_test
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/therootcompany/xz"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/manifests/upstreams"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest"
+)
+
+// serveSigned lays out a twin of an upstream that signs each file.
+func serveSigned(tb testing.TB, tool string, worlds ...manifesttest.World) *manifesttest.Upstream {
+	files := map[string][]byte{}
+	for name, data := range manifesttest.Signed(tb, tool, worlds...) {
+		files[base+strings.ReplaceAll(name, "+", "%2B")] = data
+	}
+	return &manifesttest.Upstream{Files: files}
+}
+
+func signedTwin(tb testing.TB, tool, distro string, policy verify.Policy) manifests.Source {
+	source, err := upstreams.Twin{Channel: "twin", Format: "detached", Base: base, Tools: []string{tool},
+		Keys: policy.Keys, Threshold: policy.Threshold, Distro: distro}.Source()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return source
+}
+
+// proveSigned does what an install does with the artifact of r: its signature,
+// its witness, and that its commands are there.
+func proveSigned(tb testing.TB, r manifests.Release, t manifests.Transport) error {
+	artifact := r.Artifacts[0]
+	data, err := manifests.ReadAll(tb.Context(), t, artifact.Refs[0], 1<<20)
+	if err != nil {
+		return err
+	}
+	signature := artifact.Integrity.Signature
+	if _, err := signature.Policy.File(artifact.Name, bytes.NewReader(data), signature.Data); err != nil {
+		return err
+	}
+	files, err := unpacked(data, artifact.Layout)
+	if err != nil {
+		return err
+	}
+	w := artifact.Witness
+	text, ok := files[w.Path]
+	confirmed := bytes.Contains(text, []byte(w.Contains))
+	if w.WholeLine {
+		confirmed = slices.Contains(strings.Split(string(text), "\n"), w.Contains)
+	}
+	if !ok || !confirmed {
+		return fmt.Errorf("%s is no witness of %q: %w", w.Path, w.Contains, verify.ErrUntrusted)
+	}
+	for name := range files {
+		if ok, _ := path.Match(r.Commands[0], name); ok {
+			return nil
+		}
+	}
+	return fmt.Errorf("no command matches %s: %w", r.Commands[0], verify.ErrUntrusted)
+}
+
+func unpacked(data []byte, layout manifests.Layout) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	add := func(name string, r io.Reader) error {
+		parts := strings.SplitN(name, "/", layout.Strip+1)
+		text, err := io.ReadAll(r)
+		files[parts[len(parts)-1]] = text
+		return err
+	}
+	var in io.Reader
+	var err error
+	switch layout.Format {
+	case "zip":
+		z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range z.File {
+			r, err := f.Open()
+			if err == nil {
+				err = add(f.Name, r)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		return files, nil
+	case "tar.gz":
+		in, err = gzip.NewReader(bytes.NewReader(data))
+	case "tar.xz":
+		in, err = xz.NewReader(bytes.NewReader(data), 0)
+	default:
+		err = errors.New("another format: " + layout.Format)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for t := tar.NewReader(in); ; {
+		h, err := t.Next()
+		if err == io.EOF {
+			return files, nil
+		}
+		if err == nil {
+			err = add(h.Name, t)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// build makes a version of the suite's one of tool's: a JDK has a build number.
+func build(tool, version string) string {
+	if tool == "java" && !strings.Contains(version, "+") {
+		return version + "+7"
+	}
+	return version
+}
+
+// Every upstream that signs its files, against every lie.
+func TestSignedFilesSuite(t *testing.T) {
+	for _, tool := range manifesttest.SignedFiles() {
+		t.Run(tool, func(t *testing.T) {
+			serve := func(tb testing.TB, w manifesttest.World) map[string][]byte {
+				w.Name, w.Version = "", build(tool, w.Version)
+				return serveSigned(tb, tool, w).Files
+			}
+			var hints []string
+			for ref := range serve(t, manifesttest.World{Version: "1.2.0"}) {
+				if !strings.Contains(ref, "1.2.0") {
+					hints = append(hints, ref)
+				}
+			}
+			manifesttest.Run(t, manifesttest.Fixture{
+				Hints: hints, Use: verify.Release, Serve: serve,
+				Source: func(tb testing.TB, policy verify.Policy) manifests.Source { return signedTwin(tb, tool, "", policy) },
+				Request: func(version string) manifests.Request {
+					return manifests.Request{Tool: tool, Version: build(tool, version), Platform: linux}
+				},
+				Prove: func(tb testing.TB, r manifests.Release, u *manifesttest.Upstream) error { return proveSigned(tb, r, u) },
+			})
+		})
+	}
+}
+
+// The suite runs on every row.
+func TestEveryRowOfSignedFilesIsLaidOut(t *testing.T) {
+	if rows := upstreams.TwinTools("detached"); !slices.Equal(rows, manifesttest.SignedFiles()) {
+		t.Errorf("rows %v, laid out %v", rows, manifesttest.SignedFiles())
+	}
+}
+
+func fetchSigned(t *testing.T, tool, distro string, key *verifytest.Key, u *manifesttest.Upstream, version string, p manifests.Platform) (manifests.Release, error) {
+	t.Helper()
+	q := manifests.Query{Request: manifests.Request{Tool: tool, Version: version, Platform: p}, Now: now}
+	policy := verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}
+	catalog, err := signedTwin(t, tool, distro, policy).Fetch(t.Context(), u, q)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	release, err := catalog.Resolve(q.Request)
+	if err == nil {
+		err = release.Validate()
+	}
+	return release, err
+}
+
+// A signature over a file binds neither its name nor its version: what is inside
+// has to.
+func TestAnOldFileUnderANewName(t *testing.T) {
+	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
+	for _, tool := range upstreams.TwinTools("detached") {
+		older, newer := build(tool, "1.1.0"), build(tool, "1.2.0")
+		u := serveSigned(t, tool, world(key, newer), world(key, older))
+		honest := serveSigned(t, tool, world(key, newer), world(key, older))
+		rename := strings.NewReplacer("1.2.0", "1.1.0", "/1.2/", "/1.1/")
+		for name := range u.Files {
+			if old := rename.Replace(name); old != name {
+				u.Files[name] = honest.Files[old]
+			}
+		}
+		release, err := fetchSigned(t, tool, "", key, u, newer, linux)
+		if err != nil {
+			t.Errorf("%s: nothing but the witness can tell, and yet: %v", tool, err)
+			continue
+		}
+		if err := proveSigned(t, release, u); !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "witness") {
+			t.Errorf("%s: %v", tool, err)
+		}
+		for _, version := range []string{older, newer} {
+			release, err := fetchSigned(t, tool, "", key, honest, version, linux)
+			if err == nil {
+				err = proveSigned(t, release, honest)
+			}
+			if err != nil {
+				t.Errorf("%s: the honest twin %s: %v", tool, version, err)
+			}
+		}
+	}
+}
+
+func TestEachRowOfSignedFilesOnEachPlatform(t *testing.T) {
+	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
+	mac := manifests.Platform{OS: "darwin", Arch: "arm64"}
+	arm := manifests.Platform{OS: "linux", Arch: "arm64", Libc: "gnu"}
+	risc := manifests.Platform{OS: "linux", Arch: "mips64", Libc: "gnu"}
+	for _, test := range []struct {
+		tool, asked, distro string
+		platform            manifests.Platform
+		file, command       string // no file: not built for it
+	}{
+		{"java", "21.0.5+11", "", linux, "temurin21-binaries/releases/download/jdk-21.0.5%2B11/OpenJDK21U-jdk_x64_linux_hotspot_21.0.5_11.tar.gz", "bin/*"},
+		{"java", "jdk-21.0.5+11", "", arm, "temurin21-binaries/releases/download/jdk-21.0.5%2B11/OpenJDK21U-jdk_aarch64_linux_hotspot_21.0.5_11.tar.gz", "bin/*"},
+		{"java", "21", "", mac, "temurin21-binaries/releases/download/jdk-21.0.5%2B11/OpenJDK21U-jdk_aarch64_mac_hotspot_21.0.5_11.tar.gz", "Contents/Home/bin/*"},
+		{"java", "21.0.5", "", linux, "temurin21-binaries/releases/download/jdk-21.0.5%2B11/OpenJDK21U-jdk_x64_linux_hotspot_21.0.5_11.tar.gz", "bin/*"},
+		{"java", "", "", linux, "temurin21-binaries/releases/download/jdk-21.0.5%2B11/OpenJDK21U-jdk_x64_linux_hotspot_21.0.5_11.tar.gz", "bin/*"},
+		{"java", "lts", "", linux, "temurin21-binaries/releases/download/jdk-21.0.5%2B11/OpenJDK21U-jdk_x64_linux_hotspot_21.0.5_11.tar.gz", "bin/*"},
+		{"java", "latest", "", linux, "temurin23-binaries/releases/download/jdk-23%2B37/OpenJDK23U-jdk_x64_linux_hotspot_23_37.tar.gz", "bin/*"},
+		{"java", "23", "", linux, "temurin23-binaries/releases/download/jdk-23%2B37/OpenJDK23U-jdk_x64_linux_hotspot_23_37.tar.gz", "bin/*"},
+		{"java", "21", "", risc, "", ""},
+		{"julia", "1.13.0", "", linux, "linux/x64/1.13/julia-1.13.0-linux-x86_64.tar.gz", "bin/julia"},
+		{"julia", "1.13", "", arm, "linux/aarch64/1.13/julia-1.13.0-linux-aarch64.tar.gz", "bin/julia"},
+		{"julia", "1.13", "", musl, "", ""},
+		{"julia", "1.13", "", manifests.Platform{OS: "windows", Arch: "amd64"}, "", ""}, // an installer only
+		{"swift", "6.1", "", linux, "swift-6.1-release/ubi9/swift-6.1-RELEASE/swift-6.1-RELEASE-ubi9.tar.gz", "usr/bin/swift"},
+		{"swift", "", "debian12", linux, "swift-6.1-release/debian12/swift-6.1-RELEASE/swift-6.1-RELEASE-debian12.tar.gz", "usr/bin/swiftc"},
+		{"swift", "stable", "ubuntu24.04", linux, "swift-6.1-release/ubuntu2404/swift-6.1-RELEASE/swift-6.1-RELEASE-ubuntu24.04.tar.gz", "usr/bin/swiftc"},
+		{"swift", "6.1", "arch", arm, "swift-6.1-release/ubi9-aarch64/swift-6.1-RELEASE/swift-6.1-RELEASE-ubi9-aarch64.tar.gz", "usr/bin/swiftc"},
+		{"swift", "", "", musl, "", ""},
+		{"swift", "", "", mac, "", ""}, // a signed installer package
+		{"gradle", "8.10", "", linux, "distributions/gradle-8.10-bin.zip", "bin/gradle"},
+		{"gradle", "", "", musl, "distributions/gradle-8.10-bin.zip", "bin/gradle"},
+		{"gradle", "", "", manifests.Platform{OS: "windows", Arch: "amd64"}, "distributions/gradle-8.10-bin.zip", "bin/gradle.bat"},
+		{"helm", "v4.0.1", "", linux, "helm-v4.0.1-linux-amd64.tar.gz", "helm"},
+		{"helm", "4", "", mac, "helm-v4.0.1-darwin-arm64.tar.gz", "helm"},
+		{"helm", "", "", risc, "", ""},
+		{"llvm", "21.1.0", "", linux, "releases/download/llvmorg-21.1.0/LLVM-21.1.0-Linux-X64.tar.xz", "bin/clang"},
+		{"llvm", "", "", musl, "", ""},
+		{"maven", "3.9.9", "", mac, "maven-3/3.9.9/binaries/apache-maven-3.9.9-bin.tar.gz", "bin/mvn"},
+	} {
+		versions := map[string][]string{"java": {"23+37", "21.0.5+11", "17.0.13+11"}, "julia": {"1.13.0"}, "swift": {"6.1"},
+			"gradle": {"8.10"}, "helm": {"4.0.1"}, "llvm": {"21.1.0"}, "maven": {"3.9.9"}}[test.tool]
+		var worlds []manifesttest.World
+		for _, v := range versions {
+			worlds = append(worlds, world(key, v))
+		}
+		u := serveSigned(t, test.tool, worlds...)
+		release, err := fetchSigned(t, test.tool, test.distro, key, u, test.asked, test.platform)
+		var unsupported *manifests.UnsupportedPlatformError
+		if test.file == "" {
+			if !errors.As(err, &unsupported) || len(unsupported.Have) == 0 {
+				t.Errorf("%s@%s for %s: %v", test.tool, test.asked, test.platform, err)
+			}
+			continue
+		}
+		if err != nil || release.Artifacts[0].Refs[0] != base+test.file || !slices.Contains(release.Commands, test.command) {
+			t.Errorf("%s@%s for %s: %+v, %v", test.tool, test.asked, test.platform, release.Artifacts, err)
+		}
+	}
+}
+
+func TestJavaHomeIsWhereTheArchiveHasIt(t *testing.T) {
+	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
+	u := serveSigned(t, "java", world(key, "21.0.5+11"))
+	for platform, want := range map[manifests.Platform]string{linux: "{prefix}", {OS: "darwin", Arch: "arm64"}: "{prefix}/Contents/Home"} {
+		release, err := fetchSigned(t, "java", "", key, u, "21", platform)
+		if err == nil {
+			err = proveSigned(t, release, u)
+		}
+		if err != nil || release.Env["JAVA_HOME"] != want {
+			t.Errorf("%s: %v, %v", platform, release.Env, err)
+		}
+	}
+}
+
+// An index gives dates: a signature from long before its release is one of old,
+// by a key that may have been lost since.
+func TestASignatureFromBeforeTheRelease(t *testing.T) {
+	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
+	for _, tool := range []string{"gradle", "swift"} {
+		w := world(key, "1.2.0")
+		w.Signed = w.Issued.Add(-72 * time.Hour)
+		if _, err := fetchSigned(t, tool, "", key, serveSigned(t, tool, w), "", linux); !errors.Is(err, verify.ErrUntrusted) {
+			t.Errorf("%s: %v", tool, err)
+		}
+		w.Signed = w.Issued.Add(-time.Hour)
+		if _, err := fetchSigned(t, tool, "", key, serveSigned(t, tool, w), "", linux); err != nil {
+			t.Errorf("%s: the honest twin: %v", tool, err)
+		}
+	}
+}
+
+// Rows that want keys serve who has them, and are no channels by themselves.
+func TestRowsThatWantKeys(t *testing.T) {
+	for _, tool := range []string{"llvm", "maven"} {
+		reason, known := upstreams.Refusal(tool)
+		if _, ok := upstreams.Lookup(tool); ok || !known || !strings.Contains(reason, "key") || !slices.Contains(upstreams.TwinTools("detached"), tool) {
+			t.Errorf("%s: built in %v, refused because %q", tool, ok, reason)
+		}
+	}
+}
