@@ -88,9 +88,14 @@ func builtinShown(name string) shownChannel {
 	shown := shownChannel{Name: name, Builtin: true, Format: "built in", Tools: []string{u.Tool}}
 	for _, o := range u.Origins {
 		one := shownOrigin{Name: o.Name, Threshold: o.Threshold}
-		if o.ChecksumDB != "" {
+		switch {
+		case o.ChecksumDB != "":
 			one.Proof, one.Database = "the signed tree of a checksum database", o.ChecksumDB
-		} else {
+		case o.Rust != "":
+			one.Proof = "a detached OpenPGP signature of each manifest"
+		case o.Checksums != nil:
+			one.Proof = "an OpenPGP signature of each version's list of digests"
+		default:
 			one.Proof = "a detached OpenPGP signature of each file"
 		}
 		if ring, err := keyrings.Lookup(o.Keyring); o.Keyring != "" && err == nil {

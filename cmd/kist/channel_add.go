@@ -13,6 +13,7 @@ import (
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -24,14 +25,18 @@ func (a *app) channelAddCommand() *cobra.Command {
 		long: `Fetches the channel's manifest, proves it by the keys in FILE, and only then
 remembers the channel. URL is its channel.toml or the directory that is in:
 https, http, file, or a plain path. Keys come from files only, never from the
-channel's own host; the primary key and the signing subkeys in FILE are pinned.`,
+channel's own host; the primary key and the signing subkeys in FILE are pinned.
+
+With --format the channel is a mirror or a private twin of a built-in upstream:
+the same files in the same layout, signed by keys of your choice. URL stands in
+for the upstream's own; --tools says which upstream it is a twin of.`,
 		example: "kist channel add acme https://tools.acme.example/ --key acme.asc",
-		exits:   []int{0, 2, 4, 5, 6, 7, 8, 9},
+		exits:   []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:    exactly(2),
 		changes: true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` of OpenPGP public keys that may sign (repeatable)")
-			f.StringVar(&c.Format, "format", "native", "how the channel publishes: `FORMAT`")
+			f.StringVar(&c.Format, "format", "native", "how the channel publishes: `FORMAT` is native, rust, "+strings.Join(upstreams.TwinFormats(), " or "))
 			f.IntVar(&c.Threshold, "threshold", 1, "how many of the keys must have signed: `N`")
 			f.StringSliceVar(&c.Tools, "tools", nil, "tools it may provide, each `PATTERN` a name or the beginning of one and a *; default: every name that is not built in")
 		},
