@@ -15,6 +15,7 @@ import (
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
 )
 
 // Result is what Apply did.
@@ -152,6 +153,9 @@ func (i *Installer) publish(p plan.Plan, next record.Generation, staged map[stri
 	for _, in := range p.Install {
 		st := staged[releaseName(in.Release)]
 		stage := st.take()
+		if err := i.store().PutEvidence(st.receipt.Kept()); err != nil {
+			return errors.Join(err, stage.Discard())
+		}
 		if err := i.store().Publish(stage, st.receipt); err != nil {
 			return errors.Join(err, stage.Discard())
 		}
@@ -194,7 +198,23 @@ func (i *Installer) tidy(ctx context.Context, g record.Generation, prune []uint6
 		}
 		res.Removed = append(res.Removed, receipts[id])
 	}
-	return res, nil
+	return res, i.sweepEvidence()
+}
+
+// sweepEvidence removes the evidence that no receipt needs, unless one cannot be
+// read.
+func (i *Installer) sweepEvidence() error {
+	receipts, damaged, err := i.store().Receipts()
+	if err != nil || len(damaged) > 0 {
+		return err
+	}
+	needed := map[verify.Digest]bool{}
+	for _, r := range receipts {
+		for _, d := range r.Proofs() {
+			needed[d] = true
+		}
+	}
+	return i.store().SweepEvidence(needed)
 }
 
 // settle is what a change that turns out to be nothing still does: put right

@@ -159,7 +159,7 @@ func (i *Installer) removeGenerations() error {
 // What matches no pattern is not kist's, and stays.
 var own = map[role][]string{
 	cacheDir:  {"blobs/sha256/*", "partial/*", "known/*", "documents/*/*"},
-	stateDir:  {"marks/*.json"},
+	stateDir:  {"marks/*.json", "evidence/sha256/*"},
 	configDir: {"channels/*.toml", "keys/*.asc", "config.toml"},
 }
 

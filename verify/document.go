@@ -65,7 +65,10 @@ func (d Document) Child(name string, data []byte, want Digest) (Document, error)
 		return Document{}, err
 	}
 	parent := d.evidence
-	return Document{bytes.Clone(data), Evidence{Kind: ByDigest, Name: name, Digest: want, Parent: &parent}}, nil
+	e := Evidence{Kind: ByDigest, Name: name, Digest: want, Parent: &parent}
+	data = bytes.Clone(data)
+	e.keep(data)
+	return Document{data, e}, nil
 }
 
 // Kind says by which means something was proved.
@@ -90,6 +93,14 @@ type Evidence struct {
 	Notes   []string  `json:"notes,omitempty"`  // what a reader must know: "version list unsigned"
 	Mark    *Mark     `json:"mark,omitempty"`   // freshness of the manifest, where it has any
 	Parent  *Evidence `json:"parent,omitempty"` // what vouches for Digest
+
+	// Proof is the digest of what proves it again without a network: the block
+	// of signatures, the clear-signed message, the database's answers.
+	// Certificates are those of the signers, as they were then.
+	Proof        Digest   `json:"proof,omitzero"`
+	Certificates []Digest `json:"certificates,omitempty"`
+	// Kept holds these, and the proved document, until they are stored.
+	Kept []Kept `json:"-"`
 }
 
 // Root returns the evidence at the end of the Parent chain: the signed thing.

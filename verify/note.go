@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -75,7 +76,7 @@ func (db ChecksumDB) Lookup(ctx context.Context, remote Remote, last Mark, path,
 	if err := db.checkMark(last); err != nil {
 		return TreeProof{}, &MarkError{Channel: last.Channel, Err: err}
 	}
-	ops := &lookupOps{ctx: ctx, remote: remote, db: db, head: last.Head, saved: make(map[string][]byte)}
+	ops := &lookupOps{ctx: ctx, remote: remote, db: db, head: last.Head, asked: make(map[string][]byte), saved: make(map[string][]byte)}
 	lines, err := sumdb.NewClient(ops).Lookup(path, version)
 	if err != nil {
 		return TreeProof{}, ops.explain(err, path+"@"+version)
@@ -122,6 +123,7 @@ type lookupOps struct {
 	db     ChecksumDB
 
 	mu     sync.Mutex
+	asked  map[string][]byte // what remote answered
 	head   []byte            // the newest signed tree head
 	saved  map[string][]byte // what the client proved
 	failed error             // the first failure of remote; every later read fails with it too
@@ -173,6 +175,11 @@ func (o *lookupOps) bounded(path string, limit int64) ([]byte, error) {
 	data, err := o.remote(o.ctx, path, limit)
 	if err == nil && int64(len(data)) > limit {
 		return nil, fmt.Errorf("%s: %w: larger than the limit of %d bytes", path, ErrUntrusted, limit)
+	}
+	if err == nil {
+		o.mu.Lock()
+		o.asked[path] = data
+		o.mu.Unlock()
 	}
 	return data, err
 }
@@ -243,10 +250,15 @@ func (o *lookupOps) proof(lines []string, path, version string) (TreeProof, erro
 	if record < 0 || record >= tree.N {
 		return TreeProof{}, fmt.Errorf("record %d is not in a tree of size %d", record, tree.N)
 	}
+	kept, err := json.Marshal(keptAnswers{o.head, o.asked})
+	if err != nil {
+		return TreeProof{}, err
+	}
+	e := Evidence{Kind: ByTree, Name: path + "@" + version,
+		Tree: &Tree{Name: o.db.name, Size: tree.N, Root: tree.Hash.String(), Record: record, H1: h1}}
+	e.Proof = e.keep(kept)
 	return TreeProof{
-		H1: h1,
-		Evidence: Evidence{Kind: ByTree, Name: path + "@" + version,
-			Tree: &Tree{Name: o.db.name, Size: tree.N, Root: tree.Hash.String(), Record: record, H1: h1}},
+		H1: h1, Evidence: e,
 		Mark: Mark{Serial: uint64(tree.N), Digest: SHA256(tree.Hash), Head: bytes.Clone(o.head)},
 	}, nil
 }

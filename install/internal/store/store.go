@@ -9,6 +9,7 @@
 //	<data>/current -> generations/<n>          THE commit: one rename of this link
 //	<data>/toolchains/<channel>/<tool>/<version> -> prefixes/<id>
 //	<state>/receipts/<id>.json  <state>/marks/<channel>.json  <state>/lock
+//	<state>/evidence/sha256/<hex>              what proves installed releases again
 //
 // A receipt is written before its prefix is published and outlives it, so no
 // file ever exists without a record. A generation without "committed" that is
@@ -40,6 +41,7 @@ const (
 	Current     = "current"
 	Receipts    = "receipts"
 	Marks       = "marks"
+	Evidence    = "evidence"
 	LockFile    = "lock"
 
 	generationFile = "generation.json"
