@@ -15,6 +15,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/manifests/rust"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
@@ -124,6 +125,8 @@ func (a *app) misused(err error) (failure, bool) {
 		f.Hint = "choose another name; kist channel show " + e.Name + " shows whom it trusts"
 	} else if _, ok := is[*formatError](err); ok {
 		f.Hint = "the formats that can be added are: native, rust, " + strings.Join(upstreams.TwinFormats(), ", ")
+	} else if _, ok := is[*rust.ToolchainFileError](err); ok {
+		f.Hint = "name what you want: kist install rust@stable"
 	} else if _, ok := is[*publish.InputError](err); ok {
 		f.Hint = help
 	} else if _, ok := is[*publish.ExistsError](err); ok {
@@ -284,6 +287,12 @@ func unknown(err error) (failure, bool) {
 		return f, true
 	}
 	if _, ok := is[*manifests.UnknownComponentError](err); ok {
+		return f, true
+	}
+	if _, ok := is[*manifests.UnknownTargetError](err); ok {
+		return f, true
+	}
+	if _, ok := is[*manifests.UnknownProfileError](err); ok {
 		return f, true
 	}
 	if e, ok := is[*manifests.UnsupportedPlatformError](err); ok {

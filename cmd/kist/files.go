@@ -64,6 +64,21 @@ func readFiles(paths []string, limit int64) (contents [][]byte, err error) {
 	return contents, nil
 }
 
+// readProjectFile reads a file that a project may have, or limit+1 bytes of a
+// larger one; found is false where no regular file is there.
+func readProjectFile(path string, limit int64) (data []byte, found bool, err error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil, false, nil
+	}
+	f, err := openFile(path)
+	if err != nil {
+		return nil, false, err
+	}
+	defer f.Close()
+	data, err = io.ReadAll(io.LimitReader(f, limit+1))
+	return data, true, err
+}
+
 // writeFile writes the file that output is to go to.
 func writeFile(path string, data []byte) error { return os.WriteFile(path, data, 0o666) }
 

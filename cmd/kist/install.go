@@ -17,15 +17,18 @@ func (a *app) installCommand() *cobra.Command {
 	var want parts
 	var makeDefault, noDefault bool
 	return a.command(verb{
-		group: toolchains, use: "install TOOL…",
+		group: toolchains, use: "install [TOOL…]",
 		short: "Install toolchains, each proved before it is unpacked",
 		long: `Fetches what the channel of each TOOL offers, proves it by the channel's pinned
 keys, and unpacks it into a directory of its own. All of them are installed, or
 none. The first version of a tool becomes its default: its commands are linked
-into the bin directory. What is installed already needs no network.`,
+into the bin directory. What is installed already needs no network.
+
+Without TOOL, it installs what the project asks for in the rust-toolchain.toml
+(or rust-toolchain) of this directory or the nearest one above it.`,
 		example: "kist install go@1.25 acme/zig",
 		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
-		args:    atLeast(1),
+		args:    between(0, 1000),
 		changes: true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVarP(&want.Components, "component", "c", nil, "an optional component `NAME` besides (repeatable)")
@@ -45,6 +48,13 @@ into the bin directory. What is installed already needs no network.`,
 			refs, err := parseTools(args)
 			if err != nil {
 				return nil, err
+			}
+			if len(refs) == 0 {
+				wished, err := a.projectWish()
+				if err != nil {
+					return nil, err
+				}
+				refs, want = []toolRef{wished.Tool}, wished.with(want)
 			}
 			links := plan.FirstBecomesDefault
 			switch {

@@ -1,0 +1,132 @@
+package rust
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/kist-tools/kist/manifests"
+)
+
+// A ToolchainFile is what a project asks for in its rust-toolchain.toml or
+// rust-toolchain. It is written by whoever wrote the project, so it is data:
+// names and versions, which the channel's keys must prove like any others.
+// Source: rust-lang/rustup, doc/user-guide/src/overrides.md and src/config.rs.
+type ToolchainFile struct {
+	Channel    string // such as "1.95" or "nightly-2026-11-01"; empty if the file names none
+	Components []string
+	Targets    []string
+	Profile    string
+}
+
+// MaxToolchainFile is the ceiling on such a file, in bytes.
+const MaxToolchainFile = 64 << 10
+
+// maxNames is the ceiling on a list in it.
+const maxNames = 256
+
+// ToolchainFiles are the names that such a file can have in its directory; the
+// first one that is there counts.
+func ToolchainFiles() []string { return []string{"rust-toolchain", "rust-toolchain.toml"} }
+
+// A ToolchainFileError says why a toolchain file cannot be followed.
+type ToolchainFileError struct {
+	File string
+	Rule string
+}
+
+func (e *ToolchainFileError) Error() string { return e.File + ": " + e.Rule }
+
+// ParseToolchainFile reads the content of the file called name, one of
+// ToolchainFiles. Without ".toml" it may be one line with the name of a
+// toolchain. Keys other than channel, components, targets and profile are passed
+// over, but for path: what a path leads to, nobody has signed. Errors are
+// *ToolchainFileError.
+func ParseToolchainFile(name string, data []byte) (ToolchainFile, error) {
+	var f ToolchainFile
+	err := f.parse(data, !strings.HasSuffix(name, ".toml"))
+	if err != nil {
+		return ToolchainFile{}, &ToolchainFileError{name, err.Error()}
+	}
+	return f, nil
+}
+
+func (f *ToolchainFile) parse(data []byte, bare bool) error {
+	if len(data) > MaxToolchainFile {
+		return fmt.Errorf("larger than the limit of %d bytes", MaxToolchainFile)
+	}
+	text := strings.TrimSuffix(string(data), "\n")
+	if bare && !strings.Contains(text, "\n") {
+		f.Channel = strings.TrimSpace(text)
+		if f.Channel == "" {
+			return fmt.Errorf("it is empty")
+		}
+		return f.judge()
+	}
+	var keys map[string]any
+	if err := toml.Unmarshal(data, &keys); err != nil {
+		if at, ok := errors.AsType[*toml.DecodeError](err); ok {
+			line, _ := at.Position()
+			return fmt.Errorf("line %d: %s", line, strings.TrimPrefix(err.Error(), "toml: "))
+		}
+		return fmt.Errorf("not TOML")
+	}
+	var fault error
+	t := (&table{keys: keys, fault: &fault}).table("toolchain")
+	if _, ok := t.keys["path"]; ok {
+		return fmt.Errorf("toolchain.path is not followed: kist installs what a pinned key has signed, and nobody signs a path")
+	}
+	known := false
+	for key, into := range map[string]*string{"channel": &f.Channel, "profile": &f.Profile} {
+		if _, ok := t.keys[key]; ok {
+			if *into = t.text(key); *into == "" {
+				t.fail("%s is empty", key)
+			}
+			known = true
+		}
+	}
+	for key, into := range map[string]*[]string{"components": &f.Components, "targets": &f.Targets} {
+		if _, ok := t.keys[key]; ok {
+			*into, known = t.texts(key), true
+		}
+	}
+	if fault == nil && !known {
+		t.fail("none of channel, components, targets and profile is there")
+	}
+	if fault != nil {
+		var format *FormatError
+		if errors.As(fault, &format) && format.Where != "" {
+			return fmt.Errorf("%s: %s", format.Where, format.Rule)
+		} else if format != nil {
+			return errors.New(format.Rule)
+		}
+	}
+	return f.judge()
+}
+
+// judge holds every name to the alphabet of names.
+func (f *ToolchainFile) judge() error {
+	if f.Channel != "" {
+		if err := manifests.ValidVersion(f.Channel); err != nil {
+			return fmt.Errorf("channel %w", err)
+		}
+	}
+	if f.Profile != "" {
+		if err := manifests.ValidName(f.Profile); err != nil {
+			return fmt.Errorf("profile %w", err)
+		}
+	}
+	for kind, names := range map[string][]string{"component": f.Components, "target": f.Targets} {
+		if len(names) > maxNames {
+			return fmt.Errorf("%d %ss, over the limit of %d", len(names), kind, maxNames)
+		}
+		for _, name := range names {
+			if err := manifests.ValidName(name); err != nil {
+				return fmt.Errorf("%s %w", kind, err)
+			}
+		}
+	}
+	return nil
+}
