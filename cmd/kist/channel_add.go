@@ -98,7 +98,7 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 		return nil, err
 	}
 	added := channelAdded{DryRun: a.flags.dryRun}
-	for _, q := range o.proofs() {
+	for _, q := range o.proofs(a.request(toolRef{})) {
 		var mark verify.Mark
 		if o, mark, err = a.proveAdded(ctx, s, o, q); err != nil {
 			return nil, err

@@ -92,7 +92,7 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 	if o.added == nil {
 		q = a.request(toolRef{Name: o.tool}) // built-in upstreams prove one release
 	} else {
-		q = o.proofs()[0]
+		q = o.proofs(a.request(toolRef{}))[0]
 	}
 	t, keep, err := a.documents(s, o, q)
 	if err != nil {

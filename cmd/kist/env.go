@@ -35,6 +35,7 @@ type Env struct {
 	Dirs     baseDirs
 	Host     install.Host
 	Platform manifests.Platform
+	Distro   string // of a Linux host, such as "debian12"
 	Program  string // path of the running kist, "" if not known
 
 	Terminal Terminal
@@ -80,6 +81,7 @@ func hostEnv() Env {
 		Dirs:     readDirs(os.Getenv, runtime.GOOS),
 		Host:     readHost(os.Getenv),
 		Platform: hostPlatform(),
+		Distro:   hostDistro(),
 		Program:  program,
 		Terminal: Terminal{
 			Stdin:  term.IsTerminal(int(os.Stdin.Fd())),

@@ -33,13 +33,18 @@ func bind(c channels.Channel, ring *verify.Keyring) (origin, error) {
 }
 
 // proofs are the requests that an added channel has to answer before it is
-// believed to be one: its manifest, or a signed list for each of its tools.
-func (o origin) proofs() (requests []manifests.Request) {
+// believed to be one: its manifest, or for each of its tools a signed list or,
+// where each file is signed, a file for host with a signature that could count.
+func (o origin) proofs(host manifests.Request) (requests []manifests.Request) {
 	if o.added.Format == "native" || o.added.Format == "rust" {
 		return []manifests.Request{{}}
 	}
 	for _, tool := range o.added.Tools {
-		requests = append(requests, manifests.Request{Tool: tool})
+		q := manifests.Request{Tool: tool}
+		if o.added.Format == "detached" {
+			q.Platform, q.Distro = host.Platform, host.Distro
+		}
+		requests = append(requests, q)
 	}
 	return requests
 }

@@ -119,7 +119,6 @@ type Source struct {
 	Site          Site
 	Keys          *verify.Keyring
 	Threshold     int
-	Distro        string // of this machine, as in Site.Distros; empty if unknown
 }
 
 // Fetch chooses the release that q asks for and brings its signature. Besides
@@ -156,7 +155,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 
 // release brings the signature of a version and makes sure that the file is there.
 func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
-	f := s.filler(choice.Version, q.Platform)
+	f := s.filler(choice.Version, q.Request)
 	if q.Platform.IsAny() && len(s.Site.Platforms) > 0 {
 		return manifests.Release{Channel: s.Channel, Tool: s.Tool, Version: choice.Version}, nil
 	}
@@ -194,7 +193,7 @@ func (s Source) unsigned(ref string) error {
 
 // index reads the hint. What it does not say of platforms, the Site does.
 func (s Source) index(ctx context.Context, t manifests.Transport) (manifests.Hint, error) {
-	ref := s.filler("", manifests.Platform{}).place(s.Site.Index)
+	ref := s.filler("", manifests.Request{}).place(s.Site.Index)
 	data, err := manifests.ReadAll(ctx, t, ref, manifests.MaxHint)
 	if err != nil {
 		return nil, err
@@ -253,32 +252,33 @@ func (s Site) platforms() (list []manifests.Platform) {
 
 // A filler writes templates out for one version on one host.
 type filler struct {
-	source  Source
+	site    Site
 	version string
 	host    manifests.Platform
+	distro  string
 	fields  *strings.Replacer
 }
 
-func (s Source) filler(version string, host manifests.Platform) filler {
+func (s Source) filler(version string, r manifests.Request) filler {
 	numbers, _, _ := strings.Cut(version, "+")
 	numbers, _, _ = strings.Cut(numbers, "-")
 	part := strings.SplitN(numbers, ".", 3)
 	exe := ""
-	if host.OS == "windows" {
+	if r.Platform.OS == "windows" {
 		exe = ".exe"
 	}
-	return filler{s, version, host, strings.NewReplacer(
+	return filler{s.Site, version, r.Platform, r.Distro, strings.NewReplacer(
 		"{version}", version, "{version_}", strings.ReplaceAll(version, "+", "_"),
 		"{major}", part[0], "{series}", strings.Join(part[:min(2, len(part))], "."),
-		"{format}", s.Site.layout(host).Format, "{exe}", exe)}
+		"{format}", s.Site.layout(r.Platform).Format, "{exe}", exe)}
 }
 
 // fill writes out template, and what it says of platform and distribution, which
 // may be templates themselves.
 func (f filler) fill(template string) string {
-	distro, ok := f.source.Site.Distros[f.source.Distro]
+	distro, ok := f.site.Distros[f.distro]
 	if !ok {
-		distro = f.source.Site.Distros[""]
+		distro = f.site.Distros[""]
 	}
 	template = strings.ReplaceAll(template, "{distro}", distro)
 	template = strings.ReplaceAll(template, "{platform}", f.platform())
@@ -288,7 +288,7 @@ func (f filler) fill(template string) string {
 // platform spells the platform of f's Site that serves the host best.
 func (f filler) platform() string {
 	spelled, best := f.host.OS+"-"+f.host.Arch, 0
-	for text, as := range f.source.Site.Platforms {
+	for text, as := range f.site.Platforms {
 		if p, err := manifests.ParsePlatform(text); err == nil && p.Fit(f.host) > best {
 			spelled, best = as, p.Fit(f.host)
 		}
@@ -299,18 +299,18 @@ func (f filler) platform() string {
 // place is the ref that a template names.
 func (f filler) place(template string) string {
 	if !strings.Contains(template, "://") {
-		template = f.source.Site.Base + template
+		template = f.site.Base + template
 	}
 	// Some object stores read a bare + in a path as a space.
 	return strings.ReplaceAll(f.fill(template), "+", "%2B")
 }
 
 // name is that of the artifact's file.
-func (f filler) name() string { return path.Base(f.fill(f.source.Site.File)) }
+func (f filler) name() string { return path.Base(f.fill(f.site.File)) }
 
 func (f filler) signature(artifact string) string {
-	if s := f.source.Site.Signature; strings.Contains(s, "{name}") {
+	if s := f.site.Signature; strings.Contains(s, "{name}") {
 		return f.place(strings.ReplaceAll(s, "{name}", f.name()))
 	}
-	return artifact + f.source.Site.Signature
+	return artifact + f.site.Signature
 }

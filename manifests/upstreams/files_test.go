@@ -32,9 +32,9 @@ func serveSigned(tb testing.TB, tool string, worlds ...manifesttest.World) *mani
 	return &manifesttest.Upstream{Files: files}
 }
 
-func signedTwin(tb testing.TB, tool, distro string, policy verify.Policy) manifests.Source {
+func signedTwin(tb testing.TB, tool string, policy verify.Policy) manifests.Source {
 	source, err := upstreams.Twin{Channel: "twin", Format: "detached", Base: base, Tools: []string{tool},
-		Keys: policy.Keys, Threshold: policy.Threshold, Distro: distro}.Source()
+		Keys: policy.Keys, Threshold: policy.Threshold}.Source()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestSignedFilesSuite(t *testing.T) {
 			}
 			manifesttest.Run(t, manifesttest.Fixture{
 				Hints: hints, Use: verify.Release, Serve: serve,
-				Source: func(tb testing.TB, policy verify.Policy) manifests.Source { return signedTwin(tb, tool, "", policy) },
+				Source: func(tb testing.TB, policy verify.Policy) manifests.Source { return signedTwin(tb, tool, policy) },
 				Request: func(version string) manifests.Request {
 					return manifests.Request{Tool: tool, Version: build(tool, version), Platform: linux}
 				},
@@ -167,9 +167,9 @@ func TestEveryRowOfSignedFilesIsLaidOut(t *testing.T) {
 
 func fetchSigned(t *testing.T, tool, distro string, key *verifytest.Key, u *manifesttest.Upstream, version string, p manifests.Platform) (manifests.Release, error) {
 	t.Helper()
-	q := manifests.Query{Request: manifests.Request{Tool: tool, Version: version, Platform: p}, Now: now}
+	q := manifests.Query{Request: manifests.Request{Tool: tool, Version: version, Platform: p, Distro: distro}, Now: now}
 	policy := verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}
-	catalog, err := signedTwin(t, tool, distro, policy).Fetch(t.Context(), u, q)
+	catalog, err := signedTwin(t, tool, policy).Fetch(t.Context(), u, q)
 	if err != nil {
 		return manifests.Release{}, err
 	}

@@ -54,6 +54,16 @@ func (o Origins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Q
 	return nil, failed
 }
 
+// Names are those of the first origin that has such.
+func (o Origins) Names() []string {
+	for _, origin := range o.List {
+		if named, ok := origin.Source.(manifests.Named); ok {
+			return named.Names()
+		}
+	}
+	return nil
+}
+
 // passable reports whether the next origin may be asked after err: whether
 // nothing was there that could have been proved.
 func passable(err error) bool {

@@ -21,7 +21,6 @@ type Twin struct {
 	Tools     []string // the upstreams that it is a twin of
 	Keys      *verify.Keyring
 	Threshold int
-	Distro    string // as in Machine
 }
 
 // TwinFormats are the formats that a Twin can have.
@@ -66,7 +65,7 @@ func (t Twin) Source() (manifests.Source, error) {
 
 func (t Twin) source(tool string, o Origin) manifests.Source {
 	if o.Detached != nil {
-		return detached.Source{Channel: t.Channel, Tool: tool, Site: o.Detached.At(t.Base), Keys: t.Keys, Threshold: t.Threshold, Distro: t.Distro}
+		return detached.Source{Channel: t.Channel, Tool: tool, Site: o.Detached.At(t.Base), Keys: t.Keys, Threshold: t.Threshold}
 	}
 	site := *o.Checksums
 	site.Base = t.Base

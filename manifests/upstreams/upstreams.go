@@ -49,9 +49,6 @@ type Machine struct {
 	// GoProxies are the module proxies that the machine's own Go is set to
 	// use; see gosum.ParseProxies.
 	GoProxies []gosum.Proxy
-	// Distro is the Linux distribution and its version, such as "debian12"; empty
-	// where there is none or it is not known.
-	Distro string
 	// Tell is told, in one line, when an origin could not be reached and the
 	// next one is asked. May be nil.
 	Tell func(string)
@@ -108,5 +105,5 @@ func (o Origin) source(u Upstream, m Machine) (manifests.Source, error) {
 		policy := verify.Policy{Keys: keys, Threshold: o.Threshold}
 		return rust.Source{Channel: u.Channel, URL: o.Rust, Policy: policy}, nil
 	}
-	return detached.Source{Channel: u.Channel, Tool: u.Tool, Site: *o.Detached, Keys: keys, Threshold: o.Threshold, Distro: m.Distro}, nil
+	return detached.Source{Channel: u.Channel, Tool: u.Tool, Site: *o.Detached, Keys: keys, Threshold: o.Threshold}, nil
 }
