@@ -98,6 +98,9 @@ func (a *app) ended(err error) (failure, bool) {
 		ref := strings.Join(e.Releases, " ")
 		return failure{Code: 1, Kind: "drift", Hint: fmt.Sprintf("kist uninstall %s removes what is unchanged; then kist install %s puts it back", ref, ref)}, true
 	}
+	if e, ok := is[*lostEvidenceError](err); ok {
+		return failure{Code: 1, Kind: "evidence", Hint: fmt.Sprintf("kist uninstall %s, then kist install %s proves it anew", e.Release, e.Release)}, true
+	}
 	if _, ok := is[*declinedError](err); ok {
 		return failure{Code: 1, Kind: "declined", Message: "not confirmed; nothing was changed"}, true
 	}
@@ -199,6 +202,9 @@ func untrusted(err error) (failure, bool) {
 	}
 	if _, ok := is[*verify.DigestError](err); ok {
 		f.Hint = "the file is damaged, or not the one that was signed; try again later, or from another network"
+	}
+	if e, ok := is[*evidenceError](err); ok {
+		f.Hint = fmt.Sprintf("kist uninstall %s removes it; ask its publisher what happened", e.Release)
 	}
 	if _, ok := is[*unpack.EntryError](err); ok {
 		f.Hint = "such an archive is never unpacked; tell its publisher"

@@ -85,6 +85,8 @@ func scriptCommands() map[string]scriptCommand {
 		"hold": scriptHold,
 		// program FILE: put kist itself there.
 		"program": scriptProgram,
+		// evidence DOCUMENT PROOF CERTIFICATE: the files that "show --evidence --json" named, in variables.
+		"evidence": scriptEvidence,
 		// await FILE: wait until FILE is there.
 		"await": scriptAwait,
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -14,17 +15,23 @@ import (
 )
 
 func (a *app) showCommand() *cobra.Command {
+	var evidence bool
 	return a.command(verb{
 		group: trust, use: "show TOOL",
 		short: "Show who signed a toolchain, and what was checked",
 		long: `Shows the evidence for a toolchain: whose keys signed what, when, and how each
 file was proved. For one that is installed it is read from the receipt; for one
-that is not, from the manifest that kist last proved. The network is not used.`,
+that is not, from the manifest that kist last proved. With --evidence it names
+the files that prove an installed release again, with any OpenPGP program. The
+network is not used.`,
 		example:  "kist show go",
 		exits:    []int{0, 2, 3, 4, 5, 6, 9},
 		args:     exactly(1),
 		complete: a.completeTools,
 		local:    true,
+		flags: func(f *pflag.FlagSet) {
+			f.BoolVar(&evidence, "evidence", false, "name the stored files that prove it again")
+		},
 		run: func(ctx context.Context, args []string) (result, error) {
 			ref, err := parseTool(args[0])
 			if err != nil {
@@ -35,7 +42,7 @@ that is not, from the manifest that kist last proved. The network is not used.`,
 				return nil, err
 			}
 			defer s.Close()
-			return a.show(ctx, s, ref)
+			return a.show(ctx, s, ref, evidence)
 		},
 	})
 }
@@ -53,16 +60,24 @@ type shownRelease struct {
 	Evidence  verify.Evidence    `json:"evidence"`
 	Artifacts []record.Artifact  `json:"artifacts"`
 	Kist      string             `json:"kist,omitempty"` // version that installed it
+	Stored    []storedEvidence   `json:"stored,omitempty"`
 }
 
-func (a *app) show(ctx context.Context, s *session, ref toolRef) (result, error) {
+func (a *app) show(ctx context.Context, s *session, ref toolRef, evidence bool) (result, error) {
 	found, err := s.matching(ref)
 	if err == nil {
 		r := showResult{}
 		for _, have := range found {
-			r.Releases = append(r.Releases, s.showInstalled(have))
+			shown := s.showInstalled(have)
+			if evidence {
+				shown.Stored = a.storedEvidence(s, have)
+			}
+			r.Releases = append(r.Releases, shown)
 		}
 		return r, nil
+	}
+	if evidence {
+		return nil, err // only what is installed has any
 	}
 	o, err := a.pick(ctx, s, ref)
 	if err != nil {
@@ -141,6 +156,9 @@ func (r shownRelease) text(p *page) {
 	}
 	field(p, "status", status+", by kist "+r.Kist)
 	field(p, "prefix", r.Prefix)
+	for _, e := range r.Stored {
+		e.text(p)
+	}
 }
 
 // sameProof reports whether an artifact's evidence adds nothing to that of the

@@ -2,22 +2,32 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/verify"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
+	var evidence bool
 	return a.command(verb{
 		group: trust, use: "verify [TOOL…]",
 		short: "Compare installed files with their receipts",
 		long: `Reads every file of the toolchains named, or of all, and compares it with its
-receipt: what has changed or gone is printed, and the exit code is 1.`,
-		example:  "kist verify go",
-		exits:    []int{0, 1, 2, 3, 9},
+receipt: what has changed or gone is printed, and the exit code is 1. With
+--evidence it also proves every release once more from what was stored with its
+receipt, by the rules and the keys of today: what is no longer proved, because
+a key was revoked since, say, ends with exit code 4.`,
+		example: "kist verify go",
+		exits:   []int{0, 1, 2, 3, 4, 9},
+		flags: func(f *pflag.FlagSet) {
+			f.BoolVar(&evidence, "evidence", false, "prove again, from the stored evidence, that it was rightly installed")
+		},
 		args:     between(0, 1000),
 		complete: a.completeInstalled,
 		run: func(ctx context.Context, args []string) (result, error) {
@@ -41,7 +51,7 @@ receipt: what has changed or gone is printed, and the exit code is 1.`,
 				}
 				check = append(check, found...)
 			}
-			return a.verifyInstalled(ctx, s, check)
+			return a.verifyInstalled(ctx, s, check, evidence)
 		},
 	})
 }
@@ -54,18 +64,42 @@ type checkedRelease struct {
 	Release string          `json:"release"` // channel/tool@version
 	Entries int             `json:"entries"` // paths compared
 	Drift   []install.Drift `json:"drift"`
+	Proof   *provedAgain    `json:"proof,omitempty"` // with --evidence
+}
+
+// provedAgain is what came of proving a release from its evidence.
+type provedAgain struct {
+	Proved  bool     `json:"proved"`
+	Problem string   `json:"problem,omitempty"`
+	Notes   []string `json:"notes,omitempty"`
 }
 
 func (r verifyResult) text(p *page) {
 	for _, c := range r.Checked {
 		if len(c.Drift) == 0 {
 			p.line("%s: %s, as installed", c.Release, count(c.Entries, "path"))
+			c.Proof.text(p)
 			continue
 		}
 		p.line("%s: %d of %s differ", c.Release, len(c.Drift), count(c.Entries, "path"))
 		for _, d := range c.Drift {
 			p.line("  %s: %s", d.Reason, d.Path)
 		}
+		c.Proof.text(p)
+	}
+}
+
+func (r *provedAgain) text(p *page) {
+	switch {
+	case r == nil:
+		return
+	case r.Proved:
+		p.line("  proved again by its evidence")
+	default:
+		p.line("  %s", r.Problem)
+	}
+	for _, note := range r.Notes {
+		field(p, "  note", note)
 	}
 }
 
@@ -79,9 +113,10 @@ func (e *driftError) Error() string {
 	return fmt.Sprintf("%d toolchains are not as they were installed", len(e.Releases))
 }
 
-func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.Head) (result, error) {
+func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.Head, evidence bool) (result, error) {
 	r := verifyResult{Checked: []checkedRelease{}}
 	var changed []string
+	var unproved error
 	for _, have := range check {
 		paths, drift, err := s.Verify(ctx, have.ID)
 		a.endProgress()
@@ -91,10 +126,22 @@ func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.He
 		if drift == nil {
 			drift = []install.Drift{}
 		}
-		r.Checked = append(r.Checked, checkedRelease{have.Ref(), paths, drift})
+		checked := checkedRelease{Release: have.Ref(), Entries: paths, Drift: drift}
+		if evidence {
+			notes, err := a.reprove(s, have)
+			checked.Proof = &provedAgain{Proved: err == nil, Notes: notes}
+			if err != nil {
+				checked.Proof.Problem = err.Error()
+				unproved = graver(unproved, err)
+			}
+		}
+		r.Checked = append(r.Checked, checked)
 		if len(drift) > 0 {
 			changed = append(changed, have.Ref())
 		}
+	}
+	if unproved != nil {
+		return r, unproved
 	}
 	if len(changed) > 0 {
 		return r, &driftError{changed}
@@ -103,4 +150,13 @@ func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.He
 		a.say("nothing is installed")
 	}
 	return r, nil
+}
+
+// graver is the one of two errors, either of which may be nil, that says the
+// worse: that something is not trusted.
+func graver(a, b error) error {
+	if a == nil || !errors.Is(a, verify.ErrUntrusted) && errors.Is(b, verify.ErrUntrusted) {
+		return b
+	}
+	return a
 }

@@ -104,6 +104,15 @@ func (s Store) Keyring(c Channel) (*verify.Keyring, error) {
 	return ring, nil
 }
 
+// Certificate reads the stored copy of one certificate. One that is missing
+// matches fs.ErrNotExist.
+func (s Store) Certificate(primary verify.Fingerprint) ([]byte, error) {
+	if err := plain(primary); err != nil {
+		return nil, err
+	}
+	return s.readFile(keyFile(primary), MaxKey)
+}
+
 // Put stores c, and of keys the certificates that c trusts now. A certificate stored
 // before, perhaps for another channel, is merged with the copy given and never
 // replaced, so that a revocation once seen stays. The keys are written first: no

@@ -1,0 +1,390 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/upstreams"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/keyrings"
+)
+
+// This file proves what is installed once more: from the evidence that was
+// stored with its receipt, by the rules of today, without a network.
+
+// An evidenceError says that an installed release is not proved any more.
+type evidenceError struct {
+	Release string
+	Err     error
+}
+
+func (e *evidenceError) Error() string {
+	return e.Release + " is not proved any more: " + e.Err.Error()
+}
+func (e *evidenceError) Unwrap() error { return e.Err }
+
+// A lostEvidenceError says that what would prove a release again is not here, so
+// that nothing can be said of it.
+type lostEvidenceError struct {
+	Release, What string
+}
+
+func (e *lostEvidenceError) Error() string {
+	return fmt.Sprintf("%s cannot be proved again: %s", e.Release, e.What)
+}
+
+// A signedBy is some keys of which threshold must have signed, and what to say
+// where it is they who have.
+type signedBy struct {
+	keys      *verify.Keyring
+	threshold int
+	note      string
+}
+
+// A reproof proves one installed release again.
+type reproof struct {
+	*app
+	*session
+	head  record.Head
+	added *channels.Channel // the channel as it is now; nil: built in, or removed
+	notes []string
+}
+
+// reprove returns what is to be said about the proof of an installed release, or
+// why there is none any more. Errors match verify.ErrUntrusted, or are a
+// *lostEvidenceError.
+func (a *app) reprove(s *session, head record.Head) (notes []string, err error) {
+	r := &reproof{app: a, session: s, head: head}
+	if !isBuiltinChannel(head.Channel) {
+		c, err := a.added(s, head.Channel)
+		if _, gone := is[*channels.UnknownChannelError](err); !gone {
+			if err != nil {
+				return nil, err
+			}
+			r.added = &c
+		}
+	}
+	if err := r.prove(); err != nil {
+		if lost, ok := is[*lostEvidenceError](err); ok {
+			return nil, lost
+		}
+		return nil, &evidenceError{head.Ref(), err}
+	}
+	slices.Sort(r.notes)
+	return slices.Compact(r.notes), nil
+}
+
+func (r *reproof) prove() error {
+	var document verify.Document
+	if r.head.Evidence.Kind != "" {
+		var err error
+		if document, err = r.document(r.head.Evidence); err != nil {
+			return err
+		}
+	}
+	for _, a := range r.head.Artifacts {
+		if err := r.artifact(a, document); err != nil {
+			return fmt.Errorf("%s: %w", a.Name, err)
+		}
+	}
+	return nil
+}
+
+// document proves the document that named the release, and what vouches for it.
+// It is zero where a checksum database named the release.
+func (r *reproof) document(e verify.Evidence) (d verify.Document, err error) {
+	switch e.Kind {
+	case verify.ByTree:
+		return verify.Document{}, r.tree(e)
+	case verify.ByDigest:
+		if e.Parent == nil {
+			return d, fmt.Errorf("%s: %w: nothing vouches for its digest", e.Name, verify.ErrUntrusted)
+		}
+		parent, err := r.document(*e.Parent)
+		if err != nil {
+			return d, err
+		}
+		data, err := r.piece(e.Digest)
+		if err != nil {
+			return d, err
+		}
+		if !states(parent, e.Digest) {
+			return d, fmt.Errorf("%s: %w: %s does not state its digest", e.Name, verify.ErrUntrusted, e.Parent.Name)
+		}
+		return parent.Child(e.Name, data, e.Digest)
+	}
+	proof, err := r.piece(e.Proof)
+	if err != nil {
+		return d, err
+	}
+	var data []byte
+	if e.Kind == verify.ByDetached {
+		if data, err = r.piece(e.Digest); err != nil {
+			return d, err
+		}
+	}
+	err = r.signed(e, func(p verify.Policy) error {
+		if e.Kind == verify.ByClearsigned {
+			d, err = p.Clearsigned(e.Name, proof)
+		} else {
+			d, err = p.Detached(e.Name, data, proof)
+		}
+		return err
+	})
+	if err == nil && verify.DigestOf(d.Bytes()) != e.Digest {
+		err = &verify.DigestError{Name: e.Name, Want: e.Digest, Got: verify.DigestOf(d.Bytes())}
+	}
+	return d, err
+}
+
+// artifact proves one file that was unpacked: by the document that states its
+// digest, or, where its proof is over the file itself, by its copy in the cache.
+func (r *reproof) artifact(a record.Artifact, document verify.Document) error {
+	e := a.Evidence
+	if e.Kind == verify.ByDigest {
+		return r.stated(a, document)
+	}
+	f, err := r.cachedFile(a)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if e.Kind == verify.ByTree {
+		if err := r.tree(e); err != nil {
+			return err
+		}
+		h1, err := verify.HashZip(a.Name, f, a.Size)
+		if err == nil && h1 != e.Tree.H1 {
+			err = &verify.TreeError{Database: e.Tree.Name, Module: e.Name, Rule: fmt.Sprintf("its content hash is %s, and %s was proved", h1, e.Tree.H1)}
+		}
+		return err
+	}
+	proof, err := r.piece(e.Proof)
+	if err != nil {
+		return err
+	}
+	return r.signed(e, func(p verify.Policy) error {
+		_, err := p.File(a.Name, f, proof)
+		return err
+	})
+}
+
+// stated reports whether the proved document states the digest of a: a native
+// manifest for this very tool and version, a list anywhere.
+func (r *reproof) stated(a record.Artifact, document verify.Document) error {
+	refused := fmt.Errorf("%w: the proved document does not state its digest for %s %s", verify.ErrUntrusted, r.head.Tool, r.head.Version)
+	if document.IsZero() {
+		return refused
+	}
+	m, err := native.Parse(document, r.head.Channel)
+	switch {
+	case err == nil:
+		for _, release := range m.Releases {
+			if release.Tool == r.head.Tool && release.Version == r.head.Version && slices.ContainsFunc(release.Artifacts, func(n native.Artifact) bool {
+				return n.SHA256 == a.Evidence.Digest && n.SHA256 == a.Digest && n.Platform.Fit(r.head.Platform) > 0
+			}) {
+				return nil
+			}
+		}
+		return refused
+	case r.added != nil && r.added.Format == "native":
+		return err
+	case states(document, a.Evidence.Digest):
+		return nil
+	}
+	return refused
+}
+
+// states reports whether a list holds a digest in hexadecimal.
+func states(list verify.Document, d verify.Digest) bool {
+	return !d.IsZero() && strings.Contains(strings.ToLower(string(list.Bytes())), d.Hex())
+}
+
+// signed has check judge a signature by those who may have made it, in order:
+// those who may today, then those who might when it was made.
+func (r *reproof) signed(e verify.Evidence, check func(verify.Policy) error) error {
+	who, err := r.signers(e)
+	if err != nil {
+		return err
+	}
+	var first error
+	for _, s := range who {
+		// A key that has expired since does not undo an install, a revoked one does.
+		err := check(verify.Policy{Keys: s.keys, Threshold: s.threshold, Now: r.now, Use: verify.Release})
+		if err == nil {
+			if s.note != "" {
+				r.notes = append(r.notes, s.note)
+			}
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// signers are those whose signatures may prove e.
+func (r *reproof) signers(e verify.Evidence) (who []signedBy, err error) {
+	if u, ok := upstreams.Lookup(r.head.Channel); ok {
+		for _, o := range u.Origins {
+			if o.Keyring == "" {
+				continue
+			}
+			ring, err := keyrings.Lookup(o.Keyring)
+			if err != nil {
+				return nil, err
+			}
+			who = append(who, signedBy{ring, max(1, o.Threshold), ""})
+		}
+		return who, nil
+	}
+	certificates, err := r.certificates(e)
+	if err != nil {
+		return nil, err
+	}
+	if r.added == nil {
+		ring, err := ringOf(e.Signers, certificates)
+		if err != nil {
+			return nil, err
+		}
+		return []signedBy{{ring, len(e.Signers), "channel " + r.head.Channel + " is no longer there: proved by the keys that were stored with the receipt"}}, nil
+	}
+	o, err := r.addedOrigin(*r.added)
+	if err != nil {
+		return nil, err
+	}
+	_, threshold := r.added.Trusted()
+	who = []signedBy{{o.keys, threshold, ""}}
+	rotation := r.added.Rotation
+	if rotation == nil || e.Mark == nil || e.Mark.Keys.Version >= rotation.Version {
+		return who, nil
+	}
+	for _, s := range e.Signers {
+		if slices.Contains(rotation.Revoked, s.Primary) || slices.Contains(rotation.Revoked, s.Key) {
+			return nil, fmt.Errorf("%w: channel %s has revoked key %s since", verify.ErrUntrusted, r.head.Channel, s.Primary.Spaced())
+		}
+		if !slices.Contains(rotation.Retired, s.Primary) && !pinned(rotation.Pins, s.Primary) {
+			return who, nil // never a key of this channel
+		}
+	}
+	stored, err := r.storedCopies(e.Signers)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := ringOf(e.Signers, append(certificates, stored...))
+	if err != nil {
+		return nil, err
+	}
+	note := fmt.Sprintf("signed under version %d of the channel's keys, which is at version %d by now", e.Mark.Keys.Version, rotation.Version)
+	return append(who, signedBy{ring, len(e.Signers), note}), nil
+}
+
+// ringOf pins the keys that signed.
+func ringOf(signers []verify.Signer, certificates [][]byte) (*verify.Keyring, error) {
+	var pins []verify.Pin
+	for _, s := range signers {
+		pin := verify.Pin{Primary: s.Primary}
+		if s.Key != s.Primary {
+			pin.Subkeys = []verify.Fingerprint{s.Key}
+		}
+		pins = append(pins, pin)
+	}
+	return verify.NewKeyring(pins, certificates...)
+}
+
+// certificates reads those of the signers of e, as they were then.
+func (r *reproof) certificates(e verify.Evidence) (all [][]byte, err error) {
+	for _, d := range e.Certificates {
+		data, err := r.piece(d)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, data)
+	}
+	return all, nil
+}
+
+// storedCopies are those copies of the signers' certificates that are kept with
+// the settings: a revocation that was seen since counts.
+func (r *reproof) storedCopies(signers []verify.Signer) (all [][]byte, err error) {
+	st, ok, err := r.store()
+	if !ok || err != nil {
+		return nil, err
+	}
+	for _, s := range signers {
+		data, err := st.Certificate(s.Primary)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if err == nil {
+			all = append(all, data)
+		}
+	}
+	return all, nil
+}
+
+// tree proves the answers of a checksum database again.
+func (r *reproof) tree(e verify.Evidence) error {
+	kept, err := r.piece(e.Proof)
+	if err != nil {
+		return err
+	}
+	u, _ := upstreams.Lookup(r.head.Channel)
+	failed := fmt.Errorf("%s: %w: channel %s trusts no checksum database", e.Name, verify.ErrUntrusted, r.head.Channel)
+	for _, o := range u.Origins {
+		if o.ChecksumDB == "" {
+			continue
+		}
+		db, err := verify.NewChecksumDB(o.ChecksumDB)
+		if err != nil {
+			return err
+		}
+		if _, failed = db.Replay(e, kept); failed == nil {
+			return nil
+		}
+	}
+	return failed
+}
+
+// piece reads one piece of evidence.
+func (r *reproof) piece(d verify.Digest) ([]byte, error) {
+	data, err := r.Evidence(d)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &lostEvidenceError{r.head.Ref(), "no evidence was stored with its receipt, or it was removed"}
+	}
+	return data, err
+}
+
+// cachedFile opens the cached copy of an artifact, which must be the file that
+// was unpacked.
+func (r *reproof) cachedFile(a record.Artifact) (*os.File, error) {
+	lost := &lostEvidenceError{r.head.Ref(), "its signature is over " + a.Name + " itself, which is no longer in the cache"}
+	cache, err := r.Cache(false)
+	if err != nil {
+		return nil, err
+	}
+	if cache == nil {
+		return nil, lost
+	}
+	f, err := cache.Open("blobs/sha256/" + a.Digest.Hex())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, lost
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := verify.Check(a.Name, f, a.Size, a.Digest); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return f, err
+}
