@@ -168,7 +168,11 @@ func (r channelList) text(p *page) {
 		if state == "" && c.Mark != nil {
 			state = freshness(*c.Mark)
 		}
-		who := fmt.Sprintf("%d of %d keys", c.Threshold, len(c.Keys))
+		need := c.Threshold
+		for _, o := range c.Origins {
+			need = max(need, o.Threshold)
+		}
+		who := fmt.Sprintf("%d of %d keys", need, len(c.Keys))
 		if len(c.Keys) == 1 {
 			who = c.Keys[0].Primary.Spaced()
 		}
