@@ -233,7 +233,7 @@ func otherHomes(t *testing.T, s site) {
 		h.env = append(h.env, "HOME="+dir)
 		life(t, h.as(name))
 	})
-	t.Run("a container's user without a name, at /work", func(t *testing.T) {
+	t.Run("a container's user without a name", func(t *testing.T) {
 		h := newHome(t, s.program)
 		life(t, h.own(person).as(person))
 	})
