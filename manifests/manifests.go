@@ -39,6 +39,13 @@ type Source interface {
 	Fetch(ctx context.Context, t Transport, q Query) (Catalog, error)
 }
 
+// A Named source proves the release of one name at a time, and no list of them
+// all: Names are those that it can be asked for in turn to show what there is.
+type Named interface {
+	Source
+	Names() []string
+}
+
 // A Catalog is what a Source learned. It has no effects.
 type Catalog interface {
 	// Mark is the freshness of what was proved, zero where upstream states none.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -145,31 +146,54 @@ func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result
 	if err != nil {
 		return nil, err
 	}
-	q := a.request(toolRef{Name: ref.Name}) // the whole list, not one version's
-	cat, err := a.fetch(ctx, s, o, q)
+	r := availableResult{Tool: ref.Name, Channel: o.Name, Versions: []availableVersion{}}
+	list, err := a.versions(ctx, s, o, ref)
 	if err != nil {
 		return nil, err
 	}
-	channel := o.Name
-	r := availableResult{Tool: ref.Name, Channel: channel, Versions: []availableVersion{}}
-	for _, v := range cat.Versions(ref.Name) {
+	for _, v := range list {
 		if ref.Version != "" && !manifests.MatchesVersion(ref.Version, v.Version) && !slices.Contains(v.Labels, ref.Version) {
 			continue
 		}
 		installed := slices.ContainsFunc(s.state.Installed(), func(have record.Head) bool {
-			return have.Channel == channel && have.Tool == v.Tool && have.Version == v.Version
+			return have.Channel == o.Name && have.Tool == v.Tool && have.Version == v.Version
 		})
 		r.Versions = append(r.Versions, availableVersion{v, installed})
 		r.Unsigned = r.Unsigned || v.Unsigned
 	}
 	if len(r.Versions) == 0 {
 		if ref.Version != "" {
-			return nil, &manifests.UnknownVersionError{Channel: channel, Tool: ref.Name, Version: ref.Version}
+			return nil, &manifests.UnknownVersionError{Channel: o.Name, Tool: ref.Name, Version: ref.Version}
 		}
-		return nil, &manifests.UnknownToolError{Channel: channel, Tool: ref.Name}
+		return nil, &manifests.UnknownToolError{Channel: o.Name, Tool: ref.Name}
 	}
 	if r.Unsigned {
 		a.say("version list unsigned: it may lack or invent versions, but what it names is proved before it is installed")
 	}
 	return r, nil
+}
+
+// versions asks for all that o offers of a tool. Of a source that proves one name
+// at a time it asks for the one of ref, or for each; a name without a release is
+// left out.
+func (a *app) versions(ctx context.Context, s *session, o origin, ref toolRef) (list []manifests.Version, err error) {
+	names := []string{""}
+	if named, ok := o.Source.(manifests.Named); ok && len(named.Names()) > 0 {
+		names = named.Names()
+		if ref.Version != "" {
+			names = []string{ref.Version}
+		}
+	}
+	for _, name := range names {
+		cat, err := a.fetch(ctx, s, o, a.request(toolRef{Name: ref.Name, Version: name}))
+		var unknown *manifests.UnknownVersionError
+		if len(names) > 1 && errors.As(err, &unknown) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, cat.Versions(ref.Name)...)
+	}
+	return list, nil
 }

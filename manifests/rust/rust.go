@@ -90,7 +90,7 @@ func manifestOf(name string) (Name, bool) {
 	return n, ok && toml && known && n.Date == ""
 }
 
-// A Source is one place in this format. It implements [manifests.Source].
+// A Source is one place in this format. It implements [manifests.Named].
 type Source struct {
 	Channel string
 	// URL is that of the channel manifest which a request without a version
@@ -149,6 +149,9 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	return newCatalog(s, name, m, d), nil
 }
 
+// Names implements [manifests.Named].
+func (s Source) Names() []string { return []string{"stable", "beta", "nightly"} }
+
 // name is what a request's version means; own stands for no version.
 func (s Source) name(version string, own Name) (Name, error) {
 	switch version {
@@ -166,5 +169,5 @@ func (s Source) name(version string, own Name) (Name, error) {
 
 func (s Source) unknown(version string) error {
 	return &manifests.UnknownVersionError{Channel: s.Channel, Tool: Tool, Version: version,
-		Near: manifests.Near(version, []string{"stable", "beta", "nightly"})}
+		Near: manifests.Near(version, s.Names())}
 }
