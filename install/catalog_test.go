@@ -189,6 +189,59 @@ func has(list []string, s string) bool {
 	return false
 }
 
+// A channel whose releases move on several lines counts each by itself, in one
+// mark; an exact version, however old, is held against the clock alone.
+func TestEachLineOfAChannelHasItsMark(t *testing.T) {
+	w := newWorld(t)
+	f := &feed{}
+	ch := Channel{Name: "rust", Source: f}
+	day := func(line string, daysAgo int, text string) {
+		f.mark = verify.Mark{Line: line, Fixed: line == "", Issued: w.now.AddDate(0, 0, -daysAgo), Digest: verify.DigestOf([]byte(text))}
+	}
+	for _, s := range []struct {
+		name, line, text string
+		daysAgo          int
+		stale            bool
+	}{
+		{"an exact version first", "", "1.38.0", 2600, false}, {"stable", "stable", "1.95.0", 30, false},
+		{"nightly, newer", "nightly", "n2", 1, false}, {"stable again, older than nightly", "stable", "1.95.0", 30, false},
+		{"an older nightly", "nightly", "n1", 2, true}, {"another stable of the day", "stable", "1.95.0!", 30, true},
+		{"an exact version", "", "1.38.0", 2600, false}, {"one from the future", "", "1.99.0", -2, true},
+		{"a newer stable", "stable", "1.96.0", 20, false}, {"the older stable", "stable", "1.95.0", 30, true},
+		{"beta, never seen", "beta", "b1", 90, false},
+	} {
+		day(s.line, s.daysAgo, s.text)
+		if err := w.catalog(ch); (err != nil) != s.stale || err != nil && !errors.Is(err, verify.ErrStale) {
+			t.Errorf("%s: %v", s.name, err)
+		}
+	}
+	m, err := w.kist().Mark(ch)
+	if err != nil || len(m.Lines) != 3 || !m.Issued.Equal(w.now.AddDate(0, 0, -1)) || m.On("stable").Digest != verify.DigestOf([]byte("1.96.0")) {
+		t.Errorf("the mark is %+v, %v", m, err)
+	}
+	day("stable", 20, "1.96.0")
+	if _, was, err := w.kist().Renew(t.Context(), w, ch, manifests.Request{}); err != nil || was.Digest != f.mark.Digest {
+		t.Errorf("renewed, it was %+v, %v", was, err)
+	}
+}
+
+// An exact version leaves no mark, so its receipt does not say that there was one.
+func TestAnExactVersionIsNoFirstUse(t *testing.T) {
+	w := newWorld(t)
+	f := &feed{release: w.release("zig", "1.0", "bin/zig")}
+	f.mark = verify.Mark{Fixed: true, Issued: w.now.AddDate(-1, 0, 0), Digest: verify.DigestOf([]byte("1.0"))}
+	ch := Channel{Name: "acme", Source: f}
+	r, err := w.kist().Resolve(t.Context(), w, ch, manifests.Request{Tool: "zig", Version: "1.0"})
+	if err != nil || r.Evidence.Mark == nil || !r.Evidence.Mark.Fixed {
+		t.Fatalf("evidence %+v, %v", r.Evidence, err)
+	}
+	w.must(plan.Change{Install: []manifests.Release{r}})
+	f.mark.Line, f.mark.Fixed = "stable", false
+	if err := w.catalog(ch); err != nil {
+		t.Errorf("a line for the first time, after an exact version: %v", err)
+	}
+}
+
 func TestADryRunStoresNoMark(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{}
