@@ -88,44 +88,45 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 	if err != nil && !r.Renewed {
 		return nil, err
 	}
-	var q manifests.Request // the whole channel
-	if o.added == nil {
-		q = a.request(toolRef{Name: o.tool}) // built-in upstreams prove one release
-	} else {
-		q = o.proofs(a.request(toolRef{}))[0]
-	}
-	t, keep, err := a.documents(s, o, q)
-	if err != nil {
-		return nil, err
+	requests := []manifests.Request{a.request(toolRef{Name: o.tool})} // built-in upstreams prove one release
+	if o.added != nil {
+		requests = o.proofs(a.request(toolRef{}))
 	}
 	store := r.NewKeys
-	if r.Renewed { // without a mark, nothing is stored before all of it is proved
-		var news bool
-		o, news, err = o.rotate(ctx, t, a.now)
-		store = store || news
-	} else {
-		o, err = a.rotated(ctx, s, t, o)
-	}
-	if err != nil {
-		return nil, err
-	}
-	cat, was, err := s.Renew(ctx, t, o.Channel, q)
-	if err != nil {
-		return nil, err
-	}
-	mark := cat.Mark()
-	r.NewsSeen = !r.Renewed && mark.Digest != was.Digest
-	if !a.flags.dryRun {
+	for n, q := range requests {
+		t, keep, err := a.documents(s, o, q)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case n > 0:
+		case r.Renewed: // without a mark, nothing is stored before all of it is proved
+			var news bool
+			o, news, err = o.rotate(ctx, t, a.now)
+			store = store || news
+		default:
+			o, err = a.rotated(ctx, s, t, o)
+		}
+		if err != nil {
+			return nil, err
+		}
+		cat, was, err := s.Renew(ctx, t, o.Channel, q)
+		if err != nil {
+			return nil, err
+		}
+		mark := cat.Mark()
+		r.NewsSeen = r.NewsSeen || !r.Renewed && mark.Digest != was.Digest
+		r.shownChannel = o.shown(&mark)
+		if a.flags.dryRun {
+			continue
+		}
 		if err := keep(); err != nil {
 			return nil, err
 		}
-		if store {
-			if err := s.remember(ctx, *o.added, o.keys); err != nil {
-				return nil, err
-			}
-		}
 	}
-	r.shownChannel = o.shown(&mark)
+	if store && !a.flags.dryRun {
+		return r, s.remember(ctx, *o.added, o.keys)
+	}
 	return r, nil
 }
 
