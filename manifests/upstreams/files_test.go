@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -312,5 +313,37 @@ func TestRowsThatWantKeys(t *testing.T) {
 		if _, ok := upstreams.Lookup(tool); ok || !known || !strings.Contains(reason, "key") || !slices.Contains(upstreams.TwinTools("detached"), tool) {
 			t.Errorf("%s: built in %v, refused because %q", tool, ok, reason)
 		}
+	}
+}
+
+// Julia's releases before 1.13 are signed by a key that was compromised and never
+// revoked. The signature here is upstream's own.
+func TestJuliasCompromisedKeyNeverCounts(t *testing.T) {
+	old, err := os.ReadFile("../detached/testdata/julia-1.10.0-linux-x86_64.tar.gz.asc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadFile("../detached/testdata/julia-versions.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const bin = "https://julialang-s3.julialang.org/bin/"
+	const file = bin + "linux/x64/1.10/julia-1.10.0-linux-x86_64.tar.gz"
+	u := &manifesttest.Upstream{Files: map[string][]byte{bin + "versions.json": list, file: nil, file + ".asc": old}}
+	julia, _ := upstreams.Lookup("julia")
+	source, err := julia.Source(upstreams.Machine{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, asked := range []string{"", "1.10", "1.10.0"} {
+		q := manifests.Query{Request: manifests.Request{Tool: "julia", Version: asked, Platform: linux}, Now: now}
+		_, err := source.Fetch(t.Context(), u, q)
+		if !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "compromised") ||
+			!strings.Contains(err.Error(), "3673DF529D9049477F76B37566E3C7DC03D6E495") {
+			t.Errorf("%q: %v", asked, err)
+		}
+	}
+	if slices.Contains(u.Asked(), file) {
+		t.Error("the archive was asked for in vain")
 	}
 }

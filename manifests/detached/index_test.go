@@ -1,0 +1,189 @@
+package detached_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/detached"
+)
+
+// A listing is how an upstream lists its versions: its reader, its numbering, a
+// text of its form, and what that holds.
+type listing struct {
+	parse     func([]byte) (manifests.Hint, error)
+	numbering manifests.Numbering
+	text      string
+	newest    string // of the stable ones
+	versions  int
+}
+
+func indexes() map[string]listing {
+	return map[string]listing{
+		"julia": {detached.ParseJulia, manifests.SemverNumbering(), `{
+			"1.13.0":{"stable":true,"files":[{"os":"linux","arch":"x86_64","triplet":"x86_64-linux-gnu","kind":"archive","url":"../../x"}]},
+			"1.14.0-rc1":{"stable":false,"files":[]}, "1.9.4":{"stable":true,"files":[{"os":"plan9"}]}, "../x":{"stable":true}, "1.12":{"stable":true}}`, "1.13.0", 3},
+		"temurin": {detached.ParseTemurin, detached.JDKNumbering(), `{"versions":[{"openjdk_version":"23.0.1+11"},{"openjdk_version":"21.0.10+7-LTS"},
+			{"openjdk_version":"21.0.9+10-LTS"},{"openjdk_version":"1.8.0_432-b06"},{"openjdk_version":"21.0.9+10-LTS"},{"openjdk_version":"24-ea+1"},
+			{"openjdk_version":"../x+1"}, {"openjdk_version":""}]}`, "21.0.10+7", 3},
+		"gradle": {detached.ParseGradle, detached.GradleNumbering(), `[{"version":"9.9.0-20260913001956+0000","snapshot":true,"nightly":true},
+			{"version":"9.8.0-rc-1","rcFor":"9.8.0"},{"version":"9.7.1","buildTime":"20260820101010+0000"},{"version":"8.10"},{"version":"8.9","broken":true},
+			{"version":"8.10"},{"version":"../9.9.9"},{"version":"9"}]`, "9.7.1", 3},
+		"swift": {detached.ParseSwift, detached.SwiftNumbering(), `[{"name":"5.10.1","tag":"swift-5.10.1-RELEASE","date":"2024-06-05"},
+			{"name":"6.0","tag":"swift-6.0-RELEASE","date":"2024-09-17"},{"name":"6.0.3","tag":"swift-6.0.3-RELEASE","date":"a day"},
+			{"name":"6.2","tag":"swift-6.2-DEVELOPMENT"},{"tag":"swift-../x-RELEASE"}]`, "6.0.3", 3},
+		"maven": {detached.ParseMaven, manifests.SemverNumbering(), `<?xml version="1.0"?><metadata><versioning><latest>4.0.0-rc-5</latest><versions>
+			<version>2.0.9</version><version>3.0-alpha-2</version><version>3.9.9</version><version>3.9.10</version><version>4.0.0-rc-5</version>
+			<version>../x</version></versions></versioning></metadata>`, "3.9.10", 4},
+	}
+}
+
+func TestIndexesAreHints(t *testing.T) {
+	for name, index := range indexes() {
+		hint, err := index.parse([]byte(index.text))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		choice, err := hint.Choose(name, manifests.Request{Tool: name, Platform: manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}}, index.numbering)
+		if err != nil || choice.Version != index.newest || choice.Missing != nil {
+			t.Errorf("%s: the newest is %+v, %v", name, choice, err)
+		}
+		if len(hint) != index.versions {
+			t.Errorf("%s: %d versions: %+v", name, len(hint), hint)
+		}
+		for _, v := range hint {
+			if !index.numbering.Exact(v.Version) || index.numbering.Spell(v.Version) != v.Version {
+				t.Errorf("%s: %q is not an exact version of its own numbering", name, v.Version)
+			}
+		}
+		for _, text := range []string{"", "[]", "{}", "null", "1", "<!DOCTYPE html><title>Log in</title>", "<metadata/>", `{"versions":1}`, `{"versions":[]}`,
+			`[{"version":1}]`, index.text[:len(index.text)/2]} {
+			if _, err := index.parse([]byte(text)); err == nil {
+				t.Errorf("%s takes %.40q for an index", name, text)
+			}
+		}
+	}
+}
+
+func TestDatesAndLinesOfAnIndex(t *testing.T) {
+	of := func(name, version string) manifests.Hinted {
+		index := indexes()[name]
+		hint, err := index.parse([]byte(index.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(hint, func(v manifests.Hinted) bool { return v.Version == version })
+		if i < 0 {
+			t.Fatalf("%s has no %s", name, version)
+		}
+		return hint[i]
+	}
+	if got := of("gradle", "9.7.1").Date; !got.Equal(time.Date(2026, 8, 20, 10, 10, 10, 0, time.UTC)) {
+		t.Errorf("gradle: %v", got)
+	}
+	if got := of("swift", "6.0").Date; !got.Equal(time.Date(2024, 9, 17, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("swift: %v", got)
+	}
+	if got := of("swift", "6.0.3").Date; !got.IsZero() {
+		t.Errorf("no date: %v", got)
+	}
+	if got := of("temurin", "23.0.1+11").Labels; got != nil {
+		t.Errorf("23 has no long-term support: %v", got)
+	}
+	if got := of("temurin", "21.0.9+10").Labels; !slices.Contains(got, "lts") || !slices.Contains(got, manifests.Stable) {
+		t.Errorf("21 has long-term support: %v", got)
+	}
+	if got := of("julia", "1.14.0-rc1"); got.Stable {
+		t.Errorf("julia: %+v", got)
+	}
+}
+
+// The index as upstream served it, four versions of it; from
+// julia-actions/setup-julia, __tests__/fixtures/versions.json.
+func TestParseJuliaReadsTheRealIndex(t *testing.T) {
+	data, err := os.ReadFile("testdata/julia-versions.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hint, err := detached.ParseJulia(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		platform string
+		want     string
+	}{{"linux/amd64/gnu", "1.10.0"}, {"linux/amd64/musl", "1.10.0"}, {"darwin/arm64", "1.10.0"}, {"freebsd/amd64", "1.10.0"},
+		{"linux/ppc64le/gnu", "1.10.0"}, {"linux/arm/gnu", "1.0.5"}, {"linux/riscv64/gnu", ""}} {
+		platform, err := manifests.ParsePlatform(test.platform)
+		if err != nil {
+			t.Fatal(err)
+		}
+		choice, err := hint.Choose("julia", manifests.Request{Tool: "julia", Platform: platform}, manifests.SemverNumbering())
+		if choice.Version != test.want || (err == nil) != (test.want != "") {
+			t.Errorf("%s: %+v, %v", test.platform, choice, err)
+		}
+	}
+}
+
+func TestNumberings(t *testing.T) {
+	for _, test := range []struct {
+		numbering manifests.Numbering
+		order     string // ascending
+		spell     map[string]string
+		inexact   string
+	}{
+		{detached.JDKNumbering(), "11.0.9+11 17+35 21.0.9+10 21.0.10+7 21.0.10+8 21.0.10.1+1 21.0.12.1+1 23+37",
+			map[string]string{"jdk-21.0.5+11": "21.0.5+11", "21.0.5+11-LTS": "21.0.5+11", "LTS": "lts"}, "21 21.0.5 +11 21.0.5+ 021+1 21.+1 21.0.5+b1 1.8.0_302-b08 21.0.5-ea+1 99999+1"},
+		{detached.GradleNumbering(), "6.9 8.9 8.10 8.10.2 9.0.0-milestone-1 9.0.0-rc-1 9.0.0-rc-2 9.0.0",
+			map[string]string{"v8.10": "8.10"}, "8 8. .8 8.x 8.10+1 8.10.1.1"},
+		{detached.SwiftNumbering(), "5.10.1 6.0 6.0.1 6.1", nil, "6 6.0-dev 6.0.1.2"},
+	} {
+		versions := strings.Fields(test.order)
+		for i, v := range versions {
+			if !test.numbering.Exact(v) {
+				t.Errorf("%s is not exact", v)
+			}
+			for j, w := range versions {
+				if got := test.numbering.Compare(v, w); got < 0 != (i < j) || got > 0 != (i > j) {
+					t.Errorf("%s and %s compare as %d", v, w, got)
+				}
+			}
+		}
+		for asked, want := range test.spell {
+			if got := test.numbering.Spell(asked); got != want {
+				t.Errorf("%s is spelled %s, want %s", asked, got, want)
+			}
+		}
+		for _, v := range strings.Fields(test.inexact) {
+			if test.numbering.Exact(v) {
+				t.Errorf("%s is exact", v)
+			}
+		}
+	}
+}
+
+// Whatever an index holds: it gives versions of its numbering, each once, or an error.
+func FuzzIndexes(f *testing.F) {
+	for _, index := range indexes() {
+		f.Add([]byte(index.text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for name, index := range indexes() {
+			hint, err := index.parse(data)
+			seen := map[string]bool{}
+			for _, v := range hint {
+				if seen[v.Version] || !index.numbering.Exact(v.Version) || manifests.ValidVersion(v.Version) != nil || len(v.Version) == 0 {
+					t.Errorf("%s: %q", name, v.Version)
+				}
+				seen[v.Version] = true
+			}
+			if (len(hint) > 0) != (err == nil) {
+				t.Errorf("%s: %d versions, %v", name, len(hint), err)
+			}
+		}
+	})
+}
