@@ -42,6 +42,7 @@ func selfSignatureVectors(now time.Time) []vector {
 		v("two user IDs, the older signs", "is not a signing key", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later))),
 		v("two user IDs, the newer one withdrawn, the older signs", "", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later)), withdrawn),
 		v("two user IDs, the newer one withdrawn, the older doesn't sign", "is not a signing key", id, k.certify("a", withFlags(1)), b, k.certify("b", madeAt(later)), withdrawn),
+		v("a later withdrawal doesn't speak for the time before", "is not a signing key", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later)), k.withdraw("b", now.Add(-50*day), k)),
 		v("a later direct key doesn't speak for the time before", "is not a signing key", id, k.certify("a", withFlags(1)), k.direct(withFlags(3), madeAt(now.Add(-50*day)))),
 		v("SHA-1", "SHA-1 signatures only", id, k.certify("a", withHash(2))),
 		pinned,

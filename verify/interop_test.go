@@ -90,6 +90,7 @@ var disagreements = []disagreement{
 		"time/self-signature from the future", "self-signature/direct key expired*", "self-signature/user ID expired", "subkey/expired", "subkey/primary expired", "revocation/*, after, manifest", "revocation/subkey retired after, manifest"}},
 	{"both", true, "GnuPG believes the direct-key signature, Sequoia the user ID's: here both must allow it.", []string{
 		"self-signature/direct key says certify only", "self-signature/user ID says certify only", "self-signature/a later direct key *"}},
+	{"gpgv", true, "GnuPG judges what a key says by what it says today.", []string{"self-signature/a later withdrawal *"}},
 	{"both", true, "Thresholds and release dates are ours.", []string{
 		"time/release signed long before", "ring/one of two", "ring/the same key twice", "ring/a key and its subkey"}},
 	{"both", true, "The dated table is asked about 2030; others live today.", []string{"time/RSA-2048 *"}},
