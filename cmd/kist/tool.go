@@ -30,9 +30,9 @@ func parseTool(s string) (toolRef, error) {
 		return r, usage("%q is not a TOOL: name %v", s, err)
 	}
 	if versioned {
-		// Some upstreams write a label in two parts: lts/jod. No name of kist's
-		// holds a slash.
-		version = strings.Replace(version, "/", "-", 1)
+		// Some write a label in two parts, lts/jod, and lts/* for any of them. No
+		// name of kist's holds a slash.
+		version = strings.Replace(strings.TrimSuffix(version, "/*"), "/", "-", 1)
 		r.Version = version
 		if err := manifests.ValidVersion(version); err != nil {
 			return r, usage("%q is not a TOOL: version %v", s, err)
