@@ -144,3 +144,10 @@ func sample(tb testing.TB, name string) []byte {
 	}
 	return data
 }
+
+func writeFile(tb testing.TB, name string, data []byte) {
+	tb.Helper()
+	if err := os.WriteFile(name, data, 0o644); err != nil {
+		tb.Fatal(err)
+	}
+}
