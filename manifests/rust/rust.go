@@ -75,7 +75,7 @@ const (
 )
 
 // NoExpiry is the note in the evidence of every release.
-const NoExpiry = "upstream states no expiry: a freeze shows only as an old date"
+const NoExpiry = "upstream gives no expiry: a freeze shows only as an old date"
 
 // IsManifest reports whether name is the file name of a channel manifest.
 func IsManifest(name string) bool {
