@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
@@ -18,12 +19,12 @@ import (
 type WitnessError struct {
 	Artifact string
 	Witness  manifests.Witness
-	Found    string // the beginning of the file, "" if it could not be read
+	Found    string // the beginning of the file, "" if there is none, or no text
 }
 
 func (e *WitnessError) Error() string {
 	if e.Found == "" {
-		return fmt.Sprintf("%s: holds no %s to confirm that it is %q", e.Artifact, e.Witness.Path, e.Witness.Contains)
+		return fmt.Sprintf("%s: no %s in it confirms that it is %q", e.Artifact, e.Witness.Path, e.Witness.Contains)
 	}
 	return fmt.Sprintf("%s: %s does not confirm %q: it begins %q", e.Artifact, e.Witness.Path, e.Witness.Contains, e.Found)
 }
@@ -101,8 +102,12 @@ func holdsText(r io.Reader, want []byte) (found bool, begins string, err error) 
 	}
 }
 
-// beginning is the first line of data, or what of it is fit to show.
+// beginning is what to show of data: the first line, nothing where that is no text.
 func beginning(data []byte) string {
 	first, _, _ := bytes.Cut(data, []byte("\n"))
-	return string(first[:min(len(first), 60)])
+	first = first[:min(len(first), 60)]
+	if bytes.ContainsFunc(first, func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' || r == utf8.RuneError }) {
+		return ""
+	}
+	return string(first)
 }
