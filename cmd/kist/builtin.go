@@ -43,12 +43,21 @@ func builtinTools() (tools []string) {
 }
 
 // builtinOrigin binds a built-in channel to this machine.
-func (a *app) builtinOrigin(ctx context.Context, name string) (origin, error) {
+func (a *app) builtinOrigin(ctx context.Context, s *session, name string) (origin, error) {
 	u, ok := upstreams.Lookup(name)
 	if !ok {
 		return origin{}, fmt.Errorf("channel %s is not built in", name)
 	}
-	m := upstreams.Machine{Tell: func(text string) { a.say("%s", text) }}
+	rules, err := a.rules(s)
+	if err != nil {
+		return origin{}, err
+	}
+	for _, r := range rules {
+		if err := r.Allows(name, ""); err != nil {
+			return origin{}, err
+		}
+	}
+	m := upstreams.Machine{Tell: func(text string) { a.say("%s", text) }, Admit: a.admit(rules, name)}
 	if usesProxies := slices.ContainsFunc(u.Origins, func(o upstreams.Origin) bool { return o.ChecksumDB != "" }); usesProxies {
 		proxies, err := gosum.ParseProxies(a.GoProxy(ctx))
 		if err != nil {

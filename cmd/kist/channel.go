@@ -52,7 +52,7 @@ type shownKey struct {
 
 // describeChannel reads what is known of a channel of the user's. What is wrong
 // with its keys or mark becomes its problem, for list and show to tell.
-func (s *session) describeChannel(c channels.Channel) shownChannel {
+func (a *app) describeChannel(s *session, c channels.Channel) shownChannel {
 	pins, threshold := c.Trusted()
 	shown := shownChannel{
 		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: threshold, Tools: c.Tools, Added: c.Added,
@@ -61,7 +61,7 @@ func (s *session) describeChannel(c channels.Channel) shownChannel {
 	for _, pin := range pins {
 		shown.Keys = append(shown.Keys, shownKey{Primary: pin.Primary, Subkeys: pin.Subkeys})
 	}
-	o, err := s.addedOrigin(c)
+	o, err := a.addedOrigin(s, c)
 	if err != nil {
 		shown.Problem = err.Error()
 		return shown
@@ -199,7 +199,7 @@ func (a *app) channelListCommand() *cobra.Command {
 			}
 			r := channelList{Channels: []shownChannel{}}
 			for _, c := range added {
-				r.Channels = append(r.Channels, s.describeChannel(c))
+				r.Channels = append(r.Channels, a.describeChannel(s, c))
 			}
 			for _, name := range upstreams.Names() {
 				r.Channels = append(r.Channels, builtinShown(name))
@@ -229,7 +229,7 @@ func (a *app) channelShowCommand() *cobra.Command {
 			if err != nil {
 				return nil, err
 			}
-			return s.describeChannel(c), nil
+			return a.describeChannel(s, c), nil
 		},
 	})
 }

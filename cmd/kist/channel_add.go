@@ -87,13 +87,13 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 	var unknown *channels.UnknownChannelError
 	switch {
 	case err == nil && have.Equal(c):
-		return channelAdded{shownChannel: s.describeChannel(have), Unchanged: true}, nil
+		return channelAdded{shownChannel: a.describeChannel(s, have), Unchanged: true}, nil
 	case err == nil:
 		return nil, &takenError{c.Name}
 	case !errors.As(err, &unknown):
 		return nil, err
 	}
-	o, err := bind(c, ring)
+	o, err := a.bind(s, c, ring)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (a *app) proveAdded(ctx context.Context, s *session, o origin, q manifests.
 	if err != nil {
 		return o, verify.Mark{}, err
 	}
-	if o, _, err = o.rotate(ctx, t, a.now); err != nil {
+	if o, _, err = a.rotate(ctx, s, t, o); err != nil {
 		return o, verify.Mark{}, err
 	}
 	cat, _, err := s.Renew(ctx, t, o.Channel, q)

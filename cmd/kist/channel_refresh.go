@@ -77,7 +77,7 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 		if o.added == nil {
 			return nil, &builtinError{name}
 		}
-		if o, err = a.mergeKeys(o, keyFiles); err != nil {
+		if o, err = a.mergeKeys(s, o, keyFiles); err != nil {
 			return nil, err
 		}
 		r.NewKeys = true
@@ -102,7 +102,7 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 		case n > 0:
 		case r.Renewed: // without a mark, nothing is stored before all of it is proved
 			var news bool
-			o, news, err = o.rotate(ctx, t, a.now)
+			o, news, err = a.rotate(ctx, s, t, o)
 			store = store || news
 		default:
 			o, err = a.rotated(ctx, s, t, o)
@@ -132,7 +132,7 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 
 // mergeKeys is o with newer copies of its keys. Pins stay as they are: a new
 // subkey must be bound by a signature that is strong enough by itself.
-func (a *app) mergeKeys(o origin, keyFiles []string) (origin, error) {
+func (a *app) mergeKeys(s *session, o origin, keyFiles []string) (origin, error) {
 	files, err := readFiles(keyFiles, channels.MaxKey)
 	if err != nil {
 		return o, err
@@ -148,5 +148,5 @@ func (a *app) mergeKeys(o origin, keyFiles []string) (origin, error) {
 	if err := a.lint(merged); err != nil {
 		return o, err
 	}
-	return bind(*o.added, merged)
+	return a.bind(s, *o.added, merged)
 }

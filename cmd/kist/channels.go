@@ -60,7 +60,7 @@ func (a *app) channels(s *session) ([]channels.Channel, error) {
 }
 
 // addedOrigin makes c, whose keys are stored, ready for use.
-func (s *session) addedOrigin(c channels.Channel) (origin, error) {
+func (a *app) addedOrigin(s *session, c channels.Channel) (origin, error) {
 	st, ok, err := s.store()
 	if err != nil {
 		return origin{}, err
@@ -72,7 +72,7 @@ func (s *session) addedOrigin(c channels.Channel) (origin, error) {
 	if err != nil {
 		return origin{}, err
 	}
-	return bind(c, ring)
+	return a.bind(s, c, ring)
 }
 
 func nativeOrigin(c channels.Channel, ring *verify.Keyring) origin {
@@ -94,7 +94,7 @@ func (a *app) origins(ctx context.Context, s *session, ref toolRef) ([]origin, e
 		return []origin{o}, err
 	}
 	if name, ok := builtinChannel(ref.Name); ok {
-		o, err := a.builtinOrigin(ctx, name)
+		o, err := a.builtinOrigin(ctx, s, name)
 		return []origin{o}, err
 	}
 	added, err := a.channels(s)
@@ -104,7 +104,7 @@ func (a *app) origins(ctx context.Context, s *session, ref toolRef) ([]origin, e
 	var list []origin
 	for _, c := range added {
 		if c.Grants(ref.Name, isBuiltin) {
-			o, err := s.addedOrigin(c)
+			o, err := a.addedOrigin(s, c)
 			if err != nil {
 				return nil, err
 			}
@@ -112,14 +112,14 @@ func (a *app) origins(ctx context.Context, s *session, ref toolRef) ([]origin, e
 		}
 	}
 	if len(list) == 0 {
-		return nil, &manifests.UnknownToolError{Tool: ref.Name, Near: manifests.Near(ref.Name, builtinTools())}
+		return nil, &manifests.UnknownToolError{Tool: ref.Name, Near: upstreams.Near(ref.Name)}
 	}
 	return list, nil
 }
 
 func (a *app) namedOrigin(ctx context.Context, s *session, name string) (origin, error) {
 	if isBuiltinChannel(name) {
-		return a.builtinOrigin(ctx, name)
+		return a.builtinOrigin(ctx, s, name)
 	}
 	st, ok, err := s.store()
 	if err != nil {
@@ -132,7 +132,7 @@ func (a *app) namedOrigin(ctx context.Context, s *session, name string) (origin,
 	if err != nil {
 		return origin{}, err
 	}
-	return s.addedOrigin(c)
+	return a.addedOrigin(s, c)
 }
 
 // pick chooses the one channel that offers ref. Of several that may, it asks

@@ -16,6 +16,7 @@ import (
 type baseDirs struct {
 	install.Dirs
 	Home     string
+	Machine  string   // settings of the whole machine, read only; empty: none
 	Warnings []string // variables that were ignored
 	Err      error    // why there are none
 }
@@ -43,6 +44,9 @@ func readDirs(getenv func(string) string, goos string) baseDirs {
 		return baseDirs{Err: &noHomeError{home}}
 	}
 	d := baseDirs{Home: home}
+	if goos != "windows" {
+		d.Machine = "/etc/kist"
+	}
 	for _, v := range []struct {
 		into    *string
 		name    string

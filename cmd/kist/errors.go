@@ -203,6 +203,12 @@ func untrusted(err error) (failure, bool) {
 	if _, ok := is[*verify.DigestError](err); ok {
 		f.Hint = "the file is damaged, or not the one that was signed; try again later, or from another network"
 	}
+	if e, ok := is[*channels.RuleError](err); ok {
+		f.Hint = "ask whoever keeps " + e.File
+	}
+	if _, ok := is[*channels.RulesError](err); ok {
+		f.Hint = "until that file is mended, no channel is trusted"
+	}
 	if e, ok := is[*evidenceError](err); ok {
 		f.Hint = fmt.Sprintf("kist uninstall %s removes it; ask its publisher what happened", e.Release)
 	}
@@ -284,11 +290,17 @@ func unknown(err error) (failure, bool) {
 	}
 	if e, ok := is[*manifests.UnknownToolError](err); ok {
 		f.Hint = "kist channel list shows which channel offers what"
-		if reason, known := upstreams.Refusal(e.Tool); known && len(e.Near) == 0 {
-			f.Hint = fmt.Sprintf("%s, so it has no built-in channel; kist channel add trusts one that you choose", reason)
-		}
-		if e.Channel != "" && len(e.Near) > 0 {
+		reason, known := upstreams.Refusal(e.Tool)
+		switch {
+		case e.Channel != "" && len(e.Near) > 0:
 			f.Hint = fmt.Sprintf("did you mean %s/%s?", e.Channel, e.Near[0])
+		case known:
+			f.Hint = fmt.Sprintf("%s, so it has no built-in channel; kist channel add trusts one that you choose", reason)
+			if format, ok := upstreams.TwinFormat(e.Tool); ok {
+				f.Hint = fmt.Sprintf("%s; with keys that you hold: kist channel add NAME URL --format %s --tools %s --key FILE", reason, format, e.Tool)
+			}
+		case len(e.Near) > 0:
+			f.Hint = fmt.Sprintf("did you mean %s?", e.Near[0])
 		}
 		return f, true
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
-	"github.com/kist-tools/kist/verify/keyrings"
 )
 
 // This file proves what is installed once more: from the evidence that was
@@ -41,20 +40,13 @@ func (e *lostEvidenceError) Error() string {
 	return fmt.Sprintf("%s cannot be proved again: %s", e.Release, e.What)
 }
 
-// A signedBy is some keys of which threshold must have signed, and what to say
-// where it is they who have.
-type signedBy struct {
-	keys      *verify.Keyring
-	threshold int
-	note      string
-}
-
 // A reproof proves one installed release again.
 type reproof struct {
 	*app
 	*session
 	head  record.Head
 	added *channels.Channel // the channel as it is now; nil: built in, or removed
+	rules []channels.Rules
 	notes []string
 }
 
@@ -63,6 +55,9 @@ type reproof struct {
 // *lostEvidenceError.
 func (a *app) reprove(s *session, head record.Head) (notes []string, err error) {
 	r := &reproof{app: a, session: s, head: head}
+	if r.rules, err = a.rules(s); err != nil {
+		return nil, err
+	}
 	if !isBuiltinChannel(head.Channel) {
 		c, err := a.added(s, head.Channel)
 		if _, gone := is[*channels.UnknownChannelError](err); !gone {
@@ -230,106 +225,6 @@ func (r *reproof) signed(e verify.Evidence, check func(verify.Policy) error) err
 		}
 	}
 	return first
-}
-
-// signers are those whose signatures may prove e.
-func (r *reproof) signers(e verify.Evidence) (who []signedBy, err error) {
-	if u, ok := upstreams.Lookup(r.head.Channel); ok {
-		for _, o := range u.Origins {
-			if o.Keyring == "" {
-				continue
-			}
-			ring, err := keyrings.Lookup(o.Keyring)
-			if err != nil {
-				return nil, err
-			}
-			who = append(who, signedBy{ring, max(1, o.Threshold), ""})
-		}
-		return who, nil
-	}
-	certificates, err := r.certificates(e)
-	if err != nil {
-		return nil, err
-	}
-	if r.added == nil {
-		ring, err := ringOf(e.Signers, certificates)
-		if err != nil {
-			return nil, err
-		}
-		return []signedBy{{ring, len(e.Signers), "channel " + r.head.Channel + " is no longer there: proved by the keys that were stored with the receipt"}}, nil
-	}
-	o, err := r.addedOrigin(*r.added)
-	if err != nil {
-		return nil, err
-	}
-	_, threshold := r.added.Trusted()
-	who = []signedBy{{o.keys, threshold, ""}}
-	rotation := r.added.Rotation
-	if rotation == nil || e.Mark == nil || e.Mark.Keys.Version >= rotation.Version {
-		return who, nil
-	}
-	for _, s := range e.Signers {
-		if slices.Contains(rotation.Revoked, s.Primary) || slices.Contains(rotation.Revoked, s.Key) {
-			return nil, fmt.Errorf("%w: channel %s has revoked key %s since", verify.ErrUntrusted, r.head.Channel, s.Primary.Spaced())
-		}
-		if !slices.Contains(rotation.Retired, s.Primary) && !pinned(rotation.Pins, s.Primary) {
-			return who, nil // never a key of this channel
-		}
-	}
-	stored, err := r.storedCopies(e.Signers)
-	if err != nil {
-		return nil, err
-	}
-	ring, err := ringOf(e.Signers, append(certificates, stored...))
-	if err != nil {
-		return nil, err
-	}
-	note := fmt.Sprintf("signed under version %d of the channel's keys, which is at version %d by now", e.Mark.Keys.Version, rotation.Version)
-	return append(who, signedBy{ring, len(e.Signers), note}), nil
-}
-
-// ringOf pins the keys that signed.
-func ringOf(signers []verify.Signer, certificates [][]byte) (*verify.Keyring, error) {
-	var pins []verify.Pin
-	for _, s := range signers {
-		pin := verify.Pin{Primary: s.Primary}
-		if s.Key != s.Primary {
-			pin.Subkeys = []verify.Fingerprint{s.Key}
-		}
-		pins = append(pins, pin)
-	}
-	return verify.NewKeyring(pins, certificates...)
-}
-
-// certificates reads those of the signers of e, as they were then.
-func (r *reproof) certificates(e verify.Evidence) (all [][]byte, err error) {
-	for _, d := range e.Certificates {
-		data, err := r.piece(d)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, data)
-	}
-	return all, nil
-}
-
-// storedCopies are those copies of the signers' certificates that are kept with
-// the settings: a revocation that was seen since counts.
-func (r *reproof) storedCopies(signers []verify.Signer) (all [][]byte, err error) {
-	st, ok, err := r.store()
-	if !ok || err != nil {
-		return nil, err
-	}
-	for _, s := range signers {
-		data, err := st.Certificate(s.Primary)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		if err == nil {
-			all = append(all, data)
-		}
-	}
-	return all, nil
 }
 
 // tree proves the answers of a checksum database again.

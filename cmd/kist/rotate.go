@@ -23,12 +23,12 @@ func edition(r *channels.Rotation) native.Edition {
 
 // rotate is o with the newest keys that its channel publishes; news is false
 // where they are those that o has. Nothing is stored.
-func (o origin) rotate(ctx context.Context, t manifests.Transport, now time.Time) (next origin, news bool, err error) {
+func (a *app) rotate(ctx context.Context, s *session, t manifests.Transport, o origin) (next origin, news bool, err error) {
 	source, ok := o.Source.(native.Source)
 	if !ok {
 		return o, false, nil
 	}
-	found, taken, err := source.Rotate(ctx, t, now)
+	found, taken, err := source.Rotate(ctx, t, a.now)
 	if err != nil || len(taken) == 0 {
 		return o, false, err
 	}
@@ -54,12 +54,22 @@ func (o origin) rotate(ctx context.Context, t manifests.Transport, now time.Time
 	retired = slices.DeleteFunc(retired, func(f verify.Fingerprint) bool { return pinned(pins, f) })
 	slices.Sort(retired)
 	c.Rotation = &channels.Rotation{
-		Version: e.Version, Digest: e.Digest, Issued: e.Issued, Expires: e.Expires, Taken: now,
+		Version: e.Version, Digest: e.Digest, Issued: e.Issued, Expires: e.Expires, Taken: a.now,
 		Threshold: found.Policy.Threshold, Pins: pins, Retired: slices.Compact(retired), Revoked: e.Revoked,
 	}
-	next = o
-	next.Source, next.added, next.keys = found, &c, found.Policy.Keys
-	return next, true, nil
+	if next, err = a.bind(s, c, found.Policy.Keys); err != nil {
+		return o, false, err
+	}
+	return next.at(e), true, nil
+}
+
+// at is o with e in full, of which the settings do not keep that manifests count
+// anew: that happens once.
+func (o origin) at(e native.Edition) origin {
+	source := o.Source.(native.Source)
+	source.Edition = e
+	o.Source = source
+	return o
 }
 
 func pinned(pins []verify.Pin, primary verify.Fingerprint) bool {
@@ -70,7 +80,7 @@ func pinned(pins []verify.Pin, primary verify.Fingerprint) bool {
 // stored, the mark first, before anything that they signed is judged: so that
 // whoever withholds them from now on is found out.
 func (a *app) rotated(ctx context.Context, s *session, t manifests.Transport, o origin) (origin, error) {
-	next, news, err := o.rotate(ctx, t, a.now)
+	next, news, err := a.rotate(ctx, s, t, o)
 	if err != nil || !news {
 		return o, err
 	}
@@ -81,13 +91,13 @@ func (a *app) rotated(ctx context.Context, s *session, t manifests.Transport, o 
 	if err := s.Rekey(ctx, o.Channel, next.Source.(native.Source).Edition.Mark()); err != nil {
 		return o, err
 	}
-	return s.takeKeys(ctx, o, next)
+	return a.takeKeys(ctx, s, o, next)
 }
 
 // takeKeys stores the keys of next, unless the channel was changed or removed
 // since o was read, and returns next with them as they are stored: merged with
 // other copies, so that a revocation once seen counts.
-func (s *session) takeKeys(ctx context.Context, o, next origin) (origin, error) {
+func (a *app) takeKeys(ctx context.Context, s *session, o, next origin) (origin, error) {
 	st, ok, err := s.store()
 	if err != nil {
 		return o, err
@@ -108,13 +118,11 @@ func (s *session) takeKeys(ctx context.Context, o, next origin) (origin, error) 
 	if err != nil {
 		return o, err
 	}
-	if next.keys, err = st.Keyring(*next.added); err != nil {
+	stored, err := a.addedOrigin(s, *next.added)
+	if err != nil {
 		return o, err
 	}
-	source := next.Source.(native.Source)
-	source.Policy.Keys = next.keys
-	next.Source = source
-	return next, nil
+	return stored.at(next.Source.(native.Source).Edition), nil
 }
 
 // tellKeys says which keys a channel has come to trust.

@@ -26,6 +26,7 @@ import (
 type Upstream struct {
 	Channel string
 	Tool    string
+	Also    []string // other names that people ask for it by; they are only ever suggested
 	Origins []Origin // in the order in which they are asked
 	// Wanting says why the row is not a built-in channel: kist lacks the keys. With
 	// keys that the user has, it serves as a Twin does.
@@ -49,6 +50,9 @@ type Machine struct {
 	// GoProxies are the module proxies that the machine's own Go is set to
 	// use; see gosum.ParseProxies.
 	GoProxies []gosum.Proxy
+	// Admit returns what may be used of the keys of an origin, of which so many
+	// must sign. May be nil: all of them.
+	Admit func(keys *verify.Keyring, threshold int) (*verify.Keyring, error)
 	// Tell is told, in one line, when an origin could not be reached and the
 	// next one is asked. May be nil.
 	Tell func(string)
@@ -76,6 +80,29 @@ func Lookup(channel string) (Upstream, bool) {
 	return Upstream{}, false
 }
 
+// Near returns the built-in tools that a person who asked for name may have meant.
+func Near(name string) []string {
+	of := map[string]string{}
+	var names []string
+	for _, u := range table() {
+		for _, n := range append([]string{u.Tool, u.Channel}, u.Also...) {
+			if u.Wanting == "" {
+				of[n], names = u.Tool, append(names, n)
+			}
+		}
+	}
+	if tool, ok := of[name]; ok {
+		return []string{tool}
+	}
+	var tools []string
+	for _, n := range manifests.Near(name, names) {
+		if !slices.Contains(tools, of[n]) {
+			tools = append(tools, of[n])
+		}
+	}
+	return tools
+}
+
 // Source binds u to its keys and to m.
 func (u Upstream) Source(m Machine) (manifests.Source, error) {
 	origins := Origins{Channel: u.Channel, Tell: m.Tell}
@@ -95,6 +122,9 @@ func (o Origin) source(u Upstream, m Machine) (manifests.Source, error) {
 		return gosum.Source{Channel: u.Channel, Tool: u.Tool, DB: db, Proxies: m.GoProxies}, err
 	}
 	keys, err := keyrings.Lookup(o.Keyring)
+	if err == nil && m.Admit != nil {
+		keys, err = m.Admit(keys, o.Threshold)
+	}
 	if err != nil {
 		return nil, err
 	}

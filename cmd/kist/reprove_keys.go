@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/kist-tools/kist/manifests/upstreams"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/keyrings"
+)
+
+// A signedBy is some keys of which threshold must have signed, and what to say
+// where it is they who have.
+type signedBy struct {
+	keys      *verify.Keyring
+	threshold int
+	note      string
+}
+
+// signers are those whose signatures may prove e, as far as the rules of this
+// machine allow them.
+func (r *reproof) signers(e verify.Evidence) ([]signedBy, error) {
+	who, err := r.candidates(e)
+	if err != nil {
+		return nil, err
+	}
+	for _, rules := range r.rules {
+		for i, s := range who {
+			at := ""
+			if r.added != nil {
+				at = r.added.URL
+				who[i].threshold = rules.Threshold(s.threshold)
+			}
+			if err := rules.Allows(r.head.Channel, at); err != nil {
+				return nil, err
+			}
+			if who[i].keys, err = rules.Keys(r.head.Channel, s.keys, who[i].threshold); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return who, nil
+}
+
+func (r *reproof) candidates(e verify.Evidence) (who []signedBy, err error) {
+	if u, ok := upstreams.Lookup(r.head.Channel); ok {
+		for _, o := range u.Origins {
+			if o.Keyring == "" {
+				continue
+			}
+			ring, err := keyrings.Lookup(o.Keyring)
+			if err != nil {
+				return nil, err
+			}
+			who = append(who, signedBy{ring, max(1, o.Threshold), ""})
+		}
+		return who, nil
+	}
+	certificates, err := r.certificates(e)
+	if err != nil {
+		return nil, err
+	}
+	if r.added == nil {
+		ring, err := ringOf(e.Signers, certificates)
+		if err != nil {
+			return nil, err
+		}
+		return []signedBy{{ring, len(e.Signers), "channel " + r.head.Channel + " is no longer there: proved by the keys that were stored with the receipt"}}, nil
+	}
+	o, err := r.app.addedOrigin(r.session, *r.added)
+	if err != nil {
+		return nil, err
+	}
+	_, threshold := r.added.Trusted()
+	who = []signedBy{{o.keys, threshold, ""}}
+	rotation := r.added.Rotation
+	if rotation == nil || e.Mark == nil || e.Mark.Keys.Version >= rotation.Version {
+		return who, nil
+	}
+	for _, s := range e.Signers {
+		if slices.Contains(rotation.Revoked, s.Primary) || slices.Contains(rotation.Revoked, s.Key) {
+			return nil, fmt.Errorf("%w: channel %s has revoked key %s since", verify.ErrUntrusted, r.head.Channel, s.Primary.Spaced())
+		}
+		if !slices.Contains(rotation.Retired, s.Primary) && !pinned(rotation.Pins, s.Primary) {
+			return who, nil // never a key of this channel
+		}
+	}
+	stored, err := r.storedCopies(e.Signers)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := ringOf(e.Signers, append(certificates, stored...))
+	if err != nil {
+		return nil, err
+	}
+	note := fmt.Sprintf("signed under version %d of the channel's keys, which is at version %d by now", e.Mark.Keys.Version, rotation.Version)
+	return append(who, signedBy{ring, len(e.Signers), note}), nil
+}
+
+// ringOf pins the keys that signed.
+func ringOf(signers []verify.Signer, certificates [][]byte) (*verify.Keyring, error) {
+	var pins []verify.Pin
+	for _, s := range signers {
+		pin := verify.Pin{Primary: s.Primary}
+		if s.Key != s.Primary {
+			pin.Subkeys = []verify.Fingerprint{s.Key}
+		}
+		pins = append(pins, pin)
+	}
+	return verify.NewKeyring(pins, certificates...)
+}
+
+// certificates reads those of the signers of e, as they were then.
+func (r *reproof) certificates(e verify.Evidence) (all [][]byte, err error) {
+	for _, d := range e.Certificates {
+		data, err := r.piece(d)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, data)
+	}
+	return all, nil
+}
+
+// storedCopies are those copies of the signers' certificates that are kept with
+// the settings: a revocation that was seen since counts.
+func (r *reproof) storedCopies(signers []verify.Signer) (all [][]byte, err error) {
+	st, ok, err := r.store()
+	if !ok || err != nil {
+		return nil, err
+	}
+	for _, s := range signers {
+		data, err := st.Certificate(s.Primary)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if err == nil {
+			all = append(all, data)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,200 @@
+package channels
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// MaxRules is the ceiling on a policy file, in bytes.
+const MaxRules = 256 << 10
+
+// RulesFile is the user's own policy file, in the configuration directory.
+const RulesFile = "policy.toml"
+
+// Rules are what whoever runs this machine demands of channels, over what kist
+// demands itself. They are read from a policy file:
+//
+//	format    = 1
+//	channels  = ["go", "rust", "acme"]            # the only ones
+//	urls      = ["https://tools.acme.example/*"]  # the only places of added ones
+//	threshold = 2                                 # signatures that an added one needs, at least
+//	rsa       = 3072                              # bits of an RSA key, at least
+//
+// What is left out demands nothing. No rule allows what kist refuses, and of
+// several files each holds: rules only narrow.
+type Rules struct {
+	file           string
+	channels, urls *[]string // nil: any
+	threshold, rsa int
+}
+
+// A RuleError says that a policy file does not allow a channel. It matches
+// verify.ErrUntrusted.
+type RuleError struct {
+	File    string // with its place
+	Channel string
+	Rule    string
+}
+
+func (e *RuleError) Error() string {
+	return fmt.Sprintf("channel %s: %s (%s)", e.Channel, e.Rule, e.File)
+}
+
+// Is reports that what the rules do not allow is not trusted.
+func (e *RuleError) Is(target error) bool { return target == verify.ErrUntrusted }
+
+// A RulesError says that a policy file cannot be understood, so that nothing is
+// allowed. It matches verify.ErrUntrusted.
+type RulesError struct {
+	File string
+	Err  error
+}
+
+func (e *RulesError) Error() string { return fmt.Sprintf("%s: %v", e.File, e.Err) }
+func (e *RulesError) Unwrap() error { return e.Err }
+
+// Is reports that nothing is trusted under rules that cannot be read.
+func (e *RulesError) Is(target error) bool { return target == verify.ErrUntrusted }
+
+// ParseRules reads the policy file that is at file. Its error is a *RulesError.
+func ParseRules(file string, data []byte) (Rules, error) {
+	r := Rules{file: file}
+	if err := r.parse(data); err != nil {
+		return Rules{}, &RulesError{file, err}
+	}
+	return r, nil
+}
+
+func (r *Rules) parse(data []byte) error {
+	if len(data) > MaxRules {
+		return &manifests.TooLargeError{Name: r.file, Limit: MaxRules}
+	}
+	var keys map[string]any
+	if err := toml.Unmarshal(data, &keys); err != nil {
+		return err
+	}
+	if keys["format"] != int64(1) {
+		return fmt.Errorf("format is not 1")
+	}
+	for key, value := range keys { // by exact names: go-toml's own decoding ignores case
+		var err error
+		switch key {
+		case "format":
+		case "channels":
+			r.channels, err = texts(value, manifests.ValidName)
+		case "urls":
+			r.urls, err = texts(value, validPlace)
+		case "threshold":
+			r.threshold, err = number(value, 1, MaxPins)
+		case "rsa":
+			r.rsa, err = number(value, 2048, 16384)
+		default:
+			err = fmt.Errorf("unknown")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+func texts(value any, valid func(string) error) (*[]string, error) {
+	raw, ok := value.([]any)
+	if !ok || len(raw) > MaxTools {
+		return nil, fmt.Errorf("want a list of at most %d strings", MaxTools)
+	}
+	list := []string{}
+	for _, v := range raw {
+		s, ok := v.(string)
+		if !ok {
+			return nil, fmt.Errorf("want a list of strings")
+		}
+		if err := valid(s); err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return &list, nil
+}
+
+func number(value any, low, high int64) (int, error) {
+	n, ok := value.(int64)
+	if !ok || n < low || n > high {
+		return 0, fmt.Errorf("want a whole number from %d to %d", low, high)
+	}
+	return int(n), nil
+}
+
+// validPlace accepts a URL, or the beginning of one that ends in "/*".
+func validPlace(pattern string) error {
+	start, open := strings.CutSuffix(pattern, "*")
+	u, err := url.Parse(start)
+	if err != nil || !slices.Contains([]string{"https", "http", "file"}, u.Scheme) || u.Scheme != "file" && u.Host == "" ||
+		u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.HasPrefix(u.Path, "/") || strings.Contains(start, "*") ||
+		open && !strings.HasSuffix(start, "/") || simple(u.Path) != u.Path {
+		return fmt.Errorf("%.200q is neither a URL nor the beginning of one and /*", pattern)
+	}
+	return nil
+}
+
+// simple is a path without "." and ".." elements.
+func simple(p string) string {
+	clean := path.Clean(p)
+	if strings.HasSuffix(p, "/") && clean != "/" {
+		clean += "/"
+	}
+	return clean
+}
+
+// Allows returns a *RuleError if the rules do not allow a channel of this name,
+// added from at, or built in where at is empty.
+func (r Rules) Allows(name, at string) error {
+	if r.channels != nil && !slices.Contains(*r.channels, name) {
+		return &RuleError{r.file, name, "it is not among the channels that are allowed"}
+	}
+	if at == "" || r.urls == nil {
+		return nil
+	}
+	u, err := url.Parse(at)
+	if err != nil || simple(u.Path) != u.Path || !slices.ContainsFunc(*r.urls, func(pattern string) bool { return placed(u, pattern) }) {
+		return &RuleError{r.file, name, "its URL is not among those that are allowed"}
+	}
+	return nil
+}
+
+// placed reports whether u is the URL pattern, or below it.
+func placed(u *url.URL, pattern string) bool {
+	start, open := strings.CutSuffix(pattern, "*")
+	p, err := url.Parse(start)
+	if err != nil || u.Scheme != p.Scheme || !strings.EqualFold(u.Host, p.Host) {
+		return false
+	}
+	return u.Path == p.Path || open && strings.HasPrefix(u.Path, p.Path)
+}
+
+// Threshold is how many signatures an added channel needs that asks for n.
+func (r Rules) Threshold(n int) int { return max(n, r.threshold) }
+
+// Keys returns ring without the keys that are too weak, and a *RuleError where
+// fewer are left than must sign.
+func (r Rules) Keys(channel string, ring *verify.Keyring, threshold int) (*verify.Keyring, error) {
+	strong := ring
+	if r.rsa > 0 {
+		var err error
+		if strong, err = ring.Stronger(r.rsa); err != nil {
+			return nil, &RuleError{r.file, channel, fmt.Sprintf("every key of it is weaker than RSA-%d", r.rsa)}
+		}
+	}
+	if have := len(strong.Certificates()); have < threshold {
+		return nil, &RuleError{r.file, channel, fmt.Sprintf("it has %d strong keys, and %d must sign", have, threshold)}
+	}
+	return strong, nil
+}
