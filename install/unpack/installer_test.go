@@ -1,12 +1,17 @@
 package unpack_test
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
 )
 
 // component is the layout of the component that an archive keeps under one of dirs.
@@ -157,4 +162,68 @@ func TestWrite(t *testing.T) {
 		}
 		s.check(t, nil, err)
 	}
+}
+
+// Of whatever tree, in whatever order, exactly what is listed is installed.
+func TestInstallsExactlyWhatIsListed(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		names := rapid.SliceOfNDistinct(rapid.StringMatching(`[ab]/[ab]/[a-d]|[ab]/[c-f]|[c-f]`), 1, 12, rapid.ID[string]).Draw(r, "files")
+		tree := rapid.SampledFrom([]string{"", "a", "b", "a/a"}).Draw(r, "tree")
+		want := map[string]bool{}
+		var list strings.Builder
+		var entries []tarEntry
+		for i, name := range names {
+			entries = append(entries, file("top/part/"+name, name))
+			if tree != "" && strings.HasPrefix(name, tree+"/") {
+				want[name] = true
+			} else if i == 0 || rapid.Bool().Draw(r, "listed") {
+				want[name] = true
+				list.WriteString("file:" + name + "\n")
+			}
+		}
+		if tree != "" {
+			entries = append(entries, dir("top/part/"+tree))
+			list.WriteString("dir:" + tree + "\n")
+		}
+		entries = append(entries, file("top/rust-installer-version", "3"), file("top/components", "part"), file("top/part/manifest.in", list.String()))
+		got, err := unpackAll(t, tarOf(rapid.Permutation(entries).Draw(r, "order")...), component("part"), unpack.DefaultLimits())
+		if err != nil {
+			r.Fatal(err)
+		}
+		for _, e := range got {
+			if e.Type == record.File && e.Path != "lib/rustlib/manifest-part" && !want[e.Path] {
+				r.Errorf("%s was not listed", e.Path)
+			}
+			delete(want, e.Path)
+		}
+		if len(want) > 0 {
+			r.Errorf("missing: %v", want)
+		}
+	})
+}
+
+// FuzzInstaller gives an archive of rust-installer whatever it may say of itself.
+func FuzzInstaller(f *testing.F) {
+	f.Add("3", "part\n", "file:a\nfile:d/b\n", "d/b", byte('0'), false)
+	f.Add("3", "part", "dir:d", "d/../e", byte('5'), true)
+	f.Add("3", "part\r\n", "file:a\r\n", "a", byte('2'), true)
+	f.Fuzz(func(t *testing.T, version, components, list, name string, flag byte, first bool) {
+		says := []tarEntry{file("top/rust-installer-version", version), file("top/components", components), file("top/part/manifest.in", list)}
+		entries := []tarEntry{file("top/part/a", "1"), {name: "top/part/" + name, flag: flag, link: "a"}}
+		if first {
+			entries = append(says, entries...)
+		} else {
+			entries = append(entries, says...)
+		}
+		got, err := unpackAll(t, tarOf(entries...), component("part"), fuzzLimits())
+		if err != nil {
+			if !errors.Is(err, verify.ErrUntrusted) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if !slices.ContainsFunc(got, func(e record.Entry) bool { return e.Path == "lib/rustlib/manifest-part" }) {
+			t.Fatalf("its list was not kept: %v", got)
+		}
+	})
 }
