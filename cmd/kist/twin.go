@@ -36,8 +36,11 @@ func bind(c channels.Channel, ring *verify.Keyring) (origin, error) {
 // believed to be one: its manifest, or for each of its tools a signed list or,
 // where each file is signed, a file for host with a signature that could count.
 func (o origin) proofs(host manifests.Request) (requests []manifests.Request) {
-	if o.added.Format == "native" || o.added.Format == "rust" {
+	switch o.added.Format {
+	case "native":
 		return []manifests.Request{{}}
+	case "rust":
+		return []manifests.Request{{Tool: rust.Tool}}
 	}
 	for _, tool := range o.added.Tools {
 		q := manifests.Request{Tool: tool}
