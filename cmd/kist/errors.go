@@ -299,8 +299,10 @@ func unknown(err error) (failure, bool) {
 			if format, ok := upstreams.TwinFormat(e.Tool); ok {
 				f.Hint = fmt.Sprintf("%s; with keys that you hold: kist channel add NAME URL --format %s --tools %s --key FILE", reason, format, e.Tool)
 			}
-		case len(e.Near) > 0:
-			f.Hint = fmt.Sprintf("did you mean %s?", e.Near[0])
+		default:
+			if near := upstreams.Near(e.Tool); len(near) > 0 {
+				f.Hint = fmt.Sprintf("did you mean %s?", near[0])
+			}
 		}
 		return f, true
 	}

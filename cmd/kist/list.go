@@ -151,7 +151,9 @@ func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result
 	if err != nil {
 		return nil, err
 	}
+	var names []string
 	for _, v := range list {
+		names = append(append(names, v.Version), v.Labels...)
 		if ref.Version != "" && !manifests.MatchesVersion(ref.Version, v.Version) && !slices.Contains(v.Labels, ref.Version) {
 			continue
 		}
@@ -163,7 +165,8 @@ func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result
 	}
 	if len(r.Versions) == 0 {
 		if ref.Version != "" {
-			return nil, &manifests.UnknownVersionError{Channel: o.Name, Tool: ref.Name, Version: ref.Version}
+			return nil, &manifests.UnknownVersionError{Channel: o.Name, Tool: ref.Name, Version: ref.Version,
+				Near: manifests.Near(ref.Version, names)}
 		}
 		return nil, &manifests.UnknownToolError{Channel: o.Name, Tool: ref.Name}
 	}

@@ -11,7 +11,7 @@ func table() []Upstream {
 		{Channel: "bun", Tool: "bun", Origins: []Origin{{Name: "github.com", Keyring: "bun", Threshold: 1, Checksums: bun()}}},
 		{Channel: "cmake", Tool: "cmake", Origins: []Origin{{Name: "github.com", Keyring: "cmake", Threshold: 1, Checksums: cmake()}}},
 		hashicorp("consul", ""),
-		{Channel: "go", Tool: "go", Origins: []Origin{
+		{Channel: "go", Tool: "go", Also: []string{"golang"}, Origins: []Origin{
 			{Name: "go.dev", Keyring: "golang", Threshold: 1, Detached: goDownloads()},
 			{Name: "the Go module proxy", ChecksumDB: verify.GoChecksumKey},
 		}},
@@ -22,12 +22,12 @@ func table() []Upstream {
 			Wanting: "several people sign LLVM's releases, and kist has a current key of none of them"},
 		{Channel: "maven", Tool: "maven", Origins: []Origin{{Name: "archive.apache.org", Threshold: 1, Detached: maven()}},
 			Wanting: "many people sign Maven's releases, and kist has no copy of their keys"},
-		{Channel: "node", Tool: "node", Origins: []Origin{{Name: "nodejs.org", Keyring: "nodejs", Threshold: 1, Checksums: node()}}},
+		{Channel: "node", Tool: "node", Also: []string{"nodejs", "npm"}, Origins: []Origin{{Name: "nodejs.org", Keyring: "nodejs", Threshold: 1, Checksums: node()}}},
 		hashicorp("nomad", "/gnu"),
 		hashicorp("packer", ""),
-		{Channel: "rust", Tool: rust.Tool, Origins: []Origin{{Name: "static.rust-lang.org", Keyring: "rust", Threshold: 1, Rust: rust.Upstream}}},
+		{Channel: "rust", Tool: rust.Tool, Also: []string{"cargo", "rustc", "rustup"}, Origins: []Origin{{Name: "static.rust-lang.org", Keyring: "rust", Threshold: 1, Rust: rust.Upstream}}},
 		{Channel: "swift", Tool: "swift", Origins: []Origin{{Name: "swift.org", Keyring: "swift", Threshold: 1, Detached: swift()}}},
-		{Channel: "temurin", Tool: "java", Origins: []Origin{{Name: "Adoptium", Keyring: "adoptium", Threshold: 1, Detached: temurin()}}},
+		{Channel: "temurin", Tool: "java", Also: []string{"jdk", "openjdk"}, Origins: []Origin{{Name: "Adoptium", Keyring: "adoptium", Threshold: 1, Detached: temurin()}}},
 		hashicorp("terraform", ""),
 		hashicorp("vault", ""),
 	}

@@ -38,6 +38,16 @@ func TwinTools(format string) []string {
 	return slices.Compact(tools)
 }
 
+// TwinFormat returns the format in which a Twin may offer tool.
+func TwinFormat(tool string) (format string, ok bool) {
+	for _, format := range TwinFormats() {
+		if slices.Contains(TwinTools(format), tool) {
+			return format, true
+		}
+	}
+	return "", false
+}
+
 // origin returns the origin of u that publishes in a format.
 func (u Upstream) origin(format string) (Origin, bool) {
 	i := slices.IndexFunc(u.Origins, func(o Origin) bool {

@@ -90,3 +90,15 @@ func TestGoIsSignedByTheKeyOfItsKeyring(t *testing.T) {
 		t.Errorf("refused because: %s", rule)
 	}
 }
+
+func TestNearIsOnlyASuggestion(t *testing.T) {
+	for name, want := range map[string]string{"golang": "go", "nodejs": "node", "temurin": "java", "jdk": "java", "cargo": "rust", "rsut": "rust",
+		"juila": "julia", "terrafrom": "terraform", "maven": "", "zzzzzz": ""} {
+		if got := strings.Join(upstreams.Near(name), " "); got != want {
+			t.Errorf("near %s: %q, want %q", name, got, want)
+		}
+		if _, ok := upstreams.Lookup(name); ok && name != "temurin" {
+			t.Errorf("%s is a channel", name)
+		}
+	}
+}
