@@ -109,6 +109,9 @@ func builtinShown(name string) shownChannel {
 		}
 		if ring, err := keyrings.Lookup(o.Keyring); o.Keyring != "" && err == nil {
 			one.Keys = describeKeys(ring)
+			for i, k := range one.Keys {
+				one.Keys[i].Source = keyrings.Source(o.Keyring, k.Primary)
+			}
 			shown.Keys = append(shown.Keys, one.Keys...)
 		}
 		shown.Origins = append(shown.Origins, one)

@@ -45,6 +45,7 @@ type shownKey struct {
 	Subkeys []verify.Fingerprint `json:"subkeys,omitempty"` // that sign
 	UserID  string               `json:"user_id,omitempty"`
 	Expires time.Time            `json:"expires,omitzero"`
+	Source  string               `json:"source,omitempty"` // where the copy that comes with kist is from
 	// Pinned by fingerprint says that a self-signature of the key is too weak to
 	// count by itself.
 	Weak bool `json:"weak,omitempty"`
@@ -147,6 +148,7 @@ func keysText(p *page, keys []shownKey) {
 		if !k.Expires.IsZero() {
 			field(p, "  expires", k.Expires.UTC().Format(time.DateOnly))
 		}
+		field(p, "  copied from", k.Source)
 		if k.Weak {
 			field(p, "  note", "its own signatures use SHA-1: it is trusted by the fingerprints above alone")
 		}
@@ -155,9 +157,22 @@ func keysText(p *page, keys []shownKey) {
 
 type channelList struct {
 	Channels []shownChannel `json:"channels"`
+
+	verbose bool // all of each
 }
 
 func (r channelList) text(p *page) {
+	for i, c := range r.Channels {
+		if r.verbose && i > 0 {
+			p.line("")
+		}
+		if r.verbose {
+			c.text(p)
+		}
+	}
+	if r.verbose {
+		return
+	}
 	rows := [][]string{{"CHANNEL", "FORMAT", "TOOLS", "SIGNED BY", "MANIFEST"}}
 	for _, c := range r.Channels {
 		tools := strings.Join(c.Tools, " ")
@@ -184,7 +199,9 @@ func (r channelList) text(p *page) {
 func (a *app) channelListCommand() *cobra.Command {
 	return a.command(verb{
 		use: "list", aliases: []string{"ls"}, short: "List every channel: yours and the built-in ones",
-		example: "kist channel list",
+		long: `Lists your channels and the built-in ones. With -v, all of each: every key in full,
+whose it is, when it expires, and for a built-in one where kist's copy is from.`,
+		example: "kist channel list -v",
 		exits:   []int{0, 2, 9},
 		args:    exactly(0),
 		run: func(ctx context.Context, _ []string) (result, error) {
@@ -197,7 +214,7 @@ func (a *app) channelListCommand() *cobra.Command {
 			if err != nil {
 				return nil, err
 			}
-			r := channelList{Channels: []shownChannel{}}
+			r := channelList{Channels: []shownChannel{}, verbose: a.flags.verbose}
 			for _, c := range added {
 				r.Channels = append(r.Channels, a.describeChannel(s, c))
 			}

@@ -43,7 +43,7 @@ func TestUpstreamTable(t *testing.T) {
 	for _, row := range upstreamRows() {
 		u := &upstreamTrial{tool: row.tool, format: row.format, key: verifytest.NewKey(t, "release", trialDay.AddDate(-1, 0, 0))}
 		key, install, witness, run := u.realKey(t), u.install(t), u.refusesOld(t), u.run(t)
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", row.tool, yes(key), yes(u.fixture(t)), yes(install), yes(witness), yes(run))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", row.tool, tick(key), tick(u.fixture(t)), tick(install), tick(witness), tick(run))
 		if key != isBuiltin(row.tool) || !install || !witness || !run {
 			t.Errorf("%s: key %v, install %v, witness %v, run %v", row.tool, key, install, witness, run)
 		}
@@ -52,7 +52,7 @@ func TestUpstreamTable(t *testing.T) {
 	t.Log("\n" + table.String())
 }
 
-func yes(b bool) string {
+func tick(b bool) string {
 	if b {
 		return "yes"
 	}

@@ -63,6 +63,9 @@ func TestEveryFileIsPinnedAndExplained(t *testing.T) {
 			if !strings.Contains(string(readme), string(pin.Primary)) {
 				t.Errorf("%s: the README does not say where %s comes from", name, pin.Primary)
 			}
+			if Source(name, pin.Primary) == "" {
+				t.Errorf("%s: no row of the README's table says where %s was copied from", name, pin.Primary)
+			}
 		}
 	}
 }
