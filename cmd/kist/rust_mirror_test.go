@@ -24,6 +24,7 @@ type rustPart struct {
 	pkg, target string
 	list        string
 	tree        fs.FS
+	lies        string // lines of the list for which there is nothing
 	digest      string // of the archive, once it is packed
 }
 
@@ -65,7 +66,7 @@ func (p *rustPart) pack(tb testing.TB, out io.Writer, number string) {
 		}))
 	}
 	text(inner+"/not-listed", "this stays out")
-	text(inner+"/manifest.in", p.list)
+	text(inner+"/manifest.in", p.list+p.lies)
 	text("components", inner+"\n")
 	text("rust-installer-version", "3")
 	must(tb, w.Close())

@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"path/filepath"
-	"strings"
 	"testing/fstest"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -19,9 +18,10 @@ func rustHosts() []string {
 
 // scriptRust publishes one release below DIR/dist, signed by KEY: the manifest
 // channel-rust-NAME.toml of DATE, the same below its date, and the archives.
-// Each command in it says its own name and the release's number.
+// Each command in it says its own name and the release's number. Clippy brings
+// each +PATH besides, and lists each -PATH without bringing it.
 func scriptRust(ts *testscript.TestScript, neg bool, args []string) {
-	scriptNeeds(ts, neg, args, 5, 5, "rust DIR KEY NAME NUMBER DATE")
+	scriptNeeds(ts, neg, args, 5, 7, "rust DIR KEY NAME NUMBER DATE [+PATH|-PATH]")
 	dir, key, name, number, date := filepath.Join(args[0], "dist"), args[1], args[2], args[3], args[4]
 	parts := []rustPart{
 		smallPart("rust-src", "*", "dir:lib/rustlib/src", number, "lib/rustlib/src/rust/library/std/src/lib.rs"),
@@ -37,6 +37,13 @@ func scriptRust(ts *testscript.TestScript, neg bool, args []string) {
 			smallPart("rustfmt-preview", host, "", number, "bin/rustfmt"))
 	}
 	for i := range parts {
+		for _, more := range args[5:] {
+			if name := more[1:]; parts[i].pkg == "clippy-preview" && more[0] == '+' {
+				parts[i].add(name, number)
+			} else if parts[i].pkg == "clippy-preview" {
+				parts[i].lies += "file:" + name + "\n"
+			}
+		}
 		var b bytes.Buffer
 		parts[i].pack(scriptTB{ts: ts}, &b, number)
 		scriptWrite(ts, filepath.Join(dir, date, parts[i].file(number)), b.Bytes())
@@ -51,17 +58,22 @@ func scriptRust(ts *testscript.TestScript, neg bool, args []string) {
 
 // smallPart is a package with these files, listed one by one if list is empty.
 func smallPart(pkg, target, list, number string, files ...string) rustPart {
-	tree := fstest.MapFS{}
-	var lines strings.Builder
+	p := rustPart{pkg: pkg, target: target, tree: fstest.MapFS{}}
 	for _, name := range files {
-		tree[name] = &fstest.MapFile{Mode: 0o644, Data: []byte(name + " of " + number + "\n")}
-		if dir, base := filepath.Split(name); dir == "bin/" {
-			tree[name] = &fstest.MapFile{Mode: 0o755, Data: []byte("#!/bin/sh\necho " + base + " " + number + "\n")}
-		}
-		lines.WriteString("file:" + name + "\n")
+		p.add(name, number)
 	}
-	if list == "" {
-		list = lines.String()
+	if list != "" {
+		p.list = list
 	}
-	return rustPart{pkg: pkg, target: target, list: list, tree: tree}
+	return p
+}
+
+// add puts a file into the tree of a small part, and lists it.
+func (p *rustPart) add(name, number string) {
+	file := &fstest.MapFile{Mode: 0o644, Data: []byte(name + " of " + number + "\n")}
+	if dir, base := filepath.Split(name); dir == "bin/" {
+		file = &fstest.MapFile{Mode: 0o755, Data: []byte("#!/bin/sh\necho " + base + " " + number + "\n")}
+	}
+	p.tree.(fstest.MapFS)[name] = file
+	p.list += "file:" + name + "\n"
 }

@@ -67,7 +67,7 @@ func scriptCommands() map[string]scriptCommand {
 		"acme": scriptAcme,
 		// upstream TOOL DIR KEY VERSION[=LABEL]…: make DIR what TOOL's upstream serves, signed by KEY.
 		"upstream": scriptUpstream,
-		// rust DIR KEY NAME NUMBER DATE: publish a release of Rust below DIR/dist as upstream does, signed by KEY.
+		// rust DIR KEY NAME NUMBER DATE [+PATH|-PATH]: publish a release of Rust below DIR/dist as upstream does, signed by KEY.
 		"rust": scriptRust,
 		// fill FILE: replace {size F}, {sha256 F} and {now±DAYS} in it.
 		"fill": scriptFill,
