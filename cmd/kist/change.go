@@ -12,6 +12,7 @@ import (
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -25,6 +26,7 @@ type changeResult struct {
 	Removed    []string           `json:"removed,omitempty"`  // channel/tool@version
 	Defaults   map[string]string  `json:"defaults,omitempty"` // that changed: channel/tool to version, "" for none
 	Commands   []commandLink      `json:"commands,omitempty"` // that lead somewhere new
+	Patterns   []string           `json:"patterns,omitempty"` // of commands that only the archive names
 	Kept       []install.Drift    `json:"kept,omitempty"`
 	Notes      []string           `json:"notes,omitempty"` // what a user must know about PATH
 
@@ -38,7 +40,9 @@ type installedRelease struct {
 	Channel  string          `json:"channel"`
 	Prefix   string          `json:"prefix,omitempty"`
 	Proof    string          `json:"proof"`
-	Size     int64           `json:"size,omitempty"` // bytes to fetch, where stated
+	Size     int64           `json:"size,omitempty"` // bytes to fetch, where it can be said
+	// Announced: no proved document states all of the size, some is the servers' word.
+	Announced bool            `json:"announced,omitempty"`
 	Evidence verify.Evidence `json:"evidence"`
 }
 
@@ -62,6 +66,9 @@ func (r changeResult) text(p *page) {
 		if r.DryRun {
 			text = "would install " + text
 		}
+		if rel.Size > 0 {
+			text += " · " + byteSize(rel.Size) + " to fetch"
+		}
 		p.line("%s", text)
 	}
 	for _, ref := range r.Removed {
@@ -79,6 +86,9 @@ func (r changeResult) text(p *page) {
 		} else {
 			p.line("%s %s no default", key, done("now has", "have"))
 		}
+	}
+	if len(r.Patterns) > 0 {
+		p.line("would link what is at %s", strings.Join(r.Patterns, ", "))
 	}
 	if len(r.Commands) > 0 {
 		p.line("%s %s", done("commands:", "link"), strings.Join(names(r.Commands), ", "))
@@ -102,7 +112,10 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	}
 	if a.flags.dryRun {
 		r.foresee(s, p)
-		r.Commands = a.foreseenLinks(p)
+		for i, in := range p.Install {
+			r.Installed[i].Size, r.Installed[i].Announced = a.size(ctx, in.Release)
+		}
+		r.Commands, r.Patterns = a.foreseenLinks(p)
 		a.note(&r)
 		return r, nil
 	}
@@ -168,9 +181,6 @@ func (r *changeResult) foresee(s *session, p plan.Plan) {
 	for _, in := range p.Install {
 		rel := in.Release
 		item := installedRelease{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Proof: releaseProof(rel), Evidence: rel.Evidence}
-		for _, art := range rel.Artifacts {
-			item.Size += art.Size
-		}
 		r.Installed = append(r.Installed, item)
 	}
 	for _, id := range p.Remove {
@@ -191,19 +201,53 @@ func (r *changeResult) foresee(s *session, p plan.Plan) {
 		}
 	}
 	r.Defaults = s.changedDefaults(s.state.Current.Defaults, after, nil)
+	for _, in := range p.Install {
+		key := in.Release.Channel + "/" + in.Release.Tool
+		if was, ok := s.state.Current.Defaults[key]; ok && in.Default && s.state.Receipts[was].Version != in.Release.Version {
+			if r.Defaults == nil {
+				r.Defaults = map[string]string{}
+			}
+			r.Defaults[key] = in.Release.Version
+		}
+	}
 }
 
 // foreseenLinks are the commands that p would link, as far as its releases name
-// them without a pattern.
-func (a *app) foreseenLinks(p plan.Plan) (links []commandLink) {
+// them without a pattern, and the patterns.
+func (a *app) foreseenLinks(p plan.Plan) (links []commandLink, patterns []string) {
 	for _, in := range p.Install {
 		for _, c := range in.Release.Commands {
-			if name := path.Base(c); in.Default && !strings.ContainsAny(name, `*?[\`) {
+			switch name := path.Base(c); {
+			case !in.Default:
+			case strings.ContainsAny(name, `*?[\`):
+				patterns = append(patterns, c)
+			default:
 				links = append(links, commandLink{name, filepath.Join(a.Dirs.Bin, name)})
 			}
 		}
 	}
-	return links
+	return links, patterns
+}
+
+// size is how many bytes r is to fetch: as what was proved states it, else as
+// the server announces it now. 0 where nobody says.
+func (a *app) size(ctx context.Context, r manifests.Release) (total int64, announced bool) {
+	for _, artifact := range r.Artifacts {
+		size := artifact.Size
+		if size == 0 {
+			body, says, err := a.artifacts().Open(ctx, artifact.Refs[0], 0)
+			if err != nil {
+				return 0, false
+			}
+			body.Close()
+			size, announced = says, true
+		}
+		if size < 0 || size > manifests.MaxArtifact {
+			return 0, false
+		}
+		total += size
+	}
+	return total, announced
 }
 
 // changedDefaults compares two sets of defaults. A tool that is gone altogether
