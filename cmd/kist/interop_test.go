@@ -72,7 +72,7 @@ func channelByHand(t *testing.T, program string) {
 // directory to serve.
 func realToolchain(t *testing.T, h *home, s signer, format string, tarFlags ...string) string {
 	t.Helper()
-	dir, goroot := commonDir(t), runtime.GOROOT()
+	dir, goroot := commonDir(t), strings.TrimSpace(tool(t, "go", "env", "GOROOT"))
 	archive := filepath.Join(commonDir(t), "go."+format)
 	args := append([]string{"-C", filepath.Dir(goroot), "-cf", archive}, tarFlags...)
 	tool(t, "tar", append(args, filepath.Base(goroot))...)
