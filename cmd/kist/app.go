@@ -235,8 +235,6 @@ func between(low, high int) cobra.PositionalArgs {
 
 func exactly(n int) cobra.PositionalArgs { return between(n, n) }
 
-func atLeast(n int) cobra.PositionalArgs { return between(n, 1000) }
-
 // A usageError says that the command line itself is wrong.
 type usageError struct{ text string }
 
