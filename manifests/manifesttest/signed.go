@@ -219,3 +219,16 @@ func inXZ(data []byte) []byte {
 	out = le.AppendUint32(out, crc32.ChecksumIEEE(tail))
 	return append(append(out, tail...), "YZ"...)
 }
+
+// Example lays out the made-up upstream of docs/adding-an-upstream.md, by ref.
+func Example(tb testing.TB, base string, w World) map[string][]byte {
+	tb.Helper()
+	s := &site{tb: tb, files: map[string][]byte{}, world: w}
+	s.files[base+"releases.atom"] = feed("zag-lang/zag", "v", []World{w})
+	for _, platform := range []string{"x64-linux", "arm64-mac"} {
+		top := "zag-" + w.Version + "-" + platform
+		s.add(base+"releases/download/v"+w.Version+"/"+top+".tar.gz", tarball(tb,
+			member{top + "/bin/zag", says("zag " + w.Version), 0o755}, member{top + "/share/zag/version", w.Version + "\n", 0o644}))
+	}
+	return s.files
+}

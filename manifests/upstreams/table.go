@@ -1,6 +1,9 @@
 package upstreams
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/kist-tools/kist/manifests/rust"
 	"github.com/kist-tools/kist/verify"
 )
@@ -34,26 +37,40 @@ func table() []Upstream {
 }
 
 // Refusal says in one line why a well-known tool has no built-in channel: its
-// upstream publishes nothing that a pinned OpenPGP key proves, or its row wants
-// keys. As of 2026-11.
+// upstream publishes nothing that a pinned OpenPGP key proves, or kist lacks the
+// keys.
 func Refusal(tool string) (reason string, known bool) {
 	for _, u := range table() {
 		if u.Tool == tool && u.Wanting != "" {
 			return u.Wanting, true
 		}
 	}
+	reason, known = refused()[tool]
+	return reason, known
+}
+
+// Refused returns the tools that have no row at all, and a Refusal, in order.
+func Refused() []string { return slices.Sorted(maps.Keys(refused())) }
+
+// refused holds the reasons, as of 2026-11.
+func refused() map[string]string {
 	const checksums = "publishes checksums, but no OpenPGP signature over its downloads"
-	reason, known = map[string]string{
+	const ghcup = "ghcup's metadata is signed by a key that kist has no copy of, and GHC's archives must be configured and made"
+	return map[string]string{
+		"cabal":   ghcup,
 		"crystal": "Crystal " + checksums,
 		"dart":    "Dart " + checksums,
 		"deno":    "Deno " + checksums,
 		"dotnet":  "the .NET SDK " + checksums,
 		"flutter": "Flutter " + checksums,
+		"ghc":     ghcup,
+		"ghcup":   ghcup,
+		"hls":     ghcup,
 		"kotlin":  "Kotlin " + checksums,
 		"kubectl": "Kubernetes signs kubectl with Sigstore, not with OpenPGP",
 		"nim":     "Nim " + checksums,
 		"python":  "python.org publishes no binaries for Linux, and the builds that others make carry no OpenPGP signature",
+		"stack":   ghcup,
 		"zig":     "Zig signs its downloads with minisign, not with OpenPGP",
-	}[tool]
-	return reason, known
+	}
 }
