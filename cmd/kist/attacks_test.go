@@ -1,0 +1,287 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest"
+)
+
+// TestAttacks plays every attack of docs/trust.md against a whole kist, once
+// with its honest twin, which goes through, and once in earnest: it ends with
+// the code of the table, and what is installed is as it was. The table is
+// printed by
+//
+//	go test -run TestAttacks -v ./cmd/kist
+func TestAttacks(t *testing.T) {
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ATTACK\tHOW\tEXIT")
+	for _, a := range attacks {
+		name := strings.ReplaceAll(a.class+"/"+a.how, " ", "_")
+		t.Run(name, func(t *testing.T) {
+			t.Run("twin", func(t *testing.T) { a.play(t, true) })
+			t.Run("attack", func(t *testing.T) { a.play(t, false) })
+		})
+		fmt.Fprintf(w, "%s\t%s\t%d\n", a.class, a.how, a.code)
+	}
+	w.Flush()
+	t.Log("\n" + table.String())
+}
+
+// An attack is what somebody does to a user who has the channel acme and hello
+// 1.0 from it, and the command that the user then runs.
+type attack struct {
+	class, how string
+	code       int
+	// do prepares the world, honestly or not, and returns the command.
+	do func(b *battle, honest bool) []string
+}
+
+func (a attack) play(t *testing.T, honest bool) {
+	b := newBattle(t)
+	args := a.do(b, honest)
+	before := b.installed()
+	code, said := b.kist(args...)
+	if honest {
+		if code != 0 {
+			t.Errorf("kist %q: exit code %d: %s", args, code, said)
+		}
+		return
+	}
+	if code != a.code {
+		t.Errorf("kist %q: exit code %d, want %d: %s", args, code, a.code, said)
+	}
+	if after := b.installed(); after != before {
+		t.Errorf("what is installed was changed:\n%s\nafter\n%s", after, before)
+	}
+}
+
+const acmeURL = "https://tools.acme.example/"
+
+// A battle is a user with a home of their own, and the hosts of the channel.
+type battle struct {
+	*testing.T
+	*manifesttest.Upstream
+	now              time.Time
+	home             string
+	first, second    *verifytest.Key // the publisher's
+	thief            *verifytest.Key
+	serial           uint64
+	transport        manifests.Transport // nil: the Upstream
+	manifest, manSig []byte              // as they were published last
+}
+
+func newBattle(t *testing.T) *battle {
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	key := func(name string) *verifytest.Key { return verifytest.NewKey(t, name, now.AddDate(-1, 0, 0)) }
+	b := &battle{T: t, Upstream: &manifesttest.Upstream{Files: map[string][]byte{}}, now: now, home: t.TempDir(),
+		first: key("first"), second: key("second"), thief: key("thief")}
+	b.publish("1.0")
+	b.add("acme", acmeURL, b.first)
+	b.must("install", "hello@1.0")
+	return b
+}
+
+// kist runs one command of the user's, as a process of its own.
+func (b *battle) kist(args ...string) (code int, said string) {
+	env, out, talk := testEnv(b.T, args...)
+	getenv := func(name string) string { return map[string]string{"HOME": b.home}[name] }
+	env.Dirs, env.Now, env.Transport = readDirs(getenv, "linux"), func() time.Time { return b.now }, b.Upstream
+	env.Dirs.Machine = ""
+	env.Platform = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
+	if b.transport != nil {
+		env.Transport = b.transport
+	}
+	code = run(b.Context(), env)
+	return code, out.String() + talk.String()
+}
+
+func (b *battle) must(args ...string) {
+	b.Helper()
+	if code, said := b.kist(args...); code != 0 {
+		b.Fatalf("kist %q: exit code %d: %s", args, code, said)
+	}
+}
+
+// add adds a channel by the keys given, all of which must sign.
+func (b *battle) add(name, url string, keys ...*verifytest.Key) {
+	b.Helper()
+	b.must(append([]string{"channel", "add", name, url, "--threshold", fmt.Sprint(len(keys))}, b.keyFiles(keys...)...)...)
+}
+
+func (b *battle) keyFiles(keys ...*verifytest.Key) (args []string) {
+	for _, k := range keys {
+		file := filepath.Join(b.TempDir(), string(k.Primary())+".asc")
+		if err := os.WriteFile(file, k.Public(b), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		args = append(args, "--key", file)
+	}
+	return args
+}
+
+// installed describes all that toolchains and commands consist of.
+func (b *battle) installed() string {
+	var all strings.Builder
+	for _, dir := range []string{".local/share/kist", ".local/bin", ".local/state/kist/receipts"} {
+		err := fs.WalkDir(os.DirFS(b.home), dir, func(name string, e fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) || path.Base(path.Dir(name)) == "stage" || path.Base(name) == "stage" {
+				return nil
+			}
+			info, err := e.Info()
+			if err == nil {
+				fmt.Fprintf(&all, "%s %v %d\n", name, info.Mode(), map[bool]int64{true: 0, false: info.Size()}[e.IsDir()])
+			}
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	return all.String()
+}
+
+// hello is the tool in one version, as a file for one platform.
+func (b *battle) hello(version, platform string) native.Release {
+	name := "hello-" + version + "-" + strings.ReplaceAll(platform, "/", "-")
+	content := []byte("#!/bin/sh\necho " + name + "\n")
+	p, err := manifests.ParsePlatform(platform)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Files[acmeURL+"blobs/"+name] = content
+	return native.Release{Tool: "hello", Version: version, Commands: []string{"bin/hello"}, Artifacts: []native.Artifact{{
+		Platform: p, Component: "hello", Path: "blobs/" + name, Size: int64(len(content)), SHA256: verify.DigestOf(content), Format: "file"}}}
+}
+
+// next is the next manifest, with hello in the versions given.
+func (b *battle) next(versions ...string) *native.Manifest {
+	b.serial++
+	m := &native.Manifest{Channel: "acme", Serial: b.serial, Issued: b.now.Add(-time.Minute), Expires: b.now.AddDate(0, 0, 30)}
+	for _, v := range versions {
+		m.Releases = append(m.Releases, b.hello(v, "linux/amd64"))
+	}
+	return m
+}
+
+// serve signs m by the keys given and has it served.
+func (b *battle) serve(m *native.Manifest, keys ...*verifytest.Key) {
+	b.Helper()
+	data, err := m.Encode()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.manifest, b.manSig = data, nil
+	b.Files[acmeURL+"channel.toml"] = data
+	delete(b.Files, acmeURL+"channel.toml.asc")
+	if len(keys) > 0 {
+		b.manSig = verifytest.Cosign(b, data, b.now, keys...)
+		b.Files[acmeURL+"channel.toml.asc"] = b.manSig
+	}
+}
+
+// publish is what the honest publisher does.
+func (b *battle) publish(versions ...string) { b.serve(b.next(versions...), b.first) }
+
+// keys serves a keys document; the one before it is kept by its number.
+func (b *battle) keys(version uint64, signs, names []*verifytest.Key, changes ...func(*native.Keys)) {
+	b.Helper()
+	k := &native.Keys{Channel: "acme", Version: version, Issued: b.now.Add(-time.Minute), Expires: b.now.AddDate(0, 0, 300), Threshold: 1}
+	for _, key := range names {
+		k.Certificates = append(k.Certificates, key.Public(b))
+	}
+	for _, change := range changes {
+		change(k)
+	}
+	data, err := k.Encode()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if was, ok := b.Files[acmeURL+"keys.toml"]; ok {
+		kept := acmeURL + native.KeysFileOf(version-1)
+		b.Files[kept], b.Files[kept+".asc"] = was, b.Files[acmeURL+"keys.toml.asc"]
+	}
+	b.Files[acmeURL+"keys.toml"], b.Files[acmeURL+"keys.toml.asc"] = data, verifytest.Cosign(b, data, b.now, signs...)
+}
+
+func team(keys ...*verifytest.Key) []*verifytest.Key { return keys }
+
+// either is one of two values, the first for the honest twin.
+func either[T any](honest bool, twin, attack T) T {
+	if honest {
+		return twin
+	}
+	return attack
+}
+
+// wait lets time go by.
+func (b *battle) wait(d time.Duration) { b.now = b.now.Add(d) }
+
+// lie has a file served as it is not, unless honest.
+func (b *battle) lie(honest bool, file string, lie manifesttest.Lie) {
+	if !honest {
+		b.Tell(acmeURL+file, lie)
+	}
+}
+
+// file is where a file of the user's is.
+func (b *battle) file(name string) string { return filepath.Join(b.home, name) }
+
+// slow delivers one byte at a time, and never the last.
+type slow struct{ left int }
+
+func (s *slow) Read(p []byte) (int, error) {
+	if s.left == 0 {
+		return 0, io.EOF
+	}
+	s.left--
+	p[0] = ' '
+	time.Sleep(20 * time.Millisecond)
+	return 1, nil
+}
+
+var installNew = []string{"install", "hello@1.1"}
+
+func changed(data []byte) []byte {
+	data = bytes.Clone(data)
+	data[len(data)/2] ^= 1
+	return data
+}
+
+// TestTrustTable: docs/trust.md has a row for every attack, with its exit code,
+// and no other.
+func TestTrustTable(t *testing.T) {
+	page, err := os.ReadFile("../../docs/trust.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "\n## Attacks\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	for _, a := range attacks {
+		row := fmt.Sprintf("| %s | %s | %d |", a.class, a.how, a.code)
+		if !strings.Contains(text, row) {
+			t.Errorf("no row %q", row)
+		}
+		text = strings.Replace(text, row, "", 1)
+	}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "| attack") && !strings.HasPrefix(line, "| ---") {
+			t.Errorf("a row without a test: %s", line)
+		}
+	}
+}
