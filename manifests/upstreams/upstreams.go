@@ -113,6 +113,9 @@ func (u Upstream) Source(m Machine) (manifests.Source, error) {
 		}
 		origins.List = append(origins.List, Named{o.Name, source})
 	}
+	if len(origins.List) == 1 {
+		return origins.List[0].Source, nil // it speaks for itself
+	}
 	return origins, nil
 }
 
