@@ -1,0 +1,123 @@
+package channels
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest"
+)
+
+func rules(t *testing.T, text string) Rules {
+	t.Helper()
+	r, err := ParseRules("policy.toml", []byte("format = 1\n"+text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestRulesThatCannotBeRead(t *testing.T) {
+	for name, text := range map[string]string{
+		"empty":              "",
+		"not toml":           "format = \n",
+		"another format":     "format = 2\n",
+		"format as text":     "format = \"1\"\n",
+		"unknown key":        "format = 1\nallow = true\n",
+		"another case":       "format = 1\nThreshold = 2\n",
+		"a key twice":        "format = 1\nthreshold = 2\nthreshold = 1\n",
+		"no threshold":       "format = 1\nthreshold = 0\n",
+		"threshold as text":  "format = 1\nthreshold = \"2\"\n",
+		"channels as text":   "format = 1\nchannels = \"acme\"\n",
+		"not a channel name": "format = 1\nchannels = [\"Acme\"]\n",
+		"a number among":     "format = 1\nchannels = [\"acme\", 1]\n",
+		"weaker RSA":         "format = 1\nrsa = 1024\n",
+		"no URL":             "format = 1\nurls = [\"tools.acme.example/*\"]\n",
+		"open host":          "format = 1\nurls = [\"https://tools.acme.example*\"]\n",
+		"any host":           "format = 1\nurls = [\"https://*\"]\n",
+		"star inside":        "format = 1\nurls = [\"https://*.acme.example/*\"]\n",
+		"a user name":        "format = 1\nurls = [\"https://tools.acme.example@evil.example/*\"]\n",
+		"dots":               "format = 1\nurls = [\"https://tools.acme.example/a/../*\"]\n",
+		"over the limit":     "format = 1\n#" + strings.Repeat("x", MaxRules),
+	} {
+		var fault *RulesError
+		if _, err := ParseRules("/etc/kist/policy.toml", []byte(text)); !errors.As(err, &fault) || !errors.Is(err, verify.ErrUntrusted) || fault.File != "/etc/kist/policy.toml" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	rules(t, "channels = [\"go\"]\nurls = [\"https://tools.acme.example/*\", \"file:///srv/acme/channel.toml\"]\nthreshold = 2\nrsa = 3072\n")
+}
+
+func TestRulesAllow(t *testing.T) {
+	const at = "https://tools.acme.example/kist/channel.toml"
+	for _, test := range []struct {
+		rules, name, at string
+		want            bool
+	}{
+		{"", "acme", at, true},
+		{"", "go", "", true},
+		{`channels = ["acme"]`, "acme", at, true},
+		{`channels = ["acme"]`, "acm", at, false},
+		{`channels = ["acme"]`, "go", "", false},
+		{`channels = []`, "acme", at, false},
+		{`urls = []`, "go", "", true},
+		{`urls = []`, "acme", at, false},
+		{`urls = ["https://tools.acme.example/*"]`, "acme", at, true},
+		{`urls = ["https://tools.acme.example/kist/*"]`, "acme", at, true},
+		{`urls = ["https://tools.acme.example/kist/channel.toml"]`, "acme", at, true},
+		{`urls = ["https://tools.acme.example/kist/"]`, "acme", at, false},
+		{`urls = ["https://TOOLS.acme.example/*"]`, "acme", at, true},
+		{`urls = ["http://tools.acme.example/*"]`, "acme", at, false},
+		{`urls = ["https://tools.acme.example/*"]`, "acme", "https://tools.acme.example:8443/channel.toml", false},
+		{`urls = ["https://tools.acme.example/*"]`, "acme", "https://tools.acme.example.evil.example/channel.toml", false},
+		{`urls = ["https://tools.acme.example/*"]`, "acme", "https://tools.acme.example./channel.toml", false},
+		{`urls = ["https://tools.acme.example/*"]`, "acme", "https://tools.acme.example@evil.example/channel.toml", false},
+		{`urls = ["https://tools.acme.example/*"]`, "acme", "https://tοols.acme.example/channel.toml", false}, // Greek ο
+		{`urls = ["https://tools.acme.example/kist/*"]`, "acme", "https://tools.acme.example/kistevil/channel.toml", false},
+		{`urls = ["https://tools.acme.example/kist/*"]`, "acme", "https://tools.acme.example/kist/../evil/channel.toml", false},
+		{`urls = ["https://tools.acme.example/kist/*"]`, "acme", "https://tools.acme.example/kist/%2e%2e/evil/channel.toml", false},
+		{`urls = ["https://tools.acme.example/*"]`, "acme", "https://joe:secret@tools.acme.example/channel.toml", true},
+	} {
+		var refused *RuleError
+		err := rules(t, test.rules).Allows(test.name, test.at)
+		if test.want && err != nil || !test.want && (!errors.As(err, &refused) || !errors.Is(err, verify.ErrUntrusted)) {
+			t.Errorf("%s allows %s from %s: %v", test.rules, test.name, test.at, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("a password in %v", err)
+		}
+	}
+}
+
+func TestRulesNarrowKeys(t *testing.T) {
+	a, b := verifytest.NewKey(t, "a", day), verifytest.NewKey(t, "b", day)
+	ring := verifytest.Keyring(t, a, b)
+	if n := rules(t, "threshold = 2").Threshold(1); n != 2 {
+		t.Errorf("a threshold of 1 under one of 2: %d", n)
+	}
+	if n := rules(t, "threshold = 2").Threshold(3); n != 3 {
+		t.Errorf("a threshold of 3 under one of 2: %d", n)
+	}
+	if got, err := rules(t, "rsa = 4096").Keys("acme", ring, 2); err != nil || len(got.Certificates()) != 2 {
+		t.Errorf("Ed25519 keys under a rule for RSA: %v", err)
+	}
+	var refused *RuleError
+	if _, err := rules(t, "").Keys("acme", ring, 3); !errors.As(err, &refused) {
+		t.Errorf("two keys where three must sign: %v", err)
+	}
+}
+
+func FuzzRules(f *testing.F) {
+	f.Add([]byte("format = 1\nchannels = [\"go\"]\nurls = [\"https://tools.acme.example/*\"]\nthreshold = 2\nrsa = 3072\n"))
+	f.Add([]byte("format = 1\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := ParseRules("policy.toml", data)
+		if err != nil && !errors.Is(err, verify.ErrUntrusted) {
+			t.Fatalf("%v is of no class", err)
+		}
+		if err == nil && r.Threshold(1) < 1 {
+			t.Fatalf("%+v widens", r)
+		}
+	})
+}
