@@ -229,7 +229,7 @@ func stale(err error) (failure, bool) {
 		f.Hint = fmt.Sprintf("kist channel refresh %s makes it anew", e.Channel)
 	}
 	if e, ok := is[*verify.ExpiredError](err); ok {
-		f.Hint = "the publisher must sign a new manifest; until then nothing from this channel can be trusted to be current"
+		f.Hint = "the publisher must sign anew; until then nothing from this channel can be trusted to be current"
 		if e.Issued.After(e.Now) {
 			f.Hint = "see whether this machine's clock is right"
 		}

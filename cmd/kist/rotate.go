@@ -84,7 +84,7 @@ func (a *app) rotated(ctx context.Context, s *session, t manifests.Transport, o 
 	if err != nil || !news {
 		return o, err
 	}
-	a.tellKeys(*next.added)
+	a.tellKeys(next)
 	if a.flags.dryRun {
 		return next, nil
 	}
@@ -126,13 +126,16 @@ func (a *app) takeKeys(ctx context.Context, s *session, o, next origin) (origin,
 }
 
 // tellKeys says which keys a channel has come to trust.
-func (a *app) tellKeys(c channels.Channel) {
-	r := c.Rotation
+func (a *app) tellKeys(o origin) {
+	r := o.added.Rotation
 	var who []string
 	for _, pin := range r.Pins {
 		who = append(who, pin.Primary.Spaced())
 	}
-	a.say("channel %s: version %d of its keys: %d of %s", c.Name, r.Version, r.Threshold, strings.Join(who, ", "))
+	a.say("channel %s: version %d of its keys: %d of %s", o.Name, r.Version, r.Threshold, strings.Join(who, ", "))
+	for _, f := range verify.Lint(o.keys, a.now) {
+		a.warn("key %s: %s; its owner should %s", f.Primary.Spaced(), f.Problem, strings.TrimSuffix(f.Remedy, "."))
+	}
 }
 
 // shownRotation is what became of the keys that the user gave.
