@@ -34,9 +34,22 @@ func (d *desk) asServed() *manifesttest.Upstream {
 
 // follow is a user who was given keys and walks to the newest document.
 func (d *desk) follow(threshold int, keys ...*verifytest.Key) (native.Source, error) {
+	var files [][]byte
+	for _, k := range keys {
+		files = append(files, k.Public(d))
+	}
+	return d.followAt(d.asServed(), threshold, files...)
+}
+
+func (d *desk) followAt(u *manifesttest.Upstream, threshold int, keys ...[]byte) (native.Source, error) {
+	d.Helper()
+	ring, err := verify.OpenKeyring(keys...)
+	if err != nil {
+		d.Fatal(err)
+	}
 	s := native.Source{Channel: "acme", URL: "https://tools.acme.example/channel.toml",
-		Policy: verify.Policy{Keys: verifytest.Keyring(d, keys...), Threshold: threshold}}
-	s, _, err := s.Rotate(context.Background(), d.asServed(), d.now)
+		Policy: verify.Policy{Keys: ring, Threshold: threshold}}
+	s, _, err = s.Rotate(context.Background(), u, d.now)
 	return s, err
 }
 
