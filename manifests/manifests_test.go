@@ -112,6 +112,20 @@ func TestNear(t *testing.T) {
 	}
 }
 
+func TestPlainRequests(t *testing.T) {
+	if err := (Request{Tool: "go", Components: []string{"x"}}).Plain("1.25"); err != nil {
+		t.Errorf("the honest twin: %v", err)
+	}
+	var target *UnknownTargetError
+	if err := (Request{Tool: "go", Targets: []string{"wasm"}}).Plain("1.25"); !errors.As(err, &target) || target.Target != "wasm" {
+		t.Errorf("with a target: %v", err)
+	}
+	var profile *UnknownProfileError
+	if err := (Request{Tool: "go", Profile: "default"}).Plain("1.25"); !errors.As(err, &profile) || profile.Profile != "default" {
+		t.Errorf("with a profile: %v", err)
+	}
+}
+
 func honest() Release {
 	return Release{Channel: "acme", Tool: "zig", Version: "1.0", Commands: []string{"bin/*"},
 		Artifacts: []Artifact{{Name: "zig.tar", Refs: []string{"https://example.org/zig.tar"}, Size: 1,
@@ -131,7 +145,23 @@ func TestValidate(t *testing.T) {
 	if err := r.Validate(); err != nil {
 		t.Fatalf("the honest twin with a signature: %v", err)
 	}
+	component := func(a *Artifact) {
+		a.Layout = Layout{Format: "tar.gz", Strip: 1, Installer: &Installer{Dirs: []string{"rustc"}, Manifest: "lib/rustlib/manifest-rustc"}}
+	}
+	r = honest()
+	component(&r.Artifacts[0])
+	r.Files = []File{{Path: "lib/rustlib/components", Data: []byte("rustc\n")}, {Path: "empty"}}
+	if err := r.Validate(); err != nil {
+		t.Fatalf("the honest twin with a component and files: %v", err)
+	}
 	for name, spoil := range map[string]func(*Release, *Artifact){
+		"component in a zip":        func(_ *Release, a *Artifact) { component(a); a.Layout.Format = "zip" },
+		"component nowhere":         func(_ *Release, a *Artifact) { component(a); a.Layout.Installer.Dirs = nil },
+		"component's list outside":  func(_ *Release, a *Artifact) { component(a); a.Layout.Installer.Manifest = "../x" },
+		"file outside":              func(r *Release, _ *Artifact) { r.Files = []File{{Path: "../x"}} },
+		"files without a path":      func(r *Release, _ *Artifact) { r.Files = []File{{}} },
+		"file too large":            func(r *Release, _ *Artifact) { r.Files = []File{{Path: "x", Data: make([]byte, MaxManifest+1)}} },
+		"too many files":            func(r *Release, _ *Artifact) { r.Files = make([]File, MaxFiles+1) },
 		"no integrity":              func(_ *Release, a *Artifact) { a.Integrity = Integrity{} },
 		"two integrities":           func(_ *Release, a *Artifact) { signature(a); a.Integrity.Digest = verify.DigestOf(nil) },
 		"signature, no witness":     func(_ *Release, a *Artifact) { signature(a); a.Witness = nil },

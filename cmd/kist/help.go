@@ -62,7 +62,7 @@ func exitMeaning(code int) string {
 	case 2:
 		return "the command line is wrong"
 	case 3:
-		return "no such tool, version, component or platform; not installed"
+		return "no such tool, version, component, target, profile or platform; not installed"
 	case 4:
 		return "not trusted: a signature, digest, archive or manifest is not what it must be"
 	case 5:
