@@ -35,15 +35,15 @@ type changeResult struct {
 
 // An installedRelease is a release and how it was proved.
 type installedRelease struct {
-	Tool     string          `json:"tool"`
-	Version  string          `json:"version"`
-	Channel  string          `json:"channel"`
-	Prefix   string          `json:"prefix,omitempty"`
-	Proof    string          `json:"proof"`
-	Size     int64           `json:"size,omitempty"` // bytes to fetch, where it can be said
+	Tool    string `json:"tool"`
+	Version string `json:"version"`
+	Channel string `json:"channel"`
+	Prefix  string `json:"prefix,omitempty"`
+	Proof   string `json:"proof"`
+	Size    int64  `json:"size,omitempty"` // bytes to fetch, where it can be said
 	// Announced: no proved document states all of the size, some is the servers' word.
 	Announced bool            `json:"announced,omitempty"`
-	Evidence verify.Evidence `json:"evidence"`
+	Evidence  verify.Evidence `json:"evidence"`
 }
 
 type commandLink struct {

@@ -1,36 +1,9 @@
 package main
 
-import (
-	"io"
-	"os"
-	"strings"
-)
+import "strings"
 
-// hostDistro is the Linux distribution kist runs on, as its ID and version:
-// "debian12", "ubuntu24.04". It is empty elsewhere, and where nobody says.
-// Source: os-release(5).
-func hostDistro() string {
-	root, err := os.OpenRoot("/")
-	if err != nil {
-		return ""
-	}
-	defer root.Close()
-	for _, name := range []string{"etc/os-release", "usr/lib/os-release"} {
-		f, err := root.Open(name)
-		if err != nil {
-			continue
-		}
-		defer f.Close()
-		text, err := io.ReadAll(io.LimitReader(f, 64<<10))
-		if err != nil {
-			return ""
-		}
-		return distro(string(text))
-	}
-	return ""
-}
-
-// distro reads ID and VERSION_ID of an os-release file.
+// distro reads an os-release file for the distribution's ID and version in one
+// word, as upstreams name their builds for it: "debian12", "ubuntu24.04".
 func distro(osRelease string) string {
 	fields := map[string]string{}
 	for line := range strings.Lines(osRelease) {

@@ -148,6 +148,22 @@ func hostPlatform() manifests.Platform {
 	return p
 }
 
+// hostDistro is the Linux distribution kist runs on, as distro spells it; empty
+// elsewhere, and where nothing says. Source: os-release(5).
+func hostDistro() string {
+	root, err := os.OpenRoot("/")
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	for _, name := range []string{"etc/os-release", "usr/lib/os-release"} {
+		if text, err := fs.ReadFile(root.FS(), name); err == nil {
+			return distro(string(text))
+		}
+	}
+	return ""
+}
+
 // goProxy asks the Go on PATH, if there is one, which module proxies it uses.
 // It runs in the root directory and without what a shell's working directory
 // could add, so that no file of a checked-out project has a say; and with no

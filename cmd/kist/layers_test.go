@@ -92,7 +92,7 @@ var ownsRoot = map[string]string{
 	"install/self.go":            "opens the parents of directories that kist made, to remove them by name",
 	"manifests/transport/dir.go": "serves file URLs",
 	"cmd/kist/files.go":          "opens files that are named on the command line",
-	"cmd/kist/env.go":            "looks which C library the machine has",
+	"cmd/kist/env.go":            "looks which C library and which distribution the machine has",
 	"cmd/kist/self.go":           "opens the bin directory, to remove kist by name",
 }
 

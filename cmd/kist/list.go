@@ -51,6 +51,7 @@ type installedTool struct {
 	Version    string    `json:"version"`
 	Channel    string    `json:"channel"`
 	Default    bool      `json:"default"`
+	Requested  string    `json:"requested,omitempty"` // what its version was asked for by
 	Labels     []string  `json:"labels,omitempty"`
 	Components []string  `json:"components,omitempty"`
 	Installed  time.Time `json:"installed"`
@@ -60,7 +61,7 @@ type installedTool struct {
 func (s *session) describe(r record.Head) installedTool {
 	return installedTool{
 		Tool: r.Tool, Version: r.Version, Channel: r.Channel, Default: s.isDefault(r),
-		Labels: r.Labels, Components: r.Components, Installed: r.Installed, Prefix: s.Prefix(r.ID),
+		Requested: r.Requested, Labels: r.Labels, Components: r.Components, Installed: r.Installed, Prefix: s.Prefix(r.ID),
 	}
 }
 

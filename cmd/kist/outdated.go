@@ -88,6 +88,9 @@ func (a *app) outdated(ctx context.Context, s *session, refs []toolRef) (outdate
 	}
 	for _, have := range chosen {
 		next, err := a.newest(ctx, s, have)
+		if len(refs) == 0 && a.left(have, err) {
+			continue
+		}
 		if err != nil {
 			return r, err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -9,6 +10,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/channels"
 )
 
 func (a *app) updateCommand() *cobra.Command {
@@ -75,6 +77,8 @@ func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, e
 	for _, have := range chosen {
 		next, err := a.newest(ctx, s, have)
 		switch {
+		case len(refs) == 0 && a.left(have, err):
+			continue
 		case err != nil:
 			return nil, err
 		case stays(have):
@@ -117,6 +121,17 @@ func (s *session) chosen(refs []toolRef) (list []record.Head, err error) {
 		}
 	}
 	return list, nil
+}
+
+// left reports whether have, which nobody named, has no channel to ask any more,
+// and says so: the user removed it.
+func (a *app) left(have record.Head, err error) bool {
+	var unknown *channels.UnknownChannelError
+	if !errors.As(err, &unknown) {
+		return false
+	}
+	a.warn("%s stays: channel %s was removed", have.Ref(), have.Channel)
+	return true
 }
 
 // stays reports whether have was asked for by its exact version.
