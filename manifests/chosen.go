@@ -20,6 +20,13 @@ type Chosen struct {
 	Newest    verify.Mark
 }
 
+// Listing is the Catalog of h for r, which only lists: it has no release. ok is
+// false where h has nothing to list for r.
+func (h Hint) Listing(channel string, r Request, n Numbering) (c Chosen, ok bool) {
+	c = Chosen{Asked: r, Hint: h, Numbering: n, Release: Release{Channel: channel, Tool: r.Tool}}
+	return c, r.List && len(c.Versions(r.Tool)) > 0
+}
+
 // Mark implements Catalog.
 func (c Chosen) Mark() verify.Mark { return c.Newest }
 
@@ -47,7 +54,7 @@ func (c Chosen) Resolve(r Request) (Release, error) {
 	if err := r.Plain(have.Version); err != nil {
 		return Release{}, err
 	}
-	if r.Platform != c.Asked.Platform || r.Version != c.Asked.Version && c.Numbering.Spell(r.Version) != have.Version {
+	if c.Asked.List || r.Platform != c.Asked.Platform || r.Version != c.Asked.Version && c.Numbering.Spell(r.Version) != have.Version {
 		return Release{}, fmt.Errorf("%s %s for %s: only %s for %s was asked for and proved",
 			r.Tool, r.Version, r.Platform, have.Version, have.Platform)
 	}

@@ -14,6 +14,7 @@ type Request struct {
 	Components []string // optional components by name
 	Targets    []string // further platforms to build for, as the tool spells them
 	Profile    string   // a set of components that the tool names; empty: its smallest
+	List       bool     // only the Versions of the catalog are wanted: where they are a Hint, nothing need be proved
 }
 
 // Plain refuses targets and profiles, for tools that have neither. Errors are

@@ -33,6 +33,9 @@ func (o origin) cacheDir(q manifests.Request) string {
 	if o.added != nil && o.added.Format == "native" {
 		return path.Join(documents, o.Name)
 	}
+	if q.List { // proves nothing, so it must not take the place of what does
+		return path.Join(documents, o.Name+"~"+q.Tool+"~list")
+	}
 	return path.Join(documents, o.Name+"~"+q.Tool+"@"+record.EscapeVersion(q.Version))
 }
 

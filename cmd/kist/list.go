@@ -189,7 +189,13 @@ func (a *app) versions(ctx context.Context, s *session, o origin, ref toolRef) (
 		}
 	}
 	for _, name := range names {
-		cat, err := a.fetch(ctx, s, o, a.request(toolRef{Name: ref.Name, Version: name}))
+		q := a.request(toolRef{Name: ref.Name, Version: name})
+		q.List = len(names) == 1
+		cat, err := a.fetch(ctx, s, o, q)
+		if q.List && errors.Is(err, manifests.ErrOffline) { // never listed, but perhaps installed
+			q.List = false
+			cat, err = a.fetch(ctx, s, o, q)
+		}
 		var unknown *manifests.UnknownVersionError
 		if len(names) > 1 && errors.As(err, &unknown) {
 			continue

@@ -114,6 +114,9 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if err != nil && !(absent(err) && n.Exact(n.Spell(q.Version)) && ctx.Err() == nil) {
 		return nil, err // without an index only an exact version can be asked for
 	}
+	if listing, ok := hint.Listing(s.Channel, q.Request, n); ok {
+		return listing, nil
+	}
 	choice, err := hint.Choose(s.Channel, q.Request, n)
 	if err != nil {
 		return nil, err

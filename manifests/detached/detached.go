@@ -136,6 +136,9 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if err != nil && !(errors.Is(err, manifests.ErrNotFound) && n.Exact(n.Spell(q.Version))) {
 		return nil, err // without an index only an exact version can be asked for
 	}
+	if listing, ok := hint.Listing(s.Channel, q.Request, n); ok {
+		return listing, nil
+	}
 	choice, err := hint.Choose(s.Channel, q.Request, n)
 	if err != nil {
 		return nil, err

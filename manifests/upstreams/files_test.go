@@ -347,3 +347,25 @@ func TestJuliasCompromisedKeyNeverCounts(t *testing.T) {
 		t.Error("the archive was asked for in vain")
 	}
 }
+
+// A list is a hint, and needs no release that can be proved.
+func TestListingNeedsNoProof(t *testing.T) {
+	key, stranger := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0)), verifytest.NewKey(t, "stranger", now.AddDate(-1, 0, 0))
+	for _, tool := range manifesttest.SignedFiles() {
+		u := serveSigned(t, tool, world(stranger, build(tool, "1.2.0")), world(key, build(tool, "1.1.0")))
+		q := manifests.Query{Request: manifests.Request{Tool: tool, Platform: linux, List: true}, Now: now}
+		source := signedTwin(t, tool, verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1})
+		catalog, err := source.Fetch(t.Context(), u, q)
+		if err != nil || len(catalog.Versions(tool)) != 2 || len(u.Asked()) != 1 {
+			t.Errorf("%s: %v; asked for %v", tool, err, u.Asked())
+			continue
+		}
+		if release, err := catalog.Resolve(q.Request); err == nil {
+			t.Errorf("%s: a list gave the release %+v", tool, release)
+		}
+		q.List = false
+		if _, err := source.Fetch(t.Context(), u, q); !errors.Is(err, verify.ErrUntrusted) {
+			t.Errorf("%s: %v", tool, err)
+		}
+	}
+}
