@@ -25,6 +25,10 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrUnreachable: the origin gave no usable answer.
 	ErrUnreachable = errors.New("unreachable")
+	// ErrDenied: the origin answered, and will not say whether there is such a
+	// thing, as object stores do that do not let strangers list. It also
+	// matches ErrUnreachable.
+	ErrDenied = fmt.Errorf("denied: %w", ErrUnreachable)
 	// ErrOffline: not asked, because the network was forbidden. It also
 	// matches ErrUnreachable.
 	ErrOffline = fmt.Errorf("offline: %w", ErrUnreachable)

@@ -65,7 +65,7 @@ type signedFile struct {
 // was taken before it judges anything that the new keys signed.
 func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time) (Source, []*Keys, error) {
 	newest, err := s.readKeys(ctx, t, KeysFile)
-	if errors.Is(err, manifests.ErrNotFound) {
+	if absent(err) {
 		if s.Edition.Version > 0 {
 			return s, nil, &verify.RotationError{Channel: s.Channel, Have: s.Edition.Version}
 		}
@@ -93,7 +93,7 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 			return s, nil, err
 		}
 		step, missing := s.readKeys(ctx, t, KeysFileOf(n))
-		if errors.Is(missing, manifests.ErrNotFound) {
+		if absent(missing) {
 			if !again {
 				return s, nil, err
 			}
@@ -124,7 +124,7 @@ func (s Source) start(ctx context.Context, t manifests.Transport, newest signedF
 	}
 	for n := uint64(1); n <= MaxSteps; n++ {
 		kept, err := s.readKeys(ctx, t, KeysFileOf(n))
-		if errors.Is(err, manifests.ErrNotFound) {
+		if absent(err) {
 			break
 		}
 		if err != nil {
@@ -229,6 +229,13 @@ func (e *OwnKeysError) Error() string {
 // document cannot make up for it.
 func (e *OwnKeysError) Is(target error) bool { return target == verify.ErrUntrusted }
 
+// absent reports whether the origin has no such document, as far as it says. One
+// that hides a document by denying it is no better off than one that says it is
+// missing.
+func absent(err error) bool {
+	return errors.Is(err, manifests.ErrNotFound) || errors.Is(err, manifests.ErrDenied)
+}
+
 func (s Source) readKeys(ctx context.Context, t manifests.Transport, name string) (signedFile, error) {
 	at, err := manifests.Join(s.URL, name)
 	if err != nil {
@@ -239,7 +246,7 @@ func (s Source) readKeys(ctx context.Context, t manifests.Transport, name string
 		return f, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
 	f.sig, err = manifests.ReadAll(ctx, t, at+".asc", manifests.MaxSignature)
-	if errors.Is(err, manifests.ErrNotFound) {
+	if absent(err) {
 		return f, nil // unsigned, which the policy refuses
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -443,4 +444,24 @@ func FuzzKeys(f *testing.F) {
 			t.Fatalf("%+v became %+v: %v", k, same, err)
 		}
 	})
+}
+
+// Object stores that do not let strangers list deny what is not there. To a
+// channel that has never had a keys document that is the same; to one that has,
+// it hides it.
+func TestRotationDenied(t *testing.T) {
+	p := newPeople(t, "a")
+	denied := func([]byte) (io.Reader, int64, error) { return nil, 0, manifests.ErrDenied }
+	u := keysUpstream(map[string]signedKeys{"keys.toml": {}})
+	u.Tell(base+"keys.toml", denied)
+	if _, taken, err := rotate(p.user(t, "a", 1), u); err != nil || taken != 0 {
+		t.Errorf("without a keys document: %d taken, %v", taken, err)
+	}
+	if _, _, err := rotate(p.at(t, p.says(t, 1, "a", 1), "a"), u); !errors.Is(err, verify.ErrStale) {
+		t.Errorf("with one that is withheld: %v", err)
+	}
+	u.Tell(base+"keys.toml", func([]byte) (io.Reader, int64, error) { return nil, 0, manifests.ErrUnreachable })
+	if _, _, err := rotate(p.user(t, "a", 1), u); !errors.Is(err, manifests.ErrUnreachable) {
+		t.Errorf("without an answer: %v", err)
+	}
 }

@@ -30,7 +30,8 @@ func (e *StatusError) Is(target error) bool {
 	if e.Code == http.StatusNotFound || e.Code == http.StatusGone {
 		return e.Ref != "" && target == manifests.ErrNotFound
 	}
-	return target == manifests.ErrUnreachable
+	denied := e.Code == http.StatusForbidden && e.Ref != "" && target == manifests.ErrDenied
+	return denied || target == manifests.ErrUnreachable
 }
 
 func passing(code int) bool { return code == http.StatusTooManyRequests || code >= 500 }

@@ -27,6 +27,7 @@ func TestStatus(t *testing.T) {
 		{404, manifests.ErrNotFound, 1},
 		{410, manifests.ErrNotFound, 1},
 		{403, manifests.ErrUnreachable, 1},
+		{403, manifests.ErrDenied, 1},
 		{401, manifests.ErrUnreachable, 1},
 		{204, manifests.ErrUnreachable, 1},
 		{206, manifests.ErrUnreachable, 1},
