@@ -42,8 +42,9 @@ func builtinTools() (tools []string) {
 	return tools
 }
 
-// builtinOrigin binds a built-in channel to this machine.
-func (a *app) builtinOrigin(ctx context.Context, s *session, name string) (origin, error) {
+// builtinOrigin binds a built-in channel to this machine. newer are copies of
+// its keys that are newer than those known; nil: there are none.
+func (a *app) builtinOrigin(ctx context.Context, s *session, name string, newer *verify.Keyring) (origin, error) {
 	u, ok := upstreams.Lookup(name)
 	if !ok {
 		return origin{}, fmt.Errorf("channel %s is not built in", name)
@@ -57,7 +58,18 @@ func (a *app) builtinOrigin(ctx context.Context, s *session, name string) (origi
 			return origin{}, err
 		}
 	}
-	m := upstreams.Machine{Tell: func(text string) { a.say("%s", text) }, Admit: a.admit(rules, name)}
+	admit := a.admit(rules, name)
+	m := upstreams.Machine{Tell: func(text string) { a.say("%s", text) }}
+	m.Admit = func(ring *verify.Keyring, threshold int) (*verify.Keyring, error) {
+		ring, err := s.renewed(ring)
+		if err == nil && newer != nil {
+			ring, err = ring.Merge(newer)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return admit(ring, threshold)
+	}
 	if usesProxies := slices.ContainsFunc(u.Origins, func(o upstreams.Origin) bool { return o.ChecksumDB != "" }); usesProxies {
 		proxies, err := gosum.ParseProxies(a.GoProxy(ctx))
 		if err != nil {
@@ -92,7 +104,7 @@ func (o shownOrigin) text(p *page) {
 }
 
 // builtinShown describes a built-in channel.
-func builtinShown(name string) shownChannel {
+func (s *session) builtinShown(name string) shownChannel {
 	u, _ := upstreams.Lookup(name)
 	shown := shownChannel{Name: name, Builtin: true, Format: "built in", Tools: []string{u.Tool}}
 	for _, o := range u.Origins {
@@ -108,6 +120,11 @@ func builtinShown(name string) shownChannel {
 			one.Proof = "a detached OpenPGP signature of each file"
 		}
 		if ring, err := keyrings.Lookup(o.Keyring); o.Keyring != "" && err == nil {
+			if newer, err := s.renewed(ring); err != nil {
+				shown.Problem = err.Error()
+			} else {
+				ring = newer
+			}
 			one.Keys = describeKeys(ring)
 			for i, k := range one.Keys {
 				one.Keys[i].Source = keyrings.Source(o.Keyring, k.Primary)

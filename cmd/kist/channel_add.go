@@ -103,7 +103,7 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 		if o, mark, err = a.proveAdded(ctx, s, o, q); err != nil {
 			return nil, err
 		}
-		added.shownChannel = o.shown(&mark)
+		added.shownChannel = o.shown(s, &mark)
 	}
 	if a.flags.dryRun {
 		return added, nil

@@ -20,7 +20,7 @@ func (a *app) channelRefreshCommand() *cobra.Command {
 		long: `Fetches and proves the channel's manifest. Where the mark of the newest manifest
 seen was lost or damaged, it is made anew, which is said. With --key, a newer
 copy of a pinned key (a later expiry, a new subkey, a revocation) is merged into
-the stored one; another primary key never is.`,
+the one known, also of a built-in channel; another primary key never is.`,
 		example:  "kist channel refresh acme --key acme-2027.asc",
 		exits:    []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:     exactly(1),
@@ -73,10 +73,13 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 		return nil, err
 	}
 	r := channelRefreshed{DryRun: a.flags.dryRun}
-	if len(keyFiles) > 0 {
-		if o.added == nil {
-			return nil, &builtinError{name}
+	var builtin *verify.Keyring // newer copies of the keys of a built-in channel
+	if len(keyFiles) > 0 && o.added == nil {
+		if o, builtin, err = a.renewBuiltin(ctx, s, name, keyFiles); err != nil {
+			return nil, err
 		}
+		r.NewKeys = true
+	} else if len(keyFiles) > 0 {
 		if o, err = a.mergeKeys(s, o, keyFiles); err != nil {
 			return nil, err
 		}
@@ -116,7 +119,7 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 		}
 		mark := cat.Mark()
 		r.NewsSeen = r.NewsSeen || !r.Renewed && mark.Digest != was.Digest
-		r.shownChannel = o.shown(&mark)
+		r.shownChannel = o.shown(s, &mark)
 		if a.flags.dryRun {
 			continue
 		}
@@ -124,7 +127,11 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 			return nil, err
 		}
 	}
-	if store && !a.flags.dryRun {
+	switch {
+	case a.flags.dryRun || !store:
+	case o.added == nil:
+		return r, s.rememberBuiltin(ctx, name, builtin)
+	default:
 		return r, s.remember(ctx, *o.added, o.keys)
 	}
 	return r, nil

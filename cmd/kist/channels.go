@@ -97,7 +97,7 @@ func (a *app) origins(ctx context.Context, s *session, ref toolRef) ([]origin, e
 		return []origin{o}, err
 	}
 	if name, ok := builtinChannel(ref.Name); ok {
-		o, err := a.builtinOrigin(ctx, s, name)
+		o, err := a.builtinOrigin(ctx, s, name, nil)
 		return []origin{o}, err
 	}
 	added, err := a.channels(s)
@@ -122,7 +122,7 @@ func (a *app) origins(ctx context.Context, s *session, ref toolRef) ([]origin, e
 
 func (a *app) namedOrigin(ctx context.Context, s *session, name string) (origin, error) {
 	if isBuiltinChannel(name) {
-		return a.builtinOrigin(ctx, s, name)
+		return a.builtinOrigin(ctx, s, name, nil)
 	}
 	st, ok, err := s.store()
 	if err != nil {

@@ -51,6 +51,9 @@ func (r *reproof) candidates(e verify.Evidence) (who []signedBy, err error) {
 				continue
 			}
 			ring, err := keyrings.Lookup(o.Keyring)
+			if err == nil {
+				ring, err = r.session.renewed(ring)
+			}
 			if err != nil {
 				return nil, err
 			}

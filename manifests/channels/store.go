@@ -137,15 +137,14 @@ func (s Store) Put(c Channel, keys *verify.Keyring) error {
 		if given[pin.Primary] == nil {
 			return fmt.Errorf("channel %s: the certificate of key %s was not given", c.Name, pin.Primary)
 		}
-		if err := s.putKey(pin.Primary, given[pin.Primary]); err != nil {
+		if err := s.putKey(keyFile(pin.Primary), pin.Primary, given[pin.Primary]); err != nil {
 			return err
 		}
 	}
 	return durable.Write(s.Root, settingsFile(c.Name), data, 0o600)
 }
 
-func (s Store) putKey(primary verify.Fingerprint, armored []byte) error {
-	name := keyFile(primary)
+func (s Store) putKey(name string, primary verify.Fingerprint, armored []byte) error {
 	stored, err := s.readFile(name, MaxKey)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

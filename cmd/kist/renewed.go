@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/upstreams"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/keyrings"
+)
+
+// renewed is a built-in keyring with the newer copies of its keys that channel
+// refresh stored.
+func (s *session) renewed(ring *verify.Keyring) (*verify.Keyring, error) {
+	st, ok, err := s.store()
+	if !ok || err != nil {
+		return ring, err
+	}
+	return st.Renewed(ring)
+}
+
+// renewBuiltin is a built-in channel with newer copies of its keys, which are
+// returned too. Pins stay as they are: a new subkey must be bound by a signature
+// that is strong enough by itself.
+func (a *app) renewBuiltin(ctx context.Context, s *session, name string, keyFiles []string) (origin, *verify.Keyring, error) {
+	files, err := readFiles(keyFiles, channels.MaxKey)
+	if err != nil {
+		return origin{}, nil, err
+	}
+	newer, err := verify.OpenKeyring(files...)
+	if err != nil {
+		return origin{}, nil, err
+	}
+	u, _ := upstreams.Lookup(name)
+	for _, o := range u.Origins {
+		if o.Keyring == "" {
+			continue
+		}
+		ring, err := keyrings.Lookup(o.Keyring)
+		if err == nil {
+			_, err = ring.Merge(newer)
+		}
+		if err != nil {
+			return origin{}, nil, fmt.Errorf("channel %s: %w", name, err)
+		}
+	}
+	o, err := a.builtinOrigin(ctx, s, name, newer)
+	return o, newer, err
+}
+
+// rememberBuiltin stores newer copies of the keys of a built-in channel.
+func (s *session) rememberBuiltin(ctx context.Context, name string, newer *verify.Keyring) error {
+	root, err := s.Config(true)
+	if err != nil {
+		return err
+	}
+	return s.locked(ctx, "store the keys of channel "+name, func() error { return channels.Store{Root: root}.Renew(newer) })
+}
