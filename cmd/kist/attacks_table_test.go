@@ -144,6 +144,23 @@ var attacks = []attack{
 		b.publish("1.1")
 		return installNew
 	}},
+	{"indefinite freeze", "older keys after newer ones that had expired", 5, func(b *battle, honest bool) []string {
+		b.keys(1, team(b.first), team(b.first))
+		b.must("channel", "refresh", "acme")
+		old, oldSig := b.Files[acmeURL+native.KeysFile], b.Files[acmeURL+native.KeysFile+".asc"]
+		b.keys(2, team(b.first), team(b.first), func(k *native.Keys) { k.Expires = b.now.AddDate(0, 0, 1) })
+		b.wait(48 * time.Hour)
+		if code, said := b.kist("channel", "refresh", "acme"); code != 5 {
+			b.Fatalf("exit code %d: %s", code, said)
+		}
+		b.publish("1.1")
+		if honest {
+			b.keys(3, team(b.first), team(b.first))
+		} else {
+			b.Files[acmeURL+native.KeysFile], b.Files[acmeURL+native.KeysFile+".asc"] = old, oldSig
+		}
+		return installNew
+	}},
 	{"endless data", "a manifest without end", 4, func(b *battle, honest bool) []string {
 		b.publish("1.1")
 		b.lie(honest, channelFile, manifesttest.Endless)

@@ -22,14 +22,15 @@ func edition(r *channels.Rotation) native.Edition {
 }
 
 // rotate is o with the newest keys that its channel publishes; news is false
-// where they are those that o has. Nothing is stored.
+// where they are those that o has. What was taken before an error is returned
+// beside it. Nothing is stored.
 func (a *app) rotate(ctx context.Context, s *session, t manifests.Transport, o origin) (next origin, news bool, err error) {
 	source, ok := o.Source.(native.Source)
 	if !ok {
 		return o, false, nil
 	}
 	found, taken, err := source.Rotate(ctx, t, a.now)
-	if err != nil || len(taken) == 0 {
+	if len(taken) == 0 {
 		return o, false, err
 	}
 	c := *o.added
@@ -39,9 +40,9 @@ func (a *app) rotate(ctx context.Context, s *session, t manifests.Transport, o o
 		retired = slices.Clone(c.Rotation.Retired)
 	}
 	for _, k := range taken {
-		ring, err := k.Keyring()
-		if err != nil {
-			return o, false, err
+		ring, unread := k.Keyring()
+		if unread != nil {
+			return o, false, unread
 		}
 		counted = slices.Concat(counted, ring.Pins())
 	}
@@ -57,10 +58,11 @@ func (a *app) rotate(ctx context.Context, s *session, t manifests.Transport, o o
 		Version: e.Version, Digest: e.Digest, Issued: e.Issued, Expires: e.Expires, Taken: a.now,
 		Threshold: found.Policy.Threshold, Pins: pins, Retired: slices.Compact(retired), Revoked: e.Revoked,
 	}
-	if next, err = a.bind(s, c, found.Policy.Keys); err != nil {
-		return o, false, err
+	next, refused := a.bind(s, c, found.Policy.Keys)
+	if refused != nil {
+		return o, false, refused
 	}
-	return next.at(e), true, nil
+	return next.at(e), true, err
 }
 
 // at is o with e in full, of which the settings do not keep that manifests count
@@ -77,21 +79,25 @@ func pinned(pins []verify.Pin, primary verify.Fingerprint) bool {
 }
 
 // rotated is o with the newest keys that its channel publishes. New ones are
-// stored, the mark first, before anything that they signed is judged: so that
-// whoever withholds them from now on is found out.
+// stored, the mark first, before anything that they signed is judged, and even
+// if they have expired: so that whoever withholds them from now on is found out.
 func (a *app) rotated(ctx context.Context, s *session, t manifests.Transport, o origin) (origin, error) {
 	next, news, err := a.rotate(ctx, s, t, o)
-	if err != nil || !news {
+	if !news {
 		return o, err
 	}
 	a.tellKeys(next)
 	if a.flags.dryRun {
-		return next, nil
+		return next, err
 	}
-	if err := s.Rekey(ctx, o.Channel, next.Source.(native.Source).Edition.Mark()); err != nil {
-		return o, err
+	if unstored := s.Rekey(ctx, o.Channel, next.Source.(native.Source).Edition.Mark()); unstored != nil {
+		return o, unstored
 	}
-	return a.takeKeys(ctx, s, o, next)
+	next, unstored := a.takeKeys(ctx, s, o, next)
+	if unstored != nil {
+		return o, unstored
+	}
+	return next, err
 }
 
 // takeKeys stores the keys of next, unless the channel was changed or removed

@@ -61,8 +61,9 @@ type signedFile struct {
 // Where s trusts what the user gave (the zero Edition), the walk starts at the
 // newest document that those keys prove; from then on each version must follow
 // the one before, signed by the threshold of both. Errors match
-// verify.ErrUntrusted or verify.ErrStale, or are t's own. The caller stores what
-// was taken before it judges anything that the new keys signed.
+// verify.ErrUntrusted or verify.ErrStale, or are t's own; what was taken before
+// one, or has expired, is returned beside it, since it was proved. The caller
+// stores what was taken before anything else, so that it can't be withheld later.
 func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time) (Source, []*Keys, error) {
 	newest, err := s.readKeys(ctx, t, KeysFile)
 	if absent(err) {
@@ -90,29 +91,29 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 			return next, taken, next.Edition.Fresh(s.Channel, now)
 		}
 		if !leadsOn(err) {
-			return s, nil, err
+			return s, taken, err
 		}
 		step, missing := s.readKeys(ctx, t, KeysFileOf(n))
 		if absent(missing) {
 			if !again {
-				return s, nil, err
+				return s, taken, err
 			}
 			again = false
 			if newest, err = s.readKeys(ctx, t, KeysFile); err != nil {
-				return s, nil, err
+				return s, taken, err
 			}
 			n--
 			continue
 		}
 		if missing != nil {
-			return s, nil, missing
+			return s, taken, missing
 		}
 		if s, keys, err = s.numbered(step, n, now); err != nil {
-			return s, nil, err
+			return s, taken, err
 		}
 		taken = append(taken, keys)
 	}
-	return s, nil, fmt.Errorf("channel %s: %w: no keys document that leads on within %d versions", s.Channel, verify.ErrUntrusted, MaxSteps)
+	return s, taken, fmt.Errorf("channel %s: %w: no keys document that leads on within %d versions", s.Channel, verify.ErrUntrusted, MaxSteps)
 }
 
 // start is s with the newest document that the keys which the user gave prove:

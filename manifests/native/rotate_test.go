@@ -465,3 +465,25 @@ func TestRotationDenied(t *testing.T) {
 		t.Errorf("without an answer: %v", err)
 	}
 }
+
+// TestRotationKeepsWhatItTook: what was proved on the way is returned though the
+// end of it is refused.
+func TestRotationKeepsWhatItTook(t *testing.T) {
+	p := newPeople(t, "abx")
+	user := p.at(t, p.says(t, 1, "a", 1), "a")
+	second := p.sign(t, p.says(t, 2, "b", 1), "ab")
+	for name, test := range map[string]struct {
+		last  signedKeys
+		want  error
+		taken int
+	}{
+		"expired":       {p.sign(t, p.says(t, 3, "b", 1, func(k *native.Keys) { k.Expires = noon }), "b"), verify.ErrStale, 2},
+		"by a stranger": {p.sign(t, p.says(t, 3, "b", 1), "x"), verify.ErrUntrusted, 1},
+		"honest":        {p.sign(t, p.says(t, 3, "b", 1), "b"), nil, 2},
+	} {
+		got, taken, err := rotate(user, keysUpstream(map[string]signedKeys{"keys/2.toml": second, "keys.toml": test.last}))
+		if !errors.Is(err, test.want) || taken != test.taken || got.Edition.Version != uint64(1+test.taken) {
+			t.Errorf("%s: %d taken, version %d: %v", name, taken, got.Edition.Version, err)
+		}
+	}
+}
