@@ -23,7 +23,7 @@ func TestRefreshOfBuiltinKeys(t *testing.T) {
 	env, out, talk := testEnv(t)
 	samples := "../../verify/testdata/node-v20.11.0-SHASUMS256.txt"
 	u := &manifesttest.Upstream{Files: map[string][]byte{
-		"https://nodejs.org/dist/index.json": []byte(`[{"version":"v20.11.0","date":"2024-01-09","files":["linux-x64","linux-arm64","osx-arm64-tar"],"lts":"Iron"}]`),
+		"https://nodejs.org/dist/index.json":                  []byte(`[{"version":"v20.11.0","date":"2024-01-09","files":["linux-x64","linux-arm64","osx-arm64-tar"],"lts":"Iron"}]`),
 		"https://nodejs.org/dist/v20.11.0/SHASUMS256.txt":     read(samples),
 		"https://nodejs.org/dist/v20.11.0/SHASUMS256.txt.sig": read(samples + ".sig"),
 	}}
