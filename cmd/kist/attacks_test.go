@@ -82,6 +82,7 @@ type battle struct {
 	first, second    *verifytest.Key // the publisher's
 	thief            *verifytest.Key
 	serial           uint64
+	machine          string              // directory of the machine's policy file; empty: none
 	transport        manifests.Transport // nil: the Upstream
 	manifest, manSig []byte              // as they were published last
 }
@@ -102,7 +103,7 @@ func (b *battle) kist(args ...string) (code int, said string) {
 	env, out, talk := testEnv(b.T, args...)
 	getenv := func(name string) string { return map[string]string{"HOME": b.home}[name] }
 	env.Dirs, env.Now, env.Transport = readDirs(getenv, "linux"), func() time.Time { return b.now }, b.Upstream
-	env.Dirs.Machine = ""
+	env.Dirs.Machine = b.machine
 	env.Platform = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
 	if b.transport != nil {
 		env.Transport = b.transport

@@ -25,7 +25,8 @@ with --key are all that sign from now on; what is not given stays as it is.
 The document comes into force once enough have signed it: as many of the keys
 in force as their threshold says, and as many of the new ones. Until then it
 waits in keys.next.toml: pass the directory on, and have the next signer run
-the same verb with --secret-key, or --unsigned-out and --attach, alone. A
+the same verb with --secret-key, or --unsigned-out and --attach, alone. A new
+signer can add a signature to the manifest meanwhile, so that there is no gap. A
 signer of a document that is in force issues it anew, before it expires.`,
 		example: "kist publish keys public/ --key alice.asc --key bob.asc --threshold 2 --secret-key alice.sec",
 		exits:   []int{0, 1, 2, 3, 4, 8},
@@ -175,6 +176,9 @@ type publishedKeys struct {
 
 func (a *app) publishedKeys(done publish.KeysSigned, out string) (result, error) {
 	k := done.Keys
+	if done.Behind {
+		a.warn("channel.toml is not signed by enough of these keys, so users refuse it: kist publish sign")
+	}
 	r := publishedKeys{DryRun: a.flags.dryRun, Channel: k.Channel, Version: k.Version, Expires: k.Expires, Threshold: k.Threshold,
 		Revoked: k.Revoked, Serial: k.Serial, InForce: done.InForce, Before: done.Old, Now: done.New, Claims: done.Claims,
 		Unsigned: out, Same: done.Unchanged}

@@ -45,6 +45,9 @@ type KeysSigned struct {
 	Claims    []verify.Claim // its signatures, as they claim to be
 	Findings  []verify.Finding
 	Unchanged bool // the signature was there already
+	// Behind says that the document is in force, and the manifest is not signed
+	// by enough of its keys: users refuse it until it is.
+	Behind bool
 }
 
 // A Quorum is how many of those who must sign have signed. Need is 0 where
@@ -211,10 +214,31 @@ func (d Dir) AttachKeys(sig []byte, now time.Time) (KeysSigned, error) {
 	}
 	done, err := d.gathered(data, joined, now)
 	done.Unchanged = bytes.Equal(joined, block)
-	if err != nil || name == RotationFile || !done.InForce {
+	if err != nil || !done.InForce {
 		return done, err
 	}
-	return done, d.enforceKeys(data, joined)
+	if name == NextRotationFile {
+		if err := d.enforceKeys(data, joined); err != nil {
+			return done, err
+		}
+	}
+	done.Behind, err = d.manifestBehind(done.Keys, now)
+	return done, err
+}
+
+// manifestBehind reports whether there is a manifest that the keys of k do not
+// prove.
+func (d Dir) manifestBehind(k *native.Keys, now time.Time) (bool, error) {
+	data, err := d.read(ManifestFile, manifests.MaxManifest)
+	if err != nil || data == nil {
+		return false, err
+	}
+	block, err := d.read(SignatureFile, manifests.MaxSignature)
+	if err != nil {
+		return false, err
+	}
+	have, err := quorum(k, data, block, now)
+	return have.Have < have.Need, err
 }
 
 // unfinishedKeys is what a further signer signs: the document that is gathering
@@ -350,14 +374,19 @@ func (d Dir) enforceKeys(data, block []byte) error {
 
 const keysDir = "keys"
 
-// notAmong returns a *KeyError if the keys document in force, where there is
-// one, does not name key: users would refuse what it signs.
+// notAmong returns a *KeyError if there is a keys document in force, and neither
+// it nor the next one names key: users would refuse what it signs. A key that is
+// about to join signs the manifest before it does, so that there is no gap.
 func (d Dir) notAmong(key *verify.Keyring) error {
 	now, err := d.keysInForce()
 	if err != nil || now == nil {
 		return err
 	}
-	ring, err := now.Keyring()
+	_, data, _, err := d.unfinishedKeys()
+	if err != nil {
+		return err
+	}
+	ring, err := d.keysSigners(data)
 	if err != nil {
 		return err
 	}

@@ -147,6 +147,50 @@ func TestKeysComeIntoForceWithEnoughSigners(t *testing.T) {
 	}
 }
 
+// TestKeysChangeWithoutAGap: a new signer signs the manifest while the document
+// that names it still waits, and no user ever meets a manifest to refuse.
+func TestKeysChangeWithoutAGap(t *testing.T) {
+	d := newDesk(t)
+	second, secondSecret := d.signer("second")
+	d.add(addition("1.0.0", "linux/amd64", "one"))
+	d.sign()
+	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}})
+	if done := d.signKeys(d.secret); !done.InForce || done.Behind {
+		t.Errorf("version 1: %+v", done)
+	}
+	var refused *publish.KeyError
+	if _, err := d.Sign(secondSecret, d.stamp()); !errors.As(err, &refused) {
+		t.Errorf("before it was named: %v", err)
+	}
+	d.prepare(publish.KeysChange{Keys: [][]byte{second.Public(t)}})
+	d.signKeys(secondSecret)
+	for _, step := range []func(){
+		func() {
+			if signed, err := d.Sign(secondSecret, d.stamp()); err != nil || !signed.Cosigned {
+				t.Errorf("while it waits: %+v, %v", signed, err)
+			}
+		},
+		func() {
+			if done := d.signKeys(d.secret); !done.InForce || done.Behind {
+				t.Errorf("version 2: %+v", done)
+			}
+		},
+	} {
+		if _, err := d.verify(d.key); err != nil {
+			t.Errorf("a user of the first key: %v", err)
+		}
+		step()
+	}
+	if _, err := d.verify(d.key); err != nil {
+		t.Errorf("a user of the first key, afterwards: %v", err)
+	}
+	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}})
+	d.signKeys(d.secret)
+	if done := d.signKeys(secondSecret); !done.InForce || done.Behind {
+		t.Errorf("version 3, by whom the manifest was signed as well: %+v", done)
+	}
+}
+
 func TestKeysAreIssuedAnew(t *testing.T) {
 	d := newDesk(t)
 	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}})
