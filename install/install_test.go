@@ -211,6 +211,36 @@ func TestInstallAndUninstallLeaveTheHomeAsItWas(t *testing.T) {
 	w.same(before)
 }
 
+// All bases may be one directory: what one of them keeps is no stranger to another.
+func TestSelfUninstallFromOneSharedDirectory(t *testing.T) {
+	w := newWorld(t)
+	base := w.path("all")
+	for _, name := range []string{"channels/acme.toml", "keys/AA.asc", "marks/acme.json", "blobs/sha256/aa"} {
+		w.write("all/kist/"+name, name)
+	}
+	shared := func() *Installer {
+		i, err := Open(t.Context(), Options{Dirs: Dirs{Data: base, State: base, Cache: base, Config: base, Bin: base},
+			Host: Host{EUID: os.Geteuid(), Caller: -1}, Transport: w, Now: w.now, Version: "test", Random: rand.Reader,
+			LockWait: time.Second, Warn: func(string) {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { i.Close() })
+		return i
+	}
+	w.write("all/kist/channels/mine.txt", "mine")
+	res, err := shared().RemoveAll(t.Context(), true)
+	if err != nil || len(res.Kept) != 1 || res.Kept[0].Path != filepath.Join(base, "kist/channels/mine.txt") {
+		t.Errorf("with a foreign file: kept %v, %v", res.Kept, err)
+	}
+	if err := os.Remove(w.path("all/kist/channels/mine.txt")); err != nil {
+		t.Fatal(err)
+	}
+	if res, err = shared().RemoveAll(t.Context(), true); err != nil || len(res.Kept) > 0 {
+		t.Errorf("kept %v, %v", res.Kept, err)
+	}
+}
+
 func TestUninstallKeepsWhatIsNotItsOwn(t *testing.T) {
 	w := newWorld(t)
 	r := w.install(w.release("zig", "1.0", "bin/zig", "lib/a", "lib/b", "lib/c/d", "share/x"))

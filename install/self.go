@@ -167,6 +167,7 @@ var own = map[role][]string{
 // it found beside them.
 func (i *Installer) removeOwn() ([]Drift, error) {
 	var left []Drift
+	var seen []string
 	for which, patterns := range own {
 		root := i.roots.open(which)
 		if root == nil {
@@ -180,6 +181,14 @@ func (i *Installer) removeOwn() ([]Drift, error) {
 		if err := rmdirs(root, store.Receipts); err != nil {
 			return left, err
 		}
+	}
+	// Only now: two of the roots may be the same directory.
+	for which := range own {
+		root := i.roots.open(which)
+		if root == nil || slices.Contains(seen, i.roots.real[which]) {
+			continue
+		}
+		seen = append(seen, i.roots.real[which])
 		err := fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
 			if err == nil && rootfs.IsTemp(p) {
 				return root.Remove(p)
