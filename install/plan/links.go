@@ -21,8 +21,8 @@ func links(s State, defaults map[string]record.ID, receipts map[record.ID]record
 		r := receipts[defaults[key]]
 		for _, c := range r.Commands {
 			if has, taken := owner[c.Name]; taken {
-				if !slices.Contains(s.Current.Receipts, has.ID) {
-					has, r = r, has // the one that was there first keeps the name
+				if slices.ContainsFunc(s.Current.Links, func(l record.CommandLink) bool { return l.Name == c.Name && l.ID == r.ID }) {
+					has, r = r, has // the one that is linked now keeps the name
 				}
 				return nil, &ConflictError{Command: c.Name, Owner: has.Ref(), Wants: r.Ref()}
 			}

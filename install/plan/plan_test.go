@@ -261,10 +261,18 @@ func TestACommandBelongsToOneTool(t *testing.T) {
 	}
 	// Honest twins: without links, and after the owner has gone.
 	m.must(t, Change{Install: []manifests.Release{release("acme", "b", "1", "tool")}, Links: NoLinks})
+	// Both are installed now; the name is the one's that is linked, however they sort.
+	if err := m.do(Change{Default: []record.ID{m.id(t, "acme/b@1")}}); !errors.As(err, &conflict) || conflict.Owner != "acme/a@1" {
+		t.Errorf("the later default takes the name: %v", err)
+	}
 	m.must(t, Change{Remove: []record.ID{m.id(t, "acme/a@1")}})
 	m.must(t, Change{Default: []record.ID{m.id(t, "acme/b@1")}})
 	if got, want := m.force(), "acme/b@1* tool=1"; got != want {
 		t.Errorf("in force: %s, want %s", got, want)
+	}
+	m.must(t, Change{Install: []manifests.Release{release("acme", "a", "2", "tool")}, Links: NoLinks})
+	if err := m.do(Change{Default: []record.ID{m.id(t, "acme/a@2")}}); !errors.As(err, &conflict) || conflict.Owner != "acme/b@1" || conflict.Wants != "acme/a@2" {
+		t.Errorf("the earlier default takes the name: %v", err)
 	}
 }
 
