@@ -108,7 +108,10 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 	if a.flags.dryRun {
 		return added, nil
 	}
-	return added, s.remember(ctx, *o.added, o.keys)
+	if err := s.remember(ctx, *o.added, o.keys); err != nil {
+		return nil, err
+	}
+	return added, nil
 }
 
 // proveAdded has a channel that is being added answer q, and keeps what proved
