@@ -90,7 +90,7 @@ func (e *ExpiredError) Is(target error) bool { return target == ErrStale }
 type DowngradeError struct{ Have, Got Mark }
 
 func (e *DowngradeError) Error() string {
-	if e.Got.Serial == e.Have.Serial && e.Got.Issued.Equal(e.Have.Issued) {
+	if e.Got.Serial == e.Have.Serial && (e.Got.Serial > 0 || e.Got.Issued.Equal(e.Have.Issued)) {
 		return fmt.Sprintf("channel %s: a different manifest under %s, which was already seen with other contents",
 			e.Got.name(), e.Got.number())
 	}

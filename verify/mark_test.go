@@ -54,6 +54,32 @@ func TestMarkSupersedes(t *testing.T) {
 	}
 }
 
+// What is called older is older; another manifest under one number is called that.
+func TestDowngradeSays(t *testing.T) {
+	const days = 24 * time.Hour
+	dated := func(issued time.Duration, text string) Mark { return markAt(0, issued, 30*days, text) }
+	for _, test := range []struct {
+		name       string
+		have, next Mark
+		want       string
+	}{
+		{"an older serial", markAt(11, -days, 30*days, "a"), markAt(10, -days, 30*days, "b"), "serial 10 is older than serial 11"},
+		{"the serial and its date", markAt(11, -days, 30*days, "a"), markAt(11, -days, 30*days, "b"), "a different manifest under serial 11,"},
+		{"the serial, issued later", markAt(11, -2*days, 30*days, "a"), markAt(11, -days, 30*days, "b"), "a different manifest under serial 11,"},
+		{"the serial, issued earlier", markAt(11, -days, 30*days, "a"), markAt(11, -2*days, 30*days, "b"), "a different manifest under serial 11,"},
+		{"no serials, one date", dated(-days, "a"), dated(-days, "b"), "a different manifest under date 2026-11-21,"},
+		{"no serials, an older date", dated(-days, "a"), dated(-2*days, "b"), "date 2026-11-20 is older than date 2026-11-21,"},
+	} {
+		err := test.next.Supersedes(test.have, markNow)
+		if err == nil || !strings.HasPrefix(err.Error(), "channel acme: "+test.want) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
+	}
+	if err := markAt(11, -days, 30*days, "a").Supersedes(markAt(11, -days, 30*days, "a"), markNow); err != nil {
+		t.Errorf("the same again: %v", err)
+	}
+}
+
 // Rust and Debian count by date.
 func TestMarkByDate(t *testing.T) {
 	at := func(days int, text string) Mark {
