@@ -84,11 +84,11 @@ func (r signatureResult) text(p *page) {
 }
 
 // An unreadableError says that something to check, or to check against, cannot
-// be read: not proved is not trusted.
+// be read: not proved is not trusted. Why it cannot does not change that, so the
+// reason is not unwrapped: a directory is no mistake of usage here.
 type unreadableError struct{ err error }
 
 func (e *unreadableError) Error() string        { return e.err.Error() }
-func (e *unreadableError) Unwrap() error        { return e.err }
 func (e *unreadableError) Is(target error) bool { return target == verify.ErrUntrusted }
 
 // unreadable passes on that a file is missing, which has an exit code of its own.

@@ -200,6 +200,9 @@ func untrusted(err error) (failure, bool) {
 	if e, ok := is[*weakKeyError](err); ok {
 		f.Hint = "its owner should " + e.Remedy
 	}
+	if _, ok := is[*unreadableError](err); ok {
+		f.Hint = "see whether that is the right file, and can be read"
+	}
 	if _, ok := is[*verify.DigestError](err); ok {
 		f.Hint = "the file is damaged, or not the one that was signed; try again later, or from another network"
 	}
