@@ -293,11 +293,13 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store
 		return receipt, err
 	}
 	prefix := unpack.New(stage.Root(), unpack.DefaultLimits())
+	var picked []manifests.Artifact
 	for _, a := range r.Artifacts {
-		blob, err := cache.Fetch(ctx, a)
+		a, blob, err := pick(ctx, cache, a)
 		if err != nil {
 			return receipt, err
 		}
+		picked = append(picked, a)
 		receipt.Artifacts = append(receipt.Artifacts, record.Artifact{
 			Name: a.Name, Component: a.Component, Size: blob.Size, Digest: blob.Digest, Evidence: blob.Evidence})
 		err = prefix.Add(ctx, blob.File, unpack.Archive{Name: a.Name, Component: a.Component, Layout: a.Layout,
@@ -314,7 +316,7 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store
 	if receipt.Entries, err = prefix.Finish(ctx); err != nil {
 		return receipt, err
 	}
-	for _, a := range r.Artifacts {
+	for _, a := range picked {
 		if err := witness(stage.Root(), a); err != nil {
 			return receipt, err
 		}
@@ -324,6 +326,26 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store
 		return receipt, fmt.Errorf("%s: %w", receipt.Ref(), err)
 	}
 	return receipt, nil
+}
+
+// pick fetches a, or the first of its alternatives that is to be had. A proof
+// that fails is the end: it is no reason to look elsewhere. Where none is to be
+// had, the error is that of one whose host was not reached, if there is one.
+func pick(ctx context.Context, cache download.Cache, a manifests.Artifact) (manifests.Artifact, download.Blob, error) {
+	var absent error
+	for _, one := range append([]manifests.Artifact{a}, a.Alternatives...) {
+		blob, err := cache.Fetch(ctx, one)
+		missing := errors.Is(err, manifests.ErrNotFound)
+		switch {
+		case err == nil:
+			return one, blob, nil
+		case ctx.Err() != nil || errors.Is(err, verify.ErrUntrusted) || !missing && !errors.Is(err, manifests.ErrUnreachable):
+			return one, download.Blob{}, err
+		case absent == nil || !missing && errors.Is(absent, manifests.ErrNotFound):
+			absent = err
+		}
+	}
+	return a, download.Blob{}, absent
 }
 
 func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {

@@ -47,6 +47,10 @@ type Artifact struct {
 	Integrity Integrity
 	Layout    Layout
 	Witness   *Witness // a file inside that must confirm the version
+	// Alternatives are other files that bring the same component, in order of
+	// preference: one of them is installed where nobody has this one. They have
+	// no alternatives of their own.
+	Alternatives []Artifact
 }
 
 // Integrity is what an artifact must prove: exactly one of the three.
@@ -155,6 +159,17 @@ func (r Release) Validate() error {
 	for _, a := range r.Artifacts {
 		if err := a.validate(); err != nil {
 			return fail("artifact %s: %v", a.Name, err)
+		}
+		if len(a.Alternatives) > MaxArtifacts {
+			return fail("artifact %s: %d alternatives, want at most %d", a.Name, len(a.Alternatives), MaxArtifacts)
+		}
+		for _, other := range a.Alternatives {
+			if err := other.validate(); err != nil {
+				return fail("artifact %s: %v", other.Name, err)
+			}
+			if other.Component != a.Component || len(other.Alternatives) > 0 {
+				return fail("artifact %s: an alternative for another component, or with its own", other.Name)
+			}
 		}
 	}
 	if len(r.Files) > MaxFiles {

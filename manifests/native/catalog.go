@@ -105,16 +105,22 @@ func (c *Catalog) Resolve(q manifests.Request) (manifests.Release, error) {
 		Channel: c.channel, Tool: r.Tool, Version: r.Version, Labels: slices.Clone(r.Labels),
 		Platform: q.Platform, Commands: slices.Clone(r.Commands), Evidence: c.evidence,
 	}
-	for _, alternatives := range chosen {
-		a, err := c.artifact(r, alternatives)
+	for _, files := range chosen {
+		alternatives, err := c.alternatives(r, files)
 		if err != nil {
 			return manifests.Release{}, fmt.Errorf("channel %s: %w", c.channel, err)
 		}
+		a := alternatives[0]
+		a.Alternatives = alternatives[1:]
 		out.Components = append(out.Components, a.Component)
 		out.Artifacts = append(out.Artifacts, a)
 	}
 	if r.Witness != nil {
-		out.Artifacts[r.witnessed(out.Artifacts)].Witness = &manifests.Witness{Path: r.Witness.Path, Contains: r.Witness.Contains}
+		a := &out.Artifacts[r.witnessed(out.Artifacts)]
+		a.Witness = &manifests.Witness{Path: r.Witness.Path, Contains: r.Witness.Contains}
+		for i := range a.Alternatives {
+			a.Alternatives[i].Witness = a.Witness
+		}
 	}
 	return out, nil
 }
@@ -198,10 +204,31 @@ func preference(format string) int {
 	return len(order)
 }
 
-// artifact makes what is fetched of the first alternative; those that are the
-// same file elsewhere add their locations.
-func (c *Catalog) artifact(r Release, alternatives []Artifact) (manifests.Artifact, error) {
-	a := alternatives[0]
+// alternatives makes of files what may be fetched, in the same order. Those that
+// are the same file elsewhere are one, with all their locations.
+func (c *Catalog) alternatives(r Release, files []Artifact) (list []manifests.Artifact, err error) {
+	for len(files) > 0 {
+		a := files[0]
+		var same, others []Artifact
+		for _, b := range files {
+			if b.SHA256 == a.SHA256 && b.Size == a.Size && b.Format == a.Format && b.Strip == a.Strip {
+				same = append(same, b)
+			} else {
+				others = append(others, b)
+			}
+		}
+		one, err := c.artifact(r, same)
+		if err != nil {
+			return nil, err
+		}
+		list, files = append(list, one), others
+	}
+	return list, nil
+}
+
+// artifact makes what is fetched of one file, at each of its places.
+func (c *Catalog) artifact(r Release, places []Artifact) (manifests.Artifact, error) {
+	a := places[0]
 	out := manifests.Artifact{
 		Name: a.base(), Component: a.Component, Size: a.Size, Unpacked: a.Unpacked,
 		Integrity: manifests.Integrity{Digest: a.SHA256},
@@ -210,18 +237,15 @@ func (c *Catalog) artifact(r Release, alternatives []Artifact) (manifests.Artifa
 	if a.Format == "file" {
 		out.Layout.Into = r.fileName(a)
 	}
-	for _, same := range alternatives {
-		if same.SHA256 != a.SHA256 || same.Size != a.Size || same.Format != a.Format || same.Strip != a.Strip {
-			continue
-		}
-		if same.Path != "" {
-			ref, err := manifests.Join(c.at, same.Path)
+	for _, place := range places {
+		if place.Path != "" {
+			ref, err := manifests.Join(c.at, place.Path)
 			if err != nil {
 				return manifests.Artifact{}, err
 			}
 			out.Refs = append(out.Refs, ref)
 		}
-		out.Refs = append(out.Refs, same.URLs...)
+		out.Refs = append(out.Refs, place.URLs...)
 	}
 	return out, nil
 }

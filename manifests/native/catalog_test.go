@@ -165,6 +165,13 @@ func TestResolveArtifacts(t *testing.T) {
 	if want := []string{"https://x.example/blobs/zig-gz.tar.gz", "https://mirror.example/zig.tar.gz"}; !slices.Equal(r.Artifacts[0].Refs, want) {
 		t.Errorf("the same file elsewhere: refs %q, want %q", r.Artifacts[0].Refs, want)
 	}
+	var others []string
+	for _, a := range r.Artifacts[0].Alternatives {
+		others = append(others, a.Name+" "+a.Layout.Format)
+	}
+	if want := []string{"zig-xz.tar.xz tar.xz", "zig-zip.zip zip"}; !slices.Equal(others, want) {
+		t.Errorf("alternatives %q, want %q", others, want)
+	}
 }
 
 func TestResolveSingleFile(t *testing.T) {
@@ -203,7 +210,7 @@ func TestWitnessGoesWithTheMainComponent(t *testing.T) {
 	}{{[]string{"docs", "zig", "src"}, 1}, {[]string{"docs", "src"}, 1}, {[]string{"zig"}, 0}} {
 		var artifacts []Artifact
 		for _, c := range test.components {
-			artifacts = append(artifacts, file("any", c, "tar", c))
+			artifacts = append(artifacts, file("any", c, "tar", c), file("any", c, "tar.gz", c+"-gz"))
 		}
 		r, err := offer(Release{Version: "1", Witness: witness, Artifacts: artifacts}).Resolve(manifests.Request{Tool: "zig"})
 		if err != nil {
@@ -212,6 +219,9 @@ func TestWitnessGoesWithTheMainComponent(t *testing.T) {
 		for i, a := range r.Artifacts {
 			if (a.Witness != nil) != (i == test.want) {
 				t.Errorf("%q: component %s has witness %v", test.components, a.Component, a.Witness)
+			}
+			if len(a.Alternatives) != 1 || a.Alternatives[0].Witness != a.Witness {
+				t.Errorf("%q: component %s has alternatives %+v", test.components, a.Component, a.Alternatives)
 			}
 		}
 	}
