@@ -214,15 +214,24 @@ func checkPath(p string) error {
 	return nil
 }
 
-// checkURL accepts the absolute URL of a file, without a user name or password.
+// checkURL accepts the absolute URL of a file, without a user name or password,
+// which is shown and whose base name becomes that of a file: decoded, it obeys
+// the rules of a path.
 func checkURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil, len(s) > 4096, u.Opaque != "", u.Fragment != "", !slices.Contains(schemes(), u.Scheme),
 		u.Scheme != "file" && u.Host == "", u.Path == "", strings.HasSuffix(u.Path, "/"):
 		return fmt.Errorf("url %.100q is not the https URL of a file", s)
+	case !utf8.ValidString(s+u.Host+u.Path) || strings.ContainsFunc(s+u.Host+u.Path, unicode.IsControl):
+		return fmt.Errorf("url %.100q holds a control character", s)
+	case slices.Contains(strings.Split(u.Path, "/"), ".."):
+		return fmt.Errorf("url %.100q leaves its directory", s)
 	case u.User != nil:
 		return fmt.Errorf("url of host %s holds a user name", u.Host)
+	}
+	if err := checkPath(path.Base(u.Path)); err != nil {
+		return fmt.Errorf("url %.100q: its last %v", s, err)
 	}
 	return nil
 }
