@@ -97,39 +97,62 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 	if err != nil {
 		return nil, err
 	}
-	added := channelAdded{DryRun: a.flags.dryRun}
-	for _, q := range o.proofs(a.request(toolRef{})) {
-		var mark verify.Mark
-		if o, mark, err = a.proveAdded(ctx, s, o, q); err != nil {
+	if a.flags.dryRun {
+		_, _, shown, err := a.proveAdded(ctx, s, o)
+		if err != nil {
 			return nil, err
 		}
-		added.shownChannel = o.shown(s, &mark)
+		return channelAdded{shownChannel: shown, DryRun: true}, nil
 	}
-	if a.flags.dryRun {
-		return added, nil
-	}
-	if err := s.remember(ctx, *o.added, o.keys); err != nil {
+	if err := s.Writable(channels.Dirs()...); err != nil {
 		return nil, err
 	}
-	return added, nil
+	before, _ := s.Mark(o.Channel) // a damaged one is none
+	proved, keep, shown, err := a.proveAdded(ctx, s, o)
+	if err == nil {
+		err = s.remember(ctx, *proved.added, proved.keys)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.unmark(context.WithoutCancel(ctx), o, before))
+	}
+	for _, store := range keep {
+		if err := store(); err != nil {
+			a.warn("what proved channel %s is not kept for --offline: %v", c.Name, err)
+		}
+	}
+	return channelAdded{shownChannel: shown}, nil
 }
 
-// proveAdded has a channel that is being added answer q, and keeps what proved
-// the answer. It returns o with the newest keys that the channel publishes.
-func (a *app) proveAdded(ctx context.Context, s *session, o origin, q manifests.Request) (origin, verify.Mark, error) {
-	t, keep, err := a.documents(s, o, q)
-	if err != nil {
-		return o, verify.Mark{}, err
+// proveAdded proves a channel that is being added, every line of it, and stores
+// its mark. It returns o with the newest keys that the channel publishes, what
+// keeps the documents that proved it, and how it is to be shown.
+func (a *app) proveAdded(ctx context.Context, s *session, o origin) (proved origin, keep []func() error, shown shownChannel, err error) {
+	for _, q := range o.proofs(a.request(toolRef{})) {
+		t, store, err := a.documents(s, o, q)
+		if err != nil {
+			return o, nil, shown, err
+		}
+		if o, _, err = a.rotate(ctx, s, t, o); err != nil {
+			return o, nil, shown, err
+		}
+		cat, _, err := s.Renew(ctx, t, o.Channel, q)
+		if err != nil {
+			return o, nil, shown, err
+		}
+		a.tellOffered(*o.added, cat)
+		mark := cat.Mark()
+		keep, shown = append(keep, store), o.shown(s, &mark)
 	}
-	if o, _, err = a.rotate(ctx, s, t, o); err != nil {
-		return o, verify.Mark{}, err
+	return o, keep, shown, nil
+}
+
+// unmark takes back the mark of a channel that was not added after all, unless
+// there was one before.
+func (s *session) unmark(ctx context.Context, o origin, before verify.Mark) error {
+	if now, err := s.Mark(o.Channel); err != nil || now.IsZero() || !before.IsZero() {
+		return nil
 	}
-	cat, _, err := s.Renew(ctx, t, o.Channel, q)
-	if err != nil {
-		return o, verify.Mark{}, err
-	}
-	a.tellOffered(*o.added, cat)
-	return o, cat.Mark(), keep()
+	return s.DropMark(ctx, o.Name)
 }
 
 // newChannel judges what the user typed, before anything is opened or asked.

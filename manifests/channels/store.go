@@ -24,6 +24,9 @@ const (
 	keysDir     = "keys"
 )
 
+// Dirs are the directories of a Store, below its root.
+func Dirs() []string { return []string{settingsDir, keysDir} }
+
 // A Store is the user's channels, below <config>/kist. Reading needs no lock;
 // writers are kept apart by the caller.
 type Store struct{ Root *os.Root }
@@ -122,7 +125,7 @@ func (s Store) Put(c Channel, keys *verify.Keyring) error {
 	if err != nil {
 		return fmt.Errorf("channel %s: %w", c.Name, err)
 	}
-	for _, dir := range []string{settingsDir, keysDir} {
+	for _, dir := range Dirs() {
 		if err := durable.Mkdir(s.Root, dir, 0o700); err != nil {
 			return err
 		}
