@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/rootfs"
@@ -230,13 +232,19 @@ func (i *Installer) settle(ctx context.Context) (Result, error) {
 			if err := errors.Join(err, lock.Unlock()); err != nil {
 				return res, err
 			}
-		case !errors.As(err, &busy):
+		case !errors.As(err, &busy) && !cannotWrite(err):
 			return res, err
 		}
 	}
 	s, err := i.State()
 	res.Generation = s.Current
 	return res, err
+}
+
+// cannotWrite reports whether nothing can be written just now: no reason to
+// refuse what needs no writing.
+func cannotWrite(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC)
 }
 
 // A stagedRelease is unpacked, proved and recorded, but not yet published.

@@ -125,6 +125,10 @@ func (i *Installer) State() (plan.State, error) {
 	return s, err
 }
 
+// A GenerationError says that the record of what is in force is damaged.
+// RemoveAll, which goes by the receipts, works all the same.
+type GenerationError = store.GenerationError
+
 // Plan computes what c means now. Errors are those of package plan.
 func (i *Installer) Plan(c plan.Change) (plan.Plan, error) {
 	s, err := i.State()

@@ -94,6 +94,10 @@ func (w *world) release(tool, version string, files ...string) manifests.Release
 			Integrity: manifests.Integrity{Digest: verify.DigestOf(b.Bytes())}, Layout: manifests.Layout{Format: "tar"}}}}
 }
 
+func (w *world) releases(tool, version string, files ...string) []manifests.Release {
+	return []manifests.Release{w.release(tool, version, files...)}
+}
+
 // change plans and applies c as one process.
 func (w *world) change(c plan.Change) (Result, error) {
 	i := w.kist()

@@ -55,6 +55,9 @@ func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 		}
 	}
 	slices.Sort(orphans)
+	if _, err := i.removeEmptyPrefixes(); err != nil {
+		return res, err
+	}
 	res, err = i.tidy(ctx, s.Current, nil, orphans)
 	res.Generation = s.Current
 	return res, err

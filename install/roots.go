@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/install/internal/store"
 )
 
 // Host is who runs kist, as far as the judgement of directories depends on it.
@@ -92,6 +94,9 @@ func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 		}
 		places[which], r.real[which] = p, p.real
 	}
+	if err := r.apart(); err != nil {
+		return nil, err
+	}
 	for which, p := range places {
 		if !p.exists() {
 			continue
@@ -102,6 +107,19 @@ func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 		}
 	}
 	return r, nil
+}
+
+// apart refuses a base that lies in what kist fills in its data directory.
+func (r *roots) apart() error {
+	for which, real := range r.real {
+		for _, name := range []string{store.Prefixes, store.Stages, store.Generations, store.Toolchains, store.Current} {
+			filled := filepath.Join(r.real[dataDir], name)
+			if real == filled || strings.HasPrefix(real, filled+string(filepath.Separator)) {
+				return &UnsafeDirError{string(which), r.bases[which], fmt.Sprintf("it lies in %s, which only kist itself fills", filled)}
+			}
+		}
+	}
+	return nil
 }
 
 // open returns the directory of a role, or nil while it does not exist.

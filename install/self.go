@@ -1,11 +1,9 @@
 package install
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -14,8 +12,6 @@ import (
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
-	"github.com/kist-tools/kist/install/plan"
-	"github.com/kist-tools/kist/install/record"
 )
 
 // madeFile, below the state root, lists the directories that kist made on the
@@ -59,100 +55,6 @@ func (i *Installer) made() ([]string, error) {
 	}
 	var made []string
 	return made, json.Unmarshal(data, &made)
-}
-
-// RemoveAll uninstalls everything: toolchains, links, receipts, generations.
-// With self it removes besides what else kist keeps (cache, marks, settings)
-// and the parent directories that kist made. Like every removal it goes by
-// names kist gave, keeps what it does not know, and can be run again.
-func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
-	s, err := i.State()
-	if err != nil {
-		return Result{}, err
-	}
-	for id, err := range s.Damaged {
-		return Result{}, &ReceiptError{id, err}
-	}
-	var all []record.ID
-	for id, r := range s.Receipts {
-		if !r.Removed {
-			all = append(all, id)
-		}
-	}
-	slices.Sort(all)
-	p, err := plan.Make(s, plan.Change{Remove: all})
-	if err != nil {
-		return Result{}, err
-	}
-	res, err := i.Apply(ctx, p)
-	if err != nil {
-		return res, err
-	}
-	if i.roots.empty() {
-		return res, nil
-	}
-	lock, err := i.lock(ctx, "uninstall everything")
-	if err != nil {
-		return res, err
-	}
-	err = i.removeGenerations()
-	if err == nil {
-		res.Kept, err = i.keptEarlier(res.Kept)
-	}
-	if err == nil && self {
-		var left []Drift
-		left, err = i.removeOwn()
-		res.Kept = append(res.Kept, left...)
-	}
-	if err = errors.Join(err, lock.Unlock()); err != nil || !self {
-		return res, err
-	}
-	return res, i.removeMade()
-}
-
-// keptEarlier adds to kept what earlier uninstalls left in place and is still there.
-func (i *Installer) keptEarlier(kept []Drift) ([]Drift, error) {
-	heads, _, err := i.store().Receipts()
-	if err != nil {
-		return kept, err
-	}
-	for _, id := range slices.Sorted(maps.Keys(heads)) {
-		if slices.ContainsFunc(kept, func(d Drift) bool { return d.ID == id }) {
-			continue
-		}
-		r, err := i.Receipt(id)
-		if err != nil {
-			return kept, err
-		}
-		for _, e := range r.Entries {
-			if e.Type != record.Dir {
-				kept = append(kept, Drift{id, filepath.Join(i.Prefix(id), filepath.FromSlash(e.Path)), "kept earlier"})
-			}
-		}
-	}
-	return kept, nil
-}
-
-// removeGenerations takes away the current link, every generation and the
-// directories they were in, where those are empty.
-func (i *Installer) removeGenerations() error {
-	data := i.roots.open(dataDir)
-	if data == nil {
-		return nil
-	}
-	all, _, err := i.store().Generations()
-	if err != nil {
-		return err
-	}
-	if err := ignore(data.Remove(store.Current), fs.ErrNotExist); err != nil {
-		return err
-	}
-	for n := range all {
-		if err := i.store().DropGeneration(n); err != nil {
-			return err
-		}
-	}
-	return rmdirs(data, store.Generations, store.Toolchains, store.Stages, store.Prefixes)
 }
 
 // own are the files kist keeps besides toolchains, by pattern below each root.
@@ -238,27 +140,56 @@ func removeMatches(root *os.Root, pattern string) error {
 	return nil
 }
 
-// removeMade takes away the lock, the list of made directories, and those
-// directories, innermost first, where they are empty.
+// removeMade takes away the directories that kist made, innermost first, where
+// they are empty, and at the very end the lock and the list of them. As long as
+// something is kept in one of kist's directories the list stays, for the next time.
 func (i *Installer) removeMade() error {
 	made, err := i.made()
 	if err != nil {
 		return err
 	}
-	state := i.roots.open(stateDir)
-	if state != nil {
+	slices.SortFunc(made, func(a, b string) int {
+		return strings.Count(b, string(filepath.Separator)) - strings.Count(a, string(filepath.Separator))
+	})
+	if err := i.rmdirMade(made); err != nil {
+		return err
+	}
+	left, err := i.somethingLeft()
+	if err != nil || left {
+		return err
+	}
+	if state := i.roots.open(stateDir); state != nil {
 		for _, name := range []string{store.LockFile, madeFile} {
 			if err := ignore(state.Remove(name), fs.ErrNotExist); err != nil {
 				return err
 			}
 		}
 	}
-	if err := i.roots.close(); err != nil {
-		return err
+	return i.rmdirMade(made)
+}
+
+// somethingLeft reports whether one of kist's own directories holds more than
+// the lock and the list.
+func (i *Installer) somethingLeft() (bool, error) {
+	for _, which := range []role{dataDir, stateDir, cacheDir, configDir} {
+		root := i.roots.open(which)
+		if root == nil {
+			continue
+		}
+		entries, err := fs.ReadDir(root.FS(), ".")
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may just have gone
+			return false, err
+		}
+		for _, e := range entries {
+			if e.Name() != store.LockFile && e.Name() != madeFile {
+				return true, nil
+			}
+		}
 	}
-	slices.SortFunc(made, func(a, b string) int {
-		return strings.Count(b, string(filepath.Separator)) - strings.Count(a, string(filepath.Separator))
-	})
+	return false, nil
+}
+
+func (i *Installer) rmdirMade(made []string) error {
 	for _, dir := range made {
 		if !i.leadsToOwn(dir) {
 			continue // not what kist wrote there

@@ -56,7 +56,7 @@ func (r selfResult) text(p *page) {
 }
 
 func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
-	s, err := a.open(ctx)
+	s, err := a.openToEmpty(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kist-tools/kist/install"
@@ -25,8 +28,21 @@ type session struct {
 // open judges and opens kist's directories and reads what is installed. The
 // caller closes the session.
 func (a *app) open(ctx context.Context) (*session, error) {
+	s, damaged, err := a.openAnyway(ctx)
+	if err == nil && damaged != nil {
+		err = errors.Join(damaged, s.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openAnyway is open for those who remove everything: where the record of what
+// is in force is damaged, that is told apart, and the session knows of nothing.
+func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 	if a.Dirs.Err != nil {
-		return nil, a.Dirs.Err
+		return nil, nil, a.Dirs.Err
 	}
 	i, err := install.Open(ctx, install.Options{
 		Dirs:      a.Dirs.Dirs,
@@ -41,17 +57,20 @@ func (a *app) open(ctx context.Context) (*session, error) {
 		DryRun:    a.flags.dryRun,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	st, err := i.State()
+	if broken, ok := is[*install.GenerationError](err); ok {
+		return &session{i, st}, broken, nil
+	}
 	if err != nil {
 		i.Close()
-		return nil, err
+		return nil, nil, err
 	}
 	for id, err := range st.Damaged {
 		a.warn("the receipt of %s cannot be read: %v", id, err)
 	}
-	return &session{i, st}, nil
+	return &session{i, st}, nil, nil
 }
 
 // matching returns the installed releases that r means, newest first, all of
@@ -121,7 +140,14 @@ func (s *session) isDefault(r record.Head) bool {
 	return s.state.Current.Defaults[r.Key()] == r.ID
 }
 
+// notInstalled says so, unless a receipt that cannot be read may be that of r:
+// then nothing can be said of r, nor done to it.
 func (s *session) notInstalled(r toolRef) error {
+	for _, id := range slices.Sorted(maps.Keys(s.state.Damaged)) {
+		if strings.Contains("-"+string(id), "-"+r.Name+"-") {
+			return &install.ReceiptError{ID: id, Err: s.state.Damaged[id]}
+		}
+	}
 	var names []string
 	for _, have := range s.state.Installed() {
 		names = append(names, have.Tool)

@@ -36,14 +36,14 @@ no network, no channel and no key. With --all it removes every toolchain.`,
 			if err != nil {
 				return nil, err
 			}
+			if all {
+				return a.uninstallAll(ctx)
+			}
 			s, err := a.open(ctx)
 			if err != nil {
 				return nil, err
 			}
 			defer s.Close()
-			if all {
-				return a.uninstallAll(ctx, s)
-			}
 			var c plan.Change
 			for _, ref := range refs {
 				r, err := s.named(ref)
@@ -57,7 +57,12 @@ no network, no channel and no key. With --all it removes every toolchain.`,
 	})
 }
 
-func (a *app) uninstallAll(ctx context.Context, s *session) (result, error) {
+func (a *app) uninstallAll(ctx context.Context) (result, error) {
+	s, err := a.openToEmpty(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
 	r := changeResult{DryRun: a.flags.dryRun, Generation: s.state.Current.Number}
 	if a.flags.dryRun {
 		for _, have := range s.state.Installed() {
@@ -85,7 +90,20 @@ func (a *app) uninstallAll(ctx context.Context, s *session) (result, error) {
 	return r, nil
 }
 
+// openToEmpty opens a session to remove everything by the receipts alone, even
+// where the record of what is in force is damaged.
+func (a *app) openToEmpty(ctx context.Context) (*session, error) {
+	s, damaged, err := a.openAnyway(ctx)
+	if damaged != nil {
+		a.warn("%v; going by the receipts alone", damaged)
+	}
+	return s, err
+}
+
 func (a *app) everything(installed []record.Head) string {
+	if len(installed) == 0 {
+		return "everything that kist installed"
+	}
 	if len(installed) == 1 {
 		return installed[0].Ref()
 	}

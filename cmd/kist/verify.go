@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -138,6 +140,11 @@ func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.He
 		r.Checked = append(r.Checked, checked)
 		if len(drift) > 0 {
 			changed = append(changed, have.Ref())
+		}
+	}
+	if len(check) == len(s.state.Installed()) { // everything was to be checked
+		for _, id := range slices.Sorted(maps.Keys(s.state.Damaged)) {
+			return r, &install.ReceiptError{ID: id, Err: s.state.Damaged[id]}
 		}
 	}
 	if unproved != nil {

@@ -18,13 +18,25 @@ func links(s State, defaults map[string]record.ID, receipts map[record.ID]record
 	owner := map[string]record.Head{}
 	var ls []record.CommandLink
 	for _, key := range slices.Sorted(maps.Keys(defaults)) {
-		r := receipts[defaults[key]]
+		id := defaults[key]
+		r, readable := s.Receipts[id]
+		if fresh, ok := receipts[id]; ok && fresh.ID == id {
+			r, readable = fresh, true
+		}
+		if !readable { // a damaged receipt: its links stay as they are
+			r.ID = id
+			for _, l := range s.Current.Links {
+				if l.ID == id {
+					r.Commands = append(r.Commands, record.Command{Name: l.Name, Path: l.Target})
+				}
+			}
+		}
 		for _, c := range r.Commands {
 			if has, taken := owner[c.Name]; taken {
 				if slices.ContainsFunc(s.Current.Links, func(l record.CommandLink) bool { return l.Name == c.Name && l.ID == r.ID }) {
 					has, r = r, has // the one that is linked now keeps the name
 				}
-				return nil, &ConflictError{Command: c.Name, Owner: has.Ref(), Wants: r.Ref()}
+				return nil, &ConflictError{Command: c.Name, Owner: nameOf(has), Wants: nameOf(r)}
 			}
 			owner[c.Name] = r
 			if err := s.free(c.Name, r); err != nil {
@@ -39,6 +51,14 @@ func links(s State, defaults map[string]record.ID, receipts map[record.ID]record
 	}
 	slices.SortFunc(ls, func(a, b record.CommandLink) int { return strings.Compare(a.Name, b.Name) })
 	return ls, nil
+}
+
+// nameOf is how people name a release, or its ID where its receipt is damaged.
+func nameOf(r record.Head) string {
+	if r.Tool == "" {
+		return string(r.ID)
+	}
+	return r.Ref()
 }
 
 // Commands finds what patterns (path.Match, below the prefix) make commands

@@ -272,7 +272,11 @@ func (s State) free(name string, r record.Head) error {
 		if l.Name != name {
 			continue
 		}
-		if owner := s.Receipts[l.ID]; owner.Key() != r.Key() {
+		owner, ok := s.Receipts[l.ID]
+		switch {
+		case !ok: // its receipt is damaged
+			return &ConflictError{Command: name, Owner: string(l.ID), Wants: r.Ref()}
+		case owner.Key() != r.Key():
 			return &ConflictError{Command: name, Owner: owner.Ref(), Wants: r.Ref()}
 		}
 		return nil

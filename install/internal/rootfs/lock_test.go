@@ -30,8 +30,8 @@ func TestLockExcludes(t *testing.T) {
 	second, err := TryLock(root, "lock", "x")
 	must(t, err)
 	must(t, second.Unlock())
-	if data, err := os.ReadFile(dir + "/lock"); string(data) != fmt.Sprintf("%d x\n", os.Getpid()) {
-		t.Errorf("the lock file holds %q, %v", data, err)
+	if data, err := os.ReadFile(dir + "/lock"); err != nil || len(data) > 0 {
+		t.Errorf("given back, the lock file holds %q, %v", data, err)
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -138,7 +139,7 @@ func (s Store) Generations() (all map[uint64]record.Generation, current uint64, 
 		return all, 0, nil
 	}
 	if current, err = readCurrent(s.Data); err != nil {
-		return nil, 0, err
+		return nil, 0, &GenerationError{err}
 	}
 	names, err := list(s.Data, Generations)
 	if err != nil {
@@ -151,22 +152,28 @@ func (s Store) Generations() (all map[uint64]record.Generation, current uint64, 
 		}
 		data, err := rootfs.ReadFile(s.Data, path.Join(generationDir(n), generationFile), maxGeneration)
 		if err != nil {
-			return nil, 0, fmt.Errorf("generation %d: %w", n, err)
+			return nil, 0, &GenerationError{fmt.Errorf("generation %d: %w", n, err)}
 		}
 		g, err := record.ParseGeneration(data)
 		if err == nil && g.Number != n {
 			err = fmt.Errorf("generation %d: says it is %d", n, g.Number)
 		}
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, &GenerationError{err}
 		}
 		all[n] = g
 	}
 	if _, ok := all[current]; !ok && current != 0 {
-		return nil, 0, fmt.Errorf("current names generation %d, which is missing", current)
+		return nil, 0, &GenerationError{fmt.Errorf("current names generation %d, which is missing", current)}
 	}
 	return all, current, nil
 }
+
+// A GenerationError says that what is in force cannot be read.
+type GenerationError struct{ Err error }
+
+func (e *GenerationError) Error() string { return e.Err.Error() }
+func (e *GenerationError) Unwrap() error { return e.Err }
 
 func generationDir(n uint64) string { return path.Join(Generations, strconv.FormatUint(n, 10)) }
 
@@ -180,15 +187,25 @@ func (s Store) isCommitted(n uint64) bool {
 	return err == nil
 }
 
+// Numbers lists every generation directory, switched to or not.
+func (s Store) Numbers() ([]uint64, error) {
+	names, err := list(s.Data, Generations)
+	var numbers []uint64
+	for _, name := range names {
+		if n, ok := generationNumber(name); ok {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers, err
+}
+
 // Highest is the largest number any generation directory has, switched to or
 // not: the next one counts on from there.
 func (s Store) Highest() (uint64, error) {
-	names, err := list(s.Data, Generations)
+	numbers, err := s.Numbers()
 	var highest uint64
-	for _, name := range names {
-		if n, ok := generationNumber(name); ok {
-			highest = max(highest, n)
-		}
+	for _, n := range numbers {
+		highest = max(highest, n)
 	}
 	return highest, err
 }
@@ -260,14 +277,8 @@ func (s Store) Uncommitted() ([]uint64, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := list(s.Data, Generations)
-	var left []uint64
-	for _, name := range names {
-		if n, ok := generationNumber(name); ok && n != current && !s.isCommitted(n) {
-			left = append(left, n)
-		}
-	}
-	return left, err
+	numbers, err := s.Numbers()
+	return slices.DeleteFunc(numbers, func(n uint64) bool { return n == current || s.isCommitted(n) }), err
 }
 
 // Mark reads the mark of a channel. A missing one is an error that matches

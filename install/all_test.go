@@ -1,0 +1,124 @@
+package install
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+)
+
+// Removing everything goes by the receipts, whatever has become of the record of
+// what is in force.
+func TestRemoveAllNeedsNoGeneration(t *testing.T) {
+	for name, spoil := range map[string]func(w *world) error{
+		"current leads elsewhere": func(w *world) error {
+			current := w.path(".local/share/kist/current")
+			return errors.Join(os.Remove(current), os.Symlink("/etc", current))
+		},
+		"current leads nowhere": func(w *world) error {
+			current := w.path(".local/share/kist/current")
+			return errors.Join(os.Remove(current), os.Symlink("generations/77", current))
+		},
+		"the generation is damaged": func(w *world) error {
+			return os.WriteFile(w.path(".local/share/kist/generations/1/generation.json"), []byte("{"), 0o600)
+		},
+		"nothing": func(w *world) error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.write(".local/bin/mine", "mine")
+			before := w.snapshot()
+			w.install(w.release("zig", "1.0", "bin/zig", "lib/a"))
+			if err := spoil(w); err != nil {
+				t.Fatal(err)
+			}
+			var damaged *GenerationError
+			if _, err := w.kist().State(); errors.As(err, &damaged) != (name != "nothing") {
+				t.Errorf("state: %v", err)
+			}
+			if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) > 0 || len(res.Removed) != 1 {
+				t.Errorf("%+v, %v", res, err)
+			}
+			w.same(before)
+		})
+	}
+}
+
+func TestRemoveAllNamesAPrefixWithoutAReceipt(t *testing.T) {
+	w := newWorld(t)
+	r := w.install(w.release("zig", "1.0", "bin/zig"))
+	prefix := w.kist().Prefix(r.ID)
+	if err := os.Remove(w.path(".local/state/kist/receipts/" + string(r.ID) + ".json")); err != nil {
+		t.Fatal(err)
+	}
+	res, err := w.kist().RemoveAll(t.Context(), true)
+	if err != nil || len(res.Kept) != 1 || res.Kept[0].Path != prefix {
+		t.Errorf("kept %v, %v; want %s", res.Kept, err, prefix)
+	}
+	if _, err := os.Stat(filepath.Join(prefix, "bin/zig")); err != nil {
+		t.Errorf("removed without a receipt: %v", err)
+	}
+	if got := w.command("zig"); !strings.Contains(got, "no such file") {
+		t.Errorf("kist's own link stayed: %s", got)
+	}
+}
+
+// What the user keeps may go later; the next self uninstall finishes.
+func TestRemoveAllFinishesOnceTheUserHas(t *testing.T) {
+	for name, keep := range map[string]string{"changed": "lib/a", "foreign": "mine"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			before := w.snapshot()
+			r := w.install(w.release("zig", "1.0", "bin/zig", "lib/a"))
+			kept := filepath.Join(w.kist().Prefix(r.ID), keep)
+			if err := os.WriteFile(kept, []byte("mine"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			w.must(plan.Change{Remove: []record.ID{r.ID}})
+			if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) != 1 {
+				t.Errorf("kept %v, %v", res.Kept, err)
+			}
+			if err := os.Remove(kept); err != nil {
+				t.Fatal(err)
+			}
+			if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) != 0 {
+				t.Errorf("kept %v, %v", res.Kept, err)
+			}
+			w.same(before)
+		})
+	}
+}
+
+func TestADamagedReceiptLeavesItsCommandsAlone(t *testing.T) {
+	w := newWorld(t)
+	r := w.install(w.release("zig", "1.0", "bin/zig"))
+	if err := os.WriteFile(w.path(".local/state/kist/receipts/"+string(r.ID)+".json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.install(w.release("other", "1.0", "bin/other"))
+	if got := w.command("zig"); got != "bin/zig 1.0" {
+		t.Errorf("the command holds %q", got)
+	}
+	var conflict *plan.ConflictError
+	if _, err := w.change(plan.Change{Install: w.releases("zig2", "1.0", "bin/zig")}); !errors.As(err, &conflict) || conflict.Owner != string(r.ID) {
+		t.Errorf("another tool took the command: %v", err)
+	}
+}
+
+func TestBasesThatKistFillsAreRefused(t *testing.T) {
+	w := newWorld(t)
+	w.install(w.release("zig", "1.0", "bin/zig"))
+	for _, bin := range []string{"prefixes", "generations", "current/bin", "toolchains/x", "stage"} {
+		d := w.dirs()
+		d.Bin = w.path(".local/share/kist/" + bin)
+		_, err := Open(t.Context(), Options{Dirs: d, Host: Host{EUID: os.Geteuid(), Caller: -1}})
+		var unsafe *UnsafeDirError
+		if !errors.As(err, &unsafe) {
+			t.Errorf("%s: %v", bin, err)
+		}
+	}
+}
