@@ -182,7 +182,7 @@ func (a *app) newChannel(c *channels.Channel, where string, keyFiles []string) (
 	}
 	ring, err := verify.OpenKeyring(files...)
 	if err != nil {
-		return nil, err
+		return nil, &keyFileError{Paths: keyFiles, Err: err}
 	}
 	c.Pins, c.Added = ring.Pins(), a.now
 	if err := c.Validate(); err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -110,7 +109,7 @@ func checkSignature(args, keyrings []string, policy verify.Policy) (result, erro
 	}
 	var err error
 	if policy.Keys, err = verify.OpenKeyring(files...); err != nil {
-		return nil, unreadable(fmt.Errorf("keyring: %w", err))
+		return nil, &keyFileError{Paths: keyrings, Err: err}
 	}
 	name := args[0]
 	e, err := signatureOf(args, policy)

@@ -140,6 +140,8 @@ func (a *app) misused(err error) (failure, bool) {
 		f.Hint = "name a file of the archive, as it is once unpacked, and a text that it holds"
 	} else if errors.Is(err, verify.ErrPassphrase) {
 		f.Hint = "sign with gpg: kist publish sign DIR --unsigned-out FILE, then --attach FILE.asc"
+	} else if e, ok := is[*keyFileError](err); ok && e.Secret {
+		f.Hint = "--secret-key takes a secret key, as gpg --armor --export-secret-keys writes it"
 	} else {
 		return f, false
 	}
@@ -173,6 +175,10 @@ func refused(err error) (failure, bool) {
 		f.Hint = "put back the directory that became a link, then run the same command again"
 		return f, true
 	}
+	if _, ok := is[*install.GenerationError](err); ok {
+		f.Hint = "kist uninstall --all still removes everything, by the receipts alone"
+		return f, true
+	}
 	if _, ok := is[*install.ReceiptError](err); ok {
 		f.Hint = "put back the receipt from a backup; kist removes nothing by one it cannot trust"
 		return f, true
@@ -199,6 +205,9 @@ func untrusted(err error) (failure, bool) {
 	}
 	if e, ok := is[*weakKeyError](err); ok {
 		f.Hint = "its owner should " + e.Remedy
+	}
+	if _, ok := is[*keyFileError](err); ok {
+		f.Hint = "name a file of OpenPGP public keys, as gpg --armor --export writes it"
 	}
 	if _, ok := is[*unreadableError](err); ok {
 		f.Hint = "see whether that is the right file, and can be read"

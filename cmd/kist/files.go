@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/kist-tools/kist/manifests"
 )
@@ -19,6 +20,19 @@ import (
 type missingFileError struct{ Path string }
 
 func (e *missingFileError) Error() string { return fmt.Sprintf("%s: there is no such file", e.Path) }
+
+// A keyFileError says that a file named on the command line holds no key of the
+// kind that was asked for.
+type keyFileError struct {
+	Paths  []string
+	Secret bool // else public keys
+	Err    error
+}
+
+func (e *keyFileError) Error() string {
+	return fmt.Sprintf("%s: %v", strings.Join(e.Paths, ", "), e.Err)
+}
+func (e *keyFileError) Unwrap() error { return e.Err }
 
 func openFile(path string) (*os.File, error) {
 	f, err := os.Open(path)

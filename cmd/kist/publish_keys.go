@@ -145,7 +145,7 @@ func readSecretKey(path string) (*verify.SecretKey, error) {
 	key, err := verify.ReadSecretKey(secret)
 	clear(secret)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, &keyFileError{[]string{path}, true, err}
 	}
 	return key, nil
 }
