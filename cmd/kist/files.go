@@ -153,12 +153,12 @@ func sameDir(a, b string) bool {
 	return aerr == nil && berr == nil && os.SameFile(ai, bi)
 }
 
-// executable reports whether path is a file that this user may execute, and
-// whether it is there at all.
+// executable reports whether path is a regular file that may be executed, and
+// whether such a file is there at all: a directory is no command.
 func executable(path string) (can, exists bool) {
 	info, err := os.Stat(path)
-	if err != nil || info.IsDir() {
-		return false, err == nil
+	if err != nil || !info.Mode().IsRegular() {
+		return false, false
 	}
 	return info.Mode()&0o111 != 0 || filepath.Ext(path) == ".exe", true
 }
