@@ -16,6 +16,7 @@ import (
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/manifests/rust"
+	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
@@ -348,7 +349,10 @@ func unknown(err error) (failure, bool) {
 
 // network: no usable answer, or none allowed. 6.
 func network(err error) (failure, bool) {
+	_, local := is[*transport.FileError](err)
 	switch {
+	case local:
+		return failure{Code: 6, Kind: "unreachable", Hint: "a file URL must name a regular file of this machine that you can read"}, true
 	case errors.Is(err, manifests.ErrOffline):
 		return failure{Code: 6, Kind: "offline", Hint: "run the same command without --offline, with a network"}, true
 	case errors.Is(err, manifests.ErrUnreachable):

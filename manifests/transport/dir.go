@@ -20,24 +20,31 @@ import (
 // files only, so that a pipe or a device cannot hold it up; links are followed.
 type Dir struct{}
 
+// A FileError says why what a file URL names cannot be read: no network is to
+// blame. It comes wrapped in manifests.ErrUnreachable.
+type FileError struct{ Err error }
+
+func (e *FileError) Error() string { return e.Err.Error() }
+func (e *FileError) Unwrap() error { return e.Err }
+
 // Open implements manifests.Transport.
 func (Dir) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
 	name, err := filePath(ref)
 	if err != nil {
-		return nil, 0, unreachable(ctx, ref, err)
+		return nil, 0, unreachable(ctx, ref, &FileError{err})
 	}
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrNotFound)
 	} else if err != nil {
-		return nil, 0, unreachable(ctx, ref, cause(err))
+		return nil, 0, unreachable(ctx, ref, &FileError{cause(err)})
 	}
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		err = unreachable(ctx, ref, cause(err))
+		err = unreachable(ctx, ref, &FileError{cause(err)})
 	case !info.Mode().IsRegular():
-		err = unreachable(ctx, ref, errors.New("not a regular file"))
+		err = unreachable(ctx, ref, &FileError{errors.New("not a regular file")})
 	case offset > info.Size():
 		err = fmt.Errorf("%s: %w: it has %d bytes", manifests.Redact(ref), manifests.ErrNoRange, info.Size())
 	default:
