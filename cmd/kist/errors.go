@@ -14,6 +14,7 @@ import (
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/gosum"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/manifests/rust"
 	"github.com/kist-tools/kist/manifests/transport"
@@ -353,6 +354,8 @@ func network(err error) (failure, bool) {
 	switch {
 	case local:
 		return failure{Code: 6, Kind: "unreachable", Hint: "a file URL must name a regular file of this machine that you can read"}, true
+	case errors.Is(err, gosum.ErrOff):
+		return failure{Code: 6, Kind: "offline", Hint: "GOPROXY forbids it: name a module proxy there, or unset it"}, true
 	case errors.Is(err, manifests.ErrOffline):
 		return failure{Code: 6, Kind: "offline", Hint: "run the same command without --offline, with a network"}, true
 	case errors.Is(err, manifests.ErrUnreachable):

@@ -78,6 +78,10 @@ func parseProxy(entry string) (Proxy, error) {
 	return Proxy{URL: strings.TrimRight(u.String(), "/")}, nil
 }
 
+// ErrOff matches, with errors.Is, the refusal of a GOPROXY list that ends in off
+// before any proxy could be asked. It matches manifests.ErrOffline, too.
+var ErrOff = fmt.Errorf("GOPROXY ends in off: %w", manifests.ErrOffline)
+
 // firstOf asks each proxy in turn, as GOPROXY's separators say, and returns the
 // first answer. A failed proof ends it at once. Of failures, one to reach a
 // proxy tells more than "not found", which another proxy might contradict.
@@ -92,7 +96,7 @@ func firstOf(proxies []Proxy, ask func(base string) (manifests.Catalog, error)) 
 			continue
 		case "off":
 			if unknown == nil && unreached == nil {
-				unreached = append(unreached, fmt.Errorf("GOPROXY ends in off: %w", manifests.ErrOffline))
+				unreached = append(unreached, ErrOff)
 			}
 			continue
 		}

@@ -55,7 +55,7 @@ func TestProxiesAreAskedInOrder(t *testing.T) {
 		{down + "|" + good, nil},
 		{down + "," + good, manifests.ErrUnreachable},
 		{"direct", manifests.ErrUnreachable},
-		{"off", manifests.ErrOffline},
+		{"off", manifests.ErrOffline}, {"off", gosum.ErrOff},
 		{"", manifests.ErrUnreachable},
 		{empty, manifests.ErrUnreachable}, // it does not pass on the checksum database
 		{empty + ",off", manifests.ErrUnreachable},
