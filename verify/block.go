@@ -25,7 +25,7 @@ func signatureBlock(block []byte) ([]rawPacket, error) {
 	if isBlank(block) {
 		return nil, errors.New("the signature is empty")
 	}
-	if block[0]&0x80 == 0 {
+	if !isBinary(block) {
 		decoded, rest, err := dearmor(armorSignature, bytes.TrimLeft(block, " \t\r\n"))
 		if err != nil {
 			return nil, fmt.Errorf("the signature is malformed: %w", err)
@@ -49,6 +49,10 @@ func signatureBlock(block []byte) ([]rawPacket, error) {
 	}
 	return packets, nil
 }
+
+// isBinary reports whether block is packets without armor: their first octet has
+// its highest bit set (RFC 9580, section 4.2), which no armor begins with.
+func isBinary(block []byte) bool { return len(block) > 0 && block[0]&0x80 != 0 }
 
 // AppendSignature returns one armored block that holds the signatures of block
 // and those of more, which may be armored or binary. A signature in both is

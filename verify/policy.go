@@ -40,6 +40,9 @@ type Policy struct {
 	// --at"): self-signatures made until then are believed in judging that time,
 	// since copies of keys lose their older ones. Zero: Now.
 	Clock time.Time
+	// Armored demands of detached signatures that they are in armor, for a
+	// format that knows no other.
+	Armored bool
 }
 
 // Detached proves data by sig, one block of detached signatures, armored or
@@ -61,6 +64,9 @@ func (p Policy) File(name string, r io.ReadSeeker, sig []byte) (Evidence, error)
 	packets, err := signatureBlock(sig)
 	if err != nil {
 		return Evidence{}, p.refuse(name, nil, err.Error())
+	}
+	if p.Armored && isBinary(sig) {
+		return Evidence{}, p.refuse(name, nil, "the signature is binary, and must be one armor block here")
 	}
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return Evidence{}, fmt.Errorf("%s: %w", name, err)

@@ -171,3 +171,24 @@ func TestOneSignatureCountsOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestArmorOnDemand(t *testing.T) {
+	k := ed(testNow.Add(-100 * day))
+	p := Policy{Keys: mustOpen(t, k.plain()), Threshold: 1, Now: testNow}
+	binary := k.detached(corpusData)
+	armored := enarmor(armorSignature, binary)
+	for _, c := range []struct {
+		demanded bool
+		sig      []byte
+		rule     string
+	}{
+		{false, binary, ""}, {false, armored, ""}, {true, armored, ""},
+		{true, binary, "must be one armor block"}, {true, nil, "is empty"},
+	} {
+		p.Armored = c.demanded
+		_, err := p.Detached("x", corpusData, c.sig)
+		if c.rule == "" && err != nil || c.rule != "" && (!errors.Is(err, ErrUntrusted) || !strings.Contains(err.Error(), c.rule)) {
+			t.Errorf("armor demanded: %v, %.1q: %v", c.demanded, c.sig, err)
+		}
+	}
+}

@@ -40,6 +40,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -50,7 +51,7 @@ import (
 type Source struct {
 	Channel string // the name it was added under, which the manifest must bear
 	URL     string // of channel.toml: https, http or file, as manifests.Locate makes it
-	// Policy holds the channel's keys and threshold; Fetch sets its Now and Use.
+	// Policy holds the channel's keys and threshold; Judge sets the rest.
 	Policy verify.Policy
 	// Edition is the keys document that Policy comes from.
 	Edition Edition
@@ -71,10 +72,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if err := s.Edition.Fresh(s.Channel, q.Now); err != nil {
 		return nil, err
 	}
-	policy := s.Policy
-	policy.Now, policy.Use = q.Now, verify.Manifest
-
-	d, err := manifests.ReadSigned(ctx, t, s.URL, ".asc", policy)
+	d, err := manifests.ReadSigned(ctx, t, s.URL, ".asc", s.Judge(q.Now))
 	if err != nil {
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
@@ -86,6 +84,14 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
 	return newCatalog(m, d, s), nil
+}
+
+// Judge is the policy by which the channel's documents are judged now: they are
+// signed anew all the time, in armor.
+func (s Source) Judge(now time.Time) verify.Policy {
+	p := s.Policy
+	p.Now, p.Use, p.Armored = now, verify.Manifest, true
+	return p
 }
 
 // Parse reads the manifest of the channel that the user knows as channel. Its

@@ -23,7 +23,7 @@ func TestEveryOctetCounts(t *testing.T) {
 	sig := verifytest.SignBinary(t, manifest, now, key)
 	from, to := unhashed(t, sig)
 	fetch := func(manifest, sig []byte) error {
-		u := &manifesttest.Upstream{Files: map[string][]byte{location: manifest, location + ".asc": sig}}
+		u := &manifesttest.Upstream{Files: map[string][]byte{location: manifest, location + ".asc": inArmor(t, sig)}}
 		_, err := source(policy).Fetch(context.Background(), u, manifests.Query{Now: now})
 		return err
 	}

@@ -176,9 +176,7 @@ func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source,
 	if s.Edition.Version > 0 && digest == s.Edition.Digest {
 		return s, nil, nil
 	}
-	old := s.Policy
-	old.Now, old.Use = now, verify.Manifest
-	d, err := old.Detached(name, data, sig)
+	d, err := s.Judge(now).Detached(name, data, sig)
 	if err != nil {
 		return s, nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
@@ -201,12 +199,11 @@ func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source,
 	if err != nil {
 		return s, nil, fmt.Errorf("channel %s: version %d of its keys: %w", s.Channel, keys.Version, err)
 	}
-	own := verify.Policy{Keys: ring, Threshold: keys.Threshold, Now: now, Use: verify.Manifest}
-	if _, err := own.Detached(name, data, sig); err != nil {
-		return s, nil, &OwnKeysError{s.Channel, keys.Version, err}
-	}
 	next = s
 	next.Policy = verify.Policy{Keys: ring, Threshold: keys.Threshold}
+	if _, err := next.Judge(now).Detached(name, data, sig); err != nil {
+		return s, nil, &OwnKeysError{s.Channel, keys.Version, err}
+	}
 	next.Edition = Edition{keys.Version, digest, keys.Issued, keys.Expires, revoked, s.Edition.Restart, s.Edition.Restarted}
 	if keys.Serial > 0 {
 		next.Edition.Restart, next.Edition.Restarted = keys.Serial, keys.Version

@@ -71,8 +71,7 @@ func (d Dir) Verify(now time.Time, threshold int, keys ...[]byte) (Report, error
 	if err != nil {
 		return Report{}, err
 	}
-	policy := source.Policy
-	policy.Now, policy.Use = now, verify.Manifest
+	policy := source.Judge(now)
 	document, err := policy.Detached(ManifestFile, data, block)
 	if err != nil {
 		return Report{}, err

@@ -26,6 +26,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"blob shorter":       {blob, "on"},
 		"signature missing":  {publish.SignatureFile, ""},
 		"signature empty":    {publish.SignatureFile, "\n"},
+		"signature binary":   {publish.SignatureFile, string(binary(t, d.read(publish.SignatureFile)))},
 		"manifest edited":    {publish.ManifestFile, string(d.read(publish.ManifestFile)) + "# more\n"},
 		"manifest empty":     {publish.ManifestFile, "\n"},
 		"certificate broken": {publish.KeysFile, "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"},
