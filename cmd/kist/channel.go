@@ -56,7 +56,7 @@ type shownKey struct {
 func (a *app) describeChannel(s *session, c channels.Channel) shownChannel {
 	pins, threshold := c.Trusted()
 	shown := shownChannel{
-		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: threshold, Tools: c.Tools, Added: c.Added,
+		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: threshold, Tools: append([]string{}, c.Tools...), Added: c.Added,
 		Rotation: showRotation(c),
 	}
 	for _, pin := range pins {
@@ -90,7 +90,7 @@ func (o origin) shown(s *session, mark *verify.Mark) shownChannel {
 	c := o.added
 	_, threshold := c.Trusted()
 	return shownChannel{
-		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: threshold, Tools: c.Tools,
+		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: threshold, Tools: append([]string{}, c.Tools...),
 		Keys: describeKeys(o.keys), Mark: mark, Rotation: showRotation(*c), Added: c.Added,
 	}
 }
