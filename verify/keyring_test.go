@@ -257,7 +257,7 @@ func TestLint(t *testing.T) {
 	}{
 		{name: "good", ring: k.plain()},
 		{name: "lasts three years", ring: k.cert(id, k.certify("a", keyExpires(3*365*day)))},
-		{name: "ends within two years", ring: k.cert(id, k.certify("a", keyExpires(365*day))), warn: true, problem: "expired on", remedy: "extend"},
+		{name: "ends within two years", ring: k.cert(id, k.certify("a", keyExpires(365*day))), warn: true, problem: string(k.fpr) + " expires on " + date(made.Add(365*day)) + ", within two years", remedy: "extend"},
 		{name: "expired", ring: k.cert(id, k.certify("a", keyExpires(50*day))), refuse: true, problem: "expired on", remedy: "extend"},
 		{name: "SHA-1", ring: k.cert(id, k.certify("a", withHash(2))), refuse: true, problem: "SHA-1", remedy: "again with SHA-256"},
 		{name: "revoked", ring: k.cert(k.revoke(made, 1), id, k.certify("a")), refuse: true, problem: "revoked", remedy: "new key"},
@@ -267,7 +267,8 @@ func TestLint(t *testing.T) {
 		{name: "no back-signature", ring: k.cert(id, k.certify("a", withFlags(1)), sub.subkeyPacket(), k.bindWith(sub, nil)), refuse: true, problem: "has not signed", remedy: "have the subkey sign"},
 		{name: "RSA-1024", ring: newSmith(4, 1, rsaKey(1024), made).plain(), refuse: true, problem: "RSA-1024", remedy: "Ed25519"},
 		{name: "RSA-2048", ring: newSmith(4, 1, rsaKey(2048), made).plain()},
-		{name: "RSA-2048, two years before its end", ring: newSmith(4, 1, rsaKey(2048), made).plain(), at: time.Date(2028, 2, 1, 0, 0, 0, 0, time.UTC), warn: true, problem: "refused from 2030-01-01", remedy: "Ed25519"},
+		{name: "RSA-2048, two years before its end", ring: newSmith(4, 1, rsaKey(2048), made).plain(), at: time.Date(2028, 2, 1, 0, 0, 0, 0, time.UTC), warn: true, problem: "in two years' time, key ", remedy: "Ed25519"},
+		{name: "RSA-2048, and why it ends", ring: newSmith(4, 1, rsaKey(2048), made).plain(), at: time.Date(2028, 2, 1, 0, 0, 0, 0, time.UTC), warn: true, problem: "refused from 2030-01-01", remedy: "Ed25519"},
 		{name: "RSA-2048, at its end", ring: newSmith(4, 1, rsaKey(2048), made).plain(), at: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), refuse: true, problem: "refused from 2030-01-01", remedy: "Ed25519"},
 		{name: "from the future", ring: ed(testNow.Add(day)).plain(), refuse: true, problem: "was made only on", remedy: "clock"},
 	} {

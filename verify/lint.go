@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -29,13 +30,21 @@ func Lint(k *Keyring, now time.Time) []Finding {
 		case today.kind != allowed:
 			findings = append(findings, Finding{c.primary.fpr, true, today.rule, today.kind.remedy()})
 		case later.kind != allowed:
-			findings = append(findings, Finding{c.primary.fpr, false, later.rule, later.kind.remedy()})
+			findings = append(findings, Finding{c.primary.fpr, false, later.ahead(), later.kind.remedy()})
 		case today.pinned:
 			findings = append(findings, Finding{c.primary.fpr, false,
 				fmt.Sprintf("key %s is bound by SHA-1 signatures and counts only because it is pinned", c.primary.fpr), weakBinding.remedy()})
 		}
 	}
 	return findings
+}
+
+// ahead words a judgement that holds only in lintAhead.
+func (j judgement) ahead() string {
+	if j.kind == expired {
+		return strings.Replace(j.rule, "expired on", "expires on", 1) + ", within two years"
+	}
+	return "in two years' time, " + j.rule
 }
 
 // best judges the signing key of c that does best at that time: one that could

@@ -152,7 +152,7 @@ func (a *app) lint(ring *verify.Keyring) error {
 		if f.Refuse {
 			return &weakKeyError{f}
 		}
-		a.warn("key %s will not be usable in two years: %s; its owner should %s", f.Primary.Spaced(), f.Problem, strings.TrimSuffix(f.Remedy, "."))
+		a.warn("%s; its owner should %s", f.Problem, strings.TrimSuffix(f.Remedy, "."))
 	}
 	return nil
 }

@@ -152,7 +152,7 @@ func readSecretKey(path string) (*verify.SecretKey, error) {
 
 func (a *app) warnOfKeys(findings []verify.Finding) {
 	for _, f := range findings {
-		a.warn("key %s will not be usable in two years: %s; its owner should %s", f.Primary.Spaced(), f.Problem, f.Remedy)
+		a.warn("%s; its owner should %s", f.Problem, f.Remedy)
 	}
 }
 

@@ -140,7 +140,7 @@ func (a *app) tellKeys(o origin) {
 	}
 	a.say("channel %s: version %d of its keys: %d of %s", o.Name, r.Version, r.Threshold, strings.Join(who, ", "))
 	for _, f := range verify.Lint(o.keys, a.now) {
-		a.warn("key %s: %s; its owner should %s", f.Primary.Spaced(), f.Problem, strings.TrimSuffix(f.Remedy, "."))
+		a.warn("%s; its owner should %s", f.Problem, strings.TrimSuffix(f.Remedy, "."))
 	}
 }
 
