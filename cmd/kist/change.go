@@ -135,9 +135,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 			Tool: have.Tool, Version: have.Version, Channel: have.Channel, Prefix: s.Prefix(have.ID), Proof: proof, Evidence: e,
 		})
 	}
-	for _, gone := range res.Removed {
-		r.Removed = append(r.Removed, gone.Ref())
-	}
+	r.Removed = refs(res.Removed)
 	r.Defaults = s.changedDefaults(before.Defaults, res.Generation.Defaults, res.Removed)
 	r.Kept = res.Kept
 	r.Commands = a.newLinks(before, res.Generation)
@@ -168,6 +166,16 @@ func (a *app) newLinks(before, after record.Generation) (links []commandLink) {
 	return links
 }
 
+// refs names each release once, even one that has several prefixes.
+func refs(releases []record.Head) (list []string) {
+	for _, r := range releases {
+		if ref := r.Ref(); !slices.Contains(list, ref) {
+			list = append(list, ref)
+		}
+	}
+	return list
+}
+
 func names(links []commandLink) []string {
 	list := make([]string, len(links))
 	for i, l := range links {
@@ -183,9 +191,11 @@ func (r *changeResult) foresee(s *session, p plan.Plan) {
 		item := installedRelease{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Proof: releaseProof(rel), Evidence: rel.Evidence}
 		r.Installed = append(r.Installed, item)
 	}
+	var gone []record.Head
 	for _, id := range p.Remove {
-		r.Removed = append(r.Removed, s.state.Receipts[id].Ref())
+		gone = append(gone, s.state.Receipts[id])
 	}
+	r.Removed = refs(gone)
 	after := maps.Clone(s.state.Current.Defaults)
 	if after == nil {
 		after = map[string]record.ID{}
