@@ -4,10 +4,13 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 )
 
 func main() {
+	log.SetOutput(io.Discard) // net/http speaks there of what servers do; kist says what matters
 	ctx, stop := untilInterrupted(context.Background())
 	code := run(ctx, hostEnv())
 	stop()

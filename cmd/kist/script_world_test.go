@@ -234,7 +234,7 @@ func scriptFill(ts *testscript.TestScript, neg bool, args []string) {
 const scriptServers = "servers"
 
 func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
-	scriptNeeds(ts, neg, args, 2, 3, "serve VAR DIR [tls|stall]")
+	scriptNeeds(ts, neg, args, 2, 3, "serve VAR DIR [tls|stall|chatty]")
 	var handler http.Handler = http.FileServer(http.Dir(ts.MkAbs(args[1])))
 	how := ""
 	if len(args) == 3 {
@@ -258,6 +258,23 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 			w.(http.Flusher).Flush()
 			os.WriteFile(asked, nil, 0o644)
 			<-r.Context().Done()
+		})
+	}
+	if how == "chatty" { // it goes on talking after it has sent an artifact
+		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			files.ServeHTTP(w, r)
+			if !strings.Contains(r.URL.Path, "/blobs/") {
+				return
+			}
+			w.(http.Flusher).Flush()
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				return
+			}
+			time.Sleep(2 * time.Millisecond)
+			io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n")
+			time.Sleep(10 * time.Millisecond)
+			conn.Close()
 		})
 	}
 	var s *httptest.Server
