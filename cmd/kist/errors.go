@@ -58,6 +58,7 @@ func (a *app) explain(err error) *failure {
 	if f.Message == "" {
 		f.Message = err.Error()
 	}
+	f.Message, f.Hint = brief(f.Message), brief(f.Hint)
 	if errors.As(err, &launch) {
 		f.Code, f.Kind = launch.Code, "run"
 	}

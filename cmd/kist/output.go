@@ -61,6 +61,21 @@ func clean(s string) string {
 	}, s)
 }
 
+// maxWord is how many characters of one word an error repeats.
+const maxWord = 200
+
+// brief shortens the words of s that are longer than anyone reads, such as an
+// argument that was a file's contents by mistake: both ends stay.
+func brief(s string) string {
+	words := strings.Split(s, " ")
+	for i, word := range words {
+		if r := []rune(word); len(r) > maxWord {
+			words[i] = string(r[:maxWord-50]) + "…" + string(r[len(r)-50:])
+		}
+	}
+	return strings.Join(words, " ")
+}
+
 // say is talk: what kist is doing.
 func (a *app) say(format string, args ...any) {
 	if !a.flags.quiet && !a.flags.json {
