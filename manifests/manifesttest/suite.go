@@ -318,11 +318,18 @@ func (s *suite) transport(t *testing.T) {
 }
 
 // unsigned leaves out detached signatures, which differ from run to run and
-// which Prove has judged.
+// which Prove has judged, and how the answers that prove a tree hash were
+// spelled: base64 has bits that nothing signs, and a lie may be told in those.
 func unsigned(artifacts []manifests.Artifact) []manifests.Artifact {
 	artifacts = slices.Clone(artifacts)
 	for i := range artifacts {
-		artifacts[i].Integrity.Signature = nil
+		in := &artifacts[i].Integrity
+		in.Signature = nil
+		if in.Tree != nil {
+			tree := *in.Tree
+			tree.Evidence.Proof, tree.Evidence.Kept = verify.Digest{}, nil
+			in.Tree = &tree
+		}
 	}
 	return artifacts
 }
