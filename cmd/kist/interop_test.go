@@ -177,12 +177,3 @@ func signedByAnother(t *testing.T, program string) {
 	byHand(t, dir, acme, 3, 3, "1.0")
 	h.must("install", "acme/hello")
 }
-
-func takeFile(t *testing.T, name string) string {
-	t.Helper()
-	content, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
-}

@@ -1,4 +1,4 @@
-//go:build interop || live
+//go:build interop || live || benchmark
 
 package main
 
@@ -198,6 +198,15 @@ func write(t *testing.T, name, content string, mode fs.FileMode) {
 	if err := os.Chmod(name, mode); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func takeFile(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }
 
 // exists reports whether something is at name, a dangling link included.

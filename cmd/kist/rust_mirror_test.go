@@ -40,15 +40,23 @@ func (p rustPart) file(number string) string {
 // pack writes the part as an archive of rust-installer, version 3.
 func (p *rustPart) pack(tb testing.TB, out io.Writer, number string) {
 	tb.Helper()
+	sum := sha256.New()
+	z, err := gzip.NewWriterLevel(io.MultiWriter(out, sum), gzip.BestSpeed)
+	must(tb, err)
+	p.packTar(tb, z, number)
+	must(tb, z.Close())
+	p.digest = hex.EncodeToString(sum.Sum(nil))
+}
+
+// packTar writes the part without compressing it.
+func (p rustPart) packTar(tb testing.TB, out io.Writer, number string) {
+	tb.Helper()
 	inner := p.pkg
 	if p.pkg == "rust-std" {
 		inner += "-" + p.target // as upstream's own are
 	}
 	top := strings.TrimSuffix(p.file(number), ".tar.gz")
-	sum := sha256.New()
-	z, err := gzip.NewWriterLevel(io.MultiWriter(out, sum), gzip.BestSpeed)
-	must(tb, err)
-	w := tar.NewWriter(z)
+	w := tar.NewWriter(out)
 	text := func(name, content string) {
 		must(tb, w.WriteHeader(&tar.Header{Name: top + "/" + name, Mode: 0o644, Size: int64(len(content))}))
 		_, err := io.WriteString(w, content)
@@ -70,8 +78,6 @@ func (p *rustPart) pack(tb testing.TB, out io.Writer, number string) {
 	text("components", inner+"\n")
 	text("rust-installer-version", "3")
 	must(tb, w.Close())
-	must(tb, z.Close())
-	p.digest = hex.EncodeToString(sum.Sum(nil))
 }
 
 func packFile(w *tar.Writer, tree fs.FS, name, as string) error {

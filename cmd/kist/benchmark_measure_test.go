@@ -1,0 +1,158 @@
+//go:build benchmark
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A contender is one program at one job.
+type contender struct {
+	name    string
+	prepare func()           // before each run, outside the clock; may be nil
+	command func() *exec.Cmd // a run, from start to end
+}
+
+// A figure is what one run took.
+type figure struct {
+	wall, cpu float64 // seconds
+	memory    float64 // MiB, of the process and its children together
+}
+
+// contest runs the contenders in rotation, so that whatever else the machine
+// does meets all of them, and returns their figures run by run.
+func contest(t *testing.T, runs int, contenders ...contender) [][]figure {
+	t.Helper()
+	figures := make([][]figure, len(contenders))
+	for run := -1; run < runs; run++ { // the first one only warms up
+		for i, c := range contenders {
+			if c.prepare != nil {
+				c.prepare()
+			}
+			syscall.Sync()
+			f := measure(t, c.command())
+			if run >= 0 {
+				figures[i] = append(figures[i], f)
+			}
+		}
+	}
+	for i, c := range contenders {
+		wall := column(figures[i], func(f figure) float64 { return f.wall })
+		t.Logf("%-32s wall %.3f s (%.3f to %.3f), CPU %.3f s, memory %.0f MiB", c.name, median(wall), slices.Min(wall), slices.Max(wall),
+			median(column(figures[i], func(f figure) float64 { return f.cpu })), median(column(figures[i], func(f figure) float64 { return f.memory })))
+	}
+	return figures
+}
+
+func measure(t *testing.T, cmd *exec.Cmd) figure {
+	t.Helper()
+	start := time.Now()
+	out, err := os.CreateTemp(t.TempDir(), "")
+	must(t, err)
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	must(t, cmd.Start())
+	ended := make(chan struct{})
+	peak := make(chan float64)
+	go watchMemory(cmd.Process.Pid, ended, peak)
+	err = cmd.Wait()
+	wall := time.Since(start)
+	close(ended)
+	memory := <-peak
+	if err != nil {
+		said, _ := os.ReadFile(out.Name())
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, said)
+	}
+	if alone := float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024; alone > memory {
+		memory = alone
+	}
+	return figure{wall.Seconds(), (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), memory}
+}
+
+// watchMemory looks at the resident memory of a process and its children until
+// ended is closed, and reports the most they had together.
+func watchMemory(pid int, ended <-chan struct{}, peak chan<- float64) {
+	var most float64
+	for {
+		select {
+		case <-ended:
+			peak <- most
+			return
+		case <-time.After(20 * time.Millisecond):
+			most = max(most, resident(pid))
+		}
+	}
+}
+
+// resident is in MiB. Source: proc_pid_statm(5), proc_pid_task(5).
+func resident(pid int) (sum float64) {
+	statm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if fields := strings.Fields(string(statm)); len(fields) > 1 {
+		pages, _ := strconv.Atoi(fields[1])
+		sum = float64(pages*os.Getpagesize()) / (1 << 20)
+	}
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		children, _ := os.ReadFile(list)
+		for _, child := range strings.Fields(string(children)) {
+			n, _ := strconv.Atoi(child)
+			sum += resident(n)
+		}
+	}
+	return sum
+}
+
+func column(figures []figure, of func(figure) float64) (values []float64) {
+	for _, f := range figures {
+		values = append(values, of(f))
+	}
+	return values
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// ratio is the median of the ratios of what ours and theirs took, run by run.
+func ratio(ours, theirs []figure, of func(figure) float64) float64 {
+	var ratios []float64
+	for i := range ours {
+		ratios = append(ratios, of(ours[i])/of(theirs[i]))
+	}
+	return median(ratios)
+}
+
+func wall(f figure) float64   { return f.wall }
+func cpu(f figure) float64    { return f.cpu }
+func memory(f figure) float64 { return f.memory }
+
+// A report is the table that a benchmark prints.
+type report struct {
+	t    *testing.T
+	rows []string
+}
+
+// row enters one measure: what was reached, and what is to be reached at most.
+func (r *report) row(name string, got, reach float64) {
+	verdict := "yes"
+	if got > reach {
+		verdict = "no"
+	}
+	r.rows = append(r.rows, fmt.Sprintf("| %-58s | %5.2f | %5.2f | %-3s |", name, got, reach, verdict))
+	r.t.Log(r.rows[len(r.rows)-1])
+}
+
+func (r *report) print() {
+	fmt.Printf("\n| %-58s | ratio | reach | met |\n| --- | --- | --- | --- |\n%s\n", "measure", strings.Join(r.rows, "\n"))
+}
