@@ -77,6 +77,7 @@ var outsiders = map[string][]string{
 	"github.com/pelletier/go-toml/v2":   {"manifests/native", "manifests/rust", "manifests/channels"},
 	"github.com/klauspost/compress":     {"install/unpack", "verify"},
 	"github.com/therootcompany/xz":      {"install/unpack"},
+	"golang.org/x/sync":                 {"install/unpack"},
 	"net/http":                          {"manifests/transport", "cmd/kist/env.go", "verify/verifytest"},
 	"os/exec":                           {"cmd/kist"},
 	"unsafe":                            {},

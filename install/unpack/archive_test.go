@@ -321,29 +321,36 @@ func zst(data []byte, opts ...zstd.EOption) []byte {
 	return b.Bytes()
 }
 
-// xz is data in one block of LZMA2 chunks that are not compressed, with a
-// CRC-32 (The .xz File Format, sections 2 and 3).
-func xz(data []byte) []byte {
+// xz is data in one block, with a dictionary of 64 KiB.
+func xz(data []byte) []byte { return xzBlocks([]byte{8}, data) }
+
+// xzBlocks is a block of LZMA2 chunks that are not compressed for each part,
+// with the dictionary of that property, and a CRC-32 (The .xz File Format,
+// sections 2 and 3).
+func xzBlocks(dictionaries []byte, parts ...[]byte) []byte {
 	le := binary.LittleEndian
 	crc := func(b []byte) uint32 { return crc32.ChecksumIEEE(b) }
 	flags := []byte{0, 1}
 	out := append([]byte("\xfd7zXZ\x00"), flags...)
 	out = le.AppendUint32(out, crc(flags))
-	start := len(out)
-	head := []byte{2, 0, 0x21, 1, 8, 0, 0, 0} // twelve bytes; LZMA2 with a dictionary of 64 KiB
-	out = append(out, head...)
-	out = le.AppendUint32(out, crc(head))
-	for chunk := range slices.Chunk(data, 1<<16) {
-		out = append(out, 1, byte((len(chunk)-1)>>8), byte(len(chunk)-1))
-		out = append(out, chunk...)
-	}
-	out = append(out, 0)
-	unpadded := len(out) - start + 4
-	for (len(out)-start)%4 != 0 {
+	index := []byte{0, byte(len(parts))}
+	for i, data := range parts {
+		start := len(out)
+		head := []byte{2, 0, 0x21, 1, dictionaries[i], 0, 0, 0} // twelve bytes, with its checksum
+		out = append(out, head...)
+		out = le.AppendUint32(out, crc(head))
+		for chunk := range slices.Chunk(data, 1<<16) {
+			out = append(out, 1, byte((len(chunk)-1)>>8), byte(len(chunk)-1))
+			out = append(out, chunk...)
+		}
 		out = append(out, 0)
+		unpadded := len(out) - start + 4
+		for (len(out)-start)%4 != 0 {
+			out = append(out, 0)
+		}
+		out = le.AppendUint32(out, crc(data))
+		index = binary.AppendUvarint(binary.AppendUvarint(index, uint64(unpadded)), uint64(len(data)))
 	}
-	out = le.AppendUint32(out, crc(data))
-	index := binary.AppendUvarint(binary.AppendUvarint([]byte{0, 1}, uint64(unpadded)), uint64(len(data)))
 	for len(index)%4 != 0 {
 		index = append(index, 0)
 	}

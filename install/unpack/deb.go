@@ -4,6 +4,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sync/semaphore"
 )
 
 const (
@@ -19,7 +21,7 @@ type member struct {
 
 // readDeb calls put for every entry of the data.tar of a Debian package
 // (deb(5)). The package's control files are not read, and its scripts never run.
-func readDeb(src *source, limits Limits, put func(entry) error) error {
+func readDeb(src *source, memory *semaphore.Weighted, limits Limits, put func(entry) error) error {
 	members, err := readAr(src)
 	if err != nil {
 		return err
@@ -38,7 +40,8 @@ func readDeb(src *source, limits Limits, put func(entry) error) error {
 	if !ok {
 		return refuse(RuleDeb, members[2].name, "not a data.tar")
 	}
-	return readTarIn(codec, src, members[2].off, members[2].size, limits, put)
+	data := members[2]
+	return readTarIn(codec, src, src.section(data.off, data.size), data.size, memory, limits, put)
 }
 
 // tarCodec returns how the member of a package is compressed.

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"strings"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // Read reads an archive's structure and contents, and places nothing: what a
@@ -17,13 +20,13 @@ func Read(format string, data []byte, limits Limits) error {
 		_, err := io.Copy(io.Discard, e.body)
 		return err
 	}
+	memory := semaphore.NewWeighted(limits.Memory)
 	switch format {
 	case "zip":
 		return readZip(src, limits, true, put)
 	case "deb":
-		return readDeb(src, limits, put)
-	case "tar":
-		return readTarIn("", src, 0, src.size, limits, put)
+		return readDeb(src, memory, limits, put)
 	}
-	return readTarIn(format[len("tar."):], src, 0, src.size, limits, put)
+	codec := strings.TrimPrefix(strings.TrimPrefix(format, "tar"), ".")
+	return readTarIn(codec, src, src.all(), src.size, memory, limits, put)
 }

@@ -2,6 +2,7 @@ package unpack
 
 import (
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -83,47 +84,24 @@ func (f *filler) settle() error {
 	if i.dir == "" || !slices.Contains(lines(i.says[componentList]), i.dir) {
 		return refuse(RuleInstaller, componentList, "no %s", strings.Join(i.Dirs, " or "))
 	}
-	files, trees, err := f.listed(i.says[fileList])
+	files, trees, err := f.list(i.says[fileList])
 	if err != nil {
 		return err
 	}
-	f.placed = len(files)
-	used := map[string]bool{} // directories that something kept lies in
-	use := func(p string) {
-		for d := path.Dir(p); d != "." && !used[d]; d = path.Dir(d) {
-			used[d] = true
-		}
+	used, err := f.keepListed(files, trees)
+	if err != nil {
+		return err
 	}
-	for to, n := range f.tree {
-		switch {
-		case n.archive != f.adds || n.Type == record.Dir:
-			continue
-		case files[to]:
-			delete(files, to)
-		case within(trees, to):
-			f.placed++
-		default:
-			if err := f.takeBack(n); err != nil {
-				return err
-			}
-			continue
-		}
-		use(to)
-	}
-	for missing := range files {
-		return refuse(RuleInstaller, missing, "it is listed, and not there")
-	}
-	for tree := range trees {
+	for _, tree := range slices.Sorted(maps.Keys(trees)) {
 		if !i.empty[tree] && !used[tree] {
 			return refuse(RuleInstaller, tree, "it is listed, and not there")
 		}
-		if err := f.parents(tree, tree); err != nil {
+		if err := f.bulk(tree); err != nil {
 			return err
 		}
-		use(tree + "/.")
 	}
-	if err := f.prune(used); err != nil || f.placed == 0 {
-		return err
+	if f.placed == 0 {
+		return nil
 	}
 	list := entry{name: fileList, size: int64(len(i.says[fileList])), body: strings.NewReader(string(i.says[fileList]))}
 	if err := f.parents(i.Manifest, path.Dir(i.Manifest)); err != nil {
@@ -132,9 +110,46 @@ func (f *filler) settle() error {
 	return f.write(i.Manifest, 0o644, list)
 }
 
-// listed reads manifest.in: the single files and the whole directories that are
+// keepListed takes back what the archive has placed and does not list, and
+// returns the directories that something of the rest lies in.
+func (f *filler) keepListed(files, trees map[string]bool) (used map[string]bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	used = map[string]bool{}
+	f.placed = 0
+	for to, n := range f.tree {
+		if n.from != f.origin || n.Type == record.Dir {
+			continue
+		}
+		if !files[to] && !within(trees, to) {
+			if err := f.takeBack(n); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		delete(files, to)
+		f.placed++
+		for d := path.Dir(to); d != "." && !used[d]; d = path.Dir(d) {
+			used[d] = true
+		}
+	}
+	for _, missing := range slices.Sorted(maps.Keys(files)) {
+		return nil, refuse(RuleInstaller, missing, "it is listed, and not there")
+	}
+	return used, nil
+}
+
+// bulk makes a directory that the archive lists as a whole.
+func (f *filler) bulk(tree string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, err := f.listed(tree, tree)
+	return err
+}
+
+// list reads manifest.in: the single files and the whole directories that are
 // installed.
-func (f *filler) listed(list []byte) (files, trees map[string]bool, err error) {
+func (f *filler) list(list []byte) (files, trees map[string]bool, err error) {
 	files, trees = map[string]bool{}, map[string]bool{}
 	for _, line := range lines(list) {
 		kind, name, _ := strings.Cut(line, ":")
@@ -178,37 +193,4 @@ func within(trees map[string]bool, p string) bool {
 		}
 	}
 	return false
-}
-
-// takeBack removes a file or link that the archive has placed.
-func (f *filler) takeBack(n *node) error {
-	delete(f.tree, n.Path)
-	if n.Type == record.Link {
-		return nil // not made before Finish
-	}
-	f.bytes -= n.Size
-	at, err := f.dirs.at(path.Dir(n.Path))
-	if err != nil {
-		return err
-	}
-	return at.Remove(path.Base(n.Path))
-}
-
-// prune removes the directories that were made only for what was taken back.
-func (f *filler) prune(used map[string]bool) error {
-	var unused []string
-	for to, n := range f.tree {
-		if n.Type == record.Dir && n.archive == f.adds && !used[to] {
-			unused = append(unused, to)
-		}
-	}
-	slices.Sort(unused)
-	f.dirs.close() // none of them may be held open
-	for _, dir := range slices.Backward(unused) {
-		delete(f.tree, dir)
-		if err := f.root.Remove(dir); err != nil {
-			return err
-		}
-	}
-	return nil
 }

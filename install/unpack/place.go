@@ -36,8 +36,11 @@ type entry struct {
 // A filler places the entries of one archive.
 type filler struct {
 	*Prefix
+	*origin
 	ctx     context.Context
 	archive Archive
+	dirs    handles
+	buf     []byte
 	deb     bool
 	placed  int   // entries that stayed after Strip
 	left    int64 // bytes that may still be written, by the archive's size
@@ -150,81 +153,12 @@ func (f *filler) single(in *source) error {
 	return f.write(to, 0o755, entry{name: to, size: in.size, body: body})
 }
 
-// count takes one from the ceiling on entries.
-func (p *Prefix) count(raw string) error {
-	if p.entries++; p.entries > p.limits.Entries {
-		return refuse(RuleCeiling, raw, "more than %d entries", p.limits.Entries)
-	}
-	return nil
-}
-
 // strip drops the leading elements of name that the layout says; "" is nothing left.
 func (f *filler) strip(name string) string {
 	for range f.archive.Layout.Strip {
 		_, name, _ = strings.Cut(name, "/")
 	}
 	return name
-}
-
-// claim enters e in the tree, where no archive may have put anything yet.
-func (f *filler) claim(raw string, e record.Entry) (*node, error) {
-	if have := f.tree[e.Path]; have != nil {
-		if have.archive != f.adds {
-			return nil, refuse(RuleOnce, raw, "%s has it too", have.from)
-		}
-		return nil, refuse(RuleOnce, raw, "")
-	}
-	if f.names += int64(len(e.Path) + len(raw) + len(e.Target)); f.names > f.limits.Names {
-		return nil, refuse(RuleCeiling, raw, "names of more than %d bytes", f.limits.Names)
-	}
-	e.Component = f.archive.Component
-	n := &node{Entry: e, archive: f.adds, raw: raw, from: f.archive.Name}
-	f.tree[e.Path] = n
-	return n, nil
-}
-
-// directory places a directory that is listed: its mode counts, the last if
-// it is listed again.
-func (f *filler) directory(raw, to string, mode fs.FileMode) error {
-	if err := f.parents(raw, path.Dir(to)); err != nil {
-		return err
-	}
-	mode = mode.Perm()&^0o022 | 0o700
-	n := f.tree[to]
-	switch {
-	case n == nil:
-		return f.mkdir(raw, to, mode)
-	case n.Type != record.Dir:
-		return refuse(RuleOnce, raw, "it is a %s already", n.Type)
-	case n.Mode == mode:
-		return nil
-	}
-	n.Mode = mode
-	at, err := f.dirs.at(path.Dir(to))
-	if err != nil {
-		return err
-	}
-	return at.Chmod(path.Base(to), mode)
-}
-
-// parents makes the directories that lead to dir, and dir, where they are missing.
-func (f *filler) parents(raw, dir string) error {
-	if dir == "." {
-		return nil
-	}
-	if n := f.tree[dir]; n != nil {
-		if n.Type != record.Dir {
-			return refuse(RuleBelow, raw, "%q is a %s", dir, n.Type)
-		}
-		return nil
-	}
-	if err := f.parents(raw, path.Dir(dir)); err != nil {
-		return err
-	}
-	if err := f.count(raw); err != nil {
-		return err
-	}
-	return f.mkdir(raw, dir, 0o755)
 }
 
 // link claims a symbolic link; Finish makes it.
@@ -248,8 +182,8 @@ func (f *filler) hardLink(e entry, to string) error {
 		}
 		return err
 	}
-	first := f.tree[f.earlier(name)]
-	if first == nil || first.Type != record.File || first.archive != f.adds {
+	first := f.own(f.earlier(name))
+	if first == nil || first.Type != record.File {
 		return refuse(RuleHardLink, e.name, "%q is none", e.target)
 	}
 	at, err := f.dirs.at(path.Dir(first.Path))

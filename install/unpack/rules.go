@@ -91,6 +91,10 @@ type Limits struct {
 	Depth     int   // elements of a name; a link's target may have twice as many
 	Ratio     int   // bytes an archive may unpack to, for each byte it has
 	Free      int64 // bytes an archive may unpack to whatever Ratio says
+	// Memory is how many bytes the windows and dictionaries of archives that
+	// are added at the same time may take together. An archive that needs more
+	// than all of it, up to the fixed ceiling, has it alone.
+	Memory int64
 }
 
 // DefaultLimits are the ceilings of an install. The largest toolchain known
@@ -106,6 +110,7 @@ func DefaultLimits() Limits {
 		Depth:     64,
 		Ratio:     200,
 		Free:      64 << 20,
+		Memory:    2 * maxWindow,
 	}
 }
 

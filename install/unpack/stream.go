@@ -11,22 +11,21 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/therootcompany/xz"
+	"golang.org/x/sync/semaphore"
 )
-
-// maxWindow is the largest window or dictionary of zstd and xz, in bytes.
-// Rust's archives use all of it.
-const maxWindow = 128 << 20
 
 var (
 	errTrailing  = errors.New("something follows the end of the stream")
 	errTruncated = errors.New("the stream ends early")
 )
 
-// A source reads the artifact. It remembers its own error, so that a fault of
-// the disk, or an interrupt, is never taken for a bad archive.
+// A source reads the artifact: a file, or a stream of the same size. It
+// remembers its own error, so that a fault of the disk, or an interrupt, is
+// never taken for a bad archive.
 type source struct {
 	ctx      context.Context
 	file     io.ReaderAt
+	stream   io.Reader // instead of file
 	size     int64
 	progress func(int64)
 	done     int64
@@ -34,24 +33,51 @@ type source struct {
 }
 
 func (s *source) ReadAt(p []byte, off int64) (int, error) {
+	return s.account(func() (int, error) { return s.file.ReadAt(p, off) })
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	return s.account(func() (int, error) { return s.stream.Read(p) })
+}
+
+func (s *source) account(read func() (int, error)) (int, error) {
 	if s.err == nil {
 		s.err = s.ctx.Err()
 	}
 	if s.err != nil {
 		return 0, s.err
 	}
-	n, err := s.file.ReadAt(p, off)
+	n, err := read()
 	if err != nil && err != io.EOF {
 		s.err = err
 	}
-	if s.progress != nil && s.done < s.size {
-		s.done = min(s.done+int64(n), s.size)
-		s.progress(s.done)
+	if s.done += int64(n); s.progress != nil && n > 0 {
+		s.progress(min(s.done, s.size))
 	}
 	return n, err
 }
 
 func (s *source) section(off, n int64) *io.SectionReader { return io.NewSectionReader(s, off, n) }
+
+// all reads the source from its beginning.
+func (s *source) all() io.Reader {
+	if s.stream != nil {
+		return s
+	}
+	return s.section(0, s.size)
+}
+
+// ended demands that the stream has given all it had, and no more than was said.
+func (s *source) ended() error {
+	var more [1]byte
+	if _, err := io.ReadFull(s, more[:]); err != io.EOF && err != nil {
+		return err
+	}
+	if s.done != s.size {
+		return fmt.Errorf("a stream of %d bytes, not %d", s.done, s.size)
+	}
+	return nil
+}
 
 // A meter gives what a decoder made of a source, up to a ceiling. Its errors
 // are an *EntryError or the source's own.
@@ -75,14 +101,23 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, refuse(RuleStream, "", "%v", err)
 }
 
-// readTarIn reads the tar inside size bytes of src at off, which codec
-// compressed: "gz", "xz", "zst", "bz2", or "" for not at all.
-func readTarIn(codec string, src *source, off, size int64, limits Limits, put func(entry) error) error {
+// readTarIn reads the tar inside in, size bytes of src, which codec compressed:
+// "gz", "xz", "zst", "bz2", or "" for not at all.
+func readTarIn(codec string, src *source, in io.Reader, size int64, memory *semaphore.Weighted, limits Limits, put func(entry) error) error {
 	if codec == "" {
-		m := &meter{bufio.NewReaderSize(src.section(off, size), 256<<10), src, size}
-		return readTar(m, limits, put)
+		return readTar(&meter{bufio.NewReaderSize(in, 256<<10), src, size}, limits, put)
 	}
-	dec, err := decoder(codec, src.section(off, size))
+	buf := bufio.NewReaderSize(in, 128<<10)
+	window, err := window(codec, buf)
+	if err != nil {
+		return err
+	}
+	share := min(window, limits.Memory)
+	if err := memory.Acquire(src.ctx, share); err != nil {
+		return err
+	}
+	defer memory.Release(share)
+	dec, err := decoder(codec, buf, window)
 	if err != nil {
 		if src.err != nil {
 			return src.err
@@ -98,10 +133,10 @@ func readTarIn(codec string, src *source, off, size int64, limits Limits, put fu
 	return readTar(ahead, limits, put)
 }
 
-// decoder opens the one compressed stream that in must be. The reader it
-// returns ends with io.EOF only where the stream was whole and filled in.
-func decoder(codec string, in *io.SectionReader) (io.ReadCloser, error) {
-	buf := bufio.NewReaderSize(in, 128<<10)
+// decoder opens the one compressed stream that buf must hold, with a window of
+// at most window bytes. The reader it returns ends with io.EOF only where the
+// stream was whole and filled in.
+func decoder(codec string, buf *bufio.Reader, window int64) (io.ReadCloser, error) {
 	switch codec {
 	case "gz":
 		z, err := gzip.NewReader(buf)
@@ -111,7 +146,7 @@ func decoder(codec string, in *io.SectionReader) (io.ReadCloser, error) {
 		z.Multistream(false)
 		return io.NopCloser(&whole{z, func() bool { _, err := buf.ReadByte(); return err == io.EOF }}), nil
 	case "xz":
-		return xzDecoder(in, buf)
+		return xzDecoder(buf, window)
 	case "zst":
 		z, err := zstd.NewReader(&zstdFrame{in: buf, next: (*zstdFrame).header},
 			zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
@@ -152,21 +187,31 @@ func (w *whole) Read(p []byte) (int, error) {
 
 // xzDecoder opens an .xz file of one stream without padding. The library
 // passes over padding, but padding is zeros and a stream ends in "YZ" (The
-// .xz File Format, section 2.1.2.4).
-func xzDecoder(in *io.SectionReader, buf *bufio.Reader) (io.ReadCloser, error) {
-	var magic [2]byte
-	if _, err := in.ReadAt(magic[:], max(in.Size()-2, 0)); err != nil && err != io.EOF {
-		return nil, err
-	}
-	if string(magic[:]) != "YZ" {
-		return nil, errors.New("no end of stream at the end")
-	}
-	z, err := xz.NewReader(buf, maxWindow)
+// .xz File Format, section 2.1.2.4). No block may ask for more than the first.
+func xzDecoder(in io.Reader, dictionary int64) (io.ReadCloser, error) {
+	end := &tail{in: in}
+	z, err := xz.NewReader(end, uint32(dictionary))
 	if err != nil {
 		return nil, unexpected(err)
 	}
 	z.Multistream(false)
-	return io.NopCloser(&whole{z, func() bool { return z.Reset(nil) == io.EOF }}), nil
+	return io.NopCloser(&whole{z, func() bool { return z.Reset(nil) == io.EOF && string(end.last[:]) == "YZ" }}), nil
+}
+
+// A tail remembers the last two bytes that were read.
+type tail struct {
+	in   io.Reader
+	last [2]byte
+}
+
+func (t *tail) Read(p []byte) (int, error) {
+	n, err := t.in.Read(p)
+	if n == 1 {
+		t.last = [2]byte{t.last[1], p[0]}
+	} else if n > 1 {
+		t.last = [2]byte(p[n-2 : n])
+	}
+	return n, err
 }
 
 // A zstdFrame passes one zstd frame through, following its framing (RFC 8878,

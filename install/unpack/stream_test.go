@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -153,34 +154,43 @@ func TestZstdFrames(t *testing.T) {
 	tree := tarOf(file("a", string(bytes.Repeat([]byte("0123456789abcdef"), 40_000))))
 	dictionary := zst(tree)
 	dictionary[4] |= 1 // states a dictionary of one byte's ID
-	window := func(log byte) []byte {
-		// A frame of one empty block, that asks for a window of 2^log bytes.
-		return []byte{0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3, 1, 0, 0}
+	window := func(log, eighths byte) []byte {
+		// A frame of one empty block, that asks for a window of 2^log bytes and some eighths.
+		return []byte{0x28, 0xb5, 0x2f, 0xfd, 0, (log-10)<<3 | eighths, 1, 0, 0}
+	}
+	segment := func(size uint64) []byte {
+		// The same, that asks for as much as its content is said to have.
+		frame := binary.LittleEndian.AppendUint64([]byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0}, size)
+		return append(frame, 1, 0, 0)
 	}
 	reserved := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 0, 7, 0, 0}
 	for name, c := range map[string]struct {
 		data []byte
-		ok   bool
+		rule unpack.Rule // empty: it is fine
 	}{
-		"fastest":                     {zst(tree, zstd.WithEncoderLevel(zstd.SpeedFastest)), true},
-		"best, with a checksum":       {zst(tree, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderCRC(true)), true},
-		"without a checksum":          {zst(tree, zstd.WithEncoderCRC(false)), true},
-		"one segment":                 {zst(tree, zstd.WithSingleSegment(true)), true},
-		"a window of 8 KiB":           {zst(tree, zstd.WithWindowSize(8<<10)), true},
-		"a window of 128 MiB":         {zst(tree, zstd.WithWindowSize(128<<20)), true},
-		"a window of 256 MiB":         {zst(tree, zstd.WithWindowSize(256<<20), zstd.WithSingleSegment(false)), false},
-		"a dictionary":                {dictionary, false},
-		"a window of 512 MiB":         {window(29), false},
-		"a reserved kind of block":    {reserved, false},
-		"the magic of a legacy frame": {[]byte("\x27\xb5\x2f\xfd\x00\x00\x01\x00\x00"), false},
+		"fastest":                     {zst(tree, zstd.WithEncoderLevel(zstd.SpeedFastest)), ""},
+		"best, with a checksum":       {zst(tree, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderCRC(true)), ""},
+		"without a checksum":          {zst(tree, zstd.WithEncoderCRC(false)), ""},
+		"one segment":                 {zst(tree, zstd.WithSingleSegment(true)), ""},
+		"a window of 8 KiB":           {zst(tree, zstd.WithWindowSize(8<<10)), ""},
+		"a window of 128 MiB":         {zst(tree, zstd.WithWindowSize(128<<20)), ""},
+		"a window of 144 MiB":         {window(27, 1), unpack.RuleCeiling},
+		"a window of 256 MiB":         {zst(tree, zstd.WithWindowSize(256<<20), zstd.WithSingleSegment(false)), unpack.RuleCeiling},
+		"a window of 512 MiB":         {window(29, 0), unpack.RuleCeiling},
+		"a window of 3.75 TiB":        {window(41, 7), unpack.RuleCeiling},
+		"one segment of 128 MiB":      {segment(128 << 20), unpack.RuleStream},
+		"one segment of a byte more":  {segment(128<<20 + 1), unpack.RuleCeiling},
+		"one segment of 2^64 bytes":   {segment(1<<64 - 1), unpack.RuleCeiling},
+		"a dictionary":                {dictionary, unpack.RuleStream},
+		"a reserved kind of block":    {reserved, unpack.RuleStream},
+		"the magic of a legacy frame": {[]byte("\x27\xb5\x2f\xfd\x00\x00\x01\x00\x00"), unpack.RuleStream},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := unpackAll(t, c.data, manifests.Layout{Format: "tar.zst"}, unpack.DefaultLimits())
-			if c.ok && err != nil {
+			if c.rule != "" {
+				wantRule(t, err, c.rule)
+			} else if err != nil {
 				t.Fatal(err)
-			}
-			if !c.ok {
-				wantRule(t, err, unpack.RuleStream)
 			}
 		})
 	}
@@ -197,8 +207,27 @@ func TestXZDictionary(t *testing.T) {
 			t.Errorf("128 MiB: %v", err)
 		}
 		if !ok {
-			wantRule(t, err, unpack.RuleStream)
+			wantRule(t, err, unpack.RuleCeiling)
 		}
+	}
+}
+
+// A block that asks for a larger dictionary than the first, for which there is
+// room, is refused; one that asks for a smaller one is fine.
+func TestXZDictionaries(t *testing.T) {
+	tree := tarOf(file("a", strings.Repeat("x", 2048)), file("b", "x"))
+	for name, c := range map[string]struct {
+		second byte
+		ok     bool
+	}{"the same": {20, true}, "a smaller one": {8, true}, "a larger one": {22, false}} { // 4 MiB; 64 KiB; 8 MiB
+		_, err := unpackAll(t, xzBlocks([]byte{20, c.second}, tree[:1024], tree[1024:]), manifests.Layout{Format: "tar.xz"}, unpack.DefaultLimits())
+		t.Run(name, func(t *testing.T) {
+			if !c.ok {
+				wantRule(t, err, unpack.RuleStream)
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 

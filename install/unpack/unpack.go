@@ -17,17 +17,28 @@
 // # Guarantees
 //
 // Everything is written below one [os.Root], opened at an empty directory.
-// Files are created anew (O_EXCL), one at a time, hashed as they are written.
-// Links are made only by Finish, after every file of every archive, so that no
+// Files are created anew (O_EXCL) and hashed as they are written. Filling a
+// prefix has two halves. Archives are added, several at a time if the caller
+// likes, and files and directories are made; of each entry a [Claim] remains.
+// Then [Complete] judges all claims anew, makes the links, gives everything its
+// mode, and walks the whole prefix: what is on disk is what was claimed, and
+// nothing else. The halves need not run in one process: what decodes an archive
+// needs no right to make a link or to change a mode, and is not believed.
+//
+// No link exists before every file of every archive is written, so that no
 // byte is ever written through one. Each is judged three times: its text, when
 // its entry is read; where it leads through other links, when all are known;
-// and on disk, in the last walk, which compares the whole prefix with what was
-// recorded. Nothing is run. Nothing that Add refuses is of use: the caller
-// sweeps the directory.
+// and on disk, in the last walk. Nothing is run. Nothing that Add refuses is of
+// use: the caller sweeps the directory.
+//
+// What comes of several archives does not depend on which of them is quicker:
+// of two that claim one name the later in order is refused, and a directory is
+// recorded as of the first that needs it, with the mode that the last states.
 //
 // Modes are an archive's permission bits, without those that let group or
 // others write, and with those its owner needs: to read and write, and to
-// enter a directory. The process's umask plays no part. setuid, setgid and
+// enter a directory. The process's umask plays no part, as long as it leaves
+// these. setuid, setgid and
 // sticky bits, owners, times and extended attributes are not taken. A zip
 // entry without a Unix mode is 0644, a directory 0755, as are directories that
 // are implied; a single file and what Layout.Exec names are 0755. Where the
@@ -83,6 +94,8 @@
 // fine, one past it is refused before it is written. Memory stays small
 // whatever an archive says: 128 MiB for the window of xz or zstd, 64 MiB for
 // names, 1 MiB for an extended header, and a few hundred bytes an entry.
+// Archives that are added at the same time share Limits.Memory for their
+// windows: one that finds too little left waits until another is done.
 //
 // Written after POSIX.1-2024 (pax), APPNOTE.TXT 6.3.10 (zip), RFC 1952 (gzip),
 // RFC 8878 (zstd), the .xz File Format 1.2.0 and deb(5).
@@ -93,10 +106,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path"
-	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -107,37 +122,58 @@ type Archive struct {
 	Name      string // for errors: the artifact's name
 	Component string // recorded with every entry
 	Layout    manifests.Layout
+	// Order is the archive's place among those of the prefix, whichever is
+	// added first. Of equals, the one that is added first comes first.
+	Order int
 	// Progress is told how many bytes of the artifact were read so far. Calls
-	// never overlap, and none comes after Add has returned. May be nil.
+	// for one archive never overlap, and none comes after Add has returned. May
+	// be nil.
 	Progress func(done int64)
 }
 
-// A Prefix is one prefix being filled, the only way anything gets into it. It
-// is not safe for concurrent use.
+// A Prefix is one prefix being filled, the only way anything gets into it.
+// Archives may be added at the same time; Claims and Finish end it.
 type Prefix struct {
-	root    *os.Root
-	limits  Limits
-	tree    map[string]*node // by path below the prefix
-	dirs    handles
-	adds    int         // archives begun
-	entries int         // counted against limits.Entries
-	bytes   int64       // counted against limits.Bytes
-	names   int64       // counted against limits.Names
-	kept    os.FileMode // permission bits that are known to survive creation: no umask takes them
-	buf     []byte
+	root   *os.Root
+	limits Limits
+	memory *semaphore.Weighted // of windows and dictionaries, by bytes
+
+	mu      sync.Mutex // guards what follows, and the making and removing of names
+	tree    map[string]*node
+	adds    int   // archives begun
+	entries int   // counted against limits.Entries
+	bytes   int64 // counted against limits.Bytes
+	names   int64 // counted against limits.Names
 	broken  error // why nothing more can be done with it
 }
 
-// A node is one path that was claimed. Links are only claimed while archives
-// are added; Finish makes them.
-type node struct {
-	record.Entry
-	archive int    // number of the archive that brought it
-	raw     string // its name in that archive
-	from    string // the name of that archive
+// An origin is one archive, as the entries it brought know it.
+type origin struct {
+	name, component string
+	order, id       int
 }
 
-var errFinished = errors.New("the prefix is finished")
+// before reports whether o comes before p in the order of the archives.
+func (o *origin) before(p *origin) bool {
+	return o.order < p.order || o.order == p.order && o.id < p.id
+}
+
+// A node is one path that was claimed.
+type node struct {
+	record.Entry
+	from *origin // the archive that claimed it; a directory may serve others
+	raw  string  // its name in that archive
+	gone bool    // taken back; the name stays taken
+	// Of a directory: the first archive that lists it, and the last that states
+	// a mode for it.
+	first, last *origin
+}
+
+// ErrEnded says that nothing more can be added to a prefix: it is finished, or
+// something else that was added to it failed.
+var ErrEnded = errors.New("nothing more can be added to the prefix")
+
+var errFinished = errors.New("it is finished")
 
 // New begins a prefix in root, an empty directory that nothing else writes to.
 // root stays the caller's to close, after Finish.
@@ -145,8 +181,8 @@ func New(root *os.Root, limits Limits) *Prefix {
 	return &Prefix{
 		root:   root,
 		limits: limits,
+		memory: semaphore.NewWeighted(limits.Memory),
 		tree:   make(map[string]*node),
-		dirs:   handles{root: root, open: make(map[string]*os.Root)},
 	}
 }
 
@@ -156,54 +192,106 @@ func New(root *os.Root, limits Limits) *Prefix {
 // is a fault of the disk, or ctx's. After an error nothing more can be done
 // with the prefix.
 func (p *Prefix) Add(ctx context.Context, src *os.File, a Archive) error {
-	if p.broken != nil {
-		return fmt.Errorf("%s: %w", a.Name, p.broken)
-	}
-	return p.failed(a.Name, p.add(ctx, src, a))
+	return p.fill(ctx, a, func(f *filler) error {
+		info, err := src.Stat()
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("not a regular file")
+		}
+		return f.unpack(&source{ctx: ctx, file: src, size: info.Size(), progress: a.Progress})
+	})
 }
 
-// failed completes an error of the archive called name, after which nothing
+// AddStream is Add for a tar that arrives from r while it is unpacked: size
+// bytes, each of them proved before r gives it out. r is read to its io.EOF; an
+// error of r is returned as it is.
+func (p *Prefix) AddStream(ctx context.Context, r io.Reader, size int64, a Archive) error {
+	return p.fill(ctx, a, func(f *filler) error {
+		if !strings.HasPrefix(a.Layout.Format, "tar") {
+			return fmt.Errorf("format %s from a stream: %w", a.Layout.Format, errors.ErrUnsupported)
+		}
+		src := &source{ctx: ctx, stream: r, size: size, progress: a.Progress}
+		if err := f.unpack(src); err != nil {
+			return err
+		}
+		return src.ended()
+	})
+}
+
+// Write makes the file name, which is in no archive; from is what errors call
+// its origin. The rules for an archive's entries hold.
+func (p *Prefix) Write(ctx context.Context, from, name string, data []byte) error {
+	return p.fill(ctx, Archive{Name: from}, func(f *filler) error {
+		f.left = int64(len(data))
+		return f.put(entry{name: name, kind: file, mode: 0o644, size: f.left, body: bytes.NewReader(data)})
+	})
+}
+
+// fill has one archive placed, and completes its error, after which nothing
 // more can be done.
-func (p *Prefix) failed(name string, err error) error {
-	if err == nil {
+func (p *Prefix) fill(ctx context.Context, a Archive, place func(*filler) error) error {
+	f, err := p.begin(ctx, a)
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	defer f.dirs.close()
+	if err = place(f); err == nil {
 		return nil
 	}
 	if e, ok := errors.AsType[*EntryError](err); ok && e.Archive == "" {
-		e.Archive = name
-	} else {
-		err = fmt.Errorf("%s: %w", name, err)
+		e.Archive = a.Name
+	} else if !ok {
+		err = fmt.Errorf("%s: %w", a.Name, err)
 	}
 	p.end(err)
 	return err
 }
 
-func (p *Prefix) add(ctx context.Context, src *os.File, a Archive) error {
-	info, err := src.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("not a regular file")
+// begin counts one more archive.
+func (p *Prefix) begin(ctx context.Context, a Archive) (*filler, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.broken != nil {
+		return nil, fmt.Errorf("%w: %w", ErrEnded, p.broken)
 	}
 	p.adds++
-	in := &source{ctx: ctx, file: src, size: info.Size(), progress: a.Progress}
-	f := &filler{Prefix: p, ctx: ctx, archive: a, deb: a.Layout.Format == "deb", left: p.limits.maxUnpacked(info.Size())}
+	return &filler{Prefix: p, ctx: ctx, archive: a,
+		origin: &origin{name: a.Name, component: a.Component, order: a.Order, id: p.adds},
+		dirs:   handles{root: p.root, open: make(map[string]*os.Root)},
+		deb:    a.Layout.Format == "deb"}, nil
+}
+
+// end makes err what later calls return.
+func (p *Prefix) end(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.broken == nil {
+		p.broken = err
+	}
+}
+
+// unpack reads the archive in by its format, and places what it holds.
+func (f *filler) unpack(in *source) (err error) {
+	layout := f.archive.Layout
 	if err := f.checkLayout(); err != nil {
 		return err
 	}
-	if i := a.Layout.Installer; i != nil {
+	f.left = f.limits.maxUnpacked(in.size)
+	if i := layout.Installer; i != nil {
 		f.installer = &installer{Installer: *i, says: map[string][]byte{}, empty: map[string]bool{}}
 	}
-	switch a.Layout.Format {
+	switch layout.Format {
 	case "file":
 		err = f.single(in)
 	case "zip":
-		err = readZip(in, p.limits, !a.Layout.Modeless, f.put)
+		err = readZip(in, f.limits, !layout.Modeless, f.put)
 	case "deb":
-		err = readDeb(in, p.limits, f.put)
+		err = readDeb(in, f.memory, f.limits, f.put)
 	default:
-		codec := strings.TrimPrefix(strings.TrimPrefix(a.Layout.Format, "tar"), ".")
-		err = readTarIn(codec, in, 0, in.size, p.limits, f.put)
+		codec := strings.TrimPrefix(strings.TrimPrefix(layout.Format, "tar"), ".")
+		err = readTarIn(codec, in, in.all(), in.size, f.memory, f.limits, f.put)
 	}
 	if err == nil && f.installer != nil {
 		err = f.settle()
@@ -214,77 +302,11 @@ func (p *Prefix) add(ctx context.Context, src *os.File, a Archive) error {
 	return err
 }
 
-// Write makes the file name, which is in no archive; from is what errors call
-// its origin. The rules for an archive's entries hold.
-func (p *Prefix) Write(ctx context.Context, from, name string, data []byte) error {
-	if p.broken != nil {
-		return fmt.Errorf("%s: %w", from, p.broken)
-	}
-	p.adds++
-	f := &filler{Prefix: p, ctx: ctx, archive: Archive{Name: from}, left: int64(len(data))}
-	err := f.put(entry{name: name, kind: file, mode: 0o644, size: int64(len(data)), body: bytes.NewReader(data)})
-	return p.failed(from, err)
-}
-
-// Finish makes the links, then walks the prefix: what is on disk is exactly
-// what was recorded, and every link resolves or dangles inside. It returns the
-// entries by path, so parents before children. A link that breaks a rule is an
-// *EntryError; a *ChangedError says that something else wrote to the prefix.
+// Finish ends the prefix and completes it: Claims and Complete in one.
 func (p *Prefix) Finish(ctx context.Context) ([]record.Entry, error) {
-	if p.broken != nil {
-		return nil, p.broken
-	}
-	entries := make([]record.Entry, 0, len(p.tree))
-	for _, n := range p.tree {
-		entries = append(entries, n.Entry)
-	}
-	slices.SortFunc(entries, func(a, b record.Entry) int { return strings.Compare(a.Path, b.Path) })
-	if err := p.finish(ctx, entries); err != nil {
-		p.end(err)
+	claims, err := p.Claims()
+	if err != nil {
 		return nil, err
 	}
-	p.end(errFinished)
-	return entries, nil
-}
-
-func (p *Prefix) finish(ctx context.Context, entries []record.Entry) error {
-	for _, e := range entries {
-		if e.Type != record.Link {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := p.resolve(p.tree[e.Path]); err != nil {
-			return err
-		}
-	}
-	for _, e := range entries {
-		if e.Type != record.Link {
-			continue
-		}
-		dir, err := p.dirs.at(path.Dir(e.Path))
-		if err != nil {
-			return err
-		}
-		if err := dir.Symlink(e.Target, path.Base(e.Path)); err != nil {
-			return p.tree[e.Path].blame(folded(err, ""))
-		}
-	}
-	return p.walk(ctx)
-}
-
-// blame completes an EntryError about n, which is found when its archive is
-// long read.
-func (n *node) blame(err error) error {
-	if e, ok := errors.AsType[*EntryError](err); ok {
-		e.Archive, e.Path = n.from, n.raw
-	}
-	return err
-}
-
-// end releases what the prefix holds open; err is what later calls return.
-func (p *Prefix) end(err error) {
-	p.broken = err
-	p.dirs.close()
+	return Complete(ctx, p.root, p.limits, claims)
 }

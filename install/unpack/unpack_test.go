@@ -188,8 +188,6 @@ func TestLastWalk(t *testing.T) {
 		"a file less":       func(dir string) error { return os.Remove(filepath.Join(dir, "d", "f")) },
 		"a directory less":  func(dir string) error { return os.Remove(filepath.Join(dir, "e")) },
 		"a file longer":     func(dir string) error { return os.WriteFile(filepath.Join(dir, "d", "f"), []byte("longer"), 0o600) },
-		"a mode":            func(dir string) error { return os.Chmod(filepath.Join(dir, "d", "f"), 0o600) },
-		"a directory mode":  func(dir string) error { return os.Chmod(filepath.Join(dir, "d"), 0o700) },
 		"a link for a file": func(dir string) error { return replace(filepath.Join(dir, "d", "f"), "../e") },
 		"a link for a directory": func(dir string) error {
 			return replace(filepath.Join(dir, "e"), "d")
@@ -214,6 +212,24 @@ func TestLastWalk(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// The last walk gives everything its mode, and takes what no entry has.
+func TestLastWalkSetsModes(t *testing.T) {
+	s := newStage(t, unpack.DefaultLimits())
+	if err := s.add(t, tarOf(file("d/f", "x"), file("d/g", "x"), dir("e")), manifests.Layout{Format: "tar"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range map[string]fs.FileMode{"d/f": 0o600, "d/g": 0o755 | fs.ModeSetuid | fs.ModeSetgid, "d": 0o777 | fs.ModeSticky, "e": 0o700 | fs.ModeSetgid} {
+		if err := os.Chmod(filepath.Join(s.inner, name), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := s.prefix.Finish(context.Background())
+	s.check(t, entries, err)
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -2,7 +2,6 @@ package unpack
 
 import (
 	"crypto/sha256"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -52,50 +51,6 @@ func (h *handles) close() {
 	clear(h.open)
 }
 
-// folded turns "exists already", said of a path that no archive claimed, into
-// the rule it breaks: the file system holds two different names for one.
-func folded(err error, raw string) error {
-	if errors.Is(err, fs.ErrExist) {
-		return refuse(RuleFolded, raw, "")
-	}
-	return err
-}
-
-// mkdir claims and makes the directory to, whose parent exists.
-func (f *filler) mkdir(raw, to string, mode fs.FileMode) error {
-	if _, err := f.claim(raw, record.Entry{Path: to, Type: record.Dir, Mode: mode}); err != nil {
-		return err
-	}
-	at, err := f.dirs.at(path.Dir(to))
-	if err != nil {
-		return err
-	}
-	base := path.Base(to)
-	if err := at.Mkdir(base, mode); err != nil {
-		return folded(err, raw)
-	}
-	return f.keep(mode, func() (fs.FileInfo, error) { return at.Lstat(base) },
-		func(mode fs.FileMode) error { return at.Chmod(base, mode) })
-}
-
-// keep makes sure that something just created has the mode it was created
-// with. Looking is only needed for permission bits that were not yet seen to
-// survive the umask.
-func (p *Prefix) keep(mode fs.FileMode, stat func() (fs.FileInfo, error), chmod func(fs.FileMode) error) error {
-	if mode&^p.kept == 0 {
-		return nil
-	}
-	info, err := stat()
-	if err != nil {
-		return err
-	}
-	p.kept |= mode & info.Mode().Perm()
-	if info.Mode().Perm() == mode {
-		return nil
-	}
-	return chmod(mode)
-}
-
 // write claims and makes the file to and its copies, all with e's content.
 func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) error {
 	var nodes []*node
@@ -106,13 +61,9 @@ func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) e
 		}
 	}()
 	create := func(to string, mode fs.FileMode) error {
-		if e.size > f.limits.Bytes-f.bytes {
-			return refuse(RuleCeiling, e.name, "files of more than %d bytes", f.limits.Bytes)
-		}
 		if f.left -= e.size; f.left < 0 {
 			return refuse(RuleCeiling, e.name, "unpacks to far more than its own size")
 		}
-		f.bytes += e.size
 		n, err := f.claim(e.name, record.Entry{Path: to, Type: record.File, Mode: mode, Size: e.size})
 		if err != nil {
 			return err
@@ -126,7 +77,7 @@ func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) e
 			return folded(err, e.name)
 		}
 		nodes, outs = append(nodes, n), append(outs, out)
-		return f.keep(mode, out.Stat, out.Chmod)
+		return nil
 	}
 	if err := create(to, mode); err != nil {
 		return err

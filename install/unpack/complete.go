@@ -1,0 +1,199 @@
+package unpack
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/install/record"
+)
+
+// A Claim is one entry of a prefix, as the archive that brought it would have
+// it. Its links are not made yet.
+type Claim struct {
+	record.Entry
+	Archive string // its name
+	Raw     string // what it calls the entry
+}
+
+// Claims ends the filling of the prefix: it removes the directories that
+// nothing turned out to need, and returns what was claimed, by path, so parents
+// before children.
+func (p *Prefix) Claims() ([]Claim, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.broken != nil {
+		return nil, p.broken
+	}
+	p.broken = errFinished
+	owner := p.owners()
+	claims := make([]Claim, 0, len(p.tree))
+	var unused []string
+	for to, n := range p.tree {
+		from := n.from
+		if n.Type == record.Dir {
+			from = owner[to]
+		}
+		switch {
+		case n.gone:
+			continue
+		case from == nil:
+			unused = append(unused, to)
+			continue
+		}
+		c := Claim{Entry: n.Entry, Archive: from.name, Raw: n.raw}
+		c.Component = from.component
+		claims = append(claims, c)
+	}
+	slices.SortFunc(claims, func(a, b Claim) int { return strings.Compare(a.Path, b.Path) })
+	slices.Sort(unused)
+	for _, dir := range slices.Backward(unused) {
+		if err := p.root.Remove(dir); err != nil {
+			p.broken = err
+			return nil, err
+		}
+	}
+	return claims, nil
+}
+
+// owners says which archive needs a directory: the first that lists it or has
+// something below it. One that nobody needs was made for what was taken back.
+func (p *Prefix) owners() map[string]*origin {
+	owner := map[string]*origin{}
+	need := func(dir string, by *origin) {
+		for ; dir != "." && (owner[dir] == nil || by.before(owner[dir])); dir = path.Dir(dir) {
+			owner[dir] = by
+		}
+	}
+	for to, n := range p.tree {
+		switch {
+		case n.Type != record.Dir && !n.gone:
+			need(path.Dir(to), n.from)
+		case n.first != nil:
+			need(to, n.first)
+		}
+	}
+	return owner
+}
+
+// Complete turns what was unpacked below root into a prefix: it judges claims
+// as if nobody had, makes the links, and then walks the prefix, where it gives
+// everything its mode. What is on disk then is exactly what was claimed, and every
+// link resolves or dangles inside. It returns the entries by path. A claim that
+// breaks a rule is an *EntryError; a *ChangedError says that something else
+// than the claimed is there.
+func Complete(ctx context.Context, root *os.Root, limits Limits, claims []Claim) ([]record.Entry, error) {
+	t := tree{ctx: ctx, root: root, nodes: make(map[string]*Claim, len(claims))}
+	if err := t.judge(limits, claims); err != nil {
+		return nil, err
+	}
+	if err := t.makeLinks(claims); err != nil {
+		return nil, err
+	}
+	if err := t.walk(); err != nil {
+		return nil, err
+	}
+	entries := make([]record.Entry, len(claims))
+	for i, c := range claims {
+		entries[i] = c.Entry
+	}
+	return entries, nil
+}
+
+// A tree is a prefix that is being completed.
+type tree struct {
+	ctx   context.Context
+	root  *os.Root
+	nodes map[string]*Claim // by path
+}
+
+// refuse makes an EntryError about c, whose archive is long read.
+func (c *Claim) refuse(rule Rule, format string, args ...any) error {
+	return c.blame(refuse(rule, "", format, args...))
+}
+
+// blame completes an EntryError about c.
+func (c *Claim) blame(err error) error {
+	if e, ok := errors.AsType[*EntryError](err); ok {
+		e.Archive, e.Path = c.Archive, c.Raw
+	}
+	return err
+}
+
+// judge holds the claims to what is promised of entries, and enters them in the tree.
+func (t *tree) judge(limits Limits, claims []Claim) error {
+	var bytes int64
+	for i := range claims {
+		c := &claims[i]
+		if err := c.judge(limits); err != nil {
+			return c.blame(err)
+		}
+		if parent := path.Dir(c.Path); parent != "." && (t.nodes[parent] == nil || t.nodes[parent].Type != record.Dir) {
+			return c.refuse(RuleBelow, "%q is none", parent)
+		}
+		if t.nodes[c.Path] != nil {
+			return c.refuse(RuleOnce, "")
+		}
+		t.nodes[c.Path] = c
+		if bytes += c.Size; bytes > limits.Bytes || i >= limits.Entries {
+			return c.refuse(RuleCeiling, "more than %d entries, or %d bytes", limits.Entries, limits.Bytes)
+		}
+	}
+	return nil
+}
+
+// judge holds one claim to the rules that were applied when it was made.
+func (c *Claim) judge(limits Limits) error {
+	if name, err := limits.name(c.Path, false, true); err != nil {
+		return err
+	} else if name != c.Path {
+		return refuse(RuleElements, "", "not in its simplest form")
+	}
+	const writable = 0o022
+	hasMode := c.Mode&^fs.ModePerm == 0 && c.Mode&writable == 0
+	switch {
+	case c.Type == record.File && hasMode && c.Mode&0o600 == 0o600 && !c.Digest.IsZero() && c.Size >= 0 && c.Size <= limits.Bytes && c.Target == "":
+	case c.Type == record.Dir && hasMode && c.Mode&0o700 == 0o700 && c.Digest.IsZero() && c.Size == 0 && c.Target == "":
+	case c.Type == record.Link && c.Mode == 0 && c.Digest.IsZero() && c.Size == 0 && !path.IsAbs(c.Target):
+		_, err := limits.target("", c.Path, c.Target, true, nil)
+		return err
+	default:
+		return refuse(RuleType, "", "%s of mode %v", c.Type, c.Mode)
+	}
+	return nil
+}
+
+// makeLinks makes the links, all of which were first followed to their ends.
+func (t *tree) makeLinks(claims []Claim) error {
+	for i := range claims {
+		if claims[i].Type != record.Link {
+			continue
+		}
+		if err := t.ctx.Err(); err != nil {
+			return err
+		}
+		if err := t.resolve(&claims[i]); err != nil {
+			return err
+		}
+	}
+	dirs := handles{root: t.root, open: make(map[string]*os.Root)}
+	defer dirs.close()
+	for i := range claims {
+		c := &claims[i]
+		if c.Type != record.Link {
+			continue
+		}
+		dir, err := dirs.at(path.Dir(c.Path))
+		if err != nil {
+			return err
+		}
+		if err := dir.Symlink(c.Target, path.Base(c.Path)); err != nil {
+			return c.blame(folded(err, ""))
+		}
+	}
+	return nil
+}

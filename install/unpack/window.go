@@ -1,0 +1,94 @@
+package unpack
+
+import (
+	"bufio"
+)
+
+// maxWindow is the largest window or dictionary of zstd and xz, in bytes.
+// Rust's archives use all of it.
+const maxWindow = 128 << 20
+
+// smallWindow is what the other decoders need, and the least that xz and zstd
+// are counted for.
+const smallWindow = 1 << 20
+
+// window reads, without consuming it, how many bytes of window the stream in buf
+// states that its decoder needs. A stream that is malformed needs none: its
+// decoder will say what is wrong.
+func window(codec string, buf *bufio.Reader) (int64, error) {
+	need := int64(smallWindow)
+	switch codec {
+	case "xz":
+		need = max(need, xzWindow(buf))
+	case "zst":
+		need = max(need, zstdWindow(buf))
+	}
+	if need > maxWindow {
+		return 0, refuse(RuleCeiling, "", "its decoder needs a window of %d bytes, at most %d", need, int64(maxWindow))
+	}
+	return need, nil
+}
+
+// xzWindow is the dictionary of the first block (The .xz File Format 1.2.0,
+// sections 3.1 and 5.3.1): in the last of its filters, LZMA2.
+func xzWindow(buf *bufio.Reader) int64 {
+	const start, lzma2 = 12, 0x21 // after the header of the stream
+	head, _ := buf.Peek(start + 1)
+	if len(head) <= start {
+		return 0
+	}
+	head, _ = buf.Peek(start + 4*(int(head[start])+1))
+	head = head[min(len(head), start):]
+	if len(head) < 2 {
+		return 0
+	}
+	flags, head := head[1], head[2:]
+	number := func() (v uint64) {
+		for shift := 0; len(head) > 0; shift += 7 {
+			b := head[0]
+			head = head[1:]
+			v |= uint64(b&0x7f) << min(shift, 63)
+			if b&0x80 == 0 {
+				break
+			}
+		}
+		return v
+	}
+	for _, size := range []byte{0x40, 0x80} { // sizes, where they are stated
+		if flags&size != 0 {
+			number()
+		}
+	}
+	for range flags&3 + 1 {
+		id, size := number(), number()
+		if id == lzma2 && size == 1 && len(head) > 0 {
+			bits := head[0]
+			if bits > 39 {
+				return 1 << 32
+			}
+			return int64(2|bits&1) << (bits/2 + 11)
+		}
+		head = head[min(size, uint64(len(head))):]
+	}
+	return 0
+}
+
+// zstdWindow is the window of the frame, or its content where that is one
+// segment (RFC 8878, section 3.1.1.1).
+func zstdWindow(buf *bufio.Reader) int64 {
+	head, _ := buf.Peek(4 + 1 + 1 + 4 + 8)
+	if len(head) < 6 {
+		return 0
+	}
+	descriptor, rest := head[4], head[5:]
+	if descriptor>>5&1 == 0 {
+		log := rest[0]>>3 + 10
+		return int64(1)<<log + int64(rest[0]&7)<<(log-3)
+	}
+	rest = rest[[]int{0, 1, 2, 4}[descriptor&3]:] // a dictionary's ID
+	var size uint64
+	for i, n := 0, []int{1, 2, 4, 8}[descriptor>>6]; i < n && i < len(rest); i++ {
+		size |= uint64(rest[i]) << (8 * i)
+	}
+	return int64(min(size, 1<<40))
+}
