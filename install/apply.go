@@ -15,7 +15,6 @@ import (
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
@@ -295,47 +294,6 @@ func (i *Installer) stage(ctx context.Context, r manifests.Release) (*stagedRele
 	return s, nil
 }
 
-func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store.Stage, r manifests.Release) (record.Receipt, error) {
-	receipt, err := i.newReceipt(r)
-	if err != nil {
-		return receipt, err
-	}
-	prefix := unpack.New(stage.Root(), unpack.DefaultLimits())
-	var picked []manifests.Artifact
-	for _, a := range r.Artifacts {
-		a, blob, err := pick(ctx, cache, a)
-		if err != nil {
-			return receipt, err
-		}
-		picked = append(picked, a)
-		receipt.Artifacts = append(receipt.Artifacts, record.Artifact{
-			Name: a.Name, Component: a.Component, Size: blob.Size, Digest: blob.Digest, Evidence: blob.Evidence})
-		err = prefix.Add(ctx, blob.File, unpack.Archive{Name: a.Name, Component: a.Component, Layout: a.Layout,
-			Progress: func(done int64) { i.o.Progress(Progress{Unpack, a.Name, done, blob.Size}) }})
-		if err := errors.Join(err, blob.File.Close()); err != nil {
-			return receipt, err
-		}
-	}
-	for _, f := range r.Files {
-		if err := prefix.Write(ctx, receipt.Ref(), f.Path, f.Data); err != nil {
-			return receipt, err
-		}
-	}
-	if receipt.Entries, err = prefix.Finish(ctx); err != nil {
-		return receipt, err
-	}
-	for _, a := range picked {
-		if err := witness(stage.Root(), a); err != nil {
-			return receipt, err
-		}
-	}
-	receipt.Commands, err = plan.Commands(r.Commands, receipt.Entries)
-	if err != nil {
-		return receipt, fmt.Errorf("%s: %w", receipt.Ref(), err)
-	}
-	return receipt, nil
-}
-
 // pick fetches a, or the first of its alternatives that is to be had. A proof
 // that fails is the end: it is no reason to look elsewhere. Where none is to be
 // had, the error is that of one whose host was not reached, if there is one.
@@ -370,7 +328,7 @@ func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {
 }
 
 func (i *Installer) progress(stage, name string, done, total int64) {
-	i.o.Progress(Progress{Stage(stage), name, done, total})
+	i.report(Progress{Stage(stage), name, done, total})
 }
 
 // space finds before anything is fetched whether the toolchain can be written

@@ -34,6 +34,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
@@ -56,7 +57,7 @@ type Options struct {
 	Version   string              // of kist, for receipts
 	Random    io.Reader           // for ids: crypto/rand.Reader
 	LockWait  time.Duration       // how long to wait for another kist
-	Progress  func(Progress)      // may be nil
+	Progress  func(Progress)      // may be nil; calls do not overlap
 	Warn      func(string)        // may be nil
 	DryRun    bool                // nothing is stored, not even marks
 }
@@ -81,8 +82,9 @@ const (
 // An Installer is the one way to what is installed. It is not safe for
 // concurrent use; processes are kept apart by a lock.
 type Installer struct {
-	o     Options
-	roots *roots
+	o         Options
+	roots     *roots
+	reporting sync.Mutex
 }
 
 // Open judges every directory of o (roots.go) and opens those that exist. It
@@ -100,6 +102,13 @@ func Open(ctx context.Context, o Options) (*Installer, error) {
 		return nil, err
 	}
 	return &Installer{o: o, roots: r}, ctx.Err()
+}
+
+// report tells of progress: the parts of a job that run at the same time take turns.
+func (i *Installer) report(p Progress) {
+	i.reporting.Lock()
+	defer i.reporting.Unlock()
+	i.o.Progress(p)
 }
 
 // Close releases what Open opened.
@@ -248,7 +257,7 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 			add(e.Path, reason)
 		}
 		done += e.Size
-		i.o.Progress(Progress{Verify, r.Ref(), done, total})
+		i.report(Progress{Verify, r.Ref(), done, total})
 	}
 	return len(r.Entries), drifts, nil
 }

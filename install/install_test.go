@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +28,8 @@ type world struct {
 	t      *testing.T
 	home   string
 	files  map[string][]byte // the origin: what each ref serves
-	asked  int               // how often the origin was asked
+	mu     sync.Mutex
+	asked  int // how often the origin was asked
 	warned []string
 	now    time.Time
 }
@@ -38,6 +40,8 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.asked++
 	data, ok := w.files[ref]
 	if !ok {

@@ -1,0 +1,220 @@
+package install
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/store"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+)
+
+// How many artifacts are at work at one time.
+const (
+	maxDownloads = 4  // being fetched
+	maxDecoders  = 4  // being unpacked, and no more than there are cores
+	maxAhead     = 32 // all, those that wait between the two included
+)
+
+// fill fetches and unpacks the artifacts of r into stage, and returns what its
+// receipt will say.
+func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store.Stage, r manifests.Release) (record.Receipt, error) {
+	receipt, err := i.newReceipt(r)
+	if err != nil {
+		return receipt, err
+	}
+	prefix := unpack.New(stage.Root(), unpack.DefaultLimits())
+	decoding := &line{free: min(maxDecoders, runtime.GOMAXPROCS(0))}
+	brought, err := i.bring(ctx, cache, prefix, decoding, r.Artifacts)
+	if err != nil {
+		return receipt, err
+	}
+	for _, b := range brought {
+		receipt.Artifacts = append(receipt.Artifacts, b.record)
+	}
+	for _, f := range r.Files {
+		if err := prefix.Write(ctx, receipt.Ref(), f.Path, f.Data); err != nil {
+			return receipt, err
+		}
+	}
+	if receipt.Entries, err = prefix.Finish(ctx); err != nil {
+		return receipt, err
+	}
+	for _, b := range brought {
+		if err := witness(stage.Root(), b.Artifact); err != nil {
+			return receipt, err
+		}
+	}
+	receipt.Commands, err = plan.Commands(r.Commands, receipt.Entries)
+	if err != nil {
+		return receipt, fmt.Errorf("%s: %w", receipt.Ref(), err)
+	}
+	return receipt, nil
+}
+
+// An unpacker fills one prefix. Archives may be added at the same time.
+type unpacker interface {
+	Add(context.Context, *os.File, unpack.Archive) error
+}
+
+// brought is an artifact that was unpacked, and how it was proved.
+type brought struct {
+	manifests.Artifact
+	record record.Artifact
+}
+
+// bring fetches and unpacks artifacts, several at a time, as decoding lets them
+// through: of those at hand the longest to decode first. The first failure ends the others' work; of several
+// at once the first in the artifacts' order is told.
+func (i *Installer) bring(ctx context.Context, cache download.Cache, prefix unpacker, decoding *line, artifacts []manifests.Artifact) ([]brought, error) {
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	all := make([]brought, len(artifacts))
+	errs := make([]error, len(artifacts))
+	ahead, fetching := make(chan struct{}, maxAhead), make(chan struct{}, maxDownloads)
+	var work sync.WaitGroup
+	for _, n := range longestFirst(artifacts) {
+		ahead <- struct{}{}
+		fetching <- struct{}{}
+		if within.Err() != nil {
+			break
+		}
+		work.Go(func() {
+			defer func() { <-ahead }()
+			a, blob, err := pick(within, cache, artifacts[n])
+			<-fetching
+			if err == nil {
+				err = errors.Join(i.unpack(within, decoding, prefix, n, a, blob), blob.File.Close())
+			}
+			if err != nil {
+				errs[n] = err
+				cancel()
+				return
+			}
+			all[n] = brought{a, record.Artifact{Name: a.Name, Component: a.Component, Size: blob.Size, Digest: blob.Digest, Evidence: blob.Evidence}}
+		})
+	}
+	work.Wait()
+	return all, firstCause(ctx, errs)
+}
+
+// unpack adds one blob to the prefix, when its turn has come.
+func (i *Installer) unpack(ctx context.Context, decoding *line, prefix unpacker, order int, a manifests.Artifact, blob download.Blob) error {
+	if err := decoding.enter(ctx, decodeTime(a.Layout.Format, blob.Size)); err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	defer decoding.leave()
+	return prefix.Add(ctx, blob.File, unpack.Archive{Name: a.Name, Component: a.Component, Layout: a.Layout, Order: order,
+		Progress: func(done int64) { i.report(Progress{Unpack, a.Name, done, blob.Size}) }})
+}
+
+// firstCause is the first of errs that did not come of another, or of ctx where
+// that has ended.
+func firstCause(ctx context.Context, errs []error) error {
+	first := ctx.Err()
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case ctx.Err() == nil && !errors.Is(err, context.Canceled) && !errors.Is(err, unpack.ErrEnded):
+			return err
+		case first == nil:
+			first = err
+		}
+	}
+	return first
+}
+
+// longestFirst orders artifacts, by their index, so that what takes longest to
+// decode is fetched first. Those of unknown size come as they are listed, last.
+func longestFirst(artifacts []manifests.Artifact) []int {
+	order := make([]int, len(artifacts))
+	for n := range order {
+		order[n] = n
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		x, y := artifacts[a], artifacts[b]
+		return cmp.Compare(decodeTime(y.Layout.Format, y.Size), decodeTime(x.Layout.Format, x.Size))
+	})
+	return order
+}
+
+// decodeTime estimates, in nanoseconds, how long one core decodes size bytes.
+func decodeTime(format string, size int64) int64 {
+	switch format[strings.LastIndex(format, ".")+1:] {
+	case "bz2":
+		return size * 100
+	case "xz", "deb":
+		return size * 85
+	case "gz", "zip":
+		return size * 11
+	case "zst":
+		return size * 9
+	}
+	return size
+}
+
+// A line lets a few through at one time: of those who wait, the one with the
+// most to do.
+type line struct {
+	mu      sync.Mutex
+	free    int
+	waiting []*waiter
+}
+
+type waiter struct {
+	work int64
+	turn chan struct{}
+}
+
+// enter waits for its turn. Who has had it leaves.
+func (l *line) enter(ctx context.Context, work int64) error {
+	w := &waiter{work, make(chan struct{})}
+	l.mu.Lock()
+	l.waiting = append(l.waiting, w)
+	l.call()
+	l.mu.Unlock()
+	select {
+	case <-w.turn:
+		return nil
+	case <-ctx.Done():
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if n := slices.Index(l.waiting, w); n >= 0 {
+			l.waiting = slices.Delete(l.waiting, n, n+1)
+			return ctx.Err()
+		}
+		return nil // it was called in the meantime
+	}
+}
+
+func (l *line) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.free++
+	l.call()
+}
+
+// call lets through whom it can.
+func (l *line) call() {
+	for l.free > 0 && len(l.waiting) > 0 {
+		next := 0
+		for n, w := range l.waiting {
+			if w.work > l.waiting[next].work {
+				next = n
+			}
+		}
+		close(l.waiting[next].turn)
+		l.waiting = slices.Delete(l.waiting, next, next+1)
+		l.free--
+	}
+}

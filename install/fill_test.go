@@ -1,0 +1,258 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A bench is where archives are unpacked in a test: it notes which are at work,
+// and each of them stays until it is told to go on.
+type bench struct {
+	mu     sync.Mutex
+	order  []string
+	atWork int
+	most   int
+	begun  chan string
+	goOn   chan struct{}
+	fails  map[string]error
+}
+
+func newBench() *bench {
+	return &bench{begun: make(chan string, 64), goOn: make(chan struct{}, 64), fails: map[string]error{}}
+}
+
+func (b *bench) Add(ctx context.Context, src *os.File, a unpack.Archive) error {
+	b.mu.Lock()
+	b.order = append(b.order, a.Name)
+	b.atWork++
+	b.most = max(b.most, b.atWork)
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		b.atWork--
+		b.mu.Unlock()
+	}()
+	b.begun <- a.Name
+	if err := b.fails[a.Name]; err != nil {
+		return err
+	}
+	select {
+	case <-b.goOn:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// artifact is one whose name says how much it has to decode.
+func (w *world) artifact(name, format string, size int) manifests.Artifact {
+	data := []byte(name + strings.Repeat("x", size-len(name)))
+	ref := "https://example.org/" + name
+	w.files[ref] = data
+	return manifests.Artifact{Name: name, Component: name, Refs: []string{ref}, Size: int64(size),
+		Integrity: manifests.Integrity{Digest: verify.DigestOf(data)}, Layout: manifests.Layout{Format: format}}
+}
+
+// cache is the cache of w, with its origin.
+func (w *world) cache() (*Installer, download.Cache) {
+	w.t.Helper()
+	i := w.kist()
+	root, err := i.create(cacheDir)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return i, download.Cache{Root: root, Transport: w, Progress: i.progress}
+}
+
+// As many archives are unpacked at once as the line lets through, the longest to
+// decode first, while the others are fetched; the result is in their own order.
+func TestArchivesAreUnpackedAtOnce(t *testing.T) {
+	w, b := newWorld(t), newBench()
+	artifacts := []manifests.Artifact{w.artifact("plain", "tar", 4000), w.artifact("gz", "tar.gz", 2000), w.artifact("xz", "tar.xz", 1000),
+		w.artifact("zst", "tar.zst", 1000), w.artifact("small-xz", "tar.xz", 100), w.artifact("zip", "zip", 50)}
+	i, cache := w.cache()
+	decoding := &line{free: 2}
+	type outcome struct {
+		all []brought
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		all, err := i.bring(t.Context(), cache, b, decoding, artifacts)
+		done <- outcome{all, err}
+	}()
+	<-b.begun
+	<-b.begun // two are at work, and stay
+	for decoding.length() < len(artifacts)-2 {
+		time.Sleep(time.Millisecond) // meanwhile the others are fetched, and stand in line
+	}
+	for range artifacts {
+		b.goOn <- struct{}{}
+	}
+	o := <-done
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	var names []string
+	for _, one := range o.all {
+		names = append(names, one.record.Name)
+	}
+	if want := []string{"plain", "gz", "xz", "zst", "small-xz", "zip"}; !slices.Equal(names, want) {
+		t.Errorf("the result is in the order %q, want %q", names, want)
+	}
+	if b.most != 2 {
+		t.Errorf("%d were unpacked at once, want 2", b.most)
+	}
+	// Which two come first depends on what is fetched first; the others waited.
+	rest := slices.DeleteFunc([]string{"xz", "gz", "zst", "small-xz", "plain", "zip"}, func(name string) bool { return slices.Contains(b.order[:2], name) })
+	if !slices.Equal(b.order[2:], rest) {
+		t.Errorf("after %q came %q, want %q", b.order[:2], b.order[2:], rest)
+	}
+}
+
+// One archive that is refused ends the work on all, and is what the user is told.
+func TestTheFirstFailureEndsAll(t *testing.T) {
+	refused := &unpack.EntryError{Archive: "bad", Rule: unpack.RuleEnd}
+	for name, fail := range map[string]func(w *world, b *bench) (manifests.Artifact, error){
+		"an archive": func(w *world, b *bench) (manifests.Artifact, error) {
+			b.fails["bad"] = refused
+			return w.artifact("bad", "tar", 100), refused
+		},
+		"a download": func(w *world, b *bench) (manifests.Artifact, error) {
+			a := w.artifact("bad", "tar", 100)
+			w.files[a.Refs[0]] = make([]byte, 100)
+			return a, verify.ErrUntrusted
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, b := newWorld(t), newBench()
+			artifacts := []manifests.Artifact{w.artifact("one", "tar.xz", 100), w.artifact("two", "tar", 100)}
+			bad, want := fail(w, b)
+			i, cache := w.cache()
+			_, err := i.bring(t.Context(), cache, b, &line{free: 3}, append(artifacts, bad))
+			if !errors.Is(err, want) || errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "bad") {
+				t.Errorf("got: %v", err)
+			}
+			if b.atWork != 0 {
+				t.Errorf("%d still at work", b.atWork)
+			}
+		})
+	}
+}
+
+func TestInterruptWhileArchivesAreUnpacked(t *testing.T) {
+	w, b := newWorld(t), newBench()
+	i, cache := w.cache()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-b.begun
+		cancel()
+	}()
+	_, err := i.bring(ctx, cache, b, &line{free: 2}, []manifests.Artifact{w.artifact("one", "tar", 100), w.artifact("two", "tar", 100), w.artifact("three", "tar", 100)})
+	if !errors.Is(err, context.Canceled) || b.atWork != 0 {
+		t.Errorf("got %v, %d still at work", err, b.atWork)
+	}
+}
+
+// More artifacts than are ever at work or open at one time.
+func TestManyArtifacts(t *testing.T) {
+	w := newWorld(t)
+	r := w.release("many", "1.0", "bin/many")
+	for n := range 3 * maxAhead {
+		part := w.release(fmt.Sprint("part-", n), "1.0", fmt.Sprint("share/", n)).Artifacts[0]
+		r.Artifacts = append(r.Artifacts, part)
+		r.Components = append(r.Components, part.Component)
+	}
+	var mu sync.Mutex
+	at := map[string]int64{}
+	i := w.kist()
+	i.o.Progress = func(p Progress) {
+		if !mu.TryLock() {
+			t.Error("told of progress twice at one time")
+			return
+		}
+		defer mu.Unlock()
+		key := string(p.Stage) + p.Name
+		if p.Done < at[key] || p.Done > p.Total {
+			t.Errorf("%s: %d of %d, after %d", key, p.Done, p.Total, at[key])
+		}
+		at[key] = p.Done
+	}
+	p, err := i.Plan(planOf(r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := i.Apply(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receipt, err := i.Receipt(res.Installed[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(receipt.Artifacts); n != len(r.Artifacts) {
+		t.Errorf("the receipt names %d artifacts, want %d", n, len(r.Artifacts))
+	}
+	for n, a := range receipt.Artifacts {
+		if a.Name != r.Artifacts[n].Name {
+			t.Fatalf("artifact %d of the receipt is %s, want %s", n, a.Name, r.Artifacts[n].Name)
+		}
+	}
+	if !slices.IsSortedFunc(receipt.Entries, func(a, b record.Entry) int { return strings.Compare(a.Path, b.Path) }) {
+		t.Error("the entries are not in order")
+	}
+}
+
+func (l *line) length() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting)
+}
+
+func TestLine(t *testing.T) {
+	l := &line{free: 1}
+	if err := l.enter(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.enter(gone, 99); !errors.Is(err, context.Canceled) {
+		t.Errorf("got in: %v", err)
+	}
+	order := make(chan int64, 3)
+	for _, work := range []int64{2, 9, 5} {
+		go func() {
+			if err := l.enter(t.Context(), work); err != nil {
+				t.Error(err)
+			}
+			order <- work
+			l.leave()
+		}()
+	}
+	for l.length() < 3 {
+		time.Sleep(time.Millisecond)
+	}
+	l.leave()
+	if got := []int64{<-order, <-order, <-order}; !slices.Equal(got, []int64{9, 5, 2}) {
+		t.Errorf("in the order %v", got)
+	}
+	if l.free != 1 || len(l.waiting) != 0 {
+		t.Errorf("%d free, %d waiting", l.free, len(l.waiting))
+	}
+}
+
+func planOf(r manifests.Release) plan.Change { return plan.Change{Install: []manifests.Release{r}} }
