@@ -300,6 +300,34 @@ func TestProgressLines(t *testing.T) {
 	}
 }
 
+// TestProgressOfSeveral: steps that run at the same time are shown as one; each
+// is named once, when it begins.
+func TestProgressOfSeveral(t *testing.T) {
+	var out bytes.Buffer
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	d := &display{out: &out, now: func() time.Time { return now }}
+	for done := int64(0); done <= 10; done++ {
+		for _, name := range []string{"rustc", "cargo"} {
+			d.show(install.Progress{Stage: install.Download, Name: name, Done: done * 1e6, Total: 10e6})
+			now = now.Add(300 * time.Millisecond)
+			if done == 10 && name == "rustc" {
+				d.show(install.Progress{Stage: install.Unpack, Name: "rustc", Done: 1e6, Total: 10e6})
+			}
+		}
+	}
+	now = now.Add(linesEvery)
+	d.show(install.Progress{Stage: install.Unpack, Name: "rustc", Done: 2e6, Total: 10e6})
+	d.end()
+	want := "downloading rustc (10.0 MB)\n" +
+		"downloading cargo (10.0 MB)\n" +
+		"downloading 2 files: 17.0 MB of 20.0 MB\n" +
+		"unpacking rustc\n" +
+		"unpacking rustc: 2.0 MB of 10.0 MB\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
 // TestProgressBars: on a terminal the bar is drawn in place, and taken away.
 func TestProgressBars(t *testing.T) {
 	var out bytes.Buffer

@@ -15,7 +15,8 @@ import (
 const linesEvery = 5 * time.Second
 
 // A display shows how far the work is: a bar on a terminal, else a line when a
-// step begins and one every few seconds.
+// step begins and one every few seconds. Of steps that run at the same time it
+// shows those of the earliest stage, as one.
 type display struct {
 	out   io.Writer
 	bars  bool
@@ -23,10 +24,16 @@ type display struct {
 	width int
 
 	mu    sync.Mutex
-	stage install.Stage
-	name  string
+	steps []*step // in the order in which they began
 	last  time.Time
 	bar   *progressbar.ProgressBar
+	shown string // what the bar says that it shows
+}
+
+// A step is one stage of one artifact.
+type step struct {
+	install.Progress
+	over bool
 }
 
 // progress returns the function that shows progress, nil where none is wanted.
@@ -50,50 +57,93 @@ func (a *app) endProgress() {
 func (d *display) show(p install.Progress) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if p.Stage != d.stage || p.Name != d.name {
-		d.begin(p)
-	}
-	if d.bar != nil {
-		d.bar.Set64(min(p.Done, max(p.Total, p.Done)))
-		return
-	}
-	if !d.bars && d.now().Sub(d.last) >= linesEvery {
+	began := d.note(p)
+	switch {
+	case d.bars:
+		d.draw(d.sum(p))
+	case began:
 		d.last = d.now()
-		fmt.Fprintf(d.out, "%s %s: %s\n", doing(p.Stage), clean(p.Name), amount(p.Done, p.Total))
-	}
-}
-
-func (d *display) begin(p install.Progress) {
-	d.finishBar()
-	d.stage, d.name, d.last = p.Stage, p.Name, d.now()
-	if !d.bars {
 		size := ""
 		if p.Total > 0 && p.Stage == install.Download {
 			size = " (" + byteSize(p.Total) + ")"
 		}
 		fmt.Fprintf(d.out, "%s %s%s\n", doing(p.Stage), clean(p.Name), size)
-		return
+	case d.now().Sub(d.last) >= linesEvery:
+		d.last = d.now()
+		what, done, total := d.sum(p)
+		fmt.Fprintf(d.out, "%s: %s\n", what, amount(done, total))
 	}
-	total := p.Total
-	if total <= 0 {
-		total = -1
+}
+
+// note keeps how far a step is, and reports whether it has just begun: then the
+// earlier ones of that artifact are over.
+func (d *display) note(p install.Progress) (began bool) {
+	for _, s := range d.steps {
+		if s.Name == p.Name && s.Stage == p.Stage {
+			s.Progress, s.over = p, p.Done == p.Total
+			return false
+		}
 	}
-	d.bar = progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(d.out),
-		progressbar.OptionSetDescription(fmt.Sprintf("%-11s %s", doing(p.Stage), clean(p.Name))),
-		progressbar.OptionSetWidth(max(10, min(30, d.width/4))),
-		progressbar.OptionShowBytes(true),
-		progressbar.OptionShowTotalBytes(true),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionClearOnFinish(),
-	)
+	for _, s := range d.steps {
+		s.over = s.over || s.Name == p.Name
+	}
+	d.steps = append(d.steps, &step{p, p.Done == p.Total})
+	return true
+}
+
+// sum is the work of the earliest stage at which there is any, last being what
+// was heard of last.
+func (d *display) sum(last install.Progress) (what string, done, total int64) {
+	for _, stage := range []install.Stage{install.Download, install.Verify, install.Unpack} {
+		var working []*step
+		done, total = 0, 0
+		for _, s := range d.steps {
+			if s.Stage != stage {
+				continue
+			}
+			done += s.Done
+			if s.Total <= 0 || total < 0 {
+				total = -1
+			} else {
+				total += s.Total
+			}
+			if !s.over {
+				working = append(working, s)
+			}
+		}
+		switch len(working) {
+		case 0:
+		case 1:
+			return doing(stage) + " " + clean(working[0].Name), done, total
+		default:
+			return fmt.Sprintf("%s %d files", doing(stage), len(working)), done, total
+		}
+	}
+	return doing(last.Stage) + " " + clean(last.Name), last.Done, last.Total
+}
+
+func (d *display) draw(what string, done, total int64) {
+	if d.bar == nil || d.shown != what {
+		d.finishBar()
+		d.shown = what
+		d.bar = progressbar.NewOptions64(total,
+			progressbar.OptionSetWriter(d.out),
+			progressbar.OptionSetDescription(what),
+			progressbar.OptionSetWidth(max(10, min(30, d.width/4))),
+			progressbar.OptionShowBytes(true),
+			progressbar.OptionShowTotalBytes(true),
+			progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionClearOnFinish(),
+		)
+	}
+	d.bar.Set64(done)
 }
 
 func (d *display) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.finishBar()
-	d.stage, d.name = "", ""
+	d.steps = nil
 }
 
 func (d *display) finishBar() {
