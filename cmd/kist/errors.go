@@ -278,7 +278,7 @@ func unknown(err error) (failure, bool) {
 	if e, ok := is[*notInstalledError](err); ok {
 		f.Kind, f.Hint = "not-installed", "kist install "+e.Ref.String()
 		if len(e.Near) > 0 {
-			f.Hint = "installed, and near it: " + strings.Join(e.Near, ", ")
+			f.Hint = fmt.Sprintf("installed, and near it: %s; else kist install %s", strings.Join(e.Near, ", "), e.Ref)
 		}
 		return f, true
 	}
