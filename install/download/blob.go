@@ -21,14 +21,16 @@ const (
 	partialDir = "partial"
 )
 
-// prove decides whether f, whose content went through s, is what a must be.
-func prove(a manifests.Artifact, f *os.File, s sums) (verify.Evidence, error) {
+// prove decides whether f, whose content went through s, is what a must be. Where
+// the sums do not tell, it is read once more.
+func (c Cache) prove(ctx context.Context, a manifests.Artifact, f *os.File, s sums) (verify.Evidence, error) {
 	if a.Size > 0 && s.size != a.Size {
 		return verify.Evidence{}, &verify.SizeError{Name: a.Name, Want: a.Size, Got: s.size}
 	}
+	again := &watched{File: f, ctx: ctx, tell: func(done int64) { c.report("verify", a.Name, min(done, s.size), s.size) }}
 	switch in := a.Integrity; {
 	case in.Signature != nil:
-		evidence, err := in.Signature.Policy.File(a.Name, f, in.Signature.Data)
+		evidence, err := in.Signature.Policy.File(a.Name, again, in.Signature.Data)
 		if err != nil {
 			return verify.Evidence{}, err
 		}
@@ -37,7 +39,7 @@ func prove(a manifests.Artifact, f *os.File, s sums) (verify.Evidence, error) {
 		}
 		return evidence, nil
 	case in.Tree != nil:
-		h1, err := verify.HashZip(a.Name, f, s.size)
+		h1, err := verify.HashZip(a.Name, again, s.size)
 		if err != nil {
 			return verify.Evidence{}, err
 		}
@@ -59,6 +61,32 @@ func prove(a manifests.Artifact, f *os.File, s sums) (verify.Evidence, error) {
 		}
 		return verify.Evidence{Kind: verify.ByDigest, Name: a.Name, Digest: in.Digest}, nil
 	}
+}
+
+// A watched file can be read as long as its context lasts, and tells how much was.
+type watched struct {
+	*os.File
+	ctx  context.Context
+	done int64
+	tell func(done int64)
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	return w.watch(func() (int, error) { return w.File.Read(p) })
+}
+
+func (w *watched) ReadAt(p []byte, offset int64) (int, error) {
+	return w.watch(func() (int, error) { return w.File.ReadAt(p, offset) })
+}
+
+func (w *watched) watch(read func() (int, error)) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := read()
+	w.done += int64(n)
+	w.tell(w.done)
+	return n, err
 }
 
 // publish gives the proved content of s its name.
@@ -139,10 +167,10 @@ func (c Cache) cached(ctx context.Context, a manifests.Artifact, key string) (Bl
 		f.Close()
 		return Blob{}, false, c.discard(a, name)
 	}
-	evidence, err := prove(a, f, s)
+	evidence, err := c.prove(ctx, a, f, s)
 	if err != nil {
 		f.Close()
-		return Blob{}, false, nil
+		return Blob{}, false, ctx.Err()
 	}
 	if _, err := f.Seek(0, 0); err != nil {
 		f.Close()

@@ -48,7 +48,7 @@ type Cache struct {
 	Root      *os.Root // kist's own directory in the cache
 	Transport manifests.Transport
 	// Progress, which may be nil, is told how much of an artifact has arrived
-	// ("download") or been hashed again ("verify"). Total is -1 if not known.
+	// ("download") or been read again to prove it ("verify"). Total is -1 if not known.
 	Progress func(stage, name string, done, total int64)
 
 	space   func(*os.Root) (free int64, err error) // nil: rootfs.Space
@@ -189,7 +189,7 @@ func (c Cache) fetchFrom(ctx context.Context, a manifests.Artifact, ref string, 
 		var evidence verify.Evidence
 		err := c.receive(ctx, a, ref, s)
 		if err == nil {
-			evidence, err = prove(a, s.file, s.sums)
+			evidence, err = c.prove(ctx, a, s.file, s.sums)
 		}
 		if !errors.Is(err, verify.ErrUntrusted) {
 			return evidence, err

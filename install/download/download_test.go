@@ -308,6 +308,42 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// What is proved by more than the digests that went along is read once more, which
+// takes a while on a slow machine: that ends with the context too, and is shown.
+func TestCancelWhileProving(t *testing.T) {
+	data := archive(t, 1<<20)
+	for kind, in := range map[string]manifests.Integrity{"signature": bySignature(t, data), "tree": byTree(t, data)} {
+		t.Run(kind, func(t *testing.T) {
+			cache, f := setup(t, honest(data))
+			a := artifact(in, 0)
+			broken := func(where string) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				cache.Progress = func(stage, _ string, _, _ int64) {
+					if stage == "verify" {
+						cancel()
+					}
+				}
+				if _, err := cache.Fetch(ctx, a); !errors.Is(err, context.Canceled) || errors.Is(err, verify.ErrUntrusted) {
+					t.Errorf("%s: got %v", where, err)
+				}
+				cache.Progress = nil
+			}
+			broken("after the download")
+			if got := files(t, cache); got != "partial" {
+				t.Errorf("the cache holds %q, want what arrived", got)
+			}
+			fetch(t, cache, a, data)
+			asked := len(f.asked)
+			broken("out of the cache")
+			fetch(t, cache, a, data)
+			if len(f.asked) != asked {
+				t.Errorf("asked %v: what is in the cache was fetched again", f.asked)
+			}
+		})
+	}
+}
+
 type canceler struct{ cancel func() }
 
 func (c *canceler) Read([]byte) (int, error) { c.cancel(); return 0, nil }
