@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -237,6 +238,30 @@ func TestConfirm(t *testing.T) {
 		}
 	}
 }
+
+// TestConfirmHearsAnInterrupt: whoever presses Ctrl-C at the question does not
+// have to answer it first.
+func TestConfirmHearsAnInterrupt(t *testing.T) {
+	for _, verb := range [][]string{{"uninstall", "--all"}, {"self", "uninstall"}} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		env, _, talk := testEnv(t, verb...)
+		answer, person := io.Pipe()
+		env.Terminal, env.Stdin = Terminal{Stdin: true, Stderr: true}, answer
+		env.Stderr = io.MultiWriter(talk, writerFunc(func(p []byte) {
+			if strings.Contains(string(p), "[y/N]") {
+				interrupt()
+			}
+		}))
+		if code := run(ctx, env); code != 130 || !strings.Contains(talk.String(), "[y/N]") {
+			t.Errorf("%s: exit code %d: %s", verb, code, talk)
+		}
+		person.Close()
+	}
+}
+
+type writerFunc func(p []byte)
+
+func (w writerFunc) Write(p []byte) (int, error) { w(p); return len(p), nil }
 
 // TestHostileText: what came from elsewhere cannot steer a terminal.
 func TestHostileText(t *testing.T) {

@@ -68,7 +68,7 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 		}
 		return r, nil
 	}
-	if err := a.confirm("Remove %s, and kist itself?", a.everything(s.state.Installed())); err != nil {
+	if err := a.confirm(ctx, "Remove %s, and kist itself?", a.everything(s.state.Installed())); err != nil {
 		return nil, err
 	}
 	res, err := s.RemoveAll(ctx, true)

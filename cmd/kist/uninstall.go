@@ -70,7 +70,7 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 		}
 		return r, nil
 	}
-	if err := a.confirm("Remove %s?", a.everything(s.state.Installed())); err != nil {
+	if err := a.confirm(ctx, "Remove %s?", a.everything(s.state.Installed())); err != nil {
 		return nil, err
 	}
 	res, err := s.RemoveAll(ctx, false)
@@ -115,13 +115,26 @@ type declinedError struct{}
 
 func (*declinedError) Error() string { return "not confirmed" }
 
-// confirm asks before everything goes; only a person at a terminal is asked.
-func (a *app) confirm(format string, args ...any) error {
+// confirm asks before everything goes; only a person at a terminal is asked. An
+// interrupt is heard while it waits.
+func (a *app) confirm(ctx context.Context, format string, args ...any) error {
 	if a.flags.yes || !a.Terminal.Stdin || !a.Terminal.Stderr {
 		return nil
 	}
 	fmt.Fprintf(a.Stderr, "%s [y/N] ", clean(fmt.Sprintf(format, args...)))
-	answer, err := bufio.NewReader(a.Stdin).ReadString('\n')
+	var answer string
+	var err error
+	answered := make(chan struct{})
+	go func() {
+		answer, err = bufio.NewReader(a.Stdin).ReadString('\n')
+		close(answered)
+	}()
+	select {
+	case <-answered:
+	case <-ctx.Done():
+		fmt.Fprintln(a.Stderr)
+		return ctx.Err()
+	}
 	if err != nil && err != io.EOF {
 		return err
 	}
