@@ -1,34 +1,47 @@
 package verify
 
 import (
+	"crypto"
 	"crypto/rsa"
-	_ "crypto/sha3" // registers SHA3-256 and SHA3-512
+	_ "crypto/sha1"   // registers SHA-1
+	_ "crypto/sha256" // registers SHA-224 and SHA-256
+	_ "crypto/sha3"   // registers SHA3-256 and SHA3-512
+	_ "crypto/sha512" // registers SHA-384 and SHA-512
 	"fmt"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// hashNames are the digests that a signature over data may use, by their
-// number in RFC 9580, section 9.5. SHA-1, MD5, RIPEMD-160 and SHA-224 are not
-// among them. weakHash is what a pin can make up for, in key signatures only.
-var hashNames = map[byte]string{
-	8: "SHA-256", 9: "SHA-384", 10: "SHA-512", 12: "SHA3-256", 14: "SHA3-512",
+// A digestRule is what a digest is good for. hash is 0 for those that nothing
+// counts with.
+type digestRule struct {
+	name string
+	hash crypto.Hash
+	salt int  // bytes of salt that version 6 puts before the content
+	data bool // signatures over data may use it
 }
 
-// refusedHashes gives the refused ones their name in messages.
-var refusedHashes = map[byte]string{
-	1: "MD5", weakHash: "SHA-1", 3: "RIPEMD-160", 11: "SHA-224",
+// digests are those of RFC 9580, section 9.5. SHA-224 is good enough for the
+// signatures of a certificate, where old programs used it; SHA-1 is there what a
+// pin can make up for. A revocation may use either.
+var digests = map[byte]digestRule{
+	1:        {name: "MD5"},
+	weakHash: {name: "SHA-1", hash: crypto.SHA1},
+	3:        {name: "RIPEMD-160"},
+	8:        {name: "SHA-256", hash: crypto.SHA256, salt: 16, data: true},
+	9:        {name: "SHA-384", hash: crypto.SHA384, salt: 24, data: true},
+	10:       {name: "SHA-512", hash: crypto.SHA512, salt: 32, data: true},
+	11:       {name: "SHA-224", hash: crypto.SHA224, salt: 16},
+	12:       {name: "SHA3-256", hash: crypto.SHA3_256, salt: 16, data: true},
+	14:       {name: "SHA3-512", hash: crypto.SHA3_512, salt: 32, data: true},
 }
 
 const weakHash = 2
 
 func hashName(id byte) string {
-	if name, ok := hashNames[id]; ok {
-		return name
-	}
-	if name, ok := refusedHashes[id]; ok {
-		return name
+	if rule, ok := digests[id]; ok {
+		return rule.name
 	}
 	return fmt.Sprintf("digest %d", id)
 }

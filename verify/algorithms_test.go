@@ -2,6 +2,7 @@ package verify
 
 import (
 	"crypto/rsa"
+	"encoding/binary"
 	"math/big"
 	"strings"
 	"testing"
@@ -34,16 +35,30 @@ func TestRSASizes(t *testing.T) {
 	}
 }
 
-// A packet may state more bits than its modulus has: only the modulus counts.
-func TestRSASizeIsCounted(t *testing.T) {
+// A packet that states more bits than its modulus has would be counted as a
+// stronger key, and has another fingerprint with others: it is no key.
+func TestKeyNumbersHaveOneSpelling(t *testing.T) {
 	small := rsaKey(1024).N.Bytes()
-	padded := append([]byte{16, 0}, make([]byte, 512-len(small))...) // 4096 bits, it says
-	body := append([]byte{4, 0x60, 0, 0, 0, 1}, append(append(padded, small...), 0, 17, 1, 0, 1)...)
-	k, err := parseKey(rawPacket{tagPublicKey, body})
-	if err != nil {
-		t.Fatal(err)
+	body := func(bits uint16, modulus []byte, exponentBits byte) []byte {
+		head := binary.BigEndian.AppendUint16([]byte{4, 0x60, 0, 0, 0, 1}, bits)
+		return append(append(head, modulus...), 0, exponentBits, 1, 0, 1)
 	}
-	if rule, _ := checkAlgorithm(k.PublicKey, testNow); !strings.Contains(rule, "RSA-1024 is not an accepted") {
-		t.Errorf("got %q", rule)
+	if _, err := parseKey(rawPacket{tagPublicKey, body(1024, small, 17)}); err != nil {
+		t.Errorf("as it should be: %v", err)
+	}
+	curve := newSmith(4, 22, edSecret(), testNow)
+	if _, err := parseKey(curve.keyPacket()); err != nil {
+		t.Errorf("a curve's, as it should be: %v", err)
+	}
+	at := len(curve.public) - 33 - 1
+	curve.public[at]++ // one bit more than the point has
+	for name, raw := range map[string][]byte{
+		"4096 bits of 1024":  body(4096, append(make([]byte, 512-len(small)), small...), 17),
+		"an exponent's":      body(1024, small, 24),
+		"a point on a curve": curve.public,
+	} {
+		if _, err := parseKey(rawPacket{tagPublicKey, raw}); err == nil || !strings.Contains(err.Error(), "a length other than stated") {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

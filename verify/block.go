@@ -112,13 +112,9 @@ func Claims(block, data []byte) ([]Claim, error) {
 			}
 		}
 		if s.kind == packet.SigTypeBinary {
-			h, err := s.newHash()
-			if err != nil {
-				return nil, fmt.Errorf("signature %d: %w", i+1, err)
-			}
+			h := s.newHash()
 			h.Write(data)
-			h.Write(s.lib.HashSuffix)
-			claim.Fits = bytes.Equal(h.Sum(nil)[:2], s.lib.HashTag[:])
+			_, claim.Fits = s.sum(h)
 		}
 		claims = append(claims, claim)
 	}

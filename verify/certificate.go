@@ -54,8 +54,8 @@ func (f Fingerprint) keyID() string {
 }
 
 // parseKey reads a public key packet. The library must be able to write back
-// exactly what it read: the fingerprint then belongs to these octets and none
-// besides.
+// exactly what it read, and its numbers must have their one spelling: the
+// fingerprint then belongs to these octets and none besides, for whoever reads.
 func parseKey(raw rawPacket) (*key, error) {
 	in := bytes.NewReader(raw.appendTo(nil))
 	parsed, err := packet.Read(in)
@@ -74,7 +74,33 @@ func parseKey(raw rawPacket) (*key, error) {
 	if err != nil || !bytes.Equal(again[0].body, raw.body) {
 		return nil, errors.New("the key packet is malformed")
 	}
+	if !exactNumbers(public, raw.body) {
+		return nil, errors.New("the key packet has a number of a length other than stated")
+	}
 	return &key{PublicKey: public, raw: raw, fpr: fingerprint(public.Fingerprint)}, nil
+}
+
+// exactNumbers reports whether the multiprecision integers of a key that can sign
+// are written as they should be. RFC 9580, section 5.5.2.
+func exactNumbers(public *packet.PublicKey, body []byte) bool {
+	r := &cursor{rest: body}
+	r.take(6) // version, creation time, algorithm
+	if public.Version == 6 {
+		r.take(4) // length of what follows
+	}
+	switch public.PubKeyAlgo {
+	case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly:
+	case packet.PubKeyAlgoECDSA, packet.PubKeyAlgoEdDSA:
+		r.take(uint64(r.byte())) // name of the curve
+	default:
+		return true
+	}
+	for len(r.rest) > 0 {
+		if _, exact := r.number(); !exact {
+			return false
+		}
+	}
+	return !r.short
 }
 
 // parseCertificate reads the packets of one certificate, the primary key first.
@@ -105,7 +131,7 @@ func parseCertificate(packets []rawPacket) (*certificate, error) {
 			sub, id = nil, nil
 		case tagSignature:
 			s, err := parseSignature(raw.body)
-			if err != nil || !s.issuerIs(primary.fpr) && len(s.issuers)+len(s.keyIDs)+len(s.hints) > 0 {
+			if err != nil || !s.revokes() && !s.issuerIs(primary.fpr) && len(s.issuers)+len(s.keyIDs)+len(s.hints) > 0 {
 				continue
 			}
 			if count++; count > maxSelfSignatures {
@@ -127,8 +153,9 @@ func parseCertificate(packets []rawPacket) (*certificate, error) {
 	return c, nil
 }
 
-// place files s under what it speaks of, if the primary key made it.
-// A revocation of the primary key counts wherever it stands.
+// place files s under what it speaks of, if the primary key made it. A revocation
+// of a key counts whatever is wrong with it besides, and that of the primary
+// wherever it stands.
 func (c *certificate) place(s *signature, sub *key, id *userID) bool {
 	by := c.primary.PublicKey
 	switch s.kind {
@@ -138,7 +165,7 @@ func (c *certificate) place(s *signature, sub *key, id *userID) bool {
 			return true
 		}
 	case packet.SigTypeDirectSignature:
-		if s.critical == "" && s.checkKeys(by, nil, by) {
+		if s.flaw == "" && s.checkKeys(by, nil, by) {
 			c.primary.direct = append(c.primary.direct, s)
 			return true
 		}
@@ -148,18 +175,18 @@ func (c *certificate) place(s *signature, sub *key, id *userID) bool {
 		}
 		if s.kind == packet.SigTypeSubkeyRevocation {
 			sub.revocations = append(sub.revocations, s)
-		} else if s.critical == "" {
+		} else if s.flaw == "" {
 			sub.direct = append(sub.direct, s)
 		}
 		return true
 	case packet.SigTypeGenericCert, packet.SigTypePersonaCert, packet.SigTypeCasualCert,
 		packet.SigTypePositiveCert, packet.SigTypeCertificationRevocation:
-		if id == nil || !s.checkKeys(by, id.id, by) {
+		if id == nil || s.flaw != "" || !s.checkKeys(by, id.id, by) {
 			return false
 		}
 		if s.kind == packet.SigTypeCertificationRevocation {
 			id.revocations = append(id.revocations, s)
-		} else if s.critical == "" {
+		} else {
 			id.certifications = append(id.certifications, s)
 		}
 		return true

@@ -46,6 +46,14 @@ func selfSignatureVectors(now time.Time) []vector {
 		v("a later direct key doesn't speak for the time before", "is not a signing key", id, k.certify("a", withFlags(1)), k.direct(withFlags(3), madeAt(now.Add(-50*day)))),
 		v("SHA-1", "SHA-1 signatures only", id, k.certify("a", withHash(2))),
 		pinned,
+		v("SHA-224", "", id, k.certify("a", withHash(11))),
+		v("SHA-512, newer SHA-224 for certifying only", "is not a signing key", id, k.certify("a"), k.certify("a", withHash(11), withFlags(1), madeAt(later))),
+		v("MD5", "no valid self-signature", id, k.certify("a", withHash(1))),
+		v("not exportable", "", id, k.certify("a", withHashed(subpacket(4, true, 0)))),
+		v("critical revoker", "", id, k.certify("a", withHashed(subpacket(12, true, append([]byte{0x80, other.algo}, other.fprOctets()...)...)))),
+		v("wrong digest octets", "", id, k.certify("a", withWrongTag)),
+		v("two user IDs of one second, the first signs", "", id, k.certify("a"), b, k.certify("b", withFlags(1))),
+		v("two user IDs of one second, the second signs", "is not a signing key", id, k.certify("a", withFlags(1)), b, k.certify("b")),
 		v("SHA-1, newer SHA-512", "", id, k.certify("a", withHash(2)), k.certify("a", madeAt(made.Add(time.Hour)))),
 		v("SHA-512, newer SHA-1", "", id, k.certify("a"), k.certify("a", withHash(2), madeAt(made.Add(time.Hour)))),
 		v("of another user ID", "no valid self-signature", id, forged),
@@ -97,8 +105,14 @@ func subkeyVectors(now time.Time) []vector {
 		v("no back-signature", "has not signed that it belongs", with(p.bindWith(sub, nil))),
 		v("back-signature by another", "has not signed that it belongs", with(p.bindWith(sub, other.cast(0x19, sub.made, append(p.hashed(), sub.hashed()...))))),
 		v("back-signature for another primary", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(other)))),
-		v("back-signature of the wrong type", "no valid self-signature", with(p.bindWith(sub, sub.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...))))),
+		v("back-signature of the wrong type", "has not signed that it belongs", with(p.bindWith(sub, sub.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...))))),
 		v("back-signature with a critical notation", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(p, withHashed(criticalNotation))))),
+		v("back-signature with SHA-224", "", with(p.bindWith(sub, sub.backSignature(p, withHash(11))))),
+		v("back-signature with MD5", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(p, withHash(1))))),
+		v("back-signature with wrong digest octets", "", with(p.bindWith(sub, sub.backSignature(p, withWrongTag)))),
+		v("back-signature older than its subkey", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(p, madeAt(sub.made.Add(-time.Hour)))))),
+		v("back-signature from the future", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(p, madeAt(now.Add(day)))))),
+		v("back-signature, and another's after it", "", with(p.bindWith(sub, other.backSignature(p), withUnhashed(subpacket(subEmbedded, false, sub.backSignature(p)...))))),
 		v("back-signature expired", "", with(p.bindWith(sub, sub.backSignature(p, sigExpires(50*day))))),
 		v("back-signature hashed", "", with(p.bindWith(sub, nil, withHashed(subpacket(subEmbedded, true, sub.backSignature(p)...))))),
 		v("for encryption", "is not a signing key", with(p.bind(sub, withFlags(12)))),
@@ -150,7 +164,32 @@ func revocationVectors(now time.Time) []vector {
 	add("forged", "", Manifest, primary(func() rawPacket { r := k.revoke(early, 2); r.body[len(r.body)-1] ^= 1; return r }()), k)
 	add("by a stranger", "", Manifest, primary(signaturePacket(other.cast(0x20, early, k.hashed()))), k)
 	add("of another key", "", Manifest, primary(other.revoke(early, 2)), k)
-	add("by SHA-1", "was revoked", Manifest, primary(k.revoke(early, 2, withHash(2))), k)
+	// However a revocation is written, if the key made it, it counts, as a hard one
+	// where it can't be read for sure.
+	for name, change := range map[string]change{
+		"by SHA-1": withHash(2), "by SHA-224": withHash(11), "wrong digest octets": withWrongTag, "no issuer": withoutIssuer,
+		"hashed issuer is another key": withHashed(other.issuerSubpacket()),
+		"not exportable":               withHashed(subpacket(4, true, 0)),
+		"critical revoker":             withHashed(subpacket(12, true, append([]byte{0x80, other.algo}, other.fprOctets()...)...)),
+		"critical notation":            withHashed(criticalNotation),
+		"unknown critical subpacket":   withHashed(subpacket(101, true, 1)),
+		"malformed notation":           withHashed(subpacket(subNotation, false, 1)),
+		"empty reason":                 withHashed(subpacket(subReason, false)),
+		"two reasons":                  withHashed(subpacket(subReason, false, 2)),
+		"two sets of flags":            withHashed(subpacket(subFlags, true, 1), subpacket(subFlags, true, 2)),
+		"two creation times":           withHashed(subpacket(subCreated, true, 0x60, 0, 0, 0)),
+		"malformed signature within":   withUnhashed(subpacket(subEmbedded, false, 1, 2)),
+		"made before the key":          madeAt(made.Add(-time.Hour)),
+		"expired":                      sigExpires(time.Hour),
+	} {
+		add(name, "was revoked", Manifest, primary(k.revoke(early, 2, change)), k)
+	}
+	add("superseded, by a critical notation, after, release", "was revoked", Release, primary(k.revoke(late, 1, withHashed(criticalNotation))), k)
+	add("octet after", "was revoked", Manifest, primary(func() rawPacket { r := k.revoke(early, 2); return signaturePacket(append(r.body, 0)) }()), k)
+	add("version 3", "was revoked", Release, primary(signaturePacket(k.cast3(0x20, late, k.hashed()))), k)
+	add("version 3, by a stranger", "", Release, primary(signaturePacket(other.cast3(0x20, late, k.hashed()))), k)
+	appoints := k.direct(withHashed(subpacket(12, false, append([]byte{0x80, other.algo}, other.fprOctets()...)...)))
+	add("by an appointed revoker", "", Manifest, append(k.cert(signaturePacket(other.cast(0x20, early, k.hashed())), appoints, id, k.certify("a")), other.plain()...), k)
 	add("after the user ID", "was revoked", Manifest, k.cert(id, k.certify("a"), k.revoke(early, 2)), k)
 	add("in the second copy", "was revoked", Manifest, append(k.plain(), primary(k.revoke(early, 2))...), k)
 	add("in the first copy", "was revoked", Manifest, append(primary(k.revoke(early, 2)), k.plain()...), k)
@@ -161,6 +200,9 @@ func revocationVectors(now time.Time) []vector {
 	}
 	add("subkey not revoked", "", Manifest, subkey(), sub)
 	add("subkey compromised", "was revoked", Release, subkey(k.revokeSubkey(sub, late, 2)), sub)
+	add("subkey compromised, by SHA-224", "was revoked", Release, subkey(signaturePacket(k.cast(0x28, late, append(k.hashed(), sub.hashed()...), withHash(11)))), sub)
+	add("subkey compromised, wrong digest octets", "was revoked", Release, subkey(signaturePacket(k.cast(0x28, late, append(k.hashed(), sub.hashed()...), withWrongTag))), sub)
+	add("subkey compromised, version 3", "was revoked", Release, subkey(signaturePacket(k.cast3(0x28, late, append(k.hashed(), sub.hashed()...)))), sub)
 	add("subkey retired after, release", "", Release, subkey(k.revokeSubkey(sub, late, 3)), sub)
 	add("subkey retired after, manifest", "was revoked", Manifest, subkey(k.revokeSubkey(sub, late, 3)), sub)
 	add("subkey retired before", "was revoked", Release, subkey(k.revokeSubkey(sub, early, 3)), sub)

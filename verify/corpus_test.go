@@ -86,6 +86,8 @@ func framingVectors(now time.Time) []vector {
 		text("armor, white space around", "\n \t\r\n"+armored+"\n\n  \n", ""),
 		text("armor, no last line end", strings.TrimSuffix(armored, "\n"), ""),
 		text("armor, headers", strings.Replace(armored, "-----\n\n", "-----\nVersion: GnuPG v2\nComment: höflich\n\n", 1), ""),
+		text("armor, header in another encoding", strings.Replace(armored, "-----\n\n", "-----\nComment: h\xf6flich\n\n", 1), ""),
+		text("armor, header of two words", strings.Replace(armored, "-----\n\n", "-----\nMy comment: x\n\n", 1), ""),
 		text("armor, spaces for the empty line", strings.Replace(armored, "-----\n\n", "-----\n \t\n", 1), ""),
 		text("armor, spaces at line ends", strings.ReplaceAll(armored, "\n", "  \n"), ""),
 		text("armor, no checksum", strings.Replace(armored, sum, "", 1), ""),
@@ -126,13 +128,14 @@ func signatureVectors(now time.Time) []vector {
 		if err != nil {
 			panic(err)
 		}
-		r, t := s.lib.EdDSASigR.Bytes(), s.lib.EdDSASigS.Bytes()
+		r, t := s.numbers.EdDSASigR.Bytes(), s.numbers.EdDSASigS.Bytes()
 		head := body[:len(body)-4-len(r)-len(t)]
 		bits := len(r)*8 + 8
 		out := append(bytes.Clone(head), byte(bits>>8), byte(bits), 0)
 		return append(append(out, r...), mpi(t)...)
 	}
 	sixRing := six.plain()
+	revoker := subpacket(12, true, append([]byte{0x80, other.algo}, other.fprOctets()...)...)
 	return []vector{
 		changed("good", ""),
 		v("of other data", "does not match the content", k.detached([]byte("other"))),
@@ -162,12 +165,28 @@ func signatureVectors(now time.Time) []vector {
 		changed("unknown subpacket", "", withHashed(subpacket(101, false, 1, 2))),
 		changed("unknown critical subpacket", "critical subpacket of unknown type 101", withHashed(subpacket(101, true, 1, 2))),
 		changed("unknown critical subpacket, unhashed", "", withUnhashed(subpacket(101, true, 1, 2))),
+		changed("critical revoker", "", withHashed(revoker)),
+		changed("critical and not revocable", "", withHashed(subpacket(7, true, 0))),
+		changed("not exportable", "", withHashed(subpacket(4, false, 0))),
+		changed("signature within", "", withHashed(subpacket(subEmbedded, false, badBody...))),
+		changed("signature within, unhashed", "", withUnhashed(subpacket(subEmbedded, false, badBody...))),
+		changed("malformed signature within, unhashed", "", withUnhashed(subpacket(subEmbedded, false, 1, 2, 3))),
+		changed("malformed issuer, unhashed", "", withUnhashed(subpacket(subIssuer, false, 1, 2, 3))),
+		changed("hashed fingerprint of an unknown version", "issuer fingerprint is malformed", withHashed(subpacket(subFingerprint, false, append([]byte{5}, make([]byte, 32)...)...))),
+		changed("hashed key ID of seven octets", "subpacket of type 16 in it is malformed", withHashed(subpacket(subIssuer, false, make([]byte, 7)...))),
+		changed("notation of another length", "notation in it is malformed", withHashed(subpacket(subNotation, false, notation[2:len(notation)-1]...))),
+		changed("lifetime of three octets", "subpacket of type 3 in it is malformed", withHashed(subpacket(subExpires, false, 0, 0, 1))),
+		changed("exportable without a value", "subpacket of type 4 in it is malformed", withHashed(subpacket(4, false))),
+		changed("trust of one octet", "subpacket of type 5 in it is malformed", withHashed(subpacket(5, false, 1))),
 		changed("subpacket cut short", "cut short", withHashed([]byte{9, 100})),
 		changed("subpacket of no length", "cut short", withHashed([]byte{0})),
-		changed("wrong digest octets", "does not match the content", func(m *mould) { m.badTag = true }),
+		changed("wrong digest octets", "does not match the content", withWrongTag),
 		v("number with a leading zero", "a length other than stated", signaturePacket(longNumber()).appendTo(nil)),
-		v("version 3", "version 3", signaturePacket(append([]byte{3, 5, 0}, badBody[6:]...)).appendTo(nil)),
+		v("version 3", "version 3", signaturePacket(k.cast3(0, k.made.Add(day), corpusData)).appendTo(nil)),
+		v("version 3, then good", "", append(signaturePacket(k.cast3(0, k.made.Add(day), corpusData)).appendTo(nil), k.detached(corpusData)...)),
 		v("version 5", "version 5", signaturePacket(append([]byte{5}, badBody[1:]...)).appendTo(nil)),
+		{name: "signature/version 6, salt of another length", ring: sixRing, data: corpusData, sig: six.detached(corpusData, withSalt(16)), rule: "salt is longer or shorter"},
+		{name: "signature/version 6, hashed key ID", ring: sixRing, data: corpusData, sig: six.detached(corpusData, withHashed(subpacket(subIssuer, false, six.keyID()...))), rule: "names its key by a key ID"},
 		{name: "signature/version 6", ring: sixRing, data: corpusData, sig: six.detached(corpusData)},
 		changed("version 6 by a version 4 key", "a version 4 key can't make a version 6 signature", withVersion(6), withHash(10)),
 		{name: "signature/version 4 by a version 6 key", ring: sixRing, data: corpusData, sig: six.detached(corpusData, withVersion(4)),
@@ -190,6 +209,9 @@ func algorithmVectors(now time.Time) []vector {
 	add("MD5", k, "MD5", withHash(1))
 	add("SHA-1", k, "SHA-1", withHash(2))
 	add("SHA-224", k, "SHA-224", withHash(11))
+	padded := newSmith(4, 1, rsaKey(2048), made)
+	padded.restate(func(public []byte) { public[len(public)-4] = 24 }) // bits of an exponent of 17
+	add("RSA-2048, exponent of a length other than stated", padded, "keyring")
 	add("Ed25519", newSmith(4, 27, edSecret(), made), "")
 	add("Ed25519, version 6", newSmith(6, 27, edSecret(), made), "")
 	add("older Ed25519, version 6", newSmith(6, 22, edSecret(), made), "keyring")

@@ -45,14 +45,15 @@
 //   - Ed25519, Ed448, ECDSA on P-256, P-384 and P-521, RSA of 3072 bits or more;
 //     RSA of 2048 until the end of 2029. See algorithms.go.
 //   - A primary key needs a self-signature, a subkey a binding and its own
-//     back-signature, each genuine and, unless the key is pinned, not SHA-1. The
-//     key that signs has the flag for it. In force is the newest of them at the
+//     back-signature, each genuine and, unless the key is pinned, not SHA-1; here
+//     SHA-224 will do. The key that signs has the flag for it. In force is the newest of them at the
 //     time in question; in a copy that lost the older ones, the oldest left.
 //   - Copies of one certificate count as one. A revocation in any copy, wherever
 //     it stands, counts if the primary key made it: a hard one for all times, a
 //     soft one (superseded, retired) from its own time on. No later
-//     self-signature undoes it. Revocations by others, designated revokers
-//     included, mean nothing.
+//     self-signature undoes it. It counts by any digest that is known here, of
+//     version 3 too, and as a hard one where its wording leaves a doubt.
+//     Revocations by others, designated revokers included, mean nothing.
 //   - For a [Manifest] the key must be valid when it signed and now; for a
 //     [Release], when it signed, and the signature must not be made long before
 //     the release.

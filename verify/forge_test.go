@@ -85,14 +85,20 @@ func newSmith(version int, algo byte, secret crypto.Signer, made time.Time) *smi
 		body = binary.BigEndian.AppendUint32(body, uint32(len(material)))
 	}
 	s := &smith{version: version, algo: algo, made: made, public: append(body, material...), secret: secret}
-	if version == 6 {
+	s.restate(func([]byte) {})
+	return s
+}
+
+// restate changes the key packet, and the fingerprint with it.
+func (s *smith) restate(change func(public []byte)) {
+	change(s.public)
+	if s.version == 6 {
 		sum := sha256.Sum256(s.hashed())
 		s.fpr = fingerprint(sum[:])
 	} else {
 		sum := sha1.Sum(s.hashed())
 		s.fpr = fingerprint(sum[:])
 	}
-	return s
 }
 
 // ed makes a version 4 key with the older Ed25519 algorithm, which every
@@ -174,6 +180,7 @@ type mould struct {
 	hashed, unhashed [][]byte
 	noTime, noIssuer bool
 	badTag           bool
+	salt             int // bytes of it in version 6, 0: as many as the digest wants
 }
 
 type change func(*mould)
@@ -212,6 +219,8 @@ func keyExpires(d time.Duration) change {
 func sigExpires(d time.Duration) change {
 	return withHashed(subpacket(subExpires, true, seconds(d)...))
 }
+func withSalt(n int) change  { return func(m *mould) { m.salt = n } }
+func withWrongTag(m *mould)  { m.badTag = true }
 func withoutIssuer(m *mould) { m.noIssuer = true }
 
 // onlyKeyID names the issuer as Google's real signatures of Go do: by an
@@ -247,6 +256,9 @@ func (s *smith) cast(kind byte, made time.Time, content []byte, changes ...chang
 	id := map[byte]crypto.Hash{1: crypto.MD5, 2: crypto.SHA1, 8: crypto.SHA256, 9: crypto.SHA384, 10: crypto.SHA512,
 		11: crypto.SHA224, 12: crypto.SHA3_256, 14: crypto.SHA3_512}[m.hash]
 	saltSize := map[byte]int{8: 16, 9: 24, 10: 32, 11: 16, 12: 16, 14: 32}[m.hash]
+	if m.salt > 0 {
+		saltSize = m.salt
+	}
 	h := id.New()
 	size := func(b []byte, n int) []byte {
 		if m.version == 6 {
@@ -274,6 +286,15 @@ func (s *smith) cast(kind byte, made time.Time, content []byte, changes ...chang
 		body = append(append(body, byte(saltSize)), salt...)
 	}
 	return append(body, s.numbers(sum, id)...)
+}
+
+// cast3 makes a signature packet body of version 3, with SHA-256.
+func (s *smith) cast3(kind byte, made time.Time, content []byte) []byte {
+	signed := binary.BigEndian.AppendUint32([]byte{kind}, uint32(made.Unix()))
+	sum := sha256.Sum256(append(bytes.Clone(content), signed...))
+	body := append(append([]byte{3, 5}, signed...), s.keyID()...)
+	body = append(body, s.algo, 8, sum[0], sum[1])
+	return append(body, s.numbers(sum[:], crypto.SHA256)...)
 }
 
 // numbers signs a digest and writes the result as its algorithm has it.

@@ -181,10 +181,10 @@ func (p Policy) prepare(raw rawPacket, kind packet.SignatureType) attempt {
 	switch {
 	case s.kind != kind:
 		return refuse("its type is 0x%02x, not 0x%02x as it must be here", byte(s.kind), byte(kind))
-	case s.weak():
+	case !digests[s.hash].data:
 		return refuse("its digest is %s, which is refused", hashName(s.hash))
-	case s.critical != "":
-		return refuse("%s", s.critical)
+	case s.flaw != "":
+		return refuse("%s", s.flaw)
 	case s.created.After(p.Now.Add(MaxSkew)):
 		return refuse("it was made at %s, which is in the future", s.created.Format(time.RFC3339))
 	case s.expiredAt(p.Now):
@@ -201,9 +201,7 @@ func (p Policy) prepare(raw rawPacket, kind packet.SignatureType) attempt {
 	if len(a.candidates) == 0 {
 		return refuse("the key is not among those that may sign")
 	}
-	if a.hash, err = s.newHash(); err != nil {
-		return refuse("its digest can't be computed")
-	}
+	a.hash = s.newHash()
 	return a
 }
 
@@ -227,15 +225,14 @@ func (k *Keyring) candidates(s *signature) []candidate {
 // finish looks for the candidate that made the signature and may have made it.
 // A rule about a key is given only where that key really signed.
 func (p Policy) finish(a attempt) (Signer, string) {
-	a.hash.Write(a.sig.lib.HashSuffix)
-	sum := a.hash.Sum(nil)
+	sum, fits := a.sig.sum(a.hash)
 	rule := fmt.Sprintf("by %s: it does not match the content", a.sig.issuer())
 	for _, c := range a.candidates {
 		if c.key.Version != a.sig.version {
 			rule = fmt.Sprintf("by key %s: a version %d key can't make a version %d signature", c.key.fpr, c.key.Version, a.sig.version)
 			continue
 		}
-		if !a.sig.checkSum(c.key.PublicKey, sum) {
+		if !fits || !a.sig.check(c.key.PublicKey, sum) {
 			continue
 		}
 		signer, why := p.judge(c, a.sig)

@@ -6,15 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"math/bits"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// A signature is one signature packet, read twice: by this file, which decides
-// what it claims, and by the library, which computes. Everything but the issuer
-// hints and the back-signature comes from the hashed area.
+// A signature is one signature packet, which this file reads. The library gets
+// its numbers alone, to compute with. Everything but the issuer hints and the
+// back-signature comes from the hashed area.
 type signature struct {
 	body        []byte
 	version     int
@@ -31,9 +30,15 @@ type signature struct {
 	issuers     []Fingerprint // hashed issuer fingerprints: binding
 	keyIDs      []string      // hashed issuer key IDs, 16 hex digits: binding
 	hints       []string      // unhashed fingerprints and key IDs: only for finding candidates
-	critical    string        // a critical notation, which nobody here knows
 	back        *signature    // embedded primary key binding signature
-	lib         *packet.Signature
+	salt        []byte        // of version 6, hashed before the content
+	trailer     []byte        // hashed after the content
+	tag         []byte        // the two octets of the digest that the packet carries
+	// flaw is why s can't be relied on though it may be genuine, such as a
+	// critical notation, which nobody here knows. A revocation counts all the
+	// same: what takes trust away may be worded in any way.
+	flaw    string
+	numbers *packet.Signature
 }
 
 // parseSignature reads the body of a signature packet. An error is a sentence
@@ -46,84 +51,123 @@ func parseNested(body []byte, mayEmbed bool) (*signature, error) {
 	s := &signature{body: body}
 	r := &cursor{rest: body}
 	s.version = int(r.byte())
-	lengthSize := 2
 	switch s.version {
-	case 4:
-	case 6:
-		lengthSize = 4
+	case 3:
+		s.readVersion3(r)
+	case 4, 6:
+		if err := s.read(r, mayEmbed); err != nil {
+			return nil, err
+		}
 	default:
 		return nil, fmt.Errorf("signature packets of version %d are not accepted", s.version)
 	}
-	s.kind = packet.SignatureType(r.byte())
-	s.algorithm = packet.PublicKeyAlgorithm(r.byte())
-	s.hash = r.byte()
-	hashed := r.take(r.uint(lengthSize))
-	unhashed := r.take(r.uint(lengthSize))
-	r.take(2) // left 16 bits of the digest
-	if s.version == 6 {
-		r.take(uint64(r.byte())) // salt
-	}
 	if r.short {
 		return nil, errors.New("the packet is cut short")
-	}
-	if err := s.subpackets(hashed, true, mayEmbed); err != nil {
-		return nil, err
-	}
-	if err := s.subpackets(unhashed, false, mayEmbed); err != nil {
-		return nil, err
 	}
 	if s.createdAt == nil {
 		return nil, errors.New("it has no creation time")
 	}
 	s.created = time.Unix(int64(*s.createdAt), 0).UTC()
-	if _, ok := hashNames[s.hash]; !ok && s.hash != weakHash {
+	if digests[s.hash].hash == 0 {
 		return nil, fmt.Errorf("its digest is %s, which is refused", hashName(s.hash))
 	}
-	if err := checkNumbers(s.algorithm, r.rest); err != nil {
-		return nil, err
+	if s.version == 6 && len(s.salt) != digests[s.hash].salt {
+		return nil, errors.New("its salt is longer or shorter than its digest wants")
 	}
-
-	in := bytes.NewReader(rawPacket{tagSignature, body}.appendTo(nil))
-	parsed, err := packet.Read(in)
-	if err != nil {
-		return nil, fmt.Errorf("the packet is malformed (%v)", err)
-	}
-	lib, ok := parsed.(*packet.Signature)
-	if !ok || in.Len() != 0 {
-		return nil, errors.New("the packet is malformed")
-	}
-	s.lib = lib
-	return s, nil
+	return s, s.readNumbers(r)
 }
 
-// checkNumbers refuses multiprecision integers whose stated length is not their
-// own, and anything before or after them, so that one signature has one
-// spelling. RFC 9580, section 3.2.
-func checkNumbers(algorithm packet.PublicKeyAlgorithm, data []byte) error {
-	r := &cursor{rest: data}
+// read reads the fields before the numbers. RFC 9580, section 5.2.3.
+func (s *signature) read(r *cursor, mayEmbed bool) error {
+	lengthSize := 2
+	if s.version == 6 {
+		lengthSize = 4
+	}
+	s.kind = packet.SignatureType(r.byte())
+	s.algorithm = packet.PublicKeyAlgorithm(r.byte())
+	s.hash = r.byte()
+	hashed := r.take(r.uint(lengthSize))
+	signed := s.body[:len(s.body)-len(r.rest)]
+	s.trailer = append(bytes.Clone(signed), byte(s.version), 0xff)
+	s.trailer = binary.BigEndian.AppendUint32(s.trailer, uint32(len(signed)))
+	unhashed := r.take(r.uint(lengthSize))
+	s.tag = r.take(2)
+	if s.version == 6 {
+		s.salt = r.take(uint64(r.byte()))
+	}
+	if err := s.subpackets(hashed, true, mayEmbed); err != nil {
+		return err
+	}
+	return s.subpackets(unhashed, false, mayEmbed)
+}
+
+// readVersion3 reads the fields of a version 3 packet before the numbers. No
+// such signature is accepted, but keys were revoked with them. RFC 9580,
+// section 5.2.2.
+func (s *signature) readVersion3(r *cursor) {
+	s.flaws("signature packets of version 3 are not accepted")
+	r.take(1)
+	s.trailer = bytes.Clone(r.take(5))
+	fields := &cursor{rest: s.trailer}
+	s.kind = packet.SignatureType(fields.byte())
+	created := uint32(fields.uint(4))
+	s.createdAt = &created
+	s.keyIDs = []string{string(fingerprint(r.take(8)))}
+	s.algorithm = packet.PublicKeyAlgorithm(r.byte())
+	s.hash = r.byte()
+	s.tag = r.take(2)
+}
+
+// flaws notes the first flaw.
+func (s *signature) flaws(format string, args ...any) {
+	if s.flaw == "" {
+		s.flaw = fmt.Sprintf(format, args...)
+	}
+}
+
+// readNumbers reads what the arithmetic is about, and hands it to the library as
+// a signature without anything else. One signature has one spelling: a number
+// whose stated length is not its own, and octets after the numbers, are flaws.
+// RFC 9580, section 3.2.
+func (s *signature) readNumbers(r *cursor) error {
 	var count int
-	switch algorithm {
+	var numbers []byte
+	switch s.algorithm {
 	case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly:
 		count = 1
 	case packet.PubKeyAlgoDSA, packet.PubKeyAlgoECDSA, packet.PubKeyAlgoEdDSA:
 		count = 2
 	case packet.PubKeyAlgoEd25519:
-		r.take(64)
+		numbers = r.take(64)
 	case packet.PubKeyAlgoEd448:
-		r.take(114)
+		numbers = r.take(114)
 	default:
-		return fmt.Errorf("its key algorithm %d is not accepted", algorithm)
+		return fmt.Errorf("its key algorithm %d is not accepted", s.algorithm)
 	}
 	for range count {
-		stated := r.uint(2)
-		number := r.take((stated + 7) / 8)
-		if len(number) > 0 && bits.Len8(number[0]) != int(stated-1)%8+1 {
-			return errors.New("it has a number of a length other than stated")
+		number, exact := r.number()
+		if !exact {
+			s.flaws("it has a number of a length other than stated")
 		}
+		numbers = append(numbers, number...)
 	}
-	if r.short || len(r.rest) > 0 {
+	if r.short {
 		return errors.New("the packet is longer or shorter than its signature")
 	}
+	if len(r.rest) > 0 {
+		s.flaws("the packet is longer or shorter than its signature")
+	}
+
+	bare := []byte{4, byte(s.kind), byte(s.algorithm), 8, 0, 6, 5, subCreated, 0, 0, 0, 0, 0, 0, 0, 0}
+	parsed, err := packet.Read(bytes.NewReader(rawPacket{tagSignature, append(bare, numbers...)}.appendTo(nil)))
+	if err != nil {
+		return fmt.Errorf("the packet is malformed (%v)", err)
+	}
+	var ok bool
+	if s.numbers, ok = parsed.(*packet.Signature); !ok {
+		return errors.New("the packet is malformed")
+	}
+	s.numbers.Hash = digests[s.hash].hash
 	return nil
 }
 
@@ -179,20 +223,26 @@ func (s *signature) issuer() string {
 }
 
 // newHash starts the digest that s signs; it holds the salt of version 6.
-func (s *signature) newHash() (hash.Hash, error) { return s.lib.PrepareVerify() }
-
-// check reports whether key made s over the content that h has taken in. h is
-// used up. Versions and algorithms must agree, and the two octets of the digest
-// that the packet carries must be right. RFC 9580, section 5.2.4.
-func (s *signature) check(key *packet.PublicKey, h hash.Hash) bool {
-	h.Write(s.lib.HashSuffix)
-	return s.checkSum(key, h.Sum(nil))
+func (s *signature) newHash() hash.Hash {
+	h := digests[s.hash].hash.New()
+	h.Write(s.salt)
+	return h
 }
 
-func (s *signature) checkSum(key *packet.PublicKey, sum []byte) bool {
-	return s.version == key.Version && s.algorithm == key.PubKeyAlgo &&
-		bytes.Equal(sum[:2], s.lib.HashTag[:]) &&
-		key.VerifySignature(finishedHash(sum), s.lib) == nil
+// sum ends the digest that s signs. h is used up. Fits reports whether it begins
+// with the two octets that the packet carries. They prove nothing, and so count
+// for data only, of whose signatures every octet shall. RFC 9580, section 5.2.4.
+func (s *signature) sum(h hash.Hash) (sum []byte, fits bool) {
+	h.Write(s.trailer)
+	sum = h.Sum(nil)
+	return sum, bytes.Equal(sum[:2], s.tag)
+}
+
+// check reports whether key made s over the content with that digest. Versions
+// and algorithms must agree; version 3 is from the days of version 4 keys.
+func (s *signature) check(key *packet.PublicKey, sum []byte) bool {
+	return (s.version == key.Version || s.version == 3 && key.Version == 4) && s.algorithm == key.PubKeyAlgo &&
+		key.VerifySignature(finishedHash(sum), s.numbers) == nil
 }
 
 // A finishedHash hands a computed digest to the library, which would otherwise
@@ -208,10 +258,7 @@ func (finishedHash) BlockSize() int              { return 1 }
 // checkKeys is check for the signatures of a certificate, over the keys and,
 // where there is one, the user ID.
 func (s *signature) checkKeys(by *packet.PublicKey, userID []byte, over ...*packet.PublicKey) bool {
-	h, err := s.newHash()
-	if err != nil {
-		return false
-	}
+	h := s.newHash()
 	for _, key := range over {
 		if key.SerializeForHash(h) != nil {
 			return false
@@ -221,7 +268,15 @@ func (s *signature) checkKeys(by *packet.PublicKey, userID []byte, over ...*pack
 		h.Write(binary.BigEndian.AppendUint32([]byte{0xb4}, uint32(len(userID))))
 		h.Write(userID)
 	}
-	return s.check(by, h)
+	sum, _ := s.sum(h)
+	return s.check(by, sum)
 }
 
+// weak reports whether s counts, as a signature over keys, only where a pin makes
+// up for its digest.
 func (s *signature) weak() bool { return s.hash == weakHash }
+
+// revokes reports whether s takes trust from a key.
+func (s *signature) revokes() bool {
+	return s.kind == packet.SigTypeKeyRevocation || s.kind == packet.SigTypeSubkeyRevocation
+}

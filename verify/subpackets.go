@@ -1,11 +1,10 @@
 package verify
 
 import (
+	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"strings"
+	"math/bits"
 )
 
 // Signature subpackets that count here. RFC 9580, section 5.2.3.7.
@@ -22,12 +21,12 @@ const (
 	subFingerprint = 33
 )
 
-// knownCritical are the subpackets that may be marked critical.
-var knownCritical = map[byte]bool{
-	subCreated: true, subExpires: true, 4: true, 5: true, 6: true, subKeyExpires: true, 11: true,
-	subIssuer: true, subNotation: true, 21: true, 22: true, 23: true, 24: true, subPrimaryID: true,
-	26: true, subFlags: true, 28: true, subReason: true, 30: true, subEmbedded: true,
-	subFingerprint: true, 35: true, 39: true,
+// known are the subpackets that may be marked critical, with their length, or 0
+// where it varies. Those without a name here change nothing for this package.
+var known = map[byte]int{
+	subCreated: 4, subExpires: 4, 4: 1, 5: 2, 6: 0, 7: 1, subKeyExpires: 4, 11: 0, 12: 0, subIssuer: 8,
+	subNotation: 0, 21: 0, 22: 0, 23: 0, 24: 0, subPrimaryID: 1, 26: 0, subFlags: 0, 28: 0, subReason: 0,
+	30: 0, subEmbedded: 0, subFingerprint: 0, 35: 0, 39: 0,
 }
 
 // flagSign is the key flag for signing data. RFC 9580, section 5.2.3.29.
@@ -49,98 +48,90 @@ func (s *signature) subpackets(area []byte, hashed, mayEmbed bool) error {
 			return errors.New("a subpacket is cut short")
 		}
 		kind, critical, value := content[0]&0x7f, content[0]&0x80 != 0, content[1:]
-		if hashed && critical && !knownCritical[kind] {
-			return fmt.Errorf("it has a critical subpacket of unknown type %d", kind)
-		}
-		if err := s.subpacket(kind, critical, value, hashed, mayEmbed); err != nil {
-			return err
+		switch {
+		case kind == subEmbedded:
+			if mayEmbed && s.back == nil {
+				s.back, _ = parseNested(value, false) // judged where a subkey needs it
+			}
+		case hashed:
+			s.subpacket(kind, critical, value)
+		case kind == subIssuer && len(value) == 8, kind == subFingerprint && isFingerprint(value):
+			s.hints = append(s.hints, string(fingerprint(value[len(value)&1:]))) // a fingerprint without its version
 		}
 	}
 	return nil
 }
 
-func (s *signature) subpacket(kind byte, critical bool, value []byte, hashed, mayEmbed bool) error {
-	switch kind {
-	case subIssuer:
-		if len(value) != 8 {
-			return errors.New("its issuer key ID is malformed")
-		}
-		id := strings.ToUpper(hex.EncodeToString(value))
-		if hashed {
-			s.keyIDs = append(s.keyIDs, id)
-		} else {
-			s.hints = append(s.hints, id)
-		}
-		return nil
-	case subFingerprint:
-		if !(len(value) == 21 && value[0] == 4 || len(value) == 33 && value[0] == 6) {
-			return errors.New("its issuer fingerprint is malformed")
-		}
-		fpr := fingerprint(value[1:])
-		if hashed {
-			s.issuers = append(s.issuers, fpr)
-		} else {
-			s.hints = append(s.hints, string(fpr))
-		}
-		return nil
-	case subEmbedded:
-		if !mayEmbed {
-			return errors.New("a signature within a signature within it")
-		}
-		if s.back == nil {
-			s.back, _ = parseNested(value, false) // judged where a subkey needs it
-		}
-		return nil
+// subpacket reads one of the hashed area: of the other, anyone could have written
+// the rest.
+func (s *signature) subpacket(kind byte, critical bool, value []byte) {
+	size, ok := known[kind]
+	switch {
+	case !ok && critical:
+		s.flaws("it has a critical subpacket of unknown type %d", kind)
+		return
+	case size > 0 && len(value) != size:
+		s.flaws("a subpacket of type %d in it is malformed", kind)
+		return
 	}
-	if !hashed {
-		return nil // anyone could have written it
-	}
-
 	switch kind {
 	case subCreated:
-		return setSeconds(&s.createdAt, value)
+		s.setSeconds(&s.createdAt, value)
 	case subExpires:
-		return setSeconds(&s.lifetime, value)
+		s.setSeconds(&s.lifetime, value)
 	case subKeyExpires:
-		return setSeconds(&s.keyLifetime, value)
+		s.setSeconds(&s.keyLifetime, value)
+	case subIssuer:
+		if s.version == 6 {
+			s.flaws("it names its key by a key ID, which version 6 does not")
+		}
+		s.keyIDs = append(s.keyIDs, string(fingerprint(value)))
+	case subFingerprint:
+		if !isFingerprint(value) {
+			s.flaws("its issuer fingerprint is malformed")
+			return
+		}
+		s.issuers = append(s.issuers, fingerprint(value[1:]))
 	case subNotation:
 		if len(value) < 8 || len(value) != 8+int(binary.BigEndian.Uint16(value[4:]))+int(binary.BigEndian.Uint16(value[6:])) {
-			return errors.New("a notation in it is malformed")
-		}
-		if name := value[8 : 8+binary.BigEndian.Uint16(value[4:])]; critical {
-			s.critical = fmt.Sprintf("it has a critical notation %q, which is unknown", name)
+			s.flaws("a notation in it is malformed")
+		} else if name := value[8 : 8+binary.BigEndian.Uint16(value[4:])]; critical {
+			s.flaws("it has a critical notation %q, which is unknown", name)
 		}
 	case subPrimaryID:
-		s.primaryID = len(value) == 1 && value[0] != 0
+		s.primaryID = value[0] != 0
 	case subFlags:
 		var first byte
 		if len(value) > 0 {
 			first = value[0]
 		}
 		if s.flags != nil && *s.flags != first {
-			return errors.New("it states two sets of key flags")
+			s.flaws("it states two sets of key flags")
 		}
 		s.flags = &first
 	case subReason:
-		if len(value) == 0 {
-			return errors.New("its reason for revocation is empty")
+		if len(value) == 0 || s.reason != nil && *s.reason != value[0] {
+			s.flaws("its reason for revocation is empty or stated twice, and differently")
+			return
 		}
 		s.reason = &value[0]
 	}
-	return nil
+}
+
+// isFingerprint reports whether value is the version of a key with its
+// fingerprint. RFC 9580, section 5.2.3.35.
+func isFingerprint(value []byte) bool {
+	return len(value) == 21 && value[0] == 4 || len(value) == 33 && value[0] == 6
 }
 
 // setSeconds sets a time that may be stated once; the same again is harmless.
-func setSeconds(field **uint32, value []byte) error {
-	if len(value) != 4 {
-		return errors.New("a time in it is malformed")
-	}
+func (s *signature) setSeconds(field **uint32, value []byte) {
 	seconds := binary.BigEndian.Uint32(value)
 	if *field != nil && **field != seconds {
-		return errors.New("it states a time twice, and differently")
+		s.flaws("it states a time twice, and differently")
+		return
 	}
 	*field = &seconds
-	return nil
 }
 
 // A cursor reads octets in order and remembers when there were too few.
@@ -164,6 +155,19 @@ func (c *cursor) byte() byte {
 		return b[0]
 	}
 	return 0
+}
+
+// number reads a multiprecision integer and returns it as it should be written;
+// exact is false where it is not written so. RFC 9580, section 3.2.
+func (c *cursor) number() (written []byte, exact bool) {
+	stated := c.uint(2)
+	given := c.take((stated + 7) / 8)
+	digits := bytes.TrimLeft(given, "\x00")
+	size := 0
+	if len(digits) > 0 {
+		size = 8*(len(digits)-1) + bits.Len8(digits[0])
+	}
+	return append(binary.BigEndian.AppendUint16(nil, uint16(size)), digits...), uint64(size) == stated
 }
 
 func (c *cursor) uint(size int) (n uint64) {

@@ -94,7 +94,7 @@ func (k *key) revoked(at time.Time) judgement {
 }
 
 func (s *signature) hard() bool {
-	return s.reason == nil || *s.reason != byte(packet.KeySuperseded) && *s.reason != byte(packet.KeyRetired)
+	return s.flaw != "" || s.reason == nil || *s.reason != byte(packet.KeySuperseded) && *s.reason != byte(packet.KeyRetired)
 }
 
 // why names the reason of a revocation: ": superseded".
@@ -159,7 +159,8 @@ func (c *certificate) state(k *key, t clock) (keyState, judgement) {
 		return state, judgement{}
 	}
 	switch back := voices[0].back; {
-	case back == nil || back.kind != packet.SigTypePrimaryKeyBinding || back.critical != "" ||
+	case back == nil || back.kind != packet.SigTypePrimaryKeyBinding || back.flaw != "" ||
+		back.created.Before(k.CreationTime) || back.created.After(t.believe.Add(MaxSkew)) ||
 		!back.checkKeys(k.PublicKey, nil, c.primary.PublicKey, k.PublicKey):
 		return state, k.breaks(noBackSignature, time.Time{}, "has not signed that it belongs to key %s", c.primary.fpr)
 	case back.weak() && !c.pinned[k.fpr]:
@@ -174,8 +175,9 @@ func (c *certificate) state(k *key, t clock) (keyState, judgement) {
 // of each kind the newest that was made by then. Copies of keys are often
 // stripped of older self-signatures; so where nothing is left from then, the
 // oldest later one of each kind speaks, in which the owner says for how long the
-// key has been valid. The voices come in order of time. Weak says that there
-// were SHA-1 signatures which no pin makes up for.
+// key has been valid. Of several that were made in the same second, the first
+// speaks. The voices come in order of time. Weak says that there were SHA-1
+// signatures which no pin makes up for.
 func (c *certificate) inForce(k *key, t clock) (voices []*signature, weak bool) {
 	kinds := [][]*signature{k.direct}
 	if k == c.primary && k.Version < 6 {
@@ -190,7 +192,9 @@ func (c *certificate) inForce(k *key, t clock) (voices []*signature, weak bool) 
 				weak = true
 			case s.created.Before(k.CreationTime), s.created.After(t.believe.Add(MaxSkew)), s.expiredAt(t.at):
 			case !s.created.After(t.at):
-				now = s
+				if now == nil || s.created.After(now.created) {
+					now = s
+				}
 			case next == nil:
 				next = s
 			}
@@ -209,9 +213,9 @@ func (c *certificate) inForce(k *key, t clock) (voices []*signature, weak bool) 
 	return voices, weak
 }
 
-// certifications returns those of all user IDs, in order of time, without the
-// ones that were withdrawn by then; if none is left, with them: that no name
-// is right any more does not revoke the key.
+// certifications returns those of all user IDs, in order of time and then of the
+// user IDs, without the ones that were withdrawn by then; if none is left, with
+// them: that no name is right any more does not revoke the key.
 func (c *certificate) certifications(at time.Time) []*signature {
 	var all, standing []*signature
 	for _, id := range c.userIDs {
@@ -223,9 +227,10 @@ func (c *certificate) certifications(at time.Time) []*signature {
 		}
 	}
 	if len(standing) == 0 {
-		return inOrder(all)
+		standing = all
 	}
-	return inOrder(standing)
+	slices.SortStableFunc(standing, func(a, b *signature) int { return a.created.Compare(b.created) })
+	return standing
 }
 
 // name returns the user ID to show for c: the newest that is marked primary,
