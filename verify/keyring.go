@@ -7,11 +7,14 @@ import (
 	"slices"
 )
 
-// Ceilings for what a keyring is read from.
+// MaxKeyring is the most that a keyring is read from, in bytes of all its files
+// together. The largest in the field, Debian's of its developers, has half of it.
+const MaxKeyring = 64 << 20
+
+// Ceilings for what is in a keyring.
 const (
-	maxKeyring      = 16 << 20 // bytes, of all files together
 	maxPackets      = 1 << 17
-	maxCertificates = 1024
+	maxCertificates = 4096
 )
 
 // A Pin names a key that is trusted in full: the primary, and the signing
@@ -69,8 +72,8 @@ func OpenKeyring(files ...[]byte) (*Keyring, error) {
 	copies := map[string][]rawPacket{} // by the primary key's packet
 	var order []string
 	for _, file := range files {
-		if total += len(file); total > maxKeyring {
-			return nil, keyringError("over the limit of %d bytes", maxKeyring)
+		if total += len(file); total > MaxKeyring {
+			return nil, keyringError("over the limit of %d bytes", MaxKeyring)
 		}
 		packets, err := keyPackets(file)
 		if err != nil {

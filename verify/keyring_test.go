@@ -48,8 +48,8 @@ func TestOpenKeyringRefusals(t *testing.T) {
 		{"armored secret key", "secret key", [][]byte{[]byte("-----BEGIN PGP PRIVATE KEY BLOCK-----\n")}},
 		{"message", "type 11", [][]byte{append(bytes.Clone(good), rawPacket{11, []byte("b")}.appendTo(nil)...)}},
 		{"keybox", "no armored or binary", [][]byte{[]byte("\x00\x00\x00\x20\x01\x01KBXf")}},
-		{"over 16 MiB", "over the limit", [][]byte{good, make([]byte, maxKeyring)}},
-		{"1025 certificates", "more than 1024 certificates", [][]byte{tooMany()}},
+		{"too long", "over the limit", [][]byte{good, make([]byte, MaxKeyring)}},
+		{"a certificate too many", "more than 4096 certificates", [][]byte{tooMany()}},
 		{"key packet with an octet too many", "no certificate that can be used", [][]byte{rawPacket{tagPublicKey, append(bytes.Clone(k.public), 0)}.appendTo(nil)}},
 	} {
 		if _, err := OpenKeyring(c.files...); !errors.Is(err, ErrUntrusted) || !strings.Contains(err.Error(), c.rule) {

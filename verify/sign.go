@@ -24,10 +24,10 @@ type SecretKey struct {
 }
 
 // ReadSecretKey reads one transferable secret key, armored or binary, at most
-// 16 MiB. Its secrets must not be protected by a passphrase (ErrPassphrase).
+// MaxKeyring bytes. Its secrets must not be protected by a passphrase (ErrPassphrase).
 func ReadSecretKey(data []byte) (*SecretKey, error) {
-	if len(data) > maxKeyring {
-		return nil, fmt.Errorf("secret key: over the limit of %d bytes", maxKeyring)
+	if len(data) > MaxKeyring {
+		return nil, fmt.Errorf("secret key: over the limit of %d bytes", MaxKeyring)
 	}
 	if len(data) == 0 || data[0]&0x80 == 0 {
 		decoded, rest, err := dearmor(armorSecretKey, bytes.TrimLeft(data, " \t\r\n"))

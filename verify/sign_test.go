@@ -125,7 +125,7 @@ func TestReadSecretKeyRefusals(t *testing.T) {
 		{"cut short", "longer than what holds it", good[:len(good)-1]},
 		{"two keys", "more than one", append(bytes.Clone(good), good...)},
 		{"two armored keys", "something follows", append(enarmor(armorSecretKey, good), enarmor(armorSecretKey, good)...)},
-		{"over 16 MiB", "over the limit", make([]byte, maxKeyring+1)},
+		{"too long", "over the limit", make([]byte, MaxKeyring+1)},
 		{"garbage", "secret key", rawPacket{tagSecretKey, []byte{4, 1, 2}}.appendTo(nil)},
 	} {
 		if _, err := ReadSecretKey(c.data); err == nil || !strings.Contains(err.Error(), c.rule) {

@@ -12,9 +12,6 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// maxKeyring is the ceiling on one file of keys, in bytes.
-const maxKeyring = 16 << 20
-
 func (a *app) checkSignatureCommand() *cobra.Command {
 	var keyrings []string
 	var threshold int
@@ -101,7 +98,7 @@ func unreadable(err error) error {
 func checkSignature(args, keyrings []string, policy verify.Policy) (result, error) {
 	var files [][]byte
 	for _, path := range keyrings {
-		data, err := readFile(path, maxKeyring)
+		data, err := readFile(path, verify.MaxKeyring)
 		if err != nil {
 			return nil, unreadable(err)
 		}

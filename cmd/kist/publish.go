@@ -208,7 +208,7 @@ func (a *app) publishSign(dir string, o signOptions) (result, error) {
 		if err != nil {
 			return nil, err
 		}
-		keys, err := readFiles(o.keys, maxKeyring)
+		keys, err := readFiles(o.keys, verify.MaxKeyring)
 		if err != nil {
 			return nil, err
 		}
@@ -255,7 +255,7 @@ every artifact in DIR. Without --key, by the keys in its publisher.asc.`,
 				return nil, err
 			}
 			defer closeDir()
-			files, err := readFiles(keys, maxKeyring)
+			files, err := readFiles(keys, verify.MaxKeyring)
 			if err != nil {
 				return nil, err
 			}

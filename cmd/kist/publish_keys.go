@@ -82,7 +82,7 @@ func (o keysOptions) change() (c publish.KeysChange, err error) {
 		}
 		c.Revoke = append(c.Revoke, f)
 	}
-	c.Keys, err = readFiles(o.keys, maxKeyring)
+	c.Keys, err = readFiles(o.keys, verify.MaxKeyring)
 	return c, err
 }
 
@@ -138,7 +138,7 @@ func (a *app) publishKeys(dir string, o keysOptions) (result, error) {
 }
 
 func readSecretKey(path string) (*verify.SecretKey, error) {
-	secret, err := readFile(path, maxKeyring)
+	secret, err := readFile(path, verify.MaxKeyring)
 	if err != nil {
 		return nil, err
 	}
