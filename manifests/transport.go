@@ -20,6 +20,56 @@ type Transport interface {
 	Open(ctx context.Context, ref string, offset int64) (body io.ReadCloser, size int64, err error)
 }
 
+// A Ranger is a Transport that also knows how to bring one part of a document,
+// and how to ask for no more than its size. OpenRange and SizeOf put the same
+// questions to any Transport.
+type Ranger interface {
+	Transport
+	// OpenRange returns the n bytes of ref from offset on, and the size of the
+	// whole. A far side that cannot send exactly these, or does not say how
+	// large the whole is, is an error matching ErrNoRange.
+	OpenRange(ctx context.Context, ref string, offset, n int64) (body io.ReadCloser, size int64, err error)
+	// Size returns the size of ref in bytes as the far side announces it, which
+	// proves nothing, or -1 if it does not say.
+	Size(ctx context.Context, ref string) (int64, error)
+}
+
+// OpenRange is t's own, or else the beginning of what t opens at offset.
+func OpenRange(ctx context.Context, t Transport, ref string, offset, n int64) (io.ReadCloser, int64, error) {
+	if r, ok := t.(Ranger); ok {
+		return r.OpenRange(ctx, ref, offset, n)
+	}
+	body, size, err := t.Open(ctx, ref, offset)
+	if err != nil {
+		return nil, 0, err
+	}
+	if size < offset+n {
+		body.Close()
+		return nil, 0, fmt.Errorf("%s: %w: it has %d bytes", Redact(ref), ErrNoRange, size)
+	}
+	return Part(body, n), size, nil
+}
+
+// Part is body, which ends after n bytes.
+func Part(body io.ReadCloser, n int64) io.ReadCloser {
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(body, n), body}
+}
+
+// SizeOf is t's own Size, or else what t announces when it opens ref.
+func SizeOf(ctx context.Context, t Transport, ref string) (int64, error) {
+	if r, ok := t.(Ranger); ok {
+		return r.Size(ctx, ref)
+	}
+	body, size, err := t.Open(ctx, ref, 0)
+	if err != nil {
+		return 0, err
+	}
+	return size, body.Close()
+}
+
 var (
 	// ErrNotFound: the origin answered, and says that there is no such thing.
 	ErrNotFound = errors.New("not found")

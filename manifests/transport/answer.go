@@ -36,16 +36,16 @@ func (e *StatusError) Is(target error) bool {
 
 func passing(code int) bool { return code == http.StatusTooManyRequests || code >= 500 }
 
-// judge accepts an answer that is the document from offset on, and nothing
-// else, and returns the size of the whole document, -1 if it is not said.
-func judge(ref string, answer *http.Response, offset int64) (int64, error) {
-	want := http.StatusOK
-	if offset > 0 {
-		want = http.StatusPartialContent
+// judge accepts an answer that is what q asks of the document, and nothing else,
+// and returns the size of the whole document, -1 if it is not said.
+func judge(ref string, answer *http.Response, q question) (int64, error) {
+	want := http.StatusPartialContent
+	if q.whole() {
+		want = http.StatusOK
 	}
 	switch code := answer.StatusCode; {
 	case code == want:
-	case offset > 0 && (code == http.StatusOK || code == http.StatusRequestedRangeNotSatisfiable):
+	case !q.whole() && (code == http.StatusOK || code == http.StatusRequestedRangeNotSatisfiable):
 		return 0, fmt.Errorf("%s: %w", ref, manifests.ErrNoRange)
 	case passing(code):
 		return 0, &retryError{&StatusError{ref, code}, retryAfter(answer.Header)}
@@ -55,12 +55,16 @@ func judge(ref string, answer *http.Response, offset int64) (int64, error) {
 	if e := answer.Header.Values("Content-Encoding"); len(e) > 0 && !strings.EqualFold(strings.Join(e, ","), "identity") {
 		return 0, fmt.Errorf("%s: %w: sent with content encoding %.40q, though none was asked for", ref, manifests.ErrUnreachable, e[0])
 	}
-	if offset == 0 {
+	if q.whole() {
 		return answer.ContentLength, nil
 	}
 	first, last, size, err := contentRange(answer.Header.Get("Content-Range"))
-	if err != nil || first != offset || last != size-1 || answer.ContentLength >= 0 && answer.ContentLength != size-offset {
-		return 0, fmt.Errorf("%s: %w: asked for the bytes from %d on, was sent %.60q", ref, manifests.ErrNoRange, offset, answer.Header.Get("Content-Range"))
+	end := q.to
+	if end < 0 {
+		end = size
+	}
+	if err != nil || first != q.from || last != end-1 || last >= size || answer.ContentLength >= 0 && answer.ContentLength != end-q.from {
+		return 0, fmt.Errorf("%s: %w: asked for %s, was sent %.60q", ref, manifests.ErrNoRange, q.header(), answer.Header.Get("Content-Range"))
 	}
 	return size, nil
 }

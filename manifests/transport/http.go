@@ -42,8 +42,9 @@ const (
 	maxHeader    = 256 << 10 // bytes of one answer's header
 )
 
-// HTTP is the transport of https and http. It asks for one whole document, or
-// the rest of it from an offset on, and accepts a 200 or 206 with exactly that.
+// HTTP is the transport of https and http. It asks for one whole document, the
+// rest of it from an offset on, or a range, and accepts a 200 or 206 with exactly
+// that.
 //
 // A request is repeated after a failure that may pass: a connection that fails
 // or breaks before the answer, 429 and 5xx. It is not after one that time alone
@@ -123,8 +124,48 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // Open implements manifests.Transport.
 func (h *HTTP) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+	return h.retry(ctx, ref, question{http.MethodGet, offset, -1})
+}
+
+// OpenRange implements manifests.Ranger.
+func (h *HTTP) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
+	return h.retry(ctx, ref, question{http.MethodGet, offset, offset + n})
+}
+
+// Size implements manifests.Ranger. It asks once: what nobody relies on is not
+// worth a wait.
+func (h *HTTP) Size(ctx context.Context, ref string) (int64, error) {
+	b, size, err := h.open(ctx, ref, question{http.MethodHead, 0, -1})
+	if later, ok := errors.AsType[*retryError](err); ok {
+		err = later.err
+	}
+	if err != nil {
+		return 0, err
+	}
+	return size, b.Close()
+}
+
+// A question is what is asked of a document.
+type question struct {
+	method string
+	from   int64
+	to     int64 // the first byte that is not wanted; negative: all to the end
+}
+
+// whole reports whether the answer is the document itself, and not a part of it.
+func (q question) whole() bool { return q.from == 0 && q.to < 0 }
+
+// header is the value of the Range header. RFC 9110, section 14.2.
+func (q question) header() string {
+	if q.to < 0 {
+		return fmt.Sprintf("bytes=%d-", q.from)
+	}
+	return fmt.Sprintf("bytes=%d-%d", q.from, q.to-1)
+}
+
+func (h *HTTP) retry(ctx context.Context, ref string, q question) (io.ReadCloser, int64, error) {
 	for try := 0; ; try++ {
-		b, size, err := h.open(ctx, ref, offset)
+		b, size, err := h.open(ctx, ref, q)
 		var later *retryError
 		if !errors.As(err, &later) {
 			return b, size, err
@@ -156,13 +197,13 @@ func (h *HTTP) pause(try int, asked time.Duration) time.Duration {
 }
 
 // open makes one attempt: a request and the redirects it leads to.
-func (h *HTTP) open(caller context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+func (h *HTTP) open(caller context.Context, ref string, q question) (io.ReadCloser, int64, error) {
 	at, err := url.Parse(ref)
 	if err != nil || at.Opaque != "" || at.Hostname() == "" || at.Scheme != "https" && at.Scheme != "http" {
 		return nil, 0, unreachable(caller, ref, errors.New("not an https or http URL"))
 	}
 	ctx, cancel := context.WithCancelCause(caller)
-	answer, err := h.follow(ctx, at, offset)
+	answer, err := h.follow(ctx, at, q)
 	if err != nil {
 		cancel(nil)
 		failed := unreachable(caller, ref, err)
@@ -171,24 +212,29 @@ func (h *HTTP) open(caller context.Context, ref string, offset int64) (io.ReadCl
 		}
 		return nil, 0, failed
 	}
-	size, err := judge(manifests.Redact(ref), answer, offset)
+	size, err := judge(manifests.Redact(ref), answer, q)
 	if err != nil {
 		answer.Body.Close()
 		cancel(nil)
 		return nil, 0, err
 	}
 	left := int64(-1)
-	if size >= 0 {
-		left = size - offset
+	switch {
+	case q.method == http.MethodHead:
+		left = 0
+	case q.to >= 0:
+		left = q.to - q.from
+	case size >= 0:
+		left = size - q.from
 	}
 	return &body{caller, ref, answer.Body, left, newWatch(h.c.MinRate, h.c.Window, cancel)}, size, nil
 }
 
 // follow sends the request to at and to wherever it is redirected.
-func (h *HTTP) follow(ctx context.Context, at *url.URL, offset int64) (*http.Response, error) {
+func (h *HTTP) follow(ctx context.Context, at *url.URL, q question) (*http.Response, error) {
 	user := at.User
 	for hop := 0; ; hop++ {
-		answer, err := h.send(ctx, at, user, offset)
+		answer, err := h.send(ctx, at, user, q)
 		if err != nil {
 			return nil, err
 		}
@@ -219,10 +265,10 @@ func sameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
 }
 
-func (h *HTTP) send(ctx context.Context, at *url.URL, user *url.Userinfo, offset int64) (*http.Response, error) {
+func (h *HTTP) send(ctx context.Context, at *url.URL, user *url.Userinfo, q question) (*http.Response, error) {
 	bare := *at
 	bare.User, bare.Fragment, bare.RawFragment = nil, "", ""
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, bare.String(), nil)
+	request, err := http.NewRequestWithContext(ctx, q.method, bare.String(), nil)
 	if err != nil {
 		return nil, refusal("not a URL that can be asked for")
 	}
@@ -232,8 +278,8 @@ func (h *HTTP) send(ctx context.Context, at *url.URL, user *url.Userinfo, offset
 		password, _ := user.Password()
 		request.SetBasicAuth(user.Username(), password)
 	}
-	if offset > 0 {
-		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
+	if !q.whole() {
+		request.Header.Set("Range", q.header())
 	}
 	return h.round.RoundTrip(request)
 }

@@ -2,7 +2,8 @@
 //
 // Every type here is a [manifests.Transport]: [HTTP] for https and http, [Dir]
 // for file URLs, [Mux] to choose by scheme, [Offline] to forbid the network,
-// [Recorder] and [Replay] to keep what proved a channel and to read it again.
+// [Meter] to learn how fast it is, [Recorder] and [Replay] to keep what proved a
+// channel and to read it again.
 //
 // The far side is hostile, and so is everyone between. Whatever they send, a
 // body is the bytes of one answer and no others:
@@ -11,7 +12,7 @@
 //     error, never a short read that looks whole;
 //   - bytes arrive as they were stored: no content encoding is asked for and
 //     none is accepted, so nothing inflates on the way;
-//   - an offset is honoured to the byte, or refused with ErrNoRange;
+//   - an offset or a range is honoured to the byte, or refused with ErrNoRange;
 //   - https stays https through every redirect, and a user name and password
 //     go to the origin they were written for and to no other;
 //   - an answer that stalls, or trickles below a minimum rate, is given up.
@@ -50,12 +51,37 @@ type Mux map[string]manifests.Transport
 // Open implements manifests.Transport. A scheme that m does not hold matches
 // manifests.ErrUnreachable.
 func (m Mux) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
-	t, ok := m[scheme(ref)]
-	if !ok {
-		return nil, 0, fmt.Errorf("%s: %w: want a URL of scheme %s", manifests.Redact(ref), manifests.ErrUnreachable,
-			strings.Join(slices.Sorted(maps.Keys(m)), ", "))
+	t, err := m.of(ref)
+	if err != nil {
+		return nil, 0, err
 	}
 	return t.Open(ctx, ref, offset)
+}
+
+// OpenRange implements manifests.Ranger.
+func (m Mux) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
+	t, err := m.of(ref)
+	if err != nil {
+		return nil, 0, err
+	}
+	return manifests.OpenRange(ctx, t, ref, offset, n)
+}
+
+// Size implements manifests.Ranger.
+func (m Mux) Size(ctx context.Context, ref string) (int64, error) {
+	t, err := m.of(ref)
+	if err != nil {
+		return 0, err
+	}
+	return manifests.SizeOf(ctx, t, ref)
+}
+
+func (m Mux) of(ref string) (manifests.Transport, error) {
+	if t, ok := m[scheme(ref)]; ok {
+		return t, nil
+	}
+	return nil, fmt.Errorf("%s: %w: want a URL of scheme %s", manifests.Redact(ref), manifests.ErrUnreachable,
+		strings.Join(slices.Sorted(maps.Keys(m)), ", "))
 }
 
 // Offline is From with the network forbidden: file URLs are opened, every other
@@ -64,10 +90,33 @@ type Offline struct{ From manifests.Transport }
 
 // Open implements manifests.Transport.
 func (o Offline) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
-	if o.From == nil || scheme(ref) != "file" {
-		return nil, 0, fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrOffline)
+	if err := o.forbids(ref); err != nil {
+		return nil, 0, err
 	}
 	return o.From.Open(ctx, ref, offset)
+}
+
+// OpenRange implements manifests.Ranger.
+func (o Offline) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
+	if err := o.forbids(ref); err != nil {
+		return nil, 0, err
+	}
+	return manifests.OpenRange(ctx, o.From, ref, offset, n)
+}
+
+// Size implements manifests.Ranger.
+func (o Offline) Size(ctx context.Context, ref string) (int64, error) {
+	if err := o.forbids(ref); err != nil {
+		return 0, err
+	}
+	return manifests.SizeOf(ctx, o.From, ref)
+}
+
+func (o Offline) forbids(ref string) error {
+	if o.From == nil || scheme(ref) != "file" {
+		return fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrOffline)
+	}
+	return nil
 }
 
 // scheme returns the scheme of ref in lower case, "" if it has none.
