@@ -154,7 +154,22 @@ func TestValidate(t *testing.T) {
 	if err := r.Validate(); err != nil {
 		t.Fatalf("the honest twin with a component and files: %v", err)
 	}
+	chunked := func(a *Artifact) {
+		a.Size = verify.ChunkSize + 1
+		chunker := verify.NewChunker()
+		chunker.Write(make([]byte, a.Size))
+		a.Chunks = chunker.Chunks()
+	}
+	r = honest()
+	chunked(&r.Artifacts[0])
+	if err := r.Validate(); err != nil {
+		t.Fatalf("the honest twin with chunks: %v", err)
+	}
 	for name, spoil := range map[string]func(*Release, *Artifact){
+		"chunks of a smaller file":  func(_ *Release, a *Artifact) { chunked(a); a.Size = verify.ChunkSize },
+		"chunks of a larger file":   func(_ *Release, a *Artifact) { chunked(a); a.Size = 2*verify.ChunkSize + 1 },
+		"chunks without a size":     func(_ *Release, a *Artifact) { chunked(a); a.Size = 0 },
+		"chunks without a digest":   func(_ *Release, a *Artifact) { chunked(a); signature(a) },
 		"component in a zip":        func(_ *Release, a *Artifact) { component(a); a.Layout.Format = "zip" },
 		"component nowhere":         func(_ *Release, a *Artifact) { component(a); a.Layout.Installer.Dirs = nil },
 		"component's list outside":  func(_ *Release, a *Artifact) { component(a); a.Layout.Installer.Manifest = "../x" },

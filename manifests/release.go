@@ -45,8 +45,11 @@ type Artifact struct {
 	Size      int64    // in bytes; 0 where no proved document states it, then MaxArtifact applies
 	Unpacked  int64    // size of the files in it, 0 if not stated
 	Integrity Integrity
-	Layout    Layout
-	Witness   *Witness // a file inside that must confirm the version
+	// Chunks, where they are stated beside Integrity.Digest, prove each part of
+	// the file as it comes; the digest must hold in the end all the same.
+	Chunks  verify.Chunks
+	Layout  Layout
+	Witness *Witness // a file inside that must confirm the version
 	// Alternatives are other files that bring the same component, in order of
 	// preference: one of them is installed where nobody has this one. They have
 	// no alternatives of their own.
@@ -208,6 +211,9 @@ func (a Artifact) validate() error {
 	}
 	if stated != 1 {
 		return fmt.Errorf("%d integrities stated, want exactly one", stated)
+	}
+	if n := a.Chunks.Len(); n > 0 && (a.Integrity.Digest.IsZero() || int64(n) != (a.Size+verify.ChunkSize-1)/verify.ChunkSize) {
+		return fmt.Errorf("%d chunks, without a digest or for another size", n)
 	}
 	if len(a.Refs) == 0 {
 		return fmt.Errorf("no location")

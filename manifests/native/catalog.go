@@ -238,6 +238,9 @@ func (c *Catalog) artifact(r Release, places []Artifact) (manifests.Artifact, er
 		out.Layout.Into = r.fileName(a)
 	}
 	for _, place := range places {
+		if place.Chunks.Len() > 0 {
+			out.Chunks = place.Chunks
+		}
 		if place.Path != "" {
 			ref, err := manifests.Join(c.at, place.Path)
 			if err != nil {

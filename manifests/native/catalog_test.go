@@ -174,6 +174,27 @@ func TestResolveArtifacts(t *testing.T) {
 	}
 }
 
+// Chunks that are stated at one place of a file are its chunks at all of them.
+func TestResolveChunks(t *testing.T) {
+	plain := file("any", "zig", "tar.gz", "x")
+	plain.Size = 2 * verify.ChunkSize
+	chunked := plain
+	chunked.Path, chunked.Chunks = "mirror/zig.tar.gz", chunksFor(plain.Size)
+	for name, artifacts := range map[string][]Artifact{"first": {chunked, plain}, "second": {plain, chunked}, "none": {plain}} {
+		r, err := offer(Release{Version: "1", Artifacts: artifacts}).Resolve(manifests.Request{Tool: "zig"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := chunked.Chunks
+		if name == "none" {
+			want = verify.Chunks{}
+		}
+		if a := r.Artifacts[0]; a.Chunks != want || len(a.Refs) != len(artifacts) || r.Validate() != nil {
+			t.Errorf("%s: %+v, %v", name, a, r.Validate())
+		}
+	}
+}
+
 func TestResolveSingleFile(t *testing.T) {
 	for _, test := range []struct {
 		commands []string

@@ -81,6 +81,9 @@ func (w *writer) artifact(a Artifact, tool string) {
 		pair("unpacked", strconv.FormatInt(a.Unpacked, 10))
 	}
 	pair("sha256", quote(a.SHA256.Hex()))
+	if a.Chunks.Len() > 0 {
+		pair("chunks", quote(a.Chunks.String()))
+	}
 	pair("format", quote(a.Format))
 	if a.Strip != 0 {
 		pair("strip", strconv.Itoa(a.Strip))

@@ -47,6 +47,7 @@ type Artifact struct {
 	Size      int64         // bytes, at least 1
 	Unpacked  int64         // bytes of the files in it; 0: not stated
 	SHA256    verify.Digest // of the file
+	Chunks    verify.Chunks // of the file, zero if not stated
 	Format    string        // one of manifests.Formats
 	Strip     int           // leading path elements to drop
 }

@@ -143,6 +143,11 @@ func parseArtifact(t *table, tool string) (Artifact, error) {
 	if a.SHA256, err = verify.ParseDigest("sha256:" + t.text("sha256")); err != nil {
 		t.fail("sha256: want 64 hexadecimal digits")
 	}
+	if t.has("chunks") {
+		if a.Chunks, err = verify.ParseChunks(t.text("chunks"), a.Size); err != nil {
+			t.fail("chunks: %v", err)
+		}
+	}
 	if !slices.Contains(manifests.Formats(), a.Format) {
 		t.fail("format %q is unknown", a.Format)
 	}
@@ -156,15 +161,23 @@ func parseArtifact(t *table, tool string) (Artifact, error) {
 }
 
 // checkComponents demands that a release installs something without being asked
-// for it, and that its artifacts agree about what is optional.
+// for it, and that its artifacts agree about what is optional and about the
+// chunks of one file.
 func checkComponents(t *table, artifacts []Artifact) {
 	if len(artifacts) == 0 {
 		t.fail("it has no artifact")
 		return
 	}
 	optional := map[string]bool{}
+	chunks := map[verify.Digest]verify.Chunks{}
 	all := true
 	for _, a := range artifacts {
+		if a.Chunks.Len() > 0 {
+			if was, seen := chunks[a.SHA256]; seen && was != a.Chunks {
+				t.fail("two artifacts are one file, and state different chunks of it")
+			}
+			chunks[a.SHA256] = a.Chunks
+		}
 		if was, seen := optional[a.Component]; seen && was != a.Optional {
 			t.fail("component %s is optional in one artifact and not in another", a.Component)
 		}

@@ -2,6 +2,7 @@ package native
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"reflect"
@@ -215,6 +216,16 @@ func drawManifest(t *rapid.T) *Manifest {
 	return m
 }
 
+// chunksFor are chunks that a file of size bytes could have.
+func chunksFor(size int64) verify.Chunks {
+	sums := bytes.Repeat([]byte("0123456789abcdef"), 2*int((size+verify.ChunkSize-1)/verify.ChunkSize))
+	c, err := verify.ParseChunks(base64.StdEncoding.EncodeToString(sums), size)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
 func drawArtifact(t *rapid.T, tool string, number int, local *rapid.Generator[string]) Artifact {
 	a := Artifact{
 		Component: tool,
@@ -224,6 +235,10 @@ func drawArtifact(t *rapid.T, tool string, number int, local *rapid.Generator[st
 		Unpacked: rapid.Int64Range(0, manifests.MaxUnpacked).Draw(t, "unpacked"),
 		SHA256:   verify.DigestOf([]byte(rapid.String().Draw(t, "content"))),
 		Format:   rapid.SampledFrom(manifests.Formats()).Draw(t, "format"),
+	}
+	if a.Size > verify.ChunkSize && rapid.Bool().Draw(t, "chunked") {
+		a.Size = min(a.Size, 99*verify.ChunkSize)
+		a.Chunks = chunksFor(a.Size)
 	}
 	if a.Format != "file" {
 		a.Strip = rapid.IntRange(0, 16).Draw(t, "strip")

@@ -88,8 +88,8 @@ func (a *Addition) measure() error {
 	if _, err := a.Content.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	h := sha256.New()
-	size, err := io.Copy(h, a.Content)
+	h, chunker := sha256.New(), verify.NewChunker()
+	size, err := io.Copy(io.MultiWriter(h, chunker), a.Content)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (a *Addition) measure() error {
 	}
 	digest := verify.SHA256([sha256.Size]byte(h.Sum(nil)))
 	a.Artifact.Path, a.Artifact.URLs = blobsDir+"/"+digest.Hex()+"/"+a.Name, nil
-	a.Artifact.Size, a.Artifact.SHA256 = size, digest
+	a.Artifact.Size, a.Artifact.SHA256, a.Artifact.Chunks = size, digest, chunker.Chunks()
 	if a.Artifact.Component == "" {
 		a.Artifact.Component = a.Tool
 	}

@@ -3,6 +3,7 @@ package publish
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -32,8 +33,8 @@ type Report struct {
 
 // Verify judges the directory as a user would who trusts keys (none given: those
 // of keys.toml, else of publisher.asc) and wants threshold of them: the keys
-// documents, the signatures, the format, the freshness, and the size and digest
-// of every artifact that is here. Errors match verify.ErrUntrusted or
+// documents, the signatures, the format, the freshness, and the size, digest and
+// chunks of every artifact that is here. Errors match verify.ErrUntrusted or
 // verify.ErrStale.
 func (d Dir) Verify(now time.Time, threshold int, keys ...[]byte) (Report, error) {
 	rotates, err := d.keysInForce()
@@ -111,20 +112,20 @@ func (d Dir) Verify(now time.Time, threshold int, keys ...[]byte) (Report, error
 // files that nothing names.
 func (d Dir) verifyFiles(report *Report) error {
 	elsewhere := 0
-	proved := map[string]verify.Digest{}
+	proved := map[string]native.Artifact{}
 	for _, r := range report.Manifest.Releases {
 		for _, a := range r.Artifacts {
 			if a.Path == "" {
 				elsewhere++
 				continue
 			}
-			if digest, done := proved[a.Path]; done && digest == a.SHA256 {
+			if was, done := proved[a.Path]; done && was.SHA256 == a.SHA256 && was.Chunks == a.Chunks {
 				continue
 			}
 			if err := d.verifyFile(a); err != nil {
 				return fmt.Errorf("%s %s: %w", r.Tool, r.Version, err)
 			}
-			proved[a.Path] = a.SHA256
+			proved[a.Path] = a
 			report.Files++
 			report.Bytes += a.Size
 		}
@@ -166,5 +167,10 @@ func (d Dir) verifyFile(a native.Artifact) error {
 		return err
 	}
 	defer f.Close()
-	return verify.Check(a.Path, f, a.Size, a.SHA256)
+	chunker := verify.NewChunker()
+	err = verify.Check(a.Path, io.TeeReader(f, chunker), a.Size, a.SHA256)
+	if err != nil || a.Chunks.Len() == 0 {
+		return err
+	}
+	return a.Chunks.Check(a.Path, chunker.Chunks())
 }

@@ -2,6 +2,8 @@ package publish_test
 
 import (
 	"errors"
+	"io"
+	"strings"
 	"testing"
 
 	"github.com/kist-tools/kist/manifests/publish"
@@ -79,5 +81,51 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 	if _, err := d.verify(d.key); err != nil {
 		t.Errorf("with the key given: %v", err)
+	}
+}
+
+// A file over one chunk gets chunks, which are judged like its digest.
+func TestChunksOfFiles(t *testing.T) {
+	d := newDesk(t)
+	content := strings.Repeat("0123456789abcdef", 300_000) // 4.8 MB
+	large := d.add(addition("1.0.0", "any", content)).Artifact
+	small := d.add(addition("1.1.0", "any", content[:verify.ChunkSize])).Artifact
+	chunker := verify.NewChunker()
+	io.WriteString(chunker, content)
+	if large.Chunks.Len() != 2 || large.Chunks != chunker.Chunks() || small.Chunks.Len() != 0 {
+		t.Fatalf("%d chunks of %d bytes, %d of %d", large.Chunks.Len(), large.Size, small.Chunks.Len(), small.Size)
+	}
+	d.sign()
+	if _, err := d.verify(d.key); err != nil {
+		t.Fatal(err)
+	}
+	edit := func(change func(string) string) {
+		t.Helper()
+		text := change(string(d.read(publish.ManifestFile)))
+		if err := d.Root.WriteFile(publish.ManifestFile, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		d.sign()
+	}
+	stated := large.Chunks.String()
+	wrong := "AAAA" + stated[4:]
+	edit(func(text string) string { return strings.Replace(text, stated, wrong, 1) })
+	var digest *verify.DigestError
+	if _, err := d.verify(d.key); !errors.As(err, &digest) || !strings.HasSuffix(digest.Name, ", chunk 1") {
+		t.Errorf("another digest of the first chunk: %v", err)
+	}
+	edit(func(text string) string { return strings.Replace(text, wrong, stated, 1) })
+	if _, err := d.verify(d.key); err != nil {
+		t.Errorf("put right: %v", err)
+	}
+	// The same file in two releases, with other chunks in the second.
+	d.add(addition("1.2.0", "any", content))
+	d.sign()
+	edit(func(text string) string {
+		i := strings.LastIndex(text, stated)
+		return text[:i] + wrong + text[i+len(stated):]
+	})
+	if _, err := d.verify(d.key); !errors.As(err, &digest) {
+		t.Errorf("other chunks in another release: %v", err)
 	}
 }
