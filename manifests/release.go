@@ -35,6 +35,7 @@ type Release struct {
 type File struct {
 	Path string // below the prefix
 	Data []byte
+	Exec bool // mode 0755, not 0644
 }
 
 // An Artifact is one downloadable file.
@@ -89,6 +90,11 @@ type Layout struct {
 	// a content hash covers names and contents alone. Every file is 0644 but
 	// those that Exec names.
 	Modeless bool `json:"modeless,omitempty"`
+	// MergedUsr: the archive is a .deb whose top directories bin, sbin, lib,
+	// lib32, lib64 and libx32 are those of the same name below usr, as on a
+	// system with a merged /usr. Such artifacts may hold the same path, where
+	// type, content and mode are the same in each.
+	MergedUsr bool `json:"merged_usr,omitempty"`
 	// Installer says that the archive is one of rust-installer's.
 	Installer *Installer `json:"installer,omitempty"`
 	// Copies maps a base name to another: each file of the first name is
@@ -245,6 +251,9 @@ func (a Artifact) validate() error {
 		if len(i.Dirs) == 0 || !strings.HasPrefix(a.Layout.Format, "tar") {
 			return fmt.Errorf("an archive of rust-installer that is no tar, or names no directory")
 		}
+	}
+	if a.Layout.MergedUsr && a.Layout.Format != "deb" {
+		return fmt.Errorf("a merged /usr of a %s", a.Layout.Format)
 	}
 	if a.Witness != nil {
 		if a.Witness.Contains == "" {
