@@ -31,19 +31,20 @@ func (i *Installer) Catalog(ctx context.Context, t manifests.Transport, ch Chann
 	if err != nil {
 		return nil, err
 	}
-	return i.prove(ctx, t, ch, q, last)
+	return i.prove(ctx, t, ch, q, last, false)
 }
 
 // Renew is Catalog for a channel that is being added or whose mark is lost or
 // damaged: what is proved and fresh by itself becomes the mark. A mark that can
-// still be read counts as ever; was is that mark, of the line that was proved.
+// still be read counts as ever, but for lines that are no longer there; was is
+// that mark, of the line that was proved.
 func (i *Installer) Renew(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request) (cat manifests.Catalog, was verify.Mark, err error) {
 	have, err := i.Mark(ch)
 	var lost *verify.MarkError
 	if err != nil && !errors.As(err, &lost) {
 		return nil, have, err
 	}
-	cat, err = i.prove(ctx, t, ch, q, have)
+	cat, err = i.prove(ctx, t, ch, q, have, true)
 	if err != nil {
 		return nil, have, err
 	}
@@ -81,13 +82,13 @@ func (i *Installer) Release(cat manifests.Catalog, ch Channel, q manifests.Reque
 	}
 	r.Channel, r.Requested = ch.Name, q.Version
 	if m := cat.Mark(); !m.IsZero() && r.Evidence.Mark == nil {
-		m.Channel = ch.Name
+		m = m.Of(ch.Name)
 		r.Evidence.Mark = &m
 	}
 	return r, r.Validate()
 }
 
-func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request, have verify.Mark) (manifests.Catalog, error) {
+func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request, have verify.Mark, renew bool) (manifests.Catalog, error) {
 	now := i.o.Now
 	if now.Before(have.Issued) {
 		now = have.Issued
@@ -100,20 +101,23 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 	if m.IsZero() {
 		return cat, nil // nothing to count by: another origin, or an upstream that has none
 	}
-	m.Channel = ch.Name
+	m = m.Of(ch.Name)
 	last := have.On(m.Line)
+	if renew {
+		last = last.Within(m)
+	}
 	if err := m.Supersedes(last, now); err != nil {
 		return nil, err
 	}
-	if i.o.DryRun || m.Fixed || m.Serial == last.Serial && m.Digest == last.Digest && m.Issued.Equal(last.Issued) && m.Keys == last.Keys {
+	if i.o.DryRun || m.Fixed || m.Same(have.On(m.Line)) {
 		return cat, nil
 	}
-	return cat, i.putMark(ctx, m)
+	return cat, i.putMark(ctx, m, renew)
 }
 
 // putMark stores m unless another kist has stored a newer mark meanwhile, in
 // which case m itself is stale.
-func (i *Installer) putMark(ctx context.Context, m verify.Mark) error {
+func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) error {
 	lock, err := i.lock(ctx, "store the mark of channel "+m.Channel)
 	if err != nil {
 		return err
@@ -121,7 +125,11 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark) error {
 	defer lock.Unlock()
 	have, err := i.store().Mark(m.Channel) // lost or damaged: m takes its place
 	if err == nil && len(have.Head) == 0 {
-		if err := m.Supersedes(have.On(m.Line), i.o.Now); err != nil {
+		last := have.On(m.Line)
+		if renew {
+			last = last.Within(m)
+		}
+		if err := m.Supersedes(last, i.o.Now); err != nil {
 			return err
 		}
 	} else if err == nil && have.Serial > m.Serial {

@@ -49,6 +49,10 @@ type Document struct {
 // Bytes returns a copy of the proved bytes.
 func (d Document) Bytes() []byte { return bytes.Clone(d.data) }
 
+// View returns the proved bytes themselves, for documents too large to be
+// copied. They must not be changed.
+func (d Document) View() []byte { return d.data }
+
 // Evidence returns how d was proved.
 func (d Document) Evidence() Evidence { return d.evidence }
 
@@ -58,6 +62,16 @@ func (d Document) IsZero() bool { return d.evidence.Kind == "" }
 // Child proves data by a digest that d states for it: d vouches for its child.
 // It returns a *DigestError where data does not match want.
 func (d Document) Child(name string, data []byte, want Digest) (Document, error) {
+	child, err := d.Adopt(name, bytes.Clone(data), want)
+	if err == nil {
+		child.evidence.keep(child.data)
+	}
+	return child, err
+}
+
+// Adopt is Child for data that is large: data becomes the document's, without a
+// copy, and is not kept to be proved again.
+func (d Document) Adopt(name string, data []byte, want Digest) (Document, error) {
 	if d.IsZero() {
 		return Document{}, fmt.Errorf("%s: %w: no proved parent", name, ErrUntrusted)
 	}
@@ -65,10 +79,7 @@ func (d Document) Child(name string, data []byte, want Digest) (Document, error)
 		return Document{}, err
 	}
 	parent := d.evidence
-	e := Evidence{Kind: ByDigest, Name: name, Digest: want, Parent: &parent}
-	data = bytes.Clone(data)
-	e.keep(data)
-	return Document{data, e}, nil
+	return Document{data, Evidence{Kind: ByDigest, Name: name, Digest: want, Parent: &parent}}, nil
 }
 
 // Kind says by which means something was proved.
@@ -93,6 +104,9 @@ type Evidence struct {
 	Notes   []string  `json:"notes,omitempty"`  // what a reader must know: "version list unsigned"
 	Mark    *Mark     `json:"mark,omitempty"`   // freshness of the manifest, where it has any
 	Parent  *Evidence `json:"parent,omitempty"` // what vouches for Digest
+	// Also are the further documents that name parts of a release; they have
+	// none themselves.
+	Also []Evidence `json:"also,omitempty"`
 
 	// Proof is the digest of what proves it again without a network: the block
 	// of signatures, the clear-signed message, the database's answers.

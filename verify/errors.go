@@ -100,6 +100,19 @@ func (e *DowngradeError) Error() string {
 
 func (e *DowngradeError) Is(target error) bool { return target == ErrStale }
 
+// A WithheldError says that a channel serves a line no more, of which it served
+// a manifest before: what is newer on that line would never be seen.
+type WithheldError struct {
+	Channel, Line string
+	Seen          time.Time // when the manifest that was seen was issued
+}
+
+func (e *WithheldError) Error() string {
+	return fmt.Sprintf("channel %s: %s is not there, and was before, as of %s", e.Channel, e.Line, e.Seen.UTC().Format(time.DateOnly))
+}
+
+func (e *WithheldError) Is(target error) bool { return target == ErrStale }
+
 // A MarkError says that the mark of a channel is lost or damaged, so that
 // nothing can tell a fresh manifest from an old one.
 type MarkError struct {

@@ -2,6 +2,8 @@ package verify
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -34,9 +36,36 @@ type Mark struct {
 	// one exact version: nothing is newer or older than it, and the clock alone
 	// judges it. Such a mark is never stored.
 	Fixed bool `json:"fixed,omitempty"`
-	// Lines holds, in the stored mark of a channel with several lines, the mark
-	// of each by name; Issued is then the newest of theirs, and the rest empty.
+	// Lines holds, in the mark of several lines together, the mark of each by
+	// name; Issued is then the newest of theirs, and the rest empty. Such is the
+	// stored mark of a channel whose lines are proved one by one, and the mark of
+	// what is proved in one piece of all of its lines (Debian's suites).
 	Lines map[string]Mark `json:"lines,omitempty"`
+}
+
+// Together is the mark of what consists of several lines, each named by its Line.
+func Together(channel string, lines ...Mark) Mark {
+	all := Mark{Channel: channel, Lines: map[string]Mark{}}
+	for _, line := range lines {
+		all.Lines[line.Line] = line
+		if line.Issued.After(all.Issued) {
+			all.Issued = line.Issued
+		}
+	}
+	return all
+}
+
+// Of is m under the name that a channel goes by, in every line.
+func (m Mark) Of(channel string) Mark {
+	m.Channel = channel
+	if m.Lines != nil {
+		lines := make(map[string]Mark, len(m.Lines))
+		for name, line := range m.Lines {
+			lines[name] = line.Of(channel)
+		}
+		m.Lines = lines
+	}
+	return m
 }
 
 // On is the mark of one line of m: m itself for the empty name, zero for a line
@@ -82,10 +111,29 @@ func (m Mark) number() string {
 	return "date " + m.Issued.UTC().Format(time.DateOnly)
 }
 
+// Same reports whether m counts what last counts, under the same keys.
+func (m Mark) Same(last Mark) bool {
+	if len(m.Lines) != len(last.Lines) {
+		return false
+	}
+	for name, line := range m.Lines {
+		if !line.Same(last.Lines[name]) {
+			return false
+		}
+	}
+	return m.Serial == last.Serial && m.Digest == last.Digest && m.Issued.Equal(last.Issued) && m.Keys == last.Keys
+}
+
 // Fresh judges m against the clock alone. It returns an *ExpiredError if m was
 // issued more than MaxSkew after now, has expired, expires no later than it was
-// issued, or lives longer than MaxLife. A Mark without dates is always fresh.
+// issued, or lives longer than MaxLife. A Mark without dates is always fresh, and
+// one of several lines where each of them is.
 func (m Mark) Fresh(now time.Time) error {
+	for _, name := range m.lines() {
+		if err := m.Lines[name].Fresh(now); err != nil {
+			return err
+		}
+	}
 	fail := func(format string, args ...any) error {
 		return &ExpiredError{Channel: m.Channel, Issued: m.Issued, Expires: m.Expires, Now: now,
 			Rule: fmt.Sprintf(format, args...)}
@@ -112,8 +160,13 @@ func (m Mark) Fresh(now time.Time) error {
 // returns an *ExpiredError as Fresh does, or a *DowngradeError if m counts lower
 // than last, or the same with another Digest, or a *RotationError if older keys
 // proved it. A Fixed m is only held against the clock. Where the keys of m
-// restart the count, it is last.Rekeyed that m has to follow.
+// restart the count, it is last.Rekeyed that m has to follow. Of several lines
+// together each is judged by itself, and one that last has and m lacks is a
+// *WithheldError.
 func (m Mark) Supersedes(last Mark, now time.Time) error {
+	if len(m.Lines) > 0 {
+		return m.eachSupersedes(last, now)
+	}
 	if now.Before(last.Issued) {
 		now = last.Issued
 	}
@@ -139,4 +192,38 @@ func (m Mark) Supersedes(last Mark, now time.Time) error {
 		return &DowngradeError{Have: last, Got: m}
 	}
 	return nil
+}
+
+func (m Mark) eachSupersedes(last Mark, now time.Time) error {
+	if now.Before(last.Issued) {
+		now = last.Issued
+	}
+	for _, name := range m.lines() {
+		if err := m.Lines[name].Supersedes(last.Lines[name], now); err != nil {
+			return err
+		}
+	}
+	for _, name := range last.lines() {
+		if _, ok := m.Lines[name]; !ok {
+			return &WithheldError{Channel: m.Channel, Line: name, Seen: last.Lines[name].Issued}
+		}
+	}
+	return nil
+}
+
+// lines are the names of m's lines, in order.
+func (m Mark) lines() []string { return slices.Sorted(maps.Keys(m.Lines)) }
+
+// Within is m without the lines that other does not have, where other has any.
+func (m Mark) Within(other Mark) Mark {
+	if len(other.Lines) == 0 {
+		return m
+	}
+	var kept []Mark
+	for name, line := range m.Lines {
+		if _, ok := other.Lines[name]; ok {
+			kept = append(kept, line)
+		}
+	}
+	return Together(m.Channel, kept...)
 }

@@ -15,6 +15,9 @@ func (h Head) proved(f func(verify.Evidence)) {
 		}
 	}
 	chain(h.Evidence)
+	for _, e := range h.Evidence.Also {
+		chain(e)
+	}
 	for _, a := range h.Artifacts {
 		chain(a.Evidence)
 	}

@@ -1,0 +1,146 @@
+package debian
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A Catalog is the proved suites of a distribution, for one architecture.
+type Catalog struct {
+	source  Source
+	arch    string // as dpkg and Go call it
+	archive *archive
+	mark    verify.Mark
+	missing []string // suites that the mirror does not have
+}
+
+// Mark is that of every suite together, each a line.
+func (c *Catalog) Mark() verify.Mark { return c.mark }
+
+// withheld says which suites are not there.
+func (c *Catalog) withheld() string {
+	return fmt.Sprintf("channel %s: the mirror has no %s, so that what is newer there is not seen", c.source.Channel, strings.Join(c.missing, " and no "))
+}
+
+// Versions lists the one version of tool that the distribution has; of every
+// tool if tool is empty. What cannot be made of its packages is left out.
+func (c *Catalog) Versions(tool string) (list []manifests.Version) {
+	for _, t := range c.source.tools() {
+		if tool != "" && tool != t.Name || t.Refused != "" {
+			continue
+		}
+		if p, _, err := c.toolchain(t, nil); err == nil {
+			list = append(list, manifests.Version{Tool: t.Name, Version: p.version, Labels: shortened(p.version), Date: c.mark.Lines[p.index.suite].Issued})
+		}
+	}
+	return list
+}
+
+// toolchain is the packages that make up t, and further ones by name, and that
+// among them whose version is the tool's.
+func (c *Catalog) toolchain(t Tool, further []string) (*pkg, map[string]details, error) {
+	chosen, err := c.archive.closure(slices.Concat(t.Packages, further), t.Host)
+	if unsatisfied, ok := errors.AsType[*UnsatisfiedError](err); ok {
+		unsatisfied.Channel, unsatisfied.Tool = c.source.Channel, t.Name
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	name, ok := versionOf(chosen, t.Version)
+	if !ok {
+		return nil, nil, &UnsatisfiedError{Channel: c.source.Channel, Tool: t.Name, Wants: t.Version}
+	}
+	return c.archive.packages[name], chosen, nil
+}
+
+// Resolve makes the toolchain that r asks for: the tool's packages, those that
+// r's components name besides, and what they depend on. Errors are those of
+// manifests.Catalog, *RefusedToolError and *UnsatisfiedError.
+func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
+	t, err := c.source.tool(r.Tool)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	for _, name := range r.Components {
+		if c.archive.packages[name] == nil {
+			return manifests.Release{}, &manifests.UnknownComponentError{Tool: r.Tool, Version: "of " + c.source.Channel, Component: name}
+		}
+	}
+	p, chosen, err := c.toolchain(t, r.Components)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	labels := shortened(p.version)
+	if !meant(r.Version, p.version) && !slices.Contains(labels, r.Version) {
+		return manifests.Release{}, &manifests.UnknownVersionError{Channel: c.source.Channel, Tool: r.Tool, Version: r.Version, Near: []string{p.version}}
+	}
+	if err := r.Plain(p.version); err != nil {
+		return manifests.Release{}, err
+	}
+	if r.Platform.OS != "linux" || architectures[r.Platform.Arch] != c.arch {
+		return manifests.Release{}, &manifests.UnsupportedPlatformError{Tool: r.Tool, Version: p.version, Platform: r.Platform, Have: platforms()}
+	}
+	out := manifests.Release{
+		Channel: c.source.Channel, Tool: t.Name, Version: p.version, Labels: labels, Platform: r.Platform,
+		Components: t.Packages, Commands: t.Commands, Env: t.Env, Evidence: c.evidence(chosen),
+	}
+	for _, name := range r.Components {
+		if !slices.Contains(out.Components, name) {
+			out.Components = append(slices.Clip(out.Components), name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(chosen)) {
+		artifacts, err := c.artifacts(t, c.archive.packages[name], chosen[name])
+		if err != nil {
+			return manifests.Release{}, err
+		}
+		out.Artifacts = append(out.Artifacts, artifacts...)
+	}
+	return out, nil
+}
+
+// artifacts is p, once for each place that it is unpacked to.
+func (c *Catalog) artifacts(t Tool, p *pkg, d details) (list []manifests.Artifact, err error) {
+	ref, err := manifests.Join(p.index.root, d.filename)
+	if err != nil {
+		return nil, p.fault(err)
+	}
+	for _, into := range t.places(p.name) {
+		list = append(list, manifests.Artifact{
+			Name: path.Base(d.filename), Component: p.name, Refs: []string{ref}, Size: d.size, Unpacked: d.unpacked,
+			Integrity: manifests.Integrity{Digest: d.digest},
+			Layout:    manifests.Layout{Format: "deb", Into: into, MergedUsr: true},
+		})
+	}
+	return list, nil
+}
+
+// evidence is that of the indices which chosen comes from; the first of them is
+// the one of the suite that is asked first.
+func (c *Catalog) evidence(chosen map[string]details) (e verify.Evidence) {
+	var used []*index
+	for name := range chosen {
+		if x := c.archive.packages[name].index; !slices.Contains(used, x) {
+			used = append(used, x)
+		}
+	}
+	order := func(x *index) int {
+		return slices.IndexFunc(c.archive.indices, func(y *index) bool { return x == y })
+	}
+	slices.SortFunc(used, func(a, b *index) int { return order(a) - order(b) })
+	e = used[0].evidence
+	for _, x := range used[1:] {
+		e.Also = append(e.Also, x.evidence)
+	}
+	if len(c.missing) > 0 {
+		e.Notes = append(slices.Clip(e.Notes), c.withheld())
+	}
+	return e
+}

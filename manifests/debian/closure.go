@@ -1,0 +1,161 @@
+package debian
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+)
+
+// An UnsatisfiedError says that a package needs what the archive does not have.
+type UnsatisfiedError struct {
+	Channel, Tool string
+	Package       string // that needs it, with its version; empty: the tool itself
+	Wants         string
+}
+
+func (e *UnsatisfiedError) Error() string {
+	if e.Package == "" {
+		return fmt.Sprintf("channel %s: %s is made of package %s, which it does not have", e.Channel, e.Tool, e.Wants)
+	}
+	return fmt.Sprintf("channel %s: %s: package %s depends on %s, which nothing there satisfies", e.Channel, e.Tool, e.Package, e.Wants)
+}
+
+// A closure is packages, and all that they depend on, but for what the host has.
+type closure struct {
+	*archive
+	host   []string // patterns
+	chosen map[string]details
+	queue  []string // chosen, but not looked into yet
+}
+
+// closure chooses the packages called names, and what they need. Its choice is
+// one: each package at its newest version, of alternatives the first that is
+// chosen already, or else the first that there is; a package before those that
+// only provide its name, and of these the first by name. The error is an
+// *UnsatisfiedError or a *FormatError.
+func (a *archive) closure(names, host []string) (map[string]details, error) {
+	c := &closure{archive: a, host: host, chosen: map[string]details{}}
+	for _, name := range names {
+		p := a.packages[name]
+		if p == nil {
+			return nil, &UnsatisfiedError{Wants: name}
+		}
+		if err := c.choose(p); err != nil {
+			return nil, err
+		}
+	}
+	for len(c.queue) > 0 {
+		name := c.queue[0]
+		c.queue = c.queue[1:]
+		for _, wants := range c.chosen[name].depends {
+			if err := c.satisfy(a.packages[name], wants); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return c.chosen, nil
+}
+
+func (c *closure) choose(p *pkg) error {
+	if _, already := c.chosen[p.name]; already {
+		return nil
+	}
+	if len(c.chosen) == manifests.MaxArtifacts {
+		return p.fault(fmt.Errorf("more than %d packages are needed", manifests.MaxArtifacts))
+	}
+	d, err := p.details()
+	if err != nil {
+		return err
+	}
+	c.chosen[p.name] = d
+	c.queue = append(c.queue, p.name)
+	return nil
+}
+
+// satisfy chooses what by wants, unless it is there.
+func (c *closure) satisfy(by *pkg, wants clause) error {
+	var first *pkg
+	for _, r := range wants {
+		if matches(c.host, r.name) {
+			return nil
+		}
+		p, err := c.find(r)
+		if err != nil {
+			return err
+		}
+		if p == nil {
+			continue
+		}
+		if _, already := c.chosen[p.name]; already {
+			return nil
+		}
+		if first == nil {
+			first = p
+		}
+	}
+	if first == nil {
+		return &UnsatisfiedError{Package: by.name + " " + by.version, Wants: wants.String()}
+	}
+	return c.choose(first)
+}
+
+// find returns the package that is what r asks for, nil if there is none.
+func (c *closure) find(r relation) (*pkg, error) {
+	if p := c.packages[r.name]; p != nil && r.accepts(p.version) {
+		fits, err := c.qualifies(p, r.arch)
+		if fits || err != nil {
+			return p, err
+		}
+	}
+	if r.arch != "" && r.arch != "native" && r.arch != c.arch {
+		return nil, nil // a name that is provided is of the archive's own architecture
+	}
+	providers, err := c.providers(r.name)
+	if err != nil {
+		return nil, err
+	}
+	var found []*pkg
+	for _, p := range providers {
+		if r.op == "" || p.version != "" && r.accepts(p.version) {
+			if _, already := c.chosen[p.by.name]; already {
+				return p.by, nil
+			}
+			found = append(found, p.by)
+		}
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	return slices.MinFunc(found, func(a, b *pkg) int { return strings.Compare(a.name, b.name) }), nil
+}
+
+// qualifies reports whether p is of the architecture that a relation names: any
+// is only what says that it serves all. Source: deb-control(5); the specification
+// of Multi-Arch.
+func (c *closure) qualifies(p *pkg, arch string) (bool, error) {
+	switch arch {
+	case "", "native", c.arch:
+		return true, nil
+	case "any":
+		d, err := p.details()
+		return d.multiArch == "allowed", err
+	}
+	return false, nil
+}
+
+// versionOf returns the one package of chosen that matches a pattern.
+func versionOf(chosen map[string]details, pattern string) (string, bool) {
+	var found []string
+	for _, name := range slices.Sorted(maps.Keys(chosen)) {
+		if matches([]string{pattern}, name) {
+			found = append(found, name)
+		}
+	}
+	if len(found) != 1 {
+		return "", false
+	}
+	return found[0], true
+}

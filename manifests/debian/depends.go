@@ -1,0 +1,131 @@
+package debian
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxRelations is how many clauses one field may have, and how many
+// alternatives one clause. The longest Provides in Debian has some 700.
+const maxRelations = 8192
+
+// A relation is one package that a field names: what must be there, or what is
+// provided. Source: Debian Policy, section 7.1.
+type relation struct {
+	name  string
+	arch  string // the qualifier after a colon: any, native or an architecture
+	op    string // "", "<<", "<=", "=", ">=" or ">>"
+	other string // the version it is compared with
+}
+
+func (r relation) String() string {
+	s := r.name
+	if r.arch != "" {
+		s += ":" + r.arch
+	}
+	if r.op != "" {
+		s += " (" + r.op + " " + r.other + ")"
+	}
+	return s
+}
+
+// accepts reports whether version is what r asks for.
+func (r relation) accepts(version string) bool {
+	order := compareVersions(version, r.other)
+	switch r.op {
+	case "":
+		return true
+	case "<<":
+		return order < 0
+	case "<=":
+		return order <= 0
+	case "=":
+		return order == 0
+	case ">=":
+		return order >= 0
+	}
+	return order > 0
+}
+
+// A clause is a list of alternatives, one of which must be there.
+type clause []relation
+
+func (c clause) String() string {
+	names := make([]string, len(c))
+	for i, r := range c {
+		names[i] = r.String()
+	}
+	return strings.Join(names, " | ")
+}
+
+// parseRelations reads the value of a field such as Depends.
+func parseRelations(value string) ([]clause, error) {
+	if strings.TrimSpace(value) == "" {
+		return nil, nil
+	}
+	if n := strings.Count(value, ",") + strings.Count(value, "|"); n >= maxRelations {
+		return nil, fmt.Errorf("%d relations, over the limit of %d", n+1, maxRelations)
+	}
+	var clauses []clause
+	for _, part := range strings.Split(value, ",") {
+		var c clause
+		for _, text := range strings.Split(part, "|") {
+			r, err := parseRelation(text)
+			if err != nil {
+				return nil, err
+			}
+			c = append(c, r)
+		}
+		clauses = append(clauses, c)
+	}
+	return clauses, nil
+}
+
+func parseRelation(text string) (relation, error) {
+	fail := func(format string, args ...any) (relation, error) {
+		return relation{}, fmt.Errorf("relation %.80q: %s", strings.TrimSpace(text), fmt.Sprintf(format, args...))
+	}
+	var r relation
+	head, rest, versioned := strings.Cut(text, "(")
+	r.name, r.arch, _ = strings.Cut(strings.TrimSpace(head), ":")
+	if !validPackage(r.name) {
+		return fail("not the name of a package")
+	}
+	if strings.Contains(head, ":") && !validArch(r.arch) {
+		return fail("architecture %q", r.arch)
+	}
+	if !versioned {
+		return r, nil
+	}
+	inside, after, closed := strings.Cut(rest, ")")
+	if !closed || strings.TrimSpace(after) != "" {
+		return fail("what stands in brackets does not end the relation")
+	}
+	inside = strings.TrimSpace(inside)
+	end := strings.IndexFunc(inside, func(c rune) bool { return !strings.ContainsRune("<=>", c) })
+	if end < 0 {
+		return fail("no version to compare with")
+	}
+	r.op, r.other = inside[:end], strings.TrimSpace(inside[end:])
+	switch r.op {
+	case "<<", "<=", "=", ">=", ">>":
+	default:
+		return fail("operator %q", r.op)
+	}
+	if err := validVersion(r.other); err != nil {
+		return fail("%v", err)
+	}
+	return r, nil
+}
+
+// validPackage accepts the name of a package. Source: Debian Policy, section 5.6.1;
+// virtual packages have been seen to hold capital letters and underscores.
+func validPackage(name string) bool {
+	const lower, upper, digits = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
+	return len(name) >= 2 && len(name) <= 128 && strings.Contains(lower+upper+digits, name[:1]) &&
+		strings.Trim(name, lower+upper+digits+"+-._") == "" && !strings.Contains(name, "..")
+}
+
+func validArch(arch string) bool {
+	return arch != "" && len(arch) <= 64 && strings.Trim(arch, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}

@@ -1,0 +1,136 @@
+package debian
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
+
+// maxVersion is the longest version, in bytes; the longest in Debian has some 60.
+const maxVersion = 256
+
+// validVersion accepts what deb-version(7) allows: [epoch:]upstream[-revision].
+func validVersion(v string) error {
+	if len(v) > maxVersion {
+		return fmt.Errorf("version %.40q…: longer than %d bytes", v, maxVersion)
+	}
+	epoch, upstream, revision := splitVersion(v)
+	const upper, lower, digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789"
+	const alphabet = upper + lower + digits + ".+~"
+	switch {
+	case upstream == "" || !strings.Contains(digits, upstream[:1]):
+		return fmt.Errorf("version %q: does not begin with a digit", v)
+	case strings.Trim(epoch, digits) != "" || len(epoch) > 9 || strings.HasPrefix(v, ":"):
+		return fmt.Errorf("version %q: its epoch is no number", v)
+	case strings.HasSuffix(v, "-"):
+		return fmt.Errorf("version %q: its revision is empty", v)
+	case strings.Trim(upstream, alphabet+"-:") != "" || strings.Trim(revision, alphabet) != "":
+		return fmt.Errorf("version %q: only letters, digits and .+~-: may occur", v)
+	case strings.Contains(upstream, ":") && epoch == "", strings.Contains(upstream, "-") && revision == "":
+		return fmt.Errorf("version %q: a colon without an epoch, or a hyphen without a revision", v)
+	}
+	return nil
+}
+
+// splitVersion takes v apart; what is not there is empty.
+func splitVersion(v string) (epoch, upstream, revision string) {
+	if i := strings.IndexByte(v, ':'); i >= 0 {
+		epoch, v = v[:i], v[i+1:]
+	}
+	if i := strings.LastIndexByte(v, '-'); i >= 0 {
+		v, revision = v[:i], v[i+1:]
+	}
+	return epoch, v, revision
+}
+
+// compareVersions orders a and b as cmp.Compare does: by epoch, upstream version
+// and revision. Source: deb-version(7); dpkg, lib/dpkg/version.c.
+func compareVersions(a, b string) int {
+	ae, au, ar := splitVersion(a)
+	be, bu, br := splitVersion(b)
+	return cmp.Or(compareNumbers(ae, be), compareParts(au, bu), compareParts(ar, br))
+}
+
+// compareNumbers compares decimal numbers of any length; none is 0.
+func compareNumbers(a, b string) int {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+}
+
+// compareParts compares what is not a number and what is one in turn.
+func compareParts(a, b string) int {
+	for a != "" || b != "" {
+		for a != "" && !isDigit(a[0]) || b != "" && !isDigit(b[0]) {
+			if c := cmp.Compare(weight(a), weight(b)); c != 0 {
+				return c
+			}
+			a, b = a[1:], b[1:] // of the same weight, so that neither has ended
+		}
+		an, bn := digits(a), digits(b)
+		if c := compareNumbers(a[:an], b[:bn]); c != 0 {
+			return c
+		}
+		a, b = a[an:], b[bn:]
+	}
+	return 0
+}
+
+// weight orders what is not a number: "~" before the end, then letters, then
+// everything else.
+func weight(s string) int {
+	switch {
+	case s == "" || isDigit(s[0]):
+		return 0
+	case s[0] == '~':
+		return -1
+	case 'a' <= s[0] && s[0] <= 'z' || 'A' <= s[0] && s[0] <= 'Z':
+		return int(s[0])
+	}
+	return int(s[0]) + 256
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func digits(s string) (n int) {
+	for n < len(s) && isDigit(s[n]) {
+		n++
+	}
+	return n
+}
+
+// Upstream is the part of a version that counts what upstream counts: 14.0.6 of
+// 1:14.0.6-12, 1.63.0 of 1.63.0+dfsg1-2.
+func Upstream(v string) string {
+	_, v, _ = splitVersion(v)
+	end := 0
+	for end < len(v) && (isDigit(v[end]) || v[end] == '.') {
+		end++
+	}
+	return strings.TrimRight(v[:end], ".")
+}
+
+// shortened are the names by which people ask for v: its upstream version, and
+// each beginning of that.
+func shortened(v string) []string {
+	u := Upstream(v)
+	names := []string{u}
+	for i := len(u) - 1; i > 0; i-- {
+		if u[i] == '.' {
+			names = append(names, u[:i])
+		}
+	}
+	return names
+}
+
+// meant reports whether a person who asks for asked means v: all of it, or its
+// beginning up to where a part ends, with the epoch or without.
+func meant(asked, v string) bool {
+	epoch, _, _ := splitVersion(v)
+	for _, v := range []string{v, strings.TrimPrefix(v, epoch+":")} {
+		rest, ok := strings.CutPrefix(v, asked)
+		if ok && (rest == "" || strings.ContainsAny(rest[:1], ".+-~")) {
+			return true
+		}
+	}
+	return asked == ""
+}
