@@ -35,7 +35,7 @@ func isBuiltinChannel(name string) bool {
 
 func builtinTools() (tools []string) {
 	for _, name := range upstreams.Names() {
-		if u, ok := upstreams.Lookup(name); ok && !slices.Contains(tools, u.Tool) {
+		if u, ok := upstreams.Lookup(name); ok && u.Tool != "" && !slices.Contains(tools, u.Tool) {
 			tools = append(tools, u.Tool)
 		}
 	}
@@ -77,12 +77,21 @@ func (a *app) builtinOrigin(ctx context.Context, s *session, name string, newer 
 		}
 		m.GoProxies = proxies
 	}
+	o := origin{tool: u.Tool}
+	if isDistro(u) {
+		o.indices = a.indices(s, name)
+		m.Apt, m.Arch, m.Indices = a.AptSources(), a.Platform.Arch, o.indices
+	}
 	source, err := u.Source(m)
 	if err != nil {
 		return origin{}, err
 	}
-	return origin{Channel: install.Channel{Name: name, Source: source}, tool: u.Tool}, nil
+	o.Channel = install.Channel{Name: name, Source: source}
+	return o, nil
 }
+
+// isDistro reports whether a built-in channel is a distribution.
+func isDistro(u upstreams.Upstream) bool { return u.Tool == "" }
 
 // shownOrigin is one place of a built-in channel, and who proves what is there.
 type shownOrigin struct {
@@ -91,12 +100,16 @@ type shownOrigin struct {
 	Threshold int        `json:"threshold,omitempty"`
 	Keys      []shownKey `json:"keys,omitempty"`
 	Database  string     `json:"database,omitempty"` // verifier key of a checksum database
+	Suites    []string   `json:"suites,omitempty"`   // of a distribution: their URLs, at the mirror that this machine uses
 }
 
 func (o shownOrigin) text(p *page) {
 	field(p, "origin", o.Name)
 	field(p, "  proof", o.Proof)
 	field(p, "  database", o.Database)
+	for _, suite := range o.Suites {
+		field(p, "  suite", suite)
+	}
 	if o.Threshold > 0 {
 		field(p, "  signatures", fmt.Sprintf("%d of %d keys", o.Threshold, len(o.Keys)))
 	}
@@ -104,14 +117,22 @@ func (o shownOrigin) text(p *page) {
 }
 
 // builtinShown describes a built-in channel.
-func (s *session) builtinShown(name string) shownChannel {
+func (a *app) builtinShown(s *session, name string) shownChannel {
 	u, _ := upstreams.Lookup(name)
-	shown := shownChannel{Name: name, Builtin: true, Format: "built in", Tools: []string{u.Tool}}
+	shown := shownChannel{Name: name, Builtin: true, Format: "built in", Tools: u.Tools()}
 	for _, o := range u.Origins {
 		one := shownOrigin{Name: o.Name, Threshold: o.Threshold}
 		switch {
 		case o.ChecksumDB != "":
 			one.Proof, one.Database = "the signed tree of a checksum database", o.ChecksumDB
+		case o.Debian != nil:
+			one.Proof = "an OpenPGP signature around the list of each suite"
+			for _, suite := range o.Debian.Mirror(a.Platform.Arch, a.AptSources()) {
+				one.Suites = append(one.Suites, suite.URL())
+			}
+			if len(one.Suites) == 0 {
+				shown.Problem = "the apt sources of this machine name no mirror that has it"
+			}
 		case o.Rust != "":
 			one.Proof = "a detached OpenPGP signature of each manifest"
 		case o.Checksums != nil:

@@ -78,12 +78,12 @@ func (a *app) describeChannel(s *session, c channels.Channel) shownChannel {
 }
 
 // shown is o, whose newest manifest has just been proved.
-func (o origin) shown(s *session, mark *verify.Mark) shownChannel {
+func (a *app) shown(s *session, o origin, mark *verify.Mark) shownChannel {
 	if mark.IsZero() {
 		mark = nil
 	}
 	if o.added == nil {
-		shown := s.builtinShown(o.Name)
+		shown := a.builtinShown(s, o.Name)
 		shown.Mark = mark
 		return shown
 	}
@@ -219,7 +219,7 @@ whose it is, when it expires, and for a built-in one where kist's copy is from.`
 				r.Channels = append(r.Channels, a.describeChannel(s, c))
 			}
 			for _, name := range upstreams.Names() {
-				r.Channels = append(r.Channels, s.builtinShown(name))
+				r.Channels = append(r.Channels, a.builtinShown(s, name))
 			}
 			return r, nil
 		},
@@ -240,7 +240,7 @@ func (a *app) channelShowCommand() *cobra.Command {
 			}
 			defer s.Close()
 			if isBuiltinChannel(args[0]) {
-				return s.builtinShown(args[0]), nil
+				return a.builtinShown(s, args[0]), nil
 			}
 			c, err := a.added(s, args[0])
 			if err != nil {

@@ -29,14 +29,18 @@ channel's own host; the primary key and the signing subkeys in FILE are pinned.
 
 With --format the channel is a mirror or a private twin of a built-in upstream:
 the same files in the same layout, signed by keys of your choice. URL stands in
-for the upstream's own; --tools says which upstream it is a twin of.`,
+for the upstream's own; --tools says which upstream it is a twin of.
+
+With --format debian it is an archive of packages: URL names one of its suites,
+…/dists/bookworm/. For a mirror of a built-in distribution, the keys that come
+with kist count where no --key is given.`,
 		example: "kist channel add acme https://tools.acme.example/ --key acme.asc",
 		exits:   []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:    exactly(2),
 		changes: true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` of OpenPGP public keys that may sign (repeatable)")
-			f.StringVar(&c.Format, "format", "native", "how the channel publishes: `FORMAT` is native, rust, "+strings.Join(upstreams.TwinFormats(), " or "))
+			f.StringVar(&c.Format, "format", "native", "how the channel publishes: `FORMAT` is native, rust, debian, "+strings.Join(upstreams.TwinFormats(), " or "))
 			f.IntVar(&c.Threshold, "threshold", 1, "how many of the keys must have signed: `N`")
 			f.StringSliceVar(&c.Tools, "tools", nil, "tools it may provide, each `PATTERN` a name or the beginning of one and a *; default: every name that is not built in")
 		},
@@ -141,7 +145,7 @@ func (a *app) proveAdded(ctx context.Context, s *session, o origin) (proved orig
 		}
 		a.tellOffered(*o.added, cat)
 		mark := cat.Mark()
-		keep, shown = append(keep, store), o.shown(s, &mark)
+		keep, shown = append(keep, store), a.shown(s, o, &mark)
 	}
 	return o, keep, shown, nil
 }
@@ -163,9 +167,6 @@ func (a *app) newChannel(c *channels.Channel, where string, keyFiles []string) (
 	if isBuiltinChannel(c.Name) || isBuiltin(c.Name) {
 		return nil, &builtinError{c.Name}
 	}
-	if len(keyFiles) == 0 {
-		return nil, usage("channel add: name the keys that may sign with --key FILE")
-	}
 	cwd, err := os.Getwd()
 	if err != nil {
 		return nil, err
@@ -176,9 +177,16 @@ func (a *app) newChannel(c *channels.Channel, where string, keyFiles []string) (
 	} else if err != nil {
 		return nil, usage("channel add: %v", err)
 	}
-	files, err := readFiles(keyFiles, channels.MaxKey)
-	if err != nil {
+	files, known, err := builtinKeys(*c)
+	switch {
+	case err != nil:
 		return nil, err
+	case len(keyFiles) > 0:
+		if files, err = readFiles(keyFiles, channels.MaxKey); err != nil {
+			return nil, err
+		}
+	case !known:
+		return nil, usage("channel add: name the keys that may sign with --key FILE")
 	}
 	ring, err := verify.OpenKeyring(files...)
 	if err != nil {

@@ -118,8 +118,8 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 			return nil, err
 		}
 		mark := cat.Mark()
-		r.NewsSeen = r.NewsSeen || !r.Renewed && mark.Digest != was.Digest
-		r.shownChannel = o.shown(s, &mark)
+		r.NewsSeen = r.NewsSeen || !r.Renewed && !mark.Same(was)
+		r.shownChannel = a.shown(s, o, &mark)
 		if a.flags.dryRun {
 			continue
 		}

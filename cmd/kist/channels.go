@@ -10,6 +10,7 @@ import (
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/upstreams"
@@ -19,18 +20,20 @@ import (
 // An origin is a channel as a verb uses it.
 type origin struct {
 	install.Channel
-	added *channels.Channel // nil for a built-in one
-	keys  *verify.Keyring   // of an added one
-	tool  string            // of a built-in one
+	added   *channels.Channel // nil for a built-in one
+	keys    *verify.Keyring   // of an added one
+	tool    string            // of a built-in one, "" for a distribution
+	indices *indices          // of a distribution
 }
 
 // documents is where proved manifests are kept, below the cache directory.
 const documents = "documents"
 
 // cacheDir is where what proved the answer to q is kept. The manifest of a
-// native channel answers every question; upstreams prove one version.
+// native channel answers every question, as do the suites of a distribution;
+// upstreams prove one version.
 func (o origin) cacheDir(q manifests.Request) string {
-	if o.added != nil && o.added.Format == "native" {
+	if o.added != nil && o.added.Format == "native" || o.indices != nil {
 		return path.Join(documents, o.Name)
 	}
 	if q.List { // proves nothing, so it must not take the place of what does
@@ -243,6 +246,9 @@ func (a *app) documents(s *session, o origin, q manifests.Request) (t manifests.
 		return a.Transport, nothing, nil
 	}
 	recorder := &transport.Recorder{From: a.Transport}
+	if o.indices != nil {
+		recorder.Skip = debian.IsIndex
+	}
 	return recorder, func() error { return s.keep(recorder, o, q) }, nil
 }
 
@@ -254,7 +260,10 @@ func (s *session) keep(r *transport.Recorder, o origin, q manifests.Request) err
 	if err := cache.Mkdir(documents, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return r.Save(cache, o.cacheDir(q))
+	if err := r.Save(cache, o.cacheDir(q)); err != nil || o.indices == nil {
+		return err
+	}
+	return o.indices.sweep()
 }
 
 // replay is the transport of what was kept of o; nothing kept is as offline.

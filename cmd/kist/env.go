@@ -20,6 +20,7 @@ import (
 
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/transport"
 )
 
@@ -45,6 +46,8 @@ type Env struct {
 	// GoProxy returns the module proxies this machine's Go is set to use, as
 	// GOPROXY spells them, or "" if it has no Go.
 	GoProxy func(context.Context) string
+	// AptSources returns what this machine's apt sources say.
+	AptSources func() []debian.AptSource
 	// Exec replaces the process by another program. It returns only if that
 	// failed, or with the program's exit code where processes cannot be replaced.
 	Exec func(path string, argv, environ []string) (code int, err error)
@@ -89,9 +92,10 @@ func hostEnv() Env {
 			Stderr: term.IsTerminal(int(os.Stderr.Fd())),
 			Width:  width,
 		},
-		Transport: transport.New(transport.Config{Version: kistVersion().Version, Proxy: http.ProxyFromEnvironment}),
-		GoProxy:   goProxy,
-		Exec:      replaceProcess,
+		Transport:  transport.New(transport.Config{Version: kistVersion().Version, Proxy: http.ProxyFromEnvironment}),
+		GoProxy:    goProxy,
+		AptSources: hostAptSources,
+		Exec:       replaceProcess,
 	}
 }
 

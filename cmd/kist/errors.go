@@ -14,6 +14,7 @@ import (
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/gosum"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/manifests/rust"
@@ -130,7 +131,7 @@ func (a *app) misused(err error) (failure, bool) {
 	} else if e, ok := is[*builtinError](err); ok {
 		f.Hint = "choose another name; kist channel show " + e.Name + " shows whom it trusts"
 	} else if _, ok := is[*formatError](err); ok {
-		f.Hint = "the formats that can be added are: native, rust, " + strings.Join(upstreams.TwinFormats(), ", ")
+		f.Hint = "the formats that can be added are: native, rust, debian, " + strings.Join(upstreams.TwinFormats(), ", ")
 	} else if _, ok := is[*rust.ToolchainFileError](err); ok {
 		f.Hint = "name what you want: kist install rust@stable"
 	} else if _, ok := is[*publish.InputError](err); ok {
@@ -243,6 +244,9 @@ func stale(err error) (failure, bool) {
 	if e, ok := is[*verify.MarkError](err); ok {
 		f.Hint = fmt.Sprintf("kist channel refresh %s makes it anew", e.Channel)
 	}
+	if e, ok := is[*verify.WithheldError](err); ok {
+		f.Hint = fmt.Sprintf("try again later, or from another mirror; where the mirror is meant to lack it: kist channel refresh %s", e.Channel)
+	}
 	if e, ok := is[*verify.ExpiredError](err); ok {
 		f.Hint = "the publisher must sign anew; until then nothing from this channel can be trusted to be current"
 		if e.Issued.After(e.Now) {
@@ -306,9 +310,12 @@ func unknown(err error) (failure, bool) {
 	if e, ok := is[*manifests.UnknownToolError](err); ok {
 		f.Hint = "kist channel list shows which channel offers what"
 		reason, known := upstreams.Refusal(e.Tool)
+		distros := upstreams.Distros(e.Tool)
 		switch {
 		case e.Channel != "" && len(e.Near) > 0:
 			f.Hint = fmt.Sprintf("did you mean %s/%s?", e.Channel, e.Near[0])
+		case e.Channel == "" && len(distros) > 0:
+			f.Hint = fmt.Sprintf("distributions have it; say which, such as %s/%s (%s)", distros[0], e.Tool, strings.Join(distros, ", "))
 		case known:
 			f.Hint = fmt.Sprintf("%s, so it has no built-in channel; kist channel add trusts one that you choose", reason)
 			if format, ok := upstreams.TwinFormat(e.Tool); ok {
@@ -319,6 +326,14 @@ func unknown(err error) (failure, bool) {
 				f.Hint = fmt.Sprintf("did you mean %s?", near[0])
 			}
 		}
+		return f, true
+	}
+	if _, ok := is[*debian.RefusedToolError](err); ok {
+		f.Kind, f.Hint = "unsupported", "kist channel list shows which channel offers what"
+		return f, true
+	}
+	if _, ok := is[*debian.UnsatisfiedError](err); ok {
+		f.Kind, f.Hint = "unsatisfied", "the distribution, or this mirror of it, is not whole; try again later, or another mirror"
 		return f, true
 	}
 	if _, ok := is[*manifests.UnknownComponentError](err); ok {
@@ -351,6 +366,9 @@ func unknown(err error) (failure, bool) {
 
 // network: no usable answer, or none allowed. 6.
 func network(err error) (failure, bool) {
+	if e, ok := is[*debian.NoMirrorError](err); ok {
+		return failure{Code: 6, Kind: "no-mirror", Hint: fmt.Sprintf("name one: kist channel add %s URL/dists/%[1]s/ --format debian, then kist install %[1]s/TOOL", e.Codename)}, true
+	}
 	_, local := is[*transport.FileError](err)
 	switch {
 	case local:

@@ -22,6 +22,7 @@ import (
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/verify"
@@ -43,8 +44,9 @@ func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
 		Environ: []string{"HOME=" + home, "PATH=/nowhere"},
 		Now:     func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) },
 		Dirs:    readDirs(getenv, "linux"), Host: readHost(getenv), Platform: hostPlatform(),
-		Transport: transport.Offline{},
-		GoProxy:   func(context.Context) string { return "" },
+		Transport:  transport.Offline{},
+		GoProxy:    func(context.Context) string { return "" },
+		AptSources: func() []debian.AptSource { return nil },
 	}, &out, &talk
 }
 

@@ -78,12 +78,23 @@ func (a *app) reprove(s *session, head record.Head) (notes []string, err error) 
 }
 
 func (r *reproof) prove() error {
-	var document verify.Document
-	if r.head.Evidence.Kind != "" {
-		var err error
-		if document, err = r.document(r.head.Evidence); err != nil {
+	var documents []verify.Document
+	for _, e := range append([]verify.Evidence{r.head.Evidence}, r.head.Evidence.Also...) {
+		if e.Kind == "" {
+			continue
+		}
+		document, err := r.document(e)
+		if err != nil {
 			return err
 		}
+		documents = append(documents, document)
+	}
+	if isDebian(r.head) {
+		return r.packages(documents)
+	}
+	var document verify.Document
+	if len(documents) > 0 {
+		document = documents[0]
 	}
 	for _, a := range r.head.Artifacts {
 		if err := r.artifact(a, document); err != nil {

@@ -86,7 +86,7 @@ func (a *app) bind(s *session, c channels.Channel, ring *verify.Keyring) (origin
 	if err := notRevoked(c, strong); err != nil {
 		return origin{}, err
 	}
-	o, err := bind(strict, strong)
+	o, err := a.bindFormat(s, strict, strong)
 	o.added, o.keys = &c, ring
 	return o, err
 }

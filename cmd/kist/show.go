@@ -213,6 +213,9 @@ func evidenceText(p *page, e verify.Evidence) {
 	if e.Parent != nil {
 		evidenceText(p, *e.Parent)
 	}
+	for _, also := range e.Also {
+		evidenceText(p, also)
+	}
 }
 
 func signerText(p *page, s verify.Signer) {

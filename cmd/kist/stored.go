@@ -49,6 +49,9 @@ func (a *app) storedEvidence(s *session, r record.Head) (list []storedEvidence) 
 		}
 	}
 	add(r.Evidence, true)
+	for _, e := range r.Evidence.Also {
+		add(e, true)
+	}
 	for _, artifact := range r.Artifacts {
 		if !sameProof(artifact.Evidence, r.Evidence) {
 			add(artifact.Evidence, false)

@@ -13,11 +13,13 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// bind makes the origin of an added channel, whose keys are ring.
-func bind(c channels.Channel, ring *verify.Keyring) (origin, error) {
+// bindFormat makes the origin of an added channel, whose keys are ring.
+func (a *app) bindFormat(s *session, c channels.Channel, ring *verify.Keyring) (origin, error) {
 	switch c.Format {
 	case "native":
 		return nativeOrigin(c, ring), nil
+	case "debian":
+		return a.debianOrigin(s, c, ring)
 	case "rust":
 		source := rust.Source{Channel: c.Name, URL: c.URL, Policy: verify.Policy{Keys: ring, Threshold: c.Threshold}}
 		return origin{Channel: install.Channel{Name: c.Name, Source: source, Added: true}, added: &c, keys: ring}, nil
@@ -41,6 +43,8 @@ func (o origin) proofs(host manifests.Request) (requests []manifests.Request) {
 		return []manifests.Request{{}}
 	case "rust":
 		return []manifests.Request{{Tool: rust.Tool}}
+	case "debian":
+		return []manifests.Request{{Platform: host.Platform, List: true}}
 	}
 	for _, tool := range o.added.Tools {
 		q := manifests.Request{Tool: tool}
@@ -61,6 +65,8 @@ func locateChannel(c *channels.Channel, where, cwd string) (err error) {
 		return err
 	case "rust":
 		return locateRust(c, where, cwd)
+	case "debian":
+		return locateDebian(c, where, cwd)
 	}
 	if !slices.Contains(upstreams.TwinFormats(), c.Format) {
 		return &formatError{c.Format}

@@ -64,6 +64,9 @@ type Suite struct {
 	Name string // "bookworm-security"
 }
 
+// URL is where the suite is, for people.
+func (s Suite) URL() string { return manifests.Redact(s.Root + "dists/" + s.Name + "/") }
+
 // A Source is one release of a distribution, as mirrors have it.
 type Source struct {
 	Channel string
@@ -197,6 +200,23 @@ type RefusedToolError struct{ Channel, Tool, Reason string }
 
 func (e *RefusedToolError) Error() string {
 	return fmt.Sprintf("channel %s: %s cannot be installed: %s", e.Channel, e.Tool, e.Reason)
+}
+
+// ReleaseFile is the file name of what a suite's archive signs.
+const ReleaseFile = "InRelease"
+
+// At are the suites of the release whose InRelease is at ref, and what it is
+// called: …/dists/bookworm/InRelease.
+func At(ref string) (suites []Suite, codename string, err error) {
+	dir, ok := strings.CutSuffix(ref, "/"+ReleaseFile)
+	i := strings.LastIndex(dir, "/dists/")
+	if ok && i >= 0 {
+		codename = dir[i+len("/dists/"):]
+	}
+	if manifests.ValidName(codename) != nil {
+		return nil, "", fmt.Errorf("%s is not that of a suite: …/dists/bookworm/", manifests.Redact(ref))
+	}
+	return Suites(dir[:i+1], codename), codename, nil
 }
 
 // Suites are those of a release whose archive is at root: the release itself and

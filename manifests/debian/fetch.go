@@ -24,6 +24,13 @@ const (
 	maxWindow = 64 << 20 // of xz
 )
 
+// IsIndex reports whether ref is that of an index of packages, which a [Cache]
+// keeps.
+func IsIndex(ref string) bool {
+	base := ref[strings.LastIndexByte(ref, '/')+1:]
+	return strings.Contains(ref, "/by-hash/SHA256/") || strings.HasPrefix(base, "Packages")
+}
+
 // A fetcher gets one suite.
 type fetcher struct {
 	Source
@@ -40,7 +47,7 @@ func (f fetcher) ref(path string) (string, error) {
 // release gets and proves the suite's InRelease.
 func (f fetcher) release(ctx context.Context) (*release, verify.Document, error) {
 	fail := func(err error) (*release, verify.Document, error) { return nil, verify.Document{}, err }
-	ref, err := f.ref("InRelease")
+	ref, err := f.ref(ReleaseFile)
 	if err != nil {
 		return fail(err)
 	}
@@ -207,13 +214,7 @@ func (f fetcher) unpacked(d, published verify.Document, name, codec string, want
 
 // decode returns what packed holds, which must be size bytes.
 func decode(codec string, packed []byte, size int64) ([]byte, error) {
-	var z io.Reader
-	var err error
-	if codec == ".gz" {
-		z, err = gzip.NewReader(bytes.NewReader(packed))
-	} else {
-		z, err = xz.NewReader(bytes.NewReader(packed), maxWindow)
-	}
+	z, err := decoder(codec, packed)
 	if err != nil {
 		return nil, err
 	}
@@ -225,4 +226,24 @@ func decode(codec string, packed []byte, size int64) ([]byte, error) {
 		return nil, fmt.Errorf("it does not unpack to %d bytes", size)
 	}
 	return data, nil
+}
+
+// decodeAll is decode where the size is not stated.
+func decodeAll(codec string, packed []byte) ([]byte, error) {
+	z, err := decoder(codec, packed)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(z, maxIndex+1))
+	if err == nil && len(data) > maxIndex {
+		err = fmt.Errorf("it unpacks to more than %d bytes", maxIndex)
+	}
+	return data, err
+}
+
+func decoder(codec string, packed []byte) (io.Reader, error) {
+	if codec == ".gz" {
+		return gzip.NewReader(bytes.NewReader(packed))
+	}
+	return xz.NewReader(bytes.NewReader(packed), maxWindow)
 }

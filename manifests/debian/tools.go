@@ -1,6 +1,9 @@
 package debian
 
-import "path"
+import (
+	"path"
+	"slices"
+)
 
 // A Tool says how packages of a distribution become a toolchain. It is data; the
 // closure over the indices makes the release of it.
@@ -53,6 +56,17 @@ func matches(patterns []string, pkg string) bool {
 		}
 	}
 	return false
+}
+
+// Names are the tools that are made of packages, in order.
+func Names() (names []string) {
+	for _, t := range tools() {
+		if t.Refused == "" {
+			names = append(names, t.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // tools is what every distribution of the table offers; the names of the

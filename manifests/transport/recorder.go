@@ -35,6 +35,8 @@ const (
 // network. Of a document larger than manifests.MaxManifest no more is kept.
 type Recorder struct {
 	From manifests.Transport
+	// Skip names the documents that are not recorded. May be nil: none.
+	Skip func(ref string) bool
 
 	mu    sync.Mutex
 	set   map[string][]byte // by file name
@@ -45,6 +47,9 @@ type Recorder struct {
 // Open implements manifests.Transport.
 func (r *Recorder) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
 	b, size, err := r.From.Open(ctx, ref, offset)
+	if r.Skip != nil && r.Skip(ref) {
+		return b, size, err
+	}
 	switch {
 	case errors.Is(err, manifests.ErrNotFound):
 		r.keep(ref, absent, nil)

@@ -3,7 +3,9 @@ package upstreams
 import (
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/rust"
 	"github.com/kist-tools/kist/verify"
 )
@@ -14,6 +16,7 @@ func table() []Upstream {
 		{Channel: "bun", Tool: "bun", Origins: []Origin{{Name: "github.com", Keyring: "bun", Threshold: 1, Checksums: bun()}}},
 		{Channel: "cmake", Tool: "cmake", Origins: []Origin{{Name: "github.com", Keyring: "cmake", Threshold: 1, Checksums: cmake()}}},
 		hashicorp("consul", ""),
+		distribution("debian-bookworm", "Debian 12"), distribution("debian-trixie", "Debian 13"),
 		{Channel: "go", Tool: "go", Also: []string{"golang"}, Origins: []Origin{
 			{Name: "go.dev", Keyring: "golang", Threshold: 1, Detached: goDownloads()},
 			{Name: "the Go module proxy", ChecksumDB: verify.GoChecksumKey},
@@ -32,8 +35,25 @@ func table() []Upstream {
 		{Channel: "swift", Tool: "swift", Origins: []Origin{{Name: "swift.org", Keyring: "swift", Threshold: 1, Detached: swift()}}},
 		{Channel: "temurin", Tool: "java", Also: []string{"jdk", "openjdk"}, Origins: []Origin{{Name: "Adoptium", Keyring: "adoptium", Threshold: 1, Detached: temurin()}}},
 		hashicorp("terraform", ""),
+		distribution("ubuntu-jammy", "Ubuntu 22.04"), distribution("ubuntu-noble", "Ubuntu 24.04"),
 		hashicorp("vault", ""),
 	}
+}
+
+// distribution is a channel <distribution>-<codename>. Names of suites that may be
+// in a machine's apt sources: Debian's and Ubuntu's archives, dists/.
+func distribution(channel, name string) Upstream {
+	keyring, codename, _ := strings.Cut(channel, "-")
+	d := &debian.Distribution{Codename: codename, Keyring: keyring + "-archive"}
+	switch keyring {
+	case "debian":
+		d.Origin = "Debian"
+		d.Others = []string{"bullseye", "bookworm", "trixie", "forky", "sid", "oldoldstable", "oldstable", "stable", "testing", "unstable"}
+	case "ubuntu":
+		d.Origin = "Ubuntu"
+		d.Others = []string{"jammy", "noble", "plucky", "questing", "resolute", "devel"}
+	}
+	return Upstream{Channel: channel, Origins: []Origin{{Name: name + " (" + codename + ")", Keyring: keyring, Threshold: 1, Debian: d}}}
 }
 
 // Refusal says in one line why a well-known tool has no built-in channel: its

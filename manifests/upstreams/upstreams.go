@@ -15,6 +15,7 @@ import (
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/checksums"
+	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/detached"
 	"github.com/kist-tools/kist/manifests/gosum"
 	"github.com/kist-tools/kist/manifests/rust"
@@ -25,7 +26,7 @@ import (
 // An Upstream is a built-in channel and what it provides.
 type Upstream struct {
 	Channel string
-	Tool    string
+	Tool    string   // "" for a distribution, which provides several; see Tools
 	Also    []string // other names that people ask for it by; they are only ever suggested
 	Origins []Origin // in the order in which they are asked
 	// Wanting says why the row is not a built-in channel: kist lacks the keys. With
@@ -42,6 +43,7 @@ type Origin struct {
 	Checksums  *checksums.Site
 	Detached   *detached.Site
 	Rust       string // URL of the stable channel manifest
+	Debian     *debian.Distribution
 	ChecksumDB string // the verifier key of the database that proves Go modules
 }
 
@@ -50,6 +52,12 @@ type Machine struct {
 	// GoProxies are the module proxies that the machine's own Go is set to
 	// use; see gosum.ParseProxies.
 	GoProxies []gosum.Proxy
+	// Apt is what the machine's apt sources say, and Arch how dpkg calls its
+	// architecture: where distributions are.
+	Apt  []debian.AptSource
+	Arch string
+	// Indices keeps those of distributions. May be nil.
+	Indices debian.Cache
 	// Admit returns what may be used of the keys of an origin, of which so many
 	// must sign. May be nil: all of them.
 	Admit func(keys *verify.Keyring, threshold int) (*verify.Keyring, error)
@@ -80,13 +88,46 @@ func Lookup(channel string) (Upstream, bool) {
 	return Upstream{}, false
 }
 
+// Tools are the tools that u provides, in order.
+func (u Upstream) Tools() []string {
+	if u.Tool == "" {
+		return debian.Names()
+	}
+	return []string{u.Tool}
+}
+
+// Distros returns the built-in channels that are distributions and have tool, in
+// order.
+func Distros(tool string) (names []string) {
+	for _, u := range table() {
+		if u.Tool == "" && slices.Contains(u.Tools(), tool) {
+			names = append(names, u.Channel)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// DistroKeys returns the keys of the built-in distribution of a codename.
+func DistroKeys(codename string) (keys *verify.Keyring, ok bool, err error) {
+	for _, u := range table() {
+		for _, o := range u.Origins {
+			if o.Debian != nil && o.Debian.Codename == codename {
+				keys, err = keyrings.Lookup(o.Keyring)
+				return keys, true, err
+			}
+		}
+	}
+	return nil, false, nil
+}
+
 // Near returns the built-in tools that a person who asked for name may have meant.
 func Near(name string) []string {
 	of := map[string]string{}
 	var names []string
 	for _, u := range table() {
 		for _, n := range append([]string{u.Tool, u.Channel}, u.Also...) {
-			if u.Wanting == "" {
+			if u.Wanting == "" && u.Tool != "" {
 				of[n], names = u.Tool, append(names, n)
 			}
 		}
@@ -134,9 +175,13 @@ func (o Origin) source(u Upstream, m Machine) (manifests.Source, error) {
 	if o.Checksums != nil {
 		return checksums.Source{Channel: u.Channel, Tool: u.Tool, Site: *o.Checksums, Keys: keys, Threshold: o.Threshold}, nil
 	}
+	policy := verify.Policy{Keys: keys, Threshold: o.Threshold}
 	if o.Rust != "" {
-		policy := verify.Policy{Keys: keys, Threshold: o.Threshold}
 		return rust.Source{Channel: u.Channel, URL: o.Rust, Policy: policy}, nil
+	}
+	if d := o.Debian; d != nil {
+		return debian.Source{Channel: u.Channel, Codename: d.Codename, Origin: d.Origin, Policy: policy,
+			Suites: d.Mirror(m.Arch, m.Apt), Cache: m.Indices, Tell: m.Tell}, nil
 	}
 	return detached.Source{Channel: u.Channel, Tool: u.Tool, Site: *o.Detached, Keys: keys, Threshold: o.Threshold}, nil
 }

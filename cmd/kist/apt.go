@@ -1,0 +1,80 @@
+package main
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests/debian"
+)
+
+// Ceilings on a machine's apt sources.
+const (
+	maxAptFile  = 1 << 20 // bytes
+	maxAptFiles = 256
+)
+
+// aptSources reads what the apt sources of a machine, whose root directory is
+// root, say of archives: sources.list first, then the files of sources.list.d in
+// order. What cannot be read is left out: it only says where to look. Source:
+// sources.list(5).
+func aptSources(root fs.FS) (list []debian.AptSource) {
+	names := []string{"etc/apt/sources.list"}
+	for _, pattern := range []string{"etc/apt/sources.list.d/*.list", "etc/apt/sources.list.d/*.sources"} {
+		found, _ := fs.Glob(root, pattern)
+		names = append(names, found...)
+	}
+	for _, name := range names[:min(len(names), maxAptFiles)] {
+		for _, s := range debian.ParseSources(name, aptFile(root, name)) {
+			s.URIs = listedMirrors(root, s.URIs)
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// listedMirrors puts the mirrors that a local file lists in place of its
+// mirror+file URI, as the images of clouds have it. Source: apt-transport-mirror(1).
+func listedMirrors(root fs.FS, uris []string) (list []string) {
+	for _, uri := range uris {
+		file, ok := strings.CutPrefix(uri, "mirror+file:")
+		if !ok {
+			list = append(list, uri)
+			continue
+		}
+		for line := range strings.Lines(string(aptFile(root, strings.TrimLeft(path.Clean(file), "/")))) {
+			if word := strings.Fields(line); len(word) > 0 && !strings.HasPrefix(word[0], "#") {
+				list = append(list, word[0])
+			}
+		}
+	}
+	return list
+}
+
+func aptFile(root fs.FS, name string) []byte {
+	f, err := root.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxAptFile+1))
+	if err != nil || len(data) > maxAptFile {
+		return nil
+	}
+	return data
+}
+
+// hostAptSources is aptSources of this machine.
+func hostAptSources() []debian.AptSource {
+	root, err := os.OpenRoot("/")
+	if err != nil {
+		return nil
+	}
+	defer root.Close()
+	return aptSources(root.FS())
+}

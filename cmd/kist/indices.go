@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/verify"
+)
+
+// indices keeps the indices of one distribution's channel below the cache
+// directory: they are large, and fetched again only where they changed. It
+// implements debian.Cache.
+type indices struct {
+	app     *app
+	session *session
+	pool    transport.Pool
+}
+
+func (a *app) indices(s *session, channel string) *indices {
+	return &indices{app: a, session: s, pool: transport.Pool{Dir: documents + "/" + channel + "~indices"}}
+}
+
+// open makes the pool usable. Without create, false says that there is none yet.
+func (x *indices) open(create bool) (bool, error) {
+	if x.pool.Root != nil {
+		return true, nil
+	}
+	cache, err := x.session.Cache(create)
+	if cache == nil || err != nil {
+		return false, err
+	}
+	if err := cache.Mkdir(documents, 0o700); create && err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, err
+	}
+	x.pool.Root = cache
+	return true, nil
+}
+
+func (x *indices) Load(d verify.Digest, limit int64) []byte {
+	if ok, err := x.open(false); !ok || err != nil {
+		return nil
+	}
+	return x.pool.Load(d.Hex(), limit)
+}
+
+func (x *indices) Store(d verify.Digest, data []byte) {
+	if x.app.flags.dryRun {
+		return
+	}
+	ok, err := x.open(true)
+	if ok {
+		err = x.pool.Store(d.Hex(), data)
+	}
+	if err != nil {
+		x.app.warn("an index of packages is not kept, and will be fetched again: %v", err)
+	}
+}
+
+// sweep removes the indices that have been superseded.
+func (x *indices) sweep() error {
+	if ok, err := x.open(false); !ok || err != nil {
+		return err
+	}
+	return x.pool.Sweep()
+}

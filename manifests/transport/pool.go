@@ -1,0 +1,63 @@
+package transport
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/internal/durable"
+)
+
+// A Pool keeps documents that are too large to be fetched each time, by names
+// that are one path element, in one directory. Nothing in it is believed, as
+// nothing from the network is. Its parent directory exists.
+type Pool struct {
+	Root *os.Root
+	Dir  string // below Root
+
+	used map[string]bool
+}
+
+// Load returns the document stored as name, nil if there is none, or a larger one
+// than limit bytes.
+func (p *Pool) Load(name string, limit int64) []byte {
+	file := path.Join(p.Dir, name)
+	data, err := durable.ReadFile(p.Root, file, limit, &manifests.TooLargeError{Name: file, Limit: limit})
+	if err != nil {
+		return nil
+	}
+	p.use(name)
+	return data
+}
+
+// Store keeps data as name.
+func (p *Pool) Store(name string, data []byte) error {
+	if err := durable.Mkdir(p.Root, p.Dir, 0o700); err != nil {
+		return err
+	}
+	p.use(name)
+	return durable.Write(p.Root, path.Join(p.Dir, name), data, 0o600)
+}
+
+func (p *Pool) use(name string) {
+	if p.used == nil {
+		p.used = map[string]bool{}
+	}
+	p.used[name] = true
+}
+
+// Sweep removes what was neither loaded nor stored through p.
+func (p *Pool) Sweep() error {
+	entries, err := fs.ReadDir(p.Root.FS(), p.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if name := e.Name(); !p.used[name] {
+			err = errors.Join(err, durable.Remove(p.Root, path.Join(p.Dir, name)))
+		}
+	}
+	return err
+}
