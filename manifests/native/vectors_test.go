@@ -48,6 +48,7 @@ func parseFor(channel string, data []byte) (*Manifest, error) {
 	return m, err
 }
 
+// TestGoodVectors: a text editor may end lines in either way.
 func TestGoodVectors(t *testing.T) {
 	for name, v := range vectors(t, "good.txtar") {
 		t.Run(name, func(t *testing.T) {
@@ -56,6 +57,9 @@ func TestGoodVectors(t *testing.T) {
 			}
 			if _, err := parseFor("acme", v.text); err != nil {
 				t.Error(err)
+			}
+			if _, err := parseFor("acme", bytes.ReplaceAll(v.text, []byte("\n"), []byte("\r\n"))); err != nil {
+				t.Errorf("with CRLF line ends: %v", err)
 			}
 		})
 	}
