@@ -56,7 +56,7 @@ func drawTree(t *rapid.T) honestTree {
 		tree.entries = append(tree.entries, e)
 	}
 	if len(tree.entries) == 0 {
-		tree.entries = append(tree.entries, record.Entry{Path: "only", Type: record.Dir, Mode: 0o755}) // an empty archive is none
+		tree.entries = append(tree.entries, record.Entry{Path: "only", Type: record.Dir, Mode: 0o755, Component: "part"}) // an empty archive is none
 	}
 	return tree
 }
