@@ -73,7 +73,7 @@ func (p rustPart) packTar(tb testing.TB, out io.Writer, number string) {
 			return packFile(w, p.tree, name, path.Join(top, inner, name))
 		}))
 	}
-	text(inner+"/not-listed", "this stays out")
+	text(inner+"/not-listed-"+inner+p.target, "this stays out")
 	text(inner+"/manifest.in", p.list+p.lies)
 	text("components", inner+"\n")
 	text("rust-installer-version", "3")
