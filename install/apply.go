@@ -45,7 +45,7 @@ func (i *Installer) Apply(ctx context.Context, p plan.Plan) (Result, error) {
 	for {
 		for _, in := range p.Install {
 			if name := releaseName(in.Release); staged[name] == nil {
-				s, err := i.stage(ctx, in.Release)
+				s, err := i.stage(ctx, in)
 				if err != nil {
 					return Result{}, err
 				}
@@ -266,11 +266,31 @@ func (s *stagedRelease) discard() {
 	}
 }
 
-// stage fetches, proves and unpacks one release, and has its witnesses confirm it.
-func (i *Installer) stage(ctx context.Context, r manifests.Release) (*stagedRelease, error) {
-	if err := r.Validate(); err != nil {
+// stage fetches, proves and unpacks one release, and has its witnesses confirm
+// it. What it shares with an installed one is copied from there, unless that was
+// changed: then it is fetched like the rest, where it can be.
+func (i *Installer) stage(ctx context.Context, in plan.Install) (*stagedRelease, error) {
+	s, err := i.stageFrom(ctx, in)
+	if changed, ok := errors.AsType[*ReuseError](err); ok && len(in.Without) == 0 {
+		i.o.Warn(changed.Error() + "; nothing is copied from it")
+		in.Base, in.Reuse = "", nil
+		return i.stageFrom(ctx, in)
+	}
+	return s, err
+}
+
+func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRelease, error) {
+	r := in.Release
+	if len(in.Without) == 0 { // else it is no source's, but a receipt's
+		if err := r.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	from, err := i.openBase(in)
+	if err != nil {
 		return nil, err
 	}
+	defer from.close()
 	cacheRoot, err := i.create(cacheDir)
 	if err != nil {
 		return nil, err
@@ -287,7 +307,7 @@ func (i *Installer) stage(ctx context.Context, r manifests.Release) (*stagedRele
 		return nil, err
 	}
 	s := &stagedRelease{stage: stage}
-	if s.receipt, err = i.fill(ctx, cache, stage, r); err != nil {
+	if s.receipt, err = i.fill(ctx, cache, stage, in, from); err != nil {
 		s.discard()
 		return nil, err
 	}
@@ -323,7 +343,7 @@ func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {
 	data, err := filepath.EvalSymlinks(filepath.Join(i.o.Dirs.Data, "kist"))
 	return record.Receipt{Head: record.Head{ID: id, Channel: r.Channel, Tool: r.Tool, Version: r.Version,
 		Requested: r.Requested, Labels: r.Labels,
-		Platform: r.Platform, Components: r.Components, Profile: r.Profile, Evidence: r.Evidence, Env: r.Env,
+		Platform: r.Platform, Components: r.Components, Optional: r.Optional, Listings: r.Listings, Profile: r.Profile, Evidence: r.Evidence, Env: r.Env,
 		Prefix: filepath.Join(data, store.Prefixes, string(id)), Installed: i.o.Now, Kist: i.o.Version}}, err
 }
 

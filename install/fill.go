@@ -26,24 +26,40 @@ const (
 	maxAhead     = 32 // all, those that wait between the two included
 )
 
-// fill fetches and unpacks the artifacts of r into stage, and returns what its
-// receipt will say.
-func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store.Stage, r manifests.Release) (record.Receipt, error) {
+// fill fetches and unpacks the artifacts of a release into stage, copies those
+// that from holds already, and returns what its receipt will say.
+func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store.Stage, in plan.Install, from *base) (record.Receipt, error) {
+	r := in.Release
 	receipt, err := i.newReceipt(r)
 	if err != nil {
 		return receipt, err
 	}
 	prefix := unpack.New(stage.Root(), unpack.DefaultLimits())
 	decoding := &line{free: min(maxDecoders, runtime.GOMAXPROCS(0))}
-	brought, err := i.bring(ctx, cache, prefix, decoding, r.Artifacts)
+	copied, missing, err := from.copies(ctx, prefix, r.Artifacts)
 	if err != nil {
 		return receipt, err
 	}
+	brought, err := i.bring(ctx, cache, prefix, decoding, missing)
+	if err != nil {
+		return receipt, err
+	}
+	brought = append(copied, brought...)
 	for _, b := range brought {
 		receipt.Artifacts = append(receipt.Artifacts, b.record)
 	}
 	for _, f := range r.Files {
 		if err := prefix.Write(ctx, receipt.Ref(), f.Path, f.Data); err != nil {
+			return receipt, err
+		}
+	}
+	for _, l := range r.Listings {
+		if err := prefix.Write(ctx, receipt.Ref(), l.Path, l.Text(r.Components)); err != nil {
+			return receipt, err
+		}
+	}
+	if len(in.Without) > 0 {
+		if err := from.takeRest(ctx, prefix); err != nil {
 			return receipt, err
 		}
 	}
@@ -54,6 +70,10 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store
 		if err := witness(stage.Root(), b.Artifact); err != nil {
 			return receipt, err
 		}
+	}
+	if len(in.Without) > 0 {
+		receipt.Commands = plan.Remaining(from.Commands, receipt.Entries)
+		return receipt, nil
 	}
 	receipt.Commands, err = plan.Commands(r.Commands, receipt.Entries)
 	if err != nil {
@@ -101,7 +121,8 @@ func (i *Installer) bring(ctx context.Context, cache download.Cache, prefix unpa
 				cancel()
 				return
 			}
-			all[n] = brought{a, record.Artifact{Name: a.Name, Component: a.Component, Size: blob.Size, Digest: blob.Digest, Evidence: blob.Evidence}}
+			all[n] = brought{a, record.Artifact{Name: a.Name, Component: a.Component, Size: blob.Size, Digest: blob.Digest,
+				Evidence: blob.Evidence, Layout: a.Layout}}
 		})
 	}
 	work.Wait()

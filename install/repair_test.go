@@ -58,7 +58,7 @@ func TestTheNextWriterPutsACutInstallRight(t *testing.T) {
 			w := newWorld(t)
 			w.install(w.release("first", "1.0", "bin/first"))
 			i := w.kist()
-			st, err := i.stage(t.Context(), w.release("cut", "1.0", "bin/cut"))
+			st, err := i.stage(t.Context(), plan.Install{Release: w.release("cut", "1.0", "bin/cut")})
 			if err != nil {
 				t.Fatal(err)
 			}

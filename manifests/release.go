@@ -3,6 +3,7 @@ package manifests
 import (
 	"fmt"
 	"path"
+	"reflect"
 	"strings"
 
 	"github.com/kist-tools/kist/verify"
@@ -18,9 +19,11 @@ type Release struct {
 	Labels     []string
 	Platform   Platform // of the host it was chosen for
 	Components []string // what Artifacts provide, by name
+	Optional   []string // those of Components that the release can be without
 	Profile    string   // the named set that Components began with, for tools that have such
 	Artifacts  []Artifact
-	Files      []File // written beside what the artifacts hold
+	Files      []File    // written beside what the artifacts hold
+	Listings   []Listing // likewise, of the components that are installed
 	// Commands are path.Match patterns below the prefix; each executable
 	// regular file that matches becomes a command of its base name.
 	Commands []string
@@ -36,6 +39,24 @@ type File struct {
 	Path string // below the prefix
 	Data []byte
 	Exec bool // mode 0755, not 0644
+}
+
+// A Listing is a file of the prefix in which other programs read which
+// components there are.
+type Listing struct {
+	Path string `json:"path"`           // below the prefix
+	Head string `json:"head,omitempty"` // how it begins
+	// Items are its text for each component, by name, whole lines.
+	Items map[string]string `json:"items"`
+}
+
+// Text is what the file holds where these components are installed.
+func (l Listing) Text(components []string) []byte {
+	text := l.Head
+	for _, c := range components {
+		text += l.Items[c]
+	}
+	return []byte(text)
 }
 
 // An Artifact is one downloadable file.
@@ -102,6 +123,9 @@ type Layout struct {
 	// holds go.mod files as _go.mod.
 	Copies map[string]string `json:"copies,omitempty"`
 }
+
+// Same reports whether two layouts make the same files of an artifact.
+func (l Layout) Same(other Layout) bool { return reflect.DeepEqual(l, other) }
 
 // An Installer is how an archive of rust-installer, version 3, holds one
 // component: in a directory of the archive (after Strip), of whose files only
@@ -179,6 +203,11 @@ func (r Release) Validate() error {
 			if other.Component != a.Component || len(other.Alternatives) > 0 {
 				return fail("artifact %s: an alternative for another component, or with its own", other.Name)
 			}
+		}
+	}
+	for _, l := range r.Listings {
+		if err := localPath(l.Path); err != nil {
+			return fail("listing %v", err)
 		}
 	}
 	if len(r.Files) > MaxFiles {

@@ -23,7 +23,8 @@ type changeResult struct {
 	Generation uint64             `json:"generation"` // in force afterwards
 	Already    []installedTool    `json:"already,omitempty"`
 	Installed  []installedRelease `json:"installed,omitempty"`
-	Removed    []string           `json:"removed,omitempty"`  // channel/tool@version
+	Removed    []string           `json:"removed,omitempty"` // channel/tool@version
+	Reduced    []reducedTool      `json:"reduced,omitempty"`
 	Defaults   map[string]string  `json:"defaults,omitempty"` // that changed: channel/tool to version, "" for none
 	Commands   []commandLink      `json:"commands,omitempty"` // that lead somewhere new
 	Patterns   []string           `json:"patterns,omitempty"` // of commands that only the archive names
@@ -44,6 +45,15 @@ type installedRelease struct {
 	// Announced: no proved document states all of the size, some is the servers' word.
 	Announced bool            `json:"announced,omitempty"`
 	Evidence  verify.Evidence `json:"evidence"`
+}
+
+// A reducedTool is a release that gave way to itself without some components.
+type reducedTool struct {
+	Tool    string   `json:"tool"`
+	Version string   `json:"version"`
+	Channel string   `json:"channel"`
+	Prefix  string   `json:"prefix,omitempty"`
+	Without []string `json:"without"`
 }
 
 type commandLink struct {
@@ -73,6 +83,9 @@ func (r changeResult) text(p *page) {
 	}
 	for _, ref := range r.Removed {
 		p.line("%s %s", done("removed", "remove"), ref)
+	}
+	for _, t := range r.Reduced {
+		p.line("%s %s of %s/%s@%s", done("removed", "remove"), strings.Join(t.Without, ", "), t.Channel, t.Tool, t.Version)
 	}
 	for _, k := range r.Kept {
 		p.line("kept %s (%s)", k.Path, k.Reason)
@@ -111,10 +124,17 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 		return r, err
 	}
 	if a.flags.dryRun {
-		r.foresee(s, p)
-		for i, in := range p.Install {
-			r.Installed[i].Size, r.Installed[i].Announced = a.size(ctx, in.Release)
+		for _, in := range p.Install {
+			if len(in.Without) > 0 {
+				r.reduced(in.Release.Channel, in.Release.Tool, in.Release.Version, in.Without, "")
+				continue
+			}
+			rel := in.Release
+			item := installedRelease{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Proof: releaseProof(rel), Evidence: rel.Evidence}
+			item.Size, item.Announced = a.size(ctx, in)
+			r.Installed = append(r.Installed, item)
 		}
+		r.foresee(s, p)
 		r.Commands, r.Patterns = a.foreseenLinks(p)
 		a.note(&r)
 		return r, nil
@@ -130,6 +150,10 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	}
 	r.Generation = res.Generation.Number
 	for _, have := range res.Installed {
+		if without := p.Without(have); len(without) > 0 {
+			r.reduced(have.Channel, have.Tool, have.Version, without, s.Prefix(have.ID))
+			continue
+		}
 		e, proof := receiptProof(have)
 		r.Installed = append(r.Installed, installedRelease{
 			Tool: have.Tool, Version: have.Version, Channel: have.Channel, Prefix: s.Prefix(have.ID), Proof: proof, Evidence: e,
@@ -184,13 +208,12 @@ func names(links []commandLink) []string {
 	return list
 }
 
-// foresee fills r with what p would do.
+func (r *changeResult) reduced(channel, tool, version string, without []string, prefix string) {
+	r.Reduced = append(r.Reduced, reducedTool{Tool: tool, Version: version, Channel: channel, Prefix: prefix, Without: without})
+}
+
+// foresee fills r with what p would remove, and which defaults it would change.
 func (r *changeResult) foresee(s *session, p plan.Plan) {
-	for _, in := range p.Install {
-		rel := in.Release
-		item := installedRelease{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Proof: releaseProof(rel), Evidence: rel.Evidence}
-		r.Installed = append(r.Installed, item)
-	}
 	var gone []record.Head
 	for _, id := range p.Remove {
 		gone = append(gone, s.state.Receipts[id])
@@ -239,10 +262,13 @@ func (a *app) foreseenLinks(p plan.Plan) (links []commandLink, patterns []string
 	return links, patterns
 }
 
-// size is how many bytes r is to fetch: as what was proved states it, else as
-// the server announces it now. 0 where nobody says.
-func (a *app) size(ctx context.Context, r manifests.Release) (total int64, announced bool) {
-	for _, artifact := range r.Artifacts {
+// size is how many bytes are to be fetched for in: as what was proved states it,
+// else as the server announces it now. 0 where nobody says.
+func (a *app) size(ctx context.Context, in plan.Install) (total int64, announced bool) {
+	for _, artifact := range in.Release.Artifacts {
+		if slices.Contains(in.Reuse, artifact.Component) {
+			continue
+		}
 		size := artifact.Size
 		if size == 0 {
 			body, says, err := a.artifacts().Open(ctx, artifact.Refs[0], 0)

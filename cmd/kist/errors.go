@@ -102,6 +102,12 @@ func (a *app) ended(err error) (failure, bool) {
 		ref := strings.Join(e.Releases, " ")
 		return failure{Code: 1, Kind: "drift", Hint: fmt.Sprintf("kist uninstall %s removes what is unchanged; then kist install %s puts it back", ref, ref)}, true
 	}
+	if e, ok := is[*install.ReuseError](err); ok {
+		if f, ok := refused(e.Err); ok {
+			return f, true
+		}
+		return failure{Code: 1, Kind: "drift", Hint: fmt.Sprintf("kist verify %s names what changed", e.Release)}, true
+	}
 	if e, ok := is[*lostEvidenceError](err); ok {
 		return failure{Code: 1, Kind: "evidence", Hint: fmt.Sprintf("kist uninstall %s, then kist install %s proves it anew", e.Release, e.Release)}, true
 	}
@@ -132,6 +138,8 @@ func (a *app) misused(err error) (failure, bool) {
 		f.Hint = "choose another name; kist channel show " + e.Name + " shows whom it trusts"
 	} else if _, ok := is[*formatError](err); ok {
 		f.Hint = "the formats that can be added are: native, rust, debian, " + strings.Join(upstreams.TwinFormats(), ", ")
+	} else if e, ok := is[*plan.NeededError](err); ok {
+		f.Hint = "kist uninstall " + e.Release + " removes all of it"
 	} else if _, ok := is[*rust.ToolchainFileError](err); ok {
 		f.Hint = "name what you want: kist install rust@stable"
 	} else if _, ok := is[*publish.InputError](err); ok {

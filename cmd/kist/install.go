@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -42,7 +43,7 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 			if makeDefault && noDefault {
 				return nil, usage("install: --default and --no-default exclude each other")
 			}
-			if err := want.validate(); err != nil {
+			if err := want.validate("install"); err != nil {
 				return nil, err
 			}
 			refs, err := parseTools(args)
@@ -80,17 +81,17 @@ type parts struct {
 	Profile    string
 }
 
-func (w parts) validate() error {
+func (w parts) validate(verb string) error {
 	for kind, names := range map[string][]string{"component": w.Components, "target": w.Targets} {
 		for _, name := range names {
 			if err := manifests.ValidName(name); err != nil {
-				return usage("install: %s %v", kind, err)
+				return usage("%s: %s %v", verb, kind, err)
 			}
 		}
 	}
 	if w.Profile != "" {
 		if err := manifests.ValidName(w.Profile); err != nil {
-			return usage("install: profile %v", err)
+			return usage("%s: profile %v", verb, err)
 		}
 	}
 	return nil
@@ -100,11 +101,34 @@ func (w parts) validate() error {
 // a component with the target at the end of its name.
 func (w parts) in(r record.Head) bool {
 	lacks := func(c string) bool { return !slices.Contains(r.Components, c) }
-	cannot := func(target string) bool {
-		return !slices.ContainsFunc(r.Components, func(c string) bool { return strings.HasSuffix(c, "-"+target) })
-	}
+	cannot := func(target string) bool { return len(forTarget(r, target)) == 0 }
 	return !slices.ContainsFunc(w.Components, lacks) && !slices.ContainsFunc(w.Targets, cannot) &&
 		(w.Profile == "" || w.Profile == r.Profile)
+}
+
+// of names the components of r that w means. Errors are
+// *manifests.UnknownTargetError; components are left to the plan to judge.
+func (w parts) of(r record.Head) ([]string, error) {
+	components := slices.Clone(w.Components)
+	for _, target := range w.Targets {
+		found := forTarget(r, target)
+		if len(found) == 0 {
+			return nil, &manifests.UnknownTargetError{Tool: r.Tool, Version: r.Version, Target: target}
+		}
+		components = append(components, found...)
+	}
+	return components, nil
+}
+
+// forTarget names the components of r that are there for a target: its name is
+// at the end of theirs.
+func forTarget(r record.Head, target string) (components []string) {
+	for _, c := range r.Components {
+		if strings.HasSuffix(c, "-"+target) {
+			components = append(components, c)
+		}
+	}
+	return components
 }
 
 func (a *app) install(ctx context.Context, s *session, refs []toolRef, want parts, links plan.Links) (result, error) {
@@ -130,6 +154,11 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, want part
 		q.Components, q.Targets, q.Profile = want.Components, want.Targets, want.Profile
 		a.detail("asking channel %s for %s", o.Name, ref)
 		r, err := a.resolve(ctx, s, o, q)
+		if have.ID != "" && (errors.Is(err, manifests.ErrOffline) || isUnknownVersion(err)) {
+			if same, ok := a.still(ctx, s, o, q, have); ok {
+				r, err = same, nil
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -139,6 +168,24 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, want part
 		c.Install = append(c.Install, r)
 	}
 	return a.change(ctx, s, c, already)
+}
+
+// still asks o for what have was asked for by, where its exact version is not to
+// be had: a mirror may keep only the manifest of a label. It counts while it
+// means the same version.
+func (a *app) still(ctx context.Context, s *session, o origin, q manifests.Request, have record.Head) (manifests.Release, bool) {
+	if have.Requested == have.Version {
+		return manifests.Release{}, false
+	}
+	q.Version = have.Requested
+	a.detail("asking channel %s for %s", o.Name, toolRef{have.Channel, have.Tool, have.Requested})
+	r, err := a.resolve(ctx, s, o, q)
+	return r, err == nil && r.Version == have.Version
+}
+
+func isUnknownVersion(err error) bool {
+	_, ok := is[*manifests.UnknownVersionError](err)
+	return ok
 }
 
 // satisfies finds an installed release that ref means: one that is all that is

@@ -16,16 +16,16 @@ import (
 func TestRust(t *testing.T) {
 	sysroot, host, version := machineRust(t)
 	dir, release := commonDir(t), newSigner(t, "rsa3072")
-	publishRust(t, filepath.Join(dir, "dist"), sysroot, host, version, release)
+	target := publishRust(t, filepath.Join(dir, "dist"), sysroot, host, version, release)
 	web, h := startNginx(t, dir), newHome(t, build(t))
 	before := takeSnapshot(t, h.dir)
 
 	h.must("channel", "add", "mirror", web.http+"dist/channel-rust-stable.toml", "--format", "rust", "--key", release.publicKey())
 	contains(t, h.must("install", "mirror/rust"), `^rust `+version+` · channel mirror · signed by`)
-	h.must("install", "mirror/rust", "-c", "clippy", "-t", "wasm32-unknown-unknown")
+	h.must("install", "mirror/rust", "-c", "clippy", "-t", wasm)
 	prefix := h.data("toolchains", "mirror", "rust", version)
 	for _, name := range []string{"bin/rustc", "bin/cargo", "bin/cargo-clippy", "lib/rustlib/components", "lib/rustlib/rust-installer-version",
-		"lib/rustlib/multirust-channel-manifest.toml", "lib/rustlib/manifest-clippy-preview-" + host, "lib/rustlib/manifest-rust-std-wasm32-unknown-unknown"} {
+		"lib/rustlib/multirust-channel-manifest.toml", "lib/rustlib/manifest-clippy-preview-" + host, "lib/rustlib/manifest-rust-std-" + wasm} {
 		if !exists(t, filepath.Join(prefix, name)) {
 			t.Errorf("no %s", name)
 		}
@@ -38,8 +38,16 @@ func TestRust(t *testing.T) {
 	}
 	h.must("verify")
 	web.stop()
-	work(t, h, prefix, version)
+	work(t, h, prefix, version, target)
 	contains(t, h.must("run", "mirror/rust", "--", "cargo", "--version"), `^cargo `)
+	h.must("verify")
+
+	// The target goes again, without the mirror; the rest works on.
+	contains(t, h.must("uninstall", "mirror/rust", "-t", wasm), "^removed rust-std-"+wasm+" of mirror/rust@"+version)
+	if exists(t, filepath.Join(prefix, "lib", "rustlib", wasm)) {
+		t.Error("the target is still there")
+	}
+	contains(t, h.must("run", "mirror/rust", "--", "cargo", "clippy", "--version"), `^clippy `)
 	h.must("verify")
 
 	h.must("uninstall", "--all", "--yes")
@@ -47,8 +55,11 @@ func TestRust(t *testing.T) {
 	same(t, before, takeSnapshot(t, h.dir))
 }
 
-// work compiles and runs a program, builds, lints and tests a workspace.
-func work(t *testing.T, h *home, prefix, version string) {
+const wasm = "wasm32-unknown-unknown"
+
+// work compiles and runs a program, builds, lints and tests a workspace, and
+// compiles program for the wasm target.
+func work(t *testing.T, h *home, prefix, version, program string) {
 	t.Helper()
 	bin, dir := t.TempDir(), t.TempDir()
 	for _, name := range []string{"cc", "ld", "as"} {
@@ -64,7 +75,7 @@ func work(t *testing.T, h *home, prefix, version string) {
 		t.Helper()
 		cmd := exec.Command(name, args...)
 		cmd.Dir = dir
-		cmd.Env = []string{"HOME=" + dir, "CARGO_HOME=" + filepath.Join(dir, "cargo-home"), "PATH=" + h.path(".local", "bin") + ":" + bin}
+		cmd.Env = []string{"RUSTC_BOOTSTRAP=add", "HOME=" + dir, "CARGO_HOME=" + filepath.Join(dir, "cargo-home"), "PATH=" + h.path(".local", "bin") + ":" + bin}
 		if !strings.Contains(name, "/") {
 			cmd.Path, cmd.Err = h.path(".local", "bin", name), nil
 		}
@@ -98,13 +109,10 @@ func work(t *testing.T, h *home, prefix, version string) {
 	}
 	run("cargo", "clippy", "--offline", "--", "-D", "warnings")
 	run("cargo", "test", "--offline")
-	if std, err := filepath.Glob(filepath.Join(prefix, "lib/rustlib/wasm32-unknown-unknown/lib/libcore-*.rlib")); err != nil || len(std) == 0 {
-		return // this machine's rustup has no such target: what stands in for it was only laid out
-	}
-	write(t, filepath.Join(dir, "add.rs"), "#[no_mangle]\npub extern \"C\" fn add(a: i32, b: i32) -> i32 { a + b }\n", 0o644)
-	run("rustc", "--target", "wasm32-unknown-unknown", "--crate-type", "cdylib", "add.rs")
-	if !strings.HasPrefix(takeFile(t, filepath.Join(dir, "add.wasm")), "\x00asm") {
-		t.Error("add.wasm is none")
+	write(t, filepath.Join(dir, "add.rs"), program, 0o644)
+	run("rustc", "-O", "--target", wasm, "--crate-name", "add", "--crate-type", "cdylib", "add.rs")
+	if made := takeFile(t, filepath.Join(dir, "add.wasm")); !strings.HasPrefix(made, "\x00asm") || !strings.Contains(made, "\x03add\x00") {
+		t.Errorf("add.wasm is none, or exports no add: %q", made)
 	}
 }
 
@@ -135,10 +143,13 @@ func machineRust(t *testing.T) (sysroot, host, version string) {
 }
 
 // publishRust packs the components of sysroot, but for the documentation, into
-// dist. Where it has no wasm target, a file stands in for its standard library.
-func publishRust(t *testing.T, dist, sysroot, host, version string, release signer) {
+// dist, and returns a program for the wasm target. Where the sysroot has no such
+// target, a library of the few things that this program needs, compiled here,
+// stands in for the standard one.
+func publishRust(t *testing.T, dist, sysroot, host, version string, release signer) (program string) {
 	t.Helper()
-	const date, wasm = "2026-04-16", "wasm32-unknown-unknown"
+	const date = "2026-04-16"
+	program = "#[no_mangle]\npub extern \"C\" fn add(a: i32, b: i32) -> i32 { a + b }\n"
 	var parts []rustPart
 	for _, name := range strings.Fields(takeFile(t, filepath.Join(sysroot, "lib", "rustlib", "components"))) {
 		p := rustPart{pkg: name, target: "*", tree: os.DirFS(sysroot), list: takeFile(t, filepath.Join(sysroot, "lib", "rustlib", "manifest-"+name))}
@@ -153,7 +164,20 @@ func publishRust(t *testing.T, dist, sysroot, host, version string, release sign
 		parts = append(parts, p)
 	}
 	if !exists(t, filepath.Join(sysroot, "lib", "rustlib", "manifest-rust-std-"+wasm)) {
-		parts = append(parts, smallPart("rust-std", wasm, "", version, "lib/rustlib/"+wasm+"/lib/libstd.rlib"))
+		small := t.TempDir()
+		library := "lib/rustlib/" + wasm + "/lib/libcore-kist.rlib"
+		write(t, filepath.Join(small, "core.rs"), smallCore, 0o644)
+		if err := os.MkdirAll(filepath.Join(small, filepath.Dir(library)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		rustc := exec.Command(filepath.Join(sysroot, "bin", "rustc"), "-O", "--target", wasm, "--crate-name", "core", "--crate-type", "rlib",
+			"-o", filepath.Join(small, library), filepath.Join(small, "core.rs"))
+		rustc.Env = append(os.Environ(), "RUSTC_BOOTSTRAP=core")
+		if out, err := rustc.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		parts = append(parts, rustPart{pkg: "rust-std", target: wasm, tree: os.DirFS(small), list: "file:" + library + "\n"})
+		program = "#![feature(no_core)]\n#![no_core]\nextern crate core;\n" + program
 	}
 	for i := range parts {
 		name := filepath.Join(dist, date, parts[i].file(version))
@@ -175,4 +199,31 @@ func publishRust(t *testing.T, dist, sysroot, host, version string, release sign
 		write(t, manifest, text, 0o644)
 		release.sign(manifest)
 	}
+	return program
 }
+
+// smallCore is enough of Rust's core library to add two numbers.
+const smallCore = `#![feature(no_core, lang_items)]
+#![allow(internal_features)]
+#![no_core]
+#[lang = "pointee_sized"]
+pub trait PointeeSized {}
+#[lang = "meta_sized"]
+pub trait MetaSized: PointeeSized {}
+#[lang = "sized"]
+pub trait Sized: MetaSized {}
+#[lang = "copy"]
+pub trait Copy {}
+impl Copy for i32 {}
+#[lang = "add"]
+pub trait Add<Other = Self> {
+    type Output;
+    fn add(self, other: Other) -> Self::Output;
+}
+impl Add for i32 {
+    type Output = i32;
+    fn add(self, other: i32) -> i32 {
+        self + other
+    }
+}
+`

@@ -16,21 +16,34 @@ import (
 
 func (a *app) uninstallCommand() *cobra.Command {
 	var all bool
+	var less parts
 	return a.command(verb{
 		group: toolchains, use: "uninstall TOOL… | --all", aliases: []string{"remove", "rm"},
 		short: "Remove exactly what was installed",
 		long: `Removes every path that the receipt of a toolchain records and that is still as
 it was installed. What was changed or added since is kept and named. This needs
-no network, no channel and no key. With --all it removes every toolchain.`,
-		example:  "kist uninstall go@1.25.3",
-		exits:    []int{0, 1, 2, 3, 7, 8, 9, 10},
-		args:     between(0, 1000),
-		changes:  true,
-		flags:    func(f *pflag.FlagSet) { f.BoolVar(&all, "all", false, "every installed toolchain") },
+no network, no channel and no key. With --all it removes every toolchain.
+
+With -c and -t it takes only these components and targets away: the toolchain is
+made anew without them, from its own files, and takes the old one's place, to
+which kist rollback returns.`,
+		example: "kist uninstall go@1.25.3\nkist uninstall rust -c clippy",
+		exits:   []int{0, 1, 2, 3, 7, 8, 9, 10},
+		args:    between(0, 1000),
+		changes: true,
+		flags: func(f *pflag.FlagSet) {
+			f.StringArrayVarP(&less.Components, "component", "c", nil, "only the optional component `NAME` of it (repeatable)")
+			f.StringArrayVarP(&less.Targets, "target", "t", nil, "only what it has to build for the platform `TRIPLE` (repeatable)")
+			f.BoolVar(&all, "all", false, "every installed toolchain")
+		},
 		complete: a.completeInstalled,
 		run: func(ctx context.Context, args []string) (result, error) {
-			if all == (len(args) > 0) {
+			whole := len(less.Components)+len(less.Targets) == 0
+			if all == (len(args) > 0) || all && !whole {
 				return nil, usage("uninstall: name the tools, or say --all")
+			}
+			if err := less.validate("uninstall"); err != nil {
+				return nil, err
 			}
 			refs, err := parseTools(args)
 			if err != nil {
@@ -50,7 +63,15 @@ no network, no channel and no key. With --all it removes every toolchain.`,
 				if err != nil {
 					return nil, err
 				}
-				c.Remove = append(c.Remove, r.ID)
+				if whole {
+					c.Remove = append(c.Remove, r.ID)
+					continue
+				}
+				components, err := less.of(r)
+				if err != nil {
+					return nil, err
+				}
+				c.Reduce = append(c.Reduce, plan.Reduction{ID: r.ID, Components: components})
 			}
 			return a.change(ctx, s, c, nil)
 		},

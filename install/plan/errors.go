@@ -17,6 +17,16 @@ func (e *NoPreviousError) Error() string {
 	return fmt.Sprintf("generation %d has none before it to return to", e.Current)
 }
 
+// A NeededError says that a release cannot be without one of its components.
+type NeededError struct {
+	Release   string // channel/tool@version
+	Component string
+}
+
+func (e *NeededError) Error() string {
+	return fmt.Sprintf("%s cannot be without its component %s", e.Release, e.Component)
+}
+
 // A ConflictError says that two installed tools want the same command.
 type ConflictError struct {
 	Command string

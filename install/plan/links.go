@@ -91,6 +91,15 @@ func Commands(patterns []string, entries []record.Entry) ([]record.Command, erro
 	return found, nil
 }
 
+// Remaining are those of commands that are still there among entries.
+func Remaining(commands []record.Command, entries []record.Entry) []record.Command {
+	byPath := make(map[string]record.Entry, len(entries))
+	for _, e := range entries {
+		byPath[e.Path] = e
+	}
+	return slices.DeleteFunc(slices.Clone(commands), func(c record.Command) bool { return !executable(byPath, c.Path, 40) })
+}
+
 // executable resolves p among the entries alone.
 func executable(byPath map[string]record.Entry, p string, hops int) bool {
 	if hops == 0 {

@@ -64,6 +64,7 @@ type Change struct {
 	Install  []manifests.Release
 	Links    Links // of Install
 	Update   []Update
+	Reduce   []Reduction
 	Remove   []record.ID // each with every other receipt of the same version
 	Default  []record.ID // each becomes the default of its tool
 	Rollback bool        // to the generation before the current one
@@ -75,6 +76,14 @@ type Change struct {
 type Update struct {
 	ID      record.ID
 	Release manifests.Release
+}
+
+// A Reduction has one installed release give way to itself without some of its
+// components. The old one leaves the generation and keeps its files, so that
+// Rollback can return to it.
+type Reduction struct {
+	ID         record.ID
+	Components []string
 }
 
 // A Plan is the work a Change means. A Plan for which Empty reports true is
@@ -94,6 +103,14 @@ type Plan struct {
 type Install struct {
 	Release manifests.Release
 	Default bool // its commands become links
+	// Base is an installed release of the same version, of which the components
+	// in Reuse are copied rather than fetched: they are of the very same
+	// artifacts. Empty: there is none.
+	Base  record.ID
+	Reuse []string
+	// Without are the components of Base that go. If there are any, Release is
+	// Base itself without them, as its receipt has it, and all of it is copied.
+	Without []string
 }
 
 // Empty reports whether there is nothing to do.
@@ -102,7 +119,8 @@ func (p Plan) Empty() bool {
 }
 
 // Make computes the plan for c. Errors are *NotInstalledError,
-// *NoPreviousError, *ConflictError and *ForeignFileError; the last two as far
+// *NoPreviousError, *NeededError, *manifests.UnknownComponentError,
+// *ConflictError and *ForeignFileError; the last two as far
 // as they can be foreseen from literal command names, so that nothing is
 // downloaded in vain. Next finds the rest.
 func Make(s State, c Change) (Plan, error) {
@@ -120,6 +138,11 @@ func Make(s State, c Change) (Plan, error) {
 	}
 	if err := p.update(s, c.Update); err != nil {
 		return Plan{}, err
+	}
+	for _, r := range c.Reduce {
+		if err := p.reduce(s, r); err != nil {
+			return Plan{}, err
+		}
 	}
 	for _, id := range c.Default {
 		r, ok := s.Receipts[id]
@@ -164,6 +187,7 @@ func (p *Plan) install(s State, r manifests.Release, links Links) {
 		}
 		p.Leave = append(p.Leave, id) // the same with fewer components
 		in.Release.Requested = have.Requested
+		in.Base, in.Reuse = id, reusable(have, r)
 		in.Default = in.Default || s.Current.Defaults[key] == id
 	}
 	for _, earlier := range p.Install {

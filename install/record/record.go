@@ -86,18 +86,20 @@ type Head struct {
 	// Requested is what the version was asked for by, which update follows: a
 	// label or the beginning of a version; Version itself, which stays; empty
 	// for the channel's own choice.
-	Requested  string             `json:"requested,omitempty"`
-	Labels     []string           `json:"labels,omitempty"`
-	Platform   manifests.Platform `json:"platform"`
-	Components []string           `json:"components,omitempty"`
-	Profile    string             `json:"profile,omitempty"` // the named set of components it began with
-	Evidence   verify.Evidence    `json:"evidence"`          // of the document that named the release
-	Artifacts  []Artifact         `json:"artifacts"`         // what was unpacked
-	Commands   []Command          `json:"commands,omitempty"`
-	Env        map[string]string  `json:"env,omitempty"` // "{prefix}" stands for the prefix
-	Prefix     string             `json:"prefix"`        // absolute, links resolved, when it was installed
-	Installed  time.Time          `json:"installed"`
-	Kist       string             `json:"kist"` // version of kist that wrote it
+	Requested  string              `json:"requested,omitempty"`
+	Labels     []string            `json:"labels,omitempty"`
+	Platform   manifests.Platform  `json:"platform"`
+	Components []string            `json:"components,omitempty"`
+	Optional   []string            `json:"optional,omitempty"` // those of Components that it can be without
+	Listings   []manifests.Listing `json:"listings,omitempty"` // the files of the prefix that name the components
+	Profile    string              `json:"profile,omitempty"`  // the named set of components it began with
+	Evidence   verify.Evidence     `json:"evidence"`           // of the document that named the release
+	Artifacts  []Artifact          `json:"artifacts"`          // what was unpacked
+	Commands   []Command           `json:"commands,omitempty"`
+	Env        map[string]string   `json:"env,omitempty"` // "{prefix}" stands for the prefix
+	Prefix     string              `json:"prefix"`        // absolute, links resolved, when it was installed
+	Installed  time.Time           `json:"installed"`
+	Kist       string              `json:"kist"` // version of kist that wrote it
 	// Removed says that the release was uninstalled: Entries are only the
 	// paths that were kept because they had changed.
 	Removed bool `json:"removed,omitempty"`
@@ -116,6 +118,9 @@ type Artifact struct {
 	Size      int64           `json:"size"`
 	Digest    verify.Digest   `json:"digest"` // SHA-256 of the file as it came
 	Evidence  verify.Evidence `json:"evidence"`
+	// Layout is how it became files of the prefix. Those of the same artifact by
+	// the same layout are the same.
+	Layout manifests.Layout `json:"layout,omitzero"`
 }
 
 // Ref is how people name the release: channel/tool@version.

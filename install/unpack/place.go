@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 
@@ -31,6 +32,9 @@ type entry struct {
 	size   int64       // of a file
 	target string      // of a link; of a hard link, the name of the earlier entry
 	body   io.Reader   // of a file: size bytes, or an error
+	// Instead of body, of a file that is copied from another prefix:
+	copyOf *os.File
+	digest verify.Digest // of what it must hold
 }
 
 // A filler places the entries of one archive.
@@ -210,6 +214,9 @@ func (f *filler) earlier(name string) string {
 
 // file places a regular file and, where the layout asks for it, its copy.
 func (f *filler) file(e entry, to string) error {
+	if e.copyOf != nil {
+		return f.duplicate(to, e)
+	}
 	if second, ok := f.archive.Layout.Copies[path.Base(to)]; ok {
 		return f.write(to, f.mode(to, e.mode), e, path.Join(path.Dir(to), second))
 	}

@@ -51,6 +51,24 @@ func (h *handles) close() {
 	clear(h.open)
 }
 
+// create claims and makes the file to, empty, for e's content. The caller closes
+// it.
+func (f *filler) create(e entry, to string, mode fs.FileMode) (*node, *os.File, error) {
+	if f.left -= e.size; f.left < 0 {
+		return nil, nil, refuse(RuleCeiling, e.name, "unpacks to far more than its own size")
+	}
+	n, err := f.claim(e.name, record.Entry{Path: to, Type: record.File, Mode: mode, Size: e.size})
+	if err != nil {
+		return nil, nil, err
+	}
+	at, err := f.dirs.at(path.Dir(to))
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := at.OpenFile(path.Base(to), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	return n, out, folded(err, e.name)
+}
+
 // write claims and makes the file to and its copies, all with e's content.
 func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) error {
 	var nodes []*node
@@ -61,23 +79,11 @@ func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) e
 		}
 	}()
 	create := func(to string, mode fs.FileMode) error {
-		if f.left -= e.size; f.left < 0 {
-			return refuse(RuleCeiling, e.name, "unpacks to far more than its own size")
+		n, out, err := f.create(e, to, mode)
+		if err == nil {
+			nodes, outs = append(nodes, n), append(outs, out)
 		}
-		n, err := f.claim(e.name, record.Entry{Path: to, Type: record.File, Mode: mode, Size: e.size})
-		if err != nil {
-			return err
-		}
-		at, err := f.dirs.at(path.Dir(to))
-		if err != nil {
-			return err
-		}
-		out, err := at.OpenFile(path.Base(to), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-		if err != nil {
-			return folded(err, e.name)
-		}
-		nodes, outs = append(nodes, n), append(outs, out)
-		return nil
+		return err
 	}
 	if err := create(to, mode); err != nil {
 		return err

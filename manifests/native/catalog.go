@@ -113,6 +113,9 @@ func (c *Catalog) Resolve(q manifests.Request) (manifests.Release, error) {
 		a := alternatives[0]
 		a.Alternatives = alternatives[1:]
 		out.Components = append(out.Components, a.Component)
+		if files[0].Optional {
+			out.Optional = append(out.Optional, a.Component)
+		}
 		out.Artifacts = append(out.Artifacts, a)
 	}
 	if r.Witness != nil {

@@ -74,7 +74,7 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 		return manifests.Release{}, fmt.Errorf("rust %s: only %s was asked for and proved", r.Version, c.name)
 	}
 	if r.Profile == "" {
-		r.Profile = "minimal"
+		r.Profile = minimal
 	}
 	t, err := c.toolchain(r.Platform)
 	if err != nil {
@@ -84,6 +84,10 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if err != nil {
 		return manifests.Release{}, err
 	}
+	least, err := t.profile(minimal)
+	if err != nil {
+		least = parts // nobody says what it can be without
+	}
 	out := manifests.Release{
 		Channel: c.channel, Tool: Tool, Version: c.version(), Labels: c.labels(), Platform: r.Platform,
 		Profile: r.Profile, Commands: []string{"bin/*"}, Evidence: c.evidence,
@@ -91,7 +95,13 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if r.Platform.OS == "windows" {
 		out.Commands = []string{"bin/*.exe"}
 	}
-	var list strings.Builder
+	// What programs that know rustup look for.
+	list := manifests.Listing{Path: rustlib + "components", Items: map[string]string{}}
+	config := manifests.Listing{Path: rustlib + "multirust-config.toml", Head: "config_version = \"1\"\n", Items: map[string]string{}}
+	out.Files = []manifests.File{
+		{Path: rustlib + "rust-installer-version", Data: []byte("3")},
+		{Path: rustlib + "multirust-channel-manifest.toml", Data: c.bytes},
+	}
 	for _, part := range parts {
 		a, err := c.artifact(t, part)
 		if err != nil {
@@ -99,18 +109,20 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 		}
 		out.Components = append(out.Components, a.Component)
 		out.Artifacts = append(out.Artifacts, a)
-		fmt.Fprintln(&list, part.full())
+		list.Items[a.Component] = part.full() + "\n"
+		config.Items[a.Component] = fmt.Sprintf("\n[[components]]\npkg = %q\ntarget = %q\nis_extension = false\n", part.pkg, part.target)
+		if !slices.ContainsFunc(least, part.same) {
+			out.Optional = append(out.Optional, a.Component)
+		}
 	}
-	// What programs that know rustup look for.
-	out.Files = []manifests.File{
-		{Path: rustlib + "components", Data: []byte(list.String())},
-		{Path: rustlib + "rust-installer-version", Data: []byte("3")},
-		{Path: rustlib + "multirust-channel-manifest.toml", Data: c.bytes},
-	}
+	out.Listings = []manifests.Listing{list, config}
 	return out, nil
 }
 
-const rustlib = "lib/rustlib/"
+const (
+	minimal = "minimal" // the profile of what a toolchain cannot be without
+	rustlib = "lib/rustlib/"
+)
 
 // full is how rust-installer and rustup call a component.
 func (c component) full() string {

@@ -75,7 +75,18 @@ func TestResolveLaysOut(t *testing.T) {
 		files[f.Path] = string(f.Data)
 	}
 	list := "cargo-" + host + "\nclippy-preview-" + host + "\nrust-src\nrust-std-" + host + "\nrust-std-" + wasm + "\nrustc-" + host + "\n"
-	if len(files) != 3 || files["lib/rustlib/components"] != list || files["lib/rustlib/rust-installer-version"] != "3" ||
+	if l := release.Listings[0]; l.Path != "lib/rustlib/components" || string(l.Text(release.Components)) != list ||
+		string(l.Text([]string{"cargo", "rustc"})) != "cargo-"+host+"\nrustc-"+host+"\n" {
+		t.Errorf("listing %+v", l)
+	}
+	// As rustup writes it: testdata/multirust-config.toml is rustup's own.
+	inOrder := []string{"cargo", "clippy", "rust-docs", "rust-std", "rustc", "rustfmt"}
+	r.Profile = "default"
+	if whole, err := newWorld(t, everything()).resolve(t, r); err != nil || whole.Listings[1].Path != "lib/rustlib/multirust-config.toml" ||
+		string(whole.Listings[1].Text(inOrder)) != string(sample(t, "multirust-config.toml")) {
+		t.Errorf("listing %+v, %v", whole.Listings, err)
+	}
+	if len(files) != 2 || files["lib/rustlib/rust-installer-version"] != "3" ||
 		files["lib/rustlib/multirust-channel-manifest.toml"] != manifest("1.95.0", "2026-04-16") {
 		t.Errorf("files %v", files)
 	}
