@@ -113,22 +113,27 @@ func Near(s string, have []string) []string {
 	return names
 }
 
-// distance is the Levenshtein distance of a and b, in bytes.
+// distance is the Levenshtein distance of a and b, in bytes, in which two
+// neighbours that changed places are one mistake.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
+	above, row := make([]int, len(b)+1), make([]int, len(b)+1) // for all of a but its last two bytes, its last one
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = min(diagonal, row[j], row[j+1]) + 1
+			switch {
+			case a[i] == b[j]:
+				next[j+1] = row[j]
+			case i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j]:
+				next[j+1] = min(above[j-1], row[j], row[j+1], next[j]) + 1
+			default:
+				next[j+1] = min(row[j], row[j+1], next[j]) + 1
 			}
-			diagonal, row[j+1] = row[j+1], cost
 		}
+		above, row = row, next
 	}
 	return row[len(b)]
 }

@@ -104,7 +104,7 @@ func TestVersionOrderIsAnOrder(t *testing.T) {
 
 func TestNear(t *testing.T) {
 	have := []string{"rust", "go", "node", "terraform", "1.25.1", "1.25.10", "1.24.0"}
-	for s, want := range map[string]string{"rsut": "rust", "noed": "node", "terrafrom": "terraform", "1.25.2": "1.25.1", "python": ""} {
+	for s, want := range map[string]string{"rsut": "rust", "noed": "node", "terafrom": "terraform", "1.25.2": "1.25.1", "python": ""} {
 		got := Near(s, have)
 		if want == "" && len(got) != 0 || want != "" && !slices.Contains(got, want) {
 			t.Errorf("near %q: %v, want %q", s, got, want)

@@ -45,6 +45,8 @@ type installedRelease struct {
 	// Announced: no proved document states all of the size, some is the servers' word.
 	Announced bool            `json:"announced,omitempty"`
 	Evidence  verify.Evidence `json:"evidence"`
+	// Keys, of a dry run, are those that were or will have to be believed.
+	Keys []trustedKey `json:"keys,omitempty"`
 }
 
 // A reducedTool is a release that gave way to itself without some components.
@@ -80,6 +82,9 @@ func (r changeResult) text(p *page) {
 			text += " · " + byteSize(rel.Size) + " to fetch"
 		}
 		p.line("%s", text)
+		for _, k := range rel.Keys {
+			p.line("  key %s: %s", k.Primary.Spaced(), k.UserID)
+		}
 	}
 	for _, ref := range r.Removed {
 		p.line("%s %s", done("removed", "remove"), ref)
@@ -130,7 +135,8 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 				continue
 			}
 			rel := in.Release
-			item := installedRelease{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Proof: releaseProof(rel), Evidence: rel.Evidence}
+			item := installedRelease{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Proof: releaseProof(rel), Evidence: rel.Evidence,
+				Keys: releaseKeys(rel)}
 			item.Size, item.Announced = a.size(ctx, in)
 			r.Installed = append(r.Installed, item)
 		}

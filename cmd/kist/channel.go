@@ -45,7 +45,10 @@ type shownKey struct {
 	Subkeys []verify.Fingerprint `json:"subkeys,omitempty"` // that sign
 	UserID  string               `json:"user_id,omitempty"`
 	Expires time.Time            `json:"expires,omitzero"`
-	Source  string               `json:"source,omitempty"` // where the copy that comes with kist is from
+	// SubkeysExpire says when those of Subkeys that expire do, as this copy has it.
+	SubkeysExpire map[verify.Fingerprint]time.Time `json:"subkeys_expire,omitempty"`
+	Revoked       string                           `json:"revoked,omitempty"` // when, and why
+	Source        string                           `json:"source,omitempty"`  // where the copy that comes with kist is from
 	// Pinned by fingerprint says that a self-signature of the key is too weak to
 	// count by itself.
 	Weak bool `json:"weak,omitempty"`
@@ -98,9 +101,13 @@ func (a *app) shown(s *session, o origin, mark *verify.Mark) shownChannel {
 func describeKeys(ring *verify.Keyring) (keys []shownKey) {
 	pins := ring.Pins()
 	for i, c := range ring.Certificates() {
-		k := shownKey{Primary: c.Fingerprint, Subkeys: pins[i].Subkeys, UserID: c.UserID, Expires: c.Expires, Weak: c.Weak}
+		k := shownKey{Primary: c.Fingerprint, Subkeys: pins[i].Subkeys, UserID: c.UserID, Expires: c.Expires, Revoked: c.Revoked, Weak: c.Weak,
+			SubkeysExpire: map[verify.Fingerprint]time.Time{}}
 		for _, sub := range c.Subkeys {
 			k.Weak = k.Weak || sub.Weak
+			if !sub.Expires.IsZero() {
+				k.SubkeysExpire[sub.Fingerprint] = sub.Expires
+			}
 		}
 		keys = append(keys, k)
 	}
@@ -143,16 +150,27 @@ func keysText(p *page, keys []shownKey) {
 		field(p, "key", k.Primary.Spaced())
 		field(p, "  name", k.UserID)
 		for _, sub := range k.Subkeys {
-			field(p, "  subkey", sub.Spaced())
+			text := sub.Spaced()
+			if end, ok := k.SubkeysExpire[sub]; ok {
+				text += " · expires " + day(end)
+			}
+			field(p, "  subkey", text)
 		}
-		if !k.Expires.IsZero() {
-			field(p, "  expires", k.Expires.UTC().Format(time.DateOnly))
-		}
+		field(p, "  expires", day(k.Expires))
+		field(p, "  note", k.Revoked)
 		field(p, "  copied from", k.Source)
 		if k.Weak {
 			field(p, "  note", "its own signatures use SHA-1: it is trusted by the fingerprints above alone")
 		}
 	}
+}
+
+// day is when a key expires, in UTC.
+func day(end time.Time) string {
+	if end.IsZero() {
+		return "never"
+	}
+	return end.UTC().Format(time.DateOnly)
 }
 
 type channelList struct {

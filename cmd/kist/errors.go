@@ -325,9 +325,10 @@ func unknown(err error) (failure, bool) {
 		case e.Channel == "" && len(distros) > 0:
 			f.Hint = fmt.Sprintf("distributions have it; say which, such as %s/%s (%s)", distros[0], e.Tool, strings.Join(distros, ", "))
 		case known:
-			f.Hint = fmt.Sprintf("%s, so it has no built-in channel; kist channel add trusts one that you choose", reason)
+			f.Message = fmt.Sprintf("no channel offers %q: %s", e.Tool, reason)
+			f.Hint = "kist channel add trusts a channel that you choose"
 			if format, ok := upstreams.TwinFormat(e.Tool); ok {
-				f.Hint = fmt.Sprintf("%s; with keys that you hold: kist channel add NAME URL --format %s --tools %s --key FILE", reason, format, e.Tool)
+				f.Hint = fmt.Sprintf("with keys that you hold: kist channel add NAME URL --format %s --tools %s --key FILE", format, e.Tool)
 			}
 		default:
 			if near := upstreams.Near(e.Tool); len(near) > 0 {

@@ -59,6 +59,32 @@ func receiptProof(r record.Head) (verify.Evidence, string) {
 	return e, strings.Join(append([]string{proof(e)}, r.Evidence.Notes...), " · ")
 }
 
+// A trustedKey is a key that a release to be fetched rests on, and whose it is.
+type trustedKey struct {
+	Primary verify.Fingerprint `json:"primary"`
+	UserID  string             `json:"user_id,omitempty"`
+}
+
+// releaseKeys are the keys that signed the document which names r, or one of
+// which signed its files.
+func releaseKeys(r manifests.Release) (keys []trustedKey) {
+	for _, s := range r.Evidence.Root().Signers {
+		keys = append(keys, trustedKey{s.Primary, s.UserID})
+	}
+	if r.Evidence.Kind != "" {
+		return keys
+	}
+	for _, a := range r.Artifacts {
+		if s := a.Integrity.Signature; s != nil {
+			for _, c := range s.Policy.Keys.Certificates() {
+				keys = append(keys, trustedKey{c.Fingerprint, c.UserID})
+			}
+			return keys
+		}
+	}
+	return nil
+}
+
 // releaseProof says how a release that is still to be fetched is, or will be, proved.
 func releaseProof(r manifests.Release) string {
 	if r.Evidence.Kind != "" {
