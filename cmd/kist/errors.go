@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -379,7 +380,10 @@ func network(err error) (failure, bool) {
 		return failure{Code: 6, Kind: "no-mirror", Hint: fmt.Sprintf("name one: kist channel add %s URL/dists/%[1]s/ --format debian, then kist install %[1]s/TOOL", e.Codename)}, true
 	}
 	_, local := is[*transport.FileError](err)
+	_, unvouched := is[*tls.CertificateVerificationError](err)
 	switch {
+	case unvouched:
+		return failure{Code: 6, Kind: "unreachable", Hint: "another server may have answered; if an authority of your own vouches for this one, name its certificate in SSL_CERT_FILE"}, true
 	case local:
 		return failure{Code: 6, Kind: "unreachable", Hint: "a file URL must name a regular file of this machine that you can read"}, true
 	case errors.Is(err, gosum.ErrOff):
