@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 
 	"github.com/kist-tools/kist/install/internal/store"
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 )
 
@@ -20,56 +22,69 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	if i.roots.empty() {
 		return Result{}, nil
 	}
-	lock, err := i.lock(ctx, "uninstall everything")
+	lock, err := i.lock(ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	res, err := i.removeEverything(ctx)
+	heads, err := i.revoke()
+	if err != nil {
+		return Result{}, errors.Join(err, lock.Unlock())
+	}
+	res, err := i.removeEverything(ctx, heads)
 	if err == nil && self {
 		var left []Drift
 		left, err = i.removeOwn()
 		res.Kept = append(res.Kept, left...)
 	}
-	if err = errors.Join(err, lock.Unlock()); err != nil || !self {
-		return res, err
+	if err == nil && self {
+		err = errors.Join(i.removeMade(lock), i.roots.close())
+	} else {
+		err = errors.Join(err, lock.Unlock())
 	}
-	return res, errors.Join(i.removeMade(), i.roots.close())
+	if err != nil {
+		err = &UnfinishedError{err}
+	}
+	return res, err
 }
 
-func (i *Installer) removeEverything(ctx context.Context) (res Result, err error) {
+// revoke finds that every receipt is fit to remove by, then leaves nothing in
+// force: the commit. It returns the heads of the receipts.
+func (i *Installer) revoke() (map[record.ID]record.Head, error) {
+	if i.roots.open(dataDir) == nil {
+		return nil, nil
+	}
+	heads, damaged, err := i.store().Receipts()
+	if err != nil {
+		return nil, err
+	}
+	for id, err := range damaged {
+		return nil, &ReceiptError{id, err}
+	}
+	for _, id := range slices.Sorted(maps.Keys(heads)) {
+		going, err := i.removal(id)
+		if err != nil {
+			return nil, err
+		}
+		going.close()
+	}
+	return heads, i.store().Revoke()
+}
+
+// removeEverything takes away all that was in force, now that nothing is.
+func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]record.Head) (res Result, err error) {
 	data := i.roots.open(dataDir)
 	if data == nil {
 		return res, nil
 	}
-	heads, damaged, err := i.store().Receipts()
-	if err != nil {
+	if err := i.align(plan.State{}); err != nil {
 		return res, err
 	}
-	for id, err := range damaged {
-		return res, &ReceiptError{id, err}
-	}
-	ids := make([]record.ID, 0, len(heads))
-	for id := range heads {
-		if err := i.removable(id); err != nil {
-			return res, err
-		}
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-
-	// The commit: from here on nothing is in force.
-	if err := ignore(data.Remove(store.Current), fs.ErrNotExist); err != nil {
+	if err := i.store().Sweep(); err != nil {
 		return res, err
 	}
-	if err := i.removeInForce(); err != nil {
-		return res, err
-	}
-	for _, id := range ids {
-		var kept []Drift
-		if heads[id].Removed {
-			kept, err = i.keptEarlier(id)
-		} else {
-			kept, err = i.removeFiles(ctx, id)
+	for _, id := range slices.Sorted(maps.Keys(heads)) {
+		kept, err := i.removeOne(ctx, heads[id])
+		if !heads[id].Removed {
 			res.Removed = append(res.Removed, heads[id])
 		}
 		res.Kept = append(res.Kept, kept...)
@@ -82,28 +97,22 @@ func (i *Installer) removeEverything(ctx context.Context) (res Result, err error
 	if err != nil {
 		return res, err
 	}
+	if err := i.sweepEvidence(); err != nil {
+		return res, err
+	}
 	return res, rmdirs(data, store.Generations, store.Toolchains, store.Stages, store.Prefixes)
 }
 
-// removeInForce takes away the links, the aliases, the stages and every
-// generation.
-func (i *Installer) removeInForce() error {
-	if _, err := i.alignBin(record.Generation{}); err != nil {
-		return err
+func (i *Installer) removeOne(ctx context.Context, r record.Head) ([]Drift, error) {
+	if r.Removed {
+		return i.keptEarlier(r.ID)
 	}
-	if err := i.alignAliases(record.Generation{}, nil); err != nil {
-		return err
-	}
-	numbers, err := i.store().Numbers()
+	going, err := i.removal(r.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, n := range numbers {
-		if err := i.store().DropGeneration(n); err != nil {
-			return err
-		}
-	}
-	return i.store().SweepStages()
+	defer going.close()
+	return i.removeFiles(ctx, going)
 }
 
 // keptEarlier forgets what the user has removed since an earlier uninstall left
@@ -153,7 +162,9 @@ func (i *Installer) removeEmptyPrefixes() (unknown []Drift, err error) {
 		}
 		if _, err := prefixes.Lstat(e.Name()); err == nil {
 			unknown = append(unknown, Drift{Path: i.Prefix(id), Reason: "without a receipt"})
+			continue
 		}
+		i.reached("empty prefix dropped")
 	}
 	return unknown, nil
 }

@@ -118,7 +118,7 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 // putMark stores m unless another kist has stored a newer mark meanwhile, in
 // which case m itself is stale.
 func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) error {
-	lock, err := i.lock(ctx, "store the mark of channel "+m.Channel)
+	lock, err := i.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) erro
 // Rekey stores, durably, that the keys of k were taken for an added channel,
 // before anything that they signed is judged.
 func (i *Installer) Rekey(ctx context.Context, ch Channel, k verify.KeysMark) error {
-	lock, err := i.lock(ctx, "store the keys of channel "+ch.Name)
+	lock, err := i.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func marked(r record.Head) bool { return r.Evidence.Mark != nil && !r.Evidence.M
 
 // DropMark forgets the mark of a channel that the user removed.
 func (i *Installer) DropMark(ctx context.Context, channel string) error {
-	lock, err := i.lock(ctx, "forget the mark of channel "+channel)
+	lock, err := i.lock(ctx)
 	if err != nil {
 		return err
 	}

@@ -57,9 +57,13 @@ type Options struct {
 	Version   string              // of kist, for receipts
 	Random    io.Reader           // for ids: crypto/rand.Reader
 	LockWait  time.Duration       // how long to wait for another kist
+	Command   string              // what this kist was called to do, for another that waits: "kist install"
 	Progress  func(Progress)      // may be nil; calls do not overlap
 	Warn      func(string)        // may be nil
 	DryRun    bool                // nothing is stored, not even marks
+	// Checkpoint, nil but in tests, is told each step of a change that was done:
+	// a process may be killed there, and the next one goes on.
+	Checkpoint func(step string)
 }
 
 // Progress is one step of a long job. Total is -1 where it is not known.
@@ -97,6 +101,9 @@ func Open(ctx context.Context, o Options) (*Installer, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
+	if o.Checkpoint == nil {
+		o.Checkpoint = func(string) {}
+	}
 	r, err := openRoots(o.Dirs, o.Host, o.Warn)
 	if err != nil {
 		return nil, err
@@ -115,8 +122,10 @@ func (i *Installer) report(p Progress) {
 func (i *Installer) Close() error { return i.roots.close() }
 
 func (i *Installer) store() store.Store {
-	return store.Store{Data: i.roots.open(dataDir), State: i.roots.open(stateDir)}
+	return store.Store{Data: i.roots.open(dataDir), State: i.roots.open(stateDir), Checkpoint: i.o.Checkpoint}
 }
+
+func (i *Installer) reached(step string) { i.o.Checkpoint(step) }
 
 // State reads what is installed.
 func (i *Installer) State() (plan.State, error) {
@@ -171,43 +180,73 @@ func (i *Installer) Cache(create bool) (*os.Root, error) {
 }
 
 // create opens the directory of a role, making what is missing, and remembers
-// what it made for the day kist itself is uninstalled.
+// what it makes for the day kist itself is uninstalled.
 func (i *Installer) create(which role) (*os.Root, error) {
-	if which != stateDir {
-		if _, err := i.create(stateDir); err != nil {
+	if root := i.roots.open(which); root != nil {
+		return root, nil
+	}
+	if which == stateDir { // made first: killed before it can remember that, kist leaves it, empty
+		root, made, err := i.roots.create(which)
+		if root == nil {
 			return nil, err
 		}
+		i.reached("state directory made")
+		return root, errors.Join(err, i.remember(made))
 	}
-	root, made, err := i.roots.create(which)
-	if i.roots.open(stateDir) != nil {
-		err = errors.Join(err, i.remember(made))
+	if _, err := i.create(stateDir); err != nil {
+		return nil, err
 	}
+	missing, err := i.roots.missing(which)
 	if err != nil {
 		return nil, err
 	}
+	if err := i.remember(missing); err != nil {
+		return nil, err
+	}
+	root, _, err := i.roots.create(which)
+	if err != nil {
+		return nil, err
+	}
+	i.reached("directory made")
 	return root, nil
 }
 
 // A BusyError says that another kist holds the lock, and what it is doing.
 type BusyError = rootfs.BusyError
 
+// A NoLocksError refuses a file system on which kists cannot be kept apart.
+type NoLocksError = rootfs.NoLocksError
+
+// about tells those who wait for the lock what this kist is doing.
+func (i *Installer) about() string {
+	return i.o.Command + ", since " + i.o.Now.Format(time.TimeOnly)
+}
+
 // lock takes kist's lock, waiting for another kist as long as Options allow.
-func (i *Installer) lock(ctx context.Context, about string) (*rootfs.Lock, error) {
-	state, err := i.create(stateDir)
-	if err != nil {
-		return nil, err
+func (i *Installer) lock(ctx context.Context) (*rootfs.Lock, error) {
+	for again := false; ; again = true {
+		state, err := i.create(stateDir)
+		if err != nil {
+			return nil, err
+		}
+		lock, err := rootfs.WaitLock(ctx, state, store.LockFile, i.about(), i.o.LockWait, func(busy *rootfs.BusyError) {
+			i.o.Warn("waiting: " + busy.Error())
+		})
+		if again || !errors.Is(err, fs.ErrNotExist) {
+			return lock, err
+		}
+		// Another kist uninstalled itself meanwhile, the directory with it.
+		if err := i.roots.close(); err != nil {
+			return nil, err
+		}
 	}
-	about += ", since " + i.o.Now.Format(time.TimeOnly)
-	return rootfs.WaitLock(ctx, state, store.LockFile, about, i.o.LockWait, func(busy *rootfs.BusyError) {
-		i.o.Warn("waiting: " + busy.Error())
-	})
 }
 
 // Lock keeps every other kist from changing anything until unlock is called:
 // for the settings, which this package does not write itself. Changes by this
 // Installer must wait for unlock, too.
-func (i *Installer) Lock(ctx context.Context, about string) (unlock func() error, err error) {
-	lock, err := i.lock(ctx, about)
+func (i *Installer) Lock(ctx context.Context) (unlock func() error, err error) {
+	lock, err := i.lock(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 )
 
@@ -34,6 +34,9 @@ func (i *Installer) foreign() (map[string]string, error) {
 		switch {
 		case e.Type() == fs.ModeSymlink:
 			target, err := bin.Readlink(e.Name())
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // it has just been removed
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -49,70 +52,97 @@ func (i *Installer) foreign() (map[string]string, error) {
 	return names, nil
 }
 
-// alignBin makes the bin directory hold exactly the links of g, and returns the
-// names it made. Only kist's own links are touched; what has taken the place of
-// one since is left alone, with a warning.
-func (i *Installer) alignBin(g record.Generation) ([]string, error) {
-	var made []string
-	wanted := map[string]bool{}
-	for _, l := range g.Links {
-		wanted[l.Name] = true
+// align makes the bin directory hold exactly the links of the current
+// generation, and toolchains/ lead to exactly what is in force.
+func (i *Installer) align(s plan.State) error {
+	if err := i.dropLinks(s.Current); err != nil {
+		return err
 	}
-	if bin := i.roots.open(binDir); bin != nil {
-		entries, err := fs.ReadDir(bin.FS(), ".")
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			if wanted[e.Name()] || e.Type() != fs.ModeSymlink {
-				continue
-			}
-			if target, err := bin.Readlink(e.Name()); err != nil || target != i.command(e.Name()) {
-				continue
-			}
-			if err := bin.Remove(e.Name()); err != nil {
-				return nil, err
-			}
-		}
+	if err := i.addLinks(s.Current); err != nil {
+		return err
 	}
+	if err := i.dropAliases(aliases(s.Current, s.Receipts)); err != nil {
+		return err
+	}
+	return i.addAliases(s.Current, s.Receipts)
+}
+
+// addLinks makes the links of g that are not there. What has taken the place of
+// one is left alone, with a warning.
+func (i *Installer) addLinks(g record.Generation) error {
 	if len(g.Links) == 0 {
-		return nil, nil
+		return nil
 	}
 	bin, err := i.create(binDir)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	made := false
 	for _, l := range g.Links {
 		err := bin.Symlink(i.command(l.Name), l.Name)
 		switch {
 		case err == nil:
-			made = append(made, l.Name)
+			made = true
+			i.reached("link made")
 		case !errors.Is(err, fs.ErrExist):
-			return nil, err
+			return err
 		default:
 			if target, _ := bin.Readlink(l.Name); target != i.command(l.Name) {
 				i.o.Warn(fmt.Sprintf("%s is not kist's any more; left alone", filepath.Join(i.o.Dirs.Bin, l.Name)))
 			}
 		}
 	}
-	return made, rootfs.SyncDir(bin, ".")
+	if !made {
+		return nil
+	}
+	return rootfs.SyncDir(bin, ".")
 }
 
-// alignAliases makes toolchains/<channel>/<tool>/<version> lead to exactly the
-// prefixes in force.
-func (i *Installer) alignAliases(g record.Generation, receipts map[record.ID]record.Head) error {
-	data := i.roots.open(dataDir)
+// dropLinks takes away kist's own links that g does not have, and only those.
+func (i *Installer) dropLinks(g record.Generation) error {
+	bin := i.roots.open(binDir)
+	if bin == nil {
+		return nil
+	}
+	wanted := map[string]bool{}
+	for _, l := range g.Links {
+		wanted[l.Name] = true
+	}
+	entries, err := fs.ReadDir(bin.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if wanted[e.Name()] || e.Type() != fs.ModeSymlink {
+			continue
+		}
+		if target, err := bin.Readlink(e.Name()); err != nil || target != i.command(e.Name()) {
+			continue
+		}
+		if err := bin.Remove(e.Name()); err != nil {
+			return err
+		}
+		i.reached("link dropped")
+	}
+	return nil
+}
+
+// aliases are the stable paths of what g has in force, below the data root, and
+// where each leads.
+func aliases(g record.Generation, receipts map[record.ID]record.Head) map[string]string {
 	wanted := map[string]string{}
 	for _, id := range g.Receipts {
 		if r, ok := receipts[id]; ok {
-			alias := path.Join(store.Toolchains, r.Alias())
-			wanted[alias] = path.Join("../../..", store.Prefixes, string(id))
+			wanted[path.Join(store.Toolchains, r.Alias())] = path.Join("../../..", store.Prefixes, string(id))
 		}
 	}
-	if err := i.dropAliases(data, wanted); err != nil {
-		return err
-	}
-	for alias, target := range wanted {
+	return wanted
+}
+
+// addAliases makes those of g that are not there or lead elsewhere.
+func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]record.Head) error {
+	data := i.roots.open(dataDir)
+	for alias, target := range aliases(g, receipts) {
 		if have, err := data.Readlink(alias); err == nil && have == target {
 			continue
 		}
@@ -122,12 +152,14 @@ func (i *Installer) alignAliases(g record.Generation, receipts map[record.ID]rec
 		if err := rootfs.SwapLink(data, target, alias); err != nil {
 			return err
 		}
+		i.reached("alias made")
 	}
 	return nil
 }
 
 // dropAliases removes the aliases that are not wanted, and the directories left empty.
-func (i *Installer) dropAliases(data *os.Root, wanted map[string]string) error {
+func (i *Installer) dropAliases(wanted map[string]string) error {
+	data := i.roots.open(dataDir)
 	var dirs []string
 	err := fs.WalkDir(data.FS(), store.Toolchains, func(p string, d fs.DirEntry, err error) error {
 		switch {
@@ -142,7 +174,11 @@ func (i *Installer) dropAliases(data *os.Root, wanted map[string]string) error {
 		if _, ok := wanted[p]; ok || d.Type() != fs.ModeSymlink {
 			return nil
 		}
-		return data.Remove(p)
+		if err := data.Remove(p); err != nil {
+			return err
+		}
+		i.reached("alias dropped")
+		return nil
 	})
 	for n := len(dirs) - 1; n >= 0; n-- {
 		if err := data.Remove(dirs[n]); err != nil && !notEmpty(err) && !errors.Is(err, fs.ErrNotExist) {

@@ -37,22 +37,51 @@ func (i *Installer) Receipt(id record.ID) (record.Receipt, error) {
 	return r, err
 }
 
-// removable refuses, before anything is touched, a prefix that must not be
-// removed from: one reached through a new link, and one in which a recorded
-// path leads through something that is not a directory any more but a link.
-func (i *Installer) removable(id record.ID) error {
+// A removal is a receipt that was found fit to remove by, and the prefix that it
+// speaks of.
+type removal struct {
+	receipt record.Receipt
+	tree    *tree // nil: there is nothing to remove
+}
+
+func (r *removal) close() {
+	if r != nil && r.tree != nil {
+		r.tree.close()
+	}
+}
+
+// removals are several, by what they remove.
+type removals map[record.ID]*removal
+
+func (rs removals) close() {
+	for _, r := range rs {
+		r.close()
+	}
+}
+
+// removal refuses, before anything is touched, a prefix that must not be removed
+// from: one reached through a new link, and one in which a recorded path leads
+// through something that is not a directory any more but a link.
+func (i *Installer) removal(id record.ID) (*removal, error) {
 	r, err := i.Receipt(id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t, err := i.openTree(r)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // nothing there to remove
+		return &removal{receipt: r}, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer t.close()
+	if err := i.crossesNoLink(r, t); err != nil {
+		t.close()
+		return nil, err
+	}
+	return &removal{r, t}, nil
+}
+
+func (i *Installer) crossesNoLink(r record.Receipt, t *tree) error {
 	links := map[string]bool{}
 	for _, e := range r.Entries {
 		if e.Type == record.Link {
@@ -76,23 +105,15 @@ func (i *Installer) removable(id record.ID) error {
 	return nil
 }
 
-// removeFiles deletes what r records and still matches, deepest first, and
-// returns what it left: changed paths, and unrecorded ones that keep a recorded
-// directory from being empty. The receipt is dropped when nothing recorded is
-// left, else it shrinks to what is. No generation may name it any more.
-func (i *Installer) removeFiles(ctx context.Context, id record.ID) ([]Drift, error) {
-	r, err := i.Receipt(id)
-	if err != nil {
-		return nil, err
-	}
-	t, err := i.openTree(r)
-	if errors.Is(err, fs.ErrNotExist) {
+// removeFiles deletes what a receipt records and still matches, deepest first,
+// and returns what it left: changed paths, and unrecorded ones that keep a
+// recorded directory from being empty. The receipt is dropped when nothing
+// recorded is left, else it shrinks to what is. No generation may name it any more.
+func (i *Installer) removeFiles(ctx context.Context, going *removal) ([]Drift, error) {
+	r, t := going.receipt, going.tree
+	if t == nil {
 		return nil, i.store().DropReceipt(r.ID)
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer t.close()
 	var kept []record.Entry
 	var drifts []Drift
 	keep := func(p, reason string) {
@@ -110,6 +131,7 @@ func (i *Installer) removeFiles(ctx context.Context, id record.ID) ([]Drift, err
 		if err != nil {
 			return drifts, fmt.Errorf("%s: %w", filepath.Join(i.Prefix(r.ID), filepath.FromSlash(e.Path)), err)
 		}
+		i.reached("entry removed")
 		if gone {
 			continue
 		}
@@ -139,6 +161,7 @@ func (i *Installer) shrink(r record.Receipt, kept []record.Entry, t *tree) error
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !notEmpty(err) {
 			return err
 		}
+		i.reached("prefix removed")
 		if err := rootfs.SyncDir(data, store.Prefixes); err != nil {
 			return err
 		}

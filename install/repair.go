@@ -11,56 +11,31 @@ import (
 )
 
 // repair puts right what a crash left, under the lock, by steps that each may
-// be done again: it sweeps stages whose writer is gone, drops generations that
-// were never switched to, finishes the removal of releases that no generation
-// names, forgets kept paths that the user has since removed, and brings links
-// and aliases into line with the current generation. Receipts that cannot be
-// read are left alone, with their prefixes.
+// be done again: it sweeps stages whose writer is gone and files that were being
+// written, drops generations that were never switched to, forgets kept paths
+// that the user has since removed, and tidies: which finishes removals, and
+// brings links and aliases into line with the current generation. Receipts that
+// cannot be read are left alone, with their prefixes.
 func (i *Installer) repair(ctx context.Context) (res Result, err error) {
-	if err := i.store().SweepStages(); err != nil {
+	if err := errors.Join(i.store().Sweep(), i.store().DropUncommitted()); err != nil {
 		return res, err
 	}
-	left, err := i.store().Uncommitted()
+	receipts, _, err := i.store().Receipts()
 	if err != nil {
 		return res, err
 	}
-	for _, n := range left {
-		if err := i.store().DropGeneration(n); err != nil {
+	for id, r := range receipts {
+		if !r.Removed {
+			continue
+		}
+		if err := i.forgetGone(id); err != nil {
 			return res, err
 		}
 	}
-	s, err := i.State()
-	if err != nil {
-		return res, err
-	}
-	named := map[record.ID]bool{}
-	for _, g := range s.Generations {
-		for _, id := range g.Receipts {
-			named[id] = true
-		}
-	}
-	var orphans []record.ID
-	for id, r := range s.Receipts {
-		switch {
-		case r.Removed:
-			if err := i.forgetGone(id); err != nil {
-				return res, err
-			}
-		case !named[id]:
-			if err := i.removable(id); err != nil {
-				i.o.Warn(err.Error() + "; left alone")
-				continue
-			}
-			orphans = append(orphans, id)
-		}
-	}
-	slices.Sort(orphans)
 	if _, err := i.removeEmptyPrefixes(); err != nil {
 		return res, err
 	}
-	res, err = i.tidy(ctx, s.Current, nil, orphans)
-	res.Generation = s.Current
-	return res, err
+	return i.tidy(ctx, nil)
 }
 
 // forgetGone shortens the receipt of a removed release by the paths that the

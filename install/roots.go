@@ -138,6 +138,12 @@ func (r *roots) close() error {
 	return errors.Join(errs...)
 }
 
+// missing are the directories that create would make, outermost first.
+func (r *roots) missing(which role) ([]string, error) {
+	p, err := r.judge(which)
+	return p.missing(), err
+}
+
 // create returns the directory of a role and makes it if it is missing, with
 // those above it that are. made are the absolute paths of the directories it
 // made, outermost first, also with an error. Everything is judged again, since

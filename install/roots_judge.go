@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 )
 
 // A judge decides, for one user on one machine, which directories may be kist's.
@@ -34,6 +35,15 @@ type place struct {
 }
 
 func (p place) exists() bool { return p.at == p.real }
+
+// missing are the directories that must be made for p, outermost first.
+func (p place) missing() (dirs []string) {
+	for dir := p.real; dir != p.at; dir = filepath.Dir(dir) {
+		dirs = append(dirs, dir)
+	}
+	slices.Reverse(dirs)
+	return dirs
+}
 
 // base judges one base directory and kist's own directory in it, of which it
 // returns the place; for the bin directory they are the same.

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -20,16 +21,23 @@ const madeFile = "made.json"
 
 const maxMade = 1 << 20
 
-// remember adds directories that were just made, outermost first.
-func (i *Installer) remember(made []string) error {
-	if len(made) == 0 {
+// remember adds directories that are being made, outermost first. Kists that do
+// so at once take turns: all of it is kept.
+func (i *Installer) remember(dirs []string) (err error) {
+	if len(dirs) == 0 {
 		return nil
 	}
+	state := i.roots.open(stateDir)
+	lock, err := rootfs.WaitLock(context.Background(), state, madeFile+rootfs.LockSuffix, i.about(), i.o.LockWait, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Remove()) }()
 	have, err := i.made()
 	if err != nil {
 		return err
 	}
-	for _, dir := range made {
+	for _, dir := range dirs {
 		if !slices.Contains(have, dir) {
 			have = append(have, dir)
 		}
@@ -38,7 +46,11 @@ func (i *Installer) remember(made []string) error {
 	if err != nil {
 		return err
 	}
-	return rootfs.WriteFile(i.roots.open(stateDir), madeFile, append(data, '\n'), 0o600)
+	if err := rootfs.WriteFile(state, madeFile, append(data, '\n'), 0o600); err != nil {
+		return err
+	}
+	i.reached("directories remembered")
+	return nil
 }
 
 func (i *Installer) made() ([]string, error) {
@@ -79,6 +91,7 @@ func (i *Installer) removeOwn() ([]Drift, error) {
 			if err := removeMatches(root, pattern); err != nil {
 				return left, err
 			}
+			i.reached("own files dropped")
 		}
 		if err := rmdirs(root, store.Receipts); err != nil {
 			return left, err
@@ -107,10 +120,14 @@ func (i *Installer) removeOwn() ([]Drift, error) {
 	return left, nil
 }
 
+// last tells what goes last of all.
+func last(p string) bool {
+	return p == store.LockFile || p == madeFile || p == madeFile+rootfs.LockSuffix
+}
+
 // bookkeeping tells what goes last, or with the paths it still speaks of.
 func bookkeeping(p string) bool {
-	return p == store.LockFile || p == madeFile || path.Dir(p) == store.Receipts ||
-		strings.HasPrefix(p, store.Prefixes+"/")
+	return last(p) || path.Dir(p) == store.Receipts || strings.HasPrefix(p, store.Prefixes+"/")
 }
 
 // removeMatches removes the files that match pattern, then the pattern's
@@ -141,28 +158,33 @@ func removeMatches(root *os.Root, pattern string) error {
 }
 
 // removeMade takes away the directories that kist made, innermost first, where
-// they are empty, and at the very end the lock and the list of them. As long as
-// something is kept in one of kist's directories the list stays, for the next time.
-func (i *Installer) removeMade() error {
+// they are empty, and at the very end the list of them and the lock, which it
+// gives back. As long as something is kept in one of kist's directories the list
+// stays, for the next time.
+func (i *Installer) removeMade(lock *rootfs.Lock) error {
 	made, err := i.made()
 	if err != nil {
-		return err
+		return errors.Join(err, lock.Unlock())
 	}
 	slices.SortFunc(made, func(a, b string) int {
 		return strings.Count(b, string(filepath.Separator)) - strings.Count(a, string(filepath.Separator))
 	})
 	if err := i.rmdirMade(made); err != nil {
-		return err
+		return errors.Join(err, lock.Unlock())
 	}
+	i.reached("directories dropped")
 	left, err := i.somethingLeft()
 	if err != nil || left {
+		return errors.Join(err, lock.Unlock())
+	}
+	if err := lock.Remove(); err != nil {
 		return err
 	}
-	if state := i.roots.open(stateDir); state != nil {
-		for _, name := range []string{store.LockFile, madeFile} {
-			if err := ignore(state.Remove(name), fs.ErrNotExist); err != nil {
-				return err
-			}
+	i.reached("lock dropped")
+	state := i.roots.open(stateDir)
+	for _, name := range []string{madeFile + rootfs.LockSuffix, madeFile} {
+		if err := ignore(state.Remove(name), fs.ErrNotExist); err != nil {
+			return err
 		}
 	}
 	return i.rmdirMade(made)
@@ -181,7 +203,7 @@ func (i *Installer) somethingLeft() (bool, error) {
 			return false, err
 		}
 		for _, e := range entries {
-			if e.Name() != store.LockFile && e.Name() != madeFile {
+			if !last(e.Name()) {
 				return true, nil
 			}
 		}

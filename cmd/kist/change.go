@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -146,13 +147,13 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 		return r, nil
 	}
 	before := s.state.Current
-	res, err := s.Apply(ctx, p)
+	res, failed := s.Apply(ctx, p)
 	a.endProgress()
-	if err != nil {
-		return nil, err
+	if _, done := is[*install.UnfinishedError](failed); failed != nil && !done {
+		return nil, failed
 	}
 	if s.state, err = s.State(); err != nil {
-		return nil, err
+		return nil, errors.Join(failed, err)
 	}
 	r.Generation = res.Generation.Number
 	for _, have := range res.Installed {
@@ -172,10 +173,10 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	if len(r.Installed) > 0 {
 		a.note(&r)
 	}
-	if len(r.Kept) > 0 {
-		return r, &keptError{r.Kept}
+	if failed == nil && len(r.Kept) > 0 {
+		failed = &keptError{r.Kept}
 	}
-	return r, nil
+	return r, failed
 }
 
 // note says what the user must know of PATH now.

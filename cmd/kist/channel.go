@@ -352,7 +352,7 @@ func (a *app) channelRemove(ctx context.Context, s *session, name string) (resul
 		_, err := st.Get(name)
 		return r, err
 	}
-	if err := s.locked(ctx, "remove channel "+name, func() error { return st.Remove(name) }); err != nil {
+	if err := s.locked(ctx, func() error { return st.Remove(name) }); err != nil {
 		return nil, err
 	}
 	return r, s.DropMark(ctx, name)

@@ -216,12 +216,12 @@ func (s *session) remember(ctx context.Context, c channels.Channel, ring *verify
 	if err != nil {
 		return err
 	}
-	return s.locked(ctx, "store channel "+c.Name, func() error { return channels.Store{Root: root}.Put(c, ring) })
+	return s.locked(ctx, func() error { return channels.Store{Root: root}.Put(c, ring) })
 }
 
 // locked runs change while no other kist changes anything.
-func (s *session) locked(ctx context.Context, about string, change func() error) error {
-	unlock, err := s.Lock(ctx, about)
+func (s *session) locked(ctx context.Context, change func() error) error {
+	unlock, err := s.Lock(ctx)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	Environ        []string
 	Now            func() time.Time
+	LockWait       time.Duration // how long to wait for another kist to finish a change
 
 	Dirs     baseDirs
 	Host     install.Host
@@ -81,6 +82,7 @@ func hostEnv() Env {
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Environ:  os.Environ(),
 		Now:      time.Now,
+		LockWait: time.Minute,
 		Dirs:     readDirs(os.Getenv, runtime.GOOS),
 		Host:     readHost(os.Getenv),
 		Platform: hostPlatform(),

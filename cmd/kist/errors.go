@@ -64,7 +64,8 @@ func (a *app) explain(err error) *failure {
 	if errors.As(err, &launch) {
 		f.Code, f.Kind = launch.Code, "run"
 	}
-	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9
+	_, unfinished := is[*install.UnfinishedError](err)
+	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished
 	return &f
 }
 
@@ -186,6 +187,10 @@ func refused(err error) (failure, bool) {
 	}
 	if _, ok := is[*install.CrossedLinkError](err); ok {
 		f.Hint = "put back the directory that became a link, then run the same command again"
+		return f, true
+	}
+	if _, ok := is[*install.NoLocksError](err); ok {
+		f.Hint = "set XDG_STATE_HOME, XDG_DATA_HOME and XDG_CACHE_HOME to directories on a local disk"
 		return f, true
 	}
 	if _, ok := is[*install.GenerationError](err); ok {

@@ -154,6 +154,7 @@ func TestExitCodes(t *testing.T) {
 		{manifests.ErrUnreachable, 6, "unreachable"},
 		{offline, 6, "offline"},
 		{&install.BusyError{Path: "x"}, 7, "busy"},
+		{&install.NoLocksError{Path: "x", Err: errors.ErrUnsupported}, 9, "refused"},
 		{&download.SpaceError{Path: "x", Need: 2, Free: 1}, 8, "space"},
 		{&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, 8, "space"},
 		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, 8, "permission"},
@@ -190,6 +191,9 @@ func TestUnchanged(t *testing.T) {
 			f := a.explain(err)
 			if f.Code != code || f.unchanged != (changes && code == 4) {
 				t.Errorf("%v, changes %v: %+v", err, changes, f)
+			}
+			if f = a.explain(&install.UnfinishedError{Err: err}); f.Code != code || f.unchanged {
+				t.Errorf("%v, after the change was done: %+v", err, f)
 			}
 		}
 	}

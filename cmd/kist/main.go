@@ -9,10 +9,13 @@ import (
 	"os"
 )
 
-func main() {
+func main() { start(hostEnv()) }
+
+// start is the life of the process.
+func start(env Env) {
 	log.SetOutput(io.Discard) // net/http speaks there of what servers do; kist says what matters
 	ctx, stop := untilInterrupted(context.Background())
-	code := run(ctx, hostEnv())
+	code := run(ctx, env)
 	stop()
 	os.Exit(code)
 }

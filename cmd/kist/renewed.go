@@ -55,5 +55,5 @@ func (s *session) rememberBuiltin(ctx context.Context, name string, newer *verif
 	if err != nil {
 		return err
 	}
-	return s.locked(ctx, "store the keys of channel "+name, func() error { return channels.Store{Root: root}.Renew(newer) })
+	return s.locked(ctx, func() error { return channels.Store{Root: root}.Renew(newer) })
 }

@@ -111,7 +111,7 @@ func (a *app) takeKeys(ctx context.Context, s *session, o, next origin) (origin,
 	if !ok {
 		return o, &channels.UnknownChannelError{Name: o.Name}
 	}
-	err = s.locked(ctx, "store the keys of channel "+o.Name, func() error {
+	err = s.locked(ctx, func() error {
 		have, err := st.Get(o.Name)
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -20,7 +21,13 @@ import (
 // loopback interface. scriptCommands lists what a script can do besides.
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kist": main})
+	testscript.Main(m, map[string]func(){
+		"kist": func() {
+			env := hostEnv()
+			env.LockWait = 2 * time.Second
+			start(env)
+		},
+	})
 }
 
 func TestScripts(t *testing.T) {

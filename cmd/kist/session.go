@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
@@ -15,9 +14,6 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/transport"
 )
-
-// lockWait is how long kist waits for another one to finish its work.
-const lockWait = 5 * time.Second
 
 // A session is one use of what is installed.
 type session struct {
@@ -51,7 +47,8 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 		Now:       a.now,
 		Version:   kistVersion().Version,
 		Random:    rand.Reader,
-		LockWait:  lockWait,
+		LockWait:  a.LockWait,
+		Command:   "kist " + a.path,
 		Progress:  a.progress(),
 		Warn:      func(text string) { a.warn("%s", text) },
 		DryRun:    a.flags.dryRun,

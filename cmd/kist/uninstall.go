@@ -59,7 +59,7 @@ which kist rollback returns.`,
 			defer s.Close()
 			var c plan.Change
 			for _, ref := range refs {
-				r, err := s.named(ref)
+				r, err := s.toRemove(ref)
 				if err != nil {
 					return nil, err
 				}
@@ -76,6 +76,20 @@ which kist rollback returns.`,
 			return a.change(ctx, s, c, nil)
 		},
 	})
+}
+
+// toRemove returns the single release that ref means: an installed one, or one
+// whose removal was cut short.
+func (s *session) toRemove(ref toolRef) (record.Head, error) {
+	r, err := s.named(ref)
+	if _, absent := is[*notInstalledError](err); absent {
+		for _, r := range s.state.CutShort() {
+			if ref.satisfiedBy(r) {
+				return r, nil
+			}
+		}
+	}
+	return r, err
 }
 
 func (a *app) uninstallAll(ctx context.Context) (result, error) {

@@ -47,6 +47,16 @@ func (s State) Installed() []record.Head {
 	return rs
 }
 
+// CutShort returns the releases whose removal was begun and not finished.
+func (s State) CutShort() (rs []record.Head) {
+	for _, id := range s.Current.Removing {
+		if r, ok := s.Receipts[id]; ok && !r.Removed {
+			rs = append(rs, r)
+		}
+	}
+	return rs
+}
+
 // Links says which commands an installed release gets.
 type Links int
 
@@ -315,7 +325,7 @@ func (s State) free(name string, r record.Head) error {
 // p.Install in the same order. It returns a *ConflictError or *ForeignFileError
 // where a command's name is taken. It is not for a plan with Goto.
 func Next(s State, p Plan, fresh []record.Head, made time.Time) (record.Generation, error) {
-	g := record.Generation{Parent: s.survivor(p), Made: made, Defaults: maps.Clone(s.Current.Defaults)}
+	g := record.Generation{Parent: s.survivor(p), Made: made, Defaults: maps.Clone(s.Current.Defaults), Removing: p.Remove}
 	if g.Defaults == nil {
 		g.Defaults = map[string]record.ID{}
 	}

@@ -16,6 +16,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,6 +149,9 @@ type Generation struct {
 	Receipts []ID          `json:"receipts"`
 	Defaults map[string]ID `json:"defaults,omitempty"` // by channel/tool
 	Links    []CommandLink `json:"links,omitempty"`    // sorted by name
+	// Removing are the releases whose files go with the switch to this
+	// generation. What of that a crash cuts short, the next writer finishes.
+	Removing []ID `json:"removing,omitempty"`
 }
 
 // Has reports whether g names id.
@@ -261,7 +265,7 @@ func ParseGeneration(data []byte) (Generation, error) {
 	if g.Format != Format {
 		return Generation{}, fmt.Errorf("generation: format %d is not known to this kist", g.Format)
 	}
-	for _, id := range g.Receipts {
+	for _, id := range slices.Concat(g.Receipts, g.Removing) {
 		if !id.Valid() {
 			return Generation{}, fmt.Errorf("generation %d: id %q is not one", g.Number, id)
 		}

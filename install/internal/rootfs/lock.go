@@ -18,7 +18,19 @@ const LockSuffix = ".lock"
 // maxHolder is how many bytes of a lock file are shown to people.
 const maxHolder = 256
 
-var errNoLocks = fmt.Errorf("this file system has no locks: %w", errors.ErrUnsupported)
+// A NoLocksError says that a file system has no locks, so that nothing may be
+// changed there: two processes could not be kept apart. It matches
+// errors.ErrUnsupported.
+type NoLocksError struct {
+	Path string // of the lock
+	Err  error  // what the system said
+}
+
+func (e *NoLocksError) Error() string {
+	return fmt.Sprintf("%s lies on a file system that has no locks (%v)", e.Path, e.Err)
+}
+
+func (e *NoLocksError) Unwrap() error { return e.Err }
 
 // A BusyError says that another process holds a lock.
 type BusyError struct {
@@ -44,8 +56,7 @@ type Lock struct {
 // (0600) if need be. It writes the process id and about, a line such as
 // "kist install go, since 10:12", into the file for others to read. If another
 // process, or another Lock of this one, holds it, the error is a *BusyError; on
-// a file system without locks it is errors.ErrUnsupported, and nothing may be
-// changed without one.
+// a file system without locks it is a *NoLocksError.
 func TryLock(root *os.Root, name, about string) (*Lock, error) {
 	for {
 		f, err := openRegular(root, name, os.O_RDWR|os.O_CREATE, 0o600)
@@ -54,6 +65,9 @@ func TryLock(root *os.Root, name, about string) (*Lock, error) {
 		}
 		busy, err := lockFile(f)
 		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			f.Close()
+			return nil, &NoLocksError{f.Name(), err}
 		case err != nil:
 			f.Close()
 			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)

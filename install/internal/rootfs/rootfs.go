@@ -41,6 +41,31 @@ func IsTemp(name string) bool {
 	return ok && tmp && len(random) == 26 && strings.Trim(random, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
+// SweepTemps removes the temporary files and links in dir, for a caller who knows
+// that nobody is writing there. A directory that is missing holds none.
+func SweepTemps(root *os.Root, dir string) error {
+	f, err := root.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	names, err := f.Readdirnames(-1)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !IsTemp(name) {
+			continue
+		}
+		if err := root.Remove(path.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 func tempBeside(name string) string {
 	return path.Join(path.Dir(name), tempPrefix+rand.Text()+tempSuffix)
 }
@@ -213,5 +238,9 @@ func Probe(root *os.Root) error {
 	if err != nil {
 		return named(".", err)
 	}
-	return errors.Join(f.Close(), root.Remove(temp))
+	err = root.Remove(temp)
+	if errors.Is(err, fs.ErrNotExist) { // swept as a crash's
+		err = nil
+	}
+	return errors.Join(f.Close(), err)
 }

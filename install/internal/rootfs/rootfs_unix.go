@@ -37,13 +37,14 @@ func syncOne(root *os.Root, name string, dir bool) error {
 }
 
 // lockFile takes the lock on f, without waiting; busy says that another has it.
+// Where there are no locks the error matches errors.ErrUnsupported.
 func lockFile(f *os.File) (busy bool, err error) {
 	err = retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		return true, nil
 	case errors.Is(err, unix.ENOLCK), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINVAL):
-		return false, fmt.Errorf("%w (%w)", errNoLocks, err)
+		return false, fmt.Errorf("flock: %w (%w)", err, errors.ErrUnsupported)
 	}
 	return false, err
 }

@@ -44,13 +44,14 @@ func lockedByte() *windows.Overlapped {
 }
 
 // lockFile takes the lock on f, without waiting; busy says that another has it.
+// Where there are no locks the error matches errors.ErrUnsupported.
 func lockFile(f *os.File) (busy bool, err error) {
 	err = windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, lockedByte())
 	switch {
 	case errors.Is(err, windows.ERROR_LOCK_VIOLATION), errors.Is(err, windows.ERROR_IO_PENDING):
 		return true, nil
 	case errors.Is(err, windows.ERROR_NOT_SUPPORTED), errors.Is(err, windows.ERROR_INVALID_FUNCTION):
-		return false, fmt.Errorf("%w (%w)", errNoLocks, err)
+		return false, fmt.Errorf("LockFileEx: %w (%w)", err, errors.ErrUnsupported)
 	}
 	return false, err
 }

@@ -30,6 +30,7 @@ func (s Store) PutEvidence(kept []verify.Kept) error {
 		if err := rootfs.WriteFile(s.State, evidenceName(k.Digest), k.Data, 0o600); err != nil {
 			return err
 		}
+		s.reached("evidence kept")
 	}
 	return nil
 }
@@ -69,6 +70,7 @@ func (s Store) SweepEvidence(needed map[verify.Digest]bool) error {
 		if err := ignoreMissing(s.State.Remove(path.Join(evidenceDir, name))); err != nil {
 			return err
 		}
+		s.reached("evidence swept")
 	}
 	if len(needed) > 0 {
 		return nil

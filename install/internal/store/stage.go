@@ -44,6 +44,7 @@ func (s Store) NewStage(random io.Reader) (*Stage, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Data.Remove(name), lock.Remove())
 	}
+	s.reached("stage made")
 	return &Stage{name, root, lock, s.Data}, nil
 }
 
@@ -66,6 +67,7 @@ func (s Store) Publish(g *Stage, r record.Receipt) error {
 	if err := rootfs.SyncTree(g.root); err != nil {
 		return fmt.Errorf("make %s durable: %w", r.Ref(), err)
 	}
+	s.reached("stage durable")
 	if _, err := rootfs.MkdirAll(s.Data, Prefixes, 0o700); err != nil {
 		return err
 	}
@@ -75,12 +77,32 @@ func (s Store) Publish(g *Stage, r record.Receipt) error {
 	if err := rootfs.RenameNoReplace(s.Data, g.name, path.Join(Prefixes, string(r.ID))); err != nil {
 		return err
 	}
-	err := errors.Join(rootfs.SyncDir(s.Data, Prefixes), rootfs.SyncDir(s.Data, Stages))
-	return errors.Join(err, g.root.Close(), g.lock.Remove())
+	s.reached("prefix published")
+	if err := errors.Join(rootfs.SyncDir(s.Data, Prefixes), rootfs.SyncDir(s.Data, Stages)); err != nil {
+		return err
+	}
+	s.reached("prefix durable")
+	return errors.Join(g.root.Close(), g.lock.Remove())
 }
 
-// SweepStages removes the stages whose writer is gone.
-func (s Store) SweepStages() error {
+// Sweep removes what a crash left half-written: stages whose writer is gone, and
+// temporary files. It is for the holder of the lock.
+func (s Store) Sweep() error {
+	if err := s.sweepStages(); err != nil {
+		return err
+	}
+	for dir, root := range map[string]*os.Root{".": s.Data, Receipts: s.State, Marks: s.State} {
+		if root == nil {
+			continue
+		}
+		if err := rootfs.SweepTemps(root, dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s Store) sweepStages() error {
 	names, err := list(s.Data, Stages)
 	if err != nil {
 		return err
@@ -98,6 +120,7 @@ func (s Store) SweepStages() error {
 		if err := errors.Join(s.Data.RemoveAll(dir), lock.Remove()); err != nil {
 			return err
 		}
+		s.reached("stage swept")
 	}
 	return nil
 }

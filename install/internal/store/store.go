@@ -13,7 +13,9 @@
 //
 // A receipt is written before its prefix is published and outlives it, so no
 // file ever exists without a record. A generation without "committed" that is
-// not current was never switched to: a crash left it, and Sweep removes it.
+// not current was never switched to, or is being dropped: a crash left it, and
+// Sweep removes it. The name of that file until then is "prepared", so that it
+// takes no space once the switch is made.
 package store
 
 import (
@@ -24,8 +26,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
@@ -46,6 +46,7 @@ const (
 	LockFile    = "lock"
 
 	generationFile = "generation.json"
+	prepared       = "prepared"
 	committed      = "committed"
 )
 
@@ -58,7 +59,18 @@ const (
 // A Store is the two opened roots, <base>/kist each. A nil root is a directory
 // that does not exist yet: reading finds nothing there, writing is an error of
 // the caller.
-type Store struct{ Data, State *os.Root }
+type Store struct {
+	Data, State *os.Root
+	// Checkpoint, nil but in tests, is told each step that was done: a process
+	// may be killed there.
+	Checkpoint func(step string)
+}
+
+func (s Store) reached(step string) {
+	if s.Checkpoint != nil {
+		s.Checkpoint(step)
+	}
+}
 
 // Receipts reads the head of every receipt. Those that cannot be read are
 // returned in damaged instead, by ID.
@@ -74,10 +86,11 @@ func (s Store) Receipts() (ok map[record.ID]record.Head, damaged map[record.ID]e
 		if !isReceipt || !id.Valid() {
 			continue
 		}
-		if h, err := s.head(id); err != nil {
-			damaged[id] = err
-		} else {
+		switch h, err := s.head(id); {
+		case err == nil:
 			ok[id] = h
+		case !errors.Is(err, fs.ErrNotExist): // else it has just been dropped
+			damaged[id] = err
 		}
 	}
 	return ok, damaged, nil
@@ -120,7 +133,11 @@ func (s Store) PutReceipt(r record.Receipt) error {
 	if _, err := rootfs.MkdirAll(s.State, Receipts, 0o700); err != nil {
 		return err
 	}
-	return rootfs.WriteFile(s.State, receiptName(r.ID), data, 0o600)
+	if err := rootfs.WriteFile(s.State, receiptName(r.ID), data, 0o600); err != nil {
+		return err
+	}
+	s.reached("receipt written")
+	return nil
 }
 
 // DropReceipt forgets a receipt whose files are gone.
@@ -128,157 +145,8 @@ func (s Store) DropReceipt(id record.ID) error {
 	if err := ignoreMissing(s.State.Remove(receiptName(id))); err != nil {
 		return err
 	}
+	s.reached("receipt dropped")
 	return rootfs.SyncDir(s.State, Receipts)
-}
-
-// Generations reads every generation that was switched to, and the number of
-// the current one, 0 if there is none.
-func (s Store) Generations() (all map[uint64]record.Generation, current uint64, err error) {
-	all = map[uint64]record.Generation{}
-	if s.Data == nil {
-		return all, 0, nil
-	}
-	if current, err = readCurrent(s.Data); err != nil {
-		return nil, 0, &GenerationError{err}
-	}
-	names, err := list(s.Data, Generations)
-	if err != nil {
-		return nil, 0, err
-	}
-	for _, name := range names {
-		n, ok := generationNumber(name)
-		if !ok || n != current && !s.isCommitted(n) {
-			continue
-		}
-		data, err := rootfs.ReadFile(s.Data, path.Join(generationDir(n), generationFile), maxGeneration)
-		if err != nil {
-			return nil, 0, &GenerationError{fmt.Errorf("generation %d: %w", n, err)}
-		}
-		g, err := record.ParseGeneration(data)
-		if err == nil && g.Number != n {
-			err = fmt.Errorf("generation %d: says it is %d", n, g.Number)
-		}
-		if err != nil {
-			return nil, 0, &GenerationError{err}
-		}
-		all[n] = g
-	}
-	if _, ok := all[current]; !ok && current != 0 {
-		return nil, 0, &GenerationError{fmt.Errorf("current names generation %d, which is missing", current)}
-	}
-	return all, current, nil
-}
-
-// A GenerationError says that what is in force cannot be read.
-type GenerationError struct{ Err error }
-
-func (e *GenerationError) Error() string { return e.Err.Error() }
-func (e *GenerationError) Unwrap() error { return e.Err }
-
-func generationDir(n uint64) string { return path.Join(Generations, strconv.FormatUint(n, 10)) }
-
-func generationNumber(name string) (uint64, bool) {
-	n, err := strconv.ParseUint(name, 10, 64)
-	return n, err == nil && n > 0 && strconv.FormatUint(n, 10) == name
-}
-
-func (s Store) isCommitted(n uint64) bool {
-	_, err := s.Data.Lstat(path.Join(generationDir(n), committed))
-	return err == nil
-}
-
-// Numbers lists every generation directory, switched to or not.
-func (s Store) Numbers() ([]uint64, error) {
-	names, err := list(s.Data, Generations)
-	var numbers []uint64
-	for _, name := range names {
-		if n, ok := generationNumber(name); ok {
-			numbers = append(numbers, n)
-		}
-	}
-	return numbers, err
-}
-
-// Highest is the largest number any generation directory has, switched to or
-// not: the next one counts on from there.
-func (s Store) Highest() (uint64, error) {
-	numbers, err := s.Numbers()
-	var highest uint64
-	for _, n := range numbers {
-		highest = max(highest, n)
-	}
-	return highest, err
-}
-
-// Prepare writes g with its links, durably, without switching to it.
-func (s Store) Prepare(g record.Generation) error {
-	data, err := g.Encode()
-	if err != nil {
-		return err
-	}
-	dir := generationDir(g.Number)
-	if _, err := rootfs.MkdirAll(s.Data, path.Join(dir, "bin"), 0o700); err != nil {
-		return err
-	}
-	for _, l := range g.Links {
-		target := path.Join("../../..", Prefixes, string(l.ID), l.Target)
-		if err := s.Data.Symlink(target, path.Join(dir, "bin", l.Name)); err != nil {
-			return err
-		}
-	}
-	if err := rootfs.SyncDir(s.Data, path.Join(dir, "bin")); err != nil {
-		return err
-	}
-	if err := rootfs.WriteFile(s.Data, path.Join(dir, generationFile), data, 0o600); err != nil {
-		return err
-	}
-	return rootfs.SyncDir(s.Data, Generations)
-}
-
-// Switch makes generation n current: THE commit.
-func (s Store) Switch(n uint64) error { return writeCurrent(s.Data, n) }
-
-// Confirm records that n was switched to. A crash between Switch and Confirm
-// is repaired by confirming whatever is current.
-func (s Store) Confirm(n uint64) error {
-	if n == 0 || s.isCommitted(n) {
-		return nil
-	}
-	return rootfs.WriteFile(s.Data, path.Join(generationDir(n), committed), nil, 0o600)
-}
-
-// DropGeneration removes a generation that is not current: exactly what
-// Prepare and Confirm wrote.
-func (s Store) DropGeneration(n uint64) error {
-	dir := generationDir(n)
-	links, err := list(s.Data, path.Join(dir, "bin"))
-	if err != nil {
-		return err
-	}
-	for _, name := range links {
-		p := path.Join(dir, "bin", name)
-		if info, err := s.Data.Lstat(p); err == nil && info.Mode().Type() == fs.ModeSymlink {
-			if err := s.Data.Remove(p); err != nil {
-				return err
-			}
-		}
-	}
-	for _, name := range []string{"bin", generationFile, committed} {
-		if err := ignoreMissing(s.Data.Remove(path.Join(dir, name))); err != nil {
-			return err
-		}
-	}
-	return ignoreMissing(s.Data.Remove(dir))
-}
-
-// Uncommitted lists the generations that a crash left behind.
-func (s Store) Uncommitted() ([]uint64, error) {
-	current, err := readCurrent(s.Data)
-	if err != nil {
-		return nil, err
-	}
-	numbers, err := s.Numbers()
-	return slices.DeleteFunc(numbers, func(n uint64) bool { return n == current || s.isCommitted(n) }), err
 }
 
 // Mark reads the mark of a channel. A missing one is an error that matches
@@ -312,7 +180,11 @@ func (s Store) PutMark(m verify.Mark) error {
 	if _, err := rootfs.MkdirAll(s.State, Marks, 0o700); err != nil {
 		return err
 	}
-	return rootfs.WriteFile(s.State, markName(m.Channel), append(data, '\n'), 0o600)
+	if err := rootfs.WriteFile(s.State, markName(m.Channel), append(data, '\n'), 0o600); err != nil {
+		return err
+	}
+	s.reached("mark stored")
+	return nil
 }
 
 // DropMark forgets the mark of a channel.
@@ -320,7 +192,11 @@ func (s Store) DropMark(channel string) error {
 	if s.State == nil {
 		return nil
 	}
-	return ignoreMissing(s.State.Remove(markName(channel)))
+	if err := ignoreMissing(s.State.Remove(markName(channel))); err != nil {
+		return err
+	}
+	s.reached("mark dropped")
+	return nil
 }
 
 // list names what dir holds; a missing root or directory holds nothing.

@@ -1,0 +1,249 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"syscall"
+
+	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/install/internal/store"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/verify"
+)
+
+// This file is the part of a change that is one hold of the lock: everything
+// that can fail for want of space or permission comes before the one step that
+// puts it in force, and what comes after only takes away.
+
+// An UnfinishedError says that a change is in force, but that not all of what
+// it leaves behind could be taken away. The next change goes on from there.
+type UnfinishedError struct{ Err error }
+
+func (e *UnfinishedError) Error() string {
+	return fmt.Sprintf("it is done, but not all that it leaves could be taken away: %v", e.Err)
+}
+
+func (e *UnfinishedError) Unwrap() error { return e.Err }
+
+// commit carries out *p under the lock. again is true if the state had moved on
+// so that *p, now made anew, needs a release that is not staged.
+func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]*stagedRelease) (res Result, again bool, err error) {
+	lock, err := i.lock(ctx)
+	if err != nil {
+		return Result{}, false, err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	if _, err := i.create(dataDir); err != nil {
+		return Result{}, false, err
+	}
+	if res, err = i.repair(ctx); err != nil {
+		return res, false, err
+	}
+	s, err := i.State()
+	if err != nil {
+		return res, false, err
+	}
+	change := p.Change
+	change.Remove = slices.DeleteFunc(slices.Clone(change.Remove), func(id record.ID) bool {
+		r, exists := s.Receipts[id]
+		return !exists || r.Removed // the repair finished it
+	})
+	if *p, err = plan.Make(s, change); err != nil {
+		return res, false, err
+	}
+	if p.Empty() {
+		res.Generation = s.Current
+		return res, false, nil
+	}
+	var fresh []record.Head
+	for _, in := range p.Install {
+		st := staged[releaseName(in.Release)]
+		if st == nil {
+			return Result{}, true, nil
+		}
+		fresh = append(fresh, st.receipt.Head)
+	}
+	going := removals{}
+	defer going.close()
+	for _, id := range p.Remove {
+		if going[id], err = i.removal(id); err != nil {
+			return res, false, err
+		}
+	}
+	next := s.Generations[p.Goto]
+	if p.Goto == 0 {
+		if next, err = plan.Next(s, *p, fresh, i.o.Now); err != nil {
+			return res, false, err
+		}
+		highest, err := i.store().Highest()
+		if err != nil {
+			return res, false, err
+		}
+		next.Number = max(next.Number, highest+1)
+	}
+	if err := ctx.Err(); err != nil {
+		return res, false, err
+	}
+	if err := i.publish(*p, next, staged); err != nil {
+		_, undo := i.repair(context.WithoutCancel(ctx))
+		return res, false, errors.Join(err, undo)
+	}
+	tidied, err := i.tidy(context.WithoutCancel(ctx), going)
+	res.Generation, res.Installed = next, fresh
+	res.Removed = append(res.Removed, tidied.Removed...)
+	res.Kept = append(res.Kept, tidied.Kept...)
+	if err != nil {
+		err = &UnfinishedError{err}
+	}
+	return res, false, err
+}
+
+// publish puts the staged releases in place, with all that the generation next
+// needs besides, and switches to it: the commit.
+func (i *Installer) publish(p plan.Plan, next record.Generation, staged map[string]*stagedRelease) error {
+	for _, in := range p.Install {
+		st := staged[releaseName(in.Release)]
+		stage := st.take()
+		err := i.store().PutEvidence(st.receipt.Kept())
+		if err == nil {
+			err = i.store().Publish(stage, st.receipt)
+		}
+		if err != nil {
+			return errors.Join(err, stage.Discard())
+		}
+	}
+	if p.Goto == 0 {
+		if err := i.store().Prepare(next); err != nil {
+			return err
+		}
+	}
+	receipts, _, err := i.store().Receipts()
+	if err != nil {
+		return err
+	}
+	if err := i.addLinks(next); err != nil {
+		return err
+	}
+	if err := i.addAliases(next, receipts); err != nil {
+		return err
+	}
+	return i.store().Switch(next.Number)
+}
+
+// tidy makes everything else agree with the generation that is current: its
+// confirmation, the links, the aliases, the generations that name what it
+// removes, the files that no generation names, the evidence of those. Removals
+// that are ready were found fit for it before the commit; any other that is not
+// is left alone, with a warning.
+func (i *Installer) tidy(ctx context.Context, ready removals) (res Result, err error) {
+	s, err := i.State()
+	if err != nil {
+		return res, err
+	}
+	res.Generation = s.Current
+	if err := i.store().Confirm(s.Current.Number); err != nil {
+		return res, err
+	}
+	if err := i.align(s); err != nil {
+		return res, err
+	}
+	if err := i.prune(s); err != nil {
+		return res, err
+	}
+	for _, id := range unnamed(s) {
+		going := ready[id]
+		if going == nil {
+			if going, err = i.removal(id); err != nil {
+				i.o.Warn(err.Error() + "; left alone")
+				continue
+			}
+		}
+		kept, err := i.removeFiles(ctx, going)
+		res.Kept = append(res.Kept, kept...)
+		if err != nil {
+			return res, err
+		}
+		res.Removed = append(res.Removed, s.Receipts[id])
+	}
+	return res, i.sweepEvidence()
+}
+
+// prune drops every other generation that names what the current one removes.
+func (i *Installer) prune(s plan.State) error {
+	for _, n := range slices.Sorted(maps.Keys(s.Generations)) {
+		if n == s.Current.Number || !slices.ContainsFunc(s.Current.Removing, s.Generations[n].Has) {
+			continue
+		}
+		if err := i.store().DropGeneration(n); err != nil {
+			return err
+		}
+		delete(s.Generations, n)
+	}
+	return nil
+}
+
+// unnamed are the releases whose files are there though no generation names them.
+func unnamed(s plan.State) (ids []record.ID) {
+	named := map[record.ID]bool{}
+	for _, g := range s.Generations {
+		for _, id := range g.Receipts {
+			named[id] = true
+		}
+	}
+	for id, r := range s.Receipts {
+		if !r.Removed && !named[id] {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// sweepEvidence removes the evidence that no receipt needs, unless one cannot be
+// read.
+func (i *Installer) sweepEvidence() error {
+	receipts, damaged, err := i.store().Receipts()
+	if err != nil || len(damaged) > 0 {
+		return err
+	}
+	needed := map[verify.Digest]bool{}
+	for _, r := range receipts {
+		for _, d := range r.Proofs() {
+			needed[d] = true
+		}
+	}
+	return i.store().SweepEvidence(needed)
+}
+
+// settle is what a change that turns out to be nothing still does: put right
+// what a crash may have left, unless another kist is at work, which does the same.
+func (i *Installer) settle(ctx context.Context) (Result, error) {
+	var res Result
+	if state := i.roots.open(stateDir); state != nil && i.roots.open(dataDir) != nil && !i.o.DryRun {
+		lock, err := rootfs.TryLock(state, store.LockFile, i.about())
+		var busy *rootfs.BusyError
+		switch {
+		case err == nil:
+			res, err = i.repair(ctx)
+			if err := errors.Join(err, lock.Unlock()); err != nil {
+				return res, err
+			}
+		case !errors.As(err, &busy) && !cannotWrite(err):
+			return res, err
+		}
+	}
+	s, err := i.State()
+	res.Generation = s.Current
+	return res, err
+}
+
+// cannotWrite reports whether nothing can be written just now: no reason to
+// refuse what needs no writing.
+func cannotWrite(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC)
+}

@@ -1,0 +1,292 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+
+	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/install/record"
+)
+
+// A GenerationError says that what is in force cannot be read.
+type GenerationError struct{ Err error }
+
+func (e *GenerationError) Error() string { return e.Err.Error() }
+func (e *GenerationError) Unwrap() error { return e.Err }
+
+// Generations reads every generation that was switched to, and the number of
+// the current one, 0 if there is none. It takes no lock: where a writer switches
+// or drops generations meanwhile, it reads again.
+func (s Store) Generations() (all map[uint64]record.Generation, current uint64, err error) {
+	if s.Data == nil {
+		return map[uint64]record.Generation{}, 0, nil
+	}
+	const most = 100 // switches during one reading: far more than writers can make
+	for range most {
+		if current, err = readCurrent(s.Data); err != nil {
+			return nil, 0, &GenerationError{err}
+		}
+		all, err = s.readGenerations(current)
+		if err == nil {
+			break
+		}
+		if now, again := readCurrent(s.Data); again != nil || now == current {
+			break
+		}
+	}
+	return all, current, err
+}
+
+func (s Store) readGenerations(current uint64) (map[uint64]record.Generation, error) {
+	all := map[uint64]record.Generation{}
+	numbers, err := s.Numbers()
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range numbers {
+		if n != current && !s.isCommitted(n) {
+			continue
+		}
+		data, err := rootfs.ReadFile(s.Data, path.Join(generationDir(n), generationFile), maxGeneration)
+		if errors.Is(err, fs.ErrNotExist) && n != current {
+			continue // dropped meanwhile
+		}
+		if err != nil {
+			return nil, &GenerationError{fmt.Errorf("generation %d: %w", n, err)}
+		}
+		g, err := record.ParseGeneration(data)
+		if err == nil && g.Number != n {
+			err = fmt.Errorf("generation %d: says it is %d", n, g.Number)
+		}
+		if err != nil {
+			return nil, &GenerationError{err}
+		}
+		all[n] = g
+	}
+	if _, ok := all[current]; !ok && current != 0 {
+		return nil, &GenerationError{fmt.Errorf("current names generation %d, which is missing", current)}
+	}
+	return all, nil
+}
+
+func generationDir(n uint64) string { return path.Join(Generations, strconv.FormatUint(n, 10)) }
+
+func generationNumber(name string) (uint64, bool) {
+	n, err := strconv.ParseUint(name, 10, 64)
+	return n, err == nil && n > 0 && strconv.FormatUint(n, 10) == name
+}
+
+func (s Store) isCommitted(n uint64) bool {
+	_, err := s.Data.Lstat(path.Join(generationDir(n), committed))
+	return err == nil
+}
+
+// Numbers lists every generation directory, switched to or not, in order.
+func (s Store) Numbers() ([]uint64, error) {
+	names, err := list(s.Data, Generations)
+	var numbers []uint64
+	for _, name := range names {
+		if n, ok := generationNumber(name); ok {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers, err
+}
+
+// Highest is the largest number any generation directory has, switched to or
+// not: the next one counts on from there.
+func (s Store) Highest() (uint64, error) {
+	numbers, err := s.Numbers()
+	if len(numbers) == 0 {
+		return 0, err
+	}
+	return numbers[len(numbers)-1], err
+}
+
+// Prepare writes g with its links, durably, without switching to it.
+func (s Store) Prepare(g record.Generation) error {
+	data, err := g.Encode()
+	if err != nil {
+		return err
+	}
+	dir := generationDir(g.Number)
+	if _, err := rootfs.MkdirAll(s.Data, path.Join(dir, "bin"), 0o700); err != nil {
+		return err
+	}
+	s.reached("generation made")
+	for _, l := range g.Links {
+		target := path.Join("../../..", Prefixes, string(l.ID), l.Target)
+		if err := s.Data.Symlink(target, path.Join(dir, "bin", l.Name)); err != nil {
+			return err
+		}
+	}
+	if err := rootfs.SyncDir(s.Data, path.Join(dir, "bin")); err != nil {
+		return err
+	}
+	s.reached("generation linked")
+	mark, err := s.Data.OpenFile(path.Join(dir, prepared), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := mark.Close(); err != nil {
+		return err
+	}
+	s.reached("generation marked")
+	if err := rootfs.WriteFile(s.Data, path.Join(dir, generationFile), data, 0o600); err != nil {
+		return err
+	}
+	s.reached("generation written")
+	return rootfs.SyncDir(s.Data, Generations)
+}
+
+// Switch makes generation n current: THE commit. Where it fails, what was
+// current before still is: a switch that may not last is none.
+func (s Store) Switch(n uint64) error {
+	before, err := readCurrent(s.Data)
+	if err != nil {
+		return err
+	}
+	if err := writeCurrent(s.Data, n); err != nil {
+		return errors.Join(err, s.switchBack(before))
+	}
+	s.reached("switched")
+	return nil
+}
+
+func (s Store) switchBack(before uint64) error {
+	now, err := readCurrent(s.Data)
+	switch {
+	case err != nil || now == before:
+		return err
+	case before == 0:
+		return s.Data.Remove(Current)
+	}
+	return writeCurrent(s.Data, before)
+}
+
+// Confirm records that n was switched to. A crash between Switch and Confirm
+// is repaired by confirming whatever is current.
+func (s Store) Confirm(n uint64) error {
+	if n == 0 || s.isCommitted(n) {
+		return nil
+	}
+	dir := generationDir(n)
+	err := s.Data.Rename(path.Join(dir, prepared), path.Join(dir, committed))
+	if errors.Is(err, fs.ErrNotExist) { // made by an earlier kist, or withdrawn
+		err = rootfs.WriteFile(s.Data, path.Join(dir, committed), nil, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	s.reached("confirmed")
+	return rootfs.SyncDir(s.Data, dir)
+}
+
+// DropGeneration removes a generation that is not current: exactly what Prepare
+// and Confirm wrote. From its first step on it counts as one that was never
+// switched to.
+func (s Store) DropGeneration(n uint64) error {
+	if err := s.withdraw(n); err != nil {
+		return err
+	}
+	dir := generationDir(n)
+	links, err := list(s.Data, path.Join(dir, "bin"))
+	if err != nil {
+		return err
+	}
+	for _, name := range links {
+		p := path.Join(dir, "bin", name)
+		if info, err := s.Data.Lstat(p); err == nil && info.Mode().Type() == fs.ModeSymlink {
+			if err := s.Data.Remove(p); err != nil {
+				return err
+			}
+		}
+	}
+	if err := rootfs.SweepTemps(s.Data, dir); err != nil {
+		return err
+	}
+	for _, name := range []string{"bin", generationFile, prepared} {
+		if err := ignoreMissing(s.Data.Remove(path.Join(dir, name))); err != nil {
+			return err
+		}
+	}
+	s.reached("generation emptied")
+	if err := ignoreMissing(s.Data.Remove(dir)); err != nil {
+		return err
+	}
+	s.reached("generation dropped")
+	return ignoreMissing(rootfs.SyncDir(s.Data, Generations))
+}
+
+// withdraw takes back that n was switched to.
+func (s Store) withdraw(n uint64) error {
+	err := s.Data.Remove(path.Join(generationDir(n), committed))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.reached("generation withdrawn")
+	return rootfs.SyncDir(s.Data, generationDir(n))
+}
+
+// Revoke leaves nothing in force: all generations are dropped, the current one
+// last. What cannot be read is dropped all the same, and no space is needed.
+// Cut short before the link "current" goes, everything is still in force, though
+// without a history; after that, nothing is.
+func (s Store) Revoke() error {
+	current, unreadable := readCurrent(s.Data)
+	numbers, err := s.Numbers()
+	if err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		if n == current && unreadable == nil {
+			continue
+		}
+		if err := s.DropGeneration(n); err != nil {
+			return err
+		}
+	}
+	if current != 0 {
+		if err := s.withdraw(current); err != nil {
+			return err
+		}
+	}
+	if err := ignoreMissing(s.Data.Remove(Current)); err != nil {
+		return err
+	}
+	s.reached("current dropped")
+	if err := rootfs.SyncDir(s.Data, "."); err != nil || current == 0 {
+		return err
+	}
+	return s.DropGeneration(current)
+}
+
+// DropUncommitted drops the generations that a crash left behind.
+func (s Store) DropUncommitted() error {
+	current, err := readCurrent(s.Data)
+	if err != nil {
+		return err
+	}
+	numbers, err := s.Numbers()
+	if err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		if n == current || s.isCommitted(n) {
+			continue
+		}
+		if err := s.DropGeneration(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
