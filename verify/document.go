@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -63,14 +64,14 @@ func (d Document) IsZero() bool { return d.evidence.Kind == "" }
 // It returns a *DigestError where data does not match want.
 func (d Document) Child(name string, data []byte, want Digest) (Document, error) {
 	child, err := d.Adopt(name, bytes.Clone(data), want)
-	if err == nil {
-		child.evidence.keep(child.data)
+	if err != nil {
+		return Document{}, err
 	}
-	return child, err
+	return child.Keep(), nil
 }
 
 // Adopt is Child for data that is large: data becomes the document's, without a
-// copy, and is not kept to be proved again.
+// copy, and its evidence does not keep it.
 func (d Document) Adopt(name string, data []byte, want Digest) (Document, error) {
 	if d.IsZero() {
 		return Document{}, fmt.Errorf("%s: %w: no proved parent", name, ErrUntrusted)
@@ -80,6 +81,16 @@ func (d Document) Adopt(name string, data []byte, want Digest) (Document, error)
 	}
 	parent := d.evidence
 	return Document{data, Evidence{Kind: ByDigest, Name: name, Digest: want, Parent: &parent}}, nil
+}
+
+// Keep is d with evidence that keeps d, to prove it again, and what proved it.
+func (d Document) Keep() Document {
+	digest := d.evidence.Digest
+	if digest.Algorithm() != "sha256" {
+		digest = DigestOf(d.data)
+	}
+	d.evidence.Kept = append(slices.Clip(d.evidence.Kept), Kept{digest, d.data})
+	return d
 }
 
 // Kind says by which means something was proved.

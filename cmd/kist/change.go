@@ -48,6 +48,16 @@ type installedRelease struct {
 	Evidence  verify.Evidence `json:"evidence"`
 	// Keys, of a dry run, are those that were or will have to be believed.
 	Keys []trustedKey `json:"keys,omitempty"`
+	// Packages are what a distribution's toolchain would be made of.
+	Packages []foreseenPackage `json:"packages,omitempty"`
+}
+
+// A foreseenPackage is one package that would be fetched.
+type foreseenPackage struct {
+	Package string        `json:"package"`
+	File    string        `json:"file"` // its name holds the package's version
+	Size    int64         `json:"size"` // bytes
+	Digest  verify.Digest `json:"digest"`
 }
 
 // A reducedTool is a release that gave way to itself without some components.
@@ -85,6 +95,9 @@ func (r changeResult) text(p *page) {
 		p.line("%s", text)
 		for _, k := range rel.Keys {
 			p.line("  key %s: %s", k.Primary.Spaced(), k.UserID)
+		}
+		for _, f := range rel.Packages {
+			p.line("  %s · %s", f.File, byteSize(f.Size))
 		}
 	}
 	for _, ref := range r.Removed {
@@ -137,7 +150,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 			}
 			rel := in.Release
 			item := installedRelease{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Proof: releaseProof(rel), Evidence: rel.Evidence,
-				Keys: releaseKeys(rel)}
+				Keys: releaseKeys(rel), Packages: foreseenPackages(rel)}
 			item.Size, item.Announced = a.size(ctx, in)
 			r.Installed = append(r.Installed, item)
 		}
@@ -269,10 +282,32 @@ func (a *app) foreseenLinks(p plan.Plan) (links []commandLink, patterns []string
 	return links, patterns
 }
 
+// foreseenPackages are what a distribution's toolchain is made of.
+func foreseenPackages(r manifests.Release) (list []foreseenPackage) {
+	for _, artifact := range once(r.Artifacts) {
+		if artifact.Layout.MergedUsr {
+			list = append(list, foreseenPackage{artifact.Component, artifact.Name, artifact.Size, artifact.Integrity.Digest})
+		}
+	}
+	return list
+}
+
+// once are the files of artifacts, each of which is fetched once though it may
+// be unpacked to several places.
+func once(artifacts []manifests.Artifact) (list []manifests.Artifact) {
+	for _, artifact := range artifacts {
+		d := artifact.Integrity.Digest
+		if d.IsZero() || !slices.ContainsFunc(list, func(have manifests.Artifact) bool { return have.Integrity.Digest == d }) {
+			list = append(list, artifact)
+		}
+	}
+	return list
+}
+
 // size is how many bytes are to be fetched for in: as what was proved states it,
 // else as the server announces it now. 0 where nobody says.
 func (a *app) size(ctx context.Context, in plan.Install) (total int64, announced bool) {
-	for _, artifact := range in.Release.Artifacts {
+	for _, artifact := range once(in.Release.Artifacts) {
 		if slices.Contains(in.Reuse, artifact.Component) {
 			continue
 		}

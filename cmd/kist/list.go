@@ -16,16 +16,25 @@ import (
 
 func (a *app) listCommand() *cobra.Command {
 	var available bool
+	var distros distroQuestion
 	return a.command(verb{
-		group: toolchains, use: "list [--available TOOL]", aliases: []string{"ls"},
+		group: toolchains, use: "list [--available TOOL] [TOOL --distros [NAMES]]", aliases: []string{"ls"},
 		short: "Show what is installed, or what could be",
 		long: `Shows the installed toolchains. With --available TOOL, shows the versions its
-channel offers, newest first: this asks the network.`,
-		example: "kist list --available go",
+channel offers, newest first: this asks the network.
+
+With --distros, shows which version of TOOL each distribution ships, as its proved
+indices say; NAMES, with commas between, are the distributions to ask. With
+--minimum, prints the lowest of these versions. One that cannot be reached is
+named and left out, unless it was asked for by name.`,
+		example: "kist list rust --distros debian-bookworm,debian-trixie --minimum",
 		exits:   []int{0, 2, 3, 4, 5, 6, 9},
-		args:    between(0, 1),
+		args:    between(0, 2),
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&available, "available", false, "show what the channel of TOOL offers")
+			f.StringSliceVar(&distros.names, "distros", nil, "show what distributions ship of TOOL: those of `NAMES`; default: all")
+			f.Lookup("distros").NoOptDefVal = everyDistro
+			f.BoolVar(&distros.minimum, "minimum", false, "with --distros, print the lowest version alone")
 		},
 		complete: a.completeTools,
 		run: func(ctx context.Context, args []string) (result, error) {
@@ -34,6 +43,12 @@ channel offers, newest first: this asks the network.`,
 				return nil, err
 			}
 			defer s.Close()
+			if len(distros.names) > 0 || distros.minimum {
+				return a.listDistros(ctx, s, args, distros)
+			}
+			if len(args) > 1 {
+				return nil, usage("list: too many arguments; a second one names distributions, after --distros")
+			}
 			if available {
 				if len(args) == 0 {
 					return nil, usage("list --available needs the name of a tool")

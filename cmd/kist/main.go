@@ -9,10 +9,10 @@ import (
 	"os"
 )
 
-func main() { start(hostEnv()) }
+func main() { live(hostEnv()) }
 
-// start is the life of the process.
-func start(env Env) {
+// live is the life of the process.
+func live(env Env) {
 	log.SetOutput(io.Discard) // net/http speaks there of what servers do; kist says what matters
 	ctx, stop := untilInterrupted(context.Background())
 	code := run(ctx, env)

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		"kist": func() {
 			env := hostEnv()
 			env.LockWait = 2 * time.Second
-			start(env)
+			live(env)
 		},
 	})
 }

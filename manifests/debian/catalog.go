@@ -37,7 +37,8 @@ func (c *Catalog) Versions(tool string) (list []manifests.Version) {
 			continue
 		}
 		if p, _, err := c.toolchain(t, nil); err == nil {
-			list = append(list, manifests.Version{Tool: t.Name, Version: p.version, Labels: shortened(p.version), Date: c.mark.Lines[p.index.suite].Issued})
+			v := string(p.version)
+			list = append(list, manifests.Version{Tool: t.Name, Version: v, Labels: shortened(v), Date: c.mark.Lines[p.index.suite].Issued})
 		}
 	}
 	return list
@@ -77,18 +78,19 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if err != nil {
 		return manifests.Release{}, err
 	}
-	labels := shortened(p.version)
-	if !meant(r.Version, p.version) && !slices.Contains(labels, r.Version) {
-		return manifests.Release{}, &manifests.UnknownVersionError{Channel: c.source.Channel, Tool: r.Tool, Version: r.Version, Near: []string{p.version}}
+	version := string(p.version)
+	labels := shortened(version)
+	if !meant(r.Version, version) && !slices.Contains(labels, r.Version) {
+		return manifests.Release{}, &manifests.UnknownVersionError{Channel: c.source.Channel, Tool: r.Tool, Version: r.Version, Near: []string{version}}
 	}
-	if err := r.Plain(p.version); err != nil {
+	if err := r.Plain(version); err != nil {
 		return manifests.Release{}, err
 	}
 	if r.Platform.OS != "linux" || architectures[r.Platform.Arch] != c.arch {
-		return manifests.Release{}, &manifests.UnsupportedPlatformError{Tool: r.Tool, Version: p.version, Platform: r.Platform, Have: platforms()}
+		return manifests.Release{}, &manifests.UnsupportedPlatformError{Tool: r.Tool, Version: version, Platform: r.Platform, Have: platforms()}
 	}
 	out := manifests.Release{
-		Channel: c.source.Channel, Tool: t.Name, Version: p.version, Labels: labels, Platform: r.Platform,
+		Channel: c.source.Channel, Tool: t.Name, Version: version, Labels: labels, Platform: r.Platform,
 		Components: t.Packages, Commands: t.Commands, Env: t.Env, Evidence: c.evidence(chosen),
 	}
 	for _, name := range r.Components {

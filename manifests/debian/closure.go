@@ -97,14 +97,14 @@ func (c *closure) satisfy(by *pkg, wants clause) error {
 		}
 	}
 	if first == nil {
-		return &UnsatisfiedError{Package: by.name + " " + by.version, Wants: wants.String()}
+		return &UnsatisfiedError{Package: by.is(), Wants: wants.String()}
 	}
 	return c.choose(first)
 }
 
 // find returns the package that is what r asks for, nil if there is none.
 func (c *closure) find(r relation) (*pkg, error) {
-	if p := c.packages[r.name]; p != nil && r.accepts(p.version) {
+	if p := c.packages[r.name]; p != nil && r.accepts(string(p.version)) {
 		fits, err := c.qualifies(p, r.arch)
 		if fits || err != nil {
 			return p, err

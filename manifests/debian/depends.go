@@ -31,7 +31,7 @@ func (r relation) String() string {
 
 // accepts reports whether version is what r asks for.
 func (r relation) accepts(version string) bool {
-	order := compareVersions(version, r.other)
+	order := Compare(version, r.other)
 	switch r.op {
 	case "":
 		return true
@@ -120,11 +120,24 @@ func parseRelation(text string) (relation, error) {
 
 // validPackage accepts the name of a package. Source: Debian Policy, section 5.6.1;
 // virtual packages have been seen to hold capital letters and underscores.
-func validPackage(name string) bool {
-	const lower, upper, digits = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
-	return len(name) >= 2 && len(name) <= 128 && strings.Contains(lower+upper+digits, name[:1]) &&
-		strings.Trim(name, lower+upper+digits+"+-._") == "" && !strings.Contains(name, "..")
+func validPackage[text string | []byte](name text) bool {
+	if len(name) < 2 || len(name) > 128 || !isAlnum(name[0]) {
+		return false
+	}
+	for i := range len(name) {
+		switch c := name[i]; {
+		case isAlnum(c), c == '+', c == '-', c == '_':
+		case c == '.' && name[i-1] != '.':
+		default:
+			return false
+		}
+	}
+	return true
 }
+
+func isAlnum(c byte) bool { return isDigit(c) || isLetter(c) }
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
 func validArch(arch string) bool {
 	return arch != "" && len(arch) <= 64 && strings.Trim(arch, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""

@@ -154,8 +154,8 @@ func (f fetcher) published(ctx context.Context, r *release, d verify.Document, r
 	name := manifests.Redact(ref)
 	if f.Cache != nil {
 		if data := f.Cache.Load(want.digest, want.size); data != nil {
-			if doc, err := d.Child(name, data, want.digest); err == nil {
-				return doc, nil
+			if doc, err := d.Adopt(name, data, want.digest); err == nil {
+				return doc.Keep(), nil
 			}
 		}
 	}
@@ -166,11 +166,14 @@ func (f fetcher) published(ctx context.Context, r *release, d verify.Document, r
 	if size := int64(len(data)); size != want.size {
 		return verify.Document{}, &verify.SizeError{Name: name, Want: want.size, Got: size}
 	}
-	doc, err := d.Child(name, data, want.digest)
-	if err == nil && f.Cache != nil {
+	doc, err := d.Adopt(name, data, want.digest)
+	if err != nil {
+		return verify.Document{}, err
+	}
+	if f.Cache != nil {
 		f.Cache.Store(want.digest, data)
 	}
-	return doc, err
+	return doc.Keep(), nil
 }
 
 // read gets an index by its digest, where the suite has it so: a mirror that is

@@ -23,15 +23,20 @@ type archive struct {
 	providing []providing
 	provided  map[string][]provision // as far as it was asked for
 	stanzas   int
+	spare     []pkg
 }
 
 // A pkg is one version of one package. What is not needed to find it is read from
 // its stanza when it is.
 type pkg struct {
-	name, version string
-	stanza        []byte
-	index         *index
+	name    string
+	version []byte // of the stanza
+	stanza  []byte
+	index   *index
 }
+
+// is names p with its version.
+func (p *pkg) is() string { return p.name + " " + string(p.version) }
 
 type providing struct {
 	by    *pkg
@@ -60,6 +65,9 @@ type index struct {
 func (a *archive) add(x *index, d verify.Document) error {
 	a.indices = append(a.indices, x)
 	data := d.View()
+	if a.stanzas == 0 { // room for all of them, as long as stanzas usually are
+		a.packages = make(map[string]*pkg, len(data)/700)
+	}
 	fail := func(err error) error { return &FormatError{x.name, err.Error()} }
 	if err := plain(data); err != nil {
 		return fail(err)
@@ -87,23 +95,36 @@ func (a *archive) addStanza(x *index, s []byte) error {
 	if err != nil {
 		return fmt.Errorf("package %.60q: %w", name, err)
 	}
-	p := &pkg{name: string(name), version: string(version), stanza: s, index: x}
-	if !validPackage(p.name) {
+	if !validPackage(name) {
 		return fmt.Errorf("package %.60q: not the name of one", name)
 	}
-	if err := validVersion(p.version); err != nil {
+	if err := validVersion(version); err != nil {
 		return fmt.Errorf("package %s: %w", name, err)
 	}
 	if string(arch) != "all" && string(arch) != a.arch {
 		return fmt.Errorf("package %s: architecture %.60q in an index of %s", name, arch, a.arch)
 	}
-	if have := a.packages[p.name]; have == nil || compareVersions(have.version, p.version) < 0 {
-		a.packages[p.name] = p
+	have := a.packages[string(name)]
+	if have != nil && Compare(string(have.version), string(version)) >= 0 {
+		return nil
 	}
+	p := a.pkg()
+	*p = pkg{name: string(name), version: version, stanza: s, index: x}
+	a.packages[p.name] = p
 	if len(provides) > 0 {
 		a.providing = append(a.providing, providing{p, provides})
 	}
 	return nil
+}
+
+// pkg is a new one, of a block of them: there are very many.
+func (a *archive) pkg() *pkg {
+	if len(a.spare) == 0 {
+		a.spare = make([]pkg, 1024)
+	}
+	p := &a.spare[0]
+	a.spare = a.spare[1:]
+	return p
 }
 
 // providers are the packages that provide name, in the order of their names.
@@ -175,5 +196,5 @@ func (p *pkg) details() (details, error) {
 
 // fault is the error for what a stanza says.
 func (p *pkg) fault(err error) error {
-	return &FormatError{p.index.name, fmt.Sprintf("package %s %s: %v", p.name, p.version, err)}
+	return &FormatError{p.index.name, fmt.Sprintf("package %s: %v", p.is(), err)}
 }

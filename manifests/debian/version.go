@@ -9,25 +9,43 @@ import (
 // maxVersion is the longest version, in bytes; the longest in Debian has some 60.
 const maxVersion = 256
 
-// validVersion accepts what deb-version(7) allows: [epoch:]upstream[-revision].
-func validVersion(v string) error {
+// validVersion accepts what deb-version(7) allows: [epoch:]upstream[-revision],
+// where only a version with an epoch has a colon elsewhere, and only one with a
+// revision a hyphen.
+func validVersion[text string | []byte](v text) error {
 	if len(v) > maxVersion {
 		return fmt.Errorf("version %.40q…: longer than %d bytes", v, maxVersion)
 	}
-	epoch, upstream, revision := splitVersion(v)
-	const upper, lower, digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789"
-	const alphabet = upper + lower + digits + ".+~"
+	start, colon, hyphen := 0, -1, -1
+	for i := range len(v) {
+		switch c := v[i]; {
+		case isAlnum(c), c == '.', c == '+', c == '~':
+		case c == ':' && colon < 0:
+			colon, start = i, i+1
+		case c == ':':
+		case c == '-':
+			hyphen = i
+		default:
+			return fmt.Errorf("version %q: only letters, digits and .+~-: may occur", v)
+		}
+	}
+	for i := range max(colon, 0) {
+		if !isDigit(v[i]) || i >= 9 {
+			return fmt.Errorf("version %q: its epoch is no number", v)
+		}
+	}
 	switch {
-	case upstream == "" || !strings.Contains(digits, upstream[:1]):
+	case colon == 0:
+		return fmt.Errorf("version %q: its epoch is empty", v)
+	case start == len(v) || !isDigit(v[start]):
 		return fmt.Errorf("version %q: does not begin with a digit", v)
-	case strings.Trim(epoch, digits) != "" || len(epoch) > 9 || strings.HasPrefix(v, ":"):
-		return fmt.Errorf("version %q: its epoch is no number", v)
-	case strings.HasSuffix(v, "-"):
+	case hyphen == len(v)-1:
 		return fmt.Errorf("version %q: its revision is empty", v)
-	case strings.Trim(upstream, alphabet+"-:") != "" || strings.Trim(revision, alphabet) != "":
-		return fmt.Errorf("version %q: only letters, digits and .+~-: may occur", v)
-	case strings.Contains(upstream, ":") && epoch == "", strings.Contains(upstream, "-") && revision == "":
-		return fmt.Errorf("version %q: a colon without an epoch, or a hyphen without a revision", v)
+	}
+	for i := hyphen + 1; hyphen >= 0 && i < len(v); i++ {
+		if v[i] == ':' {
+			return fmt.Errorf("version %q: a colon in its revision", v)
+		}
 	}
 	return nil
 }
@@ -43,9 +61,9 @@ func splitVersion(v string) (epoch, upstream, revision string) {
 	return epoch, v, revision
 }
 
-// compareVersions orders a and b as cmp.Compare does: by epoch, upstream version
+// Compare orders versions as cmp.Compare does: by epoch, upstream version
 // and revision. Source: deb-version(7); dpkg, lib/dpkg/version.c.
-func compareVersions(a, b string) int {
+func Compare(a, b string) int {
 	ae, au, ar := splitVersion(a)
 	be, bu, br := splitVersion(b)
 	return cmp.Or(compareNumbers(ae, be), compareParts(au, bu), compareParts(ar, br))
@@ -83,7 +101,7 @@ func weight(s string) int {
 		return 0
 	case s[0] == '~':
 		return -1
-	case 'a' <= s[0] && s[0] <= 'z' || 'A' <= s[0] && s[0] <= 'Z':
+	case isLetter(s[0]):
 		return int(s[0])
 	}
 	return int(s[0]) + 256

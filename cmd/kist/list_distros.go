@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/debian"
+	"github.com/kist-tools/kist/manifests/upstreams"
+)
+
+// everyDistro is the flag --distros without names.
+const everyDistro = "all"
+
+// A distroQuestion is what list --distros is asked.
+type distroQuestion struct {
+	names   []string
+	minimum bool
+}
+
+// A shippedVersion is what one distribution has of a tool.
+type shippedVersion struct {
+	Distro   string `json:"distro"`             // its channel
+	Version  string `json:"version,omitempty"`  // as the distribution writes it; empty: it has none
+	Upstream string `json:"upstream,omitempty"` // the part of it that upstream counts
+	Signed   string `json:"signed,omitempty"`   // when the suite that has it was issued
+}
+
+type distrosResult struct {
+	Tool    string           `json:"tool"`
+	Distros []shippedVersion `json:"distros"`
+	Minimum string           `json:"minimum,omitempty"`  // the lowest upstream version among them
+	LeftOut []string         `json:"left_out,omitempty"` // could not be reached
+
+	minimum bool
+}
+
+func (r distrosResult) text(p *page) {
+	if r.minimum {
+		p.line("%s", r.Minimum)
+		return
+	}
+	rows := [][]string{{"DISTRO", strings.ToUpper(r.Tool), "VERSION", "SUITE OF"}}
+	for _, d := range r.Distros {
+		if d.Version == "" {
+			d.Version, d.Upstream = "-", "-"
+		}
+		rows = append(rows, []string{d.Distro, d.Upstream, d.Version, d.Signed})
+	}
+	p.table(rows)
+}
+
+// listDistros asks distributions what they ship of a tool.
+func (a *app) listDistros(ctx context.Context, s *session, args []string, ask distroQuestion) (result, error) {
+	if len(args) == 0 {
+		return nil, usage("list --distros needs the name of a tool")
+	}
+	if len(ask.names) == 0 {
+		return nil, usage("list --minimum is of what --distros shows")
+	}
+	tool, err := parseTool(args[0])
+	if err != nil || tool.Channel != "" || tool.Version != "" {
+		return nil, usage("list --distros takes the bare name of a tool")
+	}
+	if !slices.Contains(debian.Names(), tool.Name) {
+		return nil, &manifests.UnknownToolError{Tool: tool.Name, Near: manifests.Near(tool.Name, debian.Names())}
+	}
+	named := ask.names[0] != everyDistro
+	if len(args) == 2 {
+		if named {
+			return nil, usage("list: the distributions are named twice")
+		}
+		ask.names, named = strings.Split(args[1], ","), true
+	}
+	if !named {
+		if ask.names, err = a.distros(s, tool.Name); err != nil {
+			return nil, err
+		}
+	}
+	r := distrosResult{Tool: tool.Name, Distros: []shippedVersion{}, minimum: ask.minimum}
+	for _, name := range ask.names {
+		have, err := a.shipped(ctx, s, name, tool)
+		if !named && errors.Is(err, manifests.ErrUnreachable) {
+			a.warn("%s is left out: %v", name, err)
+			r.LeftOut = append(r.LeftOut, name)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.Distros = append(r.Distros, have)
+	}
+	for _, d := range r.Distros {
+		if d.Version == "" && ask.minimum {
+			return nil, &manifests.UnknownToolError{Channel: d.Distro, Tool: tool.Name}
+		}
+		if d.Version != "" && (r.Minimum == "" || debian.Compare(d.Upstream, r.Minimum) < 0) {
+			r.Minimum = d.Upstream
+		}
+	}
+	if ask.minimum && r.Minimum == "" {
+		return nil, &noDistroError{tool.Name}
+	}
+	return r, nil
+}
+
+// A noDistroError says that not one distribution could be asked.
+type noDistroError struct{ Tool string }
+
+func (e *noDistroError) Error() string {
+	return "no distribution could be asked what it ships of " + e.Tool
+}
+
+func (e *noDistroError) Is(target error) bool { return target == manifests.ErrUnreachable }
+
+// distros are the channels that are distributions and may have a tool: the
+// built-in ones and those the user added.
+func (a *app) distros(s *session, tool string) ([]string, error) {
+	names := upstreams.Distros(tool)
+	added, err := a.channels(s)
+	for _, c := range added {
+		if c.Format == "debian" && c.Grants(tool, isBuiltin) {
+			names = append(names, c.Name)
+		}
+	}
+	return names, err
+}
+
+// shipped asks one distribution.
+func (a *app) shipped(ctx context.Context, s *session, name string, tool toolRef) (shippedVersion, error) {
+	d := shippedVersion{Distro: name}
+	o, err := a.namedOrigin(ctx, s, name)
+	if unknown, ok := is[*channels.UnknownChannelError](err); ok {
+		unknown.Near = manifests.Near(name, upstreams.Distros(tool.Name))
+	}
+	if err != nil {
+		return d, err
+	}
+	if o.indices == nil {
+		return d, usage("list --distros: channel %s is no distribution", name)
+	}
+	q := a.request(tool)
+	q.List = true
+	cat, err := a.fetch(ctx, s, o, q)
+	if err != nil {
+		return d, err
+	}
+	for _, v := range cat.Versions(tool.Name) {
+		d.Version, d.Upstream, d.Signed = v.Version, debian.Upstream(v.Version), v.Date.UTC().Format(time.DateOnly)
+	}
+	return d, nil
+}

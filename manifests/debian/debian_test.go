@@ -1,0 +1,474 @@
+package debian
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest"
+)
+
+func TestResolve(t *testing.T) {
+	w := whole(t)
+	release, err := w.resolve(t, w.source(t), ask("ninja"), verify.Mark{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if release.Version != "1.11.1-2~deb12u2" || !slices.Equal(release.Labels, []string{"1.11.1", "1.11", "1"}) {
+		t.Errorf("version %s, labels %q", release.Version, release.Labels)
+	}
+	if got := components(release); got != "gcc-12-base libc6 libgcc-s1 ninja-build" {
+		t.Errorf("packages %s", got)
+	}
+	ninja := release.Artifacts[3]
+	if ninja.Refs[0] != security+"pool/main/n/ninja-build/ninja-build_1.11.1-2~deb12u2_amd64.deb" || ninja.Layout.Format != "deb" || !ninja.Layout.MergedUsr {
+		t.Errorf("artifact %+v", ninja)
+	}
+	if data := w.Files[ninja.Refs[0]]; ninja.Size != int64(len(data)) || ninja.Integrity.Digest != verify.DigestOf(data) {
+		t.Errorf("%s has %d bytes, %s", ninja.Name, ninja.Size, ninja.Integrity.Digest)
+	}
+	if libc := release.Artifacts[1]; !strings.HasPrefix(libc.Refs[0], root+"pool/") || libc.Layout.Into != SysrootDir {
+		t.Errorf("artifact %+v", libc)
+	}
+	e := release.Evidence
+	if e.Kind != verify.ByDigest || e.Root().Kind != verify.ByClearsigned || len(e.Also) != 1 || len(e.Kept) != 1 || e.Mark.Line != "bookworm" ||
+		!slices.Contains(e.Notes, NoExpiry) || len(e.Also[0].Notes) != 0 || e.Also[0].Mark.Expires.IsZero() {
+		t.Errorf("evidence %+v", e)
+	}
+	for _, asked := range []string{"1.11", "1.11.1", "1.11.1-2", "1.11.1-2~deb12u2"} {
+		r := ask("ninja")
+		r.Version = asked
+		if got, err := w.resolve(t, w.source(t), r, verify.Mark{}); err != nil || got.Version != release.Version {
+			t.Errorf("%s: %s, %v", asked, got.Version, err)
+		}
+	}
+}
+
+func TestResolveRefuses(t *testing.T) {
+	w := whole(t)
+	for name, test := range map[string]struct {
+		request manifests.Request
+		is      func(error) bool
+	}{
+		"another version":    {manifests.Request{Tool: "ninja", Version: "1.12", Platform: linux}, isA[*manifests.UnknownVersionError]},
+		"half a number":      {manifests.Request{Tool: "ninja", Version: "1.1", Platform: linux}, isA[*manifests.UnknownVersionError]},
+		"a label":            {manifests.Request{Tool: "ninja", Version: "stable", Platform: linux}, isA[*manifests.UnknownVersionError]},
+		"another tool":       {manifests.Request{Tool: "julia", Platform: linux}, isA[*manifests.UnknownToolError]},
+		"one that can't":     {manifests.Request{Tool: "nodejs", Platform: linux}, isA[*RefusedToolError]},
+		"not in the archive": {manifests.Request{Tool: "cmake", Platform: linux}, isA[*UnsatisfiedError]},
+		"another system":     {manifests.Request{Tool: "ninja", Platform: manifests.Platform{OS: "darwin", Arch: "arm64"}}, isA[*manifests.UnsupportedPlatformError]},
+		"another machine":    {manifests.Request{Tool: "ninja", Platform: manifests.Platform{OS: "linux", Arch: "s390x"}}, isA[*manifests.UnsupportedPlatformError]},
+		"no such package":    {manifests.Request{Tool: "ninja", Platform: linux, Components: []string{"make"}}, isA[*manifests.UnknownComponentError]},
+		"a target":           {manifests.Request{Tool: "ninja", Platform: linux, Targets: []string{"wasm"}}, isA[*manifests.UnknownTargetError]},
+		"a profile":          {manifests.Request{Tool: "ninja", Platform: linux, Profile: "minimal"}, isA[*manifests.UnknownProfileError]},
+	} {
+		if _, err := w.resolve(t, w.source(t), test.request, verify.Mark{}); !test.is(err) || isUntrusted(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	granted := w.source(t)
+	granted.Tools = []string{"ninja"}
+	if _, err := w.resolve(t, granted, ask("cmake"), verify.Mark{}); !isA[*manifests.UnknownToolError](err) {
+		t.Errorf("a tool that was not granted: %v", err)
+	}
+	if _, err := w.resolve(t, granted, ask("ninja"), verify.Mark{}); err != nil {
+		t.Errorf("its twin: %v", err)
+	}
+	more := ask("ninja")
+	more.Components = []string{"libgcc-s1"}
+	if r, err := w.resolve(t, w.source(t), more, verify.Mark{}); err != nil || !slices.Equal(r.Components, []string{"ninja-build", "libgcc-s1"}) {
+		t.Errorf("a package besides: %v, %v", r.Components, err)
+	}
+}
+
+func isA[T error](err error) bool {
+	var target T
+	return errors.As(err, &target)
+}
+
+// A tool that cannot work is refused, and a distribution without a mirror named,
+// before anything is asked for.
+func TestRefusedUnasked(t *testing.T) {
+	w := whole(t)
+	if _, err := w.fetch(t, w.source(t), ask("nodejs")); !isA[*RefusedToolError](err) || len(w.Asked()) > 0 {
+		t.Errorf("%v, asked for %q", err, w.Asked())
+	}
+	nowhere := w.source(t)
+	nowhere.Suites = nil
+	if _, err := w.fetch(t, nowhere, ask("ninja")); !isA[*NoMirrorError](err) || !errors.Is(err, manifests.ErrUnreachable) {
+		t.Errorf("no mirror: %v", err)
+	}
+}
+
+// Every suite must be what it was asked for.
+func TestMixedSuites(t *testing.T) {
+	for name, test := range map[string]struct {
+		at     string
+		change func(*manifesttest.Suite)
+		want   error
+	}{
+		"as it is":                      {"bookworm", func(s *manifesttest.Suite) {}, nil},
+		"trixie as bookworm":            {"bookworm", func(s *manifesttest.Suite) { s.Suite, s.Codename = "stable", "trixie" }, verify.ErrUntrusted},
+		"updates as bookworm":           {"bookworm", func(s *manifesttest.Suite) { s.Suite, s.Codename = "oldstable-updates", "bookworm-updates" }, verify.ErrUntrusted},
+		"Ubuntu's security as its base": {"bookworm", func(s *manifesttest.Suite) { s.Suite, s.Codename = "bookworm-security", "bookworm" }, verify.ErrUntrusted},
+		"another origin":                {"bookworm", func(s *manifesttest.Suite) { s.Origin = "Mallory" }, verify.ErrUntrusted},
+		"no name":                       {"bookworm", func(s *manifesttest.Suite) { s.Sums = without("Suite", "Codename") }, verify.ErrUntrusted},
+		"trixie's security":             {"bookworm-security", func(s *manifesttest.Suite) { s.Suite, s.Codename = "stable-security", "trixie-security" }, verify.ErrUntrusted},
+		"trixie's, called bookworm's":   {"bookworm-security", func(s *manifesttest.Suite) { s.Suite, s.Codename = "bookworm-security", "trixie" }, verify.ErrUntrusted},
+		"the base as security":          {"bookworm-security", func(s *manifesttest.Suite) { s.Suite, s.Codename = "oldstable", "bookworm" }, verify.ErrUntrusted},
+		"security as Ubuntu calls it":   {"bookworm-security", func(s *manifesttest.Suite) { s.Suite, s.Codename = "bookworm-security", "bookworm" }, nil},
+		"proposed updates as the updates": {"bookworm-security", func(s *manifesttest.Suite) {
+			s.Suite, s.Codename = "oldstable-proposed-updates", "bookworm-proposed-updates"
+		}, verify.ErrUntrusted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := whole(t)
+			s, at := bookworm(), root
+			if test.at == "bookworm-security" {
+				s, at = securitySuite("1.11.1-3"), security
+			}
+			test.change(&s)
+			w.publish(t, at, s)
+			if _, err := w.resolve(t, w.source(t), ask("ninja"), verify.Mark{}); !errors.Is(err, test.want) || test.want == nil && err != nil {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+		})
+	}
+}
+
+// without drops fields of a release.
+func without(fields ...string) func(string) string {
+	return func(text string) (kept string) {
+		for line := range strings.Lines(text) {
+			if name, _, _ := strings.Cut(line, ":"); !slices.Contains(fields, name) {
+				kept += line
+			}
+		}
+		return kept
+	}
+}
+
+// One pinned key suffices, whoever else signed.
+func TestSigners(t *testing.T) {
+	w := whole(t)
+	stranger := verifytest.NewKey(t, "stranger", now.AddDate(-1, 0, 0))
+	other := verifytest.NewKey(t, "automatic", now.AddDate(-1, 0, 0))
+	for name, test := range map[string]struct {
+		signers []*verifytest.Key
+		want    error
+	}{
+		"the archive, and others": {[]*verifytest.Key{stranger, other, w.key}, nil},
+		"others alone":            {[]*verifytest.Key{stranger, other}, verify.ErrUntrusted},
+	} {
+		s := securitySuite("1.11.1-3")
+		s.Signers = test.signers
+		w.publish(t, security, s)
+		if _, err := w.resolve(t, w.source(t), ask("ninja"), verify.Mark{}); !errors.Is(err, test.want) || test.want == nil && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What a release or an index may say.
+func TestFormat(t *testing.T) {
+	index := func(change func(string) string) func(*manifesttest.Suite) {
+		return func(s *manifesttest.Suite) { s.Change = change }
+	}
+	release := func(change func(string) string) func(*manifesttest.Suite) {
+		return func(s *manifesttest.Suite) { s.Sums = change }
+	}
+	replace := func(old, new string) func(string) string {
+		return func(text string) string {
+			if !strings.Contains(text, old) {
+				t.Fatalf("%q is not in %q", old, text)
+			}
+			return strings.Replace(text, old, new, 1)
+		}
+	}
+	reversed := func(text string) string {
+		list := strings.Split(strings.TrimSpace(text), "\n\n")
+		slices.Reverse(list)
+		return strings.Join(list, "\n\n") + "\n"
+	}
+	again := func(text string) string { return text + text }
+	for name, test := range map[string]struct {
+		change func(*manifesttest.Suite)
+		good   bool
+	}{
+		"stanzas in another order":     {index(reversed), true},
+		"a stanza twice":               {index(again), true},
+		"further empty lines":          {index(func(s string) string { return "\n\n" + strings.ReplaceAll(s, "\n\n", "\n\n\n") + "\n" }), true},
+		"a field of its own":           {index(replace("Version: 2.36", "X-Own: yes\nVersion: 2.36")), true},
+		"a field on two lines":         {index(replace("Depends: libc6 (>= 2.34)", "Depends: libc6\n (>= 2.34)")), true},
+		"another spelling of a field":  {index(replace("Depends: libc6 (>=", "depends: libc6 (>=")), true},
+		"a line that is no field":      {index(replace("Version: 2.36", "what\nVersion: 2.36")), false},
+		"a field twice":                {index(replace("Version: 2.36", "Version: 9\nVersion: 2.36")), false},
+		"a carriage return":            {index(replace("Version: 2.36", "X: y\r\nVersion: 2.36")), false},
+		"a null byte":                  {index(replace("Version: 2.36", "X: \x00\nVersion: 2.36")), false},
+		"no version":                   {index(replace("Version: 2.36-9+deb12u14\n", "")), false},
+		"a version of nothing":         {index(replace("Version: 2.36-9+deb12u14", "Version: newest")), false},
+		"no package":                   {index(replace("Package: libc6\n", "")), false},
+		"a package with a path":        {index(replace("Package: libc6", "Package: ../libc6")), false},
+		"another architecture":         {index(func(s string) string { return strings.Replace(s, "Architecture: amd64", "Architecture: s390x", 1) }), false},
+		"for all architectures":        {index(func(s string) string { return strings.Replace(s, "Architecture: amd64", "Architecture: all", 1) }), true},
+		"a file outside":               {index(replace("Filename: pool/main/n/", "Filename: ../pool/main/n/")), false},
+		"a file elsewhere":             {index(replace("Filename: pool", "Filename: https://evil.example/pool")), false},
+		"a file at the root":           {index(replace("Filename: pool/main/n/", "Filename: /pool/main/n/")), false},
+		"a file that is none":          {index(replace(".deb\n", ".sh\n")), false},
+		"no size":                      {index(replace("\nSize: ", "\nSized: ")), false},
+		"a negative size":              {index(replace("\nSize: ", "\nSize: -")), false},
+		"no digest":                    {index(replace("SHA256: ", "MD5sum: ")), false},
+		"a short digest":               {index(replace("SHA256: ", "SHA256: 00")), false},
+		"a relation that is none":      {index(replace("libc6 (>= 2.34)", "libc6 (~ 2.34)")), false},
+		"a date in another zone":       {release(replace(" UTC", " CET")), false},
+		"a date without one":           {release(replace(" UTC", "")), false},
+		"no date":                      {release(without("Date")), false},
+		"a date twice":                 {release(func(s string) string { return "Date: " + now.Format(time.RFC1123) + "\n" + s }), false},
+		"no digests":                   {release(func(s string) string { return strings.ReplaceAll(s, "SHA256:", "SHA512:") }), false},
+		"only weak digests":            {release(func(s string) string { return s[:strings.Index(s, "SHA256:")] }), false},
+		"an index twice":               {release(func(s string) string { return s + s[strings.LastIndex(s[:len(s)-1], "\n")+1:] }), false},
+		"digests that are none":        {release(replace("SHA256:\n", "SHA256:\n xyz 1 main/binary-amd64/Packages.xz\n")), false},
+		"a line of two words":          {release(replace("SHA256:\n", "SHA256:\n 00 1\n")), false},
+		"a negative size of an index":  {release(replace("SHA256:\n", "SHA256:\n "+strings.Repeat("0", 64)+" -1 x/Packages\n")), false},
+		"another architecture's alone": {release(func(s string) string { return strings.ReplaceAll(s, "main/binary-amd64", "main/binary-mips") }), false},
+		"two stanzas":                  {release(func(s string) string { return s + "\nOrigin: Debian\n" }), false},
+		"an index of 1 GB": {release(func(s string) string {
+			return strings.ReplaceAll(s, " main/binary-amd64/Packages\n", "000000 main/binary-amd64/Packages\n")
+		}), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			s := bookworm()
+			test.change(&s)
+			w.publish(t, root, s)
+			_, err := w.resolve(t, w.source(t), ask("ninja"), verify.Mark{})
+			if test.good && err != nil || !test.good && !isUntrusted(err) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// An index that unpacks to something other than InRelease states is refused,
+// though its compressed form is the one that was stated.
+func TestUnpackedIndexIsStatedToo(t *testing.T) {
+	for name, change := range map[string]func(string) string{
+		"longer": func(s string) string {
+			return strings.ReplaceAll(s, " main/binary-amd64/Packages\n", "1 main/binary-amd64/Packages\n")
+		},
+		"another": func(s string) string { return swapDigest(s, "main/binary-amd64/Packages\n") },
+		"unnamed": func(s string) string {
+			return strings.ReplaceAll(s, " main/binary-amd64/Packages\n", " main/binary-amd64/Packages.bz2\n")
+		},
+	} {
+		w := newWorld(t)
+		s := bookworm()
+		s.Sums = change
+		w.publish(t, root, s)
+		if _, err := w.resolve(t, w.source(t), ask("ninja"), verify.Mark{}); !isUntrusted(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// swapDigest changes the digest of a line.
+func swapDigest(release, ending string) string {
+	i := strings.Index(release, ending)
+	start := strings.LastIndexByte(release[:i], '\n') + 2
+	return release[:start] + strings.Repeat("0", 64) + release[start+64:]
+}
+
+// By its digest an index is asked for where the suite says so, and by its name
+// where the mirror lacks it there.
+func TestByHash(t *testing.T) {
+	w := whole(t)
+	if _, err := w.resolve(t, w.source(t), ask("ninja"), verify.Mark{}); err != nil {
+		t.Fatal(err)
+	}
+	asked := w.Asked()
+	if slices.ContainsFunc(asked, func(ref string) bool { return strings.HasSuffix(ref, "/Packages.gz") }) || len(asked) != 6 {
+		t.Errorf("asked for %q", asked)
+	}
+	for ref := range w.Files { // a mirror in the middle of an update: what has a name is newer
+		if strings.HasSuffix(ref, "/Packages.gz") {
+			w.Tell(ref, manifesttest.Replaced([]byte("newer")))
+		}
+	}
+	if _, err := w.resolve(t, w.source(t), ask("ninja"), verify.Mark{}); err != nil {
+		t.Errorf("while its mirror is updated: %v", err)
+	}
+	for _, ref := range asked {
+		if strings.Contains(ref, "by-hash") {
+			w.Tell(ref, manifesttest.NotFound)
+		}
+	}
+	if _, err := w.resolve(t, w.source(t), ask("ninja"), verify.Mark{}); !isUntrusted(err) {
+		t.Errorf("with the newer ones alone: %v", err)
+	}
+	for ref := range w.Files {
+		w.Tell(ref, nil)
+	}
+	for _, ref := range asked {
+		if strings.Contains(ref, "by-hash") {
+			w.Tell(ref, manifesttest.NotFound)
+		}
+	}
+	if _, err := w.resolve(t, w.source(t), ask("ninja"), verify.Mark{}); err != nil {
+		t.Errorf("a mirror without by-hash: %v", err)
+	}
+	for _, lie := range map[string]manifesttest.Lie{"cut": manifesttest.Cut, "endless": manifesttest.Endless, "huge": manifesttest.Oversized,
+		"empty": manifesttest.Empty, "flipped": manifesttest.Flipped(40), "the arm64 one": manifesttest.Replaced(w.Files[root+"dists/bookworm/main/binary-arm64/Packages.gz"])} {
+		for _, ref := range asked {
+			if strings.Contains(ref, "by-hash") {
+				w.Tell(ref, lie)
+			}
+		}
+		before := w.Delivered()
+		if _, err := w.resolve(t, w.source(t), ask("ninja"), verify.Mark{}); !isUntrusted(err) {
+			t.Errorf("a lie under by-hash: %v", err)
+		}
+		if read := w.Delivered() - before; read > 1<<20 {
+			t.Errorf("%d bytes of a lie were read", read)
+		}
+	}
+}
+
+// A suite that the mirror does not have is left out, and said; one that cannot be
+// reached is not.
+func TestMissingSuites(t *testing.T) {
+	w := whole(t)
+	updates := security + "dists/bookworm-security/InRelease"
+	first, err := w.fetch(t, w.source(t), ask("ninja"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Tell(updates, manifesttest.NotFound)
+	var told []string
+	s := w.source(t)
+	s.Tell = func(text string) { told = append(told, text) }
+	release, err := w.resolve(t, s, ask("ninja"), verify.Mark{})
+	if err != nil || release.Version != "1.11.1-2~deb12u1" || len(told) != 1 || !strings.Contains(told[0], "bookworm-security") ||
+		!strings.Contains(fmt.Sprint(release.Evidence.Notes), "bookworm-security") {
+		t.Errorf("without security updates: %s, %v, told %q, notes %q", release.Version, err, told, release.Evidence.Notes)
+	}
+	if _, err := w.resolve(t, s, ask("ninja"), first.Mark()); !isA[*verify.WithheldError](err) || !errors.Is(err, verify.ErrStale) {
+		t.Errorf("withheld after it was seen: %v", err)
+	}
+	w.Tell(updates, manifesttest.Unreachable)
+	if _, err := w.resolve(t, s, ask("ninja"), verify.Mark{}); !errors.Is(err, manifests.ErrUnreachable) {
+		t.Errorf("unreachable: %v", err)
+	}
+	w.Tell(updates, nil)
+	w.Tell(root+"dists/bookworm/InRelease", manifesttest.NotFound)
+	if _, err := w.resolve(t, s, ask("ninja"), verify.Mark{}); !errors.Is(err, manifests.ErrNotFound) || isUntrusted(err) {
+		t.Errorf("without the release itself: %v", err)
+	}
+}
+
+// Each suite is a line of the mark, by its date.
+func TestLines(t *testing.T) {
+	w := whole(t)
+	c, err := w.fetch(t, w.source(t), ask("ninja"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := c.Mark()
+	if len(last.Lines) != 3 || last.Lines["bookworm-security"].Expires.IsZero() || !last.Issued.Equal(last.Lines["bookworm-security"].Issued) {
+		t.Fatalf("mark %+v", last)
+	}
+	for name, test := range map[string]struct {
+		change func(*manifesttest.Suite)
+		want   error
+	}{
+		"the same":                 {func(s *manifesttest.Suite) {}, nil},
+		"newer":                    {func(s *manifesttest.Suite) { s.Issued = s.Issued.Add(time.Minute) }, nil},
+		"older":                    {func(s *manifesttest.Suite) { s.Issued = s.Issued.Add(-time.Minute) }, verify.ErrStale},
+		"something else, same day": {func(s *manifesttest.Suite) { s.Packages = nil }, verify.ErrStale},
+		"expired":                  {func(s *manifesttest.Suite) { s.Issued, s.Until = s.Issued.Add(time.Minute), now }, verify.ErrStale},
+		"from the future": {func(s *manifesttest.Suite) {
+			s.Issued, s.Until = now.Add(time.Hour), now.Add(time.Hour*48)
+			s.Signed = now
+		}, verify.ErrStale},
+	} {
+		s := securitySuite("1.11.1-2~deb12u2")
+		test.change(&s)
+		w.publish(t, security, s)
+		if _, err := w.resolve(t, w.source(t), ask("ninja"), last); !errors.Is(err, test.want) || test.want == nil && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What was kept is proved again: a cache that lies costs a download, no more.
+func TestCache(t *testing.T) {
+	w := whole(t)
+	cache := memory{}
+	s := w.source(t)
+	s.Cache = cache
+	truth, err := w.resolve(t, s, ask("ninja"), verify.Mark{})
+	if err != nil || len(cache) != 6 {
+		t.Fatalf("%d kept, %v", len(cache), err)
+	}
+	for ref := range w.Files {
+		if IsIndex(ref) {
+			w.Tell(ref, manifesttest.Unreachable)
+		}
+	}
+	again, err := w.resolve(t, s, ask("ninja"), verify.Mark{})
+	if err != nil || components(again) != components(truth) || len(again.Evidence.Kept) != 1 {
+		t.Errorf("from the cache: %v", err)
+	}
+	for d, data := range cache {
+		cache[d] = append(bytes.Clone(data[:max(len(data)-1, 0)]), '?')
+	}
+	if _, err := w.resolve(t, s, ask("ninja"), verify.Mark{}); !errors.Is(err, manifests.ErrUnreachable) {
+		t.Errorf("a damaged cache without a network: %v", err)
+	}
+	for ref := range w.Files {
+		w.Tell(ref, nil)
+	}
+	if mended, err := w.resolve(t, s, ask("ninja"), verify.Mark{}); err != nil || components(mended) != components(truth) {
+		t.Errorf("a damaged cache: %v", err)
+	}
+}
+
+func TestVersions(t *testing.T) {
+	w := whole(t)
+	r := manifests.Request{List: true, Platform: manifests.Platform{OS: "darwin", Arch: "arm64"}}
+	c, err := w.fetch(t, w.source(t), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := c.Versions("")
+	if len(list) != 1 || list[0].Tool != "ninja" || list[0].Version != "1.11.1-2~deb12u2" || list[0].Unsigned || !list[0].Date.Equal(now.Add(-time.Hour)) {
+		t.Errorf("versions %+v", list)
+	}
+	if len(c.Versions("ninja")) != 1 || len(c.Versions("cmake")) != 0 || len(c.Versions("nodejs")) != 0 {
+		t.Error("versions of one tool")
+	}
+}
+
+func TestAt(t *testing.T) {
+	suites, codename, err := At("file:///srv/mirror/debian/dists/bookworm/InRelease")
+	want := []Suite{{"file:///srv/mirror/debian/", "bookworm"}, {"file:///srv/mirror/debian/", "bookworm-updates"}, {"file:///srv/mirror/debian-security/", "bookworm-security"}}
+	if err != nil || codename != "bookworm" || !slices.Equal(suites, want) {
+		t.Errorf("%v, %s, %v", suites, codename, err)
+	}
+	suites, _, err = At("https://u:secret@mirror.example.org/ubuntu/dists/noble/InRelease")
+	if err != nil || suites[2] != (Suite{"https://u:secret@mirror.example.org/ubuntu/", "noble-security"}) || strings.Contains(suites[2].URL(), "secret") {
+		t.Errorf("%v, %v", suites, err)
+	}
+	for _, ref := range []string{"https://mirror.example.org/debian/InRelease", "https://mirror.example.org/dists/InRelease", "https://mirror.example.org/dists/a/b/InRelease",
+		"https://u:secret@mirror.example.org/dists/bookworm/Release", "", "https://mirror.example.org/dists/../InRelease"} {
+		if _, _, err := At(ref); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", ref, err)
+		}
+	}
+}

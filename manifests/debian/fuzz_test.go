@@ -1,0 +1,101 @@
+package debian
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest"
+)
+
+// proved makes documents of whatever a fuzzer writes.
+func proved(f *testing.F) func([]byte) verify.Document {
+	key := verifytest.NewKey(f, "archive", now.AddDate(-1, 0, 0))
+	policy := verify.Policy{Keys: verifytest.Keyring(f, key), Threshold: 1, Now: now}
+	parent, err := policy.Clearsigned("InRelease", verifytest.Clearsign(f, []byte("x\n"), now, key))
+	if err != nil {
+		f.Fatal(err)
+	}
+	return func(data []byte) verify.Document {
+		d, err := parent.Adopt("document", data, verify.DigestOf(data))
+		if err != nil {
+			f.Fatal(err)
+		}
+		return d
+	}
+}
+
+// Whatever an index holds, it is refused as untrusted or makes a closure.
+func FuzzIndex(f *testing.F) {
+	f.Add([]byte(of("tool 1", "Depends: lib (>= 1) | other, base:any") + "\n" + of("lib 1.0-1", "Provides: other (= 2)", "Multi-Arch: same") + "\n" + of("base 1:2~3", "Multi-Arch: allowed")))
+	f.Add([]byte("Package: a1\nVersion: 1\nArchitecture: all\nDescription: x\n y\n .\n\n\n"))
+	f.Add([]byte("a:b\n\n:"))
+	document := proved(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a := newArchive("amd64")
+		if err := a.add(&index{name: "Packages", root: root, suite: "bookworm"}, document(bytes.Clone(data))); err != nil {
+			if !isUntrusted(err) {
+				t.Fatalf("%v is of no class", err)
+			}
+			return
+		}
+		for name := range a.packages {
+			chosen, err := a.closure([]string{name}, nil)
+			if err != nil && !isUntrusted(err) && !isA[*UnsatisfiedError](err) {
+				t.Fatalf("%v is of no class", err)
+			}
+			for _, d := range chosen {
+				if strings.Contains(d.filename, "..") || d.size <= 0 || d.digest.IsZero() {
+					t.Fatalf("%+v", d)
+				}
+			}
+		}
+	})
+}
+
+func FuzzRelease(f *testing.F) {
+	f.Add([]byte("Origin: Debian\nSuite: oldstable\nCodename: bookworm\nDate: Sat, 11 Jul 2026 10:16:37 UTC\nValid-Until: Sat, 18 Jul 2026 10:16:37 UTC\nArchitectures: all amd64\nSHA256:\n " +
+		strings.Repeat("0", 64) + " 12 main/binary-amd64/Packages.gz"))
+	f.Add([]byte("Suite: x\nDate: Sat, 11 Jul 2026 10:16:37 GMT\nSHA256:"))
+	document := proved(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := parseRelease(document(bytes.Clone(data)))
+		if err != nil && !isUntrusted(err) {
+			t.Fatalf("%v is of no class", err)
+		}
+		if err == nil && (r.date.IsZero() || r.suite == "" && r.codename == "") {
+			t.Fatalf("%+v says too little", r)
+		}
+	})
+}
+
+func FuzzSources(f *testing.F) {
+	f.Add("debian.sources", []byte(deb822Sources))
+	f.Add("sources.list", []byte(oneLineSources))
+	f.Fuzz(func(t *testing.T, name string, data []byte) {
+		for _, s := range bookwormOf("bookworm").Mirror("amd64", ParseSources(name, data)) {
+			if !strings.HasSuffix(s.Root, "/") || strings.ContainsAny(s.Root, " \n") {
+				t.Fatalf("%+v", s)
+			}
+		}
+	})
+}
+
+func FuzzRelations(f *testing.F) {
+	f.Add("a1, b2 | c3 (>= 1:2-3), d4:any")
+	f.Fuzz(func(t *testing.T, text string) {
+		clauses, err := parseRelations(text)
+		if err != nil {
+			return
+		}
+		var all []string
+		for _, c := range clauses {
+			all = append(all, c.String())
+		}
+		again, err := parseRelations(strings.Join(all, ", "))
+		if err != nil || len(again) != len(clauses) {
+			t.Fatalf("%q is read as %q, and that not at all: %v", text, all, err)
+		}
+	})
+}
