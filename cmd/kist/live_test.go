@@ -43,6 +43,9 @@ func TestLiveGo(t *testing.T) {
 	if got := h.must("install", "go@1.24.4", "go@1.25", "go"); strings.Count(got, "already installed") != 3 {
 		t.Errorf("installing again: %s", got)
 	}
+	if got := h.must("verify", "--evidence"); strings.Count(got, "proved again by its evidence") != 3 {
+		t.Errorf("verifying by the evidence: %s", got)
+	}
 	h.exits(6, "install", "go@1.24.5")
 	h.exits(6, "list", "--available", "go", "--offline")
 	h.exits(2, "uninstall", "go") // which one?
