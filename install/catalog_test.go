@@ -254,3 +254,38 @@ func TestADryRunStoresNoMark(t *testing.T) {
 	}
 	w.same(before)
 }
+
+// A suite that was seen and is gone is stale, until the user renews the channel.
+func TestAWithheldLineIsStale(t *testing.T) {
+	w := newWorld(t)
+	line := func(name string, days int, text string) verify.Mark {
+		return verify.Mark{Line: name, Issued: w.now.AddDate(0, 0, days), Digest: verify.DigestOf([]byte(text))}
+	}
+	f := &feed{mark: verify.Together("", line("base", -90, "b"), line("security", -1, "s"))}
+	ch := Channel{Name: "bookworm", Source: f}
+	if err := w.catalog(ch); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := w.kist().Mark(ch); err != nil || len(m.Lines) != 2 || m.Lines["base"].Channel != "bookworm" {
+		t.Fatalf("mark %+v, %v", m, err)
+	}
+	f.mark = verify.Together("", line("base", -90, "b"))
+	var withheld *verify.WithheldError
+	if err := w.catalog(ch); !errors.As(err, &withheld) || withheld.Channel != "bookworm" || withheld.Line != "security" {
+		t.Errorf("withheld: %v", err)
+	}
+	f.mark = verify.Together("", line("base", -91, "b0"))
+	if _, _, err := w.kist().Renew(t.Context(), w, ch, manifests.Request{}); !errors.Is(err, verify.ErrStale) {
+		t.Errorf("renewed with an older one: %v", err)
+	}
+	f.mark = verify.Together("", line("base", -90, "b"))
+	if _, was, err := w.kist().Renew(t.Context(), w, ch, manifests.Request{}); err != nil || len(was.Lines) != 2 {
+		t.Errorf("renewed: %+v, %v", was, err)
+	}
+	if m, err := w.kist().Mark(ch); err != nil || len(m.Lines) != 1 {
+		t.Errorf("the mark is %+v, %v", m, err)
+	}
+	if err := w.catalog(ch); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+}

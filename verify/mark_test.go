@@ -190,3 +190,60 @@ func TestCheck(t *testing.T) {
 		t.Errorf("a child of nothing proved: %v", err)
 	}
 }
+
+// What is proved in one piece of several lines is judged line by line, and no
+// line that was seen may be missing.
+func TestMarkOfLinesTogether(t *testing.T) {
+	at := func(line string, days int, text string) Mark {
+		return Mark{Channel: "bookworm", Line: line, Issued: markNow.AddDate(0, 0, days), Digest: DigestOf([]byte(text))}
+	}
+	expired := at("security", -1, "s2")
+	expired.Expires = markNow
+	last := Together("bookworm", at("base", -90, "b"), at("security", -2, "s"))
+	if !last.Issued.Equal(markNow.AddDate(0, 0, -2)) || last.IsZero() || last.On("base").Digest != DigestOf([]byte("b")) || !last.Same(last) {
+		t.Errorf("together %+v", last)
+	}
+	for name, test := range map[string]struct {
+		next Mark
+		want bool
+	}{
+		"the same":                  {last, true},
+		"one line newer":            {Together("bookworm", at("base", -90, "b"), at("security", -1, "s2")), true},
+		"a line more":               {Together("bookworm", at("base", -90, "b"), at("security", -2, "s"), at("updates", -400, "u")), true},
+		"one line older":            {Together("bookworm", at("base", -90, "b"), at("security", -3, "s0")), false},
+		"one newer, one older":      {Together("bookworm", at("base", -91, "b0"), at("security", -1, "s2")), false},
+		"another text of the date":  {Together("bookworm", at("base", -90, "b!"), at("security", -2, "s")), false},
+		"one line from the future":  {Together("bookworm", at("base", -90, "b"), at("security", 1, "s3")), false},
+		"one line expired":          {Together("bookworm", at("base", -90, "b"), expired), false},
+		"one line withheld":         {Together("bookworm", at("base", -90, "b")), false},
+		"both names, lines swapped": {Together("bookworm", at("security", -90, "b"), at("base", -2, "s")), false},
+	} {
+		err := test.next.Supersedes(last, markNow)
+		if (err == nil) != test.want || err != nil && !errors.Is(err, ErrStale) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := test.next.Supersedes(Mark{}, markNow); err != nil && name != "one line expired" && name != "one line from the future" {
+			t.Errorf("%s, as the first: %v", name, err)
+		}
+		if test.next.Same(last) != (name == "the same") {
+			t.Errorf("%s is the same: %v", name, test.next.Same(last))
+		}
+	}
+	var withheld *WithheldError
+	less := Together("bookworm", at("base", -90, "b"))
+	if err := less.Supersedes(last, markNow); !errors.As(err, &withheld) || withheld.Line != "security" {
+		t.Errorf("withheld: %v", err)
+	}
+	if err := less.Supersedes(last.Within(less), markNow); err != nil {
+		t.Errorf("where it is meant to be gone: %v", err)
+	}
+	if err := Together("bookworm", at("base", -91, "b0")).Supersedes(last.Within(less), markNow); !errors.Is(err, ErrStale) {
+		t.Errorf("what is left still counts: %v", err)
+	}
+	if renamed := last.Of("mine"); renamed.Lines["base"].Channel != "mine" || last.Lines["base"].Channel != "bookworm" {
+		t.Errorf("renamed %+v", renamed)
+	}
+	if stored := last.With(less); !stored.Same(less) {
+		t.Errorf("stored %+v", stored)
+	}
+}

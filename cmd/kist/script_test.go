@@ -76,6 +76,8 @@ func scriptCommands() map[string]scriptCommand {
 		"upstream": scriptUpstream,
 		// rust DIR KEY NAME NUMBER DATE [+PATH|-PATH]: publish a release of Rust below DIR/dist as upstream does, signed by KEY.
 		"rust": scriptRust,
+		// debian DIR KEY SUITE DAYS VERSION [WORD=VALUE…]: publish a suite below DIR as Debian does, DAYS from now, with ninja of VERSION, signed by KEY.
+		"debian": scriptDebian,
 		// fill FILE: replace {size F}, {sha256 F} and {now±DAYS} in it.
 		"fill": scriptFill,
 		// serve VAR DIR [tls|stall|chatty]: serve DIR on the loopback interface, its URL in VAR.

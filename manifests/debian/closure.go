@@ -39,7 +39,10 @@ type closure struct {
 func (a *archive) closure(names, host []string) (map[string]details, error) {
 	c := &closure{archive: a, host: host, chosen: map[string]details{}}
 	for _, name := range names {
-		p := a.packages[name]
+		p, err := a.find(name)
+		if err != nil {
+			return nil, err
+		}
 		if p == nil {
 			return nil, &UnsatisfiedError{Wants: name}
 		}
@@ -82,7 +85,7 @@ func (c *closure) satisfy(by *pkg, wants clause) error {
 		if matches(c.host, r.name) {
 			return nil
 		}
-		p, err := c.find(r)
+		p, err := c.match(r)
 		if err != nil {
 			return err
 		}
@@ -97,14 +100,18 @@ func (c *closure) satisfy(by *pkg, wants clause) error {
 		}
 	}
 	if first == nil {
-		return &UnsatisfiedError{Package: by.is(), Wants: wants.String()}
+		return &UnsatisfiedError{Package: by.name + " " + string(by.version), Wants: wants.String()}
 	}
 	return c.choose(first)
 }
 
-// find returns the package that is what r asks for, nil if there is none.
-func (c *closure) find(r relation) (*pkg, error) {
-	if p := c.packages[r.name]; p != nil && r.accepts(string(p.version)) {
+// match returns the package that is what r asks for, nil if there is none.
+func (c *closure) match(r relation) (*pkg, error) {
+	p, err := c.find(r.name)
+	if err != nil {
+		return nil, err
+	}
+	if p != nil && r.accepts(string(p.version)) {
 		fits, err := c.qualifies(p, r.arch)
 		if fits || err != nil {
 			return p, err
@@ -129,7 +136,8 @@ func (c *closure) find(r relation) (*pkg, error) {
 	if len(found) == 0 {
 		return nil, nil
 	}
-	return slices.MinFunc(found, func(a, b *pkg) int { return strings.Compare(a.name, b.name) }), nil
+	first := slices.MinFunc(found, func(a, b *pkg) int { return strings.Compare(a.name, b.name) })
+	return first, c.judge(first)
 }
 
 // qualifies reports whether p is of the architecture that a relation names: any

@@ -180,9 +180,10 @@ func (s Source) tool(name string) (Tool, error) {
 	return list[i], nil
 }
 
-// tools are those of the table that the channel may provide.
+// tools are those of the table that the channel may provide, and those that no
+// channel can.
 func (s Source) tools() []Tool {
-	return slices.DeleteFunc(tools(), func(t Tool) bool { return s.Tools != nil && !slices.Contains(s.Tools, t.Name) })
+	return slices.DeleteFunc(tools(), func(t Tool) bool { return s.Tools != nil && t.Refused == "" && !slices.Contains(s.Tools, t.Name) })
 }
 
 func (s Source) names() (names []string) {

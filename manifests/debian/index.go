@@ -2,6 +2,7 @@ package debian
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,38 +15,33 @@ import (
 // those of trixie's main have some 69,000.
 const maxPackages = 1 << 20
 
-// An archive is the newest version of each package that some indices hold.
+// An archive is the newest version of each package that some indices hold. There
+// are very many, and few are asked about: a stanza is read, and judged, when its
+// package is considered.
 type archive struct {
 	arch     string // dpkg's name of the architecture
 	packages map[string]*pkg
 	indices  []*index // in the order in which they were added
-	// providing are the packages that provide others, with the text of the field.
-	providing []providing
-	provided  map[string][]provision // as far as it was asked for
-	stanzas   int
-	spare     []pkg
+	stanzas  int
+	spare    []pkg
+	// providing are the packages that provide others, once that was asked, and
+	// provided those that provide a name.
+	providing []*pkg
+	provided  map[string][]provision
 }
 
-// A pkg is one version of one package. What is not needed to find it is read from
-// its stanza when it is.
+// A pkg is one version of one package.
 type pkg struct {
 	name    string
-	version []byte // of the stanza
+	version []byte // empty until it was needed
 	stanza  []byte
 	index   *index
 }
 
-// is names p with its version.
-func (p *pkg) is() string { return p.name + " " + string(p.version) }
-
-type providing struct {
-	by    *pkg
-	value []byte
-}
-
+// A provision is a package that provides a name.
 type provision struct {
 	by      *pkg
-	version string // empty: none is stated
+	version string // of what it provides; empty: none is stated
 }
 
 func newArchive(arch string) *archive {
@@ -60,17 +56,16 @@ type index struct {
 	evidence verify.Evidence // of the list as it is published
 }
 
-// add reads a list of packages, the whole of it. Where a package was there
-// already, the higher version stays, and of two that are equal the first.
+// add reads a list of packages. Where a package was there already, the higher
+// version stays, and of two that are equal the first.
 func (a *archive) add(x *index, d verify.Document) error {
 	a.indices = append(a.indices, x)
 	data := d.View()
 	if a.stanzas == 0 { // room for all of them, as long as stanzas usually are
 		a.packages = make(map[string]*pkg, len(data)/700)
 	}
-	fail := func(err error) error { return &FormatError{x.name, err.Error()} }
 	if err := plain(data); err != nil {
-		return fail(err)
+		return &FormatError{x.name, err.Error()}
 	}
 	for {
 		var s []byte
@@ -81,43 +76,50 @@ func (a *archive) add(x *index, d verify.Document) error {
 			return &manifests.TooLargeError{Name: x.name, Limit: maxPackages}
 		}
 		if err := a.addStanza(x, s); err != nil {
-			return fail(err)
+			return err
 		}
 	}
 }
 
 func (a *archive) addStanza(x *index, s []byte) error {
-	if len(s) > maxStanza {
-		return fmt.Errorf("a stanza of %d bytes, over the limit of %d", len(s), maxStanza)
-	}
-	var name, version, arch, provides []byte
-	err := fields(s, wanted{"Package", &name}, wanted{"Version", &version}, wanted{"Architecture", &arch}, wanted{"Provides", &provides})
+	name, err := packageOf(s)
 	if err != nil {
-		return fmt.Errorf("package %.60q: %w", name, err)
-	}
-	if !validPackage(name) {
-		return fmt.Errorf("package %.60q: not the name of one", name)
-	}
-	if err := validVersion(version); err != nil {
-		return fmt.Errorf("package %s: %w", name, err)
-	}
-	if string(arch) != "all" && string(arch) != a.arch {
-		return fmt.Errorf("package %s: architecture %.60q in an index of %s", name, arch, a.arch)
+		return &FormatError{x.name, err.Error()}
 	}
 	have := a.packages[string(name)]
-	if have != nil && Compare(string(have.version), string(version)) >= 0 {
-		return nil
-	}
 	p := a.pkg()
-	*p = pkg{name: string(name), version: version, stanza: s, index: x}
-	a.packages[p.name] = p
-	if len(provides) > 0 {
-		a.providing = append(a.providing, providing{p, provides})
+	*p = pkg{name: string(name), stanza: s, index: x}
+	if have != nil {
+		if err := errors.Join(a.judge(have), a.judge(p)); err != nil {
+			return err
+		}
+		if Compare(string(have.version), string(p.version)) >= 0 {
+			return nil
+		}
 	}
+	a.packages[p.name] = p
 	return nil
 }
 
-// pkg is a new one, of a block of them: there are very many.
+// packageOf is the name in a stanza; usually it comes first.
+func packageOf(s []byte) (name []byte, err error) {
+	if len(s) > maxStanza {
+		return nil, fmt.Errorf("a stanza of %d bytes, over the limit of %d", len(s), maxStanza)
+	}
+	if rest, ok := bytes.CutPrefix(s, []byte("Package: ")); ok {
+		if end := bytes.IndexByte(rest, '\n'); end >= 0 {
+			name = rest[:end]
+		}
+	} else {
+		err = fields(s, wanted{"Package", &name})
+	}
+	if err == nil && !validPackage(name) {
+		err = fmt.Errorf("package %.60q: not the name of one", name)
+	}
+	return name, err
+}
+
+// pkg is a new one, of a block of them.
 func (a *archive) pkg() *pkg {
 	if len(a.spare) == 0 {
 		a.spare = make([]pkg, 1024)
@@ -127,31 +129,83 @@ func (a *archive) pkg() *pkg {
 	return p
 }
 
-// providers are the packages that provide name, in the order of their names.
+// judge reads p's version, and whether p is for the archive's architecture.
+func (a *archive) judge(p *pkg) error {
+	if len(p.version) > 0 {
+		return nil
+	}
+	var name, version, arch []byte
+	err := fields(p.stanza, wanted{"Package", &name}, wanted{"Version", &version}, wanted{"Architecture", &arch})
+	if err == nil {
+		err = validVersion(version)
+	}
+	if err == nil && string(arch) != "all" && string(arch) != a.arch {
+		err = fmt.Errorf("architecture %.60q in an index of %s", arch, a.arch)
+	}
+	if err != nil {
+		return p.fault(err)
+	}
+	p.version = version
+	return nil
+}
+
+// find returns the newest version of a package, nil if there is none.
+func (a *archive) find(name string) (*pkg, error) {
+	p := a.packages[name]
+	if p == nil {
+		return nil, nil
+	}
+	return p, a.judge(p)
+}
+
+// providers are the packages that provide name.
 func (a *archive) providers(name string) ([]provision, error) {
 	if list, known := a.provided[name]; known {
 		return list, nil
 	}
+	if a.providing == nil {
+		a.providing = []*pkg{}
+		for _, p := range a.packages {
+			if bytes.Contains(p.stanza, []byte("\nProvides:")) {
+				a.providing = append(a.providing, p)
+			}
+		}
+	}
 	var list []provision
 	for _, p := range a.providing {
-		if a.packages[p.by.name] != p.by || !bytes.Contains(p.value, []byte(name)) {
+		if !bytes.Contains(p.stanza, []byte(name)) {
 			continue
 		}
-		clauses, err := parseRelations(string(p.value))
+		clauses, err := p.provides()
 		if err != nil {
-			return nil, p.by.fault(err)
+			return nil, err
 		}
 		for _, c := range clauses {
-			if len(c) > 1 || c[0].op != "" && c[0].op != "=" {
-				return nil, p.by.fault(fmt.Errorf("it provides %q", c))
-			}
 			if c[0].name == name {
-				list = append(list, provision{p.by, c[0].other})
+				list = append(list, provision{p, c[0].other})
 			}
 		}
 	}
 	a.provided[name] = list
 	return list, nil
+}
+
+func (p *pkg) provides() ([]clause, error) {
+	var value []byte
+	err := fields(p.stanza, wanted{"Provides", &value})
+	if err != nil {
+		return nil, p.fault(err)
+	}
+	clauses, err := parseRelations(string(value))
+	for _, c := range clauses {
+		if len(c) > 1 || c[0].op != "" && c[0].op != "=" {
+			err = fmt.Errorf("it provides %q", c)
+		}
+	}
+	if err != nil {
+		return nil, p.fault(err)
+	}
+	return clauses, nil
 }
 
 // details are what a stanza says beyond the name and the version.
@@ -196,5 +250,5 @@ func (p *pkg) details() (details, error) {
 
 // fault is the error for what a stanza says.
 func (p *pkg) fault(err error) error {
-	return &FormatError{p.index.name, fmt.Sprintf("package %s: %v", p.is(), err)}
+	return &FormatError{p.index.name, fmt.Sprintf("package %s: %v", p.name, err)}
 }

@@ -1,7 +1,6 @@
 package debian
 
 import (
-	"bytes"
 	"strings"
 
 	"github.com/kist-tools/kist/verify"
@@ -11,7 +10,7 @@ import (
 // state: whether a file of a package has a digest. Any version that is listed
 // counts. It is for proving once more what was installed.
 func Stated(indices []verify.Document) (func(pkg string, d verify.Digest) bool, error) {
-	stated := map[string][]string{} // by package, in hexadecimal
+	stanzas := map[string][][]byte{} // by package
 	for _, published := range indices {
 		name := published.Evidence().Name
 		data := published.View()
@@ -22,19 +21,22 @@ func Stated(indices []verify.Document) (func(pkg string, d verify.Digest) bool, 
 			}
 		}
 		for {
-			var s, pkg, sum []byte
+			var s []byte
 			if s, data = stanza(data); len(s) == 0 {
 				break
 			}
-			if err := fields(s, wanted{"Package", &pkg}, wanted{"SHA256", &sum}); err != nil {
+			pkg, err := packageOf(s)
+			if err != nil {
 				return nil, &FormatError{name, err.Error()}
 			}
-			stated[string(pkg)] = append(stated[string(pkg)], string(bytes.ToLower(sum)))
+			stanzas[string(pkg)] = append(stanzas[string(pkg)], s)
 		}
 	}
 	return func(pkg string, d verify.Digest) bool {
-		for _, sum := range stated[pkg] {
-			if !d.IsZero() && sum == d.Hex() {
+		for _, s := range stanzas[pkg] {
+			var name, sum []byte
+			err := fields(s, wanted{"Package", &name}, wanted{"SHA256", &sum})
+			if err == nil && !d.IsZero() && strings.EqualFold(string(sum), d.Hex()) {
 				return true
 			}
 		}

@@ -87,11 +87,18 @@ func ReadFile(root *os.Root, name string, limit int64, over error) ([]byte, erro
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(data)) > limit {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	data := bytes.NewBuffer(make([]byte, 0, min(max(info.Size(), 0), limit)+bytes.MinRead)) // no growing: it may be large
+	if _, err := data.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
+		return nil, err
+	}
+	if int64(data.Len()) > limit {
 		return nil, over
 	}
-	return data, err
+	return data.Bytes(), nil
 }
 
 // IsTemporary reports whether a base name is that of a temporary file.
