@@ -49,12 +49,12 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store
 		receipt.Artifacts = append(receipt.Artifacts, b.record)
 	}
 	for _, f := range r.Files {
-		if err := prefix.Write(ctx, receipt.Ref(), f.Path, f.Data); err != nil {
+		if err := prefix.Write(ctx, receipt.Ref(), f); err != nil {
 			return receipt, err
 		}
 	}
 	for _, l := range r.Listings {
-		if err := prefix.Write(ctx, receipt.Ref(), l.Path, l.Text(r.Components)); err != nil {
+		if err := prefix.Write(ctx, receipt.Ref(), manifests.File{Path: l.Path, Data: l.Text(r.Components)}); err != nil {
 			return receipt, err
 		}
 	}

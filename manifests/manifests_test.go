@@ -150,7 +150,8 @@ func TestValidate(t *testing.T) {
 	}
 	r = honest()
 	component(&r.Artifacts[0])
-	r.Files = []File{{Path: "lib/rustlib/components", Data: []byte("rustc\n")}, {Path: "empty"}}
+	r.Files = []File{{Path: "lib/rustlib/components", Data: []byte("rustc\n")}, {Path: "empty"},
+		{Path: "kist/bin/rustc", Data: []byte("#!/bin/sh\n"), Exec: true}, {Path: "kist/lib", Link: "../usr/lib"}}
 	if err := r.Validate(); err != nil {
 		t.Fatalf("the honest twin with a component and files: %v", err)
 	}
@@ -176,6 +177,11 @@ func TestValidate(t *testing.T) {
 		"file outside":              func(r *Release, _ *Artifact) { r.Files = []File{{Path: "../x"}} },
 		"files without a path":      func(r *Release, _ *Artifact) { r.Files = []File{{}} },
 		"file too large":            func(r *Release, _ *Artifact) { r.Files = []File{{Path: "x", Data: make([]byte, MaxManifest+1)}} },
+		"link outside":              func(r *Release, _ *Artifact) { r.Files = []File{{Path: "kist/lib", Link: "../../lib"}} },
+		"link to the root":          func(r *Release, _ *Artifact) { r.Files = []File{{Path: "kist/lib", Link: "/usr/lib"}} },
+		"link with content":         func(r *Release, _ *Artifact) { r.Files = []File{{Path: "x", Link: "y", Data: []byte("z")}} },
+		"link that is a program":    func(r *Release, _ *Artifact) { r.Files = []File{{Path: "x", Link: "y", Exec: true}} },
+		"a merged /usr of a tar":    func(_ *Release, a *Artifact) { a.Layout = Layout{Format: "tar", MergedUsr: true} },
 		"too many files":            func(r *Release, _ *Artifact) { r.Files = make([]File, MaxFiles+1) },
 		"no integrity":              func(_ *Release, a *Artifact) { a.Integrity = Integrity{} },
 		"two integrities":           func(_ *Release, a *Artifact) { signature(a); a.Integrity.Digest = verify.DigestOf(nil) },

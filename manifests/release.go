@@ -38,7 +38,8 @@ type Release struct {
 type File struct {
 	Path string // below the prefix
 	Data []byte
-	Exec bool // mode 0755, not 0644
+	Exec bool   // mode 0755, not 0644
+	Link string // not empty: it is a link that leads here, and nothing else
 }
 
 // A Listing is a file of the prefix in which other programs read which
@@ -157,7 +158,7 @@ const (
 	MaxArtifact  = 8 << 30 // bytes of one artifact
 	MaxUnpacked  = 64 << 30
 	MaxArtifacts = 1024
-	MaxFiles     = 16 // of Release.Files, each of at most MaxManifest bytes
+	MaxFiles     = 64 // of Release.Files, each of at most MaxManifest bytes
 )
 
 // Validate reports whether r states, for every artifact, what it must prove:
@@ -217,6 +218,9 @@ func (r Release) Validate() error {
 		if err := localPath(f.Path); err != nil || len(f.Data) > MaxManifest {
 			return fail("file %.100q of %d bytes: outside the prefix or the limits", f.Path, len(f.Data))
 		}
+		if f.Link != "" && (len(f.Data) > 0 || f.Exec || path.IsAbs(f.Link) || localPath(path.Join(path.Dir(f.Path), f.Link)) != nil) {
+			return fail("link %.100q to %.100q: it leaves the prefix, or is a file too", f.Path, f.Link)
+		}
 	}
 	return nil
 }
@@ -272,6 +276,9 @@ func (a Artifact) validate() error {
 		}
 	} else if a.Layout.Format == "file" {
 		return fmt.Errorf("a single file without a path")
+	}
+	if a.Layout.MergedUsr && a.Layout.Format != "deb" {
+		return fmt.Errorf("a merged /usr that is no package")
 	}
 	if i := a.Layout.Installer; i != nil {
 		if err := localPath(i.Manifest); err != nil {

@@ -11,6 +11,7 @@ type Request struct {
 	Version    string // exact, a prefix such as 1.25, a label; empty: the channel's own choice
 	Platform   Platform
 	Distro     string   // of a Linux host, such as "debian12", for upstreams that build for each; may be empty
+	Glibc      string   // version of a Linux host's GNU C library, such as "2.36"; empty: it has none, or it is not known
 	Components []string // optional components by name
 	Targets    []string // further platforms to build for, as the tool spells them
 	Profile    string   // a set of components that the tool names; empty: its smallest

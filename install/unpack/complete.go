@@ -30,6 +30,10 @@ func (p *Prefix) Claims() ([]Claim, error) {
 		return nil, p.broken
 	}
 	p.broken = errFinished
+	if err := p.settleTwins(); err != nil {
+		p.broken = err
+		return nil, err
+	}
 	owner := p.owners()
 	claims := make([]Claim, 0, len(p.tree))
 	var unused []string

@@ -134,10 +134,10 @@ func TestWrite(t *testing.T) {
 	if err := s.add(t, tarOf(file("a", "1")), manifests.Layout{Format: "tar"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.prefix.Write(t.Context(), "rust 1.95.0", "lib/rustlib/components", []byte("cargo\n")); err != nil {
+	if err := s.prefix.Write(t.Context(), "rust 1.95.0", manifests.File{Path: "lib/rustlib/components", Data: []byte("cargo\n")}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.prefix.Write(t.Context(), "rust 1.95.0", "empty", nil); err != nil {
+	if err := s.prefix.Write(t.Context(), "rust 1.95.0", manifests.File{Path: "empty"}); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := s.prefix.Finish(t.Context())
@@ -156,7 +156,7 @@ func TestWrite(t *testing.T) {
 		if err := s.add(t, tarOf(file("a", "1")), manifests.Layout{Format: "tar"}); err != nil {
 			t.Fatal(err)
 		}
-		err := s.prefix.Write(t.Context(), "rust 1.95.0", name, []byte("x"))
+		err := s.prefix.Write(t.Context(), "rust 1.95.0", manifests.File{Path: name, Data: []byte("x")})
 		if err == nil || !strings.HasPrefix(err.Error(), "rust 1.95.0: ") {
 			t.Errorf("%s: %v", name, err)
 		}

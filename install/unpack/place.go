@@ -60,6 +60,9 @@ func (f *filler) checkLayout() error {
 			return fmt.Errorf("layout pattern %q: %w", pattern, err)
 		}
 	}
+	if l.MergedUsr && !f.deb {
+		return fmt.Errorf("a layout with a merged /usr, of format %q", l.Format)
+	}
 	if l.Into != "" && !record.Local(l.Into) {
 		return fmt.Errorf("layout directory %q leaves the prefix", l.Into)
 	}
@@ -99,7 +102,11 @@ func (f *filler) put(e entry) error {
 			return err
 		}
 	}
-	to := path.Join(f.archive.Layout.Into, stripped)
+	if f.leadsToUsr(e, stripped) {
+		f.placed++
+		return nil
+	}
+	to := path.Join(f.archive.Layout.Into, f.merged(stripped))
 	if drive(to) {
 		return refuse(RuleRelative, e.name, "")
 	}
@@ -168,12 +175,16 @@ func (f *filler) strip(name string) string {
 // link claims a symbolic link; Finish makes it.
 func (f *filler) link(e entry, to string) error {
 	target, err := f.limits.target(e.name, to, e.target, f.deb, func(abs string) string {
-		return path.Join(f.archive.Layout.Into, f.strip(strings.TrimPrefix(abs, "/")))
+		return path.Join(f.archive.Layout.Into, f.merged(f.strip(strings.TrimPrefix(abs, "/"))))
 	})
 	if err != nil {
 		return err
 	}
-	_, err = f.claim(e.name, record.Entry{Path: to, Type: record.Link, Target: target})
+	claimed := record.Entry{Path: to, Type: record.Link, Target: target}
+	if f.same(e.name, claimed) != nil {
+		return nil
+	}
+	_, err = f.claim(e.name, claimed)
 	return err
 }
 
@@ -209,7 +220,7 @@ func (f *filler) earlier(name string) string {
 	if f.installer != nil {
 		_, stripped, _ = strings.Cut(stripped, "/")
 	}
-	return path.Join(f.archive.Layout.Into, stripped)
+	return path.Join(f.archive.Layout.Into, f.merged(stripped))
 }
 
 // file places a regular file and, where the layout asks for it, its copy.

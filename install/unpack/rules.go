@@ -20,7 +20,7 @@ const (
 	RuleRelative  Rule = "a name is relative: it starts with neither a slash nor a drive letter"
 	RuleElements  Rule = `a name has no empty, "." or ".." element, save one "./" at its start`
 	RuleBackslash Rule = "a name has no backslash, save in a .deb"
-	RuleOnce      Rule = "a name is listed once in all archives of a prefix, save a directory"
+	RuleOnce      Rule = "a name is listed once in all archives of a prefix, save a directory, or what packages of one /usr have alike"
 	RuleBelow     Rule = "only directories have entries below them"
 	RuleFolded    Rule = "names differ, as the file system compares them"
 	RuleStrip     Rule = "a file or link is not dropped by stripping its leading directories"

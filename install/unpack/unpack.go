@@ -57,7 +57,7 @@
 //   - a name is relative: it starts with neither a slash nor a drive letter
 //   - a name has no empty, "." or ".." element, save one "./" at its start
 //   - a name has no backslash, save in a .deb
-//   - a name is listed once in all archives of a prefix, save a directory
+//   - a name is listed once in all archives of a prefix, save a directory, or what packages of one /usr have alike
 //   - only directories have entries below them
 //   - names differ, as the file system compares them
 //   - a file or link is not dropped by stripping its leading directories
@@ -87,6 +87,9 @@
 // Twice the same directory is fine, its last mode counts. So are names that
 // differ in case where the file system tells them apart, and PAX's and GNU's
 // long names.
+//
+// Where the layout has a merged /usr, a package's bin, sbin, lib, lib32, lib64 and
+// libx32 are those below usr.
 //
 // # Limits
 //
@@ -151,6 +154,7 @@ type Prefix struct {
 type origin struct {
 	name, component string
 	order, id       int
+	merged          bool // a package of a system with a merged /usr
 }
 
 // before reports whether o comes before p in the order of the archives.
@@ -164,6 +168,8 @@ type node struct {
 	from *origin // the archive that claimed it; a directory may serve others
 	raw  string  // its name in that archive
 	gone bool    // taken back; the name stays taken
+	// Of a file or a link: others that are to be the same.
+	twins []*twin
 	// Of a directory: the first archive that lists it, and the last that states
 	// a mode for it.
 	first, last *origin
@@ -220,12 +226,19 @@ func (p *Prefix) AddStream(ctx context.Context, r io.Reader, size int64, a Archi
 	})
 }
 
-// Write makes the file name, which is in no archive; from is what errors call
+// Write makes a file or a link that is in no archive; from is what errors call
 // its origin. The rules for an archive's entries hold.
-func (p *Prefix) Write(ctx context.Context, from, name string, data []byte) error {
+func (p *Prefix) Write(ctx context.Context, from string, w manifests.File) error {
 	return p.fill(ctx, Archive{Name: from}, func(f *filler) error {
-		f.left = int64(len(data))
-		return f.put(entry{name: name, kind: file, mode: 0o644, size: f.left, body: bytes.NewReader(data)})
+		if w.Link != "" {
+			return f.put(entry{name: w.Path, kind: link, target: w.Link})
+		}
+		f.left = int64(len(w.Data))
+		e := entry{name: w.Path, kind: file, mode: 0o644, size: f.left, body: bytes.NewReader(w.Data)}
+		if w.Exec {
+			e.mode = 0o755
+		}
+		return f.put(e)
 	})
 }
 
@@ -258,7 +271,7 @@ func (p *Prefix) begin(ctx context.Context, a Archive) (*filler, error) {
 	}
 	p.adds++
 	return &filler{Prefix: p, ctx: ctx, archive: a,
-		origin: &origin{name: a.Name, component: a.Component, order: a.Order, id: p.adds},
+		origin: &origin{name: a.Name, component: a.Component, order: a.Order, id: p.adds, merged: a.Layout.MergedUsr},
 		dirs:   handles{root: p.root, open: make(map[string]*os.Root)},
 		deb:    a.Layout.Format == "deb"}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"path"
 
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/verify"
 )
 
 // handles keeps directories below root open, so that making a file costs one
@@ -71,7 +72,7 @@ func (f *filler) create(e entry, to string, mode fs.FileMode) (*node, *os.File, 
 
 // write claims and makes the file to and its copies, all with e's content.
 func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) error {
-	var nodes []*node
+	var sums []*verify.Digest
 	var outs []*os.File
 	defer func() {
 		for _, out := range outs {
@@ -79,9 +80,13 @@ func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) e
 		}
 	}()
 	create := func(to string, mode fs.FileMode) error {
+		if t := f.same(e.name, record.Entry{Path: to, Type: record.File, Mode: mode, Size: e.size}); t != nil {
+			sums = append(sums, &t.digest)
+			return nil
+		}
 		n, out, err := f.create(e, to, mode)
 		if err == nil {
-			nodes, outs = append(nodes, n), append(outs, out)
+			sums, outs = append(sums, &n.Digest), append(outs, out)
 		}
 		return err
 	}
@@ -120,8 +125,10 @@ func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) e
 		left -= int64(len(chunk))
 	}
 	sum := digest(hash.Sum(nil))
-	for i, out := range outs {
-		nodes[i].Digest = sum
+	for _, s := range sums {
+		*s = sum
+	}
+	for _, out := range outs {
 		if err := out.Close(); err != nil {
 			return err
 		}
