@@ -246,7 +246,7 @@ func TestCertificates(t *testing.T) {
 
 func TestLint(t *testing.T) {
 	made := testNow.Add(-100 * day)
-	k, sub := ed(made), ed(made)
+	k, sub, young := ed(made), ed(made), newSmith(4, 27, edSecret(), made)
 	id := userIDPacket("a")
 	for _, c := range []struct {
 		name            string
@@ -270,6 +270,10 @@ func TestLint(t *testing.T) {
 		{name: "RSA-2048, two years before its end", ring: newSmith(4, 1, rsaKey(2048), made).plain(), at: time.Date(2028, 2, 1, 0, 0, 0, 0, time.UTC), warn: true, problem: "in two years' time, key ", remedy: "Ed25519"},
 		{name: "RSA-2048, and why it ends", ring: newSmith(4, 1, rsaKey(2048), made).plain(), at: time.Date(2028, 2, 1, 0, 0, 0, 0, time.UTC), warn: true, problem: "refused from 2030-01-01", remedy: "Ed25519"},
 		{name: "RSA-2048, at its end", ring: newSmith(4, 1, rsaKey(2048), made).plain(), at: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), refuse: true, problem: "refused from 2030-01-01", remedy: "Ed25519"},
+		{name: "version 6", ring: newSmith(6, 27, edSecret(), made).plain(), warn: true, problem: "gpgv does not know", remedy: "of version 4"},
+		{name: "Ed25519 of RFC 9580", ring: newSmith(4, 27, edSecret(), made).plain(), warn: true, problem: "gpgv does not know", remedy: "of version 4"},
+		{name: "its only signing subkey so", ring: k.cert(id, k.certify("a", withFlags(1)), young.subkeyPacket(), k.bind(young)), warn: true, problem: "gpgv does not know", remedy: "of version 4"},
+		{name: "a signing subkey so, and an older one", ring: k.cert(id, k.certify("a", withFlags(1)), young.subkeyPacket(), k.bind(young), sub.subkeyPacket(), k.bind(sub))},
 		{name: "from the future", ring: ed(testNow.Add(day)).plain(), refuse: true, problem: "was made only on", remedy: "clock"},
 	} {
 		at := c.at

@@ -2,8 +2,11 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
 // lintAhead is how far Lint looks: a key that ends sooner wants attention now,
@@ -19,9 +22,9 @@ type Finding struct {
 }
 
 // Lint says which certificates of k could not prove a manifest signed now (to
-// be refused), and which could not in two years' time, or can only because they
-// are pinned (to be warned of). A certificate is well where one of its keys can
-// sign: old subkeys may expire.
+// be refused), and which could not in two years' time, can only because they are
+// pinned, or not to GnuPG (to be warned of). A certificate is well where one of
+// its keys can sign: old subkeys may expire.
 func Lint(k *Keyring, now time.Time) []Finding {
 	var findings []Finding
 	for _, c := range k.certs {
@@ -34,9 +37,23 @@ func Lint(k *Keyring, now time.Time) []Finding {
 		case today.pinned:
 			findings = append(findings, Finding{c.primary.fpr, false,
 				fmt.Sprintf("key %s is bound by SHA-1 signatures and counts only because it is pinned", c.primary.fpr), weakBinding.remedy()})
+		case c.young(now):
+			findings = append(findings, Finding{c.primary.fpr, false,
+				fmt.Sprintf("key %s is of a kind that gpgv does not know, but only kist and others that follow RFC 9580", c.primary.fpr), youngKey.remedy()})
 		}
 	}
 	return findings
+}
+
+// young reports whether every key of c that could sign at that time, or the
+// primary key, is of a version or algorithm that came with RFC 9580.
+func (c *certificate) young(at time.Time) bool {
+	young := func(k *key) bool {
+		return k.Version == 6 || k.PubKeyAlgo == packet.PubKeyAlgoEd25519 || k.PubKeyAlgo == packet.PubKeyAlgoEd448
+	}
+	return young(c.primary) || !slices.ContainsFunc(c.keys(), func(k *key) bool {
+		return !young(k) && c.judge(k, clock{at, at}).kind == allowed
+	})
 }
 
 // ahead words a judgement that holds only in lintAhead.
@@ -79,6 +96,8 @@ func (k ruleKind) remedy() string {
 		return "add a subkey that may sign data"
 	case noBackSignature:
 		return "have the subkey sign that it belongs to its primary key, or add a new signing subkey"
+	case youngKey:
+		return "use an Ed25519 key of version 4 (gpg --quick-generate-key NAME ed25519 sign) where users check with GnuPG too"
 	case tooNew:
 		return "check the clock of the machine that made the key"
 	}

@@ -35,6 +35,7 @@ const (
 	weakBinding
 	noBackSignature
 	notSigning
+	youngKey // for Lint alone: no rule is broken
 )
 
 // judge says whether k, a key of c, could sign at c's time. Every rule about
