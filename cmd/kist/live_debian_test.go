@@ -1,0 +1,73 @@
+//go:build live
+
+package main
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Debian's real archive, from the mirror that this machine's apt uses, by
+// Debian's real keys: what each release ships, and what rust would be made of.
+func TestLiveDebian(t *testing.T) {
+	h := newHome(t, build(t))
+	show := h.must("channel", "show", "debian-bookworm")
+	if !strings.Contains(show, "/dists/bookworm/") || !strings.Contains(show, "-security/dists/bookworm-security/") {
+		t.Fatalf("this machine's apt sources name no mirror of Debian:\n%s", show)
+	}
+	table := h.must("list", "rust", "--distros", "debian-bookworm,debian-trixie")
+	for _, want := range []string{"debian-bookworm  1.63.0", "debian-trixie    1.85.1"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("%q is not in\n%s", want, table)
+		}
+	}
+	if got := h.must("list", "rust", "--distros", "debian-bookworm,debian-trixie", "--minimum"); got != "1.63.0\n" {
+		t.Errorf("the minimum is %q", got)
+	}
+	for tool, want := range map[string]string{"go": "1.19.8", "clang": "14.0.6", "cmake": "3.25.1", "meson": "1.0.1", "gcc": "12.2.0", "python": "3.11.2"} {
+		if got := h.must("list", tool, "--distros=debian-bookworm", "--minimum", "--offline"); got != want+"\n" {
+			t.Errorf("%s of bookworm is %q, want %s", tool, got, want)
+		}
+	}
+	plan := h.must("install", "-n", "debian-bookworm/rust", "debian-bookworm/go")
+	for _, want := range []string{"would install rust 1.63.0+dfsg1-2 · channel debian-bookworm · signed by ", "4D64 FEC1 19C2 0290 67D6  E791 F8D2 585B 8783 D481",
+		"  rustc_1.63.0+dfsg1-2_", "  cargo_0.66.0+ds1-1_", "  gcc-12_12.2.0-14", "  libc6-dev_2.36-9", "would install go 1.19.8-2", "  golang-1.19-go_1.19.8-2_"} {
+		if !strings.Contains(plan, want) {
+			t.Errorf("%q is not in\n%s", want, plan)
+		}
+	}
+	h.exits(3, "install", "-n", "debian-bookworm/nodejs")
+	h.exits(3, "install", "-n", "debian-bookworm/rust@1.85")
+	h.exits(3, "install", "-n", "debian-bookworm/rust", "-c", "no-such-package")
+	if list := h.installed(); len(list) != 0 {
+		t.Errorf("installed: %q", list)
+	}
+}
+
+// Indexing trixie and resolving rust is cheap, and from the indices that were
+// kept cheaper. The windows are wide: what is meant is 1.5 s, 200 MB and 0.2 s on
+// a machine that is not busy.
+func TestLiveDebianIsCheap(t *testing.T) {
+	h := newHome(t, build(t))
+	measure := func(args ...string) (cpu time.Duration, memory int64) {
+		t.Helper()
+		cmd := h.command(args...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		p := cmd.ProcessState
+		return p.UserTime() + p.SystemTime(), p.SysUsage().(*syscall.Rusage).Maxrss << 10
+	}
+	cpu, memory := measure("list", "rust", "--distros", "debian-trixie")
+	t.Logf("from the mirror: %v, %d MB", cpu, memory>>20)
+	if cpu > 6*time.Second || memory > 200<<20 {
+		t.Errorf("indexing trixie took %v of CPU and %d bytes", cpu, memory)
+	}
+	again, memory := measure("install", "-n", "--offline", "debian-trixie/rust")
+	t.Logf("from what was kept: %v, %d MB", again, memory>>20)
+	if again > 2*time.Second || memory > 200<<20 {
+		t.Errorf("resolving from what was kept took %v of CPU and %d bytes", again, memory)
+	}
+}
