@@ -38,7 +38,9 @@ type Env struct {
 	Host     install.Host
 	Platform manifests.Platform
 	Distro   string // of a Linux host, such as "debian12"
-	Program  string // path of the running kist, "" if not known
+	// Glibc returns the version of a Linux host's GNU C library, such as "2.36".
+	Glibc   func() string
+	Program string // path of the running kist, "" if not known
 
 	Terminal Terminal
 
@@ -87,6 +89,7 @@ func hostEnv() Env {
 		Host:     readHost(os.Getenv),
 		Platform: hostPlatform(),
 		Distro:   hostDistro(),
+		Glibc:    hostGlibc,
 		Program:  program,
 		Terminal: Terminal{
 			Stdin:  term.IsTerminal(int(os.Stdin.Fd())),
@@ -165,6 +168,32 @@ func hostDistro() string {
 	for _, name := range []string{"etc/os-release", "usr/lib/os-release"} {
 		if text, err := fs.ReadFile(root.FS(), name); err == nil {
 			return distro(string(text))
+		}
+	}
+	return ""
+}
+
+// hostGlibc is the version of the GNU C library that programs for this machine are
+// run with; empty where there is none, or none where distributions have it.
+func hostGlibc() string {
+	if runtime.GOOS != "linux" {
+		return ""
+	}
+	root, err := os.OpenRoot("/")
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	for _, pattern := range []string{"lib/*-linux-gnu/libc.so.6", "lib64/libc.so.6", "lib/libc.so.6"} {
+		found, _ := fs.Glob(root.FS(), pattern)
+		for _, name := range found {
+			if f, err := root.Open(name); err == nil {
+				version := glibcVersion(f, runtime.GOARCH)
+				f.Close()
+				if version != "" {
+					return version
+				}
+			}
 		}
 	}
 	return ""

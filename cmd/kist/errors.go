@@ -343,6 +343,10 @@ func unknown(err error) (failure, bool) {
 		}
 		return f, true
 	}
+	if _, ok := is[*debian.HostError](err); ok {
+		f.Kind, f.Hint = "unsupported", "a distribution no newer than this machine's serves; kist channel list shows which there are"
+		return f, true
+	}
 	if _, ok := is[*debian.RefusedToolError](err); ok {
 		f.Kind, f.Hint = "unsupported", "kist channel list shows which channel offers what"
 		return f, true

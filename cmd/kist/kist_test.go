@@ -47,6 +47,7 @@ func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
 		Transport:  transport.Offline{},
 		GoProxy:    func(context.Context) string { return "" },
 		AptSources: func() []debian.AptSource { return nil },
+		Glibc:      func() string { return "" },
 	}, &out, &talk
 }
 

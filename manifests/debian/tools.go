@@ -28,8 +28,13 @@ type Tool struct {
 	Shared  []string
 	// Commands are those of the release; see manifests.Release.
 	Commands []string
-	// Env is what the toolchain needs set; see manifests.Release.
-	Env map[string]string
+	// Env is what the toolchain needs set; see manifests.Release. "{multiarch}"
+	// stands for the architecture as Debian calls directories for it.
+	Env   map[string]string
+	needs need
+	// launchers are those of the toolchain; see rustLaunchers for host. nil: its
+	// programs need none.
+	launchers func(host bool) []launcher
 	// Refused says in one line why the packages cannot work in a prefix. The tool
 	// has nothing else then.
 	Refused string
@@ -72,29 +77,56 @@ func Names() (names []string) {
 // tools is what every distribution of the table offers; the names of the
 // packages are the same in Debian and Ubuntu.
 func tools() []Tool {
-	host := []string{"debconf*", "dpkg", "install-info", "perl*", "adduser", "init-system-helpers", "media-types", "tzdata"}
-	// The C library, what it is linked with, and the headers of both. libgcc's
-	// are looked for beside the compiler, too.
-	sysroot := []string{"libc6", "libc6-dev", "libcrypt1", "libcrypt-dev", "linux-libc-dev", "libgcc-s1", "libgcc-[0-9]*-dev",
-		"libstdc++6", "libstdc++-[0-9]*-dev", "libnsl2", "libnsl-dev", "libtirpc3*", "libtirpc-dev", "rpcsvc-proto"}
-	shared := []string{"libgcc-[0-9]*-dev", "libstdc++-[0-9]*-dev"}
 	list := []Tool{
-		{Name: "bindgen", Packages: []string{"bindgen"}, Version: "bindgen"},
-		{Name: "clang", Packages: []string{"clang", "libc6-dev"}, Version: "clang-[0-9]*"},
-		{Name: "cmake", Packages: []string{"cmake"}, Version: "cmake"},
-		{Name: "gcc", Packages: []string{"gcc", "g++", "libc6-dev"}, Version: "gcc-[0-9][0-9]"},
-		{Name: "go", Packages: []string{"golang-go"}, Version: "golang-[0-9]*-go"},
-		{Name: "meson", Packages: []string{"meson"}, Version: "meson"},
-		{Name: "ninja", Packages: []string{"ninja-build"}, Version: "ninja-build"},
+		// libclang's headers come with clang-NN. What libclang-dev brings is for
+		// linking with it, and no compiler is needed.
+		{Name: "bindgen", Packages: []string{"bindgen", "libclang1", "clang", "libc6-dev"}, Version: "bindgen", Sysroot: libc(),
+			Host:      []string{"libclang-dev", "libclang-[0-9]*-dev", "binutils", "libobjc-*", "llvm-*-linker-tools"},
+			launchers: always(each("bin/", "bindgen", libclang))},
+		{Name: "clang", Packages: []string{"clang", "libc6-dev"}, Version: "clang-[0-9]*", Sysroot: libc(),
+			needs: needsForBuilt, launchers: always(clangLaunchers())},
+		{Name: "cmake", Packages: []string{"cmake"}, Version: "cmake", Host: []string{"procps"},
+			launchers: always(each("bin/", "cmake ctest cpack", ""))},
+		{Name: "gcc", Packages: []string{"gcc", "g++", "libc6-dev"}, Version: "gcc-[0-9][0-9]", Sysroot: libc(),
+			needs: needsForBuilt, launchers: always(gccLaunchers())},
+		// Go's programs are bound to nothing but, in some releases, the C library.
+		{Name: "go", Packages: []string{"golang-go"}, Version: "golang-[0-9]*-go", Host: []string{"libc6"},
+			Commands: []string{"usr/bin/go", "usr/bin/gofmt"}, Env: map[string]string{"GOROOT": "", "GOTOOLCHAIN": "local"}, needs: needsToRun},
+		{Name: "meson", Packages: []string{"meson"}, Version: "meson",
+			launchers: always([]launcher{{"bin/meson", meson}, python("tools/python3"), start("tools/ninja", "bin/ninja", "")})},
+		{Name: "ninja", Packages: []string{"ninja-build"}, Version: "ninja-build", launchers: always(each("bin/", "ninja", ""))},
 		{Name: "nodejs", Refused: "Debian's nodejs has the path /usr/share/nodejs compiled in, and aborts in any other place; node is upstream's"},
-		{Name: "python", Packages: []string{"python3"}, Version: "python3.[0-9]*[0-9]"},
-		{Name: "rust", Packages: []string{"rustc", "cargo", "libc6-dev"}, Version: "rustc"},
-		{Name: "usdt", Packages: []string{"systemtap-sdt-dev"}, Version: "systemtap-sdt-dev"},
+		{Name: "python", Packages: []string{"python3"}, Version: "python3.[0-9]*[0-9]", launchers: always([]launcher{python("bin/python3")})},
+		{Name: "rust", Packages: []string{"rustc", "cargo", "libc6-dev"}, Version: "rustc", Sysroot: libc(),
+			needs: needsToLink, launchers: rustLaunchers},
+		// A compiler finds sys/sdt.h by the variables.
+		{Name: "usdt", Packages: []string{"systemtap-sdt-dev"}, Version: "systemtap-sdt-dev",
+			Env:       map[string]string{"C_INCLUDE_PATH": "{prefix}/usr/include/{multiarch}", "CPLUS_INCLUDE_PATH": "{prefix}/usr/include/{multiarch}"},
+			launchers: always([]launcher{{"bin/dtrace", dtrace}, python("tools/python3")})},
 	}
 	for i := range list {
-		if list[i].Refused == "" {
-			list[i].Host, list[i].Sysroot, list[i].Shared = host, sysroot, shared
+		t := &list[i]
+		t.Host = append(t.Host, "adduser", "debconf*", "dpkg", "init-system-helpers", "install-info", "media-types", "netbase", "perl*",
+			"tar", "tzdata", "usrmerge")
+		if t.launchers != nil {
+			t.Commands = []string{"kist/bin/*"}
+		}
+		if t.Sysroot != nil {
+			// Programs of the prefix need these as libraries, or look for them beside
+			// themselves.
+			t.Shared = []string{"libc6", "libgcc-s1", "libgcc-[0-9]*-dev", "libstdc++6", "libstdc++-[0-9]*-dev"}
 		}
 	}
 	return list
+}
+
+// libc are the C library, what is linked with it, and the headers of both.
+func libc() []string {
+	return []string{"libc6", "libc6-dev", "libcrypt1", "libcrypt-dev", "linux-libc-dev", "libgcc-s1", "libgcc-[0-9]*-dev",
+		"libstdc++6", "libstdc++-[0-9]*-dev", "libnsl2", "libnsl-dev", "libtirpc3*", "libtirpc-dev", "rpcsvc-proto"}
+}
+
+// always are launchers that are the same whatever the machine has.
+func always(list []launcher) func(bool) []launcher {
+	return func(bool) []launcher { return list }
 }

@@ -1,0 +1,206 @@
+package debian
+
+import (
+	"path"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+)
+
+// The programs of a package expect their libraries, the C library among them,
+// below /usr, of the release that they were built for. In a prefix, a launcher
+// starts them: a script that has the loader of that release load them with the
+// libraries of that release. Nothing is exported for that, so that whatever a
+// toolchain builds and starts is not affected, and nothing depends on the
+// libraries of the machine.
+//
+//	kist/bin/      the commands, each a launcher
+//	kist/tools/    launchers of what the commands start by themselves
+//	kist/host/     what is linked with the C library of the machine
+//	kist/lib, …    links to what is below usr, for programs that look beside
+//	               themselves: they are told the launcher's name as theirs
+//
+// Source of how the loader is used: ld.so(8).
+
+// A launcher is one file below kist/.
+type launcher struct {
+	path   string // below kist/
+	script string // what follows header
+}
+
+// header finds the prefix, wherever it is by now and by whatever link the
+// launcher was called.
+const header = `#!/bin/sh
+self=$(readlink -f -- "$0") || exit 127
+top=${self%/kist/*}
+`
+
+// start is a launcher that starts program, a pattern of the shell below usr/ that
+// one file matches, after the lines before, which may change its arguments. The
+// program is told that its name is that of the launcher.
+func start(path, program, before string) launcher {
+	return startAs(path, program, before, "$self")
+}
+
+func startAs(path, program, before, name string) launcher {
+	return launcher{path, before + `for program in "$top"/usr/` + program + `; do :; done
+exec "$top/usr/lib/{multiarch}/{loader}" --inhibit-cache --argv0 "` + name + `" \
+	--library-path "$top/usr/lib/{multiarch}" "$program" "$@"
+`}
+}
+
+// python starts Python, which looks for its modules and for a virtual
+// environment by the name that it was called by.
+func python(path string) launcher { return startAs(path, "bin/python3", "", "$0") }
+
+// each is a launcher in dir for each of the programs called names.
+func each(dir, names, before string) (list []launcher) {
+	for _, name := range strings.Fields(names) {
+		list = append(list, start(dir+name, "bin/"+name, before))
+	}
+	return list
+}
+
+const (
+	// sysroot has a compiler find the C library below sysroot/, and what it starts
+	// in kist/tools/.
+	sysroot = `set -- -B"$top/kist/tools/" --sysroot="$top/sysroot" "$@"
+`
+	// clangSysroot is the same for clang, which starts itself, too, with a first
+	// argument of its own, and which is to look for its files by its name.
+	clangSysroot = `case $1 in
+-cc1*) ;;
+*) set -- -no-canonical-prefixes -B"$top/kist/tools/" --sysroot="$top/sysroot" "$@" ;;
+esac
+`
+	// hostLibrary has what is linked be linked with the machine's own C library.
+	hostLibrary = `set -- -L"$top/kist/host" "$@"
+`
+	// beside puts a toolchain's own programs first on PATH: rustc looks for cc
+	// there, cargo for rustc, and a build script for either.
+	beside = `PATH=$top/kist/bin:$top/kist/tools${PATH:+:$PATH}
+export PATH
+`
+	// rustSysroot tells rustc where its library is, which it would look for beside
+	// the loader.
+	rustSysroot = `case " $* " in
+*" --sysroot"*) ;;
+*) set -- --sysroot "$top/usr" "$@" ;;
+esac
+`
+	// asCargo tells cargo its name, which it hands to what it starts. Before 1.67
+	// it does not listen.
+	asCargo = `CARGO=$self
+export CARGO
+`
+	// libclang tells bindgen which libclang to load, and libclang where headers
+	// are: those of the compiler and of the sysroot, none that a clang on PATH
+	// has. Arguments for libclang follow the first "--".
+	libclang = `for LIBCLANG_PATH in "$top"/usr/lib/llvm-*/lib; do :; done
+for resources in "$LIBCLANG_PATH"/clang/*; do :; done
+CLANG_PATH=/bin/true
+export LIBCLANG_PATH CLANG_PATH
+found=
+for argument; do
+	shift
+	set -- "$@" "$argument"
+	if [ "$argument$found" = -- ]; then
+		found=yes
+		set -- "$@" -resource-dir "$resources" --sysroot="$top/sysroot"
+	fi
+done
+[ "$found" ] || set -- "$@" -- -resource-dir "$resources" --sysroot="$top/sysroot"
+`
+	// meson starts Meson so that it takes the launcher for itself, which it writes
+	// into build files, and finds its own ninja.
+	meson = `NINJA=${NINJA:-$top/kist/tools/ninja}
+export NINJA
+exec "$top/kist/tools/python3" -I -c 'import sys; del sys.argv[0]; from mesonbuild.mesonmain import main; sys.exit(main())' "$self" "$@"
+`
+	dtrace = `exec "$top/kist/tools/python3" "$top/usr/bin/dtrace" "$@"
+`
+)
+
+// gccParts are what gcc starts by itself.
+func gccParts() []launcher {
+	list := each("tools/", "as ld ld.bfd", "")
+	for _, name := range strings.Fields("cc1 cc1plus collect2 lto1 lto-wrapper") {
+		list = append(list, start("tools/"+name, "lib*/gcc/{multiarch}/*/"+name, ""))
+	}
+	return list
+}
+
+func gccLaunchers() []launcher {
+	list := append(gccParts(), each("bin/", "gcc g++ cpp", sysroot)...)
+	list = append(list, start("bin/cc", "bin/gcc", sysroot), start("bin/c++", "bin/g++", sysroot))
+	list = append(list, each("bin/", "gcc-ar gcc-nm gcc-ranlib", `set -- -B"$top/kist/bin/" "$@"
+`)...)
+	return append(list, each("bin/", "addr2line ar as c++filt gcov ld nm objcopy objdump ranlib readelf size strings strip", "")...)
+}
+
+func clangLaunchers() []launcher {
+	return append(each("tools/", "as ld ld.bfd", ""), each("bin/", "clang clang++", clangSysroot)...)
+}
+
+// rustLaunchers are those of a Rust with a compiler and a linker of its own. What
+// it builds is linked with the machine's C library if host.
+func rustLaunchers(host bool) []launcher {
+	cc := sysroot
+	if host {
+		cc += hostLibrary
+	}
+	list := append(gccParts(), start("tools/cc", "bin/gcc", cc), start("tools/gcc", "bin/gcc", cc))
+	list = append(list, each("tools/", "ar nm objcopy ranlib strip", "")...)
+	list = append(list, each("bin/", "rustc rustdoc", beside+rustSysroot)...)
+	list = append(list, each("bin/", "cargo", beside+asCargo)...)
+	if host {
+		list = append(list,
+			launcher{"host/libc.so", "GROUP ( {hostlib}/libc.so.6 -lc_nonshared AS_NEEDED ( {hostloader} ) )\n"},
+			launcher{"host/libm.so", "GROUP ( {hostlib}/libm.so.6 )\n"})
+	}
+	return list
+}
+
+// An arch is how an architecture is named where the C library is concerned.
+type arch struct {
+	multiarch  string // as Debian calls directories for it
+	loader     string
+	hostLoader string // where every machine has it
+}
+
+var archs = map[string]arch{
+	"amd64": {"x86_64-linux-gnu", "ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2"},
+	"arm64": {"aarch64-linux-gnu", "ld-linux-aarch64.so.1", "/lib/ld-linux-aarch64.so.1"},
+}
+
+// spell puts the names of architecture name into text.
+func spell(name, text string) string {
+	a := archs[name]
+	return strings.NewReplacer("{multiarch}", a.multiarch, "{loader}", a.loader,
+		"{hostlib}", "/lib/"+a.multiarch, "{hostloader}", a.hostLoader).Replace(text)
+}
+
+// files are the launchers of t for an architecture, and the links that they, and
+// the packages, count on.
+func (t Tool) files(name string, host bool) (files []manifests.File) {
+	if t.launchers == nil {
+		return nil
+	}
+	for _, dir := range []string{"include", "lib", "libexec", "share"} {
+		files = append(files, manifests.File{Path: "kist/" + dir, Link: "../usr/" + dir})
+	}
+	for _, dir := range []string{"bin", "lib", "lib64", "sbin"} {
+		files = append(files, manifests.File{Path: dir, Link: "usr/" + dir})
+		if t.Sysroot != nil {
+			files = append(files, manifests.File{Path: path.Join(SysrootDir, dir), Link: "usr/" + dir})
+		}
+	}
+	for _, l := range t.launchers(host) {
+		f := manifests.File{Path: "kist/" + l.path, Data: []byte(spell(name, l.script))}
+		if !strings.HasPrefix(l.path, "host/") {
+			f.Exec, f.Data = true, append([]byte(header), f.Data...)
+		}
+		files = append(files, f)
+	}
+	return files
+}

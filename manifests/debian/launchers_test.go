@@ -1,0 +1,112 @@
+package debian
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// What every launcher of every tool keeps to, whatever it starts.
+func TestLaunchers(t *testing.T) {
+	for _, tool := range tools() {
+		for _, arch := range []string{"amd64", "arm64"} {
+			for _, host := range []bool{false, true} {
+				files := tool.files(arch, host)
+				if (len(files) == 0) != (tool.launchers == nil) || len(files) > manifests.MaxFiles {
+					t.Errorf("%s: %d files", tool.Name, len(files))
+				}
+				seen := map[string]bool{}
+				var commands []string
+				for _, f := range files {
+					if seen[f.Path] {
+						t.Errorf("%s: %s is there twice", tool.Name, f.Path)
+					}
+					seen[f.Path] = true
+					if f.Link == "" && f.Exec {
+						checkLauncher(t, tool.Name, arch, f, files)
+					}
+					for _, pattern := range tool.Commands {
+						if ok, _ := path.Match(pattern, f.Path); ok && f.Exec {
+							commands = append(commands, path.Base(f.Path))
+						}
+					}
+				}
+				if tool.launchers != nil && len(commands) == 0 {
+					t.Errorf("%s: no command", tool.Name)
+				}
+			}
+		}
+	}
+}
+
+func checkLauncher(t *testing.T, tool, arch string, f manifests.File, files []manifests.File) {
+	t.Helper()
+	text := string(f.Data)
+	if !strings.HasPrefix(text, "#!/bin/sh\n") || !strings.HasSuffix(text, "\n") || strings.Contains(text, "{multiarch}") || strings.Contains(text, "{loader}") {
+		t.Errorf("%s: %s is no whole script:\n%s", tool, f.Path, text)
+	}
+	if strings.Contains(text, "LD_LIBRARY_PATH") || strings.Contains(text, "LD_PRELOAD") {
+		t.Errorf("%s: %s has the loader of every child use libraries of the prefix", tool, f.Path)
+	}
+	other := map[string]string{"amd64": "aarch64", "arm64": "x86"}[arch]
+	if strings.Contains(text, other) {
+		t.Errorf("%s: %s is for %s and speaks of %s", tool, f.Path, arch, other)
+	}
+	// What it starts by the name of a launcher must be one.
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \"\n}", r) }) {
+		called, ok := strings.CutPrefix(word, "$top/kist/tools/")
+		if !ok || called == "" {
+			continue
+		}
+		if !slices.ContainsFunc(files, func(f manifests.File) bool { return f.Path == "kist/tools/"+called && f.Exec }) {
+			t.Errorf("%s: %s starts %s, which is no launcher", tool, f.Path, word)
+		}
+	}
+}
+
+// Each tool of an archive becomes a release whose commands and variables are
+// those of its row.
+func TestReleaseOfATool(t *testing.T) {
+	w, s := toolchains(t, "2.36", nil)
+	for _, tool := range Names() {
+		release, err := w.resolve(t, s, ask(tool), verify.Mark{})
+		if err != nil {
+			t.Errorf("%s: %v", tool, err)
+			continue
+		}
+		if len(release.Commands) == 0 {
+			t.Errorf("%s: no commands", tool)
+		}
+		for name, value := range release.Env {
+			if strings.Contains(value, "{multiarch}") {
+				t.Errorf("%s: %s=%s", tool, name, value)
+			}
+		}
+		at := map[string][]string{}
+		for _, a := range release.Artifacts {
+			at[a.Component] = append(at[a.Component], a.Layout.Into)
+		}
+		compiles := slices.Contains([]string{"bindgen", "clang", "gcc", "rust"}, tool)
+		for pkg, want := range map[string][]string{"libc6": {"", "sysroot"}, "libc6-dev": {"sysroot"}, "libgcc-12-dev": {"", "sysroot"}} {
+			switch {
+			case compiles:
+			case pkg == "libc6" && tool != "go":
+				want = []string{""}
+			default:
+				want = nil
+			}
+			if !slices.Equal(at[pkg], want) {
+				t.Errorf("%s: %s is unpacked to %q, want %q", tool, pkg, at[pkg], want)
+			}
+		}
+		for _, unwanted := range []string{"procps", "libclang-dev", "media-types"} {
+			if at[unwanted] != nil {
+				t.Errorf("%s: brings %s", tool, unwanted)
+			}
+		}
+	}
+}
