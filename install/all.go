@@ -92,12 +92,16 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 			return res, err
 		}
 	}
-	unknown, err := i.removeEmptyPrefixes()
+	left, damaged, err := i.store().Receipts()
+	if err != nil {
+		return res, err
+	}
+	unknown, err := i.removeEmptyPrefixes(left, damaged)
 	res.Kept = append(res.Kept, unknown...)
 	if err != nil {
 		return res, err
 	}
-	if err := i.sweepEvidence(); err != nil {
+	if err := i.sweepEvidence(nil, nil); err != nil {
 		return res, err
 	}
 	return res, rmdirs(data, store.Generations, store.Toolchains, store.Stages, store.Prefixes)
@@ -135,7 +139,7 @@ func (i *Installer) keptEarlier(id record.ID) (kept []Drift, err error) {
 
 // removeEmptyPrefixes takes away the prefixes without a receipt that are empty,
 // and names those that are not: nothing may be removed from them.
-func (i *Installer) removeEmptyPrefixes() (unknown []Drift, err error) {
+func (i *Installer) removeEmptyPrefixes(receipts map[record.ID]record.Head, damaged map[record.ID]error) (unknown []Drift, err error) {
 	data := i.roots.open(dataDir)
 	prefixes, err := enter(data, store.Prefixes)
 	if err != nil { // not there, or a link: what lies behind one is not kist's
@@ -146,13 +150,9 @@ func (i *Installer) removeEmptyPrefixes() (unknown []Drift, err error) {
 	if err != nil {
 		return nil, err
 	}
-	heads, damaged, err := i.store().Receipts()
-	if err != nil {
-		return nil, err
-	}
 	for _, e := range entries {
 		id := record.ID(e.Name())
-		_, known := heads[id]
+		_, known := receipts[id]
 		_, unreadable := damaged[id]
 		if known || unreadable {
 			continue

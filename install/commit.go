@@ -44,16 +44,12 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	if res, err = i.repair(ctx); err != nil {
 		return res, false, err
 	}
-	s, err := i.State()
-	if err != nil {
+	change := p.Change
+	if change.Remove, err = i.stillThere(change.Remove); err != nil {
 		return res, false, err
 	}
-	change := p.Change
-	change.Remove = slices.DeleteFunc(slices.Clone(change.Remove), func(id record.ID) bool {
-		r, exists := s.Receipts[id]
-		return !exists || r.Removed // the repair finished it
-	})
-	if *p, err = plan.Make(s, change); err != nil {
+	var s plan.State
+	if *p, s, err = i.planNow(change); err != nil {
 		return res, false, err
 	}
 	if p.Empty() {
@@ -67,6 +63,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 			return Result{}, true, nil
 		}
 		fresh = append(fresh, st.receipt.Head)
+		s.Receipts[st.receipt.ID] = st.receipt.Head
 	}
 	going := removals{}
 	defer going.close()
@@ -89,7 +86,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	if err := ctx.Err(); err != nil {
 		return res, false, err
 	}
-	if err := i.publish(*p, next, staged); err != nil {
+	if err := i.publish(*p, next, s.Receipts, staged); err != nil {
 		_, undo := i.repair(context.WithoutCancel(ctx))
 		return res, false, errors.Join(err, undo)
 	}
@@ -103,9 +100,18 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	return res, false, err
 }
 
+// stillThere are those of ids that the repair has not just removed.
+func (i *Installer) stillThere(ids []record.ID) ([]record.ID, error) {
+	receipts, _, err := i.store().Receipts()
+	return slices.DeleteFunc(slices.Clone(ids), func(id record.ID) bool {
+		r, exists := receipts[id]
+		return !exists || r.Removed
+	}), err
+}
+
 // publish puts the staged releases in place, with all that the generation next
 // needs besides, and switches to it: the commit.
-func (i *Installer) publish(p plan.Plan, next record.Generation, staged map[string]*stagedRelease) error {
+func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[record.ID]record.Head, staged map[string]*stagedRelease) error {
 	for _, in := range p.Install {
 		st := staged[releaseName(in.Release)]
 		stage := st.take()
@@ -121,10 +127,6 @@ func (i *Installer) publish(p plan.Plan, next record.Generation, staged map[stri
 		if err := i.store().Prepare(next); err != nil {
 			return err
 		}
-	}
-	receipts, _, err := i.store().Receipts()
-	if err != nil {
-		return err
 	}
 	if err := i.addLinks(next); err != nil {
 		return err
@@ -169,8 +171,9 @@ func (i *Installer) tidy(ctx context.Context, ready removals) (res Result, err e
 			return res, err
 		}
 		res.Removed = append(res.Removed, s.Receipts[id])
+		delete(s.Receipts, id) // what is kept needs no evidence
 	}
-	return res, i.sweepEvidence()
+	return res, i.sweepEvidence(s.Receipts, s.Damaged)
 }
 
 // prune drops every other generation that names what the current one removes.
@@ -206,10 +209,9 @@ func unnamed(s plan.State) (ids []record.ID) {
 
 // sweepEvidence removes the evidence that no receipt needs, unless one cannot be
 // read.
-func (i *Installer) sweepEvidence() error {
-	receipts, damaged, err := i.store().Receipts()
-	if err != nil || len(damaged) > 0 {
-		return err
+func (i *Installer) sweepEvidence(receipts map[record.ID]record.Head, damaged map[record.ID]error) error {
+	if len(damaged) > 0 {
+		return nil
 	}
 	needed := map[verify.Digest]bool{}
 	for _, r := range receipts {
@@ -223,23 +225,19 @@ func (i *Installer) sweepEvidence() error {
 // settle is what a change that turns out to be nothing still does: put right
 // what a crash may have left, unless another kist is at work, which does the same.
 func (i *Installer) settle(ctx context.Context) (Result, error) {
-	var res Result
 	if state := i.roots.open(stateDir); state != nil && i.roots.open(dataDir) != nil && !i.o.DryRun {
 		lock, err := rootfs.TryLock(state, store.LockFile, i.about())
 		var busy *rootfs.BusyError
 		switch {
 		case err == nil:
-			res, err = i.repair(ctx)
-			if err := errors.Join(err, lock.Unlock()); err != nil {
-				return res, err
-			}
+			res, err := i.repair(ctx)
+			return res, errors.Join(err, lock.Unlock())
 		case !errors.As(err, &busy) && !cannotWrite(err):
-			return res, err
+			return Result{}, err
 		}
 	}
 	s, err := i.State()
-	res.Generation = s.Current
-	return res, err
+	return Result{Generation: s.Current}, err
 }
 
 // cannotWrite reports whether nothing can be written just now: no reason to

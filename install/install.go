@@ -127,7 +127,8 @@ func (i *Installer) store() store.Store {
 
 func (i *Installer) reached(step string) { i.o.Checkpoint(step) }
 
-// State reads what is installed.
+// State reads what is installed. Of the bin directory, which is not kist's, it
+// says nothing: only a plan depends on that.
 func (i *Installer) State() (plan.State, error) {
 	s := plan.State{Bin: i.o.Dirs.Bin}
 	var err error
@@ -136,11 +137,21 @@ func (i *Installer) State() (plan.State, error) {
 		return plan.State{}, err
 	}
 	s.Current = s.Generations[current]
-	if s.Receipts, s.Damaged, err = i.store().Receipts(); err != nil {
-		return plan.State{}, err
-	}
-	s.Foreign, err = i.foreign()
+	s.Receipts, s.Damaged, err = i.store().Receipts()
 	return s, err
+}
+
+// planNow is plan.Make for what is installed now, which it returns besides.
+func (i *Installer) planNow(c plan.Change) (plan.Plan, plan.State, error) {
+	s, err := i.State()
+	if err != nil {
+		return plan.Plan{}, s, err
+	}
+	if s.Foreign, err = i.foreign(); err != nil {
+		return plan.Plan{}, s, err
+	}
+	p, err := plan.Make(s, c)
+	return p, s, err
 }
 
 // A GenerationError says that the record of what is in force is damaged.
@@ -149,11 +160,8 @@ type GenerationError = store.GenerationError
 
 // Plan computes what c means now. Errors are those of package plan.
 func (i *Installer) Plan(c plan.Change) (plan.Plan, error) {
-	s, err := i.State()
-	if err != nil {
-		return plan.Plan{}, err
-	}
-	return plan.Make(s, c)
+	p, _, err := i.planNow(c)
+	return p, err
 }
 
 // Prefix is the absolute path of an installed prefix.

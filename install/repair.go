@@ -20,7 +20,7 @@ func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 	if err := errors.Join(i.store().Sweep(), i.store().DropUncommitted()); err != nil {
 		return res, err
 	}
-	receipts, _, err := i.store().Receipts()
+	receipts, damaged, err := i.store().Receipts()
 	if err != nil {
 		return res, err
 	}
@@ -32,7 +32,7 @@ func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 			return res, err
 		}
 	}
-	if _, err := i.removeEmptyPrefixes(); err != nil {
+	if _, err := i.removeEmptyPrefixes(receipts, damaged); err != nil {
 		return res, err
 	}
 	return i.tidy(ctx, nil)

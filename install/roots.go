@@ -195,6 +195,7 @@ func thisJudge(h Host) (*judge, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.remember()
 	return newJudge(m, h), nil
 }
 

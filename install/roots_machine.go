@@ -32,6 +32,25 @@ type node struct {
 
 func (n node) openToAll() bool { return n.mode&0o002 != 0 }
 
+// remember makes m look at each path once: the five directories lie mostly behind
+// the same ones. A judgement is of one moment, and what is opened afterwards is
+// compared with it.
+func (m *machine) remember() {
+	type seen struct {
+		node node
+		err  error
+	}
+	look, known := m.lstat, map[string]seen{}
+	m.lstat = func(name string) (node, error) {
+		s, ok := known[name]
+		if !ok {
+			s.node, s.err = look(name)
+			known[name] = s
+		}
+		return s.node, s.err
+	}
+}
+
 // hasOwners reports whether lstat says whose a file is and who may write to it.
 func (m *machine) hasOwners() bool { return m.goos != "windows" }
 

@@ -127,7 +127,7 @@ touches a system directory.`,
 	f.BoolVar(&a.flags.offline, "offline", false, "never use the network")
 	f.BoolVar(&a.flags.noProgress, "no-progress", false, "show no progress")
 	f.StringVar(&a.flags.color, "color", "auto", "color the talk: `WHEN` is auto, always or never")
-	root.SetUsageTemplate(usageTemplate)
+	root.SetUsageFunc(usageOf)
 	root.AddCommand(
 		a.installCommand(), a.uninstallCommand(), a.listCommand(), a.updateCommand(), a.outdatedCommand(), a.defaultCommand(), a.rollbackCommand(),
 		a.runCommand(), a.envCommand(), a.whichCommand(),

@@ -2,55 +2,71 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
+	"unicode"
+
+	"github.com/spf13/cobra"
 )
 
-// usageTemplate is how every help page ends: for kist itself the verbs by
-// group, for a verb its flags and an example.
-const usageTemplate = `Usage
-  {{if .HasAvailableSubCommands}}{{.CommandPath}} VERB{{else}}{{.UseLine}}{{end}}
-{{- if .Aliases}}
-  also:{{range .Aliases}} {{.}}{{end}}
-{{- end}}
-{{- if .HasExample}}
-
-Example{{if not .HasParent}}s{{end}}
-{{.Example}}
-{{- end}}
-{{- if .HasAvailableSubCommands}}{{$cmds := .Commands}}
-{{- if .Groups}}{{range $group := .Groups}}
-
-{{.Title}}
-{{- range $cmds}}{{if and (eq .GroupID $group.ID) .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}
-{{- else}}
-
-Verbs
-{{- range $cmds}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
-{{- end}}
-{{- end}}
-{{- if and .HasParent .HasAvailableLocalFlags}}
-
-Flags
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
-{{- end}}
-{{- with index .Annotations "exits"}}
-
-{{.}}
-{{- end}}
-{{- if not .HasParent}}
-
-Flags of every verb
-{{.PersistentFlags.FlagUsages | trimTrailingWhitespaces}}
-
+// usageOf writes how every help page ends: for kist itself the verbs by group,
+// for a verb its flags and an example. It is no template, since those would keep
+// the linker from leaving out what kist never calls, and each start would pay.
+func usageOf(cmd *cobra.Command) error {
+	var b strings.Builder
+	line := cmd.UseLine()
+	if cmd.HasAvailableSubCommands() {
+		line = cmd.CommandPath() + " VERB"
+	}
+	fmt.Fprintf(&b, "Usage\n  %s", line)
+	if len(cmd.Aliases) > 0 {
+		fmt.Fprintf(&b, "\n  also: %s", strings.Join(cmd.Aliases, " "))
+	}
+	if cmd.HasExample() {
+		title := "Examples"
+		if cmd.HasParent() {
+			title = "Example"
+		}
+		fmt.Fprintf(&b, "\n\n%s\n%s", title, cmd.Example)
+	}
+	switch {
+	case !cmd.HasAvailableSubCommands():
+	case len(cmd.Groups()) == 0:
+		listVerbs(&b, cmd, "Verbs", "")
+	default:
+		for _, group := range cmd.Groups() {
+			listVerbs(&b, cmd, group.Title, group.ID)
+		}
+	}
+	if cmd.HasParent() && cmd.HasAvailableLocalFlags() {
+		fmt.Fprintf(&b, "\n\nFlags\n%s", trimRight(cmd.LocalFlags().FlagUsages()))
+	}
+	if exits := cmd.Annotations["exits"]; exits != "" {
+		b.WriteString("\n\n" + exits)
+	}
+	if cmd.HasParent() {
+		b.WriteString("\n\n\"kist --help\" shows the flags that every verb has.\n")
+	} else {
+		fmt.Fprintf(&b, "\n\nFlags of every verb\n%s\n%s", trimRight(cmd.PersistentFlags().FlagUsages()), `
 TOOL is [channel/]name[@version]: go, go@1.25, acme/zig@0.14.0.
 "kist VERB --help" tells more, with an example and the exit codes.
-{{- else}}
+`)
+	}
+	_, err := io.WriteString(cmd.OutOrStderr(), b.String())
+	return err
+}
 
-"kist --help" shows the flags that every verb has.
-{{- end}}
-`
+// listVerbs lists the members of cmd that belong to a group; "": all that are in none.
+func listVerbs(b *strings.Builder, cmd *cobra.Command, title, group string) {
+	b.WriteString("\n\n" + title)
+	for _, c := range cmd.Commands() {
+		if c.GroupID == group && c.IsAvailableCommand() {
+			fmt.Fprintf(b, "\n  %-*s %s", c.NamePadding(), c.Name(), c.Short)
+		}
+	}
+}
+
+func trimRight(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) }
 
 // exitMeaning says in a few words what an exit code means.
 func exitMeaning(code int) string {
