@@ -135,6 +135,7 @@ func signatureVectors(now time.Time) []vector {
 		return append(append(out, r...), mpi(t)...)
 	}
 	sixRing := six.plain()
+	distrusted := subpacket(subFingerprint, false, append([]byte{4}, (&smith{version: 4, fpr: "3673DF529D9049477F76B37566E3C7DC03D6E495"}).fprOctets()...)...)
 	revoker := subpacket(12, true, append([]byte{0x80, other.algo}, other.fprOctets()...)...)
 	return []vector{
 		changed("good", ""),
@@ -147,6 +148,7 @@ func signatureVectors(now time.Time) []vector {
 		changed("key ID only, unhashed", "", k.onlyKeyID),
 		changed("no issuer at all", "does not name its key", withoutIssuer),
 		changed("hashed issuer is another key", "not among those that may sign", withoutIssuer, withHashed(lyingFpr), withUnhashed(subpacket(subIssuer, false, k.keyID()...))),
+		changed("hashed issuer is a distrusted key", "nothing that it signed counts", withoutIssuer, withHashed(distrusted), withUnhashed(subpacket(subIssuer, false, k.keyID()...))),
 		changed("two hashed issuers", "not among those that may sign", withHashed(lyingFpr)),
 		changed("hashed key ID is another key's", "not among those that may sign", withHashed(subpacket(subIssuer, false, other.keyID()...))),
 		changed("unhashed key ID is another key's", "", withUnhashed(subpacket(subIssuer, false, other.keyID()...))),

@@ -91,7 +91,7 @@ var disagreements = []disagreement{
 	{"all", true, "The two octets of the digest in the packet are not looked at by others; here each octet outside the unhashed area must be right.", []string{
 		"signature/wrong digest octets"}},
 	{"all", true, "A hashed issuer that is not the key is a lie or a mistake; others go by the unhashed key ID.", []string{
-		"signature/hashed issuer is another key", "signature/two hashed issuers", "signature/hashed key ID is another key's",
+		"signature/hashed issuer is another key", "signature/hashed issuer is a distrusted key", "signature/two hashed issuers", "signature/hashed key ID is another key's",
 		"signature/hashed fingerprint of an unknown version", "signature/hashed key ID of seven octets"}},
 	{"all", true, "A revocation that the key made counts, whatever others think of its wording.", []string{
 		"revocation/malformed *", "revocation/critical notation", "revocation/unknown critical subpacket", "revocation/made before the key",
