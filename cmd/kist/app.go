@@ -129,7 +129,7 @@ touches a system directory.`,
 	f.StringVar(&a.flags.color, "color", "auto", "color the talk: `WHEN` is auto, always or never")
 	root.SetUsageFunc(usageOf)
 	root.AddCommand(
-		a.installCommand(), a.uninstallCommand(), a.listCommand(), a.updateCommand(), a.outdatedCommand(), a.defaultCommand(), a.rollbackCommand(),
+		a.installCommand(), a.uninstallCommand(), a.listCommand(), a.updateCommand(), a.outdatedCommand(), a.ensureCommand(), a.defaultCommand(), a.rollbackCommand(),
 		a.runCommand(), a.envCommand(), a.whichCommand(),
 		a.verifyCommand(), a.showCommand(), a.checkSignatureCommand(), a.channelCommand(),
 		a.publishCommand(),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/manifests/gosum"
+	"github.com/kist-tools/kist/manifests/system"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/keyrings"
@@ -30,7 +31,19 @@ func isBuiltin(tool string) bool {
 
 func isBuiltinChannel(name string) bool {
 	_, ok := upstreams.Lookup(name)
-	return ok
+	return ok || name == system.Channel
+}
+
+// installable is a tool as kist install takes it: by its bare name, or of the first
+// distribution that has it.
+func installable(tool string) (ref string, ok bool) {
+	if isBuiltin(tool) {
+		return tool, true
+	}
+	if distros := upstreams.Distros(tool); len(distros) > 0 {
+		return distros[0] + "/" + tool, true
+	}
+	return "", false
 }
 
 func builtinTools() (tools []string) {
@@ -45,6 +58,9 @@ func builtinTools() (tools []string) {
 // builtinOrigin binds a built-in channel to this machine. newer are copies of
 // its keys that are newer than those known; nil: there are none.
 func (a *app) builtinOrigin(ctx context.Context, s *session, name string, newer *verify.Keyring) (origin, error) {
+	if name == system.Channel {
+		return origin{}, &systemChannelError{}
+	}
 	u, ok := upstreams.Lookup(name)
 	if !ok {
 		return origin{}, fmt.Errorf("channel %s is not built in", name)
@@ -118,6 +134,9 @@ func (o shownOrigin) text(p *page) {
 
 // builtinShown describes a built-in channel.
 func (a *app) builtinShown(s *session, name string) shownChannel {
+	if name == system.Channel {
+		return shownChannel{Name: name, Builtin: true, Format: "the commands on PATH, as they are", Tools: system.Names(), Keys: []shownKey{}}
+	}
 	u, _ := upstreams.Lookup(name)
 	shown := shownChannel{Name: name, Builtin: true, Format: "built in", Tools: u.Tools()}
 	for _, o := range u.Origins {

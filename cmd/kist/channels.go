@@ -12,6 +12,7 @@ import (
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/system"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
@@ -95,6 +96,9 @@ func nativeOrigin(c channels.Channel, ring *verify.Keyring) origin {
 // origins returns the channels that may answer ref: the one named; else the
 // built-in one of that tool; else every channel of the user's that was granted it.
 func (a *app) origins(ctx context.Context, s *session, ref toolRef) ([]origin, error) {
+	if ref.Channel == system.Channel {
+		return nil, &systemChannelError{ref.Name}
+	}
 	if ref.Channel != "" {
 		o, err := a.namedOrigin(ctx, s, ref.Channel)
 		return []origin{o}, err

@@ -51,6 +51,9 @@ type Env struct {
 	GoProxy func(context.Context) string
 	// AptSources returns what this machine's apt sources say.
 	AptSources func() []debian.AptSource
+	// Ask runs a program of the system, to hear its version, and returns what it
+	// prints on stdout.
+	Ask func(ctx context.Context, path string, args, environ []string) ([]byte, error)
 	// Exec replaces the process by another program. It returns only if that
 	// failed, or with the program's exit code where processes cannot be replaced.
 	Exec func(path string, argv, environ []string) (code int, err error)
@@ -100,6 +103,7 @@ func hostEnv() Env {
 		Transport:  transport.New(transport.Config{Version: kistVersion().Version, Proxy: http.ProxyFromEnvironment}),
 		GoProxy:    goProxy,
 		AptSources: hostAptSources,
+		Ask:        ask,
 		Exec:       replaceProcess,
 	}
 }

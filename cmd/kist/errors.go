@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/kist-tools/kist/manifests/gosum"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/manifests/rust"
+	"github.com/kist-tools/kist/manifests/system"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
@@ -77,7 +79,7 @@ func is[T error](err error) (T, bool) {
 
 func (a *app) classify(err error) failure {
 	for _, class := range []func(error) (failure, bool){
-		a.ended, a.misused, refused, untrusted, stale, busy, limits, unknown, network,
+		a.ended, a.misused, a.refused, untrusted, stale, busy, limits, unknown, network,
 	} {
 		if f, ok := class(err); ok {
 			return f
@@ -105,7 +107,7 @@ func (a *app) ended(err error) (failure, bool) {
 		return failure{Code: 1, Kind: "drift", Hint: fmt.Sprintf("kist uninstall %s removes what is unchanged; then kist install %s puts it back", ref, ref)}, true
 	}
 	if e, ok := is[*install.ReuseError](err); ok {
-		if f, ok := refused(e.Err); ok {
+		if f, ok := a.refused(e.Err); ok {
 			return f, true
 		}
 		return failure{Code: 1, Kind: "drift", Hint: fmt.Sprintf("kist verify %s names what changed", e.Release)}, true
@@ -132,6 +134,9 @@ func (a *app) misused(err error) (failure, bool) {
 		f.Hint = help
 	} else if e, ok := is[*severalChannelsError](err); ok {
 		f.Hint = fmt.Sprintf("say which: kist %s %s/%s", a.path, e.Channels[0], e.Tool)
+		if a.path == "ensure" {
+			f.Hint = fmt.Sprintf("say which: kist ensure '%s/%s>=VERSION'", e.Channels[0], e.Tool)
+		}
 	} else if e, ok := is[*severalVersionsError](err); ok {
 		f.Hint = fmt.Sprintf("say which: kist %s %s", a.path, e.Refs[0])
 	} else if e, ok := is[*takenError](err); ok {
@@ -163,8 +168,17 @@ func (a *app) misused(err error) (failure, bool) {
 }
 
 // refused: for the safety of what is not kist's. 9.
-func refused(err error) (failure, bool) {
+func (a *app) refused(err error) (failure, bool) {
 	f := failure{Code: 9, Kind: "refused"}
+	if e, ok := is[*systemChannelError](err); ok {
+		f.Hint = fmt.Sprintf("kist ensure 'system/%s>=VERSION' tells what the system has", cmp.Or(e.Tool, "TOOL"))
+		if own, ok := installable(e.Tool); ok && a.path == "install" {
+			f.Hint = fmt.Sprintf("kist install %s puts one of your own beside it", own)
+		} else if a.path == "uninstall" {
+			f.Hint = "whatever installed it removes it: the system's package manager, or another installer"
+		}
+		return f, true
+	}
 	if _, ok := is[*noHomeError](err); ok {
 		f.Hint = "set HOME to a directory of your own"
 		return f, true
@@ -300,6 +314,24 @@ func unknown(err error) (failure, bool) {
 		}
 		return f, true
 	}
+	if e, ok := is[*unmetError](err); ok && e.Err == nil {
+		f.Kind = "unmet"
+		own, ok := installable(e.Demand.Name)
+		switch {
+		case e.Demand.Channel == system.Channel:
+			f.Hint = "update it with what installed it"
+			if ok {
+				f.Hint = fmt.Sprintf("update it with what installed it, or have one of your own: kist install %s", own)
+			}
+		case e.Asked:
+			f.Hint = fmt.Sprintf("kist list --available %s shows what there is", toolRef{e.Demand.Channel, e.Demand.Name, ""})
+		case e.Demand.Channel == "" && strings.Contains(own, "/"):
+			f.Hint = fmt.Sprintf("kist list %s --distros shows which distribution ships one", e.Demand.Name)
+		default:
+			f.Hint = fmt.Sprintf("kist ensure '%s' --prefer network", e.Demand)
+		}
+		return f, true
+	}
 	if _, ok := is[*plan.NotInstalledError](err); ok {
 		f.Kind, f.Hint = "not-installed", "kist list shows what is installed"
 		return f, true
@@ -326,6 +358,8 @@ func unknown(err error) (failure, bool) {
 		reason, known := upstreams.Refusal(e.Tool)
 		distros := upstreams.Distros(e.Tool)
 		switch {
+		case e.Channel == system.Channel:
+			f.Hint = "kist channel show system lists those it knows"
 		case e.Channel != "" && len(e.Near) > 0:
 			f.Hint = fmt.Sprintf("did you mean %s/%s?", e.Channel, e.Near[0])
 		case e.Channel == "" && len(distros) > 0:

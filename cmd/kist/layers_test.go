@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"verify", "install/internal/rootfs", "manifests/internal/durable"},
 	{"manifests", "verify/keyrings", "verify/verifytest"},
 	{"manifests/native", "manifests/rust", "manifests/checksums", "manifests/detached", "manifests/debian", "manifests/gosum",
-		"manifests/transport", "manifests/channels", "manifests/manifesttest", "install/record", "install/download"},
+		"manifests/system", "manifests/transport", "manifests/channels", "manifests/manifesttest", "install/record", "install/download"},
 	{"manifests/publish", "manifests/upstreams", "install/plan", "install/unpack", "install/internal/store"},
 	{"install"},
 	{"cmd/kist"},
@@ -43,6 +43,7 @@ var edges = map[string][]string{
 	"manifests/detached":     {"manifests", "verify"},
 	"manifests/debian":       {"manifests", "verify"},
 	"manifests/gosum":        {"manifests", "verify"},
+	"manifests/system":       {"manifests"},
 	"manifests/transport":    {"manifests", "manifests/internal/durable"},
 	"manifests/channels":     {"manifests", "manifests/internal/durable", "verify"},
 	"manifests/manifesttest": {"manifests", "verify", "verify/verifytest"},
@@ -61,7 +62,7 @@ var edges = map[string][]string{
 		"install/record", "install/unpack", "manifests", "verify"},
 	"cmd/kist": {"install", "install/download", "install/plan", "install/record", "install/unpack",
 		"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
-		"manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
+		"manifests/system", "manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or

@@ -12,6 +12,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/system"
 	"github.com/kist-tools/kist/manifests/transport"
 )
 
@@ -140,6 +141,9 @@ func (s *session) isDefault(r record.Head) bool {
 // notInstalled says so, unless a receipt that cannot be read may be that of r:
 // then nothing can be said of r, nor done to it.
 func (s *session) notInstalled(r toolRef) error {
+	if r.Channel == system.Channel {
+		return &systemChannelError{r.Name}
+	}
 	for _, id := range slices.Sorted(maps.Keys(s.state.Damaged)) {
 		if strings.Contains("-"+string(id), "-"+r.Name+"-") {
 			return &install.ReceiptError{ID: id, Err: s.state.Damaged[id]}

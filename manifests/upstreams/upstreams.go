@@ -88,6 +88,22 @@ func Lookup(channel string) (Upstream, bool) {
 	return Upstream{}, false
 }
 
+// Numbering is how a tool counts its versions: as the table says, else as most do.
+func Numbering(tool string) manifests.Numbering {
+	for _, u := range table() {
+		for _, o := range u.Origins {
+			switch {
+			case u.Tool != tool:
+			case o.Detached != nil:
+				return o.Detached.Numbering
+			case o.Checksums != nil:
+				return o.Checksums.Numbering
+			}
+		}
+	}
+	return manifests.SemverNumbering()
+}
+
 // Tools are the tools that u provides, in order.
 func (u Upstream) Tools() []string {
 	if u.Tool == "" {

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/debian"
+	"github.com/kist-tools/kist/manifests/system"
+	"github.com/kist-tools/kist/manifests/upstreams"
+	"github.com/kist-tools/kist/verify"
+)
+
+// The places where ensure looks for a tool. Without --prefer it is the first two,
+// in this order: the network is asked only by name.
+const (
+	fromSystem    = "system"
+	fromInstalled = "installed"
+	fromNetwork   = "network"
+)
+
+func (a *app) ensureCommand() *cobra.Command {
+	var prefer []string
+	return a.command(verb{
+		group: toolchains, use: "ensure 'TOOL>=V'",
+		short: "Find a tool that is new enough, or get it",
+		long: `Takes the first that satisfies, and prints which: the command on PATH that is the
+system's own, else an installed toolchain. In neither place: exit code 3.
+
+--prefer names the places to look in first, in order: system, installed and
+network. Only if network is named may kist fetch, and it then installs what the
+channel calls stable, as kist install does, unless that is too old.
+
+'TOOL>=V' stands in quotes, since a shell takes a bare > for itself. TOOL@V asks
+for a version as kist install does. system/TOOL is only the system's, and
+CHANNEL/TOOL only that channel's.`,
+		example: "kist ensure 'rust>=1.63' --prefer system,installed,network",
+		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+		args:    exactly(1),
+		changes: true,
+		flags: func(f *pflag.FlagSet) {
+			f.StringSliceVar(&prefer, "prefer", nil, "look first in `PLACES`: of system, installed and network, with commas; default: system,installed")
+		},
+		complete: a.completeTools,
+		run: func(ctx context.Context, args []string) (result, error) {
+			d, err := parseDemand(args[0])
+			if err != nil {
+				return nil, err
+			}
+			places, err := placesOf(prefer)
+			if err != nil {
+				return nil, err
+			}
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			return a.ensure(ctx, s, d, places)
+		},
+	})
+}
+
+// placesOf is where to look: where the user prefers, then the other places that
+// need no network.
+func placesOf(prefer []string) (places []string, err error) {
+	for _, p := range prefer {
+		switch {
+		case p != fromSystem && p != fromInstalled && p != fromNetwork:
+			return nil, usage("ensure: --prefer %s: want system, installed or network, with commas between several", p)
+		case slices.Contains(places, p):
+			return nil, usage("ensure: --prefer names %s twice", p)
+		}
+		places = append(places, p)
+	}
+	for _, p := range []string{fromSystem, fromInstalled} {
+		if !slices.Contains(places, p) {
+			places = append(places, p)
+		}
+	}
+	return places, nil
+}
+
+// A demand is what ensure is asked for: TOOL@V, or TOOL>=V.
+type demand struct {
+	toolRef
+	atLeast string // of TOOL>=V, which has no Version
+}
+
+func parseDemand(arg string) (demand, error) {
+	tool, least, bounded := strings.Cut(arg, ">=")
+	ref, err := parseTool(strings.TrimSpace(tool))
+	switch {
+	case err != nil:
+		return demand{}, usage("ensure: %q is neither 'TOOL>=V' nor TOOL@V", arg)
+	case !bounded && ref.Version == "":
+		return demand{}, usage("ensure: which version of %s? 'TOOL>=V' stands in quotes, since a shell takes a bare > for itself", arg)
+	case !bounded:
+		return demand{ref, ""}, nil
+	case ref.Version != "":
+		return demand{}, usage("ensure: %q: either @ or >=", arg)
+	}
+	n := upstreams.Numbering(ref.Name)
+	d := demand{ref, n.Spell(strings.TrimSpace(least))}
+	if manifests.ValidVersion(d.atLeast) != nil || !counts(n, d.atLeast) {
+		return demand{}, usage("ensure: %q: what follows >= is no version of %s that others can be compared with", arg, ref.Name)
+	}
+	return d, nil
+}
+
+func (d demand) String() string {
+	if d.atLeast == "" {
+		return d.toolRef.String()
+	}
+	return d.toolRef.String() + ">=" + d.atLeast
+}
+
+// counts reports whether v has a place in an order: what is no version at all
+// compares as nothing or less.
+func counts(n manifests.Numbering, v string) bool { return n.Compare(v, "0") > 0 }
+
+// metBy reports whether a version is what d asks for. One that has no place in the
+// tool's order is not known to be new enough.
+func (d demand) metBy(version string) bool {
+	if d.atLeast == "" {
+		return manifests.MatchesVersion(d.Version, version)
+	}
+	n := upstreams.Numbering(d.Name)
+	return counts(n, version) && n.Compare(version, d.atLeast) >= 0
+}
+
+// ownNumber is the version as the tool itself counts, of one that a distribution
+// made of it.
+func ownNumber(named verify.Evidence, version string) string {
+	if debian.IsIndex(named.Name) {
+		return debian.Upstream(version)
+	}
+	return version
+}
+
+// An ensureResult is the tool that satisfies.
+type ensureResult struct {
+	Tool    string `json:"tool"`
+	Version string `json:"version"`
+	Channel string `json:"channel"`
+	From    string `json:"from"`           // system, installed or network
+	Path    string `json:"path,omitempty"` // of its command; of its prefix where kist knows no command of it
+	// Change is what was installed, or with --dry-run would be.
+	Change *changeResult `json:"change,omitempty"`
+}
+
+func (r ensureResult) text(p *page) {
+	if r.Change != nil {
+		r.Change.text(p)
+	}
+	if r.Path != "" {
+		p.line("%s %s · channel %s · %s", r.Tool, r.Version, r.Channel, r.Path)
+	}
+}
+
+// An unmetError says that what was asked for is nowhere, and what there is instead.
+type unmetError struct {
+	Demand demand
+	Seen   []string // one line for each place
+	Asked  bool     // the network was
+	Err    error    // why the network has no answer, if it has none
+}
+
+func (e *unmetError) Error() string {
+	return fmt.Sprintf("nothing satisfies %s: %s", e.Demand, strings.Join(e.Seen, "; "))
+}
+func (e *unmetError) Unwrap() error { return e.Err }
+
+// A place has what d asks for; or seen says what it has instead, and err why that
+// is not known.
+type lookFor func(ctx context.Context, s *session, d demand) (r *ensureResult, seen string, err error)
+
+// ensure looks in one place after the other. A place that d rules out, by naming a
+// channel, is passed over, as is a network that is not there or has no such thing.
+func (a *app) ensure(ctx context.Context, s *session, d demand, places []string) (result, error) {
+	in := map[string]lookFor{fromSystem: a.ensureSystem, fromInstalled: a.ensureInstalled, fromNetwork: a.ensureNetwork}
+	unmet := &unmetError{Demand: d}
+	for _, place := range places {
+		onlySystem := d.Channel == system.Channel
+		if onlySystem && place != fromSystem || !onlySystem && d.Channel != "" && place == fromSystem {
+			continue
+		}
+		r, seen, err := in[place](ctx, s, d)
+		switch {
+		case r != nil:
+			if unmet.Err != nil {
+				a.warn("the network has no answer: %v", unmet.Err)
+			}
+			return *r, err
+		case err != nil:
+			if code := a.explain(err).Code; code != 3 && code != 6 {
+				return nil, err
+			}
+			unmet.Err, seen = err, err.Error()
+		}
+		unmet.Seen = append(unmet.Seen, seen)
+		unmet.Asked = unmet.Asked || place == fromNetwork
+	}
+	if !unmet.Asked && d.Channel != system.Channel {
+		unmet.Seen = append(unmet.Seen, "the network was not asked")
+	}
+	return nil, unmet
+}
+
+func (a *app) ensureSystem(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
+	t, known := system.Lookup(d.Name)
+	if !known && d.Channel == system.Channel {
+		return nil, "", &manifests.UnknownToolError{Channel: system.Channel, Tool: d.Name, Near: manifests.Near(d.Name, system.Names())}
+	}
+	if !known {
+		return nil, fmt.Sprintf("how a system tells its %s is not known", d.Name), nil
+	}
+	found, ok := a.onPath(ctx, s, t)
+	switch {
+	case !ok:
+		return nil, fmt.Sprintf("the system has no %s on PATH", t.Command), ctx.Err()
+	case found.Problem != nil:
+		return nil, fmt.Sprintf("%s does not tell its version: %v", found.Path, found.Problem), ctx.Err()
+	case !d.metBy(found.Version):
+		return nil, fmt.Sprintf("%s is %s", found.Path, found.Version), nil
+	}
+	return &ensureResult{Tool: d.Name, Version: found.Version, Channel: system.Channel, From: fromSystem, Path: found.Path}, "", nil
+}
+
+// ensureInstalled takes the default if that satisfies, else the newest.
+func (a *app) ensureInstalled(_ context.Context, s *session, d demand) (*ensureResult, string, error) {
+	all, err := s.matching(toolRef{Channel: d.Channel, Name: d.Name})
+	if _, none := is[*notInstalledError](err); none {
+		return nil, fmt.Sprintf("no %s is installed", toolRef{Channel: d.Channel, Name: d.Name}), nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	slices.SortStableFunc(all, func(a, b record.Head) int { return s.rank(a) - s.rank(b) })
+	var refs []string
+	for _, r := range all {
+		if d.metBy(ownNumber(r.Evidence, r.Version)) || d.atLeast == "" && d.satisfiedBy(r) {
+			return s.ensured(r, fromInstalled), "", nil
+		}
+		refs = append(refs, r.Ref())
+	}
+	return nil, "installed: " + strings.Join(refs, ", "), nil
+}
+
+func (s *session) ensured(r record.Head, from string) *ensureResult {
+	e := &ensureResult{Tool: r.Tool, Version: r.Version, Channel: r.Channel, From: from, Path: s.Prefix(r.ID)}
+	commands := []string{r.Tool}
+	if t, ok := system.Lookup(r.Tool); ok {
+		commands = []string{t.Command, r.Tool}
+	}
+	for _, c := range commands {
+		if below, ok := commandPath(r, c); ok {
+			e.Path = filepath.Join(e.Path, below)
+			break
+		}
+	}
+	return e
+}
+
+// ensureNetwork asks the channel, and installs its answer if that satisfies.
+func (a *app) ensureNetwork(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
+	o, err := a.pick(ctx, s, d.toolRef)
+	if err != nil {
+		return nil, "", err
+	}
+	a.detail("asking channel %s for %s", o.Name, d)
+	release, err := a.resolve(ctx, s, o, a.request(d.toolRef))
+	if err != nil {
+		return nil, "", err
+	}
+	if d.atLeast != "" && !d.metBy(ownNumber(release.Evidence, release.Version)) {
+		return nil, fmt.Sprintf("channel %s has %s", o.Name, release.Version), nil
+	}
+	if have, ok := s.holds(release); ok {
+		return s.ensured(have, fromInstalled), "", nil
+	}
+	done, err := a.change(ctx, s, plan.Change{Install: []manifests.Release{release}}, nil)
+	change, ok := done.(changeResult)
+	if !ok {
+		return nil, "", err
+	}
+	r := &ensureResult{Tool: release.Tool, Version: release.Version, Channel: release.Channel, From: fromNetwork}
+	if have, ok := s.holds(release); ok {
+		r = s.ensured(have, fromNetwork)
+	}
+	r.Change = &change
+	return r, "", err
+}
