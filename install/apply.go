@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -114,7 +116,10 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	if err := i.space(r); err != nil {
 		return nil, err
 	}
-	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Progress: i.progress}
+	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Progress: i.progress,
+		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, progress func(int64)) (string, error) {
+			return sandbox.HashZip(ctx, i.o.Child, name, zip, size, progress)
+		}}
 	stage, err := i.store().NewStage(i.o.Random)
 	if err != nil {
 		return nil, err

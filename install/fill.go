@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -34,7 +35,13 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store
 	if err != nil {
 		return receipt, err
 	}
-	prefix := unpack.New(stage.Root(), unpack.DefaultLimits())
+	limits := unpack.DefaultLimits()
+	limits.Memory = decoderMemory(memory())
+	prefix, err := sandbox.Start(i.o.Child, stage.Root(), limits)
+	if err != nil {
+		return receipt, err
+	}
+	defer prefix.Close()
 	decoding := &line{free: min(maxDecoders, runtime.GOMAXPROCS(0))}
 	copied, missing, err := from.copies(ctx, prefix, r.Artifacts)
 	if err != nil {
@@ -66,6 +73,7 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store
 	if receipt.Entries, err = prefix.Finish(ctx); err != nil {
 		return receipt, err
 	}
+	receipt.Sandbox = prefix.Level().String()
 	for _, b := range brought {
 		if err := witness(stage.Root(), b.Artifact); err != nil {
 			return receipt, err
@@ -80,6 +88,13 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store
 		return receipt, fmt.Errorf("%s: %w", receipt.Ref(), err)
 	}
 	return receipt, nil
+}
+
+// decoderMemory is how much of a machine's memory the windows of decoders may
+// take: a quarter, and no more than two of the largest need, so that what others
+// do, and a prefix's other half, has room.
+func decoderMemory(machine int64) int64 {
+	return min(machine/4, unpack.DefaultLimits().Memory)
 }
 
 // An unpacker fills one prefix. Archives may be added at the same time.

@@ -8,6 +8,10 @@
 //   - Nothing outside <base>/kist and kist's own links in the bin directory is
 //     ever written or removed; bases that belong to the system are refused
 //     before anything is created (roots.go).
+//   - What decodes an archive runs in a child that can do nothing but fill the
+//     stage of its prefix, as far as the system can see to that, and what it
+//     says it did is compared with the disk (internal/sandbox). The receipt says
+//     how far that was.
 //   - A prefix is complete or absent: it is filled in a locked stage, proved by
 //     its witness, recorded in a receipt, and published by one rename that
 //     never replaces. It is never edited afterwards.
@@ -38,6 +42,7 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -58,6 +63,7 @@ type Options struct {
 	Random    io.Reader           // for ids: crypto/rand.Reader
 	LockWait  time.Duration       // how long to wait for another kist
 	Command   string              // what this kist was called to do, for another that waits: "kist install"
+	Child     Child               // what unpacks archives; zero: this process does
 	Progress  func(Progress)      // may be nil; calls do not overlap
 	Warn      func(string)        // may be nil
 	DryRun    bool                // nothing is stored, not even marks
@@ -65,6 +71,14 @@ type Options struct {
 	// a process may be killed there, and the next one goes on.
 	Checkpoint func(step string)
 }
+
+// A Child is the command line by which kist starts itself to unpack archives
+// behind a wall, where they can do no harm (package sandbox). Such a process must
+// do nothing but end with the code that ServeChild returns.
+type Child = sandbox.Command
+
+// ServeChild is the work of a Child.
+func ServeChild() int { return sandbox.Serve() }
 
 // Progress is one step of a long job. Total is -1 where it is not known.
 type Progress struct {

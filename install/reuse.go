@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"slices"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
@@ -58,7 +60,7 @@ func (b *base) close() {
 
 // copies copies into prefix those of artifacts that b holds, and returns those
 // that are missing.
-func (b *base) copies(ctx context.Context, prefix *unpack.Prefix, artifacts []manifests.Artifact) (copied []brought, missing []manifests.Artifact, err error) {
+func (b *base) copies(ctx context.Context, prefix *sandbox.Unpacker, artifacts []manifests.Artifact) (copied []brought, missing []manifests.Artifact, err error) {
 	if b == nil {
 		return nil, artifacts, nil
 	}
@@ -68,7 +70,7 @@ func (b *base) copies(ctx context.Context, prefix *unpack.Prefix, artifacts []ma
 			missing = append(missing, a)
 			continue
 		}
-		if err := b.take(ctx, prefix, a.Component); err != nil {
+		if err := b.take(ctx, prefix, 0, a.Component); err != nil {
 			return nil, nil, err
 		}
 		copied = append(copied, brought{a, b.Artifacts[at]})
@@ -77,16 +79,17 @@ func (b *base) copies(ctx context.Context, prefix *unpack.Prefix, artifacts []ma
 }
 
 // takeRest copies what no component brought, but the files that name them.
-func (b *base) takeRest(ctx context.Context, prefix *unpack.Prefix) error {
+func (b *base) takeRest(ctx context.Context, prefix *sandbox.Unpacker) error {
 	var listings []string
 	for _, l := range b.Listings {
 		listings = append(listings, l.Path)
 	}
-	return b.take(ctx, prefix, "", listings...)
+	return b.take(ctx, prefix, math.MaxInt, "", listings...)
 }
 
-// take copies what a component brought into prefix, but the files without.
-func (b *base) take(ctx context.Context, prefix *unpack.Prefix, component string, without ...string) error {
+// take copies what a component brought into prefix, but the files without. order
+// is its place among what the prefix is made of.
+func (b *base) take(ctx context.Context, prefix *sandbox.Unpacker, order int, component string, without ...string) error {
 	needed := map[string]bool{} // directories that something of it lies in
 	for _, e := range b.Entries {
 		if e.Component == component && !slices.Contains(without, e.Path) {
@@ -101,7 +104,7 @@ func (b *base) take(ctx context.Context, prefix *unpack.Prefix, component string
 			entries = append(entries, e)
 		}
 	}
-	err := prefix.Take(ctx, unpack.Archive{Name: b.Ref(), Component: component}, entries, func(p string) (*os.File, error) {
+	err := prefix.Take(ctx, unpack.Archive{Name: b.Ref(), Component: component, Order: order}, entries, func(p string) (*os.File, error) {
 		dir, err := b.tree.dir(path.Dir(p))
 		if err != nil {
 			return nil, err

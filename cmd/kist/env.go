@@ -41,6 +41,7 @@ type Env struct {
 	// Glibc returns the version of a Linux host's GNU C library, such as "2.36".
 	Glibc   func() string
 	Program string // path of the running kist, "" if not known
+	Child   install.Child
 
 	Terminal Terminal
 
@@ -94,6 +95,7 @@ func hostEnv() Env {
 		Distro:   hostDistro(),
 		Glibc:    hostGlibc,
 		Program:  program,
+		Child:    hostChild(),
 		Terminal: Terminal{
 			Stdin:  term.IsTerminal(int(os.Stdin.Fd())),
 			Stdout: term.IsTerminal(int(os.Stdout.Fd())),
@@ -106,6 +108,15 @@ func hostEnv() Env {
 		Ask:        ask,
 		Exec:       replaceProcess,
 	}
+}
+
+// hostChild starts this very program, even if another has taken its place on disk
+// meanwhile. Where there is no wall, there is no child.
+func hostChild() install.Child {
+	if runtime.GOOS != "linux" {
+		return install.Child{}
+	}
+	return install.Child{Path: "/proc/self/exe", Args: []string{"kist", childVerb}}
 }
 
 // untilInterrupted returns a context that ends with the first interrupt; the

@@ -24,6 +24,7 @@ var layers = [][]string{
 	{"manifests/native", "manifests/rust", "manifests/checksums", "manifests/detached", "manifests/debian", "manifests/gosum",
 		"manifests/system", "manifests/transport", "manifests/channels", "manifests/manifesttest", "install/record", "install/download"},
 	{"manifests/publish", "manifests/upstreams", "install/plan", "install/unpack", "install/internal/store"},
+	{"install/internal/sandbox"},
 	{"install"},
 	{"cmd/kist"},
 }
@@ -57,9 +58,11 @@ var edges = map[string][]string{
 	"install/unpack":         {"install/record", "manifests", "verify"},
 	"install/internal/store": {"install/internal/rootfs", "install/record", "verify"},
 
+	"install/internal/sandbox": {"install/record", "install/unpack", "manifests", "verify"},
+
 	// install imports no source and no transport: both are handed in.
-	"install": {"install/download", "install/internal/rootfs", "install/internal/store", "install/plan",
-		"install/record", "install/unpack", "manifests", "verify"},
+	"install": {"install/download", "install/internal/rootfs", "install/internal/sandbox", "install/internal/store",
+		"install/plan", "install/record", "install/unpack", "manifests", "verify"},
 	"cmd/kist": {"install", "install/download", "install/plan", "install/record", "install/unpack",
 		"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
@@ -68,35 +71,39 @@ var edges = map[string][]string{
 // outsiders are the packages from elsewhere, by prefix, and the packages or
 // files that may import them; each is chosen for one thing.
 var outsiders = map[string][]string{
-	"github.com/ProtonMail/go-crypto":   {"verify", "verify/verifytest"},
-	"golang.org/x/mod":                  {"verify", "verify/verifytest"},
-	"github.com/adrg/xdg":               {"cmd/kist/dirs.go"},
-	"github.com/schollz/progressbar/v3": {"cmd/kist/progress.go"},
-	"github.com/spf13":                  {"cmd/kist"},
-	"golang.org/x/term":                 {"cmd/kist"},
-	"golang.org/x/sys":                  {"install", "install/internal/rootfs"},
-	"github.com/pelletier/go-toml/v2":   {"manifests/native", "manifests/rust", "manifests/channels"},
-	"github.com/klauspost/compress":     {"install/unpack", "manifests/debian", "verify"},
-	"github.com/therootcompany/xz":      {"install/unpack", "manifests/debian"},
-	"golang.org/x/sync":                 {"install/unpack"},
-	"net/http":                          {"manifests/transport", "cmd/kist/env.go", "verify/verifytest"},
-	"os/exec":                           {"cmd/kist"},
-	"unsafe":                            {},
+	"github.com/ProtonMail/go-crypto":     {"verify", "verify/verifytest"},
+	"golang.org/x/mod":                    {"verify", "verify/verifytest"},
+	"github.com/adrg/xdg":                 {"cmd/kist/dirs.go"},
+	"github.com/schollz/progressbar/v3":   {"cmd/kist/progress.go"},
+	"github.com/spf13":                    {"cmd/kist"},
+	"golang.org/x/term":                   {"cmd/kist"},
+	"golang.org/x/sys":                    {"install", "install/internal/rootfs", "install/internal/sandbox"},
+	"github.com/landlock-lsm/go-landlock": {"install/internal/sandbox"},
+	"github.com/pelletier/go-toml/v2":     {"manifests/native", "manifests/rust", "manifests/channels"},
+	"github.com/klauspost/compress":       {"install/unpack", "manifests/debian", "verify"},
+	"github.com/therootcompany/xz":        {"install/unpack", "manifests/debian"},
+	"golang.org/x/sync":                   {"install/unpack"},
+	"net/http":                            {"manifests/transport", "cmd/kist/env.go", "verify/verifytest"},
+	"os/exec":                             {"cmd/kist", "install/internal/sandbox/parent_linux.go"},
+	"unsafe":                              {"install/internal/sandbox/calls_linux.go"}, // hands the kernel a filter
 }
 
 // ownsRoot are the files that touch the file system by path, and why; every
 // other goes through an *os.Root that it was given.
 var ownsRoot = map[string]string{
-	"install/roots.go":           "judges the directories and opens them: the handle is the only way in",
-	"install/roots_linux.go":     "reads which mounts there are",
-	"install/roots_unix.go":      "judges the directories",
-	"install/roots_windows.go":   "judges the directories",
-	"install/self.go":            "opens the parents of directories that kist made, to remove them by name",
-	"manifests/transport/dir.go": "serves file URLs",
-	"cmd/kist/apt.go":            "reads the machine's apt sources",
-	"cmd/kist/files.go":          "opens files that are named on the command line",
-	"cmd/kist/env.go":            "looks which C library and which distribution the machine has",
-	"cmd/kist/self.go":           "opens the bin directory, to remove kist by name",
+	"install/roots.go":                        "judges the directories and opens them: the handle is the only way in",
+	"install/roots_linux.go":                  "reads which mounts there are",
+	"install/roots_unix.go":                   "judges the directories",
+	"install/roots_windows.go":                "judges the directories",
+	"install/memory_linux.go":                 "reads how much memory there is",
+	"install/internal/sandbox/child_linux.go": "opens the directory that it was handed",
+	"install/internal/sandbox/wall_linux.go":  "reads what the process has open, and how large it is",
+	"install/self.go":                         "opens the parents of directories that kist made, to remove them by name",
+	"manifests/transport/dir.go":              "serves file URLs",
+	"cmd/kist/apt.go":                         "reads the machine's apt sources",
+	"cmd/kist/files.go":                       "opens files that are named on the command line",
+	"cmd/kist/env.go":                         "looks which C library and which distribution the machine has",
+	"cmd/kist/self.go":                        "opens the bin directory, to remove kist by name",
 }
 
 // removesAll are the files that may call a method named RemoveAll, and why.

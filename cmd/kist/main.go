@@ -7,9 +7,20 @@ import (
 	"io"
 	"log"
 	"os"
+
+	"github.com/kist-tools/kist/install"
 )
 
-func main() { live(hostEnv()) }
+// childVerb is what kist starts itself with to unpack archives. It is no verb for
+// people.
+const childVerb = "unpack-child"
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == childVerb {
+		os.Exit(install.ServeChild())
+	}
+	live(hostEnv())
+}
 
 // live is the life of the process.
 func live(env Env) {

@@ -50,6 +50,7 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 		Random:    rand.Reader,
 		LockWait:  a.LockWait,
 		Command:   "kist " + a.path,
+		Child:     a.Child,
 		Progress:  a.progress(),
 		Warn:      func(text string) { a.warn("%s", text) },
 		DryRun:    a.flags.dryRun,

@@ -60,6 +60,7 @@ type shownRelease struct {
 	Evidence  verify.Evidence    `json:"evidence"`
 	Artifacts []record.Artifact  `json:"artifacts"`
 	Kist      string             `json:"kist,omitempty"` // version that installed it
+	Sandbox   string             `json:"sandbox,omitempty"`
 	Stored    []storedEvidence   `json:"stored,omitempty"`
 }
 
@@ -108,7 +109,7 @@ func (a *app) show(ctx context.Context, s *session, ref toolRef, evidence bool) 
 func (s *session) showInstalled(r record.Head) shownRelease {
 	shown := shownRelease{
 		installedTool: s.describe(r), Platform: r.Platform, Status: "installed",
-		Evidence: r.Evidence, Artifacts: r.Artifacts, Kist: r.Kist,
+		Evidence: r.Evidence, Artifacts: r.Artifacts, Kist: r.Kist, Sandbox: r.Sandbox,
 	}
 	for _, c := range r.Commands {
 		shown.Commands = append(shown.Commands, c.Name)
@@ -155,10 +156,22 @@ func (r shownRelease) text(p *page) {
 		status += ", the default"
 	}
 	field(p, "status", status+", by kist "+r.Kist)
+	field(p, "unpacked", unpackedIn(r.Sandbox))
 	field(p, "prefix", r.Prefix)
 	for _, e := range r.Stored {
 		e.text(p)
 	}
+}
+
+// unpackedIn says in words what an archive was unpacked behind.
+func unpackedIn(sandbox string) string {
+	switch sandbox {
+	case "":
+		return ""
+	case "none":
+		return "without a sandbox: this system offers none"
+	}
+	return "in a sandbox of " + sandbox
 }
 
 // sameProof reports whether an artifact's evidence adds nothing to that of the

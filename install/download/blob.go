@@ -21,9 +21,9 @@ const (
 	partialDir = "partial"
 )
 
-// prove decides whether f, whose content went through s, is what a must be. Where
-// the sums do not tell, it is read once more.
-func (c Cache) prove(ctx context.Context, a manifests.Artifact, f *os.File, s sums) (verify.Evidence, error) {
+// prove decides whether f, the file called name, whose content went through s,
+// is what a must be. Where the sums do not tell, it is read once more.
+func (c Cache) prove(ctx context.Context, a manifests.Artifact, name string, f *os.File, s sums) (verify.Evidence, error) {
 	if a.Size > 0 && s.size != a.Size {
 		return verify.Evidence{}, &verify.SizeError{Name: a.Name, Want: a.Size, Got: s.size}
 	}
@@ -39,7 +39,7 @@ func (c Cache) prove(ctx context.Context, a manifests.Artifact, f *os.File, s su
 		}
 		return evidence, nil
 	case in.Tree != nil:
-		h1, err := verify.HashZip(a.Name, again, s.size)
+		h1, err := c.hashZip(ctx, a.Name, name, again, s.size)
 		if err != nil {
 			return verify.Evidence{}, err
 		}
@@ -87,6 +87,23 @@ func (w *watched) watch(read func() (int, error)) (int, error) {
 	w.done += int64(n)
 	w.tell(w.done)
 	return n, err
+}
+
+// hashZip hashes the zip that w watches, the file called name, by a descriptor
+// that nobody can write to it by.
+func (c Cache) hashZip(ctx context.Context, artifact, name string, w *watched, size int64) (string, error) {
+	if c.HashZip == nil {
+		return verify.HashZip(artifact, w, size)
+	}
+	zip, _, err := openRegular(c.Root, name, os.O_RDONLY)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", artifact, err)
+	}
+	defer zip.Close()
+	if err := sameFile(zip, w.File); err != nil {
+		return "", fmt.Errorf("%s: %w", artifact, err)
+	}
+	return c.HashZip(ctx, artifact, zip, size, w.tell)
 }
 
 // publish gives the proved content of s its name.
@@ -167,7 +184,7 @@ func (c Cache) cached(ctx context.Context, a manifests.Artifact, key string) (Bl
 		f.Close()
 		return Blob{}, false, c.discard(a, name)
 	}
-	evidence, err := c.prove(ctx, a, f, s)
+	evidence, err := c.prove(ctx, a, name, f, s)
 	if err != nil {
 		f.Close()
 		return Blob{}, false, ctx.Err()

@@ -50,6 +50,10 @@ type Cache struct {
 	// Progress, which may be nil, is told how much of an artifact has arrived
 	// ("download") or been read again to prove it ("verify"). Total is -1 if not known.
 	Progress func(stage, name string, done, total int64)
+	// HashZip is verify.HashZip of a zip that is open for reading alone, done
+	// where a hostile one does no harm; progress is told how much of it was
+	// read. Nil: verify.HashZip itself.
+	HashZip func(ctx context.Context, name string, zip *os.File, size int64, progress func(done int64)) (h1 string, err error)
 
 	space   func(*os.Root) (free int64, err error) // nil: rootfs.Space
 	ceiling int64                                  // on artifacts of unknown size; 0: manifests.MaxArtifact
@@ -189,7 +193,7 @@ func (c Cache) fetchFrom(ctx context.Context, a manifests.Artifact, ref string, 
 		var evidence verify.Evidence
 		err := c.receive(ctx, a, ref, s)
 		if err == nil {
-			evidence, err = c.prove(ctx, a, s.file, s.sums)
+			evidence, err = c.prove(ctx, a, s.name, s.file, s.sums)
 		}
 		if !errors.Is(err, verify.ErrUntrusted) {
 			return evidence, err

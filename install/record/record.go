@@ -101,6 +101,9 @@ type Head struct {
 	Prefix     string              `json:"prefix"`        // absolute, links resolved, when it was installed
 	Installed  time.Time           `json:"installed"`
 	Kist       string              `json:"kist"` // version of kist that wrote it
+	// Sandbox is what stood between the archives' decoders and the machine
+	// while they were unpacked: "none", or what there was. Empty: not recorded.
+	Sandbox string `json:"sandbox,omitempty"`
 	// Removed says that the release was uninstalled: Entries are only the
 	// paths that were kept because they had changed.
 	Removed bool `json:"removed,omitempty"`

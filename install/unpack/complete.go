@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"slices"
@@ -64,6 +65,30 @@ func (p *Prefix) Claims() ([]Claim, error) {
 	return claims, nil
 }
 
+// Resume goes on with a prefix in root from claims, which another Prefix ended
+// with. Their archives come before those that are added now, and their
+// directories stay theirs.
+func Resume(root *os.Root, limits Limits, claims []Claim) *Prefix {
+	p := New(root, limits)
+	origins := map[[2]string]*origin{}
+	for _, c := range claims {
+		key := [2]string{c.Archive, c.Component}
+		if origins[key] == nil {
+			p.adds++
+			origins[key] = &origin{name: c.Archive, component: c.Component, order: math.MinInt, id: p.adds}
+		}
+		n := &node{Entry: c.Entry, from: origins[key], raw: c.Raw, kept: c.Type == record.Dir}
+		if n.kept {
+			n.first, n.last = n.from, n.from
+		}
+		p.tree[c.Path] = n
+		p.entries++
+		p.bytes += c.Size
+		p.names += int64(len(c.Path) + len(c.Raw) + len(c.Target))
+	}
+	return p
+}
+
 // owners says which archive needs a directory: the first that lists it or has
 // something below it. One that nobody needs was made for what was taken back.
 func (p *Prefix) owners() map[string]*origin {
@@ -79,6 +104,11 @@ func (p *Prefix) owners() map[string]*origin {
 			need(path.Dir(to), n.from)
 		case n.first != nil:
 			need(to, n.first)
+		}
+	}
+	for to, n := range p.tree {
+		if n.kept {
+			owner[to] = n.from
 		}
 	}
 	return owner

@@ -110,6 +110,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"sync"
@@ -173,6 +174,8 @@ type node struct {
 	// Of a directory: the first archive that lists it, and the last that states
 	// a mode for it.
 	first, last *origin
+	// Of a directory: it is recorded already as from's.
+	kept bool
 }
 
 // ErrEnded says that nothing more can be added to a prefix: it is finished, or
@@ -227,9 +230,10 @@ func (p *Prefix) AddStream(ctx context.Context, r io.Reader, size int64, a Archi
 }
 
 // Write makes a file or a link that is in no archive; from is what errors call
-// its origin. The rules for an archive's entries hold.
+// its origin, which comes after all archives. The rules for an archive's entries
+// hold.
 func (p *Prefix) Write(ctx context.Context, from string, w manifests.File) error {
-	return p.fill(ctx, Archive{Name: from}, func(f *filler) error {
+	return p.fill(ctx, Archive{Name: from, Order: math.MaxInt}, func(f *filler) error {
 		if w.Link != "" {
 			return f.put(entry{name: w.Path, kind: link, target: w.Link})
 		}

@@ -1,0 +1,164 @@
+package sandbox
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/verify"
+)
+
+// The wire form of claims is, for each: its kind; where it is from, by number; its mode
+// and size; the digest of a file, the target of a link; its path, and its name in
+// the archive, empty where that is the same. An origin that was not named before
+// follows its number. Numbers are varints, and texts follow their length.
+
+// maxName is the most bytes of one text: more than any name may have.
+const maxName = 16 << 10
+
+// An origin is an archive as claims know it.
+type origin struct{ name, component string }
+
+// originsOf is where claims are from, in the order in which they name it.
+func originsOf(claims []unpack.Claim) (all []origin) {
+	known := map[origin]bool{}
+	for _, c := range claims {
+		if from := (origin{c.Archive, c.Component}); !known[from] {
+			known[from] = true
+			all = append(all, from)
+		}
+	}
+	return all
+}
+
+var types = []record.Type{record.File, record.Dir, record.Link}
+
+// writeClaims writes claims, the receiver of which knows of origins.
+func writeClaims(w io.Writer, claims []unpack.Claim, origins []origin) error {
+	out := bufio.NewWriterSize(w, 64<<10)
+	known := map[origin]int{}
+	for i, o := range slices.Backward(origins) {
+		known[o] = i
+	}
+	next := len(origins)
+	var b []byte
+	number := func(n uint64) { b = binary.AppendUvarint(b, n) }
+	text := func(s string) { number(uint64(len(s))); b = append(b, s...) }
+	for _, c := range claims {
+		b = append(b[:0], byte(slices.Index(types, c.Type)))
+		from := origin{c.Archive, c.Component}
+		at, ok := known[from]
+		if !ok {
+			at, known[from] = next, next
+			next++
+		}
+		if number(uint64(at)); !ok {
+			text(from.name)
+			text(from.component)
+		}
+		number(uint64(c.Mode))
+		number(uint64(c.Size))
+		switch c.Type {
+		case record.File:
+			sum, err := hex.DecodeString(c.Digest.Hex())
+			if err != nil {
+				return err
+			}
+			b = append(b, sum...)
+		case record.Link:
+			text(c.Target)
+		}
+		text(c.Path)
+		if c.Raw == c.Path {
+			c.Raw = ""
+		}
+		text(c.Raw)
+		if _, err := out.Write(b); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+var errClaims = errors.New("claims that cannot be read")
+
+// readClaims reads what writeClaims wrote, or whatever r gives, up to most claims.
+// Claims may name origins that are not among those given only where named says so.
+// That they are well formed is all that is judged here.
+func readClaims(r io.Reader, origins []origin, named bool, most int) ([]unpack.Claim, error) {
+	in := &claimReader{in: bufio.NewReaderSize(r, 64<<10), origins: origins, named: named}
+	var claims []unpack.Claim
+	for {
+		if _, err := in.in.Peek(1); err == io.EOF {
+			return claims, nil
+		}
+		c := in.claim()
+		if in.err != nil {
+			return nil, in.err
+		}
+		if claims = append(claims, c); len(claims) > most {
+			return nil, errClaims
+		}
+	}
+}
+
+type claimReader struct {
+	in      *bufio.Reader
+	origins []origin
+	named   bool
+	err     error // the first; what is read after it is nothing
+}
+
+func (r *claimReader) fail(err error) {
+	if r.err == nil && err != nil {
+		r.err = errClaims
+	}
+}
+
+func (r *claimReader) number() uint64 {
+	n, err := binary.ReadUvarint(r.in)
+	r.fail(err)
+	return n
+}
+
+func (r *claimReader) bytes(n uint64) []byte {
+	b := make([]byte, min(n, maxName))
+	if n > maxName {
+		r.fail(errClaims)
+	}
+	_, err := io.ReadFull(r.in, b)
+	r.fail(err)
+	return b
+}
+
+func (r *claimReader) text() string { return string(r.bytes(r.number())) }
+
+func (r *claimReader) claim() (c unpack.Claim) {
+	kind, from := int(r.bytes(1)[0]), r.number()
+	if from == uint64(len(r.origins)) && r.named {
+		r.origins = append(r.origins, origin{r.text(), r.text()})
+	}
+	if kind >= len(types) || from >= uint64(len(r.origins)) {
+		r.fail(errClaims)
+		return c
+	}
+	c.Archive, c.Component, c.Type = r.origins[from].name, r.origins[from].component, types[kind]
+	c.Mode, c.Size = fs.FileMode(r.number()), int64(r.number())
+	switch c.Type {
+	case record.File:
+		c.Digest = verify.SHA256([32]byte(r.bytes(32)))
+	case record.Link:
+		c.Target = r.text()
+	}
+	c.Path, c.Raw = r.text(), r.text()
+	if c.Raw == "" {
+		c.Raw = c.Path
+	}
+	return c
+}

@@ -1,0 +1,22 @@
+//go:build !linux
+
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/kist-tools/kist/install/unpack"
+)
+
+func startFiller(Command, *os.Root, unpack.Limits) (filler, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func hashInChild(context.Context, Command, string, *os.File, int64, func(int64)) (string, error) {
+	return "", errors.ErrUnsupported
+}
+
+// Serve is the child's work; there are no children on this system.
+func Serve() int { return 2 }

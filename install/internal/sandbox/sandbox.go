@@ -1,0 +1,288 @@
+// Package sandbox is the second wall around unpacking: what decodes an archive
+// runs in a child process that can do nothing but fill the directory it was
+// handed.
+//
+// The first wall is package unpack, which refuses what an archive may not hold.
+// This one is for the day that a decoder has a fault, and whoever made an
+// archive runs their own code in it. The parties are the parent, which is kist,
+// and the child, which is kist too, started anew, and is not believed.
+//
+// The child is handed open descriptors and nothing else: a control socket, the
+// directory to fill, each archive, opened for reading. It has no environment and
+// no other descriptor, and before it reads a byte of an archive it gives away
+// for good, for all its threads:
+//
+//   - what it could gain by running another program (no_new_privs), and being
+//     looked into by others of its user (not dumpable);
+//   - memory, processor time, open files and the size of a file beyond ceilings
+//     (resource limits);
+//   - where the kernel has Landlock, every right on files but to make, read and
+//     remove files and directories in that one directory: no link, no device, no
+//     name outside; TCP, signals and abstract sockets (as far as the kernel's
+//     version of Landlock knows of them);
+//   - where the processor is one whose system calls are in our table, those that
+//     start programs or processes, open sockets, change modes, owners, times and
+//     attributes, make links, look into or signal other processes.
+//
+// What of this there was is the [Level], which the receipt keeps. Where the
+// kernel has neither of the last two, the child still runs, within its limits.
+// On systems other than Linux there is no child: the same code runs in kist's
+// own process.
+//
+// The child ends when its control socket closes, so that a killed kist leaves no
+// writer behind. When it has claimed to be done it is killed first, and then its
+// claims are judged and compared with the disk by [unpack.Complete], in the
+// parent, which makes the links and sets the modes itself. Everything that the
+// child sends is under ceilings. What a child that was taken over can still do
+// is to fill the directory with what it likes, as any archive can.
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A Command is how kist starts itself as a child: the path of the program, and
+// its arguments, the first of which is its name. The program must then return
+// what Serve returns, before it does anything else. The zero Command starts
+// nothing: archives are then unpacked in this process.
+type Command struct {
+	Path string
+	Args []string
+}
+
+// A Level says what stood between a decoder and the rest of the machine.
+type Level struct {
+	Child    bool // a process of its own, within limits
+	Landlock int  // version of the kernel's interface; 0: none
+	Calls    bool // system calls were filtered
+}
+
+// String is the form in receipts, for people and programs.
+func (l Level) String() string {
+	if !l.Child {
+		return "none"
+	}
+	parts := []string{"process limits"}
+	if l.Calls {
+		parts = append(parts, "system call filter")
+	}
+	if l.Landlock > 0 {
+		parts = append(parts, fmt.Sprintf("Landlock %d", l.Landlock))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// An Unpacker fills one prefix as an unpack.Prefix does, the archives of it behind
+// the wall. What needs no decoder is done by this process: before the first archive
+// is added, and after the last.
+type Unpacker struct {
+	command Command
+	root    *os.Root
+	limits  unpack.Limits
+
+	mu     sync.Mutex
+	prefix *unpack.Prefix // what this process adds, or has added before the child
+	child  filler         // nil: there is none
+	phase  phase
+}
+
+// phase is how far an Unpacker is: what its child does comes between.
+type phase int
+
+const (
+	before phase = iota
+	inside
+	after
+)
+
+// A filler is a child that fills a prefix.
+type filler interface {
+	// resume has it go on from claims.
+	resume(ctx context.Context, claims []unpack.Claim) error
+	// add and addStream are Add and AddStream of unpack.Prefix.
+	add(ctx context.Context, src *os.File, a unpack.Archive) error
+	addStream(ctx context.Context, r io.Reader, size int64, a unpack.Archive) error
+	// claims ends it, and returns what was claimed.
+	claims(ctx context.Context) ([]unpack.Claim, error)
+	// level says how it is walled in; nothing before it has added anything.
+	level() Level
+	// close kills it, whatever it is at. Nothing is written from then on.
+	close()
+}
+
+// Start begins a prefix in root, an empty directory that nothing else writes to.
+// root stays the caller's to close, after Close.
+func Start(c Command, root *os.Root, limits unpack.Limits) (*Unpacker, error) {
+	u := &Unpacker{command: c, root: root, limits: limits, prefix: unpack.New(root, limits)}
+	if c.Path == "" {
+		return u, nil
+	}
+	var err error
+	if u.child, err = startFiller(c, root, limits); err != nil {
+		return nil, fmt.Errorf("start the unpacker: %w", err)
+	}
+	return u, nil
+}
+
+// Close ends the child, whatever it is at.
+func (u *Unpacker) Close() {
+	if u.child != nil {
+		u.child.close()
+	}
+}
+
+// Level says what archives were walled in by; it is known once one was added.
+func (u *Unpacker) Level() Level {
+	if u.child == nil {
+		return Level{}
+	}
+	return u.child.level()
+}
+
+// Add is unpack.Prefix's, for a src that is open for reading alone.
+func (u *Unpacker) Add(ctx context.Context, src *os.File, a unpack.Archive) error {
+	if u.child == nil {
+		return u.prefix.Add(ctx, src, a)
+	}
+	if err := u.enter(ctx); err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	return u.child.add(ctx, src, a)
+}
+
+// AddStream is unpack.Prefix's.
+func (u *Unpacker) AddStream(ctx context.Context, r io.Reader, size int64, a unpack.Archive) error {
+	if u.child == nil {
+		return u.prefix.AddStream(ctx, r, size, a)
+	}
+	if err := u.enter(ctx); err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	return u.child.addStream(ctx, r, size, a)
+}
+
+// enter makes it the child's turn.
+func (u *Unpacker) enter(ctx context.Context) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch u.phase {
+	case inside:
+		return nil
+	case after:
+		return unpack.ErrEnded
+	}
+	u.phase = inside
+	claims, err := u.prefix.Claims()
+	if err != nil || len(claims) == 0 {
+		return err
+	}
+	return u.child.resume(ctx, claims)
+}
+
+// leave makes it this process's turn, for good if the child had its.
+func (u *Unpacker) leave(ctx context.Context) (*unpack.Prefix, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.phase != inside {
+		return u.prefix, nil
+	}
+	u.phase = after
+	claims, err := u.child.claims(ctx)
+	u.child.close()
+	if err != nil {
+		return nil, err
+	}
+	u.prefix = unpack.Resume(u.root, u.limits, claims)
+	return u.prefix, nil
+}
+
+// Take is unpack.Prefix's.
+func (u *Unpacker) Take(ctx context.Context, a unpack.Archive, entries []record.Entry, open func(path string) (*os.File, error)) error {
+	prefix, err := u.leave(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	return prefix.Take(ctx, a, entries, open)
+}
+
+// Write is unpack.Prefix's.
+func (u *Unpacker) Write(ctx context.Context, from string, f manifests.File) error {
+	prefix, err := u.leave(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	return prefix.Write(ctx, from, f)
+}
+
+// Finish is unpack.Prefix's.
+func (u *Unpacker) Finish(ctx context.Context) ([]record.Entry, error) {
+	prefix, err := u.leave(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return prefix.Finish(ctx)
+}
+
+// HashZip is verify.HashZip of the zip f, size bytes long and opened for reading
+// alone, by a child that has no directory at all: the zip is not proved yet.
+// progress is told how many bytes of it were read; there may be more than size.
+func HashZip(ctx context.Context, c Command, name string, f *os.File, size int64, progress func(done int64)) (h1 string, err error) {
+	if c.Path == "" {
+		return verify.HashZip(name, &watched{ctx: ctx, file: f, tell: progress}, size)
+	}
+	return hashInChild(ctx, c, name, f, size, progress)
+}
+
+// A watched file can be read as long as its context lasts, and tells how much was.
+type watched struct {
+	ctx  context.Context
+	file io.ReaderAt
+	tell func(done int64)
+	done int64
+}
+
+func (w *watched) ReadAt(p []byte, off int64) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := w.file.ReadAt(p, off)
+	w.done += int64(n)
+	w.tell(w.done)
+	return n, err
+}
+
+// A CrashError says that the child ended before its work was done.
+type CrashError struct {
+	How  string // "signal: killed"
+	Said string // the first line that it wrote in dying, if any
+}
+
+func (e *CrashError) Error() string {
+	text := "the unpacking child ended early"
+	if e.How != "" {
+		text += ": " + e.How
+	}
+	if e.Said != "" {
+		text += ": " + e.Said
+	}
+	return text
+}
+
+// A ProtocolError says that the child sent what no child sends. It matches
+// verify.ErrUntrusted: something has taken it over.
+type ProtocolError struct{ What string }
+
+func (e *ProtocolError) Error() string { return "the unpacking child sent " + e.What }
+
+// Is makes a ProtocolError a failed proof.
+func (e *ProtocolError) Is(target error) bool { return target == verify.ErrUntrusted }

@@ -1,0 +1,443 @@
+package sandbox
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// The test binary is the child, too: an honest one, or one that has been taken
+// over (broken_test.go).
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		if play, ok := parts[os.Args[1]]; ok {
+			os.Exit(play(os.Args[2:]))
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// parts are what the test binary does instead of testing, by its first argument.
+var parts = map[string]func(args []string) int{
+	"honest": func([]string) int { return Serve() },
+}
+
+// childOf is the command of a child that plays a part.
+func childOf(part string, args ...string) Command {
+	return Command{Path: "/proc/self/exe", Args: append([]string{"kist", part}, args...)}
+}
+
+// walls are the ways to unpack on this system.
+func walls() map[string]Command {
+	ways := map[string]Command{"in process": {}}
+	if runtime.GOOS == "linux" {
+		ways["in a child"] = childOf("honest")
+	}
+	return ways
+}
+
+// A stage is a directory to fill, with a neighbour that must not change.
+type stage struct {
+	dir  string
+	root *os.Root
+}
+
+func newStage(t testing.TB) *stage {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "stage")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return &stage{dir, root}
+}
+
+func (s *stage) start(t testing.TB, c Command, limits unpack.Limits) *Unpacker {
+	t.Helper()
+	u, err := Start(c, s.root, limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { u.Close() })
+	return u
+}
+
+// archiveOf is a tar of files ("name" or "name -> target"), each of which holds its name.
+func archiveOf(t testing.TB, files ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, f := range files {
+		name, target, link := strings.Cut(f, " -> ")
+		h := &tar.Header{Name: name, Mode: 0o755, Typeflag: tar.TypeReg, Size: int64(len(name))}
+		switch {
+		case link:
+			h.Typeflag, h.Linkname, h.Size = tar.TypeSymlink, target, 0
+		case strings.HasSuffix(name, "/"):
+			h.Typeflag, h.Size, h.Mode = tar.TypeDir, 0, 0o711
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if h.Size > 0 {
+			io.WriteString(w, name)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// opened is data in a file that is open for reading alone.
+func opened(t testing.TB, data []byte) *os.File {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "archive")
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func archive(name string) unpack.Archive {
+	return unpack.Archive{Name: name, Component: "of " + name, Layout: manifests.Layout{Format: "tar"}}
+}
+
+// What is unpacked behind the wall is what is unpacked without it.
+func TestUnpacks(t *testing.T) {
+	for way, c := range walls() {
+		t.Run(way, func(t *testing.T) {
+			s := newStage(t)
+			u := s.start(t, c, unpack.DefaultLimits())
+			var done int64
+			first := archive("first")
+			data := archiveOf(t, "bin/", "bin/a", "bin/b -> a", "lib/a/b/c/deep", "./dotted")
+			first.Progress = func(n int64) { done = n }
+			if err := u.Add(t.Context(), opened(t, data), first); err != nil {
+				t.Fatal(err)
+			}
+			if done != int64(len(data)) {
+				t.Errorf("told of %d bytes of %d", done, len(data))
+			}
+			second := archive("second")
+			second.Order = 1
+			if err := u.AddStream(t.Context(), iotest.HalfReader(bytes.NewReader(archiveOf(t, "share/x", "bin/c"))), int64(len(archiveOf(t, "share/x", "bin/c"))), second); err != nil {
+				t.Fatal(err)
+			}
+			large := bytes.Repeat([]byte("0123456789abcdef"), 20_000)
+			if err := u.Write(t.Context(), "a release", manifests.File{Path: "etc/large", Data: large}); err != nil {
+				t.Fatal(err)
+			}
+			if err := u.Write(t.Context(), "a release", manifests.File{Path: "etc/empty"}); err != nil {
+				t.Fatal(err)
+			}
+			entries, err := u.Finish(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got strings.Builder
+			for _, e := range entries {
+				fmt.Fprintf(&got, "%s %s %v %d %s [%s]\n", e.Type, e.Path, e.Mode, e.Size, e.Target, e.Component)
+				if e.Type == record.File {
+					data, err := os.ReadFile(filepath.Join(s.dir, e.Path))
+					if err != nil || verify.DigestOf(data) != e.Digest {
+						t.Errorf("%s: %v, or another digest", e.Path, err)
+					}
+				}
+			}
+			want := `dir bin -rwx--x--x 0  [of first]
+file bin/a -rwxr-xr-x 5  [of first]
+link bin/b ---------- 0 a [of first]
+file bin/c -rwxr-xr-x 5  [of second]
+file dotted -rwxr-xr-x 8  [of first]
+dir etc -rwxr-xr-x 0  []
+file etc/empty -rw-r--r-- 0  []
+file etc/large -rw-r--r-- 320000  []
+dir lib -rwxr-xr-x 0  [of first]
+dir lib/a -rwxr-xr-x 0  [of first]
+dir lib/a/b -rwxr-xr-x 0  [of first]
+dir lib/a/b/c -rwxr-xr-x 0  [of first]
+file lib/a/b/c/deep -rwxr-xr-x 14  [of first]
+dir share -rwxr-xr-x 0  [of second]
+file share/x -rwxr-xr-x 7  [of second]
+`
+			want = strings.ReplaceAll(want, "file dotted -rwxr-xr-x 8", "file dotted -rwxr-xr-x 8")
+			if got.String() != want {
+				t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+			}
+			if level := u.Level(); level.Child != (c.Path != "") {
+				t.Errorf("level: %v", level)
+			}
+		})
+	}
+}
+
+// Several archives at once, with more entries than one packet of claims holds.
+func TestUnpacksManyAtOnce(t *testing.T) {
+	for way, c := range walls() {
+		t.Run(way, func(t *testing.T) {
+			s := newStage(t)
+			u := s.start(t, c, unpack.DefaultLimits())
+			var all sync.WaitGroup
+			for n := range 4 {
+				var files []string
+				for i := range 500 {
+					files = append(files, fmt.Sprintf("%d/%s/file-%d", n, strings.Repeat("long-name-", 20), i))
+				}
+				a, src := archive(fmt.Sprint(n)), opened(t, archiveOf(t, files...))
+				all.Go(func() {
+					if err := u.Add(t.Context(), src, a); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			entries, err := u.Finish(t.Context())
+			if err != nil || len(entries) != 4*502 {
+				t.Errorf("%d entries, %v", len(entries), err)
+			}
+		})
+	}
+}
+
+// Errors are the same errors on this side of the wall: what they match, what
+// they say, and that nothing more can be done.
+func TestErrors(t *testing.T) {
+	good := archiveOf(t, "a")
+	for name, c := range map[string]struct {
+		do func(t *testing.T, u *Unpacker) error
+		is []error
+	}{
+		"a hostile archive": {func(t *testing.T, u *Unpacker) error {
+			return u.Add(t.Context(), opened(t, archiveOf(t, "ok", "../evil")), archive("x"))
+		}, []error{verify.ErrUntrusted}},
+		"a cut stream": {func(t *testing.T, u *Unpacker) error {
+			return u.AddStream(t.Context(), bytes.NewReader(good[:600]), 600, archive("x"))
+		}, []error{verify.ErrUntrusted}},
+		"a broken stream": {func(t *testing.T, u *Unpacker) error {
+			r := io.MultiReader(bytes.NewReader(good), iotest.ErrReader(fs.ErrClosed))
+			return u.AddStream(t.Context(), r, int64(len(good)), archive("x"))
+		}, []error{fs.ErrClosed}},
+		"an unknown format": {func(t *testing.T, u *Unpacker) error {
+			a := archive("x")
+			a.Layout.Format = "tar.lzma"
+			return u.Add(t.Context(), opened(t, good), a)
+		}, []error{errors.ErrUnsupported}},
+		"a full disk": {func(t *testing.T, u *Unpacker) error {
+			return (&failed{Text: "x: write a: no space", Errno: int(syscall.ENOSPC)}).error()
+		}, []error{syscall.ENOSPC}},
+		"a file that cannot be made": {func(t *testing.T, u *Unpacker) error {
+			return u.Write(t.Context(), "x", manifests.File{Path: "../evil", Data: []byte("x")})
+		}, []error{verify.ErrUntrusted}},
+		"an archive after a bad one": {func(t *testing.T, u *Unpacker) error {
+			if err := u.Add(t.Context(), opened(t, good[:600]), archive("first")); err == nil {
+				t.Fatal("accepted")
+			}
+			return u.Add(t.Context(), opened(t, good), archive("x"))
+		}, []error{unpack.ErrEnded, verify.ErrUntrusted}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			said := map[string]string{}
+			for way, command := range walls() {
+				u := newStage(t).start(t, command, unpack.DefaultLimits())
+				err := c.do(t, u)
+				for _, want := range c.is {
+					if !errors.Is(err, want) {
+						t.Errorf("%s: %v, want %v", way, err, want)
+					}
+				}
+				if err == nil {
+					continue
+				}
+				said[err.Error()] = way
+				if !strings.HasPrefix(err.Error(), "x") {
+					t.Errorf("%s: %v does not begin with the archive's name", way, err)
+				}
+				if _, entry := errors.AsType[*unpack.EntryError](err); entry != (name == "a hostile archive" || name == "a cut stream" || name == "a file that cannot be made" || name == "an archive after a bad one" && way == "in process") {
+					t.Errorf("%s: %T", way, err)
+				}
+				if _, err := u.Finish(t.Context()); err == nil && name != "a full disk" {
+					t.Errorf("%s: finished all the same", way)
+				}
+			}
+			if len(said) > 1 {
+				t.Errorf("said in different words: %v", said)
+			}
+		})
+	}
+}
+
+// An interrupt ends the child and all that is being added.
+func TestInterrupt(t *testing.T) {
+	for way, c := range walls() {
+		t.Run(way, func(t *testing.T) {
+			u := newStage(t).start(t, c, unpack.DefaultLimits())
+			ctx, cancel := context.WithCancel(t.Context())
+			out, in, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				in.Write(archiveOf(t, "a")[:600])
+				cancel()
+				time.Sleep(50 * time.Millisecond)
+				in.Close()
+			}()
+			err = u.AddStream(ctx, out, 5000, archive("x"))
+			if !errors.Is(err, context.Canceled) || errors.Is(err, verify.ErrUntrusted) {
+				t.Errorf("got %v", err)
+			}
+			if _, err := u.Finish(context.Background()); err == nil {
+				t.Error("finished all the same")
+			}
+		})
+	}
+}
+
+// What is added before and after the child's turn is added by this process, and
+// the child knows of it: nothing is claimed twice.
+func TestBeforeAndAfterTheChild(t *testing.T) {
+	other := newStage(t)
+	if err := os.WriteFile(filepath.Join(other.dir, "taken"), []byte("taken"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	take := func(u *Unpacker, name string) error {
+		entries := []record.Entry{{Path: "lib", Type: record.Dir, Mode: 0o700}, {Path: "lib/" + name, Type: record.File, Mode: 0o644, Size: 5, Digest: verify.DigestOf([]byte("taken"))},
+			{Path: "lib/link-" + name, Type: record.Link, Target: name}}
+		return u.Take(t.Context(), unpack.Archive{Name: "another prefix", Component: "old"}, entries, func(string) (*os.File, error) { return other.root.Open("taken") })
+	}
+	for way, c := range walls() {
+		t.Run(way, func(t *testing.T) {
+			s := newStage(t)
+			u := s.start(t, c, unpack.DefaultLimits())
+			if err := take(u, "first"); err != nil {
+				t.Fatal(err)
+			}
+			if err := u.Add(t.Context(), opened(t, archiveOf(t, "lib/new", "bin/new")), archive("new")); err != nil {
+				t.Fatal(err)
+			}
+			if err := take(u, "last"); err != nil {
+				t.Fatal(err)
+			}
+			if err := u.Write(t.Context(), "a release", manifests.File{Path: "bin/written", Data: []byte("x")}); err != nil {
+				t.Fatal(err)
+			}
+			if c.Path != "" {
+				if err := u.Add(t.Context(), opened(t, archiveOf(t, "late")), archive("late")); !errors.Is(err, unpack.ErrEnded) {
+					t.Errorf("an archive after the child's turn: %v", err)
+				}
+			}
+			entries, err := u.Finish(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, e := range entries {
+				got = append(got, e.Path+":"+e.Component)
+			}
+			want := []string{"bin:of new", "bin/new:of new", "bin/written:", "lib:old", "lib/first:old", "lib/last:old", "lib/link-first:old", "lib/link-last:old", "lib/new:of new"}
+			if !slices.Equal(got, want) {
+				t.Errorf("got  %q\nwant %q", got, want)
+			}
+		})
+		t.Run(way+", twice the same", func(t *testing.T) {
+			u := newStage(t).start(t, c, unpack.DefaultLimits())
+			if err := take(u, "first"); err != nil {
+				t.Fatal(err)
+			}
+			err := u.Add(t.Context(), opened(t, archiveOf(t, "lib/first")), archive("new"))
+			if e, ok := errors.AsType[*unpack.EntryError](err); !ok || e.Rule != unpack.RuleOnce || e.Archive != "new" || e.Detail != "another prefix has it too" {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+var someClaims = []unpack.Claim{
+	{Entry: record.Entry{Path: "bin", Type: record.Dir, Mode: 0o755, Component: "1"}, Archive: "one", Raw: "./bin/"},
+	{Entry: record.Entry{Path: "bin/a", Type: record.File, Mode: 0o644, Size: 1 << 40, Digest: verify.DigestOf(nil), Component: "2"}, Archive: "two", Raw: "bin/a"},
+	{Entry: record.Entry{Path: "bin/b", Type: record.Link, Target: "../" + strings.Repeat("x", 4000), Component: "1"}, Archive: "one", Raw: "top/bin/b"},
+}
+
+func TestClaimsOnTheWire(t *testing.T) {
+	known := []origin{{"two", "2"}, {"one", "1"}, {"two", "2"}}
+	for name, origins := range map[string][]origin{"known": known, "not known": nil, "known in part": known[:1]} {
+		var wire bytes.Buffer
+		if err := writeClaims(&wire, someClaims, origins); err != nil {
+			t.Fatal(err)
+		}
+		for _, named := range []bool{true, false} {
+			got, err := readClaims(bytes.NewReader(wire.Bytes()), origins, named, len(someClaims))
+			if !named && name != "known" {
+				if err == nil {
+					t.Errorf("%s: an origin that was not asked for was believed", name)
+				}
+				continue
+			}
+			if err != nil || !slices.Equal(got, someClaims) {
+				t.Errorf("%s: got %v, %v", name, got, err)
+			}
+		}
+		if _, err := readClaims(bytes.NewReader(wire.Bytes()), origins, true, len(someClaims)-1); err == nil {
+			t.Errorf("%s: more claims than may be", name)
+		}
+		for n := range wire.Len() {
+			if got, err := readClaims(bytes.NewReader(wire.Bytes()[:n]), origins, true, 10); err == nil && !slices.Equal(got, someClaims[:len(got)]) {
+				t.Errorf("%s: cut to %d bytes: %v", name, n, got)
+			}
+		}
+	}
+}
+
+// FuzzClaims: whatever a child sends, reading it comes to an end, and what is read
+// can be written again.
+func FuzzClaims(f *testing.F) {
+	var wire bytes.Buffer
+	if err := writeClaims(&wire, someClaims, nil); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(wire.Bytes(), true)
+	f.Add([]byte("\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), false)
+	f.Fuzz(func(t *testing.T, packet []byte, named bool) {
+		origins := []origin{{"one", "1"}, {"two", "2"}}
+		claims, err := readClaims(bytes.NewReader(packet), origins, named, 100)
+		if err != nil {
+			return
+		}
+		var again bytes.Buffer
+		if err := writeClaims(&again, claims, origins); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readClaims(&again, origins, true, 100); err != nil || !slices.Equal(got, claims) {
+			t.Fatalf("%v comes back as %v, %v", claims, got, err)
+		}
+	})
+}
