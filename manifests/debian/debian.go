@@ -105,11 +105,25 @@ func (e *NoMirrorError) Error() string {
 // Is reports that an archive of which no mirror is known cannot be reached.
 func (e *NoMirrorError) Is(target error) bool { return target == manifests.ErrUnreachable }
 
-// Architectures are those that toolchains are made for, as Go and as dpkg call
+// A NoArchitectureError says that a suite has no packages for a machine. It
+// matches manifests.ErrNotFound.
+type NoArchitectureError struct {
+	Suite, Architecture string // as dpkg calls it
+	Have                []string
+}
+
+func (e *NoArchitectureError) Error() string {
+	return fmt.Sprintf("%s has no packages for %s, only for %s", e.Suite, e.Architecture, strings.Join(e.Have, ", "))
+}
+
+// Is reports that there is no such thing.
+func (e *NoArchitectureError) Is(target error) bool { return target == manifests.ErrNotFound }
+
+// architectures are those that toolchains are made for, as Go and as dpkg call
 // them.
 var architectures = map[string]string{"amd64": "amd64", "arm64": "arm64"}
 
-// Platforms are those that toolchains are made for.
+// platforms are those that toolchains are made for.
 func platforms() []manifests.Platform {
 	return []manifests.Platform{{OS: "linux", Arch: "amd64"}, {OS: "linux", Arch: "arm64"}}
 }

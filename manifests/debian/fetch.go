@@ -80,7 +80,7 @@ func (f fetcher) mark(r *release, d verify.Document) verify.Mark {
 // indices adds to a what the suite lists for its architecture.
 func (f fetcher) indices(ctx context.Context, r *release, d verify.Document, a *archive) error {
 	if !slices.Contains(r.architectures, a.arch) {
-		return &manifests.UnsupportedPlatformError{Tool: f.suite.Name, Version: "of " + f.Channel, Platform: f.q.Platform, Have: nil}
+		return &NoArchitectureError{f.suite.Name, a.arch, r.architectures}
 	}
 	kinds := []string{a.arch}
 	if r.apart {

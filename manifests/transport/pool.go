@@ -48,14 +48,15 @@ func (p *Pool) use(name string) {
 	p.used[name] = true
 }
 
-// Sweep removes what was neither loaded nor stored through p.
+// Sweep removes what was neither loaded nor stored through p, but for what
+// another process may be writing.
 func (p *Pool) Sweep() error {
 	entries, err := fs.ReadDir(p.Root.FS(), p.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for _, e := range entries {
-		if name := e.Name(); !p.used[name] {
+		if name := e.Name(); !p.used[name] && !durable.IsTemporary(name) {
 			err = errors.Join(err, durable.Remove(p.Root, path.Join(p.Dir, name)))
 		}
 	}
