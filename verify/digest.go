@@ -23,14 +23,13 @@ func ParseDigest(s string) (Digest, error) {
 	if !ok {
 		return Digest{}, fmt.Errorf("digest %q: no algorithm before a colon", s)
 	}
-	sum, err := hex.DecodeString(digits)
-	if err != nil {
+	if strings.Trim(digits, "0123456789abcdefABCDEF") != "" || len(digits)%2 != 0 {
 		return Digest{}, fmt.Errorf("digest %q: not hexadecimal", s)
 	}
 	switch {
-	case algorithm == "sha256" && len(sum) == sha256.Size,
-		algorithm == "sha512" && len(sum) == sha512.Size:
-		return Digest{algorithm + ":" + hex.EncodeToString(sum)}, nil
+	case algorithm == "sha256" && len(digits) == 2*sha256.Size,
+		algorithm == "sha512" && len(digits) == 2*sha512.Size:
+		return Digest{strings.ToLower(s)}, nil
 	case algorithm == "sha256", algorithm == "sha512":
 		return Digest{}, fmt.Errorf("digest %q: wrong length for %s", s, algorithm)
 	}

@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -60,13 +61,14 @@ const (
 
 // An Entry is one path that was written below a prefix.
 type Entry struct {
-	Path      string        `json:"path"` // slash-separated, local to the prefix
-	Type      Type          `json:"type"`
-	Mode      fs.FileMode   `json:"mode,omitempty"`      // permission bits of a file or directory
-	Size      int64         `json:"size,omitempty"`      // bytes of a file
-	Digest    verify.Digest `json:"digest,omitzero"`     // of a file, SHA-256
-	Target    string        `json:"target,omitempty"`    // of a link
-	Component string        `json:"component,omitempty"` // which component brought it
+	Path      string // slash-separated, local to the prefix
+	Type      Type
+	Mode      fs.FileMode   // permission bits of a file or directory
+	Size      int64         // bytes of a file
+	Digest    verify.Digest // of a file, SHA-256
+	Target    string        // of a link
+	Component string        // which component brought it
+	Stamp     Stamp         // of a file; zero: there is none to rely on
 }
 
 // A Command is one path of a prefix that is offered as a command.
@@ -104,6 +106,9 @@ type Head struct {
 	// Sandbox is what stood between the archives' decoders and the machine
 	// while they were unpacked: "none", or what there was. Empty: not recorded.
 	Sandbox string `json:"sandbox,omitempty"`
+	// Sealed is when the Stamps of the entries were read, by the clock of the
+	// file system that they are on.
+	Sealed time.Time `json:"sealed,omitzero"`
 	// Removed says that the release was uninstalled: Entries are only the
 	// paths that were kept because they had changed.
 	Removed bool `json:"removed,omitempty"`
@@ -112,7 +117,7 @@ type Head struct {
 // A Receipt is the record of one installed release, path by path.
 type Receipt struct {
 	Head
-	Entries []Entry `json:"entries"` // parents before children
+	Entries []Entry // parents before children
 }
 
 // An Artifact is one file that was unpacked, and how it was proved.
@@ -167,26 +172,35 @@ func (g Generation) Has(id ID) bool {
 	return false
 }
 
-// Encode writes r as indented JSON.
-func (r Receipt) Encode() ([]byte, error) { r.Format = Format; return encode(r) }
+// Encode writes r as JSON: the head indented, then one line for each entry.
+func (r Receipt) Encode() ([]byte, error) {
+	r.Format = Format
+	head, err := json.MarshalIndent(r.Head, "", "\t")
+	if err != nil {
+		return nil, err
+	}
+	head = append(bytes.TrimSuffix(head, []byte("\n}")), ",\n\t\"entries\": "...)
+	return append(appendEntries(head, r.Entries), "\n}\n"...), nil
+}
 
 // Encode writes g as indented JSON.
-func (g Generation) Encode() ([]byte, error) { g.Format = Format; return encode(g) }
-
-func encode(v any) ([]byte, error) {
-	data, err := json.MarshalIndent(v, "", "\t")
+func (g Generation) Encode() ([]byte, error) {
+	g.Format = Format
+	data, err := json.MarshalIndent(g, "", "\t")
 	return append(data, '\n'), err
 }
 
 // ParseReceipt reads a receipt. A path that is not local, a type that is not
 // known, an unknown field or format is an error: nothing may be removed by it.
 func ParseReceipt(data []byte) (Receipt, error) {
-	var r Receipt
-	if err := decode(data, &r); err != nil {
-		return Receipt{}, fmt.Errorf("receipt: %w", err)
-	}
-	if err := r.Head.validate(); err != nil {
+	h, at, err := parseHead(bytes.NewReader(data))
+	if err != nil {
 		return Receipt{}, err
+	}
+	s := scanner{text: string(data[at:])}
+	r := Receipt{h, s.entries()}
+	if s.err != nil {
+		return Receipt{}, fmt.Errorf("receipt %s: %w", r.ID, s.err)
 	}
 	seen := make(map[string]bool, len(r.Entries))
 	for _, e := range r.Entries {
@@ -203,23 +217,36 @@ func ParseReceipt(data []byte) (Receipt, error) {
 
 // ParseHead reads a receipt up to its entries, and no further.
 func ParseHead(r io.Reader) (Head, error) {
-	fail := func(err error) (Head, error) { return Head{}, fmt.Errorf("receipt: %w", err) }
+	h, _, err := parseHead(r)
+	return h, err
+}
+
+// parseHead returns besides how many bytes come before what the entries are.
+func parseHead(r io.Reader) (h Head, at int64, err error) {
+	fail := func(err error) (Head, int64, error) { return Head{}, 0, fmt.Errorf("receipt: %w", err) }
 	d := json.NewDecoder(r)
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return fail(fmt.Errorf("no JSON object (%w)", err))
 	}
 	fields := map[string]json.RawMessage{}
-	for d.More() {
+	for entries := false; !entries; {
+		if !d.More() {
+			return fail(errors.New("it lists no entries"))
+		}
 		key, err := d.Token()
 		if err != nil {
 			return fail(err)
 		}
 		if key == "entries" {
-			break
+			entries, at = true, d.InputOffset()
+			continue
 		}
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
 			return fail(err)
+		}
+		if _, twice := fields[key.(string)]; twice {
+			return fail(fmt.Errorf("%q stands there twice", key))
 		}
 		fields[key.(string)] = value
 	}
@@ -227,11 +254,10 @@ func ParseHead(r io.Reader) (Head, error) {
 	if err != nil {
 		return fail(err)
 	}
-	var h Head
 	if err := decode(data, &h); err != nil {
 		return fail(err)
 	}
-	return h, h.validate()
+	return h, at, h.validate()
 }
 
 func (h Head) validate() error {
@@ -299,6 +325,9 @@ func (e Entry) validate() error {
 	}
 	if e.Mode&^fs.ModePerm != 0 {
 		return fmt.Errorf("%q has mode %v", e.Path, e.Mode)
+	}
+	if e.Type != File && !e.Stamp.IsZero() {
+		return fmt.Errorf("%q of type %q has a stamp", e.Path, e.Type)
 	}
 	switch {
 	case e.Type == File && !e.Digest.IsZero() && e.Size >= 0 && e.Target == "",

@@ -2,6 +2,9 @@ package record
 
 import (
 	"bytes"
+	"encoding/json"
+	"io/fs"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -26,13 +29,23 @@ func sample() Receipt {
 }
 
 func TestReceiptRoundTrip(t *testing.T) {
+	stamped := sample()
+	stamped.Sealed = time.Date(2026, 11, 22, 10, 0, 9, 123456789, time.UTC)
+	stamped.Entries = append(stamped.Entries, Entry{Path: "ü \"\\<>&\u2028\x7f\n", Type: File, Digest: verify.DigestOf(nil),
+		Stamp: Stamp{math.MaxUint64, math.MinInt64, math.MaxInt64}})
+	for _, want := range []Receipt{sample(), stamped} {
+		data, err := want.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseReceipt(data)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	}
 	data, err := sample().Encode()
 	if err != nil {
 		t.Fatal(err)
-	}
-	got, err := ParseReceipt(data)
-	if err != nil || !reflect.DeepEqual(got, sample()) {
-		t.Errorf("got %+v, %v", got, err)
 	}
 	half := data[:bytes.Index(data, []byte(`"bin/zig",`))]
 	head, err := ParseHead(bytes.NewReader(half))
@@ -41,6 +54,41 @@ func TestReceiptRoundTrip(t *testing.T) {
 	}
 	if head, err := ParseHead(bytes.NewReader(data[:100])); err == nil {
 		t.Errorf("a head that is cut was read as %+v", head)
+	}
+}
+
+// earlier writes r as kists did before entries had stamps and a line each.
+func earlier(t *testing.T, r Receipt) []byte {
+	t.Helper()
+	type entry struct {
+		Path      string        `json:"path"`
+		Type      Type          `json:"type"`
+		Mode      fs.FileMode   `json:"mode,omitempty"`
+		Size      int64         `json:"size,omitempty"`
+		Digest    verify.Digest `json:"digest,omitzero"`
+		Target    string        `json:"target,omitempty"`
+		Component string        `json:"component,omitempty"`
+	}
+	old := struct {
+		Head
+		Entries []entry `json:"entries"`
+	}{Head: r.Head}
+	for _, e := range r.Entries {
+		old.Entries = append(old.Entries, entry{e.Path, e.Type, e.Mode, e.Size, e.Digest, e.Target, e.Component})
+	}
+	data, err := json.MarshalIndent(old, "", "\t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(data, '\n')
+}
+
+func TestEarlierReceiptsAreRead(t *testing.T) {
+	r := sample()
+	r.Entries = append(r.Entries, Entry{Path: "lib/<ü>&\\\"\u2028\t", Type: Link, Target: "a\\\u0001b"})
+	got, err := ParseReceipt(earlier(t, r))
+	if err != nil || !reflect.DeepEqual(got, r) {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
@@ -69,17 +117,67 @@ func TestEditedReceiptsAreRefused(t *testing.T) {
 		"version with a slash":  {`"version": "0.14.0"`, `"version": "0/14"`},
 		"negative size":         {`"size": 1,`, `"size": -1,`},
 		"target on a directory": {`"type": "dir",`, `"type": "dir", "target": "x",`},
+		"no entries":            {`"entries":`, `"evidence":`},
+		"cut":                   {"]\n}\n", ""},
+		"cut in an entry":       {`"type": "link"`, `"type": "li`},
+		"an entry cut off":      {`"target": "bin/zig"`, `"target": "bin/zig",`},
+		"a field twice":         {`"type": "dir",`, `"type": "dir", "type": "dir",`},
+		"a field in capitals":   {`"target": "bin/zig"`, `"TARGET": "bin/zig"`},
+		"field of an entry":     {`"target": "bin/zig"`, `"target": "bin/zig", "run": "rm"`},
+		"a size that is text":   {`"size": 1,`, `"size": "1",`},
+		"a size in tenths":      {`"size": 1,`, `"size": 1.5,`},
+		"a huge size":           {`"size": 1,`, `"size": 9223372036854775808,`},
+		"a control character":   {`"path": "zig",`, "\"path\": \"z\x01g\","},
+		"no UTF-8":              {`"path": "zig",`, "\"path\": \"z\xffg\","},
+		"stamp of a directory":  {`"type": "dir",`, `"type": "dir", "stamp": [1, 2, 3],`},
+		"stamp of two numbers":  {`"type": "file",`, `"type": "file", "stamp": [1, 2],`},
+		"stamp of four":         {`"type": "file",`, `"type": "file", "stamp": [1, 2, 3, 4],`},
+		"sealed at no time":     {`"kist":`, `"sealed": "today", "kist":`},
 	} {
-		data, err := sample().Encode()
+		line, err := sample().Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
-		edited := strings.ReplaceAll(string(data), edit[0], edit[1])
-		if edited == string(data) {
-			t.Errorf("%s: the edit changed nothing", name)
+		_, entries, _ := bytes.Cut(line, []byte(`"entries"`))
+		line = append(line[:len(line)-len(entries)], bytes.ReplaceAll(entries, []byte(`":`), []byte(`": `))...)
+		for layout, data := range map[string]string{"one line each": string(line), "the earlier one": string(earlier(t, sample()))} {
+			edited := strings.ReplaceAll(data, edit[0], edit[1])
+			if edited == data {
+				t.Errorf("%s, %s: the edit changed nothing", name, layout)
+			}
+			if _, err := ParseReceipt([]byte(edited)); err == nil {
+				t.Errorf("%s, %s: accepted", name, layout)
+			}
 		}
-		if _, err := ParseReceipt([]byte(edited)); err == nil {
-			t.Errorf("%s: accepted", name)
+	}
+}
+
+// A stamp is believed where it says the same as ever, of a file that had been
+// left alone for a while when it was taken; never otherwise.
+func TestUntouched(t *testing.T) {
+	sealed := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	at := func(d time.Duration) int64 { return sealed.Add(d).UnixNano() }
+	file := Entry{Path: "a", Type: File, Size: 7, Digest: verify.DigestOf(nil), Stamp: Stamp{11, at(-time.Hour), at(-2 * time.Second)}}
+	r := Receipt{Head: Head{Sealed: sealed}}
+	if !r.Untouched(file, 7, file.Stamp) {
+		t.Error("a file that nobody touched is not believed")
+	}
+	for name, change := range map[string]func(r *Receipt, e *Entry, size *int64, now *Stamp){
+		"another size":                func(r *Receipt, e *Entry, size *int64, now *Stamp) { *size++ },
+		"another inode":               func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Inode++ },
+		"written since":               func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Modified++ },
+		"written, with its time back": func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Changed++ },
+		"the clock set back":          func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Changed-- },
+		"no stamp":                    func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp, *now = Stamp{}, Stamp{} },
+		"no time of sealing":          func(r *Receipt, e *Entry, size *int64, now *Stamp) { r.Sealed = time.Time{} },
+		"just written when sealed":    func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp.Changed++; now.Changed++ },
+		"from the future when sealed": func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp.Changed = at(time.Hour); *now = e.Stamp },
+		"a directory":                 func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Type = Dir },
+	} {
+		r, e, size, now := r, file, file.Size, file.Stamp
+		change(&r, &e, &size, &now)
+		if r.Untouched(e, size, now) {
+			t.Errorf("%s: believed", name)
 		}
 	}
 }
@@ -126,7 +224,16 @@ func FuzzReceipt(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, e := range r.Entries {
+		var plain struct {
+			Entries []struct{ Path, Target string }
+		}
+		if err := json.Unmarshal(data, &plain); err != nil || len(plain.Entries) != len(r.Entries) {
+			t.Fatalf("%d entries; encoding/json reads %d, %v", len(r.Entries), len(plain.Entries), err)
+		}
+		for i, e := range r.Entries {
+			if e.Path != plain.Entries[i].Path || e.Target != plain.Entries[i].Target {
+				t.Errorf("got %+v; encoding/json reads %+v", e, plain.Entries[i])
+			}
 			if !Local(e.Path) || strings.Contains("/"+e.Path+"/", "/../") {
 				t.Errorf("%q was accepted", e.Path)
 			}

@@ -2,8 +2,10 @@ package rootfs
 
 import (
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,4 +31,14 @@ func Space(root *os.Root) (free, inodes int64, err error) {
 		return 0, 0, fmt.Errorf("statfs %s: %w", f.Name(), err)
 	}
 	return times(s.Bavail, int64(s.Bsize)), int64(min(s.Ffree, math.MaxInt64)), nil
+}
+
+// StampOf reads the stamp out of what was said of a regular file; ok is false
+// where the file system or the system has none to rely on.
+func StampOf(info fs.FileInfo) (s Stamp, ok bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return Stamp{}, false
+	}
+	return Stamp{st.Ino, st.Mtimespec.Nano(), st.Ctimespec.Nano()}, true
 }

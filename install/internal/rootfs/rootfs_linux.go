@@ -3,8 +3,10 @@ package rootfs
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,4 +50,14 @@ func Space(root *os.Root) (free, inodes int64, err error) {
 		inodes = math.MaxInt64
 	}
 	return free, inodes, nil
+}
+
+// StampOf reads the stamp out of what was said of a regular file; ok is false
+// where the file system or the system has none to rely on.
+func StampOf(info fs.FileInfo) (s Stamp, ok bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return Stamp{}, false
+	}
+	return Stamp{st.Ino, st.Mtim.Nano(), st.Ctim.Nano()}, true
 }
