@@ -75,12 +75,16 @@ func ValidJDKVersion(v string) bool {
 	return ok && digits(build) && manifests.ValidVersion(v) == nil
 }
 
+// compareJDK puts what is no version before every one.
 func compareJDK(a, b string) int {
 	parts := func(v string) (numbers []int) {
 		numbers, build := []int{}, 0
 		dotted, after, _ := strings.Cut(v, "+")
 		for _, n := range strings.Split(dotted, ".") {
-			i, _ := strconv.Atoi(n)
+			i, err := strconv.Atoi(n)
+			if err != nil {
+				return nil
+			}
 			numbers = append(numbers, i)
 		}
 		build, _ = strconv.Atoi(after)

@@ -1,0 +1,116 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/manifests/system"
+	"github.com/kist-tools/kist/manifests/upstreams"
+)
+
+// shellProgram writes a shell script that can be executed.
+func shellProgram(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rustc")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestAsk: a program of the system is given no input, no project, and an end.
+func TestAsk(t *testing.T) {
+	answer, err := ask(t.Context(), shellProgram(t, "cat; pwd; echo $0 $1 $HERE"), []string{"--version"}, []string{"HERE=there"})
+	if got := string(answer); err != nil || !strings.HasPrefix(got, "/\n") || !strings.HasSuffix(got, "/rustc --version there\n") {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for text, want := range map[string]string{
+		"echo rustc 1.63.0; exit 3":                     "exit status 3",
+		"while echo rustc 1.63.0; do :; done":           "it printed more than 65536 bytes",
+		"head -c 65537 /dev/zero":                       "it printed more than 65536 bytes",
+		"echo rustc 1.63.0; kill -9 $$":                 "signal: killed",
+		"echo rustc 1.63.0 >&2; exec /nowhere/at/all":   "exit status 127",
+		"sleep 60 </dev/null & echo rustc 1.63.0; wait": "no answer",
+	} {
+		ctx, cancel := t.Context(), context.CancelFunc(func() {})
+		if want == "no answer" {
+			ctx, cancel = context.WithTimeoutCause(ctx, 300*time.Millisecond, errors.New("no answer"))
+		}
+		answer, err := ask(ctx, shellProgram(t, text), nil, []string{"PATH=/usr/bin:/bin"})
+		cancel()
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %q, %v; want %s", text, answer, err, want)
+		}
+	}
+	if _, err := ask(t.Context(), "/nowhere/rustc", nil, nil); err == nil {
+		t.Error("a program that is not there has answered")
+	}
+}
+
+// TestEnsureAsks: only the first on PATH is asked, what it says is judged, and
+// --prefer decides whether it is.
+func TestEnsureAsks(t *testing.T) {
+	first, second := shellProgram(t, ""), shellProgram(t, "")
+	for _, test := range []struct {
+		args   []string
+		answer string
+		code   int
+		asked  int
+	}{
+		{[]string{"rust>=1.63"}, "rustc 1.63.0\n", 0, 1},
+		{[]string{"rust>=1.63.1"}, "rustc 1.63.0\n", 3, 1},
+		{[]string{"rust>=1.63"}, "rustc 1.63.0-nightly (x)\n", 3, 1},
+		{[]string{"rust>=1.63"}, "\x1b[2J\n", 3, 1},
+		{[]string{"system/rust@1.63"}, "rustc 1.63.0\n", 0, 1},
+		{[]string{"rust>=1.63", "--prefer", "installed"}, "rustc 1.63.0\n", 0, 1},
+		{[]string{"rust/rust>=1.63"}, "rustc 1.63.0\n", 3, 0},
+		{[]string{"rust>=1.63", "--prefer", "network,system", "--offline"}, "rustc 1.63.0\n", 0, 1},
+		{[]string{"rust>=2", "--prefer", "system,network", "--offline"}, "rustc 1.63.0\n", 6, 1},
+		{[]string{"go>=1"}, "go version go1.26.8 linux/amd64\n", 3, 0},
+	} {
+		env, out, talk := testEnv(t, append([]string{"ensure"}, test.args...)...)
+		env.Environ = append(env.Environ, "PATH="+filepath.Dir(first)+":"+filepath.Dir(second))
+		asked := 0
+		env.Ask = func(_ context.Context, path string, args, environ []string) ([]byte, error) {
+			asked++
+			if path != first || args[0] != "--version" {
+				t.Errorf("%s %q was asked", path, args)
+			}
+			return []byte(test.answer), nil
+		}
+		if code := run(t.Context(), env); code != test.code || asked != test.asked {
+			t.Errorf("%q, %q: exit code %d, asked %d times: %s%s", test.args, test.answer, code, asked, out, talk)
+		}
+		if strings.Contains(talk.String(), "\x1b") {
+			t.Errorf("%q", talk)
+		}
+	}
+}
+
+// TestNumbering: every tool of the system can be compared with by the numbering
+// of its name, and what is no version satisfies nothing.
+func TestNumbering(t *testing.T) {
+	for _, name := range append(system.Names(), upstreams.Names()...) {
+		for text, want := range map[string]bool{"1.0": false, "2.0": true, "1.9": false, "1.10": true, "1.10.1": true, "": false, "x": false, "1.x": false} {
+			d, err := parseDemand(name + ">=1.10")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := d.metBy(text); got != want {
+				t.Errorf("%s %q satisfies %s: %v", name, text, d, got)
+			}
+		}
+		for _, text := range []string{"", "x", "stable", "1.x", "1..2", "~"} {
+			if d, err := parseDemand(name + ">=" + text); err == nil {
+				t.Errorf("%s>=%s is taken for %s", name, text, d)
+			}
+		}
+	}
+}
