@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/kist-tools/kist/install"
 )
 
 // The scripts in testdata/script are the specification of the command line:
@@ -23,6 +25,9 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"kist": func() {
+			if len(os.Args) == 2 && os.Args[1] == childVerb {
+				os.Exit(install.ServeChild())
+			}
 			env := hostEnv()
 			env.LockWait = 2 * time.Second
 			live(env)
