@@ -1,0 +1,3 @@
+provider device {
+    probe reset(int, unsigned);
+};
