@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,22 +156,34 @@ func components(r manifests.Release) string {
 // packages makes an archive of stanzas, for tests of the closure alone.
 func packages(tb testing.TB, arch string, stanzas ...string) *archive {
 	tb.Helper()
-	key := verifytest.NewKey(tb, "archive", now.AddDate(-1, 0, 0))
-	policy := verify.Policy{Keys: verifytest.Keyring(tb, key), Threshold: 1, Now: now}
-	list := strings.Join(stanzas, "\n")
-	parent, err := policy.Clearsigned("InRelease", verifytest.Clearsign(tb, []byte("digests\n"), now, key))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	d, err := parent.Adopt("Packages", []byte(list), verify.DigestOf([]byte(list)))
-	if err != nil {
-		tb.Fatal(err)
-	}
 	a := newArchive(arch)
-	if err := a.add(&index{name: "Packages", root: root, suite: "bookworm"}, d); err != nil {
+	if err := a.add(&index{name: "Packages", root: root, suite: "bookworm"}, proved(tb, []byte(strings.Join(stanzas, "\n")))); err != nil {
 		tb.Fatal(err)
 	}
 	return a
+}
+
+// proved makes a document of data, which a signed one states.
+func proved(tb testing.TB, data []byte) verify.Document {
+	tb.Helper()
+	d, err := signed(tb).Adopt("document", data, verify.DigestOf(data))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+var once sync.Once
+var parent verify.Document
+
+// signed is some proved document, the same each time.
+func signed(tb testing.TB) verify.Document {
+	once.Do(func() {
+		key := verifytest.NewKey(tb, "archive", now.AddDate(-1, 0, 0))
+		policy := verify.Policy{Keys: verifytest.Keyring(tb, key), Threshold: 1, Now: now}
+		parent, _ = policy.Clearsigned("InRelease", verifytest.Clearsign(tb, []byte("digests\n"), now, key))
+	})
+	return parent
 }
 
 // of is a stanza: "name version", then fields.
