@@ -83,13 +83,14 @@ func hostEnv() Env {
 	if err != nil {
 		width = 80
 	}
+	dirs := readDirs(os.Getenv, runtime.GOOS)
 	return Env{
 		Args:  os.Args[1:],
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Environ:  os.Environ(),
 		Now:      time.Now,
 		LockWait: time.Minute,
-		Dirs:     readDirs(os.Getenv, runtime.GOOS),
+		Dirs:     dirs,
 		Host:     readHost(os.Getenv),
 		Platform: hostPlatform(),
 		Distro:   hostDistro(),
@@ -103,7 +104,7 @@ func hostEnv() Env {
 			Width:  width,
 		},
 		Transport:  transport.New(transport.Config{Version: kistVersion().Version, Proxy: http.ProxyFromEnvironment}),
-		GoProxy:    goProxy,
+		GoProxy:    func(ctx context.Context) string { return goProxy(ctx, filepath.Join(dirs.Data, "kist")) },
 		AptSources: hostAptSources,
 		Ask:        ask,
 		Exec:       replaceProcess,
@@ -221,17 +222,25 @@ func hostGlibc() string {
 	return ""
 }
 
-// goProxy asks the Go on PATH, if there is one, which module proxies it uses.
+// goProxy asks the first Go on PATH, if there is one besides those that kist
+// installed below own, which module proxies it uses.
 // It runs in the root directory and without what a shell's working directory
 // could add, so that no file of a checked-out project has a say; and with no
 // configuration directory but the file of settings, so that the go command
 // leaves no counters in the user's home.
-func goProxy(ctx context.Context) string {
+func goProxy(ctx context.Context, own string) string {
 	if list := os.Getenv("GOPROXY"); list != "" {
 		return list
 	}
-	path, err := exec.LookPath("go") // never one of the working directory
-	if err != nil {
+	path := ""
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		found, err := exec.LookPath(filepath.Join(dir, "go"))
+		if err == nil && filepath.IsAbs(dir) && !below(found, own) {
+			path = found
+			break
+		}
+	}
+	if path == "" {
 		return ""
 	}
 	settings := os.Getenv("GOENV")

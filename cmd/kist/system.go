@@ -51,14 +51,18 @@ func (s *session) owns(path, bin string) bool {
 	return sameDir(filepath.Dir(path), bin) && slices.ContainsFunc(s.state.Current.Links, func(l record.CommandLink) bool { return l.Name == name })
 }
 
-// installedBelow reports whether path, with every link followed, is among what
-// kist installed. What cannot be followed counts as that.
+// installedBelow reports whether path is among what kist installed.
 func (a *app) installedBelow(path string) bool {
+	return below(path, filepath.Join(a.Dirs.Data, "kist"))
+}
+
+// below reports whether path, with every link followed, lies in the directory
+// own. What cannot be followed counts as that.
+func below(path, own string) bool {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return true
 	}
-	own := filepath.Join(a.Dirs.Data, "kist")
 	for ; !sameDir(real, own); real = filepath.Dir(real) {
 		if real == filepath.Dir(real) {
 			return false
