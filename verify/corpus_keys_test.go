@@ -65,6 +65,7 @@ func selfSignatureVectors(now time.Time) []vector {
 		v("certify only", "is not a signing key", id, k.certify("a", withFlags(1))),
 		v("flags newly without signing", "is not a signing key", id, k.certify("a"), k.certify("a", withFlags(1), madeAt(made.Add(time.Hour)))),
 		v("two sets of flags", "no valid self-signature", id, k.certify("a", withHashed(subpacket(subFlags, true, 3), subpacket(subFlags, true, 1)))),
+		v("version 3", "no valid self-signature", id, signaturePacket(k.cast3(0x13, made, append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...)))),
 		v("version 6 by a version 4 key", "no valid self-signature", id, k.certify("a", withVersion(6))),
 		v("no flags", "is not a signing key", id, signaturePacket(k.cast(0x13, made, append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...)))),
 		v("user ID withdrawn", "", id, k.certify("a"), k.withdraw("a", later, k)),

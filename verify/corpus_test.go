@@ -184,7 +184,7 @@ func signatureVectors(now time.Time) []vector {
 		changed("subpacket of no length", "cut short", withHashed([]byte{0})),
 		changed("wrong digest octets", "does not match the content", withWrongTag),
 		v("number with a leading zero", "a length other than stated", signaturePacket(longNumber()).appendTo(nil)),
-		v("version 3", "version 3", signaturePacket(k.cast3(0, k.made.Add(day), corpusData)).appendTo(nil)),
+		v("version 3", "version 3 are not accepted", signaturePacket(k.cast3(0, k.made.Add(day), corpusData)).appendTo(nil)),
 		v("version 3, then good", "", append(signaturePacket(k.cast3(0, k.made.Add(day), corpusData)).appendTo(nil), k.detached(corpusData)...)),
 		v("version 5", "version 5", signaturePacket(append([]byte{5}, badBody[1:]...)).appendTo(nil)),
 		{name: "signature/version 6, salt of another length", ring: sixRing, data: corpusData, sig: six.detached(corpusData, withSalt(16)), rule: "salt is longer or shorter"},

@@ -110,7 +110,7 @@ var disagreements = []disagreement{
 
 	{"gpgv", true, "GnuPG 2.2 knows no end of SHA-1 and small RSA keys.", []string{
 		"algorithm/SHA-1", "algorithm/RSA-1024", "algorithm/RSA-2047", "algorithm/RSA-2048, SHA-1", "self-signature/SHA-1", "subkey/SHA-1 *"}},
-	{"gpgv", true, "GnuPG knows no end of version 3 either.", []string{"signature/version 3"}},
+	{"gpgv", true, "GnuPG knows no end of version 3 either.", []string{"signature/version 3", "self-signature/version 3"}},
 	{"gpgv", true, "GnuPG does not look at the time of a back-signature.", []string{"subkey/back-signature from the future"}},
 	{"gpgv", false, "GnuPG lets a key appoint another to revoke it. RFC 9580 deprecates that; what one key says of another means nothing here.", []string{
 		"revocation/by an appointed revoker"}},
