@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"time"
 
 	"github.com/kist-tools/kist/verify"
 )
@@ -85,6 +87,14 @@ var (
 	// ErrNoRange: the origin cannot send from that offset.
 	ErrNoRange = errors.New("no such range")
 )
+
+// Backoff is how long to wait after failure number try, counted from 0: first,
+// doubling up to longest, and half of it chosen at random, so that many clients
+// do not come back at once.
+func Backoff(try int, first, longest time.Duration) time.Duration {
+	d := min(first<<min(try, 16), longest)
+	return d/2 + rand.N(d/2+1)
+}
 
 // Ceilings on documents, in bytes.
 const (

@@ -6,10 +6,13 @@
 //     SHA-256 digest, and it is hashed and proved again each time it is used. One
 //     that changed meanwhile is removed and fetched anew.
 //   - An artifact is spooled to partial/ and hashed as it arrives. Nothing reads
-//     it before it is proved, save the zip directory that an h1 hash needs.
+//     it before it is proved, save the zip directory that an h1 hash needs. Of an
+//     artifact with chunk digests, each chunk can be read once it is proved, and
+//     the whole must be proved in the end all the same.
 //   - A partial download is a saving, never a belief: the whole is hashed, and
 //     content that fails after it was put together from several answers is
-//     fetched once more in one piece before anybody is accused.
+//     fetched once more in one piece before anybody is accused. Of an artifact
+//     with chunk digests, only the chunks that fail are.
 //   - Reading stops one byte past the size that was proved, and without one at
 //     manifests.MaxArtifact.
 //
@@ -47,16 +50,21 @@ import (
 type Cache struct {
 	Root      *os.Root // kist's own directory in the cache
 	Transport manifests.Transport
+	// Slots, which may be nil, bounds how many requests are under way at once:
+	// each takes one of its places.
+	Slots chan struct{}
 	// Progress, which may be nil, is told how much of an artifact has arrived
-	// ("download") or been read again to prove it ("verify"). Total is -1 if not known.
+	// ("download") or been read again to prove it ("verify"). Total is -1 if not
+	// known. Calls for one artifact do not overlap.
 	Progress func(stage, name string, done, total int64)
 	// HashZip is verify.HashZip of a zip that is open for reading alone, done
 	// where a hostile one does no harm; progress is told how much of it was
 	// read. Nil: verify.HashZip itself.
 	HashZip func(ctx context.Context, name string, zip *os.File, size int64, progress func(done int64)) (h1 string, err error)
 
-	space   func(*os.Root) (free int64, err error) // nil: rootfs.Space
-	ceiling int64                                  // on artifacts of unknown size; 0: manifests.MaxArtifact
+	space   func(*os.Root) (free int64, err error)           // nil: rootfs.Space
+	ceiling int64                                            // on artifacts of unknown size; 0: manifests.MaxArtifact
+	wait    func(ctx context.Context, d time.Duration) error // nil: by the clock
 }
 
 // A Blob is a proved artifact. Its File is open for reading, at offset 0; the
@@ -92,37 +100,32 @@ const maxWait = 24 * time.Hour
 // ends, what has arrived stays for the next attempt; after any other error
 // nothing stays.
 func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
-	key, err := keyOf(a)
-	if err != nil {
-		return Blob{}, err
-	}
-	if blob, ok, err := c.cached(ctx, a, key); ok || err != nil {
-		return blob, err
-	}
-	for _, dir := range []string{blobDir, partialDir, knownDir} {
-		if _, err := rootfs.MkdirAll(c.Root, dir, 0o700); err != nil {
-			return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
+	if a.Chunks.Len() > 0 {
+		s, err := c.Stream(ctx, a)
+		if err != nil {
+			return Blob{}, err
 		}
+		blob, err := s.Blob()
+		return blob, errors.Join(err, s.Close())
 	}
-	lock, err := rootfs.WaitLock(ctx, c.Root, path.Join(partialDir, key+rootfs.LockSuffix), "download", maxWait, nil)
-	if err != nil {
-		return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
+	key, blob, lock, err := c.begin(ctx, a)
+	if lock == nil || err != nil {
+		return blob, err
 	}
 	defer lock.Remove()
-	// Whoever held the lock before may have been after the same.
-	if blob, ok, err := c.cached(ctx, a, key); ok || err != nil {
-		return blob, err
-	}
 	s, err := openSpool(ctx, c.Root, path.Join(partialDir, key), a, c.report)
 	if err != nil {
 		return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
 	}
-	evidence, ref, err := c.fetch(ctx, a, s)
+	var evidence verify.Evidence
+	ref, err := c.eachRef(ctx, a, func(ref string) (err error) {
+		evidence, err = c.fetchFrom(ctx, a, ref, s)
+		return err
+	})
 	if err != nil {
-		kept := ctx.Err() != nil || errors.Is(err, manifests.ErrUnreachable) || errors.Is(err, manifests.ErrNotFound)
-		return Blob{}, errors.Join(err, s.end(kept))
+		return Blob{}, errors.Join(err, s.end(keeps(ctx, err)))
 	}
-	blob, err := c.publish(a, key, s)
+	blob, err = c.publish(a, key, s)
 	if err = errors.Join(err, s.end(err == nil)); err != nil {
 		if blob.File != nil {
 			blob.File.Close()
@@ -131,6 +134,36 @@ func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
 	}
 	blob.Evidence, blob.Ref = evidence, manifests.Redact(ref)
 	return blob, nil
+}
+
+// keeps reports whether what has arrived stays for the next attempt.
+func keeps(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, manifests.ErrUnreachable) || errors.Is(err, manifests.ErrNotFound)
+}
+
+// begin returns the blob of a out of the cache, or else the lock under which it
+// is to be fetched, and the key of its partial file.
+func (c Cache) begin(ctx context.Context, a manifests.Artifact) (key string, blob Blob, lock *rootfs.Lock, err error) {
+	if key, err = keyOf(a); err != nil {
+		return "", Blob{}, nil, err
+	}
+	if blob, ok, err := c.cached(ctx, a, key); ok || err != nil {
+		return key, blob, nil, err
+	}
+	for _, dir := range []string{blobDir, partialDir, knownDir} {
+		if _, err := rootfs.MkdirAll(c.Root, dir, 0o700); err != nil {
+			return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
+		}
+	}
+	lock, err = rootfs.WaitLock(ctx, c.Root, path.Join(partialDir, key+rootfs.LockSuffix), "download", maxWait, nil)
+	if err != nil {
+		return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
+	}
+	// Whoever held the lock before may have been after the same.
+	if blob, ok, err := c.cached(ctx, a, key); ok || err != nil {
+		return key, blob, nil, errors.Join(err, lock.Remove())
+	}
+	return key, Blob{}, lock, nil
 }
 
 // keyOf names what a must prove. An artifact that does not state exactly one
@@ -153,23 +186,24 @@ func keyOf(a manifests.Artifact) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// fetch tries the refs of a until one has filled s with what a must be.
-func (c Cache) fetch(ctx context.Context, a manifests.Artifact, s *spool) (verify.Evidence, string, error) {
+// eachRef tries the refs of a until one has brought what a must be, and returns
+// that one.
+func (c Cache) eachRef(ctx context.Context, a manifests.Artifact, try func(ref string) error) (string, error) {
 	var worst error
 	for _, ref := range a.Refs {
-		evidence, err := c.fetchFrom(ctx, a, ref, s)
+		err := try(ref)
 		switch {
 		case err == nil:
-			return evidence, ref, nil
+			return ref, nil
 		case ctx.Err() != nil || gravity(err) == 0:
-			return verify.Evidence{}, "", err
+			return "", err
 		case errors.Is(err, verify.ErrUntrusted) && a.Integrity.Digest.IsZero():
-			return verify.Evidence{}, "", err
+			return "", err
 		case gravity(err) > gravity(worst):
 			worst = err
 		}
 	}
-	return verify.Evidence{}, "", worst
+	return "", worst
 }
 
 // gravity orders what can be wrong with a ref, by what the user must hear of
@@ -205,6 +239,19 @@ func (c Cache) fetchFrom(ctx context.Context, a manifests.Artifact, ref string, 
 		if !mixed || again {
 			return evidence, err
 		}
+	}
+}
+
+// enter waits for a place to make a request in; leave gives it back.
+func (c Cache) enter(ctx context.Context) (leave func(), err error) {
+	if c.Slots == nil {
+		return func() {}, ctx.Err()
+	}
+	select {
+	case c.Slots <- struct{}{}:
+		return func() { <-c.Slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 

@@ -209,7 +209,10 @@ func TestTroubleOfThisMachineEndsTheAttempt(t *testing.T) {
 	if s.file, err = cache.Root.Open("spool"); err != nil { // for reading only: writing fails
 		t.Fatal(err)
 	}
-	_, _, err = cache.fetch(t.Context(), a, s)
+	_, err = cache.eachRef(t.Context(), a, func(ref string) error {
+		_, err := cache.fetchFrom(t.Context(), a, ref, s)
+		return err
+	})
 	var path *os.PathError
 	if !errors.As(err, &path) || gravity(err) != 0 || len(f.asked) != 1 {
 		t.Errorf("%v after asking %v", err, f.asked)

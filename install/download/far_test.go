@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,12 +95,11 @@ func (broken) Read([]byte) (int, error) {
 
 // once is first for the first request, and then for all others.
 func once(first, then handler) handler {
-	asked := false
+	var asked atomic.Bool
 	return func(offset int64) (io.ReadCloser, int64, error) {
-		if asked {
+		if asked.Swap(true) {
 			return then(offset)
 		}
-		asked = true
 		return first(offset)
 	}
 }
@@ -114,6 +114,11 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func failing(err error) handler {
 	return func(int64) (io.ReadCloser, int64, error) { return nil, 0, err }
+}
+
+// spaceOf is a file system with so much left.
+func spaceOf(free *int64) func(*os.Root) (int64, error) {
+	return func(*os.Root) (int64, error) { return *free, nil }
 }
 
 func noise(n int) []byte {
@@ -144,7 +149,7 @@ func setup(t testing.TB, h handler) (Cache, *far) {
 	if h != nil {
 		f.at[main] = h
 	}
-	return Cache{Root: root, Transport: f}, f
+	return Cache{Root: root, Transport: f, wait: func(context.Context, time.Duration) error { return nil }}, f
 }
 
 func artifact(in manifests.Integrity, size int) manifests.Artifact {

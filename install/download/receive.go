@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
@@ -20,7 +21,39 @@ const (
 	// a download over a poor line ends, and one from a server that plays games
 	// does too.
 	minGain = 256 << 10
+	// firstPause is before the first request after a break without gain.
+	firstPause, longestPause = 500 * time.Millisecond, 10 * time.Second
 )
+
+// patience is with a ref whose bodies break before their end.
+type patience struct {
+	best   int64 // how much there was at the last gain
+	breaks int   // since then
+}
+
+// again decides, after a break that leaves have bytes, whether to ask once more,
+// and waits until it is time to. It returns err, the break, if it is not.
+func (p *patience) again(ctx context.Context, c Cache, have int64, err error) error {
+	if have >= p.best+minGain {
+		p.best, p.breaks = have, 0
+		return nil
+	}
+	if p.breaks++; p.breaks > maxBreaks {
+		return err
+	}
+	pause := manifests.Backoff(p.breaks-1, firstPause, longestPause)
+	if c.wait != nil {
+		return c.wait(ctx, pause)
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
 
 // A brokenError is a body that ended before its time.
 type brokenError struct{ err error }
@@ -31,8 +64,7 @@ func (e *brokenError) Unwrap() error { return e.err }
 // receive fills s with the whole of ref: the rest of it, where s holds a
 // beginning and ref can be read from there.
 func (c Cache) receive(ctx context.Context, a manifests.Artifact, ref string, s *spool) error {
-	best := s.size
-	for breaks := 0; ; {
+	for p := (patience{best: s.size}); ; {
 		if a.Size > 0 && s.size == a.Size {
 			return nil // all of it has come, though nobody has proved it
 		}
@@ -50,10 +82,8 @@ func (c Cache) receive(ctx context.Context, a manifests.Artifact, ref string, s 
 		case !errors.As(err, &broken):
 			return err
 		}
-		if s.size >= best+minGain {
-			best, breaks = s.size, 0
-		} else if breaks++; breaks > maxBreaks {
-			return broken.err
+		if err := p.again(ctx, c, s.size, broken.err); err != nil {
+			return err
 		}
 	}
 }
@@ -61,6 +91,11 @@ func (c Cache) receive(ctx context.Context, a manifests.Artifact, ref string, s 
 // answer appends to s what one request for ref brings.
 func (c Cache) answer(ctx context.Context, a manifests.Artifact, ref string, s *spool) error {
 	limit := c.limit(a)
+	leave, err := c.enter(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	defer leave()
 	body, size, err := c.Transport.Open(ctx, ref, s.size)
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
@@ -98,11 +133,16 @@ func (c Cache) answer(ctx context.Context, a manifests.Artifact, ref string, s *
 		case err == nil:
 			continue
 		}
-		if !errors.Is(err, manifests.ErrUnreachable) {
-			err = fmt.Errorf("%s: %w: %w", manifests.Redact(ref), manifests.ErrUnreachable, err)
-		}
-		return &brokenError{fmt.Errorf("%s: %w", a.Name, err)}
+		return brokeOff(a, ref, err)
 	}
+}
+
+// brokeOff is the failure of a body of ref.
+func brokeOff(a manifests.Artifact, ref string, err error) error {
+	if !errors.Is(err, manifests.ErrUnreachable) {
+		err = fmt.Errorf("%s: %w: %w", manifests.Redact(ref), manifests.ErrUnreachable, err)
+	}
+	return &brokenError{fmt.Errorf("%s: %w", a.Name, err)}
 }
 
 // limit is how many bytes a may have.

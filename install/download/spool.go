@@ -80,34 +80,43 @@ type spool struct {
 	mixed bool // it holds bytes of more than one answer
 }
 
-// openSpool opens the partial file name, made if need be, and hashes what an
-// earlier attempt left in it. Content that is too long to be a beginning of a
-// is dropped.
+// openSpool is openPartial that takes what an earlier attempt left in the file
+// for the beginning of a, and hashes it.
 func openSpool(ctx context.Context, root *os.Root, name string, a manifests.Artifact, report func(stage, name string, done, total int64)) (*spool, error) {
-	f, size, err := openRegular(root, name, os.O_RDWR|os.O_CREATE)
-	if errors.Is(err, errNotRegular) {
-		if err := root.Remove(name); err != nil {
-			return nil, err
-		}
-		f, size, err = openRegular(root, name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+	s, size, err := openPartial(root, name, a)
+	if err == nil && size > 0 {
+		s.mixed = true
+		err = s.read(ctx, s.file, func(done int64) { report("verify", a.Name, done, size) })
+	}
+	if err != nil && s != nil {
+		err = errors.Join(err, s.end(ctx.Err() != nil))
 	}
 	if err != nil {
 		return nil, err
 	}
-	s := &spool{root: root, name: name, file: f, fresh: func() sums { return newSums(a) }}
-	s.sums = s.fresh()
-	switch {
-	case size == 0:
-	case size > manifests.MaxArtifact || a.Size > 0 && size > a.Size:
-		err = s.reset()
-	default:
-		s.mixed = true
-		err = s.read(ctx, f, func(done int64) { report("verify", a.Name, done, size) })
+	return s, nil
+}
+
+// openPartial opens the partial file name, made if need be, without hashing
+// what is in it, and returns its size. Content that is too long to be of a is
+// dropped.
+func openPartial(root *os.Root, name string, a manifests.Artifact) (*spool, int64, error) {
+	f, size, err := openRegular(root, name, os.O_RDWR|os.O_CREATE)
+	if errors.Is(err, errNotRegular) {
+		if err := root.Remove(name); err != nil {
+			return nil, 0, err
+		}
+		f, size, err = openRegular(root, name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.end(ctx.Err() != nil))
+		return nil, 0, err
 	}
-	return s, nil
+	s := &spool{root: root, name: name, file: f, fresh: func() sums { return newSums(a) }}
+	s.sums = s.fresh()
+	if size > manifests.MaxArtifact || a.Size > 0 && size > a.Size {
+		size, err = 0, s.reset()
+	}
+	return s, size, err
 }
 
 // append writes p at the end.
@@ -129,11 +138,17 @@ func (s *spool) reset() error {
 func (s *spool) end(keep bool) error {
 	var err error
 	if !keep || s.size == 0 {
-		if err = s.root.Remove(s.name); errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
+		err = s.remove()
 	}
 	return errors.Join(err, s.file.Close())
+}
+
+// remove removes the file of s.
+func (s *spool) remove() error {
+	if err := s.root.Remove(s.name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 var errNotRegular = errors.New("not a regular file")

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -187,13 +186,10 @@ type retryError struct {
 
 func (e *retryError) Error() string { return e.err.Error() }
 
-// pause is how long to wait after failure number try: doubling, half of it
-// chosen at random so that many clients do not come back at once, and no
-// shorter than the far side asked for, within MaxWait.
+// pause is how long to wait after failure number try: no shorter than the far
+// side asked for, within MaxWait.
 func (h *HTTP) pause(try int, asked time.Duration) time.Duration {
-	d := min(h.c.Backoff<<min(try, 16), h.c.MaxWait)
-	d = d/2 + rand.N(d/2+1)
-	return min(max(d, asked), h.c.MaxWait)
+	return min(max(manifests.Backoff(try, h.c.Backoff, h.c.MaxWait), asked), h.c.MaxWait)
 }
 
 // open makes one attempt: a request and the redirects it leads to.

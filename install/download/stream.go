@@ -1,0 +1,187 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"sync"
+	"sync/atomic"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A Stream is the content of an artifact, from its start, while it is still
+// arriving: of an artifact with chunk digests each chunk as soon as it is
+// proved; of any other all of it, once it is. It does not end, with io.EOF,
+// before the whole is proved and in the cache. How fast it is read has no
+// influence on how fast it arrives.
+//
+// One goroutine at a time may read; Blob may be called at any time by any.
+type Stream struct {
+	name string
+	size int64
+	file *os.File
+	at   int64   // offset of the next Read
+	come *pieces // nil: all of it is there
+
+	stop context.CancelFunc
+	done chan struct{} // closed once blob or err is there
+	blob Blob
+	err  error
+
+	once  sync.Once
+	given atomic.Bool // the blob's file is somebody else's
+}
+
+// Stream begins to fetch a, or finds it in the cache. Errors, here and of the
+// Stream, are those of Fetch. The caller closes the Stream; to do so before it
+// has ended gives the download up, and what has arrived stays.
+func (c Cache) Stream(ctx context.Context, a manifests.Artifact) (*Stream, error) {
+	if a.Chunks.Len() == 0 {
+		blob, err := c.Fetch(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		return streamOf(a, blob), nil
+	}
+	key, blob, lock, err := c.begin(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if lock == nil {
+		return streamOf(a, blob), nil
+	}
+	p, err := c.openPieces(ctx, a, key)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", a.Name, err), lock.Remove())
+	}
+	ctx, stop := context.WithCancel(ctx)
+	s := &Stream{name: a.Name, size: a.Size, file: p.spool.file, come: p, stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		defer lock.Remove()
+		if s.blob, s.err = p.all(ctx, key); s.err != nil && !keeps(ctx, s.err) {
+			s.err = errors.Join(s.err, p.spool.remove())
+		}
+	}()
+	return s, nil
+}
+
+// streamOf is the Stream of what is in the cache.
+func streamOf(a manifests.Artifact, blob Blob) *Stream {
+	s := &Stream{name: a.Name, size: blob.Size, file: blob.File, stop: func() {}, done: make(chan struct{}), blob: blob}
+	close(s.done)
+	return s
+}
+
+// openPieces finds what an earlier attempt left of a, and room for the rest.
+func (c Cache) openPieces(ctx context.Context, a manifests.Artifact, key string) (*pieces, error) {
+	s, size, err := openPartial(c.Root, path.Join(partialDir, key), a)
+	if err != nil {
+		return nil, err
+	}
+	p := newPieces(c, a, s)
+	if err = p.find(ctx, size); err == nil {
+		err = c.room(a.Size - p.arrived)
+	}
+	if err != nil {
+		if p.arrived == 0 {
+			err = errors.Join(err, s.remove())
+		}
+		return nil, errors.Join(err, s.file.Close())
+	}
+	return p, nil
+}
+
+// all brings and proves the whole, and gives it its name in the cache.
+func (p *pieces) all(ctx context.Context, key string) (Blob, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	summed := make(chan error, 1)
+	go func() { summed <- p.sum(ctx) }()
+	ref, err := p.cache.eachRef(ctx, p.a, func(ref string) error { return p.fill(ctx, ref) })
+	if err != nil {
+		cancel()
+		<-summed
+		return Blob{}, err
+	}
+	var evidence verify.Evidence
+	if err = <-summed; err == nil {
+		evidence, err = p.cache.prove(ctx, p.a, p.spool.name, p.spool.file, p.spool.sums)
+	}
+	if err != nil {
+		return Blob{}, fmt.Errorf("%s: %w", p.a.Name, err)
+	}
+	blob, err := p.cache.publish(p.a, key, p.spool)
+	if err != nil {
+		return Blob{}, fmt.Errorf("%s: %w", p.a.Name, err)
+	}
+	blob.Evidence, blob.Ref = evidence, manifests.Redact(ref)
+	return blob, nil
+}
+
+// Read waits until there is a proved byte to read.
+func (s *Stream) Read(buffer []byte) (int, error) {
+	if s.at >= s.size {
+		if _, err := s.wait(); err != nil {
+			return 0, err
+		}
+		return 0, io.EOF
+	}
+	end := s.size
+	if s.come != nil {
+		i := int(s.at / verify.ChunkSize)
+		select {
+		case <-s.come.ready[i]:
+		case <-s.done:
+			if s.err != nil {
+				return 0, s.err
+			}
+		}
+		from, n := s.come.span(i)
+		end = from + n
+	}
+	n, err := s.file.ReadAt(buffer[:min(int64(len(buffer)), end-s.at)], s.at)
+	s.at += int64(n)
+	if n > 0 || len(buffer) == 0 {
+		return n, nil
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return 0, fmt.Errorf("%s: %w", s.name, err)
+}
+
+func (s *Stream) wait() (Blob, error) {
+	<-s.done
+	return s.blob, s.err
+}
+
+// Blob waits until the whole is proved and in the cache. The blob's File is the
+// caller's to close, and is the same for every call.
+func (s *Stream) Blob() (Blob, error) {
+	blob, err := s.wait()
+	if err == nil {
+		s.given.Store(true)
+	}
+	return blob, err
+}
+
+// Close ends the Stream; Read must not be called any more.
+func (s *Stream) Close() (err error) {
+	s.once.Do(func() {
+		s.stop()
+		blob, _ := s.wait()
+		if s.come != nil {
+			err = s.file.Close()
+		}
+		if blob.File != nil && !s.given.Load() {
+			err = errors.Join(err, blob.File.Close())
+		}
+	})
+	return err
+}

@@ -1,0 +1,526 @@
+package download
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+const chunk = verify.ChunkSize
+
+// threeChunks is a file of two chunks and a bit, and its artifact.
+func threeChunks() ([]byte, manifests.Artifact) { return chunked(2*chunk + 100<<10) }
+
+// twoChunks is a file of one chunk and a bit, and its artifact.
+func twoChunks() ([]byte, manifests.Artifact) { return chunked(chunk + 100<<10) }
+
+// chunked is a file of n bytes, and its artifact.
+func chunked(n int) ([]byte, manifests.Artifact) {
+	data := noise(n)
+	a := artifact(bySHA256(data), len(data))
+	c := verify.NewChunker()
+	c.Write(data)
+	a.Chunks = c.Chunks()
+	return data, a
+}
+
+// spoiled is data with a bit of chunk i flipped.
+func spoiled(data []byte, i int) []byte {
+	data = bytes.Clone(data)
+	data[i*chunk+1000] ^= 1
+	return data
+}
+
+// offsets are what was asked for, in the order of the file.
+func offsets(f *far) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	asked := slices.Clone(f.asked)
+	slices.Sort(asked)
+	return strings.ReplaceAll(strings.Join(asked, " "), main, "")
+}
+
+// asked compares offsets; after "…" there may be more.
+func asked(got, want string) bool {
+	start, open := strings.CutSuffix(want, "…")
+	return got == start || open && strings.HasPrefix(got, start)
+}
+
+// readAll reads a stream to its end, and never gets a byte that is not data's.
+func readAll(t testing.TB, s *Stream, data []byte) error {
+	t.Helper()
+	got, err := io.ReadAll(s)
+	if !bytes.HasPrefix(data, got) {
+		t.Fatalf("read %d bytes that are not its beginning", len(got))
+	}
+	if err == nil && len(got) != len(data) {
+		t.Fatalf("it ended after %d of %d bytes", len(got), len(data))
+	}
+	return err
+}
+
+func TestStream(t *testing.T) {
+	data, a := threeChunks()
+	for name, c := range map[string]struct {
+		far   handler
+		asked string
+	}{
+		"ranges":              {honest(data), "@0 @4194304 @8388608"},
+		"no ranges":           {rangeless(honest(data)), "@0 @0 @4194304…"},
+		"no ranges, no sizes": {unsized(rangeless(honest(data))), "@0 @0"},
+		"breaks once":         {once(breaking(honest(data), 1<<20), honest(data)), "@0 @1048576 @4194304 @8388608"},
+		"breaks often":        {breaking(honest(data), chunk/2), "@0 @2097152 @4194304 @6291456 @8388608"},
+		"breaks, no ranges":   {rangeless(breaking(honest(data), chunk+1)), ""},
+	} {
+		cache, f := setup(t, c.far)
+		s, err := cache.Stream(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = readAll(t, s, data)
+		if name == "breaks, no ranges" { // it can never come to its end
+			if !errors.Is(err, manifests.ErrUnreachable) {
+				t.Errorf("%s: %v", name, err)
+			}
+			s.Close()
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		blob, err := s.Blob()
+		if err := errors.Join(err, s.Close(), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(blob.File); err != nil || !bytes.Equal(got, data) || blob.Ref != main ||
+			blob.Size != a.Size || blob.Digest != verify.DigestOf(data) || blob.Evidence.Kind != verify.ByDigest {
+			t.Errorf("%s: blob %+v, %v", name, blob, err)
+		}
+		blob.File.Close()
+		if got := offsets(f); !asked(got, c.asked) {
+			t.Errorf("%s: asked %s, want %s", name, got, c.asked)
+		}
+		if got := files(t, cache); got != "blob" {
+			t.Errorf("%s: the cache holds %q", name, got)
+		}
+		// Out of the cache, and without reading.
+		cache.Transport = &far{}
+		if s, err = cache.Stream(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(readAll(t, s, data), s.Close()); err != nil {
+			t.Errorf("%s: out of the cache: %v", name, err)
+		}
+		fetch(t, cache, a, data)
+	}
+}
+
+// An artifact without chunks can be streamed too, once it is there.
+func TestStreamWithoutChunks(t *testing.T) {
+	data := noise(1 << 20)
+	cache, _ := setup(t, honest(data))
+	s, err := cache.Stream(t.Context(), artifact(bySHA256(data), 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(readAll(t, s, data), s.Close()); err != nil {
+		t.Error(err)
+	}
+	cache, _ = setup(t, honest(flipped(data)))
+	if s, err := cache.Stream(t.Context(), artifact(bySHA256(data), 0)); s != nil || !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("%v, %v", s, err)
+	}
+}
+
+// The first chunk can be read while the others have not come.
+func TestStreamBeginsWithTheFirstChunk(t *testing.T) {
+	data, a := threeChunks()
+	gate := make(chan struct{})
+	cache, _ := setup(t, func(offset int64) (io.ReadCloser, int64, error) {
+		if offset >= chunk {
+			<-gate
+		}
+		return honest(data)(offset)
+	})
+	s, err := cache.Stream(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	first := make([]byte, chunk)
+	if _, err := io.ReadFull(s, first); err != nil || !bytes.Equal(first, data[:chunk]) {
+		t.Fatalf("the first chunk: %v", err)
+	}
+	if got := files(t, cache); strings.Contains(got, "blob") {
+		t.Errorf("the cache holds %q before the end", got)
+	}
+	close(gate)
+	rest, err := io.ReadAll(s)
+	if err != nil || !bytes.Equal(rest, data[chunk:]) {
+		t.Errorf("the rest: %d bytes, %v", len(rest), err)
+	}
+}
+
+func TestWrongChunks(t *testing.T) {
+	data, a := twoChunks()
+	mirror := "https://mirror.example.org/tool.zip"
+	for name, c := range map[string]struct {
+		first, second handler
+		asked         string
+		wrong         string // the chunk that is refused; empty: all is well
+	}{
+		"once wrong": {first: byOffset(map[int64]handler{chunk: once(honest(spoiled(data, 1)), honest(data))}, honest(data)),
+			asked: "@0 @4194304 @4194304"},
+		"always wrong":            {first: honest(spoiled(data, 1)), second: failing(manifests.ErrNotFound), wrong: "tool.zip, chunk 2"},
+		"wrong here, right there": {first: honest(spoiled(data, 1)), second: honest(data)},
+		"wrong everywhere":        {first: honest(spoiled(data, 0)), second: honest(spoiled(data, 0)), wrong: "tool.zip, chunk 1"},
+		"each has its own right":  {first: honest(spoiled(data, 1)), second: honest(spoiled(data, 0))},
+		"no ranges, wrong once": {first: rangeless(once(honest(spoiled(data, 1)), once(honest(spoiled(data, 1)), honest(data)))),
+			asked: "@0 @0 @0 @4194304"},
+		"no ranges, always wrong": {first: rangeless(honest(spoiled(data, 1))), second: failing(manifests.ErrNotFound), wrong: "tool.zip, chunk 2"},
+		"no ranges, then right":   {first: rangeless(honest(spoiled(data, 0))), second: honest(data)},
+		"another size":            {first: honest(append(bytes.Clone(data), 0)), second: honest(data)},
+		"another size everywhere": {first: honest(data[:len(data)-1]), second: honest(data[:chunk]), wrong: "tool.zip"},
+		"endless":                 {first: endless(-1), second: endless(a.Size), wrong: "tool.zip, chunk 1"},
+		"down, then right":        {first: failing(manifests.ErrUnreachable), second: honest(data)},
+	} {
+		cache, f := setup(t, c.first)
+		a := a
+		if c.second != nil {
+			a.Refs = []string{main, mirror}
+			f.at[mirror] = c.second
+		}
+		s, err := cache.Stream(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = readAll(t, s, data)
+		if c.wrong == "" {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if got := offsets(f); c.asked != "" && !asked(got, c.asked) {
+				t.Errorf("%s: asked %s, want %s", name, got, c.asked)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if got := files(t, cache); got != "blob" {
+				t.Errorf("%s: the cache holds %q", name, got)
+			}
+			continue
+		}
+		if !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), c.wrong+":") {
+			t.Errorf("%s: %v, want one about %s", name, err, c.wrong)
+		}
+		if blob, again := s.Blob(); blob.File != nil || !errors.Is(again, verify.ErrUntrusted) {
+			t.Errorf("%s: blob %+v, %v", name, blob, again)
+		}
+		s.Close()
+		if got := files(t, cache); got != "" {
+			t.Errorf("%s: leaves %q", name, got)
+		}
+		refuse(t, cache, a, verify.ErrUntrusted)
+	}
+}
+
+// byOffset answers each offset by its own handler, where there is one.
+func byOffset(own map[int64]handler, other handler) handler {
+	return func(offset int64) (io.ReadCloser, int64, error) {
+		if h, ok := own[offset]; ok {
+			return h(offset)
+		}
+		return other(offset)
+	}
+}
+
+// Chunks that are all right do not stand in for the digest of the whole.
+func TestTheWholeMustHoldToo(t *testing.T) {
+	data, a := twoChunks()
+	a.Integrity = bySHA256([]byte("something else"))
+	for name, far := range map[string]handler{"ranges": honest(data), "no ranges": rangeless(honest(data))} {
+		cache, _ := setup(t, far)
+		s, err := cache.Stream(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var digest *verify.DigestError
+		if err := readAll(t, s, data); !errors.As(err, &digest) || digest.Name != "tool.zip" {
+			t.Errorf("%s: %v", name, err)
+		}
+		s.Close()
+		if got := files(t, cache); got != "" {
+			t.Errorf("%s: leaves %q", name, got)
+		}
+	}
+}
+
+func TestStreamResumes(t *testing.T) {
+	data, a := threeChunks()
+	down := failing(manifests.ErrUnreachable)
+	cut := byOffset(map[int64]handler{chunk: down, 2 * chunk: down}, honest(data))
+	cache, f := setup(t, cut)
+	refuse(t, cache, a, manifests.ErrUnreachable)
+	if got := files(t, cache); got != "partial" {
+		t.Fatalf("the cache holds %q, want what arrived", got)
+	}
+	f.at[main], f.asked = honest(data), nil
+	fetch(t, cache, a, data)
+	if got := offsets(f); got != "@4194304 @8388608" {
+		t.Errorf("asked %s, want the second and third chunk", got)
+	}
+}
+
+func TestPartialChunksAreNotBelieved(t *testing.T) {
+	data, a := twoChunks()
+	key, err := keyOf(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		partial []byte
+		asked   string
+	}{
+		"one chunk":              {data[:chunk], "@4194304"},
+		"the first wrong":        {spoiled(data, 0), "@0"},
+		"the first missing":      {append(make([]byte, chunk), data[chunk:]...), "@0"},
+		"a chunk and a half":     {data[:len(data)-1000], "@4194304"},
+		"all of it":              {data, ""},
+		"too long":               {append(bytes.Clone(data), 0), "@0 @4194304"},
+		"the start of something": {noise(1000), "@0 @4194304"},
+	} {
+		cache, f := setup(t, honest(data))
+		plant(t, cache, path.Join(partialDir, key), c.partial)
+		fetch(t, cache, a, data)
+		if got := offsets(f); got != c.asked {
+			t.Errorf("%s: asked %s, want %s", name, got, c.asked)
+		}
+		if got := files(t, cache); got != "blob" {
+			t.Errorf("%s: the cache holds %q", name, got)
+		}
+		// The file that came with holes may be met by one who knows of no chunks.
+		plain := a
+		plain.Chunks = verify.Chunks{}
+		cache, _ = setup(t, honest(data))
+		plant(t, cache, path.Join(partialDir, key), c.partial)
+		fetch(t, cache, plain, data)
+	}
+}
+
+func TestStreamGivenUp(t *testing.T) {
+	data, a := twoChunks()
+	stuck := byOffset(map[int64]handler{chunk: func(int64) (io.ReadCloser, int64, error) {
+		return io.NopCloser(&slowly{data: data[chunk:]}), a.Size, nil
+	}}, honest(data))
+	for name, end := range map[string]func(s *Stream, cancel func()) error{
+		"closed":   func(s *Stream, _ func()) error { return s.Close() },
+		"canceled": func(_ *Stream, cancel func()) error { cancel(); return nil },
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cache, f := setup(t, stuck)
+		s, err := cache.Stream(ctx, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(s, make([]byte, chunk)); err != nil {
+			t.Fatal(err)
+		}
+		if err := end(s, cancel); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := s.Blob(); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+		s.Close()
+		if got := files(t, cache); got != "partial" {
+			t.Errorf("%s: the cache holds %q, want what arrived", name, got)
+		}
+		f.at[main], f.asked = honest(data), nil
+		fetch(t, cache, a, data)
+		if got := offsets(f); strings.Contains(got, "@0 ") || !strings.Contains(got, "@4194304") {
+			t.Errorf("%s: asked %s afterwards", name, got)
+		}
+		cancel()
+	}
+}
+
+// slowly is data, a little at a time.
+type slowly struct{ data []byte }
+
+func (s *slowly) Read(p []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	n := copy(p[:min(len(p), 100)], s.data)
+	s.data = s.data[n:]
+	return n, nil
+}
+
+// A server cannot keep a stream busy for ever.
+func TestStreamBreakingForEver(t *testing.T) {
+	data, a := twoChunks()
+	for name, c := range map[string]struct {
+		far   handler
+		asked int
+	}{
+		"without a byte":         {breaking(honest(data), 0), 3},
+		"after each byte":        {breaking(honest(data), 1), 3},
+		"without ranges":         {rangeless(breaking(honest(data), 1<<20)), 20},
+		"nothing but ErrNoRange": {failing(manifests.ErrNoRange), 2},
+	} {
+		cache, f := setup(t, c.far)
+		refuse(t, cache, a, manifests.ErrUnreachable)
+		if len(f.asked) > c.asked {
+			t.Errorf("%s: asked %v, want at most %d requests", name, f.asked, c.asked)
+		}
+	}
+}
+
+func TestSlots(t *testing.T) {
+	data, a := threeChunks()
+	small := noise(300 << 10)
+	var now, most atomic.Int64
+	counting := func(h handler) handler {
+		return func(offset int64) (io.ReadCloser, int64, error) {
+			n := now.Add(1)
+			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+			}
+			time.Sleep(5 * time.Millisecond)
+			body, size, err := h(offset)
+			return &leaving{Reader: body, leave: func() { now.Add(-1) }}, size, err
+		}
+	}
+	for _, limit := range []int{1, 2, 5} {
+		cache, f := setup(t, counting(honest(data)))
+		cache.Slots = make(chan struct{}, limit)
+		now.Store(0)
+		most.Store(0)
+		all := []manifests.Artifact{a}
+		for i := range 5 {
+			content := append(bytes.Clone(small), byte(i))
+			one := artifact(bySHA256(content), len(content))
+			one.Refs = []string{fmt.Sprint(i)}
+			f.at[one.Refs[0]] = counting(honest(content))
+			all = append(all, one)
+		}
+		var wait sync.WaitGroup
+		for _, one := range all {
+			wait.Go(func() {
+				blob, err := cache.Fetch(t.Context(), one)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				blob.File.Close()
+			})
+		}
+		wait.Wait()
+		if got := int(most.Load()); got > limit || limit > 1 && got < 2 {
+			t.Errorf("%d slots: %d requests at once", limit, got)
+		}
+	}
+}
+
+type leaving struct {
+	io.Reader
+	leave func()
+}
+
+func (l *leaving) Close() error { l.leave(); return nil }
+
+func TestStreamSpaceAndProgress(t *testing.T) {
+	data, a := twoChunks()
+	cache, _ := setup(t, honest(data))
+	free := a.Size - 1
+	cache.space = spaceOf(&free)
+	var space *SpaceError
+	if _, err := cache.Stream(t.Context(), a); !errors.As(err, &space) || space.Need != a.Size || files(t, cache) != "" {
+		t.Errorf("%v, leaves %q", err, files(t, cache))
+	}
+	key, err := keyOf(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plant(t, cache, path.Join(partialDir, key), data[:chunk])
+	free = a.Size - chunk
+	var last int64
+	cache.Progress = func(stage, name string, done, total int64) {
+		if stage == "download" {
+			if done < last || total != a.Size || name != a.Name {
+				t.Errorf("%s: %d of %d after %d", name, done, total, last)
+			}
+			last = done
+		}
+	}
+	fetch(t, cache, a, data)
+	if last != a.Size {
+		t.Errorf("%d of %d bytes in the end", last, a.Size)
+	}
+}
+
+// Whatever mirrors do, what is read is the content, and it ends only where the
+// whole is proved.
+func TestStreamIsOnlyTheContent(t *testing.T) {
+	data, a := twoChunks()
+	contents := [][]byte{data, data, data, spoiled(data, 0), spoiled(data, 1), data[:chunk+5], append(bytes.Clone(data), 1)}
+	for range 16 {
+		var drawn []int
+		draw := func(n int) int {
+			drawn = append(drawn, rand.IntN(n))
+			return drawn[len(drawn)-1]
+		}
+		mirror := func() handler {
+			h := honest(contents[draw(len(contents))])
+			if draw(2) == 0 {
+				h = breaking(h, []int64{0, 1, minGain, chunk / 2, chunk, 3 * chunk}[draw(6)])
+			}
+			if draw(2) == 0 {
+				h = unsized(h)
+			}
+			if draw(2) == 0 {
+				h = rangeless(h)
+			}
+			return h
+		}
+		cache, f := setup(t, alternating(mirror(), mirror()))
+		a := a
+		a.Refs = []string{main, "mirror"}
+		f.at["mirror"] = mirror()
+		s, err := cache.Stream(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = readAll(t, s, data)
+		s.Close()
+		if err != nil && gravity(err) == 0 || len(f.asked) > 100 {
+			t.Errorf("%v after %d requests, with %v", err, len(f.asked), drawn)
+		}
+		if got := files(t, cache); err == nil && got != "blob" || err != nil && strings.Contains(got, "blob") {
+			t.Errorf("%v: the cache holds %q, with %v", err, got, drawn)
+		}
+		f.at[main] = honest(data)
+		fetch(t, cache, a, data)
+	}
+}
+
+// alternating is one and other in turn.
+func alternating(one, other handler) handler {
+	var n atomic.Int64
+	return func(offset int64) (io.ReadCloser, int64, error) {
+		if n.Add(1)%2 == 1 {
+			return one(offset)
+		}
+		return other(offset)
+	}
+}
