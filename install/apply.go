@@ -116,7 +116,7 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	if err := i.space(r); err != nil {
 		return nil, err
 	}
-	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Progress: i.progress,
+	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Progress: i.progress, Slots: make(chan struct{}, maxDownloads),
 		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, progress func(int64)) (string, error) {
 			return sandbox.HashZip(ctx, i.o.Child, name, zip, size, progress)
 		}}
@@ -133,24 +133,30 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	return s, nil
 }
 
-// pick fetches a, or the first of its alternatives that is to be had. A proof
-// that fails is the end: it is no reason to look elsewhere. Where none is to be
-// had, the error is that of one whose host was not reached, if there is one.
-func pick(ctx context.Context, cache download.Cache, a manifests.Artifact) (manifests.Artifact, download.Blob, error) {
+// pick begins to fetch a, or brings the first of its alternatives that is to be
+// had. A proof that fails is the end: it is no reason to look elsewhere. Where
+// none is to be had, the error is that of one whose host was not reached, if
+// there is one. The caller closes the stream.
+func pick(ctx context.Context, cache download.Cache, a manifests.Artifact) (manifests.Artifact, *download.Stream, error) {
 	var absent error
 	for _, one := range append([]manifests.Artifact{a}, a.Alternatives...) {
-		blob, err := cache.Fetch(ctx, one)
+		s, err := cache.Stream(ctx, one)
+		if err == nil && len(a.Alternatives) > 0 { // only the end tells whether another must be tried
+			if err = s.Wait(); err != nil {
+				err = errors.Join(err, s.Close())
+			}
+		}
 		missing := errors.Is(err, manifests.ErrNotFound)
 		switch {
 		case err == nil:
-			return one, blob, nil
+			return one, s, nil
 		case ctx.Err() != nil || errors.Is(err, verify.ErrUntrusted) || !missing && !errors.Is(err, manifests.ErrUnreachable):
-			return one, download.Blob{}, err
+			return one, nil, err
 		case absent == nil || !missing && errors.Is(absent, manifests.ErrNotFound):
 			absent = err
 		}
 	}
-	return a, download.Blob{}, absent
+	return a, nil, absent
 }
 
 func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {

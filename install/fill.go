@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -100,6 +101,7 @@ func decoderMemory(machine int64) int64 {
 // An unpacker fills one prefix. Archives may be added at the same time.
 type unpacker interface {
 	Add(context.Context, *os.File, unpack.Archive) error
+	AddStream(context.Context, io.Reader, int64, unpack.Archive) error
 }
 
 // brought is an artifact that was unpacked, and how it was proved.
@@ -109,8 +111,8 @@ type brought struct {
 }
 
 // bring fetches and unpacks artifacts, several at a time, as decoding lets them
-// through: of those at hand the longest to decode first. The first failure ends the others' work; of several
-// at once the first in the artifacts' order is told.
+// through: of those at hand the longest to decode first. The first failure ends
+// the others' work; of several at once the first in the artifacts' order is told.
 func (i *Installer) bring(ctx context.Context, cache download.Cache, prefix unpacker, decoding *line, artifacts []manifests.Artifact) ([]brought, error) {
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -126,32 +128,57 @@ func (i *Installer) bring(ctx context.Context, cache download.Cache, prefix unpa
 		}
 		work.Go(func() {
 			defer func() { <-ahead }()
-			a, blob, err := pick(within, cache, artifacts[n])
+			a, s, err := pick(within, cache, artifacts[n])
 			<-fetching
 			if err == nil {
-				err = errors.Join(i.unpack(within, decoding, prefix, n, a, blob), blob.File.Close())
+				all[n], err = i.unpack(within, decoding, prefix, n, a, s)
+				err = errors.Join(err, s.Close())
 			}
 			if err != nil {
 				errs[n] = err
 				cancel()
-				return
 			}
-			all[n] = brought{a, record.Artifact{Name: a.Name, Component: a.Component, Size: blob.Size, Digest: blob.Digest,
-				Evidence: blob.Evidence, Layout: a.Layout}}
 		})
 	}
 	work.Wait()
 	return all, firstCause(ctx, errs)
 }
 
-// unpack adds one blob to the prefix, when its turn has come.
-func (i *Installer) unpack(ctx context.Context, decoding *line, prefix unpacker, order int, a manifests.Artifact, blob download.Blob) error {
-	if err := decoding.enter(ctx, decodeTime(a.Layout.Format, blob.Size)); err != nil {
-		return fmt.Errorf("%s: %w", a.Name, err)
+// unpack adds one artifact to the prefix, when its turn has come. A tar that has
+// not all come by then is unpacked while it comes.
+func (i *Installer) unpack(ctx context.Context, decoding *line, prefix unpacker, order int, a manifests.Artifact, s *download.Stream) (brought, error) {
+	coming := strings.HasPrefix(a.Layout.Format, "tar") && !s.Whole()
+	size := a.Size // stated, where it has chunks and so may be coming
+	if !coming {
+		blob, err := s.Blob()
+		if err != nil {
+			return brought{}, err
+		}
+		defer blob.File.Close()
+		size = blob.Size
+	}
+	if err := decoding.enter(ctx, decodeTime(a.Layout.Format, size)); err != nil {
+		return brought{}, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	defer decoding.leave()
-	return prefix.Add(ctx, blob.File, unpack.Archive{Name: a.Name, Component: a.Component, Layout: a.Layout, Order: order,
-		Progress: func(done int64) { i.report(Progress{Unpack, a.Name, done, blob.Size}) }})
+	archive := unpack.Archive{Name: a.Name, Component: a.Component, Layout: a.Layout, Order: order,
+		Progress: func(done int64) { i.report(Progress{Unpack, a.Name, done, size}) }}
+	if coming {
+		if err := prefix.AddStream(ctx, s, size, archive); err != nil {
+			return brought{}, err
+		}
+	}
+	blob, err := s.Blob()
+	if err != nil {
+		return brought{}, err
+	}
+	if coming {
+		defer blob.File.Close()
+	} else if err := prefix.Add(ctx, blob.File, archive); err != nil {
+		return brought{}, err
+	}
+	return brought{a, record.Artifact{Name: a.Name, Component: a.Component, Size: blob.Size, Digest: blob.Digest,
+		Evidence: blob.Evidence, Layout: a.Layout}}, nil
 }
 
 // firstCause is the first of errs that did not come of another, or of ctx where

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -55,6 +56,107 @@ func (b *bench) Add(ctx context.Context, src *os.File, a unpack.Archive) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// AddStream reads all of r, and says when the first chunk has come.
+func (b *bench) AddStream(ctx context.Context, r io.Reader, size int64, a unpack.Archive) error {
+	first, err := io.ReadAll(io.LimitReader(r, verify.ChunkSize))
+	if err != nil {
+		return err
+	}
+	b.begun <- a.Name
+	rest, err := io.ReadAll(r)
+	if err == nil && int64(len(first)+len(rest)) != size {
+		err = fmt.Errorf("%d bytes of %d", len(first)+len(rest), size)
+	}
+	return err
+}
+
+// A gate lets nothing past the first chunk through until it is opened.
+type gate struct {
+	manifests.Transport
+	open chan struct{}
+}
+
+func (g gate) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+	body, size, err := g.Transport.Open(ctx, ref, offset)
+	return &gatedBody{body, offset, g.open}, size, err
+}
+
+type gatedBody struct {
+	io.ReadCloser
+	at   int64
+	open chan struct{}
+}
+
+func (b *gatedBody) Read(p []byte) (int, error) {
+	if b.at >= verify.ChunkSize {
+		<-b.open
+	} else {
+		p = p[:min(int64(len(p)), verify.ChunkSize-b.at)]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.at += int64(n)
+	return n, err
+}
+
+// A tar with chunk digests is unpacked while it comes; a zip, and what may have
+// to give way to another archive, only when all of it is there.
+func TestUnpackWhileItComes(t *testing.T) {
+	for name, change := range map[string]func(*manifests.Artifact){
+		"a tar": func(*manifests.Artifact) {},
+		"a zip": func(a *manifests.Artifact) { a.Layout.Format = "zip" },
+		"a tar with alternatives": func(a *manifests.Artifact) {
+			other := *a
+			other.Name = "other"
+			a.Alternatives = []manifests.Artifact{other}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			a := w.artifact("one", "tar.gz", 2*verify.ChunkSize+1)
+			chunker := verify.NewChunker()
+			if _, err := chunker.Write(w.files[a.Refs[0]]); err != nil {
+				t.Fatal(err)
+			}
+			a.Chunks = chunker.Chunks()
+			change(&a)
+			i, cache := w.cache()
+			closed := gate{cache.Transport, make(chan struct{})}
+			cache.Transport = closed
+			b, streamed := newBench(), name == "a tar"
+			b.goOn <- struct{}{}
+			if streamed {
+				go func() { <-b.begun; close(closed.open) }() // the rest comes only once the beginning was read
+			} else {
+				close(closed.open)
+			}
+			all, err := i.bring(t.Context(), cache, b, &line{free: 1}, []manifests.Artifact{a})
+			if err != nil || all[0].record.Digest != a.Integrity.Digest {
+				t.Fatalf("%+v, %v", all, err)
+			}
+			if added := len(b.order) == 1; added == streamed {
+				t.Errorf("given whole: %v", added)
+			}
+		})
+	}
+}
+
+// What is not what it should be ends the install, though it was being unpacked.
+func TestBrokenChunkEndsUnpacking(t *testing.T) {
+	w := newWorld(t)
+	a := w.artifact("one", "tar.gz", 2*verify.ChunkSize+1)
+	chunker := verify.NewChunker()
+	if _, err := chunker.Write(w.files[a.Refs[0]]); err != nil {
+		t.Fatal(err)
+	}
+	a.Chunks = chunker.Chunks()
+	w.files[a.Refs[0]][verify.ChunkSize+7] ^= 1
+	i, cache := w.cache()
+	_, err := i.bring(t.Context(), cache, newBench(), &line{free: 1}, []manifests.Artifact{a})
+	if !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -161,6 +161,22 @@ func (s *Stream) wait() (Blob, error) {
 	return s.blob, s.err
 }
 
+// Whole reports whether all of it is there and proved.
+func (s *Stream) Whole() bool {
+	select {
+	case <-s.done:
+		return s.err == nil
+	default:
+		return false
+	}
+}
+
+// Wait waits until all of it is there and proved, or can't be.
+func (s *Stream) Wait() error {
+	_, err := s.wait()
+	return err
+}
+
 // Blob waits until the whole is proved and in the cache. The blob's File is the
 // caller's to close, and is the same for every call.
 func (s *Stream) Blob() (Blob, error) {
