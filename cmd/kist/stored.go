@@ -41,6 +41,10 @@ func (a *app) storedEvidence(s *session, r record.Head) (list []storedEvidence) 
 					stored.Certificates = append(stored.Certificates, place(d, &stored.Missing))
 				}
 				list = append(list, stored)
+			} else if e.Kind == verify.ByDigest && e.Parent != nil {
+				stored := storedEvidence{Name: e.Name, Kind: kindText(e)}
+				stored.Document = place(e.Digest, &stored.Missing)
+				list = append(list, stored)
 			}
 			if e.Parent == nil {
 				return

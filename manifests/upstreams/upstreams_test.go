@@ -23,8 +23,13 @@ func TestTheTable(t *testing.T) {
 	}
 	for _, name := range names {
 		u, ok := upstreams.Lookup(name)
-		if !ok || u.Channel != name || manifests.ValidName(u.Channel) != nil || manifests.ValidName(u.Tool) != nil || len(u.Origins) == 0 {
+		if !ok || u.Channel != name || manifests.ValidName(u.Channel) != nil || len(u.Origins) == 0 || len(u.Tools()) == 0 {
 			t.Errorf("%s: %+v", name, u)
+		}
+		for _, tool := range u.Tools() {
+			if manifests.ValidName(tool) != nil {
+				t.Errorf("%s: tool %q", name, tool)
+			}
 		}
 		if _, err := u.Source(upstreams.Machine{}); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -40,7 +45,13 @@ func TestTheTable(t *testing.T) {
 			if o.Rust != "" {
 				bases = append(bases, o.Rust)
 			}
-			openpgp, database := len(bases) == 1, o.ChecksumDB != ""
+			if o.Debian != nil { // which has no place of its own
+				if len(bases) > 0 || o.ChecksumDB != "" || o.Keyring == "" || o.Threshold < 1 || o.Name == "" || u.Tool != "" {
+					t.Errorf("%s: origin %+v is not a distribution alone", name, o)
+				}
+				continue
+			}
+			openpgp, database := len(bases) == 1, o.ChecksumDB != "" && u.Tool != ""
 			if openpgp == database || openpgp && (o.Keyring == "" || o.Threshold < 1) || o.Name == "" {
 				t.Errorf("%s: origin %+v is not of exactly one format, with its keys", name, o)
 			}
