@@ -117,7 +117,7 @@ func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[re
 		stage := st.take()
 		err := i.store().PutEvidence(st.receipt.Kept())
 		if err == nil {
-			err = i.store().Publish(stage, st.receipt)
+			err = i.store().Publish(stage, st.receipt, seal)
 		}
 		if err != nil {
 			return errors.Join(err, stage.Discard())

@@ -5,9 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
@@ -16,7 +23,9 @@ import (
 
 // This file is the policy of what removal may touch: an entry of a receipt
 // that still matches it, and a directory of a receipt that is empty. Nothing
-// else, ever, and no directory with what is in it.
+// else, ever, and no directory with what is in it. A file matches if it has the
+// recorded digest; it need not be read where its size, inode and times, of which
+// nobody can set the last, are those that it had when the receipt was sealed.
 
 // A ReceiptError refuses to act on a receipt that cannot be believed.
 type ReceiptError struct {
@@ -42,6 +51,7 @@ func (i *Installer) Receipt(id record.ID) (record.Receipt, error) {
 type removal struct {
 	receipt record.Receipt
 	tree    *tree // nil: there is nothing to remove
+	stamped bool  // the file system's stamps can be relied on
 }
 
 func (r *removal) close() {
@@ -78,7 +88,7 @@ func (i *Installer) removal(id record.ID) (*removal, error) {
 		t.close()
 		return nil, err
 	}
-	return &removal{r, t}, nil
+	return &removal{r, t, rootfs.KeepsStamps(t.root)}, nil
 }
 
 func (i *Installer) crossesNoLink(r record.Receipt, t *tree) error {
@@ -105,51 +115,100 @@ func (i *Installer) crossesNoLink(r record.Receipt, t *tree) error {
 	return nil
 }
 
-// removeFiles deletes what a receipt records and still matches, deepest first,
-// and returns what it left: changed paths, and unrecorded ones that keep a
-// recorded directory from being empty. The receipt is dropped when nothing
-// recorded is left, else it shrinks to what is. No generation may name it any more.
+// removeFiles deletes what a receipt records and still matches, the directories
+// last and deepest first, and returns what it left: changed paths, and unrecorded
+// ones that keep a recorded directory from being empty. The receipt is dropped
+// when nothing recorded is left, else it shrinks to what is. No generation may
+// name it any more.
 func (i *Installer) removeFiles(ctx context.Context, going *removal) ([]Drift, error) {
 	r, t := going.receipt, going.tree
 	if t == nil {
 		return nil, i.store().DropReceipt(r.ID)
 	}
+	at := func(p string) string { return filepath.Join(i.Prefix(r.ID), filepath.FromSlash(p)) }
+	left, err := going.removeContents(ctx, i.reached)
+	if err != nil {
+		return nil, err // the receipt is whole; running again goes on from here
+	}
+	recorded := sync.OnceValue(r.Paths)
+	unrecorded := map[string][]string{".": t.unrecorded(".", recorded)}
+	for n, e := range slices.Backward(r.Entries) {
+		if e.Type != record.Dir {
+			continue
+		}
+		gone, reason, err := going.remove(t, e)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", at(e.Path), err)
+		}
+		i.reached("directory removed")
+		if !gone {
+			left[n] = reason
+			unrecorded[e.Path] = t.unrecorded(e.Path, recorded)
+		}
+	}
 	var kept []record.Entry
 	var drifts []Drift
-	keep := func(p, reason string) {
-		drifts = append(drifts, Drift{r.ID, filepath.Join(i.Prefix(r.ID), filepath.FromSlash(p)), reason})
+	for _, p := range unrecorded["."] {
+		drifts = append(drifts, Drift{r.ID, at(p), "not recorded"})
 	}
-	recorded := map[string]bool{}
-	for _, e := range r.Entries {
-		recorded[e.Path] = true
-	}
-	for _, e := range slices.Backward(r.Entries) {
-		if err := ctx.Err(); err != nil {
-			return drifts, err // the receipt is whole; running again goes on from here
-		}
-		gone, reason, err := t.remove(e)
-		if err != nil {
-			return drifts, fmt.Errorf("%s: %w", filepath.Join(i.Prefix(r.ID), filepath.FromSlash(e.Path)), err)
-		}
-		i.reached("entry removed")
-		if gone {
+	for n, e := range r.Entries {
+		reason, stays := left[n]
+		if !stays {
 			continue
 		}
+		e.Stamp = record.Stamp{}
 		kept = append(kept, e)
 		if e.Type != record.Dir {
-			keep(e.Path, reason)
-			continue
+			drifts = append(drifts, Drift{r.ID, at(e.Path), reason})
 		}
-		for _, name := range t.unrecorded(e.Path, recorded) {
-			keep(name, "not recorded")
+		for _, p := range unrecorded[e.Path] {
+			drifts = append(drifts, Drift{r.ID, at(p), "not recorded"})
 		}
 	}
-	for _, name := range t.unrecorded(".", recorded) {
-		keep(name, "not recorded")
-	}
-	slices.Reverse(kept)
-	slices.Reverse(drifts)
 	return drifts, i.shrink(r, kept, t)
+}
+
+// removeContents deletes all but the directories, several at a time, and returns
+// which entries it left, and why.
+func (r *removal) removeContents(ctx context.Context, reached func(string)) (left map[int]string, err error) {
+	const most = 4 // more would only wait for each other in the file system
+	const batch = 256
+	left = map[int]string{}
+	var mu sync.Mutex
+	var next atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for range min(most, runtime.GOMAXPROCS(0)) {
+		group.Go(func() error {
+			t := &tree{r.tree.root, map[string]*os.Root{}}
+			defer t.forget()
+			for {
+				end := int(next.Add(batch))
+				if end-batch >= len(r.receipt.Entries) {
+					return nil
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				for n := end - batch; n < min(end, len(r.receipt.Entries)); n++ {
+					e := r.receipt.Entries[n]
+					if e.Type == record.Dir {
+						continue
+					}
+					gone, reason, err := r.remove(t, e)
+					if err != nil {
+						return fmt.Errorf("%s: %w", filepath.Join(r.tree.root.Name(), filepath.FromSlash(e.Path)), err)
+					}
+					mu.Lock()
+					if !gone {
+						left[n] = reason
+					}
+					reached("entry removed")
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	return left, group.Wait()
 }
 
 // shrink shortens or drops the receipt of a removed release.
@@ -170,13 +229,16 @@ func (i *Installer) shrink(r record.Receipt, kept []record.Entry, t *tree) error
 	if r.Removed && len(kept) == len(r.Entries) {
 		return nil
 	}
-	r.Removed, r.Entries, r.Commands = true, kept, nil
+	r.Removed, r.Sealed, r.Entries, r.Commands = true, time.Time{}, kept, nil
 	return i.store().PutReceipt(r)
 }
 
-// remove deletes one entry if it matches. gone is true as well if it was not there.
-func (t *tree) remove(e record.Entry) (gone bool, reason string, err error) {
-	reason, err = t.differs(e, false)
+// remove deletes one entry of t if it matches. gone is true as well if it was not
+// there.
+func (r *removal) remove(t *tree, e record.Entry) (gone bool, reason string, err error) {
+	if !r.stamped || !r.untouched(t, e) {
+		reason, err = t.differs(e, false)
+	}
 	switch {
 	case err != nil:
 		return false, "", err
@@ -205,8 +267,18 @@ func (t *tree) remove(e record.Entry) (gone bool, reason string, err error) {
 	}
 }
 
+// untouched reports whether the file system itself proves that nobody has
+// touched the file e of t; if not, it may still be as it was.
+func (r *removal) untouched(t *tree, e record.Entry) bool {
+	if e.Stamp.IsZero() {
+		return false
+	}
+	info, err := t.lstat(e.Path)
+	return err == nil && info.Mode().IsRegular() && r.receipt.Untouched(e, info.Size(), record.Stamp(rootfs.StampOf(info)))
+}
+
 // unrecorded names what a directory holds that its receipt does not know.
-func (t *tree) unrecorded(dir string, recorded map[string]bool) []string {
+func (t *tree) unrecorded(dir string, recorded func() map[string]bool) []string {
 	d, err := t.dir(dir)
 	if err != nil {
 		return nil
@@ -218,10 +290,9 @@ func (t *tree) unrecorded(dir string, recorded map[string]bool) []string {
 	defer f.Close()
 	names, _ := f.Readdirnames(-1)
 	slices.Sort(names)
-	slices.Reverse(names)
 	var foreign []string
 	for _, name := range names {
-		if p := path.Join(dir, name); !recorded[p] {
+		if p := path.Join(dir, name); !recorded()[p] {
 			foreign = append(foreign, p)
 		}
 	}

@@ -56,10 +56,11 @@ func (i *Installer) forgetGone(id record.ID) error {
 		return nil
 	}
 	defer t.close()
+	going := &removal{receipt: r, tree: t}
 	var kept []record.Entry
 	for _, e := range slices.Backward(r.Entries) {
 		if e.Type == record.Dir {
-			gone, _, err := t.remove(e)
+			gone, _, err := going.remove(t, e)
 			if err != nil {
 				return err
 			}

@@ -132,6 +132,15 @@ type Artifact struct {
 	Layout manifests.Layout `json:"layout,omitzero"`
 }
 
+// Paths are the paths of all entries.
+func (r Receipt) Paths() map[string]bool {
+	paths := make(map[string]bool, len(r.Entries))
+	for _, e := range r.Entries {
+		paths[e.Path] = true
+	}
+	return paths
+}
+
 // Ref is how people name the release: channel/tool@version.
 func (r Head) Ref() string { return r.Channel + "/" + r.Tool + "@" + r.Version }
 

@@ -18,6 +18,7 @@
 package rootfs
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -134,14 +135,22 @@ func ReadFile(root *os.Root, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(data)) > limit {
+	if info.Size() > limit {
 		return nil, &TooLargeError{Path: f.Name(), Limit: limit}
 	}
-	return data, nil
+	var b bytes.Buffer
+	b.Grow(int(info.Size()) + bytes.MinRead) // and that it fits is seen without growing
+	if _, err := b.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
+		return nil, err
+	}
+	if int64(b.Len()) > limit {
+		return nil, &TooLargeError{Path: f.Name(), Limit: limit}
+	}
+	return b.Bytes(), nil
 }
 
 // OpenRegular opens a regular file for reading and nothing else: a FIFO in its

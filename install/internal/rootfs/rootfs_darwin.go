@@ -33,12 +33,25 @@ func Space(root *os.Root) (free, inodes int64, err error) {
 	return times(s.Bavail, int64(s.Bsize)), int64(min(s.Ffree, math.MaxInt64)), nil
 }
 
-// StampOf reads the stamp out of what was said of a regular file; ok is false
-// where the file system or the system has none to rely on.
-func StampOf(info fs.FileInfo) (s Stamp, ok bool) {
+// KeepsStamps reports whether the stamps of root's file system can be relied on:
+// one of this machine's own. What a server says of a file may be what it said a
+// minute ago.
+func KeepsStamps(root *os.Root) bool {
+	f, err := root.Open(".")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var s unix.Statfs_t
+	err = retry(func() error { return unix.Fstatfs(int(f.Fd()), &s) })
+	return err == nil && s.Flags&unix.MNT_LOCAL != 0
+}
+
+// StampOf reads the stamp out of what was said of a file.
+func StampOf(info fs.FileInfo) Stamp {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return Stamp{}, false
+		return Stamp{}
 	}
-	return Stamp{st.Ino, st.Mtimespec.Nano(), st.Ctimespec.Nano()}, true
+	return Stamp{st.Ino, st.Mtimespec.Nano(), st.Ctimespec.Nano()}
 }

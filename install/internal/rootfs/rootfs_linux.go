@@ -52,12 +52,32 @@ func Space(root *os.Root) (free, inodes int64, err error) {
 	return free, inodes, nil
 }
 
-// StampOf reads the stamp out of what was said of a regular file; ok is false
-// where the file system or the system has none to rely on.
-func StampOf(info fs.FileInfo) (s Stamp, ok bool) {
+// KeepsStamps reports whether the stamps of root's file system can be relied on:
+// one of this machine's own, of a kind that is known. What a server says of a
+// file may be what it said a minute ago.
+func KeepsStamps(root *os.Root) bool {
+	f, err := root.Open(".")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var s unix.Statfs_t
+	if err := retry(func() error { return unix.Fstatfs(int(f.Fd()), &s) }); err != nil {
+		return false
+	}
+	switch int64(s.Type) {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC,
+		unix.OVERLAYFS_SUPER_MAGIC, 0x2fc12fc1 /* zfs */, 0xca451a4e /* bcachefs */ :
+		return true
+	}
+	return false
+}
+
+// StampOf reads the stamp out of what was said of a file.
+func StampOf(info fs.FileInfo) Stamp {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return Stamp{}, false
+		return Stamp{}
 	}
-	return Stamp{st.Ino, st.Mtim.Nano(), st.Ctim.Nano()}, true
+	return Stamp{st.Ino, st.Mtim.Nano(), st.Ctim.Nano()}
 }

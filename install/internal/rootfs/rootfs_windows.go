@@ -74,5 +74,8 @@ func Space(root *os.Root) (free, inodes int64, err error) {
 	return int64(min(bytes, math.MaxInt64)), math.MaxInt64, nil
 }
 
-// StampOf has nothing to rely on: anybody can set the times of a file.
-func StampOf(fs.FileInfo) (s Stamp, ok bool) { return Stamp{}, false }
+// KeepsStamps finds none to rely on: there, anybody can set the times of a file.
+func KeepsStamps(*os.Root) bool { return false }
+
+// StampOf is zero, which is no stamp.
+func StampOf(fs.FileInfo) Stamp { return Stamp{} }

@@ -61,13 +61,17 @@ func (g *Stage) Discard() error {
 func (g *Stage) Abandon() error { return errors.Join(g.root.Close(), g.lock.Unlock()) }
 
 // Publish turns a filled stage into the prefix of r: everything in it made
-// durable, then the receipt, then one rename that never replaces. The stage is
-// used up.
-func (s Store) Publish(g *Stage, r record.Receipt) error {
+// durable, then the receipt, then one rename that never replaces. seal completes
+// r in between, when nothing will be written there any more. The stage is used up.
+func (s Store) Publish(g *Stage, r record.Receipt, seal func(stage *os.Root, r *record.Receipt) error) error {
 	if err := rootfs.SyncTree(g.root); err != nil {
 		return fmt.Errorf("make %s durable: %w", r.Ref(), err)
 	}
 	s.reached("stage durable")
+	if err := seal(g.root, &r); err != nil {
+		return fmt.Errorf("seal %s: %w", r.Ref(), err)
+	}
+	s.reached("stage sealed")
 	if _, err := rootfs.MkdirAll(s.Data, Prefixes, 0o700); err != nil {
 		return err
 	}
