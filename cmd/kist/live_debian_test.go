@@ -47,8 +47,8 @@ func TestLiveDebian(t *testing.T) {
 }
 
 // Indexing trixie and resolving rust is cheap, and from the indices that were
-// kept cheaper. The windows are wide: what is meant is 1.5 s, 200 MB and 0.2 s on
-// a machine that is not busy.
+// kept cheaper: some 1.5 s of CPU and 0.2 s on a machine that is not busy, which a
+// test cannot know, and 200 MB.
 func TestLiveDebianIsCheap(t *testing.T) {
 	h := newHome(t, build(t))
 	measure := func(args ...string) (cpu time.Duration, memory int64) {

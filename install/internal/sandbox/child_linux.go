@@ -33,7 +33,6 @@ func Serve() int {
 // A servant is the child's own end.
 type servant struct {
 	conn *net.UnixConn
-	root *os.Root   // of the prefix
 	mu   sync.Mutex // one packet at a time
 }
 
