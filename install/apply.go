@@ -15,7 +15,6 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/verify"
 )
 
 // Result is what Apply did.
@@ -113,19 +112,21 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	if _, err := i.create(dataDir); err != nil {
 		return nil, err
 	}
-	if err := i.space(r); err != nil {
-		return nil, err
-	}
-	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Progress: i.progress, Slots: make(chan struct{}, maxDownloads),
+	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Slots: make(chan struct{}, i.jobs()), Progress: i.progress,
 		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, progress func(int64)) (string, error) {
 			return sandbox.HashZip(ctx, i.o.Child, name, zip, size, progress)
 		}}
+	q := i.queue(cache, from.missing(r.Artifacts))
+	q.measure(ctx, i.o.Transport)
+	if err := i.space(r); err != nil {
+		return nil, err
+	}
 	stage, err := i.store().NewStage(i.o.Random)
 	if err != nil {
 		return nil, err
 	}
 	s := &stagedRelease{stage: stage}
-	if s.receipt, err = i.fill(ctx, cache, stage, in, from); err != nil {
+	if s.receipt, err = i.fill(ctx, cache, q, stage, in, from); err != nil {
 		s.discard()
 		return nil, err
 	}
@@ -133,30 +134,21 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	return s, nil
 }
 
-// pick begins to fetch a, or brings the first of its alternatives that is to be
-// had. A proof that fails is the end: it is no reason to look elsewhere. Where
-// none is to be had, the error is that of one whose host was not reached, if
-// there is one. The caller closes the stream.
-func pick(ctx context.Context, cache download.Cache, a manifests.Artifact) (manifests.Artifact, *download.Stream, error) {
-	var absent error
-	for _, one := range append([]manifests.Artifact{a}, a.Alternatives...) {
-		s, err := cache.Stream(ctx, one)
-		if err == nil && len(a.Alternatives) > 0 { // only the end tells whether another must be tried
-			if err = s.Wait(); err != nil {
-				err = errors.Join(err, s.Close())
-			}
-		}
-		missing := errors.Is(err, manifests.ErrNotFound)
-		switch {
-		case err == nil:
-			return one, s, nil
-		case ctx.Err() != nil || errors.Is(err, verify.ErrUntrusted) || !missing && !errors.Is(err, manifests.ErrUnreachable):
-			return one, nil, err
-		case absent == nil || !missing && errors.Is(absent, manifests.ErrNotFound):
-			absent = err
-		}
+// queue puts artifacts in the order in which they are best fetched.
+func (i *Installer) queue(cache download.Cache, artifacts []manifests.Artifact) *queue {
+	return newQueue(cache, artifacts, i.o.Rate, i.jobs(), decoders(), func(c Choice) {
+		i.reporting.Lock()
+		defer i.reporting.Unlock()
+		i.o.Chosen(c)
+	})
+}
+
+// jobs is how many requests are made at once.
+func (i *Installer) jobs() int {
+	if i.o.Jobs > 0 {
+		return i.o.Jobs
 	}
-	return a, nil, absent
+	return defaultJobs
 }
 
 func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {

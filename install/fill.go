@@ -1,7 +1,6 @@
 package install
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/kist-tools/kist/install/download"
@@ -23,14 +21,16 @@ import (
 
 // How many artifacts are at work at one time.
 const (
-	maxDownloads = 4  // being fetched
-	maxDecoders  = 4  // being unpacked, and no more than there are cores
-	maxAhead     = 32 // all, those that wait between the two included
+	maxDecoders = 4  // being unpacked, and no more than there are cores
+	maxAhead    = 32 // all, those that wait for it included
 )
 
-// fill fetches and unpacks the artifacts of a release into stage, copies those
-// that from holds already, and returns what its receipt will say.
-func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store.Stage, in plan.Install, from *base) (record.Receipt, error) {
+// decoders is how many archives are unpacked at once.
+func decoders() int { return min(maxDecoders, runtime.GOMAXPROCS(0)) }
+
+// fill fetches and unpacks the artifacts of q into stage, copies those that from
+// holds already, and returns what the receipt of the release will say.
+func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, stage *store.Stage, in plan.Install, from *base) (record.Receipt, error) {
 	r := in.Release
 	receipt, err := i.newReceipt(r)
 	if err != nil {
@@ -43,12 +43,11 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, stage *store
 		return receipt, err
 	}
 	defer prefix.Close()
-	decoding := &line{free: min(maxDecoders, runtime.GOMAXPROCS(0))}
-	copied, missing, err := from.copies(ctx, prefix, r.Artifacts)
+	copied, err := from.copies(ctx, prefix, r.Artifacts)
 	if err != nil {
 		return receipt, err
 	}
-	brought, err := i.bring(ctx, cache, prefix, decoding, missing)
+	brought, err := i.bring(ctx, cache, q, prefix, &line{free: decoders()})
 	if err != nil {
 		return receipt, err
 	}
@@ -110,30 +109,33 @@ type brought struct {
 	record record.Artifact
 }
 
-// bring fetches and unpacks artifacts, several at a time, as decoding lets them
-// through: of those at hand the longest to decode first. The first failure ends
-// the others' work; of several at once the first in the artifacts' order is told.
-func (i *Installer) bring(ctx context.Context, cache download.Cache, prefix unpacker, decoding *line, artifacts []manifests.Artifact) ([]brought, error) {
+// bring fetches and unpacks the artifacts of q, several at a time, as decoding
+// lets them through: of those at hand the longest to decode first. The first
+// failure ends the others' work; of several at once the first in the artifacts'
+// order is told.
+func (i *Installer) bring(ctx context.Context, cache download.Cache, q *queue, prefix unpacker, decoding *line) ([]brought, error) {
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
-	all := make([]brought, len(artifacts))
-	errs := make([]error, len(artifacts))
-	ahead, fetching := make(chan struct{}, maxAhead), make(chan struct{}, maxDownloads)
+	all := make([]brought, len(q.parts))
+	errs := make([]error, len(q.parts))
+	ahead, fetching := make(chan struct{}, maxAhead), make(chan struct{}, i.jobs())
 	var work sync.WaitGroup
-	for _, n := range longestFirst(artifacts) {
+	for {
 		ahead <- struct{}{}
 		fetching <- struct{}{}
-		if within.Err() != nil {
+		n, ok := q.next(within)
+		if !ok {
 			break
 		}
 		work.Go(func() {
 			defer func() { <-ahead }()
-			a, s, err := pick(within, cache, artifacts[n])
+			s, err := q.fetch(within, cache, n)
 			<-fetching
 			if err == nil {
-				all[n], err = i.unpack(within, decoding, prefix, n, a, s)
+				all[n], err = i.unpack(within, decoding, prefix, n, s)
 				err = errors.Join(err, s.Close())
 			}
+			q.is(n, unpacked)
 			if err != nil {
 				errs[n] = err
 				cancel()
@@ -144,17 +146,16 @@ func (i *Installer) bring(ctx context.Context, cache download.Cache, prefix unpa
 	return all, firstCause(ctx, errs)
 }
 
-// unpack adds one artifact to the prefix, when its turn has come. A tar that has
-// not all come by then is unpacked while it comes.
-func (i *Installer) unpack(ctx context.Context, decoding *line, prefix unpacker, order int, a manifests.Artifact, s *download.Stream) (brought, error) {
-	coming := strings.HasPrefix(a.Layout.Format, "tar") && !s.Whole()
-	size := a.Size // stated, where it has chunks and so may be coming
-	if !coming {
+// unpack adds one artifact to the prefix when its turn has come: what has not all
+// come by then is unpacked while it comes, as far as it can be.
+func (i *Installer) unpack(ctx context.Context, decoding *line, prefix unpacker, order int, s *supply) (brought, error) {
+	a := s.Artifact
+	size := a.Size
+	if !streams(a) {
 		blob, err := s.Blob()
 		if err != nil {
 			return brought{}, err
 		}
-		defer blob.File.Close()
 		size = blob.Size
 	}
 	if err := decoding.enter(ctx, decodeTime(a.Layout.Format, size)); err != nil {
@@ -163,22 +164,28 @@ func (i *Installer) unpack(ctx context.Context, decoding *line, prefix unpacker,
 	defer decoding.leave()
 	archive := unpack.Archive{Name: a.Name, Component: a.Component, Layout: a.Layout, Order: order,
 		Progress: func(done int64) { i.report(Progress{Unpack, a.Name, done, size}) }}
-	if coming {
-		if err := prefix.AddStream(ctx, s, size, archive); err != nil {
-			return brought{}, err
-		}
+	if err := add(ctx, prefix, s, size, archive); err != nil {
+		return brought{}, err
 	}
 	blob, err := s.Blob()
 	if err != nil {
 		return brought{}, err
 	}
-	if coming {
-		defer blob.File.Close()
-	} else if err := prefix.Add(ctx, blob.File, archive); err != nil {
-		return brought{}, err
-	}
 	return brought{a, record.Artifact{Name: a.Name, Component: a.Component, Size: blob.Size, Digest: blob.Digest,
 		Evidence: blob.Evidence, Layout: a.Layout}}, nil
+}
+
+// add gives an archive to the prefix: as it comes, where it can be unpacked so
+// and is not all there.
+func add(ctx context.Context, prefix unpacker, s *supply, size int64, archive unpack.Archive) error {
+	if streams(s.Artifact) && !s.Whole() {
+		return prefix.AddStream(ctx, s, size, archive)
+	}
+	blob, err := s.Blob()
+	if err != nil {
+		return err
+	}
+	return prefix.Add(ctx, blob.File, archive)
 }
 
 // firstCause is the first of errs that did not come of another, or of ctx where
@@ -195,35 +202,6 @@ func firstCause(ctx context.Context, errs []error) error {
 		}
 	}
 	return first
-}
-
-// longestFirst orders artifacts, by their index, so that what takes longest to
-// decode is fetched first. Those of unknown size come as they are listed, last.
-func longestFirst(artifacts []manifests.Artifact) []int {
-	order := make([]int, len(artifacts))
-	for n := range order {
-		order[n] = n
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		x, y := artifacts[a], artifacts[b]
-		return cmp.Compare(decodeTime(y.Layout.Format, y.Size), decodeTime(x.Layout.Format, x.Size))
-	})
-	return order
-}
-
-// decodeTime estimates, in nanoseconds, how long one core decodes size bytes.
-func decodeTime(format string, size int64) int64 {
-	switch format[strings.LastIndex(format, ".")+1:] {
-	case "bz2":
-		return size * 100
-	case "xz", "deb":
-		return size * 85
-	case "gz", "zip":
-		return size * 11
-	case "zst":
-		return size * 9
-	}
-	return size
 }
 
 // A line lets a few through at one time: of those who wait, the one with the

@@ -64,7 +64,10 @@ type Options struct {
 	LockWait  time.Duration       // how long to wait for another kist
 	Command   string              // what this kist was called to do, for another that waits: "kist install"
 	Child     Child               // what unpacks archives; zero: this process does
-	Progress  func(Progress)      // may be nil; calls do not overlap
+	Jobs      int                 // how many downloads are made at once; 0: 4
+	Rate      func() float64      // bytes a second that have been coming over Transport, 0: not known yet. Nil: where there is a choice of archives, the first is taken
+	Progress  func(Progress)      // may be nil; calls, of Chosen too, do not overlap
+	Chosen    func(Choice)        // may be nil
 	Warn      func(string)        // may be nil
 	DryRun    bool                // nothing is stored, not even marks
 	// Checkpoint, nil but in tests, is told each step of a change that was done:
@@ -111,6 +114,9 @@ type Installer struct {
 func Open(ctx context.Context, o Options) (*Installer, error) {
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
+	}
+	if o.Chosen == nil {
+		o.Chosen = func(Choice) {}
 	}
 	if o.Warn == nil {
 		o.Warn = func(string) {}
@@ -322,6 +328,9 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 	}
 	return len(r.Entries), drifts, nil
 }
+
+// defaultJobs is what Options.Jobs is where it is 0.
+const defaultJobs = 4
 
 // permissions of what kist makes for the user alone, and of what it shares.
 const (

@@ -58,24 +58,37 @@ func (b *base) close() {
 	}
 }
 
-// copies copies into prefix those of artifacts that b holds, and returns those
-// that are missing.
-func (b *base) copies(ctx context.Context, prefix *sandbox.Unpacker, artifacts []manifests.Artifact) (copied []brought, missing []manifests.Artifact, err error) {
-	if b == nil {
-		return nil, artifacts, nil
+// holds is which of b's artifacts a component is copied from, -1 where it is none.
+func (b *base) holds(component string) int {
+	if b == nil || !slices.Contains(b.reuse, component) {
+		return -1
 	}
+	return slices.IndexFunc(b.Artifacts, func(have record.Artifact) bool { return have.Component == component })
+}
+
+// missing are those of artifacts that are not copied from b.
+func (b *base) missing(artifacts []manifests.Artifact) (missing []manifests.Artifact) {
 	for _, a := range artifacts {
-		at := slices.IndexFunc(b.Artifacts, func(have record.Artifact) bool { return have.Component == a.Component })
-		if at < 0 || !slices.Contains(b.reuse, a.Component) {
+		if b.holds(a.Component) < 0 {
 			missing = append(missing, a)
+		}
+	}
+	return missing
+}
+
+// copies copies into prefix those of artifacts that b holds.
+func (b *base) copies(ctx context.Context, prefix *sandbox.Unpacker, artifacts []manifests.Artifact) (copied []brought, err error) {
+	for _, a := range artifacts {
+		at := b.holds(a.Component)
+		if at < 0 {
 			continue
 		}
 		if err := b.take(ctx, prefix, 0, a.Component); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		copied = append(copied, brought{a, b.Artifacts[at]})
 	}
-	return copied, missing, nil
+	return copied, nil
 }
 
 // takeRest copies what no component brought, but the files that name them.

@@ -196,6 +196,46 @@ func (c Cache) cached(ctx context.Context, a manifests.Artifact, key string) (Bl
 	return Blob{File: f, Size: s.size, Digest: s.digest(), Evidence: evidence}, true, nil
 }
 
+// Have is how many bytes of a lie in the cache, and whether they are a blob: by
+// the look of it, for nothing is read here, and nothing proved.
+func (c Cache) Have(a manifests.Artifact) (bytes int64, whole bool) {
+	if a.Integrity.Digest.Algorithm() == "sha256" {
+		if info, err := c.Root.Lstat(path.Join(blobDir, a.Integrity.Digest.Hex())); err == nil && info.Mode().IsRegular() {
+			return info.Size(), true
+		}
+	}
+	key, err := keyOf(a)
+	if err != nil {
+		return 0, false
+	}
+	info, err := c.Root.Lstat(path.Join(partialDir, key))
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, false
+	}
+	return info.Size(), false
+}
+
+// Forget drops what has arrived of a, which nobody is going to fetch. It leaves
+// alone what somebody is fetching after all.
+func (c Cache) Forget(a manifests.Artifact) error {
+	key, err := keyOf(a)
+	if err != nil {
+		return err
+	}
+	name := path.Join(partialDir, key)
+	lock, err := rootfs.TryLock(c.Root, name+rootfs.LockSuffix, "download")
+	if busy := (*rootfs.BusyError)(nil); errors.As(err, &busy) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	err = c.Root.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, lock.Remove())
+}
+
 // discard removes a damaged blob.
 func (c Cache) discard(a manifests.Artifact, name string) error {
 	if err := c.Root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {

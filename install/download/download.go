@@ -106,7 +106,7 @@ func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
 			return Blob{}, err
 		}
 		blob, err := s.Blob()
-		return blob, errors.Join(err, s.Close())
+		return blob, errors.Join(err, s.end(true))
 	}
 	key, blob, lock, err := c.begin(ctx, a)
 	if lock == nil || err != nil {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"sync"
-	"sync/atomic"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -33,8 +32,7 @@ type Stream struct {
 	blob Blob
 	err  error
 
-	once  sync.Once
-	given atomic.Bool // the blob's file is somebody else's
+	once sync.Once
 }
 
 // Stream begins to fetch a, or finds it in the cache. Errors, here and of the
@@ -156,12 +154,21 @@ func (s *Stream) Read(buffer []byte) (int, error) {
 	return 0, fmt.Errorf("%s: %w", s.name, err)
 }
 
-func (s *Stream) wait() (Blob, error) {
-	<-s.done
-	return s.blob, s.err
+// Begin waits until there is something to read. Its error is why there will be
+// nothing.
+func (s *Stream) Begin() error {
+	if s.come == nil {
+		return s.err
+	}
+	select {
+	case <-s.come.ready[0]:
+		return nil
+	case <-s.done:
+		return s.err
+	}
 }
 
-// Whole reports whether all of it is there and proved.
+// Whole reports whether all has come and is in the cache.
 func (s *Stream) Whole() bool {
 	select {
 	case <-s.done:
@@ -171,31 +178,27 @@ func (s *Stream) Whole() bool {
 	}
 }
 
-// Wait waits until all of it is there and proved, or can't be.
-func (s *Stream) Wait() error {
-	_, err := s.wait()
-	return err
+func (s *Stream) wait() (Blob, error) {
+	<-s.done
+	return s.blob, s.err
 }
 
-// Blob waits until the whole is proved and in the cache. The blob's File is the
-// caller's to close, and is the same for every call.
-func (s *Stream) Blob() (Blob, error) {
-	blob, err := s.wait()
-	if err == nil {
-		s.given.Store(true)
-	}
-	return blob, err
-}
+// Blob waits until the whole is proved and in the cache. The blob's File stays
+// open until the Stream is closed.
+func (s *Stream) Blob() (Blob, error) { return s.wait() }
 
-// Close ends the Stream; Read must not be called any more.
-func (s *Stream) Close() (err error) {
+// Close ends the Stream; neither Read nor a Blob's File may be used any more.
+func (s *Stream) Close() error { return s.end(false) }
+
+// end ends the Stream; the file of its blob stays open if keep is set.
+func (s *Stream) end(keep bool) (err error) {
 	s.once.Do(func() {
 		s.stop()
 		blob, _ := s.wait()
 		if s.come != nil {
 			err = s.file.Close()
 		}
-		if blob.File != nil && !s.given.Load() {
+		if blob.File != nil && !keep {
 			err = errors.Join(err, blob.File.Close())
 		}
 	})

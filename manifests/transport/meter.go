@@ -15,7 +15,7 @@ const (
 	minSample = 256 << 10
 	// memory is how long a Meter remembers. What came earlier counts half, and
 	// what came before that a quarter.
-	memory = 2 * time.Second
+	memory = 100 * time.Millisecond
 )
 
 // A Meter is From with a stopwatch: it tells how fast bodies have been coming
