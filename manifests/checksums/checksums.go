@@ -85,7 +85,8 @@ type List struct {
 
 // A Layout is how an artifact becomes a toolchain.
 type Layout struct {
-	Format   string // one of manifests.Formats
+	Format   string   // one of manifests.Formats
+	Also     []string // other formats in which the same is published, at least with some versions
 	Strip    int
 	Commands []string
 	Files    []manifests.File
@@ -187,11 +188,10 @@ func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.
 	case listed[platform] == "":
 		return manifests.Release{}, s.unsupported(q.Platform, version, listed)
 	}
-	digest, err := list.Digest(files[platform])
-	if err != nil {
+	if release, err = s.describe(release, platform, list); err != nil {
 		return manifests.Release{}, fail(err)
 	}
-	return s.describe(release, platform, digest)
+	return release, nil
 }
 
 // list brings the version's list by the first way in which it is published, and
@@ -228,44 +228,73 @@ func (l List) prove(ctx context.Context, t manifests.Transport, ref string, poli
 	return policy.Detached(manifests.Redact(ref), data, signature)
 }
 
-// describe adds to r the artifact built for platform.
-func (s Source) describe(r manifests.Release, platform manifests.Platform, digest verify.Digest) (manifests.Release, error) {
-	name := s.files(r.Version)[platform]
+// describe adds to r the artifact built for platform, with those that are the
+// same in another format as its alternatives.
+func (s Source) describe(r manifests.Release, platform manifests.Platform, list Digests) (manifests.Release, error) {
 	layout := s.Site.layout(platform)
-	artifact := manifests.Artifact{
-		Name: name, Component: s.Tool, Refs: []string{s.Site.Base + s.fill(s.Site.Dir, r.Version, "") + name},
-		Integrity: manifests.Integrity{Digest: digest},
-		Layout:    manifests.Layout{Format: layout.Format, Strip: layout.Strip},
+	witness, err := s.witness(r.Version, platform)
+	if err != nil {
+		return r, err
 	}
-	if s.Site.Witness != nil {
-		witness := *s.Site.Witness
-		witness.Contains = s.fill(witness.Contains, r.Version, "")
-		exe := ""
-		if platform.OS == "windows" {
-			exe = ".exe"
+	var all []manifests.Artifact
+	for i, format := range append([]string{layout.Format}, layout.Also...) {
+		name := s.name(r.Version, platform, format)
+		if i > 0 && !list.Has(name) {
+			continue
 		}
-		witness.Path = strings.ReplaceAll(witness.Path, "{exe}", exe)
-		artifact.Witness = &witness
-	} else if !strings.Contains(s.Site.File, "{version}") {
-		return r, fmt.Errorf("%s: its files are named alike in every version, and nothing else confirms it: %w", s.Channel, verify.ErrUntrusted)
+		digest, err := list.Digest(name)
+		if err != nil {
+			return r, err
+		}
+		all = append(all, manifests.Artifact{
+			Name: name, Component: s.Tool, Refs: []string{s.Site.Base + s.fill(s.Site.Dir, r.Version, "") + name},
+			Integrity: manifests.Integrity{Digest: digest},
+			Layout:    manifests.Layout{Format: format, Strip: layout.Strip},
+			Witness:   witness,
+		})
 	}
-	r.Components, r.Artifacts = []string{s.Tool}, []manifests.Artifact{artifact}
+	all[0].Alternatives = all[1:]
+	r.Components, r.Artifacts = []string{s.Tool}, all[:1]
 	r.Commands, r.Files, r.Env = layout.Commands, layout.Files, s.Site.Env
 	return r, nil
+}
+
+// witness is the file that must confirm the version, nil where the names of the
+// files do.
+func (s Source) witness(version string, platform manifests.Platform) (*manifests.Witness, error) {
+	if s.Site.Witness == nil {
+		if !strings.Contains(s.Site.File, "{version}") {
+			return nil, fmt.Errorf("%s: its files are named alike in every version, and nothing else confirms it: %w", s.Channel, verify.ErrUntrusted)
+		}
+		return nil, nil
+	}
+	witness := *s.Site.Witness
+	witness.Contains = s.fill(witness.Contains, version, "")
+	exe := ""
+	if platform.OS == "windows" {
+		exe = ".exe"
+	}
+	witness.Path = strings.ReplaceAll(witness.Path, "{exe}", exe)
+	return &witness, nil
 }
 
 // files names the version's file for each platform that the upstream builds for.
 func (s Source) files(version string) map[manifests.Platform]string {
 	files := map[manifests.Platform]string{}
-	for text, spelled := range s.Site.Platforms {
+	for text := range s.Site.Platforms {
 		platform, err := manifests.ParsePlatform(text)
 		if err != nil {
 			continue // a fault of the table, which its test finds
 		}
-		name := strings.ReplaceAll(s.Site.File, "{format}", s.Site.layout(platform).Format)
-		files[platform] = s.fill(name, version, spelled)
+		files[platform] = s.name(version, platform, s.Site.layout(platform).Format)
 	}
 	return files
+}
+
+// name is that of the version's file for a platform of the table.
+func (s Source) name(version string, platform manifests.Platform, format string) string {
+	file := strings.ReplaceAll(s.Site.File, "{format}", format)
+	return s.fill(file, version, s.Site.Platforms[platform.String()])
 }
 
 // best returns the platform of files that serves host best.

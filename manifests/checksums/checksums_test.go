@@ -96,6 +96,60 @@ func TestFetchChoosesAndProvesTheList(t *testing.T) {
 	}
 }
 
+// What the list names in another format is an alternative, as well proved.
+func TestAlternatives(t *testing.T) {
+	w := newWorld(t, "22.11.0=Jod")
+	gz, xz := "node-v22.11.0-linux-x64.tar.gz", "node-v22.11.0-linux-x64.tar.xz"
+	layout := w.site.Layouts[""]
+	for name, test := range map[string]struct {
+		also []string
+		list func(string) string
+		want []string // their names
+		err  error
+	}{
+		"listed":            {[]string{"tar.xz"}, func(s string) string { return s }, []string{xz}, nil},
+		"not listed":        {[]string{"tar.xz"}, func(s string) string { return strings.ReplaceAll(s, line(s, xz), "") }, nil, nil},
+		"not asked for":     {nil, func(s string) string { return s }, nil, nil},
+		"listed twice":      {[]string{"tar.xz"}, func(s string) string { return s + line(s, xz) }, nil, verify.ErrUntrusted},
+		"the first missing": {[]string{"tar.xz"}, func(s string) string { return strings.ReplaceAll(s, line(s, gz), "") }, nil, nil},
+	} {
+		layout.Also = test.also
+		w.site.Layouts[""] = layout
+		ref := base + "v22.11.0/SHASUMS256.txt"
+		honest, signature := w.Files[ref], w.Files[ref+".sig"]
+		w.Files[ref] = []byte(test.list(string(honest)))
+		w.Files[ref+".sig"] = w.key.Sign(t, w.Files[ref], now.AddDate(0, -1, 0))
+		r, err := w.fetch(t, "22.11.0", linux)
+		w.Files[ref], w.Files[ref+".sig"] = honest, signature
+		if missing := name == "the first missing"; err != nil || missing || test.err != nil {
+			if missing != errors.As(err, new(*manifests.UnsupportedPlatformError)) || !missing && !errors.Is(err, test.err) {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		var got []string
+		for _, a := range r.Artifacts[0].Alternatives {
+			got = append(got, a.Name)
+			if a.Layout.Format != "tar.xz" || a.Layout.Strip != 1 || a.Component != "node" || a.Refs[0] != base+"v22.11.0/"+a.Name || a.Integrity.Digest.IsZero() {
+				t.Errorf("%s: %+v", name, a)
+			}
+		}
+		if r.Artifacts[0].Name != gz || !slices.Equal(got, test.want) {
+			t.Errorf("%s: %s, alternatives %q, want %q", name, r.Artifacts[0].Name, got, test.want)
+		}
+	}
+}
+
+// line is the one of a list that names a file.
+func line(list, name string) string {
+	for l := range strings.Lines(list) {
+		if strings.HasSuffix(l, name+"\n") {
+			return l
+		}
+	}
+	return ""
+}
+
 func TestFetchRefusesAnotherToolVersionOrPlatform(t *testing.T) {
 	w := newWorld(t, "22.11.0=Jod")
 	for _, asked := range []string{"22.11.1", "21", "lts/joy", "nightly", "../x", "22.11.0/.."} {

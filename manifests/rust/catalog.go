@@ -132,25 +132,30 @@ func (c component) full() string {
 	return c.pkg + "-" + c.target
 }
 
-// artifact is what is fetched of a component.
+// artifact is what is fetched of a component: any one of the archives that hold
+// it, in the order of the manifest's reader.
 func (c *Catalog) artifact(t *toolchain, part component) (manifests.Artifact, error) {
 	built, _ := c.manifest.find(part) // judged by parse
 	if !built.available {
 		return manifests.Artifact{}, &manifests.UnknownComponentError{Tool: Tool, Version: c.version(), Component: t.short(part), Platform: part.target}
 	}
-	best := built.archives[0]
-	ref, err := c.locate(best)
-	if err != nil {
-		return manifests.Artifact{}, fmt.Errorf("channel %s: %w", c.channel, &FormatError{"pkg." + part.pkg + ".target." + part.target, err.Error()})
+	var all []manifests.Artifact
+	for _, one := range built.archives {
+		ref, err := c.locate(one)
+		if err != nil {
+			return manifests.Artifact{}, fmt.Errorf("channel %s: %w", c.channel, &FormatError{"pkg." + part.pkg + ".target." + part.target, err.Error()})
+		}
+		all = append(all, manifests.Artifact{
+			Name: path.Base(one.url.Path), Component: t.short(part), Refs: []string{ref},
+			Integrity: manifests.Integrity{Digest: one.digest},
+			Layout: manifests.Layout{Format: one.format, Strip: 1, Installer: &manifests.Installer{
+				Dirs:     slices.Compact([]string{part.full(), part.pkg}),
+				Manifest: rustlib + "manifest-" + part.full(),
+			}},
+		})
 	}
-	return manifests.Artifact{
-		Name: path.Base(best.url.Path), Component: t.short(part), Refs: []string{ref},
-		Integrity: manifests.Integrity{Digest: best.digest},
-		Layout: manifests.Layout{Format: best.format, Strip: 1, Installer: &manifests.Installer{
-			Dirs:     slices.Compact([]string{part.full(), part.pkg}),
-			Manifest: rustlib + "manifest-" + part.full(),
-		}},
-	}, nil
+	all[0].Alternatives = all[1:]
+	return all[0], nil
 }
 
 // locate maps a URL of the Rust project's own host to this channel's place.

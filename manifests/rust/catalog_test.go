@@ -67,6 +67,22 @@ func TestResolveLaysOut(t *testing.T) {
 			t.Errorf("artifact %+v, layout %+v", a, a.Layout.Installer)
 		}
 	}
+	cargo, formats := release.Artifacts[0], []string{}
+	for _, other := range cargo.Alternatives {
+		formats = append(formats, other.Layout.Format)
+		layout := other.Layout
+		layout.Format = cargo.Layout.Format
+		if other.Component != "cargo" || other.Refs[0] != dist+"2026-04-16/cargo-1.95.0-"+host+"."+other.Layout.Format || !layout.Same(cargo.Layout) ||
+			other.Integrity.Digest.IsZero() || other.Integrity.Digest == cargo.Integrity.Digest {
+			t.Errorf("alternative %+v of %+v", other, cargo)
+		}
+	}
+	if !slices.Equal(formats, []string{"tar.gz", "tar.xz"}) || len(release.Artifacts[3].Alternatives) != 0 {
+		t.Errorf("alternatives %q of cargo, %d of rust-std", formats, len(release.Artifacts[3].Alternatives))
+	}
+	if err := release.Validate(); err != nil {
+		t.Error(err)
+	}
 	if got := release.Commands; !slices.Equal(got, []string{"bin/*"}) || len(release.Env) != 0 || release.Profile != "minimal" {
 		t.Errorf("commands %v, environment %v, profile %q", got, release.Env, release.Profile)
 	}

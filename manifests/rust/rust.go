@@ -39,8 +39,8 @@
 // evidence says so. It states no sizes either. Upstream signs no list of
 // versions.
 //
-// Of a package's archives the one that costs least to unpack is taken: .tar.zst,
-// else .tar.gz, else .tar.xz.
+// A package's archives are alternatives of each other, those that cost least to
+// unpack first: .tar.zst, .tar.gz, .tar.xz.
 //
 //	s := rust.Source{Channel: "rust", URL: rust.Upstream, Policy: verify.Policy{Keys: keys, Threshold: 1}}
 //	catalog, err := s.Fetch(ctx, transport, manifests.Query{Request: request, Now: now})
