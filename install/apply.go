@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"github.com/kist-tools/kist/install/download"
-	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
@@ -118,7 +117,7 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 		}}
 	q := i.queue(cache, from.missing(r.Artifacts))
 	q.measure(ctx, i.o.Transport)
-	if err := i.space(r); err != nil {
+	if err := i.space(q, r); err != nil {
 		return nil, err
 	}
 	stage, err := i.store().NewStage(i.o.Random)
@@ -166,22 +165,4 @@ func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {
 
 func (i *Installer) progress(stage, name string, done, total int64) {
 	i.report(Progress{Stage(stage), name, done, total})
-}
-
-// space finds before anything is fetched whether the toolchain can be written
-// and fits.
-func (i *Installer) space(r manifests.Release) error {
-	var need int64
-	for _, a := range r.Artifacts {
-		need += max(a.Unpacked, a.Size)
-	}
-	data := i.roots.open(dataDir)
-	if err := rootfs.Probe(data); err != nil {
-		return err
-	}
-	free, _, err := rootfs.Space(data)
-	if err != nil || free >= need {
-		return err
-	}
-	return &download.SpaceError{Path: filepath.Join(i.o.Dirs.Data, "kist"), Need: need, Free: free}
 }

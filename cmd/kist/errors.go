@@ -293,7 +293,11 @@ func busy(err error) (failure, bool) {
 // limits: the machine has too little space, or forbids it. 8.
 func limits(err error) (failure, bool) {
 	if e, ok := is[*download.SpaceError](err); ok {
-		return failure{Code: 8, Kind: "space", Hint: fmt.Sprintf("free %s there, then run the same command again", byteSize(e.Need-e.Free))}, true
+		lacking := byteSize(e.Need - e.Free)
+		if e.Files {
+			lacking = count(int(e.Need-e.Free), "file")
+		}
+		return failure{Code: 8, Kind: "space", Hint: fmt.Sprintf("free %s there, then run the same command again", lacking)}, true
 	}
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

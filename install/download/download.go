@@ -79,11 +79,15 @@ type Blob struct {
 
 // A SpaceError says, before anything was written, that something will not fit.
 type SpaceError struct {
-	Path       string // a directory on the file system in question
+	Path       string // a directory on the file system in question, or two: "A and B"
 	Need, Free int64  // bytes
+	Files      bool   // it is files and directories, not bytes, that there is no room for
 }
 
 func (e *SpaceError) Error() string {
+	if e.Files {
+		return fmt.Sprintf("%s: needs room for %d files at least, and the file system has it for %d", e.Path, e.Need, e.Free)
+	}
 	return fmt.Sprintf("%s: needs %d bytes, has %d free", e.Path, e.Need, e.Free)
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -61,6 +62,14 @@ func TestRealDisks(t *testing.T) {
 		root, dir := small(t)
 		if free, inodes, err := Space(root); free <= 0 || free > 64<<10 || inodes <= 0 || inodes > 8 || err != nil {
 			t.Errorf("Space = %d bytes, %d inodes, %v", free, inodes, err)
+		}
+		above, err := os.OpenRoot(filepath.Dir(dir))
+		must(t, err)
+		defer above.Close()
+		outer, err := Volume(above)
+		must(t, err)
+		if inner, err := Volume(root); inner == outer || err != nil {
+			t.Errorf("Volume = %d as above the mount, %v", inner, err)
 		}
 		if err := WriteFile(root, "f", bytes.Repeat([]byte("x"), 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
 			t.Errorf("WriteFile: %v", err)

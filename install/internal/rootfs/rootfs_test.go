@@ -222,6 +222,15 @@ func TestSpace(t *testing.T) {
 	if err != nil || free <= 0 || inodes <= 0 {
 		t.Errorf("Space = %d bytes, %d inodes, %v", free, inodes, err)
 	}
+	must(t, root.Mkdir("below", 0o700))
+	below, err := root.OpenRoot("below")
+	must(t, err)
+	defer below.Close()
+	one, err := Volume(root)
+	must(t, err)
+	if other, err := Volume(below); other != one || err != nil {
+		t.Errorf("Volume = %d, and %d of a directory below, %v", one, other, err)
+	}
 }
 
 func TestProbe(t *testing.T) {

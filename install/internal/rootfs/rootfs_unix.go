@@ -60,3 +60,18 @@ func retry(call func() error) error {
 		}
 	}
 }
+
+// Volume tells file systems apart: directories of which it is the same lie on
+// one. Two names of one file system may differ all the same (subvolumes of btrfs).
+func Volume(root *os.Root) (int64, error) {
+	f, err := root.Open(".")
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var s unix.Stat_t
+	if err := retry(func() error { return unix.Fstat(int(f.Fd()), &s) }); err != nil {
+		return 0, fmt.Errorf("stat %s: %w", f.Name(), err)
+	}
+	return int64(s.Dev), nil
+}

@@ -79,3 +79,18 @@ func KeepsStamps(*os.Root) bool { return false }
 
 // StampOf is zero, which is no stamp.
 func StampOf(fs.FileInfo) Stamp { return Stamp{} }
+
+// Volume tells file systems apart: directories of which it is the same lie on
+// one.
+func Volume(root *os.Root) (int64, error) {
+	f, err := root.Open(".")
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var info windows.ByHandleFileInformation
+	if err := windows.GetFileInformationByHandle(windows.Handle(f.Fd()), &info); err != nil {
+		return 0, fmt.Errorf("volume of %s: %w", root.Name(), err)
+	}
+	return int64(info.VolumeSerialNumber), nil
+}

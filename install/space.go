@@ -1,0 +1,104 @@
+package install
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A need is what one directory is going to hold besides what it holds.
+type need struct {
+	path   string
+	bytes  int64
+	inodes int64
+	on     volume
+}
+
+// A volume is a file system and what is left on it.
+type volume struct{ id, free, inodes int64 }
+
+// fits finds a file system that cannot hold what is needed on it, by all
+// directories that lie there.
+func fits(needs ...need) error {
+	together := map[int64]need{}
+	for _, n := range needs {
+		t, ok := together[n.on.id]
+		if !ok {
+			t = need{path: n.path, on: n.on}
+		} else {
+			t.path += " and " + n.path
+		}
+		t.bytes, t.inodes = t.bytes+n.bytes, t.inodes+n.inodes
+		together[n.on.id] = t
+	}
+	for _, n := range needs {
+		switch n = together[n.on.id]; {
+		case n.bytes > n.on.free:
+			return &download.SpaceError{Path: n.path, Need: n.bytes, Free: n.on.free}
+		case n.inodes > n.on.inodes:
+			return &download.SpaceError{Path: n.path, Need: n.inodes, Free: n.on.inodes, Files: true}
+		}
+	}
+	return nil
+}
+
+// around is how many files and directories there are of a release besides what
+// it unpacks: its stage and the lock, receipts and generations, links.
+const around = 16
+
+// space finds before anything is fetched or unpacked whether there is room for
+// it: in the cache for the archives that are not there yet, and beside the
+// toolchains for what is in them. Both can only be more than it counts: not every
+// size is known, and of files only that there is one in each.
+func (i *Installer) space(q *queue, r manifests.Release) error {
+	if err := rootfs.Probe(i.roots.open(dataDir)); err != nil {
+		return err
+	}
+	cache := need{path: filepath.Join(i.o.Dirs.Cache, "kist")}
+	data := need{path: filepath.Join(i.o.Dirs.Data, "kist"), inodes: int64(around + len(r.Files) + len(r.Listings))}
+	seen := map[verify.Digest]bool{} // one archive may be unpacked to several places
+	for _, p := range q.parts {
+		fetched, unpacked := p.least()
+		data.bytes, data.inodes = data.bytes+unpacked, data.inodes+1
+		if d := p.archives[0].Integrity.Digest; fetched > 0 && !seen[d] {
+			seen[d] = !d.IsZero()
+			cache.bytes, cache.inodes = cache.bytes+fetched, cache.inodes+2 // it, and the lock beside it
+		}
+	}
+	var err error
+	if data.on, err = volumeOf(i.roots.open(dataDir)); err != nil {
+		return nil // writing will tell
+	}
+	if cache.on, err = volumeOf(i.roots.open(cacheDir)); err != nil {
+		return fits(data)
+	}
+	return fits(data, cache)
+}
+
+// least is how many bytes p takes at least in the cache and unpacked, by
+// whichever of its archives.
+func (p *part) least() (fetched, unpacked int64) {
+	first := true
+	for i, size := range p.sizes {
+		if size <= 0 {
+			continue
+		}
+		a, b := max(size-p.here[i], 0), max(size, p.archives[i].Unpacked)
+		if first {
+			fetched, unpacked, first = a, b, false
+		}
+		fetched, unpacked = min(fetched, a), min(unpacked, b)
+	}
+	return fetched, unpacked
+}
+
+func volumeOf(root *os.Root) (v volume, err error) {
+	if v.free, v.inodes, err = rootfs.Space(root); err == nil {
+		v.id, err = rootfs.Volume(root)
+	}
+	return v, err
+}
