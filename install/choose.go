@@ -2,6 +2,7 @@ package install
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -26,6 +27,30 @@ type Candidate struct {
 	Format string        // as in manifests.Layout
 	Bytes  int64         // its size, as it is stated or announced; 0: not known
 	Decode time.Duration // about how long one core decodes it
+}
+
+func (c Choice) String() string {
+	taken, rest := c.Candidates[0], c.Candidates[1:]
+	others := make([]string, len(rest))
+	for i, other := range rest {
+		others[i] = other.String()
+	}
+	how := "before it is known how fast they come"
+	if c.Rate > 0 {
+		how = fmt.Sprintf("at %.1f MB a second", c.Rate/1e6)
+	}
+	than := "rather than"
+	if c.Again {
+		than = "after all, not"
+	}
+	return fmt.Sprintf("%s: %s %s %s, %s", c.Component, taken, than, strings.Join(others, " or "), how)
+}
+
+func (c Candidate) String() string {
+	if c.Bytes <= 0 {
+		return c.Format
+	}
+	return fmt.Sprintf("%s (%.1f MB, %.1f s to decode)", c.Format, float64(c.Bytes)/1e6, c.Decode.Seconds())
 }
 
 // An offer is one archive that would bring an artifact.

@@ -141,8 +141,13 @@ func streams(a manifests.Artifact) bool {
 // plan chooses for all parts at once.
 func (q *queue) plan() (all [][]offer, chosen []int, archives [][]int) {
 	all, archives = make([][]offer, len(q.parts)), make([][]int, len(q.parts))
+	choice := false
 	for n, p := range q.parts {
 		all[n], archives[n] = p.offers()
+		choice = choice || len(all[n]) > 1
+	}
+	if !choice {
+		return all, make([]int, len(q.parts)), archives
 	}
 	return all, choose(all, q.pace()), archives
 }

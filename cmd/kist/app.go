@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/transport"
 )
 
 // An app is one run of kist: its surroundings, its one clock reading, the flags
@@ -21,6 +22,7 @@ type app struct {
 	flags struct {
 		json, quiet, verbose, dryRun, yes, offline, noProgress bool
 		color                                                  string
+		jobs                                                   int
 	}
 	verb   verb   // the one that runs
 	path   string // its name as typed: "channel add"
@@ -28,6 +30,7 @@ type app struct {
 	warned map[string]bool
 
 	display *display
+	meter   *transport.Meter // of all that comes by Transport
 }
 
 // A result is what a verb answers: text for people, or itself as JSON.
@@ -35,7 +38,8 @@ type result interface{ text(*page) }
 
 // run does what env.Args ask and returns the exit code.
 func run(ctx context.Context, env Env) (code int) {
-	a := &app{Env: env, now: env.Now(), warned: map[string]bool{}}
+	a := &app{Env: env, now: env.Now(), warned: map[string]bool{}, meter: &transport.Meter{From: env.Transport, Now: env.Now}}
+	a.Transport = a.meter
 	defer func() {
 		if p := recover(); p != nil {
 			code = a.finish(&internalError{fmt.Sprint(p), string(debug.Stack())})
@@ -61,12 +65,16 @@ type verb struct {
 	exits                   []int  // codes it can end with
 	args                    cobra.PositionalArgs
 	changes                 bool // it alters something: --dry-run exists
+	fetches                 bool // it downloads what it installs: --jobs exists
 	plain                   bool // it has no JSON form
 	local                   bool // it never uses the network
 	flags                   func(*pflag.FlagSet)
 	complete                func(toComplete string) []string
 	run                     func(ctx context.Context, args []string) (result, error)
 }
+
+// How many downloads are made at once, where the user does not say, and at most.
+const defaultJobs, maxJobs = 4, 64
 
 // The groups of verbs in the help.
 const (
@@ -155,6 +163,9 @@ func (a *app) command(v verb) *cobra.Command {
 	if v.flags != nil {
 		v.flags(cmd.Flags())
 	}
+	if v.fetches {
+		cmd.Flags().IntVarP(&a.flags.jobs, "jobs", "j", defaultJobs, "make at most `N` downloads at once")
+	}
 	cmd.Flags().SortFlags = false
 	if v.complete != nil {
 		cmd.ValidArgsFunction = func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
@@ -198,6 +209,9 @@ func (a *app) family(group, use, short, long string, members ...*cobra.Command) 
 func (a *app) checkFlags() error {
 	if a.flags.json && a.verb.plain {
 		return usage("%s has no JSON form", a.path)
+	}
+	if a.verb.fetches && (a.flags.jobs < 1 || a.flags.jobs > maxJobs) {
+		return usage("--jobs %d: want 1 to %d", a.flags.jobs, maxJobs)
 	}
 	switch a.flags.color {
 	case "auto", "always", "never":

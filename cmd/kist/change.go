@@ -313,11 +313,10 @@ func (a *app) size(ctx context.Context, in plan.Install) (total int64, announced
 		}
 		size := artifact.Size
 		if size == 0 {
-			body, says, err := a.artifacts().Open(ctx, artifact.Refs[0], 0)
+			says, err := manifests.SizeOf(ctx, a.artifacts(), artifact.Refs[0])
 			if err != nil {
 				return 0, false
 			}
-			body.Close()
 			size, announced = says, true
 		}
 		if size < 0 || size > manifests.MaxArtifact {

@@ -46,6 +46,7 @@ CHANNEL/TOOL only that channel's.`,
 		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:    exactly(1),
 		changes: true,
+		fetches: true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringSliceVar(&prefer, "prefer", nil, "look first in `PLACES`: of system, installed and network, with commas; default: system,installed")
 		},

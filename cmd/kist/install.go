@@ -31,6 +31,7 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:    between(0, 1000),
 		changes: true,
+		fetches: true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVarP(&want.Components, "component", "c", nil, "an optional component `NAME` besides (repeatable)")
 			f.StringArrayVarP(&want.Targets, "target", "t", nil, "a further platform `TRIPLE` to build for, as the tool spells it (repeatable)")

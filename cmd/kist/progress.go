@@ -48,6 +48,14 @@ func (a *app) progress() func(install.Progress) {
 	return a.display.show
 }
 
+// chosen tells which of several archives is fetched, and why.
+func (a *app) chosen(c install.Choice) {
+	if a.flags.verbose && a.display != nil {
+		a.display.pause()
+	}
+	a.detail("%s", c)
+}
+
 func (a *app) endProgress() {
 	if a.display != nil {
 		a.display.end()
@@ -137,6 +145,13 @@ func (d *display) draw(what string, done, total int64) {
 		)
 	}
 	d.bar.Set64(done)
+}
+
+// pause takes the bar away until there is more to show, so that a line can be said.
+func (d *display) pause() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.finishBar()
 }
 
 func (d *display) end() {

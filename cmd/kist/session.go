@@ -51,7 +51,10 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 		LockWait:  a.LockWait,
 		Command:   "kist " + a.path,
 		Child:     a.Child,
+		Jobs:      a.flags.jobs,
+		Rate:      a.meter.Rate,
 		Progress:  a.progress(),
+		Chosen:    a.chosen,
 		Warn:      func(text string) { a.warn("%s", text) },
 		DryRun:    a.flags.dryRun,
 	})

@@ -26,6 +26,7 @@ All of them are updated, or none.`,
 		exits:    []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:     between(0, 1000),
 		changes:  true,
+		fetches:  true,
 		complete: a.completeInstalled,
 		run: func(ctx context.Context, args []string) (result, error) {
 			refs, err := parseTools(args)
