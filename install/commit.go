@@ -102,10 +102,10 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 
 // stillThere are those of ids that the repair has not just removed.
 func (i *Installer) stillThere(ids []record.ID) ([]record.ID, error) {
-	receipts, _, err := i.store().Receipts()
+	receipts, damaged, err := i.store().Receipts()
 	return slices.DeleteFunc(slices.Clone(ids), func(id record.ID) bool {
-		r, exists := receipts[id]
-		return !exists || r.Removed
+		r, readable := receipts[id]
+		return r.Removed || !readable && damaged[id] == nil
 	}), err
 }
 

@@ -132,3 +132,23 @@ func TestReadersAndWriters(t *testing.T) {
 		t.Errorf("a reader: %v", err)
 	}
 }
+
+// A receipt that cannot be read any more is not one that is gone: what it speaks
+// of was not removed.
+func TestADamagedReceiptIsNotAFinishedRemoval(t *testing.T) {
+	w := newWorld(t)
+	r := w.install(w.release("zig", "1.0", "bin/zig"))
+	i := w.kist()
+	p, err := i.Plan(plan.Change{Remove: []record.ID{r.ID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(".local/state/kist/receipts/"+string(r.ID)+".json", "{")
+	_, err = i.Apply(t.Context(), p)
+	if damaged, ok := errors.AsType[*ReceiptError](err); !ok || damaged.ID != r.ID {
+		t.Errorf("got %v, want a *ReceiptError of %s", err, r.ID)
+	}
+	if got := w.command("zig"); got != "bin/zig 1.0" {
+		t.Errorf("its command holds %q", got)
+	}
+}

@@ -38,6 +38,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -169,6 +170,11 @@ func (i *Installer) planNow(c plan.Change) (plan.Plan, plan.State, error) {
 	}
 	if s.Foreign, err = i.foreign(); err != nil {
 		return plan.Plan{}, s, err
+	}
+	for _, id := range slices.Concat(c.Remove, c.Default) {
+		if err := s.Damaged[id]; err != nil {
+			return plan.Plan{}, s, &ReceiptError{id, err}
+		}
 	}
 	p, err := plan.Make(s, c)
 	return p, s, err

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
@@ -79,17 +80,18 @@ func (i *Installer) addLinks(g record.Generation) error {
 	}
 	made := false
 	for _, l := range g.Links {
+		if target, err := bin.Readlink(l.Name); err == nil && target == i.command(l.Name) {
+			continue
+		}
 		err := bin.Symlink(i.command(l.Name), l.Name)
 		switch {
 		case err == nil:
 			made = true
 			i.reached("link made")
-		case !errors.Is(err, fs.ErrExist):
-			return err
+		case errors.Is(err, fs.ErrExist):
+			i.o.Warn(fmt.Sprintf("%s is not kist's any more; left alone", filepath.Join(i.o.Dirs.Bin, l.Name)))
 		default:
-			if target, _ := bin.Readlink(l.Name); target != i.command(l.Name) {
-				i.o.Warn(fmt.Sprintf("%s is not kist's any more; left alone", filepath.Join(i.o.Dirs.Bin, l.Name)))
-			}
+			return err
 		}
 	}
 	if !made {
@@ -160,6 +162,12 @@ func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]recor
 // dropAliases removes the aliases that are not wanted, and the directories left empty.
 func (i *Installer) dropAliases(wanted map[string]string) error {
 	data := i.roots.open(dataDir)
+	filled := map[string]bool{}
+	for alias := range wanted {
+		for dir := path.Dir(alias); dir != "."; dir = path.Dir(dir) {
+			filled[dir] = true
+		}
+	}
 	var dirs []string
 	err := fs.WalkDir(data.FS(), store.Toolchains, func(p string, d fs.DirEntry, err error) error {
 		switch {
@@ -180,8 +188,11 @@ func (i *Installer) dropAliases(wanted map[string]string) error {
 		i.reached("alias dropped")
 		return nil
 	})
-	for n := len(dirs) - 1; n >= 0; n-- {
-		if err := data.Remove(dirs[n]); err != nil && !notEmpty(err) && !errors.Is(err, fs.ErrNotExist) {
+	for _, dir := range slices.Backward(dirs) {
+		if filled[dir] {
+			continue
+		}
+		if err := data.Remove(dir); err != nil && !notEmpty(err) && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -79,7 +79,7 @@ func is[T error](err error) (T, bool) {
 
 func (a *app) classify(err error) failure {
 	for _, class := range []func(error) (failure, bool){
-		a.ended, a.misused, a.refused, untrusted, stale, busy, limits, unknown, network,
+		a.ended, a.misused, unread, a.refused, untrusted, stale, busy, limits, unknown, network,
 	} {
 		if f, ok := class(err); ok {
 			return f
@@ -165,6 +165,27 @@ func (a *app) misused(err error) (failure, bool) {
 		return f, false
 	}
 	return f, true
+}
+
+// unread: what kist keeps is perhaps in order, but the system could not read it
+// just now. 1; without permission 8.
+func unread(err error) (failure, bool) {
+	_, generation := is[*install.GenerationError](err)
+	_, receipt := is[*install.ReceiptError](err)
+	_, mark := is[*verify.MarkError](err)
+	_, rules := is[*channels.RulesError](err)
+	if !generation && !receipt && !mark && !rules {
+		return failure{}, false
+	}
+	for _, errno := range []syscall.Errno{syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+		if errors.Is(err, errno) {
+			return failure{Code: 1, Kind: "failed", Hint: "run the same command again; if that fails too, look at the disk, and at what else is running"}, true
+		}
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return limits(err)
+	}
+	return failure{}, false
 }
 
 // refused: for the safety of what is not kist's. 9.

@@ -272,26 +272,51 @@ func sudo(t *testing.T, s site) {
 	h.must("channel", "add", "acme", s.channel, "--key", s.key) // root itself may, in a container with a mounted home
 }
 
-func noSpace(t *testing.T, s site)  { cramped(t, s, "size=1m") }
-func noInodes(t *testing.T, s site) { cramped(t, s, "size=64m,nr_inodes=60") }
+func noSpace(t *testing.T, s site) {
+	cramped(t, s, 256, 256, func(n int) string { return fmt.Sprintf("size=%dk", n) })
+}
 
-// cramped installs onto a file system that is too small: nothing of it may
-// stay, and what was there before still works.
-func cramped(t *testing.T, s site, options string) {
-	h := newHome(t, s.program)
-	script := fmt.Sprintf(`
+func noInodes(t *testing.T, s site) {
+	cramped(t, s, 45, 35, func(n int) string { return fmt.Sprintf("size=64m,nr_inodes=%d", n) })
+}
+
+// cramped installs onto file systems that are too small, each a little less so,
+// until one is not: nothing may stay, what was there before still works, and with
+// more room the same command does it.
+func cramped(t *testing.T, s site, from, step int, options func(n int) string) {
+	tooSmall := 0
+	for n := from; ; n += step {
+		h := newHome(t, s.program)
+		script := fmt.Sprintf(`
 mount -t tmpfs -o mode=755,%[1]s none "$HOME"
 cd "$HOME"
 "$1" channel add acme %[2]s --key %[3]s >/dev/null
 find . ! -type d ! -path './.cache/*' ! -name lock | sort >%[4]s || exit 70
 code=0
 "$1" install acme/hello || code=$?
-find . ! -type d ! -path './.cache/*' ! -name lock | sort | diff %[4]s - >&2 || exit 71
+[ $code = 0 ] || find . ! -type d ! -path './.cache/*' ! -name lock | sort | diff %[4]s - >&2 || exit 71
 "$1" list >&2 || exit 72
-exit $code`, options, s.channel, s.key, filepath.Join(t.TempDir(), "before"))
-	h = h.under("unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh")
-	o := h.exits(8)
-	contains(t, o.stderr, "Nothing was changed")
+"$1" verify >&2 || exit 73
+mount -o remount,size=64m,nr_inodes=10000 "$HOME"
+"$1" install acme/hello >&2 || exit 74
+"$1" verify >&2 || exit 75
+exit $code`, options(n), s.channel, s.key, filepath.Join(t.TempDir(), "before"))
+		h = h.under("unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh")
+		o := h.kist()
+		switch o.code {
+		case 8:
+			tooSmall++
+			contains(t, o.stderr, "Nothing was changed")
+			continue
+		case 0:
+		default:
+			t.Errorf("with %s: %v", options(n), o)
+		}
+		break
+	}
+	if tooSmall < 5 {
+		t.Errorf("only %d file systems were too small: this test shows little", tooSmall)
+	}
 }
 
 func readOnly(t *testing.T, s site) {
@@ -315,4 +340,26 @@ func noPermission(t *testing.T, s site) {
 	same(t, before, h.holds())
 	tool(t, "chmod", "0700", share)
 	h.must("install", "acme/hello")
+
+	for _, dir := range []string{".local/bin", ".local/share/kist", ".local/share/kist/prefixes", ".local/share/kist/generations",
+		".local/share/kist/toolchains", ".local/state/kist", ".local/state/kist/receipts"} {
+		refs := h.installed()
+		tool(t, "chmod", "0500", h.path(dir))
+		o := h.exits(8, "uninstall", "hello")
+		if done := strings.Contains(o.stderr, "it is done"); done == strings.Contains(o.stderr, "Nothing was changed") {
+			t.Errorf("%s: %v", dir, o)
+		} else if now := len(h.installed()); now != len(refs) != done {
+			t.Errorf("%s: %v; now %d are installed", dir, o, now)
+		}
+		tool(t, "chmod", "0700", h.path(dir))
+		h.kist("uninstall", "hello") // what was cut short is finished; what is finished is not installed
+		if refs := h.installed(); len(refs) > 0 {
+			t.Errorf("%s: still installed: %v", dir, refs)
+		}
+		if left, err := filepath.Glob(h.data("prefixes", "*")); err != nil || len(left) > 0 {
+			t.Errorf("%s: left: %v, %v", dir, left, err)
+		}
+		h.must("install", "acme/hello")
+		whole(t, h)
+	}
 }

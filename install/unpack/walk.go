@@ -142,8 +142,12 @@ func (t *tree) compare(at *os.Root, name string, c *Claim) error {
 	// os.Root follows fewer links than a kernel does; how many there are was
 	// judged by resolve.
 	_, err = t.root.Stat(c.Path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, syscall.ELOOP) {
-		return c.refuse(RuleTarget, "%v", err)
+	errno, system := errors.AsType[syscall.Errno](err)
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist), errno == syscall.ENOTDIR, errno == syscall.ELOOP:
+		return nil
+	case system && errno != syscall.ENAMETOOLONG:
+		return err // the disk's trouble, not the archive's
 	}
-	return nil
+	return c.refuse(RuleTarget, "%v", err)
 }

@@ -121,10 +121,10 @@ func WaitLock(ctx context.Context, root *os.Root, name, about string, wait time.
 // Unlock gives the lock back. The file stays, so that all processes always
 // lock the same one, but it names nobody any more.
 func (l *Lock) Unlock() error {
-	erased := l.file.Truncate(0)
+	l.file.Truncate(0) // where that fails, the name of a holder that is none stays: no harm
 	// Closing alone would leave the lock to a child that was being started and
 	// still has a copy of the descriptor.
-	return errors.Join(erased, unlockFile(l.file), l.file.Close())
+	return errors.Join(unlockFile(l.file), l.file.Close())
 }
 
 // Remove deletes the file and gives the lock back: for what the lock guards and

@@ -35,7 +35,7 @@ func (s Store) NewStage(random io.Reader) (*Stage, error) {
 	name := path.Join(Stages, hex.EncodeToString(b[:]))
 	lock, err := rootfs.TryLock(s.Data, name+rootfs.LockSuffix, "unpack")
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, ignoreMissing(s.Data.Remove(name+rootfs.LockSuffix)))
 	}
 	if err := s.Data.Mkdir(name, 0o700); err != nil {
 		return nil, errors.Join(err, lock.Remove())
