@@ -81,6 +81,10 @@ type Options struct {
 // do nothing but end with the code that ServeChild returns.
 type Child = sandbox.Command
 
+// A ChildError says that a Child ended before its work was done: it crashed, or
+// was killed, perhaps for its use of memory.
+type ChildError = sandbox.CrashError
+
 // ServeChild is the work of a Child.
 func ServeChild() int { return sandbox.Serve() }
 

@@ -112,6 +112,9 @@ func (a *app) ended(err error) (failure, bool) {
 		}
 		return failure{Code: 1, Kind: "drift", Hint: fmt.Sprintf("kist verify %s names what changed", e.Release)}, true
 	}
+	if _, ok := is[*install.ChildError](err); ok {
+		return failure{Code: 1, Kind: "child", Hint: "if memory is short, run the same command again when more is free; otherwise please report it, with the name of the file"}, true
+	}
 	if e, ok := is[*lostEvidenceError](err); ok {
 		return failure{Code: 1, Kind: "evidence", Hint: fmt.Sprintf("kist uninstall %s, then kist install %s proves it anew", e.Release, e.Release)}, true
 	}

@@ -120,6 +120,7 @@ func TestExitCodes(t *testing.T) {
 		{errors.New("something else"), 1, "failed"},
 		{&internalError{"x", "stack"}, 1, "internal"},
 		{&driftError{[]string{"acme/zig@1"}}, 1, "drift"},
+		{&install.ChildError{How: "signal: killed"}, 1, "child"},
 		{&declinedError{}, 1, "declined"},
 		{usage("x"), 2, "usage"},
 		{&unknownVerbError{Parent: "kist"}, 2, "usage"},

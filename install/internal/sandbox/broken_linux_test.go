@@ -1,0 +1,318 @@
+package sandbox
+
+import (
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kist-tools/kist/install/unpack"
+)
+
+// An act is what an unpacker does that has been taken over. It returns nil where
+// it had its way.
+type act struct {
+	name string
+	// do is done in the stage. outside is a directory beside it, which holds the
+	// file secret; addr is where somebody listens, parent the process of kist.
+	do func(outside, addr string, parent int) error
+	// which walls stop it, each by itself
+	landlock int // from which version on; 0: none
+	calls    bool
+}
+
+// stopped reports whether a wall of that height stops a.
+func (a act) stopped(l Level) bool {
+	return a.landlock > 0 && l.Landlock >= a.landlock || a.calls && l.Calls
+}
+
+// mayFail reports whether a may fail where there is no wall at all: it takes
+// root, or a kernel that lets processes of one user look into each other.
+func (a act) mayFail() bool {
+	return a.name == "get out by another root" && os.Getuid() != 0 || a.name == "read the memory of kist"
+}
+
+var acts = []act{
+	{"write to an absolute path", func(outside, _ string, _ int) error {
+		return os.WriteFile(filepath.Join(outside, "evil"), []byte("evil"), 0o600)
+	}, 1, false},
+	{"write above", func(string, string, int) error {
+		return os.WriteFile("../outside/evil", []byte("evil"), 0o600)
+	}, 1, false},
+	{"overwrite", func(outside, _ string, _ int) error {
+		f, err := os.OpenFile(filepath.Join(outside, "secret"), os.O_WRONLY|os.O_TRUNC, 0)
+		if err == nil {
+			f.Close()
+		}
+		return err
+	}, 1, false},
+	{"make a link", func(outside, _ string, _ int) error { return os.Symlink(outside, "link") }, 1, true},
+	{"write through a link", func(string, string, int) error {
+		return os.WriteFile("planted/evil", []byte("evil"), 0o600) // the test has planted it
+	}, 1, false},
+	{"rename out", func(outside, _ string, _ int) error {
+		if err := os.WriteFile("file", nil, 0o600); err != nil {
+			return nil
+		}
+		return os.Rename("file", filepath.Join(outside, "evil"))
+	}, 1, false},
+	{"rename in", func(outside, _ string, _ int) error {
+		return os.Rename(filepath.Join(outside, "secret"), "stolen")
+	}, 1, false},
+	{"link out", func(outside, _ string, _ int) error {
+		if err := os.WriteFile("file", nil, 0o600); err != nil {
+			return nil
+		}
+		return os.Link("file", filepath.Join(outside, "evil"))
+	}, 1, true},
+	{"link in", func(outside, _ string, _ int) error {
+		return os.Link(filepath.Join(outside, "secret"), "stolen")
+	}, 1, true},
+	{"remove", func(outside, _ string, _ int) error { return os.Remove(filepath.Join(outside, "secret")) }, 1, false},
+	{"make a directory", func(outside, _ string, _ int) error { return os.Mkdir(filepath.Join(outside, "evil"), 0o700) }, 1, false},
+	{"read a secret", func(outside, _ string, _ int) error {
+		_, err := os.ReadFile(filepath.Join(outside, "secret"))
+		return err
+	}, 1, false},
+	{"read /etc/passwd", func(string, string, int) error { _, err := os.ReadFile("/etc/passwd"); return err }, 1, false},
+	{"list a directory", func(outside, _ string, _ int) error { _, err := os.ReadDir(outside); return err }, 1, false},
+	{"read the memory of kist", func(_, _ string, parent int) error {
+		f, err := os.Open(fmt.Sprintf("/proc/%d/mem", parent))
+		if err == nil {
+			f.Close()
+		}
+		return err
+	}, 1, false},
+	{"change a mode", func(outside, _ string, _ int) error { return os.Chmod(filepath.Join(outside, "secret"), 0o777) }, 0, true},
+	{"change a time", func(outside, _ string, _ int) error {
+		return os.Chtimes(filepath.Join(outside, "secret"), time.Unix(1, 0), time.Unix(1, 0))
+	}, 0, true},
+	{"change an owner", func(outside, _ string, _ int) error {
+		return os.Chown(filepath.Join(outside, "secret"), os.Getuid(), os.Getgid())
+	}, 0, true},
+	{"make a pipe", func(string, string, int) error { return unix.Mkfifo("pipe", 0o600) }, 1, true},
+	{"connect", func(_, addr string, _ int) error {
+		conn, err := net.DialTimeout("tcp", addr, 10*time.Second)
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	}, 4, true},
+	{"send a datagram", func(_, addr string, _ int) error {
+		conn, err := net.Dial("udp", addr)
+		if err == nil {
+			_, err = conn.Write([]byte("the secret"))
+			conn.Close()
+		}
+		return err
+	}, 0, true},
+	{"listen", func(string, string, int) error {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err == nil {
+			l.Close()
+		}
+		return err
+	}, 0, true},
+	{"open an abstract socket", func(string, string, int) error {
+		l, err := net.Listen("unix", "@kist-test")
+		if err == nil {
+			l.Close()
+		}
+		return err
+	}, 0, true},
+	{"run a program", func(string, string, int) error { return exec.Command("/bin/sh", "-c", ":").Run() }, 1, true},
+	{"run itself", func(string, string, int) error { return exec.Command("/proc/self/exe", "harmless").Run() }, 1, true},
+	{"run what it unpacked", func(string, string, int) error {
+		if err := os.WriteFile("program", []byte("#!/bin/sh\n"), 0o700); err != nil {
+			return nil
+		}
+		return exec.Command("./program").Run()
+	}, 1, true},
+	{"become two", func(string, string, int) error {
+		pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+		switch {
+		case errno != 0:
+			return errno
+		case pid == 0:
+			unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		}
+		return nil
+	}, 0, true},
+	{"signal kist", func(_, _ string, parent int) error { return syscall.Kill(parent, 0) }, 0, true},
+	{"limit kist", func(_, _ string, parent int) error {
+		var now unix.Rlimit
+		return unix.Prlimit(parent, unix.RLIMIT_CPU, nil, &now)
+	}, 0, true},
+	{"get out by another root", func(outside, _ string, _ int) error { return unix.Chroot(outside) }, 0, true},
+}
+
+func init() {
+	// broken OUTSIDE ADDR WALL ACT: an unpacker that does ACT, behind the whole
+	// wall, a part of it, or none, and says on stderr what came of it.
+	parts["broken"] = func(args []string) int {
+		outside, addr, wall, name := args[0], args[1], args[2], args[3]
+		s, err := enterStage(walled[wall])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer s.conn.Close()
+		for _, a := range acts {
+			if a.name == name {
+				if err := a.do(outside, addr, os.Getppid()); err != nil {
+					fmt.Fprintln(os.Stderr, "refused:", err)
+				} else {
+					fmt.Fprintln(os.Stderr, "had its way")
+				}
+				return 0
+			}
+		}
+		fmt.Fprintln(os.Stderr, "no such act")
+		return 1
+	}
+	parts["harmless"] = func([]string) int { return 0 }
+}
+
+// walled are the ways to be walled in.
+var walled = map[string]func(unpack.Limits) (Level, error){
+	"no wall":  func(unpack.Limits) (Level, error) { return Level{Child: true}, nil },
+	"the wall": func(l unpack.Limits) (Level, error) { return wallIn(l, true) },
+	"Landlock": func(unpack.Limits) (l Level, err error) {
+		l.Child = true
+		l.Landlock, err = restrictPaths(true)
+		return
+	},
+	"the filter": func(unpack.Limits) (l Level, err error) { l.Child = true; l.Calls, err = filterCalls(); return },
+}
+
+// enterStage is how a child begins, up to where it would unpack.
+func enterStage(wallIn func(unpack.Limits) (Level, error)) (*servant, error) {
+	conn, err := net.FileConn(os.NewFile(control, "control"))
+	if err != nil {
+		return nil, err
+	}
+	s := &servant{conn: conn.(*net.UnixConn)}
+	q, dir, err := s.next()
+	if err == nil {
+		err = dir.Chdir()
+	}
+	if err != nil {
+		return nil, err
+	}
+	level, err := wallIn(*q.Limits)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.say(answer{Say: sayLevel, Level: &level})
+}
+
+// field is what an unpacker could harm.
+type field struct {
+	*stage
+	outside, addr string
+}
+
+func newField(t *testing.T) *field {
+	s := newStage(t)
+	outside := filepath.Join(filepath.Dir(s.dir), "outside")
+	if err := os.Mkdir(outside, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(outside, "secret"), []byte("secret"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(s.dir, "planted")); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return &field{s, outside, l.Addr().String()}
+}
+
+// holds describes what is outside.
+func (f *field) holds(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(f.outside, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&all, "%s %v %d", name, info.Mode(), info.Sys().(*syscall.Stat_t).Nlink)
+		if info.Mode().IsRegular() {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&all, " %v %s", info.ModTime(), data)
+		}
+		all.WriteString("\n")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
+// play has a broken unpacker do its act, and returns what it said and how it was
+// walled in.
+func (f *field) play(t *testing.T, a act, wall string) (said string, level Level) {
+	t.Helper()
+	u := f.start(t, childOf("broken", f.outside, f.addr, wall, a.name), unpack.DefaultLimits())
+	k := u.child.(*child)
+	select {
+	case <-k.gone:
+	case <-time.After(time.Minute):
+		t.Fatal("it does not end")
+	}
+	crash, ok := k.why.(*CrashError)
+	if !ok {
+		t.Fatalf("it ended with %v", k.why)
+	}
+	return crash.Said, u.Level()
+}
+
+// A broken unpacker has its way without the wall, and does not behind it.
+func TestBrokenUnpacker(t *testing.T) {
+	names := map[string]bool{}
+	for _, a := range acts {
+		if names[a.name] {
+			t.Fatalf("two acts are called %q", a.name)
+		}
+		names[a.name] = true
+		t.Run(strings.ReplaceAll(a.name, " ", "-"), func(t *testing.T) {
+			if said, _ := newField(t).play(t, a, "no wall"); said != "had its way" && !a.mayFail() {
+				t.Errorf("without a wall: %s", said)
+			}
+			for _, wall := range []string{"the wall", "Landlock", "the filter"} {
+				f := newField(t)
+				before := f.holds(t)
+				said, level := f.play(t, a, wall)
+				if !a.stopped(level) {
+					continue // this is not what stops it, or the kernel has it not, as level says
+				}
+				if !strings.HasPrefix(said, "refused: ") {
+					t.Errorf("behind %s (%v): %s", wall, level, said)
+				}
+				if after := f.holds(t); after != before {
+					t.Errorf("behind %s: outside, before:\n%s\nafter:\n%s", wall, before, after)
+				}
+			}
+		})
+	}
+}

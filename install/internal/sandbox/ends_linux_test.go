@@ -1,0 +1,436 @@
+package sandbox
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/verify"
+)
+
+// ways are how a child can come to an end, or behave, that an honest one does
+// not: what it does once it is asked for its first archive.
+var ways = map[string]func(s *servant, q request, archive *os.File){
+	"panics": func(*servant, request, *os.File) { panic("a fault in a decoder") },
+	"is killed": func(*servant, request, *os.File) {
+		syscall.RawSyscall(unix.SYS_TGKILL, uintptr(os.Getpid()), uintptr(os.Getpid()), uintptr(unix.SIGKILL))
+		select {}
+	},
+	"ends": func(*servant, request, *os.File) { os.Exit(0) },
+	"takes all memory": func(*servant, request, *os.File) {
+		var hoard [][]byte
+		for {
+			hoard = append(hoard, make([]byte, 64<<20))
+			runtime.KeepAlive(hoard)
+		}
+	},
+	"writes for ever": func(*servant, request, *os.File) {
+		f, err := os.Create("endless")
+		for block := make([]byte, 1<<20); err == nil; {
+			_, err = f.Write(block)
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	},
+	"opens files without end": func(*servant, request, *os.File) {
+		for n := 0; ; n++ {
+			if _, err := os.Create(fmt.Sprint("f", n)); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		}
+	},
+	"says nothing sensible": func(s *servant, _ request, _ *os.File) { s.conn.Write([]byte("hello")); select {} },
+	"says too much":         func(s *servant, _ request, _ *os.File) { s.conn.Write(make([]byte, maxPacket+1)); select {} },
+	"answers what was not asked": func(s *servant, q request, _ *os.File) {
+		s.say(answer{Say: sayDone, ID: q.ID + 1})
+		select {}
+	},
+	"raises its wall anew": func(s *servant, q request, _ *os.File) {
+		s.say(answer{Say: sayLevel, ID: q.ID, Level: &Level{Child: true, Landlock: 99, Calls: true}})
+		select {}
+	},
+	"writes on stderr without end": func(*servant, request, *os.File) {
+		for line := bytes.Repeat([]byte("x"), 1<<16); ; {
+			if _, err := os.Stderr.Write(line); err != nil {
+				os.Exit(1)
+			}
+			if time.Since(started) > 300*time.Millisecond {
+				os.Exit(1)
+			}
+		}
+	},
+}
+
+var started = time.Now()
+
+func init() {
+	parts["odd"] = func(args []string) int {
+		s, err := enterStage(walled["the wall"])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		q, archive, err := s.next()
+		if err != nil {
+			return 1
+		}
+		ways[args[0]](s, q, archive)
+		runtime.KeepAlive(s) // and with it the socket
+		return 1
+	}
+}
+
+// However a child ends, kist is told at once, in words, and goes on.
+func TestHowChildrenEnd(t *testing.T) {
+	limits := unpack.DefaultLimits()
+	limits.Bytes, limits.Memory = 4<<20, 1<<20
+	for way, want := range map[string]string{
+		"panics":                       "exit status 2: panic: a fault in a decoder",
+		"is killed":                    "signal: killed",
+		"ends":                         "the unpacking child ended early",
+		"takes all memory":             "out of memory",
+		"writes for ever":              "file too large",
+		"opens files without end":      "too many open files",
+		"says nothing sensible":        "sent what is no answer",
+		"says too much":                "sent a packet that is too long",
+		"answers what was not asked":   "sent an answer to no question",
+		"raises its wall anew":         "sent an answer to no question",
+		"writes on stderr without end": "exit status 1: xxx",
+	} {
+		t.Run(strings.ReplaceAll(way, " ", "-"), func(t *testing.T) {
+			s := newStage(t)
+			u := s.start(t, childOf("odd", way), limits)
+			err := u.Add(t.Context(), opened(t, archiveOf(t, "a")), archive("the-archive"))
+			if err == nil || !strings.HasPrefix(err.Error(), "the-archive: the unpacking child ") || !strings.Contains(err.Error(), want) {
+				t.Errorf("got: %v\nwant: %s", err, want)
+			}
+			if len(err.Error()) > 8<<10 {
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
+			_, odd := errors.AsType[*ProtocolError](err)
+			_, crashed := errors.AsType[*CrashError](err)
+			if odd == crashed || odd != errors.Is(err, verify.ErrUntrusted) {
+				t.Errorf("got %T, untrusted: %v", errors.Unwrap(err), errors.Is(err, verify.ErrUntrusted))
+			}
+			if _, err := u.Finish(t.Context()); err == nil {
+				t.Error("finished all the same")
+			}
+			if info, err := os.Stat(filepath.Join(s.dir, "endless")); err == nil && info.Size() > limits.Bytes {
+				t.Errorf("a file of %d bytes", info.Size())
+			}
+		})
+	}
+}
+
+func init() {
+	// liar FILE MODE CLAIM: unpacks nothing, but makes FILE, and claims what it likes.
+	parts["liar"] = func(args []string) int {
+		s, err := enterStage(walled["the wall"])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		for {
+			q, with, err := s.next()
+			if err != nil {
+				return 0
+			}
+			if q.Ask == askAdd {
+				lies[args[0]].do()
+			} else {
+				io.WriteString(with, lies[args[0]].raw)
+				writeClaims(with, lies[args[0]].claims, []origin{{"the-archive", "of the-archive"}})
+				if args[0] == "holds on to the pipe" {
+					s.say(answer{Say: sayDone, ID: q.ID})
+					select {}
+				}
+			}
+			with.Close()
+			s.say(answer{Say: sayDone, ID: q.ID})
+		}
+	}
+}
+
+type lie struct {
+	do     func() // in the stage
+	claims []unpack.Claim
+	raw    string
+	want   error // what Finish says; nil: it puts it right
+}
+
+func claimed(t record.Type, path string, change func(*record.Entry)) unpack.Claim {
+	e := record.Entry{Path: path, Type: t, Component: "of the-archive"}
+	switch t {
+	case record.File:
+		e.Mode, e.Digest = 0o644, verify.DigestOf(nil)
+	case record.Dir:
+		e.Mode = 0o755
+	}
+	if change != nil {
+		change(&e)
+	}
+	return unpack.Claim{Entry: e, Archive: "the-archive", Raw: path}
+}
+
+func make1(name string, mode fs.FileMode) func() {
+	return func() {
+		if f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0); err == nil {
+			f.Close()
+		}
+		os.Remove(name)
+		fd, err := unix.Open(name, unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, uint32(mode))
+		if err == nil {
+			unix.Close(fd)
+		}
+	}
+}
+
+var refused, changed = &unpack.EntryError{}, &unpack.ChangedError{}
+
+// lies are claims that a child makes, and what is on disk.
+var lies = map[string]lie{
+	"the truth":                  {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", nil)}},
+	"another mode":               {do: make1("a", 0o777), claims: []unpack.Claim{claimed(record.File, "a", nil)}},
+	"a setuid program":           {do: make1("a", 0o4755), claims: []unpack.Claim{claimed(record.File, "a", nil)}},
+	"no file":                    {do: func() {}, claims: []unpack.Claim{claimed(record.File, "a", nil)}, want: changed},
+	"a file more":                {do: func() { make1("a", 0o644)(); make1("b", 0o644)() }, claims: []unpack.Claim{claimed(record.File, "a", nil)}, want: changed},
+	"another size":               {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", func(e *record.Entry) { e.Size = 5 })}, want: changed},
+	"a directory that is a file": {do: make1("a", 0o755), claims: []unpack.Claim{claimed(record.Dir, "a", nil)}, want: changed},
+	"a file that is a directory": {do: func() { os.Mkdir("a", 0o755) }, claims: []unpack.Claim{claimed(record.File, "a", nil)}, want: changed},
+	"a path outside":             {do: func() {}, claims: []unpack.Claim{claimed(record.File, "../evil", nil)}, want: refused},
+	"an absolute path":           {do: func() {}, claims: []unpack.Claim{claimed(record.File, "/etc/evil", nil)}, want: refused},
+	"an empty path":              {do: func() {}, claims: []unpack.Claim{claimed(record.Dir, "", nil)}, want: refused},
+	"the root itself":            {do: func() {}, claims: []unpack.Claim{claimed(record.Dir, ".", nil)}, want: refused},
+	"a path twice":               {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", nil), claimed(record.File, "a", nil)}},
+	"a path without its parent":  {do: func() { os.Mkdir("d", 0o755); make1("d/a", 0o644)() }, claims: []unpack.Claim{claimed(record.File, "d/a", nil)}, want: refused},
+	"a path below a file":        {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", nil), claimed(record.File, "a/b", nil)}, want: refused},
+	"a link out":                 {do: func() {}, claims: []unpack.Claim{claimed(record.Link, "l", func(e *record.Entry) { e.Target = "../evil" })}, want: refused},
+	"an absolute link":           {do: func() {}, claims: []unpack.Claim{claimed(record.Link, "l", func(e *record.Entry) { e.Target = "/etc" })}, want: refused},
+	"a link out by another":      {do: func() { os.Mkdir("d", 0o755) }, claims: []unpack.Claim{claimed(record.Dir, "d", nil), claimed(record.Link, "d/l", func(e *record.Entry) { e.Target = ".." }), claimed(record.Link, "m", func(e *record.Entry) { e.Target = "d/l/.." })}, want: refused},
+	"a mode for all":             {do: make1("a", 0o666), claims: []unpack.Claim{claimed(record.File, "a", func(e *record.Entry) { e.Mode = 0o666 })}, want: refused},
+	"a mode with setuid":         {do: make1("a", 0o755), claims: []unpack.Claim{claimed(record.File, "a", func(e *record.Entry) { e.Mode = 0o755 | fs.ModeSetuid })}, want: refused},
+	"a size below nothing":       {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", func(e *record.Entry) { e.Size = -1 })}, want: refused},
+	"more than may be unpacked":  {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", func(e *record.Entry) { e.Size = 1 << 62 })}, want: refused},
+	"garbage":                    {do: func() {}, raw: "\xff\xff\xff", want: &ProtocolError{}},
+	"an origin of its own":       {do: func() {}, raw: "\x01\x01\x04evil\x04evil\xed\x03\x00\x01a\x00", want: &ProtocolError{}},
+	"endless claims":             {do: func() {}, raw: strings.Repeat("\x01\x00\xed\x03\x00\x01a\x00", 1000), want: &ProtocolError{}},
+	"holds on to the pipe":       {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", nil)}},
+}
+
+// What a child claims is judged anew, and compared with what it did.
+func TestClaimsAreNotBelieved(t *testing.T) {
+	limits := unpack.DefaultLimits()
+	limits.Entries = 100
+	for name, l := range lies {
+		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+			s := newStage(t)
+			u := s.start(t, childOf("liar", name), limits)
+			if err := u.Add(t.Context(), opened(t, archiveOf(t, "a")), archive("the-archive")); err != nil {
+				t.Fatal(err)
+			}
+			entries, err := u.Finish(t.Context())
+			if l.want == nil {
+				if err != nil {
+					t.Fatal(err)
+				}
+				info, err := os.Lstat(filepath.Join(s.dir, "a"))
+				if err != nil || info.Mode() != 0o644 || len(entries) != 1 {
+					t.Errorf("on disk %v, %v; recorded %v", info.Mode(), err, entries)
+				}
+				return
+			}
+			if got, want := fmt.Sprintf("%T", err), fmt.Sprintf("%T", l.want); got != want {
+				t.Errorf("got %s (%v), want %s", got, err, want)
+			}
+			if found, _ := os.ReadDir(filepath.Dir(s.dir)); len(found) != 1 {
+				t.Errorf("beside the stage: %v", found)
+			}
+		})
+	}
+}
+
+// The child starts with nothing but what it was handed.
+func TestWhatAChildStartsWith(t *testing.T) {
+	t.Setenv("KIST_SECRET", "secret")
+	secret, err := os.Open("/etc/passwd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer secret.Close()
+	inherited, err := unix.FcntlInt(secret.Fd(), unix.F_DUPFD, 100) // not closed on exec: as if a shell had left it open
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(inherited)
+	u := newStage(t).start(t, childOf("describes itself"), unpack.DefaultLimits())
+	k := u.child.(*child)
+	<-k.gone
+	said := string(k.said.text)
+	for _, want := range []string{
+		"environment []\n", "inherited []\n", "umask 0\n", "dumpable 0\n", "no new privileges 1\n",
+		fmt.Sprintf("limit %d 0 0\n", unix.RLIMIT_CORE), fmt.Sprintf("limit %d %d %d\n", unix.RLIMIT_FSIZE, 64<<30, 64<<30),
+		fmt.Sprintf("limit %d %d %d\n", unix.RLIMIT_CPU, maxSeconds, maxSeconds), fmt.Sprintf("limit %d %d %d\n", unix.RLIMIT_NOFILE, maxFiles, maxFiles),
+		"stdin /dev/null\n", "directory stage\n", "session of its own\n",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say %q:\n%s", want, said)
+		}
+	}
+}
+
+func init() {
+	parts["describes itself"] = func([]string) int {
+		if err := closeInherited(); err != nil {
+			return 1
+		}
+		stdin, _ := os.Readlink("/proc/self/fd/0")
+		status, _ := os.Open("/proc/self/status") // opened before the wall is up
+		conn, err := net.FileConn(os.NewFile(control, "control"))
+		if err != nil {
+			return 1
+		}
+		q, dir, err := (&servant{conn: conn.(*net.UnixConn)}).next()
+		if err != nil || dir.Chdir() != nil {
+			return 1
+		}
+		wd, _ := os.Getwd()
+		var open []string
+		for fd := control + 1; fd < 256; fd++ {
+			if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+				open = append(open, strconv.Itoa(fd))
+			}
+		}
+		if err := limit(*q.Limits); err != nil {
+			return 1
+		}
+		level, err := wallIn(*q.Limits, true)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		dumpable, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+		privileges := "?"
+		for in := bufio.NewScanner(status); in.Scan(); {
+			if text, ok := strings.CutPrefix(in.Text(), "NoNewPrivs:"); ok {
+				privileges = strings.TrimSpace(text)
+			}
+		}
+		fmt.Fprintf(os.Stderr, "environment %v\ninherited %v\numask %d\ndumpable %d\nno new privileges %s\n", os.Environ(), open, unix.Umask(0), dumpable, privileges)
+		for _, which := range []int{unix.RLIMIT_CORE, unix.RLIMIT_FSIZE, unix.RLIMIT_CPU, unix.RLIMIT_NOFILE, unix.RLIMIT_AS} {
+			var l unix.Rlimit
+			unix.Getrlimit(which, &l)
+			fmt.Fprintf(os.Stderr, "limit %d %d %d\n", which, l.Cur, l.Max)
+		}
+		fmt.Fprintf(os.Stderr, "stdin %s\ndirectory %s\nlevel %v\n", stdin, filepath.Base(wd), level)
+		if sid, err := unix.Getsid(0); err == nil && sid == os.Getpid() {
+			fmt.Fprintln(os.Stderr, "session of its own")
+		}
+		return 0
+	}
+}
+
+func init() {
+	// parent DIR: kist itself, which adds an endless archive and says the child's number.
+	parts["parent"] = func(args []string) int {
+		root, err := os.OpenRoot(args[0])
+		if err != nil {
+			return 1
+		}
+		u, err := Start(childOf("honest"), root, unpack.DefaultLimits())
+		if err != nil {
+			return 1
+		}
+		fmt.Println(u.child.(*child).cmd.Process.Pid)
+		a := archive("endless")
+		a.Progress = func(int64) { fmt.Println("unpacking") }
+		u.AddStream(context.Background(), &endless{}, 64<<30, a)
+		return 1
+	}
+}
+
+// An endless stream is a tar of one file that goes on and on.
+type endless struct{ begun bool }
+
+func (e *endless) Read(p []byte) (int, error) {
+	clear(p)
+	if e.begun {
+		return len(p), nil
+	}
+	e.begun = true
+	var b bytes.Buffer
+	tar.NewWriter(&b).WriteHeader(&tar.Header{Name: "endless", Mode: 0o644, Size: 8<<30 - 1})
+	return copy(p, b.Bytes()), nil
+}
+
+// When kist is killed, its child does not go on.
+func TestTheChildEndsWithItsParent(t *testing.T) {
+	s := newStage(t)
+	cmd := &exec.Cmd{Path: "/proc/self/exe", Args: []string{"kist", "parent", s.dir}}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewScanner(out)
+	in.Scan()
+	pid, err := strconv.Atoi(in.Text())
+	if err != nil {
+		t.Fatalf("no child: %q", in.Text())
+	}
+	in.Scan()
+	if in.Text() != "unpacking" {
+		t.Fatalf("%q", in.Text())
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	for deadline := time.Now().Add(time.Minute); alive(pid); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the child goes on without its parent")
+		}
+	}
+	size := func() int64 {
+		info, err := os.Stat(filepath.Join(s.dir, "endless"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	was := size()
+	time.Sleep(100 * time.Millisecond)
+	if now := size(); now != was || was == 0 {
+		t.Errorf("somebody still writes: %d bytes, then %d", was, now)
+	}
+}
+
+// alive reports whether a process runs: a zombie, which nobody has buried yet,
+// does not.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
+}
