@@ -23,15 +23,21 @@ import (
 // loopback interface. scriptCommands lists what a script can do besides.
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"kist": func() {
+	testKist := func(change func(*Env)) func() {
+		return func() {
 			if len(os.Args) == 2 && os.Args[1] == childVerb {
 				os.Exit(install.ServeChild())
 			}
 			env := hostEnv()
 			env.LockWait = 2 * time.Second
+			change(&env)
 			live(env)
-		},
+		}
+	}
+	testscript.Main(m, map[string]func(){
+		"kist": testKist(func(*Env) {}),
+		// The same without the second wall: what archives may do is refused by the first.
+		"kist-unwalled": testKist(func(env *Env) { env.Child = install.Child{} }),
 	})
 }
 

@@ -7,20 +7,39 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
+// The test binary is also the child that unpacks behind the wall.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "child" {
+		os.Exit(sandbox.Serve())
+	}
+	os.Exit(m.Run())
+}
+
+// theWall is how the child is started, where there is one.
+func theWall() sandbox.Command {
+	if runtime.GOOS != "linux" {
+		return sandbox.Command{}
+	}
+	return sandbox.Command{Path: "/proc/self/exe", Args: []string{"kist", "child"}}
+}
+
 // A stage is a prefix to fill, beside things that must not change.
 type stage struct {
 	outer, inner string
 	before       []string
+	root         *os.Root
 	prefix       *unpack.Prefix
 }
 
@@ -44,7 +63,7 @@ func newStage(t testing.TB, limits unpack.Limits) *stage {
 	}
 	t.Cleanup(func() { root.Close() })
 	s.before = s.outside(t)
-	s.prefix = unpack.New(root, limits)
+	s.root, s.prefix = root, unpack.New(root, limits)
 	return s
 }
 
@@ -179,6 +198,47 @@ func unpackAll(t testing.TB, data []byte, layout manifests.Layout, limits unpack
 	return entries, err
 }
 
+// unpackWalled is unpackAll behind the wall.
+func unpackWalled(t testing.TB, data []byte, layout manifests.Layout, limits unpack.Limits) ([]record.Entry, error) {
+	t.Helper()
+	s := newStage(t, limits)
+	u, err := sandbox.Start(theWall(), s.root, limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	src, err := os.Open(source(t, data).Name()) // for reading alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	err = u.Add(context.Background(), src, unpack.Archive{Name: "the-archive", Component: "part", Layout: layout})
+	var entries []record.Entry
+	if err == nil {
+		entries, err = u.Finish(context.Background())
+	}
+	s.check(t, entries, err)
+	return entries, err
+}
+
+// bothWays are the ways to unpack one archive.
+var bothWays = map[string]func(testing.TB, []byte, manifests.Layout, unpack.Limits) ([]record.Entry, error){
+	"without the wall": unpackAll, "behind the wall": unpackWalled,
+}
+
+// wantRefused demands that an archive is refused for rule, without the wall and
+// behind it, by the same words.
+func wantRefused(t testing.TB, data []byte, layout manifests.Layout, limits unpack.Limits, rule unpack.Rule) {
+	t.Helper()
+	_, without := unpackAll(t, data, layout, limits)
+	wantRule(t, without, rule)
+	_, behind := unpackWalled(t, data, layout, limits)
+	wantRule(t, behind, rule)
+	if without.Error() != behind.Error() {
+		t.Errorf("without the wall: %v\nbehind it: %v", without, behind)
+	}
+}
+
 // wantRule demands that err refuses the archive for rule.
 func wantRule(t testing.TB, err error, rule unpack.Rule) {
 	t.Helper()
@@ -229,8 +289,7 @@ func runAttacks(t *testing.T, format string, attacks []attack) {
 		t.Run(strings.ReplaceAll(a.name, " ", "-"), func(t *testing.T) {
 			layout := a.layout
 			layout.Format = format
-			_, err := unpackAll(t, a.bad, layout, unpack.DefaultLimits())
-			wantRule(t, err, a.rule)
+			wantRefused(t, a.bad, layout, unpack.DefaultLimits(), a.rule)
 			entries, err := unpackAll(t, a.twin, layout, unpack.DefaultLimits())
 			if err != nil {
 				t.Fatalf("honest twin: %v", err)

@@ -97,8 +97,7 @@ func TestHostileInstallerArchives(t *testing.T) {
 	})
 	two := component("part", "part-x86_64")
 	both := installerOf("3", "part\npart-x86_64", "file:a", a, file("top/part-x86_64/manifest.in", "file:b"), file("top/part-x86_64/b", "1"))
-	_, err := unpackAll(t, both, two, unpack.DefaultLimits())
-	wantRule(t, err, unpack.RuleInstaller)
+	wantRefused(t, both, two, unpack.DefaultLimits(), unpack.RuleInstaller)
 }
 
 // Two components may share directories, and nothing else.

@@ -83,8 +83,7 @@ func TestCeilings(t *testing.T) {
 			if _, err := unpackAll(t, c.at, c.layout, limits); err != nil {
 				t.Errorf("at the ceiling: %v", err)
 			}
-			_, err := unpackAll(t, c.past, c.layout, limits)
-			wantRule(t, err, unpack.RuleCeiling)
+			wantRefused(t, c.past, c.layout, limits, unpack.RuleCeiling)
 		})
 	}
 }

@@ -101,8 +101,9 @@ func TestNothingFollowsAStream(t *testing.T) {
 			"a byte": {'x'}, "a zero": {0}, "four zeros": make([]byte, 4), "a block of zeros": make([]byte, 512),
 			"itself again": one, "a skippable frame": skippable, "an empty member of gzip": gz(nil), "garbage": bytes.Repeat([]byte("garbage!"), 40_000),
 		} {
-			_, err := unpackAll(t, append(bytes.Clone(one), more...), manifests.Layout{Format: format}, unpack.DefaultLimits())
-			t.Run(format+"/"+what, func(t *testing.T) { wantRule(t, err, unpack.RuleStream) })
+			t.Run(format+"/"+what, func(t *testing.T) {
+				wantRefused(t, append(bytes.Clone(one), more...), manifests.Layout{Format: format}, unpack.DefaultLimits(), unpack.RuleStream)
+			})
 		}
 		if _, err := unpackAll(t, one, manifests.Layout{Format: format}, unpack.DefaultLimits()); err != nil {
 			t.Errorf("%s: honest twin: %v", format, err)
@@ -117,8 +118,7 @@ func TestOneStreamOnly(t *testing.T) {
 		"tar.gz": gz, "tar.xz": xz, "tar.zst": func(b []byte) []byte { return zst(b) },
 	} {
 		split := append(pack(tree[:1024]), pack(tree[1024:])...)
-		_, err := unpackAll(t, split, manifests.Layout{Format: format}, unpack.DefaultLimits())
-		wantRule(t, err, unpack.RuleStream)
+		wantRefused(t, split, manifests.Layout{Format: format}, unpack.DefaultLimits(), unpack.RuleStream)
 		if _, err := unpackAll(t, pack(tree), manifests.Layout{Format: format}, unpack.DefaultLimits()); err != nil {
 			t.Errorf("%s: honest twin: %v", format, err)
 		}
@@ -186,11 +186,14 @@ func TestZstdFrames(t *testing.T) {
 		"the magic of a legacy frame": {[]byte("\x27\xb5\x2f\xfd\x00\x00\x01\x00\x00"), unpack.RuleStream},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := unpackAll(t, c.data, manifests.Layout{Format: "tar.zst"}, unpack.DefaultLimits())
 			if c.rule != "" {
-				wantRule(t, err, c.rule)
-			} else if err != nil {
-				t.Fatal(err)
+				wantRefused(t, c.data, manifests.Layout{Format: "tar.zst"}, unpack.DefaultLimits(), c.rule)
+				return
+			}
+			for way, unpackOne := range bothWays {
+				if _, err := unpackOne(t, c.data, manifests.Layout{Format: "tar.zst"}, unpack.DefaultLimits()); err != nil {
+					t.Errorf("%s: %v", way, err)
+				}
 			}
 		})
 	}
@@ -202,12 +205,14 @@ func TestXZDictionary(t *testing.T) {
 		const header = 12
 		data[header+4] = size
 		binary.LittleEndian.PutUint32(data[header+8:], crc32Of(data[header:header+8]))
-		_, err := unpackAll(t, data, manifests.Layout{Format: "tar.xz"}, unpack.DefaultLimits())
-		if ok && err != nil {
-			t.Errorf("128 MiB: %v", err)
-		}
 		if !ok {
-			wantRule(t, err, unpack.RuleCeiling)
+			wantRefused(t, data, manifests.Layout{Format: "tar.xz"}, unpack.DefaultLimits(), unpack.RuleCeiling)
+			continue
+		}
+		for way, unpackOne := range bothWays {
+			if _, err := unpackOne(t, data, manifests.Layout{Format: "tar.xz"}, unpack.DefaultLimits()); err != nil {
+				t.Errorf("128 MiB, %s: %v", way, err)
+			}
 		}
 	}
 }
@@ -220,11 +225,11 @@ func TestXZDictionaries(t *testing.T) {
 		second byte
 		ok     bool
 	}{"the same": {20, true}, "a smaller one": {8, true}, "a larger one": {22, false}} { // 4 MiB; 64 KiB; 8 MiB
-		_, err := unpackAll(t, xzBlocks([]byte{20, c.second}, tree[:1024], tree[1024:]), manifests.Layout{Format: "tar.xz"}, unpack.DefaultLimits())
 		t.Run(name, func(t *testing.T) {
+			data := xzBlocks([]byte{20, c.second}, tree[:1024], tree[1024:])
 			if !c.ok {
-				wantRule(t, err, unpack.RuleStream)
-			} else if err != nil {
+				wantRefused(t, data, manifests.Layout{Format: "tar.xz"}, unpack.DefaultLimits(), unpack.RuleStream)
+			} else if _, err := unpackAll(t, data, manifests.Layout{Format: "tar.xz"}, unpack.DefaultLimits()); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -327,6 +332,7 @@ func TestBombs(t *testing.T) {
 			if written > 4<<20 {
 				t.Errorf("%d bytes were written before it was stopped", written)
 			}
+			wantRefused(t, data, layout, limits, unpack.RuleCeiling)
 		})
 	}
 	if entries, err := unpackAll(t, bomb(3, 1<<20), layout, limits); err != nil || len(entries) != 3 {

@@ -79,7 +79,7 @@ type failed struct {
 }
 
 // maxText is how many bytes of an error's text are sent, and believed.
-const maxText = 4 << 10
+const maxText = 8 << 10
 
 func failure(err error) *failed {
 	if err == nil {
