@@ -14,18 +14,16 @@ import (
 // toolchain builds and starts is not affected, and nothing depends on the
 // libraries of the machine.
 //
-//	kist/bin/      the commands, each a launcher
-//	kist/tools/    launchers of what the commands start by themselves
-//	kist/host/     what is linked with the C library of the machine
-//	kist/lib, …    links to what is below usr, for programs that look beside
-//	               themselves: they are told the launcher's name as theirs
+// Beside the launchers, kist/lib and the like are links to what is below usr, for
+// programs that look beside themselves: they are told the launcher's name as theirs.
 //
 // Source of how the loader is used: ld.so(8).
 
-// A launcher is one file below kist/.
+// A launcher is one file of a prefix.
 type launcher struct {
-	path   string // below kist/
+	path   string
 	script string // what follows header
+	link   string // not empty: it is a link that leads here
 }
 
 // header finds the prefix, wherever it is by now and by whatever link the
@@ -35,31 +33,33 @@ self=$(readlink -f -- "$0") || exit 127
 top=${self%/kist/*}
 `
 
-// start is a launcher that starts program, a pattern of the shell below usr/ that
-// one file matches, after the lines before, which may change its arguments. The
+// Where launchers are.
+const (
+	binDir   = "kist/bin/"   // of the commands
+	toolsDir = "kist/tools/" // of what the commands start by themselves
+	hostDir  = "kist/host/"  // of what is linked with the C library of the machine
+)
+
+// start is a launcher that starts program, a pattern of the shell that one file of
+// the prefix matches, after the lines before, which may change its arguments. The
 // program is told that its name is that of the launcher.
 func start(path, program, before string) launcher {
-	return startAs(path, program, before, "$self")
-}
-
-func startAs(path, program, before, name string) launcher {
-	return launcher{path, before + `for program in "$top"/usr/` + program + `; do :; done
-exec "$top/usr/lib/{multiarch}/{loader}" --inhibit-cache --argv0 "` + name + `" \
+	return launcher{path: path, script: "name=$self\n" + before + `for program in "$top"/` + program + `; do :; done
+exec "$top/usr/lib/{multiarch}/{loader}" --inhibit-cache --argv0 "$name" \
 	--library-path "$top/usr/lib/{multiarch}" "$program" "$@"
 `}
 }
 
-// python starts Python, which looks for its modules and for a virtual
-// environment by the name that it was called by.
-func python(path string) launcher { return startAs(path, "bin/python3", "", "$0") }
-
 // each is a launcher in dir for each of the programs called names.
 func each(dir, names, before string) (list []launcher) {
 	for _, name := range strings.Fields(names) {
-		list = append(list, start(dir+name, "bin/"+name, before))
+		list = append(list, start(dir+name, "usr/bin/"+name, before))
 	}
 	return list
 }
+
+// python starts Python.
+func python(path string) launcher { return start(path, "usr/bin/python3", pycache+venv) }
 
 const (
 	// sysroot has a compiler find the C library below sysroot/, and what it starts
@@ -88,8 +88,8 @@ export PATH
 *) set -- --sysroot "$top/usr" "$@" ;;
 esac
 `
-	// asCargo tells cargo its name, which it hands to what it starts. Before 1.67
-	// it does not listen.
+	// asCargo tells cargo its name, which it hands to what it starts. Bookworm's
+	// does not listen, and says that of the loader.
 	asCargo = `CARGO=$self
 export CARGO
 `
@@ -111,6 +111,19 @@ for argument; do
 done
 [ "$found" ] || set -- "$@" -- -resource-dir "$resources" --sysroot="$top/sysroot"
 `
+	// pycache has Python keep what it compiles in the user's cache directory, if
+	// there is one: the prefix stays as it is.
+	pycache = `cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+if [ "$cache" ]; then
+	set -- -X "pycache_prefix=$cache/pycache" "$@"
+else
+	set -- -B "$@"
+fi
+`
+	// venv has Python see the virtual environment that the link it was called by
+	// belongs to.
+	venv = `if [ -e "${0%/*}/../pyvenv.cfg" ]; then name=$0; fi
+`
 	// meson starts Meson so that it takes the launcher for itself, which it writes
 	// into build files, and finds its own ninja.
 	meson = `NINJA=${NINJA:-$top/kist/tools/ninja}
@@ -123,40 +136,45 @@ exec "$top/kist/tools/python3" -I -c 'import sys; del sys.argv[0]; from mesonbui
 
 // gccParts are what gcc starts by itself.
 func gccParts() []launcher {
-	list := each("tools/", "as ld ld.bfd", "")
+	list := each(toolsDir, "as ld ld.bfd", "")
 	for _, name := range strings.Fields("cc1 cc1plus collect2 lto1 lto-wrapper") {
-		list = append(list, start("tools/"+name, "lib*/gcc/{multiarch}/*/"+name, ""))
+		list = append(list, start(toolsDir+name, "usr/lib*/gcc/{multiarch}/*/"+name, ""))
 	}
 	return list
 }
 
 func gccLaunchers() []launcher {
-	list := append(gccParts(), each("bin/", "gcc g++ cpp", sysroot)...)
-	list = append(list, start("bin/cc", "bin/gcc", sysroot), start("bin/c++", "bin/g++", sysroot))
-	list = append(list, each("bin/", "gcc-ar gcc-nm gcc-ranlib", `set -- -B"$top/kist/bin/" "$@"
+	list := append(gccParts(), each(binDir, "gcc g++ cpp", sysroot)...)
+	list = append(list, start(binDir+"cc", "usr/bin/gcc", sysroot), start(binDir+"c++", "usr/bin/g++", sysroot))
+	list = append(list, each(binDir, "gcc-ar gcc-nm gcc-ranlib", `set -- -B"$top/kist/bin/" "$@"
 `)...)
-	return append(list, each("bin/", "addr2line ar as c++filt gcov ld nm objcopy objdump ranlib readelf size strings strip", "")...)
+	return append(list, each(binDir, "addr2line ar as c++filt gcov ld nm objcopy objdump ranlib readelf size strings strip", "")...)
 }
 
 func clangLaunchers() []launcher {
-	return append(each("tools/", "as ld ld.bfd", ""), each("bin/", "clang clang++", clangSysroot)...)
+	return append(each(toolsDir, "as ld ld.bfd", ""), each(binDir, "clang clang++", clangSysroot)...)
 }
 
 // rustLaunchers are those of a Rust with a compiler and a linker of its own. What
-// it builds is linked with the machine's C library if host.
-func rustLaunchers(host bool) []launcher {
+// it builds is linked with the machine's C library if linkHost.
+func rustLaunchers(linkHost bool) []launcher {
 	cc := sysroot
-	if host {
+	if linkHost {
 		cc += hostLibrary
 	}
-	list := append(gccParts(), start("tools/cc", "bin/gcc", cc), start("tools/gcc", "bin/gcc", cc))
-	list = append(list, each("tools/", "ar nm objcopy ranlib strip", "")...)
-	list = append(list, each("bin/", "rustc rustdoc", beside+rustSysroot)...)
-	list = append(list, each("bin/", "cargo", beside+asCargo)...)
-	if host {
+	list := append(gccParts(), start(toolsDir+"cc", "usr/bin/gcc", cc), start(toolsDir+"gcc", "usr/bin/gcc", cc))
+	list = append(list, each(toolsDir, "ar nm objcopy ranlib strip", "")...)
+	for _, name := range []string{"rustc", "rustdoc"} {
+		list = append(list, start(binDir+name, apart+"usr/bin/"+name, beside+rustSysroot))
+	}
+	list = append(list, start(binDir+"cargo", "usr/bin/cargo", beside+asCargo),
+		// Where rustdoc looks for the rustc that compiles examples: below what it
+		// takes for Rust's directory, by where its library is or, if older, the loader.
+		launcher{path: "usr/bin/rustc", link: "../../" + binDir + "rustc"}, launcher{path: "usr/lib/bin/rustc", link: "../../../" + binDir + "rustc"})
+	if linkHost {
 		list = append(list,
-			launcher{"host/libc.so", "GROUP ( {hostlib}/libc.so.6 -lc_nonshared AS_NEEDED ( {hostloader} ) )\n"},
-			launcher{"host/libm.so", "GROUP ( {hostlib}/libm.so.6 )\n"})
+			launcher{path: hostDir + "libc.so", script: "GROUP ( {hostlib}/libc.so.6 -lc_nonshared AS_NEEDED ( {hostloader} ) )\n"},
+			launcher{path: hostDir + "libm.so", script: "GROUP ( {hostlib}/libm.so.6 )\n"})
 	}
 	return list
 }
@@ -182,7 +200,7 @@ func spell(name, text string) string {
 
 // files are the launchers of t for an architecture, and the links that they, and
 // the packages, count on.
-func (t Tool) files(name string, host bool) (files []manifests.File) {
+func (t Tool) files(name string, linkHost bool) (files []manifests.File) {
 	if t.launchers == nil {
 		return nil
 	}
@@ -195,10 +213,14 @@ func (t Tool) files(name string, host bool) (files []manifests.File) {
 			files = append(files, manifests.File{Path: path.Join(SysrootDir, dir), Link: "usr/" + dir})
 		}
 	}
-	for _, l := range t.launchers(host) {
-		f := manifests.File{Path: "kist/" + l.path, Data: []byte(spell(name, l.script))}
-		if !strings.HasPrefix(l.path, "host/") {
-			f.Exec, f.Data = true, append([]byte(header), f.Data...)
+	for _, l := range t.launchers(linkHost) {
+		f := manifests.File{Path: l.path, Link: l.link}
+		switch text := spell(name, l.script); {
+		case l.link != "":
+		case strings.HasPrefix(l.path, hostDir):
+			f.Data = []byte(text)
+		default:
+			f.Exec, f.Data = true, []byte(header+text)
 		}
 		files = append(files, f)
 	}

@@ -91,9 +91,10 @@ func TestReleaseOfATool(t *testing.T) {
 			at[a.Component] = append(at[a.Component], a.Layout.Into)
 		}
 		compiles := slices.Contains([]string{"bindgen", "clang", "gcc", "rust"}, tool)
-		for pkg, want := range map[string][]string{"libc6": {"", "sysroot"}, "libc6-dev": {"sysroot"}, "libgcc-12-dev": {"", "sysroot"}} {
+		for pkg, want := range map[string][]string{"libc6": {"", "sysroot"}, "libc6-dev": {"sysroot"}, "libgcc-12-dev": {"", "sysroot"}, "rustc": {"programs"}} {
 			switch {
-			case compiles:
+			case pkg == "rustc" && tool == "rust":
+			case compiles && pkg != "rustc":
 			case pkg == "libc6" && tool != "go":
 				want = []string{""}
 			default:

@@ -26,6 +26,9 @@ type Tool struct {
 	// itself, as do those of Sysroot that Shared names.
 	Sysroot []string
 	Shared  []string
+	// Apart are patterns of packages that are unpacked below programs/, so that a
+	// launcher can take the place of one of their programs.
+	Apart []string
 	// Commands are those of the release; see manifests.Release.
 	Commands []string
 	// Env is what the toolchain needs set; see manifests.Release. "{multiarch}"
@@ -40,12 +43,17 @@ type Tool struct {
 	Refused string
 }
 
-// SysrootDir is the directory of a prefix that Tool.Sysroot goes to.
-const SysrootDir = "sysroot"
+// Directories of a prefix.
+const (
+	SysrootDir = "sysroot"   // Tool.Sysroot goes there
+	apart      = "programs/" // Tool.Apart does
+)
 
 // places are the directories of the prefix that a package is unpacked into.
 func (t Tool) places(pkg string) []string {
 	switch {
+	case matches(t.Apart, pkg):
+		return []string{path.Clean(apart)}
 	case !matches(t.Sysroot, pkg):
 		return []string{""}
 	case matches(t.Shared, pkg):
@@ -82,27 +90,27 @@ func tools() []Tool {
 		// linking with it, and no compiler is needed.
 		{Name: "bindgen", Packages: []string{"bindgen", "libclang1", "clang", "libc6-dev"}, Version: "bindgen", Sysroot: libc(),
 			Host:      []string{"libclang-dev", "libclang-[0-9]*-dev", "binutils", "libobjc-*", "llvm-*-linker-tools"},
-			launchers: always(each("bin/", "bindgen", libclang))},
+			launchers: always(each(binDir, "bindgen", libclang))},
 		{Name: "clang", Packages: []string{"clang", "libc6-dev"}, Version: "clang-[0-9]*", Sysroot: libc(),
 			needs: needsForBuilt, launchers: always(clangLaunchers())},
 		{Name: "cmake", Packages: []string{"cmake"}, Version: "cmake", Host: []string{"procps"},
-			launchers: always(each("bin/", "cmake ctest cpack", ""))},
+			launchers: always(each(binDir, "cmake ctest cpack", ""))},
 		{Name: "gcc", Packages: []string{"gcc", "g++", "libc6-dev"}, Version: "gcc-[0-9][0-9]", Sysroot: libc(),
 			needs: needsForBuilt, launchers: always(gccLaunchers())},
 		// Go's programs are bound to nothing but, in some releases, the C library.
 		{Name: "go", Packages: []string{"golang-go"}, Version: "golang-[0-9]*-go", Host: []string{"libc6"},
 			Commands: []string{"usr/bin/go", "usr/bin/gofmt"}, Env: map[string]string{"GOROOT": "", "GOTOOLCHAIN": "local"}, needs: needsToRun},
 		{Name: "meson", Packages: []string{"meson"}, Version: "meson",
-			launchers: always([]launcher{{"bin/meson", meson}, python("tools/python3"), start("tools/ninja", "bin/ninja", "")})},
-		{Name: "ninja", Packages: []string{"ninja-build"}, Version: "ninja-build", launchers: always(each("bin/", "ninja", ""))},
+			launchers: always([]launcher{{path: binDir + "meson", script: meson}, python(toolsDir + "python3"), start(toolsDir+"ninja", "usr/bin/ninja", "")})},
+		{Name: "ninja", Packages: []string{"ninja-build"}, Version: "ninja-build", launchers: always(each(binDir, "ninja", ""))},
 		{Name: "nodejs", Refused: "Debian's nodejs has the path /usr/share/nodejs compiled in, and aborts in any other place; node is upstream's"},
-		{Name: "python", Packages: []string{"python3"}, Version: "python3.[0-9]*[0-9]", launchers: always([]launcher{python("bin/python3")})},
-		{Name: "rust", Packages: []string{"rustc", "cargo", "libc6-dev"}, Version: "rustc", Sysroot: libc(),
+		{Name: "python", Packages: []string{"python3"}, Version: "python3.[0-9]*[0-9]", launchers: always([]launcher{python(binDir + "python3")})},
+		{Name: "rust", Packages: []string{"rustc", "cargo", "libc6-dev"}, Version: "rustc", Sysroot: libc(), Apart: []string{"rustc"},
 			needs: needsToLink, launchers: rustLaunchers},
 		// A compiler finds sys/sdt.h by the variables.
 		{Name: "usdt", Packages: []string{"systemtap-sdt-dev"}, Version: "systemtap-sdt-dev",
 			Env:       map[string]string{"C_INCLUDE_PATH": "{prefix}/usr/include/{multiarch}", "CPLUS_INCLUDE_PATH": "{prefix}/usr/include/{multiarch}"},
-			launchers: always([]launcher{{"bin/dtrace", dtrace}, python("tools/python3")})},
+			launchers: always([]launcher{{path: binDir + "dtrace", script: dtrace}, python(toolsDir + "python3")})},
 	}
 	for i := range list {
 		t := &list[i]

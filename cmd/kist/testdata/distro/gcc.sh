@@ -1,0 +1,46 @@
+cat >hello.c <<'END'
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+int twice(int x);
+int main(int argc, char **argv)
+{
+    (void)argv;
+    if (getenv("LD_LIBRARY_PATH") || getenv("LD_PRELOAD"))
+        return 1;
+    return printf("hello from C, %g\n", sqrt(twice(2 * argc))) < 0;
+}
+END
+echo 'int twice(int x) { return 2 * x; }' >twice.c
+cat >hello.cc <<'END'
+#include <iostream>
+#include <stdexcept>
+#include <string>
+int main()
+{
+    try {
+        throw std::runtime_error("hello from C++");
+    } catch (const std::exception &e) {
+        std::cout << std::string(e.what()) << std::endl;
+    }
+}
+END
+gcc --version
+gcc -Wall -O2 -g hello.c twice.c -o hello -lm
+./hello | grep 'hello from C, 2'
+cc -flto -O2 hello.c twice.c -o whole -lm
+./whole
+gcc -static hello.c twice.c -o static -lm
+./static
+gcc -flto -c twice.c
+gcc-ar rcs libtwice.a twice.o
+gcc -flto hello.c -L. -ltwice -o archive -lm
+./archive
+g++ -O2 hello.cc -o hellocc
+./hellocc
+gcc -shared -fPIC twice.c -o libshared.so
+readelf -d libshared.so >/dev/null
+ln -s "$(command -v gcc)" called
+./called -c hello.c
+nm hello.o | grep -q main
+HOME=$KIST_HOME kist run debian-"$RELEASE"/gcc -- gcc -print-file-name=libc.so | grep sysroot
