@@ -207,16 +207,16 @@ func hostGlibc() string {
 		return ""
 	}
 	defer root.Close()
-	for _, pattern := range []string{"lib/*-linux-gnu/libc.so.6", "lib64/libc.so.6", "lib/libc.so.6"} {
-		found, _ := fs.Glob(root.FS(), pattern)
-		for _, name := range found {
-			if f, err := root.Open(name); err == nil {
-				version := glibcVersion(f, runtime.GOARCH)
-				f.Close()
-				if version != "" {
-					return version
-				}
-			}
+	multiarch := map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[runtime.GOARCH]
+	for _, dir := range []string{"lib/" + multiarch, "lib64", "lib"} {
+		f, err := root.Open(dir + "/libc.so.6")
+		if err != nil {
+			continue
+		}
+		version := glibcVersion(f, runtime.GOARCH)
+		f.Close()
+		if version != "" {
+			return version
 		}
 	}
 	return ""

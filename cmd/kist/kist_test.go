@@ -135,6 +135,7 @@ func TestExitCodes(t *testing.T) {
 		{&manifests.UnknownVersionError{Tool: "x"}, 3, "unknown"},
 		{&manifests.UnknownComponentError{Tool: "x"}, 3, "unknown"},
 		{&manifests.UnsupportedPlatformError{Tool: "x"}, 3, "unsupported"},
+		{&debian.HostError{Channel: "debian-trixie", Tool: "gcc"}, 3, "unsupported"},
 		{&channels.UnknownChannelError{Name: "x"}, 3, "unknown"},
 		{&plan.NotInstalledError{Name: "x"}, 3, "not-installed"},
 		{&unmetError{Demand: demand{toolRef{Name: "x"}, "1"}}, 3, "unmet"},
