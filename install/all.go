@@ -157,7 +157,7 @@ func (i *Installer) removeEmptyPrefixes(receipts map[record.ID]record.Head, dama
 		if known || unreadable {
 			continue
 		}
-		if err := rmdirs(prefixes, e.Name()); err != nil {
+		if err := rmdirs(prefixes.Root, e.Name()); err != nil {
 			return unknown, err
 		}
 		if _, err := prefixes.Lstat(e.Name()); err == nil {

@@ -89,8 +89,8 @@ type pace struct {
 // unpacked soonest. Of choices that hardly differ it takes the one that fetches
 // less; without a rate, bytes are all that counts.
 //
-// The best choice puts a price on bytes, one for all artifacts: it pays so many
-// of them for each second of decoding.
+// A good choice puts a price on bytes, one for all artifacts: it pays so many
+// of them for each second of decoding. Then each is looked at by itself.
 func choose(artifacts [][]offer, p pace) []int {
 	chosen := cheapest(artifacts, 0)
 	if p.rate <= 0 {
@@ -104,6 +104,24 @@ func choose(artifacts [][]offer, p pace) []int {
 		}
 		if b := burden(artifacts, other, p); b < least*(1-notWorthIt) {
 			chosen, least = other, b
+		}
+	}
+	return improve(artifacts, chosen, least, p)
+}
+
+// improve changes one choice after the other, as long as that helps: what the one
+// price misses is where archives differ in more than bytes and work.
+func improve(artifacts [][]offer, chosen []int, least float64, p pace) []int {
+	for better, rounds := true, 0; better && rounds < maxRounds; rounds++ {
+		better = false
+		for i := range artifacts {
+			for j := range artifacts[i] {
+				other := slices.Clone(chosen)
+				other[i] = j
+				if b := burden(artifacts, other, p); b < least*(1-notWorthIt) {
+					chosen, least, better = other, b, true
+				}
+			}
 		}
 	}
 	return chosen
@@ -138,6 +156,7 @@ func burden(artifacts [][]offer, chosen []int, p pace) float64 {
 const (
 	maxPrice   = 1 << 7 // of a second, in what comes in one
 	priceStep  = 1.25
+	maxRounds  = 4    // over all artifacts, to change one choice at a time
 	notWorthIt = 0.01 // of the time, that more bytes save
 	worthAgain = 0.02 // of the time, that beginning again with another archive must save
 	loadShare  = 2    // of the work besides the longest, which counts like time

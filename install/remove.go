@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"runtime"
@@ -88,7 +87,7 @@ func (i *Installer) removal(id record.ID) (*removal, error) {
 		t.close()
 		return nil, err
 	}
-	return &removal{r, t, rootfs.KeepsStamps(t.root)}, nil
+	return &removal{r, t, rootfs.KeepsStamps(t.root.Root)}, nil
 }
 
 func (i *Installer) crossesNoLink(r record.Receipt, t *tree) error {
@@ -106,7 +105,7 @@ func (i *Installer) crossesNoLink(r record.Receipt, t *tree) error {
 				return &ReceiptError{r.ID, fmt.Errorf("%q lies behind the link %q", e.Path, dir)}
 			}
 			if _, err := t.dir(dir); errors.Is(err, errLink) {
-				if info, err := t.lstat(dir); err == nil && info.Mode().Type() == fs.ModeSymlink {
+				if info, err := t.lstat(dir); err == nil && info.Mode.Type() == fs.ModeSymlink {
 					return &CrossedLinkError{r.ID, filepath.Join(i.Prefix(r.ID), filepath.FromSlash(dir))}
 				}
 			}
@@ -179,7 +178,7 @@ func (r *removal) removeContents(ctx context.Context, reached func(string)) (lef
 	group, ctx := errgroup.WithContext(ctx)
 	for range min(most, runtime.GOMAXPROCS(0)) {
 		group.Go(func() error {
-			t := &tree{r.tree.root, map[string]*os.Root{}}
+			t := newTree(r.tree.root)
 			defer t.forget()
 			for {
 				end := int(next.Add(batch))
@@ -274,7 +273,7 @@ func (r *removal) untouched(t *tree, e record.Entry) bool {
 		return false
 	}
 	info, err := t.lstat(e.Path)
-	return err == nil && info.Mode().IsRegular() && r.receipt.Untouched(e, info.Size(), record.Stamp(rootfs.StampOf(info)))
+	return err == nil && info.Mode.IsRegular() && r.receipt.Untouched(e, info.Size, record.Stamp(info.Stamp))
 }
 
 // unrecorded names what a directory holds that its receipt does not know.

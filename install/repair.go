@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
 )
 
@@ -78,10 +79,10 @@ func (i *Installer) forgetGone(id record.ID) error {
 }
 
 // lstat looks at a path whose parents are real directories.
-func (t *tree) lstat(p string) (fs.FileInfo, error) {
+func (t *tree) lstat(p string) (rootfs.Info, error) {
 	parent, err := t.dir(path.Dir(p))
 	if err != nil {
-		return nil, err
+		return rootfs.Info{}, err
 	}
 	return parent.Lstat(path.Base(p))
 }

@@ -3,6 +3,10 @@ package install
 import (
 	"fmt"
 	"os"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
@@ -21,9 +25,25 @@ func seal(stage *os.Root, r *record.Receipt) error {
 		return err
 	}
 	r.Sealed = now.UTC()
-	t := &tree{stage, map[string]*os.Root{}}
+	root, err := rootfs.OpenDir(stage, ".")
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	var group errgroup.Group
+	share := max(len(r.Entries)/runtime.GOMAXPROCS(0), 1) + 1
+	for part := range slices.Chunk(r.Entries, share) {
+		group.Go(func() error { return stamp(root, part) })
+	}
+	return group.Wait()
+}
+
+// stamp notes the stamps of entries below root.
+func stamp(root rootfs.Dir, entries []record.Entry) error {
+	t := newTree(root)
 	defer t.forget()
-	for n, e := range r.Entries {
+	for n := range entries {
+		e := &entries[n]
 		if e.Type != record.File {
 			continue
 		}
@@ -31,10 +51,10 @@ func seal(stage *os.Root, r *record.Receipt) error {
 		if err != nil {
 			return err
 		}
-		if !info.Mode().IsRegular() || info.Size() != e.Size {
+		if !info.Mode.IsRegular() || info.Size != e.Size {
 			return fmt.Errorf("%s is not what was written there", e.Path)
 		}
-		r.Entries[n].Stamp = record.Stamp(rootfs.StampOf(info))
+		e.Stamp = record.Stamp(info.Stamp)
 	}
 	return nil
 }

@@ -21,9 +21,11 @@ import (
 // A tree is one published prefix, reached only through directories that are
 // really directories: no link on the way is ever followed.
 type tree struct {
-	root *os.Root
-	dirs map[string]*os.Root // some opened directories, by path
+	root rootfs.Dir
+	dirs map[string]rootfs.Dir // some opened directories, by path
 }
+
+func newTree(root rootfs.Dir) *tree { return &tree{root, map[string]rootfs.Dir{}} }
 
 // A CrossedLinkError refuses to act on a prefix that is, or is reached through,
 // a symbolic link that was not there when it was installed.
@@ -51,11 +53,11 @@ func (i *Installer) openTree(r record.Receipt) (*tree, error) {
 		return nil, crossed(err, r.ID, i.Prefix(r.ID))
 	}
 	defer prefixes.Close()
-	root, err := enter(prefixes, string(r.ID))
+	root, err := enter(prefixes.Root, string(r.ID))
 	if err != nil {
 		return nil, crossed(err, r.ID, i.Prefix(r.ID))
 	}
-	return &tree{root, map[string]*os.Root{}}, nil
+	return newTree(root), nil
 }
 
 // sameWay refuses a data directory whose path leads through links to another
@@ -77,17 +79,17 @@ func (i *Installer) sameWay(r record.Receipt) error {
 var errLink = errors.New("is not a real directory")
 
 // enter opens a subdirectory that is really one.
-func enter(root *os.Root, name string) (*os.Root, error) {
+func enter(root *os.Root, name string) (rootfs.Dir, error) {
 	before, err := root.Lstat(name)
 	if err != nil {
-		return nil, err
+		return rootfs.Dir{}, err
 	}
 	if !before.IsDir() {
-		return nil, errLink
+		return rootfs.Dir{}, errLink
 	}
-	sub, err := root.OpenRoot(name)
+	sub, err := rootfs.OpenDir(root, name)
 	if err != nil {
-		return nil, err
+		return rootfs.Dir{}, err
 	}
 	after, err := sub.Stat(".")
 	if err == nil && !os.SameFile(before, after) {
@@ -95,7 +97,7 @@ func enter(root *os.Root, name string) (*os.Root, error) {
 	}
 	if err != nil {
 		sub.Close()
-		return nil, err
+		return rootfs.Dir{}, err
 	}
 	return sub, nil
 }
@@ -109,7 +111,7 @@ func crossed(err error, id record.ID, p string) error {
 
 // dir opens the directory of a recorded path. It returns errLink where one of
 // the elements is no real directory, fs.ErrNotExist where one is missing.
-func (t *tree) dir(p string) (*os.Root, error) {
+func (t *tree) dir(p string) (rootfs.Dir, error) {
 	if p == "." {
 		return t.root, nil
 	}
@@ -118,11 +120,11 @@ func (t *tree) dir(p string) (*os.Root, error) {
 	}
 	parent, err := t.dir(path.Dir(p))
 	if err != nil {
-		return nil, err
+		return rootfs.Dir{}, err
 	}
-	d, err := enter(parent, path.Base(p))
+	d, err := enter(parent.Root, path.Base(p))
 	if err != nil {
-		return nil, err
+		return rootfs.Dir{}, err
 	}
 	const most = 256 // descriptors; a walk in depth order seldom needs an older one again
 	if len(t.dirs) >= most {
@@ -166,11 +168,11 @@ func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 	}
 	switch e.Type {
 	case record.Dir:
-		if !info.IsDir() {
+		if !info.Mode.IsDir() {
 			return "not a directory any more", nil
 		}
 	case record.Link:
-		if info.Mode().Type() != fs.ModeSymlink {
+		if info.Mode.Type() != fs.ModeSymlink {
 			return "not a link any more", nil
 		}
 		target, err := parent.Readlink(name)
@@ -179,14 +181,14 @@ func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 		}
 	case record.File:
 		switch {
-		case !info.Mode().IsRegular():
+		case !info.Mode.IsRegular():
 			return "not a regular file any more", nil
-		case info.Size() != e.Size:
+		case info.Size != e.Size:
 			return "changed", nil
-		case mode && permissionsMatter && info.Mode().Perm()&0o111 != e.Mode&0o111:
+		case mode && permissionsMatter && info.Mode.Perm()&0o111 != e.Mode&0o111:
 			return "executable bits changed", nil
 		}
-		same, err := holds(parent, name, e.Digest)
+		same, err := holds(parent.Root, name, e.Digest)
 		if err != nil || !same {
 			return "changed", err
 		}

@@ -55,7 +55,7 @@ var edges = map[string][]string{
 	"manifests/upstreams": {"manifests", "manifests/rust", "manifests/checksums", "manifests/detached", "manifests/debian",
 		"manifests/gosum", "verify", "verify/keyrings"},
 	"install/plan":           {"install/record", "manifests", "verify"},
-	"install/unpack":         {"install/record", "manifests", "verify"},
+	"install/unpack":         {"install/internal/rootfs", "install/record", "manifests", "verify"},
 	"install/internal/store": {"install/internal/rootfs", "install/record", "verify"},
 
 	"install/internal/sandbox": {"install/record", "install/unpack", "manifests", "verify"},

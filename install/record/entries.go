@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -18,6 +19,8 @@ import (
 
 // appendEntries writes es.
 func appendEntries(b []byte, es []Entry) []byte {
+	const usual = 256 // bytes of one
+	b = slices.Grow(b, usual*len(es))
 	b = append(b, '[')
 	for i, e := range es {
 		if i > 0 {

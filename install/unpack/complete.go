@@ -9,7 +9,11 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
 )
 
@@ -143,6 +147,9 @@ type tree struct {
 	ctx   context.Context
 	root  *os.Root
 	nodes map[string]*Claim // by path
+
+	walkers errgroup.Group
+	found   atomic.Int64 // of nodes, on disk
 }
 
 // refuse makes an EntryError about c, whose archive is long read.
@@ -214,7 +221,7 @@ func (t *tree) makeLinks(claims []Claim) error {
 			return err
 		}
 	}
-	dirs := handles{root: t.root, open: make(map[string]*os.Root)}
+	dirs := handles{root: t.root, open: map[string]rootfs.Dir{}}
 	defer dirs.close()
 	for i := range claims {
 		c := &claims[i]

@@ -50,6 +50,7 @@ type filler struct {
 	left    int64 // bytes that may still be written, by the archive's size
 
 	installer *installer // of an archive of rust-installer
+	writers   *writers   // nil: files are written where they are read
 }
 
 // checkLayout refuses a layout that could not be followed to the letter.
@@ -82,6 +83,9 @@ func (f *filler) checkLayout() error {
 func (f *filler) put(e entry) error {
 	if err := f.ctx.Err(); err != nil {
 		return err
+	}
+	if f.writers != nil && f.writers.broken.Load() {
+		return f.written()
 	}
 	if err := f.count(e.name); err != nil {
 		return err
@@ -201,6 +205,9 @@ func (f *filler) hardLink(e entry, to string) error {
 	if first == nil || first.Type != record.File {
 		return refuse(RuleHardLink, e.name, "%q is none", e.target)
 	}
+	if err := f.written(); err != nil {
+		return err
+	}
 	at, err := f.dirs.at(path.Dir(first.Path))
 	if err != nil {
 		return err
@@ -231,7 +238,19 @@ func (f *filler) file(e entry, to string) error {
 	if second, ok := f.archive.Layout.Copies[path.Base(to)]; ok {
 		return f.write(to, f.mode(to, e.mode), e, path.Join(path.Dir(to), second))
 	}
+	if f.writers != nil && e.size <= maxSmall {
+		return f.handOut(to, f.mode(to, e.mode), e)
+	}
 	return f.write(to, f.mode(to, e.mode), e)
+}
+
+// written waits until every file that was handed out is written, and returns the
+// first error of that.
+func (f *filler) written() error {
+	if f.writers == nil {
+		return nil
+	}
+	return f.writers.wait()
 }
 
 // mode is what the permission bits of a file become.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path"
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/verify"
@@ -49,9 +50,14 @@ func (f *filler) take(e record.Entry, open func(path string) (*os.File, error)) 
 
 // duplicate makes the file to as a copy of another file, and hashes the copy.
 func (f *filler) duplicate(to string, e entry) (err error) {
-	n, out, err := f.create(e, to, f.mode(to, e.mode))
+	mode := f.mode(to, e.mode)
+	n, at, err := f.room(e, to, mode)
 	if err != nil {
 		return err
+	}
+	out, err := at.OpenFile(path.Base(to), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return folded(err, e.name)
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	// Between two files, io.Copy has the system copy, which shares what it can.

@@ -177,6 +177,9 @@ func (f *filler) takeBack(n *node) error {
 		return nil // not made yet
 	}
 	f.bytes -= n.Size
+	if err := f.written(); err != nil {
+		return err
+	}
 	at, err := f.dirs.at(path.Dir(n.Path))
 	if err != nil {
 		return err

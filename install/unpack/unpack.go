@@ -117,6 +117,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 )
@@ -276,7 +277,7 @@ func (p *Prefix) begin(ctx context.Context, a Archive) (*filler, error) {
 	p.adds++
 	return &filler{Prefix: p, ctx: ctx, archive: a,
 		origin: &origin{name: a.Name, component: a.Component, order: a.Order, id: p.adds, merged: a.Layout.MergedUsr},
-		dirs:   handles{root: p.root, open: make(map[string]*os.Root)},
+		dirs:   handles{root: p.root, open: map[string]rootfs.Dir{}},
 		deb:    a.Layout.Format == "deb"}, nil
 }
 
@@ -298,6 +299,15 @@ func (f *filler) unpack(in *source) (err error) {
 	f.left = f.limits.maxUnpacked(in.size)
 	if i := layout.Installer; i != nil {
 		f.installer = &installer{Installer: *i, says: map[string][]byte{}, empty: map[string]bool{}}
+	}
+	if layout.Format == "tar" || layout.Format == "zip" {
+		f.writers = newWriters()
+		f.dirs.idle = f.writers.wait
+		defer func() {
+			if broken := f.writers.stop(); broken != nil {
+				err = broken // of a file before whatever else failed
+			}
+		}()
 	}
 	switch layout.Format {
 	case "file":

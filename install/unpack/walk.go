@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"runtime"
 	"strings"
 	"syscall"
 
+	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
 )
 
@@ -57,11 +57,19 @@ func (t *tree) resolve(c *Claim) error {
 
 // walk compares the whole prefix on disk with the tree.
 func (t *tree) walk() error {
-	found, err := t.walkDir(t.root, ".")
+	top, err := rootfs.OpenDir(t.root, ".")
 	if err != nil {
 		return err
 	}
-	if found == len(t.nodes) {
+	t.walkers.SetLimit(runtime.GOMAXPROCS(0))
+	err = t.walkDir(top, ".")
+	if below := t.walkers.Wait(); err == nil {
+		err = below
+	}
+	if err != nil {
+		return err
+	}
+	if int(t.found.Load()) == len(t.nodes) {
 		return nil
 	}
 	for name := range t.nodes {
@@ -72,61 +80,65 @@ func (t *tree) walk() error {
 	return &ChangedError{".", "entries are missing"}
 }
 
-func (t *tree) walkDir(at *os.Root, dir string) (found int, err error) {
+// walkDir compares the directory dir, which is open as at, and closes it. What is
+// below it is walked at the same time, as far as there are walkers.
+func (t *tree) walkDir(at rootfs.Dir, dir string) error {
+	defer at.Close()
 	d, err := at.Open(".")
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer d.Close()
 	for {
 		if err := t.ctx.Err(); err != nil {
-			return 0, err
+			return err
 		}
 		names, err := d.Readdirnames(1024) // a few at a time: there may be more than belong here
 		if err == io.EOF {
-			return found, nil
+			return nil
 		} else if err != nil {
-			return 0, err
+			return err
 		}
 		for _, name := range names {
 			c := t.nodes[path.Join(dir, name)]
 			if c == nil {
-				return 0, &ChangedError{path.Join(dir, name), "it was not there"}
+				return &ChangedError{path.Join(dir, name), "it was not there"}
 			}
 			if err := t.compare(at, name, c); err != nil {
-				return 0, err
+				return err
 			}
-			found++
+			t.found.Add(1)
 			if c.Type != record.Dir {
 				continue
 			}
-			sub, err := at.OpenRoot(name)
+			sub, err := rootfs.OpenDir(at.Root, name)
 			if err != nil {
-				return 0, err
+				return err
 			}
-			below, err := t.walkDir(sub, c.Path)
-			sub.Close()
-			if err != nil {
-				return 0, err
+			below := func() error { return t.walkDir(sub, c.Path) }
+			if t.walkers.TryGo(below) {
+				continue
 			}
-			found += below
+			if err := below(); err != nil {
+				return err
+			}
 		}
 	}
 }
 
 // compare looks at one path again, and gives it its mode.
-func (t *tree) compare(at *os.Root, name string, c *Claim) error {
+func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
 	info, err := at.Lstat(name)
 	if err != nil {
 		return err
 	}
-	mode := info.Mode()
+	mode := info.Mode
 	switch {
 	case c.Type == record.File && !mode.IsRegular(), c.Type == record.Dir && !mode.IsDir(),
 		c.Type == record.Link && mode.Type() != fs.ModeSymlink:
 		return &ChangedError{c.Path, fmt.Sprintf("it is %v, not a %s", mode, c.Type)}
-	case c.Type == record.File && info.Size() != c.Size:
-		return &ChangedError{c.Path, fmt.Sprintf("it has %d bytes, not %d", info.Size(), c.Size)}
+	case c.Type == record.File && info.Size != c.Size:
+		return &ChangedError{c.Path, fmt.Sprintf("it has %d bytes, not %d", info.Size, c.Size)}
 	case c.Type != record.Link && mode&^fs.ModeType != c.Mode && runtime.GOOS != "windows":
 		return at.Chmod(name, c.Mode)
 	case c.Type != record.Link:

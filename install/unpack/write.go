@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 
+	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/verify"
 )
@@ -15,7 +16,8 @@ import (
 // system call for its name instead of one for each element of its path.
 type handles struct {
 	root *os.Root
-	open map[string]*os.Root
+	open map[string]rootfs.Dir
+	idle func() error // nil, or waits until none is in use
 }
 
 // maxOpen is how many directories are held open; archives list a directory's
@@ -23,57 +25,82 @@ type handles struct {
 const maxOpen = 64
 
 // at returns the directory dir below the root, good until the next call.
-func (h *handles) at(dir string) (*os.Root, error) {
-	if dir == "." {
-		return h.root, nil
+func (h *handles) at(dir string) (rootfs.Dir, error) {
+	if d, ok := h.open[dir]; ok {
+		return d, nil
 	}
-	if r := h.open[dir]; r != nil {
-		return r, nil
+	parent, name := h.root, "."
+	if dir != "." {
+		above, err := h.at(path.Dir(dir))
+		if err != nil {
+			return rootfs.Dir{}, err
+		}
+		parent, name = above.Root, path.Base(dir)
 	}
-	parent, err := h.at(path.Dir(dir))
+	d, err := rootfs.OpenDir(parent, name)
 	if err != nil {
-		return nil, err
-	}
-	r, err := parent.OpenRoot(path.Base(dir))
-	if err != nil {
-		return nil, err
+		return rootfs.Dir{}, err
 	}
 	if len(h.open) >= maxOpen {
+		if h.idle != nil {
+			err = h.idle()
+		}
 		h.close()
 	}
-	h.open[dir] = r
-	return r, nil
+	h.open[dir] = d
+	return d, err
 }
 
 func (h *handles) close() {
-	for _, r := range h.open {
-		r.Close()
+	for _, d := range h.open {
+		d.Close()
 	}
 	clear(h.open)
 }
 
-// create claims and makes the file to, empty, for e's content. The caller closes
-// it.
-func (f *filler) create(e entry, to string, mode fs.FileMode) (*node, *os.File, error) {
+// room claims the file to, and returns the directory to make it in.
+func (f *filler) room(e entry, to string, mode fs.FileMode) (*node, rootfs.Dir, error) {
 	if f.left -= e.size; f.left < 0 {
-		return nil, nil, refuse(RuleCeiling, e.name, "unpacks to far more than its own size")
+		return nil, rootfs.Dir{}, refuse(RuleCeiling, e.name, "unpacks to far more than its own size")
 	}
 	n, err := f.claim(e.name, record.Entry{Path: to, Type: record.File, Mode: mode, Size: e.size})
 	if err != nil {
-		return nil, nil, err
+		return nil, rootfs.Dir{}, err
 	}
 	at, err := f.dirs.at(path.Dir(to))
+	return n, at, err
+}
+
+// create claims and makes the file to, empty, for e's content. The caller closes
+// it.
+func (f *filler) create(e entry, to string, mode fs.FileMode) (*node, *rootfs.File, error) {
+	n, at, err := f.room(e, to, mode)
 	if err != nil {
 		return nil, nil, err
 	}
-	out, err := at.OpenFile(path.Base(to), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	out, err := at.Create(path.Base(to), mode)
 	return n, out, folded(err, e.name)
+}
+
+// handOut claims the file to, and has it written with e's content on the side.
+func (f *filler) handOut(to string, mode fs.FileMode, e entry) error {
+	n, dir, err := f.room(e, to, mode)
+	if err != nil {
+		return err
+	}
+	data := (<-f.writers.free)[:e.size]
+	if _, err := io.ReadFull(e.body, data); err != nil {
+		f.writers.free <- data[:0]
+		return err
+	}
+	f.writers.hand(n, dir, data)
+	return nil
 }
 
 // write claims and makes the file to and its copies, all with e's content.
 func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) error {
 	var sums []*verify.Digest
-	var outs []*os.File
+	var outs []*rootfs.File
 	defer func() {
 		for _, out := range outs {
 			out.Close()
@@ -128,11 +155,12 @@ func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) e
 	for _, s := range sums {
 		*s = sum
 	}
-	for _, out := range outs {
+	for len(outs) > 0 {
+		out := outs[0]
+		outs = outs[1:]
 		if err := out.Close(); err != nil {
 			return err
 		}
 	}
-	outs = nil
 	return nil
 }

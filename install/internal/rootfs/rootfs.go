@@ -71,6 +71,11 @@ func tempBeside(name string) string {
 	return path.Join(path.Dir(name), tempPrefix+rand.Text()+tempSuffix)
 }
 
+// isElement reports whether name is one element of a path, that leads nowhere else.
+func isElement(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00"+string(os.PathSeparator))
+}
+
 // WriteFile makes name a regular file that holds data, replacing a file or link
 // of that name in one step. perm is subject to the umask. On an error name is
 // what it was before, unless the error is that of the last step, the fsync of

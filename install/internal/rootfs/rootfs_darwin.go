@@ -2,10 +2,8 @@ package rootfs
 
 import (
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,13 +43,4 @@ func KeepsStamps(root *os.Root) bool {
 	var s unix.Statfs_t
 	err = retry(func() error { return unix.Fstatfs(int(f.Fd()), &s) })
 	return err == nil && s.Flags&unix.MNT_LOCAL != 0
-}
-
-// StampOf reads the stamp out of what was said of a file.
-func StampOf(info fs.FileInfo) Stamp {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return Stamp{}
-	}
-	return Stamp{st.Ino, st.Mtimespec.Nano(), st.Ctimespec.Nano()}
 }

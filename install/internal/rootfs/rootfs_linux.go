@@ -3,10 +3,8 @@ package rootfs
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -71,13 +69,4 @@ func KeepsStamps(root *os.Root) bool {
 		return true
 	}
 	return false
-}
-
-// StampOf reads the stamp out of what was said of a file.
-func StampOf(info fs.FileInfo) Stamp {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return Stamp{}
-	}
-	return Stamp{st.Ino, st.Mtim.Nano(), st.Ctim.Nano()}
 }

@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -11,6 +12,13 @@ import (
 type Stamp struct {
 	Inode             uint64
 	Modified, Changed int64
+}
+
+// Info is what a file system says of a name.
+type Info struct {
+	Mode  fs.FileMode
+	Size  int64
+	Stamp Stamp // zero where there is none
 }
 
 // Clock returns what time it is for the file system of root, which may not be
