@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -101,6 +102,9 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, refuse(RuleStream, "", "%v", err)
 }
 
+// worthFreeing is a window that is given back to the system at once.
+const worthFreeing = 16 << 20
+
 // readTarIn reads the tar inside in, size bytes of src, which codec compressed:
 // "gz", "xz", "zst", "bz2", or "" for not at all.
 func readTarIn(codec string, src *source, in io.Reader, size int64, memory *semaphore.Weighted, limits Limits, put func(entry) error) error {
@@ -116,7 +120,12 @@ func readTarIn(codec string, src *source, in io.Reader, size int64, memory *sema
 	if err := memory.Acquire(src.ctx, share); err != nil {
 		return err
 	}
-	defer memory.Release(share)
+	defer func() {
+		if window >= worthFreeing {
+			debug.FreeOSMemory() // the next archive's window must not come on top
+		}
+		memory.Release(share)
+	}()
 	dec, err := decoder(codec, buf, window)
 	if err != nil {
 		if src.err != nil {
