@@ -79,7 +79,7 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 	if err := i.align(plan.State{}); err != nil {
 		return res, err
 	}
-	if err := i.store().Sweep(); err != nil {
+	if err := errors.Join(i.store().Sweep(), i.store().DropUncommitted()); err != nil {
 		return res, err
 	}
 	for _, id := range slices.Sorted(maps.Keys(heads)) {

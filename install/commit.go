@@ -20,12 +20,13 @@ import (
 // that can fail for want of space or permission comes before the one step that
 // puts it in force, and what comes after only takes away.
 
-// An UnfinishedError says that a change is in force, but that not all of what
-// it leaves behind could be taken away. The next change goes on from there.
+// An UnfinishedError says that a change is in force, but that something failed
+// after that: mostly, that not all of what it leaves behind could be taken away.
+// The next change goes on from there.
 type UnfinishedError struct{ Err error }
 
 func (e *UnfinishedError) Error() string {
-	return fmt.Sprintf("it is done, but not all that it leaves could be taken away: %v", e.Err)
+	return fmt.Sprintf("it is done, but then something failed: %v", e.Err)
 }
 
 func (e *UnfinishedError) Unwrap() error { return e.Err }

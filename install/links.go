@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -80,10 +81,14 @@ func (i *Installer) addLinks(g record.Generation) error {
 	}
 	made := false
 	for _, l := range g.Links {
-		if target, err := bin.Readlink(l.Name); err == nil && target == i.command(l.Name) {
+		target, err := linkTarget(bin, l.Name)
+		if err != nil {
+			return err
+		}
+		if target == i.command(l.Name) {
 			continue
 		}
-		err := bin.Symlink(i.command(l.Name), l.Name)
+		err = bin.Symlink(i.command(l.Name), l.Name)
 		switch {
 		case err == nil:
 			made = true
@@ -118,7 +123,11 @@ func (i *Installer) dropLinks(g record.Generation) error {
 		if wanted[e.Name()] || e.Type() != fs.ModeSymlink {
 			continue
 		}
-		if target, err := bin.Readlink(e.Name()); err != nil || target != i.command(e.Name()) {
+		target, err := linkTarget(bin, e.Name())
+		if err != nil {
+			return err
+		}
+		if target != i.command(e.Name()) {
 			continue
 		}
 		if err := bin.Remove(e.Name()); err != nil {
@@ -127,6 +136,18 @@ func (i *Installer) dropLinks(g record.Generation) error {
 		i.reached("link dropped")
 	}
 	return nil
+}
+
+// linkTarget is where a link leads, "" where there is no link of that name.
+func linkTarget(root *os.Root, name string) (string, error) {
+	info, err := root.Lstat(name)
+	if err != nil {
+		return "", ignore(err, fs.ErrNotExist)
+	}
+	if info.Mode().Type() != fs.ModeSymlink {
+		return "", nil
+	}
+	return root.Readlink(name)
 }
 
 // aliases are the stable paths of what g has in force, below the data root, and
@@ -145,7 +166,11 @@ func aliases(g record.Generation, receipts map[record.ID]record.Head) map[string
 func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]record.Head) error {
 	data := i.roots.open(dataDir)
 	for alias, target := range aliases(g, receipts) {
-		if have, err := data.Readlink(alias); err == nil && have == target {
+		have, err := linkTarget(data, alias)
+		if err != nil {
+			return err
+		}
+		if have == target {
 			continue
 		}
 		if _, err := rootfs.MkdirAll(data, path.Dir(alias), private); err != nil {

@@ -130,7 +130,10 @@ func (i *Installer) removeFiles(ctx context.Context, going *removal) ([]Drift, e
 		return nil, err // the receipt is whole; running again goes on from here
 	}
 	recorded := sync.OnceValue(r.Paths)
-	unrecorded := map[string][]string{".": t.unrecorded(".", recorded)}
+	unrecorded := map[string][]string{}
+	if unrecorded["."], err = t.unrecorded(".", recorded); err != nil {
+		return nil, err
+	}
 	for n, e := range slices.Backward(r.Entries) {
 		if e.Type != record.Dir {
 			continue
@@ -142,7 +145,9 @@ func (i *Installer) removeFiles(ctx context.Context, going *removal) ([]Drift, e
 		i.reached("directory removed")
 		if !gone {
 			left[n] = reason
-			unrecorded[e.Path] = t.unrecorded(e.Path, recorded)
+			if unrecorded[e.Path], err = t.unrecorded(e.Path, recorded); err != nil {
+				return nil, err
+			}
 		}
 	}
 	var kept []record.Entry
@@ -277,23 +282,22 @@ func (r *removal) untouched(t *tree, e record.Entry) bool {
 }
 
 // unrecorded names what a directory holds that its receipt does not know.
-func (t *tree) unrecorded(dir string, recorded func() map[string]bool) []string {
+func (t *tree) unrecorded(dir string, recorded func() map[string]bool) (foreign []string, err error) {
 	d, err := t.dir(dir)
-	if err != nil {
-		return nil
+	if err != nil { // not there, or no directory: what lies behind it is not looked at
+		return nil, ignore(ignore(err, fs.ErrNotExist), errLink)
 	}
 	f, err := d.Open(".")
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer f.Close()
-	names, _ := f.Readdirnames(-1)
+	names, err := f.Readdirnames(-1)
 	slices.Sort(names)
-	var foreign []string
 	for _, name := range names {
 		if p := path.Join(dir, name); !recorded()[p] {
 			foreign = append(foreign, p)
 		}
 	}
-	return foreign
+	return foreign, err
 }

@@ -138,10 +138,11 @@ func removeMatches(root *os.Root, pattern string) error {
 		return err
 	}
 	for _, name := range names {
-		if info, err := root.Lstat(name); err != nil || info.IsDir() {
-			continue
+		info, err := root.Lstat(name)
+		if err == nil && !info.IsDir() {
+			err = root.Remove(name)
 		}
-		if err := root.Remove(name); err != nil {
+		if err := ignore(err, fs.ErrNotExist); err != nil {
 			return err
 		}
 	}
@@ -244,10 +245,11 @@ func (i *Installer) leadsToOwn(dir string) bool {
 // rmdirs removes directories that are empty, and only those.
 func rmdirs(root *os.Root, names ...string) error {
 	for _, name := range names {
-		if info, err := root.Lstat(name); err != nil || !info.IsDir() {
-			continue
+		info, err := root.Lstat(name)
+		if err == nil && info.IsDir() {
+			err = root.Remove(name)
 		}
-		if err := root.Remove(name); err != nil && !notEmpty(err) {
+		if err := ignore(err, fs.ErrNotExist); err != nil && !notEmpty(err) {
 			return err
 		}
 	}

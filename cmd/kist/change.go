@@ -166,7 +166,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 		return nil, failed
 	}
 	if s.state, err = s.State(); err != nil {
-		return nil, errors.Join(failed, err)
+		return nil, errors.Join(failed, &install.UnfinishedError{Err: err})
 	}
 	r.Generation = res.Generation.Number
 	for _, have := range res.Installed {

@@ -81,7 +81,7 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 	r.Kept = res.Kept
 	if r.Gone {
 		if err := a.removeProgram(); err != nil {
-			return nil, err
+			return nil, &install.UnfinishedError{Err: err}
 		}
 	}
 	if len(r.Kept) > 0 {

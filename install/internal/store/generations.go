@@ -49,7 +49,11 @@ func (s Store) readGenerations(current uint64) (map[uint64]record.Generation, er
 		return nil, err
 	}
 	for _, n := range numbers {
-		if n != current && !s.isCommitted(n) {
+		switched, err := s.isCommitted(n)
+		if err != nil {
+			return nil, &GenerationError{fmt.Errorf("generation %d: %w", n, err)}
+		}
+		if n != current && !switched {
 			continue
 		}
 		data, err := rootfs.ReadFile(s.Data, path.Join(generationDir(n), generationFile), maxGeneration)
@@ -81,9 +85,9 @@ func generationNumber(name string) (uint64, bool) {
 	return n, err == nil && n > 0 && strconv.FormatUint(n, 10) == name
 }
 
-func (s Store) isCommitted(n uint64) bool {
+func (s Store) isCommitted(n uint64) (bool, error) {
 	_, err := s.Data.Lstat(path.Join(generationDir(n), committed))
-	return err == nil
+	return err == nil, ignoreMissing(err)
 }
 
 // Numbers lists every generation directory, switched to or not, in order.
@@ -173,8 +177,11 @@ func (s Store) switchBack(before uint64) error {
 // Confirm records that n was switched to. A crash between Switch and Confirm
 // is repaired by confirming whatever is current.
 func (s Store) Confirm(n uint64) error {
-	if n == 0 || s.isCommitted(n) {
+	if n == 0 {
 		return nil
+	}
+	if done, err := s.isCommitted(n); done || err != nil {
+		return err
 	}
 	dir := generationDir(n)
 	err := s.Data.Rename(path.Join(dir, prepared), path.Join(dir, committed))
@@ -202,10 +209,12 @@ func (s Store) DropGeneration(n uint64) error {
 	}
 	for _, name := range links {
 		p := path.Join(dir, "bin", name)
-		if info, err := s.Data.Lstat(p); err == nil && info.Mode().Type() == fs.ModeSymlink {
-			if err := s.Data.Remove(p); err != nil {
-				return err
-			}
+		info, err := s.Data.Lstat(p)
+		if err == nil && info.Mode().Type() == fs.ModeSymlink {
+			err = s.Data.Remove(p)
+		}
+		if err := ignoreMissing(err); err != nil {
+			return err
 		}
 	}
 	if err := rootfs.SweepTemps(s.Data, dir); err != nil {
@@ -237,10 +246,11 @@ func (s Store) withdraw(n uint64) error {
 	return rootfs.SyncDir(s.Data, generationDir(n))
 }
 
-// Revoke leaves nothing in force: all generations are dropped, the current one
-// last. What cannot be read is dropped all the same, and no space is needed.
-// Cut short before the link "current" goes, everything is still in force, though
-// without a history; after that, nothing is.
+// Revoke leaves nothing in force: all other generations are dropped, then the
+// link "current" goes. What cannot be read is dropped all the same, and no space
+// is needed. Cut short before the link goes, everything is still in force, though
+// without a history; after that, nothing is, and what was current counts as
+// never switched to.
 func (s Store) Revoke() error {
 	current, unreadable := readCurrent(s.Data)
 	numbers, err := s.Numbers()
@@ -263,11 +273,11 @@ func (s Store) Revoke() error {
 	if err := ignoreMissing(s.Data.Remove(Current)); err != nil {
 		return err
 	}
-	s.reached("current dropped")
-	if err := rootfs.SyncDir(s.Data, "."); err != nil || current == 0 {
-		return err
+	if err := rootfs.SyncDir(s.Data, "."); err != nil {
+		return errors.Join(err, s.switchBack(current))
 	}
-	return s.DropGeneration(current)
+	s.reached("current dropped")
+	return nil
 }
 
 // DropUncommitted drops the generations that a crash left behind.
@@ -281,7 +291,11 @@ func (s Store) DropUncommitted() error {
 		return err
 	}
 	for _, n := range numbers {
-		if n == current || s.isCommitted(n) {
+		switched, err := s.isCommitted(n)
+		if err != nil {
+			return err
+		}
+		if n == current || switched {
 			continue
 		}
 		if err := s.DropGeneration(n); err != nil {
