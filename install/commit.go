@@ -144,7 +144,7 @@ func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[re
 // that are ready were found fit for it before the commit; any other that is not
 // is left alone, with a warning.
 func (i *Installer) tidy(ctx context.Context, ready removals) (res Result, err error) {
-	s, err := i.State()
+	s, err := i.stateToChange()
 	if err != nil {
 		return res, err
 	}

@@ -40,6 +40,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
@@ -166,9 +167,22 @@ func (i *Installer) State() (plan.State, error) {
 	return s, err
 }
 
+// stateToChange is State for who goes by it to change things. A receipt that the
+// system kept from being read, for want of descriptors or by an error of the
+// disk, is an error here: what is damaged is left alone, and this may not be.
+func (i *Installer) stateToChange() (plan.State, error) {
+	s, err := i.State()
+	for id, damage := range s.Damaged {
+		if _, ok := errors.AsType[syscall.Errno](damage); ok {
+			return s, &ReceiptError{id, damage}
+		}
+	}
+	return s, err
+}
+
 // planNow is plan.Make for what is installed now, which it returns besides.
 func (i *Installer) planNow(c plan.Change) (plan.Plan, plan.State, error) {
-	s, err := i.State()
+	s, err := i.stateToChange()
 	if err != nil {
 		return plan.Plan{}, s, err
 	}

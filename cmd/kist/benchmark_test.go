@@ -45,7 +45,7 @@ func TestBenchmark(t *testing.T) {
 		name string
 		run  func()
 	}{
-		{"rust", b.rustInstalls}, {"archives", b.archives}, {"nothing", b.nothing}, {"command", b.commands},
+		{"rust", b.rustInstalls}, {"throttled", b.throttled}, {"archives", b.archives}, {"nothing", b.nothing}, {"command", b.commands},
 		{"uninstall", b.removals}, {"files", b.manyFiles},
 	} {
 		t.Run(part.name, func(t *testing.T) {
@@ -111,8 +111,12 @@ func withEnv(cmd *exec.Cmd, env []string) *exec.Cmd {
 
 // mirrored adds the channel of a variant, once it is signed.
 func (b *benchmark) mirrored(variant string) func(*home) {
+	return b.mirroredAt(b.web.http+"rust/", variant)
+}
+
+func (b *benchmark) mirroredAt(mirror, variant string) func(*home) {
 	return func(h *home) {
-		h.must("channel", "add", "mirror", b.web.http+"rust/"+variant+"/dist/channel-rust-stable.toml", "--format", "rust", "--key", b.signer.publicKey())
+		h.must("channel", "add", "mirror", mirror+variant+"/dist/channel-rust-stable.toml", "--format", "rust", "--key", b.signer.publicKey())
 	}
 }
 

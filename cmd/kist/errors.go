@@ -67,6 +67,9 @@ func (a *app) explain(err error) *failure {
 		f.Code, f.Kind = launch.Code, "run"
 	}
 	_, unfinished := is[*install.UnfinishedError](err)
+	if unfinished { // the same command again might do it twice
+		f.Hint = "what is left to do, the next change does first"
+	}
 	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished
 	return &f
 }

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,25 +20,19 @@ import (
 )
 
 var (
-	kills = flag.Int("kills", 60, "how many kists TestKills kills")
+	kills = flag.Int("kills", 30, "how many kists TestKills and TestKillsOfTheRepair kill each")
 	seed  = flag.Uint64("seed", 20261122, "of what TestKills does when")
-	most  = flag.Int("failures", 25, "how many operations of a change TestFailures has fail for one reason; 0: each")
+	most  = flag.Int("failures", 6, "how many operations of a change TestFailures has fail for one reason; 0: each")
 )
 
 // TestKills kills kists at any system call that changes a file, one after the
-// other in the same home, so that repairs are killed too:
+// other in the same home:
 //
-//	go test -tags interop ./cmd/kist -run '^TestKills$' -kills 500
+//	go test -tags interop ./cmd/kist -run '^TestKills$' -kills 500 -timeout 1h
 func TestKills(t *testing.T) {
-	program := build(t)
-	acme, channel := newSigner(t, "ed25519"), commonDir(t)
-	byHand(t, channel, acme, 1, 5, "1.0", "2.0")
-	h := newHome(t, program)
-	decoy(t, h)
-	before := takeSnapshot(t, h.dir)
-	key := acme.publicKey()
+	k := newKiller(t)
 	changes := [][]string{
-		{"channel", "add", "acme", channel, "--key", key},
+		{"channel", "add", "acme", k.channel, "--key", k.key},
 		{"install", "acme/hello@1.0"},
 		{"install", "acme/hello@1.0", "acme/hello@2.0"},
 		{"install", "acme/hello@2.0", "--default"},
@@ -47,63 +42,117 @@ func TestKills(t *testing.T) {
 		{"uninstall", "--all"},
 		{"self", "uninstall"},
 	}
-	h.must(changes[0]...)
-	random := rand.New(rand.NewPCG(*seed, *seed))
+	k.must(changes[0]...)
 	length := map[string]int{} // how many such calls a change makes, as far as seen
-	killed := 0
-	for n := 0; killed < *kills && n < 4**kills; n++ {
-		change := changes[random.IntN(len(changes))]
+	for k.killed < *kills {
+		change := changes[k.random.IntN(len(changes))]
 		name := strings.Join(change, " ")
-		at, seen := 1+random.IntN(max(40, length[name])), 0
-		var last call
-		o := h.traced(func(c call) verdict {
-			if !c.changes() {
-				return verdict{}
-			}
-			seen++
-			last = c
-			return verdict{kill: seen == at}
-		}, change...)
+		_, seen := k.kill(1+k.random.IntN(max(40, length[name])), change...)
 		length[name] = max(length[name], seen)
-		if o.code == -1 {
+	}
+	k.end()
+}
+
+// TestKillsOfTheRepair kills a change, then the repair of what it left, and then
+// the repair of that, until one is not killed:
+//
+//	go test -tags interop ./cmd/kist -run '^TestKillsOfTheRepair$' -kills 500 -timeout 1h
+func TestKillsOfTheRepair(t *testing.T) {
+	k := newKiller(t)
+	k.must("channel", "add", "acme", k.channel, "--key", k.key)
+	nothing := []string{"install", "acme/hello@1.0"} // it is there: this repairs, and does no more
+	k.must(nothing...)
+	for killed := 0; killed < *kills; {
+		change := []string{"install", "acme/hello@2.0", "--default"}
+		if slices.Contains(k.installed(), "acme/hello@2.0") {
+			change = [][]string{{"uninstall", "hello@2.0"}, {"rollback"}}[k.random.IntN(2)]
+		}
+		if o, _ := k.kill(1+k.random.IntN(60), change...); o.code != -1 {
+			continue
+		}
+		for {
+			o, _ := k.kill(1+k.random.IntN(30), nothing...)
+			if o.code != -1 {
+				break
+			}
 			killed++
 		}
-		sound(t, h)
-		if t.Failed() {
-			t.Fatalf("after kill %d (-seed %d), of kist %s at call %d: %v", killed, *seed, name, at, last)
-		}
+		whole(t, k.home)
 	}
-	if killed < *kills {
-		t.Errorf("only %d kists were killed: this test shows little", killed)
-	}
-	t.Logf("%d kists were killed", killed)
+	k.end()
+}
 
-	// All of it made again, by kists that nobody kills.
-	h.must("channel", "add", "acme", channel, "--key", key)
-	h.must("install", "acme/hello@1.0", "acme/hello@2.0")
-	whole(t, h)
-	if got := h.must("run", "hello@2.0", "--", "hello"); got != "hello 2.0\n" {
-		t.Errorf("run says %q", got)
+// A killer is a home in which kists are killed, beside things that are not theirs.
+type killer struct {
+	*home
+	channel, key   string
+	random         *rand.Rand
+	before         snapshot
+	killed, spared int
+}
+
+func newKiller(t *testing.T) *killer {
+	acme, channel := newSigner(t, "ed25519"), commonDir(t)
+	byHand(t, channel, acme, 1, 5, "1.0", "2.0")
+	h := newHome(t, build(t))
+	decoy(t, h)
+	return &killer{home: h, channel: channel, key: acme.publicKey(), random: rand.New(rand.NewPCG(*seed, *seed)), before: takeSnapshot(t, h.dir)}
+}
+
+// kill runs kist and kills it at the so manieth call that changes a file, if it
+// makes as many. It fails the test unless the home is sound then, and returns how
+// many there were.
+func (k *killer) kill(at int, args ...string) (o outcome, seen int) {
+	k.t.Helper()
+	var last call
+	o = k.traced(func(c call) verdict {
+		if !c.changes() {
+			return verdict{}
+		}
+		seen++
+		last = c
+		return verdict{kill: seen == at}
+	}, args...)
+	if o.code == -1 {
+		k.killed++
+	} else if k.spared++; k.spared > 3**kills {
+		k.t.Fatalf("only %d kists were killed, and %d were not: this test shows little", k.killed, k.spared)
 	}
-	if left, err := filepath.Glob(h.data("stage", "*")); err != nil || len(left) > 0 {
-		t.Errorf("left: %v, %v", left, err)
+	sound(k.t, k.home)
+	if k.t.Failed() {
+		k.t.Fatalf("after kill %d (-seed %d), of kist %s at call %d: %v", k.killed, *seed, strings.Join(args, " "), at, last)
 	}
-	h.must("uninstall", "--all")
-	h.must("self", "uninstall")
-	after := takeSnapshot(t, h.dir)
+	return o, seen
+}
+
+// end makes all of it again, by kists that nobody kills, and takes it away.
+func (k *killer) end() {
+	k.t.Logf("%d kists were killed, %d were done before", k.killed, k.spared)
+	k.must("channel", "add", "acme", k.channel, "--key", k.key)
+	k.must("install", "acme/hello@1.0", "acme/hello@2.0")
+	whole(k.t, k.home)
+	if got := k.must("run", "hello@2.0", "--", "hello"); got != "hello 2.0\n" {
+		k.t.Errorf("run says %q", got)
+	}
+	if left, err := filepath.Glob(k.data("stage", "*")); err != nil || len(left) > 0 {
+		k.t.Errorf("left: %v, %v", left, err)
+	}
+	k.must("uninstall", "--all")
+	k.must("self", "uninstall")
+	after := takeSnapshot(k.t, k.dir)
 	maps.DeleteFunc(after, func(name, line string) bool {
 		// Killed between making a directory and noting that, it stays, empty.
 		left, err := os.ReadDir(name)
-		return before[name] == "" && strings.HasPrefix(line, "d") && err == nil && len(left) == 0
+		return k.before[name] == "" && strings.HasPrefix(line, "d") && err == nil && len(left) == 0
 	})
-	same(t, before, after)
+	same(k.t, k.before, after)
 }
 
 // TestFailures has each file operation of a change fail in turn, for each reason
 // that it may fail for. What comes of it is an error that says what was done,
 // and a home in which the same change can be made:
 //
-//	go test -tags interop ./cmd/kist -run '^TestFailures$' -failures 0 -timeout 1h
+//	go test -tags interop ./cmd/kist -run '^TestFailures$' -failures 0 -timeout 2h
 func TestFailures(t *testing.T) {
 	program := build(t)
 	acme, channel := newSigner(t, "ed25519"), commonDir(t)
@@ -111,101 +160,141 @@ func TestFailures(t *testing.T) {
 	opens := func(c call) bool { return c.name == "openat" }
 	writes := func(c call) bool { return c.changes() && c.name != "unlinkat" }
 	all := func(call) bool { return true }
-	for _, test := range []struct {
-		change []string
-		errno  syscall.Errno
-		of     func(call) bool // which operations may fail so
-		codes  []int
-	}{
-		{[]string{"install", "acme/hello@2.0", "--default"}, unix.ENOSPC, writes, []int{8}},
-		{[]string{"install", "acme/hello@2.0", "--default"}, unix.EIO, all, []int{1}},
-		{[]string{"install", "acme/hello@2.0", "--default"}, unix.EMFILE, opens, []int{1}},
-		{[]string{"install", "acme/hello@2.0", "--default"}, unix.EDQUOT, writes, []int{8}},
-		{[]string{"install", "acme/hello@2.0", "--default"}, unix.EACCES, call.changes, []int{8}},
-		{[]string{"uninstall", "hello@1.0"}, unix.EIO, all, []int{1}},
-		{[]string{"uninstall", "hello@1.0"}, unix.ENOSPC, writes, []int{8}},
-		{[]string{"uninstall", "--all"}, unix.EIO, all, []int{1}},
+	install, uninstall := []string{"install", "acme/hello@2.0", "--default"}, []string{"uninstall", "hello@1.0"}
+	for _, test := range []failures{
+		{install, unix.EIO, all, 1},
+		{install, unix.EIO, call.makesLast, 1},
+		{install, unix.ENOSPC, writes, 8},
+		{install, unix.EDQUOT, writes, 8},
+		{install, unix.EACCES, call.changes, 8},
+		{install, unix.EMFILE, opens, 1},
+		{[]string{"rollback"}, unix.EIO, all, 1},
+		{[]string{"default", "hello@1.0"}, unix.EIO, all, 1},
+		{uninstall, unix.EIO, all, 1},
+		{uninstall, unix.ENOSPC, writes, 8},
+		{uninstall, unix.EMFILE, opens, 1},
+		{[]string{"uninstall", "--all"}, unix.EIO, all, 1},
 	} {
-		t.Run(strings.Join(test.change, " ")+" "+test.errno.Error(), func(t *testing.T) {
+		name := strings.Join(test.change, " ") + " " + test.errno.Error()
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h := newHome(t, program)
 			h.must("channel", "add", "acme", channel, "--key", acme.publicKey())
 			h.must("install", "acme/hello@1.0")
-			template := h.dir + ".before"
-			copyHome(t, template, h.dir)
-			before := h.installed()
-			total := 0
-			if o := h.traced(func(c call) verdict {
-				if test.of(c) {
-					total++
-				}
-				return verdict{}
-			}, test.change...); o.code != 0 {
-				t.Fatalf("without a failure: %v", o)
+			if test.change[0] != "install" && !slices.Contains(test.change, "--all") {
+				h.must(install...)
 			}
-			want := h.installed()
-			failed := 0
-			step := 1
-			if *most > 0 {
-				step = max(1, total / *most)
-			}
-			for n := 1; n <= total; n += step {
-				if err := os.RemoveAll(h.dir); err != nil {
-					t.Fatal(err)
-				}
-				copyHome(t, h.dir, template)
-				seen := 0
-				var at call
-				fetched := false
-				o := h.traced(func(c call) verdict {
-					if fetched = fetched || strings.HasPrefix(c.to, ".cache/kist/blobs/"); !test.of(c) {
-						return verdict{}
-					}
-					if seen++; seen != n {
-						return verdict{}
-					}
-					at = c
-					return verdict{errno: test.errno}
-				}, test.change...)
-				when := fmt.Sprintf("%v at operation %d of %d, %v", test.errno, n, total, at)
-				after := h.installed()
-				switch {
-				case o.code == 0:
-					if !slices.Equal(after, want) {
-						t.Errorf("%s: it said that it was done, and this is installed: %v", when, after)
-					}
-				case !slices.Contains(test.codes, o.code):
-					t.Errorf("%s: %v", when, o)
-				case strings.Contains(o.stderr, "it is done"):
-					failed++
-					if !slices.Equal(after, want) {
-						t.Errorf("%s: %v; installed: %v", when, o, after)
-					}
-				default:
-					failed++
-					if !slices.Equal(after, before) {
-						t.Errorf("%s: %v; installed: %v", when, o, after)
-					}
-				}
-				if strings.Contains(o.stderr, "internal error") {
-					t.Errorf("%s: %v", when, o)
-				}
-				if blobs, _ := filepath.Glob(h.path(".cache", "kist", "blobs", "sha256", "*")); fetched && len(blobs) != 2 && at.name != "renameat" {
-					t.Errorf("%s: the download was not kept: %v", when, blobs)
-				}
-				h.must("verify")
-				again := h.kist(test.change...)
-				if now := h.installed(); again.code != 0 && !slices.Equal(now, want) || !slices.Equal(now, want) {
-					t.Errorf("%s: again: %v; installed: %v", when, again, now)
-				}
-				whole(t, h)
-			}
-			t.Logf("%d operations, %d of which ended the change", total, failed)
-			if failed == 0 {
-				t.Error("no failure had a consequence: this test shows nothing")
-			}
+			test.each(t, h)
 		})
 	}
 }
+
+// failures are a change of which operations fail, one at a time.
+type failures struct {
+	change []string
+	errno  syscall.Errno
+	of     func(call) bool // which operations may fail so
+	code   int             // that says so
+}
+
+func (f failures) each(t *testing.T, h *home) {
+	template := h.dir + ".before"
+	copyHome(t, template, h.dir)
+	before := h.state()
+	total := 0
+	if o := h.traced(func(c call) verdict {
+		if f.of(c) {
+			total++
+		}
+		return verdict{}
+	}, f.change...); o.code != 0 {
+		t.Fatalf("without a failure: %v", o)
+	}
+	want := h.state()
+	step := 1
+	if *most > 0 {
+		step = max(1, total / *most)
+	}
+	random, failed := rand.New(rand.NewPCG(*seed, uint64(f.errno))), 0
+	for n := 1 + random.IntN(step); n <= total; n += step {
+		must(t, os.RemoveAll(h.dir))
+		copyHome(t, h.dir, template)
+		seen := 0
+		var at call
+		fetched := false
+		o := h.traced(func(c call) verdict {
+			fetched = fetched || strings.HasPrefix(c.to, ".cache/kist/blobs/")
+			if !f.of(c) {
+				return verdict{}
+			}
+			if seen++; seen != n {
+				return verdict{}
+			}
+			at = c
+			return verdict{errno: f.errno}
+		}, f.change...)
+		when := fmt.Sprintf("%v at operation %d of %d, %v", f.errno, n, total, at)
+		after := h.state()
+		if o.code != 0 {
+			failed++
+		}
+		switch done := strings.Contains(o.stderr, "it is done"); {
+		case o.code == 0 && at.makesLast():
+			t.Errorf("%s: it goes on though that may not last", when)
+		case o.code == 0 && after != want:
+			t.Errorf("%s: it said that it was done, and this is there:\n%s", when, after)
+		case o.code != 0 && o.code != f.code, strings.Contains(o.stderr, "internal error"):
+			t.Errorf("%s: %v", when, o)
+		case done && inForce(after) != inForce(want):
+			t.Errorf("%s: %v; and this is there:\n%s", when, o, after)
+		case o.code != 0 && !done && after != before:
+			t.Errorf("%s: %v; and this is there:\n%s", when, o, after)
+		}
+		if blobs, _ := filepath.Glob(h.path(".cache", "kist", "blobs", "sha256", "*")); fetched && len(blobs) != 2 && at.name != "renameat" {
+			t.Errorf("%s: the download was not kept: %v", when, blobs)
+		}
+		h.must("verify")
+		again := h.kist(f.change...)
+		if again.code == 3 { // it was done: what is left to do, the next change does first
+			h.must("install", h.installed()[0])
+		}
+		if now := h.state(); now != want {
+			t.Errorf("%s: %v; again: %v; and this is there:\n%swant\n%s", when, o, again, now, want)
+		}
+		whole(t, h)
+	}
+	t.Logf("%d operations, %d of which ended the change", total, failed)
+	if failed == 0 {
+		t.Error("no failure had a consequence: this test shows nothing")
+	}
+}
+
+// state tells what a home holds: a line of what is in force, then what is there.
+func (h *home) state() string {
+	h.t.Helper()
+	var b strings.Builder
+	fmt.Fprintln(&b, h.installed())
+	for _, pattern := range []string{
+		".local/share/kist/generations/*/committed", ".local/share/kist/prefixes/*", ".local/share/kist/stage/*",
+		".local/share/kist/toolchains/*/*/*", ".local/state/kist/receipts/*", ".local/state/kist/evidence/*/*", ".local/bin/*", ".local/bin/.*",
+	} {
+		found, err := filepath.Glob(h.path(pattern))
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for _, name := range found {
+			fmt.Fprintln(&b, randomID.ReplaceAllString(strings.TrimPrefix(name, h.dir), "ID"))
+		}
+	}
+	return b.String()
+}
+
+func inForce(state string) string {
+	first, _, _ := strings.Cut(state, "\n")
+	return first
+}
+
+var randomID = regexp.MustCompile(`\b[0-9a-f]{8}\b`)
 
 // copyHome copies a home with its modes.
 func copyHome(t *testing.T, to, from string) {

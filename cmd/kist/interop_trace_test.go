@@ -4,8 +4,10 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,13 +15,16 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// A program is traced by ptrace(2), on amd64: every system call of all its threads and
-// children, in the one order in which the kernel began them. strace counts each
-// thread's calls for itself, and so cannot fail or kill at the n-th of all.
+// A program is traced by ptrace(2), on amd64: the system calls on files of all its
+// threads and children, in the one order in which the kernel began them. strace
+// counts each thread's calls for itself, and so cannot fail or kill at the n-th
+// of all. A seccomp(2) filter stops the program at those calls alone: there are
+// many more.
 
 // A call is a system call on a file below a directory.
 type call struct {
@@ -38,8 +43,15 @@ func (c call) String() string {
 
 // changes reports whether c alters what is on disk, or makes it last.
 func (c call) changes() bool {
-	return c.name != "flock" && c.name != "read" && c.name != "getdents64" && (c.name != "openat" || c.flag&unix.O_CREAT != 0)
+	switch c.name {
+	case "read", "pread64", "getdents64", "newfstatat", "fstat", "fstatfs", "readlinkat", "flock":
+		return false
+	}
+	return c.name != "openat" || c.flag&unix.O_CREAT != 0
 }
+
+// makesLast reports whether c waits until something is on disk.
+func (c call) makesLast() bool { return strings.Contains(c.name, "sync") }
 
 // What to do with a call.
 type verdict struct {
@@ -53,17 +65,42 @@ func (h *home) traced(ask func(call) verdict, args ...string) outcome {
 	runtime.LockOSThread() // the thread that starts a tracee is the one that traces it
 	defer runtime.UnlockOSThread()
 	var out, talk = tempFile(h.t), tempFile(h.t)
-	program, err := os.StartProcess(h.program, append([]string{h.program}, args...), &os.ProcAttr{
+	self, err := os.Executable()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	program, err := os.StartProcess(self, append([]string{self, "-test.run=^TestTracee$", "--", h.program}, args...), &os.ProcAttr{
 		Dir: h.dir, Env: h.env, Files: []*os.File{nil, out, talk}, Sys: &syscall.SysProcAttr{Ptrace: true}})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	defer program.Release()
-	t := &tracer{dir: h.dir, ask: ask, leader: program.Pid, threads: map[int]*tracee{}}
+	t := &tracer{dir: h.dir, ask: ask, leader: program.Pid, threads: map[int]bool{}}
 	if err := t.run(); err != nil {
 		h.t.Fatalf("tracing kist %s: %v", strings.Join(args, " "), err)
 	}
 	return outcome{t.code, readAgain(h.t, out), readAgain(h.t, talk)}
+}
+
+// TestTracee is what the tracer starts: it becomes the program that its
+// arguments name, with the filter.
+func TestTracee(t *testing.T) {
+	program := flag.Args()
+	if len(program) == 0 {
+		return // of use to the tracer alone
+	}
+	filter := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}} // the number of the call
+	for _, number := range slices.Sorted(maps.Keys(calls)) {
+		filter = append(filter, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(number), Jf: 1},
+			unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_TRACE})
+	}
+	filter = append(filter, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
+	runtime.LockOSThread() // the filter is that of the thread which becomes the program
+	if _, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0,
+		uintptr(unsafe.Pointer(&unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}))); errno != 0 {
+		t.Fatal(errno)
+	}
+	t.Fatal(unix.Exec(program[0], program, os.Environ()))
 }
 
 func tempFile(t *testing.T) *os.File {
@@ -85,22 +122,16 @@ func readAgain(t *testing.T, f *os.File) string {
 	return string(data)
 }
 
-// A tracee is one thread.
-type tracee struct {
-	inside bool          // of a system call
-	fails  syscall.Errno // with which that is to end
-}
-
 type tracer struct {
 	dir     string
 	ask     func(call) verdict
 	leader  int
-	threads map[int]*tracee
+	threads map[int]bool
 	code    int // with which the leader ended, -1: by a signal
 }
 
 func (t *tracer) run() error {
-	const options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK |
+	const options = unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK |
 		unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_EXITKILL
 	for {
 		var status unix.WaitStatus
@@ -119,44 +150,33 @@ func (t *tracer) run() error {
 			}
 			continue
 		}
-		thread, known := t.threads[id]
 		signal := 0
 		switch stop := status.StopSignal(); {
-		case !known: // its first stop
-			thread = &tracee{}
-			t.threads[id] = thread
+		case !t.threads[id]: // its first stop
+			t.threads[id] = true
 			if id == t.leader {
 				if err := unix.PtraceSetOptions(id, options); err != nil {
 					return err
 				}
 			}
-		case stop == unix.SIGTRAP|0x80:
-			if err := t.atCall(id, thread); err != nil && !errors.Is(err, unix.ESRCH) {
+		case status.TrapCause() == unix.PTRACE_EVENT_SECCOMP:
+			if err := t.atCall(id); err != nil && !errors.Is(err, unix.ESRCH) {
 				return err
 			}
 		case stop != unix.SIGTRAP: // else an event, such as a new thread
 			signal = int(stop)
 		}
-		if err := unix.PtraceSyscall(id, signal); err != nil && !errors.Is(err, unix.ESRCH) { // killed meanwhile
+		if err := unix.PtraceCont(id, signal); err != nil && !errors.Is(err, unix.ESRCH) { // killed meanwhile
 			return err
 		}
 	}
 }
 
-// atCall is called where a thread enters a system call and where it leaves it.
-func (t *tracer) atCall(id int, thread *tracee) error {
+// atCall is called where a thread is about to make a system call.
+func (t *tracer) atCall(id int) error {
 	var regs unix.PtraceRegs
 	if err := unix.PtraceGetRegs(id, &regs); err != nil {
 		return err
-	}
-	thread.inside = !thread.inside
-	if !thread.inside {
-		if thread.fails == 0 {
-			return nil
-		}
-		setResult(&regs, -int64(thread.fails))
-		thread.fails = 0
-		return unix.PtraceSetRegs(id, &regs)
 	}
 	c, ok := t.read(id, &regs)
 	if !ok {
@@ -166,8 +186,7 @@ func (t *tracer) atCall(id int, thread *tracee) error {
 	case v.kill:
 		return unix.Kill(t.leader, unix.SIGKILL)
 	case v.errno != 0:
-		thread.fails = v.errno
-		skipCall(&regs)
+		failCall(&regs, v.errno)
 		return unix.PtraceSetRegs(id, &regs)
 	}
 	return nil
@@ -189,7 +208,12 @@ var calls = map[uint64]struct {
 	unix.SYS_RENAMEAT2:  {name: "renameat2", fd: 0, text: 1, toFD: 2, toText: 3},
 	unix.SYS_LINKAT:     {name: "linkat", fd: 0, text: 1, toFD: 2, toText: 3},
 	unix.SYS_FCHMODAT:   {name: "fchmodat", fd: 0, text: 1},
+	unix.SYS_NEWFSTATAT: {name: "newfstatat", fd: 0, text: 1},
+	unix.SYS_READLINKAT: {name: "readlinkat", fd: 0, text: 1},
+	unix.SYS_FSTAT:      {name: "fstat", fd: 0, text: -1},
+	unix.SYS_FSTATFS:    {name: "fstatfs", fd: 0, text: -1},
 	unix.SYS_READ:       {name: "read", fd: 0, text: -1},
+	unix.SYS_PREAD64:    {name: "pread64", fd: 0, text: -1},
 	unix.SYS_GETDENTS64: {name: "getdents64", fd: 0, text: -1},
 	unix.SYS_WRITE:      {name: "write", fd: 0, text: -1},
 	unix.SYS_PWRITE64:   {name: "pwrite64", fd: 0, text: -1},

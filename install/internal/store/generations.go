@@ -265,16 +265,15 @@ func (s Store) Revoke() error {
 			return err
 		}
 	}
-	if current != 0 {
-		if err := s.withdraw(current); err != nil {
-			return err
-		}
+	err = s.withdraw(current)
+	if err == nil {
+		err = ignoreMissing(s.Data.Remove(Current))
 	}
-	if err := ignoreMissing(s.Data.Remove(Current)); err != nil {
-		return err
+	if err == nil {
+		err = rootfs.SyncDir(s.Data, ".")
 	}
-	if err := rootfs.SyncDir(s.Data, "."); err != nil {
-		return errors.Join(err, s.switchBack(current))
+	if err != nil {
+		return errors.Join(err, s.switchBack(current), s.Confirm(current))
 	}
 	s.reached("current dropped")
 	return nil

@@ -1,0 +1,98 @@
+//go:build benchmark
+
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// throttled: kist's choice of archives against one format for all of them, from
+// a server that is as slow as a network.
+func (b *benchmark) throttled() {
+	formats := []string{"gz", "xz", "zst"}
+	b.variant("choice", formats...)
+	for _, format := range formats {
+		b.variant(format, format)
+	}
+	for _, profile := range []string{"minimal", "default"} {
+		for _, mbit := range []float64{50, 200, 1000} {
+			url := throttledServer(b.t, filepath.Join(*benchData, "rust"), mbit*1e6/8)
+			var all []contender
+			for _, variant := range append([]string{"choice"}, formats...) {
+				all = append(all, b.kist(fmt.Sprintf("kist, %s, %s, %.0f Mbit/s", variant, profile, mbit),
+					b.mirroredAt(url, variant), "install", "mirror/rust", "--profile", profile))
+			}
+			figures := contest(b.t, *benchRuns, all...)
+			choice, fixed := figures[0], figures[1:]
+			best := 0
+			for i := range fixed {
+				if median(column(fixed[i], wall)) < median(column(fixed[best], wall)) {
+					best = i
+				}
+			}
+			b.report.row(fmt.Sprintf("Rust %s, %.0f Mbit/s: choice / best fixed one (%s)", profile, mbit, formats[best]), ratio(choice, fixed[best], wall), 1.1)
+		}
+	}
+}
+
+// throttledServer serves a directory at so many bytes a second, to all its
+// connections together.
+func throttledServer(t *testing.T, dir string, rate float64) (url string) {
+	server := httptest.NewUnstartedServer(http.FileServer(http.Dir(dir)))
+	server.Listener = throttledListener{server.Listener, &throttle{rate: rate}}
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL + "/"
+}
+
+// A throttle lets bytes through one after the other, whoever sends them.
+type throttle struct {
+	rate float64 // bytes a second
+	mu   sync.Mutex
+	free time.Time // when all that was let through has passed
+}
+
+func (t *throttle) pass(n int) {
+	t.mu.Lock()
+	if now := time.Now(); t.free.Before(now) {
+		t.free = now
+	}
+	t.free = t.free.Add(time.Duration(float64(n) / t.rate * float64(time.Second)))
+	until := t.free
+	t.mu.Unlock()
+	time.Sleep(time.Until(until))
+}
+
+type throttledListener struct {
+	net.Listener
+	throttle *throttle
+}
+
+func (l throttledListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return throttledConn{conn, l.throttle}, err
+}
+
+type throttledConn struct {
+	net.Conn
+	throttle *throttle
+}
+
+func (c throttledConn) Write(p []byte) (n int, err error) {
+	const packets = 16 << 10 // at once; connections take turns
+	for len(p) > 0 && err == nil {
+		part := p[:min(len(p), packets)]
+		c.throttle.pass(len(part))
+		var sent int
+		sent, err = c.Conn.Write(part)
+		n, p = n+sent, p[len(part):]
+	}
+	return n, err
+}
