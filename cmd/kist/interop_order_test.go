@@ -5,12 +5,17 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -169,6 +174,57 @@ func TestReadersOnlyRead(t *testing.T) {
 	}
 }
 
+// Who has to wait is told for whom, and goes on when that one has ended; readers
+// do not wait.
+func TestWaiting(t *testing.T) {
+	program := build(t)
+	acme, channel := newSigner(t, "ed25519"), commonDir(t)
+	byHand(t, channel, acme, 1, 2, "1.0", "2.0")
+	h := newHome(t, program)
+	h.must("channel", "add", "acme", channel, "--key", acme.publicKey())
+	h.must("install", "acme/hello@1.0")
+	talk := tempFile(t)
+	var waiting *exec.Cmd
+	meanwhile := func() {
+		if o := h.kist("list"); o.code != 0 {
+			t.Errorf("a reader: %v", o)
+		}
+		waiting = h.command("uninstall", "hello@1.0")
+		waiting.Stderr = talk
+		if err := waiting.Start(); err != nil {
+			t.Error(err)
+			return
+		}
+		said := regexp.MustCompile(`waiting: .*/lock is locked by another process \((\d+) kist install, since \d\d:\d\d:\d\d\)`)
+		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			if found := said.FindStringSubmatch(takeFile(t, talk.Name())); found != nil {
+				if holder, err := os.Readlink("/proc/" + found[1] + "/exe"); err != nil || holder != program {
+					t.Errorf("process %s runs %s, %v", found[1], holder, err)
+				}
+				return
+			}
+		}
+		t.Errorf("it did not say for whom it waits: %s", takeFile(t, talk.Name()))
+	}
+	o := h.traced(func(c call) verdict {
+		if c.name == "renameat2" { // the first one holds the lock, and stands still
+			done := make(chan struct{})
+			go func() { meanwhile(); close(done) }() // on a thread that traces nothing
+			<-done
+		}
+		return verdict{}
+	}, "install", "acme/hello@2.0")
+	if o.code != 0 || waiting == nil {
+		t.Fatal(o)
+	}
+	if err := waiting.Wait(); err != nil {
+		t.Errorf("the one that waited: %v, %s", err, takeFile(t, talk.Name()))
+	}
+	if refs := h.installed(); !slices.Equal(refs, []string{"acme/hello@2.0"}) {
+		t.Errorf("installed: %v", refs)
+	}
+}
+
 // Where two kists cannot be kept apart, nothing is changed.
 func TestNoLocks(t *testing.T) {
 	program := build(t)
@@ -201,12 +257,14 @@ func TestManyAtOnce(t *testing.T) {
 	acme, channel := newSigner(t, "ed25519"), commonDir(t)
 	byHand(t, channel, acme, 1, 50, "1.0", "2.0")
 	var fetched atomic.Int64
-	slow := make(chan struct{})
+	begun, slow := make(chan struct{}), make(chan struct{})
+	var once sync.Once
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "hello-1.0.tar.gz") && r.Method == http.MethodGet {
 			fetched.Add(1)
 		}
 		if strings.HasSuffix(r.URL.Path, "hello-2.0.tar.gz") {
+			once.Do(func() { close(begun) })
 			<-slow
 		}
 		http.ServeFile(w, r, filepath.Join(channel, filepath.FromSlash(r.URL.Path)))
@@ -217,6 +275,7 @@ func TestManyAtOnce(t *testing.T) {
 	h.must("channel", "add", "acme", server.URL, "--key", acme.publicKey())
 
 	waitSlow := start(t, h.command("install", "acme/hello@2.0"))
+	<-begun
 	const many = 32
 	var waits []func() outcome
 	for range many {
