@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"syscall"
 )
 
 // A judge decides, for one user on one machine, which directories may be kist's.
@@ -82,7 +83,7 @@ func (j *judge) path(which role, given string) (place, error) {
 		return unsafe("it is not absolute")
 	}
 	p, err := j.find(given)
-	if errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EIO) { // who knows whether it is safe
 		return place{}, fmt.Errorf("%s directory %s: %w", which, given, err)
 	}
 	if err != nil {
