@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -23,23 +24,32 @@ func (b *benchmark) throttled() {
 	}
 	for _, profile := range []string{"minimal", "default"} {
 		for _, mbit := range []float64{50, 200, 1000} {
-			url := throttledServer(b.t, filepath.Join(*benchData, "rust"), mbit*1e6/8)
-			var all []contender
-			for _, variant := range append([]string{"choice"}, formats...) {
-				all = append(all, b.kist(fmt.Sprintf("kist, %s, %s, %.0f Mbit/s", variant, profile, mbit),
-					b.mirroredAt(url, variant), "install", "mirror/rust", "--profile", profile))
-			}
-			figures := contest(b.t, *benchRuns, all...)
-			choice, fixed := figures[0], figures[1:]
-			best := 0
-			for i := range fixed {
-				if median(column(fixed[i], wall)) < median(column(fixed[best], wall)) {
-					best = i
-				}
-			}
-			b.report.row(fmt.Sprintf("Rust %s, %.0f Mbit/s: choice / best fixed one (%s)", profile, mbit, formats[best]), ratio(choice, fixed[best], wall), 1.1)
+			b.atSpeed(profile, mbit, formats)
 		}
 	}
+}
+
+// atSpeed removes what was installed afterwards: it is much, and what comes over
+// a network is slower than a file system that has just lost it.
+func (b *benchmark) atSpeed(profile string, mbit float64, formats []string) {
+	one := *b
+	one.work = b.dir()
+	defer os.RemoveAll(one.work)
+	url := throttledServer(b.t, filepath.Join(*benchData, "rust"), mbit*1e6/8)
+	var all []contender
+	for _, variant := range append([]string{"choice"}, formats...) {
+		all = append(all, one.kist(fmt.Sprintf("kist, %s, %s, %.0f Mbit/s", variant, profile, mbit),
+			one.mirroredAt(url, variant), "install", "mirror/rust", "--profile", profile))
+	}
+	figures := contest(b.t, *benchRuns, all...)
+	choice, fixed := figures[0], figures[1:]
+	best := 0
+	for i := range fixed {
+		if median(column(fixed[i], wall)) < median(column(fixed[best], wall)) {
+			best = i
+		}
+	}
+	b.report.row(fmt.Sprintf("Rust %s, %.0f Mbit/s: choice / best fixed one (%s)", profile, mbit, formats[best]), ratio(choice, fixed[best], wall), 1.1)
 }
 
 // throttledServer serves a directory at so many bytes a second, to all its
