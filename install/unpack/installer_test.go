@@ -89,6 +89,7 @@ func TestHostileInstallerArchives(t *testing.T) {
 		lie("two lists", unpack.RuleOnce, installerOf("3", "part", "file:a", a, file("top/part/manifest.in", "file:a"))),
 		lie("a list that is a link", unpack.RuleInstaller, tarOf(file("top/rust-installer-version", "3"), file("top/components", "part"), a, link("top/part/manifest.in", "a"))),
 		lie("a component that is a file", unpack.RuleInstaller, installerOf("3", "part", "file:a", a, file("top/part", "1"))),
+		lie("the name of the list that is kept", unpack.RuleOnce, installerOf("3", "part", "file:a\nfile:lib/rustlib/manifest-part", a, file("top/part/lib/rustlib/manifest-part", "file:a"))),
 		lie("a file twice", unpack.RuleOnce, installerOf("3", "part", "file:a", a, a)),
 		lie("a file that leaves", unpack.RuleElements, installerOf("3", "part", "file:a", a, file("top/part/../../x", "1"))),
 		lie("a link that leaves", unpack.RuleTarget, installerOf("3", "part", "file:a\nfile:b", a, link("top/part/b", "../x"))),

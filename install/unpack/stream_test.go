@@ -183,6 +183,7 @@ func TestZstdFrames(t *testing.T) {
 		"one segment of 2^64 bytes":   {segment(1<<64 - 1), unpack.RuleCeiling},
 		"a dictionary":                {dictionary, unpack.RuleStream},
 		"a reserved kind of block":    {reserved, unpack.RuleStream},
+		"a skippable frame before":    {append(binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, 0x184d2a50), 0), zst(tree)...), unpack.RuleStream},
 		"the magic of a legacy frame": {[]byte("\x27\xb5\x2f\xfd\x00\x00\x01\x00\x00"), unpack.RuleStream},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -320,8 +321,14 @@ func TestBombs(t *testing.T) {
 	limits := unpack.DefaultLimits()
 	limits.Free = 4 << 20
 	layout := manifests.Layout{Format: "tar.zst"}
-	for name, data := range map[string][]byte{"one file": bomb(1, 64<<20), "many files": bomb(64, 1<<20)} {
+	zeros := tarOf(tarEntry{name: "zeros", data: strings.Repeat("\x00", 16<<20)})
+	for name, data := range map[string][]byte{"one file": bomb(1, 64<<20), "many files": bomb(64, 1<<20),
+		"bzip2": fixture(t, "zeros.tar.bz2"), "xz": fixture(t, "zeros.tar.xz"), "gzip": gz(zeros), "zip": zipOf(zipFile{name: "zeros", data: string(zeros), deflate: true})} {
 		t.Run(name, func(t *testing.T) {
+			layout := manifests.Layout{Format: map[string]string{"bzip2": "tar.bz2", "xz": "tar.xz", "gzip": "tar.gz", "zip": "zip"}[name]}
+			if layout.Format == "" {
+				layout.Format = "tar.zst"
+			}
 			s := newStage(t, limits)
 			err := s.add(t, data, layout)
 			wantRule(t, err, unpack.RuleCeiling)
