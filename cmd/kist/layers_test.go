@@ -83,6 +83,7 @@ var outsiders = map[string][]string{
 	"github.com/klauspost/compress":       {"install/unpack", "manifests/debian", "verify"},
 	"github.com/therootcompany/xz":        {"install/unpack", "manifests/debian"},
 	"golang.org/x/sync":                   {"install", "install/unpack"},
+	"golang.org/x/text":                   {"install/unpack"},
 	"net/http":                            {"manifests/transport", "cmd/kist/env.go", "verify/verifytest"},
 	"os/exec":                             {"cmd/kist", "install/internal/sandbox/parent_linux.go"},
 	"unsafe":                              {"install/internal/sandbox/calls_linux.go"}, // hands the kernel a filter

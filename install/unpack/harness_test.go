@@ -278,6 +278,9 @@ type attack struct {
 	layout manifests.Layout
 }
 
+// twinsOnly has runAttacks leave out the attacks, for who compares the twins.
+var twinsOnly bool
+
 func runAttacks(t *testing.T, format string, attacks []attack) {
 	t.Helper()
 	names := make(map[string]bool)
@@ -289,7 +292,9 @@ func runAttacks(t *testing.T, format string, attacks []attack) {
 		t.Run(strings.ReplaceAll(a.name, " ", "-"), func(t *testing.T) {
 			layout := a.layout
 			layout.Format = format
-			wantRefused(t, a.bad, layout, unpack.DefaultLimits(), a.rule)
+			if !twinsOnly {
+				wantRefused(t, a.bad, layout, unpack.DefaultLimits(), a.rule)
+			}
 			entries, err := unpackAll(t, a.twin, layout, unpack.DefaultLimits())
 			if err != nil {
 				t.Fatalf("honest twin: %v", err)

@@ -241,31 +241,3 @@ func TestOthersSparseFiles(t *testing.T) {
 		}
 	}
 }
-
-// compareWithOthers lists an archive that was accepted with the programs that
-// people use: they must see the entries that were unpacked.
-func compareWithOthers(t *testing.T, format string, data []byte, entries []record.Entry) {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "archive")
-	if err := os.WriteFile(name, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	programs := map[string][][]string{
-		"tar": {{"tar", "--quoting-style=literal", "-P", "-t", "-f", name}, {"bsdtar", "-P", "-t", "-f", name}},
-		"zip": {{"bsdtar", "-t", "-f", name}, {"unzip", "-Z1", name}},
-		"deb": {{"dpkg-deb", "--fsys-tarfile", name}},
-	}
-	for _, p := range programs[format] {
-		out, err := try("", nil, p[0], p[1:]...)
-		if err != nil {
-			t.Errorf("unpacked, but: %v", err)
-			continue
-		}
-		if format == "deb" {
-			out = run(t, "", out, "tar", "--quoting-style=literal", "-P", "-t", "-f", "-")
-		}
-		if got, want := listed(entries), withParents(strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")); !slices.Equal(got, want) {
-			t.Errorf("unpacked %q, %s lists %q", got, p[0], want)
-		}
-	}
-}

@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -16,10 +18,11 @@ type Rule string
 
 // The rules. Names:
 const (
-	RuleText      Rule = "a name is UTF-8 without control characters"
+	RuleText      Rule = "a name is UTF-8 in its composed form (NFC), without control characters"
 	RuleRelative  Rule = "a name is relative: it starts with neither a slash nor a drive letter"
 	RuleElements  Rule = `a name has no empty, "." or ".." element, save one "./" at its start`
 	RuleBackslash Rule = "a name has no backslash, save in a .deb"
+	RuleVersion   Rule = "a name in a zip does not end in a version of VMS, such as ;1"
 	RuleOnce      Rule = "a name is listed once in all archives of a prefix, save a directory, or what packages of one /usr have alike"
 	RuleBelow     Rule = "only directories have entries below them"
 	RuleFolded    Rule = "names differ, as the file system compares them"
@@ -43,6 +46,7 @@ const (
 	RuleStream    Rule = "a compressed archive is one stream, undamaged and whole, and nothing follows"
 	RuleZip       Rule = "the directory of a zip and its local headers agree, and cover the file without gap or overlap"
 	RuleMethod    Rule = "a zip entry is stored or deflated, and not encrypted"
+	RuleSystem    Rule = "a zip entry was made by Unix, MS-DOS or Windows, and nothing but its attributes states its type and mode"
 	RuleContent   Rule = "a zip entry has the size and the checksum that are stated for it"
 	RuleDeb       Rule = "a .deb is debian-binary 2.0, one control.tar and one data.tar, in this order"
 	RuleInstaller Rule = "an archive of rust-installer states version 3, and holds its component and every file that it lists"
@@ -181,6 +185,9 @@ func (l Limits) text(raw, s string, deb bool) error {
 		if unicode.IsControl(r) {
 			return refuse(RuleText, raw, "holds %U", r)
 		}
+	}
+	if !norm.NFC.IsNormalString(s) {
+		return refuse(RuleText, raw, "not composed (NFC)") // libarchive composes names of PAX
 	}
 	if !deb && strings.Contains(s, `\`) {
 		return refuse(RuleBackslash, raw, "")

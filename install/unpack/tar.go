@@ -159,6 +159,10 @@ func parseHeader(b *[blockSize]byte) (*header, error) {
 			h.name = prefix + "/" + name
 		}
 	case magic == "ustar  \x00":
+		// libarchive follows these whatever the type.
+		if !bytes.Equal(b[369:], zeroBlock[369:]) {
+			return bad("a header of GNU's with fields of a sparse file or of several volumes")
+		}
 	case magic == strings.Repeat("\x00", 8):
 		h.v7 = true
 	default:

@@ -42,6 +42,8 @@ func TestHostileTarNames(t *testing.T) {
 		{"C1 control", "a\u0085", unpack.RuleText, "a\u00a0", "a\u00a0"},
 		{"not UTF-8", "a\xff", unpack.RuleText, "aÿ", "aÿ"},
 		{"overlong UTF-8", "a\xc0\xae", unpack.RuleText, "a.", "a."},
+		{"decomposed", "e\u0301", unpack.RuleText, "\u00e9", "\u00e9"},
+		{"decomposed Hangul", "\u1100\u1161", unpack.RuleText, "\uac00", "\uac00"},
 	} {
 		attacks = append(attacks, attack{name: c.what, bad: bad(c.name), rule: c.rule, twin: tarOf(file(c.twin, "x")), want: c.want})
 	}
@@ -82,6 +84,18 @@ func TestHostileTarLinks(t *testing.T) {
 		}
 		return tarOf(entries...)
 	}
+	// Links that lead far down, from there up to the root, and on.
+	down := strings.TrimSuffix(strings.Repeat(strings.Repeat("d", 200)+"/", 19), "/")
+	up := strings.TrimSuffix(strings.Repeat("../", 19), "/")
+	longWay := func(on string) []byte {
+		return tarOf(pax("path="+down), dir("x"), pax("path="+down+"/u", "linkpath="+up), link("x", "x"),
+			pax("linkpath="+down), link("l", "x"), link("m", "l/u/"+on))
+	}
+	longWayOut := ""
+	for n := range 19 {
+		longWayOut += down[:201*n+200] + "/ "
+	}
+	longWayOut += down + "/u>" + up + " l>" + down + " m>l/u/fine"
 	runAttacks(t, "tar", []attack{
 		{name: "absolute", bad: tarOf(link("a", "/etc/passwd")), rule: unpack.RuleTarget, twin: tarOf(link("a", "etc/passwd")), want: "a>etc/passwd"},
 		{name: "escapes", bad: tarOf(link("a", "../evil")), rule: unpack.RuleTarget, twin: tarOf(link("d/a", "../fine")), want: "d/ d/a>../fine"},
@@ -94,6 +108,8 @@ func TestHostileTarLinks(t *testing.T) {
 		{name: "escapes through a chain", bad: tarOf(dir("a"), dir("a/b"), link("l", "a/b"), link("m", "l/../.."), link("n", "m/..")), rule: unpack.RuleTarget,
 			twin: tarOf(dir("a"), dir("a/b"), link("l", "a/b"), link("m", "l/.."), link("n", "m/b")), want: "a/ a/b/ l>a/b m>l/.. n>m/b"},
 		{name: "escapes through a link to the root", bad: tarOf(link("here", "."), link("x", "here/sub/../../one/y")), rule: unpack.RuleTarget, twin: tarOf(link("here", "."), link("x", "here/sub/y")), want: "here>. x>here/sub/y"},
+		{name: "to an open file", bad: tarOf(link("a", "/proc/self/fd/3")), rule: unpack.RuleTarget, twin: tarOf(link("a", "proc/self/fd/3")), want: "a>proc/self/fd/3"},
+		{name: "escapes by a long way", bad: longWay("../evil"), rule: unpack.RuleTarget, twin: longWay("fine"), want: longWayOut},
 		{name: "loop", bad: tarOf(link("a", "b"), link("b", "a")), rule: unpack.RuleHops, twin: tarOf(link("a", "b"), link("b", "c")), want: "a>b b>c"},
 		{name: "loop to itself", bad: tarOf(link("a", "a")), rule: unpack.RuleHops, twin: tarOf(link("a", "aa")), want: "a>aa"},
 		{name: "loop by a directory", bad: tarOf(link("d/a", "../d/a/b")), rule: unpack.RuleHops, twin: tarOf(link("d/a", "../d/b")), want: "d/ d/a>../d/b"},
@@ -101,6 +117,7 @@ func TestHostileTarLinks(t *testing.T) {
 		{name: "no target", bad: tarOf(link("a", "")), rule: unpack.RuleTarget, twin: tarOf(link("a", "b/")), want: "a>b/"},
 		{name: "target with a control character", bad: tarOf(link("a", "b\tc")), rule: unpack.RuleText, twin: tarOf(link("a", "b c")), want: "a>b c"},
 		{name: "target not UTF-8", bad: tarOf(link("a", "b\xfe")), rule: unpack.RuleText, twin: tarOf(link("a", "bþ")), want: "a>bþ"},
+		{name: "target decomposed", bad: tarOf(link("a", "e\u0301")), rule: unpack.RuleText, twin: tarOf(link("a", "\u00e9")), want: "a>\u00e9"},
 		{name: "target with a backslash", bad: tarOf(link("a", `..\evil`)), rule: unpack.RuleBackslash, twin: tarOf(link("a", "..evil")), want: "a>..evil"},
 		{name: "target with a drive", bad: tarOf(link("a", `c:evil`)), rule: unpack.RuleTarget, twin: tarOf(link("a", "cc:fine")), want: "a>cc:fine"},
 		{name: "target of too many elements", bad: tarOf(pax("linkpath="+strings.Repeat("a/", 128)+"b"), link("l", "x")), rule: unpack.RuleCeiling,
@@ -149,6 +166,10 @@ func TestHostileTarHeaders(t *testing.T) {
 	prefixed := func(trailer string) []byte {
 		return tarOf(tarEntry{name: "a", prefix: "p", data: "x", edit: func(b []byte) { copy(b[508:], trailer) }})
 	}
+	gnu := func(at int, numbers string) []byte {
+		return tarOf(tarEntry{name: "a", magic: gnuMagic, data: "hello", edit: func(b []byte) { copy(b[at:], numbers) }})
+	}
+	timed := gnu(345, "00000000001\x0000000000002\x00") // atime, ctime
 	runAttacks(t, "tar", []attack{
 		{name: "checksum wrong", bad: tarOf(tarEntry{name: "a", sum: "000001\x00 "}), rule: unpack.RuleHeader, twin: honest, want: "a"},
 		{name: "checksum not a number", bad: tarOf(tarEntry{name: "a", sum: "zzzzzz\x00 "}), rule: unpack.RuleHeader, twin: honest, want: "a"},
@@ -162,6 +183,10 @@ func TestHostileTarHeaders(t *testing.T) {
 		{name: "mode not a number", bad: tarOf(tarEntry{name: "a", mode: "rwxr-xr\x00"}), rule: unpack.RuleHeader, twin: tarOf(tarEntry{name: "a", mode: "0100755\x00"}), want: "a"},
 		{name: "magic unknown", bad: tarOf(tarEntry{name: "a", magic: "USTAR\x0000"}), rule: unpack.RuleHeader, twin: tarOf(tarEntry{name: "a", magic: gnuMagic}), want: "a"},
 		{name: "star's shorter prefix", bad: prefixed("tar\x00"), rule: unpack.RuleHeader, twin: prefixed(""), want: "p/ p/a"},
+		{name: "a file with GNU's map of a sparse one", bad: gnu(386, "00000000002\x0000000000003\x00"), rule: unpack.RuleHeader, twin: timed, want: "a"},
+		{name: "a file with more of GNU's map", bad: gnu(482, "\x01"), rule: unpack.RuleHeader, twin: timed, want: "a"},
+		{name: "a file with GNU's real size", bad: gnu(483, "00000000003\x00"), rule: unpack.RuleHeader, twin: timed, want: "a"},
+		{name: "a file with GNU's place in several volumes", bad: gnu(369, "00000000003\x00"), rule: unpack.RuleHeader, twin: timed, want: "a"},
 		{name: "prefix that escapes", bad: tarOf(tarEntry{name: "a", prefix: ".."}), rule: unpack.RuleElements, twin: tarOf(tarEntry{name: "a", prefix: "..b"}), want: "..b/ ..b/a"},
 		{name: "directory by its slash in ustar", bad: tarOf(tarEntry{name: "a/"}), rule: unpack.RuleElements, twin: tarOf(tarEntry{name: "a/", edit: func(b []byte) { b[156] = 0; clear(b[257:265]) }}), want: "a/"},
 	})

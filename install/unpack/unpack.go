@@ -53,10 +53,11 @@
 //
 // Names:
 //
-//   - a name is UTF-8 without control characters
+//   - a name is UTF-8 in its composed form (NFC), without control characters
 //   - a name is relative: it starts with neither a slash nor a drive letter
 //   - a name has no empty, "." or ".." element, save one "./" at its start
 //   - a name has no backslash, save in a .deb
+//   - a name in a zip does not end in a version of VMS, such as ;1
 //   - a name is listed once in all archives of a prefix, save a directory, or what packages of one /usr have alike
 //   - only directories have entries below them
 //   - names differ, as the file system compares them
@@ -78,6 +79,7 @@
 //   - a compressed archive is one stream, undamaged and whole, and nothing follows
 //   - the directory of a zip and its local headers agree, and cover the file without gap or overlap
 //   - a zip entry is stored or deflated, and not encrypted
+//   - a zip entry was made by Unix, MS-DOS or Windows, and nothing but its attributes states its type and mode
 //   - a zip entry has the size and the checksum that are stated for it
 //   - a .deb is debian-binary 2.0, one control.tar and one data.tar, in this order
 //   - an archive of rust-installer states version 3, and holds its component and every file that it lists

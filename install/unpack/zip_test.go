@@ -2,6 +2,7 @@ package unpack_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -19,6 +20,10 @@ func TestHostileZipNames(t *testing.T) {
 		{name: "empty", bad: zipOf(zfile("", "x")), rule: unpack.RuleElements, twin: zipOf(zfile("a", "x")), want: "a"},
 		{name: "NUL", bad: zipOf(zfile("a\x00b", "x")), rule: unpack.RuleText, twin: zipOf(zfile("a b", "x")), want: "a b"},
 		{name: "not UTF-8", bad: zipOf(zfile("\x81", "x")), rule: unpack.RuleText, twin: zipOf(zfile("ü", "x")), want: "ü"},
+		{name: "in a code page of MS-DOS", bad: zipOf(zipFile{name: "ü", data: "x"}), rule: unpack.RuleText, twin: zipOf(zfile("ü", "x")), want: "ü"},
+		{name: "version of VMS", bad: zipOf(zfile("a;1", "x")), rule: unpack.RuleVersion, twin: zipOf(zfile("a;1b", "x")), want: "a;1b"},
+		{name: "version of VMS without a number", bad: zipOf(zfile("a;", "x")), rule: unpack.RuleVersion, twin: zipOf(zfile(";a", "x")), want: ";a"},
+		{name: "version of VMS below a directory", bad: zipOf(zfile("d/a;12", "x")), rule: unpack.RuleVersion, twin: zipOf(zfile("d;1/a", "x")), want: "d;1/ d;1/a"},
 		{name: "a file twice", bad: zipOf(zfile("a", "x"), zfile("a", "x")), rule: unpack.RuleOnce, twin: zipOf(zfile("a", "x"), zfile("A", "x")), want: "A a"},
 		{name: "file as a directory", bad: zipOf(zfile("a", "x"), zfile("a/b", "x")), rule: unpack.RuleBelow, twin: zipOf(zdir("a/"), zfile("a/b", "x"), zdir("a/")), want: "a/ a/b"},
 		{name: "link as a directory", bad: zipOf(zlink("a", "b"), zfile("a/b", "x")), rule: unpack.RuleBelow, twin: zipOf(zlink("a", "b"), zfile("b/b", "x")), want: "a>b b/ b/b"},
@@ -46,6 +51,35 @@ func TestHostileZipTypes(t *testing.T) {
 			twin: zipOf(zipFile{name: "a/", central: func(h *zipHeader) { h.external = 0x10 }}), want: "a/"},
 		{name: "directory with data", bad: zipOf(zipFile{name: "a/", data: "x", mode: 0o040755}), rule: unpack.RuleNoData, twin: zipOf(zipFile{name: "a/", mode: 0o040755, deflate: true}), want: "a/"},
 	})
+}
+
+// What an entry is, is stated once, in a way that everybody follows.
+func TestHostileZipSystems(t *testing.T) {
+	madeBy := func(system uint16, mode uint32) []byte {
+		return zipOf(zipFile{name: "a", data: "b", mode: mode, central: func(h *zipHeader) { h.made = system << 8 }})
+	}
+	var attacks []attack
+	for _, system := range []uint16{1, 2, 5, 7, 13, 16, 19, 255} {
+		attacks = append(attacks, attack{name: fmt.Sprint("a link by system ", system), bad: madeBy(system, 0o120777), rule: unpack.RuleSystem, twin: madeBy(3, 0o120777), want: "a>b"},
+			attack{name: fmt.Sprint("a file by system ", system), bad: madeBy(system, 0o100755), rule: unpack.RuleSystem, twin: madeBy(3, 0o100755), want: "a"})
+	}
+	for _, system := range []uint16{0, 10, 11, 14} { // has no links
+		attacks = append(attacks, attack{name: fmt.Sprint("a file by Windows, as ", system), bad: madeBy(2, 0), rule: unpack.RuleSystem, twin: madeBy(system, 0o120777), want: "a"})
+	}
+	field := func(id uint16, data string, where func(f *zipFile, change func(*zipHeader))) []byte {
+		f := zfile("a", "b")
+		where(&f, func(h *zipHeader) { h.extra = extra(id, data) })
+		return zipOf(f)
+	}
+	local := func(f *zipFile, change func(*zipHeader)) { f.local = change }
+	central := func(f *zipFile, change func(*zipHeader)) { f.central = change }
+	const times = "\x01\x00\x00\x00\x00"
+	asi, attributes := strings.Repeat("\x00", 4)+"\xff\xa1"+strings.Repeat("\x00", 8), "\x07\x03\x03\x00\x00\x00\x00\xff\xa1"
+	for name, where := range map[string]func(*zipFile, func(*zipHeader)){"local": local, "central": central} {
+		attacks = append(attacks, attack{name: "a mode in ASi's field, " + name, bad: field(0x756e, asi, where), rule: unpack.RuleSystem, twin: field(0x5455, times, where), want: "a"},
+			attack{name: "attributes in libarchive's field, " + name, bad: field(0x6c78, attributes, where), rule: unpack.RuleSystem, twin: field(0x7875, "\x01\x01\x00\x01\x00", where), want: "a"})
+	}
+	runAttacks(t, "zip", attacks)
 }
 
 func TestHostileZipStructure(t *testing.T) {

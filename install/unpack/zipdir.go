@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // The parts of a zip (APPNOTE.TXT 6.3.10, section 4.3): signatures and the
@@ -210,6 +211,7 @@ func readCentral(in io.Reader) (e zipEntry, n int64, err error) {
 
 // allowed judges what does not need the local header.
 func (e *zipEntry) allowed() error {
+	isASCII := strings.IndexFunc(e.name, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 	switch {
 	case e.flags&^flagsKnown != 0:
 		return refuse(RuleMethod, e.name, "flags %#04x", e.flags)
@@ -219,9 +221,22 @@ func (e *zipEntry) allowed() error {
 		return refuse(RuleZip, e.name, "stored, with %d bytes for %d", e.packed, e.size)
 	case strings.Contains(e.name, "\x00"):
 		return refuse(RuleText, e.name, "holds U+0000")
+	case !slices.Contains(systems, e.made):
+		return refuse(RuleSystem, e.name, "made by system %d", e.made)
+	case e.made != madeByUnix && e.flags&flagUTF8 == 0 && !isASCII:
+		return refuse(RuleText, e.name, "in a code page of MS-DOS")
+	case strings.HasSuffix(strings.TrimRight(e.name, "0123456789"), ";"):
+		return refuse(RuleVersion, e.name, "")
 	}
 	return nil
 }
+
+// madeByUnix is the system whose attributes are modes.
+const madeByUnix = 3
+
+// systems are those whose entries every program takes alike: MS-DOS, Unix, and
+// Windows by three numbers. Attributes of others are modes to some, and to others not.
+var systems = []uint16{0, madeByUnix, 10, 11, 14}
 
 // wide holds the numbers of a zip64 extra field that were not yet taken.
 type wide struct {
@@ -248,6 +263,8 @@ func (w *wide) take(v uint32, err error) (int64, error) {
 const (
 	extraZip64       = 0x0001
 	extraUnicodePath = 0x7075
+	extraASi         = 0x756e // a mode, that unzip follows
+	extraLibarchive  = 0x6c78 // attributes once more, that libarchive follows
 )
 
 // readExtra reads the extra fields of name.
@@ -266,22 +283,18 @@ func readExtra(name string, extra []byte) (w *wide, err error) {
 			w.present, w.left = true, data
 		case id == extraUnicodePath && (len(data) < 5 || string(data[5:]) != name):
 			return w, refuse(RuleZip, name, "another name in its Unicode field")
+		case id == extraASi || id == extraLibarchive:
+			return w, refuse(RuleSystem, name, "extra field %#04x", id)
 		}
 	}
 	return w, nil
 }
 
-// Systems that an entry may have been made by, whose attributes are modes.
-const (
-	madeByUnix  = 3
-	madeByMacOS = 19
-)
-
 // kind is what the entry is by its name and attributes, which must agree.
 func (e *zipEntry) kind() (kind, fs.FileMode, error) {
 	slash := strings.HasSuffix(e.name, "/")
 	mode := e.external >> 16
-	if e.made != madeByUnix && e.made != madeByMacOS {
+	if e.made != madeByUnix {
 		mode = 0
 	}
 	const ifmt, ifreg, ifdir, iflnk = 0o170000, 0o100000, 0o040000, 0o120000

@@ -1,0 +1,217 @@
+//go:build interop
+
+package unpack_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+)
+
+// A reader is another program, and how it unpacks the archive FILE into the
+// directory that it is run in. Owners, times and attributes are
+// left out, as kist does not take them; modes are wanted as they are stated.
+type reader []string
+
+var (
+	gnuTar  = reader{"tar", "--extract", "--preserve-permissions", "--no-same-owner", "--touch", "--file", "FILE"}
+	bsdtar  = reader{"bsdtar", "-x", "-p", "-m", "--no-same-owner", "--no-xattrs", "--no-acls", "--no-fflags", "-f", "FILE"}
+	unzip   = reader{"unzip", "-qq", "-o", "-DD", "FILE"}
+	dpkgDeb = reader{"dpkg-deb", "--extract", "FILE", "."}
+)
+
+// readers are those that read a format.
+func readers(format string) []reader {
+	switch {
+	case strings.HasPrefix(format, "tar"):
+		return []reader{gnuTar, bsdtar}
+	case format == "zip":
+		return []reader{unzip, bsdtar}
+	}
+	return []reader{dpkgDeb}
+}
+
+// agrees has the program unpack an archive that kist unpacked to ours. refusal
+// says why it does not, or what it complains of, difference what it unpacks
+// instead of ours.
+func (r reader) agrees(t testing.TB, data []byte, ours []record.Entry) (refusal error, difference string) {
+	t.Helper()
+	base, err := os.MkdirTemp("", "kist-differ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(base)
+	dir, name := filepath.Join(base, "out"), filepath.Join(base, "archive")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	argv := append([]string{"-c", `umask 0; exec "$@"`, "sh"}, r...)
+	argv[slices.Index(argv, "FILE")] = name
+	if _, err := try(dir, nil, "sh", argv...); err != nil {
+		return err, ""
+	}
+	if theirs := r.inKistsTerms(t, unlocked(t, dir), ours); !slices.Equal(theirs, ours) {
+		return nil, fmt.Sprintf("%s unpacks\n%skist unpacks\n%s", r[0], shape(theirs), shape(ours))
+	}
+	return nil, ""
+}
+
+// unlocked is onDisk, whatever modes were given to files and directories.
+func unlocked(t testing.TB, dir string) []record.Entry {
+	t.Helper()
+	modes := map[string]fs.FileMode{}
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == dir || d.Type() == fs.ModeSymlink {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		modes[name] = info.Mode().Perm()
+		if d.IsDir() {
+			return os.Chmod(name, 0o700)
+		}
+		return nil
+	})
+	for name := range modes { // hard links, too, were seen with their modes
+		err = errors.Join(err, os.Chmod(name, 0o700))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := onDisk(t, dir)
+	for i, e := range entries {
+		entries[i].Mode = modes[filepath.Join(dir, e.Path)]
+	}
+	return entries
+}
+
+// inKistsTerms does to what the program unpacked what kist does by rule, and
+// takes out the known differences, which are honest.
+func (r reader) inKistsTerms(t testing.TB, theirs, ours []record.Entry) []record.Entry {
+	t.Helper()
+	for i := range theirs {
+		e := &theirs[i]
+		at, found := slices.BinarySearchFunc(ours, e.Path, func(e record.Entry, path string) int { return strings.Compare(e.Path, path) })
+		switch {
+		case e.Type == record.Link:
+			// What a package calls absolute is below the prefix.
+			if r[0] == dpkgDeb[0] && path.IsAbs(e.Target) {
+				target, err := filepath.Rel("/"+path.Dir(e.Path), path.Clean(e.Target))
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.Target = target
+			}
+		case r[0] == unzip[0] && found && (e.Type == record.Dir || e.Mode == 0):
+			// It leaves the mode of a directory that was made for something in
+			// it, and takes no mode for a mode of zero.
+			e.Mode = ours[at].Mode
+		case e.Type == record.Dir:
+			e.Mode = e.Mode&^0o022 | 0o700
+		default:
+			e.Mode = e.Mode&^0o022 | 0o600
+		}
+	}
+	return theirs
+}
+
+// compareWithOthers has an archive that was unpacked to entries unpacked by the
+// programs that people use, which must come to the same.
+func compareWithOthers(t *testing.T, format string, data []byte, entries []record.Entry) {
+	t.Helper()
+	for _, r := range readers(format) {
+		refusal, difference := r.agrees(t, data, entries)
+		if refusal != nil || difference != "" {
+			t.Errorf("unpacked, but: %v%s", refusal, difference)
+		}
+	}
+}
+
+func shape(entries []record.Entry) string {
+	var b strings.Builder
+	for _, e := range entries {
+		fmt.Fprintf(&b, "%s %+q %v %d %s %+q\n", e.Type, e.Path, e.Mode, e.Size, e.Digest, e.Target)
+	}
+	return b.String()
+}
+
+// The twins of all attacks are read alike by everybody: runAttacks compares
+// them, where the other programs are there.
+func TestOthersReadTheTwins(t *testing.T) {
+	twinsOnly = true
+	defer func() { twinsOnly = false }()
+	for name, attacks := range map[string]func(*testing.T){
+		"tar names": TestHostileTarNames, "tar trees": TestHostileTarTrees, "tar links": TestHostileTarLinks, "tar types": TestHostileTarTypes,
+		"tar headers": TestHostileTarHeaders, "tar extended": TestHostileTarExtended, "tar ends": TestHostileTarEnds,
+		"zip names": TestHostileZipNames, "zip types": TestHostileZipTypes, "zip systems": TestHostileZipSystems, "zip structure": TestHostileZipStructure, "zip content": TestHostileZipContent,
+		"zip descriptors": TestHostileZipDescriptors, "zip64": TestHostileZip64, "deb": TestHostileDeb,
+	} {
+		t.Run(name, attacks)
+	}
+}
+
+// No archive is accepted that another program reads differently: of whatever is
+// drawn, honest or odd, what kist unpacks is what the others unpack, or they
+// refuse it.
+func TestOthersReadTheSame(t *testing.T) {
+	for what, draw := range map[string]func(mixer) (format string, data []byte){
+		"tar": func(m mixer) (string, []byte) { return "tar", m.tar() },
+		"compressed tar": func(m mixer) (string, []byte) {
+			codec := one(m, "codec", "gz", "xz", "zst", "bz2")
+			return "tar." + codec, m.compress(codec, m.tar())
+		},
+		"zip": func(m mixer) (string, []byte) { return "zip", m.zip() },
+		"deb": func(m mixer) (string, []byte) { return "deb", m.deb() },
+	} {
+		t.Run(what, func(t *testing.T) {
+			drawn, accepted, agreed := 0, 0, map[string]int{}
+			rapid.Check(t, func(r *rapid.T) {
+				format, data := draw(newMixer(r))
+				drawn++
+				entries, err := unpackAll(t, data, manifests.Layout{Format: format}, unpack.DefaultLimits())
+				if err != nil {
+					wantRefusal(r, err)
+					return
+				}
+				accepted++
+				for _, other := range readers(format) {
+					refusal, difference := other.agrees(t, data, entries)
+					if difference != "" {
+						kept := filepath.Join(os.TempDir(), "kist-differs."+format)
+						r.Fatalf("%s(the archive is kept as %s: %v)", difference, kept, os.WriteFile(kept, data, 0o600))
+					}
+					if refusal == nil {
+						agreed[other[0]]++
+					}
+				}
+			})
+			// A test that refuses all, or accepts all, or compares with nobody, shows nothing.
+			t.Logf("of %d archives %d were accepted; agreed: %v", drawn, accepted, agreed)
+			if accepted*4 < drawn || accepted*10 > drawn*9 {
+				t.Errorf("of %d archives %d were accepted", drawn, accepted)
+			}
+			for other, n := range agreed {
+				if n*10 < accepted*9 {
+					t.Errorf("of %d archives that kist accepts, %s takes only %d without complaint", accepted, other, n)
+				}
+			}
+		})
+	}
+}
