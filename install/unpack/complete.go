@@ -217,7 +217,7 @@ func (t *tree) makeLinks(claims []Claim) error {
 		if err := t.ctx.Err(); err != nil {
 			return err
 		}
-		if err := t.resolve(&claims[i]); err != nil {
+		if err := t.resolve(&claims[i], nil); err != nil {
 			return err
 		}
 	}

@@ -24,8 +24,9 @@ func (e *ChangedError) Error() string {
 
 // resolve follows the link c through the tree as a kernel would, and refuses
 // it where the way leaves the prefix or is too long. What does not exist, or
-// is a file where a directory would have to be, is passed through lexically.
-func (t *tree) resolve(c *Claim) error {
+// is a file where a directory would have to be, is passed through lexically;
+// missing, if it is not nil, is told of what does not exist.
+func (t *tree) resolve(c *Claim, missing func(name string) error) error {
 	var at []string // where the way has led so far; no link among them
 	way := append(strings.Split(path.Dir(c.Path), "/"), strings.Split(c.Target, "/")...)
 	for followed := 1; len(way) > 0; {
@@ -42,7 +43,13 @@ func (t *tree) resolve(c *Claim) error {
 			continue
 		}
 		at = append(at, element)
-		next := t.nodes[strings.Join(at, "/")]
+		name := strings.Join(at, "/")
+		next := t.nodes[name]
+		if next == nil && missing != nil {
+			if err := missing(name); err != nil {
+				return err
+			}
+		}
 		if next == nil || next.Type != record.Link {
 			continue
 		}
@@ -150,6 +157,17 @@ func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
 	}
 	if target != c.Target {
 		return &ChangedError{c.Path, fmt.Sprintf("it leads to %q, not %q", target, c.Target)}
+	}
+	// A file system that folds names has some that the tree has not: a way that
+	// resolve could not see.
+	err = t.resolve(c, func(name string) error {
+		if _, err := t.root.Lstat(name); err == nil {
+			return c.refuse(RuleFolded, "leads through %q", name)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	// os.Root follows fewer links than a kernel does; how many there are was
 	// judged by resolve.
