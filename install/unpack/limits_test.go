@@ -18,6 +18,9 @@ func TestCeilings(t *testing.T) {
 		return name + strings.Repeat("y", bytes-len(name))
 	}
 	named := func(name string) []byte { return tarOf(pax("path="+name), file("a", "x")) }
+	versioned := func(size int) []byte {
+		return installerOf("3"+strings.Repeat(" ", size-1), "part", "file:a", file("top/part/a", "x"))
+	}
 	files := func(n, size int) []byte {
 		var entries []tarEntry
 		for i := range n {
@@ -25,21 +28,13 @@ func TestCeilings(t *testing.T) {
 		}
 		return tarOf(entries...)
 	}
-	zipped := func(n, size int) []byte {
-		var entries []zipFile
-		for i := range n {
-			entries = append(entries, zfile(fmt.Sprint("f", i), strings.Repeat("x", size)))
+	// A tar whose extended header has that many bytes.
+	commented := func(n int) []byte {
+		e := pax("comment=" + strings.Repeat("x", n-len("1000000 comment=\n")))
+		if len(e.data) != n {
+			t.Fatalf("a header of %d bytes, not %d", len(e.data), n)
 		}
-		return zipOf(entries...)
-	}
-	// A tar of exactly n bytes, and n/ratio bytes of gzip, padded by its header.
-	packed := func(n, size int) []byte {
-		tree := tarOf(file("a", ""))
-		tree = append(tree, make([]byte, n-len(tree))...)
-		data := gz(tree)
-		data[3] |= 1 << 4 // a comment follows the header
-		comment := append(bytes.Repeat([]byte("x"), size-len(data)-1), 0)
-		return append(append(bytes.Clone(data[:10]), comment...), data[10:]...)
+		return tarOf(e, file("a", "x"))
 	}
 	for _, c := range []struct {
 		name     string
@@ -47,33 +42,25 @@ func TestCeilings(t *testing.T) {
 		layout   manifests.Layout
 		at, past []byte
 	}{
-		{"entries of a tar", func(l *unpack.Limits) { l.Entries = 3 }, manifests.Layout{Format: "tar"}, files(3, 1), files(4, 1)},
-		{"entries of a zip", func(l *unpack.Limits) { l.Entries = 3 }, manifests.Layout{Format: "zip"}, zipped(3, 1), zipped(4, 1)},
 		{"directories implied", func(l *unpack.Limits) { l.Entries = 3 }, manifests.Layout{Format: "tar"}, tarOf(file("a/b/c", "x")), tarOf(file("a/b/c/d", "x"))},
 		{"directories repeated", func(l *unpack.Limits) { l.Entries = 3 }, manifests.Layout{Format: "tar"}, tarOf(dir("a"), dir("a"), dir("a")), tarOf(dir("a"), dir("a"), dir("a"), dir("a"))},
 		{"copies", func(l *unpack.Limits) { l.Entries = 3 }, manifests.Layout{Format: "tar", Copies: map[string]string{"f0": "g"}}, files(2, 1), files(3, 1)},
 		{"headers", func(l *unpack.Limits) { l.Entries = 1 }, manifests.Layout{Format: "tar"},
 			tarOf(global(), global(), global(), file("a", "x")), tarOf(global(), global(), global(), global(), file("a", "x"))},
-		{"bytes of a tar", func(l *unpack.Limits) { l.Bytes = 300 }, manifests.Layout{Format: "tar"}, files(3, 100), files(3, 101)},
-		{"bytes of a zip", func(l *unpack.Limits) { l.Bytes = 300 }, manifests.Layout{Format: "zip"}, zipped(3, 100), zipped(3, 101)},
 		{"bytes of a file", func(l *unpack.Limits) { l.Bytes = 300 }, manifests.Layout{Format: "file", Into: "f"}, make([]byte, 300), make([]byte, 301)},
 		{"bytes of hard links", func(l *unpack.Limits) { l.Bytes = 20 }, manifests.Layout{Format: "tar"}, tarOf(file("a", "0123456789"), hard("b", "a")), tarOf(file("a", "0123456789"), hard("b", "a"), hard("c", "a"))},
 		{"bytes of copies", func(l *unpack.Limits) { l.Bytes = 20 }, manifests.Layout{Format: "tar", Copies: map[string]string{"f0": "g"}}, files(1, 10), files(1, 11)},
-		{"names", func(l *unpack.Limits) { l.Names = 2*8 + 2*8 + 10 }, manifests.Layout{Format: "tar"},
-			tarOf(file("12345678", "x"), link("abcdefgh", "0123456789")), tarOf(file("12345678", "x"), link("abcdefgh", "0123456789-"))},
 		{"ratio of hard links", func(l *unpack.Limits) { l.Free, l.Ratio = 20, 0 }, manifests.Layout{Format: "tar"},
 			tarOf(file("a", "0123456789"), hard("b", "a")), tarOf(file("a", "0123456789"), hard("b", "a"), hard("c", "a"))},
-		{"path", nil, manifests.Layout{Format: "tar"}, named(path(4096)), named(path(4097))},
 		{"path below a directory", nil, manifests.Layout{Format: "tar", Into: "12345678"}, named(path(4087)), named(path(4088))},
-		{"element", nil, manifests.Layout{Format: "tar"}, named(strings.Repeat("x", 255)), named(strings.Repeat("x", 256))},
 		{"element of a copy", nil, manifests.Layout{Format: "tar", Copies: map[string]string{"a": strings.Repeat("x", 255), "b": strings.Repeat("x", 256)}}, tarOf(file("a", "x")), tarOf(file("b", "x"))},
-		{"depth", nil, manifests.Layout{Format: "tar"}, named(strings.Repeat("d/", 63) + "f"), named(strings.Repeat("d/", 64) + "f")},
 		{"depth below a directory", nil, manifests.Layout{Format: "tar", Into: "a/b"}, named(strings.Repeat("d/", 61) + "f"), named(strings.Repeat("d/", 62) + "f")},
 		{"depth of a link's target", func(l *unpack.Limits) { l.Depth = 2 }, manifests.Layout{Format: "tar"}, tarOf(link("a", "b/c/d/e")), tarOf(link("a", "b/c/d/e/f"))},
+		{"extended header", nil, manifests.Layout{Format: "tar"}, commented(1 << 20), commented(1<<20 + 1)},
+		{"padding", nil, manifests.Layout{Format: "tar"}, append(files(1, 1), make([]byte, 1<<20)...), append(files(1, 1), make([]byte, 1<<20+512)...)},
+		{"what an installer says of itself", nil, component("part"), versioned(8 << 20), versioned(8<<20 + 1)},
 		{"ratio", func(l *unpack.Limits) { l.Free, l.Ratio = 0, 20 }, manifests.Layout{Format: "tar.gz"}, packed(10240, 512), packed(10241-1+512, 512)},
 		{"ratio, with bytes for free", func(l *unpack.Limits) { l.Free, l.Ratio = 10240, 1 }, manifests.Layout{Format: "tar.gz"}, packed(10240, 512), packed(10752, 512)},
-		{"ratio of a zip", func(l *unpack.Limits) { l.Free, l.Ratio = 1000, 1 }, manifests.Layout{Format: "zip"},
-			zipOf(zipFile{name: "a", data: strings.Repeat("x", 1000), deflate: true}), zipOf(zipFile{name: "a", data: strings.Repeat("x", 1001), deflate: true})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			limits := unpack.DefaultLimits()
@@ -86,6 +73,145 @@ func TestCeilings(t *testing.T) {
 			wantRefused(t, c.past, c.layout, limits, unpack.RuleCeiling)
 		})
 	}
+}
+
+// packed is a tar of exactly n bytes, in size bytes of gzip, padded by its header.
+func packed(n, size int) []byte {
+	tree := tarOf(file("a", ""))
+	tree = append(tree, make([]byte, n-len(tree))...)
+	data := gz(tree)
+	data[3] |= 1 << 4 // a comment follows the header
+	comment := append(bytes.Repeat([]byte("x"), size-len(data)-1), 0)
+	return append(append(bytes.Clone(data[:10]), comment...), data[10:]...)
+}
+
+// What every format is held to, at each ceiling and one past it.
+func TestCeilingsOfEveryFormat(t *testing.T) {
+	type content struct{ name, data string }
+	asTar := func(files []content) []byte {
+		var entries []tarEntry
+		for _, f := range files {
+			entries = append(entries, pax("path="+f.name), file("x", f.data))
+		}
+		return tarOf(entries...)
+	}
+	formats := map[string]func([]content) []byte{
+		"tar":    asTar,
+		"tar.gz": func(files []content) []byte { return gz(asTar(files)) },
+		"zip": func(files []content) []byte {
+			var entries []zipFile
+			for _, f := range files {
+				entries = append(entries, zfile(f.name, f.data))
+			}
+			return zipOf(entries...)
+		},
+		"deb": func(files []content) []byte {
+			return arOf(debVersion, debControl, arMember{name: "data.tar", data: string(asTar(files))})
+		},
+	}
+	one := func(name, data string) []content { return []content{{name, data}} }
+	several := func(n, size int) (files []content) {
+		for i := range n {
+			files = append(files, content{fmt.Sprint("f", i), strings.Repeat("x", size)})
+		}
+		return files
+	}
+	path := func(bytes int) string { // elements of 99 bytes
+		name := strings.Repeat(strings.Repeat("x", 99)+"/", bytes/100)
+		return name + strings.Repeat("y", bytes-len(name))
+	}
+	for name, c := range map[string]struct {
+		set      func(*unpack.Limits)
+		at, past []content
+	}{
+		"entries":         {func(l *unpack.Limits) { l.Entries = 3 }, several(3, 1), several(4, 1)},
+		"implied entries": {func(l *unpack.Limits) { l.Entries = 3 }, one("a/b/c", "x"), one("a/b/c/d", "x")},
+		"bytes":           {func(l *unpack.Limits) { l.Bytes = 300 }, several(3, 100), several(3, 101)},
+		"bytes of one":    {func(l *unpack.Limits) { l.Bytes = 300 }, one("a", strings.Repeat("x", 300)), one("a", strings.Repeat("x", 301))},
+		"free bytes":      {func(l *unpack.Limits) { l.Free, l.Ratio = 6000, 0 }, one("a", strings.Repeat("x", 3000)), one("a", strings.Repeat("x", 6001))},
+		"names":           {func(l *unpack.Limits) { l.Names = 2 * 8 }, one("12345678", "x"), one("123456789", "x")},
+		"path":            {nil, one(path(4096), "x"), one(path(4097), "x")},
+		"element":         {nil, one("d/"+strings.Repeat("x", 255), "x"), one("d/"+strings.Repeat("x", 256), "x")},
+		"depth":           {nil, one(strings.Repeat("d/", 63)+"f", "x"), one(strings.Repeat("d/", 64)+"f", "x")},
+	} {
+		for format, pack := range formats {
+			t.Run(name+"/"+format, func(t *testing.T) {
+				limits := unpack.DefaultLimits()
+				if c.set != nil {
+					c.set(&limits)
+				}
+				layout := manifests.Layout{Format: format}
+				for way, unpackOne := range bothWays {
+					if _, err := unpackOne(t, pack(c.at), layout, limits); err != nil {
+						t.Errorf("at the ceiling, %s: %v", way, err)
+					}
+				}
+				wantRefused(t, pack(c.past), layout, limits, unpack.RuleCeiling)
+			})
+		}
+	}
+}
+
+// An archive may unpack to so many times its size, and not a byte more.
+func TestRatio(t *testing.T) {
+	zipped := func(size int) []byte { // 10,000 bytes of content in size bytes
+		z := zipball{files: []zipFile{{name: "a", data: strings.Repeat("x", 10_000), deflate: true}}}
+		z.comment = strings.Repeat("c", size-len(z.bytes()))
+		return z.bytes()
+	}
+	debbed := func(n int) []byte {
+		return arOf(debVersion, debControl, arMember{name: "data.tar.gz", data: string(packed(n, 512))})
+	}
+	for format, c := range map[string]struct{ at, past []byte }{
+		"tar.gz": {packed(10240, 512), packed(10240+512, 512)},
+		"zip":    {zipped(500), zipped(499)},
+		"deb":    {debbed(10240), debbed(10240 + 512)},
+	} {
+		t.Run(format, func(t *testing.T) {
+			limits := unpack.DefaultLimits()
+			limits.Free, limits.Ratio = 0, 20
+			layout := manifests.Layout{Format: format}
+			for way, unpackOne := range bothWays {
+				if _, err := unpackOne(t, c.at, layout, limits); err != nil {
+					t.Errorf("at the ceiling, %s: %v", way, err)
+				}
+			}
+			wantRefused(t, c.past, layout, limits, unpack.RuleCeiling)
+		})
+	}
+}
+
+// The directory of a zip is held in memory: past its ceiling it is not read.
+func TestCeilingOfAZipsDirectory(t *testing.T) {
+	const most = 128 << 20
+	for size, rule := range map[uint32]unpack.Rule{most: unpack.RuleZip, most + 1: unpack.RuleCeiling} { // at the ceiling it is read, and found to be zeros
+		end := zipball{end: func(e *zipEnd) { e.here, e.all, e.size, e.off = 1, 1, size, 0 }}.bytes()
+		src := source(t, nil)
+		if _, err := src.WriteAt(end, int64(size)); err != nil { // a hole comes before
+			t.Fatal(err)
+		}
+		s := newStage(t, unpack.DefaultLimits())
+		err := s.prefix.Add(t.Context(), src, unpack.Archive{Name: "the-archive", Layout: manifests.Layout{Format: "zip"}})
+		wantRule(t, err, rule)
+	}
+}
+
+// What the decoder of a package's data may need is what that of a tar may.
+func TestCeilingsOfWindowsInDebs(t *testing.T) {
+	tree := tarOf(file("a", "x"))
+	packed := func(codec string, data []byte) []byte {
+		return arOf(debVersion, debControl, arMember{name: "data.tar." + codec, data: string(data)})
+	}
+	frame := func(eighths byte) []byte { // of one empty block, whose window is 128 MiB and some eighths
+		return []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 17<<3 | eighths, 1, 0, 0}
+	}
+	layout := manifests.Layout{Format: "deb"}
+	if _, err := unpackAll(t, packed("xz", xzBlocks([]byte{30}, tree)), layout, unpack.DefaultLimits()); err != nil {
+		t.Errorf("a dictionary of 128 MiB: %v", err)
+	}
+	wantRefused(t, packed("xz", xzBlocks([]byte{31}, tree)), layout, unpack.DefaultLimits(), unpack.RuleCeiling)
+	wantRefused(t, packed("zst", frame(0)), layout, unpack.DefaultLimits(), unpack.RuleEnd) // an empty tar, but read
+	wantRefused(t, packed("zst", frame(1)), layout, unpack.DefaultLimits(), unpack.RuleCeiling)
 }
 
 // Ceilings count over all archives of a prefix.
