@@ -164,6 +164,49 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// What kist writes itself goes neither over nor through what an archive has in
+// that place.
+func TestWriteWhereAnArchiveHasSomething(t *testing.T) {
+	const name = "etc/config"
+	for what, c := range map[string]struct {
+		entries []tarEntry
+		rule    unpack.Rule // empty: it is fine
+	}{
+		"a file":                {[]tarEntry{file(name, "1")}, unpack.RuleOnce},
+		"a directory":           {[]tarEntry{dir(name)}, unpack.RuleOnce},
+		"a link":                {[]tarEntry{link(name, "gone")}, unpack.RuleOnce},
+		"a link to a file":      {[]tarEntry{file("a", "1"), link(name, "../a")}, unpack.RuleOnce},
+		"a hard link":           {[]tarEntry{file("a", "1"), hard(name, "a")}, unpack.RuleOnce},
+		"a link above":          {[]tarEntry{dir("d"), link("etc", "d")}, unpack.RuleBelow},
+		"a file above":          {[]tarEntry{file("etc", "1")}, unpack.RuleBelow},
+		"a directory above":     {[]tarEntry{dir("etc"), file("etc/other", "1")}, ""},
+		"a link to it":          {[]tarEntry{link("a", name)}, ""},
+		"what is spelled alike": {[]tarEntry{file("etc/config2", "1"), dir("config")}, ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newStage(t, unpack.DefaultLimits())
+			if err := s.add(t, tarOf(c.entries...), manifests.Layout{Format: "tar"}); err != nil {
+				t.Fatal(err)
+			}
+			err := s.prefix.Write(t.Context(), "the-archive", manifests.File{Path: name, Data: []byte("kist's")})
+			if c.rule != "" {
+				wantRule(t, err, c.rule)
+				s.check(t, nil, err)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.prefix.Finish(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if data, err := s.root.ReadFile(name); string(data) != "kist's" {
+				t.Errorf("it holds %q, %v", data, err)
+			}
+		})
+	}
+}
+
 // Of whatever tree, in whatever order, exactly what is listed is installed.
 func TestInstallsExactlyWhatIsListed(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {

@@ -253,3 +253,41 @@ func TestProbe(t *testing.T) {
 		t.Error("a removed directory passed the probe")
 	}
 }
+
+// What all of kist rests on, and os.Root did not always hold: names that lead
+// out by a slash at their end (CVE-2025-22873), and what is told of a directory's
+// entries once a link stands in its place (CVE-2026-27139).
+func TestRootHolds(t *testing.T) {
+	outer := t.TempDir()
+	inner := filepath.Join(outer, "inner")
+	must(t, os.MkdirAll(filepath.Join(inner, "d"), 0o700))
+	must(t, os.MkdirAll(filepath.Join(outer, "outside"), 0o700))
+	must(t, os.WriteFile(filepath.Join(inner, "d", "f"), []byte("1"), 0o600))
+	must(t, os.WriteFile(filepath.Join(outer, "outside", "f"), []byte("secret"), 0o600))
+	root, err := os.OpenRoot(inner)
+	must(t, err)
+	defer root.Close()
+	for _, name := range []string{"..", "../", "./../", "../.", "d/../..", "d/../../", "../outside", "../inner", "/", "/etc", ""} {
+		if f, err := root.Open(name); err == nil {
+			f.Close()
+			t.Errorf("opened %q", name)
+		}
+		if r, err := root.OpenRoot(name); err == nil {
+			r.Close()
+			t.Errorf("opened %q as a root", name)
+		}
+	}
+	dir, err := root.Open("d/")
+	must(t, err)
+	defer dir.Close()
+	entries, err := dir.ReadDir(-1)
+	must(t, err)
+	must(t, os.Rename(filepath.Join(inner, "d"), filepath.Join(inner, "e")))
+	must(t, os.Symlink("../outside", filepath.Join(inner, "d")))
+	if info, err := entries[0].Info(); err == nil && info.Size() != 1 {
+		t.Errorf("told of a file outside, of %d bytes", info.Size())
+	}
+	if info, err := root.Stat("d/f"); err == nil {
+		t.Errorf("told of a file outside, of %d bytes", info.Size())
+	}
+}
