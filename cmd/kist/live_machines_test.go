@@ -118,7 +118,7 @@ exec chroot "$root" "$@"`
 	}
 	args = append(args, "--", "/bin/sh", "-euc", script)
 	cmd := exec.Command("unshare", args...)
-	cmd.Env = append([]string{"PATH=/usr/local/bin:/usr/bin:/bin"}, variables...)
+	cmd.Env = append([]string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}, variables...)
 	for _, pair := range os.Environ() { // how this machine reaches its network
 		if name, _, _ := strings.Cut(pair, "="); strings.HasSuffix(strings.ToLower(name), "_proxy") {
 			cmd.Env = append(cmd.Env, pair)
