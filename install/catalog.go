@@ -93,7 +93,17 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 	if now.Before(have.Issued) {
 		now = have.Issued
 	}
-	cat, err := ch.Source.Fetch(ctx, t, manifests.Query{Request: q, Now: now, Last: have})
+	s, err := i.State()
+	if err != nil {
+		return nil, err
+	}
+	query := manifests.Query{Request: q, Now: now, Last: have}
+	for _, r := range s.Installed() {
+		if r.Key() == ch.Name+"/"+q.Tool {
+			query.Besides = union(query.Besides, r.Components)
+		}
+	}
+	cat, err := ch.Source.Fetch(ctx, t, query)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +119,7 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 	if err := m.Supersedes(last, now); err != nil {
 		return nil, err
 	}
-	if i.o.DryRun || m.Fixed || m.Same(have.On(m.Line)) {
+	if i.o.DryRun || m.Fixed || m.Same(have.On(m.Line)) && m.Excerpt == have.On(m.Line).Excerpt {
 		return cat, nil
 	}
 	return cat, i.putMark(ctx, m, renew)

@@ -29,6 +29,9 @@ type Query struct {
 	// freshness needs a proof of descent (a checksum database) proves its
 	// answer against it; others leave the comparison to the caller.
 	Last verify.Mark
+	// Besides are components that the catalog may be asked for as well: those of
+	// installed releases of the tool.
+	Besides []string
 }
 
 // A Source reads one publishing format. Fetch does all of a source's network

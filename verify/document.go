@@ -83,13 +83,20 @@ func (d Document) Adopt(name string, data []byte, want Digest) (Document, error)
 	return Document{data, Evidence{Kind: ByDigest, Name: name, Digest: want, Parent: &parent}}, nil
 }
 
+// Stated is the evidence of a document that d states by its digest and that is
+// not at hand: load gets it, should it be stored; see Kept.
+func (d Document) Stated(name string, want Digest, load func() ([]byte, error)) Evidence {
+	parent := d.evidence
+	return Evidence{Kind: ByDigest, Name: name, Digest: want, Parent: &parent, Kept: []Kept{{Digest: want, load: load}}}
+}
+
 // Keep is d with evidence that keeps d, to prove it again, and what proved it.
 func (d Document) Keep() Document {
 	digest := d.evidence.Digest
 	if digest.Algorithm() != "sha256" {
 		digest = DigestOf(d.data)
 	}
-	d.evidence.Kept = append(slices.Clip(d.evidence.Kept), Kept{digest, d.data})
+	d.evidence.Kept = append(slices.Clip(d.evidence.Kept), Kept{Digest: digest, Data: d.data})
 	return d
 }
 

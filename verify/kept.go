@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,13 +14,26 @@ import (
 type Kept struct {
 	Digest Digest
 	Data   []byte
+	load   func() ([]byte, error) // gets Data where it is not at hand
+}
+
+// Bytes returns the piece, which is what its digest says.
+func (k Kept) Bytes() ([]byte, error) {
+	if k.load == nil {
+		return k.Data, nil
+	}
+	data, err := k.load()
+	if err == nil {
+		err = Check("evidence "+k.Digest.String(), bytes.NewReader(data), -1, k.Digest)
+	}
+	return data, err
 }
 
 // keep adds pieces to e and returns the digest of the last.
 func (e *Evidence) keep(pieces ...[]byte) (last Digest) {
 	for _, data := range pieces {
 		last = DigestOf(data)
-		e.Kept = append(e.Kept, Kept{last, data})
+		e.Kept = append(e.Kept, Kept{Digest: last, Data: data})
 	}
 	return last
 }

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,6 +42,23 @@ type Mark struct {
 	// stored mark of a channel whose lines are proved one by one, and the mark of
 	// what is proved in one piece of all of its lines (Debian's suites).
 	Lines map[string]Mark `json:"lines,omitempty"`
+	// Excerpt is the digest of what a source took out of the documents that the
+	// mark is of, once they were proved, to read it in their place as long as they
+	// are the newest. It counts nothing; see Excerpted.
+	Excerpt Digest `json:"excerpt,omitzero"`
+}
+
+// Excerpted proves that data is the excerpt which m remembers. The error is a
+// *DigestError where it is another, and matches ErrUntrusted where m has none.
+func (m Mark) Excerpted(data []byte) (Document, error) {
+	name := "excerpt of channel " + m.name()
+	if m.Excerpt.IsZero() {
+		return Document{}, fmt.Errorf("%s: %w: none is remembered", name, ErrUntrusted)
+	}
+	if err := Check(name, bytes.NewReader(data), -1, m.Excerpt); err != nil {
+		return Document{}, err
+	}
+	return Document{data, Evidence{Kind: ByDigest, Name: name, Digest: m.Excerpt}}, nil
 }
 
 // Together is the mark of what consists of several lines, each named by its Line.

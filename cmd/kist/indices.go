@@ -44,6 +44,12 @@ func (x *indices) Load(d verify.Digest, limit int64) []byte {
 	return x.pool.Load(d.Hex(), limit)
 }
 
+// Has is Load without the content.
+func (x *indices) Has(d verify.Digest, size int64) bool {
+	ok, err := x.open(false)
+	return ok && err == nil && x.pool.Has(d.Hex(), size)
+}
+
 func (x *indices) Store(d verify.Digest, data []byte) {
 	if x.app.flags.dryRun {
 		return

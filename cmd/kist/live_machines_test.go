@@ -34,15 +34,16 @@ func mirror(t *testing.T) string {
 	return ""
 }
 
-// debootstrapped are machines as the distribution's own installer makes the
-// smallest ones, by release.
+// debootstrapped are machines as the distribution's own installer begins the
+// smallest ones, by release: the packages that are required are unpacked, and
+// nothing of them is run.
 func debootstrapped(t *testing.T, dir, from string, releases ...string) map[string]*machine {
 	t.Helper()
 	machines := map[string]*machine{}
 	waits := map[string]func() outcome{}
 	for _, release := range releases {
 		machines[release] = &machine{name: "Debian (" + release + ")", root: filepath.Join(dir, release), release: release}
-		waits[release] = start(t, exec.Command("debootstrap", "--variant=minbase", release, machines[release].root, from))
+		waits[release] = start(t, exec.Command("debootstrap", "--variant=minbase", "--foreign", release, machines[release].root, from))
 	}
 	for release, wait := range waits {
 		if o := wait(); o.code != 0 {
@@ -57,9 +58,9 @@ func debootstrapped(t *testing.T, dir, from string, releases ...string) map[stri
 
 // withMusl is a machine whose C library is not glibc, and which has no more than a
 // shell and the commands that come with it.
-func withMusl(t *testing.T, dir, from string) machine {
+func withMusl(t *testing.T, dir string) *machine {
 	t.Helper()
-	m := machine{name: "musl", root: filepath.Join(dir, "musl")}
+	m := &machine{name: "musl", root: filepath.Join(dir, "musl")}
 	debs := filepath.Join(dir, "debs")
 	if err := os.MkdirAll(debs, 0o755); err != nil {
 		t.Fatal(err)
@@ -82,14 +83,14 @@ func withMusl(t *testing.T, dir, from string) machine {
 		}
 	}
 	tool(t, "chroot", m.root, "/bin/busybox", "--install", "-s", "/bin")
-	write(t, filepath.Join(m.root, "etc/apt/sources.list"), "deb "+from+" bookworm main\n", 0o644)
 	return m
 }
 
-// settle gives m kist, the names of hosts, and what it shares.
-func (m *machine) settle(t *testing.T, program string, shared map[string]string) {
+// settle gives m kist, a mirror, the names of hosts, and what it shares.
+func (m *machine) settle(t *testing.T, program, from string, shared map[string]string) {
 	t.Helper()
 	m.shared = shared
+	write(t, filepath.Join(m.root, "etc/apt/sources.list"), "deb "+from+" bookworm main\n", 0o644)
 	tool(t, "cp", program, filepath.Join(m.root, "usr/local/bin/kist"))
 	for _, file := range []string{"/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"} {
 		if content, err := os.ReadFile(file); err == nil {

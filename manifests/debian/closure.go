@@ -107,45 +107,50 @@ func (c *closure) satisfy(by *pkg, wants clause) error {
 
 // match returns the package that is what r asks for, nil if there is none.
 func (c *closure) match(r relation) (*pkg, error) {
-	p, err := c.find(r.name)
-	if err != nil {
+	found, err := c.answers(r)
+	if len(found) == 0 || err != nil {
 		return nil, err
 	}
-	if p != nil && r.accepts(string(p.version)) {
-		fits, err := c.qualifies(p, r.arch)
-		if fits || err != nil {
-			return p, err
+	for _, p := range found {
+		if _, already := c.chosen[p.name]; already {
+			return p, nil
 		}
-	}
-	if r.arch != "" && r.arch != "native" && r.arch != c.arch {
-		return nil, nil // a name that is provided is of the archive's own architecture
-	}
-	providers, err := c.providers(r.name)
-	if err != nil {
-		return nil, err
-	}
-	var found []*pkg
-	for _, p := range providers {
-		if r.op == "" || p.version != "" && r.accepts(p.version) {
-			if _, already := c.chosen[p.by.name]; already {
-				return p.by, nil
-			}
-			found = append(found, p.by)
-		}
-	}
-	if len(found) == 0 {
-		return nil, nil
 	}
 	first := slices.MinFunc(found, func(a, b *pkg) int { return strings.Compare(a.name, b.name) })
 	return first, c.judge(first)
 }
 
+// answers are the packages that are what r asks for: the one of its name, or else
+// those that provide it.
+func (a *archive) answers(r relation) (found []*pkg, err error) {
+	p, err := a.find(r.name)
+	if err != nil {
+		return nil, err
+	}
+	if p != nil && r.accepts(string(p.version)) {
+		fits, err := a.qualifies(p, r.arch)
+		if fits || err != nil {
+			return []*pkg{p}, err
+		}
+	}
+	if r.arch != "" && r.arch != "native" && r.arch != a.arch {
+		return nil, nil // a name that is provided is of the archive's own architecture
+	}
+	providers, err := a.providers(r.name)
+	for _, p := range providers {
+		if r.op == "" || p.version != "" && r.accepts(p.version) {
+			found = append(found, p.by)
+		}
+	}
+	return found, err
+}
+
 // qualifies reports whether p is of the architecture that a relation names: any
 // is only what says that it serves all. Source: deb-control(5); the specification
 // of Multi-Arch.
-func (c *closure) qualifies(p *pkg, arch string) (bool, error) {
+func (a *archive) qualifies(p *pkg, arch string) (bool, error) {
 	switch arch {
-	case "", "native", c.arch:
+	case "", "native", a.arch:
 		return true, nil
 	case "any":
 		d, err := p.details()

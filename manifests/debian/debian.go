@@ -85,12 +85,14 @@ type Source struct {
 	Tell  func(string) // is told, in one line, of what is not there; may be nil
 }
 
-// A Cache keeps proved indices by their digests from one run to the next. What
-// it returns is proved again like everything else.
+// A Cache keeps proved indices, and excerpts of them, by their digests from one run
+// to the next. What it returns is proved again like everything else.
 type Cache interface {
 	// Load returns what was stored under a digest, nil if that was nothing, or
 	// more than limit bytes.
 	Load(d verify.Digest, limit int64) []byte
+	// Has reports whether size bytes are stored under a digest, without proof.
+	Has(d verify.Digest, size int64) bool
 	// Store keeps data, if it can.
 	Store(d verify.Digest, data []byte)
 }
@@ -150,35 +152,66 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if len(s.Suites) == 0 {
 		return nil, &NoMirrorError{s.Channel, s.Codename}
 	}
-	c := &Catalog{source: s, arch: arch, archive: newArchive(arch)}
-	var base *release
-	var lines []verify.Mark
-	for i, suite := range s.Suites {
-		f := fetcher{Source: s, suite: suite, t: t, q: q}
-		r, document, err := f.release(ctx)
-		if i > 0 && errors.Is(err, manifests.ErrNotFound) && !errors.Is(err, verify.ErrUntrusted) {
-			c.missing = append(c.missing, suite.Name)
-			continue
-		}
-		if err == nil && i > 0 && !r.of(base) {
-			err = &FormatError{document.Evidence().Name, fmt.Sprintf("it is of %s, not of %s", r.codename, base.codename)}
-		}
-		if err == nil {
-			err = f.indices(ctx, r, document, c.archive)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
-		}
-		if i == 0 {
-			base = r
-		}
-		lines = append(lines, f.mark(r, document))
+	c := &Catalog{source: s, arch: arch}
+	suites, err := c.prove(ctx, t, q)
+	if err == nil {
+		err = c.read(ctx, suites, q)
 	}
-	c.mark = verify.Together(s.Channel, lines...)
+	if err != nil {
+		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
+	}
 	if len(c.missing) > 0 && s.Tell != nil {
 		s.Tell(c.withheld())
 	}
 	return c, nil
+}
+
+// prove gets what each suite signs; c lacks those that are not there.
+func (c *Catalog) prove(ctx context.Context, t manifests.Transport, q manifests.Query) (suites []*fetcher, err error) {
+	for i, suite := range c.source.Suites {
+		f := &fetcher{Source: c.source, suite: suite, t: t, q: q}
+		err := f.prove(ctx)
+		if i > 0 && errors.Is(err, manifests.ErrNotFound) && !errors.Is(err, verify.ErrUntrusted) {
+			c.missing = append(c.missing, suite.Name)
+			continue
+		}
+		if err == nil && i > 0 && !f.of(suites[0].release) {
+			err = f.fault("it is of %s, not of %s", f.codename, suites[0].codename)
+		}
+		if err != nil {
+			return nil, err
+		}
+		suites = append(suites, f)
+	}
+	return suites, nil
+}
+
+// read reads what the tools are made of: the excerpt of the indices that was made
+// of these very suites before, or else the indices.
+func (c *Catalog) read(ctx context.Context, suites []*fetcher, q manifests.Query) error {
+	var lines []verify.Mark
+	for _, f := range suites {
+		lines = append(lines, f.mark())
+	}
+	c.mark = verify.Together(c.source.Channel, lines...)
+	roots := c.source.roots(q)
+	if c.mark.Same(q.Last) {
+		if c.archive = excerpted(ctx, suites, c.arch, q.Last, roots); c.archive != nil {
+			c.mark.Excerpt = q.Last.Excerpt
+			return nil
+		}
+	}
+	c.archive = newArchive(c.arch)
+	for _, f := range suites {
+		if err := f.add(ctx, c.archive); err != nil {
+			return err
+		}
+	}
+	if data, err := c.archive.excerpt(roots); err == nil && c.source.Cache != nil {
+		c.mark.Excerpt = verify.DigestOf(data)
+		c.source.Cache.Store(c.mark.Excerpt, data)
+	}
+	return nil
 }
 
 // tool finds a tool that the channel provides.

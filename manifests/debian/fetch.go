@@ -37,182 +37,198 @@ type fetcher struct {
 	suite Suite
 	t     manifests.Transport
 	q     manifests.Query
+
+	*release                 // once it is proved,
+	document verify.Document // by this
 }
 
+// A listing is an index as a suite publishes it.
+type listing struct {
+	path     string // below the suite's directory, without codec
+	codec    string // how its name ends
+	ref      string
+	packed   listed // as it is at ref
+	unpacked listed
+}
+
+func (l listing) name() string { return manifests.Redact(l.ref) }
+
 // ref is a file below the suite's directory.
-func (f fetcher) ref(path string) (string, error) {
+func (f *fetcher) ref(path string) (string, error) {
 	return manifests.Join(f.suite.Root, "dists/"+f.suite.Name+"/"+path)
 }
 
-// release gets and proves the suite's InRelease.
-func (f fetcher) release(ctx context.Context) (*release, verify.Document, error) {
-	fail := func(err error) (*release, verify.Document, error) { return nil, verify.Document{}, err }
+// prove gets and proves the suite's InRelease.
+func (f *fetcher) prove(ctx context.Context) error {
 	ref, err := f.ref(ReleaseFile)
 	if err != nil {
-		return fail(err)
+		return err
 	}
 	message, err := manifests.ReadAll(ctx, f.t, ref, manifests.MaxManifest)
 	if err != nil {
-		return fail(err)
+		return err
 	}
 	policy := f.Policy
 	policy.Now, policy.Use = f.q.Now, verify.Manifest
-	d, err := policy.Clearsigned(manifests.Redact(ref), message)
-	if err != nil {
-		return fail(err)
+	if f.document, err = policy.Clearsigned(manifests.Redact(ref), message); err != nil {
+		return err
 	}
-	r, err := parseRelease(d)
+	f.release, err = parseRelease(f.document)
 	switch {
 	case err != nil:
-	case !r.is(f.suite.Name):
-		err = &FormatError{d.Evidence().Name, fmt.Sprintf("it is the suite %q, codename %q, and %s was asked for", r.suite, r.codename, f.suite.Name)}
-	case f.Origin != "" && r.origin != f.Origin:
-		err = &FormatError{d.Evidence().Name, fmt.Sprintf("its origin is %q, not %q", r.origin, f.Origin)}
+	case !f.is(f.suite.Name):
+		err = f.fault("it is the suite %q, codename %q, and %s was asked for", f.release.suite, f.codename, f.suite.Name)
+	case f.Origin != "" && f.origin != f.Origin:
+		err = f.fault("its origin is %q, not %q", f.origin, f.Origin)
 	}
-	return r, d, err
+	return err
+}
+
+// fault is the error for what the InRelease says.
+func (f *fetcher) fault(format string, args ...any) error {
+	return &FormatError{f.document.Evidence().Name, fmt.Sprintf(format, args...)}
 }
 
 // mark is the suite's line.
-func (f fetcher) mark(r *release, d verify.Document) verify.Mark {
-	return verify.Mark{Channel: f.Channel, Line: f.suite.Name, Issued: r.date, Expires: r.validUntil, Digest: d.Evidence().Digest}
+func (f *fetcher) mark() verify.Mark {
+	return verify.Mark{Channel: f.Channel, Line: f.suite.Name, Issued: f.date, Expires: f.validUntil, Digest: f.document.Evidence().Digest}
 }
 
-// indices adds to a what the suite lists for its architecture.
-func (f fetcher) indices(ctx context.Context, r *release, d verify.Document, a *archive) error {
-	if !slices.Contains(r.architectures, a.arch) {
-		return &NoArchitectureError{f.suite.Name, a.arch, r.architectures}
+// listings are the indices that the suite has for an architecture.
+func (f *fetcher) listings(arch string) (all []listing, err error) {
+	if !slices.Contains(f.architectures, arch) {
+		return nil, &NoArchitectureError{f.suite.Name, arch, f.architectures}
 	}
-	kinds := []string{a.arch}
-	if r.apart {
+	kinds := []string{arch}
+	if f.apart {
 		kinds = append(kinds, "all")
 	}
-	found := false
 	for _, component := range []string{"main", "universe"} {
 		for _, kind := range kinds {
 			path := component + "/binary-" + kind + "/Packages"
-			if _, ok := r.indices[path]; !ok {
+			if _, ok := f.release.indices[path]; !ok {
 				continue
 			}
-			found = true
-			if err := f.index(ctx, r, d, path, a); err != nil {
-				return err
+			l, err := f.listing(path)
+			if err != nil {
+				return nil, err
 			}
+			all = append(all, l)
 		}
 	}
-	if !found {
-		return &FormatError{d.Evidence().Name, fmt.Sprintf("it lists no packages of the component main for %s", a.arch)}
+	if len(all) == 0 {
+		return nil, f.fault("it lists no packages of the component main for %s", arch)
 	}
-	return nil
+	return all, nil
 }
 
-// index adds the index that is listed as path when it is not compressed. Of its
+// listing is the index that is listed as path when it is not compressed. Of its
 // compressed forms the one that costs least to decode is taken.
-func (f fetcher) index(ctx context.Context, r *release, d verify.Document, path string, a *archive) error {
-	codec := ".gz"
-	if _, ok := r.indices[path+codec]; !ok {
-		codec = ".xz"
+func (f *fetcher) listing(path string) (l listing, err error) {
+	indices := f.release.indices
+	l = listing{path: path, unpacked: indices[path]}
+	for _, l.codec = range []string{".gz", ".xz", ""} {
+		var ok bool
+		if l.packed, ok = indices[path+l.codec]; ok {
+			break
+		}
 	}
-	packed, ok := r.indices[path+codec]
-	unpacked := r.indices[path]
-	if !ok {
-		codec, packed = "", unpacked
+	if l.ref, err = f.ref(path + l.codec); err != nil {
+		return l, err
 	}
-	ref, err := f.ref(path + codec)
-	if err != nil {
-		return err
+	if l.packed.size > maxPacked {
+		return l, &manifests.TooLargeError{Name: l.name(), Limit: maxPacked}
 	}
-	name := manifests.Redact(ref)
-	if packed.size > maxPacked {
-		return &manifests.TooLargeError{Name: name, Limit: maxPacked}
+	if l.unpacked.size > maxIndex {
+		return l, &manifests.TooLargeError{Name: l.name(), Limit: maxIndex}
 	}
-	if unpacked.size > maxIndex {
-		return &manifests.TooLargeError{Name: name, Limit: maxIndex}
-	}
-	published, err := f.published(ctx, r, d, ref, packed)
-	if err != nil {
-		return err
-	}
-	list, err := f.unpacked(d, published, name, codec, unpacked)
-	if err != nil {
-		return err
-	}
-	evidence := published.Evidence()
-	line := f.mark(r, d)
-	evidence.Mark = &line
-	if line.Expires.IsZero() {
-		evidence.Notes = append(evidence.Notes, NoExpiry)
-	}
-	return a.add(&index{name: name, root: f.suite.Root, suite: f.suite.Name, evidence: evidence}, list)
+	return l, nil
 }
 
 // NoExpiry is the note in the evidence of what a suite without Valid-Until names.
 const NoExpiry = "the suite gives no expiry: a freeze shows only as an old date"
 
-// published proves the index as it is published: the copy that was kept, or that
+// index is l in an archive, with the evidence of it.
+func (f *fetcher) index(l listing, e verify.Evidence) *index {
+	line := f.mark()
+	e.Mark = &line
+	if line.Expires.IsZero() {
+		e.Notes = append(e.Notes, NoExpiry)
+	}
+	return &index{name: l.name(), root: f.suite.Root, suite: f.suite.Name, path: l.path, evidence: e}
+}
+
+// add adds all the suite's indices to a.
+func (f *fetcher) add(ctx context.Context, a *archive) error {
+	listings, err := f.listings(a.arch)
+	if err != nil {
+		return err
+	}
+	for _, l := range listings {
+		published, err := f.published(ctx, l)
+		if err != nil {
+			return err
+		}
+		content, err := f.unpacked(l, published)
+		if err != nil {
+			return err
+		}
+		if err := a.add(f.index(l, published.Keep().Evidence()), content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// published proves an index as it is published: the copy that was kept, or that
 // of the mirror.
-func (f fetcher) published(ctx context.Context, r *release, d verify.Document, ref string, want listed) (verify.Document, error) {
-	name := manifests.Redact(ref)
+func (f *fetcher) published(ctx context.Context, l listing) (verify.Document, error) {
 	if f.Cache != nil {
-		if data := f.Cache.Load(want.digest, want.size); data != nil {
-			if doc, err := d.Adopt(name, data, want.digest); err == nil {
-				return doc.Keep(), nil
+		if data := f.Cache.Load(l.packed.digest, l.packed.size); data != nil {
+			if doc, err := f.document.Adopt(l.name(), data, l.packed.digest); err == nil {
+				return doc, nil
 			}
 		}
 	}
-	data, err := f.read(ctx, r, ref, want)
+	data, err := f.read(ctx, l)
 	if err != nil {
 		return verify.Document{}, err
 	}
-	if size := int64(len(data)); size != want.size {
-		return verify.Document{}, &verify.SizeError{Name: name, Want: want.size, Got: size}
+	if size := int64(len(data)); size != l.packed.size {
+		return verify.Document{}, &verify.SizeError{Name: l.name(), Want: l.packed.size, Got: size}
 	}
-	doc, err := d.Adopt(name, data, want.digest)
-	if err != nil {
-		return verify.Document{}, err
+	doc, err := f.document.Adopt(l.name(), data, l.packed.digest)
+	if err == nil && f.Cache != nil {
+		f.Cache.Store(l.packed.digest, data)
 	}
-	if f.Cache != nil {
-		f.Cache.Store(want.digest, data)
-	}
-	return doc.Keep(), nil
+	return doc, err
 }
 
 // read gets an index by its digest, where the suite has it so: a mirror that is
 // being updated holds the old one and the new. One that lacks it there has it
 // under its name.
-func (f fetcher) read(ctx context.Context, r *release, ref string, want listed) ([]byte, error) {
-	limit := want.size + 1 // one more is as wrong as any
-	if r.byHash {
-		dir := ref[:strings.LastIndexByte(ref, '/')+1]
-		data, err := manifests.ReadAll(ctx, f.t, dir+"by-hash/SHA256/"+want.digest.Hex(), limit)
+func (f *fetcher) read(ctx context.Context, l listing) ([]byte, error) {
+	limit := l.packed.size + 1 // one more is as wrong as any
+	if f.byHash {
+		dir := l.ref[:strings.LastIndexByte(l.ref, '/')+1]
+		data, err := manifests.ReadAll(ctx, f.t, dir+"by-hash/SHA256/"+l.packed.digest.Hex(), limit)
 		if !errors.Is(err, manifests.ErrNotFound) || errors.Is(err, verify.ErrUntrusted) {
 			return data, err
 		}
 	}
-	return manifests.ReadAll(ctx, f.t, ref, limit)
+	return manifests.ReadAll(ctx, f.t, l.ref, limit)
 }
 
-// unpacked proves the index without its compression: the copy that was kept, or
-// what decoding the published one makes.
-func (f fetcher) unpacked(d, published verify.Document, name, codec string, want listed) (verify.Document, error) {
-	if codec == "" {
+// unpacked proves an index without its compression.
+func (f *fetcher) unpacked(l listing, published verify.Document) (verify.Document, error) {
+	if l.codec == "" {
 		return published, nil
 	}
-	if f.Cache != nil {
-		if data := f.Cache.Load(want.digest, want.size); data != nil {
-			if doc, err := d.Adopt(name, data, want.digest); err == nil {
-				return doc, nil
-			}
-		}
-	}
-	data, err := decode(codec, published.View(), want.size)
+	data, err := decode(l.codec, published.View(), l.unpacked.size)
 	if err != nil {
-		return verify.Document{}, &FormatError{name, err.Error()}
+		return verify.Document{}, &FormatError{l.name(), err.Error()}
 	}
-	doc, err := d.Adopt(name, data, want.digest)
-	if err == nil && f.Cache != nil {
-		f.Cache.Store(want.digest, data)
-	}
-	return doc, err
+	return f.document.Adopt(l.name(), data, l.unpacked.digest)
 }
 
 // decode returns what packed holds, which must be size bytes.

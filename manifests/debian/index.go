@@ -26,7 +26,7 @@ type archive struct {
 	spare    []pkg
 	// providing are the packages that provide others, once that was asked, and
 	// provided those that provide a name.
-	providing []*pkg
+	providing []providing
 	provided  map[string][]provision
 }
 
@@ -36,6 +36,12 @@ type pkg struct {
 	version []byte // empty until it was needed
 	stanza  []byte
 	index   *index
+}
+
+// providing is a package that provides others, by a field with this value.
+type providing struct {
+	by    *pkg
+	value []byte
 }
 
 // A provision is a package that provides a name.
@@ -53,6 +59,7 @@ type index struct {
 	name     string          // for people
 	root     string          // URL of the archive, ending in a slash, below which its files are
 	suite    string          // that it belongs to
+	path     string          // below the suite's directory, without its compression
 	evidence verify.Evidence // of the list as it is published
 }
 
@@ -164,30 +171,36 @@ func (a *archive) providers(name string) ([]provision, error) {
 		return list, nil
 	}
 	if a.providing == nil {
-		a.providing = []*pkg{}
-		for _, p := range a.packages {
-			if bytes.Contains(p.stanza, []byte("\nProvides:")) {
-				a.providing = append(a.providing, p)
-			}
-		}
+		a.findProviding()
 	}
 	var list []provision
 	for _, p := range a.providing {
-		if !bytes.Contains(p.stanza, []byte(name)) {
+		if !bytes.Contains(p.value, []byte(name)) {
 			continue
 		}
-		clauses, err := p.provides()
+		clauses, err := p.by.provides()
 		if err != nil {
 			return nil, err
 		}
 		for _, c := range clauses {
 			if c[0].name == name {
-				list = append(list, provision{p, c[0].other})
+				list = append(list, provision{p.by, c[0].other})
 			}
 		}
 	}
 	a.provided[name] = list
 	return list, nil
+}
+
+// findProviding finds the packages that provide others, without judging them.
+func (a *archive) findProviding() {
+	a.providing = []providing{}
+	for _, p := range a.packages {
+		if i := bytes.Index(p.stanza, []byte("\nProvides:")); i >= 0 {
+			_, value, _, _ := field(p.stanza[i+1:])
+			a.providing = append(a.providing, providing{p, value})
+		}
+	}
 }
 
 func (p *pkg) provides() ([]clause, error) {

@@ -123,6 +123,8 @@ func (m memory) Load(d verify.Digest, limit int64) []byte {
 	return bytes.Clone(m[d])
 }
 
+func (m memory) Has(d verify.Digest, size int64) bool { return int64(len(m[d])) == size }
+
 func (m memory) Store(d verify.Digest, data []byte) { m[d] = bytes.Clone(data) }
 
 // sample reads a file of testdata.

@@ -32,6 +32,16 @@ func (p *Pool) Load(name string, limit int64) []byte {
 	return data
 }
 
+// Has reports whether size bytes are stored as name.
+func (p *Pool) Has(name string, size int64) bool {
+	info, err := p.Root.Lstat(path.Join(p.Dir, name))
+	if err != nil || !info.Mode().IsRegular() || info.Size() != size {
+		return false
+	}
+	p.use(name)
+	return true
+}
+
 // Store keeps data as name.
 func (p *Pool) Store(name string, data []byte) error {
 	if err := durable.Mkdir(p.Root, p.Dir, 0o700); err != nil {
@@ -48,7 +58,7 @@ func (p *Pool) use(name string) {
 	p.used[name] = true
 }
 
-// Sweep removes what was neither loaded nor stored through p, but for what
+// Sweep removes what was neither asked for nor stored through p, but for what
 // another process may be writing.
 func (p *Pool) Sweep() error {
 	entries, err := fs.ReadDir(p.Root.FS(), p.Dir)

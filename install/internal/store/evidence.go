@@ -27,7 +27,11 @@ func (s Store) PutEvidence(kept []verify.Kept) error {
 		if _, err := s.Evidence(k.Digest); err == nil {
 			continue
 		}
-		if err := rootfs.WriteFile(s.State, evidenceName(k.Digest), k.Data, 0o600); err != nil {
+		data, err := k.Bytes()
+		if err != nil {
+			return err
+		}
+		if err := rootfs.WriteFile(s.State, evidenceName(k.Digest), data, 0o600); err != nil {
 			return err
 		}
 		s.reached("evidence kept")
