@@ -26,7 +26,10 @@ func (k Kept) Bytes() ([]byte, error) {
 	if err == nil {
 		err = Check("evidence "+k.Digest.String(), bytes.NewReader(data), -1, k.Digest)
 	}
-	return data, err
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
 }
 
 // keep adds pieces to e and returns the digest of the last.

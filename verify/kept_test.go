@@ -115,3 +115,34 @@ func TestReplay(t *testing.T) {
 		}
 	}
 }
+
+// TestStated: what a document states by its digest is got when it is to be kept,
+// and is then that or an error.
+func TestStated(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	key := verifytest.NewKey(t, "a", now.AddDate(-1, 0, 0))
+	policy := verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1, Now: now}
+	d, err := policy.Clearsigned("list", verifytest.Clearsign(t, []byte("list\n"), now, key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := errors.New("no such file")
+	for name, test := range map[string]struct {
+		data []byte
+		err  error
+		want error
+	}{
+		"what it says":   {[]byte("index"), nil, nil},
+		"something else": {[]byte("indices"), nil, verify.ErrUntrusted},
+		"nothing":        {nil, nil, verify.ErrUntrusted},
+		"gone":           {nil, failed, failed},
+	} {
+		e := d.Stated("index", verify.DigestOf([]byte("index")), func() ([]byte, error) { return test.data, test.err })
+		if e.Kind != verify.ByDigest || e.Root().Proof != d.Evidence().Proof || len(e.Kept) != 1 || e.Kept[0].Digest != e.Digest {
+			t.Errorf("%s: %+v", name, e)
+		}
+		if data, err := e.Kept[0].Bytes(); !errors.Is(err, test.want) || test.want == nil && (err != nil || string(data) != "index") {
+			t.Errorf("%s: %q, %v", name, data, err)
+		}
+	}
+}

@@ -247,3 +247,24 @@ func TestMarkOfLinesTogether(t *testing.T) {
 		t.Errorf("stored %+v", stored)
 	}
 }
+
+// An excerpt is proved by the mark that remembers it, and by nothing else.
+func TestExcerpted(t *testing.T) {
+	text := []byte("what was taken out")
+	m := Together("bookworm", Mark{Channel: "bookworm", Line: "base", Issued: markNow, Digest: DigestOf([]byte("b"))})
+	if _, err := m.Excerpted(text); !errors.Is(err, ErrUntrusted) {
+		t.Errorf("none is remembered: %v", err)
+	}
+	m.Excerpt = DigestOf(text)
+	if d, err := m.Excerpted(text); err != nil || d.IsZero() || string(d.View()) != string(text) {
+		t.Errorf("the excerpt: %v", err)
+	}
+	for name, data := range map[string][]byte{"nothing": nil, "another": []byte("what was put in"), "cut": text[:4]} {
+		if d, err := m.Excerpted(data); !errors.Is(err, ErrUntrusted) || !d.IsZero() {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if m.Lines["base"].Same(m) || !m.Same(Together("bookworm", m.Lines["base"])) {
+		t.Error("an excerpt counts")
+	}
+}

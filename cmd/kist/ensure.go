@@ -19,11 +19,13 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// The places where ensure looks for a tool. Without --prefer it is the first two,
-// in this order: the network is asked only by name.
+// The places where ensure looks for a tool. Without --prefer it is the first
+// three, in this order: the network is asked only by name. What is bundled comes
+// right after what is installed.
 const (
 	fromSystem    = "system"
 	fromInstalled = "installed"
+	fromBundled   = "bundled" // a channel in a directory of this machine has it
 	fromNetwork   = "network"
 )
 
@@ -33,7 +35,9 @@ func (a *app) ensureCommand() *cobra.Command {
 		group: toolchains, use: "ensure 'TOOL>=V'",
 		short: "Find a tool that is new enough, or get it",
 		long: `Takes the first that satisfies, and prints which: the command on PATH that is the
-system's own, else an installed toolchain. In neither place: exit code 3.
+system's own, else an installed toolchain, else what a channel that you added
+from a directory of this machine has, which is then installed. In none of these
+places: exit code 3.
 
 --prefer names the places to look in first, in order: system, installed and
 network. Only if network is named may kist fetch, and it then installs what the
@@ -87,7 +91,7 @@ func placesOf(prefer []string) (places []string, err error) {
 			places = append(places, p)
 		}
 	}
-	return places, nil
+	return slices.Insert(places, slices.Index(places, fromInstalled)+1, fromBundled), nil
 }
 
 // A demand is what ensure is asked for: TOOL@V, or TOOL>=V.
@@ -152,7 +156,7 @@ type ensureResult struct {
 	Tool    string `json:"tool"`
 	Version string `json:"version"`
 	Channel string `json:"channel"`
-	From    string `json:"from"`           // system, installed or network
+	From    string `json:"from"`           // system, installed, bundled or network
 	Path    string `json:"path,omitempty"` // of its command; of its prefix where kist knows no command of it
 	// Change is what was installed, or with --dry-run would be.
 	Change *changeResult `json:"change,omitempty"`
@@ -180,14 +184,14 @@ func (e *unmetError) Error() string {
 }
 func (e *unmetError) Unwrap() error { return e.Err }
 
-// A place has what d asks for; or seen says what it has instead, and err why that
-// is not known.
+// A place has what d asks for; or seen says what it has instead, if that is worth
+// a word, and err why it is not known.
 type lookFor func(ctx context.Context, s *session, d demand) (r *ensureResult, seen string, err error)
 
 // ensure looks in one place after the other. A place that d rules out, by naming a
 // channel, is passed over, as is a network that is not there or has no such thing.
 func (a *app) ensure(ctx context.Context, s *session, d demand, places []string) (result, error) {
-	in := map[string]lookFor{fromSystem: a.ensureSystem, fromInstalled: a.ensureInstalled, fromNetwork: a.ensureNetwork}
+	in := map[string]lookFor{fromSystem: a.ensureSystem, fromInstalled: a.ensureInstalled, fromBundled: a.ensureBundled, fromNetwork: a.ensureNetwork}
 	unmet := &unmetError{Demand: d}
 	for _, place := range places {
 		onlySystem := d.Channel == system.Channel
@@ -207,7 +211,9 @@ func (a *app) ensure(ctx context.Context, s *session, d demand, places []string)
 			}
 			unmet.Err, seen = err, err.Error()
 		}
-		unmet.Seen = append(unmet.Seen, seen)
+		if seen != "" && !slices.Contains(unmet.Seen, seen) {
+			unmet.Seen = append(unmet.Seen, seen)
+		}
 		unmet.Asked = unmet.Asked || place == fromNetwork
 	}
 	if !unmet.Asked && d.Channel != system.Channel {
@@ -271,12 +277,32 @@ func (s *session) ensured(r record.Head, from string) *ensureResult {
 	return e
 }
 
+// ensureBundled installs what a channel has that the user added from a directory,
+// if its archives are there too.
+func (a *app) ensureBundled(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
+	o, err := a.pick(ctx, s, d.toolRef)
+	if err != nil || o.added == nil || !isLocal(o.added.URL) {
+		return nil, "", nil
+	}
+	r, seen, err := a.ensureFrom(ctx, s, d, o, fromBundled)
+	if err != nil && a.explain(err).Code == 3 {
+		return r, err.Error(), nil
+	}
+	return r, seen, err
+}
+
+func isLocal(ref string) bool { return strings.HasPrefix(ref, "file:") }
+
 // ensureNetwork asks the channel, and installs its answer if that satisfies.
 func (a *app) ensureNetwork(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
 	o, err := a.pick(ctx, s, d.toolRef)
 	if err != nil {
 		return nil, "", err
 	}
+	return a.ensureFrom(ctx, s, d, o, fromNetwork)
+}
+
+func (a *app) ensureFrom(ctx context.Context, s *session, d demand, o origin, from string) (*ensureResult, string, error) {
 	a.detail("asking channel %s for %s", o.Name, d)
 	release, err := a.resolve(ctx, s, o, a.request(d.toolRef))
 	if err != nil {
@@ -288,14 +314,19 @@ func (a *app) ensureNetwork(ctx context.Context, s *session, d demand) (*ensureR
 	if have, ok := s.holds(release); ok {
 		return s.ensured(have, fromInstalled), "", nil
 	}
+	for _, artifact := range release.Artifacts {
+		if from == fromBundled && !slices.ContainsFunc(artifact.Refs, isLocal) {
+			return nil, fmt.Sprintf("channel %s has %s elsewhere", o.Name, artifact.Name), nil
+		}
+	}
 	done, err := a.change(ctx, s, plan.Change{Install: []manifests.Release{release}}, nil)
 	change, ok := done.(changeResult)
 	if !ok {
 		return nil, "", err
 	}
-	r := &ensureResult{Tool: release.Tool, Version: release.Version, Channel: release.Channel, From: fromNetwork}
+	r := &ensureResult{Tool: release.Tool, Version: release.Version, Channel: release.Channel, From: from}
 	if have, ok := s.holds(release); ok {
-		r = s.ensured(have, fromNetwork)
+		r = s.ensured(have, from)
 	}
 	r.Change = &change
 	return r, "", err

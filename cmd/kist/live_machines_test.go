@@ -91,7 +91,14 @@ func (m *machine) settle(t *testing.T, program, from string, shared map[string]s
 	t.Helper()
 	m.shared = shared
 	write(t, filepath.Join(m.root, "etc/apt/sources.list"), "deb "+from+" bookworm main\n", 0o644)
-	tool(t, "cp", program, filepath.Join(m.root, "usr/local/bin/kist"))
+	// In a container debootstrap makes a link of it, to itself once it is /proc.
+	if err := os.Remove(filepath.Join(m.root, "proc")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(m.root, "proc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tool(t, "install", "-D", program, filepath.Join(m.root, "usr/local/bin/kist"))
 	for _, file := range []string{"/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"} {
 		if content, err := os.ReadFile(file); err == nil {
 			write(t, filepath.Join(m.root, file), string(content), 0o644)

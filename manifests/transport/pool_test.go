@@ -32,8 +32,12 @@ func TestPool(t *testing.T) {
 	if p.Load("a", 6) != nil {
 		t.Error("more than the limit was read")
 	}
+	if !p.Has("a", 7) || p.Has("a", 6) || p.Has("c", 7) || !p.Has("none", 0) {
+		t.Error("it has what it has not, or the other way round")
+	}
 	next := Pool{Root: root, Dir: dir}
 	next.Load("b", 100)
+	next.Has("none", 0)
 	if err := next.Store("c", bytes.Repeat([]byte("x"), 1<<16)); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +45,7 @@ func TestPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries, err := fs.ReadDir(root.FS(), dir)
-	if err != nil || len(entries) != 2 || entries[0].Name() != "b" || entries[1].Name() != "c" {
+	if err != nil || len(entries) != 3 || entries[0].Name() != "b" || entries[1].Name() != "c" || entries[2].Name() != "none" {
 		t.Errorf("left %v, %v", entries, err)
 	}
 }
