@@ -54,7 +54,7 @@ func TestLiveDistros(t *testing.T) {
 	t.Run("at home", func(t *testing.T) {
 		t.Run("bookworm", func(t *testing.T) {
 			t.Parallel()
-			hello(t, bookworm)
+			greet(t, bookworm)
 			workstation(t, bookworm)
 			installAll(t, bookworm)
 			// What it builds is linked with the machine's own C library, so this one
@@ -94,9 +94,9 @@ func uninstallAll(t *testing.T, m *machine) {
 	kistAt(t, m, "self uninstall --yes")
 }
 
-// hello has Go and Rust of m's release, and no other compiler, build programs in
+// greet has Go and Rust of m's release, and no other compiler, build programs in
 // Go, Rust and C.
-func hello(t *testing.T, m *machine) {
+func greet(t *testing.T, m *machine) {
 	t.Helper()
 	for _, tool := range []string{"go", "rust"} {
 		kistAt(t, m, "install debian-"+m.release+"/"+tool)
