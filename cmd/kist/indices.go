@@ -8,8 +8,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// indices keeps the indices of one distribution's channel below the cache
-// directory: they are large, and fetched again only where they changed. It
+// indices keeps the indices of one distribution's channel, and the excerpt of them,
+// below the cache directory: they are large, and fetched again only where they changed. It
 // implements debian.Cache.
 type indices struct {
 	app     *app

@@ -199,18 +199,24 @@ func (m *machine) hostName() string {
 	return m.release
 }
 
-// workstation follows the README of the example on m, and looks for its tracepoint.
+// workstation follows the README of the example on m, and looks for its tracepoint
+// as the README does, and in the file.
 func workstation(t *testing.T, m *machine) {
 	t.Helper()
 	work := filepath.Join(m.root, "tmp", "qemu-like")
 	tool(t, "cp", "-r", "../../docs/examples/qemu-like", work)
-	_, text, _ := strings.Cut(takeFile(t, filepath.Join(work, "README.md")), "```sh\n")
-	script, _, found := strings.Cut(text, "```\n")
-	if !found {
-		t.Fatal("the example's README has no commands")
+	readme := takeFile(t, filepath.Join(work, "README.md"))
+	block := func(language string) string {
+		_, text, _ := strings.Cut(readme, "```"+language+"\n")
+		text, _, found := strings.Cut(text, "```\n")
+		if !found {
+			t.Fatalf("the example's README has no %s", language)
+		}
+		return text
 	}
-	said := m.must(t, m.links()+"cd /tmp/qemu-like\n"+script, "HOME="+m.homeOf(m.release), cacheOf)
-	if !strings.Contains(said, "\ndevice 7: checksum b9339ac1\n") {
+	look, notes, _ := strings.Cut(strings.TrimPrefix(block("console"), "$ "), "\n")
+	said := m.must(t, m.links()+"cd /tmp/qemu-like\n"+block("sh")+look, "HOME="+m.homeOf(m.release), cacheOf)
+	if !strings.HasSuffix(said, "\ndevice 7: checksum b9339ac1\n"+notes) {
 		t.Errorf("the example says\n%s", said)
 	}
 	f, err := elf.Open(filepath.Join(work, "build", "device"))
@@ -218,11 +224,11 @@ func workstation(t *testing.T, m *machine) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	notes := f.Section(".note.stapsdt")
-	if notes == nil {
+	section := f.Section(".note.stapsdt")
+	if section == nil {
 		t.Fatal("the example has no tracepoint")
 	}
-	data, err := notes.Data()
+	data, err := section.Data()
 	if err != nil || !strings.Contains(string(data), "stapsdt\x00") || !strings.Contains(string(data), "device\x00reset\x00") {
 		t.Errorf("the example's tracepoints are %q, %v", data, err)
 	}

@@ -30,7 +30,8 @@
 //
 // A release is a toolchain's closure: its packages and what they depend on,
 // computed from the indices alone. Each .deb has the digest and the size that the
-// index states, and lies below the archive's root.
+// index states, and lies below the archive's root. As long as no suite changes, the
+// answer comes from an excerpt of the indices, by which it is the same.
 //
 // # Limits
 //
