@@ -19,6 +19,8 @@ const (
 	homeOf  = "/home/of %s"
 	movedOf = "/srv/moved from %s"
 	cacheOf = "XDG_CACHE_HOME=/srv/cache"
+	// scratchHome has nothing installed.
+	scratchHome = "HOME=/tmp/scratch"
 )
 
 // TestLiveDistros installs every tool of two releases of Debian, from the real
@@ -108,14 +110,32 @@ func greet(t *testing.T, m *machine) {
 
 // compatibility tries which toolchains serve which machines, and holds the
 // documentation to it.
-func compatibility(t *testing.T, bookworm, trixie, musl *machine) {
+func compatibility(t *testing.T, machines ...*machine) {
 	t.Helper()
+	releases, tools := []string{"bookworm", "trixie"}, debian.Names()
+	columns := make([][]string, len(machines))
+	t.Run("everywhere", func(t *testing.T) {
+		for i, m := range machines {
+			t.Run(m.hostName(), func(t *testing.T) {
+				t.Parallel()
+				m.must(t, "kist list rust --distros debian-bookworm,debian-trixie", scratchHome, cacheOf)
+				for _, release := range releases {
+					for _, tool := range tools {
+						columns[i] = append(columns[i], cell(t, m, release, tool))
+					}
+				}
+			})
+		}
+	})
+	if t.Failed() {
+		return
+	}
 	table := "| | bookworm | trixie | musl |\n| --- | --- | --- | --- |\n"
-	for _, release := range []string{"bookworm", "trixie"} {
-		for _, tool := range debian.Names() {
+	for i, release := range releases {
+		for j, tool := range tools {
 			table += "| `debian-" + release + "/" + tool + "` |"
-			for _, m := range []*machine{bookworm, trixie, musl} {
-				table += " " + cell(t, m, release, tool) + " |"
+			for _, column := range columns {
+				table += " " + column[i*len(tools)+j] + " |"
 			}
 			table += "\n"
 		}
@@ -137,7 +157,7 @@ func kistAt(t *testing.T, m *machine, command string) string {
 // why it is refused before anything is fetched.
 func cell(t *testing.T, m *machine, release, tool string) string {
 	t.Helper()
-	o := m.run(t, "kist install --dry-run debian-"+release+"/"+tool, "HOME=/tmp/scratch", cacheOf)
+	o := m.run(t, "kist install --dry-run --offline debian-"+release+"/"+tool, scratchHome, cacheOf)
 	if o.code == 3 {
 		_, reason, found := strings.Cut(o.stderr, "does not serve this machine: ")
 		if !found {
