@@ -159,7 +159,7 @@ func TestOthersReadTheTwins(t *testing.T) {
 	defer func() { twinsOnly = false }()
 	for name, attacks := range map[string]func(*testing.T){
 		"tar names": TestHostileTarNames, "tar trees": TestHostileTarTrees, "tar links": TestHostileTarLinks, "tar types": TestHostileTarTypes,
-		"tar headers": TestHostileTarHeaders, "tar extended": TestHostileTarExtended, "tar ends": TestHostileTarEnds,
+		"tar headers": TestHostileTarHeaders, "tar extended": TestHostileTarExtended, "tar ends": TestHostileTarEnds, "tar formats": TestHostileTarFormats, "zip formats": TestHostileZipFormats,
 		"zip names": TestHostileZipNames, "zip types": TestHostileZipTypes, "zip systems": TestHostileZipSystems, "zip structure": TestHostileZipStructure, "zip content": TestHostileZipContent,
 		"zip descriptors": TestHostileZipDescriptors, "zip64": TestHostileZip64, "deb": TestHostileDeb,
 	} {

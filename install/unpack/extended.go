@@ -26,6 +26,9 @@ func (x *extended) read(t *tarReader, h *header) error {
 	if h.size > maxExtended {
 		return refuse(RuleCeiling, "", "an extended header of %d bytes", h.size)
 	}
+	if !isText(h.name) {
+		return refuse(RuleFormat, h.name, "the name of an extended header")
+	}
 	body := &tarBody{t, "", h.size}
 	data, err := io.ReadAll(body)
 	if err != nil {
@@ -150,6 +153,9 @@ func (x *extended) apply(h *header) error {
 		h.size = *x.size
 	}
 	if x.path != nil {
+		if !isText(h.name) {
+			return refuse(RuleFormat, h.name, "a name that an extended header replaces")
+		}
 		h.name = *x.path
 	}
 	if x.link != nil {

@@ -40,6 +40,7 @@ const (
 
 // Structure:
 const (
+	RuleFormat    Rule = "an archive cannot be taken for one of another format"
 	RuleHeader    Rule = "every header is well formed, and its checksum right"
 	RuleExtended  Rule = "an extended header is well formed, known, given once, and agrees with the header it extends"
 	RuleEnd       Rule = "an archive ends as its format says, and nothing follows"

@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A tar is read by the letter of POSIX.1-2024 (pax, "ustar Interchange
@@ -149,6 +151,9 @@ func parseHeader(b *[blockSize]byte) (*header, error) {
 	if !ok {
 		return bad("size")
 	}
+	if !isName(b[0:100], name) {
+		return nil, refuse(RuleFormat, name, "in the field of its name")
+	}
 	h := &header{name: name, link: cString(b[157:257]), mode: fs.FileMode(mode) & fs.ModePerm, size: size, flag: b[156]}
 	switch magic := string(b[257:265]); {
 	case magic[:6] == "ustar\x00":
@@ -169,6 +174,30 @@ func parseHeader(b *[blockSize]byte) (*header, error) {
 		return bad("magic")
 	}
 	return h, nil
+}
+
+// isName reports whether the field of a name holds one and nothing else. It may
+// be the first thing in a file, where programs look for the magic number of a
+// compressed one; of those, bzip2's alone is text.
+func isName(field []byte, name string) bool {
+	isBzip2 := len(name) > 9 && name[:3] == "BZh" && name[4:10] == "1AY&SY"
+	return !isBzip2 && strings.Trim(string(field[len(name):]), "\x00") == ""
+}
+
+// isText reports whether a name is one for which there is a better, in an extended
+// header, that it may be too long for: text, cut off anywhere.
+func isText(name string) bool {
+	for len(name) > 0 {
+		r, n := utf8.DecodeRuneInString(name)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			return !utf8.FullRuneInString(name)
+		case unicode.IsControl(r):
+			return false
+		}
+		name = name[n:]
+	}
+	return true
 }
 
 // checksum is the sum of a header's bytes, its own field taken as spaces.

@@ -2,9 +2,13 @@ package unpack_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
@@ -236,6 +240,44 @@ func TestHostileTarExtended(t *testing.T) {
 		{name: "PAX and long name", bad: tarOf(pax("mtime=1"), long('L', "b"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b"), file("a", "x")), want: "b"},
 		{name: "long target of a file", bad: tarOf(long('K', "b"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(long('K', "b"), link("a", "x")), want: "a>b"},
 		{name: "long name for no entry", bad: tarOf(file("a", "x"), long('L', "b")), rule: unpack.RuleExtended, twin: tarOf(long('L', "b"), file("a", "x")), want: "b"},
+	})
+}
+
+// The first bytes of a tar are a name, where programs look for what compressed it.
+func TestHostileTarFormats(t *testing.T) {
+	// A PAX header named like the header of a gzip whose extra field leads on to
+	// the content of a file, where another tar is.
+	const mark = "another tar: "
+	inner := gz(tarOf(file("evil", "x")))
+	gzipped := func(extra int) []byte {
+		h := pax("path=a")
+		h.name = "\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\x03"
+		h.edit = func(b []byte) { copy(b, h.name); binary.LittleEndian.PutUint16(b[10:], uint16(extra)) }
+		return tarOf(h, file("x", mark+string(inner[10:])))
+	}
+	both := gzipped(bytes.Index(gzipped(0), []byte(mark)) + len(mark) - 12)
+	if r, err := gzip.NewReader(bytes.NewReader(both)); err != nil {
+		t.Fatal(err)
+	} else if _, err := io.CopyN(io.Discard, r, int64(len(tarOf(file("evil", "x"))))); err != nil {
+		t.Fatal(err)
+	}
+	named := func(name string) []byte {
+		return tarOf(pax("path=a"), tarEntry{data: "x", edit: func(b []byte) { copy(b, name) }})
+	}
+	extended := func(name string) []byte {
+		h := pax("path=a")
+		h.edit = func(b []byte) { clear(b[:100]); copy(b, name) }
+		return tarOf(h, file("x", "x"))
+	}
+	long := (strings.Repeat("x", 99) + "ü")[:100] // cut in the middle
+	runAttacks(t, "tar", []attack{
+		{name: "that is a gzip", bad: both, rule: unpack.RuleFormat, twin: extended("PaxHeaders/x"), want: "a"},
+		{name: "something after a name", bad: named("x\x00y"), rule: unpack.RuleFormat, twin: named("x"), want: "a"},
+		{name: "the magic number of lzma", bad: extended("]\x00\x00\x00\x04\xff\xff\xff\xff\xff\xff\xff\xff"), rule: unpack.RuleFormat, twin: extended("]"), want: "a"},
+		{name: "the magic number of zstd", bad: extended("\x28\xb5\x2f\xfd\x20\x20"), rule: unpack.RuleFormat, twin: extended("\x28\xc2\xb5\x2f"), want: "a"},
+		{name: "the magic number of bzip2", bad: tarOf(file("BZh91AY&SY", "x")), rule: unpack.RuleFormat, twin: tarOf(file("BZh91AY&S", "x")), want: "BZh91AY&S"},
+		{name: "a replaced name of control characters", bad: named("\x1f\x9d"), rule: unpack.RuleFormat, twin: named("\u00a0"), want: "a"},
+		{name: "a replaced name that is not UTF-8", bad: named("x\xffy"), rule: unpack.RuleFormat, twin: named(long), want: "a"},
 	})
 }
 

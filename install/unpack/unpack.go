@@ -73,6 +73,7 @@
 //
 // Structure:
 //
+//   - an archive cannot be taken for one of another format
 //   - every header is well formed, and its checksum right
 //   - an extended header is well formed, known, given once, and agrees with the header it extends
 //   - an archive ends as its format says, and nothing follows

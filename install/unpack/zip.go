@@ -23,6 +23,9 @@ func readZip(src *source, limits Limits, attributes bool, put func(entry) error)
 	if err != nil {
 		return err
 	}
+	if err := onlyZip(src); err != nil {
+		return err
+	}
 	var total int64
 	at := int64(0)
 	for i := range entries {
@@ -51,6 +54,30 @@ func readZip(src *source, limits Limits, attributes bool, put func(entry) error)
 		}
 		if err := z.place(&entries[i]); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// onlyZip refuses what libarchive would rather take for a tar, or for the image
+// of a disc (ECMA-119, section 8), than for a zip.
+func onlyZip(src *source) error {
+	var b [blockSize]byte
+	if src.size >= blockSize {
+		if err := readAt(src, b[:], 0); err != nil {
+			return err
+		}
+		if sum, ok := number(b[148:156]); ok && sum == checksum(&b) {
+			return refuse(RuleFormat, "", "it begins like a tar")
+		}
+	}
+	const descriptor = 16 * 2048
+	if id := b[:5]; src.size >= descriptor+blockSize {
+		if err := readAt(src, id, descriptor+1); err != nil {
+			return err
+		}
+		if string(id) == "CD001" {
+			return refuse(RuleFormat, "", "it holds the descriptor of a disc")
 		}
 	}
 	return nil

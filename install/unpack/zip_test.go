@@ -146,6 +146,25 @@ func TestHostileZipStructure(t *testing.T) {
 	})
 }
 
+// What libarchive would rather take for something else than for a zip.
+func TestHostileZipFormats(t *testing.T) {
+	// An entry whose content goes on as the header of a tar that the local header began.
+	tarred := func(sum string) []byte {
+		f := zipFile{name: "a", data: strings.Repeat("\x00", 1024), mode: 0o100644, descriptor: 16}
+		begin := zipOf(f)[:31]
+		block := tarEntry{size: "00000000001\x00", sum: sum, edit: func(b []byte) { copy(b, begin) }}.bytes()
+		f.data = string(block[31:]) + f.data[:1024-481]
+		return zipOf(f)
+	}
+	disc := func(id string) []byte {
+		return zipOf(zfile("a", strings.Repeat("x", 16*2048-31+1)+id+strings.Repeat("x", 2048)))
+	}
+	runAttacks(t, "zip", []attack{
+		{name: "that begins like a tar", bad: tarred(""), rule: unpack.RuleFormat, twin: tarred("zzzzzz\x00 "), want: "a"},
+		{name: "that is a disc", bad: disc("CD001"), rule: unpack.RuleFormat, twin: disc("CD-01"), want: "a"},
+	})
+}
+
 func TestHostileZipContent(t *testing.T) {
 	const text = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 	honest := zipOf(zipFile{name: "a", data: text, deflate: true})
