@@ -93,7 +93,8 @@ func (m mixer) extend(style string, e *tarEntry) (out []byte) {
 	}
 	x := pax(records...)
 	x.data = oddly(m, "records", x.data, x.data+"\x00", x.data+"\n", x.data[1:], "0"+x.data, "", x.data+"10 path=b", "9 path=b\n", "99 path=b\n", strings.Replace(x.data, "=", "\x00=", 1), x.data+x.data)
-	if x.edit = nil; m.odd("extended header's fields") {
+	x.name = oddly(m, "extended header's name", x.name, "", "a", "x\x00y", "\x1f\x8b\x08\x00", "\x28\xb5\x2f\xfd", "]\x00\x00\x80\x00\xff", "LZIP\x01", "\xfd7zXZ\x00", "BZh91AY&SY", "070701", "MSCF", "#mtree")
+	if m.odd("extended header's size") {
 		x.size = one(m, "extended header's size", "00000000000\x00", fmt.Sprintf("%011o\x00", len(x.data)+512), fmt.Sprintf("%011o\x00", len(x.data)-1))
 	}
 	out = x.bytes()

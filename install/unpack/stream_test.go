@@ -182,6 +182,7 @@ func TestZstdFrames(t *testing.T) {
 		"one segment of a byte more":  {segment(128<<20 + 1), unpack.RuleCeiling},
 		"one segment of 2^64 bytes":   {segment(1<<64 - 1), unpack.RuleCeiling},
 		"a dictionary":                {dictionary, unpack.RuleStream},
+		"a dictionary, cut in its ID": {[]byte("\x28\xb5\x2f\xfd\x22\x00"), unpack.RuleStream},
 		"a reserved kind of block":    {reserved, unpack.RuleStream},
 		"a skippable frame before":    {append(binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, 0x184d2a50), 0), zst(tree)...), unpack.RuleStream},
 		"the magic of a legacy frame": {[]byte("\x27\xb5\x2f\xfd\x00\x00\x01\x00\x00"), unpack.RuleStream},

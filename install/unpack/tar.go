@@ -181,7 +181,7 @@ func parseHeader(b *[blockSize]byte) (*header, error) {
 // compressed one; of those, bzip2's alone is text.
 func isName(field []byte, name string) bool {
 	isBzip2 := len(name) > 9 && name[:3] == "BZh" && name[4:10] == "1AY&SY"
-	return !isBzip2 && strings.Trim(string(field[len(name):]), "\x00") == ""
+	return !isBzip2 && bytes.Equal(field[len(name):], zeroBlock[len(name):len(field)])
 }
 
 // isText reports whether a name is one for which there is a better, in an extended

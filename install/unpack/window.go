@@ -76,7 +76,7 @@ func xzWindow(buf *bufio.Reader) int64 {
 // zstdWindow is the window of the frame, or its content where that is one
 // segment (RFC 8878, section 3.1.1.1).
 func zstdWindow(buf *bufio.Reader) int64 {
-	head, _ := buf.Peek(4 + 1 + 1 + 4 + 8)
+	head, _ := buf.Peek(4 + 1 + 8)
 	if len(head) < 6 {
 		return 0
 	}
@@ -85,7 +85,9 @@ func zstdWindow(buf *bufio.Reader) int64 {
 		log := rest[0]>>3 + 10
 		return int64(1)<<log + int64(rest[0]&7)<<(log-3)
 	}
-	rest = rest[[]int{0, 1, 2, 4}[descriptor&3]:] // a dictionary's ID
+	if descriptor&3 != 0 {
+		return 0 // wants a dictionary: refused
+	}
 	var size uint64
 	for i, n := 0, []int{1, 2, 4, 8}[descriptor>>6]; i < n && i < len(rest); i++ {
 		size |= uint64(rest[i]) << (8 * i)
