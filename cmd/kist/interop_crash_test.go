@@ -156,33 +156,46 @@ func (k *killer) end() {
 func TestFailures(t *testing.T) {
 	program := build(t)
 	acme, channel := newSigner(t, "ed25519"), commonDir(t)
-	byHand(t, channel, acme, 1, 2, "1.0", "2.0")
+	byHand(t, channel, acme, 1, 2, "1.0")
 	opens := func(c call) bool { return c.name == "openat" }
 	writes := func(c call) bool { return c.changes() && c.name != "unlinkat" }
 	all := func(call) bool { return true }
 	install, uninstall := []string{"install", "acme/hello@2.0", "--default"}, []string{"uninstall", "hello@1.0"}
-	for _, test := range []failures{
-		{install, unix.EIO, all, 1},
-		{install, unix.EIO, call.makesLast, 1},
-		{install, unix.ENOSPC, writes, 8},
-		{install, unix.EDQUOT, writes, 8},
-		{install, unix.EACCES, call.changes, 8},
-		{install, unix.EMFILE, opens, 1},
-		{[]string{"rollback"}, unix.EIO, all, 1},
-		{[]string{"default", "hello@1.0"}, unix.EIO, all, 1},
-		{uninstall, unix.EIO, all, 1},
-		{uninstall, unix.ENOSPC, writes, 8},
-		{uninstall, unix.EMFILE, opens, 1},
-		{[]string{"uninstall", "--all"}, unix.EIO, all, 1},
-	} {
-		name := strings.Join(test.change, " ") + " " + test.errno.Error()
+	tests := map[string]failures{
+		"install, disk":          {install, unix.EIO, all, 1},
+		"install, sync":          {install, unix.EIO, call.makesLast, 1},
+		"install, space":         {install, unix.ENOSPC, writes, 8},
+		"install, quota":         {install, unix.EDQUOT, writes, 8},
+		"install, permission":    {install, unix.EACCES, call.changes, 8},
+		"install, descriptors":   {install, unix.EMFILE, opens, 1},
+		"update, disk":           {[]string{"update"}, unix.EIO, all, 1},
+		"rollback, disk":         {[]string{"rollback"}, unix.EIO, all, 1},
+		"default, disk":          {[]string{"default", "hello@1.0"}, unix.EIO, all, 1},
+		"uninstall, disk":        {uninstall, unix.EIO, all, 1},
+		"uninstall, sync":        {uninstall, unix.EIO, call.makesLast, 1},
+		"uninstall, space":       {uninstall, unix.ENOSPC, writes, 8},
+		"uninstall, descriptors": {uninstall, unix.EMFILE, opens, 1},
+		"uninstall --all, disk":  {[]string{"uninstall", "--all"}, unix.EIO, all, 1},
+	}
+	homes := map[string]*home{}
+	for name := range tests {
+		homes[name] = newHome(t, program)
+		homes[name].must("channel", "add", "acme", channel, "--key", acme.publicKey())
+		homes[name].must("install", "acme/hello")
+	}
+	byHand(t, channel, acme, 2, 2, "1.0", "2.0")
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHome(t, program)
-			h.must("channel", "add", "acme", channel, "--key", acme.publicKey())
-			h.must("install", "acme/hello@1.0")
-			if test.change[0] != "install" && !slices.Contains(test.change, "--all") {
+			h := homes[name]
+			h.t = t
+			switch test.change[0] {
+			case "default", "rollback":
 				h.must(install...)
+			case "uninstall":
+				if test.change[1] != "--all" {
+					h.must(install...)
+				}
 			}
 			test.each(t, h)
 		})

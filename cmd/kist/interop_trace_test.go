@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -62,8 +63,15 @@ type verdict struct {
 // traced runs h's kist and asks about every call on a file below h's directory.
 func (h *home) traced(ask func(call) verdict, args ...string) outcome {
 	h.t.Helper()
-	runtime.LockOSThread() // the thread that starts a tracee is the one that traces it
+	// The thread that starts a tracee is the one that traces it, and it waits for
+	// all that it has started: no other test's process may be among that.
+	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	for len(takeFile(h.t, "/proc/thread-self/children")) > 0 {
+		runtime.UnlockOSThread()
+		time.Sleep(time.Millisecond) // and go on where there is room
+		runtime.LockOSThread()
+	}
 	var out, talk = tempFile(h.t), tempFile(h.t)
 	self, err := os.Executable()
 	if err != nil {

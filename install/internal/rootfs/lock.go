@@ -122,9 +122,10 @@ func WaitLock(ctx context.Context, root *os.Root, name, about string, wait time.
 // lock the same one, but it names nobody any more.
 func (l *Lock) Unlock() error {
 	l.file.Truncate(0) // where that fails, the name of a holder that is none stays: no harm
-	// Closing alone would leave the lock to a child that was being started and
-	// still has a copy of the descriptor.
-	return errors.Join(unlockFile(l.file), l.file.Close())
+	// Closing does it; but a child that is being started may still have a copy of
+	// the descriptor, and would have the lock.
+	unlockFile(l.file)
+	return l.file.Close()
 }
 
 // Remove deletes the file and gives the lock back: for what the lock guards and
