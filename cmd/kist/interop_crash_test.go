@@ -20,9 +20,9 @@ import (
 )
 
 var (
-	kills = flag.Int("kills", 30, "how many kists TestKills and TestKillsOfTheRepair kill each")
+	kills = flag.Int("kills", 20, "how many kists TestKills and TestKillsOfTheRepair kill each")
 	seed  = flag.Uint64("seed", 20261122, "of what TestKills does when")
-	most  = flag.Int("failures", 6, "how many operations of a change TestFailures has fail for one reason; 0: each")
+	most  = flag.Int("failures", 4, "how many operations of a change TestFailures has fail for one reason; 0: each")
 )
 
 // TestKills kills kists at any system call that changes a file, one after the
