@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -399,5 +400,9 @@ func scriptProgram(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	data, err := os.ReadFile(self)
 	ts.Check(err)
+	// What is started while the file is open for writing has it open too for a
+	// moment, and no file that somebody writes to can be run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o755))
 }

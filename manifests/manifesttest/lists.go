@@ -97,7 +97,7 @@ func (d *dist) node() {
 			member{top + "/bin/npx", "../lib/node_modules/npm/bin/npm-cli.js", fs.ModeSymlink},
 			member{top + "/lib/node_modules/npm/bin/npm-cli.js",
 				"#!/bin/sh\ncat \"$(dirname \"$(readlink -f \"$0\")\")/../npmrc\"\n", 0o755}))
-		d.add(top+".tar.xz", []byte("another compression of "+top))
+		d.add(top+".tar.xz", []byte(strings.Repeat("in the place of another compression of "+top+"\n", 100))) // larger: nothing takes it
 	}
 	top := "node-v" + v + "-win-x64"
 	d.add(top+".zip", zipped(d.tb, member{top + "/node.exe", says("v" + v), 0o755}))
