@@ -46,7 +46,7 @@ func readers(format string) []reader {
 // agrees has the program unpack an archive that kist unpacked to ours. refusal
 // says why it does not, or what it complains of, difference what it unpacks
 // instead of ours.
-func (r reader) agrees(t testing.TB, data []byte, ours []record.Entry) (refusal error, difference string) {
+func (r reader) agrees(t testing.TB, data []byte, ours []record.Entry) (difference string, refusal error) {
 	t.Helper()
 	base, err := os.MkdirTemp("", "kist-differ")
 	if err != nil {
@@ -63,12 +63,12 @@ func (r reader) agrees(t testing.TB, data []byte, ours []record.Entry) (refusal 
 	argv := append([]string{"-c", `umask 0; exec "$@"`, "sh"}, r...)
 	argv[slices.Index(argv, "FILE")] = name
 	if _, err := try(dir, nil, "sh", argv...); err != nil {
-		return err, ""
+		return "", err
 	}
 	if theirs := r.inKistsTerms(t, unlocked(t, dir), ours); !slices.Equal(theirs, ours) {
-		return nil, fmt.Sprintf("%s unpacks\n%skist unpacks\n%s", r[0], shape(theirs), shape(ours))
+		return fmt.Sprintf("%s unpacks\n%skist unpacks\n%s", r[0], shape(theirs), shape(ours)), nil
 	}
-	return nil, ""
+	return "", nil
 }
 
 // unlocked is onDisk, whatever modes were given to files and directories.
@@ -137,7 +137,7 @@ func (r reader) inKistsTerms(t testing.TB, theirs, ours []record.Entry) []record
 func compareWithOthers(t *testing.T, format string, data []byte, entries []record.Entry) {
 	t.Helper()
 	for _, r := range readers(format) {
-		refusal, difference := r.agrees(t, data, entries)
+		difference, refusal := r.agrees(t, data, entries)
 		if refusal != nil || difference != "" {
 			t.Errorf("unpacked, but: %v%s", refusal, difference)
 		}
@@ -192,7 +192,7 @@ func TestOthersReadTheSame(t *testing.T) {
 				}
 				accepted++
 				for _, other := range readers(format) {
-					refusal, difference := other.agrees(t, data, entries)
+					difference, refusal := other.agrees(t, data, entries)
 					if difference != "" {
 						kept := filepath.Join(os.TempDir(), "kist-differs."+format)
 						r.Fatalf("%s(the archive is kept as %s: %v)", difference, kept, os.WriteFile(kept, data, 0o600))
