@@ -175,13 +175,12 @@ func (i *Installer) removeFiles(ctx context.Context, going *removal) ([]Drift, e
 // removeContents deletes all but the directories, several at a time, and returns
 // which entries it left, and why.
 func (r *removal) removeContents(ctx context.Context, reached func(string)) (left map[int]string, err error) {
-	const most = 4 // more would only wait for each other in the file system
 	const batch = 256
 	left = map[int]string{}
 	var mu sync.Mutex
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
-	for range min(most, runtime.GOMAXPROCS(0)) {
+	for range min(maxAtOnce, runtime.GOMAXPROCS(0)) {
 		group.Go(func() error {
 			t := newTree(r.tree.root)
 			defer t.forget()

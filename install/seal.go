@@ -31,7 +31,7 @@ func seal(stage *os.Root, r *record.Receipt) error {
 	}
 	defer root.Close()
 	var group errgroup.Group
-	share := max(len(r.Entries)/runtime.GOMAXPROCS(0), 1) + 1
+	share := len(r.Entries)/min(maxAtOnce, runtime.GOMAXPROCS(0)) + 1
 	for part := range slices.Chunk(r.Entries, share) {
 		group.Go(func() error { return stamp(root, part) })
 	}

@@ -18,6 +18,10 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
+// maxAtOnce is how many go through one prefix at the same time: more would only
+// wait for each other in the file system, and hold directories open.
+const maxAtOnce = 4
+
 // A tree is one published prefix, reached only through directories that are
 // really directories: no link on the way is ever followed.
 type tree struct {
@@ -126,7 +130,7 @@ func (t *tree) dir(p string) (rootfs.Dir, error) {
 	if err != nil {
 		return rootfs.Dir{}, err
 	}
-	const most = 256 // descriptors; a walk in depth order seldom needs an older one again
+	const most = 128 // each of two descriptors; a walk in depth order seldom needs an older one again
 	if len(t.dirs) >= most {
 		t.forget()
 	}

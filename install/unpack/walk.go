@@ -62,13 +62,17 @@ func (t *tree) resolve(c *Claim, missing func(name string) error) error {
 	return nil
 }
 
+// maxWalkers is how many directories are walked at once: each holds its parents
+// open.
+const maxWalkers = 4
+
 // walk compares the whole prefix on disk with the tree.
 func (t *tree) walk() error {
 	top, err := rootfs.OpenDir(t.root, ".")
 	if err != nil {
 		return err
 	}
-	t.walkers.SetLimit(runtime.GOMAXPROCS(0))
+	t.walkers.SetLimit(min(maxWalkers, runtime.GOMAXPROCS(0)))
 	err = t.walkDir(top, ".")
 	if below := t.walkers.Wait(); err == nil {
 		err = below
