@@ -9,10 +9,11 @@ import (
 	"io"
 	"runtime/debug"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/therootcompany/xz"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/kist-tools/kist/install/internal/inflate"
 )
 
 var (
@@ -148,11 +149,10 @@ func readTarIn(codec string, src *source, in io.Reader, size int64, memory *sema
 func decoder(codec string, buf *bufio.Reader, window int64) (io.ReadCloser, error) {
 	switch codec {
 	case "gz":
-		z, err := gzip.NewReader(buf)
+		z, err := inflate.NewGzipReader(buf)
 		if err != nil {
 			return nil, unexpected(err)
 		}
-		z.Multistream(false)
 		return io.NopCloser(&whole{z, func() bool { _, err := buf.ReadByte(); return err == io.EOF }}), nil
 	case "xz":
 		return xzDecoder(buf, window)

@@ -5,7 +5,7 @@ import (
 	"hash/crc32"
 	"io"
 
-	"github.com/klauspost/compress/flate"
+	"github.com/kist-tools/kist/install/internal/inflate"
 )
 
 const (
@@ -172,7 +172,7 @@ type zipReader struct {
 	limits  Limits
 	put     func(entry) error
 	in      *bufio.Reader
-	inflate io.ReadCloser
+	inflate *inflate.Reader
 }
 
 // place gives one entry to put, and then proves its content.
@@ -217,9 +217,9 @@ func (z *zipReader) open(e *zipEntry) (*zipBody, error) {
 		return b, nil
 	}
 	if z.inflate == nil {
-		z.inflate = flate.NewReader(z.in)
-	} else if err := z.inflate.(flate.Resetter).Reset(z.in, nil); err != nil {
-		return nil, err
+		z.inflate = inflate.NewReader(z.in)
+	} else {
+		z.inflate.Reset(z.in)
 	}
 	b.dec = z.inflate
 	return b, nil

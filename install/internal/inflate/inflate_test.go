@@ -1,0 +1,358 @@
+package inflate
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	kflate "github.com/klauspost/compress/flate"
+	"pgregory.net/rapid"
+)
+
+// inflate decompresses the stream that data begins with, and returns what follows it.
+func inflate(data []byte) (out, rest []byte, err error) {
+	in := bufio.NewReaderSize(bytes.NewReader(data), 16)
+	out, err = io.ReadAll(NewReader(in))
+	rest, _ = io.ReadAll(in)
+	return out, rest, err
+}
+
+// texts are different in how they compress.
+func texts() map[string][]byte {
+	random := make([]byte, 300_000)
+	for i, x := 0, uint32(1); i < len(random); i++ {
+		x ^= x << 13
+		x ^= x >> 17
+		x ^= x << 5
+		random[i] = byte(x)
+	}
+	var words strings.Builder
+	for i, b := range random[:100_000] {
+		words.WriteString([]string{"toolchain ", "kist ", "library", "\n", "0", "11"}[b%6])
+		if i%1000 == 0 {
+			fmt.Fprintf(&words, "%x", random[i:i+50])
+		}
+	}
+	return map[string][]byte{
+		"nothing":       {},
+		"a byte":        {7},
+		"zeros":         make([]byte, 1_000_000),
+		"pairs":         bytes.Repeat([]byte("ab"), 200_000),
+		"seventeens":    bytes.Repeat([]byte("abcdefghijklmnopq"), 20_000),
+		"random":        random,
+		"few symbols":   bytes.Map(func(r rune) rune { return 'a' + r%3 }, random[:100_000]),
+		"words":         []byte(words.String()),
+		"far":           append(append(bytes.Clone(random[:32768]), random[:32768]...), random[:40000]...),
+		"all of it":     append(bytes.Clone(random), words.String()...),
+		"once again":    bytes.Repeat(random[:32768], 20),
+		"past a window": bytes.Repeat(random[:30001], 30),
+	}
+}
+
+// compressors are what packs text, in as many ways as there are.
+func compressors() map[string]func(io.Writer) io.WriteCloser {
+	all := map[string]func(io.Writer) io.WriteCloser{}
+	for _, level := range []int{-2, 0, 1, 6, 9} {
+		all[fmt.Sprintf("Go, level %d", level)] = func(w io.Writer) io.WriteCloser { z, _ := flate.NewWriter(w, level); return z }
+		all[fmt.Sprintf("klauspost, level %d", level)] = func(w io.Writer) io.WriteCloser { z, _ := kflate.NewWriter(w, level); return z }
+	}
+	return all
+}
+
+func pack(t testing.TB, with func(io.Writer) io.WriteCloser, text []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	z := with(&out)
+	if _, err := z.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestInflate(t *testing.T) {
+	for what, text := range texts() {
+		for who, with := range compressors() {
+			packed := append(pack(t, with, text), "what follows"...)
+			out, rest, err := inflate(packed)
+			if err != nil || !bytes.Equal(out, text) || string(rest) != "what follows" {
+				t.Errorf("%s, by %s: %d bytes of %d, then %q: %v", what, who, len(out), len(text), rest, err)
+			}
+		}
+	}
+}
+
+// However the input comes and the output is taken, they are the same.
+func TestPieces(t *testing.T) {
+	text := texts()["all of it"]
+	packed := pack(t, compressors()["Go, level 6"], text)
+	for how, in := range map[string]io.Reader{
+		"a byte at a time":    iotest.OneByteReader(bytes.NewReader(packed)),
+		"half of it":          iotest.HalfReader(bytes.NewReader(packed)),
+		"its end with a byte": iotest.DataErrReader(bytes.NewReader(packed)),
+	} {
+		if err := iotest.TestReader(NewReader(bufio.NewReaderSize(in, 16)), text); err != nil {
+			t.Errorf("%s: %v", how, err)
+		}
+	}
+}
+
+func TestReset(t *testing.T) {
+	text := texts()["words"]
+	packed := pack(t, compressors()["Go, level 6"], text)
+	r := NewReader(bufio.NewReader(bytes.NewReader(packed[:len(packed)/2])))
+	if _, err := io.ReadAll(r); err != io.ErrUnexpectedEOF {
+		t.Fatal(err)
+	}
+	// What was decoded before is no history of the next stream.
+	r.Reset(bufio.NewReader(bytes.NewReader(unhex(t, "0202"))))
+	if _, err := io.ReadAll(r); err == nil {
+		t.Error("a match with what is not of the stream")
+	}
+	r.Reset(bufio.NewReader(bytes.NewReader(packed)))
+	if out, err := io.ReadAll(r); err != nil || !bytes.Equal(out, text) {
+		t.Errorf("%d bytes: %v", len(out), err)
+	}
+}
+
+// Every beginning of a stream ends too early, and says so.
+func TestCut(t *testing.T) {
+	for what, text := range map[string][]byte{"words": texts()["words"][:3000], "random": texts()["random"][:300], "zeros": make([]byte, 3000)} {
+		for who, with := range compressors() {
+			packed := pack(t, with, text)
+			for n := range packed {
+				out, _, err := inflate(packed[:n])
+				if err != io.ErrUnexpectedEOF || !bytes.HasPrefix(text, out) {
+					t.Fatalf("%s, by %s, %d bytes of %d: %d bytes of %d: %v", what, who, n, len(packed), len(out), len(text), err)
+				}
+			}
+		}
+	}
+}
+
+func TestErrorOfTheInput(t *testing.T) {
+	packed := pack(t, compressors()["Go, level 6"], texts()["words"])
+	broken := errors.New("the disk is broken")
+	in := io.MultiReader(bytes.NewReader(packed[:len(packed)/2]), iotest.ErrReader(broken))
+	if _, err := io.ReadAll(NewReader(bufio.NewReader(in))); err != broken {
+		t.Error(err)
+	}
+}
+
+func unhex(t *testing.T, s string) []byte {
+	t.Helper()
+	data, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// Streams that zlib refuses, each for another reason; most are those of its own
+// test/infcover.c. Their honest twins are what TestInflate has packed.
+func TestCorrupt(t *testing.T) {
+	for name, stream := range map[string]string{
+		"a length that does not agree with itself": "00 00 00 00 00",
+		"a kind of block that is none":             "06",
+		"too many lengths":                         "fc 00 00",
+		"codes of lengths that are too many":       "04 00 fe ff",
+		"a repetition of nothing":                  "04 00 24 49 00",
+		"a repetition beyond the end":              "04 00 24 e9 ff ff",
+		"no code for the end":                      "04 00 24 e9 ff 6d",
+		"codes of literals that are too many":      "04 80 49 92 24 49 92 24 71 ff ff 93 11 00",
+		"codes of distances that are too many":     "04 80 49 92 24 49 92 24 0f b4 ff ff c3 84",
+		"a distance that has no code":              "04 c0 81 08 00 00 00 00 20 7f eb 0b 00 00",
+		"a distance that is none":                  "02 7e ff ff",
+		"a distance before the beginning":          "0c c0 81 00 00 00 00 00 90 ff 6b 04 00",
+		"a length that is none":                    "1b 03 00",
+	} {
+		data := unhex(t, stream)
+		if _, _, err := inflate(append(bytes.Clone(data), make([]byte, 64)...)); err != ErrCorrupt {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := io.ReadAll(flate.NewReader(bytes.NewReader(data))); err == nil {
+			t.Errorf("%s: Go takes it", name)
+		}
+	}
+}
+
+// agree demands that what is taken here is taken by the standard library, and
+// has the same meaning, down to where it ends.
+func agree(t testing.TB, data []byte) {
+	in := bytes.NewReader(data)
+	theirs, theirErr := io.ReadAll(io.LimitReader(flate.NewReader(in), 1<<20))
+	theirRest := in.Len()
+	buf := bufio.NewReaderSize(bytes.NewReader(data), 64)
+	ours, err := io.ReadAll(io.LimitReader(NewReader(buf), 1<<20))
+	switch {
+	case err == nil && (theirErr != nil || !bytes.Equal(ours, theirs)):
+		t.Fatalf("%x: %d bytes, theirs %d: %v", data, len(ours), len(theirs), theirErr)
+	case err == nil && len(ours) < 1<<20:
+		if rest, _ := io.ReadAll(buf); len(rest) != theirRest {
+			t.Fatalf("%x: %d bytes follow, theirs %d", data, len(rest), theirRest)
+		}
+	case theirErr == io.ErrUnexpectedEOF && err != io.ErrUnexpectedEOF && err != ErrCorrupt:
+		t.Fatalf("%x: %v, theirs %v", data, err, theirErr)
+	}
+}
+
+func FuzzInflate(f *testing.F) {
+	for _, text := range [][]byte{nil, []byte("kist kist kist"), texts()["words"][:500], texts()["random"][:100]} {
+		for _, with := range compressors() {
+			f.Add(pack(f, with, text))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { agree(t, data) })
+}
+
+// A byte changed in the middle of a stream leads to many a strange code.
+func TestAgreesAboutFlips(t *testing.T) {
+	for what, text := range map[string][]byte{"words": texts()["words"][:2000], "few symbols": texts()["few symbols"][:2000]} {
+		packed := pack(t, compressors()["Go, level 9"], text)
+		for i := range packed {
+			for bit := range 8 {
+				flipped := bytes.Clone(packed)
+				flipped[i] ^= 1 << bit
+				agree(t, flipped)
+			}
+		}
+		if t.Failed() {
+			t.Fatal(what)
+		}
+	}
+}
+
+// Texts of random pieces, each a repetition of what came before it or new, come
+// back from whatever packed them.
+func TestProperty(t *testing.T) {
+	all := compressors()
+	rapid.Check(t, func(t *rapid.T) {
+		var text []byte
+		for range rapid.IntRange(0, 40).Draw(t, "pieces") {
+			if n := len(text); n > 0 && rapid.Bool().Draw(t, "again") {
+				back := rapid.IntRange(1, min(n, 40_000)).Draw(t, "distance")
+				for range rapid.IntRange(1, 2000).Draw(t, "length") {
+					text = append(text, text[len(text)-back])
+				}
+				continue
+			}
+			text = append(text, rapid.SliceOfN(rapid.Byte(), 0, 500).Draw(t, "new")...)
+		}
+		who := rapid.SampledFrom([]string{"Go, level -2", "Go, level 1", "Go, level 9", "klauspost, level 1", "klauspost, level 9"}).Draw(t, "who")
+		out, rest, err := inflate(packRapid(t, all[who], text))
+		if err != nil || len(rest) > 0 || !bytes.Equal(out, text) {
+			t.Fatalf("%d bytes of %d: %v", len(out), len(text), err)
+		}
+	})
+}
+
+func packRapid(t *rapid.T, with func(io.Writer) io.WriteCloser, text []byte) []byte {
+	var out bytes.Buffer
+	z := with(&out)
+	if _, err := z.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// gzipped is text as a member with all that a header can have but its checksum.
+func gzipped(t *testing.T, text []byte) []byte {
+	t.Helper()
+	return pack(t, func(w io.Writer) io.WriteCloser {
+		z := gzip.NewWriter(w)
+		z.Name, z.Comment, z.Extra = "name", "comment", []byte("extra")
+		return z
+	}, text)
+}
+
+func gunzip(data []byte) (out, rest []byte, err error) {
+	in := bufio.NewReaderSize(bytes.NewReader(data), 16)
+	z, err := NewGzipReader(in)
+	if err == nil {
+		out, err = io.ReadAll(z)
+	}
+	rest, _ = io.ReadAll(in)
+	return out, rest, err
+}
+
+func TestGzip(t *testing.T) {
+	text := texts()["words"]
+	whole := gzipped(t, text)
+	out, rest, err := gunzip(append(bytes.Clone(whole), "what follows"...))
+	if err != nil || !bytes.Equal(out, text) || string(rest) != "what follows" {
+		t.Errorf("%d bytes, then %q: %v", len(out), rest, err)
+	}
+	for _, n := range []int{0, 1, 9, 10, 11, 16, 20, 30, len(whole) - 9, len(whole) - 8, len(whole) - 1} {
+		if _, _, err := gunzip(whole[:n]); err != io.ErrUnexpectedEOF {
+			t.Errorf("%d bytes of %d: %v", n, len(whole), err)
+		}
+	}
+	for what, at := range map[string]int{"magic": 0, "magic, second": 1, "method": 2, "sum": len(whole) - 8, "size": len(whole) - 1} {
+		broken := bytes.Clone(whole)
+		broken[at] ^= 1
+		if _, _, err := gunzip(broken); err != ErrCorrupt {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	reserved := bytes.Clone(whole)
+	reserved[3] |= 0x20
+	if _, _, err := gunzip(reserved); err != ErrCorrupt {
+		t.Errorf("a reserved flag: %v", err)
+	}
+}
+
+// The checksum of a header is that of all its bytes (RFC 1952, section 2.3.1); made
+// with zlib's deflateSetHeader.
+func TestGzipHeaderChecksum(t *testing.T) {
+	const header, body = "1f8b 08 02 00000000 00 03", "0300 00000000 00000000"
+	sum := "a777"
+	for _, test := range []struct {
+		sum  string
+		want error
+	}{{sum, nil}, {"a677", ErrCorrupt}} {
+		if _, _, err := gunzip(unhex(t, header+test.sum+body)); err != test.want {
+			t.Errorf("%s: %v", test.sum, err)
+		}
+	}
+}
+
+// BenchmarkInflate decompresses this very program.
+func BenchmarkInflate(b *testing.B) {
+	name, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	packed := pack(b, compressors()["Go, level 6"], text)
+	for who, open := range map[string]func(*bufio.Reader) io.Reader{
+		"here":      func(in *bufio.Reader) io.Reader { return NewReader(in) },
+		"klauspost": func(in *bufio.Reader) io.Reader { return kflate.NewReader(in) },
+		"Go":        func(in *bufio.Reader) io.Reader { return flate.NewReader(in) },
+	} {
+		b.Run(who, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				if _, err := io.Copy(io.Discard, open(bufio.NewReaderSize(bytes.NewReader(packed), 128<<10))); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
