@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func openTemp(t *testing.T) (*os.Root, string) {
@@ -203,12 +204,17 @@ func TestRenameNoReplace(t *testing.T) {
 	}
 }
 
-func TestSyncTree(t *testing.T) {
+func TestSyncer(t *testing.T) {
 	root, dir := openTemp(t)
+	s, err := OpenSyncer(root)
+	must(t, err)
+	s.Ahead()
 	must(t, root.Mkdir("d", 0o755))
 	must(t, os.WriteFile(dir+"/d/f", []byte("x"), 0o400))
 	must(t, os.Symlink("/nowhere", dir+"/d/link"))
-	must(t, SyncTree(root))
+	time.Sleep(pause + 100*time.Millisecond)
+	must(t, s.Sync())
+	s.Close()
 	must(t, syncWalk(root))
 	must(t, SyncDir(root, "d"))
 	if err := SyncDir(root, "missing"); !errors.Is(err, fs.ErrNotExist) {

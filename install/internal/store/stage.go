@@ -19,6 +19,7 @@ import (
 type Stage struct {
 	name string
 	root *os.Root
+	sync *rootfs.Syncer
 	lock *rootfs.Lock
 	data *os.Root
 }
@@ -44,27 +45,38 @@ func (s Store) NewStage(random io.Reader) (*Stage, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Data.Remove(name), lock.Remove())
 	}
+	sync, err := rootfs.OpenSyncer(root)
+	if err != nil {
+		return nil, errors.Join(err, root.Close(), s.Data.Remove(name), lock.Remove())
+	}
 	s.reached("stage made")
-	return &Stage{name, root, lock, s.Data}, nil
+	return &Stage{name, root, sync, lock, s.Data}, nil
 }
 
 // Root is the stage's own root: the only way anything gets into it.
 func (g *Stage) Root() *os.Root { return g.root }
 
+// SyncAhead begins to make durable what gets into the stage.
+func (g *Stage) SyncAhead() { g.sync.Ahead() }
+
 // Discard removes the stage and all in it. Nothing else can be there: it was
 // made empty, mode 0700, and has been held by this process since.
 func (g *Stage) Discard() error {
+	g.sync.Close()
 	return errors.Join(g.root.Close(), g.data.RemoveAll(g.name), g.lock.Remove())
 }
 
 // Abandon leaves the stage where it is, for a sweep: what a killed process does.
-func (g *Stage) Abandon() error { return errors.Join(g.root.Close(), g.lock.Unlock()) }
+func (g *Stage) Abandon() error {
+	g.sync.Close()
+	return errors.Join(g.root.Close(), g.lock.Unlock())
+}
 
 // Publish turns a filled stage into the prefix of r: everything in it made
 // durable, then the receipt, then one rename that never replaces. seal completes
 // r in between, when nothing will be written there any more. The stage is used up.
 func (s Store) Publish(g *Stage, r record.Receipt, seal func(stage *os.Root, r *record.Receipt) error) error {
-	if err := rootfs.SyncTree(g.root); err != nil {
+	if err := g.sync.Sync(); err != nil {
 		return fmt.Errorf("make %s durable: %w", r.Ref(), err)
 	}
 	s.reached("stage durable")
