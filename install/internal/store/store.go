@@ -111,11 +111,11 @@ func (s Store) head(id record.ID) (record.Head, error) {
 
 // Receipt reads one receipt with all its paths.
 func (s Store) Receipt(id record.ID) (record.Receipt, error) {
-	data, err := rootfs.ReadFile(s.State, receiptName(id), maxReceipt)
+	text, err := rootfs.ReadText(s.State, receiptName(id), maxReceipt)
 	if err != nil {
 		return record.Receipt{}, err
 	}
-	r, err := record.ParseReceipt(data)
+	r, err := record.ParseReceipt(text)
 	if err == nil && r.ID != id {
 		err = fmt.Errorf("receipt %s: says it is %s", id, r.ID)
 	}
