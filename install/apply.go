@@ -92,9 +92,6 @@ func (i *Installer) stage(ctx context.Context, in plan.Install) (*stagedRelease,
 	return s, err
 }
 
-// muchToSync is how many bytes are worth to be made durable before all are there.
-const muchToSync = 64 << 20
-
 func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRelease, error) {
 	r := in.Release
 	if len(in.Without) == 0 { // else it is no source's, but a receipt's
@@ -128,9 +125,6 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 		return nil, err
 	}
 	s := &stagedRelease{stage: stage}
-	if q.unpacked() >= muchToSync {
-		stage.SyncAhead()
-	}
 	if s.receipt, err = i.fill(ctx, cache, q, stage, in, from); err != nil {
 		s.discard()
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/sandbox"
@@ -47,7 +48,7 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, st
 	if err != nil {
 		return receipt, err
 	}
-	brought, err := i.bring(ctx, cache, q, prefix, &line{free: decoders()})
+	brought, err := i.bring(ctx, cache, q, &eager{unpacker: prefix, stage: stage}, &line{free: decoders()})
 	if err != nil {
 		return receipt, err
 	}
@@ -101,6 +102,35 @@ func decoderMemory(machine int64) int64 {
 type unpacker interface {
 	Add(context.Context, *os.File, unpack.Archive) error
 	AddStream(context.Context, io.Reader, int64, unpack.Archive) error
+}
+
+// An eager unpacker has what it unpacks made durable meanwhile, where it is much.
+type eager struct {
+	unpacker
+	stage  *store.Stage
+	packed atomic.Int64 // bytes of archives, so far
+}
+
+// muchToSync is how many bytes of archives unpack to more than can be made durable
+// in no time.
+const muchToSync = 16 << 20
+
+func (e *eager) count(size int64) {
+	if sum := e.packed.Add(size); sum >= muchToSync && sum-size < muchToSync {
+		e.stage.SyncAhead()
+	}
+}
+
+func (e *eager) Add(ctx context.Context, src *os.File, a unpack.Archive) error {
+	if info, err := src.Stat(); err == nil {
+		e.count(info.Size())
+	}
+	return e.unpacker.Add(ctx, src, a)
+}
+
+func (e *eager) AddStream(ctx context.Context, r io.Reader, size int64, a unpack.Archive) error {
+	e.count(size)
+	return e.unpacker.AddStream(ctx, r, size, a)
 }
 
 // brought is an artifact that was unpacked, and how it was proved.

@@ -96,15 +96,6 @@ func (p *part) least() (fetched, unpacked int64) {
 	return fetched, unpacked
 }
 
-// unpacked is how many bytes all of q takes at least unpacked.
-func (q *queue) unpacked() (sum int64) {
-	for _, p := range q.parts {
-		_, unpacked := p.least()
-		sum += unpacked
-	}
-	return sum
-}
-
 func volumeOf(root *os.Root) (v volume, err error) {
 	if v.free, v.inodes, err = rootfs.Space(root); err == nil {
 		v.id, err = rootfs.Volume(root)
