@@ -13,7 +13,7 @@ import (
 // A Digest is a strong content digest: SHA-256 or SHA-512, and nothing weaker
 // can be expressed. Its text form is "sha256:<hex>" or "sha512:<hex>" in lower
 // case. Digests are comparable; the zero Digest matches no content.
-type Digest struct{ text string }
+type Digest struct{ sum string } // the octets; how many says which algorithm
 
 // ParseDigest reads "sha256:<64 hex>" or "sha512:<128 hex>". Hex in upper case
 // is accepted and stored in lower case; any other algorithm, MD5 and SHA-1
@@ -23,13 +23,14 @@ func ParseDigest(s string) (Digest, error) {
 	if !ok {
 		return Digest{}, fmt.Errorf("digest %q: no algorithm before a colon", s)
 	}
-	if strings.Trim(digits, "0123456789abcdefABCDEF") != "" || len(digits)%2 != 0 {
+	sum, err := hex.DecodeString(digits)
+	if err != nil {
 		return Digest{}, fmt.Errorf("digest %q: not hexadecimal", s)
 	}
 	switch {
-	case algorithm == "sha256" && len(digits) == 2*sha256.Size,
-		algorithm == "sha512" && len(digits) == 2*sha512.Size:
-		return Digest{strings.ToLower(s)}, nil
+	case algorithm == "sha256" && len(sum) == sha256.Size,
+		algorithm == "sha512" && len(sum) == sha512.Size:
+		return Digest{string(sum)}, nil
 	case algorithm == "sha256", algorithm == "sha512":
 		return Digest{}, fmt.Errorf("digest %q: wrong length for %s", s, algorithm)
 	}
@@ -38,32 +39,42 @@ func ParseDigest(s string) (Digest, error) {
 
 // SHA256 wraps a finished SHA-256 sum.
 func SHA256(sum [sha256.Size]byte) Digest {
-	return Digest{"sha256:" + hex.EncodeToString(sum[:])}
+	return Digest{string(sum[:])}
 }
 
 // DigestOf returns the SHA-256 digest of data.
 func DigestOf(data []byte) Digest { return SHA256(sha256.Sum256(data)) }
 
-func (d Digest) String() string { return d.text }
+func (d Digest) String() string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.Algorithm() + ":" + d.Hex()
+}
 
 // IsZero reports whether d was never set.
-func (d Digest) IsZero() bool { return d.text == "" }
+func (d Digest) IsZero() bool { return d.sum == "" }
 
 // Algorithm returns "sha256" or "sha512", or "" for the zero Digest.
 func (d Digest) Algorithm() string {
-	algorithm, _, _ := strings.Cut(d.text, ":")
-	return algorithm
+	switch len(d.sum) {
+	case sha256.Size:
+		return "sha256"
+	case sha512.Size:
+		return "sha512"
+	}
+	return ""
 }
 
+// Octets returns the digest itself: 32 or 64 octets, none of the zero Digest.
+func (d Digest) Octets() []byte { return []byte(d.sum) }
+
 // Hex returns the digits alone, in lower case.
-func (d Digest) Hex() string {
-	_, digits, _ := strings.Cut(d.text, ":")
-	return digits
-}
+func (d Digest) Hex() string { return hex.EncodeToString([]byte(d.sum)) }
 
 // MarshalText and UnmarshalText make a Digest a string in JSON and TOML; the
 // empty string is the zero Digest.
-func (d Digest) MarshalText() ([]byte, error) { return []byte(d.text), nil }
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // UnmarshalText is the inverse of MarshalText.
 func (d *Digest) UnmarshalText(text []byte) error {
@@ -105,7 +116,7 @@ func Check(name string, r io.Reader, size int64, want Digest) error {
 	if size >= 0 && n != size {
 		return &SizeError{Name: name, Want: size, Got: n}
 	}
-	got := Digest{want.Algorithm() + ":" + hex.EncodeToString(h.Sum(nil))}
+	got := Digest{string(h.Sum(nil))}
 	if got != want {
 		return &DigestError{Name: name, Want: want, Got: got}
 	}

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -19,7 +20,7 @@ import (
 
 // appendEntries writes es.
 func appendEntries(b []byte, es []Entry) []byte {
-	const usual = 256 // bytes of one
+	const usual = 320 // bytes of one
 	b = slices.Grow(b, usual*len(es))
 	b = append(b, '[')
 	for i, e := range es {
@@ -36,7 +37,8 @@ func appendEntries(b []byte, es []Entry) []byte {
 			b = strconv.AppendInt(append(b, `,"size":`...), e.Size, 10)
 		}
 		if !e.Digest.IsZero() {
-			b = appendText(b, `,"digest":`, e.Digest.String())
+			b = append(append(append(b, `,"digest":"`...), e.Digest.Algorithm()...), ':')
+			b = append(hex.AppendEncode(b, e.Digest.Octets()), '"')
 		}
 		if e.Target != "" {
 			b = appendText(b, `,"target":`, e.Target)

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"bufio"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -66,11 +65,7 @@ func writeClaims(w io.Writer, claims []unpack.Claim, origins []origin) error {
 		number(uint64(c.Size))
 		switch c.Type {
 		case record.File:
-			sum, err := hex.DecodeString(c.Digest.Hex())
-			if err != nil {
-				return err
-			}
-			b = append(b, sum...)
+			b = append(b, c.Digest.Octets()...)
 		case record.Link:
 			text(c.Target)
 		}
@@ -112,7 +107,8 @@ type claimReader struct {
 	in      *bufio.Reader
 	origins []origin
 	named   bool
-	err     error // the first; what is read after it is nothing
+	buf     [maxName]byte // what is read next
+	err     error         // the first; what is read after it is nothing
 }
 
 func (r *claimReader) fail(err error) {
@@ -128,7 +124,7 @@ func (r *claimReader) number() uint64 {
 }
 
 func (r *claimReader) bytes(n uint64) []byte {
-	b := make([]byte, min(n, maxName))
+	b := r.buf[:min(n, maxName)]
 	if n > maxName {
 		r.fail(errClaims)
 	}
