@@ -91,7 +91,10 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 		_, undo := i.repair(context.WithoutCancel(ctx))
 		return res, false, errors.Join(err, undo)
 	}
-	tidied, err := i.tidy(context.WithoutCancel(ctx), going)
+	var tidied Result
+	if s, err = i.stateToChange(); err == nil {
+		tidied, err = i.tidy(context.WithoutCancel(ctx), s, going)
+	}
 	res.Generation, res.Installed = next, fresh
 	res.Removed = append(res.Removed, tidied.Removed...)
 	res.Kept = append(res.Kept, tidied.Kept...)
@@ -138,16 +141,12 @@ func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[re
 	return i.store().Switch(next.Number)
 }
 
-// tidy makes everything else agree with the generation that is current: its
+// tidy makes everything else agree with the generation that is current in s: its
 // confirmation, the links, the aliases, the generations that name what it
 // removes, the files that no generation names, the evidence of those. Removals
 // that are ready were found fit for it before the commit; any other that is not
 // is left alone, with a warning.
-func (i *Installer) tidy(ctx context.Context, ready removals) (res Result, err error) {
-	s, err := i.stateToChange()
-	if err != nil {
-		return res, err
-	}
+func (i *Installer) tidy(ctx context.Context, s plan.State, ready removals) (res Result, err error) {
 	res.Generation = s.Current
 	if err := i.store().Confirm(s.Current.Number); err != nil {
 		return res, err

@@ -21,22 +21,29 @@ func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 	if err := errors.Join(i.store().Sweep(), i.store().DropUncommitted()); err != nil {
 		return res, err
 	}
-	receipts, damaged, err := i.store().Receipts()
+	s, err := i.stateToChange()
 	if err != nil {
 		return res, err
 	}
-	for id, r := range receipts {
+	asItWas := true
+	for id, r := range s.Receipts {
 		if !r.Removed {
 			continue
 		}
+		asItWas = false
 		if err := i.forgetGone(id); err != nil {
 			return res, err
 		}
 	}
-	if _, err := i.removeEmptyPrefixes(receipts, damaged); err != nil {
+	if _, err := i.removeEmptyPrefixes(s.Receipts, s.Damaged); err != nil {
 		return res, err
 	}
-	return i.tidy(ctx, nil)
+	if !asItWas {
+		if s, err = i.stateToChange(); err != nil {
+			return res, err
+		}
+	}
+	return i.tidy(ctx, s, nil)
 }
 
 // forgetGone shortens the receipt of a removed release by the paths that the

@@ -2,15 +2,17 @@ package verify
 
 import (
 	"archive/zip"
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 
-	"github.com/klauspost/compress/flate"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/dirhash"
 	modzip "golang.org/x/mod/zip"
+
+	"github.com/kist-tools/kist/verify/inflate"
 )
 
 // Ceilings on a zip whose content is hashed.
@@ -52,8 +54,8 @@ func HashZip(name string, r io.ReaderAt, size int64) (h1 string, err error) {
 	if err != nil {
 		return "", err
 	}
-	archive.RegisterDecompressor(zip.Deflate, flate.NewReader) // the decoder that unpacks it later
-	source.left = -1                                           // the directory is known; from here on each file has its own limit
+	archive.RegisterDecompressor(zip.Deflate, (&decoder{}).open)
+	source.left = -1 // the directory is known; from here on each file has its own limit
 	files, err := treeFiles(archive)
 	if err != nil {
 		return "", err
@@ -69,6 +71,24 @@ func HashZip(name string, r io.ReaderAt, size int64) (h1 string, err error) {
 		}
 		return &exactReader{ReadCloser: body, name: name, left: int64(files[name].UncompressedSize64)}, nil
 	})
+}
+
+// A decoder is the one that unpacks the zip later, so that both read the same. It
+// serves one file after the other.
+type decoder struct {
+	in      *bufio.Reader
+	inflate *inflate.Reader
+}
+
+func (d *decoder) open(packed io.Reader) io.ReadCloser {
+	if d.in == nil {
+		d.in = bufio.NewReaderSize(packed, 64<<10)
+		d.inflate = inflate.NewReader(d.in)
+	} else {
+		d.in.Reset(packed)
+		d.inflate.Reset(d.in)
+	}
+	return io.NopCloser(d.inflate)
 }
 
 // treeFiles judges the directory of a zip and returns its files by name.

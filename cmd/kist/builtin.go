@@ -15,14 +15,7 @@ import (
 )
 
 // builtinChannel returns the built-in channel that provides a tool.
-func builtinChannel(tool string) (string, bool) {
-	for _, name := range upstreams.Names() {
-		if u, ok := upstreams.Lookup(name); ok && u.Tool == tool {
-			return name, true
-		}
-	}
-	return "", false
-}
+func builtinChannel(tool string) (string, bool) { return upstreams.Providing(tool) }
 
 func isBuiltin(tool string) bool {
 	_, ok := builtinChannel(tool)

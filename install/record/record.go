@@ -257,12 +257,14 @@ func ParseHead(r io.Reader) (Head, error) {
 // parseHead returns besides how many bytes come before what the entries are.
 func parseHead(r io.Reader) (h Head, at int64, err error) {
 	fail := func(err error) (Head, int64, error) { return Head{}, 0, fmt.Errorf("receipt: %w", err) }
-	d := json.NewDecoder(r)
+	var text bytes.Buffer // as much as was read
+	d := json.NewDecoder(io.TeeReader(r, &text))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return fail(fmt.Errorf("no JSON object (%w)", err))
 	}
-	fields := map[string]json.RawMessage{}
-	for entries := false; !entries; {
+	seen := map[json.Token]bool{}
+	for {
+		end := d.InputOffset() // of the field before
 		if !d.More() {
 			return fail(errors.New("it lists no entries"))
 		}
@@ -271,26 +273,20 @@ func parseHead(r io.Reader) (h Head, at int64, err error) {
 			return fail(err)
 		}
 		if key == "entries" {
-			entries, at = true, d.InputOffset()
-			continue
+			if err := decode(append(text.Bytes()[:end:end], '}'), &h); err != nil {
+				return fail(err)
+			}
+			return h, d.InputOffset(), h.validate()
 		}
+		if seen[key] {
+			return fail(fmt.Errorf("%q stands there twice", key))
+		}
+		seen[key] = true
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
 			return fail(err)
 		}
-		if _, twice := fields[key.(string)]; twice {
-			return fail(fmt.Errorf("%q stands there twice", key))
-		}
-		fields[key.(string)] = value
 	}
-	data, err := json.Marshal(fields)
-	if err != nil {
-		return fail(err)
-	}
-	if err := decode(data, &h); err != nil {
-		return fail(err)
-	}
-	return h, at, h.validate()
 }
 
 func (h Head) validate() error {

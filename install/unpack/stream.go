@@ -13,7 +13,7 @@ import (
 	"github.com/therootcompany/xz"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/kist-tools/kist/install/internal/inflate"
+	"github.com/kist-tools/kist/verify/inflate"
 )
 
 var (

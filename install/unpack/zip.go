@@ -5,7 +5,7 @@ import (
 	"hash/crc32"
 	"io"
 
-	"github.com/kist-tools/kist/install/internal/inflate"
+	"github.com/kist-tools/kist/verify/inflate"
 )
 
 const (

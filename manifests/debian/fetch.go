@@ -2,6 +2,7 @@ package debian
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/therootcompany/xz"
 
 	"github.com/kist-tools/kist/manifests"

@@ -78,6 +78,16 @@ func Names() []string {
 	return names
 }
 
+// Providing returns the built-in channel that provides a tool: the first, in order.
+func Providing(tool string) (channel string, ok bool) {
+	for _, u := range table() {
+		if u.Tool == tool && u.Tool != "" && u.Wanting == "" && (!ok || u.Channel < channel) {
+			channel, ok = u.Channel, true
+		}
+	}
+	return channel, ok
+}
+
 // Lookup returns the built-in channel of this name.
 func Lookup(channel string) (Upstream, bool) {
 	for _, u := range table() {
