@@ -27,9 +27,10 @@ const maxAtOnce = 4
 type tree struct {
 	root rootfs.Dir
 	dirs map[string]rootfs.Dir // some opened directories, by path
+	buf  []byte                // what is read of a file
 }
 
-func newTree(root rootfs.Dir) *tree { return &tree{root, map[string]rootfs.Dir{}} }
+func newTree(root rootfs.Dir) *tree { return &tree{root: root, dirs: map[string]rootfs.Dir{}} }
 
 // A CrossedLinkError refuses to act on a prefix that is, or is reached through,
 // a symbolic link that was not there when it was installed.
@@ -192,7 +193,7 @@ func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 		case mode && permissionsMatter && info.Mode.Perm()&0o111 != e.Mode&0o111:
 			return "executable bits changed", nil
 		}
-		same, err := holds(parent.Root, name, e.Digest)
+		same, err := t.holds(parent.Root, name, e.Digest)
 		if err != nil || !same {
 			return "changed", err
 		}
@@ -201,17 +202,26 @@ func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 }
 
 // holds reports whether a regular file has the SHA-256 digest want.
-func holds(dir *os.Root, name string, want verify.Digest) (bool, error) {
+func (t *tree) holds(dir *os.Root, name string, want verify.Digest) (bool, error) {
 	f, err := rootfs.OpenRegular(dir, name)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return false, err
+	if t.buf == nil {
+		t.buf = make([]byte, 64<<10)
 	}
-	return verify.SHA256([sha256.Size]byte(h.Sum(nil))) == want, nil
+	h := sha256.New()
+	for {
+		n, err := f.Read(t.buf)
+		h.Write(t.buf[:n])
+		switch {
+		case err == io.EOF:
+			return verify.SHA256([sha256.Size]byte(h.Sum(nil))) == want, nil
+		case err != nil:
+			return false, err
+		}
+	}
 }
 
 // permissionsMatter: Windows has no executable bit.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,8 +33,20 @@ type figure struct {
 // does meets all of them, and returns their figures run by run.
 func contest(t *testing.T, runs int, contenders ...contender) [][]figure {
 	t.Helper()
+	return rotate(t, runs, func() {}, contenders)
+}
+
+// installs is contest where so much is written that memory fills with it.
+func installs(t *testing.T, runs int, contenders ...contender) [][]figure {
+	t.Helper()
+	return rotate(t, runs, func() { emptyPageCache(t) }, contenders)
+}
+
+func rotate(t *testing.T, runs int, before func(), contenders []contender) [][]figure {
+	t.Helper()
 	figures := make([][]figure, len(contenders))
 	for run := -1; run < runs; run++ { // the first one only warms up
+		before()
 		for i, c := range contenders {
 			if c.prepare != nil {
 				c.prepare()
@@ -51,6 +64,28 @@ func contest(t *testing.T, runs int, contenders ...contender) [][]figure {
 			median(column(figures[i], func(f figure) float64 { return f.cpu })), median(column(figures[i], func(f figure) float64 { return f.memory })))
 	}
 	return figures
+}
+
+// emptyPageCache forgets the files of earlier runs: writing to a machine whose
+// memory is full of them takes several times as long. What is installed from is
+// read again. Only root can do that.
+func emptyPageCache(t *testing.T) {
+	t.Helper()
+	syscall.Sync()
+	if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("1"), 0); err != nil {
+		t.Logf("the page cache stays as it is: %v", err)
+		return
+	}
+	for _, pattern := range []string{"rust/files/*", "node/*/*", "go/*"} {
+		files, err := filepath.Glob(filepath.Join(*benchData, pattern))
+		must(t, err)
+		for _, name := range files {
+			f, err := os.Open(name)
+			must(t, err)
+			io.Copy(io.Discard, f) // nothing of a directory
+			f.Close()
+		}
+	}
 }
 
 func measure(t *testing.T, cmd *exec.Cmd) figure {

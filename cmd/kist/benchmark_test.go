@@ -4,6 +4,7 @@ package main
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"flag"
@@ -16,8 +17,9 @@ import (
 	"testing"
 	"time"
 
-	kgzip "github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/kist-tools/kist/verify/inflate"
 )
 
 // The speed of kist against that of rustup, mise, GNU tar and rm, as whole
@@ -141,7 +143,7 @@ func (b *benchmark) rustInstalls() {
 	b.variant("xz", "xz")
 	for _, profile := range []string{"minimal", "default"} {
 		install := []string{"install", "mirror/rust", "--profile", profile}
-		f := contest(b.t, *benchRuns,
+		f := installs(b.t, *benchRuns,
 			b.kist("kist, its choice, "+profile, b.mirrored("choice"), install...),
 			b.kist("kist, gz, "+profile, b.mirrored("gz"), install...),
 			b.kist("kist, xz, "+profile, b.mirrored("xz"), install...),
@@ -159,7 +161,7 @@ func (b *benchmark) rustInstalls() {
 		b.report.row("Rust "+profile+", xz: memory / rustup", ratio(xz, theirs, memory), 0.6)
 		b.report.row("Rust "+profile+", gz: wall / the floor of this machine", median(column(gz, wall))/b.floor(profile, "gz"), 1.25)
 		b.variant("zst", "zst")
-		zst := contest(b.t, *benchRuns, b.kist("kist, zst, "+profile, b.mirrored("zst"), install...))
+		zst := installs(b.t, *benchRuns, b.kist("kist, zst, "+profile, b.mirrored("zst"), install...))
 		b.report.row("Rust "+profile+", zst: wall / the floor of this machine", median(column(zst[0], wall))/b.floor(profile, "zst"), 1.25)
 	}
 }
@@ -208,7 +210,7 @@ func decodeTime(t *testing.T, file, kind string) float64 {
 		defer d.Close()
 		r = d
 	} else {
-		r, err = kgzip.NewReader(f)
+		r, err = inflate.NewGzipReader(bufio.NewReaderSize(f, 128<<10))
 		must(t, err)
 	}
 	_, err = io.Copy(io.Discard, r)
@@ -231,7 +233,7 @@ func (b *benchmark) archives() {
 	channel := b.published()
 	for _, one := range []struct{ tool, version string }{{"node", b.tools.node}, {"go", b.tools.golang}} {
 		env := b.miseEnv()
-		f := contest(b.t, *benchRuns,
+		f := installs(b.t, *benchRuns,
 			b.kist("kist, "+one.tool, channel, "install", "tools/"+one.tool+"js@"+one.version),
 			contender{name: "mise, " + one.tool,
 				prepare: func() { env = b.miseEnv() },
@@ -345,7 +347,7 @@ func (b *benchmark) manyFiles() {
 		h.must("publish", "add", dir, "--tool", "many", "--version", "1.0", "--platform", "any", "--file", archive, "--format", "tar", "--strip", "1", "--command", "run")
 		h.must("publish", "sign", dir, "--secret-key", b.signer.secretKey())
 		var into string
-		f := contest(b.t, *benchRuns,
+		f := installs(b.t, *benchRuns,
 			b.kist(fmt.Sprintf("kist, %d files", n), func(h *home) { h.must("channel", "add", "many", dir, "--key", b.signer.publicKey()) }, "install", "many/many"),
 			contender{name: fmt.Sprintf("tar, %d files", n),
 				prepare: func() { into = b.dir() },

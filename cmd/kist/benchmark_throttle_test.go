@@ -41,7 +41,7 @@ func (b *benchmark) atSpeed(profile string, mbit float64, formats []string) {
 		all = append(all, one.kist(fmt.Sprintf("kist, %s, %s, %.0f Mbit/s", variant, profile, mbit),
 			one.mirroredAt(url, variant), "install", "mirror/rust", "--profile", profile))
 	}
-	figures := contest(b.t, *benchRuns, all...)
+	figures := installs(b.t, *benchRuns, all...)
 	choice, fixed := figures[0], figures[1:]
 	best := 0
 	for i := range fixed {
