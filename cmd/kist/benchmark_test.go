@@ -47,7 +47,7 @@ func TestBenchmark(t *testing.T) {
 		name string
 		run  func()
 	}{
-		{"rust", b.rustInstalls}, {"throttled", b.throttled}, {"archives", b.archives}, {"nothing", b.nothing}, {"command", b.commands},
+		{"minimal", func() { b.rustInstalls("minimal") }}, {"default", func() { b.rustInstalls("default") }}, {"throttled", b.throttled}, {"archives", b.archives}, {"nothing", b.nothing}, {"command", b.commands},
 		{"uninstall", b.removals}, {"files", b.manyFiles},
 	} {
 		t.Run(part.name, func(t *testing.T) {
@@ -137,33 +137,31 @@ func rustupInstall(profile string) []string {
 func nothingFirst([]string) {}
 
 // rustInstalls: kist against rustup, from one mirror.
-func (b *benchmark) rustInstalls() {
+func (b *benchmark) rustInstalls(profile string) {
 	b.variant("choice", "gz", "xz", "zst")
 	b.variant("gz", "gz")
 	b.variant("xz", "xz")
-	for _, profile := range []string{"minimal", "default"} {
-		install := []string{"install", "mirror/rust", "--profile", profile}
-		f := installs(b.t, *benchRuns,
-			b.kist("kist, its choice, "+profile, b.mirrored("choice"), install...),
-			b.kist("kist, gz, "+profile, b.mirrored("gz"), install...),
-			b.kist("kist, xz, "+profile, b.mirrored("xz"), install...),
-			b.rustup("rustup, its choice, "+profile, b.rustupVariant("upstream", "gz", "xz"), nothingFirst, rustupInstall(profile)...),
-			b.rustup("rustup, gz, "+profile, b.rustupVariant("gz", "gz"), nothingFirst, rustupInstall(profile)...),
-		)
-		own, gz, xz, theirs, theirGz := f[0], f[1], f[2], f[3], f[4]
-		reach := map[string][]float64{"minimal": {0.22, 0.65}, "default": {0.32, 0.75}}[profile]
-		b.report.row("Rust "+profile+", each one's own choice of archive: wall / rustup", ratio(own, theirs, wall), reach[0])
-		b.report.row("Rust "+profile+", gz: wall / rustup", ratio(gz, theirGz, wall), reach[1])
-		b.report.row("Rust "+profile+", xz: wall / rustup", ratio(xz, theirs, wall), 0.90)
-		b.report.row("Rust "+profile+", gz: CPU / rustup", ratio(gz, theirGz, cpu), 0.85)
-		b.report.row("Rust "+profile+", xz: CPU / rustup", ratio(xz, theirs, cpu), 1.2)
-		b.report.row("Rust "+profile+", gz: memory / rustup", ratio(gz, theirGz, memory), 0.15)
-		b.report.row("Rust "+profile+", xz: memory / rustup", ratio(xz, theirs, memory), 0.6)
-		b.report.row("Rust "+profile+", gz: wall / the floor of this machine", median(column(gz, wall))/b.floor(profile, "gz"), 1.25)
-		b.variant("zst", "zst")
-		zst := installs(b.t, *benchRuns, b.kist("kist, zst, "+profile, b.mirrored("zst"), install...))
-		b.report.row("Rust "+profile+", zst: wall / the floor of this machine", median(column(zst[0], wall))/b.floor(profile, "zst"), 1.25)
-	}
+	install := []string{"install", "mirror/rust", "--profile", profile}
+	f := installs(b.t, *benchRuns,
+		b.kist("kist, its choice, "+profile, b.mirrored("choice"), install...),
+		b.kist("kist, gz, "+profile, b.mirrored("gz"), install...),
+		b.kist("kist, xz, "+profile, b.mirrored("xz"), install...),
+		b.rustup("rustup, its choice, "+profile, b.rustupVariant("upstream", "gz", "xz"), nothingFirst, rustupInstall(profile)...),
+		b.rustup("rustup, gz, "+profile, b.rustupVariant("gz", "gz"), nothingFirst, rustupInstall(profile)...),
+	)
+	own, gz, xz, theirs, theirGz := f[0], f[1], f[2], f[3], f[4]
+	reach := map[string][]float64{"minimal": {0.22, 0.65}, "default": {0.32, 0.75}}[profile]
+	b.report.row("Rust "+profile+", each one's own choice of archive: wall / rustup", ratio(own, theirs, wall), reach[0])
+	b.report.row("Rust "+profile+", gz: wall / rustup", ratio(gz, theirGz, wall), reach[1])
+	b.report.row("Rust "+profile+", xz: wall / rustup", ratio(xz, theirs, wall), 0.90)
+	b.report.row("Rust "+profile+", gz: CPU / rustup", ratio(gz, theirGz, cpu), 0.85)
+	b.report.row("Rust "+profile+", xz: CPU / rustup", ratio(xz, theirs, cpu), 1.2)
+	b.report.row("Rust "+profile+", gz: memory / rustup", ratio(gz, theirGz, memory), 0.15)
+	b.report.row("Rust "+profile+", xz: memory / rustup", ratio(xz, theirs, memory), 0.6)
+	b.report.row("Rust "+profile+", gz: wall / the floor of this machine", median(column(gz, wall))/b.floor(profile, "gz"), 1.25)
+	b.variant("zst", "zst")
+	zst := installs(b.t, *benchRuns, b.kist("kist, zst, "+profile, b.mirrored("zst"), install...))
+	b.report.row("Rust "+profile+", zst: wall / the floor of this machine", median(column(zst[0], wall))/b.floor(profile, "zst"), 1.25)
 }
 
 // rustupVariant makes the variant that rustup is to be offered. It takes xz
