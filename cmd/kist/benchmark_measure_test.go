@@ -107,9 +107,6 @@ func measure(t *testing.T, cmd *exec.Cmd) figure {
 		said, _ := os.ReadFile(out.Name())
 		t.Fatalf("%v: %v\n%s", cmd.Args, err, said)
 	}
-	if alone := float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024; alone > memory {
-		memory = alone
-	}
 	return figure{wall.Seconds(), (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), memory}
 }
 
