@@ -52,8 +52,8 @@ func gzipHeader(in *bufio.Reader) error {
 		}
 	}
 	for _, text := range []byte{flagName, flagComment} {
-		for more := flags&text != 0; more && h.err == nil; {
-			more = h.bytes(1)[0] != 0
+		if flags&text != 0 {
+			h.text()
 		}
 	}
 	if sum := h.sum; flags&flagHeaderCRC != 0 {
@@ -79,6 +79,21 @@ func (h *header) bytes(n int) []byte {
 		h.sum = crc32.Update(h.sum, crc32.IEEETable, b)
 	}
 	return b
+}
+
+// maxText is the most bytes of a name or a comment; names of files are shorter.
+const maxText = 64 << 10
+
+// text passes over a text, which a zero ends.
+func (h *header) text() {
+	for range maxText {
+		if h.bytes(1)[0] == 0 {
+			return
+		}
+	}
+	if h.err == nil {
+		h.err = ErrCorrupt
+	}
 }
 
 func early(err error) error {

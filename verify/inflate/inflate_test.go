@@ -308,6 +308,16 @@ func TestGzip(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	for length, want := range map[int]error{maxText - 1: nil, maxText: ErrCorrupt} {
+		long := pack(t, func(w io.Writer) io.WriteCloser {
+			z := gzip.NewWriter(w)
+			z.Comment = strings.Repeat("x", length)
+			return z
+		}, text)
+		if _, _, err := gunzip(long); err != want {
+			t.Errorf("a comment of %d bytes: %v", length, err)
+		}
+	}
 	reserved := bytes.Clone(whole)
 	reserved[3] |= 0x20
 	if _, _, err := gunzip(reserved); err != ErrCorrupt {

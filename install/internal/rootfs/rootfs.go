@@ -140,7 +140,10 @@ func ReadFile(root *os.Root, name string, limit int64) ([]byte, error) {
 		b.Grow(size + bytes.MinRead) // and that it fits is seen without growing
 		return &b
 	})
-	return b.Bytes(), err
+	if err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 // ReadText is ReadFile for a long text, of which there is never a second copy.
@@ -150,7 +153,10 @@ func ReadText(root *os.Root, name string, limit int64) (string, error) {
 		b.Grow(size)
 		return &b
 	})
-	return b.String(), err
+	if err != nil {
+		return "", err
+	}
+	return b.String(), nil
 }
 
 func readFile(root *os.Root, name string, limit int64, into func(size int) io.Writer) error {
