@@ -48,7 +48,7 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, st
 	if err != nil {
 		return receipt, err
 	}
-	brought, err := i.bring(ctx, cache, q, &eager{unpacker: prefix, stage: stage}, &line{free: decoders()})
+	brought, err := i.bring(ctx, cache, q, &eager{unpacker: prefix, ahead: stage.SyncAhead}, &line{free: decoders()})
 	if err != nil {
 		return receipt, err
 	}
@@ -107,7 +107,7 @@ type unpacker interface {
 // An eager unpacker has what it unpacks made durable meanwhile, where it is much.
 type eager struct {
 	unpacker
-	stage  *store.Stage
+	ahead  func()       // begins to
 	packed atomic.Int64 // bytes of archives, so far
 }
 
@@ -117,7 +117,7 @@ const muchToSync = 16 << 20
 
 func (e *eager) count(size int64) {
 	if sum := e.packed.Add(size); sum >= muchToSync && sum-size < muchToSync {
-		e.stage.SyncAhead()
+		e.ahead()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -364,3 +365,33 @@ func TestLine(t *testing.T) {
 }
 
 func planOf(r manifests.Release) plan.Change { return plan.Change{Install: []manifests.Release{r}} }
+
+// idle is an unpacker that does nothing.
+type idle struct{}
+
+func (idle) Add(context.Context, *os.File, unpack.Archive) error               { return nil }
+func (idle) AddStream(context.Context, io.Reader, int64, unpack.Archive) error { return nil }
+
+// What is unpacked is made durable early as soon as it is much, once.
+func TestEager(t *testing.T) {
+	large, err := os.Create(filepath.Join(t.TempDir(), "large"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer large.Close()
+	if err := large.Truncate(muchToSync - 1); err != nil {
+		t.Fatal(err)
+	}
+	begun := 0
+	e := &eager{unpacker: idle{}, ahead: func() { begun++ }}
+	for step, want := range []int{0, 1, 1} {
+		if step == 0 {
+			err = e.Add(t.Context(), large, unpack.Archive{})
+		} else {
+			err = e.AddStream(t.Context(), nil, 1, unpack.Archive{})
+		}
+		if err != nil || begun != want {
+			t.Errorf("step %d: begun %d times, want %d: %v", step, begun, want, err)
+		}
+	}
+}
