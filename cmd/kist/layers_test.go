@@ -19,7 +19,8 @@ const module = "github.com/kist-tools/kist/"
 // layers above it in this list. edges then says which of them it does import. A
 // new package or a new edge is a change of design, and belongs here first.
 var layers = [][]string{
-	{"verify", "install/internal/rootfs", "manifests/internal/durable"},
+	{"verify/inflate", "install/internal/rootfs", "manifests/internal/durable"},
+	{"verify"},
 	{"manifests", "verify/keyrings", "verify/verifytest"},
 	{"manifests/native", "manifests/rust", "manifests/checksums", "manifests/detached", "manifests/debian", "manifests/gosum",
 		"manifests/system", "manifests/transport", "manifests/channels", "manifests/manifesttest", "install/record", "install/download"},
@@ -30,7 +31,8 @@ var layers = [][]string{
 }
 
 var edges = map[string][]string{
-	"verify":                     {},
+	"verify/inflate":             {},
+	"verify":                     {"verify/inflate"},
 	"install/internal/rootfs":    {},
 	"manifests/internal/durable": {},
 
@@ -55,7 +57,7 @@ var edges = map[string][]string{
 	"manifests/upstreams": {"manifests", "manifests/rust", "manifests/checksums", "manifests/detached", "manifests/debian",
 		"manifests/gosum", "verify", "verify/keyrings"},
 	"install/plan":           {"install/record", "manifests", "verify"},
-	"install/unpack":         {"install/internal/rootfs", "install/record", "manifests", "verify"},
+	"install/unpack":         {"install/internal/rootfs", "install/record", "manifests", "verify", "verify/inflate"},
 	"install/internal/store": {"install/internal/rootfs", "install/record", "verify"},
 
 	"install/internal/sandbox": {"install/record", "install/unpack", "manifests", "verify"},
@@ -80,7 +82,7 @@ var outsiders = map[string][]string{
 	"golang.org/x/sys":                    {"install", "install/internal/rootfs", "install/internal/sandbox"},
 	"github.com/landlock-lsm/go-landlock": {"install/internal/sandbox"},
 	"github.com/pelletier/go-toml/v2":     {"manifests/native", "manifests/rust", "manifests/channels"},
-	"github.com/klauspost/compress":       {"install/unpack", "manifests/debian", "verify"},
+	"github.com/klauspost/compress":       {"install/unpack"},
 	"github.com/therootcompany/xz":        {"install/unpack", "manifests/debian"},
 	"golang.org/x/sync":                   {"install", "install/unpack"},
 	"golang.org/x/text":                   {"install/unpack"},
