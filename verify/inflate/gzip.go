@@ -3,6 +3,7 @@ package inflate
 import (
 	"bufio"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"io"
 )
@@ -26,6 +27,11 @@ func NewGzipReader(in *bufio.Reader) (*GzipReader, error) {
 	return &GzipReader{in: in, deflate: NewReader(in)}, nil
 }
 
+var (
+	errHeader = fmt.Errorf("%w: no gzip header", ErrCorrupt)
+	errSum    = fmt.Errorf("%w: it unpacks to another size or checksum than it states", ErrCorrupt)
+)
+
 // The flags of a header (RFC 1952, section 2.3.1).
 const (
 	flagHeaderCRC = 1 << 1
@@ -44,7 +50,7 @@ func gzipHeader(in *bufio.Reader) error {
 	}
 	flags := fixed[3]
 	if fixed[0] != 0x1f || fixed[1] != 0x8b || fixed[2] != 8 || flags&flagsReserved != 0 {
-		return ErrCorrupt
+		return errHeader
 	}
 	if flags&flagExtra != 0 {
 		if length := h.bytes(2); h.err == nil {
@@ -58,7 +64,7 @@ func gzipHeader(in *bufio.Reader) error {
 	}
 	if sum := h.sum; flags&flagHeaderCRC != 0 {
 		if check := h.bytes(2); h.err == nil && binary.LittleEndian.Uint16(check) != uint16(sum) {
-			return ErrCorrupt
+			return errHeader
 		}
 	}
 	return h.err
@@ -92,7 +98,7 @@ func (h *header) text() {
 		}
 	}
 	if h.err == nil {
-		h.err = ErrCorrupt
+		h.err = errHeader
 	}
 }
 
@@ -126,7 +132,7 @@ func (z *GzipReader) trailer() error {
 		return early(err)
 	}
 	if binary.LittleEndian.Uint32(end[:4]) != z.sum || binary.LittleEndian.Uint32(end[4:]) != z.size {
-		return ErrCorrupt
+		return errSum
 	}
 	return io.EOF
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // ErrCorrupt says that the input is no DEFLATE stream, or no gzip member.
-var ErrCorrupt = errors.New("not what a compressor writes")
+var ErrCorrupt = errors.New("the compressed data is corrupt")
 
 const (
 	history = 32 << 10            // how far back a match may reach

@@ -304,7 +304,7 @@ func TestGzip(t *testing.T) {
 	for what, at := range map[string]int{"magic": 0, "magic, second": 1, "method": 2, "sum": len(whole) - 8, "size": len(whole) - 1} {
 		broken := bytes.Clone(whole)
 		broken[at] ^= 1
-		if _, _, err := gunzip(broken); err != ErrCorrupt {
+		if _, _, err := gunzip(broken); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -314,13 +314,13 @@ func TestGzip(t *testing.T) {
 			z.Comment = strings.Repeat("x", length)
 			return z
 		}, text)
-		if _, _, err := gunzip(long); err != want {
+		if _, _, err := gunzip(long); !errors.Is(err, want) {
 			t.Errorf("a comment of %d bytes: %v", length, err)
 		}
 	}
 	reserved := bytes.Clone(whole)
 	reserved[3] |= 0x20
-	if _, _, err := gunzip(reserved); err != ErrCorrupt {
+	if _, _, err := gunzip(reserved); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("a reserved flag: %v", err)
 	}
 }
@@ -334,7 +334,7 @@ func TestGzipHeaderChecksum(t *testing.T) {
 		sum  string
 		want error
 	}{{sum, nil}, {"a677", ErrCorrupt}} {
-		if _, _, err := gunzip(unhex(t, header+test.sum+body)); err != test.want {
+		if _, _, err := gunzip(unhex(t, header+test.sum+body)); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v", test.sum, err)
 		}
 	}
