@@ -225,7 +225,7 @@ func TestArchivesAreUnpackedAtOnce(t *testing.T) {
 		t.Errorf("%d were unpacked at once, want 2", b.most)
 	}
 	// Which two come first depends on what is fetched first; the others waited.
-	rest := slices.DeleteFunc([]string{"xz", "gz", "zst", "small-xz", "plain", "zip"}, func(name string) bool { return slices.Contains(b.order[:2], name) })
+	rest := slices.DeleteFunc([]string{"xz", "zst", "gz", "small-xz", "plain", "zip"}, func(name string) bool { return slices.Contains(b.order[:2], name) })
 	if !slices.Equal(order, rest) {
 		t.Errorf("after %q came %q, want %q", b.order[:2], order, rest)
 	}
