@@ -68,7 +68,7 @@ func compressors() map[string]func(io.Writer) io.WriteCloser {
 	return all
 }
 
-func pack(t testing.TB, with func(io.Writer) io.WriteCloser, text []byte) []byte {
+func pack(t rapid.TB, with func(io.Writer) io.WriteCloser, text []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	z := with(&out)
@@ -250,23 +250,11 @@ func TestProperty(t *testing.T) {
 			text = append(text, rapid.SliceOfN(rapid.Byte(), 0, 500).Draw(t, "new")...)
 		}
 		who := rapid.SampledFrom([]string{"Go, level -2", "Go, level 1", "Go, level 9", "klauspost, level 1", "klauspost, level 9"}).Draw(t, "who")
-		out, rest, err := inflate(packRapid(t, all[who], text))
+		out, rest, err := inflate(pack(t, all[who], text))
 		if err != nil || len(rest) > 0 || !bytes.Equal(out, text) {
 			t.Fatalf("%d bytes of %d: %v", len(out), len(text), err)
 		}
 	})
-}
-
-func packRapid(t *rapid.T, with func(io.Writer) io.WriteCloser, text []byte) []byte {
-	var out bytes.Buffer
-	z := with(&out)
-	if _, err := z.Write(text); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
 }
 
 // gzipped is text as a member with all that a header can have but its checksum.
