@@ -50,6 +50,9 @@ func (s *source) account(read func() (int, error)) (int, error) {
 		return 0, s.err
 	}
 	n, err := read()
+	if err != nil && s.ctx.Err() != nil { // which may be why it ended
+		err = s.ctx.Err()
+	}
 	if err != nil && err != io.EOF {
 		s.err = err
 	}

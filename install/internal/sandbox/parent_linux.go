@@ -230,7 +230,7 @@ func (k *child) ask(ctx context.Context, q request, with *os.File, progress func
 	for last := int64(0); err == nil; {
 		select {
 		case a := <-answers:
-			if a.Say == sayDone {
+			if a.Say == sayDone && (a.Err == nil || ctx.Err() == nil) { // an interrupt may be why it failed
 				return a, a.Err.error()
 			}
 			if progress != nil && a.Done > last && a.Done <= q.Size {

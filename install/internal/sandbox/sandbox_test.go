@@ -17,7 +17,6 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
@@ -308,7 +307,6 @@ func TestInterrupt(t *testing.T) {
 			go func() {
 				in.Write(archiveOf(t, "a")[:600])
 				cancel()
-				time.Sleep(50 * time.Millisecond)
 				in.Close()
 			}()
 			err = u.AddStream(ctx, out, 5000, archive("x"))
