@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,15 +136,38 @@ touches a system directory.`,
 	f.BoolVar(&a.flags.offline, "offline", false, "never use the network")
 	f.BoolVar(&a.flags.noProgress, "no-progress", false, "show no progress")
 	f.StringVar(&a.flags.color, "color", "auto", "color the talk: `WHEN` is auto, always or never")
-	root.SetUsageFunc(usageOf)
-	root.AddCommand(
-		a.installCommand(), a.uninstallCommand(), a.listCommand(), a.updateCommand(), a.outdatedCommand(), a.ensureCommand(), a.defaultCommand(), a.rollbackCommand(),
-		a.runCommand(), a.envCommand(), a.whichCommand(),
-		a.verifyCommand(), a.showCommand(), a.checkSignatureCommand(), a.channelCommand(),
-		a.publishCommand(),
-		a.dirsCommand(), a.completionCommand(), a.selfCommand(), a.versionCommand(),
-	)
+	root.SetUsageFunc(func(cmd *cobra.Command) error { return usageOf(cmd, nil) })
+	for _, v := range a.alone(a.verbs()) {
+		root.AddCommand(v.make())
+	}
 	return root
+}
+
+// A firstLevel is a verb of the first level, or a family of verbs.
+type firstLevel struct {
+	name string
+	make func() *cobra.Command
+}
+
+func (a *app) verbs() []firstLevel {
+	return []firstLevel{
+		{"install", a.installCommand}, {"uninstall", a.uninstallCommand}, {"list", a.listCommand}, {"update", a.updateCommand}, {"outdated", a.outdatedCommand},
+		{"ensure", a.ensureCommand}, {"default", a.defaultCommand}, {"rollback", a.rollbackCommand},
+		{"run", a.runCommand}, {"env", a.envCommand}, {"which", a.whichCommand},
+		{"verify", a.verifyCommand}, {"show", a.showCommand}, {"check-signature", a.checkSignatureCommand}, {"channel", a.channelCommand},
+		{"publish", a.publishCommand},
+		{"dirs", a.dirsCommand}, {"completion", a.completionCommand}, {"self", a.selfCommand}, {"version", a.versionCommand},
+	}
+}
+
+// alone is the verb that the command line begins with, since to make all of them
+// takes a tenth of a start; without one, all.
+func (a *app) alone(all []firstLevel) []firstLevel {
+	i := slices.IndexFunc(all, func(v firstLevel) bool { return len(a.Args) > 0 && v.name == a.Args[0] })
+	if i < 0 {
+		return all
+	}
+	return all[i : i+1]
 }
 
 // command makes v a command of the tree.
@@ -156,7 +180,7 @@ func (a *app) command(v verb) *cobra.Command {
 	if v.long == "" {
 		cmd.Long = v.short + "."
 	}
-	cmd.Annotations = map[string]string{"exits": exitTable(v.exits)}
+	cmd.SetUsageFunc(func(cmd *cobra.Command) error { return usageOf(cmd, v.exits) })
 	if v.changes {
 		cmd.Flags().BoolVarP(&a.flags.dryRun, "dry-run", "n", false, "print what would be done, and do nothing")
 	}

@@ -194,7 +194,7 @@ func (a *app) offering(ctx context.Context, s *session, list []origin, ref toolR
 
 // request is what a channel is asked for ref.
 func (a *app) request(ref toolRef) manifests.Request {
-	return manifests.Request{Tool: ref.Name, Version: ref.Version, Platform: a.Platform, Distro: a.Distro, Glibc: a.Glibc()}
+	return manifests.Request{Tool: ref.Name, Version: ref.Version, Platform: a.Platform, Distro: a.Distro(), Glibc: a.Glibc()}
 }
 
 // fetch gets and proves a catalog anew, and keeps what proved it.

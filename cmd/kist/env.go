@@ -37,7 +37,8 @@ type Env struct {
 	Dirs     baseDirs
 	Host     install.Host
 	Platform manifests.Platform
-	Distro   string // of a Linux host, such as "debian12"
+	// Distro returns the distribution of a Linux host, such as "debian12".
+	Distro func() string
 	// Glibc returns the version of a Linux host's GNU C library, such as "2.36".
 	Glibc   func() string
 	Program string // path of the running kist, "" if not known
@@ -93,7 +94,7 @@ func hostEnv() Env {
 		Dirs:     dirs,
 		Host:     readHost(os.Getenv),
 		Platform: hostPlatform(),
-		Distro:   hostDistro(),
+		Distro:   hostDistro,
 		Glibc:    hostGlibc,
 		Program:  program,
 		Child:    hostChild(),

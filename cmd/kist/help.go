@@ -10,9 +10,10 @@ import (
 )
 
 // usageOf writes how every help page ends: for kist itself the verbs by group,
-// for a verb its flags and an example. It is no template, since those would keep
-// the linker from leaving out what kist never calls, and each start would pay.
-func usageOf(cmd *cobra.Command) error {
+// for a verb its flags and the codes it can end with. It is no template, since
+// those would keep the linker from leaving out what kist never calls, and each
+// start would pay.
+func usageOf(cmd *cobra.Command, exits []int) error {
 	var b strings.Builder
 	line := cmd.UseLine()
 	if cmd.HasAvailableSubCommands() {
@@ -41,8 +42,11 @@ func usageOf(cmd *cobra.Command) error {
 	if cmd.HasParent() && cmd.HasAvailableLocalFlags() {
 		fmt.Fprintf(&b, "\n\nFlags\n%s", trimRight(cmd.LocalFlags().FlagUsages()))
 	}
-	if exits := cmd.Annotations["exits"]; exits != "" {
-		b.WriteString("\n\n" + exits)
+	if exits != nil {
+		b.WriteString("\n\nExit codes")
+		for _, code := range exits {
+			fmt.Fprintf(&b, "\n  %-4d %s", code, exitMeaning(code))
+		}
 	}
 	if cmd.HasParent() {
 		b.WriteString("\n\n\"kist --help\" shows the flags that every verb has.\n")
@@ -103,13 +107,4 @@ func exitMeaning(code int) string {
 		return "the command was not found"
 	}
 	return ""
-}
-
-func exitTable(codes []int) string {
-	var b strings.Builder
-	b.WriteString("Exit codes")
-	for _, c := range codes {
-		fmt.Fprintf(&b, "\n  %-4d %s", c, exitMeaning(c))
-	}
-	return b.String()
 }

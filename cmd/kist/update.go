@@ -149,7 +149,7 @@ func (a *app) newest(ctx context.Context, s *session, have record.Head) (manifes
 	if err != nil {
 		return same, err
 	}
-	q := manifests.Request{Tool: have.Tool, Version: have.Requested, Platform: have.Platform, Distro: a.Distro, Glibc: a.Glibc(), Components: have.Components, Profile: have.Profile}
+	q := manifests.Request{Tool: have.Tool, Version: have.Requested, Platform: have.Platform, Distro: a.Distro(), Glibc: a.Glibc(), Components: have.Components, Profile: have.Profile}
 	a.detail("asking channel %s for %s", o.Name, toolRef{have.Channel, have.Tool, have.Requested})
 	cat, err := a.fetch(ctx, s, o, q)
 	if err != nil {
