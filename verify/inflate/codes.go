@@ -143,12 +143,6 @@ func plainEntries() (e [19]uint32) {
 	return e
 }
 
-var (
-	lengthSymbols   = lengthEntries()
-	distanceSymbols = distanceEntries()
-	plainSymbols    = plainEntries()
-)
-
 // order is that of the lengths of the code that lengths are written in (section
 // 3.2.7).
 var order = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
@@ -176,6 +170,7 @@ func (r *Reader) fixedCodes() error {
 }
 
 func (r *Reader) build(lengths, distances []uint8) error {
+	lengthSymbols, distanceSymbols := lengthEntries(), distanceEntries()
 	if err := build(r.lit[:], litBits, lengths, lengthSymbols[:], true); err != nil {
 		return err
 	}
@@ -201,6 +196,7 @@ func (r *Reader) dynamicCodes() error {
 		pre[symbol] = uint8(l)
 	}
 	var table [preSize]uint32
+	plainSymbols := plainEntries()
 	if err := build(table[:], preBits, pre[:], plainSymbols[:], false); err != nil {
 		return err
 	}
