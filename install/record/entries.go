@@ -88,18 +88,24 @@ func (s *scanner) fail(format string, args ...any) {
 	}
 }
 
-// next skips white space and, if it comes next, c.
-func (s *scanner) next(c byte) bool {
+// skip passes over white space.
+func (s *scanner) skip() {
 	for s.at < len(s.text) {
-		switch got := s.text[s.at]; got {
+		switch s.text[s.at] {
 		case ' ', '\t', '\n', '\r':
 			s.at++
-		case c:
-			s.at++
-			return true
 		default:
-			return false
+			return
 		}
+	}
+}
+
+// next skips white space and, if it comes next, c.
+func (s *scanner) next(c byte) bool {
+	s.skip()
+	if s.at < len(s.text) && s.text[s.at] == c {
+		s.at++
+		return true
 	}
 	return false
 }
@@ -152,14 +158,19 @@ func (s *scanner) uint(bits int) uint64 {
 	return n
 }
 
-// number is a run of digits, perhaps with a minus sign before it.
+// number is a run of digits, perhaps with a minus sign before it. JSON has no
+// zeros in front (RFC 8259, section 6).
 func (s *scanner) number() string {
-	s.next(0)
+	s.skip()
 	start := s.at
 	for s.at < len(s.text) && (s.text[s.at]-'0' <= 9 || s.text[s.at] == '-') {
 		s.at++
 	}
-	return s.text[start:s.at]
+	number := s.text[start:s.at]
+	if digits := strings.TrimPrefix(number, "-"); len(digits) > 1 && digits[0] == '0' {
+		s.fail("%s has a zero in front", number)
+	}
+	return number
 }
 
 // entries reads the list, and that the document ends with it.
@@ -178,7 +189,7 @@ func (s *scanner) entries() (es []Entry) {
 		s.want(']')
 	}
 	s.want('}')
-	if s.next(0); s.at < len(s.text) {
+	if s.skip(); s.at < len(s.text) {
 		s.fail("text after the document")
 	}
 	return es
