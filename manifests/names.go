@@ -23,7 +23,7 @@ func ValidVersion(s string) error {
 func valid(s, first, rest string) error {
 	switch {
 	case s == "":
-		return fmt.Errorf("an empty name")
+		return fmt.Errorf("%q: it is empty", s)
 	case len(s) > 64:
 		return fmt.Errorf("%.64q…: longer than 64 characters", s)
 	case !strings.Contains(first, s[:1]) || strings.Trim(s, rest) != "":
