@@ -58,7 +58,7 @@ func (p *Prefix) Claims() ([]Claim, error) {
 		c.Component = from.component
 		claims = append(claims, c)
 	}
-	slices.SortFunc(claims, func(a, b Claim) int { return strings.Compare(a.Path, b.Path) })
+	sortClaims(claims)
 	slices.Sort(unused)
 	for _, dir := range slices.Backward(unused) {
 		if err := p.root.Remove(dir); err != nil {
@@ -67,6 +67,10 @@ func (p *Prefix) Claims() ([]Claim, error) {
 		}
 	}
 	return claims, nil
+}
+
+func sortClaims(claims []Claim) {
+	slices.SortFunc(claims, func(a, b Claim) int { return strings.Compare(a.Path, b.Path) })
 }
 
 // Resume goes on with a prefix in root from claims, which another Prefix ended
@@ -121,10 +125,11 @@ func (p *Prefix) owners() map[string]*origin {
 // Complete turns what was unpacked below root into a prefix: it judges claims
 // as if nobody had, makes the links, and then walks the prefix, where it gives
 // everything its mode. What is on disk then is exactly what was claimed, and every
-// link resolves or dangles inside. It returns the entries by path. A claim that
-// breaks a rule is an *EntryError; a *ChangedError says that something else
-// than the claimed is there.
+// link resolves or dangles inside. It sorts claims, and returns the entries by
+// path. A claim that breaks a rule is an *EntryError; a *ChangedError says that
+// something else than the claimed is there.
 func Complete(ctx context.Context, root *os.Root, limits Limits, claims []Claim) ([]record.Entry, error) {
+	sortClaims(claims)
 	t := tree{ctx: ctx, root: root, nodes: make(map[string]*Claim, len(claims))}
 	if err := t.judge(limits, claims); err != nil {
 		return nil, err

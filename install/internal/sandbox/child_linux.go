@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -158,7 +159,7 @@ func (s *servant) fill(q request, dir *os.File) error {
 			prefix = unpack.Resume(root, limits, claims)
 			origins = originsOf(claims)
 			err = errors.Join(err, with.Close(), s.say(answer{Say: sayDone, ID: q.ID, Err: failure(err)}))
-		case askAdd, askStream:
+		case askAdd, askStream, askWrite:
 			origins = append(origins, make([]origin, max(0, q.From+1-len(origins)))...)
 			origins[q.From] = origin{q.Name, q.Component}
 			go s.add(prefix, q, with)
@@ -183,10 +184,16 @@ func (s *servant) add(prefix *unpack.Prefix, q request, with *os.File) {
 	a := q.archive()
 	a.Progress = s.progress(q)
 	var err error
-	if q.Ask == askStream {
-		err = prefix.AddStream(context.Background(), with, q.Size, a)
-	} else {
+	switch q.Ask {
+	case askAdd:
 		err = prefix.Add(context.Background(), with, a)
+	case askStream:
+		err = prefix.AddStream(context.Background(), with, q.Size, a)
+	case askWrite:
+		f := manifests.File{Path: q.Path, Link: q.Link, Exec: q.Exec}
+		if f.Data, err = io.ReadAll(with); err == nil {
+			err = prefix.Write(context.Background(), q.Name, f)
+		}
 	}
 	with.Close()
 	s.say(answer{Say: sayDone, ID: q.ID, Err: failure(err)})

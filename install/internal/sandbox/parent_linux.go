@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
 )
 
 // A child is the parent's end of an unpacking child.
@@ -285,6 +287,12 @@ func (k *child) add(ctx context.Context, src *os.File, a unpack.Archive) error {
 
 func (k *child) addStream(ctx context.Context, r io.Reader, size int64, a unpack.Archive) error {
 	return named(a.Name, k.pour(ctx, k.adding(askStream, a, size), r, a.Progress))
+}
+
+func (k *child) write(ctx context.Context, from string, f manifests.File) error {
+	q := k.adding(askWrite, unpack.Archive{Name: from}, int64(len(f.Data)))
+	q.Path, q.Link, q.Exec = f.Path, f.Link, f.Exec
+	return named(from, k.pour(ctx, q, bytes.NewReader(f.Data), nil))
 }
 
 // adding is a request to add a, which claims may name from now on.

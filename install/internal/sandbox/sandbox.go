@@ -83,15 +83,15 @@ func (l Level) String() string {
 }
 
 // An Unpacker fills one prefix as an unpack.Prefix does, the archives of it behind
-// the wall. What needs no decoder is done by this process: before the first archive
-// is added, and after the last.
+// the wall. What it takes from other prefixes, to which the child has no way, is
+// copied by this process: before the first archive is added, or after the last.
 type Unpacker struct {
 	command Command
 	root    *os.Root
 	limits  unpack.Limits
 
 	mu     sync.Mutex
-	prefix *unpack.Prefix // what this process adds, or has added before the child
+	prefix *unpack.Prefix // what this process adds, before the child or after it
 	child  filler         // nil: there is none
 	phase  phase
 }
@@ -112,6 +112,8 @@ type filler interface {
 	// add and addStream are Add and AddStream of unpack.Prefix.
 	add(ctx context.Context, src *os.File, a unpack.Archive) error
 	addStream(ctx context.Context, r io.Reader, size int64, a unpack.Archive) error
+	// write is Write of unpack.Prefix.
+	write(ctx context.Context, from string, f manifests.File) error
 	// claims ends it, and returns what was claimed.
 	claims(ctx context.Context) ([]unpack.Claim, error)
 	// level says how it is walled in; nothing before it has added anything.
@@ -189,48 +191,53 @@ func (u *Unpacker) enter(ctx context.Context) error {
 	return u.child.resume(ctx, claims)
 }
 
-// leave makes it this process's turn, for good if the child had its.
-func (u *Unpacker) leave(ctx context.Context) (*unpack.Prefix, error) {
+// leave ends the child's turn, if it has it, for good, and returns what was claimed
+// by then.
+func (u *Unpacker) leave(ctx context.Context) (claims []unpack.Claim, left bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.phase != inside {
-		return u.prefix, nil
+		return nil, false, nil
 	}
 	u.phase = after
-	claims, err := u.child.claims(ctx)
+	claims, err = u.child.claims(ctx)
 	u.child.close()
-	if err != nil {
-		return nil, err
-	}
-	u.prefix = unpack.Resume(u.root, u.limits, claims)
-	return u.prefix, nil
+	return claims, true, err
 }
 
 // Take is unpack.Prefix's.
 func (u *Unpacker) Take(ctx context.Context, a unpack.Archive, entries []record.Entry, open func(path string) (*os.File, error)) error {
-	prefix, err := u.leave(ctx)
+	claims, left, err := u.leave(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
-	return prefix.Take(ctx, a, entries, open)
+	if left {
+		u.prefix = unpack.Resume(u.root, u.limits, claims)
+	}
+	return u.prefix.Take(ctx, a, entries, open)
 }
 
 // Write is unpack.Prefix's.
 func (u *Unpacker) Write(ctx context.Context, from string, f manifests.File) error {
-	prefix, err := u.leave(ctx)
-	if err != nil {
-		return fmt.Errorf("%s: %w", from, err)
+	u.mu.Lock()
+	at := u.phase
+	u.mu.Unlock()
+	if at == inside {
+		return u.child.write(ctx, from, f)
 	}
-	return prefix.Write(ctx, from, f)
+	return u.prefix.Write(ctx, from, f)
 }
 
 // Finish is unpack.Prefix's.
 func (u *Unpacker) Finish(ctx context.Context) ([]record.Entry, error) {
-	prefix, err := u.leave(ctx)
+	claims, left, err := u.leave(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return prefix.Finish(ctx)
+	if left {
+		return unpack.Complete(ctx, u.root, u.limits, claims)
+	}
+	return u.prefix.Finish(ctx)
 }
 
 // HashZip is verify.HashZip of the zip f, size bytes long and opened for reading

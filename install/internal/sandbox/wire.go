@@ -24,6 +24,7 @@ const (
 	askResume = "resume" // the second one, with the reading end of a pipe: claims to go on from
 	askAdd    = "add"    // with an archive
 	askStream = "stream" // with the reading end of a pipe
+	askWrite  = "write"  // with the reading end of a pipe: a file's content
 	askClaims = "claims" // with the writing end of a pipe: what was claimed
 )
 
@@ -38,6 +39,10 @@ type request struct {
 	Component string            `json:"component,omitempty"`
 	Order     int               `json:"order,omitempty"`
 	Layout    *manifests.Layout `json:"layout,omitempty"`
+	// Of a file that is written, Name what it is from:
+	Path string `json:"path,omitempty"`
+	Link string `json:"link,omitempty"`
+	Exec bool   `json:"exec,omitempty"`
 }
 
 func (q request) archive() unpack.Archive {
