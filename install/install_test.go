@@ -407,9 +407,10 @@ func TestRemovalRefusesWhatLeadsElsewhere(t *testing.T) {
 			}
 			r.Entries = append(r.Entries, record.Entry{Path: "out", Type: record.Link, Target: "../../../../.."},
 				record.Entry{Path: "out/victim", Type: record.File, Mode: 0o644, Size: 6, Digest: verify.DigestOf([]byte("victim"))})
-			data, err := r.Encode()
+			var text bytes.Buffer
+			_, err = r.WriteTo(&text)
 			return errors.Join(err, os.Symlink("../../../../..", filepath.Join(prefix, "out")),
-				os.WriteFile(w.path(".local/state/kist/receipts/"+string(r.ID)+".json"), data, 0o600))
+				os.WriteFile(w.path(".local/state/kist/receipts/"+string(r.ID)+".json"), text.Bytes(), 0o600))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,11 +1,11 @@
 package record
 
 import (
+	"bufio"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -18,16 +18,14 @@ import (
 // longer than removing the files: so they are read and written here, by what a
 // receipt can hold and nothing more, some ten times as fast as by reflection.
 
-// appendEntries writes es.
-func appendEntries(b []byte, es []Entry) []byte {
-	const usual = 320 // bytes of one
-	b = slices.Grow(b, usual*len(es))
-	b = append(b, '[')
+// writeEntries writes es. An error stays with out.
+func writeEntries(out *bufio.Writer, es []Entry) {
+	out.WriteByte('[')
 	for i, e := range es {
 		if i > 0 {
-			b = append(b, ',')
+			out.WriteByte(',')
 		}
-		b = append(b, "\n\t\t{"...)
+		b := append(out.AvailableBuffer(), "\n\t\t{"...)
 		b = appendText(b, `"path":`, e.Path)
 		b = appendText(b, `,"type":`, string(e.Type))
 		if e.Mode != 0 {
@@ -52,9 +50,9 @@ func appendEntries(b []byte, es []Entry) []byte {
 			b = strconv.AppendInt(append(b, ','), e.Stamp.Changed, 10)
 			b = append(b, ']')
 		}
-		b = append(b, '}')
+		out.Write(append(b, '}'))
 	}
-	return append(b, "\n\t]"...)
+	out.WriteString("\n\t]")
 }
 
 func appendText(b []byte, key, text string) []byte {

@@ -9,6 +9,7 @@
 package record
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
@@ -181,15 +182,33 @@ func (g Generation) Has(id ID) bool {
 	return false
 }
 
-// Encode writes r as JSON: the head indented, then one line for each entry.
-func (r Receipt) Encode() ([]byte, error) {
+// WriteTo writes r as JSON: the head indented, then one line for each entry.
+func (r Receipt) WriteTo(w io.Writer) (int64, error) {
 	r.Format = Format
 	head, err := json.MarshalIndent(r.Head, "", "\t")
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	head = append(bytes.TrimSuffix(head, []byte("\n}")), ",\n\t\"entries\": "...)
-	return append(appendEntries(head, r.Entries), "\n}\n"...), nil
+	out := &counter{w: w}
+	b := bufio.NewWriterSize(out, 64<<10)
+	b.Write(bytes.TrimSuffix(head, []byte("\n}")))
+	b.WriteString(",\n\t\"entries\": ")
+	writeEntries(b, r.Entries)
+	b.WriteString("\n}\n")
+	err = b.Flush() // it has kept the first error
+	return out.n, err
+}
+
+// A counter counts what it passes on.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // Encode writes g as indented JSON.

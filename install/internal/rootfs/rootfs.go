@@ -76,17 +76,22 @@ func isElement(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00"+string(os.PathSeparator))
 }
 
-// WriteFile makes name a regular file that holds data, replacing a file or link
-// of that name in one step. perm is subject to the umask. On an error name is
-// what it was before, unless the error is that of the last step, the fsync of
-// its directory.
+// WriteFile is WriteFrom for what is in memory.
 func WriteFile(root *os.Root, name string, data []byte, perm fs.FileMode) error {
+	return WriteFrom(root, name, bytes.NewReader(data), perm)
+}
+
+// WriteFrom makes name a regular file that holds what content writes, replacing a
+// file or link of that name in one step. perm is subject to the umask. On an error
+// name is what it was before, unless the error is that of the last step, the fsync
+// of its directory.
+func WriteFrom(root *os.Root, name string, content io.WriterTo, perm fs.FileMode) error {
 	temp := tempBeside(name)
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return named(name, err)
 	}
-	_, err = f.Write(data)
+	_, err = content.WriteTo(f)
 	if err == nil {
 		err = f.Sync()
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// The wire form of claims is, for each: its kind; where it is from, by number; its mode
+// The wire form of claims is how many there are, and for each: its kind; where it is from, by number; its mode
 // and size; the digest of a file, the target of a link; its path, and its name in
 // the archive, empty where that is the same. An origin that was not named before
 // follows its number. Numbers are varints, and texts follow their length.
@@ -46,11 +46,12 @@ func writeClaims(w io.Writer, claims []unpack.Claim, origins []origin) error {
 		known[o] = i
 	}
 	next := len(origins)
-	var b []byte
+	b := out.AvailableBuffer()
 	number := func(n uint64) { b = binary.AppendUvarint(b, n) }
 	text := func(s string) { number(uint64(len(s))); b = append(b, s...) }
+	number(uint64(len(claims)))
 	for _, c := range claims {
-		b = append(b[:0], byte(slices.Index(types, c.Type)))
+		b = append(b, byte(slices.Index(types, c.Type)))
 		from := origin{c.Archive, c.Component}
 		at, ok := known[from]
 		if !ok {
@@ -77,30 +78,33 @@ func writeClaims(w io.Writer, claims []unpack.Claim, origins []origin) error {
 		if _, err := out.Write(b); err != nil {
 			return err
 		}
+		b = out.AvailableBuffer()
 	}
+	out.Write(b)
 	return out.Flush()
 }
 
 var errClaims = errors.New("claims that cannot be read")
 
-// readClaims reads what writeClaims wrote, or whatever r gives, up to most claims.
-// Claims may name origins that are not among those given only where named says so.
+// readClaims reads what writeClaims wrote, or whatever r gives, up to most claims and
+// to its end. Claims may name origins that are not among those given only where named says so.
 // That they are well formed is all that is judged here.
 func readClaims(r io.Reader, origins []origin, named bool, most int) ([]unpack.Claim, error) {
 	in := &claimReader{in: bufio.NewReaderSize(r, 64<<10), origins: origins, named: named}
-	var claims []unpack.Claim
-	for {
-		if _, err := in.in.Peek(1); err == io.EOF {
-			return claims, nil
-		}
-		c := in.claim()
-		if in.err != nil {
+	n := in.number()
+	if in.err != nil || n > uint64(most) {
+		return nil, errClaims
+	}
+	claims := make([]unpack.Claim, n) // at once: a slice that grows takes several times its memory
+	for i := range claims {
+		if claims[i] = in.claim(); in.err != nil {
 			return nil, in.err
 		}
-		if claims = append(claims, c); len(claims) > most {
-			return nil, errClaims
-		}
 	}
+	if _, err := in.in.ReadByte(); err != io.EOF {
+		return nil, errClaims
+	}
+	return claims, nil
 }
 
 type claimReader struct {

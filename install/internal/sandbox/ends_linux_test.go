@@ -160,8 +160,11 @@ func init() {
 			if q.Ask == askAdd {
 				lies[args[0]].do()
 			} else {
-				io.WriteString(with, lies[args[0]].raw)
-				writeClaims(with, lies[args[0]].claims, []origin{{"the-archive", "of the-archive"}})
+				if raw := lies[args[0]].raw; raw != "" {
+					io.WriteString(with, raw)
+				} else {
+					writeClaims(with, lies[args[0]].claims, []origin{{"the-archive", "of the-archive"}})
+				}
 				if args[0] == "holds on to the pipe" {
 					s.say(answer{Say: sayDone, ID: q.ID})
 					select {}
@@ -235,8 +238,11 @@ var lies = map[string]lie{
 	"more than may be unpacked":  {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", func(e *record.Entry) { e.Size = 1 << 62 })}, want: refused},
 	"out of order":               {do: func() { os.Mkdir("b", 0o755); make1("b/a", 0o644)(); make1("a", 0o644)() }, claims: []unpack.Claim{claimed(record.File, "b/a", nil), claimed(record.Dir, "b", nil), claimed(record.File, "a", nil)}},
 	"garbage":                    {do: func() {}, raw: "\xff\xff\xff", want: &ProtocolError{}},
-	"an origin of its own":       {do: func() {}, raw: "\x01\x01\x04evil\x04evil\xed\x03\x00\x01a\x00", want: &ProtocolError{}},
-	"endless claims":             {do: func() {}, raw: strings.Repeat("\x01\x00\xed\x03\x00\x01a\x00", 1000), want: &ProtocolError{}},
+	"an origin of its own":       {do: func() {}, raw: "\x01\x01\x01\x04evil\x04evil\xed\x03\x00\x01a\x00", want: &ProtocolError{}},
+	"endless claims":             {do: func() {}, raw: "\xe8\x07" + strings.Repeat("\x01\x00\xed\x03\x00\x01a\x00", 1000), want: &ProtocolError{}},
+	"as many as numbers go":      {do: func() {}, raw: "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", want: &ProtocolError{}},
+	"more than it says":          {do: func() {}, raw: "\x01" + strings.Repeat("\x01\x00\xed\x03\x00\x01a\x00", 2), want: &ProtocolError{}},
+	"fewer than it says":         {do: func() {}, raw: "\x02\x01\x00\xed\x03\x00\x01a\x00", want: &ProtocolError{}},
 	"holds on to the pipe":       {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", nil)}},
 }
 

@@ -409,7 +409,7 @@ func TestClaimsOnTheWire(t *testing.T) {
 			t.Errorf("%s: more claims than may be", name)
 		}
 		for n := range wire.Len() {
-			if got, err := readClaims(bytes.NewReader(wire.Bytes()[:n]), origins, true, 10); err == nil && !slices.Equal(got, someClaims[:len(got)]) {
+			if got, err := readClaims(bytes.NewReader(wire.Bytes()[:n]), origins, true, 10); err == nil {
 				t.Errorf("%s: cut to %d bytes: %v", name, n, got)
 			}
 		}
@@ -424,7 +424,7 @@ func FuzzClaims(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(wire.Bytes(), true)
-	f.Add([]byte("\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), false)
+	f.Add([]byte("\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), false)
 	f.Fuzz(func(t *testing.T, packet []byte, named bool) {
 		origins := []origin{{"one", "1"}, {"two", "2"}}
 		claims, err := readClaims(bytes.NewReader(packet), origins, named, 100)

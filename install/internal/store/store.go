@@ -126,14 +126,10 @@ func receiptName(id record.ID) string { return path.Join(Receipts, string(id)+".
 
 // PutReceipt writes r durably.
 func (s Store) PutReceipt(r record.Receipt) error {
-	data, err := r.Encode()
-	if err != nil {
-		return err
-	}
 	if _, err := rootfs.MkdirAll(s.State, Receipts, 0o700); err != nil {
 		return err
 	}
-	if err := rootfs.WriteFile(s.State, receiptName(r.ID), data, 0o600); err != nil {
+	if err := rootfs.WriteFrom(s.State, receiptName(r.ID), r, 0o600); err != nil {
 		return err
 	}
 	s.reached("receipt written")
