@@ -28,17 +28,23 @@ type pieces struct {
 	spool *spool          // its sums are those of the whole, made by sum
 	ready []chan struct{} // by chunk: closed once it is proved and in the file
 
+	buffers sync.Pool // of *answered
+
 	mu       sync.Mutex
 	taken    []bool // by chunk: proved, or somebody is at it
 	arrived  int64  // bytes in the file, of proved chunks and of those that are coming
 	reported int64
 }
 
+// answered is room for a part of an answer.
+type answered [128 << 10]byte
+
 func newPieces(c Cache, a manifests.Artifact, s *spool) *pieces {
 	p := &pieces{cache: c, a: a, spool: s, ready: make([]chan struct{}, a.Chunks.Len()), taken: make([]bool, a.Chunks.Len())}
 	for i := range p.ready {
 		p.ready[i] = make(chan struct{})
 	}
+	p.buffers.New = func() any { return new(answered) }
 	return p
 }
 
@@ -234,7 +240,8 @@ func (p *pieces) answer(ctx context.Context, ref string, from, n int64, sum hash
 
 // write takes n bytes of body, which is of ref, to their place in the file.
 func (p *pieces) write(ctx context.Context, ref string, body io.Reader, from, n int64, sum hash.Hash) (done int64, err error) {
-	buffer := make([]byte, 128<<10)
+	buffer := p.buffers.Get().(*answered)
+	defer p.buffers.Put(buffer)
 	for done < n {
 		got, err := body.Read(buffer[:min(int64(len(buffer)), n-done)])
 		if _, err := p.spool.file.WriteAt(buffer[:got], from+done); err != nil {

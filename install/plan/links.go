@@ -62,20 +62,16 @@ func nameOf(r record.Head) string {
 }
 
 // Commands finds what patterns (path.Match, below the prefix) make commands
-// among entries: executable regular files, and links that lead to one. The
+// among entries, which are in the order of their paths: executable regular files, and links that lead to one. The
 // name is the path's base; of two paths with one name, the first pattern's
 // counts. It is an error, matching verify.ErrUntrusted, if there are patterns
 // and nothing matches: the archive is not what its manifest says.
 func Commands(patterns []string, entries []record.Entry) ([]record.Command, error) {
-	byPath := make(map[string]record.Entry, len(entries))
-	for _, e := range entries {
-		byPath[e.Path] = e
-	}
 	var found []record.Command
 	taken := map[string]bool{}
 	for _, pattern := range patterns {
 		for _, e := range entries {
-			if ok, _ := path.Match(pattern, e.Path); !ok || !executable(byPath, e.Path, 40) {
+			if ok, _ := path.Match(pattern, e.Path); !ok || !executable(entries, e.Path, 40) {
 				continue
 			}
 			if name := path.Base(e.Path); !taken[name] {
@@ -91,32 +87,37 @@ func Commands(patterns []string, entries []record.Entry) ([]record.Command, erro
 	return found, nil
 }
 
-// Remaining are those of commands that are still there among entries.
+// Remaining are those of commands that are still there among entries, which are in
+// the order of their paths.
 func Remaining(commands []record.Command, entries []record.Entry) []record.Command {
-	byPath := make(map[string]record.Entry, len(entries))
-	for _, e := range entries {
-		byPath[e.Path] = e
+	return slices.DeleteFunc(slices.Clone(commands), func(c record.Command) bool { return !executable(entries, c.Path, 40) })
+}
+
+func find(entries []record.Entry, p string) (record.Entry, bool) {
+	i, ok := slices.BinarySearchFunc(entries, p, func(e record.Entry, p string) int { return strings.Compare(e.Path, p) })
+	if !ok {
+		return record.Entry{}, false
 	}
-	return slices.DeleteFunc(slices.Clone(commands), func(c record.Command) bool { return !executable(byPath, c.Path, 40) })
+	return entries[i], true
 }
 
 // executable resolves p among the entries alone.
-func executable(byPath map[string]record.Entry, p string, hops int) bool {
+func executable(entries []record.Entry, p string, hops int) bool {
 	if hops == 0 {
 		return false
 	}
 	dir := path.Dir(p)
 	for d := dir; d != "."; d = path.Dir(d) {
-		if parent := byPath[d]; parent.Type == record.Link {
-			return executable(byPath, path.Join(path.Dir(d), parent.Target, strings.TrimPrefix(p, d+"/")), hops-1)
+		if parent, _ := find(entries, d); parent.Type == record.Link {
+			return executable(entries, path.Join(path.Dir(d), parent.Target, strings.TrimPrefix(p, d+"/")), hops-1)
 		}
 	}
-	e, ok := byPath[p]
+	e, ok := find(entries, p)
 	switch {
 	case !ok:
 		return false
 	case e.Type == record.Link:
-		return executable(byPath, path.Join(dir, e.Target), hops-1)
+		return executable(entries, path.Join(dir, e.Target), hops-1)
 	}
 	return e.Type == record.File && e.Mode&fs.FileMode(0o111) != 0
 }

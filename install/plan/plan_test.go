@@ -299,6 +299,7 @@ func TestCommandsAreExecutableFilesAfterResolution(t *testing.T) {
 	entries := []record.Entry{dir("bin"), file("bin/go", 0o755), file("bin/README", 0o644), link("bin/npm", "../lib/npm/cli"),
 		link("bin/dead", "nowhere"), link("bin/loop", "loop"), link("bin/out", "../../etc/passwd"), dir("bin/sub"),
 		dir("lib"), dir("lib/npm-1"), link("lib/npm", "npm-1"), file("lib/npm-1/cli", 0o755), file("go", 0o755)}
+	slices.SortFunc(entries, func(a, b record.Entry) int { return strings.Compare(a.Path, b.Path) })
 	for _, test := range []struct{ patterns, want string }{
 		{"bin/*", "go=bin/go npm=bin/npm"},
 		{"bin/go", "go=bin/go"},

@@ -20,7 +20,7 @@ import (
 // A Claim is one entry of a prefix, as the archive that brought it would have
 // it. Its links are not made yet.
 type Claim struct {
-	record.Entry
+	*record.Entry
 	Archive string // its name
 	Raw     string // what it calls the entry
 }
@@ -54,11 +54,10 @@ func (p *Prefix) Claims() ([]Claim, error) {
 			unused = append(unused, to)
 			continue
 		}
-		c := Claim{Entry: n.Entry, Archive: from.name, Raw: n.raw}
-		c.Component = from.component
-		claims = append(claims, c)
+		n.Component = from.component
+		claims = append(claims, Claim{Entry: &n.Entry, Archive: from.name, Raw: n.raw})
 	}
-	sortClaims(claims)
+	slices.SortFunc(claims, func(a, b Claim) int { return strings.Compare(a.Path, b.Path) })
 	slices.Sort(unused)
 	for _, dir := range slices.Backward(unused) {
 		if err := p.root.Remove(dir); err != nil {
@@ -67,10 +66,6 @@ func (p *Prefix) Claims() ([]Claim, error) {
 		}
 	}
 	return claims, nil
-}
-
-func sortClaims(claims []Claim) {
-	slices.SortFunc(claims, func(a, b Claim) int { return strings.Compare(a.Path, b.Path) })
 }
 
 // Resume goes on with a prefix in root from claims, which another Prefix ended
@@ -85,7 +80,7 @@ func Resume(root *os.Root, limits Limits, claims []Claim) *Prefix {
 			p.adds++
 			origins[key] = &origin{name: c.Archive, component: c.Component, order: math.MinInt, id: p.adds}
 		}
-		n := &node{Entry: c.Entry, from: origins[key], raw: c.Raw, kept: c.Type == record.Dir}
+		n := &node{Entry: *c.Entry, from: origins[key], raw: c.Raw, kept: c.Type == record.Dir}
 		if n.kept {
 			n.first, n.last = n.from, n.from
 		}
@@ -125,26 +120,18 @@ func (p *Prefix) owners() map[string]*origin {
 // Complete turns what was unpacked below root into a prefix: it judges claims
 // as if nobody had, makes the links, and then walks the prefix, where it gives
 // everything its mode. What is on disk then is exactly what was claimed, and every
-// link resolves or dangles inside. It sorts claims, and returns the entries by
-// path. A claim that breaks a rule is an *EntryError; a *ChangedError says that
-// something else than the claimed is there.
-func Complete(ctx context.Context, root *os.Root, limits Limits, claims []Claim) ([]record.Entry, error) {
-	sortClaims(claims)
+// link resolves or dangles inside. A claim that breaks a rule, or is not behind the
+// others by its path, is an *EntryError; a *ChangedError says that something else
+// than the claimed is there.
+func Complete(ctx context.Context, root *os.Root, limits Limits, claims []Claim) error {
 	t := tree{ctx: ctx, root: root, nodes: make(map[string]*Claim, len(claims))}
 	if err := t.judge(limits, claims); err != nil {
-		return nil, err
+		return err
 	}
 	if err := t.makeLinks(claims); err != nil {
-		return nil, err
+		return err
 	}
-	if err := t.walk(); err != nil {
-		return nil, err
-	}
-	entries := make([]record.Entry, len(claims))
-	for i, c := range claims {
-		entries[i] = c.Entry
-	}
-	return entries, nil
+	return t.walk()
 }
 
 // A tree is a prefix that is being completed.
@@ -181,8 +168,8 @@ func (t *tree) judge(limits Limits, claims []Claim) error {
 		if parent := path.Dir(c.Path); parent != "." && (t.nodes[parent] == nil || t.nodes[parent].Type != record.Dir) {
 			return c.refuse(RuleBelow, "%q is none", parent)
 		}
-		if t.nodes[c.Path] != nil {
-			return c.refuse(RuleOnce, "")
+		if i > 0 && c.Path <= claims[i-1].Path {
+			return c.refuse(RuleOnce, "claimed after %q", claims[i-1].Path)
 		}
 		t.nodes[c.Path] = c
 		if bytes += c.Size; bytes > limits.Bytes || i >= limits.Entries {

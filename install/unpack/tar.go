@@ -69,12 +69,12 @@ func readTar(r io.Reader, limits Limits, put func(entry) error) error {
 		if err != nil {
 			return err
 		}
-		body := &tarBody{t, h.name, e.size}
-		e.body = body
+		t.body = tarBody{t, h.name, e.size}
+		e.body = &t.body
 		if err := put(e); err != nil {
 			return err
 		}
-		if err := t.skip(body, h); err != nil {
+		if err := t.skip(&t.body, h); err != nil {
 			return err
 		}
 	}
@@ -83,6 +83,7 @@ func readTar(r io.Reader, limits Limits, put func(entry) error) error {
 type tarReader struct {
 	r     io.Reader
 	block [blockSize]byte
+	body  tarBody // of the entry that was read last
 }
 
 // cut turns the end of the stream into the rule it breaks.

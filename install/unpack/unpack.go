@@ -338,5 +338,12 @@ func (p *Prefix) Finish(ctx context.Context) ([]record.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Complete(ctx, p.root, p.limits, claims)
+	if err := Complete(ctx, p.root, p.limits, claims); err != nil {
+		return nil, err
+	}
+	entries := make([]record.Entry, len(claims))
+	for i, c := range claims {
+		entries[i] = *c.Entry
+	}
+	return entries, nil
 }

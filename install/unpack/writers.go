@@ -16,7 +16,7 @@ import (
 // One goroutine hands out the files. What it must not overtake waits for all of
 // them: the opening of a file that was handed out, and its removal.
 type writers struct {
-	jobs  chan *job
+	jobs  chan job
 	free  chan []byte
 	ended sync.WaitGroup // of the writers
 	atOut sync.WaitGroup // files that were handed out
@@ -46,7 +46,7 @@ const (
 )
 
 func newWriters() *writers {
-	w := &writers{jobs: make(chan *job, filesAhead), free: make(chan []byte, filesAhead)}
+	w := &writers{jobs: make(chan job, filesAhead), free: make(chan []byte, filesAhead)}
 	for range filesAhead {
 		w.free <- make([]byte, 0, maxSmall)
 	}
@@ -68,7 +68,7 @@ func newWriters() *writers {
 func (w *writers) hand(n *node, dir rootfs.Dir, data []byte) {
 	w.atOut.Add(1)
 	w.handed++
-	w.jobs <- &job{n, dir, data, w.handed}
+	w.jobs <- job{n, dir, data, w.handed}
 }
 
 func (j *job) write() error {

@@ -155,7 +155,7 @@ func (s *servant) fill(q request, dir *os.File) error {
 		switch q.Ask {
 		case askResume:
 			var claims []unpack.Claim
-			claims, err = readClaims(with, nil, true, limits.Entries)
+			_, claims, err = readClaims(with, nil, true, limits.Entries)
 			prefix = unpack.Resume(root, limits, claims)
 			origins = originsOf(claims)
 			err = errors.Join(err, with.Close(), s.say(answer{Say: sayDone, ID: q.ID, Err: failure(err)}))

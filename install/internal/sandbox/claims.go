@@ -87,24 +87,25 @@ func writeClaims(w io.Writer, claims []unpack.Claim, origins []origin) error {
 var errClaims = errors.New("claims that cannot be read")
 
 // readClaims reads what writeClaims wrote, or whatever r gives, up to most claims and
-// to its end. Claims may name origins that are not among those given only where named says so.
+// to its end, and returns them beside the entries they are of. Claims may name origins that are not among those given only where named says so.
 // That they are well formed is all that is judged here.
-func readClaims(r io.Reader, origins []origin, named bool, most int) ([]unpack.Claim, error) {
+func readClaims(r io.Reader, origins []origin, named bool, most int) ([]record.Entry, []unpack.Claim, error) {
 	in := &claimReader{in: bufio.NewReaderSize(r, 64<<10), origins: origins, named: named}
 	n := in.number()
 	if in.err != nil || n > uint64(most) {
-		return nil, errClaims
+		return nil, nil, errClaims
 	}
-	claims := make([]unpack.Claim, n) // at once: a slice that grows takes several times its memory
+	// At once: a slice that grows takes several times its memory.
+	entries, claims := make([]record.Entry, n), make([]unpack.Claim, n)
 	for i := range claims {
-		if claims[i] = in.claim(); in.err != nil {
-			return nil, in.err
+		if claims[i] = in.claim(&entries[i]); in.err != nil {
+			return nil, nil, in.err
 		}
 	}
 	if _, err := in.in.ReadByte(); err != io.EOF {
-		return nil, errClaims
+		return nil, nil, errClaims
 	}
-	return claims, nil
+	return entries, claims, nil
 }
 
 type claimReader struct {
@@ -139,7 +140,8 @@ func (r *claimReader) bytes(n uint64) []byte {
 
 func (r *claimReader) text() string { return string(r.bytes(r.number())) }
 
-func (r *claimReader) claim() (c unpack.Claim) {
+func (r *claimReader) claim(e *record.Entry) unpack.Claim {
+	c := unpack.Claim{Entry: e}
 	kind, from := int(r.bytes(1)[0]), r.number()
 	if from == uint64(len(r.origins)) && r.named {
 		r.origins = append(r.origins, origin{r.text(), r.text()})

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -194,7 +193,7 @@ func claimed(t record.Type, path string, change func(*record.Entry)) unpack.Clai
 	if change != nil {
 		change(&e)
 	}
-	return unpack.Claim{Entry: e, Archive: "the-archive", Raw: path}
+	return unpack.Claim{Entry: &e, Archive: "the-archive", Raw: path}
 }
 
 func make1(name string, mode fs.FileMode) func() {
@@ -236,7 +235,7 @@ var lies = map[string]lie{
 	"a mode with setuid":         {do: make1("a", 0o755), claims: []unpack.Claim{claimed(record.File, "a", func(e *record.Entry) { e.Mode = 0o755 | fs.ModeSetuid })}, want: refused},
 	"a size below nothing":       {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", func(e *record.Entry) { e.Size = -1 })}, want: refused},
 	"more than may be unpacked":  {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", func(e *record.Entry) { e.Size = 1 << 62 })}, want: refused},
-	"out of order":               {do: func() { os.Mkdir("b", 0o755); make1("b/a", 0o644)(); make1("a", 0o644)() }, claims: []unpack.Claim{claimed(record.File, "b/a", nil), claimed(record.Dir, "b", nil), claimed(record.File, "a", nil)}},
+	"out of order":               {do: func() { os.Mkdir("b", 0o755); make1("b/a", 0o644)(); make1("a", 0o644)() }, claims: []unpack.Claim{claimed(record.File, "b/a", nil), claimed(record.Dir, "b", nil), claimed(record.File, "a", nil)}, want: refused},
 	"garbage":                    {do: func() {}, raw: "\xff\xff\xff", want: &ProtocolError{}},
 	"an origin of its own":       {do: func() {}, raw: "\x01\x01\x01\x04evil\x04evil\xed\x03\x00\x01a\x00", want: &ProtocolError{}},
 	"endless claims":             {do: func() {}, raw: "\xe8\x07" + strings.Repeat("\x01\x00\xed\x03\x00\x01a\x00", 1000), want: &ProtocolError{}},
@@ -263,7 +262,7 @@ func TestClaimsAreNotBelieved(t *testing.T) {
 					t.Fatal(err)
 				}
 				info, err := os.Lstat(filepath.Join(s.dir, "a"))
-				if err != nil || info.Mode() != 0o644 || len(entries) != len(l.claims) || !slices.IsSortedFunc(entries, func(a, b record.Entry) int { return strings.Compare(a.Path, b.Path) }) {
+				if err != nil || info.Mode() != 0o644 || len(entries) != 1 {
 					t.Errorf("on disk %v, %v; recorded %v", info.Mode(), err, entries)
 				}
 				return

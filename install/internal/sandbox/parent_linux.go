@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 )
@@ -361,17 +362,18 @@ func (k *child) resume(ctx context.Context, claims []unpack.Claim) error {
 	return k.pour(ctx, request{Ask: askResume}, out, nil)
 }
 
-func (k *child) claims(ctx context.Context) ([]unpack.Claim, error) {
+func (k *child) claims(ctx context.Context) ([]record.Entry, []unpack.Claim, error) {
 	out, in, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer out.Close()
+	var entries []record.Entry
 	var claims []unpack.Claim
 	read := make(chan error, 1)
 	go func() {
 		var err error
-		claims, err = readClaims(out, k.origins, false, k.limits.Entries)
+		entries, claims, err = readClaims(out, k.origins, false, k.limits.Entries)
 		if err != nil {
 			err = &ProtocolError{err.Error()}
 			k.close() // it may be about to write more
@@ -382,9 +384,9 @@ func (k *child) claims(ctx context.Context) ([]unpack.Claim, error) {
 	in.Close()
 	k.close() // and with it its end of the pipe
 	if err := <-read; err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return claims, err
+	return entries, claims, err
 }
 
 // A beginning keeps the first bytes that are written to it.

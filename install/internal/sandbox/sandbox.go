@@ -114,8 +114,8 @@ type filler interface {
 	addStream(ctx context.Context, r io.Reader, size int64, a unpack.Archive) error
 	// write is Write of unpack.Prefix.
 	write(ctx context.Context, from string, f manifests.File) error
-	// claims ends it, and returns what was claimed.
-	claims(ctx context.Context) ([]unpack.Claim, error)
+	// claims ends it, and returns what was claimed, and the entries that that is of.
+	claims(ctx context.Context) ([]record.Entry, []unpack.Claim, error)
 	// level says how it is walled in; nothing before it has added anything.
 	level() Level
 	// close kills it, whatever it is at. Nothing is written from then on.
@@ -191,23 +191,23 @@ func (u *Unpacker) enter(ctx context.Context) error {
 	return u.child.resume(ctx, claims)
 }
 
-// leave ends the child's turn, if it has it, for good, and returns what was claimed
-// by then.
-func (u *Unpacker) leave(ctx context.Context) (claims []unpack.Claim, left bool, err error) {
+// leave ends the child's turn, if it has it, for good, and returns what claims
+// returns of the child.
+func (u *Unpacker) leave(ctx context.Context) (entries []record.Entry, claims []unpack.Claim, left bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.phase != inside {
-		return nil, false, nil
+		return nil, nil, false, nil
 	}
 	u.phase = after
-	claims, err = u.child.claims(ctx)
+	entries, claims, err = u.child.claims(ctx)
 	u.child.close()
-	return claims, true, err
+	return entries, claims, true, err
 }
 
 // Take is unpack.Prefix's.
 func (u *Unpacker) Take(ctx context.Context, a unpack.Archive, entries []record.Entry, open func(path string) (*os.File, error)) error {
-	claims, left, err := u.leave(ctx)
+	_, claims, left, err := u.leave(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
@@ -230,14 +230,17 @@ func (u *Unpacker) Write(ctx context.Context, from string, f manifests.File) err
 
 // Finish is unpack.Prefix's.
 func (u *Unpacker) Finish(ctx context.Context) ([]record.Entry, error) {
-	claims, left, err := u.leave(ctx)
+	entries, claims, left, err := u.leave(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if left {
-		return unpack.Complete(ctx, u.root, u.limits, claims)
+	if !left {
+		return u.prefix.Finish(ctx)
 	}
-	return u.prefix.Finish(ctx)
+	if err := unpack.Complete(ctx, u.root, u.limits, claims); err != nil {
+		return nil, err
+	}
+	return entries, nil
 }
 
 // HashZip is verify.HashZip of the zip f, size bytes long and opened for reading
