@@ -62,10 +62,11 @@ func nameOf(r record.Head) string {
 }
 
 // Commands finds what patterns (path.Match, below the prefix) make commands
-// among entries, which are in the order of their paths: executable regular files, and links that lead to one. The
-// name is the path's base; of two paths with one name, the first pattern's
-// counts. It is an error, matching verify.ErrUntrusted, if there are patterns
-// and nothing matches: the archive is not what its manifest says.
+// among entries, which are in the order of their paths: executable regular
+// files, and links that lead to one. The name is the path's base; of two paths
+// with one name, the first pattern's counts. It is an error, matching
+// verify.ErrUntrusted, if there are patterns and nothing matches: the archive is
+// not what its manifest says.
 func Commands(patterns []string, entries []record.Entry) ([]record.Command, error) {
 	var found []record.Command
 	taken := map[string]bool{}

@@ -154,10 +154,11 @@ func (s *servant) fill(q request, dir *os.File) error {
 		}
 		switch q.Ask {
 		case askResume:
-			var claims []unpack.Claim
-			_, claims, err = readClaims(with, nil, true, limits.Entries)
-			prefix = unpack.Resume(root, limits, claims)
-			origins = originsOf(claims)
+			var before *claims
+			if before, err = readClaims(with, nil, true, limits.Entries); err == nil {
+				prefix = unpack.Resume(root, limits, before.all)
+				origins = originsOf(before.all)
+			}
 			err = errors.Join(err, with.Close(), s.say(answer{Say: sayDone, ID: q.ID, Err: failure(err)}))
 		case askAdd, askStream, askWrite:
 			origins = append(origins, make([]origin, max(0, q.From+1-len(origins)))...)

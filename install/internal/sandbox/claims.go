@@ -13,10 +13,11 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// The wire form of claims is how many there are, and for each: its kind; where it is from, by number; its mode
-// and size; the digest of a file, the target of a link; its path, and its name in
-// the archive, empty where that is the same. An origin that was not named before
-// follows its number. Numbers are varints, and texts follow their length.
+// The wire form of claims is how many there are, and for each: its kind; where it
+// is from, by number; its mode and size; the digest of a file, the target of a
+// link; its path, and its name in the archive, empty where that is the same. An
+// origin that was not named before follows its number. Numbers are varints, and
+// texts follow their length.
 
 // maxName is the most bytes of one text: more than any name may have.
 const maxName = 16 << 10
@@ -86,26 +87,32 @@ func writeClaims(w io.Writer, claims []unpack.Claim, origins []origin) error {
 
 var errClaims = errors.New("claims that cannot be read")
 
-// readClaims reads what writeClaims wrote, or whatever r gives, up to most claims and
-// to its end, and returns them beside the entries they are of. Claims may name origins that are not among those given only where named says so.
-// That they are well formed is all that is judged here.
-func readClaims(r io.Reader, origins []origin, named bool, most int) ([]record.Entry, []unpack.Claim, error) {
+// claims are what a prefix holds: entries, and of each the claim to it.
+type claims struct {
+	entries []record.Entry
+	all     []unpack.Claim
+}
+
+// readClaims reads what writeClaims wrote, or whatever r gives, up to most claims
+// and to its end. Claims may name origins that are not among those given only where
+// named says so. That they are well formed is all that is judged here.
+func readClaims(r io.Reader, origins []origin, named bool, most int) (*claims, error) {
 	in := &claimReader{in: bufio.NewReaderSize(r, 64<<10), origins: origins, named: named}
 	n := in.number()
 	if in.err != nil || n > uint64(most) {
-		return nil, nil, errClaims
+		return nil, errClaims
 	}
 	// At once: a slice that grows takes several times its memory.
-	entries, claims := make([]record.Entry, n), make([]unpack.Claim, n)
-	for i := range claims {
-		if claims[i] = in.claim(&entries[i]); in.err != nil {
-			return nil, nil, in.err
+	c := &claims{make([]record.Entry, n), make([]unpack.Claim, n)}
+	for i := range c.all {
+		if c.all[i] = in.claim(&c.entries[i]); in.err != nil {
+			return nil, in.err
 		}
 	}
 	if _, err := in.in.ReadByte(); err != io.EOF {
-		return nil, nil, errClaims
+		return nil, errClaims
 	}
-	return entries, claims, nil
+	return c, nil
 }
 
 type claimReader struct {

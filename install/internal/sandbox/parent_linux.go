@@ -17,7 +17,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 )
@@ -362,18 +361,17 @@ func (k *child) resume(ctx context.Context, claims []unpack.Claim) error {
 	return k.pour(ctx, request{Ask: askResume}, out, nil)
 }
 
-func (k *child) claims(ctx context.Context) ([]record.Entry, []unpack.Claim, error) {
+func (k *child) claims(ctx context.Context) (*claims, error) {
 	out, in, err := os.Pipe()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer out.Close()
-	var entries []record.Entry
-	var claims []unpack.Claim
+	var all *claims
 	read := make(chan error, 1)
 	go func() {
 		var err error
-		entries, claims, err = readClaims(out, k.origins, false, k.limits.Entries)
+		all, err = readClaims(out, k.origins, false, k.limits.Entries)
 		if err != nil {
 			err = &ProtocolError{err.Error()}
 			k.close() // it may be about to write more
@@ -384,9 +382,9 @@ func (k *child) claims(ctx context.Context) ([]record.Entry, []unpack.Claim, err
 	in.Close()
 	k.close() // and with it its end of the pipe
 	if err := <-read; err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return entries, claims, err
+	return all, err
 }
 
 // A beginning keeps the first bytes that are written to it.

@@ -114,8 +114,8 @@ type filler interface {
 	addStream(ctx context.Context, r io.Reader, size int64, a unpack.Archive) error
 	// write is Write of unpack.Prefix.
 	write(ctx context.Context, from string, f manifests.File) error
-	// claims ends it, and returns what was claimed, and the entries that that is of.
-	claims(ctx context.Context) ([]record.Entry, []unpack.Claim, error)
+	// claims ends it, and returns what it claims.
+	claims(ctx context.Context) (*claims, error)
 	// level says how it is walled in; nothing before it has added anything.
 	level() Level
 	// close kills it, whatever it is at. Nothing is written from then on.
@@ -191,28 +191,27 @@ func (u *Unpacker) enter(ctx context.Context) error {
 	return u.child.resume(ctx, claims)
 }
 
-// leave ends the child's turn, if it has it, for good, and returns what claims
-// returns of the child.
-func (u *Unpacker) leave(ctx context.Context) (entries []record.Entry, claims []unpack.Claim, left bool, err error) {
+// leave ends the child's turn for good, and returns what it claims; nil if it was
+// not its turn.
+func (u *Unpacker) leave(ctx context.Context) (*claims, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.phase != inside {
-		return nil, nil, false, nil
+		return nil, nil
 	}
 	u.phase = after
-	entries, claims, err = u.child.claims(ctx)
-	u.child.close()
-	return entries, claims, true, err
+	defer u.child.close()
+	return u.child.claims(ctx)
 }
 
 // Take is unpack.Prefix's.
 func (u *Unpacker) Take(ctx context.Context, a unpack.Archive, entries []record.Entry, open func(path string) (*os.File, error)) error {
-	_, claims, left, err := u.leave(ctx)
+	left, err := u.leave(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
-	if left {
-		u.prefix = unpack.Resume(u.root, u.limits, claims)
+	if left != nil {
+		u.prefix = unpack.Resume(u.root, u.limits, left.all)
 	}
 	return u.prefix.Take(ctx, a, entries, open)
 }
@@ -230,17 +229,17 @@ func (u *Unpacker) Write(ctx context.Context, from string, f manifests.File) err
 
 // Finish is unpack.Prefix's.
 func (u *Unpacker) Finish(ctx context.Context) ([]record.Entry, error) {
-	entries, claims, left, err := u.leave(ctx)
+	left, err := u.leave(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if !left {
+	if left == nil {
 		return u.prefix.Finish(ctx)
 	}
-	if err := unpack.Complete(ctx, u.root, u.limits, claims); err != nil {
+	if err := unpack.Complete(ctx, u.root, u.limits, left.all); err != nil {
 		return nil, err
 	}
-	return entries, nil
+	return left.entries, nil
 }
 
 // HashZip is verify.HashZip of the zip f, size bytes long and opened for reading

@@ -395,22 +395,22 @@ func TestClaimsOnTheWire(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, named := range []bool{true, false} {
-			_, got, err := readClaims(bytes.NewReader(wire.Bytes()), origins, named, len(someClaims))
+			got, err := readClaims(bytes.NewReader(wire.Bytes()), origins, named, len(someClaims))
 			if !named && name != "known" {
 				if err == nil {
 					t.Errorf("%s: an origin that was not asked for was believed", name)
 				}
 				continue
 			}
-			if err != nil || !reflect.DeepEqual(got, someClaims) {
+			if err != nil || !reflect.DeepEqual(got.all, someClaims) {
 				t.Errorf("%s: got %v, %v", name, got, err)
 			}
 		}
-		if _, _, err := readClaims(bytes.NewReader(wire.Bytes()), origins, true, len(someClaims)-1); err == nil {
+		if _, err := readClaims(bytes.NewReader(wire.Bytes()), origins, true, len(someClaims)-1); err == nil {
 			t.Errorf("%s: more claims than may be", name)
 		}
 		for n := range wire.Len() {
-			if _, got, err := readClaims(bytes.NewReader(wire.Bytes()[:n]), origins, true, 10); err == nil {
+			if got, err := readClaims(bytes.NewReader(wire.Bytes()[:n]), origins, true, 10); err == nil {
 				t.Errorf("%s: cut to %d bytes: %v", name, n, got)
 			}
 		}
@@ -428,15 +428,15 @@ func FuzzClaims(f *testing.F) {
 	f.Add([]byte("\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), false)
 	f.Fuzz(func(t *testing.T, packet []byte, named bool) {
 		origins := []origin{{"one", "1"}, {"two", "2"}}
-		_, claims, err := readClaims(bytes.NewReader(packet), origins, named, 100)
+		claims, err := readClaims(bytes.NewReader(packet), origins, named, 100)
 		if err != nil {
 			return
 		}
 		var again bytes.Buffer
-		if err := writeClaims(&again, claims, origins); err != nil {
+		if err := writeClaims(&again, claims.all, origins); err != nil {
 			t.Fatal(err)
 		}
-		if _, got, err := readClaims(&again, origins, true, 100); err != nil || !reflect.DeepEqual(got, claims) {
+		if got, err := readClaims(&again, origins, true, 100); err != nil || !reflect.DeepEqual(got, claims) {
 			t.Fatalf("%v comes back as %v, %v", claims, got, err)
 		}
 	})
