@@ -2,9 +2,11 @@ package record
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"strconv"
 	"strings"
@@ -71,30 +73,65 @@ func appendText(b []byte, key, text string) []byte {
 	return append(b, '"')
 }
 
-// A scanner reads JSON from text, up to the first thing that is not as it must
-// be; then it has an error and finds nothing any more.
+// A scanner reads JSON from in, through a window, up to the first thing that is not
+// as it must be; then it has an error and finds nothing any more.
 type scanner struct {
-	text string
-	at   int
+	in   io.Reader
+	text []byte // the window
+	at   int    // the next octet of it
+	gone int64  // octets before the window
+	all  bool   // nothing follows it
 	err  error
+
+	component string // of the entry before
 }
+
+const (
+	// maxEntry is how many octets of one entry are sure to be in the window: more
+	// than any takes, however its names are spelled.
+	maxEntry = 128 << 10
+	window   = 2 * maxEntry
+)
+
+func newScanner(in io.Reader) *scanner { return &scanner{in: in, text: make([]byte, 0, window)} }
 
 func (s *scanner) fail(format string, args ...any) {
 	if s.err == nil {
-		s.err = fmt.Errorf("byte %d of the entries: %s", s.at, fmt.Sprintf(format, args...))
-		s.at = len(s.text)
+		s.err = fmt.Errorf("byte %d of the entries: %w", s.gone+int64(s.at), fmt.Errorf(format, args...))
+	}
+	s.text, s.at, s.all = nil, 0, true
+}
+
+// more sees to it that the window holds all of the next entry.
+func (s *scanner) more() {
+	if s.all || len(s.text)-s.at >= maxEntry {
+		return
+	}
+	s.gone += int64(s.at)
+	s.text, s.at = s.text[:copy(s.text, s.text[s.at:])], 0
+	n, err := io.ReadFull(s.in, s.text[len(s.text):cap(s.text)])
+	s.text = s.text[:len(s.text)+n]
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		s.all = true
+	} else if err != nil {
+		s.fail("%w", err)
 	}
 }
 
 // skip passes over white space.
 func (s *scanner) skip() {
-	for s.at < len(s.text) {
-		switch s.text[s.at] {
-		case ' ', '\t', '\n', '\r':
-			s.at++
-		default:
+	for {
+		for ; s.at < len(s.text); s.at++ {
+			switch s.text[s.at] {
+			case ' ', '\t', '\n', '\r':
+			default:
+				return
+			}
+		}
+		if s.all {
 			return
 		}
+		s.more()
 	}
 }
 
@@ -114,36 +151,57 @@ func (s *scanner) want(c byte) {
 	}
 }
 
-func (s *scanner) string() string {
+// octets are those of a string, good until anything else is read.
+func (s *scanner) octets() []byte {
 	s.want('"')
-	start, plain := s.at, true
+	start, plain, ascii := s.at, true, true
 	for ; s.at < len(s.text); s.at++ {
 		switch c := s.text[s.at]; {
 		case c == '"':
 			s.at++
+			text := s.text[start : s.at-1]
+			if !ascii && !utf8.Valid(text) {
+				s.fail("no UTF-8")
+				return nil
+			}
 			if plain {
-				return s.text[start : s.at-1]
+				return text
 			}
-			var text string
-			if err := json.Unmarshal([]byte(s.text[start-1:s.at]), &text); err != nil {
-				s.fail("%v", err)
+			var unquoted string
+			if err := json.Unmarshal(s.text[start-1:s.at], &unquoted); err != nil {
+				s.fail("%w", err)
 			}
-			return text
+			return []byte(unquoted)
 		case c == '\\':
 			plain = false
 			s.at++
 		case c < ' ':
 			s.fail("control character in a string")
+		case c >= utf8.RuneSelf:
+			ascii = false
 		}
 	}
-	s.fail("a string without an end")
-	return ""
+	s.fail("a string without an end, or too long")
+	return nil
+}
+
+func (s *scanner) string() string { return string(s.octets()) }
+
+// oneOf is a string, one of those given if it is one.
+func (s *scanner) oneOf(known ...string) string {
+	text := s.octets()
+	for _, k := range known {
+		if string(text) == k {
+			return k
+		}
+	}
+	return string(text)
 }
 
 func (s *scanner) int(bits int) int64 {
 	n, err := strconv.ParseInt(s.number(), 10, bits)
 	if err != nil {
-		s.fail("%v", err)
+		s.fail("%w", err)
 	}
 	return n
 }
@@ -151,7 +209,7 @@ func (s *scanner) int(bits int) int64 {
 func (s *scanner) uint(bits int) uint64 {
 	n, err := strconv.ParseUint(s.number(), 10, bits)
 	if err != nil {
-		s.fail("%v", err)
+		s.fail("%w", err)
 	}
 	return n
 }
@@ -164,23 +222,25 @@ func (s *scanner) number() string {
 	for s.at < len(s.text) && (s.text[s.at]-'0' <= 9 || s.text[s.at] == '-') {
 		s.at++
 	}
-	number := s.text[start:s.at]
+	number := string(s.text[start:s.at])
 	if digits := strings.TrimPrefix(number, "-"); len(digits) > 1 && digits[0] == '0' {
 		s.fail("%s has a zero in front", number)
+	}
+	if s.at == len(s.text) && !s.all {
+		s.fail("an entry that is too long")
 	}
 	return number
 }
 
-// entries reads the list, and that the document ends with it.
-func (s *scanner) entries() (es []Entry) {
-	if !utf8.ValidString(s.text) {
-		s.fail("no UTF-8")
-	}
+// entries reads the list, of about so many octets, and that the document ends with
+// it.
+func (s *scanner) entries(size int64) (es []Entry) {
 	s.want(':')
 	s.want('[')
-	const shortest = len(`{"path":"a","type":"dir","mode":493},`)
-	es = make([]Entry, 0, min(strings.Count(s.text, "{"), len(s.text)/shortest))
+	const usual = 200 // octets of one; most have more
+	es = make([]Entry, 0, size/usual)
 	for more := !s.next(']'); more && s.err == nil; more = s.next(',') {
+		s.more()
 		es = append(es, s.entry())
 	}
 	if len(es) > 0 {
@@ -197,14 +257,14 @@ func (s *scanner) entry() (e Entry) {
 	s.want('{')
 	var have uint // the keys there were: each once
 	for more := true; more && s.err == nil; more = s.next(',') {
-		key := s.string()
+		key := s.oneOf("path", "type", "mode", "size", "digest", "component", "stamp", "target")
 		s.want(':')
 		var field uint
 		switch key {
 		case "path":
 			field, e.Path = 1<<0, s.string()
 		case "type":
-			field, e.Type = 1<<1, Type(s.string())
+			field, e.Type = 1<<1, Type(s.oneOf(string(File), string(Dir), string(Link)))
 		case "mode":
 			field, e.Mode = 1<<2, fs.FileMode(s.uint(32))
 		case "size":
@@ -214,7 +274,8 @@ func (s *scanner) entry() (e Entry) {
 		case "target":
 			field, e.Target = 1<<5, s.string()
 		case "component":
-			field, e.Component = 1<<6, s.string()
+			s.component = s.oneOf(s.component)
+			field, e.Component = 1<<6, s.component
 		case "stamp":
 			field, e.Stamp = 1<<7, s.stamp()
 		default:
@@ -230,9 +291,16 @@ func (s *scanner) entry() (e Entry) {
 }
 
 func (s *scanner) digest() verify.Digest {
-	d, err := verify.ParseDigest(s.string())
+	text := s.octets()
+	if digits, ok := bytes.CutPrefix(text, []byte("sha256:")); ok && len(digits) == 64 {
+		var sum [32]byte
+		if _, err := hex.Decode(sum[:], digits); err == nil {
+			return verify.SHA256(sum)
+		}
+	}
+	d, err := verify.ParseDigest(string(text))
 	if err != nil {
-		s.fail("%v", err)
+		s.fail("%w", err)
 	}
 	return d
 }

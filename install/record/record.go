@@ -218,15 +218,15 @@ func (g Generation) Encode() ([]byte, error) {
 	return append(data, '\n'), err
 }
 
-// ParseReceipt reads a receipt. A path that is not local, a type that is not
+// ParseReceipt reads a receipt of some size bytes, to the end of in. A path that is not local, a type that is not
 // known, an unknown field or format is an error: nothing may be removed by it.
-func ParseReceipt(text string) (Receipt, error) {
-	h, at, err := parseHead(strings.NewReader(text))
+func ParseReceipt(in io.Reader, size int64) (Receipt, error) {
+	h, rest, err := parseHead(in)
 	if err != nil {
 		return Receipt{}, err
 	}
-	s := scanner{text: text[at:]}
-	r := Receipt{h, s.entries()}
+	s := newScanner(rest)
+	r := Receipt{h, s.entries(size)}
 	if s.err != nil {
 		return Receipt{}, fmt.Errorf("receipt %s: %w", r.ID, s.err)
 	}
@@ -273,9 +273,9 @@ func ParseHead(r io.Reader) (Head, error) {
 	return h, err
 }
 
-// parseHead returns besides how many bytes come before what the entries are.
-func parseHead(r io.Reader) (h Head, at int64, err error) {
-	fail := func(err error) (Head, int64, error) { return Head{}, 0, fmt.Errorf("receipt: %w", err) }
+// parseHead returns besides what follows the name of the entries.
+func parseHead(r io.Reader) (h Head, rest io.Reader, err error) {
+	fail := func(err error) (Head, io.Reader, error) { return Head{}, nil, fmt.Errorf("receipt: %w", err) }
 	var text bytes.Buffer // as much as was read
 	d := json.NewDecoder(io.TeeReader(r, &text))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -285,6 +285,9 @@ func parseHead(r io.Reader) (h Head, at int64, err error) {
 	for {
 		end := d.InputOffset() // of the field before
 		if !d.More() {
+			if _, err := d.Token(); err != nil { // it may be the disk's
+				return fail(err)
+			}
 			return fail(errors.New("it lists no entries"))
 		}
 		key, err := d.Token()
@@ -295,7 +298,7 @@ func parseHead(r io.Reader) (h Head, at int64, err error) {
 			if err := decode(append(text.Bytes()[:end:end], '}'), &h); err != nil {
 				return fail(err)
 			}
-			return h, d.InputOffset(), h.validate()
+			return h, io.MultiReader(bytes.NewReader(text.Bytes()[d.InputOffset():]), r), h.validate()
 		}
 		if seen[key] {
 			return fail(fmt.Errorf("%q stands there twice", key))

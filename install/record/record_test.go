@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -42,6 +43,11 @@ func text(t testing.TB, r Receipt) []byte {
 	return b.Bytes()
 }
 
+// read reads a receipt as slowly as a disk may give it.
+func read(data []byte) (Receipt, error) {
+	return ParseReceipt(iotest.HalfReader(bytes.NewReader(data)), int64(len(data)))
+}
+
 // A receipt longer than what is written at once.
 func TestLongReceipts(t *testing.T) {
 	want := sample()
@@ -49,7 +55,7 @@ func TestLongReceipts(t *testing.T) {
 		want.Entries = append(want.Entries, Entry{Path: fmt.Sprintf("%s-%d", strings.Repeat("x", n%97), n), Type: File, Size: int64(n), Digest: verify.DigestOf([]byte{byte(n)})})
 	}
 	data := text(t, want)
-	got, err := ParseReceipt(string(data))
+	got, err := read(data)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%d entries come back as %d, %v", len(want.Entries), len(got.Entries), err)
 	}
@@ -60,6 +66,45 @@ func TestLongReceipts(t *testing.T) {
 	}
 	if n, err := want.WriteTo(&full{len(data)}); err != nil || n != int64(len(data)) {
 		t.Errorf("where it just fits: %d, %v", n, err)
+	}
+}
+
+// An entry may be as long as its names, however they are spelled, and stand as far
+// from the next as it likes; what is longer than that is refused.
+func TestLongEntries(t *testing.T) {
+	spelled := func(path string) string {
+		var b strings.Builder
+		for _, c := range path {
+			fmt.Fprintf(&b, "\\u%04x", c)
+		}
+		return b.String()
+	}
+	deep := strings.Repeat("directory/", 410)[:4095]
+	for name, c := range map[string]struct {
+		edit [2]string
+		ok   bool
+	}{
+		"escapes":       {[2]string{`"path":"zig"`, `"path":"` + spelled(deep) + `"`}, true},
+		"white space":   {[2]string{`"path":"zig"`, `"path":` + strings.Repeat(" \n", 3*window) + `"zig"`}, true},
+		"a long string": {[2]string{`"path":"zig"`, `"path":"` + strings.Repeat("\\u0041", window) + `"`}, false},
+		"a long number": {[2]string{`"mode":493`, `"mode":` + strings.Repeat("4", 3*window)}, false},
+		"a long target": {[2]string{`"target":"bin/zig"`, `"target":"` + strings.Repeat("x", 3*window) + `"`}, false},
+	} {
+		edited := strings.Replace(string(text(t, sample())), c.edit[0], c.edit[1], 1)
+		if r, err := read([]byte(edited)); len(edited) < 1000 || (err == nil) != c.ok || c.ok && len(r.Entries) != 3 {
+			t.Errorf("%s: %d bytes, %d entries, %v", name, len(edited), len(r.Entries), err)
+		}
+	}
+}
+
+// A disk that fails is not a receipt that is wrong.
+func TestReceiptOnABadDisk(t *testing.T) {
+	data := text(t, sample())
+	for n := range data {
+		_, err := ParseReceipt(io.MultiReader(bytes.NewReader(data[:n]), iotest.ErrReader(fs.ErrClosed)), 0)
+		if !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("after %d bytes: %v", n, err)
+		}
 	}
 }
 
@@ -80,7 +125,7 @@ func TestReceiptRoundTrip(t *testing.T) {
 	stamped.Entries = append(stamped.Entries, Entry{Path: "ü \"\\<>&\u2028\x7f\n", Type: File, Digest: verify.DigestOf(nil),
 		Stamp: Stamp{math.MaxUint64, math.MinInt64, math.MaxInt64}})
 	for _, want := range []Receipt{sample(), stamped} {
-		got, err := ParseReceipt(string(text(t, want)))
+		got, err := read(text(t, want))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v", got, err)
 		}
@@ -125,7 +170,7 @@ func earlier(t *testing.T, r Receipt) []byte {
 func TestEarlierReceiptsAreRead(t *testing.T) {
 	r := sample()
 	r.Entries = append(r.Entries, Entry{Path: "lib/<ü>&\\\"\u2028\t", Type: Link, Target: "a\\\u0001b"})
-	got, err := ParseReceipt(string(earlier(t, r)))
+	got, err := read(earlier(t, r))
 	if err != nil || !reflect.DeepEqual(got, r) {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -184,7 +229,7 @@ func TestEditedReceiptsAreRefused(t *testing.T) {
 			if edited == data {
 				t.Errorf("%s, %s: the edit changed nothing", name, layout)
 			}
-			if _, err := ParseReceipt(edited); err == nil {
+			if _, err := read([]byte(edited)); err == nil {
 				t.Errorf("%s, %s: accepted", name, layout)
 			}
 		}
@@ -255,7 +300,7 @@ func TestIDsAreOnePathElement(t *testing.T) {
 func FuzzReceipt(f *testing.F) {
 	f.Add(text(f, sample()))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := ParseReceipt(string(data))
+		r, err := read(data)
 		if err != nil {
 			return
 		}
@@ -273,7 +318,7 @@ func FuzzReceipt(f *testing.F) {
 				t.Errorf("%q was accepted", e.Path)
 			}
 		}
-		if _, err := ParseReceipt(string(text(t, r))); err != nil {
+		if _, err := read(text(t, r)); err != nil {
 			t.Errorf("what was read cannot be written and read again: %v", err)
 		}
 	})

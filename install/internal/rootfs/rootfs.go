@@ -141,9 +141,10 @@ var ErrNotRegular = errors.New("not a regular file")
 // and is never waited for.
 func ReadFile(root *os.Root, name string, limit int64) ([]byte, error) {
 	var b bytes.Buffer
-	err := readFile(root, name, limit, func(size int) io.Writer {
-		b.Grow(size + bytes.MinRead) // and that it fits is seen without growing
-		return &b
+	err := Read(root, name, limit, func(r io.Reader, size int64) error {
+		b.Grow(int(size) + bytes.MinRead) // and that it fits is seen without growing
+		_, err := b.ReadFrom(r)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -151,20 +152,9 @@ func ReadFile(root *os.Root, name string, limit int64) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// ReadText is ReadFile for a long text, of which there is never a second copy.
-func ReadText(root *os.Root, name string, limit int64) (string, error) {
-	var b strings.Builder
-	err := readFile(root, name, limit, func(size int) io.Writer {
-		b.Grow(size)
-		return &b
-	})
-	if err != nil {
-		return "", err
-	}
-	return b.String(), nil
-}
-
-func readFile(root *os.Root, name string, limit int64, into func(size int) io.Writer) error {
+// Read is ReadFile for a long file, of which read makes what it will. size is what
+// the file has when it is opened.
+func Read(root *os.Root, name string, limit int64, read func(r io.Reader, size int64) error) error {
 	f, err := openRegular(root, name, os.O_RDONLY, 0)
 	if err != nil {
 		return err
@@ -177,9 +167,10 @@ func readFile(root *os.Root, name string, limit int64, into func(size int) io.Wr
 	if info.Size() > limit {
 		return &TooLargeError{Path: f.Name(), Limit: limit}
 	}
-	n, err := io.Copy(into(int(info.Size())), io.LimitReader(f, limit+1))
-	if err == nil && n > limit {
-		err = &TooLargeError{Path: f.Name(), Limit: limit}
+	most := &io.LimitedReader{R: f, N: limit + 1}
+	err = read(most, info.Size())
+	if most.N == 0 {
+		return &TooLargeError{Path: f.Name(), Limit: limit}
 	}
 	return err
 }

@@ -111,11 +111,11 @@ func (s Store) head(id record.ID) (record.Head, error) {
 
 // Receipt reads one receipt with all its paths.
 func (s Store) Receipt(id record.ID) (record.Receipt, error) {
-	text, err := rootfs.ReadText(s.State, receiptName(id), maxReceipt)
-	if err != nil {
-		return record.Receipt{}, err
-	}
-	r, err := record.ParseReceipt(text)
+	var r record.Receipt
+	err := rootfs.Read(s.State, receiptName(id), maxReceipt, func(in io.Reader, size int64) (err error) {
+		r, err = record.ParseReceipt(in, size)
+		return err
+	})
 	if err == nil && r.ID != id {
 		err = fmt.Errorf("receipt %s: says it is %s", id, r.ID)
 	}
