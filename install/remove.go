@@ -131,9 +131,6 @@ func (i *Installer) removeFiles(ctx context.Context, going *removal) ([]Drift, e
 	}
 	recorded := sync.OnceValue(r.Paths)
 	unrecorded := map[string][]string{}
-	if unrecorded["."], err = t.unrecorded(".", recorded); err != nil {
-		return nil, err
-	}
 	for n, e := range slices.Backward(r.Entries) {
 		if e.Type != record.Dir {
 			continue
@@ -149,6 +146,9 @@ func (i *Installer) removeFiles(ctx context.Context, going *removal) ([]Drift, e
 				return nil, err
 			}
 		}
+	}
+	if unrecorded["."], err = t.unrecorded(".", recorded); err != nil {
+		return nil, err
 	}
 	var kept []record.Entry
 	var drifts []Drift

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/kist-tools/kist/verify"
@@ -199,7 +198,7 @@ func (s *scanner) oneOf(known ...string) string {
 }
 
 func (s *scanner) int(bits int) int64 {
-	n, err := strconv.ParseInt(s.number(), 10, bits)
+	n, err := strconv.ParseInt(string(s.number()), 10, bits)
 	if err != nil {
 		s.fail("%w", err)
 	}
@@ -207,7 +206,7 @@ func (s *scanner) int(bits int) int64 {
 }
 
 func (s *scanner) uint(bits int) uint64 {
-	n, err := strconv.ParseUint(s.number(), 10, bits)
+	n, err := strconv.ParseUint(string(s.number()), 10, bits)
 	if err != nil {
 		s.fail("%w", err)
 	}
@@ -216,15 +215,15 @@ func (s *scanner) uint(bits int) uint64 {
 
 // number is a run of digits, perhaps with a minus sign before it. JSON has no
 // zeros in front (RFC 8259, section 6).
-func (s *scanner) number() string {
+func (s *scanner) number() []byte {
 	s.skip()
 	start := s.at
 	for s.at < len(s.text) && (s.text[s.at]-'0' <= 9 || s.text[s.at] == '-') {
 		s.at++
 	}
-	number := string(s.text[start:s.at])
-	if digits := strings.TrimPrefix(number, "-"); len(digits) > 1 && digits[0] == '0' {
-		s.fail("%s has a zero in front", number)
+	number := s.text[start:s.at]
+	if digits := bytes.TrimPrefix(number, []byte("-")); len(digits) > 1 && digits[0] == '0' {
+		s.fail("a zero in front of a number")
 	}
 	if s.at == len(s.text) && !s.all {
 		s.fail("an entry that is too long")
