@@ -83,7 +83,8 @@ func readTar(r io.Reader, limits Limits, put func(entry) error) error {
 type tarReader struct {
 	r     io.Reader
 	block [blockSize]byte
-	body  tarBody // of the entry that was read last
+	last  header // of the entry that was read last
+	body  tarBody
 }
 
 // cut turns the end of the stream into the rule it breaks.
@@ -107,7 +108,9 @@ func (t *tarReader) header() (*header, error) {
 	if t.block == zeroBlock {
 		return nil, nil
 	}
-	return parseHeader(&t.block)
+	var err error
+	t.last, err = parseHeader(&t.block)
+	return &t.last, err
 }
 
 // end reads what must follow the first zero block: another, and then nothing
@@ -137,9 +140,9 @@ func (t *tarReader) end() error {
 }
 
 // parseHeader reads one block; extended headers may still change it.
-func parseHeader(b *[blockSize]byte) (*header, error) {
+func parseHeader(b *[blockSize]byte) (header, error) {
 	name := cString(b[0:100])
-	bad := func(what string) (*header, error) { return nil, refuse(RuleHeader, name, "%s", what) }
+	bad := func(what string) (header, error) { return header{}, refuse(RuleHeader, name, "%s", what) }
 	sum, ok := number(b[148:156])
 	if !ok || sum != checksum(b) {
 		return bad("checksum")
@@ -153,9 +156,9 @@ func parseHeader(b *[blockSize]byte) (*header, error) {
 		return bad("size")
 	}
 	if !isName(b[0:100], name) {
-		return nil, refuse(RuleFormat, name, "in the field of its name")
+		return header{}, refuse(RuleFormat, name, "in the field of its name")
 	}
-	h := &header{name: name, link: cString(b[157:257]), mode: fs.FileMode(mode) & fs.ModePerm, size: size, flag: b[156]}
+	h := header{name: name, link: cString(b[157:257]), mode: fs.FileMode(mode) & fs.ModePerm, size: size, flag: b[156]}
 	switch magic := string(b[257:265]); {
 	case magic[:6] == "ustar\x00":
 		if string(b[508:512]) == "tar\x00" {
