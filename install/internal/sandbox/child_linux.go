@@ -192,7 +192,11 @@ func (s *servant) add(prefix *unpack.Prefix, q request, with *os.File) {
 		err = prefix.AddStream(context.Background(), with, q.Size, a)
 	case askWrite:
 		f := manifests.File{Path: q.Path, Link: q.Link, Exec: q.Exec}
-		if f.Data, err = io.ReadAll(with); err == nil {
+		f.Data, err = io.ReadAll(io.LimitReader(with, q.Size+1))
+		if err == nil && int64(len(f.Data)) != q.Size {
+			err = io.ErrUnexpectedEOF
+		}
+		if err == nil {
 			err = prefix.Write(context.Background(), q.Name, f)
 		}
 	}
