@@ -30,3 +30,6 @@ func Read(format string, data []byte, limits Limits) error {
 	codec := strings.TrimPrefix(strings.TrimPrefix(format, "tar"), ".")
 	return readTarIn(codec, src, src.all(), src.size, memory, limits, put)
 }
+
+// LargePages is largePages.
+var LargePages = largePages

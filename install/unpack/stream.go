@@ -106,8 +106,9 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, refuse(RuleStream, "", "%v", err)
 }
 
-// worthFreeing is a window that is given back to the system at once.
-const worthFreeing = 16 << 20
+// largeWindow is one that is given back to the system at once, and made of large
+// pages where there are any.
+const largeWindow = 16 << 20
 
 // readTarIn reads the tar inside in, size bytes of src, which codec compressed:
 // "gz", "xz", "zst", "bz2", or "" for not at all.
@@ -125,7 +126,7 @@ func readTarIn(codec string, src *source, in io.Reader, size int64, memory *sema
 		return err
 	}
 	defer func() {
-		if window >= worthFreeing {
+		if window >= largeWindow {
 			debug.FreeOSMemory() // the next archive's window must not come on top
 		}
 		memory.Release(share)
@@ -141,9 +142,30 @@ func readTarIn(codec string, src *source, in io.Reader, size int64, memory *sema
 		return refuse(RuleStream, "", "%v", err)
 	}
 	defer dec.Close()
-	ahead := readAhead(&meter{dec, src, limits.maxUnpacked(size)})
+	var out io.Reader = dec
+	if window >= largeWindow {
+		out = &onLargePages{dec: dec, windows: limits.Memory}
+	}
+	ahead := readAhead(&meter{out, src, limits.maxUnpacked(size)})
 	defer ahead.stop()
 	return readTar(ahead, limits, put)
+}
+
+// An onLargePages reads from a decoder whose window is large. The decoder has it
+// by the end of its first read, and has used little of it.
+type onLargePages struct {
+	dec     io.Reader
+	windows int64 // bytes of all decoders' together
+	asked   bool
+}
+
+func (o *onLargePages) Read(p []byte) (int, error) {
+	n, err := o.dec.Read(p)
+	if !o.asked {
+		o.asked = true
+		largePages(o.windows)
+	}
+	return n, err
 }
 
 // decoder opens the one compressed stream that buf must hold, with a window of

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package unpack
+
+func largePages(int64) {}
