@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -127,12 +128,13 @@ func ReadAll(ctx context.Context, t Transport, ref string, limit int64) ([]byte,
 	if size > limit {
 		return nil, &TooLargeError{Redact(ref), limit}
 	}
-	data, err := io.ReadAll(io.LimitReader(body, limit+1))
-	switch {
+	// What grows as it comes takes several times its memory.
+	data := bytes.NewBuffer(make([]byte, 0, max(size, 0)+bytes.MinRead))
+	switch _, err := data.ReadFrom(io.LimitReader(body, limit+1)); {
 	case err != nil:
 		return nil, err
-	case int64(len(data)) > limit:
+	case int64(data.Len()) > limit:
 		return nil, &TooLargeError{Redact(ref), limit}
 	}
-	return data, nil
+	return data.Bytes(), nil
 }

@@ -145,8 +145,8 @@ func (r *reproof) document(e verify.Evidence) (d verify.Document, err error) {
 		}
 		return err
 	})
-	if err == nil && verify.DigestOf(d.Bytes()) != e.Digest {
-		err = &verify.DigestError{Name: e.Name, Want: e.Digest, Got: verify.DigestOf(d.Bytes())}
+	if err == nil && verify.DigestOf(d.View()) != e.Digest {
+		err = &verify.DigestError{Name: e.Name, Want: e.Digest, Got: verify.DigestOf(d.View())}
 	}
 	return d, err
 }

@@ -21,7 +21,7 @@ type Catalog struct {
 }
 
 func newCatalog(m *Manifest, d verify.Document, s Source) *Catalog {
-	c := &Catalog{channel: m.Channel, at: s.URL, mark: m.Mark(verify.DigestOf(d.Bytes())), evidence: d.Evidence()}
+	c := &Catalog{channel: m.Channel, at: s.URL, mark: m.Mark(verify.DigestOf(d.View())), evidence: d.Evidence()}
 	c.mark.Keys = s.Edition.Mark()
 	c.evidence.Mark = &c.mark
 	for _, r := range m.Releases {

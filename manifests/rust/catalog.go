@@ -18,13 +18,13 @@ type Catalog struct {
 	at       string // URL of the channel's own manifest, beside which everything lies
 	name     Name
 	manifest *Manifest
-	bytes    []byte // of the manifest, as they were proved
+	bytes    []byte // of the manifest, as they were proved: not to be changed
 	mark     verify.Mark
 	evidence verify.Evidence
 }
 
 func newCatalog(s Source, n Name, m *Manifest, d verify.Document) *Catalog {
-	c := &Catalog{channel: s.Channel, at: s.URL, name: n, manifest: m, bytes: d.Bytes(), evidence: d.Evidence()}
+	c := &Catalog{channel: s.Channel, at: s.URL, name: n, manifest: m, bytes: d.View(), evidence: d.Evidence()}
 	issued, _ := time.Parse(time.DateOnly, m.Date) // judged by parse
 	c.mark = verify.Mark{Channel: s.Channel, Line: n.Channel, Issued: issued, Digest: verify.DigestOf(c.bytes)}
 	if n.fixed() {

@@ -72,7 +72,7 @@ func Parse(d verify.Document) (*Manifest, error) {
 	if d.IsZero() {
 		return nil, fmt.Errorf("the manifest was not proved: %w", verify.ErrUntrusted)
 	}
-	return parse(d.Bytes())
+	return parse(d.View())
 }
 
 // parse reads the tables by their exact keys (go-toml's decoding into structs
