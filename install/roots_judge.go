@@ -156,7 +156,7 @@ func (j *judge) owner(which role, p place) error {
 func (j *judge) names(real string) []string {
 	names := []string{real}
 	if j.hasOwners() {
-		names = append(names, j.mountNames(real)...)
+		names = append(names, j.mounts.names(real)...)
 		names = append(names, j.systemNames(real)...)
 	}
 	return names

@@ -15,21 +15,21 @@ const maxMounts = 64 << 20
 // thisMounts reads the mounts of this mount namespace. Where /proc is not
 // mounted, such as in a bare chroot, there is no table, and directories are
 // compared by device and inode alone.
-func thisMounts() ([]mount, error) {
+func thisMounts() (mounts, error) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return mounts{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("table of mounts: %w", err)
+		return mounts{}, fmt.Errorf("table of mounts: %w", err)
 	}
 	defer f.Close()
 	table, err := io.ReadAll(io.LimitReader(f, maxMounts+1))
 	if err != nil {
-		return nil, fmt.Errorf("table of mounts: %w", err)
+		return mounts{}, fmt.Errorf("table of mounts: %w", err)
 	}
 	if len(table) > maxMounts {
-		return nil, fmt.Errorf("table of mounts: longer than %d bytes", maxMounts)
+		return mounts{}, fmt.Errorf("table of mounts: longer than %d bytes", maxMounts)
 	}
 	return parseMounts(string(table))
 }

@@ -16,7 +16,7 @@ type machine struct {
 	goos     string
 	lstat    func(name string) (node, error)
 	readlink func(name string) (string, error)
-	mounts   []mount // of this mount namespace; none where the system has no table
+	mounts   mounts // of this mount namespace; none where the system has no table
 	// final resolves a path by the system's own means; nil on Unix, where
 	// lstat and readlink serve.
 	final func(name string) (string, error)
@@ -134,77 +134,4 @@ func (m *machine) landmarks() (found []landmark) {
 		}
 	}
 	return found
-}
-
-// A mount is one line of the table of mounts: the directory root of the file
-// system dev is shown at point.
-type mount struct {
-	id, parent  string
-	dev         string // major:minor
-	root, point string
-}
-
-// parseMounts reads the table of mounts, proc_pid_mountinfo(5).
-func parseMounts(table string) ([]mount, error) {
-	var mounts []mount
-	for line := range strings.Lines(table) {
-		f := strings.Fields(line)
-		if len(f) < 5 {
-			return nil, fmt.Errorf("table of mounts: line %q is cut", line)
-		}
-		m := mount{id: f[0], parent: f[1], dev: f[2], root: unescape.Replace(f[3]), point: unescape.Replace(f[4])}
-		if path.IsAbs(m.root) && path.IsAbs(m.point) { // not so: a namespace, such as net:[4026531840]
-			mounts = append(mounts, m)
-		}
-	}
-	return mounts, nil
-}
-
-var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`, `\043`, "#")
-
-// mountNames are the names that the table of mounts gives to real besides: the
-// same directory of the same file system, reached through each other mount that
-// shows it.
-func (m *machine) mountNames(real string) (names []string) {
-	at, ok := m.mountOf(real)
-	if !ok {
-		return nil
-	}
-	inside := path.Join(at.root, real[len(strings.TrimSuffix(at.point, "/")):])
-	for _, other := range m.mounts {
-		if other.id != at.id && other.dev == at.dev && within(inside, other.root) {
-			names = append(names, path.Join(other.point, inside[len(strings.TrimSuffix(other.root, "/")):]))
-		}
-	}
-	return names
-}
-
-// mountOf returns the mount that real is seen through: the way down from "/",
-// where at each directory a mount may hide what was there, and another that one.
-func (m *machine) mountOf(real string) (at mount, ok bool) {
-	type spot struct{ parent, point string }
-	const unlisted = "" // the parent of the outermost mounts: of several in a chroot
-	ids := make(map[string]bool, len(m.mounts))
-	for _, mt := range m.mounts {
-		ids[mt.id] = true
-	}
-	on := make(map[spot]mount, len(m.mounts))
-	for _, mt := range m.mounts {
-		if mt.parent == mt.id || !ids[mt.parent] {
-			mt.parent = unlisted
-		}
-		on[spot{mt.parent, mt.point}] = mt
-	}
-	for _, dir := range ancestors(real) {
-		for {
-			here := spot{at.id, dir} // of no mount yet: unlisted
-			next, found := on[here]
-			if !found {
-				break
-			}
-			at, ok = next, true
-			delete(on, here)
-		}
-	}
-	return at, ok
 }

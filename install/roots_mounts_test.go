@@ -278,7 +278,7 @@ func TestParseMounts(t *testing.T) {
 		`37 35 0:4 net:[4026531840] /run/netns/x rw - nsfs nsfs rw` + "\n" +
 		`38 35 0:5 /a\134040b /with\040blank\011tab\012line\134\043 rw - tmpfs t rw` + "\n")
 	want := []mount{{"36", "35", "98:0", "/mnt1", "/mnt2"}, {"38", "35", "0:5", `/a\040b`, "/with blank\ttab\nline\\#"}}
-	if err != nil || !slices.Equal(got, want) {
+	if err != nil || !slices.Equal(got.all, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for _, cut := range []string{"36 35 98:0 /mnt1\n", "\n", "36"} {
