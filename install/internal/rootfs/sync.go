@@ -36,7 +36,7 @@ func OpenSyncer(root *os.Root) (*Syncer, error) {
 
 // pause is how long is waited before what was written is made durable ahead, again
 // and again: long enough to be done in large pieces.
-const pause = 500 * time.Millisecond
+const pause = 100 * time.Millisecond
 
 // Ahead begins to make durable what is written, while more is written, where the
 // file system can do that: Sync has less to wait for then.
