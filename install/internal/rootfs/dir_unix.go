@@ -1,0 +1,220 @@
+//go:build unix
+
+package rootfs
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Dir is an open directory. What lies right in it is reached by its name, one
+// element, and by no link: nothing leads out of it. For each name os.Root, which
+// follows the links that stay inside, asks the system several more things.
+type Dir struct{ self *os.File }
+
+// OpenDir opens the directory of root itself.
+func OpenDir(root *os.Root) (Dir, error) {
+	self, err := root.Open(".")
+	return Dir{self}, err
+}
+
+// Sub opens the directory name. Its error matches ErrNotDir where that is
+// something else, such as a link to one.
+func (d Dir) Sub(name string) (sub Dir, err error) {
+	err = d.at("open", name, func(fd int) error {
+		self, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		switch {
+		case err == nil:
+			sub.self = os.NewFile(uintptr(self), name)
+		case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
+			return ErrNotDir
+		}
+		return err
+	})
+	return sub, err
+}
+
+// at calls the system for name in d.
+func (d Dir) at(what, name string, call func(fd int) error) error {
+	err := error(fs.ErrInvalid)
+	if isElement(name) {
+		err = retry(func() error { return call(int(d.self.Fd())) })
+	}
+	if err != nil {
+		return &fs.PathError{Op: what, Path: name, Err: err}
+	}
+	return nil
+}
+
+// Close closes d.
+func (d Dir) Close() error { return d.self.Close() }
+
+// Names returns up to n names of what is in d, at the next call the next ones, and
+// io.EOF at the end.
+func (d Dir) Names(n int) ([]string, error) { return d.self.Readdirnames(n) }
+
+// AllNames returns the names of all that is in d.
+func (d Dir) AllNames() ([]string, error) {
+	if _, err := d.self.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return d.self.Readdirnames(-1)
+}
+
+// Create makes the file name, which must not exist, for writing.
+func (d Dir) Create(name string, perm fs.FileMode) (*File, error) {
+	fd, err := d.create(name, unix.O_WRONLY, perm)
+	if err != nil {
+		return nil, err
+	}
+	return &File{name, fd}, nil
+}
+
+// CreateFile is Create for what is written, and then read.
+func (d Dir) CreateFile(name string, perm fs.FileMode) (*os.File, error) {
+	fd, err := d.create(name, unix.O_RDWR, perm)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+func (d Dir) create(name string, flag int, perm fs.FileMode) (file int, err error) {
+	err = d.at("create", name, func(fd int) (err error) {
+		file, err = unix.Openat(fd, name, flag|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(perm.Perm()))
+		return err
+	})
+	return file, err
+}
+
+// Open opens the regular file name for reading. It returns ErrNotRegular for
+// anything else: a pipe in its place is an error, not a wait.
+func (d Dir) Open(name string) (f *os.File, err error) {
+	err = d.at("open", name, func(fd int) error {
+		fd, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		switch {
+		case err == nil:
+			f = os.NewFile(uintptr(fd), name)
+		case errors.Is(err, unix.ELOOP):
+			return ErrNotRegular
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return regular(f)
+}
+
+// Mkdir makes the directory name.
+func (d Dir) Mkdir(name string, perm fs.FileMode) error {
+	return d.at("mkdir", name, func(fd int) error { return unix.Mkdirat(fd, name, uint32(perm.Perm())) })
+}
+
+// Symlink makes name a link to target.
+func (d Dir) Symlink(target, name string) error {
+	return d.at("symlink", name, func(fd int) error { return unix.Symlinkat(target, fd, name) })
+}
+
+// Remove removes name, if it is a directory an empty one.
+func (d Dir) Remove(name string) error {
+	return d.at("remove", name, func(fd int) error {
+		err := unix.Unlinkat(fd, name, 0)
+		// What the system says of a directory: Linux the first, POSIX the second.
+		if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EPERM) {
+			if asDir := unix.Unlinkat(fd, name, unix.AT_REMOVEDIR); !errors.Is(asDir, unix.ENOTDIR) {
+				return asDir
+			}
+		}
+		return err
+	})
+}
+
+// Lstat says what name is.
+func (d Dir) Lstat(name string) (Info, error) {
+	var s unix.Stat_t
+	if err := d.at("lstat", name, func(fd int) error { return unix.Fstatat(fd, name, &s, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
+		return Info{}, err
+	}
+	return Info{Mode: modeOf(uint32(s.Mode)), Size: s.Size, Stamp: Stamp{s.Ino, s.Mtim.Nano(), s.Ctim.Nano()}}, nil
+}
+
+// Readlink returns where the link name leads.
+func (d Dir) Readlink(name string) (target string, err error) {
+	err = d.at("readlink", name, func(fd int) error {
+		for room := 256; ; room *= 2 {
+			b := make([]byte, room)
+			n, err := unix.Readlinkat(fd, name, b)
+			if err != nil || n < room {
+				target = string(b[:max(n, 0)])
+				return err
+			}
+		}
+	})
+	return target, err
+}
+
+// modeOf is a file's mode as package fs has it.
+func modeOf(mode uint32) fs.FileMode {
+	m := fs.FileMode(mode & 0o777)
+	for _, bit := range []struct {
+		bit  uint32
+		mode fs.FileMode
+	}{{unix.S_ISUID, fs.ModeSetuid}, {unix.S_ISGID, fs.ModeSetgid}, {unix.S_ISVTX, fs.ModeSticky}} {
+		if mode&bit.bit != 0 {
+			m |= bit.mode
+		}
+	}
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return m
+	case unix.S_IFDIR:
+		return m | fs.ModeDir
+	case unix.S_IFLNK:
+		return m | fs.ModeSymlink
+	case unix.S_IFIFO:
+		return m | fs.ModeNamedPipe
+	case unix.S_IFSOCK:
+		return m | fs.ModeSocket
+	case unix.S_IFCHR:
+		return m | fs.ModeDevice | fs.ModeCharDevice
+	case unix.S_IFBLK:
+		return m | fs.ModeDevice
+	}
+	return m | fs.ModeIrregular
+}
+
+// A File is a new file of a Dir. One goroutine at a time may use it.
+type File struct {
+	name string
+	fd   int
+}
+
+// Write writes all of p, or returns why not.
+func (f *File) Write(p []byte) (n int, err error) {
+	for n < len(p) {
+		var more int
+		err := retry(func() (err error) { more, err = unix.Write(f.fd, p[n:]); return err })
+		if err == nil && more == 0 {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return n, &fs.PathError{Op: "write", Path: f.name, Err: err}
+		}
+		n += more
+	}
+	return n, nil
+}
+
+// Close closes f. It must be called once.
+func (f *File) Close() error {
+	// Linux has closed it, whatever it says (close(2)); EINTR is no fault.
+	if err := unix.Close(f.fd); err != nil && !errors.Is(err, unix.EINTR) {
+		return &fs.PathError{Op: "close", Path: f.name, Err: err}
+	}
+	return nil
+}
