@@ -74,14 +74,18 @@ func (g *Stage) Abandon() error {
 
 // Publish turns a filled stage into the prefix of r: everything in it made
 // durable, then the receipt, then one rename that never replaces. seal completes
-// r in between, when nothing will be written there any more. The stage is used up.
+// r in the meantime: nothing is written there any more, and to look at it does not
+// wait for the disk. The stage is used up.
 func (s Store) Publish(g *Stage, r record.Receipt, seal func(stage *os.Root, r *record.Receipt) error) error {
-	if err := g.sync.Sync(); err != nil {
+	durable := make(chan error, 1)
+	go func() { durable <- g.sync.Sync() }()
+	unsealed := seal(g.root, &r)
+	if err := <-durable; err != nil {
 		return fmt.Errorf("make %s durable: %w", r.Ref(), err)
 	}
 	s.reached("stage durable")
-	if err := seal(g.root, &r); err != nil {
-		return fmt.Errorf("seal %s: %w", r.Ref(), err)
+	if unsealed != nil {
+		return fmt.Errorf("seal %s: %w", r.Ref(), unsealed)
 	}
 	s.reached("stage sealed")
 	if _, err := rootfs.MkdirAll(s.Data, Prefixes, 0o700); err != nil {
