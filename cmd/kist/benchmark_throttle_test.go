@@ -69,10 +69,14 @@ type throttle struct {
 	free time.Time // when all that was let through has passed
 }
 
+// arrears is what may be made up for of the time in which nothing was sent: sleeps
+// are longer than they should be.
+const arrears = 20 * time.Millisecond
+
 func (t *throttle) pass(n int) {
 	t.mu.Lock()
-	if now := time.Now(); t.free.Before(now) {
-		t.free = now
+	if earliest := time.Now().Add(-arrears); t.free.Before(earliest) {
+		t.free = earliest
 	}
 	t.free = t.free.Add(time.Duration(float64(n) / t.rate * float64(time.Second)))
 	until := t.free
