@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -141,30 +142,35 @@ func (i *Installer) keptEarlier(id record.ID) (kept []Drift, err error) {
 // and names those that are not: nothing may be removed from them.
 func (i *Installer) removeEmptyPrefixes(receipts map[record.ID]record.Head, damaged map[record.ID]error) (unknown []Drift, err error) {
 	data := i.roots.open(dataDir)
-	prefixes, err := enter(data, store.Prefixes)
+	prefixes, err := openPrefixes(data)
 	if err != nil { // not there, or a link: what lies behind one is not kist's
-		return nil, ignore(ignore(err, fs.ErrNotExist), errLink)
+		return nil, ignore(ignore(err, fs.ErrNotExist), rootfs.ErrNotDir)
 	}
 	defer prefixes.Close()
-	entries, err := fs.ReadDir(prefixes.FS(), ".")
+	names, err := prefixes.AllNames()
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range entries {
-		id := record.ID(e.Name())
+	slices.Sort(names)
+	for _, name := range names {
+		id := record.ID(name)
 		_, known := receipts[id]
 		_, unreadable := damaged[id]
 		if known || unreadable {
 			continue
 		}
-		if err := rmdirs(prefixes.Root, e.Name()); err != nil {
+		info, err := prefixes.Lstat(name)
+		if err == nil && info.Mode.IsDir() {
+			err = prefixes.Remove(name)
+		}
+		switch {
+		case err == nil && info.Mode.IsDir(), errors.Is(err, fs.ErrNotExist):
+			i.reached("empty prefix dropped")
+		case err == nil, notEmpty(err):
+			unknown = append(unknown, Drift{Path: i.Prefix(id), Reason: "without a receipt"})
+		default:
 			return unknown, err
 		}
-		if _, err := prefixes.Lstat(e.Name()); err == nil {
-			unknown = append(unknown, Drift{Path: i.Prefix(id), Reason: "without a receipt"})
-			continue
-		}
-		i.reached("empty prefix dropped")
 	}
 	return unknown, nil
 }

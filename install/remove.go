@@ -87,7 +87,7 @@ func (i *Installer) removal(id record.ID) (*removal, error) {
 		t.close()
 		return nil, err
 	}
-	return &removal{r, t, rootfs.KeepsStamps(t.root.Root)}, nil
+	return &removal{r, t, t.root.KeepsStamps()}, nil
 }
 
 func (i *Installer) crossesNoLink(r record.Receipt, t *tree) error {
@@ -104,10 +104,8 @@ func (i *Installer) crossesNoLink(r record.Receipt, t *tree) error {
 			if links[dir] {
 				return &ReceiptError{r.ID, fmt.Errorf("%q lies behind the link %q", e.Path, dir)}
 			}
-			if _, err := t.dir(dir); errors.Is(err, errLink) {
-				if info, err := t.lstat(dir); err == nil && info.Mode.Type() == fs.ModeSymlink {
-					return &CrossedLinkError{r.ID, filepath.Join(i.Prefix(r.ID), filepath.FromSlash(dir))}
-				}
+			if info, err := t.lstat(dir); err == nil && info.Mode.Type() == fs.ModeSymlink {
+				return &CrossedLinkError{r.ID, filepath.Join(i.Prefix(r.ID), filepath.FromSlash(dir))}
 			}
 		}
 	}
@@ -125,7 +123,7 @@ func (i *Installer) removeFiles(ctx context.Context, going *removal) ([]Drift, e
 		return nil, i.store().DropReceipt(r.ID)
 	}
 	at := func(p string) string { return filepath.Join(i.Prefix(r.ID), filepath.FromSlash(p)) }
-	left, err := going.removeContents(ctx, i.reached)
+	left, err := going.removeContents(ctx, at, i.reached)
 	if err != nil {
 		return nil, err // the receipt is whole; running again goes on from here
 	}
@@ -173,8 +171,8 @@ func (i *Installer) removeFiles(ctx context.Context, going *removal) ([]Drift, e
 }
 
 // removeContents deletes all but the directories, several at a time, and returns
-// which entries it left, and why.
-func (r *removal) removeContents(ctx context.Context, reached func(string)) (left map[int]string, err error) {
+// which entries it left, and why. at names a path in an error.
+func (r *removal) removeContents(ctx context.Context, at func(p string) string, reached func(string)) (left map[int]string, err error) {
 	const batch = 256
 	left = map[int]string{}
 	var mu sync.Mutex
@@ -199,7 +197,7 @@ func (r *removal) removeContents(ctx context.Context, reached func(string)) (lef
 					}
 					gone, reason, err := r.remove(t, e)
 					if err != nil {
-						return fmt.Errorf("%s: %w", filepath.Join(r.tree.root.Name(), filepath.FromSlash(e.Path)), err)
+						return fmt.Errorf("%s: %w", at(e.Path), err)
 					}
 					mu.Lock()
 					if !gone {
@@ -284,14 +282,9 @@ func (r *removal) untouched(t *tree, e record.Entry) bool {
 func (t *tree) unrecorded(dir string, recorded func() map[string]bool) (foreign []string, err error) {
 	d, err := t.dir(dir)
 	if err != nil { // not there, or no directory: what lies behind it is not looked at
-		return nil, ignore(ignore(err, fs.ErrNotExist), errLink)
+		return nil, ignore(ignore(err, fs.ErrNotExist), rootfs.ErrNotDir)
 	}
-	f, err := d.Open(".")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
+	names, err := d.AllNames()
 	slices.Sort(names)
 	for _, name := range names {
 		if p := path.Join(dir, name); !recorded()[p] {

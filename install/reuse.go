@@ -122,9 +122,9 @@ func (b *base) take(ctx context.Context, prefix *sandbox.Unpacker, order int, co
 		if err != nil {
 			return nil, err
 		}
-		return rootfs.OpenRegular(dir.Root, path.Base(p))
+		return dir.Open(path.Base(p))
 	})
-	if errors.Is(err, verify.ErrUntrusted) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errLink) || errors.Is(err, rootfs.ErrNotRegular) {
+	if errors.Is(err, verify.ErrUntrusted) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, rootfs.ErrNotDir) || errors.Is(err, rootfs.ErrNotRegular) {
 		return &ReuseError{b.Ref(), err}
 	}
 	return err

@@ -17,7 +17,12 @@ import (
 // what nobody touched. The time is read before the files: what is written later
 // has a later one.
 func seal(stage *os.Root, r *record.Receipt) error {
-	if !rootfs.KeepsStamps(stage) {
+	root, err := rootfs.OpenDir(stage)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if !root.KeepsStamps() {
 		return nil
 	}
 	now, err := rootfs.Clock(stage)
@@ -25,11 +30,6 @@ func seal(stage *os.Root, r *record.Receipt) error {
 		return err
 	}
 	r.Sealed = now.UTC()
-	root, err := rootfs.OpenDir(stage, ".")
-	if err != nil {
-		return err
-	}
-	defer root.Close()
 	var group errgroup.Group
 	share := len(r.Entries)/min(maxAtOnce, runtime.GOMAXPROCS(0)) + 1
 	for part := range slices.Chunk(r.Entries, share) {

@@ -53,12 +53,12 @@ func (i *Installer) openTree(r record.Receipt) (*tree, error) {
 	if err := i.sameWay(r); err != nil {
 		return nil, err
 	}
-	prefixes, err := enter(data, store.Prefixes)
+	prefixes, err := openPrefixes(data)
 	if err != nil {
 		return nil, crossed(err, r.ID, i.Prefix(r.ID))
 	}
 	defer prefixes.Close()
-	root, err := enter(prefixes.Root, string(r.ID))
+	root, err := prefixes.Sub(string(r.ID))
 	if err != nil {
 		return nil, crossed(err, r.ID, i.Prefix(r.ID))
 	}
@@ -81,41 +81,26 @@ func (i *Installer) sameWay(r record.Receipt) error {
 	return nil
 }
 
-var errLink = errors.New("is not a real directory")
-
-// enter opens a subdirectory that is really one.
-func enter(root *os.Root, name string) (rootfs.Dir, error) {
-	before, err := root.Lstat(name)
+// openPrefixes opens the directory of all prefixes. The error matches
+// rootfs.ErrNotDir where it is a link.
+func openPrefixes(data *os.Root) (rootfs.Dir, error) {
+	d, err := rootfs.OpenDir(data)
 	if err != nil {
 		return rootfs.Dir{}, err
 	}
-	if !before.IsDir() {
-		return rootfs.Dir{}, errLink
-	}
-	sub, err := rootfs.OpenDir(root, name)
-	if err != nil {
-		return rootfs.Dir{}, err
-	}
-	after, err := sub.Stat(".")
-	if err == nil && !os.SameFile(before, after) {
-		err = errLink // swapped between the two looks
-	}
-	if err != nil {
-		sub.Close()
-		return rootfs.Dir{}, err
-	}
-	return sub, nil
+	defer d.Close()
+	return d.Sub(store.Prefixes)
 }
 
 func crossed(err error, id record.ID, p string) error {
-	if errors.Is(err, errLink) {
+	if errors.Is(err, rootfs.ErrNotDir) {
 		return &CrossedLinkError{id, p}
 	}
 	return err
 }
 
-// dir opens the directory of a recorded path. It returns errLink where one of
-// the elements is no real directory, fs.ErrNotExist where one is missing.
+// dir opens the directory of a recorded path. Its error matches rootfs.ErrNotDir where
+// one of the elements is no real directory, fs.ErrNotExist where one is missing.
 func (t *tree) dir(p string) (rootfs.Dir, error) {
 	if p == "." {
 		return t.root, nil
@@ -127,11 +112,11 @@ func (t *tree) dir(p string) (rootfs.Dir, error) {
 	if err != nil {
 		return rootfs.Dir{}, err
 	}
-	d, err := enter(parent.Root, path.Base(p))
+	d, err := parent.Sub(path.Base(p))
 	if err != nil {
 		return rootfs.Dir{}, err
 	}
-	const most = 128 // each of two descriptors; a walk in depth order seldom needs an older one again
+	const most = 256 // a walk in depth order seldom needs an older one again
 	if len(t.dirs) >= most {
 		t.forget()
 	}
@@ -158,7 +143,7 @@ func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "missing", nil
-	case errors.Is(err, errLink):
+	case errors.Is(err, rootfs.ErrNotDir):
 		return "behind something that is not a directory any more", nil
 	case err != nil:
 		return "", err
@@ -193,7 +178,7 @@ func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 		case mode && permissionsMatter && info.Mode.Perm()&0o111 != e.Mode&0o111:
 			return "executable bits changed", nil
 		}
-		same, err := t.holds(parent.Root, name, e.Digest)
+		same, err := t.holds(parent, name, e.Digest)
 		if err != nil || !same {
 			return "changed", err
 		}
@@ -202,8 +187,8 @@ func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 }
 
 // holds reports whether a regular file has the SHA-256 digest want.
-func (t *tree) holds(dir *os.Root, name string, want verify.Digest) (bool, error) {
-	f, err := rootfs.OpenRegular(dir, name)
+func (t *tree) holds(dir rootfs.Dir, name string, want verify.Digest) (bool, error) {
+	f, err := dir.Open(name)
 	if err != nil {
 		return false, err
 	}

@@ -11,16 +11,16 @@ import (
 // One lies beside the other.
 const arena = 64 << 20
 
-// largePages asks the kernel to back the n bytes that the heap took last, and what
-// lies around them, with large pages (madvise(2), MADV_HUGEPAGE), as far as they are
-// not written to yet. A window of 128 MiB then costs 64 page faults, not 32,768, which
-// on a virtual machine take longer than decoding does. Where the heap is elsewhere, or
-// the kernel has no such pages, nothing changes.
-func largePages(n int64) {
+// largePages asks the kernel to back with large pages (madvise(2), MADV_HUGEPAGE) what
+// the heap took last: room for two windows. Those that are not written to yet then
+// cost 64 page faults each, not 32,768, which on a virtual machine take longer than
+// decoding does. Where the heap is elsewhere, or the kernel has no such pages, nothing
+// changes.
+func largePages() {
 	probe := new([32 << 10]byte)
 	here := reflect.ValueOf(probe).Pointer() / arena
 	runtime.KeepAlive(probe)
-	around := uintptr(n/arena + 2)
+	const around = 2*maxWindow/arena + 2
 	for at := here - around; at <= here+around; at++ {
 		unix.Syscall(unix.SYS_MADVISE, at*arena, arena, unix.MADV_HUGEPAGE)
 	}

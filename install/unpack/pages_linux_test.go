@@ -21,7 +21,7 @@ func TestLargePages(t *testing.T) {
 		t.Fatal(err)
 	}
 	window := make([]byte, 128<<20)
-	unpack.LargePages(int64(len(window)))
+	unpack.LargePages()
 	for _, n := range []int{0, len(window) / 2, len(window) - 1} {
 		if got, want := slices.Contains(mappingOf(t, &window[n]), "hg"), err == nil; got != want {
 			t.Errorf("large pages for byte %d: %v, want %v", n, got, want)

@@ -2,4 +2,4 @@
 
 package unpack
 
-func largePages(int64) {}
+func largePages() {}

@@ -144,7 +144,7 @@ func readTarIn(codec string, src *source, in io.Reader, size int64, memory *sema
 	defer dec.Close()
 	var out io.Reader = dec
 	if window >= largeWindow {
-		out = &onLargePages{dec: dec, windows: limits.Memory}
+		out = &onLargePages{dec: dec}
 	}
 	ahead := readAhead(&meter{out, src, limits.maxUnpacked(size)})
 	defer ahead.stop()
@@ -154,16 +154,15 @@ func readTarIn(codec string, src *source, in io.Reader, size int64, memory *sema
 // An onLargePages reads from a decoder whose window is large. The decoder has it
 // by the end of its first read, and has used little of it.
 type onLargePages struct {
-	dec     io.Reader
-	windows int64 // bytes of all decoders' together
-	asked   bool
+	dec   io.Reader
+	asked bool
 }
 
 func (o *onLargePages) Read(p []byte) (int, error) {
 	n, err := o.dec.Read(p)
 	if !o.asked {
 		o.asked = true
-		largePages(o.windows)
+		largePages()
 	}
 	return n, err
 }

@@ -55,7 +55,7 @@ func (f *filler) duplicate(to string, e entry) (err error) {
 	if err != nil {
 		return err
 	}
-	out, err := at.OpenFile(path.Base(to), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	out, err := at.CreateFile(path.Base(to), mode)
 	if err != nil {
 		return folded(err, e.name)
 	}

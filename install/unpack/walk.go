@@ -68,7 +68,7 @@ const maxWalkers = 4
 
 // walk compares the whole prefix on disk with the tree.
 func (t *tree) walk() error {
-	top, err := rootfs.OpenDir(t.root, ".")
+	top, err := rootfs.OpenDir(t.root)
 	if err != nil {
 		return err
 	}
@@ -95,16 +95,11 @@ func (t *tree) walk() error {
 // below it is walked at the same time, as far as there are walkers.
 func (t *tree) walkDir(at rootfs.Dir, dir string) error {
 	defer at.Close()
-	d, err := at.Open(".")
-	if err != nil {
-		return err
-	}
-	defer d.Close()
 	for {
 		if err := t.ctx.Err(); err != nil {
 			return err
 		}
-		names, err := d.Readdirnames(1024) // a few at a time: there may be more than belong here
+		names, err := at.Names(1024) // a few at a time: there may be more than belong here
 		if err == io.EOF {
 			return nil
 		} else if err != nil {
@@ -122,7 +117,7 @@ func (t *tree) walkDir(at rootfs.Dir, dir string) error {
 			if c.Type != record.Dir {
 				continue
 			}
-			sub, err := rootfs.OpenDir(at.Root, name)
+			sub, err := at.Sub(name)
 			if err != nil {
 				return err
 			}
@@ -151,7 +146,7 @@ func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
 	case c.Type == record.File && info.Size != c.Size:
 		return &ChangedError{c.Path, fmt.Sprintf("it has %d bytes, not %d", info.Size, c.Size)}
 	case c.Type != record.Link && mode&^fs.ModeType != c.Mode && runtime.GOOS != "windows":
-		return at.Chmod(name, c.Mode)
+		return t.root.Chmod(c.Path, c.Mode)
 	case c.Type != record.Link:
 		return nil
 	}

@@ -29,15 +29,7 @@ func (h *handles) at(dir string) (rootfs.Dir, error) {
 	if d, ok := h.open[dir]; ok {
 		return d, nil
 	}
-	parent, name := h.root, "."
-	if dir != "." {
-		above, err := h.at(path.Dir(dir))
-		if err != nil {
-			return rootfs.Dir{}, err
-		}
-		parent, name = above.Root, path.Base(dir)
-	}
-	d, err := rootfs.OpenDir(parent, name)
+	d, err := h.reach(dir)
 	if err != nil {
 		return rootfs.Dir{}, err
 	}
@@ -49,6 +41,17 @@ func (h *handles) at(dir string) (rootfs.Dir, error) {
 	}
 	h.open[dir] = d
 	return d, err
+}
+
+func (h *handles) reach(dir string) (rootfs.Dir, error) {
+	if dir == "." {
+		return rootfs.OpenDir(h.root)
+	}
+	above, err := h.at(path.Dir(dir))
+	if err != nil {
+		return rootfs.Dir{}, err
+	}
+	return above.Sub(path.Base(dir))
 }
 
 func (h *handles) close() {

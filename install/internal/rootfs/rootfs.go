@@ -4,7 +4,9 @@
 //
 // Every operation takes an *os.Root and a slash-separated name below it, and
 // reaches the disk through that root alone, so that no symbolic link, no ".."
-// and no directory that is swapped meanwhile leads out of it.
+// and no directory that is swapped meanwhile leads out of it. Where there is much
+// to do in one directory, a Dir takes the names of what is right in it, and goes
+// through no link at all.
 //
 // What is written survives a crash of the machine once the call has returned,
 // and is either the old or the new content at any moment before. A crash may
@@ -133,8 +135,12 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("%s: longer than the %d bytes it may have", e.Path, e.Limit)
 }
 
-// ErrNotRegular says that something other than a regular file has the name of one.
-var ErrNotRegular = errors.New("not a regular file")
+var (
+	// ErrNotRegular says that something other than a regular file has the name of one.
+	ErrNotRegular = errors.New("not a regular file")
+	// ErrNotDir says that something other than a directory has the name of one.
+	ErrNotDir = errors.New("is not a real directory")
+)
 
 // ReadFile returns the content of the regular file name, of limit bytes at most.
 // Longer ones are a *TooLargeError; a pipe, device or directory is ErrNotRegular
@@ -186,6 +192,11 @@ func openRegular(root *os.Root, name string, flag int, perm fs.FileMode) (*os.Fi
 	if err != nil {
 		return nil, err
 	}
+	return regular(f)
+}
+
+// regular closes f if it is no regular file.
+func regular(f *os.File) (*os.File, error) {
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = &fs.PathError{Op: "open", Path: f.Name(), Err: ErrNotRegular}

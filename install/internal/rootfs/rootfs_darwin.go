@@ -31,16 +31,11 @@ func Space(root *os.Root) (free, inodes int64, err error) {
 	return times(s.Bavail, int64(s.Bsize)), int64(min(s.Ffree, math.MaxInt64)), nil
 }
 
-// KeepsStamps reports whether the stamps of root's file system can be relied on:
+// KeepsStamps reports whether the stamps of d's file system can be relied on:
 // one of this machine's own. What a server says of a file may be what it said a
 // minute ago.
-func KeepsStamps(root *os.Root) bool {
-	f, err := root.Open(".")
-	if err != nil {
-		return false
-	}
-	defer f.Close()
+func (d Dir) KeepsStamps() bool {
 	var s unix.Statfs_t
-	err = retry(func() error { return unix.Fstatfs(int(f.Fd()), &s) })
+	err := retry(func() error { return unix.Fstatfs(int(d.self.Fd()), &s) })
 	return err == nil && s.Flags&unix.MNT_LOCAL != 0
 }

@@ -50,17 +50,12 @@ func Space(root *os.Root) (free, inodes int64, err error) {
 	return free, inodes, nil
 }
 
-// KeepsStamps reports whether the stamps of root's file system can be relied on:
+// KeepsStamps reports whether the stamps of d's file system can be relied on:
 // one of this machine's own, of a kind that is known. What a server says of a
 // file may be what it said a minute ago.
-func KeepsStamps(root *os.Root) bool {
-	f, err := root.Open(".")
-	if err != nil {
-		return false
-	}
-	defer f.Close()
+func (d Dir) KeepsStamps() bool {
 	var s unix.Statfs_t
-	if err := retry(func() error { return unix.Fstatfs(int(f.Fd()), &s) }); err != nil {
+	if err := retry(func() error { return unix.Fstatfs(int(d.self.Fd()), &s) }); err != nil {
 		return false
 	}
 	switch int64(s.Type) {

@@ -20,6 +20,15 @@ func TestPipesAreNotWaitedFor(t *testing.T) {
 	if _, err := TryLock(root, "pipe", "x"); !errors.Is(err, ErrNotRegular) {
 		t.Errorf("TryLock: %v", err)
 	}
+	d, err := OpenDir(root)
+	must(t, err)
+	defer d.Close()
+	if _, err := d.Open("pipe"); !errors.Is(err, ErrNotRegular) {
+		t.Errorf("Open: %v", err)
+	}
+	if _, err := d.Sub("pipe"); !errors.Is(err, ErrNotDir) {
+		t.Errorf("Sub: %v", err)
+	}
 	must(t, WriteFile(root, "pipe", []byte("x"), 0o600))
 	if info, err := os.Lstat(dir + "/pipe"); err != nil || !info.Mode().IsRegular() {
 		t.Errorf("after WriteFile: %v", err)

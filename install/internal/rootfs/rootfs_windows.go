@@ -75,36 +75,7 @@ func Space(root *os.Root) (free, inodes int64, err error) {
 }
 
 // KeepsStamps finds none to rely on: there, anybody can set the times of a file.
-func KeepsStamps(*os.Root) bool { return false }
-
-// A Dir is a directory in which many files are made.
-type Dir struct{ *os.Root }
-
-// A File is a new file of a Dir.
-type File = os.File
-
-// OpenDir opens the directory name of root, a name without a slash.
-func OpenDir(root *os.Root, name string) (Dir, error) {
-	sub, err := root.OpenRoot(name)
-	return Dir{sub}, err
-}
-
-// Create makes the file name, which must not exist, for writing.
-func (d Dir) Create(name string, perm fs.FileMode) (*File, error) {
-	if !isElement(name) {
-		return nil, &fs.PathError{Op: "create", Path: name, Err: fs.ErrInvalid}
-	}
-	return d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
-}
-
-// Lstat says what name is.
-func (d Dir) Lstat(name string) (Info, error) {
-	info, err := d.Root.Lstat(name)
-	if err != nil {
-		return Info{}, err
-	}
-	return Info{Mode: info.Mode(), Size: info.Size()}, nil
-}
+func (Dir) KeepsStamps() bool { return false }
 
 // Volume tells file systems apart: directories of which it is the same lie on
 // one.
