@@ -116,7 +116,7 @@ func (t *tree) dir(p string) (rootfs.Dir, error) {
 	if err != nil {
 		return rootfs.Dir{}, err
 	}
-	const most = 256 // a walk in depth order seldom needs an older one again
+	const most = 128 // a walk in depth order seldom needs an older one again
 	if len(t.dirs) >= most {
 		t.forget()
 	}

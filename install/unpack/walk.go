@@ -146,7 +146,7 @@ func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
 	case c.Type == record.File && info.Size != c.Size:
 		return &ChangedError{c.Path, fmt.Sprintf("it has %d bytes, not %d", info.Size, c.Size)}
 	case c.Type != record.Link && mode&^fs.ModeType != c.Mode && runtime.GOOS != "windows":
-		return t.root.Chmod(c.Path, c.Mode)
+		return at.Chmod(name, c.Mode)
 	case c.Type != record.Link:
 		return nil
 	}

@@ -43,6 +43,7 @@ func (h *handles) at(dir string) (rootfs.Dir, error) {
 	return d, err
 }
 
+// reach opens the directory dir, through those that lead to it.
 func (h *handles) reach(dir string) (rootfs.Dir, error) {
 	if dir == "." {
 		return rootfs.OpenDir(h.root)

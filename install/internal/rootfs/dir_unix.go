@@ -40,11 +40,10 @@ func (d Dir) Sub(name string) (sub Dir, err error) {
 
 // at calls the system for name in d.
 func (d Dir) at(what, name string, call func(fd int) error) error {
-	err := error(fs.ErrInvalid)
-	if isElement(name) {
-		err = retry(func() error { return call(int(d.self.Fd())) })
+	if err := element(what, name); err != nil {
+		return err
 	}
-	if err != nil {
+	if err := retry(func() error { return call(int(d.self.Fd())) }); err != nil {
 		return &fs.PathError{Op: what, Path: name, Err: err}
 	}
 	return nil
@@ -131,6 +130,18 @@ func (d Dir) Remove(name string) error {
 			}
 		}
 		return err
+	})
+}
+
+// Chmod gives the file or directory name, which its owner can read, the mode perm.
+func (d Dir) Chmod(name string, perm fs.FileMode) error {
+	return d.at("chmod", name, func(fd int) error {
+		f, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(f)
+		return unix.Fchmod(f, uint32(perm.Perm()))
 	})
 }
 

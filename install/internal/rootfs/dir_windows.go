@@ -60,8 +60,8 @@ func (d Dir) Sub(name string) (Dir, error) {
 }
 
 func (d Dir) lstat(what, name string) (fs.FileInfo, error) {
-	if !isElement(name) {
-		return nil, &fs.PathError{Op: what, Path: name, Err: fs.ErrInvalid}
+	if err := element(what, name); err != nil {
+		return nil, err
 	}
 	return d.root.Lstat(name)
 }
@@ -86,8 +86,8 @@ func (d Dir) Create(name string, perm fs.FileMode) (*File, error) { return d.Cre
 
 // CreateFile is Create for what is written, and then read.
 func (d Dir) CreateFile(name string, perm fs.FileMode) (*os.File, error) {
-	if !isElement(name) {
-		return nil, &fs.PathError{Op: "create", Path: name, Err: fs.ErrInvalid}
+	if err := element("create", name); err != nil {
+		return nil, err
 	}
 	return d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 }
@@ -107,26 +107,34 @@ func (d Dir) Open(name string) (*os.File, error) {
 
 // Mkdir makes the directory name.
 func (d Dir) Mkdir(name string, perm fs.FileMode) error {
-	if !isElement(name) {
-		return &fs.PathError{Op: "mkdir", Path: name, Err: fs.ErrInvalid}
+	if err := element("mkdir", name); err != nil {
+		return err
 	}
 	return d.root.Mkdir(name, perm)
 }
 
 // Symlink makes name a link to target.
 func (d Dir) Symlink(target, name string) error {
-	if !isElement(name) {
-		return &fs.PathError{Op: "symlink", Path: name, Err: fs.ErrInvalid}
+	if err := element("symlink", name); err != nil {
+		return err
 	}
 	return d.root.Symlink(target, name)
 }
 
 // Remove removes name, if it is a directory an empty one.
 func (d Dir) Remove(name string) error {
-	if _, err := d.lstat("remove", name); err != nil {
+	if err := element("remove", name); err != nil {
 		return err
 	}
 	return d.root.Remove(name)
+}
+
+// Chmod gives the file or directory name the mode perm.
+func (d Dir) Chmod(name string, perm fs.FileMode) error {
+	if err := element("chmod", name); err != nil {
+		return err
+	}
+	return d.root.Chmod(name, perm)
 }
 
 // Lstat says what name is.
@@ -140,7 +148,7 @@ func (d Dir) Lstat(name string) (Info, error) {
 
 // Readlink returns where the link name leads.
 func (d Dir) Readlink(name string) (string, error) {
-	if _, err := d.lstat("readlink", name); err != nil {
+	if err := element("readlink", name); err != nil {
 		return "", err
 	}
 	return d.root.Readlink(name)

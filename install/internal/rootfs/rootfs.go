@@ -78,6 +78,14 @@ func isElement(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00"+string(os.PathSeparator))
 }
 
+// element refuses what is more than one element, for the operation what.
+func element(what, name string) error {
+	if isElement(name) {
+		return nil
+	}
+	return &fs.PathError{Op: what, Path: name, Err: fs.ErrInvalid}
+}
+
 // WriteFile is WriteFrom for what is in memory.
 func WriteFile(root *os.Root, name string, data []byte, perm fs.FileMode) error {
 	return WriteFrom(root, name, bytes.NewReader(data), perm)

@@ -10,6 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func TestDirChmod(t *testing.T) {
+	d, dir := openTempDir(t)
+	for name, mode := range map[string]os.FileMode{"f": 0o640, "d": 0o750} {
+		must(t, d.Chmod(name, mode))
+		for _, link := range []string{"to-f", "to-d", "to-nothing"} {
+			if err := d.Chmod(link, 0o777); !errors.Is(err, unix.ELOOP) {
+				t.Errorf("%s: %v", link, err)
+			}
+		}
+		if info, err := os.Stat(dir + "/" + name); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+}
+
 // Opened without O_NONBLOCK, a pipe that nobody writes to would hang these.
 func TestPipesAreNotWaitedFor(t *testing.T) {
 	root, dir := openTemp(t)
