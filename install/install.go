@@ -204,6 +204,9 @@ type GenerationError = store.GenerationError
 
 // Plan computes what c means now. Errors are those of package plan.
 func (i *Installer) Plan(c plan.Change) (plan.Plan, error) {
+	if c.Empty() {
+		return plan.Plan{Change: c}, nil
+	}
 	p, _, err := i.planNow(c)
 	return p, err
 }

@@ -80,6 +80,11 @@ type Change struct {
 	Rollback bool        // to the generation before the current one
 }
 
+// Empty reports whether c asks for nothing, whatever is installed.
+func (c Change) Empty() bool {
+	return len(c.Install)+len(c.Update)+len(c.Reduce)+len(c.Remove)+len(c.Default) == 0 && !c.Rollback
+}
+
 // An Update has one installed release give way to another version of its tool.
 // The new one takes over its place as the default; the old one leaves the
 // generation and keeps its files, so that Rollback can return to it.

@@ -275,41 +275,71 @@ func ParseHead(r io.Reader) (Head, error) {
 
 // parseHead returns besides what follows the name of the entries.
 func parseHead(r io.Reader) (h Head, rest io.Reader, err error) {
-	fail := func(err error) (Head, io.Reader, error) { return Head{}, nil, fmt.Errorf("receipt: %w", err) }
-	var text bytes.Buffer // as much as was read
-	d := json.NewDecoder(io.TeeReader(r, &text))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return fail(fmt.Errorf("no JSON object (%w)", err))
+	text, rest, err := splitHead(r)
+	if err == nil {
+		err = decode(text, &h)
 	}
-	seen := map[json.Token]bool{}
-	for {
-		end := d.InputOffset() // of the field before
-		if !d.More() {
-			if _, err := d.Token(); err != nil { // it may be the disk's
-				return fail(err)
+	if err != nil {
+		return Head{}, nil, fmt.Errorf("receipt: %w", err)
+	}
+	return h, rest, h.validate()
+}
+
+// splitHead reads a JSON object up to the name of its entries, and returns the
+// fields before them as an object of their own and what follows the name. Of
+// fields it judges only that none stands there twice.
+func splitHead(in io.Reader) (head []byte, rest io.Reader, err error) {
+	text := make([]byte, 0, usualHead)
+	var (
+		end, quote int  // where the field before ends, and the last string begins
+		depth      int  // of the object or list that is read
+		name       bool // the next string is a field's name
+		quoted     bool // a string is read
+		seen       = map[string]bool{}
+	)
+	for at := 0; ; at++ {
+		if at >= len(text) {
+			text = slices.Grow(text, at+1-len(text))
+			n, err := io.ReadAtLeast(in, text[len(text):cap(text)], at+1-len(text))
+			if text = text[:len(text)+n]; err == io.EOF || err == io.ErrUnexpectedEOF {
+				return nil, nil, errors.New("it lists no entries")
+			} else if err != nil {
+				return nil, nil, err
 			}
-			return fail(errors.New("it lists no entries"))
 		}
-		key, err := d.Token()
-		if err != nil {
-			return fail(err)
-		}
-		if key == "entries" {
-			if err := decode(append(text.Bytes()[:end:end], '}'), &h); err != nil {
-				return fail(err)
+		switch c := text[at]; {
+		case quoted && c == '\\':
+			at++ // what follows ends no string
+		case quoted && c == '"':
+			quoted = false
+			if depth != 1 || !name {
+				continue
 			}
-			return h, io.MultiReader(bytes.NewReader(text.Bytes()[d.InputOffset():]), r), h.validate()
-		}
-		if seen[key] {
-			return fail(fmt.Errorf("%q stands there twice", key))
-		}
-		seen[key] = true
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return fail(err)
+			field := string(text[quote+1 : at])
+			if field == "entries" {
+				return append(text[:end:end], '}'), io.MultiReader(bytes.NewReader(text[at+1:]), in), nil
+			}
+			if seen[field] {
+				return nil, nil, fmt.Errorf("%q stands there twice", field)
+			}
+			seen[field], name = true, false
+		case quoted:
+		case c == '"':
+			quoted, quote = true, at
+		case c == '{', c == '[':
+			if depth++; depth == 1 {
+				name, end = true, at+1
+			}
+		case c == '}', c == ']':
+			depth--
+		case c == ',' && depth == 1:
+			name, end = true, at
 		}
 	}
 }
+
+// usualHead is how many octets a receipt's head has at most, as a rule.
+const usualHead = 8 << 10
 
 func (h Head) validate() error {
 	if h.Format != Format {

@@ -136,8 +136,32 @@ func TestReceiptRoundTrip(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(head, sample().Head) {
 		t.Errorf("the head of a receipt whose entries are cut: %+v, %v", head, err)
 	}
-	if head, err := ParseHead(bytes.NewReader(data[:100])); err == nil {
-		t.Errorf("a head that is cut was read as %+v", head)
+	for n := range bytes.Index(data, []byte(`"entries"`)) {
+		if head, err := ParseHead(bytes.NewReader(data[:n])); err == nil {
+			t.Errorf("a head that is cut after %d bytes was read as %+v", n, head)
+		}
+	}
+}
+
+// What a text says cannot pass for the end of a head, and
+// a head may come in pieces, and be long.
+func TestHeadsEndAtTheirEntries(t *testing.T) {
+	r := sample()
+	r.Kist = `"entries": [\", {` + strings.Repeat("long ", 10_000) + `"entries`
+	for name, in := range map[string]io.Reader{
+		"at once":        bytes.NewReader(text(t, r)),
+		"byte by byte":   iotest.OneByteReader(bytes.NewReader(text(t, r))),
+		"with its end":   iotest.DataErrReader(bytes.NewReader(text(t, r))),
+		"half at a time": iotest.HalfReader(bytes.NewReader(text(t, r))),
+	} {
+		got, err := ParseReceipt(in, int64(len(text(t, r))))
+		if err != nil || !reflect.DeepEqual(got, r) {
+			t.Errorf("%s: got %.200v, %v", name, got, err)
+		}
+	}
+	broken := errors.New("the disk is broken")
+	if _, err := ParseHead(io.MultiReader(bytes.NewReader(text(t, r)[:100]), iotest.ErrReader(broken))); !errors.Is(err, broken) {
+		t.Errorf("got %v, want what the disk said", err)
 	}
 }
 
@@ -220,6 +244,10 @@ func TestEditedReceiptsAreRefused(t *testing.T) {
 		"stamp of two numbers":  {`"type": "file",`, `"type": "file", "stamp": [1, 2],`},
 		"stamp of four":         {`"type": "file",`, `"type": "file", "stamp": [1, 2, 3, 4],`},
 		"sealed at no time":     {`"kist":`, `"sealed": "today", "kist":`},
+		"a field of it twice":   {`"kist":`, `"kist": "", "kist":`},
+		"one in other letters":  {`"entries":`, `"entri\u0065s":`},
+		"no comma before":       {",\n\t\"entries", "\n\t\"entries"},
+		"a list":                {"{\n\t\"format", "[\n\t\"format"},
 	} {
 		line := text(t, sample())
 		_, entries, _ := bytes.Cut(line, []byte(`"entries"`))

@@ -27,10 +27,16 @@ type launcher struct {
 }
 
 // header finds the prefix, wherever it is by now and by whatever link the
-// launcher was called.
+// launcher was called. What the programs of a prefix start, several for each file
+// that is compiled, they call by no link: then readlink, which takes longer than all
+// the rest, is not asked.
 const header = `#!/bin/sh
-self=$(readlink -f -- "$0") || exit 127
+self=$0
 top=${self%/kist/*}
+if [ -L "$self" ] || [ "${top#/}" = "$top" ] || ! [ -f "$top/usr/lib/{multiarch}/{loader}" ]; then
+	self=$(readlink -f -- "$0") || exit 127
+	top=${self%/kist/*}
+fi
 `
 
 // Where launchers are.
@@ -215,12 +221,12 @@ func (t Tool) files(name string, linkHost bool) (files []manifests.File) {
 	}
 	for _, l := range t.launchers(linkHost) {
 		f := manifests.File{Path: l.path, Link: l.link}
-		switch text := spell(name, l.script); {
+		switch {
 		case l.link != "":
 		case strings.HasPrefix(l.path, hostDir):
-			f.Data = []byte(text)
+			f.Data = []byte(spell(name, l.script))
 		default:
-			f.Exec, f.Data = true, []byte(header+text)
+			f.Exec, f.Data = true, []byte(spell(name, header+l.script))
 		}
 		files = append(files, f)
 	}

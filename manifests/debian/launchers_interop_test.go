@@ -146,6 +146,7 @@ func TestLaunchersFindThePrefix(t *testing.T) {
 		os.Symlink("prefixes/one", filepath.Join(above, "kist", "current")),
 		os.Symlink("../kist/current/kist/bin/ninja", filepath.Join(bin, "ninja")),
 		os.Symlink("ninja", filepath.Join(bin, "n")),
+		os.Symlink("prefixes/one/kist/bin", filepath.Join(above, "kist", "bin")),
 	} {
 		if step != nil {
 			t.Fatal(step)
@@ -153,7 +154,8 @@ func TestLaunchersFindThePrefix(t *testing.T) {
 	}
 	want := loaded("P/kist/bin/ninja", "P/usr/bin/ninja", "-C", "x")
 	for _, script := range []string{`"$1/ninja" -C x`, `"$1/n" -C x`, `cd "$1" && ./n -C x`, `cd "$1/.." && "my bin/../my bin/n" -C x`,
-		`PATH="$1:$PATH" && cd / && n -C x`, `cd "$1" && sh n -C x`, `cd "$1/../kist/current/kist/bin" && ./ninja -C x`} {
+		`PATH="$1:$PATH" && cd / && n -C x`, `cd "$1" && sh n -C x`, `cd "$1/../kist/current/kist/bin" && ./ninja -C x`,
+		`cd "$1/.." && kist/prefixes/one/kist/bin/ninja -C x`, `cd "$1/.." && "$PWD/kist/bin/ninja" -C x`} {
 		if got := p.start("/bin/sh", nil, "-euc", script, "sh", bin); !slices.Equal(got[:len(want)], want) {
 			t.Errorf("%s: %q", script, got)
 		}
@@ -186,14 +188,22 @@ func TestPythonInAVirtualEnvironment(t *testing.T) {
 	}
 }
 
-// Where nothing says where the prefix is, nothing of the machine is started
-// instead.
+// Called by its path, as by the programs of its prefix, a launcher starts nothing
+// but its program. By a link that nothing can read, it starts nothing: nothing of the
+// machine instead.
 func TestLauncherWithoutReadlink(t *testing.T) {
 	p := newPrefixed(t, "ninja", t.TempDir(), false)
-	cmd := exec.Command("/bin/sh", filepath.Join(p.dir, "kist/bin/ninja"))
-	cmd.Env = []string{"PATH=/nowhere"}
-	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState.ExitCode() != 127 {
-		t.Errorf("%v: %s", err, out)
+	p.write("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", "#!/bin/sh\necho \"$@\"\n")
+	path, link := filepath.Join(p.dir, "kist/bin/ninja"), filepath.Join(p.dir, "ninja")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for called, want := range map[string]int{path: 0, link: 127} {
+		cmd := exec.Command("/bin/sh", called, "--version")
+		cmd.Env = []string{"PATH=/nowhere"}
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != want || (want == 0) != strings.Contains(string(out), "ninja --version\n") {
+			t.Errorf("%s: %v: %s", called, err, out)
+		}
 	}
 }
