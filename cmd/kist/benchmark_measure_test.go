@@ -26,7 +26,7 @@ type contender struct {
 // A figure is what one run took.
 type figure struct {
 	wall, cpu float64 // seconds
-	memory    float64 // MiB, of the process and its children together
+	memory    float64 // MiB, of the process and its children together; see resident
 }
 
 // contest runs the contenders in rotation, so that whatever else the machine
@@ -125,22 +125,32 @@ func watchMemory(pid int, ended <-chan struct{}, peak chan<- float64) {
 	}
 }
 
-// resident is in MiB. Source: proc_pid_statm(5), proc_pid_task(5).
-func resident(pid int) (sum float64) {
+// resident is in MiB. Pages of files, such as those of a program that is its own
+// child, count once. Source: proc_pid_statm(5), proc_pid_task(5).
+func resident(pid int) float64 {
+	own, files := pages(pid)
+	return float64((own+files)*os.Getpagesize()) / (1 << 20)
+}
+
+// pages counts those of a process and its children: their own, and the most that one
+// of them has of files.
+func pages(pid int) (own, files int) {
 	statm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	if fields := strings.Fields(string(statm)); len(fields) > 1 {
-		pages, _ := strconv.Atoi(fields[1])
-		sum = float64(pages*os.Getpagesize()) / (1 << 20)
+	if fields := strings.Fields(string(statm)); len(fields) > 2 {
+		all, _ := strconv.Atoi(fields[1])
+		files, _ = strconv.Atoi(fields[2])
+		own = all - files
 	}
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, list := range lists {
 		children, _ := os.ReadFile(list)
 		for _, child := range strings.Fields(string(children)) {
 			n, _ := strconv.Atoi(child)
-			sum += resident(n)
+			more, its := pages(n)
+			own, files = own+more, max(files, its)
 		}
 	}
-	return sum
+	return own, files
 }
 
 func column(figures []figure, of func(figure) float64) (values []float64) {

@@ -110,7 +110,10 @@ func (f *filler) put(e entry) error {
 		f.placed++
 		return nil
 	}
-	to := path.Join(f.archive.Layout.Into, f.merged(stripped))
+	to := f.merged(stripped) // mostly a part of e.name: one text in memory for both
+	if into := f.archive.Layout.Into; into != "" {
+		to = path.Join(into, to)
+	}
 	if drive(to) {
 		return refuse(RuleRelative, e.name, "")
 	}

@@ -173,13 +173,12 @@ type node struct {
 	from *origin // the archive that claimed it; a directory may serve others
 	raw  string  // its name in that archive
 	gone bool    // taken back; the name stays taken
+	kept bool    // of a directory: it is recorded already as from's
 	// Of a file or a link: others that are to be the same.
 	twins []*twin
 	// Of a directory: the first archive that lists it, and the last that states
 	// a mode for it.
 	first, last *origin
-	// Of a directory: it is recorded already as from's.
-	kept bool
 }
 
 // ErrEnded says that nothing more can be added to a prefix: it is finished, or

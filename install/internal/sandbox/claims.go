@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"slices"
+	"strings"
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
@@ -15,12 +17,18 @@ import (
 
 // The wire form of claims is how many there are, and for each: its kind; where it
 // is from, by number; its mode and size; the digest of a file, the target of a
-// link; its path, and its name in the archive, empty where that is the same. An
-// origin that was not named before follows its number. Numbers are varints, and
-// texts follow their length.
+// link; its name in the archive, and its path: one more than how many bytes of the
+// name come before it, or 0 and the path itself. An origin that was not named before
+// follows its number. Numbers are varints, and texts follow their length.
 
 // maxName is the most bytes of one text: more than any name may have.
 const maxName = 16 << 10
+
+// maxClaims is how many bytes the claims of a prefix take at most: their names, and
+// of each a digest, its kind, and seven numbers.
+func maxClaims(limits unpack.Limits) int64 {
+	return limits.Names + int64(limits.Entries)*(1+32+7*binary.MaxVarintLen64) + binary.MaxVarintLen64
+}
 
 // An origin is an archive as claims know it.
 type origin struct{ name, component string }
@@ -71,11 +79,13 @@ func writeClaims(w io.Writer, claims []unpack.Claim, origins []origin) error {
 		case record.Link:
 			text(c.Target)
 		}
-		text(c.Path)
-		if c.Raw == c.Path {
-			c.Raw = ""
-		}
 		text(c.Raw)
+		if before, ok := strings.CutSuffix(c.Raw, c.Path); ok {
+			number(uint64(len(before)) + 1)
+		} else {
+			number(0)
+			text(c.Path)
+		}
 		if _, err := out.Write(b); err != nil {
 			return err
 		}
@@ -86,6 +96,25 @@ func writeClaims(w io.Writer, claims []unpack.Claim, origins []origin) error {
 }
 
 var errClaims = errors.New("claims that cannot be read")
+
+// takeClaims takes claims as they come from r, to its end, at most limit bytes.
+func takeClaims(r io.Reader, limit int64) (text net.Buffers, err error) {
+	for {
+		block := make([]byte, 256<<10)
+		n, err := io.ReadFull(r, block)
+		text = append(text, block[:n])
+		if limit -= int64(n); limit < 0 {
+			return nil, errClaims
+		}
+		switch err {
+		case nil:
+		case io.EOF, io.ErrUnexpectedEOF:
+			return text, nil
+		default:
+			return nil, err
+		}
+	}
+}
 
 // claims are what a prefix holds: entries, and of each the claim to it.
 type claims struct {
@@ -165,9 +194,14 @@ func (r *claimReader) claim(e *record.Entry) unpack.Claim {
 	case record.Link:
 		c.Target = r.text()
 	}
-	c.Path, c.Raw = r.text(), r.text()
-	if c.Raw == "" {
-		c.Raw = c.Path
+	c.Raw = r.text()
+	switch n := r.number(); {
+	case n == 0:
+		c.Path = r.text()
+	case n-1 <= uint64(len(c.Raw)):
+		c.Path = c.Raw[n-1:] // one text in memory for both
+	default:
+		r.fail(errClaims)
 	}
 	return c
 }

@@ -159,6 +159,11 @@ func init() {
 			if q.Ask == askAdd {
 				lies[args[0]].do()
 			} else {
+				if args[0] == "claims without end" {
+					for _, err := with.Write([]byte{1}); err == nil; _, err = with.Write(make([]byte, 1<<16)) {
+					}
+					return 1
+				}
 				if raw := lies[args[0]].raw; raw != "" {
 					io.WriteString(with, raw)
 				} else {
@@ -237,11 +242,13 @@ var lies = map[string]lie{
 	"more than may be unpacked":  {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", func(e *record.Entry) { e.Size = 1 << 62 })}, want: refused},
 	"out of order":               {do: func() { make1("a", 0o644)(); make1("b", 0o644)() }, claims: []unpack.Claim{claimed(record.File, "b", nil), claimed(record.File, "a", nil)}, want: refused},
 	"garbage":                    {do: func() {}, raw: "\xff\xff\xff", want: &ProtocolError{}},
-	"an origin of its own":       {do: func() {}, raw: "\x01\x01\x01\x04evil\x04evil\xed\x03\x00\x01a\x00", want: &ProtocolError{}},
-	"endless claims":             {do: func() {}, raw: "\xe8\x07" + strings.Repeat("\x01\x00\xed\x03\x00\x01a\x00", 1000), want: &ProtocolError{}},
+	"an origin of its own":       {do: func() {}, raw: "\x01\x01\x01\x04evil\x04evil\xed\x03\x00\x01a\x01", want: &ProtocolError{}},
+	"endless claims":             {do: func() {}, raw: "\xe8\x07" + strings.Repeat("\x01\x00\xed\x03\x00\x01a\x01", 1000), want: &ProtocolError{}},
 	"as many as numbers go":      {do: func() {}, raw: "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", want: &ProtocolError{}},
-	"more than it says":          {do: func() {}, raw: "\x01" + strings.Repeat("\x01\x00\xed\x03\x00\x01a\x00", 2), want: &ProtocolError{}},
-	"fewer than it says":         {do: func() {}, raw: "\x02\x01\x00\xed\x03\x00\x01a\x00", want: &ProtocolError{}},
+	"more than it says":          {do: func() {}, raw: "\x01" + strings.Repeat("\x01\x00\xed\x03\x00\x01a\x01", 2), want: &ProtocolError{}},
+	"fewer than it says":         {do: func() {}, raw: "\x02\x01\x00\xed\x03\x00\x01a\x01", want: &ProtocolError{}},
+	"a path beyond its name":     {do: func() {}, raw: "\x01\x01\x00\xed\x03\x00\x01a\x03", want: &ProtocolError{}},
+	"claims without end":         {do: func() {}, want: &ProtocolError{}},
 	"holds on to the pipe":       {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", nil)}},
 }
 
@@ -270,7 +277,7 @@ func TestWritesOfAnotherSize(t *testing.T) {
 // What a child claims is judged anew, and compared with what it did.
 func TestClaimsAreNotBelieved(t *testing.T) {
 	limits := unpack.DefaultLimits()
-	limits.Entries = 100
+	limits.Entries, limits.Names = 100, 1<<20
 	for name, l := range lies {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
 			s := newStage(t)

@@ -361,30 +361,38 @@ func (k *child) resume(ctx context.Context, claims []unpack.Claim) error {
 	return k.pour(ctx, request{Ask: askResume}, out, nil)
 }
 
+// claims asks for what was claimed, and ends the child. They are read once it has
+// ended: of what it holds in memory, and what is made of it here, one is enough.
 func (k *child) claims(ctx context.Context) (*claims, error) {
 	out, in, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	var all *claims
-	read := make(chan error, 1)
+	widen(in)
+	var text net.Buffers
+	taken := make(chan error, 1)
 	go func() {
 		var err error
-		all, err = readClaims(out, k.origins, false, k.limits.Entries)
-		if err != nil {
-			err = &ProtocolError{err.Error()}
+		if text, err = takeClaims(out, maxClaims(k.limits)); err != nil {
 			k.close() // it may be about to write more
 		}
-		read <- err
+		taken <- err
 	}()
 	_, err = k.ask(ctx, request{Ask: askClaims}, in, nil)
 	in.Close()
 	k.close() // and with it its end of the pipe
-	if err := <-read; err != nil {
+	if err := <-taken; err != nil {
+		return nil, &ProtocolError{err.Error()}
+	}
+	if err != nil {
 		return nil, err
 	}
-	return all, err
+	all, err := readClaims(&text, k.origins, false, k.limits.Entries)
+	if err != nil {
+		return nil, &ProtocolError{err.Error()}
+	}
+	return all, nil
 }
 
 // A beginning keeps the first bytes that are written to it.

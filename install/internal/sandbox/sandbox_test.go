@@ -4,10 +4,12 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -413,6 +415,34 @@ func TestClaimsOnTheWire(t *testing.T) {
 			if got, err := readClaims(bytes.NewReader(wire.Bytes()[:n]), origins, true, 10); err == nil {
 				t.Errorf("%s: cut to %d bytes: %v", name, n, got)
 			}
+		}
+	}
+}
+
+// The longest claims that limits allow are taken, and nothing beyond.
+func TestClaimsHaveACeiling(t *testing.T) {
+	limits := unpack.Limits{Entries: 3, Names: 40}
+	most := verify.DigestOf(nil)
+	var claims []unpack.Claim
+	for _, path := range []string{"a", "b", "c"} {
+		e := &record.Entry{Path: path, Type: record.File, Mode: math.MaxUint32, Size: -1, Digest: most, Component: "1"}
+		claims = append(claims, unpack.Claim{Entry: e, Archive: "one", Raw: "another " + path + " x"})
+	}
+	var wire bytes.Buffer
+	if err := writeClaims(&wire, claims, []origin{{"one", "1"}}); err != nil {
+		t.Fatal(err)
+	}
+	if int64(wire.Len()) > maxClaims(limits) {
+		t.Errorf("%d bytes of claims within the limits, and %d may be", wire.Len(), maxClaims(limits))
+	}
+	for _, extra := range []int64{0, 1} {
+		text, err := takeClaims(io.LimitReader(rand.Reader, maxClaims(limits)+extra), maxClaims(limits))
+		var size int64
+		for _, block := range text {
+			size += int64(len(block))
+		}
+		if (err == nil) != (extra == 0) || err == nil && size != maxClaims(limits) {
+			t.Errorf("%d bytes more than may be: took %d, %v", extra, size, err)
 		}
 	}
 }
