@@ -167,17 +167,25 @@ func (i *Installer) State() (plan.State, error) {
 	return s, err
 }
 
-// stateToChange is State for who goes by it to change things. A receipt that the
-// system kept from being read, for want of descriptors or by an error of the
-// disk, is an error here: what is damaged is left alone, and this may not be.
+// stateToChange is State for who goes by it to change things.
 func (i *Installer) stateToChange() (plan.State, error) {
 	s, err := i.State()
-	for id, damage := range s.Damaged {
-		if _, ok := errors.AsType[syscall.Errno](damage); ok {
-			return s, &ReceiptError{id, damage}
-		}
+	if unread := Unread(s); unread != nil {
+		return s, unread
 	}
 	return s, err
+}
+
+// Unread is a *ReceiptError where the system kept a receipt of s from being read,
+// for want of descriptors or by an error of the disk. What is damaged is left alone,
+// and this may not be: who asks for a change by s would ask for another.
+func Unread(s plan.State) error {
+	for id, damage := range s.Damaged {
+		if _, ok := errors.AsType[syscall.Errno](damage); ok {
+			return &ReceiptError{id, damage}
+		}
+	}
+	return nil
 }
 
 // planNow is plan.Make for what is installed now, which it returns besides.

@@ -26,12 +26,16 @@ type session struct {
 // caller closes the session.
 func (a *app) open(ctx context.Context) (*session, error) {
 	s, damaged, err := a.openAnyway(ctx)
-	if err == nil && damaged != nil {
-		err = errors.Join(damaged, s.Close())
-	}
 	if err != nil {
 		return nil, err
 	}
+	if damaged == nil && a.verb.changes {
+		damaged = install.Unread(s.state)
+	}
+	if damaged != nil {
+		return nil, errors.Join(damaged, s.Close())
+	}
+	a.warnOfDamage(s)
 	return s, nil
 }
 
@@ -69,10 +73,14 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 		i.Close()
 		return nil, nil, err
 	}
-	for id, err := range st.Damaged {
+	return &session{i, st}, nil, nil
+}
+
+// warnOfDamage tells which receipts of s are passed over.
+func (a *app) warnOfDamage(s *session) {
+	for id, err := range s.state.Damaged {
 		a.warn("the receipt of %s cannot be read: %v", id, err)
 	}
-	return &session{i, st}, nil, nil
 }
 
 // matching returns the installed releases that r means, newest first, all of

@@ -132,6 +132,9 @@ func (a *app) openToEmpty(ctx context.Context) (*session, error) {
 	if damaged != nil {
 		a.warn("%v; going by the receipts alone", damaged)
 	}
+	if err == nil {
+		a.warnOfDamage(s)
+	}
 	return s, err
 }
 
