@@ -13,13 +13,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/kist-tools/kist/manifests/manifesttest"
 	"github.com/kist-tools/kist/verify/inflate"
+	"github.com/kist-tools/kist/verify/verifytest"
 )
 
 // The speed of kist against that of rustup, mise, GNU tar and rm, as whole
@@ -47,7 +50,7 @@ func TestBenchmark(t *testing.T) {
 		name string
 		run  func()
 	}{
-		{"minimal", func() { b.rustInstalls("minimal") }}, {"default", func() { b.rustInstalls("default") }}, {"throttled", b.throttled}, {"archives", b.archives}, {"nothing", b.nothing}, {"command", b.commands},
+		{"minimal", func() { b.rustInstalls("minimal") }}, {"default", func() { b.rustInstalls("default") }}, {"throttled", b.throttled}, {"wall", b.wall}, {"archives", b.archives}, {"nothing", b.nothing}, {"command", b.commands},
 		{"uninstall", b.removals}, {"files", b.manyFiles},
 	} {
 		t.Run(part.name, func(t *testing.T) {
@@ -226,6 +229,27 @@ func hashTime(t *testing.T, file string) float64 {
 	return time.Since(start).Seconds()
 }
 
+// wall: whole installs with the sandbox and without it, by one program, this one.
+func (b *benchmark) wall() {
+	b.variant("gz", "gz")
+	self, err := os.Executable()
+	must(b.t, err)
+	dir := b.dir()
+	by := func(name, profile string) contender { // TestMain goes by the name
+		var h *home
+		return contender{name: name + ", " + profile,
+			prepare: func() { h = b.home(); h.program = filepath.Join(dir, name); b.mirrored("gz")(h) },
+			command: func() *exec.Cmd { return h.command("install", "mirror/rust", "--profile", profile) }}
+	}
+	for _, name := range []string{"kist", "kist-unwalled"} {
+		must(b.t, os.Symlink(self, filepath.Join(dir, name)))
+	}
+	for _, profile := range []string{"minimal", "default"} {
+		f := installs(b.t, 2**benchRuns, by("kist", profile), by("kist-unwalled", profile))
+		b.report.row("Rust "+profile+", gz: wall with the sandbox / without it", ratio(f[0], f[1], wall), 1.03)
+	}
+}
+
 // archives: kist against mise, each fetching one archive and checking its digest.
 func (b *benchmark) archives() {
 	channel := b.published()
@@ -305,14 +329,44 @@ func (b *benchmark) commands() {
 	}
 	direct := filepath.Join(h.data("toolchains", "mirror", "rust", b.rust.version), "bin", "cargo")
 	proxy := strings.TrimSpace(tool(b.t, "sh", "-c", "command -v cargo"))
+	debian := b.launched(direct)
 	f := contest(b.t, *benchRuns,
 		contender{name: "cargo, ten times", command: tenTimes(h.env, direct)},
 		contender{name: "by its link", command: tenTimes(h.env, h.path(".local", "bin", "cargo"))},
 		contender{name: "by kist run", command: tenTimes(h.env, b.program+" run rust -- cargo")},
+		contender{name: "by a launcher", command: tenTimes(debian.env, debian.data("toolchains", "debian", "ninja", "1.0", "kist", "bin", "ninja"))},
+		contender{name: "by a launcher's link", command: tenTimes(debian.env, debian.path(".local", "bin", "ninja"))},
 		contender{name: "by rustup's proxy", command: tenTimes(append(env, "RUSTUP_TOOLCHAIN=stable"), proxy)})
 	added := func(i int) float64 { return median(column(f[i], wall)) - median(column(f[0], wall)) }
-	b.report.row("a default version's command: time added / rustup's proxy", added(1)/added(3), 0.05)
-	b.report.row("kist run: time added / rustup's proxy", added(2)/added(3), 0.3)
+	b.report.row("a default version's command: time added / rustup's proxy", added(1)/added(5), 0.05)
+	b.report.row("a launcher by its path: time added / rustup's proxy", added(3)/added(5), 0.3)
+	b.report.row("a launcher by its link: time added / rustup's proxy", added(4)/added(5), 0.3)
+	b.report.row("kist run: time added / rustup's proxy", added(2)/added(5), 0.3)
+}
+
+// launched is a home where program is what a distribution calls ninja, which a
+// launcher starts with the libraries that it needs.
+func (b *benchmark) launched(program string) *home {
+	libraries := map[string]string{}
+	for _, word := range strings.Fields(tool(b.t, "ldd", program)) {
+		if filepath.IsAbs(word) {
+			libraries["usr/lib/"+map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]+"-linux-gnu/"+filepath.Base(word)] = takeFile(b.t, word)
+		}
+	}
+	key := verifytest.NewKey(b.t, "archive", time.Now().AddDate(0, 0, -2))
+	s := manifesttest.Suite{Name: "bookworm", Issued: time.Now().AddDate(0, 0, -1), Signers: []*verifytest.Key{key}, Packages: []manifesttest.Deb{
+		{Package: "ninja-build", Version: "1.0", Fields: map[string]string{"Depends": "libc6"}, Files: map[string]string{"usr/bin/ninja": takeFile(b.t, program)}},
+		{Package: "libc6", Version: "2.36-9", Files: libraries},
+	}}
+	dir := b.dir()
+	for name, data := range s.Publish(b.t) {
+		write(b.t, filepath.Join(dir, name), string(data), 0o644)
+	}
+	write(b.t, filepath.Join(dir, "archive.asc"), string(key.Public(b.t)), 0o644)
+	h := b.home()
+	h.must("channel", "add", "debian", "file://"+dir+"/dists/bookworm/", "--format", "debian", "--key", filepath.Join(dir, "archive.asc"))
+	h.must("install", "debian/ninja")
+	return h
 }
 
 // removals: all of Rust with its documentation.

@@ -21,7 +21,7 @@ type Deb struct {
 	Package, Version string
 	Arch             string            // amd64, arm64 or all; empty: of the index
 	Fields           map[string]string // further ones: Depends, Provides
-	Files            map[string]string // of data.tar, by path; those below bin are executable, "-> target" is a link
+	Files            map[string]string // of data.tar, by path; those below bin and loaders are executable, "-> target" is a link
 }
 
 // A Suite is what an archive like Debian's publishes under dists/<Name>.
@@ -127,7 +127,7 @@ func (d Deb) pack(tb testing.TB, arch string) (stanza, name string, data []byte)
 		m := member{"./" + path, d.Files[path], 0o644}
 		if target, link := strings.CutPrefix(m.text, "-> "); link {
 			m.text, m.mode = target, fs.ModeSymlink
-		} else if strings.Contains(path, "bin/") {
+		} else if strings.Contains(path, "bin/") || strings.Contains(path, "/ld-linux-") {
 			m.mode = 0o755
 		}
 		tree = append(tree, m)
