@@ -106,52 +106,10 @@ type Source struct {
 // index names it or not. Asked for no platform, it proves the list and offers
 // the versions of every platform, but no artifact.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
-	if q.Tool != "" && q.Tool != s.Tool {
-		return nil, &manifests.UnknownToolError{Channel: s.Channel, Tool: q.Tool, Near: []string{s.Tool}}
-	}
-	q.Tool = s.Tool
-	n := s.Site.Numbering
-	hint, err := s.index(ctx, t)
-	if err != nil && !(absent(err) && n.Exact(n.Spell(q.Version)) && ctx.Err() == nil) {
-		return nil, err // without an index only an exact version can be asked for
-	}
-	if listing, ok := hint.Listing(s.Channel, q.Request, n); ok {
-		return listing, nil
-	}
-	choice, err := hint.Choose(s.Channel, q.Request, n)
-	if err != nil {
-		return nil, err
-	}
-	release, err := s.release(ctx, t, q, choice)
-	if errors.Is(err, manifests.ErrNotFound) && choice.Missing != nil {
-		return nil, choice.Missing // not in the index, and not to be had either
-	} else if err != nil {
-		return nil, err
-	}
-	release.Labels = choice.Labels
-	if choice.Listed {
-		release.Evidence.Notes = append(slices.Clip(release.Evidence.Notes), manifests.Unsigned)
-	}
-	return manifests.Chosen{Asked: q.Request, Release: release, Hint: hint, Numbering: n}, nil
-}
-
-// absent reports whether there was no answer to believe or disbelieve.
-func absent(err error) bool {
-	return errors.Is(err, manifests.ErrNotFound) || errors.Is(err, manifests.ErrUnreachable)
-}
-
-// index reads the hint.
-func (s Source) index(ctx context.Context, t manifests.Transport) (manifests.Hint, error) {
-	ref := s.Site.Base + s.fill(s.Site.Index, "", "")
-	data, err := manifests.ReadAll(ctx, t, ref, manifests.MaxHint)
-	if err != nil {
-		return nil, err
-	}
-	hint, err := s.Site.Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", manifests.Redact(ref), verify.ErrUntrusted, err)
-	}
-	return hint, nil
+	index := manifests.Index{Channel: s.Channel, Tool: s.Tool, Ref: s.Site.Base + s.fill(s.Site.Index, "", ""), Parse: s.Site.Parse, Numbering: s.Site.Numbering}
+	return index.Fetch(ctx, t, q, func(q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
+		return s.release(ctx, t, q, choice)
+	})
 }
 
 // release proves the list of the version chosen and finds the file for q.Platform.

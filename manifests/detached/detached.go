@@ -45,7 +45,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -127,33 +126,11 @@ type Source struct {
 // index names it or not. Asked for no platform, it offers the versions of every
 // platform, but no artifact.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
-	if q.Tool != "" && q.Tool != s.Tool {
-		return nil, &manifests.UnknownToolError{Channel: s.Channel, Tool: q.Tool, Near: []string{s.Tool}}
-	}
-	q.Tool = s.Tool
-	n := s.Site.Numbering
-	hint, err := s.index(ctx, t)
-	if err != nil && !(errors.Is(err, manifests.ErrNotFound) && n.Exact(n.Spell(q.Version))) {
-		return nil, err // without an index only an exact version can be asked for
-	}
-	if listing, ok := hint.Listing(s.Channel, q.Request, n); ok {
-		return listing, nil
-	}
-	choice, err := hint.Choose(s.Channel, q.Request, n)
-	if err != nil {
-		return nil, err
-	}
-	release, err := s.release(ctx, t, q, choice)
-	if errors.Is(err, manifests.ErrNotFound) && choice.Missing != nil {
-		return nil, choice.Missing // not in the index, and not to be had either
-	} else if err != nil {
-		return nil, err
-	}
-	release.Labels = choice.Labels
-	if choice.Listed {
-		release.Evidence.Notes = append(release.Evidence.Notes, manifests.Unsigned)
-	}
-	return manifests.Chosen{Asked: q.Request, Release: release, Hint: hint, Numbering: n}, nil
+	ref := s.filler("", manifests.Request{}).place(s.Site.Index)
+	index := manifests.Index{Channel: s.Channel, Tool: s.Tool, Ref: ref, Parse: s.parse, Numbering: s.Site.Numbering}
+	return index.Fetch(ctx, t, q, func(q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
+		return s.release(ctx, t, q, choice)
+	})
 }
 
 // release brings the signature of a version and makes sure that the file is there.
@@ -194,23 +171,15 @@ func (s Source) unsigned(ref string) error {
 	return refused
 }
 
-// index reads the hint. What it does not say of platforms, the Site does.
-func (s Source) index(ctx context.Context, t manifests.Transport) (manifests.Hint, error) {
-	ref := s.filler("", manifests.Request{}).place(s.Site.Index)
-	data, err := manifests.ReadAll(ctx, t, ref, manifests.MaxHint)
-	if err != nil {
-		return nil, err
-	}
-	hint, err := s.Site.Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", manifests.Redact(ref), verify.ErrUntrusted, err)
-	}
+// parse reads the index. What it does not say of platforms, the Site does.
+func (s Source) parse(index []byte) (manifests.Hint, error) {
+	hint, err := s.Site.Parse(index)
 	for i, v := range hint {
 		if slices.Equal(v.Platforms, []manifests.Platform{{}}) && len(s.Site.Platforms) > 0 {
 			hint[i].Platforms = s.Site.platforms()
 		}
 	}
-	return hint, nil
+	return hint, err
 }
 
 // describe says what becomes of the file at ref.

@@ -1,0 +1,66 @@
+package manifests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/kist-tools/kist/verify"
+)
+
+// An Index is a list of a tool's versions that its origin does not sign. What it
+// says is a Hint: it chooses a release, and never proves one.
+type Index struct {
+	Channel, Tool string
+	Ref           string // of the list
+	Parse         func([]byte) (Hint, error)
+	Numbering     Numbering
+}
+
+// Fetch is that of a Source: it chooses the version that q asks for, and has prove
+// bring the release, for the tool that the index is of. Without an index, since it is
+// not there or cannot be reached, only an exact version can be asked for. An exact
+// one is tried whether it is listed or not; *UnknownVersionError says that it is
+// neither listed nor to be had.
+func (x Index) Fetch(ctx context.Context, t Transport, q Query, prove func(Query, Choice) (Release, error)) (Catalog, error) {
+	if q.Tool != "" && q.Tool != x.Tool {
+		return nil, &UnknownToolError{Channel: x.Channel, Tool: q.Tool, Near: []string{x.Tool}}
+	}
+	q.Tool = x.Tool
+	hint, err := x.read(ctx, t)
+	missing := errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnreachable) && ctx.Err() == nil
+	if err != nil && !(missing && x.Numbering.Exact(x.Numbering.Spell(q.Version))) {
+		return nil, err
+	}
+	if listing, ok := hint.Listing(x.Channel, q.Request, x.Numbering); ok {
+		return listing, nil
+	}
+	choice, err := hint.Choose(x.Channel, q.Request, x.Numbering)
+	if err != nil {
+		return nil, err
+	}
+	release, err := prove(q, choice)
+	if errors.Is(err, ErrNotFound) && choice.Missing != nil {
+		return nil, choice.Missing
+	} else if err != nil {
+		return nil, err
+	}
+	release.Labels = choice.Labels
+	if choice.Listed {
+		release.Evidence.Notes = append(slices.Clip(release.Evidence.Notes), Unsigned)
+	}
+	return Chosen{Asked: q.Request, Release: release, Hint: hint, Numbering: x.Numbering}, nil
+}
+
+func (x Index) read(ctx context.Context, t Transport) (Hint, error) {
+	data, err := ReadAll(ctx, t, x.Ref, MaxHint)
+	if err != nil {
+		return nil, err
+	}
+	hint, err := x.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", Redact(x.Ref), verify.ErrUntrusted, err)
+	}
+	return hint, nil
+}

@@ -1,0 +1,93 @@
+package manifests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/verify"
+)
+
+// An indexed is a Transport that has an index, or why not.
+type indexed struct {
+	text string
+	err  error
+}
+
+func (x indexed) Open(context.Context, string, int64) (io.ReadCloser, int64, error) {
+	return io.NopCloser(strings.NewReader(x.text)), int64(len(x.text)), x.err
+}
+
+func TestAnIndexChoosesWhatIsProved(t *testing.T) {
+	index := Index{Channel: "go", Tool: "go", Ref: "https://me:secret@go.example/index", Numbering: GoNumbering(), Parse: func(data []byte) (Hint, error) {
+		if string(data) != "the index" {
+			return nil, errors.New("no index")
+		}
+		return goHint(), nil
+	}}
+	there := indexed{text: "the index"}
+	broken := errors.New("the proof is broken")
+	for name, test := range map[string]struct {
+		from    indexed
+		tool    string
+		version string
+		proof   error  // what comes of proving the release
+		proved  string // the version that was to be proved, "" for none
+		want    error  // nil: a release
+	}{
+		"the newest":                              {from: there, proved: "1.26.0"},
+		"by the tool's name":                      {from: there, tool: "go", proved: "1.26.0"},
+		"another tool":                            {from: there, tool: "node", want: &UnknownToolError{}},
+		"the beginning of a version":              {from: there, version: "1.25", proved: "1.25.14"},
+		"none of those listed":                    {from: there, version: "1.28", want: &UnknownVersionError{}},
+		"exact, and not listed":                   {from: there, version: "1.25.15", proved: "1.25.15"},
+		"exact, neither listed nor to be had":     {from: there, version: "1.25.15", proved: "1.25.15", proof: ErrNotFound, want: &UnknownVersionError{}},
+		"listed, and not to be had":               {from: there, version: "1.25.14", proved: "1.25.14", proof: ErrNotFound, want: ErrNotFound},
+		"what cannot be proved":                   {from: there, proved: "1.26.0", proof: broken, want: broken},
+		"no index, and no exact version":          {from: indexed{err: ErrNotFound}, version: "1.25", want: ErrNotFound},
+		"no index, and an exact version":          {from: indexed{err: ErrNotFound}, version: "1.25.14", proved: "1.25.14"},
+		"an index out of reach, no exact version": {from: indexed{err: ErrUnreachable}, want: ErrUnreachable},
+		"an index out of reach, an exact version": {from: indexed{err: ErrUnreachable}, version: "go1.25.14", proved: "1.25.14"},
+		"an index that is none":                   {from: indexed{text: "an error page"}, version: "1.25.14", want: verify.ErrUntrusted},
+	} {
+		var proved Choice
+		catalog, err := index.Fetch(t.Context(), test.from, Query{Request: Request{Tool: test.tool, Version: test.version, Platform: linux}},
+			func(q Query, c Choice) (Release, error) {
+				proved = c
+				return Release{Channel: "go", Tool: q.Tool, Version: c.Version, Platform: q.Platform}, test.proof
+			})
+		if proved.Version != test.proved {
+			t.Errorf("%s: %q was to be proved, want %q", name, proved.Version, test.proved)
+		}
+		if test.want != nil {
+			if fmt.Sprintf("%T", err) != fmt.Sprintf("%T", test.want) && !errors.Is(err, test.want) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s: %v, want %v", name, err, test.want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got := catalog.(Chosen).Release
+		if noted := slices.Contains(got.Evidence.Notes, Unsigned); got.Tool != "go" || got.Version != test.proved || noted != proved.Listed {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// An interrupt is no index that is out of reach.
+func TestAnInterruptedIndex(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	index := Index{Channel: "go", Tool: "go", Numbering: GoNumbering()}
+	_, err := index.Fetch(ctx, indexed{err: ErrUnreachable}, Query{Request: Request{Version: "1.25.14", Platform: linux}},
+		func(Query, Choice) (Release, error) { t.Error("it goes on"); return Release{}, nil })
+	if !errors.Is(err, ErrUnreachable) {
+		t.Errorf("got %v", err)
+	}
+}
