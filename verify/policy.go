@@ -48,11 +48,16 @@ type Policy struct {
 // Detached proves data by sig, one block of detached signatures, armored or
 // binary. A refusal is a *SignatureError.
 func (p Policy) Detached(name string, data, sig []byte) (Document, error) {
+	return p.Adopt(name, bytes.Clone(data), sig)
+}
+
+// Adopt is Detached for data that is large: it becomes the document's, without a
+// copy, and must not be changed.
+func (p Policy) Adopt(name string, data, sig []byte) (Document, error) {
 	evidence, err := p.File(name, bytes.NewReader(data), sig)
 	if err != nil {
 		return Document{}, err
 	}
-	data = bytes.Clone(data)
 	evidence.keep(data)
 	return Document{data, evidence}, nil
 }

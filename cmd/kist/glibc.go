@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"debug/elf"
 	"io"
 	"strconv"
@@ -15,13 +16,9 @@ func glibcVersion(r io.ReaderAt, arch string) string {
 	if err != nil || f.Machine != map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[arch] {
 		return ""
 	}
-	defined, err := f.DynamicVersions()
-	if err != nil {
-		return ""
-	}
 	newest := 0
-	for _, v := range defined {
-		if minor, err := strconv.Atoi(strings.TrimPrefix(v.Name, "GLIBC_2.")); err == nil {
+	for _, name := range definedVersions(f) {
+		if minor, err := strconv.Atoi(strings.TrimPrefix(name, "GLIBC_2.")); err == nil {
 			newest = max(newest, minor)
 		}
 	}
@@ -29,4 +26,37 @@ func glibcVersion(r io.ReaderAt, arch string) string {
 		return ""
 	}
 	return "2." + strconv.Itoa(newest)
+}
+
+// definedVersions are those that f defines symbols of: elf's DynamicVersions without
+// the thousands of symbols. Source: Linux Standard Base, Core, "Symbol Version
+// Definitions".
+func definedVersions(f *elf.File) (names []string) {
+	definitions, strs := sectionOf(f, ".gnu.version_d"), sectionOf(f, ".dynstr")
+	for at := uint64(0); at+20 <= uint64(len(definitions)); {
+		number := func(field uint64) uint64 { return uint64(f.ByteOrder.Uint32(definitions[field:])) }
+		if first := at + number(at+12); first+4 <= uint64(len(definitions)) && number(first) < uint64(len(strs)) {
+			name, _, _ := bytes.Cut(strs[number(first):], []byte{0})
+			names = append(names, string(name))
+		}
+		next := number(at + 16)
+		if next == 0 {
+			break
+		}
+		at += next
+	}
+	return names
+}
+
+// maxSection is how many bytes of a section are read: those of glibc have some 30 kB.
+const maxSection = 1 << 20
+
+// sectionOf is the content of a section, empty where it cannot be had.
+func sectionOf(f *elf.File, name string) []byte {
+	s := f.Section(name)
+	if s == nil || s.Size > maxSection {
+		return nil
+	}
+	data, _ := s.Data()
+	return data
 }

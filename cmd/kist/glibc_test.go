@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"math"
+	"strings"
 	"testing"
 )
 
@@ -60,6 +62,8 @@ func TestGlibcVersion(t *testing.T) {
 		"another architecture": {bookworm, "arm64", ""},
 		"its architecture":     {libcOf(t, elf.EM_AARCH64, "libc.so.6", "GLIBC_2.17"), "arm64", "2.17"},
 		"another library":      {libcOf(t, elf.EM_X86_64, "libz.so.1", "ZLIB_1.2"), "amd64", ""},
+		"a huge section":       {libcOf(t, elf.EM_X86_64, "GLIBC_2.36", strings.Repeat("x", 1<<20)), "amd64", ""},
+		"one that needs glibc": {bytes.ReplaceAll(bookworm, []byte(".gnu.version_d"), []byte(".gnu.version_r")), "amd64", ""},
 		"no versions":          {libcOf(t, elf.EM_X86_64), "amd64", ""},
 		"not a library":        {[]byte("#!/bin/sh\n"), "amd64", ""},
 		"cut":                  {bookworm[:len(bookworm)-100], "amd64", ""},
@@ -67,6 +71,20 @@ func TestGlibcVersion(t *testing.T) {
 	} {
 		if got := glibcVersion(bytes.NewReader(c.lib), c.arch); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// Whatever stands in any place of it, reading a libc.so.6 comes to an end.
+func TestGlibcVersionOfAnything(t *testing.T) {
+	lib := libcOf(t, elf.EM_X86_64, "libc.so.6", "GLIBC_2.2.5", "GLIBC_2.36")
+	for at := range len(lib) - 8 {
+		for _, odd := range []uint64{0, 1, 1 << 31, math.MaxUint32, math.MaxUint64 - 20, math.MaxUint64} {
+			spoilt := bytes.Clone(lib)
+			binary.LittleEndian.PutUint64(spoilt[at:], odd)
+			if v := glibcVersion(bytes.NewReader(spoilt), "amd64"); v != "" && !strings.HasPrefix(v, "2.") {
+				t.Errorf("%#x at %d: %q", odd, at, v)
+			}
 		}
 	}
 }

@@ -59,7 +59,7 @@ func (r *Recorder) Open(ctx context.Context, ref string, offset int64) (io.ReadC
 	if err != nil || offset != 0 || size > manifests.MaxManifest {
 		return b, size, err
 	}
-	return &recording{ReadCloser: b, r: r, ref: ref, data: []byte{}}, size, nil
+	return &recording{ReadCloser: b, r: r, ref: ref, data: make([]byte, 0, max(size, 0))}, size, nil
 }
 
 // keep remembers what ref holds, or, with a suffix, that it is there or is not.
