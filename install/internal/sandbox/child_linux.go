@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -154,8 +155,12 @@ func (s *servant) fill(q request, dir *os.File) error {
 		}
 		switch q.Ask {
 		case askResume:
+			var text []string
 			var before *claims
-			if before, err = readClaims(with, nil, true, limits.Entries); err == nil {
+			if text, err = takeClaims(with, math.MaxInt64); err == nil {
+				before, err = readClaims(text, nil, true, limits.Entries)
+			}
+			if err == nil {
 				prefix = unpack.Resume(root, limits, before.all)
 				origins = originsOf(before.all)
 			}

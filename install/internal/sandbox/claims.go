@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net"
 	"slices"
 	"strings"
 
@@ -21,7 +20,8 @@ import (
 // name come before it, or 0 and the path itself. An origin that was not named before
 // follows its number. Numbers are varints, and texts follow their length.
 
-// maxName is the most bytes of one text: more than any name may have.
+// maxName is the most bytes that are put together of several pieces: more than any
+// name has.
 const maxName = 16 << 10
 
 // maxClaims is how many bytes the claims of a prefix take at most: their names, and
@@ -98,19 +98,24 @@ func writeClaims(w io.Writer, claims []unpack.Claim, origins []origin) error {
 var errClaims = errors.New("claims that cannot be read")
 
 // takeClaims takes claims as they come from r, to its end, at most limit bytes.
-func takeClaims(r io.Reader, limit int64) (text net.Buffers, err error) {
+func takeClaims(r io.Reader, limit int64) (text []string, err error) {
+	const size = 256 << 10
+	buffer := make([]byte, 32<<10)
+	var piece strings.Builder
 	for {
-		block := make([]byte, 256<<10)
-		n, err := io.ReadFull(r, block)
-		text = append(text, block[:n])
+		if piece.Cap()-piece.Len() < len(buffer) {
+			text = append(text, piece.String())
+			piece.Reset()
+			piece.Grow(size)
+		}
+		n, err := r.Read(buffer)
+		piece.Write(buffer[:n])
 		if limit -= int64(n); limit < 0 {
 			return nil, errClaims
 		}
-		switch err {
-		case nil:
-		case io.EOF, io.ErrUnexpectedEOF:
-			return text, nil
-		default:
+		if err == io.EOF {
+			return append(text, piece.String()), nil
+		} else if err != nil {
 			return nil, err
 		}
 	}
@@ -122,11 +127,12 @@ type claims struct {
 	all     []unpack.Claim
 }
 
-// readClaims reads what writeClaims wrote, or whatever r gives, up to most claims
-// and to its end. Claims may name origins that are not among those given only where
-// named says so. That they are well formed is all that is judged here.
-func readClaims(r io.Reader, origins []origin, named bool, most int) (*claims, error) {
-	in := &claimReader{in: bufio.NewReaderSize(r, 64<<10), origins: origins, named: named}
+// readClaims reads from text, in pieces, what writeClaims wrote, or whatever it is,
+// up to most claims. Claims may name origins that are not among those given only where
+// named says so. That they are well formed is all that is judged here. Their names
+// are parts of text.
+func readClaims(text []string, origins []origin, named bool, most int) (*claims, error) {
+	in := &claimReader{text: text, origins: origins, named: named}
 	n := in.number()
 	if in.err != nil || n > uint64(most) {
 		return nil, errClaims
@@ -138,70 +144,104 @@ func readClaims(r io.Reader, origins []origin, named bool, most int) (*claims, e
 			return nil, in.err
 		}
 	}
-	if _, err := in.in.ReadByte(); err != io.EOF {
+	if in.more() {
 		return nil, errClaims
 	}
 	return c, nil
 }
 
 type claimReader struct {
-	in      *bufio.Reader
+	piece   string   // what is left of one
+	text    []string // the pieces after it
 	origins []origin
 	named   bool
-	buf     [maxName]byte // what is read next
-	err     error         // the first; what is read after it is nothing
+	err     error // the first; what is read after it is nothing
 }
 
-func (r *claimReader) fail(err error) {
-	if r.err == nil && err != nil {
-		r.err = errClaims
+func (r *claimReader) fail() { r.err, r.piece, r.text = errClaims, "", nil }
+
+// more reports whether there is anything left, and sees to it that piece has some of it.
+func (r *claimReader) more() bool {
+	for r.piece == "" && len(r.text) > 0 {
+		r.piece, r.text = r.text[0], r.text[1:]
 	}
+	return r.piece != ""
 }
 
-func (r *claimReader) number() uint64 {
-	n, err := binary.ReadUvarint(r.in)
-	r.fail(err)
-	return n
-}
-
-func (r *claimReader) bytes(n uint64) []byte {
-	b := r.buf[:min(n, maxName)]
+// take takes the next n bytes.
+func (r *claimReader) take(n uint64) string {
+	if n <= uint64(len(r.piece)) {
+		next := r.piece[:n]
+		r.piece = r.piece[n:]
+		return next
+	}
 	if n > maxName {
-		r.fail(errClaims)
+		r.fail()
+		return ""
 	}
-	_, err := io.ReadFull(r.in, b)
-	r.fail(err)
-	return b
+	var next strings.Builder // of several pieces
+	for left := n; left > 0; left = n - uint64(next.Len()) {
+		if !r.more() {
+			r.fail()
+			return ""
+		}
+		next.WriteString(r.take(min(left, uint64(len(r.piece)))))
+	}
+	return next.String()
 }
 
-func (r *claimReader) text() string { return string(r.bytes(r.number())) }
+func (r *claimReader) octet() byte {
+	if !r.more() {
+		r.fail()
+		return 0
+	}
+	return r.take(1)[0]
+}
+
+func (r *claimReader) number() (n uint64) {
+	for shift := 0; shift < 64; shift += 7 {
+		b := r.octet()
+		if shift == 63 && b > 1 {
+			break
+		}
+		if n |= uint64(b&0x7f) << shift; b < 0x80 {
+			return n
+		}
+	}
+	r.fail()
+	return 0
+}
+
+func (r *claimReader) name() string { return r.take(r.number()) }
 
 func (r *claimReader) claim(e *record.Entry) unpack.Claim {
 	c := unpack.Claim{Entry: e}
-	kind, from := int(r.bytes(1)[0]), r.number()
+	kind, from := int(r.octet()), r.number()
 	if from == uint64(len(r.origins)) && r.named {
-		r.origins = append(r.origins, origin{r.text(), r.text()})
+		r.origins = append(r.origins, origin{r.name(), r.name()})
 	}
 	if kind >= len(types) || from >= uint64(len(r.origins)) {
-		r.fail(errClaims)
+		r.fail()
 		return c
 	}
 	c.Archive, c.Component, c.Type = r.origins[from].name, r.origins[from].component, types[kind]
 	c.Mode, c.Size = fs.FileMode(r.number()), int64(r.number())
 	switch c.Type {
 	case record.File:
-		c.Digest = verify.SHA256([32]byte(r.bytes(32)))
+		if sum := r.take(32); r.err == nil {
+			c.Digest = verify.SHA256([32]byte([]byte(sum)))
+		}
 	case record.Link:
-		c.Target = r.text()
+		c.Target = r.name()
 	}
-	c.Raw = r.text()
+	c.Raw = r.name()
 	switch n := r.number(); {
 	case n == 0:
-		c.Path = r.text()
+		c.Path = r.name()
 	case n-1 <= uint64(len(c.Raw)):
-		c.Path = c.Raw[n-1:] // one text in memory for both
+		c.Path = c.Raw[n-1:]
 	default:
-		r.fail(errClaims)
+		r.fail()
 	}
 	return c
 }

@@ -370,7 +370,7 @@ func (k *child) claims(ctx context.Context) (*claims, error) {
 	}
 	defer out.Close()
 	widen(in)
-	var text net.Buffers
+	var text []string
 	taken := make(chan error, 1)
 	go func() {
 		var err error
@@ -388,7 +388,7 @@ func (k *child) claims(ctx context.Context) (*claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := readClaims(&text, k.origins, false, k.limits.Entries)
+	all, err := readClaims(text, k.origins, false, k.limits.Entries)
 	if err != nil {
 		return nil, &ProtocolError{err.Error()}
 	}

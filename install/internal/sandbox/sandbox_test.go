@@ -397,7 +397,7 @@ func TestClaimsOnTheWire(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, named := range []bool{true, false} {
-			got, err := readClaims(bytes.NewReader(wire.Bytes()), origins, named, len(someClaims))
+			got, err := readClaims(inPieces(wire.Bytes(), 7), origins, named, len(someClaims))
 			if !named && name != "known" {
 				if err == nil {
 					t.Errorf("%s: an origin that was not asked for was believed", name)
@@ -408,15 +408,23 @@ func TestClaimsOnTheWire(t *testing.T) {
 				t.Errorf("%s: got %v, %v", name, got, err)
 			}
 		}
-		if _, err := readClaims(bytes.NewReader(wire.Bytes()), origins, true, len(someClaims)-1); err == nil {
+		if _, err := readClaims(inPieces(wire.Bytes(), 1), origins, true, len(someClaims)-1); err == nil {
 			t.Errorf("%s: more claims than may be", name)
 		}
 		for n := range wire.Len() {
-			if got, err := readClaims(bytes.NewReader(wire.Bytes()[:n]), origins, true, 10); err == nil {
+			if got, err := readClaims(inPieces(wire.Bytes()[:n], n+1), origins, true, 10); err == nil {
 				t.Errorf("%s: cut to %d bytes: %v", name, n, got)
 			}
 		}
 	}
+}
+
+// inPieces is text in pieces of size bytes.
+func inPieces(text []byte, size int) (pieces []string) {
+	for piece := range slices.Chunk(text, size) {
+		pieces = append(pieces, string(piece), "")
+	}
+	return pieces
 }
 
 // The longest claims that limits allow are taken, and nothing beyond.
@@ -458,7 +466,7 @@ func FuzzClaims(f *testing.F) {
 	f.Add([]byte("\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), false)
 	f.Fuzz(func(t *testing.T, packet []byte, named bool) {
 		origins := []origin{{"one", "1"}, {"two", "2"}}
-		claims, err := readClaims(bytes.NewReader(packet), origins, named, 100)
+		claims, err := readClaims(inPieces(packet, 1+len(packet)/3), origins, named, 100)
 		if err != nil {
 			return
 		}
@@ -466,7 +474,7 @@ func FuzzClaims(f *testing.F) {
 		if err := writeClaims(&again, claims.all, origins); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := readClaims(&again, origins, true, 100); err != nil || !reflect.DeepEqual(got, claims) {
+		if got, err := readClaims(inPieces(again.Bytes(), 1<<20), origins, true, 100); err != nil || !reflect.DeepEqual(got, claims) {
 			t.Fatalf("%v comes back as %v, %v", claims, got, err)
 		}
 	})
