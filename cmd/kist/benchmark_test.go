@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -165,11 +164,10 @@ func (b *benchmark) rustInstalls(profile string) {
 	b.report.row("Rust "+profile+", xz: memory / rustup", ratio(xz, theirs, memory), 0.6)
 }
 
-// floors: kist against what the machine needs at least, measured beside each run: of
-// what is by itself, the quickest counts.
+// floors: kist against what the machine needs at least, measured beside each run.
 func (b *benchmark) floors() {
 	for _, profile := range []string{"minimal", "default"} {
-		walls, least := map[string][]float64{}, map[string][]float64{}
+		parts, walls := floor{}, map[string][]float64{}
 		for run := -1; run < *benchRuns; run++ { // the first one only warms up
 			emptyPageCache(b.t)
 			for _, kind := range []string{"gz", "zst"} {
@@ -177,17 +175,64 @@ func (b *benchmark) floors() {
 				c := b.kist("", b.mirrored(kind), "install", "mirror/rust", "--profile", profile)
 				c.prepare()
 				syscall.Sync()
-				took := measure(b.t, c.command()).wall
-				syscall.Sync()
-				if floor := b.floor(profile, kind); run >= 0 {
-					b.t.Logf("kist, %s, %s: %.3f s; two cores need %.3f s", kind, profile, took, floor)
-					walls[kind], least[kind] = append(walls[kind], took), append(least[kind], floor)
+				if took := measure(b.t, c.command()).wall; run >= 0 {
+					walls[kind] = append(walls[kind], took)
 				}
+				syscall.Sync()
+				b.takeParts(parts, profile, kind)
 			}
 		}
 		for _, kind := range []string{"gz", "zst"} {
-			b.report.row("Rust "+profile+", "+kind+": wall / the floor of this machine", median(walls[kind])/slices.Min(least[kind]), 1.25)
+			least := parts.seconds(packagesOf(profile), kind)
+			b.t.Logf("kist, %s, %s: wall %.3f s; two cores need %.3f s", kind, profile, median(walls[kind]), least)
+			b.report.row("Rust "+profile+", "+kind+": wall / the floor of this machine", median(walls[kind])/least, 1.25)
 		}
+	}
+}
+
+func packagesOf(profile string) []string {
+	packages := []string{"rustc", "cargo", "rust-std"}
+	if profile == "default" {
+		packages = append(packages, "rust-docs", "rustfmt-preview", "clippy-preview")
+	}
+	return packages
+}
+
+// A floor is what parts of an install take by themselves, in seconds: the quickest of
+// several times.
+type floor map[string]float64
+
+func (f floor) note(seconds float64, part ...string) {
+	name := strings.Join(part, " ")
+	if have, ok := f[name]; !ok || seconds < have {
+		f[name] = seconds
+	}
+}
+
+// seconds is what two cores need at least: the work of decoding, hashing and
+// writing shared between them, or the longest single archive.
+func (f floor) seconds(packages []string, kind string) float64 {
+	var work, longest float64
+	for _, pkg := range packages {
+		decode := f["decode "+pkg+" "+kind]
+		longest = max(longest, decode)
+		work += decode + f["hash "+pkg+" "+kind] + f["write "+pkg]
+	}
+	return max(work/2, longest)
+}
+
+// takeParts times the parts of an install.
+func (b *benchmark) takeParts(f floor, profile, kind string) {
+	for _, pkg := range packagesOf(profile) {
+		file := b.rust.archives[pkg][kind]
+		if file == "" {
+			b.t.Fatalf("rustup's toolchain has no %s: rustup component add %s", pkg, pkg)
+		}
+		f.note(decodeTime(b.t, file, kind), "decode", pkg, kind)
+		f.note(hashTime(b.t, file), "hash", pkg, kind)
+		cmd := exec.Command("tar", "-C", b.dir(), "-xf", b.rust.archives[pkg][""])
+		must(b.t, cmd.Run())
+		f.note((cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), "write", pkg)
 	}
 }
 
@@ -196,29 +241,6 @@ func (b *benchmark) floors() {
 func (b *benchmark) rustupVariant(name string, kinds ...string) string {
 	b.variant(name, kinds...)
 	return name
-}
-
-// floor is what two cores need at least: the work of decoding, hashing and
-// writing shared between them, or the longest single archive.
-func (b *benchmark) floor(profile, kind string) float64 {
-	packages := []string{"rustc", "cargo", "rust-std"}
-	if profile == "default" {
-		packages = append(packages, "rust-docs", "rustfmt-preview", "clippy-preview")
-	}
-	var work, longest float64
-	for _, pkg := range packages {
-		file := b.rust.archives[pkg][kind]
-		if file == "" {
-			b.t.Fatalf("rustup's toolchain has no %s: rustup component add %s", pkg, pkg)
-		}
-		decode := decodeTime(b.t, file, kind)
-		longest = max(longest, decode)
-		dir := b.dir()
-		cmd := exec.Command("tar", "-C", dir, "-xf", b.rust.archives[pkg][""])
-		must(b.t, cmd.Run())
-		work += decode + hashTime(b.t, file) + (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
-	}
-	return max(work/2, longest)
 }
 
 func decodeTime(t *testing.T, file, kind string) float64 {
