@@ -42,7 +42,7 @@ func newGPG(t *testing.T) *gpg {
 
 func (g *gpg) run(stdin []byte, args ...string) []byte {
 	g.Helper()
-	args = append([]string{"--homedir", g.home, "--batch", "--no-tty", "--faked-system-time", "20261122T120000",
+	args = append([]string{"--homedir", g.home, "--batch", "--no-tty", "--faked-system-time", "20261122T120000!",
 		"--pinentry-mode", "loopback", "--passphrase", ""}, args...)
 	cmd := exec.Command("gpg", args...)
 	cmd.Stdin = bytes.NewReader(stdin)
