@@ -16,12 +16,14 @@ type Index struct {
 	Ref           string // of the list
 	Parse         func([]byte) (Hint, error)
 	Numbering     Numbering
+	// Spare says that an exact version can be asked for while the list cannot be
+	// reached, too, so without the date that it gives, and not only where there is none.
+	Spare bool
 }
 
 // Fetch is that of a Source: it chooses the version that q asks for, and has prove
-// bring the release, for the tool that the index is of. Without an index, since it is
-// not there or cannot be reached, only an exact version can be asked for. An exact
-// one is tried whether it is listed or not; *UnknownVersionError says that it is
+// bring the release, for the tool that the index is of. Without an index only an exact
+// version can be asked for. It is tried whether it is listed or not; *UnknownVersionError says that it is
 // neither listed nor to be had.
 func (x Index) Fetch(ctx context.Context, t Transport, q Query, prove func(Query, Choice) (Release, error)) (Catalog, error) {
 	if q.Tool != "" && q.Tool != x.Tool {
@@ -29,7 +31,7 @@ func (x Index) Fetch(ctx context.Context, t Transport, q Query, prove func(Query
 	}
 	q.Tool = x.Tool
 	hint, err := x.read(ctx, t)
-	missing := errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnreachable) && ctx.Err() == nil
+	missing := errors.Is(err, ErrNotFound) || x.Spare && errors.Is(err, ErrUnreachable) && ctx.Err() == nil
 	if err != nil && !(missing && x.Numbering.Exact(x.Numbering.Spell(q.Version))) {
 		return nil, err
 	}

@@ -37,7 +37,8 @@ func TestAnIndexChoosesWhatIsProved(t *testing.T) {
 		version string
 		proof   error  // what comes of proving the release
 		proved  string // the version that was to be proved, "" for none
-		want    error  // nil: a release
+		spare   bool
+		want    error // nil: a release
 	}{
 		"the newest":                              {from: there, proved: "1.26.0"},
 		"by the tool's name":                      {from: there, tool: "go", proved: "1.26.0"},
@@ -50,10 +51,12 @@ func TestAnIndexChoosesWhatIsProved(t *testing.T) {
 		"what cannot be proved":                   {from: there, proved: "1.26.0", proof: broken, want: broken},
 		"no index, and no exact version":          {from: indexed{err: ErrNotFound}, version: "1.25", want: ErrNotFound},
 		"no index, and an exact version":          {from: indexed{err: ErrNotFound}, version: "1.25.14", proved: "1.25.14"},
-		"an index out of reach, no exact version": {from: indexed{err: ErrUnreachable}, want: ErrUnreachable},
-		"an index out of reach, an exact version": {from: indexed{err: ErrUnreachable}, version: "go1.25.14", proved: "1.25.14"},
+		"an index out of reach, no exact version": {from: indexed{err: ErrUnreachable}, spare: true, want: ErrUnreachable},
+		"an index out of reach, an exact version": {from: indexed{err: ErrUnreachable}, spare: true, version: "go1.25.14", proved: "1.25.14"},
+		"one that cannot be spared, out of reach": {from: indexed{err: ErrUnreachable}, version: "go1.25.14", want: ErrUnreachable},
 		"an index that is none":                   {from: indexed{text: "an error page"}, version: "1.25.14", want: verify.ErrUntrusted},
 	} {
+		index.Spare = test.spare
 		var proved Choice
 		catalog, err := index.Fetch(t.Context(), test.from, Query{Request: Request{Tool: test.tool, Version: test.version, Platform: linux}},
 			func(q Query, c Choice) (Release, error) {
@@ -84,7 +87,7 @@ func TestAnIndexChoosesWhatIsProved(t *testing.T) {
 func TestAnInterruptedIndex(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	index := Index{Channel: "go", Tool: "go", Numbering: GoNumbering()}
+	index := Index{Channel: "go", Tool: "go", Numbering: GoNumbering(), Spare: true}
 	_, err := index.Fetch(ctx, indexed{err: ErrUnreachable}, Query{Request: Request{Version: "1.25.14", Platform: linux}},
 		func(Query, Choice) (Release, error) { t.Error("it goes on"); return Release{}, nil })
 	if !errors.Is(err, ErrUnreachable) {

@@ -106,7 +106,7 @@ type Source struct {
 // index names it or not. Asked for no platform, it proves the list and offers
 // the versions of every platform, but no artifact.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
-	index := manifests.Index{Channel: s.Channel, Tool: s.Tool, Ref: s.Site.Base + s.fill(s.Site.Index, "", ""), Parse: s.Site.Parse, Numbering: s.Site.Numbering}
+	index := manifests.Index{Channel: s.Channel, Tool: s.Tool, Ref: s.Site.Base + s.fill(s.Site.Index, "", ""), Parse: s.Site.Parse, Numbering: s.Site.Numbering, Spare: true}
 	return index.Fetch(ctx, t, q, func(q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
 		return s.release(ctx, t, q, choice)
 	})
