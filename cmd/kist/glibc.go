@@ -36,11 +36,12 @@ func definedVersions(f *elf.File) (names []string) {
 	for at := uint64(0); at+20 <= uint64(len(definitions)); {
 		number := func(field uint64) uint64 { return uint64(f.ByteOrder.Uint32(definitions[field:])) }
 		if first := at + number(at+12); first+4 <= uint64(len(definitions)) && number(first) < uint64(len(strs)) {
-			name, _, _ := bytes.Cut(strs[number(first):], []byte{0})
+			rest := strs[number(first):]
+			name, _, _ := bytes.Cut(rest[:min(maxVersion, len(rest))], []byte{0})
 			names = append(names, string(name))
 		}
 		next := number(at + 16)
-		if next == 0 {
+		if next < 20 { // 0: it is the last; less than its size: it is none
 			break
 		}
 		at += next
@@ -48,8 +49,10 @@ func definedVersions(f *elf.File) (names []string) {
 	return names
 }
 
-// maxSection is how many bytes of a section are read: those of glibc have some 30 kB.
-const maxSection = 1 << 20
+const (
+	maxSection = 1 << 20 // bytes of a section that is read: those of glibc have some 30 kB
+	maxVersion = 64      // bytes of a version's name that are looked at
+)
 
 // sectionOf is the content of a section, empty where it cannot be had.
 func sectionOf(f *elf.File, name string) []byte {
