@@ -143,8 +143,8 @@ func TestReceiptRoundTrip(t *testing.T) {
 	}
 }
 
-// What a text says cannot pass for the end of a head, and
-// a head may come in pieces, and be long.
+// What a text says cannot pass for the end of a head, and a head may come in
+// pieces, and be long.
 func TestHeadsEndAtTheirEntries(t *testing.T) {
 	r := sample()
 	r.Kist = `"entries": [\", {` + strings.Repeat("long ", 10_000) + `"entries`

@@ -157,6 +157,7 @@ func (s *servant) fill(q request, dir *os.File) error {
 		case askResume:
 			var text []string
 			var before *claims
+			// It is the parent that sends them, out of its own memory: no ceiling.
 			if text, err = takeClaims(with, math.MaxInt64); err == nil {
 				before, err = readClaims(text, nil, true, limits.Entries)
 			}

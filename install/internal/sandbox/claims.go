@@ -190,37 +190,31 @@ func (r *claimReader) take(n uint64) string {
 	return next.String()
 }
 
-func (r *claimReader) octet() byte {
+// ReadByte implements io.ByteReader.
+func (r *claimReader) ReadByte() (byte, error) {
 	if !r.more() {
-		r.fail()
-		return 0
+		return 0, io.EOF
 	}
-	return r.take(1)[0]
+	return r.take(1)[0], nil
 }
 
-func (r *claimReader) number() (n uint64) {
-	for shift := 0; shift < 64; shift += 7 {
-		b := r.octet()
-		if shift == 63 && b > 1 {
-			break
-		}
-		if n |= uint64(b&0x7f) << shift; b < 0x80 {
-			return n
-		}
+func (r *claimReader) number() uint64 {
+	n, err := binary.ReadUvarint(r)
+	if err != nil {
+		r.fail()
 	}
-	r.fail()
-	return 0
+	return n
 }
 
 func (r *claimReader) name() string { return r.take(r.number()) }
 
 func (r *claimReader) claim(e *record.Entry) unpack.Claim {
 	c := unpack.Claim{Entry: e}
-	kind, from := int(r.octet()), r.number()
+	kind, from := r.number(), r.number() // few kinds: one octet, as a number has it
 	if from == uint64(len(r.origins)) && r.named {
 		r.origins = append(r.origins, origin{r.name(), r.name()})
 	}
-	if kind >= len(types) || from >= uint64(len(r.origins)) {
+	if kind >= uint64(len(types)) || from >= uint64(len(r.origins)) {
 		r.fail()
 		return c
 	}
