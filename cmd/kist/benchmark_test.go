@@ -202,10 +202,9 @@ func packagesOf(profile string) []string {
 // several times.
 type floor map[string]float64
 
-func (f floor) note(seconds float64, part ...string) {
-	name := strings.Join(part, " ")
-	if have, ok := f[name]; !ok || seconds < have {
-		f[name] = seconds
+func (f floor) note(part string, seconds float64) {
+	if have, ok := f[part]; !ok || seconds < have {
+		f[part] = seconds
 	}
 }
 
@@ -228,11 +227,11 @@ func (b *benchmark) takeParts(f floor, profile, kind string) {
 		if file == "" {
 			b.t.Fatalf("rustup's toolchain has no %s: rustup component add %s", pkg, pkg)
 		}
-		f.note(decodeTime(b.t, file, kind), "decode", pkg, kind)
-		f.note(hashTime(b.t, file), "hash", pkg, kind)
+		f.note("decode "+pkg+" "+kind, decodeTime(b.t, file, kind))
+		f.note("hash "+pkg+" "+kind, hashTime(b.t, file))
 		cmd := exec.Command("tar", "-C", b.dir(), "-xf", b.rust.archives[pkg][""])
 		must(b.t, cmd.Run())
-		f.note((cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), "write", pkg)
+		f.note("write "+pkg, (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds())
 	}
 }
 
