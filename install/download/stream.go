@@ -19,7 +19,7 @@ import (
 // before the whole is proved and in the cache. How fast it is read has no
 // influence on how fast it arrives.
 //
-// One goroutine at a time may read; Blob may be called at any time by any.
+// One goroutine at a time may read or write it out; Blob may be called at any time by any.
 type Stream struct {
 	name string
 	size int64
@@ -124,11 +124,49 @@ func (p *pieces) all(ctx context.Context, key string) (Blob, error) {
 
 // Read waits until there is a proved byte to read.
 func (s *Stream) Read(buffer []byte) (int, error) {
+	part, err := s.part()
+	if err != nil {
+		return 0, err
+	}
+	n, err := part.Read(buffer)
+	s.at += int64(n)
+	if n > 0 || len(buffer) == 0 {
+		return n, nil
+	}
+	return 0, s.cut(err)
+}
+
+// WriteTo writes what is left, each part of it once it is proved: as an
+// io.SectionReader of an os.File, for a writer that has io.ReaderFrom.
+func (s *Stream) WriteTo(w io.Writer) (written int64, err error) {
+	for {
+		part, err := s.part()
+		if err == io.EOF {
+			return written, nil
+		}
+		if err != nil {
+			return written, err
+		}
+		n, err := io.Copy(w, part)
+		s.at += n
+		written += n
+		if err == nil && n < part.Size() {
+			err = s.cut(io.EOF)
+		}
+		if err != nil {
+			return written, err
+		}
+	}
+}
+
+// part waits until there is a proved byte to read, and is what is proved from
+// there to the end of its chunk, or of all.
+func (s *Stream) part() (*io.SectionReader, error) {
 	if s.at >= s.size {
 		if _, err := s.wait(); err != nil {
-			return 0, err
+			return nil, err
 		}
-		return 0, io.EOF
+		return nil, io.EOF
 	}
 	end := s.size
 	if s.come != nil {
@@ -137,21 +175,21 @@ func (s *Stream) Read(buffer []byte) (int, error) {
 		case <-s.come.ready[i]:
 		case <-s.done:
 			if s.err != nil {
-				return 0, s.err
+				return nil, s.err
 			}
 		}
 		from, n := s.come.span(i)
 		end = from + n
 	}
-	n, err := s.file.ReadAt(buffer[:min(int64(len(buffer)), end-s.at)], s.at)
-	s.at += int64(n)
-	if n > 0 || len(buffer) == 0 {
-		return n, nil
-	}
+	return io.NewSectionReader(s.file, s.at, end-s.at), nil
+}
+
+// cut is the error of reading a part, all of which was there before.
+func (s *Stream) cut(err error) error {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return 0, fmt.Errorf("%s: %w", s.name, err)
+	return fmt.Errorf("%s: %w", s.name, err)
 }
 
 // Begin waits until there is something to read. Its error is why there will be

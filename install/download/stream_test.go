@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -51,15 +52,23 @@ func asked(got, want string) bool {
 	return got == start || open && strings.HasPrefix(got, start)
 }
 
-// readAll reads a stream to its end, and never gets a byte that is not data's.
+// readAll reads the beginning of a stream and has it write out the rest, and never
+// gets a byte that is not data's.
 func readAll(t testing.TB, s *Stream, data []byte) error {
 	t.Helper()
-	got, err := io.ReadAll(s)
-	if !bytes.HasPrefix(data, got) {
-		t.Fatalf("read %d bytes that are not its beginning", len(got))
+	var got bytes.Buffer
+	_, err := io.CopyN(&got, s, chunk/2)
+	if err == nil {
+		_, err = s.WriteTo(&got)
 	}
-	if err == nil && len(got) != len(data) {
-		t.Fatalf("it ended after %d of %d bytes", len(got), len(data))
+	if err == io.EOF {
+		err = nil
+	}
+	if !bytes.HasPrefix(data, got.Bytes()) {
+		t.Fatalf("read %d bytes that are not its beginning", got.Len())
+	}
+	if err == nil && got.Len() != len(data) {
+		t.Fatalf("it ended after %d of %d bytes", got.Len(), len(data))
 	}
 	return err
 }
@@ -165,6 +174,77 @@ func TestStreamBeginsWithTheFirstChunk(t *testing.T) {
 	rest, err := io.ReadAll(s)
 	if err != nil || !bytes.Equal(rest, data[chunk:]) {
 		t.Errorf("the rest: %d bytes, %v", len(rest), err)
+	}
+}
+
+// parts are where in a file the parts lie that a stream writes itself out as.
+type parts []string
+
+func (p *parts) Write([]byte) (int, error) { return 0, errors.New("a part that is not of a file") }
+
+func (p *parts) ReadFrom(r io.Reader) (int64, error) {
+	part, ok := r.(*io.SectionReader)
+	if !ok {
+		return io.Copy(io.Writer(p), r)
+	}
+	base, from, n := part.Outer()
+	if _, ok := base.(*os.File); !ok {
+		return 0, fmt.Errorf("a part of %T", base)
+	}
+	*p = append(*p, fmt.Sprint(from, "+", n))
+	return n, nil
+}
+
+func TestStreamWritesPartsOfAFile(t *testing.T) {
+	data, a := threeChunks()
+	cache, _ := setup(t, honest(data))
+	for _, want := range []string{"4194304+4194304 8388608+102400", "4194304+4296704"} { // on its way, and from the cache
+		s, err := cache.Stream(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got parts
+		if _, err := io.CopyN(io.Discard, s, chunk); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.WriteTo(&got); err != nil || n != a.Size-chunk || strings.Join(got, " ") != want {
+			t.Errorf("%d bytes: %q, %v; want %s", n, got, err, want)
+		}
+		if n, err := s.WriteTo(&got); n != 0 || err != nil {
+			t.Errorf("then %d bytes more, %v", n, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Somebody may cut the file short after its chunks were proved.
+func TestStreamOfAFileThatIsCut(t *testing.T) {
+	data, a := twoChunks()
+	cache, _ := setup(t, honest(data))
+	for name, read := range map[string]func(*Stream) (int64, error){
+		"read":        func(s *Stream) (int64, error) { return io.Copy(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{s}) },
+		"written out": func(s *Stream) (int64, error) { return s.WriteTo(io.Discard) },
+	} {
+		fetch(t, cache, a, data)
+		s, err := cache.Stream(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blob, err := s.Blob()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(blob.File.Name(), 1000); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := read(s); n != 1000 || !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), a.Name) {
+			t.Errorf("%s: %d bytes, %v", name, n, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

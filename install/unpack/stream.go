@@ -116,7 +116,7 @@ func readTarIn(codec string, src *source, in io.Reader, size int64, memory *sema
 	if codec == "" {
 		return readTar(&meter{bufio.NewReaderSize(in, 256<<10), src, size}, limits, put)
 	}
-	buf := bufio.NewReaderSize(in, 128<<10)
+	buf := bufio.NewReaderSize(in, 256<<10)
 	window, err := window(codec, buf)
 	if err != nil {
 		return err

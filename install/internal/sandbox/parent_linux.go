@@ -329,7 +329,7 @@ func (k *child) pour(ctx context.Context, q request, r io.Reader, progress func(
 	widen(in)
 	copied := make(chan error, 1)
 	go func() {
-		_, err := io.CopyBuffer(struct{ io.Writer }{in}, r, make([]byte, pipeBlock)) // in would take smaller blocks
+		_, err := io.Copy(inlet{in}, r)
 		in.Close()
 		copied <- err
 	}()
@@ -340,18 +340,6 @@ func (k *child) pour(ctx context.Context, q request, r io.Reader, progress func(
 		return broken
 	}
 	return err
-}
-
-// pipeBlock is how many bytes are put into a pipe at once, and pipeSize how many
-// it holds: the fewer waits of one end for the other, the less they cost.
-const pipeBlock, pipeSize = 256 << 10, 1 << 20
-
-// widen makes a pipe hold more. The most that a user may have of it is the system's
-// to say; less is only slower.
-func widen(pipe *os.File) {
-	if raw, err := pipe.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize) })
-	}
 }
 
 func (k *child) resume(ctx context.Context, claims []unpack.Claim) error {
