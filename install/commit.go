@@ -119,11 +119,7 @@ func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[re
 	for _, in := range p.Install {
 		st := staged[releaseName(in.Release)]
 		stage := st.take()
-		err := i.store().PutEvidence(st.receipt.Kept())
-		if err == nil {
-			err = i.store().Publish(stage, st.receipt, seal)
-		}
-		if err != nil {
+		if err := i.store().Publish(stage, st.receipt); err != nil {
 			return errors.Join(err, stage.Discard())
 		}
 	}

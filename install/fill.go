@@ -74,6 +74,7 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, st
 	if receipt.Entries, err = prefix.Finish(ctx); err != nil {
 		return receipt, err
 	}
+	receipt.Sealed = prefix.Sealed().UTC()
 	receipt.Sandbox = prefix.Level().String()
 	for _, b := range brought {
 		if err := witness(stage.Root(), b.Artifact); err != nil {

@@ -35,7 +35,7 @@ func (w *world) cut(r record.Receipt, stage *store.Stage, before string) {
 		name string
 		do   func() error
 	}{
-		{"publish", func() error { return i.store().Publish(stage, r, seal) }},
+		{"publish", func() error { return i.store().Publish(stage, r) }},
 		{"prepare", func() error { return i.store().Prepare(next) }},
 		{"switch", func() error { return i.store().Switch(next.Number) }},
 		{"confirm", func() error { return i.store().Confirm(next.Number) }},

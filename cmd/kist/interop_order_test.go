@@ -102,8 +102,6 @@ fsync STATE/receipts
 renameat2 DATA/stage/S to DATA/prefixes/ID
 fsync DATA/prefixes
 fsync DATA/stage
-fsync DATA/generations
-fsync DATA/generations/1
 symlinkat DATA/generations/1/bin/hello
 symlinkat DATA/generations/1/bin/hi
 fsync DATA/generations/1/bin
@@ -120,9 +118,7 @@ fsync DATA
 renameat DATA/generations/1/prepared to DATA/generations/1/committed
 fsync DATA/generations/1
 `
-	uninstallOrder = `fsync DATA/generations
-fsync DATA/generations/2
-fsync DATA/generations/2/bin
+	uninstallOrder = `fsync DATA/generations/2/bin
 fsync DATA/generations/2/TEMP
 renameat DATA/generations/2/TEMP to DATA/generations/2/generation.json
 fsync DATA/generations/2

@@ -155,7 +155,7 @@ func (c Cache) begin(ctx context.Context, a manifests.Artifact) (key string, blo
 		return key, blob, nil, err
 	}
 	for _, dir := range []string{blobDir, partialDir, knownDir} {
-		if _, err := rootfs.MkdirAll(c.Root, dir, 0o700); err != nil {
+		if _, err := rootfs.MkdirAllUnsynced(c.Root, dir, 0o700); err != nil {
 			return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
 		}
 	}

@@ -224,7 +224,9 @@ func TestStreamOfAFileThatIsCut(t *testing.T) {
 	data, a := twoChunks()
 	cache, _ := setup(t, honest(data))
 	for name, read := range map[string]func(*Stream) (int64, error){
-		"read":        func(s *Stream) (int64, error) { return io.Copy(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{s}) },
+		"read": func(s *Stream) (int64, error) {
+			return io.Copy(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{s})
+		},
 		"written out": func(s *Stream) (int64, error) { return s.WriteTo(io.Discard) },
 	} {
 		fetch(t, cache, a, data)

@@ -40,7 +40,8 @@ func addInTurn(t testing.TB, parts []part, turns []int) ([]record.Entry, error) 
 			return nil, err
 		}
 	}
-	return s.prefix.Finish(context.Background())
+	entries, err := s.prefix.Finish(context.Background())
+	return unstamped(entries), err
 }
 
 // addAtOnce unpacks all parts at the same time.
@@ -57,7 +58,8 @@ func addAtOnce(t testing.TB, parts []part) ([]record.Entry, error) {
 		s.check(t, nil, err)
 		return nil, err
 	}
-	return s.prefix.Finish(context.Background())
+	entries, err := s.prefix.Finish(context.Background())
+	return unstamped(entries), err
 }
 
 // Whatever several archives hold, and whichever is quicker, the entries are the

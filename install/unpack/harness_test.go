@@ -6,12 +6,14 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
@@ -129,7 +131,7 @@ func (s *stage) check(t testing.TB, entries []record.Entry, err error) {
 	if err != nil {
 		return
 	}
-	if disk := onDisk(t, s.inner); !slices.Equal(entries, disk) {
+	if disk := stamped(t, s.root, onDisk(t, s.inner)); !slices.Equal(entries, disk) {
 		t.Fatalf("recorded:\n%v\non disk:\n%v", entries, disk)
 	}
 	seen := map[string]bool{".": true}
@@ -185,6 +187,49 @@ func onDisk(t testing.TB, dir string) (entries []record.Entry) {
 	return entries
 }
 
+// stamped gives the files among entries, which are below root, the stamps that
+// they have on disk: none, where the file system keeps none.
+func stamped(t testing.TB, root *os.Root, entries []record.Entry) []record.Entry {
+	t.Helper()
+	for i := range entries {
+		if e := &entries[i]; e.Type == record.File {
+			e.Stamp = stampOf(t, root, e.Path)
+		}
+	}
+	return entries
+}
+
+func stampOf(t testing.TB, root *os.Root, name string) record.Stamp {
+	t.Helper()
+	above, err := root.OpenRoot(path.Dir(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer above.Close()
+	dir, err := rootfs.OpenDir(above)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if !dir.KeepsStamps() {
+		return record.Stamp{}
+	}
+	info, err := dir.Lstat(path.Base(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return record.Stamp(info.Stamp)
+}
+
+// unstamped is entries without their stamps, which no two prefixes share.
+func unstamped(entries []record.Entry) []record.Entry {
+	plain := slices.Clone(entries)
+	for i := range plain {
+		plain[i].Stamp = record.Stamp{}
+	}
+	return plain
+}
+
 // unpackAll unpacks one archive into a stage of its own, and checks what came of it.
 func unpackAll(t testing.TB, data []byte, layout manifests.Layout, limits unpack.Limits) ([]record.Entry, error) {
 	t.Helper()
@@ -195,7 +240,7 @@ func unpackAll(t testing.TB, data []byte, layout manifests.Layout, limits unpack
 		entries, err = s.prefix.Finish(context.Background())
 	}
 	s.check(t, entries, err)
-	return entries, err
+	return unstamped(entries), err
 }
 
 // unpackWalled is unpackAll behind the wall.

@@ -24,7 +24,7 @@ func takeAll(t *testing.T, from string, entries []record.Entry, limits unpack.Li
 		return nil, to, err
 	}
 	got, err := p.Finish(t.Context())
-	return got, to, err
+	return unstamped(got), to, err
 }
 
 func openRoot(t *testing.T, dir string) *os.Root {

@@ -117,6 +117,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -145,6 +146,7 @@ type Prefix struct {
 	root   *os.Root
 	limits Limits
 	memory *semaphore.Weighted // of windows and dictionaries, by bytes
+	sealed time.Time           // set by Finish
 
 	mu      sync.Mutex // guards what follows, and the making and removing of names
 	tree    map[string]*node
@@ -337,7 +339,7 @@ func (p *Prefix) Finish(ctx context.Context) ([]record.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := Complete(ctx, p.root, p.limits, claims); err != nil {
+	if p.sealed, err = Complete(ctx, p.root, p.limits, claims); err != nil {
 		return nil, err
 	}
 	entries := make([]record.Entry, len(claims))
@@ -346,3 +348,7 @@ func (p *Prefix) Finish(ctx context.Context) ([]record.Entry, error) {
 	}
 	return entries, nil
 }
+
+// Sealed is when the stamps of the entries that Finish returned were read, as
+// Complete has it.
+func (p *Prefix) Sealed() time.Time { return p.sealed }

@@ -72,6 +72,12 @@ func (t *tree) walk() error {
 	if err != nil {
 		return err
 	}
+	if top.KeepsStamps() {
+		// Read before the files: what is written later has a later time.
+		if t.sealed, err = rootfs.Clock(t.root); err != nil {
+			return errors.Join(err, top.Close())
+		}
+	}
 	t.walkers.SetLimit(min(maxWalkers, runtime.GOMAXPROCS(0)))
 	err = t.walkDir(top, ".")
 	if below := t.walkers.Wait(); err == nil {
@@ -132,7 +138,7 @@ func (t *tree) walkDir(at rootfs.Dir, dir string) error {
 	}
 }
 
-// compare looks at one path again, and gives it its mode.
+// compare looks at one path again, gives it its mode, and notes its stamp.
 func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
 	info, err := at.Lstat(name)
 	if err != nil {
@@ -145,9 +151,18 @@ func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
 		return &ChangedError{c.Path, fmt.Sprintf("it is %v, not a %s", mode, c.Type)}
 	case c.Type == record.File && info.Size != c.Size:
 		return &ChangedError{c.Path, fmt.Sprintf("it has %d bytes, not %d", info.Size, c.Size)}
-	case c.Type != record.Link && mode&^fs.ModeType != c.Mode && runtime.GOOS != "windows":
-		return at.Chmod(name, c.Mode)
 	case c.Type != record.Link:
+		if mode&^fs.ModeType != c.Mode && runtime.GOOS != "windows" {
+			if err := at.Chmod(name, c.Mode); err != nil {
+				return err
+			}
+			if info, err = at.Lstat(name); err != nil {
+				return err
+			}
+		}
+		if c.Type == record.File && !t.sealed.IsZero() {
+			c.Stamp = record.Stamp(info.Stamp)
+		}
 		return nil
 	}
 	target, err := at.Readlink(name)

@@ -220,11 +220,21 @@ func regular(f *os.File) (*os.File, error) {
 // with perm (subject to the umask), and returns the ones it made, outermost
 // first: also where it fails half-way, so that they can be removed again.
 func MkdirAll(root *os.Root, name string, perm fs.FileMode) (made []string, err error) {
+	made, err = MkdirAllUnsynced(root, name, perm)
+	for _, dir := range made {
+		err = errors.Join(err, SyncDir(root, path.Dir(dir)))
+	}
+	return made, err
+}
+
+// MkdirAllUnsynced is MkdirAll for directories that a crash of the machine may take
+// back, or whose parents are synced later.
+func MkdirAllUnsynced(root *os.Root, name string, perm fs.FileMode) (made []string, err error) {
 	name = path.Clean(name)
 	if name == "." {
 		return nil, nil
 	}
-	made, err = MkdirAll(root, path.Dir(name), perm)
+	made, err = MkdirAllUnsynced(root, path.Dir(name), perm)
 	if err != nil {
 		return made, err
 	}
@@ -242,7 +252,7 @@ func MkdirAll(root *os.Root, name string, perm fs.FileMode) (made []string, err 
 	if err != nil {
 		return made, err
 	}
-	return append(made, name), SyncDir(root, path.Dir(name))
+	return append(made, name), nil
 }
 
 // RenameNoReplace renames old to new, both below root, and returns an error that

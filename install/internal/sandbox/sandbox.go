@@ -44,6 +44,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
@@ -89,6 +90,7 @@ type Unpacker struct {
 	command Command
 	root    *os.Root
 	limits  unpack.Limits
+	sealed  time.Time // set by Finish
 
 	mu     sync.Mutex
 	prefix *unpack.Prefix // what this process adds, before the child or after it
@@ -234,13 +236,18 @@ func (u *Unpacker) Finish(ctx context.Context) ([]record.Entry, error) {
 		return nil, err
 	}
 	if left == nil {
-		return u.prefix.Finish(ctx)
+		entries, err := u.prefix.Finish(ctx)
+		u.sealed = u.prefix.Sealed()
+		return entries, err
 	}
-	if err := unpack.Complete(ctx, u.root, u.limits, left.all); err != nil {
+	if u.sealed, err = unpack.Complete(ctx, u.root, u.limits, left.all); err != nil {
 		return nil, err
 	}
 	return left.entries, nil
 }
+
+// Sealed is unpack.Prefix's.
+func (u *Unpacker) Sealed() time.Time { return u.sealed }
 
 // HashZip is verify.HashZip of the zip f, size bytes long and opened for reading
 // alone, by a child that has no directory at all: the zip is not proved yet.

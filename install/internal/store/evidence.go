@@ -14,9 +14,9 @@ const (
 	maxEvidence = 64 << 20 // bytes of one piece; the largest is a proved document
 )
 
-// PutEvidence writes what proves a release again, each piece under its digest,
+// putEvidence writes what proves a release again, each piece under its digest,
 // durably. What is there already is not written again.
-func (s Store) PutEvidence(kept []verify.Kept) error {
+func (s Store) putEvidence(kept []verify.Kept) error {
 	if len(kept) == 0 {
 		return nil
 	}

@@ -120,7 +120,7 @@ func (s Store) Prepare(g record.Generation) error {
 		return err
 	}
 	dir := generationDir(g.Number)
-	if _, err := rootfs.MkdirAll(s.Data, path.Join(dir, "bin"), 0o700); err != nil {
+	if _, err := rootfs.MkdirAllUnsynced(s.Data, path.Join(dir, "bin"), 0o700); err != nil {
 		return err
 	}
 	s.reached("generation made")
@@ -146,7 +146,8 @@ func (s Store) Prepare(g record.Generation) error {
 		return err
 	}
 	s.reached("generation written")
-	return rootfs.SyncDir(s.Data, Generations)
+	// Outermost last, with whatever else was made at the top.
+	return errors.Join(rootfs.SyncDir(s.Data, Generations), rootfs.SyncDir(s.Data, "."))
 }
 
 // Switch makes generation n current: THE commit. Where it fails, what was

@@ -26,7 +26,7 @@ type Stage struct {
 
 // NewStage makes an empty, locked stage. random names it.
 func (s Store) NewStage(random io.Reader) (*Stage, error) {
-	if _, err := rootfs.MkdirAll(s.Data, Stages, 0o700); err != nil {
+	if _, err := rootfs.MkdirAllUnsynced(s.Data, Stages, 0o700); err != nil {
 		return nil, err
 	}
 	var b [8]byte
@@ -73,22 +73,21 @@ func (g *Stage) Abandon() error {
 }
 
 // Publish turns a filled stage into the prefix of r: everything in it made
-// durable, then the receipt, then one rename that never replaces. seal completes
-// r in the meantime: nothing is written there any more, and to look at it does not
-// wait for the disk. The stage is used up.
-func (s Store) Publish(g *Stage, r record.Receipt, seal func(stage *os.Root, r *record.Receipt) error) error {
+// durable, and what proves r again, then the receipt, then one rename that never
+// replaces. The stage is used up. That there are prefixes at all is durable once a
+// generation names this one.
+func (s Store) Publish(g *Stage, r record.Receipt) error {
 	durable := make(chan error, 1)
 	go func() { durable <- g.sync.Sync() }()
-	unsealed := seal(g.root, &r)
+	unproved := s.putEvidence(r.Kept()) // it need not wait for the toolchain
 	if err := <-durable; err != nil {
 		return fmt.Errorf("make %s durable: %w", r.Ref(), err)
 	}
 	s.reached("stage durable")
-	if unsealed != nil {
-		return fmt.Errorf("seal %s: %w", r.Ref(), unsealed)
+	if unproved != nil {
+		return unproved
 	}
-	s.reached("stage sealed")
-	if _, err := rootfs.MkdirAll(s.Data, Prefixes, 0o700); err != nil {
+	if _, err := rootfs.MkdirAllUnsynced(s.Data, Prefixes, 0o700); err != nil {
 		return err
 	}
 	if err := s.PutReceipt(r); err != nil {
