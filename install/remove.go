@@ -271,7 +271,7 @@ func (r *removal) remove(t *tree, e record.Entry) (gone bool, reason string, err
 // untouched reports whether the file system itself proves that nobody has
 // touched the file e of t; if not, it may still be as it was.
 func (r *removal) untouched(t *tree, e record.Entry) bool {
-	if e.Stamp.IsZero() {
+	if !r.receipt.Settled(e) {
 		return false
 	}
 	info, err := t.lstat(e.Path)

@@ -122,7 +122,7 @@ func (b *base) take(ctx context.Context, prefix *sandbox.Unpacker, order int, co
 		if err != nil {
 			return nil, err
 		}
-		return dir.Open(path.Base(p))
+		return dir.OpenFile(path.Base(p))
 	})
 	if errors.Is(err, verify.ErrUntrusted) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, rootfs.ErrNotDir) || errors.Is(err, rootfs.ErrNotRegular) {
 		return &ReuseError{b.Ref(), err}

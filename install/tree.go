@@ -178,7 +178,7 @@ func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 		case mode && permissionsMatter && info.Mode.Perm()&0o111 != e.Mode&0o111:
 			return "executable bits changed", nil
 		}
-		same, err := t.holds(parent, name, e.Digest)
+		same, err := t.holds(parent, name, e)
 		if err != nil || !same {
 			return "changed", err
 		}
@@ -186,25 +186,27 @@ func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 	return "", nil
 }
 
-// holds reports whether a regular file has the SHA-256 digest want.
-func (t *tree) holds(dir rootfs.Dir, name string, want verify.Digest) (bool, error) {
+// holds reports whether a regular file, which was seen to be as long as e, has its
+// digest.
+func (t *tree) holds(dir rootfs.Dir, name string, e record.Entry) (bool, error) {
 	f, err := dir.Open(name)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
 	if t.buf == nil {
-		t.buf = make([]byte, 64<<10)
+		t.buf = make([]byte, 128<<10)
 	}
 	h := sha256.New()
-	for {
+	for left := e.Size; ; {
 		n, err := f.Read(t.buf)
 		h.Write(t.buf[:n])
-		switch {
-		case err == io.EOF:
-			return verify.SHA256([sha256.Size]byte(h.Sum(nil))) == want, nil
-		case err != nil:
+		left -= int64(n)
+		if err != nil && err != io.EOF {
 			return false, err
+		}
+		if err == io.EOF || left == 0 && n < len(t.buf) { // the file had no more to give
+			return verify.SHA256([sha256.Size]byte(h.Sum(nil))) == e.Digest, nil
 		}
 	}
 }

@@ -107,8 +107,7 @@ type Head struct {
 	// Sandbox is what stood between the archives' decoders and the machine
 	// while they were unpacked: "none", or what there was. Empty: not recorded.
 	Sandbox string `json:"sandbox,omitempty"`
-	// Sealed is when the Stamps of the entries were read, by the clock of the
-	// file system that they are on.
+	// Sealed is when the Stamps of the entries had been read, as SealedAt has it.
 	Sealed time.Time `json:"sealed,omitzero"`
 	// Removed says that the release was uninstalled: Entries are only the
 	// paths that were kept because they had changed.

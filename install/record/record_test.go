@@ -271,6 +271,11 @@ func TestUntouched(t *testing.T) {
 	at := func(d time.Duration) int64 { return sealed.Add(d).UnixNano() }
 	file := Entry{Path: "a", Type: File, Size: 7, Digest: verify.DigestOf(nil), Stamp: Stamp{11, at(-time.Hour), at(-2 * time.Second)}}
 	r := Receipt{Head: Head{Sealed: sealed}}
+	for took, want := range map[time.Duration]time.Duration{0: 0, time.Second: time.Second, time.Hour: time.Second, -time.Hour: -time.Hour} {
+		if got := SealedAt(sealed, sealed.Add(took)).Sub(sealed); got != want {
+			t.Errorf("stamps that were read within %v are sealed after %v, want %v", took, got, want)
+		}
+	}
 	if !r.Untouched(file, 7, file.Stamp) {
 		t.Error("a file that nobody touched is not believed")
 	}

@@ -121,11 +121,10 @@ func (p *Prefix) owners() map[string]*origin {
 // Complete turns what was unpacked below root into a prefix: it judges claims
 // as if nobody had, makes the links, and then walks the prefix, where it gives
 // everything its mode and notes the stamps of files. What is on disk then is exactly
-// what was claimed, and every link resolves or dangles inside. sealed is when the
-// walk began, by the clock of the file system; zero where that keeps no stamps to
-// rely on, and then none are noted. A claim that breaks a rule, or is not behind the
-// others by its path, is an *EntryError; a *ChangedError says that something else
-// than the claimed is there.
+// what was claimed, and every link resolves or dangles inside. sealed is what a receipt
+// says of the stamps; zero where the file system keeps none to rely on, and then none
+// are noted. A claim that breaks a rule, or is not behind the others by its path, is an
+// *EntryError; a *ChangedError says that something else than the claimed is there.
 func Complete(ctx context.Context, root *os.Root, limits Limits, claims []Claim) (sealed time.Time, err error) {
 	t := tree{ctx: ctx, root: root, nodes: make(map[string]*Claim, len(claims))}
 	if err := t.judge(limits, claims); err != nil {
@@ -144,7 +143,8 @@ type tree struct {
 	root  *os.Root
 	nodes map[string]*Claim // by path
 
-	sealed  time.Time // when the walk began; zero: no stamps are kept
+	stamped bool      // the file system keeps stamps
+	sealed  time.Time // then, when they had been read
 	walkers errgroup.Group
 	found   atomic.Int64 // of nodes, on disk
 }

@@ -349,6 +349,6 @@ func (p *Prefix) Finish(ctx context.Context) ([]record.Entry, error) {
 	return entries, nil
 }
 
-// Sealed is when the stamps of the entries that Finish returned were read, as
+// Sealed is what a receipt says of the stamps of the entries that Finish returned, as
 // Complete has it.
 func (p *Prefix) Sealed() time.Time { return p.sealed }

@@ -72,14 +72,25 @@ func (t *tree) walk() error {
 	if err != nil {
 		return err
 	}
-	if top.KeepsStamps() {
-		// Read before the files: what is written later has a later time.
-		if t.sealed, err = rootfs.Clock(t.root); err != nil {
-			return errors.Join(err, top.Close())
-		}
+	if t.stamped = top.KeepsStamps(); !t.stamped {
+		return t.walkFrom(top)
 	}
+	began, err := rootfs.Clock(t.root)
+	if err != nil {
+		return errors.Join(err, top.Close())
+	}
+	if err := t.walkFrom(top); err != nil {
+		return err
+	}
+	ended, err := rootfs.Clock(t.root)
+	t.sealed = record.SealedAt(began, ended)
+	return err
+}
+
+// walkFrom walks the directory top, which it closes, and all below it.
+func (t *tree) walkFrom(top rootfs.Dir) error {
 	t.walkers.SetLimit(min(maxWalkers, runtime.GOMAXPROCS(0)))
-	err = t.walkDir(top, ".")
+	err := t.walkDir(top, ".")
 	if below := t.walkers.Wait(); err == nil {
 		err = below
 	}
@@ -160,7 +171,7 @@ func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
 				return err
 			}
 		}
-		if c.Type == record.File && !t.sealed.IsZero() {
+		if c.Type == record.File && t.stamped {
 			c.Stamp = record.Stamp(info.Stamp)
 		}
 		return nil

@@ -32,6 +32,7 @@ func openTempDir(t *testing.T) (d Dir, dir string) {
 var byName = map[string]func(d Dir, name string) error{
 	"Sub":        func(d Dir, name string) error { _, err := d.Sub(name); return err },
 	"Open":       func(d Dir, name string) error { _, err := d.Open(name); return err },
+	"OpenFile":   func(d Dir, name string) error { _, err := d.OpenFile(name); return err },
 	"Create":     func(d Dir, name string) error { _, err := d.Create(name, 0o600); return err },
 	"CreateFile": func(d Dir, name string) error { _, err := d.CreateFile(name, 0o600); return err },
 	"Chmod":      func(d Dir, name string) error { return d.Chmod(name, 0o700) },
@@ -56,7 +57,7 @@ func TestDirTakesElementsAlone(t *testing.T) {
 // What a link leads to is not reached by it.
 func TestDirFollowsNoLink(t *testing.T) {
 	d, dir := openTempDir(t)
-	for what, want := range map[string]error{"Sub": ErrNotDir, "Open": ErrNotRegular, "Create": fs.ErrExist, "CreateFile": fs.ErrExist,
+	for what, want := range map[string]error{"Sub": ErrNotDir, "Open": ErrNotRegular, "OpenFile": ErrNotRegular, "Create": fs.ErrExist, "CreateFile": fs.ErrExist,
 		"Mkdir": fs.ErrExist, "Symlink": fs.ErrExist, "Lstat": nil, "Readlink": nil} {
 		for _, name := range []string{"to-f", "to-d", "to-nothing"} {
 			if err := byName[what](d, name); !errors.Is(err, want) {
@@ -120,6 +121,12 @@ func TestDir(t *testing.T) {
 	defer in.Close()
 	if data, err := io.ReadAll(in); err != nil || string(data) != "content" {
 		t.Errorf("Open: %q, %v", data, err)
+	}
+	seekable, err := d.OpenFile("new")
+	must(t, err)
+	defer seekable.Close()
+	if data, err := io.ReadAll(io.NewSectionReader(seekable, 3, 10)); err != nil || string(data) != "tent" {
+		t.Errorf("OpenFile: %q, %v", data, err)
 	}
 	if info, err := d.Lstat("new"); err != nil || !info.Mode.IsRegular() || info.Size != 7 {
 		t.Errorf("Lstat: %+v, %v", info, err)

@@ -92,21 +92,36 @@ func (d Dir) create(name string, flag int, perm fs.FileMode) (file int, err erro
 
 // Open opens the regular file name for reading. It returns ErrNotRegular for
 // anything else: a pipe in its place is an error, not a wait.
-func (d Dir) Open(name string) (f *os.File, err error) {
+func (d Dir) Open(name string) (f *File, err error) {
 	err = d.at("open", name, func(fd int) error {
 		fd, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		switch {
-		case err == nil:
-			f = os.NewFile(uintptr(fd), name)
 		case errors.Is(err, unix.ELOOP):
 			return ErrNotRegular
+		case err != nil:
+			return err
 		}
-		return err
+		var s unix.Stat_t
+		if err = unix.Fstat(fd, &s); err == nil && s.Mode&unix.S_IFMT != unix.S_IFREG {
+			err = ErrNotRegular
+		}
+		if err != nil {
+			unix.Close(fd)
+			return err
+		}
+		f = &File{name, fd}
+		return nil
 	})
+	return f, err
+}
+
+// OpenFile is Open for what is more than read from its start.
+func (d Dir) OpenFile(name string) (*os.File, error) {
+	f, err := d.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	return regular(f)
+	return os.NewFile(uintptr(f.fd), name), nil
 }
 
 // Mkdir makes the directory name.
@@ -199,10 +214,23 @@ func modeOf(mode uint32) fs.FileMode {
 	return m | fs.ModeIrregular
 }
 
-// A File is a new file of a Dir. One goroutine at a time may use it.
+// A File is a file of a Dir, new for writing or opened for reading. One goroutine at
+// a time may use it. Unlike an os.File it asks the system for nothing besides.
 type File struct {
 	name string
 	fd   int
+}
+
+// Read reads up to len(p) bytes, and returns io.EOF at the end.
+func (f *File) Read(p []byte) (n int, err error) {
+	err = retry(func() (err error) { n, err = unix.Read(f.fd, p); return err })
+	switch {
+	case err != nil:
+		return 0, &fs.PathError{Op: "read", Path: f.name, Err: err}
+	case n == 0 && len(p) > 0:
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 // Write writes all of p, or returns why not.

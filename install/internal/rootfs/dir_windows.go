@@ -14,7 +14,7 @@ type Dir struct {
 	names *os.File
 }
 
-// A File is a new file of a Dir.
+// A File is a file of a Dir, new for writing or opened for reading.
 type File = os.File
 
 // OpenDir opens the directory of root itself.
@@ -94,7 +94,7 @@ func (d Dir) CreateFile(name string, perm fs.FileMode) (*os.File, error) {
 
 // Open opens the regular file name for reading. It returns ErrNotRegular for
 // anything else.
-func (d Dir) Open(name string) (*os.File, error) {
+func (d Dir) Open(name string) (*File, error) {
 	before, err := d.lstat("open", name)
 	if err != nil {
 		return nil, err
@@ -104,6 +104,9 @@ func (d Dir) Open(name string) (*os.File, error) {
 	}
 	return OpenRegular(d.root, name)
 }
+
+// OpenFile is Open for what is more than read from its start.
+func (d Dir) OpenFile(name string) (*os.File, error) { return d.Open(name) }
 
 // Mkdir makes the directory name.
 func (d Dir) Mkdir(name string, perm fs.FileMode) error {

@@ -20,7 +20,9 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
+	"time"
 
+	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
@@ -75,6 +77,21 @@ func newStage(t testing.TB) *stage {
 	}
 	t.Cleanup(func() { root.Close() })
 	return &stage{dir, root}
+}
+
+// clock is the time of the stage's file system, and whether that keeps stamps.
+func (s *stage) clock(t *testing.T) (now time.Time, stamped bool) {
+	t.Helper()
+	now, err := rootfs.Clock(s.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := rootfs.OpenDir(s.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	return now, dir.KeepsStamps()
 }
 
 func (s *stage) start(t testing.TB, c Command, limits unpack.Limits) *Unpacker {
@@ -161,13 +178,21 @@ func TestUnpacks(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			before, stamped := s.clock(t)
 			entries, err := u.Finish(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
+			after, _ := s.clock(t)
+			if sealed := u.Sealed(); stamped && (sealed.Before(before) || sealed.After(after)) || !stamped && !sealed.IsZero() {
+				t.Errorf("sealed at %v, between %v and %v; the file system keeps stamps: %v", sealed, before, after, stamped)
+			}
 			var got strings.Builder
 			for _, e := range entries {
 				fmt.Fprintf(&got, "%s %s %v %d %s [%s]\n", e.Type, e.Path, e.Mode, e.Size, e.Target, e.Component)
+				if e.Stamp.IsZero() == (stamped && e.Type == record.File) {
+					t.Errorf("%s has the stamp %v", e.Path, e.Stamp)
+				}
 				if e.Type == record.File {
 					data, err := os.ReadFile(filepath.Join(s.dir, e.Path))
 					if err != nil || verify.DigestOf(data) != e.Digest {
