@@ -169,12 +169,11 @@ func (b *benchmark) floors() {
 	for _, profile := range []string{"minimal", "default"} {
 		parts, walls := floor{}, map[string][]float64{}
 		for run := -1; run < *benchRuns; run++ { // the first one only warms up
-			emptyPageCache(b.t)
 			for _, kind := range []string{"gz", "zst"} {
+				emptyPageCache(b.t)
 				b.variant(kind, kind)
 				c := b.kist("", b.mirrored(kind), "install", "mirror/rust", "--profile", profile)
 				c.prepare()
-				syscall.Sync()
 				if took := measure(b.t, c.command()).wall; run >= 0 {
 					walls[kind] = append(walls[kind], took)
 				}

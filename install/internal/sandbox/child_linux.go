@@ -212,7 +212,7 @@ func (s *servant) add(prefix *unpack.Prefix, q request, with *os.File) {
 
 // progress returns what says how far q is, now and then.
 func (s *servant) progress(q request) func(int64) {
-	const often = 1 << 20 // bytes
+	const often = 4 << 20 // bytes: several times a second, even of xz
 	told := int64(0)
 	return func(done int64) {
 		if done = min(done, q.Size); done-told >= often || done == q.Size && told < done {
