@@ -19,7 +19,8 @@ import (
 // before the whole is proved and in the cache. How fast it is read has no
 // influence on how fast it arrives.
 //
-// One goroutine at a time may read or write it out; Blob may be called at any time by any.
+// One goroutine at a time may read it or have it write itself out; Blob may be called
+// at any time by any.
 type Stream struct {
 	name string
 	size int64

@@ -44,7 +44,7 @@ func (in inlet) ReadFrom(r io.Reader) (n int64, err error) {
 }
 
 // splice has the kernel put n bytes of a file, from at on, into a pipe (splice(2)).
-// Not all file systems have it.
+// Not all file systems have it, and not everybody may.
 func splice(pipe, file *os.File, at, n int64) (done int64, err error) {
 	to, err := pipe.SyscallConn()
 	if err != nil {
@@ -62,7 +62,7 @@ func splice(pipe, file *os.File, at, n int64) (done int64, err error) {
 				case e == unix.EAGAIN:
 					return false // the pipe is full
 				case e == unix.EINTR:
-				case e == unix.EINVAL || e == unix.ENOSYS:
+				case e == unix.EINVAL || e == unix.ENOSYS || e == unix.EPERM:
 					err = errors.ErrUnsupported
 					return true
 				case e != nil:
