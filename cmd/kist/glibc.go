@@ -37,8 +37,9 @@ func definedVersions(f *elf.File) (names []string) {
 		number := func(field uint64) uint64 { return uint64(f.ByteOrder.Uint32(definitions[field:])) }
 		if first := at + number(at+12); first+4 <= uint64(len(definitions)) && number(first) < uint64(len(strs)) {
 			rest := strs[number(first):]
-			name, _, _ := bytes.Cut(rest[:min(maxVersion, len(rest))], []byte{0})
-			names = append(names, string(name))
+			if name, _, ended := bytes.Cut(rest[:min(maxVersion, len(rest))], []byte{0}); ended {
+				names = append(names, string(name))
+			}
 		}
 		next := number(at + 16)
 		if next < 20 { // 0: it is the last; less than its size: it is none
@@ -51,7 +52,7 @@ func definedVersions(f *elf.File) (names []string) {
 
 const (
 	maxSection = 1 << 20 // bytes of a section that is read: those of glibc have some 30 kB
-	maxVersion = 64      // bytes of a version's name that are looked at
+	maxVersion = 64      // bytes of a version's name, with its end; a longer one is none
 )
 
 // sectionOf is the content of a section, empty where it cannot be had.

@@ -63,6 +63,8 @@ func TestGlibcVersion(t *testing.T) {
 		"its architecture":     {libcOf(t, elf.EM_AARCH64, "libc.so.6", "GLIBC_2.17"), "arm64", "2.17"},
 		"another library":      {libcOf(t, elf.EM_X86_64, "libz.so.1", "ZLIB_1.2"), "amd64", ""},
 		"a huge section":       {libcOf(t, elf.EM_X86_64, "GLIBC_2.36", strings.Repeat("x", 1<<20)), "amd64", ""},
+		"a name too long":      {libcOf(t, elf.EM_X86_64, "GLIBC_2."+strings.Repeat("0", 54)+"999"), "amd64", ""},
+		"a name just as long":  {libcOf(t, elf.EM_X86_64, "GLIBC_2."+strings.Repeat("0", 53)+"36"), "amd64", "2.36"},
 		"one that needs glibc": {bytes.ReplaceAll(bookworm, []byte(".gnu.version_d"), []byte(".gnu.version_r")), "amd64", ""},
 		"no versions":          {libcOf(t, elf.EM_X86_64), "amd64", ""},
 		"not a library":        {[]byte("#!/bin/sh\n"), "amd64", ""},

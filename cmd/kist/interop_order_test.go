@@ -73,7 +73,13 @@ func TestDurableOrder(t *testing.T) {
 	// Of an install, from when the toolchain is complete; nothing is written to it
 	// after that. Directories that are made the first time are not the point, but
 	// the one of the link "current" is, right after it.
-	switched := false
+	switched, listed := false, false // by the line before
+	// Whatever was made at the top lasts before the switch to it.
+	top := func(line string) bool {
+		now := (switched || listed) && line == "fsync DATA"
+		switched, listed = strings.HasSuffix(line, " to DATA/current"), line == "fsync DATA/generations"
+		return now
+	}
 	once := regexp.MustCompile(`evidence|toolchains|made\.json|^fsync STATE(/TEMP)?$|^renameat STATE/TEMP|^fsync DATA$`)
 	steps := regexp.MustCompile(`^(syncfs|fsync|renameat2?|symlinkat) (DATA|STATE|BIN)`)
 	complete := false
@@ -82,14 +88,12 @@ func TestDurableOrder(t *testing.T) {
 		if complete && strings.Contains(line, "DATA/stage/S/") && !strings.Contains(line, "TEMP") {
 			t.Errorf("after it was made to last: %s", line)
 		}
-		now := switched && line == "fsync DATA"
-		switched = strings.HasSuffix(line, " to DATA/current")
+		now := top(line)
 		return now || complete && steps.MatchString(line) && !once.MatchString(line)
 	}, "install", "acme/hello"), installOrder)
 	steps = regexp.MustCompile(`^(syncfs|fsync|renameat2?|unlinkat) (DATA|STATE|BIN)`)
 	compare("uninstall", order(func(line string) bool {
-		now := switched && line == "fsync DATA"
-		switched = strings.HasSuffix(line, " to DATA/current")
+		now := top(line)
 		return now || steps.MatchString(line) && !once.MatchString(line) && !strings.Contains(line, "prefixes/ID/")
 	}, "uninstall", "hello"), uninstallOrder)
 }
@@ -109,6 +113,7 @@ fsync DATA/generations/1/TEMP
 renameat DATA/generations/1/TEMP to DATA/generations/1/generation.json
 fsync DATA/generations/1
 fsync DATA/generations
+fsync DATA
 symlinkat BIN/hello
 symlinkat BIN/hi
 fsync BIN
@@ -123,6 +128,7 @@ fsync DATA/generations/2/TEMP
 renameat DATA/generations/2/TEMP to DATA/generations/2/generation.json
 fsync DATA/generations/2
 fsync DATA/generations
+fsync DATA
 renameat DATA/TEMP to DATA/current
 fsync DATA
 renameat DATA/generations/2/prepared to DATA/generations/2/committed

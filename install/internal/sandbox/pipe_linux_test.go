@@ -6,25 +6,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 )
-
-// onDisk is a file with what data holds.
-func onDisk(t *testing.T, data []byte) *os.File {
-	t.Helper()
-	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	if _, err := f.Write(data); err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
 
 // through is what comes out of a pipe that r is copied into.
 func through(t *testing.T, r io.Reader) (got []byte, n int64, err error) {
@@ -47,7 +32,7 @@ func through(t *testing.T, r io.Reader) (got []byte, n int64, err error) {
 func TestInlet(t *testing.T) {
 	data := make([]byte, 3<<20+5) // more than any pipe holds
 	rand.NewChaCha8([32]byte{}).Read(data)
-	file := onDisk(t, data)
+	file := opened(t, data)
 	begun := io.NewSectionReader(file, 1000, 2<<20)
 	if _, err := begun.Seek(500, io.SeekStart); err != nil {
 		t.Fatal(err)
@@ -75,7 +60,7 @@ func TestInlet(t *testing.T) {
 }
 
 func TestInletOfAFileThatIsCut(t *testing.T) {
-	file := onDisk(t, []byte("abc"))
+	file := opened(t, []byte("abc"))
 	got, n, err := through(t, io.NewSectionReader(file, 1, 100))
 	if string(got) != "bc" || n != 2 || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("%q, %d bytes, %v", got, n, err)
@@ -89,7 +74,7 @@ func TestInletThatNobodyReads(t *testing.T) {
 	}
 	defer in.Close()
 	out.Close()
-	file := onDisk(t, []byte("abc"))
+	file := opened(t, []byte("abc"))
 	if n, err := io.Copy(inlet{in}, io.NewSectionReader(file, 0, 3)); n != 0 || !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
@@ -97,7 +82,12 @@ func TestInletThatNobodyReads(t *testing.T) {
 
 // Not everything can be spliced. A file into a file cannot, on any system.
 func TestInletWithoutSplice(t *testing.T) {
-	from, to := onDisk(t, []byte("abcdef")), onDisk(t, nil)
+	from := opened(t, []byte("abcdef"))
+	to, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
 	if _, err := splice(to, from, 0, 3); !errors.Is(err, errors.ErrUnsupported) {
 		t.Fatalf("spliced: %v", err)
 	}
