@@ -28,13 +28,20 @@ type launcher struct {
 
 // header finds the prefix, wherever it is by now and by whatever link the
 // launcher was called. What the programs of a prefix start, several for each file
-// that is compiled, they call by no link: then readlink, which takes longer than all
-// the rest, is not asked.
+// that is compiled, they call by no link: the path says it. A link of kist's leads to
+// the one of the user's prefixes that holds this very file. Only then readlink is
+// asked, a process that takes longer than all the rest.
 const header = `#!/bin/sh
 self=$0
 top=${self%/kist/*}
 if [ -L "$self" ] || [ "${top#/}" = "$top" ] || ! [ -f "$top/usr/lib/{multiarch}/{loader}" ]; then
-	self=$(readlink -f -- "$0") || exit 127
+	for self in "${XDG_DATA_HOME:-$HOME/.local/share}"/kist/prefixes/*/kist/bin/"${0##*/}" ''; do
+		if [ "$self" -ef "$0" ]; then break; fi
+	done
+	case $self in
+	/*) ;;
+	*) self=$(readlink -f -- "$0") || exit 127 ;;
+	esac
 	top=${self%/kist/*}
 fi
 `

@@ -188,22 +188,56 @@ func TestPythonInAVirtualEnvironment(t *testing.T) {
 	}
 }
 
-// Called by its path, as by the programs of its prefix, a launcher starts nothing
-// but its program. By a link that nothing can read, it starts nothing: nothing of the
-// machine instead.
+// Called by its path, as by the programs of its prefix, or by a link to one of the
+// user's prefixes, a launcher starts nothing but its program. By a link that nothing
+// can read, it starts nothing: nothing of the machine, nor of a prefix that has a
+// launcher of that name, instead.
 func TestLauncherWithoutReadlink(t *testing.T) {
-	p := newPrefixed(t, "ninja", t.TempDir(), false)
-	p.write("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", "#!/bin/sh\necho \"$@\"\n")
-	path, link := filepath.Join(p.dir, "kist/bin/ninja"), filepath.Join(p.dir, "ninja")
-	if err := os.Symlink(path, link); err != nil {
-		t.Fatal(err)
+	home := t.TempDir()
+	data := filepath.Join(home, ".local", "share")
+	newPrefixed(t, "ninja", filepath.Join(data, "kist", "prefixes", "a-twin"), false)
+	p := newPrefixed(t, "ninja", filepath.Join(data, "kist", "prefixes", "b"), false)
+	newPrefixed(t, "ninja", filepath.Join(data, "kist", "prefixes", "c-twin"), false)
+	elsewhere := newPrefixed(t, "ninja", filepath.Join(home, "elsewhere"), false)
+	bin := filepath.Join(home, "bin")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	for called, want := range map[string]int{path: 0, link: 127} {
-		cmd := exec.Command("/bin/sh", called, "--version")
-		cmd.Env = []string{"PATH=/nowhere"}
+	must(os.Mkdir(bin, 0o755))
+	must(os.Symlink(data, filepath.Join(home, "data link")))
+	p.write("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", "#!/bin/sh\nprintf '%s\\n' \"$@\"\n") // say needs programs
+	path := filepath.Join(p.dir, "kist", "bin", "ninja")
+	link, other, far := filepath.Join(bin, "ninja"), filepath.Join(bin, "n"), filepath.Join(bin, "far", "ninja")
+	must(os.Symlink(path, link))
+	must(os.Symlink(path, other))
+	must(os.Mkdir(filepath.Join(bin, "far"), 0o755))
+	must(os.Symlink(filepath.Join(elsewhere.dir, "kist", "bin", "ninja"), far))
+	for _, test := range []struct {
+		called  string
+		environ string
+		want    int
+		name    string // what the program is told that it is
+	}{
+		{path, "", 0, path},
+		{link, "HOME=" + home, 0, path},
+		{link, "XDG_DATA_HOME=" + data, 0, path},
+		{link, "XDG_DATA_HOME=" + filepath.Join(home, "data link"), 0, filepath.Join(home, "data link", "kist", "prefixes", "b", "kist", "bin", "ninja")},
+		{link, "", 127, ""},
+		{link, "HOME=/nowhere", 127, ""},
+		{link, "XDG_DATA_HOME=.local/share", 127, ""}, // no directory of kist's: it is relative
+		{other, "HOME=" + home, 127, ""},
+		{far, "HOME=" + home, 127, ""},
+	} {
+		cmd := exec.Command("/bin/sh", test.called, "--version")
+		cmd.Dir = home
+		cmd.Env = []string{"PATH=/nowhere", test.environ}
 		out, err := cmd.CombinedOutput()
-		if cmd.ProcessState.ExitCode() != want || (want == 0) != strings.Contains(string(out), "ninja --version\n") {
-			t.Errorf("%s: %v: %s", called, err, out)
+		said := "--argv0\n" + test.name + "\n"
+		if cmd.ProcessState.ExitCode() != test.want || (test.want == 0) != strings.Contains(string(out), said) || test.name == "" && strings.Contains(string(out), "--argv0") {
+			t.Errorf("%s with %q: %v: %s", test.called, test.environ, err, out)
 		}
 	}
 }
