@@ -172,7 +172,7 @@ func init() {
 				} else {
 					fmt.Fprintln(os.Stderr, "had its way")
 				}
-				return 0
+				unix.Exit(0) // at once: the race detector takes a second to end
 			}
 		}
 		fmt.Fprintln(os.Stderr, "no such act")
