@@ -51,15 +51,12 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 // revoke finds that every receipt is fit to remove by, then leaves nothing in
 // force: the commit. It returns the heads of the receipts.
 func (i *Installer) revoke() (map[record.ID]record.Head, error) {
-	if i.roots.open(dataDir) == nil {
-		return nil, nil
-	}
-	heads, damaged, err := i.store().Receipts()
+	heads, damaged, err := i.receipts()
 	if err != nil {
 		return nil, err
 	}
-	for id, err := range damaged {
-		return nil, &ReceiptError{id, err}
+	for _, id := range slices.Sorted(maps.Keys(damaged)) {
+		return nil, &ReceiptError{id, damaged[id]}
 	}
 	for _, id := range slices.Sorted(maps.Keys(heads)) {
 		going, err := i.removal(id)
@@ -68,15 +65,14 @@ func (i *Installer) revoke() (map[record.ID]record.Head, error) {
 		}
 		going.close()
 	}
+	if i.roots.open(dataDir) == nil {
+		return heads, nil // whoever removed it has removed what was in force
+	}
 	return heads, i.store().Revoke()
 }
 
 // removeEverything takes away all that was in force, now that nothing is.
 func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]record.Head) (res Result, err error) {
-	data := i.roots.open(dataDir)
-	if data == nil {
-		return res, nil
-	}
 	if err := i.align(plan.State{}); err != nil {
 		return res, err
 	}
@@ -93,7 +89,7 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 			return res, err
 		}
 	}
-	left, damaged, err := i.store().Receipts()
+	left, damaged, err := i.receipts()
 	if err != nil {
 		return res, err
 	}
@@ -105,7 +101,10 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 	if err := i.sweepEvidence(nil, nil); err != nil {
 		return res, err
 	}
-	return res, rmdirs(data, store.Generations, store.Toolchains, store.Stages, store.Prefixes)
+	if data := i.roots.open(dataDir); data != nil {
+		err = rmdirs(data, store.Generations, store.Toolchains, store.Stages, store.Prefixes)
+	}
+	return res, err
 }
 
 func (i *Installer) removeOne(ctx context.Context, r record.Head) ([]Drift, error) {
@@ -142,6 +141,9 @@ func (i *Installer) keptEarlier(id record.ID) (kept []Drift, err error) {
 // and names those that are not: nothing may be removed from them.
 func (i *Installer) removeEmptyPrefixes(receipts map[record.ID]record.Head, damaged map[record.ID]error) (unknown []Drift, err error) {
 	data := i.roots.open(dataDir)
+	if data == nil {
+		return nil, nil
+	}
 	prefixes, err := openPrefixes(data)
 	if err != nil { // not there, or a link: what lies behind one is not kist's
 		return nil, ignore(ignore(err, fs.ErrNotExist), rootfs.ErrNotDir)

@@ -27,6 +27,7 @@ func TestRemoveAllNeedsNoGeneration(t *testing.T) {
 			return os.WriteFile(w.path(".local/share/kist/generations/1/generation.json"), []byte("{"), 0o600)
 		},
 		"nothing": func(w *world) error { return nil },
+		"the data directory is gone": func(w *world) error { return os.RemoveAll(w.path(".local/share/kist")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -36,8 +37,8 @@ func TestRemoveAllNeedsNoGeneration(t *testing.T) {
 			if err := spoil(w); err != nil {
 				t.Fatal(err)
 			}
-			var damaged *GenerationError
-			if _, err := w.kist().State(); errors.As(err, &damaged) != (name != "nothing") {
+			damaged := name != "nothing" && name != "the data directory is gone"
+			if _, err := w.kist().State(); errors.As(err, new(*GenerationError)) != damaged {
 				t.Errorf("state: %v", err)
 			}
 			if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) > 0 || len(res.Removed) != 1 {

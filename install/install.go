@@ -36,6 +36,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -163,7 +164,7 @@ func (i *Installer) State() (plan.State, error) {
 		return plan.State{}, err
 	}
 	s.Current = s.Generations[current]
-	s.Receipts, s.Damaged, err = i.store().Receipts()
+	s.Receipts, s.Damaged, err = i.receipts()
 	return s, err
 }
 
@@ -180,9 +181,9 @@ func (i *Installer) stateToChange() (plan.State, error) {
 // for want of descriptors or by an error of the disk. What is damaged is left alone,
 // and this may not be: who asks for a change by s would ask for another.
 func Unread(s plan.State) error {
-	for id, damage := range s.Damaged {
-		if _, ok := errors.AsType[syscall.Errno](damage); ok {
-			return &ReceiptError{id, damage}
+	for _, id := range slices.Sorted(maps.Keys(s.Damaged)) {
+		if _, ok := errors.AsType[syscall.Errno](s.Damaged[id]); ok {
+			return &ReceiptError{id, s.Damaged[id]}
 		}
 	}
 	return nil

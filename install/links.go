@@ -187,6 +187,9 @@ func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]recor
 // dropAliases removes the aliases that are not wanted, and the directories left empty.
 func (i *Installer) dropAliases(wanted map[string]string) error {
 	data := i.roots.open(dataDir)
+	if data == nil {
+		return nil
+	}
 	filled := map[string]bool{}
 	for alias := range wanted {
 		for dir := path.Dir(alias); dir != "."; dir = path.Dir(dir) {

@@ -238,6 +238,10 @@ func (a *app) refused(err error) (failure, bool) {
 		f.Hint = "kist uninstall --all still removes everything, by the receipts alone"
 		return f, true
 	}
+	if e, ok := is[*install.ElsewhereError](err); ok {
+		f.Hint = fmt.Sprintf("set XDG_DATA_HOME to %s, as it was when that was installed, then run the same command again", e.Base())
+		return f, true
+	}
 	if _, ok := is[*install.ReceiptError](err); ok {
 		f.Hint = "put back the receipt from a backup; kist removes nothing by one it cannot trust"
 		return f, true

@@ -78,8 +78,8 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 
 // warnOfDamage tells which receipts of s are passed over.
 func (a *app) warnOfDamage(s *session) {
-	for id, err := range s.state.Damaged {
-		a.warn("the receipt of %s cannot be read: %v", id, err)
+	for _, id := range slices.Sorted(maps.Keys(s.state.Damaged)) {
+		a.warn("the receipt of %s is passed over: %v", id, s.state.Damaged[id])
 	}
 }
 

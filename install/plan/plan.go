@@ -20,8 +20,9 @@ type State struct {
 	Current     record.Generation            // Number 0: nothing yet
 	Generations map[uint64]record.Generation // every one that exists, Current among them
 	Receipts    map[record.ID]record.Head    // every readable one, Removed ones too
-	// Damaged holds the receipts that cannot be read. Nothing is ever removed
-	// by them, nor taken for unused because of them.
+	// Damaged holds the receipts that cannot be read, or that speak of another data
+	// directory, and why. Nothing is ever removed by them, nor taken for unused
+	// because of them.
 	Damaged map[record.ID]error
 	Bin     string            // the bin directory, for messages
 	Foreign map[string]string // names in it that are not kist's links, and what each is

@@ -282,6 +282,9 @@ func (s Store) Revoke() error {
 
 // DropUncommitted drops the generations that a crash left behind.
 func (s Store) DropUncommitted() error {
+	if s.Data == nil {
+		return nil
+	}
 	current, err := readCurrent(s.Data)
 	if err != nil {
 		return err
