@@ -79,15 +79,21 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 	if err := errors.Join(i.store().Sweep(), i.store().DropUncommitted()); err != nil {
 		return res, err
 	}
+	var failed error
 	for _, id := range slices.Sorted(maps.Keys(heads)) {
 		kept, err := i.removeOne(ctx, heads[id])
-		if !heads[id].Removed {
+		res.Kept = append(res.Kept, kept...)
+		switch {
+		case ctx.Err() != nil:
+			return res, ctx.Err()
+		case err != nil:
+			failed = errors.Join(failed, err) // and the others go
+		case !heads[id].Removed:
 			res.Removed = append(res.Removed, heads[id])
 		}
-		res.Kept = append(res.Kept, kept...)
-		if err != nil {
-			return res, err
-		}
+	}
+	if failed != nil {
+		return res, failed
 	}
 	left, damaged, err := i.receipts()
 	if err != nil {
@@ -101,10 +107,33 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 	if err := i.sweepEvidence(nil, nil); err != nil {
 		return res, err
 	}
-	if data := i.roots.open(dataDir); data != nil {
-		err = rmdirs(data, store.Generations, store.Toolchains, store.Stages, store.Prefixes)
-	}
+	unknown, err = i.removeEmptied(store.Generations, store.Toolchains, store.Stages, store.Prefixes)
+	res.Kept = append(res.Kept, unknown...)
 	return res, err
+}
+
+// removeEmptied removes directories of kist's that have nothing of kist's in them any
+// more, and names what keeps them from being empty; of prefixes that has been told.
+func (i *Installer) removeEmptied(names ...string) (unknown []Drift, err error) {
+	data := i.roots.open(dataDir)
+	if data == nil {
+		return nil, nil
+	}
+	if err := rmdirs(data, names...); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		err := fs.WalkDir(data.FS(), name, func(p string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && !bookkeeping(p) {
+				unknown = append(unknown, Drift{Path: filepath.Join(data.Name(), filepath.FromSlash(p)), Reason: "not kist's"})
+			}
+			return ignore(err, fs.ErrNotExist)
+		})
+		if err != nil {
+			return unknown, err
+		}
+	}
+	return unknown, nil
 }
 
 func (i *Installer) removeOne(ctx context.Context, r record.Head) ([]Drift, error) {
@@ -168,7 +197,7 @@ func (i *Installer) removeEmptyPrefixes(receipts map[record.ID]record.Head, dama
 		switch {
 		case err == nil && info.Mode.IsDir(), errors.Is(err, fs.ErrNotExist):
 			i.reached("empty prefix dropped")
-		case err == nil, notEmpty(err):
+		case err == nil, rootfs.IsNotEmpty(err):
 			unknown = append(unknown, Drift{Path: i.Prefix(id), Reason: "without a receipt"})
 		default:
 			return unknown, err

@@ -26,7 +26,7 @@ func TestRemoveAllNeedsNoGeneration(t *testing.T) {
 		"the generation is damaged": func(w *world) error {
 			return os.WriteFile(w.path(".local/share/kist/generations/1/generation.json"), []byte("{"), 0o600)
 		},
-		"nothing": func(w *world) error { return nil },
+		"nothing":                    func(w *world) error { return nil },
 		"the data directory is gone": func(w *world) error { return os.RemoveAll(w.path(".local/share/kist")) },
 	} {
 		t.Run(name, func(t *testing.T) {

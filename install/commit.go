@@ -106,7 +106,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 
 // stillThere are those of ids that the repair has not just removed.
 func (i *Installer) stillThere(ids []record.ID) ([]record.ID, error) {
-	receipts, damaged, err := i.store().Receipts()
+	receipts, damaged, err := i.receipts()
 	return slices.DeleteFunc(slices.Clone(ids), func(id record.ID) bool {
 		r, readable := receipts[id]
 		return r.Removed || !readable && damaged[id] == nil
@@ -140,10 +140,12 @@ func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[re
 // tidy makes everything else agree with the generation that is current in s: its
 // confirmation, the links, the aliases, the generations that name what it
 // removes, the files that no generation names, the evidence of those. Removals
-// that are ready were found fit for it before the commit; any other that is not
-// is left alone, with a warning.
+// that are ready were found fit for it before the commit, and their failure is
+// told; of any other, which an earlier change left, it is a warning: whatever keeps
+// those files from being removed is to keep nobody from other changes.
 func (i *Installer) tidy(ctx context.Context, s plan.State, ready removals) (res Result, err error) {
 	res.Generation = s.Current
+	var failed error
 	if err := i.store().Confirm(s.Current.Number); err != nil {
 		return res, err
 	}
@@ -154,22 +156,35 @@ func (i *Installer) tidy(ctx context.Context, s plan.State, ready removals) (res
 		return res, err
 	}
 	for _, id := range unnamed(s) {
-		going := ready[id]
-		if going == nil {
-			if going, err = i.removal(id); err != nil {
-				i.o.Warn(err.Error() + "; left alone")
-				continue
-			}
-		}
-		kept, err := i.removeFiles(ctx, going)
+		kept, err := i.finish(ctx, id, ready[id])
 		res.Kept = append(res.Kept, kept...)
+		if cause := ctx.Err(); cause != nil {
+			return res, cause
+		}
+		if err != nil && ready[id] == nil {
+			i.o.Warn(err.Error() + "; left alone")
+			continue
+		}
 		if err != nil {
-			return res, err
+			failed = errors.Join(failed, err)
+			continue
 		}
 		res.Removed = append(res.Removed, s.Receipts[id])
 		delete(s.Receipts, id) // what is kept needs no evidence
 	}
-	return res, i.sweepEvidence(s.Receipts, s.Damaged)
+	return res, errors.Join(failed, i.sweepEvidence(s.Receipts, s.Damaged))
+}
+
+// finish removes the files of id, by going if it is ready.
+func (i *Installer) finish(ctx context.Context, id record.ID, going *removal) ([]Drift, error) {
+	if going == nil {
+		var err error
+		if going, err = i.removal(id); err != nil {
+			return nil, err
+		}
+		defer going.close()
+	}
+	return i.removeFiles(ctx, going)
 }
 
 // prune drops every other generation that names what the current one removes.

@@ -286,6 +286,13 @@ func (i *Installer) about() string {
 	return i.o.Command + ", since " + i.o.Now.Format(time.TimeOnly)
 }
 
+// waiting tells whom this kist waits for. Parts of a job may do so at the same time.
+func (i *Installer) waiting(busy *rootfs.BusyError) {
+	i.reporting.Lock()
+	defer i.reporting.Unlock()
+	i.o.Warn("waiting: " + busy.Error())
+}
+
 // lock takes kist's lock, waiting for another kist as long as Options allow.
 func (i *Installer) lock(ctx context.Context) (*rootfs.Lock, error) {
 	for again := false; ; again = true {
@@ -293,9 +300,7 @@ func (i *Installer) lock(ctx context.Context) (*rootfs.Lock, error) {
 		if err != nil {
 			return nil, err
 		}
-		lock, err := rootfs.WaitLock(ctx, state, store.LockFile, i.about(), i.o.LockWait, func(busy *rootfs.BusyError) {
-			i.o.Warn("waiting: " + busy.Error())
-		})
+		lock, err := rootfs.WaitLock(ctx, state, store.LockFile, i.about(), i.o.LockWait, i.waiting)
 		if again || !errors.Is(err, fs.ErrNotExist) {
 			return lock, err
 		}

@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
@@ -162,7 +163,15 @@ func aliases(g record.Generation, receipts map[record.ID]record.Head) map[string
 	return wanted
 }
 
-// addAliases makes those of g that are not there or lead elsewhere.
+// isAlias reports whether target is where an alias leads, and so whether a link
+// below toolchains/ is kist's.
+func isAlias(target string) bool {
+	id, ok := strings.CutPrefix(target, path.Join("../../..", store.Prefixes)+"/")
+	return ok && record.ID(id).Valid()
+}
+
+// addAliases makes those of g that are not there or lead elsewhere. What has taken
+// the place of one is left alone, with a warning.
 func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]record.Head) error {
 	data := i.roots.open(dataDir)
 	for alias, target := range aliases(g, receipts) {
@@ -171,6 +180,10 @@ func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]recor
 			return err
 		}
 		if have == target {
+			continue
+		}
+		if _, err := data.Lstat(alias); err == nil && !isAlias(have) {
+			i.o.Warn(fmt.Sprintf("%s is not kist's any more; left alone", filepath.Join(data.Name(), alias)))
 			continue
 		}
 		if _, err := rootfs.MkdirAll(data, path.Dir(alias), private); err != nil {
@@ -210,6 +223,9 @@ func (i *Installer) dropAliases(wanted map[string]string) error {
 		if _, ok := wanted[p]; ok || d.Type() != fs.ModeSymlink {
 			return nil
 		}
+		if target, err := data.Readlink(p); err != nil || !isAlias(target) {
+			return ignore(err, fs.ErrNotExist)
+		}
 		if err := data.Remove(p); err != nil {
 			return err
 		}
@@ -220,7 +236,7 @@ func (i *Installer) dropAliases(wanted map[string]string) error {
 		if filled[dir] {
 			continue
 		}
-		if err := data.Remove(dir); err != nil && !notEmpty(err) && !errors.Is(err, fs.ErrNotExist) {
+		if err := data.Remove(dir); err != nil && !rootfs.IsNotEmpty(err) && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

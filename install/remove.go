@@ -262,7 +262,7 @@ func (i *Installer) shrink(r record.Receipt, kept []record.Entry, t *tree) error
 	t.forget()
 	if len(kept) == 0 {
 		err := data.Remove(path.Join(store.Prefixes, string(r.ID)))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !notEmpty(err) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !rootfs.IsNotEmpty(err) {
 			return err
 		}
 		i.reached("prefix removed")
@@ -305,7 +305,7 @@ func (r *removal) remove(t *tree, e record.Entry) (gone bool, reason string, err
 	switch err := parent.Remove(path.Base(e.Path)); {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
 		return true, "", nil
-	case e.Type == record.Dir && notEmpty(err):
+	case e.Type == record.Dir && rootfs.IsNotEmpty(err):
 		return false, "not empty", nil
 	default:
 		return false, "", err

@@ -32,7 +32,7 @@ func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 		}
 		asItWas = false
 		if err := i.forgetGone(id); err != nil {
-			return res, err
+			i.o.Warn(err.Error() + "; left alone")
 		}
 	}
 	if _, err := i.removeEmptyPrefixes(s.Receipts, s.Damaged); err != nil {

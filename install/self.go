@@ -249,7 +249,7 @@ func rmdirs(root *os.Root, names ...string) error {
 		if err == nil && info.IsDir() {
 			err = root.Remove(name)
 		}
-		if err := ignore(err, fs.ErrNotExist); err != nil && !notEmpty(err) {
+		if err := ignore(err, fs.ErrNotExist); err != nil && !rootfs.IsNotEmpty(err) {
 			return err
 		}
 	}

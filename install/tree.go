@@ -10,7 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
-	"syscall"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
@@ -213,9 +212,3 @@ func (t *tree) holds(dir rootfs.Dir, name string, e record.Entry) (bool, error) 
 
 // permissionsMatter: Windows has no executable bit.
 const permissionsMatter = runtime.GOOS != "windows"
-
-// notEmpty reports whether a directory could not be removed because something
-// is in it.
-func notEmpty(err error) bool {
-	return errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, fs.ErrExist)
-}

@@ -58,7 +58,7 @@ var edges = map[string][]string{
 		"manifests/gosum", "verify", "verify/keyrings"},
 	"install/plan":           {"install/record", "manifests", "verify"},
 	"install/unpack":         {"install/internal/rootfs", "install/record", "manifests", "verify", "verify/inflate"},
-	"install/internal/store": {"install/internal/rootfs", "install/record", "verify"},
+	"install/internal/store": {"install/internal/rootfs", "install/record", "manifests", "verify"},
 
 	"install/internal/sandbox": {"install/record", "install/unpack", "manifests", "verify"},
 

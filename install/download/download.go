@@ -57,6 +57,10 @@ type Cache struct {
 	// ("download") or been read again to prove it ("verify"). Total is -1 if not
 	// known. Calls for one artifact do not overlap.
 	Progress func(stage, name string, done, total int64)
+	// About tells other processes that want the same artifact what this one is
+	// doing; Waiting, which may be nil, is told whom this one waits for.
+	About   string
+	Waiting func(*rootfs.BusyError)
 	// HashZip is verify.HashZip of a zip that is open for reading alone, done
 	// where a hostile one does no harm; progress is told how much of it was
 	// read. Nil: verify.HashZip itself.
@@ -159,7 +163,7 @@ func (c Cache) begin(ctx context.Context, a manifests.Artifact) (key string, blo
 			return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
 		}
 	}
-	lock, err = rootfs.WaitLock(ctx, c.Root, path.Join(partialDir, key+rootfs.LockSuffix), "download", maxWait, nil)
+	lock, err = rootfs.WaitLock(ctx, c.Root, path.Join(partialDir, key+rootfs.LockSuffix), c.About, maxWait, c.Waiting)
 	if err != nil {
 		return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
 	}

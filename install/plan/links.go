@@ -61,12 +61,16 @@ func nameOf(r record.Head) string {
 	return r.Ref()
 }
 
+// maxCommands is how many commands one release may have. Toolchains have some
+// hundred; every one of them is a link on PATH.
+const maxCommands = 2000
+
 // Commands finds what patterns (path.Match, below the prefix) make commands
 // among entries, which are in the order of their paths: executable regular
 // files, and links that lead to one. The name is the path's base; of two paths
 // with one name, the first pattern's counts. It is an error, matching
-// verify.ErrUntrusted, if there are patterns and nothing matches: the archive is
-// not what its manifest says.
+// verify.ErrUntrusted, if there are patterns and nothing matches, for then the
+// archive is not what its manifest says, and if there are more than maxCommands.
 func Commands(patterns []string, entries []record.Entry) ([]record.Command, error) {
 	var found []record.Command
 	taken := map[string]bool{}
@@ -76,6 +80,9 @@ func Commands(patterns []string, entries []record.Entry) ([]record.Command, erro
 				continue
 			}
 			if name := path.Base(e.Path); !taken[name] {
+				if len(found) == maxCommands {
+					return nil, fmt.Errorf("more than %d commands: %w", maxCommands, verify.ErrUntrusted)
+				}
 				taken[name] = true
 				found = append(found, record.Command{Name: name, Path: e.Path})
 			}

@@ -147,6 +147,11 @@ func Make(s State, c Change) (Plan, error) {
 			return Plan{}, &NoPreviousError{Current: s.Current.Number}
 		}
 		p.Goto = previous
+		for _, l := range s.Generations[previous].Links {
+			if err := s.unclaimed(l.Name); err != nil {
+				return Plan{}, err
+			}
+		}
 		return p, nil
 	}
 	for _, r := range c.Install {
@@ -321,7 +326,14 @@ func (s State) free(name string, r record.Head) error {
 		}
 		return nil
 	}
-	if what, ok := s.Foreign[name]; ok {
+	return s.unclaimed(name)
+}
+
+// unclaimed refuses a command that is not linked now, and in whose place there is
+// something that is not kist's.
+func (s State) unclaimed(name string) error {
+	linked := slices.ContainsFunc(s.Current.Links, func(l record.CommandLink) bool { return l.Name == name })
+	if what, ok := s.Foreign[name]; ok && !linked {
 		return &ForeignFileError{Path: path.Join(s.Bin, name), What: what}
 	}
 	return nil

@@ -290,6 +290,36 @@ func TestAForeignFileIsNotReplaced(t *testing.T) {
 	m.must(t, install(release("acme", "b", "1", "b")))
 }
 
+// Nor by a return to a generation that had its name.
+func TestRollbackReplacesNoForeignFile(t *testing.T) {
+	m := newMachine()
+	m.must(t, install(release("acme", "a", "1", "a")))
+	m.must(t, Change{Install: []manifests.Release{release("acme", "a", "2", "b")}, Links: AlwaysDefault})
+	m.Foreign["a"] = "a file"
+	var foreign *ForeignFileError
+	if err := m.do(Change{Rollback: true}); !errors.As(err, &foreign) || foreign.Path != "/home/u/.local/bin/a" {
+		t.Errorf("rollback: %v", err)
+	}
+	delete(m.Foreign, "a")
+	m.must(t, Change{Rollback: true})
+	if got, want := m.force(), "acme/a@1* acme/a@2 a=1"; got != want && got != "acme/a@1* a=1" {
+		t.Errorf("in force: %s, want %s", got, want)
+	}
+}
+
+func TestCommandsAreFew(t *testing.T) {
+	var entries []record.Entry
+	for n := range maxCommands + 1 {
+		entries = append(entries, record.Entry{Path: fmt.Sprintf("bin/%04d", n), Type: record.File, Mode: 0o755})
+	}
+	if commands, err := Commands([]string{"bin/*"}, entries[1:]); err != nil || len(commands) != maxCommands {
+		t.Errorf("at most: %d, %v", len(commands), err)
+	}
+	if _, err := Commands([]string{"bin/*"}, entries); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("one more: %v", err)
+	}
+}
+
 func TestCommandsAreExecutableFilesAfterResolution(t *testing.T) {
 	file := func(p string, mode fs.FileMode) record.Entry {
 		return record.Entry{Path: p, Type: record.File, Mode: mode}

@@ -60,16 +60,21 @@ func appendText(b []byte, key, text string) []byte {
 	b = append(b, key...)
 	for _, c := range []byte(text) {
 		if c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			quoted, err := json.Marshal(text)
-			if err != nil {
-				quoted = []byte(`""`) // a string has a JSON form, whatever is in it
-			}
-			return append(b, quoted...)
+			return append(b, quoted(text)...)
 		}
 	}
 	b = append(b, '"')
 	b = append(b, text...)
 	return append(b, '"')
+}
+
+// quoted is text as JSON has it, in not many more octets than its own: "<" is one.
+func quoted(text string) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.Encode(text) // a string has a JSON form, whatever is in it
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // A scanner reads JSON from in, through a window, up to the first thing that is not

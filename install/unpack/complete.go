@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -126,8 +127,8 @@ func (p *Prefix) owners() map[string]*origin {
 // are noted. A claim that breaks a rule, or is not behind the others by its path, is an
 // *EntryError; a *ChangedError says that something else than the claimed is there.
 func Complete(ctx context.Context, root *os.Root, limits Limits, claims []Claim) (sealed time.Time, err error) {
-	t := tree{ctx: ctx, root: root, nodes: make(map[string]*Claim, len(claims))}
-	if err := t.judge(limits, claims); err != nil {
+	t := tree{ctx: ctx, root: root, limits: limits, nodes: make(map[string]*Claim, len(claims))}
+	if err := t.judge(claims); err != nil {
 		return time.Time{}, err
 	}
 	if err := t.makeLinks(claims); err != nil {
@@ -139,14 +140,19 @@ func Complete(ctx context.Context, root *os.Root, limits Limits, claims []Claim)
 
 // A tree is a prefix that is being completed.
 type tree struct {
-	ctx   context.Context
-	root  *os.Root
-	nodes map[string]*Claim // by path
+	ctx    context.Context
+	root   *os.Root
+	limits Limits
+	nodes  map[string]*Claim // by path
 
 	stamped bool      // the file system keeps stamps
 	sealed  time.Time // then, when they had been read
 	walkers errgroup.Group
 	found   atomic.Int64 // of nodes, on disk
+
+	steps   atomic.Int64 // of the ways of all links
+	missing sync.Map     // the names that they lead to and that are not in the tree
+	absent  atomic.Int64 // how many those are
 }
 
 // refuse makes an EntryError about c, whose archive is long read.
@@ -163,11 +169,11 @@ func (c *Claim) blame(err error) error {
 }
 
 // judge holds the claims to what is promised of entries, and enters them in the tree.
-func (t *tree) judge(limits Limits, claims []Claim) error {
+func (t *tree) judge(claims []Claim) error {
 	var bytes int64
 	for i := range claims {
 		c := &claims[i]
-		if err := c.judge(limits); err != nil {
+		if err := c.judge(t.limits); err != nil {
 			return c.blame(err)
 		}
 		if parent := path.Dir(c.Path); parent != "." && (t.nodes[parent] == nil || t.nodes[parent].Type != record.Dir) {
@@ -177,8 +183,8 @@ func (t *tree) judge(limits Limits, claims []Claim) error {
 			return c.refuse(RuleOnce, "claimed after %q", claims[i-1].Path)
 		}
 		t.nodes[c.Path] = c
-		if bytes += c.Size; bytes > limits.Bytes || i >= limits.Entries {
-			return c.refuse(RuleCeiling, "more than %d entries, or %d bytes", limits.Entries, limits.Bytes)
+		if bytes += c.Size; bytes > t.limits.Bytes || i >= t.limits.Entries {
+			return c.refuse(RuleCeiling, "more than %d entries, or %d bytes", t.limits.Entries, t.limits.Bytes)
 		}
 	}
 	return nil

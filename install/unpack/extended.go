@@ -51,8 +51,8 @@ func (x *extended) take(flag byte, data []byte) (problem string) {
 			return "a global one between another and its entry"
 		}
 		return records(data, func(key, value string) string {
-			if !ignored(key) {
-				return "global " + strconv.Quote(clip(key))
+			if problem := ignored(key, value); problem != "" {
+				return "global " + problem
 			}
 			return ""
 		})
@@ -97,23 +97,40 @@ func (x *extended) record(key, value string) string {
 		}
 		x.size = &n
 	default:
-		if !ignored(key) {
-			return strconv.Quote(clip(key))
-		}
+		return ignored(key, value)
 	}
 	return ""
 }
 
-// ignored says which records are not taken: owners, times, comments, and
-// attributes that no file of a prefix gets.
-func ignored(key string) bool {
+// ignored finds nothing wrong with records that are not taken: owners, times,
+// comments, and attributes that no file of a prefix gets. Of those, other readers
+// demand that numbers are some.
+func ignored(key, value string) (problem string) {
 	switch key {
-	case "atime", "ctime", "mtime", "uid", "gid", "uname", "gname", "comment", "hdrcharset",
+	case "atime", "ctime", "mtime":
+		seconds, fraction, _ := strings.Cut(value, ".")
+		if isDigits(strings.TrimPrefix(seconds, "-")) && (fraction == "" || isDigits(fraction)) {
+			return ""
+		}
+		return fmt.Sprintf("%s %q", key, clip(value))
+	case "uid", "gid":
+		if isDigits(strings.TrimPrefix(value, "-")) {
+			return ""
+		}
+		return fmt.Sprintf("%s %q", key, clip(value))
+	case "uname", "gname", "comment", "hdrcharset",
 		"SCHILY.dev", "SCHILY.ino", "SCHILY.nlink", "SCHILY.fflags", "RHT.security.selinux":
-		return true
+		return ""
 	}
-	return strings.HasPrefix(key, "SCHILY.xattr.") || strings.HasPrefix(key, "SCHILY.acl.") ||
-		strings.HasPrefix(key, "LIBARCHIVE.")
+	if strings.HasPrefix(key, "SCHILY.xattr.") || strings.HasPrefix(key, "SCHILY.acl.") || strings.HasPrefix(key, "LIBARCHIVE.") {
+		return ""
+	}
+	return strconv.Quote(clip(key))
+}
+
+// isDigits reports whether s is a number of a length that others can read.
+func isDigits(s string) bool {
+	return s != "" && len(s) < 19 && strings.Trim(s, "0123456789") == ""
 }
 
 // records calls take for every "length key=value\n" of data, keys once each.

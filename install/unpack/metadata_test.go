@@ -31,7 +31,7 @@ func TestMetadataIsNotTaken(t *testing.T) {
 	tree := tarOf(
 		owned(file("header", "x")), owned(dir("dir")), owned(link("link", "header")),
 		pax("uid=1", "gid=1", "uname=daemon", "gname=daemon"), file("pax", "x"),
-		pax("mtime=-1", "atime=nan", "ctime=99999999999999999999"), file("times", "x"),
+		pax("mtime=-1", "atime=0.5", "ctime=999999999999999999"), file("times", "x"),
 		pax("SCHILY.xattr.security.capability=\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", "SCHILY.xattr.user.kist=x"), file("attributes", "x"),
 		pax("SCHILY.acl.access=user::rwx,user:1:rwx,group::rwx,mask::rwx,other::rwx", "RHT.security.selinux=unconfined_u:object_r:bin_t:s0", "SCHILY.fflags=immutable"), file("acl", "x"))
 	before := time.Now().Add(-time.Minute)

@@ -94,6 +94,8 @@ type Limits struct {
 	Path      int   // bytes of a name; a link's target must be shorter, as kernels demand
 	Component int   // bytes of one element of a name
 	Depth     int   // elements of a name; a link's target may have twice as many
+	Steps     int64 // elements of all names that the links of a prefix lead through, one by one
+	Absent    int64 // names that the links of a prefix lead to and that do not exist: each is looked for on disk
 	Ratio     int   // bytes an archive may unpack to, for each byte it has
 	Free      int64 // bytes an archive may unpack to whatever Ratio says
 	// Memory is how many bytes the windows and dictionaries of archives that
@@ -113,6 +115,8 @@ func DefaultLimits() Limits {
 		Path:      4096,
 		Component: 255,
 		Depth:     64,
+		Steps:     10_000_000,
+		Absent:    100_000,
 		Ratio:     200,
 		Free:      64 << 20,
 		Memory:    2 * maxWindow,

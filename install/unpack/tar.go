@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -155,11 +156,23 @@ func parseHeader(b *[blockSize]byte) (header, error) {
 	if !ok {
 		return bad("size")
 	}
+	// Nothing of these is taken, but other readers end where one is no number.
+	for _, f := range []struct {
+		what  string
+		field []byte
+	}{{"owner", b[108:116]}, {"group", b[116:124]}, {"time", b[136:148]}} {
+		if !isNumeric(f.field) {
+			return bad(f.what)
+		}
+	}
 	if !isName(b[0:100], name) {
 		return header{}, refuse(RuleFormat, name, "in the field of its name")
 	}
+	isDevice := func(field []byte) bool { return isBlank(field) || isNumeric(field) }
 	h := header{name: name, link: cString(b[157:257]), mode: fs.FileMode(mode) & fs.ModePerm, size: size, flag: b[156]}
 	switch magic := string(b[257:265]); {
+	case magic[:5] == "ustar" && (!isDevice(b[329:337]) || !isDevice(b[337:345])):
+		return bad("device")
 	case magic[:6] == "ustar\x00":
 		if string(b[508:512]) == "tar\x00" {
 			return bad("a header of star, whose prefix is shorter")
@@ -173,6 +186,10 @@ func parseHeader(b *[blockSize]byte) (header, error) {
 			return bad("a header of GNU's with fields of a sparse file or of several volumes")
 		}
 	case magic == strings.Repeat("\x00", 8):
+		// Without a magic number of its own, it may have another's.
+		if slices.ContainsFunc([]string{"BZh", "LZIP", "MSCF"}, func(magic string) bool { return strings.HasPrefix(name, magic) }) {
+			return bad("the magic number of another format")
+		}
 		h.v7 = true
 	default:
 		return bad("magic")
@@ -248,6 +265,18 @@ func number(b []byte) (n int64, ok bool) {
 	}
 	return n, digits != ""
 }
+
+// isNumeric reports whether b holds a number, of whatever size and sign, or none.
+func isNumeric(b []byte) bool {
+	if b[0] == 0 || b[0] == 0x80 || b[0] == 0xff {
+		return b[0] != 0 || isBlank(b)
+	}
+	_, ok := number(b)
+	return ok
+}
+
+// isBlank reports whether nothing is in the field b.
+func isBlank(b []byte) bool { return strings.Trim(string(b), " \x00") == "" }
 
 // entry judges a header's type, and what only a type may have.
 func (h *header) entry() (entry, error) {

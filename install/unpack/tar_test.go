@@ -173,6 +173,12 @@ func TestHostileTarHeaders(t *testing.T) {
 	gnu := func(at int, numbers string) []byte {
 		return tarOf(tarEntry{name: "a", magic: gnuMagic, data: "hello", edit: func(b []byte) { copy(b[at:], numbers) }})
 	}
+	edited := func(at int, field string) tarEntry {
+		return tarEntry{name: "a", data: "x", edit: func(b []byte) { copy(b[at:], field) }}
+	}
+	v7 := func(name string) tarEntry {
+		return tarEntry{name: name, data: "x", edit: func(b []byte) { clear(b[257:265]) }}
+	}
 	timed := gnu(345, "00000000001\x0000000000002\x00") // atime, ctime
 	runAttacks(t, "tar", []attack{
 		{name: "checksum wrong", bad: tarOf(tarEntry{name: "a", sum: "000001\x00 "}), rule: unpack.RuleHeader, twin: honest, want: "a"},
@@ -185,6 +191,15 @@ func TestHostileTarHeaders(t *testing.T) {
 		{name: "size of 2^63", bad: tarOf(tarEntry{name: "a", size: "\x80\x00\x00\x00\x80\x00\x00\x00\x00\x00\x00\x00"}), rule: unpack.RuleHeader, twin: honest, want: "a"},
 		{name: "size of 8 EiB less one", bad: tarOf(tarEntry{name: "a", size: "\x80\x00\x00\x00\x3f\xff\xff\xff\xff\xff\xff\xff"}), rule: unpack.RuleCeiling, twin: honest, want: "a"},
 		{name: "mode not a number", bad: tarOf(tarEntry{name: "a", mode: "rwxr-xr\x00"}), rule: unpack.RuleHeader, twin: tarOf(tarEntry{name: "a", mode: "0100755\x00"}), want: "a"},
+		{name: "owner not a number", bad: tarOf(edited(108, "root\x00")), rule: unpack.RuleHeader, twin: tarOf(edited(108, strings.Repeat("\x00", 8))), want: "a"},
+		{name: "group not a number", bad: tarOf(edited(116, "0000009\x00")), rule: unpack.RuleHeader, twin: tarOf(edited(116, "\x80\x00\x00\x00\x7f\xff\xff\xff")), want: "a"},
+		{name: "time not a number", bad: tarOf(edited(136, "today")), rule: unpack.RuleHeader, twin: tarOf(edited(136, strings.Repeat("\xff", 12))), want: "a"},
+		{name: "time blank", bad: tarOf(edited(136, strings.Repeat(" ", 12))), rule: unpack.RuleHeader, twin: tarOf(edited(136, "          0 ")), want: "a"},
+		{name: "device not a number", bad: tarOf(edited(329, "sda")), rule: unpack.RuleHeader, twin: tarOf(edited(329, strings.Repeat(" ", 16))), want: "a"},
+		{name: "second number of a device not one", bad: tarOf(edited(337, "sda")), rule: unpack.RuleHeader, twin: tarOf(edited(337, "0000000\x00")), want: "a"},
+		{name: "no magic but a cabinet's", bad: tarOf(v7("MSCF")), rule: unpack.RuleHeader, twin: tarOf(v7("mscf")), want: "mscf"},
+		{name: "no magic but lzip's", bad: tarOf(v7("LZIP")), rule: unpack.RuleHeader, twin: tarOf(file("LZIP", "x")), want: "LZIP"},
+		{name: "no magic but bzip2's", bad: tarOf(v7("BZhello")), rule: unpack.RuleHeader, twin: tarOf(file("BZhello", "x")), want: "BZhello"},
 		{name: "magic unknown", bad: tarOf(tarEntry{name: "a", magic: "USTAR\x0000"}), rule: unpack.RuleHeader, twin: tarOf(tarEntry{name: "a", magic: gnuMagic}), want: "a"},
 		{name: "star's shorter prefix", bad: prefixed("tar\x00"), rule: unpack.RuleHeader, twin: prefixed(""), want: "p/ p/a"},
 		{name: "a file with GNU's map of a sparse one", bad: gnu(386, "00000000002\x0000000000003\x00"), rule: unpack.RuleHeader, twin: timed, want: "a"},
@@ -210,6 +225,11 @@ func TestHostileTarExtended(t *testing.T) {
 		{name: "size too large for a header and the archive", bad: size("00000000000\x00", "68719476737"), rule: unpack.RuleCeiling, twin: size("", "512"), want: "a"},
 		{name: "size hides an entry", bad: tarOf(pax("size=1024"), tarEntry{name: "a", size: "00000000000\x00"}, file("evil", "x"), file("b", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("size=0"), file("a", ""), file("b", "x")), want: "a b"},
 		{name: "key unknown", bad: tarOf(pax("KIST.magic=1"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("LIBARCHIVE.creationtime=1"), file("a", "x")), want: "a"},
+		{name: "time no number", bad: tarOf(pax("mtime=today"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("mtime=-1.5", "atime=1", "ctime=0.123456789"), file("a", "x")), want: "a"},
+		{name: "time of two points", bad: tarOf(pax("atime=1.5.5"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("atime=1."), file("a", "x")), want: "a"},
+		{name: "owner no number", bad: tarOf(pax("uid=-1x"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("uid=4294967294"), file("a", "x")), want: "a"},
+		{name: "group empty", bad: tarOf(pax("gid="), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("gid=0"), file("a", "x")), want: "a"},
+		{name: "global time no number", bad: tarOf(global("mtime=x"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(global("mtime=1"), file("a", "x")), want: "a"},
 		{name: "key twice", bad: tarOf(pax("path=b", "path=c"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b", "mtime=1"), file("a", "x")), want: "b"},
 		{name: "path empty", bad: tarOf(pax("path="), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b"), file("a", "x")), want: "b"},
 		{name: "path with a NUL", bad: tarOf(pax("path=b\x00c"), file("a", "x")), rule: unpack.RuleText, twin: tarOf(pax("path=b c"), file("a", "x")), want: "b c"},

@@ -30,6 +30,9 @@ func (t *tree) resolve(c *Claim, missing func(name string) error) error {
 	var at []string // where the way has led so far; no link among them
 	way := append(strings.Split(path.Dir(c.Path), "/"), strings.Split(c.Target, "/")...)
 	for followed := 1; len(way) > 0; {
+		if t.steps.Add(1) > 2*t.limits.Steps { // each is followed twice
+			return c.refuse(RuleCeiling, "the ways of all links are longer than %d elements", t.limits.Steps)
+		}
 		element := way[0]
 		way = way[1:]
 		switch element {
@@ -127,6 +130,9 @@ func (t *tree) walkDir(at rootfs.Dir, dir string) error {
 			if c == nil {
 				return &ChangedError{path.Join(dir, name), "it was not there"}
 			}
+			if c.Type == record.Link && t.ctx.Err() != nil { // following it may take long
+				return t.ctx.Err()
+			}
 			if err := t.compare(at, name, c); err != nil {
 				return err
 			}
@@ -186,10 +192,16 @@ func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
 	// A file system that folds names has some that the tree has not: a way that
 	// resolve could not see.
 	err = t.resolve(c, func(name string) error {
+		if _, known := t.missing.LoadOrStore(name, true); known {
+			return nil
+		}
 		if _, err := t.root.Lstat(name); err == nil {
 			return c.refuse(RuleFolded, "leads through %q", name)
 		}
-		return nil
+		if t.absent.Add(1) > t.limits.Absent {
+			return c.refuse(RuleCeiling, "links lead to more than %d names that do not exist", t.limits.Absent)
+		}
+		return t.ctx.Err()
 	})
 	if err != nil {
 		return err

@@ -47,6 +47,8 @@ func TestHostileZipTypes(t *testing.T) {
 		{name: "directory without a slash", bad: typed("a", 0o040755), rule: unpack.RuleType, twin: typed("a/", 0o040755), want: "a/"},
 		{name: "file with a slash", bad: typed("a/", 0o100644), rule: unpack.RuleType, twin: typed("a", 0o100644), want: "a"},
 		{name: "link with a slash", bad: zipOf(zlink("a/", "b")), rule: unpack.RuleType, twin: zipOf(zlink("a", "b")), want: "a>b"},
+		{name: "label of a disk", bad: zipOf(zipFile{name: "a", data: "b", central: func(h *zipHeader) { h.made, h.external = 0, 0x08 }}), rule: unpack.RuleType,
+			twin: zipOf(zipFile{name: "a", data: "b", central: func(h *zipHeader) { h.made, h.external = 0, 0x20 }}), want: "a"},
 		{name: "directory of MS-DOS without a slash", bad: zipOf(zipFile{name: "a", central: func(h *zipHeader) { h.external = 0x10 }}), rule: unpack.RuleType,
 			twin: zipOf(zipFile{name: "a/", central: func(h *zipHeader) { h.external = 0x10 }}), want: "a/"},
 		{name: "directory with data", bad: zipOf(zipFile{name: "a/", data: "x", mode: 0o040755}), rule: unpack.RuleNoData, twin: zipOf(zipFile{name: "a/", mode: 0o040755, deflate: true}), want: "a/"},

@@ -297,6 +297,10 @@ func (e *zipEntry) kind() (kind, fs.FileMode, error) {
 	if e.made != madeByUnix {
 		mode = 0
 	}
+	const volume = 0x08 // the label of a disk, which Info-ZIP passes over; of DOS's attributes
+	if e.made != madeByUnix && e.external&volume != 0 {
+		return file, 0, refuse(RuleType, e.name, "attributes %#08x", e.external)
+	}
 	const ifmt, ifreg, ifdir, iflnk = 0o170000, 0o100000, 0o040000, 0o120000
 	perm := fs.FileMode(mode) & fs.ModePerm
 	switch t := mode & ifmt; {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 )
@@ -134,12 +135,17 @@ func (l *Lock) Remove() error {
 	return errors.Join(l.root.Remove(l.name), l.Unlock())
 }
 
+// sign says who holds the lock, unless there is no space to: to free some may be
+// what the lock is wanted for.
 func (l *Lock) sign(about string) error {
 	text := fmt.Sprintf("%d %s\n", os.Getpid(), about)
 	if err := l.file.Truncate(0); err != nil {
 		return err
 	}
 	_, err := l.file.WriteAt([]byte(text), 0)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return nil
+	}
 	return err
 }
 

@@ -29,6 +29,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 )
 
 const (
@@ -88,20 +89,20 @@ func element(what, name string) error {
 
 // WriteFile is WriteFrom for what is in memory.
 func WriteFile(root *os.Root, name string, data []byte, perm fs.FileMode) error {
-	return WriteFrom(root, name, bytes.NewReader(data), perm)
+	return WriteFrom(root, name, bytes.NewReader(data), int64(len(data)), perm)
 }
 
-// WriteFrom makes name a regular file that holds what content writes, replacing a
-// file or link of that name in one step. perm is subject to the umask. On an error
-// name is what it was before, unless the error is that of the last step, the fsync
-// of its directory.
-func WriteFrom(root *os.Root, name string, content io.WriterTo, perm fs.FileMode) error {
+// WriteFrom makes name a regular file that holds what content writes, limit bytes at
+// most, replacing a file or link of that name in one step. perm is subject to the
+// umask. More than limit is a *TooLargeError. On an error name is what it was before,
+// unless the error is that of the last step, the fsync of its directory.
+func WriteFrom(root *os.Root, name string, content io.WriterTo, limit int64, perm fs.FileMode) error {
 	temp := tempBeside(name)
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return named(name, err)
 	}
-	_, err = content.WriteTo(f)
+	_, err = content.WriteTo(&bounded{f, limit, &TooLargeError{f.Name(), limit}})
 	if err == nil {
 		err = f.Sync()
 	}
@@ -116,6 +117,21 @@ func WriteFrom(root *os.Root, name string, content io.WriterTo, perm fs.FileMode
 		return named(name, err)
 	}
 	return SyncDir(root, path.Dir(name))
+}
+
+// A bounded writer writes what there is room for.
+type bounded struct {
+	w    io.Writer
+	left int64
+	full error // where there is more
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if int64(len(p)) > b.left {
+		return 0, b.full
+	}
+	b.left -= int64(len(p))
+	return b.w.Write(p)
 }
 
 // SwapLink makes name a symbolic link to target, replacing a file or link of
@@ -133,7 +149,13 @@ func SwapLink(root *os.Root, target, name string) error {
 	return SyncDir(root, path.Dir(name))
 }
 
-// A TooLargeError says that a file is longer than its reader accepts.
+// IsNotEmpty reports whether err says that a directory could not be removed because
+// something is in it.
+func IsNotEmpty(err error) bool {
+	return errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, fs.ErrExist)
+}
+
+// A TooLargeError says that a file is, or would be, longer than its reader accepts.
 type TooLargeError struct {
 	Path  string
 	Limit int64 // bytes

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
 )
 
 // A GenerationError says that what is in force cannot be read.
@@ -44,7 +45,7 @@ func (s Store) Generations() (all map[uint64]record.Generation, current uint64, 
 
 func (s Store) readGenerations(current uint64) (map[uint64]record.Generation, error) {
 	all := map[uint64]record.Generation{}
-	numbers, err := s.Numbers()
+	numbers, err := s.numbers()
 	if err != nil {
 		return nil, err
 	}
@@ -90,12 +91,12 @@ func (s Store) isCommitted(n uint64) (bool, error) {
 	return err == nil, ignoreMissing(err)
 }
 
-// Numbers lists every generation directory, switched to or not, in order.
-func (s Store) Numbers() ([]uint64, error) {
-	names, err := list(s.Data, Generations)
+// numbers lists every generation directory, switched to or not, in order.
+func (s Store) numbers() ([]uint64, error) {
+	entries, err := readDir(s.Data, Generations)
 	var numbers []uint64
-	for _, name := range names {
-		if n, ok := generationNumber(name); ok {
+	for _, e := range entries {
+		if n, ok := generationNumber(e.Name()); ok && e.IsDir() {
 			numbers = append(numbers, n)
 		}
 	}
@@ -106,18 +107,22 @@ func (s Store) Numbers() ([]uint64, error) {
 // Highest is the largest number any generation directory has, switched to or
 // not: the next one counts on from there.
 func (s Store) Highest() (uint64, error) {
-	numbers, err := s.Numbers()
+	numbers, err := s.numbers()
 	if len(numbers) == 0 {
 		return 0, err
 	}
 	return numbers[len(numbers)-1], err
 }
 
-// Prepare writes g with its links, durably, without switching to it.
+// Prepare writes g with its links, durably, without switching to it. What would be
+// too long to be read again is not written: a *manifests.TooLargeError.
 func (s Store) Prepare(g record.Generation) error {
 	data, err := g.Encode()
 	if err != nil {
 		return err
+	}
+	if len(data) > maxGeneration {
+		return &manifests.TooLargeError{Name: "the record of what is in force", Limit: maxGeneration}
 	}
 	dir := generationDir(g.Number)
 	if _, err := rootfs.MkdirAllUnsynced(s.Data, path.Join(dir, "bin"), 0o700); err != nil {
@@ -197,8 +202,8 @@ func (s Store) Confirm(n uint64) error {
 }
 
 // DropGeneration removes a generation that is not current: exactly what Prepare
-// and Confirm wrote. From its first step on it counts as one that was never
-// switched to.
+// and Confirm wrote, and the directories where nothing else is in them. From its
+// first step on it counts as one that was never switched to.
 func (s Store) DropGeneration(n uint64) error {
 	if err := s.withdraw(n); err != nil {
 		return err
@@ -222,16 +227,26 @@ func (s Store) DropGeneration(n uint64) error {
 		return err
 	}
 	for _, name := range []string{"bin", generationFile, prepared} {
-		if err := ignoreMissing(s.Data.Remove(path.Join(dir, name))); err != nil {
+		if err := s.remove(path.Join(dir, name)); err != nil {
 			return err
 		}
 	}
 	s.reached("generation emptied")
-	if err := ignoreMissing(s.Data.Remove(dir)); err != nil {
+	if err := s.remove(dir); err != nil {
 		return err
 	}
 	s.reached("generation dropped")
 	return ignoreMissing(rootfs.SyncDir(s.Data, Generations))
+}
+
+// remove removes what is kist's by its name; a directory stays where there is
+// something in it, which then is not.
+func (s Store) remove(name string) error {
+	err := s.Data.Remove(name)
+	if rootfs.IsNotEmpty(err) {
+		return nil
+	}
+	return ignoreMissing(err)
 }
 
 // withdraw takes back that n was switched to.
@@ -254,7 +269,7 @@ func (s Store) withdraw(n uint64) error {
 // never switched to.
 func (s Store) Revoke() error {
 	current, unreadable := readCurrent(s.Data)
-	numbers, err := s.Numbers()
+	numbers, err := s.numbers()
 	if err != nil {
 		return err
 	}
@@ -289,7 +304,7 @@ func (s Store) DropUncommitted() error {
 	if err != nil {
 		return err
 	}
-	numbers, err := s.Numbers()
+	numbers, err := s.numbers()
 	if err != nil {
 		return err
 	}

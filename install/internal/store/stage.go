@@ -13,6 +13,9 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
+// stageName is how many random bytes name a stage.
+const stageName = 8
+
 // A Stage is a directory that is being filled and will become a prefix. Its
 // writer holds it locked, so that another kist's sweep leaves it alone; the
 // lock goes with the process.
@@ -29,7 +32,7 @@ func (s Store) NewStage(random io.Reader) (*Stage, error) {
 	if _, err := rootfs.MkdirAllUnsynced(s.Data, Stages, 0o700); err != nil {
 		return nil, err
 	}
-	var b [8]byte
+	var b [stageName]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {
 		return nil, err
 	}
@@ -127,7 +130,11 @@ func (s Store) sweepStages() error {
 		return err
 	}
 	for _, name := range names {
-		dir := path.Join(Stages, strings.TrimSuffix(name, rootfs.LockSuffix))
+		name = strings.TrimSuffix(name, rootfs.LockSuffix)
+		if random, err := hex.DecodeString(name); err != nil || len(random) != stageName {
+			continue // not kist's
+		}
+		dir := path.Join(Stages, name)
 		lock, err := rootfs.TryLock(s.Data, dir+rootfs.LockSuffix, "sweep")
 		var busy *rootfs.BusyError
 		if errors.As(err, &busy) {

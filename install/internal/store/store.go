@@ -30,6 +30,7 @@ import (
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -124,12 +125,17 @@ func (s Store) Receipt(id record.ID) (record.Receipt, error) {
 
 func receiptName(id record.ID) string { return path.Join(Receipts, string(id)+".json") }
 
-// PutReceipt writes r durably.
+// PutReceipt writes r durably. What would be too long to be read again is not
+// written: a *manifests.TooLargeError.
 func (s Store) PutReceipt(r record.Receipt) error {
 	if _, err := rootfs.MkdirAll(s.State, Receipts, 0o700); err != nil {
 		return err
 	}
-	if err := rootfs.WriteFrom(s.State, receiptName(r.ID), r, 0o600); err != nil {
+	err := rootfs.WriteFrom(s.State, receiptName(r.ID), r, maxReceipt, 0o600)
+	if _, ok := errors.AsType[*rootfs.TooLargeError](err); ok {
+		return &manifests.TooLargeError{Name: "the receipt of " + r.Ref(), Limit: maxReceipt}
+	}
+	if err != nil {
 		return err
 	}
 	s.reached("receipt written")
@@ -196,7 +202,15 @@ func (s Store) DropMark(channel string) error {
 }
 
 // list names what dir holds; a missing root or directory holds nothing.
-func list(root *os.Root, dir string) ([]string, error) {
+func list(root *os.Root, dir string) (names []string, err error) {
+	entries, err := readDir(root, dir)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+func readDir(root *os.Root, dir string) ([]fs.DirEntry, error) {
 	if root == nil {
 		return nil, nil
 	}
@@ -205,7 +219,7 @@ func list(root *os.Root, dir string) ([]string, error) {
 		return nil, ignoreMissing(err)
 	}
 	defer f.Close()
-	return f.Readdirnames(-1)
+	return f.ReadDir(-1)
 }
 
 func ignoreMissing(err error) error {

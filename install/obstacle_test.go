@@ -1,0 +1,156 @@
+package install
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+)
+
+// What is not kist's in kist's own directories stops no change, and stays as it is.
+func TestForeignFilesStopNothing(t *testing.T) {
+	for _, name := range []string{"generations/.DS_Store", "generations/1/.DS_Store", "generations/1/bin/mine", "generations/77",
+		"stage/.lock", "stage/mine", "stage/0123456789abcdeg/mine", "toolchains/mine", "toolchains/acme/zig/2.0"} {
+		t.Run(strings.ReplaceAll(name, "/", " "), func(t *testing.T) {
+			testForeign(t, name, func(w *world, p string) error { w.write(p, "mine"); return nil })
+		})
+	}
+	for _, name := range []string{"toolchains/acme/zig/mine", "toolchains/acme/zig/2.0"} {
+		t.Run("a link at "+strings.ReplaceAll(name, "/", " "), func(t *testing.T) {
+			testForeign(t, name, func(w *world, p string) error { return os.Symlink("../../../../../mine", w.path(p)) })
+		})
+	}
+}
+
+func testForeign(t *testing.T, name string, place func(w *world, p string) error) {
+	w := newWorld(t)
+	before := w.snapshot()
+	w.install(w.release("zig", "1.0", "bin/zig"))
+	name = ".local/share/kist/" + name
+	if err := place(w, name); err != nil {
+		t.Fatal(err)
+	}
+	describe := func() string {
+		info, err := os.Lstat(w.path(name))
+		if err != nil {
+			return err.Error()
+		}
+		text, _ := os.ReadFile(w.path(name))
+		target, _ := os.Readlink(w.path(name))
+		return fmt.Sprint(info.Mode(), info.ModTime(), string(text), target)
+	}
+	was := describe()
+	second := w.install(w.release("zig", "2.0", "bin/zig"))
+	w.must(plan.Change{Default: []record.ID{second.ID}})
+	if got := w.command("zig"); got != "bin/zig 2.0" {
+		t.Errorf("the command holds %q", got)
+	}
+	w.must(plan.Change{Rollback: true})
+	w.must(plan.Change{Remove: []record.ID{second.ID}})
+	w.install(w.release("other", "1.0", "bin/other"))
+	res, err := w.kist().RemoveAll(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is := describe(); is != was {
+		t.Errorf("it was %s, and is %s", was, is)
+	}
+	if !slices.ContainsFunc(res.Kept, func(d Drift) bool { return d.Path == w.path(name) }) || len(res.Kept) != 1 {
+		t.Errorf("kept %v", res.Kept)
+	}
+	// Once the user has taken it away, the rest goes.
+	if err := os.Remove(w.path(name)); err != nil {
+		t.Fatal(err)
+	}
+	if dir := filepath.Dir(w.path(name)); strings.HasSuffix(dir, "abcdeg") {
+		if err := os.Remove(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if res, err = w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) != 0 {
+		t.Errorf("kept %v, %v", res.Kept, err)
+	}
+	w.same(before)
+}
+
+// Files that cannot be removed are told of, and keep nothing else from being done.
+// (As root, who may remove them, nothing stands in the way.)
+func TestAnUnremovableFileStopsNothingElse(t *testing.T) {
+	stuck := os.Geteuid() != 0
+	w := newWorld(t)
+	before := w.snapshot()
+	zig := w.install(w.release("zig", "1.0", "bin/zig", "lib/a"))
+	dir := filepath.Join(w.kist().Prefix(zig.ID), "lib")
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(dir, 0o755) })
+	_, err := w.change(plan.Change{Remove: []record.ID{zig.ID}})
+	if errors.As(err, new(*UnfinishedError)) != stuck || !stuck && err != nil {
+		t.Fatalf("uninstall: %v", err)
+	}
+	for _, tool := range []string{"one", "two"} {
+		w.warned = nil
+		w.install(w.release(tool, "1.0", "bin/"+tool))
+		if told := slices.ContainsFunc(w.warned, func(text string) bool { return strings.Contains(text, dir) }); told != stuck {
+			t.Errorf("warned %q", w.warned)
+		}
+	}
+	res, err := w.kist().RemoveAll(t.Context(), true)
+	if errors.As(err, new(*UnfinishedError)) != stuck || len(res.Removed) != 2 {
+		t.Errorf("%+v, %v", res, err)
+	}
+	if stuck {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.kist().RemoveAll(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	w.same(before)
+}
+
+// What kist could not read again, it does not write: too much to be recorded is
+// refused before anything is in force.
+func TestWhatCannotBeRecordedIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.install(w.release("zig", "1.0", "bin/zig"))
+	before := w.snapshot()
+
+	target := strings.Repeat(strings.Repeat("\\", 250)+"/", 15) // twice as long in a receipt
+	receipt := record.Receipt{Head: record.Head{ID: "acme-big-1.0-00000000", Channel: "acme", Tool: "big", Version: "1.0"}}
+	for n := range 36_000 {
+		receipt.Entries = append(receipt.Entries, record.Entry{Path: fmt.Sprint(n), Type: record.Link, Target: target})
+	}
+	var tooLarge *manifests.TooLargeError
+	if err := w.kist().store().PutReceipt(receipt); !errors.As(err, &tooLarge) {
+		t.Errorf("a receipt: %v", err)
+	}
+	receipt.Entries = receipt.Entries[:10_000]
+	if err := w.kist().store().PutReceipt(receipt); err != nil {
+		t.Errorf("one that is not too long: %v", err)
+	}
+	if _, err := w.kist().Receipt(receipt.ID); err != nil {
+		t.Errorf("read again: %v", err)
+	}
+	if err := w.kist().store().DropReceipt(receipt.ID); err != nil {
+		t.Fatal(err)
+	}
+
+	g := record.Generation{Number: 2}
+	for n := range 60_000 {
+		g.Links = append(g.Links, record.CommandLink{Name: fmt.Sprint(n, strings.Repeat("x", 100)), ID: receipt.ID, Target: strings.Repeat("x", 200)})
+	}
+	if err := w.kist().store().Prepare(g); !errors.As(err, &tooLarge) {
+		t.Errorf("a generation: %v", err)
+	}
+	w.same(before)
+}
