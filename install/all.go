@@ -14,13 +14,16 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
+// Empty reports whether there is nothing of kist's: none of its directories.
+func (i *Installer) Empty() bool { return i.roots.empty() }
+
 // RemoveAll uninstalls everything: toolchains, links, receipts, generations.
 // With self it removes besides what else kist keeps (cache, marks, settings)
 // and the parent directories that kist made. It goes by the receipts and by
 // names kist gave, and so needs neither a readable generation nor free space.
 // It keeps what it does not know, and can be run again.
 func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
-	if i.roots.empty() {
+	if i.Empty() {
 		return Result{}, nil
 	}
 	lock, err := i.lock(ctx)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 	"syscall"
 
@@ -155,7 +154,7 @@ func (i *Installer) tidy(ctx context.Context, s plan.State, ready removals) (res
 	if err := i.prune(s); err != nil {
 		return res, err
 	}
-	for _, id := range unnamed(s) {
+	for _, id := range s.Unnamed() {
 		kept, err := i.finish(ctx, id, ready[id])
 		res.Kept = append(res.Kept, kept...)
 		if cause := ctx.Err(); cause != nil {
@@ -189,33 +188,13 @@ func (i *Installer) finish(ctx context.Context, id record.ID, going *removal) ([
 
 // prune drops every other generation that names what the current one removes.
 func (i *Installer) prune(s plan.State) error {
-	for _, n := range slices.Sorted(maps.Keys(s.Generations)) {
-		if n == s.Current.Number || !slices.ContainsFunc(s.Current.Removing, s.Generations[n].Has) {
-			continue
-		}
+	for _, n := range s.Stale() {
 		if err := i.store().DropGeneration(n); err != nil {
 			return err
 		}
 		delete(s.Generations, n)
 	}
 	return nil
-}
-
-// unnamed are the releases whose files are there though no generation names them.
-func unnamed(s plan.State) (ids []record.ID) {
-	named := map[record.ID]bool{}
-	for _, g := range s.Generations {
-		for _, id := range g.Receipts {
-			named[id] = true
-		}
-	}
-	for id, r := range s.Receipts {
-		if !r.Removed && !named[id] {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
 }
 
 // sweepEvidence removes the evidence that no receipt needs, unless one cannot be

@@ -343,7 +343,7 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 	t, err := i.openTree(r)
 	if err != nil {
 		if os.IsNotExist(err) {
-			add("", "missing")
+			add("", missing)
 			return len(r.Entries), drifts, nil
 		}
 		return 0, nil, err

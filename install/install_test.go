@@ -468,6 +468,13 @@ func TestAMovedHomeCanBeUninstalled(t *testing.T) {
 	if res := w.must(plan.Change{Remove: []record.ID{r.ID}}); len(res.Kept) > 0 {
 		t.Errorf("kept %v", res.Kept)
 	}
+	// And all else, but for the links that lead to where the home was.
+	if _, err := w.kist().RemoveAll(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := w.snapshot(), " drwxr-xr-x\n/.local drwx------\n/.local/bin drwxr-xr-x\n/.local/bin/zig Lrwxrwxrwx"; !strings.HasPrefix(got, want) || strings.Count(got, "\n") != 4 {
+		t.Errorf("left:\n%s", got)
+	}
 }
 
 func TestDirectoriesMadeBehindALinkGoAgain(t *testing.T) {

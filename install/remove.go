@@ -278,16 +278,59 @@ func (i *Installer) shrink(r record.Receipt, kept []record.Entry, t *tree) error
 	return i.store().PutReceipt(r)
 }
 
+// Kept returns what the removal of a release would leave in place, and why, as
+// Apply would. Nothing is touched.
+func (i *Installer) Kept(ctx context.Context, id record.ID) (kept []Drift, err error) {
+	going, err := i.removal(id)
+	if err != nil || going.tree == nil {
+		return nil, err
+	}
+	defer going.close()
+	r, t := going.receipt, going.tree
+	recorded := sync.OnceValue(r.Paths)
+	drift := func(p, reason string) {
+		kept = append(kept, Drift{id, filepath.Join(i.Prefix(id), filepath.FromSlash(p)), reason})
+	}
+	for _, e := range slices.Concat([]record.Entry{{Path: ".", Type: record.Dir}}, r.Entries) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if e.Type == record.Dir {
+			names, err := t.unrecorded(e.Path, recorded)
+			if err != nil {
+				return nil, err
+			}
+			for _, p := range names {
+				drift(p, "not recorded")
+			}
+			continue
+		}
+		switch reason, err := going.stays(t, e); {
+		case err != nil:
+			return nil, err
+		case reason != "" && reason != missing:
+			drift(e.Path, reason)
+		}
+	}
+	return kept, nil
+}
+
+// stays says why an entry of t may not be removed, "" if it may.
+func (r *removal) stays(t *tree, e record.Entry) (reason string, err error) {
+	if r.stamped && r.untouched(t, e) {
+		return "", nil
+	}
+	return t.differs(e, false)
+}
+
 // remove deletes one entry of t if it matches. gone is true as well if it was not
 // there.
 func (r *removal) remove(t *tree, e record.Entry) (gone bool, reason string, err error) {
-	if !r.stamped || !r.untouched(t, e) {
-		reason, err = t.differs(e, false)
-	}
+	reason, err = r.stays(t, e)
 	switch {
 	case err != nil:
 		return false, "", err
-	case reason == "missing":
+	case reason == missing:
 		return true, "", nil
 	case reason != "":
 		return false, reason, nil

@@ -16,7 +16,8 @@ import (
 )
 
 // madeFile, below the state root, lists the directories that kist made on the
-// way to its own, so that the last uninstall can take them away again.
+// way to its own, so that the last uninstall can take them away again: by how they
+// are reached from there, since a home may be moved.
 const madeFile = "made.json"
 
 const maxMade = 1 << 20
@@ -40,6 +41,11 @@ func (i *Installer) remember(dirs []string) (err error) {
 	for _, dir := range dirs {
 		if !slices.Contains(have, dir) {
 			have = append(have, dir)
+		}
+	}
+	for n, dir := range have {
+		if rel, err := filepath.Rel(i.roots.real[stateDir], dir); err == nil {
+			have[n] = filepath.ToSlash(rel)
 		}
 	}
 	data, err := json.MarshalIndent(have, "", "\t")
@@ -66,7 +72,13 @@ func (i *Installer) made() ([]string, error) {
 		return nil, err
 	}
 	var made []string
-	return made, json.Unmarshal(data, &made)
+	err = json.Unmarshal(data, &made)
+	for n, dir := range made {
+		if dir = filepath.FromSlash(dir); !filepath.IsAbs(dir) { // else it is on another drive, or from an earlier kist
+			made[n] = filepath.Join(i.roots.real[stateDir], dir)
+		}
+	}
+	return made, err
 }
 
 // own are the files kist keeps besides toolchains, by pattern below each root.

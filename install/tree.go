@@ -135,13 +135,16 @@ func (t *tree) close() {
 	t.root.Close()
 }
 
+// missing is how what is not there differs.
+const missing = "missing"
+
 // differs says how what is on disk differs from e, "" if it does not. With
 // mode, a file's executable bits count too.
 func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 	parent, err := t.dir(path.Dir(e.Path))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "missing", nil
+		return missing, nil
 	case errors.Is(err, rootfs.ErrNotDir):
 		return "behind something that is not a directory any more", nil
 	case err != nil:
@@ -150,7 +153,7 @@ func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 	name := path.Base(e.Path)
 	info, err := parent.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "missing", nil
+		return missing, nil
 	}
 	if err != nil {
 		return "", err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,7 +108,7 @@ func (r changeResult) text(p *page) {
 		p.line("%s %s of %s/%s@%s", done("removed", "remove"), strings.Join(t.Without, ", "), t.Channel, t.Tool, t.Version)
 	}
 	for _, k := range r.Kept {
-		p.line("kept %s (%s)", k.Path, k.Reason)
+		p.line("%s %s (%s)", done("kept", "keep"), k.Path, k.Reason)
 	}
 	if r.rolledBack {
 		p.line("%s generation %d", done("returned to", "return to"), r.Generation)
@@ -154,10 +155,12 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 			item.Size, item.Announced = a.size(ctx, in)
 			r.Installed = append(r.Installed, item)
 		}
-		r.foresee(s, p)
-		r.Commands, r.Patterns = a.foreseenLinks(p)
+		if err := r.foresee(ctx, s, p); err != nil {
+			return nil, err
+		}
+		r.Commands, r.Patterns = a.newLinks(s.state.Current, p.Foreseen), patterns(p)
 		a.note(&r)
-		return r, nil
+		return r, kept(r.Kept, true)
 	}
 	before := s.state.Current
 	res, failed := s.Apply(ctx, p)
@@ -186,10 +189,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	if len(r.Installed) > 0 {
 		a.note(&r)
 	}
-	if failed == nil && len(r.Kept) > 0 {
-		failed = &keptError{r.Kept}
-	}
-	return r, failed
+	return r, cmp.Or(failed, kept(r.Kept, false))
 }
 
 // note says what the user must know of PATH now.
@@ -232,13 +232,12 @@ func (r *changeResult) reduced(channel, tool, version string, without []string, 
 	r.Reduced = append(r.Reduced, reducedTool{Tool: tool, Version: version, Channel: channel, Prefix: prefix, Without: without})
 }
 
-// foresee fills r with what p would remove, and which defaults it would change.
-func (r *changeResult) foresee(s *session, p plan.Plan) {
-	var gone []record.Head
-	for _, id := range p.Remove {
-		gone = append(gone, s.state.Receipts[id])
+// foresee fills r with what p would remove and keep, and which defaults it would
+// change.
+func (r *changeResult) foresee(ctx context.Context, s *session, p plan.Plan) (err error) {
+	if r.Removed, r.Kept, err = s.foreseenRemoval(ctx, s.state.After(p).Unnamed()); err != nil {
+		return err
 	}
-	r.Removed = refs(gone)
 	after := maps.Clone(s.state.Current.Defaults)
 	if after == nil {
 		after = map[string]record.ID{}
@@ -263,23 +262,33 @@ func (r *changeResult) foresee(s *session, p plan.Plan) {
 			r.Defaults[key] = in.Release.Version
 		}
 	}
+	return nil
 }
 
-// foreseenLinks are the commands that p would link, as far as its releases name
-// them without a pattern, and the patterns.
-func (a *app) foreseenLinks(p plan.Plan) (links []commandLink, patterns []string) {
+// foreseenRemoval is what the removal of some releases would remove, and what of it
+// would be kept.
+func (s *session) foreseenRemoval(ctx context.Context, ids []record.ID) (removed []string, kept []install.Drift, err error) {
+	var gone []record.Head
+	for _, id := range ids {
+		left, err := s.Kept(ctx, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		gone, kept = append(gone, s.state.Receipts[id]), append(kept, left...)
+	}
+	return refs(gone), kept, nil
+}
+
+// patterns are the commands of new defaults that only the archive names.
+func patterns(p plan.Plan) (list []string) {
 	for _, in := range p.Install {
 		for _, c := range in.Release.Commands {
-			switch name := path.Base(c); {
-			case !in.Default:
-			case strings.ContainsAny(name, `*?[\`):
-				patterns = append(patterns, c)
-			default:
-				links = append(links, commandLink{name, filepath.Join(a.Dirs.Bin, name)})
+			if in.Default && strings.ContainsAny(path.Base(c), `*?[\`) {
+				list = append(list, c)
 			}
 		}
 	}
-	return links, patterns
+	return list
 }
 
 // foreseenPackages are what a distribution's toolchain is made of.
@@ -370,12 +379,28 @@ func (s *session) countInstalled(key string) (n int) {
 	return n
 }
 
-// A keptError says that a removal was done, but left changed files in place.
-type keptError struct{ Kept []install.Drift }
+// A keptError says that a removal was done, or would be, but left changed files in
+// place.
+type keptError struct {
+	Kept   []install.Drift
+	DryRun bool
+}
+
+// kept is the *keptError about what was kept, if anything was.
+func kept(drifts []install.Drift, dryRun bool) error {
+	if len(drifts) == 0 {
+		return nil
+	}
+	return &keptError{drifts, dryRun}
+}
 
 func (e *keptError) Error() string {
-	if len(e.Kept) == 1 {
-		return "1 path was kept, because it is not as it was installed"
+	one, several := "was", "were"
+	if e.DryRun {
+		one, several = "would be", "would be"
 	}
-	return fmt.Sprintf("%d paths were kept, because they are not as they were installed", len(e.Kept))
+	if len(e.Kept) == 1 {
+		return fmt.Sprintf("1 path %s kept, because it is not as it was installed", one)
+	}
+	return fmt.Sprintf("%d paths %s kept, because they are not as they were installed", len(e.Kept), several)
 }

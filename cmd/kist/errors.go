@@ -219,7 +219,10 @@ func (a *app) refused(err error) (failure, bool) {
 		return f, true
 	}
 	if e, ok := is[*plan.ForeignFileError](err); ok {
-		f.Hint = fmt.Sprintf("move %s away, or install with --no-default and use kist run", e.Path)
+		f.Hint = fmt.Sprintf("move %s away, then run the same command again", e.Path)
+		if a.path == "install" {
+			f.Hint = fmt.Sprintf("move %s away, or install with --no-default and use kist run", e.Path)
+		}
 		return f, true
 	}
 	if e, ok := is[*plan.ConflictError](err); ok {

@@ -178,7 +178,7 @@ func TestExitCodes(t *testing.T) {
 		{&install.UnsafeDirError{Role: "bin", Path: "/x"}, 9, "refused"},
 		{&plan.ForeignFileError{Path: "/x"}, 9, "refused"},
 		{&plan.ConflictError{Command: "x"}, 9, "refused"},
-		{&keptError{[]install.Drift{{Path: "/x"}}}, 10, "kept"},
+		{&keptError{Kept: []install.Drift{{Path: "/x"}}}, 10, "kept"},
 		{&launchError{125, errors.New("x")}, 125, "run"},
 		{&launchError{127, errors.New("x")}, 127, "run"},
 		{&interruptedError{verify.ErrUntrusted}, 130, "interrupted"},
@@ -199,7 +199,7 @@ func TestExitCodes(t *testing.T) {
 
 // TestUnchanged: what is refused says that nothing was changed, and only then.
 func TestUnchanged(t *testing.T) {
-	for code, err := range map[int]error{2: usage("x"), 4: verify.ErrUntrusted, 10: &keptError{make([]install.Drift, 2)}} {
+	for code, err := range map[int]error{2: usage("x"), 4: verify.ErrUntrusted, 10: &keptError{Kept: make([]install.Drift, 2)}} {
 		for _, changes := range []bool{true, false} {
 			a := &app{verb: verb{changes: changes}}
 			f := a.explain(err)

@@ -32,6 +32,9 @@ type selfResult struct {
 	Kept    []install.Drift `json:"kept,omitempty"`
 	Program string          `json:"program,omitempty"` // path of kist itself
 	Gone    bool            `json:"program_removed"`
+
+	nothing bool // of kist's was there
+	whole   bool // all else of kist's is gone, or would be
 }
 
 func (r selfResult) text(p *page) {
@@ -43,9 +46,14 @@ func (r selfResult) text(p *page) {
 		p.line("%s %s", removed, ref)
 	}
 	for _, k := range r.Kept {
-		p.line("kept %s (%s)", k.Path, k.Reason)
+		p.line("%s %s (%s)", map[bool]string{false: "kept", true: "would keep"}[r.DryRun], k.Path, k.Reason)
 	}
-	p.line("%s kist's cache, marks, settings and directories", removed)
+	switch {
+	case r.nothing:
+		p.line("there was nothing of kist's in its directories")
+	case r.whole:
+		p.line("%s kist's cache, marks, settings and directories", removed)
+	}
 	switch {
 	case r.Program == "":
 	case r.Gone:
@@ -61,33 +69,32 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 		return nil, err
 	}
 	defer s.Close()
-	r := selfResult{DryRun: a.flags.dryRun, Program: a.Program, Gone: sameDir(filepath.Dir(a.Program), a.Dirs.Bin)}
+	r := selfResult{DryRun: a.flags.dryRun, Program: a.Program, Gone: sameDir(filepath.Dir(a.Program), a.Dirs.Bin), nothing: s.Empty(), whole: true}
 	if a.flags.dryRun {
-		for _, have := range s.state.Installed() {
-			r.Removed = append(r.Removed, have.Ref())
+		if r.Removed, r.Kept, err = s.foreseenRemoval(ctx, s.everything()); err != nil {
+			return nil, err
 		}
-		return r, nil
+		return r, kept(r.Kept, true)
 	}
 	if err := a.confirm(ctx, "Remove %s, and kist itself?", a.everything(s.state.Installed())); err != nil {
 		return nil, err
 	}
 	res, err := s.RemoveAll(ctx, true)
-	if err != nil {
+	if _, done := is[*install.UnfinishedError](err); err != nil && !done {
 		return nil, err
 	}
-	for _, gone := range res.Removed {
-		r.Removed = append(r.Removed, gone.Ref())
+	r.Removed, r.Kept = refs(res.Removed), res.Kept
+	if err != nil {
+		r.Gone, r.whole = false, false
+		return r, err
 	}
-	r.Kept = res.Kept
 	if r.Gone {
 		if err := a.removeProgram(); err != nil {
-			return nil, &install.UnfinishedError{Err: err}
+			r.Gone = false
+			return r, &install.UnfinishedError{Err: err}
 		}
 	}
-	if len(r.Kept) > 0 {
-		return r, &keptError{r.Kept}
-	}
-	return r, nil
+	return r, kept(r.Kept, false)
 }
 
 // removeProgram removes kist from the bin directory, by name within it.

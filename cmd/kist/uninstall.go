@@ -2,14 +2,18 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 )
@@ -100,29 +104,33 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 	defer s.Close()
 	r := changeResult{DryRun: a.flags.dryRun, Generation: s.state.Current.Number}
 	if a.flags.dryRun {
-		for _, have := range s.state.Installed() {
-			r.Removed = append(r.Removed, have.Ref())
+		if r.Removed, r.Kept, err = s.foreseenRemoval(ctx, s.everything()); err != nil {
+			return nil, err
 		}
-		return r, nil
+		return r, kept(r.Kept, true)
 	}
 	if err := a.confirm(ctx, "Remove %s?", a.everything(s.state.Installed())); err != nil {
 		return nil, err
 	}
 	res, err := s.RemoveAll(ctx, false)
-	if err != nil {
+	if _, done := is[*install.UnfinishedError](err); err != nil && !done {
 		return nil, err
 	}
-	r.Generation = res.Generation.Number
-	for _, gone := range res.Removed {
-		r.Removed = append(r.Removed, gone.Ref())
-	}
-	if r.Kept = res.Kept; len(r.Kept) > 0 {
-		return r, &keptError{r.Kept}
-	}
-	if len(r.Removed) == 0 {
+	r.Generation, r.Removed, r.Kept = res.Generation.Number, refs(res.Removed), res.Kept
+	if err == nil && len(r.Removed) == 0 {
 		a.say("nothing was installed")
 	}
-	return r, nil
+	return r, cmp.Or(err, kept(r.Kept, false))
+}
+
+// everything are the releases whose files are there, by ID.
+func (s *session) everything() (ids []record.ID) {
+	for _, id := range slices.Sorted(maps.Keys(s.state.Receipts)) {
+		if !s.state.Receipts[id].Removed {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // openToEmpty opens a session to remove everything by the receipts alone, even

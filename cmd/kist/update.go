@@ -98,11 +98,12 @@ func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, e
 		}
 	}
 	done, err := a.change(ctx, s, c, nil)
-	if err != nil {
+	changed, ok := done.(changeResult)
+	if !ok {
 		return nil, err
 	}
-	r.changeResult = done.(changeResult)
-	return r, nil
+	r.changeResult = changed
+	return r, err
 }
 
 // chosen returns the installed releases that refs mean, each once; all without refs.

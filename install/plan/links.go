@@ -12,13 +12,13 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// links computes the commands of the defaults. Names that the current
-// generation does not link yet must be free in the bin directory.
-func links(s State, defaults map[string]record.ID, receipts map[record.ID]record.Head) ([]record.CommandLink, error) {
+// links computes the commands of the defaults of g. Names that lead somewhere new
+// must be free in the bin directory.
+func links(s State, g record.Generation, receipts map[record.ID]record.Head) ([]record.CommandLink, error) {
 	owner := map[string]record.Head{}
 	var ls []record.CommandLink
-	for _, key := range slices.Sorted(maps.Keys(defaults)) {
-		id := defaults[key]
+	for _, key := range slices.Sorted(maps.Keys(g.Defaults)) {
+		id := g.Defaults[key]
 		r, readable := s.Receipts[id]
 		if fresh, ok := receipts[id]; ok && fresh.ID == id {
 			r, readable = fresh, true
@@ -39,14 +39,15 @@ func links(s State, defaults map[string]record.ID, receipts map[record.ID]record
 				return nil, &ConflictError{Command: c.Name, Owner: nameOf(has), Wants: nameOf(r)}
 			}
 			owner[c.Name] = r
-			if err := s.free(c.Name, r); err != nil {
+			l := record.CommandLink{Name: c.Name, ID: r.ID, Target: c.Path}
+			if err := s.free(l, r, g.Removing); err != nil {
 				if _, conflict := err.(*ConflictError); !conflict {
 					return nil, err
 				}
 				// The name's owner in the current generation gives it up
 				// in this one: a conflict only if both keep it, seen above.
 			}
-			ls = append(ls, record.CommandLink{Name: c.Name, ID: r.ID, Target: c.Path})
+			ls = append(ls, l)
 		}
 	}
 	slices.SortFunc(ls, func(a, b record.CommandLink) int { return strings.Compare(a.Name, b.Name) })

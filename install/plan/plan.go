@@ -58,6 +58,47 @@ func (s State) CutShort() (rs []record.Head) {
 	return rs
 }
 
+// After is what will be installed once p is done, of what is there now: without what
+// is yet to be unpacked.
+func (s State) After(p Plan) State {
+	s.Generations = maps.Clone(s.Generations)
+	s.Current = p.Foreseen
+	s.Generations[s.Current.Number] = s.Current
+	for _, n := range s.Stale() {
+		delete(s.Generations, n)
+	}
+	return s
+}
+
+// Stale are the generations, in order, that name what the current one removes: they
+// go.
+func (s State) Stale() (numbers []uint64) {
+	for _, n := range slices.Sorted(maps.Keys(s.Generations)) {
+		if n != s.Current.Number && slices.ContainsFunc(s.Current.Removing, s.Generations[n].Has) {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}
+
+// Unnamed are the releases whose files are there though no generation names them:
+// they go.
+func (s State) Unnamed() (ids []record.ID) {
+	named := map[record.ID]bool{}
+	for _, g := range s.Generations {
+		for _, id := range g.Receipts {
+			named[id] = true
+		}
+	}
+	for id, r := range s.Receipts {
+		if !r.Removed && !named[id] {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // Links says which commands an installed release gets.
 type Links int
 
@@ -113,6 +154,9 @@ type Plan struct {
 	Default map[string]record.ID // by channel/tool: defaults that change among installed releases; "" is none
 	Prune   []uint64             // generations that go because they name a receipt of Remove
 	Goto    uint64               // the generation to return to; zero: a new one is made
+	// Foreseen is what will be in force. Of what is yet to be unpacked it has the
+	// commands whose names are no patterns, and an ID of no meaning.
+	Foreseen record.Generation
 }
 
 // An Install is one release to put in place.
@@ -136,9 +180,8 @@ func (p Plan) Empty() bool {
 
 // Make computes the plan for c. Errors are *NotInstalledError,
 // *NoPreviousError, *NeededError, *manifests.UnknownComponentError,
-// *ConflictError and *ForeignFileError; the last two as far
-// as they can be foreseen from literal command names, so that nothing is
-// downloaded in vain. Next finds the rest.
+// *ConflictError and *ForeignFileError; the last two as far as they can be
+// foreseen, so that nothing is downloaded in vain. Next finds the rest.
 func Make(s State, c Change) (Plan, error) {
 	p := Plan{Change: c, Base: s.Current.Number, Default: map[string]record.ID{}}
 	if c.Rollback {
@@ -146,9 +189,9 @@ func Make(s State, c Change) (Plan, error) {
 		if _, ok := s.Generations[previous]; !ok || previous == 0 {
 			return Plan{}, &NoPreviousError{Current: s.Current.Number}
 		}
-		p.Goto = previous
-		for _, l := range s.Generations[previous].Links {
-			if err := s.unclaimed(l.Name); err != nil {
+		p.Goto, p.Foreseen = previous, s.Generations[previous]
+		for _, l := range p.Foreseen.Links {
+			if err := s.unclaimed(l, nil); err != nil {
 				return Plan{}, err
 			}
 		}
@@ -177,7 +220,11 @@ func Make(s State, c Change) (Plan, error) {
 	if err := p.remove(s, c.Remove); err != nil {
 		return Plan{}, err
 	}
-	return p, p.foresee(s)
+	var err error
+	if p.Foreseen, err = Next(s, p, p.foreseen(), time.Time{}); err != nil {
+		return Plan{}, err
+	}
+	return p, nil
 }
 
 func (p *Plan) install(s State, r manifests.Release, links Links) {
@@ -291,52 +338,49 @@ func (p *Plan) remove(s State, ids []record.ID) error {
 	return nil
 }
 
-// foresee refuses conflicts that literal command names already show.
-func (p Plan) foresee(s State) error {
+// foreseen are the receipts of p.Install as far as they are known.
+func (p Plan) foreseen() (heads []record.Head) {
 	for _, in := range p.Install {
-		if !in.Default {
-			continue
-		}
-		for _, pattern := range in.Release.Commands {
-			name := path.Base(pattern)
-			if strings.ContainsAny(pattern, `*?[\`) {
-				continue
-			}
-			r := record.Head{Channel: in.Release.Channel, Tool: in.Release.Tool, Version: in.Release.Version}
-			if err := s.free(name, r); err != nil {
-				return err
+		rel := in.Release
+		h := record.Head{ID: record.NewID(rel.Channel, rel.Tool, rel.Version, [4]byte{}), Channel: rel.Channel, Tool: rel.Tool, Version: rel.Version}
+		for _, pattern := range rel.Commands {
+			if name := path.Base(pattern); !strings.ContainsAny(name, `*?[\`) {
+				h.Commands = append(h.Commands, record.Command{Name: name, Path: pattern})
 			}
 		}
+		heads = append(heads, h)
 	}
-	return nil
+	return heads
 }
 
-// free reports whether the command name may go to r.
-func (s State) free(name string, r record.Head) error {
-	for _, l := range s.Current.Links {
-		if l.Name != name {
+// free reports whether the command of l, which goes to r, may have its name.
+func (s State) free(l record.CommandLink, r record.Head, removing []record.ID) error {
+	for _, have := range s.Current.Links {
+		if have.Name != l.Name {
 			continue
 		}
-		owner, ok := s.Receipts[l.ID]
+		owner, ok := s.Receipts[have.ID]
 		switch {
 		case !ok: // its receipt is damaged
-			return &ConflictError{Command: name, Owner: string(l.ID), Wants: r.Ref()}
+			return &ConflictError{Command: l.Name, Owner: string(have.ID), Wants: r.Ref()}
 		case owner.Key() != r.Key():
-			return &ConflictError{Command: name, Owner: owner.Ref(), Wants: r.Ref()}
+			return &ConflictError{Command: l.Name, Owner: owner.Ref(), Wants: r.Ref()}
 		}
-		return nil
 	}
-	return s.unclaimed(name)
+	return s.unclaimed(l, removing)
 }
 
-// unclaimed refuses a command that is not linked now, and in whose place there is
-// something that is not kist's.
-func (s State) unclaimed(name string) error {
-	linked := slices.ContainsFunc(s.Current.Links, func(l record.CommandLink) bool { return l.Name == name })
-	if what, ok := s.Foreign[name]; ok && !linked {
-		return &ForeignFileError{Path: path.Join(s.Bin, name), What: what}
+// unclaimed refuses a command that is to lead somewhere new where there is something
+// in its place that is not kist's. What has taken the place of a link that stays as
+// it is, or that goes, is nobody's concern.
+func (s State) unclaimed(l record.CommandLink, removing []record.ID) error {
+	what, ok := s.Foreign[l.Name]
+	if !ok || slices.ContainsFunc(s.Current.Links, func(have record.CommandLink) bool {
+		return have == l || have.Name == l.Name && slices.Contains(removing, have.ID)
+	}) {
+		return nil
 	}
-	return nil
+	return &ForeignFileError{Path: path.Join(s.Bin, l.Name), What: what}
 }
 
 // Next computes the generation that carries out p, fresh being the receipts of
@@ -373,7 +417,7 @@ func Next(s State, p Plan, fresh []record.Head, made time.Time) (record.Generati
 	}
 	g.Receipts = slices.Sorted(maps.Keys(receipts))
 	var err error
-	g.Links, err = links(s, g.Defaults, receipts)
+	g.Links, err = links(s, g, receipts)
 	return g, err
 }
 
