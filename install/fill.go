@@ -77,7 +77,7 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, st
 	receipt.Sealed = prefix.Sealed().UTC()
 	receipt.Sandbox = prefix.Level().String()
 	for _, b := range brought {
-		if err := witness(stage.Root(), b.Artifact); err != nil {
+		if err := Confirm(stage.Root(), b.Artifact); err != nil {
 			return receipt, err
 		}
 	}

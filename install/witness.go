@@ -2,10 +2,13 @@ package install
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
@@ -38,13 +41,18 @@ const (
 	maxProgram = 1 << 30
 )
 
-func witness(prefix *os.Root, a manifests.Artifact) error {
+// Confirm looks whether the witness of a, if it has one, confirms it, in a prefix that
+// it was unpacked to. It returns a *WitnessError where it does not.
+func Confirm(prefix *os.Root, a manifests.Artifact) error {
 	w := a.Witness
 	if w == nil {
 		return nil
 	}
 	refuse := &WitnessError{Artifact: a.Name, Witness: *w}
 	f, err := rootfs.OpenRegular(prefix, w.Path)
+	if err != nil && failed(err) {
+		return fmt.Errorf("%s: %s: %w", a.Name, w.Path, err)
+	}
 	if err != nil {
 		return refuse
 	}
@@ -63,6 +71,13 @@ func witness(prefix *os.Root, a manifests.Artifact) error {
 	}
 	refuse.Found = begins
 	return refuse
+}
+
+// failed reports whether err, of opening a file, is the system's trouble, rather than
+// that there is no such file, or something else.
+func failed(err error) bool {
+	errno, system := errors.AsType[syscall.Errno](err)
+	return system && !errors.Is(err, fs.ErrNotExist) && errno != syscall.ENOTDIR && errno != syscall.ELOOP && errno != syscall.ENAMETOOLONG
 }
 
 // holdsLine reports whether a line of r is want, and how r begins. What is over

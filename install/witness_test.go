@@ -39,13 +39,13 @@ func TestWitness(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := manifests.Artifact{Name: "a.zip", Witness: &manifests.Witness{Path: "file", Contains: test.want, WholeLine: test.line}}
-			err = witness(root, a)
+			err = Confirm(root, a)
 			var refused *WitnessError
 			if (err == nil) != test.ok || !test.ok && (!errors.As(err, &refused) || !errors.Is(err, verify.ErrUntrusted) || len(refused.Found) > 60) {
 				t.Errorf("got %v", err)
 			}
 			a.Witness.Path = "nowhere"
-			if err := witness(root, a); !errors.As(err, &refused) {
+			if err := Confirm(root, a); !errors.As(err, &refused) {
 				t.Errorf("no file: %v", err)
 			}
 		})

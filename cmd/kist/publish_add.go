@@ -1,20 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
-	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/native"
@@ -177,14 +176,10 @@ func (a *app) inspect(ctx context.Context, f *os.File, r native.Release, art nat
 	if err != nil {
 		return 0, err
 	}
-	defer remove()
-	prefix := unpack.New(scratch, unpack.DefaultLimits())
+	defer func() { err = errors.Join(err, remove()) }()
 	archive := unpack.Archive{Name: filepath.Base(f.Name()), Component: art.Component,
 		Layout: manifests.Layout{Format: art.Format, Strip: art.Strip}}
-	if err := prefix.Add(ctx, f, archive); err != nil {
-		return 0, err
-	}
-	entries, err := prefix.Finish(ctx)
+	entries, err := install.Inspect(ctx, a.Child, scratch, f, archive)
 	if err != nil {
 		return 0, err
 	}
@@ -197,7 +192,7 @@ func (a *app) inspect(ctx context.Context, f *os.File, r native.Release, art nat
 	if _, err := plan.Commands(r.Commands, entries); err != nil {
 		a.warn("%s: %v; what its other files bring may supply them", archive.Name, err)
 	}
-	return unpacked, confirm(scratch, entries, r.Witness)
+	return unpacked, confirmed(scratch, r.Witness)
 }
 
 // A silentWitnessError says that a witness does not confirm its release.
@@ -210,22 +205,18 @@ func (e *silentWitnessError) Error() string {
 	return fmt.Sprintf("the witness %s %s %q", e.Witness.Path, e.Why, e.Witness.Contains)
 }
 
-func confirm(prefix *os.Root, entries []record.Entry, w *native.Witness) error {
+// confirmed looks whether w, if there is one, confirms its release as it will when
+// that is installed.
+func confirmed(prefix *os.Root, w *native.Witness) error {
 	if w == nil {
 		return nil
 	}
-	const most = 1 << 20
-	f, err := prefix.Open(path.Clean(w.Path))
-	if err != nil {
-		return &silentWitnessError{*w, "is not there, so it cannot confirm"}
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, most))
-	if err != nil {
+	err := install.Confirm(prefix, manifests.Artifact{Witness: &manifests.Witness{Path: w.Path, Contains: w.Contains}})
+	if _, silent := is[*install.WitnessError](err); !silent {
 		return err
 	}
-	if !bytes.Contains(data, []byte(w.Contains)) {
-		return &silentWitnessError{*w, "does not hold"}
+	if _, absent := prefix.Stat(w.Path); absent != nil {
+		return &silentWitnessError{*w, "is not there, so it cannot confirm"}
 	}
-	return nil
+	return &silentWitnessError{*w, "does not hold"}
 }

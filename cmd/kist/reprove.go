@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/native"
@@ -44,6 +46,7 @@ func (e *lostEvidenceError) Error() string {
 type reproof struct {
 	*app
 	*session
+	ctx   context.Context // of the one call that it serves
 	head  record.Head
 	added *channels.Channel // the channel as it is now; nil: built in, or removed
 	rules []channels.Rules
@@ -53,8 +56,8 @@ type reproof struct {
 // reprove returns what is to be said about the proof of an installed release, or
 // why there is none any more. Errors match verify.ErrUntrusted, or are a
 // *lostEvidenceError.
-func (a *app) reprove(s *session, head record.Head) (notes []string, err error) {
-	r := &reproof{app: a, session: s, head: head}
+func (a *app) reprove(ctx context.Context, s *session, head record.Head) (notes []string, err error) {
+	r := &reproof{app: a, session: s, ctx: ctx, head: head}
 	if r.rules, err = a.rules(s); err != nil {
 		return nil, err
 	}
@@ -167,7 +170,7 @@ func (r *reproof) artifact(a record.Artifact, document verify.Document) error {
 		if err := r.tree(e); err != nil {
 			return err
 		}
-		h1, err := verify.HashZip(a.Name, f, a.Size)
+		h1, err := install.HashZip(r.ctx, r.Child, a.Name, f, a.Size)
 		if err == nil && h1 != e.Tree.H1 {
 			err = &verify.TreeError{Database: e.Tree.Name, Module: e.Name, Rule: fmt.Sprintf("its content hash is %s, and %s was proved", h1, e.Tree.H1)}
 		}
@@ -178,7 +181,7 @@ func (r *reproof) artifact(a record.Artifact, document verify.Document) error {
 		return err
 	}
 	return r.signed(e, func(p verify.Policy) error {
-		_, err := p.File(a.Name, f, proof)
+		_, err := p.File(a.Name, &heeding{f, r.ctx}, proof)
 		return err
 	})
 }
@@ -274,23 +277,32 @@ func (r *reproof) piece(d verify.Digest) ([]byte, error) {
 // was unpacked.
 func (r *reproof) cachedFile(a record.Artifact) (*os.File, error) {
 	lost := &lostEvidenceError{r.head.Ref(), "its signature is over " + a.Name + " itself, which is no longer in the cache"}
-	cache, err := r.Cache(false)
-	if err != nil {
-		return nil, err
-	}
-	if cache == nil {
-		return nil, lost
-	}
-	f, err := cache.Open("blobs/sha256/" + a.Digest.Hex())
+	f, err := r.Blob(a.Digest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, lost
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := verify.Check(a.Name, f, a.Size, a.Digest); err != nil {
+	err = verify.Check(a.Name, &heeding{f, r.ctx}, a.Size, a.Digest)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	_, err = f.Seek(0, io.SeekStart)
-	return f, err
+	return f, nil
+}
+
+// A heeding file ends when its context does.
+type heeding struct {
+	*os.File
+	ctx context.Context
+}
+
+func (h *heeding) Read(p []byte) (int, error) {
+	if err := h.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return h.File.Read(p)
 }

@@ -42,18 +42,15 @@ a key was revoked since, say, ends with exit code 4.`,
 				return nil, err
 			}
 			defer s.Close()
-			check := s.state.Installed()
-			if len(refs) > 0 {
-				check = nil
+			check, err := s.chosen(refs)
+			if err != nil {
+				return nil, err
 			}
-			for _, ref := range refs {
-				found, err := s.matching(ref)
-				if err != nil {
-					return nil, err
-				}
-				check = append(check, found...)
+			r, err := a.verifyInstalled(ctx, s, check, evidence)
+			if damaged := slices.Sorted(maps.Keys(s.state.Damaged)); r != nil && len(refs) == 0 && len(damaged) > 0 {
+				return r, &install.ReceiptError{ID: damaged[0], Err: s.state.Damaged[damaged[0]]}
 			}
-			return a.verifyInstalled(ctx, s, check, evidence)
+			return r, err
 		},
 	})
 }
@@ -130,7 +127,10 @@ func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.He
 		}
 		checked := checkedRelease{Release: have.Ref(), Entries: paths, Drift: drift}
 		if evidence {
-			notes, err := a.reprove(s, have)
+			notes, err := a.reprove(ctx, s, have)
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
 			checked.Proof = &provedAgain{Proved: err == nil, Notes: notes}
 			if err != nil {
 				checked.Proof.Problem = err.Error()
@@ -140,11 +140,6 @@ func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.He
 		r.Checked = append(r.Checked, checked)
 		if len(drift) > 0 {
 			changed = append(changed, have.Ref())
-		}
-	}
-	if len(check) == len(s.state.Installed()) { // everything was to be checked
-		for _, id := range slices.Sorted(maps.Keys(s.state.Damaged)) {
-			return r, &install.ReceiptError{ID: id, Err: s.state.Damaged[id]}
 		}
 	}
 	if unproved != nil {

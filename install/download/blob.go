@@ -15,6 +15,9 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
+// BlobPath is where the blob of a digest is, below the cache's root.
+func BlobPath(d verify.Digest) string { return path.Join(blobDir, d.Hex()) }
+
 const (
 	blobDir    = "blobs/sha256"
 	knownDir   = "known"
@@ -166,8 +169,10 @@ func (c Cache) cached(ctx context.Context, a manifests.Artifact, key string) (Bl
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Blob{}, false, nil
-	case err != nil:
+	case errors.Is(err, errNotRegular):
 		return Blob{}, false, c.discard(a, name)
+	case err != nil: // the system's trouble, which says nothing of the blob
+		return Blob{}, false, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	s := newSums(a)
 	if size <= manifests.MaxArtifact {
@@ -176,10 +181,7 @@ func (c Cache) cached(ctx context.Context, a manifests.Artifact, key string) (Bl
 	switch {
 	case err != nil:
 		f.Close()
-		if ctx.Err() != nil {
-			return Blob{}, false, fmt.Errorf("%s: %w", a.Name, err)
-		}
-		return Blob{}, false, c.discard(a, name)
+		return Blob{}, false, fmt.Errorf("%s: %w", a.Name, err)
 	case s.digest().Hex() != hexDigest:
 		f.Close()
 		return Blob{}, false, c.discard(a, name)
@@ -187,7 +189,10 @@ func (c Cache) cached(ctx context.Context, a manifests.Artifact, key string) (Bl
 	evidence, err := c.prove(ctx, a, name, f, s)
 	if err != nil {
 		f.Close()
-		return Blob{}, false, ctx.Err()
+		if errors.Is(err, verify.ErrUntrusted) {
+			return Blob{}, false, ctx.Err() // it is another artifact
+		}
+		return Blob{}, false, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	if _, err := f.Seek(0, 0); err != nil {
 		f.Close()
