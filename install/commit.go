@@ -81,7 +81,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 		if err != nil {
 			return res, false, err
 		}
-		next.Number = max(next.Number, highest+1)
+		next.Number = highest + 1
 	}
 	if err := ctx.Err(); err != nil {
 		return res, false, err

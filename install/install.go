@@ -342,7 +342,7 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 	}
 	t, err := i.openTree(r)
 	if err != nil {
-		if os.IsNotExist(err) {
+		if errors.Is(err, fs.ErrNotExist) {
 			add("", missing)
 			return len(r.Entries), drifts, nil
 		}
@@ -372,9 +372,3 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 
 // defaultJobs is what Options.Jobs is where it is 0.
 const defaultJobs = 4
-
-// permissions of what kist makes for the user alone, and of what it shares.
-const (
-	private fs.FileMode = 0o700
-	shared  fs.FileMode = 0o755
-)

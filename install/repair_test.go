@@ -31,6 +31,7 @@ func (w *world) cut(r record.Receipt, stage *store.Stage, before string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	next.Number = s.Current.Number + 1
 	for _, step := range []struct {
 		name string
 		do   func() error
@@ -122,6 +123,7 @@ func TestTheNextWriterFinishesARemoval(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	next.Number = s.Current.Number + 1
 	if err := errors.Join(i.store().Prepare(next), i.store().Switch(next.Number), os.Remove(filepath.Join(i.Prefix(r.ID), "lib/a"))); err != nil {
 		t.Fatal(err)
 	}

@@ -183,10 +183,10 @@ var attacks = []attack{
 		return installNew
 	}},
 	{"slow retrieval", "a manifest that trickles", 6, func(b *battle, honest bool) []string {
-		return b.overHTTP(func(w http.ResponseWriter, path string) bool { return b.trickle(w, path, honest, channelFile) })
+		return b.overHTTP(honest, func(w http.ResponseWriter, path string) bool { return b.trickle(w, path, honest, channelFile) })
 	}},
 	{"slow retrieval", "a file that trickles", 6, func(b *battle, honest bool) []string {
-		return b.overHTTP(func(w http.ResponseWriter, path string) bool { return b.trickle(w, path, honest, blob11) })
+		return b.overHTTP(honest, func(w http.ResponseWriter, path string) bool { return b.trickle(w, path, honest, blob11) })
 	}},
 	{"mix-and-match", "a manifest with another one's signature", 4, func(b *battle, honest bool) []string {
 		b.publish("1.0")
@@ -358,7 +358,7 @@ func (b *battle) serveAt(url string, m *native.Manifest, keys ...*verifytest.Key
 
 // overHTTP has the channel come over the real transport, from a server that may
 // answer in its own way.
-func (b *battle) overHTTP(answer func(w http.ResponseWriter, path string) bool) []string {
+func (b *battle) overHTTP(honest bool, answer func(w http.ResponseWriter, path string) bool) []string {
 	b.publish("1.1")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if answer(w, r.URL.Path) {
@@ -372,7 +372,11 @@ func (b *battle) overHTTP(answer func(w http.ResponseWriter, path string) bool) 
 		w.Write(data)
 	}))
 	b.Cleanup(server.Close)
-	b.transport = behind{transport.New(transport.Config{Version: "test", MinRate: 1 << 20, Window: 100 * time.Millisecond, Retries: 1}), server.URL}
+	config := transport.Config{Version: "test", MinRate: 1 << 20, Window: 100 * time.Millisecond, Retries: 1}
+	if honest { // whatever else this machine does
+		config.Window = time.Minute
+	}
+	b.transport = behind{transport.New(config), server.URL}
 	return installNew
 }
 

@@ -165,7 +165,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	before := s.state.Current
 	res, failed := s.Apply(ctx, p)
 	a.endProgress()
-	if _, done := is[*install.UnfinishedError](failed); failed != nil && !done {
+	if _, done := errors.AsType[*install.UnfinishedError](failed); failed != nil && !done {
 		return nil, failed
 	}
 	if s.state, err = s.State(); err != nil {

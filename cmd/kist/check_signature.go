@@ -89,7 +89,7 @@ func (e *unreadableError) Is(target error) bool { return target == verify.ErrUnt
 
 // unreadable passes on that a file is missing, which has an exit code of its own.
 func unreadable(err error) error {
-	if _, missing := is[*missingFileError](err); missing || err == nil || errors.Is(err, verify.ErrUntrusted) {
+	if _, missing := errors.AsType[*missingFileError](err); missing || err == nil || errors.Is(err, verify.ErrUntrusted) {
 		return err
 	}
 	return &unreadableError{err}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -184,7 +185,7 @@ func (e *unmetError) Error() string {
 }
 func (e *unmetError) Unwrap() error { return e.Err }
 
-// A place has what d asks for; or seen says what it has instead, if that is worth
+// A lookFor looks in one place for what d asks for: r if it is there; or seen says what it has instead, if that is worth
 // a word, and err why it is not known.
 type lookFor func(ctx context.Context, s *session, d demand) (r *ensureResult, seen string, err error)
 
@@ -206,7 +207,7 @@ func (a *app) ensure(ctx context.Context, s *session, d demand, places []string)
 			}
 			return *r, err
 		case err != nil:
-			if code := a.explain(err).Code; code != 3 && code != 6 {
+			if !a.absent(err) {
 				return nil, err
 			}
 			unmet.Err, seen = err, err.Error()
@@ -220,6 +221,13 @@ func (a *app) ensure(ctx context.Context, s *session, d demand, places []string)
 		unmet.Seen = append(unmet.Seen, "the network was not asked")
 	}
 	return nil, unmet
+}
+
+// absent reports whether err says no more than that a place has no such thing, or
+// cannot be reached.
+func (a *app) absent(err error) bool {
+	code := a.explain(err).Code
+	return code == 3 || code == 6
 }
 
 func (a *app) ensureSystem(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
@@ -245,7 +253,7 @@ func (a *app) ensureSystem(ctx context.Context, s *session, d demand) (*ensureRe
 // ensureInstalled takes the default if that satisfies, else the newest.
 func (a *app) ensureInstalled(_ context.Context, s *session, d demand) (*ensureResult, string, error) {
 	all, err := s.matching(toolRef{Channel: d.Channel, Name: d.Name})
-	if _, none := is[*notInstalledError](err); none {
+	if _, none := errors.AsType[*notInstalledError](err); none {
 		return nil, fmt.Sprintf("no %s is installed", toolRef{Channel: d.Channel, Name: d.Name}), nil
 	}
 	if err != nil {
@@ -281,11 +289,14 @@ func (s *session) ensured(r record.Head, from string) *ensureResult {
 // if its archives are there too.
 func (a *app) ensureBundled(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
 	o, err := a.pick(ctx, s, d.toolRef)
+	if err != nil && !a.absent(err) {
+		return nil, "", err
+	}
 	if err != nil || o.added == nil || !isLocal(o.added.URL) {
 		return nil, "", nil
 	}
 	r, seen, err := a.ensureFrom(ctx, s, d, o, fromBundled)
-	if err != nil && a.explain(err).Code == 3 {
+	if err != nil && a.absent(err) {
 		return r, err.Error(), nil
 	}
 	return r, seen, err

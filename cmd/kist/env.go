@@ -24,8 +24,8 @@ import (
 	"github.com/kist-tools/kist/manifests/transport"
 )
 
-// Env is everything that kist takes from the machine it runs on. A run is a
-// function of its Env: nothing below run reads the process's own.
+// Env is everything that kist takes from the machine it runs on. Below run, nothing
+// but the working directory, and the one for temporary files, is the process's own.
 type Env struct {
 	Args           []string // without the program's name
 	Stdin          io.Reader

@@ -51,7 +51,7 @@ func (a *app) explain(err error) *failure {
 	if errors.As(err, &exit) {
 		return &failure{Code: exit.Code}
 	}
-	if _, ok := is[*outdatedError](err); ok {
+	if _, ok := errors.AsType[*outdatedError](err); ok {
 		f := &failure{Code: 100, Kind: "outdated"}
 		if a.flags.json { // people have the result, and see no failure
 			f.Message = err.Error()
@@ -66,18 +66,12 @@ func (a *app) explain(err error) *failure {
 	if errors.As(err, &launch) {
 		f.Code, f.Kind = launch.Code, "run"
 	}
-	_, unfinished := is[*install.UnfinishedError](err)
+	_, unfinished := errors.AsType[*install.UnfinishedError](err)
 	if unfinished { // the same command again might do it twice
 		f.Hint = "what is left to do, the next change does first"
 	}
 	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished
 	return &f
-}
-
-// is reports whether err is, or wraps, an error of type T, and returns it.
-func is[T error](err error) (T, bool) {
-	var target T
-	return target, errors.As(err, &target)
 }
 
 func (a *app) classify(err error) failure {
@@ -93,35 +87,35 @@ func (a *app) classify(err error) failure {
 
 // ended: work that was done with a finding, or broken off. 1, 10, 130.
 func (a *app) ended(err error) (failure, bool) {
-	if _, ok := is[*interruptedError](err); ok || errors.Is(err, context.Canceled) {
+	if _, ok := errors.AsType[*interruptedError](err); ok || errors.Is(err, context.Canceled) {
 		return failure{Code: 130, Kind: "interrupted", Message: "interrupted", Hint: "the same command can be run again at any time"}, true
 	}
-	if e, ok := is[*internalError](err); ok {
+	if e, ok := errors.AsType[*internalError](err); ok {
 		if a.flags.verbose {
 			a.say("%s", e.stack)
 		}
 		return failure{Code: 1, Kind: "internal", Hint: "this is a mistake in kist; please report it with what the same command says with -v"}, true
 	}
-	if _, ok := is[*keptError](err); ok {
+	if _, ok := errors.AsType[*keptError](err); ok {
 		return failure{Code: 10, Kind: "kept", Hint: "look at them, and delete what you do not need"}, true
 	}
-	if e, ok := is[*driftError](err); ok {
+	if e, ok := errors.AsType[*driftError](err); ok {
 		ref := strings.Join(e.Releases, " ")
 		return failure{Code: 1, Kind: "drift", Hint: fmt.Sprintf("kist uninstall %s removes what is unchanged; then kist install %s puts it back", ref, ref)}, true
 	}
-	if e, ok := is[*install.ReuseError](err); ok {
+	if e, ok := errors.AsType[*install.ReuseError](err); ok {
 		if f, ok := a.refused(e.Err); ok {
 			return f, true
 		}
 		return failure{Code: 1, Kind: "drift", Hint: fmt.Sprintf("kist verify %s names what changed", e.Release)}, true
 	}
-	if _, ok := is[*install.ChildError](err); ok {
+	if _, ok := errors.AsType[*install.ChildError](err); ok {
 		return failure{Code: 1, Kind: "child", Hint: "if memory is short, run the same command again when more is free; otherwise please report it, with the name of the file"}, true
 	}
-	if e, ok := is[*lostEvidenceError](err); ok {
+	if e, ok := errors.AsType[*lostEvidenceError](err); ok {
 		return failure{Code: 1, Kind: "evidence", Hint: fmt.Sprintf("kist uninstall %s, then kist install %s proves it anew", e.Release, e.Release)}, true
 	}
-	if _, ok := is[*declinedError](err); ok {
+	if _, ok := errors.AsType[*declinedError](err); ok {
 		return failure{Code: 1, Kind: "declined", Message: "not confirmed; nothing was changed"}, true
 	}
 	return failure{}, false
@@ -131,41 +125,41 @@ func (a *app) ended(err error) (failure, bool) {
 func (a *app) misused(err error) (failure, bool) {
 	f := failure{Code: 2, Kind: "usage"}
 	help := strings.Join(strings.Fields("kist "+a.path+" --help"), " ")
-	if e, ok := is[*unknownVerbError](err); ok {
+	if e, ok := errors.AsType[*unknownVerbError](err); ok {
 		f.Hint = e.Parent + " --help lists them"
 		if len(e.Near) > 0 {
 			f.Hint = fmt.Sprintf("did you mean %s %s?", e.Parent, strings.Join(e.Near, " or "))
 		}
-	} else if _, ok := is[*usageError](err); ok {
+	} else if _, ok := errors.AsType[*usageError](err); ok {
 		f.Hint = help
-	} else if e, ok := is[*severalChannelsError](err); ok {
+	} else if e, ok := errors.AsType[*severalChannelsError](err); ok {
 		f.Hint = fmt.Sprintf("say which: kist %s %s/%s", a.path, e.Channels[0], e.Tool)
 		if a.path == "ensure" {
 			f.Hint = fmt.Sprintf("say which: kist ensure '%s/%s>=VERSION'", e.Channels[0], e.Tool)
 		}
-	} else if e, ok := is[*severalVersionsError](err); ok {
+	} else if e, ok := errors.AsType[*severalVersionsError](err); ok {
 		f.Hint = fmt.Sprintf("say which: kist %s %s", a.path, e.Refs[0])
-	} else if e, ok := is[*takenError](err); ok {
+	} else if e, ok := errors.AsType[*takenError](err); ok {
 		f.Hint = fmt.Sprintf("kist channel show %s shows it; to replace it, kist channel remove %s first", e.Name, e.Name)
-	} else if e, ok := is[*builtinError](err); ok {
+	} else if e, ok := errors.AsType[*builtinError](err); ok {
 		f.Hint = "choose another name; kist channel show " + e.Name + " shows whom it trusts"
-	} else if _, ok := is[*formatError](err); ok {
+	} else if _, ok := errors.AsType[*formatError](err); ok {
 		f.Hint = "the formats that can be added are: native, rust, debian, " + strings.Join(upstreams.TwinFormats(), ", ")
-	} else if e, ok := is[*plan.NeededError](err); ok {
+	} else if e, ok := errors.AsType[*plan.NeededError](err); ok {
 		f.Hint = "kist uninstall " + e.Release + " removes all of it"
-	} else if _, ok := is[*rust.ToolchainFileError](err); ok {
+	} else if _, ok := errors.AsType[*rust.ToolchainFileError](err); ok {
 		f.Hint = "name what you want: kist install rust@stable"
-	} else if _, ok := is[*publish.InputError](err); ok {
+	} else if _, ok := errors.AsType[*publish.InputError](err); ok {
 		f.Hint = help
-	} else if _, ok := is[*publish.ExistsError](err); ok {
+	} else if _, ok := errors.AsType[*publish.ExistsError](err); ok {
 		f.Hint = "add to it with kist publish add"
-	} else if _, ok := is[*publish.NoKeysError](err); ok {
+	} else if _, ok := errors.AsType[*publish.NoKeysError](err); ok {
 		f.Hint = "name them with --key FILE"
-	} else if _, ok := is[*silentWitnessError](err); ok {
+	} else if _, ok := errors.AsType[*silentWitnessError](err); ok {
 		f.Hint = "name a file of the archive, as it is once unpacked, and a text that it holds"
 	} else if errors.Is(err, verify.ErrPassphrase) {
 		f.Hint = "sign with gpg: kist publish sign DIR --unsigned-out FILE, then --attach FILE.asc"
-	} else if e, ok := is[*keyFileError](err); ok && e.Secret {
+	} else if e, ok := errors.AsType[*keyFileError](err); ok && e.Secret {
 		f.Hint = "--secret-key takes a secret key, as gpg --armor --export-secret-keys writes it"
 	} else {
 		return f, false
@@ -176,10 +170,10 @@ func (a *app) misused(err error) (failure, bool) {
 // unread: what kist keeps is perhaps in order, but the system could not read it
 // just now. 1; without permission 8.
 func unread(err error) (failure, bool) {
-	_, generation := is[*install.GenerationError](err)
-	_, receipt := is[*install.ReceiptError](err)
-	_, mark := is[*verify.MarkError](err)
-	_, rules := is[*channels.RulesError](err)
+	_, generation := errors.AsType[*install.GenerationError](err)
+	_, receipt := errors.AsType[*install.ReceiptError](err)
+	_, mark := errors.AsType[*verify.MarkError](err)
+	_, rules := errors.AsType[*channels.RulesError](err)
 	if !generation && !receipt && !mark && !rules {
 		return failure{}, false
 	}
@@ -197,7 +191,7 @@ func unread(err error) (failure, bool) {
 // refused: for the safety of what is not kist's. 9.
 func (a *app) refused(err error) (failure, bool) {
 	f := failure{Code: 9, Kind: "refused"}
-	if e, ok := is[*systemChannelError](err); ok {
+	if e, ok := errors.AsType[*systemChannelError](err); ok {
 		f.Hint = fmt.Sprintf("kist ensure 'system/%s>=VERSION' tells what the system has", cmp.Or(e.Tool, "TOOL"))
 		if own, ok := installable(e.Tool); ok && a.path == "install" {
 			f.Hint = fmt.Sprintf("kist install %s puts one of your own beside it", own)
@@ -206,46 +200,46 @@ func (a *app) refused(err error) (failure, bool) {
 		}
 		return f, true
 	}
-	if _, ok := is[*noHomeError](err); ok {
+	if _, ok := errors.AsType[*noHomeError](err); ok {
 		f.Hint = "set HOME to a directory of your own"
 		return f, true
 	}
-	if e, ok := is[*install.SystemPrefixError](err); ok {
+	if e, ok := errors.AsType[*install.SystemPrefixError](err); ok {
 		f.Hint = fmt.Sprintf("set XDG_%s_HOME to a directory of your own, or unset it", strings.ToUpper(e.Role))
 		return f, true
 	}
-	if e, ok := is[*install.UnsafeDirError](err); ok {
+	if e, ok := errors.AsType[*install.UnsafeDirError](err); ok {
 		f.Hint = fmt.Sprintf("let only yourself write there, or set XDG_%s_HOME to another directory", strings.ToUpper(e.Role))
 		return f, true
 	}
-	if e, ok := is[*plan.ForeignFileError](err); ok {
+	if e, ok := errors.AsType[*plan.ForeignFileError](err); ok {
 		f.Hint = fmt.Sprintf("move %s away, then run the same command again", e.Path)
 		if a.path == "install" {
 			f.Hint = fmt.Sprintf("move %s away, or install with --no-default and use kist run", e.Path)
 		}
 		return f, true
 	}
-	if e, ok := is[*plan.ConflictError](err); ok {
+	if e, ok := errors.AsType[*plan.ConflictError](err); ok {
 		f.Hint = fmt.Sprintf("install with --no-default and use kist run, or kist uninstall %s first", e.Owner)
 		return f, true
 	}
-	if _, ok := is[*install.CrossedLinkError](err); ok {
+	if _, ok := errors.AsType[*install.CrossedLinkError](err); ok {
 		f.Hint = "put back the directory that became a link, then run the same command again"
 		return f, true
 	}
-	if _, ok := is[*install.NoLocksError](err); ok {
+	if _, ok := errors.AsType[*install.NoLocksError](err); ok {
 		f.Hint = "set XDG_STATE_HOME, XDG_DATA_HOME and XDG_CACHE_HOME to directories on a local disk"
 		return f, true
 	}
-	if _, ok := is[*install.GenerationError](err); ok {
+	if _, ok := errors.AsType[*install.GenerationError](err); ok {
 		f.Hint = "kist uninstall --all still removes everything, by the receipts alone"
 		return f, true
 	}
-	if e, ok := is[*install.ElsewhereError](err); ok {
+	if e, ok := errors.AsType[*install.ElsewhereError](err); ok {
 		f.Hint = fmt.Sprintf("set XDG_DATA_HOME to %s, as it was when that was installed, then run the same command again", e.Base())
 		return f, true
 	}
-	if _, ok := is[*install.ReceiptError](err); ok {
+	if _, ok := errors.AsType[*install.ReceiptError](err); ok {
 		f.Hint = "put back the receipt from a backup; kist removes nothing by one it cannot trust"
 		return f, true
 	}
@@ -255,7 +249,7 @@ func (a *app) refused(err error) (failure, bool) {
 // untrusted: something is not what it must be. 4.
 func untrusted(err error) (failure, bool) {
 	f := failure{Code: 4, Kind: "untrusted"}
-	if e, ok := is[*publish.KeyError](err); ok {
+	if e, ok := errors.AsType[*publish.KeyError](err); ok {
 		f.Hint = "its owner should " + e.Findings[0].Remedy
 		return f, true
 	}
@@ -263,34 +257,34 @@ func untrusted(err error) (failure, bool) {
 		return f, false
 	}
 	f.Hint = "what is served is not what was promised; tell its publisher, and try again later"
-	if e, ok := is[*verify.SignatureError](err); ok {
+	if e, ok := errors.AsType[*verify.SignatureError](err); ok {
 		f.Hint = "do not work around this; ask the publisher, by another way, what happened"
 		if len(e.Wanted) == 1 {
 			f.Hint += fmt.Sprintf(" (only %s may sign)", e.Wanted[0].Spaced())
 		}
 	}
-	if e, ok := is[*weakKeyError](err); ok {
+	if e, ok := errors.AsType[*weakKeyError](err); ok {
 		f.Hint = "its owner should " + e.Remedy
 	}
-	if _, ok := is[*keyFileError](err); ok {
+	if _, ok := errors.AsType[*keyFileError](err); ok {
 		f.Hint = "name a file of OpenPGP public keys, as gpg --armor --export writes it"
 	}
-	if _, ok := is[*unreadableError](err); ok {
+	if _, ok := errors.AsType[*unreadableError](err); ok {
 		f.Hint = "see whether that is the right file, and can be read"
 	}
-	if _, ok := is[*verify.DigestError](err); ok {
+	if _, ok := errors.AsType[*verify.DigestError](err); ok {
 		f.Hint = "the file is damaged, or not the one that was signed; try again later, or from another network"
 	}
-	if e, ok := is[*channels.RuleError](err); ok {
+	if e, ok := errors.AsType[*channels.RuleError](err); ok {
 		f.Hint = "ask whoever keeps " + e.File
 	}
-	if _, ok := is[*channels.RulesError](err); ok {
+	if _, ok := errors.AsType[*channels.RulesError](err); ok {
 		f.Hint = "until that file is mended, no channel is trusted"
 	}
-	if e, ok := is[*evidenceError](err); ok {
+	if e, ok := errors.AsType[*evidenceError](err); ok {
 		f.Hint = fmt.Sprintf("kist uninstall %s removes it; ask its publisher what happened", e.Release)
 	}
-	if _, ok := is[*unpack.EntryError](err); ok {
+	if _, ok := errors.AsType[*unpack.EntryError](err); ok {
 		f.Hint = "such an archive is never unpacked; tell its publisher"
 	}
 	return f, true
@@ -303,13 +297,13 @@ func stale(err error) (failure, bool) {
 		return f, false
 	}
 	f.Hint = "an old copy is served, by a stale mirror or an attacker; try again later, or from another network"
-	if e, ok := is[*verify.MarkError](err); ok {
+	if e, ok := errors.AsType[*verify.MarkError](err); ok {
 		f.Hint = fmt.Sprintf("kist channel refresh %s makes it anew", e.Channel)
 	}
-	if e, ok := is[*verify.WithheldError](err); ok {
+	if e, ok := errors.AsType[*verify.WithheldError](err); ok {
 		f.Hint = fmt.Sprintf("try again later, or from another mirror; where the mirror is meant to lack it: kist channel refresh %s", e.Channel)
 	}
-	if e, ok := is[*verify.ExpiredError](err); ok {
+	if e, ok := errors.AsType[*verify.ExpiredError](err); ok {
 		f.Hint = "the publisher must sign anew; until then nothing from this channel can be trusted to be current"
 		if e.Issued.After(e.Now) {
 			f.Hint = "see whether this machine's clock is right"
@@ -320,13 +314,13 @@ func stale(err error) (failure, bool) {
 
 // busy: another kist is at work. 7.
 func busy(err error) (failure, bool) {
-	_, ok := is[*install.BusyError](err)
+	_, ok := errors.AsType[*install.BusyError](err)
 	return failure{Code: 7, Kind: "busy", Hint: "wait until it is done, then run the same command again"}, ok
 }
 
 // limits: the machine has too little space, or forbids it. 8.
 func limits(err error) (failure, bool) {
-	if e, ok := is[*download.SpaceError](err); ok {
+	if e, ok := errors.AsType[*download.SpaceError](err); ok {
 		lacking := byteSize(e.Need - e.Free)
 		if e.Files {
 			lacking = count(int(e.Need-e.Free), "file")
@@ -345,14 +339,14 @@ func limits(err error) (failure, bool) {
 // unknown: there is nothing of that name. 3.
 func unknown(err error) (failure, bool) {
 	f := failure{Code: 3, Kind: "unknown"}
-	if e, ok := is[*notInstalledError](err); ok {
+	if e, ok := errors.AsType[*notInstalledError](err); ok {
 		f.Kind, f.Hint = "not-installed", "kist install "+e.Ref.String()
 		if len(e.Near) > 0 {
 			f.Hint = fmt.Sprintf("installed, and near it: %s; else kist install %s", strings.Join(e.Near, ", "), e.Ref)
 		}
 		return f, true
 	}
-	if e, ok := is[*unmetError](err); ok && e.Err == nil {
+	if e, ok := errors.AsType[*unmetError](err); ok && e.Err == nil {
 		f.Kind = "unmet"
 		own, ok := installable(e.Demand.Name)
 		switch {
@@ -370,14 +364,14 @@ func unknown(err error) (failure, bool) {
 		}
 		return f, true
 	}
-	if _, ok := is[*plan.NotInstalledError](err); ok {
+	if _, ok := errors.AsType[*plan.NotInstalledError](err); ok {
 		f.Kind, f.Hint = "not-installed", "kist list shows what is installed"
 		return f, true
 	}
-	if _, ok := is[*plan.NoPreviousError](err); ok {
+	if _, ok := errors.AsType[*plan.NoPreviousError](err); ok {
 		return f, true
 	}
-	if e, ok := is[*noCommandError](err); ok {
+	if e, ok := errors.AsType[*noCommandError](err); ok {
 		f.Kind, f.Hint = "not-installed", "kist list shows what is installed"
 		switch {
 		case e.Has != "":
@@ -387,11 +381,11 @@ func unknown(err error) (failure, bool) {
 		}
 		return f, true
 	}
-	if e, ok := is[*manifests.UnknownVersionError](err); ok {
+	if e, ok := errors.AsType[*manifests.UnknownVersionError](err); ok {
 		f.Hint = fmt.Sprintf("kist list --available %s/%s shows what there is", e.Channel, e.Tool)
 		return f, true
 	}
-	if e, ok := is[*manifests.UnknownToolError](err); ok {
+	if e, ok := errors.AsType[*manifests.UnknownToolError](err); ok {
 		f.Hint = "kist channel list shows which channel offers what"
 		reason, known := upstreams.Refusal(e.Tool)
 		distros := upstreams.Distros(e.Tool)
@@ -415,40 +409,40 @@ func unknown(err error) (failure, bool) {
 		}
 		return f, true
 	}
-	if _, ok := is[*debian.HostError](err); ok {
+	if _, ok := errors.AsType[*debian.HostError](err); ok {
 		f.Kind, f.Hint = "unsupported", "a distribution no newer than this machine's serves; kist channel list shows which there are"
 		return f, true
 	}
-	if _, ok := is[*debian.RefusedToolError](err); ok {
+	if _, ok := errors.AsType[*debian.RefusedToolError](err); ok {
 		f.Kind, f.Hint = "unsupported", "kist channel list shows which channel offers what"
 		return f, true
 	}
-	if _, ok := is[*debian.UnsatisfiedError](err); ok {
+	if _, ok := errors.AsType[*debian.UnsatisfiedError](err); ok {
 		f.Kind, f.Hint = "unsatisfied", "the distribution, or this mirror of it, is not whole; try again later, or another mirror"
 		return f, true
 	}
-	if _, ok := is[*manifests.UnknownComponentError](err); ok {
+	if _, ok := errors.AsType[*manifests.UnknownComponentError](err); ok {
 		return f, true
 	}
-	if _, ok := is[*manifests.UnknownTargetError](err); ok {
+	if _, ok := errors.AsType[*manifests.UnknownTargetError](err); ok {
 		return f, true
 	}
-	if _, ok := is[*manifests.UnknownProfileError](err); ok {
+	if _, ok := errors.AsType[*manifests.UnknownProfileError](err); ok {
 		return f, true
 	}
-	if e, ok := is[*manifests.UnsupportedPlatformError](err); ok {
+	if e, ok := errors.AsType[*manifests.UnsupportedPlatformError](err); ok {
 		f.Kind, f.Hint = "unsupported", "kist list --available "+e.Tool+" shows other versions"
 		return f, true
 	}
-	if _, ok := is[*channels.UnknownChannelError](err); ok {
+	if _, ok := errors.AsType[*channels.UnknownChannelError](err); ok {
 		f.Hint = "kist channel list shows every channel"
 		return f, true
 	}
-	if _, ok := is[*publish.NoChannelError](err); ok {
+	if _, ok := errors.AsType[*publish.NoChannelError](err); ok {
 		f.Hint = "kist publish init DIR --channel NAME begins one"
 		return f, true
 	}
-	if _, ok := is[*missingFileError](err); ok {
+	if _, ok := errors.AsType[*missingFileError](err); ok {
 		f.Kind = "missing"
 		return f, true
 	}
@@ -457,11 +451,11 @@ func unknown(err error) (failure, bool) {
 
 // network: no usable answer, or none allowed. 6.
 func network(err error) (failure, bool) {
-	if e, ok := is[*debian.NoMirrorError](err); ok {
+	if e, ok := errors.AsType[*debian.NoMirrorError](err); ok {
 		return failure{Code: 6, Kind: "no-mirror", Hint: fmt.Sprintf("name one: kist channel add %s URL/dists/%[1]s/ --format debian, then kist install %[1]s/TOOL", e.Codename)}, true
 	}
-	_, local := is[*transport.FileError](err)
-	_, unvouched := is[*tls.CertificateVerificationError](err)
+	_, local := errors.AsType[*transport.FileError](err)
+	_, unvouched := errors.AsType[*tls.CertificateVerificationError](err)
 	switch {
 	case unvouched:
 		return failure{Code: 6, Kind: "unreachable", Hint: "another server may have answered; if an authority of your own vouches for this one, name its certificate in SSL_CERT_FILE"}, true

@@ -185,7 +185,7 @@ func (a *app) still(ctx context.Context, s *session, o origin, q manifests.Reque
 }
 
 func isUnknownVersion(err error) bool {
-	_, ok := is[*manifests.UnknownVersionError](err)
+	_, ok := errors.AsType[*manifests.UnknownVersionError](err)
 	return ok
 }
 

@@ -134,7 +134,7 @@ func (a *app) distros(s *session, tool string) ([]string, error) {
 func (a *app) shipped(ctx context.Context, s *session, name string, tool toolRef) (shippedVersion, error) {
 	d := shippedVersion{Distro: name}
 	o, err := a.namedOrigin(ctx, s, name)
-	if unknown, ok := is[*channels.UnknownChannelError](err); ok {
+	if unknown, ok := errors.AsType[*channels.UnknownChannelError](err); ok {
 		unknown.Near = manifests.Near(name, upstreams.Distros(tool.Name))
 	}
 	if err != nil {

@@ -212,7 +212,7 @@ func confirmed(prefix *os.Root, w *native.Witness) error {
 		return nil
 	}
 	err := install.Confirm(prefix, manifests.Artifact{Witness: &manifests.Witness{Path: w.Path, Contains: w.Contains}})
-	if _, silent := is[*install.WitnessError](err); !silent {
+	if _, silent := errors.AsType[*install.WitnessError](err); !silent {
 		return err
 	}
 	if _, absent := prefix.Stat(w.Path); absent != nil {

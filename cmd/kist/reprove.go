@@ -63,7 +63,7 @@ func (a *app) reprove(ctx context.Context, s *session, head record.Head) (notes 
 	}
 	if !isBuiltinChannel(head.Channel) {
 		c, err := a.added(s, head.Channel)
-		if _, gone := is[*channels.UnknownChannelError](err); !gone {
+		if _, gone := errors.AsType[*channels.UnknownChannelError](err); !gone {
 			if err != nil {
 				return nil, err
 			}
@@ -71,7 +71,7 @@ func (a *app) reprove(ctx context.Context, s *session, head record.Head) (notes 
 		}
 	}
 	if err := r.prove(); err != nil {
-		if lost, ok := is[*lostEvidenceError](err); ok {
+		if lost, ok := errors.AsType[*lostEvidenceError](err); ok {
 			return nil, lost
 		}
 		return nil, &evidenceError{head.Ref(), err}

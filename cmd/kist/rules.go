@@ -26,7 +26,7 @@ func (a *app) rules(s *session) (all []channels.Rules, err error) {
 	if a.Dirs.Machine != "" {
 		file := filepath.Join(a.Dirs.Machine, channels.RulesFile)
 		data, err := readFile(file, channels.MaxRules)
-		if _, missing := is[*missingFileError](err); !missing {
+		if _, missing := errors.AsType[*missingFileError](err); !missing {
 			if err == nil {
 				err = add(file, data)
 			} else {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -80,7 +81,7 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 		return nil, err
 	}
 	res, err := s.RemoveAll(ctx, true)
-	if _, done := is[*install.UnfinishedError](err); err != nil && !done {
+	if _, done := errors.AsType[*install.UnfinishedError](err); err != nil && !done {
 		return nil, err
 	}
 	r.Removed, r.Kept = refs(res.Removed), res.Kept

@@ -66,7 +66,7 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 		return nil, nil, err
 	}
 	st, err := i.State()
-	if broken, ok := is[*install.GenerationError](err); ok {
+	if broken, ok := errors.AsType[*install.GenerationError](err); ok {
 		return &session{i, st}, broken, nil
 	}
 	if err != nil {

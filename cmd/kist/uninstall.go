@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -86,7 +87,7 @@ which kist rollback returns.`,
 // whose removal was cut short.
 func (s *session) toRemove(ref toolRef) (record.Head, error) {
 	r, err := s.named(ref)
-	if _, absent := is[*notInstalledError](err); absent {
+	if _, absent := errors.AsType[*notInstalledError](err); absent {
 		for _, r := range s.state.CutShort() {
 			if ref.satisfiedBy(r) {
 				return r, nil
@@ -113,7 +114,7 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 		return nil, err
 	}
 	res, err := s.RemoveAll(ctx, false)
-	if _, done := is[*install.UnfinishedError](err); err != nil && !done {
+	if _, done := errors.AsType[*install.UnfinishedError](err); err != nil && !done {
 		return nil, err
 	}
 	r.Generation, r.Removed, r.Kept = res.Generation.Number, refs(res.Removed), res.Kept

@@ -383,7 +383,7 @@ func (s State) unclaimed(l record.CommandLink, removing []record.ID) error {
 	return &ForeignFileError{Path: path.Join(s.Bin, l.Name), What: what}
 }
 
-// Next computes the generation that carries out p, fresh being the receipts of
+// Next computes the generation that carries out p, yet without a number, fresh being the receipts of
 // p.Install in the same order. It returns a *ConflictError or *ForeignFileError
 // where a command's name is taken. It is not for a plan with Goto.
 func Next(s State, p Plan, fresh []record.Head, made time.Time) (record.Generation, error) {
@@ -391,10 +391,6 @@ func Next(s State, p Plan, fresh []record.Head, made time.Time) (record.Generati
 	if g.Defaults == nil {
 		g.Defaults = map[string]record.ID{}
 	}
-	for n := range s.Generations {
-		g.Number = max(g.Number, n)
-	}
-	g.Number++
 	receipts := map[record.ID]record.Head{}
 	for _, id := range s.Current.Receipts {
 		if slices.Contains(p.Leave, id) || slices.Contains(p.Remove, id) {

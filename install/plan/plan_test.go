@@ -63,6 +63,7 @@ func (m *machine) do(c Change) error {
 		if g, err = Next(m.State, p, fresh, day); err != nil {
 			return err
 		}
+		g.Number = 1 + slices.Max(append(slices.Collect(maps.Keys(m.Generations)), 0))
 		for _, r := range fresh {
 			m.Receipts[r.ID] = r
 		}

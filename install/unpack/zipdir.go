@@ -18,7 +18,6 @@ const (
 	sigLocal      = 0x04034b50
 	sigDescriptor = 0x08074b50
 	sigCentral    = 0x02014b50
-	sigEnd        = 0x06054b50
 	sigEnd64      = 0x06064b50
 	sigLocator    = 0x07064b50
 

@@ -30,7 +30,11 @@ func Clock(root *os.Root) (time.Time, error) {
 		return time.Time{}, named(".", err)
 	}
 	info, err := f.Stat()
-	if err := errors.Join(err, f.Close(), root.Remove(temp)); err != nil {
+	gone := root.Remove(temp)
+	if errors.Is(gone, fs.ErrNotExist) { // swept as a crash's
+		gone = nil
+	}
+	if err := errors.Join(err, f.Close(), gone); err != nil {
 		return time.Time{}, err
 	}
 	return info.ModTime(), nil

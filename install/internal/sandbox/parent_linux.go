@@ -162,7 +162,7 @@ func (k *child) listen() {
 	close(k.gone)
 }
 
-// how says how a process ended, unless it was killed for closing its socket.
+// how says how a process ended; "" where it did so in order.
 func how(err error) string {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

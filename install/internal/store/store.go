@@ -14,7 +14,7 @@
 // A receipt is written before its prefix is published and outlives it, so no
 // file ever exists without a record. A generation without "committed" that is
 // not current was never switched to, or is being dropped: a crash left it, and
-// Sweep removes it. The name of that file until then is "prepared", so that it
+// DropUncommitted removes it. The name of that file until then is "prepared", so that it
 // takes no space once the switch is made.
 package store
 
