@@ -101,6 +101,13 @@ func (a *app) publishKeys(dir string, o keysOptions) (result, error) {
 	if err != nil {
 		return nil, err
 	}
+	var secret *verify.SecretKey
+	if o.secret != "" {
+		if secret, err = readSecretKey(o.secret); err != nil {
+			return nil, err
+		}
+		change.Signer = secret.Keyring()
+	}
 	var done publish.KeysSigned
 	if !change.IsZero() || o.days > 0 || o.out != "" && !pending {
 		if done, err = d.PrepareKeys(change, stamp); err != nil {
@@ -110,11 +117,7 @@ func (a *app) publishKeys(dir string, o keysOptions) (result, error) {
 	}
 	switch {
 	case o.secret != "":
-		key, err := readSecretKey(o.secret)
-		if err != nil {
-			return nil, err
-		}
-		if done, err = d.SignKeys(key, stamp); err != nil {
+		if done, err = d.SignKeys(secret, stamp); err != nil {
 			return nil, err
 		}
 	case o.attach != "":

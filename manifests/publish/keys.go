@@ -30,6 +30,7 @@ type KeysChange struct {
 	Threshold int                  // how many of them must; in the first document 1
 	Revoke    []verify.Fingerprint // keys that never count again
 	Serial    uint64               // that manifests count from anew
+	Signer    *verify.Keyring      // who signs it next; nil: not said. One that may not is a *KeyError
 }
 
 // IsZero reports whether c changes nothing.
@@ -98,6 +99,11 @@ func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 	data, err := next.Encode()
 	if err != nil {
 		return KeysSigned{}, err
+	}
+	if c.Signer != nil {
+		if err := d.maySign(c.Signer, data); err != nil {
+			return KeysSigned{}, err
+		}
 	}
 	if err := durable.Remove(d.Root, NextSignatureFile); err != nil {
 		return KeysSigned{}, err
@@ -386,6 +392,11 @@ func (d Dir) notAmong(key *verify.Keyring) error {
 	if err != nil {
 		return err
 	}
+	return d.maySign(key, data)
+}
+
+// maySign returns a *KeyError unless key is one of those who may sign a keys document.
+func (d Dir) maySign(key *verify.Keyring, data []byte) error {
 	ring, err := d.keysSigners(data)
 	if err != nil {
 		return err

@@ -218,14 +218,23 @@ func TestKeysThatUsersWouldRefuse(t *testing.T) {
 	var input *publish.InputError
 	var refused *publish.KeyError
 	expired := verifytest.NewExpiringKey(t, "old", d.now.AddDate(-2, 0, 0), 24*time.Hour)
+	stranger, err := verify.OpenKeyring(verifytest.NewKey(t, "stranger", d.now.AddDate(-1, 0, 0)).Public(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := verify.OpenKeyring(d.key.Public(t))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		change publish.KeysChange
 		want   any
 	}{
-		"nobody":              {publish.KeysChange{}, &input},
-		"threshold too high":  {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Threshold: 2}, &input},
-		"an expired key":      {publish.KeysChange{Keys: [][]byte{expired.Public(t)}}, &refused},
-		"revoked on the spot": {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Revoke: []verify.Fingerprint{d.key.Primary()}}, nil},
+		"nobody":                 {publish.KeysChange{}, &input},
+		"threshold too high":     {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Threshold: 2}, &input},
+		"an expired key":         {publish.KeysChange{Keys: [][]byte{expired.Public(t)}}, &refused},
+		"signed by none of them": {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Signer: stranger}, &refused},
+		"revoked on the spot":    {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Revoke: []verify.Fingerprint{d.key.Primary()}}, nil},
 	} {
 		_, err := d.PrepareKeys(test.change, d.stamp())
 		if test.want != nil && !errors.As(err, test.want) || test.want == nil && !errors.Is(err, verify.ErrUntrusted) {
@@ -235,5 +244,5 @@ func TestKeysThatUsersWouldRefuse(t *testing.T) {
 			t.Errorf("%s: something was written (%v)", name, err)
 		}
 	}
-	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}})
+	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Signer: own})
 }
