@@ -28,6 +28,7 @@ type app struct {
 	verb   verb   // the one that runs
 	path   string // its name as typed: "channel add"
 	result result
+	helped bool // help was shown, which has no JSON form
 	warned map[string]bool
 
 	display *display
@@ -47,6 +48,7 @@ func run(ctx context.Context, env Env) (code int) {
 		}
 	}()
 	root := a.root()
+	a.help(root)
 	root.SetArgs(env.Args)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
@@ -141,6 +143,27 @@ touches a system directory.`,
 		root.AddCommand(v.make())
 	}
 	return root
+}
+
+// help has help of no verb be refused, and known for what it is.
+func (a *app) help(root *cobra.Command) {
+	show := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		a.helped = true
+		show(cmd, args)
+	})
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "help" {
+			cmd.PreRunE = func(_ *cobra.Command, args []string) error {
+				of, rest, err := root.Find(args)
+				if err != nil || len(rest) > 0 {
+					return unknownVerb(of, args[len(args)-max(1, len(rest))])
+				}
+				return nil
+			}
+		}
+	}
 }
 
 // A firstLevel is a verb of the first level, or a family of verbs.

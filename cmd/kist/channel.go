@@ -220,7 +220,7 @@ func (a *app) channelListCommand() *cobra.Command {
 		long: `Lists your channels and the built-in ones. With -v, all of each: every key in full,
 whose it is, when it expires, and for a built-in one where kist's copy is from.`,
 		example: "kist channel list -v",
-		exits:   []int{0, 2, 9},
+		exits:   []int{0, 1, 2, 8, 9},
 		args:    exactly(0),
 		run: func(ctx context.Context, _ []string) (result, error) {
 			s, err := a.open(ctx)
@@ -248,7 +248,7 @@ func (a *app) channelShowCommand() *cobra.Command {
 	return a.command(verb{
 		use: "show NAME", short: "Show whose keys a channel trusts, in full, and how fresh it is",
 		example:  "kist channel show go",
-		exits:    []int{0, 2, 3, 9},
+		exits:    []int{0, 1, 2, 3, 8, 9},
 		args:     exactly(1),
 		complete: a.completeChannels,
 		run: func(ctx context.Context, args []string) (result, error) {

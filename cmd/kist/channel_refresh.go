@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -80,10 +82,11 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 		}
 		r.NewKeys = true
 	} else if len(keyFiles) > 0 {
+		had := o.keys
 		if o, err = a.mergeKeys(s, o, keyFiles); err != nil {
 			return nil, err
 		}
-		r.NewKeys = true
+		r.NewKeys = !slices.EqualFunc(had.Export(), o.keys.Export(), bytes.Equal)
 	}
 	_, err = s.Mark(o.Channel)
 	var lost *verify.MarkError

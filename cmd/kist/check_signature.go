@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -109,6 +110,9 @@ func checkSignature(args, keyrings []string, policy verify.Policy) (result, erro
 		return nil, &keyFileError{Paths: keyrings, Err: err}
 	}
 	name := args[0]
+	if info, err := os.Stat(name); err == nil && len(args) == 2 && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, usage("check-signature: %s is no regular file, and it is read more than once", name)
+	}
 	e, err := signatureOf(args, policy)
 	if err != nil {
 		return nil, unreadable(err)

@@ -19,7 +19,7 @@ func (a *app) envCommand() *cobra.Command {
 		long: `Prints lines that a shell can evaluate: the toolchain's directories first on PATH,
 and what else it needs set or unset. Without TOOL, for every default.`,
 		example:  `eval "$(kist env go@1.25)"`,
-		exits:    []int{0, 2, 3, 9},
+		exits:    []int{0, 2, 3, 8, 9},
 		args:     between(0, 1000),
 		complete: a.completeInstalled,
 		run: func(ctx context.Context, args []string) (result, error) {

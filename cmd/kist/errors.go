@@ -76,7 +76,7 @@ func (a *app) explain(err error) *failure {
 
 func (a *app) classify(err error) failure {
 	for _, class := range []func(error) (failure, bool){
-		a.ended, a.misused, unread, a.refused, untrusted, stale, busy, limits, unknown, network,
+		a.ended, a.misused, unread, a.refused, untrusted, stale, busy, limits, a.unknown, a.network,
 	} {
 		if f, ok := class(err); ok {
 			return f
@@ -337,10 +337,13 @@ func limits(err error) (failure, bool) {
 }
 
 // unknown: there is nothing of that name. 3.
-func unknown(err error) (failure, bool) {
+func (a *app) unknown(err error) (failure, bool) {
 	f := failure{Code: 3, Kind: "unknown"}
 	if e, ok := errors.AsType[*notInstalledError](err); ok {
 		f.Kind, f.Hint = "not-installed", "kist install "+e.Ref.String()
+		if a.path == "uninstall" {
+			f.Hint = "kist list shows what is installed"
+		}
 		if len(e.Near) > 0 {
 			f.Hint = fmt.Sprintf("installed, and near it: %s; else kist install %s", strings.Join(e.Near, ", "), e.Ref)
 		}
@@ -450,7 +453,7 @@ func unknown(err error) (failure, bool) {
 }
 
 // network: no usable answer, or none allowed. 6.
-func network(err error) (failure, bool) {
+func (a *app) network(err error) (failure, bool) {
 	if e, ok := errors.AsType[*debian.NoMirrorError](err); ok {
 		return failure{Code: 6, Kind: "no-mirror", Hint: fmt.Sprintf("name one: kist channel add %s URL/dists/%[1]s/ --format debian, then kist install %[1]s/TOOL", e.Codename)}, true
 	}
@@ -461,8 +464,12 @@ func network(err error) (failure, bool) {
 		return failure{Code: 6, Kind: "unreachable", Hint: "another server may have answered; if an authority of your own vouches for this one, name its certificate in SSL_CERT_FILE"}, true
 	case local:
 		return failure{Code: 6, Kind: "unreachable", Hint: "a file URL must name a regular file of this machine that you can read"}, true
+	case errors.Is(err, gosum.ErrNoProxy):
+		return failure{Code: 6, Kind: "unreachable", Hint: "name a module proxy in GOPROXY, or look at the network, then run the same command again"}, true
 	case errors.Is(err, gosum.ErrOff):
 		return failure{Code: 6, Kind: "offline", Hint: "GOPROXY forbids it: name a module proxy there, or unset it"}, true
+	case errors.Is(err, manifests.ErrOffline) && a.verb.local:
+		return failure{Code: 6, Kind: "offline", Hint: fmt.Sprintf("kist %s uses no network; kist list --available TOOL asks the channel, and keeps the answer", a.path)}, true
 	case errors.Is(err, manifests.ErrOffline):
 		return failure{Code: 6, Kind: "offline", Hint: "run the same command without --offline, with a network"}, true
 	case errors.Is(err, manifests.ErrUnreachable):

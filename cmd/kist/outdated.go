@@ -20,7 +20,7 @@ beginning of a version that it was installed by means now, and shows those that
 something newer takes the place of. Nothing is changed. What was asked for by an
 exact version is never outdated.`,
 		example: "kist outdated --exit-code",
-		exits:   []int{0, 1, 2, 3, 4, 5, 6, 9, 100},
+		exits:   []int{0, 1, 2, 3, 4, 5, 6, 8, 9, 100},
 		args:    between(0, 1000),
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&exitCode, "exit-code", false, "exit with 100 if anything is outdated")

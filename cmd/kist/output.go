@@ -138,6 +138,9 @@ func (a *app) finish(err error) int {
 	if err != nil {
 		f = a.explain(err)
 	}
+	if a.helped && f == nil {
+		return 0
+	}
 	if a.flags.json || jsonAsked(a.Args) && !a.verb.plain {
 		doc := document{Format: 1, Verb: a.path, Error: f}
 		if a.result != nil {

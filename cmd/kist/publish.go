@@ -74,6 +74,9 @@ func (a *app) publishInitCommand() *cobra.Command {
 			if channel == "" {
 				return nil, usage("publish init: name the channel with --channel NAME")
 			}
+			if err := manifests.ValidName(channel); err != nil {
+				return nil, usage("publish init: name %v", err)
+			}
 			if isBuiltin(channel) || isBuiltinChannel(channel) {
 				return nil, &builtinError{channel}
 			}

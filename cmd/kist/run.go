@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -86,6 +87,9 @@ func (a *app) run(ctx context.Context, args []string) (result, error) {
 func (s *session) findCommand(command string, r record.Head, path string) (string, error) {
 	var candidates []string
 	if strings.ContainsRune(command, filepath.Separator) {
+		if info, err := os.Stat(command); err == nil && info.IsDir() {
+			return "", &launchError{126, fmt.Errorf("%s: is a directory", command)}
+		}
 		candidates = []string{command}
 	} else {
 		if below, ok := commandPath(r, command); ok {
@@ -109,6 +113,9 @@ func (s *session) findCommand(command string, r record.Head, path string) (strin
 	}
 	if found != "" {
 		return "", &launchError{126, fmt.Errorf("%s: cannot be executed", found)}
+	}
+	if below, ok := commandPath(r, command); ok {
+		return "", &launchError{127, fmt.Errorf("%s is missing; kist verify %s tells of all that is", filepath.Join(s.Prefix(r.ID), below), r.Ref())}
 	}
 	var names []string
 	for _, c := range r.Commands {

@@ -75,6 +75,8 @@ func scriptCommands() map[string]scriptCommand {
 		"json": scriptJSON,
 		// key NAME [DAYS]: make NAME.asc and NAME.sec, DAYS ago; its fingerprint goes to $NAME, in capitals.
 		"key": scriptKey,
+		// subkey NAME FILE: write to FILE a newer copy of a key that key made, with one more subkey.
+		"subkey": scriptSubkey,
 		// sign FILE KEY…: make FILE.asc, a signature by each NAME.sec.
 		"sign": scriptSign,
 		// archive FILE DIR [MEMBER…]: pack what is in DIR, then hostile members.

@@ -110,6 +110,14 @@ func scriptKey(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(strings.ToUpper(args[0]), string(k.Primary()))
 }
 
+// scriptSubkey writes a newer copy of a key, which has one more subkey.
+func scriptSubkey(ts *testscript.TestScript, neg bool, args []string) {
+	scriptNeeds(ts, neg, args, 2, 2, "subkey KEY FILE")
+	k := verifytest.LoadKey(scriptTB{ts: ts}, []byte(ts.ReadFile(args[0]+".sec")))
+	k.AddSubkey(scriptTB{ts: ts}, time.Now().Add(-time.Hour))
+	scriptWrite(ts, args[1], k.Public(scriptTB{ts: ts}))
+}
+
 func scriptSign(ts *testscript.TestScript, neg bool, args []string) {
 	scriptNeeds(ts, neg, args, 2, 10, "sign FILE KEY…")
 	data := []byte(ts.ReadFile(args[0]))

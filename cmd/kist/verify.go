@@ -26,7 +26,7 @@ receipt: what has changed or gone is printed, and the exit code is 1. With
 receipt, by the rules and the keys of today: what is no longer proved, because
 a key was revoked since, say, ends with exit code 4.`,
 		example: "kist verify go",
-		exits:   []int{0, 1, 2, 3, 4, 9},
+		exits:   []int{0, 1, 2, 3, 4, 8, 9},
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&evidence, "evidence", false, "prove again, from the stored evidence, that it was rightly installed")
 		},

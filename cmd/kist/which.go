@@ -16,7 +16,7 @@ func (a *app) whichCommand() *cobra.Command {
 		group: toolchains, use: "which CMD",
 		short:   "Print the real path behind a command",
 		example: "kist which go",
-		exits:   []int{0, 2, 3, 9},
+		exits:   []int{0, 2, 3, 8, 9},
 		args:    exactly(1),
 		run: func(ctx context.Context, args []string) (result, error) {
 			s, err := a.open(ctx)

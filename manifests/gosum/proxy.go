@@ -78,6 +78,9 @@ func parseProxy(entry string) (Proxy, error) {
 	return Proxy{URL: strings.TrimRight(u.String(), "/")}, nil
 }
 
+// ErrNoProxy says that there is nobody to ask.
+var ErrNoProxy = fmt.Errorf("no module proxy is known, for neither GOPROXY nor a Go on PATH names one: %w", manifests.ErrUnreachable)
+
 // ErrOff matches, with errors.Is, the refusal of a GOPROXY list that ends in off
 // before any proxy could be asked. It matches manifests.ErrOffline, too.
 var ErrOff = fmt.Errorf("GOPROXY ends in off: %w", manifests.ErrOffline)
@@ -123,7 +126,7 @@ func firstOf(proxies []Proxy, ask func(base string) (manifests.Catalog, error)) 
 	case direct:
 		return nil, fmt.Errorf("GOPROXY is direct, and toolchains come only by a module proxy: %w", manifests.ErrUnreachable)
 	}
-	return nil, fmt.Errorf("no module proxy is known: %w", manifests.ErrUnreachable)
+	return nil, ErrNoProxy
 }
 
 // inOneLine joins errors as errors.Join does, without line breaks.
