@@ -25,11 +25,12 @@ type app struct {
 		color                                                  string
 		jobs                                                   int
 	}
-	verb   verb   // the one that runs
-	path   string // its name as typed: "channel add"
-	result result
-	helped bool // help was shown, which has no JSON form
-	warned map[string]bool
+	verb     verb   // the one that runs
+	path     string // its name as typed: "channel add"
+	result   result
+	tookKeys bool // of a channel, which stay whatever comes of the rest
+	helped   bool // help was shown, which has no JSON form
+	warned   map[string]bool
 
 	display *display
 	meter   *transport.Meter // of all that comes by Transport

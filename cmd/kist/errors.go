@@ -70,7 +70,7 @@ func (a *app) explain(err error) *failure {
 	if unfinished { // the same command again might do it twice
 		f.Hint = "what is left to do, the next change does first"
 	}
-	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished
+	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished && !a.tookKeys
 	return &f
 }
 

@@ -97,6 +97,7 @@ func (a *app) rotated(ctx context.Context, s *session, t manifests.Transport, o 
 	if unstored != nil {
 		return o, unstored
 	}
+	a.tookKeys = true
 	return next, err
 }
 
