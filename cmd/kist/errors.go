@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -114,6 +115,13 @@ func (a *app) ended(err error) (failure, bool) {
 	}
 	if e, ok := errors.AsType[*lostEvidenceError](err); ok {
 		return failure{Code: 1, Kind: "evidence", Hint: fmt.Sprintf("kist uninstall %s, then kist install %s proves it anew", e.Release, e.Release)}, true
+	}
+	if e, ok := errors.AsType[*channels.SettingsError](err); ok && !errors.Is(err, verify.ErrUntrusted) {
+		f := failure{Code: 1, Kind: "settings", Hint: "put back " + e.File + " from a backup; kist dirs says below which directory"}
+		if name, ok := strings.CutSuffix(filepath.Base(e.File), ".toml"); ok {
+			f.Hint = fmt.Sprintf("put it back from a backup, or: kist channel remove %s, then add it again", name)
+		}
+		return f, true
 	}
 	if _, ok := errors.AsType[*declinedError](err); ok {
 		return failure{Code: 1, Kind: "declined", Message: "not confirmed; nothing was changed"}, true
@@ -422,6 +430,10 @@ func (a *app) unknown(err error) (failure, bool) {
 	}
 	if _, ok := errors.AsType[*debian.UnsatisfiedError](err); ok {
 		f.Kind, f.Hint = "unsatisfied", "the distribution, or this mirror of it, is not whole; try again later, or another mirror"
+		return f, true
+	}
+	if e, ok := errors.AsType[*noPackagesError](err); ok {
+		f.Hint = fmt.Sprintf("kist list --available %s asks its own channel", e.Tool)
 		return f, true
 	}
 	if _, ok := errors.AsType[*manifests.UnknownComponentError](err); ok {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -54,6 +55,13 @@ func (r distrosResult) text(p *page) {
 	p.table(rows)
 }
 
+// A noPackagesError says that kist makes no such tool of a distribution's packages.
+type noPackagesError struct{ Tool string }
+
+func (e *noPackagesError) Error() string {
+	return fmt.Sprintf("kist makes no %q of the packages of distributions, only %s", e.Tool, strings.Join(debian.Names(), ", "))
+}
+
 // listDistros asks distributions what they ship of a tool.
 func (a *app) listDistros(ctx context.Context, s *session, args []string, ask distroQuestion) (result, error) {
 	if len(args) == 0 {
@@ -67,7 +75,7 @@ func (a *app) listDistros(ctx context.Context, s *session, args []string, ask di
 		return nil, usage("list --distros takes the bare name of a tool")
 	}
 	if !slices.Contains(debian.Names(), tool.Name) {
-		return nil, &manifests.UnknownToolError{Tool: tool.Name, Near: manifests.Near(tool.Name, debian.Names())}
+		return nil, &noPackagesError{tool.Name}
 	}
 	named := ask.names[0] != everyDistro
 	if len(args) == 2 {

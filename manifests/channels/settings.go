@@ -2,7 +2,9 @@ package channels
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -24,7 +26,11 @@ type settings struct {
 func parse(name string, data []byte) (Channel, error) {
 	var s settings
 	d := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
-	if err := d.Decode(&s); err != nil {
+	err := d.Decode(&s)
+	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
+		return Channel{}, fmt.Errorf("key %q is not known to this kist", strings.Join(strict.Errors[0].Key(), "."))
+	}
+	if err != nil {
 		return Channel{}, err
 	}
 	c := Channel{Name: name, URL: s.URL, Format: s.Format, Threshold: s.Threshold, Tools: s.Tools, Pins: s.Keys, Added: s.Added, Rotation: s.Rotation}
