@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/gosum"
 	"github.com/kist-tools/kist/manifests/system"
 	"github.com/kist-tools/kist/manifests/upstreams"
@@ -181,11 +182,31 @@ func (e *weakKeyError) Is(target error) bool { return target == verify.ErrUntrus
 // lint refuses keys that cannot prove anything today, and warns of those that
 // will not within two years.
 func (a *app) lint(ring *verify.Keyring) error {
-	for _, f := range verify.Lint(ring, a.now) {
+	findings := verify.Lint(ring, a.now)
+	for _, f := range findings {
 		if f.Refuse {
 			return &weakKeyError{f}
 		}
+	}
+	a.warnOfKeys(findings)
+	return nil
+}
+
+func (a *app) warnOfKeys(findings []verify.Finding) {
+	for _, f := range findings {
 		a.warn("%s; its owner should %s", f.Problem, strings.TrimSuffix(f.Remedy, "."))
 	}
-	return nil
+}
+
+// openKeys reads files of public keys that the user names.
+func openKeys(paths []string) (*verify.Keyring, error) {
+	files, err := readFiles(paths, channels.MaxKey)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := verify.OpenKeyring(files...)
+	if err != nil {
+		return nil, &keyFileError{Paths: paths, Err: err}
+	}
+	return ring, nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -133,7 +132,7 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 	switch {
 	case a.flags.dryRun || !store:
 	case o.added == nil:
-		return r, s.rememberBuiltin(ctx, name, builtin)
+		return r, s.rememberBuiltin(ctx, builtin)
 	default:
 		return r, s.remember(ctx, *o.added, o.keys)
 	}
@@ -143,11 +142,7 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 // mergeKeys is o with newer copies of its keys. Pins stay as they are: a new
 // subkey must be bound by a signature that is strong enough by itself.
 func (a *app) mergeKeys(s *session, o origin, keyFiles []string) (origin, error) {
-	files, err := readFiles(keyFiles, channels.MaxKey)
-	if err != nil {
-		return o, err
-	}
-	newer, err := verify.OpenKeyring(files...)
+	newer, err := openKeys(keyFiles)
 	if err != nil {
 		return o, err
 	}

@@ -153,12 +153,6 @@ func readSecretKey(path string) (*verify.SecretKey, error) {
 	return key, nil
 }
 
-func (a *app) warnOfKeys(findings []verify.Finding) {
-	for _, f := range findings {
-		a.warn("%s; its owner should %s", f.Problem, f.Remedy)
-	}
-}
-
 // publishedKeys is what publish keys did.
 type publishedKeys struct {
 	DryRun    bool                 `json:"dry_run,omitempty"`

@@ -24,11 +24,7 @@ func (s *session) renewed(ring *verify.Keyring) (*verify.Keyring, error) {
 // returned too. Pins stay as they are: a new subkey must be bound by a signature
 // that is strong enough by itself.
 func (a *app) renewBuiltin(ctx context.Context, s *session, name string, keyFiles []string) (origin, *verify.Keyring, error) {
-	files, err := readFiles(keyFiles, channels.MaxKey)
-	if err != nil {
-		return origin{}, nil, err
-	}
-	newer, err := verify.OpenKeyring(files...)
+	newer, err := openKeys(keyFiles)
 	if err != nil {
 		return origin{}, nil, err
 	}
@@ -50,7 +46,7 @@ func (a *app) renewBuiltin(ctx context.Context, s *session, name string, keyFile
 }
 
 // rememberBuiltin stores newer copies of the keys of a built-in channel.
-func (s *session) rememberBuiltin(ctx context.Context, name string, newer *verify.Keyring) error {
+func (s *session) rememberBuiltin(ctx context.Context, newer *verify.Keyring) error {
 	root, err := s.Config(true)
 	if err != nil {
 		return err

@@ -140,9 +140,7 @@ func (a *app) tellKeys(o origin) {
 		who = append(who, pin.Primary.Spaced())
 	}
 	a.say("channel %s: version %d of its keys: %d of %s", o.Name, r.Version, r.Threshold, strings.Join(who, ", "))
-	for _, f := range verify.Lint(o.keys, a.now) {
-		a.warn("%s; its owner should %s", f.Problem, strings.TrimSuffix(f.Remedy, "."))
-	}
+	a.warnOfKeys(verify.Lint(o.keys, a.now))
 }
 
 // shownRotation is what became of the keys that the user gave.
