@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/install/plan"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
@@ -347,62 +346,4 @@ func alternative(w *world, a *manifests.Artifact, _ []byte) {
 	delete(w.files, a.Refs[0])
 	a.Alternatives = w.release("zig", "1.0-b", "bin/zig").Artifacts
 	a.Alternatives[0].Component = a.Component
-}
-
-// The first chunk is given to the unpacker while the others have not come.
-func TestUnpackingBeginsWithTheFirstChunk(t *testing.T) {
-	w := newWorld(t)
-	r, data := w.chunked("zig")
-	i, cache := w.cache()
-	gate := make(chan struct{})
-	cache.Transport = gated{w, gate}
-	u := &early{first: make(chan []byte, 1)}
-	done := make(chan error, 1)
-	go func() {
-		_, err := i.bring(t.Context(), cache, i.queue(cache, r.Artifacts), u, &line{free: 1})
-		done <- err
-	}()
-	if first := <-u.first; !bytes.Equal(first, data[:verify.ChunkSize]) {
-		t.Errorf("the unpacker was given %d bytes that are not the first chunk", len(first))
-	}
-	close(gate)
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	if !bytes.Equal(u.rest, data[verify.ChunkSize:]) {
-		t.Errorf("then %d bytes that are not the rest", len(u.rest))
-	}
-}
-
-// gated serves what lies behind the first chunk only when the gate opens.
-type gated struct {
-	*world
-	gate chan struct{}
-}
-
-func (g gated) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
-	if offset > 0 {
-		<-g.gate
-	}
-	return g.world.Open(ctx, ref, offset)
-}
-
-// early is an unpacker that tells what it is given first.
-type early struct {
-	first chan []byte
-	rest  []byte
-}
-
-func (e *early) Add(context.Context, *os.File, unpack.Archive) error {
-	return errors.New("it was given a file")
-}
-
-func (e *early) AddStream(_ context.Context, r io.Reader, _ int64, _ unpack.Archive) (err error) {
-	first := make([]byte, verify.ChunkSize)
-	if _, err := io.ReadFull(r, first); err != nil {
-		return err
-	}
-	e.first <- first
-	e.rest, err = io.ReadAll(r)
-	return err
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/kist-tools/kist/install/internal/store"
@@ -179,4 +180,41 @@ func TestAStageInUseIsLeftAlone(t *testing.T) {
 	if left, err := os.ReadDir(w.path(".local/share/kist/stage")); err != nil || len(left) > 0 {
 		t.Errorf("left in stage: %v, %v", left, err)
 	}
+}
+
+// Stages are made while another kist sweeps what a crash left.
+func TestStagesUnderASweep(t *testing.T) {
+	w := newWorld(t)
+	w.install(w.release("zig", "1.0", "bin/zig"))
+	sweeping, done := w.kist().store(), make(chan struct{})
+	var sweeps sync.WaitGroup
+	sweeps.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			if err := sweeping.Sweep(); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	making := w.kist().store()
+	for range 2000 {
+		stage, err := making.NewStage(rand.Reader)
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		if _, err := stage.Root().Stat("."); err != nil {
+			t.Errorf("it was swept: %v", err)
+		}
+		if err := stage.Discard(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(done)
+	sweeps.Wait()
 }

@@ -32,14 +32,9 @@ func (s Store) NewStage(random io.Reader) (*Stage, error) {
 	if _, err := rootfs.MkdirAllUnsynced(s.Data, Stages, 0o700); err != nil {
 		return nil, err
 	}
-	var b [stageName]byte
-	if _, err := io.ReadFull(random, b[:]); err != nil {
-		return nil, err
-	}
-	name := path.Join(Stages, hex.EncodeToString(b[:]))
-	lock, err := rootfs.TryLock(s.Data, name+rootfs.LockSuffix, "unpack")
+	name, lock, err := s.newName(random)
 	if err != nil {
-		return nil, errors.Join(err, ignoreMissing(s.Data.Remove(name+rootfs.LockSuffix)))
+		return nil, err
 	}
 	if err := s.Data.Mkdir(name, 0o700); err != nil {
 		return nil, errors.Join(err, lock.Remove())
@@ -54,6 +49,28 @@ func (s Store) NewStage(random io.Reader) (*Stage, error) {
 	}
 	s.reached("stage made")
 	return &Stage{name, root, sync, lock, s.Data}, nil
+}
+
+// newName takes the lock of a name that no stage has. Before it is taken, the lock is
+// a file that a sweep may hold for what a crash left: then that name is given up.
+func (s Store) newName(random io.Reader) (name string, lock *rootfs.Lock, err error) {
+	const most = 100 // sweeps, each of which would have to come at this very moment
+	for range most {
+		var b [stageName]byte
+		if _, err := io.ReadFull(random, b[:]); err != nil {
+			return "", nil, err
+		}
+		name = path.Join(Stages, hex.EncodeToString(b[:]))
+		lock, err = rootfs.TryLock(s.Data, name+rootfs.LockSuffix, "unpack")
+		if _, swept := errors.AsType[*rootfs.BusyError](err); swept {
+			continue
+		}
+		if err != nil {
+			err = errors.Join(err, ignoreMissing(s.Data.Remove(name+rootfs.LockSuffix)))
+		}
+		return name, lock, err
+	}
+	return "", nil, err
 }
 
 // Root is the stage's own root: the only way anything gets into it.
