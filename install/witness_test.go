@@ -2,10 +2,13 @@ package install
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
@@ -49,5 +52,17 @@ func TestWitness(t *testing.T) {
 				t.Errorf("no file: %v", err)
 			}
 		})
+	}
+}
+
+// What the system could not do is no word about a witness; that there is none, is.
+func TestFailedIsNotAbsent(t *testing.T) {
+	for err, want := range map[error]bool{
+		syscall.EMFILE: true, syscall.EIO: true, syscall.EACCES: true,
+		syscall.ENOENT: false, syscall.ENOTDIR: false, syscall.ELOOP: false, syscall.ENAMETOOLONG: false, rootfs.ErrNotRegular: false,
+	} {
+		if got := failed(&fs.PathError{Op: "open", Path: "VERSION", Err: err}); got != want {
+			t.Errorf("%v: %v", err, got)
+		}
 	}
 }

@@ -36,6 +36,7 @@ func TestHomes(t *testing.T) {
 		{"root on behalf of somebody else", sudo},
 		{"no space", noSpace},
 		{"no inodes", noInodes},
+		{"a full file system is emptied", full},
 		{"a read-only file system", readOnly},
 		{"a directory without permission", noPermission},
 	} {
@@ -316,6 +317,27 @@ exit $code`, options(n), s.channel, s.key, filepath.Join(t.TempDir(), "before"))
 	}
 	if tooSmall < 5 {
 		t.Errorf("only %d file systems were too small: this test shows little", tooSmall)
+	}
+}
+
+// full removes all where there is no room for one byte more.
+func full(t *testing.T, s site) {
+	for _, all := range []string{"uninstall --all --yes", "self uninstall --yes"} {
+		script := fmt.Sprintf(`
+mount -t tmpfs -o mode=755,size=16m none "$HOME"
+cd "$HOME"
+"$1" channel add acme %s --key %s >/dev/null
+"$1" install acme/hello >/dev/null
+until ! cat /dev/zero 2>/dev/null >>filled; do :; done
+"$1" %s >&2
+[ ! -e .local/bin/hello ] && [ -z "$(ls .local/share/kist/prefixes 2>/dev/null)" ] || exit 70
+rm filled
+`, s.channel, s.key, all)
+		h := newHome(t, s.program)
+		h = h.under("unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh")
+		if o := h.kist(); o.code != 0 {
+			t.Errorf("%s: %v", all, o)
+		}
 	}
 }
 
