@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -62,13 +63,13 @@ func (i *Installer) receipts() (fit map[record.ID]record.Head, damaged map[recor
 	return fit, damaged, err
 }
 
-// elsewhere reports whether the prefix of r is where it was installed, but not
-// here. (One that was moved, with its home or by itself, is not there.)
+// elsewhere reports whether the prefix of r is where it was installed, or may be, but
+// not here. (One that was moved, with its home or by itself, is not there.)
 func (i *Installer) elsewhere(r record.Head) bool {
 	if r.Prefix == i.Prefix(r.ID) {
 		return false
 	}
-	if _, err := os.Lstat(r.Prefix); err != nil {
+	if _, err := os.Lstat(r.Prefix); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return false
 	}
 	data := i.roots.open(dataDir)

@@ -155,7 +155,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 			item.Size, item.Announced = a.size(ctx, in)
 			r.Installed = append(r.Installed, item)
 		}
-		if err := r.foresee(ctx, s, p); err != nil {
+		if err := a.foresee(ctx, s, p, &r); err != nil {
 			return nil, err
 		}
 		r.Commands, r.Patterns = a.newLinks(s.state.Current, p.Foreseen), patterns(p)
@@ -234,8 +234,8 @@ func (r *changeResult) reduced(channel, tool, version string, without []string, 
 
 // foresee fills r with what p would remove and keep, and which defaults it would
 // change.
-func (r *changeResult) foresee(ctx context.Context, s *session, p plan.Plan) (err error) {
-	if r.Removed, r.Kept, err = s.foreseenRemoval(ctx, s.state.After(p).Unnamed()); err != nil {
+func (a *app) foresee(ctx context.Context, s *session, p plan.Plan, r *changeResult) (err error) {
+	if r.Removed, r.Kept, err = a.foreseenRemoval(ctx, s, s.state.After(p).Unnamed(), p.Remove); err != nil {
 		return err
 	}
 	after := maps.Clone(s.state.Current.Defaults)
@@ -266,13 +266,18 @@ func (r *changeResult) foresee(ctx context.Context, s *session, p plan.Plan) (er
 }
 
 // foreseenRemoval is what the removal of some releases would remove, and what of it
-// would be kept.
-func (s *session) foreseenRemoval(ctx context.Context, ids []record.ID) (removed []string, kept []install.Drift, err error) {
+// would be kept. That one of those asked for is not fit for it is an error; of what an
+// earlier change left, it is a warning.
+func (a *app) foreseenRemoval(ctx context.Context, s *session, ids, asked []record.ID) (removed []string, kept []install.Drift, err error) {
 	var gone []record.Head
 	for _, id := range ids {
 		left, err := s.Kept(ctx, id)
-		if err != nil {
+		if err != nil && (ctx.Err() != nil || slices.Contains(asked, id)) {
 			return nil, nil, err
+		}
+		if err != nil {
+			a.warn("%v; left alone", err)
+			continue
 		}
 		gone, kept = append(gone, s.state.Receipts[id]), append(kept, left...)
 	}

@@ -185,8 +185,8 @@ func (e *unmetError) Error() string {
 }
 func (e *unmetError) Unwrap() error { return e.Err }
 
-// A lookFor looks in one place for what d asks for: r if it is there; or seen says what it has instead, if that is worth
-// a word, and err why it is not known.
+// A lookFor looks in one place for what d asks for: r if it is there; or seen says
+// what it has instead, if that is worth a word, and err why it is not known.
 type lookFor func(ctx context.Context, s *session, d demand) (r *ensureResult, seen string, err error)
 
 // ensure looks in one place after the other. A place that d rules out, by naming a

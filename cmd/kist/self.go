@@ -39,15 +39,15 @@ type selfResult struct {
 }
 
 func (r selfResult) text(p *page) {
-	removed := "removed"
+	removed, kept := "removed", "kept"
 	if r.DryRun {
-		removed = "would remove"
+		removed, kept = "would remove", "would keep"
 	}
 	for _, ref := range r.Removed {
 		p.line("%s %s", removed, ref)
 	}
 	for _, k := range r.Kept {
-		p.line("%s %s (%s)", map[bool]string{false: "kept", true: "would keep"}[r.DryRun], k.Path, k.Reason)
+		p.line("%s %s (%s)", kept, k.Path, k.Reason)
 	}
 	switch {
 	case r.nothing:
@@ -72,7 +72,8 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 	defer s.Close()
 	r := selfResult{DryRun: a.flags.dryRun, Program: a.Program, Gone: sameDir(filepath.Dir(a.Program), a.Dirs.Bin), nothing: s.Empty(), whole: true}
 	if a.flags.dryRun {
-		if r.Removed, r.Kept, err = s.foreseenRemoval(ctx, s.everything()); err != nil {
+		all := s.everything()
+		if r.Removed, r.Kept, err = a.foreseenRemoval(ctx, s, all, all); err != nil {
 			return nil, err
 		}
 		return r, kept(r.Kept, true)

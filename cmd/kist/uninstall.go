@@ -105,7 +105,8 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 	defer s.Close()
 	r := changeResult{DryRun: a.flags.dryRun, Generation: s.state.Current.Number}
 	if a.flags.dryRun {
-		if r.Removed, r.Kept, err = s.foreseenRemoval(ctx, s.everything()); err != nil {
+		all := s.everything()
+		if r.Removed, r.Kept, err = a.foreseenRemoval(ctx, s, all, all); err != nil {
 			return nil, err
 		}
 		return r, kept(r.Kept, true)

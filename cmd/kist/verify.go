@@ -50,6 +50,9 @@ a key was revoked since, say, ends with exit code 4.`,
 			if damaged := slices.Sorted(maps.Keys(s.state.Damaged)); r != nil && len(refs) == 0 && len(damaged) > 0 {
 				return r, &install.ReceiptError{ID: damaged[0], Err: s.state.Damaged[damaged[0]]}
 			}
+			if err == nil && len(check) == 0 {
+				a.say("nothing is installed")
+			}
 			return r, err
 		},
 	})
@@ -147,9 +150,6 @@ func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.He
 	}
 	if len(changed) > 0 {
 		return r, &driftError{changed}
-	}
-	if len(check) == 0 {
-		a.say("nothing is installed")
 	}
 	return r, nil
 }

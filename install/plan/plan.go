@@ -383,9 +383,9 @@ func (s State) unclaimed(l record.CommandLink, removing []record.ID) error {
 	return &ForeignFileError{Path: path.Join(s.Bin, l.Name), What: what}
 }
 
-// Next computes the generation that carries out p, yet without a number, fresh being the receipts of
-// p.Install in the same order. It returns a *ConflictError or *ForeignFileError
-// where a command's name is taken. It is not for a plan with Goto.
+// Next computes the generation that carries out p, yet without a number, fresh being
+// the receipts of p.Install in the same order. It returns a *ConflictError or
+// *ForeignFileError where a command's name is taken. It is not for a plan with Goto.
 func Next(s State, p Plan, fresh []record.Head, made time.Time) (record.Generation, error) {
 	g := record.Generation{Parent: s.survivor(p), Made: made, Defaults: maps.Clone(s.Current.Defaults), Removing: p.Remove}
 	if g.Defaults == nil {
