@@ -112,12 +112,13 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 		return nil, err
 	}
 	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Slots: make(chan struct{}, i.jobs()), Progress: i.progress, About: i.about(), Waiting: i.waiting,
+		Memory: archiveMemory(),
 		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, progress func(int64)) (string, error) {
 			return sandbox.HashZip(ctx, i.o.Child, name, zip, size, progress)
 		}}
 	q := i.queue(cache, from.missing(r.Artifacts))
 	q.measure(ctx, i.o.Transport)
-	if err := i.space(q, r); err != nil {
+	if err := i.space(q, r, cache.Memory); err != nil {
 		return nil, err
 	}
 	stage, err := i.store().NewStage(i.o.Random)

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,12 +13,14 @@ import (
 	"sync/atomic"
 
 	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/private"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
 )
 
 // How many artifacts are at work at one time.
@@ -99,6 +102,10 @@ func decoderMemory(machine int64) int64 {
 	return min(machine/4, unpack.DefaultLimits().Memory)
 }
 
+// archiveMemory is how much of the machine's memory may hold archives that were proved
+// and are to be unpacked: an eighth, and no more than 512 MiB.
+func archiveMemory() *private.Budget { return private.NewBudget(min(memory()/8, 512<<20)) }
+
 // An unpacker fills one prefix. Archives may be added at the same time.
 type unpacker interface {
 	Add(context.Context, *os.File, unpack.Archive) error
@@ -167,8 +174,7 @@ func (i *Installer) bring(ctx context.Context, cache download.Cache, q *queue, p
 				err = errors.Join(err, s.Close())
 			}
 			q.is(n, unpacked)
-			if err != nil {
-				errs[n] = err
+			if errs[n] = err; err != nil && !isConsequence(err) {
 				cancel()
 			}
 		})
@@ -219,20 +225,36 @@ func add(ctx context.Context, prefix unpacker, s *supply, size int64, archive un
 	return prefix.Add(ctx, blob.File, archive)
 }
 
-// firstCause is the first of errs that did not come of another, or of ctx where
-// that has ended.
+// firstCause returns the error of errs that the user must hear of: a failed proof first,
+// whatever else happened, then the end of ctx, then whatever did not follow from another
+// error. Of several it is the first in order.
 func firstCause(ctx context.Context, errs []error) error {
-	first := ctx.Err()
+	var cause, consequence error
 	for _, err := range errs {
 		switch {
 		case err == nil:
-		case ctx.Err() == nil && !errors.Is(err, context.Canceled) && !errors.Is(err, unpack.ErrEnded):
+		case errors.Is(err, verify.ErrUntrusted):
 			return err
-		case first == nil:
-			first = err
+		case isConsequence(err):
+			consequence = cmp.Or(consequence, err)
+		default:
+			cause = cmp.Or(cause, err)
 		}
 	}
-	return first
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case cause == nil && consequence != nil:
+		// Nothing should end the others' work without an error of its own. It is not
+		// reported as an interrupt, which only the user can cause.
+		return fmt.Errorf("work ended without a cause: %v", consequence)
+	}
+	return cause
+}
+
+// isConsequence reports whether err only says that something else ended the work.
+func isConsequence(err error) bool {
+	return !errors.Is(err, verify.ErrUntrusted) && (errors.Is(err, context.Canceled) || errors.Is(err, unpack.ErrEnded))
 }
 
 // A line lets a few through at one time: of those who wait, the one with the

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ type bench struct {
 	begun  chan string
 	goOn   chan struct{}
 	fails  map[string]error
+	last   map[string]<-chan struct{} // these wait before they fail
 
 	streamed []byte
 }
@@ -53,6 +55,13 @@ func (b *bench) Add(ctx context.Context, src *os.File, a unpack.Archive) error {
 	}()
 	b.begun <- a.Name
 	if err := b.fails[a.Name]; err != nil {
+		if wait := b.last[a.Name]; wait != nil {
+			select {
+			case <-wait:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 		return err
 	}
 	select {
@@ -245,6 +254,73 @@ func TestTheFirstFailureEndsAll(t *testing.T) {
 				t.Errorf("%d still at work", b.atWork)
 			}
 		})
+	}
+}
+
+// What ends the others' work is told last of all, and may come first: the archive that
+// broke a rule, or the disk that is full, is the cause that the user hears of.
+func TestAConsequenceIsNotTheCause(t *testing.T) {
+	ended := fmt.Errorf("two: %w", unpack.ErrEnded)
+	for name, cause := range map[string]error{
+		"an archive": &unpack.EntryError{Archive: "bad", Rule: unpack.RuleEnd},
+		"the disk":   &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, b := newWorld(t), newBench()
+			b.fails["two"] = ended
+			told := make(chan struct{})
+			b.last = map[string]<-chan struct{}{"bad": told}
+			b.fails["bad"] = cause
+			i, cache := w.cache()
+			q := i.queue(cache, []manifests.Artifact{w.artifact("bad", "tar", 100), w.artifact("two", "tar", 100)})
+			go func() {
+				for {
+					q.mu.Lock()
+					done := q.parts[1].state == unpacked
+					q.mu.Unlock()
+					if done {
+						break
+					}
+					time.Sleep(time.Millisecond)
+				}
+				time.Sleep(10 * time.Millisecond)
+				close(told)
+			}()
+			if _, err := i.bring(t.Context(), cache, q, b, &line{free: 2}); !errors.Is(err, cause) {
+				t.Errorf("got: %v", err)
+			}
+		})
+	}
+}
+
+func TestFirstCause(t *testing.T) {
+	verdict := &unpack.EntryError{Archive: "bad", Rule: unpack.RuleEnd}
+	full, lost := &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, fmt.Errorf("x: %w", manifests.ErrUnreachable)
+	ended := fmt.Errorf("x: %w", unpack.ErrEnded)
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		errs []error
+		want error
+	}{
+		"none":                          {t.Context(), []error{nil, nil}, nil},
+		"a verdict":                     {t.Context(), []error{context.Canceled, ended, verdict, nil}, verdict},
+		"a verdict and a full disk":     {t.Context(), []error{full, verdict}, verdict},
+		"a verdict and an interrupt":    {interrupted, []error{context.Canceled, verdict}, verdict},
+		"a full disk":                   {t.Context(), []error{ended, full, context.Canceled}, full},
+		"a lost network":                {t.Context(), []error{context.Canceled, lost}, lost},
+		"the first of two":              {t.Context(), []error{context.Canceled, lost, full}, lost},
+		"an interrupt":                  {interrupted, []error{ended, lost, context.Canceled}, context.Canceled},
+		"an interrupt after everything": {interrupted, []error{nil}, context.Canceled},
+	} {
+		if got := firstCause(c.ctx, c.errs); !errors.Is(got, c.want) {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+	// Nobody interrupted it, so it does not read like an interrupt.
+	if got := firstCause(t.Context(), []error{context.Canceled, ended}); got == nil || errors.Is(got, context.Canceled) {
+		t.Errorf("consequences alone: %v", got)
 	}
 }
 

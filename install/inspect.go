@@ -6,11 +6,9 @@ import (
 	"os"
 
 	"github.com/kist-tools/kist/install/download"
-	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
-	"github.com/kist-tools/kist/verify"
 )
 
 // Inspect unpacks an archive as an install would, by a Child, into the empty directory
@@ -34,13 +32,12 @@ func HashZip(ctx context.Context, c Child, name string, f *os.File, size int64) 
 	return sandbox.HashZip(ctx, c, name, f, size, func(int64) {})
 }
 
-// Blob opens the cached copy of an artifact, for reading alone. An error matches
-// fs.ErrNotExist where there is none. Whether it is what its name says is the caller's
-// to prove.
-func (i *Installer) Blob(d verify.Digest) (*os.File, error) {
-	cache := i.roots.open(cacheDir)
-	if cache == nil {
-		return nil, fmt.Errorf("no cache: %w", os.ErrNotExist)
+// Blob returns the archive that a receipt names, out of the cache. Errors are those of
+// download.Cache.Open; fs.ErrNotExist is also where there is no cache.
+func (i *Installer) Blob(ctx context.Context, a record.Artifact) (download.Blob, error) {
+	root := i.roots.open(cacheDir)
+	if root == nil {
+		return download.Blob{}, fmt.Errorf("no cache: %w", os.ErrNotExist)
 	}
-	return rootfs.OpenRegular(cache, download.BlobPath(d))
+	return download.Cache{Root: root, Memory: archiveMemory()}.Open(ctx, a.Name, a.Size, a.Digest)
 }

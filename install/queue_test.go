@@ -263,7 +263,7 @@ func TestTheCachedArchiveIsTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blob.File.Close()
+	blob.Close()
 	s := &teller{world: w}
 	cache.Transport = s
 	before := w.asked

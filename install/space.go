@@ -3,8 +3,10 @@ package install
 import (
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/private"
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -54,13 +56,14 @@ const around = 16
 // it: in the cache for the archives that are not there yet, and beside the
 // toolchains for what is in them. Both can only be more than it counts: not every
 // size is known, and of files only that there is one in each.
-func (i *Installer) space(q *queue, r manifests.Release) error {
+func (i *Installer) space(q *queue, r manifests.Release, memory *private.Budget) error {
 	if err := rootfs.Probe(i.roots.open(dataDir)); err != nil {
 		return err
 	}
 	cache := need{path: filepath.Join(i.o.Dirs.Cache, "kist")}
 	data := need{path: filepath.Join(i.o.Dirs.Data, "kist"), inodes: int64(around + len(r.Files) + len(r.Listings))}
 	seen := map[verify.Digest]bool{} // one archive may be unpacked to several places
+	var onDisk int64                 // of an archive that is too large to be copied to memory
 	for _, p := range q.parts {
 		fetched, unpacked := p.least()
 		data.bytes, data.inodes = data.bytes+unpacked, data.inodes+1
@@ -68,7 +71,11 @@ func (i *Installer) space(q *queue, r manifests.Release) error {
 			seen[d] = !d.IsZero()
 			cache.bytes, cache.inodes = cache.bytes+fetched, cache.inodes+2 // it, and the lock beside it
 		}
+		if size := slices.Min(p.sizes); !memory.Fits(size) {
+			onDisk = max(onDisk, size)
+		}
 	}
+	cache.bytes += onDisk
 	var err error
 	if data.on, err = volumeOf(i.roots.open(dataDir)); err != nil {
 		return nil // writing will tell

@@ -77,7 +77,7 @@ func (a *app) explain(err error) *failure {
 
 func (a *app) classify(err error) failure {
 	for _, class := range []func(error) (failure, bool){
-		a.ended, a.misused, unread, a.refused, untrusted, stale, busy, limits, a.unknown, a.network,
+		a.ended, a.misused, unread, a.refused, untrusted, stale, interrupted, busy, limits, a.unknown, a.network,
 	} {
 		if f, ok := class(err); ok {
 			return f
@@ -86,11 +86,16 @@ func (a *app) classify(err error) failure {
 	return failure{Code: 1, Kind: "failed"}
 }
 
-// ended: work that was done with a finding, or broken off. 1, 10, 130.
+// interrupted: the user ended the work. 130. It comes after every class that is a verdict,
+// since what was found to be untrusted, stale or unsafe stays so.
+func interrupted(err error) (failure, bool) {
+	_, ok := errors.AsType[*interruptedError](err)
+	return failure{Code: 130, Kind: "interrupted", Message: "interrupted", Hint: "the same command can be run again at any time"},
+		ok || errors.Is(err, context.Canceled)
+}
+
+// ended: work that was done with a finding, or broken off. 1, 10.
 func (a *app) ended(err error) (failure, bool) {
-	if _, ok := errors.AsType[*interruptedError](err); ok || errors.Is(err, context.Canceled) {
-		return failure{Code: 130, Kind: "interrupted", Message: "interrupted", Hint: "the same command can be run again at any time"}, true
-	}
 	if e, ok := errors.AsType[*internalError](err); ok {
 		if a.flags.verbose {
 			a.say("%s", e.stack)

@@ -181,7 +181,12 @@ func TestExitCodes(t *testing.T) {
 		{&keptError{Kept: []install.Drift{{Path: "/x"}}}, 10, "kept"},
 		{&launchError{125, errors.New("x")}, 125, "run"},
 		{&launchError{127, errors.New("x")}, 127, "run"},
-		{&interruptedError{verify.ErrUntrusted}, 130, "interrupted"},
+		{&interruptedError{errors.New("x")}, 130, "interrupted"},
+		{&interruptedError{fmt.Errorf("x: %w", manifests.ErrUnreachable)}, 130, "interrupted"},
+		{&interruptedError{verify.ErrUntrusted}, 4, "untrusted"},
+		{&interruptedError{&verify.ExpiredError{}}, 5, "stale"},
+		{&interruptedError{&plan.ForeignFileError{Path: "/x"}}, 9, "refused"},
+		{errors.Join(context.Canceled, &unpack.EntryError{Archive: "x", Rule: unpack.RuleEnd}), 4, "untrusted"},
 		{context.Canceled, 130, "interrupted"},
 	} {
 		for _, err := range []error{test.err, fmt.Errorf("acme: %w", test.err)} {

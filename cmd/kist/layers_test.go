@@ -20,7 +20,7 @@ const module = "github.com/kist-tools/kist/"
 // new package or a new edge is a change of design, and belongs here first.
 var layers = [][]string{
 	{"verify/inflate", "install/internal/rootfs", "manifests/internal/durable"},
-	{"verify"},
+	{"verify", "install/internal/private"},
 	{"manifests", "verify/keyrings", "verify/verifytest"},
 	{"manifests/native", "manifests/rust", "manifests/checksums", "manifests/detached", "manifests/debian", "manifests/gosum",
 		"manifests/system", "manifests/transport", "manifests/channels", "manifests/manifesttest", "install/record", "install/download"},
@@ -34,6 +34,7 @@ var edges = map[string][]string{
 	"verify/inflate":             {},
 	"verify":                     {"verify/inflate"},
 	"install/internal/rootfs":    {},
+	"install/internal/private":   {"install/internal/rootfs"},
 	"manifests/internal/durable": {},
 
 	"manifests":         {"verify"},
@@ -51,7 +52,7 @@ var edges = map[string][]string{
 	"manifests/channels":     {"manifests", "manifests/internal/durable", "verify"},
 	"manifests/manifesttest": {"manifests", "verify", "verify/verifytest"},
 	"install/record":         {"manifests", "verify"},
-	"install/download":       {"install/internal/rootfs", "manifests", "verify"},
+	"install/download":       {"install/internal/private", "install/internal/rootfs", "manifests", "verify"},
 
 	"manifests/publish": {"manifests", "manifests/internal/durable", "manifests/native", "verify"},
 	"manifests/upstreams": {"manifests", "manifests/rust", "manifests/checksums", "manifests/detached", "manifests/debian",
@@ -63,7 +64,7 @@ var edges = map[string][]string{
 	"install/internal/sandbox": {"install/record", "install/unpack", "manifests", "verify"},
 
 	// install imports no source and no transport: both are handed in.
-	"install": {"install/download", "install/internal/rootfs", "install/internal/sandbox", "install/internal/store",
+	"install": {"install/download", "install/internal/private", "install/internal/rootfs", "install/internal/sandbox", "install/internal/store",
 		"install/plan", "install/record", "install/unpack", "manifests", "verify"},
 	"cmd/kist": {"install", "install/download", "install/plan", "install/record", "install/unpack",
 		"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
@@ -79,12 +80,12 @@ var outsiders = map[string][]string{
 	"github.com/schollz/progressbar/v3":   {"cmd/kist/progress.go"},
 	"github.com/spf13":                    {"cmd/kist"},
 	"golang.org/x/term":                   {"cmd/kist"},
-	"golang.org/x/sys":                    {"install", "install/internal/rootfs", "install/internal/sandbox", "install/unpack/pages_linux.go"},
+	"golang.org/x/sys":                    {"install", "install/internal/private", "install/internal/rootfs", "install/internal/sandbox", "install/unpack/pages_linux.go"},
 	"github.com/landlock-lsm/go-landlock": {"install/internal/sandbox"},
 	"github.com/pelletier/go-toml/v2":     {"manifests/native", "manifests/rust", "manifests/channels"},
 	"github.com/klauspost/compress":       {"install/unpack"},
 	"github.com/therootcompany/xz":        {"install/unpack", "manifests/debian"},
-	"golang.org/x/sync":                   {"install", "install/unpack"},
+	"golang.org/x/sync":                   {"install", "install/internal/private", "install/unpack"},
 	"golang.org/x/text":                   {"install/unpack"},
 	"net/http":                            {"manifests/transport", "cmd/kist/env.go", "verify/verifytest"},
 	"os/exec":                             {"cmd/kist", "install/internal/sandbox/parent_linux.go"},

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/native"
@@ -161,16 +161,16 @@ func (r *reproof) artifact(a record.Artifact, document verify.Document) error {
 	if e.Kind == verify.ByDigest {
 		return r.stated(a, document)
 	}
-	f, err := r.cachedFile(a)
+	blob, err := r.archive(a)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer blob.Close()
 	if e.Kind == verify.ByTree {
 		if err := r.tree(e); err != nil {
 			return err
 		}
-		h1, err := install.HashZip(r.ctx, r.Child, a.Name, f, a.Size)
+		h1, err := install.HashZip(r.ctx, r.Child, a.Name, blob.File, a.Size)
 		if err == nil && h1 != e.Tree.H1 {
 			err = &verify.TreeError{Database: e.Tree.Name, Module: e.Name, Rule: fmt.Sprintf("its content hash is %s, and %s was proved", h1, e.Tree.H1)}
 		}
@@ -181,7 +181,7 @@ func (r *reproof) artifact(a record.Artifact, document verify.Document) error {
 		return err
 	}
 	return r.signed(e, func(p verify.Policy) error {
-		_, err := p.File(a.Name, &heeding{f, r.ctx}, proof)
+		_, err := p.File(a.Name, &heeding{blob.File, r.ctx}, proof)
 		return err
 	})
 }
@@ -273,25 +273,13 @@ func (r *reproof) piece(d verify.Digest) ([]byte, error) {
 	return data, err
 }
 
-// cachedFile opens the cached copy of an artifact, which must be the file that
-// was unpacked.
-func (r *reproof) cachedFile(a record.Artifact) (*os.File, error) {
-	lost := &lostEvidenceError{r.head.Ref(), "its signature is over " + a.Name + " itself, which is no longer in the cache"}
-	f, err := r.Blob(a.Digest)
+// archive returns the file that was unpacked, out of the cache.
+func (r *reproof) archive(a record.Artifact) (download.Blob, error) {
+	blob, err := r.Blob(r.ctx, a)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, lost
+		return blob, &lostEvidenceError{r.head.Ref(), "its signature is over " + a.Name + " itself, which is no longer in the cache"}
 	}
-	if err != nil {
-		return nil, err
-	}
-	err = verify.Check(a.Name, &heeding{f, r.ctx}, a.Size, a.Digest)
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return blob, err
 }
 
 // A heeding file ends when its context does.

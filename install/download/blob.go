@@ -2,14 +2,17 @@ package download
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"strings"
 
+	"github.com/kist-tools/kist/install/internal/private"
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -24,25 +27,25 @@ const (
 	partialDir = "partial"
 )
 
-// prove decides whether f, the file called name, whose content went through s,
-// is what a must be. Where the sums do not tell, it is read once more.
-func (c Cache) prove(ctx context.Context, a manifests.Artifact, name string, f *os.File, s sums) (verify.Evidence, error) {
+// prove decides whether held, which is sealed and whose content went through s, is what
+// a must be. Where the sums do not tell, it is read once more.
+func (c Cache) prove(ctx context.Context, a manifests.Artifact, held *private.File, s sums) (verify.Evidence, error) {
 	if a.Size > 0 && s.size != a.Size {
 		return verify.Evidence{}, &verify.SizeError{Name: a.Name, Want: a.Size, Got: s.size}
 	}
-	again := &watched{File: f, ctx: ctx, tell: func(done int64) { c.report("verify", a.Name, min(done, s.size), s.size) }}
+	again := &watched{File: held.Reader(), ctx: ctx, tell: func(done int64) { c.report("verify", a.Name, min(done, s.size), s.size) }}
 	switch in := a.Integrity; {
 	case in.Signature != nil:
 		evidence, err := in.Signature.Policy.File(a.Name, again, in.Signature.Data)
 		if err != nil {
 			return verify.Evidence{}, err
 		}
-		if got := s.digest(); evidence.Digest != got { // the file changed in between
+		if got := s.digest(); evidence.Digest != got {
 			return verify.Evidence{}, &verify.DigestError{Name: a.Name, Want: evidence.Digest, Got: got}
 		}
 		return evidence, nil
 	case in.Tree != nil:
-		h1, err := c.hashZip(ctx, a.Name, name, again, s.size)
+		h1, err := c.hashZip(ctx, a.Name, again, s.size)
 		if err != nil {
 			return verify.Evidence{}, err
 		}
@@ -92,66 +95,40 @@ func (w *watched) watch(read func() (int, error)) (int, error) {
 	return n, err
 }
 
-// hashZip hashes the zip that w watches, the file called name, by a descriptor
-// that nobody can write to it by.
-func (c Cache) hashZip(ctx context.Context, artifact, name string, w *watched, size int64) (string, error) {
+// hashZip hashes the zip that w watches.
+func (c Cache) hashZip(ctx context.Context, artifact string, w *watched, size int64) (string, error) {
 	if c.HashZip == nil {
 		return verify.HashZip(artifact, w, size)
 	}
-	zip, _, err := openRegular(c.Root, name, os.O_RDONLY)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", artifact, err)
-	}
-	defer zip.Close()
-	if err := sameFile(zip, w.File); err != nil {
-		return "", fmt.Errorf("%s: %w", artifact, err)
-	}
-	return c.HashZip(ctx, artifact, zip, size, w.tell)
+	return c.HashZip(ctx, artifact, w.File, size, w.tell)
 }
 
-// publish gives the proved content of s its name.
-//
-// Nothing is synced: after a crash a blob may be short, and then its digest
-// tells when it is next used.
+// publish moves the partial file of s, whose copy was proved, to the blobs and returns
+// that copy as the Blob. Nobody relies on what now lies in the cache: it is copied and
+// proved when it is next used. So nothing is synced either.
 func (c Cache) publish(a manifests.Artifact, key string, s *spool) (Blob, error) {
 	digest := s.digest()
-	name := path.Join(blobDir, digest.Hex())
-	if err := c.Root.Rename(s.name, name); err != nil {
+	if err := c.Root.Rename(s.name, path.Join(blobDir, digest.Hex())); err != nil {
 		return Blob{}, err
 	}
-	f, _, err := openRegular(c.Root, name, os.O_RDONLY)
-	if err != nil {
-		return Blob{}, err
+	if a.Integrity.Digest != digest {
+		if err := rootfs.WriteFile(c.Root, path.Join(knownDir, key), []byte(digest.Hex()+"\n"), 0o600); err != nil {
+			return Blob{}, err
+		}
 	}
-	err = sameFile(f, s.file)
-	if err == nil && a.Integrity.Digest != digest {
-		err = rootfs.WriteFile(c.Root, path.Join(knownDir, key), []byte(digest.Hex()+"\n"), 0o600)
-	}
-	if err != nil {
-		f.Close()
-		return Blob{}, err
-	}
-	return Blob{File: f, Size: s.size, Digest: digest}, nil
+	return newBlob(s.held, s.sums)
 }
 
-func sameFile(f, g *os.File) error {
-	have, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	want, err := g.Stat()
-	if err != nil {
-		return err
-	}
-	if !os.SameFile(have, want) {
-		return fmt.Errorf("%s: another file took its name", f.Name())
-	}
-	return nil
+// newBlob is the Blob of what was proved.
+func newBlob(held *private.File, s sums) (Blob, error) {
+	_, err := held.Reader().Seek(0, io.SeekStart)
+	return Blob{File: held.Reader(), Size: s.size, Digest: s.digest(), held: held}, err
 }
 
-// cached looks for the blob of a, and proves it again. A blob that is no longer
-// what its name says is removed. A note is only a hint where to look: one that
-// leads astray is passed over, and replaced by the download that follows.
+// cached copies the blob of a out of the cache and proves the copy. A blob that is not
+// what its name says, or has another size than was signed, is removed. A note only says
+// where to look: one that is wrong is passed over, and replaced by the download that
+// follows.
 func (c Cache) cached(ctx context.Context, a manifests.Artifact, key string) (Blob, bool, error) {
 	hexDigest := a.Integrity.Digest.Hex()
 	if a.Integrity.Digest.Algorithm() != "sha256" {
@@ -164,49 +141,127 @@ func (c Cache) cached(ctx context.Context, a manifests.Artifact, key string) (Bl
 			return Blob{}, false, nil
 		}
 	}
-	name := path.Join(blobDir, hexDigest)
-	f, size, err := openRegular(c.Root, name, os.O_RDONLY)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return Blob{}, false, nil
-	case errors.Is(err, errNotRegular):
-		return Blob{}, false, c.discard(a, name)
-	case err != nil: // the system's trouble, which says nothing of the blob
-		return Blob{}, false, fmt.Errorf("%s: %w", a.Name, err)
-	}
 	s := newSums(a)
-	if size <= manifests.MaxArtifact {
-		err = s.read(ctx, f, func(done int64) { c.report("verify", a.Name, done, size) })
+	held, err := c.copyBlob(ctx, a, hexDigest, &s)
+	if held == nil || err != nil {
+		return Blob{}, false, err
 	}
-	switch {
-	case err != nil:
-		f.Close()
-		return Blob{}, false, fmt.Errorf("%s: %w", a.Name, err)
-	case s.digest().Hex() != hexDigest:
-		f.Close()
-		return Blob{}, false, c.discard(a, name)
+	blob, err := newBlob(held, s)
+	if err == nil {
+		blob.Evidence, err = c.prove(ctx, a, held, s)
 	}
-	evidence, err := c.prove(ctx, a, name, f, s)
+	if err == nil {
+		_, err = blob.File.Seek(0, io.SeekStart)
+	}
 	if err != nil {
-		f.Close()
+		held.Close()
 		if errors.Is(err, verify.ErrUntrusted) {
 			return Blob{}, false, ctx.Err() // it is another artifact
 		}
 		return Blob{}, false, fmt.Errorf("%s: %w", a.Name, err)
 	}
-	if _, err := f.Seek(0, 0); err != nil {
-		f.Close()
-		return Blob{}, false, fmt.Errorf("%s: %w", a.Name, err)
-	}
-	return Blob{File: f, Size: s.size, Digest: s.digest(), Evidence: evidence}, true, nil
+	return blob, true, nil
 }
 
-// Have is how many bytes of a lie in the cache, and whether they are a blob: by
-// the look of it, for nothing is read here, and nothing proved.
+// copyBlob copies a blob to where nobody else can change it, adds the copy to s, and
+// seals it. It returns nil where there is no such blob, and removes one that is not
+// what its name says, or cannot be a.
+func (c Cache) copyBlob(ctx context.Context, a manifests.Artifact, hexDigest string, s *sums) (*private.File, error) {
+	name := path.Join(blobDir, hexDigest)
+	f, size, err := openRegular(c.Root, name, os.O_RDONLY)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case errors.Is(err, errNotRegular):
+		return nil, c.discard(a, name)
+	case err != nil: // the system's trouble, which says nothing of the blob
+		return nil, fmt.Errorf("%s: %w", a.Name, err)
+	}
+	defer f.Close()
+	if size > manifests.MaxArtifact || a.Size > 0 && size != a.Size {
+		if a.Integrity.Digest.Hex() != hexDigest {
+			return nil, nil // a wrong note led here: it is the blob of another artifact
+		}
+		return nil, c.discard(a, name)
+	}
+	held, err := c.hold(size)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.Name, err)
+	}
+	if !held.InMemory() {
+		err = c.room(size)
+	}
+	if space := (*SpaceError)(nil); a.Size == 0 && errors.As(err, &space) {
+		// Only the file itself says that it is so large.
+		return nil, errors.Join(held.Close(), c.discard(a, name))
+	}
+	if err == nil {
+		_, err = held.CopyFrom(ctx, f, size, func(p []byte) {
+			s.add(p)
+			c.report("verify", a.Name, s.size, size)
+		})
+	}
+	if err == nil {
+		err = held.Seal()
+	}
+	switch {
+	case err != nil:
+		held.Close()
+		return nil, fmt.Errorf("%s: %w", a.Name, err)
+	case s.digest().Hex() != hexDigest:
+		held.Close()
+		return nil, c.discard(a, name)
+	}
+	return held, nil
+}
+
+// Open copies the blob of a digest out of the cache, for a reader who knows from a receipt
+// that it is size bytes long. The error matches fs.ErrNotExist where there is none, and is
+// a *verify.SizeError or *verify.DigestError where the blob is not what its name says; it
+// stays where it is.
+func (c Cache) Open(ctx context.Context, name string, size int64, want verify.Digest) (Blob, error) {
+	f, found, err := openRegular(c.Root, path.Join(blobDir, want.Hex()), os.O_RDONLY)
+	if err != nil {
+		return Blob{}, fmt.Errorf("%s: %w", name, err)
+	}
+	defer f.Close()
+	if found != size {
+		return Blob{}, &verify.SizeError{Name: name, Want: size, Got: found}
+	}
+	held, err := c.hold(size)
+	if err != nil {
+		return Blob{}, fmt.Errorf("%s: %w", name, err)
+	}
+	s := sums{sha256: sha256.New()}
+	if _, err = held.CopyFrom(ctx, f, size, s.add); err == nil {
+		err = held.Seal()
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	} else if got := s.digest(); got != want {
+		err = &verify.DigestError{Name: name, Want: want, Got: got}
+	}
+	if err != nil {
+		return Blob{}, errors.Join(err, held.Close())
+	}
+	return newBlob(held, s)
+}
+
+// hold returns an empty file for size bytes, 0 if that is not known, that nobody else
+// can write to.
+func (c Cache) hold(size int64) (*private.File, error) {
+	return private.New(c.Root, blobDir, size, c.Memory)
+}
+
+// Have reports how many bytes of a need not be fetched, and whether there is a blob of
+// it, by the names in the cache: nothing is read here, and nothing proved. Of an
+// artifact whose size is not known it reports no bytes, since what the cache says of
+// itself decides nothing.
 func (c Cache) Have(a manifests.Artifact) (bytes int64, whole bool) {
 	if a.Integrity.Digest.Algorithm() == "sha256" {
-		if info, err := c.Root.Lstat(path.Join(blobDir, a.Integrity.Digest.Hex())); err == nil && info.Mode().IsRegular() {
-			return info.Size(), true
+		info, err := c.Root.Lstat(path.Join(blobDir, a.Integrity.Digest.Hex()))
+		if err == nil && info.Mode().IsRegular() && (a.Size == 0 || info.Size() == a.Size) {
+			return a.Size, true
 		}
 	}
 	key, err := keyOf(a)
@@ -214,7 +269,7 @@ func (c Cache) Have(a manifests.Artifact) (bytes int64, whole bool) {
 		return 0, false
 	}
 	info, err := c.Root.Lstat(path.Join(partialDir, key))
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil || !info.Mode().IsRegular() || info.Size() > a.Size {
 		return 0, false
 	}
 	return info.Size(), false

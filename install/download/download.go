@@ -2,11 +2,15 @@
 //
 // The far side and the cache are both hostile. What is guaranteed:
 //
-//   - A file below blobs/sha256 was proved when it got its name, which is its
-//     SHA-256 digest, and it is hashed and proved again each time it is used. One
-//     that changed meanwhile is removed and fetched anew.
-//   - An artifact is spooled to partial/ and hashed as it arrives. Nothing reads
-//     it before it is proved, save the zip directory that an h1 hash needs. Of an
+//   - The bytes that are used are the bytes that were proved. Whatever arrives, and
+//     whatever is found in the cache, is copied to memory or to a file that no other
+//     process can open, hashed and proved there, and used from there (package private).
+//     Files of the cache that have a name are never used in place: another program may
+//     write to them.
+//   - A file below blobs/sha256 has its SHA-256 digest for a name. One whose content or
+//     size is wrong is removed and fetched again. Its size decides nothing else.
+//   - What arrives is written to partial/ too, for the next attempt. Nothing reads an
+//     artifact before it is proved, save the zip directory that an h1 hash needs. Of an
 //     artifact with chunk digests, each chunk can be read once it is proved, and
 //     the whole must be proved in the end all the same.
 //   - A partial download is a saving, never a belief: the whole is hashed, and
@@ -40,6 +44,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/kist-tools/kist/install/internal/private"
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -66,19 +71,34 @@ type Cache struct {
 	// read. Nil: verify.HashZip itself.
 	HashZip func(ctx context.Context, name string, zip *os.File, size int64, progress func(done int64)) (h1 string, err error)
 
+	// Memory, which may be nil, bounds the memory that Blobs lie in. What does not fit
+	// lies in the cache, in files without a name.
+	Memory *private.Budget
+
 	space   func(*os.Root) (free int64, err error)           // nil: rootfs.Space
 	ceiling int64                                            // on artifacts of unknown size; 0: manifests.MaxArtifact
 	wait    func(ctx context.Context, d time.Duration) error // nil: by the clock
 }
 
-// A Blob is a proved artifact. Its File is open for reading, at offset 0; the
-// caller closes it.
+// A Blob is a proved artifact. Its File is open for reading, at offset 0, and holds the
+// very bytes that were proved: it is a copy that no other process can change. The caller
+// closes the Blob.
 type Blob struct {
 	File     *os.File
 	Size     int64
 	Digest   verify.Digest // SHA-256
 	Evidence verify.Evidence
 	Ref      string // where it came from, redacted; empty: out of the cache
+
+	held *private.File
+}
+
+// Close gives the copy up. The zero Blob has none.
+func (b Blob) Close() error {
+	if b.held == nil {
+		return nil
+	}
+	return b.held.Close()
 }
 
 // A SpaceError says, before anything was written, that something will not fit.
@@ -121,7 +141,7 @@ func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
 		return blob, err
 	}
 	defer lock.Remove()
-	s, err := openSpool(ctx, c.Root, path.Join(partialDir, key), a, c.report)
+	s, err := c.openSpool(ctx, path.Join(partialDir, key), a)
 	if err != nil {
 		return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
 	}
@@ -134,10 +154,11 @@ func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
 		return Blob{}, errors.Join(err, s.end(keeps(ctx, err)))
 	}
 	blob, err = c.publish(a, key, s)
+	if err == nil {
+		s.held = nil // it is the blob's
+	}
 	if err = errors.Join(err, s.end(err == nil)); err != nil {
-		if blob.File != nil {
-			blob.File.Close()
-		}
+		blob.Close()
 		return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	blob.Evidence, blob.Ref = evidence, manifests.Redact(ref)
@@ -235,7 +256,9 @@ func (c Cache) fetchFrom(ctx context.Context, a manifests.Artifact, ref string, 
 		var evidence verify.Evidence
 		err := c.receive(ctx, a, ref, s)
 		if err == nil {
-			evidence, err = c.prove(ctx, a, s.name, s.file, s.sums)
+			if err = s.held.Seal(); err == nil {
+				evidence, err = c.prove(ctx, a, s.held, s.sums)
+			}
 		}
 		if !errors.Is(err, verify.ErrUntrusted) {
 			return evidence, err

@@ -201,7 +201,10 @@ func TestTroubleOfThisMachineEndsTheAttempt(t *testing.T) {
 	f.at["https://mirror.example.org/"] = honest(data)
 	a := artifact(bySHA256(data), len(data))
 	a.Refs = append(a.Refs, "https://mirror.example.org/")
-	s, err := openSpool(t.Context(), cache.Root, "spool", a, cache.report)
+	if err := cache.Root.MkdirAll(blobDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := cache.openSpool(t.Context(), "spool", a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +274,7 @@ func TestTwoAtOnce(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			blob.File.Close()
+			blob.Close()
 			if blob.Digest != verify.DigestOf(data) {
 				t.Errorf("got %s", blob.Digest)
 			}
@@ -411,7 +414,7 @@ func TestOnlyTheContent(t *testing.T) {
 			blob, err := cache.Fetch(context.Background(), a)
 			if err == nil {
 				got, _ := io.ReadAll(blob.File)
-				blob.File.Close()
+				blob.Close()
 				if !bytes.Equal(got, data) {
 					r.Fatalf("got %d other bytes", len(got))
 				}

@@ -216,7 +216,7 @@ func fetch(t testing.TB, c Cache, a manifests.Artifact, data []byte) Blob {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer blob.File.Close()
+	defer blob.Close()
 	got, err := io.ReadAll(blob.File)
 	if err != nil || !bytes.Equal(got, data) || blob.Size != int64(len(data)) || blob.Digest != verify.DigestOf(data) {
 		t.Fatalf("got %d bytes, size %d, digest %s, %v", len(got), blob.Size, blob.Digest, err)

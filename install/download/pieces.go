@@ -70,6 +70,9 @@ func (p *pieces) find(ctx context.Context, size int64) error {
 			return err
 		}
 		if verify.DigestOf(buffer[:n]) == p.a.Chunks.Digest(i) {
+			if _, err := p.spool.held.WriteAt(buffer[:n], from); err != nil {
+				return err
+			}
 			p.taken[i] = true
 			p.arrived += n
 			close(p.ready[i])
@@ -244,7 +247,7 @@ func (p *pieces) write(ctx context.Context, ref string, body io.Reader, from, n 
 	defer p.buffers.Put(buffer)
 	for done < n {
 		got, err := body.Read(buffer[:min(int64(len(buffer)), n-done)])
-		if _, err := p.spool.file.WriteAt(buffer[:got], from+done); err != nil {
+		if err := p.spool.writeAt(buffer[:got], from+done); err != nil {
 			return done, fmt.Errorf("%s: %w", p.a.Name, err)
 		}
 		sum.Write(buffer[:got])
@@ -349,7 +352,7 @@ func (p *pieces) sum(ctx context.Context) error {
 			return ctx.Err()
 		}
 		for from, n := p.span(i); n > 0; {
-			got, err := p.spool.file.ReadAt(buffer[:min(n, int64(len(buffer)))], from)
+			got, err := p.spool.held.ReadAt(buffer[:min(n, int64(len(buffer)))], from)
 			p.spool.add(buffer[:got])
 			from, n = from+int64(got), n-int64(got)
 			if err != nil && n > 0 {

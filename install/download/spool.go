@@ -8,11 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"io/fs"
 	"os"
 	"syscall"
 
+	"github.com/kist-tools/kist/install/internal/private"
+	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
@@ -40,24 +41,6 @@ func (s *sums) add(p []byte) {
 	}
 }
 
-// read adds all of f, from its start to its end.
-func (s *sums) read(ctx context.Context, f *os.File, progress func(done int64)) error {
-	buffer := make([]byte, 256<<10)
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := f.ReadAt(buffer, s.size)
-		s.add(buffer[:n])
-		progress(s.size)
-		if err == io.EOF {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-}
-
 // digest is the SHA-256 of what passed.
 func (s sums) digest() verify.Digest { return verify.SHA256([sha256.Size]byte(s.sha256.Sum(nil))) }
 
@@ -69,24 +52,29 @@ func (s sums) like(want verify.Digest) (verify.Digest, error) {
 	return s.digest(), nil
 }
 
-// A spool is the file of an artifact that is arriving, and the sums of what it
-// holds so far. Its owner holds the lock beside it.
+// A spool is what has arrived of an artifact, twice: in the partial file, for the next
+// attempt, and held where nobody else can change it. The sums are of what is held. Its
+// owner holds the lock beside the partial file.
 type spool struct {
 	sums
 	root  *os.Root
-	name  string
+	name  string // of the partial file
 	file  *os.File
+	held  *private.File
+	hold  func() (*private.File, error)
 	fresh func() sums
 	mixed bool // it holds bytes of more than one answer
 }
 
-// openSpool is openPartial that takes what an earlier attempt left in the file
-// for the beginning of a, and hashes it.
-func openSpool(ctx context.Context, root *os.Root, name string, a manifests.Artifact, report func(stage, name string, done, total int64)) (*spool, error) {
-	s, size, err := openPartial(root, name, a)
+// openSpool is openPartial that begins with what an earlier attempt left in the file.
+func (c Cache) openSpool(ctx context.Context, name string, a manifests.Artifact) (*spool, error) {
+	s, size, err := c.openPartial(name, a)
 	if err == nil && size > 0 {
 		s.mixed = true
-		err = s.read(ctx, s.file, func(done int64) { report("verify", a.Name, done, size) })
+		_, err = s.held.CopyFrom(ctx, s.file, size, func(p []byte) {
+			s.add(p)
+			c.report("verify", a.Name, s.size, size)
+		})
 	}
 	if err != nil && s != nil {
 		err = errors.Join(err, s.end(ctx.Err() != nil))
@@ -97,41 +85,64 @@ func openSpool(ctx context.Context, root *os.Root, name string, a manifests.Arti
 	return s, nil
 }
 
-// openPartial opens the partial file name, made if need be, without hashing
-// what is in it, and returns its size. Content that is too long to be of a is
-// dropped.
-func openPartial(root *os.Root, name string, a manifests.Artifact) (*spool, int64, error) {
-	f, size, err := openRegular(root, name, os.O_RDWR|os.O_CREATE)
+// openPartial opens the partial file name, made if need be, holds nothing of it yet,
+// and returns its size. Content that is too long to be of a is dropped, and so is a file
+// that another user owns or can write to.
+func (c Cache) openPartial(name string, a manifests.Artifact) (*spool, int64, error) {
+	f, size, err := openRegular(c.Root, name, os.O_RDWR|os.O_CREATE)
+	if err == nil && !rootfs.IsOurs(f) {
+		f.Close()
+		err = errNotRegular
+	}
 	if errors.Is(err, errNotRegular) {
-		if err := root.Remove(name); err != nil {
+		if err := c.Root.Remove(name); err != nil {
 			return nil, 0, err
 		}
-		f, size, err = openRegular(root, name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+		f, size, err = openRegular(c.Root, name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 	}
 	if err != nil {
 		return nil, 0, err
 	}
-	s := &spool{root: root, name: name, file: f, fresh: func() sums { return newSums(a) }}
+	s := &spool{root: c.Root, name: name, file: f, fresh: func() sums { return newSums(a) },
+		hold: func() (*private.File, error) { return c.hold(a.Size) }}
 	s.sums = s.fresh()
+	if s.held, err = s.hold(); err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
 	if size > manifests.MaxArtifact || a.Size > 0 && size > a.Size {
-		size, err = 0, s.reset()
+		size, err = 0, f.Truncate(0)
 	}
 	return s, size, err
 }
 
 // append writes p at the end.
 func (s *spool) append(p []byte) error {
-	if _, err := s.file.WriteAt(p, s.size); err != nil {
+	if err := s.writeAt(p, s.size); err != nil {
 		return err
 	}
 	s.add(p)
 	return nil
 }
 
+// writeAt writes p to both places.
+func (s *spool) writeAt(p []byte, offset int64) error {
+	if _, err := s.held.WriteAt(p, offset); err != nil {
+		return err
+	}
+	_, err := s.file.WriteAt(p, offset)
+	return err
+}
+
 // reset empties s.
 func (s *spool) reset() error {
 	s.sums, s.mixed = s.fresh(), false
-	return s.file.Truncate(0)
+	fresh, err := s.hold()
+	if err != nil {
+		return err
+	}
+	err = s.held.Close()
+	s.held = fresh
+	return errors.Join(err, s.file.Truncate(0))
 }
 
 // end closes s and removes its file, unless there is something in it to keep.
@@ -139,6 +150,9 @@ func (s *spool) end(keep bool) error {
 	var err error
 	if !keep || s.size == 0 {
 		err = s.remove()
+	}
+	if s.held != nil {
+		err = errors.Join(err, s.held.Close())
 	}
 	return errors.Join(err, s.file.Close())
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"sync"
 
+	"github.com/kist-tools/kist/install/internal/private"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
@@ -24,7 +24,7 @@ import (
 type Stream struct {
 	name string
 	size int64
-	file *os.File
+	held *private.File
 	at   int64   // offset of the next Read
 	come *pieces // nil: all of it is there
 
@@ -59,12 +59,15 @@ func (c Cache) Stream(ctx context.Context, a manifests.Artifact) (*Stream, error
 		return nil, errors.Join(fmt.Errorf("%s: %w", a.Name, err), lock.Remove())
 	}
 	ctx, stop := context.WithCancel(ctx)
-	s := &Stream{name: a.Name, size: a.Size, file: p.spool.file, come: p, stop: stop, done: make(chan struct{})}
+	s := &Stream{name: a.Name, size: a.Size, held: p.spool.held, come: p, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
 		defer lock.Remove()
 		if s.blob, s.err = p.all(ctx, key); s.err != nil && !keeps(ctx, s.err) {
 			s.err = errors.Join(s.err, p.spool.remove())
+		}
+		if err := p.spool.file.Close(); s.err == nil {
+			s.err = err
 		}
 	}()
 	return s, nil
@@ -72,14 +75,14 @@ func (c Cache) Stream(ctx context.Context, a manifests.Artifact) (*Stream, error
 
 // streamOf is the Stream of what is in the cache.
 func streamOf(a manifests.Artifact, blob Blob) *Stream {
-	s := &Stream{name: a.Name, size: blob.Size, file: blob.File, stop: func() {}, done: make(chan struct{}), blob: blob}
+	s := &Stream{name: a.Name, size: blob.Size, held: blob.held, stop: func() {}, done: make(chan struct{}), blob: blob}
 	close(s.done)
 	return s
 }
 
 // openPieces finds what an earlier attempt left of a, and room for the rest.
 func (c Cache) openPieces(ctx context.Context, a manifests.Artifact, key string) (*pieces, error) {
-	s, size, err := openPartial(c.Root, path.Join(partialDir, key), a)
+	s, size, err := c.openPartial(path.Join(partialDir, key), a)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +94,7 @@ func (c Cache) openPieces(ctx context.Context, a manifests.Artifact, key string)
 		if p.arrived == 0 {
 			err = errors.Join(err, s.remove())
 		}
-		return nil, errors.Join(err, s.file.Close())
+		return nil, errors.Join(err, s.file.Close(), s.held.Close())
 	}
 	return p, nil
 }
@@ -110,7 +113,10 @@ func (p *pieces) all(ctx context.Context, key string) (Blob, error) {
 	}
 	var evidence verify.Evidence
 	if err = <-summed; err == nil {
-		evidence, err = p.cache.prove(ctx, p.a, p.spool.name, p.spool.file, p.spool.sums)
+		err = p.spool.held.Seal()
+	}
+	if err == nil {
+		evidence, err = p.cache.prove(ctx, p.a, p.spool.held, p.spool.sums)
 	}
 	if err != nil {
 		return Blob{}, fmt.Errorf("%s: %w", p.a.Name, err)
@@ -182,7 +188,7 @@ func (s *Stream) part() (*io.SectionReader, error) {
 		from, n := s.come.span(i)
 		end = from + n
 	}
-	return io.NewSectionReader(s.file, s.at, end-s.at), nil
+	return io.NewSectionReader(s.held.Reader(), s.at, end-s.at), nil
 }
 
 // cut is the error of reading a part, all of which was there before.
@@ -229,16 +235,12 @@ func (s *Stream) Blob() (Blob, error) { return s.wait() }
 // Close ends the Stream; neither Read nor a Blob's File may be used any more.
 func (s *Stream) Close() error { return s.end(false) }
 
-// end ends the Stream; the file of its blob stays open if keep is set.
+// end ends the Stream; its blob, if there is one, stays open if keep is set.
 func (s *Stream) end(keep bool) (err error) {
 	s.once.Do(func() {
 		s.stop()
-		blob, _ := s.wait()
-		if s.come != nil {
-			err = s.file.Close()
-		}
-		if blob.File != nil && !keep {
-			err = errors.Join(err, blob.File.Close())
+		if _, failed := s.wait(); failed != nil || !keep {
+			err = s.held.Close()
 		}
 	})
 	return err

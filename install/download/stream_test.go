@@ -219,37 +219,6 @@ func TestStreamWritesPartsOfAFile(t *testing.T) {
 	}
 }
 
-// Somebody may cut the file short after its chunks were proved.
-func TestStreamOfAFileThatIsCut(t *testing.T) {
-	data, a := twoChunks()
-	cache, _ := setup(t, honest(data))
-	for name, read := range map[string]func(*Stream) (int64, error){
-		"read": func(s *Stream) (int64, error) {
-			return io.Copy(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{s})
-		},
-		"written out": func(s *Stream) (int64, error) { return s.WriteTo(io.Discard) },
-	} {
-		fetch(t, cache, a, data)
-		s, err := cache.Stream(t.Context(), a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		blob, err := s.Blob()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Truncate(blob.File.Name(), 1000); err != nil {
-			t.Fatal(err)
-		}
-		if n, err := read(s); n != 1000 || !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), a.Name) {
-			t.Errorf("%s: %d bytes, %v", name, n, err)
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestStreamResumes(t *testing.T) {
 	data, a := threeChunks()
 	down := failing(manifests.ErrUnreachable)
@@ -371,7 +340,7 @@ func TestSlots(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				blob.File.Close()
+				blob.Close()
 			})
 		}
 		wait.Wait()

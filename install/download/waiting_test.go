@@ -36,7 +36,7 @@ func TestWaitingIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blob.File.Close()
+	blob.Close()
 	if len(told) != 1 || !strings.HasSuffix(told[0], " kist install go, since 10:12") {
 		t.Errorf("told %q", told)
 	}

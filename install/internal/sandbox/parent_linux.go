@@ -217,7 +217,8 @@ func (k *child) hear(packet []byte) error {
 }
 
 // ask sends a request and waits for its end. progress, which may be nil, is told
-// of each step on the way.
+// of each step on the way. What the child answered counts even if ctx has ended since: a
+// verdict on a whole archive is never replaced by an interrupt.
 func (k *child) ask(ctx context.Context, q request, with *os.File, progress func(int64)) (answer, error) {
 	answers := make(chan answer)
 	k.mu.Lock()
@@ -232,7 +233,7 @@ func (k *child) ask(ctx context.Context, q request, with *os.File, progress func
 	for last := int64(0); err == nil; {
 		select {
 		case a := <-answers:
-			if a.Say == sayDone && (a.Err == nil || ctx.Err() == nil) { // an interrupt may be why it failed
+			if a.Say == sayDone {
 				return a, a.Err.error()
 			}
 			if progress != nil && a.Done > last && a.Done <= q.Size {
@@ -303,17 +304,23 @@ func (k *child) adding(how string, a unpack.Archive, size int64) request {
 	return request{Ask: how, From: len(k.origins) - 1, Name: a.Name, Size: size, Component: a.Component, Order: a.Order, Layout: &a.Layout}
 }
 
-// readOnly demands that whoever has f cannot write to the file.
+// readOnly demands that whoever has f cannot write to the file: it is opened for reading
+// alone, or its memory is sealed.
 func readOnly(f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var flags int
-	if err := errors.Join(raw.Control(func(fd uintptr) { flags, err = unix.FcntlInt(fd, unix.F_GETFL, 0) }), err); err != nil {
+	sealed := false
+	if err := errors.Join(raw.Control(func(fd uintptr) {
+		flags, err = unix.FcntlInt(fd, unix.F_GETFL, 0)
+		seals, none := unix.FcntlInt(fd, unix.F_GET_SEALS, 0)
+		sealed = none == nil && seals&unix.F_SEAL_WRITE != 0
+	}), err); err != nil {
 		return err
 	}
-	if flags&unix.O_ACCMODE != unix.O_RDONLY {
+	if flags&unix.O_ACCMODE != unix.O_RDONLY && !sealed {
 		return errors.New("not opened for reading alone")
 	}
 	return nil
@@ -338,6 +345,12 @@ func (k *child) pour(ctx context.Context, q request, r io.Reader, progress func(
 	if broken := <-copied; broken != nil && !errors.Is(broken, syscall.EPIPE) {
 		k.close()
 		return broken
+	}
+	if err != nil && ctx.Err() != nil {
+		// The interrupt may have cut what the child was given, so that its verdict on it
+		// means nothing.
+		k.close()
+		return ctx.Err()
 	}
 	return err
 }

@@ -1,0 +1,41 @@
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// createUnnamed is CreateUnnamed by O_TMPFILE: the file never has a name. It needs a
+// file system that knows it, and /proc to open the file a second time.
+func createUnnamed(root *os.Root, dir string) (write, read *os.File, err error) {
+	d, err := root.Open(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer d.Close()
+	raw, err := d.SyscallConn()
+	if err != nil {
+		return nil, nil, err
+	}
+	var fd int
+	var failed error
+	err = raw.Control(func(at uintptr) {
+		fd, failed = unix.Openat(int(at), ".", unix.O_TMPFILE|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	})
+	if err := errors.Join(err, os.NewSyscallError("openat O_TMPFILE", failed)); err != nil {
+		return nil, nil, err
+	}
+	write = os.NewFile(uintptr(fd), "a file without a name")
+	again, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, errors.Join(os.NewSyscallError("open", err), write.Close())
+	}
+	read = os.NewFile(uintptr(again), "a file without a name")
+	if err := sameFile(write, read); err != nil {
+		return nil, nil, errors.Join(err, write.Close(), read.Close())
+	}
+	return write, read, nil
+}
