@@ -79,6 +79,7 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, st
 	}
 	receipt.Sealed = prefix.Sealed().UTC()
 	receipt.Sandbox = prefix.Level().String()
+	receipt.FilesProved = from == nil || from.FilesProved
 	for _, b := range brought {
 		if err := Confirm(stage.Root(), b.Artifact); err != nil {
 			return receipt, err

@@ -24,7 +24,8 @@ func (a *app) verifyCommand() *cobra.Command {
 receipt: what has changed or gone is printed, and the exit code is 1. With
 --evidence it also proves every release once more from what was stored with its
 receipt, by the rules and the keys of today: what is no longer proved, because
-a key was revoked since, say, ends with exit code 4.`,
+a key was revoked since, say, ends with exit code 4. The receipt lists the files
+as they came out of the proved archive; the archive is not unpacked again.`,
 		example: "kist verify go",
 		exits:   []int{0, 1, 2, 3, 4, 8, 9},
 		flags: func(f *pflag.FlagSet) {
@@ -73,7 +74,10 @@ type checkedRelease struct {
 type provedAgain struct {
 	Proved  bool     `json:"proved"`
 	Problem string   `json:"problem,omitempty"`
-	Notes   []string `json:"notes,omitempty"`
+	// Files says that the installed files were recorded while the proved archive was
+	// unpacked, so that comparing them with the receipt compares them with the archive.
+	Files bool     `json:"files"`
+	Notes []string `json:"notes,omitempty"`
 }
 
 func (r verifyResult) text(p *page) {
@@ -95,8 +99,10 @@ func (r *provedAgain) text(p *page) {
 	switch {
 	case r == nil:
 		return
+	case r.Proved && r.Files:
+		p.line("  proved again by its evidence; its files are those of the proved archive")
 	case r.Proved:
-		p.line("  proved again by its evidence")
+		p.line("  proved again by its evidence; whether its files are those of the proved archive was not recorded, and not checked")
 	default:
 		p.line("  %s", r.Problem)
 	}
@@ -134,7 +140,7 @@ func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.He
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			checked.Proof = &provedAgain{Proved: err == nil, Notes: notes}
+			checked.Proof = &provedAgain{Proved: err == nil, Files: have.FilesProved && len(drift) == 0, Notes: notes}
 			if err != nil {
 				checked.Proof.Problem = err.Error()
 				unproved = graver(unproved, err)

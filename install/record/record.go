@@ -107,6 +107,10 @@ type Head struct {
 	// Sandbox is what stood between the archives' decoders and the machine
 	// while they were unpacked: "none", or what there was. Empty: not recorded.
 	Sandbox string `json:"sandbox,omitempty"`
+	// FilesProved says that the digests of the entries were taken while the very bytes
+	// that Artifacts prove were unpacked. Receipts that lack it are older than that rule:
+	// nothing in them ties a file to its archive.
+	FilesProved bool `json:"files_proved,omitempty"`
 	// Sealed is when the Stamps of the entries had been read, as SealedAt has it.
 	Sealed time.Time `json:"sealed,omitzero"`
 	// Removed says that the release was uninstalled: Entries are only the
