@@ -72,8 +72,8 @@ type checkedRelease struct {
 
 // provedAgain is what came of proving a release from its evidence.
 type provedAgain struct {
-	Proved  bool     `json:"proved"`
-	Problem string   `json:"problem,omitempty"`
+	Proved  bool   `json:"proved"`
+	Problem string `json:"problem,omitempty"`
 	// Files says that the installed files were recorded while the proved archive was
 	// unpacked, so that comparing them with the receipt compares them with the archive.
 	Files bool     `json:"files"`
