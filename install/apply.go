@@ -22,6 +22,9 @@ type Result struct {
 	Installed  []record.Head
 	Removed    []record.Head
 	Kept       []Drift // what removal left in place: changed, or not recorded
+	// Skipped are the files, by the release that they came with, that a pattern of
+	// its commands matches and whose names no command may have.
+	Skipped map[record.ID][]string
 }
 
 // Apply does p: all of it, or (but for downloads, which stay in the cache)
@@ -63,6 +66,7 @@ func releaseName(r manifests.Release) string {
 type stagedRelease struct {
 	stage   *store.Stage
 	receipt record.Receipt
+	skipped []string // files that are no commands, for their names
 }
 
 // take hands the stage over to its publication.
@@ -126,7 +130,7 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 		return nil, err
 	}
 	s := &stagedRelease{stage: stage}
-	if s.receipt, err = i.fill(ctx, cache, q, stage, in, from); err != nil {
+	if s.receipt, s.skipped, err = i.fill(ctx, cache, q, stage, in, from); err != nil {
 		s.discard()
 		return nil, err
 	}

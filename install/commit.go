@@ -57,6 +57,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 		return res, false, nil
 	}
 	var fresh []record.Head
+	skipped := map[record.ID][]string{}
 	for _, in := range p.Install {
 		st := staged[releaseName(in.Release)]
 		if st == nil {
@@ -64,6 +65,9 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 		}
 		fresh = append(fresh, st.receipt.Head)
 		s.Receipts[st.receipt.ID] = st.receipt.Head
+		if len(st.skipped) > 0 {
+			skipped[st.receipt.ID] = st.skipped
+		}
 	}
 	going := removals{}
 	defer going.close()
@@ -83,6 +87,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 		}
 		next.Number = highest + 1
 	}
+	i.o.Linking(s.Current, next)
 	if err := ctx.Err(); err != nil {
 		return res, false, err
 	}
@@ -94,7 +99,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	if s, err = i.stateToChange(); err == nil {
 		tidied, err = i.tidy(context.WithoutCancel(ctx), s, going)
 	}
-	res.Generation, res.Installed = next, fresh
+	res.Generation, res.Installed, res.Skipped = next, fresh, skipped
 	res.Removed = append(res.Removed, tidied.Removed...)
 	res.Kept = append(res.Kept, tidied.Kept...)
 	if err != nil {

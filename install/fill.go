@@ -33,27 +33,28 @@ const (
 func decoders() int { return min(maxDecoders, runtime.GOMAXPROCS(0)) }
 
 // fill fetches and unpacks the artifacts of q into stage, copies those that from
-// holds already, and returns what the receipt of the release will say.
-func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, stage *store.Stage, in plan.Install, from *base) (record.Receipt, error) {
+// holds already, and returns what the receipt of the release will say. skipped are
+// the files that the release's patterns match and whose names no command may have.
+func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, stage *store.Stage, in plan.Install, from *base) (receipt record.Receipt, skipped []string, err error) {
 	r := in.Release
-	receipt, err := i.newReceipt(r)
+	receipt, err = i.newReceipt(r)
 	if err != nil {
-		return receipt, err
+		return receipt, nil, err
 	}
 	limits := unpack.DefaultLimits()
 	limits.Memory = decoderMemory(memory())
 	prefix, err := sandbox.Start(i.o.Child, stage.Root(), limits)
 	if err != nil {
-		return receipt, err
+		return receipt, nil, err
 	}
 	defer prefix.Close()
 	copied, err := from.copies(ctx, prefix, r.Artifacts)
 	if err != nil {
-		return receipt, err
+		return receipt, nil, err
 	}
 	brought, err := i.bring(ctx, cache, q, &eager{unpacker: prefix, ahead: stage.SyncAhead}, &line{free: decoders()})
 	if err != nil {
-		return receipt, err
+		return receipt, nil, err
 	}
 	brought = append(copied, brought...)
 	for _, b := range brought {
@@ -61,39 +62,40 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, st
 	}
 	for _, f := range r.Files {
 		if err := prefix.Write(ctx, receipt.Ref(), f); err != nil {
-			return receipt, err
+			return receipt, nil, err
 		}
 	}
 	for _, l := range r.Listings {
 		if err := prefix.Write(ctx, receipt.Ref(), manifests.File{Path: l.Path, Data: l.Text(r.Components)}); err != nil {
-			return receipt, err
+			return receipt, nil, err
 		}
 	}
 	if len(in.Without) > 0 {
 		if err := from.takeRest(ctx, prefix); err != nil {
-			return receipt, err
+			return receipt, nil, err
 		}
 	}
 	if receipt.Entries, err = prefix.Finish(ctx); err != nil {
-		return receipt, err
+		return receipt, nil, err
 	}
 	receipt.Sealed = prefix.Sealed().UTC()
 	receipt.Sandbox = prefix.Level().String()
 	receipt.FilesProved = from == nil || from.FilesProved
 	for _, b := range brought {
 		if err := Confirm(stage.Root(), b.Artifact); err != nil {
-			return receipt, err
+			return receipt, nil, err
 		}
 	}
 	if len(in.Without) > 0 {
 		receipt.Commands = plan.Remaining(from.Commands, receipt.Entries)
-		return receipt, nil
+		return receipt, nil, nil
 	}
-	receipt.Commands, err = plan.Commands(r.Commands, receipt.Entries)
+	commands, skipped, err := plan.Commands(r.Commands, receipt.Entries)
 	if err != nil {
-		return receipt, fmt.Errorf("%s: %w", receipt.Ref(), err)
+		return receipt, nil, fmt.Errorf("%s: %w", receipt.Ref(), err)
 	}
-	return receipt, nil
+	receipt.Commands = commands
+	return receipt, skipped, nil
 }
 
 // decoderMemory is how much of a machine's memory the windows of decoders may

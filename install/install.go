@@ -72,7 +72,10 @@ type Options struct {
 	Progress  func(Progress)      // may be nil; calls, of Chosen too, do not overlap
 	Chosen    func(Choice)        // may be nil
 	Warn      func(string)        // may be nil
-	DryRun    bool                // nothing is stored, not even marks
+	// Linking is told what is in force and what will be, before anything of that is
+	// published. May be nil.
+	Linking func(now, next record.Generation)
+	DryRun  bool // nothing is stored, not even marks
 	// Checkpoint, nil but in tests, is told each step of a change that was done:
 	// a process may be killed there, and the next one goes on.
 	Checkpoint func(step string)
@@ -128,6 +131,9 @@ func Open(ctx context.Context, o Options) (*Installer, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
+	if o.Linking == nil {
+		o.Linking = func(record.Generation, record.Generation) {}
+	}
 	if o.Checkpoint == nil {
 		o.Checkpoint = func(string) {}
 	}
@@ -155,7 +161,9 @@ func (i *Installer) store() store.Store {
 func (i *Installer) reached(step string) { i.o.Checkpoint(step) }
 
 // State reads what is installed. Of the bin directory, which is not kist's, it
-// says nothing: only a plan depends on that.
+// says nothing: only a plan depends on that. Commands and links whose names no
+// command may have, of an earlier kist, are left out, so that the next change
+// takes such links away.
 func (i *Installer) State() (plan.State, error) {
 	s := plan.State{Bin: i.o.Dirs.Bin}
 	var err error
@@ -163,8 +171,16 @@ func (i *Installer) State() (plan.State, error) {
 	if s.Generations, current, err = i.store().Generations(); err != nil {
 		return plan.State{}, err
 	}
+	for n, g := range s.Generations {
+		g.Links = plan.UsableLinks(g.Links)
+		s.Generations[n] = g
+	}
 	s.Current = s.Generations[current]
 	s.Receipts, s.Damaged, err = i.receipts()
+	for id, r := range s.Receipts {
+		r.Commands = plan.UsableCommands(r.Commands)
+		s.Receipts[id] = r
+	}
 	return s, err
 }
 

@@ -384,6 +384,77 @@ func TestRollbackAndDefaultSwitchTheCommands(t *testing.T) {
 	}
 }
 
+// TestNamesOfEarlierKists: receipts and generations that hold commands under names
+// that none may have now are read, and removed to the last path; their links go
+// with the next change.
+func TestNamesOfEarlierKists(t *testing.T) {
+	for _, name := range []string{"kist", "a b", "-rf", "g\u200bit"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.install(w.release("zig", "1.0", "bin/zig"))
+			before := w.snapshot()
+			h := w.install(w.release("odd", "1.0", "bin/odd"))
+			r, err := w.kist().Receipt(h.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Commands = append(r.Commands, record.Command{Name: name, Path: "bin/odd"})
+			var text bytes.Buffer
+			r.WriteTo(&text)
+			generation := w.path(".local/share/kist/generations/2")
+			g, err := os.ReadFile(filepath.Join(generation, "generation.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed, err := record.ParseGeneration(g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed.Links = append(changed.Links, record.CommandLink{Name: name, ID: h.ID, Target: "bin/odd"})
+			if g, err = changed.Encode(); err != nil {
+				t.Fatal(err)
+			}
+			link := w.path(".local/bin/" + name)
+			for _, err := range []error{
+				os.WriteFile(w.path(".local/state/kist/receipts/"+string(h.ID)+".json"), text.Bytes(), 0o600),
+				os.WriteFile(filepath.Join(generation, "generation.json"), g, 0o600),
+				os.Symlink("../../../prefixes/"+string(h.ID)+"/bin/odd", filepath.Join(generation, "bin", name)),
+				os.Symlink(w.path(".local/share/kist/current/bin/"+name), link),
+			} {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			s, err := w.kist().State()
+			if err != nil || len(s.Damaged) > 0 || !s.Current.Has(h.ID) {
+				t.Fatalf("%v, damaged %v", err, s.Damaged)
+			}
+			if has := s.Receipts[h.ID].Commands; len(has) != 1 || len(s.Current.Links) != 2 {
+				t.Errorf("commands %v, links %v", has, s.Current.Links)
+			}
+			two := w.install(w.release("zig", "2.0", "bin/zig"))
+			if _, err := os.Lstat(link); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the link is still there: %v", err)
+			}
+			if got := w.command("odd"); got != "bin/odd 1.0" {
+				t.Errorf("its other command: %s", got)
+			}
+			w.must(plan.Change{Rollback: true}) // to the generation that holds the name
+			if _, err := os.Lstat(link); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the link came back: %v", err)
+			}
+			w.must(plan.Change{Remove: []record.ID{h.ID, two.ID}})
+			if got := w.command("zig"); got != "bin/zig 1.0" {
+				t.Errorf("the other tool: %s", got)
+			}
+			if left, _ := filepath.Glob(w.path(".local/share/kist/prefixes/*odd*")); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+			_ = before
+		})
+	}
+}
+
 // Edited receipts must not lead removal outside the prefix.
 func TestRemovalRefusesWhatLeadsElsewhere(t *testing.T) {
 	for name, spoil := range map[string]func(w *world, h record.Head, prefix string) error{

@@ -202,7 +202,7 @@ func TestValidate(t *testing.T) {
 		"witness of nothing":        func(_ *Release, a *Artifact) { a.Witness = &Witness{Path: "V"} },
 		"command outside":           func(r *Release, _ *Artifact) { r.Commands = []string{"../bin/*"} },
 		"absolute command":          func(r *Release, _ *Artifact) { r.Commands = []string{"/bin/sh"} },
-		"malformed pattern":         func(r *Release, _ *Artifact) { r.Commands = []string{"bin/["} },
+		"malformed pattern":         func(r *Release, _ *Artifact) { r.Commands = []string{"bin/[a"} },
 		"no artifacts":              func(r *Release, _ *Artifact) { r.Artifacts = nil },
 		"version that is a path":    func(r *Release, _ *Artifact) { r.Version = "../../x" },
 		"tool that is a path":       func(r *Release, _ *Artifact) { r.Tool = "a/b" },

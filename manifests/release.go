@@ -24,8 +24,9 @@ type Release struct {
 	Artifacts  []Artifact
 	Files      []File    // written beside what the artifacts hold
 	Listings   []Listing // likewise, of the components that are installed
-	// Commands are path.Match patterns below the prefix; each executable
-	// regular file that matches becomes a command of its base name.
+	// Commands are patterns below the prefix (MatchCommand); each executable
+	// regular file that matches becomes a command of its base name, if that is
+	// one that commands may have: see ValidCommand and MatchedCommand.
 	Commands []string
 	// Env is what the toolchain needs set; "{prefix}" stands for its prefix.
 	// An empty value unsets. Applied by run and shown by env.
@@ -186,8 +187,8 @@ func (r Release) Validate() error {
 		if err := localPath(pattern); err != nil {
 			return fail("command %v", err)
 		}
-		if _, err := path.Match(pattern, ""); err != nil {
-			return fail("command pattern %q: %v", pattern, err)
+		if err := ValidCommandPattern(pattern); err != nil {
+			return fail("%v", err)
 		}
 	}
 	for _, a := range r.Artifacts {

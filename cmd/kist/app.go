@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/transport"
 )
@@ -31,6 +32,7 @@ type app struct {
 	tookKeys bool // of a channel, which stay whatever comes of the rest
 	helped   bool // help was shown, which has no JSON form
 	warned   map[string]bool
+	linking  func(now, next record.Generation) // hears of what is about to be linked; may be nil
 
 	display *display
 	meter   *transport.Meter // of all that comes by Transport

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kist-tools/kist/install"
@@ -30,6 +31,8 @@ type changeResult struct {
 	Defaults   map[string]string  `json:"defaults,omitempty"` // that changed: channel/tool to version, "" for none
 	Commands   []commandLink      `json:"commands,omitempty"` // that lead somewhere new
 	Patterns   []string           `json:"patterns,omitempty"` // of commands that only the archive names
+	Hides      []hiddenCommand    `json:"hides,omitempty"`    // commands on PATH that new links take the place of
+	Skipped    []skippedCommand   `json:"skipped,omitempty"`  // files that are no commands, for their names
 	Kept       []install.Drift    `json:"kept,omitempty"`
 	Notes      []string           `json:"notes,omitempty"` // what a user must know about PATH
 
@@ -159,10 +162,17 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 			return nil, err
 		}
 		r.Commands, r.Patterns = a.newLinks(s.state.Current, p.Foreseen), patterns(p)
+		a.tellHidden(&r, newNames(s.state.Current, p.Foreseen))
 		a.note(&r)
 		return r, kept(r.Kept, true)
 	}
 	before := s.state.Current
+	a.tellHidden(&r, newNames(before, p.Foreseen))
+	a.linking = func(now, next record.Generation) {
+		a.endProgress()
+		a.tellHidden(&r, newNames(now, next))
+	}
+	defer func() { a.linking = nil }()
 	res, failed := s.Apply(ctx, p)
 	a.endProgress()
 	if _, done := errors.AsType[*install.UnfinishedError](failed); failed != nil && !done {
@@ -181,6 +191,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 		r.Installed = append(r.Installed, installedRelease{
 			Tool: have.Tool, Version: have.Version, Channel: have.Channel, Prefix: s.Prefix(have.ID), Proof: proof, Evidence: e,
 		})
+		a.tellSkipped(&r, have, res.Skipped[have.ID])
 	}
 	r.Removed = refs(res.Removed)
 	r.Defaults = s.changedDefaults(before.Defaults, res.Generation.Defaults, res.Removed)
@@ -198,6 +209,55 @@ func (a *app) note(r *changeResult) {
 	for _, n := range r.Notes {
 		a.say("%s", n)
 	}
+}
+
+// A skippedCommand is a file that a pattern of a release's commands matches and
+// whose name no command may have.
+type skippedCommand struct {
+	Release string `json:"release"` // channel/tool@version
+	Path    string `json:"path"`    // below its prefix
+	Reason  string `json:"reason"`
+}
+
+// tellSkipped says which files of have were not linked, and adds them to r.
+func (a *app) tellSkipped(r *changeResult, have record.Head, paths []string) {
+	if len(paths) == 0 {
+		return
+	}
+	for _, p := range paths {
+		r.Skipped = append(r.Skipped, skippedCommand{have.Ref(), p, manifests.MatchedCommand(path.Base(p)).Error()})
+	}
+	a.say("%s: not linked, since no pattern makes commands of such names: %s", have.Ref(), enumerate(spelled(paths), a.flags.verbose))
+}
+
+// spelled are the names of the files at paths: first those that look like
+// commands, such as kist, then the others, quoted where they could be misread.
+func spelled(paths []string) (names []string) {
+	var others []string
+	for _, p := range paths {
+		switch name := path.Base(p); {
+		case strings.Trim(name, plainName) != "":
+			others = append(others, strconv.QuoteToASCII(name))
+		case strings.ContainsAny(name[:1], ".+-"):
+			others = append(others, name)
+		default:
+			names = append(names, name)
+		}
+	}
+	return append(names, others...)
+}
+
+// plainName are the characters of which names need no quoting in a list.
+const plainName = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+"
+
+// newNames are the commands that were not linked before, whatever they lead to.
+func newNames(before, after record.Generation) (names []string) {
+	for _, l := range after.Links {
+		if !slices.ContainsFunc(before.Links, func(have record.CommandLink) bool { return have.Name == l.Name }) {
+			names = append(names, l.Name)
+		}
+	}
+	return names
 }
 
 // newLinks are the commands that lead somewhere else than before.
@@ -288,7 +348,7 @@ func (a *app) foreseenRemoval(ctx context.Context, s *session, ids, asked []reco
 func patterns(p plan.Plan) (list []string) {
 	for _, in := range p.Install {
 		for _, c := range in.Release.Commands {
-			if in.Default && strings.ContainsAny(path.Base(c), `*?[\`) {
+			if _, named := manifests.CommandName(c); in.Default && !named {
 				list = append(list, c)
 			}
 		}

@@ -43,9 +43,34 @@ and what else it needs set or unset. Without TOOL, for every default.`,
 			if len(refs) == 0 {
 				use = slices.DeleteFunc(s.state.Installed(), func(r record.Head) bool { return !s.isDefault(r) })
 			}
+			a.warnOfAnotherKist(s, use)
 			return s.environment(a.Getenv("PATH"), use), nil
 		},
 	})
+}
+
+// warnOfAnotherKist tells which of use bring a program called kist in a directory
+// that their environment puts first on PATH: it is no command, and would be run
+// in place of this one all the same.
+func (a *app) warnOfAnotherKist(s *session, use []record.Head) {
+	for _, r := range use {
+		for _, dir := range s.commandDirs(r) {
+			if path := firstIn([]string{dir}, "kist", isExecutable) + firstIn([]string{dir}, "kist.exe", isExecutable); path != "" {
+				a.warn("in the environment of %s, kist is %s, and not this program", r.Ref(), path)
+			}
+		}
+	}
+}
+
+// commandDirs are the directories that hold the commands of r, each once.
+func (s *session) commandDirs(r record.Head) (dirs []string) {
+	for _, c := range r.Commands {
+		dir := filepath.Join(s.Prefix(r.ID), filepath.Dir(filepath.FromSlash(c.Path)))
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
 }
 
 // An environment is what toolchains need set.
@@ -72,8 +97,8 @@ func (s *session) environment(path string, use []record.Head) environment {
 	var dirs []string
 	for _, r := range use {
 		prefix := s.Prefix(r.ID)
-		for _, c := range r.Commands {
-			if dir := filepath.Join(prefix, filepath.Dir(filepath.FromSlash(c.Path))); !slices.Contains(dirs, dir) {
+		for _, dir := range s.commandDirs(r) {
+			if !slices.Contains(dirs, dir) {
 				dirs = append(dirs, dir)
 			}
 		}

@@ -3,43 +3,137 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// pathNotes tells what a user must know about PATH when commands become links
-// in the bin directory: that it is not there, that a command is hidden by
-// another of its name, or hides one.
+// A searchPath is where a shell looks for commands: the absolute directories of
+// PATH, without the toolchains that kist run and kist env put there.
+type searchPath struct {
+	before, after []string // the bin directory
+	on            bool     // the bin directory is on PATH
+}
+
+func (a *app) searchPath() (p searchPath) {
+	for _, dir := range filepath.SplitList(a.Getenv("PATH")) {
+		switch {
+		case sameDir(dir, a.Dirs.Bin):
+			p.on = true
+		case !filepath.IsAbs(dir) || a.installedBelow(dir):
+		case p.on:
+			p.after = append(p.after, dir)
+		default:
+			p.before = append(p.before, dir)
+		}
+	}
+	return p
+}
+
+// A hiddenCommand is a command on PATH that one of kist's takes the place of.
+type hiddenCommand struct {
+	Name string `json:"name"`
+	Path string `json:"path"` // of the command that is hidden
+}
+
+// hiddenBy returns what commands called names hide, found by isExecutable: what
+// comes after the bin directory on PATH, and all of PATH where the bin directory
+// is yet to be put there. What people give passwords to comes first.
+func (p searchPath) hiddenBy(names []string, isExecutable func(path string) bool) (list []hiddenCommand) {
+	later := p.after
+	if !p.on {
+		later = p.before
+	}
+	for _, name := range names {
+		if path := firstIn(later, name, isExecutable); path != "" {
+			list = append(list, hiddenCommand{name, path})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b hiddenCommand) int { return sensitive(a.Name) - sensitive(b.Name) })
+	return list
+}
+
+// sensitive ranks a command: those come first that people give secrets to.
+func sensitive(name string) int {
+	order := []string{"sudo", "su", "doas", "pkexec", "run0", "passwd", "login", "ssh", "ssh-add", "ssh-agent", "ssh-keygen", "scp", "sftp", "gpg", "gpg-agent", "git"}
+	if i := slices.Index(order, strings.TrimSuffix(name, ".exe")); i >= 0 {
+		return i
+	}
+	return len(order)
+}
+
+// tellHidden says which commands on PATH the commands called names will hide,
+// before they are linked, and adds them to r. It says of each only once.
+func (a *app) tellHidden(r *changeResult, names []string) {
+	var fresh []hiddenCommand
+	for _, h := range a.searchPath().hiddenBy(names, isExecutable) {
+		if !slices.Contains(r.Hides, h) {
+			fresh = append(fresh, h)
+		}
+	}
+	r.Hides = append(r.Hides, fresh...)
+	for _, line := range hiddenLines(fresh, a.flags.verbose) {
+		a.say("%s", line)
+	}
+}
+
+// hiddenLines is one line for each directory whose commands are hidden; all names
+// are in it if all is true.
+func hiddenLines(hidden []hiddenCommand, all bool) (lines []string) {
+	var dirs []string
+	names := map[string][]string{}
+	for _, h := range hidden {
+		dir := filepath.Dir(h.Path)
+		if names[dir] == nil {
+			dirs = append(dirs, dir)
+		}
+		names[dir] = append(names[dir], h.Name)
+	}
+	for _, dir := range dirs {
+		switch list := names[dir]; {
+		case len(list) == 1:
+			lines = append(lines, fmt.Sprintf("%s would be found before %s", list[0], filepath.Join(dir, list[0])))
+		default:
+			lines = append(lines, fmt.Sprintf("%s would be found before those of %s", enumerate(list, all), dir))
+		}
+	}
+	return lines
+}
+
+// maxEnumerated is how many names one line lists; the others are counted.
+const maxEnumerated = 8
+
+// enumerate lists names as a sentence does.
+func enumerate(names []string, all bool) string {
+	if n := len(names) - maxEnumerated; n > 1 && !all {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxEnumerated], ", "), n)
+	}
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}
+
+// pathNotes tells what a user must know about PATH when commands became links
+// in the bin directory: that it is not there, or that a command is hidden by
+// another of its name.
 func (a *app) pathNotes(commands []string) (notes []string) {
 	if len(commands) == 0 {
 		return nil
 	}
-	var before, after []string
-	on := false
-	for _, dir := range filepath.SplitList(a.Getenv("PATH")) {
-		switch {
-		case sameDir(dir, a.Dirs.Bin):
-			on = true
-		case !filepath.IsAbs(dir):
-		case on:
-			after = append(after, dir)
-		default:
-			before = append(before, dir)
-		}
-	}
-	if !on {
+	path := a.searchPath()
+	if !path.on {
 		return []string{fmt.Sprintf("%s is not on PATH; this line in your shell's start-up file adds it:\n  %s", a.Dirs.Bin, a.pathLine())}
 	}
 	for _, name := range commands {
-		if path := firstIn(before, name); path != "" {
-			notes = append(notes, fmt.Sprintf("%s is hidden by %s, which comes first on PATH", name, path))
-		} else if path := firstIn(after, name); path != "" {
-			notes = append(notes, fmt.Sprintf("%s now hides %s, which comes later on PATH", name, path))
+		if first := firstIn(path.before, name, isExecutable); first != "" {
+			notes = append(notes, fmt.Sprintf("%s is hidden by %s, which comes first on PATH", name, first))
 		}
 	}
 	return notes
 }
 
-func firstIn(dirs []string, name string) string {
+func firstIn(dirs []string, name string, isExecutable func(path string) bool) string {
 	for _, dir := range dirs {
 		if path := filepath.Join(dir, name); isExecutable(path) {
 			return path

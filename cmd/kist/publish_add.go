@@ -189,8 +189,12 @@ func (a *app) inspect(ctx context.Context, f *os.File, r native.Release, art nat
 	if art.Component != r.Tool {
 		return unpacked, nil
 	}
-	if _, err := plan.Commands(r.Commands, entries); err != nil {
+	_, skipped, err := plan.Commands(r.Commands, entries)
+	if err != nil {
 		a.warn("%s: %v; what its other files bring may supply them", archive.Name, err)
+	}
+	if len(skipped) > 0 {
+		a.warn("%s: no pattern makes commands of such names: %s", archive.Name, enumerate(spelled(skipped), a.flags.verbose))
 	}
 	return unpacked, confirmed(scratch, r.Witness)
 }

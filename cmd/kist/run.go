@@ -64,6 +64,7 @@ func (a *app) run(ctx context.Context, args []string) (result, error) {
 		s.Close()
 		return nil, &launchError{125, err}
 	}
+	a.warnOfAnotherKist(s, []record.Head{r})
 	e := s.environment(a.Getenv("PATH"), []record.Head{r})
 	path, err := s.findCommand(args[1], r, e.Set["PATH"])
 	s.Close()

@@ -61,6 +61,11 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 		Chosen:    a.chosen,
 		Warn:      func(text string) { a.warn("%s", text) },
 		DryRun:    a.flags.dryRun,
+		Linking: func(now, next record.Generation) {
+			if a.linking != nil {
+				a.linking(now, next)
+			}
+		},
 	})
 	if err != nil {
 		return nil, nil, err

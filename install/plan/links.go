@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -66,40 +67,70 @@ func nameOf(r record.Head) string {
 // hundred; every one of them is a link on PATH.
 const maxCommands = 2000
 
-// Commands finds what patterns (path.Match, below the prefix) make commands
-// among entries, which are in the order of their paths: executable regular
-// files, and links that lead to one. The name is the path's base; of two paths
-// with one name, the first pattern's counts. It is an error, matching
-// verify.ErrUntrusted, if there are patterns and nothing matches, for then the
-// archive is not what its manifest says, and if there are more than maxCommands.
-func Commands(patterns []string, entries []record.Entry) ([]record.Command, error) {
-	var found []record.Command
+// Commands finds what the patterns of a release (manifests.MatchCommand) make
+// commands among entries, which are in the order of their paths: executable
+// regular files, and links that lead to one. The name is the path's base; of two
+// paths with one name, the first pattern's counts. skipped are the paths that
+// match a pattern and whose names no command may have; they are none in found.
+//
+// It is an error, matching verify.ErrUntrusted, if there are patterns and nothing
+// matches, for then the archive is not what its manifest says, if there are more
+// than maxCommands, and if a pattern names a command as none may be called.
+func Commands(patterns []string, entries []record.Entry) (found []record.Command, skipped []string, err error) {
 	taken := map[string]bool{}
 	for _, pattern := range patterns {
+		_, named := manifests.CommandName(pattern)
 		for _, e := range entries {
-			if ok, _ := path.Match(pattern, e.Path); !ok || !executable(entries, e.Path, 40) {
+			if ok, _ := manifests.MatchCommand(pattern, e.Path); !ok || !executable(entries, e.Path, 40) {
 				continue
 			}
-			if name := path.Base(e.Path); !taken[name] {
-				if len(found) == maxCommands {
-					return nil, fmt.Errorf("more than %d commands: %w", maxCommands, verify.ErrUntrusted)
-				}
-				taken[name] = true
-				found = append(found, record.Command{Name: name, Path: e.Path})
+			name := path.Base(e.Path)
+			if taken[name] {
+				continue
 			}
+			if named {
+				err = manifests.ValidCommand(name)
+			} else if manifests.MatchedCommand(name) != nil {
+				if !slices.Contains(skipped, e.Path) {
+					skipped = append(skipped, e.Path)
+				}
+				continue
+			}
+			if err == nil && len(found) == maxCommands {
+				err = fmt.Errorf("more than %d commands", maxCommands)
+			}
+			if err != nil {
+				return nil, nil, fmt.Errorf("%w: %w", err, verify.ErrUntrusted)
+			}
+			taken[name] = true
+			found = append(found, record.Command{Name: name, Path: e.Path})
 		}
 	}
-	if len(found) == 0 && len(patterns) > 0 {
-		return nil, fmt.Errorf("no executable file matches the commands %s: %w",
+	if len(found)+len(skipped) == 0 && len(patterns) > 0 {
+		return nil, nil, fmt.Errorf("no executable file matches the commands %s: %w",
 			strings.Join(patterns, ", "), verify.ErrUntrusted)
 	}
-	return found, nil
+	// A later pattern may name what an earlier one passed over.
+	skipped = slices.DeleteFunc(skipped, func(p string) bool { return taken[path.Base(p)] })
+	return found, skipped, nil
 }
 
 // Remaining are those of commands that are still there among entries, which are in
 // the order of their paths.
 func Remaining(commands []record.Command, entries []record.Entry) []record.Command {
-	return slices.DeleteFunc(slices.Clone(commands), func(c record.Command) bool { return !executable(entries, c.Path, 40) })
+	return slices.DeleteFunc(UsableCommands(commands), func(c record.Command) bool { return !executable(entries, c.Path, 40) })
+}
+
+// UsableCommands are those of commands that have a name that commands may have.
+// Receipts of earlier kists hold others, which count for nothing but removal.
+func UsableCommands(commands []record.Command) []record.Command {
+	return slices.DeleteFunc(slices.Clone(commands), func(c record.Command) bool { return manifests.ValidCommand(c.Name) != nil })
+}
+
+// UsableLinks are those of links that have a name that commands may have.
+// Generations of earlier kists hold others.
+func UsableLinks(links []record.CommandLink) []record.CommandLink {
+	return slices.DeleteFunc(slices.Clone(links), func(l record.CommandLink) bool { return manifests.ValidCommand(l.Name) != nil })
 }
 
 func find(entries []record.Entry, p string) (record.Entry, bool) {

@@ -344,7 +344,7 @@ func (p Plan) foreseen() (heads []record.Head) {
 		rel := in.Release
 		h := record.Head{ID: record.NewID(rel.Channel, rel.Tool, rel.Version, [4]byte{}), Channel: rel.Channel, Tool: rel.Tool, Version: rel.Version}
 		for _, pattern := range rel.Commands {
-			if name := path.Base(pattern); !strings.ContainsAny(name, `*?[\`) {
+			if name, ok := manifests.CommandName(pattern); ok {
 				h.Commands = append(h.Commands, record.Command{Name: name, Path: pattern})
 			}
 		}

@@ -313,11 +313,51 @@ func TestCommandsAreFew(t *testing.T) {
 	for n := range maxCommands + 1 {
 		entries = append(entries, record.Entry{Path: fmt.Sprintf("bin/%04d", n), Type: record.File, Mode: 0o755})
 	}
-	if commands, err := Commands([]string{"bin/*"}, entries[1:]); err != nil || len(commands) != maxCommands {
+	if commands, _, err := Commands([]string{"bin/*"}, entries[1:]); err != nil || len(commands) != maxCommands {
 		t.Errorf("at most: %d, %v", len(commands), err)
 	}
-	if _, err := Commands([]string{"bin/*"}, entries); !errors.Is(err, verify.ErrUntrusted) {
+	if _, _, err := Commands([]string{"bin/*"}, entries); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("one more: %v", err)
+	}
+}
+
+// TestCommandsHaveNamesOfCommands: what a pattern matches and no command may be
+// called is passed over; what a pattern names is refused.
+func TestCommandsHaveNamesOfCommands(t *testing.T) {
+	var entries []record.Entry
+	for _, name := range []string{"-rf", "[", "a b", "g\u200bit", "hello", "kist", "kist.exe", "sudo"} {
+		entries = append(entries, record.Entry{Path: "bin/" + name, Type: record.File, Mode: 0o755})
+	}
+	slices.SortFunc(entries, func(a, b record.Entry) int { return strings.Compare(a.Path, b.Path) })
+	for _, test := range []struct{ patterns, want, skipped string }{
+		{"bin/hello", "hello", ""},
+		{"bin/[", "[", ""},
+		{"bin/*", "[ hello", "-rf|a b|g\u200bit|kist|kist.exe|sudo"},
+		{"bin/k*", "", "kist|kist.exe"},
+		{"bin/s* bin/sudo", "sudo", ""},
+		{"bin/sudo bin/s*", "sudo", ""},
+		{"bin/kist", "!", ""},
+		{"*/kist.exe", "!", ""},
+		{"bin/-rf", "!", ""},
+		{"bin/x*", "!", ""},
+	} {
+		commands, skipped, err := Commands(strings.Fields(test.patterns), entries)
+		var got, passed []string
+		for _, c := range commands {
+			got = append(got, c.Name)
+		}
+		for _, p := range skipped {
+			passed = append(passed, strings.TrimPrefix(p, "bin/"))
+		}
+		if err != nil {
+			got = []string{"!"}
+			if !errors.Is(err, verify.ErrUntrusted) {
+				t.Errorf("%s: %v", test.patterns, err)
+			}
+		}
+		if strings.Join(got, " ") != test.want || strings.Join(passed, "|") != test.skipped {
+			t.Errorf("%s: %q, passed over %q", test.patterns, got, passed)
+		}
 	}
 }
 
@@ -340,7 +380,7 @@ func TestCommandsAreExecutableFilesAfterResolution(t *testing.T) {
 		{"sbin/*", "!"},
 		{"", ""},
 	} {
-		commands, err := Commands(strings.Fields(test.patterns), entries)
+		commands, _, err := Commands(strings.Fields(test.patterns), entries)
 		var got []string
 		for _, c := range commands {
 			got = append(got, c.Name+"="+c.Path)

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -273,8 +272,8 @@ func (a Artifact) base() string {
 func (r Release) fileName(a Artifact) string {
 	if a.Component == r.Tool {
 		for _, command := range r.Commands {
-			if !strings.ContainsAny(command, `*?[`) {
-				return command
+			if at, ok := manifests.CommandPath(command); ok {
+				return at
 			}
 		}
 	}

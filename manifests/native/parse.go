@@ -76,8 +76,8 @@ func parseRelease(t *table) (Release, error) {
 	for _, c := range r.Commands {
 		if err := checkPath(c); err != nil {
 			t.fail("command %v", err)
-		} else if _, err := path.Match(c, ""); err != nil {
-			t.fail("command pattern %q is malformed", c)
+		} else if err := manifests.ValidCommandPattern(c); err != nil {
+			t.fail("%v", err)
 		}
 	}
 	if t.has("witness") {

@@ -1,0 +1,105 @@
+package manifests
+
+import (
+	"errors"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/kist-tools/kist/verify"
+)
+
+func TestCommandNames(t *testing.T) {
+	for _, good := range []string{"go", "clang++", "g++-14", "python3.13", "[", "[.exe", "_x", "0ad", "7z", "PATH", "go.exe", "npm.cmd",
+		"kist-helper", "kistle", "akist", "kist.sh", "kist.exe.txt", "sudo", "con", strings.Repeat("a", 255)} {
+		if err := ValidCommand(good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", ".", "..", "-rf", "+x", ".profile", ".exe", "a b", "a'b", "a=b", "$(x)", "`id`", "x;y", "*", "?", "~", "#x",
+		"[a", "a[", "[[", "a/b", `a\b`, "a\nb", "a\x00b", "é", "a\u202egnp.exe", "g\u200bit", "a\u00adb", "ａ", "a:b", "a@b", "a,b", "a|b",
+		"kist", "Kist", "KIST", "kist.exe", "KIST.EXE", "kist.cmd", "kist.bat", "kist.com", "kist.ps1", "kist.", "kist..", "kist.exe.", "kist..exe",
+		strings.Repeat("a", 256), strings.Repeat("a", 252) + ".exe"} {
+		if ValidCommand(bad) == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+		if MatchedCommand(bad) == nil {
+			t.Errorf("%q was accepted where a pattern matches it", bad)
+		}
+	}
+	for _, name := range []string{"sudo", "SUDO", "sudo.exe", "su", "doas", "pkexec"} {
+		if MatchedCommand(name) == nil || ValidCommand(name) != nil {
+			t.Errorf("%q: want it only where a release names it", name)
+		}
+	}
+	for _, good := range []string{"go", "[", "sudoku", "sum", "ssh"} {
+		if err := MatchedCommand(good); err != nil {
+			t.Errorf("matched %q: %v", good, err)
+		}
+	}
+}
+
+// TestCommandAlphabet: a name without an extension of programs is accepted exactly
+// if the documented expression matches it and it is not reserved.
+func TestCommandAlphabet(t *testing.T) {
+	documented := regexp.MustCompile(`^(\[|[A-Za-z0-9_][A-Za-z0-9._+-]*)$`)
+	letters := rapid.OneOf(rapid.SampledFrom([]rune("kistKIST.exe-_+[ ]*/\u200b\u202eé")), rapid.Rune())
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.StringOfN(letters, 0, 8, -1).Draw(t, "name")
+		if programStem(name) != name || strings.EqualFold(strings.TrimRight(name, "."), "kist") || programStem(strings.TrimRight(name, ".")) != strings.TrimRight(name, ".") {
+			return
+		}
+		if got, want := ValidCommand(name) == nil, documented.MatchString(name); got != want {
+			t.Fatalf("%q: accepted %v, want %v", name, got, want)
+		}
+	})
+}
+
+func TestCommandPatterns(t *testing.T) {
+	for _, test := range []struct {
+		pattern, name, at string // "" where several may match
+		matches, not      string
+	}{
+		{"bin/go", "go", "bin/go", "bin/go", "bin/gofmt"},
+		{"go", "go", "go", "go", "bin/go"},
+		{"bin/*", "", "", "bin/go", "bin/x/go"},
+		{"*/go", "go", "", "bin/go", "go"},
+		{"bin/[", "[", "bin/[", "bin/[", "bin/a"},
+		{"[", "[", "[", "[", "bin/["},
+		{"*/[", "[", "", "bin/[", "["},
+		{"bin/[[]", "", "", "bin/[", "bin/a"},
+		{"bin/[ab]", "", "", "bin/a", "bin/c"},
+	} {
+		if err := ValidCommandPattern(test.pattern); err != nil {
+			t.Errorf("%s: %v", test.pattern, err)
+		}
+		if name, ok := CommandName(test.pattern); ok != (test.name != "") || ok && name != test.name {
+			t.Errorf("%s names %q, %v", test.pattern, name, ok)
+		}
+		if at, ok := CommandPath(test.pattern); ok != (test.at != "") || ok && at != test.at {
+			t.Errorf("%s is the path %q, %v", test.pattern, at, ok)
+		}
+		if ok, err := MatchCommand(test.pattern, test.matches); !ok || err != nil {
+			t.Errorf("%s does not match %s: %v", test.pattern, test.matches, err)
+		}
+		if ok, err := MatchCommand(test.pattern, test.not); ok || err != nil {
+			t.Errorf("%s matches %s: %v", test.pattern, test.not, err)
+		}
+	}
+	for _, bad := range []string{"bin/kist", "*/kist", "Kist.exe", "bin/-rf", "bin/a b", "bin/g\u200bit", "bin/[a", "[/x", "bin[", "bin/[a-"} {
+		if ValidCommandPattern(bad) == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+		r := honest()
+		r.Commands = append(r.Commands, bad)
+		if err := r.Validate(); !errors.Is(err, verify.ErrUntrusted) {
+			t.Errorf("a release with %q: %v", bad, err)
+		}
+	}
+	if _, err := MatchCommand("bin/[a", "bin/a"); !errors.Is(err, path.ErrBadPattern) {
+		t.Errorf("a malformed pattern: %v", err)
+	}
+}
