@@ -392,7 +392,6 @@ func TestNamesOfEarlierKists(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.install(w.release("zig", "1.0", "bin/zig"))
-			before := w.snapshot()
 			h := w.install(w.release("odd", "1.0", "bin/odd"))
 			r, err := w.kist().Receipt(h.ID)
 			if err != nil {
@@ -450,7 +449,6 @@ func TestNamesOfEarlierKists(t *testing.T) {
 			if left, _ := filepath.Glob(w.path(".local/share/kist/prefixes/*odd*")); len(left) > 0 {
 				t.Errorf("left: %v", left)
 			}
-			_ = before
 		})
 	}
 }

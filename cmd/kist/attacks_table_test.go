@@ -332,6 +332,15 @@ var attacks = []attack{
 		b.must("channel", "refresh", "acme")
 		return installNew
 	}},
+	{"misleading commands", "a command called kist", 4, func(b *battle, honest bool) []string {
+		return b.command(honest, "bin/kist")
+	}},
+	{"misleading commands", "a command that is an option", 4, func(b *battle, honest bool) []string {
+		return b.command(honest, "bin/-rf")
+	}},
+	{"misleading commands", "a command with an invisible letter", 4, func(b *battle, honest bool) []string {
+		return b.command(honest, "bin/hel\u200blo")
+	}},
 	{"scope", "a channel that policy.toml does not allow", 4, func(b *battle, honest bool) []string {
 		b.publish("1.1")
 		rules := "format = 1\nchannels = [\"" + either(honest, "acme", "go") + "\"]\n"
@@ -340,6 +349,19 @@ var attacks = []attack{
 		}
 		return installNew
 	}},
+}
+
+// command publishes a version of hello that has one more command, unless honest.
+func (b *battle) command(honest bool, pattern string) []string {
+	b.publish("1.1")
+	text := bytes.Replace(b.manifest, []byte(`["bin/hello"]`), []byte(`["bin/hello", "`+pattern+`"]`), 1)
+	if bytes.Equal(text, b.manifest) {
+		b.Fatal("the manifest names its command in another way")
+	}
+	if !honest {
+		b.serveText(text, b.first)
+	}
+	return installNew
 }
 
 // serveAt serves m at another place, with the files of the first.

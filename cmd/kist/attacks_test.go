@@ -187,6 +187,12 @@ func (b *battle) serve(m *native.Manifest, keys ...*verifytest.Key) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	b.serveText(data, keys...)
+}
+
+// serveText is serve for a manifest as it stands, which may break the format.
+func (b *battle) serveText(data []byte, keys ...*verifytest.Key) {
+	b.Helper()
 	b.manifest, b.manSig = data, nil
 	b.Files[acmeURL+"channel.toml"] = data
 	delete(b.Files, acmeURL+"channel.toml.asc")

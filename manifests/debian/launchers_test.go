@@ -32,6 +32,9 @@ func TestLaunchers(t *testing.T) {
 					for _, pattern := range tool.Commands {
 						if ok, _ := path.Match(pattern, f.Path); ok && f.Exec {
 							commands = append(commands, path.Base(f.Path))
+							if err := manifests.MatchedCommand(path.Base(f.Path)); err != nil {
+								t.Errorf("%s: %v", tool.Name, err)
+							}
 						}
 					}
 				}

@@ -58,6 +58,15 @@ var answers = []struct{ tool, answer, version string }{
 	{"rust", "rustc 1.63.0-" + strings.Repeat("x", 100) + "\n", ""},
 }
 
+// TestCommands: every command that is looked for is one that kist could link, too.
+func TestCommands(t *testing.T) {
+	for _, tool := range tools() {
+		if err := manifests.MatchedCommand(tool.Command); err != nil {
+			t.Errorf("%s: %v", tool.Name, err)
+		}
+	}
+}
+
 func TestVersion(t *testing.T) {
 	told := map[string]bool{}
 	for _, a := range answers {
