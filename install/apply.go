@@ -52,6 +52,10 @@ func (i *Installer) Apply(ctx context.Context, p plan.Plan) (Result, error) {
 			}
 		}
 		result, again, err := i.commit(ctx, &p, staged)
+		if p.InForce() && len(p.Follow) > 0 && cannotWrite(err) {
+			i.o.Warn(fmt.Sprintf("what was asked for could not be remembered: %v", err))
+			return i.settle(ctx)
+		}
 		if !again {
 			return result, err
 		}

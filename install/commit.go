@@ -52,9 +52,9 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	if *p, s, err = i.planNow(change); err != nil {
 		return res, false, err
 	}
-	if p.Empty() {
+	if p.InForce() {
 		res.Generation = s.Current
-		return res, false, nil
+		return res, false, i.follow(p.Follow)
 	}
 	var fresh []record.Head
 	skipped := map[record.ID][]string{}
@@ -91,6 +91,9 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	if err := ctx.Err(); err != nil {
 		return res, false, err
 	}
+	if err := i.follow(p.Follow); err != nil {
+		return res, false, err
+	}
 	if err := i.publish(*p, next, s.Receipts, staged); err != nil {
 		_, undo := i.repair(context.WithoutCancel(ctx))
 		return res, false, errors.Join(err, undo)
@@ -106,6 +109,21 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 		err = &UnfinishedError{err}
 	}
 	return res, false, err
+}
+
+// follow has receipts say what their releases were asked for by.
+func (i *Installer) follow(requested map[record.ID]string) error {
+	for id, asked := range requested {
+		r, err := i.Receipt(id)
+		if err != nil {
+			return err
+		}
+		r.Requested = asked
+		if err := i.store().PutReceipt(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stillThere are those of ids that the repair has not just removed.

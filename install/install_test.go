@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -382,6 +383,25 @@ func TestRollbackAndDefaultSwitchTheCommands(t *testing.T) {
 	if got := w.command("zig2"); !strings.Contains(got, "no such file") {
 		t.Errorf("after rollback zig2 is still there: %s", got)
 	}
+}
+
+func TestFollowRewritesTheReceiptAlone(t *testing.T) {
+	w := newWorld(t)
+	h := w.install(w.release("zig", "1.0", "bin/zig", "lib/a"))
+	before, err := w.kist().Receipt(h.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := w.must(plan.Change{Follow: map[record.ID]string{h.ID: "1"}})
+	after, err := w.kist().Receipt(h.ID)
+	if err != nil || after.Requested != "1" || res.Generation.Number != 1 {
+		t.Fatalf("%q, generation %d, %v", after.Requested, res.Generation.Number, err)
+	}
+	after.Requested = before.Requested
+	if !reflect.DeepEqual(before, after) {
+		t.Errorf("it was\n%+v\nand is\n%+v", before, after)
+	}
+	w.must(plan.Change{Remove: []record.ID{h.ID}})
 }
 
 // TestNamesOfEarlierKists: receipts and generations that hold commands under names

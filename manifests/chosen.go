@@ -35,7 +35,7 @@ func (c Chosen) Versions(tool string) []Version {
 	if tool != "" && tool != c.Release.Tool {
 		return nil
 	}
-	return c.Hint.Versions(c.Release.Tool, c.Asked.Platform, c.Numbering)
+	return c.Hint.Versions(c.Release.Tool, c.Asked.Platform)
 }
 
 // Resolve implements Catalog. Of another version or platform than what was
@@ -54,7 +54,12 @@ func (c Chosen) Resolve(r Request) (Release, error) {
 	if err := r.Plain(have.Version); err != nil {
 		return Release{}, err
 	}
-	if c.Asked.List || r.Platform != c.Asked.Platform || r.Version != c.Asked.Version && c.Numbering.Spell(r.Version) != have.Version {
+	other := false
+	if r.Version != c.Asked.Version {
+		spelled, _ := c.Numbering.Read(r.Version)
+		other = spelled != have.Version
+	}
+	if c.Asked.List || r.Platform != c.Asked.Platform || other {
 		return Release{}, fmt.Errorf("%s %s for %s: only %s for %s was asked for and proved",
 			r.Tool, r.Version, r.Platform, have.Version, have.Platform)
 	}

@@ -1,8 +1,10 @@
 package manifests
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -112,6 +114,54 @@ func Near(s string, have []string) []string {
 	}
 	return names
 }
+
+// NearVersions returns up to three of have that a person who typed the version s
+// may have meant. Where s has a place in the order of versions, these are the nearest
+// by number: they share the most numbers with it, and differ least in the next one.
+// Else it is Near.
+func NearVersions(s string, have []string) []string {
+	s, _ = ExactVersion(s)
+	asked := readVersion(s)
+	if asked.numbers == nil {
+		return Near(s, have)
+	}
+	versions := slices.DeleteFunc(slices.Clone(have), func(v string) bool { return !Ordered(v) })
+	SortNewestFirst(versions, func(v string) string { return v })
+	slices.SortStableFunc(versions, func(a, b string) int { return asked.nearer(readVersion(a), readVersion(b)) })
+	versions = slices.Compact(versions)
+	return versions[:min(3, len(versions))]
+}
+
+// nearer orders a and b by how near they are to p, the nearest first.
+func (p parsedVersion) nearer(a, b parsedVersion) int {
+	for i := range max(len(p.numbers), len(a.numbers), len(b.numbers)) {
+		n, an, bn := numberAt(p.numbers, i), numberAt(a.numbers, i), numberAt(b.numbers, i)
+		switch {
+		case an == n && bn == n:
+		case difference(n, an) != difference(n, bn):
+			return cmp.Compare(difference(n, an), difference(n, bn))
+		case an > n && bn > n:
+			return a.compare(b)
+		case an != bn:
+			return cmp.Compare(bn, an)
+		default:
+			return b.compare(a)
+		}
+	}
+	return 0
+}
+
+// numberAt is the number of a list at i, 0 beyond its end. Numbers over the largest
+// of 64 bits count as that.
+func numberAt(numbers []string, i int) uint64 {
+	if i >= len(numbers) {
+		return 0
+	}
+	n, _ := strconv.ParseUint(numbers[i], 10, 64)
+	return n
+}
+
+func difference(a, b uint64) uint64 { return max(a, b) - min(a, b) }
 
 // distance is the Levenshtein distance of a and b, in bytes, in which two
 // neighbours that changed places are one mistake.

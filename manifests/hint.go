@@ -49,27 +49,33 @@ type Choice struct {
 	Missing error
 }
 
-// Choose names the version that r means. Nothing is Stable; a label is the
-// newest version that has it; a prefix such as 1.25 the newest stable version
-// below it; anything else that very version. What begins with a digit is never
-// taken for a label. Errors are *UnknownVersionError and *UnsupportedPlatformError.
+// Choose names the version that r means. Nothing is Stable, or the newest where all
+// are pre-releases; a label is the
+// newest version that has it; a beginning such as 1.25 the newest stable version
+// that MatchesVersion; anything else, and what follows "=", that very version. What
+// begins with a digit is never taken for a label. Errors are *UnknownVersionError and *UnsupportedPlatformError.
 func (h Hint) Choose(channel string, r Request, n Numbering) (Choice, error) {
-	asked := n.Spell(r.Version)
+	asked, exact := n.Read(r.Version)
 	if asked == "" {
 		asked = Stable
 	}
-	matches := func(v Hinted) bool { return v.Version == asked || v.Stable && MatchesVersion(asked, v.Version) }
-	if !numbered(asked) && slices.Contains(h.labels(), asked) {
+	matches := func(v Hinted) bool {
+		return v.Version == asked || !exact && v.Stable && MatchesVersion(asked, v.Version)
+	}
+	if !exact && !numbered(asked) && slices.Contains(h.labels(), asked) {
 		matches = h.labelled(asked)
 	}
-	version, offered := h.newest(r.Platform, n, matches)
+	version, offered := h.newest(r.Platform, matches)
+	if len(offered) == 0 && (r.Version == "" || asked == Latest) { // there are only pre-releases
+		version, offered = h.newest(r.Platform, func(Hinted) bool { return true })
+	}
 	switch {
 	case version == "" && n.Exact(asked):
 		return Choice{Version: asked, Missing: h.missing(channel, r, offered)}, nil
 	case version == "":
 		return Choice{}, h.missing(channel, r, offered)
 	}
-	c := Choice{Version: version, Labels: h.labelsOf(r.Platform, n)[version], Listed: version != asked}
+	c := Choice{Version: version, Labels: h.labelsOf(r.Platform)[version], Listed: version != asked}
 	if i := slices.IndexFunc(h, func(v Hinted) bool { return v.Version == version }); i >= 0 {
 		c.Date = h[i].Date
 	}
@@ -99,10 +105,10 @@ func (h Hint) labelled(label string) func(Hinted) bool {
 }
 
 // labelsOf returns the labels of each version that is the newest of any, for host.
-func (h Hint) labelsOf(host Platform, n Numbering) map[string][]string {
+func (h Hint) labelsOf(host Platform) map[string][]string {
 	of := map[string][]string{}
 	for _, label := range h.labels() {
-		if version, _ := h.newest(host, n, h.labelled(label)); version != "" {
+		if version, _ := h.newest(host, h.labelled(label)); version != "" {
 			of[version] = append(of[version], label)
 		}
 	}
@@ -111,13 +117,13 @@ func (h Hint) labelsOf(host Platform, n Numbering) map[string][]string {
 
 // newest returns the highest version that matches and is built for host, and
 // every platform for which a version that matches is built.
-func (h Hint) newest(host Platform, n Numbering, matches func(Hinted) bool) (version string, offered []Platform) {
+func (h Hint) newest(host Platform, matches func(Hinted) bool) (version string, offered []Platform) {
 	for _, v := range h {
 		if !matches(v) {
 			continue
 		}
 		offered = append(offered, v.Platforms...)
-		if v.fits(host) && (version == "" || n.Compare(v.Version, version) > 0) {
+		if v.fits(host) && (version == "" || CompareVersions(v.Version, version) > 0) {
 			version = v.Version
 		}
 	}
@@ -146,18 +152,18 @@ func (h Hint) near(asked string) []string {
 	for _, v := range h {
 		names = append(names, v.Version)
 	}
-	return Near(asked, names)
+	return NearVersions(asked, names)
 }
 
 // Versions lists what is built for host, newest first.
-func (h Hint) Versions(tool string, host Platform, n Numbering) []Version {
-	labels := h.labelsOf(host, n)
+func (h Hint) Versions(tool string, host Platform) []Version {
+	labels := h.labelsOf(host)
 	var list []Version
 	for _, v := range h {
 		if v.fits(host) {
 			list = append(list, Version{Tool: tool, Version: v.Version, Labels: labels[v.Version], Date: v.Date, Unsigned: true})
 		}
 	}
-	slices.SortStableFunc(list, func(a, b Version) int { return n.Compare(b.Version, a.Version) })
+	SortNewestFirst(list, func(v Version) string { return v.Version })
 	return list
 }

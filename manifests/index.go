@@ -32,7 +32,7 @@ func (x Index) Fetch(ctx context.Context, t Transport, q Query, prove func(Query
 	q.Tool = x.Tool
 	hint, err := x.read(ctx, t)
 	missing := errors.Is(err, ErrNotFound) || x.Spare && errors.Is(err, ErrUnreachable) && ctx.Err() == nil
-	if err != nil && !(missing && x.Numbering.Exact(x.Numbering.Spell(q.Version))) {
+	if asked, _ := x.Numbering.Read(q.Version); err != nil && !(missing && x.Numbering.Exact(asked)) {
 		return nil, err
 	}
 	if listing, ok := hint.Listing(x.Channel, q.Request, x.Numbering); ok {

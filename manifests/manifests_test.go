@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -54,52 +52,6 @@ func TestPlatforms(t *testing.T) {
 			t.Errorf("%s on %s: fit %d, want %d", s, glibc, got, want)
 		}
 	}
-}
-
-func TestVersionOrder(t *testing.T) {
-	// Semantic Versioning 2.0.0, section 11, and missing numbers as 0.
-	ascending := []string{"0.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11",
-		"1.0.0-rc.1", "1.0.0", "1.9", "1.10", "1.10.1", "2", "18446744073709551616.0"}
-	for i, a := range ascending {
-		for j, b := range ascending {
-			got, ok := CompareVersions(a, b)
-			if want := i - j; !ok || got < 0 != (want < 0) || got > 0 != (want > 0) {
-				t.Errorf("%s against %s: %d, %v", a, b, got, ok)
-			}
-		}
-	}
-	for _, same := range [][2]string{{"1", "1.0.0"}, {"v1.2", "1.2"}, {"1.2+a", "1.2+b"}, {"1.02", "1.2"}} {
-		if got, ok := CompareVersions(same[0], same[1]); got != 0 || !ok {
-			t.Errorf("%s and %s: %d, %v; want the same", same[0], same[1], got, ok)
-		}
-	}
-	if _, ok := CompareVersions("nightly", "1.0"); ok {
-		t.Error("nightly has an order")
-	}
-	for _, m := range []struct {
-		asked, version string
-		want           bool
-	}{{"1.25", "1.25.3", true}, {"1.25", "1.25", true}, {"1.2", "1.25.3", false}, {"1.25", "1.25.0-rc1", false}, {"1.25.0-rc1", "1.25.0-rc1", true}, {"", "1", false}} {
-		if got := MatchesVersion(m.asked, m.version); got != m.want {
-			t.Errorf("%q means %q: %v", m.asked, m.version, got)
-		}
-	}
-}
-
-func TestVersionOrderIsAnOrder(t *testing.T) {
-	version := rapid.StringMatching(`[0-9]{1,3}(\.[0-9]{1,3}){0,3}(-(rc|beta)?\.?[0-9]{0,2}[a-z]?)?`)
-	rapid.Check(t, func(t *rapid.T) {
-		a, b, c := version.Draw(t, "a"), version.Draw(t, "b"), version.Draw(t, "c")
-		ab, ok1 := CompareVersions(a, b)
-		ba, ok2 := CompareVersions(b, a)
-		if ok1 != ok2 || ab < 0 != (ba > 0) {
-			t.Fatalf("%s, %s: %d one way, %d the other", a, b, ab, ba)
-		}
-		bc, _ := CompareVersions(b, c)
-		if ac, _ := CompareVersions(a, c); ok1 && ab < 0 && bc < 0 && ac >= 0 {
-			t.Fatalf("%s < %s < %s, but not the first below the last", a, b, c)
-		}
-	})
 }
 
 func TestNear(t *testing.T) {

@@ -5,23 +5,26 @@ import (
 	"strings"
 )
 
-// A Numbering is how a tool counts its versions.
+// A Numbering is how a tool spells its versions. Their order is one for all tools:
+// CompareVersions.
 type Numbering struct {
-	// Compare orders two versions as cmp.Compare does.
-	Compare func(a, b string) int
 	// Spell writes what a person may type as the tool itself spells it.
 	Spell func(asked string) string
 	// Exact reports whether v, so spelled, names one version and no prefix.
 	Exact func(v string) bool
 }
 
-// GoNumbering is how Go counts: 1.9 before 1.10, and 1.21rc1 before 1.21.0.
-// "go1.24.4" is accepted for 1.24.4. Source: go.dev/doc/toolchain#version.
+// Read is Spell for what may begin with "=", which asks for one version exactly.
+func (n Numbering) Read(asked string) (spelled string, exact bool) {
+	asked, exact = ExactVersion(asked)
+	return n.Spell(asked), exact
+}
+
+// GoNumbering is how Go spells versions: "go1.24.4" is accepted for 1.24.4. Source: go.dev/doc/toolchain#version.
 func GoNumbering() Numbering {
 	return Numbering{
-		Compare: func(a, b string) int { return version.Compare("go"+a, "go"+b) },
-		Spell:   func(asked string) string { return strings.TrimPrefix(asked, "go") },
-		Exact:   ValidGoVersion,
+		Spell: func(asked string) string { return strings.TrimPrefix(asked, "go") },
+		Exact: ValidGoVersion,
 	}
 }
 
@@ -38,12 +41,11 @@ func ValidGoVersion(v string) bool {
 // StableGoVersion reports whether v is neither a beta nor a release candidate.
 func StableGoVersion(v string) bool { return strings.Trim(v, "0123456789.") == "" }
 
-// SemverNumbering is how most others count: three dotted numbers, and what may
+// SemverNumbering is how most others spell theirs: three dotted numbers, and what may
 // follow them. "v22.1.0" is accepted for 22.1.0, and a label may be written as
 // upstreams write it: lts/Jod for lts-jod. Source: semver.org, 2.0.0.
 func SemverNumbering() Numbering {
 	return Numbering{
-		Compare: func(a, b string) int { order, _ := CompareVersions(a, b); return order },
 		Spell: func(asked string) string {
 			if rest, ok := strings.CutPrefix(asked, "v"); ok && rest != "" && strings.Contains("0123456789", rest[:1]) {
 				asked = rest

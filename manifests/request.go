@@ -8,7 +8,7 @@ import (
 // A Request asks a channel for one release.
 type Request struct {
 	Tool       string
-	Version    string // exact, a prefix such as 1.25, a label; empty: the channel's own choice
+	Version    string // the beginning of one, such as 1.25; "=" and an exact one; a label; empty: the channel's own choice
 	Platform   Platform
 	Distro     string   // of a Linux host, such as "debian12", for upstreams that build for each; may be empty
 	Glibc      string   // version of a Linux host's GNU C library, such as "2.36"; empty: it has none, or it is not known

@@ -28,6 +28,7 @@ type changeResult struct {
 	Installed  []installedRelease `json:"installed,omitempty"`
 	Removed    []string           `json:"removed,omitempty"` // channel/tool@version
 	Reduced    []reducedTool      `json:"reduced,omitempty"`
+	Follows    []followedTool     `json:"follows,omitempty"`  // installed before, and asked for in another way
 	Defaults   map[string]string  `json:"defaults,omitempty"` // that changed: channel/tool to version, "" for none
 	Commands   []commandLink      `json:"commands,omitempty"` // that lead somewhere new
 	Patterns   []string           `json:"patterns,omitempty"` // of commands that only the archive names
@@ -73,6 +74,24 @@ type reducedTool struct {
 	Without []string `json:"without"`
 }
 
+// A followedTool is an installed release and what update follows from now on.
+type followedTool struct {
+	Release   string `json:"release"`   // channel/tool@version
+	Was       string `json:"was"`       // what it was asked for by before
+	Requested string `json:"requested"` // and is now; empty: a bare name
+}
+
+func (f followedTool) text(would bool) string {
+	verb := map[bool]string{false: "now follows", true: "would follow"}[would]
+	switch version, exact := manifests.ExactVersion(f.Requested); {
+	case exact && would:
+		return fmt.Sprintf("%s would stay at %s", f.Release, version)
+	case exact:
+		return fmt.Sprintf("%s now stays at %s: it was asked for by %s before", f.Release, version, cmp.Or(f.Was, "its name"))
+	}
+	return fmt.Sprintf("%s was asked for by its number; update %s %s", f.Release, verb, cmp.Or(f.Requested, "what its name alone means"))
+}
+
 type commandLink struct {
 	Name string `json:"name"`
 	Path string `json:"path"` // of the link
@@ -87,6 +106,9 @@ func (r changeResult) text(p *page) {
 	}
 	for _, t := range r.Already {
 		p.line("%s %s · channel %s · already installed", t.Tool, t.Version, t.Channel)
+	}
+	for _, f := range r.Follows {
+		p.line("%s", f.text(r.DryRun))
 	}
 	for _, rel := range r.Installed {
 		text := fmt.Sprintf("%s %s · channel %s · %s", rel.Tool, rel.Version, rel.Channel, rel.Proof)
@@ -141,6 +163,10 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	r := changeResult{DryRun: a.flags.dryRun, Generation: s.state.Current.Number, rolledBack: p.Goto != 0}
 	for _, have := range already {
 		r.Already = append(r.Already, s.describe(have))
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.Follow)) {
+		have := s.state.Receipts[id]
+		r.Follows = append(r.Follows, followedTool{have.Ref(), have.Requested, p.Follow[id]})
 	}
 	if p.Empty() && !a.flags.dryRun {
 		_, err := s.Apply(ctx, p) // nothing to do but mend what a crash may have left
@@ -199,6 +225,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	r.Commands = a.newLinks(before, res.Generation)
 	if len(r.Installed) > 0 {
 		a.note(&r)
+		a.noteDefaults(&r, s, c)
 	}
 	return r, cmp.Or(failed, kept(r.Kept, false))
 }
@@ -208,6 +235,25 @@ func (a *app) note(r *changeResult) {
 	r.Notes = a.pathNotes(names(r.Commands))
 	for _, n := range r.Notes {
 		a.say("%s", n)
+	}
+}
+
+// noteDefaults tells of each release installed beside the default of its tool where
+// the commands lead, and how to change that.
+func (a *app) noteDefaults(r *changeResult, s *session, c plan.Change) {
+	if c.Links != plan.FirstBecomesDefault {
+		return
+	}
+	for _, rel := range c.Install {
+		id, ok := s.state.Current.Defaults[rel.Channel+"/"+rel.Tool]
+		have := s.state.Receipts[id]
+		if !ok || have.Version == rel.Version || len(have.Commands) == 0 {
+			continue
+		}
+		ref := toolRef{rel.Channel, rel.Tool, rel.Version}
+		note := fmt.Sprintf("the commands of %s still lead to %s; kist default %s switches", have.Key(), have.Version, ref)
+		r.Notes = append(r.Notes, note)
+		a.say("%s", note)
 	}
 }
 

@@ -40,7 +40,8 @@ func (o origin) cacheDir(q manifests.Request) string {
 	if q.List { // proves nothing, so it must not take the place of what does
 		return path.Join(documents, o.Name+"~"+q.Tool+"~list")
 	}
-	return path.Join(documents, o.Name+"~"+q.Tool+"@"+record.EscapeVersion(q.Version))
+	version, _ := manifests.ExactVersion(q.Version)
+	return path.Join(documents, o.Name+"~"+q.Tool+"@"+record.EscapeVersion(version))
 }
 
 // store is the user's channels; ok is false while there are none.

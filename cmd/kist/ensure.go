@@ -114,9 +114,8 @@ func parseDemand(arg string) (demand, error) {
 	case ref.Version != "":
 		return demand{}, usage("ensure: %q: either @ or >=", arg)
 	}
-	n := upstreams.Numbering(ref.Name)
-	d := demand{ref, n.Spell(strings.TrimSpace(least))}
-	if manifests.ValidVersion(d.atLeast) != nil || !counts(n, d.atLeast) {
+	d := demand{ref, upstreams.Numbering(ref.Name).Spell(strings.TrimSpace(least))}
+	if manifests.ValidVersion(d.atLeast) != nil || !manifests.Ordered(d.atLeast) {
 		return demand{}, usage("ensure: %q: what follows >= is no version of %s that others can be compared with", arg, ref.Name)
 	}
 	return d, nil
@@ -129,18 +128,13 @@ func (d demand) String() string {
 	return d.toolRef.String() + ">=" + d.atLeast
 }
 
-// counts reports whether v has a place in an order: what is no version at all
-// compares as nothing or less.
-func counts(n manifests.Numbering, v string) bool { return n.Compare(v, "0") > 0 }
-
 // metBy reports whether a version is what d asks for. One that has no place in the
 // tool's order is not known to be new enough.
 func (d demand) metBy(version string) bool {
 	if d.atLeast == "" {
 		return manifests.MatchesVersion(d.Version, version)
 	}
-	n := upstreams.Numbering(d.Name)
-	return counts(n, version) && n.Compare(version, d.atLeast) >= 0
+	return manifests.Ordered(version) && manifests.CompareVersions(version, d.atLeast) >= 0
 }
 
 // ownNumber is the version as the tool itself counts, of one that a distribution

@@ -133,19 +133,23 @@ func forTarget(r record.Head, target string) (components []string) {
 }
 
 func (a *app) install(ctx context.Context, s *session, refs []toolRef, want parts, links plan.Links) (result, error) {
-	c := plan.Change{Links: links}
+	c := plan.Change{Links: links, Follow: map[record.ID]string{}}
 	var already []record.Head
 	for _, ref := range refs {
 		have, satisfied := s.satisfies(ref, want)
 		if satisfied {
+			if follows(have, ref.Version) {
+				c.Follow[have.ID] = ref.Version
+			}
 			already = append(already, have)
 			if links == plan.AlwaysDefault {
 				c.Default = append(c.Default, have.ID)
 			}
 			continue
 		}
+		asked := ref.Version
 		if have.ID != "" { // installed, but without these components
-			ref = toolRef{have.Channel, have.Tool, have.Version}
+			ref = toolRef{have.Channel, have.Tool, "=" + have.Version}
 		}
 		o, err := a.pick(ctx, s, ref)
 		if err != nil {
@@ -164,11 +168,24 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, want part
 			return nil, err
 		}
 		if have, ok := s.holds(r); ok { // it turns out
+			if follows(have, asked) {
+				c.Follow[have.ID] = asked
+			}
 			already = append(already, have)
 		}
 		c.Install = append(c.Install, r)
 	}
 	return a.change(ctx, s, c, already)
+}
+
+// follows reports whether have, which was installed by its number or is asked for by
+// it now, is to follow what it is asked for by from now on. Two lines that both mean
+// it leave it as it was.
+func follows(have record.Head, asked string) bool {
+	_, exact := manifests.ExactVersion(asked)
+	stayed := stays(have)
+	have.Requested = asked
+	return exact && !stayed || stayed && !stays(have)
 }
 
 // still asks o for what have was asked for by, where its exact version is not to

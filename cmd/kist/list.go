@@ -182,7 +182,7 @@ func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result
 	if len(r.Versions) == 0 {
 		if ref.Version != "" {
 			return nil, &manifests.UnknownVersionError{Channel: o.Name, Tool: ref.Name, Version: ref.Version,
-				Near: manifests.Near(ref.Version, names)}
+				Near: manifests.NearVersions(ref.Version, names)}
 		}
 		return nil, &manifests.UnknownToolError{Channel: o.Name, Tool: ref.Name}
 	}

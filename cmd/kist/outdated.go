@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -54,12 +55,14 @@ type outdatedTool struct {
 	Channel   string `json:"channel"`
 	Installed string `json:"installed"` // its version
 	Newest    string `json:"newest"`
-	Label     string `json:"label"` // what it was asked for by, "stable" where nothing was said
+	// Label is what it was asked for by; where nothing was said, "stable" if the
+	// channel has that label, else empty.
+	Label string `json:"label"`
 }
 
 func outdated(have record.Head, next manifests.Release) outdatedTool {
 	t := outdatedTool{have.Tool, have.Channel, have.Version, next.Version, have.Requested}
-	if t.Label == "" {
+	if t.Label == "" && slices.Contains(next.Labels, manifests.Stable) {
 		t.Label = manifests.Stable
 	}
 	return t

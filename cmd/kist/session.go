@@ -166,15 +166,21 @@ func (s *session) notInstalled(r toolRef) error {
 			return &install.ReceiptError{ID: id, Err: s.state.Damaged[id]}
 		}
 	}
-	var names []string
+	var tools, versions []string
 	for _, have := range s.state.Installed() {
-		names = append(names, have.Tool)
+		tools = append(tools, have.Tool)
 		if have.Tool == r.Name {
-			names = append(names, have.Tool+"@"+have.Version)
+			versions = append(versions, have.Version)
 		}
 	}
-	slices.Sort(names)
-	return &notInstalledError{Ref: r, Near: manifests.Near(toolRef{"", r.Name, r.Version}.String(), slices.Compact(names))}
+	e := &notInstalledError{Ref: r}
+	if len(versions) == 0 {
+		e.Near = manifests.Near(r.Name, slices.Compact(slices.Sorted(slices.Values(tools))))
+	}
+	for _, v := range manifests.NearVersions(r.Version, versions) {
+		e.Near = append(e.Near, r.Name+"@"+v)
+	}
+	return e
 }
 
 // artifacts is the transport for files to install: offline, only what lies on

@@ -10,7 +10,8 @@ import (
 )
 
 // A toolRef is TOOL of the command line: [channel/]name[@version], where a
-// version may be a label.
+// version may be the beginning of one or a label, and stands for itself alone after
+// "=".
 type toolRef struct{ Channel, Name, Version string }
 
 func parseTool(s string) (toolRef, error) {
@@ -34,7 +35,8 @@ func parseTool(s string) (toolRef, error) {
 		// name of kist's holds a slash.
 		version = strings.Replace(strings.TrimSuffix(version, "/*"), "/", "-", 1)
 		r.Version = version
-		if err := manifests.ValidVersion(version); err != nil {
+		number, _ := manifests.ExactVersion(version)
+		if err := manifests.ValidVersion(number); err != nil {
 			return r, usage("%q is not a TOOL: version %v", s, err)
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/debian"
 )
 
 func (a *app) updateCommand() *cobra.Command {
@@ -20,8 +22,9 @@ func (a *app) updateCommand() *cobra.Command {
 		long: `Asks the channel of each TOOL, or of everything installed, what the label or the
 beginning of a version that it was installed by means now, and installs that. The
 new release takes the old one's place, as the default if it was that; kist
-rollback returns to the old one. What was asked for by an exact version stays.
-All of them are updated, or none.`,
+rollback returns to the old one. What was asked for by an exact version stays, and
+nothing goes to an older release, or from a release to a pre-release. All of them
+are updated, or none.`,
 		example:  "kist update go",
 		exits:    []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:     between(0, 1000),
@@ -136,11 +139,15 @@ func (a *app) left(have record.Head, err error) bool {
 	return true
 }
 
-// stays reports whether have was asked for by its exact version.
-func stays(have record.Head) bool { return have.Requested == have.Version }
+// stays reports whether have was asked for by its exact version. One or two numbers
+// are no exact version, but the line of all releases that begin so.
+func stays(have record.Head) bool {
+	_, exact := manifests.ExactVersion(have.Requested)
+	return exact || have.Requested == have.Version && !manifests.IsVersionLine(have.Version)
+}
 
 // newest asks the channel of have what it was asked for by means now. It is have's
-// own version where that is still the newest, for a pinned one without asking.
+// own version where nothing newer is meant, for a pinned one without asking.
 func (a *app) newest(ctx context.Context, s *session, have record.Head) (manifests.Release, error) {
 	same := manifests.Release{Channel: have.Channel, Tool: have.Tool, Version: have.Version}
 	if stays(have) {
@@ -157,28 +164,61 @@ func (a *app) newest(ctx context.Context, s *session, have record.Head) (manifes
 		return same, err
 	}
 	next, err := s.Release(cat, o.Channel, q)
+	if isUnknownVersion(err) && have.Requested == have.Version { // the only one of its line, and withdrawn
+		return same, nil
+	}
 	if err != nil {
 		return same, err
 	}
-	if slices.Contains(next.Evidence.Notes, manifests.Unsigned) && !newer(next.Version, have.Version, cat.Versions(have.Tool)) {
-		if next.Version != have.Version {
-			a.warn("channel %s names %s %s, which is not newer than the installed %s; the list that says so is unsigned, so it is not followed",
-				have.Channel, have.Tool, next.Version, have.Version)
-		}
+	if why := heldBack(have, next, cat.Versions(have.Tool)); why != "" {
+		a.warn("channel %s names %s %s, %s", have.Channel, next.Tool, next.Version, why)
 		return same, nil
 	}
 	return next, nil
 }
 
-// newer reports whether version comes after than, by their places in list, newest
-// first, or if one of the two is missing there, by their numbers.
-func newer(version, than string, list []manifests.Version) bool {
+// heldBack is why update does not follow what the channel of have names now, empty
+// where it does: nobody is taken to an older release, or from a release to a
+// pre-release, who did not ask for it by a label that the channel has. list is what
+// the channel offers, newest first.
+func heldBack(have record.Head, next manifests.Release, list []manifests.Version) string {
+	if next.Version == have.Version {
+		return ""
+	}
+	order := compareReleases(have, next, list)
+	// The labels of a distribution's release are beginnings of its version.
+	labelled := have.Requested != "" && slices.Contains(next.Labels, have.Requested) && !fromDistro(next)
+	switch {
+	case order <= 0 && slices.Contains(next.Evidence.Notes, manifests.Unsigned):
+		return fmt.Sprintf("which is not newer than the installed %s; the list that says so is unsigned, so it is not followed", have.Version)
+	case labelled:
+	case order < 0:
+		return "which is older than the installed " + have.Version
+	case fromDistro(next) || slices.Contains(next.Labels, manifests.Stable):
+	case manifests.Prerelease(next.Version) && !manifests.Prerelease(have.Version):
+		return fmt.Sprintf("which is a pre-release, and the installed %s is none", have.Version)
+	}
+	return ""
+}
+
+// compareReleases orders next and have as cmp.Compare does: by the order of their
+// versions, which a distribution has of its own, and where that has no place for
+// them by their places in list.
+func compareReleases(have record.Head, next manifests.Release, list []manifests.Version) int {
+	if fromDistro(next) {
+		return debian.Compare(next.Version, have.Version)
+	}
 	at := func(v string) int {
 		return slices.IndexFunc(list, func(have manifests.Version) bool { return have.Version == v })
 	}
-	if i, j := at(version), at(than); i >= 0 && j >= 0 {
-		return i < j
+	if order := manifests.CompareVersions(next.Version, have.Version); order != 0 {
+		return order
 	}
-	order, ok := manifests.CompareVersions(version, than)
-	return ok && order > 0
+	if i, j := at(next.Version), at(have.Version); i >= 0 && j >= 0 {
+		return j - i
+	}
+	return 0
 }
+
+// fromDistro reports whether a distribution's indices name r.
+func fromDistro(r manifests.Release) bool { return debian.IsIndex(r.Evidence.Name) }

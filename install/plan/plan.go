@@ -5,6 +5,7 @@
 package plan
 
 import (
+	"cmp"
 	"maps"
 	"path"
 	"slices"
@@ -37,13 +38,7 @@ func (s State) Installed() []record.Head {
 		}
 	}
 	slices.SortFunc(rs, func(a, b record.Head) int {
-		if c := strings.Compare(a.Key(), b.Key()); c != 0 {
-			return c
-		}
-		if c, ok := manifests.CompareVersions(b.Version, a.Version); ok && c != 0 {
-			return c
-		}
-		return strings.Compare(b.Version, a.Version)
+		return cmp.Or(strings.Compare(a.Key(), b.Key()), manifests.CompareVersions(b.Version, a.Version), strings.Compare(b.Version, a.Version))
 	})
 	return rs
 }
@@ -113,18 +108,21 @@ const (
 
 // A Change is a request to alter what is installed.
 type Change struct {
-	Install  []manifests.Release
-	Links    Links // of Install
-	Update   []Update
-	Reduce   []Reduction
-	Remove   []record.ID // each with every other receipt of the same version
-	Default  []record.ID // each becomes the default of its tool
-	Rollback bool        // to the generation before the current one
+	Install []manifests.Release
+	Links   Links // of Install
+	Update  []Update
+	Reduce  []Reduction
+	Remove  []record.ID // each with every other receipt of the same version
+	Default []record.ID // each becomes the default of its tool
+	// Follow are installed releases that were asked for by something else now: what
+	// Update follows. It is the Requested of their receipts.
+	Follow   map[record.ID]string
+	Rollback bool // to the generation before the current one
 }
 
 // Empty reports whether c asks for nothing, whatever is installed.
 func (c Change) Empty() bool {
-	return len(c.Install)+len(c.Update)+len(c.Reduce)+len(c.Remove)+len(c.Default) == 0 && !c.Rollback
+	return len(c.Install)+len(c.Update)+len(c.Reduce)+len(c.Remove)+len(c.Default)+len(c.Follow) == 0 && !c.Rollback
 }
 
 // An Update has one installed release give way to another version of its tool.
@@ -152,6 +150,7 @@ type Plan struct {
 	Leave   []record.ID          // receipts that leave the generation and keep their files
 	Remove  []record.ID          // receipts whose files go
 	Default map[string]record.ID // by channel/tool: defaults that change among installed releases; "" is none
+	Follow  map[record.ID]string // what receipts of installed releases are to say that these were asked for by
 	Prune   []uint64             // generations that go because they name a receipt of Remove
 	Goto    uint64               // the generation to return to; zero: a new one is made
 	// Foreseen is what will be in force. Of what is yet to be unpacked it has the
@@ -174,7 +173,11 @@ type Install struct {
 }
 
 // Empty reports whether there is nothing to do.
-func (p Plan) Empty() bool {
+func (p Plan) Empty() bool { return p.InForce() && len(p.Follow) == 0 }
+
+// InForce reports whether what p leads to is in force already. It may still have
+// something to remember.
+func (p Plan) InForce() bool {
 	return len(p.Install) == 0 && len(p.Leave) == 0 && len(p.Remove) == 0 && len(p.Default) == 0 && p.Goto == 0
 }
 
@@ -183,7 +186,7 @@ func (p Plan) Empty() bool {
 // *ConflictError and *ForeignFileError; the last two as far as they can be
 // foreseen, so that nothing is downloaded in vain. Next finds the rest.
 func Make(s State, c Change) (Plan, error) {
-	p := Plan{Change: c, Base: s.Current.Number, Default: map[string]record.ID{}}
+	p := Plan{Change: c, Base: s.Current.Number, Default: map[string]record.ID{}, Follow: map[record.ID]string{}}
 	if c.Rollback {
 		previous := s.Current.Parent
 		if _, ok := s.Generations[previous]; !ok || previous == 0 {
@@ -215,6 +218,15 @@ func Make(s State, c Change) (Plan, error) {
 		}
 		if s.Current.Defaults[r.Key()] != id {
 			p.Default[r.Key()] = id
+		}
+	}
+	for id, requested := range c.Follow {
+		r, ok := s.Receipts[id]
+		if !ok || !s.Current.Has(id) {
+			return Plan{}, &NotInstalledError{Name: string(id)}
+		}
+		if r.Requested != requested {
+			p.Follow[id] = requested
 		}
 	}
 	if err := p.remove(s, c.Remove); err != nil {

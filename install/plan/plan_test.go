@@ -321,6 +321,23 @@ func TestCommandsAreFew(t *testing.T) {
 	}
 }
 
+func TestFollowIsRememberedAndChangesNothingElse(t *testing.T) {
+	m := newMachine()
+	m.must(t, install(release("acme", "a", "1")))
+	id := m.Current.Receipts[0]
+	p, err := Make(m.State, Change{Follow: map[record.ID]string{id: "1.x"}})
+	if err != nil || p.Empty() || !p.InForce() || p.Follow[id] != "1.x" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if p, err = Make(m.State, Change{Follow: map[record.ID]string{id: m.Receipts[id].Requested}}); err != nil || !p.Empty() {
+		t.Errorf("the same again: %+v, %v", p, err)
+	}
+	var absent *NotInstalledError
+	if _, err = Make(m.State, Change{Follow: map[record.ID]string{"acme-b-1-00000000": "1"}}); !errors.As(err, &absent) {
+		t.Errorf("what is not installed: %v", err)
+	}
+}
+
 // TestCommandsHaveNamesOfCommands: what a pattern matches and no command may be
 // called is passed over; what a pattern names is refused.
 func TestCommandsHaveNamesOfCommands(t *testing.T) {

@@ -88,8 +88,9 @@ type Head struct {
 	Tool    string `json:"tool"`
 	Version string `json:"version"`
 	// Requested is what the version was asked for by, which update follows: a
-	// label or the beginning of a version; Version itself, which stays; empty
-	// for the channel's own choice.
+	// label or the beginning of a version; "=" and Version, which stays, as does
+	// Version itself where it is no line (manifests.IsVersionLine); empty for the
+	// channel's own choice.
 	Requested  string              `json:"requested,omitempty"`
 	Labels     []string            `json:"labels,omitempty"`
 	Platform   manifests.Platform  `json:"platform"`

@@ -111,7 +111,7 @@ func TestRealIndexes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var versions []string
-	for _, v := range hint.Versions("terraform", linux, manifests.SemverNumbering()) {
+	for _, v := range hint.Versions("terraform", linux) {
 		versions = append(versions, v.Version)
 	}
 	if !slices.Contains(versions, "0.1.0") {

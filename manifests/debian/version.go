@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+
+	"github.com/kist-tools/kist/manifests"
 )
 
 // maxVersion is the longest version, in bytes; the longest in Debian has some 60.
@@ -141,9 +143,13 @@ func shortened(v string) []string {
 }
 
 // meant reports whether a person who asks for asked means v: all of it, or its
-// beginning up to where a part ends, with the epoch or without.
+// beginning up to where a part ends, with the epoch or without. What follows "=" is
+// all of it, or all of the number that upstream gave it.
 func meant(asked, v string) bool {
 	epoch, _, _ := splitVersion(v)
+	if exactly, exact := manifests.ExactVersion(asked); exact {
+		return exactly == v || exactly == strings.TrimPrefix(v, epoch+":") || exactly == Upstream(v)
+	}
 	for _, v := range []string{v, strings.TrimPrefix(v, epoch+":")} {
 		rest, ok := strings.CutPrefix(v, asked)
 		if ok && (rest == "" || strings.ContainsAny(rest[:1], ".+-~")) {

@@ -51,7 +51,7 @@ func TestParseGoReadsTheRealIndex(t *testing.T) {
 			t.Errorf("%q for %s: %+v, %v", test.asked, test.platform, got, err)
 		}
 	}
-	if n := len(hint.Versions("go", linux, manifests.GoNumbering())); n != 90 {
+	if n := len(hint.Versions("go", linux)); n != 90 {
 		t.Errorf("%d versions for linux/amd64", n)
 	}
 }

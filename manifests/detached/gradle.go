@@ -42,13 +42,12 @@ func ParseGradle(index []byte) (manifests.Hint, error) {
 	return hint, nil
 }
 
-// GradleNumbering is how Gradle counts: two numbers or three, 8.10 before
-// 8.10.1, and 9.0.0-rc-1 before 9.0.0.
+// GradleNumbering is how Gradle spells versions: two numbers or three, as 8.10 and
+// 8.10.1, and perhaps a candidate, as 9.0.0-rc-1.
 func GradleNumbering() manifests.Numbering {
 	return manifests.Numbering{
-		Compare: func(a, b string) int { order, _ := manifests.CompareVersions(a, b); return order },
-		Spell:   func(asked string) string { return strings.TrimPrefix(asked, "v") },
-		Exact:   ValidGradleVersion,
+		Spell: func(asked string) string { return strings.TrimPrefix(asked, "v") },
+		Exact: ValidGradleVersion,
 	}
 }
 

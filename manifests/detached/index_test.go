@@ -148,7 +148,7 @@ func TestNumberings(t *testing.T) {
 				t.Errorf("%s is not exact", v)
 			}
 			for j, w := range versions {
-				if got := test.numbering.Compare(v, w); got < 0 != (i < j) || got > 0 != (i > j) {
+				if got := manifests.CompareVersions(v, w); got < 0 != (i < j) || got > 0 != (i > j) {
 					t.Errorf("%s and %s compare as %d", v, w, got)
 				}
 			}

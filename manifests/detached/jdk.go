@@ -3,7 +3,6 @@ package detached
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -50,11 +49,10 @@ func supportedLong(version string) bool {
 	return err == nil && (major == 11 || major >= 17 && (major-17)%4 == 0)
 }
 
-// JDKNumbering is how OpenJDK counts: dotted numbers, "+" and the build, as in
+// JDKNumbering is how OpenJDK spells versions: dotted numbers, "+" and the build, as in
 // 21.0.5+11. "jdk-21.0.5+11" is accepted for it. Source: JEP 322.
 func JDKNumbering() manifests.Numbering {
 	return manifests.Numbering{
-		Compare: compareJDK,
 		Spell: func(asked string) string {
 			return strings.TrimSuffix(strings.TrimPrefix(strings.ToLower(asked), "jdk-"), "-lts")
 		},
@@ -73,25 +71,4 @@ func ValidJDKVersion(v string) bool {
 		}
 	}
 	return ok && digits(build) && manifests.ValidVersion(v) == nil
-}
-
-// compareJDK puts what is no version before every one.
-func compareJDK(a, b string) int {
-	parts := func(v string) (numbers []int) {
-		numbers, build := []int{}, 0
-		dotted, after, _ := strings.Cut(v, "+")
-		for _, n := range strings.Split(dotted, ".") {
-			i, err := strconv.Atoi(n)
-			if err != nil {
-				return nil
-			}
-			numbers = append(numbers, i)
-		}
-		build, _ = strconv.Atoi(after)
-		for len(numbers) < 6 {
-			numbers = append(numbers, 0)
-		}
-		return append(numbers, build)
-	}
-	return slices.Compare(parts(a), parts(b))
 }

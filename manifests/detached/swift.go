@@ -42,8 +42,8 @@ func ParseSwift(index []byte) (manifests.Hint, error) {
 	return hint, nil
 }
 
-// SwiftNumbering is how Swift counts its releases: two numbers or three, 6.0
-// before 6.0.1.
+// SwiftNumbering is how Swift spells its releases: two numbers or three, as 6.0 and
+// 6.0.1.
 func SwiftNumbering() manifests.Numbering {
 	n := GradleNumbering()
 	n.Exact = ValidSwiftVersion

@@ -35,7 +35,7 @@ func parseList(data []byte) manifests.Hint {
 	for version, platforms := range built {
 		hint = append(hint, manifests.Hinted{Version: version, Stable: manifests.StableGoVersion(version), Platforms: platforms})
 	}
-	slices.SortFunc(hint, func(a, b manifests.Hinted) int { return goNumbering.Compare(b.Version, a.Version) })
+	manifests.SortNewestFirst(hint, func(v manifests.Hinted) string { return v.Version })
 	return hint
 }
 

@@ -58,31 +58,19 @@ func (c *Catalog) tools() []string {
 	return slices.Compact(names)
 }
 
-// newestFirst orders the releases of tool by version where all of them have an
-// order, and otherwise as the manifest lists them.
+// newestFirst lists the releases of tool by version. Those whose versions have no
+// place in the order come last, as the manifest lists them.
 func (c *Catalog) newestFirst(tool string) []Release {
-	var list []Release
-	ordered := true
-	for _, r := range c.releases {
-		if r.Tool == tool {
-			list = append(list, r)
-			_, ok := manifests.CompareVersions(r.Version, r.Version)
-			ordered = ordered && ok
-		}
-	}
-	if ordered {
-		slices.SortStableFunc(list, func(a, b Release) int {
-			order, _ := manifests.CompareVersions(b.Version, a.Version)
-			return order
-		})
-	}
+	list := slices.DeleteFunc(slices.Clone(c.releases), func(r Release) bool { return r.Tool != tool })
+	manifests.SortNewestFirst(list, func(r Release) string { return r.Version })
 	return list
 }
 
 // Resolve names the release that answers q. An empty version means the release
-// labelled "stable", else the newest. Any other is, in this order, an exact
-// version, a label, a prefix (1.25 for the newest 1.25.x) or "latest", the
-// newest.
+// labelled "stable", else the newest that is no pre-release, else the newest;
+// "latest" the same where it is no label itself. What follows "=" is exactly that
+// version. Any other is a label, or the newest release that
+// manifests.MatchesVersion; a label that is a version, too, is the version.
 func (c *Catalog) Resolve(q manifests.Request) (manifests.Release, error) {
 	list := c.newestFirst(q.Tool)
 	if len(list) == 0 {
@@ -91,7 +79,7 @@ func (c *Catalog) Resolve(q manifests.Request) (manifests.Release, error) {
 	r, ok := choose(list, q.Version)
 	if !ok {
 		return manifests.Release{}, &manifests.UnknownVersionError{Channel: c.channel, Tool: q.Tool, Version: q.Version,
-			Near: manifests.Near(q.Version, names(list))}
+			Near: manifests.NearVersions(q.Version, names(list))}
 	}
 	if err := q.Plain(r.Version); err != nil {
 		return manifests.Release{}, err
@@ -134,18 +122,23 @@ func choose(newestFirst []Release, version string) (Release, bool) {
 		}
 		return Release{}, false
 	}
-	label := version
-	if version == "" {
-		label = "stable"
+	labelled := func(label string) (Release, bool) {
+		return first(func(r Release) bool { return slices.Contains(r.Labels, label) })
 	}
-	if r, ok := first(func(r Release) bool { return r.Version == version }); ok {
-		return r, true
+	if _, isVersion := first(func(r Release) bool { return r.Version == version }); !isVersion {
+		if r, ok := labelled(version); ok {
+			return r, true
+		}
 	}
-	if r, ok := first(func(r Release) bool { return slices.Contains(r.Labels, label) }); ok {
-		return r, true
-	}
-	if version == "" || version == "latest" {
-		return newestFirst[0], true
+	if version == "" || version == manifests.Latest {
+		if r, ok := labelled(manifests.Stable); ok {
+			return r, true
+		}
+		versions := make([]string, len(newestFirst))
+		for i, r := range newestFirst {
+			versions[i] = r.Version
+		}
+		return newestFirst[manifests.NewestRelease(versions)], true
 	}
 	return first(func(r Release) bool { return manifests.MatchesVersion(version, r.Version) })
 }

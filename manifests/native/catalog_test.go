@@ -51,6 +51,10 @@ func TestResolveVersion(t *testing.T) {
 	plain := offer(versions("1.9.0", "1.10.1", "1.10.0")...)
 	named := offer(versions("b-newest", "c-older", "a-oldest")...)
 	clashing := offer(labelled(versions("1.9.0", "1.10.1", "latest-ish"), map[int]string{0: "latest", 2: "1.10"})...)
+	early := offer(versions("1.10.1-rc.9", "1.9rc1", "1.10.0", "1.10.1rc2", "1.8")...)
+	lines := offer(versions("1.20", "1.21", "1.20.14", "1.20.3", "1.22rc1", "odd")...)
+	only := offer(versions("3.13.0a1", "3.13.0rc2", "3.13.0b4")...)
+	mixed := offer(versions("edge-case", "1.0-rc1")...)
 	for _, test := range []struct {
 		catalog     *Catalog
 		asked, want string
@@ -58,7 +62,23 @@ func TestResolveVersion(t *testing.T) {
 		{numbered, "", "1.9.0"}, // stable
 		{numbered, "stable", "1.9.0"},
 		{numbered, "next", "2.0.0-rc1"},
-		{numbered, "latest", "2.0.0-rc1"},
+		{numbered, "latest", "1.9.0"}, // as a bare name
+		{numbered, "2", ""},           // pre-releases match in full only
+		{plain, "latest", "1.10.1"},
+		{early, "", "1.10.0"},
+		{early, "latest", "1.10.0"},
+		{early, "1.10", "1.10.0"},
+		{early, "1.9", ""},
+		{lines, "1.20", "1.20.14"},
+		{lines, "=1.20", "1.20"},
+		{lines, "=1.20.1", ""},
+		{lines, "1.20.3", "1.20.3"},
+		{lines, "", "1.21"},
+		{only, "", "3.13.0rc2"},
+		{only, "latest", "3.13.0rc2"},
+		{only, "3.13", ""},
+		{mixed, "", "1.0-rc1"}, // a version that fits nothing is the newest of none
+		{mixed, "edge-case", "edge-case"},
 		{numbered, "1", "1.10.1"},
 		{numbered, "1.10", "1.10.1"},
 		{numbered, "1.10.0", "1.10.0"},
@@ -72,7 +92,7 @@ func TestResolveVersion(t *testing.T) {
 		{clashing, "1.10.1", "1.10.1"},
 	} {
 		r, err := test.catalog.Resolve(manifests.Request{Tool: "zig", Version: test.asked})
-		if err != nil || r.Version != test.want {
+		if r.Version != test.want || (err == nil) != (test.want != "") {
 			t.Errorf("%q: got %s, %v, want %s", test.asked, r.Version, err, test.want)
 		}
 	}

@@ -70,6 +70,7 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if r.Tool != Tool {
 		return manifests.Release{}, &manifests.UnknownToolError{Channel: c.channel, Tool: r.Tool, Near: []string{Tool}}
 	}
+	r.Version, _ = manifests.ExactVersion(r.Version)
 	if asked, ok := ParseName(r.Version); r.Version != "" && r.Version != "latest" && r.Version != c.version() && (!ok || asked != c.name) {
 		return manifests.Release{}, fmt.Errorf("rust %s: only %s was asked for and proved", r.Version, c.name)
 	}

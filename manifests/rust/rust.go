@@ -160,8 +160,9 @@ func (s Source) name(version string, own Name) (Name, error) {
 	case "latest":
 		version = "stable"
 	}
+	version, exact := manifests.ExactVersion(version)
 	name, ok := ParseName(version)
-	if !ok {
+	if !ok || exact && !name.fixed() {
 		return Name{}, s.unknown(version)
 	}
 	return name, nil
