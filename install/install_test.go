@@ -385,6 +385,43 @@ func TestRollbackAndDefaultSwitchTheCommands(t *testing.T) {
 	}
 }
 
+// TestLinksAreToldBeforeTheyAreMade: also of commands that a pattern finds in the
+// archive, and of those that a change of the default or a rollback brings.
+func TestLinksAreToldBeforeTheyAreMade(t *testing.T) {
+	w := newWorld(t)
+	apply := func(c plan.Change) (told []string) {
+		t.Helper()
+		i := w.kist()
+		i.o.Linking = func(now, next record.Generation) {
+			for _, l := range next.Links {
+				told = append(told, l.Name)
+				linked := slices.ContainsFunc(now.Links, func(have record.CommandLink) bool { return have.Name == l.Name })
+				if _, err := os.Lstat(w.path(".local/bin/" + l.Name)); linked != (err == nil) {
+					t.Errorf("%s was linked before: %v; its link: %v", l.Name, linked, err)
+				}
+			}
+		}
+		p, err := i.Plan(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := i.Apply(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		return told
+	}
+	if told := apply(plan.Change{Install: w.releases("zig", "1.0", "bin/zig", "bin/ls")}); !slices.Equal(told, []string{"ls", "zig"}) {
+		t.Errorf("install told %v", told)
+	}
+	two := w.install(w.release("zig", "2.0", "bin/zig", "bin/sed"))
+	if told := apply(plan.Change{Default: []record.ID{two.ID}}); !slices.Equal(told, []string{"sed", "zig"}) {
+		t.Errorf("default told %v", told)
+	}
+	if told := apply(plan.Change{Rollback: true}); !slices.Equal(told, []string{"ls", "zig"}) {
+		t.Errorf("rollback told %v", told)
+	}
+}
+
 func TestFollowRewritesTheReceiptAlone(t *testing.T) {
 	w := newWorld(t)
 	h := w.install(w.release("zig", "1.0", "bin/zig", "lib/a"))
