@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/kist-tools/kist/install"
@@ -72,24 +70,6 @@ type reducedTool struct {
 	Channel string   `json:"channel"`
 	Prefix  string   `json:"prefix,omitempty"`
 	Without []string `json:"without"`
-}
-
-// A followedTool is an installed release and what update follows from now on.
-type followedTool struct {
-	Release   string `json:"release"`   // channel/tool@version
-	Was       string `json:"was"`       // what it was asked for by before
-	Requested string `json:"requested"` // and is now; empty: a bare name
-}
-
-func (f followedTool) text(would bool) string {
-	verb := map[bool]string{false: "now follows", true: "would follow"}[would]
-	switch version, exact := manifests.ExactVersion(f.Requested); {
-	case exact && would:
-		return fmt.Sprintf("%s would stay at %s", f.Release, version)
-	case exact:
-		return fmt.Sprintf("%s now stays at %s: it was asked for by %s before", f.Release, version, cmp.Or(f.Was, "its name"))
-	}
-	return fmt.Sprintf("%s was asked for by its number; update %s %s", f.Release, verb, cmp.Or(f.Requested, "what its name alone means"))
 }
 
 type commandLink struct {
@@ -229,72 +209,6 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	}
 	return r, cmp.Or(failed, kept(r.Kept, false))
 }
-
-// note says what the user must know of PATH now.
-func (a *app) note(r *changeResult) {
-	r.Notes = a.pathNotes(names(r.Commands))
-	for _, n := range r.Notes {
-		a.say("%s", n)
-	}
-}
-
-// noteDefaults tells of each release installed beside the default of its tool where
-// the commands lead, and how to change that.
-func (a *app) noteDefaults(r *changeResult, s *session, c plan.Change) {
-	if c.Links != plan.FirstBecomesDefault {
-		return
-	}
-	for _, rel := range c.Install {
-		id, ok := s.state.Current.Defaults[rel.Channel+"/"+rel.Tool]
-		have := s.state.Receipts[id]
-		if !ok || have.Version == rel.Version || len(have.Commands) == 0 {
-			continue
-		}
-		ref := toolRef{rel.Channel, rel.Tool, rel.Version}
-		note := fmt.Sprintf("the commands of %s still lead to %s; kist default %s switches", have.Key(), have.Version, ref)
-		r.Notes = append(r.Notes, note)
-		a.say("%s", note)
-	}
-}
-
-// A skippedCommand is a file that a pattern of a release's commands matches and
-// whose name no command may have.
-type skippedCommand struct {
-	Release string `json:"release"` // channel/tool@version
-	Path    string `json:"path"`    // below its prefix
-	Reason  string `json:"reason"`
-}
-
-// tellSkipped says which files of have were not linked, and adds them to r.
-func (a *app) tellSkipped(r *changeResult, have record.Head, paths []string) {
-	if len(paths) == 0 {
-		return
-	}
-	for _, p := range paths {
-		r.Skipped = append(r.Skipped, skippedCommand{have.Ref(), p, manifests.MatchedCommand(path.Base(p)).Error()})
-	}
-	a.say("%s: not linked, since no pattern makes commands of such names: %s", have.Ref(), enumerate(spelled(paths), a.flags.verbose))
-}
-
-// spelled are the names of the files at paths: first those that look like
-// commands, such as kist, then the others, quoted where they could be misread.
-func spelled(paths []string) (names []string) {
-	var others []string
-	for _, p := range paths {
-		switch name := path.Base(p); {
-		case strings.Trim(name, plainName) != "":
-			others = append(others, strconv.QuoteToASCII(name))
-		case strings.ContainsAny(name[:1], ".+-"):
-			others = append(others, name)
-		default:
-			names = append(names, name)
-		}
-	}
-	return append(names, others...)
-}
-
-// plainName are the characters of which names need no quoting in a list.
-const plainName = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+"
 
 // newNames are the commands that were not linked before, whatever they lead to.
 func newNames(before, after record.Generation) (names []string) {
