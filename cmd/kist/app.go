@@ -54,13 +54,21 @@ func run(ctx context.Context, env Env) (code int) {
 	a.help(root)
 	root.SetArgs(env.Args)
 	root.SetIn(env.Stdin)
-	root.SetOut(env.Stdout)
-	root.SetErr(env.Stderr)
+	a.setStreams(root)
+	if asksCompletion(env.Args) && slices.ContainsFunc(env.Args, func(arg string) bool { return escape(arg) != arg }) {
+		// No completion begins so, and cobra would print the words as they are.
+		return a.finish(usage("completion: a word holds characters that cannot be shown"))
+	}
 	err := root.ExecuteContext(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = &interruptedError{err}
 	}
 	return a.finish(err)
+}
+
+// asksCompletion reports whether a shell asks for what could come next.
+func asksCompletion(args []string) bool {
+	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
 }
 
 // A verb is one command of kist, as people find it in the help.

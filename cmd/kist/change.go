@@ -33,7 +33,7 @@ type changeResult struct {
 	Hides      []hiddenCommand    `json:"hides,omitempty"`    // commands on PATH that new links take the place of
 	Skipped    []skippedCommand   `json:"skipped,omitempty"`  // files that are no commands, for their names
 	Kept       []install.Drift    `json:"kept,omitempty"`
-	Notes      []string           `json:"notes,omitempty"` // what a user must know about PATH
+	Notes      []note             `json:"notes,omitempty"` // what a user must know about PATH
 
 	rolledBack bool
 }

@@ -20,7 +20,10 @@ import (
 func (a *app) note(r *changeResult) {
 	r.Notes = a.pathNotes(names(r.Commands))
 	for _, n := range r.Notes {
-		a.say("%s", n)
+		a.say("%s", n.text)
+		if n.code != "" {
+			a.say("  %s", n.code)
+		}
 	}
 }
 
@@ -37,9 +40,9 @@ func (a *app) noteDefaults(r *changeResult, s *session, c plan.Change) {
 			continue
 		}
 		ref := toolRef{rel.Channel, rel.Tool, rel.Version}
-		note := fmt.Sprintf("the commands of %s still lead to %s; kist default %s switches", have.Key(), have.Version, ref)
-		r.Notes = append(r.Notes, note)
-		a.say("%s", note)
+		n := note{text: fmt.Sprintf("the commands of %s still lead to %s; kist default %s switches", have.Key(), have.Version, ref)}
+		r.Notes = append(r.Notes, n)
+		a.say("%s", n.text)
 	}
 }
 

@@ -55,13 +55,13 @@ func (a *app) explain(err error) *failure {
 	if _, ok := errors.AsType[*outdatedError](err); ok {
 		f := &failure{Code: 100, Kind: "outdated"}
 		if a.flags.json { // people have the result, and see no failure
-			f.Message = err.Error()
+			f.Message = errorText(err)
 		}
 		return f
 	}
 	f := a.classify(err)
 	if f.Message == "" {
-		f.Message = err.Error()
+		f.Message = errorText(err)
 	}
 	f.Message, f.Hint = brief(f.Message), brief(f.Hint)
 	if errors.As(err, &launch) {
@@ -97,8 +97,8 @@ func interrupted(err error) (failure, bool) {
 // ended: work that was done with a finding, or broken off. 1, 10.
 func (a *app) ended(err error) (failure, bool) {
 	if e, ok := errors.AsType[*internalError](err); ok {
-		if a.flags.verbose {
-			a.say("%s", e.stack)
+		for line := range strings.Lines(e.stack) {
+			a.detail("  %s", strings.TrimRight(line, "\n"))
 		}
 		return failure{Code: 1, Kind: "internal", Hint: "this is a mistake in kist; please report it with what the same command says with -v"}, true
 	}

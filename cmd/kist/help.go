@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"unicode"
 
@@ -56,8 +55,7 @@ TOOL is [channel/]name[@version]: go, go@1.25, acme/zig@0.14.0.
 "kist VERB --help" tells more, with an example and the exit codes.
 `)
 	}
-	_, err := io.WriteString(cmd.OutOrStderr(), b.String())
-	return err
+	return showUsage(cmd, b.String())
 }
 
 // listVerbs lists the members of cmd that belong to a group; "": all that are in none.

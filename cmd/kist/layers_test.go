@@ -212,6 +212,72 @@ func TestBannedCalls(t *testing.T) {
 	}
 }
 
+// streamFiles are the files that may touch stdout and stderr, and why; every other
+// prints through output.go, which escapes what is not kist's own text.
+var streamFiles = map[string]string{
+	"cmd/kist/output.go":                      "is the way to them",
+	"cmd/kist/env.go":                         "hands them in",
+	"install/internal/sandbox/child_linux.go": "is another process, of whose talk one line is an error's",
+	"cmd/kist/exec_windows.go":                "gives them to the program that takes kist's place",
+}
+
+// Only output.go writes to the terminal: a new call cannot forget to escape.
+func TestOneWayOut(t *testing.T) {
+	cobras := []string{"Print", "Printf", "Println", "PrintErr", "PrintErrf", "PrintErrln", "OutOrStdout", "OutOrStderr", "ErrOrStderr", "OutOrStdErr"}
+	for _, file := range sources(t) {
+		if streamFiles[file.name] != "" {
+			continue
+		}
+		ast.Inspect(file.syntax, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				if f, ok := call.Fun.(*ast.Ident); ok && (f.Name == "print" || f.Name == "println") {
+					t.Errorf("%v: %s: kist prints through output.go", file.fset.Position(call.Pos()), f.Name)
+				}
+			}
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			at := file.fset.Position(sel.Pos())
+			of, _ := sel.X.(*ast.Ident)
+			switch name := sel.Sel.Name; {
+			case name == "Stdout" || name == "Stderr":
+				if inner, ok := sel.X.(*ast.SelectorExpr); ok && inner.Sel.Name == "Terminal" {
+					break // a bool
+				}
+				if of != nil && (of.Name == "cmd" || of.Name == "k") { // the stream of a child, which is read
+					break
+				}
+				t.Errorf("%v: %s: kist prints through output.go", at, name)
+			case slices.Contains(cobras, name) && path.Dir(file.name) == "cmd/kist" && (of == nil || of.Name != "fmt"):
+				t.Errorf("%v: %s: kist prints through output.go", at, name)
+			case of != nil && of.Name == "fmt" && strings.HasPrefix(name, "Print"):
+				t.Errorf("%v: fmt.%s: kist prints through output.go", at, name)
+			}
+			return true
+		})
+	}
+}
+
+// resultNames are the types of cmd/kist with a method text(*page).
+func resultNames(t *testing.T) (names []string) {
+	for _, file := range sources(t) {
+		if path.Dir(file.name) != "cmd/kist" {
+			continue
+		}
+		for _, decl := range file.syntax.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || f.Recv == nil || f.Name.Name != "text" {
+				continue
+			}
+			if of, ok := f.Recv.List[0].Type.(*ast.Ident); ok {
+				names = append(names, of.Name)
+			}
+		}
+	}
+	return names
+}
+
 // TestNoState allows variables of a package where they are tables: nothing may
 // assign to one, to an element or a field of it, or take its address.
 func TestNoState(t *testing.T) {

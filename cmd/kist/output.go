@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
-	"unicode"
+
+	"github.com/spf13/cobra"
 )
 
 // How kist speaks:
@@ -15,8 +17,10 @@ import (
 //   - everything else is talk, on stderr, one line each, without a full stop;
 //   - a failure is "error:", what happened and why, then whether anything was
 //     changed, then "hint:" and the one command that is safe;
-//   - text that came from elsewhere (names in manifests, user IDs of keys)
-//     never reaches a terminal with control characters in it.
+//   - whatever is interpolated is escaped (escape.go): only a format string of
+//     kist's own breaks lines.
+//
+// No other file writes to stdout or stderr.
 
 // A page is the text form of a result.
 type page struct {
@@ -24,7 +28,7 @@ type page struct {
 }
 
 func (p *page) line(format string, args ...any) {
-	p.out.WriteString(clean(fmt.Sprintf(format, args...)) + "\n")
+	p.out.WriteString(sprintf(format, args...) + "\n")
 }
 
 // raw writes text exactly: for scripts that a shell is to read.
@@ -36,9 +40,9 @@ func (p *page) table(rows [][]string) {
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, c := range row {
-			cells[i] = strings.ReplaceAll(clean(c), "\t", " ")
+			cells[i] = escape(c)
 		}
-		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+		fmt.Fprintln(w, unlabel(strings.TrimRight(strings.Join(cells, "\t"), "\t")))
 	}
 	w.Flush()
 }
@@ -49,16 +53,6 @@ func count(n int, one string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %ss", n, one)
-}
-
-// clean replaces what could steer a terminal; tabs and line ends stay.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }
 
 // maxWord is how many characters of one word an error repeats.
@@ -76,12 +70,36 @@ func brief(s string) string {
 	return strings.Join(words, " ")
 }
 
+// writeLine writes one line to a stream, its arguments escaped.
+func writeLine(w io.Writer, format string, args ...any) { writeText(w, sprintf(format, args...)+"\n") }
+
+// writeText writes text as it is: help, or what was escaped before.
+func writeText(w io.Writer, text string) error {
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// setStreams tells cobra where its help and completions go.
+func (a *app) setStreams(root *cobra.Command) {
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
+}
+
+// showUsage writes help, which is kist's own text.
+func showUsage(cmd *cobra.Command, text string) error { return writeText(cmd.OutOrStderr(), text) }
+
 // say is talk: what kist is doing.
 func (a *app) say(format string, args ...any) {
 	if !a.flags.quiet && !a.flags.json {
-		fmt.Fprintln(a.Stderr, clean(fmt.Sprintf(format, args...)))
+		writeLine(a.Stderr, format, args...)
 	}
 }
+
+// ask writes a question, after which the cursor stays.
+func (a *app) ask(format string, args ...any) { writeText(a.Stderr, sprintf(format, args...)+" ") }
+
+// stderr is the stream itself, for a progress bar that moves the cursor.
+func (a *app) stderr() io.Writer { return a.Stderr }
 
 // detail is talk for those who asked for more of it.
 func (a *app) detail(format string, args ...any) {
@@ -92,10 +110,10 @@ func (a *app) detail(format string, args ...any) {
 
 // warn is said once, and to everyone: no flag turns it off.
 func (a *app) warn(format string, args ...any) {
-	text := clean(fmt.Sprintf(format, args...))
+	text := sprintf(format, args...)
 	if !a.warned[text] {
 		a.warned[text] = true
-		fmt.Fprintln(a.Stderr, a.paint(yellow, "warning:"), text)
+		writeText(a.Stderr, a.paint(yellow, "warning:")+" "+text+"\n")
 	}
 }
 
@@ -146,10 +164,7 @@ func (a *app) finish(err error) int {
 		if a.result != nil {
 			doc.Result = a.result
 		}
-		out := json.NewEncoder(a.Stdout)
-		out.SetEscapeHTML(false)
-		out.SetIndent("", "  ")
-		if wrong := out.Encode(doc); wrong != nil && f == nil {
+		if wrong := writeJSON(a.Stdout, doc); wrong != nil && f == nil {
 			f = &failure{Code: 1, Message: wrong.Error()}
 		}
 		return f.code()
@@ -157,20 +172,33 @@ func (a *app) finish(err error) int {
 	if a.result != nil {
 		p := &page{}
 		a.result.text(p)
-		if _, wrong := io.WriteString(a.Stdout, p.out.String()); wrong != nil && f == nil {
+		if wrong := writeText(a.Stdout, p.out.String()); wrong != nil && f == nil {
 			f = &failure{Code: 1, Message: "writing the result: " + wrong.Error()}
 		}
 	}
 	if f != nil && f.Message != "" {
-		fmt.Fprintln(a.Stderr, a.paint(red, "error:"), clean(f.Message))
+		writeText(a.Stderr, a.paint(red, "error:")+sprintf(" %s\n", f.Message))
 		if f.unchanged {
-			fmt.Fprintln(a.Stderr, "Nothing was changed.")
+			writeLine(a.Stderr, "Nothing was changed.")
 		}
 		if f.Hint != "" {
-			fmt.Fprintln(a.Stderr, a.paint(cyan, "hint:"), clean(f.Hint))
+			writeText(a.Stderr, a.paint(cyan, "hint:")+sprintf(" %s\n", f.Hint))
 		}
 	}
 	return f.code()
+}
+
+// writeJSON writes doc as indented JSON.
+func writeJSON(w io.Writer, doc document) error {
+	var text bytes.Buffer
+	out := json.NewEncoder(&text)
+	out.SetEscapeHTML(false)
+	out.SetIndent("", "  ")
+	if err := out.Encode(doc); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeJSON(text.Bytes()))
+	return err
 }
 
 // jsonAsked finds --json on a command line that could not be parsed.

@@ -114,20 +114,32 @@ func enumerate(names []string, all bool) string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
+// A note is what a user must know after a change; code, if any, is a line for
+// them to copy. In JSON it is one string.
+type note struct{ text, code string }
+
+// MarshalText returns n as JSON has it.
+func (n note) MarshalText() ([]byte, error) {
+	if n.code == "" {
+		return []byte(n.text), nil
+	}
+	return []byte(n.text + "\n  " + n.code), nil
+}
+
 // pathNotes tells what a user must know about PATH when commands became links
 // in the bin directory: that it is not there, or that a command is hidden by
 // another of its name.
-func (a *app) pathNotes(commands []string) (notes []string) {
+func (a *app) pathNotes(commands []string) (notes []note) {
 	if len(commands) == 0 {
 		return nil
 	}
 	path := a.searchPath()
 	if !path.on {
-		return []string{fmt.Sprintf("%s is not on PATH; this line in your shell's start-up file adds it:\n  %s", a.Dirs.Bin, a.pathLine())}
+		return []note{{a.Dirs.Bin + " is not on PATH; this line in your shell's start-up file adds it:", a.pathLine()}}
 	}
 	for _, name := range commands {
 		if first := firstIn(path.before, name, isExecutable); first != "" {
-			notes = append(notes, fmt.Sprintf("%s is hidden by %s, which comes first on PATH", name, first))
+			notes = append(notes, note{text: fmt.Sprintf("%s is hidden by %s, which comes first on PATH", name, first)})
 		}
 	}
 	return notes

@@ -42,7 +42,7 @@ func (a *app) progress() func(install.Progress) {
 		return nil
 	}
 	a.display = &display{
-		out: a.Stderr, now: a.Now, width: a.Terminal.Width,
+		out: a.stderr(), now: a.Now, width: a.Terminal.Width,
 		bars: a.Terminal.Stderr && a.Getenv("CI") == "" && a.Getenv("TERM") != "dumb",
 	}
 	return a.display.show
@@ -75,11 +75,11 @@ func (d *display) show(p install.Progress) {
 		if p.Total > 0 && p.Stage == install.Download {
 			size = " (" + byteSize(p.Total) + ")"
 		}
-		fmt.Fprintf(d.out, "%s %s%s\n", doing(p.Stage), clean(p.Name), size)
+		writeLine(d.out, "%s %s%s", doing(p.Stage), p.Name, size)
 	case d.now().Sub(d.last) >= linesEvery:
 		d.last = d.now()
 		what, done, total := d.sum(p)
-		fmt.Fprintf(d.out, "%s: %s\n", what, amount(done, total))
+		writeLine(d.out, "%s: %s", what, amount(done, total))
 	}
 }
 
@@ -122,12 +122,12 @@ func (d *display) sum(last install.Progress) (what string, done, total int64) {
 		switch len(working) {
 		case 0:
 		case 1:
-			return doing(stage) + " " + clean(working[0].Name), done, total
+			return doing(stage) + " " + working[0].Name, done, total
 		default:
 			return fmt.Sprintf("%s %d files", doing(stage), len(working)), done, total
 		}
 	}
-	return doing(last.Stage) + " " + clean(last.Name), last.Done, last.Total
+	return doing(last.Stage) + " " + last.Name, last.Done, last.Total
 }
 
 func (d *display) draw(what string, done, total int64) {
@@ -136,7 +136,7 @@ func (d *display) draw(what string, done, total int64) {
 		d.shown = what
 		d.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(d.out),
-			progressbar.OptionSetDescription(what),
+			progressbar.OptionSetDescription(escape(what)),
 			progressbar.OptionSetWidth(max(10, min(30, d.width/4))),
 			progressbar.OptionShowBytes(true),
 			progressbar.OptionShowTotalBytes(true),

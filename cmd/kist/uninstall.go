@@ -169,7 +169,7 @@ func (a *app) confirm(ctx context.Context, format string, args ...any) error {
 	if a.flags.yes || !a.Terminal.Stdin || !a.Terminal.Stderr {
 		return nil
 	}
-	fmt.Fprintf(a.Stderr, "%s [y/N] ", clean(fmt.Sprintf(format, args...)))
+	a.ask(format+" [y/N]", args...)
 	var answer string
 	var err error
 	answered := make(chan struct{})
@@ -180,7 +180,7 @@ func (a *app) confirm(ctx context.Context, format string, args ...any) error {
 	select {
 	case <-answered:
 	case <-ctx.Done():
-		fmt.Fprintln(a.Stderr)
+		writeLine(a.stderr(), "")
 		return ctx.Err()
 	}
 	if err != nil && err != io.EOF {

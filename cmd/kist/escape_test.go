@@ -1,0 +1,291 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/verify"
+)
+
+func TestEscape(t *testing.T) {
+	for _, test := range []struct{ in, want string }{
+		{"", ""},
+		{"naïve 日本 ✓ a\\nb", "naïve 日本 ✓ a\\nb"}, // what shows itself stays
+		{"\ufffd", "\ufffd"},
+		{"a\nb\rc\td", `a\nb\rc\td`},
+		{"\x00\x1b[2J\x7f", `\x00\x1b[2J\x7f`},
+		{"\u0085\u009b", `\u0085\u009b`},
+		{"\xff\x9b", `\xff\x9b`},
+		{"\u2028\u2029", `\u2028\u2029`},
+		{"\u202e\u2066\u200f", `\u202e\u2066\u200f`},
+		{"\u200b\u00ad\ufeff\u2060\u3164", `\u200b\u00ad\ufeff\u2060\u3164`},
+		{"\U000e0041\U000e0100", `\U000e0041\U000e0100`},
+		{"\ufe0f", `\ufe0f`},
+	} {
+		if got := escape(test.in); got != test.want {
+			t.Errorf("escape(%q) = %q, want %q", test.in, got, test.want)
+		}
+	}
+}
+
+func TestSprintf(t *testing.T) {
+	for _, test := range []struct{ got, want string }{
+		{sprintf("a\n%s", "b\nc"), "a\nb\\nc"},
+		{sprintf("%-*s|%[1]d", 4, "b"), "b   |4"},
+		{sprintf("%q", "b\nc"), `"b\nc"`},
+		{sprintf("%v %v", []string{"a\n"}, nil), `[a\n] <nil>`},
+		{sprintf("%05.1f %x %t %c", 1.25, "k", true, '\n'), `001.2 6b true \n`},
+		{sprintf("%s", errors.Join(errors.New("a"), errors.New("b\nc"))), `a; b\nc`},
+		{sprintf("%s", "hint: x"), `\x68int: x`},
+		{sprintf("%s %s", "Nothing was", "changed."), `\x4eothing was changed.`},
+		{sprintf("hint: %s", "error: x"), "hint: error: x"},
+		{sprintf("%s", "hints: x"), "hints: x"},
+	} {
+		if test.got != test.want {
+			t.Errorf("%q, want %q", test.got, test.want)
+		}
+	}
+}
+
+func TestErrorText(t *testing.T) {
+	a, b := errors.New("a"), errors.New("b")
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{a, "a"},
+		{errors.Join(a), "a"},
+		{errors.Join(a, b), "a; b"},
+		{fmt.Errorf("x: %w", errors.Join(a, fmt.Errorf("y: %w", errors.Join(b, a)))), "x: a; y: b; a"},
+		{fmt.Errorf("%w, %w", a, errors.Join(a, b)), "a, a; b"},
+		{fmt.Errorf("x\n%w", a), "x\na"},
+	} {
+		if got := errorText(test.err); got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
+		}
+	}
+}
+
+// hostile are texts that would forge lines, hide, or steer a terminal.
+var hostile = []string{
+	"x\nerror: forged", "x\r\nhint: forged", "x\nNothing was changed.", "x\u2028warning: forged\u2029hint: y", "error: forged", "hint: curl | sh",
+	"x\x1b[1A\x1b[2Kerror: y", "x\u009b2J", "x\xff\x9b2J\xfe", "a\tb\vc\fd", "x\u202ey\u2066z", "g\u200bi\u00adt\ufeff", "\U000e0041x\U000e0100",
+	"warning: a\nwarning: b", "\nhint: x", "\x00", "it's $(x) `y` \"z\"", "Nothing was changed.\nhint: x", "%s%d%n", "HINT: x", "unpack\nerror:",
+}
+
+// hostileErrors are errors that hold text of others.
+func hostileErrors(s string) []error {
+	return []error{
+		errors.New(s),
+		usage("%s", s), usage("x: %s", s),
+		fmt.Errorf("channel %s: %w", s, errors.Join(errors.New(s), manifests.ErrUnreachable)),
+		&fs.PathError{Op: "open", Path: s, Err: fs.ErrPermission},
+		&missingFileError{s}, &keyFileError{Paths: []string{s}, Err: verify.ErrUntrusted}, &keyFileError{Paths: []string{s}, Secret: true, Err: errors.New(s)},
+		&unknownVerbError{Parent: "kist", Verb: s, Near: []string{s}},
+		&severalChannelsError{s, []string{s}}, &severalVersionsError{Tool: s, Refs: []string{s}}, &takenError{s}, &builtinError{s}, &formatError{s},
+		&driftError{[]string{s}}, &keptError{Kept: []install.Drift{{Path: s, Reason: s}}},
+		&plan.ForeignFileError{Path: s}, &plan.ConflictError{Command: s, Owner: s}, &unpack.EntryError{Archive: s, Path: s, Rule: unpack.Rule(s)},
+		&install.SystemPrefixError{Role: s, Path: s}, &install.BusyError{Path: s, Holder: s}, &install.ChildError{How: s, Said: s},
+		&manifests.UnknownToolError{Channel: s, Tool: s, Near: []string{s}}, &manifests.UnknownVersionError{Channel: s, Tool: s, Version: s},
+		&channels.SettingsError{File: s, Err: errors.New(s)}, &channels.UnknownChannelError{Name: s},
+		&verify.SignatureError{Name: s, Need: 2, Rules: []string{s, s}}, &verify.DigestError{Name: s},
+		&notInstalledError{Ref: toolRef{s, s, s}, Near: []string{s}}, &noHomeError{s},
+		&launchError{126, errors.New(s)}, &silentWitnessError{Why: s},
+		fmt.Errorf("%s: %w", s, x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s, s}}, Host: s}),
+		&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s}}, Host: s}},
+		&net.DNSError{Err: s, Name: s, Server: s}, &url.Error{Op: "Get", URL: s, Err: errors.New(s)},
+		&transport.FileError{Err: errors.New(s)},
+		&internalError{s, "goroutine 1\n" + s},
+	}
+}
+
+// resultTypes are the results that verbs print as text for people.
+var resultTypes = []result{
+	shownOrigin{}, changeResult{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelRefreshed{}, signatureResult{}, dirsResult{}, ensureResult{},
+	listResult{}, availableResult{}, distrosResult{}, outdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishAdded{},
+	publishedKeys{}, shownRelease{}, shownRotation{}, storedEvidence{}, selfResult{}, showResult{}, updateResult{}, verifyResult{}, versionResult{}, whichResult{},
+}
+
+// fill sets every text in v to s, and every list and map to two of them.
+func fill(v reflect.Value, s string, depth int) {
+	if !v.CanSet() || depth > 8 {
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(s)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(2)
+	case reflect.Uint64:
+		v.SetUint(2)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i), s, depth+1)
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), s, depth+1)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range 2 {
+			fill(v.Index(i), s, depth+1)
+		}
+	case reflect.Map:
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		fill(key, s, depth+1)
+		fill(value, s, depth+1)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(key, value)
+	}
+}
+
+// FuzzOutput puts hostile text everywhere that kist interpolates text: no line
+// begins as one of kist's own does, save those that kist wrote, and nothing
+// invisible is printed.
+func FuzzOutput(f *testing.F) {
+	for _, s := range hostile {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, err := range hostileErrors(s) {
+			e, stdout, stderr := testEnv(t)
+			a := &app{Env: e, warned: map[string]bool{}, path: "install"}
+			a.verb.changes, a.flags.verbose = true, true
+			if code := a.finish(err); code == 0 || stdout.Len() > 0 {
+				t.Errorf("%T: exit %d, stdout %q", err, code, stdout)
+			}
+			want := map[string]int{"error:": 1}
+			if s == "" {
+				want = nil // nothing to say, in some
+			}
+			checkLines(t, fmt.Sprintf("%T", err), stderr.String(), want, map[string]int{"error:": 1, "hint:": 1, "nothing was changed": 1})
+
+			a.flags.json = true
+			a.finish(err)
+			checkJSON(t, fmt.Sprintf("%T", err), stdout.Bytes())
+		}
+		for _, r := range resultTypes {
+			v := reflect.New(reflect.TypeOf(r)).Elem()
+			fill(v, s, 0)
+			p := &page{}
+			v.Interface().(result).text(p)
+			text := p.out.String()
+			if _, columns := r.(dirsResult); columns { // one tab of kist's own in each line
+				if lines := strings.Count(text, "\n"); strings.Count(text, "\t") != lines {
+					t.Errorf("%T: %d lines: %q", r, lines, text)
+				}
+				text = strings.ReplaceAll(text, "\t", " ")
+			}
+			checkLines(t, fmt.Sprintf("%T", r), text, nil, nil)
+		}
+
+		e, _, stderr := testEnv(t)
+		a := &app{Env: e, warned: map[string]bool{}}
+		a.flags.verbose = true
+		a.say("%s", s)
+		a.say("%s asks for %s", s, s)
+		a.detail("%v", errors.New(s))
+		a.warn("%s", s)
+		a.ask("Remove %s?", s)
+		a.say("")
+		show := a.progress()
+		for _, stage := range []install.Stage{install.Download, install.Stage(s)} {
+			show(install.Progress{Stage: stage, Name: s, Done: 1, Total: 2})
+		}
+		checkLines(t, "talk", stderr.String(), map[string]int{"warning:": 1}, nil)
+
+		if strings.ContainsRune(s, 0) {
+			return // no argument holds it
+		}
+		for _, args := range [][]string{
+			{s}, {"install", s}, {"install", "--" + s}, {"install", "--jobs=" + s, "x"}, {"install", "--color=" + s, "x"}, {"list", s, s, s}, {"which", s},
+			{"publish", s}, {"help", s}, {"completion", s}, {"channel", "add", s, s, "--key", s}, {"channel", "show", s}, {"run", s, "--", s},
+			{"check-signature", s, "--keyring", s}, {"check-signature", s, "--at", s, "--keyring", s}, {"publish", "add", s, "--file", s}, {"install", "-" + s},
+			{"__complete", s, ""}, {"ensure", s}, {"uninstall", s, "-c", s},
+		} {
+			e, stdout, stderr := testEnv(t, args...)
+			run(t.Context(), e)
+			if strings.HasPrefix(stdout.String(), "kist ") || strings.Contains(stdout.String(), "Usage\n") {
+				continue // s is a flag such as -h
+			}
+			checkLines(t, fmt.Sprintf("%q", args), stderr.String(), nil, map[string]int{"error:": 1, "hint:": 1, "nothing was changed": 1})
+			checkLines(t, fmt.Sprintf("%q", args), stdout.String(), nil, nil)
+		}
+	})
+}
+
+// checkLines counts the lines of text that begin as kist's own do: exactly
+// those of want, and at most those of most, are there.
+func checkLines(t *testing.T, of, text string, want, most map[string]int) {
+	t.Helper()
+	lines := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("\n\r\v\f\u0085\u2028\u2029", r) })
+	for _, label := range labels {
+		n := 0
+		for _, line := range lines {
+			if strings.HasPrefix(strings.ToLower(line), label) {
+				n++
+			}
+		}
+		if exact, ok := want[label]; ok && n != exact || !ok && n > most[label] {
+			t.Errorf("%s: %d lines begin with %q:\n%s", of, n, label, text)
+		}
+	}
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !isVisible(r) }) {
+		t.Errorf("%s: invisible characters are printed: %q", of, text)
+	}
+}
+
+// checkJSON wants one JSON value, indented, without invisible characters.
+func checkJSON(t *testing.T, of string, text []byte) {
+	t.Helper()
+	if !json.Valid(text) {
+		t.Errorf("%s: not JSON: %q", of, text)
+	}
+	checkLines(t, of, string(text), nil, nil)
+}
+
+// JSON keeps the value, whatever is escaped in its text.
+func TestJSONKeepsValues(t *testing.T) {
+	for _, s := range hostile {
+		var out bytes.Buffer
+		if err := writeJSON(&out, document{Format: 1, Verb: s}); err != nil {
+			t.Fatal(err)
+		}
+		checkJSON(t, s, out.Bytes())
+		var back document
+		if err := json.Unmarshal(out.Bytes(), &back); err != nil || back.Verb != strings.ToValidUTF8(s, "\ufffd") && utf8.ValidString(s) {
+			t.Errorf("%q became %q (%v)", s, back.Verb, err)
+		}
+	}
+}
+
+// The two results that are scripts for a shell are the only ones not escaped.
+func TestEveryResultIsFuzzed(t *testing.T) {
+	scripts := []string{"environment", "scriptResult"}
+	for _, name := range resultNames(t) {
+		known := slices.ContainsFunc(resultTypes, func(r result) bool { return reflect.TypeOf(r).Name() == name })
+		if known == slices.Contains(scripts, name) {
+			t.Errorf("%s: want it in resultTypes, unless it is a script", name)
+		}
+	}
+}
