@@ -69,6 +69,7 @@ func releaseName(r manifests.Release) string {
 // A stagedRelease is unpacked, proved and recorded, but not yet published.
 type stagedRelease struct {
 	stage   *store.Stage
+	listed  *listedStage // in Options.Stages
 	receipt record.Receipt
 	skipped []string // files that are no commands, for their names
 }
@@ -133,8 +134,8 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	if err != nil {
 		return nil, err
 	}
-	s := &stagedRelease{stage: stage}
-	if s.receipt, s.skipped, err = i.fill(ctx, cache, q, stage, in, from); err != nil {
+	s := &stagedRelease{stage: stage, listed: i.o.Stages.add(stage)}
+	if s.receipt, s.skipped, err = i.fill(ctx, cache, q, s, in, from); err != nil {
 		s.discard()
 		return nil, err
 	}

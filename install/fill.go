@@ -15,7 +15,6 @@ import (
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/private"
 	"github.com/kist-tools/kist/install/internal/sandbox"
-	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
@@ -35,7 +34,8 @@ func decoders() int { return min(maxDecoders, runtime.GOMAXPROCS(0)) }
 // fill fetches and unpacks the artifacts of q into stage, copies those that from
 // holds already, and returns what the receipt of the release will say. skipped are
 // the files that the release's patterns match and whose names no command may have.
-func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, stage *store.Stage, in plan.Install, from *base) (receipt record.Receipt, skipped []string, err error) {
+func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, s *stagedRelease, in plan.Install, from *base) (receipt record.Receipt, skipped []string, err error) {
+	stage := s.stage
 	r := in.Release
 	receipt, err = i.newReceipt(r)
 	if err != nil {
@@ -48,6 +48,7 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, st
 		return receipt, nil, err
 	}
 	defer prefix.Close()
+	s.listed.fill(prefix.Close)
 	copied, err := from.copies(ctx, prefix, r.Artifacts)
 	if err != nil {
 		return receipt, nil, err

@@ -76,6 +76,8 @@ type Options struct {
 	// published. May be nil.
 	Linking func(now, next record.Generation)
 	DryRun  bool // nothing is stored, not even marks
+	Stages    *Stages             // where what is being unpacked is listed; may be nil
+	DryRun    bool                // nothing is stored, not even marks
 	// Checkpoint, nil but in tests, is told each step of a change that was done:
 	// a process may be killed there, and the next one goes on.
 	Checkpoint func(step string)
@@ -116,9 +118,11 @@ type Installer struct {
 	o         Options
 	roots     *roots
 	reporting sync.Mutex
+	ctx       context.Context // of Open: ends the waits of methods that take none
 }
 
-// Open judges every directory of o (roots.go) and opens those that exist. It
+// Open judges every directory of o (roots.go) and opens those that exist. The end
+// of ctx ends every wait of the Installer for another kist. It
 // creates nothing and takes no lock: readers need no more. Errors are
 // *SystemPrefixError and *UnsafeDirError.
 func Open(ctx context.Context, o Options) (*Installer, error) {
@@ -141,7 +145,7 @@ func Open(ctx context.Context, o Options) (*Installer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Installer{o: o, roots: r}, ctx.Err()
+	return &Installer{o: o, roots: r, ctx: ctx}, ctx.Err()
 }
 
 // report tells of progress: the parts of a job that run at the same time take turns.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
@@ -224,6 +225,9 @@ func makeMissing(above *os.Root, name string, which role) (made []string, err er
 // openJudged opens the directory that p was judged by. From here on the handle is
 // the only way in: it is the very directory that was judged, or an error.
 func openJudged(which role, p place) (*os.Root, error) {
+	if !p.node.info.IsDir() { // a pipe would be waited for
+		return nil, fmt.Errorf("%s directory %s: %w", which, p.given, syscall.ENOTDIR)
+	}
 	dir, err := os.OpenRoot(p.at)
 	if err != nil {
 		return nil, fmt.Errorf("%s directory %s: %w", which, p.given, err)

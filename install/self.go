@@ -1,7 +1,6 @@
 package install
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -29,7 +28,7 @@ func (i *Installer) remember(dirs []string) (err error) {
 		return nil
 	}
 	state := i.roots.open(stateDir)
-	lock, err := rootfs.WaitLock(context.Background(), state, madeFile+rootfs.LockSuffix, i.about(), i.o.LockWait, nil)
+	lock, err := rootfs.WaitLock(i.ctx, state, madeFile+rootfs.LockSuffix, i.about(), i.o.LockWait, nil)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (i *Installer) Writable(below ...string) error {
 		return namePlace(at, err)
 	}
 	for _, name := range below {
-		dir, err := root.OpenRoot(name)
+		dir, err := root.OpenRoot(name + "/.") // in this spelling a pipe is an error, not a wait
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -54,14 +54,14 @@ func listedMirrors(root fs.FS, uris []string) (list []string) {
 }
 
 func aptFile(root fs.FS, name string) []byte {
+	if info, err := fs.Stat(root, name); err != nil || !info.Mode().IsRegular() {
+		return nil // a pipe would be waited for
+	}
 	f, err := root.Open(name)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil
-	}
 	data, err := io.ReadAll(io.LimitReader(f, maxAptFile+1))
 	if err != nil || len(data) > maxAptFile {
 		return nil

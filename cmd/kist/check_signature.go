@@ -44,7 +44,7 @@ signed and now, or with --at at that time (2026-11-22 or 2026-11-22T10:00:00Z).`
 			if err != nil {
 				return nil, err
 			}
-			return checkSignature(args, keyrings, verify.Policy{Threshold: threshold, Now: now, Clock: a.now, Use: verify.Manifest})
+			return checkSignature(ctx, args, keyrings, verify.Policy{Threshold: threshold, Now: now, Clock: a.now, Use: verify.Manifest})
 		},
 	})
 }
@@ -96,7 +96,7 @@ func unreadable(err error) error {
 	return &unreadableError{err}
 }
 
-func checkSignature(args, keyrings []string, policy verify.Policy) (result, error) {
+func checkSignature(ctx context.Context, args, keyrings []string, policy verify.Policy) (result, error) {
 	var files [][]byte
 	for _, path := range keyrings {
 		data, err := readFile(path, verify.MaxKeyring)
@@ -113,14 +113,14 @@ func checkSignature(args, keyrings []string, policy verify.Policy) (result, erro
 	if info, err := os.Stat(name); err == nil && len(args) == 2 && !info.Mode().IsRegular() && !info.IsDir() {
 		return nil, usage("check-signature: %s is no regular file, and it is read more than once", name)
 	}
-	e, err := signatureOf(args, policy)
+	e, err := signatureOf(ctx, args, policy)
 	if err != nil {
 		return nil, unreadable(err)
 	}
 	return signatureResult{name, e}, nil
 }
 
-func signatureOf(args []string, policy verify.Policy) (verify.Evidence, error) {
+func signatureOf(ctx context.Context, args []string, policy verify.Policy) (verify.Evidence, error) {
 	name := args[0]
 	if len(args) == 1 {
 		msg, err := readFile(name, manifests.MaxManifest)
@@ -139,5 +139,5 @@ func signatureOf(args []string, policy verify.Policy) (verify.Evidence, error) {
 	if err != nil {
 		return verify.Evidence{}, err
 	}
-	return policy.File(name, data, sig)
+	return policy.File(name, untilDone{data, ctx}, sig)
 }

@@ -7,13 +7,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"os/signal"
 	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -43,6 +41,9 @@ type Env struct {
 	Glibc   func() string
 	Program string // path of the running kist, "" if not known
 	Child   install.Child
+	// Stages lists what is being unpacked, for the end of the process; nil where
+	// nobody asks.
+	Stages *install.Stages
 
 	Terminal Terminal
 
@@ -98,6 +99,7 @@ func hostEnv() Env {
 		Glibc:    hostGlibc,
 		Program:  program,
 		Child:    hostChild(),
+		Stages:   &install.Stages{},
 		Terminal: Terminal{
 			Stdin:  term.IsTerminal(int(os.Stdin.Fd())),
 			Stdout: term.IsTerminal(int(os.Stdout.Fd())),
@@ -119,14 +121,6 @@ func hostChild() install.Child {
 		return install.Child{}
 	}
 	return install.Child{Path: "/proc/self/exe", Args: []string{"kist", childVerb}}
-}
-
-// untilInterrupted returns a context that ends with the first interrupt; the
-// second one ends the process.
-func untilInterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
 }
 
 // readHost finds out who runs kist. The home directory is the one that the

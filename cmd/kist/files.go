@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/kist-tools/kist/manifests"
 )
@@ -34,19 +37,45 @@ func (e *keyFileError) Error() string {
 }
 func (e *keyFileError) Unwrap() error { return e.Err }
 
+// openFile opens a file that the user named. A pipe that was made on disk is
+// refused, as a device is: opening it would wait for whoever is at its other end.
+// The pipes that the user hands to kist, as a shell's <(…) or as /dev/stdin, and
+// the empty /dev/null are fine.
 func openFile(path string) (*os.File, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &missingFileError{path}
 	}
 	if err != nil {
 		return nil, err
 	}
-	if info, err := f.Stat(); err == nil && info.IsDir() {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case info.IsDir():
+		err = usage("%s is a directory, not a file", path)
+	case !info.Mode().IsRegular() && !isDescriptor(path) && path != os.DevNull:
+		err = usage("%s is a pipe or a device, not a file", path)
+	}
+	if err != nil {
 		f.Close()
-		return nil, usage("%s is a directory, not a file", path)
+		return nil, err
 	}
 	return f, nil
+}
+
+// isDescriptor reports whether path names a descriptor that kist has open.
+func isDescriptor(path string) bool {
+	path = filepath.Clean(path)
+	switch dir := filepath.Dir(path); dir {
+	case "/dev":
+		return path == "/dev/stdin"
+	case "/dev/fd":
+		return true
+	default:
+		ok, _ := filepath.Match("/proc/*/fd", dir)
+		return ok
+	}
 }
 
 // readFile reads a whole file of at most limit bytes.
@@ -84,7 +113,7 @@ func readProjectFile(path string, limit int64) (data []byte, found bool, err err
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return nil, false, nil
 	}
-	f, err := openFile(path)
+	f, err := openFile(path) // which refuses what has taken its place meanwhile
 	if err != nil {
 		return nil, false, err
 	}
@@ -103,6 +132,9 @@ func openRoot(path string, create bool) (*os.Root, error) {
 			return nil, err
 		}
 	}
+	if info, err := os.Stat(path); err == nil && !info.IsDir() { // a pipe would be waited for
+		return nil, usage("%s is not a directory", path)
+	}
 	root, err := os.OpenRoot(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &missingFileError{path}
@@ -112,7 +144,7 @@ func openRoot(path string, create bool) (*os.Root, error) {
 
 // scratchDir makes an empty directory for the moment, among the temporary ones.
 // remove takes it away with all that is in it by then.
-func scratchDir() (root *os.Root, remove func() error, err error) {
+func (a *app) scratchDir() (root *os.Root, remove func() error, err error) {
 	path, err := os.MkdirTemp("", "kist-")
 	if err != nil {
 		return nil, nil, err
@@ -121,10 +153,14 @@ func scratchDir() (root *os.Root, remove func() error, err error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, os.Remove(path))
 	}
-	return root, func() error {
-		err := empty(root)
-		return errors.Join(err, root.Close(), os.Remove(path))
-	}, nil
+	clear := func() error {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return errors.Join(empty(root), os.Remove(path))
+	}
+	a.Stages.Add(clear)
+	return root, func() error { return errors.Join(clear(), root.Close()) }, nil
 }
 
 // empty removes what is below root, the deepest first.
@@ -138,6 +174,36 @@ func empty(root *os.Root) error {
 		err = errors.Join(err, root.Remove(path))
 	}
 	return err
+}
+
+// readIn reads the regular file name below root, of at most limit bytes.
+func readIn(root *os.Root, name string, limit int64) ([]byte, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, error(&fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}))
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if int64(len(data)) > limit {
+		err = cmp.Or(err, error(&manifests.TooLargeError{Name: name, Limit: limit}))
+	}
+	return data, err
+}
+
+// untilDone is f, whose reading ends with an error when ctx is done.
+type untilDone struct {
+	io.ReadSeeker
+	ctx context.Context
+}
+
+func (u untilDone) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.ReadSeeker.Read(p)
 }
 
 // sameDir reports whether two paths name one directory.

@@ -415,7 +415,7 @@ func TestScratch(t *testing.T) {
 	if err := os.WriteFile(outside, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	root, remove, err := scratchDir()
+	root, remove, err := (&app{}).scratchDir()
 	if err != nil {
 		t.Fatal(err)
 	}

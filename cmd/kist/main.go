@@ -26,7 +26,7 @@ func main() {
 func live(env Env) {
 	log.SetOutput(io.Discard) // net/http speaks there of what servers do; kist says what matters
 	ctx, stop := untilInterrupted(context.Background())
-	code := run(ctx, env)
-	stop()
-	os.Exit(code)
+	code := make(chan int, 1)
+	go func() { code <- run(ctx, env) }()
+	os.Exit(await(ctx, stop, env, code))
 }

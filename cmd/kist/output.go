@@ -98,6 +98,9 @@ func (a *app) say(format string, args ...any) {
 // ask writes a question, after which the cursor stays.
 func (a *app) ask(format string, args ...any) { writeText(a.Stderr, sprintf(format, args...)+" ") }
 
+// interrupted says that run was cut off.
+func (a *app) interrupted() { writeLine(a.Stderr, "error: interrupted") }
+
 // stderr is the stream itself, for a progress bar that moves the cursor.
 func (a *app) stderr() io.Writer { return a.Stderr }
 

@@ -41,12 +41,12 @@ func (a *app) openPublished(dir string) (d publish.Dir, closeDir func() error, e
 		return publish.Dir{Root: root}, root.Close, nil
 	}
 	defer root.Close()
-	scratch, remove, err := scratchDir()
+	scratch, remove, err := a.scratchDir()
 	if err != nil {
 		return publish.Dir{}, nil, err
 	}
 	for _, name := range publish.StateFiles() {
-		data, err := root.ReadFile(name)
+		data, err := readIn(root, name, manifests.MaxManifest)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -149,7 +149,7 @@ func (a *app) publishAdd(ctx context.Context, dir string, o addOptions) (result,
 		return nil, err
 	}
 	defer content.Close()
-	add.Content = content
+	add.Content = untilDone{content, ctx}
 	add.Inspect = func(f *os.File, r native.Release, art native.Artifact) (int64, error) {
 		return a.inspect(ctx, f, r, art)
 	}
@@ -172,7 +172,7 @@ func (a *app) inspect(ctx context.Context, f *os.File, r native.Release, art nat
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return 0, err
 	}
-	scratch, remove, err := scratchDir()
+	scratch, remove, err := a.scratchDir()
 	if err != nil {
 		return 0, err
 	}

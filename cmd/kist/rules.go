@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -42,15 +41,10 @@ func (a *app) rules(s *session) (all []channels.Rules, err error) {
 		return all, err
 	}
 	file := filepath.Join(root.Name(), channels.RulesFile)
-	f, err := root.Open(channels.RulesFile)
+	data, err := readIn(root, channels.RulesFile, channels.MaxRules)
 	if errors.Is(err, fs.ErrNotExist) {
 		return all, nil
 	}
-	if err != nil {
-		return nil, &channels.RulesError{File: file, Err: err}
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, channels.MaxRules+1))
 	if err != nil {
 		return nil, &channels.RulesError{File: file, Err: err}
 	}

@@ -60,6 +60,7 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 		Progress:  a.progress(),
 		Chosen:    a.chosen,
 		Warn:      func(text string) { a.warn("%s", text) },
+		Stages:    a.Stages,
 		DryRun:    a.flags.dryRun,
 		Linking: func(now, next record.Generation) {
 			if a.linking != nil {

@@ -238,7 +238,7 @@ func (s Store) names() ([]string, error) { return s.stems(settingsDir, ".toml") 
 // stems lists the files in dir that end in suffix, without it. A directory that
 // was never made holds none.
 func (s Store) stems(dir, suffix string) ([]string, error) {
-	entries, err := fs.ReadDir(s.Root.FS(), dir)
+	entries, err := durable.ReadDir(s.Root, dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -65,7 +64,7 @@ func (d Dir) Add(a Addition) (Added, error) {
 		return Added{}, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	if a.Inspect != nil {
-		f, err := d.Root.Open(a.Artifact.Path)
+		f, err := durable.Open(d.Root, a.Artifact.Path)
 		if err != nil {
 			return Added{}, err
 		}
@@ -151,7 +150,7 @@ func (d Dir) discard(name string) error {
 	if err := durable.Remove(d.Root, name); err != nil {
 		return err
 	}
-	rest, err := fs.ReadDir(d.Root.FS(), path.Dir(name))
+	rest, err := durable.ReadDir(d.Root, path.Dir(name))
 	if err != nil || len(rest) > 0 { // the same content under another name
 		return err
 	}

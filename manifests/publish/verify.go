@@ -162,7 +162,7 @@ func (d Dir) verifyFile(a native.Artifact) error {
 	case err != nil || !info.Mode().IsRegular():
 		return fmt.Errorf("%s: %w: it is not a file of this directory", a.Path, verify.ErrUntrusted)
 	}
-	f, err := d.Root.Open(a.Path)
+	f, err := durable.Open(d.Root, a.Path)
 	if err != nil {
 		return err
 	}

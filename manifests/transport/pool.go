@@ -61,7 +61,7 @@ func (p *Pool) use(name string) {
 // Sweep removes what was neither asked for nor stored through p, but for what
 // another process may be writing.
 func (p *Pool) Sweep() error {
-	entries, err := fs.ReadDir(p.Root.FS(), p.Dir)
+	entries, err := durable.ReadDir(p.Root, p.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -48,7 +48,7 @@ func IsTemp(name string) bool {
 // SweepTemps removes the temporary files and links in dir, for a caller who knows
 // that nobody is writing there. A directory that is missing holds none.
 func SweepTemps(root *os.Root, dir string) error {
-	f, err := root.Open(dir)
+	f, err := root.OpenFile(dir, os.O_RDONLY|openNonblock, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 // removed in it. File systems that cannot sync a directory are taken at their
 // word that they need not.
 func SyncDir(root *os.Root, dir string) error {
-	f, err := root.Open(dir)
+	f, err := root.OpenFile(dir, os.O_RDONLY|openNonblock, 0)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
@@ -25,7 +26,13 @@ type Stage struct {
 	sync *rootfs.Syncer
 	lock *rootfs.Lock
 	data *os.Root
+
+	mu   sync.Mutex
+	gone bool // published, discarded or revoked
 }
+
+// ErrRevoked says that a stage was revoked before it could be published.
+var ErrRevoked = errors.New("the stage was removed")
 
 // NewStage makes an empty, locked stage. random names it.
 func (s Store) NewStage(random io.Reader) (*Stage, error) {
@@ -48,7 +55,7 @@ func (s Store) NewStage(random io.Reader) (*Stage, error) {
 		return nil, errors.Join(err, root.Close(), s.Data.Remove(name), lock.Remove())
 	}
 	s.reached("stage made")
-	return &Stage{name, root, sync, lock, s.Data}, nil
+	return &Stage{name: name, root: root, sync: sync, lock: lock, data: s.Data}, nil
 }
 
 // newName takes the lock of a name that no stage has. Before it is taken, the lock is
@@ -83,7 +90,26 @@ func (g *Stage) SyncAhead() { g.sync.Ahead() }
 // made empty, mode 0700, and has been held by this process since.
 func (g *Stage) Discard() error {
 	g.sync.Close()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.gone {
+		return g.root.Close()
+	}
+	g.gone = true
 	return errors.Join(g.root.Close(), g.data.RemoveAll(g.name), g.lock.Remove())
+}
+
+// Revoke removes the stage from under whoever is at work in it, which cannot
+// publish it any more: for a process that ends at once. Unlike the other methods
+// it may be called at any time, from any goroutine.
+func (g *Stage) Revoke() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.gone {
+		return nil
+	}
+	g.gone = true
+	return errors.Join(g.data.RemoveAll(g.name), ignoreMissing(g.data.Remove(g.name+rootfs.LockSuffix)))
 }
 
 // Abandon leaves the stage where it is, for a sweep: what a killed process does.
@@ -113,7 +139,7 @@ func (s Store) Publish(g *Stage, r record.Receipt) error {
 	if err := s.PutReceipt(r); err != nil {
 		return err
 	}
-	if err := rootfs.RenameNoReplace(s.Data, g.name, path.Join(Prefixes, string(r.ID))); err != nil {
+	if err := g.rename(path.Join(Prefixes, string(r.ID))); err != nil {
 		return err
 	}
 	s.reached("prefix published")
@@ -122,6 +148,18 @@ func (s Store) Publish(g *Stage, r record.Receipt) error {
 	}
 	s.reached("prefix durable")
 	return errors.Join(g.root.Close(), g.lock.Remove())
+}
+
+// rename makes the stage the directory to.
+func (g *Stage) rename(to string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.gone {
+		return ErrRevoked
+	}
+	err := rootfs.RenameNoReplace(g.data, g.name, to)
+	g.gone = err == nil
+	return err
 }
 
 // Sweep removes what a crash left half-written: stages whose writer is gone, and

@@ -27,6 +27,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
@@ -214,7 +215,7 @@ func readDir(root *os.Root, dir string) ([]fs.DirEntry, error) {
 	if root == nil {
 		return nil, nil
 	}
-	f, err := root.Open(dir)
+	f, err := root.OpenFile(dir, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, ignoreMissing(err)
 	}

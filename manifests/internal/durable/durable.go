@@ -14,7 +14,9 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 )
 
 // Write makes name, slash-separated below root, hold data. The directory of
@@ -72,17 +74,51 @@ func SyncDir(root *os.Root, name string) error {
 	if runtime.GOOS == "windows" {
 		return nil // directories cannot be opened for that; NTFS journals its names
 	}
-	d, err := root.Open(name)
+	d, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// ReadFile reads name, which may hold limit bytes at most; over is the error
-// for more.
+// ReadDir lists the directory name, in order. A pipe in its place is an error,
+// not a wait.
+func ReadDir(root *os.Root, name string) ([]fs.DirEntry, error) {
+	d, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	entries, err := d.ReadDir(-1)
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, err
+}
+
+// ErrNotRegular says that something other than a regular file has the name of one.
+var ErrNotRegular = errors.New("not a regular file")
+
+// Open opens the regular file name for reading. A pipe, device or directory in its
+// place is ErrNotRegular, and is never waited for.
+func Open(root *os.Root, name string) (*os.File, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: name, Err: ErrNotRegular}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// ReadFile reads the regular file name, which may hold limit bytes at most; over
+// is the error for more.
 func ReadFile(root *os.Root, name string, limit int64, over error) ([]byte, error) {
-	f, err := root.Open(name)
+	f, err := Open(root, name)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +150,7 @@ func prefix(name string) string {
 // sweep removes temporary files of name. Where another process is writing one
 // just now, that process fails instead of publishing something half-written.
 func sweep(root *os.Root, name string) error {
-	list, err := fs.ReadDir(root.FS(), path.Dir(name))
+	list, err := ReadDir(root, path.Dir(name))
 	if err != nil {
 		return err
 	}

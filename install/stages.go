@@ -1,0 +1,91 @@
+package install
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/kist-tools/kist/install/internal/store"
+)
+
+// Stages lists the stages that a process fills, so that whoever ends it at once,
+// before its own clean-up comes to that, can remove them. The zero Stages is empty;
+// a nil *Stages lists nothing.
+type Stages struct {
+	mu   sync.Mutex
+	all  []*listedStage
+	over bool // no more are listed: they are removed as they come
+}
+
+// A listedStage is a stage with what must end before it can be removed.
+type listedStage struct {
+	mu     sync.Mutex
+	revoke func() error
+	stop   func() // ends the child that fills it; nil: there is none
+	over   bool
+}
+
+// Add lists what else is to be removed then: by remove, which may be called at any
+// time, from any goroutine, and also once nothing is left to remove.
+func (s *Stages) Add(remove func() error) { s.list(remove) }
+
+// add lists a new stage.
+func (s *Stages) add(stage *store.Stage) *listedStage { return s.list(stage.Revoke) }
+
+func (s *Stages) list(revoke func() error) *listedStage {
+	if s == nil {
+		return nil
+	}
+	l := &listedStage{revoke: revoke}
+	s.mu.Lock()
+	s.all = append(s.all, l)
+	over := s.over
+	s.mu.Unlock()
+	if over {
+		l.remove() // the process ends anyway; what the error is makes no difference
+	}
+	return l
+}
+
+// fill says what ends the filling of l.
+func (l *listedStage) fill(stop func()) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	l.stop = stop
+	over := l.over
+	l.mu.Unlock()
+	if over {
+		stop()
+	}
+}
+
+func (l *listedStage) remove() error {
+	l.mu.Lock()
+	l.over = true
+	stop := l.stop
+	l.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	return l.revoke()
+}
+
+// Remove ends what fills the stages, and removes those that were not published.
+// None can be published after that. It is for a process that then ends.
+func (s *Stages) Remove() error {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	s.over = true
+	all := s.all
+	s.mu.Unlock()
+	errs := make([]error, len(all))
+	var work sync.WaitGroup
+	for n, l := range all {
+		work.Go(func() { errs[n] = l.remove() })
+	}
+	work.Wait()
+	return errors.Join(errs...)
+}
