@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"crypto/elliptic"
 	"fmt"
 	"time"
 )
@@ -234,6 +235,30 @@ func ringVectors(now time.Time) []vector {
 	add("the same key twice", "1 of 2", 2, both, byA, a.detached(corpusData, madeAt(made.Add(2*day))))
 	add("a key and its subkey", "1 of 2", 2, both, byA, bySub)
 	add("a subkey and another key", "", 2, both, bySub, byB)
+	// One secret under several fingerprints is one signer, however the key is written.
+	ec, e448 := ecSecret(elliptic.P256()), ed448Secret()
+	for name, pair := range map[string][2]*smith{
+		"Ed25519 at two times":        {newSmith(4, 22, a.secret, made.Add(-day)), a},
+		"Ed25519 in two forms":        {newSmith(4, 27, a.secret, made), a},
+		"Ed25519 in versions 4 and 6": {newSmith(6, 27, a.secret, made), a},
+		"RSA at two times":            {newSmith(4, 1, rsaKey(3072), made), newSmith(4, 1, rsaKey(3072), made.Add(-day))},
+		"RSA and RSA for signing":     {newSmith(4, 1, rsaKey(3072), made), newSmith(4, 3, rsaKey(3072), made)},
+		"ECDSA at two times":          {newSmith(4, 19, ec, made), newSmith(4, 19, ec, made.Add(-day))},
+		"Ed448 in versions 4 and 6":   {newSmith(4, 28, e448, made), newSmith(6, 28, e448, made)},
+	} {
+		x, y := pair[0], pair[1]
+		twins := append(bytes.Clone(x.plain()), y.plain()...)
+		byX, byY := x.detached(corpusData), y.detached(corpusData)
+		add("twins: "+name, "it counts once", 2, twins, byX, byY)
+		add("twins: "+name+", once", "", 1, twins, byX, byY)
+		add("twins: "+name+", and another key", "", 2, append(bytes.Clone(twins), b.plain()...), byX, byY, byB)
+	}
+	adopts := b.cert(id, b.certify("a"), sub.subkeyPacket(), b.bind(sub))
+	add("one subkey of two keys", "1 of 2", 2, append(bytes.Clone(withSub), adopts...), bySub, sub.detached(corpusData, madeAt(made.Add(2*day))))
+	asSub := newSmith(4, 22, a.secret, made.Add(day))
+	adoptsPrimary := b.cert(id, b.certify("a"), asSub.subkeyPacket(), b.bind(asSub))
+	add("a primary key as the subkey of another", "it counts once", 2, append(a.plain(), adoptsPrimary...), byA, asSub.detached(corpusData))
+	add("a primary key and the primary key that has it as a subkey", "", 2, append(a.plain(), adoptsPrimary...), byA, byB)
 	add("stale copy first", "", 1, append(a.cert(id, a.certify("a", keyExpires(50*day))), a.cert(id, a.certify("a", madeAt(now.Add(-60*day))))...), byA)
 	add("stale copy last", "", 1, append(a.cert(id, a.certify("a", madeAt(now.Add(-60*day)))), a.cert(id, a.certify("a", keyExpires(50*day)))...), byA)
 	add("armored", "", 1, enarmor(armorPublicKey, a.plain()), byA)

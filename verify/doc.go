@@ -38,7 +38,7 @@
 //   - A signature is not from the future (5 minutes are allowed), not older than
 //     its key, and not past its own expiry.
 //   - Every signature is judged by itself. One by a stranger, an unreadable or a
-//     bad one is passed over; Threshold counts distinct primary keys.
+//     bad one is passed over; Threshold counts distinct keys, and a secret once.
 //
 // # Keys
 //

@@ -18,7 +18,7 @@ func (p Policy) Foresee(name string, sig []byte) error {
 	if p.Keys == nil {
 		return p.refuse(name, nil, "there is no keyring to check against")
 	}
-	could := map[Fingerprint]bool{}
+	var could []accepted
 	var rules []string
 	for _, raw := range packets {
 		a := p.prepare(raw, packet.SigTypeBinary)
@@ -26,7 +26,7 @@ func (p Policy) Foresee(name string, sig []byte) error {
 		for _, c := range a.candidates {
 			signer, why := p.judge(c, a.sig)
 			if why == "" {
-				could[signer.Primary], rule = true, ""
+				could, rule = append(could, c.accept(signer)), ""
 				break
 			}
 			rule = fmt.Sprintf("by key %s: %s", c.key.fpr, why)
@@ -35,7 +35,7 @@ func (p Policy) Foresee(name string, sig []byte) error {
 			rules = append(rules, rule)
 		}
 	}
-	if len(could) < p.Threshold {
+	if len(once(could)) < p.Threshold {
 		return p.refuse(name, nil, rules...)
 	}
 	return nil

@@ -31,7 +31,8 @@ type Keyring struct{ certs []*certificate }
 // NewKeyring reads certificates, armored or binary, and keeps those that pins
 // name. For the keys so pinned, and for no others, a SHA-1 self-signature,
 // binding or back-signature counts. A key that is pinned and in no file, or
-// distrusted, is an error, as is an empty result; all match ErrUntrusted.
+// distrusted, is an error, as is an empty result, and are two pins that one secret
+// key stands behind (*SharedKeyError); all match ErrUntrusted.
 func NewKeyring(pins []Pin, files ...[]byte) (*Keyring, error) {
 	all, err := OpenKeyring(files...)
 	if err != nil {
@@ -58,6 +59,9 @@ func NewKeyring(pins []Pin, files ...[]byte) (*Keyring, error) {
 	}
 	if len(ring.certs) == 0 {
 		return nil, keyringError("nothing is pinned")
+	}
+	if err := ring.Distinct(); err != nil {
+		return nil, fmt.Errorf("keyring: %w", err)
 	}
 	return ring, nil
 }

@@ -82,6 +82,42 @@ func TestSelfSignatureCeiling(t *testing.T) {
 	}
 }
 
+// Two pins are two secrets: a ring refuses one secret under two fingerprints, and
+// takes copies of one certificate, and one with several subkeys.
+func TestPinsAreDistinct(t *testing.T) {
+	made := testNow.Add(-100 * day)
+	a, b, sub, sub2 := ed(made), ed(made), ed(made), ed(made)
+	older, six := newSmith(4, 22, a.secret, made.Add(-day)), newSmith(6, 27, a.secret, made)
+	id := userIDPacket("a")
+	withSubs := a.cert(id, a.certify("a"), sub.subkeyPacket(), a.bind(sub), sub2.subkeyPacket(), a.bind(sub2))
+	adopted := b.cert(id, b.certify("a"), sub.subkeyPacket(), b.bind(sub))
+	stolen := b.cert(id, b.certify("a"), sub.subkeyPacket(), b.bindWith(sub, nil)) // without a word of sub's own
+	for _, c := range []struct {
+		name  string
+		pins  []*smith
+		files [][]byte
+		fits  bool
+	}{
+		{"two keys", []*smith{a, b}, [][]byte{a.plain(), b.plain()}, true},
+		{"a refreshed copy", []*smith{a, b}, [][]byte{a.plain(), b.plain(), withSubs}, true},
+		{"two creation times", []*smith{a, older}, [][]byte{a.plain(), older.plain()}, false},
+		{"versions 4 and 6", []*smith{a, six}, [][]byte{a.plain(), six.plain()}, false},
+		{"only one of them pinned", []*smith{a}, [][]byte{a.plain(), older.plain()}, true},
+		{"a shared subkey", []*smith{a, b}, [][]byte{withSubs, adopted}, false},
+		{"a subkey that cannot sign for the other", []*smith{a, b}, [][]byte{withSubs, stolen}, true},
+	} {
+		var pins []Pin
+		for _, s := range c.pins {
+			pins = append(pins, Pin{Primary: s.fpr})
+		}
+		_, err := NewKeyring(pins, c.files...)
+		shared, is := errors.AsType[*SharedKeyError](err)
+		if c.fits && err != nil || !c.fits && (!is || !errors.Is(err, ErrUntrusted) || shared.First == shared.Second) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
 func TestNewKeyring(t *testing.T) {
 	a, b, sub := ed(testNow.Add(-100*day)), ed(testNow.Add(-100*day)), ed(testNow.Add(-100*day))
 	withSub := a.cert(userIDPacket("a"), a.certify("a"), sub.subkeyPacket(), a.bind(sub))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -32,7 +31,7 @@ const releaseLead = 24 * time.Hour
 // A Policy decides whether data is signed by those who may sign it.
 type Policy struct {
 	Keys      *Keyring
-	Threshold int       // distinct primary keys that must have signed; at least 1
+	Threshold int       // distinct keys, by their material, that must have signed; at least 1
 	Now       time.Time // required: the operation's one clock reading
 	Use       Use
 	Released  time.Time // with Use Release: when the release was made, zero if upstream does not say
@@ -123,7 +122,7 @@ type candidate struct {
 }
 
 // prove judges every signature on its own over content, which it reads once,
-// and wants Threshold of them by distinct primary keys.
+// and wants Threshold of them by distinct keys.
 func (p Policy) prove(name string, packets []rawPacket, kind packet.SignatureType, content io.Reader) ([]Signer, error) {
 	switch {
 	case p.Keys == nil || len(p.Keys.certs) == 0:
@@ -149,15 +148,13 @@ func (p Policy) prove(name string, packets []rawPacket, kind packet.SignatureTyp
 		}
 	}
 
-	var signers []Signer
+	var good []accepted
 	var rules []string
 	for i, a := range attempts {
 		if a.rule == "" {
-			var signer Signer
-			if signer, a.rule = p.finish(a); a.rule == "" {
-				if !slices.ContainsFunc(signers, func(s Signer) bool { return s.Primary == signer.Primary }) {
-					signers = append(signers, signer)
-				}
+			var one accepted
+			if one, a.rule = p.finish(a); a.rule == "" {
+				good = append(good, one)
 				continue
 			}
 		}
@@ -167,8 +164,9 @@ func (p Policy) prove(name string, packets []rawPacket, kind packet.SignatureTyp
 		}
 		rules = append(rules, prefix+a.rule)
 	}
+	signers := once(good)
 	if len(signers) < p.Threshold {
-		return nil, p.refuse(name, signers, rules...)
+		return nil, p.refuse(name, signers, append(rules, repeated(good, signers)...)...)
 	}
 	return signers, nil
 }
@@ -229,7 +227,7 @@ func (k *Keyring) candidates(s *signature) []candidate {
 
 // finish looks for the candidate that made the signature and may have made it.
 // A rule about a key is given only where that key really signed.
-func (p Policy) finish(a attempt) (Signer, string) {
+func (p Policy) finish(a attempt) (accepted, string) {
 	sum, fits := a.sig.sum(a.hash)
 	rule := fmt.Sprintf("by %s: it does not match the content", a.sig.issuer())
 	for _, c := range a.candidates {
@@ -242,11 +240,11 @@ func (p Policy) finish(a attempt) (Signer, string) {
 		}
 		signer, why := p.judge(c, a.sig)
 		if why == "" {
-			return signer, ""
+			return c.accept(signer), ""
 		}
 		rule = fmt.Sprintf("by key %s: %s", c.key.fpr, why)
 	}
-	return Signer{}, rule
+	return accepted{}, rule
 }
 
 // judge applies the rules about the key that made s.

@@ -192,6 +192,9 @@ func (a *app) newChannel(c *channels.Channel, where string, keyFiles []string) (
 	if err != nil {
 		return nil, &keyFileError{Paths: keyFiles, Err: err}
 	}
+	if err := ring.Distinct(); err != nil {
+		return nil, usage("channel add: %v", err)
+	}
 	c.Pins, c.Added = ring.Pins(), a.now
 	if err := c.Validate(); err != nil {
 		return nil, usage("channel add: %v", err)

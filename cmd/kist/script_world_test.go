@@ -111,10 +111,21 @@ func scriptKey(ts *testscript.TestScript, neg bool, args []string) {
 		days, err = strconv.Atoi(args[1])
 		ts.Check(err)
 	}
-	k := verifytest.NewKey(scriptTB{ts: ts}, args[0], time.Now().AddDate(0, 0, -days))
-	scriptWrite(ts, args[0]+".asc", k.Public(scriptTB{ts: ts}))
-	scriptWrite(ts, args[0]+".sec", k.Secret(scriptTB{ts: ts}))
-	ts.Setenv(strings.ToUpper(args[0]), string(k.Primary()))
+	scriptWriteKey(ts, args[0], verifytest.NewKey(scriptTB{ts: ts}, args[0], time.Now().AddDate(0, 0, -days)))
+}
+
+func scriptWriteKey(ts *testscript.TestScript, name string, k *verifytest.Key) {
+	scriptWrite(ts, name+".asc", k.Public(scriptTB{ts: ts}))
+	scriptWrite(ts, name+".sec", k.Secret(scriptTB{ts: ts}))
+	ts.Setenv(strings.ToUpper(name), string(k.Primary()))
+}
+
+// scriptTwins makes two certificates of one secret.
+func scriptTwins(ts *testscript.TestScript, neg bool, args []string) {
+	scriptNeeds(ts, neg, args, 1, 1, "twins NAME")
+	a, b := verifytest.NewTwins(scriptTB{ts: ts}, args[0], time.Now().AddDate(0, 0, -2), time.Now().AddDate(0, 0, -1))
+	scriptWriteKey(ts, args[0], a)
+	scriptWriteKey(ts, args[0]+"-twin", b)
 }
 
 // scriptSubkey writes a newer copy of a key, which has one more subkey.

@@ -129,6 +129,15 @@ func parseKeys(data []byte) (*Keys, error) {
 	if err := notRevoked(k, k.Revoked); err != nil {
 		return nil, err
 	}
+	if len(k.Certificates) > 0 {
+		ring, err := verify.OpenKeyring(k.Certificates...)
+		if err == nil {
+			err = ring.Distinct()
+		}
+		if err != nil {
+			return nil, &FormatError{Document: keysDocument, Rule: err.Error()}
+		}
+	}
 	return k, nil
 }
 

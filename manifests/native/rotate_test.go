@@ -487,3 +487,21 @@ func TestRotationKeepsWhatItTook(t *testing.T) {
 		}
 	}
 }
+
+// A keys document names each secret once, under whatever fingerprint.
+func TestKeysAreDistinct(t *testing.T) {
+	p := newPeople(t, "bc")
+	p['a'], p['t'] = verifytest.NewTwins(t, "a", noon.AddDate(-1, 0, 0), noon.AddDate(0, -1, 0))
+	honest := p.sign(t, p.says(t, 1, "abc", 2), "ab").data
+	if _, err := native.ParseKeysDraft(honest); err != nil {
+		t.Fatal(err)
+	}
+	forged := strings.NewReplacer(string(p['b'].Public(t)), string(p['t'].Public(t)), string(p['b'].Primary()), string(p['t'].Primary())).Replace(string(honest))
+	_, err := native.ParseKeysDraft([]byte(forged))
+	if _, ok := errors.AsType[*native.FormatError](err); !ok || !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "one key under two fingerprints") {
+		t.Errorf("%v of\n%s", err, forged)
+	}
+	if data, err := p.says(t, 1, "at", 1).Encode(); err == nil {
+		t.Errorf("it was written:\n%s", data)
+	}
+}

@@ -128,6 +128,9 @@ func certificates(given, inForce [][]byte, revoked []verify.Fingerprint) ([][]by
 		if err != nil {
 			return nil, err
 		}
+		if err := ring.Distinct(); err != nil {
+			return nil, &InputError{err.Error()}
+		}
 		return ring.Export(), nil
 	}
 	var left [][]byte

@@ -2,6 +2,7 @@ package verifytest
 
 import (
 	"bytes"
+	"crypto/rand"
 	"io"
 	"testing"
 	"time"
@@ -31,6 +32,29 @@ func LoadKey(tb testing.TB, secret []byte) *Key {
 		tb.Fatalf("%d secret keys, %v", len(list), err)
 	}
 	return &Key{list[0]}
+}
+
+// NewTwins makes two certificates of one secret key: their primary keys differ in
+// nothing but the time at which they were made, and so in their fingerprints.
+func NewTwins(tb testing.TB, name string, made, later time.Time) (a, b *Key) {
+	tb.Helper()
+	seed := make([]byte, 4096)
+	if _, err := rand.Read(seed); err != nil {
+		tb.Fatal(err)
+	}
+	one := func(name string, made time.Time) *Key {
+		c := config(made)
+		c.Rand = bytes.NewReader(seed)
+		entity, err := openpgp.NewEntity(name, "", name+"@example.org", c)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return &Key{entity}
+	}
+	if made.Equal(later) {
+		tb.Fatal("twins need two times")
+	}
+	return one(name, made), one(name+"-twin", later)
 }
 
 // Revoke has the key revoked at a time: as compromised, which counts for all
