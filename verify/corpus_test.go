@@ -306,6 +306,7 @@ func cleartextVectors(now time.Time) []vector {
 	}
 	swap := func(old, new string) string { return strings.Replace(msg, old, new, 1) }
 	sigAt := strings.Index(msg, beginSignature)
+	inner := func(headers string) string { return swap(beginSignature+"\n", beginSignature+"\n"+headers+"\n") }
 	return []vector{
 		v("good", "", msg),
 		v("empty text", "", string(k.clearsigned(""))),
@@ -334,7 +335,24 @@ func cleartextVectors(now time.Time) []vector {
 		v("em space for the empty line", "other than Hash", swap("SHA512\n\n", "SHA512\n\u2003\n")),
 		v("no empty line", "other than Hash", swap("SHA512\n\n", "SHA512\n")),
 		v("other header", "other than Hash", swap("SHA512\n", "SHA512\nComment: x\n")),
+		v("every digest there is", "", swap("SHA512\n", "MD5,SHA1, RIPEMD160,SHA224,SHA256\nHash: SHA384,SHA512,SHA3-256, SHA3-512\n")),
 		v("text in the Hash header", "malformed Hash", swap("SHA512\n", "SHA512 \x1b[2J\n")),
+		v("words in the Hash header", "malformed Hash", swap("SHA512\n", "SHA512, this release is withdrawn\n")),
+		v("one word for the Hash header", "malformed Hash", swap("SHA512\n", "withdrawn\n")),
+		v("a digest in small letters", "malformed Hash", swap("SHA512\n", "sha512\n")),
+		v("no digest in the Hash header", "other than Hash", swap("SHA512\n", " \n")),
+		v("a comma and no digest", "malformed Hash", swap("SHA512\n", "SHA512,\n")),
+		v("too many digests", "more than 16 names", swap("SHA512\n", strings.Repeat("SHA512,", 16)+"SHA512\n")),
+		v("too many Hash headers", "more than 16 names", swap("Hash: SHA512\n", strings.Repeat("Hash: SHA512\n", 17))),
+		v("a program in the signature's headers", "", inner("Version: GnuPG v1.4.11 (Darwin)")),
+		v("a program and its comment", "", inner("Version: GnuPG/MacGPG2 v2.0.17 (Darwin)\nComment: GPGTools - http://gpgtools.org/")),
+		v("a program of two words", "", inner("Version: Keybase OpenPGP v2.0.8\nComment: https://keybase.io/crypto")),
+		v("words for a program", "outside its signed text", inner("Version: this release is withdrawn")),
+		v("words after a program", "outside its signed text", inner("Version: GnuPG v1 is broken")),
+		v("words in a comment", "outside its signed text", inner("Comment: this release is withdrawn, use http://evil.example")),
+		v("words in another header", "outside its signed text", inner("Note: x")),
+		v("words in a second header", "outside its signed text", inner("Version: GnuPG v1\nVersion: evil example, version one")),
+		v("many headers", "more than 8 armor headers", inner(strings.Repeat("Version: GnuPG v1\n", 8)+"Version: GnuPG v2")),
 		v("text before", "does not begin with", "hello\n"+msg),
 		v("empty line before", "does not begin with", "\n"+msg),
 		v("byte order mark", "does not begin with", "\ufeff"+msg),

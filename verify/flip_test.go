@@ -88,7 +88,6 @@ func TestEveryBitOfAClearsignedMessageCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header := bytes.Index(msg, []byte("SHA512")) // a name that nobody relies on
 	for i := range msg {
 		for bit := range 8 {
 			changed := bytes.Clone(msg)
@@ -100,9 +99,7 @@ func TestEveryBitOfAClearsignedMessageCounts(t *testing.T) {
 			if !bytes.Equal(doc.Bytes(), original.Bytes()) {
 				t.Errorf("octet %d, bit %d: another text is accepted: %q", i, bit, doc.Bytes())
 			}
-			if i < header || i >= header+len("SHA512") {
-				t.Errorf("octet %d (%q), bit %d: accepted", i, msg[i], bit)
-			}
+			t.Errorf("octet %d (%q), bit %d: accepted", i, msg[i], bit)
 		}
 	}
 }

@@ -112,6 +112,21 @@ func FuzzCleartext(f *testing.F) {
 		if bytes.ContainsRune(message.text, '\r') {
 			t.Fatalf("a carriage return in %q", message.text)
 		}
+		// Outside the signed text nothing can be said.
+		head, _, _ := strings.Cut(strings.ReplaceAll(string(msg), "\r\n", "\n"), "\n"+beginSignature)
+		for _, line := range strings.Split(head, "\n")[1:] {
+			if line = strings.TrimRight(line, " \t\r"); line == "" {
+				break
+			}
+			for _, word := range strings.FieldsFunc(strings.TrimPrefix(line, "Hash: "), func(r rune) bool { return r == ',' || r == ' ' }) {
+				if !slices.Contains(hashNames, word) {
+					t.Fatalf("a header says %q", line)
+				}
+			}
+		}
+		if err := checkSignedHeaders(message.block); err != nil {
+			t.Fatal(err)
+		}
 		// The text written by the book reads back as itself.
 		canonical, shown := canonicalText(string(message.text))
 		again, err := splitCleartext([]byte(beginSigned + "\n\n" + shown + "\n" + string(message.block)))

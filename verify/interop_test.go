@@ -105,7 +105,8 @@ var disagreements = []disagreement{
 		"self-signature/direct key says certify only", "self-signature/user ID says certify only", "self-signature/a later direct key *"}},
 	{"gpgv", true, "GnuPG judges what a key says by what it says today.", []string{"self-signature/a later withdrawal *"}},
 	{"all", true, "Thresholds and release dates are ours.", []string{
-		"time/release signed long before", "ring/one of two", "ring/the same key twice", "ring/a key and its subkey"}},
+		"time/release signed long before", "ring/one of two", "ring/the same key twice", "ring/a key and its subkey",
+		"ring/twins: *", "ring/one subkey of two keys", "ring/a primary key as the subkey of another"}},
 	{"all", true, "The dated table is asked about 2030; others live today.", []string{"time/RSA-2048 *"}},
 
 	{"gpgv", true, "GnuPG 2.2 knows no end of SHA-1 and small RSA keys.", []string{
@@ -137,7 +138,11 @@ var disagreements = []disagreement{
 		"cleartext/* for the empty line", "cleartext/other header", "cleartext/text before", "cleartext/empty line before", "cleartext/text after",
 		"cleartext/two messages", "cleartext/five dashes not escaped", "cleartext/message within the text, not escaped"}},
 	{"all", false, "RFC 9580 is younger than these versions.", []string{
-		"signature/version 6", "algorithm/SHA3-*", "algorithm/Ed25519*", "algorithm/Ed448*", "self-signature/version 6 direct key"}},
+		"signature/version 6", "algorithm/SHA3-*", "algorithm/Ed25519*", "algorithm/Ed448*", "self-signature/version 6 direct key",
+		"ring/twins: Ed448 in versions 4 and 6, *", "ring/twins: Ed25519 in versions 4 and 6, *", "ring/twins: Ed25519 in two forms, *",
+		"cleartext/every digest there is"}},
+	{"all", true, "Programs pass over headers; whoever reads the file does not.", []string{
+		"cleartext/words *", "cleartext/many headers", "cleartext/too many *", "cleartext/a comma and no digest", "cleartext/a digest in small letters"}},
 
 	{"sqv", false, "Sequoia does not read this packet, and with it the block; it is to be passed over.", []string{
 		"signature/unreadable, then good", "signature/version 3, then good", "signature/malformed signature within, unhashed"}},
