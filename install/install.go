@@ -75,9 +75,8 @@ type Options struct {
 	// Linking is told what is in force and what will be, before anything of that is
 	// published. May be nil.
 	Linking func(now, next record.Generation)
-	DryRun  bool // nothing is stored, not even marks
-	Stages    *Stages             // where what is being unpacked is listed; may be nil
-	DryRun    bool                // nothing is stored, not even marks
+	Stages  *Stages // where what is being unpacked is listed; may be nil
+	DryRun  bool    // nothing is stored, not even marks
 	// Checkpoint, nil but in tests, is told each step of a change that was done:
 	// a process may be killed there, and the next one goes on.
 	Checkpoint func(step string)

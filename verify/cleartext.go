@@ -118,7 +118,7 @@ func checkHashHeader(line []byte) (names int, err error) {
 
 // A programVersion is what programs write about themselves into armor: their name
 // in one or two words, a version, and perhaps a system: "GnuPG v1.4.11 (Darwin)".
-var programVersion = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.#/+-]{0,23}( [A-Za-z][A-Za-z0-9.#/+-]{0,23})? v?[0-9][0-9A-Za-z.+~-]{0,23}( \([A-Za-z0-9./_-]{1,23}\))?$`)
+var programVersion = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.#/+-]{0,23}( [A-Za-z][A-Za-z0-9.#/+-]{0,23})? v?[0-9][0-9A-Za-z.+~-]{0,23}( \([A-Za-z0-9./_-]{1,23}( [A-Za-z0-9./_-]{1,23})?\))?$`)
 
 // programComments are the Comment headers that programs write without being asked,
 // without a slash at the end.
@@ -126,7 +126,7 @@ var programComments = []string{
 	"GPGTools - http://gpgtools.org", "GPGTools - https://gpgtools.org", "GPGTools - http://www.gpgtools.org", "GPGTools - https://www.gpgtools.org",
 	"Using GnuPG with Mozilla - http://enigmail.mozdev.org", "Using GnuPG with Mozilla - http://www.enigmail.net",
 	"Using GnuPG with Thunderbird - http://www.enigmail.net",
-	"http://openpgpjs.org", "https://openpgpjs.org", "https://keybase.io/crypto",
+	"http://openpgpjs.org", "https://openpgpjs.org", "https://gopenpgp.org", "https://keybase.io/crypto", "https://protonmail.com",
 }
 
 // checkSignedHeaders refuses free words in the armor headers of the signatures of a
@@ -138,12 +138,12 @@ func checkSignedHeaders(block []byte) error {
 	for range most {
 		var line []byte
 		line, rest = splitLine(rest)
-		line = trimArmor(line)
-		key, value, header := strings.Cut(string(line), ": ")
-		switch {
-		case !header: // the empty line, or what the armor's own reader refuses
+		if line = trimArmor(line); len(line) == 0 {
 			return nil
-		case key == "Version" && programVersion.MatchString(value):
+		}
+		key, value, _ := strings.Cut(string(line), ": ")
+		switch {
+		case key == "Version" && (programVersion.MatchString(value) || value == "ProtonMail"):
 		case key == "Comment" && slices.Contains(programComments, strings.TrimSuffix(value, "/")):
 		default:
 			return errors.New("the message has words outside its signed text: an armor header that no program writes by itself")

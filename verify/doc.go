@@ -23,7 +23,9 @@
 //     END line and nothing but white space around it. A checksum that is there
 //     must be right.
 //   - A clear-signed file is one message of at most 16 MiB from its first octet,
-//     with empty lines at most after it. Its headers are Hash headers, the line
+//     with empty lines at most after it. Its headers are Hash headers with
+//     names of digests, those of its signatures what programs write about
+//     themselves, so that no words stand outside the signed text. The line
 //     before the text is empty or of spaces and tabs, and no line of the text
 //     holds a lone carriage return or looks like armor. The Document is what was
 //     signed, and nothing else of the file.

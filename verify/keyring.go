@@ -226,7 +226,7 @@ func (k *Keyring) Export() [][]byte {
 // expiry, new subkeys, revocations. Nothing is taken away, so a revocation once
 // seen stays, and k's pins stay as they are: a new subkey must be bound by
 // itself. A primary key that k doesn't hold is an error that matches
-// ErrUntrusted, and nothing is merged.
+// ErrUntrusted, as is a subkey that another key of k has, and nothing is merged.
 func (k *Keyring) Merge(refreshed *Keyring) (*Keyring, error) {
 	for _, c := range refreshed.certs {
 		if k.certificate(c.primary.fpr) == nil {
@@ -248,6 +248,9 @@ func (k *Keyring) Merge(refreshed *Keyring) (*Keyring, error) {
 		}
 		cert.pinned = c.pinned
 		merged.certs = append(merged.certs, cert)
+	}
+	if err := merged.Distinct(); err != nil {
+		return nil, fmt.Errorf("keyring: %w", err)
 	}
 	return merged, nil
 }

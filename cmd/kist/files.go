@@ -153,14 +153,14 @@ func (a *app) scratchDir() (root *os.Root, remove func() error, err error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, os.Remove(path))
 	}
-	clear := func() error {
+	drop := func() error {
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		return errors.Join(empty(root), os.Remove(path))
 	}
-	a.Stages.Add(clear)
-	return root, func() error { return errors.Join(clear(), root.Close()) }, nil
+	a.Stages.Add(drop)
+	return root, func() error { return errors.Join(drop(), root.Close()) }, nil
 }
 
 // empty removes what is below root, the deepest first.

@@ -15,6 +15,8 @@ import (
 const (
 	// unwinding is how long run may take to return after an interrupt.
 	unwinding = 800 * time.Millisecond
+	// cleaning is how long the removal of what was unpacked may take after that.
+	cleaning = 10 * time.Second
 	// lastWord is how long may be spent on writing that kist was interrupted: stderr may
 	// be what run waits for.
 	lastWord = 50 * time.Millisecond
@@ -46,15 +48,20 @@ func await(ctx context.Context, stop context.CancelFunc, env Env, code <-chan in
 	case <-time.After(unwinding):
 	}
 	stop()
-	env.Stages.Remove() // what cannot be removed, the next change removes
-	said := make(chan struct{})
+	atMost(cleaning, func() { env.Stages.Remove() }) // what cannot be removed, the next change removes
+	atMost(lastWord, (&app{Env: env}).interrupted)
+	return 130
+}
+
+// atMost does something, and waits for its end no longer than limit.
+func atMost(limit time.Duration, do func()) {
+	done := make(chan struct{})
 	go func() {
-		(&app{Env: env}).interrupted()
-		close(said)
+		do()
+		close(done)
 	}()
 	select {
-	case <-said:
-	case <-time.After(lastWord):
+	case <-done:
+	case <-time.After(limit):
 	}
-	return 130
 }
