@@ -88,7 +88,7 @@ func (r changeResult) text(p *page) {
 		p.line("%s %s · channel %s · already installed", t.Tool, t.Version, t.Channel)
 	}
 	for _, f := range r.Follows {
-		p.line("%s", f.text(r.DryRun))
+		p.line("%s", f.sentence(r.DryRun))
 	}
 	for _, rel := range r.Installed {
 		text := fmt.Sprintf("%s %s · channel %s · %s", rel.Tool, rel.Version, rel.Channel, rel.Proof)

@@ -92,7 +92,7 @@ type followedTool struct {
 	Requested string `json:"requested"` // and is now; empty: a bare name
 }
 
-func (f followedTool) text(would bool) string {
+func (f followedTool) sentence(would bool) string {
 	verb := map[bool]string{false: "now follows", true: "would follow"}[would]
 	switch version, exact := manifests.ExactVersion(f.Requested); {
 	case exact && would:
