@@ -19,7 +19,7 @@ const module = "github.com/kist-tools/kist/"
 // layers above it in this list. edges then says which of them it does import. A
 // new package or a new edge is a change of design, and belongs here first.
 var layers = [][]string{
-	{"verify/inflate", "install/internal/rootfs", "manifests/internal/durable"},
+	{"verify/inflate", "install/internal/rootfs", "manifests/internal/durable", "manifests/internal/tomldoc"},
 	{"verify", "install/internal/private"},
 	{"manifests", "verify/keyrings", "verify/verifytest"},
 	{"manifests/native", "manifests/rust", "manifests/checksums", "manifests/detached", "manifests/debian", "manifests/gosum",
@@ -36,20 +36,21 @@ var edges = map[string][]string{
 	"install/internal/rootfs":    {},
 	"install/internal/private":   {"install/internal/rootfs"},
 	"manifests/internal/durable": {},
+	"manifests/internal/tomldoc": {},
 
 	"manifests":         {"verify"},
 	"verify/keyrings":   {"verify"},
 	"verify/verifytest": {"verify"},
 
-	"manifests/native":       {"manifests", "verify"},
-	"manifests/rust":         {"manifests", "verify"},
+	"manifests/native":       {"manifests", "manifests/internal/tomldoc", "verify"},
+	"manifests/rust":         {"manifests", "manifests/internal/tomldoc", "verify"},
 	"manifests/checksums":    {"manifests", "verify"},
 	"manifests/detached":     {"manifests", "verify"},
 	"manifests/debian":       {"manifests", "verify"},
 	"manifests/gosum":        {"manifests", "verify"},
 	"manifests/system":       {"manifests"},
 	"manifests/transport":    {"manifests", "manifests/internal/durable"},
-	"manifests/channels":     {"manifests", "manifests/internal/durable", "verify"},
+	"manifests/channels":     {"manifests", "manifests/internal/durable", "manifests/internal/tomldoc", "verify"},
 	"manifests/manifesttest": {"manifests", "verify", "verify/verifytest"},
 	"install/record":         {"manifests", "verify"},
 	"install/download":       {"install/internal/private", "install/internal/rootfs", "manifests", "verify"},
@@ -82,7 +83,7 @@ var outsiders = map[string][]string{
 	"golang.org/x/term":                   {"cmd/kist"},
 	"golang.org/x/sys":                    {"install", "install/internal/private", "install/internal/rootfs", "install/internal/sandbox", "install/unpack/pages_linux.go"},
 	"github.com/landlock-lsm/go-landlock": {"install/internal/sandbox"},
-	"github.com/pelletier/go-toml/v2":     {"manifests/native", "manifests/rust", "manifests/channels"},
+	"github.com/pelletier/go-toml/v2":     {"manifests/internal/tomldoc", "manifests/channels"},
 	"github.com/klauspost/compress":       {"install/unpack"},
 	"github.com/therootcompany/xz":        {"install/unpack", "manifests/debian"},
 	"golang.org/x/sync":                   {"install", "install/internal/private", "install/unpack"},

@@ -58,6 +58,9 @@ func (a *app) rotate(ctx context.Context, s *session, t manifests.Transport, o o
 		Version: e.Version, Digest: e.Digest, Issued: e.Issued, Expires: e.Expires, Taken: a.now,
 		Threshold: found.Policy.Threshold, Pins: pins, Retired: slices.Compact(retired), Revoked: e.Revoked,
 	}
+	if invalid := c.Validate(); invalid != nil { // before anything of it is stored
+		return o, false, fmt.Errorf("channel %s: version %d of its keys: %w: %w", o.Name, e.Version, verify.ErrUntrusted, invalid)
+	}
 	next, refused := a.bind(s, c, found.Policy.Keys)
 	if refused != nil {
 		return o, false, refused
@@ -165,8 +168,12 @@ func showRotation(c channels.Channel) *shownRotation {
 			shown.Joined = append(shown.Joined, pin.Primary)
 		}
 	}
+	revoked := map[verify.Fingerprint]bool{}
+	for _, f := range r.Revoked {
+		revoked[f] = true
+	}
 	for _, f := range r.Retired {
-		if !slices.Contains(r.Revoked, f) {
+		if !revoked[f] {
 			shown.Retired = append(shown.Retired, f)
 		}
 	}

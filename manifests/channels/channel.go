@@ -85,7 +85,7 @@ func Formats() []string { return []string{"native", "rust", "checksums", "detach
 const (
 	MaxTools   = 256
 	MaxPins    = 32
-	MaxRetired = 4096 // and so many revoked keys
+	MaxRetired = 16384 // and so many revoked keys: of 512 versions that replace MaxPins each
 )
 
 // Grants reports whether the channel may speak for tool. Without Tools a native

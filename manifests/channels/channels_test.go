@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/kist-tools/kist/manifests/manifesttest"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
 )
@@ -340,15 +341,96 @@ func TestEncodeParseIdentity(t *testing.T) {
 			c.Pins = append(c.Pins, pin)
 		}
 		c.Threshold = rapid.IntRange(1, len(c.Pins)).Draw(t, "threshold")
+		if rapid.Bool().Draw(t, "rotated") {
+			fingerprints := func(name string) (list []verify.Fingerprint) {
+				for _, f := range rapid.SliceOfN(fingerprint, 0, 4).Draw(t, name) {
+					list = append(list, verify.Fingerprint(f))
+				}
+				return list
+			}
+			c.Rotation = &Rotation{Version: 2, Digest: verify.DigestOf(nil), Issued: c.Added, Expires: c.Added, Taken: c.Added,
+				Threshold: 1, Pins: c.Pins[:1], Retired: fingerprints("retired"), Revoked: fingerprints("revoked")}
+		}
 		data, err := c.encode()
 		if err != nil {
 			t.Fatalf("%v: %+v", err, c)
 		}
 		back, err := parse(c.Name, data)
-		if err != nil || !back.Equal(c) || !back.Added.Equal(c.Added) {
+		if err != nil || !reflect.DeepEqual(back, c.sorted()) {
 			t.Fatalf("%v\ngot  %+v\nwant %+v\n%s", err, back, c, data)
 		}
 	})
+}
+
+// TestSettingsAtEveryCeilingCanBeRead writes a channel whose every part is as large
+// as it may be, and reads it back; of one key more nothing is written.
+func TestSettingsAtEveryCeilingCanBeRead(t *testing.T) {
+	next := 0
+	fingerprint := func() verify.Fingerprint {
+		next++
+		return verify.Fingerprint(fmt.Sprintf("%064X", next))
+	}
+	pins := func() (list []verify.Pin) {
+		for range MaxPins {
+			pin := verify.Pin{Primary: fingerprint()}
+			for range MaxPins {
+				pin.Subkeys = append(pin.Subkeys, fingerprint())
+			}
+			list = append(list, pin)
+		}
+		return list
+	}
+	for _, quotes := range []string{"'\"", `"\`} {
+		c := Channel{Name: strings.Repeat("n", 64), Format: "checksums", Threshold: MaxPins, Added: day.Add(1), Pins: pins()}
+		c.URL = "file:///"
+		for len(c.URL)+len(quotes) <= 4096 {
+			c.URL += quotes
+		}
+		for i := range MaxTools {
+			c.Tools = append(c.Tools, fmt.Sprintf("%063d*", i))
+		}
+		c.Rotation = &Rotation{Version: 1<<63 - 1, Digest: verify.DigestOf(nil), Issued: day.Add(1), Expires: day.Add(1), Taken: day.Add(1),
+			Threshold: MaxPins, Pins: pins()}
+		for range MaxRetired {
+			c.Rotation.Retired, c.Rotation.Revoked = append(c.Rotation.Retired, fingerprint()), append(c.Rotation.Revoked, fingerprint())
+		}
+		data, err := c.encode()
+		if err != nil || len(data) > MaxSettings {
+			t.Fatalf("%d bytes, over the limit of %d: %v", len(data), MaxSettings, err)
+		}
+		if back, err := parse(c.Name, data); err != nil || !reflect.DeepEqual(back, c.sorted()) {
+			t.Fatalf("read back: %v", err)
+		}
+		c.Rotation.Revoked = append(c.Rotation.Revoked, fingerprint())
+		if _, err := c.encode(); err == nil {
+			t.Errorf("%d revoked keys are written", len(c.Rotation.Revoked))
+		}
+	}
+}
+
+// TestHostileSettingsAreWithinBudget gives each hostile document as settings and
+// as a policy file.
+func TestHostileSettingsAreWithinBudget(t *testing.T) {
+	for name, text := range manifesttest.HostileTOML("url = 'https://x.example/channel.toml'\n", MaxSettings) {
+		t.Run(name, func(t *testing.T) {
+			data := text()
+			manifesttest.Budget(t, func() {
+				if _, err := parse("acme", data); err == nil {
+					t.Error("accepted")
+				}
+			})
+		})
+	}
+	for name, text := range manifesttest.HostileTOML("format = 1\n", MaxRules) {
+		t.Run("policy: "+name, func(t *testing.T) {
+			data := text()
+			manifesttest.Budget(t, func() {
+				if _, err := ParseRules("policy.toml", data); err == nil && name != "one comment" {
+					t.Error("accepted")
+				}
+			})
+		})
+	}
 }
 
 // FuzzChannelSettings: what the parser accepts is a valid channel, and is read

@@ -7,9 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/internal/tomldoc"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -77,14 +76,14 @@ func (r *Rules) parse(data []byte) error {
 	if len(data) > MaxRules {
 		return &manifests.TooLargeError{Name: r.file, Limit: MaxRules}
 	}
-	var keys map[string]any
-	if err := toml.Unmarshal(data, &keys); err != nil {
-		return err
+	keys, err := tomldoc.Decode(data, tomldoc.Limits{Tables: 256, Keys: 1024, Values: 4096})
+	if err != nil {
+		return fmt.Errorf("line %d: %w", tomldoc.LineOf(err), err)
 	}
 	if keys["format"] != int64(1) {
 		return fmt.Errorf("format is not 1")
 	}
-	for key, value := range keys { // by exact names: go-toml's own decoding ignores case
+	for key, value := range keys {
 		var err error
 		switch key {
 		case "format":

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/kist-tools/kist/manifests/internal/tomldoc"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -23,7 +24,14 @@ type settings struct {
 	Rotation  *Rotation    `toml:"keys,omitempty"`
 }
 
+// limits bound what settings are decoded to: MaxPins keys twice, and every list at
+// its ceiling, with room to spare.
+var limits = tomldoc.Limits{Tables: 256, Keys: 512, Values: 64 << 10}
+
 func parse(name string, data []byte) (Channel, error) {
+	if err := limits.Check(data); err != nil {
+		return Channel{}, fmt.Errorf("line %d: %w", tomldoc.LineOf(err), err)
+	}
 	var s settings
 	d := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
 	err := d.Decode(&s)

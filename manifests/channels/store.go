@@ -13,9 +13,10 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Ceilings on the files of a Store, in bytes.
+// Ceilings on the files of a Store, in bytes. Settings whose every part is at its
+// own ceiling have some 2,400,000.
 const (
-	MaxSettings = 256 << 10
+	MaxSettings = 4 << 20
 	MaxKey      = 1 << 20
 )
 

@@ -23,6 +23,7 @@ func KeysFileOf(version uint64) string { return fmt.Sprintf("keys/%d.toml", vers
 const (
 	MaxKeysFile = 1 << 20 // bytes
 	MaxKeys     = 32
+	MaxRevoked  = 4096 // revoked keys, those of earlier documents among them
 )
 
 // Keys is the content of a keys document: who signs for a channel from now on,
@@ -88,43 +89,26 @@ func parseKeys(data []byte) (*Keys, error) {
 	if len(data) > MaxKeysFile {
 		return nil, &manifests.TooLargeError{Name: KeysFile, Limit: MaxKeysFile}
 	}
-	t, err := readTable(data)
-	if err != nil {
-		return nil, err
-	}
-	if n := take[int64](t, "format", "a whole number"); t.err == nil && n != formatNumber {
-		t.fail("format %d is not known", n)
-		return nil, t.err
-	}
-	k := &Keys{Channel: t.text("channel"), Version: t.serial("version"), Issued: t.instant("issued"), Expires: t.instant("expires"),
-		Threshold: int(t.number("threshold", 1, MaxKeys))}
-	if err := manifests.ValidName(k.Channel); err != nil {
-		t.fail("channel: %v", err)
-	}
-	if t.has("serial") {
-		k.Serial = t.serial("serial")
-	}
-	for _, s := range t.texts("revoked") {
-		k.Revoked = append(k.Revoked, plainFingerprint(t, s))
-	}
-	keys := t.tables("key", MaxKeys)
-	if len(keys) < k.Threshold {
-		t.fail("threshold %d with %d keys", k.Threshold, len(keys))
-	}
-	if err := t.end(); err != nil {
-		return nil, err
-	}
+	k := &Keys{}
 	seen := map[verify.Fingerprint]bool{}
-	for _, kt := range keys {
-		fingerprint, certificate := parseKey(kt)
-		if seen[fingerprint] {
-			kt.fail("key %s is listed twice", fingerprint)
+	err := readTables(data, "key", k.parseRoot, func(t *table) error {
+		if len(k.Certificates) == MaxKeys {
+			t.fail("over the limit of %d keys", MaxKeys)
+			return t.err
 		}
-		if err := kt.end(); err != nil {
-			return nil, err
+		fingerprint, certificate := parseKey(t)
+		if seen[fingerprint] {
+			t.fail("key %s is listed twice", fingerprint)
 		}
 		seen[fingerprint] = true
 		k.Certificates = append(k.Certificates, certificate)
+		return t.end()
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(k.Certificates) < k.Threshold {
+		return nil, &FormatError{Rule: fmt.Sprintf("threshold %d with %d keys", k.Threshold, len(k.Certificates))}
 	}
 	if err := notRevoked(k, k.Revoked); err != nil {
 		return nil, err
@@ -135,10 +119,29 @@ func parseKeys(data []byte) (*Keys, error) {
 			err = ring.Distinct()
 		}
 		if err != nil {
-			return nil, &FormatError{Document: keysDocument, Rule: err.Error()}
+			return nil, &FormatError{Rule: err.Error()}
 		}
 	}
 	return k, nil
+}
+
+func (k *Keys) parseRoot(t *table) error {
+	if n := take[int64](t, "format", "a whole number"); t.err == nil && n != formatNumber {
+		t.fail("format %d is not known", n)
+		return t.err
+	}
+	k.Channel, k.Version, k.Issued, k.Expires = t.text("channel"), t.serial("version"), t.instant("issued"), t.instant("expires")
+	k.Threshold = int(t.number("threshold", 1, MaxKeys))
+	if err := manifests.ValidName(k.Channel); err != nil {
+		t.fail("channel: %v", err)
+	}
+	if t.has("serial") {
+		k.Serial = t.serial("serial")
+	}
+	for _, s := range t.texts("revoked", MaxRevoked) {
+		k.Revoked = append(k.Revoked, plainFingerprint(t, s))
+	}
+	return t.end()
 }
 
 // parseKey reads one key: its certificate must be exactly the one that its

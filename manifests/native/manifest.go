@@ -7,11 +7,10 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Ceilings on a manifest; over one is a *FormatError.
-const (
-	MaxReleases = 10_000
-	MaxList     = 256 // artifacts of a release, and each other list
-)
+// MaxList is the ceiling on the artifacts of a release and on each other list of a
+// manifest; over it is a *FormatError. How many releases there are is bounded by
+// the size of the manifest alone.
+const MaxList = 256
 
 // A Manifest is the content of channel.toml.
 type Manifest struct {

@@ -26,8 +26,8 @@
 //
 // # Limits
 //
-// A manifest holds at most [manifests.MaxManifest] bytes, [MaxReleases]
-// releases, and [MaxList] artifacts, labels, commands or URLs each.
+// A manifest holds at most [manifests.MaxManifest] bytes, and a release at most
+// [MaxList] artifacts, labels, commands or URLs each.
 //
 //	s := native.Source{Channel: "acme", URL: "https://tools.acme.example/channel.toml",
 //		Policy: verify.Policy{Keys: keys, Threshold: 1}, Granted: grants}
@@ -100,7 +100,7 @@ func Parse(d verify.Document, channel string) (*Manifest, error) {
 	if d.IsZero() {
 		return nil, fmt.Errorf("channel %s: %w: the manifest was not proved", channel, verify.ErrUntrusted)
 	}
-	m, err := parse(d.Bytes(), false)
+	m, err := parse(d.View(), false)
 	if err != nil {
 		return nil, fmt.Errorf("channel %s: %w", channel, err)
 	}

@@ -21,15 +21,29 @@ func parse(data []byte, draft bool) (*Manifest, error) {
 	if len(data) > manifests.MaxManifest {
 		return nil, &manifests.TooLargeError{Name: "manifest", Limit: manifests.MaxManifest}
 	}
-	t, err := readTable(data)
+	m := &Manifest{}
+	err := readTables(data, "release", func(t *table) error {
+		return m.parseRoot(t, draft)
+	}, func(t *table) error {
+		r, err := parseRelease(t)
+		m.Releases = append(m.Releases, r)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
+	if err := m.checkDuplicates(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Manifest) parseRoot(t *table, draft bool) error {
 	if n := take[int64](t, "format", "a whole number"); t.err == nil && n != formatNumber {
 		t.fail("format %d is not known", n)
-		return nil, t.err
+		return t.err
 	}
-	m := &Manifest{Channel: t.text("channel")}
+	m.Channel = t.text("channel")
 	if err := manifests.ValidName(m.Channel); err != nil {
 		t.fail("channel: %v", err)
 	}
@@ -42,25 +56,11 @@ func parse(data []byte, draft bool) (*Manifest, error) {
 	if !draft || t.has("expires") {
 		m.Expires = t.instant("expires")
 	}
-	releases := t.tables("release", MaxReleases)
-	if err := t.end(); err != nil {
-		return nil, err
-	}
-	for _, rt := range releases {
-		r, err := parseRelease(rt)
-		if err != nil {
-			return nil, err
-		}
-		m.Releases = append(m.Releases, r)
-	}
-	if err := m.checkDuplicates(); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return t.end()
 }
 
 func parseRelease(t *table) (Release, error) {
-	r := Release{Tool: t.text("tool"), Version: t.text("version"), Labels: t.texts("labels"), Commands: t.texts("commands")}
+	r := Release{Tool: t.text("tool"), Version: t.text("version"), Labels: t.texts("labels", MaxList), Commands: t.texts("commands", MaxList)}
 	t.where += fmt.Sprintf(" (%.64s %.64s)", printable(r.Tool), printable(r.Version))
 	if err := manifests.ValidName(r.Tool); err != nil {
 		t.fail("tool: %v", err)
@@ -109,7 +109,7 @@ func parseRelease(t *table) (Release, error) {
 }
 
 func parseArtifact(t *table, tool string) (Artifact, error) {
-	a := Artifact{Component: tool, Optional: t.flag("optional"), URLs: t.texts("urls"), Format: t.text("format")}
+	a := Artifact{Component: tool, Optional: t.flag("optional"), URLs: t.texts("urls", MaxList), Format: t.text("format")}
 	platform, err := manifests.ParsePlatform(t.text("platform"))
 	if err != nil {
 		t.fail("%v", err)

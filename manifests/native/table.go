@@ -2,16 +2,13 @@ package native
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/pelletier/go-toml/v2"
-
+	"github.com/kist-tools/kist/manifests/internal/tomldoc"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -42,17 +39,45 @@ type table struct {
 	err   error
 }
 
-func readTable(data []byte) (*table, error) {
-	var keys map[string]any
-	if err := toml.Unmarshal(data, &keys); err != nil {
-		where := ""
-		if at, ok := errors.AsType[*toml.DecodeError](err); ok {
-			line, _ := at.Position()
-			where = fmt.Sprintf("line %d", line)
+// partLimits bound what is decoded at once: one release, or what comes before the
+// first. A release of MaxList artifacts with MaxList URLs each is a fifth of it.
+var partLimits = tomldoc.Limits{Tables: 4096, Keys: 16 << 10, Values: 512 << 10}
+
+// readTables decodes a document that is some keys and then a list of tables: it
+// calls root with the keys, then each with every table in turn. Only one table is
+// decoded at a time, so that a large document takes little time and memory. The
+// first error ends it: one of root or each, or a *FormatError.
+func readTables(data []byte, list string, root, each func(*table) error) error {
+	n, first, inline := 0, true, false
+	for part := range tomldoc.Split(data) {
+		keys, err := tomldoc.Decode(part.Text, partLimits)
+		if err != nil {
+			return &FormatError{Where: fmt.Sprintf("line %d", part.Line-1+tomldoc.LineOf(err)), Rule: err.Error()}
 		}
-		return nil, &FormatError{Where: where, Rule: strings.TrimPrefix(err.Error(), "toml: ")}
+		t := &table{keys: keys}
+		if !first && inline && t.has(list) {
+			t.fail("%s is given twice", list)
+		}
+		tables := t.tables(list, math.MaxInt)
+		if first {
+			first, inline = false, len(tables) > 0
+			err = root(t)
+		}
+		if err == nil {
+			err = t.end()
+		}
+		if err != nil {
+			return err
+		}
+		for _, one := range tables {
+			n++
+			one.where = fmt.Sprintf("%s %d", list, n)
+			if err := each(one); err != nil {
+				return err
+			}
+		}
 	}
-	return &table{keys: keys}, nil
+	return nil
 }
 
 func (t *table) fail(format string, args ...any) {
@@ -102,14 +127,14 @@ func (t *table) number(key string, low, high int64) int64 {
 
 func (t *table) serial(key string) uint64 { return uint64(max(0, t.number(key, 1, math.MaxInt64))) }
 
-// texts reads a list of strings, which may be missing.
-func (t *table) texts(key string) []string {
+// texts reads a list of at most limit strings, which may be missing.
+func (t *table) texts(key string, limit int) []string {
 	if !t.has(key) {
 		return nil
 	}
 	raw := take[[]any](t, key, "a list")
-	if len(raw) > MaxList {
-		t.fail("%d %s, over the limit of %d", len(raw), key, MaxList)
+	if len(raw) > limit {
+		t.fail("%d %s, over the limit of %d", len(raw), key, limit)
 		return nil
 	}
 	var list []string

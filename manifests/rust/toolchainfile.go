@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/internal/tomldoc"
 )
 
 // A ToolchainFile is what a project asks for in its rust-toolchain.toml or
@@ -65,13 +64,9 @@ func (f *ToolchainFile) parse(data []byte, bare bool) error {
 		}
 		return f.judge()
 	}
-	var keys map[string]any
-	if err := toml.Unmarshal(data, &keys); err != nil {
-		if at, ok := errors.AsType[*toml.DecodeError](err); ok {
-			line, _ := at.Position()
-			return fmt.Errorf("line %d: %s", line, strings.TrimPrefix(err.Error(), "toml: "))
-		}
-		return fmt.Errorf("not TOML")
+	keys, err := tomldoc.Decode(data, tomldoc.Limits{Tables: 256, Keys: 1024, Values: 4096})
+	if err != nil {
+		return fmt.Errorf("line %d: %w", tomldoc.LineOf(err), err)
 	}
 	var fault error
 	t := (&table{keys: keys, fault: &fault}).table("toolchain")

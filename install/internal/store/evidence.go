@@ -6,6 +6,7 @@ import (
 	"path"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -15,7 +16,8 @@ const (
 )
 
 // putEvidence writes what proves a release again, each piece under its digest,
-// durably. What is there already is not written again.
+// durably. What is there already is not written again, and a piece that is too long
+// to be read again is a *manifests.TooLargeError.
 func (s Store) putEvidence(kept []verify.Kept) error {
 	if len(kept) == 0 {
 		return nil
@@ -30,6 +32,9 @@ func (s Store) putEvidence(kept []verify.Kept) error {
 		data, err := k.Bytes()
 		if err != nil {
 			return err
+		}
+		if len(data) > maxEvidence {
+			return &manifests.TooLargeError{Name: "evidence " + k.Digest.String(), Limit: maxEvidence}
 		}
 		if err := rootfs.WriteFile(s.State, evidenceName(k.Digest), data, 0o600); err != nil {
 			return err

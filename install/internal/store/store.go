@@ -174,11 +174,15 @@ func (s Store) Mark(channel string) (verify.Mark, error) {
 
 func markName(channel string) string { return path.Join(Marks, channel+".json") }
 
-// PutMark writes m durably.
+// PutMark writes m durably. A mark that is too long to be read again is not
+// written: a *manifests.TooLargeError.
 func (s Store) PutMark(m verify.Mark) error {
 	data, err := json.MarshalIndent(m, "", "\t")
 	if err != nil {
 		return err
+	}
+	if len(data) >= maxMark { // a line end follows
+		return &manifests.TooLargeError{Name: "the mark of channel " + m.Channel, Limit: maxMark}
 	}
 	if _, err := rootfs.MkdirAll(s.State, Marks, 0o700); err != nil {
 		return err

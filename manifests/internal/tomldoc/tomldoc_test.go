@@ -1,0 +1,219 @@
+package tomldoc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// roomy are limits that no document of a test exceeds by accident.
+var roomy = Limits{Tables: 1 << 16, Keys: 1 << 16, Values: 1 << 16}
+
+// samples are documents in every corner of the syntax, right and wrong.
+var samples = []string{
+	"", "\n", "# only a comment", "a = 1", "a = 1\n", "a=1#b\n", "a = 1\r\nb = 2\r\n", "\xef\xbb\xbfa = 1",
+	"a.b.c = 1\na.b.d = 2", "a.b = 1\na = 2", "a = 1\na.b = 2", "a = {b = 1}\na.c = 2", "a = {b.c = 1, b.d = 2}", "a = {b.c = 1, b = 2}",
+	"a = {}\n[a]", "a = {}\n[a.b]", "a.b = 1\n[a]", "a.b = 1\n[a.c]", "[a]\nb.c = 1\n[a.b.d]\ne = 1", "[a]\nb.c = 1\n[a.b]",
+	"[a]\n[a]", "[a.b]\n[a]", "[a.b]\n[a]\nb = 1", "[a.b]\n[a]\nb.c = 1", "[a.b]\n[a]\nc = 1\n[a]", "[a]\nb = 1\n[a.b.c]",
+	"[[a]]\n[[a]]", "[[a]]\nb = 1\n[[a]]\nb = 2\n[a.c]\nd = 1\n[[a]]\n[a.c]", "[[a]]\n[a]", "[a]\n[[a]]", "a = []\n[[a]]", "[[a.b]]\n[[a]]", "[[a]]\n[[a.b]]\n[[a.b]]\n[[a]]\n[[a.b]]",
+	"[[a]]\n[a.b]\n[a.b]", "[[a]]\n[a.b.c]\n[a.b]\n[[a]]\n[a.b]", "[ a . 'b c' . \"d\\u0065\" ]\n[a.\"b c\".de]", "[[ a ]]", "[ [a]]", "[[a] ]", "[]", "[[]]", "[a", "[[a", "[[a]\nb = 1",
+	"a = [1, 2,\n # c ] \n 3]", "a = [1,,2]", "a = [,]", "a = [[], {}, [{}]]", "a = [", "a = {", "a = {b = 1,}", "a = {\nb = 1,\n c = 2 }", "a = [{b = 1, b = 2}]",
+	`a = "x"`, `a = ""`, `a = "\""`, `a = "\\"`, `a = "#[{=."`, `a = 'x\'`, `a = "`, `a = "x` + "\nb = 1", "a = \"x\\\nb = [1,2]\"", "'' = 1", "\"\" = 1", `"""a""" = 1`, "'''a''' = 1",
+	`a = """x"""`, `a = """"""`, `a = """""""`, `a = """"""""`, `a = """""""""`, "a = \"\"\"\nx\"\"y\\\"\"\"\"\"", "a = '''\nb = [1]'''", "a = '''x''''", "a = '''x'''''", "a = '''x''''''", "a = \"\"\"\\\n  x\"\"\"", "a = \"\"\"x\\",
+	"a = \"\"\"\n[b]\nc = [1,\n\"\"\"\n[d]", "a = '''\r\n'''", "a = [\"\"\"x\n]\"\"\", 1]", "a = \"\u00e9\xff\"", "\u00e9 = 1", "\"\u00e9\" = 1",
+	"a = 0x1F\nb = 0o17\nc = 0b11\nd = 1_000\ne = +5\nf = -0\ng = 9223372036854775807", "a = 9223372036854775808", "a = 01", "a = 1__0", "a = 0x", "a = -9223372036854775808",
+	"a = 1.5\nb = 1e3\nc = inf\nd = -nan\ne = 1_0.0_1", "a = 1.", "a = .5", "a = 1.2.3", "a = true\nb = false", "a = True", "a = tru",
+	"a = 2026-11-22T10:00:00Z\nb = 2026-11-22 10:00:00.5+01:00\nc = 2026-11-22T10:00:00\nd = 2026-11-22\ne = 10:00:00.1", "a = 2026-13-22T10:00:00Z", "a = 2026-02-30", "a = 24:00:00", "a = 2026-11-22T10:00:00Zx",
+	"a", "a =", "= 1", "a = 1 b = 2", "a = 1, b = 2", "a.b. = 1", ".a = 1", "a..b = 1", "a b = 1", "a = x", "]", "}", "a = ]", "a = [1]]", "a = 1\rb = 2", "\x00", "a = \"\x00\"", "# \x01",
+}
+
+// equal compares decoded documents, in which not-a-number equals itself.
+func equal(a, b map[string]any) bool { return fmt.Sprintf("%#v", a) == fmt.Sprintf("%#v", b) }
+
+// checkDocument holds this package to go-toml, which decoded the same bytes.
+func checkDocument(t *testing.T, data []byte) {
+	t.Helper()
+	want, wantErr := map[string]any{}, error(nil)
+	wantErr = toml.Unmarshal(data, &want)
+	got, err := Decode(data, roomy)
+	if _, over := errors.AsType[*LimitError](err); over {
+		return
+	}
+	if (err == nil) != (wantErr == nil) || err == nil && !equal(got, want) {
+		t.Fatalf("%q\ndecoded:  %#v, %v\ngo-toml: %#v, %v", data, got, err, want, wantErr)
+	}
+	if broken, ok := errors.AsType[*SyntaxError](err); ok {
+		at, located := errors.AsType[*toml.DecodeError](wantErr)
+		if !located || !strings.HasPrefix(wantErr.Error(), "toml: ") || broken.Rule == "" {
+			t.Fatalf("%q: %v, of go-toml %v", data, err, wantErr)
+		}
+		if line, _ := at.Position(); line != broken.Line && wantErr.Error() == "toml: "+broken.Rule {
+			t.Fatalf("%q: %q is on line %d, of go-toml %d", data, broken.Rule, broken.Line, line)
+		}
+	}
+	checkCounts(t, data)
+	checkSplit(t, data, wantErr == nil)
+}
+
+// checkCounts compares what the scanner counts with what go-toml's parser meets,
+// up to where it stops.
+func checkCounts(t *testing.T, data []byte) {
+	t.Helper()
+	var tables, keys, values, depth, parts int
+	var walk func(n *unstable.Node, level int)
+	count := func(key unstable.Iterator) (n int) {
+		for key.Next() {
+			n++
+		}
+		parts = max(parts, n)
+		return n
+	}
+	walk = func(n *unstable.Node, level int) {
+		if n.Kind != unstable.Array && n.Kind != unstable.InlineTable {
+			return
+		}
+		depth = max(depth, level)
+		for each := n.Children(); each.Next(); {
+			values++
+			child := each.Node()
+			if child.Kind == unstable.KeyValue {
+				tables += count(child.Key()) - 1
+				child = child.Value()
+			}
+			walk(child, level+1)
+		}
+	}
+	var p unstable.Parser
+	p.Reset(data)
+	for p.NextExpression() {
+		e := p.Expression()
+		if e.Kind == unstable.KeyValue {
+			keys++
+			tables += count(e.Key()) - 1
+			walk(e.Value(), 1)
+		} else {
+			tables += count(e.Key())
+		}
+	}
+	exact := Limits{Tables: tables, Keys: keys, Values: values}
+	for what, l := range map[string]Limits{
+		"tables": {tables - 1, keys + len(data), values + len(data)},
+		"keys":   {tables + len(data), keys - 1, values + len(data)},
+		"values": {tables + len(data), keys + len(data), values - 1},
+	} {
+		if l.Check(data) == nil && (what == "tables" && tables > 0 || what == "keys" && keys > 0 || what == "values" && values > 0) {
+			t.Fatalf("%q: fewer %s counted than %+v", data, what, exact)
+		}
+	}
+	err := Limits{Tables: len(data) + 1, Keys: len(data) + 1, Values: len(data) + 1}.Check(data)
+	if err == nil && (depth > MaxDepth || parts > MaxParts) {
+		t.Fatalf("%q: depth %d and %d parts pass", data, depth, parts)
+	}
+}
+
+// checkSplit demands that the parts of a document are decoded exactly if the
+// whole is, but for what only the whole can show: a name of two parts.
+func checkSplit(t *testing.T, data []byte, valid bool) {
+	t.Helper()
+	var joined []byte
+	elements := map[string][]any{}
+	whole := map[string]any{}
+	ok, alone := true, true
+	for part := range Split(data) {
+		if line := 1 + bytes.Count(joined, []byte("\n")); line != part.Line {
+			t.Fatalf("%q: part %q begins on line %d, not %d", data, part.Text, line, part.Line)
+		}
+		first := len(joined) == 0
+		joined = append(joined, part.Text...)
+		tree, err := Decode(part.Text, roomy)
+		if ok = ok && err == nil; err != nil {
+			continue
+		}
+		for key, value := range tree {
+			list, isList := value.([]any)
+			switch {
+			case first:
+				whole[key] = value
+			case len(tree) == 1 && isList && whole[key] == nil:
+				elements[key] = append(elements[key], list...)
+			default:
+				alone = false // a part that says more than its header
+			}
+		}
+	}
+	if !bytes.Equal(joined, data) {
+		t.Fatalf("%q: the parts are %q", data, joined)
+	}
+	if valid && !ok {
+		t.Fatalf("%q is valid, and a part of it is not", data)
+	}
+	if !ok || !alone {
+		return
+	}
+	for key, list := range elements {
+		whole[key] = list
+	}
+	if got, err := Decode(data, roomy); err != nil || !equal(got, whole) {
+		t.Fatalf("%q: %#v, %v; its parts: %#v", data, got, err, whole)
+	}
+}
+
+func TestDecode(t *testing.T) {
+	for _, sample := range samples {
+		checkDocument(t, []byte(sample))
+		checkDocument(t, []byte(sample+"\n[z]\ny = [{x = 1}]\n[[w]]\nv = 1\n"))
+		checkDocument(t, []byte("[[w]]\nv = 1\n"+sample+"\n[[w]]\n"))
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, sample := range samples {
+		f.Add([]byte(sample))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { checkDocument(t, data) })
+}
+
+// TestLimits refuses one more than each limit, on the line where it is, and
+// accepts exactly as much.
+func TestLimits(t *testing.T) {
+	l := Limits{Tables: 6, Keys: 5, Values: 9}
+	deep := func(n int) string { return "\nx = " + strings.Repeat("[", n) + strings.Repeat("]", n) }
+	key := func(n int) string { return strings.Repeat("a.", n-1) + "a" }
+	for _, c := range []struct {
+		what        string
+		text        func(n int) string
+		limit, line int
+		l           Limits
+	}{
+		{"tables", func(n int) string { return strings.Repeat("[a]\n", n) }, 6, 7, l},
+		{"tables", func(n int) string { return strings.Repeat("\n[[a.b]]", n/2) + strings.Repeat("[c]", n%2) }, 7, 5, Limits{7, 5, 9}},
+		{"tables", func(n int) string { return "v = 1\na" + strings.Repeat(".a", n) + " = 1" }, 6, 2, l},
+		{"keys", func(n int) string { return strings.Repeat("a = 1\n", n) }, 5, 6, l},
+		{"values in arrays and inline tables", func(n int) string { return "a = [" + strings.Repeat("1,", n) + "]" }, 9 - 1, 1, l},
+		{"values in arrays and inline tables", func(n int) string { return "a = [\n{}" + strings.Repeat(",{}", n) + "]" }, 3, 1, Limits{6, 5, 8}},
+		{"levels of nesting", deep, MaxDepth, 2, roomy},
+		{"parts in one key", func(n int) string { return "[x]\n" + key(n) + " = 1" }, MaxParts, 2, roomy},
+		{"parts in one key", func(n int) string { return "x = {" + key(n) + " = 1}" }, MaxParts, 1, roomy},
+		{"parts in one key", func(n int) string { return "\n\n[" + key(n) + "]" }, MaxParts, 3, roomy},
+	} {
+		if err := c.l.Check([]byte(c.text(c.limit))); err != nil {
+			t.Errorf("%d %s: %v", c.limit, c.what, err)
+		}
+		data := []byte(c.text(c.limit + 1))
+		_, err := Decode(data, c.l)
+		over, ok := errors.AsType[*LimitError](err)
+		if !ok || over.What != c.what || LineOf(err) != c.line {
+			t.Errorf("%q: %v on line %d, want %s on line %d", data, err, LineOf(err), c.what, c.line)
+		}
+	}
+	for _, quoted := range []string{`"` + strings.Repeat("[{.,=", 50) + `"`, "'''\n" + strings.Repeat("[a.b]\n", 50) + "'''", "1 # " + strings.Repeat("[.", 50)} {
+		if err := l.Check([]byte("a = " + quoted)); err != nil {
+			t.Errorf("%s: %v", quoted, err)
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package manifesttest
+
+import "fmt"
+
+// Fill repeats what piece makes of each number until the text has size bytes.
+func Fill(start string, size int, piece func(i int) string, end string) []byte {
+	b := make([]byte, 0, size)
+	b = append(b, start...)
+	for i := 0; ; i++ {
+		next := piece(i)
+		if len(b)+len(next)+len(end) > size {
+			return append(b, end...)
+		}
+		b = append(b, next...)
+	}
+}
+
+// HostileTOML are documents that cost much more than their size where somebody
+// decodes them as they come: each begins with start and
+// has size bytes.
+func HostileTOML(start string, size int) map[string]func() []byte {
+	same := func(s string) func(int) string { return func(int) string { return s } }
+	fill := func(start string, piece func(int) string, end string) func() []byte {
+		return func() []byte { return Fill(start, size, piece, end) }
+	}
+	return map[string]func() []byte{
+		"unknown keys":            fill(start, func(i int) string { return fmt.Sprintf("k%d=1\n", i) }, ""),
+		"headers":                 fill(start, func(i int) string { return fmt.Sprintf("[k%d]\n", i) }, ""),
+		"array headers":           fill(start, func(i int) string { return fmt.Sprintf("[[k%d]]\n", i) }, ""),
+		"the same array header":   fill(start, same("[[x]]\n"), ""),
+		"array headers below":     fill(start+"[[x]]\n", same("[[x.y]]\n"), ""),
+		"keys below one element":  fill(start+"[[x]]\n", func(i int) string { return fmt.Sprintf("k%d=1\n", i) }, ""),
+		"inline tables":           fill(start+"x=[", same("{a=1},"), "]\n"),
+		"empty inline tables":     fill(start+"x=[", same("{},"), "]\n"),
+		"empty arrays":            fill(start+"x=[", same("[],"), "]\n"),
+		"numbers":                 fill(start+"x=[", same("1,"), "]\n"),
+		"numbers on lines":        fill(start+"x=[\n", same("1,\n"), "]\n"),
+		"floats":                  fill(start, func(i int) string { return fmt.Sprintf("k%d=1.5e3\n", i) }, ""),
+		"keys of an inline table": fill(start+"x={", func(i int) string { return fmt.Sprintf("k%d=1,", i) }, "z=1}\n"),
+		"dotted key":              fill(start+"a", same(".a"), "=1\n"),
+		"dotted header":           fill(start+"[a", same(".a"), "]\n"),
+		"dotted keys":             fill(start, func(i int) string { return fmt.Sprintf("a.b%d.c.d=1\n", i) }, ""),
+		"nested arrays":           fill(start+"x=", same("["), "\n"),
+		"nested tables":           fill(start+"x=", same("{a="), "\n"),
+		"one string":              fill(start+"x=\"", same("[{.,=#"), "\"\n"),
+		"one comment":             fill(start+"#", same("[{.,=\""), "\n"),
+		"escapes":                 fill(start+"x=\"\"\"", same(`\u0041\"`), "\"\"\"\n"),
+		"a string without end":    fill(start+"x=\"\"\"", same(`\""`), ""),
+		"many strings":            fill(start+"x=[", same(`"",`), "]\n"),
+		"empty lines":             fill(start, same("\n"), "x\n"),
+	}
+}

@@ -1,0 +1,74 @@
+package native
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/verify"
+)
+
+// TestHostileManifestIsWithinBudget gives each hostile document as a manifest, at
+// the ceiling of one and after honest releases too, and as a keys document.
+func TestHostileManifestIsWithinBudget(t *testing.T) {
+	start := head + release(1, artifact(1))
+	for name, text := range manifesttest.HostileTOML(head, manifests.MaxManifest) {
+		t.Run(name, func(t *testing.T) {
+			data := text()
+			manifesttest.Budget(t, func() {
+				if _, err := parse(data, false); !errors.Is(err, verify.ErrUntrusted) && name != "one comment" {
+					t.Errorf("%v, want a refusal", err)
+				}
+			})
+		})
+	}
+	for name, text := range manifesttest.HostileTOML(start, manifests.MaxManifest) {
+		t.Run("in a release: "+name, func(t *testing.T) {
+			data := text()
+			manifesttest.Budget(t, func() {
+				if _, err := parse(data, false); !errors.Is(err, verify.ErrUntrusted) && name != "one comment" {
+					t.Errorf("%v, want a refusal", err)
+				}
+			})
+		})
+	}
+	keys := "format=1\nchannel=\"acme\"\nversion=1\nissued=2026-11-22T10:00:00Z\nexpires=2027-02-20T10:00:00Z\nthreshold=1\n"
+	for name, text := range manifesttest.HostileTOML(keys, MaxKeysFile) {
+		t.Run("keys document: "+name, func(t *testing.T) {
+			data := text()
+			manifesttest.Budget(t, func() {
+				if _, err := ParseKeysDraft(data); !errors.Is(err, verify.ErrUntrusted) {
+					t.Errorf("%v, want a refusal", err)
+				}
+			})
+		})
+	}
+}
+
+// TestHonestManifestIsWithinBudget fills the ceiling with releases that are small,
+// usual, and as large as one may be.
+func TestHonestManifestIsWithinBudget(t *testing.T) {
+	artifacts := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteString(artifact(i))
+		}
+		return b.String()
+	}
+	for name, releases := range map[string]struct{ least, artifacts int }{
+		"small": {50_000, 1}, "usual": {5000, 10}, "large": {200, MaxList},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := artifacts(releases.artifacts)
+			data := manifesttest.Fill(head, manifests.MaxManifest, func(i int) string { return release(i, all) }, "")
+			manifesttest.Budget(t, func() {
+				m, err := parse(data, false)
+				if err != nil || len(m.Releases) < releases.least {
+					t.Errorf("%d releases: %v", len(m.Releases), err)
+				}
+			})
+		})
+	}
+}
