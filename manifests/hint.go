@@ -106,9 +106,32 @@ func (h Hint) labelled(label string) func(Hinted) bool {
 
 // labelsOf returns the labels of each version that is the newest of any, for host.
 func (h Hint) labelsOf(host Platform) map[string][]string {
+	newest := map[string]string{} // by label
+	add := func(label, version string) {
+		if have, ok := newest[label]; !ok || CompareVersions(version, have) > 0 {
+			newest[label] = version
+		}
+	}
+	marked := slices.ContainsFunc(h, func(v Hinted) bool { return slices.Contains(v.Labels, Stable) })
+	for _, v := range h {
+		if !v.fits(host) {
+			continue
+		}
+		for _, label := range v.Labels {
+			if label != Latest {
+				add(label, v.Version)
+			}
+		}
+		if v.Stable {
+			add(Latest, v.Version)
+			if !marked {
+				add(Stable, v.Version)
+			}
+		}
+	}
 	of := map[string][]string{}
 	for _, label := range h.labels() {
-		if version, _ := h.newest(host, h.labelled(label)); version != "" {
+		if version, ok := newest[label]; ok {
 			of[version] = append(of[version], label)
 		}
 	}

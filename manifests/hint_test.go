@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -207,6 +208,30 @@ func TestGoNumbering(t *testing.T) {
 	for v, stable := range map[string]bool{"1.24.4": true, "1.20": true, "1.27rc1": false, "1.4beta1": false} {
 		if StableGoVersion(v) != stable {
 			t.Errorf("%q stable: want %v", v, stable)
+		}
+	}
+}
+
+// TestLabelsOfManyVersions gives each of many versions a label of its own, and
+// the rest of what an index can say, at its ceiling.
+func TestLabelsOfManyVersions(t *testing.T) {
+	var h Hint
+	for i := range 100_000 {
+		h = append(h, Hinted{Version: fmt.Sprintf("1.%d.0", i), Stable: true, Platforms: []Platform{{}}, Labels: []string{fmt.Sprintf("l%d", i)}})
+	}
+	list := h.Versions("node", Platform{})
+	if len(list) != len(h) || !slices.Equal(list[0].Labels, []string{Stable, Latest, "l99999"}) || !slices.Equal(list[99_999].Labels, []string{"l0"}) {
+		t.Errorf("%d versions, the newest %+v, the oldest %+v", len(list), list[0], list[len(list)-1])
+	}
+}
+
+func TestAnIndexOfTooManyValuesIsRefused(t *testing.T) {
+	for _, c := range []string{"{},", "[],", "1,", "<a/>", `a="" `} {
+		if err := countHint([]byte(strings.Repeat(c, maxHintValues/2))); err != nil {
+			t.Errorf("%s: %v", c, err)
+		}
+		if err := countHint([]byte(strings.Repeat(c, maxHintValues+1))); err == nil {
+			t.Errorf("%d of %s are accepted", maxHintValues+1, c)
 		}
 	}
 }

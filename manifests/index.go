@@ -22,17 +22,19 @@ type Index struct {
 }
 
 // Fetch is that of a Source: it chooses the version that q asks for, and has prove
-// bring the release, for the tool that the index is of. Without an index only an exact
-// version can be asked for. It is tried whether it is listed or not; *UnknownVersionError says that it is
-// neither listed nor to be had.
+// bring the release, for the tool that the index is of. An exact version needs no
+// index: it is tried whether it is listed or not, and also where the index is
+// missing, empty or broken. *UnknownVersionError says that it is neither listed nor
+// to be had.
 func (x Index) Fetch(ctx context.Context, t Transport, q Query, prove func(Query, Choice) (Release, error)) (Catalog, error) {
 	if q.Tool != "" && q.Tool != x.Tool {
 		return nil, &UnknownToolError{Channel: x.Channel, Tool: q.Tool, Near: []string{x.Tool}}
 	}
 	q.Tool = x.Tool
 	hint, err := x.read(ctx, t)
-	missing := errors.Is(err, ErrNotFound) || x.Spare && errors.Is(err, ErrUnreachable) && ctx.Err() == nil
-	if asked, _ := x.Numbering.Read(q.Version); err != nil && !(missing && x.Numbering.Exact(asked)) {
+	useless := errors.Is(err, ErrNotFound) || errors.Is(err, verify.ErrUntrusted) && !q.List ||
+		x.Spare && errors.Is(err, ErrUnreachable) && ctx.Err() == nil
+	if asked, _ := x.Numbering.Read(q.Version); err != nil && !(useless && x.Numbering.Exact(asked)) {
 		return nil, err
 	}
 	if listing, ok := hint.Listing(x.Channel, q.Request, x.Numbering); ok {
@@ -60,9 +62,32 @@ func (x Index) read(ctx context.Context, t Transport) (Hint, error) {
 	if err != nil {
 		return nil, err
 	}
-	hint, err := x.Parse(data)
+	var hint Hint
+	if err = countHint(data); err == nil {
+		hint, err = x.Parse(data)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", Redact(x.Ref), verify.ErrUntrusted, err)
 	}
 	return hint, nil
+}
+
+// maxHintValues is how many values and elements an index may have. The longest of
+// an upstream, Julia's, has 20,000.
+const maxHintValues = 512 << 10
+
+// countHint refuses an index, in JSON or XML, whose parts would take many times its
+// size in memory. It counts what begins a part, and in JSON what separates two.
+func countHint(data []byte) error {
+	n := 0
+	for _, c := range data {
+		switch c {
+		case '[', '{', ',', '<', '=':
+			n++
+		}
+	}
+	if n > maxHintValues {
+		return fmt.Errorf("%d values, over the limit of %d", n, maxHintValues)
+	}
+	return nil
 }

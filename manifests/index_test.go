@@ -54,7 +54,11 @@ func TestAnIndexChoosesWhatIsProved(t *testing.T) {
 		"an index out of reach, no exact version": {from: indexed{err: ErrUnreachable}, spare: true, want: ErrUnreachable},
 		"an index out of reach, an exact version": {from: indexed{err: ErrUnreachable}, spare: true, version: "go1.25.14", proved: "1.25.14"},
 		"one that cannot be spared, out of reach": {from: indexed{err: ErrUnreachable}, version: "go1.25.14", want: ErrUnreachable},
-		"an index that is none":                   {from: indexed{text: "an error page"}, version: "1.25.14", want: verify.ErrUntrusted},
+		"an index that is none, no exact version": {from: indexed{text: "an error page"}, version: "1.25", want: verify.ErrUntrusted},
+		"an index that is none, an exact version": {from: indexed{text: "an error page"}, version: "1.25.14", proved: "1.25.14"},
+		"an empty index, an exact version":        {from: indexed{}, version: "1.25.14", proved: "1.25.14"},
+		"an empty index, and not to be had":       {from: indexed{}, version: "1.25.14", proved: "1.25.14", proof: ErrNotFound, want: &UnknownVersionError{}},
+		"a bad index does not excuse a bad proof": {from: indexed{text: "an error page"}, version: "1.25.14", proved: "1.25.14", proof: verify.ErrUntrusted, want: verify.ErrUntrusted},
 	} {
 		index.Spare = test.spare
 		var proved Choice

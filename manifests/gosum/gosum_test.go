@@ -156,8 +156,17 @@ func TestTheListOnlyNames(t *testing.T) {
 		t.Errorf("a page: %v", err)
 	}
 	w.list = strings.Repeat(honest, 1+(4<<20)/len(honest))
-	if _, err := w.fetch(t, proxyURL, ask("1.24.4")); !errors.Is(err, verify.ErrUntrusted) {
+	if _, err := w.fetch(t, proxyURL, ask("")); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("a list over the limit: %v", err)
+	}
+	for _, useless := range []string{w.list, "", "<!DOCTYPE html><title>Welcome to the hotel</title>"} {
+		w.list = useless
+		if release, err := w.fetch(t, proxyURL, ask("1.24.4")); err != nil || release.Version != "1.24.4" {
+			t.Errorf("an exact version, with the list %.20q: %v", useless, err)
+		}
+		if _, err := w.fetch(t, proxyURL, ask("1.24.99")); !errors.As(err, &unknown) {
+			t.Errorf("an exact version that is nowhere, with the list %.20q: %v", useless, err)
+		}
 	}
 }
 
