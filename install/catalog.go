@@ -97,7 +97,15 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 	if err != nil {
 		return nil, err
 	}
-	query := manifests.Query{Request: q, Now: now, Last: have}
+	judge := func(m verify.Mark) error {
+		m = m.Of(ch.Name)
+		last := have.On(m.Line)
+		if renew {
+			last = last.Within(m)
+		}
+		return m.Supersedes(last, now)
+	}
+	query := manifests.Query{Request: q, Now: now, Last: have, Judge: judge}
 	for _, r := range s.Installed() {
 		if r.Key() == ch.Name+"/"+q.Tool {
 			query.Besides = union(query.Besides, r.Components)
@@ -111,14 +119,10 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 	if m.IsZero() {
 		return cat, nil // nothing to count by: another origin, or an upstream that has none
 	}
-	m = m.Of(ch.Name)
-	last := have.On(m.Line)
-	if renew {
-		last = last.Within(m)
-	}
-	if err := m.Supersedes(last, now); err != nil {
+	if err := judge(m); err != nil {
 		return nil, err
 	}
+	m = m.Of(ch.Name)
 	if i.o.DryRun || m.Fixed || m.Same(have.On(m.Line)) && m.Excerpt == have.On(m.Line).Excerpt {
 		return cat, nil
 	}

@@ -74,6 +74,14 @@ func TestMarksOnlyMoveForward(t *testing.T) {
 	if f.asked.Last.Serial != 6 {
 		t.Errorf("the source was told of mark %d, want 6", f.asked.Last.Serial)
 	}
+	older := f.mark
+	older.Serial = 5
+	if err := f.asked.Judge(older); !errors.Is(err, verify.ErrStale) {
+		t.Errorf("the source may ask about an older mark: %v", err)
+	}
+	if err := f.asked.Judge(f.mark); err != nil {
+		t.Errorf("the source may ask about its mark: %v", err)
+	}
 }
 
 func TestRenewStillRefusesAnOlderManifest(t *testing.T) {

@@ -29,6 +29,10 @@ type Query struct {
 	// freshness needs a proof of descent (a checksum database) proves its
 	// answer against it; others leave the comparison to the caller.
 	Last verify.Mark
+	// Judge, where it is not nil, is how the caller judges the mark of the answer. A
+	// source that fetches more once it knows its mark asks first, so that nothing
+	// is fetched for what is out of date.
+	Judge func(verify.Mark) error
 	// Besides are components that the catalog may be asked for as well: those of
 	// installed releases of the tool.
 	Besides []string

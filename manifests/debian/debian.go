@@ -155,6 +155,11 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	}
 	c := &Catalog{source: s, arch: arch}
 	suites, err := c.prove(ctx, t, q)
+	if err == nil && q.Judge != nil { // before anything is fetched that only a fresh suite needs
+		if stale := q.Judge(c.mark); stale != nil {
+			return nil, stale
+		}
+	}
 	if err == nil {
 		err = c.read(ctx, suites, q)
 	}
@@ -167,7 +172,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	return c, nil
 }
 
-// prove gets what each suite signs; c lacks those that are not there.
+// prove gets what each suite signs, and sets c's mark; c lacks those that are not there.
 func (c *Catalog) prove(ctx context.Context, t manifests.Transport, q manifests.Query) (suites []*fetcher, err error) {
 	for i, suite := range c.source.Suites {
 		f := &fetcher{Source: c.source, suite: suite, t: t, q: q}
@@ -184,17 +189,17 @@ func (c *Catalog) prove(ctx context.Context, t manifests.Transport, q manifests.
 		}
 		suites = append(suites, f)
 	}
+	var lines []verify.Mark
+	for _, f := range suites {
+		lines = append(lines, f.mark())
+	}
+	c.mark = verify.Together(c.source.Channel, lines...)
 	return suites, nil
 }
 
 // read reads what the tools are made of: the excerpt of the indices that was made
 // of these very suites before, or else the indices.
 func (c *Catalog) read(ctx context.Context, suites []*fetcher, q manifests.Query) error {
-	var lines []verify.Mark
-	for _, f := range suites {
-		lines = append(lines, f.mark())
-	}
-	c.mark = verify.Together(c.source.Channel, lines...)
 	roots := c.source.roots(q)
 	if c.mark.Same(q.Last) {
 		if c.archive = excerpted(ctx, suites, c.arch, q.Last, roots); c.archive != nil {

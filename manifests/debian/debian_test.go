@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -470,5 +471,41 @@ func TestAt(t *testing.T) {
 		if _, _, err := At(ref); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", ref, err)
 		}
+	}
+}
+
+// TestStaleSuitesCostNoIndex asks for a channel whose mark is newer than what the
+// mirror has: nothing but InRelease files is fetched.
+func TestStaleSuitesCostNoIndex(t *testing.T) {
+	w := whole(t)
+	newest, err := w.fetch(t, w.source(t), ask("ninja"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := securitySuite("1.11.1-2~deb12u1")
+	older.Issued = now.Add(-25 * time.Hour)
+	for name, publish := range map[string]func(world){
+		"an older suite":    func(w world) { w.publish(t, security, older) },
+		"a suite withheld":  func(w world) { delete(w.Files, root+"dists/bookworm-updates/InRelease") },
+		"the same suites":   func(world) {},
+		"no mark to follow": func(w world) { w.publish(t, security, older) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := world{&manifesttest.Upstream{Files: maps.Clone(w.Files)}, w.key}
+			publish(w)
+			fresh := name == "the same suites" || name == "no mark to follow"
+			q := manifests.Query{Request: ask("ninja"), Now: now, Judge: func(m verify.Mark) error { return m.Supersedes(newest.Mark(), now) }}
+			if name == "no mark to follow" {
+				q.Judge = nil
+			}
+			_, err := w.source(t).Fetch(t.Context(), w, q)
+			if fresh && err != nil || !fresh && !errors.Is(err, verify.ErrStale) {
+				t.Error(err)
+			}
+			indices := slices.ContainsFunc(w.Asked(), func(ref string) bool { return !strings.HasSuffix(ref, "/InRelease") })
+			if indices != fresh {
+				t.Errorf("asked for %q", w.Asked())
+			}
+		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/internal/tomldoc"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -96,7 +97,7 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 		step, missing := s.readKeys(ctx, t, KeysFileOf(n))
 		if absent(missing) {
 			if !again {
-				return s, taken, err
+				return s, taken, s.older(newest, err)
 			}
 			again = false
 			if newest, err = s.readKeys(ctx, t, KeysFile); err != nil {
@@ -114,6 +115,25 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 		taken = append(taken, keys)
 	}
 	return s, taken, fmt.Errorf("channel %s: %w: no keys document that leads on within %d versions", s.Channel, verify.ErrUntrusted, MaxSteps)
+}
+
+// older is the error for a newest document that s does not take for err: a
+// *verify.RotationError where its keys did not sign it and it says itself that it
+// is an earlier one, such as keys that were replaced since signed. Nobody vouches
+// for what it says, which only chooses between two refusals.
+func (s Source) older(f signedFile, err error) error {
+	if _, unproved := errors.AsType[*verify.SignatureError](err); !unproved {
+		return err
+	}
+	for head := range tomldoc.Split(f.data) {
+		says, broken := tomldoc.Decode(head.Text, partLimits)
+		version, ok := says["version"].(int64)
+		if broken == nil && ok && says["channel"] == s.Channel && version > 0 && uint64(version) < s.Edition.Version {
+			return &verify.RotationError{Channel: s.Channel, Have: s.Edition.Version, Got: uint64(version)}
+		}
+		break
+	}
+	return err
 }
 
 // start is s with the newest document that the keys which the user gave prove:
