@@ -29,6 +29,21 @@ type closure struct {
 	host   []string // patterns
 	chosen map[string]details
 	queue  []string // chosen, but not looked into yet
+	meter
+}
+
+// maxWork is how many clauses, alternatives and packages that provide a name are
+// looked at for one answer. For the largest toolchains there are some 10,000.
+const maxWork = 1 << 20
+
+// A meter counts the work for one answer.
+type meter struct{ spent int }
+
+func (m *meter) spend(n int) error {
+	if m.spent += n; m.spent > maxWork {
+		return &FormatError{"dependencies", fmt.Sprintf("more than %d have to be looked at", maxWork)}
+	}
+	return nil
 }
 
 // closure chooses the packages called names, and what they need. Its choice is
@@ -69,7 +84,7 @@ func (c *closure) choose(p *pkg) error {
 	if len(c.chosen) == manifests.MaxArtifacts {
 		return p.fault(fmt.Errorf("more than %d packages are needed", manifests.MaxArtifacts))
 	}
-	d, err := p.details()
+	d, err := c.details(p, &c.meter)
 	if err != nil {
 		return err
 	}
@@ -107,7 +122,7 @@ func (c *closure) satisfy(by *pkg, wants clause) error {
 
 // match returns the package that is what r asks for, nil if there is none.
 func (c *closure) match(r relation) (*pkg, error) {
-	found, err := c.answers(r)
+	found, err := c.answers(r, &c.meter)
 	if len(found) == 0 || err != nil {
 		return nil, err
 	}
@@ -122,13 +137,16 @@ func (c *closure) match(r relation) (*pkg, error) {
 
 // answers are the packages that are what r asks for: the one of its name, or else
 // those that provide it.
-func (a *archive) answers(r relation) (found []*pkg, err error) {
+func (a *archive) answers(r relation, m *meter) (found []*pkg, err error) {
+	if err := m.spend(1); err != nil {
+		return nil, err
+	}
 	p, err := a.find(r.name)
 	if err != nil {
 		return nil, err
 	}
 	if p != nil && r.accepts(string(p.version)) {
-		fits, err := a.qualifies(p, r.arch)
+		fits, err := a.qualifies(p, r.arch, m)
 		if fits || err != nil {
 			return []*pkg{p}, err
 		}
@@ -137,23 +155,29 @@ func (a *archive) answers(r relation) (found []*pkg, err error) {
 		return nil, nil // a name that is provided is of the archive's own architecture
 	}
 	providers, err := a.providers(r.name)
+	if err == nil {
+		err = m.spend(len(providers))
+	}
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range providers {
 		if r.op == "" || p.version != "" && r.accepts(p.version) {
 			found = append(found, p.by)
 		}
 	}
-	return found, err
+	return found, nil
 }
 
 // qualifies reports whether p is of the architecture that a relation names: any
 // is only what says that it serves all. Source: deb-control(5); the specification
 // of Multi-Arch.
-func (a *archive) qualifies(p *pkg, arch string) (bool, error) {
+func (a *archive) qualifies(p *pkg, arch string, m *meter) (bool, error) {
 	switch arch {
 	case "", "native", a.arch:
 		return true, nil
 	case "any":
-		d, err := p.details()
+		d, err := a.details(p, m)
 		return d.multiArch == "allowed", err
 	}
 	return false, nil

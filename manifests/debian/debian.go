@@ -213,7 +213,10 @@ func (c *Catalog) read(ctx context.Context, suites []*fetcher, q manifests.Query
 			return err
 		}
 	}
-	if data, err := c.archive.excerpt(roots); err == nil && c.source.Cache != nil {
+	if c.source.Cache == nil {
+		return nil
+	}
+	if data, err := c.archive.excerpt(roots); err == nil {
 		c.mark.Excerpt = verify.DigestOf(data)
 		c.source.Cache.Store(c.mark.Excerpt, data)
 	}

@@ -50,10 +50,15 @@ func (r relation) accepts(version string) bool {
 // A clause is a list of alternatives, one of which must be there.
 type clause []relation
 
+// String is c as people read it, without most of very many alternatives.
 func (c clause) String() string {
-	names := make([]string, len(c))
-	for i, r := range c {
-		names[i] = r.String()
+	const most = 32
+	var names []string
+	for _, r := range c[:min(len(c), most)] {
+		names = append(names, r.String())
+	}
+	if len(c) > most {
+		names = append(names, fmt.Sprintf("%d others", len(c)-most))
 	}
 	return strings.Join(names, " | ")
 }

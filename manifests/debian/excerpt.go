@@ -71,6 +71,7 @@ func (a *archive) excerpt(roots []string) ([]byte, error) {
 // they may depend on, whichever alternatives are taken.
 func (a *archive) reach(roots []string) (map[string]*pkg, error) {
 	within := map[string]*pkg{}
+	var m meter
 	var queue []*pkg
 	enter := func(p *pkg) {
 		if p != nil && within[p.name] == nil {
@@ -87,12 +88,12 @@ func (a *archive) reach(roots []string) (map[string]*pkg, error) {
 		if err := a.judge(p); err != nil {
 			return nil, err
 		}
-		d, err := p.details()
+		d, err := a.details(p, &m)
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range slices.Concat(d.depends...) {
-			found, err := a.answers(r)
+			found, err := a.answers(r, &m)
 			if err != nil {
 				return nil, err
 			}

@@ -24,9 +24,10 @@ type archive struct {
 	indices  []*index // in the order in which they were added
 	stanzas  int
 	spare    []pkg
-	// providing are the packages that provide others, once that was asked, and
-	// provided those that provide a name.
-	providing []providing
+	// providing are the packages that provide a name, as their stanzas seem to say;
+	// nil until somebody asked. Those of them that were asked about are read, and what
+	// they provide is in provided.
+	providing map[string][]*pkg
 	provided  map[string][]provision
 }
 
@@ -36,12 +37,8 @@ type pkg struct {
 	version []byte // empty until it was needed
 	stanza  []byte
 	index   *index
-}
-
-// providing is a package that provides others, by a field with this value.
-type providing struct {
-	by    *pkg
-	value []byte
+	known   *details // nil until they were needed
+	read    bool     // what it provides is in the archive's provided
 }
 
 // A provision is a package that provides a name.
@@ -167,40 +164,54 @@ func (a *archive) find(name string) (*pkg, error) {
 
 // providers are the packages that provide name.
 func (a *archive) providers(name string) ([]provision, error) {
-	if list, known := a.provided[name]; known {
-		return list, nil
-	}
 	if a.providing == nil {
-		a.findProviding()
+		if err := a.findProviding(); err != nil {
+			return nil, err
+		}
 	}
-	var list []provision
-	for _, p := range a.providing {
-		if !bytes.Contains(p.value, []byte(name)) {
+	for _, p := range a.providing[name] {
+		if p.read {
 			continue
 		}
-		clauses, err := p.by.provides()
+		clauses, err := p.provides()
 		if err != nil {
 			return nil, err
 		}
+		p.read = true
 		for _, c := range clauses {
-			if c[0].name == name {
-				list = append(list, provision{p.by, c[0].other})
-			}
+			a.provided[c[0].name] = append(a.provided[c[0].name], provision{p, c[0].other})
 		}
 	}
-	a.provided[name] = list
-	return list, nil
+	return a.provided[name], nil
 }
 
-// findProviding finds the packages that provide others, without judging them.
-func (a *archive) findProviding() {
-	a.providing = []providing{}
+// maxProvided is how many names the packages of a channel may provide together;
+// those of trixie's main provide some 100,000.
+const maxProvided = 1 << 19
+
+// findProviding finds the packages that provide others, by name, without judging
+// them.
+func (a *archive) findProviding() error {
+	a.providing = map[string][]*pkg{}
+	n := 0
 	for _, p := range a.packages {
-		if i := bytes.Index(p.stanza, []byte("\nProvides:")); i >= 0 {
-			_, value, _, _ := field(p.stanza[i+1:])
-			a.providing = append(a.providing, providing{p, value})
+		i := bytes.Index(p.stanza, []byte("\nProvides:"))
+		if i < 0 {
+			continue
+		}
+		_, value, _, _ := field(p.stanza[i+1:])
+		for part := range bytes.SplitSeq(value, []byte(",")) {
+			name := bytes.TrimSpace(part)
+			if end := bytes.IndexAny(name, " \t\n(:|"); end >= 0 {
+				name = name[:end]
+			}
+			if n++; n > maxProvided {
+				return &FormatError{p.index.name, fmt.Sprintf("its packages provide more than %d names", maxProvided)}
+			}
+			a.providing[string(name)] = append(a.providing[string(name)], p)
 		}
 	}
+	return nil
 }
 
 func (p *pkg) provides() ([]clause, error) {
@@ -229,6 +240,18 @@ type details struct {
 	size      int64
 	unpacked  int64 // as the package estimates it, 0 if it does not
 	digest    verify.Digest
+}
+
+// details reads what p's stanza says, the first time that it is asked for.
+func (a *archive) details(p *pkg, m *meter) (details, error) {
+	if p.known == nil {
+		d, err := p.details()
+		if err != nil {
+			return d, err
+		}
+		p.known = &d
+	}
+	return *p.known, m.spend(len(p.known.depends))
 }
 
 func (p *pkg) details() (details, error) {

@@ -18,6 +18,12 @@ const (
 // measured is the whole process.
 func Budget(t testing.TB, judge func()) {
 	t.Helper()
+	Within(t, BudgetTime, BudgetMemory, judge)
+}
+
+// Within is Budget with limits of the test's own.
+func Within(t testing.TB, limit time.Duration, memory uint64, judge func()) {
+	t.Helper()
 	debug.FreeOSMemory()
 	done, peak := make(chan struct{}), make(chan uint64)
 	go func() {
@@ -37,8 +43,8 @@ func Budget(t testing.TB, judge func()) {
 	used := processorTime() - before
 	close(done)
 	most := <-peak
-	if used > BudgetTime || most > BudgetMemory {
-		t.Errorf("%v of the processor and %d MiB, over the budget of %v and %d MiB", used, most>>20, BudgetTime, BudgetMemory>>20)
+	if used > limit || most > memory {
+		t.Errorf("%v of the processor and %d MiB, over the budget of %v and %d MiB", used, most>>20, limit, memory>>20)
 	}
 	t.Logf("%v, %d MiB", used.Round(time.Millisecond), most>>20)
 }
