@@ -171,6 +171,7 @@ func (c *Claim) blame(err error) error {
 // judge holds the claims to what is promised of entries, and enters them in the tree.
 func (t *tree) judge(claims []Claim) error {
 	var bytes int64
+	dirs := 0
 	for i := range claims {
 		c := &claims[i]
 		if err := c.judge(t.limits); err != nil {
@@ -185,6 +186,12 @@ func (t *tree) judge(claims []Claim) error {
 		t.nodes[c.Path] = c
 		if bytes += c.Size; bytes > t.limits.Bytes || i >= t.limits.Entries {
 			return c.refuse(RuleCeiling, "more than %d entries, or %d bytes", t.limits.Entries, t.limits.Bytes)
+		}
+		if c.Type == record.Dir {
+			dirs++
+		}
+		if dirs > t.limits.Dirs {
+			return c.refuse(RuleCeiling, "more than %d directories", t.limits.Dirs)
 		}
 	}
 	return nil

@@ -44,6 +44,8 @@ func TestCeilings(t *testing.T) {
 	}{
 		{"directories implied", func(l *unpack.Limits) { l.Entries = 3 }, manifests.Layout{Format: "tar"}, tarOf(file("a/b/c", "x")), tarOf(file("a/b/c/d", "x"))},
 		{"directories repeated", func(l *unpack.Limits) { l.Entries = 3 }, manifests.Layout{Format: "tar"}, tarOf(dir("a"), dir("a"), dir("a")), tarOf(dir("a"), dir("a"), dir("a"), dir("a"))},
+		{"directories listed", func(l *unpack.Limits) { l.Dirs = 3 }, manifests.Layout{Format: "tar"}, tarOf(dir("a"), dir("b"), dir("b"), dir("b/c"), file("b/c/d", "x")), tarOf(dir("a"), dir("b"), dir("b/c"), file("b/c/d", "x"), dir("e"))},
+		{"directories that lead to a file", func(l *unpack.Limits) { l.Dirs = 3 }, manifests.Layout{Format: "tar"}, tarOf(file("a/b/c/d", "x")), tarOf(file("a/b/c/d/e", "x"))},
 		{"copies", func(l *unpack.Limits) { l.Entries = 3 }, manifests.Layout{Format: "tar", Copies: map[string]string{"f0": "g"}}, files(2, 1), files(3, 1)},
 		{"headers", func(l *unpack.Limits) { l.Entries = 1 }, manifests.Layout{Format: "tar"},
 			tarOf(global(), global(), global(), file("a", "x")), tarOf(global(), global(), global(), global(), file("a", "x"))},
@@ -130,6 +132,7 @@ func TestCeilingsOfEveryFormat(t *testing.T) {
 	}{
 		"entries":         {func(l *unpack.Limits) { l.Entries = 3 }, several(3, 1), several(4, 1)},
 		"implied entries": {func(l *unpack.Limits) { l.Entries = 3 }, one("a/b/c", "x"), one("a/b/c/d", "x")},
+		"directories":     {func(l *unpack.Limits) { l.Dirs = 2 }, one("a/b/c", "x"), one("a/b/c/d", "x")},
 		"bytes":           {func(l *unpack.Limits) { l.Bytes = 300 }, several(3, 100), several(3, 101)},
 		"bytes of one":    {func(l *unpack.Limits) { l.Bytes = 300 }, one("a", strings.Repeat("x", 300)), one("a", strings.Repeat("x", 301))},
 		"free bytes":      {func(l *unpack.Limits) { l.Free, l.Ratio = 6000, 0 }, one("a", strings.Repeat("x", 3000)), one("a", strings.Repeat("x", 6001))},

@@ -89,6 +89,7 @@ func refuse(rule Rule, name, format string, args ...any) error {
 // is accepted.
 type Limits struct {
 	Entries   int   // entries of all archives of a prefix, with the directories made for them
+	Dirs      int   // those of Entries that are directories, which cost a file system most
 	Bytes     int64 // bytes of all files of a prefix
 	Names     int64 // bytes of all names and targets of a prefix, which are held in memory
 	Path      int   // bytes of a name; a link's target must be shorter, as kernels demand
@@ -110,6 +111,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		Entries:   500_000,
+		Dirs:      100_000,
 		Bytes:     64 << 30,
 		Names:     64 << 20,
 		Path:      4096,

@@ -156,6 +156,9 @@ func (f *filler) lead(raw, dir string) error {
 // mkdir claims and makes the directory to, whose parent exists, for now with
 // the mode of one that is implied.
 func (f *filler) mkdir(raw, to string) (*node, error) {
+	if f.Prefix.dirs++; f.Prefix.dirs > f.limits.Dirs {
+		return nil, refuse(RuleCeiling, raw, "more than %d directories", f.limits.Dirs)
+	}
 	mode := unproved(dir)
 	n, err := f.enter(raw, record.Entry{Path: to, Type: record.Dir, Mode: mode})
 	if err != nil {

@@ -152,6 +152,7 @@ type Prefix struct {
 	tree    map[string]*node
 	adds    int   // archives begun
 	entries int   // counted against limits.Entries
+	dirs    int   // counted against limits.Dirs
 	bytes   int64 // counted against limits.Bytes
 	names   int64 // counted against limits.Names
 	broken  error // why nothing more can be done with it

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"hash/crc32"
 	"io"
+	"strings"
 
 	"github.com/kist-tools/kist/verify/inflate"
 )
@@ -27,6 +28,7 @@ func readZip(src *source, limits Limits, attributes bool, put func(entry) error)
 		return err
 	}
 	var total int64
+	dirs := 0
 	at := int64(0)
 	for i := range entries {
 		end := x.off
@@ -39,6 +41,12 @@ func readZip(src *source, limits Limits, attributes bool, put func(entry) error)
 		}
 		if at, err = e.local(src, end); err != nil {
 			return err
+		}
+		if strings.HasSuffix(e.name, "/") {
+			dirs++
+		}
+		if dirs > limits.Dirs {
+			return refuse(RuleCeiling, e.name, "more than %d directories", limits.Dirs)
 		}
 		if total += e.size; e.size > limits.Bytes || total > min(limits.Bytes, limits.maxUnpacked(src.size)) {
 			return refuse(RuleCeiling, e.name, "unpacks to far more than its own size")
