@@ -513,3 +513,40 @@ func TestKeysAreDistinct(t *testing.T) {
 		t.Errorf("it was written:\n%s", data)
 	}
 }
+
+// TestKeysAtEveryCeilingCanBeRead writes a keys document with as many keys and
+// revoked ones as there may be, and reads it back; one more of either, or a
+// document that is too long, is not written.
+func TestKeysAtEveryCeilingCanBeRead(t *testing.T) {
+	names := "abcdefghijklmnopqrstuvwxyzABCDEFG"
+	p := newPeople(t, names)
+	full := p.says(t, 1<<63-1, names[:native.MaxKeys], native.MaxKeys, func(k *native.Keys) {
+		k.Serial = 1<<63 - 1
+		for i := range native.MaxRevoked {
+			k.Revoked = append(k.Revoked, verify.Fingerprint(fmt.Sprintf("%064X", i)))
+		}
+	})
+	data, err := full.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := native.ParseKeysDraft(data)
+	if err != nil || len(back.Certificates) != native.MaxKeys || !slices.Equal(back.Revoked, full.Revoked) || back.Version != full.Version {
+		t.Errorf("%d keys, %d revoked, version %d: %v", len(back.Certificates), len(back.Revoked), back.Version, err)
+	}
+	for name, change := range map[string]func(*native.Keys){
+		"a key more":         func(k *native.Keys) { k.Certificates = append(k.Certificates, p['G'].Public(t)) },
+		"a revoked key more": func(k *native.Keys) { k.Revoked = append(k.Revoked, verify.Fingerprint(strings.Repeat("A", 64))) },
+		"a longer key": func(k *native.Keys) {
+			armored := string(k.Certificates[0])
+			k.Certificates[0] = []byte(strings.Replace(armored, "\n", "\nComment: "+strings.Repeat("x", native.MaxKeysFile)+"\n", 1))
+		},
+	} {
+		over := *full
+		over.Certificates, over.Revoked = slices.Clone(full.Certificates), slices.Clone(full.Revoked)
+		change(&over)
+		if _, err := over.Encode(); err == nil {
+			t.Errorf("%s is written", name)
+		}
+	}
+}

@@ -213,5 +213,8 @@ func (d Dir) rememberKeys(certificates ...[]byte) error {
 	if bytes.Equal(all, known) {
 		return nil
 	}
+	if len(all) > manifests.MaxManifest {
+		return &manifests.TooLargeError{Name: KeysFile, Limit: manifests.MaxManifest}
+	}
 	return durable.Write(d.Root, KeysFile, all, perm)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/internal/durable"
 	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/verify"
@@ -192,7 +193,7 @@ func (d Dir) clear(data []byte) error {
 	if err := durable.Remove(d.Root, UnsignedFile); err != nil {
 		return err
 	}
-	draft, err := d.read(DraftFile, int64(len(data))+1<<20)
+	draft, err := d.read(DraftFile, manifests.MaxManifest)
 	if err != nil || draft == nil {
 		return err
 	}

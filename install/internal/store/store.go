@@ -55,7 +55,7 @@ const (
 const (
 	maxReceipt    = 256 << 20 // bytes; some 500,000 entries
 	maxGeneration = 16 << 20
-	maxMark       = 64 << 10
+	maxMark       = 256 << 10 // a signed tree head of 64 KiB, or some 800 lines
 )
 
 // A Store is the two opened roots, <base>/kist each. A nil root is a directory
