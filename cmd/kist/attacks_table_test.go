@@ -177,6 +177,22 @@ var attacks = []attack{
 		b.lie(honest, native.KeysFile, manifesttest.Endless)
 		return installNew
 	}},
+	{"endless data", "a manifest of very many keys", 4, func(b *battle, honest bool) []string {
+		b.publish("1.1")
+		if !honest {
+			data := manifesttest.HostileTOML(string(b.manifest), manifests.MaxManifest)["keys below one element"]()
+			b.serveText(data, b.first)
+		}
+		return installNew
+	}},
+	{"endless data", "a manifest of nested arrays", 4, func(b *battle, honest bool) []string {
+		b.publish("1.1")
+		if !honest {
+			data := manifesttest.HostileTOML(string(b.manifest), manifests.MaxManifest)["nested arrays"]()
+			b.serveText(data, b.first)
+		}
+		return installNew
+	}},
 	{"endless data", "a file without end", 4, func(b *battle, honest bool) []string {
 		b.publish("1.1")
 		b.lie(honest, blob11, manifesttest.Endless)
@@ -284,6 +300,18 @@ var attacks = []attack{
 		b.keys(1, team(b.first), team(b.first))
 		b.keys(2, team(b.first), team(b.first, b.second))
 		b.publish("1.0", "1.1")
+		b.must("channel", "refresh", "acme")
+		if !honest {
+			for _, end := range []string{"", ".asc"} {
+				b.Files[acmeURL+native.KeysFile+end] = b.Files[acmeURL+native.KeysFileOf(1)+end]
+			}
+		}
+		return installNew
+	}},
+	{"key compromise", "older keys that were replaced since", 5, func(b *battle, honest bool) []string {
+		b.keys(1, team(b.first), team(b.first))
+		b.keys(2, team(b.first, b.second), team(b.second))
+		b.serve(b.next("1.0", "1.1"), b.second)
 		b.must("channel", "refresh", "acme")
 		if !honest {
 			for _, end := range []string{"", ".asc"} {
