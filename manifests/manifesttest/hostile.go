@@ -50,3 +50,44 @@ func HostileTOML(start string, size int) map[string]func() []byte {
 		"empty lines":             fill(start, same("\n"), "x\n"),
 	}
 }
+
+// HostileIndexes are unsigned indices, in JSON and XML, that cost much more than
+// their size: of size bytes, or with about n versions each.
+func HostileIndexes(size, n int) map[string]func() []byte {
+	fill := func(start string, piece func(int) string, end string) func() []byte {
+		return func() []byte { return Fill(start, size, piece, end) }
+	}
+	same := func(s string) func(int) string { return func(int) string { return s } }
+	// Letters that differ for each i.
+	letters := func(i int) string {
+		return string([]byte{'A' + byte(i%26), 'a' + byte(i/26%26), 'a' + byte(i/676%26), 'a' + byte(i/17576%26)})
+	}
+	many := func(start string, piece func(int) string, end string) func() []byte {
+		return func() []byte {
+			b := []byte(start)
+			for i := range n {
+				b = append(b, piece(i)...)
+			}
+			return append(b, end...)
+		}
+	}
+	return map[string]func() []byte{
+		"empty objects":   fill("[", same("{},"), "{}]"),
+		"empty arrays":    fill("[", same("[],"), "[]]"),
+		"nested arrays":   fill("", same("["), ""),
+		"nested objects":  fill("", same(`{"a":`), ""),
+		"keys":            fill("{", func(i int) string { return fmt.Sprintf("\"k%d\":0,", i) }, "\"k\":0}"),
+		"one string":      fill("\"", same("x"), "\""),
+		"elements":        fill("<feed xmlns=\"http://www.w3.org/2005/Atom\">", same("<entry/>"), "</feed>"),
+		"nested elements": fill("", same("<a>"), ""),
+		"attributes":      fill("<a", func(i int) string { return fmt.Sprintf(" a%d=\"\"", i) }, "/>"),
+		"a label for each": many("[", func(i int) string {
+			return fmt.Sprintf(`{"version":"v1.%d.0","lts":"%s","files":["linux-x64"]},`, i, letters(i))
+		}, `{"version":"v0.0.1"}]`),
+		"many of a product": many(`{"versions":{`, func(i int) string { return fmt.Sprintf(`"1.%d.0":{"builds":[{"os":"linux","arch":"amd64"}]},`, i) },
+			`"0.0.1":{}}}`),
+		"many in a feed": many("<feed xmlns=\"http://www.w3.org/2005/Atom\">", func(i int) string { return fmt.Sprintf("<entry><id>x/bun-v1.%d.0</id></entry>", i) }, "</feed>"),
+		"many in a repository": many("<metadata><versioning><versions>", func(i int) string { return fmt.Sprintf("<version>1.%d.0</version>", i) },
+			"</versions></versioning></metadata>"),
+	}
+}
