@@ -156,7 +156,7 @@ func (f *filler) lead(raw, dir string) error {
 // mkdir claims and makes the directory to, whose parent exists, for now with
 // the mode of one that is implied.
 func (f *filler) mkdir(raw, to string) (*node, error) {
-	if f.Prefix.dirs++; f.Prefix.dirs > f.limits.Dirs {
+	if f.dirCount++; f.dirCount > f.limits.Dirs {
 		return nil, refuse(RuleCeiling, raw, "more than %d directories", f.limits.Dirs)
 	}
 	mode := unproved(dir)

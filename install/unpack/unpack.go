@@ -148,14 +148,14 @@ type Prefix struct {
 	memory *semaphore.Weighted // of windows and dictionaries, by bytes
 	sealed time.Time           // set by Finish
 
-	mu      sync.Mutex // guards what follows, and the making and removing of names
-	tree    map[string]*node
-	adds    int   // archives begun
-	entries int   // counted against limits.Entries
-	dirs    int   // counted against limits.Dirs
-	bytes   int64 // counted against limits.Bytes
-	names   int64 // counted against limits.Names
-	broken  error // why nothing more can be done with it
+	mu       sync.Mutex // guards what follows, and the making and removing of names
+	tree     map[string]*node
+	adds     int   // archives begun
+	entries  int   // counted against limits.Entries
+	dirCount int   // counted against limits.Dirs
+	bytes    int64 // counted against limits.Bytes
+	names    int64 // counted against limits.Names
+	broken   error // why nothing more can be done with it
 }
 
 // An origin is one archive, as the entries it brought know it.

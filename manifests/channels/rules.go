@@ -76,7 +76,7 @@ func (r *Rules) parse(data []byte) error {
 	if len(data) > MaxRules {
 		return &manifests.TooLargeError{Name: r.file, Limit: MaxRules}
 	}
-	keys, err := tomldoc.Decode(data, tomldoc.Limits{Tables: 256, Keys: 1024, Values: 4096})
+	keys, err := tomldoc.Decode(data, tomldoc.Small())
 	if err != nil {
 		return fmt.Errorf("line %d: %w", tomldoc.LineOf(err), err)
 	}

@@ -65,3 +65,20 @@ func TestGrownManifestIsWithinBudget(t *testing.T) {
 		}
 	})
 }
+
+// TestHostileToolchainFileIsWithinBudget gives each hostile document as the file of
+// a project, which anybody may have written.
+func TestHostileToolchainFileIsWithinBudget(t *testing.T) {
+	start := "[toolchain]\nchannel = \"1.95\"\n"
+	for name, text := range manifesttest.HostileTOML(start, MaxToolchainFile) {
+		t.Run(name, func(t *testing.T) {
+			data := text()
+			manifesttest.Budget(t, func() {
+				f, err := ParseToolchainFile("rust-toolchain.toml", data)
+				if (err == nil) != (f.Channel == "1.95") {
+					t.Errorf("%+v, %v", f, err)
+				}
+			})
+		})
+	}
+}

@@ -64,7 +64,7 @@ func (f *ToolchainFile) parse(data []byte, bare bool) error {
 		}
 		return f.judge()
 	}
-	keys, err := tomldoc.Decode(data, tomldoc.Limits{Tables: 256, Keys: 1024, Values: 4096})
+	keys, err := tomldoc.Decode(data, tomldoc.Small())
 	if err != nil {
 		return fmt.Errorf("line %d: %w", tomldoc.LineOf(err), err)
 	}

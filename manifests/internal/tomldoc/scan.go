@@ -19,6 +19,9 @@ const (
 	MaxParts = 8  // parts of a key
 )
 
+// Small are the limits of a file that a person writes by hand.
+func Small() Limits { return Limits{Tables: 256, Keys: 1024, Values: 4096} }
+
 // A LimitError says that a document is over one of its limits.
 type LimitError struct {
 	Line  int // counted from 1
