@@ -22,7 +22,7 @@ func TestHostileIndexIsWithinBudget(t *testing.T) {
 		"maven":   {Parse: ParseMaven, Numbering: manifests.SemverNumbering()},
 	} {
 		index.Channel, index.Tool, index.Ref = reader, reader, "https://mirror.example/index"
-		for name, text := range manifesttest.HostileIndexes(manifests.MaxHint, 50_000) {
+		for name, text := range manifesttest.HostileIndexes(manifests.MaxHint/8, 50_000) {
 			t.Run(reader+": "+name, func(t *testing.T) {
 				u := &manifesttest.Upstream{Files: map[string][]byte{index.Ref: text()}}
 				manifesttest.Budget(t, func() {
