@@ -2,6 +2,7 @@ package native
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -71,4 +72,25 @@ func TestHonestManifestIsWithinBudget(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCatalogOfManyToolsIsWithinBudget lists a manifest that is full of tools of one
+// release each, and resolves one of them.
+func TestCatalogOfManyToolsIsWithinBudget(t *testing.T) {
+	data := manifesttest.Fill(head, manifests.MaxManifest, func(i int) string {
+		return strings.Replace(release(1, artifact(1)), "tool=\"zig\"", fmt.Sprintf("tool=\"t%d\"", i), 1)
+	}, "")
+	manifesttest.Budget(t, func() {
+		m, err := parse(data, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newCatalog(m, verify.Document{}, Source{Channel: "acme", URL: "https://tools.acme.example/channel.toml", Granted: func(string) bool { return true }})
+		if n := len(c.Versions("")); n != len(m.Releases) || n < 50_000 {
+			t.Errorf("%d versions of %d releases", n, len(m.Releases))
+		}
+		if r, err := c.Resolve(manifests.Request{Tool: "t49999"}); err != nil || r.Version != "1" {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
 }

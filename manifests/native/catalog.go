@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"path"
 	"slices"
@@ -13,19 +14,19 @@ import (
 // A Catalog is a proved manifest, less the tools its channel was not granted.
 type Catalog struct {
 	channel  string
-	at       string // URL of the manifest
-	releases []Release
+	at       string               // URL of the manifest
+	releases map[string][]Release // by tool, as the manifest lists them
 	mark     verify.Mark
 	evidence verify.Evidence
 }
 
 func newCatalog(m *Manifest, d verify.Document, s Source) *Catalog {
-	c := &Catalog{channel: m.Channel, at: s.URL, mark: m.Mark(verify.DigestOf(d.View())), evidence: d.Evidence()}
+	c := &Catalog{channel: m.Channel, releases: map[string][]Release{}, at: s.URL, mark: m.Mark(verify.DigestOf(d.View())), evidence: d.Evidence()}
 	c.mark.Keys = s.Edition.Mark()
 	c.evidence.Mark = &c.mark
 	for _, r := range m.Releases {
 		if s.Granted != nil && s.Granted(r.Tool) {
-			c.releases = append(c.releases, r)
+			c.releases[r.Tool] = append(c.releases[r.Tool], r)
 		}
 	}
 	return c
@@ -49,19 +50,12 @@ func (c *Catalog) Versions(tool string) []manifests.Version {
 	return list
 }
 
-func (c *Catalog) tools() []string {
-	var names []string
-	for _, r := range c.releases {
-		names = append(names, r.Tool)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
+func (c *Catalog) tools() []string { return slices.Sorted(maps.Keys(c.releases)) }
 
 // newestFirst lists the releases of tool by version. Those whose versions have no
 // place in the order come last, as the manifest lists them.
 func (c *Catalog) newestFirst(tool string) []Release {
-	list := slices.DeleteFunc(slices.Clone(c.releases), func(r Release) bool { return r.Tool != tool })
+	list := slices.Clone(c.releases[tool])
 	manifests.SortNewestFirst(list, func(r Release) string { return r.Version })
 	return list
 }
