@@ -37,38 +37,34 @@ func (a act) stopped(l Level) bool {
 // mayFail reports whether a may fail where there is no wall at all: it takes
 // root, or a kernel that lets processes of one user look into each other.
 func (a act) mayFail() bool {
-	return a.name == "get out by another root" && os.Getuid() != 0 || a.name == "read the memory of kist"
+	return (a.name == "get out by another root" || a.name == "read /etc/shadow") && os.Getuid() != 0 || a.name == "read the memory of kist"
 }
 
 var acts = []act{
-	{"write to an absolute path", func(outside, _ string, _ int) error {
-		return os.WriteFile(filepath.Join(outside, "evil"), []byte("evil"), 0o600)
-	}, 1, false},
-	{"write above", func(string, string, int) error {
-		return os.WriteFile("../outside/evil", []byte("evil"), 0o600)
-	}, 1, false},
+	{"write to an absolute path", func(outside, _ string, _ int) error { return write(filepath.Join(outside, "evil")) }, 1, false},
+	{"write above", func(string, string, int) error { return write("../outside/evil") }, 1, false},
 	{"overwrite", func(outside, _ string, _ int) error {
-		f, err := os.OpenFile(filepath.Join(outside, "secret"), os.O_WRONLY|os.O_TRUNC, 0)
+		f, err := os.OpenFile(filepath.Join(outside, "secret"), os.O_WRONLY, 0)
 		if err == nil {
+			f.WriteString("evil")
 			f.Close()
 		}
 		return err
 	}, 1, false},
+	{"truncate", func(outside, _ string, _ int) error { return os.Truncate(filepath.Join(outside, "secret"), 1) }, 3, true},
 	{"make a link", func(outside, _ string, _ int) error { return os.Symlink(outside, "link") }, 1, true},
-	{"write through a link", func(string, string, int) error {
-		return os.WriteFile("planted/evil", []byte("evil"), 0o600) // the test has planted it
-	}, 1, false},
+	{"write through a link", func(string, string, int) error { return write("planted/evil") }, 1, false}, // the test has planted it
 	{"rename out", func(outside, _ string, _ int) error {
-		if err := os.WriteFile("file", nil, 0o600); err != nil {
+		if err := write("file"); err != nil {
 			return nil
 		}
 		return os.Rename("file", filepath.Join(outside, "evil"))
-	}, 1, false},
+	}, 1, true},
 	{"rename in", func(outside, _ string, _ int) error {
 		return os.Rename(filepath.Join(outside, "secret"), "stolen")
-	}, 1, false},
+	}, 1, true},
 	{"link out", func(outside, _ string, _ int) error {
-		if err := os.WriteFile("file", nil, 0o600); err != nil {
+		if err := write("file"); err != nil {
 			return nil
 		}
 		return os.Link("file", filepath.Join(outside, "evil"))
@@ -83,7 +79,29 @@ var acts = []act{
 		return err
 	}, 1, false},
 	{"read /etc/passwd", func(string, string, int) error { _, err := os.ReadFile("/etc/passwd"); return err }, 1, false},
-	{"list a directory", func(outside, _ string, _ int) error { _, err := os.ReadDir(outside); return err }, 1, false},
+	{"read /etc/shadow", func(string, string, int) error { _, err := os.ReadFile("/etc/shadow"); return err }, 1, false},
+	{"list a directory", func(outside, _ string, _ int) error {
+		f, err := os.Open(outside)
+		if err == nil {
+			f.Close()
+		}
+		return err
+	}, 1, false},
+	{"look at a file", func(outside, _ string, _ int) error { _, err := os.Stat(filepath.Join(outside, "secret")); return err }, 0, true},
+	{"hold a path", func(outside, _ string, _ int) error {
+		fd, err := unix.Open(filepath.Join(outside, "secret"), unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err == nil {
+			unix.Close(fd)
+		}
+		return err
+	}, 0, true},
+	{"watch a directory", func(string, string, int) error {
+		fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+		if err == nil {
+			unix.Close(fd)
+		}
+		return err
+	}, 0, true},
 	{"read the memory of kist", func(_, _ string, parent int) error {
 		f, err := os.Open(fmt.Sprintf("/proc/%d/mem", parent))
 		if err == nil {
@@ -131,9 +149,12 @@ var acts = []act{
 	{"run a program", func(string, string, int) error { return exec.Command("/bin/sh", "-c", ":").Run() }, 1, true},
 	{"run itself", func(string, string, int) error { return exec.Command("/proc/self/exe", "harmless").Run() }, 1, true},
 	{"run what it unpacked", func(string, string, int) error {
-		if err := os.WriteFile("program", []byte("#!/bin/sh\n"), 0o700); err != nil {
+		fd, err := unix.Open("program", unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o700)
+		if err != nil {
 			return nil
 		}
+		unix.Write(fd, []byte("#!/bin/sh\n"))
+		unix.Close(fd)
 		return exec.Command("./program").Run()
 	}, 1, true},
 	{"become two", func(string, string, int) error {
@@ -147,11 +168,105 @@ var acts = []act{
 		return nil
 	}, 0, true},
 	{"signal kist", func(_, _ string, parent int) error { return syscall.Kill(parent, 0) }, 0, true},
+	{"signal a thread of kist", func(_, _ string, parent int) error { return unix.Tgkill(parent, parent, 0) }, 0, true},
+	{"signal kist by a descriptor", func(_, _ string, parent int) error {
+		// Anything that comes through the pipe now signals the parent: a signal that
+		// it ignores.
+		if _, err := unix.FcntlInt(2, unix.F_SETOWN, parent); err != nil {
+			return err
+		}
+		if _, err := unix.FcntlInt(2, unix.F_SETSIG, int(unix.SIGWINCH)); err != nil {
+			return err
+		}
+		_, err := unix.FcntlInt(2, unix.F_SETFL, unix.O_ASYNC)
+		return err
+	}, 0, true},
+	{"hold kist", func(_, _ string, parent int) error {
+		fd, err := unix.PidfdOpen(parent, 0)
+		if err == nil {
+			unix.Close(fd)
+		}
+		return err
+	}, 0, true},
 	{"limit kist", func(_, _ string, parent int) error {
 		var now unix.Rlimit
 		return unix.Prlimit(parent, unix.RLIMIT_CPU, nil, &now)
 	}, 0, true},
+	{"set the priority of kist", func(_, _ string, parent int) error {
+		now, err := unix.Getpriority(unix.PRIO_PROCESS, parent) // 20 minus the nice value
+		if err != nil {
+			return err
+		}
+		return unix.Setpriority(unix.PRIO_PROCESS, parent, 20-now)
+	}, 0, true},
+	{"bind kist to processors", func(_, _ string, parent int) error {
+		var now unix.CPUSet
+		if err := unix.SchedGetaffinity(parent, &now); err != nil {
+			return err
+		}
+		return unix.SchedSetaffinity(parent, &now)
+	}, 0, true},
+	{"share memory", func(string, string, int) error {
+		id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o600)
+		if err == nil {
+			_, err = unix.SysvShmCtl(id, unix.IPC_RMID, nil)
+		}
+		return err
+	}, 0, true},
+	{"share a semaphore", func(string, string, int) error {
+		id, _, errno := unix.RawSyscall(unix.SYS_SEMGET, unix.IPC_PRIVATE, 1, unix.IPC_CREAT|0o600)
+		if errno == 0 {
+			_, _, errno = unix.RawSyscall6(unix.SYS_SEMCTL, id, 0, unix.IPC_RMID, 0, 0, 0)
+		}
+		return nilIfZero(errno)
+	}, 0, true},
+	{"share a queue", func(string, string, int) error {
+		id, _, errno := unix.RawSyscall(unix.SYS_MSGGET, unix.IPC_PRIVATE, unix.IPC_CREAT|0o600, 0)
+		if errno == 0 {
+			_, _, errno = unix.RawSyscall(unix.SYS_MSGCTL, id, unix.IPC_RMID, 0)
+		}
+		return nilIfZero(errno)
+	}, 0, true},
+	{"act as another user", func(string, string, int) error {
+		_, _, errno := unix.RawSyscall(unix.SYS_SETFSUID, uintptr(os.Getuid()), 0, 0)
+		return nilIfZero(errno)
+	}, 0, true},
+	{"control a descriptor", func(string, string, int) error { _, err := unix.IoctlGetInt(2, unix.TIOCINQ); return err }, 0, true},
+	{"be dumpable", func(string, string, int) error { return unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0) }, 0, true},
+	{"make code", func(string, string, int) error {
+		m, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANON)
+		if err == nil {
+			unix.Munmap(m)
+		}
+		return err
+	}, 0, true},
+	{"make code of data", func(string, string, int) error {
+		m, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+		if err != nil {
+			return nil
+		}
+		defer unix.Munmap(m)
+		return unix.Mprotect(m, unix.PROT_READ|unix.PROT_EXEC)
+	}, 0, true},
 	{"get out by another root", func(outside, _ string, _ int) error { return unix.Chroot(outside) }, 0, true},
+}
+
+// write writes a file as the unpacker does.
+func write(name string) error {
+	f, err := create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString("evil")
+	return err
+}
+
+func nilIfZero(errno syscall.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return errno
 }
 
 func init() {
@@ -182,15 +297,29 @@ func init() {
 }
 
 // walled are the ways to be walled in.
-var walled = map[string]func(unpack.Limits) (Level, error){
+var walled = withOlderKernels(map[string]func(unpack.Limits) (Level, error){
 	"no wall":  func(unpack.Limits) (Level, error) { return Level{Child: true}, nil },
-	"the wall": func(l unpack.Limits) (Level, error) { return wallIn(l, true) },
+	"the wall": func(l unpack.Limits) (Level, error) { return wallIn(l, true, newestABI) },
 	"Landlock": func(unpack.Limits) (l Level, err error) {
 		l.Child = true
-		l.Landlock, err = restrictPaths(true)
+		l.Landlock, err = restrictPaths(true, newestABI)
 		return
 	},
 	"the filter": func(unpack.Limits) (l Level, err error) { l.Child = true; l.Calls, err = filterCalls(); return },
+})
+
+// olderABIs are the versions of Landlock that kernels in use have, before signals and
+// abstract sockets were among what it restricts (6).
+var olderABIs = []int{1, 2, 3, 4, 5}
+
+// onLandlock names the wall as it stands on a kernel with that version of Landlock.
+func onLandlock(abi int) string { return fmt.Sprint("the wall on Landlock ", abi) }
+
+func withOlderKernels(ways map[string]func(unpack.Limits) (Level, error)) map[string]func(unpack.Limits) (Level, error) {
+	for _, abi := range olderABIs {
+		ways[onLandlock(abi)] = func(l unpack.Limits) (Level, error) { return wallIn(l, true, abi) }
+	}
+	return ways
 }
 
 // enterStage is how a child begins, up to where it would unpack.
@@ -299,7 +428,11 @@ func TestBrokenUnpacker(t *testing.T) {
 			if said, _ := newField(t).play(t, a, "no wall"); said != "had its way" && !a.mayFail() {
 				t.Errorf("without a wall: %s", said)
 			}
-			for _, wall := range []string{"the wall", "Landlock", "the filter"} {
+			behind := []string{"the wall", "Landlock", "the filter"}
+			for _, abi := range olderABIs {
+				behind = append(behind, onLandlock(abi))
+			}
+			for _, wall := range behind {
 				f := newField(t)
 				before := f.holds(t)
 				said, level := f.play(t, a, wall)

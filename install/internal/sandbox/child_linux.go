@@ -25,7 +25,7 @@ const control = 3
 // it inherited closes. Whatever is being written then is given up, so the program
 // must end with the code that Serve returns at once.
 func Serve() int {
-	if err := serve(); err != nil {
+	if err := serve(newestABI); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -35,10 +35,12 @@ func Serve() int {
 // A servant is the child's own end.
 type servant struct {
 	conn *net.UnixConn
+	abi  int        // the newest version of Landlock to use
 	mu   sync.Mutex // one packet at a time
 }
 
-func serve() error {
+// serve is Serve behind a wall that uses Landlock up to the version abi.
+func serve(abi int) error {
 	if err := closeInherited(); err != nil {
 		return err
 	}
@@ -46,7 +48,7 @@ func serve() error {
 	if err != nil {
 		return errors.New("this is for kist to start, which unpacks archives by it")
 	}
-	s := &servant{conn: conn.(*net.UnixConn)}
+	s := &servant{conn: conn.(*net.UnixConn), abi: abi}
 	q, with, err := s.next()
 	if err != nil {
 		return err
@@ -80,7 +82,6 @@ func (s *servant) next() (q request, with *os.File, err error) {
 		if err != nil {
 			return q, nil, err
 		}
-		unix.CloseOnExec(fds[0])
 		with = os.NewFile(uintptr(fds[0]), "what it is asked about")
 	}
 	return q, with, json.Unmarshal(packet[:n], &q)
@@ -95,7 +96,7 @@ func (s *servant) say(a answer) error {
 
 // hash hashes the zip, with no right to any directory.
 func (s *servant) hash(q request, zip *os.File) error {
-	level, err := wallIn(unpack.Limits{Memory: hashMemory}, false)
+	level, err := wallIn(unpack.Limits{Memory: hashMemory}, false, s.abi)
 	if err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ func (s *servant) fill(q request, dir *os.File) error {
 	if err := dir.Close(); err != nil {
 		return err
 	}
-	level, err := wallIn(*q.Limits, true)
+	level, err := wallIn(*q.Limits, true, s.abi)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ var ways = map[string]func(s *servant, q request, archive *os.File){
 		}
 	},
 	"writes for ever": func(*servant, request, *os.File) {
-		f, err := os.Create("endless")
+		f, err := create("endless")
 		for block := make([]byte, 1<<20); err == nil; {
 			_, err = f.Write(block)
 		}
@@ -54,7 +54,7 @@ var ways = map[string]func(s *servant, q request, archive *os.File){
 	},
 	"opens files without end": func(*servant, request, *os.File) {
 		for n := 0; ; n++ {
-			if _, err := os.Create(fmt.Sprint("f", n)); err != nil {
+			if _, err := create(fmt.Sprint("f", n)); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(1)
 			}
@@ -83,6 +83,11 @@ var ways = map[string]func(s *servant, q request, archive *os.File){
 }
 
 var started = time.Now()
+
+// create makes a file as the unpacker does.
+func create(name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+}
 
 func init() {
 	parts["odd"] = func(args []string) int {
@@ -360,7 +365,7 @@ func init() {
 		if err := limit(*q.Limits); err != nil {
 			return 1
 		}
-		level, err := wallIn(*q.Limits, true)
+		level, err := renounce(*q.Limits, true, newestABI)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1

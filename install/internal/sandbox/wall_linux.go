@@ -27,8 +27,22 @@ const (
 )
 
 // wallIn gives away, for this process and for good, all that unpacking does not
-// need. fills says that it may fill the working directory.
-func wallIn(limits unpack.Limits, fills bool) (Level, error) {
+// need. fills says that it may fill the working directory; abi is the newest version
+// of Landlock to use, newestABI but in tests, which try what older kernels do.
+func wallIn(limits unpack.Limits, fills bool, abi int) (Level, error) {
+	level, err := renounce(limits, fills, abi)
+	if err != nil {
+		return Level{}, err
+	}
+	if level.Calls, err = filterCalls(); err != nil {
+		return Level{}, fmt.Errorf("filter system calls: %w", err)
+	}
+	return level, nil
+}
+
+// renounce is wallIn without the filter of system calls, which comes last: it allows
+// none of the calls that the rest of the wall is made by.
+func renounce(limits unpack.Limits, fills bool, abi int) (Level, error) {
 	unix.Umask(0) // modes are what they are
 	if err := limit(limits); err != nil {
 		return Level{}, err
@@ -41,13 +55,8 @@ func wallIn(limits unpack.Limits, fills bool) (Level, error) {
 	}
 	level := Level{Child: true}
 	var err error
-	if level.Landlock, err = restrictPaths(fills); err != nil {
-		return Level{}, err
-	}
-	if level.Calls, err = filterCalls(); err != nil {
-		return Level{}, fmt.Errorf("filter system calls: %w", err)
-	}
-	return level, nil
+	level.Landlock, err = restrictPaths(fills, abi)
+	return level, err
 }
 
 // limit sets the resource limits.
@@ -90,19 +99,22 @@ func addressSpace() (uint64, error) {
 	return pages * uint64(os.Getpagesize()), err
 }
 
+// newestABI is the newest version of Landlock's interface that restrictPaths knows.
+const newestABI = 11
+
 // restrictPaths leaves of all rights on files those that filling the working
-// directory takes, and returns the version of Landlock that saw to it: 0 if this
-// kernel has none.
-func restrictPaths(fills bool) (version int, err error) {
+// directory takes, by the newest version of Landlock that the kernel has, but not one
+// after abi. It returns that version: 0 if the kernel has none.
+func restrictPaths(fills bool, abi int) (version int, err error) {
 	version, err = llsys.LandlockGetABIVersion()
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPERM) {
 		return 0, nil // not in the kernel, not switched on, or kept from us by a container
 	} else if err != nil {
 		return 0, fmt.Errorf("landlock: %w", err)
 	}
-	configs := []landlock.Config{landlock.V1, landlock.V2, landlock.V3, landlock.V4, landlock.V5, landlock.V6,
+	configs := [newestABI]landlock.Config{landlock.V1, landlock.V2, landlock.V3, landlock.V4, landlock.V5, landlock.V6,
 		landlock.V7, landlock.V8, landlock.V9, landlock.V10, landlock.V11}
-	version = min(version, len(configs))
+	version = min(version, abi)
 	config := configs[version-1]
 	var rules []landlock.Rule
 	if fills {
