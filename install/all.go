@@ -3,8 +3,10 @@ package install
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -37,7 +39,7 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	res, err := i.removeEverything(ctx, heads)
 	if err == nil && self {
 		var left []Drift
-		left, err = i.removeOwn()
+		left, err = i.removeOwn(res.Kept)
 		res.Kept = append(res.Kept, left...)
 	}
 	if err == nil && self {
@@ -79,7 +81,10 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 	if err := i.align(plan.State{}); err != nil {
 		return res, err
 	}
-	if err := errors.Join(i.store().Sweep(), i.store().DropUncommitted()); err != nil {
+	for _, s := range i.store().Sweep() {
+		res.Kept = append(res.Kept, Drift{Path: s.Path, Reason: s.Reason()})
+	}
+	if err := i.store().DropUncommitted(); err != nil {
 		return res, err
 	}
 	var failed error
@@ -110,33 +115,61 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 	if err := i.sweepEvidence(nil, nil); err != nil {
 		return res, err
 	}
-	unknown, err = i.removeEmptied(store.Generations, store.Toolchains, store.Stages, store.Prefixes)
+	unknown, err = i.removeEmptied(res.Kept, store.Generations, store.Toolchains, store.Stages, store.Prefixes)
 	res.Kept = append(res.Kept, unknown...)
 	return res, err
 }
 
 // removeEmptied removes directories of kist's that have nothing of kist's in them any
-// more, and names what keeps them from being empty; of prefixes that has been told.
-func (i *Installer) removeEmptied(names ...string) (unknown []Drift, err error) {
+// more, and names what keeps them from being empty, unless it is in prefixes or among
+// what is known to be kept.
+func (i *Installer) removeEmptied(kept []Drift, names ...string) (unknown []Drift, err error) {
 	data := i.roots.open(dataDir)
 	if data == nil {
 		return nil, nil
 	}
-	if err := rmdirs(data, names...); err != nil {
-		return nil, err
-	}
 	for _, name := range names {
-		err := fs.WalkDir(data.FS(), name, func(p string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && !bookkeeping(p) {
-				unknown = append(unknown, Drift{Path: filepath.Join(data.Name(), filepath.FromSlash(p)), Reason: "not kist's"})
-			}
-			return ignore(err, fs.ErrNotExist)
-		})
+		if err := rmdirs(data, name); err != nil {
+			return unknown, err
+		}
+		found, err := unrecorded(data, name, kept)
+		unknown = append(unknown, found...)
 		if err != nil {
 			return unknown, err
 		}
 	}
 	return unknown, nil
+}
+
+// unrecorded names the files below dir that are not kist's, and removes temporary ones.
+// It passes over what is among kept, with all that is below it.
+func unrecorded(root *os.Root, dir string, kept []Drift) (unknown []Drift, err error) {
+	told := map[string]bool{}
+	for _, k := range kept {
+		told[k.Path] = true
+	}
+	err = fs.WalkDir(root.FS(), dir, func(p string, d fs.DirEntry, err error) error {
+		at := filepath.Join(root.Name(), filepath.FromSlash(p))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case told[at] && d != nil && d.IsDir():
+			return fs.SkipDir
+		case err != nil, told[at], d.IsDir(), bookkeeping(p):
+			return err
+		}
+		reason := "not kist's"
+		if rootfs.IsTemp(p) {
+			gone := ignore(root.Remove(p), fs.ErrNotExist)
+			if gone == nil {
+				return nil
+			}
+			reason = fmt.Sprintf("cannot be removed: %v", gone)
+		}
+		unknown = append(unknown, Drift{Path: at, Reason: reason})
+		return nil
+	})
+	return unknown, err
 }
 
 func (i *Installer) removeOne(ctx context.Context, r record.Head) ([]Drift, error) {

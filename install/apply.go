@@ -38,7 +38,7 @@ func (i *Installer) Apply(ctx context.Context, p plan.Plan) (Result, error) {
 	staged := map[string]*stagedRelease{}
 	defer func() {
 		for _, s := range staged {
-			s.discard()
+			i.discard(s)
 		}
 	}()
 	for {
@@ -81,11 +81,16 @@ func (s *stagedRelease) take() *store.Stage {
 	return stage
 }
 
-func (s *stagedRelease) discard() {
-	if s.stage != nil {
-		s.stage.Discard()
-		s.stage = nil
+// discard removes the stage of a release that is not published after all. Where it
+// cannot, the next change sweeps it, or says what is wrong.
+func (i *Installer) discard(s *stagedRelease) {
+	if s.stage == nil {
+		return
 	}
+	if err := s.stage.Discard(); err != nil {
+		i.o.Warn(err.Error() + "; left alone")
+	}
+	s.stage = nil
 }
 
 // stage fetches, proves and unpacks one release, and has its witnesses confirm
@@ -136,7 +141,7 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	}
 	s := &stagedRelease{stage: stage, listed: i.o.Stages.add(stage)}
 	if s.receipt, s.skipped, err = i.fill(ctx, cache, q, s, in, from); err != nil {
-		s.discard()
+		i.discard(s)
 		return nil, err
 	}
 	i.reached("stage filled")

@@ -154,3 +154,87 @@ func TestWhatCannotBeRecordedIsRefused(t *testing.T) {
 	}
 	w.same(before)
 }
+
+// A stage that cannot be swept is named by every change, with the cause, and keeps
+// nothing else from being done. The lock of this one is no file, which is in the way of
+// every user, root too; once it is gone the stage is swept.
+func TestAStageThatCannotBeSwept(t *testing.T) {
+	const name = ".local/share/kist/stage/0123456789abcdef"
+	w := newWorld(t)
+	before := w.snapshot()
+	zig := w.install(w.release("zig", "1.0", "bin/zig"))
+	w.write(name+"/bin/half", "x")
+	stage, lock := w.path(name), w.path(name+".lock")
+	if err := os.Mkdir(lock, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	warned := func(verb string) {
+		t.Helper()
+		told := slices.DeleteFunc(slices.Clone(w.warned), func(text string) bool { return !strings.HasPrefix(text, stage+" cannot be removed: ") })
+		if len(told) != 1 || !strings.HasSuffix(told[0], "; left alone") {
+			t.Errorf("%s warned %q", verb, w.warned)
+		}
+		w.warned = nil
+	}
+	second := w.install(w.release("zig", "2.0", "bin/zig"))
+	warned("install")
+	w.must(plan.Change{Default: []record.ID{second.ID}})
+	warned("default")
+	if got := w.command("zig"); got != "bin/zig 2.0" {
+		t.Errorf("the command holds %q", got)
+	}
+	w.must(plan.Change{Remove: []record.ID{zig.ID}})
+	warned("uninstall")
+	for _, self := range []bool{false, true} {
+		res, err := w.kist().RemoveAll(t.Context(), self)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(res.Kept) != 1 || res.Kept[0].Path != stage || !strings.HasPrefix(res.Kept[0].Reason, "cannot be removed: ") {
+			t.Errorf("kept %v", res.Kept)
+		}
+		if _, err := os.Stat(w.path(".local/share/kist/prefixes")); err == nil {
+			t.Error("the prefixes are still there")
+		}
+	}
+	for _, dir := range []string{".config/kist", ".cache/kist", ".local/state/kist/marks"} {
+		if _, err := os.Lstat(w.path(dir)); err == nil {
+			t.Errorf("%s is still there", dir)
+		}
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) != 0 {
+		t.Errorf("kept %v, %v", res.Kept, err)
+	}
+	w.same(before)
+}
+
+// A stage is swept whatever its directories' modes are: an unpacker that was taken over
+// makes them as it likes.
+func TestStagesWithUnreadableDirectories(t *testing.T) {
+	w := newWorld(t)
+	before := w.snapshot()
+	w.install(w.release("zig", "1.0", "bin/zig"))
+	stage := ".local/share/kist/stage/0123456789abcdef"
+	for _, dir := range []string{"a", "a/b", "c", "c/d"} {
+		w.write(stage+"/"+dir+"/file", "x")
+	}
+	for dir, mode := range map[string]os.FileMode{"a/b": 0o300, "a": 0o300, "c/d": 0, "c": 0o555} {
+		if err := os.Chmod(w.path(stage+"/"+dir), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.install(w.release("other", "1.0", "bin/other"))
+	if len(w.warned) > 0 {
+		t.Errorf("warned %q", w.warned)
+	}
+	if left, err := os.ReadDir(w.path(".local/share/kist/stage")); err != nil || len(left) > 0 {
+		t.Errorf("left in stage: %v, %v", left, err)
+	}
+	if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) != 0 {
+		t.Errorf("kept %v, %v", res.Kept, err)
+	}
+	w.same(before)
+}

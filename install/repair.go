@@ -16,9 +16,12 @@ import (
 // written, drops generations that were never switched to, forgets kept paths
 // that the user has since removed, and tidies: which finishes removals, and
 // brings links and aliases into line with the current generation. Receipts that
-// cannot be read are left alone, with their prefixes.
+// cannot be read are left alone, with their prefixes, and so is what cannot be swept.
 func (i *Installer) repair(ctx context.Context) (res Result, err error) {
-	if err := errors.Join(i.store().Sweep(), i.store().DropUncommitted()); err != nil {
+	for _, stuck := range i.store().Sweep() {
+		i.o.Warn(stuck.Error() + "; left alone")
+	}
+	if err := i.store().DropUncommitted(); err != nil {
 		return res, err
 	}
 	s, err := i.stateToChange()

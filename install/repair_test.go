@@ -195,8 +195,8 @@ func TestStagesUnderASweep(t *testing.T) {
 				return
 			default:
 			}
-			if err := sweeping.Sweep(); err != nil {
-				t.Error(err)
+			if stuck := sweeping.Sweep(); len(stuck) > 0 {
+				t.Error(stuck[0])
 				return
 			}
 		}

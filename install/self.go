@@ -89,8 +89,8 @@ var own = map[role][]string{
 }
 
 // removeOwn takes away the cache, the marks and the settings, and returns what
-// it found beside them.
-func (i *Installer) removeOwn() ([]Drift, error) {
+// it found beside them that is not among kept.
+func (i *Installer) removeOwn(kept []Drift) ([]Drift, error) {
 	var left []Drift
 	var seen []string
 	for which, patterns := range own {
@@ -115,15 +115,8 @@ func (i *Installer) removeOwn() ([]Drift, error) {
 			continue
 		}
 		seen = append(seen, i.roots.real[which])
-		err := fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
-			if err == nil && rootfs.IsTemp(p) {
-				return root.Remove(p)
-			}
-			if err == nil && !d.IsDir() && !bookkeeping(p) {
-				left = append(left, Drift{Path: filepath.Join(root.Name(), filepath.FromSlash(p)), Reason: "not kist's"})
-			}
-			return err
-		})
+		found, err := unrecorded(root, ".", kept)
+		left = append(left, found...)
 		if err != nil {
 			return left, err
 		}

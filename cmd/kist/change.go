@@ -425,7 +425,7 @@ func (e *keptError) Error() string {
 		one, several = "would be", "would be"
 	}
 	if len(e.Kept) == 1 {
-		return fmt.Sprintf("1 path %s kept, because it is not as it was installed", one)
+		return fmt.Sprintf("1 path %s kept: %s", one, e.Kept[0].Reason)
 	}
-	return fmt.Sprintf("%d paths %s kept, because they are not as they were installed", len(e.Kept), several)
+	return fmt.Sprintf("%d paths %s kept", len(e.Kept), several)
 }

@@ -38,7 +38,7 @@ func allowedCalls(pid uint32) []call {
 		// Memory. None of it is ever executable, and no page is declared broken.
 		{unix.SYS_MMAP, within(2, unix.PROT_READ|unix.PROT_WRITE)},
 		{unix.SYS_MUNMAP, always()},
-		{unix.SYS_MADVISE, only(2, unix.MADV_DONTNEED, unix.MADV_FREE, unix.MADV_HUGEPAGE, unix.MADV_NOHUGEPAGE, unix.MADV_COLLAPSE)},
+		{unix.SYS_MADVISE, only(2, unix.MADV_DONTNEED, unix.MADV_HUGEPAGE, unix.MADV_NOHUGEPAGE, unix.MADV_COLLAPSE)},
 		{unix.SYS_MPROTECT, within(2, unix.PROT_READ|unix.PROT_WRITE)}, // C library: the stack of a thread
 		{unix.SYS_BRK, always()}, // C library: it takes a refusal for memory
 

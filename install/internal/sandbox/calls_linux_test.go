@@ -251,7 +251,7 @@ func probes() (all []probe) {
 	add("madvise", true, rawCall(unix.SYS_MADVISE, page, 4096, unix.MADV_DONTNEED))
 	for advice := range uintptr(256) { // all there are; as root, MADV_HWPOISON and MADV_SOFT_OFFLINE take memory from the machine
 		switch advice {
-		case unix.MADV_DONTNEED, unix.MADV_FREE, unix.MADV_HUGEPAGE, unix.MADV_NOHUGEPAGE, unix.MADV_COLLAPSE:
+		case unix.MADV_DONTNEED, unix.MADV_HUGEPAGE, unix.MADV_NOHUGEPAGE, unix.MADV_COLLAPSE:
 		default:
 			add(fmt.Sprint("madvise ", advice), false, rawCall(unix.SYS_MADVISE, page, 4096, advice))
 		}

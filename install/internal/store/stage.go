@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path"
-	"strings"
 	"sync"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
@@ -96,7 +95,7 @@ func (g *Stage) Discard() error {
 		return g.root.Close()
 	}
 	g.gone = true
-	return errors.Join(g.root.Close(), g.data.RemoveAll(g.name), g.lock.Remove())
+	return errors.Join(g.root.Close(), removeStage(g.data, g.name), g.lock.Remove())
 }
 
 // Revoke removes the stage from under whoever is at work in it, which cannot
@@ -109,7 +108,7 @@ func (g *Stage) Revoke() error {
 		return nil
 	}
 	g.gone = true
-	return errors.Join(g.data.RemoveAll(g.name), ignoreMissing(g.data.Remove(g.name+rootfs.LockSuffix)))
+	return errors.Join(removeStage(g.data, g.name), ignoreMissing(g.data.Remove(g.name+rootfs.LockSuffix)))
 }
 
 // Abandon leaves the stage where it is, for a sweep: what a killed process does.
@@ -160,48 +159,4 @@ func (g *Stage) rename(to string) error {
 	err := rootfs.RenameNoReplace(g.data, g.name, to)
 	g.gone = err == nil
 	return err
-}
-
-// Sweep removes what a crash left half-written: stages whose writer is gone, and
-// temporary files. It is for the holder of the lock.
-func (s Store) Sweep() error {
-	if err := s.sweepStages(); err != nil {
-		return err
-	}
-	for dir, root := range map[string]*os.Root{".": s.Data, Receipts: s.State, Marks: s.State} {
-		if root == nil {
-			continue
-		}
-		if err := rootfs.SweepTemps(root, dir); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s Store) sweepStages() error {
-	names, err := list(s.Data, Stages)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		name = strings.TrimSuffix(name, rootfs.LockSuffix)
-		if random, err := hex.DecodeString(name); err != nil || len(random) != stageName {
-			continue // not kist's
-		}
-		dir := path.Join(Stages, name)
-		lock, err := rootfs.TryLock(s.Data, dir+rootfs.LockSuffix, "sweep")
-		var busy *rootfs.BusyError
-		if errors.As(err, &busy) {
-			continue // its writer lives
-		}
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(s.Data.RemoveAll(dir), lock.Remove()); err != nil {
-			return err
-		}
-		s.reached("stage swept")
-	}
-	return nil
 }

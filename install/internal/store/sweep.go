@@ -1,0 +1,135 @@
+package store
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/kist-tools/kist/install/internal/rootfs"
+)
+
+// A StuckError says that something a crash left cannot be removed. It is no reason to
+// do nothing else: what is stuck is in nobody's way.
+type StuckError struct {
+	Path string
+	Err  error
+}
+
+func (e *StuckError) Error() string { return e.Path + " " + e.Reason() }
+
+// Reason says why it is still there, as it is said after its path.
+func (e *StuckError) Reason() string { return fmt.Sprintf("cannot be removed: %v", e.Err) }
+
+func (e *StuckError) Unwrap() error { return e.Err }
+
+func stuckAt(root *os.Root, name string, err error) *StuckError {
+	return &StuckError{filepath.Join(root.Name(), filepath.FromSlash(name)), err}
+}
+
+// Sweep removes what a crash left half-written: stages whose writer is gone, and
+// temporary files. It returns what it could not remove, and goes on to the rest.
+// It is for the holder of the lock.
+func (s Store) Sweep() (stuck []*StuckError) {
+	stuck = s.sweepStages()
+	for dir, root := range map[string]*os.Root{".": s.Data, Receipts: s.State, Marks: s.State} {
+		stuck = append(stuck, sweepTemps(root, dir)...)
+	}
+	return stuck
+}
+
+func sweepTemps(root *os.Root, dir string) (stuck []*StuckError) {
+	names, err := list(root, dir)
+	if err != nil {
+		return []*StuckError{stuckAt(root, dir, err)}
+	}
+	for _, name := range names {
+		if !rootfs.IsTemp(name) {
+			continue
+		}
+		name = path.Join(dir, name)
+		if err := ignoreMissing(root.Remove(name)); err != nil {
+			stuck = append(stuck, stuckAt(root, name, err))
+		}
+	}
+	return stuck
+}
+
+func (s Store) sweepStages() (stuck []*StuckError) {
+	names, err := list(s.Data, Stages)
+	if err != nil {
+		return []*StuckError{stuckAt(s.Data, Stages, err)}
+	}
+	swept := map[string]bool{}
+	for _, name := range names {
+		name = strings.TrimSuffix(name, rootfs.LockSuffix)
+		if random, err := hex.DecodeString(name); err != nil || len(random) != stageName || swept[name] {
+			continue // not kist's, or its lock is listed, too
+		}
+		swept[name] = true
+		if err := s.sweepStage(path.Join(Stages, name)); err != nil {
+			stuck = append(stuck, err)
+		}
+	}
+	return stuck
+}
+
+// sweepStage removes the stage dir and its lock, if the stage has no writer.
+func (s Store) sweepStage(dir string) *StuckError {
+	lock, err := rootfs.TryLock(s.Data, dir+rootfs.LockSuffix, "sweep")
+	if _, busy := errors.AsType[*rootfs.BusyError](err); busy {
+		return nil
+	}
+	if err != nil {
+		if _, missing := s.Data.Lstat(dir); missing != nil {
+			dir += rootfs.LockSuffix // there is nothing else
+		}
+		return stuckAt(s.Data, dir, err)
+	}
+	err = removeStage(s.Data, dir)
+	if unlocked := lock.Remove(); err == nil && unlocked != nil {
+		return stuckAt(s.Data, dir+rootfs.LockSuffix, unlocked)
+	}
+	if err != nil {
+		return stuckAt(s.Data, dir, err)
+	}
+	s.reached("stage swept")
+	return nil
+}
+
+// removeStage removes the directory dir of data, and everything in it. An unpacker
+// that was taken over may have made directories that not even their owner can list.
+func removeStage(data *os.Root, dir string) error {
+	err := data.RemoveAll(dir)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	if root, err := data.OpenRoot(dir); err == nil {
+		unlockDirs(root)
+		root.Close()
+	}
+	return data.RemoveAll(dir)
+}
+
+// unlockDirs gives each directory below root a mode with which its owner can empty it.
+// Where that fails, so does the removal, which says why.
+func unlockDirs(root *os.Root) {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		root.Chmod(e.Name(), 0o700)
+		if sub, err := root.OpenRoot(e.Name()); err == nil {
+			unlockDirs(sub)
+			sub.Close()
+		}
+	}
+}
