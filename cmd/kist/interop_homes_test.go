@@ -39,6 +39,7 @@ func TestHomes(t *testing.T) {
 		{"a full file system is emptied", full},
 		{"a read-only file system", readOnly},
 		{"a directory without permission", noPermission},
+		{"a stage that cannot be removed", stuckStage},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, site{program, channel, key}) })
 	}
@@ -383,5 +384,55 @@ func noPermission(t *testing.T, s site) {
 		}
 		h.must("install", "acme/hello")
 		whole(t, h)
+	}
+}
+
+// stuckStage leaves in a stage what kist may not remove: an immutable file, which stops
+// even root, and a directory of root's in the home of somebody else.
+func stuckStage(t *testing.T, s site) {
+	const name = "0123456789abcdef"
+	for _, test := range []struct {
+		why         string
+		who         func(h *home) *home
+		stick, free func(t *testing.T, file string)
+	}{
+		{"an immutable file", func(h *home) *home { return h },
+			func(t *testing.T, file string) { tool(t, "chattr", "+i", file) },
+			func(t *testing.T, file string) { tool(t, "chattr", "-i", file) }},
+		{"a directory of root's", func(h *home) *home { return h.own(person).as(person) },
+			func(t *testing.T, file string) { tool(t, "chown", "-R", "0", filepath.Dir(file)) },
+			func(t *testing.T, file string) { tool(t, "chown", "-R", person, filepath.Dir(file)) }},
+	} {
+		h := test.who(newHome(t, s.program))
+		before := takeSnapshot(t, h.dir)
+		h.must("channel", "add", "acme", s.channel, "--key", s.key)
+		h.must("install", "acme/hello")
+		stage := h.data("stage", name)
+		file := filepath.Join(stage, "lib", "half")
+		write(t, file, "half", 0o644)
+		if len(h.prefix) > 0 {
+			tool(t, "chown", "-R", person, stage)
+		}
+		test.stick(t, file)
+		t.Cleanup(func() {
+			if _, err := os.Stat(file); err == nil {
+				test.free(t, file)
+			}
+		})
+		for _, args := range [][]string{{"uninstall", "hello"}, {"install", "acme/hello"}, {"update"}} {
+			o := h.exits(0, args...)
+			contains(t, o.stderr, "(?m)^warning: "+stage+" cannot be removed: .*(operation not permitted|permission denied); left alone$")
+		}
+		contains(t, h.exits(10, "uninstall", "--all", "--yes").stdout, "(?m)^kept "+stage+` \(cannot be removed: .*\)$`)
+		h.must("install", "acme/hello")
+		contains(t, h.exits(10, "self", "uninstall", "--yes").stdout, "(?m)^kept "+stage+` \(cannot be removed: .*\)$`)
+		for _, dir := range []string{h.data("prefixes"), h.data("generations"), h.path(".config", "kist"), h.path(".cache", "kist"), h.path(".local", "state", "kist", "marks"), h.path(".local", "bin", "hello")} {
+			if _, err := os.Lstat(dir); err == nil {
+				t.Errorf("%s: %s is still there", test.why, dir)
+			}
+		}
+		test.free(t, file)
+		h.must("self", "uninstall", "--yes")
+		same(t, before, takeSnapshot(t, h.dir))
 	}
 }
