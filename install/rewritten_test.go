@@ -188,7 +188,7 @@ func TestInspectJudgesTheBytesThatWereHashed(t *testing.T) {
 		}
 		defer dir.Close()
 		data := archiveWith(t, "tar", honest)
-		if err := dir.WriteFile("a.tar", archiveWith(t, "tar", text), 0o600); err != nil {
+		if err := dir.WriteFile("a.tar", bytes.Replace(data, []byte(honest), []byte(text), 1), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		f, err := dir.Open("a.tar")

@@ -5,24 +5,19 @@ import "golang.org/x/sys/unix"
 // allowedCalls are the system calls that the child pid may make once the wall is up:
 // those of the unpacker, of Go's runtime and, as kist may be built with cgo, of the C
 // library when the runtime starts a thread through it. Everything else is refused.
-// The most frequent ones come first. What another kernel object or process could be
-// reached by is missing on purpose: ioctl, prctl, prlimit64, every way to send to a
-// socket but write, and every call that takes a path but openat, mkdirat and unlinkat,
-// which Landlock judges.
-func allowedCalls(pid uint32) []call {
-	return []call{
+// The most frequent ones come first. What leads to another process or kernel object is
+// missing on purpose: ioctl, prctl, prlimit64, every way to send to a socket but write,
+// and every call that takes a path but openat, mkdirat and unlinkat, which Landlock
+// judges, and which only a child that fills a directory may make.
+func allowedCalls(pid uint32, fills bool) []call {
+	calls := []call{
 		// The archive in, the files out.
 		{unix.SYS_WRITE, always()},
 		{unix.SYS_READ, always()},
 		{unix.SYS_FUTEX, always()}, // goroutines wait for each other
-		// A file is made, or opened to be read: nothing is opened as a mere path
-		// (O_PATH), without a name (O_TMPFILE), with signals (O_ASYNC), or truncated.
-		{unix.SYS_OPENAT, within(2, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC)},
 		{unix.SYS_CLOSE, always()},
-		{unix.SYS_PREAD64, always()},  // an archive is read at many places at once
-		{unix.SYS_FSTAT, always()},    // is an opened file a regular one, and how large
-		{unix.SYS_MKDIRAT, always()},  // directories
-		{unix.SYS_UNLINKAT, always()}, // what a layout leaves out after all
+		{unix.SYS_PREAD64, always()}, // an archive is read at many places at once
+		{unix.SYS_FSTAT, always()},   // is an opened file a regular one, and how large
 
 		// Requests and pipes.
 		{unix.SYS_RECVMSG, always()},             // the control socket, and the descriptors that come by it
@@ -60,6 +55,16 @@ func allowedCalls(pid uint32) []call {
 		{unix.SYS_RT_SIGACTION, always()},
 		{unix.SYS_EXIT_GROUP, always()},
 	}
+	if !fills {
+		return calls
+	}
+	return append([]call{
+		// A file is made, or opened to be read: nothing is opened as a mere path
+		// (O_PATH), without a name (O_TMPFILE), with signals (O_ASYNC), or truncated.
+		{unix.SYS_OPENAT, within(2, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC)},
+		{unix.SYS_MKDIRAT, always()},  // directories
+		{unix.SYS_UNLINKAT, always()}, // what a layout leaves out after all
+	}, calls...)
 }
 
 // threadFlags are what threads share, and what the C libraries want to know of them:

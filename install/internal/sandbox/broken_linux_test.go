@@ -305,7 +305,7 @@ var walled = withOlderKernels(map[string]func(unpack.Limits) (Level, error){
 		l.Landlock, err = restrictPaths(true, newestABI)
 		return
 	},
-	"the filter": func(unpack.Limits) (l Level, err error) { l.Child = true; l.Calls, err = filterCalls(); return },
+	"the filter": func(unpack.Limits) (l Level, err error) { l.Child = true; l.Calls, err = filterCalls(true); return },
 })
 
 // olderABIs are the versions of Landlock that kernels in use have, before signals and

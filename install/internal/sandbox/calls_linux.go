@@ -36,14 +36,14 @@ func arch() uint32 {
 	return 0
 }
 
-// filterCalls limits all threads of this process to the calls in allowedCalls. It
-// reports false where the kernel has no such filters or a container withholds them,
+// filterCalls limits all threads of this process to the calls in allowedCalls: with
+// those that open, make and remove files if it fills a directory. It reports false where the kernel has no such filters or a container withholds them,
 // and on architectures other than those of arch.
-func filterCalls() (bool, error) {
+func filterCalls(fills bool) (bool, error) {
 	if arch() == 0 {
 		return false, nil
 	}
-	program := filter(arch(), allowedCalls(uint32(os.Getpid())))
+	program := filter(arch(), allowedCalls(uint32(os.Getpid()), fills))
 	fprog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&fprog)))
 	switch {

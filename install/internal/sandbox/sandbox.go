@@ -20,9 +20,10 @@
 //     remove files and directories in that one directory: no link, no device, no
 //     name outside; TCP, signals and abstract sockets (as far as the kernel's
 //     version of Landlock knows of them);
-//   - where the processor is one whose system calls are in our table, those that
-//     start programs or processes, open sockets, change modes, owners, times and
-//     attributes, make links, look into or signal other processes.
+//   - on amd64 and arm64, every system call that is not in a table of those that
+//     unpacking needs (allowedCalls): nothing starts programs or processes, opens
+//     sockets, changes modes, owners, times and attributes, makes links, or looks
+//     into or signals other processes. This holds whatever Landlock knows of.
 //
 // What of this there was is the [Level], which the receipt keeps. Where the
 // kernel has neither of the last two, the child still runs, within its limits.

@@ -34,7 +34,7 @@ func wallIn(limits unpack.Limits, fills bool, abi int) (Level, error) {
 	if err != nil {
 		return Level{}, err
 	}
-	if level.Calls, err = filterCalls(); err != nil {
+	if level.Calls, err = filterCalls(fills); err != nil {
 		return Level{}, fmt.Errorf("filter system calls: %w", err)
 	}
 	return level, nil
