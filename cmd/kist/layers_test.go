@@ -113,7 +113,7 @@ var ownsRoot = map[string]string{
 
 // removesAll are the files that may call a method named RemoveAll, and why.
 var removesAll = map[string]string{
-	"install/internal/store/stage.go": "sweeps stages, which hold nothing but what kist is writing",
+	"install/internal/store/sweep.go": "sweeps stages, which hold nothing but what kist is writing",
 	"cmd/kist/uninstall.go":           "calls install's own, which goes by receipts",
 	"cmd/kist/self.go":                "calls install's own, which goes by receipts",
 }
