@@ -95,7 +95,11 @@ func (g *Stage) Discard() error {
 		return g.root.Close()
 	}
 	g.gone = true
-	return errors.Join(g.root.Close(), removeStage(g.data, g.name), g.lock.Remove())
+	errs := []error{g.root.Close()}
+	if err := removeStage(g.data, g.name); err != nil {
+		errs = append(errs, stuckAt(g.data, g.name, err))
+	}
+	return errors.Join(append(errs, g.lock.Remove())...)
 }
 
 // Revoke removes the stage from under whoever is at work in it, which cannot
