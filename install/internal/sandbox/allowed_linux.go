@@ -19,7 +19,8 @@ func allowedCalls(pid uint32, fills bool) []call {
 		{unix.SYS_PREAD64, always()}, // an archive is read at many places at once
 		{unix.SYS_FSTAT, always()},   // is an opened file a regular one, and how large
 
-		// Requests and pipes.
+		// Requests and pipes. Package os asks for files that never block (F_SETFL),
+		// and does without where that is refused.
 		{unix.SYS_RECVMSG, always()},             // the control socket, and the descriptors that come by it
 		{unix.SYS_EPOLL_PWAIT, always()},         // waiting for them
 		{unix.SYS_EPOLL_CTL, always()},           // a pipe that came is waited for, too
