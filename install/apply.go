@@ -125,7 +125,7 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	if _, err := i.create(dataDir); err != nil {
 		return nil, err
 	}
-	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Slots: make(chan struct{}, i.jobs()), Progress: i.progress, About: i.about(), Waiting: i.waiting,
+	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Slots: make(chan struct{}, i.jobs()), Progress: i.progress, About: i.about(), Waiting: i.waiting, LockWait: i.o.LockWait, Turns: &i.turns,
 		Memory: archiveMemory(),
 		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, progress func(int64)) (string, error) {
 			return sandbox.HashZip(ctx, i.o.Child, name, zip, size, progress)

@@ -44,6 +44,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/internal/store"
@@ -118,6 +119,7 @@ type Installer struct {
 	roots     *roots
 	reporting sync.Mutex
 	ctx       context.Context // of Open: ends the waits of methods that take none
+	turns     download.Turns
 }
 
 // Open judges every directory of o (roots.go) and opens those that exist. The end

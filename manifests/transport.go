@@ -118,23 +118,81 @@ func (e *TooLargeError) Error() string {
 func (e *TooLargeError) Is(target error) bool { return target == verify.ErrUntrusted }
 
 // ReadAll reads the whole of ref, which may have limit bytes at most; more is a
-// *TooLargeError, never a cut.
+// *TooLargeError, never a cut. A body that breaks off is asked for again, as often
+// as t does with a request. A web page is a *PageError, and a document that the
+// server compressed an *EncodedError.
 func ReadAll(ctx context.Context, t Transport, ref string, limit int64) ([]byte, error) {
-	body, size, err := t.Open(ctx, ref, 0)
+	data, _, err := readAgain(ctx, t, ref, limit, func(a *Answer) error { return a.checkPlain(ref) })
+	return data, err
+}
+
+// ReadMatching is ReadAll for a document that has size bytes and that match knows,
+// by its digest. It is taken as it came, whatever content encoding the server
+// claims; if it does not match, it is decoded once. What does not match even then
+// is returned as it came: its reader refuses it.
+func ReadMatching(ctx context.Context, t Transport, ref string, size int64, match func([]byte) bool) ([]byte, error) {
+	data, encoding, err := readAgain(ctx, t, ref, size+1, func(a *Answer) error { // one byte more is as wrong as any
+		if a.IsPage() {
+			return &PageError{Redact(ref)}
+		}
+		return nil
+	})
+	if err != nil || encoding == "" || match(data) {
+		return data, err
+	}
+	plain, err := NewDecoder(encoding, bytes.NewReader(data))
 	if err != nil {
+		return data, nil
+	}
+	decoded, err := io.ReadAll(io.LimitReader(plain, size+1))
+	if err != nil || !match(decoded) {
+		return data, nil
+	}
+	return decoded, nil
+}
+
+// readAgain reads the whole of ref, with as many requests as that takes.
+func readAgain(ctx context.Context, t Transport, ref string, limit int64, check func(*Answer) error) (data []byte, encoding string, err error) {
+	for try := 0; ; try++ {
+		a, err := OpenAnswer(ctx, t, ref, 0)
+		if err != nil {
+			return nil, "", err
+		}
+		data, err := readAnswer(&a, ref, limit, check)
+		if err == nil || a.Again == nil || ctx.Err() != nil || !errors.As(err, new(*brokenError)) {
+			return data, a.Encoding, err
+		}
+		if err := a.Again(ctx, try, err); err != nil {
+			return nil, "", err
+		}
+	}
+}
+
+// readAnswer reads and closes the body of a.
+func readAnswer(a *Answer, ref string, limit int64, check func(*Answer) error) ([]byte, error) {
+	defer func() { a.Body.Close() }()
+	if err := check(a); err != nil {
 		return nil, err
 	}
-	defer body.Close()
-	if size > limit {
+	if a.Encoding != "" {
+		limit = EncodedLimit(limit)
+	}
+	if a.Size > limit {
 		return nil, &TooLargeError{Redact(ref), limit}
 	}
 	// What grows as it comes takes several times its memory.
-	data := bytes.NewBuffer(make([]byte, 0, max(size, 0)+bytes.MinRead))
-	switch _, err := data.ReadFrom(io.LimitReader(body, limit+1)); {
+	data := bytes.NewBuffer(make([]byte, 0, max(a.Size, 0)+bytes.MinRead))
+	switch _, err := data.ReadFrom(io.LimitReader(a.Body, limit+1)); {
 	case err != nil:
-		return nil, err
+		return nil, &brokenError{err}
 	case int64(data.Len()) > limit:
 		return nil, &TooLargeError{Redact(ref), limit}
 	}
 	return data.Bytes(), nil
 }
+
+// A brokenError is the failure of a body whose answer had begun well.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string { return e.err.Error() }
+func (e *brokenError) Unwrap() error { return e.err }

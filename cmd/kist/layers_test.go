@@ -81,6 +81,7 @@ var outsiders = map[string][]string{
 	"github.com/schollz/progressbar/v3":   {"cmd/kist/progress.go"},
 	"github.com/spf13":                    {"cmd/kist"},
 	"golang.org/x/term":                   {"cmd/kist"},
+	"golang.org/x/net/http/httpproxy":     {"manifests/transport"},
 	"golang.org/x/sys":                    {"install", "install/internal/private", "install/internal/rootfs", "install/internal/sandbox", "install/unpack/pages_linux.go"},
 	"github.com/landlock-lsm/go-landlock": {"install/internal/sandbox"},
 	"github.com/pelletier/go-toml/v2":     {"manifests/internal/tomldoc", "manifests/channels"},

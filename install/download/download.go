@@ -63,9 +63,13 @@ type Cache struct {
 	// known. Calls for one artifact do not overlap.
 	Progress func(stage, name string, done, total int64)
 	// About tells other processes that want the same artifact what this one is
-	// doing; Waiting, which may be nil, is told whom this one waits for.
-	About   string
-	Waiting func(*rootfs.BusyError)
+	// doing; Waiting, which may be nil, is told which process this one waits for, and
+	// LockWait is how long it waits for one.
+	About    string
+	Waiting  func(*rootfs.BusyError)
+	LockWait time.Duration
+	// Turns, which may be nil, is shared by the Caches of this process.
+	Turns *Turns
 	// HashZip is verify.HashZip of a zip that is open for reading alone, done
 	// where a hostile one does no harm; progress is told how much of it was
 	// read. Nil: verify.HashZip itself.
@@ -115,15 +119,13 @@ func (e *SpaceError) Error() string {
 	return fmt.Sprintf("%s: needs %d bytes, has %d free", e.Path, e.Need, e.Free)
 }
 
-// maxWait is how long another process may take over the same artifact.
-const maxWait = 24 * time.Hour
-
 // Fetch returns the blob of a, out of the cache if it is there.
 //
 // Errors that match verify.ErrUntrusted: *verify.SizeError, *verify.DigestError,
 // *verify.SignatureError, *verify.TreeError and, without a known size,
 // *manifests.TooLargeError. If no ref gave an answer, the error matches
 // manifests.ErrUnreachable, or manifests.ErrNotFound if all of them say so.
+// *rootfs.BusyError says that another process is still fetching a after LockWait.
 // *SpaceError comes before anything is written. When the network fails or ctx
 // ends, what has arrived stays for the next attempt; after any other error
 // nothing stays.
@@ -151,7 +153,7 @@ func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
 		return err
 	})
 	if err != nil {
-		return Blob{}, errors.Join(err, s.end(keeps(ctx, err)))
+		return Blob{}, errors.Join(err, s.end(keeps(ctx, err) && s.encoding == ""))
 	}
 	blob, err = c.publish(a, key, s)
 	if err == nil {
@@ -172,7 +174,7 @@ func keeps(ctx context.Context, err error) bool {
 
 // begin returns the blob of a out of the cache, or else the lock under which it
 // is to be fetched, and the key of its partial file.
-func (c Cache) begin(ctx context.Context, a manifests.Artifact) (key string, blob Blob, lock *rootfs.Lock, err error) {
+func (c Cache) begin(ctx context.Context, a manifests.Artifact) (key string, blob Blob, lock *turn, err error) {
 	if key, err = keyOf(a); err != nil {
 		return "", Blob{}, nil, err
 	}
@@ -184,8 +186,7 @@ func (c Cache) begin(ctx context.Context, a manifests.Artifact) (key string, blo
 			return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
 		}
 	}
-	lock, err = rootfs.WaitLock(ctx, c.Root, path.Join(partialDir, key+rootfs.LockSuffix), c.About, maxWait, c.Waiting)
-	if err != nil {
+	if lock, err = c.lock(ctx, key); err != nil {
 		return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	// Whoever held the lock before may have been after the same.
@@ -250,27 +251,58 @@ func gravity(err error) int {
 }
 
 // fetchFrom fills s from ref and proves it. Content that fails is dropped; if it
-// was put together from several answers, ref gets one more chance from the start.
+// was put together from several answers, ref gets one more chance from the start. A
+// web page that is not what a must be is a *manifests.PageError.
 func (c Cache) fetchFrom(ctx context.Context, a manifests.Artifact, ref string, s *spool) (verify.Evidence, error) {
 	for again := false; ; again = true {
 		var evidence verify.Evidence
 		err := c.receive(ctx, a, ref, s)
 		if err == nil {
-			if err = s.held.Seal(); err == nil {
-				evidence, err = c.prove(ctx, a, s.held, s.sums)
-			}
+			evidence, err = c.proveReceived(ctx, a, s)
 		}
 		if !errors.Is(err, verify.ErrUntrusted) {
 			return evidence, err
 		}
-		mixed := s.mixed
+		mixed, page := s.mixed, s.page
 		if err := s.reset(); err != nil {
 			return evidence, fmt.Errorf("%s: %w", a.Name, err)
+		}
+		if page {
+			return evidence, fmt.Errorf("%s: %w", a.Name, &manifests.PageError{Ref: manifests.Redact(ref)})
 		}
 		if !mixed || again {
 			return evidence, err
 		}
 	}
+}
+
+// proveReceived decides whether what s holds is what a must be. It is taken as it
+// came, since servers claim a content encoding for archives that are compressed
+// files; if its digest is another, it is decoded once.
+func (c Cache) proveReceived(ctx context.Context, a manifests.Artifact, s *spool) (verify.Evidence, error) {
+	if err := s.held.Seal(); err != nil {
+		return verify.Evidence{}, err
+	}
+	evidence, wrong := c.prove(ctx, a, s.held, s.sums)
+	if s.encoding == "" || !errors.Is(wrong, verify.ErrUntrusted) {
+		return evidence, wrong
+	}
+	if a.Integrity.Digest.IsZero() {
+		return evidence, fmt.Errorf("%w (the server says that it has Content-Encoding: %s)", wrong, s.encoding)
+	}
+	err := s.decode(ctx, c.limit(a))
+	if err == nil {
+		err = s.held.Seal()
+	}
+	if err == nil {
+		if evidence, err = c.prove(ctx, a, s.held, s.sums); errors.Is(err, verify.ErrUntrusted) {
+			return evidence, fmt.Errorf("%w (after its Content-Encoding %s was decoded)", err, s.encoding)
+		}
+	}
+	if _, undecodable := errors.AsType[*manifests.DecodeError](err); undecodable {
+		return evidence, fmt.Errorf("%w (%v)", wrong, err)
+	}
+	return evidence, err
 }
 
 // enter waits for a place to make a request in; leave gives it back.

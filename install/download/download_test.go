@@ -87,23 +87,32 @@ func TestWrongContentIsRefused(t *testing.T) {
 	}
 }
 
-// An answer that announces the wrong size is refused unread.
+// An answer that announces the wrong size is refused unread, but for the beginning
+// that tells whether it is a web page.
 func TestAnnouncedSize(t *testing.T) {
 	data := noise(1000)
 	for _, c := range []struct {
 		stated    int
 		announced int64
 	}{{1000, 999}, {1000, 1001}, {0, 4097}, {0, manifests.MaxArtifact + 1}} {
-		cache, _ := setup(t, func(int64) (io.ReadCloser, int64, error) { return unread{t}, c.announced, nil })
+		cache, _ := setup(t, func(int64) (io.ReadCloser, int64, error) { return &unread{t: t}, c.announced, nil })
 		cache.ceiling = 4096
 		refuse(t, cache, artifact(bySHA256(data), c.stated), verify.ErrUntrusted)
 	}
 }
 
-type unread struct{ t *testing.T }
+type unread struct {
+	t    *testing.T
+	read int
+}
 
-func (u unread) Read([]byte) (int, error) { u.t.Error("it was read"); return 0, io.EOF }
-func (u unread) Close() error             { return nil }
+func (u *unread) Read(p []byte) (int, error) {
+	if u.read += len(p); u.read > 512 {
+		u.t.Error("it was read")
+	}
+	return len(p), nil
+}
+func (u *unread) Close() error { return nil }
 
 func TestErrorsSayWhatIsWrong(t *testing.T) {
 	data := archive(t, 1000)

@@ -30,6 +30,9 @@ type pieces struct {
 
 	buffers sync.Pool // of *answered
 
+	encoding string // Content-Encoding of the last answer with the whole of a ref
+	page     bool   // that answer is a web page
+
 	mu       sync.Mutex
 	taken    []bool // by chunk: proved, or somebody is at it
 	arrived  int64  // bytes in the file, of proved chunks and of those that are coming
@@ -98,6 +101,7 @@ func (p *pieces) proved() (bytes int64) {
 // fill brings the chunks that are missing from ref: by ranges over several
 // connections, or, where the far side has none, with the whole.
 func (p *pieces) fill(ctx context.Context, ref string) error {
+	p.encoding, p.page = "", false
 	err := p.byRanges(ctx, ref)
 	if errors.Is(err, manifests.ErrNoRange) {
 		err = p.inOneGo(ctx, ref)
@@ -256,28 +260,37 @@ func (p *pieces) write(ctx context.Context, ref string, body io.Reader, from, n 
 		switch {
 		case ctx.Err() != nil:
 			return done, fmt.Errorf("%s: %w", p.a.Name, ctx.Err())
+		case err == io.EOF && done < n && (p.encoding != "" || p.page):
+			return done, p.cache.wrongSize(p.a, from+done) // it is all of something else
 		case err == io.EOF && done < n:
 			return done, brokeOff(p.a, ref, io.ErrUnexpectedEOF)
 		case err != nil && err != io.EOF:
-			return done, brokeOff(p.a, ref, err)
+			return done, p.brokeOff(ref, err)
 		}
 	}
 	return done, nil
 }
 
 // inOneGo brings the missing chunks with the whole of ref: more than once, where
-// some are wrong or the body breaks.
+// some are wrong or the body breaks. Where some are wrong and the server claims a
+// content encoding, the second time is with that decoded.
 func (p *pieces) inOneGo(ctx context.Context, ref string) error {
 	patience := patience{best: p.proved()}
 	for wrong := 0; ; {
-		err := p.pass(ctx, ref)
+		err := p.pass(ctx, ref, wrong > 0)
 		if broken, ok := errors.AsType[*brokenError](err); ok {
 			err = patience.again(ctx, p.cache, p.proved(), broken.err)
 		} else if err == nil {
 			return nil
 		} else if errors.Is(err, verify.ErrUntrusted) {
+			if p.page {
+				return fmt.Errorf("%s: %w", p.a.Name, &manifests.PageError{Ref: manifests.Redact(ref)})
+			}
 			if wrong++; wrong < maxWrong {
 				continue
+			}
+			if p.encoding != "" {
+				err = fmt.Errorf("%w (the server says that it has Content-Encoding: %s)", err, p.encoding)
 			}
 		}
 		if err != nil {
@@ -288,19 +301,27 @@ func (p *pieces) inOneGo(ctx context.Context, ref string) error {
 
 // pass reads ref once from start to end, and proves of the missing chunks what
 // it can. The first one that is wrong is its error.
-func (p *pieces) pass(ctx context.Context, ref string) (wrong error) {
+func (p *pieces) pass(ctx context.Context, ref string, decode bool) (wrong error) {
 	leave, err := p.cache.enter(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.a.Name, err)
 	}
 	defer leave()
-	body, size, err := p.cache.Transport.Open(ctx, ref, 0)
+	answer, err := manifests.OpenAnswer(ctx, p.cache.Transport, ref, 0)
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.a.Name, err)
 	}
-	defer body.Close()
-	if size >= 0 && size != p.a.Size {
-		return p.cache.wrongSize(p.a, size)
+	defer func() { answer.Body.Close() }()
+	p.encoding, p.page = answer.Encoding, answer.IsPage()
+	var body io.Reader = answer.Body
+	if decode = decode && p.encoding != ""; decode {
+		body, err = manifests.NewDecoder(p.encoding, body)
+	}
+	if err != nil {
+		return p.brokeOff(ref, err)
+	}
+	if !decode && answer.Size >= 0 && answer.Size != p.a.Size {
+		return p.cache.wrongSize(p.a, answer.Size)
 	}
 	for i, ready := range p.ready {
 		from, n := p.span(i)
@@ -310,7 +331,7 @@ func (p *pieces) pass(ctx context.Context, ref string) (wrong error) {
 				if err == io.EOF && got < n {
 					err = io.ErrUnexpectedEOF
 				}
-				return brokeOff(p.a, ref, err)
+				return p.brokeOff(ref, err)
 			}
 			continue
 		default:
@@ -333,6 +354,14 @@ func (p *pieces) pass(ctx context.Context, ref string) (wrong error) {
 		}
 	}
 	return wrong
+}
+
+// brokeOff is the failure of a body of ref: one that cannot be decoded is wrong.
+func (p *pieces) brokeOff(ref string, err error) error {
+	if _, undecodable := errors.AsType[*manifests.DecodeError](err); undecodable {
+		return fmt.Errorf("%s: %w", p.a.Name, err)
+	}
+	return brokeOff(p.a, ref, err)
 }
 
 func (p *pieces) mark(i int) {

@@ -85,37 +85,52 @@ func (c Cache) receive(ctx context.Context, a manifests.Artifact, ref string, s 
 		if err := p.again(ctx, c, s.size, broken.err); err != nil {
 			return err
 		}
+		if s.encoding != "" { // the rest may be encoded otherwise, or not at all
+			if err := s.reset(); err != nil {
+				return fmt.Errorf("%s: %w", a.Name, err)
+			}
+		}
 	}
 }
 
-// answer appends to s what one request for ref brings.
+// answer appends to s what one request for ref brings, as it is sent: a content
+// encoding that the server claims is noted, and so is a web page.
 func (c Cache) answer(ctx context.Context, a manifests.Artifact, ref string, s *spool) error {
-	limit := c.limit(a)
 	leave, err := c.enter(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
 	defer leave()
-	body, size, err := c.Transport.Open(ctx, ref, s.size)
+	got, err := manifests.OpenAnswer(ctx, c.Transport, ref, s.size)
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
-	defer body.Close()
+	defer func() { got.Body.Close() }()
+	limit, want, size := c.limit(a), a.Size, got.Size
 	switch {
-	case size > limit || a.Size > 0 && size >= 0 && size != a.Size:
+	case s.size == 0:
+		s.encoding, s.page = got.Encoding, got.IsPage()
+	case got.Encoding != "":
+		return fmt.Errorf("%s: %w: the rest of it is encoded", manifests.Redact(ref), manifests.ErrNoRange)
+	}
+	if s.encoding != "" {
+		limit, want = manifests.EncodedLimit(limit), 0
+	}
+	switch {
+	case size > limit || want > 0 && size >= 0 && size != want:
 		return c.wrongSize(a, size)
-	case max(size, a.Size) > 0:
-		if err := c.room(max(size, a.Size) - s.size); err != nil {
+	case max(size, want) > 0:
+		if err := c.room(max(size, want) - s.size); err != nil {
 			return fmt.Errorf("%s: %w", a.Name, err)
 		}
 	}
-	total := max(size, a.Size)
+	total := max(size, want)
 	if total == 0 {
 		total = -1
 	}
 	buffer := make([]byte, 128<<10)
 	for {
-		n, err := body.Read(buffer[:min(int64(len(buffer)), limit+1-s.size)])
+		n, err := got.Body.Read(buffer[:min(int64(len(buffer)), limit+1-s.size)])
 		if s.size+int64(n) > limit {
 			return c.wrongSize(a, limit+1)
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"io/fs"
 	"os"
 	"syscall"
@@ -64,6 +65,9 @@ type spool struct {
 	hold  func() (*private.File, error)
 	fresh func() sums
 	mixed bool // it holds bytes of more than one answer
+
+	encoding string // Content-Encoding of the answer that it holds the beginning of
+	page     bool   // that answer is a web page
 }
 
 // openSpool is openPartial that begins with what an earlier attempt left in the file.
@@ -135,7 +139,7 @@ func (s *spool) writeAt(p []byte, offset int64) error {
 
 // reset empties s.
 func (s *spool) reset() error {
-	s.sums, s.mixed = s.fresh(), false
+	s.sums, s.mixed, s.encoding, s.page = s.fresh(), false, "", false
 	fresh, err := s.hold()
 	if err != nil {
 		return err
@@ -143,6 +147,42 @@ func (s *spool) reset() error {
 	err = s.held.Close()
 	s.held = fresh
 	return errors.Join(err, s.file.Truncate(0))
+}
+
+// decode puts in place of what s holds the same without its content encoding: up to
+// limit bytes, one more is kept to show that there are more.
+func (s *spool) decode(ctx context.Context, limit int64) error {
+	encoded, size, encoding := s.held, s.size, s.encoding
+	defer encoded.Close()
+	fresh, err := s.hold()
+	if err != nil {
+		return err
+	}
+	s.held, s.sums = fresh, s.fresh()
+	if err := s.file.Truncate(0); err != nil {
+		return err
+	}
+	plain, err := manifests.NewDecoder(encoding, io.NewSectionReader(encoded, 0, size))
+	if err != nil {
+		return err
+	}
+	buffer := make([]byte, 128<<10)
+	for s.size <= limit {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := plain.Read(buffer[:min(int64(len(buffer)), limit+1-s.size)])
+		if err := s.append(buffer[:n]); err != nil {
+			return err
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // end closes s and removes its file, unless there is something in it to keep.

@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 )
@@ -25,7 +26,7 @@ func TestWaitingIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	var told []string
-	cache.About = "kist test"
+	cache.About, cache.LockWait = "kist test", time.Minute
 	cache.Waiting = func(busy *rootfs.BusyError) {
 		told = append(told, busy.Holder)
 		if err := held.Unlock(); err != nil {

@@ -246,7 +246,10 @@ func TestAnIndexThatLies(t *testing.T) {
 			t.Error("a prefix does")
 		}
 	}
-	for _, text := range []string{"<!DOCTYPE html>", "", "[]", strings.Repeat(" ", manifests.MaxHint+1)} {
+	if _, err := serve("<!DOCTYPE html>").fetch(t, "", linux); !errors.As(err, new(*manifests.PageError)) {
+		t.Errorf("a web page: %v", err)
+	}
+	for _, text := range []string{"", "[]", strings.Repeat(" ", manifests.MaxHint+1)} {
 		if _, err := serve(text).fetch(t, "", linux); !errors.Is(err, verify.ErrUntrusted) {
 			t.Errorf("%.20q: %v", text, err)
 		}

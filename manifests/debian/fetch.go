@@ -208,15 +208,18 @@ func (f *fetcher) published(ctx context.Context, l listing) (verify.Document, er
 // being updated holds the old one and the new. One that lacks it there has it
 // under its name.
 func (f *fetcher) read(ctx context.Context, l listing) ([]byte, error) {
-	limit := l.packed.size + 1 // one more is as wrong as any
+	match := func(data []byte) bool {
+		return int64(len(data)) == l.packed.size && verify.DigestOf(data) == l.packed.digest
+	}
 	if f.byHash {
 		dir := l.ref[:strings.LastIndexByte(l.ref, '/')+1]
-		data, err := manifests.ReadAll(ctx, f.t, dir+"by-hash/SHA256/"+l.packed.digest.Hex(), limit)
-		if !errors.Is(err, manifests.ErrNotFound) || errors.Is(err, verify.ErrUntrusted) {
+		data, err := manifests.ReadMatching(ctx, f.t, dir+"by-hash/SHA256/"+l.packed.digest.Hex(), l.packed.size, match)
+		_, page := errors.AsType[*manifests.PageError](err)
+		if !page && (!errors.Is(err, manifests.ErrNotFound) || errors.Is(err, verify.ErrUntrusted)) {
 			return data, err
 		}
 	}
-	return manifests.ReadAll(ctx, f.t, l.ref, limit)
+	return manifests.ReadMatching(ctx, f.t, l.ref, l.packed.size, match)
 }
 
 // unpacked proves an index without its compression.

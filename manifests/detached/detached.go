@@ -149,12 +149,8 @@ func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.
 	if err != nil && !errors.Is(err, manifests.ErrNotFound) {
 		return manifests.Release{}, err
 	}
-	file, _, missing := t.Open(ctx, ref, 0)
-	if missing != nil {
+	if missing := manifests.CheckExists(ctx, t, ref); missing != nil {
 		return manifests.Release{}, missing
-	}
-	if err := file.Close(); err != nil {
-		return manifests.Release{}, err
 	}
 	if err != nil {
 		return manifests.Release{}, s.unsigned(ref)

@@ -152,7 +152,7 @@ func TestTheListOnlyNames(t *testing.T) {
 		t.Errorf("new versions hidden: %v %v", release.Version, err)
 	}
 	w.list = "<!DOCTYPE html><title>Welcome to the hotel</title>"
-	if _, err := w.fetch(t, proxyURL, ask("")); !errors.Is(err, verify.ErrUntrusted) {
+	if _, err := w.fetch(t, proxyURL, ask("")); !errors.As(err, new(*manifests.PageError)) || errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("a page: %v", err)
 	}
 	w.list = strings.Repeat(honest, 1+(4<<20)/len(honest))

@@ -162,20 +162,11 @@ func (p proxy) zip(version string) string { return p.base + "/" + Module + "/@v/
 
 // supported asks whether the proxy passes on the checksum database.
 func (p proxy) supported(ctx context.Context) error {
-	err := p.exists(ctx, p.base+"/sumdb/"+p.db.Name()+"/supported")
+	err := manifests.CheckExists(ctx, p.transport, p.base+"/sumdb/"+p.db.Name()+"/supported")
 	if errors.Is(err, manifests.ErrNotFound) {
 		return errNoDatabase
 	}
 	return err
-}
-
-// exists opens ref and reads none of it.
-func (p proxy) exists(ctx context.Context, ref string) error {
-	body, _, err := p.transport.Open(ctx, ref, 0)
-	if err != nil {
-		return err
-	}
-	return body.Close()
 }
 
 // list reads the hint. One that names no toolchain at all is something else:
@@ -199,7 +190,7 @@ func (p proxy) prove(ctx context.Context, last verify.Mark, version string) (ver
 	if err != nil && !errors.Is(err, manifests.ErrNotFound) {
 		return verify.TreeProof{}, err
 	}
-	missing := p.exists(ctx, p.zip(version))
+	missing := manifests.CheckExists(ctx, p.transport, p.zip(version))
 	switch {
 	case err == nil && missing == nil:
 		return proof, nil

@@ -92,7 +92,7 @@ func TestAFailedProofIsTheEnd(t *testing.T) {
 			honest, _ := w.db.Read(t.Context(), strings.TrimPrefix(lookup, "/sumdb/sum.example.org"), 0)
 			w.answer(lookup, http.StatusOK, []byte(strings.Replace(string(honest), " h1:", " h1:A", 1)))
 		},
-		"page":        func(w *world) { w.answer(lookup, http.StatusOK, []byte("<html>Welcome to the hotel</html>")) },
+		"nonsense":    func(w *world) { w.answer(lookup, http.StatusOK, []byte("Welcome to the hotel")) },
 		"empty":       func(w *world) { w.answer(lookup, http.StatusOK, nil) },
 		"endless":     func(w *world) { w.answer(lookup, http.StatusOK, make([]byte, 10<<20)) },
 		"another key": func(w *world) { w.db = w.db.SignedBy(newWorld(t).db) },

@@ -274,7 +274,7 @@ func (s *suite) transport(t *testing.T) {
 			"cut":         {Cut, verify.ErrUntrusted},
 			"endless":     {Endless, verify.ErrUntrusted},
 			"oversized":   {Oversized, verify.ErrUntrusted},
-			"a web page":  {Replaced([]byte("<!DOCTYPE html><title>Please log in</title>")), verify.ErrUntrusted},
+			"a web page":  {Replaced([]byte("<!DOCTYPE html><title>Please log in</title>")), manifests.ErrUnreachable},
 			"unreachable": {Unreachable, manifests.ErrUnreachable},
 			"broken off":  {Broken, manifests.ErrUnreachable},
 			"not found":   {NotFound, errMissing},

@@ -61,12 +61,16 @@ type signedFile struct {
 //
 // Where s trusts what the user gave (the zero Edition), the walk starts at the
 // newest document that those keys prove; from then on each version must follow
-// the one before, signed by the threshold of both. Errors match
+// the one before, signed by the threshold of both. A web page in place of a keys
+// document counts as none only as long as none was ever seen. Errors match
 // verify.ErrUntrusted or verify.ErrStale, or are t's own; what was taken before
 // one, or has expired, is returned beside it, since it was proved. The caller
 // stores what was taken before anything else, so that it can't be withheld later.
 func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time) (Source, []*Keys, error) {
 	newest, err := s.readKeys(ctx, t, KeysFile)
+	if isPage(err) && s.Edition.Version == 0 {
+		return s, nil, nil
+	}
 	if absent(err) {
 		if s.Edition.Version > 0 {
 			return s, nil, &verify.RotationError{Channel: s.Channel, Have: s.Edition.Version}
@@ -95,7 +99,10 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 			return s, taken, err
 		}
 		step, missing := s.readKeys(ctx, t, KeysFileOf(n))
-		if absent(missing) {
+		if absent(missing) || isPage(missing) {
+			if !again && isPage(missing) {
+				return s, taken, missing
+			}
 			if !again {
 				return s, taken, s.older(newest, err)
 			}
@@ -145,7 +152,7 @@ func (s Source) start(ctx context.Context, t manifests.Transport, newest signedF
 	}
 	for n := uint64(1); n <= MaxSteps; n++ {
 		kept, err := s.readKeys(ctx, t, KeysFileOf(n))
-		if absent(err) {
+		if absent(err) || isPage(err) {
 			break
 		}
 		if err != nil {
@@ -252,6 +259,13 @@ func (e *OwnKeysError) Is(target error) bool { return target == verify.ErrUntrus
 // missing.
 func absent(err error) bool {
 	return errors.Is(err, manifests.ErrNotFound) || errors.Is(err, manifests.ErrDenied)
+}
+
+// isPage reports whether the origin sent a web page, as one does for what it does
+// not have, or as somebody on the way does for everything.
+func isPage(err error) bool {
+	_, page := errors.AsType[*manifests.PageError](err)
+	return page
 }
 
 func (s Source) readKeys(ctx context.Context, t manifests.Transport, name string) (signedFile, error) {

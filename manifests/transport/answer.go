@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -34,11 +35,58 @@ func (e *StatusError) Is(target error) bool {
 	return denied || target == manifests.ErrUnreachable
 }
 
-func passing(code int) bool { return code == http.StatusTooManyRequests || code >= 500 }
+// passing reports whether an answer may be another one later. A network that wants
+// a login first (511) is one that time alone does not mend.
+func passing(code int) bool {
+	return code == http.StatusTooManyRequests || code >= 500 && code != http.StatusNetworkAuthenticationRequired
+}
+
+// A WaitError says that a server asks for a longer wait than kist makes. It
+// unwraps to the answer.
+type WaitError struct {
+	After time.Duration // that the server asks for
+	Err   error
+}
+
+func (e *WaitError) Error() string {
+	return fmt.Sprintf("%v; the server asks to wait %s", e.Err, SpellWait(e.After))
+}
+
+func (e *WaitError) Unwrap() error { return e.Err }
+
+// SpellWait writes a wait for people: "45 s", "1 h 3 min".
+func SpellWait(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%d s", (d+time.Second-1)/time.Second)
+	}
+	minutes := (d + time.Minute - 1) / time.Minute
+	switch hours, minutes := minutes/60, minutes%60; {
+	case hours == 0:
+		return fmt.Sprintf("%d min", minutes)
+	case minutes == 0:
+		return fmt.Sprintf("%d h", hours)
+	default:
+		return fmt.Sprintf("%d h %d min", hours, minutes)
+	}
+}
+
+type waitsKey struct{}
+
+// WithWaits returns a context under which tell is called before each wait that a
+// server asks for. Calls may overlap.
+func WithWaits(ctx context.Context, tell func(ref string, wait time.Duration)) context.Context {
+	return context.WithValue(ctx, waitsKey{}, tell)
+}
+
+func tellWait(ctx context.Context, ref string, wait time.Duration) {
+	if tell, ok := ctx.Value(waitsKey{}).(func(string, time.Duration)); ok {
+		tell(manifests.Redact(ref), wait)
+	}
+}
 
 // judge accepts an answer that is what q asks of the document, and nothing else,
 // and returns the size of the whole document, -1 if it is not said.
-func judge(ref string, answer *http.Response, q question) (int64, error) {
+func judge(ref string, answer *http.Response, q question, now func() time.Time) (int64, error) {
 	want := http.StatusPartialContent
 	if q.whole() {
 		want = http.StatusOK
@@ -48,15 +96,15 @@ func judge(ref string, answer *http.Response, q question) (int64, error) {
 	case !q.whole() && (code == http.StatusOK || code == http.StatusRequestedRangeNotSatisfiable):
 		return 0, fmt.Errorf("%s: %w", ref, manifests.ErrNoRange)
 	case passing(code):
-		return 0, &retryError{&StatusError{ref, code}, retryAfter(answer.Header)}
+		return 0, &retryError{err: &StatusError{ref, code}, after: retryAfter(answer.Header, now)}
 	default:
 		return 0, &StatusError{ref, code}
 	}
-	if e := answer.Header.Values("Content-Encoding"); len(e) > 0 && !strings.EqualFold(strings.Join(e, ","), "identity") {
-		return 0, fmt.Errorf("%s: %w: sent with content encoding %.40q, though none was asked for", ref, manifests.ErrUnreachable, e[0])
-	}
 	if q.whole() {
 		return answer.ContentLength, nil
+	}
+	if encoding := contentEncoding(answer.Header); encoding != "" {
+		return 0, fmt.Errorf("%s: %w: a part of it, with Content-Encoding %.40q", ref, manifests.ErrNoRange, encoding)
 	}
 	first, last, size, err := contentRange(answer.Header.Get("Content-Range"))
 	end := q.to
@@ -90,20 +138,39 @@ func contentRange(s string) (first, last, size int64, err error) {
 	return numbers[0], numbers[1], numbers[2], nil
 }
 
-// retryAfter is how long the far side asks to wait, by its own clock; 0 if it
-// does not say. RFC 9110, section 10.2.3.
-func retryAfter(header http.Header) time.Duration {
-	value := header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
+// contentEncoding is the content encodings of an answer, in lower case and without
+// "identity", which is none.
+func contentEncoding(header http.Header) string {
+	var all []string
+	for _, token := range strings.Split(strings.Join(header.Values("Content-Encoding"), ","), ",") {
+		if token = strings.ToLower(strings.TrimSpace(token)); token != "" && token != "identity" {
+			all = append(all, token)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// retryAfter is how long the server asks to wait, by its own clock, else by now,
+// which may be nil; 0 if it does not say. RFC 9110, section 10.2.3.
+func retryAfter(header http.Header, now func() time.Time) time.Duration {
+	const longest = 1 << 31 // seconds: what is more is as much
+	value := strings.TrimSpace(header.Get("Retry-After"))
+	if value != "" && strings.Trim(value, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			seconds = longest
+		}
+		return time.Duration(min(seconds, longest)) * time.Second
 	}
 	until, err := http.ParseTime(value)
 	if err != nil {
 		return 0
 	}
-	now, err := http.ParseTime(header.Get("Date"))
-	if err != nil {
+	date, err := http.ParseTime(header.Get("Date"))
+	if err != nil && now == nil {
 		return 0
+	} else if err != nil {
+		date = now()
 	}
-	return max(until.Sub(now), 0)
+	return min(max(until.Sub(date), 0), longest*time.Second)
 }

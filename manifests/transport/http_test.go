@@ -316,7 +316,7 @@ func FuzzContentRange(f *testing.F) {
 
 func TestDefaults(t *testing.T) {
 	h := NewHTTP(Config{})
-	if h.c.MinRate <= 0 || h.c.Window <= 0 || h.c.Connect <= 0 || h.c.Header <= 0 || h.c.Retries != 3 || h.c.Wait == nil {
+	if h.c.MinRate <= 0 || h.c.Window <= 0 || h.c.Connect <= 0 || h.c.Header <= 0 || h.c.Retries != 9 || h.c.Redials != 3 || h.c.Wait == nil {
 		t.Errorf("the zero Config leaves %+v", h.c)
 	}
 	if got := NewHTTP(Config{Retries: -1}).c.Retries; got != 0 {

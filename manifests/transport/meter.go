@@ -62,6 +62,13 @@ func (m *Meter) Open(ctx context.Context, ref string, offset int64) (io.ReadClos
 	return m.watch(body, err), size, err
 }
 
+// OpenAnswer implements manifests.Answerer.
+func (m *Meter) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
+	a, err := manifests.OpenAnswer(ctx, m.From, ref, offset)
+	a.Body = m.watch(a.Body, err)
+	return a, err
+}
+
 // OpenRange implements manifests.Ranger.
 func (m *Meter) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
 	body, size, err := manifests.OpenRange(ctx, m.From, ref, offset, n)

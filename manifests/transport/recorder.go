@@ -27,6 +27,7 @@ const (
 	absent       = ".absent"        // ends the name of a ref that was not there
 	present      = ".present"       // ends the name of a ref that was there, and of which no more is known
 	maxNames     = 2 * maxDocuments // in the directory of a set
+	maxReplaced  = 1000             // how often others may put their set in place of one that is being saved
 )
 
 // A Recorder is From with a memory: it keeps every document that was read to
@@ -46,20 +47,35 @@ type Recorder struct {
 
 // Open implements manifests.Transport.
 func (r *Recorder) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
-	b, size, err := r.From.Open(ctx, ref, offset)
-	if r.Skip != nil && r.Skip(ref) {
-		return b, size, err
-	}
+	body, size, err := r.From.Open(ctx, ref, offset)
+	a := manifests.Answer{Body: body, Size: size}
+	r.record(ref, offset, &a, err)
+	return a.Body, size, err
+}
+
+// OpenAnswer implements manifests.Answerer.
+func (r *Recorder) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
+	a, err := manifests.OpenAnswer(ctx, r.From, ref, offset)
+	r.record(ref, offset, &a, err)
+	return a, err
+}
+
+// record keeps what an answer says, now and as it is read. A web page in place of
+// a document says that it is not there, as far as it was of use to anybody.
+func (r *Recorder) record(ref string, offset int64, a *manifests.Answer, err error) {
 	switch {
-	case errors.Is(err, manifests.ErrNotFound):
+	case r.Skip != nil && r.Skip(ref):
+		return
+	case errors.Is(err, manifests.ErrNotFound), err == nil && a.IsPage():
 		r.keep(ref, absent, nil)
-	case err == nil:
-		r.keep(ref, present, nil)
+		return
+	case err != nil:
+		return
 	}
-	if err != nil || offset != 0 || size > manifests.MaxManifest {
-		return b, size, err
+	r.keep(ref, present, nil)
+	if offset == 0 && a.Size <= manifests.MaxManifest {
+		a.Body = &recording{ReadCloser: a.Body, r: r, ref: ref, data: make([]byte, 0, max(a.Size, 0))}
 	}
-	return &recording{ReadCloser: b, r: r, ref: ref, data: make([]byte, 0, max(size, 0))}, size, nil
 }
 
 // keep remembers what ref holds, or, with a suffix, that it is there or is not.
@@ -127,6 +143,7 @@ func (r *Recorder) Save(root *os.Root, dir string) error {
 	if err := r.write(root, fresh); err != nil {
 		return errors.Join(fmt.Errorf("save documents: %w", err), drop(root, fresh))
 	}
+	// Each of the others replaces it once, and there may be many of them.
 	for try := 0; ; try++ {
 		old := dir + ".old-" + rand.Text()
 		err := root.Rename(dir, old)
@@ -138,7 +155,7 @@ func (r *Recorder) Save(root *os.Root, dir string) error {
 		// Another kist may have put its own set there in between.
 		if err = root.Rename(fresh, dir); err == nil {
 			return syncDir(root, path.Dir(dir))
-		} else if try == 3 {
+		} else if try == maxReplaced {
 			return errors.Join(fmt.Errorf("save documents: %w", err), drop(root, fresh))
 		}
 	}

@@ -187,7 +187,7 @@ func tunnel(t *testing.T, connects *int, code int) http.HandlerFunc {
 
 func TestProxy(t *testing.T) {
 	ref, pool := serveTLS(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, text) })
-	for _, c := range []struct{ code, connects int }{{200, 1}, {403, 1}, {404, 1}, {407, 1}, {502, 4}} {
+	for _, c := range []struct{ code, connects int }{{200, 1}, {403, 1}, {404, 1}, {407, 1}, {502, 10}} {
 		connects := 0
 		at, err := url.Parse(serve(t, tunnel(t, &connects, c.code)))
 		if err != nil {

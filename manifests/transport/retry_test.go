@@ -1,11 +1,14 @@
 package transport
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -33,10 +36,11 @@ func TestStatus(t *testing.T) {
 		{206, manifests.ErrUnreachable, 1},
 		{300, manifests.ErrUnreachable, 1},
 		{304, manifests.ErrUnreachable, 1},
-		{429, manifests.ErrUnreachable, 4},
-		{500, manifests.ErrUnreachable, 4},
-		{503, manifests.ErrUnreachable, 4},
-		{799, manifests.ErrUnreachable, 4},
+		{429, manifests.ErrUnreachable, 10},
+		{500, manifests.ErrUnreachable, 10},
+		{503, manifests.ErrUnreachable, 10},
+		{511, manifests.ErrUnreachable, 1},
+		{799, manifests.ErrUnreachable, 10},
 	} {
 		tries := 0
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) { tries++; w.WriteHeader(c.code) })
@@ -64,7 +68,7 @@ func TestRetryUntilItPasses(t *testing.T) {
 		answers = answers[1:]
 		next(w, r)
 	})
-	h, w := web(Config{Backoff: 8 * time.Second})
+	h, w := web(Config{Backoff: 8 * time.Second, MaxWait: 30 * time.Second})
 	if data, _, err := get(t, h, url, 0); err != nil || data != text {
 		t.Fatalf("got %q, %v", data, err)
 	}
@@ -80,29 +84,138 @@ func TestRetryUntilItPasses(t *testing.T) {
 
 func TestRetryAfter(t *testing.T) {
 	const date = "Sun, 22 Nov 2026 10:00:00 GMT"
-	for value, want := range map[string]time.Duration{
-		"7":                             7 * time.Second,
-		"86400":                         20 * time.Second, // MaxWait
-		"Sun, 22 Nov 2026 10:00:09 GMT": 9 * time.Second,
-		"Sun, 22 Nov 2027 10:00:09 GMT": 20 * time.Second,
-		"Sun, 22 Nov 2020 10:00:09 GMT": time.Second,
-		"-1":                            time.Second, // Backoff
-		"soon":                          time.Second,
-		"99999999999999999999":          time.Second,
+	for _, c := range []struct {
+		value, date string
+		want        time.Duration // of the wait; 0: the backoff
+		refused     string        // how the wait is spelled that is too long
+	}{
+		{value: "7", want: 7 * time.Second},
+		{value: " 7 ", want: 7 * time.Second},
+		{value: "120", want: 2 * time.Minute},
+		{value: "121", refused: "3 min"},
+		{value: "3780", refused: "1 h 3 min"},
+		{value: "86400", refused: "24 h"},
+		{value: "99999999999999999999", refused: "596523 h 15 min"},
+		{value: "Sun, 22 Nov 2026 10:00:09 GMT", want: 9 * time.Second},
+		{value: "Sun, 22 Nov 2026 10:00:09 GMT", date: "none", want: 9 * time.Second},
+		{value: "Sun, 22 Nov 2026 11:03:00 GMT", refused: "1 h 3 min"},
+		{value: "Sun, 22 Nov 2020 10:00:09 GMT"},
+		{value: "0"},
+		{value: "-1"},
+		{value: "soon"},
 	} {
-		first := true
+		tries := 0
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			if first {
-				w.Header().Set("Retry-After", value)
-				w.Header().Set("Date", date)
+			if tries++; tries == 1 {
+				w.Header().Set("Retry-After", c.value)
+				w.Header().Set("Date", cmp.Or(c.date, date))
 				w.WriteHeader(429)
 			}
-			first = false
 		})
-		h, w := web(Config{Backoff: time.Second, MaxWait: 20 * time.Second})
-		_, _, err := get(t, h, url, 0)
-		if err != nil || len(w.waits) != 1 || w.waits[0] > want || w.waits[0] < want && (want != time.Second || w.waits[0] < want/2) {
-			t.Errorf("Retry-After: %s: waited %v, %v; want %v", value, w.waits, err, want)
+		now, err := http.ParseTime(date)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, w := web(Config{Backoff: time.Second, Now: func() time.Time { return now }})
+		var told []time.Duration
+		ctx := WithWaits(t.Context(), func(ref string, wait time.Duration) {
+			if told = append(told, wait); ref != url {
+				t.Errorf("told of %s", ref)
+			}
+		})
+		body, _, err := h.Open(ctx, url, 0)
+		if c.refused != "" {
+			wait, ok := errors.AsType[*WaitError](err)
+			if !ok || SpellWait(wait.After) != c.refused || !errors.Is(err, manifests.ErrUnreachable) || tries != 1 || len(told) > 0 ||
+				!strings.Contains(err.Error(), "429 Too Many Requests; the server asks to wait "+c.refused) {
+				t.Errorf("Retry-After: %s: %v after %d requests", c.value, err, tries)
+			}
+			continue
+		}
+		if err != nil || len(w.waits) != 1 {
+			t.Errorf("Retry-After: %s: waited %v, %v", c.value, w.waits, err)
+			continue
+		}
+		body.Close()
+		if c.want > 0 && (w.waits[0] != c.want || len(told) != 1 || told[0] != c.want) {
+			t.Errorf("Retry-After: %s: waited %v, told %v, want %v", c.value, w.waits, told, c.want)
+		}
+		if c.want == 0 && (w.waits[0] < time.Second/2 || w.waits[0] > time.Second || len(told) > 0) {
+			t.Errorf("Retry-After: %s: waited %v, told %v, want the backoff", c.value, w.waits, told)
+		}
+	}
+}
+
+// A server that always asks for a little more time is given up, too.
+func TestRetryAfterInAll(t *testing.T) {
+	tries := 0
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		tries++
+		w.Header().Set("Retry-After", "100")
+		w.WriteHeader(503)
+	})
+	h, w := web(Config{})
+	_, _, err := get(t, h, url, 0)
+	if _, ok := errors.AsType[*WaitError](err); !ok || tries != 3 || len(w.waits) != 2 {
+		t.Errorf("%v after %d requests and %v", err, tries, w.waits)
+	}
+}
+
+// Of a server that fails 30 % of its answers at random, an install of 60 requests
+// makes it with a probability above 0.999; one that is down is reported soon.
+func TestRetriesOutlastRandomFailures(t *testing.T) {
+	h := NewHTTP(Config{})
+	if p := math.Pow(1-math.Pow(0.3, float64(h.c.Retries+1)), 60); p < 0.999 {
+		t.Errorf("60 requests succeed with probability %f", p)
+	}
+	var longest time.Duration
+	for try := range h.c.Retries {
+		longest += min(h.c.Backoff<<try, h.c.MaxWait)
+	}
+	if longest > 20*time.Second {
+		t.Errorf("a server that is down is reported after %v", longest)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch n := random.IntN(10); {
+		case n == 0:
+			w.WriteHeader(503)
+		case n == 1:
+			w.WriteHeader(500)
+		case n == 2: // it breaks in mid-body
+			w.Header().Set("Content-Length", "1000")
+			io.WriteString(w, text)
+		default:
+			io.WriteString(w, text)
+		}
+	})
+	for range 200 {
+		h, _ := web(Config{})
+		if data, err := manifests.ReadAll(t.Context(), h, url, 1<<10); err != nil || string(data) != text {
+			t.Fatalf("%q, %v", data, err)
+		}
+	}
+}
+
+// A document that breaks off in mid-body is asked for again, as often as one that
+// is not answered.
+func TestReadAllAfterABreak(t *testing.T) {
+	for _, breaks := range []int{0, 1, 9, 10} {
+		tries := 0
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if tries++; tries <= breaks {
+				hijack(t, "HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\nthe bytes of")(w, r)
+				return
+			}
+			io.WriteString(w, text)
+		})
+		h, w := web(Config{})
+		data, err := manifests.ReadAll(t.Context(), Mux{"http": &Meter{From: &Recorder{From: h}, Now: time.Now}}, url, 1<<10)
+		if breaks < 10 && (err != nil || string(data) != text || len(w.waits) != breaks) {
+			t.Errorf("%d breaks: %q, %v after %d waits", breaks, data, err, len(w.waits))
+		}
+		if breaks == 10 && (!errors.Is(err, manifests.ErrUnreachable) || tries != 10) {
+			t.Errorf("%d breaks: %v after %d requests", breaks, err, tries)
 		}
 	}
 }

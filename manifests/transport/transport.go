@@ -10,8 +10,9 @@
 //
 //   - an announced size is held to: a body that ends early or runs on is an
 //     error, never a short read that looks whole;
-//   - bytes arrive as they were stored: no content encoding is asked for and
-//     none is accepted, so nothing inflates on the way;
+//   - nothing is decoded on the way: no content encoding is asked for, Open and
+//     OpenRange refuse an answer that has one, and OpenAnswer names it for a
+//     caller that proves the bytes;
 //   - an offset or a range is honoured to the byte, or refused with ErrNoRange;
 //   - https stays https through every redirect, and a user name and password
 //     go to the origin they were written for and to no other;
@@ -58,6 +59,15 @@ func (m Mux) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser,
 	return t.Open(ctx, ref, offset)
 }
 
+// OpenAnswer implements manifests.Answerer.
+func (m Mux) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
+	t, err := m.of(ref)
+	if err != nil {
+		return manifests.Answer{}, err
+	}
+	return manifests.OpenAnswer(ctx, t, ref, offset)
+}
+
 // OpenRange implements manifests.Ranger.
 func (m Mux) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
 	t, err := m.of(ref)
@@ -94,6 +104,14 @@ func (o Offline) Open(ctx context.Context, ref string, offset int64) (io.ReadClo
 		return nil, 0, err
 	}
 	return o.From.Open(ctx, ref, offset)
+}
+
+// OpenAnswer implements manifests.Answerer.
+func (o Offline) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
+	if err := o.forbids(ref); err != nil {
+		return manifests.Answer{}, err
+	}
+	return manifests.OpenAnswer(ctx, o.From, ref, offset)
 }
 
 // OpenRange implements manifests.Ranger.

@@ -1,0 +1,74 @@
+package download
+
+import (
+	"context"
+	"path"
+	"sync"
+
+	"github.com/kist-tools/kist/install/internal/rootfs"
+)
+
+// Turns keeps the goroutines of one process apart that want the same artifact, so
+// that the process never waits for a lock that it holds itself. The zero Turns is
+// ready for use.
+type Turns struct {
+	mu    sync.Mutex
+	taken map[string]chan struct{} // by key: closed when its holder leaves
+}
+
+// take waits until no other goroutine has the turn for key.
+func (t *Turns) take(ctx context.Context, key string) (leave func(), err error) {
+	if t == nil {
+		return func() {}, ctx.Err()
+	}
+	for {
+		t.mu.Lock()
+		before, busy := t.taken[key]
+		if !busy {
+			mine := make(chan struct{})
+			if t.taken == nil {
+				t.taken = map[string]chan struct{}{}
+			}
+			t.taken[key] = mine
+			t.mu.Unlock()
+			return func() {
+				t.mu.Lock()
+				defer t.mu.Unlock()
+				delete(t.taken, key)
+				close(mine)
+			}, nil
+		}
+		t.mu.Unlock()
+		select {
+		case <-before:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// A turn is the right to fetch an artifact: no other goroutine or process does.
+type turn struct {
+	lock  *rootfs.Lock
+	leave func()
+}
+
+// lock takes the turn for key, and then the lock that other processes see.
+func (c Cache) lock(ctx context.Context, key string) (*turn, error) {
+	leave, err := c.Turns.take(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	l, err := rootfs.WaitLock(ctx, c.Root, path.Join(partialDir, key+rootfs.LockSuffix), c.About, c.LockWait, c.Waiting)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return &turn{l, leave}, nil
+}
+
+// Remove ends the turn, and removes the lock file.
+func (t *turn) Remove() error {
+	defer t.leave()
+	return t.lock.Remove()
+}

@@ -1,0 +1,80 @@
+package manifests
+
+import (
+	"bufio"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/kist-tools/kist/verify"
+)
+
+// A DecodeError says that bytes do not have the content encoding that a server
+// says they have, or one that kist cannot decode. It matches verify.ErrUntrusted.
+type DecodeError struct {
+	Encoding string
+	Err      error // nil: kist cannot decode it
+}
+
+func (e *DecodeError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("kist cannot decode Content-Encoding: %.40s", e.Encoding)
+	}
+	return fmt.Sprintf("Content-Encoding %.40s: %v", e.Encoding, e.Err)
+}
+
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+// Is reports that such bytes are not trusted.
+func (e *DecodeError) Is(target error) bool { return target == verify.ErrUntrusted }
+
+// NewDecoder returns r without the content encoding: gzip (x-gzip) or deflate,
+// which many servers send without the frame of zlib. Others, among them br and
+// zstd, are a *DecodeError, as is data that is not so encoded. The caller bounds
+// how much it reads. RFC 9110, section 8.4.1.
+func NewDecoder(encoding string, r io.Reader) (io.Reader, error) {
+	in := bufio.NewReader(r)
+	var out io.Reader
+	var err error
+	switch strings.TrimPrefix(encoding, "x-") {
+	case "gzip":
+		out, err = gzip.NewReader(in)
+	case "deflate":
+		// RFC 1950, section 2.2: the first two bytes are a multiple of 31.
+		if head, _ := in.Peek(2); len(head) == 2 && head[0]&15 == 8 && (int(head[0])<<8|int(head[1]))%31 == 0 {
+			out, err = zlib.NewReader(in)
+		} else {
+			out = flate.NewReader(in)
+		}
+	default:
+		return nil, &DecodeError{Encoding: encoding}
+	}
+	d := &decoder{encoding, out}
+	return d, d.explain(err)
+}
+
+type decoder struct {
+	encoding string
+	from     io.Reader
+}
+
+func (d *decoder) Read(p []byte) (int, error) {
+	n, err := d.from.Read(p)
+	return n, d.explain(err)
+}
+
+// explain tells data that is wrong from a body that breaks off.
+func (d *decoder) explain(err error) error {
+	if err == nil || err == io.EOF || errors.Is(err, ErrUnreachable) {
+		return err
+	}
+	return &DecodeError{d.encoding, err}
+}
+
+// EncodedLimit is how many bytes something of up to limit bytes may have while it
+// is encoded: what cannot be compressed grows a little.
+func EncodedLimit(limit int64) int64 { return limit + limit>>8 + 4096 }
