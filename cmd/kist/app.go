@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,12 +26,14 @@ type app struct {
 		json, quiet, verbose, dryRun, yes, offline, noProgress bool
 		color                                                  string
 		jobs                                                   int
+		wait                                                   time.Duration
 	}
 	verb     verb   // the one that runs
 	path     string // its name as typed: "channel add"
 	result   result
-	tookKeys bool // of a channel, which stay whatever comes of the rest
-	helped   bool // help was shown, which has no JSON form
+	tookKeys bool       // of a channel, which stay whatever comes of the rest
+	helped   bool       // help was shown, which has no JSON form
+	talking  sync.Mutex // guards warned, and keeps warnings apart
 	warned   map[string]bool
 	linking  func(now, next record.Generation) // hears of what is about to be linked; may be nil
 
@@ -59,7 +62,9 @@ func run(ctx context.Context, env Env) (code int) {
 		// No completion begins so, and cobra would print the words as they are.
 		return a.finish(usage("completion: a word holds characters that cannot be shown"))
 	}
-	err := root.ExecuteContext(ctx)
+	err := root.ExecuteContext(transport.WithWaits(ctx, func(ref string, wait time.Duration) {
+		a.warn("waiting %s, as the server of %s asks", transport.SpellWait(wait), ref)
+	}))
 	if err != nil && ctx.Err() != nil {
 		err = &interruptedError{err}
 	}
@@ -89,6 +94,12 @@ type verb struct {
 
 // How many downloads are made at once, where the user does not say, and at most.
 const defaultJobs, maxJobs = 4, 64
+
+// maxLockWait is the longest wait for another kist.
+const maxLockWait = 24 * time.Hour
+
+// locks reports whether v may have to wait for another kist.
+func (v verb) locks() bool { return slices.Contains(v.exits, 7) }
 
 // The groups of verbs in the help.
 const (
@@ -224,6 +235,9 @@ func (a *app) command(v verb) *cobra.Command {
 	if v.fetches {
 		cmd.Flags().IntVarP(&a.flags.jobs, "jobs", "j", defaultJobs, "make at most `N` downloads at once")
 	}
+	if v.locks() {
+		cmd.Flags().DurationVar(&a.flags.wait, "wait", 0, "wait at most `DURATION`, such as 30s or 1h, for another kist (default 1m on a terminal, else 10m)")
+	}
 	cmd.Flags().SortFlags = false
 	if v.complete != nil {
 		cmd.ValidArgsFunction = func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
@@ -232,6 +246,9 @@ func (a *app) command(v verb) *cobra.Command {
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		a.verb, a.path = v, strings.TrimPrefix(cmd.CommandPath(), "kist ")
+		if cmd.Flags().Changed("wait") {
+			a.LockWait = a.flags.wait
+		}
 		if err := a.checkFlags(); err != nil {
 			return err
 		}
@@ -270,6 +287,9 @@ func (a *app) checkFlags() error {
 	}
 	if a.verb.fetches && (a.flags.jobs < 1 || a.flags.jobs > maxJobs) {
 		return usage("--jobs %d: want 1 to %d", a.flags.jobs, maxJobs)
+	}
+	if a.flags.wait < 0 || a.flags.wait > maxLockWait {
+		return usage("--wait %v: want 0s to %v", a.flags.wait, maxLockWait)
 	}
 	switch a.flags.color {
 	case "auto", "always", "never":

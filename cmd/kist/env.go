@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"os/exec"
 	"os/user"
@@ -30,7 +29,7 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	Environ        []string
 	Now            func() time.Time
-	LockWait       time.Duration // how long to wait for another kist to finish a change
+	LockWait       time.Duration // how long to wait for another kist, where --wait does not say
 
 	Dirs     baseDirs
 	Host     install.Host
@@ -86,12 +85,16 @@ func hostEnv() Env {
 		width = 80
 	}
 	dirs := readDirs(os.Getenv, runtime.GOOS)
+	wait := 10 * time.Minute
+	if term.IsTerminal(int(os.Stderr.Fd())) { // somebody is watching
+		wait = time.Minute
+	}
 	return Env{
 		Args:  os.Args[1:],
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Environ:  os.Environ(),
 		Now:      time.Now,
-		LockWait: time.Minute,
+		LockWait: wait,
 		Dirs:     dirs,
 		Host:     readHost(os.Getenv),
 		Platform: hostPlatform(),
@@ -106,7 +109,7 @@ func hostEnv() Env {
 			Stderr: term.IsTerminal(int(os.Stderr.Fd())),
 			Width:  width,
 		},
-		Transport:  transport.New(transport.Config{Version: kistVersion().Version, Proxy: http.ProxyFromEnvironment}),
+		Transport:  transport.New(transport.Config{Version: kistVersion().Version, Proxy: transport.ProxyFromEnvironment(os.Getenv), Now: time.Now}),
 		GoProxy:    func(ctx context.Context) string { return goProxy(ctx, filepath.Join(dirs.Data, "kist")) },
 		AptSources: hostAptSources,
 		Ask:        ask,

@@ -71,7 +71,8 @@ func (a *app) explain(err error) *failure {
 	if unfinished { // the same command again might do it twice
 		f.Hint = "what is left to do, the next change does first"
 	}
-	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished && !a.tookKeys
+	others, left := errors.AsType[*channelsError](err)
+	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished && !a.tookKeys && !(left && others.Changed)
 	return &f
 }
 
@@ -328,7 +329,7 @@ func stale(err error) (failure, bool) {
 // busy: another kist is at work. 7.
 func busy(err error) (failure, bool) {
 	_, ok := errors.AsType[*install.BusyError](err)
-	return failure{Code: 7, Kind: "busy", Hint: "wait until it is done, then run the same command again"}, ok
+	return failure{Code: 7, Kind: "busy", Hint: "wait until it is done, then run the same command again; --wait 1h waits longer"}, ok
 }
 
 // limits: the machine has too little space, or forbids it. 8.
@@ -469,6 +470,10 @@ func (a *app) unknown(err error) (failure, bool) {
 	return f, errors.Is(err, manifests.ErrNotFound)
 }
 
+// proxyAuthRequired is the status of a proxy that wants a user and password. RFC
+// 9110, section 15.5.8.
+const proxyAuthRequired = 407
+
 // network: no usable answer, or none allowed. 6.
 func (a *app) network(err error) (failure, bool) {
 	if e, ok := errors.AsType[*debian.NoMirrorError](err); ok {
@@ -476,7 +481,22 @@ func (a *app) network(err error) (failure, bool) {
 	}
 	_, local := errors.AsType[*transport.FileError](err)
 	_, unvouched := errors.AsType[*tls.CertificateVerificationError](err)
+	_, page := errors.AsType[*manifests.PageError](err)
+	_, encoded := errors.AsType[*manifests.EncodedError](err)
+	_, proxied := errors.AsType[*transport.ProxyError](err)
+	later, asked := errors.AsType[*transport.WaitError](err)
+	status, answered := errors.AsType[*transport.StatusError](err)
 	switch {
+	case page:
+		return failure{Code: 6, Kind: "web-page", Hint: "if this network wants a login, open any page in a browser first; else the server does not have that file"}, true
+	case encoded:
+		return failure{Code: 6, Kind: "encoded", Hint: "the server, or a proxy before it, must send that file as it is stored; tell whoever runs it"}, true
+	case asked:
+		return failure{Code: 6, Kind: "unreachable", Hint: fmt.Sprintf("run the same command again in %s", transport.SpellWait(later.After))}, true
+	case answered && status.Code == proxyAuthRequired:
+		return failure{Code: 6, Kind: "unreachable", Hint: "give the proxy's user and password in its URL: http://USER:PASSWORD@HOST:PORT"}, true
+	case proxied && !unvouched:
+		return failure{Code: 6, Kind: "unreachable", Hint: "look at the proxy, which HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, then run the same command again"}, true
 	case unvouched:
 		return failure{Code: 6, Kind: "unreachable", Hint: "another server may have answered; if an authority of your own vouches for this one, name its certificate in SSL_CERT_FILE"}, true
 	case local:
@@ -490,7 +510,7 @@ func (a *app) network(err error) (failure, bool) {
 	case errors.Is(err, manifests.ErrOffline):
 		return failure{Code: 6, Kind: "offline", Hint: "run the same command without --offline, with a network"}, true
 	case errors.Is(err, manifests.ErrUnreachable):
-		return failure{Code: 6, Kind: "unreachable", Hint: "look at the network and its proxy (HTTPS_PROXY), then run the same command again"}, true
+		return failure{Code: 6, Kind: "unreachable", Hint: "look at the network and its proxy (HTTPS_PROXY, ALL_PROXY), then run the same command again"}, true
 	}
 	return failure{}, false
 }

@@ -28,7 +28,7 @@ indices say; NAMES, with commas between, are the distributions to ask. With
 --minimum, prints the lowest of these versions. One that cannot be reached is
 named and left out, unless it was asked for by name.`,
 		example: "kist list rust --distros debian-bookworm,debian-trixie --minimum",
-		exits:   []int{0, 2, 3, 4, 5, 6, 8, 9},
+		exits:   []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:    between(0, 2),
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&available, "available", false, "show what the channel of TOOL offers")

@@ -19,9 +19,10 @@ func (a *app) outdatedCommand() *cobra.Command {
 		long: `Asks the channel of each TOOL, or of everything installed, what the label or the
 beginning of a version that it was installed by means now, and shows those that
 something newer takes the place of. Nothing is changed. What was asked for by an
-exact version is never outdated.`,
+exact version is never outdated. A channel that cannot be reached or trusted is
+left out and named; the exit code is then that of the gravest failure.`,
 		example: "kist outdated --exit-code",
-		exits:   []int{0, 1, 2, 3, 4, 5, 6, 8, 9, 100},
+		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 100},
 		args:    between(0, 1000),
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&exitCode, "exit-code", false, "exit with 100 if anything is outdated")
@@ -39,8 +40,10 @@ exact version is never outdated.`,
 			defer s.Close()
 			r, err := a.outdated(ctx, s, refs)
 			switch {
-			case err != nil:
+			case r == nil:
 				return nil, err
+			case err != nil:
+				return r, err
 			case exitCode && len(r.Tools) > 0:
 				return r, &outdatedError{len(r.Tools)}
 			}
@@ -69,7 +72,8 @@ func outdated(have record.Head, next manifests.Release) outdatedTool {
 }
 
 type outdatedResult struct {
-	Tools []outdatedTool `json:"tools"`
+	Tools  []outdatedTool  `json:"tools"`
+	Failed []failedChannel `json:"failed,omitempty"` // channels that were left out
 }
 
 func (r outdatedResult) text(p *page) {
@@ -83,30 +87,35 @@ func (r outdatedResult) text(p *page) {
 	p.table(rows)
 }
 
-func (a *app) outdated(ctx context.Context, s *session, refs []toolRef) (outdatedResult, error) {
-	r := outdatedResult{Tools: []outdatedTool{}}
+// outdated returns a result and, where channels were left out, an error beside it;
+// the result is nil where it came to none.
+func (a *app) outdated(ctx context.Context, s *session, refs []toolRef) (*outdatedResult, error) {
 	chosen, err := s.chosen(refs)
 	if err != nil {
-		return r, err
+		return nil, err
 	}
+	r := &outdatedResult{Tools: []outdatedTool{}}
+	v := a.survey(s)
 	for _, have := range chosen {
-		next, err := a.newest(ctx, s, have)
-		if len(refs) == 0 && a.left(have, err) {
+		if len(refs) == 0 && a.isLeft(s, have) {
 			continue
 		}
+		next, ok, err := v.newest(ctx, have)
 		if err != nil {
-			return r, err
+			return nil, err
 		}
-		if next.Version != have.Version {
+		if ok && next.Version != have.Version {
 			r.Tools = append(r.Tools, outdated(have, next))
 		}
 	}
-	if len(r.Tools) == 0 {
-		a.say("everything is up to date")
-	} else {
+	r.Failed = v.failed
+	switch {
+	case len(r.Tools) > 0:
 		a.say("kist update brings %s forward", count(len(r.Tools), "toolchain"))
+	case len(r.Failed) == 0:
+		a.say("everything is up to date")
 	}
-	return r, nil
+	return r, v.end(false)
 }
 
 // An outdatedError says, by its exit code alone, that updates are available.

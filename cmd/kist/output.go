@@ -114,8 +114,13 @@ func (a *app) detail(format string, args ...any) {
 // warn is said once, and to everyone: no flag turns it off.
 func (a *app) warn(format string, args ...any) {
 	text := sprintf(format, args...)
+	a.talking.Lock()
+	defer a.talking.Unlock()
 	if !a.warned[text] {
 		a.warned[text] = true
+		if a.display != nil {
+			a.display.pause()
+		}
 		writeText(a.Stderr, a.paint(yellow, "warning:")+" "+text+"\n")
 	}
 }

@@ -95,7 +95,7 @@ func scriptCommands() map[string]scriptCommand {
 		"debian": scriptDebian,
 		// fill FILE: replace {size F}, {sha256 F} and {now±DAYS} in it.
 		"fill": scriptFill,
-		// serve VAR DIR [tls|forged|stall|silent|chatty|rude]: serve DIR on the loopback interface, its URL in VAR.
+		// serve VAR DIR [tls|forged|HOW]: serve DIR on the loopback interface, its URL in VAR; what is asked for goes to the file VAR.requests.
 		"serve": scriptServe,
 		// stop VAR: stop serving.
 		"stop": scriptStop,

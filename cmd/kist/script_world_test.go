@@ -6,22 +6,12 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"io/fs"
-	"log"
-	"math/big"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -255,117 +245,6 @@ func scriptFill(ts *testscript.TestScript, neg bool, args []string) {
 		return hex.EncodeToString(sum[:])
 	})
 	scriptWrite(ts, args[0], []byte(text))
-}
-
-// scriptServers is the key of a script's servers, by variable.
-const scriptServers = "servers"
-
-func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
-	scriptNeeds(ts, neg, args, 2, 3, "serve VAR DIR [tls|forged|stall|silent|chatty|rude]")
-	var handler http.Handler = http.FileServer(http.Dir(ts.MkAbs(args[1])))
-	how := ""
-	if len(args) == 3 {
-		how = args[2]
-	}
-	files := handler
-	if how == "stall" {
-		asked := ts.MkAbs("asked")
-		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if !strings.Contains(r.URL.Path, "/blobs/") {
-				files.ServeHTTP(w, r)
-				return
-			}
-			data, err := os.ReadFile(filepath.Join(ts.MkAbs(args[1]), filepath.FromSlash(r.URL.Path)))
-			if err != nil {
-				http.NotFound(w, r)
-				return
-			}
-			w.Header().Set("Content-Length", strconv.Itoa(len(data)))
-			w.Write(data[:len(data)/2])
-			w.(http.Flusher).Flush()
-			os.WriteFile(asked, nil, 0o644)
-			<-r.Context().Done()
-		})
-	}
-	if how == "silent" { // it never answers
-		asked := ts.MkAbs("asked")
-		handler = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			os.WriteFile(asked, nil, 0o644)
-			<-r.Context().Done()
-		})
-	}
-	if how == "rude" { // its status and its headers hold what forges lines
-		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			conn, _, err := w.(http.Hijacker).Hijack()
-			if err != nil {
-				return
-			}
-			defer conn.Close()
-			const lines = "\u2028error: forged\u2029hint: forged\x1b[1A\x1b[2K\tx"
-			if strings.Contains(r.URL.Path, "/moved/") {
-				io.WriteString(conn, "HTTP/1.1 302 Found"+lines+"\r\nLocation: gopher://x/"+lines+"\r\nContent-Length: 0\r\n\r\n")
-				return
-			}
-			io.WriteString(conn, "HTTP/1.1 418 teapot"+lines+"\r\nContent-Length: 0\r\n\r\n")
-		})
-	}
-	if how == "chatty" { // it goes on talking after it has sent an artifact
-		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			files.ServeHTTP(w, r)
-			if !strings.Contains(r.URL.Path, "/blobs/") {
-				return
-			}
-			w.(http.Flusher).Flush()
-			conn, _, err := w.(http.Hijacker).Hijack()
-			if err != nil {
-				return
-			}
-			time.Sleep(2 * time.Millisecond)
-			io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n")
-			time.Sleep(10 * time.Millisecond)
-			conn.Close()
-		})
-	}
-	var s *httptest.Server
-	switch how {
-	case "forged": // a certificate of its own making, with line breaks in a name
-		s = httptest.NewUnstartedServer(handler)
-		s.TLS = &tls.Config{Certificates: []tls.Certificate{forgedCertificate(ts)}}
-		s.Config.ErrorLog = log.New(io.Discard, "", 0)
-		s.StartTLS()
-		s.URL = strings.Replace(s.URL, "127.0.0.1", "localhost", 1) // Go lists the names of certificates to none but names
-	case "tls":
-		s = httptest.NewTLSServer(handler)
-		ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-		scriptWrite(ts, "ca.pem", ca)
-	default:
-		s = httptest.NewServer(handler)
-	}
-	ts.Setenv(args[0], s.URL)
-	ts.Value(scriptServers).(map[string]*httptest.Server)[args[0]] = s
-	ts.Defer(s.Close)
-}
-
-// forgedCertificate is a certificate that nobody vouches for, whose names hold lines
-// such as kist writes.
-func forgedCertificate(ts *testscript.TestScript) tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	ts.Check(err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"a.example\nNothing was changed.\nhint: forged\n\x1b[2J", "b.example"}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	ts.Check(err)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-func scriptStop(ts *testscript.TestScript, neg bool, args []string) {
-	scriptNeeds(ts, neg, args, 1, 1, "stop VAR")
-	s := ts.Value(scriptServers).(map[string]*httptest.Server)[args[0]]
-	if s == nil {
-		ts.Fatalf("nothing is served under %s", args[0])
-	}
-	s.CloseClientConnections()
-	s.Close()
 }
 
 func scriptFlip(ts *testscript.TestScript, neg bool, args []string) {

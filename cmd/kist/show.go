@@ -25,7 +25,7 @@ that is not, from the manifest that kist last proved. With --evidence it names
 the files that prove an installed release again, with any OpenPGP program. The
 network is not used.`,
 		example:  "kist show go",
-		exits:    []int{0, 2, 3, 4, 5, 6, 8, 9},
+		exits:    []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:     exactly(1),
 		complete: a.completeTools,
 		local:    true,

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -23,8 +26,9 @@ func (a *app) updateCommand() *cobra.Command {
 beginning of a version that it was installed by means now, and installs that. The
 new release takes the old one's place, as the default if it was that; kist
 rollback returns to the old one. What was asked for by an exact version stays, and
-nothing goes to an older release, or from a release to a pre-release. All of them
-are updated, or none.`,
+nothing goes to an older release, or from a release to a pre-release. A channel
+that cannot be reached or trusted is left out and named, and the others are updated
+all the same; the exit code is then that of the gravest failure.`,
 		example:  "kist update go",
 		exits:    []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:     between(0, 1000),
@@ -52,6 +56,7 @@ type updateResult struct {
 	Updated  []outdatedTool  `json:"updated"`
 	UpToDate []installedTool `json:"up_to_date,omitempty"`
 	Pinned   []installedTool `json:"pinned,omitempty"` // asked for by an exact version
+	Failed   []failedChannel `json:"failed,omitempty"` // channels that were left out
 }
 
 func (r updateResult) text(p *page) {
@@ -77,36 +82,128 @@ func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, e
 		return nil, err
 	}
 	r := updateResult{Updated: []outdatedTool{}}
-	var c plan.Change
+	v := a.survey(s)
+	var updates []update
 	for _, have := range chosen {
-		next, err := a.newest(ctx, s, have)
-		switch {
-		case len(refs) == 0 && a.left(have, err):
+		if len(refs) == 0 && a.isLeft(s, have) {
 			continue
+		}
+		next, ok, err := v.newest(ctx, have)
+		switch {
 		case err != nil:
 			return nil, err
+		case !ok:
 		case stays(have):
 			r.Pinned = append(r.Pinned, s.describe(have))
 		case next.Version == have.Version:
 			r.UpToDate = append(r.UpToDate, s.describe(have))
 		default:
-			r.Updated = append(r.Updated, outdated(have, next))
-			c.Update = append(c.Update, plan.Update{ID: have.ID, Release: next})
+			updates = append(updates, update{have, next})
 		}
 	}
 	if len(refs) == 0 { // what was not named is worth no line
 		r.UpToDate, r.Pinned = nil, nil
-		if len(r.Updated) == 0 {
+		if len(updates) == 0 && len(v.failed) == 0 {
 			a.say("everything is up to date")
 		}
 	}
-	done, err := a.change(ctx, s, c, nil)
-	changed, ok := done.(changeResult)
-	if !ok {
+	err = a.apply(ctx, v, updates, &r)
+	_, unfinished := errors.AsType[*install.UnfinishedError](err)
+	_, kept := errors.AsType[*keptError](err)
+	if err != nil && !unfinished && !kept {
 		return nil, err
 	}
-	r.changeResult = changed
-	return r, err
+	r.Failed = v.failed
+	left := v.end(len(r.Updated) > 0 && !a.flags.dryRun)
+	if left != nil && unfinished { // of which the hint matters more
+		a.warn("%v", left)
+		left = nil
+	}
+	return r, cmp.Or(left, err)
+}
+
+// An update is an installed release and the one that takes its place.
+type update struct {
+	have record.Head
+	next manifests.Release
+}
+
+// apply brings updates into force: all at once, or, where what one channel serves
+// cannot be had or fails its proof, channel by channel.
+func (a *app) apply(ctx context.Context, v *survey, updates []update, r *updateResult) error {
+	done, err := a.applyAll(ctx, v.s, updates)
+	byChannel := map[string][]update{}
+	for _, u := range updates {
+		byChannel[u.have.Channel] = append(byChannel[u.have.Channel], u)
+	}
+	if done != nil || ctx.Err() != nil || !a.isOfChannel(err) {
+		r.add(done, updates)
+		return err
+	}
+	var last error
+	for _, channel := range slices.Sorted(maps.Keys(byChannel)) {
+		part := byChannel[channel]
+		failed := err
+		if len(byChannel) > 1 {
+			if done, failed = a.applyAll(ctx, v.s, part); done != nil {
+				r.add(done, part)
+				last = cmp.Or(last, failed)
+				continue
+			}
+		}
+		if ctx.Err() != nil || !a.isOfChannel(failed) {
+			return failed
+		}
+		for _, u := range part {
+			v.leaveOut(channel, u.have.Tool, failed)
+		}
+	}
+	return last
+}
+
+// applyAll is one change that brings all updates into force. done is nil if it did
+// not come to that.
+func (a *app) applyAll(ctx context.Context, s *session, updates []update) (done *changeResult, err error) {
+	var c plan.Change
+	for _, u := range updates {
+		c.Update = append(c.Update, plan.Update{ID: u.have.ID, Release: u.next})
+	}
+	r, err := a.change(ctx, s, c, nil)
+	if changed, ok := r.(changeResult); ok {
+		return &changed, err
+	}
+	return nil, err
+}
+
+// add adds what one change did to r.
+func (r *updateResult) add(done *changeResult, updates []update) {
+	if done == nil {
+		return
+	}
+	for _, u := range updates {
+		r.Updated = append(r.Updated, outdated(u.have, u.next))
+	}
+	have := r.changeResult
+	r.changeResult = *done
+	r.Installed = append(have.Installed, done.Installed...)
+	r.Removed = append(have.Removed, done.Removed...)
+	r.Reduced = append(have.Reduced, done.Reduced...)
+	r.Commands = append(have.Commands, done.Commands...)
+	r.Patterns = append(have.Patterns, done.Patterns...)
+	r.Kept = append(have.Kept, done.Kept...)
+	for _, note := range have.Notes {
+		if !slices.Contains(r.Notes, note) {
+			r.Notes = append(r.Notes, note)
+		}
+	}
+	for key, version := range have.Defaults {
+		if _, changed := r.Defaults[key]; !changed {
+			if r.Defaults == nil {
+				r.Defaults = map[string]string{}
+			}
+			r.Defaults[key] = version
+		}
+	}
 }
 
 // chosen returns the installed releases that refs mean, each once; all without refs.
@@ -128,11 +225,14 @@ func (s *session) chosen(refs []toolRef) (list []record.Head, err error) {
 	return list, nil
 }
 
-// left reports whether have, which nobody named, has no channel to ask any more,
+// isLeft reports whether have, which nobody named, has no channel to ask any more,
 // and says so: the user removed it.
-func (a *app) left(have record.Head, err error) bool {
-	var unknown *channels.UnknownChannelError
-	if !errors.As(err, &unknown) {
+func (a *app) isLeft(s *session, have record.Head) bool {
+	if stays(have) || isBuiltinChannel(have.Channel) {
+		return false
+	}
+	_, err := a.added(s, have.Channel)
+	if _, unknown := errors.AsType[*channels.UnknownChannelError](err); !unknown {
 		return false
 	}
 	a.warn("%s stays: channel %s was removed", have.Ref(), have.Channel)
@@ -146,23 +246,16 @@ func stays(have record.Head) bool {
 	return exact || have.Requested == have.Version && !manifests.IsVersionLine(have.Version)
 }
 
-// newest asks the channel of have what it was asked for by means now. It is have's
-// own version where nothing newer is meant, for a pinned one without asking.
-func (a *app) newest(ctx context.Context, s *session, have record.Head) (manifests.Release, error) {
+// requestNewest is the question what have was asked for by means now.
+func (a *app) requestNewest(have record.Head) manifests.Request {
+	return manifests.Request{Tool: have.Tool, Version: have.Requested, Platform: have.Platform, Distro: a.Distro(), Glibc: a.Glibc(),
+		Components: have.Components, Profile: have.Profile}
+}
+
+// newestOf is the release of cat that answers q, the question about have: have's
+// own version where nothing newer is meant.
+func (a *app) newestOf(s *session, o origin, cat manifests.Catalog, q manifests.Request, have record.Head) (manifests.Release, error) {
 	same := manifests.Release{Channel: have.Channel, Tool: have.Tool, Version: have.Version}
-	if stays(have) {
-		return same, nil
-	}
-	o, err := a.namedOrigin(ctx, s, have.Channel)
-	if err != nil {
-		return same, err
-	}
-	q := manifests.Request{Tool: have.Tool, Version: have.Requested, Platform: have.Platform, Distro: a.Distro(), Glibc: a.Glibc(), Components: have.Components, Profile: have.Profile}
-	a.detail("asking channel %s for %s", o.Name, toolRef{have.Channel, have.Tool, have.Requested})
-	cat, err := a.fetch(ctx, s, o, q)
-	if err != nil {
-		return same, err
-	}
 	next, err := s.Release(cat, o.Channel, q)
 	if isUnknownVersion(err) && have.Requested == have.Version { // the only one of its line, and withdrawn
 		return same, nil

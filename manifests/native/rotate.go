@@ -1,6 +1,7 @@
 package native
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,12 @@ type signedFile struct {
 	data, sig []byte
 }
 
+// isNonsense reports whether what came as the signatures of f is none at all: the
+// origin answers with something whatever it is asked for, and to ask on is in vain.
+func (f signedFile) isNonsense() bool {
+	return len(f.sig) > 0 && !bytes.Contains(f.sig, []byte("-----BEGIN PGP SIGNATURE-----"))
+}
+
 // Rotate follows the keys of the channel: from those that s trusts, through
 // every later keys document, to the newest one, which must be valid now. It
 // returns s with the keys it found, and the documents it took on the way, oldest
@@ -95,7 +102,7 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 			}
 			return next, taken, next.Edition.Fresh(s.Channel, now)
 		}
-		if !leadsOn(err) {
+		if !leadsOn(err) || newest.isNonsense() {
 			return s, taken, err
 		}
 		step, missing := s.readKeys(ctx, t, KeysFileOf(n))
@@ -150,6 +157,9 @@ func (s Source) start(ctx context.Context, t manifests.Transport, newest signedF
 	if unproved == nil {
 		return next, []*Keys{keys}, nil
 	}
+	if newest.isNonsense() {
+		return s, nil, unproved
+	}
 	for n := uint64(1); n <= MaxSteps; n++ {
 		kept, err := s.readKeys(ctx, t, KeysFileOf(n))
 		if absent(err) || isPage(err) {
@@ -157,6 +167,9 @@ func (s Source) start(ctx context.Context, t manifests.Transport, newest signedF
 		}
 		if err != nil {
 			return s, nil, err
+		}
+		if kept.isNonsense() {
+			break
 		}
 		next, keys, err := s.numbered(kept, n, now)
 		if err == nil {
@@ -261,10 +274,15 @@ func absent(err error) bool {
 	return errors.Is(err, manifests.ErrNotFound) || errors.Is(err, manifests.ErrDenied)
 }
 
-// isPage reports whether the origin sent a web page, as one does for what it does
-// not have, or as somebody on the way does for everything.
+// A pageError says that a web page came for a keys document, which the origin may
+// not have. Signatures of a document that is there are not meant: without them it
+// would be passed over.
+type pageError struct{ error }
+
+func (e pageError) Unwrap() error { return e.error }
+
 func isPage(err error) bool {
-	_, page := errors.AsType[*manifests.PageError](err)
+	_, page := errors.AsType[pageError](err)
 	return page
 }
 
@@ -274,7 +292,11 @@ func (s Source) readKeys(ctx context.Context, t manifests.Transport, name string
 		return signedFile{}, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
 	f := signedFile{name: manifests.Redact(at)}
-	if f.data, err = manifests.ReadAll(ctx, t, at, MaxKeysFile); err != nil {
+	f.data, err = manifests.ReadAll(ctx, t, at, MaxKeysFile)
+	if _, page := errors.AsType[*manifests.PageError](err); page {
+		err = pageError{err}
+	}
+	if err != nil {
 		return f, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
 	f.sig, err = manifests.ReadAll(ctx, t, at+".asc", manifests.MaxSignature)

@@ -21,8 +21,7 @@ import (
 type Config struct {
 	Version string         // of kist, for the User-Agent "kist/<version>"
 	Roots   *x509.CertPool // who may sign for a host; nil: the system's, or those of SSL_CERT_FILE
-	// Proxy chooses the proxy of a request; nil: none. http.ProxyFromEnvironment
-	// honours HTTPS_PROXY and NO_PROXY.
+	// Proxy chooses the proxy of a request, as ProxyFromEnvironment does; nil: none.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Wait sleeps for d or until ctx ends, whose error it returns; nil: by the clock.
 	Wait func(ctx context.Context, d time.Duration) error

@@ -267,3 +267,14 @@ func TestMayPass(t *testing.T) {
 		}
 	}
 }
+
+func FuzzRetryAfter(f *testing.F) {
+	f.Add("120", "")
+	f.Add("Sun, 22 Nov 2026 11:03:00 GMT", "Sun, 22 Nov 2026 10:00:00 GMT")
+	f.Fuzz(func(t *testing.T, value, date string) {
+		after := retryAfter(http.Header{"Retry-After": {value}, "Date": {date}}, func() time.Time { return time.Unix(0, 0) })
+		if after < 0 || after > 1<<31*time.Second || SpellWait(after) == "" {
+			t.Errorf("%q, %q: %v", value, date, after)
+		}
+	})
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/channels"
+)
+
+// A survey asks the channels of installed releases for newer ones. A channel that
+// fails keeps nobody from the others: it is left out, and told at the end.
+type survey struct {
+	a      *app
+	s      *session
+	failed []failedChannel
+	errs   []error          // of failed, in the same order
+	dead   map[string]error // by channel: why none of its tools can be asked for
+	asked  map[string]bool  // by channel
+}
+
+// A failedChannel is a channel that was left out, and why.
+type failedChannel struct {
+	Channel string   `json:"channel"`
+	Tools   []string `json:"tools"` // that were to come from it
+	failure
+}
+
+func (a *app) survey(s *session) *survey {
+	return &survey{a: a, s: s, dead: map[string]error{}, asked: map[string]bool{}}
+}
+
+// newest is what have was asked for by now means. ok is false if its channel is
+// left out. An error is one that other channels do not help against.
+func (v *survey) newest(ctx context.Context, have record.Head) (next manifests.Release, ok bool, err error) {
+	v.asked[have.Channel] = true
+	next, err = v.ask(ctx, have)
+	if err == nil {
+		return next, true, nil
+	}
+	if ctx.Err() != nil || !v.a.isOfChannel(err) {
+		return next, false, err
+	}
+	v.leaveOut(have.Channel, have.Tool, err)
+	return next, false, nil
+}
+
+func (v *survey) ask(ctx context.Context, have record.Head) (manifests.Release, error) {
+	if stays(have) {
+		return manifests.Release{Channel: have.Channel, Tool: have.Tool, Version: have.Version}, nil
+	}
+	if err := v.dead[have.Channel]; err != nil {
+		return manifests.Release{}, err
+	}
+	o, err := v.a.namedOrigin(ctx, v.s, have.Channel)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	q := v.a.requestNewest(have)
+	v.a.detail("asking channel %s for %s", o.Name, toolRef{have.Channel, have.Tool, have.Requested})
+	cat, err := v.a.fetch(ctx, v.s, o, q)
+	if err != nil {
+		if o.added != nil && o.added.Format == "native" { // one manifest speaks for all of its tools
+			v.dead[have.Channel] = err
+		}
+		return manifests.Release{}, err
+	}
+	return v.a.newestOf(v.s, o, cat, q, have)
+}
+
+// isOfChannel reports whether err is the failure of one channel, and not of this
+// machine or of the command line.
+func (a *app) isOfChannel(err error) bool {
+	if _, ok := errors.AsType[*channels.SettingsError](err); ok {
+		return true
+	}
+	code := a.classify(err).Code
+	return code >= 3 && code <= 6
+}
+
+// leaveOut notes that tool does not come from its channel.
+func (v *survey) leaveOut(channel, tool string, err error) {
+	for i, f := range v.failed {
+		if f.Channel == channel && v.errs[i].Error() == err.Error() {
+			if !slices.Contains(f.Tools, tool) {
+				v.failed[i].Tools = append(f.Tools, tool)
+			}
+			return
+		}
+	}
+	v.failed = append(v.failed, failedChannel{channel, []string{tool}, *v.a.explain(err)})
+	v.errs = append(v.errs, err)
+}
+
+// end is the *channelsError about what was left out, if anything was. changed says
+// that the others were brought forward.
+func (v *survey) end(changed bool) error {
+	if len(v.failed) == 0 {
+		return nil
+	}
+	worst := 0
+	for i, f := range v.failed {
+		if gravity(f.Code) > gravity(v.failed[worst].Code) {
+			worst = i
+		}
+	}
+	for i, f := range v.failed {
+		if i != worst {
+			v.a.warn("channel %s was left out: %s", f.Channel, f.Message)
+		}
+	}
+	e := &channelsError{Failed: v.failed, Changed: changed, gravest: v.errs[worst]}
+	if len(v.asked) > 1 {
+		e.channel = v.failed[worst].Channel
+	}
+	return e
+}
+
+// gravity orders exit codes by what the user must hear of first: no trust, no
+// freshness, no network, anything else.
+func gravity(code int) int {
+	if code >= 4 && code <= 6 {
+		return 10 - code
+	}
+	return cmp.Compare(code, 0)
+}
+
+// A channelsError says that some channels were left out. It is the gravest of
+// their failures.
+type channelsError struct {
+	Failed  []failedChannel
+	Changed bool // what came from the others is in force
+
+	channel string // of the gravest; empty: no other was asked
+	gravest error
+}
+
+func (e *channelsError) Error() string {
+	if e.channel == "" {
+		return e.gravest.Error()
+	}
+	text := fmt.Sprintf("channel %s was left out: %v", e.channel, e.gravest)
+	var others []string
+	for _, f := range e.Failed {
+		if f.Channel != e.channel && !slices.Contains(others, f.Channel) {
+			others = append(others, f.Channel)
+		}
+	}
+	if len(others) > 0 {
+		text += "; also left out: " + strings.Join(others, ", ")
+	}
+	return text
+}
+
+func (e *channelsError) Unwrap() error { return e.gravest }
