@@ -53,8 +53,14 @@ func NewDecoder(encoding string, r io.Reader) (io.Reader, error) {
 	default:
 		return nil, &DecodeError{Encoding: encoding}
 	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
 	d := &decoder{encoding, out}
-	return d, d.explain(err)
+	if err := d.explain(err); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 type decoder struct {
