@@ -110,11 +110,16 @@ func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, e
 	err = a.apply(ctx, v, updates, &r)
 	_, unfinished := errors.AsType[*install.UnfinishedError](err)
 	_, kept := errors.AsType[*keptError](err)
-	if err != nil && !unfinished && !kept {
+	r.Failed = v.failed
+	changed := len(r.Updated) > 0 && !a.flags.dryRun
+	switch {
+	case err == nil, unfinished, kept:
+	case changed: // by some channels, before this machine failed
+		return r, &channelsError{Failed: v.failed, Changed: true, gravest: err}
+	default:
 		return nil, err
 	}
-	r.Failed = v.failed
-	left := v.end(len(r.Updated) > 0 && !a.flags.dryRun)
+	left := v.end(changed)
 	if left != nil && unfinished { // of which the hint matters more
 		a.warn("%v", left)
 		left = nil
