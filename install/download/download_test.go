@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -278,7 +279,7 @@ func TestTwoAtOnce(t *testing.T) {
 				return
 			}
 			defer root.Close()
-			blob, err := Cache{Root: root, Transport: f}.Fetch(t.Context(), artifact(bySHA512(t, data), len(data)))
+			blob, err := Cache{Root: root, Transport: f, LockWait: time.Minute}.Fetch(t.Context(), artifact(bySHA512(t, data), len(data)))
 			if err != nil {
 				t.Error(err)
 				return
