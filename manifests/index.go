@@ -24,7 +24,7 @@ type Index struct {
 // Fetch is that of a Source: it chooses the version that q asks for, and has prove
 // bring the release, for the tool that the index is of. An exact version needs no
 // index: it is tried whether it is listed or not, and also where the index is
-// missing, empty or broken. *UnknownVersionError says that it is neither listed nor
+// missing, empty or broken, or a web page. *UnknownVersionError says that it is neither listed nor
 // to be had.
 func (x Index) Fetch(ctx context.Context, t Transport, q Query, prove func(Query, Choice) (Release, error)) (Catalog, error) {
 	if q.Tool != "" && q.Tool != x.Tool {
@@ -32,7 +32,8 @@ func (x Index) Fetch(ctx context.Context, t Transport, q Query, prove func(Query
 	}
 	q.Tool = x.Tool
 	hint, err := x.read(ctx, t)
-	useless := errors.Is(err, ErrNotFound) || errors.Is(err, verify.ErrUntrusted) && !q.List ||
+	_, page := errors.AsType[*PageError](err)
+	useless := errors.Is(err, ErrNotFound) || (page || errors.Is(err, verify.ErrUntrusted)) && !q.List ||
 		x.Spare && errors.Is(err, ErrUnreachable) && ctx.Err() == nil
 	if asked, _ := x.Numbering.Read(q.Version); err != nil && !(useless && x.Numbering.Exact(asked)) {
 		return nil, err

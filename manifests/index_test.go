@@ -56,6 +56,8 @@ func TestAnIndexChoosesWhatIsProved(t *testing.T) {
 		"one that cannot be spared, out of reach": {from: indexed{err: ErrUnreachable}, version: "go1.25.14", want: ErrUnreachable},
 		"an index that is none, no exact version": {from: indexed{text: "an error page"}, version: "1.25", want: verify.ErrUntrusted},
 		"an index that is none, an exact version": {from: indexed{text: "an error page"}, version: "1.25.14", proved: "1.25.14"},
+		"a page, no exact version":                {from: indexed{text: "<html>"}, version: "1.25", want: &PageError{}},
+		"a page, an exact version":                {from: indexed{text: "<html>"}, version: "1.25.14", proved: "1.25.14"},
 		"an empty index, an exact version":        {from: indexed{}, version: "1.25.14", proved: "1.25.14"},
 		"an empty index, and not to be had":       {from: indexed{}, version: "1.25.14", proved: "1.25.14", proof: ErrNotFound, want: &UnknownVersionError{}},
 		"a bad index does not excuse a bad proof": {from: indexed{text: "an error page"}, version: "1.25.14", proved: "1.25.14", proof: verify.ErrUntrusted, want: verify.ErrUntrusted},

@@ -76,7 +76,8 @@ func (s Source) fetch(ctx context.Context, p proxy, q manifests.Query) (manifest
 		return nil, err
 	}
 	hint, err := p.list(ctx)
-	useless := errors.Is(err, manifests.ErrNotFound) || errors.Is(err, verify.ErrUntrusted)
+	_, page := errors.AsType[*manifests.PageError](err)
+	useless := page || errors.Is(err, manifests.ErrNotFound) || errors.Is(err, verify.ErrUntrusted)
 	if asked, _ := goNumbering.Read(q.Version); err != nil && !(useless && goNumbering.Exact(asked)) {
 		return nil, unreachable(err) // without a list only an exact version can be asked for
 	}
