@@ -178,14 +178,14 @@ func (t *tree) judge(claims []Claim) error {
 			return c.blame(err)
 		}
 		if parent := path.Dir(c.Path); parent != "." && (t.nodes[parent] == nil || t.nodes[parent].Type != record.Dir) {
-			return c.refuse(RuleBelow, "%q is none", parent)
+			return c.refuse(RuleBelow, "entry below %q, which is not a directory", parent)
 		}
 		if i > 0 && c.Path <= claims[i-1].Path {
-			return c.refuse(RuleOnce, "claimed after %q", claims[i-1].Path)
+			return c.refuse(RuleOnce, "entry listed after %q, out of order or twice", claims[i-1].Path)
 		}
 		t.nodes[c.Path] = c
 		if bytes += c.Size; bytes > t.limits.Bytes || i >= t.limits.Entries {
-			return c.refuse(RuleCeiling, "more than %d entries, or %d bytes", t.limits.Entries, t.limits.Bytes)
+			return c.refuse(RuleCeiling, "the prefix has more than %d entries or %d bytes", t.limits.Entries, t.limits.Bytes)
 		}
 		if c.Type == record.Dir {
 			dirs++
@@ -202,7 +202,7 @@ func (c *Claim) judge(limits Limits) error {
 	if name, err := limits.name(c.Path, false, true); err != nil {
 		return err
 	} else if name != c.Path {
-		return refuse(RuleElements, "", "not in its simplest form")
+		return refuse(RuleElements, "", "name that is not in its simplest form")
 	}
 	const writable = 0o022
 	hasMode := c.Mode&^fs.ModePerm == 0 && c.Mode&writable == 0
@@ -213,7 +213,7 @@ func (c *Claim) judge(limits Limits) error {
 		_, err := limits.target("", c.Path, c.Target, true, nil)
 		return err
 	default:
-		return refuse(RuleType, "", "%s of mode %v", c.Type, c.Mode)
+		return refuse(RuleType, "", "%s of mode %v that no archive could have", c.Type, c.Mode)
 	}
 	return nil
 }

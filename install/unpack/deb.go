@@ -31,14 +31,14 @@ func readDeb(src *source, memory *semaphore.Weighted, limits Limits, put func(en
 		return err
 	}
 	if members[0].name != "debian-binary" || string(version) != "2.0\n" {
-		return refuse(RuleDeb, members[0].name, "%q", version)
+		return refuse(RuleDeb, members[0].name, "first member with the content %q", version)
 	}
 	if _, ok := tarCodec("control.tar", members[1].name); !ok {
-		return refuse(RuleDeb, members[1].name, "not a control.tar")
+		return refuse(RuleDeb, members[1].name, "second member that is not control.tar")
 	}
 	codec, ok := tarCodec("data.tar", members[2].name)
 	if !ok {
-		return refuse(RuleDeb, members[2].name, "not a data.tar")
+		return refuse(RuleDeb, members[2].name, "third member that is not data.tar")
 	}
 	data := members[2]
 	return readTarIn(codec, src, src.section(data.off, data.size), data.size, memory, limits, put)
@@ -64,7 +64,7 @@ func readAr(src *source) (members [3]member, err error) {
 		return members, err
 	}
 	if string(magic[:]) != arMagic {
-		return members, refuse(RuleDeb, "", "not an ar archive")
+		return members, refuse(RuleDeb, "", "the file is not an ar archive")
 	}
 	off := int64(len(arMagic))
 	for i := range members {
@@ -77,10 +77,10 @@ func readAr(src *source) (members [3]member, err error) {
 		digits := strings.TrimRight(string(h[48:58]), " ")
 		m.size, err = strconv.ParseInt(digits, 10, 64)
 		if err != nil || digits[0] < '0' || digits[0] > '9' || string(h[58:]) != "`\n" {
-			return members, refuse(RuleHeader, m.name, "a member's header")
+			return members, refuse(RuleHeader, m.name, "malformed header of a member")
 		}
 		if m.size > src.size-off {
-			return members, refuse(RuleEnd, m.name, "it is cut")
+			return members, refuse(RuleEnd, m.name, "the archive is cut short")
 		}
 		members[i] = m
 		if off += m.size; m.size%2 == 1 {
@@ -89,13 +89,13 @@ func readAr(src *source) (members [3]member, err error) {
 				return members, err
 			}
 			if pad[0] != '\n' {
-				return members, refuse(RuleDeb, m.name, "a member's padding")
+				return members, refuse(RuleDeb, m.name, "member padded with something other than a newline")
 			}
 			off++
 		}
 	}
 	if off != src.size {
-		return members, refuse(RuleEnd, "", "%d bytes after data.tar", src.size-off)
+		return members, refuse(RuleEnd, "", "%d bytes follow data.tar", src.size-off)
 	}
 	return members, nil
 }

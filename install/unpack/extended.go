@@ -2,10 +2,11 @@ package unpack
 
 import (
 	"bytes"
-	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // extended is what the extended headers before an entry say about it.
@@ -24,10 +25,10 @@ const maxOctal = 1<<33 - 1
 // one of GNU's long names ('L', 'K').
 func (x *extended) read(t *tarReader, h *header) error {
 	if h.size > maxExtended {
-		return refuse(RuleCeiling, "", "an extended header of %d bytes", h.size)
+		return refuse(RuleCeiling, "", "extended header of %d bytes; the limit is %d", h.size, maxExtended)
 	}
 	if !isText(h.name) {
-		return refuse(RuleFormat, h.name, "the name of an extended header")
+		return refuse(RuleFormat, h.name, "name of an extended header that could begin another format")
 	}
 	body := &tarBody{t, "", h.size}
 	data, err := io.ReadAll(body)
@@ -37,28 +38,20 @@ func (x *extended) read(t *tarReader, h *header) error {
 	if err := t.skip(body, h); err != nil {
 		return err
 	}
-	if problem := x.take(h.flag, data); problem != "" {
-		return refuse(RuleExtended, "", "%s", problem)
-	}
-	return nil
+	return x.parse(h.flag, data)
 }
 
-// take reads the content of an extended header, and returns what is wrong with it.
-func (x *extended) take(flag byte, data []byte) (problem string) {
+// parse reads the content of an extended header of the type flag.
+func (x *extended) parse(flag byte, data []byte) error {
 	switch flag {
 	case 'g':
 		if !x.isZero() {
-			return "a global one between another and its entry"
+			return malformed("global extended header between an entry and its own extended header")
 		}
-		return records(data, func(key, value string) string {
-			if problem := ignored(key, value); problem != "" {
-				return "global " + problem
-			}
-			return ""
-		})
+		return records(data, ignore)
 	case 'x':
 		if x.pax || x.gnu {
-			return "two for one entry"
+			return malformed("second extended header for one entry")
 		}
 		x.pax = true
 		return records(data, x.record)
@@ -68,22 +61,27 @@ func (x *extended) take(flag byte, data []byte) (problem string) {
 		field = &x.link
 	}
 	if x.pax || *field != nil {
-		return "two for one entry"
+		return malformed("second extended header for one entry")
 	}
 	name := string(bytes.TrimSuffix(data, []byte{0}))
 	if name == "" || strings.Contains(name, "\x00") {
-		return "a long name that is empty or holds a NUL"
+		return malformed("long name that is empty or contains a NUL")
 	}
 	x.gnu, *field = true, &name
-	return ""
+	return nil
 }
 
-// record takes one record of a PAX header.
-func (x *extended) record(key, value string) string {
+// malformed refuses an extended header for what format and args say.
+func malformed(format string, args ...any) error {
+	return refuse(RuleExtended, "", format, args...)
+}
+
+// record follows one record of a PAX header that describes the next entry.
+func (x *extended) record(key, value string) error {
 	switch key {
 	case "path", "linkpath":
 		if value == "" {
-			return "an empty " + key
+			return malformed("extended header with an empty %s", key)
 		}
 		if key == "path" {
 			x.path = &value
@@ -93,70 +91,92 @@ func (x *extended) record(key, value string) string {
 	case "size":
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || n < 0 || value != strconv.FormatInt(n, 10) {
-			return fmt.Sprintf("size %q", clip(value))
+			return malformed("extended header with the size %q", clip(value))
 		}
 		x.size = &n
 	default:
-		return ignored(key, value)
+		return ignore(key, value)
 	}
-	return ""
+	return nil
 }
 
-// ignored finds nothing wrong with records that are not taken: owners, times,
-// comments, and attributes that no file of a prefix gets. Of those, other readers
-// demand that numbers are some.
-func ignored(key, value string) (problem string) {
-	switch key {
-	case "atime", "ctime", "mtime":
+// ignore accepts a PAX record that changes nothing kist installs: an owner, a time,
+// an attribute, or a keyword of some vendor, which POSIX has readers ignore. It
+// refuses records that would change the name, the size or the content of a file,
+// and those that make other readers fail.
+func ignore(key, value string) error {
+	switch {
+	case key == "path", key == "linkpath", key == "size":
+		return malformed("global extended header with a %s for all entries", key)
+	case isSparse(key):
+		return refuse(RuleSparse, "", "sparse file (%s): kist does not read these", clip(key))
+	case slices.Contains(volumeKeys, key):
+		return refuse(RuleSparse, "", "part of a file on several volumes (%s): kist does not read these", key)
+	case key == "hdrcharset" && !slices.Contains(charsets, value):
+		return malformed("extended header in the character set %q: kist reads UTF-8", clip(value))
+	case key == "atime" || key == "ctime" || key == "mtime":
 		seconds, fraction, _ := strings.Cut(value, ".")
-		if isDigits(strings.TrimPrefix(seconds, "-")) && (fraction == "" || isDigits(fraction)) {
-			return ""
+		if !isDigits(strings.TrimPrefix(seconds, "-")) || fraction != "" && !isDigits(fraction) {
+			return malformed("extended header with the %s %q", key, clip(value))
 		}
-		return fmt.Sprintf("%s %q", key, clip(value))
-	case "uid", "gid":
-		if isDigits(strings.TrimPrefix(value, "-")) {
-			return ""
+	case key == "uid" || key == "gid":
+		if !isDigits(strings.TrimPrefix(value, "-")) {
+			return malformed("extended header with the %s %q", key, clip(value))
 		}
-		return fmt.Sprintf("%s %q", key, clip(value))
-	case "uname", "gname", "comment", "hdrcharset",
-		"SCHILY.dev", "SCHILY.ino", "SCHILY.nlink", "SCHILY.fflags", "RHT.security.selinux":
-		return ""
 	}
-	if strings.HasPrefix(key, "SCHILY.xattr.") || strings.HasPrefix(key, "SCHILY.acl.") || strings.HasPrefix(key, "LIBARCHIVE.") {
-		return ""
-	}
-	return strconv.Quote(clip(key))
+	return nil
 }
+
+// isSparse reports whether key belongs to a sparse file: its data is not the content
+// of the file, and perhaps its header does not even have the file's name. Sources:
+// the manual of GNU tar, "PAX Format"; star(5) for SCHILY.realsize; libarchive for
+// SUN.holesdata.
+func isSparse(key string) bool {
+	return key == "GNU.sparse" || strings.HasPrefix(key, "GNU.sparse.") || key == "SCHILY.realsize" || key == "SUN.holesdata"
+}
+
+// volumeKeys belong to a file that begins on another volume, or is said to.
+var volumeKeys = []string{"GNU.volume.filename", "GNU.volume.size", "GNU.volume.offset", "SCHILY.offset"}
+
+// charsets are the values of hdrcharset that mean what kist does: names are taken
+// as they are, and must be UTF-8. An empty value is POSIX's way to state none.
+var charsets = []string{"", "BINARY", "ISO-IR 10646 2000 UTF-8", "UTF-8"}
 
 // isDigits reports whether s is a number of a length that others can read.
 func isDigits(s string) bool {
 	return s != "" && len(s) < 19 && strings.Trim(s, "0123456789") == ""
 }
 
-// records calls take for every "length key=value\n" of data, keys once each.
-func records(data []byte, take func(key, value string) string) (problem string) {
+// records calls take for every "length key=value\n" of data. No key may come twice.
+func records(data []byte, take func(key, value string) error) error {
 	seen := make(map[string]bool)
 	for len(data) > 0 {
 		digits, _, ok := bytes.Cut(data[:min(len(data), 9)], []byte(" "))
 		n, err := strconv.Atoi(string(digits))
 		if !ok || err != nil || strconv.Itoa(n) != string(digits) || n <= len(digits)+1 || n > len(data) {
-			return "a record of the wrong length"
+			return malformed("extended header with a record of the wrong length")
 		}
 		record := data[len(digits)+1 : n]
 		data = data[n:]
 		key, value, ok := strings.Cut(string(record[:len(record)-1]), "=")
 		switch {
-		case record[len(record)-1] != '\n' || !ok || key == "":
-			return "a record that is not key=value"
+		case record[len(record)-1] != '\n' || !ok || !isKey(key):
+			return malformed("extended header with a record that is not key=value")
 		case seen[key]:
-			return "two of " + strconv.Quote(clip(key))
+			return malformed("extended header with the keyword %q twice", clip(key))
 		}
 		seen[key] = true
-		if problem := take(key, value); problem != "" {
-			return problem
+		if err := take(key, value); err != nil {
+			return err
 		}
 	}
-	return ""
+	return nil
+}
+
+// isKey reports whether all readers take key for the same keyword: GNU tar passes
+// over spaces before it, and ends it at a NUL.
+func isKey(key string) bool {
+	return key != "" && key[0] != ' ' && strings.IndexFunc(key, unicode.IsControl) < 0
 }
 
 // apply puts what was said into the header it was said of.
@@ -165,19 +185,19 @@ func (x *extended) apply(h *header) error {
 		// A size that fits both must be the same in both: readers differ in
 		// which they follow (CVE-2025-62518).
 		if *x.size <= maxOctal {
-			return refuse(RuleExtended, h.name, "size %d, in the header %d", *x.size, h.size)
+			return refuse(RuleExtended, h.name, "size of %d bytes in the extended header and %d in its own", *x.size, h.size)
 		}
 		h.size = *x.size
 	}
 	if x.path != nil {
 		if !isText(h.name) {
-			return refuse(RuleFormat, h.name, "a name that an extended header replaces")
+			return refuse(RuleFormat, h.name, "name, replaced by an extended header, that could begin another format")
 		}
 		h.name = *x.path
 	}
 	if x.link != nil {
 		if h.flag != '1' && h.flag != '2' {
-			return refuse(RuleExtended, h.name, "a link's target without a link")
+			return refuse(RuleExtended, h.name, "link target in the extended header of an entry that is not a link")
 		}
 		h.link = *x.link
 	}

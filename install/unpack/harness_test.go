@@ -291,7 +291,7 @@ func wantRule(t testing.TB, err error, rule unpack.Rule) {
 		t.Fatalf("accepted, want: %s", rule)
 	}
 	e, ok := errors.AsType[*unpack.EntryError](err)
-	if !ok || e.Rule != rule || e.Archive != "the-archive" || !errors.Is(err, verify.ErrUntrusted) {
+	if !ok || e.Rule != rule || e.Archive != "the-archive" || e.Detail == "" || !errors.Is(err, verify.ErrUntrusted) {
 		t.Fatalf("got: %v\nwant the rule: %s", err, rule)
 	}
 }

@@ -1,6 +1,7 @@
 package unpack
 
 import (
+	"bytes"
 	"io"
 	"maps"
 	"path"
@@ -46,14 +47,14 @@ func (i *installer) place(e entry, name string) (string, error) {
 	}
 	switch {
 	case top != i.dir:
-		return "", refuse(RuleInstaller, e.name, "the component is in %q too", i.dir)
+		return "", refuse(RuleInstaller, e.name, "a second component, beside %q", i.dir)
 	case rest == fileList:
 		return "", i.keep(fileList, e)
 	case e.kind == dir:
 		i.empty[rest] = true
 		return "", nil
 	case !below:
-		return "", refuse(RuleInstaller, e.name, "no directory")
+		return "", refuse(RuleInstaller, e.name, "component that is not a directory")
 	}
 	return rest, nil
 }
@@ -61,17 +62,20 @@ func (i *installer) place(e entry, name string) (string, error) {
 // keep reads what the archive says of itself.
 func (i *installer) keep(name string, e entry) error {
 	if e.kind != file {
-		return refuse(RuleInstaller, e.name, "no file")
-	}
-	if _, twice := i.says[name]; twice {
-		return refuse(RuleOnce, e.name, "")
+		return refuse(RuleInstaller, e.name, "not a file")
 	}
 	if e.size > maxFileList {
-		return refuse(RuleCeiling, e.name, "%d bytes, at most %d", e.size, maxFileList)
+		return refuse(RuleCeiling, e.name, "file of %d bytes; the limit is %d", e.size, maxFileList)
 	}
 	data, err := io.ReadAll(e.body)
+	if err != nil {
+		return err
+	}
+	if before, twice := i.says[name]; twice && !bytes.Equal(before, data) {
+		return refuse(RuleOnce, e.name, "listed twice, with different contents")
+	}
 	i.says[name] = data
-	return err
+	return nil
 }
 
 // settle is called when the archive is read: it holds the archive to what it
@@ -79,10 +83,10 @@ func (i *installer) keep(name string, e entry) error {
 func (f *filler) settle() error {
 	i := f.installer
 	if v := strings.TrimSpace(string(i.says[installerVersion])); v != "3" {
-		return refuse(RuleInstaller, installerVersion, "%.20q, not 3", v)
+		return refuse(RuleInstaller, installerVersion, "version %.20q instead of 3", v)
 	}
 	if i.dir == "" || !slices.Contains(lines(i.says[componentList]), i.dir) {
-		return refuse(RuleInstaller, componentList, "no %s", strings.Join(i.Dirs, " or "))
+		return refuse(RuleInstaller, componentList, "the list of components does not name %s", strings.Join(i.Dirs, " or "))
 	}
 	files, trees, err := f.list(i.says[fileList])
 	if err != nil {
@@ -94,7 +98,7 @@ func (f *filler) settle() error {
 	}
 	for _, tree := range slices.Sorted(maps.Keys(trees)) {
 		if !i.empty[tree] && !used[tree] {
-			return refuse(RuleInstaller, tree, "it is listed, and not there")
+			return refuse(RuleInstaller, tree, "directory that is listed but missing")
 		}
 		if err := f.bulk(tree); err != nil {
 			return err
@@ -134,7 +138,7 @@ func (f *filler) keepListed(files, trees map[string]bool) (used map[string]bool,
 		}
 	}
 	for _, missing := range slices.Sorted(maps.Keys(files)) {
-		return nil, refuse(RuleInstaller, missing, "it is listed, and not there")
+		return nil, refuse(RuleInstaller, missing, "file that is listed but missing")
 	}
 	return used, nil
 }
@@ -159,14 +163,14 @@ func (f *filler) list(list []byte) (files, trees map[string]bool, err error) {
 			into = trees
 		case "file":
 		default:
-			return nil, nil, refuse(RuleInstaller, fileList, "line %.80q", line)
+			return nil, nil, refuse(RuleInstaller, fileList, "malformed line %.80q", line)
 		}
 		clean, err := f.limits.name(name, false, false)
 		if err != nil {
 			return nil, nil, err
 		}
 		if clean != name || files[name] || trees[name] {
-			return nil, nil, refuse(RuleInstaller, fileList, "line %.80q", line)
+			return nil, nil, refuse(RuleInstaller, fileList, "line %.80q, which is unclean or listed twice", line)
 		}
 		into[name] = true
 	}

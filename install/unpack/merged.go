@@ -59,8 +59,14 @@ func (f *filler) same(raw string, e record.Entry) *twin {
 }
 
 // by reports whether o is among those that claimed n.
-func (n *node) by(o *origin) bool {
-	return n.from == o || slices.ContainsFunc(n.twins, func(t *twin) bool { return t.from == o })
+func (n *node) by(o *origin) bool { return n.from == o || n.twinOf(o) != nil }
+
+// twinOf returns the twin of n that o claimed, nil if there is none.
+func (n *node) twinOf(o *origin) *twin {
+	if i := slices.IndexFunc(n.twins, func(t *twin) bool { return t.from == o }); i >= 0 {
+		return n.twins[i]
+	}
+	return nil
 }
 
 // settleTwins settles every entry that more than one archive claimed; of those
@@ -92,7 +98,7 @@ func (n *node) settle() error {
 	})
 	for _, t := range all[1:] {
 		if t.digest != all[0].digest {
-			return &EntryError{Archive: t.from.name, Path: t.raw, Rule: RuleOnce, Detail: all[0].from.name + " has it too, and not the same"}
+			return &EntryError{Archive: t.from.name, Path: t.raw, Rule: RuleOnce, Detail: all[0].from.name + " has it too, with other contents"}
 		}
 	}
 	n.from, n.raw = all[0].from, all[0].raw

@@ -1,6 +1,7 @@
 package unpack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,7 +100,7 @@ func (f *filler) put(e entry) error {
 		if e.kind == dir {
 			return nil
 		}
-		return refuse(RuleStrip, e.name, "strip %d", f.archive.Layout.Strip)
+		return refuse(RuleStrip, e.name, "strip = %d leaves nothing of its name", f.archive.Layout.Strip)
 	}
 	if f.installer != nil {
 		if stripped, err = f.installer.place(e, stripped); err != nil || stripped == "" {
@@ -115,7 +116,7 @@ func (f *filler) put(e entry) error {
 		to = path.Join(into, to)
 	}
 	if drive(to) {
-		return refuse(RuleRelative, e.name, "")
+		return refuse(RuleRelative, e.name, "name that stripping turns into a drive letter")
 	}
 	if err := f.limits.fits(e.name, to); err != nil {
 		return err
@@ -188,28 +189,43 @@ func (f *filler) link(e entry, to string) error {
 		return err
 	}
 	claimed := record.Entry{Path: to, Type: record.Link, Target: target}
+	if l := f.listedBefore(e.name, to); l != nil {
+		return l.compare(e.name, claimed)
+	}
 	if f.same(e.name, claimed) != nil {
 		return nil
 	}
-	_, err = f.claim(e.name, claimed)
+	n, err := f.claim(e.name, claimed)
+	if err == nil && target != e.target {
+		n.stated = path.Clean(e.target) // no longer than its name and target together
+	}
 	return err
 }
 
-// hardLink places a copy of an earlier file of the same archive, with its mode.
+// hardLink places a copy of an earlier file of the same archive, with its mode, or of
+// an earlier symbolic link, which leads where its text leads from its new place.
 func (f *filler) hardLink(e entry, to string) error {
 	name, err := f.limits.name(e.target, false, f.deb)
 	if err != nil {
 		if bad, ok := errors.AsType[*EntryError](err); ok {
-			bad.Path, bad.Detail = e.name, fmt.Sprintf("links to %q", clip(e.target))
+			bad.Path, bad.Detail = e.name, fmt.Sprintf("hard link to %q: %s", clip(e.target), bad.Detail)
 		}
 		return err
 	}
 	first := f.own(f.earlier(name))
-	if first == nil || first.Type != record.File {
-		return refuse(RuleHardLink, e.name, "%q is none", e.target)
+	switch {
+	case first == nil:
+		return refuse(RuleHardLink, e.name, "hard link to %q, which is not an earlier entry of the archive", e.target)
+	case first.Type == record.Dir:
+		return refuse(RuleHardLink, e.name, "hard link to the directory %q", e.target)
+	case first.Type == record.Link:
+		return f.link(entry{name: e.name, kind: link, target: cmp.Or(first.stated, first.Target)}, to)
 	}
 	if err := f.written(); err != nil {
 		return err
+	}
+	if l := f.listedBefore(e.name, to); l != nil {
+		return l.compare(e.name, record.Entry{Type: record.File, Mode: f.mode(to, first.Mode), Size: first.Size, Digest: first.Digest})
 	}
 	at, err := f.dirs.at(path.Dir(first.Path))
 	if err != nil {
@@ -237,6 +253,9 @@ func (f *filler) earlier(name string) string {
 func (f *filler) file(e entry, to string) error {
 	if e.copyOf != nil {
 		return f.duplicate(to, e)
+	}
+	if l := f.listedBefore(e.name, to); l != nil {
+		return f.compareFile(l, to, e)
 	}
 	if second, ok := f.archive.Layout.Copies[path.Base(to)]; ok {
 		return f.write(to, f.mode(to, e.mode), e, path.Join(path.Dir(to), second))

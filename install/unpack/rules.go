@@ -18,69 +18,72 @@ type Rule string
 
 // The rules. Names:
 const (
-	RuleText      Rule = "a name is UTF-8 in its composed form (NFC), without control characters"
+	RuleText      Rule = "a name is valid UTF-8 in its composed form (NFC), without control characters"
 	RuleRelative  Rule = "a name is relative: it starts with neither a slash nor a drive letter"
-	RuleElements  Rule = `a name has no empty, "." or ".." element, save one "./" at its start`
-	RuleBackslash Rule = "a name has no backslash, save in a .deb"
-	RuleVersion   Rule = "a name in a zip does not end in a version of VMS, such as ;1"
-	RuleOnce      Rule = "a name is listed once in all archives of a prefix, save a directory, or what packages of one /usr have alike"
-	RuleBelow     Rule = "only directories have entries below them"
-	RuleFolded    Rule = "names differ, as the file system compares them"
-	RuleStrip     Rule = "a file or link is not dropped by stripping its leading directories"
+	RuleElements  Rule = `a name has no empty, "." or ".." element, except one "./" at its start`
+	RuleBackslash Rule = "a name has no backslash, except in a .deb"
+	RuleVersion   Rule = "a name in a zip does not end in a VMS version number, such as ;1"
+	RuleOnce      Rule = "a name is listed once in all archives of a prefix, except for directories, equal entries of one archive, and equal files of packages that share a merged /usr"
+	RuleBelow     Rule = "only a directory has entries below it"
+	RuleFolded    Rule = "the file system can tell all names apart"
+	RuleStrip     Rule = "stripping the leading directories drops neither a file nor a link"
 )
 
 // Links and types:
 const (
-	RuleTarget   Rule = "a link leads to a relative path inside the prefix, absolute only in a .deb"
-	RuleHops     Rule = "a link resolves inside the prefix within 40 hops, or dangles there"
-	RuleHardLink Rule = "a hard link names an earlier file of its archive"
-	RuleType     Rule = "an entry is a file, a directory, a link or a hard link, and nothing else"
+	RuleTarget   Rule = "the target of a link is relative and stays inside the prefix; in a .deb it may be absolute"
+	RuleHops     Rule = "a link resolves inside the prefix through at most 40 links, or dangles there"
+	RuleHardLink Rule = "a hard link names an earlier file or symbolic link of its archive"
+	RuleType     Rule = "an entry is a file, a directory, a symbolic link or a hard link"
 	RuleNoData   Rule = "a directory or a link holds no data"
+	RuleSparse   Rule = "a file is stored whole, neither sparse nor spread over several volumes"
 )
 
 // Structure:
 const (
-	RuleFormat    Rule = "an archive cannot be taken for one of another format"
-	RuleHeader    Rule = "every header is well formed, and its checksum right"
-	RuleExtended  Rule = "an extended header is well formed, known, given once, and agrees with the header it extends"
-	RuleEnd       Rule = "an archive ends as its format says, and nothing follows"
-	RuleStream    Rule = "a compressed archive is one stream, undamaged and whole, and nothing follows"
-	RuleZip       Rule = "the directory of a zip and its local headers agree, and cover the file without gap or overlap"
-	RuleMethod    Rule = "a zip entry is stored or deflated, and not encrypted"
-	RuleSystem    Rule = "a zip entry was made by Unix, MS-DOS or Windows, and nothing but its attributes states its type and mode"
-	RuleContent   Rule = "a zip entry has the size and the checksum that are stated for it"
-	RuleDeb       Rule = "a .deb is debian-binary 2.0, one control.tar and one data.tar, in this order"
+	RuleFormat    Rule = "an archive cannot be mistaken for one of another format"
+	RuleHeader    Rule = "every header is well formed and has the right checksum"
+	RuleExtended  Rule = "an extended header is well formed, appears once for an entry, and agrees with the entry's own header"
+	RuleEnd       Rule = "an archive ends as its format requires, and nothing follows its end"
+	RuleStream    Rule = "a compressed archive is one or more streams, undamaged and whole, and only zeros may follow"
+	RuleZip       Rule = "the directory of a zip and its local headers agree, and cover the file without a gap or an overlap"
+	RuleMethod    Rule = "a zip entry is stored or deflated, and is not encrypted"
+	RuleSystem    Rule = "a zip entry was made on Unix, MS-DOS or Windows, and only its attributes state its type and mode"
+	RuleContent   Rule = "a zip entry has the size and the checksum that its headers state"
+	RuleDeb       Rule = "a .deb holds debian-binary 2.0, one control.tar and one data.tar, in this order"
 	RuleInstaller Rule = "an archive of rust-installer states version 3, and holds its component and every file that it lists"
 	RuleEmpty     Rule = "an archive holds something to install"
-	RuleCeiling   Rule = "nothing is over its ceiling"
+	RuleCeiling   Rule = "nothing is over its limit"
 )
 
-// An EntryError refuses an archive, whole, for one entry or for its structure.
+// An EntryError refuses a whole archive because of one entry or of its structure.
 // It matches verify.ErrUntrusted.
 type EntryError struct {
 	Archive string
-	Path    string // as the archive states it; empty where no entry is to blame
+	Path    string // as the archive states it; empty if no entry is to blame
 	Rule    Rule   // the rule that was broken
-	Detail  string // what was found, may be empty
+	Detail  string // what was found: a phrase that can stand after the path
 }
 
+// Error says what was found, then which rule forbids it.
 func (e *EntryError) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Archive)
 	if e.Path != "" {
 		fmt.Fprintf(&b, ": %q", e.Path)
 	}
-	fmt.Fprintf(&b, " breaks the rule: %s", e.Rule)
 	if e.Detail != "" {
-		fmt.Fprintf(&b, " (%s)", e.Detail)
+		fmt.Fprintf(&b, ": %s", e.Detail)
 	}
+	fmt.Fprintf(&b, " (rule: %s)", e.Rule)
 	return b.String()
 }
 
 // Is makes every EntryError a failed proof.
 func (e *EntryError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-// refuse makes an EntryError; Add fills in the archive.
+// refuse makes an EntryError whose Detail is made of format and args. Add fills in
+// the archive.
 func refuse(rule Rule, name, format string, args ...any) error {
 	return &EntryError{Path: name, Rule: rule, Detail: fmt.Sprintf(format, args...)}
 }
@@ -152,12 +155,12 @@ func (l Limits) name(raw string, dir, deb bool) (string, error) {
 	}
 	name = strings.TrimPrefix(name, "./")
 	if strings.HasPrefix(raw, "/") || drive(name) {
-		return "", refuse(RuleRelative, raw, "")
+		return "", refuse(RuleRelative, raw, "absolute name")
 	}
 	for element := range strings.SplitSeq(name, "/") {
 		switch element {
 		case "", ".", "..":
-			return "", refuse(RuleElements, raw, "element %q", element)
+			return "", refuse(RuleElements, raw, "name with the element %q", element)
 		}
 	}
 	return name, l.fits(raw, name)
@@ -166,16 +169,16 @@ func (l Limits) name(raw string, dir, deb bool) (string, error) {
 // fits judges the dimensions of a name in its simplest form.
 func (l Limits) fits(raw, name string) error {
 	if len(name) > l.Path {
-		return refuse(RuleCeiling, raw, "a name of %d bytes, at most %d", len(name), l.Path)
+		return refuse(RuleCeiling, raw, "name of %d bytes; the limit is %d", len(name), l.Path)
 	}
 	depth := 0
 	for element := range strings.SplitSeq(name, "/") {
 		if depth++; len(element) > l.Component {
-			return refuse(RuleCeiling, raw, "an element of %d bytes, at most %d", len(element), l.Component)
+			return refuse(RuleCeiling, raw, "name with an element of %d bytes; the limit is %d", len(element), l.Component)
 		}
 	}
 	if depth > l.Depth {
-		return refuse(RuleCeiling, raw, "%d elements, at most %d", depth, l.Depth)
+		return refuse(RuleCeiling, raw, "name of %d elements; the limit is %d", depth, l.Depth)
 	}
 	return nil
 }
@@ -183,21 +186,21 @@ func (l Limits) fits(raw, name string) error {
 // text judges the characters of s, which belongs to the entry raw.
 func (l Limits) text(raw, s string, deb bool) error {
 	if len(s) > l.Path+len("./")+len("/") {
-		return refuse(RuleCeiling, clip(raw), "a name of %d bytes, at most %d", len(s), l.Path)
+		return refuse(RuleCeiling, clip(raw), "name of %d bytes; the limit is %d", len(s), l.Path)
 	}
 	if !utf8.ValidString(s) {
-		return refuse(RuleText, raw, "not UTF-8")
+		return refuse(RuleText, raw, "name or target that is not valid UTF-8")
 	}
 	for _, r := range s {
 		if unicode.IsControl(r) {
-			return refuse(RuleText, raw, "holds %U", r)
+			return refuse(RuleText, raw, "name or target with the control character %U", r)
 		}
 	}
 	if !norm.NFC.IsNormalString(s) {
-		return refuse(RuleText, raw, "not composed (NFC)") // libarchive composes names of PAX
+		return refuse(RuleText, raw, "name or target in decomposed form") // libarchive composes names of PAX
 	}
 	if !deb && strings.Contains(s, `\`) {
-		return refuse(RuleBackslash, raw, "")
+		return refuse(RuleBackslash, raw, "name or target with a backslash")
 	}
 	return nil
 }
@@ -207,31 +210,31 @@ func (l Limits) text(raw, s string, deb bool) error {
 // name, reroot giving the place of an absolute path below the prefix.
 func (l Limits) target(raw, name, target string, deb bool, reroot func(string) string) (string, error) {
 	if target == "" {
-		return "", refuse(RuleTarget, raw, "no target")
+		return "", refuse(RuleTarget, raw, "link without a target")
 	}
 	if err := l.text(raw, target, deb); err != nil {
 		return "", err
 	}
 	if len(target) >= l.Path {
-		return "", refuse(RuleCeiling, raw, "a target of %d bytes", len(target))
+		return "", refuse(RuleCeiling, raw, "link target of %d bytes; the limit is %d", len(target), l.Path-1)
 	}
 	elements := strings.Split(target, "/")
 	if len(elements) > 2*l.Depth {
-		return "", refuse(RuleCeiling, raw, "a target of %d elements", len(elements))
+		return "", refuse(RuleCeiling, raw, "link target of %d elements; the limit is %d", len(elements), 2*l.Depth)
 	}
 	for _, element := range elements {
 		if len(element) > l.Component {
-			return "", refuse(RuleCeiling, raw, "an element of %d bytes in its target", len(element))
+			return "", refuse(RuleCeiling, raw, "link target with an element of %d bytes; the limit is %d", len(element), l.Component)
 		}
 	}
 	if path.IsAbs(target) {
 		if !deb {
-			return "", refuse(RuleTarget, raw, "leads to %q", target)
+			return "", refuse(RuleTarget, raw, "link to the absolute path %q", target)
 		}
 		target = relative(path.Dir(name), reroot(path.Clean(target)))
 	}
 	if lands := path.Join(path.Dir(name), target); drive(target) || lands == ".." || strings.HasPrefix(lands, "../") {
-		return "", refuse(RuleTarget, raw, "leads to %q", target)
+		return "", refuse(RuleTarget, raw, "link to %q, outside the prefix", target)
 	}
 	return target, nil
 }

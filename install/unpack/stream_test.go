@@ -95,33 +95,46 @@ func TestTruncationAtEveryOctet(t *testing.T) {
 func TestNothingFollowsAStream(t *testing.T) {
 	tree := tarOf(file("a", "x\n"))
 	streams := map[string][]byte{"tar.gz": gz(tree), "tar.xz": xz(tree), "tar.zst": zst(tree), "tar.bz2": fixture(t, "a.tar.bz2")}
-	skippable := append(binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, 0x184d2a50), 4), "skip"...)
 	for format, one := range streams {
-		for what, more := range map[string][]byte{
-			"a byte": {'x'}, "a zero": {0}, "four zeros": make([]byte, 4), "a block of zeros": make([]byte, 512),
-			"itself again": one, "a skippable frame": skippable, "an empty member of gzip": gz(nil), "garbage": bytes.Repeat([]byte("garbage!"), 40_000),
+		layout, empty := manifests.Layout{Format: format}, emptyStream(format)
+		after := func(more ...string) []byte { return append(bytes.Clone(one), strings.Join(more, "")...) }
+		for what, more := range map[string]string{
+			"a byte": "x", "garbage": strings.Repeat("garbage!", 40_000), "a stream that is cut": string(empty[:len(empty)-1]),
+			"the magic number alone": string(one[:3]), "zeros and a byte": strings.Repeat("\x00", 512) + "x",
+			"zeros and a stream that is cut": strings.Repeat("\x00", 512) + string(empty[:len(empty)-1]),
 		} {
-			t.Run(format+"/"+what, func(t *testing.T) {
-				wantRefused(t, append(bytes.Clone(one), more...), manifests.Layout{Format: format}, unpack.DefaultLimits(), unpack.RuleStream)
+			t.Run(format+"/"+what, func(t *testing.T) { wantRefused(t, after(more), layout, unpack.DefaultLimits(), unpack.RuleStream) })
+		}
+		for other, stream := range streams {
+			if other != format {
+				t.Run(format+"/"+other, func(t *testing.T) {
+					wantRefused(t, after(string(stream)), layout, unpack.DefaultLimits(), unpack.RuleStream)
+				})
+			}
+		}
+		if format != "tar.zst" {
+			t.Run(format+"/a skippable frame", func(t *testing.T) {
+				wantRefused(t, after(skippable("skip")), layout, unpack.DefaultLimits(), unpack.RuleStream)
 			})
 		}
-		if _, err := unpackAll(t, one, manifests.Layout{Format: format}, unpack.DefaultLimits()); err != nil {
-			t.Errorf("%s: honest twin: %v", format, err)
+		if format != "tar.xz" { // others would read the second stream, or would not
+			t.Run(format+"/zeros between streams", func(t *testing.T) {
+				wantRefused(t, after(strings.Repeat("\x00", 512), string(emptyStream(format))), layout, unpack.DefaultLimits(), unpack.RuleStream)
+			})
+		}
+		t.Run(format+"/itself again", func(t *testing.T) {
+			wantRefused(t, after(string(one)), layout, unpack.DefaultLimits(), unpack.RuleEnd)
+		})
+		for what, data := range map[string][]byte{"nothing": one, "zeros": after(strings.Repeat("\x00", 512)), "many zeros": after(strings.Repeat("\x00", 1<<20))} {
+			if _, err := unpackAll(t, data, layout, unpack.DefaultLimits()); err != nil {
+				t.Errorf("%s, with %s after it: %v", format, what, err)
+			}
 		}
 	}
-}
-
-// The content may be spread over several streams in each format; only one is read.
-func TestOneStreamOnly(t *testing.T) {
-	tree := tarOf(file("a", "x\n"), file("b", "y\n"))
-	for format, pack := range map[string]func([]byte) []byte{
-		"tar.gz": gz, "tar.xz": xz, "tar.zst": func(b []byte) []byte { return zst(b) },
-	} {
-		split := append(pack(tree[:1024]), pack(tree[1024:])...)
-		wantRefused(t, split, manifests.Layout{Format: format}, unpack.DefaultLimits(), unpack.RuleStream)
-		if _, err := unpackAll(t, pack(tree), manifests.Layout{Format: format}, unpack.DefaultLimits()); err != nil {
-			t.Errorf("%s: honest twin: %v", format, err)
-		}
+	for format, more := range map[string]string{"tar.xz": "\x00\x00\x00\x00\x00\x00", "tar.bz2": "\x00"} {
+		t.Run(format+"/zeros of the wrong number", func(t *testing.T) {
+			wantRefused(t, append(bytes.Clone(streams[format]), more...), manifests.Layout{Format: format}, unpack.DefaultLimits(), unpack.RuleStream)
+		})
 	}
 }
 
@@ -184,7 +197,10 @@ func TestZstdFrames(t *testing.T) {
 		"a dictionary":                {dictionary, unpack.RuleStream},
 		"a dictionary, cut in its ID": {[]byte("\x28\xb5\x2f\xfd\x22\x00"), unpack.RuleStream},
 		"a reserved kind of block":    {reserved, unpack.RuleStream},
-		"a skippable frame before":    {append(binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, 0x184d2a50), 0), zst(tree)...), unpack.RuleStream},
+		"a skippable frame before":    {append([]byte(skippable("")), zst(tree)...), ""},
+		"a skippable frame alone":     {[]byte(skippable("skip")), unpack.RuleStream},
+		"a skippable frame, cut":      {append(zst(tree), skippable("skip")[:10]...), unpack.RuleStream},
+		"a skippable frame of 4 GiB":  {append(zst(tree), "\x50\x2a\x4d\x18\xff\xff\xff\xff"...), unpack.RuleStream},
 		"the magic of a legacy frame": {[]byte("\x27\xb5\x2f\xfd\x00\x00\x01\x00\x00"), unpack.RuleStream},
 	} {
 		t.Run(name, func(t *testing.T) {

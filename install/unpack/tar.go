@@ -3,6 +3,7 @@ package unpack
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"slices"
@@ -51,7 +52,7 @@ func readTar(r io.Reader, limits Limits, put func(entry) error) error {
 		}
 		if h == nil {
 			if !ext.isZero() {
-				return refuse(RuleExtended, "", "it extends no header")
+				return refuse(RuleExtended, "", "extended header without an entry after it")
 			}
 			return t.end()
 		}
@@ -91,7 +92,7 @@ type tarReader struct {
 // cut turns the end of the stream into the rule it breaks.
 func cut(err error, name string) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return refuse(RuleEnd, name, "it is cut")
+		return refuse(RuleEnd, name, "the archive is cut short")
 	}
 	return err
 }
@@ -121,7 +122,7 @@ func (t *tarReader) end() error {
 		return err
 	}
 	if t.block != zeroBlock {
-		return refuse(RuleEnd, "", "a single zero block")
+		return refuse(RuleEnd, "", "one zero block where there must be two")
 	}
 	for n := 0; ; n += blockSize {
 		k, err := io.ReadFull(t.r, t.block[:])
@@ -133,9 +134,9 @@ func (t *tarReader) end() error {
 		case err != nil:
 			return err
 		case t.block != zeroBlock:
-			return refuse(RuleEnd, "", "data after the end")
+			return refuse(RuleEnd, "", "data after the end of the archive")
 		case n >= maxPadding:
-			return refuse(RuleCeiling, "", "more than %d bytes of padding", maxPadding)
+			return refuse(RuleCeiling, "", "padding of more than %d bytes", maxPadding)
 		}
 	}
 }
@@ -146,36 +147,36 @@ func parseHeader(b *[blockSize]byte) (header, error) {
 	bad := func(what string) (header, error) { return header{}, refuse(RuleHeader, name, "%s", what) }
 	sum, ok := number(b[148:156])
 	if !ok || sum != checksum(b) {
-		return bad("checksum")
+		return bad("wrong checksum in its header")
 	}
 	mode, ok := number(b[100:108])
 	if !ok {
-		return bad("mode")
+		return bad("malformed mode in its header")
 	}
 	size, ok := number(b[124:136])
 	if !ok {
-		return bad("size")
+		return bad("malformed size in its header")
 	}
-	// Nothing of these is taken, but other readers end where one is no number.
+	// kist uses none of these fields, but other readers stop at one that holds
+	// neither a number nor blanks.
 	for _, f := range []struct {
 		what  string
 		field []byte
 	}{{"owner", b[108:116]}, {"group", b[116:124]}, {"time", b[136:148]}} {
-		if !isNumeric(f.field) {
-			return bad(f.what)
+		if !isIgnorable(f.field) {
+			return bad("malformed " + f.what + " in its header")
 		}
 	}
 	if !isName(b[0:100], name) {
-		return header{}, refuse(RuleFormat, name, "in the field of its name")
+		return header{}, refuse(RuleFormat, name, "name field that holds more than a name, or begins like a bzip2 file")
 	}
-	isDevice := func(field []byte) bool { return isBlank(field) || isNumeric(field) }
 	h := header{name: name, link: cString(b[157:257]), mode: fs.FileMode(mode) & fs.ModePerm, size: size, flag: b[156]}
 	switch magic := string(b[257:265]); {
-	case magic[:5] == "ustar" && (!isDevice(b[329:337]) || !isDevice(b[337:345])):
-		return bad("device")
+	case magic[:5] == "ustar" && (!isIgnorable(b[329:337]) || !isIgnorable(b[337:345])):
+		return bad("malformed device number in its header")
 	case magic[:6] == "ustar\x00":
 		if string(b[508:512]) == "tar\x00" {
-			return bad("a header of star, whose prefix is shorter")
+			return bad("header of star, which readers split into names in two ways")
 		}
 		if prefix := cString(b[345:500]); prefix != "" {
 			h.name = prefix + "/" + name
@@ -183,16 +184,16 @@ func parseHeader(b *[blockSize]byte) (header, error) {
 	case magic == "ustar  \x00":
 		// libarchive follows these whatever the type.
 		if !bytes.Equal(b[369:], zeroBlock[369:]) {
-			return bad("a header of GNU's with fields of a sparse file or of several volumes")
+			return header{}, refuse(RuleSparse, name, "sparse file, or part of a file on several volumes (GNU header): kist does not read these")
 		}
 	case magic == strings.Repeat("\x00", 8):
 		// Without a magic number of its own, it may have another's.
 		if slices.ContainsFunc([]string{"BZh", "LZIP", "MSCF"}, func(magic string) bool { return strings.HasPrefix(name, magic) }) {
-			return bad("the magic number of another format")
+			return bad("name that begins with the magic number of another format")
 		}
 		h.v7 = true
 	default:
-		return bad("magic")
+		return bad("unknown magic number in its header")
 	}
 	return h, nil
 }
@@ -266,17 +267,16 @@ func number(b []byte) (n int64, ok bool) {
 	return n, digits != ""
 }
 
-// isNumeric reports whether b holds a number, of whatever size and sign, or none.
-func isNumeric(b []byte) bool {
-	if b[0] == 0 || b[0] == 0x80 || b[0] == 0xff {
-		return b[0] != 0 || isBlank(b)
+// isIgnorable reports whether b is a numeric field that readers can pass over: a
+// number of any size and sign, or nothing but spaces and NULs, as old archivers
+// write (plexus-archiver, for one).
+func isIgnorable(b []byte) bool {
+	if b[0] == 0x80 || b[0] == 0xff {
+		return true
 	}
 	_, ok := number(b)
-	return ok
+	return ok || strings.Trim(string(b), " \x00") == ""
 }
-
-// isBlank reports whether nothing is in the field b.
-func isBlank(b []byte) bool { return strings.Trim(string(b), " \x00") == "" }
 
 // entry judges a header's type, and what only a type may have.
 func (h *header) entry() (entry, error) {
@@ -292,16 +292,29 @@ func (h *header) entry() (entry, error) {
 		e.kind, e.target = link, h.link
 	case '5':
 		e.kind = dir
+	case 'S':
+		return e, refuse(RuleSparse, h.name, "sparse file (type 'S'): kist does not read these")
+	case 'M':
+		return e, refuse(RuleSparse, h.name, "rest of a file on several volumes (type 'M'): kist does not read these")
 	default:
-		return e, refuse(RuleType, h.name, "type %q", h.flag)
+		return e, refuse(RuleType, h.name, "%s", unsupportedType(h.flag))
 	}
 	if e.kind != file && h.size != 0 {
-		return e, refuse(RuleNoData, h.name, "%d bytes", h.size)
+		return e, refuse(RuleNoData, h.name, "%d bytes of data in an entry that is not a file", h.size)
 	}
 	if e.target == "" && h.link != "" {
-		return e, refuse(RuleHeader, h.name, "a link's target without a link")
+		return e, refuse(RuleHeader, h.name, "link target in an entry that is not a link")
 	}
 	return e, nil
+}
+
+// unsupportedType names a type that kist does not install.
+func unsupportedType(flag byte) string {
+	what := map[byte]string{'3': "character device", '4': "block device", '6': "named pipe"}[flag]
+	if what == "" {
+		what = "entry of an unknown type"
+	}
+	return fmt.Sprintf("%s (type %q)", what, flag)
 }
 
 // skip reads what put left of an entry, and its padding.

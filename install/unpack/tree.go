@@ -22,7 +22,7 @@ func (p *Prefix) count(raw string) error {
 
 func (p *Prefix) countOne(raw string) error {
 	if p.entries++; p.entries > p.limits.Entries {
-		return refuse(RuleCeiling, raw, "more than %d entries", p.limits.Entries)
+		return refuse(RuleCeiling, raw, "the prefix has more than %d entries", p.limits.Entries)
 	}
 	return nil
 }
@@ -50,13 +50,13 @@ func (f *filler) enter(raw string, e record.Entry) (*node, error) {
 		if f.before(have.from) {
 			return nil, have.after(f.origin, e.Type)
 		}
-		return nil, refuse(RuleOnce, raw, "%s", f.by(have.from))
+		return nil, refuse(RuleOnce, raw, "%s", f.taken(have))
 	}
 	if e.Size > f.limits.Bytes-f.bytes {
-		return nil, refuse(RuleCeiling, raw, "files of more than %d bytes", f.limits.Bytes)
+		return nil, refuse(RuleCeiling, raw, "the files of the prefix have more than %d bytes", f.limits.Bytes)
 	}
 	if f.names += int64(len(e.Path) + len(raw) + len(e.Target)); f.names > f.limits.Names {
-		return nil, refuse(RuleCeiling, raw, "names of more than %d bytes", f.limits.Names)
+		return nil, refuse(RuleCeiling, raw, "the names of the prefix have more than %d bytes", f.limits.Names)
 	}
 	f.bytes += e.Size
 	n := &node{Entry: e, from: f.origin, raw: raw}
@@ -64,12 +64,15 @@ func (f *filler) enter(raw string, e record.Entry) (*node, error) {
 	return n, nil
 }
 
-// by tells of another archive that it has an entry too.
-func (f *filler) by(other *origin) string {
-	if other == f.origin {
-		return ""
+// taken says what has the place of an entry.
+func (f *filler) taken(have *node) string {
+	switch {
+	case have.from != f.origin:
+		return have.from.name + " has it too"
+	case have.Type == record.Dir:
+		return "it is a directory as well"
 	}
-	return other.name + " has it too"
+	return fmt.Sprintf("it would take the place of %q", have.raw)
 }
 
 // after refuses n, whose archive comes after first, though it was quicker: what
@@ -78,9 +81,9 @@ func (n *node) after(first *origin, what record.Type) error {
 	e := &EntryError{Archive: n.from.name, Path: n.raw, Rule: RuleOnce}
 	switch {
 	case n.Type == record.Dir && n.first == nil:
-		e.Rule, e.Detail = RuleBelow, fmt.Sprintf("%q is a %s", n.Path, what)
+		e.Rule, e.Detail = RuleBelow, fmt.Sprintf("entry below %q, which is a %s", n.Path, what)
 	case n.Type == record.Dir:
-		e.Detail = fmt.Sprintf("it is a %s already", what)
+		e.Detail = fmt.Sprintf("it is a directory and a %s", what)
 	default:
 		e.Detail = first.name + " has it too"
 	}
@@ -115,7 +118,7 @@ func (f *filler) listed(raw, to string) (*node, error) {
 	case n.Type != record.Dir && f.before(n.from):
 		return nil, n.after(f.origin, record.Dir)
 	case n.Type != record.Dir:
-		return nil, refuse(RuleOnce, raw, "it is a %s already", n.Type)
+		return nil, refuse(RuleOnce, raw, "it is a directory and a %s", n.Type)
 	}
 	if n.first == nil || f.before(n.first) {
 		n.first = f.origin
@@ -141,7 +144,7 @@ func (f *filler) lead(raw, dir string) error {
 		case f.before(n.from):
 			return n.after(f.origin, record.Dir)
 		}
-		return refuse(RuleBelow, raw, "%q is a %s", dir, n.Type)
+		return refuse(RuleBelow, raw, "entry below %q, which is a %s", dir, n.Type)
 	}
 	if err := f.lead(raw, path.Dir(dir)); err != nil {
 		return err
@@ -194,7 +197,7 @@ func (f *filler) takeBack(n *node) error {
 // the rule it breaks: the file system holds two different names for one.
 func folded(err error, raw string) error {
 	if errors.Is(err, fs.ErrExist) {
-		return refuse(RuleFolded, raw, "")
+		return refuse(RuleFolded, raw, "this file system takes its name for that of another entry")
 	}
 	return err
 }

@@ -53,39 +53,40 @@
 //
 // Names:
 //
-//   - a name is UTF-8 in its composed form (NFC), without control characters
+//   - a name is valid UTF-8 in its composed form (NFC), without control characters
 //   - a name is relative: it starts with neither a slash nor a drive letter
-//   - a name has no empty, "." or ".." element, save one "./" at its start
-//   - a name has no backslash, save in a .deb
-//   - a name in a zip does not end in a version of VMS, such as ;1
-//   - a name is listed once in all archives of a prefix, save a directory, or what packages of one /usr have alike
-//   - only directories have entries below them
-//   - names differ, as the file system compares them
-//   - a file or link is not dropped by stripping its leading directories
+//   - a name has no empty, "." or ".." element, except one "./" at its start
+//   - a name has no backslash, except in a .deb
+//   - a name in a zip does not end in a VMS version number, such as ;1
+//   - a name is listed once in all archives of a prefix, except for directories, equal entries of one archive, and equal files of packages that share a merged /usr
+//   - only a directory has entries below it
+//   - the file system can tell all names apart
+//   - stripping the leading directories drops neither a file nor a link
 //
 // Links and types:
 //
-//   - a link leads to a relative path inside the prefix, absolute only in a .deb
-//   - a link resolves inside the prefix within 40 hops, or dangles there
-//   - a hard link names an earlier file of its archive
-//   - an entry is a file, a directory, a link or a hard link, and nothing else
+//   - the target of a link is relative and stays inside the prefix; in a .deb it may be absolute
+//   - a link resolves inside the prefix through at most 40 links, or dangles there
+//   - a hard link names an earlier file or symbolic link of its archive
+//   - an entry is a file, a directory, a symbolic link or a hard link
 //   - a directory or a link holds no data
+//   - a file is stored whole, neither sparse nor spread over several volumes
 //
 // Structure:
 //
-//   - an archive cannot be taken for one of another format
-//   - every header is well formed, and its checksum right
-//   - an extended header is well formed, known, given once, and agrees with the header it extends
-//   - an archive ends as its format says, and nothing follows
-//   - a compressed archive is one stream, undamaged and whole, and nothing follows
-//   - the directory of a zip and its local headers agree, and cover the file without gap or overlap
-//   - a zip entry is stored or deflated, and not encrypted
-//   - a zip entry was made by Unix, MS-DOS or Windows, and nothing but its attributes states its type and mode
-//   - a zip entry has the size and the checksum that are stated for it
-//   - a .deb is debian-binary 2.0, one control.tar and one data.tar, in this order
+//   - an archive cannot be mistaken for one of another format
+//   - every header is well formed and has the right checksum
+//   - an extended header is well formed, appears once for an entry, and agrees with the entry's own header
+//   - an archive ends as its format requires, and nothing follows its end
+//   - a compressed archive is one or more streams, undamaged and whole, and only zeros may follow
+//   - the directory of a zip and its local headers agree, and cover the file without a gap or an overlap
+//   - a zip entry is stored or deflated, and is not encrypted
+//   - a zip entry was made on Unix, MS-DOS or Windows, and only its attributes state its type and mode
+//   - a zip entry has the size and the checksum that its headers state
+//   - a .deb holds debian-binary 2.0, one control.tar and one data.tar, in this order
 //   - an archive of rust-installer states version 3, and holds its component and every file that it lists
 //   - an archive holds something to install
-//   - nothing is over its ceiling
+//   - nothing is over its limit
 //
 // Twice the same directory is fine, its last mode counts. So are names that
 // differ in case where the file system tells them apart, and PAX's and GNU's
@@ -177,6 +178,8 @@ type node struct {
 	raw  string  // its name in that archive
 	gone bool    // taken back; the name stays taken
 	kept bool    // of a directory: it is recorded already as from's
+	// Of a link: its target as the archive states it, if Target is another.
+	stated string
 	// Of a file or a link: others that are to be the same.
 	twins []*twin
 	// Of a directory: the first archive that lists it, and the last that states
@@ -329,7 +332,7 @@ func (f *filler) unpack(in *source) (err error) {
 		err = f.settle()
 	}
 	if err == nil && f.placed == 0 {
-		err = refuse(RuleEmpty, "", "")
+		err = refuse(RuleEmpty, "", "nothing is left to install")
 	}
 	return err
 }

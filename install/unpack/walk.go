@@ -31,7 +31,7 @@ func (t *tree) resolve(c *Claim, missing func(name string) error) error {
 	way := append(strings.Split(path.Dir(c.Path), "/"), strings.Split(c.Target, "/")...)
 	for followed := 1; len(way) > 0; {
 		if t.steps.Add(1) > 2*t.limits.Steps { // each is followed twice
-			return c.refuse(RuleCeiling, "the ways of all links are longer than %d elements", t.limits.Steps)
+			return c.refuse(RuleCeiling, "the links of the prefix lead through more than %d elements", t.limits.Steps)
 		}
 		element := way[0]
 		way = way[1:]
@@ -40,7 +40,7 @@ func (t *tree) resolve(c *Claim, missing func(name string) error) error {
 			continue
 		case "..":
 			if len(at) == 0 {
-				return c.refuse(RuleTarget, "leads out through other links")
+				return c.refuse(RuleTarget, "link that leaves the prefix through other links")
 			}
 			at = at[:len(at)-1]
 			continue
@@ -57,7 +57,7 @@ func (t *tree) resolve(c *Claim, missing func(name string) error) error {
 			continue
 		}
 		if followed++; followed > hops {
-			return c.refuse(RuleHops, "more than %d links on the way", hops)
+			return c.refuse(RuleHops, "link through more than %d others", hops)
 		}
 		at = at[:len(at)-1]
 		way = append(strings.Split(next.Target, "/"), way...)
@@ -196,10 +196,10 @@ func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
 			return nil
 		}
 		if _, err := t.root.Lstat(name); err == nil {
-			return c.refuse(RuleFolded, "leads through %q", name)
+			return c.refuse(RuleFolded, "link through %q, a name that this file system takes for another", name)
 		}
 		if t.absent.Add(1) > t.limits.Absent {
-			return c.refuse(RuleCeiling, "links lead to more than %d names that do not exist", t.limits.Absent)
+			return c.refuse(RuleCeiling, "the links of the prefix lead to more than %d names that do not exist", t.limits.Absent)
 		}
 		return t.ctx.Err()
 	})
@@ -216,5 +216,5 @@ func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
 	case system && errno != syscall.ENAMETOOLONG:
 		return err // the disk's trouble, not the archive's
 	}
-	return c.refuse(RuleTarget, "%v", err)
+	return c.refuse(RuleTarget, "link that cannot be followed: %v", err)
 }

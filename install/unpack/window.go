@@ -24,7 +24,7 @@ func window(codec string, buf *bufio.Reader) (int64, error) {
 		need = max(need, zstdWindow(buf))
 	}
 	if need > maxWindow {
-		return 0, refuse(RuleCeiling, "", "its decoder needs a window of %d bytes, at most %d", need, int64(maxWindow))
+		return 0, refuse(RuleCeiling, "", "its decoder needs a window of %d bytes; the limit is %d", need, int64(maxWindow))
 	}
 	return need, nil
 }

@@ -65,7 +65,7 @@ func (h *handles) close() {
 // room claims the file to, and returns the directory to make it in.
 func (f *filler) room(e entry, to string, mode fs.FileMode) (*node, rootfs.Dir, error) {
 	if f.left -= e.size; f.left < 0 {
-		return nil, rootfs.Dir{}, refuse(RuleCeiling, e.name, "unpacks to far more than its own size")
+		return nil, rootfs.Dir{}, refuse(RuleCeiling, e.name, "the archive unpacks to far more than its own size")
 	}
 	n, err := f.claim(e.name, record.Entry{Path: to, Type: record.File, Mode: mode, Size: e.size})
 	if err != nil {
@@ -135,27 +135,10 @@ func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) e
 			return err
 		}
 	}
-	if f.buf == nil {
-		f.buf = make([]byte, 256<<10)
+	sum, err := f.copy(e, outs...)
+	if err != nil {
+		return err
 	}
-	hash := sha256.New()
-	for left := e.size; left > 0; {
-		if err := f.ctx.Err(); err != nil {
-			return err
-		}
-		chunk := f.buf[:min(left, int64(len(f.buf)))]
-		if _, err := io.ReadFull(e.body, chunk); err != nil {
-			return err
-		}
-		hash.Write(chunk)
-		for _, out := range outs {
-			if _, err := out.Write(chunk); err != nil {
-				return err
-			}
-		}
-		left -= int64(len(chunk))
-	}
-	sum := digest(hash.Sum(nil))
 	for _, s := range sums {
 		*s = sum
 	}
@@ -167,4 +150,29 @@ func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) e
 		}
 	}
 	return nil
+}
+
+// copy reads the content of e into outs, and returns its digest.
+func (f *filler) copy(e entry, outs ...*rootfs.File) (verify.Digest, error) {
+	if f.buf == nil {
+		f.buf = make([]byte, 256<<10)
+	}
+	hash := sha256.New()
+	for left := e.size; left > 0; {
+		if err := f.ctx.Err(); err != nil {
+			return verify.Digest{}, err
+		}
+		chunk := f.buf[:min(left, int64(len(f.buf)))]
+		if _, err := io.ReadFull(e.body, chunk); err != nil {
+			return verify.Digest{}, err
+		}
+		hash.Write(chunk)
+		for _, out := range outs {
+			if _, err := out.Write(chunk); err != nil {
+				return verify.Digest{}, err
+			}
+		}
+		left -= int64(len(chunk))
+	}
+	return digest(hash.Sum(nil)), nil
 }

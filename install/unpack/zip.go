@@ -37,7 +37,7 @@ func readZip(src *source, limits Limits, attributes bool, put func(entry) error)
 		}
 		e := &entries[i]
 		if e.offset != at {
-			return refuse(RuleZip, e.name, "its header is at %d, the last entry ends at %d", e.offset, at)
+			return refuse(RuleZip, e.name, "entry at byte %d, but the one before it ends at %d", e.offset, at)
 		}
 		if at, err = e.local(src, end); err != nil {
 			return err
@@ -49,11 +49,11 @@ func readZip(src *source, limits Limits, attributes bool, put func(entry) error)
 			return refuse(RuleCeiling, e.name, "more than %d directories", limits.Dirs)
 		}
 		if total += e.size; e.size > limits.Bytes || total > min(limits.Bytes, limits.maxUnpacked(src.size)) {
-			return refuse(RuleCeiling, e.name, "unpacks to far more than its own size")
+			return refuse(RuleCeiling, e.name, "the archive unpacks to far more than its own size")
 		}
 	}
 	if at != x.off {
-		return refuse(RuleZip, "", "%d bytes before the directory that no entry states", x.off-at)
+		return refuse(RuleZip, "", "%d bytes before the directory that belong to no entry", x.off-at)
 	}
 	z := &zipReader{src: src, limits: limits, put: put, in: bufio.NewReaderSize(nil, 64<<10)}
 	for i := range entries {
@@ -76,7 +76,7 @@ func onlyZip(src *source) error {
 			return err
 		}
 		if sum, ok := number(b[148:156]); ok && sum == checksum(&b) {
-			return refuse(RuleFormat, "", "it begins like a tar")
+			return refuse(RuleFormat, "", "the zip begins like a tar")
 		}
 	}
 	const descriptor = 16 * 2048
@@ -85,7 +85,7 @@ func onlyZip(src *source) error {
 			return err
 		}
 		if string(id) == "CD001" {
-			return refuse(RuleFormat, "", "it holds the descriptor of a disc")
+			return refuse(RuleFormat, "", "the zip holds the descriptor of a disc image")
 		}
 	}
 	return nil
@@ -95,17 +95,17 @@ func onlyZip(src *source) error {
 // the directory's entry, and returns where the entry ends. end is where the
 // next thing begins.
 func (e *zipEntry) local(src *source, end int64) (int64, error) {
-	bad := func(what string) (int64, error) { return 0, refuse(RuleZip, e.name, "its local header: %s", what) }
+	bad := func(what string) (int64, error) { return 0, refuse(RuleZip, e.name, "bad local header: %s", what) }
 	var b [lenLocal]byte
 	if e.offset > end-lenLocal {
-		return bad("no room")
+		return bad("it overlaps what follows")
 	}
 	if err := readAt(src, b[:], e.offset); err != nil {
 		return 0, err
 	}
 	f := fields(b[:])
 	if f.u32() != sigLocal {
-		return bad("is none")
+		return bad("it has another signature")
 	}
 	f.u16() // version needed
 	flags, method := f.u16(), f.u16()
@@ -121,10 +121,10 @@ func (e *zipEntry) local(src *source, end int64) (int64, error) {
 		return 0, err
 	}
 	if string(rest[:nameLen]) != e.name {
-		return bad("another name")
+		return bad("its name differs from the directory's")
 	}
 	if flags != e.flags || method != e.method {
-		return bad("other flags or another method")
+		return bad("its flags or method differ from the directory's")
 	}
 	w, err := readExtra(e.name, rest[nameLen:])
 	if err != nil {
@@ -136,7 +136,7 @@ func (e *zipEntry) local(src *source, end int64) (int64, error) {
 	later := flags&flagDescriptor != 0
 	agrees := func(local, central int64) bool { return local == central || later && local == 0 }
 	if err != nil || !agrees(int64(crc), int64(e.crc)) || !agrees(size, e.size) || !agrees(packed, e.packed) {
-		return bad("another size or checksum")
+		return bad("its size or checksum differs from the directory's")
 	}
 	if flags&flagDescriptor == 0 {
 		return e.data + e.packed, nil
@@ -147,7 +147,7 @@ func (e *zipEntry) local(src *source, end int64) (int64, error) {
 // descriptor reads the data descriptor after the content, with or without a
 // signature, its sizes of 8 bytes in a zip64 entry.
 func (e *zipEntry) descriptor(src *source, end int64, zip64 bool) (int64, error) {
-	bad := refuse(RuleZip, e.name, "its data descriptor")
+	bad := refuse(RuleZip, e.name, "data descriptor that is malformed or differs from the directory")
 	at := e.data + e.packed
 	n := end - at
 	isWide := zip64 || e.packed >= max32 || e.size >= max32
@@ -196,10 +196,10 @@ func (z *zipReader) place(e *zipEntry) error {
 	out := entry{name: e.name, kind: kind, mode: mode, size: e.size, body: body}
 	switch {
 	case kind == dir && e.size != 0:
-		return refuse(RuleNoData, e.name, "%d bytes", e.size)
+		return refuse(RuleNoData, e.name, "directory with %d bytes of data", e.size)
 	case kind == link:
 		if e.size > int64(z.limits.Path) {
-			return refuse(RuleCeiling, e.name, "a target of %d bytes", e.size)
+			return refuse(RuleCeiling, e.name, "link target of %d bytes; the limit is %d", e.size, z.limits.Path)
 		}
 		target := make([]byte, e.size)
 		if _, err := io.ReadFull(body, target); err != nil {
@@ -256,9 +256,9 @@ func (b *zipBody) Read(p []byte) (int, error) {
 	case b.src.err != nil:
 		return n, b.src.err
 	case err == io.EOF:
-		return n, refuse(RuleContent, b.e.name, "%d bytes missing", b.left)
+		return n, refuse(RuleContent, b.e.name, "content that is %d bytes too short", b.left)
 	}
-	return n, refuse(RuleStream, b.e.name, "%v", err)
+	return n, refuse(RuleStream, b.e.name, "content that cannot be unpacked: %v", err)
 }
 
 // finish reads what put left, and proves that the content was whole, and that
@@ -268,20 +268,20 @@ func (b *zipBody) finish() error {
 		return err
 	}
 	if b.crc != b.e.crc {
-		return refuse(RuleContent, b.e.name, "checksum")
+		return refuse(RuleContent, b.e.name, "content with another checksum")
 	}
 	var more [1]byte
 	n, err := fill(b.dec, more[:])
 	switch {
 	case n > 0:
-		return refuse(RuleContent, b.e.name, "more than %d bytes", b.e.size)
+		return refuse(RuleContent, b.e.name, "content of more than %d bytes", b.e.size)
 	case b.src.err != nil:
 		return b.src.err
 	case err != io.EOF:
-		return refuse(RuleStream, b.e.name, "%v", err)
+		return refuse(RuleStream, b.e.name, "content that cannot be unpacked: %v", err)
 	}
 	if _, err := b.in.ReadByte(); err != io.EOF {
-		return refuse(RuleContent, b.e.name, "more packed than it unpacks")
+		return refuse(RuleContent, b.e.name, "compressed data after the end of the content")
 	}
 	return nil
 }

@@ -71,10 +71,10 @@ func zipDirectory(src *source, limits Limits) ([]zipEntry, extent, error) {
 		return nil, x, err
 	}
 	if x.count > int64(limits.Entries) {
-		return nil, x, refuse(RuleCeiling, "", "%d entries, at most %d", x.count, limits.Entries)
+		return nil, x, refuse(RuleCeiling, "", "%d entries; the limit is %d", x.count, limits.Entries)
 	}
 	if x.size > maxDirectory {
-		return nil, x, refuse(RuleCeiling, "", "a directory of %d bytes, at most %d", x.size, maxDirectory)
+		return nil, x, refuse(RuleCeiling, "", "a directory of %d bytes; the limit is %d", x.size, maxDirectory)
 	}
 	in := bufio.NewReaderSize(src.section(x.off, x.size), 64<<10)
 	var entries []zipEntry
@@ -109,13 +109,13 @@ func findDirectory(src *source) (x extent, err error) {
 	}
 	at := bytes.LastIndex(tail, []byte("PK\x05\x06"))
 	if at < 0 || len(tail)-at < lenEnd {
-		return x, refuse(RuleEnd, "", "no end record")
+		return x, refuse(RuleEnd, "", "the zip has no end record: it is cut short, or something follows it")
 	}
 	f := fields(tail[at+4:])
 	disk, first, here, all := f.u16(), f.u16(), f.u16(), f.u16()
 	size, off, comment := f.u32(), f.u32(), f.u16()
 	if len(f) != int(comment) {
-		return x, refuse(RuleEnd, "", "a comment of %d bytes, in a record that states %d", len(f), comment)
+		return x, refuse(RuleEnd, "", "a comment of %d bytes where the end record states %d", len(f), comment)
 	}
 	x = extent{int64(off), int64(size), int64(all)}
 	end := start + int64(at)
@@ -130,7 +130,7 @@ func findDirectory(src *source) (x extent, err error) {
 		x, end, here = x64, end-lenLocator-lenEnd64, all
 	}
 	if disk != 0 || first != 0 || here != all {
-		return x, refuse(RuleZip, "", "one of several disks")
+		return x, refuse(RuleZip, "", "one part of a zip that is split over several")
 	}
 	if x.off < 0 || x.size < 0 || x.off > end || x.size != end-x.off || x.count > x.size/lenCentral {
 		return x, refuse(RuleZip, "", "the directory does not end where the end record begins")
@@ -155,12 +155,12 @@ func findDirectory64(src *source, end int64) (x extent, ok bool, err error) {
 	disk, at, disks := locator.u32(), locator.u64(), locator.u32()
 	f := fields(b[:])
 	if f.u32() != sigEnd64 || disk != 0 || at != uint64(start) || disks != 1 || f.u64() != lenEnd64-12 {
-		return x, false, refuse(RuleZip, "", "the zip64 end record is not where it must be")
+		return x, false, refuse(RuleZip, "", "the zip64 end record is malformed or misplaced")
 	}
 	f = f[4:] // versions
 	disk, first, here, all := f.u32(), f.u32(), f.u64(), f.u64()
 	if disk != 0 || first != 0 || here != all {
-		return x, false, refuse(RuleZip, "", "one of several disks")
+		return x, false, refuse(RuleZip, "", "one part of a zip that is split over several")
 	}
 	x.count = int64(all)
 	x.size, x.off = int64(f.u64()), int64(f.u64())
@@ -178,7 +178,7 @@ func readCentral(in io.Reader) (e zipEntry, n int64, err error) {
 	}
 	f := fields(b[:])
 	if f.u32() != sigCentral {
-		return e, 0, refuse(RuleZip, "", "no directory entry where one must be")
+		return e, 0, refuse(RuleZip, "", "the directory has fewer entries than the end record states")
 	}
 	e.made = f.u16() >> 8
 	f.u16() // version needed
@@ -203,7 +203,7 @@ func readCentral(in io.Reader) (e zipEntry, n int64, err error) {
 	e.packed, err = wide.take(packed, err)
 	e.offset, err = wide.take(offset, err)
 	if err != nil || disk != 0 {
-		return e, 0, refuse(RuleZip, e.name, "its zip64 field or disk number")
+		return e, 0, refuse(RuleZip, e.name, "malformed zip64 field or disk number")
 	}
 	return e, int64(lenCentral + len(rest)), e.allowed()
 }
@@ -213,19 +213,19 @@ func (e *zipEntry) allowed() error {
 	isASCII := strings.IndexFunc(e.name, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 	switch {
 	case e.flags&^flagsKnown != 0:
-		return refuse(RuleMethod, e.name, "flags %#04x", e.flags)
+		return refuse(RuleMethod, e.name, "encrypted, or with other unknown flags (%#04x)", e.flags)
 	case e.method != stored && e.method != deflated:
-		return refuse(RuleMethod, e.name, "method %d", e.method)
+		return refuse(RuleMethod, e.name, "compressed by method %d, which kist does not read", e.method)
 	case e.method == stored && e.packed != e.size:
-		return refuse(RuleZip, e.name, "stored, with %d bytes for %d", e.packed, e.size)
+		return refuse(RuleZip, e.name, "stored, but as %d bytes for a content of %d", e.packed, e.size)
 	case strings.Contains(e.name, "\x00"):
-		return refuse(RuleText, e.name, "holds U+0000")
+		return refuse(RuleText, e.name, "name with the control character U+0000")
 	case !slices.Contains(systems, e.made):
-		return refuse(RuleSystem, e.name, "made by system %d", e.made)
+		return refuse(RuleSystem, e.name, "made by system number %d", e.made)
 	case e.made != madeByUnix && e.flags&flagUTF8 == 0 && !isASCII:
-		return refuse(RuleText, e.name, "in a code page of MS-DOS")
+		return refuse(RuleText, e.name, "name in a code page of MS-DOS")
 	case strings.HasSuffix(strings.TrimRight(e.name, "0123456789"), ";"):
-		return refuse(RuleVersion, e.name, "")
+		return refuse(RuleVersion, e.name, "name that ends in a version number")
 	}
 	return nil
 }
@@ -271,7 +271,7 @@ func readExtra(name string, extra []byte) (w *wide, err error) {
 	w = new(wide)
 	for len(extra) > 0 {
 		if len(extra) < 4 || len(extra) < 4+int(le.Uint16(extra[2:])) {
-			return w, refuse(RuleZip, name, "an extra field that is cut")
+			return w, refuse(RuleZip, name, "extra field that is cut short")
 		}
 		id, data := le.Uint16(extra), extra[4:4+int(le.Uint16(extra[2:]))]
 		extra = extra[4+len(data):]
@@ -281,9 +281,9 @@ func readExtra(name string, extra []byte) (w *wide, err error) {
 		case id == extraZip64:
 			w.present, w.left = true, data
 		case id == extraUnicodePath && (len(data) < 5 || string(data[5:]) != name):
-			return w, refuse(RuleZip, name, "another name in its Unicode field")
+			return w, refuse(RuleZip, name, "different name in its Unicode extra field")
 		case id == extraASi || id == extraLibarchive:
-			return w, refuse(RuleSystem, name, "extra field %#04x", id)
+			return w, refuse(RuleSystem, name, "type and mode stated again, in the extra field %#04x", id)
 		}
 	}
 	return w, nil
@@ -298,7 +298,7 @@ func (e *zipEntry) kind() (kind, fs.FileMode, error) {
 	}
 	const volume = 0x08 // the label of a disk, which Info-ZIP passes over; of DOS's attributes
 	if e.made != madeByUnix && e.external&volume != 0 {
-		return file, 0, refuse(RuleType, e.name, "attributes %#08x", e.external)
+		return file, 0, refuse(RuleType, e.name, "label of a disk (attributes %#08x)", e.external)
 	}
 	const ifmt, ifreg, ifdir, iflnk = 0o170000, 0o100000, 0o040000, 0o120000
 	perm := fs.FileMode(mode) & fs.ModePerm
@@ -316,5 +316,5 @@ func (e *zipEntry) kind() (kind, fs.FileMode, error) {
 		}
 		return file, perm, nil
 	}
-	return file, 0, refuse(RuleType, e.name, "attributes %#08x", e.external)
+	return file, 0, refuse(RuleType, e.name, "attributes %#08x, which do not fit its name or are of another type", e.external)
 }

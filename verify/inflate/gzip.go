@@ -27,6 +27,17 @@ func NewGzipReader(in *bufio.Reader) (*GzipReader, error) {
 	return &GzipReader{in: in, deflate: NewReader(in)}, nil
 }
 
+// Reset begins anew with the gzip member that begins at in, as NewGzipReader does.
+func (z *GzipReader) Reset(in *bufio.Reader) error {
+	if err := gzipHeader(in); err != nil {
+		z.err = early(err)
+		return z.err
+	}
+	z.deflate.Reset(in)
+	*z = GzipReader{in: in, deflate: z.deflate}
+	return nil
+}
+
 var (
 	errHeader = fmt.Errorf("%w: no gzip header", ErrCorrupt)
 	errSum    = fmt.Errorf("%w: it unpacks to another size or checksum than it states", ErrCorrupt)

@@ -1,0 +1,238 @@
+package unpack
+
+import (
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/therootcompany/xz"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/kist-tools/kist/verify/inflate"
+)
+
+var (
+	errTrailing  = errors.New("something other than zeros follows the compressed data")
+	errTruncated = errors.New("the compressed data is cut short")
+	errPadding   = errors.New("the zeros after an xz stream are not a multiple of 4 bytes")
+)
+
+// magics are how a stream of each codec begins.
+var magics = map[string]string{"gz": "\x1f\x8b", "xz": "\xfd7zXZ\x00", "zst": "\x28\xb5\x2f\xfd", "bz2": "BZh"}
+
+// streams reads the compressed streams that make up a file, one after the other, as
+// the one stream that they mean: what parallel compressors write. Sources: RFC 1952,
+// section 2.2 (gzip members); RFC 8878, section 3.1 (zstd frames, of which skippable
+// ones hold no content); The .xz File Format 1.2.0, section 2 (streams, with padding
+// between them); bzip2(1). Zeros may follow the last stream, as tapes and some
+// packers leave them. Anything else that follows is an error.
+//
+// The ceiling on what a file unpacks to holds for all streams together, since a meter
+// reads them as one. There is one decoder at a time, so that a file never takes more
+// memory than the largest window of its streams.
+type streams struct {
+	codec  string
+	in     *bufio.Reader
+	src    *source
+	ctx    context.Context // ends the wait for memory
+	memory *semaphore.Weighted
+	limit  int64 // of memory, all of it
+
+	dec    io.Reader // nil: there is none
+	window int64     // that dec may use
+	held   int64     // taken from memory for it
+	count  int       // streams begun
+	open   bool      // within a stream
+	asked  bool      // for large pages, for dec
+}
+
+// Read implements io.Reader. It ends with io.EOF only if every stream was whole.
+func (s *streams) Read(p []byte) (int, error) {
+	for {
+		if !s.open {
+			if err := s.begin(); err != nil {
+				return 0, err
+			}
+			s.open = true
+		}
+		n, err := s.dec.Read(p)
+		if !s.asked && s.window >= largeWindow {
+			s.asked = true // dec has its window by now, and has used little of it
+			largePages()
+		}
+		if err != io.EOF {
+			return n, unexpected(err)
+		}
+		if s.open = false; n > 0 {
+			return n, nil
+		}
+	}
+}
+
+// begin begins the next stream. It returns io.EOF if there is none.
+func (s *streams) begin() error {
+	if err := s.find(); err != nil {
+		return err
+	}
+	need, err := window(s.codec, s.in)
+	if err != nil {
+		return err
+	}
+	if s.count++; s.dec == nil || need > s.window {
+		if err := s.grow(need); err != nil {
+			return err
+		}
+	}
+	switch dec := s.dec.(type) {
+	case *inflate.GzipReader:
+		err = dec.Reset(s.in)
+	case *xz.Reader:
+		err = dec.Reset(newXZFrame(s.in))
+	case *zstd.Decoder:
+		err = dec.Reset(newZstdFrame(s.in))
+	default:
+		s.dec, err = newDecoder(s.codec, s.in, s.window)
+	}
+	return unexpected(err)
+}
+
+// find moves in to where the next stream begins, past what lies between streams. It
+// returns io.EOF if there is none.
+func (s *streams) find() error {
+	for {
+		head, err := s.in.Peek(len(magics["xz"]))
+		switch {
+		case len(head) == 0 && err == io.EOF && s.count > 0:
+			return io.EOF
+		case len(head) == 0:
+			return unexpected(err)
+		case bytes.HasPrefix(head, []byte(magics[s.codec])):
+			return nil
+		case s.codec == "zst" && isSkippable(head):
+			err = skipFrame(s.in)
+		case s.count == 0:
+			return fmt.Errorf("it does not begin as a %s file does", s.codec)
+		case head[0] == 0:
+			err = s.padding()
+		default:
+			return errTrailing
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// padding reads zeros, after which only an xz file may go on.
+func (s *streams) padding() error {
+	for n := 1; ; n++ {
+		b, err := s.in.ReadByte()
+		switch {
+		case err == nil && b == 0:
+			continue
+		case err != nil && err != io.EOF:
+			return err
+		case s.codec == "xz" && (n-1)%4 != 0:
+			return errPadding
+		case err == nil && s.codec != "xz":
+			return errTrailing
+		case err == nil:
+			return s.in.UnreadByte()
+		}
+		return nil
+	}
+}
+
+// grow replaces the decoder by none, and takes memory for one with a window of need
+// bytes. It gives back first what it has, so that archives never wait for each
+// other, and takes twice of it or more, so that a file of many streams, each a little
+// larger than the last, does not allocate each time.
+func (s *streams) grow(need int64) error {
+	need = max(need, min(2*s.window, maxWindow))
+	s.release()
+	share := min(need, s.limit)
+	if err := s.memory.Acquire(s.ctx, share); err != nil {
+		s.src.err = err // no fault of the archive
+		return err
+	}
+	s.window, s.held, s.asked = need, share, false
+	return nil
+}
+
+// release ends the decoder, and gives its memory back.
+func (s *streams) release() {
+	if z, ok := s.dec.(*zstd.Decoder); ok {
+		z.Close()
+	}
+	s.dec = nil
+	if s.window >= largeWindow {
+		debug.FreeOSMemory() // the next window must not come on top
+	}
+	s.memory.Release(s.held)
+	s.held, s.window = 0, 0
+}
+
+// newDecoder opens the stream that begins at in, with a window of at most window
+// bytes. For all but bzip2 the decoder ends with that stream.
+func newDecoder(codec string, in *bufio.Reader, window int64) (io.Reader, error) {
+	switch codec {
+	case "gz":
+		return inflate.NewGzipReader(in)
+	case "xz":
+		return xz.NewReader(newXZFrame(in), uint32(window))
+	case "zst":
+		return zstd.NewReader(newZstdFrame(in), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+	}
+	b := &bzip2Streams{in: in}
+	b.dec = bzip2.NewReader((*bzip2Input)(b))
+	return b, nil
+}
+
+// unexpected makes an end of file a fault.
+func unexpected(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return errTruncated
+	}
+	return err
+}
+
+// bzip2Streams reads all streams of a file, as the library does: the format has no
+// lengths by which to tell where one ends. Where two zeros follow a stream, the library
+// has read them before it fails, and that is the end. A single zero it takes for the
+// beginning of a stream that is cut.
+type bzip2Streams struct {
+	in   *bufio.Reader
+	last [2]byte // bytes that the library read
+	dec  io.Reader
+}
+
+func (b *bzip2Streams) Read(p []byte) (int, error) {
+	n, err := b.dec.Read(p)
+	if err == bzip2.StructuralError("bad magic value in continuation file") {
+		err = errTrailing
+		if b.last == [2]byte{} {
+			err = io.EOF
+		}
+	}
+	return n, err
+}
+
+// A bzip2Input is what the library reads.
+type bzip2Input bzip2Streams
+
+func (b *bzip2Input) ReadByte() (byte, error) {
+	c, err := b.in.ReadByte()
+	if err == nil {
+		b.last = [2]byte{b.last[1], c}
+	}
+	return c, err
+}
+
+// Read is never called, since there is ReadByte.
+func (b *bzip2Input) Read(p []byte) (int, error) { return 0, errors.ErrUnsupported }
