@@ -76,7 +76,7 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, s 
 			return receipt, nil, err
 		}
 	}
-	if receipt.Entries, err = prefix.Finish(ctx); err != nil {
+	if receipt.Entries, err = prefix.Finish(ctx, plan.Named(r.Commands)...); err != nil {
 		return receipt, nil, err
 	}
 	receipt.Sealed = prefix.Sealed().UTC()

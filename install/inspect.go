@@ -9,6 +9,7 @@ import (
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/private"
 	"github.com/kist-tools/kist/install/internal/sandbox"
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/verify"
@@ -17,9 +18,10 @@ import (
 // Inspect unpacks an archive as an install would, by a Child, into the empty directory
 // into, and returns what is in it, for a publisher who is about to sign want as its digest.
 // What is unpacked is a copy of f that nobody else can change, and that has this digest: a
-// *verify.DigestError if f changed since it was hashed. Other errors are those of package
+// *verify.DigestError if f changed since it was hashed. As in an install, the commands
+// that are named without a pattern become executable. Other errors are those of package
 // unpack, and *ChildError.
-func Inspect(ctx context.Context, c Child, into *os.Root, f *os.File, want verify.Digest, a unpack.Archive) ([]record.Entry, error) {
+func Inspect(ctx context.Context, c Child, into *os.Root, f *os.File, want verify.Digest, a unpack.Archive, commands []string) ([]record.Entry, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -47,7 +49,7 @@ func Inspect(ctx context.Context, c Child, into *os.Root, f *os.File, want verif
 	if err := u.Add(ctx, held.Reader(), a); err != nil {
 		return nil, err
 	}
-	return u.Finish(ctx)
+	return u.Finish(ctx, plan.Named(commands)...)
 }
 
 // HashZip is verify.HashZip of the zip f, which is open for reading alone, by a Child.

@@ -204,7 +204,7 @@ func TestInspectJudgesTheBytesThatWereHashed(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer into.Close()
-		entries, err := Inspect(t.Context(), Child{}, into, f, verify.DigestOf(data), unpack.Archive{Name: "a.tar", Layout: manifests.Layout{Format: "tar"}})
+		entries, err := Inspect(t.Context(), Child{}, into, f, verify.DigestOf(data), unpack.Archive{Name: "a.tar", Layout: manifests.Layout{Format: "tar"}}, nil)
 		if got := err == nil && len(entries) == 3; got != (text == honest) {
 			t.Errorf("%q: %d entries, %v", text, len(entries), err)
 		}

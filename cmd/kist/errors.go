@@ -299,7 +299,7 @@ func untrusted(err error) (failure, bool) {
 		f.Hint = fmt.Sprintf("kist uninstall %s removes it; ask its publisher what happened", e.Release)
 	}
 	if _, ok := errors.AsType[*unpack.EntryError](err); ok {
-		f.Hint = "such an archive is never unpacked; tell its publisher"
+		f.Hint = "kist never unpacks such an archive; whoever makes it must pack it differently"
 	}
 	return f, true
 }

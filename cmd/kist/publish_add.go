@@ -179,7 +179,7 @@ func (a *app) inspect(ctx context.Context, f *os.File, r native.Release, art nat
 	defer func() { err = errors.Join(err, remove()) }()
 	archive := unpack.Archive{Name: filepath.Base(f.Name()), Component: art.Component,
 		Layout: manifests.Layout{Format: art.Format, Strip: art.Strip}}
-	entries, err := install.Inspect(ctx, a.Child, scratch, f, art.SHA256, archive)
+	entries, err := install.Inspect(ctx, a.Child, scratch, f, art.SHA256, archive, r.Commands)
 	if err != nil {
 		return 0, err
 	}

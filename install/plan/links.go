@@ -67,6 +67,17 @@ func nameOf(r record.Head) string {
 // hundred; every one of them is a link on PATH.
 const maxCommands = 2000
 
+// Named are the paths of those patterns that match one path only: the file there becomes
+// executable, whatever its archive says, since the release names it.
+func Named(patterns []string) (paths []string) {
+	for _, pattern := range patterns {
+		if p, ok := manifests.CommandPath(pattern); ok {
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}
+
 // Commands finds what the patterns of a release (manifests.MatchCommand) make
 // commands among entries, which are in the order of their paths: executable
 // regular files, and links that lead to one. The name is the path's base; of two
@@ -107,12 +118,28 @@ func Commands(patterns []string, entries []record.Entry) (found []record.Command
 		}
 	}
 	if len(found)+len(skipped) == 0 && len(patterns) > 0 {
-		return nil, nil, fmt.Errorf("no executable file matches the commands %s: %w",
-			strings.Join(patterns, ", "), verify.ErrUntrusted)
+		return nil, nil, fmt.Errorf("no executable file matches the commands %s%s: %w",
+			strings.Join(patterns, ", "), unfit(patterns, entries), verify.ErrUntrusted)
 	}
 	// A later pattern may name what an earlier one passed over.
 	skipped = slices.DeleteFunc(skipped, func(p string) bool { return taken[path.Base(p)] })
 	return found, skipped, nil
+}
+
+// unfit says of the first entry that patterns match why it is not a command.
+func unfit(patterns []string, entries []record.Entry) string {
+	for _, pattern := range patterns {
+		for _, e := range entries {
+			if ok, _ := manifests.MatchCommand(pattern, e.Path); !ok {
+				continue
+			}
+			if e.Type == record.File {
+				return fmt.Sprintf("; %s has the mode %04o", e.Path, e.Mode.Perm())
+			}
+			return fmt.Sprintf("; %s is a %s", e.Path, e.Type)
+		}
+	}
+	return ""
 }
 
 // Remaining are those of commands that are still there among entries, which are in

@@ -388,13 +388,15 @@ func TestCommandsAreExecutableFilesAfterResolution(t *testing.T) {
 		link("bin/dead", "nowhere"), link("bin/loop", "loop"), link("bin/out", "../../etc/passwd"), dir("bin/sub"),
 		dir("lib"), dir("lib/npm-1"), link("lib/npm", "npm-1"), file("lib/npm-1/cli", 0o755), file("go", 0o755)}
 	slices.SortFunc(entries, func(a, b record.Entry) int { return strings.Compare(a.Path, b.Path) })
-	for _, test := range []struct{ patterns, want string }{
+	for _, test := range []struct{ patterns, want string }{ // want after ! is a part of the error
 		{"bin/*", "go=bin/go npm=bin/npm"},
 		{"bin/go", "go=bin/go"},
 		{"go bin/go", "go=go"},
-		{"bin/README", "!"},
-		{"bin/dead bin/loop bin/out", "!"},
-		{"sbin/*", "!"},
+		{"bin/README", "!; bin/README has the mode 0644"},
+		{"bin/R*", "!no executable file matches the commands bin/R*; bin/README has the mode 0644"},
+		{"bin/dead bin/loop bin/out", "!; bin/dead is a link"},
+		{"bin/sub", "!; bin/sub is a dir"},
+		{"sbin/* sbin/x", "!no executable file matches the commands sbin/*, sbin/x: "},
 		{"", ""},
 	} {
 		commands, _, err := Commands(strings.Fields(test.patterns), entries)
@@ -403,14 +405,23 @@ func TestCommandsAreExecutableFilesAfterResolution(t *testing.T) {
 			got = append(got, c.Name+"="+c.Path)
 		}
 		if err != nil {
-			got = []string{"!"}
+			if got = nil; strings.HasPrefix(test.want, "!") && strings.Contains(err.Error(), test.want[1:]) {
+				got = []string{test.want}
+			}
 			if !errors.Is(err, verify.ErrUntrusted) {
 				t.Errorf("%s: %v does not match ErrUntrusted", test.patterns, err)
 			}
 		}
 		if s := strings.Join(got, " "); s != test.want {
-			t.Errorf("%q: %s, want %s", test.patterns, s, test.want)
+			t.Errorf("%q: %s, %v, want %s", test.patterns, s, err, test.want)
 		}
+	}
+}
+
+func TestNamed(t *testing.T) {
+	got := Named([]string{"bin/go", "bin/*", "b?n/x", "bin/[ab]", `bin/\*`, "a b", "x", "bin/["})
+	if want := []string{"bin/go", "a b", "x", "bin/["}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

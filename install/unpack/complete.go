@@ -124,15 +124,19 @@ func (p *Prefix) owners() map[string]*origin {
 // everything its mode and notes the stamps of files. What is on disk then is exactly
 // what was claimed, and every link resolves or dangles inside. sealed is what a receipt
 // says of the stamps; zero where the file system keeps none to rely on, and then none
-// are noted. A claim that breaks a rule, or is not behind the others by its path, is an
+// are noted. The files that executable names, directly or through links, may be
+// executed whatever their archives say; a name that is no file's changes nothing. A claim that breaks a rule, or is not behind the others by its path, is an
 // *EntryError; a *ChangedError says that something else than the claimed is there.
-func Complete(ctx context.Context, root *os.Root, limits Limits, claims []Claim) (sealed time.Time, err error) {
+func Complete(ctx context.Context, root *os.Root, limits Limits, claims []Claim, executable ...string) (sealed time.Time, err error) {
 	t := tree{ctx: ctx, root: root, limits: limits, nodes: make(map[string]*Claim, len(claims))}
 	if err := t.judge(claims); err != nil {
 		return time.Time{}, err
 	}
 	if err := t.makeLinks(claims); err != nil {
 		return time.Time{}, err
+	}
+	for _, name := range executable {
+		t.makeExecutable(name)
 	}
 	err = t.walk()
 	return t.sealed, err
@@ -216,6 +220,15 @@ func (c *Claim) judge(limits Limits) error {
 		return refuse(RuleType, "", "%s of mode %v that no archive could have", c.Type, c.Mode)
 	}
 	return nil
+}
+
+// makeExecutable lets those execute the file called name that may read it; the walk
+// gives it that mode.
+func (t *tree) makeExecutable(name string) {
+	end, err := t.follow(&Claim{Entry: &record.Entry{Path: name}}, name, 0, nil)
+	if c := t.nodes[end]; err == nil && c != nil && c.Type == record.File {
+		c.Mode |= c.Mode & 0o444 >> 2
+	}
 }
 
 // makeLinks makes the links, all of which were first followed to their ends.

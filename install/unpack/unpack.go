@@ -338,12 +338,12 @@ func (f *filler) unpack(in *source) (err error) {
 }
 
 // Finish ends the prefix and completes it: Claims and Complete in one.
-func (p *Prefix) Finish(ctx context.Context) ([]record.Entry, error) {
+func (p *Prefix) Finish(ctx context.Context, executable ...string) ([]record.Entry, error) {
 	claims, err := p.Claims()
 	if err != nil {
 		return nil, err
 	}
-	if p.sealed, err = Complete(ctx, p.root, p.limits, claims); err != nil {
+	if p.sealed, err = Complete(ctx, p.root, p.limits, claims, executable...); err != nil {
 		return nil, err
 	}
 	entries := make([]record.Entry, len(claims))

@@ -27,11 +27,17 @@ func (e *ChangedError) Error() string {
 // is a file where a directory would have to be, is passed through lexically;
 // missing, if it is not nil, is told of what does not exist.
 func (t *tree) resolve(c *Claim, missing func(name string) error) error {
+	_, err := t.follow(c, path.Dir(c.Path)+"/"+c.Target, 1, missing)
+	return err
+}
+
+// follow follows name from the top of the prefix, through links, of which followed
+// were followed before, and returns where it ends. Its errors are about c.
+func (t *tree) follow(c *Claim, name string, followed int, missing func(name string) error) (end string, err error) {
 	var at []string // where the way has led so far; no link among them
-	way := append(strings.Split(path.Dir(c.Path), "/"), strings.Split(c.Target, "/")...)
-	for followed := 1; len(way) > 0; {
+	for way := strings.Split(name, "/"); len(way) > 0; {
 		if t.steps.Add(1) > 2*t.limits.Steps { // each is followed twice
-			return c.refuse(RuleCeiling, "the links of the prefix lead through more than %d elements", t.limits.Steps)
+			return "", c.refuse(RuleCeiling, "the links of the prefix lead through more than %d elements", t.limits.Steps)
 		}
 		element := way[0]
 		way = way[1:]
@@ -40,7 +46,7 @@ func (t *tree) resolve(c *Claim, missing func(name string) error) error {
 			continue
 		case "..":
 			if len(at) == 0 {
-				return c.refuse(RuleTarget, "link that leaves the prefix through other links")
+				return "", c.refuse(RuleTarget, "link that leaves the prefix through other links")
 			}
 			at = at[:len(at)-1]
 			continue
@@ -50,19 +56,19 @@ func (t *tree) resolve(c *Claim, missing func(name string) error) error {
 		next := t.nodes[name]
 		if next == nil && missing != nil {
 			if err := missing(name); err != nil {
-				return err
+				return "", err
 			}
 		}
 		if next == nil || next.Type != record.Link {
 			continue
 		}
 		if followed++; followed > hops {
-			return c.refuse(RuleHops, "link through more than %d others", hops)
+			return "", c.refuse(RuleHops, "link through more than %d others", hops)
 		}
 		at = at[:len(at)-1]
 		way = append(strings.Split(next.Target, "/"), way...)
 	}
-	return nil
+	return strings.Join(at, "/"), nil
 }
 
 // maxWalkers is how many directories are walked at once: each holds its parents

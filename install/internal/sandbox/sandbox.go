@@ -231,17 +231,17 @@ func (u *Unpacker) Write(ctx context.Context, from string, f manifests.File) err
 }
 
 // Finish is unpack.Prefix's.
-func (u *Unpacker) Finish(ctx context.Context) ([]record.Entry, error) {
+func (u *Unpacker) Finish(ctx context.Context, executable ...string) ([]record.Entry, error) {
 	left, err := u.leave(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if left == nil {
-		entries, err := u.prefix.Finish(ctx)
+		entries, err := u.prefix.Finish(ctx, executable...)
 		u.sealed = u.prefix.Sealed()
 		return entries, err
 	}
-	if u.sealed, err = unpack.Complete(ctx, u.root, u.limits, left.all); err != nil {
+	if u.sealed, err = unpack.Complete(ctx, u.root, u.limits, left.all, executable...); err != nil {
 		return nil, err
 	}
 	return left.entries, nil
