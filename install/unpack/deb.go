@@ -41,7 +41,7 @@ func readDeb(src *source, memory *semaphore.Weighted, limits Limits, put func(en
 		return refuse(RuleDeb, members[2].name, "third member that is not data.tar")
 	}
 	data := members[2]
-	return readTarIn(codec, src, src.section(data.off, data.size), data.size, memory, limits, put)
+	return readTarIn(codec, true, src, src.section(data.off, data.size), data.size, memory, limits, put)
 }
 
 // tarCodec returns how the member of a package is compressed.

@@ -1,6 +1,7 @@
 package unpack_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,7 +16,18 @@ func TestHostileDeb(t *testing.T) {
 	want := "usr/ usr/a"
 	named := func(name string, content []byte) arMember { return arMember{name: name, data: string(content)} }
 	version := func(v string) []byte { return arOf(arMember{name: "debian-binary", data: v}, debControl, data) }
+	packed := func(codec string, parts ...[]byte) []byte {
+		return arOf(debVersion, debControl, named("data.tar."+codec, slices.Concat(parts...)))
+	}
 	runAttacks(t, "deb", []attack{
+		{name: "several gzip members", bad: packed("gz", gz(tree[:1000]), gz(tree[1000:])), rule: unpack.RuleStream, twin: packed("gz", gz(tree)), want: want},
+		{name: "several xz streams, of which dpkg-deb reads the first", bad: packed("xz", xz(tree), xz(make([]byte, 512))), rule: unpack.RuleStream, twin: packed("xz", xz(tree)), want: want},
+		{name: "several zstd frames", bad: packed("zst", zst(tree[:1000]), zst(tree[1000:])), rule: unpack.RuleStream, twin: packed("zst", zst(tree)), want: want},
+		{name: "a skippable frame before the data", bad: packed("zst", []byte(skippable("x")), zst(tree)), rule: unpack.RuleStream, twin: packed("zst", zst(tree)), want: want},
+		{name: "a skippable frame after the data", bad: packed("zst", zst(tree), []byte(skippable("x"))), rule: unpack.RuleStream, twin: packed("zst", zst(tree)), want: want},
+		{name: "zeros after the data", bad: packed("xz", xz(tree), make([]byte, 4)), rule: unpack.RuleStream, twin: packed("xz", xz(tree)), want: want},
+		{name: "hard link to an absolute link, over another", bad: debOf(link("./usr/lib/a", "/etc/x"), link("./usr/b", "x"), hard("./usr/b", "./usr/lib/a")), rule: unpack.RuleOnce,
+			twin: debOf(link("./usr/lib/a", "/etc/x"), hard("./usr/b", "./usr/lib/a"), link("./usr/b", "/etc/x")), want: "usr/ usr/b>../etc/x usr/lib/ usr/lib/a>../../etc/x"},
 		{name: "not ar", bad: append([]byte("!<arcH>\n"), honest[8:]...), rule: unpack.RuleDeb, twin: honest, want: want},
 		{name: "version 3", bad: version("3.0\n"), rule: unpack.RuleDeb, twin: version("2.0\n"), want: want},
 		{name: "version with more", bad: version("2.0\nx"), rule: unpack.RuleDeb, twin: honest, want: want},

@@ -175,7 +175,7 @@ func TestOthersReadTheSame(t *testing.T) {
 		"tar": func(m mixer) (string, []byte) { return "tar", m.tar() },
 		"compressed tar": func(m mixer) (string, []byte) {
 			codec := one(m, "codec", "gz", "xz", "zst", "bz2")
-			return "tar." + codec, m.compress(codec, m.tar())
+			return "tar." + codec, m.compress(codec, m.tar(), 1, 1, 1, 2, 3, 4)
 		},
 		"zip": func(m mixer) (string, []byte) { return "zip", m.zip() },
 		"deb": func(m mixer) (string, []byte) { return "deb", m.deb() },

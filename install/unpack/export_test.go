@@ -28,7 +28,7 @@ func Read(format string, data []byte, limits Limits) error {
 		return readDeb(src, memory, limits, put)
 	}
 	codec := strings.TrimPrefix(strings.TrimPrefix(format, "tar"), ".")
-	return readTarIn(codec, src, src.all(), src.size, memory, limits, put)
+	return readTarIn(codec, false, src, src.all(), src.size, memory, limits, put)
 }
 
 // LargePages is largePages.

@@ -202,21 +202,56 @@ func TestOthersDebs(t *testing.T) {
 	}
 }
 
-// Multi-stream files that real programs make are refused; the same content in
-// one stream is fine.
+// Files of several streams, as programs make them that compress in parallel, or as they
+// come of joining files.
 func TestOthersSeveralStreams(t *testing.T) {
 	dir, want := plant(t)
 	tree := run(t, dir, nil, "tar", "-c", "-f", "-", ".")
-	half := len(tree) / 1024 * 512
-	for format, with := range map[string]string{"tar.gz": "gzip", "tar.xz": "xz", "tar.zst": "zstd", "tar.bz2": "bzip2"} {
+	third := len(tree) / 3
+	for format, with := range map[string][]string{"tar.gz": {"gzip"}, "tar.xz": {"xz"}, "tar.zst": {"zstd"}, "tar.bz2": {"bzip2"}} {
 		t.Run(format, func(t *testing.T) {
-			two := append(run(t, "", tree[:half], with, "-c"), run(t, "", tree[half:], with, "-c")...)
-			if back := run(t, "", two, with, "-dc"); !bytes.Equal(back, tree) {
-				t.Fatal("not the same content in two streams")
+			var several []byte
+			for i, part := range [][]byte{tree[:third], tree[third : 2*third], tree[2*third:]} {
+				several = append(several, run(t, "", part, with[0], fmt.Sprint("-", 1+4*i), "-c")...)
 			}
-			_, err := unpackAll(t, two, manifests.Layout{Format: format}, unpack.DefaultLimits())
-			wantRule(t, err, unpack.RuleStream)
-			wantTree(t, run(t, "", tree, with, "-c"), format, want)
+			if back := run(t, "", several, with[0], "-dc"); !bytes.Equal(back, tree) {
+				t.Fatal("not the same content in several streams")
+			}
+			wantTree(t, several, format, want)
+		})
+	}
+	t.Run("pzstd", func(t *testing.T) {
+		name := filepath.Join(t.TempDir(), "a.tar")
+		if err := os.WriteFile(name, tree, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		run(t, "", nil, "pzstd", "-q", "-p", "2", name, "-o", name+".zst")
+		data, err := os.ReadFile(name + ".zst")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(data, []byte("\x50\x2a\x4d\x18")) {
+			t.Fatal("pzstd wrote no skippable frame")
+		}
+		wantTree(t, data, "tar.zst", want)
+	})
+}
+
+// A file that is named twice on the command line is in the archive twice: as it is, or,
+// where it has several names, as a hard link to itself.
+func TestOthersEntriesTwice(t *testing.T) {
+	dir, want := plant(t)
+	if err := os.Symlink("alias", filepath.Join(dir, "bin/link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(filepath.Join(dir, "bin/link"), filepath.Join(dir, "bin/link2")); err != nil {
+		t.Skip("no hard links to symbolic links here:", err)
+	}
+	want = onDisk(t, dir)
+	for _, pack := range [][]string{{"tar", "--format=gnu"}, {"tar", "--format=posix"}, {"bsdtar", "--format=pax"}, {"bsdtar", "--format=gnutar"}} {
+		t.Run(strings.Join(pack, "_"), func(t *testing.T) {
+			data := run(t, dir, nil, pack[0], append(pack[1:], "-c", "-f", "-", ".", "./README", "./bin", "./lib64")...)
+			wantTree(t, data, "tar", want)
 		})
 	}
 }

@@ -3,6 +3,7 @@
 package unpack_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,14 +16,30 @@ func (m mixer) tar() []byte {
 	style := one(m, "style", "ustar", "pax", "gnu", "v7")
 	var out []byte
 	if style == "pax" && rapid.Bool().Draw(m.T, "global header") {
-		out = global(oddly(m, "global record", "comment=0123", "path=b", "size=0", "mtime=1", "KIST.x=1", "GNU.sparse.major=1", "linkpath=b")).bytes()
+		out = global(oddly(m, "global record", one(m, "honest global record", "comment=4567", "KIST.x=1", "SCHILY.release=star 1", "GNU.volume.label=x", "hdrcharset=BINARY"), "comment=0123", "path=b", "size=0", "mtime=1", "GNU.sparse.major=1", "linkpath=b", "hdrcharset=KOI8-R", "GNU.volume.offset=1", "SCHILY.realsize=1")).bytes()
 	}
+	var listed [][]byte
 	for range rapid.IntRange(1, 6).Draw(m.T, "entries") {
-		out = append(out, m.tarEntry(style)...)
+		listed = append(listed, m.tarEntry(style))
+		if one(m, "listed again", false, false, false, true) {
+			listed = append(listed, m.again(one(m, "entry listed again", listed...)))
+		}
 	}
+	out = append(out, slices.Concat(listed...)...)
 	late := string(file("late", "x").bytes())
 	end := oddly(m, "end", tarEnd, "", tarEnd[:512], tarEnd+tarEnd, tarEnd+late+tarEnd, tarEnd[:512]+late+tarEnd, tarEnd+"garbage", tarEnd+tarEnd[:100], late+tarEnd[:1023])
 	return m.mangle(append(out, end...), 512, repair)
+}
+
+// again is an entry once more, oddly with something changed in it.
+func (m mixer) again(e []byte) []byte {
+	e = bytes.Clone(e)
+	if m.odd("another listing") {
+		at := one(m, "changed at", 0, 104, 105, 124, 134, 157, len(e)-512, len(e)-1)
+		e[at] ^= one[byte](m, "changed by", 1, 4, 0x20)
+		return repair(e)
+	}
+	return e
 }
 
 // tarEntry draws one entry, with the headers that extend it.
@@ -31,7 +48,7 @@ func (m mixer) tarEntry(style string) []byte {
 	if style == "gnu" {
 		e.magic = gnuMagic
 	}
-	earlier := m.all('0')
+	earlier := append(m.all('0'), m.all('2')...)
 	e.flag = one(m, "type", []byte("00251")[:min(4+len(earlier), 5)]...)
 	e.name = m.name(e.flag)
 	switch e.flag {
@@ -69,7 +86,8 @@ func (m mixer) extend(style string, e *tarEntry) (out []byte) {
 		}
 		return out
 	}
-	records := []string{one(m, "record", "mtime=1.5", "atime=1", "uid=1", "uname=nobody", "comment=c", "hdrcharset=ISO-IR 10646 2000 UTF-8", "SCHILY.xattr.user.a=b\x00c", "LIBARCHIVE.creationtime=1")}
+	records := []string{one(m, "record", "mtime=1.5", "atime=1", "uid=1", "uname=nobody", "comment=c", "hdrcharset=ISO-IR 10646 2000 UTF-8", "SCHILY.xattr.user.a=b\x00c", "LIBARCHIVE.creationtime=1",
+		"KIST.x=1", "NODETAR.depth=1", "APK-TOOLS.checksum.SHA1=00", "GOLANG.pkg=x", "MSWINDOWS.rawsd=AQA", "SCHILY.filetype=d", "SCHILY.release=star", "SUN.devmajor=1", "KIST.path=b", "Path=b", "size2=0", "hdrcharset=BINARY", "charset=BINARY", "realtime.x=")}
 	size := fmt.Sprint(len(e.data))
 	if isLong(e.name) {
 		records = append(records, "path="+e.name)
@@ -88,7 +106,7 @@ func (m mixer) extend(style string, e *tarEntry) (out []byte) {
 	if m.odd("a record") {
 		records = append(records, one(m, "odd record", "path=", "path=a\x00b", "path=../a", "path=/a", "path=e\u0301", "path=d/", "linkpath=b", "linkpath=", "size="+size, "size=0"+size, "size=-1", "size="+size+"1",
 			"size=0", "size=512", "size=1024", "size=08", "GNU.sparse.major=1", "GNU.sparse.name=b", "GNU.sparse.size=1", "GNU.sparse.realsize=1", "GNU.sparse.map=0,1", "GNU.sparse.numblocks=0", "SCHILY.realsize=1",
-			"SUN.holesdata= 0 1", "hdrcharset=BINARY", "hdrcharset=KOI8-R", "hdrcharset=", "charset=UTF-16", "KIST.x=1", "=x", "mtime=x", "mtime=-1", "uid=-1", "SCHILY.dev=1", "SCHILY.nlink=2", "SCHILY.ino=1", "SCHILY.devmajor=1",
+			"SUN.holesdata= 0 1", "hdrcharset=BINARY", "hdrcharset=KOI8-R", "hdrcharset=", "charset=UTF-16", " path=b", "\tpath=b", "path\x00=b", "path =b", "path.x=b", "linkpath\x00=b", "size\x00=0", "GNU.sparse=1", "GNU.sparsely=1", "GNU.volume.filename=b", "GNU.volume.size=1", "GNU.dumpdir=Yb", "SCHILY.size=0", "SCHILY.offset=1", "SCHILY.path=b", "VENDOR.GNU.sparse.major=1", "=x", "mtime=x", "mtime=-1", "uid=-1", "SCHILY.dev=1", "SCHILY.nlink=2", "SCHILY.ino=1", "SCHILY.devmajor=1",
 			"SCHILY.fflags=immutable", "SCHILY.acl.access=user::rwx", "LIBARCHIVE.symlinktype=dir", "LIBARCHIVE.xattr.user.a=YQ", "RHT.security.selinux=x", "SCHILY.filetype=d", "SCHILY.type=d", "mode=0644", "type=5"))
 	}
 	x := pax(records...)
@@ -115,6 +133,16 @@ func (m mixer) encode(style string, e *tarEntry) {
 			if flag == '0' || flag == '5' && b[0] != 0 && strings.HasSuffix(strings.TrimRight(string(b[:100]), "\x00"), "/") {
 				b[156] = 0
 			}
+		}
+		for _, at := range []int{108, 116, 136, 329, 337} { // owner, group, time, device
+			field := b[at : at+8]
+			if at == 136 {
+				field = b[at : at+12]
+			}
+			if style == "v7" && at > 300 || style == "gnu" && at == 337 && n%2 == 0 {
+				continue
+			}
+			copy(field, one(m, "field that says nothing", string(field), string(field), "           \x00"[12-len(field):], "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", " \x00 \x00        "))
 		}
 		if style == "gnu" && n%2 == 0 {
 			copy(b[345:], "00000000001\x0000000000002\x00") // atime, ctime
@@ -155,6 +183,12 @@ func (m mixer) zip() []byte {
 	}
 	for range rapid.IntRange(1, 6).Draw(m.T, "entries") {
 		z.files = append(z.files, m.zipFile())
+		if one(m, "listed again", false, false, false, true) {
+			f := one(m, "entry listed again", z.files...)
+			f.data = oddly(m, "another listing", f.data, f.data+"x", "")
+			f.mode = oddly(m, "another mode", f.mode, f.mode|0o111, 0)
+			z.files = append(z.files, f)
+		}
 	}
 	n := len(z.files)
 	if rapid.Bool().Draw(m.T, "another order") {

@@ -10,6 +10,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/klauspost/compress/zstd"
 	"pgregory.net/rapid"
 
 	"github.com/kist-tools/kist/verify"
@@ -159,7 +160,7 @@ func (m mixer) deb() []byte {
 		dot = "."
 	}
 	control := "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x <x@example.org>\nDescription: x\n"
-	data := arMember{name: "data.tar" + dot + codec, data: string(m.compress(codec, m.tar()))}
+	data := arMember{name: "data.tar" + dot + codec, data: string(m.compress(codec, m.tar(), 1))}
 	data.name = oddly(m, "data's name", data.name, "data.tar/", "data.tar.gz", "data.tar.bz2", "data.tar.lzma", "data.tar.", "Data.tar", "data.tar.gz/", "data.tar  x")
 	data.size = oddly(m, "data's size", "", fmt.Sprint("0", len(data.data)), fmt.Sprint(len(data.data)+1), fmt.Sprint(len(data.data)-1), fmt.Sprint("+", len(data.data)), fmt.Sprintf("0x%x", len(data.data)), fmt.Sprint(" ", len(data.data)))
 	data.pad = oddly(m, "padding", "", "\x00", "x")
@@ -187,25 +188,35 @@ func (m mixer) deb() []byte {
 	return m.mangle(append(arOf(members...), oddly(m, "end", "", "\n", "\x00", "garbage")...), 60, nil)
 }
 
-// compress compresses data, oddly in two streams, or with something after it.
-func (m mixer) compress(codec string, data []byte) []byte {
+// compress compresses data, in as many streams as one of those numbers says, oddly with
+// something else after them.
+func (m mixer) compress(codec string, data []byte, streams ...int) []byte {
 	with := map[string]func([]byte) []byte{
-		"": bytes.Clone, "gz": gz, "xz": xz, "bz2": bzip2, "zst": func(b []byte) []byte { return zst(b) },
+		"": bytes.Clone, "gz": gz, "xz": xz, "bz2": bzip2, "zst": func(b []byte) []byte { return zst(b, zstd.WithZeroFrames(true)) },
 	}[codec]
-	out := with(data)
 	if codec == "" {
-		return out
+		return with(data)
 	}
-	cut := len(data) / 1024 * 512
-	switch oddly(m, "streams", 0, 1, 2, 3, 4) {
+	between := map[string]string{"xz": "\x00\x00\x00\x00\x00\x00\x00\x00", "zst": skippable("skip")}[codec]
+	var out []byte
+	for n := oddly(m, "streams", one(m, "streams", streams...), 1, 2, 3); n > 1; n-- {
+		cut := rapid.IntRange(0, len(data)).Draw(m.T, "cut")
+		out, data = append(out, with(data[:cut])...), data[cut:]
+		out = append(out, oddly(m, "between streams", one(m, "padding", "", between), "\x00", "garbage", strings.Repeat("\x00", 512), skippable("x"))...)
+	}
+	out = append(out, with(data)...)
+	if codec != "zst" && len(streams) > 1 {
+		out = append(out, one(m, "padding at the end", "", "", "", strings.Repeat("\x00", 512))...)
+	}
+	switch oddly(m, "more streams", 0, 1, 2, 3, 4) {
 	case 1:
-		out = append(with(data[:cut]), with(data[cut:])...)
-	case 2:
 		out = append(out, with(nil)...)
-	case 3:
+	case 2:
 		out = append(out, with(tarOf(file("late", "x")))...)
+	case 3:
+		out = append([]byte(oddly(m, "before", "", "\x00", "garbage", skippable("skip"), string(with(nil)))), out...)
 	case 4:
-		out = append(out, oddly(m, "tail", "\x00", "garbage", strings.Repeat("\x00", 512), "\x50\x2a\x4d\x18\x04\x00\x00\x00skip")...)
+		out = append(out, oddly(m, "tail", "\x00", "garbage", strings.Repeat("\x00", 512), skippable("skip"), "\x1f\x8b", "BZh9")...)
 	}
 	if codec == "gz" && m.odd("flags of gzip") {
 		out[3] = one[byte](m, "flags", 1, 2, 4, 8, 16, 32, 64, 128)

@@ -45,7 +45,7 @@ const (
 	RuleHeader    Rule = "every header is well formed and has the right checksum"
 	RuleExtended  Rule = "an extended header is well formed, appears once for an entry, and agrees with the entry's own header"
 	RuleEnd       Rule = "an archive ends as its format requires, and nothing follows its end"
-	RuleStream    Rule = "a compressed archive is one or more streams, undamaged and whole, and only zeros may follow"
+	RuleStream    Rule = "a compressed archive is one or more whole and undamaged streams, perhaps with zeros at its end, and in a .deb exactly one stream"
 	RuleZip       Rule = "the directory of a zip and its local headers agree, and cover the file without a gap or an overlap"
 	RuleMethod    Rule = "a zip entry is stored or deflated, and is not encrypted"
 	RuleSystem    Rule = "a zip entry was made on Unix, MS-DOS or Windows, and only its attributes state its type and mode"

@@ -102,9 +102,9 @@ func (m *meter) Read(p []byte) (int, error) {
 // pages where there are any.
 const largeWindow = 16 << 20
 
-// readTarIn reads the tar inside in, size bytes of src, which codec compressed:
-// "gz", "xz", "zst", "bz2", or "" for not at all.
-func readTarIn(codec string, src *source, in io.Reader, size int64, memory *semaphore.Weighted, limits Limits, put func(entry) error) error {
+// readTarIn reads the tar inside in, size bytes of src, which codec compressed: "gz",
+// "xz", "zst", "bz2", or "" for not at all. single allows no more than one stream.
+func readTarIn(codec string, single bool, src *source, in io.Reader, size int64, memory *semaphore.Weighted, limits Limits, put func(entry) error) error {
 	if codec == "" {
 		return readTar(&meter{bufio.NewReaderSize(in, 256<<10), src, size}, limits, put)
 	}
@@ -112,7 +112,7 @@ func readTarIn(codec string, src *source, in io.Reader, size int64, memory *sema
 		return fmt.Errorf("format tar.%s: %w", codec, errors.ErrUnsupported)
 	}
 	ctx, cancel := context.WithCancel(src.ctx)
-	s := &streams{codec: codec, in: bufio.NewReaderSize(in, 256<<10), src: src, ctx: ctx, memory: memory, limit: limits.Memory}
+	s := &streams{codec: codec, single: single, in: bufio.NewReaderSize(in, 256<<10), src: src, ctx: ctx, memory: memory, limit: limits.Memory}
 	ahead := readAhead(&meter{s, src, limits.maxUnpacked(size)})
 	defer func() {
 		cancel()

@@ -33,11 +33,15 @@ var magics = map[string]string{"gz": "\x1f\x8b", "xz": "\xfd7zXZ\x00", "zst": "\
 // between them); bzip2(1). Zeros may follow the last stream, as tapes and some
 // packers leave them. Anything else that follows is an error.
 //
+// The data of a .deb is one stream, without anything before or after it: dpkg-deb reads
+// the first of several xz streams and ignores the others.
+//
 // The ceiling on what a file unpacks to holds for all streams together, since a meter
 // reads them as one. There is one decoder at a time, so that a file never takes more
 // memory than the largest window of its streams.
 type streams struct {
 	codec  string
+	single bool // only one stream
 	in     *bufio.Reader
 	src    *source
 	ctx    context.Context // ends the wait for memory
@@ -112,9 +116,11 @@ func (s *streams) find() error {
 			return io.EOF
 		case len(head) == 0:
 			return unexpected(err)
+		case s.single && s.count > 0:
+			return errTrailing
 		case bytes.HasPrefix(head, []byte(magics[s.codec])):
 			return nil
-		case s.codec == "zst" && isSkippable(head):
+		case s.codec == "zst" && isSkippable(head) && !s.single:
 			err = skipFrame(s.in)
 		case s.count == 0:
 			return fmt.Errorf("it does not begin as a %s file does", s.codec)

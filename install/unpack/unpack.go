@@ -78,7 +78,7 @@
 //   - every header is well formed and has the right checksum
 //   - an extended header is well formed, appears once for an entry, and agrees with the entry's own header
 //   - an archive ends as its format requires, and nothing follows its end
-//   - a compressed archive is one or more streams, undamaged and whole, and only zeros may follow
+//   - a compressed archive is one or more whole and undamaged streams, perhaps with zeros at its end, and in a .deb exactly one stream
 //   - the directory of a zip and its local headers agree, and cover the file without a gap or an overlap
 //   - a zip entry is stored or deflated, and is not encrypted
 //   - a zip entry was made on Unix, MS-DOS or Windows, and only its attributes state its type and mode
@@ -326,7 +326,7 @@ func (f *filler) unpack(in *source) (err error) {
 		err = readDeb(in, f.memory, f.limits, f.put)
 	default:
 		codec := strings.TrimPrefix(strings.TrimPrefix(layout.Format, "tar"), ".")
-		err = readTarIn(codec, in, in.all(), in.size, f.memory, f.limits, f.put)
+		err = readTarIn(codec, false, in, in.all(), in.size, f.memory, f.limits, f.put)
 	}
 	if err == nil && f.installer != nil {
 		err = f.settle()
