@@ -129,6 +129,9 @@ func FuzzTar(f *testing.F) {
 		tarOf(tarEntry{name: "a", prefix: "p", data: "x"}), tarOf(link("a", ".."), file("a/b", "x")),
 		tarOf(tarEntry{name: "a", magic: gnuMagic, data: "x", size: "\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01"}),
 		tarOf(tarEntry{name: "a/", edit: func(b []byte) { b[156] = 0; clear(b[257:265]) }}),
+		tarOf(file("a", "x"), file("a", "x"), link("l", "a"), hard("m", "l"), link("l", "a"), hard("a", "a")),
+		tarOf(pax("KIST.x=1", "hdrcharset=BINARY", "SCHILY.release=x"), file("a", "x")), tarOf(pax("GNU.sparse.major=1", "GNU.sparse.minor=0"), file("a", "x")),
+		tarOf(tarEntry{name: "a", data: "x", edit: func(b []byte) { copy(b[108:], "       \x00       \x00"); copy(b[329:], "                ") }}),
 	} {
 		f.Add(seed)
 	}
@@ -168,7 +171,10 @@ func FuzzStream(f *testing.F) {
 	archives := small(f)
 	for i, format := range formats {
 		f.Add(byte(i), archives[format])
+		f.Add(byte(i), append(append(emptyStream(format), archives[format]...), make([]byte, 8)...))
 	}
+	f.Add(byte(2), append([]byte(skippable("x")), archives["tar.zst"]...))
+	f.Add(byte(1), append(append(xz(nil), 0, 0, 0, 0), archives["tar.xz"]...))
 	f.Fuzz(func(t *testing.T, i byte, data []byte) {
 		fuzzOne(t, data, formats[int(i)%len(formats)], func([]byte) ([]string, error) { return nil, errors.ErrUnsupported })
 	})

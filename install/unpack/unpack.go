@@ -44,7 +44,8 @@
 // are implied; a single file and what Layout.Exec names are 0755. Where the
 // layout is Modeless, nothing proves an archive's modes: every other file is
 // 0644, every directory 0755, and a zip holds no links. A hard link becomes a
-// copy of the earlier file. Of an archive of rust-installer only those files are
+// copy of the earlier file, or of the earlier symbolic link. What Finish is told to
+// make executable is. Of an archive of rust-installer only those files are
 // installed that its own list names, and directories as they need them.
 //
 // # Rules
@@ -88,9 +89,15 @@
 //   - an archive holds something to install
 //   - nothing is over its limit
 //
-// Twice the same directory is fine, its last mode counts. So are names that
-// differ in case where the file system tells them apart, and PAX's and GNU's
-// long names.
+// A directory may be listed twice, and its last mode counts. A file or a link may be
+// listed twice if nothing of it differs. Names may differ in case alone where the file
+// system tells them apart. PAX's and GNU's long names are read. PAX keywords that
+// change neither the name, the size nor the content of a file are ignored, known or
+// not, and so are owners, times and device numbers, which may be blank.
+//
+// The streams of a compressed archive are read as one (gzip members, zstd frames, xz
+// and bzip2 streams), and all limits hold for them together. Skippable zstd frames hold
+// nothing.
 //
 // Where the layout has a merged /usr, a package's bin, sbin, lib, lib32, lib64 and
 // libx32 are those below usr.
@@ -99,7 +106,7 @@
 //
 // [DefaultLimits] holds the ceilings on what is unpacked; at a ceiling is
 // fine, one past it is refused before it is written. Memory stays small
-// whatever an archive says: 128 MiB for the window of xz or zstd, 64 MiB for
+// whatever an archive says: 128 MiB for the window of xz or zstd, one at a time, 64 MiB for
 // names, 1 MiB for an extended header, and a few hundred bytes an entry.
 // Archives that are added at the same time share Limits.Memory for their
 // windows: one that finds too little left waits until another is done.

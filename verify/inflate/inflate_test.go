@@ -315,6 +315,28 @@ func TestGzip(t *testing.T) {
 
 // The checksum of a header is that of all its bytes (RFC 1952, section 2.3.1); made
 // with zlib's deflateSetHeader.
+// After Reset nothing of an earlier member is left, whole or not.
+func TestGzipReset(t *testing.T) {
+	one, other := gzipped(t, []byte("one")), gzipped(t, []byte("the other"))
+	z, err := NewGzipReader(bufio.NewReader(bytes.NewReader(one)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		data []byte
+		want string
+		ok   bool
+	}{{one, "one", true}, {other, "the other", true}, {other[:len(other)-9], "", false}, {one, "one", true}, {[]byte("no header"), "", false}, {one[:5], "", false}, {other, "the other", true}} {
+		if err := z.Reset(bufio.NewReader(bytes.NewReader(c.data))); (err == nil) != c.ok && len(c.data) < 18 {
+			t.Fatalf("%d: %v", i, err)
+		}
+		got, err := io.ReadAll(z)
+		if (err == nil) != c.ok || c.ok && string(got) != c.want {
+			t.Errorf("%d: %q, %v", i, got, err)
+		}
+	}
+}
+
 func TestGzipHeaderChecksum(t *testing.T) {
 	const header, body = "1f8b 08 02 00000000 00 03", "0300 00000000 00000000"
 	sum := "a777"
