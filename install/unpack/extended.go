@@ -38,6 +38,11 @@ func (x *extended) read(t *tarReader, h *header) error {
 	if err := t.skip(body, h); err != nil {
 		return err
 	}
+	// GNU tar reads a long name up to the first NUL, be it behind the stated size.
+	isLong := h.flag == 'L' || h.flag == 'K'
+	if rest := int(h.size % blockSize); isLong && rest > 0 && !bytes.HasPrefix(zeroBlock[:], t.block[rest:]) {
+		return malformed("long name that goes on behind its stated size")
+	}
 	return x.parse(h.flag, data)
 }
 

@@ -306,6 +306,7 @@ func TestHostileTarExtended(t *testing.T) {
 		{name: "long name twice", bad: tarOf(long('L', "b"), long('L', "c"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(long('L', "b"), long('K', "c"), link("a", "x")), want: "b>c"},
 		{name: "long target twice", bad: tarOf(long('K', "b"), long('K', "c"), link("a", "x")), rule: unpack.RuleExtended, twin: tarOf(long('K', "c"), long('L', "b"), link("a", "x")), want: "b>c"},
 		{name: "long name with a NUL", bad: tarOf(long('L', "b\x00c"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(long('L', "bc"), file("a", "x")), want: "bc"},
+		{name: "long name behind its size", bad: tarOf(tarEntry{name: "././@LongLink", flag: 'L', magic: gnuMagic, data: "bc", size: "00000000001\x00"}, file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(tarEntry{name: "././@LongLink", flag: 'L', magic: gnuMagic, data: "b"}, file("a", "x")), want: "b"},
 		{name: "long name empty", bad: tarOf(long('L', ""), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(long('L', "b"), file("a", "x")), want: "b"},
 		{name: "long name escapes", bad: tarOf(long('L', "../"+strings.Repeat("x", 120)), file("a", "x")), rule: unpack.RuleElements, twin: tarOf(long('L', strings.Repeat("x", 120)), file("a", "x")), want: strings.Repeat("x", 120)},
 		{name: "long name and PAX", bad: tarOf(long('L', "b"), pax("path=c"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(long('L', "b"), file("a", "x")), want: "b"},
