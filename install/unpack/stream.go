@@ -84,7 +84,7 @@ type meter struct {
 func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.dec.Read(p)
 	if m.left -= int64(n); m.left < 0 {
-		return 0, refuse(RuleCeiling, "", "it unpacks to far more than its own size")
+		return 0, refuse(RuleCeiling, "", "the archive unpacks to far more than its own size")
 	}
 	switch {
 	case err == nil || err == io.EOF:
