@@ -195,7 +195,7 @@ func (t *tree) judge(claims []Claim) error {
 			dirs++
 		}
 		if dirs > t.limits.Dirs {
-			return c.refuse(RuleCeiling, "more than %d directories", t.limits.Dirs)
+			return c.refuse(RuleCeiling, "the prefix has more than %d directories", t.limits.Dirs)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,6 +66,8 @@ func TestCeilings(t *testing.T) {
 		{"extended header", nil, manifests.Layout{Format: "tar"}, commented(1 << 20), commented(1<<20 + 1)},
 		{"padding", nil, manifests.Layout{Format: "tar"}, append(files(1, 1), make([]byte, 1<<20)...), append(files(1, 1), make([]byte, 1<<20+512)...)},
 		{"what an installer says of itself", nil, component("part"), versioned(8 << 20), versioned(8<<20 + 1)},
+		{"streams", func(l *unpack.Limits) { l.Streams = 3 }, manifests.Layout{Format: "tar.gz"}, slices.Concat(gz(nil), gz(nil), gz(files(1, 1))), slices.Concat(gz(nil), gz(nil), gz(nil), gz(files(1, 1)))},
+		{"skippable frames", func(l *unpack.Limits) { l.Streams = 3 }, manifests.Layout{Format: "tar.zst"}, slices.Concat([]byte(skippable("")+skippable("")), zst(files(1, 1))), slices.Concat(zst(files(1, 1)), []byte(skippable("")+skippable("")+skippable("")))},
 		{"ratio", func(l *unpack.Limits) { l.Free, l.Ratio = 0, 20 }, manifests.Layout{Format: "tar.gz"}, packed(10240, 512), packed(10241-1+512, 512)},
 		{"ratio, with bytes for free", func(l *unpack.Limits) { l.Free, l.Ratio = 10240, 1 }, manifests.Layout{Format: "tar.gz"}, packed(10240, 512), packed(10752, 512)},
 	} {

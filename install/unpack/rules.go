@@ -100,6 +100,7 @@ type Limits struct {
 	Depth     int   // elements of a name; a link's target may have twice as many
 	Steps     int64 // elements of all names that the links of a prefix lead through, one by one
 	Absent    int64 // names that the links of a prefix lead to and that do not exist: each is looked for on disk
+	Streams   int   // compressed streams of an archive, skippable zstd frames among them
 	Ratio     int   // bytes an archive may unpack to, for each byte it has
 	Free      int64 // bytes an archive may unpack to whatever Ratio says
 	// Memory is how many bytes the windows and dictionaries of archives that
@@ -122,6 +123,7 @@ func DefaultLimits() Limits {
 		Depth:     64,
 		Steps:     10_000_000,
 		Absent:    100_000,
+		Streams:   2 << 20, // bgzip makes half of these of 64 GiB
 		Ratio:     200,
 		Free:      64 << 20,
 		Memory:    2 * maxWindow,

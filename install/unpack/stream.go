@@ -112,7 +112,7 @@ func readTarIn(codec string, single bool, src *source, in io.Reader, size int64,
 		return fmt.Errorf("format tar.%s: %w", codec, errors.ErrUnsupported)
 	}
 	ctx, cancel := context.WithCancel(src.ctx)
-	s := &streams{codec: codec, single: single, in: bufio.NewReaderSize(in, 256<<10), src: src, ctx: ctx, memory: memory, limit: limits.Memory}
+	s := &streams{codec: codec, single: single, in: bufio.NewReaderSize(in, 256<<10), src: src, ctx: ctx, memory: memory, limits: limits}
 	ahead := readAhead(&meter{s, src, limits.maxUnpacked(size)})
 	defer func() {
 		cancel()

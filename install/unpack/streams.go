@@ -46,12 +46,13 @@ type streams struct {
 	src    *source
 	ctx    context.Context // ends the wait for memory
 	memory *semaphore.Weighted
-	limit  int64 // of memory, all of it
+	limits Limits
 
 	dec    io.Reader // nil: there is none
 	window int64     // that dec may use
 	held   int64     // taken from memory for it
 	count  int       // streams begun
+	passed int       // the same, with skippable frames
 	open   bool      // within a stream
 	asked  bool      // for large pages, for dec
 }
@@ -82,6 +83,9 @@ func (s *streams) Read(p []byte) (int, error) {
 // begin begins the next stream. It returns io.EOF if there is none.
 func (s *streams) begin() error {
 	if err := s.find(); err != nil {
+		return err
+	}
+	if err := s.allow(); err != nil {
 		return err
 	}
 	need, err := window(s.codec, s.in)
@@ -121,7 +125,9 @@ func (s *streams) find() error {
 		case bytes.HasPrefix(head, []byte(magics[s.codec])):
 			return nil
 		case s.codec == "zst" && isSkippable(head) && !s.single:
-			err = skipFrame(s.in)
+			if err = s.allow(); err == nil {
+				err = skipFrame(s.in)
+			}
 		case s.count == 0:
 			return fmt.Errorf("it does not begin as a %s file does", s.codec)
 		case head[0] == 0:
@@ -133,6 +139,14 @@ func (s *streams) find() error {
 			return err
 		}
 	}
+}
+
+// allow counts one more stream or skippable frame: each costs time, however small it is.
+func (s *streams) allow() error {
+	if s.passed++; s.passed > s.limits.Streams {
+		return refuse(RuleCeiling, "", "the archive has more than %d compressed streams", s.limits.Streams)
+	}
+	return nil
 }
 
 // padding reads zeros, after which only an xz file may go on.
@@ -162,7 +176,7 @@ func (s *streams) padding() error {
 func (s *streams) grow(need int64) error {
 	need = max(need, min(2*s.window, maxWindow))
 	s.release()
-	share := min(need, s.limit)
+	share := min(need, s.limits.Memory)
 	if err := s.memory.Acquire(s.ctx, share); err != nil {
 		s.src.err = err // no fault of the archive
 		return err

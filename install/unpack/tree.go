@@ -160,7 +160,7 @@ func (f *filler) lead(raw, dir string) error {
 // the mode of one that is implied.
 func (f *filler) mkdir(raw, to string) (*node, error) {
 	if f.dirCount++; f.dirCount > f.limits.Dirs {
-		return nil, refuse(RuleCeiling, raw, "more than %d directories", f.limits.Dirs)
+		return nil, refuse(RuleCeiling, raw, "the prefix has more than %d directories", f.limits.Dirs)
 	}
 	mode := unproved(dir)
 	n, err := f.enter(raw, record.Entry{Path: to, Type: record.Dir, Mode: mode})

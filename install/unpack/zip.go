@@ -46,7 +46,7 @@ func readZip(src *source, limits Limits, attributes bool, put func(entry) error)
 			dirs++
 		}
 		if dirs > limits.Dirs {
-			return refuse(RuleCeiling, e.name, "more than %d directories", limits.Dirs)
+			return refuse(RuleCeiling, e.name, "the archive has more than %d directories", limits.Dirs)
 		}
 		if total += e.size; e.size > limits.Bytes || total > min(limits.Bytes, limits.maxUnpacked(src.size)) {
 			return refuse(RuleCeiling, e.name, "the archive unpacks to far more than its own size")
