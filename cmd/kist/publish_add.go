@@ -196,7 +196,10 @@ func (a *app) inspect(ctx context.Context, f *os.File, r native.Release, art nat
 	if len(skipped) > 0 {
 		a.warn("%s: no pattern makes commands of such names: %s", archive.Name, enumerate(spelled(skipped), a.flags.verbose))
 	}
-	return unpacked, confirmed(scratch, r.Witness)
+	if err := confirmed(scratch, r.Witness); err != nil {
+		return unpacked, fmt.Errorf("%s: %w", archive.Name, err)
+	}
+	return unpacked, nil
 }
 
 // A silentWitnessError says that a witness does not confirm its release.

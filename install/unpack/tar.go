@@ -182,8 +182,8 @@ func parseHeader(b *[blockSize]byte) (header, error) {
 			h.name = prefix + "/" + name
 		}
 	case magic == "ustar  \x00":
-		// libarchive follows these whatever the type.
-		if !bytes.Equal(b[369:], zeroBlock[369:]) {
+		// libarchive follows these whatever the type; two types are refused for them.
+		if b[156] != 'S' && b[156] != 'M' && !bytes.Equal(b[369:], zeroBlock[369:]) {
 			return header{}, refuse(RuleSparse, name, "sparse file, or part of a file on several volumes (GNU header): kist does not read these")
 		}
 	case magic == strings.Repeat("\x00", 8):

@@ -27,7 +27,8 @@ type Addition struct {
 	Name     string        // base name of the file
 	Content  io.ReadSeeker // read from its start, twice
 	// Inspect may look into the stored file. It returns the size of the files
-	// in it, 0 if it can't be known cheaply, or refuses it. May be nil.
+	// in it, 0 if it can't be known cheaply, or refuses it with an error that names
+	// it. May be nil.
 	Inspect func(f *os.File, r native.Release, a native.Artifact) (unpacked int64, err error)
 }
 
@@ -71,7 +72,7 @@ func (d Dir) Add(a Addition) (Added, error) {
 		a.Artifact.Unpacked, err = a.Inspect(f, done.Release, a.Artifact)
 		f.Close() // opened for reading
 		if err != nil {
-			return Added{}, fmt.Errorf("%s: %w", a.Name, errors.Join(err, d.discard(a.Artifact.Path)))
+			return Added{}, errors.Join(err, d.discard(a.Artifact.Path))
 		}
 		again := a.put(m)
 		done.Artifact, done.Release = again.Artifact, again.Release
