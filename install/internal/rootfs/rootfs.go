@@ -22,6 +22,8 @@ package rootfs
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
 	"errors"
 	"fmt"
 	"io"
@@ -37,12 +39,22 @@ const (
 	tempSuffix = ".tmp"
 )
 
+// randomSize is how many of the 26 characters that name a temporary file are random,
+// 80 bits; the others are a check of these, so that a name proves to be of this package.
+const randomSize = 16
+
 // IsTemp reports whether name, or its last element, is that of a temporary file
-// or link of this package: all that an interrupted write can leave behind.
+// or link of this package: all that an interrupted write can leave behind. No other
+// program gives such a name: it holds its own check.
 func IsTemp(name string) bool {
 	random, ok := strings.CutPrefix(path.Base(name), tempPrefix)
 	random, tmp := strings.CutSuffix(random, tempSuffix)
-	return ok && tmp && len(random) == 26 && strings.Trim(random, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+	return ok && tmp && len(random) == 26 && random[randomSize:] == tempCheck(random[:randomSize])
+}
+
+func tempCheck(random string) string {
+	sum := sha256.Sum256([]byte("kist temporary file " + random))
+	return base32.StdEncoding.EncodeToString(sum[:])[:26-randomSize]
 }
 
 // SweepTemps removes the temporary files and links in dir, for a caller who knows
@@ -63,6 +75,9 @@ func SweepTemps(root *os.Root, dir string) error {
 		if !IsTemp(name) {
 			continue
 		}
+		if info, err := root.Lstat(path.Join(dir, name)); err == nil && info.IsDir() {
+			continue
+		}
 		if err := root.Remove(path.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -71,7 +86,8 @@ func SweepTemps(root *os.Root, dir string) error {
 }
 
 func tempBeside(name string) string {
-	return path.Join(path.Dir(name), tempPrefix+rand.Text()+tempSuffix)
+	random := rand.Text()[:randomSize]
+	return path.Join(path.Dir(name), tempPrefix+random+tempCheck(random)+tempSuffix)
 }
 
 // isElement reports whether name is one element of a path, that leads nowhere else.
@@ -90,6 +106,24 @@ func element(what, name string) error {
 // WriteFile is WriteFrom for what is in memory.
 func WriteFile(root *os.Root, name string, data []byte, perm fs.FileMode) error {
 	return WriteFrom(root, name, bytes.NewReader(data), int64(len(data)), perm)
+}
+
+// WriteFileUnsynced is WriteFile for what a crash of the machine may take back.
+func WriteFileUnsynced(root *os.Root, name string, data []byte, perm fs.FileMode) error {
+	temp := tempBeside(name)
+	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return named(name, err)
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = root.Rename(temp, name)
+	}
+	if err != nil {
+		root.Remove(temp)
+		return named(name, err)
+	}
+	return nil
 }
 
 // WriteFrom makes name a regular file that holds what content writes, limit bytes at

@@ -8,6 +8,8 @@ package durable
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
 	"errors"
 	"io"
 	"io/fs"
@@ -31,7 +33,7 @@ func Copy(root *os.Root, name string, r io.Reader, perm fs.FileMode) (n int64, e
 	if err := sweep(root, name); err != nil {
 		return 0, err
 	}
-	temporary := prefix(name) + rand.Text()
+	temporary := Temporary(name)
 	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return 0, err
@@ -137,9 +139,39 @@ func ReadFile(root *os.Root, name string, limit int64, over error) ([]byte, erro
 	return data.Bytes(), nil
 }
 
-// IsTemporary reports whether a base name is that of a temporary file.
+// randomSize is how many of the 26 characters that name a temporary file are random,
+// 80 bits; the others are a check of these, so that a name proves to be of this package.
+const randomSize = 16
+
+// Temporary returns a new name for a temporary file of name, beside it.
+func Temporary(name string) string {
+	random := rand.Text()[:randomSize]
+	return prefix(name) + random + check(random)
+}
+
+// OfTemporary returns the base name of the file that a temporary one is of, by its base
+// name; ok is false where that is not the name of a temporary file.
+func OfTemporary(base string) (name string, ok bool) {
+	if !IsTemporary(base) {
+		return "", false
+	}
+	return base[1:strings.LastIndex(base, ".tmp-")], true
+}
+
+// IsTemporary reports whether a base name is that of a temporary file. No other program
+// gives such a name: it holds its own check.
 func IsTemporary(base string) bool {
-	return strings.HasPrefix(base, ".") && strings.Contains(base, ".tmp-")
+	at := strings.LastIndex(base, ".tmp-")
+	if at < 1 || base[0] != '.' {
+		return false
+	}
+	random := base[at+len(".tmp-"):]
+	return len(random) == 26 && random[randomSize:] == check(random[:randomSize])
+}
+
+func check(random string) string {
+	sum := sha256.Sum256([]byte("kist temporary file " + random))
+	return base32.StdEncoding.EncodeToString(sum[:])[:26-randomSize]
 }
 
 func prefix(name string) string {
@@ -156,7 +188,7 @@ func sweep(root *os.Root, name string) error {
 	}
 	for _, e := range list {
 		at := path.Join(path.Dir(name), e.Name())
-		if strings.HasPrefix(at, prefix(name)) && e.Type().IsRegular() {
+		if strings.HasPrefix(at, prefix(name)) && IsTemporary(e.Name()) && e.Type().IsRegular() {
 			if err := root.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

@@ -86,7 +86,8 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 func TestWriteSweepsWhatACrashLeft(t *testing.T) {
 	root := open(t)
-	for _, name := range []string{"d/.f.tmp-AAAA", "d/.g.tmp-BBBB", "d/.f.other"} {
+	f, g := ".f.tmp-AAAAAAAAAAAAAAAA"+check("AAAAAAAAAAAAAAAA"), ".g.tmp-BBBBBBBBBBBBBBBB"+check("BBBBBBBBBBBBBBBB")
+	for _, name := range []string{"d/" + f, "d/" + g, "d/.f.other", "d/.f.tmp-AAAA", "d/.f.tmp-AAAAAAAAAAAAAAAAAAAAAAAAAA"} {
 		if err := root.WriteFile(name, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -94,10 +95,10 @@ func TestWriteSweepsWhatACrashLeft(t *testing.T) {
 	if err := Write(root, "d/f", []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(t, root); got != ".f.other .g.tmp-BBBB f" {
+	if got := names(t, root); got != ".f.other .f.tmp-AAAA .f.tmp-AAAAAAAAAAAAAAAAAAAAAAAAAA "+g+" f" {
 		t.Errorf("left %q", got)
 	}
-	if !IsTemporary(".g.tmp-BBBB") || IsTemporary(".f.other") || IsTemporary("f.tmp-x") {
+	if !IsTemporary(g) || IsTemporary(".f.other") || IsTemporary("f.tmp-x") || IsTemporary(g[1:]) || IsTemporary(g+"x") {
 		t.Error("what is temporary")
 	}
 }
