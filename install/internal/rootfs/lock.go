@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -46,6 +47,46 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("%s is locked by another process (%s)", e.Path, e.Holder)
 }
 
+// A ForeignLockError says that a file with the name of a lock holds something else, so
+// that nothing may be written to it. It matches fs.ErrExist.
+type ForeignLockError struct{ Path string }
+
+func (e *ForeignLockError) Error() string {
+	return fmt.Sprintf("%s has the name of a lock and is another file", e.Path)
+}
+
+func (e *ForeignLockError) Unwrap() error { return fs.ErrExist }
+
+// IsLock reports whether name is a lock of this package: a regular file that is empty
+// or names a holder.
+func IsLock(root *os.Root, name string) (bool, error) {
+	info, err := root.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return false, ignoreMissing(err)
+	}
+	f, err := OpenRegular(root, name)
+	if err != nil {
+		return false, ignoreMissing(err)
+	}
+	defer f.Close()
+	return isHolder(f)
+}
+
+// holderLine is what sign writes, or the beginning of it.
+var holderLine = regexp.MustCompile(`^([0-9]+( [^\n]*\n?)?)?$`)
+
+func isHolder(f *os.File) (bool, error) {
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, maxHolder+1))
+	return err == nil && len(text) <= maxHolder && holderLine.Match(text), err
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // A Lock is a lock that this process holds.
 type Lock struct {
 	root *os.Root
@@ -76,6 +117,13 @@ func TryLock(root *os.Root, name, about string) (*Lock, error) {
 			holder := readHolder(f)
 			f.Close()
 			return nil, &BusyError{Path: f.Name(), Holder: holder}
+		}
+		if is, err := isHolder(f); err != nil || !is {
+			f.Close()
+			if err == nil {
+				err = &ForeignLockError{f.Name()}
+			}
+			return nil, err
 		}
 		if same, err := stillAt(root, name, f); err != nil {
 			f.Close()
@@ -138,7 +186,7 @@ func (l *Lock) Remove() error {
 // sign says who holds the lock, unless there is no space to: to free some may be
 // what the lock is wanted for.
 func (l *Lock) sign(about string) error {
-	text := fmt.Sprintf("%d %s\n", os.Getpid(), about)
+	text := fmt.Sprintf("%d %s\n", os.Getpid(), oneLine(about))
 	if err := l.file.Truncate(0); err != nil {
 		return err
 	}
@@ -147,6 +195,13 @@ func (l *Lock) sign(about string) error {
 		return nil
 	}
 	return err
+}
+
+// oneLine returns what of about fits into a lock file.
+func oneLine(about string) string {
+	const most = maxHolder - len("9223372036854775807 \n")
+	about = strings.ReplaceAll(about, "\n", " ")
+	return about[:min(len(about), most)]
 }
 
 // stillAt reports whether name is the file that f has open.
