@@ -10,8 +10,8 @@ import (
 	"github.com/kist-tools/kist/manifests/internal/durable"
 )
 
-// A Pool keeps documents that are too large to be fetched each time, by names
-// that are one path element, in one directory. Nothing in it is believed, as
+// A Pool keeps documents that are too large to be fetched each time, each by its SHA-256
+// digest in hex, in one directory. Nothing in it is believed, as
 // nothing from the network is. Its parent directory exists.
 type Pool struct {
 	Root *os.Root
@@ -58,17 +58,22 @@ func (p *Pool) use(name string) {
 	p.used[name] = true
 }
 
-// Sweep removes what was neither asked for nor stored through p, but for what
-// another process may be writing.
+// Sweep removes the documents that were neither asked for nor stored through p, but for
+// what another process may be writing.
 func (p *Pool) Sweep() error {
 	entries, err := durable.ReadDir(p.Root, p.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for _, e := range entries {
-		if name := e.Name(); !p.used[name] && !durable.IsTemporary(name) {
-			err = errors.Join(err, durable.Remove(p.Root, path.Join(p.Dir, name)))
+		if p.used[e.Name()] || durable.IsTemporary(e.Name()) {
+			continue
 		}
+		own, cause := isNamedByDigest(p.Root, path.Join(p.Dir, e.Name()))
+		if own {
+			cause = durable.Remove(p.Root, path.Join(p.Dir, e.Name()))
+		}
+		err = errors.Join(err, cause)
 	}
 	return err
 }

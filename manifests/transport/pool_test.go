@@ -1,8 +1,12 @@
 package transport
 
 import (
-	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/kist-tools/kist/manifests"
@@ -11,42 +15,56 @@ import (
 func TestPool(t *testing.T) {
 	root := openRoot(t)
 	const dir = "manifests/debian~indices"
+	name := func(text string) string {
+		sum := sha256.Sum256([]byte(text))
+		return hex.EncodeToString(sum[:])
+	}
+	large := strings.Repeat("x", 1<<16)
+	a, b, c, none := name("index a"), name("index b"), name(large), name("")
 	p := Pool{Root: root, Dir: dir}
-	if p.Load("a", 10) != nil || p.Sweep() != nil {
+	if p.Load(a, 10) != nil || p.Sweep() != nil {
 		t.Error("an empty pool holds something, or cannot be swept")
 	}
-	for _, name := range []string{"a", "b"} {
-		if err := p.Store(name, []byte("index "+name)); err != nil {
+	for _, text := range []string{"index a", "index b", ""} {
+		if err := p.Store(name(text), []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := p.Store("none", nil); err != nil {
-		t.Fatal(err)
-	}
-	if got := p.Load("a", 10); string(got) != "index a" {
+	if got := p.Load(a, 10); string(got) != "index a" {
 		t.Errorf("a holds %q", got)
 	}
-	if got := p.Load("none", 0); got == nil || len(got) != 0 {
+	if got := p.Load(none, 0); got == nil || len(got) != 0 {
 		t.Errorf("an empty document is %q", got)
 	}
-	if p.Load("a", 6) != nil {
+	if p.Load(a, 6) != nil {
 		t.Error("more than the limit was read")
 	}
-	if !p.Has("a", 7) || p.Has("a", 6) || p.Has("c", 7) || !p.Has("none", 0) {
+	if !p.Has(a, 7) || p.Has(a, 6) || p.Has(c, 7) || !p.Has(none, 0) {
 		t.Error("it has what it has not, or the other way round")
 	}
 	next := Pool{Root: root, Dir: dir}
-	next.Load("b", 100)
-	next.Has("none", 0)
-	if err := next.Store("c", bytes.Repeat([]byte("x"), 1<<16)); err != nil {
+	next.Load(b, 100)
+	next.Has(none, 0)
+	if err := next.Store(c, []byte(large)); err != nil {
 		t.Fatal(err)
+	}
+	// What somebody else put there is kept, even with a name like that of an index.
+	foreign := []string{"mine", name("something else")}
+	for _, name := range foreign {
+		write(t, filepath.Join(root.Name(), dir, name), "mine")
 	}
 	if err := next.Sweep(); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := fs.ReadDir(root.FS(), dir)
-	if err != nil || len(entries) != 3 || entries[0].Name() != "b" || entries[1].Name() != "c" || entries[2].Name() != "none" {
-		t.Errorf("left %v, %v", entries, err)
+	var left []string
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	want := append(foreign, b, c, none)
+	slices.Sort(want)
+	if err != nil || !slices.Equal(left, want) {
+		t.Errorf("left %v, %v; want %v", left, err, want)
 	}
 }
 
@@ -66,7 +84,7 @@ func TestRecorderSkips(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries, err := fs.ReadDir(root.FS(), "manifests/acme")
-	if err != nil || len(entries) != 1 {
+	if err != nil || len(entries) != 2 || entries[1].Name() != "index.json" {
 		t.Errorf("kept %v, %v", entries, err)
 	}
 }

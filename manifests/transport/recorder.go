@@ -12,22 +12,22 @@ import (
 	"maps"
 	"os"
 	"path"
+	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/internal/durable"
 )
 
 const (
-	maxDocuments = 1024             // of one recorded set
-	maxRecorded  = 64 << 20         // bytes of one recorded set
-	absent       = ".absent"        // ends the name of a ref that was not there
-	present      = ".present"       // ends the name of a ref that was there, and of which no more is known
-	maxNames     = 2 * maxDocuments // in the directory of a set
-	maxReplaced  = 1000             // how often others may put their set in place of one that is being saved
+	maxDocuments = 1024       // of one recorded set
+	maxRecorded  = 64 << 20   // bytes of one recorded set
+	absent       = ".absent"  // ends the name of a ref that was not there
+	present      = ".present" // ends the name of a ref that was there, and of which no more is known
+	maxReplaced  = 1000       // how often others may put their set in place of one that is being saved
 )
 
 // A Recorder is From with a memory: it keeps every document that was read to
@@ -148,7 +148,11 @@ func (r *Recorder) Save(root *os.Root, dir string) error {
 		old := dir + ".old-" + rand.Text()
 		err := root.Rename(dir, old)
 		if err == nil {
-			defer drop(root, old) // what stays is swept with the cache
+			defer func() {
+				if drop(root, old) != nil {
+					carry(root, old, dir)
+				}
+			}()
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return errors.Join(fmt.Errorf("save documents: %w", err), drop(root, fresh))
 		}
@@ -165,42 +169,89 @@ func (r *Recorder) write(root *os.Root, dir string) error {
 	if err := root.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
+	// First the index: so an interrupted Save leaves no file that nothing speaks of.
+	listed, err := r.index()
+	if err == nil {
+		err = writeNew(root, path.Join(dir, setIndex), listed)
+	}
+	if err != nil {
+		return err
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.set)) {
-		f, err := root.OpenFile(path.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return err
-		}
-		_, err = f.Write(r.set[name])
-		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		if err := writeNew(root, path.Join(dir, name), r.set[name]); err != nil {
 			return err
 		}
 	}
 	return syncDir(root, dir)
 }
 
-// drop removes a set: the files that can be in one, then its directory.
+// writeNew writes a file under a temporary name first: killed meanwhile, it leaves one
+// that is known by that.
+func writeNew(root *os.Root, name string, data []byte) error {
+	temporary := durable.Temporary(name)
+	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = root.Rename(temporary, name)
+	}
+	return err
+}
+
+// drop removes a set: the files that its index lists and that are as they were
+// recorded, then the index, then the directory where nothing else is in it.
 func drop(root *os.Root, dir string) error {
-	d, err := root.OpenFile(dir, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
+	files, err := readIndex(root, dir)
+	if err != nil {
 		return err
 	}
-	names, err := d.Readdirnames(maxNames)
-	d.Close()
-	if err != nil && err != io.EOF {
-		return err
+	entries, err := durable.ReadDir(root, dir)
+	if err != nil {
+		return ignoreMissing(err)
 	}
-	for _, name := range names {
-		stem := strings.TrimSuffix(strings.TrimSuffix(name, absent), present)
-		if sum, err := hex.DecodeString(stem); err == nil && len(sum) == sha256.Size {
-			err = root.Remove(path.Join(dir, name))
-			if err != nil {
+	for _, e := range entries {
+		if durable.IsTemporary(e.Name()) && e.Type().IsRegular() {
+			if err := ignoreMissing(root.Remove(path.Join(dir, e.Name()))); err != nil {
 				return err
 			}
 		}
 	}
-	return root.Remove(dir)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if !filepath.IsLocal(name) || path.Base(name) != name {
+			continue
+		}
+		own, err := hasDigest(root, path.Join(dir, name), files[name])
+		if own {
+			err = root.Remove(path.Join(dir, name))
+		}
+		if err := ignoreMissing(err); err != nil {
+			return err
+		}
+	}
+	if files != nil {
+		if err := ignoreMissing(root.Remove(path.Join(dir, setIndex))); err != nil {
+			return err
+		}
+	}
+	return ignoreMissing(root.Remove(dir))
+}
+
+// carry moves what is left of the set old, which was not recorded, to the set that took
+// its place: whoever put it there finds it there. What has a name of the new set stays.
+func carry(root *os.Root, old, dir string) error {
+	entries, err := durable.ReadDir(root, old)
+	for _, e := range entries {
+		to := path.Join(dir, e.Name())
+		if _, taken := root.Lstat(to); errors.Is(taken, fs.ErrNotExist) {
+			err = errors.Join(err, root.Rename(path.Join(old, e.Name()), to))
+		}
+	}
+	if err == nil {
+		err = root.Remove(old)
+	}
+	return ignoreMissing(err)
 }
 
 func syncDir(root *os.Root, dir string) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -171,10 +172,47 @@ func TestASetIsReplacedAsAWhole(t *testing.T) {
 	if err := record(t, root, "manifests/acme", "https://example.org/3", text); err != nil {
 		t.Fatal(err)
 	}
-	found, err := filepath.Glob(filepath.Join(root.Name(), "manifests/acme.old-*/*"))
-	if err != nil || len(found) != 1 || filepath.Base(found[0]) != "foreign" {
-		t.Errorf("of the old set stayed %v, %v", found, err)
+	if names := list(t, root, "manifests"); names != "acme" {
+		t.Errorf("left: %s", names)
 	}
+	if data, err := root.ReadFile("manifests/acme/foreign"); err != nil || string(data) != "keep" {
+		t.Errorf("the foreign file holds %q, %v", data, err)
+	}
+	if _, _, err := get(t, replay, "https://example.org/2", 0); !errors.Is(err, manifests.ErrOffline) {
+		t.Errorf("of the set before: %v", err)
+	}
+}
+
+func TestOwnsWhatWasRecorded(t *testing.T) {
+	root := openRoot(t)
+	if err := record(t, root, "manifests/acme", "https://example.org/1", text); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := fs.ReadDir(root.FS(), "manifests/acme")
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("the set holds %v, %v", entries, err)
+	}
+	owns := func(name string, want bool) {
+		t.Helper()
+		if own, err := Owns(root, name); err != nil || own != want {
+			t.Errorf("%s: %v, %v", name, own, err)
+		}
+	}
+	recorded := "manifests/acme/" + recordName("https://example.org/1")
+	for _, e := range entries {
+		owns("manifests/acme/"+e.Name(), true)
+	}
+	at := func(name string) string { return filepath.Join(root.Name(), name) }
+	write(t, at(recorded), "another text")
+	owns(recorded, false)
+	write(t, at("manifests/acme/"+recordName("https://example.org/2")), text)
+	owns("manifests/acme/"+recordName("https://example.org/2"), false)
+	write(t, at("manifests/acme/mine"), "mine")
+	owns("manifests/acme/mine", false)
+	write(t, at("manifests/acme/index.json"), "mine")
+	owns("manifests/acme/index.json", false)
+	owns("manifests/acme", false)
+	owns("manifests/acme/missing", false)
 }
 
 func TestSaveFails(t *testing.T) {
@@ -204,7 +242,7 @@ func TestSaveAtTheSameTime(t *testing.T) {
 	if names := list(t, root, "manifests"); names != "acme" {
 		t.Errorf("left: %s", names)
 	}
-	if names := strings.Fields(list(t, root, "manifests/acme")); len(names) != 1 {
+	if names := strings.Fields(list(t, root, "manifests/acme")); len(names) != 2 {
 		t.Errorf("the set is a mixture: %v", names)
 	}
 }

@@ -1,0 +1,120 @@
+package transport
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/internal/durable"
+)
+
+// setIndex is the file of a recorded set that lists the others, each with the SHA-256
+// digest of what it holds: what shows that they were recorded.
+const setIndex = "index.json"
+
+const maxSetIndex = 1 << 20 // bytes
+
+// An index gives the digest, in hex, of each file of a set by its name.
+type index map[string]string
+
+func (r *Recorder) index() ([]byte, error) {
+	files := index{}
+	for name, data := range r.set {
+		sum := sha256.Sum256(data)
+		files[name] = hex.EncodeToString(sum[:])
+	}
+	return json.MarshalIndent(files, "", "\t")
+}
+
+// readIndex reads the index of the set in dir: none where it is missing or damaged, for
+// then nothing shows which files belong to the set.
+func readIndex(root *os.Root, dir string) (index, error) {
+	over := errors.New("too long")
+	name := path.Join(dir, setIndex)
+	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() {
+		return nil, ignoreMissing(err)
+	}
+	data, err := durable.ReadFile(root, name, maxSetIndex, over)
+	if errors.Is(err, over) || errors.Is(err, fs.ErrPermission) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, ignoreMissing(err)
+	}
+	var files index
+	if json.Unmarshal(data, &files) != nil {
+		return nil, nil
+	}
+	return files, nil
+}
+
+// Owns reports whether the file name, in a directory of recorded documents or of a
+// Pool, was put there by this package. It is one of these: the index of a set, a file
+// that the index lists with the digest that it has, a file that is named by its digest,
+// what is left of an interrupted write. For a name that is missing the answer is no.
+func Owns(root *os.Root, name string) (bool, error) {
+	info, err := root.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return false, ignoreMissing(err)
+	}
+	if durable.IsTemporary(path.Base(name)) {
+		return true, nil
+	}
+	files, err := readIndex(root, path.Dir(name))
+	if err != nil {
+		return false, err
+	}
+	if path.Base(name) == setIndex {
+		return files != nil, nil
+	}
+	if want, listed := files[path.Base(name)]; listed {
+		return hasDigest(root, name, want)
+	}
+	return isNamedByDigest(root, name)
+}
+
+func isNamedByDigest(root *os.Root, name string) (bool, error) {
+	want := path.Base(name)
+	if sum, err := hex.DecodeString(want); err != nil || len(sum) != sha256.Size {
+		return false, nil
+	}
+	return hasDigest(root, name, want)
+}
+
+// hasDigest reports whether the regular file name has this SHA-256 digest. One that may
+// not be read, or is longer than any document, has not.
+func hasDigest(root *os.Root, name, want string) (bool, error) {
+	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() || info.Size() > maxKept {
+		return false, ignoreMissing(err)
+	}
+	f, err := durable.Open(root, name)
+	if err != nil {
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, durable.ErrNotRegular) {
+			return false, nil
+		}
+		return false, ignoreMissing(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, io.LimitReader(f, maxKept+1)); err != nil {
+		return false, err
+	}
+	return hex.EncodeToString(h.Sum(nil)) == want, nil
+}
+
+// maxKept is how long a document of a set or a Pool may be, in bytes: an index of
+// packages is the longest.
+const maxKept = max(manifests.MaxManifest, 1<<30)
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
