@@ -289,11 +289,11 @@ func (c Cache) Forget(a manifests.Artifact) error {
 	} else if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
-	err = c.Root.Remove(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+	held := &claim{lock, c.Root, name}
+	if own, err := Owns(context.Background(), c.Root, name); err != nil || !own {
+		return errors.Join(err, held.Remove())
 	}
-	return errors.Join(err, lock.Remove())
+	return errors.Join(c.Root.Remove(name), held.Remove())
 }
 
 // discard removes a damaged blob.

@@ -27,7 +27,8 @@
 //
 //	blobs/sha256/<hex>   proved blobs
 //	known/<key>          "<hex>\n": the blob that once proved what has no SHA-256 stated
-//	partial/<key>        what has arrived of an artifact; <key>.lock while somebody fetches it
+//	partial/<key>        what has arrived of an artifact; <key>.lock while somebody fetches it,
+//	                     <key>.for the text whose SHA-256 the key is
 //
 // A key is the SHA-256 of what must be proved, so that all refs of an artifact,
 // and all channels that state the same integrity, share one download. Two
@@ -174,7 +175,7 @@ func keeps(ctx context.Context, err error) bool {
 
 // begin returns the blob of a out of the cache, or else the lock under which it
 // is to be fetched, and the key of its partial file.
-func (c Cache) begin(ctx context.Context, a manifests.Artifact) (key string, blob Blob, lock *turn, err error) {
+func (c Cache) begin(ctx context.Context, a manifests.Artifact) (key string, blob Blob, held *claim, err error) {
 	if key, err = keyOf(a); err != nil {
 		return "", Blob{}, nil, err
 	}
@@ -186,34 +187,47 @@ func (c Cache) begin(ctx context.Context, a manifests.Artifact) (key string, blo
 			return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
 		}
 	}
-	if lock, err = c.lock(ctx, key); err != nil {
+	lock, err := c.lock(ctx, key)
+	if err != nil {
 		return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	// Whoever held the lock before may have been after the same.
 	if blob, ok, err := c.cached(ctx, a, key); ok || err != nil {
 		return key, blob, nil, errors.Join(err, lock.Remove())
 	}
-	return key, Blob{}, lock, nil
+	if held, err = c.claim(lock, path.Join(partialDir, key), a); err != nil {
+		return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
+	}
+	return key, Blob{}, held, nil
 }
 
-// keyOf names what a must prove. An artifact that does not state exactly one
-// integrity cannot be fetched.
+// keyOf names what a must prove, by the SHA-256 of what it states.
 func keyOf(a manifests.Artifact) (string, error) {
-	var stated []string
+	text, err := stated(a)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// stated is what a must prove. An artifact that does not state exactly one integrity
+// cannot be fetched.
+func stated(a manifests.Artifact) (string, error) {
+	var all []string
 	if d := a.Integrity.Digest; !d.IsZero() {
-		stated = append(stated, "digest\n"+d.String())
+		all = append(all, "digest\n"+d.String())
 	}
 	if s := a.Integrity.Signature; s != nil {
-		stated = append(stated, "signature\n"+string(s.Data))
+		all = append(all, "signature\n"+string(s.Data))
 	}
 	if t := a.Integrity.Tree; t != nil {
-		stated = append(stated, "tree\n"+t.H1)
+		all = append(all, "tree\n"+t.H1)
 	}
-	if len(stated) != 1 || len(a.Refs) == 0 || a.Size < 0 {
+	if len(all) != 1 || len(a.Refs) == 0 || a.Size < 0 {
 		return "", fmt.Errorf("%s: %w: it does not state one integrity, a location and a size", a.Name, verify.ErrUntrusted)
 	}
-	sum := sha256.Sum256([]byte(stated[0]))
-	return hex.EncodeToString(sum[:]), nil
+	return all[0], nil
 }
 
 // eachRef tries the refs of a until one has brought what a must be, and returns

@@ -250,6 +250,14 @@ func files(t testing.TB, c Cache) string {
 			}
 			name = "blob"
 		}
+		if own, err := Owns(t.Context(), c.Root, filepath.ToSlash(name)); err != nil || !own && name != "blob" {
+			t.Errorf("%s is not known for kist's own: %v", name, err)
+		}
+		if stem, record := strings.CutSuffix(name, recordSuffix); record {
+			if _, err := c.Root.Lstat(stem); err == nil {
+				return nil // what has arrived has its record beside it
+			}
+		}
 		names = append(names, strings.SplitN(name, "/", 2)[0])
 		return nil
 	})

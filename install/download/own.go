@@ -1,0 +1,140 @@
+package download
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/manifests"
+)
+
+// recordSuffix follows the key of a partial download in the name of its record: the
+// text whose SHA-256 the key is. What has arrived proves nothing by itself; the record
+// shows that kist was fetching it, for nobody else writes a file whose name is the
+// digest of what it holds.
+const recordSuffix = ".for"
+
+// A claim is the right to fetch one artifact, held as long as it is not released.
+type claim struct {
+	lock interface{ Remove() error } // a turn, or the lock that only processes see
+	root *os.Root
+	name string // of the partial file
+}
+
+// claim records what is fetched under the lock. The record need not last: where a crash
+// of the machine takes it, what has arrived is kept. Another file that has its name stays.
+func (c Cache) claim(lock *turn, name string, a manifests.Artifact) (*claim, error) {
+	text, err := stated(a)
+	if err != nil {
+		return nil, errors.Join(err, lock.Remove())
+	}
+	held := &claim{lock, c.Root, name}
+	if _, err := c.Root.Lstat(name + recordSuffix); err == nil {
+		return held, nil
+	}
+	if err := rootfs.WriteFileUnsynced(c.Root, name+recordSuffix, []byte(text), 0o600); err != nil {
+		return nil, errors.Join(err, held.Remove())
+	}
+	return held, nil
+}
+
+// Remove gives the claim back. The record stays as long as something that arrived does.
+func (c *claim) Remove() error {
+	_, err := c.root.Lstat(c.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		var own bool
+		if own, err = Owns(context.Background(), c.root, c.name+recordSuffix); own {
+			err = ignoreMissing(c.root.Remove(c.name + recordSuffix))
+		}
+	}
+	return errors.Join(err, c.lock.Remove())
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Dirs are the directories that this package makes below the cache's root, the
+// innermost first.
+func Dirs() []string { return []string{blobDir, path.Dir(blobDir), knownDir, partialDir} }
+
+// Owns reports whether name, below the cache's root, is a file of this package's: a blob
+// with the digest that it is named by, a note of one, a lock, a partial download whose
+// record lies beside it, and that record. For a name that is missing the answer is no.
+func Owns(ctx context.Context, root *os.Root, name string) (bool, error) {
+	info, err := root.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return false, ignoreMissing(err)
+	}
+	if rootfs.IsTemp(name) {
+		return true, nil
+	}
+	dir, base := path.Split(name)
+	stem := strings.TrimSuffix(base, path.Ext(base))
+	if !isDigest(stem) {
+		return false, nil
+	}
+	own := false
+	switch {
+	case dir == blobDir+"/" && base == stem:
+		own, err = holdsDigest(ctx, root, name, base)
+	case dir == knownDir+"/" && base == stem:
+		var text []byte
+		text, err = rootfs.ReadFile(root, name, 65)
+		own = err == nil && len(text) == 65 && text[64] == '\n' && isDigest(string(text[:64]))
+	case dir == partialDir+"/" && base == stem+rootfs.LockSuffix:
+		own, err = rootfs.IsLock(root, name)
+	case dir == partialDir+"/" && base == stem+recordSuffix:
+		own, err = holdsDigest(ctx, root, name, stem)
+	case dir == partialDir+"/" && base == stem:
+		own, err = Owns(ctx, root, name+recordSuffix)
+	}
+	if long := (*rootfs.TooLargeError)(nil); errors.As(err, &long) || errors.Is(err, fs.ErrPermission) || errors.Is(err, rootfs.ErrNotRegular) {
+		return false, nil // nothing shows that it is
+	}
+	return own, ignoreMissing(err)
+}
+
+// isDigest reports whether name is a SHA-256 digest in lower-case hex.
+func isDigest(name string) bool {
+	sum, err := hex.DecodeString(name)
+	return err == nil && len(sum) == sha256.Size && name == strings.ToLower(name)
+}
+
+// holdsDigest reports whether the file name has this SHA-256 digest.
+func holdsDigest(ctx context.Context, root *os.Root, name, digest string) (bool, error) {
+	f, err := rootfs.OpenRegular(root, name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || info.Size() > manifests.MaxArtifact {
+		return false, err
+	}
+	h := sha256.New()
+	buffer := make([]byte, 256<<10)
+	for {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		n, err := f.Read(buffer)
+		h.Write(buffer[:n])
+		if err == io.EOF {
+			return hex.EncodeToString(h.Sum(nil)) == digest, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+}
