@@ -3,12 +3,11 @@ package install
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
@@ -21,9 +20,9 @@ func (i *Installer) Empty() bool { return i.roots.empty() }
 
 // RemoveAll uninstalls everything: toolchains, links, receipts, generations.
 // With self it removes besides what else kist keeps (cache, marks, settings)
-// and the parent directories that kist made. It goes by the receipts and by
-// names kist gave, and so needs neither a readable generation nor free space.
-// It keeps what it does not know, and can be run again.
+// and the parent directories that kist made. It goes by the receipts, and for all else
+// by what files hold (own.go), and so needs neither a readable generation nor free
+// space. It keeps and returns what it does not know, and can be run again.
 func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	if i.Empty() {
 		return Result{}, nil
@@ -36,11 +35,23 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	if err != nil {
 		return Result{}, errors.Join(err, lock.Unlock())
 	}
-	res, err := i.removeEverything(ctx, heads)
+	res, stuck, err := i.removeEverything(ctx, heads)
+	if config := i.roots.open(configDir); err == nil && self && config != nil && i.o.Retire != nil {
+		err = i.o.Retire(config) // first: a channel must not be left without its keys or its mark
+	}
+	var left survey
+	if err == nil {
+		left, err = i.lookAround(ctx, self)
+		res.Kept = append(res.Kept, left.foreign...)
+	}
+	for _, s := range stuck {
+		at := i.asGiven(s.Path)
+		if !slices.ContainsFunc(res.Kept, func(d Drift) bool { return d.Path == at }) {
+			res.Kept = append(res.Kept, Drift{Path: at, Reason: s.Reason()})
+		}
+	}
 	if err == nil && self {
-		var left []Drift
-		left, err = i.removeOwn(res.Kept)
-		res.Kept = append(res.Kept, left...)
+		err = i.removeOwn(left.own)
 	}
 	if err == nil && self {
 		err = errors.Join(i.removeMade(lock), i.roots.close())
@@ -53,10 +64,37 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	return res, err
 }
 
+// KeptOfAll returns what RemoveAll would keep, and why. Nothing is touched.
+func (i *Installer) KeptOfAll(ctx context.Context, self bool) (kept []Drift, err error) {
+	if i.Empty() {
+		return nil, nil
+	}
+	heads, damaged, err := i.store().Receipts()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(damaged)) {
+		return nil, &ReceiptError{id, damaged[id]}
+	}
+	for _, id := range slices.Sorted(maps.Keys(heads)) {
+		look := i.Kept
+		if heads[id].Removed {
+			look = i.keptEarlier
+		}
+		left, err := look(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		kept = append(kept, left...)
+	}
+	s, err := i.lookAround(ctx, self)
+	return append(kept, s.foreign...), err
+}
+
 // revoke finds that every receipt is fit to remove by, then leaves nothing in
 // force: the commit. It returns the heads of the receipts.
 func (i *Installer) revoke() (map[record.ID]record.Head, error) {
-	heads, damaged, err := i.receipts()
+	heads, damaged, err := i.store().Receipts()
 	if err != nil {
 		return nil, err
 	}
@@ -76,16 +114,15 @@ func (i *Installer) revoke() (map[record.ID]record.Head, error) {
 	return heads, i.store().Revoke()
 }
 
-// removeEverything takes away all that was in force, now that nothing is.
-func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]record.Head) (res Result, err error) {
+// removeEverything takes away all that was in force, now that nothing is. stuck is what a
+// crash left and cannot be removed.
+func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]record.Head) (res Result, stuck []*store.StuckError, err error) {
 	if err := i.align(plan.State{}); err != nil {
-		return res, err
+		return res, stuck, err
 	}
-	for _, s := range i.store().Sweep() {
-		res.Kept = append(res.Kept, Drift{Path: s.Path, Reason: s.Reason()})
-	}
+	stuck = i.store().Sweep()
 	if err := i.store().DropUncommitted(); err != nil {
-		return res, err
+		return res, stuck, err
 	}
 	var failed error
 	for _, id := range slices.Sorted(maps.Keys(heads)) {
@@ -93,7 +130,7 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 		res.Kept = append(res.Kept, kept...)
 		switch {
 		case ctx.Err() != nil:
-			return res, ctx.Err()
+			return res, stuck, ctx.Err()
 		case err != nil:
 			failed = errors.Join(failed, err) // and the others go
 		case !heads[id].Removed:
@@ -101,80 +138,30 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 		}
 	}
 	if failed != nil {
-		return res, failed
+		return res, stuck, failed
 	}
-	left, damaged, err := i.receipts()
+	left, damaged, err := i.store().Receipts()
 	if err != nil {
-		return res, err
+		return res, stuck, err
 	}
-	unknown, err := i.removeEmptyPrefixes(left, damaged)
-	res.Kept = append(res.Kept, unknown...)
-	if err != nil {
-		return res, err
+	if err := i.removeEmptyPrefixes(left, damaged); err != nil {
+		return res, stuck, err
 	}
 	if err := i.sweepEvidence(nil, nil); err != nil {
-		return res, err
+		return res, stuck, err
 	}
-	unknown, err = i.removeEmptied(res.Kept, store.Generations, store.Toolchains, store.Stages, store.Prefixes)
-	res.Kept = append(res.Kept, unknown...)
-	return res, err
-}
-
-// removeEmptied removes directories of kist's that have nothing of kist's in them any
-// more, and names what keeps them from being empty, unless it is in prefixes or among
-// what is known to be kept.
-func (i *Installer) removeEmptied(kept []Drift, names ...string) (unknown []Drift, err error) {
-	data := i.roots.open(dataDir)
-	if data == nil {
-		return nil, nil
+	if data := i.roots.open(dataDir); data != nil {
+		err = rmdirs(data, store.Generations, store.Toolchains, store.Stages, store.Prefixes)
 	}
-	for _, name := range names {
-		if err := rmdirs(data, name); err != nil {
-			return unknown, err
-		}
-		found, err := unrecorded(data, name, kept)
-		unknown = append(unknown, found...)
-		if err != nil {
-			return unknown, err
-		}
-	}
-	return unknown, nil
-}
-
-// unrecorded names the files below dir that are not kist's, and removes temporary ones.
-// It passes over what is among kept, with all that is below it.
-func unrecorded(root *os.Root, dir string, kept []Drift) (unknown []Drift, err error) {
-	told := map[string]bool{}
-	for _, k := range kept {
-		told[k.Path] = true
-	}
-	err = fs.WalkDir(root.FS(), dir, func(p string, d fs.DirEntry, err error) error {
-		at := filepath.Join(root.Name(), filepath.FromSlash(p))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil
-		case told[at] && d != nil && d.IsDir():
-			return fs.SkipDir
-		case err != nil, told[at], d.IsDir(), bookkeeping(p):
-			return err
-		}
-		reason := "not kist's"
-		if rootfs.IsTemp(p) {
-			gone := ignore(root.Remove(p), fs.ErrNotExist)
-			if gone == nil {
-				return nil
-			}
-			reason = fmt.Sprintf("cannot be removed: %v", gone)
-		}
-		unknown = append(unknown, Drift{Path: at, Reason: reason})
-		return nil
-	})
-	return unknown, err
+	return res, stuck, err
 }
 
 func (i *Installer) removeOne(ctx context.Context, r record.Head) ([]Drift, error) {
 	if r.Removed {
-		return i.keptEarlier(r.ID)
+		if err := i.forgetGone(r.ID); err != nil {
+			return nil, err
+		}
+		return i.keptEarlier(ctx, r.ID)
 	}
 	going, err := i.removal(r.ID)
 	if err != nil {
@@ -184,46 +171,63 @@ func (i *Installer) removeOne(ctx context.Context, r record.Head) ([]Drift, erro
 	return i.removeFiles(ctx, going)
 }
 
-// keptEarlier forgets what the user has removed since an earlier uninstall left
-// it in place, and names the rest.
-func (i *Installer) keptEarlier(id record.ID) (kept []Drift, err error) {
-	if err := i.forgetGone(id); err != nil {
-		return nil, err
-	}
+// keptEarlier names what an earlier uninstall left in place and the user has not removed
+// since. Nothing is touched.
+func (i *Installer) keptEarlier(ctx context.Context, id record.ID) (kept []Drift, err error) {
 	r, err := i.store().Receipt(id)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	if err != nil {
+		return nil, ignore(err, fs.ErrNotExist)
 	}
-	for _, e := range r.Entries {
+	t, err := i.openTree(r)
+	if err != nil {
+		return nil, ignore(err, fs.ErrNotExist)
+	}
+	defer t.close()
+	recorded := sync.OnceValue(r.Paths)
+	at := func(p string) string { return filepath.Join(i.Prefix(id), filepath.FromSlash(p)) }
+	for _, e := range slices.Concat([]record.Entry{{Path: ".", Type: record.Dir}}, r.Entries) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if e.Type != record.Dir {
-			kept = append(kept, Drift{id, filepath.Join(i.Prefix(id), filepath.FromSlash(e.Path)), "kept earlier"})
+			if _, err := t.lstat(e.Path); err == nil {
+				kept = append(kept, Drift{id, at(e.Path), "kept earlier"})
+			}
+			continue
+		}
+		names, err := t.unrecorded(e.Path, recorded)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range names {
+			kept = append(kept, Drift{id, at(p), "not recorded"})
 		}
 	}
-	return kept, err
+	return kept, nil
 }
 
-// removeEmptyPrefixes takes away the prefixes without a receipt that are empty,
-// and names those that are not: nothing may be removed from them.
-func (i *Installer) removeEmptyPrefixes(receipts map[record.ID]record.Head, damaged map[record.ID]error) (unknown []Drift, err error) {
+// removeEmptyPrefixes takes away the prefixes without a receipt that are empty. From the
+// others nothing may be removed.
+func (i *Installer) removeEmptyPrefixes(receipts map[record.ID]record.Head, damaged map[record.ID]error) error {
 	data := i.roots.open(dataDir)
 	if data == nil {
-		return nil, nil
+		return nil
 	}
 	prefixes, err := openPrefixes(data)
 	if err != nil { // not there, or a link: what lies behind one is not kist's
-		return nil, ignore(ignore(err, fs.ErrNotExist), rootfs.ErrNotDir)
+		return ignore(ignore(err, fs.ErrNotExist), rootfs.ErrNotDir)
 	}
 	defer prefixes.Close()
 	names, err := prefixes.AllNames()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	slices.Sort(names)
 	for _, name := range names {
 		id := record.ID(name)
 		_, known := receipts[id]
 		_, unreadable := damaged[id]
-		if known || unreadable {
+		if known || unreadable || !id.Valid() {
 			continue
 		}
 		info, err := prefixes.Lstat(name)
@@ -233,11 +237,9 @@ func (i *Installer) removeEmptyPrefixes(receipts map[record.ID]record.Head, dama
 		switch {
 		case err == nil && info.Mode.IsDir(), errors.Is(err, fs.ErrNotExist):
 			i.reached("empty prefix dropped")
-		case err == nil, rootfs.IsNotEmpty(err):
-			unknown = append(unknown, Drift{Path: i.Prefix(id), Reason: "without a receipt"})
-		default:
-			return unknown, err
+		case err != nil && !rootfs.IsNotEmpty(err):
+			return err
 		}
 	}
-	return unknown, nil
+	return nil
 }

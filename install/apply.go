@@ -171,11 +171,10 @@ func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {
 		return record.Receipt{}, err
 	}
 	id := record.NewID(r.Channel, r.Tool, r.Version, random)
-	data, err := filepath.EvalSymlinks(filepath.Join(i.o.Dirs.Data, "kist"))
 	return record.Receipt{Head: record.Head{ID: id, Channel: r.Channel, Tool: r.Tool, Version: r.Version,
 		Requested: r.Requested, Labels: r.Labels,
 		Platform: r.Platform, Components: r.Components, Optional: r.Optional, Listings: r.Listings, Profile: r.Profile, Evidence: r.Evidence, Env: r.Env,
-		Prefix: filepath.Join(data, store.Prefixes, string(id)), Installed: i.o.Now, Kist: i.o.Version}}, err
+		Prefix: filepath.Join(i.roots.real[dataDir], store.Prefixes, string(id)), Installed: i.o.Now, Kist: i.o.Version}}, nil
 }
 
 func (i *Installer) progress(stage, name string, done, total int64) {

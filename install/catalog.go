@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -197,14 +198,29 @@ func (i *Installer) Mark(ch Channel) (verify.Mark, error) {
 // marked reports whether r was installed from something that left a mark.
 func marked(r record.Head) bool { return r.Evidence.Mark != nil && !r.Evidence.Mark.Fixed }
 
-// DropMark forgets the mark of a channel that the user removed.
-func (i *Installer) DropMark(ctx context.Context, channel string) error {
+// DropMark forgets the mark of a channel that the user removed. What has the name of the
+// mark and cannot be understood is kept, and returned.
+func (i *Installer) DropMark(ctx context.Context, channel string) ([]Drift, error) {
 	lock, err := i.lock(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer lock.Unlock()
-	return i.store().DropMark(channel)
+	kept, err := i.store().DropMark(channel)
+	return i.keptMark(channel, kept), err
+}
+
+// KeptMark returns what DropMark would keep. Nothing is touched.
+func (i *Installer) KeptMark(channel string) ([]Drift, error) {
+	kept, err := i.store().KeepsMark(channel)
+	return i.keptMark(channel, kept), err
+}
+
+func (i *Installer) keptMark(channel string, kept bool) []Drift {
+	if !kept {
+		return nil
+	}
+	return []Drift{i.foreign(stateDir, store.MarkName(channel))}
 }
 
 func union(a, b []string) []string {

@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
-	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/verify"
@@ -128,7 +127,7 @@ func (i *Installer) follow(requested map[record.ID]string) error {
 
 // stillThere are those of ids that the repair has not just removed.
 func (i *Installer) stillThere(ids []record.ID) ([]record.ID, error) {
-	receipts, damaged, err := i.receipts()
+	receipts, damaged, err := i.store().Receipts()
 	return slices.DeleteFunc(slices.Clone(ids), func(id record.ID) bool {
 		r, readable := receipts[id]
 		return r.Removed || !readable && damaged[id] == nil
@@ -174,7 +173,7 @@ func (i *Installer) tidy(ctx context.Context, s plan.State, ready removals) (res
 	if err := i.align(s); err != nil {
 		return res, err
 	}
-	if err := i.prune(s); err != nil {
+	if res.Kept, err = i.prune(s); err != nil {
 		return res, err
 	}
 	for _, id := range s.Unnamed() {
@@ -209,15 +208,35 @@ func (i *Installer) finish(ctx context.Context, id record.ID, going *removal) ([
 	return i.removeFiles(ctx, going)
 }
 
-// prune drops every other generation that names what the current one removes.
-func (i *Installer) prune(s plan.State) error {
+// prune drops every other generation that names what the current one removes, and
+// names what is in their directories and not kist's.
+func (i *Installer) prune(s plan.State) (kept []Drift, err error) {
 	for _, n := range s.Stale() {
-		if err := i.store().DropGeneration(n); err != nil {
-			return err
+		foreign, err := i.KeptOfGenerations(n)
+		if err == nil {
+			err = i.store().DropGeneration(n)
 		}
+		if err != nil {
+			return kept, err
+		}
+		kept = append(kept, foreign...)
 		delete(s.Generations, n)
 	}
-	return nil
+	return kept, nil
+}
+
+// KeptOfGenerations returns what dropping these generations would keep. Nothing is touched.
+func (i *Installer) KeptOfGenerations(numbers ...uint64) (kept []Drift, err error) {
+	for _, n := range numbers {
+		foreign, err := i.store().ForeignIn(n)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range foreign {
+			kept = append(kept, i.foreign(dataDir, name))
+		}
+	}
+	return kept, nil
 }
 
 // sweepEvidence removes the evidence that no receipt needs, unless one cannot be
@@ -238,13 +257,13 @@ func (i *Installer) sweepEvidence(receipts map[record.ID]record.Head, damaged ma
 // settle is what a change that turns out to be nothing still does: put right
 // what a crash may have left, unless another kist is at work, which does the same.
 func (i *Installer) settle(ctx context.Context) (Result, error) {
-	if state := i.roots.open(stateDir); state != nil && i.roots.open(dataDir) != nil && !i.o.DryRun {
-		lock, err := rootfs.TryLock(state, store.LockFile, i.about())
+	if i.roots.open(dataDir) != nil && i.roots.open(stateDir) != nil && !i.o.DryRun {
+		held, err := i.lockBoth(ctx, 0)
 		var busy *rootfs.BusyError
 		switch {
 		case err == nil:
 			res, err := i.repair(ctx)
-			return res, errors.Join(err, lock.Unlock())
+			return res, errors.Join(err, held.Unlock())
 		case !errors.As(err, &busy) && !cannotWrite(err):
 			return Result{}, err
 		}

@@ -71,7 +71,8 @@ func crashes() []crash {
 		{"the end of a mark", installed("zig 1.0"), func(w *world) error {
 			i := w.kist()
 			defer i.Close()
-			return i.DropMark(w.t.Context(), "acme")
+			_, err := i.DropMark(w.t.Context(), "acme")
+			return err
 		}},
 
 		// The repair is killed too.

@@ -155,8 +155,8 @@ func (w *world) sound(when string, mark uint64) {
 	if now := w.serial(); now < mark && now != 0 {
 		t.Errorf("%s: the mark went from %d to %d", when, mark, now)
 	}
-	if state := i.roots.open(stateDir); state != nil {
-		lock, err := rootfs.TryLock(state, store.LockFile, "")
+	if data := i.roots.open(dataDir); data != nil {
+		lock, err := rootfs.TryLock(data, store.LockFile, "")
 		if err != nil {
 			t.Fatalf("%s: %v", when, err)
 		}

@@ -3,6 +3,7 @@ package install
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"testing"
 
 	"github.com/kist-tools/kist/install/plan"
@@ -53,7 +54,15 @@ func TestEvidenceStaysAsLongAsAReceiptNeedsIt(t *testing.T) {
 	has(false, "left over")
 
 	w.must(plan.Change{Remove: []record.ID{two.ID, three.ID}})
-	has(false, "document 2", "signature 2", "document 3", "signature 3", "certificate")
+	has(false, "document 2", "document 3", "signature 3", "certificate")
+	if data, err := os.ReadFile(w.path(name)); err != nil || string(data) != "another signature" {
+		t.Errorf("what is not evidence was removed by its name: %v", err)
+	}
+	if err := os.Remove(w.path(name)); err != nil {
+		t.Fatal(err)
+	}
+	four := w.install(w.release("four", "1.0", "bin/four"))
+	w.must(plan.Change{Remove: []record.ID{four.ID}})
 	if _, err := w.kist().roots.open(stateDir).Lstat("evidence"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the directory stays: %v", err)
 	}

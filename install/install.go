@@ -78,6 +78,14 @@ type Options struct {
 	Linking func(now, next record.Generation)
 	Stages  *Stages // where what is being unpacked is listed; may be nil
 	DryRun  bool    // nothing is stored, not even marks
+	// Documents and Settings tell which files this package does not write are kist's,
+	// by what they hold: below documents/ of the cache directory, and in the settings
+	// directory. Nil: none.
+	Documents func(cache *os.Root, name string) (bool, error)
+	Settings  func(config *os.Root) (owns func(name string) (bool, error), err error)
+	// Retire takes the channels in the settings directory out of use, before all that is
+	// kist's there is removed. Nil: nothing is to be done.
+	Retire func(config *os.Root) error
 	// Checkpoint, nil but in tests, is told each step of a change that was done:
 	// a process may be killed there, and the next one goes on.
 	Checkpoint func(step string)
@@ -117,6 +125,7 @@ const (
 type Installer struct {
 	o         Options
 	roots     *roots
+	unfit     error // why nothing may be changed in the directories
 	reporting sync.Mutex
 	ctx       context.Context // of Open: ends the waits of methods that take none
 	turns     download.Turns
@@ -125,7 +134,8 @@ type Installer struct {
 // Open judges every directory of o (roots.go) and opens those that exist. The end
 // of ctx ends every wait of the Installer for another kist. It
 // creates nothing and takes no lock: readers need no more. Errors are
-// *SystemPrefixError and *UnsafeDirError.
+// *SystemPrefixError, *UnsafeDirError, *SeparatorError and, where the directories do not belong
+// together, *OtherPlaceError.
 func Open(ctx context.Context, o Options) (*Installer, error) {
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
@@ -146,8 +156,17 @@ func Open(ctx context.Context, o Options) (*Installer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Installer{o: o, roots: r, ctx: ctx}, ctx.Err()
+	i := &Installer{o: o, roots: r, ctx: ctx}
+	if _, err := i.belong(); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return i, ctx.Err()
 }
+
+// MayChange returns why nothing may be changed in kist's directories, such as a
+// *BecameLinkError: for a verb that changes something, before it begins. Whatever
+// changes something checks it again.
+func (i *Installer) MayChange() error { return i.unfit }
 
 // report tells of progress: the parts of a job that run at the same time take turns.
 func (i *Installer) report(p Progress) {
@@ -181,7 +200,7 @@ func (i *Installer) State() (plan.State, error) {
 		s.Generations[n] = g
 	}
 	s.Current = s.Generations[current]
-	s.Receipts, s.Damaged, err = i.receipts()
+	s.Receipts, s.Damaged, err = i.store().Receipts()
 	for id, r := range s.Receipts {
 		r.Commands = plan.UsableCommands(r.Commands)
 		s.Receipts[id] = r
@@ -216,7 +235,7 @@ func (i *Installer) planNow(c plan.Change) (plan.Plan, plan.State, error) {
 	if err != nil {
 		return plan.Plan{}, s, err
 	}
-	if s.Foreign, err = i.foreign(); err != nil {
+	if s.Foreign, err = i.inBin(); err != nil {
 		return plan.Plan{}, s, err
 	}
 	for _, id := range slices.Concat(c.Remove, c.Default) {
@@ -267,6 +286,9 @@ func (i *Installer) Cache(create bool) (*os.Root, error) {
 // create opens the directory of a role, making what is missing, and remembers
 // what it makes for the day kist itself is uninstalled.
 func (i *Installer) create(which role) (*os.Root, error) {
+	if i.unfit != nil {
+		return nil, i.unfit
+	}
 	if root := i.roots.open(which); root != nil {
 		return root, nil
 	}
@@ -281,6 +303,11 @@ func (i *Installer) create(which role) (*os.Root, error) {
 	if _, err := i.create(stateDir); err != nil {
 		return nil, err
 	}
+	if which != dataDir {
+		if _, err := i.create(dataDir); err != nil {
+			return nil, err
+		}
+	}
 	missing, err := i.roots.missing(which)
 	if err != nil {
 		return nil, err
@@ -293,7 +320,7 @@ func (i *Installer) create(which role) (*os.Root, error) {
 		return nil, err
 	}
 	i.reached("directory made")
-	return root, nil
+	return root, i.enroll(false)
 }
 
 // A BusyError says that another kist holds the lock, and what it is doing.
@@ -301,6 +328,9 @@ type BusyError = rootfs.BusyError
 
 // A NoLocksError refuses a file system on which kists cannot be kept apart.
 type NoLocksError = rootfs.NoLocksError
+
+// A ForeignLockError refuses to write to a file that has the name of a lock.
+type ForeignLockError = rootfs.ForeignLockError
 
 // about tells those who wait for the lock what this kist is doing.
 func (i *Installer) about() string {
@@ -314,16 +344,32 @@ func (i *Installer) waiting(busy *rootfs.BusyError) {
 	i.o.Warn("waiting: " + busy.Error())
 }
 
-// lock takes kist's lock, waiting for another kist as long as Options allow.
-func (i *Installer) lock(ctx context.Context) (*rootfs.Lock, error) {
+// locks are the two that a change holds: that of the data directory, and that of the
+// state directory where that is another one.
+type locks []*rootfs.Lock
+
+// Unlock gives the locks back.
+func (ls locks) Unlock() (err error) {
+	for _, l := range slices.Backward(ls) {
+		err = errors.Join(err, l.Unlock())
+	}
+	return err
+}
+
+// lock takes kist's locks, waiting for another kist as long as Options allow, and records
+// where the directories are.
+func (i *Installer) lock(ctx context.Context) (locks, error) {
 	for again := false; ; again = true {
-		state, err := i.create(stateDir)
+		_, err := i.create(dataDir)
+		if err == nil {
+			_, err = i.create(stateDir)
+		}
 		if err != nil {
 			return nil, err
 		}
-		lock, err := rootfs.WaitLock(ctx, state, store.LockFile, i.about(), i.o.LockWait, i.waiting)
+		held, err := i.lockBoth(ctx, i.o.LockWait)
 		if again || !errors.Is(err, fs.ErrNotExist) {
-			return lock, err
+			return held, err
 		}
 		// Another kist uninstalled itself meanwhile, the directory with it.
 		if err := i.roots.close(); err != nil {
@@ -332,15 +378,38 @@ func (i *Installer) lock(ctx context.Context) (*rootfs.Lock, error) {
 	}
 }
 
+// lockBoth locks the data and then the state directory, which exist: nobody who changes
+// either can miss it. Then it finds that they belong together, and records it.
+func (i *Installer) lockBoth(ctx context.Context, wait time.Duration) (held locks, err error) {
+	if i.unfit != nil {
+		return nil, i.unfit
+	}
+	which := []role{dataDir}
+	if !samePath(i.roots.real[dataDir], i.roots.real[stateDir]) {
+		which = append(which, stateDir)
+	}
+	for _, which := range which {
+		lock, err := rootfs.WaitLock(ctx, i.roots.open(which), store.LockFile, i.about(), wait, i.waiting)
+		if err != nil {
+			return nil, errors.Join(err, held.Unlock())
+		}
+		held = append(held, lock)
+	}
+	if err := i.enroll(true); err != nil {
+		return nil, errors.Join(err, held.Unlock())
+	}
+	return held, nil
+}
+
 // Lock keeps every other kist from changing anything until unlock is called:
 // for the settings, which this package does not write itself. Changes by this
 // Installer must wait for unlock, too.
 func (i *Installer) Lock(ctx context.Context) (unlock func() error, err error) {
-	lock, err := i.lock(ctx)
+	held, err := i.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return lock.Unlock, nil
+	return held.Unlock, nil
 }
 
 // Drift is a recorded path that no longer matches its receipt, or what was

@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
@@ -22,8 +21,8 @@ func (i *Installer) command(name string) string {
 	return filepath.Join(i.o.Dirs.Data, "kist", store.Current, "bin", name)
 }
 
-// foreign lists what is in the bin directory and not kist's.
-func (i *Installer) foreign() (map[string]string, error) {
+// inBin lists what is in the bin directory and not kist's.
+func (i *Installer) inBin() (map[string]string, error) {
 	names := map[string]string{}
 	bin := i.roots.open(binDir)
 	if bin == nil {
@@ -163,13 +162,6 @@ func aliases(g record.Generation, receipts map[record.ID]record.Head) map[string
 	return wanted
 }
 
-// isAlias reports whether target is where an alias leads, and so whether a link
-// below toolchains/ is kist's.
-func isAlias(target string) bool {
-	id, ok := strings.CutPrefix(target, path.Join("../../..", store.Prefixes)+"/")
-	return ok && record.ID(id).Valid()
-}
-
 // addAliases makes those of g that are not there or lead elsewhere. What has taken
 // the place of one is left alone, with a warning.
 func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]record.Head) error {
@@ -182,7 +174,7 @@ func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]recor
 		if have == target {
 			continue
 		}
-		if _, err := data.Lstat(alias); err == nil && !isAlias(have) {
+		if _, err := data.Lstat(alias); err == nil && !store.IsAlias(have) {
 			i.o.Warn(fmt.Sprintf("%s is not kist's any more; left alone", filepath.Join(data.Name(), alias)))
 			continue
 		}
@@ -223,7 +215,7 @@ func (i *Installer) dropAliases(wanted map[string]string) error {
 		if _, ok := wanted[p]; ok || d.Type() != fs.ModeSymlink {
 			return nil
 		}
-		if target, err := data.Readlink(p); err != nil || !isAlias(target) {
+		if target, err := data.Readlink(p); err != nil || !store.IsAlias(target) {
 			return ignore(err, fs.ErrNotExist)
 		}
 		if err := data.Remove(p); err != nil {

@@ -157,7 +157,7 @@ func TestWhatCannotBeRecordedIsRefused(t *testing.T) {
 
 // A stage that cannot be swept is named by every change, with the cause, and keeps
 // nothing else from being done. The lock of this one is no file, which is in the way of
-// every user, root too; once it is gone the stage is swept.
+// every user, root too; once it is a lock the stage is swept.
 func TestAStageThatCannotBeSwept(t *testing.T) {
 	const name = ".local/share/kist/stage/0123456789abcdef"
 	w := newWorld(t)
@@ -202,7 +202,7 @@ func TestAStageThatCannotBeSwept(t *testing.T) {
 			t.Errorf("%s is still there", dir)
 		}
 	}
-	if err := os.Remove(lock); err != nil {
+	if err := errors.Join(os.Remove(lock), os.WriteFile(lock, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) != 0 {
@@ -218,6 +218,7 @@ func TestStagesWithUnreadableDirectories(t *testing.T) {
 	before := w.snapshot()
 	w.install(w.release("zig", "1.0", "bin/zig"))
 	stage := ".local/share/kist/stage/0123456789abcdef"
+	w.write(stage+".lock", "")
 	for _, dir := range []string{"a", "a/b", "c", "c/d"} {
 		w.write(stage+"/"+dir+"/file", "x")
 	}

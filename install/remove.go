@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,49 +34,6 @@ type ReceiptError struct {
 
 func (e *ReceiptError) Error() string { return fmt.Sprintf("receipt of %s: %v", e.ID, e.Err) }
 func (e *ReceiptError) Unwrap() error { return e.Err }
-
-// An ElsewhereError says that what a receipt records is not below the data directory
-// but still where it was installed: the data directory was another one then.
-type ElsewhereError struct{ Prefix string }
-
-func (e *ElsewhereError) Error() string {
-	return e.Prefix + " is not below the data directory that is set now"
-}
-
-// Base is what the data directory's variable was set to.
-func (e *ElsewhereError) Base() string {
-	return filepath.Dir(filepath.Dir(filepath.Dir(e.Prefix)))
-}
-
-// receipts reads the head of every receipt, and says of those that nothing may be
-// done by why not.
-func (i *Installer) receipts() (fit map[record.ID]record.Head, damaged map[record.ID]error, err error) {
-	fit, damaged, err = i.store().Receipts()
-	for id, r := range fit {
-		if i.elsewhere(r) {
-			damaged[id] = &ElsewhereError{r.Prefix}
-			delete(fit, id)
-		}
-	}
-	return fit, damaged, err
-}
-
-// elsewhere reports whether the prefix of r is where it was installed, or may be, but
-// not here. (One that was moved, with its home or by itself, is not there.)
-func (i *Installer) elsewhere(r record.Head) bool {
-	if r.Prefix == i.Prefix(r.ID) {
-		return false
-	}
-	if _, err := os.Lstat(r.Prefix); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return false
-	}
-	data := i.roots.open(dataDir)
-	if data == nil {
-		return true
-	}
-	_, err := data.Lstat(path.Join(store.Prefixes, string(r.ID)))
-	return errors.Is(err, fs.ErrNotExist)
-}
 
 // Receipt reads a receipt with all its paths. It returns a *ReceiptError where
 // the receipt is damaged or was edited to lead elsewhere.

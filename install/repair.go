@@ -38,7 +38,7 @@ func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 			i.o.Warn(err.Error() + "; left alone")
 		}
 	}
-	if _, err := i.removeEmptyPrefixes(s.Receipts, s.Damaged); err != nil {
+	if err := i.removeEmptyPrefixes(s.Receipts, s.Damaged); err != nil {
 		return res, err
 	}
 	if !asItWas {

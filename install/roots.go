@@ -3,6 +3,7 @@ package install
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,9 @@ type Host struct {
 	// Caller is the user on whose behalf root acts (SUDO_UID, DOAS_USER or
 	// PKEXEC_UID), or -1.
 	Caller int
+	// PrivateGroup is the id of the user's primary group where nobody else is in it,
+	// or -1. What that group may write, only the user may.
+	PrivateGroup int
 }
 
 // A SystemPrefixError refuses a directory that belongs to the system.
@@ -44,6 +48,16 @@ func (e *UnsafeDirError) Error() string {
 	return fmt.Sprintf("%s directory %s: %s", e.Role, e.Path, e.Why)
 }
 
+// A SeparatorError refuses a directory whose path holds the separator of path lists.
+type SeparatorError struct {
+	Role, Path string
+	Separator  string
+}
+
+func (e *SeparatorError) Error() string {
+	return fmt.Sprintf("%s directory %s: no entry of PATH can hold %q, so that no command below it would be found", e.Role, e.Path, e.Separator)
+}
+
 // A role is what one of the five base directories is for.
 type role string
 
@@ -54,6 +68,9 @@ const (
 	configDir role = "config"
 	binDir    role = "bin"
 )
+
+// roles are all of them, in the order in which they are judged.
+var roles = []role{dataDir, stateDir, cacheDir, configDir, binDir}
 
 // roots are the directories kist lives in, <base>/kist and the bin base itself,
 // every one judged. Two of them may be the same directory: what kist keeps in
@@ -82,7 +99,7 @@ func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 	}
 	told := make(map[string]bool)
 	places := make(map[role]place)
-	for _, which := range []role{dataDir, stateDir, cacheDir, configDir, binDir} {
+	for _, which := range roles {
 		p, err := judge.base(which, r.bases[which])
 		if err != nil {
 			return nil, err
@@ -110,6 +127,60 @@ func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 	return r, nil
 }
 
+// resolve follows the links of a path as far as it exists.
+func (r *roots) resolve(path string) (string, error) {
+	m, err := thisMachine()
+	if err != nil {
+		return "", err
+	}
+	return m.resolve(path)
+}
+
+// isOpen reports whether path, under whatever name, is the open directory of a role.
+func (r *roots) isOpen(which role, path string) bool {
+	dir := r.dirs[which]
+	if dir == nil {
+		return false
+	}
+	have, err := dir.Stat(".")
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(path)
+	return err == nil && os.SameFile(have, other)
+}
+
+// exists reports whether there is anything at path, or may be: it says no only where
+// the system does.
+func (r *roots) exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
+}
+
+// owns reports whether another directory of a role holds the note id, or may: it says no
+// only where the directory is missing, or holds no note or another one. A data directory
+// with nothing installed in it has no claim either.
+func (r *roots) owns(which role, path, id string) bool {
+	dir, err := os.OpenRoot(path)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
+	}
+	defer dir.Close()
+	n, err := readNote(dir)
+	if err == nil && (n == nil || n.ID != id) {
+		return false
+	}
+	if which != dataDir {
+		return true
+	}
+	for _, name := range []string{store.Current, store.Prefixes} {
+		if _, err := dir.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+	}
+	return false
+}
+
 // apart refuses a base that lies in what kist fills in its data directory.
 func (r *roots) apart() error {
 	for which, real := range r.real {
@@ -128,6 +199,14 @@ func (r *roots) open(which role) *os.Root { return r.dirs[which] }
 
 // empty reports whether none of them exists.
 func (r *roots) empty() bool { return len(r.dirs) == 0 }
+
+// own is the path of a role's own directory, as the user's environment names it.
+func (r *roots) own(which role) string {
+	if which == binDir {
+		return filepath.Clean(r.bases[which])
+	}
+	return filepath.Join(r.bases[which], "kist")
+}
 
 // close closes what is open; everything may be created anew afterwards.
 func (r *roots) close() error {
@@ -161,6 +240,7 @@ func (r *roots) create(which role) (dir *os.Root, made []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	r.real[which] = before.real
 	if before.exists() {
 		r.dirs[which] = above
 		return above, nil, nil
@@ -222,8 +302,35 @@ func makeMissing(above *os.Root, name string, which role) (made []string, err er
 	return append(made, last...), err
 }
 
-// openJudged opens the directory that p was judged by. From here on the handle is
-// the only way in: it is the very directory that was judged, or an error.
+// openAt opens the directory path, to which no link may lead. The error matches
+// fs.ErrNotExist where there is no such directory, or another one by now.
+func (r *roots) openAt(path string) (*os.Root, error) {
+	judge, err := thisJudge(r.host)
+	if err != nil {
+		return nil, err
+	}
+	p, err := judge.find(path)
+	if err == nil && judge.hasOwners() {
+		err = judge.lookAbove("", &p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.real != path || !p.exists() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	dir, err := openJudged("", p)
+	if _, changed := errors.AsType[*UnsafeDirError](err); changed {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	return dir, err
+}
+
+// openJudged opens the directory that p was judged by: not merely one that has its
+// path, but the one with that identity (device and inode), below the very directories
+// that were judged on the way to it. Of these none is a link, so that nobody who swaps
+// one of them meanwhile leads kist elsewhere. From here on the handle is the only way
+// in. Another directory is an *UnsafeDirError.
 func openJudged(which role, p place) (*os.Root, error) {
 	if !p.node.info.IsDir() { // a pipe would be waited for
 		return nil, fmt.Errorf("%s directory %s: %w", which, p.given, syscall.ENOTDIR)
@@ -233,7 +340,11 @@ func openJudged(which role, p place) (*os.Root, error) {
 		return nil, fmt.Errorf("%s directory %s: %w", which, p.given, err)
 	}
 	info, err := dir.Stat(".")
-	if err == nil && !os.SameFile(info, p.node.info) {
+	same := err == nil && os.SameFile(info, p.node.info)
+	if same {
+		same, err = liesAt(dir, p)
+	}
+	if err == nil && !same {
 		err = &UnsafeDirError{string(which), p.given, "it changed while kist looked at it"}
 	}
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // mode 755, where something named lies below them; all else does not exist.
 type fake struct {
 	goos   string
-	files  string // lines: "<path> <uid> <mode>", "<path> -> <target>"
+	files  string // lines: "<path> <uid> <mode> [<gid>]", "<path> -> <target>"
 	mounts string // mountinfo
 	binds  string // lines: "<path> = <path>", the same directory again
 	noIno  bool   // inodes say nothing
@@ -78,6 +78,11 @@ func (f fake) machine(t testing.TB) machine {
 				t.Fatalf("line %q", line)
 			}
 			n := node{mode: fs.ModeDir | fs.FileMode(mode)&fs.ModePerm, uid: uid}
+			if len(w) > 3 {
+				if n.gid, err = strconv.Atoi(w[3]); err != nil {
+					t.Fatalf("line %q", line)
+				}
+			}
 			if mode&0o1000 != 0 {
 				n.mode |= fs.ModeSticky
 			}

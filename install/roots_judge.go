@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -32,6 +33,7 @@ type place struct {
 	real     string // links resolved as far as it exists, the rest appended
 	at       string // real, or the nearest directory above it that exists
 	node     node   // of at
+	above    []node // of the directories on the way to at, "/" first; none on Windows
 	warnings []string
 }
 
@@ -81,6 +83,8 @@ func (j *judge) path(which role, given string) (place, error) {
 		return unsafe("it is empty")
 	case !filepath.IsAbs(given):
 		return unsafe("it is not absolute")
+	case strings.Contains(given, j.listSeparator()):
+		return place{}, &SeparatorError{string(which), given, j.listSeparator()}
 	}
 	p, err := j.find(given)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EIO) { // who knows whether it is safe
@@ -106,8 +110,10 @@ func (j *judge) path(which role, given string) (place, error) {
 	case p.exists() && p.node.openToAll():
 		return unsafe("it can be written by everyone (mode %04o)", p.node.mode.Perm())
 	}
-	p.warnings, err = j.openAbove(which, p)
-	return p, err
+	if p.exists() && p.node.openToGroup() && p.node.gid != j.host.PrivateGroup {
+		p.warnings = append(p.warnings, fmt.Sprintf("%s can be written by its group (id %d), and so by others than you; chmod g-w %s ends that", p.at, p.node.gid, p.at))
+	}
+	return p, j.lookAbove(which, &p)
 }
 
 func (j *judge) find(given string) (p place, err error) {
@@ -118,22 +124,25 @@ func (j *judge) find(given string) (p place, err error) {
 	return p, err
 }
 
-// openAbove warns of every directory above p in which anyone can put another in
-// its place.
-func (j *judge) openAbove(which role, p place) (warnings []string, err error) {
+// lookAbove records the directories above p, and warns of each in which anyone can
+// put another directory in the place of one of kist's.
+func (j *judge) lookAbove(which role, p *place) error {
 	for _, dir := range ancestors(p.at) {
 		if dir == p.real {
 			continue
 		}
 		n, err := j.lstat(dir)
 		if err != nil {
-			return nil, fmt.Errorf("%s directory %s: %w", which, p.given, err)
+			return fmt.Errorf("%s directory %s: %w", which, p.given, err)
+		}
+		if dir != p.at {
+			p.above = append(p.above, n)
 		}
 		if n.openToAll() && n.mode&fs.ModeSticky == 0 {
-			warnings = append(warnings, fmt.Sprintf("%s can be written by everyone: any user of this machine can replace what kist keeps below it", dir))
+			p.warnings = append(p.warnings, fmt.Sprintf("%s can be written by everyone: any user of this machine can replace what kist keeps below it", dir))
 		}
 	}
-	return warnings, nil
+	return nil
 }
 
 // owner asks whose p is. What does not exist yet will be the effective user's;

@@ -25,12 +25,14 @@ type machine struct {
 // A node is what lstat says of a file. dev and ino are zero where the system has none.
 type node struct {
 	mode     fs.FileMode
-	uid      int
+	uid, gid int
 	dev, ino uint64
 	info     fs.FileInfo // for os.SameFile
 }
 
 func (n node) openToAll() bool { return n.mode&0o002 != 0 }
+
+func (n node) openToGroup() bool { return n.mode&0o020 != 0 }
 
 // remember makes m look at each path once: the five directories lie mostly behind
 // the same ones. A judgement is of one moment, and what is opened afterwards is
@@ -53,6 +55,14 @@ func (m *machine) remember() {
 
 // hasOwners reports whether lstat says whose a file is and who may write to it.
 func (m *machine) hasOwners() bool { return m.goos != "windows" }
+
+// listSeparator stands between the entries of PATH.
+func (m *machine) listSeparator() string {
+	if m.goos == "windows" {
+		return ";"
+	}
+	return ":"
+}
 
 // resolve follows every link of name as the system would, as far as it exists,
 // and appends the rest: a dangling link resolves to the path it points to.

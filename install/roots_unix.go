@@ -7,7 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 func thisMachine() (machine, error) {
@@ -27,5 +30,32 @@ func lstat(name string) (node, error) {
 	if !ok {
 		return node{}, &fs.PathError{Op: "lstat", Path: name, Err: fmt.Errorf("the system does not say whose it is")}
 	}
-	return node{mode: info.Mode(), uid: int(sys.Uid), dev: uint64(sys.Dev), ino: sys.Ino, info: info}, nil
+	return node{mode: info.Mode(), uid: int(sys.Uid), gid: int(sys.Gid), dev: uint64(sys.Dev), ino: sys.Ino, info: info}, nil
+}
+
+// liesAt reports whether the open directory lies below the directories that were
+// judged on the way to p: it goes up from the handle, where no path can lead astray,
+// and compares each directory with the judged one by device and inode.
+func liesAt(dir *os.Root, p place) (bool, error) {
+	self, err := dir.Open(".")
+	if err != nil {
+		return false, err
+	}
+	defer self.Close()
+	up := "."
+	for _, above := range slices.Backward(p.above) {
+		up += "/.."
+		var s unix.Stat_t
+		err := unix.EINTR
+		for err == unix.EINTR {
+			err, _ = unix.Fstatat(int(self.Fd()), up, &s, 0).(syscall.Errno)
+		}
+		if err != 0 {
+			return false, &fs.PathError{Op: "stat", Path: p.at + "/" + up, Err: err}
+		}
+		if uint64(s.Dev) != above.dev || s.Ino != above.ino {
+			return false, nil
+		}
+	}
+	return true, nil
 }

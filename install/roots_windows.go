@@ -49,17 +49,33 @@ func finalName(name string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
+	return finalNameOf(f)
+}
+
+func finalNameOf(f *os.File) (string, error) {
 	buf := make([]uint16, windows.MAX_LONG_PATH)
 	n, err := windows.GetFinalPathNameByHandle(windows.Handle(f.Fd()), &buf[0], uint32(len(buf)), 0)
 	if err != nil {
-		return "", &fs.PathError{Op: "resolve", Path: name, Err: err}
+		return "", &fs.PathError{Op: "resolve", Path: f.Name(), Err: err}
 	}
 	if int(n) >= len(buf) {
-		return "", &fs.PathError{Op: "resolve", Path: name, Err: windows.ERROR_FILENAME_EXCED_RANGE}
+		return "", &fs.PathError{Op: "resolve", Path: f.Name(), Err: windows.ERROR_FILENAME_EXCED_RANGE}
 	}
 	final := windows.UTF16ToString(buf[:n])
 	if share, ok := strings.CutPrefix(final, `\\?\UNC\`); ok {
 		return `\\` + share, nil
 	}
 	return strings.TrimPrefix(final, `\\?\`), nil
+}
+
+// liesAt reports whether the path of the open directory, as the system knows it, is
+// the one that was judged.
+func liesAt(dir *os.Root, p place) (bool, error) {
+	self, err := dir.Open(".")
+	if err != nil {
+		return false, err
+	}
+	defer self.Close()
+	final, err := finalNameOf(self)
+	return strings.EqualFold(final, p.at), err
 }

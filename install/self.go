@@ -3,15 +3,15 @@ package install
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/rootfs"
-	"github.com/kist-tools/kist/install/internal/store"
 )
 
 // madeFile, below the state root, lists the directories that kist made on the
@@ -80,114 +80,82 @@ func (i *Installer) made() ([]string, error) {
 	return made, err
 }
 
-// own are the files kist keeps besides toolchains, by pattern below each root.
-// What matches no pattern is not kist's, and stays.
-var own = map[role][]string{
-	cacheDir:  {"blobs/sha256/*", "partial/*", "known/*", "documents/*/*"},
-	stateDir:  {"marks/*.json", "evidence/sha256/*"},
-	configDir: {"channels/*.toml", "keys/*.asc", "config.toml"},
-}
-
-// removeOwn takes away the cache, the marks and the settings, and returns what
-// it found beside them that is not among kept.
-func (i *Installer) removeOwn(kept []Drift) ([]Drift, error) {
-	var left []Drift
-	var seen []string
-	for which, patterns := range own {
-		root := i.roots.open(which)
-		if root == nil {
-			continue
+// removeOwn removes the files of kist's that go with no toolchain: the cache, the marks,
+// the settings. One that is no longer what it was when it was looked at stays. Then the
+// directories go that held them, where they are empty.
+func (i *Installer) removeOwn(own []found) error {
+	for _, f := range own {
+		if ofToolchains(f.name) {
+			continue // with its receipt or its generation, which may stay
 		}
-		for _, pattern := range patterns {
-			if err := removeMatches(root, pattern); err != nil {
-				return left, err
-			}
-			i.reached("own files dropped")
-		}
-		if err := rmdirs(root, store.Receipts); err != nil {
-			return left, err
-		}
-	}
-	// Only now: two of the roots may be the same directory.
-	for which := range own {
-		root := i.roots.open(which)
-		if root == nil || slices.Contains(seen, i.roots.real[which]) {
-			continue
-		}
-		seen = append(seen, i.roots.real[which])
-		found, err := unrecorded(root, ".", kept)
-		left = append(left, found...)
-		if err != nil {
-			return left, err
-		}
-	}
-	return left, nil
-}
-
-// last tells what goes last of all.
-func last(p string) bool {
-	return p == store.LockFile || p == madeFile || p == madeFile+rootfs.LockSuffix
-}
-
-// bookkeeping tells what goes last, or with the paths it still speaks of.
-func bookkeeping(p string) bool {
-	return last(p) || path.Dir(p) == store.Receipts || strings.HasPrefix(p, store.Prefixes+"/")
-}
-
-// removeMatches removes the files that match pattern, then the pattern's
-// directories where they are empty.
-func removeMatches(root *os.Root, pattern string) error {
-	names, err := fs.Glob(root.FS(), pattern)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		info, err := root.Lstat(name)
-		if err == nil && !info.IsDir() {
-			err = root.Remove(name)
+		info, err := f.root.Lstat(f.name)
+		if err == nil && os.SameFile(info, f.info) && info.Size() == f.info.Size() && info.ModTime().Equal(f.info.ModTime()) {
+			err = f.root.Remove(f.name)
 		}
 		if err := ignore(err, fs.ErrNotExist); err != nil {
 			return err
 		}
+		i.reached("own files dropped")
 	}
-	for dir := path.Dir(pattern); dir != "."; dir = path.Dir(dir) {
-		names, err := fs.Glob(root.FS(), dir)
-		if err != nil {
-			return err
+	for _, which := range []role{dataDir, stateDir, cacheDir, configDir} {
+		root := i.roots.open(which)
+		if root == nil {
+			continue
 		}
-		if err := rmdirs(root, names...); err != nil {
-			return err
+		for _, pattern := range slices.Concat(download.Dirs(), ownDirs) {
+			names, err := fs.Glob(root.FS(), pattern)
+			if err == nil {
+				err = rmdirs(root, names...)
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 // removeMade takes away the directories that kist made, innermost first, where
-// they are empty, and at the very end the list of them and the lock, which it
-// gives back. As long as something is kept in one of kist's directories the list
+// they are empty, and at the very end the list of them, the notes and the lock, which
+// it gives back. As long as something is kept in one of kist's directories the list
 // stays, for the next time.
-func (i *Installer) removeMade(lock *rootfs.Lock) error {
+func (i *Installer) removeMade(held locks) error {
 	made, err := i.made()
 	if err != nil {
-		return errors.Join(err, lock.Unlock())
+		return errors.Join(err, held.Unlock())
 	}
 	slices.SortFunc(made, func(a, b string) int {
 		return strings.Count(b, string(filepath.Separator)) - strings.Count(a, string(filepath.Separator))
 	})
 	if err := i.rmdirMade(made); err != nil {
-		return errors.Join(err, lock.Unlock())
+		return errors.Join(err, held.Unlock())
 	}
 	i.reached("directories dropped")
 	left, err := i.somethingLeft()
 	if err != nil || left {
-		return errors.Join(err, lock.Unlock())
+		return errors.Join(err, held.Unlock())
 	}
-	if err := lock.Remove(); err != nil {
-		return err
+	// The list of directories goes after those that it names; what it names of the state
+	// directory, which holds it, at the very end.
+	data, state := i.roots.open(dataDir), i.roots.open(stateDir)
+	if err := ignore(data.Remove(notesFile), fs.ErrNotExist); err != nil {
+		return errors.Join(err, held.Unlock())
+	}
+	i.reached("note dropped")
+	if err := held[0].Remove(); err != nil {
+		return errors.Join(err, held[1:].Unlock())
 	}
 	i.reached("lock dropped")
-	state := i.roots.open(stateDir)
-	for _, name := range []string{madeFile + rootfs.LockSuffix, madeFile} {
+	if err := i.rmdirMade(made); err != nil {
+		return errors.Join(err, held[1:].Unlock())
+	}
+	i.reached("data directory dropped")
+	for _, lock := range held[1:] {
+		if err := lock.Remove(); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{notesFile, madeFile + rootfs.LockSuffix, madeFile} {
 		if err := ignore(state.Remove(name), fs.ErrNotExist); err != nil {
 			return err
 		}
@@ -196,7 +164,7 @@ func (i *Installer) removeMade(lock *rootfs.Lock) error {
 }
 
 // somethingLeft reports whether one of kist's own directories holds more than
-// the lock and the list.
+// the lock, the notes and the list.
 func (i *Installer) somethingLeft() (bool, error) {
 	for _, which := range []role{dataDir, stateDir, cacheDir, configDir} {
 		root := i.roots.open(which)
@@ -208,7 +176,13 @@ func (i *Installer) somethingLeft() (bool, error) {
 			return false, err
 		}
 		for _, e := range entries {
-			if !last(e.Name()) {
+			own := i.last(which, e.Name())
+			if own {
+				if own, err = i.ownsLast(root, e.Name()); err != nil {
+					return false, err
+				}
+			}
+			if !own {
 				return true, nil
 			}
 		}
@@ -221,7 +195,7 @@ func (i *Installer) rmdirMade(made []string) error {
 		if !i.leadsToOwn(dir) {
 			continue // not what kist wrote there
 		}
-		parent, err := os.OpenRoot(filepath.Dir(dir))
+		parent, err := i.roots.openAt(filepath.Dir(dir))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -265,4 +239,33 @@ func ignore(err, what error) error {
 		return nil
 	}
 	return err
+}
+
+// ProgramRemover returns what removes kist itself from the bin directory, where it is
+// called name, once everything else is gone: the very file that is there now, by the
+// handle of the directory that is open now.
+func (i *Installer) ProgramRemover(name string) (remove func() error, err error) {
+	dir := i.roots.open(binDir)
+	if dir == nil {
+		return nil, &fs.PathError{Op: "open", Path: i.o.Dirs.Bin, Err: fs.ErrNotExist}
+	}
+	bin, err := dir.OpenRoot(".")
+	if err != nil {
+		return nil, err
+	}
+	was, err := bin.Lstat(name)
+	if err != nil {
+		return nil, errors.Join(err, bin.Close())
+	}
+	return func() error {
+		defer bin.Close()
+		is, err := bin.Lstat(name)
+		if err == nil && !os.SameFile(was, is) {
+			err = fmt.Errorf("%s: another file took its name", filepath.Join(i.o.Dirs.Bin, name))
+		}
+		if err != nil {
+			return err
+		}
+		return bin.Remove(name)
+	}, nil
 }

@@ -65,15 +65,12 @@ func (i *Installer) openTree(r record.Receipt) (*tree, error) {
 }
 
 // sameWay refuses a data directory whose path leads through links to another
-// place than the one the receipt was written for. (A home that was moved as a
+// place than the one the receipt was written for. It compares the place of the open
+// directory (openJudged), and looks up no path again. (A home that was moved as a
 // whole leads through no link, and is fine.)
 func (i *Installer) sameWay(r record.Receipt) error {
 	given := i.Prefix(r.ID)
-	real, err := filepath.EvalSymlinks(filepath.Dir(filepath.Dir(given)))
-	if err != nil {
-		return err
-	}
-	real = filepath.Join(real, store.Prefixes, string(r.ID))
+	real := filepath.Join(i.roots.real[dataDir], store.Prefixes, string(r.ID))
 	if real != given && real != r.Prefix {
 		return &CrossedLinkError{r.ID, given}
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -377,6 +378,54 @@ var attacks = []attack{
 		}
 		return installNew
 	}},
+
+	{"wrong place", "the cache directory became a link to another", 9, func(b *battle, honest bool) []string {
+		if !honest {
+			b.becomesLink(".cache/kist")
+		}
+		return []string{"self", "uninstall"}
+	}},
+	{"wrong place", "the settings directory became a link to another", 9, func(b *battle, honest bool) []string {
+		if !honest {
+			b.becomesLink(".config/kist")
+		}
+		return []string{"channel", "remove", "acme"}
+	}},
+	{"wrong place", "the data directory became a link to a copy", 9, func(b *battle, honest bool) []string {
+		if !honest {
+			b.becomesLink(".local/share")
+		}
+		return []string{"uninstall", "hello"}
+	}},
+	{"wrong place", "another state directory for the same data", 9, func(b *battle, honest bool) []string {
+		if !honest {
+			b.environ = map[string]string{"XDG_STATE_HOME": b.TempDir()}
+		}
+		return []string{"uninstall", "--all"}
+	}},
+	{"wrong place", "another data directory for the same state", 9, func(b *battle, honest bool) []string {
+		if !honest {
+			b.environ = map[string]string{"XDG_DATA_HOME": b.TempDir()}
+		}
+		return []string{"uninstall", "--all"}
+	}},
+	{"wrong place", "a path that PATH cannot hold", 9, func(b *battle, honest bool) []string {
+		dir := filepath.Join(b.TempDir(), either(honest, "a-b", "a:b"))
+		b.environ = map[string]string{"XDG_DATA_HOME": dir, "XDG_STATE_HOME": dir}
+		return []string{"list"}
+	}},
+}
+
+// becomesLink has the directory name become a link to a copy of itself.
+func (b *battle) becomesLink(name string) {
+	b.Helper()
+	elsewhere := filepath.Join(b.TempDir(), "elsewhere")
+	if err := os.Rename(b.file(name), elsewhere); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.Symlink(elsewhere, b.file(name)); err != nil {
+		b.Fatal(err)
+	}
 }
 
 // command publishes a version of hello that has one more command, unless honest.

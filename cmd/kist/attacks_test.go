@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -84,6 +85,7 @@ type battle struct {
 	serial           uint64
 	machine          string              // directory of the machine's policy file; empty: none
 	transport        manifests.Transport // nil: the Upstream
+	environ          map[string]string   // besides HOME
 	manifest, manSig []byte              // as they were published last
 }
 
@@ -101,7 +103,7 @@ func newBattle(t *testing.T) *battle {
 // kist runs one command of the user's, as a process of its own.
 func (b *battle) kist(args ...string) (code int, said string) {
 	env, out, talk := testEnv(b.T, args...)
-	getenv := func(name string) string { return map[string]string{"HOME": b.home}[name] }
+	getenv := func(name string) string { return cmp.Or(b.environ[name], map[string]string{"HOME": b.home}[name]) }
 	env.Dirs, env.Now, env.Transport = readDirs(getenv, "linux"), func() time.Time { return b.now }, b.Upstream
 	env.Dirs.Machine = b.machine
 	env.Platform = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}

@@ -258,6 +258,11 @@ func (a *app) foresee(ctx context.Context, s *session, p plan.Plan, r *changeRes
 	if r.Removed, r.Kept, err = a.foreseenRemoval(ctx, s, s.state.After(p).Unnamed(), p.Remove); err != nil {
 		return err
 	}
+	foreign, err := s.KeptOfGenerations(s.state.Pruned(p)...)
+	if err != nil {
+		return err
+	}
+	r.Kept = append(foreign, r.Kept...)
 	after := maps.Clone(s.state.Current.Defaults)
 	if after == nil {
 		after = map[string]record.ID{}

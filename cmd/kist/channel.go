@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/upstreams"
@@ -299,7 +302,7 @@ func (a *app) channelRemoveCommand() *cobra.Command {
 		long: `Forgets a channel's settings, its keys and the newest manifest seen. Toolchains
 installed from it stay, and can be verified and uninstalled as ever.`,
 		example:  "kist channel remove acme",
-		exits:    []int{0, 2, 3, 7, 8, 9},
+		exits:    []int{0, 1, 2, 3, 7, 8, 9, 10},
 		args:     exactly(1),
 		complete: a.completeChannels,
 		changes:  true,
@@ -318,6 +321,8 @@ type channelRemoved struct {
 	DryRun  bool     `json:"dry_run,omitempty"`
 	Removed string   `json:"removed"`
 	Stays   []string `json:"stays,omitempty"` // installed from it
+
+	Kept []install.Drift `json:"kept,omitempty"`
 }
 
 func (r channelRemoved) text(p *page) {
@@ -328,6 +333,13 @@ func (r channelRemoved) text(p *page) {
 	}
 	for _, ref := range r.Stays {
 		p.line("%s stays installed", ref)
+	}
+	did := "kept"
+	if r.DryRun {
+		did = "would keep"
+	}
+	for _, k := range r.Kept {
+		p.line("%s %s (%s)", did, k.Path, k.Reason)
 	}
 }
 
@@ -348,12 +360,24 @@ func (a *app) channelRemove(ctx context.Context, s *session, name string) (resul
 	if !ok {
 		return nil, &channels.UnknownChannelError{Name: name}
 	}
+	var files []string
+	mark := func() ([]install.Drift, error) { return s.DropMark(ctx, name) }
 	if a.flags.dryRun {
-		_, err := st.Get(name)
-		return r, err
+		files, err = st.Kept(name)
+		mark = func() ([]install.Drift, error) { return s.KeptMark(name) }
+	} else {
+		err = s.locked(ctx, func() (err error) {
+			files, err = st.Remove(name)
+			return err
+		})
 	}
-	if err := s.locked(ctx, func() error { return st.Remove(name) }); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return r, s.DropMark(ctx, name)
+	for _, file := range files {
+		r.Kept = append(r.Kept, install.Drift{Path: filepath.Join(a.Dirs.Config, "kist", filepath.FromSlash(file)), Reason: "not kist's"})
+	}
+	left, err := mark()
+	r.Kept = append(r.Kept, left...)
+	return r, cmp.Or(err, kept(r.Kept, a.flags.dryRun))
 }

@@ -156,7 +156,8 @@ func (s *session) unmark(ctx context.Context, o origin, before verify.Mark) erro
 	if now, err := s.Mark(o.Channel); err != nil || now.IsZero() || !before.IsZero() {
 		return nil
 	}
-	return s.DropMark(ctx, o.Name)
+	_, err := s.DropMark(ctx, o.Name)
+	return err
 }
 
 // newChannel judges what the user typed, before anything is opened or asked.

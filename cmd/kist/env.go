@@ -129,9 +129,9 @@ func hostChild() install.Child {
 // readHost finds out who runs kist. The home directory is the one that the
 // user database knows: $HOME is only a variable.
 func readHost(getenv func(string) string) install.Host {
-	h := install.Host{EUID: os.Geteuid(), Caller: -1}
+	h := install.Host{EUID: os.Geteuid(), Caller: -1, PrivateGroup: noGroup}
 	if u, err := user.LookupId(strconv.Itoa(h.EUID)); err == nil {
-		h.Home = u.HomeDir
+		h.Home, h.PrivateGroup = u.HomeDir, hostPrivateGroup(u)
 	}
 	if h.EUID != 0 {
 		return h

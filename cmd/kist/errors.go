@@ -125,7 +125,7 @@ func (a *app) ended(err error) (failure, bool) {
 	if e, ok := errors.AsType[*channels.SettingsError](err); ok && !errors.Is(err, verify.ErrUntrusted) {
 		f := failure{Code: 1, Kind: "settings", Hint: "put back " + e.File + " from a backup; kist dirs says below which directory"}
 		if name, ok := strings.CutSuffix(filepath.Base(e.File), ".toml"); ok {
-			f.Hint = fmt.Sprintf("put it back from a backup, or: kist channel remove %s, then add it again", name)
+			f.Hint = fmt.Sprintf("put it back from a backup, or delete %s, then add channel %s again", filepath.Join(a.Dirs.Config, "kist", filepath.FromSlash(e.File)), name)
 		}
 		return f, true
 	}
@@ -226,6 +226,10 @@ func (a *app) refused(err error) (failure, bool) {
 		f.Hint = fmt.Sprintf("let only yourself write there, or set XDG_%s_HOME to another directory", strings.ToUpper(e.Role))
 		return f, true
 	}
+	if e, ok := errors.AsType[*install.SeparatorError](err); ok {
+		f.Hint = fmt.Sprintf("set XDG_%s_HOME to a directory without %q in its path", strings.ToUpper(e.Role), e.Separator)
+		return f, true
+	}
 	if e, ok := errors.AsType[*plan.ForeignFileError](err); ok {
 		f.Hint = fmt.Sprintf("move %s away, then run the same command again", e.Path)
 		if a.path == "install" {
@@ -249,8 +253,23 @@ func (a *app) refused(err error) (failure, bool) {
 		f.Hint = "kist uninstall --all still removes everything, by the receipts alone"
 		return f, true
 	}
-	if e, ok := errors.AsType[*install.ElsewhereError](err); ok {
-		f.Hint = fmt.Sprintf("set XDG_DATA_HOME to %s, as it was when that was installed, then run the same command again", e.Base())
+	if e, ok := errors.AsType[*install.OtherPlaceError](err); ok {
+		f.Hint = fmt.Sprintf("set XDG_%s_HOME=%s, then run the same command again", strings.ToUpper(e.Role), e.Base)
+		return f, true
+	}
+	if e, ok := errors.AsType[*install.BecameLinkError](err); ok {
+		f.Hint = "put back the directory that was there, then run the same command again"
+		if base := e.Base(); base != "" {
+			f.Hint = fmt.Sprintf("put back the directory that was there; if you moved it on purpose, set XDG_%s_HOME=%s", strings.ToUpper(e.Role), base)
+		}
+		return f, true
+	}
+	if e, ok := errors.AsType[*install.NoteError](err); ok {
+		f.Hint = "put back " + e.Path + " from a backup, or delete it: kist writes it anew"
+		return f, true
+	}
+	if e, ok := errors.AsType[*install.ForeignLockError](err); ok {
+		f.Hint = "move " + e.Path + " away, then run the same command again"
 		return f, true
 	}
 	if _, ok := errors.AsType[*install.ReceiptError](err); ok {

@@ -353,15 +353,15 @@ func readOnly(t *testing.T, s site) {
 
 func noPermission(t *testing.T, s site) {
 	h := newHome(t, s.program).own(person).as(person)
-	h.must("channel", "add", "acme", s.channel, "--key", s.key)
 	share := h.path(".local", "share")
 	tool(t, "mkdir", "-p", share)
-	tool(t, "chown", person, share)
+	tool(t, "chown", "-R", person, h.path(".local"))
 	tool(t, "chmod", "0500", share)
 	before := h.holds()
-	h.exits(8, "install", "acme/hello")
+	h.exits(8, "channel", "add", "acme", s.channel, "--key", s.key)
 	same(t, before, h.holds())
 	tool(t, "chmod", "0700", share)
+	h.must("channel", "add", "acme", s.channel, "--key", s.key)
 	h.must("install", "acme/hello")
 
 	for _, dir := range []string{".local/bin", ".local/share/kist", ".local/share/kist/prefixes", ".local/share/kist/generations",
@@ -410,8 +410,9 @@ func stuckStage(t *testing.T, s site) {
 		stage := h.data("stage", name)
 		file := filepath.Join(stage, "lib", "half")
 		write(t, file, "half", 0o644)
+		write(t, stage+".lock", "", 0o600) // by which it is known for a stage
 		if len(h.prefix) > 0 {
-			tool(t, "chown", "-R", person, stage)
+			tool(t, "chown", "-R", person, stage, stage+".lock")
 		}
 		test.stick(t, file)
 		t.Cleanup(func() {

@@ -104,12 +104,11 @@ var ownsRoot = map[string]string{
 	"install/memory_linux.go":                 "reads how much memory there is",
 	"install/internal/sandbox/child_linux.go": "opens the directory that it was handed",
 	"install/internal/sandbox/wall_linux.go":  "reads what the process has open, and how large it is",
-	"install/self.go":                         "opens the parents of directories that kist made, to remove them by name",
 	"manifests/transport/dir.go":              "serves file URLs",
 	"cmd/kist/apt.go":                         "reads the machine's apt sources",
 	"cmd/kist/files.go":                       "opens files that are named on the command line",
 	"cmd/kist/env.go":                         "looks which C library and which distribution the machine has",
-	"cmd/kist/self.go":                        "opens the bin directory, to remove kist by name",
+	"cmd/kist/group.go":                       "looks who is in the user's group",
 }
 
 // removesAll are the files that may call a method named RemoveAll, and why.

@@ -268,7 +268,8 @@ func (h *home) holds() snapshot {
 	s := takeSnapshot(h.t, h.dir)
 	maps.DeleteFunc(s, func(name, line string) bool {
 		return strings.HasPrefix(line, "d") || strings.HasPrefix(name, h.path(".cache", "kist")) ||
-			name == h.path(".local", "state", "kist", "lock") || name == h.path(".local", "state", "kist", "made.json")
+			name == h.data("lock") || name == h.path(".local", "state", "kist", "lock") || name == h.data("places.json") ||
+			name == h.path(".local", "state", "kist", "places.json") || name == h.path(".local", "state", "kist", "made.json")
 	})
 	return s
 }

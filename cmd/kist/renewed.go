@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/upstreams"
@@ -52,4 +53,25 @@ func (s *session) rememberBuiltin(ctx context.Context, newer *verify.Keyring) er
 		return err
 	}
 	return s.locked(ctx, func() error { return channels.Store{Root: root}.Renew(newer) })
+}
+
+// ownSettings returns what tells which files of the settings directory are kist's.
+func ownSettings(config *os.Root) (owns func(name string) (bool, error), err error) {
+	var primaries []verify.Fingerprint
+	for _, name := range upstreams.Names() {
+		u, _ := upstreams.Lookup(name)
+		for _, o := range u.Origins {
+			if o.Keyring == "" {
+				continue
+			}
+			ring, err := keyrings.Lookup(o.Keyring)
+			if err != nil {
+				return nil, fmt.Errorf("channel %s: %w", name, err)
+			}
+			for _, pin := range ring.Pins() {
+				primaries = append(primaries, pin.Primary)
+			}
+		}
+	}
+	return channels.Store{Root: config}.Owns(primaries)
 }

@@ -69,6 +69,11 @@ func TestRefreshOfBuiltinKeys(t *testing.T) {
 	}
 	kist(4, releaser, "install", "-n", "node")
 	kist(0, "problem", "channel", "show", "node")
+	kist(10, "kept "+stored, "self", "uninstall", "-y") // nor is it shown to be kist's
+	exists(true)
+	if err := os.WriteFile(stored, read("../../verify/keyrings/nodejs/"+releaser+".asc"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	kist(0, "", "self", "uninstall", "-y")
 	exists(false)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -17,7 +16,8 @@ func (a *app) selfCommand() *cobra.Command {
 			use: "uninstall", short: "Remove every toolchain, and kist itself",
 			long: `Removes every toolchain, and besides them kist's cache, marks, settings and the
 directories it made. The program itself goes if it lies in the bin directory;
-otherwise its path is printed. Everything else is then as it was before kist.`,
+otherwise its path is printed. Everything else is then as it was before kist.
+What kist cannot show to be its own, by what it holds, is kept and named.`,
 			example: "kist self uninstall --dry-run",
 			exits:   []int{0, 1, 2, 7, 8, 9, 10},
 			args:    exactly(0),
@@ -72,14 +72,20 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 	defer s.Close()
 	r := selfResult{DryRun: a.flags.dryRun, Program: a.Program, Gone: sameDir(filepath.Dir(a.Program), a.Dirs.Bin), nothing: s.Empty(), whole: true}
 	if a.flags.dryRun {
-		all := s.everything()
-		if r.Removed, r.Kept, err = a.foreseenRemoval(ctx, s, all, all); err != nil {
+		r.Removed = refs(s.everything())
+		if r.Kept, err = s.KeptOfAll(ctx, true); err != nil {
 			return nil, err
 		}
 		return r, kept(r.Kept, true)
 	}
 	if err := a.confirm(ctx, "Remove %s, and kist itself?", a.everything(s.state.Installed())); err != nil {
 		return nil, err
+	}
+	var removeProgram func() error
+	if r.Gone {
+		if removeProgram, err = s.ProgramRemover(filepath.Base(a.Program)); err != nil {
+			return nil, err
+		}
 	}
 	res, err := s.RemoveAll(ctx, true)
 	if _, done := errors.AsType[*install.UnfinishedError](err); err != nil && !done {
@@ -91,20 +97,10 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 		return r, err
 	}
 	if r.Gone {
-		if err := a.removeProgram(); err != nil {
+		if err := removeProgram(); err != nil {
 			r.Gone = false
 			return r, &install.UnfinishedError{Err: err}
 		}
 	}
 	return r, kept(r.Kept, false)
-}
-
-// removeProgram removes kist from the bin directory, by name within it.
-func (a *app) removeProgram() error {
-	bin, err := os.OpenRoot(a.Dirs.Bin)
-	if err != nil {
-		return err
-	}
-	defer bin.Close()
-	return bin.Remove(filepath.Base(a.Program))
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/system"
 	"github.com/kist-tools/kist/manifests/transport"
 )
@@ -67,9 +69,15 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 				a.linking(now, next)
 			}
 		},
+		Documents: transport.Owns,
+		Settings:  ownSettings,
+		Retire:    func(config *os.Root) error { return channels.Store{Root: config}.RetireAll() },
 	})
 	if err != nil {
 		return nil, nil, err
+	}
+	if err := i.MayChange(); err != nil && a.verb.changes {
+		return nil, nil, errors.Join(err, i.Close())
 	}
 	st, err := i.State()
 	if broken, ok := errors.AsType[*install.GenerationError](err); ok {

@@ -105,8 +105,8 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 	defer s.Close()
 	r := changeResult{DryRun: a.flags.dryRun, Generation: s.state.Current.Number}
 	if a.flags.dryRun {
-		all := s.everything()
-		if r.Removed, r.Kept, err = a.foreseenRemoval(ctx, s, all, all); err != nil {
+		r.Removed = refs(s.everything())
+		if r.Kept, err = s.KeptOfAll(ctx, false); err != nil {
 			return nil, err
 		}
 		return r, kept(r.Kept, true)
@@ -126,13 +126,13 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 }
 
 // everything are the releases whose files are there, by ID.
-func (s *session) everything() (ids []record.ID) {
+func (s *session) everything() (all []record.Head) {
 	for _, id := range slices.Sorted(maps.Keys(s.state.Receipts)) {
-		if !s.state.Receipts[id].Removed {
-			ids = append(ids, id)
+		if r := s.state.Receipts[id]; !r.Removed {
+			all = append(all, r)
 		}
 	}
-	return ids
+	return all
 }
 
 // openToEmpty opens a session to remove everything by the receipts alone, even

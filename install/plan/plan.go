@@ -59,10 +59,18 @@ func (s State) After(p Plan) State {
 	s.Generations = maps.Clone(s.Generations)
 	s.Current = p.Foreseen
 	s.Generations[s.Current.Number] = s.Current
-	for _, n := range s.Stale() {
+	for _, n := range s.Pruned(p) {
 		delete(s.Generations, n)
 	}
 	return s
+}
+
+// Pruned are the generations, in order, that go with p.
+func (s State) Pruned(p Plan) []uint64 {
+	s.Generations = maps.Clone(s.Generations)
+	s.Current = p.Foreseen
+	s.Generations[s.Current.Number] = s.Current
+	return s.Stale()
 }
 
 // Stale are the generations, in order, that name what the current one removes: they

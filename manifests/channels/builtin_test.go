@@ -48,7 +48,7 @@ func TestARevocationOfABuiltinKeyStays(t *testing.T) {
 	if err := s.Renew(old); err != nil || counts() {
 		t.Errorf("an older copy took the revocation back (%v)", err)
 	}
-	if err := s.Remove("acme"); err != nil || counts() {
+	if _, err := s.Remove("acme"); err != nil || counts() {
 		t.Errorf("the removal of a channel took the revocation along (%v)", err)
 	}
 

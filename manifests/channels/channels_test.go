@@ -87,7 +87,7 @@ func TestPutGetListRemove(t *testing.T) {
 		t.Errorf("keyring %v, %v", ring, err)
 	}
 
-	if err := s.Remove("acme"); err != nil {
+	if _, err := s.Remove("acme"); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"channels/both.toml", "keys/" + string(a.Primary()) + ".asc", "keys/" + string(b.Primary()) + ".asc"}
@@ -95,14 +95,14 @@ func TestPutGetListRemove(t *testing.T) {
 	if got := files(t, s); !slices.Equal(got, want) {
 		t.Errorf("a key that is still used: %q, want %q", got, want)
 	}
-	if err := s.Remove("both"); err != nil {
+	if _, err := s.Remove("both"); err != nil {
 		t.Fatal(err)
 	}
 	if got := files(t, s); len(got) != 0 {
 		t.Errorf("left: %q", got)
 	}
 	var unknown *UnknownChannelError
-	if err := s.Remove("both"); !errors.As(err, &unknown) {
+	if _, err := s.Remove("both"); !errors.As(err, &unknown) {
 		t.Errorf("removing again: %v", err)
 	}
 	put(t, s, acme, a)
@@ -216,14 +216,22 @@ func TestHostileSettings(t *testing.T) {
 				t.Errorf("list: %+v, %v", list, err)
 			}
 			put(t, s, channel("third", key), key)
-			if err := s.Remove("third"); err != nil {
+			if _, err := s.Remove("third"); err != nil {
 				t.Errorf("removing another: %v", err)
 			}
 			if _, err := s.Keyring(channel("good", key)); err != nil {
 				t.Errorf("a key was removed while it is in doubt: %v", err)
 			}
-			if err := s.Remove("acme"); err != nil {
+			if _, err := s.Remove("acme"); !errors.As(err, &fault) {
 				t.Errorf("removing it: %v", err)
+			}
+			if owns, err := s.Owns(nil); err != nil {
+				t.Error(err)
+			} else if own, err := owns("channels/acme.toml"); err != nil || own {
+				t.Errorf("it is not shown to be kist's: %v, %v", own, err)
+			}
+			if kept, err := s.Root.ReadFile("channels/acme.toml"); err != nil || string(kept) != text {
+				t.Errorf("it was removed, or changed: %v", err)
 			}
 			if err := s.Root.WriteFile("channels/acme.toml", good, 0o600); err != nil {
 				t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -170,52 +171,219 @@ func (s Store) putKey(name string, primary verify.Fingerprint, armored []byte) e
 	return durable.Write(s.Root, name, armored, 0o600)
 }
 
-// Remove forgets the channel called name, whether or not its settings can be
-// understood, and then every key that no channel names any more. Where the
-// settings of another channel cannot be understood, all keys stay.
-func (s Store) Remove(name string) error {
+// Remove forgets the channel called name, and every key that it names and no other
+// channel does. Where the settings of another channel cannot be understood, all keys
+// stay. Settings that cannot be understood are not shown to be kist's, and stay too: a
+// *SettingsError. kept are the files, below the root, that have the name of a key and do
+// not hold it; they stay.
+func (s Store) Remove(name string) (kept []string, err error) {
+	own, kept, err := s.removal(name)
+	if err != nil {
+		return nil, err
+	}
+	retired, err := s.retire(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range append(own, retired) {
+		if err := durable.Remove(s.Root, file); err != nil {
+			return nil, err
+		}
+	}
+	return kept, nil
+}
+
+// retire takes a channel out of use, and returns the temporary file that its settings
+// are from then on: as long as it is there, Owns knows the keys that they name.
+func (s Store) retire(name string) (file string, err error) {
+	file = durable.Temporary(settingsFile(name))
+	if err := s.Root.Rename(settingsFile(name), file); err != nil {
+		return "", err
+	}
+	return file, durable.SyncDir(s.Root, settingsDir)
+}
+
+// RetireAll takes all channels out of use whose settings are kist's own, for who is going
+// to remove all that is: so that an interruption leaves none without its keys.
+func (s Store) RetireAll() error {
 	names, err := s.names()
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(names, name) {
-		return &UnknownChannelError{name, manifests.Near(name, names)}
-	}
-	if err := durable.Remove(s.Root, settingsFile(name)); err != nil {
-		return err
-	}
-	rest, err := s.List()
-	if err != nil {
-		return nil // keys in doubt are kept; List names the file at fault
-	}
-	used := map[string]bool{}
-	for _, c := range rest {
-		for _, pin := range c.Pins {
-			used[string(pin.Primary)] = true
+	for _, name := range names {
+		if _, err := s.read(name); err != nil || !s.isRegular(settingsFile(name)) {
+			continue
 		}
-		if r := c.Rotation; r != nil {
-			for _, pin := range r.Pins {
-				used[string(pin.Primary)] = true
-			}
-			for _, f := range r.Retired { // they prove what was installed before
-				used[string(f)] = true
-			}
-		}
-	}
-	stored, err := s.stems(keysDir, ".asc")
-	if err != nil {
-		return err
-	}
-	for _, stem := range stored {
-		f, err := verify.ParseFingerprint(stem)
-		if err != nil || string(f) != stem || used[stem] {
-			continue // not a file of ours, or still needed
-		}
-		if err := durable.Remove(s.Root, keysDir+"/"+stem+".asc"); err != nil {
+		if _, err := s.retire(name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Kept returns what Remove would keep. Nothing is touched.
+func (s Store) Kept(name string) (kept []string, err error) {
+	_, kept, err = s.removal(name)
+	return kept, err
+}
+
+// removal lists the keys that go with a channel, and those that stay.
+func (s Store) removal(name string) (own, kept []string, err error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !slices.Contains(names, name) {
+		return nil, nil, &UnknownChannelError{name, manifests.Near(name, names)}
+	}
+	c, err := s.read(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !s.isRegular(settingsFile(name)) {
+		return nil, nil, &SettingsError{settingsFile(name), errors.New("not a regular file")}
+	}
+	needed := map[verify.Fingerprint]bool{}
+	for _, other := range names {
+		if other == name {
+			continue
+		}
+		c, err := s.read(other)
+		if err != nil {
+			return nil, nil, nil // keys in doubt are kept; List names the file at fault
+		}
+		for _, f := range c.named() {
+			needed[f] = true
+		}
+	}
+	for _, f := range c.named() {
+		if needed[f] {
+			continue
+		}
+		switch is, err := s.holdsKey(keyFile(f), f); {
+		case err != nil:
+			return nil, nil, err
+		case is:
+			own = append(own, keyFile(f))
+		case s.exists(keyFile(f)):
+			kept = append(kept, keyFile(f))
+		}
+	}
+	return own, kept, nil
+}
+
+// named are the primary keys that c names, those too that it retired: they prove what
+// was installed before.
+func (c Channel) named() (list []verify.Fingerprint) {
+	for _, pin := range c.Pins {
+		list = append(list, pin.Primary)
+	}
+	if r := c.Rotation; r != nil {
+		for _, pin := range r.Pins {
+			list = append(list, pin.Primary)
+		}
+		list = append(list, r.Retired...)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// Owns returns what tells whether the file name, below the root, is kist's: settings
+// that can be understood, the certificate of a key that such settings name, the newer
+// copy of one of builtin, the keys of built-in channels, and what is left of an
+// interrupted write. For a name that is missing the answer is no.
+func (s Store) Owns(builtin []verify.Fingerprint) (func(name string) (bool, error), error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, err
+	}
+	own := map[string]bool{}
+	for _, name := range names {
+		c, err := s.read(name)
+		if err != nil || !s.isRegular(settingsFile(name)) {
+			continue // not shown to be kist's, and so are the keys that it may name
+		}
+		own[settingsFile(name)] = true
+		for _, f := range c.named() {
+			if own[keyFile(f)], err = s.holdsKey(keyFile(f), f); err != nil {
+				return nil, err
+			}
+		}
+	}
+	retired, err := s.retired()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range retired {
+		for _, f := range c.named() {
+			if own[keyFile(f)], err = s.holdsKey(keyFile(f), f); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, f := range builtin {
+		if own[renewedFile(f)], err = s.holdsKey(renewedFile(f), f); err != nil {
+			return nil, err
+		}
+	}
+	return func(name string) (bool, error) {
+		dir, base := path.Split(name)
+		temporary := slices.Contains(Dirs(), path.Clean(dir)) && durable.IsTemporary(base)
+		return own[name] || temporary && s.isRegular(name), nil
+	}, nil
+}
+
+// retired returns the channels that an interrupted removal took out of use.
+func (s Store) retired() (list []Channel, err error) {
+	entries, err := fs.ReadDir(s.Root.FS(), settingsDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		of, ok := durable.OfTemporary(e.Name())
+		name, settings := strings.CutSuffix(of, ".toml")
+		if !ok || !settings || !e.Type().IsRegular() || manifests.ValidName(name) != nil {
+			continue
+		}
+		data, err := s.readFile(settingsDir+"/"+e.Name(), MaxSettings)
+		if err != nil {
+			continue // half-written, perhaps: it names nothing
+		}
+		if c, err := parse(name, data); err == nil {
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+// holdsKey reports whether the file name is a certificate of this primary key.
+func (s Store) holdsKey(name string, primary verify.Fingerprint) (bool, error) {
+	if plain(primary) != nil || !s.isRegular(name) {
+		return false, nil
+	}
+	data, err := s.readFile(name, MaxKey)
+	if long := (*manifests.TooLargeError)(nil); errors.As(err, &long) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	ring, err := verify.OpenKeyring(data)
+	if err != nil {
+		return false, nil
+	}
+	all := ring.Certificates()
+	return len(all) == 1 && all[0].Fingerprint == primary, nil
+}
+
+func (s Store) isRegular(name string) bool {
+	info, err := s.Root.Lstat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func (s Store) exists(name string) bool {
+	_, err := s.Root.Lstat(name)
+	return err == nil
 }
 
 func (s Store) read(name string) (Channel, error) {

@@ -36,3 +36,9 @@ func readCurrent(data *os.Root) (uint64, error) {
 func writeCurrent(data *os.Root, n uint64) error {
 	return rootfs.WriteFile(data, Current, []byte(strconv.FormatUint(n, 10)+"\n"), 0o600)
 }
+
+// ownsCurrent reports whether the file holds the number of a generation.
+func ownsCurrent(data *os.Root, info fs.FileInfo) bool {
+	n, err := readCurrent(data)
+	return info.Mode().IsRegular() && err == nil && n > 0
+}

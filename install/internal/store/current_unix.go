@@ -35,3 +35,7 @@ func readCurrent(data *os.Root) (uint64, error) {
 func writeCurrent(data *os.Root, n uint64) error {
 	return rootfs.SwapLink(data, generationDir(n), Current)
 }
+
+// ownsCurrent reports whether what has the name is a link: wherever one leads, no
+// more than the link itself is removed.
+func ownsCurrent(_ *os.Root, info fs.FileInfo) bool { return info.Mode().Type() == fs.ModeSymlink }

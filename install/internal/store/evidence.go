@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -62,21 +63,18 @@ func (s Store) Evidence(d verify.Digest) ([]byte, error) {
 
 func evidenceName(d verify.Digest) string { return path.Join(evidenceDir, d.Hex()) }
 
-// SweepEvidence removes every piece that is not needed, and the directories
-// once they are empty.
+// SweepEvidence removes every piece that is not needed and is what its digest says,
+// and the directories once they are empty.
 func (s Store) SweepEvidence(needed map[verify.Digest]bool) error {
 	names, err := list(s.State, evidenceDir)
 	if err != nil || s.State == nil {
 		return err
 	}
 	for _, name := range names {
-		d, err := verify.ParseDigest("sha256:" + name)
-		if err != nil || needed[d] {
-			if !rootfs.IsTemp(name) {
-				continue // needed, or not a file of ours
-			}
+		if d, err := verify.ParseDigest("sha256:" + name); err == nil && needed[d] {
+			continue
 		}
-		if err := ignoreMissing(s.State.Remove(path.Join(evidenceDir, name))); err != nil {
+		if _, err := s.removeOwnState(path.Join(evidenceDir, name)); err != nil {
 			return err
 		}
 		s.reached("evidence swept")
@@ -84,14 +82,5 @@ func (s Store) SweepEvidence(needed map[verify.Digest]bool) error {
 	if len(needed) > 0 {
 		return nil
 	}
-	for _, dir := range []string{evidenceDir, Evidence} {
-		left, err := list(s.State, dir)
-		if err != nil || len(left) > 0 {
-			return err
-		}
-		if err := ignoreMissing(s.State.Remove(dir)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(rmdir(s.State, evidenceDir), rmdir(s.State, Evidence))
 }

@@ -87,8 +87,7 @@ func generationNumber(name string) (uint64, bool) {
 }
 
 func (s Store) isCommitted(n uint64) (bool, error) {
-	_, err := s.Data.Lstat(path.Join(generationDir(n), committed))
-	return err == nil, ignoreMissing(err)
+	return s.OwnsData(path.Join(generationDir(n), committed))
 }
 
 // numbers lists every generation directory, switched to or not, in order.
@@ -202,7 +201,7 @@ func (s Store) Confirm(n uint64) error {
 }
 
 // DropGeneration removes a generation that is not current: exactly what Prepare
-// and Confirm wrote, and the directories where nothing else is in them. From its
+// and Confirm wrote, and the directories where nothing else is in them (ForeignIn). From its
 // first step on it counts as one that was never switched to.
 func (s Store) DropGeneration(n uint64) error {
 	if err := s.withdraw(n); err != nil {
@@ -214,48 +213,37 @@ func (s Store) DropGeneration(n uint64) error {
 		return err
 	}
 	for _, name := range links {
-		p := path.Join(dir, "bin", name)
-		info, err := s.Data.Lstat(p)
-		if err == nil && info.Mode().Type() == fs.ModeSymlink {
-			err = s.Data.Remove(p)
-		}
-		if err := ignoreMissing(err); err != nil {
+		if err := s.removeOwn(path.Join(dir, "bin", name)); err != nil {
 			return err
 		}
+	}
+	if err := rmdir(s.Data, path.Join(dir, "bin")); err != nil {
+		return err
 	}
 	if err := rootfs.SweepTemps(s.Data, dir); err != nil {
 		return err
 	}
-	for _, name := range []string{"bin", generationFile, prepared} {
-		if err := s.remove(path.Join(dir, name)); err != nil {
+	for _, name := range []string{generationFile, prepared} {
+		if err := s.removeOwn(path.Join(dir, name)); err != nil {
 			return err
 		}
 	}
 	s.reached("generation emptied")
-	if err := s.remove(dir); err != nil {
+	if err := rmdir(s.Data, dir); err != nil {
 		return err
 	}
 	s.reached("generation dropped")
 	return ignoreMissing(rootfs.SyncDir(s.Data, Generations))
 }
 
-// remove removes what is kist's by its name; a directory stays where there is
-// something in it, which then is not.
-func (s Store) remove(name string) error {
-	err := s.Data.Remove(name)
-	if rootfs.IsNotEmpty(err) {
-		return nil
-	}
-	return ignoreMissing(err)
-}
-
 // withdraw takes back that n was switched to.
 func (s Store) withdraw(n uint64) error {
-	err := s.Data.Remove(path.Join(generationDir(n), committed))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	name := path.Join(generationDir(n), committed)
+	own, err := s.OwnsData(name)
+	if err != nil || !own {
+		return err
 	}
-	if err != nil {
+	if err := ignoreMissing(s.Data.Remove(name)); err != nil {
 		return err
 	}
 	s.reached("generation withdrawn")
@@ -283,7 +271,7 @@ func (s Store) Revoke() error {
 	}
 	err = s.withdraw(current)
 	if err == nil {
-		err = ignoreMissing(s.Data.Remove(Current))
+		err = s.removeOwn(Current)
 	}
 	if err == nil {
 		err = rootfs.SyncDir(s.Data, ".")

@@ -97,7 +97,8 @@ func (g *Stage) Discard() error {
 	g.gone = true
 	errs := []error{g.root.Close()}
 	if err := removeStage(g.data, g.name); err != nil {
-		errs = append(errs, stuckAt(g.data, g.name, err))
+		// By its lock a sweep knows what is left of it.
+		return errors.Join(append(errs, stuckAt(g.data, g.name, err), g.lock.Unlock())...)
 	}
 	return errors.Join(append(errs, g.lock.Remove())...)
 }
@@ -112,7 +113,10 @@ func (g *Stage) Revoke() error {
 		return nil
 	}
 	g.gone = true
-	return errors.Join(removeStage(g.data, g.name), ignoreMissing(g.data.Remove(g.name+rootfs.LockSuffix)))
+	if err := removeStage(g.data, g.name); err != nil {
+		return err // its lock stays, by which a sweep knows what is left of it
+	}
+	return ignoreMissing(g.data.Remove(g.name + rootfs.LockSuffix))
 }
 
 // Abandon leaves the stage where it is, for a sweep: what a killed process does.

@@ -1,6 +1,6 @@
 // Package store is kist's memory on disk: prefixes, stages, generations and
-// aliases below the data root; receipts, marks and the lock below the state
-// root. It knows how each is written durably, and nothing of why.
+// aliases below the data root; receipts and marks below the state root; a lock below
+// each. It knows how each is written durably, and nothing of why.
 //
 //	<data>/prefixes/<id>/…                     a published toolchain, never edited
 //	<data>/stage/<random>/…                    one being filled, locked by its writer
@@ -8,7 +8,8 @@
 //	<data>/generations/<n>/committed           it was switched to
 //	<data>/current -> generations/<n>          THE commit: one rename of this link
 //	<data>/toolchains/<channel>/<tool>/<version> -> prefixes/<id>
-//	<state>/receipts/<id>.json  <state>/marks/<channel>.json  <state>/lock
+//	<data>/lock  <state>/lock                  held by whoever changes any of this
+//	<state>/receipts/<id>.json  <state>/marks/<channel>.json
 //	<state>/evidence/sha256/<hex>              what proves installed releases again
 //
 // A receipt is written before its prefix is published and outlives it, so no
@@ -194,17 +195,33 @@ func (s Store) PutMark(m verify.Mark) error {
 	return nil
 }
 
-// DropMark forgets the mark of a channel.
-func (s Store) DropMark(channel string) error {
+// DropMark forgets the mark of a channel. What has its name and is none is kept.
+func (s Store) DropMark(channel string) (kept bool, err error) {
 	if s.State == nil {
-		return nil
+		return false, nil
 	}
-	if err := ignoreMissing(s.State.Remove(markName(channel))); err != nil {
-		return err
+	if kept, err = s.removeOwnState(markName(channel)); err != nil {
+		return false, err
 	}
 	s.reached("mark dropped")
-	return nil
+	return kept, nil
 }
+
+// KeepsMark reports whether DropMark would keep what has the name of the mark.
+func (s Store) KeepsMark(channel string) (bool, error) {
+	if s.State == nil {
+		return false, nil
+	}
+	own, err := s.OwnsState(markName(channel))
+	if err != nil || own {
+		return false, err
+	}
+	_, err = s.State.Lstat(markName(channel))
+	return err == nil, ignoreMissing(err)
+}
+
+// MarkName is the file of a channel's mark, below the state root.
+func MarkName(channel string) string { return markName(channel) }
 
 // list names what dir holds; a missing root or directory holds nothing.
 func list(root *os.Root, dir string) (names []string, err error) {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -67,15 +66,44 @@ func (s Store) sweepStages() (stuck []*StuckError) {
 	swept := map[string]bool{}
 	for _, name := range names {
 		name = strings.TrimSuffix(name, rootfs.LockSuffix)
-		if random, err := hex.DecodeString(name); err != nil || len(random) != stageName || swept[name] {
+		if !isStage(name) || swept[name] {
 			continue // not kist's, or its lock is listed, too
 		}
 		swept[name] = true
-		if err := s.sweepStage(path.Join(Stages, name)); err != nil {
-			stuck = append(stuck, err)
+		own, err := rootfs.IsLock(s.Data, path.Join(Stages, name+rootfs.LockSuffix))
+		switch {
+		case err != nil:
+			stuck = append(stuck, stuckAt(s.Data, path.Join(Stages, name), err))
+		case !own:
+			if err := s.Obstructed(name); err != nil {
+				stuck = append(stuck, err)
+			}
+		default:
+			if err := s.sweepStage(path.Join(Stages, name)); err != nil {
+				stuck = append(stuck, err)
+			}
 		}
 	}
 	return stuck
+}
+
+// Obstructed tells why the directory name below stage/, which has the name of a stage,
+// cannot be known for one: something else is where its lock would be. It returns nil
+// where nothing is, or no directory of that name.
+func (s Store) Obstructed(name string) *StuckError {
+	dir := path.Join(Stages, name)
+	info, err := s.Data.Lstat(dir)
+	if !isStage(name) || err != nil || !info.IsDir() {
+		return nil
+	}
+	lock := dir + rootfs.LockSuffix
+	if own, err := rootfs.IsLock(s.Data, lock); own || err != nil {
+		return nil
+	}
+	if _, err := s.Data.Lstat(lock); err != nil {
+		return nil
+	}
+	return stuckAt(s.Data, dir, &rootfs.ForeignLockError{Path: filepath.Join(s.Data.Name(), filepath.FromSlash(lock))})
 }
 
 // sweepStage removes the stage dir and its lock, if the stage has no writer.
@@ -90,12 +118,11 @@ func (s Store) sweepStage(dir string) *StuckError {
 		}
 		return stuckAt(s.Data, dir, err)
 	}
-	err = removeStage(s.Data, dir)
-	if unlocked := lock.Remove(); err == nil && unlocked != nil {
-		return stuckAt(s.Data, dir+rootfs.LockSuffix, unlocked)
+	if err := removeStage(s.Data, dir); err != nil {
+		return stuckAt(s.Data, dir, errors.Join(err, lock.Unlock())) // the lock shows that it is a stage
 	}
-	if err != nil {
-		return stuckAt(s.Data, dir, err)
+	if err := lock.Remove(); err != nil {
+		return stuckAt(s.Data, dir+rootfs.LockSuffix, err)
 	}
 	s.reached("stage swept")
 	return nil

@@ -1,0 +1,223 @@
+package install
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/install/internal/store"
+)
+
+// notesFile, in the data and in the state directory, is the note of where kist's
+// directories are (places.go).
+const notesFile = "places.json"
+
+// A NoteError says that a note of where kist's directories are cannot be understood.
+type NoteError struct {
+	Path string
+	Err  error
+}
+
+func (e *NoteError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+func (e *NoteError) Unwrap() error { return e.Err }
+
+// notes are the two notes, nil where there is none.
+type notes struct{ data, state *note }
+
+func (i *Installer) readNotes() (n notes, err error) {
+	if n.data, err = readNote(i.roots.open(dataDir)); err == nil {
+		n.state, err = readNote(i.roots.open(stateDir))
+	}
+	return n, err
+}
+
+func readNote(root *os.Root) (*note, error) {
+	if root == nil {
+		return nil, nil
+	}
+	data, err := rootfs.ReadFile(root, notesFile, maxNote)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	n, err := parseNote(data)
+	if err != nil {
+		return nil, &NoteError{filepath.Join(root.Name(), notesFile), err}
+	}
+	return &n, nil
+}
+
+// now returns where the directory of a role is.
+func (i *Installer) now(which role) knownPlace {
+	return knownPlace{which, i.roots.own(which), i.roots.real[which]}
+}
+
+// belong reads the notes and refuses a data and a state directory that do not belong
+// together. It sets i.unfit where one of the directories became a link since.
+func (i *Installer) belong() (notes, error) {
+	n, err := i.readNotes()
+	if errors.Is(err, fs.ErrPermission) { // of another user's: whoever may read the rest may do so
+		i.unfit = err
+		return n, nil
+	}
+	if err != nil {
+		return n, err
+	}
+	if _, err = i.pairing(n).check(); err != nil {
+		return n, err
+	}
+	i.unfit = nil
+	for _, known := range []*note{n.data, n.state} {
+		if known == nil {
+			continue
+		}
+		moved := !samePath(known.only(dataDir).Given, i.now(dataDir).Given)
+		for _, which := range roles {
+			if err := known.becameLink(i.now(which), moved, i.roots.resolve); err != nil {
+				i.unfit = err
+				return n, nil
+			}
+		}
+	}
+	return n, nil
+}
+
+func (i *Installer) pairing(n notes) pairing {
+	is := func(which role) func(string) bool {
+		return func(path string) bool {
+			return path != "" && (samePath(path, i.roots.real[which]) || i.roots.isOpen(which, path))
+		}
+	}
+	return pairing{
+		data: n.data, state: n.state, nowData: i.now(dataDir), nowState: i.now(stateDir),
+		isData: is(dataDir), isState: is(stateDir),
+		owns:   i.roots.owns,
+		legacy: i.receiptsElsewhere,
+	}
+}
+
+// receiptsElsewhere returns the data directory for which a receipt was written, where
+// its toolchain is still there and not in the one in use: a state directory from
+// before kist wrote notes belongs to that one.
+func (i *Installer) receiptsElsewhere() (string, error) {
+	heads, _, err := i.store().Receipts()
+	if err != nil {
+		return "", err
+	}
+	for id, r := range heads {
+		real := filepath.Join(i.roots.real[dataDir], store.Prefixes, string(id))
+		if r.Removed || samePath(r.Prefix, real) || samePath(r.Prefix, i.Prefix(id)) {
+			continue
+		}
+		if data := i.roots.open(dataDir); data != nil {
+			if _, err := data.Lstat(store.Prefixes + "/" + string(id)); err == nil {
+				continue
+			}
+		}
+		if i.roots.exists(r.Prefix) {
+			return filepath.Dir(filepath.Dir(r.Prefix)), nil
+		}
+	}
+	return "", nil
+}
+
+// enroll records where the directories that exist are, in both notes. The data and the
+// state directory exist, and are paired by this, if both are locked; if not, only the
+// places of others are added where these two are paired already. Kists that do so at
+// once take turns. Where there is no space left, the notes stay as they are: to free some
+// may be what the change is for.
+func (i *Installer) enroll(locked bool) (err error) {
+	n, err := i.belong()
+	if err == nil {
+		err = i.unfit
+	}
+	if err != nil {
+		return err
+	}
+	if _, changed, err := i.nextNote(n); err != nil || !changed || !locked && !i.paired(n) {
+		return err
+	}
+	state := i.roots.open(stateDir)
+	lock, err := rootfs.WaitLock(i.ctx, state, madeFile+rootfs.LockSuffix, i.about(), i.o.LockWait, nil)
+	if err != nil {
+		return noSpace(err)
+	}
+	defer func() { err = errors.Join(err, lock.Remove()) }()
+	if n, err = i.belong(); err != nil {
+		return err
+	}
+	next, _, err := i.nextNote(n)
+	if err != nil || !locked && !i.paired(n) {
+		return err
+	}
+	data, err := next.encode()
+	if err != nil {
+		return err
+	}
+	if err := rootfs.WriteFile(state, notesFile, data, 0o600); err != nil {
+		return noSpace(err)
+	}
+	i.reached("places noted")
+	return noSpace(rootfs.WriteFile(i.roots.open(dataDir), notesFile, data, 0o600))
+}
+
+// paired reports whether the notes say of the data and the state directory what is so.
+func (i *Installer) paired(n notes) bool {
+	for _, known := range []*note{n.data, n.state} {
+		if known == nil || known.ID != n.data.ID || known.only(dataDir) != i.now(dataDir) || known.only(stateDir) != i.now(stateDir) {
+			return false
+		}
+	}
+	return true
+}
+
+func noSpace(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return nil
+	}
+	return err
+}
+
+// nextNote is what both notes are to be, and whether one of them is not yet.
+func (i *Installer) nextNote(n notes) (next note, changed bool, err error) {
+	if next.ID, err = i.pairing(n).check(); err != nil {
+		return note{}, false, err
+	}
+	changed = n.data == nil || n.state == nil || n.data.ID != n.state.ID
+	var known note
+	switch {
+	case n.data != nil:
+		known = *n.data
+	case n.state != nil:
+		known = *n.state
+	}
+	if next.ID == "" {
+		var random [noteIDSize]byte
+		if _, err := io.ReadFull(i.o.Random, random[:]); err != nil {
+			return note{}, false, err
+		}
+		next.ID = hex.EncodeToString(random[:])
+	}
+	known.ID = next.ID
+	var now []knownPlace
+	for _, which := range roles {
+		if i.roots.open(which) != nil {
+			now = append(now, i.now(which))
+		}
+	}
+	moved := !samePath(known.only(dataDir).Real, i.roots.real[dataDir])
+	next = known.with(now, moved)
+	for _, have := range []*note{n.data, n.state} {
+		changed = changed || have == nil || !slices.Equal(have.Places, next.Places)
+	}
+	return next, changed, nil
+}

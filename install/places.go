@@ -1,0 +1,269 @@
+package install
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// This file is the record of which directories belong together, and the judgement of
+// those in use now by it. It has no effects; pair.go reads and writes the record.
+
+// A knownPlace is recorded as the path by which the environment names a directory of kist's
+// (<base>/kist, or the bin directory itself), and where that led through links.
+type knownPlace struct {
+	Role  role   `json:"role"`
+	Given string `json:"given"`
+	Real  string `json:"real"`
+}
+
+// linked reports whether the path led through a link when it was recorded.
+func (p knownPlace) linked() bool { return !samePath(p.Given, p.Real) }
+
+// base is the value of the environment's variable that names p.
+func (p knownPlace) base() string {
+	if p.Role == binDir {
+		return p.Given
+	}
+	return filepath.Dir(p.Given)
+}
+
+// A note lists the places of one kist. The data directory and its state directory hold
+// one each, with the same ID, which nothing else has: so they know each other wherever
+// they are moved. Of the other roles there may be several places, used in turn.
+type note struct {
+	Format int          `json:"format"`
+	ID     string       `json:"id"`
+	Places []knownPlace `json:"places"`
+}
+
+const (
+	noteFormat = 1
+	maxNote    = 256 << 10 // bytes
+	maxPlaces  = 64
+	noteIDSize = 16 // bytes, written in hex
+)
+
+// parseNote reads a note. Whatever it does not understand is an error.
+func parseNote(data []byte) (note, error) {
+	var n note
+	d := json.NewDecoder(strings.NewReader(string(data)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&n); err != nil {
+		return note{}, err
+	}
+	switch {
+	case d.More():
+		return note{}, errors.New("something follows the note")
+	case n.Format != noteFormat:
+		return note{}, fmt.Errorf("format %d is not known to this kist", n.Format)
+	case len(n.ID) != 2*noteIDSize || strings.Trim(n.ID, "0123456789abcdef") != "":
+		return note{}, fmt.Errorf("%q is not an id", n.ID)
+	case len(n.Places) > maxPlaces:
+		return note{}, fmt.Errorf("more than %d places", maxPlaces)
+	}
+	for _, p := range n.Places {
+		if !slices.Contains(roles, p.Role) || !filepath.IsAbs(p.Given) || !filepath.IsAbs(p.Real) {
+			return note{}, fmt.Errorf("%q is not a place", p)
+		}
+	}
+	return n, nil
+}
+
+func (n note) encode() ([]byte, error) {
+	data, err := json.MarshalIndent(n, "", "\t")
+	return append(data, '\n'), err
+}
+
+// of returns the places of a role, the latest first.
+func (n note) of(which role) (list []knownPlace) {
+	for _, p := range n.Places {
+		if p.Role == which {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// only returns the one place of a role, zero if there is none: the data and the state
+// directory have one each.
+func (n note) only(which role) knownPlace {
+	if list := n.of(which); len(list) > 0 {
+		return list[0]
+	}
+	return knownPlace{}
+}
+
+// with returns n with the places now, which replace those of the data and the state
+// role and are put before those of the others. Places that moved with the home are
+// dropped: where the data directory is not where it was, all of them.
+func (n note) with(now []knownPlace, moved bool) note {
+	next := note{Format: noteFormat, ID: n.ID, Places: slices.Clone(now)}
+	for _, p := range n.Places {
+		single := p.Role == dataDir || p.Role == stateDir
+		if !single && !moved && len(next.Places) < maxPlaces && !slices.ContainsFunc(now, func(q knownPlace) bool { return q.Role == p.Role && samePath(q.Given, p.Given) }) {
+			next.Places = append(next.Places, p)
+		}
+	}
+	slices.SortStableFunc(next.Places, func(a, b knownPlace) int { return slices.Index(roles, a.Role) - slices.Index(roles, b.Role) })
+	return next
+}
+
+// A BecameLinkError refuses a directory that is reached through a link now and was
+// not, or was reached through another, when kist recorded where it is: what lies
+// behind the link is not what kist made.
+type BecameLinkError struct {
+	Role string
+	Path string // as the environment names it
+	Was  string // where it was
+	Is   string // where it leads now
+}
+
+func (e *BecameLinkError) Error() string {
+	return fmt.Sprintf("%s directory %s leads through a link to %s, and was at %s before", e.Role, e.Path, e.Is, e.Was)
+}
+
+// Base is what the role's variable would be set to if the directory was moved there
+// on purpose, "" if it has another name there.
+func (e *BecameLinkError) Base() string {
+	switch {
+	case e.Role == string(binDir):
+		return e.Is
+	case filepath.Base(e.Is) == "kist":
+		return filepath.Dir(e.Is)
+	}
+	return ""
+}
+
+// becameLink judges where a directory is now by what n says of it. resolve tells where
+// a path leads. Honest are: the place that n knows, however it is reached; a path that
+// leads through no link; another path, when kist first meets it; and a home that was
+// moved as a whole, as it did if moved is true, with the links that it had.
+func (n note) becameLink(now knownPlace, moved bool, resolve func(string) (string, error)) error {
+	if !now.linked() {
+		return nil
+	}
+	known := n.of(now.Role)
+	for _, was := range known {
+		if samePath(was.Real, now.Real) {
+			return nil
+		}
+	}
+	for _, was := range known {
+		if samePath(was.Given, now.Given) {
+			return &BecameLinkError{string(now.Role), now.Given, was.Real, now.Real}
+		}
+	}
+	for _, was := range known {
+		if !moved || was.linked() {
+			continue
+		}
+		home, own := commonTail(was.Given, now.Given)
+		if own == "" || !strings.Contains(own, string(filepath.Separator)) {
+			continue // the directory has only its own name in common: another one
+		}
+		home, err := resolve(home)
+		if err != nil {
+			return err
+		}
+		if want := filepath.Join(home, own); !samePath(want, now.Real) {
+			return &BecameLinkError{string(now.Role), now.Given, was.Real, now.Real}
+		}
+	}
+	return nil
+}
+
+// commonTail splits a path into what differs from was, and the elements at the end
+// that the two share: the home that was moved, and what lies in it.
+func commonTail(was, now string) (differs, shared string) {
+	for {
+		up, name := filepath.Dir(now), filepath.Base(now)
+		if up == now || filepath.Base(was) != name {
+			return now, shared
+		}
+		shared = filepath.Join(name, shared)
+		was, now = filepath.Dir(was), up
+	}
+}
+
+// An OtherPlaceError refuses a data directory together with a state directory that
+// belongs to another one: each would know nothing of what the other has in force.
+type OtherPlaceError struct {
+	Role string // of the directory to set otherwise: "data" or "state"
+	Path string // of that directory, as it is set
+	Of   string // the directory of the other role, as it is set
+	Own  string // the directory that belongs with Of
+	Base string // what the variable of Role must be set to
+}
+
+func (e *OtherPlaceError) Error() string {
+	other := stateDir
+	if e.Role == string(stateDir) {
+		other = dataDir
+	}
+	return fmt.Sprintf("the %s directory %s belongs with the %s directory %s, not with %s", other, e.Of, e.Role, e.Own, e.Path)
+}
+
+// A pairing is what is known of the data and the state directory in use.
+type pairing struct {
+	data, state       *note // in each; nil: none yet
+	nowData, nowState knownPlace
+	isData, isState   func(path string) bool                 // path is the directory in use, under whatever name
+	owns              func(which role, path, id string) bool // another directory holds the note id, or may
+	legacy            func() (elsewhere string, e error)     // without any note: a data directory that the receipts name
+}
+
+// check returns the id that the two directories share or are to share, "" where a new
+// one is to be made, or an *OtherPlaceError. A partner that has gone, or that moved
+// away together with its own data, is no obstacle.
+func (p pairing) check() (id string, err error) {
+	wrongState := func(n *note) error {
+		if own := n.only(stateDir); own.Real != "" && !p.isState(own.Real) && p.owns(stateDir, own.Real, n.ID) {
+			return &OtherPlaceError{string(stateDir), p.nowState.Given, p.nowData.Given, own.Real, own.base()}
+		}
+		return nil
+	}
+	wrongData := func(n *note) error {
+		if own := n.only(dataDir); own.Real != "" && !p.isData(own.Real) && p.owns(dataDir, own.Real, n.ID) {
+			return &OtherPlaceError{string(dataDir), p.nowData.Given, p.nowState.Given, own.Real, own.base()}
+		}
+		return nil
+	}
+	switch {
+	case p.data != nil && p.state != nil && p.data.ID == p.state.ID:
+		// Both in another place than they were: a copy of both. Else the one that did
+		// not move says which is its own.
+		if p.isData(p.data.only(dataDir).Real) {
+			err = wrongState(p.data)
+		}
+		if err == nil && p.isState(p.state.only(stateDir).Real) {
+			err = wrongData(p.state)
+		}
+		return p.data.ID, err
+	case p.data != nil:
+		if err := wrongState(p.data); err != nil {
+			return "", err
+		}
+		if p.state != nil {
+			err = wrongData(p.state)
+		}
+		return p.data.ID, err
+	case p.state != nil:
+		return p.state.ID, wrongData(p.state)
+	}
+	elsewhere, err := p.legacy()
+	if err == nil && elsewhere != "" {
+		err = &OtherPlaceError{string(dataDir), p.nowData.Given, p.nowState.Given, elsewhere, filepath.Dir(elsewhere)}
+	}
+	return "", err
+}
+
+// samePath reports whether two clean paths are the same to the letter, or on Windows
+// but for the case.
+func samePath(a, b string) bool {
+	return a == b || runtime.GOOS == "windows" && strings.EqualFold(a, b)
+}
