@@ -77,6 +77,18 @@ func AppendSignature(block, more []byte) ([]byte, error) {
 	return joined, nil
 }
 
+// SplitSignatures returns each signature of block as an armored block of its own.
+func SplitSignatures(block []byte) (singles [][]byte, err error) {
+	packets, err := signatureBlock(block)
+	if err != nil {
+		return nil, err
+	}
+	for _, raw := range packets {
+		singles = append(singles, enarmor(armorSignature, joinPackets([]rawPacket{raw})))
+	}
+	return singles, nil
+}
+
 // A Claim is what one signature says about itself. Nothing in it is proved.
 type Claim struct {
 	Issuer  Fingerprint `json:"issuer,omitempty"` // of the key that made it, empty where it gives only a key ID

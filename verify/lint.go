@@ -25,15 +25,19 @@ type Finding struct {
 // be refused), and which could not in two years' time, can only because they are
 // pinned, or not to GnuPG (to be warned of). A certificate is well where one of
 // its keys can sign: old subkeys may expire.
-func Lint(k *Keyring, now time.Time) []Finding {
+func Lint(k *Keyring, now time.Time) []Finding { return LintWithin(k, now, lintAhead) }
+
+// LintWithin is Lint that looks only so far ahead: for those who rely on a key,
+// and cannot extend it.
+func LintWithin(k *Keyring, now time.Time, ahead time.Duration) []Finding {
 	var findings []Finding
 	for _, c := range k.certs {
-		today, later := c.best(now), c.best(now.Add(lintAhead))
+		today, later := c.best(now), c.best(now.Add(ahead))
 		switch {
 		case today.kind != allowed:
 			findings = append(findings, Finding{c.primary.fpr, true, today.rule, today.kind.remedy()})
 		case later.kind != allowed:
-			findings = append(findings, Finding{c.primary.fpr, false, later.ahead(), later.kind.remedy()})
+			findings = append(findings, Finding{c.primary.fpr, false, later.within(ahead), later.kind.remedy()})
 		case today.pinned:
 			findings = append(findings, Finding{c.primary.fpr, false,
 				fmt.Sprintf("key %s is bound by SHA-1 signatures and counts only because it is pinned", c.primary.fpr), weakBinding.remedy()})
@@ -56,12 +60,16 @@ func (c *certificate) young(at time.Time) bool {
 	})
 }
 
-// ahead words a judgement that holds only in lintAhead.
-func (j judgement) ahead() string {
-	if j.kind == expired {
-		return strings.Replace(j.rule, "expired on", "expires on", 1) + ", within two years"
+// within words a judgement that holds only once ahead has passed.
+func (j judgement) within(ahead time.Duration) string {
+	span := fmt.Sprintf("%d days", ahead/(24*time.Hour))
+	if ahead == lintAhead {
+		span = "two years"
 	}
-	return "in two years' time, " + j.rule
+	if j.kind == expired {
+		return strings.Replace(j.rule, "expired on", "expires on", 1) + ", within " + span
+	}
+	return fmt.Sprintf("in %s' time, %s", span, j.rule)
 }
 
 // best judges the signing key of c that does best at that time: one that could

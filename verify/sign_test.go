@@ -219,6 +219,32 @@ func TestAppendSignature(t *testing.T) {
 	}
 }
 
+func TestSplitSignatures(t *testing.T) {
+	a, b := ed(testNow.Add(-10*day)), ed(testNow.Add(-10*day))
+	joined, err := AppendSignature(a.detached(corpusData), b.detached(corpusData))
+	if err != nil {
+		t.Fatal(err)
+	}
+	singles, err := SplitSignatures(joined)
+	if err != nil || len(singles) != 2 {
+		t.Fatalf("%d, %v", len(singles), err)
+	}
+	for i, who := range []*smith{a, b} {
+		p := Policy{Keys: mustOpen(t, who.plain()), Threshold: 1, Now: testNow, Armored: true}
+		if _, err := p.Detached("x", corpusData, singles[i]); err != nil {
+			t.Error(err)
+		}
+		if _, err := p.Detached("x", corpusData, singles[1-i]); err == nil {
+			t.Error("the other's signature")
+		}
+	}
+	for _, bad := range [][]byte{nil, []byte("hello"), a.plain()} {
+		if _, err := SplitSignatures(bad); err == nil {
+			t.Errorf("%q is taken for a block", bad)
+		}
+	}
+}
+
 func TestClaims(t *testing.T) {
 	k := ed(testNow.Add(-10 * day))
 	block := append(k.detached(corpusData), k.detached([]byte("other"), k.onlyKeyID)...)
