@@ -148,3 +148,52 @@ func TestRemove(t *testing.T) {
 		t.Errorf("making it again: %v", err)
 	}
 }
+
+// A batch gives its files their names together, or leaves nothing.
+func TestBatch(t *testing.T) {
+	root := open(t)
+	if err := root.WriteFile("d/.f.tmp-AAAA", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, keep := range []bool{false, true} {
+		b := NewBatch(root, 0o640)
+		if err := errors.Join(b.Mkdir("d", 0o700), b.Mkdir("d/new", 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"d/f", "d/g", "d/new/f"} {
+			if n, err := b.Copy(name, strings.NewReader(name)); err != nil || n != int64(len(name)) {
+				t.Fatal(n, err)
+			}
+			if _, err := root.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s has its name before Commit: %v", name, err)
+			}
+		}
+		if keep {
+			if err := b.Commit(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.Discard(); err != nil {
+			t.Error(err)
+		}
+		want := "new"
+		if keep {
+			want = "f g new"
+		}
+		if got := names(t, root); got != want {
+			t.Errorf("keep %v: left %q, want %q", keep, got, want)
+		}
+	}
+	data, err := root.ReadFile("d/new/f")
+	if info, _ := root.Stat("d/new/f"); err != nil || string(data) != "d/new/f" || info.Mode() != 0o640 {
+		t.Errorf("%q, %v, %v", data, err, info.Mode())
+	}
+	b := NewBatch(root, 0o600)
+	broken := errors.New("broken")
+	if _, err := b.Copy("d/f", io.MultiReader(strings.NewReader("ne"), failing{broken})); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if err := b.Discard(); err != nil || names(t, root) != "f g new" {
+		t.Errorf("left %q, %v", names(t, root), err)
+	}
+}
