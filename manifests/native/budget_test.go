@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/manifesttest"
 	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest"
 )
 
 // TestHostileManifestIsWithinBudget gives each hostile document as a manifest, at
@@ -90,6 +92,38 @@ func TestCatalogOfManyToolsIsWithinBudget(t *testing.T) {
 			t.Errorf("%d versions of %d releases", n, len(m.Releases))
 		}
 		if r, err := c.Resolve(manifests.Request{Tool: "t49999"}); err != nil || r.Version != "1" {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+// TestFetchIsWithinMemory proves, reads and resolves a manifest at its ceiling, of
+// releases as kist publish add makes them, in less than 200 MiB.
+func TestFetchIsWithinMemory(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	data := manifesttest.Fill(head, manifests.MaxManifest, func(i int) string {
+		var b strings.Builder
+		fmt.Fprintf(&b, "\n[[release]]\ntool = \"tool%d\"\nversion = \"1.%d.0\"\nlabels = [\"l%d\"]\ncommands = [\"bin/*\"]\n", i%50, i, i)
+		for _, platform := range []string{"linux/amd64", "linux/arm64", "darwin/arm64"} {
+			fmt.Fprintf(&b, "\n  [[release.artifact]]\n  platform = %q\n  path = \"blobs/%064d/tool%d-1.%d.0.tar.gz\"\n  size = 1000000\n  unpacked = 3000000\n  sha256 = \"%064d\"\n  format = \"tar.gz\"\n  strip = 1\n",
+				platform, i, i%50, i, i)
+		}
+		return b.String()
+	}, "")
+	key := verifytest.NewKey(t, "publisher", now.AddDate(-1, 0, 0))
+	const at = "https://tools.acme.example/channel.toml"
+	u := &manifesttest.Upstream{Files: map[string][]byte{at: data, at + ".asc": key.Sign(t, data, now)}}
+	s := Source{Channel: "acme", URL: at, Policy: verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}, Granted: func(string) bool { return true }}
+	manifesttest.Within(t, 2*manifesttest.BudgetTime, 200<<20, func() {
+		c, err := s.Fetch(t.Context(), u, manifests.Query{Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(c.Versions("")); n < 15_000 {
+			t.Errorf("%d releases", n)
+		}
+		r, err := c.Resolve(manifests.Request{Tool: "tool7", Version: "1.7.0", Platform: manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}})
+		if err != nil || len(r.Artifacts) != 1 {
 			t.Errorf("%+v, %v", r, err)
 		}
 	})
