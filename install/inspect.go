@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"sync"
+	"sync/atomic"
 
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/private"
@@ -15,41 +17,80 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Inspect unpacks an archive as an install would, by a Child, into the empty directory
-// into, and returns what is in it, for a publisher who is about to sign want as its digest.
-// What is unpacked is a copy of f that nobody else can change, and that has this digest: a
-// *verify.DigestError if f changed since it was hashed. As in an install, the commands
-// that are named without a pattern become executable. Other errors are those of package
-// unpack, and *ChildError.
-func Inspect(ctx context.Context, c Child, into *os.Root, f *os.File, want verify.Digest, a unpack.Archive, commands []string) ([]record.Entry, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	held, err := private.New(into, ".", info.Size(), archiveMemory())
-	if err != nil {
-		return nil, err
-	}
-	defer held.Close()
-	sum := sha256.New()
-	if _, err := held.CopyFrom(ctx, f, info.Size(), func(p []byte) { sum.Write(p) }); err != nil {
-		return nil, fmt.Errorf("%s: %w", a.Name, err)
-	}
-	if got := verify.SHA256([sha256.Size]byte(sum.Sum(nil))); got != want {
-		return nil, &verify.DigestError{Name: a.Name, Want: want, Got: got}
-	}
-	if err := held.Seal(); err != nil {
-		return nil, fmt.Errorf("%s: %w", a.Name, err)
-	}
-	u, err := sandbox.Start(c, into, unpack.DefaultLimits())
+// A Packed archive is one that is to be inspected.
+type Packed struct {
+	Archive unpack.Archive
+	Digest  verify.Digest // that it must have
+	Open    func() (*os.File, error)
+}
+
+// Inspect unpacks archives as an install would, by a Child, into the empty directory into,
+// one prefix, and returns what is in it, for a publisher who is about to sign their digests.
+// What is unpacked is a copy of each file that nobody else can change, and that has its
+// digest: a *verify.DigestError if the file changed since it was hashed. As in an install,
+// the commands that are named without a pattern become executable. Other errors are those
+// of package unpack, of Open, and *ChildError.
+func Inspect(ctx context.Context, c Child, into *os.Root, commands []string, archives ...Packed) ([]record.Entry, error) {
+	limits := unpack.DefaultLimits()
+	limits.Memory = decoderMemory(memory())
+	u, err := sandbox.Start(c, into, limits)
 	if err != nil {
 		return nil, err
 	}
 	defer u.Close()
-	if err := u.Add(ctx, held.Reader(), a); err != nil {
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	budget, errs := archiveMemory(), make([]error, len(archives))
+	var next atomic.Int64
+	var work sync.WaitGroup
+	for range min(len(archives), maxInspected) {
+		work.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(archives) && within.Err() == nil; i = int(next.Add(1)) - 1 {
+				p := archives[i]
+				p.Archive.Order = i
+				if errs[i] = inspect(within, u, into, budget, p); errs[i] != nil && !isConsequence(errs[i]) {
+					cancel()
+				}
+			}
+		})
+	}
+	work.Wait()
+	if err := firstCause(ctx, errs); err != nil {
 		return nil, err
 	}
 	return u.Finish(ctx, plan.Named(commands)...)
+}
+
+// maxInspected is how many archives are inspected at once: the next ones are at
+// hand when the child is done with one.
+const maxInspected = 4
+
+func inspect(ctx context.Context, u *sandbox.Unpacker, into *os.Root, budget *private.Budget, p Packed) error {
+	f, err := p.Open()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	held, err := private.New(into, ".", info.Size(), budget)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	sum := sha256.New()
+	if _, err := held.CopyFrom(ctx, f, info.Size(), func(p []byte) { sum.Write(p) }); err != nil {
+		return fmt.Errorf("%s: %w", p.Archive.Name, err)
+	}
+	if got := verify.SHA256([sha256.Size]byte(sum.Sum(nil))); got != p.Digest {
+		return &verify.DigestError{Name: p.Archive.Name, Want: p.Digest, Got: got}
+	}
+	if err := held.Seal(); err != nil {
+		return fmt.Errorf("%s: %w", p.Archive.Name, err)
+	}
+	return u.Add(ctx, held.Reader(), p.Archive)
 }
 
 // HashZip is verify.HashZip of the zip f, which is open for reading alone, by a Child.

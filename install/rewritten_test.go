@@ -191,11 +191,6 @@ func TestInspectJudgesTheBytesThatWereHashed(t *testing.T) {
 		if err := dir.WriteFile("a.tar", bytes.Replace(data, []byte(honest), []byte(text), 1), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		f, err := dir.Open("a.tar")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
 		if err := dir.Mkdir("into", 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -204,7 +199,8 @@ func TestInspectJudgesTheBytesThatWereHashed(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer into.Close()
-		entries, err := Inspect(t.Context(), Child{}, into, f, verify.DigestOf(data), unpack.Archive{Name: "a.tar", Layout: manifests.Layout{Format: "tar"}}, nil)
+		entries, err := Inspect(t.Context(), Child{}, into, nil, Packed{Archive: unpack.Archive{Name: "a.tar", Layout: manifests.Layout{Format: "tar"}},
+			Digest: verify.DigestOf(data), Open: func() (*os.File, error) { return dir.Open("a.tar") }})
 		if got := err == nil && len(entries) == 3; got != (text == honest) {
 			t.Errorf("%q: %d entries, %v", text, len(entries), err)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/manifests/channels"
@@ -179,10 +180,14 @@ func (e *weakKeyError) Error() string {
 
 func (e *weakKeyError) Is(target error) bool { return target == verify.ErrUntrusted }
 
+// userAhead is how far ahead a user is told of a channel's key that will not serve
+// any more. A publisher, who can do something about it, is told much earlier.
+const userAhead = 60 * 24 * time.Hour
+
 // lint refuses keys that cannot prove anything today, and warns of those that
-// will not within two years.
+// soon will not.
 func (a *app) lint(ring *verify.Keyring) error {
-	findings := verify.Lint(ring, a.now)
+	findings := verify.LintWithin(ring, a.now, userAhead)
 	for _, f := range findings {
 		if f.Refuse {
 			return &weakKeyError{f}
@@ -192,11 +197,20 @@ func (a *app) lint(ring *verify.Keyring) error {
 	return nil
 }
 
+// warnOfKeys warns of keys: a user of what their owner should do, a publisher of
+// what to do.
 func (a *app) warnOfKeys(findings []verify.Finding) {
+	who := "its owner should "
+	if a.publishes() {
+		who = ""
+	}
 	for _, f := range findings {
-		a.warn("%s; its owner should %s", f.Problem, strings.TrimSuffix(f.Remedy, "."))
+		a.warn("%s; %s%s", f.Problem, who, strings.TrimSuffix(f.Remedy, "."))
 	}
 }
+
+// publishes reports whether the verb is one of a publisher's.
+func (a *app) publishes() bool { return strings.HasPrefix(a.path, "publish ") }
 
 // openKeys reads files of public keys that the user names.
 func openKeys(paths []string) (*verify.Keyring, error) {

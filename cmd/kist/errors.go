@@ -19,6 +19,7 @@ import (
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/gosum"
+	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/manifests/rust"
 	"github.com/kist-tools/kist/manifests/system"
@@ -78,7 +79,7 @@ func (a *app) explain(err error) *failure {
 
 func (a *app) classify(err error) failure {
 	for _, class := range []func(error) (failure, bool){
-		a.ended, a.misused, unread, a.refused, untrusted, stale, interrupted, busy, limits, a.unknown, a.network,
+		a.ended, a.misused, unread, a.refused, a.untrusted, a.stale, interrupted, busy, limits, a.unknown, a.network,
 	} {
 		if f, ok := class(err); ok {
 			return f
@@ -102,6 +103,9 @@ func (a *app) ended(err error) (failure, bool) {
 			a.detail("  %s", strings.TrimRight(line, "\n"))
 		}
 		return failure{Code: 1, Kind: "internal", Hint: "this is a mistake in kist; please report it with what the same command says with -v"}, true
+	}
+	if _, ok := errors.AsType[*unnamedFilesError](err); ok {
+		return failure{Code: 10, Kind: "kept", Hint: "look at them, and delete what you do not need"}, true
 	}
 	if _, ok := errors.AsType[*keptError](err); ok {
 		return failure{Code: 10, Kind: "kept", Hint: "look at them, and delete what you do not need"}, true
@@ -165,10 +169,17 @@ func (a *app) misused(err error) (failure, bool) {
 		f.Hint = "name what you want: kist install rust@stable"
 	} else if _, ok := errors.AsType[*publish.InputError](err); ok {
 		f.Hint = help
+	} else if _, ok := errors.AsType[*publish.GuessError](err); ok {
+		f.Hint = help
+	} else if e, ok := errors.AsType[*noMatchError](err); ok {
+		f.Hint = "say with --command which files become commands"
+		if len(e.Programs) > 0 {
+			f.Hint += fmt.Sprintf(", such as --command %s", quote(e.Programs[0]))
+		}
 	} else if _, ok := errors.AsType[*publish.ExistsError](err); ok {
 		f.Hint = "add to it with kist publish add"
 	} else if _, ok := errors.AsType[*publish.NoKeysError](err); ok {
-		f.Hint = "name them with --key FILE"
+		f.Hint = "kist publish sign DIR --secret-key FILE signs the channel; or name the keys that signed it with --key FILE"
 	} else if _, ok := errors.AsType[*silentWitnessError](err); ok {
 		f.Hint = "name a file of the archive, as it is once unpacked, and a text that it holds"
 	} else if errors.Is(err, verify.ErrPassphrase) {
@@ -280,14 +291,18 @@ func (a *app) refused(err error) (failure, bool) {
 }
 
 // untrusted: something is not what it must be. 4.
-func untrusted(err error) (failure, bool) {
+func (a *app) untrusted(err error) (failure, bool) {
 	f := failure{Code: 4, Kind: "untrusted"}
 	if e, ok := errors.AsType[*publish.KeyError](err); ok {
-		f.Hint = "its owner should " + e.Findings[0].Remedy
+		f.Hint = e.Findings[0].Remedy
 		return f, true
 	}
 	if !errors.Is(err, verify.ErrUntrusted) {
 		return f, false
+	}
+	if a.publishes() {
+		f.Hint = a.mend(err)
+		return f, true
 	}
 	f.Hint = "what is served is not what was promised; tell its publisher, and try again later"
 	if e, ok := errors.AsType[*verify.SignatureError](err); ok {
@@ -323,11 +338,55 @@ func untrusted(err error) (failure, bool) {
 	return f, true
 }
 
+// mend is what a publisher does about a channel of their own that users would
+// refuse.
+func (a *app) mend(err error) string {
+	if e, ok := errors.AsType[*verify.ExpiredError](err); ok {
+		if e.Issued.After(e.Now) {
+			return "see whether this machine's clock is right"
+		}
+		return "issue it anew: kist publish sign DIR --secret-key FILE, or for the keys kist publish keys DIR --secret-key FILE"
+	}
+	if _, ok := errors.AsType[*verify.DowngradeError](err); ok {
+		return "a newer one was published meanwhile: kist publish sign DIR --unsigned-out FILE writes what to sign now"
+	}
+	if errors.Is(err, verify.ErrStale) {
+		return "put back keys.toml and what is in keys/ as kist publish keys wrote them"
+	}
+	_, unsigned := errors.AsType[*verify.SignatureError](err)
+	switch {
+	case unsigned && a.path == "publish verify":
+		return "have enough of those keys sign: kist publish sign DIR --secret-key FILE"
+	case unsigned:
+		return "sign the very bytes that --unsigned-out FILE writes, with a key of the channel: gpg --armor --detach-sign FILE"
+	}
+	if _, ok := errors.AsType[*native.FormatError](err); ok {
+		return "put that right in a text editor, then kist publish sign DIR --secret-key FILE"
+	}
+	if _, ok := errors.AsType[*keyFileError](err); ok {
+		return "name a file of OpenPGP public keys, as gpg --armor --export writes it"
+	}
+	if _, ok := errors.AsType[*unpack.EntryError](err); ok {
+		return "users refuse such an archive: pack it again without that, and add it with kist publish add"
+	}
+	if _, ok := errors.AsType[*verify.DigestError](err); ok {
+		return "put the file back as it was signed, or add the new one with kist publish add, then kist publish sign"
+	}
+	if a.path == "publish verify" {
+		return "change the release with kist publish add, edit or remove, then kist publish sign"
+	}
+	return "see whether that is the right file"
+}
+
 // stale: proved, but old or out of order. 5.
-func stale(err error) (failure, bool) {
+func (a *app) stale(err error) (failure, bool) {
 	f := failure{Code: 5, Kind: "stale"}
 	if !errors.Is(err, verify.ErrStale) {
 		return f, false
+	}
+	if a.publishes() {
+		f.Hint = a.mend(err)
+		return f, true
 	}
 	f.Hint = "an old copy is served, by a stale mirror or an attacker; try again later, or from another network"
 	if e, ok := errors.AsType[*verify.MarkError](err); ok {
@@ -419,6 +478,16 @@ func (a *app) unknown(err error) (failure, bool) {
 	}
 	if e, ok := errors.AsType[*manifests.UnknownVersionError](err); ok {
 		f.Hint = fmt.Sprintf("kist list --available %s/%s shows what there is", e.Channel, e.Tool)
+		if a.publishes() {
+			f.Hint = "kist publish list DIR shows what there is"
+		}
+		return f, true
+	}
+	if e, ok := errors.AsType[*manifests.UnknownToolError](err); ok && a.publishes() {
+		f.Hint = "kist publish list DIR shows what there is"
+		if len(e.Near) > 0 {
+			f.Hint = fmt.Sprintf("did you mean %s? kist publish list DIR shows what there is", e.Near[0])
+		}
 		return f, true
 	}
 	if e, ok := errors.AsType[*manifests.UnknownToolError](err); ok {

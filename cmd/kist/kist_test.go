@@ -134,6 +134,8 @@ func TestExitCodes(t *testing.T) {
 		{&formatError{"rust"}, 2, "usage"},
 		{&publish.InputError{Rule: "x"}, 2, "usage"},
 		{&publish.ExistsError{File: "x"}, 2, "usage"},
+		{&publish.GuessError{File: "x"}, 2, "usage"},
+		{&noMatchError{File: "x"}, 2, "usage"},
 		{&manifests.UnknownToolError{Tool: "x"}, 3, "unknown"},
 		{&manifests.UnknownVersionError{Tool: "x"}, 3, "unknown"},
 		{&manifests.UnknownComponentError{Tool: "x"}, 3, "unknown"},
@@ -155,6 +157,7 @@ func TestExitCodes(t *testing.T) {
 		{&install.WitnessError{Artifact: "x"}, 4, "untrusted"},
 		{&weakKeyError{verify.Finding{Remedy: "x"}}, 4, "untrusted"},
 		{&publish.KeyError{Findings: []verify.Finding{{Remedy: "x"}}}, 4, "untrusted"},
+		{&publish.RuleError{Tool: "x"}, 4, "untrusted"},
 		{&manifests.TooLargeError{Name: "x"}, 4, "untrusted"},
 		{&verify.ExpiredError{Channel: "x"}, 5, "stale"},
 		{&verify.DowngradeError{}, 5, "stale"},
@@ -178,6 +181,7 @@ func TestExitCodes(t *testing.T) {
 		{&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, 8, "space"},
 		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, 8, "permission"},
 		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS}, 8, "permission"},
+		{&unnamedFilesError{1}, 10, "kept"},
 		{&noHomeError{}, 9, "refused"},
 		{&systemChannelError{"rust"}, 9, "refused"},
 		{&install.SystemPrefixError{Role: "data", Path: "/usr"}, 9, "refused"},
@@ -401,15 +405,6 @@ func TestByteSize(t *testing.T) {
 		999_950: "1.0 MB", 1 << 62: "4.6 EB"} {
 		if got := byteSize(n); got != want {
 			t.Errorf("%d: got %s, want %s", n, got, want)
-		}
-	}
-}
-
-func TestFormatOf(t *testing.T) {
-	for name, want := range map[string]string{"a.tar.gz": "tar.gz", "A.TGZ": "tar.gz", "a.tar.xz": "tar.xz", "a.tar.zst": "tar.zst",
-		"a.tbz2": "tar.bz2", "a.tar": "tar", "a.zip": "zip", "a.deb": "deb", "a": "", "a.gz": "", "a.rar": ""} {
-		if got := formatOf(name); got != want {
-			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
 }

@@ -10,15 +10,18 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A key that ends soon is told of while its owner can still do something; one
-// that lasts is not. Real keys.
+// A user is told of a key that ends within 60 days, and a publisher of one that
+// ends within two years. Real keys.
 func TestLintSaysWhenAKeyExpires(t *testing.T) {
-	for _, test := range []struct{ file, at, want string }{
-		{"nodejs/A363A499291CBBC940DD62E41F10027AF002F8B0.asc", "2026-07-01",
-			"warning: key A363A499291CBBC940DD62E41F10027AF002F8B0 expires on 2028-06-01, within two years; its owner should extend the expiry, export the key again, and give users the new copy\n"},
-		{"nodejs/A363A499291CBBC940DD62E41F10027AF002F8B0.asc", "2026-05-01", ""},
+	const node, remedy = "nodejs/A363A499291CBBC940DD62E41F10027AF002F8B0.asc", "extend the expiry, export the key again, and give users the new copy\n"
+	for _, test := range []struct{ path, at, want string }{
+		{"channel add", "2028-05-01", "warning: key A363A499291CBBC940DD62E41F10027AF002F8B0 expires on 2028-06-01, within 60 days; its owner should " + remedy},
+		{"channel add", "2028-03-01", ""},
+		{"channel add", "2026-07-01", ""},
+		{"publish sign", "2026-07-01", "warning: key A363A499291CBBC940DD62E41F10027AF002F8B0 expires on 2028-06-01, within two years; " + remedy},
+		{"publish sign", "2026-05-01", ""},
 	} {
-		data, err := os.ReadFile(filepath.Join("../../verify/keyrings", filepath.FromSlash(test.file)))
+		data, err := os.ReadFile(filepath.Join("../../verify/keyrings", filepath.FromSlash(node)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,10 +34,15 @@ func TestLintSaysWhenAKeyExpires(t *testing.T) {
 			t.Fatal(err)
 		}
 		var stderr bytes.Buffer
-		a := &app{Env: Env{Stderr: &stderr}, now: now, warned: map[string]bool{}}
+		a := &app{Env: Env{Stderr: &stderr}, now: now, path: test.path, warned: map[string]bool{}}
 		a.flags.color = "never"
-		if err := a.lint(ring); err != nil || stderr.String() != test.want {
-			t.Errorf("%s: %v, %q, want %q", test.file, err, stderr.String(), test.want)
+		if a.publishes() {
+			a.warnOfKeys(verify.Lint(ring, now))
+		} else if err := a.lint(ring); err != nil {
+			t.Error(err)
+		}
+		if stderr.String() != test.want {
+			t.Errorf("%s on %s: %q, want %q", test.path, test.at, stderr.String(), test.want)
 		}
 	}
 }

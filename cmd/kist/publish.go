@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,11 +24,11 @@ artifacts they name. Any web server, object store or mirror can serve it. What
 a step leaves behind can also be made with a text editor and gpg.
 
   kist publish init DIR --channel acme
-  kist publish add DIR --tool zig --version 0.14.0 --platform linux/amd64 \
-       --file zig.tar.gz --strip 1 --command zig
+  kist publish add DIR zig-linux-x86_64-0.14.0.tar.xz --command zig
   kist publish sign DIR --secret-key secret.asc
   kist publish verify DIR`,
-		a.publishInitCommand(), a.publishAddCommand(), a.publishSignCommand(), a.publishKeysCommand(), a.publishVerifyCommand())
+		a.publishInitCommand(), a.publishAddCommand(), a.publishListCommand(), a.publishEditCommand(), a.publishRemoveCommand(),
+		a.publishSignCommand(), a.publishKeysCommand(), a.publishVerifyCommand(), a.publishPruneCommand())
 }
 
 // openPublished opens the directory of a channel. For a dry run it is a copy of
@@ -107,8 +108,10 @@ func (a *app) publishSignCommand() *cobra.Command {
 	return a.command(verb{
 		use:   "sign DIR --secret-key FILE | --unsigned-out FILE | --attach SIGNATURE",
 		short: "Sign what was added, here or elsewhere",
-		long: `Stamps the manifest with the next serial and its dates, signs it, and puts the
-pair in force. A second signer adds a signature to it. To sign on another
+		long: `Stamps the manifest with the next serial and its dates and signs it. It is
+published once enough have signed: as many as keys.toml demands, else all who
+signed what is published. Until then it waits in channel.next.toml: pass the
+directory on, and have the next signer run the same verb. To sign on another
 machine or with a smart card, write the exact bytes with --unsigned-out, sign
 them there (gpg --armor --detach-sign FILE), and bring the signature back with
 --attach. A secret key file must have no passphrase.`,
@@ -153,13 +156,19 @@ func (o signOptions) check() error {
 
 // publishSigned is what publish sign did.
 type publishSigned struct {
-	DryRun   bool           `json:"dry_run,omitempty"`
-	Mark     verify.Mark    `json:"mark"`
-	Claims   []verify.Claim `json:"signatures,omitempty"`
-	Unsigned string         `json:"unsigned,omitempty"` // file with the bytes to sign
-	Cosigned bool           `json:"cosigned,omitempty"`
-	Unproved bool           `json:"unproved,omitempty"`
-	Same     bool           `json:"unchanged,omitempty"`
+	DryRun    bool                 `json:"dry_run,omitempty"`
+	Mark      verify.Mark          `json:"mark"`
+	Published bool                 `json:"published"`
+	Signers   *publish.Quorum      `json:"signers,omitempty"` // of those who must sign
+	Missing   []verify.Fingerprint `json:"missing,omitempty"` // keys that have not signed, while more must
+	Claims    []verify.Claim       `json:"signatures,omitempty"`
+	Unsigned  string               `json:"unsigned,omitempty"` // file with the bytes to sign
+	Cosigned  bool                 `json:"cosigned,omitempty"`
+	Unproved  bool                 `json:"unproved,omitempty"`
+	Same      bool                 `json:"unchanged,omitempty"`
+	Keys      uint64               `json:"keys_in_force,omitempty"` // version of the keys that came into force
+
+	dir string
 }
 
 func (r publishSigned) text(p *page) {
@@ -167,17 +176,23 @@ func (r publishSigned) text(p *page) {
 	switch {
 	case r.DryRun && r.Unsigned != "":
 		p.line("would write %s to %s", edition, r.Unsigned)
-	case r.DryRun:
-		p.line("would sign %s", edition)
 	case r.Unsigned != "":
 		p.line("%s: wrote %s", edition, r.Unsigned)
 		p.line("sign it: gpg --armor --detach-sign %s", quote(r.Unsigned))
-	case r.Same:
+	case r.DryRun && r.Published:
+		p.line("would sign %s", edition)
+	case r.DryRun:
+		p.line("would sign %s, to wait for more signatures", edition)
+	case r.Same && r.Published:
 		p.line("%s: the signature was there already", edition)
-	case r.Cosigned:
+	case r.Cosigned && r.Published:
 		p.line("%s: signature added", edition)
-	default:
+	case r.Published:
 		p.line("%s: signed", edition)
+	case r.Same:
+		p.line("%s: the signature was there already; waits for signatures in %s", edition, publish.NextFile)
+	default:
+		p.line("%s: signed, waits for signatures in %s; what was published before stays served", edition, publish.NextFile)
 	}
 	for _, c := range r.Claims {
 		who := c.KeyID
@@ -186,6 +201,35 @@ func (r publishSigned) text(p *page) {
 		}
 		field(p, "signed by", who)
 	}
+	if r.Signers != nil && !r.Published {
+		field(p, "signed", fmt.Sprintf("by %d of the %d that must", r.Signers.Have, r.Signers.Need))
+		for _, f := range r.Missing {
+			field(p, "not yet", f.Spaced())
+		}
+		field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", argument(r.dir), some(r.Signers.Need-r.Signers.Have, len(r.Missing))))
+	}
+	if r.Keys > 0 {
+		p.line("version %d of the keys, which waited for this signature: in force", r.Keys)
+	}
+}
+
+// some says how many of several are meant.
+func some(n, of int) string {
+	switch {
+	case n == of && of == 1:
+		return "that key"
+	case n == of:
+		return "each of them"
+	}
+	return fmt.Sprintf("%d of them", n)
+}
+
+// argument is a word of a command line, quoted if it needs to be.
+func argument(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-") == "" {
+		return s
+	}
+	return quote(s)
 }
 
 func (a *app) publishSign(dir string, o signOptions) (result, error) {
@@ -215,79 +259,35 @@ func (a *app) publishSign(dir string, o signOptions) (result, error) {
 		if err != nil {
 			return nil, err
 		}
-		return a.signed(d.Attach(sig, a.now, keys...))
+		return a.signed(dir)(d.Attach(sig, a.now, keys...))
 	}
 	key, err := readSecretKey(o.secret)
 	if err != nil {
 		return nil, err
 	}
-	return a.signed(d.Sign(key, stamp))
+	return a.signed(dir)(d.Sign(key, stamp))
 }
 
-func (a *app) signed(s publish.Signed, err error) (result, error) {
-	if err != nil {
-		return nil, err
-	}
-	a.warnOfKeys(s.Findings)
-	if s.Unproved {
-		a.warn("no certificate of that signer is known here, so the signature itself was not proved; --key FILE proves it")
-	}
-	return publishSigned{DryRun: a.flags.dryRun, Mark: s.Mark, Claims: s.Claims, Cosigned: s.Cosigned, Unproved: s.Unproved, Same: s.Unchanged}, nil
-}
+// largeManifest is where a publisher is told that a manifest nears its ceiling.
+const largeManifest = manifests.MaxManifest / 2
 
-func (a *app) publishVerifyCommand() *cobra.Command {
-	var keys []string
-	var threshold int
-	return a.command(verb{
-		use: "verify DIR [--key FILE…]", short: "Judge a channel's directory as its users will",
-		long: `Proves the signatures, the format, the freshness, and the size and digest of
-every artifact in DIR. Without --key, by the keys in its publisher.asc.`,
-		example: "kist publish verify public/",
-		exits:   []int{0, 1, 2, 3, 4, 5, 8},
-		args:    exactly(1),
-		flags: func(f *pflag.FlagSet) {
-			f.StringArrayVar(&keys, "key", nil, "a `FILE` of public keys that users were given (repeatable)")
-			f.IntVar(&threshold, "threshold", 1, "how many of them must have signed: `N`")
-		},
-		run: func(_ context.Context, args []string) (result, error) {
-			if threshold < 1 {
-				return nil, usage("publish verify: --threshold %d: want at least 1", threshold)
-			}
-			d, closeDir, err := a.openPublished(args[0])
-			if err != nil {
-				return nil, err
-			}
-			defer closeDir()
-			files, err := readFiles(keys, verify.MaxKeyring)
-			if err != nil {
-				return nil, err
-			}
-			report, err := d.Verify(a.now, threshold, files...)
-			if err != nil {
-				return nil, err
-			}
-			return publishVerified{
-				Channel: report.Manifest.Channel, Releases: len(report.Manifest.Releases), Files: report.Files,
-				Bytes: report.Bytes, Evidence: report.Evidence, Notes: report.Notes,
-			}, nil
-		},
-	})
-}
-
-// publishVerified is what publish verify found good.
-type publishVerified struct {
-	Channel  string          `json:"channel"`
-	Releases int             `json:"releases"`
-	Files    int             `json:"files"`
-	Bytes    int64           `json:"bytes"`
-	Evidence verify.Evidence `json:"evidence"`
-	Notes    []string        `json:"notes,omitempty"`
-}
-
-func (r publishVerified) text(p *page) {
-	p.line("channel %s · %s", r.Channel, proof(r.Evidence))
-	p.line("%s; %s of %s, as they were signed", count(r.Releases, "release"), count(r.Files, "file"), byteSize(r.Bytes))
-	for _, note := range r.Notes {
-		field(p, "note", note)
+// signed is the result of signing the channel in dir.
+func (a *app) signed(dir string) func(publish.Signed, error) (result, error) {
+	return func(s publish.Signed, err error) (result, error) {
+		if err != nil {
+			return nil, err
+		}
+		a.warnOfKeys(s.Findings)
+		if s.Unproved {
+			a.warn("no certificate of that signer is known here, so the signature itself was not proved; --key FILE proves it")
+		}
+		if s.Dropped > 0 && !a.flags.dryRun {
+			a.warn("serial %d, which waited for signatures, gave way to this edition", s.Dropped)
+		}
+		if s.Size >= largeManifest {
+			a.warn("the manifest has %s of at most %s; kist publish remove takes out releases that nobody needs", byteSize(s.Size), byteSize(manifests.MaxManifest))
+		}
+		return publishSigned{DryRun: a.flags.dryRun, Mark: s.Mark, Published: s.Published, Signers: &s.Signers, Missing: s.Missing, Claims: s.Claims,
+			Cosigned: s.Cosigned, Unproved: s.Unproved, Same: s.Unchanged, Keys: s.Keys, dir: dir}, nil
 	}
 }

@@ -2,140 +2,131 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/verify"
 )
 
 func (a *app) publishAddCommand() *cobra.Command {
-	var o addOptions
+	o := addOptions{}
 	return a.command(verb{
-		use:   "add DIR --tool NAME --version V --platform OS/ARCH --file FILE [--command PATTERN…]",
-		short: "Add a file of a release to what will be signed next",
-		long: `Copies FILE below DIR under its digest, unpacks it once to see that it can be
-installed and how large it is, and enters it into the draft. Repeat it for
-further platforms and components of the release. Nothing is published before
-"kist publish sign".`,
-		example: "kist publish add public/ --tool zig --version 0.14.0 --platform linux/amd64 --file zig.tar.gz --strip 1 --command zig",
+		use:   "add DIR FILE… [--tool NAME] [--version V] [--platform OS/ARCH] [--command PATTERN…]",
+		short: "Add files of releases to what will be signed next",
+		long: `Copies each FILE below DIR under its digest, unpacks it once to see that it can
+be installed and how large it is, and enters it into the draft: all files, or
+none. Tool, version, platform and format are read from the name of the file, or
+of the one directory in the archive, which is then dropped; a flag sets them for
+all files. With -n, a table shows what would be added. Nothing is published
+before "kist publish sign".`,
+		example: `kist publish add public/ dist/zig-*.tar.xz --command zig --label stable
+kist publish add public/ tool.tar.gz --tool zig --version 0.14.0 --platform linux/amd64 --strip 1 --command zig`,
 		exits:   []int{0, 1, 2, 3, 4, 8},
-		args:    exactly(1),
+		args:    between(1, 1<<20),
 		changes: true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&o.tool, "tool", "", "the `NAME` of the tool")
 			f.StringVar(&o.version, "version", "", "its version `V`")
 			f.StringVar(&o.platform, "platform", "", "what it runs on: `OS/ARCH`, OS/ARCH/LIBC or any")
-			f.StringVar(&o.file, "file", "", "the `FILE`")
-			f.StringVar(&o.format, "format", "", "its `FORMAT`; by default what its name says: "+strings.Join(manifests.Formats(), ", "))
-			f.IntVar(&o.strip, "strip", 0, "how many leading directories to drop: `N`")
+			f.StringArrayVar(&o.files, "file", nil, "a `FILE`, as if it was named after DIR (repeatable)")
+			f.StringVar(&o.format, "format", "", "the `FORMAT`: "+strings.Join(manifests.Formats(), ", "))
+			f.IntVar(&o.strip, "strip", -1, "drop `N` leading directories; by default one that holds everything")
+			f.Lookup("strip").DefValue = "0" // no default in the help
 			f.StringArrayVar(&o.commands, "command", nil, "a `PATTERN` of files that become commands, below the prefix (repeatable)")
 			f.StringVar(&o.component, "component", "", "the `NAME` of the component; by default the tool's")
 			f.BoolVar(&o.optional, "optional", false, "installed only on request")
 			f.StringArrayVar(&o.labels, "label", nil, "a moving `NAME` for this version, such as stable (repeatable)")
 			f.StringVar(&o.witness, "witness", "", "a file that confirms the version: `PATH=TEXT`")
 		},
-		run: func(ctx context.Context, args []string) (result, error) { return a.publishAdd(ctx, args[0], o) },
+		run: func(ctx context.Context, args []string) (result, error) {
+			o.files = append(args[1:], o.files...)
+			return a.publishAdd(ctx, args[0], o)
+		},
 	})
 }
 
 type addOptions struct {
-	tool, version, platform, file, format, component, witness string
-	strip                                                     int
-	optional                                                  bool
-	commands, labels                                          []string
+	files, commands, labels                             []string
+	tool, version, platform, format, component, witness string
+	strip                                               int
+	optional                                            bool
 }
 
-// addition checks o and says what is to be added, but for the file itself.
-func (o addOptions) addition() (publish.Addition, error) {
-	var add publish.Addition
-	for _, must := range []struct{ flag, value string }{
-		{"tool", o.tool}, {"version", o.version}, {"platform", o.platform}, {"file", o.file},
-	} {
-		if must.value == "" {
-			return add, usage("publish add: --%s is missing", must.flag)
+// check looks at what can be judged without the files.
+func (o addOptions) check() (*native.Witness, error) {
+	if len(o.files) == 0 {
+		return nil, usage("publish add: name the files to add")
+	}
+	if o.platform != "" {
+		platform, err := manifests.ParsePlatform(o.platform)
+		if err == nil {
+			err = publish.CheckPlatform(platform)
+		}
+		if err != nil {
+			return nil, usage("publish add: %v", err)
 		}
 	}
-	platform, err := manifests.ParsePlatform(o.platform)
-	if err != nil {
-		return add, usage("publish add: %v", err)
+	if o.format != "" && !slices.Contains(manifests.Formats(), o.format) {
+		return nil, usage("publish add: --format %s: want one of %s", o.format, strings.Join(manifests.Formats(), ", "))
 	}
-	if o.format == "" {
-		if o.format = formatOf(o.file); o.format == "" {
-			return add, usage("publish add: the name of %s does not tell its format; say --format", o.file)
+	if o.strip < -1 || o.strip > 16 {
+		return nil, usage("publish add: --strip %d: want 0 to 16", o.strip)
+	}
+	if o.witness == "" {
+		return nil, nil
+	}
+	file, text, ok := strings.Cut(o.witness, "=")
+	if !ok || file == "" || text == "" {
+		return nil, usage("publish add: --witness %s: want PATH=TEXT", o.witness)
+	}
+	return &native.Witness{Path: file, Contains: text}, nil
+}
+
+// addition is what o and the names of f say of it.
+func (o addOptions) addition(f *newFile, witness *native.Witness) (publish.Addition, error) {
+	add := publish.Addition{Tool: o.tool, Version: o.version, Labels: o.labels, Commands: o.commands, Witness: witness,
+		Name: f.name(), Artifact: f.art, Open: func() (io.ReadCloser, error) { return openFile(f.path) }}
+	guess := publish.GuessName(f.name())
+	if f.top != "" {
+		guess = guess.Or(publish.GuessName(f.top))
+	}
+	platform := o.platform
+	for _, part := range []struct {
+		value      *string
+		guess      string
+		what, flag string
+	}{{&add.Tool, guess.Tool, "tool", "tool"}, {&add.Version, guess.Version, "version", "version"}, {&platform, guess.Platform, "platform", "platform"}} {
+		if *part.value == "" {
+			*part.value = part.guess
+		}
+		if *part.value == "" {
+			return add, &publish.GuessError{File: f.path, What: part.what, Flag: part.flag}
 		}
 	}
-	add = publish.Addition{
-		Tool: o.tool, Version: o.version, Labels: o.labels, Commands: o.commands, Name: filepath.Base(o.file),
-		Artifact: native.Artifact{Platform: platform, Component: o.component, Optional: o.optional, Format: o.format, Strip: o.strip},
+	add.Artifact.Component, add.Artifact.Optional = o.component, o.optional
+	var err error
+	if add.Artifact.Platform, err = manifests.ParsePlatform(platform); err != nil {
+		return add, err
 	}
-	if o.witness != "" {
-		file, text, ok := strings.Cut(o.witness, "=")
-		if !ok || file == "" || text == "" {
-			return add, usage("publish add: --witness %s: want PATH=TEXT", o.witness)
-		}
-		add.Witness = &native.Witness{Path: file, Contains: text}
+	if f.art.Format == "file" && (o.component == "" || o.component == add.Tool) {
+		add.Usual = []string{add.Tool}
 	}
 	return add, nil
 }
 
-// formatOf reads a file's format off its name, "" if that does not tell.
-func formatOf(name string) string {
-	for _, f := range []struct{ suffix, format string }{
-		{".tar.gz", "tar.gz"}, {".tgz", "tar.gz"}, {".tar.xz", "tar.xz"}, {".txz", "tar.xz"},
-		{".tar.zst", "tar.zst"}, {".tzst", "tar.zst"}, {".tar.bz2", "tar.bz2"}, {".tbz2", "tar.bz2"},
-		{".tar", "tar"}, {".zip", "zip"}, {".deb", "deb"},
-	} {
-		if strings.HasSuffix(strings.ToLower(name), f.suffix) {
-			return f.format
-		}
-	}
-	return ""
-}
-
-// publishAdded is what publish add did.
-type publishAdded struct {
-	DryRun   bool     `json:"dry_run,omitempty"`
-	Tool     string   `json:"tool"`
-	Version  string   `json:"version"`
-	Platform string   `json:"platform"`
-	Path     string   `json:"path,omitempty"` // below DIR
-	Size     int64    `json:"size"`
-	Unpacked int64    `json:"unpacked,omitempty"`
-	SHA256   string   `json:"sha256,omitempty"`
-	Replaced bool     `json:"replaced,omitempty"`
-	Moved    []string `json:"labels_moved,omitempty"`
-}
-
-func (r publishAdded) text(p *page) {
-	did := "added"
-	if r.DryRun {
-		did = "would add"
-	}
-	p.line("%s %s %s for %s: %s, unpacks to %s", did, r.Tool, r.Version, r.Platform, byteSize(r.Size), byteSize(r.Unpacked))
-	field(p, "file", r.Path)
-	field(p, "sha256", r.SHA256)
-	if r.Replaced {
-		field(p, "note", "it replaces the file that was there for this platform and component")
-	}
-	for _, label := range r.Moved {
-		field(p, "note", "label "+label+" moved here from another version")
-	}
-}
-
 func (a *app) publishAdd(ctx context.Context, dir string, o addOptions) (result, error) {
-	add, err := o.addition()
+	witness, err := o.check()
 	if err != nil {
 		return nil, err
 	}
@@ -144,86 +135,179 @@ func (a *app) publishAdd(ctx context.Context, dir string, o addOptions) (result,
 		return nil, err
 	}
 	defer closeDir()
-	content, err := openFile(o.file)
+	draft, err := d.Begin()
 	if err != nil {
 		return nil, err
 	}
-	defer content.Close()
-	add.Content = untilDone{content, ctx}
-	add.Inspect = func(f *os.File, r native.Release, art native.Artifact) (int64, error) {
-		return a.inspect(ctx, f, r, art)
+	var files []*newFile
+	for _, path := range o.files {
+		f, err := readNewFile(ctx, path, o.format)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
 	}
-	r := publishAdded{DryRun: a.flags.dryRun, Tool: add.Tool, Version: add.Version, Platform: add.Artifact.Platform.String()}
-	done, err := d.Add(add)
+	if err := (inspection{a, o.strip, o.commands, witness}).inspectAll(ctx, files); err != nil {
+		return nil, err
+	}
+	var list []publish.Addition
+	for _, f := range files {
+		add, err := o.addition(f, witness)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, add)
+	}
+	added, err := draft.Add(list)
 	if err != nil {
 		return nil, err
 	}
-	r.Path, r.Size, r.Unpacked = done.Artifact.Path, done.Artifact.Size, done.Artifact.Unpacked
-	r.SHA256, r.Replaced, r.Moved = done.Artifact.SHA256.Hex(), done.Replaced, done.Moved
-	return r, nil
+	if err := a.checkCommands(o, files, added); err != nil {
+		return nil, err
+	}
+	r := publishAdded{DryRun: a.flags.dryRun}
+	for i, done := range added {
+		r.Added = append(r.Added, addedFile{
+			File: files[i].path, Tool: done.Release.Tool, Version: done.Release.Version, Platform: done.Artifact.Platform.String(),
+			Component: done.Artifact.Component, Format: done.Artifact.Format, Strip: done.Artifact.Strip, Path: done.Artifact.Path,
+			Size: done.Artifact.Size, Unpacked: done.Artifact.Unpacked, SHA256: done.Artifact.SHA256.Hex(), Replaced: done.Replaced, Moved: done.Moved,
+		})
+	}
+	if a.flags.dryRun {
+		return r, nil
+	}
+	return r, draft.Write()
 }
 
-// inspect unpacks a file as an install would, into a directory for the moment,
-// and returns the size of what is in it.
-func (a *app) inspect(ctx context.Context, f *os.File, r native.Release, art native.Artifact) (unpacked int64, err error) {
-	if art.Format == "file" {
-		return art.Size, nil
+// checkCommands refuses patterns of commands that match nothing, as far as the
+// files that are added tell.
+func (a *app) checkCommands(o addOptions, files []*newFile, added []publish.Added) error {
+	matched := map[string]bool{} // patterns of o
+	for i, done := range added {
+		f, main := files[i], done.Artifact.Component == done.Release.Tool
+		entries := f.entries
+		if f.art.Format == "file" {
+			entries = []record.Entry{{Path: programPath(done), Type: record.File, Mode: 0o755, Size: f.art.Size}}
+		}
+		for _, pattern := range o.commands {
+			matched[pattern] = matched[pattern] || matches([]string{pattern}, entries)
+		}
+		if !main {
+			continue
+		}
+		commands, skipped, err := plan.Commands(done.Release.Commands, plan.MakeExecutable(done.Release.Commands, entries))
+		if len(skipped) > 0 {
+			a.warn("%s: no pattern makes commands of such names: %s", f.name(), enumerate(spelled(skipped), a.flags.verbose))
+		}
+		switch {
+		case len(done.Release.Commands) == 0:
+			if could := programs(entries); len(could) > 0 { // else it is data, and has no commands
+				return &noMatchError{f.path, nil, could, nil}
+			}
+		case err == nil && len(commands) > 0:
+		case err == nil, alone(done):
+			return &noMatchError{f.path, done.Release.Commands, programs(entries), err}
+		default:
+			a.warn("%s: %v; what its other files bring may supply them", f.name(), err)
+		}
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return 0, err
+	for _, pattern := range o.commands {
+		if !matched[pattern] {
+			return &noMatchError{files[0].path, []string{pattern}, programs(files[0].entries), nil}
+		}
 	}
-	scratch, remove, err := a.scratchDir()
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	archive := unpack.Archive{Name: filepath.Base(f.Name()), Component: art.Component,
-		Layout: manifests.Layout{Format: art.Format, Strip: art.Strip}}
-	entries, err := install.Inspect(ctx, a.Child, scratch, f, art.SHA256, archive, r.Commands)
-	if err != nil {
-		return 0, err
-	}
-	for _, e := range entries {
-		unpacked += e.Size
-	}
-	if art.Component != r.Tool {
-		return unpacked, nil
-	}
-	_, skipped, err := plan.Commands(r.Commands, entries)
-	if err != nil {
-		a.warn("%s: %v; what its other files bring may supply them", archive.Name, err)
-	}
-	if len(skipped) > 0 {
-		a.warn("%s: no pattern makes commands of such names: %s", archive.Name, enumerate(spelled(skipped), a.flags.verbose))
-	}
-	if err := confirmed(scratch, r.Witness); err != nil {
-		return unpacked, fmt.Errorf("%s: %w", archive.Name, err)
-	}
-	return unpacked, nil
+	return nil
 }
 
-// A silentWitnessError says that a witness does not confirm its release.
-type silentWitnessError struct {
-	Witness native.Witness
-	Why     string
+// programPath is where a file that is a program itself is installed.
+func programPath(done publish.Added) string {
+	for _, c := range done.Release.Commands {
+		if at, ok := manifests.CommandPath(c); ok && done.Artifact.Component == done.Release.Tool {
+			return at
+		}
+	}
+	return done.Artifact.Path[strings.LastIndex(done.Artifact.Path, "/")+1:]
 }
 
-func (e *silentWitnessError) Error() string {
-	return fmt.Sprintf("the witness %s %s %q", e.Witness.Path, e.Why, e.Witness.Contains)
+// alone reports whether nothing else of the release is installed with an artifact.
+func alone(done publish.Added) bool {
+	return !slices.ContainsFunc(done.Release.Artifacts, func(b native.Artifact) bool {
+		return b.Component != done.Artifact.Component && !b.Optional &&
+			(b.Platform.IsAny() || done.Artifact.Platform.IsAny() || b.Platform.OS == done.Artifact.Platform.OS && b.Platform.Arch == done.Artifact.Platform.Arch)
+	})
 }
 
-// confirmed looks whether w, if there is one, confirms its release as it will when
-// that is installed.
-func confirmed(prefix *os.Root, w *native.Witness) error {
-	if w == nil {
-		return nil
+// A noMatchError says that patterns of commands match nothing that is executable.
+type noMatchError struct {
+	File     string
+	Patterns []string // none: there are no commands at all
+	Programs []string // what could be commands
+	Why      error    // nothing matches, as plan.Commands has it; may be nil
+}
+
+func (e *noMatchError) Error() string {
+	has := "no file in it is executable"
+	if len(e.Programs) > 0 {
+		has = "executable in it: " + enumerate(e.Programs, false)
 	}
-	err := install.Confirm(prefix, manifests.Artifact{Witness: &manifests.Witness{Path: w.Path, Contains: w.Contains}})
-	if _, silent := errors.AsType[*install.WitnessError](err); !silent {
-		return err
+	if len(e.Patterns) == 0 {
+		return fmt.Sprintf("%s: the release has no commands (%s)", e.File, has)
 	}
-	if _, absent := prefix.Stat(w.Path); absent != nil {
-		return &silentWitnessError{*w, "is not there, so it cannot confirm"}
+	what := "no executable file matches the commands " + strings.Join(e.Patterns, ", ")
+	if e.Why != nil {
+		what = strings.TrimSuffix(e.Why.Error(), ": "+verify.ErrUntrusted.Error()) // nobody has signed it yet
 	}
-	return &silentWitnessError{*w, "does not hold"}
+	return fmt.Sprintf("%s: %s (%s)", e.File, what, has)
+}
+
+// publishAdded is what publish add did.
+type publishAdded struct {
+	DryRun bool        `json:"dry_run,omitempty"`
+	Added  []addedFile `json:"added"`
+}
+
+type addedFile struct {
+	File      string   `json:"file"`
+	Tool      string   `json:"tool"`
+	Version   string   `json:"version"`
+	Platform  string   `json:"platform"`
+	Component string   `json:"component"`
+	Format    string   `json:"format"`
+	Strip     int      `json:"strip"`
+	Path      string   `json:"path"` // below DIR
+	Size      int64    `json:"size"`
+	Unpacked  int64    `json:"unpacked"`
+	SHA256    string   `json:"sha256"`
+	Replaced  bool     `json:"replaced,omitempty"`
+	Moved     []string `json:"labels_moved,omitempty"`
+}
+
+func (r publishAdded) text(p *page) {
+	did := "added"
+	if r.DryRun {
+		did = "would add"
+	}
+	if r.DryRun || len(r.Added) > 1 {
+		rows := [][]string{{"FILE", "TOOL", "VERSION", "PLATFORM", "FORMAT", "STRIP", "SIZE", "UNPACKED", "COMPONENT"}}
+		for _, f := range r.Added {
+			rows = append(rows, []string{f.File, f.Tool, f.Version, f.Platform, f.Format, strconv.Itoa(f.Strip), byteSize(f.Size), byteSize(f.Unpacked), f.Component})
+		}
+		p.table(rows)
+	}
+	if len(r.Added) == 1 {
+		f := r.Added[0]
+		p.line("%s %s %s for %s: %s, unpacks to %s", did, f.Tool, f.Version, f.Platform, byteSize(f.Size), byteSize(f.Unpacked))
+		field(p, "file", f.Path)
+		field(p, "sha256", f.SHA256)
+	} else {
+		p.line("%s %s", did, count(len(r.Added), "file"))
+	}
+	for _, f := range r.Added {
+		if f.Replaced {
+			field(p, "note", f.File+" replaces the file that was there for this platform and component")
+		}
+		for _, label := range f.Moved {
+			field(p, "note", fmt.Sprintf("label %s moved here from another version", label))
+		}
+	}
 }

@@ -22,12 +22,13 @@ func (a *app) publishKeysCommand() *cobra.Command {
 		short: "Say who signs from now on, and how many must",
 		long: `Makes keys.toml, by which a channel's users learn of new keys. The keys given
 with --key are all that sign from now on; what is not given stays as it is.
-The document comes into force once enough have signed it: as many of the keys
-in force as their threshold says, and as many of the new ones. Until then it
-waits in keys.next.toml: pass the directory on, and have the next signer run
-the same verb with --secret-key, or --unsigned-out and --attach, alone. A new
-signer can add a signature to the manifest meanwhile, so that there is no gap. A
-signer of a document that is in force issues it anew, before it expires.`,
+The document comes into force once enough have signed it, as many of the keys
+in force as their threshold says, and as many of the new ones, and once as many
+of the new ones have signed the published manifest too (kist publish sign), so
+that users meet no gap. Until then it waits in keys.next.toml: pass the
+directory on, and have the next signer run the same verb with --secret-key, or
+--unsigned-out and --attach, alone. A signer of a document that is in force
+issues it anew, before it expires.`,
 		example: "kist publish keys public/ --key alice.asc --key bob.asc --threshold 2 --secret-key alice.sec",
 		exits:   []int{0, 1, 2, 3, 4, 8},
 		args:    exactly(1),
@@ -137,7 +138,7 @@ func (a *app) publishKeys(dir string, o keysOptions) (result, error) {
 			return nil, err
 		}
 	}
-	return a.publishedKeys(done, o.out)
+	return a.publishedKeys(dir, done, o.out)
 }
 
 func readSecretKey(path string) (*verify.SecretKey, error) {
@@ -166,19 +167,24 @@ type publishedKeys struct {
 	InForce   bool                 `json:"in_force"`
 	Before    publish.Quorum       `json:"signed_by_old"` // of the keys in force before
 	Now       publish.Quorum       `json:"signed_by_new"`
+	Missing   []verify.Fingerprint `json:"missing,omitempty"` // keys that may sign the document, while more must
+	Manifest  publish.Quorum       `json:"manifest_signed_by_new"`
+	Unsigned  []verify.Fingerprint `json:"manifest_missing,omitempty"` // keys that may sign the manifest, while more must
 	Claims    []verify.Claim       `json:"signatures,omitempty"`
-	Unsigned  string               `json:"unsigned,omitempty"` // file with the bytes to sign
+	Out       string               `json:"unsigned,omitempty"` // file with the bytes to sign
 	Same      bool                 `json:"unchanged,omitempty"`
+
+	dir string
 }
 
-func (a *app) publishedKeys(done publish.KeysSigned, out string) (result, error) {
+func (a *app) publishedKeys(dir string, done publish.KeysSigned, out string) (result, error) {
 	k := done.Keys
-	if done.Behind {
-		a.warn("channel.toml is not signed by enough of these keys, so users refuse it: kist publish sign")
+	if done.InForce && !done.Manifest.Reached() {
+		a.warn("channel.toml is not signed by enough of these keys, so users refuse it: kist publish sign %s --secret-key FILE", argument(dir))
 	}
 	r := publishedKeys{DryRun: a.flags.dryRun, Channel: k.Channel, Version: k.Version, Expires: k.Expires, Threshold: k.Threshold,
-		Revoked: k.Revoked, Serial: k.Serial, InForce: done.InForce, Before: done.Old, Now: done.New, Claims: done.Claims,
-		Unsigned: out, Same: done.Unchanged}
+		Revoked: k.Revoked, Serial: k.Serial, InForce: done.InForce, Before: done.Old, Now: done.New, Missing: done.Missing,
+		Manifest: done.Manifest, Unsigned: done.ManifestMissing, Claims: done.Claims, Out: out, Same: done.Unchanged, dir: dir}
 	ring, err := k.Keyring()
 	if err != nil {
 		return nil, err
@@ -206,7 +212,7 @@ func (r publishedKeys) text(p *page) {
 	for _, f := range r.Keys {
 		field(p, "key", f.Spaced())
 	}
-	field(p, "signatures", fmt.Sprintf("%d of %d keys", r.Threshold, len(r.Keys)))
+	field(p, "threshold", fmt.Sprintf("%d of %d keys", r.Threshold, len(r.Keys)))
 	for _, f := range r.Revoked {
 		field(p, "revoked", f.Spaced())
 	}
@@ -214,12 +220,31 @@ func (r publishedKeys) text(p *page) {
 		field(p, "manifests", fmt.Sprintf("count anew from serial %d", r.Serial))
 	}
 	if !r.InForce {
-		if r.Before.Need > 0 {
-			field(p, "signed", fmt.Sprintf("by %d of the %d that must of the keys in force", r.Before.Have, r.Before.Need))
+		r.waits(p)
+	}
+	if r.Out != "" {
+		p.line("sign it: gpg --armor --detach-sign %s", quote(r.Out))
+	}
+}
+
+// waits says what the document waits for, and who must do what.
+func (r publishedKeys) waits(p *page) {
+	if r.Before.Need > 0 {
+		field(p, "signed", fmt.Sprintf("by %d of the %d that must of the keys in force", min(r.Before.Have, r.Before.Need), r.Before.Need))
+	}
+	field(p, "signed", fmt.Sprintf("by %d of the %d that must of the new keys", min(r.Now.Have, r.Now.Need), r.Now.Need))
+	if !r.Before.Reached() || !r.Now.Reached() {
+		for _, f := range r.Missing {
+			field(p, "not yet", f.Spaced())
 		}
-		field(p, "signed", fmt.Sprintf("by %d of the %d that must of the new keys", r.Now.Have, r.Now.Need))
+		field(p, "next", fmt.Sprintf("kist publish keys %s --secret-key FILE, by those who have not signed it", argument(r.dir)))
 	}
-	if r.Unsigned != "" {
-		p.line("sign it: gpg --armor --detach-sign %s", quote(r.Unsigned))
+	if r.Manifest.Reached() {
+		return
 	}
+	field(p, "channel.toml", fmt.Sprintf("signed by %d of the %d that must of the new keys", r.Manifest.Have, r.Manifest.Need))
+	for _, f := range r.Unsigned {
+		field(p, "not yet", f.Spaced())
+	}
+	field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", argument(r.dir), some(r.Manifest.Need-r.Manifest.Have, len(r.Unsigned))))
 }

@@ -143,7 +143,7 @@ func (a *app) tellKeys(o origin) {
 		who = append(who, pin.Primary.Spaced())
 	}
 	a.say("channel %s: version %d of its keys: %d of %s", o.Name, r.Version, r.Threshold, strings.Join(who, ", "))
-	a.warnOfKeys(verify.Lint(o.keys, a.now))
+	a.warnOfKeys(verify.LintWithin(o.keys, a.now, userAhead))
 }
 
 // shownRotation is what became of the keys that the user gave.

@@ -168,23 +168,41 @@ func find(entries []record.Entry, p string) (record.Entry, bool) {
 	return entries[i], true
 }
 
-// executable resolves p among the entries alone.
+// executable reports whether p is, or leads to, an executable regular file.
 func executable(entries []record.Entry, p string, hops int) bool {
+	i, ok := resolve(entries, p, hops)
+	return ok && entries[i].Mode&fs.FileMode(0o111) != 0
+}
+
+// resolve finds the regular file that p is, or leads to, among the entries alone.
+func resolve(entries []record.Entry, p string, hops int) (index int, ok bool) {
 	if hops == 0 {
-		return false
+		return 0, false
 	}
 	dir := path.Dir(p)
 	for d := dir; d != "."; d = path.Dir(d) {
 		if parent, _ := find(entries, d); parent.Type == record.Link {
-			return executable(entries, path.Join(path.Dir(d), parent.Target, strings.TrimPrefix(p, d+"/")), hops-1)
+			return resolve(entries, path.Join(path.Dir(d), parent.Target, strings.TrimPrefix(p, d+"/")), hops-1)
 		}
 	}
-	e, ok := find(entries, p)
+	i, ok := slices.BinarySearchFunc(entries, p, func(e record.Entry, p string) int { return strings.Compare(e.Path, p) })
 	switch {
 	case !ok:
-		return false
-	case e.Type == record.Link:
-		return executable(entries, path.Join(dir, e.Target), hops-1)
+		return 0, false
+	case entries[i].Type == record.Link:
+		return resolve(entries, path.Join(dir, entries[i].Target), hops-1)
 	}
-	return e.Type == record.File && e.Mode&fs.FileMode(0o111) != 0
+	return i, entries[i].Type == record.File
+}
+
+// MakeExecutable returns entries, in the order of their paths, as an install leaves them:
+// the files that are Named may be executed by those who may read them.
+func MakeExecutable(patterns []string, entries []record.Entry) []record.Entry {
+	entries = slices.Clone(entries)
+	for _, p := range Named(patterns) {
+		if i, ok := resolve(entries, p, 40); ok {
+			entries[i].Mode |= entries[i].Mode & 0o444 >> 2
+		}
+	}
+	return entries
 }

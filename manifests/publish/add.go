@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"path"
 	"slices"
 
@@ -20,195 +20,213 @@ type Addition struct {
 	Tool, Version string
 	Labels        []string        // taken from the tool's other releases
 	Commands      []string        // added to those of the release
+	Usual         []string        // commands of a release that would have none
 	Witness       *native.Witness // nil keeps the release's
-	// Artifact states Platform, Component (empty: the tool), Optional, Format
-	// and Strip; the rest is found out.
+	// Artifact states Platform, Component (empty: the tool), Optional, Format,
+	// Strip and Unpacked. Size, digest and chunks are those that Measure found, and
+	// Path is set by Add.
 	Artifact native.Artifact
-	Name     string        // base name of the file
-	Content  io.ReadSeeker // read from its start, twice
-	// Inspect may look into the stored file. It returns the size of the files
-	// in it, 0 if it can't be known cheaply, or refuses it with an error that names
-	// it. May be nil.
-	Inspect func(f *os.File, r native.Release, a native.Artifact) (unpacked int64, err error)
+	Name     string // base name of the file
+	// Open opens the file, to be read once from its start.
+	Open func() (io.ReadCloser, error)
 }
 
-// Added says what Add did.
+// Measure reads a file to its end and returns what a manifest states of it.
+func Measure(r io.Reader) (native.Artifact, error) {
+	h, chunker := sha256.New(), verify.NewChunker()
+	size, err := io.Copy(io.MultiWriter(h, chunker), r)
+	if err != nil {
+		return native.Artifact{}, err
+	}
+	if size == 0 {
+		return native.Artifact{}, &InputError{"the file is empty"}
+	}
+	return native.Artifact{Size: size, SHA256: verify.SHA256([sha256.Size]byte(h.Sum(nil))), Chunks: chunker.Chunks()}, nil
+}
+
+// Added says what became of one Addition.
 type Added struct {
 	Artifact native.Artifact
-	Release  native.Release // as the draft has it now
+	Release  native.Release // as the draft has it
 	Replaced bool           // the release had such an artifact before
 	Moved    []string       // labels that another release of the tool lost
 }
 
-// Add copies a file into the directory, by its content, and puts it into the
-// draft, which it makes of what is published where there is none. In a release
-// that is there already, the artifact takes the place of one for the same
-// platform and component in the same format. It returns an *InputError for what
-// no manifest can hold, before anything is written.
-func (d Dir) Add(a Addition) (Added, error) {
+// A Draft is a change of the draft that is not written yet.
+type Draft struct {
+	dir      Dir
+	manifest *native.Manifest
+	list     []Addition
+}
+
+// Begin reads the draft, or what is published or waits for signatures where there
+// is none.
+func (d Dir) Begin() (*Draft, error) {
 	s, err := d.load()
 	if err != nil {
-		return Added{}, err
+		return nil, err
 	}
 	m, err := s.work()
 	if err != nil {
-		return Added{}, err
+		return nil, err
 	}
-	if err := a.measure(); err != nil {
-		return Added{}, fmt.Errorf("%s: %w", a.Name, err)
-	}
-	done := a.put(m)
-	if _, err := m.Encode(); err != nil {
-		return Added{}, &InputError{err.Error()}
-	}
-	if err := d.store(a); err != nil {
-		return Added{}, fmt.Errorf("%s: %w", a.Name, err)
-	}
-	if a.Inspect != nil {
-		f, err := durable.Open(d.Root, a.Artifact.Path)
-		if err != nil {
-			return Added{}, err
-		}
-		a.Artifact.Unpacked, err = a.Inspect(f, done.Release, a.Artifact)
-		f.Close() // opened for reading
-		if err != nil {
-			return Added{}, errors.Join(err, d.discard(a.Artifact.Path))
-		}
-		again := a.put(m)
-		done.Artifact, done.Release = again.Artifact, again.Release
-	}
-	return done, d.write(DraftFile, m)
+	return &Draft{dir: d, manifest: m}, nil
 }
 
-// measure completes the artifact by what the file is.
-func (a *Addition) measure() error {
+// Add enters files, and returns what became of each. In a release that is there
+// already, an artifact takes the place of one for the same platform and component
+// in the same format. Nothing is written before Write. What no manifest can hold,
+// and what users could not install, is an *InputError.
+func (w *Draft) Add(list []Addition) ([]Added, error) {
+	type place struct {
+		tool, version, component, format string
+		platform                         manifests.Platform
+	}
+	x, names, added := indexReleases(w.manifest), map[place]string{}, make([]Added, len(list))
+	w.list = slices.Clone(list)
+	for i := range w.list {
+		a := &w.list[i]
+		if err := a.complete(); err != nil {
+			return nil, fmt.Errorf("%s: %w", a.Name, err)
+		}
+		p := place{a.Tool, a.Version, a.Artifact.Component, a.Artifact.Format, a.Artifact.Platform}
+		if other, taken := names[p]; taken {
+			return nil, &InputError{fmt.Sprintf("%s and %s are both %s of %s %s for %s in format %s", other, a.Name, p.component, p.tool, p.version, p.platform, p.format)}
+		}
+		names[p] = a.Name
+		x.put(*a)
+		added[i] = x.added
+	}
+	x.restore(w.manifest)
+	touched := map[[2]string]bool{}
+	for i, a := range w.list {
+		touched[[2]string{a.Tool, a.Version}] = true
+		added[i].Release = x.release(a.Tool, a.Version)
+	}
+	if err := checkReleases(w.manifest, func(r native.Release) bool { return touched[[2]string{r.Tool, r.Version}] }); err != nil {
+		return nil, &InputError{err.Error()}
+	}
+	if _, err := w.manifest.Encode(); err != nil {
+		return nil, &InputError{err.Error()}
+	}
+	return added, nil
+}
+
+// complete fills in what follows from the rest.
+func (a *Addition) complete() error {
 	if path.Base(a.Name) != a.Name || a.Name == "." || a.Name == ".." {
 		return &InputError{fmt.Sprintf("%q is not the name of a file", a.Name)}
 	}
-	if _, err := a.Content.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	h, chunker := sha256.New(), verify.NewChunker()
-	size, err := io.Copy(io.MultiWriter(h, chunker), a.Content)
-	if err != nil {
-		return err
-	}
-	if size == 0 {
-		return &InputError{"the file is empty"}
-	}
-	digest := verify.SHA256([sha256.Size]byte(h.Sum(nil)))
-	a.Artifact.Path, a.Artifact.URLs = blobsDir+"/"+digest.Hex()+"/"+a.Name, nil
-	a.Artifact.Size, a.Artifact.SHA256, a.Artifact.Chunks = size, digest, chunker.Chunks()
+	a.Artifact.Path, a.Artifact.URLs = blobsDir+"/"+a.Artifact.SHA256.Hex()+"/"+a.Name, nil
 	if a.Artifact.Component == "" {
 		a.Artifact.Component = a.Tool
 	}
+	if err := CheckPlatform(a.Artifact.Platform); err != nil {
+		return &InputError{err.Error()}
+	}
 	return nil
 }
 
-// store copies the content to where the artifact says, unless it is there.
-func (d Dir) store(a Addition) error {
-	at := a.Artifact
-	if d.verifyFile(at) == nil {
-		return nil
-	}
-	for _, dir := range []string{blobsDir, path.Dir(at.Path)} {
-		if err := durable.Mkdir(d.Root, dir, 0o755); err != nil {
-			return err
+// Write copies the files into the directory, by their content, and writes the
+// draft. Where it fails, nothing is left of it.
+func (w *Draft) Write() error {
+	var stored []string
+	batch := durable.NewBatch(w.dir.Root, perm)
+	err := durable.Mkdir(w.dir.Root, blobsDir, 0o755)
+	for i := 0; i < len(w.list) && err == nil; i++ {
+		a := w.list[i]
+		if slices.Contains(stored, a.Artifact.Path) || w.dir.verifyFile(a.Artifact) == nil {
+			continue
+		}
+		stored = append(stored, a.Artifact.Path)
+		if err = w.store(batch, a); err != nil {
+			err = fmt.Errorf("%s: %w", a.Name, err)
 		}
 	}
-	if _, err := a.Content.Seek(0, io.SeekStart); err != nil {
+	if err == nil {
+		err = batch.Commit()
+	}
+	if err == nil {
+		err = w.dir.write(DraftFile, w.manifest)
+	}
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, batch.Discard(), w.dir.discard(stored))
+}
+
+// store copies the content to where the artifact says.
+func (w *Draft) store(batch *durable.Batch, a Addition) error {
+	at := a.Artifact
+	content, err := a.Open()
+	if err != nil {
 		return err
 	}
-	if _, err := durable.Copy(d.Root, at.Path, a.Content, perm); err != nil {
+	defer content.Close()
+	if err := batch.Mkdir(path.Dir(at.Path), 0o755); err != nil {
 		return err
 	}
-	if err := d.verifyFile(at); err != nil {
-		return fmt.Errorf("it changed while it was copied: %w", errors.Join(err, d.discard(at.Path)))
+	h := sha256.New()
+	size, err := batch.Copy(at.Path, io.TeeReader(content, h))
+	if err != nil {
+		return err
+	}
+	if got := verify.SHA256([sha256.Size]byte(h.Sum(nil))); size != at.Size || got != at.SHA256 {
+		return fmt.Errorf("it changed while it was copied: %w", &verify.DigestError{Name: a.Name, Want: at.SHA256, Got: got})
 	}
 	return nil
 }
 
-// discard removes a file that was refused, unless a manifest names it.
-func (d Dir) discard(name string) error {
-	for _, file := range []string{ManifestFile, DraftFile, UnsignedFile} {
+// discard removes files that were stored in vain, unless a manifest names them.
+func (d Dir) discard(stored []string) error {
+	if len(stored) == 0 {
+		return nil
+	}
+	named, err := d.namedFiles()
+	if err != nil {
+		return err
+	}
+	for _, name := range stored {
+		if !named[name] {
+			err = errors.Join(err, durable.Remove(d.Root, name), d.removeEmpty(path.Dir(name)))
+		}
+	}
+	return errors.Join(err, d.removeEmpty(blobsDir))
+}
+
+// removeEmpty removes a directory if it is empty.
+func (d Dir) removeEmpty(dir string) error {
+	rest, err := durable.ReadDir(d.Root, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || len(rest) > 0 {
+		return err
+	}
+	return durable.Remove(d.Root, dir)
+}
+
+// namedFiles are the paths that a manifest of the directory names: the published
+// one, the one that waits for signatures, the draft, and stamped bytes.
+func (d Dir) namedFiles() (map[string]bool, error) {
+	named := map[string]bool{}
+	for _, file := range []string{ManifestFile, NextFile, DraftFile, UnsignedFile} {
 		data, err := d.read(file, manifests.MaxManifest)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if data == nil {
 			continue
 		}
 		m, err := parse(file, data)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, r := range m.Releases {
-			if slices.ContainsFunc(r.Artifacts, func(a native.Artifact) bool { return a.Path == name }) {
-				return nil
+			for _, a := range r.Artifacts {
+				named[a.Path] = true
 			}
 		}
 	}
-	if err := durable.Remove(d.Root, name); err != nil {
-		return err
-	}
-	rest, err := durable.ReadDir(d.Root, path.Dir(name))
-	if err != nil || len(rest) > 0 { // the same content under another name
-		return err
-	}
-	return d.Root.Remove(path.Dir(name))
-}
-
-// put enters a into m.
-func (a Addition) put(m *native.Manifest) Added {
-	var done Added
-	at := -1
-	for i := range m.Releases {
-		r := &m.Releases[i]
-		switch {
-		case r.Tool != a.Tool:
-		case r.Version == a.Version:
-			at = i
-		default:
-			r.Labels = slices.DeleteFunc(r.Labels, func(l string) bool {
-				moved := slices.Contains(a.Labels, l)
-				if moved {
-					done.Moved = append(done.Moved, l)
-				}
-				return moved
-			})
-		}
-	}
-	if at < 0 {
-		// The newest comes first, which is what counts for versions without an order.
-		at = slices.IndexFunc(m.Releases, func(r native.Release) bool { return r.Tool == a.Tool })
-		if at < 0 {
-			at = len(m.Releases)
-		}
-		m.Releases = slices.Insert(m.Releases, at, native.Release{Tool: a.Tool, Version: a.Version})
-	}
-	r := &m.Releases[at]
-	r.Labels = union(r.Labels, a.Labels)
-	r.Commands = union(r.Commands, a.Commands)
-	if a.Witness != nil {
-		r.Witness = a.Witness
-	}
-	same := slices.IndexFunc(r.Artifacts, func(b native.Artifact) bool {
-		return b.Platform == a.Artifact.Platform && b.Component == a.Artifact.Component && b.Format == a.Artifact.Format
-	})
-	if done.Replaced = same >= 0; done.Replaced {
-		r.Artifacts[same] = a.Artifact
-	} else {
-		r.Artifacts = append(r.Artifacts, a.Artifact)
-	}
-	done.Artifact, done.Release = a.Artifact, *r
-	return done
-}
-
-func union(have, more []string) []string {
-	for _, s := range more {
-		if !slices.Contains(have, s) {
-			have = append(have, s)
-		}
-	}
-	return have
+	return named, nil
 }

@@ -3,7 +3,7 @@ package publish_test
 import (
 	"bytes"
 	"errors"
-	"os"
+	"io"
 	"path"
 	"slices"
 	"strings"
@@ -74,7 +74,6 @@ func TestAddRefuses(t *testing.T) {
 		f(&a)
 		return a
 	}
-	refused := errors.New("no command in it")
 	for name, a := range map[string]publish.Addition{
 		"tool":                       change(func(a *publish.Addition) { a.Tool = "../zig" }),
 		"version":                    change(func(a *publish.Addition) { a.Version = "/1" }),
@@ -92,54 +91,42 @@ func TestAddRefuses(t *testing.T) {
 		"contradicting component": change(func(a *publish.Addition) {
 			a.Version, a.Artifact.Platform.OS, a.Artifact.Optional = "1.0.0", "plan9", true
 		}),
-		"empty file": change(func(a *publish.Addition) { a.Content = strings.NewReader("") }),
+		"a command twice":           change(func(a *publish.Addition) { a.Commands = []string{"zig", "bin/zig"} }),
+		"unknown platform":          change(func(a *publish.Addition) { a.Artifact.Platform.Arch = "x86_64" }),
+		"version spelled otherwise": change(func(a *publish.Addition) { a.Version = "v1.0" }),
 	} {
 		d.mustRefuse(name, nil, func() error {
 			var input *publish.InputError
-			if _, err := d.Add(a); !errors.As(err, &input) {
+			if _, err := d.addAll(a); !errors.As(err, &input) {
 				t.Errorf("%s: %v, want an InputError", name, err)
 			}
 			return nil
 		})
 	}
-	d.mustRefuse("inspection", refused, func() error {
-		_, err := d.Add(change(func(a *publish.Addition) {
-			a.Inspect = func(*os.File, native.Release, native.Artifact) (int64, error) { return 0, refused }
-		}))
-		return err
-	})
-	d.mustRefuse("inspection of what is there under another name", refused, func() error {
-		_, err := d.Add(change(func(a *publish.Addition) {
-			a.Content = strings.NewReader("one")
-			a.Inspect = func(*os.File, native.Release, native.Artifact) (int64, error) { return 0, refused }
-		}))
-		return err
-	})
-	d.mustRefuse("a file that changes while it is copied", verify.ErrUntrusted, func() error {
-		_, err := d.Add(change(func(a *publish.Addition) { a.Content = &fickle{} }))
-		return err
-	})
-	if added := d.add(change(func(a *publish.Addition) {
-		a.Inspect = func(f *os.File, r native.Release, a native.Artifact) (int64, error) {
-			data, err := os.ReadFile(f.Name())
-			if string(data) != "two" || r.Version != "1.1.0" || a.Size != 3 {
-				t.Errorf("inspected %q of %+v", data, r)
-			}
-			return 42, err
+	d.mustRefuse("an empty file", nil, func() error {
+		var input *publish.InputError
+		if _, err := publish.Measure(strings.NewReader("")); !errors.As(err, &input) {
+			t.Errorf("got %v", err)
 		}
-	})); added.Artifact.Unpacked != 42 || added.Release.Artifacts[0].Unpacked != 42 {
-		t.Errorf("honest twin: %+v", added)
-	}
-}
-
-// A fickle file is another one each time it is read.
-type fickle struct {
-	strings.Reader
-	times byte
-}
-
-func (f *fickle) Seek(offset int64, whence int) (int64, error) {
-	f.times++
-	f.Reset(string('0' + f.times))
-	return f.Reader.Seek(offset, whence)
+		return nil
+	})
+	d.mustRefuse("two files for one place", nil, func() error {
+		if _, err := d.addAll(addition("1.1.0", "any", "two"), addition("1.1.0", "any", "three")); !errors.As(err, new(*publish.InputError)) {
+			t.Errorf("got %v", err)
+		}
+		return nil
+	})
+	d.mustRefuse("a file that changes while it is copied, after others", verify.ErrUntrusted, func() error {
+		fickle := change(func(a *publish.Addition) {
+			a.Open = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("owt")), nil }
+		})
+		_, err := d.addAll(addition("1.0.0", "linux/arm64", "one, too"), fickle)
+		return err
+	})
+	broken := errors.New("broken")
+	d.mustRefuse("a file that is gone", broken, func() error {
+		_, err := d.addAll(change(func(a *publish.Addition) { a.Open = func() (io.ReadCloser, error) { return nil, broken } }))
+		return err
+	})
+	d.add(change(func(*publish.Addition) {}))
 }

@@ -13,10 +13,12 @@ import (
 )
 
 // Attach takes a signature that was made elsewhere, armored or binary: over the
-// bytes that Unsigned wrote, or over channel.toml by a further signer or as a
-// text editor left it. It must be over these very bytes, and where certificates
-// (of keys, or in publisher.asc) hold its signer, it must prove them. A
-// signature that does not fit matches verify.ErrUntrusted, and nothing changes.
+// bytes that Unsigned wrote, or over channel.next.toml or channel.toml by a further
+// signer or as a text editor left it. It must be over these very bytes. Where
+// keys.toml is in force, one of its keys, or of those about to join them, must have
+// made it; else, where certificates (of keys, or in publisher.asc) hold its signer,
+// it must prove them. A signature that does not fit matches verify.ErrUntrusted, and
+// nothing changes. What becomes of the manifest is as with Sign.
 func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 	s, err := d.load()
 	if err != nil {
@@ -43,7 +45,7 @@ func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 	if err := s.precedes(m); err != nil {
 		return Signed{}, err
 	}
-	ring, err := d.keyring(keys)
+	ring, must, err := d.attachers(keys)
 	if err != nil {
 		return Signed{}, err
 	}
@@ -51,14 +53,14 @@ func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 	if err != nil {
 		return Signed{}, err
 	}
-	done := Signed{Unproved: true, Cosigned: bytes.Equal(data, s.published)}
-	if ring != nil && signedBy(claims, ring) {
+	done := Signed{Unproved: true}
+	if must || ring != nil && signedBy(claims, ring) {
 		policy := verify.Policy{Keys: ring, Threshold: 1, Now: now, Use: verify.Manifest}
 		document, err := policy.Detached(ManifestFile, data, block)
 		if err != nil {
 			return Signed{}, err
 		}
-		if done.Findings, err = d.lintSigners(ring, document, now); err != nil {
+		if done.Findings, err = lint(now, certificatesOf(ring, document)...); err != nil {
 			return Signed{}, err
 		}
 		done.Unproved = slices.ContainsFunc(claims, func(c verify.Claim) bool { return !claimedBy(c, ring) })
@@ -66,9 +68,14 @@ func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 			return Signed{}, err
 		}
 	}
-	if done.Cosigned {
-		have, err := verify.AppendSignature(s.block, s.block)
-		if err != nil {
+	have := s.nextBlock
+	if bytes.Equal(data, s.published) {
+		have = s.block
+	} else if !bytes.Equal(data, s.next) {
+		have = nil
+	}
+	if have != nil {
+		if have, err = verify.AppendSignature(have, have); err != nil {
 			return Signed{}, err
 		}
 		joined, err := verify.AppendSignature(have, block)
@@ -77,7 +84,26 @@ func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 		}
 		done.Unchanged = bytes.Equal(have, joined)
 	}
-	return d.install(s, data, block, done)
+	return d.settle(s, data, block, now, done)
+}
+
+// attachers are the certificates by which a signature that was made elsewhere is
+// proved, nil if none is known; must says that it has to be by one of them.
+func (d Dir) attachers(keys [][]byte) (ring *verify.Keyring, must bool, err error) {
+	inForce, err := d.keysInForce()
+	if err != nil {
+		return nil, false, err
+	}
+	if inForce == nil {
+		ring, err = d.keyring(keys)
+		return ring, false, err
+	}
+	_, data, _, err := d.unfinishedKeys()
+	if err != nil {
+		return nil, false, err
+	}
+	ring, err = d.keysSigners(data)
+	return ring, true, err
 }
 
 // precedes refuses to put an edition in force after a later one.
@@ -95,11 +121,11 @@ func (s state) precedes(next *native.Manifest) error {
 	return nil
 }
 
-// signedBytes finds what sig is over: the stamped bytes that wait for it, else
-// the manifest.
+// signedBytes finds what sig is over: the stamped bytes that wait for it, the
+// manifest that waits for more signatures, or the published one.
 func (d Dir) signedBytes(sig []byte) ([]byte, error) {
 	var seen []string
-	for _, file := range []string{UnsignedFile, ManifestFile} {
+	for _, file := range []string{UnsignedFile, NextFile, ManifestFile} {
 		data, err := d.read(file, manifests.MaxManifest)
 		if err != nil {
 			return nil, err
@@ -144,16 +170,4 @@ func (d Dir) keyring(keys [][]byte) (*verify.Keyring, error) {
 		return nil, fmt.Errorf("certificates of the publisher: %w", err)
 	}
 	return ring, nil
-}
-
-// lintSigners judges the certificates that signed.
-func (d Dir) lintSigners(ring *verify.Keyring, signed verify.Document, now time.Time) ([]verify.Finding, error) {
-	armored := ring.Export()
-	var signers [][]byte
-	for i, certificate := range ring.Certificates() {
-		if slices.ContainsFunc(signed.Evidence().Signers, func(s verify.Signer) bool { return s.Primary == certificate.Fingerprint }) {
-			signers = append(signers, armored[i])
-		}
-	}
-	return lint(now, signers...)
 }

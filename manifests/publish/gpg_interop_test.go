@@ -117,7 +117,7 @@ func TestSignedByGPG(t *testing.T) {
 				if err != nil || signed.Unproved {
 					t.Fatalf("%s: %+v, %v", form, signed, err)
 				}
-				if _, err := d.Verify(d.now, 1, public); err != nil {
+				if _, err := d.Verify(publish.Verification{Now: d.now, Threshold: 1, Keys: [][]byte{public}}); err != nil {
 					t.Errorf("%s: %v", form, err)
 				}
 				data = d.unsigned()

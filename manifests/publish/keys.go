@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/internal/durable"
 	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/verify"
 )
@@ -41,22 +40,21 @@ func (c KeysChange) IsZero() bool {
 // KeysSigned says how far a keys document has come.
 type KeysSigned struct {
 	Keys      *native.Keys
-	InForce   bool           // enough have signed; it is served from now on
-	Old, New  Quorum         // of the keys in force before, and of those it names
-	Claims    []verify.Claim // its signatures, as they claim to be
+	InForce   bool                 // it is served; else it waits in NextRotationFile
+	Old, New  Quorum               // who signed it of the keys in force before, and of those it names
+	Missing   []verify.Fingerprint // keys that may sign it and have not, while more must
+	Claims    []verify.Claim       // its signatures, as they claim to be
 	Findings  []verify.Finding
 	Unchanged bool // the signature was there already
-	// Behind says that the document is in force, and the manifest is not signed
-	// by enough of its keys: users refuse it until it is.
-	Behind bool
+	// Manifest is who signed the published manifest of the keys it names: once they
+	// are in force, users accept no other signatures. Need is 0 where nothing is
+	// published. ManifestMissing are those who have not signed it, while more must.
+	Manifest        Quorum
+	ManifestMissing []verify.Fingerprint
 }
 
-// A Quorum is how many of those who must sign have signed. Need is 0 where
-// nobody must.
-type Quorum struct {
-	Need int `json:"need"`
-	Have int `json:"have"`
-}
+// Enough reports whether all have signed the document that must.
+func (k KeysSigned) Enough() bool { return k.Old.Reached() && k.New.Reached() }
 
 // PrepareKeys stamps the next keys document, to be signed by SignKeys or
 // AttachKeys. One that was gathering signatures is dropped with them. Keys that
@@ -86,6 +84,9 @@ func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 	if len(next.Certificates) == 0 {
 		return KeysSigned{}, &InputError{"name the keys that sign from now on"}
 	}
+	if next.Threshold > MaxThreshold {
+		return KeysSigned{}, &InputError{fmt.Sprintf("a threshold of %d: want at most %d, since a block must hold the signatures of two editions", next.Threshold, MaxThreshold)}
+	}
 	if next.Threshold > len(next.Certificates) {
 		return KeysSigned{}, &InputError{fmt.Sprintf("a threshold of %d with %d keys", next.Threshold, len(next.Certificates))}
 	}
@@ -105,10 +106,10 @@ func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 			return KeysSigned{}, err
 		}
 	}
-	if err := durable.Remove(d.Root, NextSignatureFile); err != nil {
+	if err := d.drop(NextSignatureFile); err != nil {
 		return KeysSigned{}, err
 	}
-	if err := durable.Write(d.Root, NextRotationFile, data, perm); err != nil {
+	if err := d.put(NextRotationFile, data); err != nil {
 		return KeysSigned{}, err
 	}
 	done, err := d.gathered(data, nil, by.Now)
@@ -148,8 +149,11 @@ func certificates(given, inForce [][]byte, revoked []verify.Fingerprint) ([][]by
 
 // KeysPending reports whether a keys document is gathering signatures.
 func (d Dir) KeysPending() (bool, error) {
-	data, err := d.read(NextRotationFile, native.MaxKeysFile)
-	return data != nil, err
+	name, _, _, err := d.unfinishedKeys()
+	if _, none := errors.AsType[*InputError](err); none {
+		return false, nil
+	}
+	return name == NextRotationFile, err
 }
 
 // UnsignedKeys writes the exact bytes of the keys document that is gathering
@@ -165,104 +169,25 @@ func (d Dir) UnsignedKeys(w io.Writer, now time.Time) (KeysSigned, error) {
 	return d.gathered(data, block, now)
 }
 
-// SignKeys adds the signature of key to the keys document that is gathering
-// them, or else to the one in force; where key has signed that too, it issues
-// the same keys anew. As soon as the threshold of the keys in force before and
-// that of its own keys have signed, the document is put in force, and the one
-// before it is kept in keys/.
-func (d Dir) SignKeys(key *verify.SecretKey, by Stamp) (KeysSigned, error) {
-	name, data, block, err := d.unfinishedKeys()
-	if err != nil {
-		return KeysSigned{}, err
-	}
-	if claims, err := verify.Claims(block, data); err == nil && signedBy(claims, key.Keyring()) {
-		if name == NextRotationFile {
-			done, err := d.gathered(data, block, by.Now)
-			done.Unchanged = true
-			return done, err
-		}
-		if _, err := d.PrepareKeys(KeysChange{}, by); err != nil {
-			return KeysSigned{}, err
-		}
-		if name, data, _, err = d.unfinishedKeys(); err != nil {
-			return KeysSigned{}, err
-		}
-	}
-	sig, err := key.Sign(name, data, by.Now)
-	if err != nil {
-		return KeysSigned{}, err
-	}
-	return d.AttachKeys(sig, by.Now)
-}
-
-// AttachKeys is SignKeys with a signature that was made elsewhere, armored or
-// binary. One that is not over these very bytes, by a key that may sign them,
-// matches verify.ErrUntrusted, and nothing changes.
-func (d Dir) AttachKeys(sig []byte, now time.Time) (KeysSigned, error) {
-	name, data, block, err := d.unfinishedKeys()
-	if err != nil {
-		return KeysSigned{}, err
-	}
-	ring, err := d.keysSigners(data)
-	if err != nil {
-		return KeysSigned{}, err
-	}
-	policy := verify.Policy{Keys: ring, Threshold: 1, Now: now, Use: verify.Manifest}
-	if _, err := policy.Detached(name, data, sig); err != nil {
-		return KeysSigned{}, err
-	}
-	joined, err := verify.AppendSignature(sig, sig) // as one armored block
-	if block != nil && err == nil {
-		joined, err = verify.AppendSignature(block, sig)
-	}
-	if err != nil {
-		return KeysSigned{}, fmt.Errorf("%s: %w", name+".asc", err)
-	}
-	if err := durable.Write(d.Root, name+".asc", joined, perm); err != nil {
-		return KeysSigned{}, err
-	}
-	done, err := d.gathered(data, joined, now)
-	done.Unchanged = bytes.Equal(joined, block)
-	if err != nil || !done.InForce {
-		return done, err
-	}
-	if name == NextRotationFile {
-		if err := d.enforceKeys(data, joined); err != nil {
-			return done, err
-		}
-	}
-	done.Behind, err = d.manifestBehind(done.Keys, now)
-	return done, err
-}
-
-// manifestBehind reports whether there is a manifest that the keys of k do not
-// prove.
-func (d Dir) manifestBehind(k *native.Keys, now time.Time) (bool, error) {
-	data, err := d.read(ManifestFile, manifests.MaxManifest)
-	if err != nil || data == nil {
-		return false, err
-	}
-	block, err := d.read(SignatureFile, manifests.MaxSignature)
-	if err != nil {
-		return false, err
-	}
-	have, err := quorum(k, data, block, now)
-	return have.Have < have.Need, err
-}
-
 // unfinishedKeys is what a further signer signs: the document that is gathering
 // signatures, else the one in force.
 func (d Dir) unfinishedKeys() (name string, data, block []byte, err error) {
-	for _, name := range []string{NextRotationFile, RotationFile} {
-		if data, err = d.read(name, native.MaxKeysFile); err != nil {
-			return "", nil, nil, err
-		}
-		if data != nil {
-			block, err = d.read(name+".asc", manifests.MaxSignature)
-			return name, data, block, err
-		}
+	inForce, err := d.read(RotationFile, native.MaxKeysFile)
+	if err != nil {
+		return "", nil, nil, err
 	}
-	return "", nil, nil, &InputError{"there is no keys document to sign: name the keys that sign from now on"}
+	name = NextRotationFile
+	if data, err = d.read(name, native.MaxKeysFile); err != nil {
+		return "", nil, nil, err
+	}
+	if data == nil || bytes.Equal(data, inForce) { // in force already: something prevented its removal
+		name, data = RotationFile, inForce
+	}
+	if data == nil {
+		return "", nil, nil, &InputError{"there is no keys document to sign: name the keys that sign from now on"}
+	}
+	block, err = d.read(name+".asc", manifests.MaxSignature)
+	return name, data, block, err
 }
 
 // keysInForce is what keys.toml states, nil where there is none.
@@ -305,7 +230,11 @@ func (d Dir) gathered(data, block []byte, now time.Time) (KeysSigned, error) {
 			return done, err
 		}
 	}
-	if done.New, err = quorum(k, data, block, now); err != nil {
+	ring, err := k.Keyring()
+	if err != nil {
+		return done, err
+	}
+	if done.New, done.Missing, err = (group{ring, k.Threshold}).count(data, block, now); err != nil {
 		return done, err
 	}
 	before, err := d.keysInForce()
@@ -313,75 +242,29 @@ func (d Dir) gathered(data, block []byte, now time.Time) (KeysSigned, error) {
 		return done, err
 	}
 	if before != nil && before.Version < k.Version {
-		if done.Old, err = quorum(before, data, block, now); err != nil {
+		old, err := before.Keyring()
+		if err != nil {
 			return done, err
 		}
+		var missing []verify.Fingerprint
+		if done.Old, missing, err = (group{old, before.Threshold}).count(data, block, now); err != nil {
+			return done, err
+		}
+		done.Missing = append(done.Missing, missing...)
+		slices.Sort(done.Missing)
+		done.Missing = slices.Compact(done.Missing)
 	}
-	done.InForce = done.New.Have >= done.New.Need && done.Old.Have >= done.Old.Need
-	return done, nil
+	manifest, err := d.read(ManifestFile, manifests.MaxManifest)
+	if err != nil || manifest == nil {
+		return done, err
+	}
+	signatures, err := d.read(SignatureFile, manifests.MaxSignature)
+	if err != nil || !fits(signatures, manifest) { // nothing is published
+		return done, err
+	}
+	done.Manifest, done.ManifestMissing, err = (group{ring, k.Threshold}).count(manifest, signatures, now)
+	return done, err
 }
-
-// quorum counts who of k has signed data.
-func quorum(k *native.Keys, data, block []byte, now time.Time) (Quorum, error) {
-	ring, err := k.Keyring()
-	if err != nil {
-		return Quorum{}, err
-	}
-	policy := verify.Policy{Keys: ring, Threshold: k.Threshold, Now: now, Use: verify.Manifest}
-	d, err := policy.Detached(RotationFile, data, block)
-	if short, ok := errors.AsType[*verify.SignatureError](err); ok {
-		return Quorum{k.Threshold, len(short.Got)}, nil
-	}
-	return Quorum{k.Threshold, len(d.Evidence().Signers)}, err
-}
-
-// enforceKeys puts a document that enough have signed in force. The one before
-// it is kept first, so that nobody who comes back finds a gap.
-func (d Dir) enforceKeys(data, block []byte) error {
-	was, err := d.read(RotationFile, native.MaxKeysFile)
-	if err != nil {
-		return err
-	}
-	var before state
-	if was != nil {
-		if before.block, err = d.read(RotationSignatureFile, manifests.MaxSignature); err != nil {
-			return err
-		}
-		before.published = was
-		k, err := native.ParseKeysDraft(was)
-		if err != nil {
-			return err
-		}
-		name := native.KeysFileOf(k.Version)
-		if err := durable.Mkdir(d.Root, keysDir, 0o755); err != nil {
-			return err
-		}
-		if err := durable.Write(d.Root, name+".asc", before.block, perm); err != nil {
-			return err
-		}
-		if err := durable.Write(d.Root, name, was, perm); err != nil {
-			return err
-		}
-	}
-	writes, err := before.replacement(RotationFile, data, block)
-	if err != nil {
-		return err
-	}
-	k, err := native.ParseKeysDraft(data)
-	if err != nil {
-		return err
-	}
-	// What is handed to new users holds no key that was left behind.
-	writes = append(writes, file{KeysFile, bytes.Join(k.Certificates, nil)})
-	for _, w := range writes {
-		if err := durable.Write(d.Root, w.name, w.data, perm); err != nil {
-			return err
-		}
-	}
-	return errors.Join(durable.Remove(d.Root, NextRotationFile), durable.Remove(d.Root, NextSignatureFile))
-}
-
-const keysDir = "keys"
 
 // notAmong returns a *KeyError if there is a keys document in force, and neither
 // it nor the next one names key: users would refuse what it signs. A key that is

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"testing"
 	"time"
 
@@ -132,12 +133,17 @@ func TestKeysComeIntoForceWithEnoughSigners(t *testing.T) {
 	if _, err := d.Sign(secondSecret, d.stamp()); !errors.As(err, &refused) {
 		t.Errorf("the manifest signed by a revoked key: %v", err)
 	}
-	d.sign()
-	if _, err := d.verify(); !errors.Is(err, verify.ErrUntrusted) {
-		t.Errorf("one of two signed the manifest: %v", err)
+	if signed := d.sign(); signed.Published || signed.Signers != (publish.Quorum{Need: 2, Have: 1}) || !slices.Equal(signed.Missing, []verify.Fingerprint{third.Primary()}) {
+		t.Errorf("one of two signed the manifest: %+v", signed)
 	}
-	if _, err := d.Sign(thirdSecret, d.stamp()); err != nil {
-		t.Fatal(err)
+	if d.has(publish.ManifestFile) || d.has(publish.DraftFile) {
+		t.Error("it was published, or is a draft still")
+	}
+	if signed, err := d.Sign(thirdSecret, d.stamp()); err != nil || !signed.Published || !signed.Cosigned {
+		t.Fatalf("%+v, %v", signed, err)
+	}
+	if d.has(publish.NextFile) || d.has(publish.NextFile+".asc") {
+		t.Error("it waits still")
 	}
 	if report, err := d.verify(); err != nil || report.Evidence.Mark.Keys.Version != 2 {
 		t.Errorf("%+v, %v", report.Evidence.Mark, err)
@@ -155,7 +161,7 @@ func TestKeysChangeWithoutAGap(t *testing.T) {
 	d.add(addition("1.0.0", "linux/amd64", "one"))
 	d.sign()
 	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}})
-	if done := d.signKeys(d.secret); !done.InForce || done.Behind {
+	if done := d.signKeys(d.secret); !done.InForce {
 		t.Errorf("version 1: %+v", done)
 	}
 	var refused *publish.KeyError
@@ -164,29 +170,22 @@ func TestKeysChangeWithoutAGap(t *testing.T) {
 	}
 	d.prepare(publish.KeysChange{Keys: [][]byte{second.Public(t)}})
 	d.signKeys(secondSecret)
-	for _, step := range []func(){
-		func() {
-			if signed, err := d.Sign(secondSecret, d.stamp()); err != nil || !signed.Cosigned {
-				t.Errorf("while it waits: %+v, %v", signed, err)
-			}
-		},
-		func() {
-			if done := d.signKeys(d.secret); !done.InForce || done.Behind {
-				t.Errorf("version 2: %+v", done)
-			}
-		},
-	} {
-		if _, err := d.verify(d.key); err != nil {
-			t.Errorf("a user of the first key: %v", err)
-		}
-		step()
+	if done := d.signKeys(d.secret); done.InForce || !done.Enough() || done.Manifest != (publish.Quorum{Need: 1}) ||
+		!slices.Equal(done.ManifestMissing, []verify.Fingerprint{second.Primary()}) {
+		t.Errorf("without the new signer of the manifest: %+v", done)
+	}
+	if _, err := d.verify(d.key); err != nil {
+		t.Errorf("a user of the first key: %v", err)
+	}
+	if signed, err := d.Sign(secondSecret, d.stamp()); err != nil || !signed.Cosigned || signed.Keys != 2 {
+		t.Errorf("while it waits: %+v, %v", signed, err)
 	}
 	if _, err := d.verify(d.key); err != nil {
 		t.Errorf("a user of the first key, afterwards: %v", err)
 	}
 	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}})
 	d.signKeys(d.secret)
-	if done := d.signKeys(secondSecret); !done.InForce || done.Behind {
+	if done := d.signKeys(secondSecret); !done.InForce {
 		t.Errorf("version 3, by whom the manifest was signed as well: %+v", done)
 	}
 }
@@ -232,6 +231,7 @@ func TestKeysThatUsersWouldRefuse(t *testing.T) {
 	}{
 		"nobody":                 {publish.KeysChange{}, &input},
 		"threshold too high":     {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Threshold: 2}, &input},
+		"threshold over 5":       {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Threshold: 6}, &input},
 		"an expired key":         {publish.KeysChange{Keys: [][]byte{expired.Public(t)}}, &refused},
 		"signed by none of them": {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Signer: stranger}, &refused},
 		"revoked on the spot":    {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Revoke: []verify.Fingerprint{d.key.Primary()}}, nil},

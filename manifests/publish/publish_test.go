@@ -3,6 +3,7 @@ package publish_test
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -58,17 +59,35 @@ func addition(version, platform, content string) publish.Addition {
 	if err != nil {
 		panic(err)
 	}
-	return publish.Addition{Tool: "zig", Version: version, Commands: []string{"zig"}, Name: "zig-" + version + ".tar.gz",
-		Artifact: native.Artifact{Platform: p, Format: "tar.gz", Strip: 1}, Content: strings.NewReader(content)}
+	art, err := publish.Measure(strings.NewReader(content))
+	if err != nil {
+		panic(err)
+	}
+	art.Platform, art.Format, art.Strip = p, "tar.gz", 1
+	return publish.Addition{Tool: "zig", Version: version, Commands: []string{"zig"}, Name: "zig-" + version + ".tar.gz", Artifact: art,
+		Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil }}
+}
+
+// addAll adds files, and writes the draft.
+func (d *desk) addAll(list ...publish.Addition) ([]publish.Added, error) {
+	draft, err := d.Begin()
+	if err != nil {
+		return nil, err
+	}
+	added, err := draft.Add(list)
+	if err != nil {
+		return nil, err
+	}
+	return added, draft.Write()
 }
 
 func (d *desk) add(a publish.Addition) publish.Added {
 	d.Helper()
-	added, err := d.Add(a)
+	added, err := d.addAll(a)
 	if err != nil {
 		d.Fatal(err)
 	}
-	return added
+	return added[0]
 }
 
 func (d *desk) sign() publish.Signed {
@@ -86,7 +105,7 @@ func (d *desk) verify(keys ...*verifytest.Key) (publish.Report, error) {
 	for _, k := range keys {
 		files = append(files, k.Public(d))
 	}
-	return d.Verify(d.now, max(1, len(keys)), files...)
+	return d.Verify(publish.Verification{Now: d.now, Threshold: max(1, len(keys)), Keys: files})
 }
 
 func (d *desk) read(name string) []byte {
@@ -199,7 +218,7 @@ func TestInitRefusesASecondChannel(t *testing.T) {
 		t.Errorf("bad name: %v", err)
 	}
 	var none *publish.NoChannelError
-	if _, err := (publish.Dir{Root: empty}).Add(addition("1", "any", "x")); !errors.As(err, &none) {
+	if _, err := (publish.Dir{Root: empty}).Begin(); !errors.As(err, &none) {
 		t.Errorf("add without init: %v", err)
 	}
 }

@@ -28,11 +28,10 @@ func TestReplacementIsValidAtEveryStep(t *testing.T) {
 	}{
 		"another edition":      {state{published: []byte(old), block: sign(old, key)}, next, sign(next, key), 3},
 		"of two signers":       {state{published: []byte(old), block: sign(old, key, second)}, next, sign(next, second, key), 3},
-		"a further signer":     {state{published: []byte(old), block: sign(old, key)}, old, sign(old, second), 1},
-		"the first edition":    {state{}, next, sign(next, key), 3},
+		"the first edition":    {state{}, next, sign(next, key), 2},
 		"after a crash before": {state{published: []byte(old), block: mustJoin(t, sign(old, key), sign(next, key))}, next, sign(next, key), 3},
 	} {
-		writes, err := test.s.replacement(ManifestFile, []byte(test.data), test.block)
+		writes, err := test.s.replacement(ManifestFile, []byte(test.data), test.block, now, []group{{policy.Keys, 1}}, []group{{policy.Keys, 1}})
 		if err != nil || len(writes) != test.steps {
 			t.Errorf("%s: %d steps, %v", name, len(writes), err)
 			continue

@@ -13,15 +13,16 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// here is where a directory stands when it is read as its users read it.
-const here = "file:///"
+// Here is where a directory stands when it is read as its users read it: the
+// locations of a Report's Catalog begin with it.
+const Here = "file:///"
 
-// served is the transport of a directory, which lies at here.
+// served is the transport of a directory, which lies at Here.
 type served struct{ Dir }
 
 // Open implements manifests.Transport.
 func (s served) Open(_ context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
-	name := strings.TrimPrefix(ref, here)
+	name := strings.TrimPrefix(ref, Here)
 	data, err := s.read(name, manifests.MaxManifest)
 	switch {
 	case err != nil:
@@ -38,7 +39,7 @@ func (s served) Open(_ context.Context, ref string, offset int64) (io.ReadCloser
 // (nil: those that the newest keys document names) and wants threshold of them:
 // where there are keys documents, those decide.
 func (d Dir) trusted(channel string, now time.Time, threshold int, ring *verify.Keyring) (native.Source, error) {
-	s := native.Source{Channel: channel, URL: here + ManifestFile, Policy: verify.Policy{Keys: ring, Threshold: threshold}}
+	s := native.Source{Channel: channel, URL: Here + ManifestFile, Policy: verify.Policy{Keys: ring, Threshold: threshold}}
 	if ring == nil {
 		k, err := d.keysInForce()
 		if err != nil {

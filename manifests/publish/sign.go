@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -9,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/internal/durable"
 	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/verify"
 )
@@ -25,10 +22,16 @@ type Stamp struct {
 }
 
 // stamp returns the text of m as the next edition.
-func (s state) stamp(m *native.Manifest, by Stamp) ([]byte, error) {
+func (d Dir) stamp(s state, m *native.Manifest, by Stamp) ([]byte, error) {
 	edition := *m
 	edition.Serial = s.serial + 1
-	var err error
+	keys, err := d.keysInForce()
+	if err != nil {
+		return nil, err
+	}
+	if keys != nil {
+		edition.Serial = max(edition.Serial, keys.Serial) // where manifests count anew
+	}
 	if edition.Issued, edition.Expires, err = by.times(DefaultValidity); err != nil {
 		return nil, err
 	}
@@ -47,12 +50,18 @@ func (by Stamp) times(usual time.Duration) (issued, expires time.Time, err error
 
 // Signed says what signing did.
 type Signed struct {
-	Mark      verify.Mark      // of the manifest that is in force
-	Claims    []verify.Claim   // the signatures beside it, as they claim to be
-	Cosigned  bool             // a signature was added to the pair that was there
+	Mark      verify.Mark // of the manifest that was signed
+	Size      int64       // of it, in bytes
+	Published bool        // it is what users get; else it waits for more signatures in NextFile
+	Signers   Quorum      // how many of those who must have signed it
+	Missing   []verify.Fingerprint
+	Claims    []verify.Claim   // its signatures, as they claim to be
+	Cosigned  bool             // a signature was added to those that were there
+	Dropped   uint64           // serial of a manifest that waited for signatures and gave way to this one; 0: none
 	Unproved  bool             // by Attach: no certificate of the signer is known here
 	Findings  []verify.Finding // what will soon be wrong with the signer's key
-	Unchanged bool             // by Attach: the signature was there already
+	Unchanged bool             // the signature was there already
+	Keys      uint64           // version of the keys document that came into force by this signature; 0: none
 }
 
 // A KeyError says that a key cannot sign for a channel, because its users would
@@ -62,16 +71,22 @@ type KeyError struct{ Findings []verify.Finding }
 func (e *KeyError) Error() string {
 	var all []string
 	for _, f := range e.Findings {
-		all = append(all, fmt.Sprintf("key %s: %s", f.Primary, f.Problem))
+		text := f.Problem
+		if f.Primary == "" || !strings.Contains(text, string(f.Primary)) {
+			text = fmt.Sprintf("key %s: %s", f.Primary, text)
+		}
+		all = append(all, text)
 	}
 	return strings.Join(all, "; ")
 }
 
-// Sign stamps the draft, signs it with key and installs the pair. Where nothing
-// changed since the last signing, a signer who has not signed yet adds a
-// signature, and one who has issues the same content anew; so does anyone once
-// the edition has expired. The certificate of key goes to publisher.asc. A key
-// that users would refuse is a *KeyError, and nothing is written.
+// Sign stamps the draft and signs it with key. Once enough have signed it, it is
+// published; until then it waits in NextFile. Without a draft, a signer who has
+// not signed yet adds a signature to the manifest that waits, else to the
+// published one, and one who has signed the published one issues the same content
+// anew; so does anyone once the edition has expired. The certificate of key goes to
+// publisher.asc. A key that users would refuse is a *KeyError, and nothing is
+// written.
 func (d Dir) Sign(key *verify.SecretKey, by Stamp) (Signed, error) {
 	certificate := key.PublicKey()
 	findings, err := lint(by.Now, certificate)
@@ -81,31 +96,32 @@ func (d Dir) Sign(key *verify.SecretKey, by Stamp) (Signed, error) {
 	if err := d.notAmong(key.Keyring()); err != nil {
 		return Signed{}, err
 	}
+	keys, err := d.enforceWaitingKeys(by.Now) // which a crash may have left
+	if err != nil {
+		return Signed{}, err
+	}
 	s, err := d.load()
 	if err != nil {
 		return Signed{}, err
 	}
-	done := Signed{Findings: findings}
-	data := s.published
+	done := Signed{Findings: findings, Keys: keys}
+	var data []byte
 	if s.draft == nil {
-		m, err := parse(ManifestFile, s.published)
-		if err != nil {
+		if data, done.Unchanged, err = s.unfinished(key.Keyring(), by.Now); err != nil {
 			return Signed{}, err
 		}
-		claims, err := verify.Claims(s.block, s.published)
-		if err != nil {
-			return Signed{}, fmt.Errorf("%s: %w", SignatureFile, err)
-		}
-		done.Cosigned = !signedBy(claims, key.Keyring()) && m.Mark(verify.Digest{}).Fresh(by.Now) == nil
 	}
-	if !done.Cosigned {
+	if data == nil {
 		m, err := s.work()
 		if err != nil {
 			return Signed{}, err
 		}
-		if data, err = s.stamp(m, by); err != nil {
+		if data, err = d.stamp(s, m, by); err != nil {
 			return Signed{}, err
 		}
+	}
+	if done.Unchanged {
+		return d.settle(s, data, s.nextBlock, by.Now, done)
 	}
 	block, err := key.Sign(ManifestFile, data, by.Now)
 	if err != nil {
@@ -114,7 +130,30 @@ func (d Dir) Sign(key *verify.SecretKey, by Stamp) (Signed, error) {
 	if err := d.rememberKeys(certificate); err != nil {
 		return Signed{}, err
 	}
-	return d.install(s, data, block, done)
+	return d.settle(s, data, block, by.Now, done)
+}
+
+// unfinished returns the newest stamped manifest if it is fresh and one of
+// signer may add a signature to it, or has signed it already while it waits for
+// others; else nil.
+func (s state) unfinished(signer *verify.Keyring, now time.Time) (data []byte, signed bool, err error) {
+	name, data, block := s.newest()
+	m, err := parse(name, data)
+	if err != nil || m.Mark(verify.Digest{}).Fresh(now) != nil {
+		return nil, false, err
+	}
+	if block == nil {
+		return data, false, nil
+	}
+	claims, err := verify.Claims(block, data)
+	if err != nil {
+		return nil, false, fmt.Errorf("%s: %w", name+".asc", err)
+	}
+	signed = signedBy(claims, signer)
+	if signed && name == ManifestFile {
+		return nil, false, nil
+	}
+	return data, signed, nil
 }
 
 // lint judges a signer's certificates as their users will, without pins.
@@ -131,94 +170,9 @@ func lint(now time.Time, certificates ...[]byte) ([]verify.Finding, error) {
 	return findings, nil
 }
 
-// install puts data and its signature block in force, or adds the block to the
-// one that is there where data is already in force.
-func (d Dir) install(s state, data, block []byte, done Signed) (Signed, error) {
-	writes, err := s.replacement(ManifestFile, data, block)
-	if err != nil {
-		return Signed{}, err
-	}
-	for _, w := range writes {
-		if err := durable.Write(d.Root, w.name, w.data, perm); err != nil {
-			return Signed{}, err
-		}
-		if w.name == SignatureFile {
-			block = w.data
-		}
-	}
-	if !bytes.Equal(data, s.published) {
-		if err := d.clear(data); err != nil {
-			return Signed{}, err
-		}
-	} // else a draft, or an edition that waits for its signature, goes on waiting
-	m, err := parse(ManifestFile, data)
-	if err != nil {
-		return Signed{}, err
-	}
-	done.Mark = m.Mark(verify.DigestOf(data))
-	done.Claims, err = verify.Claims(block, data)
-	return done, err
-}
-
-type file struct {
-	name string
-	data []byte
-}
-
-// replacement is what must be written, in this order, to put data and its block
-// in force under name. After each write the document is one that the signatures
-// beside it prove: while it is replaced, those are the old edition's and the new
-// one's.
-func (s state) replacement(name string, data, block []byte) ([]file, error) {
-	signatures := name + ".asc"
-	both := block
-	if s.block != nil {
-		joined, err := verify.AppendSignature(s.block, block)
-		if err != nil && bytes.Equal(data, s.published) {
-			return nil, fmt.Errorf("%s: %w", signatures, err)
-		}
-		if err == nil { // else the block is full, and users ask again
-			both = joined
-		}
-	}
-	if bytes.Equal(data, s.published) {
-		return []file{{signatures, both}}, nil
-	}
-	return []file{{signatures, both}, {name, data}, {signatures, block}}, nil
-}
-
-// clear removes the draft that became data, and stamped bytes that wait for a
-// signature in vain. A draft that has moved on stays.
-func (d Dir) clear(data []byte) error {
-	if err := durable.Remove(d.Root, UnsignedFile); err != nil {
-		return err
-	}
-	draft, err := d.read(DraftFile, manifests.MaxManifest)
-	if err != nil || draft == nil {
-		return err
-	}
-	became, err := content(data)
-	if err != nil {
-		return err
-	}
-	if is, err := content(draft); err != nil || !bytes.Equal(is, became) {
-		return err
-	}
-	return durable.Remove(d.Root, DraftFile)
-}
-
-// content is a manifest's text without its stamp.
-func content(data []byte) ([]byte, error) {
-	m, err := native.ParseDraft(data)
-	if err != nil {
-		return nil, err
-	}
-	m.Serial, m.Issued, m.Expires = 0, time.Time{}, time.Time{}
-	return m.Encode()
-}
-
-// Unsigned stamps what Sign would and writes the exact bytes to be signed
-// elsewhere to w. The directory remembers them until Attach brings the
+// Unsigned writes the exact bytes to be signed elsewhere to w: those of the
+// manifest that waits for signatures, where nothing was changed since, else what
+// Sign would stamp. The directory remembers them until Attach brings the
 // signature; what is published stays in force.
 func (d Dir) Unsigned(w io.Writer, by Stamp) (verify.Mark, error) {
 	s, err := d.load()
@@ -229,15 +183,17 @@ func (d Dir) Unsigned(w io.Writer, by Stamp) (verify.Mark, error) {
 	if err != nil {
 		return verify.Mark{}, err
 	}
-	data, err := s.stamp(m, by)
-	if err != nil {
-		return verify.Mark{}, err
-	}
-	if m, err = native.ParseDraft(data); err != nil {
-		return verify.Mark{}, err
-	}
-	if err := durable.Write(d.Root, UnsignedFile, data, perm); err != nil {
-		return verify.Mark{}, err
+	data := s.next
+	if s.draft != nil || s.next == nil || m.Mark(verify.Digest{}).Fresh(by.Now) != nil {
+		if data, err = d.stamp(s, m, by); err != nil {
+			return verify.Mark{}, err
+		}
+		if m, err = native.ParseDraft(data); err != nil {
+			return verify.Mark{}, err
+		}
+		if err := d.put(UnsignedFile, data); err != nil {
+			return verify.Mark{}, err
+		}
 	}
 	_, err = w.Write(data)
 	return m.Mark(verify.DigestOf(data)), err

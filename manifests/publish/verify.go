@@ -1,10 +1,12 @@
 package publish
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"time"
@@ -22,28 +24,41 @@ func (e *NoKeysError) Error() string {
 	return fmt.Sprintf("no certificate of the publisher was given, and there is no %s", KeysFile)
 }
 
-// A Report is what Verify found good.
-type Report struct {
-	Manifest *native.Manifest
-	Evidence verify.Evidence // how the manifest was proved
-	Files    int             // artifacts that are here, each proved
-	Bytes    int64           // in them
-	Notes    []string        // what the publisher may want to know
+// A Verification says how a directory is judged.
+type Verification struct {
+	Now       time.Time
+	Keys      [][]byte // certificates that users were given; none: those of keys.toml, else of publisher.asc
+	Threshold int      // how many of Keys must have signed
+	Partial   bool     // a mirror of some files alone: those that are missing are no fault
 }
 
-// Verify judges the directory as a user would who trusts keys (none given: those
-// of keys.toml, else of publisher.asc) and wants threshold of them: the keys
-// documents, the signatures, the format, the freshness, and the size, digest and
-// chunks of every artifact that is here. Errors match verify.ErrUntrusted or
-// verify.ErrStale.
-func (d Dir) Verify(now time.Time, threshold int, keys ...[]byte) (Report, error) {
+// A Report is what Verify found good.
+type Report struct {
+	Manifest  *native.Manifest
+	Catalog   manifests.Catalog // what users see, with locations below Here
+	Evidence  verify.Evidence   // how the manifest was proved
+	Files     int               // artifacts that are here, each proved
+	Bytes     int64             // in them
+	Missing   int               // artifacts that are not here, if Verification.Partial
+	Elsewhere int               // artifacts that are at URLs, and were not looked at
+	Notes     []string          // what the publisher may want to know
+	Findings  []verify.Finding  // what will soon be wrong with the keys
+}
+
+// Verify judges the directory as a user would who trusts v.Keys: the keys
+// documents, the signatures, the format, the freshness, the rules of Add, and the
+// size, digest and chunks of every artifact that is here. Errors match
+// verify.ErrUntrusted or verify.ErrStale. What is in the artifacts is for the
+// caller to judge.
+func (d Dir) Verify(v Verification) (Report, error) {
+	now := v.Now
 	rotates, err := d.keysInForce()
 	if err != nil {
 		return Report{}, err
 	}
 	var ring *verify.Keyring
-	if len(keys) > 0 {
-		ring, err = verify.OpenKeyring(keys...)
+	if len(v.Keys) > 0 {
+		ring, err = verify.OpenKeyring(v.Keys...)
 	} else if rotates == nil {
 		ring, err = d.keyring(nil)
 		if err == nil && ring == nil {
@@ -68,7 +83,7 @@ func (d Dir) Verify(now time.Time, threshold int, keys ...[]byte) (Report, error
 	if err != nil {
 		return Report{}, err
 	}
-	source, err := d.trusted(named.Channel, now, threshold, ring)
+	source, err := d.trusted(named.Channel, now, v.Threshold, ring)
 	if err != nil {
 		return Report{}, err
 	}
@@ -88,18 +103,23 @@ func (d Dir) Verify(now time.Time, threshold int, keys ...[]byte) (Report, error
 	}
 	report := Report{Manifest: m, Evidence: document.Evidence()}
 	report.Evidence.Mark = &mark
-	if err := d.verifyFiles(&report); err != nil {
+	if err := checkReleases(m, func(native.Release) bool { return true }); err != nil {
+		return Report{}, err
+	}
+	source.Granted = func(string) bool { return true }
+	if report.Catalog, err = source.Fetch(context.Background(), served{d}, manifests.Query{Now: now}); err != nil {
+		return Report{}, err
+	}
+	if err := d.verifyFiles(&report, v.Partial); err != nil {
 		return Report{}, err
 	}
 	if e := source.Edition; e.Version > 0 {
 		report.Notes = append(report.Notes, fmt.Sprintf("version %d of the keys, %d of %d, valid until %s",
 			e.Version, policy.Threshold, len(policy.Keys.Certificates()), e.Expires.UTC().Format(time.DateOnly)))
 	}
-	for _, f := range verify.Lint(policy.Keys, now) {
-		report.Notes = append(report.Notes, fmt.Sprintf("key %s: %s", f.Primary, f.Problem))
-	}
+	report.Findings = verify.Lint(policy.Keys, now)
 	for file, note := range map[string]string{DraftFile: "changes that are not signed", UnsignedFile: "an edition that waits for its signature",
-		NextRotationFile: "a keys document that gathers its signatures"} {
+		NextFile: "an edition that waits for more signatures", NextRotationFile: "a keys document that waits for signatures"} {
 		if _, err := d.Root.Lstat(file); err == nil {
 			report.Notes = append(report.Notes, fmt.Sprintf("%s holds %s", file, note))
 		}
@@ -110,16 +130,19 @@ func (d Dir) Verify(now time.Time, threshold int, keys ...[]byte) (Report, error
 
 // verifyFiles proves every artifact that is here, each file once, and looks for
 // files that nothing names.
-func (d Dir) verifyFiles(report *Report) error {
-	elsewhere := 0
-	proved := map[string]native.Artifact{}
+func (d Dir) verifyFiles(report *Report, partial bool) error {
+	proved, missing := map[string]native.Artifact{}, map[string]bool{}
 	for _, r := range report.Manifest.Releases {
 		for _, a := range r.Artifacts {
 			if a.Path == "" {
-				elsewhere++
+				report.Elsewhere++
 				continue
 			}
-			if was, done := proved[a.Path]; done && was.SHA256 == a.SHA256 && was.Chunks == a.Chunks {
+			if was, done := proved[a.Path]; done && was.SHA256 == a.SHA256 && was.Chunks == a.Chunks || missing[a.Path] {
+				continue
+			}
+			if partial && !d.Has(a.Path) {
+				missing[a.Path] = true
 				continue
 			}
 			if err := d.verifyFile(a); err != nil {
@@ -130,14 +153,16 @@ func (d Dir) verifyFiles(report *Report) error {
 			report.Bytes += a.Size
 		}
 	}
-	if elsewhere > 0 {
-		report.Notes = append(report.Notes, fmt.Sprintf("%d artifacts are at other places and were not looked at", elsewhere))
+	report.Missing = len(missing)
+	named, err := d.namedFiles()
+	if err != nil {
+		return err
 	}
-	err := fs.WalkDir(d.Root.FS(), blobsDir, func(name string, e fs.DirEntry, err error) error {
+	err = fs.WalkDir(d.Root.FS(), blobsDir, func(name string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		if _, named := proved[name]; !named {
+		if !named[name] {
 			note := "the manifest names no such file"
 			if durable.IsTemporary(path.Base(name)) {
 				note = "left by an addition that was interrupted"
@@ -150,6 +175,15 @@ func (d Dir) verifyFiles(report *Report) error {
 		return nil
 	}
 	return err
+}
+
+// Open opens a file of the directory for reading.
+func (d Dir) Open(path string) (*os.File, error) { return durable.Open(d.Root, path) }
+
+// Has reports whether there is a file, or anything else, at path.
+func (d Dir) Has(path string) bool {
+	_, err := d.Root.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func (d Dir) verifyFile(a native.Artifact) error {

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/manifests/publish"
+)
+
+func (a *app) publishListCommand() *cobra.Command {
+	return a.command(verb{
+		use: "list DIR", short: "List the releases of a channel, published or not",
+		long: `Lists the releases that are in the channel once everything is signed, and how far
+each has come: published; waiting, in a manifest that too few have signed; or
+draft, which nobody has signed. A release that was removed, and that users still
+get, is listed as removed.`,
+		example: "kist publish list public/",
+		exits:   []int{0, 1, 2, 3, 4, 8},
+		args:    exactly(1),
+		local:   true,
+		run: func(_ context.Context, args []string) (result, error) {
+			root, err := openRoot(args[0], false)
+			if err != nil {
+				return nil, err
+			}
+			defer root.Close()
+			channel, list, err := publish.Dir{Root: root}.List()
+			if err != nil {
+				return nil, err
+			}
+			r := publishListed{Channel: channel, Releases: []publishedRelease{}}
+			for _, l := range list {
+				one := publishedRelease{Tool: l.Tool, Version: l.Version, Labels: l.Labels, Commands: l.Commands, State: l.State}
+				for _, art := range l.Artifacts {
+					one.Artifacts = append(one.Artifacts, publishedArtifact{art.Platform.String(), art.Component, art.Optional, art.Format,
+						art.Strip, art.Path, art.URLs, art.Size, art.SHA256.Hex()})
+				}
+				r.Releases = append(r.Releases, one)
+			}
+			return r, nil
+		},
+	})
+}
+
+// publishListed is what publish list found.
+type publishListed struct {
+	Channel  string             `json:"channel"`
+	Releases []publishedRelease `json:"releases"`
+}
+
+type publishedRelease struct {
+	Tool      string              `json:"tool"`
+	Version   string              `json:"version"`
+	Labels    []string            `json:"labels,omitempty"`
+	Commands  []string            `json:"commands,omitempty"`
+	State     string              `json:"state"` // published, waiting, draft or removed
+	Artifacts []publishedArtifact `json:"artifacts"`
+}
+
+type publishedArtifact struct {
+	Platform  string   `json:"platform"`
+	Component string   `json:"component"`
+	Optional  bool     `json:"optional,omitempty"`
+	Format    string   `json:"format"`
+	Strip     int      `json:"strip"`
+	Path      string   `json:"path,omitempty"`
+	URLs      []string `json:"urls,omitempty"`
+	Size      int64    `json:"size"`
+	SHA256    string   `json:"sha256"`
+}
+
+func (r publishListed) text(p *page) {
+	if len(r.Releases) == 0 {
+		p.line("channel %s has no releases; add one with kist publish add", r.Channel)
+		return
+	}
+	rows := [][]string{{"TOOL", "VERSION", "STATE", "LABELS", "PLATFORMS", "COMMANDS"}}
+	for _, one := range r.Releases {
+		var platforms []string
+		for _, art := range one.Artifacts {
+			if !slices.Contains(platforms, art.Platform) {
+				platforms = append(platforms, art.Platform)
+			}
+		}
+		rows = append(rows, []string{one.Tool, one.Version, one.State, orDash(one.Labels), orDash(platforms), orDash(one.Commands)})
+	}
+	p.table(rows)
+}
+
+// orDash lists names in one cell of a table.
+func orDash(names []string) string {
+	if len(names) == 0 {
+		return "-"
+	}
+	return strings.Join(names, " ")
+}
+
+// parseRelease reads TOOL@VERSION, a whole version.
+func (a *app) parseRelease(arg string) (tool, version string, err error) {
+	ref, err := parseTool(arg)
+	if err != nil {
+		return "", "", err
+	}
+	if ref.Channel != "" || ref.Version == "" {
+		return "", "", usage("%s: %s: want TOOL@VERSION", a.path, arg)
+	}
+	return ref.Name, strings.TrimPrefix(ref.Version, "="), nil
+}
+
+func (a *app) publishRemoveCommand() *cobra.Command {
+	return a.command(verb{
+		use: "remove DIR TOOL@VERSION…", short: "Take releases out of what will be signed next",
+		long: `Takes each release out of the draft. Users get it until "kist publish sign" has
+published the rest; then "kist publish prune" removes the files that no release
+names any more.`,
+		example: "kist publish remove public/ zig@0.14.0",
+		exits:   []int{0, 1, 2, 3, 4, 8},
+		args:    between(2, 1<<20),
+		changes: true,
+		run: func(_ context.Context, args []string) (result, error) {
+			var releases [][2]string
+			for _, arg := range args[1:] {
+				tool, version, err := a.parseRelease(arg)
+				if err != nil {
+					return nil, err
+				}
+				releases = append(releases, [2]string{tool, version})
+			}
+			d, closeDir, err := a.openPublished(args[0])
+			if err != nil {
+				return nil, err
+			}
+			defer closeDir()
+			if err := d.Remove(releases...); err != nil {
+				return nil, err
+			}
+			r := publishRemoved{DryRun: a.flags.dryRun}
+			for _, one := range releases {
+				r.Removed = append(r.Removed, one[0]+"@"+one[1])
+			}
+			return r, nil
+		},
+	})
+}
+
+// publishRemoved is what publish remove did.
+type publishRemoved struct {
+	DryRun  bool     `json:"dry_run,omitempty"`
+	Removed []string `json:"removed"` // tool@version
+}
+
+func (r publishRemoved) text(p *page) {
+	did := "removed"
+	if r.DryRun {
+		did = "would remove"
+	}
+	for _, one := range r.Removed {
+		p.line("%s %s from what will be signed next", did, one)
+	}
+}
+
+func (a *app) publishEditCommand() *cobra.Command {
+	var commands, labels []string
+	var noLabels bool
+	return a.command(verb{
+		use: "edit DIR TOOL@VERSION [--command PATTERN…] [--label NAME… | --no-labels]", short: "Change the commands and labels of a release",
+		long: `Gives a release in the draft the commands that are named, in place of all it has,
+and likewise the labels; a label that another release of the tool has moves
+here. Whatever is not named stays. Nothing is published before "kist publish
+sign".`,
+		example: "kist publish edit public/ zig@0.14.0 --command bin/zig --label stable",
+		exits:   []int{0, 1, 2, 3, 4, 8},
+		args:    exactly(2),
+		changes: true,
+		flags: func(f *pflag.FlagSet) {
+			f.StringArrayVar(&commands, "command", nil, "a `PATTERN` of files that become commands (repeatable)")
+			f.StringArrayVar(&labels, "label", nil, "a moving `NAME` for this version (repeatable)")
+			f.BoolVar(&noLabels, "no-labels", false, "take all its labels away")
+		},
+		run: func(_ context.Context, args []string) (result, error) {
+			tool, version, err := a.parseRelease(args[1])
+			if err != nil {
+				return nil, err
+			}
+			switch {
+			case noLabels && labels != nil:
+				return nil, usage("publish edit: want --label or --no-labels, not both")
+			case noLabels:
+				labels = []string{}
+			case commands == nil && labels == nil:
+				return nil, usage("publish edit: say what to change, with --command, --label or --no-labels")
+			}
+			d, closeDir, err := a.openPublished(args[0])
+			if err != nil {
+				return nil, err
+			}
+			defer closeDir()
+			done, err := d.Edit(tool, version, publish.Edit{Commands: commands, Labels: labels})
+			if err != nil {
+				return nil, err
+			}
+			return publishEdited{a.flags.dryRun, tool, version, done.Release.Commands, done.Release.Labels, done.Moved}, nil
+		},
+	})
+}
+
+// publishEdited is what publish edit did.
+type publishEdited struct {
+	DryRun   bool     `json:"dry_run,omitempty"`
+	Tool     string   `json:"tool"`
+	Version  string   `json:"version"`
+	Commands []string `json:"commands"`
+	Labels   []string `json:"labels,omitempty"`
+	Moved    []string `json:"labels_moved,omitempty"`
+}
+
+func (r publishEdited) text(p *page) {
+	has := "has"
+	if r.DryRun {
+		has = "would have"
+	}
+	p.line("%s %s %s, once it is signed:", r.Tool, r.Version, has)
+	field(p, "commands", strings.Join(r.Commands, " "))
+	field(p, "labels", orDash(r.Labels))
+	for _, label := range r.Moved {
+		field(p, "note", fmt.Sprintf("label %s moved here from another version", label))
+	}
+}
+
+func (a *app) publishPruneCommand() *cobra.Command {
+	return a.command(verb{
+		use: "prune DIR", short: "Remove the files that no release names any more",
+		long: `Removes the files below DIR/blobs that are named neither by what is published nor
+by what waits to be signed. Only a file whose digest is the name of its directory
+is removed; any other that nothing names is kept, and listed (exit 10).`,
+		example: "kist publish prune public/",
+		exits:   []int{0, 1, 2, 3, 4, 8, 10},
+		args:    exactly(1),
+		changes: true,
+		run: func(_ context.Context, args []string) (result, error) {
+			root, err := openRoot(args[0], false)
+			if err != nil {
+				return nil, err
+			}
+			defer root.Close()
+			done, err := publish.Dir{Root: root}.Prune(a.flags.dryRun)
+			r := publishPruned{a.flags.dryRun, done.Removed, done.Bytes, done.Kept}
+			if err == nil && len(done.Kept) > 0 {
+				err = &unnamedFilesError{len(done.Kept)}
+			}
+			return r, err
+		},
+	})
+}
+
+// An unnamedFilesError says that prune kept files that nothing names.
+type unnamedFilesError struct{ n int }
+
+func (e *unnamedFilesError) Error() string {
+	return fmt.Sprintf("%s that no release names kept, because no directory has the name of its digest", count(e.n, "file"))
+}
+
+// publishPruned is what publish prune did.
+type publishPruned struct {
+	DryRun  bool     `json:"dry_run,omitempty"`
+	Removed []string `json:"removed,omitempty"` // below DIR
+	Bytes   int64    `json:"bytes"`
+	Kept    []string `json:"kept,omitempty"`
+}
+
+func (r publishPruned) text(p *page) {
+	did := "removed"
+	if r.DryRun {
+		did = "would remove"
+	}
+	for _, name := range r.Removed {
+		p.line("%s %s", did, name)
+	}
+	for _, name := range r.Kept {
+		p.line("kept %s", name)
+	}
+	p.line("%s %s, %s", did, count(len(r.Removed), "file"), byteSize(r.Bytes))
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A publisher is told in time that a manifest nears its ceiling.
+func TestSignWarnsOfALargeManifest(t *testing.T) {
+	for size, want := range map[int64]bool{8<<20 - 1: false, 8 << 20: true, 16 << 20: true} {
+		var stderr bytes.Buffer
+		a := &app{Env: Env{Stderr: &stderr}, path: "publish sign", warned: map[string]bool{}}
+		a.flags.color = "never"
+		if _, err := a.signed("public")(publish.Signed{Size: size, Published: true}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(stderr.String(), "kist publish remove"); got != want {
+			t.Errorf("%d bytes: %q", size, stderr.String())
+		}
+	}
+}
+
+// Publishers are told what they can do, and never to ask themselves.
+func TestHintsForPublishers(t *testing.T) {
+	for _, path := range []string{"publish verify", "publish sign", "publish keys", "publish add"} {
+		for _, err := range []error{
+			&verify.SignatureError{Name: "x", Need: 1}, &verify.DigestError{Name: "x"}, &verify.ExpiredError{}, &verify.DowngradeError{},
+			&publish.RuleError{Tool: "x"}, &publish.NoKeysError{}, verify.ErrUntrusted, verify.ErrStale,
+		} {
+			a := &app{path: path}
+			f := a.explain(err)
+			if f.Hint == "" || strings.Contains(f.Hint, "publisher,") || strings.Contains(f.Hint, "its publisher") || strings.Contains(f.Hint, "from another network") {
+				t.Errorf("%s: %T: %q", path, err, f.Hint)
+			}
+		}
+		if f := (&app{path: "install"}).explain(&verify.DigestError{Name: "x"}); !strings.Contains(f.Hint, "from another network") {
+			t.Errorf("a user: %q", f.Hint)
+		}
+	}
+}

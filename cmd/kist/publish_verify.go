@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/verify"
+)
+
+func (a *app) publishVerifyCommand() *cobra.Command {
+	var keys []string
+	v := publish.Verification{}
+	return a.command(verb{
+		use: "verify DIR [--key FILE…] [--threshold N] [--partial]", short: "Judge a channel's directory as its users will",
+		long: `Proves the signatures, the format, the freshness, and the size and digest of
+every artifact in DIR; then plans every release for every platform, and unpacks
+it as an install would. Without --key, by the keys of its keys.toml, else of its
+publisher.asc. With --partial, for a mirror, files may be missing.`,
+		example: "kist publish verify public/",
+		exits:   []int{0, 1, 2, 3, 4, 5, 8},
+		args:    exactly(1),
+		local:   true,
+		flags: func(f *pflag.FlagSet) {
+			f.StringArrayVar(&keys, "key", nil, "a `FILE` of public keys that users were given (repeatable)")
+			f.IntVar(&v.Threshold, "threshold", 1, "how many of them must have signed: `N`")
+			f.BoolVar(&v.Partial, "partial", false, "accept that files are missing, and say how many were checked")
+		},
+		run: func(ctx context.Context, args []string) (result, error) {
+			if v.Threshold < 1 {
+				return nil, usage("publish verify: --threshold %d: want at least 1", v.Threshold)
+			}
+			d, closeDir, err := a.openPublished(args[0])
+			if err != nil {
+				return nil, err
+			}
+			defer closeDir()
+			if v.Keys, err = readFiles(keys, verify.MaxKeyring); err != nil {
+				return nil, err
+			}
+			v.Now = a.now
+			report, err := d.Verify(v)
+			if err != nil {
+				return nil, err
+			}
+			t := trial{app: a, dir: d, report: report, tried: map[string]bool{}}
+			if err := t.all(ctx); err != nil {
+				return nil, err
+			}
+			a.warnOfKeys(report.Findings)
+			return publishVerified{
+				Channel: report.Manifest.Channel, Releases: len(report.Manifest.Releases), Files: report.Files, Missing: report.Missing,
+				Elsewhere: report.Elsewhere, Unpacked: len(t.tried), Bytes: report.Bytes, Evidence: report.Evidence, Notes: report.Notes,
+			}, nil
+		},
+	})
+}
+
+// publishVerified is what publish verify found good.
+type publishVerified struct {
+	Channel   string          `json:"channel"`
+	Releases  int             `json:"releases"`
+	Files     int             `json:"files"`
+	Missing   int             `json:"missing,omitempty"`
+	Elsewhere int             `json:"elsewhere,omitempty"`
+	Unpacked  int             `json:"unpacked"` // different toolchains that the releases unpack to
+	Bytes     int64           `json:"bytes"`
+	Evidence  verify.Evidence `json:"evidence"`
+	Notes     []string        `json:"notes,omitempty"`
+}
+
+func (r publishVerified) text(p *page) {
+	p.line("channel %s · %s", r.Channel, proof(r.Evidence))
+	p.line("%s; %s of %s, as they were signed", count(r.Releases, "release"), count(r.Files, "file"), byteSize(r.Bytes))
+	p.line("%s unpacked, as an install would", count(r.Unpacked, "toolchain"))
+	if r.Missing > 0 {
+		field(p, "note", fmt.Sprintf("%d of %d files are here and were checked; %d are missing", r.Files, r.Files+r.Missing, r.Missing))
+	}
+	if r.Elsewhere > 0 {
+		field(p, "note", fmt.Sprintf("%s at other places, not looked at", count(r.Elsewhere, "artifact")))
+	}
+	for _, note := range r.Notes {
+		field(p, "note", note)
+	}
+}
+
+// A trial plans and unpacks what a channel's directory offers.
+type trial struct {
+	*app
+	dir    publish.Dir
+	report publish.Report
+	tried  map[string]bool // what was unpacked, by all that makes a difference
+}
+
+// all tries every release.
+func (t trial) all(ctx context.Context) error {
+	for _, r := range t.report.Manifest.Releases {
+		if err := t.release(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release tries one release on every platform that it is built for, with all its
+// optional components and without them, and with every alternative.
+func (t trial) release(ctx context.Context, r native.Release) error {
+	var optional []string
+	for _, a := range r.Artifacts {
+		if a.Optional && !slices.Contains(optional, a.Component) {
+			optional = append(optional, a.Component)
+		}
+	}
+	asked := [][]string{nil}
+	if optional != nil {
+		asked = append(asked, optional)
+	}
+	unmatched, whole := slices.Clone(r.Commands), true
+	for _, host := range hosts(r) {
+		for _, components := range asked {
+			q := manifests.Request{Tool: r.Tool, Version: r.Version, Platform: host, Components: components}
+			found, err := t.report.Catalog.Resolve(q)
+			if unbuilt, ok := errors.AsType[*manifests.UnsupportedPlatformError](err); ok {
+				if components != nil || host == anyHost() {
+					continue // that component is not for every platform
+				}
+				return &publish.RuleError{Tool: r.Tool, Version: r.Version,
+					Rule: fmt.Sprintf("for %s, a component that is not optional is missing (%v)", host, unbuilt)}
+			}
+			if err != nil {
+				return err
+			}
+			for _, one := range alternatives(found) {
+				left, complete, err := t.unpack(ctx, one, unmatched)
+				if err != nil {
+					where := host.String()
+					if host == anyHost() {
+						where = "any platform"
+					}
+					return fmt.Errorf("%s %s for %s: %w", r.Tool, r.Version, where, err)
+				}
+				unmatched, whole = left, whole && complete
+			}
+		}
+	}
+	if whole && len(unmatched) > 0 && t.report.Elsewhere == 0 {
+		return &publish.RuleError{Tool: r.Tool, Version: r.Version,
+			Rule: fmt.Sprintf("no executable file of any platform matches the commands %s", strings.Join(unmatched, ", "))}
+	}
+	return nil
+}
+
+// hosts are the machines that a release is for: one of each platform that it
+// names, on Linux with each C library that makes a difference.
+func hosts(r native.Release) (list []manifests.Platform) {
+	add := func(p manifests.Platform) {
+		if !slices.Contains(list, p) {
+			list = append(list, p)
+		}
+	}
+	for _, a := range r.Artifacts {
+		switch p := a.Platform; {
+		case p.IsAny():
+		case p.OS == "linux" && p.Libc == "":
+			p.Libc = "gnu"
+			add(p)
+			p.Libc = "musl"
+			add(p)
+		default:
+			add(p)
+		}
+	}
+	if slices.ContainsFunc(r.Artifacts, func(a native.Artifact) bool { return a.Platform.IsAny() }) {
+		add(anyHost())
+	}
+	return list
+}
+
+// anyHost is a machine that nothing was built for in particular.
+func anyHost() manifests.Platform { return manifests.Platform{OS: "other", Arch: "other"} }
+
+// alternatives are r with each choice of artifacts: the first ones, and then each
+// alternative in the place of one.
+func alternatives(r manifests.Release) []manifests.Release {
+	all := []manifests.Release{r}
+	for i, a := range r.Artifacts {
+		for _, b := range a.Alternatives {
+			other := r
+			other.Artifacts = slices.Clone(r.Artifacts)
+			other.Artifacts[i] = b
+			all = append(all, other)
+		}
+	}
+	return all
+}
+
+// unpack tries one choice of artifacts, if all of it is here. It returns those of
+// the patterns that match nothing in it.
+func (t trial) unpack(ctx context.Context, r manifests.Release, patterns []string) (unmatched []string, complete bool, err error) {
+	if err := r.Validate(); err != nil {
+		return nil, false, err
+	}
+	var archives []install.Packed
+	key := fmt.Sprint(r.Tool, " ", r.Version)
+	for _, a := range r.Artifacts {
+		name, ok := t.local(a)
+		if !ok {
+			return patterns, false, nil
+		}
+		key += fmt.Sprintf(" %s %s %s %d %s", a.Component, a.Integrity.Digest.Hex(), a.Layout.Format, a.Layout.Strip, a.Layout.Into)
+		archives = append(archives, install.Packed{Archive: unpack.Archive{Name: a.Name, Component: a.Component, Layout: a.Layout},
+			Digest: a.Integrity.Digest, Open: func() (*os.File, error) { return t.dir.Open(name) }})
+	}
+	if t.tried[key] {
+		return patterns, true, nil
+	}
+	if _, err := plan.Make(plan.State{}, plan.Change{Install: []manifests.Release{r}}); err != nil {
+		return nil, false, &publish.RuleError{Tool: r.Tool, Version: r.Version, Rule: err.Error()}
+	}
+	entries, err := t.inspect(ctx, r, archives)
+	if err != nil {
+		return nil, false, err
+	}
+	t.tried[key] = true
+	commands, _, err := plan.Commands(r.Commands, entries)
+	if err != nil {
+		return nil, false, err
+	}
+	if could := programs(entries); len(r.Commands) == 0 && len(could) > 0 {
+		return nil, false, &publish.RuleError{Tool: r.Tool, Version: r.Version, Rule: fmt.Sprintf("it has no commands (executable in it: %s)", enumerate(could, false))}
+	}
+	if len(commands) == 0 && len(r.Commands) > 0 {
+		return nil, false, &publish.RuleError{Tool: r.Tool, Version: r.Version, Rule: "no file that its patterns match may be a command"}
+	}
+	return slices.DeleteFunc(slices.Clone(patterns), func(p string) bool { return matches([]string{p}, entries) }), true, nil
+}
+
+// inspect unpacks archives into one prefix, and looks at the witness of r.
+func (t trial) inspect(ctx context.Context, r manifests.Release, archives []install.Packed) (entries []record.Entry, err error) {
+	scratch, remove, err := t.scratchDir()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	if entries, err = install.Inspect(ctx, t.Child, scratch, r.Commands, archives...); err != nil {
+		return nil, err
+	}
+	for _, a := range r.Artifacts {
+		if err := install.Confirm(scratch, a); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+// local is where an artifact is below the directory, if it is there.
+func (t trial) local(a manifests.Artifact) (name string, ok bool) {
+	for _, ref := range a.Refs {
+		at, below := strings.CutPrefix(ref, publish.Here)
+		name, err := url.PathUnescape(at)
+		if below && err == nil && t.dir.Has(name) {
+			return name, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,349 @@
+package publish
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/internal/durable"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/verify"
+)
+
+// An index finds releases of a manifest while artifacts are put into it.
+type index struct {
+	order    map[string][]*native.Release // of each tool, in the manifest's order
+	tools    []string                     // in the manifest's order
+	versions map[[2]string]*native.Release
+	added    Added // by the last put
+}
+
+func indexReleases(m *native.Manifest) *index {
+	x := &index{order: map[string][]*native.Release{}, versions: map[[2]string]*native.Release{}}
+	for _, r := range m.Releases {
+		x.append(r.Tool, &r)
+	}
+	return x
+}
+
+// append adds r after the tool's other releases.
+func (x *index) append(tool string, r *native.Release) {
+	if len(x.order[tool]) == 0 {
+		x.tools = append(x.tools, tool)
+	}
+	x.order[tool] = append(x.order[tool], r)
+	x.versions[[2]string{tool, r.Version}] = r
+}
+
+// put enters a, and returns its release.
+func (x *index) put(a Addition) *native.Release {
+	r := x.versions[[2]string{a.Tool, a.Version}]
+	if r == nil {
+		// The newest comes first, which is what counts for versions without an order.
+		r = &native.Release{Tool: a.Tool, Version: a.Version}
+		others := x.order[a.Tool]
+		x.order[a.Tool] = nil
+		x.append(a.Tool, r)
+		if others != nil {
+			x.tools = x.tools[:len(x.tools)-1]
+		}
+		x.order[a.Tool] = append(x.order[a.Tool], others...)
+	}
+	x.added = Added{Artifact: a.Artifact, Moved: x.take(r, a.Labels)}
+	r.Labels = union(r.Labels, a.Labels)
+	if r.Commands = union(r.Commands, a.Commands); len(r.Commands) == 0 {
+		r.Commands = union(nil, a.Usual)
+	}
+	if a.Witness != nil {
+		r.Witness = a.Witness
+	}
+	same := slices.IndexFunc(r.Artifacts, func(b native.Artifact) bool {
+		return b.Platform == a.Artifact.Platform && b.Component == a.Artifact.Component && b.Format == a.Artifact.Format
+	})
+	if x.added.Replaced = same >= 0; x.added.Replaced {
+		r.Artifacts = slices.Clone(r.Artifacts)
+		r.Artifacts[same] = a.Artifact
+	} else {
+		r.Artifacts = append(r.Artifacts, a.Artifact)
+	}
+	return r
+}
+
+// take takes labels from the other releases of r's tool, and returns those that
+// one had.
+func (x *index) take(r *native.Release, labels []string) (moved []string) {
+	if len(labels) == 0 {
+		return nil
+	}
+	for _, other := range x.order[r.Tool] {
+		if other == r {
+			continue
+		}
+		other.Labels = slices.DeleteFunc(slices.Clone(other.Labels), func(l string) bool {
+			if slices.Contains(labels, l) {
+				moved = append(moved, l)
+				return true
+			}
+			return false
+		})
+	}
+	return moved
+}
+
+func (x *index) release(tool, version string) native.Release {
+	return *x.versions[[2]string{tool, version}]
+}
+
+// restore makes m hold what x holds, tools together, in the order in which they
+// first occur.
+func (x *index) restore(m *native.Manifest) {
+	m.Releases = nil
+	for _, tool := range x.tools {
+		for _, r := range x.order[tool] {
+			m.Releases = append(m.Releases, *r)
+		}
+	}
+}
+
+func union(have, more []string) []string {
+	have = slices.Clone(have)
+	for _, s := range more {
+		if !slices.Contains(have, s) {
+			have = append(have, s)
+		}
+	}
+	return have
+}
+
+// An Edit changes a release. A nil list leaves what the release has.
+type Edit struct {
+	Commands []string
+	Labels   []string // empty and not nil: none
+}
+
+// Edited says what Edit did.
+type Edited struct {
+	Release native.Release
+	Moved   []string // labels that another release of the tool lost
+}
+
+// Edit changes the commands and labels of one release in the draft. Errors are
+// *manifests.UnknownVersionError and *InputError, before anything is written.
+func (d Dir) Edit(tool, version string, e Edit) (Edited, error) {
+	s, err := d.load()
+	if err != nil {
+		return Edited{}, err
+	}
+	m, err := s.work()
+	if err != nil {
+		return Edited{}, err
+	}
+	x := indexReleases(m)
+	r := x.versions[[2]string{tool, version}]
+	if r == nil {
+		return Edited{}, unknownRelease(m, tool, version)
+	}
+	var done Edited
+	if e.Commands != nil && len(e.Commands) == 0 {
+		return done, &InputError{"a release has commands"}
+	}
+	if e.Commands != nil {
+		r.Commands = union(nil, e.Commands)
+	}
+	if e.Labels != nil {
+		done.Moved = x.take(r, e.Labels)
+		r.Labels = union(nil, e.Labels)
+	}
+	x.restore(m)
+	if err := checkReleases(m, func(other native.Release) bool { return other.Tool == tool && other.Version == version }); err != nil {
+		return Edited{}, &InputError{err.Error()}
+	}
+	if _, err := m.Encode(); err != nil {
+		return Edited{}, &InputError{err.Error()}
+	}
+	done.Release = *r
+	return done, d.write(DraftFile, m)
+}
+
+// Remove takes releases out of the draft; each is a tool and a version. Their
+// files stay until Prune. Errors are *manifests.UnknownVersionError, before
+// anything is written.
+func (d Dir) Remove(releases ...[2]string) error {
+	s, err := d.load()
+	if err != nil {
+		return err
+	}
+	m, err := s.work()
+	if err != nil {
+		return err
+	}
+	for _, gone := range releases {
+		if !slices.ContainsFunc(m.Releases, func(r native.Release) bool { return [2]string{r.Tool, r.Version} == gone }) {
+			return unknownRelease(m, gone[0], gone[1])
+		}
+	}
+	m.Releases = slices.DeleteFunc(m.Releases, func(r native.Release) bool {
+		return slices.Contains(releases, [2]string{r.Tool, r.Version})
+	})
+	return d.write(DraftFile, m)
+}
+
+func unknownRelease(m *native.Manifest, tool, version string) error {
+	var tools, versions []string
+	for _, r := range m.Releases {
+		tools = append(tools, r.Tool)
+		if r.Tool == tool {
+			versions = append(versions, r.Version)
+		}
+	}
+	if versions == nil {
+		slices.Sort(tools)
+		return &manifests.UnknownToolError{Channel: m.Channel, Tool: tool, Near: manifests.Near(tool, slices.Compact(tools))}
+	}
+	return &manifests.UnknownVersionError{Channel: m.Channel, Tool: tool, Version: version, Near: manifests.Near(version, versions)}
+}
+
+// How far a release has come.
+const (
+	Published = "published" // users get it
+	Waiting   = "waiting"   // it is in the manifest that gathers its signatures
+	Drafted   = "draft"     // nobody has signed it yet
+	Removed   = "removed"   // users get it, until what was changed is published
+)
+
+// A Listed release and how far it has come.
+type Listed struct {
+	native.Release
+	State string
+}
+
+// List returns the channel's name and its releases: those that will be there
+// once everything is signed, and the published ones that will not.
+func (d Dir) List() (channel string, list []Listed, err error) {
+	s, err := d.load()
+	if err != nil {
+		return "", nil, err
+	}
+	m, err := s.work()
+	if err != nil {
+		return "", nil, err
+	}
+	editions := map[string]map[[2]string]string{} // of each state, the text of its releases
+	var published *native.Manifest
+	for _, f := range []struct {
+		state string
+		file
+	}{{Published, file{ManifestFile, s.published}}, {Waiting, file{NextFile, s.next}}} {
+		if f.data == nil {
+			continue
+		}
+		one, err := parse(f.name, f.data)
+		if err != nil {
+			return "", nil, err
+		}
+		if f.state == Published {
+			published = one
+		}
+		editions[f.state] = texts(one)
+	}
+	now := texts(m)
+	for _, r := range m.Releases {
+		key, state := [2]string{r.Tool, r.Version}, Drafted
+		switch now[key] {
+		case editions[Published][key]:
+			state = Published
+		case editions[Waiting][key]:
+			state = Waiting
+		}
+		list = append(list, Listed{r, state})
+	}
+	if published != nil {
+		for _, r := range published.Releases {
+			if _, there := now[[2]string{r.Tool, r.Version}]; !there {
+				list = append(list, Listed{r, Removed})
+			}
+		}
+	}
+	return s.channel, list, nil
+}
+
+// texts are the releases of m by tool and version, as one text each.
+func texts(m *native.Manifest) map[[2]string]string {
+	all := map[[2]string]string{}
+	for _, r := range m.Releases {
+		all[[2]string{r.Tool, r.Version}] = fmt.Sprintf("%v %v %v %v", r.Labels, r.Commands, r.Witness, r.Artifacts)
+	}
+	return all
+}
+
+// Pruned says what Prune did.
+type Pruned struct {
+	Removed []string // paths
+	Bytes   int64    // in them
+	Kept    []string // files below blobs that nothing names and that are no blobs by their digest
+}
+
+// Prune removes the blobs that no manifest of the directory names: neither the
+// published one nor the one that waits for signatures, the draft, or stamped
+// bytes. A blob is a regular file blobs/<sha256>/<name> with that digest; whatever
+// else is there stays, and is in Kept. With dryRun nothing is removed.
+func (d Dir) Prune(dryRun bool) (Pruned, error) {
+	var done Pruned
+	if _, err := d.load(); err != nil {
+		return done, err
+	}
+	named, err := d.namedFiles()
+	if err != nil {
+		return done, err
+	}
+	err = fs.WalkDir(d.Root.FS(), blobsDir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || named[name] {
+			return err
+		}
+		is, size, err := d.isBlob(name, e)
+		if err != nil {
+			return err
+		}
+		if !is {
+			done.Kept = append(done.Kept, name)
+			return nil
+		}
+		done.Removed, done.Bytes = append(done.Removed, name), done.Bytes+size
+		if dryRun {
+			return nil
+		}
+		return d.drop(name)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return done, nil
+	}
+	for _, name := range done.Removed {
+		if dryRun || err != nil {
+			break
+		}
+		err = d.removeEmpty(path.Dir(name))
+	}
+	return done, err
+}
+
+// isBlob reports whether the file's digest is the name of its directory.
+func (d Dir) isBlob(name string, e fs.DirEntry) (is bool, size int64, err error) {
+	digest, _, ok := strings.Cut(strings.TrimPrefix(name, blobsDir+"/"), "/")
+	if !ok || path.Dir(name) != blobsDir+"/"+digest || !e.Type().IsRegular() {
+		return false, 0, nil
+	}
+	f, err := durable.Open(d.Root, name)
+	if err != nil {
+		return false, 0, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	size, err = io.Copy(h, f)
+	return verify.SHA256([sha256.Size]byte(h.Sum(nil))).Hex() == digest, size, err
+}
