@@ -80,7 +80,7 @@ func TestDurableOrder(t *testing.T) {
 		switched, listed = strings.HasSuffix(line, " to DATA/current"), line == "fsync DATA/generations"
 		return now
 	}
-	once := regexp.MustCompile(`evidence|toolchains|made\.json|^fsync STATE(/TEMP)?$|^renameat STATE/TEMP|^fsync DATA$`)
+	once := regexp.MustCompile(`evidence|toolchains|made\.json|places\.json|^fsync (STATE|DATA)(/TEMP)?$|^renameat STATE/TEMP`)
 	steps := regexp.MustCompile(`^(syncfs|fsync|renameat2?|symlinkat) (DATA|STATE|BIN)`)
 	complete := false
 	compare("install", order(func(line string) bool {
@@ -141,7 +141,6 @@ unlinkat DATA/generations/1/bin/hello
 unlinkat DATA/generations/1/bin/hi
 unlinkat DATA/generations/1/bin
 unlinkat DATA/generations/1/generation.json
-unlinkat DATA/generations/1/prepared
 unlinkat DATA/generations/1
 fsync DATA/generations
 unlinkat DATA/prefixes/ID

@@ -91,8 +91,8 @@ func (g *Stage) Discard() error {
 	g.sync.Close()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.gone {
-		return g.root.Close()
+	if g.gone { // published, or revoked with its lock
+		return errors.Join(g.root.Close(), ignoreMissing(g.lock.Remove()))
 	}
 	g.gone = true
 	errs := []error{g.root.Close()}
