@@ -125,12 +125,14 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	if _, err := i.create(dataDir); err != nil {
 		return nil, err
 	}
-	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Slots: make(chan struct{}, i.jobs()), Progress: i.progress, About: i.about(), Waiting: i.waiting, LockWait: i.o.LockWait, Turns: &i.turns,
+	label := labels(r)
+	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Slots: make(chan struct{}, i.jobs()), Progress: i.progress(label), About: i.about(), Waiting: i.waiting, LockWait: i.o.LockWait, Turns: &i.turns,
 		Memory: archiveMemory(),
 		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, progress func(int64)) (string, error) {
 			return sandbox.HashZip(ctx, i.o.Child, name, zip, size, progress)
 		}}
 	q := i.queue(cache, from.missing(r.Artifacts))
+	q.labels = label
 	q.measure(ctx, i.o.Transport)
 	if err := i.space(q, r, cache.Memory); err != nil {
 		return nil, err
@@ -177,6 +179,25 @@ func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {
 		Prefix: filepath.Join(i.roots.real[dataDir], store.Prefixes, string(id)), Installed: i.o.Now, Kist: i.o.Version}}, nil
 }
 
-func (i *Installer) progress(stage, name string, done, total int64) {
-	i.report(Progress{Stage(stage), name, done, total})
+// progress reports the progress of a cache, with labels by the names of artifacts.
+func (i *Installer) progress(labels map[string]string) func(stage, name string, done, total int64) {
+	return func(stage, name string, done, total int64) {
+		i.report(Progress{Stage(stage), name, labels[name], done, total})
+	}
+}
+
+// labels maps the name of every artifact of r to the label of its Progress: the
+// tool and its version, and the component where r has several artifacts.
+func labels(r manifests.Release) map[string]string {
+	all := map[string]string{}
+	for _, a := range r.Artifacts {
+		label := r.Tool + " " + r.Version
+		if len(r.Artifacts) > 1 && a.Component != "" && a.Component != r.Tool {
+			label += " (" + a.Component + ")"
+		}
+		for _, one := range append([]manifests.Artifact{a}, a.Alternatives...) {
+			all[one.Name] = label
+		}
+	}
+	return all
 }

@@ -174,7 +174,7 @@ func (i *Installer) bring(ctx context.Context, cache download.Cache, q *queue, p
 			s, err := q.fetch(within, cache, n)
 			<-fetching
 			if err == nil {
-				all[n], err = i.unpack(within, decoding, prefix, n, s)
+				all[n], err = i.unpack(within, decoding, prefix, n, s, q.labels[s.Artifact.Name])
 				err = errors.Join(err, s.Close())
 			}
 			q.is(n, unpacked)
@@ -189,7 +189,7 @@ func (i *Installer) bring(ctx context.Context, cache download.Cache, q *queue, p
 
 // unpack adds one artifact to the prefix when its turn has come: what has not all
 // come by then is unpacked while it comes, as far as it can be.
-func (i *Installer) unpack(ctx context.Context, decoding *line, prefix unpacker, order int, s *supply) (brought, error) {
+func (i *Installer) unpack(ctx context.Context, decoding *line, prefix unpacker, order int, s *supply, label string) (brought, error) {
 	a := s.Artifact
 	size := a.Size
 	if !streams(a) {
@@ -204,7 +204,7 @@ func (i *Installer) unpack(ctx context.Context, decoding *line, prefix unpacker,
 	}
 	defer decoding.leave()
 	archive := unpack.Archive{Name: a.Name, Component: a.Component, Layout: a.Layout, Order: order,
-		Progress: func(done int64) { i.report(Progress{Unpack, a.Name, done, size}) }}
+		Progress: func(done int64) { i.report(Progress{Unpack, a.Name, label, done, size}) }}
 	if err := add(ctx, prefix, s, size, archive); err != nil {
 		return brought{}, err
 	}

@@ -174,7 +174,7 @@ func (w *world) cache() (*Installer, download.Cache) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return i, download.Cache{Root: root, Transport: w, Progress: i.progress}
+	return i, download.Cache{Root: root, Transport: w, Progress: i.progress(nil)}
 }
 
 // As many archives are unpacked at once as the line lets through, the longest to

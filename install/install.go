@@ -106,7 +106,8 @@ func ServeChild() int { return sandbox.Serve() }
 // Progress is one step of a long job. Total is -1 where it is not known.
 type Progress struct {
 	Stage       Stage
-	Name        string // of the artifact
+	Name        string // of the artifact: tells steps apart
+	Label       string // what is installed, for people: "go 1.27.4", or "rust 1.95.0 (cargo)" of several artifacts
 	Done, Total int64  // bytes
 }
 
@@ -455,7 +456,7 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 			add(e.Path, reason)
 		}
 		done += e.Size
-		i.report(Progress{Verify, r.Ref(), done, total})
+		i.report(Progress{Verify, r.Ref(), r.Tool + " " + r.Version, done, total})
 	}
 	return len(r.Entries), drifts, nil
 }

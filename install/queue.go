@@ -32,6 +32,7 @@ type queue struct {
 	rate        func() float64 // of Options; nil: upstream's order is kept
 	jobs, cores int            // how many downloads and decoders there are at once
 	tell        func(Choice)
+	labels      map[string]string // of Progress, by the names of artifacts
 
 	mu      sync.Mutex
 	parts   []*part

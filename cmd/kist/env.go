@@ -61,10 +61,24 @@ type Env struct {
 	Exec func(path string, argv, environ []string) (code int, err error)
 }
 
-// Terminal says which streams are one, and how wide it is.
+// Terminal says which streams are a terminal, and how wide it is.
 type Terminal struct {
 	Stdin, Stdout, Stderr bool
-	Width                 int // columns of stderr
+	// Width returns how many columns stderr has now; nil: as many as usual.
+	Width func() int
+}
+
+// usualColumns is the width of a terminal that does not say it.
+const usualColumns = 80
+
+// columns is how wide the terminal is now.
+func (t Terminal) columns() int {
+	if t.Width != nil {
+		if columns := t.Width(); columns > 0 {
+			return columns
+		}
+	}
+	return usualColumns
 }
 
 // Getenv returns a variable of e.Environ, "" if it is not set.
@@ -80,10 +94,6 @@ func (e *Env) Getenv(name string) string {
 // hostEnv is the Env of this process.
 func hostEnv() Env {
 	program, _ := os.Executable()
-	width, _, err := term.GetSize(int(os.Stderr.Fd()))
-	if err != nil {
-		width = 80
-	}
 	dirs := readDirs(os.Getenv, runtime.GOOS)
 	wait := 10 * time.Minute
 	if term.IsTerminal(int(os.Stderr.Fd())) { // somebody is watching
@@ -107,7 +117,13 @@ func hostEnv() Env {
 			Stdin:  term.IsTerminal(int(os.Stdin.Fd())),
 			Stdout: term.IsTerminal(int(os.Stdout.Fd())),
 			Stderr: term.IsTerminal(int(os.Stderr.Fd())),
-			Width:  width,
+			Width: func() int {
+				columns, _, err := term.GetSize(int(os.Stderr.Fd()))
+				if err != nil {
+					return 0
+				}
+				return columns
+			},
 		},
 		Transport:  transport.New(transport.Config{Version: kistVersion().Version, Proxy: transport.ProxyFromEnvironment(os.Getenv), Now: time.Now}),
 		GoProxy:    func(ctx context.Context) string { return goProxy(ctx, filepath.Join(dirs.Data, "kist")) },

@@ -391,7 +391,7 @@ func TestProgressOfSeveral(t *testing.T) {
 // TestProgressBars: on a terminal the bar is drawn in place, and taken away.
 func TestProgressBars(t *testing.T) {
 	var out bytes.Buffer
-	d := &display{out: &out, now: time.Now, width: 100, bars: true}
+	d := &display{out: &out, now: time.Now, width: func() int { return 100 }, bars: true}
 	d.show(install.Progress{Stage: install.Download, Name: "zig.tar.gz", Done: 5_000_000, Total: 10_000_000})
 	d.show(install.Progress{Stage: install.Download, Name: "zig.tar.gz", Done: 10_000_000, Total: 10_000_000})
 	d.end()

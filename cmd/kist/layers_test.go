@@ -78,7 +78,8 @@ var outsiders = map[string][]string{
 	"github.com/ProtonMail/go-crypto":     {"verify", "verify/verifytest"},
 	"golang.org/x/mod":                    {"verify", "verify/verifytest"},
 	"github.com/adrg/xdg":                 {"cmd/kist/dirs.go"},
-	"github.com/schollz/progressbar/v3":   {"cmd/kist/progress.go"},
+	"github.com/schollz/progressbar/v3":   {"cmd/kist/progress_line.go"},
+	"github.com/rivo/uniseg":              {"cmd/kist"}, // how many columns a text takes
 	"github.com/spf13":                    {"cmd/kist"},
 	"golang.org/x/term":                   {"cmd/kist"},
 	"golang.org/x/net/http/httpproxy":     {"manifests/transport"},

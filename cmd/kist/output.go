@@ -146,7 +146,7 @@ func (a *app) colors(terminal bool) bool {
 	case "never":
 		return false
 	}
-	return terminal && a.Getenv("NO_COLOR") == "" && a.Getenv("CI") == "" && a.Getenv("TERM") != "dumb"
+	return terminal && a.Getenv("NO_COLOR") == "" && a.Getenv("CI") == "" && !a.dumbTerminal()
 }
 
 // document is the one shape of every JSON answer.

@@ -3,31 +3,40 @@ package main
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
+	"github.com/rivo/uniseg"
 
 	"github.com/kist-tools/kist/install"
 )
 
-// linesEvery is how often a long step is reported where there is no terminal.
-const linesEvery = 5 * time.Second
+const (
+	// linesEvery is how often a long step is reported where there is no terminal.
+	linesEvery = 5 * time.Second
+	// redrawEvery is how often a progress line is drawn again.
+	redrawEvery = 100 * time.Millisecond
+	// rateAfter is how long bytes must have been counted before a rate is shown:
+	// the first ones come in bursts.
+	rateAfter = time.Second
+)
 
-// A display shows how far the work is: a bar on a terminal, else a line when a
-// step begins and one every few seconds. Of steps that run at the same time it
-// shows those of the earliest stage, as one.
+// A display shows progress: one line that is redrawn on a terminal, else a line
+// when a step begins and one every few seconds. Of steps that run at the same
+// time it shows those of the earliest stage, as one.
 type display struct {
 	out   io.Writer
 	bars  bool
 	now   func() time.Time
-	width int
+	width func() int // columns of the terminal, asked before each line
 
-	mu    sync.Mutex
-	steps []*step // in the order in which they began
-	last  time.Time
-	bar   *progressbar.ProgressBar
-	shown string // what the bar says that it shows
+	mu     sync.Mutex
+	steps  []*step // in the order in which they began
+	last   time.Time
+	shown  string // what the last line was about
+	drawn  int    // columns of the line on the screen, 0 if there is none
+	speeds map[install.Stage]*speed
 }
 
 // A step is one stage of one artifact.
@@ -36,16 +45,29 @@ type step struct {
 	over bool
 }
 
+// A speed counts the bytes that a stage has moved since it began.
+type speed struct {
+	began time.Time
+	moved int64
+}
+
 // progress returns the function that shows progress, nil where none is wanted.
 func (a *app) progress() func(install.Progress) {
 	if a.flags.quiet || a.flags.noProgress || a.flags.json {
 		return nil
 	}
 	a.display = &display{
-		out: a.stderr(), now: a.Now, width: a.Terminal.Width,
-		bars: a.Terminal.Stderr && a.Getenv("CI") == "" && a.Getenv("TERM") != "dumb",
+		out: a.stderr(), now: a.Now, width: a.Terminal.columns,
+		bars: a.Terminal.Stderr && a.Getenv("CI") == "" && !a.dumbTerminal(),
 	}
 	return a.display.show
+}
+
+// dumbTerminal reports whether the terminal cannot move its cursor: TERM is
+// "dumb", or missing where terminals set it.
+func (a *app) dumbTerminal() bool {
+	term := a.Getenv("TERM")
+	return term == "dumb" || term == "" && runtime.GOOS != "windows"
 }
 
 // chosen tells which of several archives is fetched, and why.
@@ -75,19 +97,28 @@ func (d *display) show(p install.Progress) {
 		if p.Total > 0 && p.Stage == install.Download {
 			size = " (" + byteSize(p.Total) + ")"
 		}
-		writeLine(d.out, "%s %s%s", doing(p.Stage), p.Name, size)
+		writeLine(d.out, "%s %s%s", doing(p.Stage), labelOf(p), size)
 	case d.now().Sub(d.last) >= linesEvery:
 		d.last = d.now()
-		what, done, total := d.sum(p)
-		writeLine(d.out, "%s: %s", what, amount(done, total))
+		line := d.sum(p)
+		writeLine(d.out, "%s %s: %s", line.doing, line.label, amount(line.done, line.total))
 	}
 }
 
-// note keeps how far a step is, and reports whether it has just begun: then the
+// labelOf names what p is about, for people.
+func labelOf(p install.Progress) string {
+	if p.Label != "" {
+		return p.Label
+	}
+	return p.Name
+}
+
+// note records how far a step is, and reports whether it has just begun: then the
 // earlier ones of that artifact are over.
 func (d *display) note(p install.Progress) (began bool) {
 	for _, s := range d.steps {
 		if s.Name == p.Name && s.Stage == p.Stage {
+			d.speeds[p.Stage].moved += max(0, p.Done-s.Done)
 			s.Progress, s.over = p, p.Done == p.Total
 			return false
 		}
@@ -95,76 +126,94 @@ func (d *display) note(p install.Progress) (began bool) {
 	for _, s := range d.steps {
 		s.over = s.over || s.Name == p.Name
 	}
+	if d.speeds == nil {
+		d.speeds = map[install.Stage]*speed{}
+	}
+	if d.speeds[p.Stage] == nil { // what an earlier run left in the cache is not counted
+		d.speeds[p.Stage] = &speed{began: d.now()}
+	}
 	d.steps = append(d.steps, &step{p, p.Done == p.Total})
 	return true
 }
 
-// sum is the work of the earliest stage at which there is any, last being what
-// was heard of last.
-func (d *display) sum(last install.Progress) (what string, done, total int64) {
+// sum adds up the work of the earliest stage at which there is any; last is the
+// latest report.
+func (d *display) sum(last install.Progress) progressLine {
 	for _, stage := range []install.Stage{install.Download, install.Verify, install.Unpack} {
 		var working []*step
-		done, total = 0, 0
+		line := progressLine{doing: doing(stage)}
 		for _, s := range d.steps {
 			if s.Stage != stage {
 				continue
 			}
-			done += s.Done
-			if s.Total <= 0 || total < 0 {
-				total = -1
+			line.done += s.Done
+			if s.Total <= 0 || line.total < 0 {
+				line.total = -1
 			} else {
-				total += s.Total
+				line.total += s.Total
 			}
 			if !s.over {
 				working = append(working, s)
 			}
 		}
-		switch len(working) {
-		case 0:
-		case 1:
-			return doing(stage) + " " + working[0].Name, done, total
-		default:
-			return fmt.Sprintf("%s %d files", doing(stage), len(working)), done, total
+		if len(working) == 0 {
+			continue
 		}
+		if line.label = labelOf(working[0].Progress); len(working) > 1 {
+			line.label = fmt.Sprintf("%d files", len(working))
+		}
+		line.rate = d.rate(stage)
+		return line
 	}
-	return doing(last.Stage) + " " + last.Name, last.Done, last.Total
+	return progressLine{doing: doing(last.Stage), label: labelOf(last), done: last.Done, total: last.Total}
 }
 
-func (d *display) draw(what string, done, total int64) {
-	if d.bar == nil || d.shown != what {
-		d.finishBar()
-		d.shown = what
-		d.bar = progressbar.NewOptions64(total,
-			progressbar.OptionSetWriter(d.out),
-			progressbar.OptionSetDescription(escape(what)),
-			progressbar.OptionSetWidth(max(10, min(30, d.width/4))),
-			progressbar.OptionShowBytes(true),
-			progressbar.OptionShowTotalBytes(true),
-			progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionClearOnFinish(),
-		)
+// rate is how many bytes a second a stage has moved, 0 while that is not known.
+func (d *display) rate(stage install.Stage) float64 {
+	s := d.speeds[stage]
+	if s == nil {
+		return 0
 	}
-	d.bar.Set64(done)
+	passed := d.now().Sub(s.began)
+	if passed < rateAfter {
+		return 0
+	}
+	return float64(s.moved) / passed.Seconds()
 }
 
-// pause takes the bar away until there is more to show, so that a line can be said.
+// draw redraws the line, unless it was drawn a moment ago about the same thing.
+func (d *display) draw(line progressLine) {
+	about := line.doing + " " + line.label
+	if d.drawn > 0 && d.shown == about && d.now().Sub(d.last) < redrawEvery {
+		return
+	}
+	d.last, d.shown = d.now(), about
+	columns := d.width() - 1 // a character in the last column would wrap
+	text := line.render(columns)
+	drawn := uniseg.StringWidth(text)
+	writeText(d.out, "\r"+text+blanks(min(d.drawn, columns)-drawn))
+	d.drawn = drawn
+}
+
+// pause takes the line away until there is more to show, so that other lines can
+// be printed.
 func (d *display) pause() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.finishBar()
+	d.clear()
 }
 
 func (d *display) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.finishBar()
-	d.steps = nil
+	d.clear()
+	d.steps, d.speeds = nil, nil
 }
 
-func (d *display) finishBar() {
-	if d.bar != nil {
-		d.bar.Finish()
-		d.bar = nil
+func (d *display) clear() {
+	if d.drawn > 0 {
+		writeText(d.out, "\r"+blanks(min(d.drawn, d.width()-1))+"\r")
+		d.drawn = 0
 	}
 }
 

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"io"
+	"strings"
+
+	"github.com/rivo/uniseg"
+	"github.com/schollz/progressbar/v3"
+)
+
+// A progressLine is one line about work that goes on.
+type progressLine struct {
+	doing       string  // "downloading"
+	label       string  // what: "go 1.27.4"
+	done, total int64   // bytes; total is -1 where it is not known
+	rate        float64 // bytes a second; 0: not known yet
+}
+
+const (
+	minLabel = 12 // columns to which a label is shortened before other parts are left out
+	barCells = 14 // columns within a bar
+)
+
+// render returns the line for a terminal of so many columns, which it never
+// exceeds. Where there is too little room, the label is shortened in the middle,
+// then the rate is left out, then the bar, then the sizes.
+func (l progressLine) render(columns int) string {
+	label := escape(l.label)
+	size, rate, bar := amount(l.done, l.total), "", ""
+	if l.rate > 0 {
+		rate = byteSize(int64(l.rate)) + "/s"
+	}
+	if l.total > 0 {
+		bar = renderBar(l.done, l.total)
+	}
+	for _, parts := range [][]string{{bar, size, rate}, {bar, size}, {size}, {byteSize(l.done)}, nil} {
+		rest := ""
+		for _, part := range parts {
+			if part != "" {
+				rest += "  " + part
+			}
+		}
+		head := escape(l.doing) + " "
+		if room := columns - uniseg.StringWidth(head+rest); room >= min(minLabel, uniseg.StringWidth(label)) {
+			return head + shorten(label, room) + rest
+		}
+	}
+	return shorten(label, columns)
+}
+
+// renderBar draws a bar and how many percent are done.
+func renderBar(done, total int64) string {
+	bar := progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(io.Discard),
+		progressbar.OptionSetWidth(barCells),
+		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionSetElapsedTime(false),
+	)
+	bar.Set64(min(max(done, 0), total))
+	return strings.TrimSpace(bar.String())
+}
+
+// shorten returns s in at most so many columns: of what is wider, both ends.
+func shorten(s string, columns int) string {
+	if columns < 1 {
+		return ""
+	}
+	if uniseg.StringWidth(s) <= columns {
+		return s
+	}
+	var clusters []string
+	for g := uniseg.NewGraphemes(s); g.Next(); {
+		clusters = append(clusters, g.Str())
+	}
+	// The two ends grow in turn, as long as they fit beside the ellipsis.
+	head, tail, from, to := "", "", 0, len(clusters)
+	for room := columns - 1; from < to; {
+		next, front := clusters[from], from <= len(clusters)-to
+		if !front {
+			next = clusters[to-1]
+		}
+		if room -= uniseg.StringWidth(next); room < 0 {
+			break
+		}
+		if front {
+			head, from = head+next, from+1
+		} else {
+			tail, to = next+tail, to-1
+		}
+	}
+	return head + "…" + tail
+}
+
+func blanks(n int) string { return strings.Repeat(" ", max(n, 0)) }
