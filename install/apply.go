@@ -113,6 +113,9 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 			return nil, err
 		}
 	}
+	if err := sandbox.Ready(i.o.Child); err != nil {
+		return nil, err
+	}
 	from, err := i.openBase(in)
 	if err != nil {
 		return nil, err
@@ -134,7 +137,7 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	q := i.queue(cache, from.missing(r.Artifacts))
 	q.labels = label
 	q.measure(ctx, i.o.Transport)
-	if err := i.space(q, r, cache.Memory); err != nil {
+	if err := i.space(ctx, q, r, cache.Memory); err != nil {
 		return nil, err
 	}
 	stage, err := i.store().NewStage(i.o.Random)

@@ -100,6 +100,9 @@ type Child = sandbox.Command
 // was killed, perhaps for its use of memory.
 type ChildError = sandbox.CrashError
 
+// A NoProcError says that no Child can be started, since /proc is not mounted.
+type NoProcError = sandbox.NoProcError
+
 // ServeChild is the work of a Child.
 func ServeChild() int { return sandbox.Serve() }
 

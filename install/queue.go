@@ -44,14 +44,16 @@ type queue struct {
 
 // A part is an artifact and how far it is.
 type part struct {
-	archives []manifests.Artifact // that bring it, in upstream's order
-	sizes    []int64              // of each, for all that is known; 0: nothing is
-	here     []int64              // how much of each lies in the cache
-	taken    int                  // the archive that is fetched
-	final    bool                 // taken is not changed any more
-	state    state
-	arrived  int64 // bytes of taken that are here
-	look     int64 // when so many are, taken is looked at again
+	archives  []manifests.Artifact // that bring it, in upstream's order
+	sizes     []int64              // of each, for all that is known; 0: nothing is
+	here      []int64              // how much of each lies in the cache
+	announced int64                // by whoever serves the only archive, whose size nothing proved states
+	whole     bool                 // it is all in the cache
+	taken     int                  // the archive that is fetched
+	final     bool                 // taken is not changed any more
+	state     state
+	arrived   int64 // bytes of taken that are here
+	look      int64 // when so many are, taken is looked at again
 }
 
 type state int
@@ -72,7 +74,7 @@ func newQueue(cache download.Cache, artifacts []manifests.Artifact, rate func() 
 			here, whole := cache.Have(one)
 			if whole { // it needs no choice, and no network
 				p.archives = append([]manifests.Artifact{one}, slices.Delete(p.archives, i, i+1)...)
-				p.sizes, p.here, p.final = []int64{here}, []int64{here}, true
+				p.sizes, p.here, p.final, p.whole = []int64{here}, []int64{here}, true, true
 				break
 			}
 			p.sizes, p.here = append(p.sizes, one.Size), append(p.here, here)

@@ -1,9 +1,12 @@
 package install
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/private"
@@ -22,6 +25,13 @@ type need struct {
 
 // A volume is a file system and what is left on it.
 type volume struct{ id, free, inodes int64 }
+
+// NoExec reports whether what is installed lies on a file system that is mounted
+// noexec, so that none of its commands can be started.
+func (i *Installer) NoExec() bool {
+	root := i.roots.open(dataDir)
+	return root != nil && rootfs.NoExec(root)
+}
 
 // fits finds a file system that cannot hold what is needed on it, by all
 // directories that lie there.
@@ -56,7 +66,7 @@ const around = 16
 // it: in the cache for the archives that are not there yet, and beside the
 // toolchains for what is in them. Both can only be more than it counts: not every
 // size is known, and of files only that there is one in each.
-func (i *Installer) space(q *queue, r manifests.Release, memory *private.Budget) error {
+func (i *Installer) space(ctx context.Context, q *queue, r manifests.Release, memory *private.Budget) error {
 	if err := rootfs.Probe(i.roots.open(dataDir)); err != nil {
 		return err
 	}
@@ -64,6 +74,7 @@ func (i *Installer) space(q *queue, r manifests.Release, memory *private.Budget)
 	data := need{path: filepath.Join(i.o.Dirs.Data, "kist"), inodes: int64(around + len(r.Files) + len(r.Listings))}
 	seen := map[verify.Digest]bool{} // one archive may be unpacked to several places
 	var onDisk int64                 // of an archive that is too large to be copied to memory
+	q.announce(ctx, i.o.Transport)
 	for _, p := range q.parts {
 		fetched, unpacked := p.least()
 		data.bytes, data.inodes = data.bytes+unpacked, data.inodes+1
@@ -71,7 +82,7 @@ func (i *Installer) space(q *queue, r manifests.Release, memory *private.Budget)
 			seen[d] = !d.IsZero()
 			cache.bytes, cache.inodes = cache.bytes+fetched, cache.inodes+2 // it, and the lock beside it
 		}
-		if size := slices.Min(p.sizes); !memory.Fits(size) {
+		if size := p.smallest(); !memory.Fits(size) {
 			onDisk = max(onDisk, size)
 		}
 	}
@@ -86,12 +97,39 @@ func (i *Installer) space(q *queue, r manifests.Release, memory *private.Budget)
 	return fits(data, cache)
 }
 
+// announce asks how large the archives are of which there is no choice, and whose
+// size nothing proved states. The answers count only here: how much room they take.
+func (q *queue) announce(ctx context.Context, t manifests.Transport) {
+	ctx, cancel := context.WithTimeout(ctx, questionTime)
+	defer cancel()
+	var asking errgroup.Group
+	asking.SetLimit(questionsAtOnce)
+	asked := 0
+	for _, p := range q.parts {
+		if p.whole || len(p.archives) > 1 || p.sizes[0] > 0 || asked == maxQuestions {
+			continue
+		}
+		asked++
+		asking.Go(func() error {
+			if size, err := manifests.SizeOf(ctx, t, p.archives[0].Refs[0]); err == nil && size <= manifests.MaxArtifact {
+				p.announced = size
+			}
+			return nil
+		})
+	}
+	asking.Wait()
+}
+
+// smallest is the size of the smallest archive of p, 0 if one is not known.
+func (p *part) smallest() int64 { return max(slices.Min(p.sizes), p.announced) }
+
 // least is how many bytes p takes at least in the cache and unpacked, by
 // whichever of its archives.
 func (p *part) least() (fetched, unpacked int64) {
 	first := true
 	for i, size := range p.sizes {
-		if size <= 0 {
+		size = max(size, p.announced)
+		if size <= 0 && p.archives[i].Unpacked <= 0 {
 			continue
 		}
 		a, b := max(size-p.here[i], 0), max(size, p.archives[i].Unpacked)

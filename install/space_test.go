@@ -1,7 +1,9 @@
 package install
 
 import (
+	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -85,5 +87,53 @@ func TestNoRoom(t *testing.T) {
 	}
 	if !strings.Contains(err.Error(), w.path(".local/share/kist")) {
 		t.Errorf("it names no path: %v", err)
+	}
+}
+
+// A transport that announces the same size of everything, and has nothing.
+type announcer struct {
+	size  int64
+	asked int
+}
+
+func (a *announcer) Open(context.Context, string, int64) (io.ReadCloser, int64, error) {
+	return nil, 0, manifests.ErrUnreachable
+}
+
+func (a *announcer) OpenRange(context.Context, string, int64, int64) (io.ReadCloser, int64, error) {
+	return nil, 0, manifests.ErrUnreachable
+}
+
+func (a *announcer) Size(context.Context, string) (int64, error) {
+	a.asked++
+	return a.size, nil
+}
+
+// Of a single archive whose size nothing proved states, the room is counted by what
+// its server announces; of one that is in the cache, nobody is asked.
+func TestAnnouncedSizes(t *testing.T) {
+	one := manifests.Artifact{Name: "go.zip", Refs: []string{"https://example.org/go.zip"}}
+	least := one
+	least.Unpacked = 240
+	for name, test := range map[string]struct {
+		part                     part
+		announced                int64
+		fetched, unpacked, asked int64
+	}{
+		"announced":             {part{archives: []manifests.Artifact{one}, sizes: []int64{0}, here: []int64{0}}, 76, 76, 76, 1},
+		"with its least":        {part{archives: []manifests.Artifact{least}, sizes: []int64{0}, here: []int64{0}}, 76, 76, 240, 1},
+		"partly here":           {part{archives: []manifests.Artifact{one}, sizes: []int64{0}, here: []int64{70}}, 76, 6, 76, 1},
+		"only its least":        {part{archives: []manifests.Artifact{least}, sizes: []int64{0}, here: []int64{0}}, -1, 0, 240, 1},
+		"impossible":            {part{archives: []manifests.Artifact{one}, sizes: []int64{0}, here: []int64{0}}, manifests.MaxArtifact + 1, 0, 0, 1},
+		"stated":                {part{archives: []manifests.Artifact{one}, sizes: []int64{9}, here: []int64{0}}, 76, 9, 9, 0},
+		"in the cache":          {part{archives: []manifests.Artifact{one}, sizes: []int64{0}, here: []int64{0}, whole: true}, 76, 0, 0, 0},
+		"there is a choice yet": {part{archives: []manifests.Artifact{one, one}, sizes: []int64{0, 0}, here: []int64{0, 0}}, 76, 0, 0, 0},
+	} {
+		from := &announcer{size: test.announced}
+		q := &queue{parts: []*part{&test.part}}
+		q.announce(t.Context(), from)
+		if fetched, unpacked := test.part.least(); fetched != test.fetched || unpacked != test.unpacked || int64(from.asked) != test.asked {
+			t.Errorf("%s: %d and %d after %d questions, want %d and %d after %d", name, fetched, unpacked, from.asked, test.fetched, test.unpacked, test.asked)
+		}
 	}
 }

@@ -67,7 +67,7 @@ type Artifact struct {
 	Component string   // which component of the release it is
 	Refs      []string // where it can be had, in order of preference
 	Size      int64    // in bytes; 0 where no proved document states it, then MaxArtifact applies
-	Unpacked  int64    // size of the files in it, 0 if not stated
+	Unpacked  int64    // size of the files in it, or the least that it can be; 0 if not known
 	Integrity Integrity
 	// Chunks, where they are stated beside Integrity.Digest, prove each part of
 	// the file as it comes; the digest must hold in the end all the same.

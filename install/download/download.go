@@ -117,7 +117,11 @@ func (e *SpaceError) Error() string {
 	if e.Files {
 		return fmt.Sprintf("%s: needs room for %d files at least, and the file system has it for %d", e.Path, e.Need, e.Free)
 	}
-	return fmt.Sprintf("%s: needs %d bytes, has %d free", e.Path, e.Need, e.Free)
+	unit, name := 1e6, "MB"
+	if e.Need < 1e6 {
+		unit, name = 1e3, "kB"
+	}
+	return fmt.Sprintf("%s: needs %.1f %s, has %.1f %[3]s free", e.Path, float64(e.Need)/unit, name, float64(e.Free)/unit)
 }
 
 // Fetch returns the blob of a, out of the cache if it is there.

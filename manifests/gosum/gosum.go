@@ -50,6 +50,10 @@ import (
 // Module is the module whose versions are Go toolchains.
 const Module = "golang.org/toolchain"
 
+// leastToolchain is how many bytes every toolchain of the module unpacks to at the
+// least: they have some 240 MB, and nothing signed states how many.
+const leastToolchain = 150_000_000
+
 // A Source offers Go toolchains as the tool Tool of the channel Channel.
 type Source struct {
 	Channel, Tool string
@@ -112,7 +116,7 @@ func (s Source) release(version string, host manifests.Platform, zip string, pro
 		Channel: s.Channel, Tool: s.Tool, Version: version, Platform: host,
 		Components: []string{s.Tool},
 		Artifacts: []manifests.Artifact{{
-			Name: path.Base(zip), Component: s.Tool, Refs: []string{zip},
+			Name: path.Base(zip), Component: s.Tool, Refs: []string{zip}, Unpacked: leastToolchain,
 			Integrity: manifests.Integrity{Tree: &manifests.TreeHash{H1: proof.H1, Evidence: proof.Evidence}},
 			Layout: manifests.Layout{
 				Format: "zip", Strip: 2, // golang.org/toolchain@v…/

@@ -50,6 +50,19 @@ func Space(root *os.Root) (free, inodes int64, err error) {
 	return free, inodes, nil
 }
 
+// NoExec reports whether the file system of root is known to be mounted so that no
+// program on it can be started.
+func NoExec(root *os.Root) bool {
+	f, err := root.Open(".")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var s unix.Statfs_t
+	err = retry(func() error { return unix.Fstatfs(int(f.Fd()), &s) })
+	return err == nil && s.Flags&unix.ST_NOEXEC != 0
+}
+
 // KeepsStamps reports whether the stamps of d's file system can be relied on:
 // one of this machine's own, of a kind that is known. What a server says of a
 // file may be what it said a minute ago.

@@ -77,6 +77,10 @@ func Space(root *os.Root) (free, inodes int64, err error) {
 // KeepsStamps finds none to rely on: there, anybody can set the times of a file.
 func (Dir) KeepsStamps() bool { return false }
 
+// NoExec reports whether no program on the file system of root can be started: there
+// are none such.
+func NoExec(*os.Root) bool { return false }
+
 // Volume tells file systems apart: directories of which it is the same lie on
 // one.
 func Volume(root *os.Root) (int64, error) {

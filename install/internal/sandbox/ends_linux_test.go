@@ -332,7 +332,7 @@ func TestWhatAChildStartsWith(t *testing.T) {
 		"environment []\n", "inherited []\n", "umask 0\n", "dumpable 0\n", "no new privileges 1\n",
 		fmt.Sprintf("limit %d 0 0\n", unix.RLIMIT_CORE), fmt.Sprintf("limit %d %d %d\n", unix.RLIMIT_FSIZE, 64<<30, 64<<30),
 		fmt.Sprintf("limit %d %d %d\n", unix.RLIMIT_CPU, maxSeconds, maxSeconds), fmt.Sprintf("limit %d %d %d\n", unix.RLIMIT_NOFILE, maxFiles, maxFiles),
-		"stdin /dev/null\n", "directory stage\n", "session of its own\n",
+		"stdin pipe:[", "directory stage\n", "session of its own\n",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it does not say %q:\n%s", want, said)

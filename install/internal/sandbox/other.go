@@ -18,5 +18,7 @@ func hashInChild(context.Context, Command, string, *os.File, int64, func(int64))
 	return "", errors.ErrUnsupported
 }
 
+func ready() error { return errors.ErrUnsupported }
+
 // Serve is the child's work; there are no children on this system.
 func Serve() int { return 2 }

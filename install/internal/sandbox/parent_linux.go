@@ -81,6 +81,14 @@ func named(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
+// ready looks for the one thing that a child reads of the host.
+func ready() error {
+	if _, err := addressSpace(); err != nil {
+		return &NoProcError{err}
+	}
+	return nil
+}
+
 // start starts a child, which waits for its first request.
 func start(c Command, limits unpack.Limits) (*child, error) {
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -94,9 +102,18 @@ func start(c Command, limits unpack.Limits) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Its input is a pipe that has ended, and its output its errors, so that it needs
+	// no /dev/null.
+	input, ended, err := os.Pipe()
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	defer input.Close()
+	ended.Close()
 	k := &child{conn: conn.(*net.UnixConn), said: &beginning{}, limits: limits,
 		gone: make(chan struct{}), waiting: map[int]chan<- answer{}}
-	k.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, Env: []string{}, Dir: "/", Stderr: k.said,
+	k.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, Env: []string{}, Dir: "/", Stdin: input, Stdout: k.said, Stderr: k.said,
 		ExtraFiles: []*os.File{its}, // becomes control
 		WaitDelay:  time.Second,
 		// A session of its own: an interrupt at the terminal is for the parent,

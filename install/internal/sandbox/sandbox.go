@@ -125,12 +125,33 @@ type filler interface {
 	close()
 }
 
+// A NoProcError says that children cannot be started, since /proc is not mounted: by
+// it kist starts itself, and a child learns what it must give away.
+type NoProcError struct{ Err error }
+
+func (e *NoProcError) Error() string {
+	return fmt.Sprintf("/proc is not mounted, and kist needs it to unpack in a process of its own: %v", e.Err)
+}
+
+func (e *NoProcError) Unwrap() error { return e.Err }
+
+// Ready reports whether c can be started here. Errors are *NoProcError.
+func Ready(c Command) error {
+	if c.Path == "" {
+		return nil
+	}
+	return ready()
+}
+
 // Start begins a prefix in root, an empty directory that nothing else writes to.
 // root stays the caller's to close, after Close.
 func Start(c Command, root *os.Root, limits unpack.Limits) (*Unpacker, error) {
 	u := &Unpacker{command: c, root: root, limits: limits, prefix: unpack.New(root, limits)}
 	if c.Path == "" {
 		return u, nil
+	}
+	if err := Ready(c); err != nil {
+		return nil, err
 	}
 	var err error
 	if u.child, err = startFiller(c, root, limits); err != nil {
@@ -256,6 +277,9 @@ func (u *Unpacker) Sealed() time.Time { return u.sealed }
 func HashZip(ctx context.Context, c Command, name string, f *os.File, size int64, progress func(done int64)) (h1 string, err error) {
 	if c.Path == "" {
 		return verify.HashZip(name, &watched{ctx: ctx, file: f, tell: progress}, size)
+	}
+	if err := Ready(c); err != nil {
+		return "", err
 	}
 	return hashInChild(ctx, c, name, f, size, progress)
 }
