@@ -90,8 +90,10 @@ func near(names []string) string {
 	return "; near it: " + strings.Join(names, ", ")
 }
 
-// Near returns up to three of have that a person who typed s may have meant,
-// the closest first: by edit distance, or because one begins with the other.
+// Near returns up to three of have that a person who typed s may have meant, the
+// closest first. None is farther than an edit distance of two and of a third of s;
+// at a distance of two it also begins as s does, since people rarely mistype the
+// first letter.
 func Near(s string, have []string) []string {
 	type scored struct {
 		name string
@@ -99,11 +101,11 @@ func Near(s string, have []string) []string {
 	}
 	var found []scored
 	for _, h := range have {
-		cost := distance(s, h)
-		if strings.HasPrefix(h, s) || strings.HasPrefix(s, h) {
-			cost = min(cost, 1)
+		if len(h) == 0 || max(len(s), len(h))-min(len(s), len(h)) > 2 {
+			continue
 		}
-		if cost <= max(2, len(s)/3) && cost < max(len(s), len(h)) {
+		cost := distance(s, h)
+		if cost <= min(2, len(s)/3) && (cost < 2 || s[0] == h[0]) {
 			found = append(found, scored{h, cost})
 		}
 	}

@@ -64,6 +64,21 @@ func TestNear(t *testing.T) {
 	}
 }
 
+// What is farther than a typing mistake is not suggested.
+func TestNearIsNotFar(t *testing.T) {
+	have := []string{"bun", "go", "rust", "java", "packer", "helm", "golang", "node", "uninstall", "list"}
+	for _, s := range []string{"", "uv", "gh", "jq", "ruby", "docker", "lua", "mvn", "hugo", "erlang", "gcc", "jav-a-la", "un", "lisp2"} {
+		if got := Near(s, have); len(got) != 0 {
+			t.Errorf("near %q: %v", s, got)
+		}
+	}
+	for s, want := range map[string]string{"ndoe": "node", "javva": "java", "pakcre": "packer", "unistall": "uninstall", "lsit": "list"} {
+		if got := Near(s, have); !slices.Contains(got, want) {
+			t.Errorf("near %q: %v, want %s", s, got, want)
+		}
+	}
+}
+
 func TestPlainRequests(t *testing.T) {
 	if err := (Request{Tool: "go", Components: []string{"x"}}).Plain("1.25"); err != nil {
 		t.Errorf("the honest twin: %v", err)

@@ -21,11 +21,14 @@ func ValidVersion(s string) error {
 }
 
 func valid(s, first, rest string) error {
+	lower := strings.ToLower(s)
 	switch {
 	case s == "":
 		return fmt.Errorf("%q: it is empty", s)
 	case len(s) > 64:
 		return fmt.Errorf("%.64q…: longer than 64 characters", s)
+	case lower != s && strings.Trim(s, rest) != "" && valid(lower, first, rest) == nil:
+		return fmt.Errorf("%q: write it in lower case: %s", s, lower)
 	case !strings.Contains(first, s[:1]) || strings.Trim(s, rest) != "":
 		return fmt.Errorf("%q: only %s may occur, and none of ._+-~: at the start", s, alphabet(rest))
 	case strings.Contains(s, "..") || strings.HasSuffix(s, "."):

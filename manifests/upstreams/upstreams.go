@@ -11,6 +11,7 @@ package upstreams
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/kist-tools/kist/manifests"
@@ -27,7 +28,6 @@ import (
 type Upstream struct {
 	Channel string
 	Tool    string   // "" for a distribution, which provides several; see Tools
-	Also    []string // other names that people ask for it by; they are only ever suggested
 	Origins []Origin // in the order in which they are asked
 	// Wanting says why the row is not a built-in channel: kist lacks the keys. With
 	// keys that the user has, it serves as a Twin does.
@@ -147,22 +147,23 @@ func DistroKeys(codename string) (keys *verify.Keyring, ok bool, err error) {
 	return nil, false, nil
 }
 
-// Near returns the built-in tools that a person who asked for name may have meant.
+// Near returns the tools of the table and of the distributions that a person who
+// asked for name may have meant: by another name of theirs, or by mistyping one.
 func Near(name string) []string {
-	of := map[string]string{}
-	var names []string
-	for _, u := range table() {
-		for _, n := range append([]string{u.Tool, u.Channel}, u.Also...) {
-			if u.Wanting == "" && u.Tool != "" {
-				of[n], names = u.Tool, append(names, n)
-			}
-		}
-	}
-	if tool, ok := of[name]; ok {
+	if tool, ok := Alias(name); ok {
 		return []string{tool}
 	}
+	of := aliases()
+	for _, tool := range debian.Names() {
+		of[tool] = tool
+	}
+	for _, u := range table() {
+		if u.Wanting == "" && u.Tool != "" {
+			of[u.Tool] = u.Tool
+		}
+	}
 	var tools []string
-	for _, n := range manifests.Near(name, names) {
+	for _, n := range manifests.Near(name, slices.Sorted(maps.Keys(of))) {
 		if !slices.Contains(tools, of[n]) {
 			tools = append(tools, of[n])
 		}

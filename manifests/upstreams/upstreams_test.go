@@ -104,12 +104,35 @@ func TestGoIsSignedByTheKeyOfItsKeyring(t *testing.T) {
 
 func TestNearIsOnlyASuggestion(t *testing.T) {
 	for name, want := range map[string]string{"golang": "go", "nodejs": "node", "temurin": "java", "jdk": "java", "cargo": "rust", "rsut": "rust",
-		"juila": "julia", "terrafrom": "terraform", "maven": "", "zzzzzz": ""} {
+		"juila": "julia", "terrafrom": "terraform", "maven": "", "zzzzzz": "", "python3": "python", "mvn": "maven", "tf": "terraform", "gcc": "gcc", "uv": "", "docker": "", "ruby": "", "jq": "", "clnag": "clang"} {
 		if got := strings.Join(upstreams.Near(name), " "); got != want {
 			t.Errorf("near %s: %q, want %q", name, got, want)
 		}
-		if _, ok := upstreams.Lookup(name); ok && name != "temurin" {
-			t.Errorf("%s is a channel", name)
+	}
+}
+
+// Every alias leads to a tool that there is, or of which it is known why not, and
+// hides none.
+func TestAliases(t *testing.T) {
+	known := func(tool string) bool {
+		_, builtin := upstreams.Providing(tool)
+		_, refused := upstreams.Refusal(tool)
+		return builtin || refused || len(upstreams.Distros(tool)) > 0
+	}
+	for _, name := range []string{"python3", "nodejs", "golang", "jdk", "mvn", "tf"} {
+		if _, ok := upstreams.Alias(name); !ok {
+			t.Errorf("%s is no alias", name)
+		}
+	}
+	for name, tool := range upstreams.Aliases() {
+		if err := manifests.ValidName(name); err != nil {
+			t.Error(err)
+		}
+		if !known(tool) {
+			t.Errorf("%s leads to %s, which is not known", name, tool)
+		}
+		if known(name) {
+			t.Errorf("%s is a tool itself", name)
 		}
 	}
 }
