@@ -88,7 +88,8 @@ type verb struct {
 	plain                   bool // it has no JSON form
 	local                   bool // it never uses the network
 	flags                   func(*pflag.FlagSet)
-	complete                func(toComplete string) []string
+	complete                completer            // of its arguments; nil: files
+	values                  map[string]completer // of its flags, by their names
 	run                     func(ctx context.Context, args []string) (result, error)
 }
 
@@ -130,7 +131,9 @@ touches a system directory.`,
 				return nil
 			}
 			if len(args) > 0 {
-				return unknownVerb(cmd, args[0])
+				e := unknownVerb(cmd, args[0])
+				e.Try = a.tryInstead(args[0], args[1:])
+				return e
 			}
 			if a.flags.json {
 				return usage("no verb given")
@@ -150,16 +153,19 @@ touches a system directory.`,
 		a.path = strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), "kist"), " ")
 		return usage("%v", err)
 	})
-	root.Flags().Bool("version", false, "print the version of kist")
+	root.Flags().BoolP("version", "V", false, "print the version of kist")
 	f := root.PersistentFlags()
 	f.SortFlags = false
 	f.BoolVar(&a.flags.json, "json", false, "answer with one JSON object on stdout, errors included")
 	f.BoolVarP(&a.flags.quiet, "quiet", "q", false, "say nothing but results, warnings and errors")
-	f.BoolVarP(&a.flags.verbose, "verbose", "v", false, "say more")
-	f.BoolVarP(&a.flags.yes, "yes", "y", false, "answer yes to the question")
+	f.BoolVarP(&a.flags.verbose, "verbose", "v", false, "print details")
+	f.BoolVarP(&a.flags.yes, "yes", "y", false, "assume yes")
 	f.BoolVar(&a.flags.offline, "offline", false, "never use the network")
 	f.BoolVar(&a.flags.noProgress, "no-progress", false, "show no progress")
-	f.StringVar(&a.flags.color, "color", "auto", "color the talk: `WHEN` is auto, always or never")
+	f.StringVar(&a.flags.color, "color", "auto", "color messages: `WHEN` is auto, always or never")
+	if err := root.RegisterFlagCompletionFunc("color", completeBy(words("auto", "always", "never"))); err != nil {
+		panic(err)
+	}
 	root.SetUsageFunc(func(cmd *cobra.Command) error { return usageOf(cmd, nil) })
 	for _, v := range a.alone(a.verbs()) {
 		root.AddCommand(v.make())
@@ -177,6 +183,7 @@ func (a *app) help(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "help" {
+			cmd.Short, cmd.Long = "Show help for kist or for a verb", "Shows how kist, or one of its verbs, is used."
 			cmd.PreRunE = func(_ *cobra.Command, args []string) error {
 				of, rest, err := root.Find(args)
 				if err != nil || len(rest) > 0 {
@@ -196,7 +203,7 @@ type firstLevel struct {
 
 func (a *app) verbs() []firstLevel {
 	return []firstLevel{
-		{"install", a.installCommand}, {"uninstall", a.uninstallCommand}, {"list", a.listCommand}, {"update", a.updateCommand}, {"outdated", a.outdatedCommand},
+		{"install", a.installCommand}, {"uninstall", a.uninstallCommand}, {"list", a.listCommand}, {"search", a.searchCommand}, {"update", a.updateCommand}, {"outdated", a.outdatedCommand},
 		{"ensure", a.ensureCommand}, {"default", a.defaultCommand}, {"rollback", a.rollbackCommand},
 		{"run", a.runCommand}, {"env", a.envCommand}, {"which", a.whichCommand},
 		{"verify", a.verifyCommand}, {"show", a.showCommand}, {"check-signature", a.checkSignatureCommand}, {"channel", a.channelCommand},
@@ -240,8 +247,11 @@ func (a *app) command(v verb) *cobra.Command {
 	}
 	cmd.Flags().SortFlags = false
 	if v.complete != nil {
-		cmd.ValidArgsFunction = func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-			return v.complete(typed), cobra.ShellCompDirectiveNoFileComp
+		cmd.ValidArgsFunction = completeBy(v.complete)
+	}
+	for flag, values := range v.values {
+		if err := cmd.RegisterFlagCompletionFunc(flag, completeBy(values)); err != nil {
+			panic(err) // it has no such flag
 		}
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -298,7 +308,7 @@ func (a *app) checkFlags() error {
 	return usage("--color %s: want auto, always or never", a.flags.color)
 }
 
-func unknownVerb(cmd *cobra.Command, name string) error {
+func unknownVerb(cmd *cobra.Command, name string) *unknownVerbError {
 	return &unknownVerbError{Parent: cmd.CommandPath(), Verb: name, Near: manifests.Near(name, verbs(cmd))}
 }
 
@@ -338,6 +348,7 @@ func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(fo
 type unknownVerbError struct {
 	Parent, Verb string
 	Near         []string
+	Try          string // the whole command line that was perhaps meant
 }
 
 func (e *unknownVerbError) Error() string { return fmt.Sprintf("%s has no verb %q", e.Parent, e.Verb) }

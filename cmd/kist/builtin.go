@@ -31,14 +31,30 @@ func isBuiltinChannel(name string) bool {
 
 // installable is a tool as kist install takes it: by its bare name, or of the first
 // distribution that has it.
-func installable(tool string) (ref string, ok bool) {
+func (a *app) installable(tool string) (ref string, ok bool) {
 	if isBuiltin(tool) {
 		return tool, true
 	}
-	if distros := upstreams.Distros(tool); len(distros) > 0 {
+	if distros := a.distrosOf(tool); len(distros) > 0 {
 		return distros[0] + "/" + tool, true
 	}
 	return "", false
+}
+
+// distrosOf returns the distributions that have tool, the machine's own first.
+func (a *app) distrosOf(tool string) []string {
+	distros := upstreams.Distros(tool)
+	own := func(name string) int {
+		if u, ok := upstreams.Lookup(name); ok && a.Distro() != "" {
+			words := strings.Fields(strings.ToLower(u.Origins[0].Name)) // "debian 12 (bookworm)"
+			if len(words) > 1 && words[0]+words[1] == a.Distro() {
+				return 0
+			}
+		}
+		return 1
+	}
+	slices.SortStableFunc(distros, func(a, b string) int { return own(a) - own(b) })
+	return distros
 }
 
 func builtinTools() (tools []string) {

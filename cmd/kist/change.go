@@ -204,6 +204,9 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	r.Kept = res.Kept
 	r.Commands = a.newLinks(before, res.Generation)
 	if len(r.Installed) > 0 {
+		if s.NoExec() {
+			a.warn("%s is on a file system that is mounted noexec: no command that is installed there can be started", filepath.Join(a.Dirs.Data, "kist"))
+		}
 		a.note(&r)
 		a.noteDefaults(&r, s, c)
 	}

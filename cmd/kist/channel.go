@@ -18,7 +18,7 @@ import (
 )
 
 func (a *app) channelCommand() *cobra.Command {
-	return a.family(trust, "channel", "Choose whom to trust for what", `A channel is a named origin of tools with its own trust: where its signed
+	return a.family(trust, "channel", "Manage channels and their keys", `A channel is a named origin of tools with its own trust: where its signed
 manifest is, whose OpenPGP keys may sign it, how many must, and for which tools
 it may speak.`,
 		a.channelAddCommand(), a.channelListCommand(), a.channelShowCommand(),
@@ -253,7 +253,7 @@ func (a *app) channelShowCommand() *cobra.Command {
 		example:  "kist channel show go",
 		exits:    []int{0, 1, 2, 3, 8, 9},
 		args:     exactly(1),
-		complete: a.completeChannels,
+		complete: firstOnly(a.completeChannels),
 		run: func(ctx context.Context, args []string) (result, error) {
 			s, err := a.open(ctx)
 			if err != nil {
@@ -304,7 +304,7 @@ installed from it stay, and can be verified and uninstalled as ever.`,
 		example:  "kist channel remove acme",
 		exits:    []int{0, 1, 2, 3, 7, 8, 9, 10},
 		args:     exactly(1),
-		complete: a.completeChannels,
+		complete: firstOnly(a.completeAdded),
 		changes:  true,
 		run: func(ctx context.Context, args []string) (result, error) {
 			s, err := a.open(ctx)

@@ -23,7 +23,7 @@ func (a *app) channelAddCommand() *cobra.Command {
 	return a.command(verb{
 		use: "add NAME URL --key FILE…", short: "Trust a channel, by keys you already hold",
 		long: `Fetches the channel's manifest, proves it by the keys in FILE, and only then
-remembers the channel. URL is its channel.toml or the directory that is in:
+remembers the channel. URL is channel.toml, or the directory that contains it:
 https, http, file, or a plain path. Keys come from files only, never from the
 channel's own host; the primary key and the signing subkeys in FILE are pinned.
 
@@ -41,9 +41,10 @@ with kist count where no --key is given.`,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` of OpenPGP public keys that may sign (repeatable)")
 			f.StringVar(&c.Format, "format", "native", "how the channel publishes: `FORMAT` is native, rust, debian, "+strings.Join(upstreams.TwinFormats(), " or "))
-			f.IntVar(&c.Threshold, "threshold", 1, "how many of the keys must have signed: `N`")
+			f.IntVar(&c.Threshold, "threshold", 1, "`N` of the keys must have signed")
 			f.StringSliceVar(&c.Tools, "tools", nil, "tools it may provide, each `PATTERN` a name or the beginning of one and a *; default: every name that is not built in")
 		},
+		values: map[string]completer{"format": words(channels.Formats()...), "tools": list(words(builtinTools()...))},
 		run: func(ctx context.Context, args []string) (result, error) {
 			c.Name = args[0]
 			return a.channelAdd(ctx, c, args[1], keys)

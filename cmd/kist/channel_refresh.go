@@ -19,13 +19,13 @@ func (a *app) channelRefreshCommand() *cobra.Command {
 	return a.command(verb{
 		use: "refresh NAME [--key FILE…]", short: "Prove a channel anew; renew its lost mark or its keys",
 		long: `Fetches and proves the channel's manifest. Where the mark of the newest manifest
-seen was lost or damaged, it is made anew, which is said. With --key, a newer
+seen was lost or damaged, it is recreated, with a message. With --key, a newer
 copy of a pinned key (a later expiry, a new subkey, a revocation) is merged into
-the one known, also of a built-in channel; another primary key never is.`,
+the one known, also of a built-in channel; a different primary key is never accepted.`,
 		example:  "kist channel refresh acme --key acme-2027.asc",
 		exits:    []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:     exactly(1),
-		complete: a.completeChannels,
+		complete: firstOnly(a.completeRefreshed),
 		changes:  true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` with a newer copy of a pinned key (repeatable)")

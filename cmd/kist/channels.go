@@ -25,6 +25,32 @@ type origin struct {
 	keys    *verify.Keyring   // of an added one
 	tool    string            // of a built-in one, "" for a distribution
 	indices *indices          // of a distribution
+	bare    bool              // it is one of those that a bare name may mean
+}
+
+// unknown returns err as it is told to a user. Where a bare name was asked for, no
+// channel has the tool, not this one alone.
+func (o origin) unknown(err error) error {
+	e, ok := errors.AsType[*manifests.UnknownToolError](err)
+	if !ok || !o.bare {
+		return err
+	}
+	var near []string
+	for _, name := range e.Near {
+		near = append(near, o.Name+"/"+name)
+	}
+	everywhere := unknownEverywhere(e.Tool)
+	everywhere.Near = append(near, everywhere.Near...)
+	return everywhere
+}
+
+// unknownEverywhere says that no channel offers a tool by its bare name.
+func unknownEverywhere(tool string) *manifests.UnknownToolError {
+	e := &manifests.UnknownToolError{Tool: tool}
+	if _, alias := upstreams.Alias(tool); !alias && len(upstreams.Distros(tool)) == 0 {
+		e.Near = upstreams.Near(tool)
+	}
+	return e
 }
 
 // documents is where proved manifests are kept, below the cache directory.
@@ -119,11 +145,12 @@ func (a *app) origins(ctx context.Context, s *session, ref toolRef) ([]origin, e
 			if err != nil {
 				return nil, err
 			}
+			o.bare = true
 			list = append(list, o)
 		}
 	}
 	if len(list) == 0 {
-		return nil, &manifests.UnknownToolError{Tool: ref.Name, Near: upstreams.Near(ref.Name)}
+		return nil, unknownEverywhere(ref.Name)
 	}
 	return list, nil
 }
@@ -162,7 +189,7 @@ func (a *app) pick(ctx context.Context, s *session, ref toolRef) (origin, error)
 	}
 	switch len(offering) {
 	case 0:
-		return origin{}, &manifests.UnknownToolError{Tool: ref.Name}
+		return origin{}, unknownEverywhere(ref.Name)
 	case 1:
 		return offering[0], nil
 	}
@@ -204,12 +231,13 @@ func (a *app) fetch(ctx context.Context, s *session, o origin, q manifests.Reque
 	if err != nil {
 		return nil, err
 	}
+	asked := o
 	if o, err = a.rotated(ctx, s, t, o); err != nil {
 		return nil, err
 	}
 	cat, err := s.Catalog(ctx, t, o.Channel, q)
 	if err != nil {
-		return nil, err
+		return nil, asked.unknown(err)
 	}
 	return cat, keep()
 }
@@ -220,12 +248,13 @@ func (a *app) resolve(ctx context.Context, s *session, o origin, q manifests.Req
 	if err != nil {
 		return manifests.Release{}, err
 	}
+	asked := o
 	if o, err = a.rotated(ctx, s, t, o); err != nil {
 		return manifests.Release{}, err
 	}
 	r, err := s.Resolve(ctx, t, o.Channel, q)
 	if err != nil {
-		return r, err
+		return r, asked.unknown(err)
 	}
 	return r, keep()
 }

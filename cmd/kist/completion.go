@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/debian"
+	"github.com/kist-tools/kist/manifests/system"
 	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
@@ -19,20 +22,23 @@ func (a *app) completionCommand() *cobra.Command {
 		group: housekeeping, use: "completion bash|zsh|fish|powershell",
 		short: "Print completions for a shell",
 		long: `Prints a script that completes kist's command line. Load it from your shell's
-start-up file, or store it where your shell looks for completions.`,
-		example:  "source <(kist completion bash)",
+start-up file, or store it where your shell looks for completions. It needs no
+package for bash; in zsh, compinit must run, before or after it.`,
+		example: `source <(kist completion bash)    # in ~/.bashrc
+source <(kist completion zsh)     # in ~/.zshrc
+kist completion fish | source     # in ~/.config/fish/config.fish`,
 		exits:    []int{0, 2},
 		args:     exactly(1),
 		plain:    true,
-		complete: func(string) []string { return shells },
+		complete: firstOnly(words(shells...)),
 		run: func(_ context.Context, args []string) (result, error) {
 			var script bytes.Buffer
 			var err error
 			switch root := cmd.Root(); args[0] {
 			case "bash":
-				err = root.GenBashCompletionV2(&script, true)
+				return scriptResult(bashCompletion), nil
 			case "zsh":
-				err = root.GenZshCompletion(&script)
+				return scriptResult(zshCompletion), nil
 			case "fish":
 				err = root.GenFishCompletion(&script, true)
 			case "powershell":
@@ -51,52 +57,265 @@ type scriptResult string
 
 func (r scriptResult) text(p *page) { p.raw(string(r)) }
 
-// completeInstalled offers what is installed, completeTools what kist can
-// install besides. Completion reads and never asks the network; whatever goes
-// wrong, it offers less.
-func (a *app) completeInstalled(typed string) []string {
-	var names []string
-	for _, r := range a.peek() {
-		names = append(names, r.Tool, r.Tool+"@"+r.Version)
+// Completion reads what is on this machine and never asks the network; whatever
+// goes wrong, it offers less.
+
+// A completer returns the words that could stand where typed does, after args. With
+// files, names of files could stand there, too.
+type completer func(args []string, typed string) (candidates []string, files bool)
+
+// completeBy makes c a completion of cobra's.
+func completeBy(c completer) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		candidates, files := c(args, typed)
+		candidates = slices.DeleteFunc(candidates, func(word string) bool { return !strings.HasPrefix(word, typed) || escape(word) != word })
+		slices.Sort(candidates)
+		directive := cobra.ShellCompDirectiveNoFileComp
+		if files {
+			directive = cobra.ShellCompDirectiveDefault
+		}
+		return slices.Compact(candidates), directive
 	}
-	return offer(names, typed)
 }
 
-func (a *app) completeTools(typed string) []string {
-	names := builtinTools()
-	for _, r := range a.peek() {
-		names = append(names, r.Tool)
-	}
-	return offer(names, typed)
+// words completes by a fixed list.
+func words(list ...string) completer {
+	return func([]string, string) ([]string, bool) { return slices.Clone(list), false }
 }
 
-func (a *app) completeChannels(typed string) []string {
-	names := upstreams.Names()
-	s, err := a.open(context.Background())
-	if err != nil {
-		return offer(names, typed)
+// list completes the last word of a list with commas.
+func list(c completer) completer {
+	return func(args []string, typed string) (candidates []string, files bool) {
+		before := typed[:strings.LastIndex(typed, ",")+1]
+		candidates, files = c(args, typed[len(before):])
+		for i, word := range candidates {
+			candidates[i] = before + word
+		}
+		return candidates, files
 	}
-	defer s.Close()
-	if st, ok, err := s.store(); ok && err == nil {
-		added, _ := st.List()
-		for _, c := range added {
-			names = append(names, c.Name)
+}
+
+// firstOnly completes the first argument by c, and no other.
+func firstOnly(c completer) completer {
+	return func(args []string, typed string) ([]string, bool) {
+		if len(args) > 0 {
+			return nil, false
+		}
+		return c(args, typed)
+	}
+}
+
+// completeInstalled offers what is installed, as TOOL.
+func (a *app) completeInstalled(_ []string, typed string) (refs []string, files bool) {
+	a.peek(func(_ *session, installed []record.Head) { refs = installedRefs(installed, typed) })
+	return refs, false
+}
+
+// installedRefs names releases as typed begins to: by the channel or without it.
+func installedRefs(installed []record.Head, typed string) (refs []string) {
+	for _, r := range installed {
+		if strings.Contains(typed, "/") {
+			refs = append(refs, r.Channel+"/"+r.Tool, r.Ref())
+			continue
+		}
+		refs = append(refs, r.Tool, r.Tool+"@"+r.Version)
+		if own, ok := builtinChannel(r.Tool); !ok || own != r.Channel {
+			refs = append(refs, r.Channel+"/")
 		}
 	}
-	return offer(names, typed)
+	return refs
 }
 
-func offer(names []string, typed string) []string {
-	names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, typed) })
-	slices.Sort(names)
-	return slices.Compact(names)
+// completeTools offers what kist can install, and what is installed, as TOOL:
+// channels while typed may be one, versions once a tool is named.
+func (a *app) completeTools(_ []string, typed string) (refs []string, files bool) {
+	ref, _, versioned := strings.Cut(typed, "@")
+	channel, name, named := strings.Cut(ref, "/")
+	if !named {
+		channel, name = "", ref
+	}
+	if !named && !versioned {
+		refs = builtinTools()
+		for _, name := range upstreams.Names() {
+			if u, _ := upstreams.Lookup(name); isDistro(u) {
+				refs = append(refs, name+"/")
+			}
+		}
+	}
+	a.peek(func(s *session, installed []record.Head) {
+		ctx := context.Background()
+		refs = append(refs, installedRefs(installed, typed)...)
+		switch {
+		case versioned:
+			for _, v := range a.cachedVersions(ctx, s, toolRef{Channel: channel, Name: name}) {
+				refs = append(refs, ref+"@"+v.Version)
+				for _, label := range v.Labels {
+					refs = append(refs, ref+"@"+label)
+				}
+			}
+		case named:
+			for _, tool := range a.toolsOf(ctx, s, channel) {
+				refs = append(refs, channel+"/"+tool)
+			}
+		default:
+			for _, c := range a.addedChannels(s) {
+				refs = append(refs, c.Name+"/")
+				for _, o := range a.offersOf(ctx, s, c, s.cachedChannels()) {
+					refs = append(refs, o.Tool)
+				}
+			}
+		}
+	})
+	return refs, false
 }
 
-func (a *app) peek() []record.Head {
-	s, err := a.open(context.Background())
+// toolsOf names the tools of one channel.
+func (a *app) toolsOf(ctx context.Context, s *session, channel string) (tools []string) {
+	if u, ok := upstreams.Lookup(channel); ok {
+		return u.Tools()
+	}
+	for _, c := range a.addedChannels(s) {
+		if c.Name == channel {
+			for _, o := range a.offersOf(ctx, s, c, s.cachedChannels()) {
+				tools = append(tools, o.Tool)
+			}
+		}
+	}
+	return tools
+}
+
+// completeDemanded offers tools that ensure can look for.
+func (a *app) completeDemanded(args []string, typed string) (refs []string, files bool) {
+	if below, ok := strings.CutPrefix(typed, system.Channel+"/"); ok && !strings.ContainsAny(below, "@>=") {
+		for _, tool := range system.Names() {
+			refs = append(refs, system.Channel+"/"+tool)
+		}
+		return refs, false
+	}
+	refs, _ = a.completeTools(args, typed)
+	return append(append(refs, system.Names()...), system.Channel+"/"), false
+}
+
+// completeRun offers installed tools, then --, then the commands of the tool.
+func (a *app) completeRun(args []string, typed string) (candidates []string, files bool) {
+	dash := slices.Contains(a.Args[:len(a.Args)-1], "--")
+	switch {
+	case !dash && len(args) == 0:
+		return a.completeInstalled(args, typed)
+	case !dash:
+		return []string{"--"}, false
+	case len(args) != 1:
+		return nil, true // arguments of the command
+	}
+	ref, err := parseTool(args[0])
 	if err != nil {
+		return nil, false
+	}
+	a.peek(func(s *session, _ []record.Head) {
+		if r, err := s.inUse(ref); err == nil {
+			for _, c := range r.Commands {
+				candidates = append(candidates, c.Name)
+			}
+		}
+	})
+	return candidates, false
+}
+
+// completeCommands offers the commands of the defaults.
+func (a *app) completeCommands([]string, string) (names []string, files bool) {
+	a.peek(func(s *session, _ []record.Head) {
+		for _, l := range s.state.Current.Links {
+			names = append(names, l.Name)
+		}
+	})
+	return names, false
+}
+
+// completeComponents offers the components of the tools in args that are installed:
+// the optional ones, which can be taken away.
+func (a *app) completeComponents(args []string, _ string) (names []string, files bool) {
+	a.peek(func(s *session, _ []record.Head) {
+		for _, arg := range args {
+			ref, err := parseTool(arg)
+			if err != nil {
+				continue
+			}
+			if r, err := s.inUse(ref); err == nil {
+				names = append(names, r.Optional...)
+			}
+		}
+	})
+	return names, false
+}
+
+// completeChannels offers every channel, completeAdded only those that the user
+// added.
+func (a *app) completeChannels(args []string, typed string) ([]string, bool) {
+	names, _ := a.completeAdded(args, typed)
+	return append(append(names, upstreams.Names()...), system.Channel), false
+}
+
+func (a *app) completeAdded([]string, string) (names []string, files bool) {
+	a.peek(func(s *session, _ []record.Head) {
+		for _, c := range a.addedChannels(s) {
+			names = append(names, c.Name)
+		}
+	})
+	return names, false
+}
+
+// completeRefreshed offers the channels that refresh takes: the machine's own is none.
+func (a *app) completeRefreshed(args []string, typed string) ([]string, bool) {
+	names, _ := a.completeAdded(args, typed)
+	return append(names, upstreams.Names()...), false
+}
+
+// completeList offers what is installed, with --available or --distros what could be,
+// and then names of distributions.
+func (a *app) completeList(args []string, typed string) ([]string, bool) {
+	distros := slices.ContainsFunc(a.Args, func(arg string) bool { return arg == "--distros" || strings.HasPrefix(arg, "--distros=") })
+	switch {
+	case len(args) == 1 && distros:
+		return list(a.completeDistros)(args, typed)
+	case len(args) > 0:
+		return nil, false
+	case distros:
+		return debian.Names(), false
+	case slices.Contains(a.Args, "--available"):
+		return a.completeTools(args, typed)
+	}
+	return a.completeInstalled(args, typed)
+}
+
+// completeShown offers what is installed, and tools of channels of which anything was
+// proved before: of others there is nothing to show.
+func (a *app) completeShown(args []string, typed string) (refs []string, files bool) {
+	all, _ := a.completeTools(args, typed)
+	a.peek(func(s *session, installed []record.Head) {
+		known := s.cachedChannels()
+		refs = slices.DeleteFunc(all, func(ref string) bool {
+			channel, builtin := builtinChannel(ref)
+			return builtin && !known.of(channel) && !slices.ContainsFunc(installed, func(r record.Head) bool { return r.Tool == ref })
+		})
+	})
+	return refs, false
+}
+
+// completeDistros offers the distributions that ship the tool in args.
+func (a *app) completeDistros(args []string, _ string) ([]string, bool) {
+	tool := debian.Names()[0]
+	if len(args) > 0 {
+		tool = args[0]
+	}
+	return upstreams.Distros(tool), false
+}
+
+// addedChannels are the user's channels, without a word where they cannot be read.
+func (a *app) addedChannels(s *session) []channels.Channel {
+	st, ok, err := s.store()
+	if !ok || err != nil {
 		return nil
 	}
-	defer s.Close()
-	return s.state.Installed()
+	added, _ := st.List()
+	return added
 }

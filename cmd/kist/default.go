@@ -18,7 +18,7 @@ func (a *app) defaultCommand() *cobra.Command {
 		exits:    []int{0, 2, 3, 7, 8, 9},
 		args:     exactly(1),
 		changes:  true,
-		complete: a.completeInstalled,
+		complete: firstOnly(a.completeInstalled),
 		run: func(ctx context.Context, args []string) (result, error) {
 			ref, err := parseTool(args[0])
 			if err != nil {
@@ -44,7 +44,7 @@ func (a *app) defaultCommand() *cobra.Command {
 func (a *app) rollbackCommand() *cobra.Command {
 	return a.command(verb{
 		group: toolchains, use: "rollback",
-		short: "Return to what was in force before the last change",
+		short: "Undo the last change",
 		long: `Returns to the previous generation: its toolchains, defaults and links. What was
 uninstalled does not come back, because its files are gone.`,
 		example: "kist rollback",

@@ -35,16 +35,16 @@ func (a *app) ensureCommand() *cobra.Command {
 	return a.command(verb{
 		group: toolchains, use: "ensure 'TOOL>=V'",
 		short: "Find a tool that is new enough, or get it",
-		long: `Takes the first that satisfies, and prints which: the command on PATH that is the
-system's own, else an installed toolchain, else what a channel that you added
-from a directory of this machine has, which is then installed. In none of these
-places: exit code 3.
+		long: `Finds a version that satisfies the requirement and prints where it is: first the
+system's command on PATH, then an installed toolchain, then what a channel that
+you added from a directory of this machine has, which is then installed. If none
+does, the exit code is 3.
 
 --prefer names the places to look in first, in order: system, installed and
 network. Only if network is named may kist fetch, and it then installs what the
 channel calls stable, as kist install does, unless that is too old.
 
-'TOOL>=V' stands in quotes, since a shell takes a bare > for itself. TOOL@V asks
+Quote 'TOOL>=V', or the shell treats > as a redirection. TOOL@V asks
 for a version as kist install does. system/TOOL is only the system's, and
 CHANNEL/TOOL only that channel's.`,
 		example: "kist ensure 'rust>=1.63' --prefer system,installed,network",
@@ -55,7 +55,8 @@ CHANNEL/TOOL only that channel's.`,
 		flags: func(f *pflag.FlagSet) {
 			f.StringSliceVar(&prefer, "prefer", nil, "look first in `PLACES`: of system, installed and network, with commas; default: system,installed")
 		},
-		complete: a.completeTools,
+		complete: firstOnly(a.completeDemanded),
+		values:   map[string]completer{"prefer": list(words(fromSystem, fromInstalled, fromNetwork))},
 		run: func(ctx context.Context, args []string) (result, error) {
 			d, err := parseDemand(args[0])
 			if err != nil {

@@ -1,28 +1,43 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/install/record"
 )
 
 func (a *app) envCommand() *cobra.Command {
+	var language string
 	return a.command(verb{
 		group: toolchains, use: "env [TOOL…]",
 		short: "Print the environment of a toolchain, for a shell",
 		long: `Prints lines that a shell can evaluate: the toolchain's directories first on PATH,
-and what else it needs set or unset. Without TOOL, for every default.`,
-		example:  `eval "$(kist env go@1.25)"`,
-		exits:    []int{0, 2, 3, 8, 9},
+and what else it needs set or unset. Without TOOL, for every default. Without
+--shell, they are for the shell that the environment speaks of: name it in scripts.`,
+		example: `eval "$(kist env go@1.25 --shell posix)"
+kist env go@1.25 --shell fish | source
+kist env go@1.25 --shell powershell | Out-String | Invoke-Expression
+kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cmd"`,
+		exits:    []int{0, 1, 2, 3, 8, 9},
 		args:     between(0, 1000),
 		complete: a.completeInstalled,
+		values:   map[string]completer{"shell": words(shells()...)},
+		flags: func(f *pflag.FlagSet) {
+			f.StringVar(&language, "shell", "", "write for `SHELL`: posix, fish, powershell or cmd")
+		},
 		run: func(ctx context.Context, args []string) (result, error) {
+			if language != "" && !slices.Contains(shells(), language) {
+				return nil, usage("env: --shell %s: want one of %s", language, strings.Join(shells(), ", "))
+			}
 			refs, err := parseTools(args)
 			if err != nil {
 				return nil, err
@@ -44,7 +59,11 @@ and what else it needs set or unset. Without TOOL, for every default.`,
 				use = slices.DeleteFunc(s.state.Installed(), func(r record.Head) bool { return !s.isDefault(r) })
 			}
 			a.warnOfAnotherKist(s, use)
-			return s.environment(a.Getenv("PATH"), use), nil
+			if a.flags.json { // which no shell reads
+				return shellEnvironment{environment: s.environment(a.Getenv("PATH"), use)}, nil
+			}
+			to := cmp.Or(shell(language), guessShell(a.Getenv, a.Platform.OS))
+			return s.environment(a.Getenv("PATH"), use).in(to)
 		},
 	})
 }
@@ -79,17 +98,29 @@ type environment struct {
 	Unset []string          `json:"unset,omitempty"`
 }
 
-func (e environment) text(p *page) {
-	for _, name := range e.Unset {
-		p.raw("unset " + name + "\n")
-	}
-	for _, name := range slices.Sorted(maps.Keys(e.Set)) {
-		p.raw("export " + name + "=" + quote(e.Set[name]) + "\n")
-	}
+// A shellEnvironment is an environment with the lines that set it in a shell.
+type shellEnvironment struct {
+	environment
+	script string
 }
 
-// quote makes s one word of a POSIX shell, whatever it holds.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+func (e shellEnvironment) text(p *page) { p.raw(e.script) }
+
+// in writes e for a shell.
+func (e environment) in(to shell) (shellEnvironment, error) {
+	var script strings.Builder
+	for _, name := range e.Unset {
+		script.WriteString(to.unsetLine(name) + "\n")
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Set)) {
+		line, err := to.setLine(name, e.Set[name])
+		if err != nil {
+			return shellEnvironment{}, fmt.Errorf("%s: %w", name, err)
+		}
+		script.WriteString(line + "\n")
+	}
+	return shellEnvironment{e, script.String()}, nil
+}
 
 // environment is what use need set, their directories first on path.
 func (s *session) environment(path string, use []record.Head) environment {

@@ -145,13 +145,15 @@ func (a *app) misused(err error) (failure, bool) {
 	help := strings.Join(strings.Fields("kist "+a.path+" --help"), " ")
 	if e, ok := errors.AsType[*unknownVerbError](err); ok {
 		f.Hint = e.Parent + " --help lists them"
-		if len(e.Near) > 0 {
+		if e.Try != "" {
+			f.Hint = e.Try
+		} else if len(e.Near) > 0 {
 			f.Hint = fmt.Sprintf("did you mean %s %s?", e.Parent, strings.Join(e.Near, " or "))
 		}
 	} else if _, ok := errors.AsType[*usageError](err); ok {
 		f.Hint = help
 	} else if e, ok := errors.AsType[*severalChannelsError](err); ok {
-		f.Hint = fmt.Sprintf("say which: kist %s %s/%s", a.path, e.Channels[0], e.Tool)
+		f.Hint = fmt.Sprintf("say which: kist %s %s/%s", strings.Join(append([]string{a.path}, e.Flags...), " "), e.Channels[0], e.Tool)
 		if a.path == "ensure" {
 			f.Hint = fmt.Sprintf("say which: kist ensure '%s/%s>=VERSION'", e.Channels[0], e.Tool)
 		}
@@ -161,6 +163,9 @@ func (a *app) misused(err error) (failure, bool) {
 		f.Hint = fmt.Sprintf("kist channel show %s shows it; to replace it, kist channel remove %s first", e.Name, e.Name)
 	} else if e, ok := errors.AsType[*builtinError](err); ok {
 		f.Hint = "choose another name; kist channel show " + e.Name + " shows whom it trusts"
+		if a.path == "channel remove" {
+			f.Hint = "a built-in channel cannot be removed; policy.toml says which channels are allowed"
+		}
 	} else if _, ok := errors.AsType[*formatError](err); ok {
 		f.Hint = "the formats that can be added are: native, rust, debian, " + strings.Join(upstreams.TwinFormats(), ", ")
 	} else if e, ok := errors.AsType[*plan.NeededError](err); ok {
@@ -218,7 +223,7 @@ func (a *app) refused(err error) (failure, bool) {
 	f := failure{Code: 9, Kind: "refused"}
 	if e, ok := errors.AsType[*systemChannelError](err); ok {
 		f.Hint = fmt.Sprintf("kist ensure 'system/%s>=VERSION' tells what the system has", cmp.Or(e.Tool, "TOOL"))
-		if own, ok := installable(e.Tool); ok && a.path == "install" {
+		if own, ok := a.installable(e.Tool); ok && a.path == "install" {
 			f.Hint = fmt.Sprintf("kist install %s puts one of your own beside it", own)
 		} else if a.path == "uninstall" {
 			f.Hint = "whatever installed it removes it: the system's package manager, or another installer"
@@ -419,9 +424,15 @@ func limits(err error) (failure, bool) {
 		}
 		return failure{Code: 8, Kind: "space", Hint: fmt.Sprintf("free %s there, then run the same command again", lacking)}, true
 	}
+	if _, ok := errors.AsType[*install.NoProcError](err); ok {
+		return failure{Code: 8, Kind: "no-proc", Hint: "mount it (mount -t proc proc /proc), or have whoever set up this chroot or container do so, then run the same command again"}, true
+	}
+	if e, ok := errors.AsType[*noExecError](err); ok {
+		return failure{Code: 8, Kind: "noexec", Hint: fmt.Sprintf("mount it without noexec, or set XDG_DATA_HOME to a directory on another file system and install %s there", e.Release)}, true
+	}
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return failure{Code: 8, Kind: "space", Hint: "free some space, then run the same command again"}, true
+		return failure{Code: 8, Kind: "space", Hint: "free some space there, then run the same command again; kist dirs lists kist's directories"}, true
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return failure{Code: 8, Kind: "permission", Hint: "kist dirs lists the directories that you must be able to write"}, true
 	}
@@ -443,7 +454,7 @@ func (a *app) unknown(err error) (failure, bool) {
 	}
 	if e, ok := errors.AsType[*unmetError](err); ok && e.Err == nil {
 		f.Kind = "unmet"
-		own, ok := installable(e.Demand.Name)
+		own, ok := a.installable(e.Demand.Name)
 		switch {
 		case e.Demand.Channel == system.Channel:
 			f.Hint = "update it with what installed it"
@@ -491,27 +502,11 @@ func (a *app) unknown(err error) (failure, bool) {
 		return f, true
 	}
 	if e, ok := errors.AsType[*manifests.UnknownToolError](err); ok {
-		f.Hint = "kist channel list shows which channel offers what"
-		reason, known := upstreams.Refusal(e.Tool)
-		distros := upstreams.Distros(e.Tool)
-		switch {
-		case e.Channel == system.Channel:
-			f.Hint = "kist channel show system lists those it knows"
-		case e.Channel != "" && len(e.Near) > 0:
-			f.Hint = fmt.Sprintf("did you mean %s/%s?", e.Channel, e.Near[0])
-		case e.Channel == "" && len(distros) > 0:
-			f.Hint = fmt.Sprintf("distributions have it; say which, such as %s/%s (%s)", distros[0], e.Tool, strings.Join(distros, ", "))
-		case known:
-			f.Message = fmt.Sprintf("no channel offers %q: %s", e.Tool, reason)
-			f.Hint = "kist channel add trusts a channel that you choose"
-			if format, ok := upstreams.TwinFormat(e.Tool); ok {
-				f.Hint = fmt.Sprintf("with keys that you hold: kist channel add NAME URL --format %s --tools %s --key FILE", format, e.Tool)
-			}
-		default:
-			if near := upstreams.Near(e.Tool); len(near) > 0 {
-				f.Hint = fmt.Sprintf("did you mean %s?", near[0])
-			}
-		}
+		a.unknownTool(e, &f)
+		return f, true
+	}
+	if _, ok := errors.AsType[*noToolError](err); ok {
+		f.Hint = "kist search without a word lists every tool"
 		return f, true
 	}
 	if _, ok := errors.AsType[*debian.HostError](err); ok {
@@ -556,6 +551,49 @@ func (a *app) unknown(err error) (failure, bool) {
 		return f, true
 	}
 	return f, errors.Is(err, manifests.ErrNotFound)
+}
+
+// unknownTool says where a tool is to be had that e says is unknown. For a bare name
+// the distributions come first, whatever channels the user has added; then why its
+// upstream is not built in; then the name that was perhaps meant.
+func (a *app) unknownTool(e *manifests.UnknownToolError, f *failure) {
+	f.Hint = "kist search lists the tools that there are"
+	switch {
+	case e.Channel == system.Channel:
+		f.Hint = "kist channel show system lists those it knows"
+		return
+	case e.Channel != "" && len(e.Near) > 0:
+		f.Hint = fmt.Sprintf("did you mean %s/%s?", e.Channel, e.Near[0])
+		return
+	}
+	tool, calls := e.Tool, ""
+	if other, ok := upstreams.Alias(tool); ok {
+		tool, calls = other, fmt.Sprintf("; kist calls it %s", other)
+	}
+	reason, refused := upstreams.Refusal(tool)
+	distros := a.distrosOf(tool)
+	switch {
+	case e.Channel != "":
+		if ref, ok := a.installable(tool); ok {
+			f.Hint = fmt.Sprintf("another channel has it: kist install %s", ref)
+		}
+	case isBuiltin(tool):
+		f.Hint = fmt.Sprintf("did you mean %s?", tool)
+	case len(distros) > 0:
+		f.Hint = fmt.Sprintf("distributions have it; say which, such as %s/%s (%s)", distros[0], tool, strings.Join(distros, ", "))
+	case refused:
+		f.Message = fmt.Sprintf("no channel offers %q%s: %s", e.Tool, calls, reason)
+		f.Hint = "kist channel add trusts a channel that you choose"
+		if format, ok := upstreams.TwinFormat(tool); ok {
+			f.Hint = fmt.Sprintf("with keys that you hold: kist channel add NAME URL --format %s --tools %s --key FILE", format, tool)
+		}
+	case len(e.Near) > 0 && strings.Contains(e.Near[0], "/"): // of a channel of the user's
+		f.Hint = fmt.Sprintf("did you mean %s?", e.Near[0])
+	default:
+		if near := upstreams.Near(tool); len(near) > 0 {
+			f.Hint = fmt.Sprintf("did you mean %s?", near[0])
+		}
+	}
 }
 
 // proxyAuthRequired is the status of a proxy that wants a user and password. RFC

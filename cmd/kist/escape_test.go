@@ -99,8 +99,8 @@ func hostileErrors(s string) []error {
 		fmt.Errorf("channel %s: %w", s, errors.Join(errors.New(s), manifests.ErrUnreachable)),
 		&fs.PathError{Op: "open", Path: s, Err: fs.ErrPermission},
 		&missingFileError{s}, &keyFileError{Paths: []string{s}, Err: verify.ErrUntrusted}, &keyFileError{Paths: []string{s}, Secret: true, Err: errors.New(s)},
-		&unknownVerbError{Parent: "kist", Verb: s, Near: []string{s}},
-		&severalChannelsError{s, []string{s}}, &severalVersionsError{Tool: s, Refs: []string{s}}, &takenError{s}, &builtinError{s}, &formatError{s},
+		&unknownVerbError{Parent: "kist", Verb: s, Near: []string{s}}, &unknownVerbError{Parent: "kist", Verb: s, Try: s}, &noToolError{s},
+		&severalChannelsError{Tool: s, Channels: []string{s}, Flags: []string{s}}, &severalVersionsError{Tool: s, Refs: []string{s}}, &takenError{s}, &builtinError{s}, &formatError{s},
 		&driftError{[]string{s}}, &keptError{Kept: []install.Drift{{Path: s, Reason: s}}},
 		&plan.ForeignFileError{Path: s}, &plan.ConflictError{Command: s, Owner: s}, &unpack.EntryError{Archive: s, Path: s, Rule: unpack.Rule(s)},
 		&install.SystemPrefixError{Role: s, Path: s}, &install.BusyError{Path: s, Holder: s}, &install.ChildError{How: s, Said: s},
@@ -121,7 +121,7 @@ func hostileErrors(s string) []error {
 var resultTypes = []result{
 	shownOrigin{}, changeResult{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelRefreshed{}, signatureResult{}, dirsResult{}, ensureResult{},
 	listResult{}, availableResult{}, distrosResult{}, outdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishListed{}, publishRemoved{}, publishEdited{}, publishPruned{}, publishAdded{},
-	publishedKeys{}, shownRelease{}, shownRotation{}, storedEvidence{}, selfResult{}, showResult{}, updateResult{}, verifyResult{}, versionResult{}, whichResult{},
+	publishedKeys{}, searchResult{}, shownRelease{}, shownRotation{}, storedEvidence{}, selfResult{}, showResult{}, updateResult{}, verifyResult{}, versionResult{}, whichResult{},
 }
 
 // fill sets every text in v to s, and every list and map to two of them.
@@ -281,7 +281,7 @@ func TestJSONKeepsValues(t *testing.T) {
 
 // The two results that are scripts for a shell are the only ones not escaped.
 func TestEveryResultIsFuzzed(t *testing.T) {
-	scripts := []string{"environment", "scriptResult"}
+	scripts := []string{"shellEnvironment", "scriptResult"}
 	for _, name := range resultNames(t) {
 		known := slices.ContainsFunc(resultTypes, func(r result) bool { return reflect.TypeOf(r).Name() == name })
 		if known == slices.Contains(scripts, name) {

@@ -24,7 +24,7 @@ func usageOf(cmd *cobra.Command, exits []int) error {
 	}
 	if cmd.HasExample() {
 		title := "Examples"
-		if cmd.HasParent() {
+		if cmd.HasParent() && !strings.Contains(cmd.Example, "\n") {
 			title = "Example"
 		}
 		fmt.Fprintf(&b, "\n\n%s\n%s", title, cmd.Example)

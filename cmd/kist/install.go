@@ -33,13 +33,16 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 		changes: true,
 		fetches: true,
 		flags: func(f *pflag.FlagSet) {
-			f.StringArrayVarP(&want.Components, "component", "c", nil, "an optional component `NAME` besides (repeatable)")
-			f.StringArrayVarP(&want.Targets, "target", "t", nil, "a further platform `TRIPLE` to build for, as the tool spells it (repeatable)")
+			f.StringArrayVarP(&want.Components, "component", "c", nil, "also install component `NAME` (repeatable)")
+			f.StringArrayVarP(&want.Targets, "target", "t", nil, "also install support for building for `TRIPLE`, as the tool spells it (repeatable)")
 			f.StringVar(&want.Profile, "profile", "", "which components to begin with: `PROFILE` is minimal, default or complete; default: minimal")
-			f.BoolVar(&makeDefault, "default", false, "make it the default, whatever was before")
+			f.BoolVar(&makeDefault, "default", false, "make this version the default, replacing the current one")
 			f.BoolVar(&noDefault, "no-default", false, "link no commands")
 		},
 		complete: a.completeTools,
+		values: map[string]completer{
+			"component": a.completeComponents, "target": words(), "profile": words("minimal", "default", "complete"),
+		},
 		run: func(ctx context.Context, args []string) (result, error) {
 			if makeDefault && noDefault {
 				return nil, usage("install: --default and --no-default exclude each other")

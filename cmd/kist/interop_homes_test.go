@@ -37,6 +37,9 @@ func TestHomes(t *testing.T) {
 		{"no space", noSpace},
 		{"no inodes", noInodes},
 		{"a full file system is emptied", full},
+		{"a file system without programs", noExec},
+		{"a machine without /proc", noProc},
+		{"a machine with an empty /dev", emptyDev},
 		{"a read-only file system", readOnly},
 		{"a directory without permission", noPermission},
 		{"a stage that cannot be removed", stuckStage},
@@ -319,6 +322,52 @@ exit $code`, options(n), s.channel, s.key, filepath.Join(t.TempDir(), "before"))
 	if tooSmall < 5 {
 		t.Errorf("only %d file systems were too small: this test shows little", tooSmall)
 	}
+}
+
+// noExec: where no program can be started, installing warns, and run says why.
+func noExec(t *testing.T, s site) {
+	for options, warned := range map[string]bool{"noexec": true, "exec": false} {
+		script := fmt.Sprintf(`
+mount -t tmpfs -o mode=755,size=64m,%s none "$HOME"
+"$1" channel add acme %s --key %s >/dev/null
+"$1" install acme/hello
+"$1" run hello -- hello`, options, s.channel, s.key)
+		h := newHome(t, s.program)
+		o := h.under("unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh").kist()
+		if strings.Contains(o.stderr, "mounted noexec: no command that is installed there can be started") != warned {
+			t.Errorf("%s: %v", options, o)
+		}
+		if !warned {
+			if o.code != 0 {
+				t.Errorf("%s: %v", options, o)
+			}
+			continue
+		}
+		if o.code != 126 {
+			t.Errorf("%s: %v", options, o)
+		}
+		contains(t, o.stderr, "cannot be started: its file system is mounted noexec")
+		contains(t, o.stderr, "hint: mount it without noexec, or set XDG_DATA_HOME")
+	}
+}
+
+// noProc: without /proc nothing is fetched, and the cause is named.
+func noProc(t *testing.T, s site) {
+	h := s.home(t)
+	o := h.under("unshare", "--mount", "--propagation", "private", "sh", "-ec", `umount -l /proc; exec "$@"`, "sh").exits(8, "install", "acme/hello")
+	contains(t, o.stderr, "/proc is not mounted")
+	contains(t, o.stderr, "Nothing was changed.")
+	contains(t, o.stderr, "hint: mount it")
+	if strings.Contains(o.stderr, "downloading") {
+		t.Errorf("it began to download: %v", o)
+	}
+	h.exits(0, "install", "acme/hello")
+}
+
+// emptyDev: kist needs nothing that lies in /dev.
+func emptyDev(t *testing.T, s site) {
+	h := s.home(t)
+	h.under("unshare", "--mount", "--propagation", "private", "sh", "-ec", `mount -t tmpfs none /dev; exec "$@"`, "sh").exits(0, "install", "acme/hello")
 }
 
 // full removes all where there is no room for one byte more.

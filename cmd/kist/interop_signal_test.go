@@ -300,6 +300,13 @@ func fullPipe(t *testing.T) *os.File {
 // terminal is a terminal at which nobody types.
 func terminal(t *testing.T) *os.File {
 	t.Helper()
+	_, slave := terminalPair(t)
+	return slave
+}
+
+// terminalPair is a terminal: the side of who types, and that of programs.
+func terminalPair(t *testing.T) (master, slave *os.File) {
+	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -312,12 +319,12 @@ func terminal(t *testing.T) *os.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { slave.Close() })
-	return slave
+	return master, slave
 }
 
 // childrenIn are the unpacking children of the program that h runs.

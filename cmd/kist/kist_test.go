@@ -127,7 +127,7 @@ func TestExitCodes(t *testing.T) {
 		{&declinedError{}, 1, "declined"},
 		{usage("x"), 2, "usage"},
 		{&unknownVerbError{Parent: "kist"}, 2, "usage"},
-		{&severalChannelsError{"zig", []string{"a", "b"}}, 2, "usage"},
+		{&severalChannelsError{Tool: "zig", Channels: []string{"a", "b"}}, 2, "usage"},
 		{&severalVersionsError{"zig", []string{"a/zig@1", "a/zig@2"}}, 2, "usage"},
 		{&takenError{"acme"}, 2, "usage"},
 		{&builtinError{"go"}, 2, "usage"},
@@ -178,6 +178,9 @@ func TestExitCodes(t *testing.T) {
 		{&verify.MarkError{Channel: "x", Err: syscall.EIO}, 1, "failed"},
 		{&install.NoLocksError{Path: "x", Err: errors.ErrUnsupported}, 9, "refused"},
 		{&download.SpaceError{Path: "x", Need: 2, Free: 1}, 8, "space"},
+		{&install.NoProcError{Err: fs.ErrNotExist}, 8, "no-proc"},
+		{&launchError{126, &noExecError{"/x/go", "go/go@1.27"}}, 126, "run"},
+		{&noToolError{"x"}, 3, "unknown"},
 		{&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, 8, "space"},
 		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, 8, "permission"},
 		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS}, 8, "permission"},
@@ -324,7 +327,11 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	var p page
-	e.text(&p)
+	script, err := e.in(posix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script.text(&p)
 	wantText := "unset GOFLAGS\nexport GOROOT='" + prefix + "'\nexport PATH='" + prefix + "/bin:/usr/bin:/bin'\n"
 	if p.out.String() != wantText {
 		t.Errorf("got %q, want %q", p.out.String(), wantText)

@@ -18,25 +18,27 @@ func (a *app) listCommand() *cobra.Command {
 	var available bool
 	var distros distroQuestion
 	return a.command(verb{
-		group: toolchains, use: "list [--available TOOL] [TOOL --distros [NAMES]]", aliases: []string{"ls"},
+		group: toolchains, use: "list [TOOL] [--available] [--distros[=NAMES]]", aliases: []string{"ls"},
 		short: "Show what is installed, or what could be",
-		long: `Shows the installed toolchains. With --available TOOL, shows the versions its
-channel offers, newest first: this asks the network.
+		long: `Shows the installed toolchains. With --available, lists the tools that can be
+installed, as kist search does. With --available TOOL, asks the tool's channel for
+its versions, and shows them newest first.
 
 With --distros, shows which version of TOOL each distribution ships, as its proved
 indices say; NAMES, with commas between, are the distributions to ask. With
 --minimum, prints the lowest of these versions. One that cannot be reached is
 named and left out, unless it was asked for by name.`,
-		example: "kist list rust --distros debian-bookworm,debian-trixie --minimum",
+		example: "kist list\nkist list --available go\nkist list rust --distros debian-bookworm,debian-trixie --minimum",
 		exits:   []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:    between(0, 2),
 		flags: func(f *pflag.FlagSet) {
-			f.BoolVar(&available, "available", false, "show what the channel of TOOL offers")
+			f.BoolVar(&available, "available", false, "show what can be installed: all tools, or the versions of TOOL")
 			f.StringSliceVar(&distros.names, "distros", nil, "show what distributions ship of TOOL: those of `NAMES`; default: all")
 			f.Lookup("distros").NoOptDefVal = everyDistro
 			f.BoolVar(&distros.minimum, "minimum", false, "with --distros, print the lowest version alone")
 		},
-		complete: a.completeTools,
+		complete: a.completeList,
+		values:   map[string]completer{"distros": list(a.completeDistros)},
 		run: func(ctx context.Context, args []string) (result, error) {
 			s, err := a.open(ctx)
 			if err != nil {
@@ -51,7 +53,7 @@ named and left out, unless it was asked for by name.`,
 			}
 			if available {
 				if len(args) == 0 {
-					return nil, usage("list --available needs the name of a tool")
+					return a.search(ctx, s, "")
 				}
 				return a.listAvailable(ctx, s, args[0])
 			}
@@ -159,6 +161,9 @@ func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result
 		return nil, err
 	}
 	o, err := a.pick(ctx, s, ref)
+	if several, ok := errors.AsType[*severalChannelsError](err); ok {
+		several.Flags = []string{"--available"}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +189,7 @@ func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result
 			return nil, &manifests.UnknownVersionError{Channel: o.Name, Tool: ref.Name, Version: ref.Version,
 				Near: manifests.NearVersions(ref.Version, names)}
 		}
-		return nil, &manifests.UnknownToolError{Channel: o.Name, Tool: ref.Name}
+		return nil, o.unknown(&manifests.UnknownToolError{Channel: o.Name, Tool: ref.Name, Near: a.nearIn(ctx, s, o, ref.Name)})
 	}
 	if r.Unsigned {
 		a.say("version list unsigned: it may lack or invent versions, but what it names is proved before it is installed")

@@ -15,12 +15,12 @@ func (a *app) outdatedCommand() *cobra.Command {
 	var exitCode bool
 	return a.command(verb{
 		group: toolchains, use: "outdated [TOOL…]",
-		short: "Show which toolchains kist update would bring forward",
-		long: `Asks the channel of each TOOL, or of everything installed, what the label or the
-beginning of a version that it was installed by means now, and shows those that
-something newer takes the place of. Nothing is changed. What was asked for by an
-exact version is never outdated. A channel that cannot be reached or trusted is
-left out and named; the exit code is then that of the gravest failure.`,
+		short: "List tools that kist update would change",
+		long: `Asks the channel of each TOOL (default: all) for the newest release of what you
+asked for, and lists the tools that kist update would change. Nothing is changed.
+What was asked for by an exact version is never outdated. A channel that cannot be
+reached or trusted is left out and named; the exit code is then that of the
+gravest failure.`,
 		example: "kist outdated --exit-code",
 		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 100},
 		args:    between(0, 1000),

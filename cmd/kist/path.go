@@ -161,15 +161,5 @@ func isExecutable(path string) bool {
 
 // pathLine is what puts the bin directory on PATH in the user's own shell.
 func (a *app) pathLine() string {
-	if strings.HasSuffix(a.Getenv("SHELL"), "fish") {
-		return "fish_add_path " + quote(a.Dirs.Bin)
-	}
-	dir := a.Dirs.Bin
-	if below, ok := strings.CutPrefix(dir, a.Dirs.Home+string(filepath.Separator)); ok && strings.Trim(below, plainPath) == "" {
-		return `export PATH="$HOME/` + below + `:$PATH"`
-	}
-	return "export PATH=" + quote(dir) + `:"$PATH"`
+	return guessShell(a.Getenv, a.Platform.OS).pathLine(a.Dirs.Bin, a.Dirs.Home)
 }
-
-// plainPath are the characters that need no quoting between double quotes.
-const plainPath = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+/ "

@@ -30,7 +30,7 @@ func (a *app) projectWish() (wish, error) {
 		return wish{}, err
 	}
 	if !found {
-		return wish{}, usage("install: name a TOOL; no project file here asks for one")
+		return wish{}, usage("install: name a TOOL; no project file here asks for one (only rust-toolchain.toml and rust-toolchain are read)")
 	}
 	a.say("%s asks for %s", w.File, w.Tool)
 	return w, nil

@@ -37,7 +37,7 @@ kist publish add public/ tool.tar.gz --tool zig --version 0.14.0 --platform linu
 		changes: true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&o.tool, "tool", "", "the `NAME` of the tool")
-			f.StringVar(&o.version, "version", "", "its version `V`")
+			f.StringVar(&o.version, "version", "", "the version, `V`")
 			f.StringVar(&o.platform, "platform", "", "what it runs on: `OS/ARCH`, OS/ARCH/LIBC or any")
 			f.StringArrayVar(&o.files, "file", nil, "a `FILE`, as if it was named after DIR (repeatable)")
 			f.StringVar(&o.format, "format", "", "the `FORMAT`: "+strings.Join(manifests.Formats(), ", "))
@@ -48,6 +48,10 @@ kist publish add public/ tool.tar.gz --tool zig --version 0.14.0 --platform linu
 			f.BoolVar(&o.optional, "optional", false, "installed only on request")
 			f.StringArrayVar(&o.labels, "label", nil, "a moving `NAME` for this version, such as stable (repeatable)")
 			f.StringVar(&o.witness, "witness", "", "a file that confirms the version: `PATH=TEXT`")
+		},
+		values: map[string]completer{
+			"format":   words(manifests.Formats()...),
+			"platform": words("any", "darwin/amd64", "darwin/arm64", "linux/amd64", "linux/arm64", "windows/amd64", "windows/arm64"),
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
 			o.files = append(args[1:], o.files...)

@@ -17,7 +17,7 @@ import (
 
 func (a *app) runCommand() *cobra.Command {
 	return a.command(verb{
-		group: toolchains, use: "run TOOL -- CMD…",
+		group: toolchains, use: "run TOOL -- CMD…", aliases: []string{"exec", "x"},
 		short: "Run a command with a toolchain, changing nothing",
 		long: `Replaces kist by CMD, in the environment of the toolchain: its commands first on
 PATH, and the variables it needs set, whatever was inherited. TOOL without a
@@ -31,7 +31,7 @@ version is the default, else the newest installed. The exit code is CMD's.`,
 			return nil
 		},
 		plain:    true,
-		complete: a.completeInstalled,
+		complete: a.completeRun,
 		run:      a.run,
 	})
 }
@@ -44,6 +44,13 @@ type launchError struct {
 
 func (e *launchError) Error() string { return e.Err.Error() }
 func (e *launchError) Unwrap() error { return e.Err }
+
+// A noExecError says that a command lies where none can be started.
+type noExecError struct{ Path, Release string }
+
+func (e *noExecError) Error() string {
+	return e.Path + ": cannot be started: its file system is mounted noexec"
+}
 
 // An exitError is the exit code of a child, which has already spoken for itself.
 type exitError struct{ Code int }
@@ -67,6 +74,7 @@ func (a *app) run(ctx context.Context, args []string) (result, error) {
 	a.warnOfAnotherKist(s, []record.Head{r})
 	e := s.environment(a.Getenv("PATH"), []record.Head{r})
 	path, err := s.findCommand(args[1], r, e.Set["PATH"])
+	noExec := s.NoExec() && below(path, s.Prefix(r.ID))
 	s.Close()
 	if err != nil {
 		return nil, err
@@ -75,6 +83,8 @@ func (a *app) run(ctx context.Context, args []string) (result, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &launchError{127, fmt.Errorf("%s: not found, or made for another system", path)}
+	case noExec && errors.Is(err, fs.ErrPermission):
+		return nil, &launchError{126, &noExecError{path, r.Ref()}}
 	case err != nil:
 		return nil, &launchError{126, fmt.Errorf("%s: %w", path, err)}
 	case code != 0:

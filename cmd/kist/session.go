@@ -114,7 +114,7 @@ func (s *session) matching(r toolRef) ([]record.Head, error) {
 	if len(channels) > 1 {
 		own, builtin := builtinChannel(r.Name)
 		if !builtin || !slices.Contains(channels, own) {
-			return nil, &severalChannelsError{r.Name, channels}
+			return nil, &severalChannelsError{Tool: r.Name, Channels: channels}
 		}
 		found = slices.DeleteFunc(found, func(have record.Head) bool { return have.Channel != own })
 	}

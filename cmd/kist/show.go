@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ import (
 func (a *app) showCommand() *cobra.Command {
 	var evidence bool
 	return a.command(verb{
-		group: trust, use: "show TOOL",
+		group: trust, use: "show TOOL", aliases: []string{"info"},
 		short: "Show who signed a toolchain, and what was checked",
 		long: `Shows the evidence for a toolchain: whose keys signed what, when, and how each
 file was proved. For one that is installed it is read from the receipt; for one
@@ -27,7 +28,7 @@ network is not used.`,
 		example:  "kist show go",
 		exits:    []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:     exactly(1),
-		complete: a.completeTools,
+		complete: firstOnly(a.completeShown),
 		local:    true,
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&evidence, "evidence", false, "name the stored files that prove it again")
@@ -85,12 +86,15 @@ func (a *app) show(ctx context.Context, s *session, ref toolRef, evidence bool) 
 		return nil, err
 	}
 	cat, err := a.cached(ctx, s, o, a.request(ref))
+	if errors.Is(err, manifests.ErrOffline) { // nothing is kept
+		return nil, &notInstalledError{Ref: ref}
+	}
 	if err != nil {
 		return nil, err
 	}
 	rel, err := cat.Resolve(a.request(ref))
 	if err != nil {
-		return nil, err
+		return nil, o.unknown(err)
 	}
 	shown := shownRelease{
 		installedTool: installedTool{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Labels: rel.Labels, Components: rel.Components},

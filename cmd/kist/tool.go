@@ -75,6 +75,7 @@ func (r toolRef) satisfiedBy(have record.Head) bool {
 type severalChannelsError struct {
 	Tool     string
 	Channels []string
+	Flags    []string // that the verb needs to mean the same
 }
 
 func (e *severalChannelsError) Error() string {

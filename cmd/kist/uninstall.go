@@ -32,7 +32,7 @@ no network, no channel and no key. With --all it removes every toolchain.
 With -c and -t it takes only these components and targets away: the toolchain is
 made anew without them, from its own files, and takes the old one's place, to
 which kist rollback returns.`,
-		example: "kist uninstall go@1.25.3\nkist uninstall rust -c clippy",
+		example: "kist uninstall go@1.25.3\nkist uninstall rust -c clippy\nkist uninstall --all",
 		exits:   []int{0, 1, 2, 3, 7, 8, 9, 10},
 		args:    between(0, 1000),
 		changes: true,
@@ -42,6 +42,7 @@ which kist rollback returns.`,
 			f.BoolVar(&all, "all", false, "every installed toolchain")
 		},
 		complete: a.completeInstalled,
+		values:   map[string]completer{"component": a.completeComponents, "target": words()},
 		run: func(ctx context.Context, args []string) (result, error) {
 			whole := len(less.Components)+len(less.Targets) == 0
 			if all == (len(args) > 0) || all && !whole {

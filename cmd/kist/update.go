@@ -20,16 +20,16 @@ import (
 
 func (a *app) updateCommand() *cobra.Command {
 	return a.command(verb{
-		group: toolchains, use: "update [TOOL…]",
-		short: "Bring toolchains to the newest release of what they were asked for",
-		long: `Asks the channel of each TOOL, or of everything installed, what the label or the
-beginning of a version that it was installed by means now, and installs that. The
-new release takes the old one's place, as the default if it was that; kist
-rollback returns to the old one. What was asked for by an exact version stays, and
-nothing goes to an older release, or from a release to a pre-release. A channel
-that cannot be reached or trusted is left out and named, and the others are updated
-all the same; the exit code is then that of the gravest failure.`,
-		example:  "kist update go",
+		group: toolchains, use: "update [TOOL…]", aliases: []string{"upgrade"},
+		short: "Update toolchains to the newest release of what you asked for",
+		long: `Updates each TOOL (default: all) to the newest release of what you asked for: go
+follows stable, go@1.25 the newest 1.25.x. The new release takes the old one's
+place, as the default if it was that; kist rollback returns to the old one. What
+was asked for by an exact version stays, and nothing goes to an older release, or
+from a release to a pre-release. A channel that cannot be reached or trusted is
+left out and named, and the others are updated all the same; the exit code is then
+that of the gravest failure.`,
+		example:  "kist update\nkist update go",
 		exits:    []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:     between(0, 1000),
 		changes:  true,

@@ -14,10 +14,11 @@ import (
 func (a *app) whichCommand() *cobra.Command {
 	return a.command(verb{
 		group: toolchains, use: "which CMD",
-		short:   "Print the real path behind a command",
-		example: "kist which go",
-		exits:   []int{0, 2, 3, 8, 9},
-		args:    exactly(1),
+		short:    "Print the real path behind a command",
+		example:  "kist which go",
+		exits:    []int{0, 2, 3, 8, 9},
+		args:     exactly(1),
+		complete: firstOnly(a.completeCommands),
 		run: func(ctx context.Context, args []string) (result, error) {
 			s, err := a.open(ctx)
 			if err != nil {

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"strings"
+
+	"github.com/rivo/uniseg"
+	"github.com/spf13/cobra"
+
+	"github.com/kist-tools/kist/manifests/upstreams"
+)
+
+func (a *app) searchCommand() *cobra.Command {
+	return a.command(verb{
+		group: toolchains, use: "search [WORD]",
+		short: "List the tools that can be installed",
+		long: `Lists the tools of every channel: the name, the channel, the newest version where
+kist has seen a list of them, and what the tool is. With WORD, only those with
+WORD in the name or the description. The network is not used; kist list
+--available TOOL asks a channel for all of its versions.`,
+		example: "kist search compiler",
+		exits:   []int{0, 2, 3, 8, 9},
+		args:    between(0, 1),
+		local:   true,
+		run: func(ctx context.Context, args []string) (result, error) {
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			return a.search(ctx, s, strings.Join(args, ""))
+		},
+	})
+}
+
+// searchResult is what channels offer, as far as that is known without the network.
+type searchResult struct {
+	Tools []offer `json:"tools"`
+}
+
+// A noToolError says that a search found nothing.
+type noToolError struct{ Word string }
+
+func (e *noToolError) Error() string { return "no tool matches " + e.Word }
+
+func (a *app) search(ctx context.Context, s *session, word string) (result, error) {
+	all, err := a.offers(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	r := searchResult{Tools: []offer{}}
+	named, _ := upstreams.Alias(strings.ToLower(word))
+	for _, o := range all {
+		text := strings.ToLower(o.Channel + "/" + o.Tool + "\n" + o.About)
+		if strings.Contains(text, strings.ToLower(word)) || o.Tool == named {
+			r.Tools = append(r.Tools, o)
+		}
+	}
+	if len(r.Tools) == 0 {
+		return nil, &noToolError{word}
+	}
+	return r, nil
+}
+
+// searchColumns is the width of the table, so that it fits on every terminal and
+// page; a name, a channel or a version that is longer than its limit goes beyond.
+const (
+	searchColumns  = 79
+	nameColumns    = 20
+	versionColumns = 14
+)
+
+func (r searchResult) text(p *page) {
+	rows := []offer{{"TOOL", "CHANNEL", "NEWEST", "WHAT IT IS"}}
+	rows = append(rows, r.Tools...)
+	var tool, channel, version int
+	for _, o := range rows {
+		tool = max(tool, min(nameColumns, uniseg.StringWidth(escape(o.Tool))))
+		channel = max(channel, min(nameColumns, uniseg.StringWidth(escape(o.Channel))))
+		version = max(version, min(versionColumns, uniseg.StringWidth(escape(o.Version))))
+	}
+	for _, o := range rows {
+		head := sprintf("%-*s  %-*s  %-*s  ", tool, o.Tool, channel, o.Channel, version, cmp.Or(o.Version, "-"))
+		p.line("%s", strings.TrimRight(head+shorten(escape(o.About), searchColumns-uniseg.StringWidth(head)), " "))
+	}
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestGuessShell(t *testing.T) {
+	for _, test := range []struct {
+		os, env string
+		want    shell
+	}{
+		{"linux", "", posix},
+		{"linux", "SHELL=/bin/bash", posix},
+		{"linux", "SHELL=/usr/bin/zsh", posix},
+		{"linux", "SHELL=/usr/bin/fish", fish},
+		{"linux", "SHELL=/bin/bash FISH_VERSION=3.6.0", fish},
+		{"linux", "SHELL=/usr/bin/fish BASH_VERSION=5.2", posix},
+		{"linux", "SHELL=/bin/bash PSModulePath=/opt/microsoft/powershell/7/Modules", powershell},
+		{"linux", "SHELL=/usr/bin/pwsh", powershell},
+		{"darwin", "SHELL=/opt/homebrew/bin/fish", fish},
+		{"windows", "", powershell},
+		{"windows", `ComSpec=C:\Windows\system32\cmd.exe`, cmdExe},
+		{"windows", `ComSpec=C:\Windows\system32\cmd.exe USERPROFILE=C:\Users\me PSModulePath=C:\Windows\Modules`, cmdExe},
+		{"windows", `ComSpec=C:\Windows\system32\cmd.exe USERPROFILE=C:\Users\me PSModulePath=C:\Users\ME\Documents\PowerShell\Modules;C:\Windows\Modules`, powershell},
+		{"windows", `ComSpec=C:\Windows\system32\cmd.exe SHELL=C:\git\usr\bin\bash.exe`, posix},
+	} {
+		env := Env{Environ: strings.Fields(test.env)}
+		if got := guessShell(env.Getenv, test.os); got != test.want {
+			t.Errorf("%s with %q: %s, want %s", test.os, test.env, got, test.want)
+		}
+	}
+}
+
+// unquotePowerShell reads a single-quoted string as PowerShell does: it ends at the
+// first single quote, of any of the five kinds, that is not followed by another one;
+// of two, the second stands for itself.
+func unquotePowerShell(s string) (value, rest string) {
+	isQuote := func(r rune) bool { return strings.ContainsRune("'\u2018\u2019\u201a\u201b", r) }
+	runes := []rune(s)
+	if len(runes) == 0 || !isQuote(runes[0]) {
+		return "", s
+	}
+	for i := 1; i < len(runes); i++ {
+		if isQuote(runes[i]) {
+			if i+1 == len(runes) || !isQuote(runes[i+1]) {
+				return value, string(runes[i+1:])
+			}
+			i++
+		}
+		value += string(runes[i])
+	}
+	return value, "it does not end"
+}
+
+func TestQuotePowerShell(t *testing.T) {
+	if got := quotePowerShell("it's ‘$x’ `n"); got != "'it''s ‘‘$x’’ `n'" {
+		t.Error(got)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.SampledFrom([]rune("a'‘’‚‛\"$`\n\\")))).Draw(t, "s")
+		if got, rest := unquotePowerShell(quotePowerShell(s)); got != s || rest != "" {
+			t.Fatalf("%q: %q, then %q", s, got, rest)
+		}
+	})
+	// Bytes that are no text pass as they are.
+	if got := quotePowerShell("a\xff'\xfe"); got != "'a\xff''\xfe'" {
+		t.Errorf("%q", got)
+	}
+}
+
+// readBatchLine reads set "NAME=value" as a batch file does: first %% becomes %, and
+// a % alone begins a variable; then all up to the last quotation mark is the value.
+func readBatchLine(line string) (value string, ok bool) {
+	var expanded strings.Builder
+	for i := 0; i < len(line); i++ {
+		if line[i] == '%' {
+			if i+1 == len(line) || line[i+1] != '%' {
+				return "", false
+			}
+			i++
+		}
+		expanded.WriteByte(line[i])
+	}
+	rest, ok := strings.CutPrefix(expanded.String(), `@set "X=`)
+	end := strings.LastIndexByte(rest, '"')
+	if !ok || end < 0 || end != len(rest)-1 || strings.ContainsAny(rest, "\r\n") || strings.Count(rest, `"`) != 1 {
+		return "", false
+	}
+	return rest[:end], true
+}
+
+func TestQuoteCmd(t *testing.T) {
+	if got, err := cmdExe.setLine("X", `C:\100%\a&b^c`); err != nil || got != `@set "X=C:\100%%\a&b^c"` {
+		t.Errorf("%s, %v", got, err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.SampledFrom([]rune("a%\"&|<>^!()\n\r ")))).Draw(t, "s")
+		line, err := cmdExe.setLine("X", s)
+		if strings.ContainsAny(s, "\"\r\n\x00") {
+			if !errors.Is(err, errUnquotable) {
+				t.Fatalf("%q: %q, %v", s, line, err)
+			}
+			return
+		}
+		if got, ok := readBatchLine(line); err != nil || !ok || got != s {
+			t.Fatalf("%q: %q is read as %q, %v", s, line, got, err)
+		}
+	})
+}
+
+func TestShellLines(t *testing.T) {
+	for _, test := range []struct {
+		to               shell
+		set, unset, path string
+	}{
+		{posix, `export X='a'\''b'`, "unset X", `export PATH="$HOME/.local/bin:$PATH"`},
+		{fish, `set -gx X 'a\'b';`, "set -e X;", `fish_add_path '/home/me/.local/bin'`},
+		{powershell, `${env:X} = 'a''b'`, "Remove-Item -ErrorAction Ignore Env:X", `$env:PATH = '/home/me/.local/bin' + [IO.Path]::PathSeparator + $env:PATH`},
+		{cmdExe, `@set "X=a'b"`, `@set "X="`, `set "PATH=/home/me/.local/bin;%PATH%"`},
+	} {
+		set, err := test.to.setLine("X", "a'b")
+		if err != nil || set != test.set || test.to.unsetLine("X") != test.unset {
+			t.Errorf("%s: %q, %q, %v", test.to, set, test.to.unsetLine("X"), err)
+		}
+		if got := test.to.pathLine("/home/me/.local/bin", "/home/me"); got != test.path {
+			t.Errorf("%s: %q, want %q", test.to, got, test.path)
+		}
+	}
+	if got := posix.pathLine("/it's/bin", "/home/me"); got != `export PATH='/it'\''s/bin':"$PATH"` {
+		t.Error(got)
+	}
+}
