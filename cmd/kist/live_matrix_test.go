@@ -159,7 +159,7 @@ func cell(t *testing.T, m *machine, release, tool string) string {
 	t.Helper()
 	o := m.run(t, "kist install --dry-run --offline debian-"+release+"/"+tool, scratchHome, cacheOf)
 	if o.code == 3 {
-		_, reason, found := strings.Cut(o.stderr, "does not serve this machine: ")
+		_, reason, found := strings.Cut(o.stderr, "does not work on this machine: ")
 		if !found {
 			t.Fatalf("%s of %s on %s: %v", tool, release, m.name, o)
 		}

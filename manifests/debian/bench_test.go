@@ -10,8 +10,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// trixieSized is an index with as many stanzas and bytes as trixie's, in which
-// ninja is one of the last.
+// trixieSized returns an index with as many stanzas and bytes as trixie's, with ninja
+// near the end.
 func trixieSized() manifesttest.Suite {
 	s := bookworm()
 	s.Packages = nil
@@ -31,7 +31,8 @@ func trixieSized() manifesttest.Suite {
 	return s
 }
 
-// A first question reads the indices; the next ones are answered by the excerpt.
+// BenchmarkResolve measures a first request, which reads the indices, and later ones,
+// which the excerpt answers.
 func BenchmarkResolve(b *testing.B) {
 	w := newWorld(b)
 	w.publish(b, root, trixieSized())

@@ -10,9 +10,9 @@ import (
 	"github.com/kist-tools/kist/manifests/manifesttest"
 )
 
-// TestHostileDependenciesAreWithinBudget has indices which cost much more than
-// their size where each name is looked for by itself. What is honest in them is
-// found, and what is too much refused.
+// TestHostileDependenciesAreWithinBudget resolves indices that are expensive for their
+// size if each name is searched separately. Legitimate ones are resolved, excessive
+// ones refused.
 func TestHostileDependenciesAreWithinBudget(t *testing.T) {
 	list := func(n int, separator string, name func(i int) string) string {
 		names := make([]string, n)

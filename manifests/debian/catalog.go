@@ -15,22 +15,22 @@ import (
 // A Catalog is the proved suites of a distribution, for one architecture.
 type Catalog struct {
 	source  Source
-	arch    string // as dpkg and Go call it
+	arch    string // the same in dpkg and Go
 	archive *archive
 	mark    verify.Mark
 	missing []string // suites that the mirror does not have
 }
 
-// Mark is that of every suite together, each a line.
+// Mark returns the joined marks of the suites, one line each.
 func (c *Catalog) Mark() verify.Mark { return c.mark }
 
-// withheld says which suites are not there.
-func (c *Catalog) withheld() string {
-	return fmt.Sprintf("channel %s: the mirror has no %s, so that what is newer there is not seen", c.source.Channel, strings.Join(c.missing, " and no "))
+// missingNote describes which suites the mirror lacks.
+func (c *Catalog) missingNote() string {
+	return fmt.Sprintf("channel %s: the mirror has no %s, so newer packages there are not seen", c.source.Channel, strings.Join(c.missing, " and no "))
 }
 
-// Versions lists the one version of tool that the distribution has; of every
-// tool if tool is empty. What cannot be made of its packages is left out.
+// Versions lists the one version that the distribution has of tool, or of every tool if
+// tool is empty. Tools whose packages are incomplete are left out.
 func (c *Catalog) Versions(tool string) (list []manifests.Version) {
 	for _, t := range c.source.tools() {
 		if tool != "" && tool != t.Name || t.Refused != "" {
@@ -38,14 +38,14 @@ func (c *Catalog) Versions(tool string) (list []manifests.Version) {
 		}
 		if p, _, err := c.toolchain(t, nil); err == nil {
 			v := string(p.version)
-			list = append(list, manifests.Version{Tool: t.Name, Version: v, Labels: shortened(v), Date: c.mark.Lines[p.index.suite].Issued})
+			list = append(list, manifests.Version{Tool: t.Name, Version: v, Labels: versionLabels(v), Date: c.mark.Lines[p.index.suite].Issued})
 		}
 	}
 	return list
 }
 
-// toolchain is the packages that make up t, and further ones by name, and that
-// among them whose version is the tool's.
+// toolchain returns the packages that make up t plus further ones by name, and the
+// package whose version is the tool's.
 func (c *Catalog) toolchain(t Tool, further []string) (*pkg, map[string]details, error) {
 	chosen, err := c.archive.closure(slices.Concat(t.Packages, further), t.Host)
 	if unsatisfied, ok := errors.AsType[*UnsatisfiedError](err); ok {
@@ -61,9 +61,9 @@ func (c *Catalog) toolchain(t Tool, further []string) (*pkg, map[string]details,
 	return c.archive.packages[name], chosen, nil
 }
 
-// Resolve makes the toolchain that r asks for: the tool's packages, those that
-// r's components name besides, and what they depend on. Errors are those of
-// manifests.Catalog, *RefusedToolError and *UnsatisfiedError.
+// Resolve makes the toolchain that r asks for: the tool's packages, those that r's
+// components add, and their dependencies. It returns the errors of manifests.Catalog,
+// *RefusedToolError and *UnsatisfiedError.
 func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	t, err := c.source.tool(r.Tool)
 	if err != nil {
@@ -79,8 +79,8 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 		return manifests.Release{}, err
 	}
 	version := string(p.version)
-	labels := shortened(version)
-	if !meant(r.Version, version) && !slices.Contains(labels, r.Version) {
+	labels := versionLabels(version)
+	if !matchesRequest(r.Version, version) && !slices.Contains(labels, r.Version) {
 		return manifests.Release{}, &manifests.UnknownVersionError{Channel: c.source.Channel, Tool: r.Tool, Version: r.Version, Near: []string{version}}
 	}
 	if err := r.Plain(version); err != nil {
@@ -89,7 +89,7 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if r.Platform.OS != "linux" || architectures[r.Platform.Arch] != c.arch {
 		return manifests.Release{}, &manifests.UnsupportedPlatformError{Tool: r.Tool, Version: version, Platform: r.Platform, Have: platforms()}
 	}
-	host, err := c.judge(t, chosen, r)
+	host, err := c.checkHost(t, chosen, r)
 	if err != nil {
 		return manifests.Release{}, err
 	}
@@ -101,7 +101,7 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 		if out.Env == nil {
 			out.Env = map[string]string{}
 		}
-		out.Env[variable] = spell(c.arch, value)
+		out.Env[variable] = expand(c.arch, value)
 	}
 	for _, name := range r.Components {
 		if !slices.Contains(out.Components, name) {
@@ -118,11 +118,11 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	return out, nil
 }
 
-// artifacts is p, once for each place that it is unpacked to.
+// artifacts returns p once for each place where it is unpacked.
 func (c *Catalog) artifacts(t Tool, p *pkg, d details) (list []manifests.Artifact, err error) {
 	ref, err := manifests.Join(p.index.root, d.filename)
 	if err != nil {
-		return nil, p.fault(err)
+		return nil, p.formatError(err)
 	}
 	for _, into := range t.places(p.name) {
 		list = append(list, manifests.Artifact{
@@ -134,8 +134,8 @@ func (c *Catalog) artifacts(t Tool, p *pkg, d details) (list []manifests.Artifac
 	return list, nil
 }
 
-// evidence is that of the indices which chosen comes from; the first of them is
-// the one of the suite that is asked first.
+// evidence returns the evidence of the indices that chosen comes from, in the order of
+// the suites.
 func (c *Catalog) evidence(chosen map[string]details) (e verify.Evidence) {
 	var used []*index
 	for name := range chosen {
@@ -152,7 +152,7 @@ func (c *Catalog) evidence(chosen map[string]details) (e verify.Evidence) {
 		e.Also = append(e.Also, x.evidence)
 	}
 	if len(c.missing) > 0 {
-		e.Notes = append(slices.Clip(e.Notes), c.withheld())
+		e.Notes = append(slices.Clip(e.Notes), c.missingNote())
 	}
 	return e
 }

@@ -9,31 +9,33 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// An UnsatisfiedError says that a package needs what the archive does not have.
+// UnsatisfiedError is returned when a package needs something that the archive does not
+// have.
 type UnsatisfiedError struct {
 	Channel, Tool string
-	Package       string // that needs it, with its version; empty: the tool itself
+	Package       string // the dependent package, with its version; empty: the tool itself
 	Wants         string
 }
 
 func (e *UnsatisfiedError) Error() string {
 	if e.Package == "" {
-		return fmt.Sprintf("channel %s: %s is made of package %s, which it does not have", e.Channel, e.Tool, e.Wants)
+		return fmt.Sprintf("channel %s: %s needs package %s, which the channel does not have", e.Channel, e.Tool, e.Wants)
 	}
-	return fmt.Sprintf("channel %s: %s: package %s depends on %s, which nothing there satisfies", e.Channel, e.Tool, e.Package, e.Wants)
+	return fmt.Sprintf("channel %s: %s: package %s depends on %s, which no package satisfies", e.Channel, e.Tool, e.Package, e.Wants)
 }
 
-// A closure is packages, and all that they depend on, but for what the host has.
+// A closure is a set of packages and everything they depend on, except what the host
+// provides.
 type closure struct {
 	*archive
-	host   []string // patterns
+	host   []string // patterns of packages that the host provides
 	chosen map[string]details
-	queue  []string // chosen, but not looked into yet
+	queue  []string // chosen, with dependencies still to follow
 	meter
 }
 
-// maxWork is how many clauses, alternatives and packages that provide a name are
-// looked at for one answer. For the largest toolchains there are some 10,000.
+// maxWork bounds the clauses, alternatives and providers that are examined for one
+// answer. The largest toolchains need some 10,000.
 const maxWork = 1 << 20
 
 // A meter counts the work for one answer.
@@ -46,11 +48,10 @@ func (m *meter) spend(n int) error {
 	return nil
 }
 
-// closure chooses the packages called names, and what they need. Its choice is
-// one: each package at its newest version, of alternatives the first that is
-// chosen already, or else the first that there is; a package before those that
-// only provide its name, and of these the first by name. The error is an
-// *UnsatisfiedError or a *FormatError.
+// closure chooses the named packages and what they need. The choice is deterministic:
+// each package at its newest version; of alternatives the first that is already chosen,
+// or else the first that exists; a package before those that only provide its name, and
+// of these the first by name. The error is an *UnsatisfiedError or a *FormatError.
 func (a *archive) closure(names, host []string) (map[string]details, error) {
 	c := &closure{archive: a, host: host, chosen: map[string]details{}}
 	for _, name := range names {
@@ -82,7 +83,7 @@ func (c *closure) choose(p *pkg) error {
 		return nil
 	}
 	if len(c.chosen) == manifests.MaxArtifacts {
-		return p.fault(fmt.Errorf("more than %d packages are needed", manifests.MaxArtifacts))
+		return p.formatError(fmt.Errorf("more than %d packages are needed", manifests.MaxArtifacts))
 	}
 	d, err := c.details(p, &c.meter)
 	if err != nil {
@@ -93,8 +94,9 @@ func (c *closure) choose(p *pkg) error {
 	return nil
 }
 
-// satisfy chooses what by wants, unless it is there.
-func (c *closure) satisfy(by *pkg, wants clause) error {
+// satisfy chooses a package that fulfils a clause of dependent, unless one is already
+// chosen.
+func (c *closure) satisfy(dependent *pkg, wants clause) error {
 	var first *pkg
 	for _, r := range wants {
 		if matches(c.host, r.name) {
@@ -115,14 +117,14 @@ func (c *closure) satisfy(by *pkg, wants clause) error {
 		}
 	}
 	if first == nil {
-		return &UnsatisfiedError{Package: by.name + " " + string(by.version), Wants: wants.String()}
+		return &UnsatisfiedError{Package: dependent.name + " " + string(dependent.version), Wants: wants.String()}
 	}
 	return c.choose(first)
 }
 
-// match returns the package that is what r asks for, nil if there is none.
+// match returns the package that satisfies r, or nil if there is none.
 func (c *closure) match(r relation) (*pkg, error) {
-	found, err := c.answers(r, &c.meter)
+	found, err := c.candidates(r, &c.meter)
 	if len(found) == 0 || err != nil {
 		return nil, err
 	}
@@ -132,12 +134,12 @@ func (c *closure) match(r relation) (*pkg, error) {
 		}
 	}
 	first := slices.MinFunc(found, func(a, b *pkg) int { return strings.Compare(a.name, b.name) })
-	return first, c.judge(first)
+	return first, c.readVersion(first)
 }
 
-// answers are the packages that are what r asks for: the one of its name, or else
-// those that provide it.
-func (a *archive) answers(r relation, m *meter) (found []*pkg, err error) {
+// candidates returns the packages that satisfy r: the one of that name, or else those
+// that provide it.
+func (a *archive) candidates(r relation, m *meter) (found []*pkg, err error) {
 	if err := m.spend(1); err != nil {
 		return nil, err
 	}
@@ -152,7 +154,7 @@ func (a *archive) answers(r relation, m *meter) (found []*pkg, err error) {
 		}
 	}
 	if r.arch != "" && r.arch != "native" && r.arch != a.arch {
-		return nil, nil // a name that is provided is of the archive's own architecture
+		return nil, nil // provided names belong to the archive's own architecture
 	}
 	providers, err := a.providers(r.name)
 	if err == nil {
@@ -163,15 +165,15 @@ func (a *archive) answers(r relation, m *meter) (found []*pkg, err error) {
 	}
 	for _, p := range providers {
 		if r.op == "" || p.version != "" && r.accepts(p.version) {
-			found = append(found, p.by)
+			found = append(found, p.provider)
 		}
 	}
 	return found, nil
 }
 
-// qualifies reports whether p is of the architecture that a relation names: any
-// is only what says that it serves all. Source: deb-control(5); the specification
-// of Multi-Arch.
+// qualifies reports whether p fits the architecture qualifier of a relation: ":any"
+// accepts only packages marked Multi-Arch: allowed. Source: deb-control(5); the
+// Multi-Arch specification.
 func (a *archive) qualifies(p *pkg, arch string, m *meter) (bool, error) {
 	switch arch {
 	case "", "native", a.arch:
@@ -183,7 +185,7 @@ func (a *archive) qualifies(p *pkg, arch string, m *meter) (bool, error) {
 	return false, nil
 }
 
-// versionOf returns the one package of chosen that matches a pattern.
+// versionOf returns the only chosen package that matches a pattern.
 func versionOf(chosen map[string]details, pattern string) (string, bool) {
 	var found []string
 	for _, name := range slices.Sorted(maps.Keys(chosen)) {

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// anArchive has one of everything that dependencies can be about.
+// anArchive has an example of each kind of dependency.
 func anArchive(t *testing.T) *archive {
 	return packages(t, "amd64",
 		of("tool 2:1.0-1", "Depends: compiler, libc6 (>= 2.34)", "Pre-Depends: base"),
@@ -78,8 +78,9 @@ func TestClosure(t *testing.T) {
 	}
 }
 
-// The newest version counts, from wherever it is, and with it what it needs.
-func TestClosureOfTheNewest(t *testing.T) {
+// TestClosureUsesNewestVersion checks that the newest version in any index is chosen,
+// with its dependencies.
+func TestClosureUsesNewestVersion(t *testing.T) {
 	a := packages(t, "amd64", of("tool 1.0-1", "Depends: old", "Provides: gone"), of("tool 1.0-1+deb12u1", "Depends: new"), of("old 1"), of("new 1"), of("new 0.9"),
 		of("user 1", "Depends: gone"))
 	chosen, err := a.closure([]string{"tool"}, nil)
@@ -113,8 +114,8 @@ func TestRelations(t *testing.T) {
 	}
 }
 
-// A closure is closed, the same in any order of the stanzas, and grows with what
-// is asked for.
+// TestClosureProperties checks that a closure is closed, does not depend on the order
+// of stanzas, and grows with its roots.
 func TestClosureProperties(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		n := rapid.IntRange(2, 12).Draw(r, "packages")
@@ -150,7 +151,7 @@ func TestClosureProperties(t *testing.T) {
 				if !slices.ContainsFunc(wants, func(w relation) bool {
 					providers, _ := a.providers(w.name)
 					_, real := chosen[w.name]
-					return real || slices.ContainsFunc(providers, func(p provision) bool { return names(chosen)[p.by.name] })
+					return real || slices.ContainsFunc(providers, func(p provision) bool { return names(chosen)[p.provider.name] })
 				}) {
 					r.Fatalf("%s wants %s, and has only %v", name, wants, names(chosen))
 				}

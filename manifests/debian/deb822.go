@@ -8,15 +8,15 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A FormatError says that a document of an archive breaks its format.
+// FormatError is returned when a document of an archive breaks its format.
 type FormatError struct {
 	Name string // of the document
-	Rule string
+	Rule string // what is wrong
 }
 
 func (e *FormatError) Error() string { return e.Name + ": " + e.Rule }
 
-// Is reports that what breaks its format is not trusted.
+// Is matches verify.ErrUntrusted.
 func (e *FormatError) Is(target error) bool { return target == verify.ErrUntrusted }
 
 // Ceilings on control files.
@@ -25,11 +25,11 @@ const (
 	maxField  = 512 << 10
 )
 
-// This file reads the syntax of deb822(5): stanzas of fields, between them empty
-// lines. A field is "Name: value"; lines of it that follow begin with white
-// space. Comments are not part of the files that an archive publishes.
+// This file reads the syntax of deb822(5): stanzas of fields, separated by empty lines.
+// A field is "Name: value"; its continuation lines begin with white space. Published
+// archive files have no comments.
 
-// stanza returns the first stanza of data, and what follows it.
+// stanza returns the first stanza of data and the rest.
 func stanza(data []byte) (s, rest []byte) {
 	data = bytes.TrimLeft(data, "\n")
 	if i := bytes.Index(data, []byte("\n\n")); i >= 0 {
@@ -38,8 +38,8 @@ func stanza(data []byte) (s, rest []byte) {
 	return data, nil
 }
 
-// field returns the first field of a stanza, its value without the white space
-// around it, and what follows.
+// field returns the first field of a stanza, with white space trimmed from its value,
+// and the rest.
 func field(s []byte) (name, value, rest []byte, err error) {
 	end := bytes.IndexByte(s, '\n')
 	if end < 0 {
@@ -75,13 +75,13 @@ func isFieldName(name []byte) bool {
 	return true
 }
 
-// A wanted field is looked for by its name, in any case of letters.
+// wanted is a field to read; names are case-insensitive.
 type wanted struct {
 	name string
-	into *[]byte // nil while the field was not seen
+	into *[]byte // stays nil if the field is missing
 }
 
-// fields reads the wanted fields of a stanza, each of which may be there once.
+// fields reads the wanted fields of a stanza. A repeated one is an error.
 func fields(s []byte, all ...wanted) error {
 	for len(s) > 0 {
 		name, value, rest, err := field(s)
@@ -94,7 +94,7 @@ func fields(s []byte, all ...wanted) error {
 				continue
 			}
 			if *w.into != nil {
-				return fmt.Errorf("field %s is there twice", w.name)
+				return fmt.Errorf("field %s occurs twice", w.name)
 			}
 			if *w.into = value; value == nil {
 				*w.into = []byte{}
@@ -104,8 +104,8 @@ func fields(s []byte, all ...wanted) error {
 	return nil
 }
 
-// plain refuses bytes that no control file holds.
-func plain(data []byte) error {
+// checkBytes refuses bytes that control files cannot hold.
+func checkBytes(data []byte) error {
 	for _, c := range []byte{0, '\r'} {
 		if i := bytes.IndexByte(data, c); i >= 0 {
 			return fmt.Errorf("byte %#02x at %d", c, i)

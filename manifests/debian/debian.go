@@ -1,12 +1,11 @@
-// Package debian reads the archives of Debian, Ubuntu and those made like them,
-// and makes toolchains of their packages.
+// Package debian reads the package archives of Debian, Ubuntu and distributions built
+// the same way, and makes toolchains out of their packages.
 //
 // # Parties
 //
-// The distribution's archive signs an InRelease file for each suite. Mirrors copy
-// it and everything else, and need not be trusted. The keys are pinned: by kist
-// for Debian and Ubuntu, by the user for another archive. Packages are not signed
-// by themselves.
+// The distribution's archive signs an InRelease file for each suite. Mirrors copy it
+// and everything else, and need not be trusted. The keys are pinned: by kist for Debian
+// and Ubuntu, by the user for another archive. Packages are not signed individually.
 //
 // # Format
 //
@@ -15,33 +14,33 @@
 //	<root>/dists/<suite>/main/binary-amd64/by-hash/SHA256/<hex>  the same by its digest
 //	<root>/pool/…/rustc_1.63.0+dfsg1-2_amd64.deb               a package
 //
-// InRelease lists the indices with their digests, an index the packages with
-// theirs. Source: the wiki of Debian, "DebianRepository/Format"; deb822(5);
-// Debian Policy, chapters 5 and 7.
+// InRelease lists the indices with their digests; an index lists the packages with
+// theirs. Source: the Debian wiki, "DebianRepository/Format"; deb822(5); Debian Policy,
+// chapters 5 and 7.
 //
 // # Guarantees
 //
-// A [Catalog] is made of suites that are each what they were asked for: signed,
-// of the name and origin that was meant, not from the future, not expired, all of
-// one codename. The indices are those that InRelease states, whole, and as they
-// are without compression too. Of each package the newest version of all suites
-// counts. Every suite is a line of the catalog's Mark, by its date, which the
-// caller judges; so a suite that once was there cannot be left out later.
+// A [Catalog] is built from suites that are each signed, have the requested name and
+// origin, are not from the future, are not expired, and share one codename. The indices
+// are the ones InRelease states, complete, and match its digests compressed and
+// uncompressed. Of each package, the newest version in any suite is used. Every suite
+// is a line of the catalog's Mark, by its date, which the caller checks; so a suite
+// that has been seen once cannot be left out later.
 //
-// A release is a toolchain's closure: its packages and what they depend on,
-// computed from the indices alone. Each .deb has the digest and the size that the
-// index states, and lies below the archive's root. As long as no suite changes, the
-// answer comes from an excerpt of the indices, by which it is the same.
+// A release is a toolchain's closure: its packages and what they depend on, computed
+// from the indices alone. Each .deb has the digest and size that the index states, and
+// lies below the archive's root. While no suite changes, the answer comes from an
+// excerpt of the indices, which gives the same result.
 //
 // # Limits
 //
-// A stable suite states no end of validity, so that a mirror that goes on serving
-// an old one cannot be told from one that has nothing new; the evidence says so.
-// What is not yet known of a suite may be withheld: a mirror without the suite
-// of security updates is believed, once, and the evidence says that too.
+// A stable suite states no expiry, so a mirror that keeps serving an old one cannot be
+// told from one that has nothing new; the evidence says so. A suite that has never been
+// seen may be withheld: a mirror without the security suite is accepted the first time,
+// and the evidence says that too.
 //
-// Recommended packages are not part of a toolchain, nor is what conflicts with
-// another looked at: both are for a system, and a prefix is none.
+// Recommended packages are not part of a toolchain, and conflicts between packages are
+// ignored: both concern a running system, which a prefix is not.
 //
 //	s := debian.Source{Channel: "debian-bookworm", Origin: "Debian", Policy: policy,
 //		Suites: debian.Suites("https://mirror.example/debian/", "bookworm")}
@@ -65,53 +64,53 @@ type Suite struct {
 	Name string // "bookworm-security"
 }
 
-// URL is where the suite is, for people.
+// URL returns the suite's directory, for display.
 func (s Suite) URL() string { return manifests.Redact(s.Root + "dists/" + s.Name + "/") }
 
-// A Source is one release of a distribution, as mirrors have it.
+// A Source is one release of a distribution, as mirrors serve it.
 type Source struct {
 	Channel string
-	// Codename is that of the release, for people. It may be the name of a suite.
+	// Codename is the release's codename, for display. It may be the name of a suite.
 	Codename string
-	// Suites are where its packages are: the first is the release itself, without
-	// which there is nothing; the others bring newer packages. None: no mirror is
-	// known.
+	// Suites hold the packages: the first is the release itself and is required; the
+	// others bring newer packages. Empty if no mirror is known.
 	Suites []Suite
-	Origin string // that each suite must state; empty: any
+	Origin string // required in each suite; empty: any
 	// Policy holds the keys and the threshold; Fetch sets its Now and Use.
 	Policy verify.Policy
-	// Tools are names of those that the channel may provide; nil: all.
+	// Tools are the tools that the channel may provide; nil: all.
 	Tools []string
 	Cache Cache        // may be nil
-	Tell  func(string) // is told, in one line, of what is not there; may be nil
+	Tell  func(string) // receives one line about suites that the mirror lacks; may be nil
 }
 
-// A Cache keeps proved indices, and excerpts of them, by their digests from one run
-// to the next. What it returns is proved again like everything else.
+// A Cache keeps proved indices and excerpts of them, by digest, between runs. What it
+// returns is proved again.
 type Cache interface {
-	// Load returns what was stored under a digest, nil if that was nothing, or
-	// more than limit bytes.
+	// Load returns what was stored under a digest, or nil if there is nothing or it is
+	// larger than limit bytes.
 	Load(d verify.Digest, limit int64) []byte
 	// Has reports whether size bytes are stored under a digest, without proof.
 	Has(d verify.Digest, size int64) bool
-	// Store keeps data, if it can.
+	// Store saves data on a best-effort basis.
 	Store(d verify.Digest, data []byte)
 }
 
-// A NoMirrorError says that nobody knows where a distribution's archive is.
+// NoMirrorError is returned when no mirror of a distribution's archive is known.
 type NoMirrorError struct{ Channel, Codename string }
 
 func (e *NoMirrorError) Error() string {
 	return fmt.Sprintf("channel %s: the apt sources of this machine name no mirror that has %s", e.Channel, e.Codename)
 }
 
-// Is reports that an archive of which no mirror is known cannot be reached.
+// Is matches manifests.ErrUnreachable: an archive without a known mirror cannot be
+// reached.
 func (e *NoMirrorError) Is(target error) bool { return target == manifests.ErrUnreachable }
 
-// A NoArchitectureError says that a suite has no packages for a machine. It
+// NoArchitectureError is returned when a suite has no packages for an architecture. It
 // matches manifests.ErrNotFound.
 type NoArchitectureError struct {
-	Suite, Architecture string // as dpkg calls it
+	Suite, Architecture string // in dpkg's spelling
 	Have                []string
 }
 
@@ -119,24 +118,23 @@ func (e *NoArchitectureError) Error() string {
 	return fmt.Sprintf("%s has no packages for %s, only for %s", e.Suite, e.Architecture, strings.Join(e.Have, ", "))
 }
 
-// Is reports that there is no such thing.
+// Is matches manifests.ErrNotFound.
 func (e *NoArchitectureError) Is(target error) bool { return target == manifests.ErrNotFound }
 
-// architectures are those that toolchains are made for, as Go and as dpkg call
-// them.
+// architectures maps Go's name of each supported architecture to dpkg's.
 var architectures = map[string]string{"amd64": "amd64", "arm64": "arm64"}
 
-// platforms are those that toolchains are made for.
+// platforms returns the platforms that toolchains are made for.
 func platforms() []manifests.Platform {
 	return []manifests.Platform{{OS: "linux", Arch: "amd64"}, {OS: "linux", Arch: "arm64"}}
 }
 
-// Fetch gets and proves the suites and their indices for q's platform. Besides
+// Fetch gets and proves the suites and their indices for q's platform. In addition to
 // the errors of manifests.Source it returns *NoMirrorError,
 // *manifests.UnknownToolError, *RefusedToolError and
-// *manifests.UnsupportedPlatformError; the tool is judged before anything is
-// asked for. Asked only to list, or for no platform, it takes amd64 where there is
-// nothing for the host.
+// *manifests.UnsupportedPlatformError; the tool is checked before anything is fetched.
+// For a listing, or without a platform, it uses amd64 if the host's architecture is not
+// supported.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
 	if q.Tool != "" {
 		if _, err := s.tool(q.Tool); err != nil {
@@ -155,7 +153,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	}
 	c := &Catalog{source: s, arch: arch}
 	suites, err := c.prove(ctx, t, q)
-	if err == nil && q.Judge != nil { // before anything is fetched that only a fresh suite needs
+	if err == nil && q.Judge != nil { // before fetching the indices of a stale suite
 		if stale := q.Judge(c.mark); stale != nil {
 			return nil, stale
 		}
@@ -167,12 +165,13 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
 	if len(c.missing) > 0 && s.Tell != nil {
-		s.Tell(c.withheld())
+		s.Tell(c.missingNote())
 	}
 	return c, nil
 }
 
-// prove gets what each suite signs, and sets c's mark; c lacks those that are not there.
+// prove gets and proves the InRelease of each suite and sets c's mark; optional suites
+// that do not exist are added to c.missing.
 func (c *Catalog) prove(ctx context.Context, t manifests.Transport, q manifests.Query) (suites []*fetcher, err error) {
 	for i, suite := range c.source.Suites {
 		f := &fetcher{Source: c.source, suite: suite, t: t, q: q}
@@ -181,8 +180,8 @@ func (c *Catalog) prove(ctx context.Context, t manifests.Transport, q manifests.
 			c.missing = append(c.missing, suite.Name)
 			continue
 		}
-		if err == nil && i > 0 && !f.of(suites[0].release) {
-			err = f.fault("it is of %s, not of %s", f.codename, suites[0].codename)
+		if err == nil && i > 0 && !f.updates(suites[0].release) {
+			err = f.formatError("it is of %s, not of %s", f.codename, suites[0].codename)
 		}
 		if err != nil {
 			return nil, err
@@ -197,12 +196,12 @@ func (c *Catalog) prove(ctx context.Context, t manifests.Transport, q manifests.
 	return suites, nil
 }
 
-// read reads what the tools are made of: the excerpt of the indices that was made
-// of these very suites before, or else the indices.
+// read reads the packages of the tools: from the cached excerpt, if it was made of
+// these very suites, or else from the indices.
 func (c *Catalog) read(ctx context.Context, suites []*fetcher, q manifests.Query) error {
 	roots := c.source.roots(q)
 	if c.mark.Same(q.Last) {
-		if c.archive = excerpted(ctx, suites, c.arch, q.Last, roots); c.archive != nil {
+		if c.archive = loadExcerpt(ctx, suites, c.arch, q.Last, roots); c.archive != nil {
 			c.mark.Excerpt = q.Last.Excerpt
 			return nil
 		}
@@ -223,7 +222,7 @@ func (c *Catalog) read(ctx context.Context, suites []*fetcher, q manifests.Query
 	return nil
 }
 
-// tool finds a tool that the channel provides.
+// tool returns the tool called name, if the channel provides it.
 func (s Source) tool(name string) (Tool, error) {
 	list := s.tools()
 	i := slices.IndexFunc(list, func(t Tool) bool { return t.Name == name })
@@ -236,8 +235,8 @@ func (s Source) tool(name string) (Tool, error) {
 	return list[i], nil
 }
 
-// tools are those of the table that the channel may provide, and those that no
-// channel can.
+// tools returns the tools of the table that the channel may provide, and those that are
+// refused everywhere.
 func (s Source) tools() []Tool {
 	return slices.DeleteFunc(tools(), func(t Tool) bool { return s.Tools != nil && t.Refused == "" && !slices.Contains(s.Tools, t.Name) })
 }
@@ -251,19 +250,18 @@ func (s Source) names() (names []string) {
 	return names
 }
 
-// A RefusedToolError says that a distribution has a tool whose packages cannot
-// work in a prefix.
+// RefusedToolError is returned for a tool whose packages cannot work in a prefix.
 type RefusedToolError struct{ Channel, Tool, Reason string }
 
 func (e *RefusedToolError) Error() string {
 	return fmt.Sprintf("channel %s: %s cannot be installed: %s", e.Channel, e.Tool, e.Reason)
 }
 
-// ReleaseFile is the file name of what a suite's archive signs.
+// ReleaseFile is the name of the signed file of a suite.
 const ReleaseFile = "InRelease"
 
-// At are the suites of the release whose InRelease is at ref, and what it is
-// called: …/dists/bookworm/InRelease.
+// At returns the suites and the codename of the release whose InRelease is at ref, such
+// as …/dists/bookworm/InRelease.
 func At(ref string) (suites []Suite, codename string, err error) {
 	dir, ok := strings.CutSuffix(ref, "/"+ReleaseFile)
 	i := strings.LastIndex(dir, "/dists/")
@@ -271,14 +269,14 @@ func At(ref string) (suites []Suite, codename string, err error) {
 		codename = dir[i+len("/dists/"):]
 	}
 	if manifests.ValidName(codename) != nil {
-		return nil, "", fmt.Errorf("%s is not that of a suite: …/dists/bookworm/", manifests.Redact(ref))
+		return nil, "", fmt.Errorf("%s is not the URL of a suite: …/dists/bookworm/", manifests.Redact(ref))
 	}
 	return Suites(dir[:i+1], codename), codename, nil
 }
 
-// Suites are those of a release whose archive is at root: the release itself and
-// what brings newer packages. Debian keeps security updates in an archive of
-// their own, which mirrors have beside the other.
+// Suites returns the suites of a release whose archive is at root: the release itself
+// and the suites that bring newer packages. Debian keeps security updates in a separate
+// archive, which mirrors keep next to the main one.
 func Suites(root, codename string) []Suite {
 	security := root
 	if strings.HasSuffix(root, "/debian/") {

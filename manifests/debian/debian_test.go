@@ -94,9 +94,9 @@ func isA[T error](err error) bool {
 	return errors.As(err, &target)
 }
 
-// A tool that cannot work is refused, and a distribution without a mirror named,
-// before anything is asked for.
-func TestRefusedUnasked(t *testing.T) {
+// TestRefusesBeforeFetching checks that a tool that cannot work and a distribution
+// without a mirror are refused before anything is fetched.
+func TestRefusesBeforeFetching(t *testing.T) {
 	w := whole(t)
 	if _, err := w.fetch(t, w.source(t), ask("nodejs")); !isA[*RefusedToolError](err) || len(w.Asked()) > 0 {
 		t.Errorf("%v, asked for %q", err, w.Asked())
@@ -108,7 +108,7 @@ func TestRefusedUnasked(t *testing.T) {
 	}
 }
 
-// Every suite must be what it was asked for.
+// TestMixedSuites checks that every suite must be the requested one.
 func TestMixedSuites(t *testing.T) {
 	for name, test := range map[string]struct {
 		at     string
@@ -156,8 +156,9 @@ func without(fields ...string) func(string) string {
 	}
 }
 
-// One pinned key suffices, whoever else signed.
-func TestSigners(t *testing.T) {
+// TestOnePinnedKeySuffices checks that one pinned signer is enough, whatever other
+// signatures there are.
+func TestOnePinnedKeySuffices(t *testing.T) {
 	w := whole(t)
 	stranger := verifytest.NewKey(t, "stranger", now.AddDate(-1, 0, 0))
 	other := verifytest.NewKey(t, "automatic", now.AddDate(-1, 0, 0))
@@ -177,7 +178,7 @@ func TestSigners(t *testing.T) {
 	}
 }
 
-// What a release or an index may say.
+// TestFormat checks what a release and an index may contain.
 func TestFormat(t *testing.T) {
 	index := func(change func(string) string) func(*manifesttest.Suite) {
 		return func(s *manifesttest.Suite) { s.Change = change }
@@ -257,9 +258,9 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// An index that unpacks to something other than InRelease states is refused,
-// though its compressed form is the one that was stated.
-func TestUnpackedIndexIsStatedToo(t *testing.T) {
+// TestUnpackedIndexMustMatch checks that an index is refused if its unpacked bytes
+// differ from what InRelease states, even if the compressed ones match.
+func TestUnpackedIndexMustMatch(t *testing.T) {
 	for name, change := range map[string]func(string) string{
 		"longer": func(s string) string {
 			return strings.ReplaceAll(s, " main/binary-amd64/Packages\n", "1 main/binary-amd64/Packages\n")
@@ -280,14 +281,14 @@ func TestUnpackedIndexIsStatedToo(t *testing.T) {
 }
 
 // swapDigest changes the digest of a line.
-func swapDigest(release, ending string) string {
-	i := strings.Index(release, ending)
+func swapDigest(release, suffix string) string {
+	i := strings.Index(release, suffix)
 	start := strings.LastIndexByte(release[:i], '\n') + 2
 	return release[:start] + strings.Repeat("0", 64) + release[start+64:]
 }
 
-// By its digest an index is asked for where the suite says so, and by its name
-// where the mirror lacks it there.
+// TestByHash checks that an index is fetched by its digest if the suite supports that,
+// and by its name if the mirror lacks it there.
 func TestByHash(t *testing.T) {
 	w := whole(t)
 	if _, err := w.resolve(t, w.source(t), ask("ninja"), verify.Mark{}); err != nil {
@@ -297,7 +298,7 @@ func TestByHash(t *testing.T) {
 	if slices.ContainsFunc(asked, func(ref string) bool { return strings.HasSuffix(ref, "/Packages.gz") }) || len(asked) != 6 {
 		t.Errorf("asked for %q", asked)
 	}
-	for ref := range w.Files { // a mirror in the middle of an update: what has a name is newer
+	for ref := range w.Files { // a mirror in the middle of an update: files by name are newer
 		if strings.HasSuffix(ref, "/Packages.gz") {
 			w.Tell(ref, manifesttest.Replaced([]byte("newer")))
 		}
@@ -341,8 +342,8 @@ func TestByHash(t *testing.T) {
 	}
 }
 
-// A suite that the mirror does not have is left out, and said; one that cannot be
-// reached is not.
+// TestMissingSuites checks that a suite that the mirror lacks is left out and reported,
+// and that an unreachable one is an error.
 func TestMissingSuites(t *testing.T) {
 	w := whole(t)
 	updates := security + "dists/bookworm-security/InRelease"
@@ -373,7 +374,7 @@ func TestMissingSuites(t *testing.T) {
 	}
 }
 
-// Each suite is a line of the mark, by its date.
+// TestLines checks that each suite is a line of the mark, with its date.
 func TestLines(t *testing.T) {
 	w := whole(t)
 	c, err := w.fetch(t, w.source(t), ask("ninja"))
@@ -407,7 +408,8 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// What was kept is proved again: a cache that lies costs a download, no more.
+// TestCache checks that cached data is proved again: a corrupt cache costs a download,
+// no more.
 func TestCache(t *testing.T) {
 	w := whole(t)
 	cache := memory{}
@@ -474,9 +476,9 @@ func TestAt(t *testing.T) {
 	}
 }
 
-// TestStaleSuitesCostNoIndex asks for a channel whose mark is newer than what the
-// mirror has: nothing but InRelease files is fetched.
-func TestStaleSuitesCostNoIndex(t *testing.T) {
+// TestStaleSuiteFetchesNoIndex checks that only InRelease files are fetched if the mark
+// is newer than the mirror.
+func TestStaleSuiteFetchesNoIndex(t *testing.T) {
 	w := whole(t)
 	newest, err := w.fetch(t, w.source(t), ask("ninja"))
 	if err != nil {

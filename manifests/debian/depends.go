@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// maxRelations is how many clauses one field may have, and how many
-// alternatives one clause. The longest Provides in Debian has some 700.
+// maxRelations is how many relations one field may have. The longest Provides in Debian
+// has some 700.
 const maxRelations = 8192
 
-// A relation is one package that a field names: what must be there, or what is
-// provided. Source: Debian Policy, section 7.1.
+// A relation is one package named by a dependency field: required or provided. Source:
+// Debian Policy, section 7.1.
 type relation struct {
 	name  string
 	arch  string // the qualifier after a colon: any, native or an architecture
 	op    string // "", "<<", "<=", "=", ">=" or ">>"
-	other string // the version it is compared with
+	other string // version to compare with
 }
 
 func (r relation) String() string {
@@ -29,7 +29,7 @@ func (r relation) String() string {
 	return s
 }
 
-// accepts reports whether version is what r asks for.
+// accepts reports whether version satisfies r.
 func (r relation) accepts(version string) bool {
 	order := Compare(version, r.other)
 	switch r.op {
@@ -47,10 +47,10 @@ func (r relation) accepts(version string) bool {
 	return order > 0
 }
 
-// A clause is a list of alternatives, one of which must be there.
+// A clause is a list of alternatives; one of them is required.
 type clause []relation
 
-// String is c as people read it, without most of very many alternatives.
+// String returns c in Debian's notation, cut off after the first 32 alternatives.
 func (c clause) String() string {
 	const most = 32
 	var names []string
@@ -104,7 +104,7 @@ func parseRelation(text string) (relation, error) {
 	}
 	inside, after, closed := strings.Cut(rest, ")")
 	if !closed || strings.TrimSpace(after) != "" {
-		return fail("what stands in brackets does not end the relation")
+		return fail("unexpected text after the version in brackets")
 	}
 	inside = strings.TrimSpace(inside)
 	end := strings.IndexFunc(inside, func(c rune) bool { return !strings.ContainsRune("<=>", c) })
@@ -123,8 +123,8 @@ func parseRelation(text string) (relation, error) {
 	return r, nil
 }
 
-// validPackage accepts the name of a package. Source: Debian Policy, section 5.6.1;
-// virtual packages have been seen to hold capital letters and underscores.
+// validPackage reports whether name is a valid package name. Source: Debian Policy,
+// section 5.6.1; virtual packages have been seen with capital letters and underscores.
 func validPackage[text string | []byte](name text) bool {
 	if len(name) < 2 || len(name) > 128 || !isAlnum(name[0]) {
 		return false

@@ -11,13 +11,13 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Indices are large, and what tools are made of is a few hundred of some 70,000
-// packages. These are kept apart: an excerpt, by which a channel answers until one
-// of its suites changes. The mark remembers its digest beside those of the suites
-// that it was made of; so it is proved as they are.
+// Indices are large, and the tools use only a few hundred of some 70,000 packages.
+// These are stored separately as an excerpt, which answers for a channel until one of
+// its suites changes. The mark records the excerpt's digest next to those of the suites
+// it was made from, so it is proved as they are.
 //
-// An excerpt has the syntax of an index. It begins with a stanza of its own; then
-// comes each index that it was made of, followed by stanzas as they are there:
+// An excerpt has the syntax of an index. It begins with a stanza of its own; then comes
+// each index it was made from, followed by stanzas copied unchanged:
 //
 //	Excerpt: 1
 //	Roots: bindgen cargo clang …
@@ -27,17 +27,17 @@ import (
 //	Package: bindgen
 //	…
 //
-// It is closed: whatever a package in it may depend on, by name or because another
-// provides it, is in it too. So what a toolchain of such packages consists of is the
-// same whether the excerpt is asked or the indices.
+// It is closed: everything that a package in it may depend on, by name or through a
+// provider, is in it too. So a toolchain of these packages is the same whether it is
+// computed from the excerpt or from the indices.
 
 const (
 	excerptFormat = "1"
-	maxExcerpt    = 64 << 20 // bytes; that of trixie has some 150,000
+	maxExcerpt    = 64 << 20 // bytes; trixie's has some 150,000
 )
 
-// roots are the packages that q may have a tool made of, in order: those of every
-// tool that the channel provides, and the components that are asked for.
+// roots returns, in order, the packages that q may build a tool from: those of every
+// tool that the channel provides, and the requested components.
 func (s Source) roots(q manifests.Query) (names []string) {
 	for _, t := range s.tools() {
 		names = append(names, t.Packages...)
@@ -47,7 +47,7 @@ func (s Source) roots(q manifests.Query) (names []string) {
 	return slices.Compact(names)
 }
 
-// excerpt is that of a for toolchains that are made of roots.
+// excerpt returns the excerpt of a for toolchains made of roots.
 func (a *archive) excerpt(roots []string) ([]byte, error) {
 	within, err := a.reach(roots)
 	if err != nil {
@@ -67,8 +67,8 @@ func (a *archive) excerpt(roots []string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// reach are the packages called roots, as far as there are such, and all that
-// they may depend on, whichever alternatives are taken.
+// reach returns those of roots that exist and everything they may depend on through any
+// alternative.
 func (a *archive) reach(roots []string) (map[string]*pkg, error) {
 	within := map[string]*pkg{}
 	var m meter
@@ -85,7 +85,7 @@ func (a *archive) reach(roots []string) (map[string]*pkg, error) {
 	for len(queue) > 0 {
 		p := queue[0]
 		queue = queue[1:]
-		if err := a.judge(p); err != nil {
+		if err := a.readVersion(p); err != nil {
 			return nil, err
 		}
 		d, err := a.details(p, &m)
@@ -93,7 +93,7 @@ func (a *archive) reach(roots []string) (map[string]*pkg, error) {
 			return nil, err
 		}
 		for _, r := range slices.Concat(d.depends...) {
-			found, err := a.answers(r, &m)
+			found, err := a.candidates(r, &m)
 			if err != nil {
 				return nil, err
 			}
@@ -105,10 +105,10 @@ func (a *archive) reach(roots []string) (map[string]*pkg, error) {
 	return within, nil
 }
 
-// excerpted reads the excerpt that was kept of these suites, which are as the mark
-// last says. It is nil where there is none that answers for roots, or where the
-// indices themselves, which an installed toolchain's evidence needs, are gone.
-func excerpted(ctx context.Context, suites []*fetcher, arch string, last verify.Mark, roots []string) *archive {
+// loadExcerpt reads the cached excerpt of these suites, whose mark is last. It returns
+// nil if there is no excerpt that covers roots, or if the indices themselves, which the
+// evidence of an installed toolchain needs, are no longer cached.
+func loadExcerpt(ctx context.Context, suites []*fetcher, arch string, last verify.Mark, roots []string) *archive {
 	cache := suites[0].Cache
 	if cache == nil || last.Excerpt.IsZero() {
 		return nil
@@ -118,14 +118,14 @@ func excerpted(ctx context.Context, suites []*fetcher, arch string, last verify.
 		return nil
 	}
 	a := newArchive(arch)
-	rest, ok := a.covers(d.View(), roots)
+	rest, ok := a.readHead(d.View(), roots)
 	for _, f := range suites {
 		listings, err := f.listings(arch)
 		for _, l := range listings {
 			if !ok || !cache.Has(l.packed.digest, l.packed.size) {
 				return nil
 			}
-			x := f.index(l, f.document.Stated(l.name(), l.packed.digest, func() ([]byte, error) {
+			x := f.newIndex(l, f.document.Stated(l.name(), l.packed.digest, func() ([]byte, error) {
 				published, err := f.published(ctx, l)
 				return published.View(), err
 			}))
@@ -139,19 +139,20 @@ func excerpted(ctx context.Context, suites []*fetcher, arch string, last verify.
 	return a
 }
 
-// covers reads the head of an excerpt, and reports whether it answers for roots.
-func (a *archive) covers(data []byte, roots []string) (rest []byte, ok bool) {
+// readHead reads the first stanza of an excerpt, and reports whether the excerpt covers
+// roots.
+func (a *archive) readHead(data []byte, roots []string) (rest []byte, ok bool) {
 	head, rest := stanza(data)
 	var format, covered []byte
 	err := fields(head, wanted{"Excerpt", &format}, wanted{"Roots", &covered})
-	if err != nil || string(format) != excerptFormat || plain(data) != nil {
+	if err != nil || string(format) != excerptFormat || checkBytes(data) != nil {
 		return nil, false
 	}
 	names := strings.Fields(string(covered))
 	return rest, !slices.ContainsFunc(roots, func(name string) bool { return !slices.Contains(names, name) })
 }
 
-// restore adds to a what an excerpt has of x, with which data begins.
+// restore adds x and its stanzas, at the start of data, to a.
 func (a *archive) restore(x *index, data []byte) (rest []byte, ok bool) {
 	head, data := stanza(data)
 	if string(head) != "Index: "+x.suite+" "+x.path+"\n" {

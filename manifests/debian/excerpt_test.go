@@ -16,7 +16,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// counting is a Cache that remembers what was loaded.
+// counting is a Cache that records what is loaded.
 type counting struct {
 	memory
 	loaded []verify.Digest
@@ -27,8 +27,8 @@ func (c *counting) Load(d verify.Digest, limit int64) []byte {
 	return c.memory.Load(d, limit)
 }
 
-// excerptWorld has a compiler with alternatives, a virtual package and one that no
-// tool needs.
+// excerptWorld has a compiler with alternatives, a virtual package and a package that
+// no tool needs.
 func excerptWorld(t *testing.T) (world, Source, *counting) {
 	w := whole(t)
 	base := bookworm()
@@ -48,7 +48,7 @@ func excerptWorld(t *testing.T) (world, Source, *counting) {
 	return w, s, cache
 }
 
-// catalogOf asks with the mark of the last time.
+// catalogOf fetches a catalog, given the mark of the previous run.
 func catalogOf(t *testing.T, w world, s Source, last verify.Mark, r manifests.Request, besides ...string) *Catalog {
 	t.Helper()
 	c, err := s.Fetch(t.Context(), w, manifests.Query{Request: r, Now: now, Last: last, Besides: besides})
@@ -58,7 +58,7 @@ func catalogOf(t *testing.T, w world, s Source, last verify.Mark, r manifests.Re
 	return c.(*Catalog)
 }
 
-// outline is what a release is, but for what its evidence keeps.
+// outline returns a release without its evidence.
 func outline(t *testing.T, c *Catalog, r manifests.Request) string {
 	t.Helper()
 	release, err := c.Resolve(r)
@@ -72,9 +72,10 @@ func outline(t *testing.T, c *Catalog, r manifests.Request) string {
 	return string(text)
 }
 
-// While the suites are what they were, the excerpt answers, and no index is read;
-// it says what the indices say, and their evidence can still be kept.
-func TestExcerptAnswers(t *testing.T) {
+// TestExcerptReplacesIndices checks that an excerpt answers while the suites are
+// unchanged, without reading an index; that its answer is that of the indices; and that
+// their evidence can still be stored.
+func TestExcerptReplacesIndices(t *testing.T) {
 	w, s, cache := excerptWorld(t)
 	first := catalogOf(t, w, s, verify.Mark{}, ask("ninja"))
 	last := first.Mark()
@@ -109,8 +110,8 @@ func TestExcerptAnswers(t *testing.T) {
 	}
 }
 
-// What was kept proves nothing by being there: of an excerpt that is not the one
-// that the mark remembers, nothing is taken.
+// TestExcerptIsProved checks that an excerpt is ignored unless it has the digest in the
+// mark.
 func TestExcerptIsProved(t *testing.T) {
 	w, s, cache := excerptWorld(t)
 	first := catalogOf(t, w, s, verify.Mark{}, ask("cmake"))
@@ -140,7 +141,7 @@ func TestExcerptIsProved(t *testing.T) {
 			t.Errorf("%s: the excerpt was not made anew", name)
 		}
 	}
-	// The one that the cache holds under another name is not what is remembered.
+	// An excerpt stored under another digest is not the remembered one.
 	forged := replaced("Version: 3.25.1-1", "Version: 3.24.0-1")
 	cache.memory[verify.DigestOf(forged)] = forged
 	if got := outline(t, catalogOf(t, w, s, last, ask("cmake")), ask("cmake")); got != want {
@@ -148,9 +149,9 @@ func TestExcerptIsProved(t *testing.T) {
 	}
 }
 
-// The indices are read where the excerpt is of other suites, or does not cover
-// what is asked.
-func TestExcerptIsOfTheseSuites(t *testing.T) {
+// TestExcerptMustCoverRequest checks that the indices are read if the excerpt is of
+// other suites or does not cover the request.
+func TestExcerptMustCoverRequest(t *testing.T) {
 	w, s, cache := excerptWorld(t)
 	last := catalogOf(t, w, s, verify.Mark{}, ask("cmake")).Mark()
 	added := ask("cmake")
@@ -182,7 +183,7 @@ func TestExcerptIsOfTheseSuites(t *testing.T) {
 			if err != nil || !slices.ContainsFunc(r.Artifacts, func(a manifests.Artifact) bool { return strings.HasPrefix(a.Name, test.want) }) {
 				t.Errorf("%v, %v", components(r), err)
 			}
-			// From then on the excerpt of that is what answers.
+			// The next request is answered by the new excerpt.
 			cache.loaded = nil
 			if c := catalogOf(t, w, s, c.Mark(), test.ask, test.besides...); len(cache.loaded) != 1 {
 				t.Errorf("again: read %d files, excerpt %v", len(cache.loaded), c.Mark().Excerpt)
@@ -191,14 +192,14 @@ func TestExcerptIsOfTheseSuites(t *testing.T) {
 	}
 }
 
-// forgetIndices drops what is compressed.
+// forgetIndices removes the compressed documents from the cache.
 func (c *counting) forgetIndices() {
 	maps.DeleteFunc(c.memory, func(_ verify.Digest, data []byte) bool { return bytes.HasPrefix(data, []byte{0x1f, 0x8b}) })
 }
 
-// An index that an excerpt stands for is fetched again, and proved, where the
-// cache has it no longer as it was.
-func TestExcerptKeepsIndices(t *testing.T) {
+// TestExcerptRefetchesLostIndex checks that an index behind an excerpt is fetched and
+// proved again if the cache has lost or changed it.
+func TestExcerptRefetchesLostIndex(t *testing.T) {
 	w, s, cache := excerptWorld(t)
 	last := catalogOf(t, w, s, verify.Mark{}, ask("ninja")).Mark()
 	c := catalogOf(t, w, s, last, ask("ninja"))
@@ -222,8 +223,8 @@ func TestExcerptKeepsIndices(t *testing.T) {
 	}
 }
 
-// A toolchain of an excerpt's packages is the same as of the indices', for every
-// choice of roots within it.
+// TestExcerptIsClosed checks that an excerpt and the indices yield the same toolchain
+// for every choice of roots in the excerpt.
 func TestExcerptIsClosed(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(names []string) string { return names[random.IntN(len(names))] }
@@ -233,7 +234,7 @@ func TestExcerptIsClosed(t *testing.T) {
 			names = append(names, fmt.Sprintf("pkg-%c%d", 'a'+i%26, i))
 		}
 		var text strings.Builder
-		for _, name := range names[:26] { // the others are not there, unless provided
+		for _, name := range names[:26] { // the others do not exist, unless provided
 			fmt.Fprintf(&text, "Package: %s\nVersion: %d\nArchitecture: amd64\nFilename: pool/%s.deb\nSize: 1\nSHA256: %064d\n", name, random.IntN(4), name, 1)
 			var depends []string
 			for range random.IntN(4) {
@@ -257,7 +258,7 @@ func TestExcerptIsClosed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rest, ok := excerpt.covers(data, roots)
+		rest, ok := excerpt.readHead(data, roots)
 		if ok {
 			rest, ok = excerpt.restore(x, rest)
 		}

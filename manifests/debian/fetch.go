@@ -24,36 +24,35 @@ const (
 	maxWindow = 64 << 20 // of xz
 )
 
-// IsIndex reports whether ref is that of an index of packages, which a [Cache]
-// keeps.
+// IsIndex reports whether ref is an index of packages, which a [Cache] keeps.
 func IsIndex(ref string) bool {
 	base := ref[strings.LastIndexByte(ref, '/')+1:]
 	return strings.Contains(ref, "/by-hash/SHA256/") || strings.HasPrefix(base, "Packages")
 }
 
-// A fetcher gets one suite.
+// A fetcher fetches and proves one suite.
 type fetcher struct {
 	Source
 	suite Suite
 	t     manifests.Transport
 	q     manifests.Query
 
-	*release                 // once it is proved,
-	document verify.Document // by this
+	*release                 // set by prove
+	document verify.Document // the proved InRelease
 }
 
 // A listing is an index as a suite publishes it.
 type listing struct {
 	path     string // below the suite's directory, without codec
-	codec    string // how its name ends
+	codec    string // file extension: ".gz", ".xz" or ""
 	ref      string
-	packed   listed // as it is at ref
+	packed   listed // the file at ref
 	unpacked listed
 }
 
 func (l listing) name() string { return manifests.Redact(l.ref) }
 
-// ref is a file below the suite's directory.
+// ref returns the URL of a file below the suite's directory.
 func (f *fetcher) ref(path string) (string, error) {
 	return manifests.Join(f.suite.Root, "dists/"+f.suite.Name+"/"+path)
 }
@@ -76,31 +75,31 @@ func (f *fetcher) prove(ctx context.Context) error {
 	f.release, err = parseRelease(f.document)
 	switch {
 	case err != nil:
-	case !f.is(f.suite.Name):
-		err = f.fault("it is the suite %q, codename %q, and %s was asked for", f.release.suite, f.codename, f.suite.Name)
+	case !f.hasName(f.suite.Name):
+		err = f.formatError("it is the suite %q, codename %q, and %s was asked for", f.release.suite, f.codename, f.suite.Name)
 	case f.Origin != "" && f.origin != f.Origin:
-		err = f.fault("its origin is %q, not %q", f.origin, f.Origin)
+		err = f.formatError("its origin is %q, not %q", f.origin, f.Origin)
 	}
 	return err
 }
 
-// fault is the error for what the InRelease says.
-func (f *fetcher) fault(format string, args ...any) error {
+// formatError returns the error for a bad InRelease.
+func (f *fetcher) formatError(format string, args ...any) error {
 	return &FormatError{f.document.Evidence().Name, fmt.Sprintf(format, args...)}
 }
 
-// mark is the suite's line.
+// mark returns the suite's line of the mark.
 func (f *fetcher) mark() verify.Mark {
 	return verify.Mark{Channel: f.Channel, Line: f.suite.Name, Issued: f.date, Expires: f.validUntil, Digest: f.document.Evidence().Digest}
 }
 
-// listings are the indices that the suite has for an architecture.
+// listings returns the indices that the suite has for an architecture.
 func (f *fetcher) listings(arch string) (all []listing, err error) {
 	if !slices.Contains(f.architectures, arch) {
 		return nil, &NoArchitectureError{f.suite.Name, arch, f.architectures}
 	}
 	kinds := []string{arch}
-	if f.apart {
+	if f.separateAll {
 		kinds = append(kinds, "all")
 	}
 	for _, component := range []string{"main", "universe"} {
@@ -117,13 +116,13 @@ func (f *fetcher) listings(arch string) (all []listing, err error) {
 		}
 	}
 	if len(all) == 0 {
-		return nil, f.fault("it lists no packages of the component main for %s", arch)
+		return nil, f.formatError("it lists no packages of the component main for %s", arch)
 	}
 	return all, nil
 }
 
-// listing is the index that is listed as path when it is not compressed. Of its
-// compressed forms the one that costs least to decode is taken.
+// listing returns the index whose uncompressed path is path, in the published form that
+// is cheapest to decode.
 func (f *fetcher) listing(path string) (l listing, err error) {
 	indices := f.release.indices
 	l = listing{path: path, unpacked: indices[path]}
@@ -145,11 +144,11 @@ func (f *fetcher) listing(path string) (l listing, err error) {
 	return l, nil
 }
 
-// NoExpiry is the note in the evidence of what a suite without Valid-Until names.
+// NoExpiry is the evidence note for a suite without Valid-Until.
 const NoExpiry = "the suite gives no expiry: a freeze shows only as an old date"
 
-// index is l in an archive, with the evidence of it.
-func (f *fetcher) index(l listing, e verify.Evidence) *index {
+// newIndex returns the archive's index for l, with its evidence.
+func (f *fetcher) newIndex(l listing, e verify.Evidence) *index {
 	line := f.mark()
 	e.Mark = &line
 	if line.Expires.IsZero() {
@@ -173,15 +172,14 @@ func (f *fetcher) add(ctx context.Context, a *archive) error {
 		if err != nil {
 			return err
 		}
-		if err := a.add(f.index(l, published.Keep().Evidence()), content); err != nil {
+		if err := a.add(f.newIndex(l, published.Keep().Evidence()), content); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// published proves an index as it is published: the copy that was kept, or that
-// of the mirror.
+// published returns a proved index as published: the cached copy, or the mirror's.
 func (f *fetcher) published(ctx context.Context, l listing) (verify.Document, error) {
 	if f.Cache != nil {
 		if data := f.Cache.Load(l.packed.digest, l.packed.size); data != nil {
@@ -204,9 +202,9 @@ func (f *fetcher) published(ctx context.Context, l listing) (verify.Document, er
 	return doc, err
 }
 
-// read gets an index by its digest, where the suite has it so: a mirror that is
-// being updated holds the old one and the new. One that lacks it there has it
-// under its name.
+// read fetches an index by its digest if the suite supports that, because a mirror that
+// is being updated holds both the old and the new one. If the mirror lacks it there,
+// read fetches it by name.
 func (f *fetcher) read(ctx context.Context, l listing) ([]byte, error) {
 	match := func(data []byte) bool {
 		return int64(len(data)) == l.packed.size && verify.DigestOf(data) == l.packed.digest
@@ -222,7 +220,7 @@ func (f *fetcher) read(ctx context.Context, l listing) ([]byte, error) {
 	return manifests.ReadMatching(ctx, f.t, l.ref, l.packed.size, match)
 }
 
-// unpacked proves an index without its compression.
+// unpacked decompresses an index and proves the result.
 func (f *fetcher) unpacked(l listing, published verify.Document) (verify.Document, error) {
 	if l.codec == "" {
 		return published, nil
@@ -234,7 +232,7 @@ func (f *fetcher) unpacked(l listing, published verify.Document) (verify.Documen
 	return f.document.Adopt(l.name(), data, l.unpacked.digest)
 }
 
-// decode returns what packed holds, which must be size bytes.
+// decode decompresses packed, which must yield exactly size bytes.
 func decode(codec string, packed []byte, size int64) ([]byte, error) {
 	z, err := decoder(codec, packed)
 	if err != nil {
@@ -250,7 +248,7 @@ func decode(codec string, packed []byte, size int64) ([]byte, error) {
 	return data, nil
 }
 
-// decodeAll is decode where the size is not stated.
+// decodeAll is decode for an unknown size, up to maxIndex.
 func decodeAll(codec string, packed []byte) ([]byte, error) {
 	z, err := decoder(codec, packed)
 	if err != nil {

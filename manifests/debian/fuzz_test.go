@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Whatever an index holds, it is refused as untrusted or makes a closure.
+// FuzzIndex checks that every index is either refused as untrusted or yields a closure.
 func FuzzIndex(f *testing.F) {
 	f.Add([]byte(of("tool 1", "Depends: lib (>= 1) | other, base:any") + "\n" + of("lib 1.0-1", "Provides: other (= 2)", "Multi-Arch: same") + "\n" + of("base 1:2~3", "Multi-Arch: allowed")))
 	f.Add([]byte("Package: a1\nVersion: 1\nArchitecture: all\nDescription: x\n y\n .\n\n\n"))

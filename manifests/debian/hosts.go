@@ -7,41 +7,41 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// A need is what a toolchain asks of the C library of the machine that it is for.
+// A need is what a toolchain requires of the machine's C library.
 type need int
 
 const (
-	// needsNothing: all that runs is started with the C library that comes with it.
+	// needsNothing: all its programs run with the C library it brings.
 	needsNothing need = iota
 	// needsToRun: the toolchain's own programs run with the machine's.
 	needsToRun
-	// needsForBuilt: what the toolchain builds runs with the machine's, and may ask
-	// for anything that the one it is linked with has.
+	// needsForBuilt: what the toolchain builds runs with the machine's C library, and
+	// may need anything that the toolchain's own offers.
 	needsForBuilt
-	// needsToLink: as needsForBuilt; but where the machine's is older, what the
-	// toolchain builds can be linked with that one.
+	// needsToLink: as needsForBuilt, but if the machine's is older, what the toolchain
+	// builds can be linked with it.
 	needsToLink
 )
 
-// oldestLinked is the oldest C library that what a newer one was made for can be
-// linked with: before it, a program had to bring more of its start. Source: the
-// release notes of glibc 2.34.
+// oldestLinked is the oldest C library that objects made for a newer one can be linked
+// with: before it, a program had to bring more startup code. Source: the release notes
+// of glibc 2.34.
 const oldestLinked = "2.34"
 
-// A HostError says that a toolchain of a distribution cannot serve this machine.
+// HostError is returned when a distribution's toolchain cannot work on this machine.
 type HostError struct {
 	Channel, Tool string
 	Reason        string
 }
 
 func (e *HostError) Error() string {
-	return fmt.Sprintf("%s/%s does not serve this machine: %s", e.Channel, e.Tool, e.Reason)
+	return fmt.Sprintf("%s/%s does not work on this machine: %s", e.Channel, e.Tool, e.Reason)
 }
 
-// judge reports whether t, made of the packages chosen, serves the machine that r
-// says; host: what it builds is to be linked with that machine's C library. The
-// version of that is taken for good where it is not known.
-func (c *Catalog) judge(t Tool, chosen map[string]details, r manifests.Request) (host bool, err error) {
+// checkHost returns a *HostError if t, made of the packages chosen, cannot work on the
+// machine that r describes. linkHost reports whether what t builds has to be linked
+// with that machine's C library. An unknown C library version is accepted.
+func (c *Catalog) checkHost(t Tool, chosen map[string]details, r manifests.Request) (linkHost bool, err error) {
 	refuse := func(format string, args ...any) (bool, error) {
 		return false, &HostError{Channel: c.source.Channel, Tool: t.Name, Reason: fmt.Sprintf(format, args...)}
 	}
@@ -50,7 +50,7 @@ func (c *Catalog) judge(t Tool, chosen map[string]details, r manifests.Request) 
 	case needsNothing:
 		return false, nil
 	case needsToRun:
-		if what, wants = "it", c.wantsLibc(chosen); wants == "" {
+		if what, wants = "it", c.requiredLibc(chosen); wants == "" {
 			return false, nil
 		}
 	default:
@@ -70,9 +70,9 @@ func (c *Catalog) judge(t Tool, chosen map[string]details, r manifests.Request) 
 	return refuse("%s needs glibc %s, and this machine has %s", what, wants, r.Glibc)
 }
 
-// wantsLibc is the highest version of the C library that the packages chosen
-// depend on; empty: none does.
-func (c *Catalog) wantsLibc(chosen map[string]details) (version string) {
+// requiredLibc returns the highest version of the C library that the chosen packages
+// depend on, or "".
+func (c *Catalog) requiredLibc(chosen map[string]details) (version string) {
 	for _, d := range chosen {
 		for _, clause := range d.depends {
 			for _, r := range clause {
@@ -85,8 +85,8 @@ func (c *Catalog) wantsLibc(chosen map[string]details) (version string) {
 	return version
 }
 
-// hasMultiarch reports whether a distribution has its C library where Debian has
-// it: those whose programs are Debian's and Ubuntu's.
+// hasMultiarch reports whether a distribution keeps its C library where Debian does, as
+// Debian and Ubuntu themselves do.
 func hasMultiarch(distro string) bool {
 	return strings.HasPrefix(distro, "debian") || strings.HasPrefix(distro, "ubuntu")
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// toolchains is an archive with every tool, whose C library has a version.
+// toolchains returns an archive with every tool and a C library of this version.
 func toolchains(tb testing.TB, libc string, golang map[string]string) (world, Source) {
 	on := func(packages ...string) map[string]string {
 		return map[string]string{"Depends": strings.Join(append(packages, "libc6 (>= 2.34)"), ", ")}
@@ -36,7 +36,7 @@ func toolchains(tb testing.TB, libc string, golang map[string]string) (world, So
 	return w, s
 }
 
-func TestHosts(t *testing.T) {
+func TestCheckHost(t *testing.T) {
 	needsLibc, needsNone := map[string]string{"Depends": "libc6 (>= 2.34)"}, map[string]string(nil)
 	gnu := func(glibc, distro string) manifests.Request {
 		return manifests.Request{Platform: linux, Glibc: glibc, Distro: distro}

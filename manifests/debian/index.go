@@ -11,22 +11,21 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// maxPackages is how many stanzas the indices of a channel may have together;
-// those of trixie's main have some 69,000.
+// maxPackages is how many stanzas the indices of a channel may hold in total; those of
+// trixie's main hold some 69,000.
 const maxPackages = 1 << 20
 
-// An archive is the newest version of each package that some indices hold. There
-// are very many, and few are asked about: a stanza is read, and judged, when its
-// package is considered.
+// An archive holds the newest version of each package in a set of indices. There are
+// very many packages and few are needed, so a stanza is parsed and checked only when
+// its package is considered.
 type archive struct {
 	arch     string // dpkg's name of the architecture
 	packages map[string]*pkg
 	indices  []*index // in the order in which they were added
 	stanzas  int
-	spare    []pkg
-	// providing are the packages that provide a name, as their stanzas seem to say;
-	// nil until somebody asked. Those of them that were asked about are read, and what
-	// they provide is in provided.
+	free     []pkg // rest of the last allocated block
+	// providing maps a name to the packages whose stanzas seem to provide it; nil until
+	// first used. Once those packages are parsed, what they provide is in provided.
 	providing map[string][]*pkg
 	provided  map[string][]provision
 }
@@ -34,17 +33,17 @@ type archive struct {
 // A pkg is one version of one package.
 type pkg struct {
 	name    string
-	version []byte // empty until it was needed
+	version []byte // empty until readVersion
 	stanza  []byte
 	index   *index
-	known   *details // nil until they were needed
-	read    bool     // what it provides is in the archive's provided
+	known   *details // nil until details is called
+	read    bool     // its Provides are in the archive's provided
 }
 
 // A provision is a package that provides a name.
 type provision struct {
-	by      *pkg
-	version string // of what it provides; empty: none is stated
+	provider *pkg
+	version  string // of the provided name; empty: not stated
 }
 
 func newArchive(arch string) *archive {
@@ -53,22 +52,22 @@ func newArchive(arch string) *archive {
 
 // An index is one proved list of packages.
 type index struct {
-	name     string          // for people
-	root     string          // URL of the archive, ending in a slash, below which its files are
-	suite    string          // that it belongs to
+	name     string          // for display
+	root     string          // URL of the archive, ending in a slash; files are relative to it
+	suite    string          // name of its suite
 	path     string          // below the suite's directory, without its compression
-	evidence verify.Evidence // of the list as it is published
+	evidence verify.Evidence // of the list as published
 }
 
-// add reads a list of packages. Where a package was there already, the higher
-// version stays, and of two that are equal the first.
+// add reads a list of packages. If a package is already known, the higher version wins;
+// of equal versions, the first.
 func (a *archive) add(x *index, d verify.Document) error {
 	a.indices = append(a.indices, x)
 	data := d.View()
-	if a.stanzas == 0 { // room for all of them, as long as stanzas usually are
+	if a.stanzas == 0 { // room for all of them, at the usual length of a stanza
 		a.packages = make(map[string]*pkg, len(data)/700)
 	}
-	if err := plain(data); err != nil {
+	if err := checkBytes(data); err != nil {
 		return &FormatError{x.name, err.Error()}
 	}
 	for {
@@ -91,10 +90,10 @@ func (a *archive) addStanza(x *index, s []byte) error {
 		return &FormatError{x.name, err.Error()}
 	}
 	have := a.packages[string(name)]
-	p := a.pkg()
+	p := a.newPkg()
 	*p = pkg{name: string(name), stanza: s, index: x}
 	if have != nil {
-		if err := errors.Join(a.judge(have), a.judge(p)); err != nil {
+		if err := errors.Join(a.readVersion(have), a.readVersion(p)); err != nil {
 			return err
 		}
 		if Compare(string(have.version), string(p.version)) >= 0 {
@@ -105,7 +104,7 @@ func (a *archive) addStanza(x *index, s []byte) error {
 	return nil
 }
 
-// packageOf is the name in a stanza; usually it comes first.
+// packageOf returns the package name of a stanza; usually it is the first field.
 func packageOf(s []byte) (name []byte, err error) {
 	if len(s) > maxStanza {
 		return nil, fmt.Errorf("a stanza of %d bytes, over the limit of %d", len(s), maxStanza)
@@ -118,23 +117,23 @@ func packageOf(s []byte) (name []byte, err error) {
 		err = fields(s, wanted{"Package", &name})
 	}
 	if err == nil && !validPackage(name) {
-		err = fmt.Errorf("package %.60q: not the name of one", name)
+		err = fmt.Errorf("package %.60q: not a valid package name", name)
 	}
 	return name, err
 }
 
-// pkg is a new one, of a block of them.
-func (a *archive) pkg() *pkg {
-	if len(a.spare) == 0 {
-		a.spare = make([]pkg, 1024)
+// newPkg returns a new pkg, allocated in blocks.
+func (a *archive) newPkg() *pkg {
+	if len(a.free) == 0 {
+		a.free = make([]pkg, 1024)
 	}
-	p := &a.spare[0]
-	a.spare = a.spare[1:]
+	p := &a.free[0]
+	a.free = a.free[1:]
 	return p
 }
 
-// judge reads p's version, and whether p is for the archive's architecture.
-func (a *archive) judge(p *pkg) error {
+// readVersion reads p's version and checks that p is for the archive's architecture.
+func (a *archive) readVersion(p *pkg) error {
 	if len(p.version) > 0 {
 		return nil
 	}
@@ -147,7 +146,7 @@ func (a *archive) judge(p *pkg) error {
 		err = fmt.Errorf("architecture %.60q in an index of %s", arch, a.arch)
 	}
 	if err != nil {
-		return p.fault(err)
+		return p.formatError(err)
 	}
 	p.version = version
 	return nil
@@ -159,10 +158,10 @@ func (a *archive) find(name string) (*pkg, error) {
 	if p == nil {
 		return nil, nil
 	}
-	return p, a.judge(p)
+	return p, a.readVersion(p)
 }
 
-// providers are the packages that provide name.
+// providers returns the packages that provide name.
 func (a *archive) providers(name string) ([]provision, error) {
 	if a.providing == nil {
 		if err := a.findProviding(); err != nil {
@@ -185,11 +184,11 @@ func (a *archive) providers(name string) ([]provision, error) {
 	return a.provided[name], nil
 }
 
-// maxProvided is how many names the packages of a channel may provide together;
-// those of trixie's main provide some 100,000.
+// maxProvided is how many names the packages of a channel may provide in total; those
+// of trixie's main provide some 100,000.
 const maxProvided = 1 << 19
 
-// findProviding finds the packages that provide others, by name, without judging
+// findProviding indexes by name the packages that provide others, without checking
 // them.
 func (a *archive) findProviding() error {
 	a.providing = map[string][]*pkg{}
@@ -218,7 +217,7 @@ func (p *pkg) provides() ([]clause, error) {
 	var value []byte
 	err := fields(p.stanza, wanted{"Provides", &value})
 	if err != nil {
-		return nil, p.fault(err)
+		return nil, p.formatError(err)
 	}
 	clauses, err := parseRelations(string(value))
 	for _, c := range clauses {
@@ -227,22 +226,22 @@ func (p *pkg) provides() ([]clause, error) {
 		}
 	}
 	if err != nil {
-		return nil, p.fault(err)
+		return nil, p.formatError(err)
 	}
 	return clauses, nil
 }
 
-// details are what a stanza says beyond the name and the version.
+// details are the fields of a stanza other than name and version.
 type details struct {
 	multiArch string
 	depends   []clause // Pre-Depends and Depends
 	filename  string   // below the archive's root
 	size      int64
-	unpacked  int64 // as the package estimates it, 0 if it does not
+	unpacked  int64 // the package's own estimate, or 0
 	digest    verify.Digest
 }
 
-// details reads what p's stanza says, the first time that it is asked for.
+// details parses p's stanza on first use.
 func (a *archive) details(p *pkg, m *meter) (details, error) {
 	if p.known == nil {
 		d, err := p.details()
@@ -259,32 +258,32 @@ func (p *pkg) details() (details, error) {
 	err := fields(p.stanza, wanted{"Multi-Arch", &multiArch}, wanted{"Pre-Depends", &pre}, wanted{"Depends", &depends},
 		wanted{"Filename", &filename}, wanted{"Size", &size}, wanted{"Installed-Size", &installed}, wanted{"SHA256", &sum})
 	if err != nil {
-		return details{}, p.fault(err)
+		return details{}, p.formatError(err)
 	}
 	d := details{multiArch: string(multiArch), filename: string(filename)}
 	for _, value := range [][]byte{pre, depends} {
 		clauses, err := parseRelations(string(value))
 		if err != nil {
-			return d, p.fault(err)
+			return d, p.formatError(err)
 		}
 		d.depends = append(d.depends, clauses...)
 	}
 	if _, err := manifests.Join(p.index.root, d.filename); err != nil || !strings.HasSuffix(d.filename, ".deb") {
-		return d, p.fault(fmt.Errorf("file name %.120q is not that of a .deb below the archive", filename))
+		return d, p.formatError(fmt.Errorf("file name %.120q is not that of a .deb below the archive", filename))
 	}
 	if d.size, err = strconv.ParseInt(string(size), 10, 64); err != nil || d.size <= 0 {
-		return d, p.fault(fmt.Errorf("size %.40q", size))
+		return d, p.formatError(fmt.Errorf("size %.40q", size))
 	}
 	if kib, err := strconv.ParseInt(string(installed), 10, 64); err == nil && kib >= 0 && kib < manifests.MaxUnpacked>>10 {
 		d.unpacked = kib << 10
 	}
 	if d.digest, err = verify.ParseDigest("sha256:" + string(sum)); err != nil {
-		return d, p.fault(err)
+		return d, p.formatError(err)
 	}
 	return d, nil
 }
 
-// fault is the error for what a stanza says.
-func (p *pkg) fault(err error) error {
+// formatError returns the error for a bad stanza of p.
+func (p *pkg) formatError(err error) error {
 	return &FormatError{p.index.name, fmt.Sprintf("package %s: %v", p.name, err)}
 }

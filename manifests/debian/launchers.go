@@ -7,30 +7,29 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// The programs of a package expect their libraries, the C library among them,
-// below /usr, of the release that they were built for. In a prefix, a launcher
-// starts them: a script that has the loader of that release load them with the
-// libraries of that release. Nothing is exported for that, so that whatever a
-// toolchain builds and starts is not affected, and nothing depends on the
-// libraries of the machine.
+// The programs of a package expect their libraries, including the C library, below
+// /usr, in the release they were built for. In a prefix, a launcher starts them: a
+// script that runs that release's loader with that release's libraries. It exports
+// nothing for this, so the programs that a toolchain builds and starts are not
+// affected, and nothing depends on the machine's libraries.
 //
-// Beside the launchers, kist/lib and the like are links to what is below usr, for
-// programs that look beside themselves: they are told the launcher's name as theirs.
+// Next to the launchers, kist/lib and the like are links into usr, for programs that
+// search relative to themselves: their argv[0] is the launcher.
 //
-// Source of how the loader is used: ld.so(8).
+// Source for the loader's options: ld.so(8).
 
-// A launcher is one file of a prefix.
+// A launcher is one file of a prefix: a script or a link.
 type launcher struct {
 	path   string
-	script string // what follows header
-	link   string // not empty: it is a link that leads here
+	script string // appended to header
+	link   string // if not empty, the file is a link to this target
 }
 
-// header finds the prefix, wherever it is by now and by whatever link the
-// launcher was called. What the programs of a prefix start, several for each file
-// that is compiled, they call by no link: the path says it. A link of kist's leads to
-// the one of the user's prefixes that holds this very file. Only then readlink is
-// asked, a process that takes longer than all the rest.
+// header finds the prefix, wherever it is now and through whatever link the launcher
+// was called. A prefix's programs call each other, several times per compiled file,
+// without a link, so the path alone tells. A link made by kist is resolved by searching
+// the user's prefixes for this very file. Only if both fail is readlink run, a process
+// that takes longer than all the rest.
 const header = `#!/bin/sh
 self=$0
 top=${self%/kist/*}
@@ -46,16 +45,16 @@ if [ -L "$self" ] || [ "${top#/}" = "$top" ] || ! [ -f "$top/usr/lib/{multiarch}
 fi
 `
 
-// Where launchers are.
+// Directories of launchers.
 const (
-	binDir   = "kist/bin/"   // of the commands
-	toolsDir = "kist/tools/" // of what the commands start by themselves
-	hostDir  = "kist/host/"  // of what is linked with the C library of the machine
+	binDir   = "kist/bin/"   // commands
+	toolsDir = "kist/tools/" // programs that the commands start
+	hostDir  = "kist/host/"  // linker scripts for the machine's C library
 )
 
-// start is a launcher that starts program, a pattern of the shell that one file of
-// the prefix matches, after the lines before, which may change its arguments. The
-// program is told that its name is that of the launcher.
+// start returns a launcher that runs program, a shell pattern that matches one file of
+// the prefix. The lines of before run first and may change the arguments. The program's
+// argv[0] is the launcher's name.
 func start(path, program, before string) launcher {
 	return launcher{path: path, script: "name=$self\n" + before + `for program in "$top"/` + program + `; do :; done
 exec "$top/usr/lib/{multiarch}/{loader}" --inhibit-cache --argv0 "$name" \
@@ -63,52 +62,52 @@ exec "$top/usr/lib/{multiarch}/{loader}" --inhibit-cache --argv0 "$name" \
 `}
 }
 
-// each is a launcher in dir for each of the programs called names.
-func each(dir, names, before string) (list []launcher) {
+// startEach returns a launcher in dir for each of the programs in names.
+func startEach(dir, names, before string) (list []launcher) {
 	for _, name := range strings.Fields(names) {
 		list = append(list, start(dir+name, "usr/bin/"+name, before))
 	}
 	return list
 }
 
-// python starts Python.
+// python returns a launcher of Python.
 func python(path string) launcher { return start(path, "usr/bin/python3", pycache+venv) }
 
 const (
-	// sysroot has a compiler find the C library below sysroot/, and what it starts
+	// sysroot makes a compiler find the C library below sysroot/, and its subprograms
 	// in kist/tools/.
 	sysroot = `set -- -B"$top/kist/tools/" --sysroot="$top/sysroot" "$@"
 `
-	// clangSysroot is the same for clang, which starts itself, too, with a first
-	// argument of its own, and which is to look for its files by its name.
+	// clangSysroot is the same for clang, which also starts itself with a first
+	// argument of its own, and must search for its files relative to its name.
 	clangSysroot = `case $1 in
 -cc1*) ;;
 *) set -- -no-canonical-prefixes -B"$top/kist/tools/" --sysroot="$top/sysroot" "$@" ;;
 esac
 `
-	// hostLibrary has what is linked be linked with the machine's own C library.
+	// hostLibrary makes the linker use the machine's own C library.
 	hostLibrary = `set -- -L"$top/kist/host" "$@"
 `
-	// beside puts a toolchain's own programs first on PATH: rustc looks for cc
+	// toolsOnPath puts a toolchain's own programs first on PATH: rustc looks for cc
 	// there, cargo for rustc, and a build script for either.
-	beside = `PATH=$top/kist/bin:$top/kist/tools${PATH:+:$PATH}
+	toolsOnPath = `PATH=$top/kist/bin:$top/kist/tools${PATH:+:$PATH}
 export PATH
 `
-	// rustSysroot tells rustc where its library is, which it would look for beside
-	// the loader.
+	// rustSysroot tells rustc where its library is; by default it looks next to the
+	// loader.
 	rustSysroot = `case " $* " in
 *" --sysroot"*) ;;
 *) set -- --sysroot "$top/usr" "$@" ;;
 esac
 `
-	// asCargo tells cargo its name, which it hands to what it starts. Bookworm's
-	// does not listen, and says that of the loader.
+	// asCargo sets CARGO, which cargo passes to the programs it starts. Bookworm's
+	// cargo ignores it and passes the loader's path instead.
 	asCargo = `CARGO=$self
 export CARGO
 `
-	// libclang tells bindgen which libclang to load, and libclang where headers
-	// are: those of the compiler and of the sysroot, none that a clang on PATH
-	// has. Arguments for libclang follow the first "--".
+	// libclang tells bindgen which libclang to load, and libclang where headers are:
+	// those of the compiler and of the sysroot, not those of a clang on PATH. Arguments
+	// for libclang follow the first "--".
 	libclang = `for LIBCLANG_PATH in "$top"/usr/lib/llvm-*/lib; do :; done
 for resources in "$LIBCLANG_PATH"/clang/*; do :; done
 CLANG_PATH=/bin/true
@@ -124,8 +123,8 @@ for argument; do
 done
 [ "$found" ] || set -- "$@" -- -resource-dir "$resources" --sysroot="$top/sysroot"
 `
-	// pycache has Python keep what it compiles in the user's cache directory, if
-	// there is one: the prefix stays as it is.
+	// pycache makes Python write compiled files to the user's cache directory, if there
+	// is one, so the prefix does not change.
 	pycache = `cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
 if [ "$cache" ]; then
 	set -- -X "pycache_prefix=$cache/pycache" "$@"
@@ -133,12 +132,11 @@ else
 	set -- -B "$@"
 fi
 `
-	// venv has Python see the virtual environment that the link it was called by
-	// belongs to.
+	// venv makes Python find the virtual environment of the link it was called through.
 	venv = `if [ -e "${0%/*}/../pyvenv.cfg" ]; then name=$0; fi
 `
-	// meson starts Meson so that it takes the launcher for itself, which it writes
-	// into build files, and finds its own ninja.
+	// meson starts Meson so that it writes the launcher's path into build files as its
+	// own, and finds its own ninja.
 	meson = `NINJA=${NINJA:-$top/kist/tools/ninja}
 export NINJA
 exec "$top/kist/tools/python3" -I -c 'import sys; del sys.argv[0]; from mesonbuild.mesonmain import main; sys.exit(main())' "$self" "$@"
@@ -147,9 +145,9 @@ exec "$top/kist/tools/python3" -I -c 'import sys; del sys.argv[0]; from mesonbui
 `
 )
 
-// gccParts are what gcc starts by itself.
+// gccParts returns launchers of the programs that gcc itself starts.
 func gccParts() []launcher {
-	list := each(toolsDir, "as ld ld.bfd", "")
+	list := startEach(toolsDir, "as ld ld.bfd", "")
 	for _, name := range strings.Fields("cc1 cc1plus collect2 lto1 lto-wrapper") {
 		list = append(list, start(toolsDir+name, "usr/lib*/gcc/{multiarch}/*/"+name, ""))
 	}
@@ -157,32 +155,33 @@ func gccParts() []launcher {
 }
 
 func gccLaunchers() []launcher {
-	list := append(gccParts(), each(binDir, "gcc g++ cpp", sysroot)...)
+	list := append(gccParts(), startEach(binDir, "gcc g++ cpp", sysroot)...)
 	list = append(list, start(binDir+"cc", "usr/bin/gcc", sysroot), start(binDir+"c++", "usr/bin/g++", sysroot))
-	list = append(list, each(binDir, "gcc-ar gcc-nm gcc-ranlib", `set -- -B"$top/kist/bin/" "$@"
+	list = append(list, startEach(binDir, "gcc-ar gcc-nm gcc-ranlib", `set -- -B"$top/kist/bin/" "$@"
 `)...)
-	return append(list, each(binDir, "addr2line ar as c++filt gcov ld nm objcopy objdump ranlib readelf size strings strip", "")...)
+	return append(list, startEach(binDir, "addr2line ar as c++filt gcov ld nm objcopy objdump ranlib readelf size strings strip", "")...)
 }
 
 func clangLaunchers() []launcher {
-	return append(each(toolsDir, "as ld ld.bfd", ""), each(binDir, "clang clang++", clangSysroot)...)
+	return append(startEach(toolsDir, "as ld ld.bfd", ""), startEach(binDir, "clang clang++", clangSysroot)...)
 }
 
-// rustLaunchers are those of a Rust with a compiler and a linker of its own. What
-// it builds is linked with the machine's C library if linkHost.
+// rustLaunchers returns the launchers of a Rust with its own compiler and linker. If
+// linkHost is set, what it builds is linked with the machine's C library.
 func rustLaunchers(linkHost bool) []launcher {
 	cc := sysroot
 	if linkHost {
 		cc += hostLibrary
 	}
 	list := append(gccParts(), start(toolsDir+"cc", "usr/bin/gcc", cc), start(toolsDir+"gcc", "usr/bin/gcc", cc))
-	list = append(list, each(toolsDir, "ar nm objcopy ranlib strip", "")...)
+	list = append(list, startEach(toolsDir, "ar nm objcopy ranlib strip", "")...)
 	for _, name := range []string{"rustc", "rustdoc"} {
-		list = append(list, start(binDir+name, apart+"usr/bin/"+name, beside+rustSysroot))
+		list = append(list, start(binDir+name, programsDir+"usr/bin/"+name, toolsOnPath+rustSysroot))
 	}
-	list = append(list, start(binDir+"cargo", "usr/bin/cargo", beside+asCargo),
-		// Where rustdoc looks for the rustc that compiles examples: below what it
-		// takes for Rust's directory, by where its library is or, if older, the loader.
+	list = append(list, start(binDir+"cargo", "usr/bin/cargo", toolsOnPath+asCargo),
+		// rustdoc looks here for the rustc that compiles examples: below the directory
+		// it assumes is Rust's, derived from its library's path or, in older versions,
+		// the loader's.
 		launcher{path: "usr/bin/rustc", link: "../../" + binDir + "rustc"}, launcher{path: "usr/lib/bin/rustc", link: "../../../" + binDir + "rustc"})
 	if linkHost {
 		list = append(list,
@@ -192,11 +191,11 @@ func rustLaunchers(linkHost bool) []launcher {
 	return list
 }
 
-// An arch is how an architecture is named where the C library is concerned.
+// An arch holds the names of an architecture's C library files.
 type arch struct {
-	multiarch  string // as Debian calls directories for it
+	multiarch  string // Debian's name of its library directory
 	loader     string
-	hostLoader string // where every machine has it
+	hostLoader string // its path on every machine
 }
 
 var archs = map[string]arch{
@@ -204,15 +203,15 @@ var archs = map[string]arch{
 	"arm64": {"aarch64-linux-gnu", "ld-linux-aarch64.so.1", "/lib/ld-linux-aarch64.so.1"},
 }
 
-// spell puts the names of architecture name into text.
-func spell(name, text string) string {
+// expand replaces the placeholders in text by the names of an architecture.
+func expand(name, text string) string {
 	a := archs[name]
 	return strings.NewReplacer("{multiarch}", a.multiarch, "{loader}", a.loader,
 		"{hostlib}", "/lib/"+a.multiarch, "{hostloader}", a.hostLoader).Replace(text)
 }
 
-// files are the launchers of t for an architecture, and the links that they, and
-// the packages, count on.
+// files returns the launchers of t for an architecture, and the links that they and the
+// packages need.
 func (t Tool) files(name string, linkHost bool) (files []manifests.File) {
 	if t.launchers == nil {
 		return nil
@@ -231,9 +230,9 @@ func (t Tool) files(name string, linkHost bool) (files []manifests.File) {
 		switch {
 		case l.link != "":
 		case strings.HasPrefix(l.path, hostDir):
-			f.Data = []byte(spell(name, l.script))
+			f.Data = []byte(expand(name, l.script))
 		default:
-			f.Exec, f.Data = true, []byte(spell(name, header+l.script))
+			f.Exec, f.Data = true, []byte(expand(name, header+l.script))
 		}
 		files = append(files, f)
 	}

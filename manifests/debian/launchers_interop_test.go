@@ -11,14 +11,14 @@ import (
 	"testing"
 )
 
-// A prefixed is a prefix with the launchers of a tool, whose loader and programs
-// only say how they were started.
+// A prefixed is a prefix with the launchers of a tool. Its loader and programs only
+// print how they were started.
 type prefixed struct {
 	t   *testing.T
 	dir string
 }
 
-// say prints the arguments, and what of the environment matters, a line each.
+// say prints the arguments and the relevant variables, one per line.
 const say = `#!/bin/sh
 for argument; do printf '%s\n' "$argument"; done
 env | grep -E '^(PATH|CARGO|LD_[A-Z_]*|LIBCLANG_PATH|CLANG_PATH|NINJA|C_INCLUDE_PATH|PYTHON[A-Z]*)='
@@ -60,7 +60,8 @@ func (p prefixed) write(name, text string) {
 	}
 }
 
-// start starts a command and returns what the loader says, with the prefix as P.
+// start runs a command and returns what the loader prints, with the prefix replaced by
+// P.
 func (p prefixed) start(command string, environ []string, args ...string) []string {
 	p.t.Helper()
 	cmd := exec.Command(command, args...)
@@ -72,7 +73,7 @@ func (p prefixed) start(command string, environ []string, args ...string) []stri
 	return strings.Split(strings.TrimSuffix(strings.ReplaceAll(string(out), p.dir, "P"), "\n"), "\n")
 }
 
-// loaded is what every program is loaded with, name being what it is called.
+// loaded returns the loader's arguments for a program called name.
 func loaded(name, program string, rest ...string) []string {
 	return append([]string{"--inhibit-cache", "--argv0", name, "--library-path", "P/usr/lib/x86_64-linux-gnu", program}, rest...)
 }
@@ -84,7 +85,7 @@ func TestLaunchersStart(t *testing.T) {
 	for _, test := range []struct {
 		tool    string
 		host    bool
-		program string // a file that is there
+		program string // a file that exists
 		called  string
 		environ []string
 		args    []string
@@ -114,7 +115,8 @@ func TestLaunchersStart(t *testing.T) {
 			loaded("P/kist/bin/bindgen", "P/usr/bin/bindgen", "a b.h", "--", "-resource-dir", "P/usr/lib/llvm-14/lib/clang/14.0.6", "--sysroot=P/sysroot", "-DX", "--", "y",
 				"CLANG_PATH=/bin/true", "LIBCLANG_PATH=P/usr/lib/llvm-14/lib", path)},
 	} {
-		// A directory that has to be quoted, and one that looks like a part of it.
+		// A directory name that needs quoting, and one that looks like part of a
+		// launcher's path.
 		p := newPrefixed(t, test.tool, filepath.Join(t.TempDir(), `it's "$HOME"`, "kist", "prefixes", "one"), test.host)
 		p.write(test.program, "")
 		got := p.start(filepath.Join(p.dir, "kist", test.called), test.environ, test.args...)
@@ -127,7 +129,7 @@ func TestLaunchersStart(t *testing.T) {
 	}
 }
 
-// environment counts the lines at the end that are variables.
+// environment counts the trailing lines that are variables.
 func environment(lines []string) (n int) {
 	for n < len(lines) && strings.Contains(lines[len(lines)-1-n], "=") && !strings.HasPrefix(lines[len(lines)-1-n], "-") {
 		n++
@@ -135,8 +137,8 @@ func environment(lines []string) (n int) {
 	return n
 }
 
-// However a launcher is called, it finds the prefix: by links to links, by a
-// relative path, from elsewhere, and after the prefix was moved.
+// TestLaunchersFindThePrefix checks that a launcher finds its prefix through links to
+// links, by a relative path, from another directory, and after the prefix was moved.
 func TestLaunchersFindThePrefix(t *testing.T) {
 	above := t.TempDir()
 	p := newPrefixed(t, "ninja", filepath.Join(above, "kist", "prefixes", "one"), false)
@@ -170,7 +172,8 @@ func TestLaunchersFindThePrefix(t *testing.T) {
 	}
 }
 
-// A virtual environment's link to Python is taken for it.
+// TestPythonInAVirtualEnvironment checks that Python recognises the virtual environment
+// whose link it was called by.
 func TestPythonInAVirtualEnvironment(t *testing.T) {
 	p := newPrefixed(t, "python", filepath.Join(t.TempDir(), "one"), false)
 	p.write("home/venv/pyvenv.cfg", "")
@@ -188,10 +191,10 @@ func TestPythonInAVirtualEnvironment(t *testing.T) {
 	}
 }
 
-// Called by its path, as by the programs of its prefix, or by a link to one of the
-// user's prefixes, a launcher starts nothing but its program. By a link that nothing
-// can read, it starts nothing: nothing of the machine, nor of a prefix that has a
-// launcher of that name, instead.
+// TestLauncherWithoutReadlink checks that a launcher starts only its program when
+// called by its path, as the programs of its prefix do, or by a link to one of the
+// user's prefixes. Through a link that cannot be resolved it starts nothing: neither a
+// program of the machine nor one of a prefix with a launcher of the same name.
 func TestLauncherWithoutReadlink(t *testing.T) {
 	home := t.TempDir()
 	data := filepath.Join(home, ".local", "share")
@@ -219,7 +222,7 @@ func TestLauncherWithoutReadlink(t *testing.T) {
 		called  string
 		environ string
 		want    int
-		name    string // what the program is told that it is
+		name    string // the program's argv[0]
 	}{
 		{path, "", 0, path},
 		{link, "HOME=" + home, 0, path},
@@ -227,7 +230,7 @@ func TestLauncherWithoutReadlink(t *testing.T) {
 		{link, "XDG_DATA_HOME=" + filepath.Join(home, "data link"), 0, filepath.Join(home, "data link", "kist", "prefixes", "b", "kist", "bin", "ninja")},
 		{link, "", 127, ""},
 		{link, "HOME=/nowhere", 127, ""},
-		{link, "XDG_DATA_HOME=.local/share", 127, ""}, // no directory of kist's: it is relative
+		{link, "XDG_DATA_HOME=.local/share", 127, ""}, // relative, so not a directory of kist
 		{other, "HOME=" + home, 127, ""},
 		{far, "HOME=" + home, 127, ""},
 	} {

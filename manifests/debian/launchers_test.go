@@ -10,7 +10,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// What every launcher of every tool keeps to, whatever it starts.
+// TestLaunchers checks the rules that hold for every launcher of every tool.
 func TestLaunchers(t *testing.T) {
 	for _, tool := range tools() {
 		for _, arch := range []string{"amd64", "arm64"} {
@@ -23,7 +23,7 @@ func TestLaunchers(t *testing.T) {
 				var commands []string
 				for _, f := range files {
 					if seen[f.Path] {
-						t.Errorf("%s: %s is there twice", tool.Name, f.Path)
+						t.Errorf("%s: %s occurs twice", tool.Name, f.Path)
 					}
 					seen[f.Path] = true
 					if f.Link == "" && f.Exec {
@@ -59,7 +59,7 @@ func checkLauncher(t *testing.T, tool, arch string, f manifests.File, files []ma
 	if strings.Contains(text, other) {
 		t.Errorf("%s: %s is for %s and speaks of %s", tool, f.Path, arch, other)
 	}
-	// What it starts by the name of a launcher must be one.
+	// Programs started from a launcher directory must be launchers.
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \"\n}", r) }) {
 		called, ok := strings.CutPrefix(word, "$top/kist/tools/")
 		if !ok || called == "" {
@@ -71,9 +71,9 @@ func checkLauncher(t *testing.T, tool, arch string, f manifests.File, files []ma
 	}
 }
 
-// Each tool of an archive becomes a release whose commands and variables are
-// those of its row.
-func TestReleaseOfATool(t *testing.T) {
+// TestEveryToolResolves checks that each tool becomes a release with the commands and
+// variables of its row.
+func TestEveryToolResolves(t *testing.T) {
 	w, s := toolchains(t, "2.36", nil)
 	for _, tool := range Names() {
 		release, err := w.resolve(t, s, ask(tool), verify.Mark{})

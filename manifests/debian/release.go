@@ -11,18 +11,18 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A release is what a suite's InRelease file says. Source: the wiki of Debian,
+// A release is the content of a suite's InRelease file. Source: the Debian wiki,
 // "DebianRepository/Format", section "Release files".
 type release struct {
 	origin, suite, codename string
-	date, validUntil        time.Time // validUntil is zero where none is given
+	date, validUntil        time.Time // validUntil is zero if not stated
 	byHash                  bool
 	architectures           []string
-	apart                   bool              // packages for all architectures have indices of their own
+	separateAll             bool              // packages for architecture "all" have separate indices
 	indices                 map[string]listed // the files named Packages, by path below the suite
 }
 
-// listed is a file as a release states it.
+// listed is the digest and size that a release states for a file.
 type listed struct {
 	digest verify.Digest
 	size   int64
@@ -35,7 +35,7 @@ func parseRelease(d verify.Document) (*release, error) {
 		return nil, &FormatError{name, fmt.Sprintf(format, args...)}
 	}
 	text := d.Bytes()
-	if err := plain(text); err != nil {
+	if err := checkBytes(text); err != nil {
 		return fail("%v", err)
 	}
 	s, rest := stanza(text)
@@ -51,7 +51,7 @@ func parseRelease(d verify.Document) (*release, error) {
 	}
 	r := &release{origin: string(origin), suite: string(suite), codename: string(codename), byHash: string(byHash) == "yes",
 		architectures: strings.Fields(string(architectures)), indices: map[string]listed{}}
-	r.apart = slices.Contains(r.architectures, "all") && !slices.Contains(strings.Fields(string(without)), "Packages")
+	r.separateAll = slices.Contains(r.architectures, "all") && !slices.Contains(strings.Fields(string(without)), "Packages")
 	if r.date, err = parseDate(string(date)); err != nil {
 		return fail("Date: %v", err)
 	}
@@ -74,8 +74,7 @@ func parseRelease(d verify.Document) (*release, error) {
 	return r, nil
 }
 
-// list reads a line of digests: "<hex> <size> <path>". Only indices of packages
-// are kept.
+// list reads a digest line, "<hex> <size> <path>". It keeps only package indices.
 func (r *release) list(line []byte) error {
 	line = bytes.TrimSpace(line)
 	if len(line) == 0 {
@@ -83,7 +82,7 @@ func (r *release) list(line []byte) error {
 	}
 	part := bytes.Fields(line)
 	if len(part) != 3 {
-		return fmt.Errorf("%.120q is no line of digests", line)
+		return fmt.Errorf("%.120q is not a digest line", line)
 	}
 	path := string(part[2])
 	if base := path[strings.LastIndexByte(path, '/')+1:]; base != "Packages" && base != "Packages.gz" && base != "Packages.xz" {
@@ -104,7 +103,8 @@ func (r *release) list(line []byte) error {
 	return nil
 }
 
-// parseDate reads a date as Release files have it: "Sat, 12 Sep 2026 07:55:41 UTC".
+// parseDate reads a date in the form used by Release files: "Sat, 12 Sep 2026 07:55:41
+// UTC".
 func parseDate(s string) (time.Time, error) {
 	for _, zone := range []string{"UTC", "GMT", "+0000", "Z"} {
 		if head, ok := strings.CutSuffix(s, " "+zone); ok {
@@ -118,14 +118,14 @@ func parseDate(s string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%.60q is not a date in UTC", s)
 }
 
-// is reports whether r is the release of a suite by this name. A name is that of
-// the suite, or the codename; but where one codename covers several suites, as
-// noble does of noble-security, it is that of the suite alone.
-func (r *release) is(name string) bool {
+// hasName reports whether r is the release of the suite called name. A suite may be
+// named by its suite name or its codename; but if one codename covers several suites,
+// as noble does with noble-security, only the suite name counts.
+func (r *release) hasName(name string) bool {
 	return r.suite == name || r.codename == name && !strings.HasPrefix(r.suite, r.codename+"-")
 }
 
-// of reports whether r brings newer packages of base.
-func (r *release) of(base *release) bool {
+// updates reports whether r brings newer packages for base.
+func (r *release) updates(base *release) bool {
 	return r.codename == base.codename || strings.HasPrefix(r.codename, base.codename+"-")
 }

@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// An AptSource is an entry of a machine's apt sources: where archives of packages
+// An AptSource is an entry of a machine's apt sources, which say where package archives
 // are. Source: sources.list(5).
 type AptSource struct {
 	URIs          []string // as written
 	Suites        []string
 	Components    []string
 	Architectures []string // empty: the machine's own
-	SignedBy      string   // a file of keys, keys themselves, or empty: all that apt trusts
+	SignedBy      string   // a key file or the keys themselves; empty: every key that apt trusts
 }
 
-// maxSources is how many entries of a file are read.
+// maxSources is how many entries of a file are used.
 const maxSources = 1024
 
-// ParseSources reads a file of apt's: *.list, with an entry a line, or *.sources,
-// with one a stanza. What apt itself would not understand, what is turned off and
-// what is only for source packages is left out: an entry only ever says where to
-// look for what has to prove itself.
+// ParseSources reads an apt sources file: *.list, with an entry per line, or *.sources,
+// with an entry per stanza. Entries that are malformed, disabled, or only for source
+// packages are skipped; skipping is safe because an entry only says where to look for
+// data that is then proved.
 func ParseSources(name string, data []byte) (list []AptSource) {
 	if strings.HasSuffix(name, ".sources") {
 		list = parseStanzas(data)
@@ -60,7 +60,7 @@ func parseLines(data []byte) (list []AptSource) {
 		}
 		word := strings.Fields(rest)
 		if len(word) < 3 {
-			continue // no suite, or one without components
+			continue // no suite, or no components
 		}
 		s.URIs, s.Suites, s.Components = word[:1], word[1:2], word[2:]
 		list = append(list, s)
@@ -69,16 +69,16 @@ func parseLines(data []byte) (list []AptSource) {
 }
 
 func parseStanzas(data []byte) (list []AptSource) {
-	var kept []byte
+	var rest []byte
 	for line := range bytes.Lines(data) {
 		if !bytes.HasPrefix(line, []byte("#")) {
-			kept = append(kept, bytes.TrimRight(line, " \t\r\n")...)
-			kept = append(kept, '\n')
+			rest = append(rest, bytes.TrimRight(line, " \t\r\n")...)
+			rest = append(rest, '\n')
 		}
 	}
 	for {
 		var text []byte
-		if text, kept = stanza(kept); len(bytes.TrimSpace(text)) == 0 {
+		if text, rest = stanza(rest); len(bytes.TrimSpace(text)) == 0 {
 			return list
 		}
 		var types, uris, suites, components, architectures, signedBy, enabled []byte
@@ -97,16 +97,16 @@ func parseStanzas(data []byte) (list []AptSource) {
 type Distribution struct {
 	Origin   string // as its archive states it: "Debian"
 	Codename string
-	// Others are names of other suites that the same archive holds: a mirror that
-	// has one of them has this release too.
+	// Others are other suites of the same archive: a mirror that has one of them has
+	// this release too.
 	Others []string
-	// Keyring is how the name of the archive's own file of keys begins.
+	// Keyring is the prefix of the archive's key file name.
 	Keyring string
 }
 
-// Mirror is the suites of d, at the places that a machine's apt sources give; nil
-// if they give none. An entry that names the archive's own keys counts before one
-// that names none, one for this very release before one for another; entries with
+// Mirror returns the suites of d at the places given by a machine's apt sources, or nil
+// if they give none. An entry that names the archive's own keys is preferred to one
+// that names none, then an entry for this release to one for another; entries with
 // other keys are for other archives.
 func (d Distribution) Mirror(arch string, sources []AptSource) []Suite {
 	base := d.root(arch, sources, "")
@@ -123,16 +123,17 @@ func (d Distribution) Mirror(arch string, sources []AptSource) []Suite {
 	return suites
 }
 
-// root is where the suites with this ending of their names are, "" if nobody says.
-func (d Distribution) root(arch string, sources []AptSource, ending string) string {
-	for _, named := range []bool{true, false} {
+// root returns the archive URL of d's suites whose names have this suffix, or "" if no
+// source gives one.
+func (d Distribution) root(arch string, sources []AptSource, suffix string) string {
+	for _, signed := range []bool{true, false} {
 		for _, release := range [][]string{{d.Codename}, d.Others} {
 			for _, s := range sources {
-				if !d.mayBe(s, arch) || (s.SignedBy != "") != named {
+				if !d.mayServe(s, arch) || (s.SignedBy != "") != signed {
 					continue
 				}
 				if !slices.ContainsFunc(s.Suites, func(suite string) bool {
-					name, ok := strings.CutSuffix(suite, ending)
+					name, ok := strings.CutSuffix(suite, suffix)
 					return ok && slices.Contains(release, name)
 				}) {
 					continue
@@ -146,15 +147,15 @@ func (d Distribution) root(arch string, sources []AptSource, ending string) stri
 	return ""
 }
 
-// mayBe reports whether s may be of d's archive.
-func (d Distribution) mayBe(s AptSource, arch string) bool {
+// mayServe reports whether s may be an entry for d's archive.
+func (d Distribution) mayServe(s AptSource, arch string) bool {
 	keys := s.SignedBy[strings.LastIndexByte(s.SignedBy, '/')+1:]
 	return slices.Contains(s.Components, "main") &&
 		(len(s.Architectures) == 0 || slices.Contains(s.Architectures, arch)) &&
 		(s.SignedBy == "" || strings.HasPrefix(keys, d.Keyring))
 }
 
-// archiveRoot is the first of uris that a transport can open, as a directory.
+// archiveRoot returns the first of uris that a transport can open, as a directory.
 func archiveRoot(uris []string) string {
 	for _, uri := range uris {
 		u, err := url.Parse(uri)

@@ -6,9 +6,9 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Stated reads proved indices, as they were published, and returns what they
-// state: whether a file of a package has a digest. Any version that is listed
-// counts. It is for proving once more what was installed.
+// Stated reads proved indices, as published, and returns a function that reports
+// whether they list a file of a package with a digest, in any version. It is for
+// proving again what was installed.
 func Stated(indices []verify.Document) (func(pkg string, d verify.Digest) bool, error) {
 	stanzas := map[string][][]byte{} // by package
 	for _, published := range indices {

@@ -8,7 +8,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// The one suite that every source must pass, over the archive's real layout.
+// TestSuite runs the tests that every source must pass on the archive's real layout.
 func TestSuite(t *testing.T) {
 	manifesttest.Run(t, manifesttest.Fixture{
 		Name:      "bookworm",

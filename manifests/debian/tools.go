@@ -5,55 +5,54 @@ import (
 	"slices"
 )
 
-// A Tool says how packages of a distribution become a toolchain. It is data; the
-// closure over the indices makes the release of it.
+// A Tool describes how packages of a distribution become a toolchain. It is data; the
+// closure over the indices makes a release of it.
 //
-// Patterns are those of path.Match, over package names.
+// Patterns are those of path.Match, on package names.
 type Tool struct {
 	Name string
-	// Packages are asked for by name. The toolchain is them and all they depend
-	// on, but for what Host has.
+	// Packages are the packages requested by name. The toolchain is these and
+	// everything they depend on, except what Host matches.
 	Packages []string
-	// Version is a pattern that exactly one package of the toolchain matches: its
+	// Version is a pattern that matches exactly one package of the toolchain: its
 	// version is the tool's.
 	Version string
-	// Host are patterns of packages that are not fetched, nor looked into for
-	// what they depend on: only their own maintainer scripts would need them, or
-	// every machine has what they hold.
+	// Host are patterns of packages that are neither fetched nor followed: only their
+	// own maintainer scripts would need them, or every machine has their content.
 	Host []string
-	// Sysroot are patterns of packages that are unpacked below sysroot/, where
-	// the linker scripts of the C library are true. The others go into the prefix
-	// itself, as do those of Sysroot that Shared names.
+	// Sysroot are patterns of packages that are unpacked below sysroot/, where the
+	// paths in the C library's linker scripts resolve. The others go into the prefix
+	// itself, as do those of Sysroot that Shared matches.
 	Sysroot []string
 	Shared  []string
 	// Apart are patterns of packages that are unpacked below programs/, so that a
-	// launcher can take the place of one of their programs.
+	// launcher can replace one of their programs.
 	Apart []string
-	// Commands are those of the release; see manifests.Release.
+	// Commands are the commands of the release; see manifests.Release.
 	Commands []string
-	// Env is what the toolchain needs set; see manifests.Release. "{multiarch}"
-	// stands for the architecture as Debian calls directories for it.
+	// Env is the environment that the toolchain needs; see manifests.Release.
+	// "{multiarch}" stands for Debian's name of the architecture's library directory.
 	Env   map[string]string
 	needs need
-	// launchers are those of the toolchain; see rustLaunchers for host. nil: its
-	// programs need none.
+	// launchers returns the launchers of the toolchain; see rustLaunchers for the
+	// parameter. nil: its programs need none.
 	launchers func(host bool) []launcher
-	// Refused says in one line why the packages cannot work in a prefix. The tool
-	// has nothing else then.
+	// Refused says in one line why the packages cannot work in a prefix. Then only Name
+	// is set as well.
 	Refused string
 }
 
 // Directories of a prefix.
 const (
-	SysrootDir = "sysroot"   // Tool.Sysroot goes there
-	apart      = "programs/" // Tool.Apart does
+	SysrootDir  = "sysroot"   // for Tool.Sysroot
+	programsDir = "programs/" // for Tool.Apart
 )
 
-// places are the directories of the prefix that a package is unpacked into.
+// places returns the directories of the prefix that a package is unpacked into.
 func (t Tool) places(pkg string) []string {
 	switch {
 	case matches(t.Apart, pkg):
-		return []string{path.Clean(apart)}
+		return []string{path.Clean(programsDir)}
 	case !matches(t.Sysroot, pkg):
 		return []string{""}
 	case matches(t.Shared, pkg):
@@ -71,7 +70,7 @@ func matches(patterns []string, pkg string) bool {
 	return false
 }
 
-// Names are the tools that are made of packages, in order.
+// Names returns the tools that are made of packages, in order.
 func Names() (names []string) {
 	for _, t := range tools() {
 		if t.Refused == "" {
@@ -82,32 +81,32 @@ func Names() (names []string) {
 	return names
 }
 
-// tools is what every distribution of the table offers; the names of the
-// packages are the same in Debian and Ubuntu.
+// tools returns the tools that every distribution of the table offers; the package
+// names are the same in Debian and Ubuntu.
 func tools() []Tool {
 	list := []Tool{
-		// libclang's headers come with clang-NN. What libclang-dev brings is for
-		// linking with it, and no compiler is needed.
+		// libclang's headers come with clang-NN. libclang-dev is only for linking with
+		// it, and no compiler is needed.
 		{Name: "bindgen", Packages: []string{"bindgen", "libclang1", "clang", "libc6-dev"}, Version: "bindgen", Sysroot: libc(),
 			Host:      []string{"libclang-dev", "libclang-[0-9]*-dev", "binutils", "libobjc-*", "llvm-*-linker-tools"},
-			launchers: always(each(binDir, "bindgen", libclang))},
+			launchers: always(startEach(binDir, "bindgen", libclang))},
 		{Name: "clang", Packages: []string{"clang", "libc6-dev"}, Version: "clang-[0-9]*", Sysroot: libc(),
 			needs: needsForBuilt, launchers: always(clangLaunchers())},
 		{Name: "cmake", Packages: []string{"cmake"}, Version: "cmake", Host: []string{"procps"},
-			launchers: always(each(binDir, "cmake ctest cpack", ""))},
+			launchers: always(startEach(binDir, "cmake ctest cpack", ""))},
 		{Name: "gcc", Packages: []string{"gcc", "g++", "libc6-dev"}, Version: "gcc-[0-9][0-9]", Sysroot: libc(),
 			needs: needsForBuilt, launchers: always(gccLaunchers())},
-		// Go's programs are bound to nothing but, in some releases, the C library.
+		// Go's programs need no library except, in some releases, libc.
 		{Name: "go", Packages: []string{"golang-go"}, Version: "golang-[0-9]*-go", Host: []string{"libc6"},
 			Commands: []string{"usr/bin/go", "usr/bin/gofmt"}, Env: map[string]string{"GOROOT": "", "GOTOOLCHAIN": "local"}, needs: needsToRun},
 		{Name: "meson", Packages: []string{"meson"}, Version: "meson",
 			launchers: always([]launcher{{path: binDir + "meson", script: meson}, python(toolsDir + "python3"), start(toolsDir+"ninja", "usr/bin/ninja", "")})},
-		{Name: "ninja", Packages: []string{"ninja-build"}, Version: "ninja-build", launchers: always(each(binDir, "ninja", ""))},
-		{Name: "nodejs", Refused: "Debian's nodejs has the path /usr/share/nodejs compiled in, and aborts in any other place; node is upstream's"},
+		{Name: "ninja", Packages: []string{"ninja-build"}, Version: "ninja-build", launchers: always(startEach(binDir, "ninja", ""))},
+		{Name: "nodejs", Refused: "Debian's nodejs has the path /usr/share/nodejs compiled in, and aborts anywhere else; upstream's own build is the tool node"},
 		{Name: "python", Packages: []string{"python3"}, Version: "python3.[0-9]*[0-9]", launchers: always([]launcher{python(binDir + "python3")})},
 		{Name: "rust", Packages: []string{"rustc", "cargo", "libc6-dev"}, Version: "rustc", Sysroot: libc(), Apart: []string{"rustc"},
 			needs: needsToLink, launchers: rustLaunchers},
-		// A compiler finds sys/sdt.h by the variables.
+		// The variables let a compiler find sys/sdt.h.
 		{Name: "usdt", Packages: []string{"systemtap-sdt-dev"}, Version: "systemtap-sdt-dev",
 			Env:       map[string]string{"C_INCLUDE_PATH": "{prefix}/usr/include/{multiarch}", "CPLUS_INCLUDE_PATH": "{prefix}/usr/include/{multiarch}"},
 			launchers: always([]launcher{{path: binDir + "dtrace", script: dtrace}, python(toolsDir + "python3")})},
@@ -120,7 +119,7 @@ func tools() []Tool {
 			t.Commands = []string{"kist/bin/*"}
 		}
 		if t.Sysroot != nil {
-			// Programs of the prefix need these as libraries, or look for them beside
+			// Programs of the prefix need these as libraries, or look for them next to
 			// themselves.
 			t.Shared = []string{"libc6", "libgcc-s1", "libgcc-[0-9]*-dev", "libstdc++6", "libstdc++-[0-9]*-dev"}
 		}
@@ -128,13 +127,14 @@ func tools() []Tool {
 	return list
 }
 
-// libc are the C library, what is linked with it, and the headers of both.
+// libc returns the packages of the C library, of what is linked with it, and of the
+// headers of both.
 func libc() []string {
 	return []string{"libc6", "libc6-dev", "libcrypt1", "libcrypt-dev", "linux-libc-dev", "libgcc-s1", "libgcc-[0-9]*-dev",
 		"libstdc++6", "libstdc++-[0-9]*-dev", "libnsl2", "libnsl-dev", "libtirpc3*", "libtirpc-dev", "rpcsvc-proto"}
 }
 
-// always are launchers that are the same whatever the machine has.
+// always returns launchers that do not depend on the machine.
 func always(list []launcher) func(bool) []launcher {
 	return func(bool) []launcher { return list }
 }

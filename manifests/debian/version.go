@@ -8,11 +8,12 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// maxVersion is the longest version, in bytes; the longest in Debian has some 60.
+// maxVersion is the longest accepted version, in bytes; the longest in Debian has some
+// 60.
 const maxVersion = 256
 
-// validVersion accepts what deb-version(7) allows: [epoch:]upstream[-revision],
-// where only a version with an epoch has a colon elsewhere, and only one with a
+// validVersion checks a version against deb-version(7): [epoch:]upstream[-revision],
+// where only a version with an epoch may have a colon elsewhere, and only one with a
 // revision a hyphen.
 func validVersion[text string | []byte](v text) error {
 	if len(v) > maxVersion {
@@ -33,7 +34,7 @@ func validVersion[text string | []byte](v text) error {
 	}
 	for i := range max(colon, 0) {
 		if !isDigit(v[i]) || i >= 9 {
-			return fmt.Errorf("version %q: its epoch is no number", v)
+			return fmt.Errorf("version %q: its epoch is not a number", v)
 		}
 	}
 	switch {
@@ -52,7 +53,7 @@ func validVersion[text string | []byte](v text) error {
 	return nil
 }
 
-// splitVersion takes v apart; what is not there is empty.
+// splitVersion splits v into its parts; missing ones are empty.
 func splitVersion(v string) (epoch, upstream, revision string) {
 	if i := strings.IndexByte(v, ':'); i >= 0 {
 		epoch, v = v[:i], v[i+1:]
@@ -71,20 +72,20 @@ func Compare(a, b string) int {
 	return cmp.Or(compareNumbers(ae, be), compareParts(au, bu), compareParts(ar, br))
 }
 
-// compareNumbers compares decimal numbers of any length; none is 0.
+// compareNumbers compares decimal numbers of any length; "" is 0.
 func compareNumbers(a, b string) int {
 	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
 
-// compareParts compares what is not a number and what is one in turn.
+// compareParts compares alternating non-numeric and numeric parts.
 func compareParts(a, b string) int {
 	for a != "" || b != "" {
 		for a != "" && !isDigit(a[0]) || b != "" && !isDigit(b[0]) {
 			if c := cmp.Compare(weight(a), weight(b)); c != 0 {
 				return c
 			}
-			a, b = a[1:], b[1:] // of the same weight, so that neither has ended
+			a, b = a[1:], b[1:] // equal weights, so neither has ended
 		}
 		an, bn := digits(a), digits(b)
 		if c := compareNumbers(a[:an], b[:bn]); c != 0 {
@@ -95,8 +96,7 @@ func compareParts(a, b string) int {
 	return 0
 }
 
-// weight orders what is not a number: "~" before the end, then letters, then
-// everything else.
+// weight orders non-digits: "~" before the end, then letters, then everything else.
 func weight(s string) int {
 	switch {
 	case s == "" || isDigit(s[0]):
@@ -118,8 +118,8 @@ func digits(s string) (n int) {
 	return n
 }
 
-// Upstream is the part of a version that counts what upstream counts: 14.0.6 of
-// 1:14.0.6-12, 1.63.0 of 1.63.0+dfsg1-2.
+// Upstream returns the upstream number in a version: 14.0.6 of 1:14.0.6-12, 1.63.0 of
+// 1.63.0+dfsg1-2.
 func Upstream(v string) string {
 	_, v, _ = splitVersion(v)
 	end := 0
@@ -129,9 +129,9 @@ func Upstream(v string) string {
 	return strings.TrimRight(v[:end], ".")
 }
 
-// shortened are the names by which people ask for v: its upstream version, and
-// each beginning of that.
-func shortened(v string) []string {
+// versionLabels returns the labels of v: its upstream version, and each dotted prefix
+// of it.
+func versionLabels(v string) []string {
 	u := Upstream(v)
 	names := []string{u}
 	for i := len(u) - 1; i > 0; i-- {
@@ -142,10 +142,10 @@ func shortened(v string) []string {
 	return names
 }
 
-// meant reports whether a person who asks for asked means v: all of it, or its
-// beginning up to where a part ends, with the epoch or without. What follows "=" is
-// all of it, or all of the number that upstream gave it.
-func meant(asked, v string) bool {
+// matchesRequest reports whether the requested version means v: all of it, or a prefix
+// that ends where a part ends, with or without the epoch. After "=" it must be all of
+// v, or the whole upstream number.
+func matchesRequest(asked, v string) bool {
 	epoch, _, _ := splitVersion(v)
 	if exactly, exact := manifests.ExactVersion(asked); exact {
 		return exactly == v || exactly == strings.TrimPrefix(v, epoch+":") || exactly == Upstream(v)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// dpkg's own word on the order of versions.
+// TestCompareAsDpkgDoes compares the order of versions with dpkg's.
 func TestCompareAsDpkgDoes(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pairs := ascending()

@@ -50,7 +50,7 @@ func TestValidVersion(t *testing.T) {
 	}
 }
 
-// anyVersion draws valid versions, near each other.
+// anyVersion draws valid versions that are close to each other.
 func anyVersion() *rapid.Generator[string] {
 	part := func(alphabet string) *rapid.Generator[string] {
 		return rapid.StringOfN(rapid.RuneFrom([]rune(alphabet)), 0, 6, -1)
@@ -86,7 +86,7 @@ func TestCompareIsAnOrder(t *testing.T) {
 	})
 }
 
-func TestMeant(t *testing.T) {
+func TestMatchesRequest(t *testing.T) {
 	for _, test := range []struct {
 		asked, version string
 		want           bool
@@ -96,7 +96,7 @@ func TestMeant(t *testing.T) {
 		{"14", "1:14.0.6-12", true}, {"1:14.0.6", "1:14.0.6-12", true}, {"1", "1:14.0.6-12", false}, {"1.64", "1.63.0+dfsg1-2", false},
 		{"1.11.1-2", "1.11.1-2~deb12u1", true}, {"stable", "1.63.0+dfsg1-2", false},
 	} {
-		if got := meant(test.asked, test.version); got != test.want {
+		if got := matchesRequest(test.asked, test.version); got != test.want {
 			t.Errorf("%q means %q: %v", test.asked, test.version, got)
 		}
 	}
@@ -105,7 +105,7 @@ func TestMeant(t *testing.T) {
 			t.Errorf("upstream's part of %s is %s, not %s", v, got, want)
 		}
 	}
-	if got := shortened("1.63.0+dfsg1-2"); !slices.Equal(got, []string{"1.63.0", "1.63", "1"}) {
+	if got := versionLabels("1.63.0+dfsg1-2"); !slices.Equal(got, []string{"1.63.0", "1.63", "1"}) {
 		t.Errorf("shortened: %q", got)
 	}
 }

@@ -29,7 +29,7 @@ var (
 	linux = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
 )
 
-// A world is a mirror of an archive with a key of its own.
+// A world is a mirror of an archive with its own key.
 type world struct {
 	*manifesttest.Upstream
 	key *verifytest.Key
@@ -52,7 +52,7 @@ func (w world) publish(tb testing.TB, at string, s manifesttest.Suite) {
 	}
 }
 
-// bookworm is the base of an archive: a linker, a compiler, ninja.
+// bookworm is the main suite of an archive: a linker, a compiler, ninja.
 func bookworm() manifesttest.Suite {
 	return manifesttest.Suite{Name: "bookworm", Suite: "oldstable", ByHash: true, Packages: []manifesttest.Deb{
 		{Package: "ninja-build", Version: "1.11.1-2~deb12u1", Fields: map[string]string{"Depends": "libc6 (>= 2.34)"}},
@@ -71,7 +71,7 @@ func updatesSuite() manifesttest.Suite {
 	return manifesttest.Suite{Name: "bookworm-updates", Suite: "oldstable-updates", ByHash: true, Packages: nil}
 }
 
-// whole is a mirror that has all three suites.
+// whole returns a mirror that has all three suites.
 func whole(tb testing.TB) world {
 	w := newWorld(tb)
 	w.publish(tb, root, bookworm())
@@ -96,7 +96,7 @@ func (w world) fetch(tb testing.TB, s Source, r manifests.Request) (*Catalog, er
 	return c.(*Catalog), nil
 }
 
-// resolve does what an install does, up to the download.
+// resolve does what an install does up to the download.
 func (w world) resolve(tb testing.TB, s Source, r manifests.Request, last verify.Mark) (manifests.Release, error) {
 	tb.Helper()
 	c, err := w.fetch(tb, s, r)
@@ -113,7 +113,7 @@ func (w world) resolve(tb testing.TB, s Source, r manifests.Request, last verify
 	return release, release.Validate()
 }
 
-// memory is a Cache.
+// memory is a Cache in memory.
 type memory map[verify.Digest][]byte
 
 func (m memory) Load(d verify.Digest, limit int64) []byte {
@@ -146,7 +146,7 @@ func sample(tb testing.TB, name string) []byte {
 	return data
 }
 
-// components names what a release is made of, with duplicates.
+// components lists the components of a release, with duplicates.
 func components(r manifests.Release) string {
 	var names []string
 	for _, a := range r.Artifacts {
@@ -165,7 +165,7 @@ func packages(tb testing.TB, arch string, stanzas ...string) *archive {
 	return a
 }
 
-// proved makes a document of data, which a signed one states.
+// proved makes a document of data, stated by a signed document.
 func proved(tb testing.TB, data []byte) verify.Document {
 	tb.Helper()
 	d, err := signed(tb).Adopt("document", data, verify.DigestOf(data))
@@ -178,7 +178,7 @@ func proved(tb testing.TB, data []byte) verify.Document {
 var once sync.Once
 var parent verify.Document
 
-// signed is some proved document, the same each time.
+// signed returns a proved document, the same each time.
 func signed(tb testing.TB) verify.Document {
 	once.Do(func() {
 		key := verifytest.NewKey(tb, "archive", now.AddDate(-1, 0, 0))
@@ -188,7 +188,7 @@ func signed(tb testing.TB) verify.Document {
 	return parent
 }
 
-// of is a stanza: "name version", then fields.
+// of returns a stanza: "name version", then fields.
 func of(what string, fields ...string) string {
 	name, version, _ := strings.Cut(what, " ")
 	text := "Package: " + name + "\nVersion: " + version + "\nArchitecture: amd64\n"
@@ -208,7 +208,7 @@ func names(m map[string]details) map[string]bool {
 
 func isUntrusted(err error) bool { return errors.Is(err, verify.ErrUntrusted) }
 
-// raw is a file of testdata as it is.
+// raw returns a file of testdata unchanged.
 func raw(tb testing.TB, name string) []byte {
 	tb.Helper()
 	data, err := os.ReadFile("testdata/" + name)
