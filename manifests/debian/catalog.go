@@ -89,13 +89,13 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if r.Platform.OS != "linux" || architectures[r.Platform.Arch] != c.arch {
 		return manifests.Release{}, &manifests.UnsupportedPlatformError{Tool: r.Tool, Version: version, Platform: r.Platform, Have: platforms()}
 	}
-	host, err := c.checkHost(t, chosen, r)
+	linkHost, err := c.checkHost(t, chosen, r)
 	if err != nil {
 		return manifests.Release{}, err
 	}
 	out := manifests.Release{
 		Channel: c.source.Channel, Tool: t.Name, Version: version, Labels: labels, Platform: r.Platform,
-		Components: t.Packages, Files: t.files(c.arch, host), Commands: t.Commands, Evidence: c.evidence(chosen),
+		Components: t.Packages, Files: t.files(c.arch, linkHost), Commands: t.Commands, Evidence: c.evidence(chosen),
 	}
 	for variable, value := range t.Env {
 		if out.Env == nil {

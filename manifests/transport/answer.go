@@ -11,10 +11,10 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// A StatusError is an answer other than the one that was asked for. It matches
+// StatusError is returned for an answer with an unexpected status. It matches
 // manifests.ErrNotFound for 404 and 410, else manifests.ErrUnreachable.
 type StatusError struct {
-	Ref  string // redacted; empty for the answer of a proxy
+	Ref  string // redacted; empty for a proxy's answer
 	Code int    // RFC 9110, section 15
 }
 
@@ -26,7 +26,7 @@ func (e *StatusError) Error() string {
 	return e.Ref + ": answered " + text
 }
 
-// Is matches the sentinel that the code stands for.
+// Is matches the sentinel error for the code.
 func (e *StatusError) Is(target error) bool {
 	if e.Code == http.StatusNotFound || e.Code == http.StatusGone {
 		return e.Ref != "" && target == manifests.ErrNotFound
@@ -35,16 +35,16 @@ func (e *StatusError) Is(target error) bool {
 	return denied || target == manifests.ErrUnreachable
 }
 
-// passing reports whether an answer may be another one later. A network that wants
-// a login first (511) is one that time alone does not mend.
-func passing(code int) bool {
+// isTransient reports whether a later answer may be different. A network that requires
+// a login (511) does not change by waiting.
+func isTransient(code int) bool {
 	return code == http.StatusTooManyRequests || code >= 500 && code != http.StatusNetworkAuthenticationRequired
 }
 
-// A WaitError says that a server asks for a longer wait than kist makes. It
-// unwraps to the answer.
+// WaitError is returned when a server asks for a longer wait than kist accepts. It
+// unwraps to the answer's error.
 type WaitError struct {
-	After time.Duration // that the server asks for
+	After time.Duration // the wait that the server asks for
 	Err   error
 }
 
@@ -54,7 +54,7 @@ func (e *WaitError) Error() string {
 
 func (e *WaitError) Unwrap() error { return e.Err }
 
-// SpellWait writes a wait for people: "45 s", "1 h 3 min".
+// SpellWait formats a wait for display: "45 s", "1 h 3 min".
 func SpellWait(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%d s", (d+time.Second-1)/time.Second)
@@ -72,8 +72,8 @@ func SpellWait(d time.Duration) string {
 
 type waitsKey struct{}
 
-// WithWaits returns a context under which tell is called before each wait that a
-// server asks for. Calls may overlap.
+// WithWaits returns a context that makes HTTP call tell before each wait that a server
+// asks for. Calls may overlap.
 func WithWaits(ctx context.Context, tell func(ref string, wait time.Duration)) context.Context {
 	return context.WithValue(ctx, waitsKey{}, tell)
 }
@@ -84,9 +84,9 @@ func tellWait(ctx context.Context, ref string, wait time.Duration) {
 	}
 }
 
-// judge accepts an answer that is what q asks of the document, and nothing else,
-// and returns the size of the whole document, -1 if it is not said.
-func judge(ref string, answer *http.Response, q question, now func() time.Time) (int64, error) {
+// checkAnswer accepts an answer only if it is exactly the part of the document that q
+// requests, and returns the size of the whole document, or -1 if unknown.
+func checkAnswer(ref string, answer *http.Response, q question, now func() time.Time) (int64, error) {
 	want := http.StatusPartialContent
 	if q.whole() {
 		want = http.StatusOK
@@ -95,7 +95,7 @@ func judge(ref string, answer *http.Response, q question, now func() time.Time) 
 	case code == want:
 	case !q.whole() && (code == http.StatusOK || code == http.StatusRequestedRangeNotSatisfiable):
 		return 0, fmt.Errorf("%s: %w", ref, manifests.ErrNoRange)
-	case passing(code):
+	case isTransient(code):
 		return 0, &retryError{err: &StatusError{ref, code}, after: retryAfter(answer.Header, now)}
 	default:
 		return 0, &StatusError{ref, code}
@@ -104,7 +104,7 @@ func judge(ref string, answer *http.Response, q question, now func() time.Time) 
 		return answer.ContentLength, nil
 	}
 	if encoding := contentEncoding(answer.Header); encoding != "" {
-		return 0, fmt.Errorf("%s: %w: a part of it, with Content-Encoding %.40q", ref, manifests.ErrNoRange, encoding)
+		return 0, fmt.Errorf("%s: %w: a range with Content-Encoding %.40q", ref, manifests.ErrNoRange, encoding)
 	}
 	first, last, size, err := contentRange(answer.Header.Get("Content-Range"))
 	end := q.to
@@ -112,7 +112,7 @@ func judge(ref string, answer *http.Response, q question, now func() time.Time) 
 		end = size
 	}
 	if err != nil || first != q.from || last != end-1 || last >= size || answer.ContentLength >= 0 && answer.ContentLength != end-q.from {
-		return 0, fmt.Errorf("%s: %w: asked for %s, was sent %.60q", ref, manifests.ErrNoRange, q.header(), answer.Header.Get("Content-Range"))
+		return 0, fmt.Errorf("%s: %w: requested %s, got %.60q", ref, manifests.ErrNoRange, q.header(), answer.Header.Get("Content-Range"))
 	}
 	return size, nil
 }
@@ -138,8 +138,8 @@ func contentRange(s string) (first, last, size int64, err error) {
 	return numbers[0], numbers[1], numbers[2], nil
 }
 
-// contentEncoding is the content encodings of an answer, in lower case and without
-// "identity", which is none.
+// contentEncoding returns the content encodings of an answer in lower case, without
+// "identity", which means none.
 func contentEncoding(header http.Header) string {
 	var all []string
 	for _, token := range strings.Split(strings.Join(header.Values("Content-Encoding"), ","), ",") {
@@ -150,10 +150,10 @@ func contentEncoding(header http.Header) string {
 	return strings.Join(all, ", ")
 }
 
-// retryAfter is how long the server asks to wait, by its own clock, else by now,
+// retryAfter returns how long the server asks to wait, by its own clock or else by now,
 // which may be nil; 0 if it does not say. RFC 9110, section 10.2.3.
 func retryAfter(header http.Header, now func() time.Time) time.Duration {
-	const longest = 1 << 31 // seconds: what is more is as much
+	const longest = 1 << 31 // seconds; longer waits are cut to this
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if value != "" && strings.Trim(value, "0123456789") == "" {
 		seconds, err := strconv.ParseInt(value, 10, 64)

@@ -26,13 +26,13 @@ func zipped(t *testing.T, plain string) string {
 	return b.String()
 }
 
-// A document must come as it is stored, whatever it is said to be; what is not one
-// is named for what it is, after one request.
+// TestDocuments checks that a document is accepted only as stored, whatever its headers
+// claim, and that any other answer is reported by its kind after one request.
 func TestDocuments(t *testing.T) {
 	const page = "<!doctype html>\n<title>Sign in</title>"
 	for name, c := range map[string]struct {
 		kind, encoding, body string
-		want                 error // a value of its type; nil: none
+		want                 error // an error of the expected type; nil: none
 	}{
 		"plain":                             {"", "", text, nil},
 		"called a page":                     {"text/html", "", text, nil},
@@ -88,7 +88,7 @@ func TestDocuments(t *testing.T) {
 					t.Errorf("got %v, want %T", err, want)
 				}
 			}
-			// What was a page is not there, for whoever asks what was recorded.
+			// A replay reports what was a page as not found.
 			if err := manifests.CheckExists(t.Context(), h, url+"/x"); isPage != errors.As(err, &page) || !isPage && err != nil {
 				t.Errorf("exists: %v", err)
 			}
@@ -96,7 +96,7 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// A web page is recorded as a document that is not there, however large.
+// TestPagesAreNotRecorded checks that a web page of any size is recorded as absent.
 func TestPagesAreNotRecorded(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/page" {
@@ -126,12 +126,13 @@ func TestPagesAreNotRecorded(t *testing.T) {
 	}
 }
 
-// A document that its reader knows by its digest is taken as it came, or decoded.
+// TestReadMatching checks that a document with a known digest is accepted as sent or
+// after decoding.
 func TestReadMatching(t *testing.T) {
 	packed := zipped(t, text)
 	for name, c := range map[string]struct {
 		encoding, body string
-		stored         string // what matches
+		stored         string // the matching content
 		want           string
 	}{
 		"as it is":                     {"", packed, packed, packed},
@@ -165,7 +166,8 @@ func TestReadMatching(t *testing.T) {
 	}
 }
 
-// A part of an encoded document could be the rest of other bytes.
+// TestNoPartOfAnEncodedAnswer checks that ranges of encoded answers are refused: they
+// may be the rest of different bytes.
 func TestNoPartOfAnEncodedAnswer(t *testing.T) {
 	encoding := ""
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -15,14 +15,14 @@ var (
 	errTooLong = errors.New("more bytes than announced")
 )
 
-// A body is the bytes of one answer. It ends where the answer said it would, or
+// A body reads the bytes of one answer. It ends after the announced number of bytes, or
 // fails.
 type body struct {
-	ctx  context.Context // of the caller
-	ref  string
-	from io.ReadCloser
-	left int64  // announced bytes still to come; negative: not announced
-	dog  *watch // nil for local files
+	ctx       context.Context // the caller's
+	ref       string
+	from      io.ReadCloser
+	remaining int64  // announced bytes still to come; negative: not announced
+	watch     *watch // nil for local files
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -32,38 +32,38 @@ func (b *body) Read(p []byte) (int, error) {
 	if err := b.ctx.Err(); err != nil {
 		return 0, unreachable(b.ctx, b.ref, err)
 	}
-	n, err := b.dog.read(b.from, p)
-	if b.left >= 0 {
-		b.left -= int64(n)
+	n, err := b.watch.read(b.from, p)
+	if b.remaining >= 0 {
+		b.remaining -= int64(n)
 		switch {
-		case b.left < 0:
-			b.left = 0
+		case b.remaining < 0:
+			b.remaining = 0
 			return 0, unreachable(b.ctx, b.ref, errTooLong)
-		case err == io.EOF && b.left > 0:
+		case err == io.EOF && b.remaining > 0:
 			err = io.ErrUnexpectedEOF
 		}
 	}
 	if err == nil || err == io.EOF {
 		return n, err
 	}
-	if slow := b.dog.verdict(); slow != nil {
+	if slow := b.watch.verdict(); slow != nil {
 		err = slow
 	}
 	return n, unreachable(b.ctx, b.ref, err)
 }
 
 func (b *body) Close() error {
-	b.dog.stop()
+	b.watch.stop()
 	return b.from.Close()
 }
 
-// A watch gives an answer up when it comes slower than rate over a window. It
-// samples: only ticks that find the reader waiting count, so that a reader that
-// takes its time is not held against the sender.
+// A watch aborts an answer that arrives slower than rate over a window. It samples:
+// only ticks at which the reader is waiting count, so a slow reader is not blamed on
+// the sender.
 type watch struct {
 	rate   int64 // bytes a second
 	window time.Duration
-	giveUp context.CancelCauseFunc
+	abort  context.CancelCauseFunc
 
 	waiting  atomic.Bool
 	received atomic.Int64 // in this window
@@ -74,8 +74,8 @@ type watch struct {
 
 const ticksPerWindow = 8
 
-func newWatch(rate int64, window time.Duration, giveUp context.CancelCauseFunc) *watch {
-	w := &watch{rate: rate, window: window, giveUp: giveUp, done: make(chan struct{})}
+func newWatch(rate int64, window time.Duration, abort context.CancelCauseFunc) *watch {
+	w := &watch{rate: rate, window: window, abort: abort, done: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -98,7 +98,7 @@ func (w *watch) run() {
 		waited = 0
 		if float64(w.received.Swap(0)) < float64(w.rate)*w.window.Seconds() {
 			w.slow.Store(true)
-			w.giveUp(errTooSlow)
+			w.abort(errTooSlow)
 			return
 		}
 	}
@@ -115,7 +115,7 @@ func (w *watch) read(from io.Reader, p []byte) (int, error) {
 	return n, err
 }
 
-// verdict is the error that w ended the answer with, if it did.
+// verdict returns the error if w aborted the answer.
 func (w *watch) verdict() error {
 	if w == nil || !w.slow.Load() {
 		return nil
@@ -129,6 +129,6 @@ func (w *watch) stop() {
 	}
 	w.once.Do(func() {
 		close(w.done)
-		w.giveUp(nil)
+		w.abort(nil)
 	})
 }

@@ -16,12 +16,12 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// Dir is the transport of file URLs: a mirror on this machine. It reads regular
-// files only, so that a pipe or a device cannot hold it up; links are followed.
+// Dir is the transport for file URLs: a mirror on this machine. It reads regular files
+// only, so that a pipe or a device cannot block it; links are followed.
 type Dir struct{}
 
-// A FileError says why what a file URL names cannot be read: no network is to
-// blame. It comes wrapped in manifests.ErrUnreachable.
+// FileError is returned when the file of a file URL cannot be read; the network is not
+// the cause. It is wrapped in manifests.ErrUnreachable.
 type FileError struct{ Err error }
 
 func (e *FileError) Error() string { return e.Err.Error() }
@@ -57,7 +57,7 @@ func (Dir) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, i
 	return &body{ctx, ref, f, info.Size() - offset, nil}, info.Size(), nil
 }
 
-// filePath is the path of this machine that a file URL names. RFC 8089.
+// filePath returns the local path that a file URL names. RFC 8089.
 func filePath(ref string) (string, error) {
 	u, err := url.Parse(ref)
 	switch {
@@ -79,7 +79,7 @@ func filePath(ref string) (string, error) {
 	return name, nil
 }
 
-// cause is err without the path, which the ref already says.
+// cause returns err without the path, which the ref already shows.
 func cause(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {

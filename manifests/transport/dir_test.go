@@ -73,7 +73,7 @@ func TestDir(t *testing.T) {
 	}
 }
 
-func TestDirHoldsToTheSize(t *testing.T) {
+func TestDirEnforcesSize(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "x")
 	for now, want := range map[string]error{text: nil, text[:5]: io.ErrUnexpectedEOF, text + "more": errTooLong} {
 		write(t, name, text)

@@ -12,8 +12,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// A pipe without a writer would hold a plain open for ever, and /dev/zero would
-// never end.
+// TestDirReadsRegularFilesOnly checks pipes and devices: a pipe without a writer would
+// block a plain open for ever, and /dev/zero would never end.
 func TestDirReadsRegularFilesOnly(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {

@@ -16,64 +16,62 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// Config says how HTTP reaches the network. The zero Config is the policy of
-// kist itself; tests turn its times down.
+// Config configures HTTP. The zero Config is kist's own policy; tests shorten its
+// times.
 type Config struct {
-	Version string         // of kist, for the User-Agent "kist/<version>"
-	Roots   *x509.CertPool // who may sign for a host; nil: the system's, or those of SSL_CERT_FILE
-	// Proxy chooses the proxy of a request, as ProxyFromEnvironment does; nil: none.
+	Version string         // kist's version, for the User-Agent "kist/<version>"
+	Roots   *x509.CertPool // trusted certificate authorities; nil: the system's, or those in SSL_CERT_FILE
+	// Proxy returns the proxy for a request, as ProxyFromEnvironment does; nil: no
+	// proxy.
 	Proxy func(*http.Request) (*url.URL, error)
-	// Wait sleeps for d or until ctx ends, whose error it returns; nil: by the clock.
+	// Wait sleeps for d or until ctx ends, and then returns ctx's error; nil: the real
+	// clock.
 	Wait func(ctx context.Context, d time.Duration) error
 
-	// Now is the clock, for a Retry-After that names a time in an answer without a
-	// Date; nil: there is none, and such a time is ignored.
+	// Now is the clock for a Retry-After that names a time in an answer without a Date;
+	// nil: such a time is ignored.
 	Now func() time.Time
 
-	Connect time.Duration // until the connection stands, and again until TLS does; 0: 10 s
-	Header  time.Duration // from the request to the header of the answer; 0: 30 s
-	MinRate int64         // bytes a second that a body must keep up over each Window spent waiting for it; 0: 1024
+	Connect time.Duration // timeout for the connection, and again for the TLS handshake; 0: 10 s
+	Header  time.Duration // timeout from the request to the answer's header; 0: 30 s
+	MinRate int64         // minimum bytes per second of a body, over each Window spent waiting for it; 0: 1024
 	Window  time.Duration // 0: 30 s
-	Retries int           // how often a request that may succeed later is made again; 0: 9, negative: never
-	Redials int           // how often at most where no connection can be made; 0: 3
-	Backoff time.Duration // before the first retry; doubled for each later one, with jitter; 0: 500 ms
+	Retries int           // maximum retries of a request that may succeed later; 0: 9, negative: none
+	Redials int           // maximum retries if no connection can be made; 0: 3
+	Backoff time.Duration // wait before the first retry; doubled for each later one, with jitter; 0: 500 ms
 	MaxWait time.Duration // the longest Backoff; 0: 2 s
-	// MaxAsked is the longest wait that a server may ask for with Retry-After, and
-	// half of what it may ask for in all about one request; 0: 2 min.
+	// MaxAsked is the longest wait that a server may ask for with Retry-After, and half
+	// of the total for one request; 0: 2 min.
 	MaxAsked time.Duration
 }
 
 const (
 	maxRedirects = 5
-	maxHeader    = 256 << 10 // bytes of one answer's header
+	maxHeader    = 256 << 10 // bytes of an answer's header
 
-	// retries is how often a request is made again where Config does not say. Of a
-	// server that fails 30 % of all requests at random, ten attempts at each of 60
-	// requests succeed with a probability of 1-60*0.3^10 > 0.999; a server that
-	// always fails is reported after some 12 s.
+	// retries is the default for Config.Retries. If a server fails 30 % of requests at
+	// random, ten attempts at each of 60 requests succeed with a probability of
+	// 1-60*0.3^10 > 0.999; a server that always fails is reported after some 12 s.
 	retries = 9
 )
 
-// HTTP is the transport of https and http. It asks for one whole document, the
-// rest of it from an offset on, or a range, and accepts a 200 or 206 with exactly
-// that.
+// HTTP is the transport for https and http. It requests a whole document, the rest of
+// it from an offset on, or a range, and accepts only a 200 or 206 with exactly that.
 //
-// A request is repeated after a failure that may pass: a connection that fails
-// or breaks before the answer, 429 and 5xx. It is not after one that time alone
-// does not mend: another status, a host that does not exist, a certificate that
-// is not trusted; nor after a time-out, which has waited already. A body that
-// breaks is not repeated here, since the caller knows what arrived and can ask
-// for the rest, or, after the wait of Answer.Again, for all of it.
+// It retries after failures that may pass: a connection that fails or breaks before the
+// answer, 429 and 5xx. It does not retry other statuses, hosts that do not exist or
+// untrusted certificates, which waiting does not change, nor time-outs, which have
+// waited already. A body that breaks is not retried here, because the caller knows what
+// has arrived and can request the rest or, after the wait of Answer.Again, all of it.
 //
-// A wait that the server asks for with Retry-After (RFC 9110, section 10.2.3) is
-// kept to, and told to the function of WithWaits. One that is too long is a
-// *WaitError at once.
+// It obeys a wait requested with Retry-After (RFC 9110, section 10.2.3) and reports it
+// to the function of WithWaits. A wait that is too long fails at once with *WaitError.
 type HTTP struct {
 	c     Config
 	round http.RoundTripper
 }
 
-// NewHTTP returns the transport that c describes.
+// NewHTTP returns the transport configured by c.
 func NewHTTP(c Config) *HTTP {
 	if c.Wait == nil {
 		c.Wait = sleep
@@ -87,7 +85,7 @@ func NewHTTP(c Config) *HTTP {
 	c.Backoff = orElse(c.Backoff, 500*time.Millisecond)
 	c.MaxWait = orElse(c.MaxWait, 2*time.Second)
 	c.MaxAsked = orElse(c.MaxAsked, 2*time.Minute)
-	c.Proxy = quietly(c.Proxy)
+	c.Proxy = hidePassword(c.Proxy)
 	return &HTTP{c, &http.Transport{
 		Proxy:                  c.Proxy,
 		DialContext:            (&net.Dialer{Timeout: c.Connect}).DialContext,
@@ -140,9 +138,9 @@ func (h *HTTP) Open(ctx context.Context, ref string, offset int64) (io.ReadClose
 	return a.Body, a.Size, nil
 }
 
-// OpenAnswer implements manifests.Answerer. The rest of a document with a content
-// encoding is an error that matches manifests.ErrNoRange: it may be the rest of
-// other bytes than those that came first.
+// OpenAnswer implements manifests.Answerer. A request for the rest of a document whose
+// answer has a content encoding matches manifests.ErrNoRange: the encoded bytes may
+// differ from those that came first.
 func (h *HTTP) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
 	a, err := h.retry(ctx, ref, question{http.MethodGet, offset, -1})
 	if err != nil {
@@ -169,8 +167,8 @@ func (h *HTTP) OpenRange(ctx context.Context, ref string, offset, n int64) (io.R
 	return a.Body, a.Size, nil
 }
 
-// Size implements manifests.Ranger. It asks once: what nobody relies on is not
-// worth a wait.
+// Size implements manifests.Ranger. It does not retry, because sizes are only used for
+// estimates.
 func (h *HTTP) Size(ctx context.Context, ref string) (int64, error) {
 	a, err := h.open(ctx, ref, question{http.MethodHead, 0, -1})
 	if later, ok := errors.AsType[*retryError](err); ok {
@@ -180,22 +178,22 @@ func (h *HTTP) Size(ctx context.Context, ref string) (int64, error) {
 		return 0, err
 	}
 	if a.Encoding != "" {
-		a.Size = -1 // it may be that of the encoded bytes
+		a.Size = -1 // may be the size of the encoded bytes
 	}
 	return a.Size, a.Body.Close()
 }
 
-// A question is what is asked of a document.
+// A question is a request for a document or a part of it.
 type question struct {
 	method string
 	from   int64
-	to     int64 // the first byte that is not wanted; negative: all to the end
+	to     int64 // end of the range, exclusive; negative: to the end of the document
 }
 
-// whole reports whether the answer is the document itself, and not a part of it.
+// whole reports whether q requests the whole document.
 func (q question) whole() bool { return q.from == 0 && q.to < 0 }
 
-// header is the value of the Range header. RFC 9110, section 14.2.
+// header returns the value of the Range header. RFC 9110, section 14.2.
 func (q question) header() string {
 	if q.to < 0 {
 		return fmt.Sprintf("bytes=%d-", q.from)
@@ -211,14 +209,14 @@ func (h *HTTP) retry(ctx context.Context, ref string, q question) (manifests.Ans
 		if !ok {
 			return a, err
 		}
-		most := h.c.Retries
+		limit := h.c.Retries
 		if later.unconnected {
-			most = h.c.Redials
+			limit = h.c.Redials
 		}
 		if asked += later.after; later.after > h.c.MaxAsked || asked > 2*h.c.MaxAsked {
 			return a, &WaitError{later.after, later.err}
 		}
-		if try >= most || ctx.Err() != nil {
+		if try >= limit || ctx.Err() != nil {
 			return a, later.err
 		}
 		if later.after > 0 {
@@ -230,65 +228,65 @@ func (h *HTTP) retry(ctx context.Context, ref string, q question) (manifests.Ans
 	}
 }
 
-// A retryError is a failure that may pass.
+// retryError wraps a failure that may pass.
 type retryError struct {
 	err         error
-	after       time.Duration // that the server asks to wait; 0 if it does not
-	unconnected bool          // there was no connection to ask by
+	after       time.Duration // wait that the server asks for, or 0
+	unconnected bool          // no connection could be made
 }
 
 func (e *retryError) Error() string { return e.err.Error() }
 
-// pause is how long to wait after failure number try.
+// pause returns how long to wait after failure number try.
 func (h *HTTP) pause(try int) time.Duration {
 	return manifests.Backoff(try, h.c.Backoff, h.c.MaxWait)
 }
 
-// open makes one attempt: a request and the redirects it leads to.
+// open makes one attempt: a request and its redirects.
 func (h *HTTP) open(caller context.Context, ref string, q question) (manifests.Answer, error) {
-	at, err := url.Parse(ref)
-	if err != nil || at.Opaque != "" || at.Hostname() == "" || at.Scheme != "https" && at.Scheme != "http" {
+	u, err := url.Parse(ref)
+	if err != nil || u.Opaque != "" || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return manifests.Answer{}, unreachable(caller, ref, errors.New("not an https or http URL"))
 	}
 	ctx, cancel := context.WithCancelCause(caller)
-	answer, err := h.follow(ctx, at, q)
+	answer, err := h.follow(ctx, u, q)
 	if err != nil {
 		cancel(nil)
 		failed := unreachable(caller, ref, err)
-		if mayPass(err) {
+		if isRetryable(err) {
 			dial, dialed := errors.AsType[*net.OpError](err)
 			failed = &retryError{err: failed, unconnected: dialed && dial.Op != "read" && dial.Op != "write"}
 		}
 		return manifests.Answer{}, failed
 	}
-	size, err := judge(manifests.Redact(ref), answer, q, h.c.Now)
+	size, err := checkAnswer(manifests.Redact(ref), answer, q, h.c.Now)
 	if err != nil {
 		answer.Body.Close()
 		cancel(nil)
 		return manifests.Answer{}, err
 	}
-	left := int64(-1)
+	remaining := int64(-1)
 	switch {
 	case q.method == http.MethodHead:
-		left = 0
+		remaining = 0
 	case q.to >= 0:
-		left = q.to - q.from
+		remaining = q.to - q.from
 	case size >= 0:
-		left = size - q.from
+		remaining = size - q.from
 	}
 	return manifests.Answer{
-		Body:     &body{caller, ref, answer.Body, left, newWatch(h.c.MinRate, h.c.Window, cancel)},
+		Body:     &body{caller, ref, answer.Body, remaining, newWatch(h.c.MinRate, h.c.Window, cancel)},
 		Size:     size,
 		Encoding: contentEncoding(answer.Header),
 		Type:     answer.Header.Get("Content-Type"),
 	}, nil
 }
 
-// follow sends the request to at and to wherever it is redirected.
-func (h *HTTP) follow(ctx context.Context, at *url.URL, q question) (*http.Response, error) {
-	user := at.User
+// follow sends the request to u and follows its redirects.
+func (h *HTTP) follow(ctx context.Context, u *url.URL, q question) (*http.Response, error) {
+	user := u.User
 	for hop := 0; ; hop++ {
-		answer, err := h.send(ctx, at, user, q)
+		answer, err := h.send(ctx, u, user, q)
 		if err != nil {
 			return nil, err
 		}
@@ -302,16 +300,16 @@ func (h *HTTP) follow(ctx context.Context, at *url.URL, q question) (*http.Respo
 		if hop == maxRedirects {
 			return nil, refusal(fmt.Sprintf("more than %d redirects", maxRedirects))
 		}
-		next, err := at.Parse(answer.Header.Get("Location"))
+		next, err := u.Parse(answer.Header.Get("Location"))
 		switch {
 		case err != nil || answer.Header.Get("Location") == "" || next.Opaque != "" || next.Hostname() == "":
-			return nil, refusal("redirected to nowhere")
-		case next.Scheme != "https" && next.Scheme != at.Scheme:
-			return nil, refusal(fmt.Sprintf("redirected from %s to %s", at.Scheme, next.Scheme))
-		case !sameOrigin(at, next):
-			user = nil // and not again, should it lead back
+			return nil, refusal("redirected without a usable Location")
+		case next.Scheme != "https" && next.Scheme != u.Scheme:
+			return nil, refusal(fmt.Sprintf("redirected from %s to %s", u.Scheme, next.Scheme))
+		case !sameOrigin(u, next):
+			user = nil // and stays so, even if a redirect leads back
 		}
-		at = next
+		u = next
 	}
 }
 
@@ -319,12 +317,12 @@ func sameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
 }
 
-func (h *HTTP) send(ctx context.Context, at *url.URL, user *url.Userinfo, q question) (*http.Response, error) {
-	bare := *at
+func (h *HTTP) send(ctx context.Context, u *url.URL, user *url.Userinfo, q question) (*http.Response, error) {
+	bare := *u
 	bare.User, bare.Fragment, bare.RawFragment = nil, "", ""
 	request, err := http.NewRequestWithContext(ctx, q.method, bare.String(), nil)
 	if err != nil {
-		return nil, refusal("not a URL that can be asked for")
+		return nil, refusal("not a valid URL for a request")
 	}
 	request.Header.Set("User-Agent", "kist/"+h.c.Version)
 	request.Header.Set("Accept-Encoding", "identity")
@@ -342,13 +340,13 @@ func (h *HTTP) send(ctx context.Context, at *url.URL, user *url.Userinfo, q ques
 	return answer, err
 }
 
-// A refusal is a failure that will not pass.
+// refusal is an error that a retry cannot fix.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-// mayPass reports whether a request without an answer is worth repeating.
-func mayPass(err error) bool {
+// isRetryable reports whether a request that got no answer is worth repeating.
+func isRetryable(err error) bool {
 	var (
 		refused refusal
 		status  *StatusError
@@ -360,7 +358,7 @@ func mayPass(err error) bool {
 	case errors.As(err, &refused), errors.As(err, &cert):
 		return false
 	case errors.As(err, &status):
-		return passing(status.Code)
+		return isTransient(status.Code)
 	case errors.As(err, &host) && host.IsNotFound:
 		return false
 	}

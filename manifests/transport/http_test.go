@@ -20,7 +20,7 @@ import (
 
 const text = "the bytes of one document, and no others"
 
-// a waiter stands in for the clock between retries.
+// A waiter replaces the clock between retries.
 type waiter struct{ waits []time.Duration }
 
 func (w *waiter) wait(ctx context.Context, d time.Duration) error {
@@ -28,7 +28,7 @@ func (w *waiter) wait(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// web is HTTP with times that suit a test.
+// web returns an HTTP with times suitable for tests.
 func web(c Config) (*HTTP, *waiter) {
 	w := &waiter{}
 	if c.Wait == nil {
@@ -114,7 +114,7 @@ func TestRange(t *testing.T) {
 				}
 				w.WriteHeader(c.code)
 				if strings.HasSuffix(name, "unannounced") {
-					w.(http.Flusher).Flush() // so that there is no Content-Length to tell
+					w.(http.Flusher).Flush() // so there is no Content-Length
 				}
 				io.WriteString(w, c.body)
 			})
@@ -143,7 +143,7 @@ func hijack(t *testing.T, answer string) http.HandlerFunc {
 	}
 }
 
-func TestLength(t *testing.T) {
+func TestAnnouncedLengthIsEnforced(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer string
 		want   string
@@ -211,7 +211,7 @@ func TestEndlessBodyStopsAtTheCeiling(t *testing.T) {
 	if !errors.As(err, &large) || large.Limit != 1<<20 || !errors.Is(err, verify.ErrUntrusted) {
 		t.Fatalf("got %v, want a TooLargeError", err)
 	}
-	if sent := <-ended; sent > 64<<20 { // what the kernel buffers, and little more
+	if sent := <-ended; sent > 64<<20 { // little more than what the kernel buffers
 		t.Errorf("the server sent %d bytes before it was cut off", sent)
 	}
 	exact := serve(t, func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 1<<20)) })
@@ -249,7 +249,7 @@ func TestSlowBody(t *testing.T) {
 	if data, _, err := get(t, h, serve(t, drip(10*time.Millisecond, 1024)), 0); err != nil || len(data) != 400*1024 {
 		t.Errorf("steady: %d bytes, %v", len(data), err)
 	}
-	// A reader that takes its time is not the sender's fault.
+	// A slow reader is not the sender's fault.
 	large := serve(t, func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 32<<20)) })
 	body, _, err := h.Open(t.Context(), large, 0)
 	if err != nil {

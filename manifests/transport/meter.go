@@ -10,30 +10,28 @@ import (
 )
 
 const (
-	// minSample is how many bytes must have come before they say anything: the
-	// first ones of a connection come slower than what follows.
+	// minSample is how many bytes must arrive before a rate is known: the first bytes
+	// of a connection are slower than the rest.
 	minSample = 256 << 10
-	// memory is how long a Meter remembers. What came earlier counts half, and
-	// what came before that a quarter.
+	// memory is the interval after which a Meter halves the weight of older bytes.
 	memory = 100 * time.Millisecond
 )
 
-// A Meter is From with a stopwatch: it tells how fast bodies have been coming
-// lately, all of them together. Only time with a body open counts, so neither
-// the wait for an answer nor a pause between two.
+// A Meter measures how fast the bodies of From have arrived lately, all of them
+// together. Only time with a body open counts, not the wait for an answer or the pause
+// between two.
 type Meter struct {
 	From manifests.Transport
 	Now  func() time.Time
 
 	mu    sync.Mutex
-	open  int       // bodies
-	since time.Time // until when spent is accounted for
+	open  int       // number of open bodies
+	since time.Time // end of the time that spent covers
 	spent time.Duration
 	bytes float64
 }
 
-// Rate is how many bytes a second have been coming, 0 while too few have come
-// to tell.
+// Rate returns the bytes per second, or 0 until enough bytes have arrived.
 func (m *Meter) Rate() float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -44,7 +42,7 @@ func (m *Meter) Rate() float64 {
 	return m.bytes / m.spent.Seconds()
 }
 
-// account brings the account up to now and adds n bytes to it.
+// account updates the measured time and adds n bytes.
 func (m *Meter) account(n int) {
 	now := m.Now()
 	if m.open > 0 {
@@ -91,7 +89,7 @@ func (m *Meter) watch(body io.ReadCloser, err error) io.ReadCloser {
 	return &metered{from: body, m: m}
 }
 
-// A metered body is open until it ends, fails or is closed.
+// A metered body counts as open until it ends, fails or is closed.
 type metered struct {
 	from  io.ReadCloser
 	m     *Meter

@@ -14,13 +14,13 @@ import (
 	"github.com/kist-tools/kist/manifests/internal/durable"
 )
 
-// setIndex is the file of a recorded set that lists the others, each with the SHA-256
-// digest of what it holds: what shows that they were recorded.
+// setIndex is the file in a recorded set that lists the other files with their SHA-256
+// digests. It shows that they were recorded.
 const setIndex = "index.json"
 
 const maxSetIndex = 1 << 20 // bytes
 
-// An index gives the digest, in hex, of each file of a set by its name.
+// An index maps the file names of a set to their digests in hex.
 type index map[string]string
 
 func (r *Recorder) index() ([]byte, error) {
@@ -32,8 +32,8 @@ func (r *Recorder) index() ([]byte, error) {
 	return json.MarshalIndent(files, "", "\t")
 }
 
-// readIndex reads the index of the set in dir: none where it is missing or damaged, for
-// then nothing shows which files belong to the set.
+// readIndex reads the index of the set in dir. It returns nil if the index is missing
+// or damaged, because then nothing shows which files belong to the set.
 func readIndex(root *os.Root, dir string) (index, error) {
 	over := errors.New("too long")
 	name := path.Join(dir, setIndex)
@@ -54,10 +54,10 @@ func readIndex(root *os.Root, dir string) (index, error) {
 	return files, nil
 }
 
-// Owns reports whether the file name, in a directory of recorded documents or of a
-// Pool, was put there by this package. It is one of these: the index of a set, a file
-// that the index lists with the digest that it has, a file that is named by its digest,
-// what is left of an interrupted write. For a name that is missing the answer is no.
+// Owns reports whether the file called name, in a directory of recorded documents or of
+// a Pool, was written by this package: the index of a set, a file that the index lists
+// with its current digest, a file named by its digest, or the remains of an interrupted
+// write. For a missing file it returns false.
 func Owns(root *os.Root, name string) (bool, error) {
 	info, err := root.Lstat(name)
 	if err != nil || !info.Mode().IsRegular() {
@@ -87,10 +87,10 @@ func isNamedByDigest(root *os.Root, name string) (bool, error) {
 	return hasDigest(root, name, want)
 }
 
-// hasDigest reports whether the regular file name has this SHA-256 digest. One that may
-// not be read, or is longer than any document, has not.
+// hasDigest reports whether name is a regular file with this SHA-256 digest. It returns
+// false for a file that is unreadable or longer than any document.
 func hasDigest(root *os.Root, name, want string) (bool, error) {
-	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() || info.Size() > maxKept {
+	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() || info.Size() > maxDocument {
 		return false, ignoreMissing(err)
 	}
 	f, err := durable.Open(root, name)
@@ -102,15 +102,15 @@ func hasDigest(root *os.Root, name, want string) (bool, error) {
 	}
 	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, io.LimitReader(f, maxKept+1)); err != nil {
+	if _, err := io.Copy(h, io.LimitReader(f, maxDocument+1)); err != nil {
 		return false, err
 	}
 	return hex.EncodeToString(h.Sum(nil)) == want, nil
 }
 
-// maxKept is how long a document of a set or a Pool may be, in bytes: an index of
-// packages is the longest.
-const maxKept = max(manifests.MaxManifest, 1<<30)
+// maxDocument is the largest document of a set or a Pool, in bytes; package indices are
+// the largest.
+const maxDocument = max(manifests.MaxManifest, 1<<30)
 
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {

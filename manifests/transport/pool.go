@@ -10,9 +10,9 @@ import (
 	"github.com/kist-tools/kist/manifests/internal/durable"
 )
 
-// A Pool keeps documents that are too large to be fetched each time, each by its SHA-256
-// digest in hex, in one directory. Nothing in it is believed, as
-// nothing from the network is. Its parent directory exists.
+// A Pool stores documents that are too large to be fetched each time in one directory,
+// named by their SHA-256 digests in hex. Its content is as untrusted as the network's.
+// The parent directory must exist.
 type Pool struct {
 	Root *os.Root
 	Dir  string // below Root
@@ -20,7 +20,7 @@ type Pool struct {
 	used map[string]bool
 }
 
-// Load returns the document stored as name, nil if there is none, or a larger one
+// Load returns the document stored as name, or nil if there is none or it is larger
 // than limit bytes.
 func (p *Pool) Load(name string, limit int64) []byte {
 	file := path.Join(p.Dir, name)
@@ -42,7 +42,7 @@ func (p *Pool) Has(name string, size int64) bool {
 	return true
 }
 
-// Store keeps data as name.
+// Store writes data as name.
 func (p *Pool) Store(name string, data []byte) error {
 	if err := durable.Mkdir(p.Root, p.Dir, 0o700); err != nil {
 		return err
@@ -58,8 +58,8 @@ func (p *Pool) use(name string) {
 	p.used[name] = true
 }
 
-// Sweep removes the documents that were neither asked for nor stored through p, but for
-// what another process may be writing.
+// Sweep removes the documents that were neither loaded nor stored through p, except
+// files that another process may be writing.
 func (p *Pool) Sweep() error {
 	entries, err := durable.ReadDir(p.Root, p.Dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -48,7 +48,7 @@ func TestPool(t *testing.T) {
 	if err := next.Store(c, []byte(large)); err != nil {
 		t.Fatal(err)
 	}
-	// What somebody else put there is kept, even with a name like that of an index.
+	// Foreign files stay, even with a name like that of an index.
 	foreign := []string{"mine", name("something else")}
 	for _, name := range foreign {
 		write(t, filepath.Join(root.Name(), dir, name), "mine")
@@ -68,7 +68,7 @@ func TestPool(t *testing.T) {
 	}
 }
 
-// What is skipped is brought, and not kept.
+// TestRecorderSkips checks that skipped documents are served but not recorded.
 func TestRecorderSkips(t *testing.T) {
 	root := openRoot(t)
 	far := shelf{"https://example.org/InRelease": []byte("signed"), "https://example.org/Packages.gz": []byte("large")}
@@ -85,6 +85,6 @@ func TestRecorderSkips(t *testing.T) {
 	}
 	entries, err := fs.ReadDir(root.FS(), "manifests/acme")
 	if err != nil || len(entries) != 2 || entries[1].Name() != "index.json" {
-		t.Errorf("kept %v, %v", entries, err)
+		t.Errorf("recorded %v, %v", entries, err)
 	}
 }

@@ -12,19 +12,18 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// ProxyFromEnvironment returns the choice of proxy that a user's variables make:
-// HTTPS_PROXY for https and HTTP_PROXY for http, ALL_PROXY where the one of the
-// scheme is not set, and none for the hosts that NO_PROXY lists, nor for this
-// machine. Each may be written in lower case instead. A proxy is a URL of scheme
-// http, https, socks5 or socks5h (both let the proxy look up the host's name), or
-// HOST:PORT, which is http.
+// ProxyFromEnvironment returns a function that chooses the proxy of a request from a
+// user's variables: HTTPS_PROXY for https and HTTP_PROXY for http, ALL_PROXY if the
+// scheme's own is not set, and no proxy for the hosts in NO_PROXY or for this machine.
+// Lower-case names work too. A proxy is a URL of scheme http, https, socks5 or socks5h
+// (with both, the proxy resolves the host name), or HOST:PORT, which means http.
 func ProxyFromEnvironment(getenv func(string) string) func(*http.Request) (*url.URL, error) {
 	either := func(name string) string {
 		return strings.TrimSpace(cmp.Or(getenv(name), getenv(strings.ToLower(name))))
 	}
 	all, plain := either("ALL_PROXY"), either("HTTP_PROXY")
 	if getenv("REQUEST_METHOD") != "" {
-		plain = "" // of a CGI program it is the header Proxy, which a stranger sent
+		plain = "" // in a CGI program it is the request header Proxy, which a stranger sent
 	}
 	c := httpproxy.Config{
 		HTTPProxy:  cmp.Or(plain, all),
@@ -49,31 +48,31 @@ func ProxyFromEnvironment(getenv func(string) string) func(*http.Request) (*url.
 	}
 }
 
-// quietly is choose without its own words on a setting that is no proxy: they may
-// repeat its password.
-func quietly(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+// hidePassword wraps choose to replace its error for an invalid proxy setting, which
+// may repeat the password.
+func hidePassword(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	if choose == nil {
 		return nil
 	}
 	return func(r *http.Request) (*url.URL, error) {
 		proxy, err := choose(r)
 		if err != nil {
-			return nil, refusal("the proxy that is set for it is not a URL of scheme http, https, socks5 or socks5h")
+			return nil, refusal("the proxy setting is not a URL of scheme http, https, socks5 or socks5h")
 		}
 		return proxy, nil
 	}
 }
 
-// A ProxyError says that a proxy did not connect kist to a host.
+// ProxyError is returned when a proxy did not connect kist to a host.
 type ProxyError struct {
-	Host string // of the proxy, with its port
+	Host string // the proxy's, with port
 	Err  error
 }
 
 func (e *ProxyError) Error() string { return fmt.Sprintf("proxy %s: %v", e.Host, e.Err) }
 func (e *ProxyError) Unwrap() error { return e.Err }
 
-// blameProxy names the proxy in err, where no connection was made to it or by it.
+// blameProxy names the proxy in err if the connection to it, or through it, failed.
 func blameProxy(r *http.Request, choose func(*http.Request) (*url.URL, error), err error) error {
 	op, ok := errors.AsType[*net.OpError](err)
 	if _, named := errors.AsType[*ProxyError](err); named || !ok || op.Op == "read" || op.Op == "write" {

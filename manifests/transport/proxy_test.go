@@ -15,8 +15,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// A socks is a proxy that speaks SOCKS5 (RFC 1928) and leads every connection to
-// the server that stands behind it.
+// A socks is a SOCKS5 proxy (RFC 1928) that forwards every connection to one server.
 type socks struct {
 	addr  string
 	asked chan string // the hosts, each with its port
@@ -73,7 +72,7 @@ func (s socks) serve(conn net.Conn, behind string) {
 	io.Copy(conn, to)
 }
 
-// env is a lookup of variables, given as NAME=VALUE.
+// env returns a getenv for variables given as NAME=VALUE.
 func env(variables ...string) func(string) string {
 	return func(name string) string {
 		for _, v := range variables {
@@ -118,7 +117,7 @@ func TestProxyFromEnvironment(t *testing.T) {
 		{[]string{"ALL_PROXY=http://:secret"}, web, "!"},
 	} {
 		r := httptest.NewRequest("GET", c.ref, nil)
-		proxy, err := quietly(ProxyFromEnvironment(env(c.variables...)))(r)
+		proxy, err := hidePassword(ProxyFromEnvironment(env(c.variables...)))(r)
 		got := ""
 		if proxy != nil {
 			got = proxy.String()
@@ -160,8 +159,9 @@ func TestSOCKS(t *testing.T) {
 	}
 }
 
-// A proxy that cannot be reached is named, and its password is not.
-func TestTheProxyIsNamed(t *testing.T) {
+// TestUnreachableProxyIsNamed checks that an unreachable proxy is named without its
+// password.
+func TestUnreachableProxyIsNamed(t *testing.T) {
 	for _, scheme := range []string{"http", "socks5", "socks5h"} {
 		for _, ref := range []string{"http://acme.test/x", "https://acme.test/x"} {
 			h, w := web(Config{Proxy: ProxyFromEnvironment(env("ALL_PROXY=" + scheme + "://user:secret@127.0.0.1:1"))})
@@ -173,7 +173,7 @@ func TestTheProxyIsNamed(t *testing.T) {
 			}
 		}
 	}
-	// Without a proxy in its way none is blamed.
+	// Without a proxy, none is blamed.
 	h, _ := web(Config{Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }})
 	_, _, err := get(t, h, "http://127.0.0.1:1/", 0)
 	if _, blamed := errors.AsType[*ProxyError](err); blamed || !errors.Is(err, manifests.ErrUnreachable) {

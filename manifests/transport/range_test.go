@@ -75,7 +75,8 @@ func TestOpenRange(t *testing.T) {
 	}
 }
 
-// A range from the start is asked for as a range: a 200 would be the whole.
+// TestRangeFromTheStart checks that a range from the start needs a 206: a 200 would be
+// the whole document.
 func TestRangeFromTheStart(t *testing.T) {
 	h, _ := web(Config{})
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -90,7 +91,7 @@ func TestRangeFromTheStart(t *testing.T) {
 	}
 }
 
-// A range that runs on, or ends early, is an error of its body.
+// TestBodyOfARange checks that reading a range that is too long or too short fails.
 func TestBodyOfARange(t *testing.T) {
 	for name, sent := range map[string]string{"short": text[10:19], "long": text[10:21]} {
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -142,7 +143,7 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// plain is a transport that knows nothing but Open.
+// plain is a transport that implements only Open.
 type plain struct{ from manifests.Transport }
 
 func (p plain) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
@@ -189,10 +190,10 @@ func TestRangesOfEveryTransport(t *testing.T) {
 	}
 }
 
-// A sender delivers as a clock goes on.
+// A sender delivers bytes as a clock advances.
 type sender struct {
 	now  time.Time
-	rate float64 // bytes a second
+	rate float64 // bytes per second
 }
 
 func (s *sender) Open(context.Context, string, int64) (io.ReadCloser, int64, error) {
@@ -236,7 +237,7 @@ func TestMeter(t *testing.T) {
 	first.Close()
 	s.now = s.now.Add(time.Hour)
 	is("after a pause", 1e6, 0.001)
-	// Two bodies share what comes.
+	// Two bodies share the bandwidth.
 	one, two := open(), open()
 	for range 100 {
 		read(one, 32<<10)
@@ -251,7 +252,7 @@ func TestMeter(t *testing.T) {
 	}
 	read(one, 10e6)
 	is("a second after the change", 10e6, 0.05)
-	// A body that is open and stalls counts as what it is.
+	// An open body that stalls lowers the rate.
 	s.now = s.now.Add(20 * time.Second)
 	if got := m.Rate(); got > 2e6 {
 		t.Errorf("after a stall: %.0f", got)

@@ -23,20 +23,20 @@ import (
 )
 
 const (
-	maxDocuments = 1024       // of one recorded set
+	maxDocuments = 1024       // in one recorded set
 	maxRecorded  = 64 << 20   // bytes of one recorded set
-	absent       = ".absent"  // ends the name of a ref that was not there
-	present      = ".present" // ends the name of a ref that was there, and of which no more is known
-	maxReplaced  = 1000       // how often others may put their set in place of one that is being saved
+	absent       = ".absent"  // file suffix for a ref that did not exist
+	present      = ".present" // file suffix for a ref that existed, without its content
+	maxReplaced  = 1000       // retries of Save when other processes save at the same time
 )
 
-// A Recorder is From with a memory: it keeps every document that was read to
-// its end from the start, every ref that was not found, and of every other that
-// it was there, so that [Replay] can answer the same questions without the
-// network. Of a document larger than manifests.MaxManifest no more is kept.
+// A Recorder wraps From and records every document that is read from the start to its
+// end, every ref that is not found, and, for every other ref, that it exists. [Replay]
+// can then answer the same requests without the network. For a document larger than
+// manifests.MaxManifest only its existence is recorded.
 type Recorder struct {
 	From manifests.Transport
-	// Skip names the documents that are not recorded. May be nil: none.
+	// Skip reports whether a ref is not recorded. May be nil: all are recorded.
 	Skip func(ref string) bool
 
 	mu    sync.Mutex
@@ -60,27 +60,27 @@ func (r *Recorder) OpenAnswer(ctx context.Context, ref string, offset int64) (ma
 	return a, err
 }
 
-// record keeps what an answer says, now and as it is read. A web page in place of
-// a document says that it is not there, as far as it was of use to anybody.
+// record records an answer, now and while it is read. A web page in place of a document
+// is recorded as absent, since no caller could use it.
 func (r *Recorder) record(ref string, offset int64, a *manifests.Answer, err error) {
 	switch {
 	case r.Skip != nil && r.Skip(ref):
 		return
 	case errors.Is(err, manifests.ErrNotFound), err == nil && a.IsPage():
-		r.keep(ref, absent, nil)
+		r.store(ref, absent, nil)
 		return
 	case err != nil:
 		return
 	}
-	r.keep(ref, present, nil)
+	r.store(ref, present, nil)
 	if offset == 0 && a.Size <= manifests.MaxManifest {
 		a.Body = &recording{ReadCloser: a.Body, r: r, ref: ref, data: make([]byte, 0, max(a.Size, 0))}
 	}
 }
 
-// keep remembers what ref holds, or, with a suffix, that it is there or is not.
-// That it is there adds nothing to what it holds.
-func (r *Recorder) keep(ref, suffix string, data []byte) {
+// store records data as the content of ref or, with a suffix, that ref exists or not.
+// Existence adds nothing to known content.
+func (r *Recorder) store(ref, suffix string, data []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.set == nil {
@@ -102,7 +102,7 @@ func (r *Recorder) keep(ref, suffix string, data []byte) {
 	}
 }
 
-// recordName names the file of a ref. A user name and password are no part of it.
+// recordName returns the file name for a ref, which ignores its user name and password.
 func recordName(ref string) string {
 	sum := sha256.Sum256([]byte(manifests.Redact(ref)))
 	return hex.EncodeToString(sum[:])
@@ -112,7 +112,7 @@ type recording struct {
 	io.ReadCloser
 	r    *Recorder
 	ref  string
-	data []byte // nil once it is too large to keep
+	data []byte // nil once too large to record
 }
 
 func (b *recording) Read(p []byte) (int, error) {
@@ -123,16 +123,16 @@ func (b *recording) Read(p []byte) (int, error) {
 	if b.data = append(b.data, p[:n]...); len(b.data) > manifests.MaxManifest {
 		b.data = nil
 	} else if err == io.EOF {
-		b.r.keep(b.ref, "", b.data)
+		b.r.store(b.ref, "", b.data)
 		b.data = nil
 	}
 	return n, err
 }
 
-// Save makes the set recorded so far the directory dir below root, in place of
-// the set that was there: wholly the one or wholly the other, save that a crash
-// between two renames leaves none. Parents of dir must exist. A set over the
-// ceilings (1024 documents, 64 MiB) is a *manifests.TooLargeError.
+// Save writes the recorded set to the directory dir below root and replaces the
+// previous set there, as a whole; a crash between the two renames leaves no set.
+// Parents of dir must exist. A set over the ceilings (1024 documents, 64 MiB) is a
+// *manifests.TooLargeError.
 func (r *Recorder) Save(root *os.Root, dir string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -141,26 +141,26 @@ func (r *Recorder) Save(root *os.Root, dir string) error {
 	}
 	fresh := dir + ".new-" + rand.Text()
 	if err := r.write(root, fresh); err != nil {
-		return errors.Join(fmt.Errorf("save documents: %w", err), drop(root, fresh))
+		return errors.Join(fmt.Errorf("save documents: %w", err), removeSet(root, fresh))
 	}
-	// Each of the others replaces it once, and there may be many of them.
+	// Each concurrent Save replaces it once, and there may be many.
 	for try := 0; ; try++ {
 		old := dir + ".old-" + rand.Text()
 		err := root.Rename(dir, old)
 		if err == nil {
 			defer func() {
-				if drop(root, old) != nil {
-					carry(root, old, dir)
+				if removeSet(root, old) != nil {
+					moveRest(root, old, dir)
 				}
 			}()
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return errors.Join(fmt.Errorf("save documents: %w", err), drop(root, fresh))
+			return errors.Join(fmt.Errorf("save documents: %w", err), removeSet(root, fresh))
 		}
-		// Another kist may have put its own set there in between.
+		// Another kist may have saved its set in between.
 		if err = root.Rename(fresh, dir); err == nil {
 			return syncDir(root, path.Dir(dir))
 		} else if try == maxReplaced {
-			return errors.Join(fmt.Errorf("save documents: %w", err), drop(root, fresh))
+			return errors.Join(fmt.Errorf("save documents: %w", err), removeSet(root, fresh))
 		}
 	}
 }
@@ -169,7 +169,7 @@ func (r *Recorder) write(root *os.Root, dir string) error {
 	if err := root.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	// First the index: so an interrupted Save leaves no file that nothing speaks of.
+	// The index is written first, so an interrupted Save leaves no unlisted file.
 	listed, err := r.index()
 	if err == nil {
 		err = writeNew(root, path.Join(dir, setIndex), listed)
@@ -185,8 +185,8 @@ func (r *Recorder) write(root *os.Root, dir string) error {
 	return syncDir(root, dir)
 }
 
-// writeNew writes a file under a temporary name first: killed meanwhile, it leaves one
-// that is known by that.
+// writeNew writes a file under a temporary name first, so that a partial file is
+// recognised by its name.
 func writeNew(root *os.Root, name string, data []byte) error {
 	temporary := durable.Temporary(name)
 	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -200,9 +200,9 @@ func writeNew(root *os.Root, name string, data []byte) error {
 	return err
 }
 
-// drop removes a set: the files that its index lists and that are as they were
-// recorded, then the index, then the directory where nothing else is in it.
-func drop(root *os.Root, dir string) error {
+// removeSet removes a set: the files that its index lists and that are unchanged, then
+// the index, then the directory if nothing else is in it.
+func removeSet(root *os.Root, dir string) error {
 	files, err := readIndex(root, dir)
 	if err != nil {
 		return err
@@ -238,9 +238,10 @@ func drop(root *os.Root, dir string) error {
 	return ignoreMissing(root.Remove(dir))
 }
 
-// carry moves what is left of the set old, which was not recorded, to the set that took
-// its place: whoever put it there finds it there. What has a name of the new set stays.
-func carry(root *os.Root, old, dir string) error {
+// moveRest moves the files of the old set that were not recorded into the set that
+// replaced it, so that their owner finds them. A file whose name the new set uses stays
+// in the old one.
+func moveRest(root *os.Root, old, dir string) error {
 	entries, err := durable.ReadDir(root, old)
 	for _, e := range entries {
 		to := path.Join(dir, e.Name())
@@ -265,10 +266,10 @@ func syncDir(root *os.Root, dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Replay is the transport of a set that a Recorder saved: what it holds is
-// served, what it found absent is manifests.ErrNotFound, and anything else
-// manifests.ErrOffline: where it was there, only once it is read. Nothing in the set is believed, as nothing from the
-// network is: whoever reads proves it again.
+// Replay is the transport for a set that a Recorder saved. It serves recorded
+// documents; a ref recorded as absent is manifests.ErrNotFound; any other is
+// manifests.ErrOffline, but for a ref recorded as existing only when it is read. The
+// set is as untrusted as the network: readers prove its content again.
 type Replay struct {
 	Root *os.Root
 	Dir  string // below Root
@@ -309,7 +310,7 @@ func (r Replay) Open(ctx context.Context, ref string, offset int64) (io.ReadClos
 	return &body{ctx, ref, f, info.Size() - offset, nil}, info.Size(), nil
 }
 
-// unread is a document that was there, and of which nothing else is known.
+// unread is the body of a document that existed but was not recorded.
 type unread string
 
 func (ref unread) Read([]byte) (int, error) {

@@ -109,7 +109,7 @@ func TestRecordAndReplay(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
-	// Of what was only opened it is known that it was there, and no more.
+	// Documents that were only opened are recorded as existing, without content.
 	for ref, there := range map[string]bool{"huge": true, "half": true, "tail": true, "other": false} {
 		body, size, err := replay.Open(t.Context(), "https://example.org/"+ref, 0)
 		if (err == nil) != there || there && size != -1 || !there && !errors.Is(err, manifests.ErrOffline) {
@@ -167,7 +167,7 @@ func TestASetIsReplacedAsAWhole(t *testing.T) {
 	if got, _, err := get(t, replay, "https://example.org/2", 0); err != nil || got != text {
 		t.Errorf("of the set now: %q, %v", got, err)
 	}
-	// What somebody else put into the old set is not deleted.
+	// Foreign files in the old set are not deleted.
 	write(t, filepath.Join(root.Name(), "manifests/acme/foreign"), "keep")
 	if err := record(t, root, "manifests/acme", "https://example.org/3", text); err != nil {
 		t.Fatal(err)
@@ -228,7 +228,7 @@ func TestSaveFails(t *testing.T) {
 	}
 }
 
-func TestSaveAtTheSameTime(t *testing.T) {
+func TestConcurrentSaves(t *testing.T) {
 	root := openRoot(t)
 	var wait sync.WaitGroup
 	for i := range 3 {

@@ -17,7 +17,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// serveTLS serves h over https, and returns the pool that trusts it.
+// serveTLS serves h over https, and returns a pool that trusts it.
 func serveTLS(t *testing.T, h http.HandlerFunc) (string, *x509.CertPool) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(h)
@@ -111,7 +111,7 @@ func TestPrivateCA(t *testing.T) {
 	}
 }
 
-// An origin notes what it was told by header.
+// An origin records the headers that it receives.
 type origin struct {
 	url  string
 	seen []http.Header
@@ -159,7 +159,7 @@ func TestCredentialsStayAtTheirOrigin(t *testing.T) {
 	}
 }
 
-// tunnel is an https proxy by CONNECT. RFC 9110, section 9.3.6.
+// tunnel is a proxy that serves https by CONNECT. RFC 9110, section 9.3.6.
 func tunnel(t *testing.T, connects *int, code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		*connects++
@@ -211,7 +211,7 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-func TestProxySettingIsNotRepeated(t *testing.T) {
+func TestProxyErrorHidesPassword(t *testing.T) {
 	h, w := web(Config{Proxy: func(*http.Request) (*url.URL, error) {
 		return nil, errors.New(`invalid proxy address "http://user:secret@ host"`)
 	}})

@@ -56,7 +56,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-func TestRetryUntilItPasses(t *testing.T) {
+func TestRetryUntilSuccess(t *testing.T) {
 	answers := []http.HandlerFunc{
 		hijack(t, ""),
 		func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) },
@@ -86,8 +86,8 @@ func TestRetryAfter(t *testing.T) {
 	const date = "Sun, 22 Nov 2026 10:00:00 GMT"
 	for _, c := range []struct {
 		value, date string
-		want        time.Duration // of the wait; 0: the backoff
-		refused     string        // how the wait is spelled that is too long
+		want        time.Duration // expected wait; 0: the backoff
+		refused     string        // the refused wait, as the error shows it
 	}{
 		{value: "7", want: 7 * time.Second},
 		{value: " 7 ", want: 7 * time.Second},
@@ -146,8 +146,9 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// A server that always asks for a little more time is given up, too.
-func TestRetryAfterInAll(t *testing.T) {
+// TestRetryAfterTotalIsLimited checks that a server that keeps asking for a little more
+// time is given up.
+func TestRetryAfterTotalIsLimited(t *testing.T) {
 	tries := 0
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		tries++
@@ -161,8 +162,9 @@ func TestRetryAfterInAll(t *testing.T) {
 	}
 }
 
-// Of a server that fails 30 % of its answers at random, an install of 60 requests
-// makes it with a probability above 0.999; one that is down is reported soon.
+// TestRetriesOutlastRandomFailures checks that an install of 60 requests succeeds with
+// a probability above 0.999 if a server fails 30 % of requests at random, and that a
+// server that is down is reported soon.
 func TestRetriesOutlastRandomFailures(t *testing.T) {
 	h := NewHTTP(Config{})
 	if p := math.Pow(1-math.Pow(0.3, float64(h.c.Retries+1)), 60); p < 0.999 {
@@ -182,7 +184,7 @@ func TestRetriesOutlastRandomFailures(t *testing.T) {
 			w.WriteHeader(503)
 		case n == 1:
 			w.WriteHeader(500)
-		case n == 2: // it breaks in mid-body
+		case n == 2: // the connection breaks in mid-body
 			w.Header().Set("Content-Length", "1000")
 			io.WriteString(w, text)
 		default:
@@ -197,8 +199,8 @@ func TestRetriesOutlastRandomFailures(t *testing.T) {
 	}
 }
 
-// A document that breaks off in mid-body is asked for again, as often as one that
-// is not answered.
+// TestReadAllAfterABreak checks that a document that breaks off is requested again, as
+// often as one without an answer.
 func TestReadAllAfterABreak(t *testing.T) {
 	for _, breaks := range []int{0, 1, 9, 10} {
 		tries := 0
@@ -246,7 +248,7 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-func TestMayPass(t *testing.T) {
+func TestIsRetryable(t *testing.T) {
 	for _, c := range []struct {
 		err  error
 		want bool
@@ -262,7 +264,7 @@ func TestMayPass(t *testing.T) {
 		{fmt.Errorf("proxy: %w", &StatusError{Code: 403}), false},
 		{refusal("no"), false},
 	} {
-		if got := mayPass(c.err); got != c.want {
+		if got := isRetryable(c.err); got != c.want {
 			t.Errorf("%v: worth a retry: %v, want %v", c.err, got, c.want)
 		}
 	}

@@ -1,27 +1,27 @@
-// Package transport brings bytes, and proves nothing about them.
+// Package transport fetches bytes, and proves nothing about them.
 //
-// Every type here is a [manifests.Transport]: [HTTP] for https and http, [Dir]
-// for file URLs, [Mux] to choose by scheme, [Offline] to forbid the network,
-// [Meter] to learn how fast it is, [Recorder] and [Replay] to keep what proved a
-// channel and to read it again.
+// Every type here is a [manifests.Transport]: [HTTP] for https and http, [Dir] for file
+// URLs, [Mux] to choose by scheme, [Offline] to forbid the network, [Meter] to measure
+// its speed, [Recorder] and [Replay] to store the documents that proved a channel and
+// to read them again.
 //
-// The far side is hostile, and so is everyone between. Whatever they send, a
-// body is the bytes of one answer and no others:
+// The server is hostile, and so is everyone on the path. Whatever they send, a body is
+// the bytes of exactly one answer:
 //
-//   - an announced size is held to: a body that ends early or runs on is an
-//     error, never a short read that looks whole;
-//   - nothing is decoded on the way: no content encoding is asked for, Open and
+//   - an announced size is enforced: a body that ends early or runs on is an
+//     error, never a short read that looks complete;
+//   - nothing is decoded in transit: no content encoding is requested, Open and
 //     OpenRange refuse an answer that has one, and OpenAnswer names it for a
 //     caller that proves the bytes;
 //   - an offset or a range is honoured to the byte, or refused with ErrNoRange;
 //   - https stays https through every redirect, and a user name and password
-//     go to the origin they were written for and to no other;
-//   - an answer that stalls, or trickles below a minimum rate, is given up.
+//     are sent only to the origin they were written for;
+//   - an answer that stalls, or trickles below a minimum rate, is aborted.
 //
-// How much may arrive in all is the caller's affair: only the caller knows what
-// was asked for (see manifests.ReadAll and package download).
+// The total size is limited by the caller, who alone knows what was requested (see
+// manifests.ReadAll and package download).
 //
-// Errors match manifests.ErrNotFound, ErrNoRange or ErrUnreachable, or the
+// Errors match manifests.ErrNotFound, ErrNoRange or ErrUnreachable, or are the
 // context's own error if it ended; they show refs without users and passwords.
 //
 //	t := transport.New(transport.Config{Version: "1.0.0"})
@@ -39,8 +39,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// New returns the transport of every scheme kist speaks: https and http as c
-// says, and file.
+// New returns the transport for every scheme that kist supports: https and http as
+// configured by c, and file.
 func New(c Config) Mux {
 	web := NewHTTP(c)
 	return Mux{"https": web, "http": web, "file": Dir{}}
@@ -52,7 +52,7 @@ type Mux map[string]manifests.Transport
 // Open implements manifests.Transport. A scheme that m does not hold matches
 // manifests.ErrUnreachable.
 func (m Mux) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
-	t, err := m.of(ref)
+	t, err := m.transportFor(ref)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -61,7 +61,7 @@ func (m Mux) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser,
 
 // OpenAnswer implements manifests.Answerer.
 func (m Mux) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
-	t, err := m.of(ref)
+	t, err := m.transportFor(ref)
 	if err != nil {
 		return manifests.Answer{}, err
 	}
@@ -70,7 +70,7 @@ func (m Mux) OpenAnswer(ctx context.Context, ref string, offset int64) (manifest
 
 // OpenRange implements manifests.Ranger.
 func (m Mux) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
-	t, err := m.of(ref)
+	t, err := m.transportFor(ref)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -79,14 +79,14 @@ func (m Mux) OpenRange(ctx context.Context, ref string, offset, n int64) (io.Rea
 
 // Size implements manifests.Ranger.
 func (m Mux) Size(ctx context.Context, ref string) (int64, error) {
-	t, err := m.of(ref)
+	t, err := m.transportFor(ref)
 	if err != nil {
 		return 0, err
 	}
 	return manifests.SizeOf(ctx, t, ref)
 }
 
-func (m Mux) of(ref string) (manifests.Transport, error) {
+func (m Mux) transportFor(ref string) (manifests.Transport, error) {
 	if t, ok := m[scheme(ref)]; ok {
 		return t, nil
 	}
@@ -94,13 +94,13 @@ func (m Mux) of(ref string) (manifests.Transport, error) {
 		strings.Join(slices.Sorted(maps.Keys(m)), ", "))
 }
 
-// Offline is From with the network forbidden: file URLs are opened, every other
-// ref is manifests.ErrOffline. Without From, every ref is.
+// Offline is From without the network: file URLs are opened, every other ref is
+// manifests.ErrOffline. If From is nil, every ref is.
 type Offline struct{ From manifests.Transport }
 
 // Open implements manifests.Transport.
 func (o Offline) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
-	if err := o.forbids(ref); err != nil {
+	if err := o.check(ref); err != nil {
 		return nil, 0, err
 	}
 	return o.From.Open(ctx, ref, offset)
@@ -108,7 +108,7 @@ func (o Offline) Open(ctx context.Context, ref string, offset int64) (io.ReadClo
 
 // OpenAnswer implements manifests.Answerer.
 func (o Offline) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
-	if err := o.forbids(ref); err != nil {
+	if err := o.check(ref); err != nil {
 		return manifests.Answer{}, err
 	}
 	return manifests.OpenAnswer(ctx, o.From, ref, offset)
@@ -116,7 +116,7 @@ func (o Offline) OpenAnswer(ctx context.Context, ref string, offset int64) (mani
 
 // OpenRange implements manifests.Ranger.
 func (o Offline) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
-	if err := o.forbids(ref); err != nil {
+	if err := o.check(ref); err != nil {
 		return nil, 0, err
 	}
 	return manifests.OpenRange(ctx, o.From, ref, offset, n)
@@ -124,13 +124,13 @@ func (o Offline) OpenRange(ctx context.Context, ref string, offset, n int64) (io
 
 // Size implements manifests.Ranger.
 func (o Offline) Size(ctx context.Context, ref string) (int64, error) {
-	if err := o.forbids(ref); err != nil {
+	if err := o.check(ref); err != nil {
 		return 0, err
 	}
 	return manifests.SizeOf(ctx, o.From, ref)
 }
 
-func (o Offline) forbids(ref string) error {
+func (o Offline) check(ref string) error {
 	if o.From == nil || scheme(ref) != "file" {
 		return fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrOffline)
 	}
@@ -146,8 +146,8 @@ func scheme(ref string) string {
 	return strings.ToLower(s)
 }
 
-// unreachable reports err, which happened while ref was read, as
-// manifests.ErrUnreachable, unless it was the caller who gave up.
+// unreachable wraps err, which occurred while reading ref, as manifests.ErrUnreachable,
+// or returns the error of ctx if the caller cancelled.
 func unreachable(ctx context.Context, ref string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", manifests.Redact(ref), ctx.Err())
