@@ -1,16 +1,16 @@
-// Package checksums reads upstreams that sign, for each version, one list of
-// the SHA-256 digests of its files.
+// Package checksums reads upstreams that sign, for each version, one list of the
+// SHA-256 digests of its files.
 //
 // # Parties
 //
-// The upstream's signing keys, pinned in full, and whoever serves the files: the
-// upstream's host, a mirror, a cache. Only the keys are trusted.
+// The upstream's signing keys are pinned in full. Whoever serves the files (the
+// upstream's host, a mirror, a cache) is not trusted.
 //
 // # Format
 //
-// A [Site] is data: where the index of versions is and how it is read, where the
-// files of a version are, what its list is called and how it is signed, and how
-// the name of a file is made of version and platform. For Node.js:
+// A [Site] is data: where the index of versions is and how to parse it, where the files
+// of a version are, what its list is called and how it is signed, and how a file's name
+// is made from version and platform. For Node.js:
 //
 //	https://nodejs.org/dist/index.json                                   the index, unsigned
 //	https://nodejs.org/dist/v22.11.0/SHASUMS256.txt                      the list
@@ -23,24 +23,23 @@
 //
 // # Guarantees
 //
-// Fetch proves the list, as part of one immutable release (verify.Release), and
-// finds in it the exact name of the file asked for, once. The name holds the
-// version and the platform, so the list of another version proves nothing here,
-// however validly signed and under whatever name it is served. Where an upstream
-// names its files alike in every version, the Site has a witness: a file inside
-// that states the version.
+// Fetch proves the list as part of one immutable release (verify.Release), and finds in
+// it the exact name of the requested file, once. The name holds the version and the
+// platform, so the list of another version proves nothing here, however validly signed
+// and under whatever name it is served. If an upstream uses the same file names in
+// every version, the Site has a witness: a file inside that states the version.
 //
 // # Limits
 //
-// The index is unsigned. Whoever serves it can hide versions, invent some, and
-// call an old one the newest; the evidence says so, and a version asked for by
-// its number needs no index. From the index comes no location and no digest. The
-// date that it gives a version is used for one thing: a signature from more than
-// a day before is refused, so that a key which has expired cannot sign new
-// releases as of old. That refusal is all the date can bring about: an index that
-// lies about it, or leaves it out, gains no more than having no date at all.
+// The index is unsigned. Its server can hide versions, invent some, and call an old one
+// the newest; the evidence says so, and a version requested by its number needs no
+// index. No location and no digest comes from the index. The date it gives for a
+// version is used for one thing: a signature from more than a day before is refused, so
+// that an expired key cannot sign new releases with an old date. That refusal is the
+// date's only effect: an index that lies about it, or omits it, gains no more than
+// having no date at all.
 //
-// Nothing signed says that a version is the newest, or that it was withdrawn.
+// Nothing signed states that a version is the newest, or that it was withdrawn.
 package checksums
 
 import (
@@ -56,37 +55,37 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Site is how one upstream publishes. In the templates {tool}, {version},
-// {platform} and {format} stand for the release at hand.
+// A Site describes how one upstream publishes. In the templates, {tool}, {version},
+// {platform} and {format} stand for those of the release.
 type Site struct {
-	Base      string // what everything is below, ending in a slash
-	Index     string // template: of versions, below Base
+	Base      string // URL that contains everything, ending in a slash
+	Index     string // template: the index of versions, below Base
 	Parse     func(index []byte) (manifests.Hint, error)
 	Numbering manifests.Numbering
 
-	Dir   string // template: of a version's files, below Base, ending in a slash
-	Lists []List // in order of preference; the next is asked for where one is not there
-	File  string // template of an artifact's name, in Dir and in the list
-	// Platforms are what the upstream builds for, each as it spells it. What it
-	// builds against glibc names the C library.
+	Dir   string // template: directory of a version's files, below Base, ending in a slash
+	Lists []List // in order of preference; the next is used if one does not exist
+	File  string // template: an artifact's name, in Dir and in the list
+	// Platforms are the platforms that the upstream builds for, mapped to its spelling.
+	// Builds against glibc name the C library.
 	Platforms map[string]string
 	Layouts   map[string]Layout // by operating system; "" is every other
-	// Witness confirms the version where File does not hold it. Contains is a
-	// template; in Path {exe} is ".exe" on Windows.
+	// Witness confirms the version if File does not hold it. Contains is a template; in
+	// Path, {exe} is ".exe" on Windows.
 	Witness *manifests.Witness
 	Env     map[string]string
 }
 
-// A List is one way in which a version's list is published.
+// A List is one form in which a version's list is published.
 type List struct {
 	Name      string // template, in Dir
-	Signature string // what is appended to it for the signature; empty: it is clear-signed itself
+	Signature string // suffix of the signature's name; empty: the list is clear-signed
 }
 
-// A Layout is how an artifact becomes a toolchain.
+// A Layout describes how an artifact becomes a toolchain.
 type Layout struct {
 	Format   string   // one of manifests.Formats
-	Also     []string // other formats in which the same is published, at least with some versions
+	Also     []string // other formats that at least some versions are published in
 	Strip    int
 	Commands []string
 	Files    []manifests.File
@@ -100,11 +99,11 @@ type Source struct {
 	Threshold     int
 }
 
-// Fetch chooses the version that q asks for and proves its list. Besides the
+// Fetch chooses the version that q requests and proves its list. In addition to the
 // errors of manifests.Source it returns *manifests.UnknownVersionError and
-// *manifests.UnsupportedPlatformError. An exact version is asked for whether the
-// index names it or not. Asked for no platform, it proves the list and offers
-// the versions of every platform, but no artifact.
+// *manifests.UnsupportedPlatformError. An exact version is fetched whether the index
+// lists it or not. Without a platform it proves the list and offers the versions of
+// every platform, but no artifact.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
 	index := manifests.Index{Channel: s.Channel, Tool: s.Tool, Ref: s.Site.Base + s.fill(s.Site.Index, "", ""), Parse: s.Site.Parse, Numbering: s.Site.Numbering, Spare: true}
 	return index.Fetch(ctx, t, q, func(q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
@@ -112,7 +111,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	})
 }
 
-// release proves the list of the version chosen and finds the file for q.Platform.
+// release proves the list of the chosen version and finds the file for q.Platform.
 func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
 	version := choice.Version
 	files := s.files(version)
@@ -140,7 +139,7 @@ func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.
 	release := manifests.Release{Channel: s.Channel, Tool: s.Tool, Version: version, Platform: q.Platform, Evidence: doc.Evidence()}
 	switch {
 	case len(listed) == 0:
-		return manifests.Release{}, fail(fmt.Errorf("it names no file of %s %s, so it is the list of something else", s.Tool, version))
+		return manifests.Release{}, fail(fmt.Errorf("it names no file of %s %s, so it belongs to something else", s.Tool, version))
 	case q.Platform.IsAny():
 		return release, nil
 	case listed[platform] == "":
@@ -152,8 +151,7 @@ func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.
 	return release, nil
 }
 
-// list brings the version's list by the first way in which it is published, and
-// proves it.
+// list fetches and proves the version's list in the first form that exists.
 func (s Source) list(ctx context.Context, t manifests.Transport, version string, policy verify.Policy) (verify.Document, error) {
 	dir := s.Site.Base + s.fill(s.Site.Dir, version, "")
 	for _, l := range s.Site.Lists {
@@ -186,8 +184,7 @@ func (l List) prove(ctx context.Context, t manifests.Transport, ref string, poli
 	return policy.Detached(manifests.Redact(ref), data, signature)
 }
 
-// describe adds to r the artifact built for platform, with those that are the
-// same in another format as its alternatives.
+// describe adds to r the artifact for platform, with its other formats as alternatives.
 func (s Source) describe(r manifests.Release, platform manifests.Platform, list Digests) (manifests.Release, error) {
 	layout := s.Site.layout(platform)
 	witness, err := s.witness(r.Version, platform)
@@ -217,12 +214,11 @@ func (s Source) describe(r manifests.Release, platform manifests.Platform, list 
 	return r, nil
 }
 
-// witness is the file that must confirm the version, nil where the names of the
-// files do.
+// witness returns the file that must confirm the version, or nil if the file names do.
 func (s Source) witness(version string, platform manifests.Platform) (*manifests.Witness, error) {
 	if s.Site.Witness == nil {
 		if !strings.Contains(s.Site.File, "{version}") {
-			return nil, fmt.Errorf("%s: its files are named alike in every version, and nothing else confirms it: %w", s.Channel, verify.ErrUntrusted)
+			return nil, fmt.Errorf("%s: its files have the same names in every version, and nothing else confirms the version: %w", s.Channel, verify.ErrUntrusted)
 		}
 		return nil, nil
 	}
@@ -236,26 +232,27 @@ func (s Source) witness(version string, platform manifests.Platform) (*manifests
 	return &witness, nil
 }
 
-// files names the version's file for each platform that the upstream builds for.
+// files returns the name of the version's file for each platform that the upstream
+// builds for.
 func (s Source) files(version string) map[manifests.Platform]string {
 	files := map[manifests.Platform]string{}
 	for text := range s.Site.Platforms {
 		platform, err := manifests.ParsePlatform(text)
 		if err != nil {
-			continue // a fault of the table, which its test finds
+			continue // an error in the table, which its test finds
 		}
 		files[platform] = s.name(version, platform, s.Site.layout(platform).Format)
 	}
 	return files
 }
 
-// name is that of the version's file for a platform of the table.
+// name returns the name of the version's file for a platform of the table.
 func (s Source) name(version string, platform manifests.Platform, format string) string {
 	file := strings.ReplaceAll(s.Site.File, "{format}", format)
 	return s.fill(file, version, s.Site.Platforms[platform.String()])
 }
 
-// best returns the platform of files that serves host best.
+// best returns the platform in files that fits host best.
 func best(files map[manifests.Platform]string, host manifests.Platform) (platform manifests.Platform, ok bool) {
 	for p := range files {
 		if p.Fit(host) > platform.Fit(host) || p.Fit(host) > 0 && !ok {
@@ -276,13 +273,13 @@ func (s Site) layout(platform manifests.Platform) Layout {
 	return s.Layouts[""]
 }
 
-// fill writes a template out.
+// fill fills in a template.
 func (s Source) fill(template, version, platform string) string {
 	return strings.NewReplacer("{tool}", s.Tool, "{version}", version, "{platform}", platform).Replace(template)
 }
 
-// day reads the date of an index, zero if it is none.
-func day(s string) time.Time {
+// parseDay parses a date of an index; an invalid one is zero.
+func parseDay(s string) time.Time {
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
 		return time.Time{}

@@ -23,7 +23,7 @@ var (
 	windows = manifests.Platform{OS: "windows", Arch: "amd64"}
 )
 
-// site is Node.js's, made short.
+// site is Node.js's, shortened.
 func site() checksums.Site {
 	return checksums.Site{
 		Base: base, Index: "index.json", Parse: checksums.ParseNode, Numbering: manifests.SemverNumbering(),
@@ -35,7 +35,7 @@ func site() checksums.Site {
 	}
 }
 
-// A world is an upstream with a key of its own.
+// A world is an upstream with its own key.
 type world struct {
 	*manifesttest.Upstream
 	key  *verifytest.Key
@@ -71,7 +71,7 @@ func (w world) fetch(t *testing.T, version string, p manifests.Platform) (manife
 	return release, err
 }
 
-func TestFetchChoosesAndProvesTheList(t *testing.T) {
+func TestFetchProvesTheChosenList(t *testing.T) {
 	w := newWorld(t, "23.1.0", "22.11.0=Jod", "22.9.0", "20.18.0=Iron")
 	for _, test := range []struct{ asked, want string }{
 		{"", "22.11.0"}, {"lts", "22.11.0"}, {"lts/jod", "22.11.0"}, {"latest", "23.1.0"}, {"22", "22.11.0"}, {"22.9", "22.9.0"},
@@ -96,7 +96,8 @@ func TestFetchChoosesAndProvesTheList(t *testing.T) {
 	}
 }
 
-// What the list names in another format is an alternative, as well proved.
+// TestAlternatives checks that other formats in the list become alternatives with the
+// same proof.
 func TestAlternatives(t *testing.T) {
 	w := newWorld(t, "22.11.0=Jod")
 	gz, xz := "node-v22.11.0-linux-x64.tar.gz", "node-v22.11.0-linux-x64.tar.xz"
@@ -140,7 +141,7 @@ func TestAlternatives(t *testing.T) {
 	}
 }
 
-// line is the one of a list that names a file.
+// line returns the list's line for a file.
 func line(list, name string) string {
 	for l := range strings.Lines(list) {
 		if strings.HasSuffix(l, name+"\n") {
@@ -173,9 +174,9 @@ func TestFetchRefusesAnotherToolVersionOrPlatform(t *testing.T) {
 	}
 }
 
-// The list is published in two ways. One that is missing is made up for by the
-// other; one that is wrong is not.
-func TestTheSecondWayOfPublishing(t *testing.T) {
+// TestSecondListIsFallback checks that a missing list is replaced by the second form,
+// and a wrong one is not.
+func TestSecondListIsFallback(t *testing.T) {
 	list := base + "v22.11.0/SHASUMS256.txt"
 	w := newWorld(t, "22.11.0=Jod")
 	w.Tell(list+".sig", manifesttest.NotFound)
@@ -205,8 +206,9 @@ func TestTheSecondWayOfPublishing(t *testing.T) {
 	}
 }
 
-// Whoever serves the index can hide and invent; nothing false gets through.
-func TestAnIndexThatLies(t *testing.T) {
+// TestLyingIndexProvesNothing checks that a dishonest index can hide and invent
+// versions, but gets nothing false accepted.
+func TestLyingIndexProvesNothing(t *testing.T) {
 	index := base + "index.json"
 	serve := func(text string) world {
 		w := newWorld(t, "22.11.0=Jod", "20.18.0=Iron")
@@ -229,7 +231,8 @@ func TestAnIndexThatLies(t *testing.T) {
 	if _, err := platform.fetch(t, "", manifests.Platform{OS: "linux", Arch: "s390x", Libc: "gnu"}); !errors.As(err, &unsupported) || len(unsupported.Have) == 0 {
 		t.Errorf("an invented platform: %v", err)
 	}
-	// A date later than the signature only refuses; an earlier one, or none, gains nothing.
+	// A date later than the signature is refused; an earlier one, or none, gains
+	// nothing.
 	for date, want := range map[string]error{"2026-10-22": nil, "2026-10-23": nil, "2026-10-24": verify.ErrUntrusted, "2036-01-01": verify.ErrUntrusted, "1999-01-01": nil, "": nil, "soon": nil} {
 		dated := serve(`[{"version":"v22.11.0","files":["linux-x64"],"lts":"Jod","date":"` + date + `"}]`)
 		if _, err := dated.fetch(t, "", linux); !errors.Is(err, want) || want == nil && err != nil {
@@ -256,8 +259,8 @@ func TestAnIndexThatLies(t *testing.T) {
 	}
 }
 
-// Both of these lists are validly signed.
-func TestTheListOfAnotherVersion(t *testing.T) {
+// TestListOfAnotherVersionIsRefused serves validly signed lists of another version.
+func TestListOfAnotherVersionIsRefused(t *testing.T) {
 	w := newWorld(t, "22.11.0=Jod", "20.18.0=Iron")
 	for _, suffix := range []string{"", ".sig", ".asc"} {
 		w.Files[base+"v22.11.0/SHASUMS256.txt"+suffix] = w.Files[base+"v20.18.0/SHASUMS256.txt"+suffix]
@@ -270,8 +273,9 @@ func TestTheListOfAnotherVersion(t *testing.T) {
 	}
 }
 
-// A site whose files are named alike in every version is nothing without a witness.
-func TestFilesNamedAlikeNeedAWitness(t *testing.T) {
+// TestFixedFileNamesNeedAWitness checks that a site with the same file names in every
+// version is refused without a witness.
+func TestFixedFileNamesNeedAWitness(t *testing.T) {
 	w := newWorld(t, "22.11.0=Jod")
 	for _, suffix := range []string{"", ".sig", ".asc"} {
 		delete(w.Files, base+"v22.11.0/SHASUMS256.txt"+suffix)
@@ -290,7 +294,8 @@ func TestFilesNamedAlikeNeedAWitness(t *testing.T) {
 	}
 }
 
-// To be added, a channel proves a list, whatever the platform.
+// TestFetchForNoPlatform checks that a list is proved without a platform, as adding a
+// channel does.
 func TestFetchForNoPlatform(t *testing.T) {
 	w := newWorld(t, "22.11.0=Jod", "20.18.0=Iron")
 	source := checksums.Source{Channel: "node", Tool: "node", Site: w.site, Keys: verifytest.Keyring(t, w.key), Threshold: 1}

@@ -8,12 +8,11 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// ParseReleases returns a reader of the Atom feed of a GitHub repository's
-// releases whose tags are tag and a version: "bun-v" and 1.2.3. A feed holds the
-// ten newest releases and says nothing of platforms. Its dates are those of the
-// last edit, not of the release, and are not taken. What in it is not a version
-// is passed over, as is a version that comes twice; a text that holds none at
-// all is an error. Source: RFC 4287.
+// ParseReleases returns a parser for the Atom feed of a GitHub repository's releases
+// whose tags are tag and a version: "bun-v" and 1.2.3. A feed holds the ten newest
+// releases and no platforms. Its dates are those of the last edit, not of the release,
+// and are ignored. Entries that are not versions are skipped, and so are repeated
+// versions; a feed without any version is an error. Source: RFC 4287.
 func ParseReleases(tag string) func(feed []byte) (manifests.Hint, error) {
 	return func(data []byte) (manifests.Hint, error) {
 		var feed struct {

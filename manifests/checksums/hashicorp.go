@@ -9,11 +9,10 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// ParseHashiCorp reads the JSON index of one HashiCorp product, an object of
-// versions each with its builds. Enterprise editions (1.21.0+ent) are versions
-// that only an exact request means. Source: releases.hashicorp.com. What in it
-// is not a version or a platform is passed over; a text that holds no version at
-// all is an error.
+// ParseHashiCorp reads the JSON index of one HashiCorp product, an object of versions
+// with their builds. Enterprise editions (1.21.0+ent) match only exact requests.
+// Entries that are not versions or platforms are skipped; an index without any version
+// is an error. Source: releases.hashicorp.com.
 func ParseHashiCorp(index []byte) (manifests.Hint, error) {
 	var product struct {
 		Versions map[string]struct {

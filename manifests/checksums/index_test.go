@@ -27,8 +27,9 @@ func versions(h manifests.Hint) string {
 	return strings.Join(list, " ")
 }
 
-// What an index says that is no version, or not a known platform, is passed over.
-func TestIndexesThatLie(t *testing.T) {
+// TestParsersSkipInvalidEntries checks that entries that are not versions or known
+// platforms are skipped.
+func TestParsersSkipInvalidEntries(t *testing.T) {
 	bun := checksums.ParseReleases("bun-v")
 	for _, test := range []struct {
 		name  string
@@ -57,7 +58,7 @@ func TestIndexesThatLie(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoIndex(t *testing.T) {
+func TestParsersRefuseOtherDocuments(t *testing.T) {
 	page := "<!DOCTYPE html><html><title>Please log in</title></html>"
 	for name, parse := range parsers() {
 		for _, text := range []string{"", "[]", "{}", "null", page, "[{}]", `{"versions":[]}`, `[{"version":1}]`, `{"versions":{"x":{}}}`,
@@ -98,8 +99,8 @@ func parsers() map[string]func([]byte) (manifests.Hint, error) {
 	}
 }
 
-// hinted holds what an index said against what may become part of a location.
-func hinted(t *testing.T, hint manifests.Hint, err error) {
+// checkHint checks that the parsed values are safe as parts of a URL.
+func checkHint(t *testing.T, hint manifests.Hint, err error) {
 	t.Helper()
 	if (err == nil) != (len(hint) > 0) {
 		t.Fatalf("%+v, %v", hint, err)
@@ -122,7 +123,7 @@ func FuzzParseNode(f *testing.F) {
 	f.Add([]byte(`[{"version":"v1.2.3","lts":"Jod","date":"2026-01-01","files":["linux-x64"]}]`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		hint, err := checksums.ParseNode(data)
-		hinted(t, hint, err)
+		checkHint(t, hint, err)
 	})
 }
 
@@ -130,7 +131,7 @@ func FuzzParseHashiCorp(f *testing.F) {
 	f.Add([]byte(`{"versions":{"1.2.3":{"builds":[{"os":"linux","arch":"amd64"}]}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		hint, err := checksums.ParseHashiCorp(data)
-		hinted(t, hint, err)
+		checkHint(t, hint, err)
 	})
 }
 
@@ -139,6 +140,6 @@ func FuzzParseReleases(f *testing.F) {
 	parse := checksums.ParseReleases("bun-v")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		hint, err := parse(data)
-		hinted(t, hint, err)
+		checkHint(t, hint, err)
 	})
 }

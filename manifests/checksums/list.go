@@ -14,16 +14,15 @@ const (
 	MaxName = 255     // bytes of one name
 )
 
-// Digests names files and the digest of each, as a proved document states them.
+// Digests maps the file names of a proved list to their digests.
 type Digests struct {
 	named map[string][]verify.Digest
 }
 
-// ParseList reads the format of sha256sum. Every line is 64 hexadecimal digits,
-// a space, a space or an asterisk, and a name of 1 to MaxName printable bytes.
-// Lines end in LF; only the last may lack it, or be followed by empty ones. What
-// is anything else, such as a line with CR, is an error, and so is a list
-// without a name.
+// ParseList reads the format of sha256sum. Every line is 64 hexadecimal digits, a
+// space, a space or an asterisk, and a name of 1 to MaxName printable bytes. Lines end
+// in LF; only the last may lack it, or be followed by empty ones. Anything else, such
+// as a line with CR or an empty list, is an error.
 func ParseList(doc verify.Document) (Digests, error) {
 	text := doc.Bytes()
 	if len(text) > MaxList {
@@ -64,8 +63,8 @@ func parseLine(line string) (name string, digest verify.Digest, err error) {
 // Has reports whether the list has a file of exactly this name.
 func (d Digests) Has(name string) bool { return len(d.named[name]) > 0 }
 
-// Digest returns the digest of the file of exactly this name. That the list has
-// no such name, or has it twice, is an error.
+// Digest returns the digest of the file of exactly this name. It is an error if the
+// list does not have the name, or has it twice.
 func (d Digests) Digest(name string) (verify.Digest, error) {
 	if n := len(d.named[name]); n != 1 {
 		return verify.Digest{}, fmt.Errorf("it names %s %d times, not once", name, n)

@@ -15,7 +15,7 @@ var (
 	two = strings.Repeat("2", 64)
 )
 
-// signer proves any text.
+// signer signs and proves any text.
 func signer(tb testing.TB) func(tb testing.TB, text string) verify.Document {
 	key := verifytest.NewKey(tb, "release", now.AddDate(-1, 0, 0))
 	policy := verify.Policy{Keys: verifytest.Keyring(tb, key), Threshold: 1, Now: now, Use: verify.Release}
@@ -32,7 +32,7 @@ func TestParseList(t *testing.T) {
 	prove := signer(t)
 	for _, test := range []struct {
 		name, text string
-		file       string // that it names once; empty: no list
+		file       string // a file that it names once; empty: not a list
 	}{
 		{"one line", one + "  a.zip\n", "a.zip"},
 		{"without its end", one + "  a.zip", "a.zip"},
@@ -85,7 +85,8 @@ func TestParseList(t *testing.T) {
 	}
 }
 
-// Only the very name counts, and only once.
+// TestAListNamesAFileExactlyOnce checks that only the exact name matches, and only if
+// listed once.
 func TestAListNamesAFileExactlyOnce(t *testing.T) {
 	prove := signer(t)
 	for text, ok := range map[string]bool{
@@ -130,7 +131,7 @@ func FuzzParseList(f *testing.F) {
 	})
 }
 
-// FuzzClearsigned reads whole clear-signed messages, which anyone may have made.
+// FuzzClearsigned reads whole clear-signed messages from an untrusted source.
 func FuzzClearsigned(f *testing.F) {
 	f.Add(string(read(f, "nodejs/node-v14.2.0-SHASUMS256.txt.asc")))
 	p := policy(f, "nodejs")

@@ -9,12 +9,11 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// ParseNode reads the JSON index of Node.js, an array of versions. Every line of
-// long-term support is a label, lts-<code name>, and all of them are "lts" and
-// "stable": upstream advises everyone to use one. Source: nodejs.org/dist, and
-// nodejs/nodejs-dist-indexer. What in it is not a version or a known platform is
-// passed over, as is a version that comes twice; a text that holds none at all
-// is an error.
+// ParseNode reads the JSON index of Node.js, an array of versions. Every line with
+// long-term support has the label lts-<code name>, and all of them "lts" and "stable",
+// because upstream advises everyone to use one. Entries that are not versions or known
+// platforms are skipped, and so are repeated versions; an index without any version is
+// an error. Source: nodejs.org/dist, and nodejs/nodejs-dist-indexer.
 func ParseNode(index []byte) (manifests.Hint, error) {
 	var listed []struct {
 		Version string          `json:"version"`
@@ -33,14 +32,14 @@ func ParseNode(index []byte) (manifests.Hint, error) {
 			continue
 		}
 		seen[version] = true
-		entry := manifests.Hinted{Version: version, Stable: manifests.StableSemver(version), Date: day(v.Date)}
+		entry := manifests.Hinted{Version: version, Stable: manifests.StableSemver(version), Date: parseDay(v.Date)}
 		for _, file := range v.Files {
 			if platform, ok := nodePlatforms[file]; ok && !slices.Contains(entry.Platforms, platform) {
 				entry.Platforms = append(entry.Platforms, platform)
 			}
 		}
 		var name string
-		if json.Unmarshal(v.LTS, &name) == nil && codeName(name) && entry.Stable {
+		if json.Unmarshal(v.LTS, &name) == nil && isCodeName(name) && entry.Stable {
 			entry.Labels = []string{manifests.Stable, "lts", "lts-" + strings.ToLower(name)}
 		}
 		hint = append(hint, entry)
@@ -51,13 +50,13 @@ func ParseNode(index []byte) (manifests.Hint, error) {
 	return hint, nil
 }
 
-// codeName accepts the name of a line of support, such as "Jod".
-func codeName(s string) bool {
+// isCodeName reports whether s is the name of a line of support, such as "Jod".
+func isCodeName(s string) bool {
 	return s != "" && len(s) <= 32 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
-// nodePlatforms are the archives that the index names. The builds for Linux
-// need glibc; those for musl are unofficial, and unsigned.
+// nodePlatforms maps the index's archive names to platforms. The builds for Linux need
+// glibc; those for musl are unofficial, and unsigned.
 var nodePlatforms = map[string]manifests.Platform{
 	"linux-x64":     {OS: "linux", Arch: "amd64", Libc: "gnu"},
 	"linux-arm64":   {OS: "linux", Arch: "arm64", Libc: "gnu"},

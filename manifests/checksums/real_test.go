@@ -31,7 +31,7 @@ func policy(tb testing.TB, keyring string) verify.Policy {
 	return verify.Policy{Keys: keys, Threshold: 1, Now: now, Use: verify.Release}
 }
 
-// The lists of upstreams, by the keys of upstreams. testdata/README.md says
+// TestRealLists proves upstreams' lists by upstreams' keys. testdata/README.md says
 // where they are from.
 func TestRealLists(t *testing.T) {
 	for _, test := range []struct {
@@ -79,7 +79,8 @@ func TestRealLists(t *testing.T) {
 	}
 }
 
-// Signed with SHA-1, by a key of the project's and mathematically right.
+// TestARealListSignedWithSHA1IsRefused uses a list with a mathematically valid SHA-1
+// signature by a key of the project.
 func TestARealListSignedWithSHA1IsRefused(t *testing.T) {
 	_, err := policy(t, "nodejs").Clearsigned("v0.10.0", read(t, "nodejs/node-v0.10.0-SHASUMS256.txt.asc"))
 	var refused *verify.SignatureError
