@@ -10,8 +10,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// TestHostileIndexIsWithinBudget gives each hostile index to every reader of one:
-// it is refused, or its versions are listed, at a cost that its size states.
+// TestHostileIndexIsWithinBudget checks that every parser refuses or lists each hostile
+// index at a cost in proportion to its size.
 func TestHostileIndexIsWithinBudget(t *testing.T) {
 	for reader, index := range map[string]manifests.Index{
 		"go":      {Parse: ParseGo, Numbering: manifests.GoNumbering()},

@@ -1,16 +1,16 @@
-// Package detached reads upstreams that sign each file they publish with a
-// detached OpenPGP signature beside it, and sign nothing else.
+// Package detached reads upstreams that sign each published file with a detached
+// OpenPGP signature next to it, and sign nothing else.
 //
 // # Parties
 //
-// The upstream's signing keys, pinned in full, and whoever serves the files: the
-// upstream's host, a mirror, a cache. Only the keys are trusted.
+// The upstream's signing keys are pinned in full. Whoever serves the files (the
+// upstream's host, a mirror, a cache) is not trusted.
 //
 // # Format
 //
-// A [Site] is data: where the index of versions is and how it is read, how the
-// name of a file is made of version and platform, where its signature is, and
-// which file inside confirms the version. For Go:
+// A [Site] is data: where the index of versions is and how to parse it, how a file's
+// name is made from version and platform, where its signature is, and which file inside
+// confirms the version. For Go:
 //
 //	https://go.dev/dl/?mode=json&include=all           the index, unsigned
 //	https://go.dev/dl/go1.26.1.linux-amd64.tar.gz      the artifact
@@ -20,25 +20,24 @@
 //
 // # Guarantees
 //
-// Fetch proves nothing: it brings the signature, refuses one that could count
-// for no content at all, and makes sure that the file is there. The release
-// states what the download must prove, which is the signature over the file's
-// bytes by a pinned key, judged as a release (verify.Release), and then the
-// witness: a detached signature binds neither name nor version, so an old file,
-// validly signed, could be served under a new name; the file inside that states
-// the version cannot lie, being signed too.
+// Fetch proves nothing itself: it fetches the signature, refuses one that could not be
+// valid for any content, and checks that the file exists. The release states what the
+// download must prove: the signature over the file's bytes by a pinned key, checked as
+// a release (verify.Release), and then the witness. A detached signature covers neither
+// name nor version, so an old file, validly signed, could be served under a new name;
+// the file inside that states the version is signed too, so it reveals that.
 //
 // # Limits
 //
-// The index is unsigned. Whoever serves it can hide new versions, and the
-// evidence says so. It never supplies a location, a size or a digest. The date
-// that it gives a version is used for one thing: a signature from more than a
-// day before is refused, so that a key which has expired cannot sign new
-// releases as of old. The release's own evidence names no kind of proof, because
-// nothing signed names the release: the proof is in the evidence of its artifact.
+// The index is unsigned. Its server can hide new versions, and the evidence says so. It
+// never supplies a location, a size or a digest. The date it gives for a version is
+// used for one thing: a signature from more than a day before is refused, so that an
+// expired key cannot sign new releases with an old date. The release's own evidence
+// names no kind of proof, because nothing signed names the release: the proof is in the
+// evidence of its artifact.
 //
-// Nothing binds the platform. A file of the right version for another machine,
-// served under a wrong name, is installed, and does not run.
+// Nothing proves the platform. A file of the right version for another machine, served
+// under a wrong name, is installed, and does not run.
 package detached
 
 import (
@@ -53,7 +52,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Site is how one upstream publishes. Its templates may hold
+// A Site describes how one upstream publishes. Its templates may hold
 //
 //	{version}   the release at hand, 21.0.5+11
 //	{version_}  the same with "_" for "+", 21.0.5_11
@@ -65,50 +64,51 @@ import (
 //	{exe}       ".exe" on Windows
 //	{name}      of the artifact's file; in Signature only
 //
-// A template of a place is below Base, or a URL of its own for what upstream
-// keeps on another host.
+// A URL template is relative to Base, or absolute for what upstream keeps on another
+// host.
 type Site struct {
-	Base      string // what everything is below, ending in a slash
-	Index     string // of versions
+	Base      string // URL that contains everything, ending in a slash
+	Index     string // URL template of the index of versions
 	Parse     func(index []byte) (manifests.Hint, error)
 	Numbering manifests.Numbering
 
-	File string // template of an artifact's place
-	// Signature is what is appended to the artifact's place for that of its
-	// signature; or, if it holds {name}, the template of that place.
+	File string // URL template of an artifact
+	// Signature is the suffix that makes the signature's URL from the artifact's; or,
+	// if it holds {name}, the template of that URL.
 	Signature string
-	// Platforms are what the upstream builds for, as os/arch or os/arch/libc, each
-	// as it spells it, which may be a template. What is not among them is spelled os-arch.
+	// Platforms are the platforms that the upstream builds for, as os/arch or
+	// os/arch/libc, mapped to its spelling, which may be a template. Others are spelled
+	// os-arch.
 	Platforms map[string]string
 	// Distros are the Linux distributions that the upstream builds for, such as
-	// "debian12" and "ubuntu24.04", each as it spells it, which may be a template;
-	// "" is every other.
+	// "debian12" and "ubuntu24.04", mapped to its spelling, which may be a template; ""
+	// is every other.
 	Distros map[string]string
 	Layouts map[string]Layout // by operating system; "" is every other
 }
 
-// A Layout is how an artifact becomes a toolchain. All but Format and Strip are templates.
+// A Layout describes how an artifact becomes a toolchain. All fields but Format and
+// Strip are templates.
 type Layout struct {
 	Format   string // one of manifests.Formats
 	Strip    int
 	Witness  manifests.Witness
 	Commands []string
-	Env      map[string]string // values are no templates; see manifests.Release
+	Env      map[string]string // values are not templates; see manifests.Release
 }
 
-// At is s as a mirror or a private twin at base has it, static files all of them:
-// everything is below base, what upstream keeps on another host by its path
-// alone, and an index that upstream makes for a query is without the query, or
-// "index.json" where nothing else is left.
+// At returns s for a mirror or private copy at base that serves static files:
+// everything is below base; absolute URLs keep only their path; and the index drops its
+// query, and is called "index.json" if nothing else is left.
 func (s Site) At(base string) Site {
-	fold := func(place string) string {
-		if _, rest, absolute := strings.Cut(place, "://"); absolute {
-			_, place, _ = strings.Cut(rest, "/")
+	relative := func(url string) string {
+		if _, rest, absolute := strings.Cut(url, "://"); absolute {
+			_, url, _ = strings.Cut(rest, "/")
 		}
-		return place
+		return url
 	}
-	index, _, _ := strings.Cut(fold(s.Index), "?")
-	s.Base, s.Index, s.File, s.Signature = base, cmp.Or(index, "index.json"), fold(s.File), fold(s.Signature)
+	index, _, _ := strings.Cut(relative(s.Index), "?")
+	s.Base, s.Index, s.File, s.Signature = base, cmp.Or(index, "index.json"), relative(s.File), relative(s.Signature)
 	return s
 }
 
@@ -120,26 +120,26 @@ type Source struct {
 	Threshold     int
 }
 
-// Fetch chooses the release that q asks for and brings its signature. Besides
+// Fetch chooses the release that q requests and fetches its signature. In addition to
 // the errors of manifests.Source it returns *manifests.UnknownVersionError and
-// *manifests.UnsupportedPlatformError. An exact version is asked for whether the
-// index names it or not. Asked for no platform, it offers the versions of every
-// platform, but no artifact.
+// *manifests.UnsupportedPlatformError. An exact version is fetched whether the index
+// lists it or not. Without a platform it offers the versions of every platform, but no
+// artifact.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
-	ref := s.filler("", manifests.Request{}).place(s.Site.Index)
+	ref := s.filler("", manifests.Request{}).url(s.Site.Index)
 	index := manifests.Index{Channel: s.Channel, Tool: s.Tool, Ref: ref, Parse: s.parse, Numbering: s.Site.Numbering}
 	return index.Fetch(ctx, t, q, func(q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
 		return s.release(ctx, t, q, choice)
 	})
 }
 
-// release brings the signature of a version and makes sure that the file is there.
+// release fetches the signature of a version and checks that the file exists.
 func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
 	f := s.filler(choice.Version, q.Request)
 	if q.Platform.IsAny() && len(s.Site.Platforms) > 0 {
 		return manifests.Release{Channel: s.Channel, Tool: s.Tool, Version: choice.Version}, nil
 	}
-	ref := f.place(s.Site.File)
+	ref := f.url(s.Site.File)
 	signed := f.signature(ref)
 	policy := verify.Policy{Keys: s.Keys, Threshold: s.Threshold, Now: q.Now, Use: verify.Release, Released: choice.Date}
 	data, err := manifests.ReadAll(ctx, t, signed, manifests.MaxSignature)
@@ -158,7 +158,7 @@ func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.
 	return s.describe(f, ref, manifests.Signature{Data: data, Policy: policy}), nil
 }
 
-// unsigned is the error for a file that is there without a signature.
+// unsigned returns the error for a file that exists without a signature.
 func (s Source) unsigned(ref string) error {
 	refused := &verify.SignatureError{Name: manifests.Redact(ref), Need: s.Threshold, Rules: []string{"there is no signature file beside it"}}
 	for _, pin := range s.Keys.Pins() {
@@ -167,7 +167,7 @@ func (s Source) unsigned(ref string) error {
 	return refused
 }
 
-// parse reads the index. What it does not say of platforms, the Site does.
+// parse reads the index. Where it gives no platforms, parse adds those of the Site.
 func (s Source) parse(index []byte) (manifests.Hint, error) {
 	hint, err := s.Site.Parse(index)
 	for i, v := range hint {
@@ -178,7 +178,7 @@ func (s Source) parse(index []byte) (manifests.Hint, error) {
 	return hint, err
 }
 
-// describe says what becomes of the file at ref.
+// describe returns the release made of the file at ref.
 func (s Source) describe(f filler, ref string, signature manifests.Signature) manifests.Release {
 	layout := s.Site.layout(f.host)
 	witness := layout.Witness
@@ -211,14 +211,14 @@ func (s Site) layout(host manifests.Platform) Layout {
 
 func (s Site) platforms() (list []manifests.Platform) {
 	for text := range s.Platforms {
-		if p, err := manifests.ParsePlatform(text); err == nil { // the table's test finds the others
+		if p, err := manifests.ParsePlatform(text); err == nil { // the table's test finds bad entries
 			list = append(list, p)
 		}
 	}
 	return list
 }
 
-// A filler writes templates out for one version on one host.
+// A filler fills in templates for one version on one host.
 type filler struct {
 	site    Site
 	version string
@@ -241,8 +241,8 @@ func (s Source) filler(version string, r manifests.Request) filler {
 		"{format}", s.Site.layout(r.Platform).Format, "{exe}", exe)}
 }
 
-// fill writes out template, and what it says of platform and distribution, which
-// may be templates themselves.
+// fill fills in template. Its values for platform and distribution may be templates
+// themselves.
 func (f filler) fill(template string) string {
 	distro, ok := f.site.Distros[f.distro]
 	if !ok {
@@ -253,19 +253,19 @@ func (f filler) fill(template string) string {
 	return f.fields.Replace(template)
 }
 
-// platform spells the platform of f's Site that serves the host best.
+// platform returns the spelling of the Site's platform that fits the host best.
 func (f filler) platform() string {
 	spelled, best := f.host.OS+"-"+f.host.Arch, 0
-	for text, as := range f.site.Platforms {
+	for text, spelling := range f.site.Platforms {
 		if p, err := manifests.ParsePlatform(text); err == nil && p.Fit(f.host) > best {
-			spelled, best = as, p.Fit(f.host)
+			spelled, best = spelling, p.Fit(f.host)
 		}
 	}
 	return spelled
 }
 
-// place is the ref that a template names.
-func (f filler) place(template string) string {
+// url returns the URL that a template names.
+func (f filler) url(template string) string {
 	if !strings.Contains(template, "://") {
 		template = f.site.Base + template
 	}
@@ -273,12 +273,12 @@ func (f filler) place(template string) string {
 	return strings.ReplaceAll(f.fill(template), "+", "%2B")
 }
 
-// name is that of the artifact's file.
+// name returns the artifact's file name.
 func (f filler) name() string { return path.Base(f.fill(f.site.File)) }
 
 func (f filler) signature(artifact string) string {
 	if s := f.site.Signature; strings.Contains(s, "{name}") {
-		return f.place(strings.ReplaceAll(s, "{name}", f.name()))
+		return f.url(strings.ReplaceAll(s, "{name}", f.name()))
 	}
 	return artifact + f.site.Signature
 }

@@ -57,7 +57,7 @@ func index(versions ...string) []byte {
 	return []byte("[" + strings.Join(entries, ",") + "]")
 }
 
-// archive is a toolchain as small as it can be.
+// archive is a minimal toolchain.
 func archive(tb testing.TB, version string) []byte {
 	tb.Helper()
 	var out bytes.Buffer
@@ -74,7 +74,7 @@ func archive(tb testing.TB, version string) []byte {
 	return out.Bytes()
 }
 
-// prove does what an install does with an artifact: the signature, then the witness.
+// prove checks an artifact as an install does: the signature, then the witness.
 func prove(r manifests.Release, t manifests.Transport, tb testing.TB) error {
 	artifact := r.Artifacts[0]
 	body, _, err := t.Open(tb.Context(), artifact.Refs[0], 0)
@@ -111,7 +111,7 @@ func prove(r manifests.Release, t manifests.Transport, tb testing.TB) error {
 	}
 }
 
-// A world is an upstream with a key of its own.
+// A world is an upstream with its own key.
 type world struct {
 	*manifesttest.Upstream
 	key *verifytest.Key
@@ -151,7 +151,7 @@ func (w world) fetch(t *testing.T, q manifests.Query) (manifests.Release, error)
 	return release, release.Validate()
 }
 
-func TestFetchChoosesAndBringsTheSignature(t *testing.T) {
+func TestFetchReturnsTheSignature(t *testing.T) {
 	w := newWorld(t, "1.9.7", "1.10", "1.24.4", "1.25.9", "1.25.14", "1.26.1", "1.27rc1")
 	for _, test := range []struct {
 		asked    string
@@ -226,7 +226,7 @@ func TestFetchWithoutTheFileOrItsSignature(t *testing.T) {
 	}{
 		{file, manifesttest.NotFound, manifests.ErrNotFound, false},
 		{file, manifesttest.Unreachable, manifests.ErrUnreachable, false},
-		{file + ".asc", manifesttest.NotFound, verify.ErrUntrusted, true}, // the file is there, and unsigned
+		{file + ".asc", manifesttest.NotFound, verify.ErrUntrusted, true}, // the file exists, but is unsigned
 		{file + ".asc", manifesttest.Unreachable, manifests.ErrUnreachable, false},
 	} {
 		w := newWorld(t, "1.25.9")
@@ -256,7 +256,8 @@ func TestFetchWithoutTheFileOrItsSignature(t *testing.T) {
 	}
 }
 
-// Signatures bind neither name nor version. Both of these are validly signed.
+// TestTheWitnessCatchesAnOldFileUnderANewName serves validly signed files under wrong
+// names: signatures cover neither name nor version.
 func TestTheWitnessCatchesAnOldFileUnderANewName(t *testing.T) {
 	w := newWorld(t, "1.24.4", "1.25.9")
 	renamed, old := base+"go1.25.9.linux-amd64.tar.gz", base+"go1.24.4.linux-amd64.tar.gz"

@@ -8,10 +8,10 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// ParseGo reads the JSON index of Go's downloads, an array of versions each
-// with its files. Source: golang/website, internal/dl. What in it is not a
-// version of Go or an archive for a platform is passed over, as is a version
-// that comes twice; a text that holds none at all is an error.
+// ParseGo reads the JSON index of Go's downloads, an array of versions with their
+// files. Entries that are not a version of Go or an archive for a platform are skipped,
+// and so are repeated versions; an index without any version is an error. Source:
+// golang/website, internal/dl.
 func ParseGo(index []byte) (manifests.Hint, error) {
 	var listed []struct {
 		Version string `json:"version"`
@@ -47,7 +47,7 @@ func ParseGo(index []byte) (manifests.Hint, error) {
 	return hint, nil
 }
 
-// goPlatform reads a platform as Go's downloads spell it.
+// goPlatform parses a platform in the spelling of Go's downloads.
 func goPlatform(os, arch string) (manifests.Platform, bool) {
 	if arch == "armv6l" {
 		arch = "arm"

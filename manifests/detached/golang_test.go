@@ -13,7 +13,7 @@ import (
 	"github.com/kist-tools/kist/manifests/detached"
 )
 
-// The index as upstream served it, of the days of Go 1.13; from
+// realIndex returns upstream's own index from the days of Go 1.13, from
 // actions/setup-go, __tests__/data/golang-dl.json.
 func realIndex(tb testing.TB) []byte {
 	tb.Helper()
@@ -56,7 +56,7 @@ func TestParseGoReadsTheRealIndex(t *testing.T) {
 	}
 }
 
-func TestParseGoRefusesWhatIsNoIndex(t *testing.T) {
+func TestParseGoRefusesOtherDocuments(t *testing.T) {
 	for _, text := range []string{"", "[]", "{}", "null", "<!DOCTYPE html>", `[{"version":"go1.24.4"`, `[{"version":1}]`,
 		`[{"version":"../../etc"},{"version":"1.24.4"},{"version":"go1.25"}]`, strings.Repeat("[", 1<<20)} {
 		if hint, err := detached.ParseGo([]byte(text)); err == nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// ParseGradle reads the JSON list of everything that was ever built of Gradle,
-// services.gradle.org/versions/all. Snapshots, nightly builds and broken
-// versions are passed over. Gradle runs on every platform.
+// ParseGradle reads the JSON list of all Gradle builds,
+// services.gradle.org/versions/all. Snapshots, nightly builds and broken versions are
+// skipped. Gradle runs on every platform.
 func ParseGradle(index []byte) (manifests.Hint, error) {
 	var listed []struct {
 		Version  string `json:"version"`
@@ -42,7 +42,7 @@ func ParseGradle(index []byte) (manifests.Hint, error) {
 	return hint, nil
 }
 
-// GradleNumbering is how Gradle spells versions: two numbers or three, as 8.10 and
+// GradleNumbering describes Gradle's versions: two numbers or three, as 8.10 and
 // 8.10.1, and perhaps a candidate, as 9.0.0-rc-1.
 func GradleNumbering() manifests.Numbering {
 	return manifests.Numbering{

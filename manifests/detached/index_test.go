@@ -11,13 +11,13 @@ import (
 	"github.com/kist-tools/kist/manifests/detached"
 )
 
-// A listing is how an upstream lists its versions: its reader, its numbering, a
-// text of its form, and what that holds.
+// A listing describes an upstream's index: its parser, its numbering, an example and
+// the expected result.
 type listing struct {
 	parse     func([]byte) (manifests.Hint, error)
 	numbering manifests.Numbering
 	text      string
-	newest    string // of the stable ones
+	newest    string // newest stable version
 	versions  int
 }
 
@@ -41,7 +41,7 @@ func indexes() map[string]listing {
 	}
 }
 
-func TestIndexesAreHints(t *testing.T) {
+func TestParsersReadVersions(t *testing.T) {
 	for name, index := range indexes() {
 		hint, err := index.parse([]byte(index.text))
 		if err != nil {
@@ -102,7 +102,7 @@ func TestDatesAndLinesOfAnIndex(t *testing.T) {
 	}
 }
 
-// The index as upstream served it, four versions of it; from
+// TestParseJuliaReadsTheRealIndex reads four versions of upstream's own index, from
 // julia-actions/setup-julia, __tests__/fixtures/versions.json.
 func TestParseJuliaReadsTheRealIndex(t *testing.T) {
 	data, err := os.ReadFile("testdata/julia-versions.json")
@@ -166,7 +166,8 @@ func TestNumberings(t *testing.T) {
 	}
 }
 
-// Whatever an index holds: it gives versions of its numbering, each once, or an error.
+// FuzzIndexes checks that every index yields versions of its numbering, each once, or
+// an error.
 func FuzzIndexes(f *testing.F) {
 	for _, index := range indexes() {
 		f.Add([]byte(index.text))

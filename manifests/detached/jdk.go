@@ -10,9 +10,9 @@ import (
 )
 
 // ParseTemurin reads a list of releases of the Adoptium API, /v3/info/release_versions.
-// It says nothing of platforms. JDK 8, which is numbered otherwise, is passed
-// over. Versions with long-term support are labelled "lts", and stable, as
-// upstream recommends them first.
+// It names no platforms. JDK 8, which is numbered differently, is skipped. Versions
+// with long-term support have the labels "lts" and stable, because upstream recommends
+// them first.
 func ParseTemurin(index []byte) (manifests.Hint, error) {
 	var listed struct {
 		Versions []struct {
@@ -31,7 +31,7 @@ func ParseTemurin(index []byte) (manifests.Hint, error) {
 		}
 		seen[version] = true
 		entry := manifests.Hinted{Version: version, Stable: true, Platforms: []manifests.Platform{{}}}
-		if supportedLong(version) {
+		if isLTS(version) {
 			entry.Labels = []string{"lts", manifests.Stable}
 		}
 		hint = append(hint, entry)
@@ -42,15 +42,15 @@ func ParseTemurin(index []byte) (manifests.Hint, error) {
 	return hint, nil
 }
 
-// supportedLong reports whether version belongs to a line with long-term
-// support: 8, 11, 17, 21 and from there on each fourth.
-func supportedLong(version string) bool {
+// isLTS reports whether version belongs to a line with long-term support: 11, 17, 21
+// and every fourth after that.
+func isLTS(version string) bool {
 	major, err := strconv.Atoi(version[:strings.IndexAny(version+".", ".+")])
 	return err == nil && (major == 11 || major >= 17 && (major-17)%4 == 0)
 }
 
-// JDKNumbering is how OpenJDK spells versions: dotted numbers, "+" and the build, as in
-// 21.0.5+11. "jdk-21.0.5+11" is accepted for it. Source: JEP 322.
+// JDKNumbering describes OpenJDK's versions: dotted numbers, "+" and the build, as in
+// 21.0.5+11. "jdk-21.0.5+11" means the same. Source: JEP 322.
 func JDKNumbering() manifests.Numbering {
 	return manifests.Numbering{
 		Spell: func(asked string) string {
@@ -60,8 +60,8 @@ func JDKNumbering() manifests.Numbering {
 	}
 }
 
-// ValidJDKVersion reports whether v is a release of OpenJDK, with its build, and
-// no preview.
+// ValidJDKVersion reports whether v is a release of OpenJDK with its build, and not a
+// preview.
 func ValidJDKVersion(v string) bool {
 	numbers, build, ok := strings.Cut(v, "+")
 	digits := func(s string) bool { return s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == "" }

@@ -8,9 +8,9 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// ParseJulia reads the JSON index of Julia's binaries, an object of versions
-// each with its files. Source: julialang.org, bin/versions.json. The embedded
-// signatures are not taken, since the files beside the artifacts are the same.
+// ParseJulia reads the JSON index of Julia's binaries, an object of versions with their
+// files. The embedded signatures are ignored, since those next to the artifacts are the
+// same. Source: julialang.org, bin/versions.json.
 func ParseJulia(index []byte) (manifests.Hint, error) {
 	var listed map[string]struct {
 		Stable bool `json:"stable"`
@@ -49,7 +49,7 @@ func ParseJulia(index []byte) (manifests.Hint, error) {
 	return hint, nil
 }
 
-// libc is the C library of a target triplet: gnu, or musl as in x86_64-linux-musl.
+// libc returns the C library of a target triplet: gnu, or musl as in x86_64-linux-musl.
 func libc(triplet string) string {
 	if strings.HasSuffix(triplet, "-musl") {
 		return "musl"

@@ -7,9 +7,9 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// ParseMaven reads the list of versions that a Maven repository keeps of an
-// artifact, maven-metadata.xml. It says nothing of platforms, of which Maven's
-// artifacts know none. Versions of other than three numbers are passed over.
+// ParseMaven reads a Maven repository's list of an artifact's versions,
+// maven-metadata.xml. It names no platforms, since the artifacts run on all. Versions
+// that do not have three numbers are skipped.
 func ParseMaven(index []byte) (manifests.Hint, error) {
 	var listed struct {
 		XMLName  xml.Name `xml:"metadata"`

@@ -10,8 +10,8 @@ import (
 )
 
 // ParseSwift reads the JSON list of Swift's releases,
-// swift.org/api/v1/install/releases.json. What it says of platforms is not
-// taken: its names are for people. Source: swiftlang/swiftly, openapi.yaml.
+// swift.org/api/v1/install/releases.json. Its platform names are for people and are
+// ignored. Source: swiftlang/swiftly, openapi.yaml.
 func ParseSwift(index []byte) (manifests.Hint, error) {
 	var listed []struct {
 		Name string `json:"name"` // 6.0.3, or 6.0
@@ -42,8 +42,7 @@ func ParseSwift(index []byte) (manifests.Hint, error) {
 	return hint, nil
 }
 
-// SwiftNumbering is how Swift spells its releases: two numbers or three, as 6.0 and
-// 6.0.1.
+// SwiftNumbering describes Swift's versions: two numbers or three, as 6.0 and 6.0.1.
 func SwiftNumbering() manifests.Numbering {
 	n := GradleNumbering()
 	n.Exact = ValidSwiftVersion
