@@ -1,19 +1,19 @@
-// Package gosum gets Go toolchains as modules: the way the go command itself
-// does, proved as the go command proves them.
+// Package gosum fetches Go toolchains as modules: the way the go command itself does,
+// and with the same proof.
 //
 // # Parties
 //
-// A module proxy serves golang.org/toolchain, one zip for each version and
-// platform, and passes on what the checksum database says. Neither the proxy
-// nor the way to it is trusted. The checksum database is an append-only log
-// whose tree heads are signed with one Ed25519 key, [verify.GoChecksumKey].
+// A module proxy serves golang.org/toolchain, one zip for each version and platform,
+// and relays the checksum database. Neither the proxy nor the path to it is trusted.
+// The checksum database is an append-only log whose tree heads are signed with one
+// Ed25519 key, [verify.GoChecksumKey].
 //
 // # Protocol
 //
 // Below a proxy's URL:
 //
-//	/sumdb/<database>/supported          must be there
-//	/golang.org/toolchain/@v/list        one version a line, unsigned: a hint
+//	/sumdb/<database>/supported          must exist
+//	/golang.org/toolchain/@v/list        one version per line, unsigned: a hint
 //	/sumdb/<database>/lookup/<m>@<v>     record and signed tree head
 //	/sumdb/<database>/tile/…             hashes that prove both
 //	/golang.org/toolchain/@v/<v>.zip     the toolchain
@@ -23,19 +23,19 @@
 //
 // # Guarantees
 //
-// A release is returned only once its record is proved to be in a signed tree
-// that continues the newest tree this channel has seen; the zip must then have
-// the content hash of that record. The record binds name, version and platform,
-// so an old zip cannot be served under a new name. No setting of the go command
-// weakens any of it: of GOPROXY's list only the places are used, and a failed
-// proof is never a reason to ask the next proxy.
+// A release is returned only if its record is proved to be in a signed tree that
+// continues the newest tree this channel has seen; the zip must then have the content
+// hash of that record. The record covers name, version and platform, so an old zip
+// cannot be served under a new name. No setting of the go command weakens this: only
+// the URLs of GOPROXY's list are used, and after a failed proof the next proxy is never
+// tried.
 //
 // # Limits
 //
-// The version list is unsigned. Whoever serves it can hide new versions, and
-// the evidence says so; an exact version is asked for whether it is listed or
-// not. The zip's own file modes are not covered by the hash and are not used:
-// Layout.Exec states them, as the go command does.
+// The version list is unsigned. Its server can hide new versions, and the evidence says
+// so; an exact version is fetched whether it is listed or not. The file modes in the
+// zip are not covered by the hash and are ignored: Layout.Exec states them, as the go
+// command does.
 package gosum
 
 import (
@@ -58,12 +58,12 @@ const leastToolchain = 150_000_000
 type Source struct {
 	Channel, Tool string
 	DB            verify.ChecksumDB
-	Proxies       []Proxy // asked in order; see ParseProxies
+	Proxies       []Proxy // tried in order; see ParseProxies
 }
 
-// Fetch proves the one release that q asks for. Besides the errors of
-// manifests.Source it returns *manifests.UnknownVersionError where every proxy
-// that could be asked says that there is no such toolchain.
+// Fetch proves the one release that q requests. In addition to the errors of
+// manifests.Source it returns *manifests.UnknownVersionError if every proxy that can be
+// reached reports that the toolchain does not exist.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
 	if q.Tool != "" && q.Tool != s.Tool {
 		return nil, &manifests.UnknownToolError{Channel: s.Channel, Tool: q.Tool, Near: []string{s.Tool}}
@@ -83,7 +83,7 @@ func (s Source) fetch(ctx context.Context, p proxy, q manifests.Query) (manifest
 	_, page := errors.AsType[*manifests.PageError](err)
 	useless := page || errors.Is(err, manifests.ErrNotFound) || errors.Is(err, verify.ErrUntrusted)
 	if asked, _ := goNumbering.Read(q.Version); err != nil && !(useless && goNumbering.Exact(asked)) {
-		return nil, unreachable(err) // without a list only an exact version can be asked for
+		return nil, unreachable(err) // without a list only an exact version can be resolved
 	}
 	choice, err := hint.Choose(s.Channel, q.Request, goNumbering)
 	if err != nil {
@@ -104,9 +104,9 @@ func (s Source) fetch(ctx context.Context, p proxy, q manifests.Query) (manifest
 	return manifests.Chosen{Asked: q.Request, Release: release, Hint: hint, Numbering: goNumbering, Newest: proof.Mark}, nil
 }
 
-// release lays a toolchain out as the go command does when it downloads one:
-// cmd/go/internal/toolchain.Exec sets the same execute bits and makes the same
-// go.mod files, which no module zip may hold under their own name.
+// release describes a toolchain with the layout that the go command gives it:
+// cmd/go/internal/toolchain.Exec sets the same execute bits and makes the same go.mod
+// files, which no module zip may hold under their own name.
 func (s Source) release(version string, host manifests.Platform, zip string, proof verify.TreeProof) manifests.Release {
 	exe := ""
 	if host.OS == "windows" {

@@ -13,7 +13,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-func TestFetchProvesWhatWasAsked(t *testing.T) {
+func TestFetchProvesTheRequest(t *testing.T) {
 	for _, test := range []struct {
 		asked, version   string
 		stable, unsigned bool
@@ -46,7 +46,7 @@ func TestFetchProvesWhatWasAsked(t *testing.T) {
 	}
 }
 
-func TestFetchAsksForAnExactVersionThatIsNotListed(t *testing.T) {
+func TestFetchFindsUnlistedExactVersion(t *testing.T) {
 	w := newWorld(t)
 	w.list = "v0.0.1-go1.25.9.linux-amd64\n"
 	for _, version := range []string{"1.24.4", "go1.28rc1"} {
@@ -63,7 +63,7 @@ func TestFetchAsksForAnExactVersionThatIsNotListed(t *testing.T) {
 	}
 }
 
-func TestFetchSaysWhatIsUnknown(t *testing.T) {
+func TestFetchReportsUnknownVersions(t *testing.T) {
 	for _, asked := range []string{"1.24.99", "1.26", "1.24.4rc1", "lts", "2", "../../etc/passwd"} {
 		w := newWorld(t)
 		_, err := w.fetch(t, proxyURL, ask(asked))
@@ -85,7 +85,7 @@ func TestFetchSaysWhatIsUnknown(t *testing.T) {
 	if _, err := w.fetch(t, proxyURL, q); !errors.As(err, &unsupported) {
 		t.Errorf("plan9: %v", err)
 	}
-	q.Version = "1.24.4" // asked for, and nobody has it
+	q.Version = "1.24.4" // exists nowhere
 	if _, err := w.fetch(t, proxyURL, q); !errors.As(err, &unsupported) {
 		t.Errorf("1.24.4 for plan9: %v", err)
 	}
@@ -104,7 +104,7 @@ func TestFetchSaysWhatIsUnknown(t *testing.T) {
 	}
 }
 
-func TestFileAndRecordMustBothBeThere(t *testing.T) {
+func TestFileAndRecordMustBothExist(t *testing.T) {
 	module := moduleVersion("1.24.4", "linux-amd64")
 	zip, record := "/golang.org/toolchain/@v/"+module+".zip", "/sumdb/sum.example.org/lookup/golang.org/toolchain@"+module
 	var unknown *manifests.UnknownVersionError
@@ -123,7 +123,7 @@ func TestFileAndRecordMustBothBeThere(t *testing.T) {
 		t.Errorf("file out of reach: %v", err)
 	}
 	w.answer(record, http.StatusNotFound, nil)
-	w.answer(zip, http.StatusForbidden, nil) // some proxies answer so for what does not exist
+	w.answer(zip, http.StatusForbidden, nil) // some proxies answer this for missing files
 	if _, err := w.fetch(t, proxyURL, ask("1.24.4")); !errors.As(err, &unknown) {
 		t.Errorf("neither: %v", err)
 	}
@@ -137,16 +137,16 @@ func TestFileAndRecordMustBothBeThere(t *testing.T) {
 	}
 }
 
-// A list may say anything; it names, and nothing more.
-func TestTheListOnlyNames(t *testing.T) {
+// TestListProvesNothing checks that a dishonest list can only hide or name versions.
+func TestListProvesNothing(t *testing.T) {
 	w := newWorld(t)
 	honest := w.list
-	w.list = honest + "v0.0.1-go1.99.0.linux-amd64\n" // made up
+	w.list = honest + "v0.0.1-go1.99.0.linux-amd64\n" // invented
 	var unknown *manifests.UnknownVersionError
 	if _, err := w.fetch(t, proxyURL, ask("")); !errors.As(err, &unknown) || unknown.Version != "1.99.0" {
 		t.Errorf("a version made up: %v", err)
 	}
-	w.list = strings.Join(strings.Split(honest, "\n")[:3], "\n") // everything new hidden
+	w.list = strings.Join(strings.Split(honest, "\n")[:3], "\n") // newer versions hidden
 	release, err := w.fetch(t, proxyURL, ask(""))
 	if err != nil || release.Version != "1.20" || !slices.Contains(release.Evidence.Notes, manifests.Unsigned) {
 		t.Errorf("new versions hidden: %v %v", release.Version, err)

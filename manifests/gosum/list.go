@@ -11,17 +11,17 @@ var goNumbering = manifests.GoNumbering()
 
 const modulePrefix = "v0.0.1-go"
 
-// maxList is the largest version list, in bytes; the real one has some 20 KiB.
+// maxList is the largest accepted version list, in bytes; the real one has some 20 KiB.
 const maxList = 4 << 20
 
-// moduleVersion is the version of Module that holds Go version for host. It
-// speaks of platforms as Go does, so "linux-arm" where the downloads say armv6l.
+// moduleVersion returns the version of Module that holds Go version for host. Platforms
+// are in Go's spelling: "linux-arm" where the downloads say armv6l.
 func moduleVersion(version string, host manifests.Platform) string {
 	return modulePrefix + version + "." + host.OS + "-" + host.Arch
 }
 
-// parseList reads a proxy's list of versions of Module. Lines that name no
-// toolchain are passed over: the list is a hint, and others may share it.
+// parseList reads a proxy's list of versions of Module. Lines that name no toolchain
+// are skipped: the list is only a hint.
 func parseList(data []byte) manifests.Hint {
 	built := make(map[string][]manifests.Platform)
 	lines := strings.Fields(string(data))

@@ -20,7 +20,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// web is the least Transport there can be.
+// web is a minimal Transport.
 type web struct{}
 
 func (web) Open(ctx context.Context, ref string, _ int64) (io.ReadCloser, int64, error) {
@@ -42,7 +42,7 @@ func (web) Open(ctx context.Context, ref string, _ int64) (io.ReadCloser, int64,
 	return nil, 0, fmt.Errorf("%s: status %d: %w", manifests.Redact(ref), answer.StatusCode, manifests.ErrUnreachable)
 }
 
-// liveSource uses the module proxy that the machine's own Go is set to use.
+// liveSource uses the module proxy configured in the machine's own Go.
 func liveSource(t *testing.T) gosum.Source {
 	t.Helper()
 	command := exec.Command("go", "env", "GOPROXY")

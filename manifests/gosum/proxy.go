@@ -13,17 +13,18 @@ import (
 
 // A Proxy is one entry of a GOPROXY list.
 type Proxy struct {
-	// URL is the proxy's, or one of the words "direct" and "off".
+	// URL is the proxy's URL, or one of the words "direct" and "off".
 	URL string
-	// Any says that the next entry is asked after any failure to reach this
-	// one, not only where it has no such thing: "|" stands behind it, not ",".
+	// Any reports whether the next entry is tried after any failure to reach this one,
+	// and not only if it does not have the module: the entry ends in "|" instead of
+	// ",".
 	Any bool
 }
 
 const maxProxies = 64
 
 // ParseProxies reads a GOPROXY list as the go command does
-// (go.dev/ref/mod#environment-variables). Errors repeat no password.
+// (go.dev/ref/mod#environment-variables). Its errors never show a password.
 func ParseProxies(list string) ([]Proxy, error) {
 	var proxies []Proxy
 	for rest := list; rest != ""; {
@@ -45,14 +46,14 @@ func ParseProxies(list string) ([]Proxy, error) {
 		p.Any = separator == '|'
 		proxies = append(proxies, p)
 		if p.URL == "off" || p.URL == "direct" {
-			return proxies, nil // the go command looks no further either
+			return proxies, nil // the go command ignores the rest, too
 		}
 		if len(proxies) > maxProxies {
 			return nil, fmt.Errorf("GOPROXY: more than %d entries", maxProxies)
 		}
 	}
 	if list != "" && len(proxies) == 0 {
-		return nil, fmt.Errorf("GOPROXY is set, and has no entries")
+		return nil, fmt.Errorf("GOPROXY is set but has no entries")
 	}
 	return proxies, nil
 }
@@ -67,27 +68,27 @@ func parseProxy(entry string) (Proxy, error) {
 	u, err := url.Parse(entry)
 	switch {
 	case err != nil:
-		return Proxy{}, fmt.Errorf("not a URL") // the parser's error would repeat it whole
+		return Proxy{}, fmt.Errorf("not a URL") // the parser's error would show the password
 	case u.Scheme != "https" && u.Scheme != "http" && u.Scheme != "file":
 		return Proxy{}, fmt.Errorf("want an https, http or file URL")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Opaque != "":
-		return Proxy{}, fmt.Errorf("a proxy has no query and no fragment")
+		return Proxy{}, fmt.Errorf("a proxy URL must have no query and no fragment")
 	case u.Scheme != "file" && u.Hostname() == "":
 		return Proxy{}, fmt.Errorf("no host")
 	}
 	return Proxy{URL: strings.TrimRight(u.String(), "/")}, nil
 }
 
-// ErrNoProxy says that there is nobody to ask.
-var ErrNoProxy = fmt.Errorf("no module proxy is known, for neither GOPROXY nor a Go on PATH names one: %w", manifests.ErrUnreachable)
+// ErrNoProxy is returned if there is no proxy to use.
+var ErrNoProxy = fmt.Errorf("no module proxy is known: neither GOPROXY nor a Go on PATH names one: %w", manifests.ErrUnreachable)
 
-// ErrOff matches, with errors.Is, the refusal of a GOPROXY list that ends in off
-// before any proxy could be asked. It matches manifests.ErrOffline, too.
+// ErrOff is returned for a GOPROXY list that ends in off before any proxy could be
+// tried. It also matches manifests.ErrOffline.
 var ErrOff = fmt.Errorf("GOPROXY ends in off: %w", manifests.ErrOffline)
 
-// firstOf asks each proxy in turn, as GOPROXY's separators say, and returns the
-// first answer. A failed proof ends it at once. Of failures, one to reach a
-// proxy tells more than "not found", which another proxy might contradict.
+// firstOf tries each proxy in turn, as GOPROXY's separators say, and returns the first
+// answer. It stops at a failed proof. If several fail, an unreachable proxy is reported
+// rather than "not found", because it might have the version.
 func firstOf(proxies []Proxy, ask func(base string) (manifests.Catalog, error)) (manifests.Catalog, error) {
 	var unreached []error
 	var unknown error
@@ -124,12 +125,12 @@ func firstOf(proxies []Proxy, ask func(base string) (manifests.Catalog, error)) 
 	case unknown != nil:
 		return nil, unknown
 	case direct:
-		return nil, fmt.Errorf("GOPROXY is direct, and toolchains come only by a module proxy: %w", manifests.ErrUnreachable)
+		return nil, fmt.Errorf("GOPROXY is direct, but toolchains need a module proxy: %w", manifests.ErrUnreachable)
 	}
 	return nil, ErrNoProxy
 }
 
-// inOneLine joins errors as errors.Join does, without line breaks.
+// inOneLine joins errors like errors.Join, but on one line.
 func inOneLine(errs []error) error {
 	all := errs[0]
 	for _, err := range errs[1:] {
@@ -145,13 +146,13 @@ func isUnknown(err error) bool {
 }
 
 var (
-	// errUnknown: the proxy and the database know no such toolchain.
+	// errUnknown: neither the proxy nor the database has the toolchain.
 	errUnknown = errors.New("no such toolchain")
-	// errNoDatabase: the proxy does not pass on the checksum database.
-	errNoDatabase = fmt.Errorf("does not pass on the checksum database: %w", manifests.ErrUnreachable)
+	// errNoDatabase: the proxy does not relay the checksum database.
+	errNoDatabase = fmt.Errorf("does not relay the checksum database: %w", manifests.ErrUnreachable)
 )
 
-// A proxy is a module proxy in use. Nothing it says is trusted.
+// A proxy reads one module proxy. Nothing it serves is trusted.
 type proxy struct {
 	transport manifests.Transport
 	base      string
@@ -160,7 +161,7 @@ type proxy struct {
 
 func (p proxy) zip(version string) string { return p.base + "/" + Module + "/@v/" + version + ".zip" }
 
-// supported asks whether the proxy passes on the checksum database.
+// supported returns an error unless the proxy relays the checksum database.
 func (p proxy) supported(ctx context.Context) error {
 	err := manifests.CheckExists(ctx, p.transport, p.base+"/sumdb/"+p.db.Name()+"/supported")
 	if errors.Is(err, manifests.ErrNotFound) {
@@ -169,8 +170,8 @@ func (p proxy) supported(ctx context.Context) error {
 	return err
 }
 
-// list reads the hint. One that names no toolchain at all is something else:
-// an empty answer, or the page of someone who sits in between.
+// list reads the version list. A list without a toolchain is refused: it may be an
+// empty answer or a login page.
 func (p proxy) list(ctx context.Context) (manifests.Hint, error) {
 	data, err := manifests.ReadAll(ctx, p.transport, p.base+"/"+Module+"/@v/list", maxList)
 	if err != nil {
@@ -183,8 +184,8 @@ func (p proxy) list(ctx context.Context) (manifests.Hint, error) {
 	return hint, nil
 }
 
-// prove looks version up in the checksum database and makes sure that its zip
-// is there. It returns errUnknown where nobody has that version.
+// prove looks version up in the checksum database and checks that its zip exists. It
+// returns errUnknown if neither has that version.
 func (p proxy) prove(ctx context.Context, last verify.Mark, version string) (verify.TreeProof, error) {
 	proof, err := p.db.Lookup(ctx, p.remote, last, Module, version)
 	if err != nil && !errors.Is(err, manifests.ErrNotFound) {
@@ -198,13 +199,13 @@ func (p proxy) prove(ctx context.Context, last verify.Mark, version string) (ver
 		return verify.TreeProof{}, errUnknown
 	case missing == nil:
 		return verify.TreeProof{}, &verify.TreeError{Database: p.db.Name(), Module: Module + "@" + version,
-			Rule: "the proxy has a zip of which the database has no record"}
+			Rule: "the proxy has a zip for which the database has no record"}
 	}
 	return verify.TreeProof{}, missing
 }
 
-// remote reads the checksum database through the proxy. That a record is not
-// found says something about the record; that a tile is not, only about the proxy.
+// remote reads the checksum database through the proxy. A missing record means that the
+// version does not exist; a missing tile only that the proxy is unusable.
 func (p proxy) remote(ctx context.Context, path string, limit int64) ([]byte, error) {
 	data, err := manifests.ReadAll(ctx, p.transport, p.base+"/sumdb/"+p.db.Name()+path, limit)
 	if err != nil && !strings.HasPrefix(path, "/lookup/") {
@@ -213,7 +214,8 @@ func (p proxy) remote(ctx context.Context, path string, limit int64) ([]byte, er
 	return data, err
 }
 
-// unreachable makes of a thing that is not there a proxy that cannot be used.
+// unreachable turns ErrNotFound into ErrUnreachable: a proxy without this file cannot
+// be used.
 func unreachable(err error) error {
 	if errors.Is(err, manifests.ErrNotFound) {
 		return fmt.Errorf("%w (%v)", manifests.ErrUnreachable, err)

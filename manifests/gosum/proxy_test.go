@@ -41,9 +41,9 @@ func TestParseProxies(t *testing.T) {
 	}
 }
 
-// The separators of a list of proxies mean what they mean to the go command;
-// besides, no failed proof ever leads to the next proxy.
-func TestProxiesAreAskedInOrder(t *testing.T) {
+// TestProxiesAreTriedInOrder checks that the separators of a proxy list mean what they
+// mean to the go command, and that no failed proof leads to the next proxy.
+func TestProxiesAreTriedInOrder(t *testing.T) {
 	const empty, down, good = "https://empty.example.org", "https://down.example.org", proxyURL
 	for _, test := range []struct {
 		list string
@@ -57,7 +57,7 @@ func TestProxiesAreAskedInOrder(t *testing.T) {
 		{"direct", manifests.ErrUnreachable},
 		{"off", manifests.ErrOffline}, {"off", gosum.ErrOff},
 		{"", manifests.ErrUnreachable},
-		{empty, manifests.ErrUnreachable}, // it does not pass on the checksum database
+		{empty, manifests.ErrUnreachable}, // it does not relay the checksum database
 		{empty + ",off", manifests.ErrUnreachable},
 		{down + "|direct", manifests.ErrUnreachable},
 		{good + ",off", nil},
@@ -71,7 +71,7 @@ func TestProxiesAreAskedInOrder(t *testing.T) {
 			t.Errorf("%q: more than one line: %v", test.list, err)
 		}
 	}
-	// Unknown to the first, known to nobody after it.
+	// Unknown to the first proxy and to every later one.
 	var unknown *manifests.UnknownVersionError
 	for _, list := range []string{good, good + ",direct", good + "|off", good + "," + good} {
 		w := newWorld(t)
@@ -85,7 +85,7 @@ func TestProxiesAreAskedInOrder(t *testing.T) {
 	}
 }
 
-func TestAFailedProofIsTheEnd(t *testing.T) {
+func TestFailedProofStopsTheSearch(t *testing.T) {
 	lookup := "/sumdb/sum.example.org/lookup/golang.org/toolchain@" + moduleVersion("1.24.4", "linux-amd64")
 	for name, tamper := range map[string]func(w *world){
 		"forged hash": func(w *world) {

@@ -13,8 +13,9 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// The suite's publisher and stranger, who sign with OpenPGP elsewhere, each
-// have the key of a checksum database here.
+// TestEverySourceSuite runs the tests that every source must pass. The suite's
+// publisher and stranger, who sign with OpenPGP for other sources, each have the key of
+// a checksum database here.
 func TestEverySourceSuite(t *testing.T) {
 	owners := map[verify.Fingerprint]*verifytest.ChecksumDB{}
 	owner := func(tb testing.TB, primary verify.Fingerprint) *verifytest.ChecksumDB {

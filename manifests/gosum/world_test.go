@@ -28,7 +28,7 @@ var (
 	stables = []string{"1.9.7", "1.10", "1.20", "1.24.4", "1.25.9", "1.25.14", "1.27.3"}
 )
 
-// A world is module proxies before one checksum database, in memory.
+// A world is a set of module proxies for one checksum database, in memory.
 type world struct {
 	db      *verifytest.ChecksumDB
 	list    string
@@ -41,7 +41,7 @@ type world struct {
 
 func moduleVersion(version, platform string) string { return "v0.0.1-go" + version + "." + platform }
 
-// toolchainZip is a toolchain as small as it can be.
+// toolchainZip returns a minimal toolchain.
 func toolchainZip(tb testing.TB, version string) []byte {
 	tb.Helper()
 	var out bytes.Buffer
@@ -73,7 +73,8 @@ func hash(tb testing.TB, data []byte) string {
 	return h1
 }
 
-// newWorld has every stable version and a release candidate, for one platform.
+// newWorld returns a world with every stable version and a release candidate, for one
+// platform.
 func newWorld(tb testing.TB) *world {
 	w := &world{db: verifytest.NewChecksumDB(tb, "sum.example.org"), zips: map[string][]byte{}}
 	w.db.Fill(tb, 40)
@@ -92,7 +93,7 @@ func (w *world) publish(tb testing.TB, version string) {
 	w.list += module + "\n"
 }
 
-// ServeHTTP is every proxy: the path says which.
+// ServeHTTP serves every proxy: the path selects one.
 func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	path := strings.TrimPrefix(r.URL.Path, "/go")
 	if answer := w.answers[path]; answer != nil {
@@ -142,7 +143,7 @@ func (w *world) Open(ctx context.Context, ref string, _ int64) (io.ReadCloser, i
 	return nil, 0, fmt.Errorf("%s: status %d: %w", shown, answer.Code, manifests.ErrUnreachable)
 }
 
-// answer has every proxy give this answer at path from now on.
+// answer makes every proxy give this answer at path from now on.
 func (w *world) answer(path string, status int, body []byte) {
 	if w.answers == nil {
 		w.answers = map[string]func(http.ResponseWriter, *http.Request){}
