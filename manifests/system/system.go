@@ -1,15 +1,15 @@
-// Package system knows the toolchains that a machine may have without kist: by
-// which command each is found, and how it tells its version. It is data and a
-// parser; whoever calls it looks along PATH and runs the command.
+// Package system knows the toolchains that a machine may have without kist: which
+// command belongs to each, and how it prints its version. It is data and a parser; the
+// caller searches PATH and runs the command.
 //
-// They are a channel by name only, "system": read, and never installed, changed
-// or removed. Nothing signs them and nothing need: they are the machine's own,
-// and run whenever the user types their name. Asking one for its version is
-// running it, as any configure script does. That is no exception to "kist never
-// runs what it installs": a command that leads to what kist installed is not of
-// the system, and its version is read from the receipt.
+// They form a channel in name only, "system": they are read, and never installed,
+// changed or removed. They are unsigned and need no signature: they belong to the
+// machine, and run whenever the user types their name. Getting a version means running
+// the command, as any configure script does. This does not break the rule that kist
+// never runs what it installs: a command that leads to something kist installed does
+// not count as a system tool, and its version is read from the receipt.
 //
-// What counts is the command's own answer, outside any project: see Environment.
+// The version is the one that the command prints outside any project: see Environment.
 package system
 
 import (
@@ -24,25 +24,24 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// Channel is the name under which a tool of the system is asked for.
+// Channel is the channel name of the system's tools.
 const Channel = "system"
 
-// MaxAnswer is how much a command may print, in bytes.
+// MaxAnswer is the most that a command may print, in bytes.
 const MaxAnswer = 64 << 10
 
-// A Tool is a toolchain as its own command tells of it.
+// A Tool describes a toolchain and the command that prints its version.
 type Tool struct {
 	Name    string
-	Command string   // found on PATH; it alone stands for the toolchain
-	Args    []string // what makes it print its version on stdout
-	// Answer matches the beginning of what it prints: its first group the
-	// version's numbers, its second, where it has one, what comes before the
-	// release of these numbers, such as rc1.
+	Command string   // searched on PATH; it represents the toolchain
+	Args    []string // arguments that print its version on stdout
+	// Answer matches the start of the output: its first group is the version's numbers,
+	// its optional second group the pre-release, such as rc1.
 	Answer *regexp.Regexp
-	Env    map[string]string // what it needs set besides; see Environment
+	Env    map[string]string // additional variables; see Environment
 }
 
-// Lookup returns the tool of a name.
+// Lookup returns the tool called name.
 func Lookup(name string) (Tool, bool) {
 	for _, t := range tools() {
 		if t.Name == name {
@@ -52,7 +51,7 @@ func Lookup(name string) (Tool, bool) {
 	return Tool{}, false
 }
 
-// Names are the tools that a machine may have, in order.
+// Names returns the tools that a machine may have, in order.
 func Names() (names []string) {
 	for _, t := range tools() {
 		names = append(names, t.Name)
@@ -61,8 +60,8 @@ func Names() (names []string) {
 	return names
 }
 
-// tools is the table. A vendor whose numbers are its own is left out: Apple's
-// clang 15 is no clang 15.
+// tools returns the table. Vendors with their own numbering are left out: Apple's clang
+// 15 is not LLVM's clang 15.
 func tools() []Tool {
 	version := []string{"--version"}
 	starts := func(pattern string) *regexp.Regexp { return regexp.MustCompile("^" + pattern) }
@@ -71,22 +70,23 @@ func tools() []Tool {
 		{Name: "clang", Command: "clang", Args: version,
 			Answer: starts(`(?:(?:Alpine|Debian|FreeBSD|Homebrew|OpenBSD|Ubuntu) )?clang version (\d+\.\d+\.\d+)(?:-?(rc\d+))?\D`)},
 		{Name: "cmake", Command: "cmake", Args: version, Answer: starts(`cmake version (\d+\.\d+(?:\.\d+)?)(?:-([0-9A-Za-z.-]+))?\s`)},
-		{Name: "gcc", Command: "gcc", Args: version, Answer: starts(`gcc \([^\n]*?\) (\d+\.\d+\.\d+)\s`)}, // after whose package it is
+		{Name: "gcc", Command: "gcc", Args: version, Answer: starts(`gcc \([^\n]*?\) (\d+\.\d+\.\d+)\s`)}, // after the packager's name in brackets
 		{Name: "go", Command: "go", Args: []string{"version"}, Answer: starts(`go version go(\d+\.\d+(?:\.\d+)?(?:(?:beta|rc)\d+)?)[ -]`),
-			// It is not to choose another Go, nor to leave counters in the user's home.
+			// It must not switch to another Go, nor write counters into the user's
+			// home.
 			Env: map[string]string{"GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "", "XDG_CONFIG_HOME": os.DevNull}},
 		{Name: "java", Command: "javac", Args: version, Answer: starts(`javac (\d+(?:\.\d+)*)\s`)}, // java alone compiles nothing
 		{Name: "meson", Command: "meson", Args: version, Answer: starts(`(\d+\.\d+\.\d+)(?:\.(rc\d+))?\s`)},
-		{Name: "ninja", Command: "ninja", Args: version, Answer: starts(`(\d+\.\d+(?:\.\d+)?)[.\s]`)}, // before the name of a branch
+		{Name: "ninja", Command: "ninja", Args: version, Answer: starts(`(\d+\.\d+(?:\.\d+)?)[.\s]`)}, // a branch name may follow
 		{Name: "node", Command: "node", Args: version, Answer: starts(`v(\d+\.\d+\.\d+)(?:-([0-9A-Za-z.-]+))?\s`)},
 		{Name: "python", Command: "python3", Args: version, Answer: starts(`Python (\d+\.\d+\.\d+)((?:a|b|rc)\d+)?[+\s]`)},
 		{Name: "rust", Command: "rustc", Args: version, Answer: starts(`rustc (\d+\.\d+\.\d+)(?:-([0-9A-Za-z.-]+))?\s`)},
 	}
 }
 
-// Version reads what the command of t printed. What comes before a release is
-// written as Semantic Versioning does, 3.13.0-rc2, but for Go's, which is read as
-// it is. Errors say what was printed instead.
+// Version parses the output of t's command. A pre-release is spelled as in Semantic
+// Versioning, 3.13.0-rc2, except for Go, whose own spelling is kept. Errors show what
+// was printed instead.
 func (t Tool) Version(answer []byte) (string, error) {
 	if len(answer) > MaxAnswer {
 		return "", fmt.Errorf("it printed more than %d bytes", MaxAnswer)
@@ -106,11 +106,11 @@ func (t Tool) Version(answer []byte) (string, error) {
 	return version, nil
 }
 
-// Environment is what the command of t is asked with, over what it inherits: it
-// is in the root directory, so that no rust-toolchain.toml, go.mod or
-// .tool-versions of a project has a say, and it has no network. The second is for
-// commands that stand in for a toolchain (those of rustup, mise, volta) and
-// would fetch what they lack; on port 9 only root could listen.
+// Environment returns the variables to add when running t's command. The command runs
+// in the root directory, so that no rust-toolchain.toml, go.mod or .tool-versions of a
+// project applies, and without a network. The latter is for wrapper commands (those of
+// rustup, mise, volta) that would download a missing toolchain; only root could listen
+// on port 9.
 func (t Tool) Environment() map[string]string {
 	env := map[string]string{
 		"PWD": "/", "LC_ALL": "C", "RUSTUP_AUTO_INSTALL": "0", "MISE_AUTO_INSTALL": "false", "NO_PROXY": "", "no_proxy": "",

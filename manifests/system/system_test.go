@@ -8,8 +8,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// answers are what real commands print, and the version that it tells; "" for
-// what is not to be taken for one.
+// answers are outputs of real commands, with the version that each states; "" for
+// outputs that must be refused.
 var answers = []struct{ tool, answer, version string }{
 	{"bindgen", "bindgen 0.66.1\n", "0.66.1"},
 	{"clang", "Debian clang version 14.0.6\nTarget: x86_64-pc-linux-gnu\n", "14.0.6"},
@@ -58,7 +58,7 @@ var answers = []struct{ tool, answer, version string }{
 	{"rust", "rustc 1.63.0-" + strings.Repeat("x", 100) + "\n", ""},
 }
 
-// TestCommands: every command that is looked for is one that kist could link, too.
+// TestCommands checks that kist can link every command that it searches for.
 func TestCommands(t *testing.T) {
 	for _, tool := range tools() {
 		if err := manifests.MatchedCommand(tool.Command); err != nil {
