@@ -11,8 +11,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// TestHostileManifestIsWithinBudget gives each hostile document as a manifest at
-// its ceiling. What kist does not know is passed over in one, so that some may pass.
+// TestHostileManifestIsWithinBudget parses each hostile document as a manifest at its
+// ceiling. Unknown keys are ignored in one, so some may be accepted.
 func TestHostileManifestIsWithinBudget(t *testing.T) {
 	real := sample(t, "channel-rust-1.95.0-2026-04-16.toml.gz")
 	for where, start := range map[string]string{"alone": "manifest-version = \"2\"\n", "after a real one": string(real)} {
@@ -47,14 +47,14 @@ func TestHostileManifestIsWithinBudget(t *testing.T) {
 	})
 }
 
-// TestGrownManifestIsWithinBudget reads a manifest of eight times as many packages
-// as that of 1.95.0, near the limits of one.
+// TestGrownManifestIsWithinBudget reads a manifest with eight times as many packages as
+// that of 1.95.0, near the ceilings.
 func TestGrownManifestIsWithinBudget(t *testing.T) {
 	data := bytes.Clone(sample(t, "channel-rust-1.95.0-2026-04-16.toml.gz"))
 	packages := data[bytes.Index(data, []byte("[pkg.")):bytes.Index(data, []byte("[renames"))]
 	for i := range 7 {
 		more := bytes.ReplaceAll(packages, []byte("[pkg."), fmt.Appendf(nil, "[pkg.x%d-", i))
-		for _, list := range []string{"components", "extensions"} { // which only pkg.rust has
+		for _, list := range []string{"components", "extensions"} { // only pkg.rust may have them
 			more = bytes.ReplaceAll(more, []byte("."+list+"]]"), []byte(".others]]"))
 		}
 		data = append(data, more...)
@@ -66,8 +66,8 @@ func TestGrownManifestIsWithinBudget(t *testing.T) {
 	})
 }
 
-// TestHostileToolchainFileIsWithinBudget gives each hostile document as the file of
-// a project, which anybody may have written.
+// TestHostileToolchainFileIsWithinBudget parses each hostile document as a project's
+// file, which anybody may have written.
 func TestHostileToolchainFileIsWithinBudget(t *testing.T) {
 	start := "[toolchain]\nchannel = \"1.95\"\n"
 	for name, text := range manifesttest.HostileTOML(start, MaxToolchainFile) {

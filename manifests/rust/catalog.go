@@ -15,17 +15,17 @@ import (
 // A Catalog is one proved channel manifest.
 type Catalog struct {
 	channel  string
-	at       string // URL of the channel's own manifest, beside which everything lies
+	url      string // of the channel's own manifest; other URLs are relative to it
 	name     Name
 	manifest *Manifest
-	bytes    []byte // of the manifest, as they were proved: not to be changed
+	bytes    []byte // the manifest as proved; must not be changed
 	mark     verify.Mark
 	evidence verify.Evidence
 }
 
 func newCatalog(s Source, n Name, m *Manifest, d verify.Document) *Catalog {
-	c := &Catalog{channel: s.Channel, at: s.URL, name: n, manifest: m, bytes: d.View(), evidence: d.Evidence()}
-	issued, _ := time.Parse(time.DateOnly, m.Date) // judged by parse
+	c := &Catalog{channel: s.Channel, url: s.URL, name: n, manifest: m, bytes: d.View(), evidence: d.Evidence()}
+	issued, _ := time.Parse(time.DateOnly, m.Date) // checked by parse
 	c.mark = verify.Mark{Channel: s.Channel, Line: n.Channel, Issued: issued, Digest: verify.DigestOf(c.bytes)}
 	if n.fixed() {
 		c.mark.Line, c.mark.Fixed = "", true
@@ -35,10 +35,11 @@ func newCatalog(s Source, n Name, m *Manifest, d verify.Document) *Catalog {
 	return c
 }
 
-// Mark is the manifest's date and digest, on the line of its name.
+// Mark returns the manifest's date and digest, on the line of its name.
 func (c *Catalog) Mark() verify.Mark { return c.mark }
 
-// version is how the release is called: a nightly by its day, any other by its number.
+// version returns the release's version: nightly-<day> for a nightly, otherwise its
+// number.
 func (c *Catalog) version() string {
 	if strings.HasSuffix(c.manifest.Number, "-nightly") {
 		return "nightly-" + c.manifest.Date
@@ -46,7 +47,7 @@ func (c *Catalog) version() string {
 	return c.manifest.Number
 }
 
-// labels are the names of the release besides its version.
+// labels returns the other names of the release.
 func (c *Catalog) labels() []string {
 	if n := c.name.String(); n != c.version() && !manifests.MatchesVersion(n, c.version()) {
 		return []string{n}
@@ -62,9 +63,9 @@ func (c *Catalog) Versions(tool string) []manifests.Version {
 	return []manifests.Version{{Tool: Tool, Version: c.version(), Labels: c.labels(), Date: c.mark.Issued}}
 }
 
-// Resolve names what of the release r asks for: the components of its profile
-// (minimal, if it names none), its other components and the standard library of
-// its targets. Errors are those of manifests.Catalog, *manifests.UnknownTargetError
+// Resolve returns the part of the release that r requests: the components of its
+// profile (minimal by default), its other components and the standard library of its
+// targets. It returns the errors of manifests.Catalog, *manifests.UnknownTargetError
 // and *manifests.UnknownProfileError.
 func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if r.Tool != Tool {
@@ -72,7 +73,7 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	}
 	r.Version, _ = manifests.ExactVersion(r.Version)
 	if asked, ok := ParseName(r.Version); r.Version != "" && r.Version != "latest" && r.Version != c.version() && (!ok || asked != c.name) {
-		return manifests.Release{}, fmt.Errorf("rust %s: only %s was asked for and proved", r.Version, c.name)
+		return manifests.Release{}, fmt.Errorf("rust %s: only %s was requested and proved", r.Version, c.name)
 	}
 	if r.Profile == "" {
 		r.Profile = minimal
@@ -85,9 +86,9 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if err != nil {
 		return manifests.Release{}, err
 	}
-	least, err := t.profile(minimal)
+	required, err := t.profile(minimal)
 	if err != nil {
-		least = parts // nobody says what it can be without
+		required = parts // the manifest does not say what is optional
 	}
 	out := manifests.Release{
 		Channel: c.channel, Tool: Tool, Version: c.version(), Labels: c.labels(), Platform: r.Platform,
@@ -96,7 +97,7 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if r.Platform.OS == "windows" {
 		out.Commands = []string{"bin/*.exe"}
 	}
-	// What programs that know rustup look for.
+	// Files that programs made for rustup look for.
 	list := manifests.Listing{Path: rustlib + "components", Items: map[string]string{}}
 	config := manifests.Listing{Path: rustlib + "multirust-config.toml", Head: "config_version = \"1\"\n", Items: map[string]string{}}
 	out.Files = []manifests.File{
@@ -110,9 +111,9 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 		}
 		out.Components = append(out.Components, a.Component)
 		out.Artifacts = append(out.Artifacts, a)
-		list.Items[a.Component] = part.full() + "\n"
+		list.Items[a.Component] = part.fullName() + "\n"
 		config.Items[a.Component] = fmt.Sprintf("\n[[components]]\npkg = %q\ntarget = %q\nis_extension = false\n", part.pkg, part.target)
-		if !slices.ContainsFunc(least, part.same) {
+		if !slices.ContainsFunc(required, part.equal) {
 			out.Optional = append(out.Optional, a.Component)
 		}
 	}
@@ -121,24 +122,24 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 }
 
 const (
-	minimal = "minimal" // the profile of what a toolchain cannot be without
+	minimal = "minimal" // the profile with only the required components
 	rustlib = "lib/rustlib/"
 )
 
-// full is how rust-installer and rustup call a component.
-func (c component) full() string {
+// fullName returns the name of a component in rust-installer and rustup.
+func (c component) fullName() string {
 	if c.target == "*" {
 		return c.pkg
 	}
 	return c.pkg + "-" + c.target
 }
 
-// artifact is what is fetched of a component: any one of the archives that hold
-// it, in the order of the manifest's reader.
+// artifact returns the artifact of a component. Its alternatives are the other archives
+// that hold it, in the manifest's order.
 func (c *Catalog) artifact(t *toolchain, part component) (manifests.Artifact, error) {
-	built, _ := c.manifest.find(part) // judged by parse
+	built, _ := c.manifest.find(part) // checked by parse
 	if !built.available {
-		return manifests.Artifact{}, &manifests.UnknownComponentError{Tool: Tool, Version: c.version(), Component: t.short(part), Platform: part.target}
+		return manifests.Artifact{}, &manifests.UnknownComponentError{Tool: Tool, Version: c.version(), Component: t.componentName(part), Platform: part.target}
 	}
 	var all []manifests.Artifact
 	for _, one := range built.archives {
@@ -147,11 +148,11 @@ func (c *Catalog) artifact(t *toolchain, part component) (manifests.Artifact, er
 			return manifests.Artifact{}, fmt.Errorf("channel %s: %w", c.channel, &FormatError{"pkg." + part.pkg + ".target." + part.target, err.Error()})
 		}
 		all = append(all, manifests.Artifact{
-			Name: path.Base(one.url.Path), Component: t.short(part), Refs: []string{ref},
+			Name: path.Base(one.url.Path), Component: t.componentName(part), Refs: []string{ref},
 			Integrity: manifests.Integrity{Digest: one.digest},
 			Layout: manifests.Layout{Format: one.format, Strip: 1, Installer: &manifests.Installer{
-				Dirs:     slices.Compact([]string{part.full(), part.pkg}),
-				Manifest: rustlib + "manifest-" + part.full(),
+				Dirs:     slices.Compact([]string{part.fullName(), part.pkg}),
+				Manifest: rustlib + "manifest-" + part.fullName(),
 			}},
 		})
 	}
@@ -159,25 +160,25 @@ func (c *Catalog) artifact(t *toolchain, part component) (manifests.Artifact, er
 	return all[0], nil
 }
 
-// locate maps a URL of the Rust project's own host to this channel's place.
+// locate maps a URL of the Rust project's own host to this channel's host.
 func (c *Catalog) locate(a archive) (string, error) {
 	if a.url.Scheme == "https" && a.url.Host == "static.rust-lang.org" {
 		if below, ok := strings.CutPrefix(a.url.Path, "/dist/"); ok {
-			return manifests.Join(c.at, below)
+			return manifests.Join(c.url, below)
 		}
 	}
 	return a.url.String(), nil
 }
 
-// A toolchain is what a manifest holds for one host.
+// A toolchain is the part of a manifest for one host.
 type toolchain struct {
 	*Catalog
 	host  string // its triple
 	parts []component
-	names map[string]component // by each name that a person may use
+	names map[string]component // by every accepted name
 }
 
-// toolchain finds what there is for a host.
+// toolchain returns the toolchain for a host.
 func (c *Catalog) toolchain(p manifests.Platform) (*toolchain, error) {
 	t := &toolchain{Catalog: c, host: triple(p), names: map[string]component{}}
 	if _, ok := c.manifest.host[t.host]; !ok || !c.manifest.packages["rust"][t.host].available {
@@ -191,7 +192,7 @@ func (c *Catalog) toolchain(p manifests.Platform) (*toolchain, error) {
 	}
 	t.parts = c.manifest.host[t.host]
 	for _, part := range t.parts {
-		for _, name := range []string{part.pkg, t.rename(part.pkg)} {
+		for _, name := range []string{part.pkg, t.shortName(part.pkg)} {
 			if part.target == "*" || part.target == t.host {
 				t.names[name] = part
 			}
@@ -203,8 +204,8 @@ func (c *Catalog) toolchain(p manifests.Platform) (*toolchain, error) {
 	return t, nil
 }
 
-// rename is the short name of a package, by which people call it.
-func (c *Catalog) rename(pkg string) string {
+// shortName returns the short name of a package, which people use.
+func (c *Catalog) shortName(pkg string) string {
 	for _, short := range slices.Sorted(maps.Keys(c.manifest.renames)) {
 		if c.manifest.renames[short] == pkg {
 			return short
@@ -213,16 +214,16 @@ func (c *Catalog) rename(pkg string) string {
 	return pkg
 }
 
-// short is the name of a component in a release: that of its package, with its
-// target where that is not the host's.
-func (t *toolchain) short(part component) string {
+// componentName returns the name of a component in a release: its package's short name,
+// with the target if it is not the host.
+func (t *toolchain) componentName(part component) string {
 	if part.target == "*" || part.target == t.host {
-		return t.rename(part.pkg)
+		return t.shortName(part.pkg)
 	}
-	return t.rename(part.pkg) + "-" + part.target
+	return t.shortName(part.pkg) + "-" + part.target
 }
 
-// choose returns the components that r asks for, each once, by name.
+// choose returns the components that r requests, each once, by name.
 func (t *toolchain) choose(r manifests.Request) ([]component, error) {
 	chosen, err := t.profile(r.Profile)
 	if err != nil {
@@ -238,20 +239,20 @@ func (t *toolchain) choose(r manifests.Request) ([]component, error) {
 	}
 	for _, name := range r.Targets {
 		part := component{pkg: "rust-std", target: name}
-		i := slices.IndexFunc(t.parts, part.same)
+		i := slices.IndexFunc(t.parts, part.equal)
 		if i < 0 {
 			return nil, &manifests.UnknownTargetError{Tool: Tool, Version: t.version(), Target: name, Near: manifests.Near(name, t.targets())}
 		}
 		chosen = append(chosen, t.parts[i])
 	}
-	slices.SortFunc(chosen, func(a, b component) int { return strings.Compare(t.short(a), t.short(b)) })
-	return slices.CompactFunc(chosen, component.same), nil
+	slices.SortFunc(chosen, func(a, b component) int { return strings.Compare(t.componentName(a), t.componentName(b)) })
+	return slices.CompactFunc(chosen, component.equal), nil
 }
 
-func (c component) same(other component) bool { return c.pkg == other.pkg && c.target == other.target }
+func (c component) equal(other component) bool { return c.pkg == other.pkg && c.target == other.target }
 
-// profile returns the components of a profile that exist for the host. A
-// manifest without profiles, older than they are, has one set for all of them.
+// profile returns the components of a profile that exist for the host. Manifests from
+// before profiles have one set for all of them.
 func (t *toolchain) profile(name string) ([]component, error) {
 	own := func(part component) bool { return part.target == t.host || part.target == "*" }
 	var chosen []component
@@ -276,10 +277,10 @@ func (t *toolchain) profile(name string) ([]component, error) {
 	return chosen, nil
 }
 
-// componentNames are the names of what can be added for the host itself.
+// componentNames returns the names of the components for the host.
 func (t *toolchain) componentNames() (names []string) {
 	for _, part := range t.parts {
-		names = append(names, t.short(part))
+		names = append(names, t.componentName(part))
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

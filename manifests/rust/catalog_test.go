@@ -36,7 +36,7 @@ func TestResolveChooses(t *testing.T) {
 		if got := strings.Join(release.Components, " "); got != test.want || len(release.Artifacts) != len(release.Components) {
 			t.Errorf("%+v: %s", test, got)
 		}
-		// What is installed can be asked for again, by the names it has there.
+		// Installed components can be requested by their names in the receipt.
 		again := ask("1.95.0")
 		again.Components = release.Components
 		if second, err := w.resolve(t, again); err != nil || !slices.Equal(second.Components, release.Components) {
@@ -45,7 +45,7 @@ func TestResolveChooses(t *testing.T) {
 	}
 }
 
-func TestResolveLaysOut(t *testing.T) {
+func TestResolveDescribesTheLayout(t *testing.T) {
 	r := ask("1.95.0")
 	r.Components, r.Targets = []string{"clippy", "rust-src"}, []string{wasm}
 	release, err := newWorld(t, everything()).resolve(t, r)
@@ -95,7 +95,7 @@ func TestResolveLaysOut(t *testing.T) {
 		string(l.Text([]string{"cargo", "rustc"})) != "cargo-"+host+"\nrustc-"+host+"\n" {
 		t.Errorf("listing %+v", l)
 	}
-	// As rustup writes it: testdata/multirust-config.toml is rustup's own.
+	// The format is rustup's: testdata/multirust-config.toml is its own.
 	inOrder := []string{"cargo", "clippy", "rust-docs", "rust-std", "rustc", "rustfmt"}
 	r.Profile = "default"
 	if whole, err := newWorld(t, everything()).resolve(t, r); err != nil || whole.Listings[1].Path != "lib/rustlib/multirust-config.toml" ||
@@ -153,7 +153,7 @@ func TestResolveRefuses(t *testing.T) {
 	}
 }
 
-// A manifest from before there were profiles.
+// TestWithoutProfiles reads a manifest from before profiles existed.
 func TestWithoutProfiles(t *testing.T) {
 	text, _, _ := strings.Cut(manifest("1.35.0", "2019-05-23"), "[profiles]")
 	w := newWorld(t, map[string]string{"channel-rust-1.35.0.toml": text})

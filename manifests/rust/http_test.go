@@ -19,16 +19,16 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// A loopback answers as upstream's host does: an object store behind a cache.
-// What is not there is an XML page; archives may lie on another host.
+// A loopback answers like upstream's host, an object store behind a cache: a missing
+// file is an XML page, and archives may be on another host.
 type loopback struct {
 	files map[string][]byte // by path
 
 	mu        sync.Mutex
 	elsewhere string          // where archives are redirected to
-	busy      bool            // whoever asks is told to wait
-	packed    bool            // manifests are sent compressed, though nobody asked
-	page      string          // what is sent instead of each file, if not empty
+	busy      bool            // every request is told to wait
+	packed    bool            // manifests are sent compressed without being asked
+	page      string          // replaces every file, if not empty
 	asked     map[string]bool // methods and paths
 }
 
@@ -66,7 +66,7 @@ func TestOverTheLoopbackInterface(t *testing.T) {
 		files["/dist/"+name], files["/dist/"+name+".asc"] = []byte(text), key.Sign(t, []byte(text), now.AddDate(0, -1, 0))
 	}
 	archive := "/dist/2026-04-16/cargo-1.95.0-" + host + ".tar.zst"
-	files[archive] = []byte("cargo-1.95.0-" + host + ".tar.zst") // what the manifest's digest is of
+	files[archive] = []byte("cargo-1.95.0-" + host + ".tar.zst") // matches the manifest's digest
 	blobs := httptest.NewServer(&loopback{files: files, asked: map[string]bool{}})
 	defer blobs.Close()
 	l := &loopback{files: files, elsewhere: blobs.URL, asked: map[string]bool{}}
@@ -127,13 +127,13 @@ func TestOverTheLoopbackInterface(t *testing.T) {
 			t.Errorf("honest twin of %s: %v", lie.name, err)
 		}
 	}
-	l.packed = true // the signed bytes are not those that come
+	l.packed = true // the bytes sent are not the signed ones
 	if _, err := fetch("stable"); err == nil {
 		t.Error("a manifest was inflated on the way")
 	}
 }
 
-// A mirror on a disk needs no server at all.
+// TestAMirrorInADirectory uses a mirror on disk, without a server.
 func TestAMirrorInADirectory(t *testing.T) {
 	dir := t.TempDir()
 	key := verifytest.NewKey(t, "rust", now.AddDate(-3, 0, 0))

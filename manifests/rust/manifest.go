@@ -12,7 +12,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Ceilings on a manifest besides its size. The manifest of 1.95.0 has 21
+// Ceilings on a manifest, in addition to its size. The manifest of 1.95.0 has 21
 // packages for at most 104 targets, and lists of 162.
 const (
 	MaxPackages = 1000
@@ -20,24 +20,24 @@ const (
 	MaxList     = 4000
 )
 
-// limits bound what a manifest is decoded to. That of 1.95.0 has 6,091 headers of
-// 29,499 parts, 20,445 keys, and 1,678 values.
+// limits bounds the decoded manifest. That of 1.95.0 has 6,091 headers of 29,499 parts,
+// 20,445 keys, and 1,678 values.
 var limits = tomldoc.Limits{Tables: 256 << 10, Keys: 256 << 10, Values: 128 << 10}
 
-// A Manifest is what a channel manifest says, as far as it matters here.
+// A Manifest holds the parts of a channel manifest that kist needs.
 type Manifest struct {
 	Date     string // YYYY-MM-DD
 	Number   string // of the release: "1.95.0", "1.96.0-nightly"
 	packages map[string]map[string]target
-	host     map[string][]component // what pkg.rust lists, by host triple
+	host     map[string][]component // the lists of pkg.rust, by host triple
 	renames  map[string]string      // short name to package
 	profiles map[string][]string    // package names
 }
 
-// A target is one package built for one triple, or for "*", any.
+// A target is one package built for one triple, or for "*", which means all.
 type target struct {
 	available bool
-	archives  []archive // the best first; of an available one at least one
+	archives  []archive // the best first; not empty if available
 }
 
 type archive struct {
@@ -52,7 +52,7 @@ type component struct {
 	optional    bool
 }
 
-// A FormatError says where and how a manifest breaks its format.
+// FormatError is returned when a manifest breaks its format.
 type FormatError struct {
 	Where string // "line 3", "pkg.rust"; empty: the manifest itself
 	Rule  string
@@ -65,7 +65,7 @@ func (e *FormatError) Error() string {
 	return fmt.Sprintf("manifest: %s: %s", e.Where, e.Rule)
 }
 
-// Is reports that a manifest that breaks its format is not trusted.
+// Is matches verify.ErrUntrusted.
 func (e *FormatError) Is(target error) bool { return target == verify.ErrUntrusted }
 
 // Parse reads a proved manifest. Its errors are *FormatError, and match
@@ -77,7 +77,7 @@ func Parse(d verify.Document) (*Manifest, error) {
 	return parse(d.View())
 }
 
-// parse reads the tables by their exact keys and judges all of them.
+// parse reads the tables by their exact keys and checks all of them.
 func parse(data []byte) (*Manifest, error) {
 	keys, err := tomldoc.Decode(data, limits)
 	if err != nil {
@@ -100,7 +100,7 @@ func parse(data []byte) (*Manifest, error) {
 	renames := t.optional("renames")
 	renames.atMost(MaxPackages)
 	for short := range renames.keys {
-		renames.name(short)
+		renames.checkName(short)
 		m.renames[short] = renames.table(short).text("to")
 	}
 	profiles := t.optional("profiles")
@@ -108,7 +108,7 @@ func parse(data []byte) (*Manifest, error) {
 	for name := range profiles.keys {
 		m.profiles[name] = profiles.texts(name)
 	}
-	m.judge(t)
+	m.checkReferences(t)
 	if *t.fault != nil {
 		return nil, *t.fault
 	}
@@ -116,7 +116,7 @@ func parse(data []byte) (*Manifest, error) {
 }
 
 func (m *Manifest) readPackage(name string, p *table) {
-	p.name(name)
+	p.checkName(name)
 	version := p.text("version")
 	if name == "rust" {
 		m.Number, _, _ = strings.Cut(version, " ")
@@ -126,36 +126,35 @@ func (m *Manifest) readPackage(name string, p *table) {
 	m.packages[name] = map[string]target{}
 	for triple := range targets.keys {
 		if triple != "*" {
-			targets.name(triple)
+			targets.checkName(triple)
 		}
 		t := targets.table(triple)
 		m.packages[name][triple] = readTarget(t)
 		if name == "rust" {
 			m.host[triple] = append(t.components("components", false), t.components("extensions", true)...)
 		} else if len(t.list("components"))+len(t.list("extensions")) > 0 {
-			t.fail("it has components, which only pkg.rust has")
+			t.fail("it has components, which only pkg.rust may have")
 		}
 	}
 }
 
-// readTarget reads the archives of a package, the ones that cost least to
-// unpack first.
+// readTarget reads the archives of a package, cheapest to unpack first.
 func readTarget(t *table) target {
-	out := target{available: t.truth("available")}
+	out := target{available: t.boolean("available")}
 	for _, kind := range []struct{ prefix, format string }{{"zst_", "tar.zst"}, {"", "tar.gz"}, {"xz_", "tar.xz"}} {
 		_, hasURL := t.keys[kind.prefix+"url"]
 		_, hasHash := t.keys[kind.prefix+"hash"]
 		if !hasURL && !hasHash {
 			continue
 		}
-		at, digits := t.text(kind.prefix+"url"), t.text(kind.prefix+"hash")
-		if at == "" && digits == "" && !out.available {
+		ref, digits := t.text(kind.prefix+"url"), t.text(kind.prefix+"hash")
+		if ref == "" && digits == "" && !out.available {
 			continue
 		}
-		u, err := url.Parse(at)
+		u, err := url.Parse(ref)
 		if err != nil || !slices.Contains([]string{"https", "http", "file"}, u.Scheme) || u.Opaque != "" || u.User != nil ||
 			u.RawQuery != "" || u.Fragment != "" || (u.Host == "") != (u.Scheme == "file") || strings.HasSuffix(u.Path, "/") {
-			t.fail("%surl %.200q is not the URL of a file", kind.prefix, manifests.Redact(at))
+			t.fail("%surl %.200q is not the URL of a file", kind.prefix, manifests.Redact(ref))
 			continue
 		}
 		digest, err := verify.ParseDigest("sha256:" + digits)
@@ -165,31 +164,31 @@ func readTarget(t *table) target {
 		out.archives = append(out.archives, archive{kind.format, u, digest})
 	}
 	if out.available && len(out.archives) == 0 {
-		t.fail("it is available, and has no url")
+		t.fail("it is available but has no url")
 	}
 	return out
 }
 
-// judge holds what refers to packages to the packages there are.
-func (m *Manifest) judge(t *table) {
+// checkReferences checks that every package that is referred to exists.
+func (m *Manifest) checkReferences(t *table) {
 	if _, ok := m.packages["rust"]; !ok {
 		t.fail("pkg.rust is missing")
 	}
 	for host, list := range m.host {
 		for _, c := range list {
 			if _, ok := m.find(c); !ok {
-				t.fail("pkg.rust.target.%s lists %s for %q, which is not there", host, c.pkg, c.target)
+				t.fail("pkg.rust.target.%s lists %s for %q, which does not exist", host, c.pkg, c.target)
 			}
 		}
 	}
 	for short, pkg := range m.renames {
 		if _, ok := m.packages[pkg]; !ok {
-			t.fail("renames.%s is to %q, which is not there", short, pkg)
+			t.fail("renames.%s is to %q, which does not exist", short, pkg)
 		}
 	}
 }
 
-// find returns the package of a component: that for its target, or for any.
+// find returns the package of a component: for its target, or else for "*".
 func (m *Manifest) find(c component) (target, bool) {
 	t, ok := m.packages[c.pkg][c.target]
 	if !ok {
@@ -198,8 +197,8 @@ func (m *Manifest) find(c component) (target, bool) {
 	return t, ok
 }
 
-// is refuses a manifest that is not the one n names.
-func (m *Manifest) is(n Name) error {
+// checkName refuses a manifest that is not the one n names.
+func (m *Manifest) checkName(n Name) error {
 	switch {
 	case !n.covers(m.Number):
 		return &FormatError{"pkg.rust", fmt.Sprintf("it states version %.60q, where %s was asked for", m.Number, n)}
@@ -209,9 +208,9 @@ func (m *Manifest) is(n Name) error {
 	return nil
 }
 
-// schemes refuses URLs that a channel of this scheme may not lead to: https is
-// fine for every channel, any other only for a channel that uses it itself.
-func (m *Manifest) schemes(own string) error {
+// checkSchemes refuses URLs of a scheme that the channel must not lead to: https is
+// allowed for every channel, another scheme only if the channel uses it itself.
+func (m *Manifest) checkSchemes(own string) error {
 	for name, targets := range m.packages {
 		for triple, t := range targets {
 			for _, a := range t.archives {

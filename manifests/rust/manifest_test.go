@@ -11,7 +11,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-func TestParseJudgesTheWhole(t *testing.T) {
+func TestParseChecksTheWholeManifest(t *testing.T) {
 	good := manifest("1.95.0", "2026-04-16")
 	if _, err := parse([]byte(good)); err != nil {
 		t.Fatal(err)
@@ -50,12 +50,12 @@ func TestParseJudgesTheWhole(t *testing.T) {
 		"available, of no use":   {"available = false", "available = true", "no url"},
 		"not said if available":  {"available = false", "", "available is missing"},
 		"available perhaps":      {"available = false", `available = "no"`, "not true or false"},
-		"a component not there":  {component, strings.Replace(component, "cargo", "crago", 1), "not there"},
-		"a target not there":     {component, strings.Replace(component, `target = "x86_64`, `target = "x86_65`, 1), "not there"},
+		"a missing component":    {component, strings.Replace(component, "cargo", "crago", 1), "does not exist"},
+		"a missing target":       {component, strings.Replace(component, `target = "x86_64`, `target = "x86_65`, 1), "does not exist"},
 		"a component, nowhere":   {component, strings.Replace(component, "target = ", "where = ", 1), "target is missing"},
 		"components elsewhere":   {"[pkg.rustfmt-preview.target.\"" + host + "\"]\n", "[pkg.rustfmt-preview.target.\"" + host + "\"]\ncomponents = [\"x\"]\n", "only pkg.rust"},
 		"a list of numbers":      {"available = false", "available = false\nextensions = 3", "not an array"},
-		"a rename to nothing":    {`to = "clippy-preview"`, `to = "clippy-review"`, "not there"},
+		"a rename to nothing":    {`to = "clippy-preview"`, `to = "clippy-review"`, "does not exist"},
 		"a rename to a list":     {`to = "clippy-preview"`, `to = ["clippy-preview"]`, "not a string"},
 		"a profile of numbers":   {`minimal = ["rustc"`, `minimal = [1`, "not a string"},
 		"a package with a slash": {"[pkg.rust-mingw]", "[pkg.\"../rust-mingw\"]\nversion = \"1\"\n[pkg.\"../rust-mingw\".target]\n[pkg.rust-mingw]", "name"},
@@ -110,7 +110,7 @@ func TestCeilings(t *testing.T) {
 	}
 }
 
-// The whole manifest of 1.95.0.
+// TestParseReal reads the real manifest of 1.95.0.
 func TestParseReal(t *testing.T) {
 	m, err := parse(sample(t, "channel-rust-1.95.0-2026-04-16.toml.gz"))
 	if err != nil {
@@ -133,7 +133,7 @@ func TestParseReal(t *testing.T) {
 	if absent != 285 {
 		t.Errorf("%d are not available", absent)
 	}
-	c := &Catalog{channel: "rust", at: Upstream, name: Name{Channel: "1.95.0"}, manifest: m}
+	c := &Catalog{channel: "rust", url: Upstream, name: Name{Channel: "1.95.0"}, manifest: m}
 	r := ask("1.95.0")
 	for profile, want := range map[string]string{"": "cargo rust-std rustc", "default": "cargo clippy rust-docs rust-std rustc rustfmt"} {
 		r.Profile = profile
@@ -145,7 +145,7 @@ func TestParseReal(t *testing.T) {
 			t.Errorf("%s: %s, %v", profile, got, err)
 		}
 	}
-	r.Profile = "complete" // holds what only a nightly has
+	r.Profile = "complete" // has components that only exist in a nightly
 	var unavailable *manifests.UnknownComponentError
 	if _, err := c.Resolve(r); !errors.As(err, &unavailable) || unavailable.Component != "miri" {
 		t.Errorf("complete: %v", err)
@@ -200,7 +200,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		c := &Catalog{channel: "rust", at: Upstream, manifest: m}
+		c := &Catalog{channel: "rust", url: Upstream, manifest: m}
 		for host := range m.host {
 			for _, p := range platforms() {
 				if p.triple != host {

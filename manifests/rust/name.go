@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A Name is what a Rust toolchain is asked for by, without its host: stable,
-// beta, nightly, 1.95, 1.95.0, 1.95.0-beta, 1.95.0-beta.1, each perhaps with the
-// day of its manifest. Source: rust-lang/rustup, src/dist/mod.rs.
+// A Name is the name of a Rust toolchain without its host: stable, beta, nightly, 1.95,
+// 1.95.0, 1.95.0-beta, 1.95.0-beta.1, each optionally with the day of its manifest.
+// Source: rust-lang/rustup, src/dist/mod.rs.
 type Name struct {
 	Channel string // such as "nightly", as in the manifest's file name
 	Date    string // YYYY-MM-DD, or empty: the newest
@@ -51,15 +51,15 @@ func (n Name) String() string {
 	return n.Channel
 }
 
-// fixed reports whether n always names the same release: a day's, or an exact
-// version. The others move, each on a line of its own.
+// fixed reports whether n always names the same release: that of a day, or an exact
+// version. The others move, each on its own line.
 func (n Name) fixed() bool {
 	number, pre, beta := strings.Cut(n.Channel, "-")
 	return n.Date != "" || strings.Count(number, ".") == 2 && (!beta || pre != "beta")
 }
 
-// covers reports whether a release with this number is what n's channel may
-// hold: 1.95.0 is a stable and a 1.95, 1.96.0-nightly a nightly.
+// covers reports whether n's channel may hold a release with this number: 1.95.0 is a
+// stable and a 1.95, 1.96.0-nightly a nightly.
 func (n Name) covers(number string) bool {
 	release, pre, _ := strings.Cut(number, "-")
 	if !isNumber(release) || strings.Count(release, ".") != 2 {

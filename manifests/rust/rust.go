@@ -1,11 +1,11 @@
-// Package rust reads the channel manifests of the Rust project, format 2, as its
-// own host publishes them, a mirror copies them, and a private twin makes them.
+// Package rust reads the channel manifests of the Rust project, format 2, from its own
+// host, a mirror, or a private copy.
 //
 // # Parties
 //
-// The publisher signs one manifest for each name a toolchain can be asked for
-// by. Hosts and mirrors copy manifests and archives, and need not be trusted.
-// The keys are pinned: by kist for the Rust project, by the user for a mirror.
+// The publisher signs one manifest for each name that a toolchain can be requested by.
+// Hosts and mirrors copy manifests and archives, and need not be trusted. The keys are
+// pinned: by kist for the Rust project, by the user for a mirror.
 //
 // # Format
 //
@@ -15,32 +15,30 @@
 //
 // <name> is stable, beta, nightly, 1.95, 1.95.0, 1.95.0-beta.1 and the like. The
 // manifest lists packages (rustc, rust-std, clippy-preview, …), each for a target
-// triple with the URL and SHA-256 digest of its archives; which packages make up
-// a toolchain for a host, by which short names and in which profiles. Keys that
-// this package does not read may be there, and change nothing.
+// triple with the URL and SHA-256 digest of its archives; and which packages make up a
+// toolchain for a host, with their short names and profiles. Unknown keys are ignored.
 // Source: rust-lang/rustup, src/dist/manifest.rs and src/dist/mod.rs.
 //
 // # Guarantees
 //
-// A [Catalog] is made of a manifest that the threshold of keys signed, and that
-// states the very version that was asked for: a stable manifest served as
-// nightly, 1.94 as 1.95 or one day as another is refused. The manifest is judged
-// whole: format, date, every digest and URL, and that every package which a list
-// names exists for its target. Its date is the Mark of its line (stable, beta,
-// nightly, 1.95), which the caller judges; exact versions and days have no line.
+// A [Catalog] is made of a manifest that the threshold of keys signed, and that states
+// the very version that was requested: a stable manifest served as nightly, 1.94 as
+// 1.95 or one day as another is refused. The whole manifest is checked: format, date,
+// every digest and URL, and that every package named in a list exists for its target.
+// Its date is the Mark of its line (stable, beta, nightly, 1.95), which the caller
+// checks; exact versions and days have no line.
 //
-// A URL of the Rust project's own host leads, for a channel at another place, to
-// the same path there: a mirror serves upstream's signed bytes as they are.
+// For a channel at another place, a URL of the Rust project's own host is mapped to the
+// same path there: a mirror serves upstream's signed bytes unchanged.
 //
 // # Limits
 //
-// The format states no expiry, so a host that goes on serving an old manifest
-// cannot be told from one that has nothing new; only the date shows it, and the
-// evidence says so. It states no sizes either. Upstream signs no list of
-// versions.
+// The format states no expiry, so a host that keeps serving an old manifest cannot be
+// told from one that has nothing new; only the date shows it, and the evidence says so.
+// It states no sizes either. Upstream signs no list of versions.
 //
-// A package's archives are alternatives of each other, those that cost least to
-// unpack first: .tar.zst, .tar.gz, .tar.xz.
+// A package's archives are alternatives, cheapest to unpack first: .tar.zst, .tar.gz,
+// .tar.xz.
 //
 //	s := rust.Source{Channel: "rust", URL: rust.Upstream, Policy: verify.Policy{Keys: keys, Threshold: 1}}
 //	catalog, err := s.Fetch(ctx, transport, manifests.Query{Request: request, Now: now})
@@ -74,7 +72,7 @@ const (
 	manifestType = ".toml"
 )
 
-// NoExpiry is the note in the evidence of every release.
+// NoExpiry is a note in the evidence of every release.
 const NoExpiry = "upstream gives no expiry: a freeze shows only as an old date"
 
 // IsManifest reports whether name is the file name of a channel manifest.
@@ -90,32 +88,32 @@ func manifestOf(name string) (Name, bool) {
 	return n, ok && toml && known && n.Date == ""
 }
 
-// A Source is one place in this format. It implements [manifests.Named].
+// A Source is one channel in this format. It implements [manifests.Named].
 type Source struct {
 	Channel string
-	// URL is that of the channel manifest which a request without a version
-	// means; the others lie beside it. https, http or file.
+	// URL is the URL of the channel manifest for a request without a version; the
+	// others are next to it. https, http or file.
 	URL string
 	// Policy holds the keys and the threshold; Fetch sets its Now and Use.
 	Policy verify.Policy
 }
 
-// Fetch gets and proves the manifest that q's version names. Besides the errors
-// of manifests.Source it returns *manifests.UnknownVersionError for what is no
-// name of a Rust toolchain or has no manifest, and *manifests.UnknownToolError.
+// Fetch gets and proves the manifest that q's version names. In addition to the errors
+// of manifests.Source it returns *manifests.UnknownVersionError for a version that is
+// not a Rust toolchain name or has no manifest, and *manifests.UnknownToolError.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
 	if q.Tool != "" && q.Tool != Tool {
 		return nil, &manifests.UnknownToolError{Channel: s.Channel, Tool: q.Tool, Near: []string{Tool}}
 	}
-	at, err := url.Parse(s.URL)
-	if err != nil || !slices.Contains([]string{"https", "http", "file"}, at.Scheme) || at.RawQuery != "" || at.Fragment != "" {
+	u, err := url.Parse(s.URL)
+	if err != nil || !slices.Contains([]string{"https", "http", "file"}, u.Scheme) || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("channel %s: %s is not an https, http or file URL without query", s.Channel, manifests.Redact(s.URL))
 	}
-	own, ok := manifestOf(path.Base(at.Path))
+	standard, ok := manifestOf(path.Base(u.Path))
 	if !ok {
 		return nil, fmt.Errorf("channel %s: %s is not the URL of a channel-rust-….toml", s.Channel, manifests.Redact(s.URL))
 	}
-	name, err := s.name(q.Version, own)
+	name, err := s.name(q.Version, standard)
 	if err != nil {
 		return nil, err
 	}
@@ -138,10 +136,10 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	}
 	m, err := Parse(d)
 	if err == nil {
-		err = m.is(name)
+		err = m.checkName(name)
 	}
 	if err == nil {
-		err = m.schemes(at.Scheme)
+		err = m.checkSchemes(u.Scheme)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
@@ -152,11 +150,11 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 // Names implements [manifests.Named].
 func (s Source) Names() []string { return []string{"stable", "beta", "nightly"} }
 
-// name is what a request's version means; own stands for no version.
-func (s Source) name(version string, own Name) (Name, error) {
+// name returns the name for a requested version; standard is used for "".
+func (s Source) name(version string, standard Name) (Name, error) {
 	switch version {
 	case "":
-		return own, nil
+		return standard, nil
 	case "latest":
 		version = "stable"
 	}

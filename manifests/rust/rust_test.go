@@ -13,7 +13,7 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// Each name has its own manifest, and states its own version.
+// everything returns a manifest for each name, each with its own version.
 func everything() map[string]string {
 	return map[string]string{
 		"channel-rust-stable.toml":             manifest("1.95.0", "2026-04-16"),
@@ -109,7 +109,8 @@ func TestFetchRefusesUnknownNames(t *testing.T) {
 	}
 }
 
-// The version asked for must be the version proved.
+// TestFetchRefusesAnotherRelease checks that the proved version must be the requested
+// one.
 func TestFetchRefusesAnotherRelease(t *testing.T) {
 	for name, test := range map[string]struct{ file, asked, number, date string }{
 		"stable as nightly":         {"channel-rust-nightly.toml", "nightly", "1.95.0", "2026-04-16"},
@@ -137,7 +138,8 @@ func TestFetchRefusesAnotherRelease(t *testing.T) {
 	}
 }
 
-// A mirror serves upstream's signed bytes; what they name lies on the mirror.
+// TestOriginIsMapped checks that URLs in upstream's signed bytes are mapped to the
+// mirror that serves them.
 func TestOriginIsMapped(t *testing.T) {
 	text := manifest("1.95.0", "2026-04-16")
 	const upstream = "https://static.rust-lang.org/dist/2026-04-16/rustc-1.95.0-" + host + ".tar.gz"
@@ -211,7 +213,7 @@ func TestSuite(t *testing.T) {
 	}
 }
 
-// The Rust project's own manifest and signature of 2019, by its own key.
+// TestRealManifest proves the Rust project's own manifest of 2019 by the project's key.
 func TestRealManifest(t *testing.T) {
 	keys, err := keyrings.Lookup("rust")
 	if err != nil {

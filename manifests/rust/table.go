@@ -6,8 +6,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// A table is one TOML table being read. All tables of a manifest share the first
-// fault that is found; after it, what is read is empty.
+// A table reads one TOML table. All tables of a manifest share the first error found;
+// after it, values read are empty.
 type table struct {
 	keys  map[string]any
 	where string
@@ -27,8 +27,8 @@ func (t *table) below(key string) string {
 	return t.where + "." + key
 }
 
-// take returns the value of a key that must be there.
-func take[T any](t *table, key, kind string) (value T) {
+// lookup returns the value of a key, which must exist.
+func lookup[T any](t *table, key, kind string) (value T) {
 	raw, ok := t.keys[key]
 	if !ok {
 		t.fail("%s is missing", key)
@@ -40,15 +40,15 @@ func take[T any](t *table, key, kind string) (value T) {
 	return value
 }
 
-func (t *table) text(key string) string { return take[string](t, key, "a string") }
+func (t *table) text(key string) string { return lookup[string](t, key, "a string") }
 
-func (t *table) truth(key string) bool { return take[bool](t, key, "true or false") }
+func (t *table) boolean(key string) bool { return lookup[bool](t, key, "true or false") }
 
 func (t *table) table(key string) *table {
-	return &table{take[map[string]any](t, key, "a table"), t.below(key), t.fault}
+	return &table{lookup[map[string]any](t, key, "a table"), t.below(key), t.fault}
 }
 
-// optional is table for a key that may be missing.
+// optional is like table, but the key may be missing.
 func (t *table) optional(key string) *table {
 	if _, ok := t.keys[key]; !ok {
 		return &table{nil, t.below(key), t.fault}
@@ -56,12 +56,12 @@ func (t *table) optional(key string) *table {
 	return t.table(key)
 }
 
-// list returns an array that may be missing.
+// list returns an array, which may be missing.
 func (t *table) list(key string) []any {
 	if _, ok := t.keys[key]; !ok {
 		return nil
 	}
-	list := take[[]any](t, key, "an array")
+	list := lookup[[]any](t, key, "an array")
 	if len(list) > MaxList {
 		t.fail("%s has %d elements, over the limit of %d", key, len(list), MaxList)
 		return nil
@@ -80,8 +80,8 @@ func (t *table) texts(key string) (texts []string) {
 	return texts
 }
 
-// components reads an array of {pkg, target}; all of them are optional if the
-// array says so, else those that say so themselves.
+// components reads an array of {pkg, target}. If optional is set all of them are
+// optional, otherwise those that are marked so.
 func (t *table) components(key string, optional bool) (list []component) {
 	for _, raw := range t.list(key) {
 		keys, ok := raw.(map[string]any)
@@ -90,7 +90,7 @@ func (t *table) components(key string, optional bool) (list []component) {
 		}
 		one := &table{keys, t.below(key), t.fault}
 		c := component{pkg: one.text("pkg"), target: one.text("target"), optional: optional}
-		if _, ok := keys["is_extension"]; ok && one.truth("is_extension") {
+		if _, ok := keys["is_extension"]; ok && one.boolean("is_extension") {
 			c.optional = true
 		}
 		list = append(list, c)
@@ -104,8 +104,8 @@ func (t *table) atMost(limit int) {
 	}
 }
 
-// name judges a key that becomes part of file names.
-func (t *table) name(key string) {
+// checkName checks a key that becomes part of file names.
+func (t *table) checkName(key string) {
 	if err := manifests.ValidName(key); err != nil {
 		t.fail("name %v", err)
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/kist-tools/kist/manifests/internal/tomldoc"
 )
 
-// A ToolchainFile is what a project asks for in its rust-toolchain.toml or
-// rust-toolchain. It is written by whoever wrote the project, so it is data:
-// names and versions, which the channel's keys must prove like any others.
-// Source: rust-lang/rustup, doc/user-guide/src/overrides.md and src/config.rs.
+// A ToolchainFile is a project's request in its rust-toolchain.toml or rust-toolchain.
+// The project's author wrote it, so it is only data: names and versions, which the
+// channel's keys must prove like any others. Source: rust-lang/rustup,
+// doc/user-guide/src/overrides.md and src/config.rs.
 type ToolchainFile struct {
 	Channel    string // such as "1.95" or "nightly-2026-11-01"; empty if the file names none
 	Components []string
@@ -26,11 +26,11 @@ const MaxToolchainFile = 64 << 10
 // maxNames is the ceiling on a list in it.
 const maxNames = 256
 
-// ToolchainFiles are the names that such a file can have in its directory; the
-// first one that is there counts.
+// ToolchainFiles returns the names that such a file can have in its directory; the
+// first that exists is used.
 func ToolchainFiles() []string { return []string{"rust-toolchain", "rust-toolchain.toml"} }
 
-// A ToolchainFileError says why a toolchain file cannot be followed.
+// ToolchainFileError is returned for a toolchain file that cannot be used.
 type ToolchainFileError struct {
 	File string
 	Rule string
@@ -38,11 +38,10 @@ type ToolchainFileError struct {
 
 func (e *ToolchainFileError) Error() string { return e.File + ": " + e.Rule }
 
-// ParseToolchainFile reads the content of the file called name, one of
-// ToolchainFiles. Without ".toml" it may be one line with the name of a
-// toolchain. Keys other than channel, components, targets and profile are passed
-// over, but for path: what a path leads to, nobody has signed. Errors are
-// *ToolchainFileError.
+// ParseToolchainFile reads the content of the file called name, one of ToolchainFiles.
+// Without ".toml" it may be a single line with the name of a toolchain. Keys other than
+// channel, components, targets and profile are ignored, except path, which is refused
+// because nobody signs a local path. Errors are *ToolchainFileError.
 func ParseToolchainFile(name string, data []byte) (ToolchainFile, error) {
 	var f ToolchainFile
 	err := f.parse(data, !strings.HasSuffix(name, ".toml"))
@@ -62,7 +61,7 @@ func (f *ToolchainFile) parse(data []byte, bare bool) error {
 		if f.Channel == "" {
 			return fmt.Errorf("it is empty")
 		}
-		return f.judge()
+		return f.check()
 	}
 	keys, err := tomldoc.Decode(data, tomldoc.Small())
 	if err != nil {
@@ -71,7 +70,7 @@ func (f *ToolchainFile) parse(data []byte, bare bool) error {
 	var fault error
 	t := (&table{keys: keys, fault: &fault}).table("toolchain")
 	if _, ok := t.keys["path"]; ok {
-		return fmt.Errorf("toolchain.path is not followed: kist installs what a pinned key has signed, and nobody signs a path")
+		return fmt.Errorf("toolchain.path is not supported: kist installs only what a pinned key has signed, and nobody signs a path")
 	}
 	known := false
 	for key, into := range map[string]*string{"channel": &f.Channel, "profile": &f.Profile} {
@@ -88,7 +87,7 @@ func (f *ToolchainFile) parse(data []byte, bare bool) error {
 		}
 	}
 	if fault == nil && !known {
-		t.fail("none of channel, components, targets and profile is there")
+		t.fail("it has none of channel, components, targets and profile")
 	}
 	if fault != nil {
 		var format *FormatError
@@ -98,11 +97,11 @@ func (f *ToolchainFile) parse(data []byte, bare bool) error {
 			return errors.New(format.Rule)
 		}
 	}
-	return f.judge()
+	return f.check()
 }
 
-// judge holds every name to the alphabet of names.
-func (f *ToolchainFile) judge() error {
+// check checks that every name is valid.
+func (f *ToolchainFile) check() error {
 	if f.Channel != "" {
 		if err := manifests.ValidVersion(f.Channel); err != nil {
 			return fmt.Errorf("channel %w", err)

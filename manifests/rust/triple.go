@@ -2,13 +2,13 @@ package rust
 
 import "github.com/kist-tools/kist/manifests"
 
-// A hostTriple is a platform with the name that Rust has for it.
+// A hostTriple is a platform with its name in Rust.
 type hostTriple struct {
 	manifests.Platform
 	triple string
 }
 
-// platforms are the hosts that kist runs on and Rust is built for. Source:
+// platforms returns the hosts that kist runs on and Rust is built for. Source:
 // doc.rust-lang.org/rustc/platform-support, host tools of tier 1 and 2.
 func platforms() []hostTriple {
 	on := func(os, arch, libc, triple string) hostTriple {
@@ -40,8 +40,8 @@ func platforms() []hostTriple {
 	}
 }
 
-// triple is Rust's name of a host, "" if it has none. A Linux host whose C
-// library is not known counts as glibc's.
+// triple returns Rust's name of a host, or "". A Linux host with an unknown C library
+// counts as glibc.
 func triple(host manifests.Platform) string {
 	if host.OS == "linux" && host.Libc == "" {
 		host.Libc = "gnu"

@@ -29,7 +29,7 @@ var (
 	windows = manifests.Platform{OS: "windows", Arch: "amd64"}
 )
 
-// manifest is a small manifest in upstream's own shape.
+// manifest returns a small manifest in upstream's form.
 func manifest(number, date string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "manifest-version = \"2\"\ndate = %q\n", date)
@@ -89,7 +89,7 @@ url = "https://static.rust-lang.org/dist/rustc-src.tar.gz"
 	return b.String()
 }
 
-// A world is a place that publishes in this format, with a key of its own.
+// A world is a publisher in this format with its own key.
 type world struct {
 	*manifesttest.Upstream
 	key *verifytest.Key
