@@ -1,6 +1,6 @@
 package upstreams
 
-// About says in a few words what a tool is, "" if that is not known.
+// About describes a tool in a few words; "" if the tool is unknown.
 func About(tool string) string {
 	return map[string]string{
 		"bindgen":   "makes Rust bindings to C libraries",

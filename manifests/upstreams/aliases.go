@@ -1,7 +1,7 @@
 package upstreams
 
-// Alias returns the tool that people mean by another name: python3 is python, jdk
-// is java. Such a name is suggested, never installed under.
+// Alias returns the tool that another name means: python3 is python, jdk
+// is java. Such a name is only suggested, never used to install.
 func Alias(name string) (tool string, ok bool) {
 	tool, ok = aliases()[name]
 	return tool, ok

@@ -12,7 +12,8 @@ import (
 	"github.com/kist-tools/kist/verify/keyrings"
 )
 
-// Each distribution asks the machine's own mirror, by its own keys, and no other.
+// TestDistributions checks that each distribution uses the machine's own mirror and its
+// own keys, and no others.
 func TestDistributions(t *testing.T) {
 	all := []string{"debian-bookworm", "debian-trixie", "ubuntu-jammy", "ubuntu-noble"}
 	if got := upstreams.Distros("rust"); !slices.Equal(got, all) || len(upstreams.Distros("julia")) > 0 || len(upstreams.Distros("")) > 0 {

@@ -13,8 +13,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// The upstream of docs/adding-an-upstream.md. Zag is made up; all that kist would
-// know of it is this row.
+// This is the upstream of docs/adding-an-upstream.md. Zag is fictional; this row is all
+// that kist would know of it.
 
 // zag: github.com/zag-lang/zag's releases.
 func zag() *detached.Site {
@@ -32,8 +32,8 @@ func zag() *detached.Site {
 	}
 }
 
-// Nothing but the row is needed: with it the source passes the suite that every
-// upstream has to pass.
+// TestAddingAnUpstream checks that the row is all that is needed: its source passes the
+// tests that every upstream has to pass.
 func TestAddingAnUpstream(t *testing.T) {
 	site := zag()
 	manifesttest.Run(t, manifesttest.Fixture{
@@ -51,7 +51,7 @@ func TestAddingAnUpstream(t *testing.T) {
 	})
 }
 
-// The page shows the row that was tried above.
+// TestThePageShowsTheRow checks that the page shows the row tested above.
 func TestThePageShowsTheRow(t *testing.T) {
 	page := read(t, "../../docs/adding-an-upstream.md")
 	_, row, _ := strings.Cut(read(t, "example_test.go"), "// zag: github.com")
@@ -61,8 +61,9 @@ func TestThePageShowsTheRow(t *testing.T) {
 	}
 }
 
-// The page on upstreams tells of every row, and of what has none.
-func TestThePageTellsOfEveryUpstream(t *testing.T) {
+// TestThePageDescribesEveryUpstream checks that docs/upstreams.md describes every row,
+// and the tools without one.
+func TestThePageDescribesEveryUpstream(t *testing.T) {
 	page := read(t, "../../docs/upstreams.md")
 	var titles strings.Builder
 	for line := range strings.Lines(page) {

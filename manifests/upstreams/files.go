@@ -6,8 +6,8 @@ import (
 	"github.com/kist-tools/kist/manifests/detached"
 )
 
-// The upstreams that sign each file. What confirms the version inside of each
-// archive is its witness; the comment on a row says where its facts are from.
+// These upstreams sign each file. The witness of each archive confirms the version
+// inside; the comment on a row names the sources of its facts.
 
 // goDownloads: go.dev/dl; golang/website, internal/dl.
 func goDownloads() *detached.Site {
@@ -26,7 +26,7 @@ func goDownloads() *detached.Site {
 	}
 }
 
-// zipped is l for a zip.
+// zipped returns l with the format zip.
 func zipped(l detached.Layout) detached.Layout {
 	l.Format = "zip"
 	return l
@@ -92,7 +92,7 @@ func temurin() *detached.Site {
 	}
 }
 
-// javaHome is the end of JAVA_HOME, without a slash.
+// javaHome returns the suffix of JAVA_HOME, without a slash at its end.
 func javaHome(home string) string {
 	if home == "" {
 		return ""
@@ -101,8 +101,8 @@ func javaHome(home string) string {
 }
 
 // swift: swift.org/install; swiftlang/swiftly, jdx/mise src/plugins/core/swift.rs.
-// Distributions that it has no build for get that of Red Hat's base image, which
-// asks for the oldest C library.
+// Distributions without a build of their own get that of Red Hat's base image, which
+// needs the oldest C library.
 func swift() *detached.Site {
 	build := func(dir, distro string) string {
 		return dir + "{platform}/swift-{version}-RELEASE/swift-{version}-RELEASE-" + distro + "{platform}"
@@ -128,8 +128,8 @@ func swift() *detached.Site {
 	}
 }
 
-// gradle: services.gradle.org; gradle/gradle KEYS.md. Its script names the jar of
-// this version. It runs by JAVA_HOME, or by the java on PATH.
+// gradle: services.gradle.org; gradle/gradle KEYS.md. Its script names the jar of this
+// version. It runs with JAVA_HOME, or with the java on PATH.
 func gradle() *detached.Site {
 	layout := detached.Layout{
 		Format: "zip", Strip: 1, // gradle-8.10/
@@ -169,8 +169,8 @@ func helm() *detached.Site {
 	}
 }
 
-// maven: archive.apache.org, and Maven Central for the list. A jar has its
-// version in its name, and the name of its properties in its directory.
+// maven: archive.apache.org, and Maven Central for the list. The witness is a jar with
+// the version in its name; it is a zip whose directory lists the properties file.
 func maven() *detached.Site {
 	return &detached.Site{
 		Base:  "https://archive.apache.org/dist/maven/",

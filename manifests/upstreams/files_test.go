@@ -24,7 +24,7 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// serveSigned lays out a twin of an upstream that signs each file.
+// serveSigned publishes a copy of an upstream that signs each file.
 func serveSigned(tb testing.TB, tool string, worlds ...manifesttest.World) *manifesttest.Upstream {
 	files := map[string][]byte{}
 	for name, data := range manifesttest.Signed(tb, tool, worlds...) {
@@ -42,8 +42,8 @@ func signedTwin(tb testing.TB, tool string, policy verify.Policy) manifests.Sour
 	return source
 }
 
-// proveSigned does what an install does with the artifact of r: its signature,
-// its witness, and that its commands are there.
+// proveSigned checks the artifact of r as an install does: its signature, its witness,
+// and that its commands exist.
 func proveSigned(tb testing.TB, r manifests.Release, t manifests.Transport) error {
 	artifact := r.Artifacts[0]
 	data, err := manifests.ReadAll(tb.Context(), t, artifact.Refs[0], 1<<20)
@@ -125,7 +125,7 @@ func unpacked(data []byte, layout manifests.Layout) (map[string][]byte, error) {
 	}
 }
 
-// build makes a version of the suite's one of tool's: a JDK has a build number.
+// build turns a version of the suite into one of tool: a JDK has a build number.
 func build(tool, version string) string {
 	if tool == "java" && !strings.Contains(version, "+") {
 		return version + "+7"
@@ -133,7 +133,8 @@ func build(tool, version string) string {
 	return version
 }
 
-// Every upstream that signs its files, against every lie.
+// TestSignedFilesSuite runs the tests that every source must pass on upstreams that
+// sign each file.
 func TestSignedFilesSuite(t *testing.T) {
 	for _, tool := range manifesttest.SignedFiles() {
 		t.Run(tool, func(t *testing.T) {
@@ -159,7 +160,7 @@ func TestSignedFilesSuite(t *testing.T) {
 	}
 }
 
-// The suite runs on every row.
+// TestEveryRowOfSignedFilesIsLaidOut checks that the suite covers every row.
 func TestEveryRowOfSignedFilesIsLaidOut(t *testing.T) {
 	if rows := upstreams.TwinTools("detached"); !slices.Equal(rows, manifesttest.SignedFiles()) {
 		t.Errorf("rows %v, laid out %v", rows, manifesttest.SignedFiles())
@@ -181,8 +182,8 @@ func fetchSigned(t *testing.T, tool, distro string, key *verifytest.Key, u *mani
 	return release, err
 }
 
-// A signature over a file binds neither its name nor its version: what is inside
-// has to.
+// TestAnOldFileUnderANewName checks that content confirms the version: a signature over
+// a file covers neither its name nor its version.
 func TestAnOldFileUnderANewName(t *testing.T) {
 	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
 	for _, tool := range upstreams.TwinTools("detached") {
@@ -223,7 +224,7 @@ func TestEachRowOfSignedFilesOnEachPlatform(t *testing.T) {
 	for _, test := range []struct {
 		tool, asked, distro string
 		platform            manifests.Platform
-		file, command       string // no file: not built for it
+		file, command       string // no file: not built for this platform
 	}{
 		{"java", "21.0.5+11", "", linux, "temurin21-binaries/releases/download/jdk-21.0.5%2B11/OpenJDK21U-jdk_x64_linux_hotspot_21.0.5_11.tar.gz", "bin/*"},
 		{"java", "jdk-21.0.5+11", "", arm, "temurin21-binaries/releases/download/jdk-21.0.5%2B11/OpenJDK21U-jdk_aarch64_linux_hotspot_21.0.5_11.tar.gz", "bin/*"},
@@ -289,9 +290,9 @@ func TestJavaHomeIsWhereTheArchiveHasIt(t *testing.T) {
 	}
 }
 
-// An index gives dates: a signature from long before its release is one of old,
-// by a key that may have been lost since.
-func TestASignatureFromBeforeTheRelease(t *testing.T) {
+// TestSignatureOlderThanReleaseIsRefused checks that a signature from long before the
+// date in the index is refused: its key may have been lost since.
+func TestSignatureOlderThanReleaseIsRefused(t *testing.T) {
 	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
 	for _, tool := range []string{"gradle", "swift"} {
 		w := world(key, "1.2.0")
@@ -306,8 +307,9 @@ func TestASignatureFromBeforeTheRelease(t *testing.T) {
 	}
 }
 
-// Rows that want keys serve who has them, and are no channels by themselves.
-func TestRowsThatWantKeys(t *testing.T) {
+// TestRowsWithoutKeysNeedTheUsers checks that rows whose keys kist lacks are not
+// channels, but work with the user's keys.
+func TestRowsWithoutKeysNeedTheUsers(t *testing.T) {
 	for _, tool := range []string{"llvm", "maven"} {
 		reason, known := upstreams.Refusal(tool)
 		if _, ok := upstreams.Lookup(tool); ok || !known || !strings.Contains(reason, "key") || !slices.Contains(upstreams.TwinTools("detached"), tool) {
@@ -316,9 +318,9 @@ func TestRowsThatWantKeys(t *testing.T) {
 	}
 }
 
-// Julia's releases before 1.13 are signed by a key that was compromised and never
-// revoked. The signature here is upstream's own.
-func TestJuliasCompromisedKeyNeverCounts(t *testing.T) {
+// TestJuliasCompromisedKeyIsRefused uses upstream's own signature. Julia's releases
+// before 1.13 are signed by a key that was compromised and never revoked.
+func TestJuliasCompromisedKeyIsRefused(t *testing.T) {
 	old, err := os.ReadFile("../detached/testdata/julia-1.10.0-linux-x86_64.tar.gz.asc")
 	if err != nil {
 		t.Fatal(err)
@@ -348,7 +350,8 @@ func TestJuliasCompromisedKeyNeverCounts(t *testing.T) {
 	}
 }
 
-// A list is a hint, and needs no release that can be proved.
+// TestListingNeedsNoProof checks that versions are listed without a provable release:
+// the list is only a hint.
 func TestListingNeedsNoProof(t *testing.T) {
 	key, stranger := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0)), verifytest.NewKey(t, "stranger", now.AddDate(-1, 0, 0))
 	for _, tool := range manifesttest.SignedFiles() {

@@ -5,9 +5,8 @@ import (
 	"github.com/kist-tools/kist/manifests/checksums"
 )
 
-// node: nodejs.org/dist; nodejs/nodejs-dist-indexer, nodejs/node tools/install.py.
-// The tar.gz takes a fraction of the time to decode that the tar.xz does, which is
-// half its size.
+// node: nodejs.org/dist; nodejs/nodejs-dist-indexer, nodejs/node tools/install.py. The
+// tar.gz decodes in a fraction of the time of the tar.xz, which is half its size.
 func node() *checksums.Site {
 	return &checksums.Site{
 		Base: "https://nodejs.org/dist/", Index: "index.json",
@@ -32,17 +31,17 @@ func node() *checksums.Site {
 	}
 }
 
-// npmPrefix has "npm install -g" install below ~/.local, whose bin is where
-// commands go, and not into the toolchain, which never changes. It is npm's own
-// file for those who package it, with the last word before npm's defaults: what
-// the user sets anywhere else counts more. Upstream's builds for Windows have
-// one with the same purpose. Source: npm, config/npmrc, "Built-in config file".
+// npmPrefix makes "npm install -g" install below ~/.local, whose bin is where commands
+// go, and not into the toolchain, which never changes. It is npm's own file for
+// packagers and overrides only npm's defaults: any setting of the user takes
+// precedence. Upstream's builds for Windows have one for the same purpose. Source: npm,
+// config/npmrc, "Built-in config file".
 func npmPrefix() manifests.File {
 	return manifests.File{Path: "lib/node_modules/npm/npmrc", Data: []byte("prefix=${HOME}/.local\n")}
 }
 
-// hashicorp: releases.hashicorp.com; hashicorp/hc-install. libc is what its
-// programs for Linux need of one: nothing, or "/gnu".
+// hashicorp: releases.hashicorp.com; hashicorp/hc-install. libc is the C library that
+// its programs for Linux need: "" for none, or "/gnu".
 func hashicorp(tool, libc string) Upstream {
 	platforms := map[string]string{
 		"darwin/amd64": "darwin_amd64", "darwin/arm64": "darwin_arm64",
@@ -96,8 +95,8 @@ func cmake() *checksums.Site {
 	}
 }
 
-// bun: oven-sh/bun's releases, packages/bun-release. Its files are named alike
-// in every version, so the program itself must state which one it is.
+// bun: oven-sh/bun's releases, packages/bun-release. Its file names are the same in
+// every version, so the program itself must state its version.
 func bun() *checksums.Site {
 	return &checksums.Site{
 		Base: "https://github.com/oven-sh/bun/", Index: "releases.atom",
@@ -114,7 +113,7 @@ func bun() *checksums.Site {
 			"":        {Format: "zip", Strip: 1, Commands: []string{"bun"}},
 			"windows": {Format: "zip", Strip: 1, Commands: []string{"bun.exe"}},
 		},
-		// As its crash reports begin: "Bun v1.2.20 (6ad208bc) Linux x64".
+		// The beginning of its crash reports: "Bun v1.2.20 (6ad208bc) Linux x64".
 		Witness: &manifests.Witness{Path: "bun{exe}", Contains: "Bun v{version} ("},
 	}
 }

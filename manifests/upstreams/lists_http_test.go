@@ -25,16 +25,16 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// An origin on the loopback interface that answers as the upstreams do: GitHub
-// sends a release's files from another host, after a redirect with a signed
-// query; what is not there is a page; who asks too often is told to wait.
+// An origin on the loopback interface answers as the upstreams do: GitHub serves a
+// release's files from another host, after a redirect with a signed query; a missing
+// file is a page; a client that asks too often is told to wait.
 type loopback struct {
 	files     map[string][]byte // by path below the base
-	elsewhere string            // host that holds what is below releases/download/
+	elsewhere string            // host of the files below releases/download/
 
 	mu    sync.Mutex
 	busy  map[string]bool // answered 429, by path
-	gzip  map[string]bool // sent compressed, though nobody asked
+	gzip  map[string]bool // sent compressed without being asked
 	asked []string
 }
 
@@ -66,7 +66,7 @@ func (l *loopback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve starts the origin of a tool that has published worlds.
+// serve starts the origin of a tool with published worlds.
 func serveLoopback(t *testing.T, tool string, worlds ...manifesttest.World) (*loopback, string) {
 	files := manifesttest.Lists(t, tool, worlds...)
 	blobs := httptest.NewServer(&loopback{files: files})
@@ -149,7 +149,7 @@ func isUnknown(err error) bool {
 	return errors.As(err, &unknown)
 }
 
-// A mirror on a disk needs no server at all.
+// TestAMirrorInADirectory uses a mirror on disk, without a server.
 func TestAMirrorInADirectory(t *testing.T) {
 	dir := t.TempDir()
 	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))

@@ -24,7 +24,7 @@ var (
 	musl  = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "musl"}
 )
 
-// serve lays out a twin of tool's upstream.
+// serve publishes a copy of tool's upstream.
 func serve(tb testing.TB, tool string, worlds ...manifesttest.World) *manifesttest.Upstream {
 	files := map[string][]byte{}
 	for name, data := range manifesttest.Lists(tb, tool, worlds...) {
@@ -42,7 +42,7 @@ func twin(tb testing.TB, tool string, policy verify.Policy) manifests.Source {
 	return source
 }
 
-// prove does what an install does with the artifact of r.
+// prove checks the artifact of r as an install does.
 func prove(tb testing.TB, r manifests.Release, t manifests.Transport) error {
 	artifact := r.Artifacts[0]
 	data, err := manifests.ReadAll(tb.Context(), t, artifact.Refs[0], 1<<20)
@@ -76,11 +76,12 @@ func prove(tb testing.TB, r manifests.Release, t manifests.Transport) error {
 	return fmt.Errorf("no witness: %w", verify.ErrUntrusted)
 }
 
-// Every upstream with signed lists, against every lie.
+// TestEverySourceSuite runs the tests that every source must pass on upstreams with
+// signed lists.
 func TestEverySourceSuite(t *testing.T) {
 	for _, tool := range upstreams.TwinTools("checksums") {
 		hints := map[string][]string{
-			"node":  {"index.json", "v1.2.0/SHASUMS256.txt", "v1.2.0/SHASUMS256.txt.sig"}, // there is a clear-signed list besides
+			"node":  {"index.json", "v1.2.0/SHASUMS256.txt", "v1.2.0/SHASUMS256.txt.sig"}, // a clear-signed list exists as well
 			"bun":   {"releases.atom"},
 			"cmake": {"releases.atom"},
 		}[tool]
@@ -126,7 +127,8 @@ func fetch(t *testing.T, tool string, key *verifytest.Key, u *manifesttest.Upstr
 	return release, err
 }
 
-// All of an older version, validly signed, under the name of a newer one.
+// TestAnOldVersionUnderANewName serves all of an older version, validly signed, under
+// the name of a newer one.
 func TestAnOldVersionUnderANewName(t *testing.T) {
 	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
 	for _, tool := range upstreams.TwinTools("checksums") {
@@ -157,7 +159,7 @@ func TestEachRowOnEachPlatform(t *testing.T) {
 	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
 	mac := manifests.Platform{OS: "darwin", Arch: "arm64"}
 	for _, test := range []struct {
-		tool, file, command string // no file: not built for it
+		tool, file, command string // no file: not built for this platform
 		platform            manifests.Platform
 	}{
 		{"node", "v1.2.0/node-v1.2.0-linux-x64.tar.gz", "bin/npm", linux},
@@ -165,7 +167,7 @@ func TestEachRowOnEachPlatform(t *testing.T) {
 		{"node", "v1.2.0/node-v1.2.0-win-x64.zip", "node.exe", manifests.Platform{OS: "windows", Arch: "amd64"}},
 		{"node", "", "", musl},
 		{"node", "", "", manifests.Platform{OS: "linux", Arch: "riscv64", Libc: "gnu"}},
-		{"node", "", "", manifests.Platform{OS: "linux", Arch: "s390x", Libc: "gnu"}}, // others have it
+		{"node", "", "", manifests.Platform{OS: "linux", Arch: "s390x", Libc: "gnu"}}, // the list has it for other platforms only
 		{"bun", "releases/download/bun-v1.2.0/bun-linux-x64.zip", "bun", linux},
 		{"bun", "releases/download/bun-v1.2.0/bun-linux-x64-musl.zip", "bun", musl},
 		{"bun", "", "", manifests.Platform{OS: "linux", Arch: "arm64", Libc: "musl"}},
@@ -198,7 +200,7 @@ func TestEachRowOnEachPlatform(t *testing.T) {
 	}
 }
 
-func TestATwinIsOfAnUpstreamOfItsFormat(t *testing.T) {
+func TestTwinNeedsAnUpstreamOfItsFormat(t *testing.T) {
 	keys := verifytest.Keyring(t, verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0)))
 	for _, tool := range []string{"go", "nothing"} {
 		if _, err := (upstreams.Twin{Channel: "twin", Format: "checksums", Base: base, Tools: []string{tool}, Keys: keys, Threshold: 1}).Source(); err == nil {

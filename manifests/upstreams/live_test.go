@@ -15,7 +15,7 @@ import (
 	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
-// The built-in channel as it is, by whichever origin can be reached from here.
+// TestLiveGo uses the real built-in channel, through any origin that can be reached.
 func TestLiveGo(t *testing.T) {
 	command := exec.Command("go", "env", "GOPROXY")
 	command.Dir = "/"

@@ -10,25 +10,24 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Origins is the Source of an upstream that publishes in several places.
+// Origins is the Source of an upstream with several origins.
 type Origins struct {
 	Channel string
-	List    []Named      // in the order in which they are asked
+	List    []Named      // in the order in which they are tried
 	Tell    func(string) // see Machine
 }
 
-// A Named is one origin.
+// A Named is one origin and its name.
 type Named struct {
 	Name   string
 	Source manifests.Source
 }
 
-// Fetch asks each origin in turn, and returns the first answer that is proved.
-// A failed proof, like every error but "unreachable" and "not there", is
-// returned at once. Where no origin has an answer, one that says there is no
-// such version speaks for all, the last before the others; and where none even
-// says that, the error names each origin and matches manifests.ErrUnreachable,
-// or manifests.ErrNotFound if every one of them could be reached.
+// Fetch tries each origin in turn, and returns the first proved answer. It returns
+// every error other than "unreachable" and "not found", such as a failed proof, at
+// once. If no origin has an answer, it returns the last "no such version" error; if
+// there is none either, the error names each origin and matches
+// manifests.ErrUnreachable, or manifests.ErrNotFound if every origin was reached.
 func (o Origins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
 	var unknown error
 	failed := &originsError{channel: o.Channel}
@@ -37,14 +36,14 @@ func (o Origins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Q
 		switch {
 		case err == nil:
 			return keepMark(catalog, q.Last), nil
-		case ctx.Err() != nil || !passable(err):
+		case ctx.Err() != nil || !mayTryNext(err):
 			return nil, fmt.Errorf("%s: %w", origin.Name, err)
 		case isUnknown(err):
 			unknown = err
 		default:
 			failed.add(origin.Name, err)
 			if next := i + 1; next < len(o.List) && o.Tell != nil && !errors.Is(err, manifests.ErrOffline) {
-				o.Tell(fmt.Sprintf("%s has no answer (%s); asking %s", origin.Name, oneLine(err), o.List[next].Name))
+				o.Tell(fmt.Sprintf("%s has no answer (%s); trying %s", origin.Name, oneLine(err), o.List[next].Name))
 			}
 		}
 	}
@@ -54,7 +53,7 @@ func (o Origins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Q
 	return nil, failed
 }
 
-// Names are those of the first origin that has such.
+// Names returns the names of the first origin that implements manifests.Named.
 func (o Origins) Names() []string {
 	for _, origin := range o.List {
 		if named, ok := origin.Source.(manifests.Named); ok {
@@ -64,9 +63,9 @@ func (o Origins) Names() []string {
 	return nil
 }
 
-// passable reports whether the next origin may be asked after err: whether
-// nothing was there that could have been proved.
-func passable(err error) bool {
+// mayTryNext reports whether the next origin may be tried after err, which means that
+// there was nothing to prove.
+func mayTryNext(err error) bool {
 	if errors.Is(err, verify.ErrUntrusted) || errors.Is(err, verify.ErrStale) {
 		return false
 	}
@@ -79,8 +78,8 @@ func isUnknown(err error) bool {
 	return errors.As(err, &version) || errors.As(err, &platform)
 }
 
-// keepMark has a catalog of an origin that publishes nothing to count by carry
-// the channel's mark on: it is another origin's, and must not be forgotten.
+// keepMark makes a catalog without a mark keep the channel's mark: it is another
+// origin's, and must not be lost.
 func keepMark(c manifests.Catalog, last verify.Mark) manifests.Catalog {
 	if !c.Mark().IsZero() || last.IsZero() {
 		return c
@@ -95,16 +94,16 @@ type marked struct {
 
 func (m marked) Mark() verify.Mark { return m.mark }
 
-// An originsError is how every origin failed to answer.
+// originsError is returned when no origin has an answer.
 type originsError struct {
 	channel     string
-	said        []string
+	failures    []string
 	unreachable []error
 	missing     []error
 }
 
 func (e *originsError) add(name string, err error) {
-	e.said = append(e.said, name+": "+oneLine(err))
+	e.failures = append(e.failures, name+": "+oneLine(err))
 	if errors.Is(err, manifests.ErrUnreachable) {
 		e.unreachable = append(e.unreachable, err)
 	} else {
@@ -113,10 +112,11 @@ func (e *originsError) add(name string, err error) {
 }
 
 func (e *originsError) Error() string {
-	return fmt.Sprintf("channel %s: no origin has an answer: %s", e.channel, strings.Join(e.said, "; "))
+	return fmt.Sprintf("channel %s: no origin has an answer: %s", e.channel, strings.Join(e.failures, "; "))
 }
 
-// Unwrap: that one origin has no such file says nothing while another could not be asked.
+// Unwrap returns the unreachable errors if there are any: "not found" from one origin
+// means nothing while another could not be reached.
 func (e *originsError) Unwrap() []error {
 	if len(e.unreachable) > 0 {
 		return e.unreachable

@@ -12,7 +12,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// An origin answers with a catalog or an error, and counts how often it is asked.
+// An origin answers with a catalog or an error, and counts its requests.
 type origin struct {
 	err   error
 	mark  verify.Mark
@@ -34,17 +34,17 @@ var (
 	unknownNear = &manifests.UnknownVersionError{Channel: "go", Tool: "go", Version: "1.99", Near: []string{"1.9"}}
 	unsupported = &manifests.UnsupportedPlatformError{Tool: "go", Version: "1.25"}
 	forged      = &verify.SignatureError{Name: "x"}
-	forgedFar   = fmt.Errorf("%w: %w", manifests.ErrUnreachable, forged) // a failed proof, whatever else
+	forgedFar   = fmt.Errorf("%w: %w", manifests.ErrUnreachable, forged) // a failed proof, though also unreachable
 	fork        = &verify.ForkError{Database: "sum.example.org"}
 	tooLarge    = &manifests.TooLargeError{Name: "x", Limit: 1}
 )
 
-func TestOriginsAreAskedInOrder(t *testing.T) {
+func TestOriginsAreTriedInOrder(t *testing.T) {
 	for _, test := range []struct {
 		name          string
 		first, second error // nil: an answer
 		want          error // nil: an answer
-		asks, tells   bool  // the second is asked; the user is told that the first has no answer
+		asks, tells   bool  // the second is tried; the user is told that the first has no answer
 	}{
 		{"the first answers", nil, nil, nil, false, false},
 		{"unreachable, then an answer", unreachable, nil, nil, true, true},
@@ -103,9 +103,9 @@ func TestOriginsStopWhenInterrupted(t *testing.T) {
 	}
 }
 
-// What one origin counts by is not forgotten because another, which counts by
-// nothing, answered in between.
-func TestTheMarkOutlivesAnOriginWithoutOne(t *testing.T) {
+// TestMarkSurvivesOriginWithoutOne checks that the mark of one origin is not lost when
+// another, which has none, answers in between.
+func TestMarkSurvivesOriginWithoutOne(t *testing.T) {
 	last := verify.Mark{Channel: "go", Serial: 42}
 	newer := verify.Mark{Channel: "go", Serial: 43}
 	for _, test := range []struct{ last, origin, want verify.Mark }{

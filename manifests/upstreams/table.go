@@ -10,7 +10,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// table is every upstream whose format is known.
+// table returns every upstream whose format is known.
 func table() []Upstream {
 	return []Upstream{
 		{Channel: "bun", Tool: "bun", Origins: []Origin{{Name: "github.com", Keyring: "bun", Threshold: 1, Checksums: bun()}}},
@@ -25,7 +25,7 @@ func table() []Upstream {
 		{Channel: "helm", Tool: "helm", Origins: []Origin{{Name: "get.helm.sh", Keyring: "helm", Threshold: 1, Detached: helm()}}},
 		{Channel: "julia", Tool: "julia", Origins: []Origin{{Name: "julialang.org", Keyring: "julia", Threshold: 1, Detached: julia()}}},
 		{Channel: "llvm", Tool: "llvm", Origins: []Origin{{Name: "github.com", Threshold: 1, Detached: llvm()}},
-			Wanting: "several people sign LLVM's releases, and kist has a current key of none of them"},
+			Wanting: "several people sign LLVM's releases, and kist has no current key of any of them"},
 		{Channel: "maven", Tool: "maven", Origins: []Origin{{Name: "archive.apache.org", Threshold: 1, Detached: maven()}},
 			Wanting: "many people sign Maven's releases, and kist has no copy of their keys"},
 		{Channel: "node", Tool: "node", Origins: []Origin{{Name: "nodejs.org", Keyring: "nodejs", Threshold: 1, Checksums: node()}}},
@@ -40,8 +40,9 @@ func table() []Upstream {
 	}
 }
 
-// distribution is a channel <distribution>-<codename>. Names of suites that may be
-// in a machine's apt sources: Debian's and Ubuntu's archives, dists/.
+// distribution returns the row of the channel <distribution>-<codename>. Others lists
+// suites that a machine's apt sources may name. Source: Debian's and Ubuntu's archives,
+// dists/.
 func distribution(channel, name string) Upstream {
 	keyring, codename, _ := strings.Cut(channel, "-")
 	d := &debian.Distribution{Codename: codename, Keyring: keyring + "-archive"}
@@ -56,9 +57,8 @@ func distribution(channel, name string) Upstream {
 	return Upstream{Channel: channel, Origins: []Origin{{Name: name + " (" + codename + ")", Keyring: keyring, Threshold: 1, Debian: d}}}
 }
 
-// Refusal says in one line why a well-known tool has no built-in channel: its
-// upstream publishes nothing that a pinned OpenPGP key proves, or kist lacks the
-// keys.
+// Refusal returns in one line why a well-known tool has no built-in channel: its
+// upstream publishes nothing that a pinned OpenPGP key proves, or kist lacks the keys.
 func Refusal(tool string) (reason string, known bool) {
 	for _, u := range table() {
 		if u.Tool == tool && u.Wanting != "" {
@@ -69,13 +69,13 @@ func Refusal(tool string) (reason string, known bool) {
 	return reason, known
 }
 
-// Refused returns the tools that have no row at all, and a Refusal, in order.
+// Refused returns the tools that have a Refusal but no row, in order.
 func Refused() []string { return slices.Sorted(maps.Keys(refused())) }
 
-// refused holds the reasons, as of 2026-11.
+// refused returns the reasons, as of 2026-11.
 func refused() map[string]string {
 	const checksums = "publishes checksums, but no OpenPGP signature over its downloads"
-	const ghcup = "ghcup's metadata is signed by a key that kist has no copy of, and GHC's archives must be configured and made"
+	const ghcup = "ghcup's metadata is signed by a key that kist has no copy of, and GHC's archives must be configured and built"
 	return map[string]string{
 		"cabal":   ghcup,
 		"crystal": "Crystal " + checksums,

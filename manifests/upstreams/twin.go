@@ -12,18 +12,18 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Twin is a mirror or a private twin of built-in upstreams: files in their
-// layout, at a place of its own, signed by keys of its own.
+// A Twin is a mirror or private copy of built-in upstreams: files in their layout, at
+// its own place, signed by its own keys.
 type Twin struct {
 	Channel   string
 	Format    string   // one of TwinFormats
-	Base      string   // what stands in for each upstream's own base
-	Tools     []string // the upstreams that it is a twin of
+	Base      string   // URL that replaces each upstream's own base
+	Tools     []string // the tools that it copies
 	Keys      *verify.Keyring
 	Threshold int
 }
 
-// TwinFormats are the formats that a Twin can have.
+// TwinFormats returns the formats that a Twin can have.
 func TwinFormats() []string { return []string{"checksums", "detached"} }
 
 // TwinTools returns the tools that have an upstream of a format, in order.
@@ -61,14 +61,14 @@ func (u Upstream) origin(format string) (Origin, bool) {
 
 // Source binds t to its keys. A tool that has no upstream of t's format is an error.
 func (t Twin) Source() (manifests.Source, error) {
-	sources := twins{channel: t.Channel, of: map[string]manifests.Source{}}
+	sources := twins{channel: t.Channel, byTool: map[string]manifests.Source{}}
 	for _, tool := range t.Tools {
 		o, ok := t.find(tool)
 		if !ok {
 			return nil, fmt.Errorf("channel %s: no upstream of format %s has a tool %q, only %s",
 				t.Channel, t.Format, tool, strings.Join(TwinTools(t.Format), ", "))
 		}
-		sources.of[tool] = t.source(tool, o)
+		sources.byTool[tool] = t.source(tool, o)
 	}
 	return sources, nil
 }
@@ -91,18 +91,18 @@ func (t Twin) find(tool string) (Origin, bool) {
 	return Origin{}, false
 }
 
-// twins asks the source of the tool that is asked for.
+// twins is a Source that fetches from the source of the requested tool.
 type twins struct {
 	channel string
-	of      map[string]manifests.Source
+	byTool  map[string]manifests.Source
 }
 
 // Fetch implements manifests.Source.
 func (s twins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
-	source, ok := s.of[q.Tool]
+	source, ok := s.byTool[q.Tool]
 	if !ok {
 		var have []string
-		for tool := range s.of {
+		for tool := range s.byTool {
 			have = append(have, tool)
 		}
 		slices.Sort(have)

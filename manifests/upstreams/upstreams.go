@@ -1,12 +1,11 @@
-// Package upstreams is the built-in table: which upstream speaks for which
-// tool, whose keys prove it, and how its toolchains are laid out. It is data;
-// the sources that read each format are packages of their own.
+// Package upstreams is the built-in table: which upstream publishes which tool, which
+// keys prove it, and how its toolchains are laid out. It is data; each format has a
+// package that reads it.
 //
-// An upstream may have several origins: places that publish the same releases,
-// each with a proof of its own. They are asked in order. The next one is asked
-// only where one has nothing to prove, because it cannot be reached or does not
-// have what was asked for; a proof that failed is the end. What an origin says
-// is never mixed with what another says.
+// An upstream may have several origins: places that publish the same releases, each
+// with its own proof. They are tried in order. The next one is tried only if an origin
+// has nothing to prove, because it cannot be reached or does not have the requested
+// version; a failed proof ends the search. Data of different origins is never mixed.
 package upstreams
 
 import (
@@ -28,16 +27,16 @@ import (
 type Upstream struct {
 	Channel string
 	Tool    string   // "" for a distribution, which provides several; see Tools
-	Origins []Origin // in the order in which they are asked
+	Origins []Origin // in the order in which they are tried
 	// Wanting says why the row is not a built-in channel: kist lacks the keys. With
-	// keys that the user has, it serves as a Twin does.
+	// keys supplied by the user, it works as a Twin.
 	Wanting string
 }
 
 // An Origin is one place of an upstream, in exactly one format.
 type Origin struct {
-	Name      string // for people
-	Keyring   string // in verify/keyrings, for formats that OpenPGP proves
+	Name      string // for display
+	Keyring   string // in verify/keyrings, for formats proved by OpenPGP
 	Threshold int    // how many of its keys must sign
 
 	Checksums  *checksums.Site
@@ -47,22 +46,22 @@ type Origin struct {
 	ChecksumDB string // the verifier key of the database that proves Go modules
 }
 
-// Machine is what the sources of the table need to know of where they run.
+// Machine describes the machine to the sources of the table.
 type Machine struct {
-	// GoProxies are the module proxies that the machine's own Go is set to
-	// use; see gosum.ParseProxies.
+	// GoProxies are the module proxies configured in the machine's own Go; see
+	// gosum.ParseProxies.
 	GoProxies []gosum.Proxy
-	// Apt is what the machine's apt sources say, and Arch how dpkg calls its
-	// architecture: where distributions are.
+	// Apt holds the machine's apt sources, which give the mirrors of distributions, and
+	// Arch its architecture in dpkg's spelling.
 	Apt  []debian.AptSource
 	Arch string
-	// Indices keeps those of distributions. May be nil.
+	// Indices caches the indices of distributions. May be nil.
 	Indices debian.Cache
-	// Admit returns what may be used of the keys of an origin, of which so many
-	// must sign. May be nil: all of them.
+	// Admit returns the keys of an origin that may be used; threshold is how many must
+	// sign. May be nil: all may be used.
 	Admit func(keys *verify.Keyring, threshold int) (*verify.Keyring, error)
-	// Tell is told, in one line, when an origin could not be reached and the
-	// next one is asked. May be nil.
+	// Tell receives one line when an origin could not be reached and the next one is
+	// tried. May be nil.
 	Tell func(string)
 }
 
@@ -78,7 +77,7 @@ func Names() []string {
 	return names
 }
 
-// Providing returns the built-in channel that provides a tool: the first, in order.
+// Providing returns the built-in channel that provides a tool, the first in order.
 func Providing(tool string) (channel string, ok bool) {
 	for _, u := range table() {
 		if u.Tool == tool && u.Tool != "" && u.Wanting == "" && (!ok || u.Channel < channel) {
@@ -98,7 +97,8 @@ func Lookup(channel string) (Upstream, bool) {
 	return Upstream{}, false
 }
 
-// Numbering is how a tool counts its versions: as the table says, else as most do.
+// Numbering returns how a tool's versions are numbered: by the table, or else as
+// semantic versions.
 func Numbering(tool string) manifests.Numbering {
 	for _, u := range table() {
 		for _, o := range u.Origins {
@@ -114,7 +114,7 @@ func Numbering(tool string) manifests.Numbering {
 	return manifests.SemverNumbering()
 }
 
-// Tools are the tools that u provides, in order.
+// Tools returns the tools that u provides, in order.
 func (u Upstream) Tools() []string {
 	if u.Tool == "" {
 		return debian.Names()
@@ -122,8 +122,7 @@ func (u Upstream) Tools() []string {
 	return []string{u.Tool}
 }
 
-// Distros returns the built-in channels that are distributions and have tool, in
-// order.
+// Distros returns the built-in channels that are distributions and have tool, in order.
 func Distros(tool string) (names []string) {
 	for _, u := range table() {
 		if u.Tool == "" && slices.Contains(u.Tools(), tool) {
@@ -147,25 +146,25 @@ func DistroKeys(codename string) (keys *verify.Keyring, ok bool, err error) {
 	return nil, false, nil
 }
 
-// Near returns the tools of the table and of the distributions that a person who
-// asked for name may have meant: by another name of theirs, or by mistyping one.
+// Near returns the tools, of the table or of distributions, that a user who typed name
+// may have meant: a tool with this other name, or with a similar one.
 func Near(name string) []string {
 	if tool, ok := Alias(name); ok {
 		return []string{tool}
 	}
-	of := aliases()
+	toolOf := aliases()
 	for _, tool := range debian.Names() {
-		of[tool] = tool
+		toolOf[tool] = tool
 	}
 	for _, u := range table() {
 		if u.Wanting == "" && u.Tool != "" {
-			of[u.Tool] = u.Tool
+			toolOf[u.Tool] = u.Tool
 		}
 	}
 	var tools []string
-	for _, n := range manifests.Near(name, slices.Sorted(maps.Keys(of))) {
-		if !slices.Contains(tools, of[n]) {
-			tools = append(tools, of[n])
+	for _, n := range manifests.Near(name, slices.Sorted(maps.Keys(toolOf))) {
+		if !slices.Contains(tools, toolOf[n]) {
+			tools = append(tools, toolOf[n])
 		}
 	}
 	return tools
@@ -182,7 +181,7 @@ func (u Upstream) Source(m Machine) (manifests.Source, error) {
 		origins.List = append(origins.List, Named{o.Name, source})
 	}
 	if len(origins.List) == 1 {
-		return origins.List[0].Source, nil // it speaks for itself
+		return origins.List[0].Source, nil // its errors need no origin's name
 	}
 	return origins, nil
 }

@@ -45,7 +45,7 @@ func TestTheTable(t *testing.T) {
 			if o.Rust != "" {
 				bases = append(bases, o.Rust)
 			}
-			if o.Debian != nil { // which has no place of its own
+			if o.Debian != nil { // distributions have no URL of their own
 				if len(bases) > 0 || o.ChecksumDB != "" || o.Keyring == "" || o.Threshold < 1 || o.Name == "" || u.Tool != "" {
 					t.Errorf("%s: origin %+v is not a distribution alone", name, o)
 				}
@@ -79,8 +79,8 @@ func TestRefusalsSayWhy(t *testing.T) {
 	}
 }
 
-// A real signature of Go's: the keyring knows its key, and the policy finds
-// fault with nothing but the content, which is another here.
+// TestGoIsSignedByTheKeyOfItsKeyring checks a real signature of Go's: the keyring has
+// its key, and the policy accepts everything but the content, which differs here.
 func TestGoIsSignedByTheKeyOfItsKeyring(t *testing.T) {
 	signature, err := os.ReadFile("testdata/go1.19.8.src.tar.gz.asc")
 	if err != nil {
