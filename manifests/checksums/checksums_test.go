@@ -108,11 +108,11 @@ func TestAlternatives(t *testing.T) {
 		want []string // their names
 		err  error
 	}{
-		"listed":            {[]string{"tar.xz"}, func(s string) string { return s }, []string{xz}, nil},
-		"not listed":        {[]string{"tar.xz"}, func(s string) string { return strings.ReplaceAll(s, line(s, xz), "") }, nil, nil},
-		"not asked for":     {nil, func(s string) string { return s }, nil, nil},
-		"listed twice":      {[]string{"tar.xz"}, func(s string) string { return s + line(s, xz) }, nil, verify.ErrUntrusted},
-		"the first missing": {[]string{"tar.xz"}, func(s string) string { return strings.ReplaceAll(s, line(s, gz), "") }, nil, nil},
+		"listed":               {[]string{"tar.xz"}, func(s string) string { return s }, []string{xz}, nil},
+		"not listed":           {[]string{"tar.xz"}, func(s string) string { return strings.ReplaceAll(s, line(s, xz), "") }, nil, nil},
+		"not asked for":        {nil, func(s string) string { return s }, nil, nil},
+		"listed twice":         {[]string{"tar.xz"}, func(s string) string { return s + line(s, xz) }, nil, verify.ErrUntrusted},
+		"the first is missing": {[]string{"tar.xz"}, func(s string) string { return strings.ReplaceAll(s, line(s, gz), "") }, nil, nil},
 	} {
 		layout.Also = test.also
 		w.site.Layouts[""] = layout
@@ -122,7 +122,7 @@ func TestAlternatives(t *testing.T) {
 		w.Files[ref+".sig"] = w.key.Sign(t, w.Files[ref], now.AddDate(0, -1, 0))
 		r, err := w.fetch(t, "22.11.0", linux)
 		w.Files[ref], w.Files[ref+".sig"] = honest, signature
-		if missing := name == "the first missing"; err != nil || missing || test.err != nil {
+		if missing := name == "the first is missing"; err != nil || missing || test.err != nil {
 			if missing != errors.As(err, new(*manifests.UnsupportedPlatformError)) || !missing && !errors.Is(err, test.err) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -246,7 +246,7 @@ func TestLyingIndexProvesNothing(t *testing.T) {
 			t.Errorf("an exact version needs no index: %v", err)
 		}
 		if _, err := absent.fetch(t, "22", linux); err == nil {
-			t.Error("a prefix does")
+			t.Error("a prefix is accepted")
 		}
 	}
 	if _, err := serve("<!DOCTYPE html>").fetch(t, "", linux); !errors.As(err, new(*manifests.PageError)) {

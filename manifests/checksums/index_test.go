@@ -41,7 +41,7 @@ func TestParsersSkipInvalidEntries(t *testing.T) {
 			`[{"version":"v../../etc"},{"version":"22.1.0"},{"version":"v22.1"},{"version":"V22.2.0"},{"version":"v22.1.0/.."},
 			{"version":"v22.1.0 "},{"version":"v22.01.0"},{"version":"vv22.3.0"},{"version":""},{"version":"v22.1.0%2f.."},
 			{"version":"v22.4.0"},{"version":"v22.4.0"},{"version":"v23.0.0-rc.1"}]`, "22.4.0 23.0.0-rc.1!"},
-		{"node: a version as long as none", checksums.ParseNode,
+		{"node: an overlong version", checksums.ParseNode,
 			`[{"version":"v1.2.` + strings.Repeat("3", 90) + `"},{"version":"v22.4.0"}]`, "22.4.0"},
 		{"hashicorp: tricks in versions", checksums.ParseHashiCorp,
 			`{"versions":{"../1.0.0":{},"1.0":{},"v1.0.1":{},"1.0.2":{"version":"9.9.9"},"1.0.3-rc1":{},"1.0.4+ent":{},"":{}}}`,

@@ -27,67 +27,67 @@ func TestHostileDependenciesAreWithinBudget(t *testing.T) {
 		stanzas func() []string
 		chosen  int // 0: refused
 	}{
-		"100,000 alternatives, and who provides them": {func() (all []string) {
+		"100,000 alternatives with providers": {func() (all []string) {
 			for i := range 13 {
 				from := i * most
-				all = append(all, of(fmt.Sprintf("root%d 1", i), "Depends: "+list(most, " | ", func(n int) string { return virtual(from + n) }),
+				all = append(all, newStanza(fmt.Sprintf("root%d 1", i), "Depends: "+list(most, " | ", func(n int) string { return virtual(from + n) }),
 					fmt.Sprintf("Pre-Depends: root%d", min(i+1, 12))))
 			}
 			for i := range 100_000 {
-				all = append(all, of(fmt.Sprintf("pkg%d 1", i), "Provides: "+virtual(i)))
+				all = append(all, newStanza(fmt.Sprintf("pkg%d 1", i), "Provides: "+virtual(i)))
 			}
 			return all
 		}, 26},
 		"one name that 100,000 packages provide": {func() (all []string) {
 			for i := range 100_000 {
-				all = append(all, of(fmt.Sprintf("pkg%d 1", i), "Provides: virtual"))
+				all = append(all, newStanza(fmt.Sprintf("pkg%d 1", i), "Provides: virtual"))
 			}
-			return append(all, of("root0 1", "Depends: virtual, virtual (>= 0) | pkg7"))
+			return append(all, newStanza("root0 1", "Depends: virtual, virtual (>= 0) | pkg7"))
 		}, 3},
 		"one name, asked for 8,000 times, that 100,000 packages provide": {func() (all []string) {
 			for i := range 100_000 {
-				all = append(all, of(fmt.Sprintf("pkg%d 1", i), "Provides: virtual"))
+				all = append(all, newStanza(fmt.Sprintf("pkg%d 1", i), "Provides: virtual"))
 			}
-			return append(all, of("root0 1", "Depends: "+list(most, " | ", func(int) string { return "virtual" })))
+			return append(all, newStanza("root0 1", "Depends: "+list(most, " | ", func(int) string { return "virtual" })))
 		}, 0},
 		"200 MiB of names": {func() (all []string) {
 			for i := range 1500 {
-				all = append(all, of(fmt.Sprintf("pkg%d 1", i), "Provides: "+list(most, ", ", func(n int) string { return virtual(i*most + n) })))
+				all = append(all, newStanza(fmt.Sprintf("pkg%d 1", i), "Provides: "+list(most, ", ", func(n int) string { return virtual(i*most + n) })))
 			}
-			return append(all, of("root0 1", "Depends: "+list(most, " | ", virtual)))
+			return append(all, newStanza("root0 1", "Depends: "+list(most, " | ", virtual)))
 		}, 0},
-		"names that nobody provides": {func() (all []string) {
+		"names without a provider": {func() (all []string) {
 			for i := range 60 {
-				all = append(all, of(fmt.Sprintf("pkg%d 1", i), "Provides: "+list(most, ", ", func(n int) string { return virtual(i*most + n) })))
+				all = append(all, newStanza(fmt.Sprintf("pkg%d 1", i), "Provides: "+list(most, ", ", func(n int) string { return virtual(i*most + n) })))
 			}
-			return append(all, of("root0 1", "Depends: "+list(most, " | ", func(i int) string { return "x" + virtual(i) })+" | pkg0"))
+			return append(all, newStanza("root0 1", "Depends: "+list(most, " | ", func(i int) string { return "x" + virtual(i) })+" | pkg0"))
 		}, 2},
 		"a large stanza, asked for each time": {func() []string {
-			return []string{of("large 1", "Description: "+strings.Repeat("x", 500<<10)), of("root0 1", "Depends: "+list(most, " | ", func(int) string { return "large:any" })+" | large")}
+			return []string{newStanza("large 1", "Description: "+strings.Repeat("x", 500<<10)), newStanza("root0 1", "Depends: "+list(most, " | ", func(int) string { return "large:any" })+" | large")}
 		}, 2},
 		"a circle of 1,000": {func() (all []string) {
 			for i := range 1000 {
-				all = append(all, of(fmt.Sprintf("root%d 1", i), fmt.Sprintf("Depends: root%d, root%d", (i+1)%1000, (i+999)%1000)))
+				all = append(all, newStanza(fmt.Sprintf("root%d 1", i), fmt.Sprintf("Depends: root%d, root%d", (i+1)%1000, (i+999)%1000)))
 			}
 			return all
 		}, 1000},
 		"1,000 packages that each depend on all": {func() (all []string) {
 			everything := "Depends: " + list(1000, ", ", func(i int) string { return fmt.Sprintf("root%d", i) })
 			for i := range 1000 {
-				all = append(all, of(fmt.Sprintf("root%d 1", i), everything))
+				all = append(all, newStanza(fmt.Sprintf("root%d 1", i), everything))
 			}
 			return all
 		}, 0},
 		"500 packages that each depend on all": {func() (all []string) {
 			everything := "Depends: " + list(500, ", ", func(i int) string { return fmt.Sprintf("root%d", i) })
 			for i := range 500 {
-				all = append(all, of(fmt.Sprintf("root%d 1", i), everything))
+				all = append(all, newStanza(fmt.Sprintf("root%d 1", i), everything))
 			}
 			return all
 		}, 500},
 		"100,000 versions of one package": {func() (all []string) {
 			for i := range 100_000 {
-				all = append(all, of(fmt.Sprintf("root0 %s%d", strings.Repeat("1.", 100), i)))
+				all = append(all, newStanza(fmt.Sprintf("root0 %s%d", strings.Repeat("1.", 100), i)))
 			}
 			return all
 		}, 1},
@@ -111,7 +111,7 @@ func TestHostileDependenciesAreWithinBudget(t *testing.T) {
 // TestUnsatisfiedNamesFewAlternatives keeps the error for a clause of very many
 // alternatives readable.
 func TestUnsatisfiedNamesFewAlternatives(t *testing.T) {
-	a := packages(t, "amd64", of("root0 1", "Depends: a0 | b0"), of("root1 1", "Depends: "+strings.Repeat("c0 | ", 5000)+"c0"))
+	a := packages(t, "amd64", newStanza("root0 1", "Depends: a0 | b0"), newStanza("root1 1", "Depends: "+strings.Repeat("c0 | ", 5000)+"c0"))
 	for root, want := range map[string]string{"root0": "depends on a0 | b0, which", "root1": "c0 | 4969 others, which"} {
 		_, err := a.closure([]string{root}, nil)
 		if unsatisfied, ok := errors.AsType[*UnsatisfiedError](err); !ok || !strings.Contains(unsatisfied.Error(), want) || len(err.Error()) > 400 {

@@ -10,41 +10,41 @@ import (
 	"pgregory.net/rapid"
 )
 
-// anArchive has an example of each kind of dependency.
-func anArchive(t *testing.T) *archive {
+// testArchive has an example of each kind of dependency.
+func testArchive(t *testing.T) *archive {
 	return packages(t, "amd64",
-		of("tool 2:1.0-1", "Depends: compiler, libc6 (>= 2.34)", "Pre-Depends: base"),
-		of("compiler 12", "Depends: linker | other-linker, libc-dev"),
-		of("linker 1", "Depends: tool"), // a circle
-		of("other-linker 1"),
-		of("base 1", "Depends: debconf (>= 0.5) | debconf-2.0, perl:any"),
-		of("libc6 2.36", "Depends: libgcc-s1"),
-		of("libgcc-s1 12"),
-		of("libc6-dev 2.36", "Depends: libc6 (= 2.36)", "Provides: libc-dev"),
-		of("zz-dev 1", "Provides: libc-dev"),
-		of("shared 3", "Provides: shared-abi-2 (= 2.5), old-shared"),
-		of("python3 3.11", "Multi-Arch: allowed"),
-		of("foreign 1", "Multi-Arch: foreign"),
-		of("wants-versioned 1", "Depends: shared-abi-2 (>= 2.4)"),
-		of("wants-newer 1", "Depends: shared-abi-2 (>= 2.6)"),
-		of("wants-any-version 1", "Depends: old-shared"),
-		of("wants-some-version 1", "Depends: old-shared (>= 1)"),
-		of("wants-newer-libc 1", "Depends: libc6 (>> 2.36)"),
-		of("wants-older-libc 1", "Depends: libc6 (<< 2.36) | libc6 (<= 2.36)"),
-		of("wants-any 1", "Depends: python3:any"),
-		of("wants-any-foreign 1", "Depends: foreign:any"),
-		of("wants-any-virtual 1", "Depends: libc-dev:any"),
-		of("wants-native 1", "Depends: foreign:native, foreign:amd64"),
-		of("wants-i386 1", "Depends: foreign:i386"),
-		of("wants-nothing 1", "Depends: nothing | nothing-else"),
-		of("prefers-chosen 1", "Depends: other-linker, linker | other-linker"),
-		of("prefers-chosen-provider 1", "Depends: zz-dev, libc-dev"),
-		of("recommends 1", "Recommends: nothing", "Suggests: nothing", "Conflicts: libc6", "Enhances: nothing"),
+		newStanza("tool 2:1.0-1", "Depends: compiler, libc6 (>= 2.34)", "Pre-Depends: base"),
+		newStanza("compiler 12", "Depends: linker | other-linker, libc-dev"),
+		newStanza("linker 1", "Depends: tool"), // a circle
+		newStanza("other-linker 1"),
+		newStanza("base 1", "Depends: debconf (>= 0.5) | debconf-2.0, perl:any"),
+		newStanza("libc6 2.36", "Depends: libgcc-s1"),
+		newStanza("libgcc-s1 12"),
+		newStanza("libc6-dev 2.36", "Depends: libc6 (= 2.36)", "Provides: libc-dev"),
+		newStanza("zz-dev 1", "Provides: libc-dev"),
+		newStanza("shared 3", "Provides: shared-abi-2 (= 2.5), old-shared"),
+		newStanza("python3 3.11", "Multi-Arch: allowed"),
+		newStanza("foreign 1", "Multi-Arch: foreign"),
+		newStanza("wants-versioned 1", "Depends: shared-abi-2 (>= 2.4)"),
+		newStanza("wants-newer 1", "Depends: shared-abi-2 (>= 2.6)"),
+		newStanza("wants-any-version 1", "Depends: old-shared"),
+		newStanza("wants-some-version 1", "Depends: old-shared (>= 1)"),
+		newStanza("wants-newer-libc 1", "Depends: libc6 (>> 2.36)"),
+		newStanza("wants-older-libc 1", "Depends: libc6 (<< 2.36) | libc6 (<= 2.36)"),
+		newStanza("wants-any 1", "Depends: python3:any"),
+		newStanza("wants-any-foreign 1", "Depends: foreign:any"),
+		newStanza("wants-any-virtual 1", "Depends: libc-dev:any"),
+		newStanza("wants-native 1", "Depends: foreign:native, foreign:amd64"),
+		newStanza("wants-i386 1", "Depends: foreign:i386"),
+		newStanza("wants-nothing 1", "Depends: nothing | nothing-else"),
+		newStanza("prefers-chosen 1", "Depends: other-linker, linker | other-linker"),
+		newStanza("prefers-chosen-provider 1", "Depends: zz-dev, libc-dev"),
+		newStanza("recommends 1", "Recommends: nothing", "Suggests: nothing", "Conflicts: libc6", "Enhances: nothing"),
 	)
 }
 
 func TestClosure(t *testing.T) {
-	a := anArchive(t)
+	a := testArchive(t)
 	host := []string{"debconf*", "perl"}
 	for _, test := range []struct{ roots, want string }{
 		{"tool", "base compiler libc6 libc6-dev libgcc-s1 linker tool"},
@@ -69,7 +69,7 @@ func TestClosure(t *testing.T) {
 	} {
 		chosen, err := a.closure(strings.Fields(test.roots), host)
 		got := strings.Join(slices.Sorted(maps.Keys(chosen)), " ")
-		if got != test.want || (err == nil) != (test.want != "") || err != nil && !isA[*UnsatisfiedError](err) {
+		if got != test.want || (err == nil) != (test.want != "") || err != nil && !isType[*UnsatisfiedError](err) {
 			t.Errorf("%s: %q, want %q: %v", test.roots, got, test.want, err)
 		}
 	}
@@ -81,13 +81,13 @@ func TestClosure(t *testing.T) {
 // TestClosureUsesNewestVersion checks that the newest version in any index is chosen,
 // with its dependencies.
 func TestClosureUsesNewestVersion(t *testing.T) {
-	a := packages(t, "amd64", of("tool 1.0-1", "Depends: old", "Provides: gone"), of("tool 1.0-1+deb12u1", "Depends: new"), of("old 1"), of("new 1"), of("new 0.9"),
-		of("user 1", "Depends: gone"))
+	a := packages(t, "amd64", newStanza("tool 1.0-1", "Depends: old", "Provides: gone"), newStanza("tool 1.0-1+deb12u1", "Depends: new"), newStanza("old 1"), newStanza("new 1"), newStanza("new 0.9"),
+		newStanza("user 1", "Depends: gone"))
 	chosen, err := a.closure([]string{"tool"}, nil)
 	if err != nil || !maps.Equal(names(chosen), map[string]bool{"tool": true, "new": true}) || string(a.packages["new"].version) != "1" {
 		t.Errorf("%v, %v", names(chosen), err)
 	}
-	if _, err := a.closure([]string{"user"}, nil); !isA[*UnsatisfiedError](err) {
+	if _, err := a.closure([]string{"user"}, nil); !isType[*UnsatisfiedError](err) {
 		t.Errorf("what only a superseded version provides: %v", err)
 	}
 }
@@ -133,7 +133,7 @@ func TestClosureProperties(t *testing.T) {
 			if depends != nil {
 				fields = append(fields, "Depends: "+strings.Join(depends, ", "))
 			}
-			stanzas = append(stanzas, of(fmt.Sprintf("p%d 1", i), fields...))
+			stanzas = append(stanzas, newStanza(fmt.Sprintf("p%d 1", i), fields...))
 		}
 		roots := []string{"p0", "p1"}
 		chosen, err := packages(t, "amd64", stanzas...).closure(roots, nil)
@@ -159,7 +159,7 @@ func TestClosureProperties(t *testing.T) {
 		}
 		for _, root := range roots {
 			if !names(chosen)[root] {
-				r.Fatalf("%s was asked for", root)
+				r.Fatalf("%s is missing", root)
 			}
 		}
 	})

@@ -58,17 +58,17 @@ func TestResolveRefuses(t *testing.T) {
 		request manifests.Request
 		is      func(error) bool
 	}{
-		"another version":    {manifests.Request{Tool: "ninja", Version: "1.12", Platform: linux}, isA[*manifests.UnknownVersionError]},
-		"half a number":      {manifests.Request{Tool: "ninja", Version: "1.1", Platform: linux}, isA[*manifests.UnknownVersionError]},
-		"a label":            {manifests.Request{Tool: "ninja", Version: "stable", Platform: linux}, isA[*manifests.UnknownVersionError]},
-		"another tool":       {manifests.Request{Tool: "julia", Platform: linux}, isA[*manifests.UnknownToolError]},
-		"one that can't":     {manifests.Request{Tool: "nodejs", Platform: linux}, isA[*RefusedToolError]},
-		"not in the archive": {manifests.Request{Tool: "cmake", Platform: linux}, isA[*UnsatisfiedError]},
-		"another system":     {manifests.Request{Tool: "ninja", Platform: manifests.Platform{OS: "darwin", Arch: "arm64"}}, isA[*manifests.UnsupportedPlatformError]},
-		"another machine":    {manifests.Request{Tool: "ninja", Platform: manifests.Platform{OS: "linux", Arch: "s390x"}}, isA[*manifests.UnsupportedPlatformError]},
-		"no such package":    {manifests.Request{Tool: "ninja", Platform: linux, Components: []string{"make"}}, isA[*manifests.UnknownComponentError]},
-		"a target":           {manifests.Request{Tool: "ninja", Platform: linux, Targets: []string{"wasm"}}, isA[*manifests.UnknownTargetError]},
-		"a profile":          {manifests.Request{Tool: "ninja", Platform: linux, Profile: "minimal"}, isA[*manifests.UnknownProfileError]},
+		"another version":    {manifests.Request{Tool: "ninja", Version: "1.12", Platform: linux}, isType[*manifests.UnknownVersionError]},
+		"half a number":      {manifests.Request{Tool: "ninja", Version: "1.1", Platform: linux}, isType[*manifests.UnknownVersionError]},
+		"a label":            {manifests.Request{Tool: "ninja", Version: "stable", Platform: linux}, isType[*manifests.UnknownVersionError]},
+		"another tool":       {manifests.Request{Tool: "julia", Platform: linux}, isType[*manifests.UnknownToolError]},
+		"one that can't":     {manifests.Request{Tool: "nodejs", Platform: linux}, isType[*RefusedToolError]},
+		"not in the archive": {manifests.Request{Tool: "cmake", Platform: linux}, isType[*UnsatisfiedError]},
+		"another system":     {manifests.Request{Tool: "ninja", Platform: manifests.Platform{OS: "darwin", Arch: "arm64"}}, isType[*manifests.UnsupportedPlatformError]},
+		"another machine":    {manifests.Request{Tool: "ninja", Platform: manifests.Platform{OS: "linux", Arch: "s390x"}}, isType[*manifests.UnsupportedPlatformError]},
+		"no such package":    {manifests.Request{Tool: "ninja", Platform: linux, Components: []string{"make"}}, isType[*manifests.UnknownComponentError]},
+		"a target":           {manifests.Request{Tool: "ninja", Platform: linux, Targets: []string{"wasm"}}, isType[*manifests.UnknownTargetError]},
+		"a profile":          {manifests.Request{Tool: "ninja", Platform: linux, Profile: "minimal"}, isType[*manifests.UnknownProfileError]},
 	} {
 		if _, err := w.resolve(t, w.source(t), test.request, verify.Mark{}); !test.is(err) || isUntrusted(err) {
 			t.Errorf("%s: %v", name, err)
@@ -76,7 +76,7 @@ func TestResolveRefuses(t *testing.T) {
 	}
 	granted := w.source(t)
 	granted.Tools = []string{"ninja"}
-	if _, err := w.resolve(t, granted, ask("cmake"), verify.Mark{}); !isA[*manifests.UnknownToolError](err) {
+	if _, err := w.resolve(t, granted, ask("cmake"), verify.Mark{}); !isType[*manifests.UnknownToolError](err) {
 		t.Errorf("a tool that was not granted: %v", err)
 	}
 	if _, err := w.resolve(t, granted, ask("ninja"), verify.Mark{}); err != nil {
@@ -85,11 +85,11 @@ func TestResolveRefuses(t *testing.T) {
 	more := ask("ninja")
 	more.Components = []string{"libgcc-s1"}
 	if r, err := w.resolve(t, w.source(t), more, verify.Mark{}); err != nil || !slices.Equal(r.Components, []string{"ninja-build", "libgcc-s1"}) {
-		t.Errorf("a package besides: %v, %v", r.Components, err)
+		t.Errorf("an additional package: %v, %v", r.Components, err)
 	}
 }
 
-func isA[T error](err error) bool {
+func isType[T error](err error) bool {
 	var target T
 	return errors.As(err, &target)
 }
@@ -98,12 +98,12 @@ func isA[T error](err error) bool {
 // without a mirror are refused before anything is fetched.
 func TestRefusesBeforeFetching(t *testing.T) {
 	w := whole(t)
-	if _, err := w.fetch(t, w.source(t), ask("nodejs")); !isA[*RefusedToolError](err) || len(w.Asked()) > 0 {
+	if _, err := w.fetch(t, w.source(t), ask("nodejs")); !isType[*RefusedToolError](err) || len(w.Asked()) > 0 {
 		t.Errorf("%v, asked for %q", err, w.Asked())
 	}
 	nowhere := w.source(t)
 	nowhere.Suites = nil
-	if _, err := w.fetch(t, nowhere, ask("ninja")); !isA[*NoMirrorError](err) || !errors.Is(err, manifests.ErrUnreachable) {
+	if _, err := w.fetch(t, nowhere, ask("ninja")); !isType[*NoMirrorError](err) || !errors.Is(err, manifests.ErrUnreachable) {
 		t.Errorf("no mirror: %v", err)
 	}
 }
@@ -210,7 +210,7 @@ func TestFormat(t *testing.T) {
 		"a field of its own":           {index(replace("Version: 2.36", "X-Own: yes\nVersion: 2.36")), true},
 		"a field on two lines":         {index(replace("Depends: libc6 (>= 2.34)", "Depends: libc6\n (>= 2.34)")), true},
 		"another spelling of a field":  {index(replace("Depends: libc6 (>=", "depends: libc6 (>=")), true},
-		"a line that is no field":      {index(replace("Version: 2.36", "what\nVersion: 2.36")), false},
+		"a line without a field":       {index(replace("Version: 2.36", "what\nVersion: 2.36")), false},
 		"a field twice":                {index(replace("Version: 2.36", "Version: 9\nVersion: 2.36")), false},
 		"a carriage return":            {index(replace("Version: 2.36", "X: y\r\nVersion: 2.36")), false},
 		"a null byte":                  {index(replace("Version: 2.36", "X: \x00\nVersion: 2.36")), false},
@@ -223,12 +223,12 @@ func TestFormat(t *testing.T) {
 		"a file outside":               {index(replace("Filename: pool/main/n/", "Filename: ../pool/main/n/")), false},
 		"a file elsewhere":             {index(replace("Filename: pool", "Filename: https://evil.example/pool")), false},
 		"a file at the root":           {index(replace("Filename: pool/main/n/", "Filename: /pool/main/n/")), false},
-		"a file that is none":          {index(replace(".deb\n", ".sh\n")), false},
+		"not a .deb":                   {index(replace(".deb\n", ".sh\n")), false},
 		"no size":                      {index(replace("\nSize: ", "\nSized: ")), false},
 		"a negative size":              {index(replace("\nSize: ", "\nSize: -")), false},
 		"no digest":                    {index(replace("SHA256: ", "MD5sum: ")), false},
 		"a short digest":               {index(replace("SHA256: ", "SHA256: 00")), false},
-		"a relation that is none":      {index(replace("libc6 (>= 2.34)", "libc6 (~ 2.34)")), false},
+		"an invalid relation":          {index(replace("libc6 (>= 2.34)", "libc6 (~ 2.34)")), false},
 		"a date in another zone":       {release(replace(" UTC", " CET")), false},
 		"a date without one":           {release(replace(" UTC", "")), false},
 		"no date":                      {release(without("Date")), false},
@@ -236,7 +236,7 @@ func TestFormat(t *testing.T) {
 		"no digests":                   {release(func(s string) string { return strings.ReplaceAll(s, "SHA256:", "SHA512:") }), false},
 		"only weak digests":            {release(func(s string) string { return s[:strings.Index(s, "SHA256:")] }), false},
 		"an index twice":               {release(func(s string) string { return s + s[strings.LastIndex(s[:len(s)-1], "\n")+1:] }), false},
-		"digests that are none":        {release(replace("SHA256:\n", "SHA256:\n xyz 1 main/binary-amd64/Packages.xz\n")), false},
+		"invalid digests":              {release(replace("SHA256:\n", "SHA256:\n xyz 1 main/binary-amd64/Packages.xz\n")), false},
 		"a line of two words":          {release(replace("SHA256:\n", "SHA256:\n 00 1\n")), false},
 		"a negative size of an index":  {release(replace("SHA256:\n", "SHA256:\n "+strings.Repeat("0", 64)+" -1 x/Packages\n")), false},
 		"another architecture's alone": {release(func(s string) string { return strings.ReplaceAll(s, "main/binary-amd64", "main/binary-mips") }), false},
@@ -337,7 +337,7 @@ func TestByHash(t *testing.T) {
 			t.Errorf("a lie under by-hash: %v", err)
 		}
 		if read := w.Delivered() - before; read > 1<<20 {
-			t.Errorf("%d bytes of a lie were read", read)
+			t.Errorf("%d bytes of a false index were read", read)
 		}
 	}
 }
@@ -360,7 +360,7 @@ func TestMissingSuites(t *testing.T) {
 		!strings.Contains(fmt.Sprint(release.Evidence.Notes), "bookworm-security") {
 		t.Errorf("without security updates: %s, %v, told %q, notes %q", release.Version, err, told, release.Evidence.Notes)
 	}
-	if _, err := w.resolve(t, s, ask("ninja"), first.Mark()); !isA[*verify.WithheldError](err) || !errors.Is(err, verify.ErrStale) {
+	if _, err := w.resolve(t, s, ask("ninja"), first.Mark()); !isType[*verify.WithheldError](err) || !errors.Is(err, verify.ErrStale) {
 		t.Errorf("withheld after it was seen: %v", err)
 	}
 	w.Tell(updates, manifesttest.Unreachable)
@@ -417,7 +417,7 @@ func TestCache(t *testing.T) {
 	s.Cache = cache
 	truth, err := w.resolve(t, s, ask("ninja"), verify.Mark{})
 	if err != nil || len(cache) != 4 { // three indices and an excerpt
-		t.Fatalf("%d kept, %v", len(cache), err)
+		t.Fatalf("%d cached, %v", len(cache), err)
 	}
 	for ref := range w.Files {
 		if IsIndex(ref) {

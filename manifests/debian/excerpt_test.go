@@ -49,9 +49,9 @@ func excerptWorld(t *testing.T) (world, Source, *counting) {
 }
 
 // catalogOf fetches a catalog, given the mark of the previous run.
-func catalogOf(t *testing.T, w world, s Source, last verify.Mark, r manifests.Request, besides ...string) *Catalog {
+func catalogOf(t *testing.T, w world, s Source, last verify.Mark, r manifests.Request, extra ...string) *Catalog {
 	t.Helper()
-	c, err := s.Fetch(t.Context(), w, manifests.Query{Request: r, Now: now, Last: last, Besides: besides})
+	c, err := s.Fetch(t.Context(), w, manifests.Query{Request: r, Now: now, Last: last, Besides: extra})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestExcerptReplacesIndices(t *testing.T) {
 		}
 		data, err := r.Evidence.Kept[0].Bytes()
 		if err != nil || verify.DigestOf(data) != r.Evidence.Digest {
-			t.Errorf("%s: the index that is kept: %v", tool, err)
+			t.Errorf("%s: the index in the evidence: %v", tool, err)
 		}
 	}
 }
@@ -138,14 +138,14 @@ func TestExcerptIsProved(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 		if !bytes.Equal(cache.memory[last.Excerpt], honest) {
-			t.Errorf("%s: the excerpt was not made anew", name)
+			t.Errorf("%s: the excerpt was not rebuilt", name)
 		}
 	}
 	// An excerpt stored under another digest is not the remembered one.
 	forged := replaced("Version: 3.25.1-1", "Version: 3.24.0-1")
 	cache.memory[verify.DigestOf(forged)] = forged
 	if got := outline(t, catalogOf(t, w, s, last, ask("cmake")), ask("cmake")); got != want {
-		t.Errorf("beside a forged one: %s", got)
+		t.Errorf("with a forged excerpt: %s", got)
 	}
 }
 
@@ -157,11 +157,11 @@ func TestExcerptMustCoverRequest(t *testing.T) {
 	added := ask("cmake")
 	added.Components = []string{"libadded"}
 	for name, test := range map[string]struct {
-		change  func()
-		ask     manifests.Request
-		besides []string
-		last    verify.Mark
-		want    string // a package of the answer
+		change func()
+		ask    manifests.Request
+		extra  []string
+		last   verify.Mark
+		want   string // a package of the answer
 	}{
 		"a component":           {nil, added, nil, last, "libadded_3.25.1-1"},
 		"an installed one":      {nil, added, []string{"libadded"}, last, "libadded_3.25.1-1"},
@@ -175,7 +175,7 @@ func TestExcerptMustCoverRequest(t *testing.T) {
 				test.change()
 			}
 			cache.loaded = nil
-			c := catalogOf(t, w, s, test.last, test.ask, test.besides...)
+			c := catalogOf(t, w, s, test.last, test.ask, test.extra...)
 			if len(cache.loaded) < 3 {
 				t.Errorf("read %d files", len(cache.loaded))
 			}
@@ -185,7 +185,7 @@ func TestExcerptMustCoverRequest(t *testing.T) {
 			}
 			// The next request is answered by the new excerpt.
 			cache.loaded = nil
-			if c := catalogOf(t, w, s, c.Mark(), test.ask, test.besides...); len(cache.loaded) != 1 {
+			if c := catalogOf(t, w, s, c.Mark(), test.ask, test.extra...); len(cache.loaded) != 1 {
 				t.Errorf("again: read %d files, excerpt %v", len(cache.loaded), c.Mark().Excerpt)
 			}
 		})

@@ -8,21 +8,21 @@ import (
 
 // FuzzIndex checks that every index is either refused as untrusted or yields a closure.
 func FuzzIndex(f *testing.F) {
-	f.Add([]byte(of("tool 1", "Depends: lib (>= 1) | other, base:any") + "\n" + of("lib 1.0-1", "Provides: other (= 2)", "Multi-Arch: same") + "\n" + of("base 1:2~3", "Multi-Arch: allowed")))
+	f.Add([]byte(newStanza("tool 1", "Depends: lib (>= 1) | other, base:any") + "\n" + newStanza("lib 1.0-1", "Provides: other (= 2)", "Multi-Arch: same") + "\n" + newStanza("base 1:2~3", "Multi-Arch: allowed")))
 	f.Add([]byte("Package: a1\nVersion: 1\nArchitecture: all\nDescription: x\n y\n .\n\n\n"))
 	f.Add([]byte("a:b\n\n:"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		a := newArchive("amd64")
 		if err := a.add(&index{name: "Packages", root: root, suite: "bookworm"}, proved(t, bytes.Clone(data))); err != nil {
 			if !isUntrusted(err) {
-				t.Fatalf("%v is of no class", err)
+				t.Fatalf("%v is neither untrusted nor unsatisfied", err)
 			}
 			return
 		}
 		for name := range a.packages {
 			chosen, err := a.closure([]string{name}, nil)
-			if err != nil && !isUntrusted(err) && !isA[*UnsatisfiedError](err) {
-				t.Fatalf("%v is of no class", err)
+			if err != nil && !isUntrusted(err) && !isType[*UnsatisfiedError](err) {
+				t.Fatalf("%v is neither untrusted nor unsatisfied", err)
 			}
 			for _, d := range chosen {
 				if strings.Contains(d.filename, "..") || d.size <= 0 || d.digest.IsZero() {
@@ -40,7 +40,7 @@ func FuzzRelease(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := parseRelease(proved(t, bytes.Clone(data)))
 		if err != nil && !isUntrusted(err) {
-			t.Fatalf("%v is of no class", err)
+			t.Fatalf("%v is neither untrusted nor unsatisfied", err)
 		}
 		if err == nil && (r.date.IsZero() || r.suite == "" && r.codename == "") {
 			t.Fatalf("%+v says too little", r)

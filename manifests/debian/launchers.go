@@ -27,9 +27,9 @@ type launcher struct {
 
 // header finds the prefix, wherever it is now and through whatever link the launcher
 // was called. A prefix's programs call each other, several times per compiled file,
-// without a link, so the path alone tells. A link made by kist is resolved by searching
-// the user's prefixes for this very file. Only if both fail is readlink run, a process
-// that takes longer than all the rest.
+// without a link: then $0 contains the prefix. A link made by kist is resolved by
+// searching the user's prefixes for this very file. Only if both fail is readlink run,
+// a process that takes longer than all the rest.
 const header = `#!/bin/sh
 self=$0
 top=${self%/kist/*}

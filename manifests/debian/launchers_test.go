@@ -50,14 +50,14 @@ func checkLauncher(t *testing.T, tool, arch string, f manifests.File, files []ma
 	t.Helper()
 	text := string(f.Data)
 	if !strings.HasPrefix(text, "#!/bin/sh\n") || !strings.HasSuffix(text, "\n") || strings.Contains(text, "{multiarch}") || strings.Contains(text, "{loader}") {
-		t.Errorf("%s: %s is no whole script:\n%s", tool, f.Path, text)
+		t.Errorf("%s: %s is not a complete script:\n%s", tool, f.Path, text)
 	}
 	if strings.Contains(text, "LD_LIBRARY_PATH") || strings.Contains(text, "LD_PRELOAD") {
-		t.Errorf("%s: %s has the loader of every child use libraries of the prefix", tool, f.Path)
+		t.Errorf("%s: %s makes every child's loader use libraries of the prefix", tool, f.Path)
 	}
 	other := map[string]string{"amd64": "aarch64", "arm64": "x86"}[arch]
 	if strings.Contains(text, other) {
-		t.Errorf("%s: %s is for %s and speaks of %s", tool, f.Path, arch, other)
+		t.Errorf("%s: %s is for %s but mentions %s", tool, f.Path, arch, other)
 	}
 	// Programs started from a launcher directory must be launchers.
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \"\n}", r) }) {
@@ -66,7 +66,7 @@ func checkLauncher(t *testing.T, tool, arch string, f manifests.File, files []ma
 			continue
 		}
 		if !slices.ContainsFunc(files, func(f manifests.File) bool { return f.Path == "kist/tools/"+called && f.Exec }) {
-			t.Errorf("%s: %s starts %s, which is no launcher", tool, f.Path, word)
+			t.Errorf("%s: %s starts %s, which is not a launcher", tool, f.Path, word)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func TestEveryToolResolves(t *testing.T) {
 		}
 		for _, unwanted := range []string{"procps", "libclang-dev", "media-types"} {
 			if at[unwanted] != nil {
-				t.Errorf("%s: brings %s", tool, unwanted)
+				t.Errorf("%s: contains %s", tool, unwanted)
 			}
 		}
 	}

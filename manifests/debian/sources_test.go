@@ -75,7 +75,7 @@ func TestMirror(t *testing.T) {
 		"keys in the stanza": {"x.sources", "Types: deb\nURIs: https://vendor.example\nSuites: bookworm\nComponents: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n AAAA\n", bookwormOf("bookworm"), ""},
 		"ubuntu": {"ubuntu.sources", "Types: deb\nURIs: http://archive.example.org/ubuntu\nSuites: noble noble-updates noble-backports\nComponents: main universe\nSigned-By: /usr/share/keyrings/ubuntu-archive-keyring.gpg\n\nTypes: deb\nURIs: http://security.example.org/ubuntu\nSuites: noble-security\nComponents: main\n", ubuntu,
 			"{http://archive.example.org/ubuntu/ noble} {http://archive.example.org/ubuntu/ noble-updates} {http://security.example.org/ubuntu/ noble-security}"},
-		"ubuntu's security beside": {"x.list", "deb http://archive.example.org/ubuntu jammy main\n", ubuntu,
+		"ubuntu's security suite": {"x.list", "deb http://archive.example.org/ubuntu jammy main\n", ubuntu,
 			"{http://archive.example.org/ubuntu/ noble} {http://archive.example.org/ubuntu/ noble-updates} {http://archive.example.org/ubuntu/ noble-security}"},
 	} {
 		got := test.of.Mirror("amd64", ParseSources(test.file, []byte(test.text)))

@@ -188,8 +188,8 @@ func signed(tb testing.TB) verify.Document {
 	return parent
 }
 
-// of returns a stanza: "name version", then fields.
-func of(what string, fields ...string) string {
+// newStanza returns the text of a stanza: "name version", then fields.
+func newStanza(what string, fields ...string) string {
 	name, version, _ := strings.Cut(what, " ")
 	text := "Package: " + name + "\nVersion: " + version + "\nArchitecture: amd64\n"
 	for _, f := range fields {

@@ -190,7 +190,7 @@ func TestVersionsAreListedForOnePlatform(t *testing.T) {
 		t.Errorf("versions of another tool: %v", list)
 	}
 	if _, err := catalog.Resolve(ask("1.24.4").Request); err == nil {
-		t.Error("a version that was not proved was resolved")
+		t.Error("an unproved version was resolved")
 	}
 	if _, err := catalog.Resolve(ask("1.27.3").Request); err != nil {
 		t.Errorf("the proved version by its number: %v", err)

@@ -123,7 +123,7 @@ func TestCredentialsAreNeverShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(release.Artifacts[0].Refs[0], "hunter2") {
-		t.Error("the download cannot do without them")
+		t.Error("the download needs them")
 	}
 	evidence, err := json.Marshal([]any{release.Evidence, release.Artifacts[0].Integrity.Tree, release.Artifacts[0].Name})
 	if err != nil || strings.Contains(string(evidence), "hunter2") {

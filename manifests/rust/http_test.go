@@ -98,7 +98,7 @@ func TestOverTheLoopbackInterface(t *testing.T) {
 	}
 	var unknown *manifests.UnknownVersionError
 	if _, err := fetch("1.94.0"); !errors.As(err, &unknown) || errors.Is(err, verify.ErrUntrusted) {
-		t.Errorf("a page in XML says that there is no such version: %v", err)
+		t.Errorf("a page in XML: want no such version, got %v", err)
 	}
 	for _, want := range []string{"GET /dist/channel-rust-stable.toml", "GET /dist/channel-rust-stable.toml.asc", "GET /dist/2026-11-01/channel-rust-nightly.toml"} {
 		if !l.asked[want] {
@@ -129,7 +129,7 @@ func TestOverTheLoopbackInterface(t *testing.T) {
 	}
 	l.packed = true // the bytes sent are not the signed ones
 	if _, err := fetch("stable"); err == nil {
-		t.Error("a manifest was inflated on the way")
+		t.Error("a manifest was decompressed in transit")
 	}
 }
 

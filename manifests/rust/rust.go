@@ -9,9 +9,9 @@
 //
 // # Format
 //
-//	<dist>/channel-rust-<name>.toml              the manifest
-//	<dist>/channel-rust-<name>.toml.asc          a detached OpenPGP signature over it
-//	<dist>/<YYYY-MM-DD>/channel-rust-<name>.toml that of a day; its .asc beside it
+//	<dist>/channel-rust-<name>.toml               the manifest
+//	<dist>/channel-rust-<name>.toml.asc           a detached OpenPGP signature over it
+//	<dist>/<YYYY-MM-DD>/channel-rust-<name>.toml  the manifest of a day; its .asc is next to it
 //
 // <name> is stable, beta, nightly, 1.95, 1.95.0, 1.95.0-beta.1 and the like. The
 // manifest lists packages (rustc, rust-std, clippy-preview, …), each for a target

@@ -82,7 +82,7 @@ func TestVersion(t *testing.T) {
 	}
 	for _, name := range Names() {
 		if !told[name] {
-			t.Errorf("%s: no answer of it is known here", name)
+			t.Errorf("%s: no output to test it with", name)
 		}
 	}
 	if _, ok := Lookup("zig"); ok || slices.Contains(Names(), "zig") {

@@ -37,12 +37,12 @@ func (Dir) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, i
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrNotFound)
 	} else if err != nil {
-		return nil, 0, unreachable(ctx, ref, &FileError{cause(err)})
+		return nil, 0, unreachable(ctx, ref, &FileError{withoutPath(err)})
 	}
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		err = unreachable(ctx, ref, &FileError{cause(err)})
+		err = unreachable(ctx, ref, &FileError{withoutPath(err)})
 	case !info.Mode().IsRegular():
 		err = unreachable(ctx, ref, &FileError{errors.New("not a regular file")})
 	case offset > info.Size():
@@ -79,8 +79,8 @@ func filePath(ref string) (string, error) {
 	return name, nil
 }
 
-// cause returns err without the path, which the ref already shows.
-func cause(err error) error {
+// withoutPath returns err without the path, which the ref already shows.
+func withoutPath(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		return p.Err

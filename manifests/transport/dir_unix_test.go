@@ -23,7 +23,7 @@ func TestDirReadsRegularFilesOnly(t *testing.T) {
 		if _, _, err := get(t, Dir{}, fileURL(t, name), 0); !errors.Is(err, manifests.ErrUnreachable) || !strings.Contains(err.Error(), "not a regular file") {
 			t.Errorf("%s: %v", name, err)
 		} else if file := (*FileError)(nil); !errors.As(err, &file) {
-			t.Errorf("%s: %T does not say that it is about a file", name, err)
+			t.Errorf("%s: %T is not a FileError", name, err)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func get(t *testing.T, from manifests.Transport, ref string, offset int64) (stri
 	body, size, err := from.Open(t.Context(), ref, offset)
 	if err != nil {
 		if body != nil {
-			t.Errorf("a body beside the error %v", err)
+			t.Errorf("a body with the error %v", err)
 		}
 		return "", size, err
 	}
@@ -102,7 +102,7 @@ func TestRange(t *testing.T) {
 		"not numbers":                {206, "bytes a-b/c", text[10:], false},
 		"negative":                   {206, fmt.Sprintf("bytes 10--1/%d", n), text[10:], false},
 		"length disagrees":           {206, fmt.Sprintf("bytes 10-%d/%d", n, n+1), text[10:], false},
-		"beyond all number":          {206, "bytes 10-99999999999999999999/99999999999999999999", text[10:], false},
+		"number too large":           {206, "bytes 10-99999999999999999999/99999999999999999999", text[10:], false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := serve(t, func(w http.ResponseWriter, r *http.Request) {

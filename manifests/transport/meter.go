@@ -35,15 +35,15 @@ type Meter struct {
 func (m *Meter) Rate() float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.account(0)
+	m.update(0)
 	if m.bytes < minSample || m.spent <= 0 {
 		return 0
 	}
 	return m.bytes / m.spent.Seconds()
 }
 
-// account updates the measured time and adds n bytes.
-func (m *Meter) account(n int) {
+// update adds the time since the last call, and n bytes.
+func (m *Meter) update(n int) {
 	now := m.Now()
 	if m.open > 0 {
 		m.spent += now.Sub(m.since)
@@ -84,7 +84,7 @@ func (m *Meter) watch(body io.ReadCloser, err error) io.ReadCloser {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.account(0)
+	m.update(0)
 	m.open++
 	return &metered{from: body, m: m}
 }
@@ -110,7 +110,7 @@ func (b *metered) Close() error {
 func (b *metered) count(n int, ends bool) {
 	b.m.mu.Lock()
 	defer b.m.mu.Unlock()
-	b.m.account(n)
+	b.m.update(n)
 	if ends && !b.ended {
 		b.ended = true
 		b.m.open--

@@ -28,7 +28,7 @@ func (p *Pool) Load(name string, limit int64) []byte {
 	if err != nil {
 		return nil
 	}
-	p.use(name)
+	p.markUsed(name)
 	return data
 }
 
@@ -38,7 +38,7 @@ func (p *Pool) Has(name string, size int64) bool {
 	if err != nil || !info.Mode().IsRegular() || info.Size() != size {
 		return false
 	}
-	p.use(name)
+	p.markUsed(name)
 	return true
 }
 
@@ -47,11 +47,11 @@ func (p *Pool) Store(name string, data []byte) error {
 	if err := durable.Mkdir(p.Root, p.Dir, 0o700); err != nil {
 		return err
 	}
-	p.use(name)
+	p.markUsed(name)
 	return durable.Write(p.Root, path.Join(p.Dir, name), data, 0o600)
 }
 
-func (p *Pool) use(name string) {
+func (p *Pool) markUsed(name string) {
 	if p.used == nil {
 		p.used = map[string]bool{}
 	}

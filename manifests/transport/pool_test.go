@@ -40,7 +40,7 @@ func TestPool(t *testing.T) {
 		t.Error("more than the limit was read")
 	}
 	if !p.Has(a, 7) || p.Has(a, 6) || p.Has(c, 7) || !p.Has(none, 0) {
-		t.Error("it has what it has not, or the other way round")
+		t.Error("Has is wrong")
 	}
 	next := Pool{Root: root, Dir: dir}
 	next.Load(b, 100)

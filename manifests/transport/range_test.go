@@ -43,7 +43,7 @@ func TestOpenRange(t *testing.T) {
 		"too much":                   {206, fmt.Sprintf("bytes 10-20/%d", n), text[10:21], false},
 		"too little":                 {206, fmt.Sprintf("bytes 10-18/%d", n), text[10:19], false},
 		"all the rest":               {206, fmt.Sprintf("bytes 10-%d/%d", n-1, n), text[10:], false},
-		"ends behind the whole":      {206, "bytes 10-19/15", text[10:20], false},
+		"ends past the document":     {206, "bytes 10-19/15", text[10:20], false},
 		"size unknown":               {206, "bytes 10-19/*", text[10:20], false},
 		"length disagrees":           {206, fmt.Sprintf("bytes 10-19/%d", n), text[10:19], false},
 		"no content range":           {206, "", text[10:20], false},

@@ -268,8 +268,9 @@ func syncDir(root *os.Root, dir string) error {
 
 // Replay is the transport for a set that a Recorder saved. It serves recorded
 // documents; a ref recorded as absent is manifests.ErrNotFound; any other is
-// manifests.ErrOffline, but for a ref recorded as existing only when it is read. The
-// set is as untrusted as the network: readers prove its content again.
+// manifests.ErrOffline. A ref recorded only as existing can be opened, and fails with
+// ErrOffline when read. The set is as untrusted as the network: readers prove its
+// content again.
 type Replay struct {
 	Root *os.Root
 	Dir  string // below Root

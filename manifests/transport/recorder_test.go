@@ -126,7 +126,7 @@ func TestRecordAndReplay(t *testing.T) {
 		t.Errorf("past the end: %v", err)
 	}
 	if names := list(t, root, "manifests"); names != "acme" {
-		t.Errorf("left beside the set: %s", names)
+		t.Errorf("left next to the set: %s", names)
 	}
 }
 
@@ -252,10 +252,10 @@ func TestRecorderCeilings(t *testing.T) {
 		documents, size int
 		ok              bool
 	}{
-		"as many as may be": {maxDocuments, 1, true},
-		"one too many":      {maxDocuments + 1, 1, false},
-		"as much as may be": {4, 16 << 20, true},
-		"a byte too much":   {5, 16 << 20, false},
+		"at the document limit":   {maxDocuments, 1, true},
+		"over the document limit": {maxDocuments + 1, 1, false},
+		"at the size limit":       {4, 16 << 20, true},
+		"over the size limit":     {5, 16 << 20, false},
 	} {
 		root, far := openRoot(t), shelf{}
 		recorder := &Recorder{From: far}

@@ -73,7 +73,7 @@ func TestRedirects(t *testing.T) {
 		}
 	}
 	if len(w.waits) > 0 {
-		t.Errorf("%d retries of what will not pass", len(w.waits))
+		t.Errorf("%d retries of a permanent failure", len(w.waits))
 	}
 }
 

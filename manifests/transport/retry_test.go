@@ -234,7 +234,7 @@ func TestNoAnswer(t *testing.T) {
 	gone.Close()
 	h, w = web(Config{})
 	if _, _, err := get(t, h, gone.URL, 0); !errors.Is(err, manifests.ErrUnreachable) || len(w.waits) != 3 {
-		t.Errorf("nobody listens: %v after %d retries", err, len(w.waits))
+		t.Errorf("no listener: %v after %d retries", err, len(w.waits))
 	}
 	big := serve(t, func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X", strings.Repeat("x", maxHeader)) })
 	h, _ = web(Config{Retries: -1})

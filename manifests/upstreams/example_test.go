@@ -57,7 +57,7 @@ func TestThePageShowsTheRow(t *testing.T) {
 	_, row, _ := strings.Cut(read(t, "example_test.go"), "// zag: github.com")
 	row, _, _ = strings.Cut(row, "\n}\n")
 	if !strings.Contains(page, "// zag: github.com"+row+"\n}\n") {
-		t.Errorf("docs/adding-an-upstream.md does not show it as it is")
+		t.Errorf("docs/adding-an-upstream.md does not show the row unchanged")
 	}
 }
 
@@ -84,7 +84,7 @@ func TestThePageDescribesEveryUpstream(t *testing.T) {
 			t.Errorf("docs/upstreams.md does not say why there is no %s", tool)
 		}
 		if _, ok := upstreams.Lookup(tool); ok {
-			t.Errorf("%s is refused, and built in", tool)
+			t.Errorf("%s is both refused and built in", tool)
 		}
 	}
 }

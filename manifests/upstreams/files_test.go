@@ -33,7 +33,7 @@ func serveSigned(tb testing.TB, tool string, worlds ...manifesttest.World) *mani
 	return &manifesttest.Upstream{Files: files}
 }
 
-func signedTwin(tb testing.TB, tool string, policy verify.Policy) manifests.Source {
+func signedMirror(tb testing.TB, tool string, policy verify.Policy) manifests.Source {
 	source, err := upstreams.Twin{Channel: "twin", Format: "detached", Base: base, Tools: []string{tool},
 		Keys: policy.Keys, Threshold: policy.Threshold}.Source()
 	if err != nil {
@@ -65,7 +65,7 @@ func proveSigned(tb testing.TB, r manifests.Release, t manifests.Transport) erro
 		confirmed = slices.Contains(strings.Split(string(text), "\n"), w.Contains)
 	}
 	if !ok || !confirmed {
-		return fmt.Errorf("%s is no witness of %q: %w", w.Path, w.Contains, verify.ErrUntrusted)
+		return fmt.Errorf("witness %s does not hold %q: %w", w.Path, w.Contains, verify.ErrUntrusted)
 	}
 	for name := range files {
 		if ok, _ := path.Match(r.Commands[0], name); ok {
@@ -150,7 +150,7 @@ func TestSignedFilesSuite(t *testing.T) {
 			}
 			manifesttest.Run(t, manifesttest.Fixture{
 				Hints: hints, Use: verify.Release, Serve: serve,
-				Source: func(tb testing.TB, policy verify.Policy) manifests.Source { return signedTwin(tb, tool, policy) },
+				Source: func(tb testing.TB, policy verify.Policy) manifests.Source { return signedMirror(tb, tool, policy) },
 				Request: func(version string) manifests.Request {
 					return manifests.Request{Tool: tool, Version: build(tool, version), Platform: linux}
 				},
@@ -171,7 +171,7 @@ func fetchSigned(t *testing.T, tool, distro string, key *verifytest.Key, u *mani
 	t.Helper()
 	q := manifests.Query{Request: manifests.Request{Tool: tool, Version: version, Platform: p, Distro: distro}, Now: now}
 	policy := verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}
-	catalog, err := signedTwin(t, tool, policy).Fetch(t.Context(), u, q)
+	catalog, err := signedMirror(t, tool, policy).Fetch(t.Context(), u, q)
 	if err != nil {
 		return manifests.Release{}, err
 	}
@@ -346,7 +346,7 @@ func TestJuliasCompromisedKeyIsRefused(t *testing.T) {
 		}
 	}
 	if slices.Contains(u.Asked(), file) {
-		t.Error("the archive was asked for in vain")
+		t.Error("the archive was not requested")
 	}
 }
 
@@ -357,7 +357,7 @@ func TestListingNeedsNoProof(t *testing.T) {
 	for _, tool := range manifesttest.SignedFiles() {
 		u := serveSigned(t, tool, world(stranger, build(tool, "1.2.0")), world(key, build(tool, "1.1.0")))
 		q := manifests.Query{Request: manifests.Request{Tool: tool, Platform: linux, List: true}, Now: now}
-		source := signedTwin(t, tool, verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1})
+		source := signedMirror(t, tool, verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1})
 		catalog, err := source.Fetch(t.Context(), u, q)
 		if err != nil || len(catalog.Versions(tool)) != 2 || len(u.Asked()) != 1 {
 			t.Errorf("%s: %v; asked for %v", tool, err, u.Asked())

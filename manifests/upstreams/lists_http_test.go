@@ -128,7 +128,7 @@ func TestUpstreamsOverTheLoopbackInterface(t *testing.T) {
 			}
 			l.busy[index], l.gzip[index] = false, true
 			if _, err := ask(""); err == nil {
-				t.Error("an index was inflated on the way")
+				t.Error("an index was decompressed in transit")
 			}
 			l.gzip[index] = false
 			l.busy[list] = true

@@ -33,7 +33,7 @@ func serve(tb testing.TB, tool string, worlds ...manifesttest.World) *manifestte
 	return &manifesttest.Upstream{Files: files}
 }
 
-func twin(tb testing.TB, tool string, policy verify.Policy) manifests.Source {
+func mirrorSource(tb testing.TB, tool string, policy verify.Policy) manifests.Source {
 	source, err := upstreams.Twin{Channel: "twin", Format: "checksums", Base: base, Tools: []string{tool},
 		Keys: policy.Keys, Threshold: policy.Threshold}.Source()
 	if err != nil {
@@ -98,7 +98,7 @@ func TestEverySourceSuite(t *testing.T) {
 					w.Name = ""
 					return serve(tb, tool, w).Files
 				},
-				Source: func(tb testing.TB, policy verify.Policy) manifests.Source { return twin(tb, tool, policy) },
+				Source: func(tb testing.TB, policy verify.Policy) manifests.Source { return mirrorSource(tb, tool, policy) },
 				Request: func(version string) manifests.Request {
 					return manifests.Request{Tool: tool, Version: version, Platform: linux}
 				},
@@ -116,7 +116,7 @@ func world(key *verifytest.Key, version string) manifesttest.World {
 func fetch(t *testing.T, tool string, key *verifytest.Key, u *manifesttest.Upstream, version string, p manifests.Platform) (manifests.Release, error) {
 	t.Helper()
 	q := manifests.Query{Request: manifests.Request{Tool: tool, Version: version, Platform: p}, Now: now}
-	catalog, err := twin(t, tool, verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}).Fetch(t.Context(), u, q)
+	catalog, err := mirrorSource(t, tool, verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}).Fetch(t.Context(), u, q)
 	if err != nil {
 		return manifests.Release{}, err
 	}

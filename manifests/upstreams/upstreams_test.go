@@ -60,7 +60,7 @@ func TestTheTable(t *testing.T) {
 			}
 		}
 		if reason, known := upstreams.Refusal(name); known {
-			t.Errorf("%s is built in, and refused: %s", name, reason)
+			t.Errorf("%s is both built in and refused: %s", name, reason)
 		}
 	}
 	if u, ok := upstreams.Lookup("deno"); ok {
