@@ -166,7 +166,10 @@ func (s Source) name(version string, standard Name) (Name, error) {
 	return name, nil
 }
 
+// unknown returns the error for a version that cannot exist. A toolchain name of rustup,
+// such as nightly-x86_64-unknown-linux-gnu, suggests the channel that it begins with.
 func (s Source) unknown(version string) error {
+	channel, _, _ := strings.Cut(version, "-")
 	return &manifests.UnknownVersionError{Channel: s.Channel, Tool: Tool, Version: version,
-		Near: manifests.Near(version, s.Names())}
+		Near: manifests.Near(channel, s.Names())}
 }
