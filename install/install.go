@@ -242,6 +242,7 @@ func (i *Installer) planNow(c plan.Change) (plan.Plan, plan.State, error) {
 	if s.Foreign, err = i.inBin(); err != nil {
 		return plan.Plan{}, s, err
 	}
+	s.Gone = i.gone(s.Receipts)
 	for _, id := range slices.Concat(c.Remove, c.Default) {
 		if err := s.Damaged[id]; err != nil {
 			return plan.Plan{}, s, &ReceiptError{id, err}
@@ -270,19 +271,19 @@ func (i *Installer) Prefix(id record.ID) string {
 }
 
 // Config is the opened settings directory, <config>/kist; nil while it does not
-// exist and create is false.
+// exist and create is false. Where this user may not read it, the error says so.
 func (i *Installer) Config(create bool) (*os.Root, error) {
 	if !create {
-		return i.roots.open(configDir), nil
+		return i.roots.open(configDir), i.roots.closed[configDir]
 	}
 	return i.create(configDir)
 }
 
 // Cache is the opened cache directory, <cache>/kist; nil while it does not
-// exist and create is false.
+// exist and create is false. Where this user may not read it, the error says so.
 func (i *Installer) Cache(create bool) (*os.Root, error) {
 	if !create {
-		return i.roots.open(cacheDir), nil
+		return i.roots.open(cacheDir), i.roots.closed[cacheDir]
 	}
 	return i.create(cacheDir)
 }

@@ -608,7 +608,7 @@ func TestAMovedHomeCanBeUninstalled(t *testing.T) {
 	if _, err := w.kist().RemoveAll(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := w.snapshot(), " drwxr-xr-x\n/.local drwx------\n/.local/bin drwxr-xr-x\n/.local/bin/zig Lrwxrwxrwx"; !strings.HasPrefix(got, want) || strings.Count(got, "\n") != 4 {
+	if got, want := w.snapshot(), " drwxr-xr-x\n/.local drwxr-xr-x\n/.local/bin drwxr-xr-x\n/.local/bin/zig Lrwxrwxrwx"; !strings.HasPrefix(got, want) || strings.Count(got, "\n") != 4 {
 		t.Errorf("left:\n%s", got)
 	}
 }

@@ -178,7 +178,7 @@ func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]recor
 			i.o.Warn(fmt.Sprintf("%s is not kist's any more; left alone", filepath.Join(data.Name(), alias)))
 			continue
 		}
-		if _, err := rootfs.MkdirAll(data, path.Dir(alias), 0o700); err != nil {
+		if _, err := rootfs.MkdirAll(data, path.Dir(alias), sharedMode); err != nil {
 			return err
 		}
 		if err := rootfs.SwapLink(data, target, alias); err != nil {

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func readNote(root *os.Root) (*note, error) {
 
 // now returns where the directory of a role is.
 func (i *Installer) now(which role) knownPlace {
-	return knownPlace{which, i.roots.own(which), i.roots.real[which]}
+	return knownPlace{Role: which, Given: i.roots.own(which), Real: i.roots.real[which], Apart: which == dataDir && i.roots.dataApart()}
 }
 
 // belong reads the notes and refuses a data and a state directory that do not belong
@@ -66,7 +67,7 @@ func (i *Installer) now(which role) knownPlace {
 func (i *Installer) belong() (notes, error) {
 	n, err := i.readNotes()
 	if errors.Is(err, fs.ErrPermission) { // of another user's: whoever may read the rest may do so
-		i.unfit = err
+		i.unfit = cmp.Or(i.roots.mayChange(), err)
 		return n, nil
 	}
 	if err != nil {
@@ -75,7 +76,12 @@ func (i *Installer) belong() (notes, error) {
 	if _, err = i.pairing(n).check(); err != nil {
 		return n, err
 	}
-	i.unfit = nil
+	if i.unfit = i.roots.mayChange(); i.unfit != nil {
+		return n, nil
+	}
+	if i.unfit, err = i.unmounted(n); i.unfit != nil || err != nil {
+		return n, err
+	}
 	for _, known := range []*note{n.data, n.state} {
 		if known == nil {
 			continue
@@ -89,6 +95,46 @@ func (i *Installer) belong() (notes, error) {
 		}
 	}
 	return n, nil
+}
+
+// unmounted returns an *UnmountedError where the data and the state directory were on two
+// file systems and are on one now, and one of them holds nothing of what the other records.
+// Where they were on one, somebody removed it.
+func (i *Installer) unmounted(n notes) (unfit, err error) {
+	known := cmp.Or(n.state, n.data)
+	if known == nil || !known.only(dataDir).Apart || i.roots.dataApart() {
+		return nil, nil
+	}
+	for _, which := range []role{dataDir, stateDir} {
+		if !samePath(known.only(which).Given, i.roots.own(which)) {
+			return nil, nil
+		}
+	}
+	if n.state == nil {
+		return i.isUnmounted(stateDir, dataDir), nil
+	}
+	receipts, _, err := i.store().Receipts()
+	if err != nil {
+		return nil, err
+	}
+	lost := false
+	for _, r := range receipts {
+		switch {
+		case r.Removed:
+		case i.MissingAt(r, "") == nil:
+			return nil, nil
+		default:
+			lost = true
+		}
+	}
+	if !lost {
+		return nil, nil
+	}
+	return i.isUnmounted(dataDir, stateDir), nil
+}
+
+func (i *Installer) isUnmounted(which, other role) error {
+	return &UnmountedError{string(which), i.roots.own(which), filepath.Join(i.roots.own(other), notesFile)}
 }
 
 func (i *Installer) pairing(n notes) pairing {
@@ -163,11 +209,11 @@ func (i *Installer) enroll(locked bool) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := rootfs.WriteFile(state, notesFile, data, 0o600); err != nil {
+	if err := rootfs.WriteFile(state, notesFile, data, 0o644); err != nil {
 		return noSpace(err)
 	}
 	i.reached("places noted")
-	return noSpace(rootfs.WriteFile(i.roots.open(dataDir), notesFile, data, 0o600))
+	return noSpace(rootfs.WriteFile(i.roots.open(dataDir), notesFile, data, 0o644))
 }
 
 // paired reports whether the notes say of the data and the state directory what is so.

@@ -19,6 +19,9 @@ type knownPlace struct {
 	Role  role   `json:"role"`
 	Given string `json:"given"`
 	Real  string `json:"real"`
+	// Apart says, of the data directory, that it and the state directory were on two file
+	// systems: one of them may not be mounted now.
+	Apart bool `json:"apart,omitempty"`
 }
 
 // linked reports whether the path led through a link when it was recorded.
@@ -68,7 +71,7 @@ func parseNote(data []byte) (note, error) {
 	}
 	for _, p := range n.Places {
 		if !slices.Contains(roles, p.Role) || !filepath.IsAbs(p.Given) || !filepath.IsAbs(p.Real) {
-			return note{}, fmt.Errorf("%q is not a place", p)
+			return note{}, fmt.Errorf("%s: %q is not a place", p.Role, p.Given)
 		}
 	}
 	return n, nil
@@ -206,6 +209,19 @@ func (e *OtherPlaceError) Error() string {
 		other = dataDir
 	}
 	return fmt.Sprintf("the %s directory %s belongs with the %s directory %s, not with %s", other, e.Of, e.Role, e.Own, e.Path)
+}
+
+// An UnmountedError refuses to change anything while the data or the state directory seems
+// to be on a file system that is not mounted: receipts would be dropped with the next
+// change, or toolchains be without theirs.
+type UnmountedError struct {
+	Role string // "data" or "state"
+	Path string // of the directory, as the environment names it
+	Note string // path of the note that says where it was
+}
+
+func (e *UnmountedError) Error() string {
+	return fmt.Sprintf("%s directory %s holds nothing of what is recorded: it was on another file system, which seems not to be mounted", e.Role, e.Path)
 }
 
 // A pairing is what is known of the data and the state directory in use.

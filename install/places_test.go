@@ -19,7 +19,7 @@ func noteOf(id string, places ...string) *note {
 	n := &note{Format: noteFormat, ID: strings.Repeat(id, 32)}
 	for _, text := range places {
 		f := strings.Fields(text)
-		p := knownPlace{role(f[0]), abs(f[1]), abs(f[1])}
+		p := knownPlace{Role: role(f[0]), Given: abs(f[1]), Real: abs(f[1])}
 		if len(f) == 3 {
 			p.Real = abs(f[2])
 		}
@@ -64,7 +64,7 @@ func TestPairing(t *testing.T) {
 		is := func(now string) func(string) bool { return func(p string) bool { return p == abs(now) } }
 		id, err := pairing{
 			data: c.data, state: c.state,
-			nowData: knownPlace{dataDir, abs(c.nowData), abs(c.nowData)}, nowState: knownPlace{stateDir, abs(c.nowState), abs(c.nowState)},
+			nowData: knownPlace{Role: dataDir, Given: abs(c.nowData), Real: abs(c.nowData)}, nowState: knownPlace{Role: stateDir, Given: abs(c.nowState), Real: abs(c.nowState)},
 			isData: is(c.nowData), isState: is(c.nowState),
 			owns: func(_ role, p, id string) bool {
 				for at, n := range c.others {
@@ -127,7 +127,7 @@ func TestBecameLink(t *testing.T) {
 		"the home moved, and it became one":   {cacheDir, "/new/.cache/kist", "/new/Documents", true, nil, true},
 		"the home moved, and its base became": {cacheDir, "/new/.cache/kist", "/new/Documents/kist", true, nil, true},
 	} {
-		err := known.becameLink(knownPlace{c.role, abs(c.given), abs(c.real)}, c.moved, moved(c.links))
+		err := known.becameLink(knownPlace{Role: c.role, Given: abs(c.given), Real: abs(c.real)}, c.moved, moved(c.links))
 		if errors.As(err, new(*BecameLinkError)) != c.refused || err != nil && !c.refused {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -148,7 +148,7 @@ func TestPlacesAreKeptInTurn(t *testing.T) {
 		t.Errorf("a home that moved: %v", gone.Places)
 	}
 	for range 3 * maxPlaces {
-		next = next.with(append(now("data /h/d", "state /h/s"), knownPlace{cacheDir, abs("/n" + strings.Repeat("x", len(next.Places))), abs("/r")}), false)
+		next = next.with(append(now("data /h/d", "state /h/s"), knownPlace{Role: cacheDir, Given: abs("/n" + strings.Repeat("x", len(next.Places))), Real: abs("/r")}), false)
 	}
 	data, err := next.encode()
 	if err != nil {

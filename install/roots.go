@@ -48,6 +48,16 @@ func (e *UnsafeDirError) Error() string {
 	return fmt.Sprintf("%s directory %s: %s", e.Role, e.Path, e.Why)
 }
 
+// An OwnerError refuses to change what is in a directory of root's, which may be read.
+type OwnerError struct {
+	Role, Path string
+	EUID       int // the user who runs kist
+}
+
+func (e *OwnerError) Error() string {
+	return fmt.Sprintf("%s directory %s belongs to root, and kist runs as user %d: only root can change what is in it", e.Role, e.Path, e.EUID)
+}
+
 // A SeparatorError refuses a directory whose path holds the separator of path lists.
 type SeparatorError struct {
 	Role, Path string
@@ -80,18 +90,24 @@ type roots struct {
 	real  map[role]string // with links resolved: where kist's own directory is, or will be
 	host  Host
 	dirs  map[role]*os.Root // those that exist
+	// closed are the directories that this user may not read, and the errors that said so.
+	closed map[role]error
+	// readOnly is why nothing may be changed: an *OwnerError, or nil.
+	readOnly error
 }
 
 // openRoots judges the directories of d, all of them before anything else, and
 // opens those that exist. It creates nothing. What is doubtful but no ground for
-// refusal is told to warn, once each. Errors are *SystemPrefixError, *UnsafeDirError, or of
-// the file system.
+// refusal is told to warn, once each. The cache, settings and bin directories may be closed
+// to this user, since not every verb needs them. Errors are *SystemPrefixError,
+// *UnsafeDirError, or of the file system.
 func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 	r := &roots{
-		bases: map[role]string{dataDir: d.Data, stateDir: d.State, cacheDir: d.Cache, configDir: d.Config, binDir: d.Bin},
-		real:  make(map[role]string),
-		host:  h,
-		dirs:  make(map[role]*os.Root),
+		bases:  map[role]string{dataDir: d.Data, stateDir: d.State, cacheDir: d.Cache, configDir: d.Config, binDir: d.Bin},
+		real:   make(map[role]string),
+		host:   h,
+		dirs:   make(map[role]*os.Root),
+		closed: make(map[role]error),
 	}
 	judge, err := thisJudge(h)
 	if err != nil {
@@ -101,8 +117,15 @@ func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 	places := make(map[role]place)
 	for _, which := range roles {
 		p, err := judge.base(which, r.bases[which])
+		if r.mayBeClosed(which, err) {
+			r.closed[which], r.real[which] = err, r.own(which)
+			continue
+		}
 		if err != nil {
 			return nil, err
+		}
+		if r.readOnly == nil {
+			r.readOnly = p.readOnly
 		}
 		for _, text := range p.warnings {
 			if !told[text] {
@@ -119,12 +142,36 @@ func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 		if !p.exists() {
 			continue
 		}
-		if r.dirs[which], err = openJudged(which, p); err != nil {
-			delete(r.dirs, which)
+		dir, err := openJudged(which, p)
+		switch {
+		case err == nil:
+			r.dirs[which] = dir
+		case r.mayBeClosed(which, err):
+			r.closed[which] = err
+		default:
 			return nil, errors.Join(err, r.close())
 		}
 	}
 	return r, nil
+}
+
+// mayBeClosed reports whether err says that this user may not look into the directory of a
+// role that not every verb needs.
+func (r *roots) mayBeClosed(which role, err error) bool {
+	return which != dataDir && which != stateDir && errors.Is(err, fs.ErrPermission)
+}
+
+// mayChange returns why nothing may be changed in these directories.
+func (r *roots) mayChange() error {
+	if r.readOnly != nil {
+		return r.readOnly
+	}
+	for _, which := range roles {
+		if err := r.closed[which]; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // resolve follows the links of a path as far as it exists.
@@ -155,6 +202,25 @@ func (r *roots) isOpen(which role, path string) bool {
 func (r *roots) exists(path string) bool {
 	_, err := os.Lstat(path)
 	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
+}
+
+// dataApart reports whether the data directory is, or would be, on another file system than
+// the state directory, as far as the system tells.
+func (r *roots) dataApart() bool {
+	return device(r.real[dataDir]) != device(r.real[stateDir])
+}
+
+// device is that of path, or of the nearest directory above it that exists; 0 where the
+// system does not say.
+func device(path string) uint64 {
+	for {
+		n, err := lstat(path)
+		up := filepath.Dir(path)
+		if err == nil || up == path {
+			return n.dev
+		}
+		path = up
+	}
 }
 
 // owns reports whether another directory of a role holds the note id, or may: it says no
@@ -221,7 +287,10 @@ func (r *roots) close() error {
 // missing are the directories that create would make, outermost first.
 func (r *roots) missing(which role) ([]string, error) {
 	p, err := r.judge(which)
-	return p.missing(), err
+	if err != nil {
+		return nil, err
+	}
+	return p.missing(), nil
 }
 
 // create returns the directory of a role and makes it if it is missing, with
@@ -280,26 +349,33 @@ func thisJudge(h Host) (*judge, error) {
 	return newJudge(m, h), nil
 }
 
+// judge judges the directory of a role for whoever is about to change something there.
 func (r *roots) judge(which role) (place, error) {
 	judge, err := thisJudge(r.host)
 	if err != nil {
 		return place{}, err
 	}
-	return judge.base(which, r.bases[which])
+	p, err := judge.base(which, r.bases[which])
+	if err == nil {
+		err = p.readOnly
+	}
+	return p, err
 }
 
-// makeMissing makes what only this user may enter, but for the bin directory,
-// whose commands other users may run.
+// The modes of directories that are made, both subject to the umask. Other users may
+// read what is installed, its receipts and its commands. Settings and the cache may hold
+// what is secret, such as a password in a channel's URL.
+const (
+	sharedMode  fs.FileMode = 0o755
+	privateMode fs.FileMode = 0o700
+)
+
+// makeMissing makes the directory name of a role, and those above it that are missing.
 func makeMissing(above *os.Root, name string, which role) (made []string, err error) {
-	if which != binDir {
-		return rootfs.MkdirAll(above, name, 0o700)
+	if which == cacheDir || which == configDir {
+		return rootfs.MkdirAll(above, name, privateMode)
 	}
-	made, err = rootfs.MkdirAll(above, filepath.ToSlash(filepath.Dir(name)), 0o700)
-	if err != nil {
-		return made, err
-	}
-	last, err := rootfs.MkdirAll(above, name, 0o755)
-	return append(made, last...), err
+	return rootfs.MkdirAll(above, name, sharedMode)
 }
 
 // openAt opens the directory path, to which no link may lead. The error matches

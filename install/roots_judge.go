@@ -35,6 +35,8 @@ type place struct {
 	node     node   // of at
 	above    []node // of the directories on the way to at, "/" first; none on Windows
 	warnings []string
+	// readOnly is why kist may only read here: an *OwnerError, or nil.
+	readOnly error
 }
 
 func (p place) exists() bool { return p.at == p.real }
@@ -56,20 +58,25 @@ func (j *judge) base(which role, base string) (place, error) {
 		return place{}, err
 	}
 	if which == binDir {
-		return outer, j.owner(which, outer)
+		outer.readOnly, err = j.owner(which, outer)
+		return outer, err
 	}
 	own, err := j.path(which, filepath.Join(base, "kist"))
 	if err != nil {
 		return place{}, err
 	}
 	own.warnings = append(outer.warnings, own.warnings...)
-	if err := j.owner(which, own); err != nil {
+	if own.readOnly, err = j.owner(which, own); err != nil {
 		return place{}, err
 	}
 	if outer.exists() && outer.node.uid == 0 && own.exists() {
 		return own, nil // such as /opt, where an administrator made /opt/kist for this user
 	}
-	return own, j.owner(which, outer)
+	readOnly, err := j.owner(which, outer)
+	if own.readOnly == nil {
+		own.readOnly = readOnly
+	}
+	return own, err
 }
 
 // path judges where a directory lies, under every name it has here, and who can
@@ -146,18 +153,35 @@ func (j *judge) lookAbove(which role, p *place) error {
 }
 
 // owner asks whose p is. What does not exist yet will be the effective user's;
-// but root must not leave what is root's in the home of the user who called it.
-func (j *judge) owner(which role, p place) error {
+// but root must not leave what is root's in the home of the user who called it. A
+// directory of root's that nobody else can write to may be read: readOnly says so.
+func (j *judge) owner(which role, p place) (readOnly, err error) {
 	switch uid := p.node.uid; {
 	case !j.hasOwners(), uid == j.host.EUID:
-		return nil
+		return nil, nil
 	case j.host.EUID == 0 && uid == j.host.Caller:
-		return &UnsafeDirError{string(which), p.given, fmt.Sprintf("%s belongs to user %d, for whom root is running kist", p.at, uid)}
+		return nil, &UnsafeDirError{string(which), p.given, fmt.Sprintf("%s belongs to user %d, for whom root is running kist", p.at, uid)}
 	case j.host.EUID == 0, !p.exists():
-		return nil
-	default:
-		return &UnsafeDirError{string(which), p.given, fmt.Sprintf("it belongs to user %d, and kist runs as user %d", uid, j.host.EUID)}
+		return nil, nil
+	case uid != 0:
+		return nil, &UnsafeDirError{string(which), p.given, fmt.Sprintf("it belongs to user %d, and kist runs as user %d", uid, j.host.EUID)}
 	}
+	if p.node.openToGroup() {
+		return nil, &UnsafeDirError{string(which), p.given, fmt.Sprintf("it belongs to root, and can be written by its group (id %d)", p.node.gid)}
+	}
+	if !j.onlyRootOrUser(p.above) {
+		return nil, &UnsafeDirError{string(which), p.given, "it belongs to root, and lies in a directory where another user can replace it"}
+	}
+	return &OwnerError{string(which), p.given, j.host.EUID}, nil
+}
+
+// onlyRootOrUser reports whether nobody but root and the effective user can replace
+// what lies in these directories.
+func (j *judge) onlyRootOrUser(dirs []node) bool {
+	return !slices.ContainsFunc(dirs, func(n node) bool {
+		shared := n.openToAll() || n.openToGroup() && n.gid != j.host.PrivateGroup
+		return n.uid != 0 && n.uid != j.host.EUID || shared && n.mode&fs.ModeSticky == 0
+	})
 }
 
 // names returns every name that the directory real, a resolved path, has on this

@@ -190,7 +190,21 @@ func TestOwnersAndModes(t *testing.T) {
 /home/ann/linked 1000 755
 /home/bob/kist 1001 755
 /opt/kist 1000 755
+/tmp/image 0 755
+/tmp/image/kist 0 755
 /srv/kist 0 755
+/srv/group 0 755
+/srv/group/kist 0 775
+/srv/ann 1000 755
+/srv/ann/data 0 755
+/srv/ann/data/kist 0 755
+/srv/bob 1001 755
+/srv/bob/data 0 755
+/srv/bob/data/kist 0 755
+/srv/bob/bin 0 755
+/srv/staff 0 775
+/srv/staff/data 0 755
+/srv/staff/data/kist 0 755
 /shared 1002 755
 /shared/kist 1000 700
 /work 1001 777
@@ -198,6 +212,9 @@ func TestOwnersAndModes(t *testing.T) {
 `}
 	everyone := "unsafe: it can be written by everyone (mode %04o)"
 	whose := "unsafe: it belongs to user %d, and kist runs as user %d"
+	replaced := "unsafe: it belongs to root, and lies in a directory where another user can replace it"
+	staff := ann
+	staff.PrivateGroup = -1
 	for _, test := range []struct {
 		which role
 		base  string
@@ -220,10 +237,17 @@ func TestOwnersAndModes(t *testing.T) {
 		{dataDir, "/home/ann/stolen", ann, fmt.Sprintf(whose, 1001, 1000)},
 		{dataDir, "/home/ann/linked", ann, fmt.Sprintf(whose, 1001, 1000)},
 		{dataDir, "/opt", ann, "ok"},
-		{dataDir, "/srv", ann, fmt.Sprintf(whose, 0, 1000)},
-		{dataDir, "/data", ann, fmt.Sprintf(whose, 0, 1000)},      // root's, without a kist of ann's
+		{dataDir, "/srv", ann, "only to read"},
+		{dataDir, "/data", ann, "only to read"}, // root's, without a kist of ann's
+		{dataDir, "/srv/group", staff, "unsafe: it belongs to root, and can be written by its group (id 0)"},
+		{dataDir, "/srv/ann/data", ann, "only to read"},
+		{dataDir, "/srv/bob/data", ann, replaced},
+		{binDir, "/srv/bob/bin", ann, replaced},
+		{dataDir, "/srv/staff/data", staff, replaced},
+		{dataDir, "/tmp/image", ann, "only to read"}, // nobody else removes what is root's there
+		{dataDir, "/srv/bob/data", rootUser, "ok"},
 		{dataDir, "/shared", ann, fmt.Sprintf(whose, 1002, 1000)}, // only root may keep the base of another
-		{binDir, "/opt", ann, fmt.Sprintf(whose, 0, 1000)},
+		{binDir, "/opt", ann, "only to read"},
 		{dataDir, "/work/ann", ann, "ok"},
 
 		{dataDir, "/home/ann/data", rootUser, "ok"},
@@ -242,8 +266,12 @@ func TestOwnersAndModes(t *testing.T) {
 		{dataDir, "./data", ann, "unsafe: it is not absolute"},
 		{dataDir, "~/data", ann, "unsafe: it is not absolute"},
 	} {
-		_, err := newJudge(on.machine(t), test.host).base(test.which, test.base)
-		if got := verdict(err); got != test.want {
+		p, err := newJudge(on.machine(t), test.host).base(test.which, test.base)
+		got := verdict(err)
+		if owner, ok := errors.AsType[*OwnerError](p.readOnly); err == nil && ok && owner.EUID == test.host.EUID {
+			got = "only to read"
+		}
+		if got != test.want {
 			t.Errorf("%s %s as %+v:\n got %s\nwant %s", test.which, test.base, test.host, got, test.want)
 		}
 	}

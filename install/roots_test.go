@@ -144,9 +144,9 @@ func TestCreate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := fs.FileMode(0o700)
-			if name == w.dirs.Bin {
-				want = 0o755
+			want := fs.FileMode(0o755)
+			if step.which == cacheDir || step.which == configDir {
+				want = 0o700
 			}
 			if got := info.Mode().Perm(); got != want {
 				t.Errorf("%s has mode %o, want %o", name, got, want)

@@ -13,6 +13,9 @@ import (
 // settings directory and those of the directories below it that exist. Where it
 // is missing, the nearest directory above it is asked. Nothing is left behind.
 func (i *Installer) Writable(below ...string) error {
+	if i.unfit != nil {
+		return i.unfit
+	}
 	root := i.roots.open(configDir)
 	if root == nil {
 		p, err := i.roots.judge(configDir)

@@ -7,6 +7,19 @@ type NotInstalledError struct{ Name string }
 
 func (e *NotInstalledError) Error() string { return fmt.Sprintf("%s is not installed", e.Name) }
 
+// A GoneError says that what a change needs was installed, and is gone from the disk.
+type GoneError struct {
+	Release    string // channel/tool@version
+	Generation uint64 // that cannot be returned to for want of it, or 0
+}
+
+func (e *GoneError) Error() string {
+	if e.Generation != 0 {
+		return fmt.Sprintf("generation %d cannot be returned to: its %s is gone from the disk", e.Generation, e.Release)
+	}
+	return fmt.Sprintf("%s was installed, but is gone from the disk", e.Release)
+}
+
 // A NoPreviousError says that there is no generation to roll back to.
 type NoPreviousError struct{ Current uint64 }
 

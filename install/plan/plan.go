@@ -25,6 +25,8 @@ type State struct {
 	// directory, and why. Nothing is ever removed by them, nor taken for unused
 	// because of them.
 	Damaged map[record.ID]error
+	// Gone holds the receipts whose prefix or one of whose commands is not on the disk.
+	Gone    map[record.ID]bool
 	Bin     string            // the bin directory, for messages
 	Foreign map[string]string // names in it that are not kist's links, and what each is
 }
@@ -190,7 +192,7 @@ func (p Plan) InForce() bool {
 }
 
 // Make computes the plan for c. Errors are *NotInstalledError,
-// *NoPreviousError, *NeededError, *manifests.UnknownComponentError,
+// *NoPreviousError, *GoneError, *NeededError, *manifests.UnknownComponentError,
 // *ConflictError and *ForeignFileError; the last two as far as they can be
 // foreseen, so that nothing is downloaded in vain. Next finds the rest.
 func Make(s State, c Change) (Plan, error) {
@@ -201,6 +203,11 @@ func Make(s State, c Change) (Plan, error) {
 			return Plan{}, &NoPreviousError{Current: s.Current.Number}
 		}
 		p.Goto, p.Foreseen = previous, s.Generations[previous]
+		for _, id := range p.Foreseen.Receipts {
+			if s.Gone[id] && !s.Current.Has(id) {
+				return Plan{}, &GoneError{Release: s.Receipts[id].Ref(), Generation: previous}
+			}
+		}
 		for _, l := range p.Foreseen.Links {
 			if err := s.unclaimed(l, nil); err != nil {
 				return Plan{}, err
@@ -223,6 +230,9 @@ func Make(s State, c Change) (Plan, error) {
 		r, ok := s.Receipts[id]
 		if !ok || !s.Current.Has(id) {
 			return Plan{}, &NotInstalledError{Name: string(id)}
+		}
+		if s.Gone[id] {
+			return Plan{}, &GoneError{Release: r.Ref()}
 		}
 		if s.Current.Defaults[r.Key()] != id {
 			p.Default[r.Key()] = id
@@ -265,6 +275,12 @@ func (p *Plan) install(s State, r manifests.Release, links Links) {
 		}
 		others = true
 		if have.Version != r.Version || have.Platform != r.Platform || slices.Contains(p.Leave, id) {
+			continue
+		}
+		if s.Gone[id] {
+			p.Leave = append(p.Leave, id) // what is left of it: perhaps only its file system is not mounted
+			in.Release.Requested = have.Requested
+			in.Default = in.Default || s.Current.Defaults[key] == id
 			continue
 		}
 		if !lacks(have.Components, r.Components) {

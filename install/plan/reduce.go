@@ -32,6 +32,9 @@ func (p *Plan) reduce(s State, r Reduction) error {
 	if !ok || !s.Current.Has(r.ID) || slices.Contains(p.Leave, r.ID) {
 		return &NotInstalledError{Name: string(r.ID)}
 	}
+	if s.Gone[r.ID] {
+		return &GoneError{Release: have.Ref()}
+	}
 	for _, c := range r.Components {
 		switch {
 		case !slices.Contains(have.Components, c):

@@ -34,7 +34,7 @@ func readCurrent(data *os.Root) (uint64, error) {
 }
 
 func writeCurrent(data *os.Root, n uint64) error {
-	return rootfs.WriteFile(data, Current, []byte(strconv.FormatUint(n, 10)+"\n"), 0o600)
+	return rootfs.WriteFile(data, Current, []byte(strconv.FormatUint(n, 10)+"\n"), sharedFile)
 }
 
 // ownsCurrent reports whether the file holds the number of a generation.

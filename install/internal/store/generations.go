@@ -124,7 +124,7 @@ func (s Store) Prepare(g record.Generation) error {
 		return &manifests.TooLargeError{Name: "the record of what is in force", Limit: maxGeneration}
 	}
 	dir := generationDir(g.Number)
-	if _, err := rootfs.MkdirAllUnsynced(s.Data, path.Join(dir, "bin"), 0o700); err != nil {
+	if _, err := rootfs.MkdirAllUnsynced(s.Data, path.Join(dir, "bin"), sharedDir); err != nil {
 		return err
 	}
 	s.reached("generation made")
@@ -138,7 +138,7 @@ func (s Store) Prepare(g record.Generation) error {
 		return err
 	}
 	s.reached("generation linked")
-	mark, err := s.Data.OpenFile(path.Join(dir, prepared), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	mark, err := s.Data.OpenFile(path.Join(dir, prepared), os.O_WRONLY|os.O_CREATE|os.O_EXCL, sharedFile)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (s Store) Prepare(g record.Generation) error {
 		return err
 	}
 	s.reached("generation marked")
-	if err := rootfs.WriteFile(s.Data, path.Join(dir, generationFile), data, 0o600); err != nil {
+	if err := rootfs.WriteFile(s.Data, path.Join(dir, generationFile), data, sharedFile); err != nil {
 		return err
 	}
 	s.reached("generation written")
@@ -191,7 +191,7 @@ func (s Store) Confirm(n uint64) error {
 	dir := generationDir(n)
 	err := s.Data.Rename(path.Join(dir, prepared), path.Join(dir, committed))
 	if errors.Is(err, fs.ErrNotExist) { // made by an earlier kist, or withdrawn
-		err = rootfs.WriteFile(s.Data, path.Join(dir, committed), nil, 0o600)
+		err = rootfs.WriteFile(s.Data, path.Join(dir, committed), nil, sharedFile)
 	}
 	if err != nil {
 		return err

@@ -33,7 +33,8 @@ type Stage struct {
 // ErrRevoked says that a stage was revoked before it could be published.
 var ErrRevoked = errors.New("the stage was removed")
 
-// NewStage makes an empty, locked stage. random names it.
+// NewStage makes an empty, locked stage. random names it. Its mode is that of the prefix
+// it will become; until then nobody else can enter the directory of all stages.
 func (s Store) NewStage(random io.Reader) (*Stage, error) {
 	if _, err := rootfs.MkdirAllUnsynced(s.Data, Stages, 0o700); err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func (s Store) NewStage(random io.Reader) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Data.Mkdir(name, 0o700); err != nil {
+	if err := s.Data.Mkdir(name, sharedDir); err != nil {
 		return nil, errors.Join(err, lock.Remove())
 	}
 	root, err := s.Data.OpenRoot(name)
@@ -140,7 +141,7 @@ func (s Store) Publish(g *Stage, r record.Receipt) error {
 	if unproved != nil {
 		return unproved
 	}
-	if _, err := rootfs.MkdirAllUnsynced(s.Data, Prefixes, 0o700); err != nil {
+	if _, err := rootfs.MkdirAllUnsynced(s.Data, Prefixes, sharedDir); err != nil {
 		return err
 	}
 	if err := s.PutReceipt(r); err != nil {

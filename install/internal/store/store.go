@@ -53,6 +53,15 @@ const (
 	committed      = "committed"
 )
 
+// The modes of what every user of the machine may read, as far as the umask of whoever
+// installs allows it: what is installed, its receipts, and what is in force. Nobody else
+// may write, whatever the umask. Everything else, such as marks and locks, is for its
+// owner alone.
+const (
+	sharedDir  fs.FileMode = 0o755
+	sharedFile fs.FileMode = 0o644
+)
+
 const (
 	maxReceipt    = 256 << 20 // bytes; some 500,000 entries
 	maxGeneration = 16 << 20
@@ -130,10 +139,10 @@ func receiptName(id record.ID) string { return path.Join(Receipts, string(id)+".
 // PutReceipt writes r durably. What would be too long to be read again is not
 // written: a *manifests.TooLargeError.
 func (s Store) PutReceipt(r record.Receipt) error {
-	if _, err := rootfs.MkdirAll(s.State, Receipts, 0o700); err != nil {
+	if _, err := rootfs.MkdirAll(s.State, Receipts, sharedDir); err != nil {
 		return err
 	}
-	err := rootfs.WriteFrom(s.State, receiptName(r.ID), r, maxReceipt, 0o600)
+	err := rootfs.WriteFrom(s.State, receiptName(r.ID), r, maxReceipt, sharedFile)
 	if _, ok := errors.AsType[*rootfs.TooLargeError](err); ok {
 		return &manifests.TooLargeError{Name: "the receipt of " + r.Ref(), Limit: maxReceipt}
 	}

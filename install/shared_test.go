@@ -1,0 +1,170 @@
+//go:build unix
+
+package install
+
+import (
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/install/plan"
+)
+
+// What is installed, its receipts and what is in force follow the umask; nobody else may
+// write there, whatever it says. All else is for its owner alone.
+func TestWhatOthersMayRead(t *testing.T) {
+	private := []string{".local/share/kist/lock", ".local/share/kist/stage", ".local/state/kist/lock", ".local/state/kist/made.json",
+		".local/state/kist/marks", ".local/state/kist/evidence", ".cache", ".config"}
+	for _, mask := range []fs.FileMode{0o022, 0o027, 0o077, 0, 0o002} {
+		w := newWorld(t)
+		old := syscall.Umask(int(mask))
+		err := w.see(1)
+		if err == nil {
+			_, err = w.change(plan.Change{Install: w.releases("zig", "1.0", "bin/zig")})
+		}
+		if err == nil {
+			_, err = w.kist().Config(true)
+		}
+		syscall.Umask(old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		err = filepath.WalkDir(w.home, func(p string, d fs.DirEntry, err error) error {
+			if err != nil || p == w.home || d.Type() == fs.ModeSymlink {
+				return err
+			}
+			rel, err := filepath.Rel(w.home, p)
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			want := (fs.FileMode(0o755) | ^fs.FileMode(0o777)) &^ mask & fs.ModePerm
+			if !d.IsDir() {
+				want &^= 0o111
+			}
+			for _, name := range private {
+				if rel == name || strings.HasPrefix(rel, name+"/") {
+					seen[name] = true
+					want &= 0o700
+				}
+			}
+			if strings.Count(rel, "/") > 4 && strings.HasPrefix(rel, ".local/share/kist/prefixes/") {
+				return nil // its modes are the archive's, and its prefix is closed to others or not
+			}
+			if got := info.Mode().Perm(); got != want {
+				t.Errorf("umask %03o: %s has mode %03o, want %03o", mask, rel, got, want)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range private {
+			if !seen[name] && name != ".local/state/kist/evidence" {
+				t.Errorf("umask %03o: there is no %s", mask, name)
+			}
+		}
+	}
+}
+
+// Another user reads what root installed, and changes nothing of it; for root everything
+// goes on.
+func TestAnotherUserReadsWhatRootInstalled(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can install for others")
+	}
+	w := newWorld(t)
+	zig := w.install(w.release("zig", "1.0", "bin/zig"))
+	before := w.snapshot()
+	i, err := Open(t.Context(), Options{Dirs: w.dirs(), Host: Host{EUID: 4242, Caller: -1, PrivateGroup: -1}, Transport: w,
+		Now: w.now, Version: "test", Random: rand.Reader, LockWait: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	s, err := i.State()
+	if err != nil || len(s.Installed()) != 1 {
+		t.Errorf("state: %v, %v", s.Installed(), err)
+	}
+	if _, drift, err := i.Verify(t.Context(), zig.ID); err != nil || len(drift) > 0 {
+		t.Errorf("verify: %v, %v", drift, err)
+	}
+	if missing := i.Missing(zig); missing != nil {
+		t.Error(missing)
+	}
+	refused := func(what string, err error) {
+		t.Helper()
+		if owner, ok := errors.AsType[*OwnerError](err); !ok || owner.EUID != 4242 || owner.Role != "data" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	refused("may change", i.MayChange())
+	for what, c := range map[string]plan.Change{
+		"install":   {Install: w.releases("zls", "1.0", "bin/zls")},
+		"uninstall": {Remove: s.Current.Receipts},
+	} {
+		p, err := i.Plan(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = i.Apply(t.Context(), p)
+		refused(what, err)
+	}
+	_, err = i.RemoveAll(t.Context(), true)
+	refused("remove all", err)
+	_, err = i.Lock(t.Context())
+	refused("lock", err)
+	for what, create := range map[string]func(bool) (*os.Root, error){"config": i.Config, "cache": i.Cache} {
+		_, err := create(true)
+		refused(what, err)
+	}
+	refused("writable", i.Writable())
+	w.same(before)
+	w.install(w.release("zls", "1.0", "bin/zls"))
+}
+
+// Settings and a cache that this user may not look into keep nobody from reading what is
+// installed, but from whatever needs them.
+func TestClosedSettings(t *testing.T) {
+	w := newWorld(t)
+	zig := w.install(w.release("zig", "1.0", "bin/zig"))
+	denied := &fs.PathError{Op: "open", Path: "kist", Err: fs.ErrPermission}
+	i := w.kist()
+	if _, err := i.Config(false); err != nil {
+		t.Error(err)
+	}
+	for _, which := range roles {
+		if got, want := i.roots.mayBeClosed(which, denied), which != dataDir && which != stateDir; got != want {
+			t.Errorf("%s may be closed: %v", which, got)
+		}
+		if i.roots.mayBeClosed(which, nil) || i.roots.mayBeClosed(which, fs.ErrNotExist) {
+			t.Errorf("%s counts as closed", which)
+		}
+	}
+	for _, which := range []role{configDir, cacheDir} {
+		i.roots.closed[which] = denied
+	}
+	if _, err := i.belong(); err != nil || !errors.Is(i.MayChange(), fs.ErrPermission) {
+		t.Errorf("%v, %v", err, i.MayChange())
+	}
+	for what, open := range map[string]func(bool) (*os.Root, error){"config": i.Config, "cache": i.Cache} {
+		for _, create := range []bool{false, true} {
+			if _, err := open(create); !errors.Is(err, fs.ErrPermission) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	}
+	if s, err := i.State(); err != nil || len(s.Installed()) != 1 || i.Missing(zig) != nil {
+		t.Errorf("%v, %v", s.Installed(), err)
+	}
+}
