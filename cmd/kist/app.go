@@ -32,6 +32,7 @@ type app struct {
 	path     string // its name as typed: "channel add"
 	result   result
 	tookKeys bool       // of a channel, which stay whatever comes of the rest
+	changed  bool       // something was changed before the error
 	helped   bool       // help was shown, which has no JSON form
 	talking  sync.Mutex // guards warned, and keeps warnings apart
 	warned   map[string]bool
@@ -84,6 +85,7 @@ type verb struct {
 	exits                   []int  // codes it can end with
 	args                    cobra.PositionalArgs
 	changes                 bool // it alters something: --dry-run exists
+	mayOnlyRead             bool // it alters something only where reading does not serve
 	fetches                 bool // it downloads what it installs: --jobs exists
 	plain                   bool // it has no JSON form
 	local                   bool // it never uses the network

@@ -33,6 +33,9 @@ func (a *app) defaultCommand() *cobra.Command {
 			if err != nil {
 				return nil, err
 			}
+			if missing := s.MissingAt(r, ""); missing != nil {
+				return nil, missing
+			}
 			if s.isDefault(r) {
 				a.say("%s is the default already", r.Ref())
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -50,7 +51,7 @@ CHANNEL/TOOL only that channel's.`,
 		example: "kist ensure 'rust>=1.63' --prefer system,installed,network",
 		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:    exactly(1),
-		changes: true,
+		changes: true, mayOnlyRead: true,
 		fetches: true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringSliceVar(&prefer, "prefer", nil, "look first in `PLACES`: of system, installed and network, with commas; default: system,installed")
@@ -255,34 +256,63 @@ func (a *app) ensureInstalled(_ context.Context, s *session, d demand) (*ensureR
 		return nil, "", err
 	}
 	slices.SortStableFunc(all, func(a, b record.Head) int { return s.rank(a) - s.rank(b) })
-	var refs []string
+	var refs, lost []string
 	for _, r := range all {
-		if d.metBy(ownNumber(r.Evidence, r.Version)) || d.atLeast == "" && d.satisfiedBy(r) {
-			return s.ensured(r, fromInstalled), "", nil
+		if !d.metBy(ownNumber(r.Evidence, r.Version)) && !(d.atLeast == "" && d.satisfiedBy(r)) {
+			refs = append(refs, r.Ref())
+			continue
 		}
-		refs = append(refs, r.Ref())
+		found := s.ensured(r, fromInstalled)
+		missing := s.missingEnsured(r)
+		if missing == nil {
+			return found, "", nil
+		}
+		lost = append(lost, missing.Error())
 	}
-	return nil, "installed: " + strings.Join(refs, ", "), nil
+	if len(refs) > 0 {
+		lost = append(lost, "installed: "+strings.Join(refs, ", "))
+	}
+	return nil, strings.Join(lost, "; "), nil
 }
 
 func (s *session) ensured(r record.Head, from string) *ensureResult {
-	e := &ensureResult{Tool: r.Tool, Version: r.Version, Channel: r.Channel, From: from, Path: s.Prefix(r.ID)}
+	return &ensureResult{Tool: r.Tool, Version: r.Version, Channel: r.Channel, From: from,
+		Path: filepath.Join(s.Prefix(r.ID), ownCommand(r))}
+}
+
+// missingEnsured looks whether what ensured names of r is on the disk.
+func (s *session) missingEnsured(r record.Head) *install.MissingError {
+	if missing := s.MissingAt(r, ""); missing != nil {
+		return missing
+	}
+	return s.MissingAt(r, ownCommand(r))
+}
+
+// ownCommand is the path, below the prefix of r, of the command that has the tool's name,
+// "" where it has none.
+func ownCommand(r record.Head) string {
 	commands := []string{r.Tool}
 	if t, ok := system.Lookup(r.Tool); ok {
 		commands = []string{t.Command, r.Tool}
 	}
 	for _, c := range commands {
 		if below, ok := commandPath(r, c); ok {
-			e.Path = filepath.Join(e.Path, below)
-			break
+			return below
 		}
 	}
-	return e
+	return ""
 }
 
 // ensureBundled installs what a channel has that the user added from a directory,
 // if its archives are there too.
 func (a *app) ensureBundled(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
+	err := s.MayChange()
+	if owner, ok := errors.AsType[*install.OwnerError](err); ok {
+		return nil, owner.Error(), nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
 	o, err := a.pick(ctx, s, d.toolRef)
 	if err != nil && !a.absent(err) {
 		return nil, "", err
@@ -301,6 +331,9 @@ func isLocal(ref string) bool { return strings.HasPrefix(ref, "file:") }
 
 // ensureNetwork asks the channel, and installs its answer if that satisfies.
 func (a *app) ensureNetwork(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
+	if err := s.MayChange(); err != nil {
+		return nil, "", err
+	}
 	o, err := a.pick(ctx, s, d.toolRef)
 	if err != nil {
 		return nil, "", err
@@ -318,7 +351,19 @@ func (a *app) ensureFrom(ctx context.Context, s *session, d demand, o origin, fr
 		return nil, fmt.Sprintf("channel %s has %s", o.Name, release.Version), nil
 	}
 	if have, ok := s.holds(release); ok {
-		return s.ensured(have, fromInstalled), "", nil
+		missing := s.missingEnsured(have)
+		switch {
+		case missing == nil:
+			return s.ensured(have, fromInstalled), "", nil
+		case !missing.Gone():
+			return nil, "", missing
+		}
+		a.warn("%v; installing it again", missing)
+		q := a.request(toolRef{have.Channel, have.Tool, "=" + have.Version})
+		q.Components, q.Profile = have.Components, have.Profile
+		if release, err = a.resolve(ctx, s, o, q); err != nil {
+			return nil, "", err
+		}
 	}
 	for _, artifact := range release.Artifacts {
 		if from == fromBundled && !slices.ContainsFunc(artifact.Refs, isLocal) {
@@ -331,7 +376,7 @@ func (a *app) ensureFrom(ctx context.Context, s *session, d demand, o origin, fr
 		return nil, "", err
 	}
 	r := &ensureResult{Tool: release.Tool, Version: release.Version, Channel: release.Channel, From: from}
-	if have, ok := s.holds(release); ok {
+	if have, ok := s.holds(release); ok && s.missingEnsured(have) == nil {
 		r = s.ensured(have, from)
 	}
 	r.Change = &change

@@ -53,11 +53,21 @@ kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cm
 				if err != nil {
 					return nil, err
 				}
+				if missing := s.MissingAt(r, ""); missing != nil {
+					return nil, missing
+				}
 				use = append(use, r)
 			}
 			if len(refs) == 0 {
 				use = slices.DeleteFunc(s.state.Installed(), func(r record.Head) bool { return !s.isDefault(r) })
 			}
+			use = slices.DeleteFunc(use, func(r record.Head) bool {
+				missing := s.Missing(r)
+				if missing != nil {
+					a.warnOfMissing(missing)
+				}
+				return s.MissingAt(r, "") != nil
+			})
 			a.warnOfAnotherKist(s, use)
 			if a.flags.json { // which no shell reads
 				return shellEnvironment{environment: s.environment(a.Getenv("PATH"), use)}, nil

@@ -73,7 +73,7 @@ func (a *app) explain(err error) *failure {
 		f.Hint = "what is left to do, the next change does first"
 	}
 	others, left := errors.AsType[*channelsError](err)
-	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished && !a.tookKeys && !(left && others.Changed)
+	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished && !a.tookKeys && !a.changed && !(left && others.Changed)
 	return &f
 }
 
@@ -242,6 +242,10 @@ func (a *app) refused(err error) (failure, bool) {
 		f.Hint = fmt.Sprintf("let only yourself write there, or set XDG_%s_HOME to another directory", strings.ToUpper(e.Role))
 		return f, true
 	}
+	if e, ok := errors.AsType[*install.OwnerError](err); ok {
+		f.Hint = fmt.Sprintf("for toolchains of your own, unset XDG_%s_HOME, or set it to a directory of your own", strings.ToUpper(e.Role))
+		return f, true
+	}
 	if e, ok := errors.AsType[*install.SeparatorError](err); ok {
 		f.Hint = fmt.Sprintf("set XDG_%s_HOME to a directory without %q in its path", strings.ToUpper(e.Role), e.Separator)
 		return f, true
@@ -278,6 +282,10 @@ func (a *app) refused(err error) (failure, bool) {
 		if base := e.Base(); base != "" {
 			f.Hint = fmt.Sprintf("put back the directory that was there; if you moved it on purpose, set XDG_%s_HOME=%s", strings.ToUpper(e.Role), base)
 		}
+		return f, true
+	}
+	if e, ok := errors.AsType[*install.UnmountedError](err); ok {
+		f.Hint = fmt.Sprintf("mount it, then run the same command again; if it is gone for good, delete %s: kist then goes on without it", e.Note)
 		return f, true
 	}
 	if e, ok := errors.AsType[*install.NoteError](err); ok {
@@ -439,6 +447,17 @@ func limits(err error) (failure, bool) {
 	return failure{}, false
 }
 
+// putBack is the advice for what is gone from the disk, "" where the system could not tell.
+func putBack(e *install.MissingError) string {
+	if !e.Gone() {
+		return ""
+	}
+	return "kist install " + exactRef(e.Release) + " puts it back"
+}
+
+// exactRef spells channel/tool@version so that no other version is meant.
+func exactRef(release string) string { return strings.Replace(release, "@", "@=", 1) }
+
 // unknown: there is nothing of that name. 3.
 func (a *app) unknown(err error) (failure, bool) {
 	f := failure{Code: 3, Kind: "unknown"}
@@ -472,6 +491,17 @@ func (a *app) unknown(err error) (failure, bool) {
 	}
 	if _, ok := errors.AsType[*plan.NotInstalledError](err); ok {
 		f.Kind, f.Hint = "not-installed", "kist list shows what is installed"
+		return f, true
+	}
+	if e, ok := errors.AsType[*install.MissingError](err); ok && e.Gone() {
+		f.Kind, f.Hint = "gone", putBack(e)
+		return f, true
+	}
+	if e, ok := errors.AsType[*plan.GoneError](err); ok {
+		f.Kind = "gone"
+		if e.Generation == 0 {
+			f.Hint = "kist install " + exactRef(e.Release) + " puts it back"
+		}
 		return f, true
 	}
 	if _, ok := errors.AsType[*plan.NoPreviousError](err); ok {

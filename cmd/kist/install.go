@@ -110,6 +110,17 @@ func (w parts) in(r record.Head) bool {
 		(w.Profile == "" || w.Profile == r.Profile)
 }
 
+// and returns w with what r, which is to be put back, already has.
+func (w parts) and(r record.Head) parts {
+	w.Components = append(slices.Clone(w.Components), r.Components...)
+	slices.Sort(w.Components)
+	w.Components = slices.Compact(w.Components)
+	if w.Profile == "" {
+		w.Profile = r.Profile
+	}
+	return w
+}
+
 // of names the components of r that w means. Errors are
 // *manifests.UnknownTargetError; components are left to the plan to judge.
 func (w parts) of(r record.Head) ([]string, error) {
@@ -139,7 +150,18 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, want part
 	c := plan.Change{Links: links, Follow: map[record.ID]string{}}
 	var already []record.Head
 	for _, ref := range refs {
+		want := want
 		have, satisfied := s.satisfies(ref, want)
+		if have.ID != "" {
+			missing := s.Missing(have)
+			if missing != nil && !missing.Gone() {
+				return nil, missing
+			}
+			if missing != nil {
+				a.warn("%v; installing it again", missing)
+				satisfied, want = false, want.and(have)
+			}
+		}
 		if satisfied {
 			if follows(have, ref.Version) {
 				c.Follow[have.ID] = ref.Version
@@ -170,7 +192,7 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, want part
 		if err != nil {
 			return nil, err
 		}
-		if have, ok := s.holds(r); ok { // it turns out
+		if have, ok := s.holds(r); ok && s.Missing(have) == nil { // it turns out
 			if follows(have, asked) {
 				c.Follow[have.ID] = asked
 			}

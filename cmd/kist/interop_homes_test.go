@@ -43,6 +43,8 @@ func TestHomes(t *testing.T) {
 		{"a read-only file system", readOnly},
 		{"a directory without permission", noPermission},
 		{"a stage that cannot be removed", stuckStage},
+		{"what root installs serves another user", anotherUser},
+		{"a file system that is not mounted", unmounted},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, site{program, channel, key}) })
 	}

@@ -73,13 +73,19 @@ type installedTool struct {
 	Components []string  `json:"components,omitempty"`
 	Installed  time.Time `json:"installed"`
 	Prefix     string    `json:"prefix"`
+	// Missing is the path of the prefix, or of a command in it, if that is not on the disk.
+	Missing string `json:"missing,omitempty"`
 }
 
 func (s *session) describe(r record.Head) installedTool {
-	return installedTool{
+	t := installedTool{
 		Tool: r.Tool, Version: r.Version, Channel: r.Channel, Default: s.isDefault(r),
 		Requested: r.Requested, Labels: r.Labels, Components: r.Components, Installed: r.Installed, Prefix: s.Prefix(r.ID),
 	}
+	if missing := s.Missing(r); missing != nil {
+		t.Missing = missing.Path
+	}
+	return t
 }
 
 type listResult struct {
@@ -92,13 +98,24 @@ func (r listResult) text(p *page) {
 	}
 	rows := [][]string{{"TOOL", "VERSION", "CHANNEL", "INSTALLED", ""}}
 	for _, t := range r.Tools {
-		mark := ""
+		var marks []string
 		if t.Default {
-			mark = "default"
+			marks = append(marks, "default")
 		}
-		rows = append(rows, []string{t.Tool, t.Version, t.Channel, t.Installed.Format(time.DateOnly), mark})
+		if t.Missing != "" {
+			marks = append(marks, "missing")
+		}
+		rows = append(rows, []string{t.Tool, t.Version, t.Channel, t.Installed.Format(time.DateOnly), strings.Join(marks, ", ")})
 	}
 	p.table(rows)
+}
+
+// describe is session.describe, with a warning if r is not on the disk.
+func (a *app) describe(s *session, r record.Head) installedTool {
+	if missing := s.Missing(r); missing != nil {
+		a.warnOfMissing(missing)
+	}
+	return s.describe(r)
 }
 
 func (a *app) listInstalled(s *session, args []string) (result, error) {
@@ -110,7 +127,7 @@ func (a *app) listInstalled(s *session, args []string) (result, error) {
 		}
 		for _, have := range s.state.Installed() {
 			if ref.satisfiedBy(have) {
-				r.Tools = append(r.Tools, s.describe(have))
+				r.Tools = append(r.Tools, a.describe(s, have))
 			}
 		}
 		if len(r.Tools) == 0 {
@@ -119,7 +136,7 @@ func (a *app) listInstalled(s *session, args []string) (result, error) {
 		return r, nil
 	}
 	for _, have := range s.state.Installed() {
-		r.Tools = append(r.Tools, s.describe(have))
+		r.Tools = append(r.Tools, a.describe(s, have))
 	}
 	if len(r.Tools) == 0 {
 		a.say("nothing is installed yet; kist install go is one way to begin")
@@ -179,7 +196,7 @@ func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result
 			continue
 		}
 		installed := slices.ContainsFunc(s.state.Installed(), func(have record.Head) bool {
-			return have.Channel == o.Name && have.Tool == v.Tool && have.Version == v.Version
+			return have.Channel == o.Name && have.Tool == v.Tool && have.Version == v.Version && s.Missing(have) == nil
 		})
 		r.Versions = append(r.Versions, availableVersion{v, installed})
 		r.Unsigned = r.Unsigned || v.Unsigned

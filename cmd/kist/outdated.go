@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 )
@@ -96,7 +97,11 @@ func (a *app) outdated(ctx context.Context, s *session, refs []toolRef) (*outdat
 	}
 	r := &outdatedResult{Tools: []outdatedTool{}}
 	v := a.survey(s)
+	var lost []*install.MissingError
 	for _, have := range chosen {
+		if missing := s.Missing(have); missing != nil {
+			lost = append(lost, missing)
+		}
 		if len(refs) == 0 && a.isLeft(s, have) {
 			continue
 		}
@@ -112,10 +117,10 @@ func (a *app) outdated(ctx context.Context, s *session, refs []toolRef) (*outdat
 	switch {
 	case len(r.Tools) > 0:
 		a.say("kist update brings %s forward", count(len(r.Tools), "toolchain"))
-	case len(r.Failed) == 0:
+	case len(r.Failed)+len(lost) == 0:
 		a.say("everything is up to date")
 	}
-	return r, v.end(false)
+	return r, a.orMissing(v.end(false), lost)
 }
 
 // An outdatedError says, by its exit code alone, that updates are available.

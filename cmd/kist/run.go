@@ -71,6 +71,13 @@ func (a *app) run(ctx context.Context, args []string) (result, error) {
 		s.Close()
 		return nil, &launchError{125, err}
 	}
+	inPrefix, _ := commandPath(r, args[1])
+	for _, path := range []string{"", inPrefix} {
+		if missing := s.MissingAt(r, path); missing != nil {
+			s.Close()
+			return nil, &launchError{125, missing}
+		}
+	}
 	a.warnOfAnotherKist(s, []record.Head{r})
 	e := s.environment(a.Getenv("PATH"), []record.Head{r})
 	path, err := s.findCommand(args[1], r, e.Set["PATH"])
@@ -124,9 +131,6 @@ func (s *session) findCommand(command string, r record.Head, path string) (strin
 	}
 	if found != "" {
 		return "", &launchError{126, fmt.Errorf("%s: cannot be executed", found)}
-	}
-	if below, ok := commandPath(r, command); ok {
-		return "", &launchError{127, fmt.Errorf("%s is missing; kist verify %s tells of all that is", filepath.Join(s.Prefix(r.ID), below), r.Ref())}
 	}
 	var names []string
 	for _, c := range r.Commands {

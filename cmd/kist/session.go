@@ -76,8 +76,11 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := i.MayChange(); err != nil && a.verb.changes {
+	if err := i.MayChange(); err != nil && a.verb.changes && !a.verb.mayOnlyRead {
 		return nil, nil, errors.Join(err, i.Close())
+	}
+	if unmounted, ok := errors.AsType[*install.UnmountedError](i.MayChange()); ok {
+		a.warn("%v", unmounted)
 	}
 	st, err := i.State()
 	if broken, ok := errors.AsType[*install.GenerationError](err); ok {
@@ -95,6 +98,27 @@ func (a *app) warnOfDamage(s *session) {
 	for _, id := range slices.Sorted(maps.Keys(s.state.Damaged)) {
 		a.warn("the receipt of %s is passed over: %v", id, s.state.Damaged[id])
 	}
+}
+
+// warnOfMissing tells that something installed is not on the disk, and what puts it back.
+func (a *app) warnOfMissing(missing *install.MissingError) {
+	text := missing.Error()
+	if advice := putBack(missing); advice != "" {
+		text += "; " + advice
+	}
+	a.warn("%s", text)
+}
+
+// orMissing returns err, or where that is nil an error for the first of what is not on the
+// disk. It warns of what it does not return.
+func (a *app) orMissing(err error, lost []*install.MissingError) error {
+	if err == nil && len(lost) > 0 {
+		err, lost = lost[0], lost[1:]
+	}
+	for _, missing := range lost {
+		a.warnOfMissing(missing)
+	}
+	return err
 }
 
 // matching returns the installed releases that r means, newest first, all of

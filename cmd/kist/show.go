@@ -162,6 +162,7 @@ func (r shownRelease) text(p *page) {
 	field(p, "status", status+", by kist "+r.Kist)
 	field(p, "unpacked", unpackedIn(r.Sandbox))
 	field(p, "prefix", r.Prefix)
+	field(p, "missing", r.Missing)
 	for _, e := range r.Stored {
 		e.text(p)
 	}

@@ -84,14 +84,21 @@ func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, e
 	r := updateResult{Updated: []outdatedTool{}}
 	v := a.survey(s)
 	var updates []update
+	var lost []*install.MissingError
 	for _, have := range chosen {
+		missing := s.Missing(have)
 		if len(refs) == 0 && a.isLeft(s, have) {
+			if missing != nil {
+				lost = append(lost, missing)
+			}
 			continue
 		}
 		next, ok, err := v.newest(ctx, have)
 		switch {
 		case err != nil:
 			return nil, err
+		case missing != nil && (!ok || stays(have) || next.Version == have.Version):
+			lost = append(lost, missing)
 		case !ok:
 		case stays(have):
 			r.Pinned = append(r.Pinned, s.describe(have))
@@ -103,7 +110,7 @@ func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, e
 	}
 	if len(refs) == 0 { // what was not named is worth no line
 		r.UpToDate, r.Pinned = nil, nil
-		if len(updates) == 0 && len(v.failed) == 0 {
+		if len(updates)+len(v.failed)+len(lost) == 0 {
 			a.say("everything is up to date")
 		}
 	}
@@ -124,7 +131,8 @@ func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, e
 		a.warn("%v", left)
 		left = nil
 	}
-	return r, cmp.Or(left, err)
+	a.changed = changed
+	return r, a.orMissing(cmp.Or(left, err), lost)
 }
 
 // An update is an installed release and the one that takes its place.

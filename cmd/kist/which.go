@@ -54,13 +54,17 @@ func (s *session) which(command string) (result, error) {
 	for _, l := range s.state.Current.Links {
 		if l.Name == command {
 			r := s.state.Receipts[l.ID]
+			r.ID = l.ID // also where the receipt cannot be read
+			if missing := s.MissingAt(r, filepath.FromSlash(l.Target)); missing != nil {
+				return nil, missing
+			}
 			return whichResult{command, filepath.Join(s.Prefix(l.ID), filepath.FromSlash(l.Target)), r.Ref()}, nil
 		}
 		names = append(names, l.Name)
 	}
 	e := &noCommandError{Command: command, Near: manifests.Near(command, names)}
 	for _, r := range s.state.Installed() {
-		if _, ok := commandPath(r, command); ok {
+		if below, ok := commandPath(r, command); ok && s.MissingAt(r, below) == nil {
 			e.Has = r.Ref()
 			break
 		}
