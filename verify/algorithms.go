@@ -13,28 +13,28 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// A digestRule is what a digest is good for. hash is 0 for those that nothing
-// counts with.
+// digestRule states what a digest algorithm may be used for. hash is 0 for one
+// that no signature may use.
 type digestRule struct {
-	name string
-	hash crypto.Hash
-	salt int  // bytes of salt that version 6 puts before the content
-	data bool // signatures over data may use it
+	name    string
+	hash    crypto.Hash
+	salt    int  // bytes of salt that version 6 puts before the content
+	forData bool // signatures over data may use it
 }
 
-// digests are those of RFC 9580, section 9.5. SHA-224 is good enough for the
-// signatures of a certificate, where old programs used it; SHA-1 is there what a
-// pin can make up for. A revocation may use either.
+// digests holds the algorithms of RFC 9580, section 9.5. Signatures within a
+// certificate may use SHA-224, which old programs did, and SHA-1 if the key is
+// pinned. A revocation may use either.
 var digests = map[byte]digestRule{
 	1:        {name: "MD5"},
 	weakHash: {name: "SHA-1", hash: crypto.SHA1},
 	3:        {name: "RIPEMD-160"},
-	8:        {name: "SHA-256", hash: crypto.SHA256, salt: 16, data: true},
-	9:        {name: "SHA-384", hash: crypto.SHA384, salt: 24, data: true},
-	10:       {name: "SHA-512", hash: crypto.SHA512, salt: 32, data: true},
+	8:        {name: "SHA-256", hash: crypto.SHA256, salt: 16, forData: true},
+	9:        {name: "SHA-384", hash: crypto.SHA384, salt: 24, forData: true},
+	10:       {name: "SHA-512", hash: crypto.SHA512, salt: 32, forData: true},
 	11:       {name: "SHA-224", hash: crypto.SHA224, salt: 16},
-	12:       {name: "SHA3-256", hash: crypto.SHA3_256, salt: 16, data: true},
-	14:       {name: "SHA3-512", hash: crypto.SHA3_512, salt: 32, data: true},
+	12:       {name: "SHA3-256", hash: crypto.SHA3_256, salt: 16, forData: true},
+	14:       {name: "SHA3-512", hash: crypto.SHA3_512, salt: 32, forData: true},
 }
 
 const weakHash = 2
@@ -46,29 +46,29 @@ func hashName(id byte) string {
 	return fmt.Sprintf("digest %d", id)
 }
 
-// An algorithmRule is one row of what keys may sign with, and until when. The
-// end is judged against the signature's time, and for a Manifest also against
-// the clock: see Policy.
+// algorithmRule is an algorithm that keys may sign with, and until when. The end
+// is compared with the signature's time, and for a Manifest also with the current
+// time; see Policy.
 type algorithmRule struct {
 	algorithm packet.PublicKeyAlgorithm
-	curve     packet.Curve // "" where the algorithm has only one, or none
+	curve     packet.Curve // "" if the algorithm has only one, or none
 	name      string
 	minBits   int       // RSA only
-	until     time.Time // zero: no end in sight
+	until     time.Time // zero: no end
 }
 
-// RSA keys that are accepted for good, and until the end of 2029.
 const (
 	minRSABits = 3072
-	oldRSABits = 2048
+	oldRSABits = 2048 // the minimum before endOfOldRSA
 	maxRSABits = 16384
 )
 
 var endOfOldRSA = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// No RSA key under 2048 or over 16384 bits; under 3072 not after 2029, as
-// NIST SP 800-57 part 1 and Sequoia's policy have it. DSA, ElGamal, secp256k1,
-// Brainpool and the composite post-quantum algorithms are not in the table.
+// algorithmRules holds the accepted algorithms. RSA keys have 2048 to 16384 bits,
+// and at least 3072 after 2029, following NIST SP 800-57 part 1 and Sequoia's
+// policy. DSA, ElGamal, secp256k1, Brainpool and the composite post-quantum
+// algorithms are refused.
 var algorithmRules = []algorithmRule{
 	{packet.PubKeyAlgoRSA, "", "RSA", minRSABits, time.Time{}},
 	{packet.PubKeyAlgoRSA, "", "RSA", oldRSABits, endOfOldRSA},
@@ -82,8 +82,8 @@ var algorithmRules = []algorithmRule{
 	{packet.PubKeyAlgoEd448, "", "Ed448", 0, time.Time{}},
 }
 
-// algorithmName says what a key is: "RSA-4096", "Ed25519", or, where the table
-// does not hold it, the number of its algorithm.
+// algorithmName returns the name of a key's algorithm, such as "RSA-4096" or
+// "Ed25519", or its number if algorithmRules lacks it.
 func algorithmName(pk *packet.PublicKey) string {
 	bits, curve := measure(pk)
 	switch pk.PubKeyAlgo {
@@ -103,7 +103,8 @@ func algorithmName(pk *packet.PublicKey) string {
 	return fmt.Sprintf("algorithm %d", pk.PubKeyAlgo)
 }
 
-// checkAlgorithm returns why pk could not sign at that time, and since when, or "".
+// checkAlgorithm returns why pk's algorithm is refused at that time, and since when
+// (zero: always), or "" if it is accepted.
 func checkAlgorithm(pk *packet.PublicKey, at time.Time) (rule string, since time.Time) {
 	bits, curve := measure(pk)
 	if bits > maxRSABits {
@@ -124,8 +125,8 @@ func checkAlgorithm(pk *packet.PublicKey, at time.Time) (rule string, since time
 	return algorithmName(pk) + " is not an accepted key algorithm", time.Time{}
 }
 
-// measure returns the size of an RSA modulus, counted and not as the packet
-// states it, or the curve of a key that has one.
+// measure returns the size of an RSA modulus, computed from its value and not read
+// from the packet, or the curve of an elliptic curve key.
 func measure(pk *packet.PublicKey) (bits int, curve packet.Curve) {
 	if key, ok := pk.PublicKey.(*rsa.PublicKey); ok {
 		return key.N.BitLen(), ""
@@ -133,6 +134,6 @@ func measure(pk *packet.PublicKey) (bits int, curve packet.Curve) {
 	if curve, err := pk.Curve(); err == nil {
 		return 0, curve
 	}
-	stated, _ := pk.BitLength() // of DSA, for its name only
+	stated, _ := pk.BitLength() // for the name of a DSA key only
 	return int(stated), ""
 }

@@ -8,32 +8,31 @@ import (
 	"strings"
 )
 
-// Names of the two kinds of armor block that this package reads. RFC 9580,
-// section 6.2.1.
+// The kinds of armor block that this package reads. RFC 9580, section 6.2.1.
 const (
 	armorSignature = "PGP SIGNATURE"
 	armorPublicKey = "PGP PUBLIC KEY BLOCK"
 	armorSecretKey = "PGP PRIVATE KEY BLOCK"
 )
 
-// splitLine cuts data after its first line end, LF or CRLF, and returns the
-// line without it.
+// splitLine returns the first line of data, without its line end (LF or CRLF), and
+// the rest.
 func splitLine(data []byte) (line, rest []byte) {
 	line, rest, _ = bytes.Cut(data, []byte{'\n'})
 	return bytes.TrimSuffix(line, []byte{'\r'}), rest
 }
 
-// trimArmor drops the only characters that count as white space in armor:
-// Unicode knows more, and each of them has been used to hide text.
+// trimArmor removes trailing white space. Only these characters are white space in
+// armor: Unicode has more, but they have been used to hide text.
 func trimArmor(line []byte) []byte { return bytes.TrimRight(line, " \t\r") }
 
-// isBlank reports whether data is nothing but white space in the sense of armor.
+// isBlank reports whether data contains only what is white space in armor.
 func isBlank(data []byte) bool { return len(bytes.Trim(data, " \t\r\n")) == 0 }
 
-// dearmor decodes the one block of the given kind that data must begin with,
-// and returns what follows it. The form is that of RFC 9580, section 6.2: the
-// BEGIN line, headers, an empty line, base64, an optional checksum that must
-// then be right, and the matching END line.
+// dearmor decodes the block of the given kind that data must begin with, and
+// returns the rest of data. The form is that of RFC 9580, section 6.2: the BEGIN
+// line, headers, an empty line, base64, an optional checksum, which must be right,
+// and the matching END line.
 func dearmor(kind string, data []byte) (decoded, rest []byte, err error) {
 	line, rest := splitLine(data)
 	if string(trimArmor(line)) != "-----BEGIN "+kind+"-----" {
@@ -89,8 +88,8 @@ func dearmor(kind string, data []byte) (decoded, rest []byte, err error) {
 	return decoded, rest, nil
 }
 
-// decodeBase64 accepts the canonical encoding only: the standard library skips
-// line ends, which the caller has removed, and Strict refuses stray bits.
+// decodeBase64 accepts only the canonical encoding. The standard library would
+// skip line ends, which the caller has removed; Strict refuses trailing bits.
 func decodeBase64(s string) ([]byte, error) {
 	if strings.ContainsAny(s, "\r\n") {
 		return nil, errors.New("line end within base64")
@@ -98,8 +97,8 @@ func decodeBase64(s string) ([]byte, error) {
 	return base64.StdEncoding.Strict().DecodeString(s)
 }
 
-// checkArmorHeader accepts "Key: value" without control characters. Neither means
-// anything to this package, whatever it is written in.
+// checkArmorHeader accepts "Key: value" without control characters, in any
+// encoding. This package ignores both parts.
 func checkArmorHeader(line []byte) error {
 	if !bytes.Contains(line, []byte(": ")) && !bytes.HasSuffix(line, []byte(":")) || line[0] == ':' {
 		return errors.New("armor has neither a header nor an empty line before its data")
@@ -110,9 +109,9 @@ func checkArmorHeader(line []byte) error {
 	return nil
 }
 
-// enarmor writes data as one block, with a checksum. RFC 9580, section 6.1
-// advises against it save for those who need it, and GnuPG 2.2 does: without,
-// it takes the END line for data and fails after it has verified.
+// enarmor returns data as one armor block with a checksum. RFC 9580, section 6.1
+// advises against the checksum unless a reader needs it. GnuPG 2.2 does: without
+// it, it reads the END line as data and fails after verification.
 func enarmor(kind string, data []byte) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "-----BEGIN %s-----\n\n", kind)
@@ -127,7 +126,7 @@ func enarmor(kind string, data []byte) []byte {
 	return b.Bytes()
 }
 
-// crc24 is the checksum of RFC 9580, section 6.1.
+// crc24 computes the checksum of RFC 9580, section 6.1.
 func crc24(data []byte) []byte {
 	const poly = 0x1864cfb
 	crc := uint32(0xb704ce)

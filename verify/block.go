@@ -16,8 +16,8 @@ const (
 	maxSignaturePackets = 16
 )
 
-// signatureBlock frames a block of signatures: binary packets, or one armor
-// block with nothing around it but white space.
+// signatureBlock splits a block of signatures into packets. The block is binary,
+// or one armor block with nothing around it but white space.
 func signatureBlock(block []byte) ([]rawPacket, error) {
 	if len(block) > maxSignatureBlock {
 		return nil, fmt.Errorf("the signature is over the limit of %d bytes", maxSignatureBlock)
@@ -50,13 +50,13 @@ func signatureBlock(block []byte) ([]rawPacket, error) {
 	return packets, nil
 }
 
-// isBinary reports whether block is packets without armor: their first octet has
-// its highest bit set (RFC 9580, section 4.2), which no armor begins with.
+// isBinary reports whether block is packets without armor. The first octet of a
+// packet has its highest bit set (RFC 9580, section 4.2); that of armor has not.
 func isBinary(block []byte) bool { return len(block) > 0 && block[0]&0x80 != 0 }
 
-// AppendSignature returns one armored block that holds the signatures of block
-// and those of more, which may be armored or binary. A signature in both is
-// written once. A block over the limits is an error.
+// AppendSignature returns one armored block with the signatures of block and
+// more, each of which may be armored or binary. Duplicates are dropped. A result
+// over the limits is an error.
 func AppendSignature(block, more []byte) ([]byte, error) {
 	var all []rawPacket
 	for _, part := range [][]byte{block, more} {
@@ -89,17 +89,17 @@ func SplitSignatures(block []byte) (singles [][]byte, err error) {
 	return singles, nil
 }
 
-// A Claim is what one signature says about itself. Nothing in it is proved.
+// Claim is what one signature states about itself. Nothing in it is proved.
 type Claim struct {
-	Issuer  Fingerprint `json:"issuer,omitempty"` // of the key that made it, empty where it gives only a key ID
-	KeyID   string      `json:"key_id,omitempty"` // 16 hex digits, empty where it names no key
+	Issuer  Fingerprint `json:"issuer,omitempty"` // of the key that made it, empty if it states only a key ID
+	KeyID   string      `json:"key_id,omitempty"` // 16 hex digits, empty if it names no key
 	Created time.Time   `json:"created"`
-	Fits    bool        `json:"fits"` // the two octets of the digest that it carries are those of the data
+	Fits    bool        `json:"fits"` // the data's digest begins with the two octets that the packet carries
 }
 
-// Claims reads a block of detached signatures as a publisher does who was handed
-// it and wants to know what it is, without any keys. A signature that can't be
-// read is an error.
+// Claims returns what each signature of a block of detached signatures of data
+// states, without checking any by a key. Publishers use it to identify signatures
+// that they were given. A signature that can't be read is an error.
 func Claims(block, data []byte) ([]Claim, error) {
 	packets, err := signatureBlock(block)
 	if err != nil {
@@ -117,16 +117,16 @@ func Claims(block, data []byte) ([]Claim, error) {
 			claim.Issuer, claim.KeyID = s.issuers[0], s.issuers[0].keyID()
 		case len(s.keyIDs) > 0:
 			claim.KeyID = s.keyIDs[0]
-		case len(s.hints) > 0:
-			if claim.KeyID = s.hints[0]; len(s.hints[0]) > 16 {
-				claim.Issuer = Fingerprint(s.hints[0])
+		case len(s.unhashedIssuers) > 0:
+			if claim.KeyID = s.unhashedIssuers[0]; len(s.unhashedIssuers[0]) > 16 {
+				claim.Issuer = Fingerprint(s.unhashedIssuers[0])
 				claim.KeyID = claim.Issuer.keyID()
 			}
 		}
 		if s.kind == packet.SigTypeBinary {
 			h := s.newHash()
 			h.Write(data)
-			_, claim.Fits = s.sum(h)
+			_, claim.Fits = s.finishHash(h)
 		}
 		claims = append(claims, claim)
 	}

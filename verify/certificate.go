@@ -15,16 +15,17 @@ import (
 // maxSelfSignatures bounds the public key operations one certificate can cause.
 const maxSelfSignatures = 1024
 
-// A certificate is one primary key with what it says about itself: only
-// signatures that it really made are kept, from any number of copies.
+// certificate is a primary key with its self-signatures, user IDs and subkeys,
+// merged from any number of copies. Signatures that the primary key did not make
+// are dropped.
 type certificate struct {
 	primary *key
 	subkeys []*key
 	userIDs []*userID
-	pinned  map[Fingerprint]bool // keys whose weak self-signatures a pin makes up for
+	pinned  map[Fingerprint]bool // keys whose weak self-signatures are accepted
 }
 
-// A key is a primary key or subkey.
+// key is a primary key or subkey.
 type key struct {
 	*packet.PublicKey
 	raw         rawPacket
@@ -33,7 +34,7 @@ type key struct {
 	revocations []*signature
 }
 
-// A userID is a name with the primary key's certifications of it.
+// userID is a user ID with the primary key's certifications of it.
 type userID struct {
 	id             []byte
 	certifications []*signature
@@ -44,8 +45,8 @@ func fingerprint(sum []byte) Fingerprint {
 	return Fingerprint(strings.ToUpper(hex.EncodeToString(sum)))
 }
 
-// keyID is the part of a fingerprint that older signatures name their key by.
-// RFC 9580, section 5.5.4.
+// keyID returns the part of a fingerprint that older signatures name their key
+// by. RFC 9580, section 5.5.4.
 func (f Fingerprint) keyID() string {
 	if len(f) == 40 {
 		return string(f[24:])
@@ -53,9 +54,9 @@ func (f Fingerprint) keyID() string {
 	return string(f[:min(16, len(f))])
 }
 
-// parseKey reads a public key packet. The library must be able to write back
-// exactly what it read, and its numbers must have their one spelling: the
-// fingerprint then belongs to these octets and none besides, for whoever reads.
+// parseKey reads a public key packet. The library must write back exactly the
+// octets that it read, and the numbers must have their canonical encoding. Then
+// every implementation computes the same fingerprint, from these octets only.
 func parseKey(raw rawPacket) (*key, error) {
 	in := bytes.NewReader(raw.appendTo(nil))
 	parsed, err := packet.Read(in)
@@ -80,18 +81,18 @@ func parseKey(raw rawPacket) (*key, error) {
 	return &key{PublicKey: public, raw: raw, fpr: fingerprint(public.Fingerprint)}, nil
 }
 
-// exactNumbers reports whether the multiprecision integers of a key that can sign
-// are written as they should be. RFC 9580, section 5.5.2.
+// exactNumbers reports whether the multiprecision integers of a signing key have
+// their canonical encoding. RFC 9580, section 5.5.2.
 func exactNumbers(public *packet.PublicKey, body []byte) bool {
 	r := &cursor{rest: body}
-	r.take(6) // version, creation time, algorithm
+	r.next(6) // version, creation time, algorithm
 	if public.Version == 6 {
-		r.take(4) // length of what follows
+		r.next(4) // length of the key material
 	}
 	switch public.PubKeyAlgo {
 	case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly:
 	case packet.PubKeyAlgoECDSA, packet.PubKeyAlgoEdDSA:
-		r.take(uint64(r.byte())) // name of the curve
+		r.next(uint64(r.byte())) // name of the curve
 	default:
 		return true
 	}
@@ -104,15 +105,15 @@ func exactNumbers(public *packet.PublicKey, body []byte) bool {
 }
 
 // parseCertificate reads the packets of one certificate, the primary key first.
-// Parts that this package doesn't know, and signatures that the primary key did
-// not make, are left out: they can neither help nor harm.
+// It ignores parts that this package doesn't know and signatures that the primary
+// key did not make: they change nothing.
 func parseCertificate(packets []rawPacket) (*certificate, error) {
 	primary, err := parseKey(packets[0])
 	if err != nil {
 		return nil, err
 	}
 	c := &certificate{primary: primary, pinned: map[Fingerprint]bool{}}
-	var stray []*signature // revocations found where they don't belong
+	var misplaced []*signature // revocations of a subkey that don't follow that subkey
 	var sub *key
 	var id *userID
 	count := 0
@@ -131,46 +132,46 @@ func parseCertificate(packets []rawPacket) (*certificate, error) {
 			sub, id = nil, nil
 		case tagSignature:
 			s, err := parseSignature(raw.body)
-			if err != nil || !s.revokes() && !s.issuerIs(primary.fpr) && len(s.issuers)+len(s.keyIDs)+len(s.hints) > 0 {
+			if err != nil || !s.revokesKey() && !s.issuerIs(primary.fpr) && len(s.issuers)+len(s.keyIDs)+len(s.unhashedIssuers) > 0 {
 				continue
 			}
 			if count++; count > maxSelfSignatures {
 				return nil, fmt.Errorf("key %s has more than %d self-signatures", primary.fpr, maxSelfSignatures)
 			}
-			if !c.place(s, sub, id) && s.kind == packet.SigTypeSubkeyRevocation {
-				stray = append(stray, s)
+			if !c.addSignature(s, sub, id) && s.kind == packet.SigTypeSubkeyRevocation {
+				misplaced = append(misplaced, s)
 			}
 		}
 	}
-	for _, s := range stray {
+	for _, s := range misplaced {
 		for _, k := range c.subkeys {
-			if s.checkKeys(primary.PublicKey, nil, primary.PublicKey, k.PublicKey) {
+			if s.verifyKeys(primary.PublicKey, nil, primary.PublicKey, k.PublicKey) {
 				k.revocations = append(k.revocations, s)
 			}
 		}
 	}
-	c.tidy()
+	c.normalize()
 	return c, nil
 }
 
-// place files s under what it speaks of, if the primary key made it. A revocation
-// of a key counts whatever is wrong with it besides, and that of the primary
-// wherever it stands.
-func (c *certificate) place(s *signature, sub *key, id *userID) bool {
-	by := c.primary.PublicKey
+// addSignature adds s to the key or user ID that it is about, and reports whether
+// it did: the primary key must have made s. A key revocation counts even if it has
+// a flaw, and that of the primary key at any position.
+func (c *certificate) addSignature(s *signature, sub *key, id *userID) bool {
+	primary := c.primary.PublicKey
 	switch s.kind {
 	case packet.SigTypeKeyRevocation:
-		if s.checkKeys(by, nil, by) {
+		if s.verifyKeys(primary, nil, primary) {
 			c.primary.revocations = append(c.primary.revocations, s)
 			return true
 		}
 	case packet.SigTypeDirectSignature:
-		if s.flaw == "" && s.checkKeys(by, nil, by) {
+		if s.flaw == "" && s.verifyKeys(primary, nil, primary) {
 			c.primary.direct = append(c.primary.direct, s)
 			return true
 		}
 	case packet.SigTypeSubkeyBinding, packet.SigTypeSubkeyRevocation:
-		if sub == nil || !s.checkKeys(by, nil, by, sub.PublicKey) {
+		if sub == nil || !s.verifyKeys(primary, nil, primary, sub.PublicKey) {
 			return false
 		}
 		if s.kind == packet.SigTypeSubkeyRevocation {
@@ -181,7 +182,7 @@ func (c *certificate) place(s *signature, sub *key, id *userID) bool {
 		return true
 	case packet.SigTypeGenericCert, packet.SigTypePersonaCert, packet.SigTypeCasualCert,
 		packet.SigTypePositiveCert, packet.SigTypeCertificationRevocation:
-		if id == nil || s.flaw != "" || !s.checkKeys(by, id.id, by) {
+		if id == nil || s.flaw != "" || !s.verifyKeys(primary, id.id, primary) {
 			return false
 		}
 		if s.kind == packet.SigTypeCertificationRevocation {
@@ -194,9 +195,9 @@ func (c *certificate) place(s *signature, sub *key, id *userID) bool {
 	return false
 }
 
-// tidy joins what stands twice, as it does after copies were put together, and
-// puts signatures in order of time.
-func (c *certificate) tidy() {
+// normalize merges user IDs and subkeys that occur more than once, as they do
+// after copies were joined, and sorts signatures by time.
+func (c *certificate) normalize() {
 	var ids []*userID
 	for _, id := range c.userIDs {
 		if i := slices.IndexFunc(ids, func(k *userID) bool { return bytes.Equal(k.id, id.id) }); i < 0 {
@@ -217,25 +218,25 @@ func (c *certificate) tidy() {
 	}
 	c.userIDs, c.subkeys = ids, subkeys
 	for _, id := range c.userIDs {
-		id.certifications, id.revocations = inOrder(id.certifications), inOrder(id.revocations)
+		id.certifications, id.revocations = sortUnique(id.certifications), sortUnique(id.revocations)
 	}
 	for _, k := range c.keys() {
-		k.direct, k.revocations = inOrder(k.direct), inOrder(k.revocations)
+		k.direct, k.revocations = sortUnique(k.direct), sortUnique(k.revocations)
 	}
 }
 
-// inOrder sorts by creation time, oldest first, without repetitions.
-func inOrder(list []*signature) []*signature {
+// sortUnique sorts list by creation time, oldest first, and removes duplicates.
+func sortUnique(list []*signature) []*signature {
 	slices.SortFunc(list, func(a, b *signature) int {
 		return cmp.Or(a.created.Compare(b.created), bytes.Compare(a.body, b.body))
 	})
 	return slices.CompactFunc(list, func(a, b *signature) bool { return bytes.Equal(a.body, b.body) })
 }
 
-// keys returns the primary key and every subkey.
+// keys returns the primary key, then the subkeys.
 func (c *certificate) keys() []*key { return append([]*key{c.primary}, c.subkeys...) }
 
-// key returns the key of c with that fingerprint, or nil.
+// key returns the key of c with the given fingerprint, or nil.
 func (c *certificate) key(fpr Fingerprint) *key {
 	for _, k := range c.keys() {
 		if k.fpr == fpr {

@@ -17,22 +17,20 @@ const (
 	beginSignature = "-----BEGIN " + armorSignature + "-----"
 )
 
-// A cleartext is a message in the cleartext signature framework. RFC 9580,
-// section 7.
+// cleartext is a message in the cleartext signature framework. RFC 9580, section 7.
 type cleartext struct {
-	text      []byte // as signed, but with LF for CRLF
-	canonical []byte // as signed
+	text      []byte // the signed text with LF line ends
+	canonical []byte // the signed text with CRLF line ends, as it is hashed
 	block     []byte // the armored signatures
 }
 
-// splitCleartext takes msg apart. The whole file must be one message: nothing
-// stands before it, and nothing but empty lines after it.
+// splitCleartext splits msg, which must be one whole message: nothing may precede
+// it, and only empty lines may follow it.
 //
-// Signed is each line without the white space at its end, and the line ends
-// between them, but not the one after the last line. The text returned is
-// exactly that, so that nothing in it is without a signature. A line with a dash
-// that its writer should have escaped stands for itself, unless it could be taken
-// for armor. RFC 9580, section 7.2.
+// The signature covers each line without its trailing white space, and the line
+// ends between lines, but not the last line end. The text returned is exactly
+// that, so that all of it is signed. A line whose dash should have been escaped is
+// read as it is, unless it looks like armor. RFC 9580, section 7.2.
 func splitCleartext(msg []byte) (cleartext, error) {
 	fail := func(format string, args ...any) (cleartext, error) {
 		return cleartext{}, fmt.Errorf(format, args...)
@@ -66,10 +64,10 @@ func splitCleartext(msg []byte) (cleartext, error) {
 		if len(rest) == 0 {
 			return fail("the message has no signature")
 		}
-		before := rest
+		atSignature := rest
 		line, rest = splitLine(rest)
 		if string(trimArmor(line)) == beginSignature {
-			rest = before
+			rest = atSignature
 			break
 		}
 		if bytes.IndexByte(line, '\r') >= 0 {
@@ -91,17 +89,16 @@ func splitCleartext(msg []byte) (cleartext, error) {
 	}, nil
 }
 
-// maxHashNames is how many digests the Hash headers of a message may name.
+// maxHashNames is the most digests that the Hash headers of a message may name.
 const maxHashNames = 16
 
-// hashNames are the digests that a Hash header may name, as RFC 9580, section 9.5
-// spells them. Whether a signature may use one is for the policy to say.
+// hashNames holds the digests that a Hash header may name, as RFC 9580, section 9.5
+// spells them. Whether a signature may use one is decided by digests.
 var hashNames = []string{"MD5", "SHA1", "RIPEMD160", "SHA224", "SHA256", "SHA384", "SHA512", "SHA3-256", "SHA3-512"}
 
-// checkHashHeader accepts "Hash: NAME[, NAME]…" with the names of digests, on which
-// nobody relies, and no other header: words that are not signed must not stand where
-// people read a signed message. RFC 9580, section 7. It returns how many names
-// there are.
+// checkHashHeader accepts only the header "Hash: NAME[, NAME]…" with names of
+// digests, which are not used, and returns the number of names. No unsigned text
+// may stand where people read a signed message. RFC 9580, section 7.
 func checkHashHeader(line []byte) (names int, err error) {
 	list, ok := strings.CutPrefix(string(line), "Hash: ")
 	if !ok {
@@ -116,12 +113,13 @@ func checkHashHeader(line []byte) (names int, err error) {
 	return names, nil
 }
 
-// A programVersion is what programs write about themselves into armor: their name
-// in one or two words, a version, and perhaps a system: "GnuPG v1.4.11 (Darwin)".
+// programVersion matches the Version header that OpenPGP programs write: their name
+// in one or two words, a version, and optionally a system, such as
+// "GnuPG v1.4.11 (Darwin)".
 var programVersion = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.#/+-]{0,23}( [A-Za-z][A-Za-z0-9.#/+-]{0,23})? v?[0-9][0-9A-Za-z.+~-]{0,23}( \([A-Za-z0-9./_-]{1,23}( [A-Za-z0-9./_-]{1,23})?\))?$`)
 
-// programComments are the Comment headers that programs write without being asked,
-// without a slash at the end.
+// programComments holds the Comment headers that programs write by default, without
+// a trailing slash.
 var programComments = []string{
 	"GPGTools - http://gpgtools.org", "GPGTools - https://gpgtools.org", "GPGTools - http://www.gpgtools.org", "GPGTools - https://www.gpgtools.org",
 	"Using GnuPG with Mozilla - http://enigmail.mozdev.org", "Using GnuPG with Mozilla - http://www.enigmail.net",
@@ -129,9 +127,9 @@ var programComments = []string{
 	"http://openpgpjs.org", "https://openpgpjs.org", "https://gopenpgp.org", "https://keybase.io/crypto", "https://protonmail.com",
 }
 
-// checkSignedHeaders refuses free words in the armor headers of the signatures of a
-// message, where nobody has signed them either: only what programs write about
-// themselves may stand there.
+// checkSignedHeaders refuses free text in the armor headers of a message's
+// signatures, which are not signed either. Only headers that programs write by
+// themselves are accepted.
 func checkSignedHeaders(block []byte) error {
 	const most = 8
 	_, rest := splitLine(block)
@@ -146,7 +144,7 @@ func checkSignedHeaders(block []byte) error {
 		case key == "Version" && (programVersion.MatchString(value) || value == "ProtonMail"):
 		case key == "Comment" && slices.Contains(programComments, strings.TrimSuffix(value, "/")):
 		default:
-			return errors.New("the message has words outside its signed text: an armor header that no program writes by itself")
+			return errors.New("the message has text outside its signed text: an armor header that no program writes by itself")
 		}
 	}
 	return fmt.Errorf("the message has more than %d armor headers", most)

@@ -249,7 +249,7 @@ func ringVectors(now time.Time) []vector {
 		x, y := pair[0], pair[1]
 		twins := append(bytes.Clone(x.plain()), y.plain()...)
 		byX, byY := x.detached(corpusData), y.detached(corpusData)
-		add("twins: "+name, "it counts once", 2, twins, byX, byY)
+		add("twins: "+name, "both count once", 2, twins, byX, byY)
 		add("twins: "+name+", once", "", 1, twins, byX, byY)
 		add("twins: "+name+", and another key", "", 2, append(bytes.Clone(twins), b.plain()...), byX, byY, byB)
 	}
@@ -257,7 +257,7 @@ func ringVectors(now time.Time) []vector {
 	add("one subkey of two keys", "1 of 2", 2, append(bytes.Clone(withSub), adopts...), bySub, sub.detached(corpusData, madeAt(made.Add(2*day))))
 	asSub := newSmith(4, 22, a.secret, made.Add(day))
 	adoptsPrimary := b.cert(id, b.certify("a"), asSub.subkeyPacket(), b.bind(asSub))
-	add("a primary key as the subkey of another", "it counts once", 2, append(a.plain(), adoptsPrimary...), byA, asSub.detached(corpusData))
+	add("a primary key as the subkey of another", "both count once", 2, append(a.plain(), adoptsPrimary...), byA, asSub.detached(corpusData))
 	add("a primary key and the primary key that has it as a subkey", "", 2, append(a.plain(), adoptsPrimary...), byA, byB)
 	add("stale copy first", "", 1, append(a.cert(id, a.certify("a", keyExpires(50*day))), a.cert(id, a.certify("a", madeAt(now.Add(-60*day))))...), byA)
 	add("stale copy last", "", 1, append(a.cert(id, a.certify("a", madeAt(now.Add(-60*day)))), a.cert(id, a.certify("a", keyExpires(50*day)))...), byA)

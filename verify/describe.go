@@ -2,8 +2,8 @@ package verify
 
 import "time"
 
-// A Key describes one key of a certificate as its newest self-signatures do,
-// for people to read: whether it may sign is for a Policy to say.
+// Key describes one key of a certificate by its newest self-signatures, for
+// display. Whether it may sign is a Policy's decision.
 type Key struct {
 	Fingerprint Fingerprint `json:"fingerprint"`
 	Algorithm   string      `json:"algorithm"` // such as "RSA-4096"
@@ -13,20 +13,20 @@ type Key struct {
 	Revoked     string      `json:"revoked,omitempty"`
 	Distrusted  string      `json:"distrusted,omitempty"`
 	Pinned      bool        `json:"pinned,omitempty"`
-	// Weak says that SHA-1 signatures bind the key, so that it counts only
-	// where it is pinned.
+	// Weak reports that SHA-1 signatures bind the key, so that it counts only if
+	// it is pinned.
 	Weak bool `json:"weak,omitempty"`
 }
 
-// A Certificate describes one certificate of a keyring: its primary key and
-// the subkeys that sign.
+// Certificate describes one certificate of a keyring: its primary key and its
+// signing subkeys.
 type Certificate struct {
 	Key
 	UserID  string `json:"user_id,omitempty"`
 	Subkeys []Key  `json:"subkeys,omitempty"`
 }
 
-// Certificates describes every certificate of the ring, in the order in which
+// Certificates describes every certificate of the keyring, in the order in which
 // they were read or pinned.
 func (k *Keyring) Certificates() []Certificate {
 	var out []Certificate
@@ -42,17 +42,17 @@ func (k *Keyring) Certificates() []Certificate {
 	return out
 }
 
-// describe reads the newest self-signatures of any strength.
+// describe describes k by its newest self-signatures, weak ones included.
 func (c *certificate) describe(k *key) Key {
-	end := time.Unix(1<<33, 0) // after every time that a version 4 or 6 packet can state
+	end := time.Unix(1<<33, 0) // later than any time that a packet can state
 	trusting := *c
 	trusting.pinned = map[Fingerprint]bool{k.fpr: true}
-	state, broken := trusting.state(k, clock{end, end})
+	state, broken := trusting.stateAt(k, checkTime{end, end})
 	facts := Key{
 		Fingerprint: k.fpr, Algorithm: algorithmName(k.PublicKey), Created: k.CreationTime.UTC(),
 		Expires: state.expires, Signs: broken.kind == allowed && state.maySign,
 		Distrusted: distrustedKeys[k.fpr], Pinned: c.pinned[k.fpr], Weak: state.weak,
 	}
-	facts.Revoked = k.revoked(end).rule
+	facts.Revoked = k.checkRevocations(end).rule
 	return facts
 }

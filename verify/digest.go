@@ -10,14 +10,13 @@ import (
 	"strings"
 )
 
-// A Digest is a strong content digest: SHA-256 or SHA-512, and nothing weaker
-// can be expressed. Its text form is "sha256:<hex>" or "sha512:<hex>" in lower
-// case. Digests are comparable; the zero Digest matches no content.
-type Digest struct{ sum string } // the octets; how many says which algorithm
+// Digest is a strong content digest, SHA-256 or SHA-512; it can hold nothing
+// weaker. Its text form is "sha256:<hex>" or "sha512:<hex>" in lower case. Digests
+// are comparable; the zero Digest matches no content.
+type Digest struct{ sum string } // the octets; their number determines the algorithm
 
-// ParseDigest reads "sha256:<64 hex>" or "sha512:<128 hex>". Hex in upper case
-// is accepted and stored in lower case; any other algorithm, MD5 and SHA-1
-// among them, is an error.
+// ParseDigest reads "sha256:<64 hex>" or "sha512:<128 hex>", with hex digits in
+// either case. Any other algorithm, such as MD5 or SHA-1, is an error.
 func ParseDigest(s string) (Digest, error) {
 	algorithm, digits, ok := strings.Cut(s, ":")
 	if !ok {
@@ -37,7 +36,7 @@ func ParseDigest(s string) (Digest, error) {
 	return Digest{}, fmt.Errorf("digest %q: algorithm %q is not accepted, only sha256 and sha512", s, algorithm)
 }
 
-// SHA256 wraps a finished SHA-256 sum.
+// SHA256 returns the Digest for a finished SHA-256 sum.
 func SHA256(sum [sha256.Size]byte) Digest {
 	return Digest{string(sum[:])}
 }
@@ -52,7 +51,7 @@ func (d Digest) String() string {
 	return d.Algorithm() + ":" + d.Hex()
 }
 
-// IsZero reports whether d was never set.
+// IsZero reports whether d is the zero Digest.
 func (d Digest) IsZero() bool { return d.sum == "" }
 
 // Algorithm returns "sha256" or "sha512", or "" for the zero Digest.
@@ -66,14 +65,14 @@ func (d Digest) Algorithm() string {
 	return ""
 }
 
-// Octets returns the digest itself: 32 or 64 octets, none of the zero Digest.
+// Octets returns the 32 or 64 octets of the digest, none for the zero Digest.
 func (d Digest) Octets() []byte { return []byte(d.sum) }
 
-// Hex returns the digits alone, in lower case.
+// Hex returns the hex digits of the digest, in lower case.
 func (d Digest) Hex() string { return hex.EncodeToString([]byte(d.sum)) }
 
-// MarshalText and UnmarshalText make a Digest a string in JSON and TOML; the
-// empty string is the zero Digest.
+// MarshalText returns the text form of d, so that a Digest is a string in JSON and
+// TOML. The zero Digest is the empty string.
 func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // UnmarshalText is the inverse of MarshalText.
@@ -97,10 +96,9 @@ func (d Digest) newHash() hash.Hash {
 	return sha256.New()
 }
 
-// Check reads r to its end and reports whether it holds exactly size bytes that
-// match want. A negative size is not compared. name is what errors call the
-// data. It returns a *SizeError or *DigestError when the content is not what
-// was asked for, and otherwise r's own error.
+// Check reads r to its end and checks that it holds exactly size bytes that match
+// want. A negative size is not compared. It returns a *SizeError or *DigestError
+// for other content, or an error of r. name identifies the data in errors.
 func Check(name string, r io.Reader, size int64, want Digest) error {
 	if want.IsZero() {
 		return fmt.Errorf("%s: %w: no digest to check against", name, ErrUntrusted)

@@ -1,12 +1,12 @@
 // Package verify decides what is trusted: digests, OpenPGP signatures, the
 // signed tree of a checksum database, and the marks that stop downgrade.
 //
-// The parties are an upstream, who signs with keys that are known here by their
-// full fingerprint (a [Keyring]); anyone at all, who brings the bytes; and the
-// caller, who says what a signature is for, how many keys must have signed, and
-// what time it is (a [Policy]). What is proved becomes a [Document] with the
-// [Evidence] of how; nothing else can make one. What is not is a
-// [*SignatureError], which says of each signature which rule it broke.
+// There are three parties. An upstream signs with keys that are pinned by their
+// full fingerprint (a [Keyring]). Any server, trusted or not, delivers the bytes.
+// The caller states what a signature is for, how many keys must have signed, and
+// what time it is (a [Policy]). Proved bytes become a [Document], which carries
+// the [Evidence] of the proof and which only this package can make. A failed
+// proof is a [*SignatureError], which lists the rule that each signature broke.
 //
 //	ring, err := verify.OpenKeyring(keys)
 //	policy := verify.Policy{Keys: ring, Threshold: 1, Now: now}
@@ -14,56 +14,58 @@
 //
 // # Signatures
 //
-// The rules are those of RFC 9580, narrowed until every reader must understand
-// the same bytes in the same way. The cryptography is go-crypto's; every
-// decision is made in this package, on packets that it framed itself.
+// The rules are those of RFC 9580, narrowed so that every implementation reads
+// the same bytes in the same way. The cryptography is go-crypto's; this package
+// splits the packets itself and makes every decision.
 //
 //   - A block of signatures is at most 64 KiB and 16 packets, all of them
 //     signatures with definite lengths, binary or in one armor block with its
-//     END line and nothing but white space around it. A checksum that is there
-//     must be right.
-//   - A clear-signed file is one message of at most 16 MiB from its first octet,
-//     with empty lines at most after it. Its headers are Hash headers with
-//     names of digests, those of its signatures what programs write about
-//     themselves, so that no words stand outside the signed text. The line
-//     before the text is empty or of spaces and tabs, and no line of the text
-//     holds a lone carriage return or looks like armor. The Document is what was
-//     signed, and nothing else of the file.
-//   - Detached signatures are of type 0x00, clear-signed ones of type 0x01; of
-//     version 4 or 6, as the key is; with SHA-256, SHA-384, SHA-512, SHA3-256
-//     or SHA3-512. A critical notation or unknown critical subpacket is refused.
-//     Numbers have one spelling and the two octets of the digest that the packet
-//     carries must be right.
+//     END line and nothing but white space around it. The armor checksum is
+//     optional, but must be right if present.
+//   - A clear-signed file is one message of at most 16 MiB. It starts at the
+//     first octet, and only empty lines may follow it. The message has no headers
+//     but Hash headers with names of digests, and its signatures have only the
+//     headers that OpenPGP programs write by themselves, so that no free text
+//     stands outside the signed text. The line before the text is empty or holds
+//     only spaces and tabs, and no line of the text contains a lone carriage
+//     return or looks like armor. The Document is the signed text alone.
+//   - Detached signatures have type 0x00, clear-signed ones type 0x01. Their
+//     version, 4 or 6, is that of the key. The digest is SHA-256, SHA-384,
+//     SHA-512, SHA3-256 or SHA3-512. A critical notation or unknown critical
+//     subpacket is refused. Numbers must have their canonical encoding, and the
+//     two octets of the digest that the packet carries must be right.
 //   - A hashed issuer must be the key that made the signature. Without one, the
-//     unhashed key ID finds candidates and the signature decides. What else is
-//     in the unhashed area means nothing.
-//   - A signature is not from the future (5 minutes are allowed), not older than
-//     its key, and not past its own expiry.
-//   - Every signature is judged by itself. One by a stranger, an unreadable or a
-//     bad one is passed over; Threshold counts distinct keys, and a secret once.
+//     unhashed key ID selects candidate keys and the arithmetic decides. The rest
+//     of the unhashed area is ignored.
+//   - A signature must not be from the future (5 minutes are allowed), older than
+//     its key, or past its own expiry.
+//   - Every signature is checked independently. One by an unknown key, an
+//     unreadable one or a bad one is skipped. Threshold counts distinct keys, and
+//     keys with the same secret count once.
 //
 // # Keys
 //
 //   - Ed25519, Ed448, ECDSA on P-256, P-384 and P-521, RSA of 3072 bits or more;
 //     RSA of 2048 until the end of 2029. See algorithms.go.
-//   - A primary key needs a self-signature, a subkey a binding and its own
-//     back-signature, each genuine and, unless the key is pinned, not SHA-1; here
-//     SHA-224 will do. The key that signs has the flag for it. In force is the newest of them at the
-//     time in question; in a copy that lost the older ones, the oldest left.
-//   - Copies of one certificate count as one. A revocation in any copy, wherever
-//     it stands, counts if the primary key made it: a hard one for all times, a
+//   - A primary key needs a self-signature; a subkey needs a binding and its own
+//     back-signature. Each must be genuine and, unless the key is pinned, must not
+//     use SHA-1; SHA-224 is accepted here. The signing key must have the signing
+//     flag. The newest self-signature made by the time in question applies; if a
+//     copy has lost the older ones, the oldest that remains applies.
+//   - Copies of one certificate are merged. A revocation in any copy, at any
+//     position, counts if the primary key made it: a hard one for all times, a
 //     soft one (superseded, retired) from its own time on. No later
-//     self-signature undoes it. It counts by any digest that is known here, of
-//     version 3 too, and as a hard one where its wording leaves a doubt.
-//     Revocations by others, designated revokers included, mean nothing.
-//   - For a [Manifest] the key must be valid when it signed and now; for a
-//     [Release], when it signed, and the signature must not be made long before
-//     the release.
-//   - Some keys are distrusted whoever pins them. See distrusted.go.
+//     self-signature cancels it. It may use any digest in algorithms.go that can
+//     be computed, and version 3; an ambiguous one is treated as hard.
+//     Revocations by other keys, designated revokers included, are ignored.
+//   - For a [Manifest] the key must be valid both when it signed and now. For a
+//     [Release] it must have been valid when it signed, and the signature must
+//     not be much older than the release.
+//   - Some keys are refused even if they are pinned. See distrusted.go.
 //
 // # Limits
 //
-// A stolen key signs anything, dated at any time of its life: a hard revocation,
-// a threshold, marks and release dates are what helps. Nothing here asks a
-// network: a revocation that is in no file is unknown.
+// A stolen key can sign anything, with any date in the key's life. The defenses
+// are hard revocations, thresholds, marks and release dates. This package never
+// uses the network, so it knows only the revocations in the files it is given.
 package verify

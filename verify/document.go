@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A Fingerprint names an OpenPGP key in full: 40 hex digits for a version 4
-// key, 64 for version 6, in upper case without spaces. Key IDs cannot be
-// expressed. RFC 9580, section 5.5.4.
+// Fingerprint is the full fingerprint of an OpenPGP key: 40 hex digits for a
+// version 4 key, 64 for version 6, in upper case without spaces. A key ID is not a
+// Fingerprint. RFC 9580, section 5.5.4.
 type Fingerprint string
 
 // ParseFingerprint reads a full fingerprint in either case, spaces allowed.
@@ -22,8 +22,8 @@ func ParseFingerprint(s string) (Fingerprint, error) {
 	return Fingerprint(f), nil
 }
 
-// Spaced writes f in groups of four, a double space in the middle, as OpenPGP
-// tools print it for people to compare.
+// Spaced returns f in groups of four digits with a double space in the middle, as
+// OpenPGP programs print it for comparison.
 func (f Fingerprint) Spaced() string {
 	var b strings.Builder
 	for i := 0; i < len(f); i += 4 {
@@ -39,9 +39,9 @@ func (f Fingerprint) Spaced() string {
 	return b.String()
 }
 
-// A Document is bytes that were proved, with the record of how. Only this
-// package can make one that is not zero, and every parser of manifests takes a
-// Document, so that a forgotten check does not compile.
+// Document is proved bytes with the evidence of the proof. Only this package can
+// make one that is not zero, and every manifest parser requires a Document, so
+// that code that forgets the check does not compile.
 type Document struct {
 	data     []byte
 	evidence Evidence
@@ -50,18 +50,18 @@ type Document struct {
 // Bytes returns a copy of the proved bytes.
 func (d Document) Bytes() []byte { return bytes.Clone(d.data) }
 
-// View returns the proved bytes themselves, for documents too large to be
-// copied. They must not be changed.
+// View returns the proved bytes without a copy, for large documents. They must not
+// be changed.
 func (d Document) View() []byte { return d.data }
 
 // Evidence returns how d was proved.
 func (d Document) Evidence() Evidence { return d.evidence }
 
-// IsZero reports whether d holds nothing proved.
+// IsZero reports whether d is the zero Document, which proves nothing.
 func (d Document) IsZero() bool { return d.evidence.Kind == "" }
 
-// Child proves data by a digest that d states for it: d vouches for its child.
-// It returns a *DigestError where data does not match want.
+// Child proves data by want, the digest that d states for it. It returns a
+// *DigestError if data does not match.
 func (d Document) Child(name string, data []byte, want Digest) (Document, error) {
 	child, err := d.Adopt(name, bytes.Clone(data), want)
 	if err != nil {
@@ -70,8 +70,9 @@ func (d Document) Child(name string, data []byte, want Digest) (Document, error)
 	return child.Keep(), nil
 }
 
-// Adopt is Child for data that is large: data becomes the document's, without a
-// copy, and its evidence does not keep it.
+// Adopt is like Child but does not copy data, for large documents. The document
+// keeps data, which must not be changed afterwards; its evidence does not hold
+// data.
 func (d Document) Adopt(name string, data []byte, want Digest) (Document, error) {
 	if d.IsZero() {
 		return Document{}, fmt.Errorf("%s: %w: no proved parent", name, ErrUntrusted)
@@ -83,14 +84,15 @@ func (d Document) Adopt(name string, data []byte, want Digest) (Document, error)
 	return Document{data, Evidence{Kind: ByDigest, Name: name, Digest: want, Parent: &parent}}, nil
 }
 
-// Stated is the evidence of a document that d states by its digest and that is
-// not at hand: load gets it, should it be stored; see Kept.
+// Stated returns the evidence of a document that was not read here, whose digest d
+// states. load reads the document if the evidence is stored; see Kept.
 func (d Document) Stated(name string, want Digest, load func() ([]byte, error)) Evidence {
 	parent := d.evidence
 	return Evidence{Kind: ByDigest, Name: name, Digest: want, Parent: &parent, Kept: []Kept{{Digest: want, load: load}}}
 }
 
-// Keep is d with evidence that keeps d, to prove it again, and what proved it.
+// Keep returns d with evidence that also holds the bytes of d, so that d can be
+// proved again.
 func (d Document) Keep() Document {
 	digest := d.evidence.Digest
 	if digest.Algorithm() != "sha256" {
@@ -100,7 +102,7 @@ func (d Document) Keep() Document {
 	return d
 }
 
-// Kind says by which means something was proved.
+// Kind is a kind of proof.
 type Kind string
 
 // The kinds of proof.
@@ -111,31 +113,34 @@ const (
 	ByTree        Kind = "checksum-database"   // an h1 hash in a signed Merkle tree
 )
 
-// Evidence records how something was proved: kept in receipts, printed by
-// "kist show". Names hold no user names or passwords.
+// Evidence records how something was proved. Receipts store it and "kist show"
+// prints it. Its names contain no user names or passwords.
 type Evidence struct {
 	Kind    Kind      `json:"kind"`
-	Name    string    `json:"name"`            // what was proved, usually where it came from
+	Name    string    `json:"name"`            // of what was proved, usually its location
 	Digest  Digest    `json:"digest,omitzero"` // of the proved bytes
 	Signers []Signer  `json:"signers,omitempty"`
 	Tree    *Tree     `json:"tree,omitempty"`   // ByTree only
-	Notes   []string  `json:"notes,omitempty"`  // what a reader must know: "version list unsigned"
-	Mark    *Mark     `json:"mark,omitempty"`   // freshness of the manifest, where it has any
-	Parent  *Evidence `json:"parent,omitempty"` // what vouches for Digest
-	// Also are the further documents that name parts of a release; they have
-	// none themselves.
+	Notes   []string  `json:"notes,omitempty"`  // remarks for the reader, such as "version list unsigned"
+	Mark    *Mark     `json:"mark,omitempty"`   // of the manifest, if it has one
+	Parent  *Evidence `json:"parent,omitempty"` // of the document that states Digest
+	// Also is the evidence of further documents that describe parts of a release.
+	// Their own Also is empty.
 	Also []Evidence `json:"also,omitempty"`
 
-	// Proof is the digest of what proves it again without a network: the block
-	// of signatures, the clear-signed message, the database's answers.
-	// Certificates are those of the signers, as they were then.
-	Proof        Digest   `json:"proof,omitzero"`
+	// Proof is the digest of the data that repeats the proof without a network:
+	// the block of signatures, the clear-signed message, or the database's answers.
+	Proof Digest `json:"proof,omitzero"`
+	// Certificates are the digests of the signers' certificates, as they were when
+	// they were used.
 	Certificates []Digest `json:"certificates,omitempty"`
-	// Kept holds these, and the proved document, until they are stored.
+	// Kept holds the data of Proof and Certificates, and the proved document, until
+	// they are stored.
 	Kept []Kept `json:"-"`
 }
 
-// Root returns the evidence at the end of the Parent chain: the signed thing.
+// Root returns the evidence at the end of the Parent chain, that of the signed
+// document.
 func (e Evidence) Root() Evidence {
 	for e.Parent != nil {
 		e = *e.Parent
@@ -143,7 +148,7 @@ func (e Evidence) Root() Evidence {
 	return e
 }
 
-// A Signer is one accepted signature.
+// Signer describes one accepted signature and the key that made it.
 type Signer struct {
 	Primary   Fingerprint `json:"primary"`
 	Key       Fingerprint `json:"key"` // the primary itself, or the subkey that signed
@@ -151,18 +156,17 @@ type Signer struct {
 	Algorithm string      `json:"algorithm"` // such as "RSA-4096"
 	Hash      string      `json:"hash"`      // such as "SHA-512"
 	Created   time.Time   `json:"created"`
-	// Expired is when the key stopped being valid, for a release that was
-	// signed before and is judged after. Zero: valid when judged.
+	// Expired is when the key stopped being valid, if that was between the
+	// signature and the check of it. Zero: the key was valid when checked.
 	Expired time.Time `json:"expired,omitzero"`
-	// Pinned says that a built-in or user pin stands in for a binding
-	// signature that is too weak to count by itself (SHA-1).
+	// Pinned reports that a binding signature is too weak (SHA-1) and counts only
+	// because the key is pinned.
 	Pinned bool `json:"pinned,omitempty"`
 }
 
-// A Tree is the state of a checksum database under which an h1 hash was proved
-// to be included.
+// Tree is the state of a checksum database that was proved to include an h1 hash.
 type Tree struct {
-	Name   string `json:"name"`   // of the database, as its key says
+	Name   string `json:"name"`   // of the database, as its key states it
 	Size   int64  `json:"size"`   // records in the tree
 	Root   string `json:"root"`   // base64 root hash
 	Record int64  `json:"record"` // number of the record that holds the hash

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// ErrUntrusted matches, with errors.Is, every failed proof of this package:
-// a wrong or missing signature, a wrong digest or size.
+// ErrUntrusted matches, with errors.Is, every failed proof: a wrong or missing
+// signature, a wrong digest or size.
 var ErrUntrusted = errors.New("not trusted")
 
-// ErrStale matches, with errors.Is, every proved document that is nevertheless
-// out of date or out of order: expired, from the future, older than one already
-// seen, or another text under a serial already seen.
+// ErrStale matches, with errors.Is, the refusal of a proved document that is out
+// of date or out of order: expired, from the future, older than one already
+// seen, or a different text under a serial already seen.
 var ErrStale = errors.New("stale")
 
-// A SignatureError says that data was not signed as its policy demands.
+// SignatureError reports that data was not signed as its policy demands.
 type SignatureError struct {
-	Name   string        // what was to be proved
-	Wanted []Fingerprint // primary keys that could have signed
-	Need   int           // how many of them must
+	Name   string        // name of the data
+	Wanted []Fingerprint // primary keys that may sign
+	Need   int           // number of them that must sign
 	Got    []Fingerprint // primary keys whose signature was accepted
-	Rules  []string      // why each other signature was not, one sentence each
+	Rules  []string      // the rule that each other signature broke, one sentence each
 }
 
 func (e *SignatureError) Error() string {
@@ -41,7 +41,7 @@ func (e *SignatureError) Error() string {
 
 func (e *SignatureError) Is(target error) bool { return target == ErrUntrusted }
 
-// A DigestError says that content does not have the digest that was proved for it.
+// DigestError reports that content does not have the digest that was proved for it.
 type DigestError struct {
 	Name      string
 	Want, Got Digest
@@ -53,8 +53,9 @@ func (e *DigestError) Error() string {
 
 func (e *DigestError) Is(target error) bool { return target == ErrUntrusted }
 
-// A SizeError says that content is shorter or longer, in bytes, than what was
-// proved for it. Got may be one more than Want where reading stopped there.
+// SizeError reports that content is shorter or longer, in bytes, than the size
+// that was proved for it. For longer content Got may be Want+1, because reading
+// stops there.
 type SizeError struct {
 	Name      string
 	Want, Got int64
@@ -69,13 +70,13 @@ func (e *SizeError) Error() string {
 
 func (e *SizeError) Is(target error) bool { return target == ErrUntrusted }
 
-// An ExpiredError says that a proved document is outside its own validity:
+// ExpiredError reports that a proved document is outside its period of validity:
 // Now is not before Expires, or Issued is too far ahead of Now.
 type ExpiredError struct {
 	Channel         string
 	Issued, Expires time.Time
 	Now             time.Time
-	Rule            string // which limit was crossed
+	Rule            string // the limit that was exceeded
 }
 
 func (e *ExpiredError) Error() string {
@@ -84,40 +85,40 @@ func (e *ExpiredError) Error() string {
 
 func (e *ExpiredError) Is(target error) bool { return target == ErrStale }
 
-// A DowngradeError says that a channel served something older than, or
-// something else under the same number as, what it served before. (TUF calls
-// the first a rollback attack and the second equivocation.)
+// DowngradeError reports that a channel served a manifest that is older than one
+// seen before, or a different one under the same serial or date. (TUF calls the
+// first a rollback attack and the second equivocation.)
 type DowngradeError struct{ Have, Got Mark }
 
 func (e *DowngradeError) Error() string {
 	if e.Got.Serial == e.Have.Serial && (e.Got.Serial > 0 || e.Got.Issued.Equal(e.Have.Issued)) {
 		return fmt.Sprintf("channel %s: a different manifest under %s, which was already seen with other contents",
-			e.Got.name(), e.Got.number())
+			e.Got.displayName(), e.Got.position())
 	}
 	return fmt.Sprintf("channel %s: %s is older than %s, which was already seen",
-		e.Got.name(), e.Got.number(), e.Have.number())
+		e.Got.displayName(), e.Got.position(), e.Have.position())
 }
 
 func (e *DowngradeError) Is(target error) bool { return target == ErrStale }
 
-// A WithheldError says that a channel serves a line no more, of which it served
-// a manifest before: what is newer on that line would never be seen.
+// WithheldError reports that a channel no longer serves a line that it served
+// before. Accepting that would hide every newer manifest of the line.
 type WithheldError struct {
 	Channel, Line string
-	Seen          time.Time // when the manifest that was seen was issued
+	Seen          time.Time // issue date of the manifest that was seen
 }
 
 func (e *WithheldError) Error() string {
-	return fmt.Sprintf("channel %s: %s is not there, and was before, as of %s", e.Channel, e.Line, e.Seen.UTC().Format(time.DateOnly))
+	return fmt.Sprintf("channel %s: %s is missing, but was served before (as of %s)", e.Channel, e.Line, e.Seen.UTC().Format(time.DateOnly))
 }
 
 func (e *WithheldError) Is(target error) bool { return target == ErrStale }
 
-// A MarkError says that the mark of a channel is lost or damaged, so that
-// nothing can tell a fresh manifest from an old one.
+// MarkError reports that the mark of a channel is missing or damaged, so that an
+// old manifest cannot be told from a new one.
 type MarkError struct {
 	Channel string
-	Err     error // nil where the mark is missing
+	Err     error // nil if the mark is missing
 }
 
 func (e *MarkError) Error() string {

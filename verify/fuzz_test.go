@@ -73,7 +73,7 @@ func FuzzSignature(f *testing.F) {
 		}
 		theirs := parsed.(*packet.Signature)
 		if theirs.Version != s.version || theirs.SigType != s.kind || theirs.PubKeyAlgo != s.algorithm || theirs.Hash != digests[s.hash].hash ||
-			!theirs.CreationTime.Equal(s.created) || !bytes.Equal(theirs.HashTag[:], s.tag) || !bytes.Equal(theirs.HashSuffix, s.trailer) {
+			!theirs.CreationTime.Equal(s.created) || !bytes.Equal(theirs.HashTag[:], s.digestPrefix) || !bytes.Equal(theirs.HashSuffix, s.trailer) {
 			t.Fatalf("the library reads something else: %+v", theirs)
 		}
 		if (s.lifetime == nil) != (theirs.SigLifetimeSecs == nil) || (s.keyLifetime == nil) != (theirs.KeyLifetimeSecs == nil) {

@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// A Kept is one piece of what proved something, named by its digest: a proved
-// document, a block of signatures, a certificate.
+// Kept is one piece of evidence with its digest: a proved document, a block of
+// signatures, or a certificate.
 type Kept struct {
 	Digest Digest
 	Data   []byte
-	load   func() ([]byte, error) // gets Data where it is not at hand
+	load   func() ([]byte, error) // reads the data if Data does not hold it
 }
 
-// Bytes returns the piece, which is what its digest says.
+// Bytes returns the piece. Data that has to be loaded must match the digest.
 func (k Kept) Bytes() ([]byte, error) {
 	if k.load == nil {
 		return k.Data, nil
@@ -32,8 +32,8 @@ func (k Kept) Bytes() ([]byte, error) {
 	return data, nil
 }
 
-// keep adds pieces to e and returns the digest of the last.
-func (e *Evidence) keep(pieces ...[]byte) (last Digest) {
+// addPieces adds pieces to e.Kept and returns the digest of the last one.
+func (e *Evidence) addPieces(pieces ...[]byte) (last Digest) {
 	for _, data := range pieces {
 		last = DigestOf(data)
 		e.Kept = append(e.Kept, Kept{Digest: last, Data: data})
@@ -41,28 +41,29 @@ func (e *Evidence) keep(pieces ...[]byte) (last Digest) {
 	return last
 }
 
-// keepSigned keeps what proves e again: proof, and the certificates of the signers.
-func (e *Evidence) keepSigned(proof []byte, keys *Keyring) {
-	e.Proof = e.keep(proof)
+// addProof adds to e what repeats its proof: proof, and the certificates of the
+// signers.
+func (e *Evidence) addProof(proof []byte, keys *Keyring) {
+	e.Proof = e.addPieces(proof)
 	for _, s := range e.Signers {
 		if c := keys.certificate(s.Primary); c != nil {
-			e.Certificates = append(e.Certificates, e.keep(enarmor(armorPublicKey, joinPackets(c.packets()))))
+			e.Certificates = append(e.Certificates, e.addPieces(enarmor(armorPublicKey, joinPackets(c.packets()))))
 		}
 	}
 }
 
-// keptAnswers is what a checksum database answered, with the tree head that
-// the answers were proved by.
-type keptAnswers struct {
+// savedAnswers is the answers of a checksum database, with the tree head that
+// proves them.
+type savedAnswers struct {
 	Head    []byte            `json:"head"`
 	Answers map[string][]byte `json:"answers"` // by path
 }
 
-// maxAnswers is the ceiling on kept answers, in bytes.
+// maxAnswers is the ceiling on saved answers, in bytes.
 const maxAnswers = 4 << 20
 
-// Replay proves what e says of a module once more, from the answers that Lookup
-// had when it was proved and that kept holds. Errors are those of Lookup.
+// Replay repeats the proof of e, the evidence for a module, from kept: the answers
+// that Lookup received for it. Errors are those of Lookup.
 func (db ChecksumDB) Replay(e Evidence, kept []byte) (TreeProof, error) {
 	fail := func(rule string) (TreeProof, error) {
 		return TreeProof{}, &TreeError{Database: db.name, Module: e.Name, Rule: rule}
@@ -71,9 +72,9 @@ func (db ChecksumDB) Replay(e Evidence, kept []byte) (TreeProof, error) {
 	if !ok || e.Tree == nil {
 		return fail("the evidence names no module")
 	}
-	var saved keptAnswers
+	var saved savedAnswers
 	if len(kept) > maxAnswers || json.Unmarshal(kept, &saved) != nil {
-		return fail("the answers that were kept can't be read")
+		return fail("the stored answers can't be read")
 	}
 	tree, err := db.openHead(saved.Head)
 	if err != nil {
@@ -83,7 +84,7 @@ func (db ChecksumDB) Replay(e Evidence, kept []byte) (TreeProof, error) {
 		if data, ok := saved.Answers[path]; ok {
 			return data, nil
 		}
-		return nil, fmt.Errorf("%s was not kept: %w", path, fs.ErrNotExist)
+		return nil, fmt.Errorf("%s is not among the stored answers: %w", path, fs.ErrNotExist)
 	}
 	last := Mark{Serial: uint64(tree.N), Head: saved.Head}
 	proof, err := db.Lookup(context.Background(), answer, last, path, version)
@@ -91,7 +92,7 @@ func (db ChecksumDB) Replay(e Evidence, kept []byte) (TreeProof, error) {
 		return TreeProof{}, err
 	}
 	if proof.H1 != e.Tree.H1 {
-		return fail(fmt.Sprintf("its content hash is %s, and %s was recorded", proof.H1, e.Tree.H1))
+		return fail(fmt.Sprintf("its content hash is %s, but %s was recorded", proof.H1, e.Tree.H1))
 	}
 	return proof, nil
 }

@@ -7,32 +7,32 @@ import (
 	"slices"
 )
 
-// MaxKeyring is the most that a keyring is read from, in bytes of all its files
-// together. The largest in the field, Debian's of its developers, has half of it.
+// MaxKeyring is the largest total size, in bytes, of the files of a keyring. The
+// largest known keyring, that of the Debian developers, is half of it.
 const MaxKeyring = 64 << 20
 
-// Ceilings for what is in a keyring.
+// Ceilings on the contents of a keyring.
 const (
 	maxPackets      = 1 << 17
 	maxCertificates = 4096
 )
 
-// A Pin names a key that is trusted in full: the primary, and the signing
-// subkeys whose binding need not be believed because they are named here.
+// Pin names a trusted primary key and those of its signing subkeys that are
+// trusted even if their binding is weak.
 type Pin struct {
 	Primary Fingerprint   `json:"primary" toml:"primary"`
 	Subkeys []Fingerprint `json:"subkeys,omitempty" toml:"subkeys,omitempty"`
 }
 
-// A Keyring holds the certificates that may sign; never empty, never changed.
-// Copies of one certificate count as one, with everything that any of them says.
+// Keyring holds the certificates that may sign. It is never empty and does not
+// change. Copies of one certificate are merged.
 type Keyring struct{ certs []*certificate }
 
-// NewKeyring reads certificates, armored or binary, and keeps those that pins
-// name. For the keys so pinned, and for no others, a SHA-1 self-signature,
-// binding or back-signature counts. A key that is pinned and in no file, or
-// distrusted, is an error, as is an empty result, and are two pins that one secret
-// key stands behind (*SharedKeyError); all match ErrUntrusted.
+// NewKeyring reads certificates, armored or binary, and returns those that pins
+// name. For pinned keys only, a SHA-1 self-signature, binding or back-signature
+// counts. It is an error if a pinned key is in no file or is distrusted, if two
+// pins share one secret key (*SharedKeyError), or if nothing is pinned. All errors
+// match ErrUntrusted.
 func NewKeyring(pins []Pin, files ...[]byte) (*Keyring, error) {
 	all, err := OpenKeyring(files...)
 	if err != nil {
@@ -66,14 +66,13 @@ func NewKeyring(pins []Pin, files ...[]byte) (*Keyring, error) {
 	return ring, nil
 }
 
-// OpenKeyring reads every certificate of files, pinning none: what check-signature
-// uses. A file is binary, or text that holds one or more armored public key
-// blocks. Certificates of versions and algorithms that this package doesn't know
-// are passed over; a file that is none, or an empty result, is an error that
-// matches ErrUntrusted.
+// OpenKeyring reads every certificate of files and pins none, as check-signature
+// needs. A file is binary, or text that contains one or more armored public key
+// blocks. Certificates with an unknown version or algorithm are skipped. A file
+// without public keys, and an empty result, are errors that match ErrUntrusted.
 func OpenKeyring(files ...[]byte) (*Keyring, error) {
 	var total int
-	copies := map[string][]rawPacket{} // by the primary key's packet
+	copies := map[string][]rawPacket{} // packets by primary key packet
 	var order []string
 	for _, file := range files {
 		if total += len(file); total > MaxKeyring {
@@ -83,31 +82,31 @@ func OpenKeyring(files ...[]byte) (*Keyring, error) {
 		if err != nil {
 			return nil, keyringError("%v", err)
 		}
-		for _, one := range splitCertificates(packets) {
-			primary := string(one[0].body)
+		for _, certificate := range splitCertificates(packets) {
+			primary := string(certificate[0].body)
 			if _, seen := copies[primary]; !seen {
 				if order = append(order, primary); len(order) > maxCertificates {
 					return nil, keyringError("more than %d certificates", maxCertificates)
 				}
-				copies[primary] = one
+				copies[primary] = certificate
 				continue
 			}
-			copies[primary] = append(copies[primary], one[1:]...)
+			copies[primary] = append(copies[primary], certificate[1:]...)
 		}
 	}
 	ring := &Keyring{}
-	var unread error
+	var firstUnread error
 	for _, primary := range order {
 		cert, err := parseCertificate(copies[primary])
 		if err != nil {
-			unread = err
+			firstUnread = err
 			continue
 		}
 		ring.certs = append(ring.certs, cert)
 	}
 	if len(ring.certs) == 0 {
-		if unread != nil {
-			return nil, keyringError("no certificate that can be used (%v)", unread)
+		if firstUnread != nil {
+			return nil, keyringError("no certificate that can be used (%v)", firstUnread)
 		}
 		return nil, keyringError("no certificate in it")
 	}
@@ -118,7 +117,7 @@ func keyringError(format string, args ...any) error {
 	return fmt.Errorf("keyring: "+format+": %w", append(args, ErrUntrusted)...)
 }
 
-// keyPackets reads one file as packets that share no memory with it.
+// keyPackets reads one file as packets that share no memory with file.
 func keyPackets(file []byte) ([]rawPacket, error) {
 	if len(file) > 0 && file[0]&0x80 != 0 {
 		return splitKeyPackets(bytes.Clone(file))
@@ -165,7 +164,7 @@ func splitKeyPackets(data []byte) ([]rawPacket, error) {
 		case tagSecretKey, tagSecretSubkey:
 			return nil, errSecretKey
 		default:
-			if p.tag < firstNoncrit {
+			if p.tag < firstNoncritical {
 				return nil, fmt.Errorf("a packet of type %d has no place among public keys", p.tag)
 			}
 		}
@@ -173,8 +172,8 @@ func splitKeyPackets(data []byte) ([]rawPacket, error) {
 	return packets, nil
 }
 
-// splitCertificates cuts before each primary key; what stands before the first
-// belongs to none.
+// splitCertificates splits packets before each primary key. Packets before the
+// first primary key are dropped.
 func splitCertificates(packets []rawPacket) [][]rawPacket {
 	var certs [][]rawPacket
 	for _, p := range packets {
@@ -196,9 +195,9 @@ func (k *Keyring) certificate(primary Fingerprint) *certificate {
 	return k.certs[i]
 }
 
-// Pins returns what every certificate of the ring would be pinned by: its
-// primary and the subkeys that can sign, those that have expired among them,
-// since old releases carry their signatures.
+// Pins returns a pin for every certificate of the ring: its primary key and its
+// signing subkeys, including expired ones, because old releases are signed by
+// them.
 func (k *Keyring) Pins() []Pin {
 	var pins []Pin
 	for _, c := range k.Certificates() {
@@ -212,8 +211,8 @@ func (k *Keyring) Pins() []Pin {
 }
 
 // Export returns each certificate, in the order of Certificates, as one armored
-// block: the keys, their user IDs, and every self-signature and revocation that
-// is genuine. Reading it back gives the same certificate.
+// block: the keys, the user IDs, and every genuine self-signature and revocation.
+// Reading it back gives the same certificate.
 func (k *Keyring) Export() [][]byte {
 	var out [][]byte
 	for _, c := range k.certs {
@@ -222,15 +221,15 @@ func (k *Keyring) Export() [][]byte {
 	return out
 }
 
-// Merge returns k with what refreshed adds to the same primary keys: later
-// expiry, new subkeys, revocations. Nothing is taken away, so a revocation once
-// seen stays, and k's pins stay as they are: a new subkey must be bound by
-// itself. A primary key that k doesn't hold is an error that matches
-// ErrUntrusted, as is a subkey that another key of k has, and nothing is merged.
+// Merge returns k with what refreshed adds to the same primary keys: a later
+// expiry, new subkeys, revocations. Nothing is removed, so a known revocation
+// stays. The pins stay as they are, so a new subkey needs a strong binding. It is
+// an error that matches ErrUntrusted if refreshed holds a primary key that k
+// doesn't hold, or a subkey that another certificate of k has.
 func (k *Keyring) Merge(refreshed *Keyring) (*Keyring, error) {
 	for _, c := range refreshed.certs {
 		if k.certificate(c.primary.fpr) == nil {
-			return nil, keyringError("key %s is another key, not a newer copy of one", c.primary.fpr)
+			return nil, keyringError("key %s is a different key, not a newer copy of one in the keyring", c.primary.fpr)
 		}
 	}
 	merged := &Keyring{}

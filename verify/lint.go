@@ -9,59 +9,59 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// lintAhead is how far Lint looks: a key that ends sooner wants attention now,
-// while those who rely on it can still be told.
+// lintAhead is how far ahead Lint looks. A key that expires sooner needs
+// attention now, while there is time to distribute a new copy.
 const lintAhead = 2 * 365 * 24 * time.Hour
 
-// A Finding is what Lint has against a certificate.
+// Finding is a problem that Lint found with a certificate.
 type Finding struct {
 	Primary Fingerprint `json:"primary"`
-	Refuse  bool        `json:"refuse"`  // it can't be used today; else it won't be, soon
-	Problem string      `json:"problem"` // which rule it breaks
-	Remedy  string      `json:"remedy"`  // what the owner of the key must change
+	Refuse  bool        `json:"refuse"`  // it can't be used today; false is a warning
+	Problem string      `json:"problem"` // the rule that it breaks
+	Remedy  string      `json:"remedy"`  // what the owner of the key should do
 }
 
-// Lint says which certificates of k could not prove a manifest signed now (to
-// be refused), and which could not in two years' time, can only because they are
-// pinned, or not to GnuPG (to be warned of). A certificate is well where one of
-// its keys can sign: old subkeys may expire.
+// Lint reports the certificates of k that could not prove a manifest signed now
+// (Refuse), and warns of those that could not in two years' time, that can only
+// because they are pinned, or that GnuPG cannot use. One key that can sign is
+// enough for a certificate: old subkeys may expire.
 func Lint(k *Keyring, now time.Time) []Finding { return LintWithin(k, now, lintAhead) }
 
-// LintWithin is Lint that looks only so far ahead: for those who rely on a key,
-// and cannot extend it.
+// LintWithin is like Lint but looks ahead only so far. It is for users of a key,
+// who cannot extend it.
 func LintWithin(k *Keyring, now time.Time, ahead time.Duration) []Finding {
 	var findings []Finding
 	for _, c := range k.certs {
-		today, later := c.best(now), c.best(now.Add(ahead))
+		today, later := c.bestVerdict(now), c.bestVerdict(now.Add(ahead))
 		switch {
 		case today.kind != allowed:
 			findings = append(findings, Finding{c.primary.fpr, true, today.rule, today.kind.remedy()})
 		case later.kind != allowed:
-			findings = append(findings, Finding{c.primary.fpr, false, later.within(ahead), later.kind.remedy()})
+			findings = append(findings, Finding{c.primary.fpr, false, later.futureRule(ahead), later.kind.remedy()})
 		case today.pinned:
 			findings = append(findings, Finding{c.primary.fpr, false,
 				fmt.Sprintf("key %s is bound by SHA-1 signatures and counts only because it is pinned", c.primary.fpr), weakBinding.remedy()})
-		case c.young(now):
+		case c.needsRFC9580(now):
 			findings = append(findings, Finding{c.primary.fpr, false,
-				fmt.Sprintf("key %s is of a kind that gpgv does not know, but only kist and others that follow RFC 9580", c.primary.fpr), youngKey.remedy()})
+				fmt.Sprintf("key %s is of a kind that gpgv does not support; kist and other programs that follow RFC 9580 do", c.primary.fpr), rfc9580Key.remedy()})
 		}
 	}
 	return findings
 }
 
-// young reports whether every key of c that could sign at that time, or the
-// primary key, is of a version or algorithm that came with RFC 9580.
-func (c *certificate) young(at time.Time) bool {
-	young := func(k *key) bool {
+// needsRFC9580 reports whether the primary key, or every key of c that could sign
+// at that time, has a version or algorithm that RFC 9580 introduced.
+func (c *certificate) needsRFC9580(at time.Time) bool {
+	isNew := func(k *key) bool {
 		return k.Version == 6 || k.PubKeyAlgo == packet.PubKeyAlgoEd25519 || k.PubKeyAlgo == packet.PubKeyAlgoEd448
 	}
-	return young(c.primary) || !slices.ContainsFunc(c.keys(), func(k *key) bool {
-		return !young(k) && c.judge(k, clock{at, at}).kind == allowed
+	return isNew(c.primary) || !slices.ContainsFunc(c.keys(), func(k *key) bool {
+		return !isNew(k) && c.checkSigningKey(k, checkTime{at, at}).kind == allowed
 	})
 }
 
-// within words a judgement that holds only once ahead has passed.
-func (j judgement) within(ahead time.Duration) string {
+// futureRule returns the rule of a verdict that applies only after ahead has passed.
+func (j keyVerdict) futureRule(ahead time.Duration) string {
 	span := fmt.Sprintf("%d days", ahead/(24*time.Hour))
 	if ahead == lintAhead {
 		span = "two years"
@@ -72,12 +72,13 @@ func (j judgement) within(ahead time.Duration) string {
 	return fmt.Sprintf("in %s' time, %s", span, j.rule)
 }
 
-// best judges the signing key of c that does best at that time: one that could
-// sign, by itself rather than by a pin, else the one that could for longest.
-func (c *certificate) best(at time.Time) judgement {
-	var best judgement
+// bestVerdict returns the best verdict that a key of c has at that time. A key
+// that could sign without a pin is best, then one that could with a pin, then the
+// one that could sign longest.
+func (c *certificate) bestVerdict(at time.Time) keyVerdict {
+	var best keyVerdict
 	for i, k := range c.keys() {
-		verdict := c.judge(k, clock{at, at})
+		verdict := c.checkSigningKey(k, checkTime{at, at})
 		switch {
 		case verdict.kind == allowed && !verdict.pinned:
 			return verdict
@@ -91,7 +92,7 @@ func (c *certificate) best(at time.Time) judgement {
 	return best
 }
 
-// remedy says what the owner of a key can do about a rule it breaks.
+// remedy returns what the owner of a key can do when it breaks the rule.
 func (k ruleKind) remedy() string {
 	switch k {
 	case expired:
@@ -104,7 +105,7 @@ func (k ruleKind) remedy() string {
 		return "add a subkey that may sign data"
 	case noBackSignature:
 		return "have the subkey sign that it belongs to its primary key, or add a new signing subkey"
-	case youngKey:
+	case rfc9580Key:
 		return "use an Ed25519 key of version 4 (gpg --quick-generate-key NAME ed25519 sign) where users check with GnuPG too"
 	case tooNew:
 		return "check the clock of the machine that made the key"

@@ -15,45 +15,45 @@ const (
 	MaxLife = 400 * 24 * time.Hour
 )
 
-// A Mark is the newest state of a channel that was proved: the memory that
-// stops downgrade, equivocation and freeze. Channels count by Serial (native;
-// the tree size of a checksum database) or, where Serial is 0, by Issued (Rust,
-// Debian). The zero Mark belongs to a source that publishes nothing to count by.
+// Mark is the newest proved state of a channel. Remembering it stops downgrade,
+// equivocation and freeze. Channels are ordered by Serial (native; the tree size
+// of a checksum database) or, if Serial is 0, by Issued (Rust, Debian). The zero
+// Mark is that of a source that publishes neither.
 type Mark struct {
 	Channel string `json:"channel"`
-	// Line is the one that the mark counts, of a channel whose releases move
-	// on several lines by themselves (Rust's stable, beta and nightly).
+	// Line is the line that the mark is for, if the channel publishes several
+	// independent lines of releases (Rust's stable, beta and nightly).
 	Line    string    `json:"line,omitempty"`
 	Serial  uint64    `json:"serial,omitempty"`
 	Issued  time.Time `json:"issued,omitzero"`
-	Expires time.Time `json:"expires,omitzero"` // zero: upstream gives none
+	Expires time.Time `json:"expires,omitzero"` // zero: upstream states none
 	Digest  Digest    `json:"digest,omitzero"`  // of the proved manifest
 	// Head is the signed tree head of a checksum database, from which the
 	// next, larger tree is proved to descend. Empty for other sources.
 	Head []byte `json:"head,omitempty"`
 	// Keys is the edition of the channel's own keys that proved the manifest.
 	Keys KeysMark `json:"keys,omitzero"`
-	// Fixed says that the manifest is of something that never moves, such as
-	// one exact version: nothing is newer or older than it, and the clock alone
-	// judges it. Such a mark is never stored.
+	// Fixed reports that the manifest describes something that never changes, such
+	// as one exact version. Nothing is newer or older, so only the clock is
+	// checked. Such a mark is never stored.
 	Fixed bool `json:"fixed,omitempty"`
-	// Lines holds, in the mark of several lines together, the mark of each by
-	// name; Issued is then the newest of theirs, and the rest empty. Such is the
-	// stored mark of a channel whose lines are proved one by one, and the mark of
-	// what is proved in one piece of all of its lines (Debian's suites).
+	// Lines holds the mark of each line by name, in a mark of several lines; then
+	// Issued is the newest of theirs, and the other fields are empty. The stored
+	// mark of a channel whose lines are proved separately is of this form, and so
+	// is the mark of a manifest that covers all lines (Debian's suites).
 	Lines map[string]Mark `json:"lines,omitempty"`
-	// Excerpt is the digest of what a source took out of the documents that the
-	// mark is of, once they were proved, to read it in their place as long as they
-	// are the newest. It counts nothing; see Excerpted.
+	// Excerpt is the digest of an extract that a source made of the proved
+	// documents, to be read instead of them as long as they are the newest. It has
+	// no part in the order of marks; see Excerpted.
 	Excerpt Digest `json:"excerpt,omitzero"`
 }
 
-// Excerpted proves that data is the excerpt which m remembers. The error is a
-// *DigestError where it is another, and matches ErrUntrusted where m has none.
+// Excerpted proves that data is the excerpt that m records. If it is not, the
+// error is a *DigestError; if m has no excerpt, it matches ErrUntrusted.
 func (m Mark) Excerpted(data []byte) (Document, error) {
-	name := "excerpt of channel " + m.name()
+	name := "excerpt of channel " + m.displayName()
 	if m.Excerpt.IsZero() {
-		return Document{}, fmt.Errorf("%s: %w: none is remembered", name, ErrUntrusted)
+		return Document{}, fmt.Errorf("%s: %w: none is recorded", name, ErrUntrusted)
 	}
 	if err := Check(name, bytes.NewReader(data), -1, m.Excerpt); err != nil {
 		return Document{}, err
@@ -61,7 +61,7 @@ func (m Mark) Excerpted(data []byte) (Document, error) {
 	return Document{data, Evidence{Kind: ByDigest, Name: name, Digest: m.Excerpt}}, nil
 }
 
-// Together is the mark of what consists of several lines, each named by its Line.
+// Together returns the mark of several lines, each of which has its Line set.
 func Together(channel string, lines ...Mark) Mark {
 	all := Mark{Channel: channel, Lines: map[string]Mark{}}
 	for _, line := range lines {
@@ -73,7 +73,7 @@ func Together(channel string, lines ...Mark) Mark {
 	return all
 }
 
-// Of is m under the name that a channel goes by, in every line.
+// Of returns m, with all of its lines, under the channel's name.
 func (m Mark) Of(channel string) Mark {
 	m.Channel = channel
 	if m.Lines != nil {
@@ -86,7 +86,7 @@ func (m Mark) Of(channel string) Mark {
 	return m
 }
 
-// On is the mark of one line of m: m itself for the empty name, zero for a line
+// On returns the mark of a line of m: m itself for the empty name, zero for a line
 // that was never seen.
 func (m Mark) On(line string) Mark {
 	if line == "" {
@@ -95,7 +95,8 @@ func (m Mark) On(line string) Mark {
 	return m.Lines[line]
 }
 
-// With is m once newer, a mark of one of its lines, has been proved.
+// With returns m with the mark of one line replaced by newer. If newer has no
+// Line, it replaces m.
 func (m Mark) With(newer Mark) Mark {
 	if newer.Line == "" {
 		return newer
@@ -111,25 +112,26 @@ func (m Mark) With(newer Mark) Mark {
 	return all
 }
 
-// IsZero reports whether m counts nothing.
+// IsZero reports whether m has neither a serial nor a date.
 func (m Mark) IsZero() bool { return m.Serial == 0 && m.Issued.IsZero() }
 
-// name is how errors call what m counts.
-func (m Mark) name() string {
+// displayName returns the channel and line of m for errors.
+func (m Mark) displayName() string {
 	if m.Line == "" {
 		return m.Channel
 	}
 	return m.Channel + " (" + m.Line + ")"
 }
 
-func (m Mark) number() string {
+// position returns the serial or date of m for errors.
+func (m Mark) position() string {
 	if m.Serial > 0 {
 		return fmt.Sprintf("serial %d", m.Serial)
 	}
 	return "date " + m.Issued.UTC().Format(time.DateOnly)
 }
 
-// Same reports whether m counts what last counts, under the same keys.
+// Same reports whether m and last are of the same manifest under the same keys.
 func (m Mark) Same(last Mark) bool {
 	if len(m.Lines) != len(last.Lines) {
 		return false
@@ -142,12 +144,12 @@ func (m Mark) Same(last Mark) bool {
 	return m.Serial == last.Serial && m.Digest == last.Digest && m.Issued.Equal(last.Issued) && m.Keys == last.Keys
 }
 
-// Fresh judges m against the clock alone. It returns an *ExpiredError if m was
+// Fresh checks m against the clock only. It returns an *ExpiredError if m was
 // issued more than MaxSkew after now, has expired, expires no later than it was
-// issued, or lives longer than MaxLife. A Mark without dates is always fresh, and
-// one of several lines where each of them is.
+// issued, or is valid longer than MaxLife. A Mark without dates is always fresh; a
+// mark of several lines is fresh if each line is.
 func (m Mark) Fresh(now time.Time) error {
-	for _, name := range m.lines() {
+	for _, name := range m.lineNames() {
 		if err := m.Lines[name].Fresh(now); err != nil {
 			return err
 		}
@@ -172,18 +174,18 @@ func (m Mark) Fresh(now time.Time) error {
 	return nil
 }
 
-// Supersedes judges m as the successor of last, the mark stored before it. The
-// clock counts as never earlier than last.Issued, so that setting it back does
-// not bring an expired manifest to life. A zero last accepts any fresh m. It
-// returns an *ExpiredError as Fresh does, or a *DowngradeError if m counts lower
-// than last, or the same with another Digest, or a *RotationError if older keys
-// proved it. A Fixed m is only held against the clock. Where the keys of m
-// restart the count, it is last.Rekeyed that m has to follow. Of several lines
-// together each is judged by itself, and one that last has and m lacks is a
-// *WithheldError.
+// Supersedes checks that m may follow last, the mark stored before it. A zero last
+// accepts any fresh m. A time earlier than last.Issued is replaced by
+// last.Issued, so that setting the clock back does not make an expired manifest
+// valid. Supersedes returns an *ExpiredError as Fresh does, a *DowngradeError if m
+// is older than last or has the same serial or date with another Digest, or a
+// *RotationError if older keys proved m. A Fixed m is only checked against the
+// clock. If the keys of m restart the numbering, m must follow last.Rekeyed. Each
+// of several lines is checked separately, and a line that last has and m lacks is
+// a *WithheldError.
 func (m Mark) Supersedes(last Mark, now time.Time) error {
 	if len(m.Lines) > 0 {
-		return m.eachSupersedes(last, now)
+		return m.linesSupersede(last, now)
 	}
 	if now.Before(last.Issued) {
 		now = last.Issued
@@ -212,16 +214,17 @@ func (m Mark) Supersedes(last Mark, now time.Time) error {
 	return nil
 }
 
-func (m Mark) eachSupersedes(last Mark, now time.Time) error {
+// linesSupersede is Supersedes for a mark of several lines.
+func (m Mark) linesSupersede(last Mark, now time.Time) error {
 	if now.Before(last.Issued) {
 		now = last.Issued
 	}
-	for _, name := range m.lines() {
+	for _, name := range m.lineNames() {
 		if err := m.Lines[name].Supersedes(last.Lines[name], now); err != nil {
 			return err
 		}
 	}
-	for _, name := range last.lines() {
+	for _, name := range last.lineNames() {
 		if _, ok := m.Lines[name]; !ok {
 			return &WithheldError{Channel: m.Channel, Line: name, Seen: last.Lines[name].Issued}
 		}
@@ -229,19 +232,20 @@ func (m Mark) eachSupersedes(last Mark, now time.Time) error {
 	return nil
 }
 
-// lines are the names of m's lines, in order.
-func (m Mark) lines() []string { return slices.Sorted(maps.Keys(m.Lines)) }
+// lineNames returns the names of m's lines, sorted.
+func (m Mark) lineNames() []string { return slices.Sorted(maps.Keys(m.Lines)) }
 
-// Within is m without the lines that other does not have, where other has any.
+// Within returns m without the lines that other lacks. If other has no lines, it
+// returns m.
 func (m Mark) Within(other Mark) Mark {
 	if len(other.Lines) == 0 {
 		return m
 	}
-	var kept []Mark
+	var shared []Mark
 	for name, line := range m.Lines {
 		if _, ok := other.Lines[name]; ok {
-			kept = append(kept, line)
+			shared = append(shared, line)
 		}
 	}
-	return Together(m.Channel, kept...)
+	return Together(m.Channel, shared...)
 }

@@ -11,32 +11,33 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/eddsa"
 )
 
-// A fingerprint is of a packet: it also covers the creation time and the version.
-// So one secret key can have any number of fingerprints, and a threshold that
-// counted those would be met by one person. It counts key material.
+// A fingerprint also covers the creation time and the version of a key packet, so
+// one secret key can have any number of fingerprints. If a threshold counted
+// fingerprints, one person could meet it; it counts key material instead.
 
-// material names the secret behind k: keys with the same material are used by
-// whoever has that one secret, whatever their fingerprints. It is the point of an
-// elliptic curve (of P-256 and its kin the first coordinate, since the secret of one
-// sign gives that of the other) or the modulus of RSA.
+// material identifies the secret behind k. Keys with the same material can all be
+// used by the owner of that one secret, whatever their fingerprints. It is the
+// public point of an elliptic curve key (for the NIST curves the X coordinate
+// only, because the secret for one sign of Y gives that for the other) or the
+// modulus of an RSA key.
 func (k *key) material() string {
 	switch public := k.PublicKey.PublicKey.(type) {
 	case *rsa.PublicKey:
 		return fmt.Sprintf("rsa %x", public.N)
 	case *ecdsa.PublicKey:
 		return fmt.Sprintf("ecdsa %s %x", public.GetCurve().GetCurveName(), public.X)
-	case *eddsa.PublicKey: // version 4's older form of the two below
+	case *eddsa.PublicKey: // the older version 4 form of the next two
 		return fmt.Sprintf("eddsa %x", public.X)
 	case *ed25519.PublicKey:
 		return fmt.Sprintf("eddsa %x", public.Point)
 	case *ed448.PublicKey:
 		return fmt.Sprintf("eddsa %x", public.Point)
 	}
-	return "key " + string(k.fpr) // signs nothing that counts
+	return "key " + string(k.fpr) // no accepted signing algorithm
 }
 
-// A SharedKeyError says that two certificates hold the same key material, so that
-// one person can sign for both. It matches ErrUntrusted.
+// SharedKeyError reports that two certificates hold the same key material, so
+// that one person can sign for both. It matches ErrUntrusted.
 type SharedKeyError struct{ First, Second Fingerprint } // primary keys
 
 func (e *SharedKeyError) Error() string {
@@ -46,7 +47,7 @@ func (e *SharedKeyError) Error() string {
 func (e *SharedKeyError) Is(target error) bool { return target == ErrUntrusted }
 
 // Distinct returns a *SharedKeyError if two certificates of k share the material of
-// a primary key or of a subkey that signs.
+// a primary key or of a signing subkey.
 func (k *Keyring) Distinct() error {
 	owners := map[string]Fingerprint{}
 	for _, c := range k.certs {
@@ -64,32 +65,33 @@ func (k *Keyring) Distinct() error {
 	return nil
 }
 
-// An accepted signature is a signer with what it signed by.
-type accepted struct {
+// acceptedSignature is the signer of an accepted signature with its key material.
+type acceptedSignature struct {
 	Signer
 	materials []string // of the primary key, and of the key that signed
 }
 
-// accept is the signature of signer, which c made.
-func (c candidate) accept(signer Signer) accepted {
-	return accepted{signer, []string{c.cert.primary.material(), c.key.material()}}
+// acceptedAs returns the accepted signature that c made as signer.
+func (c candidate) acceptedAs(signer Signer) acceptedSignature {
+	return acceptedSignature{signer, []string{c.cert.primary.material(), c.key.material()}}
 }
 
-// repeated says of each primary key whose signature is good, but not among those
-// that count, why.
-func repeated(good []accepted, count []Signer) (rules []string) {
-	for _, a := range good {
-		if !slices.ContainsFunc(count, func(s Signer) bool { return s.Primary == a.Primary }) {
-			rules = append(rules, fmt.Sprintf("by key %s: it counts once, with another key that has the same secret", a.Key))
+// duplicateRules explains for each accepted signature that was not counted that
+// another key with the same secret was.
+func duplicateRules(accepted []acceptedSignature, counted []Signer) (rules []string) {
+	for _, a := range accepted {
+		if !slices.ContainsFunc(counted, func(s Signer) bool { return s.Primary == a.Primary }) {
+			rules = append(rules, fmt.Sprintf("by key %s: it shares its secret with another key, and both count once", a.Key))
 		}
 	}
 	return rules
 }
 
-// once keeps of signers that share key material the first: what a threshold counts.
-// Those that share none with each other, but each with a third, count once too.
-func once(all []accepted) (signers []Signer) {
-	group := make([]int, len(all)) // the first signer that each belongs to
+// distinctSigners returns the signers that a threshold counts: the first of each
+// group that shares key material. Two signers that share none with each other, but
+// each with a third, are in one group.
+func distinctSigners(all []acceptedSignature) (signers []Signer) {
+	group := make([]int, len(all)) // index of the first signer of its group
 	for i := range all {
 		group[i] = i
 	}

@@ -8,29 +8,28 @@ import (
 
 // Packet types. RFC 9580, section 5.
 const (
-	tagSignature    = 2
-	tagSecretKey    = 5
-	tagPublicKey    = 6
-	tagSecretSubkey = 7
-	tagMarker       = 10
-	tagTrust        = 12
-	tagUserID       = 13
-	tagPublicSubkey = 14
-	tagUserAttr     = 17
-	tagPadding      = 21
-	firstNoncrit    = 40 // types from here on may be passed over
+	tagSignature     = 2
+	tagSecretKey     = 5
+	tagPublicKey     = 6
+	tagSecretSubkey  = 7
+	tagMarker        = 10
+	tagTrust         = 12
+	tagUserID        = 13
+	tagPublicSubkey  = 14
+	tagUserAttr      = 17
+	tagPadding       = 21
+	firstNoncritical = 40 // types from here on may be ignored
 )
 
-// A rawPacket is one framed packet whose body nobody has looked at.
+// rawPacket is one packet whose body has not been parsed.
 type rawPacket struct {
 	tag  int
 	body []byte
 }
 
-// splitPackets frames data as a sequence of at most limit packets with definite
-// lengths, in either header format. Partial and indeterminate lengths, which
-// are only for data packets, and anything that is not a packet are refused.
-// RFC 9580, section 4.2.
+// splitPackets splits data into at most limit packets with definite lengths, in
+// either header format. It refuses partial and indeterminate lengths, which are
+// for data packets only, and anything that is not a packet. RFC 9580, section 4.2.
 func splitPackets(data []byte, limit int) ([]rawPacket, error) {
 	var packets []rawPacket
 	for len(data) > 0 {
@@ -42,7 +41,7 @@ func splitPackets(data []byte, limit int) ([]rawPacket, error) {
 			return nil, err
 		}
 		if length > uint64(len(data)-header) {
-			return nil, errors.New("a packet is longer than what holds it")
+			return nil, errors.New("a packet is longer than the data that holds it")
 		}
 		end := header + int(length)
 		packets = append(packets, rawPacket{tag, data[header:end:end]})
@@ -51,7 +50,7 @@ func splitPackets(data []byte, limit int) ([]rawPacket, error) {
 	return packets, nil
 }
 
-// packetHeader reads the header at the start of data, which is not empty.
+// packetHeader reads the header at the start of data, which must not be empty.
 func packetHeader(data []byte) (tag, size int, length uint64, err error) {
 	first := data[0]
 	if first&0x80 == 0 {
@@ -92,7 +91,7 @@ func packetHeader(data []byte) (tag, size int, length uint64, err error) {
 	}
 }
 
-// appendTo writes the packet with a header in the current format.
+// appendTo appends the packet to b, with a header in the current format.
 func (p rawPacket) appendTo(b []byte) []byte {
 	b = append(b, 0xc0|byte(p.tag))
 	switch n := len(p.body); {

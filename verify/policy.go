@@ -11,36 +11,36 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// Use says what a signature is for, and so which time rule judges its key.
+// Use is what a signature is for. It selects the time rule for the key.
 type Use int
 
 const (
-	// Manifest: signed anew all the time. The key must be valid both when the
-	// signature was made and now.
+	// Manifest is for documents that are signed again regularly. The key must be
+	// valid both when the signature was made and now.
 	Manifest Use = iota
-	// Release: the artifacts and lists of one immutable release, signed once.
-	// The key must have been valid when the signature was made, and the
-	// signature must not be older than a day before Policy.Released. A key
-	// that has expired since is recorded in the evidence.
+	// Release is for the artifacts and lists of one immutable release, which are
+	// signed once. The key must have been valid when the signature was made, and
+	// the signature must not be older than a day before Policy.Released. If the
+	// key has expired since, the evidence records that.
 	Release
 )
 
 // releaseLead is how long before its release date a release may be signed.
 const releaseLead = 24 * time.Hour
 
-// A Policy decides whether data is signed by those who may sign it.
+// Policy decides whether data is signed by enough of the keys that may sign it.
 type Policy struct {
 	Keys      *Keyring
-	Threshold int       // distinct keys, by their material, that must have signed; at least 1
+	Threshold int       // distinct keys, by key material, that must have signed; at least 1
 	Now       time.Time // required: the operation's one clock reading
 	Use       Use
 	Released  time.Time // with Use Release: when the release was made, zero if upstream does not say
-	// Clock is the real time where Now is another, earlier one ("check-signature
-	// --at"): self-signatures made until then are believed in judging that time,
-	// since copies of keys lose their older ones. Zero: Now.
+	// Clock is the real time if Now is an earlier one ("check-signature --at").
+	// Self-signatures made until Clock count in checking keys at Now, because
+	// copies of keys lose their older ones. Zero means Now.
 	Clock time.Time
-	// Armored demands of detached signatures that they are in armor, for a
-	// format that knows no other.
+	// Armored requires detached signatures to be armored, for formats that allow
+	// nothing else.
 	Armored bool
 }
 
@@ -50,27 +50,27 @@ func (p Policy) Detached(name string, data, sig []byte) (Document, error) {
 	return p.Adopt(name, bytes.Clone(data), sig)
 }
 
-// Adopt is Detached for data that is large: it becomes the document's, without a
-// copy, and must not be changed.
+// Adopt is like Detached but does not copy data, for large documents. The
+// document keeps data, which must not be changed afterwards.
 func (p Policy) Adopt(name string, data, sig []byte) (Document, error) {
 	evidence, err := p.File(name, bytes.NewReader(data), sig)
 	if err != nil {
 		return Document{}, err
 	}
-	evidence.keep(data)
+	evidence.addPieces(data)
 	return Document{data, evidence}, nil
 }
 
-// File is Detached for content too large for memory. It reads r from the start,
-// once, and not at all where no signature could count. Errors are a
-// *SignatureError or r's own.
+// File is like Detached for content too large for memory. It reads r once, from
+// the start; if no signature could count it does not read r at all. It returns a
+// *SignatureError or an error of r.
 func (p Policy) File(name string, r io.ReadSeeker, sig []byte) (Evidence, error) {
 	packets, err := signatureBlock(sig)
 	if err != nil {
-		return Evidence{}, p.refuse(name, nil, err.Error())
+		return Evidence{}, p.refusal(name, nil, err.Error())
 	}
 	if p.Armored && isBinary(sig) {
-		return Evidence{}, p.refuse(name, nil, "the signature is binary, and must be one armor block here")
+		return Evidence{}, p.refusal(name, nil, "the signature is binary, but must be one armor block here")
 	}
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return Evidence{}, fmt.Errorf("%s: %w", name, err)
@@ -82,64 +82,65 @@ func (p Policy) File(name string, r io.ReadSeeker, sig []byte) (Evidence, error)
 	}
 	e := Evidence{Kind: ByDetached, Name: name, Digest: SHA256([sha256.Size]byte(content.Sum(nil))),
 		Signers: signers, Notes: notes(signers)}
-	e.keepSigned(bytes.Clone(sig), p.Keys)
+	e.addProof(bytes.Clone(sig), p.Keys)
 	return e, nil
 }
 
 // Clearsigned proves the text of msg, which must be exactly one clear-signed
-// message. The Document is the signed text alone, with LF line ends, without
-// white space at the end of lines and without the last line's end, since neither
-// is signed. A refusal is a *SignatureError.
+// message. The Document is the signed text alone, with LF line ends. White space
+// at the end of lines and the last line end are removed, because they are not
+// signed. A refusal is a *SignatureError.
 func (p Policy) Clearsigned(name string, msg []byte) (Document, error) {
 	message, err := splitCleartext(msg)
 	if err != nil {
-		return Document{}, p.refuse(name, nil, err.Error())
+		return Document{}, p.refusal(name, nil, err.Error())
 	}
 	packets, err := signatureBlock(message.block)
 	if err != nil {
-		return Document{}, p.refuse(name, nil, err.Error())
+		return Document{}, p.refusal(name, nil, err.Error())
 	}
 	signers, err := p.prove(name, packets, packet.SigTypeText, bytes.NewReader(message.canonical))
 	if err != nil {
 		return Document{}, err
 	}
 	e := Evidence{Kind: ByClearsigned, Name: name, Digest: DigestOf(message.text), Signers: signers, Notes: notes(signers)}
-	e.keepSigned(bytes.Clone(msg), p.Keys)
+	e.addProof(bytes.Clone(msg), p.Keys)
 	return Document{message.text, e}, nil
 }
 
-// An attempt is one signature on its way to being accepted or refused.
-type attempt struct {
+// signatureCheck is the check of one signature while it is under way.
+type signatureCheck struct {
 	sig        *signature
 	hash       hash.Hash
 	candidates []candidate
-	rule       string // why it is refused
+	refused    string // why the signature is refused, "" if it is not
 }
 
+// candidate is a key that may have made a signature.
 type candidate struct {
 	cert *certificate
 	key  *key
 }
 
-// prove judges every signature on its own over content, which it reads once,
-// and wants Threshold of them by distinct keys.
+// prove checks each signature independently over content, which it reads once. At
+// least Threshold distinct keys must have made acceptable ones.
 func (p Policy) prove(name string, packets []rawPacket, kind packet.SignatureType, content io.Reader) ([]Signer, error) {
 	switch {
 	case p.Keys == nil || len(p.Keys.certs) == 0:
-		return nil, p.refuse(name, nil, "there is no keyring to check against")
+		return nil, p.refusal(name, nil, "there is no keyring to check against")
 	case p.Threshold < 1:
-		return nil, p.refuse(name, nil, "a threshold below 1 proves nothing")
+		return nil, p.refusal(name, nil, "a threshold below 1 proves nothing")
 	case p.Now.IsZero():
-		return nil, p.refuse(name, nil, "there is no clock reading to judge by")
+		return nil, p.refusal(name, nil, "no current time is given")
 	case p.Use != Manifest && p.Use != Release:
-		return nil, p.refuse(name, nil, "what the signature is for is not said")
+		return nil, p.refusal(name, nil, "the use of the signature is not given")
 	}
-	attempts := make([]attempt, len(packets))
+	checks := make([]signatureCheck, len(packets))
 	var hashes []io.Writer
 	for i, raw := range packets {
-		attempts[i] = p.prepare(raw, kind)
-		if attempts[i].rule == "" {
-			hashes = append(hashes, attempts[i].hash)
+		checks[i] = p.startCheck(raw, kind)
+		if checks[i].refused == "" {
+			hashes = append(hashes, checks[i].hash)
 		}
 	}
 	if len(hashes) > 0 {
@@ -148,43 +149,43 @@ func (p Policy) prove(name string, packets []rawPacket, kind packet.SignatureTyp
 		}
 	}
 
-	var good []accepted
+	var accepted []acceptedSignature
 	var rules []string
-	for i, a := range attempts {
-		if a.rule == "" {
-			var one accepted
-			if one, a.rule = p.finish(a); a.rule == "" {
-				good = append(good, one)
+	for i, check := range checks {
+		if check.refused == "" {
+			var signature acceptedSignature
+			if signature, check.refused = p.finishCheck(check); check.refused == "" {
+				accepted = append(accepted, signature)
 				continue
 			}
 		}
 		prefix := ""
-		if len(attempts) > 1 {
+		if len(checks) > 1 {
 			prefix = fmt.Sprintf("signature %d: ", i+1)
 		}
-		rules = append(rules, prefix+a.rule)
+		rules = append(rules, prefix+check.refused)
 	}
-	signers := once(good)
+	signers := distinctSigners(accepted)
 	if len(signers) < p.Threshold {
-		return nil, p.refuse(name, signers, append(rules, repeated(good, signers)...)...)
+		return nil, p.refusal(name, signers, append(rules, duplicateRules(accepted, signers)...)...)
 	}
 	return signers, nil
 }
 
-// prepare applies the rules that need neither the content nor a key, and finds
+// startCheck applies the rules that need neither the content nor a key, and finds
 // the keys that may have made the signature.
-func (p Policy) prepare(raw rawPacket, kind packet.SignatureType) attempt {
+func (p Policy) startCheck(raw rawPacket, kind packet.SignatureType) signatureCheck {
 	s, err := parseSignature(raw.body)
 	if err != nil {
-		return attempt{rule: "it can't be judged: " + err.Error()}
+		return signatureCheck{refused: "it can't be checked: " + err.Error()}
 	}
-	refuse := func(format string, args ...any) attempt {
-		return attempt{rule: fmt.Sprintf("by %s: ", s.issuer()) + fmt.Sprintf(format, args...)}
+	refuse := func(format string, args ...any) signatureCheck {
+		return signatureCheck{refused: fmt.Sprintf("by %s: ", s.issuerName()) + fmt.Sprintf(format, args...)}
 	}
 	switch {
 	case s.kind != kind:
 		return refuse("its type is 0x%02x, not 0x%02x as it must be here", byte(s.kind), byte(kind))
-	case !digests[s.hash].data:
+	case !digests[s.hash].forData:
 		return refuse("its digest is %s, which is refused", hashName(s.hash))
 	case s.flaw != "":
 		return refuse("%s", s.flaw)
@@ -194,21 +195,21 @@ func (p Policy) prepare(raw rawPacket, kind packet.SignatureType) attempt {
 		return refuse("it expired at %s", s.expires().Format(time.RFC3339))
 	case p.Use == Release && !p.Released.IsZero() && s.created.Before(p.Released.Add(-releaseLead)):
 		return refuse("it was made on %s, before the release of %s", date(s.created), date(p.Released))
-	case len(s.issuers)+len(s.keyIDs)+len(s.hints) == 0:
+	case len(s.issuers)+len(s.keyIDs)+len(s.unhashedIssuers) == 0:
 		return refuse("it does not name its key")
 	}
-	a := attempt{sig: s, candidates: p.Keys.candidates(s)}
-	if reason := s.distrust(); reason != "" {
+	check := signatureCheck{sig: s, candidates: p.Keys.candidates(s)}
+	if reason := s.distrustReason(); reason != "" {
 		return refuse("%s", reason)
 	}
-	if len(a.candidates) == 0 {
+	if len(check.candidates) == 0 {
 		return refuse("the key is not among those that may sign")
 	}
-	a.hash = s.newHash()
-	return a
+	check.hash = s.newHash()
+	return check
 }
 
-// candidates returns the keys that s may be by: primary keys first.
+// candidates returns the keys that may have made s, primary keys first.
 func (k *Keyring) candidates(s *signature) []candidate {
 	var primaries, subkeys []candidate
 	for _, c := range k.certs {
@@ -225,57 +226,59 @@ func (k *Keyring) candidates(s *signature) []candidate {
 	return append(primaries, subkeys...)
 }
 
-// finish looks for the candidate that made the signature and may have made it.
-// A rule about a key is given only where that key really signed.
-func (p Policy) finish(a attempt) (accepted, string) {
-	sum, fits := a.sig.sum(a.hash)
-	rule := fmt.Sprintf("by %s: it does not match the content", a.sig.issuer())
-	for _, c := range a.candidates {
-		if c.key.Version != a.sig.version {
-			rule = fmt.Sprintf("by key %s: a version %d key can't make a version %d signature", c.key.fpr, c.key.Version, a.sig.version)
+// finishCheck returns the signature as accepted if a candidate made it and was
+// allowed to. Otherwise it returns the reason, which is about a key only if that
+// key made the signature.
+func (p Policy) finishCheck(check signatureCheck) (acceptedSignature, string) {
+	sum, fits := check.sig.finishHash(check.hash)
+	rule := fmt.Sprintf("by %s: it does not match the content", check.sig.issuerName())
+	for _, c := range check.candidates {
+		if c.key.Version != check.sig.version {
+			rule = fmt.Sprintf("by key %s: a version %d key can't make a version %d signature", c.key.fpr, c.key.Version, check.sig.version)
 			continue
 		}
-		if !fits || !a.sig.check(c.key.PublicKey, sum) {
+		if !fits || !check.sig.verifyDigest(c.key.PublicKey, sum) {
 			continue
 		}
-		signer, why := p.judge(c, a.sig)
+		signer, why := p.checkSigner(c, check.sig)
 		if why == "" {
-			return c.accept(signer), ""
+			return c.acceptedAs(signer), ""
 		}
 		rule = fmt.Sprintf("by key %s: %s", c.key.fpr, why)
 	}
-	return accepted{}, rule
+	return acceptedSignature{}, rule
 }
 
-// judge applies the rules about the key that made s.
-func (p Policy) judge(c candidate, s *signature) (Signer, string) {
+// checkSigner applies the rules about the key that made s. It returns the broken
+// rule, or "".
+func (p Policy) checkSigner(c candidate, s *signature) (Signer, string) {
 	now := p.Now
 	if now.Before(s.created) { // by MaxSkew at most
 		now = s.created
 	}
-	believe := now
-	if believe.Before(p.Clock) {
-		believe = p.Clock
+	selfSigsUntil := now
+	if selfSigsUntil.Before(p.Clock) {
+		selfSigsUntil = p.Clock
 	}
-	then := c.cert.judge(c.key, clock{s.created, believe})
-	if then.kind != allowed {
-		return Signer{}, fmt.Sprintf("%s (it signed on %s)", then.rule, date(s.created))
+	whenSigned := c.cert.checkSigningKey(c.key, checkTime{s.created, selfSigsUntil})
+	if whenSigned.kind != allowed {
+		return Signer{}, fmt.Sprintf("%s (it signed on %s)", whenSigned.rule, date(s.created))
 	}
 	signer := Signer{
 		Primary: c.cert.primary.fpr, Key: c.key.fpr, UserID: c.cert.name(),
-		Algorithm: algorithmName(c.key.PublicKey), Hash: hashName(s.hash), Created: s.created, Pinned: then.pinned,
+		Algorithm: algorithmName(c.key.PublicKey), Hash: hashName(s.hash), Created: s.created, Pinned: whenSigned.pinned,
 	}
-	today := c.cert.judge(c.key, clock{now, believe})
-	if today.kind != allowed {
-		if p.Use == Manifest || today.since.IsZero() {
-			return Signer{}, today.rule
+	atPresent := c.cert.checkSigningKey(c.key, checkTime{now, selfSigsUntil})
+	if atPresent.kind != allowed {
+		if p.Use == Manifest || atPresent.since.IsZero() {
+			return Signer{}, atPresent.rule
 		}
-		signer.Expired = today.since
+		signer.Expired = atPresent.since
 	}
 	return signer, ""
 }
 
-// notes says in words what a reader of the evidence must know.
+// notes returns the remarks about signers that the evidence must carry.
 func notes(signers []Signer) []string {
 	var notes []string
 	for _, s := range signers {
@@ -289,7 +292,9 @@ func notes(signers []Signer) []string {
 	return notes
 }
 
-func (p Policy) refuse(name string, signers []Signer, rules ...string) error {
+// refusal returns the *SignatureError for the data called name. signers are those
+// whose signatures were accepted.
+func (p Policy) refusal(name string, signers []Signer, rules ...string) error {
 	e := &SignatureError{Name: name, Need: p.Threshold, Rules: rules}
 	if p.Keys != nil {
 		for _, c := range p.Keys.certs {

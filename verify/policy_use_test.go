@@ -25,8 +25,8 @@ func TestPolicyNeedsItsParts(t *testing.T) {
 		{"threshold 0", "threshold below 1", func(p *Policy) { p.Threshold = 0 }},
 		{"threshold -1", "threshold below 1", func(p *Policy) { p.Threshold = -1 }},
 		{"threshold 2 of 1", "1 of 2 required", func(p *Policy) { p.Threshold = 2 }},
-		{"no clock", "no clock reading", func(p *Policy) { p.Now = time.Time{} }},
-		{"a use that is none", "is not said", func(p *Policy) { p.Use = 7 }},
+		{"no clock", "no current time", func(p *Policy) { p.Now = time.Time{} }},
+		{"an unknown use", "use of the signature is not given", func(p *Policy) { p.Use = 7 }},
 	} {
 		p := good
 		c.change(&p)

@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// A KeysMark is the newest edition of a channel's own keys that was taken, for
-// channels that publish a signed document of their keys. Zero: none.
+// KeysMark records the newest accepted edition of a channel's keys, for channels
+// that publish a signed document of their keys. The zero value means none.
 type KeysMark struct {
 	Version uint64 `json:"version"`
 	Digest  Digest `json:"digest"` // of the document
-	// Restart is the serial from which manifests count anew since version
-	// Restarted, and so for whoever takes that version or a later one for the
-	// first time. 0: they count on.
+	// Restart is the serial from which manifests are numbered again since version
+	// Restarted of the keys. It applies once, when that version or a later one is
+	// first accepted. 0 means that the numbering continues.
 	Restart   uint64 `json:"restart,omitempty"`
 	Restarted uint64 `json:"restarted,omitempty"`
 }
 
-// IsZero reports whether no such document was taken.
+// IsZero reports whether no such document was accepted.
 func (k KeysMark) IsZero() bool { return k.Version == 0 }
 
-// Rekeyed is m once the keys of k were taken: where they are newer than those of
-// m and restart the count, manifests count from there. This is the one way in
-// which a mark ever goes down.
+// Rekeyed returns m after the keys of k were accepted. If they are newer than
+// those of m and restart the numbering, m continues from k.Restart. A mark can
+// decrease in no other way.
 func (m Mark) Rekeyed(k KeysMark) Mark {
 	if k.Version <= m.Keys.Version {
 		return m
@@ -34,14 +34,14 @@ func (m Mark) Rekeyed(k KeysMark) Mark {
 	return m
 }
 
-// A RotationError says that the keys document a channel serves does not follow
-// the one that was seen: it is older, another under the same version, or
-// missing. Somebody withholds the newest one.
+// RotationError reports that the keys document a channel serves does not follow
+// the one that was seen: it is older, has a different text under the same
+// version, or is missing. The newest one is being withheld.
 type RotationError struct {
 	Channel string
 	Have    uint64 // version that was seen
-	Got     uint64 // version that is served; 0: none
-	Missing string // the document that leads from the one to the other, where that is what is missing
+	Got     uint64 // version that is served, 0 if none
+	Missing string // the missing document that leads from Have to Got, if that is the problem
 }
 
 func (e *RotationError) Error() string {
@@ -57,5 +57,5 @@ func (e *RotationError) Error() string {
 	return fmt.Sprintf("channel %s: version %d of its keys is older than version %d, which was already seen", e.Channel, e.Got, e.Have)
 }
 
-// Is reports that what was served is out of date or out of order.
+// Is reports that RotationError matches ErrStale.
 func (e *RotationError) Is(target error) bool { return target == ErrStale }

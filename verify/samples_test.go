@@ -210,7 +210,7 @@ func TestDistrustBeatsEverything(t *testing.T) {
 	cert := ring.certs[0]
 	cert.pinned[cert.primary.fpr] = true
 	made := cert.primary.CreationTime.Add(day)
-	if verdict := cert.judge(cert.primary, clock{made, testNow}); verdict.kind != distrustedKey {
+	if verdict := cert.checkSigningKey(cert.primary, checkTime{made, testNow}); verdict.kind != distrustedKey {
 		t.Errorf("got %+v", verdict)
 	}
 }

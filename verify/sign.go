@@ -12,12 +12,12 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// ErrPassphrase matches, with errors.Is, the refusal of a secret key that is
+// ErrPassphrase matches, with errors.Is, the error for a secret key that is
 // protected by a passphrase.
 var ErrPassphrase = errors.New("protected by a passphrase")
 
-// A SecretKey is a certificate with the secrets to sign for it. The secret of
-// the primary key may be missing where a subkey signs.
+// SecretKey is a certificate with its secret keys. The secret of the primary key
+// may be missing if a subkey can sign.
 type SecretKey struct {
 	cert    *certificate
 	secrets map[Fingerprint]*packet.PrivateKey
@@ -48,7 +48,7 @@ func ReadSecretKey(data []byte) (*SecretKey, error) {
 	for i, raw := range packets {
 		switch {
 		case raw.tag == tagSecretKey && i == 0, raw.tag == tagSecretSubkey && i > 0:
-			if raw, err = key.takeSecret(raw); err != nil {
+			if raw, err = key.addSecret(raw); err != nil {
 				return nil, err
 			}
 		case raw.tag == tagSecretKey:
@@ -70,10 +70,10 @@ func ReadSecretKey(data []byte) (*SecretKey, error) {
 	return key, nil
 }
 
-// takeSecret keeps the secret of a packet and returns its public part. A subkey
-// of an unknown algorithm, for encryption perhaps, is handed back as it is, and
-// so left out with the other parts that nobody knows.
-func (s *SecretKey) takeSecret(raw rawPacket) (rawPacket, error) {
+// addSecret stores the secret in the packet and returns the packet's public part.
+// A subkey of an unknown algorithm, such as one for encryption, is returned
+// unchanged; parseCertificate then ignores it.
+func (s *SecretKey) addSecret(raw rawPacket) (rawPacket, error) {
 	parsed, err := packet.Read(bytes.NewReader(raw.appendTo(nil)))
 	secret, ok := parsed.(*packet.PrivateKey)
 	switch {
@@ -101,18 +101,18 @@ func (s *SecretKey) takeSecret(raw rawPacket) (rawPacket, error) {
 	return public[0], nil
 }
 
-// Keyring returns a ring that holds and pins the public key alone.
+// Keyring returns a keyring that holds and pins only the public key.
 func (s *SecretKey) Keyring() *Keyring { return &Keyring{[]*certificate{s.cert}} }
 
 // PublicKey returns the certificate as one armored block.
 func (s *SecretKey) PublicKey() []byte { return s.Keyring().Export()[0] }
 
-// Sign makes a detached signature of data (type 0x00, SHA-512, the issuer's
-// fingerprint hashed), armored, with the newest key that can sign: a subkey
-// where there is one. The result has been checked as a Manifest would be, with
-// the key pinned; name is what errors call the data.
+// Sign makes an armored detached signature of data (type 0x00, SHA-512, the
+// issuer's fingerprint hashed) with the newest subkey that can sign, or else with
+// the primary key. Sign checks its result as a Manifest with the key pinned. name
+// identifies the data in errors.
 func (s *SecretKey) Sign(name string, data []byte, now time.Time) ([]byte, error) {
-	secret, err := s.signer(now)
+	secret, err := s.signingKey(now)
 	if err != nil {
 		return nil, fmt.Errorf("signing %s: %w", name, err)
 	}
@@ -141,18 +141,18 @@ func (s *SecretKey) Sign(name string, data []byte, now time.Time) ([]byte, error
 	return block, nil
 }
 
-// signer picks the key to sign with.
-func (s *SecretKey) signer(now time.Time) (*packet.PrivateKey, error) {
+// signingKey returns the key to sign with.
+func (s *SecretKey) signingKey(now time.Time) (*packet.PrivateKey, error) {
 	keys := s.cert.keys()
 	slices.SortStableFunc(keys[1:], func(a, b *key) int { return b.CreationTime.Compare(a.CreationTime) })
 	var rules []string
 	for _, k := range append(keys[1:], keys[0]) {
-		verdict := s.cert.judge(k, clock{now, now})
+		verdict := s.cert.checkSigningKey(k, checkTime{now, now})
 		if verdict.kind == allowed && s.secrets[k.fpr] != nil {
 			return s.secrets[k.fpr], nil
 		}
 		if verdict.kind == allowed {
-			verdict.rule = fmt.Sprintf("key %s is here without its secret", k.fpr)
+			verdict.rule = fmt.Sprintf("the secret of key %s is missing", k.fpr)
 		}
 		rules = append(rules, verdict.rule)
 	}

@@ -122,7 +122,7 @@ func TestReadSecretKeyRefusals(t *testing.T) {
 		{"empty", "no \"PGP PRIVATE KEY BLOCK\"", nil},
 		{"public key", "there is none", public},
 		{"armored public key", "no \"PGP PRIVATE KEY BLOCK\"", enarmor(armorPublicKey, public)},
-		{"cut short", "longer than what holds it", good[:len(good)-1]},
+		{"cut short", "longer than the data that holds it", good[:len(good)-1]},
 		{"two keys", "more than one", append(bytes.Clone(good), good...)},
 		{"two armored keys", "something follows", append(enarmor(armorSecretKey, good), enarmor(armorSecretKey, good)...)},
 		{"too long", "over the limit", make([]byte, MaxKeyring+1)},
@@ -182,7 +182,7 @@ func TestSignWithoutThePrimarySecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := alone.Sign("x", corpusData, testNow); err == nil || !strings.Contains(err.Error(), "without its secret") {
+	if _, err := alone.Sign("x", corpusData, testNow); err == nil || !strings.Contains(err.Error(), "is missing") {
 		t.Errorf("got %v", err)
 	}
 }

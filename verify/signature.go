@@ -11,38 +11,38 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// A signature is one signature packet, which this file reads. The library gets
-// its numbers alone, to compute with. Everything but the issuer hints and the
-// back-signature comes from the hashed area.
+// signature is one signature packet. This package parses it; the library gets
+// only the numbers, for the arithmetic. Everything but unhashedIssuers and
+// backSignature comes from the hashed area.
 type signature struct {
-	body        []byte
-	version     int
-	kind        packet.SignatureType
-	algorithm   packet.PublicKeyAlgorithm
-	hash        byte // RFC 9580, section 9.5
-	created     time.Time
-	createdAt   *uint32 // the same as stated
-	lifetime    *uint32 // seconds; nil or 0: for ever
-	keyLifetime *uint32 // seconds from the key's creation; 0: for ever
-	flags       *byte   // first octet of the key flags
-	primaryID   bool
-	reason      *byte         // for revocation
-	issuers     []Fingerprint // hashed issuer fingerprints: binding
-	keyIDs      []string      // hashed issuer key IDs, 16 hex digits: binding
-	hints       []string      // unhashed fingerprints and key IDs: only for finding candidates
-	back        *signature    // embedded primary key binding signature
-	salt        []byte        // of version 6, hashed before the content
-	trailer     []byte        // hashed after the content
-	tag         []byte        // the two octets of the digest that the packet carries
-	// flaw is why s can't be relied on though it may be genuine, such as a
-	// critical notation, which nobody here knows. A revocation counts all the
-	// same: what takes trust away may be worded in any way.
+	body            []byte
+	version         int
+	kind            packet.SignatureType
+	algorithm       packet.PublicKeyAlgorithm
+	hash            byte // RFC 9580, section 9.5
+	created         time.Time
+	createdAt       *uint32 // created as stated, in Unix seconds; nil: not stated
+	lifetime        *uint32 // seconds; nil or 0: unlimited
+	keyLifetime     *uint32 // seconds from the key's creation; nil: not stated, 0: unlimited
+	flags           *byte   // first octet of the key flags
+	primaryID       bool
+	reason          *byte         // reason for revocation; nil: not stated
+	issuers         []Fingerprint // hashed issuer fingerprints
+	keyIDs          []string      // hashed issuer key IDs, 16 hex digits
+	unhashedIssuers []string      // unhashed fingerprints and key IDs: only to find candidates
+	backSignature   *signature    // embedded primary key binding signature
+	salt            []byte        // of version 6, hashed before the content
+	trailer         []byte        // hashed after the content
+	digestPrefix    []byte        // the two octets of the digest that the packet carries
+	// flaw is why s is not accepted even if it is genuine, such as an unknown
+	// critical notation. A revocation counts in spite of a flaw, because it only
+	// removes trust.
 	flaw    string
-	numbers *packet.Signature
+	numbers *packet.Signature // for the library
 }
 
-// parseSignature reads the body of a signature packet. An error is a sentence
-// that says why it can't be judged; such a signature is worth nothing.
+// parseSignature reads the body of a signature packet. Its error is a sentence
+// about why the signature can't be checked; such a signature never counts.
 func parseSignature(body []byte) (*signature, error) {
 	return parseNested(body, true)
 }
@@ -72,7 +72,7 @@ func parseNested(body []byte, mayEmbed bool) (*signature, error) {
 		return nil, fmt.Errorf("its digest is %s, which is refused", hashName(s.hash))
 	}
 	if s.version == 6 && len(s.salt) != digests[s.hash].salt {
-		return nil, errors.New("its salt is longer or shorter than its digest wants")
+		return nil, errors.New("its salt does not have the length that its digest requires")
 	}
 	return s, s.readNumbers(r)
 }
@@ -86,49 +86,47 @@ func (s *signature) read(r *cursor, mayEmbed bool) error {
 	s.kind = packet.SignatureType(r.byte())
 	s.algorithm = packet.PublicKeyAlgorithm(r.byte())
 	s.hash = r.byte()
-	hashed := r.take(r.uint(lengthSize))
+	hashed := r.next(r.uint(lengthSize))
 	signed := s.body[:len(s.body)-len(r.rest)]
 	s.trailer = append(bytes.Clone(signed), byte(s.version), 0xff)
 	s.trailer = binary.BigEndian.AppendUint32(s.trailer, uint32(len(signed)))
-	unhashed := r.take(r.uint(lengthSize))
-	s.tag = r.take(2)
+	unhashed := r.next(r.uint(lengthSize))
+	s.digestPrefix = r.next(2)
 	if s.version == 6 {
-		s.salt = r.take(uint64(r.byte()))
+		s.salt = r.next(uint64(r.byte()))
 	}
-	if err := s.subpackets(hashed, true, mayEmbed); err != nil {
+	if err := s.readSubpackets(hashed, true, mayEmbed); err != nil {
 		return err
 	}
-	return s.subpackets(unhashed, false, mayEmbed)
+	return s.readSubpackets(unhashed, false, mayEmbed)
 }
 
-// readVersion3 reads the fields of a version 3 packet before the numbers. No
-// such signature is accepted, but keys were revoked with them. RFC 9580,
-// section 5.2.2.
+// readVersion3 reads the fields of a version 3 packet before the numbers. Version
+// 3 is accepted only for revocations. RFC 9580, section 5.2.2.
 func (s *signature) readVersion3(r *cursor) {
-	s.flaws("signature packets of version 3 are not accepted")
-	r.take(1)
-	s.trailer = bytes.Clone(r.take(5))
+	s.addFlaw("signature packets of version 3 are not accepted")
+	r.next(1)
+	s.trailer = bytes.Clone(r.next(5))
 	fields := &cursor{rest: s.trailer}
 	s.kind = packet.SignatureType(fields.byte())
 	created := uint32(fields.uint(4))
 	s.createdAt = &created
-	s.keyIDs = []string{string(fingerprint(r.take(8)))}
+	s.keyIDs = []string{string(fingerprint(r.next(8)))}
 	s.algorithm = packet.PublicKeyAlgorithm(r.byte())
 	s.hash = r.byte()
-	s.tag = r.take(2)
+	s.digestPrefix = r.next(2)
 }
 
-// flaws notes the first flaw.
-func (s *signature) flaws(format string, args ...any) {
+// addFlaw sets the flaw of s, unless it already has one.
+func (s *signature) addFlaw(format string, args ...any) {
 	if s.flaw == "" {
 		s.flaw = fmt.Sprintf(format, args...)
 	}
 }
 
-// readNumbers reads what the arithmetic is about, and hands it to the library as
-// a signature without anything else. One signature has one spelling: a number
-// whose stated length is not its own, and octets after the numbers, are flaws.
-// RFC 9580, section 3.2.
+// readNumbers reads the numbers of the signature and passes them to the library in
+// a minimal signature packet. A signature has one encoding: a number with a wrong
+// stated length, and octets after the numbers, are flaws. RFC 9580, section 3.2.
 func (s *signature) readNumbers(r *cursor) error {
 	var count int
 	var numbers []byte
@@ -138,16 +136,16 @@ func (s *signature) readNumbers(r *cursor) error {
 	case packet.PubKeyAlgoDSA, packet.PubKeyAlgoECDSA, packet.PubKeyAlgoEdDSA:
 		count = 2
 	case packet.PubKeyAlgoEd25519:
-		numbers = r.take(64)
+		numbers = r.next(64)
 	case packet.PubKeyAlgoEd448:
-		numbers = r.take(114)
+		numbers = r.next(114)
 	default:
 		return fmt.Errorf("its key algorithm %d is not accepted", s.algorithm)
 	}
 	for range count {
 		number, exact := r.number()
 		if !exact {
-			s.flaws("it has a number of a length other than stated")
+			s.addFlaw("it has a number of a length other than stated")
 		}
 		numbers = append(numbers, number...)
 	}
@@ -155,7 +153,7 @@ func (s *signature) readNumbers(r *cursor) error {
 		return errors.New("the packet is longer or shorter than its signature")
 	}
 	if len(r.rest) > 0 {
-		s.flaws("the packet is longer or shorter than its signature")
+		s.addFlaw("the packet is longer or shorter than its signature")
 	}
 
 	bare := []byte{4, byte(s.kind), byte(s.algorithm), 8, 0, 6, 5, subCreated, 0, 0, 0, 0, 0, 0, 0, 0}
@@ -171,7 +169,7 @@ func (s *signature) readNumbers(r *cursor) error {
 	return nil
 }
 
-// expires returns when s ceases to count, or the zero time.
+// expires returns when s expires, or the zero time if it never does.
 func (s *signature) expires() time.Time {
 	if s.lifetime == nil || *s.lifetime == 0 {
 		return time.Time{}
@@ -184,8 +182,8 @@ func (s *signature) expiredAt(t time.Time) bool {
 	return !expires.IsZero() && !t.Before(expires)
 }
 
-// issuerIs reports whether s may have been made by the key: a hashed issuer
-// must name it, and without one a hint must. With nothing of the kind, no.
+// issuerIs reports whether the key with that fingerprint may have made s: every
+// hashed issuer must name it or, if there are none, an unhashed one must.
 func (s *signature) issuerIs(fpr Fingerprint) bool {
 	id := fpr.keyID()
 	for _, issuer := range s.issuers {
@@ -201,7 +199,7 @@ func (s *signature) issuerIs(fpr Fingerprint) bool {
 	if len(s.issuers)+len(s.keyIDs) > 0 {
 		return true
 	}
-	for _, hint := range s.hints {
+	for _, hint := range s.unhashedIssuers {
 		if hint == string(fpr) || hint == id {
 			return true
 		}
@@ -209,44 +207,46 @@ func (s *signature) issuerIs(fpr Fingerprint) bool {
 	return false
 }
 
-// issuer names who s claims to be by, for messages.
-func (s *signature) issuer() string {
+// issuerName returns the key that s claims to be made by, for messages.
+func (s *signature) issuerName() string {
 	switch {
 	case len(s.issuers) > 0:
 		return "key " + string(s.issuers[0])
 	case len(s.keyIDs) > 0:
 		return "key ID " + s.keyIDs[0]
-	case len(s.hints) > 0:
-		return "key ID " + s.hints[0]
+	case len(s.unhashedIssuers) > 0:
+		return "key ID " + s.unhashedIssuers[0]
 	}
 	return "an unnamed key"
 }
 
-// newHash starts the digest that s signs; it holds the salt of version 6.
+// newHash returns the hash that s signs, begun with the salt of version 6.
 func (s *signature) newHash() hash.Hash {
 	h := digests[s.hash].hash.New()
 	h.Write(s.salt)
 	return h
 }
 
-// sum ends the digest that s signs. h is used up. Fits reports whether it begins
-// with the two octets that the packet carries. They prove nothing, and so count
-// for data only, of whose signatures every octet shall. RFC 9580, section 5.2.4.
-func (s *signature) sum(h hash.Hash) (sum []byte, fits bool) {
+// finishHash returns the digest that s signs, and whether it begins with the two
+// octets that the packet carries. h can't be used afterwards. The two octets prove
+// nothing; they are checked for signatures over data only, so that no octet of
+// those can be changed. RFC 9580, section 5.2.4.
+func (s *signature) finishHash(h hash.Hash) (sum []byte, prefixMatches bool) {
 	h.Write(s.trailer)
 	sum = h.Sum(nil)
-	return sum, bytes.Equal(sum[:2], s.tag)
+	return sum, bytes.Equal(sum[:2], s.digestPrefix)
 }
 
-// check reports whether key made s over the content with that digest. Versions
-// and algorithms must agree; version 3 is from the days of version 4 keys.
-func (s *signature) check(key *packet.PublicKey, sum []byte) bool {
+// verifyDigest reports whether key made s over the content with that digest. The
+// algorithm and the version must be those of the key; version 4 keys also made
+// version 3 signatures.
+func (s *signature) verifyDigest(key *packet.PublicKey, sum []byte) bool {
 	return (s.version == key.Version || s.version == 3 && key.Version == 4) && s.algorithm == key.PubKeyAlgo &&
 		key.VerifySignature(finishedHash(sum), s.numbers) == nil
 }
 
-// A finishedHash hands a computed digest to the library, which would otherwise
-// use up a hash for every candidate key.
+// finishedHash passes a computed digest to the library as a hash.Hash. The library
+// finishes the hash that it gets, so each candidate key would need its own.
 type finishedHash []byte
 
 func (finishedHash) Write(p []byte) (int, error) { return len(p), nil }
@@ -255,9 +255,9 @@ func (finishedHash) Reset()                      {}
 func (f finishedHash) Size() int                 { return len(f) }
 func (finishedHash) BlockSize() int              { return 1 }
 
-// checkKeys is check for the signatures of a certificate, over the keys and,
-// where there is one, the user ID.
-func (s *signature) checkKeys(by *packet.PublicKey, userID []byte, over ...*packet.PublicKey) bool {
+// verifyKeys reports whether signer made s over the given keys and, unless it is
+// nil, the user ID. It is for the signatures within a certificate.
+func (s *signature) verifyKeys(signer *packet.PublicKey, userID []byte, over ...*packet.PublicKey) bool {
 	h := s.newHash()
 	for _, key := range over {
 		if key.SerializeForHash(h) != nil {
@@ -268,15 +268,15 @@ func (s *signature) checkKeys(by *packet.PublicKey, userID []byte, over ...*pack
 		h.Write(binary.BigEndian.AppendUint32([]byte{0xb4}, uint32(len(userID))))
 		h.Write(userID)
 	}
-	sum, _ := s.sum(h)
-	return s.check(by, sum)
+	sum, _ := s.finishHash(h)
+	return s.verifyDigest(signer, sum)
 }
 
-// weak reports whether s counts, as a signature over keys, only where a pin makes
-// up for its digest.
+// weak reports whether s, as a signature over keys, counts only if the key is
+// pinned, because of its digest.
 func (s *signature) weak() bool { return s.hash == weakHash }
 
-// revokes reports whether s takes trust from a key.
-func (s *signature) revokes() bool {
+// revokesKey reports whether s revokes a primary key or a subkey.
+func (s *signature) revokesKey() bool {
 	return s.kind == packet.SigTypeKeyRevocation || s.kind == packet.SigTypeSubkeyRevocation
 }

@@ -4,11 +4,12 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// Stronger returns k without RSA keys of fewer bits than are demanded, beyond
-// what every Policy demands. A certificate goes whole with its primary key, which
-// speaks for all of it; a subkey by itself. An empty result matches ErrUntrusted.
+// Stronger returns k without the RSA keys of fewer than rsaBits bits, a demand on
+// top of every Policy's. A weak primary key removes its whole certificate, which
+// it vouches for; a weak subkey only itself. If nothing remains, the error matches
+// ErrUntrusted.
 func (k *Keyring) Stronger(rsaBits int) (*Keyring, error) {
-	weak := func(key *key) bool {
+	isWeak := func(key *key) bool {
 		bits, _ := measure(key.PublicKey)
 		switch key.PubKeyAlgo {
 		case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly:
@@ -18,17 +19,17 @@ func (k *Keyring) Stronger(rsaBits int) (*Keyring, error) {
 	}
 	strong := &Keyring{}
 	for _, c := range k.certs {
-		if weak(c.primary) {
+		if isWeak(c.primary) {
 			continue
 		}
-		left := *c
-		left.subkeys = nil
+		stronger := *c
+		stronger.subkeys = nil
 		for _, sub := range c.subkeys {
-			if !weak(sub) {
-				left.subkeys = append(left.subkeys, sub)
+			if !isWeak(sub) {
+				stronger.subkeys = append(stronger.subkeys, sub)
 			}
 		}
-		strong.certs = append(strong.certs, &left)
+		strong.certs = append(strong.certs, &stronger)
 	}
 	if len(strong.certs) == 0 {
 		return nil, keyringError("every key is weaker than RSA-%d", rsaBits)

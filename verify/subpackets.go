@@ -7,7 +7,7 @@ import (
 	"math/bits"
 )
 
-// Signature subpackets that count here. RFC 9580, section 5.2.3.7.
+// The signature subpackets that this package reads. RFC 9580, section 5.2.3.7.
 const (
 	subCreated     = 2
 	subExpires     = 3
@@ -21,9 +21,9 @@ const (
 	subFingerprint = 33
 )
 
-// known are the subpackets that may be marked critical, with their length, or 0
-// where it varies. Those without a name here change nothing for this package.
-var known = map[byte]int{
+// subpacketSizes holds the subpackets that may be marked critical, with their
+// length in octets, or 0 if it varies. This package ignores those without a name.
+var subpacketSizes = map[byte]int{
 	subCreated: 4, subExpires: 4, 4: 1, 5: 2, 6: 0, 7: 1, subKeyExpires: 4, 11: 0, 12: 0, subIssuer: 8,
 	subNotation: 0, 21: 0, 22: 0, 23: 0, 24: 0, subPrimaryID: 1, 26: 0, subFlags: 0, 28: 0, subReason: 0,
 	30: 0, subEmbedded: 0, subFingerprint: 0, 35: 0, 39: 0,
@@ -32,8 +32,8 @@ var known = map[byte]int{
 // flagSign is the key flag for signing data. RFC 9580, section 5.2.3.29.
 const flagSign = 0x02
 
-// subpackets reads one of the two areas. RFC 9580, section 5.2.3.7.
-func (s *signature) subpackets(area []byte, hashed, mayEmbed bool) error {
+// readSubpackets reads one of the two subpacket areas. RFC 9580, section 5.2.3.7.
+func (s *signature) readSubpackets(area []byte, hashed, mayEmbed bool) error {
 	r := &cursor{rest: area}
 	for len(r.rest) > 0 {
 		n := uint64(r.byte())
@@ -43,35 +43,35 @@ func (s *signature) subpackets(area []byte, hashed, mayEmbed bool) error {
 		case n >= 192:
 			n = (n-192)<<8 + uint64(r.byte()) + 192
 		}
-		content := r.take(n)
+		content := r.next(n)
 		if r.short || len(content) == 0 {
 			return errors.New("a subpacket is cut short")
 		}
 		kind, critical, value := content[0]&0x7f, content[0]&0x80 != 0, content[1:]
 		switch {
 		case kind == subEmbedded:
-			if mayEmbed && s.back == nil {
-				s.back, _ = parseNested(value, false) // judged where a subkey needs it
+			if mayEmbed && s.backSignature == nil {
+				s.backSignature, _ = parseNested(value, false) // checked by stateAt
 			}
 		case hashed:
-			s.subpacket(kind, critical, value)
+			s.readSubpacket(kind, critical, value)
 		case kind == subIssuer && len(value) == 8, kind == subFingerprint && isFingerprint(value):
-			s.hints = append(s.hints, string(fingerprint(value[len(value)&1:]))) // a fingerprint without its version
+			s.unhashedIssuers = append(s.unhashedIssuers, string(fingerprint(value[len(value)&1:]))) // without the version octet of a fingerprint
 		}
 	}
 	return nil
 }
 
-// subpacket reads one of the hashed area: of the other, anyone could have written
-// the rest.
-func (s *signature) subpacket(kind byte, critical bool, value []byte) {
-	size, ok := known[kind]
+// readSubpacket reads a subpacket of the hashed area. Anyone can change the other
+// area, so only issuers and back-signatures are read from it.
+func (s *signature) readSubpacket(kind byte, critical bool, value []byte) {
+	size, ok := subpacketSizes[kind]
 	switch {
 	case !ok && critical:
-		s.flaws("it has a critical subpacket of unknown type %d", kind)
+		s.addFlaw("it has a critical subpacket of unknown type %d", kind)
 		return
 	case size > 0 && len(value) != size:
-		s.flaws("a subpacket of type %d in it is malformed", kind)
+		s.addFlaw("a subpacket of type %d in it is malformed", kind)
 		return
 	}
 	switch kind {
@@ -83,20 +83,20 @@ func (s *signature) subpacket(kind byte, critical bool, value []byte) {
 		s.setSeconds(&s.keyLifetime, value)
 	case subIssuer:
 		if s.version == 6 {
-			s.flaws("it names its key by a key ID, which version 6 does not")
+			s.addFlaw("it names its key by a key ID, which version 6 does not allow")
 		}
 		s.keyIDs = append(s.keyIDs, string(fingerprint(value)))
 	case subFingerprint:
 		if !isFingerprint(value) {
-			s.flaws("its issuer fingerprint is malformed")
+			s.addFlaw("its issuer fingerprint is malformed")
 			return
 		}
 		s.issuers = append(s.issuers, fingerprint(value[1:]))
 	case subNotation:
 		if len(value) < 8 || len(value) != 8+int(binary.BigEndian.Uint16(value[4:]))+int(binary.BigEndian.Uint16(value[6:])) {
-			s.flaws("a notation in it is malformed")
+			s.addFlaw("a notation in it is malformed")
 		} else if name := value[8 : 8+binary.BigEndian.Uint16(value[4:])]; critical {
-			s.flaws("it has a critical notation %q, which is unknown", name)
+			s.addFlaw("it has a critical notation %q, which is unknown", name)
 		}
 	case subPrimaryID:
 		s.primaryID = value[0] != 0
@@ -106,62 +106,63 @@ func (s *signature) subpacket(kind byte, critical bool, value []byte) {
 			first = value[0]
 		}
 		if s.flags != nil && *s.flags != first {
-			s.flaws("it states two sets of key flags")
+			s.addFlaw("it states two sets of key flags")
 		}
 		s.flags = &first
 	case subReason:
 		if len(value) == 0 || s.reason != nil && *s.reason != value[0] {
-			s.flaws("its reason for revocation is empty or stated twice, and differently")
+			s.addFlaw("its reason for revocation is empty, or stated twice with different values")
 			return
 		}
 		s.reason = &value[0]
 	}
 }
 
-// isFingerprint reports whether value is the version of a key with its
-// fingerprint. RFC 9580, section 5.2.3.35.
+// isFingerprint reports whether value is a key version followed by a fingerprint of
+// that version. RFC 9580, section 5.2.3.35.
 func isFingerprint(value []byte) bool {
 	return len(value) == 21 && value[0] == 4 || len(value) == 33 && value[0] == 6
 }
 
-// setSeconds sets a time that may be stated once; the same again is harmless.
+// setSeconds sets a time field. Stating it twice with different values is a flaw.
 func (s *signature) setSeconds(field **uint32, value []byte) {
 	seconds := binary.BigEndian.Uint32(value)
 	if *field != nil && **field != seconds {
-		s.flaws("it states a time twice, and differently")
+		s.addFlaw("it states a time twice with different values")
 		return
 	}
 	*field = &seconds
 }
 
-// A cursor reads octets in order and remembers when there were too few.
+// cursor reads octets in order.
 type cursor struct {
 	rest  []byte
-	short bool
+	short bool // a read went past the end
 }
 
-func (c *cursor) take(n uint64) []byte {
+// next returns the next n octets. If there are fewer it returns nil and sets short.
+func (c *cursor) next(n uint64) []byte {
 	if n > uint64(len(c.rest)) {
 		c.short, c.rest = true, nil
 		return nil
 	}
-	taken := c.rest[:n]
+	octets := c.rest[:n]
 	c.rest = c.rest[n:]
-	return taken
+	return octets
 }
 
 func (c *cursor) byte() byte {
-	if b := c.take(1); b != nil {
+	if b := c.next(1); b != nil {
 		return b[0]
 	}
 	return 0
 }
 
-// number reads a multiprecision integer and returns it as it should be written;
-// exact is false where it is not written so. RFC 9580, section 3.2.
-func (c *cursor) number() (written []byte, exact bool) {
+// number reads a multiprecision integer and returns its canonical encoding. exact
+// reports whether it was encoded so. RFC 9580, section 3.2.
+func (c *cursor) number() (canonical []byte, exact bool) {
 	stated := c.uint(2)
-	given := c.take((stated + 7) / 8)
+	given := c.next((stated + 7) / 8)
 	digits := bytes.TrimLeft(given, "\x00")
 	size := 0
 	if len(digits) > 0 {
@@ -170,8 +171,9 @@ func (c *cursor) number() (written []byte, exact bool) {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(size)), digits...), uint64(size) == stated
 }
 
+// uint reads an integer of size octets, most significant first.
 func (c *cursor) uint(size int) (n uint64) {
-	for _, b := range c.take(uint64(size)) {
+	for _, b := range c.next(uint64(size)) {
 		n = n<<8 | uint64(b)
 	}
 	return n

@@ -28,20 +28,20 @@ const (
 )
 
 // HashZip returns the h1 hash of the zip in r, size bytes long: a hash of the
-// names and contents of its files and of nothing else (golang.org/x/mod/sumdb/
-// dirhash). Modes, times and the order of entries are not covered, so whoever
-// unpacks must not take them from the zip.
+// names and contents of its files only (golang.org/x/mod/sumdb/dirhash). It does
+// not cover modes, times and the order of entries, so code that unpacks the zip
+// must ignore them.
 //
-// The zip is not proved yet when it is read. So every entry must be a regular
-// file under a name that the go command accepts in a module, no two names may
-// be equal, not even on a file system that ignores case, there is no comment, and
-// nothing may be larger than the ceilings or than it claims. Anything else is an error that
-// matches ErrUntrusted; an error of r itself is returned as it is.
+// HashZip reads a zip that is not proved yet. Therefore every entry must be a
+// regular file under a name that the go command accepts in a module; no two names
+// may be equal, even if case is ignored; there must be no comment; and nothing may
+// be larger than the ceilings or than it claims. Any other zip is an error that
+// matches ErrUntrusted; an error of r is returned wrapped.
 func HashZip(name string, r io.ReaderAt, size int64) (h1 string, err error) {
 	if size > MaxTreeZip {
 		return "", fmt.Errorf("%s: %w: larger than the limit of %d bytes", name, ErrUntrusted, int64(MaxTreeZip))
 	}
-	source := &boundedReaderAt{r: r, size: size, left: maxTreeDirectory}
+	source := &boundedReaderAt{r: r, size: size, remaining: maxTreeDirectory}
 	defer func() {
 		switch {
 		case source.failed != nil:
@@ -55,7 +55,7 @@ func HashZip(name string, r io.ReaderAt, size int64) (h1 string, err error) {
 		return "", err
 	}
 	archive.RegisterDecompressor(zip.Deflate, (&decoder{}).open)
-	source.left = -1 // the directory is known; from here on each file has its own limit
+	source.remaining = -1 // the directory has been read; from here on each file has its own limit
 	files, err := treeFiles(archive)
 	if err != nil {
 		return "", err
@@ -69,12 +69,12 @@ func HashZip(name string, r io.ReaderAt, size int64) (h1 string, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		return &exactReader{ReadCloser: body, name: name, left: int64(files[name].UncompressedSize64)}, nil
+		return &exactReader{ReadCloser: body, name: name, remaining: int64(files[name].UncompressedSize64)}, nil
 	})
 }
 
-// A decoder is the one that unpacks the zip later, so that both read the same. It
-// serves one file after the other.
+// decoder decompresses the files of a zip, one after the other. It uses the package
+// that unpacks the zip later, so that both read the same content.
 type decoder struct {
 	in      *bufio.Reader
 	inflate *inflate.Reader
@@ -91,7 +91,7 @@ func (d *decoder) open(packed io.Reader) io.ReadCloser {
 	return io.NopCloser(d.inflate)
 }
 
-// treeFiles judges the directory of a zip and returns its files by name.
+// treeFiles checks the directory of a zip and returns its files by name.
 func treeFiles(archive *zip.Reader) (map[string]*zip.File, error) {
 	if len(archive.File) == 0 || len(archive.File) > MaxTreeFiles {
 		return nil, fmt.Errorf("%d files, want 1 to %d", len(archive.File), MaxTreeFiles)
@@ -111,7 +111,7 @@ func treeFiles(archive *zip.Reader) (map[string]*zip.File, error) {
 		}
 		fold := strings.ToLower(file.Name)
 		if folded[fold] {
-			return nil, fmt.Errorf("%q is there twice", file.Name)
+			return nil, fmt.Errorf("%q occurs twice", file.Name)
 		}
 		folded[fold] = true
 		if file.UncompressedSize64 > MaxTreeZip-total {
@@ -123,26 +123,25 @@ func treeFiles(archive *zip.Reader) (map[string]*zip.File, error) {
 	return files, nil
 }
 
-// A boundedReaderAt lets left bytes through, all if it is negative, and
-// remembers how r itself failed. What a malformed zip asks for outside of r is
-// the zip's failure.
+// boundedReaderAt limits the bytes read from r, and records the error of r. A read
+// outside of r is an error of the malformed zip, not of r.
 type boundedReaderAt struct {
-	r      io.ReaderAt
-	size   int64
-	left   int64
-	failed error
+	r         io.ReaderAt
+	size      int64
+	remaining int64 // bytes that may still be read; negative: no limit
+	failed    error // error of r
 }
 
 func (b *boundedReaderAt) ReadAt(p []byte, offset int64) (int, error) {
-	if b.left >= 0 && int64(len(p)) > b.left {
+	if b.remaining >= 0 && int64(len(p)) > b.remaining {
 		return 0, fmt.Errorf("its directory is larger than the limit of %d bytes", maxTreeDirectory)
 	}
 	if offset < 0 || offset > b.size {
 		return 0, fmt.Errorf("it points outside of itself")
 	}
 	n, err := b.r.ReadAt(p, offset)
-	if b.left >= 0 {
-		b.left -= int64(n)
+	if b.remaining >= 0 {
+		b.remaining -= int64(n)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.failed = err
@@ -150,16 +149,16 @@ func (b *boundedReaderAt) ReadAt(p []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// An exactReader fails where a file is longer than the zip's directory says.
+// exactReader fails if a file is longer than the zip's directory states.
 type exactReader struct {
 	io.ReadCloser
-	name string
-	left int64
+	name      string
+	remaining int64
 }
 
 func (e *exactReader) Read(p []byte) (int, error) {
 	n, err := e.ReadCloser.Read(p)
-	if e.left -= int64(n); e.left < 0 {
+	if e.remaining -= int64(n); e.remaining < 0 {
 		return 0, fmt.Errorf("%q is longer than it claims", e.name)
 	}
 	return n, err

@@ -9,19 +9,20 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// A clock tells at which time a key is judged, and up to when self-signatures
-// are believed: one from later than believe may not exist yet.
-type clock struct{ at, believe time.Time }
+// checkTime is the time at which a key is checked, and the time after which
+// self-signatures are ignored, because they should not exist yet.
+type checkTime struct{ at, selfSigsUntil time.Time }
 
-// A judgement says whether a key could sign at some time. The zero judgement: yes.
-type judgement struct {
+// keyVerdict reports whether a key could sign at some time. The zero value means
+// that it could.
+type keyVerdict struct {
 	kind   ruleKind
-	rule   string    // the rule that it broke, with the facts
-	since  time.Time // from when on that is so, zero: it always was
-	pinned bool      // a pin made up for a weak self-signature
+	rule   string    // the broken rule, with the facts, for messages
+	since  time.Time // when the key began to break it; zero: always
+	pinned bool      // a weak self-signature counts only because of a pin
 }
 
-// A ruleKind tells the rules for keys apart, for those who give advice on them.
+// ruleKind identifies a rule for keys, so that Lint can give advice on it.
 type ruleKind int
 
 const (
@@ -35,71 +36,77 @@ const (
 	weakBinding
 	noBackSignature
 	notSigning
-	youngKey // for Lint alone: no rule is broken
+	rfc9580Key // used by Lint only: breaks no rule
 )
 
-// judge says whether k, a key of c, could sign at c's time. Every rule about
-// certificates is here and in state. RFC 9580, sections 5.2.3.10 and 10.1.5.
-func (c *certificate) judge(k *key, t clock) judgement {
+// checkSigningKey reports whether k, a key of c, could sign at t.at. Every rule
+// about certificates is here and in stateAt. RFC 9580, sections 5.2.3.10 and
+// 10.1.5.
+func (c *certificate) checkSigningKey(k *key, t checkTime) keyVerdict {
 	chain := []*key{c.primary}
 	if k != c.primary {
 		chain = append(chain, k)
 	}
-	var verdict judgement
+	var verdict keyVerdict
 	for _, link := range chain {
 		if why, ok := distrustedKeys[link.fpr]; ok {
-			return link.breaks(distrustedKey, time.Time{}, "is on the list of distrusted keys: %s", why)
+			return link.violation(distrustedKey, time.Time{}, "is on the list of distrusted keys: %s", why)
 		}
-		if broken := link.revoked(t.at); broken.kind != allowed {
+		if broken := link.checkRevocations(t.at); broken.kind != allowed {
 			return broken
 		}
 		if why, since := checkAlgorithm(link.PublicKey, t.at); why != "" {
-			return link.breaks(weakKey, since, "can't be used: %s", why)
+			return link.violation(weakKey, since, "can't be used: %s", why)
 		}
 		if t.at.Before(link.CreationTime) {
-			return link.breaks(tooNew, time.Time{}, "was made only on %s", date(link.CreationTime))
+			return link.violation(tooNew, time.Time{}, "was made only on %s", date(link.CreationTime))
 		}
-		state, broken := c.state(link, t)
+		state, broken := c.stateAt(link, t)
 		switch {
 		case broken.kind != allowed:
 			return broken
 		case link == k && !state.maySign:
-			return link.breaks(notSigning, state.from, "is not a signing key")
+			return link.violation(notSigning, state.updated, "is not a signing key")
 		case !state.expires.IsZero() && !t.at.Before(state.expires):
-			return link.breaks(expired, state.expires, "expired on %s", date(state.expires))
+			return link.violation(expired, state.expires, "expired on %s", date(state.expires))
 		}
 		verdict.pinned = verdict.pinned || state.weak
 	}
 	return verdict
 }
 
-func (k *key) breaks(kind ruleKind, since time.Time, format string, args ...any) judgement {
-	return judgement{kind: kind, rule: fmt.Sprintf("key %s ", k.fpr) + fmt.Sprintf(format, args...), since: since}
+// violation returns the verdict that k breaks a rule of the given kind. since is
+// the time from which it does; zero means always.
+func (k *key) violation(kind ruleKind, since time.Time, format string, args ...any) keyVerdict {
+	return keyVerdict{kind: kind, rule: fmt.Sprintf("key %s ", k.fpr) + fmt.Sprintf(format, args...), since: since}
 }
 
-// revoked judges k's revocations. A hard one counts for all times, since whoever
-// has a stolen key can date a signature as they like; a soft one from its own
-// time on, and for ever. RFC 9580, section 5.2.3.31.
-func (k *key) revoked(at time.Time) judgement {
+// checkRevocations applies k's revocations. A hard one counts for all times,
+// because the thief of a key can date a signature freely; a soft one counts from
+// its own time on, for ever. RFC 9580, section 5.2.3.31.
+func (k *key) checkRevocations(at time.Time) keyVerdict {
 	for _, s := range k.revocations {
-		if s.hard() {
-			return k.breaks(revoked, time.Time{}, "was revoked on %s%s", date(s.created), s.why())
+		if s.isHardRevocation() {
+			return k.violation(revoked, time.Time{}, "was revoked on %s%s", date(s.created), s.revocationReason())
 		}
 	}
 	for _, s := range k.revocations {
 		if !at.Before(s.created) {
-			return k.breaks(revoked, s.created, "was revoked on %s%s", date(s.created), s.why())
+			return k.violation(revoked, s.created, "was revoked on %s%s", date(s.created), s.revocationReason())
 		}
 	}
-	return judgement{}
+	return keyVerdict{}
 }
 
-func (s *signature) hard() bool {
+// isHardRevocation reports whether the revocation s also invalidates signatures
+// made before it.
+func (s *signature) isHardRevocation() bool {
 	return s.flaw != "" || s.reason == nil || *s.reason != byte(packet.KeySuperseded) && *s.reason != byte(packet.KeyRetired)
 }
 
-// why names the reason of a revocation: ": superseded".
-func (s *signature) why() string {
+// revocationReason returns the reason of a revocation for messages, as in
+// ": superseded".
+func (s *signature) revocationReason() string {
 	if s.reason == nil {
 		return ", no reason given"
 	}
@@ -116,32 +123,33 @@ func (s *signature) why() string {
 	return fmt.Sprintf(": reason %d", *s.reason)
 }
 
-// A keyState is what the self-signatures in force say about a key.
+// keyState is what the self-signatures that apply at some time state about a key.
 type keyState struct {
-	from    time.Time // when the newest of them was made
+	updated time.Time // when the newest of them was made
 	expires time.Time // zero: never
 	maySign bool
-	weak    bool // only a pin makes it count
+	weak    bool // valid only because the key is pinned
 }
 
-// state reads the self-signatures of k that are in force at a time. For a
-// subkey that is one binding. For a primary it is the newest certification of
-// its user IDs and the newest direct-key signature; programs differ in which of
-// the two they believe, so here both must allow what either speaks of. In
-// version 6 only direct-key signatures speak (RFC 9580, section 5.2.3.10).
-func (c *certificate) state(k *key, t clock) (keyState, judgement) {
-	voices, weak := c.inForce(k, t)
+// stateAt evaluates the self-signatures of k that apply at t.at. For a subkey
+// that is one binding. For a primary key it is the newest certification of its
+// user IDs and the newest direct-key signature. OpenPGP programs differ in which
+// of the two they follow, so an attribute that either states must be allowed by
+// both. In version 6 only direct-key signatures count (RFC 9580, section
+// 5.2.3.10).
+func (c *certificate) stateAt(k *key, t checkTime) (keyState, keyVerdict) {
+	selfSigs, weak := c.selfSignaturesAt(k, t)
 	switch {
-	case len(voices) > 0:
+	case len(selfSigs) > 0:
 	case weak:
-		return keyState{}, k.breaks(weakBinding, time.Time{}, "is bound by SHA-1 signatures only, and is not pinned")
+		return keyState{}, k.violation(weakBinding, time.Time{}, "is bound by SHA-1 signatures only, and is not pinned")
 	default:
-		return keyState{}, k.breaks(unbound, time.Time{}, "has no valid self-signature")
+		return keyState{}, k.violation(unbound, time.Time{}, "has no valid self-signature")
 	}
 
 	var state keyState
 	allow, deny := false, false
-	for _, s := range voices {
+	for _, s := range selfSigs {
 		if s.keyLifetime != nil && *s.keyLifetime > 0 {
 			end := k.CreationTime.Add(time.Duration(*s.keyLifetime) * time.Second).UTC()
 			if state.expires.IsZero() || end.Before(state.expires) {
@@ -153,33 +161,32 @@ func (c *certificate) state(k *key, t clock) (keyState, judgement) {
 			deny = deny || *s.flags&flagSign == 0
 		}
 		state.weak = state.weak || s.weak()
-		state.from = s.created
+		state.updated = s.created
 	}
 	state.maySign = allow && !deny
 	if k == c.primary || !state.maySign {
-		return state, judgement{}
+		return state, keyVerdict{}
 	}
-	switch back := voices[0].back; {
+	switch back := selfSigs[0].backSignature; {
 	case back == nil || back.kind != packet.SigTypePrimaryKeyBinding || back.flaw != "" ||
-		back.created.Before(k.CreationTime) || back.created.After(t.believe.Add(MaxSkew)) ||
-		!back.checkKeys(k.PublicKey, nil, c.primary.PublicKey, k.PublicKey):
-		return state, k.breaks(noBackSignature, time.Time{}, "has not signed that it belongs to key %s", c.primary.fpr)
+		back.created.Before(k.CreationTime) || back.created.After(t.selfSigsUntil.Add(MaxSkew)) ||
+		!back.verifyKeys(k.PublicKey, nil, c.primary.PublicKey, k.PublicKey):
+		return state, k.violation(noBackSignature, time.Time{}, "has not signed that it belongs to key %s", c.primary.fpr)
 	case back.weak() && !c.pinned[k.fpr]:
-		return state, k.breaks(weakBinding, time.Time{}, "has only a SHA-1 back-signature, and is not pinned")
+		return state, k.violation(weakBinding, time.Time{}, "has only a SHA-1 back-signature, and is not pinned")
 	default:
 		state.weak = state.weak || back.weak()
-		return state, judgement{}
+		return state, keyVerdict{}
 	}
 }
 
-// inForce picks of the signatures that speak for k those that count at a time:
-// of each kind the newest that was made by then. Copies of keys are often
-// stripped of older self-signatures; so where nothing is left from then, the
-// oldest later one of each kind speaks, in which the owner says for how long the
-// key has been valid. Of several that were made in the same second, the first
-// speaks. The voices come in order of time. Weak says that there were SHA-1
-// signatures which no pin makes up for.
-func (c *certificate) inForce(k *key, t clock) (voices []*signature, weak bool) {
+// selfSignaturesAt returns the self-signatures of k that apply at t.at, oldest
+// first: the newest of each kind that was made by then. Copies of keys are often
+// stripped of older self-signatures, so if none from then remains, the oldest
+// later one of each kind applies; it states how long the key has been valid. Of
+// several made in the same second, the first applies. weak reports that SHA-1
+// signatures were skipped because k is not pinned.
+func (c *certificate) selfSignaturesAt(k *key, t checkTime) (selfSigs []*signature, weak bool) {
 	kinds := [][]*signature{k.direct}
 	if k == c.primary && k.Version < 6 {
 		kinds = append(kinds, c.certifications(t.at))
@@ -191,7 +198,7 @@ func (c *certificate) inForce(k *key, t clock) (voices []*signature, weak bool) 
 			switch {
 			case s.weak() && !c.pinned[k.fpr]:
 				weak = true
-			case s.created.Before(k.CreationTime), s.created.After(t.believe.Add(MaxSkew)), s.expiredAt(t.at):
+			case s.created.Before(k.CreationTime), s.created.After(t.selfSigsUntil.Add(MaxSkew)), s.expiredAt(t.at):
 			case !s.created.After(t.at):
 				if now == nil || s.created.After(now.created) {
 					now = s
@@ -201,41 +208,41 @@ func (c *certificate) inForce(k *key, t clock) (voices []*signature, weak bool) 
 			}
 		}
 		if now != nil {
-			voices = append(voices, now)
+			selfSigs = append(selfSigs, now)
 		}
 		if next != nil {
 			later = append(later, next)
 		}
 	}
-	if len(voices) == 0 {
-		voices = later
+	if len(selfSigs) == 0 {
+		selfSigs = later
 	}
-	slices.SortStableFunc(voices, func(a, b *signature) int { return a.created.Compare(b.created) })
-	return voices, weak
+	slices.SortStableFunc(selfSigs, func(a, b *signature) int { return a.created.Compare(b.created) })
+	return selfSigs, weak
 }
 
-// certifications returns those of all user IDs, in order of time and then of the
-// user IDs, without the ones that were withdrawn by then; if none is left, with
-// them: that no name is right any more does not revoke the key.
+// certifications returns the certifications of all user IDs, sorted by time and
+// then by user ID, without those revoked by the given time. If all are revoked it
+// returns all: revoking every name does not revoke the key.
 func (c *certificate) certifications(at time.Time) []*signature {
-	var all, standing []*signature
+	var all, valid []*signature
 	for _, id := range c.userIDs {
 		for _, s := range id.certifications {
 			all = append(all, s)
 			if !slices.ContainsFunc(id.revocations, func(r *signature) bool { return !r.created.Before(s.created) && !r.created.After(at) }) {
-				standing = append(standing, s)
+				valid = append(valid, s)
 			}
 		}
 	}
-	if len(standing) == 0 {
-		standing = all
+	if len(valid) == 0 {
+		valid = all
 	}
-	slices.SortStableFunc(standing, func(a, b *signature) int { return a.created.Compare(b.created) })
-	return standing
+	slices.SortStableFunc(valid, func(a, b *signature) int { return a.created.Compare(b.created) })
+	return valid
 }
 
-// name returns the user ID to show for c: the newest that is marked primary,
-// else the newest, among those that are not revoked.
+// name returns the user ID to show for c: among those that are not revoked, the
+// newest that is marked primary, or else the newest.
 func (c *certificate) name() string {
 	var best string
 	var bestSig *signature
@@ -255,7 +262,7 @@ func (c *certificate) name() string {
 	return best
 }
 
-// printable makes a user ID safe to show on a terminal: it is text from outside.
+// printable makes a user ID, which is untrusted text, safe to print on a terminal.
 func printable(id []byte) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u200e' || r == '\u200f' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {

@@ -49,7 +49,7 @@ func TestRefreshOfBuiltinKeys(t *testing.T) {
 		}
 	}
 
-	kist(4, "is another key, not a newer copy of one", "channel", "refresh", "node", "--key", "../../verify/keyrings/rust/108F66205EAEB0AAA8DD5E1C85AB96E6FA1BE5FE.asc")
+	kist(4, "is a different key, not a newer copy of one in the keyring", "channel", "refresh", "node", "--key", "../../verify/keyrings/rust/108F66205EAEB0AAA8DD5E1C85AB96E6FA1BE5FE.asc")
 	u.Tell("https://nodejs.org/dist/v20.11.0/SHASUMS256.txt.sig", manifesttest.Unreachable)
 	u.Tell("https://nodejs.org/dist/v20.11.0/SHASUMS256.txt", manifesttest.Unreachable)
 	kist(6, "Nothing was changed", "channel", "refresh", "node", "--key", copied)

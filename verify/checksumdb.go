@@ -16,22 +16,22 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// GoChecksumKey is the verifier key of Go's public checksum database, the one
-// that is built into the go command. No setting of the go command (GOSUMDB,
-// GONOSUMDB, GONOSUMCHECK, GOINSECURE, GOFLAGS) is ever read here.
+// GoChecksumKey is the verifier key of Go's public checksum database, as built
+// into the go command. This package ignores the settings of the go command
+// (GOSUMDB, GONOSUMDB, GONOSUMCHECK, GOINSECURE, GOFLAGS).
 const GoChecksumKey = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
 
-// Ceilings on what a checksum database may answer, in bytes.
+// Ceilings on the answers of a checksum database, in bytes.
 const (
 	maxLookup = 64 << 10 // one record and a signed tree head
 	maxTile   = 256 * tlog.HashSize
 )
 
-// A ChecksumDB is a transparency log of module hashes, known by the key that
-// signs its tree heads: the policy beside OpenPGP's. Every answer must be
-// included in a signed tree, and every signed tree must continue the one seen
-// before it, so that the log can neither forge a hash for one user nor take one
-// back. Protocol: golang.org/design/25530-sumdb; the proofs are those of RFC 6962.
+// ChecksumDB is a transparency log of module hashes, identified by the key that
+// signs its tree heads. Every answer must be included in a signed tree, and every
+// signed tree must extend the one seen before it, so that the log can neither give
+// one user a false hash nor withdraw one. Protocol: golang.org/design/25530-sumdb;
+// the proofs are those of RFC 6962.
 type ChecksumDB struct{ key, name string }
 
 // NewChecksumDB reads a verifier key, "<name>+<hash>+<key data>".
@@ -43,32 +43,31 @@ func NewChecksumDB(key string) (ChecksumDB, error) {
 	return ChecksumDB{key, verifier.Name()}, nil
 }
 
-// Name is the database's name, as its key states it.
+// Name returns the database's name, as its key states it.
 func (db ChecksumDB) Name() string { return db.name }
 
-// A Remote reads path ("/lookup/…" or "/tile/…") of a checksum database, of
-// which limit bytes at most are of use. It must be safe for concurrent use.
+// Remote reads path ("/lookup/…" or "/tile/…") of a checksum database. An answer
+// of more than limit bytes is refused. Remote must be safe for concurrent use.
 type Remote func(ctx context.Context, path string, limit int64) ([]byte, error)
 
-// A TreeProof is what a checksum database was proved to say of a module.
+// TreeProof is the proved answer of a checksum database for a module.
 type TreeProof struct {
 	H1       string   // "h1:<base64>", the hash of the module's zip, see HashZip
 	Evidence Evidence // Kind ByTree
-	// Mark is the newest tree head known after the lookup: Serial is its
-	// size, Digest its root hash, Head the signed note. Where the answer came
-	// with an older tree than last, that tree was proved to be part of
-	// last, and last stays the Mark.
+	// Mark is the newest tree head known after the lookup: Serial is the size of
+	// the tree, Digest its root hash, Head the signed note. If the answer came with
+	// an older tree than last, that tree was proved to be part of last, and Mark
+	// is last.
 	Mark Mark
 }
 
-// Lookup asks for the hash of module at version and proves the answer: by the
-// signature on the tree head, by inclusion of the record in the tree, and by
+// Lookup requests the hash of the module path at version and proves the answer: by
+// the signature on the tree head, by inclusion of the record in the tree, and by
 // consistency of the tree with last, the Mark of an earlier lookup (zero: none).
 //
-// A failed proof is a *TreeError; two signed trees of which neither continues
-// the other are a *ForkError; a last that holds no tree head of this database
-// is a *MarkError. An error of remote is wrapped, and is then the only thing
-// that failed.
+// A failed proof is a *TreeError. Two signed trees that contradict each other are a
+// *ForkError. A last without a tree head of this database is a *MarkError. An error
+// of remote is returned wrapped; it means that no proof failed.
 func (db ChecksumDB) Lookup(ctx context.Context, remote Remote, last Mark, path, version string) (TreeProof, error) {
 	if db.name == "" {
 		return TreeProof{}, fmt.Errorf("%s@%s: %w: no checksum database key", path, version, ErrUntrusted)
@@ -76,12 +75,12 @@ func (db ChecksumDB) Lookup(ctx context.Context, remote Remote, last Mark, path,
 	if err := db.checkMark(last); err != nil {
 		return TreeProof{}, &MarkError{Channel: last.Channel, Err: err}
 	}
-	ops := &lookupOps{ctx: ctx, remote: remote, db: db, head: last.Head, asked: make(map[string][]byte), saved: make(map[string][]byte)}
+	ops := &lookupOps{ctx: ctx, remote: remote, db: db, head: last.Head, answers: make(map[string][]byte), proved: make(map[string][]byte)}
 	lines, err := sumdb.NewClient(ops).Lookup(path, version)
 	if err != nil {
-		return TreeProof{}, ops.explain(err, path+"@"+version)
+		return TreeProof{}, ops.typedError(err, path+"@"+version)
 	}
-	proof, err := ops.proof(lines, path, version)
+	proof, err := ops.buildProof(lines, path, version)
 	if err != nil {
 		return TreeProof{}, &TreeError{Database: db.name, Module: path + "@" + version, Rule: err.Error()}
 	}
@@ -89,6 +88,7 @@ func (db ChecksumDB) Lookup(ctx context.Context, remote Remote, last Mark, path,
 	return proof, nil
 }
 
+// checkMark checks that last is zero or holds a tree head of db.
 func (db ChecksumDB) checkMark(last Mark) error {
 	if last.Serial == 0 && len(last.Head) == 0 {
 		return nil
@@ -103,7 +103,7 @@ func (db ChecksumDB) checkMark(last Mark) error {
 	return nil
 }
 
-// openHead reads a signed tree head.
+// openHead verifies and reads a signed tree head.
 func (db ChecksumDB) openHead(head []byte) (tlog.Tree, error) {
 	verifier, err := note.NewVerifier(db.key)
 	if err != nil {
@@ -116,23 +116,23 @@ func (db ChecksumDB) openHead(head []byte) (tlog.Tree, error) {
 	return tlog.ParseTree([]byte(signed.Text))
 }
 
-// lookupOps is the memory of one lookup, for sumdb.Client. Nothing touches a disk.
+// lookupOps is the state of one lookup, for sumdb.Client. It is held in memory only.
 type lookupOps struct {
 	ctx    context.Context
 	remote Remote
 	db     ChecksumDB
 
-	mu     sync.Mutex
-	asked  map[string][]byte // what remote answered
-	head   []byte            // the newest signed tree head
-	saved  map[string][]byte // what the client proved
-	failed error             // the first failure of remote; every later read fails with it too
-	fork   string            // the client's report of a fork
+	mu      sync.Mutex
+	answers map[string][]byte // what remote answered
+	head    []byte            // the newest signed tree head
+	proved  map[string][]byte // what the client proved
+	failed  error             // the first failure of remote; every later read fails with it too
+	fork    string            // the client's report of a fork
 }
 
-// ReadRemote implements sumdb.ClientOps. The client hides the cause of its
-// errors, so the first failure is kept and lasts: once a read has failed, no
-// proof can succeed or fail any more, and that failure is the whole story.
+// ReadRemote implements sumdb.ClientOps. The client hides the cause of its errors,
+// so ReadRemote stores the first failure and returns it from then on. After a
+// failed read no proof can succeed or fail, so that failure is the error to report.
 func (o *lookupOps) ReadRemote(path string) ([]byte, error) {
 	o.mu.Lock()
 	failed := o.failed
@@ -151,34 +151,35 @@ func (o *lookupOps) ReadRemote(path string) ([]byte, error) {
 	return data, err
 }
 
-// read reads path, or the start of the full tile where path is a partial tile
-// that the full one has replaced.
+// read reads path. If path is a partial tile that the full tile has replaced, it
+// returns the start of the full tile.
 func (o *lookupOps) read(path string) ([]byte, error) {
 	tile, err := tlog.ParseTilePath(strings.TrimPrefix(path, "/"))
 	if err != nil {
-		return o.bounded(path, maxLookup)
+		return o.readBounded(path, maxLookup)
 	}
-	data, err := o.bounded(path, maxTile)
+	data, err := o.readBounded(path, maxTile)
 	full := tile
 	full.W = 1 << tile.H
 	if err == nil || tile == full {
 		return data, err
 	}
-	whole, fullErr := o.bounded("/"+full.Path(), maxTile)
+	whole, fullErr := o.readBounded("/"+full.Path(), maxTile)
 	if fullErr != nil || len(whole) != full.W*tlog.HashSize {
 		return nil, err
 	}
 	return whole[:tile.W*tlog.HashSize], nil
 }
 
-func (o *lookupOps) bounded(path string, limit int64) ([]byte, error) {
+// readBounded reads path and refuses more than limit bytes.
+func (o *lookupOps) readBounded(path string, limit int64) ([]byte, error) {
 	data, err := o.remote(o.ctx, path, limit)
 	if err == nil && int64(len(data)) > limit {
 		return nil, fmt.Errorf("%s: %w: larger than the limit of %d bytes", path, ErrUntrusted, limit)
 	}
 	if err == nil {
 		o.mu.Lock()
-		o.asked[path] = data
+		o.answers[path] = data
 		o.mu.Unlock()
 	}
 	return data, err
@@ -210,7 +211,7 @@ func (o *lookupOps) ReadCache(string) ([]byte, error) { return nil, errors.New("
 func (o *lookupOps) WriteCache(file string, data []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.saved[file] = data
+	o.proved[file] = data
 }
 
 func (o *lookupOps) Log(string) {}
@@ -221,25 +222,26 @@ func (o *lookupOps) SecurityError(report string) {
 	o.fork = report
 }
 
-// explain gives the client's error its cause and its type.
-func (o *lookupOps) explain(err error, what string) error {
+// typedError returns the typed error, with its cause, for an error of the client.
+// target is path@version.
+func (o *lookupOps) typedError(err error, target string) error {
 	switch {
 	case o.fork != "":
 		return &ForkError{Database: o.db.name, Report: o.fork}
 	case o.failed != nil:
-		return fmt.Errorf("checksum database %s: %s: %w", o.db.name, what, o.failed)
+		return fmt.Errorf("checksum database %s: %s: %w", o.db.name, target, o.failed)
 	}
 	rule, _, _ := strings.Cut(err.Error(), "\n")
-	return &TreeError{Database: o.db.name, Module: what, Rule: strings.TrimPrefix(rule, what+": ")}
+	return &TreeError{Database: o.db.name, Module: target, Rule: strings.TrimPrefix(rule, target+": ")}
 }
 
-// proof puts together what the client proved.
-func (o *lookupOps) proof(lines []string, path, version string) (TreeProof, error) {
+// buildProof returns what the client proved as a TreeProof.
+func (o *lookupOps) buildProof(lines []string, path, version string) (TreeProof, error) {
 	h1, err := onlyH1(lines)
 	if err != nil {
 		return TreeProof{}, err
 	}
-	record, err := o.record(path, version)
+	record, err := o.recordNumber(path, version)
 	if err != nil {
 		return TreeProof{}, err
 	}
@@ -250,21 +252,21 @@ func (o *lookupOps) proof(lines []string, path, version string) (TreeProof, erro
 	if record < 0 || record >= tree.N {
 		return TreeProof{}, fmt.Errorf("record %d is not in a tree of size %d", record, tree.N)
 	}
-	kept, err := json.Marshal(keptAnswers{o.head, o.asked})
+	answers, err := json.Marshal(savedAnswers{o.head, o.answers})
 	if err != nil {
 		return TreeProof{}, err
 	}
 	e := Evidence{Kind: ByTree, Name: path + "@" + version,
 		Tree: &Tree{Name: o.db.name, Size: tree.N, Root: tree.Hash.String(), Record: record, H1: h1}}
-	e.Proof = e.keep(kept)
+	e.Proof = e.addPieces(answers)
 	return TreeProof{
 		H1: h1, Evidence: e,
 		Mark: Mark{Serial: uint64(tree.N), Digest: SHA256(tree.Hash), Head: bytes.Clone(o.head)},
 	}, nil
 }
 
-// record returns the number of the record that the client proved.
-func (o *lookupOps) record(path, version string) (int64, error) {
+// recordNumber returns the number of the record that the client proved.
+func (o *lookupOps) recordNumber(path, version string) (int64, error) {
 	escapedPath, err := module.EscapePath(path)
 	if err != nil {
 		return 0, err
@@ -273,19 +275,20 @@ func (o *lookupOps) record(path, version string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	answer := o.saved[o.db.name+"/lookup/"+escapedPath+"@"+escapedVersion]
+	answer := o.proved[o.db.name+"/lookup/"+escapedPath+"@"+escapedVersion]
 	id, _, _, err := tlog.ParseRecord(answer)
 	return id, err
 }
 
-// onlyH1 returns the one h1 hash that the go.sum lines of a record state.
+// onlyH1 returns the h1 hash that the go.sum lines of a record state. There must be
+// exactly one.
 func onlyH1(lines []string) (string, error) {
 	var found string
 	for _, line := range lines {
 		field := strings.Fields(line)
 		digits, ok := strings.CutPrefix(field[len(field)-1], "h1:")
 		if !ok {
-			continue // a newer kind of hash beside it
+			continue // a newer kind of hash
 		}
 		sum, err := base64.StdEncoding.Strict().DecodeString(digits)
 		if err != nil || len(sum) != tlog.HashSize || len(field) != 3 || found != "" {
@@ -299,7 +302,7 @@ func onlyH1(lines []string) (string, error) {
 	return found, nil
 }
 
-// A TreeError says that what a checksum database answered is not proved.
+// TreeError reports that an answer of a checksum database is not proved.
 type TreeError struct {
 	Database string
 	Module   string // path@version
@@ -312,12 +315,12 @@ func (e *TreeError) Error() string {
 
 func (e *TreeError) Is(target error) bool { return target == ErrUntrusted }
 
-// A ForkError says that a checksum database signed two trees of which neither
-// continues the other: the log equivocates, to this user or to others. It
+// ForkError reports that a checksum database signed two trees that contradict each
+// other: neither extends the other, so the log has shown different histories. It
 // matches ErrStale, as other equivocation does.
 type ForkError struct {
 	Database string
-	Report   string // both signed trees and the proof against them, many lines, for publication
+	Report   string // both signed trees and the proof that they conflict, several lines, for publication
 }
 
 func (e *ForkError) Error() string {
