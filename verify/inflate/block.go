@@ -5,81 +5,82 @@ import (
 	"io"
 )
 
-// inflate decodes a compressed block (RFC 1951, section 3.2.3) until the window is
-// full or the block ends.
-func (r *Reader) inflate() error {
-	for r.pos < full && r.block {
-		if err := r.quickly(); err != nil {
+// decodeBlock decodes a compressed block (RFC 1951, section 3.2.3) until the window
+// is full or the block ends.
+func (r *Reader) decodeBlock() error {
+	for r.pos < windowSize && r.inBlock {
+		if err := r.decodeFast(); err != nil {
 			return err
 		}
-		if r.pos >= full || !r.block {
+		if r.pos >= windowSize || !r.inBlock {
 			break
 		}
-		// The input visible ends soon: one step, that looks at each bit before it
-		// uses it, if more cannot be had.
-		if len(r.buf)-r.at < 8 && !r.ended {
-			if err := r.load(); err != nil {
+		// Fewer than eight bytes are buffered. Load more; at the end of the input,
+		// decode one symbol with a check of each read.
+		if len(r.buf)-r.used < 8 && !r.ended {
+			if err := r.loadBuffer(); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := r.step(); err != nil {
+		if err := r.decodeOne(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// quickly decodes as long as eight bytes of input are visible. All it does is in
-// registers, for speed.
-func (r *Reader) quickly() error {
-	in, at, bits, n := r.buf, r.at, r.bits, r.n
+// decodeFast decodes while at least eight bytes of input are buffered. It keeps its
+// state in local variables, for speed.
+func (r *Reader) decodeFast() error {
+	in, used, bits, nbits := r.buf, r.used, r.bits, r.nbits
 	window, pos := r.window, r.pos
 	lit, dist := &r.lit, &r.dist
 	err := error(nil)
-	for at+8 <= len(in) && pos < full {
-		// 56 bits or more; those above n are what comes next, and are put there again.
-		bits |= binary.LittleEndian.Uint64(in[at:]) << (n & 63)
-		at += int(63-n) >> 3
-		n |= 56
+	for used+8 <= len(in) && pos < windowSize {
+		// Now bits has 56 or more. Those above nbits are the next input, and are
+		// read again with the same value.
+		bits |= binary.LittleEndian.Uint64(in[used:]) << (nbits & 63)
+		used += int(63-nbits) >> 3
+		nbits |= 56
 		e := lit[bits&(1<<litBits-1)]
 		if e&literal != 0 {
-			bits >>= e & takes
-			n -= uint(e & takes)
-			window[pos] = byte(e >> value)
+			bits >>= e & bitsMask
+			nbits -= uint(e & bitsMask)
+			window[pos] = byte(e >> valueShift)
 			pos++
 			e = lit[bits&(1<<litBits-1)]
 			if e&literal != 0 {
-				bits >>= e & takes
-				n -= uint(e & takes)
-				window[pos] = byte(e >> value)
+				bits >>= e & bitsMask
+				nbits -= uint(e & bitsMask)
+				window[pos] = byte(e >> valueShift)
 				pos++
 				e = lit[bits&(1<<litBits-1)]
 				if e&literal != 0 {
-					bits >>= e & takes
-					n -= uint(e & takes)
-					window[pos] = byte(e >> value)
+					bits >>= e & bitsMask
+					nbits -= uint(e & bitsMask)
+					window[pos] = byte(e >> valueShift)
 					pos++
 					continue
 				}
 			}
-			if at+8 > len(in) {
+			if used+8 > len(in) {
 				break
 			}
-			bits |= binary.LittleEndian.Uint64(in[at:]) << (n & 63)
-			at += int(63-n) >> 3
-			n |= 56
+			bits |= binary.LittleEndian.Uint64(in[used:]) << (nbits & 63)
+			used += int(63-nbits) >> 3
+			nbits |= 56
 		}
 		if e&special != 0 {
-			if e&link != 0 {
-				bits >>= e & takes
-				n -= uint(e & takes)
-				e = lit[e>>value+uint32(bits&(1<<(e>>ownBits&15)-1))]
+			if e&subtable != 0 {
+				bits >>= e & bitsMask
+				nbits -= uint(e & bitsMask)
+				e = lit[e>>valueShift+uint32(bits&(1<<(e>>codeBitsShift&15)-1))]
 			}
 			if e&literal != 0 {
-				bits >>= e & takes
-				n -= uint(e & takes)
-				window[pos] = byte(e >> value)
+				bits >>= e & bitsMask
+				nbits -= uint(e & bitsMask)
+				window[pos] = byte(e >> valueShift)
 				pos++
 				continue
 			}
@@ -87,31 +88,31 @@ func (r *Reader) quickly() error {
 				err = ErrCorrupt
 				break
 			}
-			if e&end != 0 {
-				bits >>= e & takes
-				n -= uint(e & takes)
-				r.block = false
+			if e&endOfBlock != 0 {
+				bits >>= e & bitsMask
+				nbits -= uint(e & bitsMask)
+				r.inBlock = false
 				break
 			}
 		}
-		length := int(e>>value) + int(bits&(1<<(e&takes)-1)>>(e>>ownBits&15))
-		bits >>= e & takes
-		n -= uint(e & takes)
+		length := int(e>>valueShift) + int(bits&(1<<(e&bitsMask)-1)>>(e>>codeBitsShift&15))
+		bits >>= e & bitsMask
+		nbits -= uint(e & bitsMask)
 		e = dist[bits&(1<<distBits-1)]
 		if e&special != 0 {
-			if e&link != 0 {
-				bits >>= e & takes
-				n -= uint(e & takes)
-				e = dist[e>>value+uint32(bits&(1<<(e>>ownBits&15)-1))]
+			if e&subtable != 0 {
+				bits >>= e & bitsMask
+				nbits -= uint(e & bitsMask)
+				e = dist[e>>valueShift+uint32(bits&(1<<(e>>codeBitsShift&15)-1))]
 			}
 			if e&invalid != 0 {
 				err = ErrCorrupt
 				break
 			}
 		}
-		from := pos - int(e>>value) - int(bits&(1<<(e&takes)-1)>>(e>>ownBits&15))
-		bits >>= e & takes
-		n -= uint(e & takes)
+		from := pos - int(e>>valueShift) - int(bits&(1<<(e&bitsMask)-1)>>(e>>codeBitsShift&15))
+		bits >>= e & bitsMask
+		nbits -= uint(e & bitsMask)
 		if from < 0 {
 			err = ErrCorrupt
 			break
@@ -119,16 +120,16 @@ func (r *Reader) quickly() error {
 		repeat(window, pos, from, length)
 		pos += length
 	}
-	bits &= 1<<(n&63) - 1
-	r.at, r.bits, r.n, r.pos = at, bits, n, pos
+	bits &= 1<<(nbits&63) - 1
+	r.used, r.bits, r.nbits, r.pos = used, bits, nbits, pos
 	return err
 }
 
-// repeat appends at pos the length bytes from from on, some of which it may only
-// just have written. It writes up to slack bytes more.
+// repeat copies length bytes from position from to pos. The ranges may overlap, and
+// then the copied bytes repeat. It may overwrite up to slack bytes after the copy.
 func repeat(window []byte, pos, from, length int) {
 	if pos-from < slack {
-		for to := pos + length; pos < to; { // twice as much each time
+		for to := pos + length; pos < to; { // each copy doubles the source
 			pos += copy(window[pos:to], window[from:pos])
 		}
 		return
@@ -138,42 +139,42 @@ func repeat(window []byte, pos, from, length int) {
 	}
 }
 
-// step decodes one symbol, and a distance behind it, from what is left of the
-// input.
-func (r *Reader) step() error {
-	e, err := r.coded(r.lit[:], litBits)
+// decodeOne decodes one symbol, with its distance if it is a length. It checks each
+// read, so it works up to the end of the input.
+func (r *Reader) decodeOne() error {
+	e, err := r.nextEntry(r.lit[:], litBits)
 	if err != nil {
 		return err
 	}
-	own := uint(e >> ownBits & 15)
-	if _, err := r.take(own); err != nil {
+	codeBits := uint(e >> codeBitsShift & 15)
+	if _, err := r.readBits(codeBits); err != nil {
 		return err
 	}
 	switch {
 	case e&literal != 0:
-		r.window[r.pos] = byte(e >> value)
+		r.window[r.pos] = byte(e >> valueShift)
 		r.pos++
 		return nil
-	case e&end != 0:
-		r.block = false
+	case e&endOfBlock != 0:
+		r.inBlock = false
 		return nil
 	}
-	more, err := r.take(uint(e&takes) - own)
+	extra, err := r.readBits(uint(e&bitsMask) - codeBits)
 	if err != nil {
 		return err
 	}
-	length := int(e>>value + more)
-	if e, err = r.coded(r.dist[:], distBits); err != nil {
+	length := int(e>>valueShift + extra)
+	if e, err = r.nextEntry(r.dist[:], distBits); err != nil {
 		return err
 	}
-	own = uint(e >> ownBits & 15)
-	if _, err := r.take(own); err != nil {
+	codeBits = uint(e >> codeBitsShift & 15)
+	if _, err := r.readBits(codeBits); err != nil {
 		return err
 	}
-	if more, err = r.take(uint(e&takes) - own); err != nil {
+	if extra, err = r.readBits(uint(e&bitsMask) - codeBits); err != nil {
 		return err
 	}
-	from := r.pos - int(e>>value+more)
+	from := r.pos - int(e>>valueShift+extra)
 	if from < 0 {
 		return ErrCorrupt
 	}
@@ -182,18 +183,18 @@ func (r *Reader) step() error {
 	return nil
 }
 
-// coded is the entry of the next symbol, of which a link has been followed and
-// used.
-func (r *Reader) coded(table []uint32, first uint) (uint32, error) {
+// nextEntry returns the table entry of the next symbol. If that is in a subtable,
+// the bits of the link to it are already consumed.
+func (r *Reader) nextEntry(table []uint32, firstBits uint) (uint32, error) {
 	if err := r.refill(); err != nil {
 		return 0, err
 	}
-	e := table[r.bits&(1<<first-1)]
-	if e&link != 0 {
-		if _, err := r.take(uint(e & takes)); err != nil {
+	e := table[r.bits&(1<<firstBits-1)]
+	if e&subtable != 0 {
+		if _, err := r.readBits(uint(e & bitsMask)); err != nil {
 			return 0, err
 		}
-		e = table[e>>value+uint32(r.bits&(1<<(e>>ownBits&15)-1))]
+		e = table[e>>valueShift+uint32(r.bits&(1<<(e>>codeBitsShift&15)-1))]
 	}
 	if e&invalid != 0 {
 		return 0, ErrCorrupt
@@ -201,16 +202,16 @@ func (r *Reader) coded(table []uint32, first uint) (uint32, error) {
 	return e, nil
 }
 
-// storedHeader begins a stored block (RFC 1951, section 3.2.4).
+// storedHeader reads the header of a stored block (RFC 1951, section 3.2.4).
 func (r *Reader) storedHeader() error {
-	if _, err := r.take(r.n % 8); err != nil {
+	if _, err := r.readBits(r.nbits % 8); err != nil {
 		return err
 	}
-	length, err := r.take(16)
+	length, err := r.readBits(16)
 	if err != nil {
 		return err
 	}
-	check, err := r.take(16)
+	check, err := r.readBits(16)
 	if err != nil {
 		return err
 	}
@@ -221,9 +222,10 @@ func (r *Reader) storedHeader() error {
 	return nil
 }
 
+// copyStored copies bytes of a stored block to the window.
 func (r *Reader) copyStored() error {
 	r.release()
-	n, err := r.in.Read(r.window[r.pos:min(r.pos+r.stored, full)])
+	n, err := r.in.Read(r.window[r.pos:min(r.pos+r.stored, windowSize)])
 	r.pos += n
 	r.stored -= n
 	if err == io.EOF {

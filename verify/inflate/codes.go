@@ -2,104 +2,107 @@ package inflate
 
 import "math/bits"
 
-// A code is decoded by a table: the next bits of the input, as many as its first
-// part has, are an index of it. An entry there is, from the lowest bit on:
+// A code is decoded by a table with a main part and subtables. The next bits of the
+// input are an index into the main part; an entry for longer codes links to a
+// subtable. The bits of an entry, lowest first:
 //
-//	0 to 5    how many bits it takes, those of a number that follows included
-//	6 to 9    how many of them are the code's; of a link, how many bits behind
-//	          it are the index of the part it leads to
-//	10 to 14  what it is: literal, link, end, invalid; a length or distance is none
-//	16 to 31  the literal, the least length or distance, or where a link leads
+//	0 to 5    number of input bits to consume, including the extra bits of a length
+//	          or distance
+//	6 to 9    number of those that belong to the code; for a link, the number of
+//	          bits that index the subtable
+//	10 to 13  kind: literal, subtable, endOfBlock or invalid; none of them for a
+//	          length or distance
+//	16 to 31  the literal, the base length or distance, or the start of the subtable
 const (
-	literal = 1 << 10
-	link    = 1 << 11
-	end     = 1 << 12
-	invalid = 1 << 13
-	special = link | end | invalid
+	literal    = 1 << 10
+	subtable   = 1 << 11
+	endOfBlock = 1 << 12
+	invalid    = 1 << 13
+	special    = subtable | endOfBlock | invalid
 
-	takes   = 1<<6 - 1
-	ownBits = 6
-	value   = 16
+	bitsMask      = 1<<6 - 1
+	codeBitsShift = 6
+	valueShift    = 16
 
 	maxSymbols = 288
 )
 
-// The sizes of tables: of their first parts, in bits, and of all that a code of
-// at most 15 bits can need besides. Source: zlib's program enough.
+// The sizes of the main part, in bits of its index, and of the whole table, in
+// entries, for any code of at most 15 bits. Source: zlib's program enough.
 const (
 	litBits, litSize   = 11, 2342 // of 288 symbols
 	distBits, distSize = 8, 402   // of 32 symbols
-	preBits, preSize   = 7, 128   // of 19 symbols of at most 7 bits
+	lenBits, lenSize   = 7, 128   // of 19 symbols of at most 7 bits
 )
 
-const longestCode = 15
+const maxCodeBits = 15
 
-// build makes the table of a code: lengths are those of the symbols' codes (RFC
-// 1951, section 3.2.2), of which the shortest come first and equals in order,
-// and entries describe the symbols but for their codes. A code must have room
-// for no symbol more, unless lone allows that there is only one, of one bit; what
-// has no code at all cannot be used.
-func build(table []uint32, first int, lengths []uint8, entries []uint32, lone bool) error {
-	var count, at [longestCode + 2]int
+// buildTable fills the table of a canonical code (RFC 1951, section 3.2.2). lengths
+// holds the code length of each symbol, and entries its table entry without the
+// bits of its code. firstBits is the index size of the main part. The code must be
+// complete, except that with allowSingle it may have a single symbol of one bit, or
+// no symbol, in which case any use of it is corrupt.
+func buildTable(table []uint32, firstBits int, lengths []uint8, entries []uint32, allowSingle bool) error {
+	var count, offsets [maxCodeBits + 2]int
 	for _, l := range lengths {
 		count[l]++
 	}
-	longest := longestCode
+	longest := maxCodeBits
 	for longest > 0 && count[longest] == 0 {
 		longest--
 	}
-	room := 1
+	available := 1
 	for l := 1; l <= longest; l++ {
-		if room = room<<1 - count[l]; room < 0 {
+		if available = available<<1 - count[l]; available < 0 {
 			return ErrCorrupt
 		}
 	}
-	if room > 0 {
-		if longest > 1 || longest == 1 && !lone {
+	if available > 0 {
+		if longest > 1 || longest == 1 && !allowSingle {
 			return ErrCorrupt
 		}
-		for i := range 1 << first {
+		for i := range 1 << firstBits {
 			table[i] = invalid | 1
 		}
 	}
-	at[1] = 0
-	for l := 1; l <= longestCode; l++ {
-		at[l+1] = at[l] + count[l]
+	offsets[1] = 0
+	for l := 1; l <= maxCodeBits; l++ {
+		offsets[l+1] = offsets[l] + count[l]
 	}
 	var sorted [maxSymbols]uint16
 	for symbol, l := range lengths {
 		if l > 0 {
-			sorted[at[l]] = uint16(symbol)
-			at[l]++
+			sorted[offsets[l]] = uint16(symbol)
+			offsets[l]++
 		}
 	}
-	code, free := 0, 1<<first // the next code, and entry of the table
-	start, size := 0, 0       // of the last link's part, in entries and bits
-	prefix := -1              // that leads there
+	code, nextFree := 0, 1<<firstBits // the next code, and the next unused table entry
+	subStart, subBits := 0, 0         // start and index size of the last subtable
+	prefix := -1                      // index of the link to it
 	for i, length := 0, 1; length <= longest; length++ {
 		for ; count[length] > 0; i, count[length], code = i+1, count[length]-1, code+1 {
 			e := entries[sorted[i]] + uint32(length)
 			reversed := int(bits.Reverse16(uint16(code)) >> (16 - length))
-			if length <= first {
-				for at := reversed; at < 1<<first; at += 1 << length {
-					table[at] = e | uint32(length)<<ownBits
+			if length <= firstBits {
+				for index := reversed; index < 1<<firstBits; index += 1 << length {
+					table[index] = e | uint32(length)<<codeBitsShift
 				}
 				continue
 			}
-			if low := reversed & (1<<first - 1); low != prefix {
-				prefix, start, size = low, free, length-first
-				for room := 1 << size; first+size < longest; size++ {
-					if room -= count[first+size]; room <= 0 {
+			if low := reversed & (1<<firstBits - 1); low != prefix {
+				prefix, subStart, subBits = low, nextFree, length-firstBits
+				for available := 1 << subBits; firstBits+subBits < longest; subBits++ {
+					if available -= count[firstBits+subBits]; available <= 0 {
 						break
 					}
-					room <<= 1
+					available <<= 1
 				}
-				free += 1 << size
-				table[low] = link | uint32(first) | uint32(size)<<ownBits | uint32(start)<<value
+				nextFree += 1 << subBits
+				table[low] = subtable | uint32(firstBits) | uint32(subBits)<<codeBitsShift | uint32(subStart)<<valueShift
 			}
-			e -= uint32(first) // the link takes those
-			for at := reversed >> first; at < 1<<size; at += 1 << (length - first) {
-				table[start+at] = e | uint32(length-first)<<ownBits
+			e -= uint32(firstBits) // the link consumes those
+			for index := reversed >> firstBits; index < 1<<subBits; index += 1 << (length - firstBits) {
+				table[subStart+index] = e | uint32(length-firstBits)<<codeBitsShift
 			}
 		}
 		code <<= 1
@@ -107,47 +110,51 @@ func build(table []uint32, first int, lengths []uint8, entries []uint32, lone bo
 	return nil
 }
 
-// entriesOf describes symbols that stand for numbers: extra bits follow each, and
-// the least numbers follow from them.
+// lengthEntries returns the entries of literals, the end of a block, and lengths
+// with their extra bits (RFC 1951, section 3.2.5).
 func lengthEntries() (e [maxSymbols]uint32) {
 	for symbol := range 256 {
-		e[symbol] = literal | uint32(symbol)<<value
+		e[symbol] = literal | uint32(symbol)<<valueShift
 	}
-	e[256] = end
+	e[256] = endOfBlock
 	least := uint32(3)
 	for i := range 28 {
 		extra := uint32(max(0, i/4-1))
-		e[257+i] = extra | least<<value
+		e[257+i] = extra | least<<valueShift
 		least += 1 << extra
 	}
-	e[285] = longest << value
+	e[285] = maxMatch << valueShift
 	e[286], e[287] = invalid, invalid
 	return e
 }
 
+// distanceEntries returns the entries of distances with their extra bits (RFC 1951,
+// section 3.2.5).
 func distanceEntries() (e [32]uint32) {
 	least := uint32(1)
 	for i := range 30 {
 		extra := uint32(max(0, i/2-1))
-		e[i] = extra | least<<value
+		e[i] = extra | least<<valueShift
 		least += 1 << extra
 	}
 	e[30], e[31] = invalid, invalid
 	return e
 }
 
-func plainEntries() (e [19]uint32) {
+// codeLengthEntries returns the entries of the code for code lengths (RFC 1951,
+// section 3.2.7).
+func codeLengthEntries() (e [19]uint32) {
 	for i := range e {
-		e[i] = uint32(i) << value
+		e[i] = uint32(i) << valueShift
 	}
 	return e
 }
 
-// order is that of the lengths of the code that lengths are written in (section
-// 3.2.7).
-var order = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
+// codeLengthOrder is the order in which the code for code lengths states its own
+// lengths (RFC 1951, section 3.2.7).
+var codeLengthOrder = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
-// fixedCodes are those of section 3.2.6.
+// fixedCodes builds the tables of the fixed codes (RFC 1951, section 3.2.6).
 func (r *Reader) fixedCodes() error {
 	var lengths [maxSymbols]uint8
 	for symbol := range lengths {
@@ -166,91 +173,94 @@ func (r *Reader) fixedCodes() error {
 	for symbol := range distances {
 		distances[symbol] = 5
 	}
-	return r.build(lengths[:], distances[:])
+	return r.buildTables(lengths[:], distances[:])
 }
 
-func (r *Reader) build(lengths, distances []uint8) error {
+// buildTables builds the tables of a block from the code lengths of its literals
+// and lengths, and of its distances.
+func (r *Reader) buildTables(lengths, distances []uint8) error {
 	lengthSymbols, distanceSymbols := lengthEntries(), distanceEntries()
-	if err := build(r.lit[:], litBits, lengths, lengthSymbols[:], true); err != nil {
+	if err := buildTable(r.lit[:], litBits, lengths, lengthSymbols[:], true); err != nil {
 		return err
 	}
-	return build(r.dist[:], distBits, distances, distanceSymbols[:], true)
+	return buildTable(r.dist[:], distBits, distances, distanceSymbols[:], true)
 }
 
-// dynamicCodes reads the codes that a block begins with (section 3.2.7).
+// dynamicCodes reads the codes at the start of a block and builds their tables (RFC
+// 1951, section 3.2.7).
 func (r *Reader) dynamicCodes() error {
-	head, err := r.take(14)
+	head, err := r.readBits(14)
 	if err != nil {
 		return err
 	}
-	lengths, distances, written := int(head&31)+257, int(head>>5&31)+1, int(head>>10)+4
+	lengths, distances, count := int(head&31)+257, int(head>>5&31)+1, int(head>>10)+4
 	if lengths > 286 || distances > 30 {
 		return ErrCorrupt
 	}
-	var pre [19]uint8
-	for _, symbol := range order[:written] {
-		l, err := r.take(3)
+	var codeLengths [19]uint8
+	for _, symbol := range codeLengthOrder[:count] {
+		l, err := r.readBits(3)
 		if err != nil {
 			return err
 		}
-		pre[symbol] = uint8(l)
+		codeLengths[symbol] = uint8(l)
 	}
-	var table [preSize]uint32
-	plainSymbols := plainEntries()
-	if err := build(table[:], preBits, pre[:], plainSymbols[:], false); err != nil {
+	var table [lenSize]uint32
+	symbols := codeLengthEntries()
+	if err := buildTable(table[:], lenBits, codeLengths[:], symbols[:], false); err != nil {
 		return err
 	}
-	var all [286 + 30]uint8
+	var allLengths [286 + 30]uint8
 	for i := 0; i < lengths+distances; {
-		symbol, err := r.symbol(&table)
+		symbol, err := r.lengthSymbol(&table)
 		if err != nil {
 			return err
 		}
 		if symbol < 16 {
-			all[i] = uint8(symbol)
+			allLengths[i] = uint8(symbol)
 			i++
 			continue
 		}
-		var what uint8
+		var repeated uint8
 		least, extra := 3, uint(2)
 		switch symbol {
 		case 16:
 			if i == 0 {
 				return ErrCorrupt
 			}
-			what = all[i-1]
+			repeated = allLengths[i-1]
 		case 17:
 			extra = 3
 		case 18:
 			least, extra = 11, 7
 		}
-		more, err := r.take(extra)
+		extraValue, err := r.readBits(extra)
 		if err != nil {
 			return err
 		}
-		for range least + int(more) {
+		for range least + int(extraValue) {
 			if i == lengths+distances {
 				return ErrCorrupt
 			}
-			all[i] = what
+			allLengths[i] = repeated
 			i++
 		}
 	}
-	if all[256] == 0 {
+	if allLengths[256] == 0 {
 		return ErrCorrupt // the block could not end
 	}
-	return r.build(all[:lengths], all[lengths:lengths+distances])
+	return r.buildTables(allLengths[:lengths], allLengths[lengths:lengths+distances])
 }
 
-// symbol reads one of the code that lengths are written in.
-func (r *Reader) symbol(table *[preSize]uint32) (uint32, error) {
+// lengthSymbol reads one symbol of the code for code lengths.
+func (r *Reader) lengthSymbol(table *[lenSize]uint32) (uint32, error) {
 	if err := r.refill(); err != nil {
 		return 0, err
 	}
-	e := table[r.bits&(preSize-1)]
+	e := table[r.bits&(lenSize-1)]
 	if e&invalid != 0 {
 		return 0, ErrCorrupt
 	}
-	_, err := r.take(uint(e & takes))
-	return e >> value, err
+	_, err := r.readBits(uint(e & bitsMask))
+	return e >> valueShift, err
 }

@@ -8,29 +8,29 @@ import (
 	"io"
 )
 
-// A GzipReader is what a gzip member decompresses to.
+// GzipReader decompresses one gzip member.
 type GzipReader struct {
 	in      *bufio.Reader
 	deflate *Reader
-	sum     uint32
-	size    uint32 // modulo 2^32, as the format has it
+	sum     uint32 // CRC-32 of the data so far
+	size    uint32 // bytes so far, modulo 2^32 as in the format
 	err     error
 }
 
-// NewGzipReader decompresses the one gzip member that begins at in, which needs a
-// buffer of 16 bytes or more. At the end, which is io.EOF where size and CRC are right,
-// in stands right behind it.
+// NewGzipReader returns a GzipReader for the member that in begins with. in must have
+// a buffer of at least 16 bytes. The reader returns io.EOF only if the size and CRC
+// are right; then the next byte of in is the first one after the member.
 func NewGzipReader(in *bufio.Reader) (*GzipReader, error) {
 	if err := gzipHeader(in); err != nil {
-		return nil, early(err)
+		return nil, unexpectedEOF(err)
 	}
 	return &GzipReader{in: in, deflate: NewReader(in)}, nil
 }
 
-// Reset begins anew with the gzip member that begins at in, as NewGzipReader does.
+// Reset makes z decompress the member that in begins with, as NewGzipReader does.
 func (z *GzipReader) Reset(in *bufio.Reader) error {
 	if err := gzipHeader(in); err != nil {
-		z.err = early(err)
+		z.err = unexpectedEOF(err)
 		return z.err
 	}
 	z.deflate.Reset(in)
@@ -40,7 +40,7 @@ func (z *GzipReader) Reset(in *bufio.Reader) error {
 
 var (
 	errHeader = fmt.Errorf("%w: no gzip header", ErrCorrupt)
-	errSum    = fmt.Errorf("%w: it unpacks to another size or checksum than it states", ErrCorrupt)
+	errSum    = fmt.Errorf("%w: it states another size or checksum than its data has", ErrCorrupt)
 )
 
 // The flags of a header (RFC 1952, section 2.3.1).
@@ -52,10 +52,10 @@ const (
 	flagsReserved = 0xe0
 )
 
-// gzipHeader reads a header, of which nothing but its end matters here.
+// gzipHeader reads and checks a header. It ignores the fields.
 func gzipHeader(in *bufio.Reader) error {
-	h := header{in: in}
-	fixed := h.bytes(10)
+	h := headerReader{in: in}
+	fixed := h.read(10)
 	if h.err != nil {
 		return h.err
 	}
@@ -64,32 +64,32 @@ func gzipHeader(in *bufio.Reader) error {
 		return errHeader
 	}
 	if flags&flagExtra != 0 {
-		if length := h.bytes(2); h.err == nil {
-			h.bytes(int(binary.LittleEndian.Uint16(length)))
+		if length := h.read(2); h.err == nil {
+			h.read(int(binary.LittleEndian.Uint16(length)))
 		}
 	}
-	for _, text := range []byte{flagName, flagComment} {
-		if flags&text != 0 {
-			h.text()
+	for _, flag := range []byte{flagName, flagComment} {
+		if flags&flag != 0 {
+			h.skipText()
 		}
 	}
 	if sum := h.sum; flags&flagHeaderCRC != 0 {
-		if check := h.bytes(2); h.err == nil && binary.LittleEndian.Uint16(check) != uint16(sum) {
+		if check := h.read(2); h.err == nil && binary.LittleEndian.Uint16(check) != uint16(sum) {
 			return errHeader
 		}
 	}
 	return h.err
 }
 
-// A header reads a header, up to the first error, and sums it up.
-type header struct {
+// headerReader reads a header and computes its checksum.
+type headerReader struct {
 	in  *bufio.Reader
 	sum uint32
-	err error
+	err error // the first error; nothing is read after it
 }
 
-// bytes are the next n, zeros where there are not so many.
-func (h *header) bytes(n int) []byte {
+// read returns the next n bytes, with zeros for those after an error.
+func (h *headerReader) read(n int) []byte {
 	b := make([]byte, n)
 	if h.err == nil {
 		_, h.err = io.ReadFull(h.in, b)
@@ -98,13 +98,13 @@ func (h *header) bytes(n int) []byte {
 	return b
 }
 
-// maxText is the most bytes of a name or a comment; names of files are shorter.
+// maxText is the ceiling on a name or a comment, in bytes.
 const maxText = 64 << 10
 
-// text passes over a text, which a zero ends.
-func (h *header) text() {
+// skipText reads a text that ends with a zero byte.
+func (h *headerReader) skipText() {
 	for range maxText {
-		if h.bytes(1)[0] == 0 {
+		if h.read(1)[0] == 0 {
 			return
 		}
 	}
@@ -113,14 +113,15 @@ func (h *header) text() {
 	}
 }
 
-func early(err error) error {
+// unexpectedEOF returns err, or io.ErrUnexpectedEOF for io.EOF.
+func unexpectedEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
 	return err
 }
 
-// Read returns what is decompressed.
+// Read reads decompressed data.
 func (z *GzipReader) Read(p []byte) (int, error) {
 	if z.err != nil {
 		return 0, z.err
@@ -135,12 +136,12 @@ func (z *GzipReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// trailer compares what was decompressed with what was to be, and returns io.EOF
-// where that is the same.
+// trailer reads the stated size and checksum, and returns io.EOF if they match the
+// decompressed data.
 func (z *GzipReader) trailer() error {
 	var end [8]byte
 	if _, err := io.ReadFull(z.in, end[:]); err != nil {
-		return early(err)
+		return unexpectedEOF(err)
 	}
 	if binary.LittleEndian.Uint32(end[:4]) != z.sum || binary.LittleEndian.Uint32(end[4:]) != z.size {
 		return errSum

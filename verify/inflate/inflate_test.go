@@ -18,7 +18,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// inflate decompresses the stream that data begins with, and returns what follows it.
+// inflate decompresses the stream that data begins with, and also returns the data
+// after it.
 func inflate(data []byte) (out, rest []byte, err error) {
 	in := bufio.NewReaderSize(bytes.NewReader(data), 16)
 	out, err = io.ReadAll(NewReader(in))
@@ -26,7 +27,7 @@ func inflate(data []byte) (out, rest []byte, err error) {
 	return out, rest, err
 }
 
-// texts are different in how they compress.
+// texts returns data that compresses in different ways.
 func texts() map[string][]byte {
 	random := make([]byte, 300_000)
 	for i, x := 0, uint32(1); i < len(random); i++ {
@@ -58,7 +59,7 @@ func texts() map[string][]byte {
 	}
 }
 
-// compressors are what packs text, in as many ways as there are.
+// compressors returns two compressors at several levels.
 func compressors() map[string]func(io.Writer) io.WriteCloser {
 	all := map[string]func(io.Writer) io.WriteCloser{}
 	for _, level := range []int{-2, 0, 1, 6, 9} {
@@ -81,20 +82,20 @@ func pack(t rapid.TB, with func(io.Writer) io.WriteCloser, text []byte) []byte {
 	return out.Bytes()
 }
 
-func TestInflate(t *testing.T) {
-	for what, text := range texts() {
-		for who, with := range compressors() {
-			packed := append(pack(t, with, text), "what follows"...)
+func TestInflateDecodesEachCompressor(t *testing.T) {
+	for name, text := range texts() {
+		for compressor, with := range compressors() {
+			packed := append(pack(t, with, text), "more data"...)
 			out, rest, err := inflate(packed)
-			if err != nil || !bytes.Equal(out, text) || string(rest) != "what follows" {
-				t.Errorf("%s, by %s: %d bytes of %d, then %q: %v", what, who, len(out), len(text), rest, err)
+			if err != nil || !bytes.Equal(out, text) || string(rest) != "more data" {
+				t.Errorf("%s, by %s: %d bytes of %d, then %q: %v", name, compressor, len(out), len(text), rest, err)
 			}
 		}
 	}
 }
 
-// However the input comes and the output is taken, they are the same.
-func TestPieces(t *testing.T) {
+// The result does not depend on the sizes of the reads, of input or of output.
+func TestInflateReadsInAnyPieces(t *testing.T) {
 	text := texts()["all of it"]
 	packed := pack(t, compressors()["Go, level 6"], text)
 	for how, in := range map[string]io.Reader{
@@ -108,17 +109,17 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-func TestReset(t *testing.T) {
+func TestResetForgetsThePreviousStream(t *testing.T) {
 	text := texts()["words"]
 	packed := pack(t, compressors()["Go, level 6"], text)
 	r := NewReader(bufio.NewReader(bytes.NewReader(packed[:len(packed)/2])))
 	if _, err := io.ReadAll(r); err != io.ErrUnexpectedEOF {
 		t.Fatal(err)
 	}
-	// What was decoded before is no history of the next stream.
+	// A match must not reach into the previous stream.
 	r.Reset(bufio.NewReader(bytes.NewReader(unhex(t, "0202"))))
 	if _, err := io.ReadAll(r); err == nil {
-		t.Error("a match with what is not of the stream")
+		t.Error("a match reached into the previous stream")
 	}
 	r.Reset(bufio.NewReader(bytes.NewReader(packed)))
 	if out, err := io.ReadAll(r); err != nil || !bytes.Equal(out, text) {
@@ -126,22 +127,22 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// Every beginning of a stream ends too early, and says so.
-func TestCut(t *testing.T) {
-	for what, text := range map[string][]byte{"words": texts()["words"][:3000], "random": texts()["random"][:300], "zeros": make([]byte, 3000)} {
-		for who, with := range compressors() {
+// Every truncated stream gives io.ErrUnexpectedEOF.
+func TestInflateReportsTruncatedStreams(t *testing.T) {
+	for name, text := range map[string][]byte{"words": texts()["words"][:3000], "random": texts()["random"][:300], "zeros": make([]byte, 3000)} {
+		for compressor, with := range compressors() {
 			packed := pack(t, with, text)
 			for n := range packed {
 				out, _, err := inflate(packed[:n])
 				if err != io.ErrUnexpectedEOF || !bytes.HasPrefix(text, out) {
-					t.Fatalf("%s, by %s, %d bytes of %d: %d bytes of %d: %v", what, who, n, len(packed), len(out), len(text), err)
+					t.Fatalf("%s, by %s, %d bytes of %d: %d bytes of %d: %v", name, compressor, n, len(packed), len(out), len(text), err)
 				}
 			}
 		}
 	}
 }
 
-func TestErrorOfTheInput(t *testing.T) {
+func TestInflateReturnsTheErrorOfItsInput(t *testing.T) {
 	packed := pack(t, compressors()["Go, level 6"], texts()["words"])
 	broken := errors.New("the disk is broken")
 	in := io.MultiReader(bytes.NewReader(packed[:len(packed)/2]), iotest.ErrReader(broken))
@@ -159,37 +160,37 @@ func unhex(t *testing.T, s string) []byte {
 	return data
 }
 
-// Streams that zlib refuses, each for another reason; most are those of its own
-// test/infcover.c. Their honest twins are what TestInflate has packed.
-func TestCorrupt(t *testing.T) {
+// Each stream is refused by zlib, for a different reason; most are from its
+// test/infcover.c. TestInflateDecodesEachCompressor is the honest twin.
+func TestInflateRefusesCorruptStreams(t *testing.T) {
 	for name, stream := range map[string]string{
-		"a length that does not agree with itself": "00 00 00 00 00",
-		"a kind of block that is none":             "06",
-		"too many lengths":                         "fc 00 00",
-		"codes of lengths that are too many":       "04 00 fe ff",
-		"a repetition of nothing":                  "04 00 24 49 00",
-		"a repetition beyond the end":              "04 00 24 e9 ff ff",
-		"no code for the end":                      "04 00 24 e9 ff 6d",
-		"codes of literals that are too many":      "04 80 49 92 24 49 92 24 71 ff ff 93 11 00",
-		"codes of distances that are too many":     "04 80 49 92 24 49 92 24 0f b4 ff ff c3 84",
-		"a distance that has no code":              "04 c0 81 08 00 00 00 00 20 7f eb 0b 00 00",
-		"a distance that is none":                  "02 7e ff ff",
-		"a distance before the beginning":          "0c c0 81 00 00 00 00 00 90 ff 6b 04 00",
-		"a length that is none":                    "1b 03 00",
+		"stored length and complement differ": "00 00 00 00 00",
+		"invalid block type":                  "06",
+		"too many lengths":                    "fc 00 00",
+		"oversubscribed code length code":     "04 00 fe ff",
+		"repetition without a first length":   "04 00 24 49 00",
+		"repetition beyond the end":           "04 00 24 e9 ff ff",
+		"no end-of-block code":                "04 00 24 e9 ff 6d",
+		"oversubscribed literal code":         "04 80 49 92 24 49 92 24 71 ff ff 93 11 00",
+		"oversubscribed distance code":        "04 80 49 92 24 49 92 24 0f b4 ff ff c3 84",
+		"unassigned distance code":            "04 c0 81 08 00 00 00 00 20 7f eb 0b 00 00",
+		"invalid distance symbol":             "02 7e ff ff",
+		"distance before the start":           "0c c0 81 00 00 00 00 00 90 ff 6b 04 00",
+		"invalid length symbol":               "1b 03 00",
 	} {
 		data := unhex(t, stream)
 		if _, _, err := inflate(append(bytes.Clone(data), make([]byte, 64)...)); err != ErrCorrupt {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := io.ReadAll(flate.NewReader(bytes.NewReader(data))); err == nil {
-			t.Errorf("%s: Go takes it", name)
+			t.Errorf("%s: the standard library accepts it", name)
 		}
 	}
 }
 
-// agree demands that what is taken here is taken by the standard library, and
-// has the same meaning, down to where it ends.
-func agree(t testing.TB, data []byte) {
+// checkAgreement fails t unless the standard library accepts data if this package
+// does, with the same result and the same end.
+func checkAgreement(t testing.TB, data []byte) {
 	in := bytes.NewReader(data)
 	theirs, theirErr := io.ReadAll(io.LimitReader(flate.NewReader(in), 1<<20))
 	theirRest := in.Len()
@@ -213,29 +214,29 @@ func FuzzInflate(f *testing.F) {
 			f.Add(pack(f, with, text))
 		}
 	}
-	f.Fuzz(func(t *testing.T, data []byte) { agree(t, data) })
+	f.Fuzz(func(t *testing.T, data []byte) { checkAgreement(t, data) })
 }
 
-// A byte changed in the middle of a stream leads to many a strange code.
-func TestAgreesAboutFlips(t *testing.T) {
-	for what, text := range map[string][]byte{"words": texts()["words"][:2000], "few symbols": texts()["few symbols"][:2000]} {
+// Flipping a bit in a stream produces many unusual codes.
+func TestInflateAgreesWithGoOnFlippedBits(t *testing.T) {
+	for name, text := range map[string][]byte{"words": texts()["words"][:2000], "few symbols": texts()["few symbols"][:2000]} {
 		packed := pack(t, compressors()["Go, level 9"], text)
 		for i := range packed {
 			for bit := range 8 {
 				flipped := bytes.Clone(packed)
 				flipped[i] ^= 1 << bit
-				agree(t, flipped)
+				checkAgreement(t, flipped)
 			}
 		}
 		if t.Failed() {
-			t.Fatal(what)
+			t.Fatal(name)
 		}
 	}
 }
 
-// Texts of random pieces, each a repetition of what came before it or new, come
-// back from whatever packed them.
-func TestProperty(t *testing.T) {
+// Random texts, made of new pieces and repetitions of earlier ones, survive
+// compression and decompression.
+func TestInflateReversesCompression(t *testing.T) {
 	all := compressors()
 	rapid.Check(t, func(t *rapid.T) {
 		var text []byte
@@ -249,15 +250,16 @@ func TestProperty(t *testing.T) {
 			}
 			text = append(text, rapid.SliceOfN(rapid.Byte(), 0, 500).Draw(t, "new")...)
 		}
-		who := rapid.SampledFrom([]string{"Go, level -2", "Go, level 1", "Go, level 9", "klauspost, level 1", "klauspost, level 9"}).Draw(t, "who")
-		out, rest, err := inflate(pack(t, all[who], text))
+		compressor := rapid.SampledFrom([]string{"Go, level -2", "Go, level 1", "Go, level 9", "klauspost, level 1", "klauspost, level 9"}).Draw(t, "compressor")
+		out, rest, err := inflate(pack(t, all[compressor], text))
 		if err != nil || len(rest) > 0 || !bytes.Equal(out, text) {
 			t.Fatalf("%d bytes of %d: %v", len(out), len(text), err)
 		}
 	})
 }
 
-// gzipped is text as a member with all that a header can have but its checksum.
+// gzipped returns text as a member whose header has every optional field except the
+// checksum.
 func gzipped(t *testing.T, text []byte) []byte {
 	t.Helper()
 	return pack(t, func(w io.Writer) io.WriteCloser {
@@ -277,11 +279,11 @@ func gunzip(data []byte) (out, rest []byte, err error) {
 	return out, rest, err
 }
 
-func TestGzip(t *testing.T) {
+func TestGzipDecodesAndChecksAMember(t *testing.T) {
 	text := texts()["words"]
 	whole := gzipped(t, text)
-	out, rest, err := gunzip(append(bytes.Clone(whole), "what follows"...))
-	if err != nil || !bytes.Equal(out, text) || string(rest) != "what follows" {
+	out, rest, err := gunzip(append(bytes.Clone(whole), "more data"...))
+	if err != nil || !bytes.Equal(out, text) || string(rest) != "more data" {
 		t.Errorf("%d bytes, then %q: %v", len(out), rest, err)
 	}
 	for _, n := range []int{0, 1, 9, 10, 11, 16, 20, 30, len(whole) - 9, len(whole) - 8, len(whole) - 1} {
@@ -289,11 +291,11 @@ func TestGzip(t *testing.T) {
 			t.Errorf("%d bytes of %d: %v", n, len(whole), err)
 		}
 	}
-	for what, at := range map[string]int{"magic": 0, "magic, second": 1, "method": 2, "sum": len(whole) - 8, "size": len(whole) - 1} {
+	for field, at := range map[string]int{"magic": 0, "magic, second": 1, "method": 2, "sum": len(whole) - 8, "size": len(whole) - 1} {
 		broken := bytes.Clone(whole)
 		broken[at] ^= 1
 		if _, _, err := gunzip(broken); !errors.Is(err, ErrCorrupt) {
-			t.Errorf("%s: %v", what, err)
+			t.Errorf("%s: %v", field, err)
 		}
 	}
 	for length, want := range map[int]error{maxText - 1: nil, maxText: ErrCorrupt} {
@@ -313,10 +315,8 @@ func TestGzip(t *testing.T) {
 	}
 }
 
-// The checksum of a header is that of all its bytes (RFC 1952, section 2.3.1); made
-// with zlib's deflateSetHeader.
-// After Reset nothing of an earlier member is left, whole or not.
-func TestGzipReset(t *testing.T) {
+// Reset works after a complete member and after a truncated one.
+func TestGzipResetForgetsThePreviousMember(t *testing.T) {
 	one, other := gzipped(t, []byte("one")), gzipped(t, []byte("the other"))
 	z, err := NewGzipReader(bufio.NewReader(bytes.NewReader(one)))
 	if err != nil {
@@ -337,7 +337,9 @@ func TestGzipReset(t *testing.T) {
 	}
 }
 
-func TestGzipHeaderChecksum(t *testing.T) {
+// The header checksum covers all bytes of the header (RFC 1952, section 2.3.1). The
+// sample was made with zlib's deflateSetHeader.
+func TestGzipChecksTheHeaderChecksum(t *testing.T) {
 	const header, body = "1f8b 08 02 00000000 00 03", "0300 00000000 00000000"
 	sum := "a777"
 	for _, test := range []struct {
@@ -350,7 +352,7 @@ func TestGzipHeaderChecksum(t *testing.T) {
 	}
 }
 
-// BenchmarkInflate decompresses this very program.
+// BenchmarkInflate decompresses the test program itself.
 func BenchmarkInflate(b *testing.B) {
 	name, err := os.Executable()
 	if err != nil {
@@ -361,12 +363,12 @@ func BenchmarkInflate(b *testing.B) {
 		b.Fatal(err)
 	}
 	packed := pack(b, compressors()["Go, level 6"], text)
-	for who, open := range map[string]func(*bufio.Reader) io.Reader{
-		"here":      func(in *bufio.Reader) io.Reader { return NewReader(in) },
+	for decoder, open := range map[string]func(*bufio.Reader) io.Reader{
+		"kist":      func(in *bufio.Reader) io.Reader { return NewReader(in) },
 		"klauspost": func(in *bufio.Reader) io.Reader { return kflate.NewReader(in) },
 		"Go":        func(in *bufio.Reader) io.Reader { return flate.NewReader(in) },
 	} {
-		b.Run(who, func(b *testing.B) {
+		b.Run(decoder, func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
 				if _, err := io.Copy(io.Discard, open(bufio.NewReaderSize(bytes.NewReader(packed), 128<<10))); err != nil {
