@@ -1,10 +1,10 @@
-// Package keyrings holds the OpenPGP keys of the upstreams that kist knows
-// without being told, one folder per upstream with the provenance of each key
-// beside it, and the pins that say which of them count.
+// Package keyrings holds the OpenPGP keys of the built-in upstreams: one folder per
+// upstream with its keys and their provenance, and the pins that select the trusted
+// ones.
 //
-// The files are only the material; trust comes from the pins, which name each
-// primary key and each signing subkey by its full fingerprint. A key is changed
-// here by a release of kist, never by what an upstream serves.
+// The key files alone give no trust. The pins do: they name each primary key and
+// each signing subkey by its full fingerprint. Only a release of kist changes a
+// built-in key; nothing that an upstream serves does.
 package keyrings
 
 import (
@@ -20,8 +20,8 @@ import (
 //go:embed */*.asc
 var files embed.FS
 
-// Lookup returns the keyring of an upstream. An unknown name is an error; see
-// Names.
+// Lookup returns the keyring of a built-in upstream, one of Names. Any other name is
+// an error.
 func Lookup(upstream string) (*verify.Keyring, error) {
 	wanted, ok := pins[upstream]
 	if !ok {
@@ -42,5 +42,5 @@ func Lookup(upstream string) (*verify.Keyring, error) {
 	return ring, nil
 }
 
-// Names returns the upstreams whose keys are built in, in alphabetical order.
+// Names returns the upstreams with built-in keys, in alphabetical order.
 func Names() []string { return slices.Sorted(maps.Keys(pins)) }

@@ -40,8 +40,8 @@ func TestEveryKeyringLoads(t *testing.T) {
 	}
 }
 
-// A file without a pin would be dead weight that looks like trust, and a
-// folder must say where its keys come from.
+// A file without a pin would look trusted although it is unused. Each README must
+// state where the keys come from.
 func TestEveryFileIsPinnedAndExplained(t *testing.T) {
 	found, err := fs.Glob(files, "*/*.asc")
 	if err != nil {
@@ -70,8 +70,8 @@ func TestEveryFileIsPinnedAndExplained(t *testing.T) {
 	}
 }
 
-// Of every upstream some key must be able to sign at the time of writing.
-func TestUsableToday(t *testing.T) {
+// Some key of each upstream must be able to sign at the time of writing.
+func TestEveryUpstreamHasAUsableKey(t *testing.T) {
 	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	for _, name := range Names() {
 		ring, err := Lookup(name)

@@ -2,8 +2,8 @@ package keyrings
 
 import "github.com/kist-tools/kist/verify"
 
-// pins are the keys that speak for each upstream: the primary key and, where it
-// has any, its signing subkeys.
+// pins holds the trusted keys of each upstream: the primary keys, each with its
+// signing subkeys.
 var pins = map[string][]verify.Pin{
 	"adoptium": {
 		pin("3B04D753C9050D9A5D343F39843C48A565F8F04B"), // Adoptium GPG Key (DEB/RPM Signing Key)

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// A ChecksumDB is a checksum database in memory, with a key of its own, for
-// tests of what reads one. It answers "/lookup/…", "/latest" and "/tile/…".
+// ChecksumDB is a checksum database in memory with its own key, for tests of code
+// that reads one. It answers "/lookup/…", "/latest" and "/tile/…".
 type ChecksumDB struct {
 	Key     string // the verifier key
 	signer  string
@@ -26,7 +26,7 @@ type ChecksumDB struct {
 	heads   []string // the keys that sign tree heads
 }
 
-// NewChecksumDB makes an empty database with a fresh key.
+// NewChecksumDB returns an empty database with a new key.
 func NewChecksumDB(tb testing.TB, name string) *ChecksumDB {
 	tb.Helper()
 	signer, verifier, err := note.GenerateKey(rand.Reader, name)
@@ -36,8 +36,8 @@ func NewChecksumDB(tb testing.TB, name string) *ChecksumDB {
 	return newChecksumDB(signer, verifier)
 }
 
-// Twin is an empty database that signs with the key of db: what db becomes
-// once it tells one history to one user and another to the next.
+// Twin returns an empty database that signs with the key of db. With it, tests
+// simulate a database that shows different histories to different users.
 func (db *ChecksumDB) Twin() *ChecksumDB { return newChecksumDB(db.signer, db.Key) }
 
 func newChecksumDB(signer, verifier string) *ChecksumDB {
@@ -52,8 +52,8 @@ func newChecksumDB(signer, verifier string) *ChecksumDB {
 	return db
 }
 
-// SignedBy is the same log with its tree heads signed by the keys of others
-// instead of its own; by nobody if there are none.
+// SignedBy returns the same log with tree heads that the keys of others sign instead
+// of its own key. Without others the tree heads are unsigned.
 func (db *ChecksumDB) SignedBy(others ...*ChecksumDB) *ChecksumDB {
 	view := *db
 	view.heads = nil
@@ -63,13 +63,13 @@ func (db *ChecksumDB) SignedBy(others ...*ChecksumDB) *ChecksumDB {
 	return &view
 }
 
-// ops is the log with the tree head signed anew.
-type ops struct {
+// signedOps serves the log of db with tree heads signed by db.heads.
+type signedOps struct {
 	*sumdb.TestServer
 	db *ChecksumDB
 }
 
-func (o ops) Signed(ctx context.Context) ([]byte, error) {
+func (o signedOps) Signed(ctx context.Context) ([]byte, error) {
 	head, err := o.TestServer.Signed(ctx)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (o ops) Signed(ctx context.Context) ([]byte, error) {
 	return note.Sign(&note.Note{Text: string(text) + "\n"}, signers...)
 }
 
-// Add appends a record that states h1 as the hash of path at version.
+// Add appends a record with h1 as the hash of path at version.
 func (db *ChecksumDB) Add(tb testing.TB, path, version, h1 string) {
 	tb.Helper()
 	m := module.Version{Path: path, Version: version}
@@ -99,7 +99,7 @@ func (db *ChecksumDB) Add(tb testing.TB, path, version, h1 string) {
 	}
 }
 
-// Fill appends n records of other modules.
+// Fill appends n records of another module.
 func (db *ChecksumDB) Fill(tb testing.TB, n int) {
 	tb.Helper()
 	start := len(db.records)
@@ -108,12 +108,12 @@ func (db *ChecksumDB) Fill(tb testing.TB, n int) {
 	}
 }
 
-// ServeHTTP answers as the database does.
+// ServeHTTP implements the HTTP protocol of a checksum database.
 func (db *ChecksumDB) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	sumdb.NewServer(ops{db.log, db}).ServeHTTP(w, r)
+	sumdb.NewServer(signedOps{db.log, db}).ServeHTTP(w, r)
 }
 
-// Read is ServeHTTP without a network. A missing path is fs.ErrNotExist.
+// Read returns what ServeHTTP answers for path. A missing path is fs.ErrNotExist.
 func (db *ChecksumDB) Read(_ context.Context, path string, _ int64) ([]byte, error) {
 	answer := httptest.NewRecorder()
 	db.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))

@@ -12,7 +12,7 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
 
-// NewExpiringKey is NewKey for a key that is valid for life only.
+// NewExpiringKey is like NewKey, but the key expires after life.
 func NewExpiringKey(tb testing.TB, name string, made time.Time, life time.Duration) *Key {
 	tb.Helper()
 	c := config(made)
@@ -24,7 +24,7 @@ func NewExpiringKey(tb testing.TB, name string, made time.Time, life time.Durati
 	return &Key{entity}
 }
 
-// LoadKey reads what Secret wrote.
+// LoadKey reads a secret key that Key.Secret returned.
 func LoadKey(tb testing.TB, secret []byte) *Key {
 	tb.Helper()
 	list, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(secret))
@@ -34,8 +34,8 @@ func LoadKey(tb testing.TB, secret []byte) *Key {
 	return &Key{list[0]}
 }
 
-// NewTwins makes two certificates of one secret key: their primary keys differ in
-// nothing but the time at which they were made, and so in their fingerprints.
+// NewTwins returns two certificates of one secret key. Their primary keys differ
+// only in the creation time, and so in their fingerprints.
 func NewTwins(tb testing.TB, name string, made, later time.Time) (a, b *Key) {
 	tb.Helper()
 	seed := make([]byte, 4096)
@@ -52,13 +52,13 @@ func NewTwins(tb testing.TB, name string, made, later time.Time) (a, b *Key) {
 		return &Key{entity}
 	}
 	if made.Equal(later) {
-		tb.Fatal("twins need two times")
+		tb.Fatal("twins need two different creation times")
 	}
 	return one(name, made), one(name+"-twin", later)
 }
 
-// Revoke has the key revoked at a time: as compromised, which counts for all
-// times, or as superseded, which counts from then on.
+// Revoke adds a revocation made at the given time to the key: as compromised, which
+// counts for all times, or as superseded, which counts from then on.
 func (k *Key) Revoke(tb testing.TB, at time.Time, compromised bool) {
 	tb.Helper()
 	reason := packet.KeySuperseded
@@ -70,7 +70,7 @@ func (k *Key) Revoke(tb testing.TB, at time.Time, compromised bool) {
 	}
 }
 
-// AddSubkey gives the key a subkey that signs in its place from now on.
+// AddSubkey adds a signing subkey to the key.
 func (k *Key) AddSubkey(tb testing.TB, at time.Time) {
 	tb.Helper()
 	if err := k.entity.AddSigningSubkey(config(at)); err != nil {
@@ -78,7 +78,8 @@ func (k *Key) AddSubkey(tb testing.TB, at time.Time) {
 	}
 }
 
-// SignBinary makes a detached signature of data without armor by each key.
+// SignBinary returns a block of detached signatures of data by each key, without
+// armor.
 func SignBinary(tb testing.TB, data []byte, at time.Time, keys ...*Key) []byte {
 	tb.Helper()
 	var b bytes.Buffer
@@ -90,7 +91,7 @@ func SignBinary(tb testing.TB, data []byte, at time.Time, keys ...*Key) []byte {
 	return b.Bytes()
 }
 
-// Clearsign makes a clear-signed message of text by all keys.
+// Clearsign returns a clear-signed message of text, signed by all keys.
 func Clearsign(tb testing.TB, text []byte, at time.Time, keys ...*Key) []byte {
 	tb.Helper()
 	var secret []*packet.PrivateKey
@@ -111,8 +112,8 @@ func Clearsign(tb testing.TB, text []byte, at time.Time, keys ...*Key) []byte {
 	return append(b.Bytes(), '\n')
 }
 
-// detach writes a detached signature of data by the primary key, whether or not
-// that key is valid at the time.
+// detach writes a detached signature of data by the primary key, even if that key is
+// not valid at the time.
 func (k *Key) detach(w io.Writer, data []byte, at time.Time) error {
 	c := config(at)
 	s := &packet.Signature{SigType: packet.SigTypeBinary, PubKeyAlgo: k.entity.PrivateKey.PubKeyAlgo, Hash: c.DefaultHash,

@@ -1,3 +1,5 @@
+// Package verifytest makes keys, signatures and a checksum database for tests of code
+// that uses package verify.
 package verifytest
 
 import (
@@ -15,12 +17,12 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Key is a fresh Ed25519 signing key, for tests of what reads signatures.
+// Key is an Ed25519 signing key for tests of code that reads signatures.
 type Key struct {
 	entity *openpgp.Entity
 }
 
-// NewKey makes a key for name, valid from made on.
+// NewKey returns a new key for name, created at made.
 func NewKey(tb testing.TB, name string, made time.Time) *Key {
 	tb.Helper()
 	entity, err := openpgp.NewEntity(name, "", name+"@example.org", config(made))
@@ -38,7 +40,7 @@ func config(now time.Time) *packet.Config {
 	}
 }
 
-// Primary is the key's fingerprint.
+// Primary returns the fingerprint of the primary key.
 func (k *Key) Primary() verify.Fingerprint {
 	f, err := verify.ParseFingerprint(hex.EncodeToString(k.entity.PrimaryKey.Fingerprint))
 	if err != nil {
@@ -47,16 +49,16 @@ func (k *Key) Primary() verify.Fingerprint {
 	return f
 }
 
-// Pin names the key as one that is trusted.
+// Pin returns a pin for the primary key.
 func (k *Key) Pin() verify.Pin { return verify.Pin{Primary: k.Primary()} }
 
-// Public is the armored certificate.
+// Public returns the armored certificate.
 func (k *Key) Public(tb testing.TB) []byte {
 	tb.Helper()
 	return armored(tb, "PGP PUBLIC KEY BLOCK", k.entity.Serialize)
 }
 
-// Secret is the armored secret key, without a passphrase.
+// Secret returns the armored secret key, without a passphrase.
 func (k *Key) Secret(tb testing.TB) []byte {
 	tb.Helper()
 	return armored(tb, "PGP PRIVATE KEY BLOCK", func(w io.Writer) error {
@@ -64,14 +66,14 @@ func (k *Key) Secret(tb testing.TB) []byte {
 	})
 }
 
-// Sign makes a detached signature of data, armored, dated at, also where the key
-// is not valid then.
+// Sign returns an armored detached signature of data with the date at, even if the
+// key is not valid then.
 func (k *Key) Sign(tb testing.TB, data []byte, at time.Time) []byte {
 	tb.Helper()
 	return Cosign(tb, data, at, k)
 }
 
-// Cosign makes one block of a detached signature of data by each key.
+// Cosign returns one armored block with a detached signature of data by each key.
 func Cosign(tb testing.TB, data []byte, at time.Time, keys ...*Key) []byte {
 	tb.Helper()
 	return armored(tb, "PGP SIGNATURE", func(w io.Writer) error {
@@ -84,7 +86,7 @@ func Cosign(tb testing.TB, data []byte, at time.Time, keys ...*Key) []byte {
 	})
 }
 
-// Keyring pins keys.
+// Keyring returns a keyring that pins keys.
 func Keyring(tb testing.TB, keys ...*Key) *verify.Keyring {
 	tb.Helper()
 	var pins []verify.Pin
