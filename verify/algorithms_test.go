@@ -11,7 +11,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-func TestRSASizes(t *testing.T) {
+func TestRSAKeySizeLimits(t *testing.T) {
 	y2029, y2030 := endOfOldRSA.Add(-time.Second), endOfOldRSA
 	for _, c := range []struct {
 		bits uint
@@ -35,20 +35,20 @@ func TestRSASizes(t *testing.T) {
 	}
 }
 
-// A packet that states more bits than its modulus has would be counted as a
-// stronger key, and has another fingerprint with others: it is no key.
-func TestKeyNumbersHaveOneSpelling(t *testing.T) {
+// A packet that states more bits than its modulus has is refused: it would look like
+// a stronger key, and other programs compute another fingerprint for it.
+func TestKeyNumbersMustBeCanonical(t *testing.T) {
 	small := rsaKey(1024).N.Bytes()
 	body := func(bits uint16, modulus []byte, exponentBits byte) []byte {
 		head := binary.BigEndian.AppendUint16([]byte{4, 0x60, 0, 0, 0, 1}, bits)
 		return append(append(head, modulus...), 0, exponentBits, 1, 0, 1)
 	}
 	if _, err := parseKey(rawPacket{tagPublicKey, body(1024, small, 17)}); err != nil {
-		t.Errorf("as it should be: %v", err)
+		t.Errorf("the honest twin: %v", err)
 	}
-	curve := newSmith(4, 22, edSecret(), testNow)
+	curve := newForger(4, 22, edSecret(), testNow)
 	if _, err := parseKey(curve.keyPacket()); err != nil {
-		t.Errorf("a curve's, as it should be: %v", err)
+		t.Errorf("the honest twin on a curve: %v", err)
 	}
 	at := len(curve.public) - 33 - 1
 	curve.public[at]++ // one bit more than the point has

@@ -19,7 +19,8 @@ const (
 	h1244     = "h1:nm4Il5pypT+vEB1UPY4e+r1p/0HoRr/2jjj+dwb8KhA="
 )
 
-// filledDB holds go1244 as record 300 of 600: tiles of two levels, full ones and partial ones.
+// filledDB returns a database with go1244 as record 300 of 600, so that a proof needs
+// tiles of two levels, full ones and partial ones.
 func filledDB(t *testing.T) *verifytest.ChecksumDB {
 	db := verifytest.NewChecksumDB(t, "sum.example.org")
 	db.Fill(t, 300)
@@ -55,7 +56,7 @@ func TestChecksumDBProvesARecord(t *testing.T) {
 	}
 }
 
-func TestChecksumDBGrowsFromTheMark(t *testing.T) {
+func TestChecksumDBFollowsAGrowingTree(t *testing.T) {
 	db := filledDB(t)
 	p := treePolicy(t, db)
 	old, err := p.Lookup(t.Context(), db.Read, verify.Mark{}, toolchain, go1244)
@@ -76,8 +77,8 @@ func TestChecksumDBGrowsFromTheMark(t *testing.T) {
 		t.Error(err)
 	}
 
-	// A cache may answer with the tree of long ago: it is a proved part of the
-	// newer one, which stays the mark.
+	// A cache may answer with an old tree. It is proved to be part of the newer one,
+	// and the mark does not change.
 	cached := func(ctx context.Context, path string, limit int64) ([]byte, error) {
 		if strings.HasPrefix(path, "/lookup/") {
 			return oldAnswer, nil
@@ -114,12 +115,12 @@ func TestChecksumDBReadsAFullTileForAPartialOne(t *testing.T) {
 	}
 	proof, err := p.Lookup(t.Context(), remote, verify.Mark{}, toolchain, go1244)
 	if err != nil || proof.H1 != h1244 || partials == 0 {
-		t.Fatalf("%v, %v, %d partial tiles asked for", proof.H1, err, partials)
+		t.Fatalf("%v, %v, %d partial tiles requested", proof.H1, err, partials)
 	}
 }
 
-// Trees whose sizes lie around the edges of tiles, of one and of two levels.
-func TestChecksumDBAtTheEdgesOfTiles(t *testing.T) {
+// The tree sizes are around the boundaries of tiles, with one level and with two.
+func TestChecksumDBProvesAtTileBoundaries(t *testing.T) {
 	db := verifytest.NewChecksumDB(t, "sum.example.org")
 	db.Add(t, toolchain, go1244, h1244)
 	p, last, size := treePolicy(t, db), verify.Mark{}, 1
@@ -134,9 +135,9 @@ func TestChecksumDBAtTheEdgesOfTiles(t *testing.T) {
 	}
 }
 
-// Every way in which a database, or who stands before it, may lie. The honest
-// twin of each is TestChecksumDBProvesARecord.
-func TestChecksumDBRefuses(t *testing.T) {
+// Each case is a false answer of a database, or of an attacker between it and kist.
+// The honest twin of each is TestChecksumDBProvesARecord.
+func TestChecksumDBRefusesFalseAnswers(t *testing.T) {
 	forged := "h1:" + strings.Repeat("B", 43) + "="
 	for _, test := range []struct {
 		name string
@@ -268,13 +269,13 @@ func TestChecksumDBRefusesAFork(t *testing.T) {
 		twin.Fill(t, size-1)
 		first, err := p.Lookup(t.Context(), twin.Read, verify.Mark{}, toolchain, go1244)
 		if err != nil || first.Mark.Serial != uint64(size) {
-			t.Fatalf("on first use there is nothing to contradict: %v, %v", first.Mark.Serial, err)
+			t.Fatalf("the first lookup, without a mark: %v, %v", first.Mark.Serial, err)
 		}
-		// A log that has forgotten what it signed cannot show its old tree,
+		// A log that does not serve its old tree cannot prove consistency with it.
 		if _, err := p.Lookup(t.Context(), twin.Read, seen.Mark, toolchain, go1244); !errors.Is(err, verify.ErrUntrusted) && !errors.Is(err, verify.ErrStale) {
 			t.Errorf("tree of %d after another of 600: %v", size, err)
 		}
-		// and one that can is convicted by both.
+		// If it serves both trees, they prove the fork.
 		both := func(ctx context.Context, path string, limit int64) ([]byte, error) {
 			ofSeen := strings.HasSuffix(path, "/tile/8/1/000.p/2") || strings.HasSuffix(path, "/tile/8/0/002.p/88")
 			if strings.HasPrefix(path, "/tile/") && (size <= 600 || ofSeen) {
@@ -290,7 +291,7 @@ func TestChecksumDBRefusesAFork(t *testing.T) {
 	}
 }
 
-func TestChecksumDBRefusesAMarkThatIsNotItsOwn(t *testing.T) {
+func TestChecksumDBRefusesForeignMarks(t *testing.T) {
 	db, other := filledDB(t), filledDB(t)
 	p := treePolicy(t, db)
 	good, err := p.Lookup(t.Context(), db.Read, verify.Mark{}, toolchain, go1244)
@@ -318,8 +319,8 @@ func TestChecksumDBRefusesAMarkThatIsNotItsOwn(t *testing.T) {
 	}
 }
 
-// What switches the go command's own check off has no meaning here.
-func TestNoGoSettingWeakensTheChecksumDB(t *testing.T) {
+// The settings that turn off the go command's check have no effect.
+func TestChecksumDBIgnoresGoSettings(t *testing.T) {
 	for name, value := range map[string]string{
 		"GOSUMDB": "off", "GONOSUMDB": "*", "GONOSUMCHECK": "1", "GOINSECURE": "*", "GOPRIVATE": "*",
 		"GOFLAGS": "-insecure -modcacherw", "GONOPROXY": "*",
@@ -341,7 +342,7 @@ func TestNoGoSettingWeakensTheChecksumDB(t *testing.T) {
 
 func TestChecksumDBNeedsAKey(t *testing.T) {
 	if _, err := verify.NewChecksumDB("sum.golang.org+00000000+AAAA"); err == nil {
-		t.Error("a key that is none was accepted")
+		t.Error("an invalid key was accepted")
 	}
 	db, err := verify.NewChecksumDB(verify.GoChecksumKey)
 	if err != nil || db.Name() != "sum.golang.org" {
@@ -353,7 +354,7 @@ func TestChecksumDBNeedsAKey(t *testing.T) {
 	}
 }
 
-// Whatever answers a lookup, only what the log's key signed is believed.
+// Whatever the answer, only a record signed by the log's key is accepted.
 func FuzzChecksumDBLookup(f *testing.F) {
 	db := verifytest.NewChecksumDB(f, "sum.example.org")
 	db.Add(f, toolchain, go1244, h1244)
@@ -378,7 +379,7 @@ func FuzzChecksumDBLookup(f *testing.F) {
 		proof, err := p.Lookup(t.Context(), remote, verify.Mark{}, toolchain, go1244)
 		switch {
 		case err == nil && (proof.H1 != h1244 || proof.Evidence.Tree.Record != 0 || proof.Mark.Serial != 10):
-			t.Errorf("believed %+v", proof)
+			t.Errorf("accepted %+v", proof)
 		case err != nil && !errors.Is(err, verify.ErrUntrusted):
 			t.Errorf("got %v", err)
 		}

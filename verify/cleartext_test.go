@@ -2,9 +2,9 @@ package verify
 
 import "testing"
 
-// What programs write into armor by themselves, as found in the field, and what
-// they do not.
-func TestSignedHeaders(t *testing.T) {
+// The accepted headers are ones that programs write by themselves, from real
+// signatures.
+func TestCleartextRefusesFreeTextInHeaders(t *testing.T) {
 	for _, test := range []struct {
 		headers string
 		fits    bool

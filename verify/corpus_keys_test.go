@@ -9,20 +9,20 @@ import (
 
 func selfSignatureVectors(now time.Time) []vector {
 	made := now.Add(-100 * day)
-	k, other := ed(made), ed(made)
+	k, other := newEd25519Key(made), newEd25519Key(made)
 	v := func(name, rule string, packets ...rawPacket) vector {
 		return vector{name: "self-signature/" + name, ring: k.cert(packets...), data: corpusData, sig: k.detached(corpusData), rule: rule}
 	}
 	id, b := userIDPacket("a"), userIDPacket("b")
 	later := made.Add(time.Hour)
-	withdrawn := k.withdraw("b", made.Add(2*time.Hour), k)
+	withdrawn := k.revokeUserID("b", made.Add(2*time.Hour), k)
 	pinned := v("SHA-1, pinned", "", id, k.certify("a", withHash(2)))
 	pinned.policy = func(p *Policy) { p.Keys.certs[0].pinned[k.fpr] = true }
 	forged := k.certify("b")
 	wrong := k.certify("a")
 	wrong.body = bytes.Clone(wrong.body)
 	wrong.body[len(wrong.body)-1] ^= 1
-	six := newSmith(6, 27, edSecret(), made)
+	six := newForger(6, 27, edSecret(), made)
 	sixth := func(name, rule string, packets ...rawPacket) vector {
 		return vector{name: "self-signature/" + name, ring: six.cert(packets...), data: corpusData, sig: six.detached(corpusData), rule: rule}
 	}
@@ -30,21 +30,21 @@ func selfSignatureVectors(now time.Time) []vector {
 		v("good", "", id, k.certify("a")),
 		v("none", "no valid self-signature"),
 		v("user ID without one", "no valid self-signature", id),
-		v("direct key only", "", k.direct(withFlags(3))),
-		v("direct key with a critical notation", "no valid self-signature", k.direct(withFlags(3), withHashed(criticalNotation))),
-		v("direct key, then user ID", "", k.direct(), id, k.certify("a")),
-		v("direct key says certify only", "is not a signing key", k.direct(withFlags(1)), id, k.certify("a", madeAt(later))),
-		v("user ID says certify only", "is not a signing key", k.direct(withFlags(3)), id, k.certify("a", withFlags(1), madeAt(later))),
-		v("direct key says no flags", "", k.direct(), id, k.certify("a", madeAt(later))),
-		v("direct key expired", "expired on", k.direct(keyExpires(50*day)), id, k.certify("a", keyExpires(500*day), madeAt(later))),
-		v("user ID expired", "expired on", k.direct(keyExpires(500*day)), id, k.certify("a", keyExpires(50*day), madeAt(later))),
-		v("direct key expired, user ID silent", "expired on", k.direct(keyExpires(50*day)), id, k.certify("a", madeAt(later))),
+		v("direct key only", "", k.certifyDirectly(withFlags(3))),
+		v("direct key with a critical notation", "no valid self-signature", k.certifyDirectly(withFlags(3), withHashed(criticalNotation))),
+		v("direct key, then user ID", "", k.certifyDirectly(), id, k.certify("a")),
+		v("direct key says certify only", "is not a signing key", k.certifyDirectly(withFlags(1)), id, k.certify("a", madeAt(later))),
+		v("user ID says certify only", "is not a signing key", k.certifyDirectly(withFlags(3)), id, k.certify("a", withFlags(1), madeAt(later))),
+		v("direct key says no flags", "", k.certifyDirectly(), id, k.certify("a", madeAt(later))),
+		v("direct key expired", "expired on", k.certifyDirectly(keyExpires(50*day)), id, k.certify("a", keyExpires(500*day), madeAt(later))),
+		v("user ID expired", "expired on", k.certifyDirectly(keyExpires(500*day)), id, k.certify("a", keyExpires(50*day), madeAt(later))),
+		v("direct key expired, user ID silent", "expired on", k.certifyDirectly(keyExpires(50*day)), id, k.certify("a", madeAt(later))),
 		v("two user IDs, the newer signs", "", id, k.certify("a", withFlags(1)), b, k.certify("b", madeAt(later))),
 		v("two user IDs, the older signs", "is not a signing key", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later))),
 		v("two user IDs, the newer one withdrawn, the older signs", "", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later)), withdrawn),
 		v("two user IDs, the newer one withdrawn, the older doesn't sign", "is not a signing key", id, k.certify("a", withFlags(1)), b, k.certify("b", madeAt(later)), withdrawn),
-		v("a later withdrawal doesn't speak for the time before", "is not a signing key", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later)), k.withdraw("b", now.Add(-50*day), k)),
-		v("a later direct key doesn't speak for the time before", "is not a signing key", id, k.certify("a", withFlags(1)), k.direct(withFlags(3), madeAt(now.Add(-50*day)))),
+		v("a later withdrawal doesn't speak for the time before", "is not a signing key", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later)), k.revokeUserID("b", now.Add(-50*day), k)),
+		v("a later direct key doesn't speak for the time before", "is not a signing key", id, k.certify("a", withFlags(1)), k.certifyDirectly(withFlags(3), madeAt(now.Add(-50*day)))),
 		v("SHA-1", "SHA-1 signatures only", id, k.certify("a", withHash(2))),
 		pinned,
 		v("SHA-224", "", id, k.certify("a", withHash(11))),
@@ -59,27 +59,27 @@ func selfSignatureVectors(now time.Time) []vector {
 		v("SHA-512, newer SHA-1", "", id, k.certify("a"), k.certify("a", withHash(2), madeAt(made.Add(time.Hour)))),
 		v("of another user ID", "no valid self-signature", id, forged),
 		v("forged", "no valid self-signature", id, wrong),
-		v("by another key", "no valid self-signature", id, signaturePacket(other.cast(0x13, made, append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...), withFlags(3)))),
+		v("by another key", "no valid self-signature", id, signaturePacket(other.sign(0x13, made, append(k.hashedKey(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...), withFlags(3)))),
 		v("critical notation", "no valid self-signature", id, k.certify("a", withHashed(criticalNotation))),
 		v("unknown critical subpacket", "no valid self-signature", id, k.certify("a", withHashed(subpacket(101, true, 1)))),
 		v("made before the key", "no valid self-signature", id, k.certify("a", madeAt(made.Add(-time.Hour)))),
 		v("certify only", "is not a signing key", id, k.certify("a", withFlags(1))),
 		v("flags newly without signing", "is not a signing key", id, k.certify("a"), k.certify("a", withFlags(1), madeAt(made.Add(time.Hour)))),
 		v("two sets of flags", "no valid self-signature", id, k.certify("a", withHashed(subpacket(subFlags, true, 3), subpacket(subFlags, true, 1)))),
-		v("version 3", "no valid self-signature", id, signaturePacket(k.cast3(0x13, made, append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...)))),
+		v("version 3", "no valid self-signature", id, signaturePacket(k.signVersion3(0x13, made, append(k.hashedKey(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...)))),
 		v("version 6 by a version 4 key", "no valid self-signature", id, k.certify("a", withVersion(6))),
-		v("no flags", "is not a signing key", id, signaturePacket(k.cast(0x13, made, append(k.hashed(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...)))),
-		v("user ID withdrawn", "", id, k.certify("a"), k.withdraw("a", later, k)),
-		v("newer user ID withdrawn by a stranger", "is not a signing key", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later)), k.withdraw("b", made.Add(2*time.Hour), other)),
+		v("no flags", "is not a signing key", id, signaturePacket(k.sign(0x13, made, append(k.hashedKey(), append([]byte{0xb4, 0, 0, 0, 1}, 'a')...)))),
+		v("user ID withdrawn", "", id, k.certify("a"), k.revokeUserID("a", later, k)),
+		v("newer user ID withdrawn by a stranger", "is not a signing key", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later)), k.revokeUserID("b", made.Add(2*time.Hour), other)),
 		v("unknown packet type within", "", rawPacket{60, []byte("x")}, id, k.certify("a")),
-		sixth("version 6 direct key", "", six.direct(withFlags(3))),
+		sixth("version 6 direct key", "", six.certifyDirectly(withFlags(3))),
 		sixth("version 6 user ID only", "no valid self-signature", userIDPacket("plain"), six.certify("plain")),
 	}
 }
 
 func subkeyVectors(now time.Time) []vector {
 	made := now.Add(-100 * day)
-	p, sub, other := ed(made), ed(made.Add(time.Hour)), ed(made)
+	p, sub, other := newEd25519Key(made), newEd25519Key(made.Add(time.Hour)), newEd25519Key(made)
 	id := userIDPacket("a")
 	v := func(name, rule string, ring []byte) vector {
 		return vector{name: "subkey/" + name, ring: ring, data: corpusData, sig: sub.detached(corpusData), rule: rule}
@@ -87,7 +87,7 @@ func subkeyVectors(now time.Time) []vector {
 	with := func(packets ...rawPacket) []byte {
 		return p.cert(append([]rawPacket{id, p.certify("a"), sub.subkeyPacket()}, packets...)...)
 	}
-	pin := func(v vector, keys ...*smith) vector {
+	pin := func(v vector, keys ...*forger) vector {
 		v.policy = func(policy *Policy) {
 			for _, k := range keys {
 				policy.Keys.certs[0].pinned[k.fpr] = true
@@ -96,18 +96,18 @@ func subkeyVectors(now time.Time) []vector {
 		return v
 	}
 	weakBack := sub.backSignature(p, withHash(2))
-	six := newSmith(6, 27, edSecret(), made)
+	six := newForger(6, 27, edSecret(), made)
 	return []vector{
 		v("good", "", with(p.bind(sub))),
 		v("unbound", "no valid self-signature", with()),
-		v("bound by a stranger", "no valid self-signature", with(signaturePacket(other.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...), withFlags(2))))),
+		v("bound by a stranger", "no valid self-signature", with(signaturePacket(other.sign(0x18, sub.made, append(p.hashedKey(), sub.hashedKey()...), withFlags(2))))),
 		v("binding of another subkey", "no valid self-signature", with(p.bind(other))),
 		v("binding with a critical notation", "no valid self-signature", with(p.bind(sub, withHashed(criticalNotation)))),
 		{name: "subkey/of another version", ring: p.cert(id, p.certify("a"), six.subkeyPacket(), p.bind(six)), data: corpusData, sig: six.detached(corpusData), rule: "not among those that may sign"},
 		v("no back-signature", "has not signed that it belongs", with(p.bindWith(sub, nil))),
-		v("back-signature by another", "has not signed that it belongs", with(p.bindWith(sub, other.cast(0x19, sub.made, append(p.hashed(), sub.hashed()...))))),
+		v("back-signature by another", "has not signed that it belongs", with(p.bindWith(sub, other.sign(0x19, sub.made, append(p.hashedKey(), sub.hashedKey()...))))),
 		v("back-signature for another primary", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(other)))),
-		v("back-signature of the wrong type", "has not signed that it belongs", with(p.bindWith(sub, sub.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...))))),
+		v("back-signature of the wrong type", "has not signed that it belongs", with(p.bindWith(sub, sub.sign(0x18, sub.made, append(p.hashedKey(), sub.hashedKey()...))))),
 		v("back-signature with a critical notation", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(p, withHashed(criticalNotation))))),
 		v("back-signature with SHA-224", "", with(p.bindWith(sub, sub.backSignature(p, withHash(11))))),
 		v("back-signature with MD5", "has not signed that it belongs", with(p.bindWith(sub, sub.backSignature(p, withHash(1))))),
@@ -118,7 +118,7 @@ func subkeyVectors(now time.Time) []vector {
 		v("back-signature expired", "", with(p.bindWith(sub, sub.backSignature(p, sigExpires(50*day))))),
 		v("back-signature hashed", "", with(p.bindWith(sub, nil, withHashed(subpacket(subEmbedded, true, sub.backSignature(p)...))))),
 		v("for encryption", "is not a signing key", with(p.bind(sub, withFlags(12)))),
-		v("without flags", "is not a signing key", with(signaturePacket(p.cast(0x18, sub.made, append(p.hashed(), sub.hashed()...), withUnhashed(subpacket(subEmbedded, false, sub.backSignature(p)...)))))),
+		v("without flags", "is not a signing key", with(signaturePacket(p.sign(0x18, sub.made, append(p.hashedKey(), sub.hashedKey()...), withUnhashed(subpacket(subEmbedded, false, sub.backSignature(p)...)))))),
 		v("expired", "expired on", with(p.bind(sub, keyExpires(50*day)))),
 		v("not yet expired", "", with(p.bind(sub, keyExpires(500*day)))),
 		v("primary expired", "expired on", p.cert(id, p.certify("a", keyExpires(50*day)), sub.subkeyPacket(), p.bind(sub))),
@@ -141,10 +141,10 @@ func subkeyVectors(now time.Time) []vector {
 
 func revocationVectors(now time.Time) []vector {
 	made := now.Add(-100 * day)
-	k, other, sub := ed(made), ed(made), ed(made)
+	k, other, sub := newEd25519Key(made), newEd25519Key(made), newEd25519Key(made)
 	id := userIDPacket("a")
 	var all []vector
-	add := func(name, rule string, use Use, ring []byte, signer *smith) {
+	add := func(name, rule string, use Use, ring []byte, signer *forger) {
 		all = append(all, vector{name: "revocation/" + name, ring: ring, data: corpusData, sig: signer.detached(corpusData), rule: rule,
 			policy: func(p *Policy) { p.Use = use }})
 	}
@@ -164,10 +164,10 @@ func revocationVectors(now time.Time) []vector {
 		add(reason.name+", after, release", rule, Release, primary(k.revoke(late, reason.code)), k)
 	}
 	add("forged", "", Manifest, primary(func() rawPacket { r := k.revoke(early, 2); r.body[len(r.body)-1] ^= 1; return r }()), k)
-	add("by a stranger", "", Manifest, primary(signaturePacket(other.cast(0x20, early, k.hashed()))), k)
+	add("by a stranger", "", Manifest, primary(signaturePacket(other.sign(0x20, early, k.hashedKey()))), k)
 	add("of another key", "", Manifest, primary(other.revoke(early, 2)), k)
-	// However a revocation is written, if the key made it, it counts, as a hard one
-	// where it can't be read for sure.
+	// A revocation that the key made counts in spite of any flaw, as a hard one if it
+	// is ambiguous.
 	for name, change := range map[string]change{
 		"by SHA-1": withHash(2), "by SHA-224": withHash(11), "wrong digest octets": withWrongTag, "no issuer": withoutIssuer,
 		"hashed issuer is another key": withHashed(other.issuerSubpacket()),
@@ -188,13 +188,13 @@ func revocationVectors(now time.Time) []vector {
 	}
 	add("superseded, by a critical notation, after, release", "was revoked", Release, primary(k.revoke(late, 1, withHashed(criticalNotation))), k)
 	add("octet after", "was revoked", Manifest, primary(func() rawPacket { r := k.revoke(early, 2); return signaturePacket(append(r.body, 0)) }()), k)
-	add("version 3", "was revoked", Release, primary(signaturePacket(k.cast3(0x20, late, k.hashed()))), k)
-	add("version 3, by a stranger", "", Release, primary(signaturePacket(other.cast3(0x20, late, k.hashed()))), k)
-	appoints := k.direct(withHashed(subpacket(12, false, append([]byte{0x80, other.algo}, other.fprOctets()...)...)))
-	add("by an appointed revoker", "", Manifest, append(k.cert(signaturePacket(other.cast(0x20, early, k.hashed())), appoints, id, k.certify("a")), other.plain()...), k)
+	add("version 3", "was revoked", Release, primary(signaturePacket(k.signVersion3(0x20, late, k.hashedKey()))), k)
+	add("version 3, by a stranger", "", Release, primary(signaturePacket(other.signVersion3(0x20, late, k.hashedKey()))), k)
+	appoints := k.certifyDirectly(withHashed(subpacket(12, false, append([]byte{0x80, other.algo}, other.fprOctets()...)...)))
+	add("by an appointed revoker", "", Manifest, append(k.cert(signaturePacket(other.sign(0x20, early, k.hashedKey())), appoints, id, k.certify("a")), other.certificate()...), k)
 	add("after the user ID", "was revoked", Manifest, k.cert(id, k.certify("a"), k.revoke(early, 2)), k)
-	add("in the second copy", "was revoked", Manifest, append(k.plain(), primary(k.revoke(early, 2))...), k)
-	add("in the first copy", "was revoked", Manifest, append(primary(k.revoke(early, 2)), k.plain()...), k)
+	add("in the second copy", "was revoked", Manifest, append(k.certificate(), primary(k.revoke(early, 2))...), k)
+	add("in the first copy", "was revoked", Manifest, append(primary(k.revoke(early, 2)), k.certificate()...), k)
 	add("key unrevoked by a newer self-signature", "was revoked", Manifest, k.cert(k.revoke(early, 1), id, k.certify("a"), k.certify("a", madeAt(late))), k)
 
 	subkey := func(revocations ...rawPacket) []byte {
@@ -202,14 +202,14 @@ func revocationVectors(now time.Time) []vector {
 	}
 	add("subkey not revoked", "", Manifest, subkey(), sub)
 	add("subkey compromised", "was revoked", Release, subkey(k.revokeSubkey(sub, late, 2)), sub)
-	add("subkey compromised, by SHA-224", "was revoked", Release, subkey(signaturePacket(k.cast(0x28, late, append(k.hashed(), sub.hashed()...), withHash(11)))), sub)
-	add("subkey compromised, wrong digest octets", "was revoked", Release, subkey(signaturePacket(k.cast(0x28, late, append(k.hashed(), sub.hashed()...), withWrongTag))), sub)
-	add("subkey compromised, version 3", "was revoked", Release, subkey(signaturePacket(k.cast3(0x28, late, append(k.hashed(), sub.hashed()...)))), sub)
+	add("subkey compromised, by SHA-224", "was revoked", Release, subkey(signaturePacket(k.sign(0x28, late, append(k.hashedKey(), sub.hashedKey()...), withHash(11)))), sub)
+	add("subkey compromised, wrong digest octets", "was revoked", Release, subkey(signaturePacket(k.sign(0x28, late, append(k.hashedKey(), sub.hashedKey()...), withWrongTag))), sub)
+	add("subkey compromised, version 3", "was revoked", Release, subkey(signaturePacket(k.signVersion3(0x28, late, append(k.hashedKey(), sub.hashedKey()...)))), sub)
 	add("subkey retired after, release", "", Release, subkey(k.revokeSubkey(sub, late, 3)), sub)
 	add("subkey retired after, manifest", "was revoked", Manifest, subkey(k.revokeSubkey(sub, late, 3)), sub)
 	add("subkey retired before", "was revoked", Release, subkey(k.revokeSubkey(sub, early, 3)), sub)
 	add("another subkey revoked", "", Manifest, subkey(k.revokeSubkey(other, early, 2)), sub)
-	add("subkey revoked by a stranger", "", Manifest, subkey(signaturePacket(other.cast(0x28, early, append(k.hashed(), sub.hashed()...)))), sub)
+	add("subkey revoked by a stranger", "", Manifest, subkey(signaturePacket(other.sign(0x28, early, append(k.hashedKey(), sub.hashedKey()...)))), sub)
 	add("subkey revoked out of place", "was revoked", Manifest, k.cert(id, k.certify("a"), k.revokeSubkey(sub, early, 2), sub.subkeyPacket(), k.bind(sub)), sub)
 	add("primary compromised, subkey signs", "was revoked", Manifest, k.cert(k.revoke(late, 2), id, k.certify("a"), sub.subkeyPacket(), k.bind(sub)), sub)
 	add("subkey revoked, primary signs", "", Manifest, subkey(k.revokeSubkey(sub, early, 2)), k)
@@ -218,11 +218,11 @@ func revocationVectors(now time.Time) []vector {
 
 func ringVectors(now time.Time) []vector {
 	made := now.Add(-100 * day)
-	a, b := ed(made), ed(made)
-	sub := ed(made)
+	a, b := newEd25519Key(made), newEd25519Key(made)
+	sub := newEd25519Key(made)
 	id := userIDPacket("a")
 	withSub := a.cert(id, a.certify("a"), sub.subkeyPacket(), a.bind(sub))
-	both := append(bytes.Clone(withSub), b.plain()...)
+	both := append(bytes.Clone(withSub), b.certificate()...)
 	var all []vector
 	add := func(name, rule string, threshold int, ring []byte, sigs ...[]byte) {
 		all = append(all, vector{name: "ring/" + name, ring: ring, data: corpusData, sig: bytes.Join(sigs, nil), rule: rule,
@@ -235,34 +235,34 @@ func ringVectors(now time.Time) []vector {
 	add("the same key twice", "1 of 2", 2, both, byA, a.detached(corpusData, madeAt(made.Add(2*day))))
 	add("a key and its subkey", "1 of 2", 2, both, byA, bySub)
 	add("a subkey and another key", "", 2, both, bySub, byB)
-	// One secret under several fingerprints is one signer, however the key is written.
+	// One secret under several fingerprints is one signer, in any form of the key.
 	ec, e448 := ecSecret(elliptic.P256()), ed448Secret()
-	for name, pair := range map[string][2]*smith{
-		"Ed25519 at two times":        {newSmith(4, 22, a.secret, made.Add(-day)), a},
-		"Ed25519 in two forms":        {newSmith(4, 27, a.secret, made), a},
-		"Ed25519 in versions 4 and 6": {newSmith(6, 27, a.secret, made), a},
-		"RSA at two times":            {newSmith(4, 1, rsaKey(3072), made), newSmith(4, 1, rsaKey(3072), made.Add(-day))},
-		"RSA and RSA for signing":     {newSmith(4, 1, rsaKey(3072), made), newSmith(4, 3, rsaKey(3072), made)},
-		"ECDSA at two times":          {newSmith(4, 19, ec, made), newSmith(4, 19, ec, made.Add(-day))},
-		"Ed448 in versions 4 and 6":   {newSmith(4, 28, e448, made), newSmith(6, 28, e448, made)},
+	for name, pair := range map[string][2]*forger{
+		"Ed25519 at two times":        {newForger(4, 22, a.secret, made.Add(-day)), a},
+		"Ed25519 in two forms":        {newForger(4, 27, a.secret, made), a},
+		"Ed25519 in versions 4 and 6": {newForger(6, 27, a.secret, made), a},
+		"RSA at two times":            {newForger(4, 1, rsaKey(3072), made), newForger(4, 1, rsaKey(3072), made.Add(-day))},
+		"RSA and RSA for signing":     {newForger(4, 1, rsaKey(3072), made), newForger(4, 3, rsaKey(3072), made)},
+		"ECDSA at two times":          {newForger(4, 19, ec, made), newForger(4, 19, ec, made.Add(-day))},
+		"Ed448 in versions 4 and 6":   {newForger(4, 28, e448, made), newForger(6, 28, e448, made)},
 	} {
 		x, y := pair[0], pair[1]
-		twins := append(bytes.Clone(x.plain()), y.plain()...)
+		twins := append(bytes.Clone(x.certificate()), y.certificate()...)
 		byX, byY := x.detached(corpusData), y.detached(corpusData)
 		add("twins: "+name, "both count once", 2, twins, byX, byY)
 		add("twins: "+name+", once", "", 1, twins, byX, byY)
-		add("twins: "+name+", and another key", "", 2, append(bytes.Clone(twins), b.plain()...), byX, byY, byB)
+		add("twins: "+name+", and another key", "", 2, append(bytes.Clone(twins), b.certificate()...), byX, byY, byB)
 	}
 	adopts := b.cert(id, b.certify("a"), sub.subkeyPacket(), b.bind(sub))
 	add("one subkey of two keys", "1 of 2", 2, append(bytes.Clone(withSub), adopts...), bySub, sub.detached(corpusData, madeAt(made.Add(2*day))))
-	asSub := newSmith(4, 22, a.secret, made.Add(day))
+	asSub := newForger(4, 22, a.secret, made.Add(day))
 	adoptsPrimary := b.cert(id, b.certify("a"), asSub.subkeyPacket(), b.bind(asSub))
-	add("a primary key as the subkey of another", "both count once", 2, append(a.plain(), adoptsPrimary...), byA, asSub.detached(corpusData))
-	add("a primary key and the primary key that has it as a subkey", "", 2, append(a.plain(), adoptsPrimary...), byA, byB)
+	add("a primary key as the subkey of another", "both count once", 2, append(a.certificate(), adoptsPrimary...), byA, asSub.detached(corpusData))
+	add("a primary key and the primary key that has it as a subkey", "", 2, append(a.certificate(), adoptsPrimary...), byA, byB)
 	add("stale copy first", "", 1, append(a.cert(id, a.certify("a", keyExpires(50*day))), a.cert(id, a.certify("a", madeAt(now.Add(-60*day))))...), byA)
 	add("stale copy last", "", 1, append(a.cert(id, a.certify("a", madeAt(now.Add(-60*day)))), a.cert(id, a.certify("a", keyExpires(50*day)))...), byA)
-	add("armored", "", 1, enarmor(armorPublicKey, a.plain()), byA)
-	add("two armored blocks with text between", "", 2, []byte(fmt.Sprintf("keys of acme\n%s\nand\n\n%s", enarmor(armorPublicKey, a.plain()), enarmor(armorPublicKey, b.plain()))), byA, byB)
-	add("unknown key version beside", "", 1, append(rawPacket{tagPublicKey, []byte{3, 0, 0, 0, 0, 0, 0, 1}}.appendTo(nil), a.plain()...), byA)
+	add("armored", "", 1, enarmor(armorPublicKey, a.certificate()), byA)
+	add("two armored blocks with text between", "", 2, []byte(fmt.Sprintf("keys of acme\n%s\nand\n\n%s", enarmor(armorPublicKey, a.certificate()), enarmor(armorPublicKey, b.certificate()))), byA, byB)
+	add("unknown key version beside", "", 1, append(rawPacket{tagPublicKey, []byte{3, 0, 0, 0, 0, 0, 0, 1}}.appendTo(nil), a.certificate()...), byA)
 	return all
 }

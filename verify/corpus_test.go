@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// A vector is one question to the policy with its answer. The vectors are also
-// put to gpgv and sqv, where those are installed: see interop_test.go.
+// vector is one input of the policy with the expected result. interop_test.go also
+// gives the vectors to gpgv and sqv.
 type vector struct {
 	name      string
 	ring      []byte
-	data, sig []byte // sig is nil where data is clear-signed
-	rule      string // why it is refused, or "" where it is accepted
+	data, sig []byte // sig is nil if data is clear-signed
+	rule      string // why it is refused, or "" if it is accepted
 	policy    func(*Policy)
 }
 
 const day = 24 * time.Hour
 
-// A notation of the name "n@x.y" and the value "v".
+// Notations with the name "n@x.y" and the value "v".
 var (
 	notation         = subpacket(subNotation, false, []byte("\x80\x00\x00\x00\x00\x05\x00\x01n@x.yv")...)
 	criticalNotation = subpacket(subNotation, true, notation[2:]...)
 )
 
-// corpus holds a refused case and its honest twin for every rule. All times are
+// corpus returns a refused vector and its honest twin for every rule. All times are
 // relative to now.
 func corpus(now time.Time) []vector {
 	now = now.UTC().Truncate(time.Second)
@@ -43,7 +43,7 @@ func corpus(now time.Time) []vector {
 var corpusData = []byte("format = 1\nchannel = \"acme\"\nserial = 42\n")
 
 func framingVectors(now time.Time) []vector {
-	k := ed(now.Add(-100 * day))
+	k := newEd25519Key(now.Add(-100 * day))
 	good := k.detached(corpusData)
 	body := good[2:]
 	if len(body) >= 192 {
@@ -54,7 +54,7 @@ func framingVectors(now time.Time) []vector {
 	sum := "=" + base64.StdEncoding.EncodeToString(crc24(good)) + "\n"
 	longLine := "-----BEGIN PGP SIGNATURE-----\n\n" + text64 + "\n" + sum + "-----END PGP SIGNATURE-----\n"
 	v := func(name string, sig []byte, rule string) vector {
-		return vector{name: "framing/" + name, ring: k.plain(), data: corpusData, sig: sig, rule: rule}
+		return vector{name: "framing/" + name, ring: k.certificate(), data: corpusData, sig: sig, rule: rule}
 	}
 	text := func(name, sig, rule string) vector { return v(name, []byte(sig), rule) }
 	return []vector{
@@ -111,9 +111,9 @@ func framingVectors(now time.Time) []vector {
 }
 
 func signatureVectors(now time.Time) []vector {
-	k, other := ed(now.Add(-100*day)), ed(now.Add(-100*day))
-	six := newSmith(6, 27, edSecret(), now.Add(-100*day))
-	ring := k.plain()
+	k, other := newEd25519Key(now.Add(-100*day)), newEd25519Key(now.Add(-100*day))
+	six := newForger(6, 27, edSecret(), now.Add(-100*day))
+	ring := k.certificate()
 	v := func(name, rule string, sig []byte) vector {
 		return vector{name: "signature/" + name, ring: ring, data: corpusData, sig: sig, rule: rule}
 	}
@@ -121,9 +121,9 @@ func signatureVectors(now time.Time) []vector {
 		return v(name, rule, k.detached(corpusData, changes...))
 	}
 	lyingFpr := subpacket(subFingerprint, false, append([]byte{4}, other.fprOctets()...)...)
-	badBody := k.cast(0, k.made.Add(day), corpusData)
+	badBody := k.sign(0, k.made.Add(day), corpusData)
 	longNumber := func() []byte { // the same number with a zero octet before it
-		body := k.cast(0, k.made.Add(day), corpusData)
+		body := k.sign(0, k.made.Add(day), corpusData)
 		s, err := parseSignature(body)
 		if err != nil {
 			panic(err)
@@ -134,8 +134,8 @@ func signatureVectors(now time.Time) []vector {
 		out := append(bytes.Clone(head), byte(bits>>8), byte(bits), 0)
 		return append(append(out, r...), mpi(t)...)
 	}
-	sixRing := six.plain()
-	distrusted := subpacket(subFingerprint, false, append([]byte{4}, (&smith{version: 4, fpr: "3673DF529D9049477F76B37566E3C7DC03D6E495"}).fprOctets()...)...)
+	sixRing := six.certificate()
+	distrusted := subpacket(subFingerprint, false, append([]byte{4}, (&forger{version: 4, fpr: "3673DF529D9049477F76B37566E3C7DC03D6E495"}).fprOctets()...)...)
 	revoker := subpacket(12, true, append([]byte{0x80, other.algo}, other.fprOctets()...)...)
 	return []vector{
 		changed("good", ""),
@@ -155,8 +155,8 @@ func signatureVectors(now time.Time) []vector {
 		changed("text type", "type is 0x01", withKind(1)),
 		changed("certification type", "type is 0x13", withKind(0x13)),
 		changed("standalone type", "type is 0x02", withKind(2)),
-		changed("no creation time", "no creation time", func(m *mould) { m.noTime = true }),
-		changed("creation time unhashed only", "no creation time", func(m *mould) {
+		changed("no creation time", "no creation time", func(m *signatureDraft) { m.noTime = true }),
+		changed("creation time unhashed only", "no creation time", func(m *signatureDraft) {
 			m.noTime = true
 			m.unhashed = append(m.unhashed, subpacket(subCreated, true, 0x60, 0, 0, 0))
 		}),
@@ -184,8 +184,8 @@ func signatureVectors(now time.Time) []vector {
 		changed("subpacket of no length", "cut short", withHashed([]byte{0})),
 		changed("wrong digest octets", "does not match the content", withWrongTag),
 		v("number with a leading zero", "a length other than stated", signaturePacket(longNumber()).appendTo(nil)),
-		v("version 3", "version 3 are not accepted", signaturePacket(k.cast3(0, k.made.Add(day), corpusData)).appendTo(nil)),
-		v("version 3, then good", "", append(signaturePacket(k.cast3(0, k.made.Add(day), corpusData)).appendTo(nil), k.detached(corpusData)...)),
+		v("version 3", "version 3 are not accepted", signaturePacket(k.signVersion3(0, k.made.Add(day), corpusData)).appendTo(nil)),
+		v("version 3, then good", "", append(signaturePacket(k.signVersion3(0, k.made.Add(day), corpusData)).appendTo(nil), k.detached(corpusData)...)),
 		v("version 5", "version 5", signaturePacket(append([]byte{5}, badBody[1:]...)).appendTo(nil)),
 		{name: "signature/version 6, salt of another length", ring: sixRing, data: corpusData, sig: six.detached(corpusData, withSalt(16)), rule: "length that its digest requires"},
 		{name: "signature/version 6, hashed key ID", ring: sixRing, data: corpusData, sig: six.detached(corpusData, withHashed(subpacket(subIssuer, false, six.keyID()...))), rule: "names its key by a key ID"},
@@ -199,10 +199,10 @@ func signatureVectors(now time.Time) []vector {
 func algorithmVectors(now time.Time) []vector {
 	made := now.Add(-100 * day)
 	var all []vector
-	add := func(name string, k *smith, rule string, changes ...change) {
-		all = append(all, vector{name: "algorithm/" + name, ring: k.plain(), data: corpusData, sig: k.detached(corpusData, changes...), rule: rule})
+	add := func(name string, k *forger, rule string, changes ...change) {
+		all = append(all, vector{name: "algorithm/" + name, ring: k.certificate(), data: corpusData, sig: k.detached(corpusData, changes...), rule: rule})
 	}
-	k := ed(made)
+	k := newEd25519Key(made)
 	add("SHA-256", k, "", withHash(8))
 	add("SHA-384", k, "", withHash(9))
 	add("SHA-512", k, "", withHash(10))
@@ -211,35 +211,35 @@ func algorithmVectors(now time.Time) []vector {
 	add("MD5", k, "MD5", withHash(1))
 	add("SHA-1", k, "SHA-1", withHash(2))
 	add("SHA-224", k, "SHA-224", withHash(11))
-	padded := newSmith(4, 1, rsaKey(2048), made)
-	padded.restate(func(public []byte) { public[len(public)-4] = 24 }) // bits of an exponent of 17
+	padded := newForger(4, 1, rsaKey(2048), made)
+	padded.editPublicKey(func(public []byte) { public[len(public)-4] = 24 }) // bits of an exponent of 17
 	add("RSA-2048, exponent of a length other than stated", padded, "keyring")
-	add("Ed25519", newSmith(4, 27, edSecret(), made), "")
-	add("Ed25519, version 6", newSmith(6, 27, edSecret(), made), "")
-	add("older Ed25519, version 6", newSmith(6, 22, edSecret(), made), "keyring")
-	add("Ed448", newSmith(4, 28, ed448Secret(), made), "")
-	add("Ed448, version 6", newSmith(6, 28, ed448Secret(), made), "")
+	add("Ed25519", newForger(4, 27, edSecret(), made), "")
+	add("Ed25519, version 6", newForger(6, 27, edSecret(), made), "")
+	add("older Ed25519, version 6", newForger(6, 22, edSecret(), made), "keyring")
+	add("Ed448", newForger(4, 28, ed448Secret(), made), "")
+	add("Ed448, version 6", newForger(6, 28, ed448Secret(), made), "")
 	for name, curve := range map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()} {
-		add("ECDSA "+name, newSmith(4, 19, ecSecret(curve), made), "")
+		add("ECDSA "+name, newForger(4, 19, ecSecret(curve), made), "")
 	}
-	add("RSA-1024", newSmith(4, 1, rsaKey(1024), made), "RSA-1024 is not an accepted")
-	add("RSA-2047", newSmith(4, 1, rsaKey(2047), made), "RSA-2047 is not an accepted")
-	add("RSA-2048", newSmith(4, 1, rsaKey(2048), made), "")
-	add("RSA-3072", newSmith(4, 1, rsaKey(3072), made), "")
-	add("RSA-2048, sign only", newSmith(4, 3, rsaKey(2048), made), "")
-	add("RSA-2048, SHA-1", newSmith(4, 1, rsaKey(2048), made), "SHA-1", withHash(2))
+	add("RSA-1024", newForger(4, 1, rsaKey(1024), made), "RSA-1024 is not an accepted")
+	add("RSA-2047", newForger(4, 1, rsaKey(2047), made), "RSA-2047 is not an accepted")
+	add("RSA-2048", newForger(4, 1, rsaKey(2048), made), "")
+	add("RSA-3072", newForger(4, 1, rsaKey(3072), made), "")
+	add("RSA-2048, sign only", newForger(4, 3, rsaKey(2048), made), "")
+	add("RSA-2048, SHA-1", newForger(4, 1, rsaKey(2048), made), "SHA-1", withHash(2))
 	return all
 }
 
 func timeVectors(now time.Time) []vector {
 	made := now.Add(-100 * day)
-	k := ed(made)
+	k := newEd25519Key(made)
 	var all []vector
 	add := func(name, rule string, use Use, released time.Time, ring []byte, changes ...change) {
 		all = append(all, vector{name: "time/" + name, ring: ring, data: corpusData, sig: k.detached(corpusData, changes...), rule: rule,
 			policy: func(p *Policy) { p.Use, p.Released = use, released }})
 	}
-	ring := k.plain()
+	ring := k.certificate()
 	add("made now", "", Manifest, time.Time{}, ring, madeAt(now))
 	add("five minutes ahead", "", Manifest, time.Time{}, ring, madeAt(now.Add(5*time.Minute)))
 	add("an hour ahead", "in the future", Manifest, time.Time{}, ring, madeAt(now.Add(time.Hour)))
@@ -273,15 +273,15 @@ func timeVectors(now time.Time) []vector {
 	selfExpired := k.cert(userIDPacket("a"), k.certify("a", sigExpires(50*day)))
 	add("self-signature expired", "no valid self-signature", Manifest, time.Time{}, selfExpired)
 
-	ahead := ed(now.Add(3 * time.Minute))
-	all = append(all, vector{name: "time/key and signature a little ahead", ring: ahead.plain(), data: corpusData, sig: ahead.detached(corpusData, madeAt(now.Add(4*time.Minute)))})
+	ahead := newEd25519Key(now.Add(3 * time.Minute))
+	all = append(all, vector{name: "time/key and signature a little ahead", ring: ahead.certificate(), data: corpusData, sig: ahead.detached(corpusData, madeAt(now.Add(4*time.Minute)))})
 
-	old := newSmith(4, 1, rsaKey(2048), made)
-	young := newSmith(4, 1, rsaKey(3072), made)
+	old := newForger(4, 1, rsaKey(2048), made)
+	young := newForger(4, 1, rsaKey(3072), made)
 	y2030 := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		name, rule string
-		key        *smith
+		key        *forger
 		at, now    time.Time
 		use        Use
 	}{
@@ -291,18 +291,18 @@ func timeVectors(now time.Time) []vector {
 		{"RSA-2048 of 2029, release in 2030", "", old, y2030.Add(-day), y2030.Add(day), Release},
 		{"RSA-3072 in 2030", "", young, y2030, y2030.Add(day), Manifest},
 	} {
-		all = append(all, vector{name: "time/" + c.name, ring: c.key.plain(), data: corpusData,
+		all = append(all, vector{name: "time/" + c.name, ring: c.key.certificate(), data: corpusData,
 			sig: c.key.detached(corpusData, madeAt(c.at)), rule: c.rule, policy: func(p *Policy) { p.Now, p.Use = c.now, c.use }})
 	}
 	return all
 }
 
 func cleartextVectors(now time.Time) []vector {
-	k, other := ed(now.Add(-100*day)), ed(now.Add(-100*day))
+	k, other := newEd25519Key(now.Add(-100*day)), newEd25519Key(now.Add(-100*day))
 	const text = "Origin: acme\n\n- item \t\nFrom here\nlast"
 	msg := string(k.clearsigned(text))
 	v := func(name, rule, msg string) vector {
-		return vector{name: "cleartext/" + name, ring: k.plain(), data: []byte(msg), rule: rule}
+		return vector{name: "cleartext/" + name, ring: k.certificate(), data: []byte(msg), rule: rule}
 	}
 	swap := func(old, new string) string { return strings.Replace(msg, old, new, 1) }
 	sigAt := strings.Index(msg, beginSignature)

@@ -10,7 +10,7 @@ import (
 	"github.com/kist-tools/kist/verify/keyrings"
 )
 
-// A list of checksums, as its upstream signed it.
+// This example proves a list of checksums by its upstream's signature.
 func ExamplePolicy_Detached() {
 	list, err := os.ReadFile("testdata/terraform_1.14.9_SHA256SUMS")
 	if err != nil {

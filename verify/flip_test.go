@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// unhashedArea returns where the unhashed subpackets of a binary signature lie.
+// unhashedArea returns the position of the unhashed subpackets in a binary signature.
 // RFC 9580, section 5.2.3.
-func unhashedArea(t *testing.T, sig []byte) (from, to int) {
+func unhashedArea(t *testing.T, sig []byte) (start, end int) {
 	t.Helper()
 	_, at, _, err := packetHeader(sig)
 	if err != nil {
@@ -27,22 +27,22 @@ func unhashedArea(t *testing.T, sig []byte) (from, to int) {
 	return at + width, at + width + number(at)
 }
 
-// Every bit of a small manifest and of its signature is turned over, one at a
-// time. Only in the unhashed area, which nobody signs, may one pass.
-func TestEveryBitCounts(t *testing.T) {
+// The test flips every bit of a small manifest and of its signature, one at a time.
+// Only a flip in the unhashed area, which is not signed, may be accepted.
+func TestEveryFlippedBitIsRefused(t *testing.T) {
 	made := testNow.Add(-100 * day)
 	for _, c := range []struct {
 		name string
-		key  *smith
+		key  *forger
 	}{
-		{"Ed25519, older", ed(made)},
-		{"Ed25519", newSmith(4, 27, edSecret(), made)},
-		{"Ed25519, version 6", newSmith(6, 27, edSecret(), made)},
-		{"ECDSA P-256", newSmith(4, 19, ecSecret(elliptic.P256()), made)},
-		{"RSA-2048", newSmith(4, 1, rsaKey(2048), made)},
+		{"Ed25519, older", newEd25519Key(made)},
+		{"Ed25519", newForger(4, 27, edSecret(), made)},
+		{"Ed25519, version 6", newForger(6, 27, edSecret(), made)},
+		{"ECDSA P-256", newForger(4, 19, ecSecret(elliptic.P256()), made)},
+		{"RSA-2048", newForger(4, 1, rsaKey(2048), made)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ring, err := OpenKeyring(c.key.plain())
+			ring, err := OpenKeyring(c.key.certificate())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -51,17 +51,17 @@ func TestEveryBitCounts(t *testing.T) {
 			if _, err := p.Detached("x", corpusData, sig); err != nil {
 				t.Fatal(err)
 			}
-			flip := func(in []byte, ask func([]byte) error, apart func(at int) bool) {
+			flip := func(in []byte, check func([]byte) error, mayChange func(at int) bool) {
 				t.Helper()
 				accepted := 0
 				for i := range in {
 					for bit := range 8 {
 						changed := bytes.Clone(in)
 						changed[i] ^= 1 << bit
-						if ask(changed) != nil {
+						if check(changed) != nil {
 							continue
 						}
-						if accepted++; !apart(i) {
+						if accepted++; !mayChange(i) {
 							t.Errorf("octet %d of %d, bit %d: accepted", i, len(in), bit)
 						}
 					}
@@ -76,14 +76,14 @@ func TestEveryBitCounts(t *testing.T) {
 	}
 }
 
-func TestEveryBitOfAClearsignedMessageCounts(t *testing.T) {
-	k := ed(testNow.Add(-100 * day))
-	ring, err := OpenKeyring(k.plain())
+func TestEveryFlippedBitOfAClearsignedMessageIsRefused(t *testing.T) {
+	k := newEd25519Key(testNow.Add(-100 * day))
+	ring, err := OpenKeyring(k.certificate())
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := Policy{Keys: ring, Threshold: 1, Now: testNow}
-	msg := k.clearsigned("Origin: acme\n\n- item\nlast", func(m *mould) { m.noIssuer = true; m.hashed = append(m.hashed, k.issuerSubpacket()) })
+	msg := k.clearsigned("Origin: acme\n\n- item\nlast", func(m *signatureDraft) { m.noIssuer = true; m.hashed = append(m.hashed, k.issuerSubpacket()) })
 	original, err := p.Clearsigned("x", msg)
 	if err != nil {
 		t.Fatal(err)
@@ -104,12 +104,12 @@ func TestEveryBitOfAClearsignedMessageCounts(t *testing.T) {
 	}
 }
 
-// S and S plus the order of the group solve the same equation: only the smaller
-// may pass. RFC 8032, section 5.1.7.
-func TestSecondSpellingOfEd25519(t *testing.T) {
+// S and S plus the order of the group satisfy the same equation. Only the smaller is
+// a valid signature. RFC 8032, section 5.1.7.
+func TestNonCanonicalEd25519SignatureIsRefused(t *testing.T) {
 	order := [32]byte{0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 31: 0x10}
-	k := newSmith(4, 27, edSecret(), testNow.Add(-100*day))
-	ring, err := OpenKeyring(k.plain())
+	k := newForger(4, 27, edSecret(), testNow.Add(-100*day))
+	ring, err := OpenKeyring(k.certificate())
 	if err != nil {
 		t.Fatal(err)
 	}

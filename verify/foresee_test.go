@@ -12,8 +12,9 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// What can be said of signatures before there is anything that they sign.
-func TestForesee(t *testing.T) {
+// Foresee checks signatures before the data is there. It must accept exactly those
+// that Detached then accepts for the right data.
+func TestForeseeRefusesHopelessSignatures(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	ago := func(days int) time.Time { return now.AddDate(0, 0, -days) }
 	key, other, stranger := verifytest.NewKey(t, "key", ago(300)), verifytest.NewKey(t, "other", ago(300)), verifytest.NewKey(t, "stranger", ago(300))
@@ -64,14 +65,14 @@ func TestForesee(t *testing.T) {
 	p := verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1, Now: now, Use: verify.Release}
 	elsewhere := key.Sign(t, []byte("something else"), ago(10))
 	if err := p.Foresee("x", elsewhere); err != nil {
-		t.Errorf("what it signs is not known yet: %v", err)
+		t.Errorf("a signature of other data: %v", err)
 	}
 	if _, err := p.Detached("x", data, elsewhere); err == nil {
-		t.Error("foreseeing proved something")
+		t.Error("Foresee made a signature of other data count")
 	}
 }
 
-// Julia's compromised key is called so, by its real signature.
+// The signature is a real one by Julia's compromised key.
 func TestForeseeNamesADistrustedKey(t *testing.T) {
 	sig, err := os.ReadFile("../manifests/detached/testdata/julia-1.10.0-linux-x86_64.tar.gz.asc")
 	if err != nil {

@@ -21,11 +21,11 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/ed448"
 )
 
-// This file writes keys and signatures octet by octet, with the standard
-// library's arithmetic: a second implementation that can also do it wrong.
+// This file writes keys and signatures octet by octet, with the arithmetic of the
+// standard library. It is a second implementation, which can also make invalid ones.
 
-// A smith is a key pair that can forge any packet.
-type smith struct {
+// forger is a key pair that can make any packet, valid or not.
+type forger struct {
 	version int
 	algo    byte
 	made    time.Time
@@ -39,7 +39,8 @@ var (
 	rsaKeysMu sync.Mutex
 )
 
-// rsaKey makes each size once: the larger ones take a while.
+// rsaKey returns a key of that size. It makes each size only once, because large keys
+// take long.
 func rsaKey(bits int) *rsa.PrivateKey {
 	rsaKeysMu.Lock()
 	defer rsaKeysMu.Unlock()
@@ -53,7 +54,7 @@ func rsaKey(bits int) *rsa.PrivateKey {
 	return rsaKeys[bits]
 }
 
-func newSmith(version int, algo byte, secret crypto.Signer, made time.Time) *smith {
+func newForger(version int, algo byte, secret crypto.Signer, made time.Time) *forger {
 	var material []byte
 	switch public := secret.Public().(type) {
 	case ed25519.PublicKey:
@@ -84,26 +85,26 @@ func newSmith(version int, algo byte, secret crypto.Signer, made time.Time) *smi
 	if version == 6 {
 		body = binary.BigEndian.AppendUint32(body, uint32(len(material)))
 	}
-	s := &smith{version: version, algo: algo, made: made, public: append(body, material...), secret: secret}
-	s.restate(func([]byte) {})
+	s := &forger{version: version, algo: algo, made: made, public: append(body, material...), secret: secret}
+	s.editPublicKey(func([]byte) {})
 	return s
 }
 
-// restate changes the key packet, and the fingerprint with it.
-func (s *smith) restate(change func(public []byte)) {
+// editPublicKey changes the key packet and updates the fingerprint.
+func (s *forger) editPublicKey(change func(public []byte)) {
 	change(s.public)
 	if s.version == 6 {
-		sum := sha256.Sum256(s.hashed())
+		sum := sha256.Sum256(s.hashedKey())
 		s.fpr = fingerprint(sum[:])
 	} else {
-		sum := sha1.Sum(s.hashed())
+		sum := sha1.Sum(s.hashedKey())
 		s.fpr = fingerprint(sum[:])
 	}
 }
 
-// ed makes a version 4 key with the older Ed25519 algorithm, which every
-// OpenPGP program knows.
-func ed(made time.Time) *smith { return newSmith(4, 22, edSecret(), made) }
+// newEd25519Key makes a version 4 key with the older Ed25519 algorithm, which every
+// OpenPGP program supports.
+func newEd25519Key(made time.Time) *forger { return newForger(4, 22, edSecret(), made) }
 
 func edSecret() ed25519.PrivateKey {
 	_, secret, err := ed25519.GenerateKey(rand.Reader)
@@ -121,7 +122,7 @@ func ecSecret(curve elliptic.Curve) *ecdsa.PrivateKey {
 	return secret
 }
 
-// An ed448Signer gives the library's Ed448 key the standard interface.
+// ed448Signer implements crypto.Signer for the library's Ed448 key.
 type ed448Signer struct{ *ed448.PrivateKey }
 
 func (s ed448Signer) Public() crypto.PublicKey { return s.PublicKey }
@@ -138,15 +139,15 @@ func ed448Secret() crypto.Signer {
 	return ed448Signer{secret}
 }
 
-// hashed is the key as signatures hash it.
-func (s *smith) hashed() []byte {
+// hashedKey returns the key as signatures hash it.
+func (s *forger) hashedKey() []byte {
 	if s.version == 6 {
 		return append(binary.BigEndian.AppendUint32([]byte{0x9b}, uint32(len(s.public))), s.public...)
 	}
 	return append(binary.BigEndian.AppendUint16([]byte{0x99}, uint16(len(s.public))), s.public...)
 }
 
-func (s *smith) keyID() []byte {
+func (s *forger) keyID() []byte {
 	id, ok := new(big.Int).SetString(s.fpr.keyID(), 16)
 	if !ok {
 		panic(s.fpr)
@@ -154,7 +155,7 @@ func (s *smith) keyID() []byte {
 	return id.FillBytes(make([]byte, 8))
 }
 
-func (s *smith) fprOctets() []byte {
+func (s *forger) fprOctets() []byte {
 	size := 20
 	if s.version == 6 {
 		size = 32
@@ -171,8 +172,8 @@ func mpi(octets []byte) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(n.BitLen())), n.Bytes()...)
 }
 
-// A mould is a signature before it is cast.
-type mould struct {
+// signatureDraft is the contents of a signature that is still to be made.
+type signatureDraft struct {
 	version          int
 	kind, hash       byte
 	made             time.Time
@@ -180,10 +181,10 @@ type mould struct {
 	hashed, unhashed [][]byte
 	noTime, noIssuer bool
 	badTag           bool
-	salt             int // bytes of it in version 6, 0: as many as the digest wants
+	salt             int // length in version 6, 0: the length that the digest requires
 }
 
-type change func(*mould)
+type change func(*signatureDraft)
 
 func subpacket(kind byte, critical bool, value ...byte) []byte {
 	if critical {
@@ -202,15 +203,15 @@ func seconds(d time.Duration) []byte {
 	return binary.BigEndian.AppendUint32(nil, uint32(d/time.Second))
 }
 
-func withHash(id byte) change   { return func(m *mould) { m.hash = id } }
-func withVersion(v int) change  { return func(m *mould) { m.version = v } }
-func withKind(k byte) change    { return func(m *mould) { m.kind = k } }
-func madeAt(t time.Time) change { return func(m *mould) { m.made = t } }
+func withHash(id byte) change   { return func(m *signatureDraft) { m.hash = id } }
+func withVersion(v int) change  { return func(m *signatureDraft) { m.version = v } }
+func withKind(k byte) change    { return func(m *signatureDraft) { m.kind = k } }
+func madeAt(t time.Time) change { return func(m *signatureDraft) { m.made = t } }
 func withHashed(subs ...[]byte) change {
-	return func(m *mould) { m.hashed = append(m.hashed, subs...) }
+	return func(m *signatureDraft) { m.hashed = append(m.hashed, subs...) }
 }
 func withUnhashed(subs ...[]byte) change {
-	return func(m *mould) { m.unhashed = append(m.unhashed, subs...) }
+	return func(m *signatureDraft) { m.unhashed = append(m.unhashed, subs...) }
 }
 func withFlags(f byte) change { return withHashed(subpacket(subFlags, true, f)) }
 func keyExpires(d time.Duration) change {
@@ -219,24 +220,24 @@ func keyExpires(d time.Duration) change {
 func sigExpires(d time.Duration) change {
 	return withHashed(subpacket(subExpires, true, seconds(d)...))
 }
-func withSalt(n int) change  { return func(m *mould) { m.salt = n } }
-func withWrongTag(m *mould)  { m.badTag = true }
-func withoutIssuer(m *mould) { m.noIssuer = true }
+func withSalt(n int) change           { return func(m *signatureDraft) { m.salt = n } }
+func withWrongTag(m *signatureDraft)  { m.badTag = true }
+func withoutIssuer(m *signatureDraft) { m.noIssuer = true }
 
-// onlyKeyID names the issuer as Google's real signatures of Go do: by an
-// unhashed key ID.
-func (s *smith) onlyKeyID(m *mould) {
+// onlyKeyID names the issuer by an unhashed key ID only, as Google's real signatures
+// of Go do.
+func (s *forger) onlyKeyID(m *signatureDraft) {
 	m.noIssuer = true
 	m.unhashed = append(m.unhashed, subpacket(subIssuer, false, s.keyID()...))
 }
 
-func (s *smith) issuerSubpacket() []byte {
+func (s *forger) issuerSubpacket() []byte {
 	return subpacket(subFingerprint, false, append([]byte{byte(s.version)}, s.fprOctets()...)...)
 }
 
-// cast makes a signature packet body.
-func (s *smith) cast(kind byte, made time.Time, content []byte, changes ...change) []byte {
-	m := mould{version: s.version, kind: kind, hash: 10, made: made, content: content}
+// sign makes a signature packet body.
+func (s *forger) sign(kind byte, made time.Time, content []byte, changes ...change) []byte {
+	m := signatureDraft{version: s.version, kind: kind, hash: 10, made: made, content: content}
 	for _, c := range changes {
 		c(&m)
 	}
@@ -285,20 +286,20 @@ func (s *smith) cast(kind byte, made time.Time, content []byte, changes ...chang
 	if m.version == 6 {
 		body = append(append(body, byte(saltSize)), salt...)
 	}
-	return append(body, s.numbers(sum, id)...)
+	return append(body, s.signatureNumbers(sum, id)...)
 }
 
-// cast3 makes a signature packet body of version 3, with SHA-256.
-func (s *smith) cast3(kind byte, made time.Time, content []byte) []byte {
+// signVersion3 makes a signature packet body of version 3, with SHA-256.
+func (s *forger) signVersion3(kind byte, made time.Time, content []byte) []byte {
 	signed := binary.BigEndian.AppendUint32([]byte{kind}, uint32(made.Unix()))
 	sum := sha256.Sum256(append(bytes.Clone(content), signed...))
 	body := append(append([]byte{3, 5}, signed...), s.keyID()...)
 	body = append(body, s.algo, 8, sum[0], sum[1])
-	return append(body, s.numbers(sum[:], crypto.SHA256)...)
+	return append(body, s.signatureNumbers(sum[:], crypto.SHA256)...)
 }
 
-// numbers signs a digest and writes the result as its algorithm has it.
-func (s *smith) numbers(sum []byte, id crypto.Hash) []byte {
+// signatureNumbers signs a digest and encodes the result as the algorithm requires.
+func (s *forger) signatureNumbers(sum []byte, id crypto.Hash) []byte {
 	switch secret := s.secret.(type) {
 	case ed25519.PrivateKey:
 		sig := ed25519.Sign(secret, sum)
@@ -331,32 +332,32 @@ func (s *smith) numbers(sum []byte, id crypto.Hash) []byte {
 func signaturePacket(body []byte) rawPacket { return rawPacket{tagSignature, body} }
 
 // detached signs data, a day after the key was made.
-func (s *smith) detached(data []byte, changes ...change) []byte {
-	return signaturePacket(s.cast(0, s.made.Add(24*time.Hour), data, changes...)).appendTo(nil)
+func (s *forger) detached(data []byte, changes ...change) []byte {
+	return signaturePacket(s.sign(0, s.made.Add(24*time.Hour), data, changes...)).appendTo(nil)
 }
 
-// keyPacket and subkeyPacket are the public key in its two roles.
-func (s *smith) keyPacket() rawPacket    { return rawPacket{tagPublicKey, s.public} }
-func (s *smith) subkeyPacket() rawPacket { return rawPacket{tagPublicSubkey, s.public} }
+// keyPacket and subkeyPacket return the public key as a primary key and as a subkey.
+func (s *forger) keyPacket() rawPacket    { return rawPacket{tagPublicKey, s.public} }
+func (s *forger) subkeyPacket() rawPacket { return rawPacket{tagPublicSubkey, s.public} }
 
 func userIDPacket(id string) rawPacket { return rawPacket{tagUserID, []byte(id)} }
 
 // certify signs a user ID, by default with the flags for certifying and signing.
-func (s *smith) certify(id string, changes ...change) rawPacket {
-	content := append(s.hashed(), binary.BigEndian.AppendUint32([]byte{0xb4}, uint32(len(id)))...)
-	return signaturePacket(s.cast(0x13, s.made, append(content, id...), withDefaultFlags(3, changes)...))
+func (s *forger) certify(id string, changes ...change) rawPacket {
+	content := append(s.hashedKey(), binary.BigEndian.AppendUint32([]byte{0xb4}, uint32(len(id)))...)
+	return signaturePacket(s.sign(0x13, s.made, append(content, id...), withDefaultFlags(3, changes)...))
 }
 
-// withdraw revokes the certification of a user ID; by is the key itself, or a
-// stranger.
-func (s *smith) withdraw(id string, at time.Time, by *smith) rawPacket {
-	content := append(s.hashed(), binary.BigEndian.AppendUint32([]byte{0xb4}, uint32(len(id)))...)
-	return signaturePacket(by.cast(0x30, at, append(content, id...)))
+// revokeUserID revokes the certification of a user ID, signed by signer: the key
+// itself or another one.
+func (s *forger) revokeUserID(id string, at time.Time, signer *forger) rawPacket {
+	content := append(s.hashedKey(), binary.BigEndian.AppendUint32([]byte{0xb4}, uint32(len(id)))...)
+	return signaturePacket(signer.sign(0x30, at, append(content, id...)))
 }
 
-// withDefaultFlags lets a change that states flags, or nil flags, have its way.
+// withDefaultFlags adds the flags to changes, unless one of those sets flags itself.
 func withDefaultFlags(flags byte, changes []change) []change {
-	var probe mould
+	var probe signatureDraft
 	for _, c := range changes {
 		c(&probe)
 	}
@@ -368,36 +369,36 @@ func withDefaultFlags(flags byte, changes []change) []change {
 	return append(changes[:len(changes):len(changes)], withFlags(flags))
 }
 
-// direct is a direct-key signature.
-func (s *smith) direct(changes ...change) rawPacket {
-	return signaturePacket(s.cast(0x1f, s.made, s.hashed(), changes...))
+// certifyDirectly makes a direct-key signature.
+func (s *forger) certifyDirectly(changes ...change) rawPacket {
+	return signaturePacket(s.sign(0x1f, s.made, s.hashedKey(), changes...))
 }
 
-// bind makes sub a subkey with a back-signature, by default for signing.
-func (s *smith) bind(sub *smith, changes ...change) rawPacket {
+// bind makes a subkey binding for sub with a back-signature, by default for signing.
+func (s *forger) bind(sub *forger, changes ...change) rawPacket {
 	return s.bindWith(sub, sub.backSignature(s), changes...)
 }
 
-// backSignature is sub's consent to belong to primary.
-func (sub *smith) backSignature(primary *smith, changes ...change) []byte {
-	return sub.cast(0x19, sub.made, append(primary.hashed(), sub.hashed()...), changes...)
+// backSignature makes sub's signature that it belongs to primary.
+func (sub *forger) backSignature(primary *forger, changes ...change) []byte {
+	return sub.sign(0x19, sub.made, append(primary.hashedKey(), sub.hashedKey()...), changes...)
 }
 
-// bindWith is bind with that back-signature, or none for nil.
-func (s *smith) bindWith(sub *smith, back []byte, changes ...change) rawPacket {
+// bindWith is like bind with the given back-signature, or none if it is nil.
+func (s *forger) bindWith(sub *forger, back []byte, changes ...change) rawPacket {
 	if back != nil {
 		changes = append(changes[:len(changes):len(changes)], withUnhashed(subpacket(subEmbedded, false, back...)))
 	}
-	return signaturePacket(s.cast(0x18, sub.made, append(s.hashed(), sub.hashed()...), withDefaultFlags(2, changes)...))
+	return signaturePacket(s.sign(0x18, sub.made, append(s.hashedKey(), sub.hashedKey()...), withDefaultFlags(2, changes)...))
 }
 
 // revoke revokes the key itself; reason -1 states none.
-func (s *smith) revoke(at time.Time, reason int, changes ...change) rawPacket {
-	return signaturePacket(s.cast(0x20, at, s.hashed(), append(reasonChange(reason), changes...)...))
+func (s *forger) revoke(at time.Time, reason int, changes ...change) rawPacket {
+	return signaturePacket(s.sign(0x20, at, s.hashedKey(), append(reasonChange(reason), changes...)...))
 }
 
-func (s *smith) revokeSubkey(sub *smith, at time.Time, reason int) rawPacket {
-	return signaturePacket(s.cast(0x28, at, append(s.hashed(), sub.hashed()...), reasonChange(reason)...))
+func (s *forger) revokeSubkey(sub *forger, at time.Time, reason int) rawPacket {
+	return signaturePacket(s.sign(0x28, at, append(s.hashedKey(), sub.hashedKey()...), reasonChange(reason)...))
 }
 
 func reasonChange(reason int) []change {
@@ -407,28 +408,29 @@ func reasonChange(reason int) []change {
 	return []change{withHashed(subpacket(subReason, false, byte(reason)))}
 }
 
-// plain is the whole certificate of a key with one user ID.
-func (s *smith) plain() []byte {
+// certificate returns a certificate of the key with one user ID.
+func (s *forger) certificate() []byte {
 	if s.version == 6 {
-		return joinPackets([]rawPacket{s.keyPacket(), s.direct(withFlags(3)), userIDPacket("plain"), s.certify("plain")})
+		return joinPackets([]rawPacket{s.keyPacket(), s.certifyDirectly(withFlags(3)), userIDPacket("plain"), s.certify("plain")})
 	}
 	return joinPackets([]rawPacket{s.keyPacket(), userIDPacket("plain"), s.certify("plain")})
 }
 
-// cert joins the key with whatever follows it.
-func (s *smith) cert(packets ...rawPacket) []byte {
+// cert returns the key followed by packets.
+func (s *forger) cert(packets ...rawPacket) []byte {
 	return joinPackets(append([]rawPacket{s.keyPacket()}, packets...))
 }
 
 // clearsigned writes a message in the cleartext framework around text, which
 // must have LF line ends, signed with type 0x01.
-func (s *smith) clearsigned(text string, changes ...change) []byte {
+func (s *forger) clearsigned(text string, changes ...change) []byte {
 	canonical, shown := canonicalText(text)
-	sig := signaturePacket(s.cast(1, s.made.Add(24*time.Hour), canonical, changes...)).appendTo(nil)
+	sig := signaturePacket(s.sign(1, s.made.Add(24*time.Hour), canonical, changes...)).appendTo(nil)
 	return []byte(beginSigned + "\nHash: SHA512\n\n" + shown + "\n" + string(enarmor(armorSignature, sig)))
 }
 
-// canonicalText is a reference for splitCleartext, written the other way round.
+// canonicalText is a reference for splitCleartext that works in the other direction:
+// it returns the text as it is hashed and as the message shows it.
 func canonicalText(text string) (canonical []byte, shown string) {
 	lines := bytes.Split([]byte(text), []byte("\n"))
 	var signed, escaped [][]byte

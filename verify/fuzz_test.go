@@ -21,7 +21,7 @@ func FuzzArmor(f *testing.F) {
 			return
 		}
 		if len(decoded) > len(block) || len(rest) > len(block) {
-			t.Fatalf("more comes out than went in")
+			t.Fatalf("the output is longer than the input")
 		}
 		again, rest, err := dearmor(armorSignature, enarmor(armorSignature, decoded))
 		if err != nil || len(rest) != 0 || !bytes.Equal(again, decoded) {
@@ -94,7 +94,7 @@ func FuzzSignature(f *testing.F) {
 	})
 }
 
-// encoding is what the library calls a number.
+// encoding is implemented by the numbers of the library.
 type encoding interface{ Bytes() []byte }
 
 func FuzzCleartext(f *testing.F) {
@@ -112,7 +112,7 @@ func FuzzCleartext(f *testing.F) {
 		if bytes.ContainsRune(message.text, '\r') {
 			t.Fatalf("a carriage return in %q", message.text)
 		}
-		// Outside the signed text nothing can be said.
+		// No free text stands outside the signed text.
 		head, _, _ := strings.Cut(strings.ReplaceAll(string(msg), "\r\n", "\n"), "\n"+beginSignature)
 		for _, line := range strings.Split(head, "\n")[1:] {
 			if line = strings.TrimRight(line, " \t\r"); line == "" {
@@ -127,7 +127,7 @@ func FuzzCleartext(f *testing.F) {
 		if err := checkSignedHeaders(message.block); err != nil {
 			t.Fatal(err)
 		}
-		// The text written by the book reads back as itself.
+		// The text, encoded by the reference, reads back as itself.
 		canonical, shown := canonicalText(string(message.text))
 		again, err := splitCleartext([]byte(beginSigned + "\n\n" + shown + "\n" + string(message.block)))
 		if err != nil || !bytes.Equal(again.text, message.text) || !bytes.Equal(again.canonical, canonical) {
@@ -160,11 +160,10 @@ func FuzzKeyring(f *testing.F) {
 	})
 }
 
-// Whatever the text: what is proved is the text without white space at the end
-// of its lines.
-func TestClearsignedText(t *testing.T) {
-	k := ed(testNow.Add(-100 * day))
-	p := Policy{Keys: mustOpen(t, k.plain()), Threshold: 1, Now: testNow}
+// Any text is proved without the white space at the end of its lines.
+func TestClearsignedReturnsTheSignedText(t *testing.T) {
+	k := newEd25519Key(testNow.Add(-100 * day))
+	p := Policy{Keys: mustOpen(t, k.certificate()), Threshold: 1, Now: testNow}
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringOf(rapid.SampledFrom([]rune("ab-  \t\n\n\f\x00é-"))).Draw(t, "text")
 		msg := string(k.clearsigned(text))

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// gnupg is a home of GnuPG with one key in it.
+// gnupg is a GnuPG home directory with one key.
 type gnupg struct {
 	home string
 	t    *testing.T
@@ -70,14 +70,14 @@ func (g gnupg) clearsigned(text []byte, args ...string) []byte {
 	return msg
 }
 
-func accept(t *testing.T, what string, err error) {
+func wantAccepted(t *testing.T, what string, err error) {
 	t.Helper()
 	if err != nil {
 		t.Errorf("%s: %v", what, err)
 	}
 }
 
-func refuse(t *testing.T, what string, err error, rule string) {
+func wantRefused(t *testing.T, what string, err error, rule string) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), rule) {
 		t.Errorf("%s: got %v, want %q", what, err, rule)
@@ -101,28 +101,28 @@ func TestMadeByGnuPG(t *testing.T) {
 			for _, digest := range digests {
 				for _, form := range [][]string{{"--armor"}, {"--no-armor"}} {
 					doc, err := p.Detached("x", corpusData, g.detached(corpusData, append(form, "--digest-algo", digest)...))
-					accept(t, digest, err)
+					wantAccepted(t, digest, err)
 					if err == nil && doc.Evidence().Signers[0].Primary != Fingerprint(fpr) {
 						t.Errorf("signed by %+v", doc.Evidence().Signers)
 					}
 				}
 			}
 			_, err := p.Detached("x", corpusData, g.detached([]byte("other")))
-			refuse(t, "other data", err, "does not match")
+			wantRefused(t, "other data", err, "does not match")
 			_, err = p.Detached("x", corpusData, g.detached(corpusData, "--textmode"))
-			refuse(t, "text mode", err, "type is 0x01")
+			wantRefused(t, "text mode", err, "type is 0x01")
 			_, err = p.Detached("x", corpusData, g.detached(corpusData, "--sig-notation", "!n@example.org=v"))
-			refuse(t, "critical notation", err, "critical notation")
+			wantRefused(t, "critical notation", err, "critical notation")
 			_, err = p.Detached("x", corpusData, g.detached(corpusData, "--sig-notation", "n@example.org=v", "--sig-policy-url", "https://example.org", "--comment", "a comment"))
-			accept(t, "notation, policy and comment", err)
+			wantAccepted(t, "notation, policy and comment", err)
 			if !strings.HasPrefix(algorithm, "nistp") { // which GnuPG itself refuses to sign with
 				_, err = p.Detached("x", corpusData, g.detached(corpusData, "--digest-algo", "SHA1", "--weak-digest", "MD5"))
-				refuse(t, "SHA-1", err, "SHA-1")
+				wantRefused(t, "SHA-1", err, "SHA-1")
 			}
 			for _, text := range []string{"", "\n", "a", "a\n", "a\n\n\n", "-a\n- b\n-----BEGIN PGP SIGNATURE-----\n", "From me\ttab \t\nnext  \n", "\r\na\r\nb\r\n", "no-break\u00a0\nfeed\f\nend"} {
 				msg := g.clearsigned([]byte(text))
 				doc, err := p.Clearsigned("x", msg)
-				accept(t, fmt.Sprintf("clear-signed %q", text), err)
+				wantAccepted(t, fmt.Sprintf("clear-signed %q", text), err)
 				canonical, _ := canonicalText(strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\n"))
 				if want := strings.ReplaceAll(string(canonical), "\r\n", "\n"); string(doc.Bytes()) != want {
 					t.Errorf("clear-signed %q: got %q", text, doc.Bytes())
@@ -152,22 +152,22 @@ func TestKeysMadeByGnuPG(t *testing.T) {
 		_, err := Policy{Keys: mustOpen(t, ring), Threshold: 1, Now: at, Use: use}.Detached("x", corpusData, sig)
 		return err
 	}
-	accept(t, "a signing subkey", ask(before, Manifest, now))
-	refuse(t, "in two years, as a manifest", ask(before, Manifest, now.Add(2*365*day)), "expired on")
-	accept(t, "in two years, as a release", ask(before, Release, now.Add(2*365*day)))
+	wantAccepted(t, "a signing subkey", ask(before, Manifest, now))
+	wantRefused(t, "in two years, as a manifest", ask(before, Manifest, now.Add(2*365*day)), "expired on")
+	wantAccepted(t, "in two years, as a release", ask(before, Release, now.Add(2*365*day)))
 	if certs := mustOpen(t, before).Certificates(); len(certs) != 1 || len(certs[0].Subkeys) != 1 || certs[0].Signs {
 		t.Errorf("got %+v", certs)
 	}
 
 	g.run("--quick-set-expire", fpr, "3y", "*")
 	renewed := g.export()
-	accept(t, "renewed, in two years", ask(renewed, Manifest, now.Add(2*365*day)))
+	wantAccepted(t, "renewed, in two years", ask(renewed, Manifest, now.Add(2*365*day)))
 	merged, err := mustOpen(t, before).Merge(mustOpen(t, renewed))
 	if err != nil {
 		t.Fatal(err)
 	}
-	accept(t, "merged, in two years", ask(bytes.Join(merged.Export(), nil), Manifest, now.Add(2*365*day)))
-	accept(t, "stripped to the newest self-signatures", ask([]byte(g.run("--armor", "--export-options", "export-minimal", "--export")), Manifest, now))
+	wantAccepted(t, "merged, in two years", ask(bytes.Join(merged.Export(), nil), Manifest, now.Add(2*365*day)))
+	wantAccepted(t, "stripped to the newest self-signatures", ask([]byte(g.run("--armor", "--export-options", "export-minimal", "--export")), Manifest, now))
 
 	secret, err := ReadSecretKey([]byte(g.run("--armor", "--export-secret-keys")))
 	if err != nil {
@@ -185,7 +185,7 @@ func TestKeysMadeByGnuPG(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = subkeysOnly.Sign("x", corpusData, time.Now())
-	accept(t, "with the secrets of the subkeys only", err)
+	wantAccepted(t, "with the secrets of the subkeys only", err)
 
 	revocation, err := os.ReadFile(filepath.Join(g.home, "openpgp-revocs.d", fpr+".rev"))
 	if err != nil {
@@ -194,11 +194,11 @@ func TestKeysMadeByGnuPG(t *testing.T) {
 	armored := strings.Replace(string(revocation), ":-----BEGIN", "-----BEGIN", 1)
 	g.run("--import", write(t, g.home, "rev", []byte(armored[strings.Index(armored, "-----BEGIN"):])))
 	revoked := g.export()
-	refuse(t, "revoked", ask(revoked, Release, time.Now()), "was revoked")
-	refuse(t, "revoked in one of two copies", ask(append(bytes.Clone(before), revoked...), Release, time.Now()), "was revoked")
+	wantRefused(t, "revoked", ask(revoked, Release, time.Now()), "was revoked")
+	wantRefused(t, "revoked in one of two copies", ask(append(bytes.Clone(before), revoked...), Release, time.Now()), "was revoked")
 }
 
-func TestPassphraseOfGnuPG(t *testing.T) {
+func TestReadSecretKeyRefusesGnuPGPassphrase(t *testing.T) {
 	g := newGnuPG(t)
 	args := []string{"--batch", "--yes", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "secret"}
 	if _, diagnostics, ok := run(t, g.home, "gpg", append(args, "--quick-generate-key", "Ada", "ed25519", "sign", "never")...); !ok {
@@ -209,7 +209,7 @@ func TestPassphraseOfGnuPG(t *testing.T) {
 		t.Fatal(diagnostics)
 	}
 	_, err := ReadSecretKey([]byte(exported))
-	refuse(t, "with a passphrase", err, ErrPassphrase.Error())
+	wantRefused(t, "with a passphrase", err, ErrPassphrase.Error())
 }
 
 func TestMadeBySequoia(t *testing.T) {
@@ -245,16 +245,16 @@ func TestMadeBySequoia(t *testing.T) {
 			}
 			p := Policy{Keys: mustOpen(t, public), Threshold: 1, Now: time.Now()}
 			_, err = p.Detached("x", corpusData, sig)
-			accept(t, "detached", err)
+			wantAccepted(t, "detached", err)
 			_, err = p.Detached("x", append(bytes.Clone(corpusData), '\n'), sig)
-			refuse(t, "other data", err, "does not match")
+			wantRefused(t, "other data", err, "does not match")
 			sq("sign", "--signer-key", key, "--cleartext-signature", "--output", data+".asc", data)
 			msg, err := os.ReadFile(data + ".asc")
 			if err != nil {
 				t.Fatal(err)
 			}
 			_, err = p.Clearsigned("x", msg)
-			accept(t, "clear-signed", err)
+			wantAccepted(t, "clear-signed", err)
 
 			ours, err := secret.Sign("x", corpusData, time.Now())
 			if err != nil {

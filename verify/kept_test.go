@@ -10,12 +10,12 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// piece finds one of what e keeps.
+// piece returns the piece of e.Kept with that digest.
 func piece(t *testing.T, e verify.Evidence, d verify.Digest) []byte {
 	t.Helper()
 	for _, k := range e.Kept {
 		if verify.DigestOf(k.Data) != k.Digest {
-			t.Errorf("%s is not what it is called", k.Digest)
+			t.Errorf("the data of %s has another digest", k.Digest)
 		}
 		if k.Digest == d {
 			return k.Data
@@ -25,9 +25,8 @@ func piece(t *testing.T, e verify.Evidence, d verify.Digest) []byte {
 	return nil
 }
 
-// TestWhatIsKeptProvesAgain: the kept document, signatures and certificates
-// are all that is needed.
-func TestWhatIsKeptProvesAgain(t *testing.T) {
+// The stored document, signatures and certificates are enough to repeat a proof.
+func TestKeptEvidenceProvesAgain(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	a, b := verifytest.NewKey(t, "a", now.AddDate(-1, 0, 0)), verifytest.NewKey(t, "b", now.AddDate(-1, 0, 0))
 	policy := verify.Policy{Keys: verifytest.Keyring(t, a, b), Threshold: 2, Now: now}
@@ -70,9 +69,9 @@ func TestWhatIsKeptProvesAgain(t *testing.T) {
 	piece(t, child.Evidence(), child.Evidence().Digest)
 }
 
-// TestReplay: what a checksum database answered proves a record again, whatever
-// the tree was that it was proved in.
-func TestReplay(t *testing.T) {
+// The stored answers of a checksum database prove a record again, for a tree of any
+// size.
+func TestReplayRepeatsAProof(t *testing.T) {
 	db := filledDB(t)
 	p := treePolicy(t, db)
 	first, err := p.Lookup(t.Context(), db.Read, verify.Mark{}, toolchain, go1244)
@@ -116,9 +115,9 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestStated: what a document states by its digest is got when it is to be kept,
-// and is then that or an error.
-func TestStated(t *testing.T) {
+// Evidence of a stated document loads it only when it is stored, and then checks its
+// digest.
+func TestStatedEvidenceChecksItsDigest(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	key := verifytest.NewKey(t, "a", now.AddDate(-1, 0, 0))
 	policy := verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1, Now: now}
@@ -132,10 +131,10 @@ func TestStated(t *testing.T) {
 		err  error
 		want error
 	}{
-		"what it says":   {[]byte("index"), nil, nil},
-		"something else": {[]byte("indices"), nil, verify.ErrUntrusted},
-		"nothing":        {nil, nil, verify.ErrUntrusted},
-		"gone":           {nil, failed, failed},
+		"the stated data": {[]byte("index"), nil, nil},
+		"other data":      {[]byte("indices"), nil, verify.ErrUntrusted},
+		"no data":         {nil, nil, verify.ErrUntrusted},
+		"a read error":    {nil, failed, failed},
 	} {
 		e := d.Stated("index", verify.DigestOf([]byte("index")), func() ([]byte, error) { return test.data, test.err })
 		if e.Kind != verify.ByDigest || e.Root().Proof != d.Evidence().Proof || len(e.Kept) != 1 || e.Kept[0].Digest != e.Digest {

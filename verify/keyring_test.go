@@ -19,8 +19,8 @@ func mustOpen(t testing.TB, files ...[]byte) *Keyring {
 }
 
 func TestOpenKeyringRefusals(t *testing.T) {
-	k := ed(testNow.Add(-day))
-	good := k.plain()
+	k := newEd25519Key(testNow.Add(-day))
+	good := k.certificate()
 	armored := enarmor(armorPublicKey, good)
 	tooMany := func() []byte {
 		var all []byte
@@ -59,7 +59,7 @@ func TestOpenKeyringRefusals(t *testing.T) {
 }
 
 func TestSelfSignatureCeiling(t *testing.T) {
-	k := ed(testNow.Add(-100 * day))
+	k := newEd25519Key(testNow.Add(-100 * day))
 	packets := []rawPacket{userIDPacket("a")}
 	for i := range maxSelfSignatures {
 		packets = append(packets, k.certify("a", madeAt(k.made.Add(time.Duration(i)*time.Second))))
@@ -71,8 +71,8 @@ func TestSelfSignatureCeiling(t *testing.T) {
 	if _, err := OpenKeyring(k.cert(packets...)); err == nil || !strings.Contains(err.Error(), "more than 1024 self-signatures") {
 		t.Errorf("got %v", err)
 	}
-	// The certifications of strangers, of which real keys have thousands, cost nothing.
-	stranger := ed(k.made)
+	// Certifications by other keys do not count; real keys have thousands of them.
+	stranger := newEd25519Key(k.made)
 	packets = []rawPacket{userIDPacket("a"), k.certify("a")}
 	for range maxSelfSignatures + 1 {
 		packets = append(packets, stranger.certify("a"))
@@ -82,29 +82,29 @@ func TestSelfSignatureCeiling(t *testing.T) {
 	}
 }
 
-// Two pins are two secrets: a ring refuses one secret under two fingerprints, and
-// takes copies of one certificate, and one with several subkeys.
-func TestPinsAreDistinct(t *testing.T) {
+// A keyring refuses two pins with the same secret. It accepts copies of one
+// certificate, and a certificate with several subkeys.
+func TestKeyringRefusesPinsThatShareASecret(t *testing.T) {
 	made := testNow.Add(-100 * day)
-	a, b, sub, sub2 := ed(made), ed(made), ed(made), ed(made)
-	older, six := newSmith(4, 22, a.secret, made.Add(-day)), newSmith(6, 27, a.secret, made)
+	a, b, sub, sub2 := newEd25519Key(made), newEd25519Key(made), newEd25519Key(made), newEd25519Key(made)
+	older, six := newForger(4, 22, a.secret, made.Add(-day)), newForger(6, 27, a.secret, made)
 	id := userIDPacket("a")
 	withSubs := a.cert(id, a.certify("a"), sub.subkeyPacket(), a.bind(sub), sub2.subkeyPacket(), a.bind(sub2))
 	adopted := b.cert(id, b.certify("a"), sub.subkeyPacket(), b.bind(sub))
-	stolen := b.cert(id, b.certify("a"), sub.subkeyPacket(), b.bindWith(sub, nil)) // without a word of sub's own
+	stolen := b.cert(id, b.certify("a"), sub.subkeyPacket(), b.bindWith(sub, nil)) // without a back-signature
 	for _, c := range []struct {
 		name  string
-		pins  []*smith
+		pins  []*forger
 		files [][]byte
 		fits  bool
 	}{
-		{"two keys", []*smith{a, b}, [][]byte{a.plain(), b.plain()}, true},
-		{"a refreshed copy", []*smith{a, b}, [][]byte{a.plain(), b.plain(), withSubs}, true},
-		{"two creation times", []*smith{a, older}, [][]byte{a.plain(), older.plain()}, false},
-		{"versions 4 and 6", []*smith{a, six}, [][]byte{a.plain(), six.plain()}, false},
-		{"only one of them pinned", []*smith{a}, [][]byte{a.plain(), older.plain()}, true},
-		{"a shared subkey", []*smith{a, b}, [][]byte{withSubs, adopted}, false},
-		{"a subkey that cannot sign for the other", []*smith{a, b}, [][]byte{withSubs, stolen}, true},
+		{"two keys", []*forger{a, b}, [][]byte{a.certificate(), b.certificate()}, true},
+		{"a refreshed copy", []*forger{a, b}, [][]byte{a.certificate(), b.certificate(), withSubs}, true},
+		{"two creation times", []*forger{a, older}, [][]byte{a.certificate(), older.certificate()}, false},
+		{"versions 4 and 6", []*forger{a, six}, [][]byte{a.certificate(), six.certificate()}, false},
+		{"only one of them pinned", []*forger{a}, [][]byte{a.certificate(), older.certificate()}, true},
+		{"a shared subkey", []*forger{a, b}, [][]byte{withSubs, adopted}, false},
+		{"a subkey that cannot sign for the other", []*forger{a, b}, [][]byte{withSubs, stolen}, true},
 	} {
 		var pins []Pin
 		for _, s := range c.pins {
@@ -118,10 +118,10 @@ func TestPinsAreDistinct(t *testing.T) {
 	}
 }
 
-func TestNewKeyring(t *testing.T) {
-	a, b, sub := ed(testNow.Add(-100*day)), ed(testNow.Add(-100*day)), ed(testNow.Add(-100*day))
+func TestNewKeyringHoldsOnlyPinnedKeys(t *testing.T) {
+	a, b, sub := newEd25519Key(testNow.Add(-100*day)), newEd25519Key(testNow.Add(-100*day)), newEd25519Key(testNow.Add(-100*day))
 	withSub := a.cert(userIDPacket("a"), a.certify("a"), sub.subkeyPacket(), a.bind(sub))
-	files := [][]byte{b.plain(), withSub}
+	files := [][]byte{b.certificate(), withSub}
 	ring, err := NewKeyring([]Pin{{Primary: a.fpr, Subkeys: []Fingerprint{sub.fpr}}}, files...)
 	if err != nil {
 		t.Fatal(err)
@@ -137,8 +137,8 @@ func TestNewKeyring(t *testing.T) {
 		pins       []Pin
 	}{
 		{"nothing pinned", "nothing is pinned", nil},
-		{"unknown primary", "pinned but in no file", []Pin{{Primary: ed(testNow).fpr}}},
-		{"one known, one unknown", "pinned but in no file", []Pin{{Primary: a.fpr}, {Primary: ed(testNow).fpr}}},
+		{"unknown primary", "pinned but in no file", []Pin{{Primary: newEd25519Key(testNow).fpr}}},
+		{"one known, one unknown", "pinned but in no file", []Pin{{Primary: a.fpr}, {Primary: newEd25519Key(testNow).fpr}}},
 		{"subkey as primary", "pinned but in no file", []Pin{{Primary: sub.fpr}}},
 		{"unknown subkey", "not in the certificate", []Pin{{Primary: a.fpr, Subkeys: []Fingerprint{b.fpr}}}},
 		{"subkey of another", "not in the certificate", []Pin{{Primary: b.fpr, Subkeys: []Fingerprint{sub.fpr}}}},
@@ -150,17 +150,17 @@ func TestNewKeyring(t *testing.T) {
 	}
 }
 
-// What is exported proves and refuses the same as what was read.
+// An exported keyring accepts and refuses the same signatures as the original.
 func TestExportKeepsEveryVerdict(t *testing.T) {
 	for _, v := range corpus(testNow) {
-		_, before := v.ask(testNow)
+		_, before := v.check(testNow)
 		ring, err := OpenKeyring(v.ring)
 		if err != nil {
 			continue
 		}
 		exported := v
 		exported.ring = bytes.Join(ring.Export(), []byte("\n"))
-		_, after := exported.ask(testNow)
+		_, after := exported.check(testNow)
 		if (before == nil) != (after == nil) || before != nil && before.Error() != after.Error() {
 			t.Errorf("%s: before %v, after %v", v.name, before, after)
 		}
@@ -171,14 +171,14 @@ func TestExportKeepsEveryVerdict(t *testing.T) {
 	}
 }
 
-func TestMerge(t *testing.T) {
+func TestMergeAddsAndNeverRemoves(t *testing.T) {
 	made := testNow.Add(-100 * day)
-	k, sub, stranger := ed(made), ed(made.Add(day)), ed(made)
+	k, sub, stranger := newEd25519Key(made), newEd25519Key(made.Add(day)), newEd25519Key(made)
 	id := userIDPacket("a")
 	old := k.cert(id, k.certify("a", keyExpires(50*day)))
 	revoked := k.cert(k.revoke(made.Add(day), 2), id, k.certify("a"))
 	renewed := k.cert(id, k.certify("a", madeAt(testNow.Add(-60*day))))
-	proves := func(t *testing.T, ring *Keyring, by *smith) error {
+	proves := func(t *testing.T, ring *Keyring, by *forger) error {
 		t.Helper()
 		_, err := Policy{Keys: ring, Threshold: 1, Now: testNow}.Detached("x", corpusData, by.detached(corpusData))
 		return err
@@ -201,7 +201,7 @@ func TestMerge(t *testing.T) {
 			t.Error(err)
 		}
 		if err := proves(t, ring, k); err == nil {
-			t.Error("merging changed the ring it was asked of")
+			t.Error("Merge changed its receiver")
 		}
 	})
 	t.Run("a revocation stays", func(t *testing.T) {
@@ -216,7 +216,7 @@ func TestMerge(t *testing.T) {
 		}
 	})
 	t.Run("a new subkey", func(t *testing.T) {
-		pinnedRing, err := NewKeyring([]Pin{{Primary: k.fpr}}, k.plain())
+		pinnedRing, err := NewKeyring([]Pin{{Primary: k.fpr}}, k.certificate())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +233,7 @@ func TestMerge(t *testing.T) {
 		}
 	})
 	t.Run("another primary", func(t *testing.T) {
-		if _, err := mustOpen(t, old).Merge(mustOpen(t, renewed, stranger.plain())); !errors.Is(err, ErrUntrusted) {
+		if _, err := mustOpen(t, old).Merge(mustOpen(t, renewed, stranger.certificate())); !errors.Is(err, ErrUntrusted) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -249,9 +249,9 @@ func TestMerge(t *testing.T) {
 	})
 }
 
-func TestCertificates(t *testing.T) {
+func TestCertificatesDescribesKeys(t *testing.T) {
 	made := testNow.Add(-100 * day)
-	k, signs, encrypts := ed(made), ed(made), ed(made)
+	k, signs, encrypts := newEd25519Key(made), newEd25519Key(made), newEd25519Key(made)
 	ring := mustOpen(t, k.cert(
 		k.revoke(made.Add(10*day), 1),
 		userIDPacket("old <old@example.org>"), k.certify("old <old@example.org>", keyExpires(50*day)),
@@ -280,9 +280,9 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-func TestLint(t *testing.T) {
+func TestLintReportsProblems(t *testing.T) {
 	made := testNow.Add(-100 * day)
-	k, sub, young := ed(made), ed(made), newSmith(4, 27, edSecret(), made)
+	k, sub, young := newEd25519Key(made), newEd25519Key(made), newForger(4, 27, edSecret(), made)
 	id := userIDPacket("a")
 	for _, c := range []struct {
 		name            string
@@ -291,7 +291,7 @@ func TestLint(t *testing.T) {
 		refuse, warn    bool
 		problem, remedy string
 	}{
-		{name: "good", ring: k.plain()},
+		{name: "good", ring: k.certificate()},
 		{name: "lasts three years", ring: k.cert(id, k.certify("a", keyExpires(3*365*day)))},
 		{name: "ends within two years", ring: k.cert(id, k.certify("a", keyExpires(365*day))), warn: true, problem: string(k.fpr) + " expires on " + date(made.Add(365*day)) + ", within two years", remedy: "extend"},
 		{name: "expired", ring: k.cert(id, k.certify("a", keyExpires(50*day))), refuse: true, problem: "expired on", remedy: "extend"},
@@ -301,16 +301,16 @@ func TestLint(t *testing.T) {
 		{name: "certifies only, with a signing subkey", ring: k.cert(id, k.certify("a", withFlags(1)), sub.subkeyPacket(), k.bind(sub))},
 		{name: "signing subkey expired", ring: k.cert(id, k.certify("a", withFlags(1)), sub.subkeyPacket(), k.bind(sub, keyExpires(50*day))), refuse: true, problem: string(sub.fpr) + " expired", remedy: "extend"},
 		{name: "no back-signature", ring: k.cert(id, k.certify("a", withFlags(1)), sub.subkeyPacket(), k.bindWith(sub, nil)), refuse: true, problem: "has not signed", remedy: "have the subkey sign"},
-		{name: "RSA-1024", ring: newSmith(4, 1, rsaKey(1024), made).plain(), refuse: true, problem: "RSA-1024", remedy: "Ed25519"},
-		{name: "RSA-2048", ring: newSmith(4, 1, rsaKey(2048), made).plain()},
-		{name: "RSA-2048, two years before its end", ring: newSmith(4, 1, rsaKey(2048), made).plain(), at: time.Date(2028, 2, 1, 0, 0, 0, 0, time.UTC), warn: true, problem: "in two years' time, key ", remedy: "Ed25519"},
-		{name: "RSA-2048, and why it ends", ring: newSmith(4, 1, rsaKey(2048), made).plain(), at: time.Date(2028, 2, 1, 0, 0, 0, 0, time.UTC), warn: true, problem: "refused from 2030-01-01", remedy: "Ed25519"},
-		{name: "RSA-2048, at its end", ring: newSmith(4, 1, rsaKey(2048), made).plain(), at: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), refuse: true, problem: "refused from 2030-01-01", remedy: "Ed25519"},
-		{name: "version 6", ring: newSmith(6, 27, edSecret(), made).plain(), warn: true, problem: "gpgv does not support", remedy: "of version 4"},
-		{name: "Ed25519 of RFC 9580", ring: newSmith(4, 27, edSecret(), made).plain(), warn: true, problem: "gpgv does not support", remedy: "of version 4"},
+		{name: "RSA-1024", ring: newForger(4, 1, rsaKey(1024), made).certificate(), refuse: true, problem: "RSA-1024", remedy: "Ed25519"},
+		{name: "RSA-2048", ring: newForger(4, 1, rsaKey(2048), made).certificate()},
+		{name: "RSA-2048, two years before its end", ring: newForger(4, 1, rsaKey(2048), made).certificate(), at: time.Date(2028, 2, 1, 0, 0, 0, 0, time.UTC), warn: true, problem: "in two years' time, key ", remedy: "Ed25519"},
+		{name: "RSA-2048, and why it ends", ring: newForger(4, 1, rsaKey(2048), made).certificate(), at: time.Date(2028, 2, 1, 0, 0, 0, 0, time.UTC), warn: true, problem: "refused from 2030-01-01", remedy: "Ed25519"},
+		{name: "RSA-2048, at its end", ring: newForger(4, 1, rsaKey(2048), made).certificate(), at: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), refuse: true, problem: "refused from 2030-01-01", remedy: "Ed25519"},
+		{name: "version 6", ring: newForger(6, 27, edSecret(), made).certificate(), warn: true, problem: "gpgv does not support", remedy: "of version 4"},
+		{name: "Ed25519 of RFC 9580", ring: newForger(4, 27, edSecret(), made).certificate(), warn: true, problem: "gpgv does not support", remedy: "of version 4"},
 		{name: "its only signing subkey so", ring: k.cert(id, k.certify("a", withFlags(1)), young.subkeyPacket(), k.bind(young)), warn: true, problem: "gpgv does not support", remedy: "of version 4"},
 		{name: "a signing subkey so, and an older one", ring: k.cert(id, k.certify("a", withFlags(1)), young.subkeyPacket(), k.bind(young), sub.subkeyPacket(), k.bind(sub))},
-		{name: "from the future", ring: ed(testNow.Add(day)).plain(), refuse: true, problem: "was made only on", remedy: "clock"},
+		{name: "from the future", ring: newEd25519Key(testNow.Add(day)).certificate(), refuse: true, problem: "was made only on", remedy: "clock"},
 	} {
 		at := c.at
 		if at.IsZero() {
@@ -329,8 +329,8 @@ func TestLint(t *testing.T) {
 	}
 }
 
-func TestLintOfPinnedKeys(t *testing.T) {
-	k := ed(testNow.Add(-100 * day))
+func TestLintWarnsOfSHA1OnPinnedKeys(t *testing.T) {
+	k := newEd25519Key(testNow.Add(-100 * day))
 	for _, c := range []struct {
 		hash     byte
 		findings int
@@ -346,10 +346,10 @@ func TestLintOfPinnedKeys(t *testing.T) {
 	}
 }
 
-// A ring doesn't change with the bytes that it was read from.
-func TestKeyringKeepsItsBytes(t *testing.T) {
-	k := ed(testNow.Add(-100 * day))
-	file := k.plain()
+// Changing the input of OpenKeyring afterwards does not change the keyring.
+func TestKeyringCopiesItsInput(t *testing.T) {
+	k := newEd25519Key(testNow.Add(-100 * day))
+	file := k.certificate()
 	ring := mustOpen(t, file)
 	before := ring.Export()[0]
 	clear(file)

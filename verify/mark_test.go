@@ -54,8 +54,9 @@ func TestMarkSupersedes(t *testing.T) {
 	}
 }
 
-// What is called older is older; another manifest under one number is called that.
-func TestDowngradeSays(t *testing.T) {
+// The message distinguishes an older manifest from a different one under the same
+// serial or date.
+func TestDowngradeErrorStatesTheReason(t *testing.T) {
 	const days = 24 * time.Hour
 	dated := func(issued time.Duration, text string) Mark { return markAt(0, issued, 30*days, text) }
 	for _, test := range []struct {
@@ -80,8 +81,8 @@ func TestDowngradeSays(t *testing.T) {
 	}
 }
 
-// Rust and Debian count by date.
-func TestMarkByDate(t *testing.T) {
+// Rust and Debian channels are ordered by date.
+func TestMarkWithoutSerialIsOrderedByDate(t *testing.T) {
 	at := func(days int, text string) Mark {
 		return Mark{Channel: "rust", Issued: markNow.AddDate(0, 0, days), Digest: DigestOf([]byte(text))}
 	}
@@ -99,8 +100,8 @@ func TestMarkByDate(t *testing.T) {
 	}
 }
 
-// A channel with several lines counts each by itself, and the clock by all.
-func TestMarkOfLines(t *testing.T) {
+// Each line of a channel is ordered separately; the clock is checked against all.
+func TestLinesAreCheckedSeparately(t *testing.T) {
 	at := func(line string, days int, text string) Mark {
 		return Mark{Channel: "rust", Line: line, Issued: markNow.AddDate(0, 0, days), Digest: DigestOf([]byte(text))}
 	}
@@ -136,11 +137,11 @@ func TestMarkOfLines(t *testing.T) {
 		t.Errorf("a channel of one line: %+v", got)
 	}
 	if err := at("stable", -31, "s0").Supersedes(stored.On("stable"), markNow); !strings.Contains(err.Error(), "rust (stable)") {
-		t.Errorf("it does not name the line: %v", err)
+		t.Errorf("the error does not name the line: %v", err)
 	}
 }
 
-func TestFirstMarkOnlyHasToBeFresh(t *testing.T) {
+func TestFirstMarkMustOnlyBeFresh(t *testing.T) {
 	if err := markAt(1, -time.Hour, time.Hour, "x").Supersedes(Mark{}, markNow); err != nil {
 		t.Error(err)
 	}
@@ -149,7 +150,7 @@ func TestFirstMarkOnlyHasToBeFresh(t *testing.T) {
 	}
 }
 
-func TestDigests(t *testing.T) {
+func TestParseDigest(t *testing.T) {
 	sum := DigestOf([]byte("x")).Hex()
 	for _, good := range []string{"sha256:" + sum, "sha256:" + strings.ToUpper(sum), "sha512:" + sum + sum} {
 		if d, err := ParseDigest(good); err != nil || d.String() != strings.ToLower(good[:6])+strings.ToLower(good[6:]) {
@@ -163,7 +164,7 @@ func TestDigests(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestCheckRefusesOtherContent(t *testing.T) {
 	want := DigestOf([]byte("content"))
 	read := func(s string) io.Reader { return strings.NewReader(s) }
 	if err := Check("x", read("content"), 7, want); err != nil {
@@ -191,9 +192,9 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// What is proved in one piece of several lines is judged line by line, and no
-// line that was seen may be missing.
-func TestMarkOfLinesTogether(t *testing.T) {
+// A manifest of several lines is checked line by line, and no line that was seen may
+// be missing.
+func TestTogetherChecksEveryLine(t *testing.T) {
 	at := func(line string, days int, text string) Mark {
 		return Mark{Channel: "bookworm", Line: line, Issued: markNow.AddDate(0, 0, days), Digest: DigestOf([]byte(text))}
 	}
@@ -248,12 +249,12 @@ func TestMarkOfLinesTogether(t *testing.T) {
 	}
 }
 
-// An excerpt is proved by the mark that remembers it, and by nothing else.
-func TestExcerpted(t *testing.T) {
+// Only the mark that records an excerpt proves it.
+func TestExcerptedProvesOnlyItsExcerpt(t *testing.T) {
 	text := []byte("what was taken out")
 	m := Together("bookworm", Mark{Channel: "bookworm", Line: "base", Issued: markNow, Digest: DigestOf([]byte("b"))})
 	if _, err := m.Excerpted(text); !errors.Is(err, ErrUntrusted) {
-		t.Errorf("none is remembered: %v", err)
+		t.Errorf("a mark without an excerpt: %v", err)
 	}
 	m.Excerpt = DigestOf(text)
 	if d, err := m.Excerpted(text); err != nil || d.IsZero() || string(d.View()) != string(text) {

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// testNow is the clock of tests that do not ask other programs.
+// testNow is the current time in tests that do not run other programs.
 var testNow = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
-// ask puts a vector to the policy.
-func (v vector) ask(now time.Time) (Document, error) {
+// check applies the policy to a vector.
+func (v vector) check(now time.Time) (Document, error) {
 	ring, err := OpenKeyring(v.ring)
 	if err != nil {
 		return Document{}, err
@@ -31,11 +31,11 @@ func TestCorpus(t *testing.T) {
 	seen := map[string]bool{}
 	for _, v := range corpus(testNow) {
 		if seen[v.name] {
-			t.Errorf("%s: twice in the corpus", v.name)
+			t.Errorf("%s: the name occurs twice in the corpus", v.name)
 		}
 		seen[v.name] = true
 		t.Run(v.name, func(t *testing.T) {
-			doc, err := v.ask(testNow)
+			doc, err := v.check(testNow)
 			if v.rule == "" {
 				if err != nil {
 					t.Fatal(err)

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-func TestPolicyNeedsItsParts(t *testing.T) {
-	k := ed(testNow.Add(-100 * day))
-	good := Policy{Keys: mustOpen(t, k.plain()), Threshold: 1, Now: testNow}
+func TestPolicyRefusesIncompleteSettings(t *testing.T) {
+	k := newEd25519Key(testNow.Add(-100 * day))
+	good := Policy{Keys: mustOpen(t, k.certificate()), Threshold: 1, Now: testNow}
 	sig := k.detached(corpusData)
 	if _, err := good.Detached("x", corpusData, sig); err != nil {
 		t.Fatal(err)
@@ -38,8 +38,8 @@ func TestPolicyNeedsItsParts(t *testing.T) {
 }
 
 func TestClearsignedCeiling(t *testing.T) {
-	k := ed(testNow.Add(-100 * day))
-	p := Policy{Keys: mustOpen(t, k.plain()), Threshold: 1, Now: testNow}
+	k := newEd25519Key(testNow.Add(-100 * day))
+	p := Policy{Keys: mustOpen(t, k.certificate()), Threshold: 1, Now: testNow}
 	around := len(k.clearsigned(""))
 	largest := k.clearsigned(strings.Repeat("a", maxClearsigned-around-8))
 	for len(largest) < maxClearsigned { // signatures vary in length by an octet or two
@@ -53,10 +53,10 @@ func TestClearsignedCeiling(t *testing.T) {
 	}
 }
 
-func TestSignatureErrorTellsAll(t *testing.T) {
+func TestSignatureErrorListsEveryRefusal(t *testing.T) {
 	made := testNow.Add(-100 * day)
-	a, b, stranger := ed(made), ed(made), ed(made)
-	p := Policy{Keys: mustOpen(t, a.plain(), b.cert(userIDPacket("b"), b.certify("b", keyExpires(50*day)))), Threshold: 2, Now: testNow}
+	a, b, stranger := newEd25519Key(made), newEd25519Key(made), newEd25519Key(made)
+	p := Policy{Keys: mustOpen(t, a.certificate(), b.cert(userIDPacket("b"), b.certify("b", keyExpires(50*day)))), Threshold: 2, Now: testNow}
 	block := bytes.Join([][]byte{a.detached(corpusData), b.detached(corpusData), stranger.detached(corpusData)}, nil)
 	_, err := p.Detached("channel.toml", corpusData, block)
 	var refused *SignatureError
@@ -77,7 +77,7 @@ func TestSignatureErrorTellsAll(t *testing.T) {
 	}
 }
 
-// An unreliable is a file whose disk fails after n octets.
+// unreliable is a file that fails after n octets.
 type unreliable struct {
 	io.ReadSeeker
 	n int
@@ -94,13 +94,13 @@ func (u *unreliable) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func TestFile(t *testing.T) {
-	k, stranger := ed(testNow.Add(-100*day)), ed(testNow.Add(-100*day))
-	p := Policy{Keys: mustOpen(t, k.plain()), Threshold: 1, Now: testNow, Use: Release}
+func TestFileProvesAStream(t *testing.T) {
+	k, stranger := newEd25519Key(testNow.Add(-100*day)), newEd25519Key(testNow.Add(-100*day))
+	p := Policy{Keys: mustOpen(t, k.certificate()), Threshold: 1, Now: testNow, Use: Release}
 	content := bytes.Repeat([]byte("toolchain "), 100_000)
 	sig := k.detached(content)
 	file := bytes.NewReader(content)
-	if _, err := file.Seek(10, io.SeekStart); err != nil { // as a caller who has looked at it leaves it
+	if _, err := file.Seek(10, io.SeekStart); err != nil { // File must start at the beginning
 		t.Fatal(err)
 	}
 	evidence, err := p.File("go.tar.gz", file, sig)
@@ -118,14 +118,14 @@ func TestFile(t *testing.T) {
 		t.Errorf("a failing disk: %v", err)
 	}
 	if _, err := p.File("go.tar.gz", &unreliable{file, 0}, stranger.detached(content)); !errors.Is(err, ErrUntrusted) {
-		t.Errorf("a stranger's signature, for which nothing need be read: %v", err)
+		t.Errorf("a stranger's signature, which is refused before reading: %v", err)
 	}
 }
 
-// A caller that changes its bytes afterwards does not change what was proved.
-func TestDocumentKeepsItsBytes(t *testing.T) {
-	k := ed(testNow.Add(-100 * day))
-	p := Policy{Keys: mustOpen(t, k.plain()), Threshold: 1, Now: testNow}
+// Changing the input afterwards does not change the document.
+func TestDocumentCopiesItsBytes(t *testing.T) {
+	k := newEd25519Key(testNow.Add(-100 * day))
+	p := Policy{Keys: mustOpen(t, k.certificate()), Threshold: 1, Now: testNow}
 	data := bytes.Clone(corpusData)
 	doc, err := p.Detached("x", data, k.detached(data))
 	if err != nil {
@@ -151,15 +151,15 @@ func TestDocumentKeepsItsBytes(t *testing.T) {
 		t.Errorf("a changed child: %v", err)
 	}
 	if _, err := (Document{}).Child("y", []byte("child"), DigestOf([]byte("child"))); !errors.Is(err, ErrUntrusted) {
-		t.Errorf("a child of nothing: %v", err)
+		t.Errorf("a child of the zero document: %v", err)
 	}
 }
 
-// One subkey that two certificates own by consent still counts once.
-func TestOneSignatureCountsOnce(t *testing.T) {
+// A subkey with a back-signature for each of two certificates counts once.
+func TestSharedSubkeyCountsOnce(t *testing.T) {
 	made := testNow.Add(-100 * day)
-	a, b, sub := ed(made), ed(made), ed(made)
-	shared := func(p *smith) []byte {
+	a, b, sub := newEd25519Key(made), newEd25519Key(made), newEd25519Key(made)
+	shared := func(p *forger) []byte {
 		return p.cert(userIDPacket("p"), p.certify("p"), sub.subkeyPacket(), p.bind(sub))
 	}
 	ring := mustOpen(t, shared(a), shared(b))
@@ -172,9 +172,9 @@ func TestOneSignatureCountsOnce(t *testing.T) {
 	}
 }
 
-func TestArmorOnDemand(t *testing.T) {
-	k := ed(testNow.Add(-100 * day))
-	p := Policy{Keys: mustOpen(t, k.plain()), Threshold: 1, Now: testNow}
+func TestPolicyCanRequireArmor(t *testing.T) {
+	k := newEd25519Key(testNow.Add(-100 * day))
+	p := Policy{Keys: mustOpen(t, k.certificate()), Threshold: 1, Now: testNow}
 	binary := k.detached(corpusData)
 	armored := enarmor(armorSignature, binary)
 	for _, c := range []struct {

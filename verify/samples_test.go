@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// sample reads a file of testdata, or of the built-in keys by a path with "/".
+// sample reads a file of testdata or, if name contains "/", of the built-in keys.
 func sample(t testing.TB, name string) []byte {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -169,9 +169,9 @@ func TestRealEvidence(t *testing.T) {
 	}
 }
 
-// HashiCorp's key was renewed in 2026 and its copy lost the older bindings. In
-// judging 2023, the newer ones are believed only with the real clock at hand.
-func TestLaterSelfSignaturesNeedAClock(t *testing.T) {
+// HashiCorp's key was renewed in 2026, and its copy lost the older bindings. At a time
+// in 2023 the newer ones count only if the policy also has the real time.
+func TestLaterSelfSignaturesNeedTheRealClock(t *testing.T) {
 	p := Policy{Keys: openSamples(t, hashiKey), Threshold: 1, Now: time.Date(2023, 6, 1, 0, 0, 0, 0, time.UTC)}
 	data, sig := sample(t, "terraform_1.0.0_SHA256SUMS"), sample(t, "terraform_1.0.0_SHA256SUMS.sig")
 	if _, err := p.Detached("x", data, sig); err == nil || !strings.Contains(err.Error(), "no valid self-signature") {
@@ -198,7 +198,7 @@ func TestRealClearsignedText(t *testing.T) {
 	}
 }
 
-func TestDistrustBeatsEverything(t *testing.T) {
+func TestPinnedDistrustedKeyIsRefused(t *testing.T) {
 	julia := sample(t, "3673DF529D9049477F76B37566E3C7DC03D6E495.asc")
 	if _, err := NewKeyring([]Pin{{Primary: "3673DF529D9049477F76B37566E3C7DC03D6E495"}}, julia); err == nil || !strings.Contains(err.Error(), "distrusted") {
 		t.Errorf("pinned: %v", err)

@@ -12,7 +12,7 @@ import (
 	openpgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
 
-// entity makes a key pair with the library, as other programs make them.
+// entity makes a key pair with the library, as other programs do.
 func entity(t *testing.T, made time.Time, algorithm packet.PublicKeyAlgorithm, v6 bool) *openpgp.Entity {
 	t.Helper()
 	config := &packet.Config{Algorithm: algorithm, RSABits: 2048, V6Keys: v6, Time: func() time.Time { return made }}
@@ -39,7 +39,7 @@ func secretBytes(t *testing.T, e *openpgp.Entity) []byte {
 	return serialize(t, func(w io.Writer) error { return e.SerializePrivateWithoutSigning(w, nil) })
 }
 
-func TestSign(t *testing.T) {
+func TestSignMakesAnAcceptedSignature(t *testing.T) {
 	made := testNow.Add(-time.Hour)
 	for _, c := range []struct {
 		name      string
@@ -134,7 +134,7 @@ func TestReadSecretKeyRefusals(t *testing.T) {
 	}
 }
 
-func TestSignRefusesWhatNobodyWouldAccept(t *testing.T) {
+func TestSignRefusesKeysThatCannotSign(t *testing.T) {
 	lasting := uint32(3600)
 	e, err := openpgp.NewEntity("Ada", "", "", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, KeyLifetimeSecs: lasting, Time: func() time.Time { return testNow }})
 	if err != nil {
@@ -188,13 +188,13 @@ func TestSignWithoutThePrimarySecret(t *testing.T) {
 }
 
 func TestAppendSignature(t *testing.T) {
-	a, b := ed(testNow.Add(-10*day)), ed(testNow.Add(-10*day))
+	a, b := newEd25519Key(testNow.Add(-10*day)), newEd25519Key(testNow.Add(-10*day))
 	byA, byB := a.detached(corpusData), b.detached(corpusData)
 	joined, err := AppendSignature(enarmor(armorSignature, byA), byB)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Policy{Keys: mustOpen(t, a.plain(), b.plain()), Threshold: 2, Now: testNow}
+	p := Policy{Keys: mustOpen(t, a.certificate(), b.certificate()), Threshold: 2, Now: testNow}
 	if _, err := p.Detached("x", corpusData, joined); err != nil {
 		t.Error(err)
 	}
@@ -209,18 +209,18 @@ func TestAppendSignature(t *testing.T) {
 	if _, err := AppendSignature(many, byB); err == nil || !strings.Contains(err.Error(), "more than 16") {
 		t.Errorf("the 17th signature: %v", err)
 	}
-	for _, bad := range [][]byte{nil, []byte("hello"), a.plain()} {
+	for _, bad := range [][]byte{nil, []byte("hello"), a.certificate()} {
 		if _, err := AppendSignature(joined, bad); err == nil {
-			t.Errorf("%q is taken for a signature", bad)
+			t.Errorf("%q was accepted as a signature", bad)
 		}
 		if _, err := AppendSignature(bad, joined); err == nil {
-			t.Errorf("%q is taken for a block", bad)
+			t.Errorf("%q was accepted as a block", bad)
 		}
 	}
 }
 
 func TestSplitSignatures(t *testing.T) {
-	a, b := ed(testNow.Add(-10*day)), ed(testNow.Add(-10*day))
+	a, b := newEd25519Key(testNow.Add(-10*day)), newEd25519Key(testNow.Add(-10*day))
 	joined, err := AppendSignature(a.detached(corpusData), b.detached(corpusData))
 	if err != nil {
 		t.Fatal(err)
@@ -229,24 +229,24 @@ func TestSplitSignatures(t *testing.T) {
 	if err != nil || len(singles) != 2 {
 		t.Fatalf("%d, %v", len(singles), err)
 	}
-	for i, who := range []*smith{a, b} {
-		p := Policy{Keys: mustOpen(t, who.plain()), Threshold: 1, Now: testNow, Armored: true}
+	for i, who := range []*forger{a, b} {
+		p := Policy{Keys: mustOpen(t, who.certificate()), Threshold: 1, Now: testNow, Armored: true}
 		if _, err := p.Detached("x", corpusData, singles[i]); err != nil {
 			t.Error(err)
 		}
 		if _, err := p.Detached("x", corpusData, singles[1-i]); err == nil {
-			t.Error("the other's signature")
+			t.Error("the other key's signature was accepted")
 		}
 	}
-	for _, bad := range [][]byte{nil, []byte("hello"), a.plain()} {
+	for _, bad := range [][]byte{nil, []byte("hello"), a.certificate()} {
 		if _, err := SplitSignatures(bad); err == nil {
-			t.Errorf("%q is taken for a block", bad)
+			t.Errorf("%q was accepted as a block", bad)
 		}
 	}
 }
 
 func TestClaims(t *testing.T) {
-	k := ed(testNow.Add(-10 * day))
+	k := newEd25519Key(testNow.Add(-10 * day))
 	block := append(k.detached(corpusData), k.detached([]byte("other"), k.onlyKeyID)...)
 	block = append(block, k.detached(corpusData, withoutIssuer)...)
 	claims, err := Claims(block, corpusData)
@@ -261,6 +261,6 @@ func TestClaims(t *testing.T) {
 		}
 	}
 	if _, err := Claims(signaturePacket([]byte{3}).appendTo(nil), corpusData); err == nil {
-		t.Error("a signature of version 3 claims something")
+		t.Error("a malformed signature was accepted")
 	}
 }

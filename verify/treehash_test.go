@@ -50,7 +50,7 @@ func hashZip(data []byte) (string, error) {
 	return verify.HashZip("test.zip", bytes.NewReader(data), int64(len(data)))
 }
 
-func TestHashZipIsTheGoCommandsHash(t *testing.T) {
+func TestHashZipMatchesTheGoCommand(t *testing.T) {
 	files := []zipEntry{
 		{modulePrefix + "bin/go", strings.Repeat("\x7fELF", 5000), 0o755},
 		{modulePrefix + "VERSION", "go1.24.4\ntime 2025-05-29T19:37:36Z\n", 0o644},
@@ -70,20 +70,20 @@ func TestHashZipIsTheGoCommandsHash(t *testing.T) {
 	if err != nil || got != want {
 		t.Fatalf("HashZip = %q, %v; want %q", got, err, want)
 	}
-	// The hash is of names and contents: order and modes do not change it,
+	// Order and modes do not change the hash.
 	files[0], files[1] = files[1], files[0]
 	files[0].mode = 0o600
 	if again, err := hashZip(makeZip(t, files...)); err != nil || again != want {
 		t.Errorf("in another order: %q, %v", again, err)
 	}
-	// a byte of content or of a name does.
+	// A changed byte of content does.
 	files[0].content += "x"
 	if changed, err := hashZip(makeZip(t, files...)); err != nil || changed == want {
 		t.Errorf("changed content: %q, %v", changed, err)
 	}
 }
 
-func TestHashZipRefuses(t *testing.T) {
+func TestHashZipRefusesUnsafeZips(t *testing.T) {
 	good := makeZip(t, zipEntry{modulePrefix + "VERSION", "go1.24.4\n", 0o644})
 	if _, err := hashZip(good); err != nil {
 		t.Fatalf("the honest twin: %v", err)
@@ -131,7 +131,8 @@ func flip(data []byte, at int) []byte {
 	return data
 }
 
-// pointBefore has the directory of a zip of one file place it before the start.
+// pointBefore changes a zip of one file so that its directory places the file before
+// the start of the zip.
 func pointBefore(data []byte) []byte {
 	data = bytes.Clone(data)
 	end := bytes.Index(data, []byte("PK\x05\x06"))
@@ -139,7 +140,7 @@ func pointBefore(data []byte) []byte {
 	return data
 }
 
-// claim changes the unpacked size that the directory of a zip of one file states.
+// claim changes the unpacked size in the directory of a zip of one file.
 func claim(data []byte, size uint32) []byte {
 	data = bytes.Clone(data)
 	entry := bytes.Index(data, []byte("PK\x01\x02"))
@@ -178,7 +179,7 @@ func TestHashZipCeilings(t *testing.T) {
 	}
 }
 
-// brokenDisk fails to read from an offset on.
+// brokenDisk fails for reads beyond an offset.
 type brokenDisk struct {
 	io.ReaderAt
 	from int64
@@ -191,7 +192,7 @@ func (b brokenDisk) ReadAt(p []byte, offset int64) (int, error) {
 	return b.ReaderAt.ReadAt(p, offset)
 }
 
-func TestHashZipTellsABrokenDiskFromABadZip(t *testing.T) {
+func TestHashZipReturnsReadErrors(t *testing.T) {
 	data := makeZip(t, zipEntry{modulePrefix + "VERSION", "go1.24.4\n", 0o644})
 	_, err := verify.HashZip("test.zip", brokenDisk{bytes.NewReader(data), 10}, int64(len(data)))
 	if !errors.Is(err, fs.ErrPermission) || errors.Is(err, verify.ErrUntrusted) {
