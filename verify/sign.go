@@ -54,12 +54,12 @@ func ReadSecretKey(data []byte) (*SecretKey, error) {
 		case raw.tag == tagSecretKey:
 			return nil, errors.New("secret key: more than one key in it")
 		case i == 0:
-			return nil, errors.New("secret key: there is none in it")
+			return nil, errors.New("secret key: no secret key in it")
 		}
 		public = append(public, raw)
 	}
 	if len(public) == 0 {
-		return nil, errors.New("secret key: there is none in it")
+		return nil, errors.New("secret key: no secret key in it")
 	}
 	if key.cert, err = parseCertificate(public); err != nil {
 		return nil, fmt.Errorf("secret key: %w", err)

@@ -120,7 +120,7 @@ func TestReadSecretKeyRefusals(t *testing.T) {
 		data       []byte
 	}{
 		{"empty", "no \"PGP PRIVATE KEY BLOCK\"", nil},
-		{"public key", "there is none", public},
+		{"public key", "no secret key in it", public},
 		{"armored public key", "no \"PGP PRIVATE KEY BLOCK\"", enarmor(armorPublicKey, public)},
 		{"cut short", "longer than the data that holds it", good[:len(good)-1]},
 		{"two keys", "more than one", append(bytes.Clone(good), good...)},

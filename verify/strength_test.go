@@ -19,7 +19,7 @@ func TestStrongerRemovesWeakRSAKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
-		key          *forger
+		key           *forger
 		before, after error
 	}{
 		"RSA-2048": {small, nil, ErrUntrusted},

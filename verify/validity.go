@@ -83,7 +83,7 @@ func (k *key) violation(kind ruleKind, since time.Time, format string, args ...a
 
 // checkRevocations applies k's revocations. A hard one counts for all times,
 // because the thief of a key can date a signature freely; a soft one counts from
-// its own time on, for ever. RFC 9580, section 5.2.3.31.
+// its own time on and never ends. RFC 9580, section 5.2.3.31.
 func (k *key) checkRevocations(at time.Time) keyVerdict {
 	for _, s := range k.revocations {
 		if s.isHardRevocation() {
@@ -134,9 +134,9 @@ type keyState struct {
 // stateAt evaluates the self-signatures of k that apply at t.at. For a subkey
 // that is one binding. For a primary key it is the newest certification of its
 // user IDs and the newest direct-key signature. OpenPGP programs differ in which
-// of the two they follow, so an attribute that either states must be allowed by
-// both. In version 6 only direct-key signatures count (RFC 9580, section
-// 5.2.3.10).
+// of the two they follow, so here both count: the earlier expiry applies, and the
+// key may sign only if neither has key flags without signing. In version 6 only
+// direct-key signatures count (RFC 9580, section 5.2.3.10).
 func (c *certificate) stateAt(k *key, t checkTime) (keyState, keyVerdict) {
 	selfSigs, weak := c.selfSignaturesAt(k, t)
 	switch {
