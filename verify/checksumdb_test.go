@@ -250,7 +250,7 @@ func TestChecksumDBRefusesFalseAnswers(t *testing.T) {
 				t.Errorf("more than one line: %q", err)
 			}
 			if errors.Is(err, verify.ErrUntrusted) == errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("a failed proof and a missing answer must not be taken for each other: %v", err)
+				t.Errorf("a failed proof and a missing answer must be distinguishable: %v", err)
 			}
 		})
 	}

@@ -19,7 +19,7 @@ func chunksOf(data []byte, step int) Chunks {
 }
 
 func TestChunks(t *testing.T) {
-	data := bytes.Repeat([]byte("0123456789abcde"), 600_000) // 9 000 000: two chunks and a bit
+	data := bytes.Repeat([]byte("0123456789abcde"), 600_000) // 9 000 000: two full chunks and a part
 	for _, test := range []struct{ size, chunks int }{
 		{0, 0}, {1, 0}, {ChunkSize, 0}, {ChunkSize + 1, 2}, {2 * ChunkSize, 2}, {2*ChunkSize + 1, 3}, {len(data), 3},
 	} {

@@ -43,8 +43,8 @@ func selfSignatureVectors(now time.Time) []vector {
 		v("two user IDs, the older signs", "is not a signing key", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later))),
 		v("two user IDs, the newer one withdrawn, the older signs", "", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later)), withdrawn),
 		v("two user IDs, the newer one withdrawn, the older doesn't sign", "is not a signing key", id, k.certify("a", withFlags(1)), b, k.certify("b", madeAt(later)), withdrawn),
-		v("a later withdrawal doesn't speak for the time before", "is not a signing key", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later)), k.revokeUserID("b", now.Add(-50*day), k)),
-		v("a later direct key doesn't speak for the time before", "is not a signing key", id, k.certify("a", withFlags(1)), k.certifyDirectly(withFlags(3), madeAt(now.Add(-50*day)))),
+		v("a later withdrawal does not apply to earlier times", "is not a signing key", id, k.certify("a"), b, k.certify("b", withFlags(1), madeAt(later)), k.revokeUserID("b", now.Add(-50*day), k)),
+		v("a later direct key does not apply to earlier times", "is not a signing key", id, k.certify("a", withFlags(1)), k.certifyDirectly(withFlags(3), madeAt(now.Add(-50*day)))),
 		v("SHA-1", "SHA-1 signatures only", id, k.certify("a", withHash(2))),
 		pinned,
 		v("SHA-224", "", id, k.certify("a", withHash(11))),
@@ -263,6 +263,6 @@ func ringVectors(now time.Time) []vector {
 	add("stale copy last", "", 1, append(a.cert(id, a.certify("a", madeAt(now.Add(-60*day)))), a.cert(id, a.certify("a", keyExpires(50*day)))...), byA)
 	add("armored", "", 1, enarmor(armorPublicKey, a.certificate()), byA)
 	add("two armored blocks with text between", "", 2, []byte(fmt.Sprintf("keys of acme\n%s\nand\n\n%s", enarmor(armorPublicKey, a.certificate()), enarmor(armorPublicKey, b.certificate()))), byA, byB)
-	add("unknown key version beside", "", 1, append(rawPacket{tagPublicKey, []byte{3, 0, 0, 0, 0, 0, 0, 1}}.appendTo(nil), a.certificate()...), byA)
+	add("with a certificate of an unknown version", "", 1, append(rawPacket{tagPublicKey, []byte{3, 0, 0, 0, 0, 0, 0, 1}}.appendTo(nil), a.certificate()...), byA)
 	return all
 }

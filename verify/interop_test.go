@@ -152,7 +152,7 @@ var disagreements = []disagreement{
 		"time/only the newer self-signature left", "subkey/only a newer binding left"}},
 	{"sqv", false, "Sequoia uses the current time.", []string{"time/RSA-*"}},
 	{"sqv", false, "Sequoia has no pins.", []string{"self-signature/SHA-1, pinned", "subkey/SHA-1 *"}},
-	{"sqv", false, "Sequoia refuses a whole ring for one certificate of a version it doesn't know.", []string{"ring/unknown key version beside"}},
+	{"sqv", false, "Sequoia refuses a whole ring for one certificate of a version it doesn't know.", []string{"ring/with a certificate of an unknown version"}},
 }
 
 // explained reports whether disagreements lists the program's result for a vector.

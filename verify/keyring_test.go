@@ -38,7 +38,7 @@ func TestOpenKeyringRefusals(t *testing.T) {
 	}{
 		{"no file", "no certificate", nil},
 		{"empty file", "no armored or binary", [][]byte{{}}},
-		{"empty file beside a good one", "no armored or binary", [][]byte{good, {}}},
+		{"empty file after a good one", "no armored or binary", [][]byte{good, {}}},
 		{"text", "no armored or binary", [][]byte{[]byte("hello\n")}},
 		{"cut short", "longer than the data that holds it", [][]byte{good[:len(good)-1]}},
 		{"armor cut short", "no END line", [][]byte{armored[:len(armored)-60]}},
@@ -282,7 +282,7 @@ func TestCertificatesDescribesKeys(t *testing.T) {
 
 func TestLintReportsProblems(t *testing.T) {
 	made := testNow.Add(-100 * day)
-	k, sub, young := newEd25519Key(made), newEd25519Key(made), newForger(4, 27, edSecret(), made)
+	k, sub, rfc9580Subkey := newEd25519Key(made), newEd25519Key(made), newForger(4, 27, edSecret(), made)
 	id := userIDPacket("a")
 	for _, c := range []struct {
 		name            string
@@ -308,8 +308,8 @@ func TestLintReportsProblems(t *testing.T) {
 		{name: "RSA-2048, at its end", ring: newForger(4, 1, rsaKey(2048), made).certificate(), at: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), refuse: true, problem: "refused from 2030-01-01", remedy: "Ed25519"},
 		{name: "version 6", ring: newForger(6, 27, edSecret(), made).certificate(), warn: true, problem: "gpgv does not support", remedy: "of version 4"},
 		{name: "Ed25519 of RFC 9580", ring: newForger(4, 27, edSecret(), made).certificate(), warn: true, problem: "gpgv does not support", remedy: "of version 4"},
-		{name: "its only signing subkey so", ring: k.cert(id, k.certify("a", withFlags(1)), young.subkeyPacket(), k.bind(young)), warn: true, problem: "gpgv does not support", remedy: "of version 4"},
-		{name: "a signing subkey so, and an older one", ring: k.cert(id, k.certify("a", withFlags(1)), young.subkeyPacket(), k.bind(young), sub.subkeyPacket(), k.bind(sub))},
+		{name: "Ed25519 of RFC 9580 as the only signing subkey", ring: k.cert(id, k.certify("a", withFlags(1)), rfc9580Subkey.subkeyPacket(), k.bind(rfc9580Subkey)), warn: true, problem: "gpgv does not support", remedy: "of version 4"},
+		{name: "Ed25519 of RFC 9580 as a signing subkey beside an older one", ring: k.cert(id, k.certify("a", withFlags(1)), rfc9580Subkey.subkeyPacket(), k.bind(rfc9580Subkey), sub.subkeyPacket(), k.bind(sub))},
 		{name: "from the future", ring: newEd25519Key(testNow.Add(day)).certificate(), refuse: true, problem: "was made only on", remedy: "clock"},
 	} {
 		at := c.at

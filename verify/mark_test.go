@@ -251,7 +251,7 @@ func TestTogetherChecksEveryLine(t *testing.T) {
 
 // Only the mark that records an excerpt proves it.
 func TestExcerptedProvesOnlyItsExcerpt(t *testing.T) {
-	text := []byte("what was taken out")
+	text := []byte("an excerpt")
 	m := Together("bookworm", Mark{Channel: "bookworm", Line: "base", Issued: markNow, Digest: DigestOf([]byte("b"))})
 	if _, err := m.Excerpted(text); !errors.Is(err, ErrUntrusted) {
 		t.Errorf("a mark without an excerpt: %v", err)
