@@ -9,29 +9,29 @@ import (
 	"unicode/utf8"
 )
 
-// An Answer is what a server sent for a ref. Nothing of it is proved.
+// An Answer is a server's response to a request for a ref. None of it is verified.
 type Answer struct {
 	Body io.ReadCloser
-	Size int64 // of the whole in bytes, as it is sent; -1 if not known
-	// Encoding is the Content-Encoding that the server says the bytes have, in
-	// lower case; "" for none. RFC 9110, section 8.4.
+	Size int64 // bytes of the whole, as encoded; -1 if not known
+	// Encoding is the Content-Encoding that the server states, in lower case; ""
+	// for none. RFC 9110, section 8.4.
 	Encoding string
-	Type     string // the Content-Type; "" if it is not said
-	// Again waits until ref may be asked for once more, after its body broke off
-	// with err: for the first time if try is 0. It returns err where another
-	// request is not worth making. It may be nil: then none is.
+	Type     string // the Content-Type; "" if the server states none
+	// Again waits until ref may be requested again after its body failed with err.
+	// try counts these failures from 0. Again returns err if there should be no
+	// further request. If Again is nil, a failed body is not requested again.
 	Again func(ctx context.Context, try int, err error) error
 }
 
-// An Answerer is a Transport that also brings answers with a content encoding,
-// which Open refuses. OpenAnswer is for a caller that proves the bytes: the
-// encoding is only what the server claims, and often wrong for archives.
+// An Answerer is a Transport that can also return answers with a content encoding,
+// which Open refuses. OpenAnswer is for callers that verify the bytes themselves:
+// the encoding is only the server's claim, and often wrong for archives.
 type Answerer interface {
 	Transport
 	OpenAnswer(ctx context.Context, ref string, offset int64) (Answer, error)
 }
 
-// OpenAnswer is t's own, or else what t opens at offset.
+// OpenAnswer calls t.OpenAnswer if t is an Answerer, and t.Open otherwise.
 func OpenAnswer(ctx context.Context, t Transport, ref string, offset int64) (Answer, error) {
 	if a, ok := t.(Answerer); ok {
 		return a.OpenAnswer(ctx, ref, offset)
@@ -40,8 +40,8 @@ func OpenAnswer(ctx context.Context, t Transport, ref string, offset int64) (Ans
 	return Answer{Body: body, Size: size}, err
 }
 
-// CheckExists reports whether there is something at ref, of which it reads only
-// the beginning: nil, or the error that says why not. A web page is a *PageError.
+// CheckExists returns nil if t can open ref, and otherwise the reason why not. It
+// reads at most the first bytes of ref. A web page is a *PageError.
 func CheckExists(ctx context.Context, t Transport, ref string) error {
 	a, err := OpenAnswer(ctx, t, ref, 0)
 	if err != nil {
@@ -54,33 +54,34 @@ func CheckExists(ctx context.Context, t Transport, ref string) error {
 	return nil
 }
 
-// A PageError says that a server answered with a web page in place of a file: a
-// captive portal, a login page, or a host that answers so for whatever it does
-// not have. It matches ErrUnreachable.
+// A PageError reports that a server sent a web page instead of a file: a captive
+// portal, a login page, or a host that sends a page for every missing file. It
+// matches ErrUnreachable.
 type PageError struct{ Ref string } // redacted
 
 func (e *PageError) Error() string { return e.Ref + ": the server answered with a web page" }
 
-// Is reports that the server gave no usable answer.
+// Is makes e match ErrUnreachable: the server gave no usable answer.
 func (e *PageError) Is(target error) bool { return target == ErrUnreachable }
 
-// An EncodedError says that a server compressed a document, which kist asks not
-// to do: nothing is decoded before it is proved. It matches ErrUnreachable.
+// An EncodedError reports that a server compressed a document although kist asked
+// for it uncompressed: kist decodes nothing before it is verified. It matches
+// ErrUnreachable.
 type EncodedError struct{ Ref, Encoding string }
 
 func (e *EncodedError) Error() string {
 	return fmt.Sprintf("%s: the server sent it compressed (Content-Encoding: %.40s), though it was asked not to", e.Ref, e.Encoding)
 }
 
-// Is reports that the server gave no usable answer.
+// Is makes e match ErrUnreachable: the server gave no usable answer.
 func (e *EncodedError) Is(target error) bool { return target == ErrUnreachable }
 
-// headSize is how many bytes of a body tell what it is.
+// headSize is how many bytes at the start of a body are examined for its type.
 const headSize = 512
 
-// peek returns the first bytes of the body, up to headSize, and leaves them in it.
+// peek returns the first bytes of the body, up to headSize, without consuming them.
 func (a *Answer) peek() []byte {
-	if p, ok := a.Body.(*peeked); ok {
+	if p, ok := a.Body.(*peekedBody); ok {
 		return p.head
 	}
 	head := make([]byte, headSize)
@@ -93,19 +94,19 @@ func (a *Answer) peek() []byte {
 			err = io.ErrNoProgress
 		}
 	}
-	a.Body = &peeked{ReadCloser: a.Body, head: head[:n], err: err}
+	a.Body = &peekedBody{ReadCloser: a.Body, head: head[:n], err: err}
 	return head[:n]
 }
 
-// peeked is a body whose beginning was read already.
-type peeked struct {
+// A peekedBody is a body whose first bytes were read by peek.
+type peekedBody struct {
 	io.ReadCloser
 	head []byte
-	read int   // bytes of head
-	err  error // that came after head
+	read int   // how many bytes of head Read has returned
+	err  error // the error that followed head
 }
 
-func (p *peeked) Read(b []byte) (int, error) {
+func (p *peekedBody) Read(b []byte) (int, error) {
 	switch {
 	case p.read < len(p.head):
 		n := copy(b, p.head[p.read:])
@@ -117,8 +118,8 @@ func (p *peeked) Read(b []byte) (int, error) {
 	return p.ReadCloser.Read(b)
 }
 
-// IsPage reports whether the answer is a web page, by its type and by how it
-// begins. It must be called before the body is read.
+// IsPage reports whether the answer is a web page, by its type and its first
+// bytes. It must be called before the body is read.
 func (a *Answer) IsPage() bool {
 	head := a.peek()
 	if isPage(a.Type, head) {
@@ -132,13 +133,12 @@ func (a *Answer) IsPage() bool {
 		return false
 	}
 	begin := make([]byte, headSize)
-	n, _ := io.ReadFull(plain, begin) // the rest of what was compressed is missing
+	n, _ := io.ReadFull(plain, begin) // head is cut off, so an early end is expected
 	return isPage(a.Type, begin[:n])
 }
 
-// checkPlain returns why the answer is not a document as it was stored: it is a
-// web page, or compressed. A document that is plain text in spite of the
-// encoding that the server claims passes.
+// checkPlain returns an error if the answer is a web page or compressed. A
+// document that is plain text despite the encoding that the server states passes.
 func (a *Answer) checkPlain(ref string) error {
 	switch {
 	case a.IsPage():
@@ -149,8 +149,8 @@ func (a *Answer) checkPlain(ref string) error {
 	return nil
 }
 
-// isPage reports whether what is sent as contentType and begins with head is a
-// web page.
+// isPage reports whether a body of type contentType that begins with head is a web
+// page.
 func isPage(contentType string, head []byte) bool {
 	begin := strings.TrimPrefix(strings.ToLower(string(head)), "\ufeff")
 	xml := false
@@ -179,7 +179,7 @@ func isPage(contentType string, head []byte) bool {
 	return !xml && strings.HasPrefix(begin, "<") && (media == "text/html" || media == "application/xhtml+xml")
 }
 
-// isText reports whether head is the beginning of a text in UTF-8.
+// isText reports whether head is the beginning of a UTF-8 text.
 func isText(head []byte) bool {
 	if len(head) == headSize { // it may end within a character
 		for n := 0; n < utf8.UTFMax-1 && !utf8.Valid(head); n++ {

@@ -65,19 +65,20 @@ func TestNewDecoder(t *testing.T) {
 			t.Errorf("%s of %q: %q, %v", c.encoding, c.data, got, err)
 		}
 	}
-	// A body that breaks off is not one that is wrong.
-	r, err := NewDecoder("gzip", io.MultiReader(bytes.NewReader(gz.Bytes()[:12]), broken{}))
+	// A transport error is not a *DecodeError.
+	r, err := NewDecoder("gzip", io.MultiReader(bytes.NewReader(gz.Bytes()[:12]), errReader{ErrUnreachable}))
 	if err == nil {
 		_, err = io.ReadAll(r)
 	}
 	if !errors.Is(err, ErrUnreachable) || errors.Is(err, verify.ErrUntrusted) {
-		t.Errorf("broken off: %v", err)
+		t.Errorf("with a transport error: %v", err)
 	}
 }
 
-type broken struct{}
+// An errReader fails every read with its error.
+type errReader struct{ error }
 
-func (broken) Read([]byte) (int, error) { return 0, ErrUnreachable }
+func (e errReader) Read([]byte) (int, error) { return 0, e.error }
 
 func FuzzNewDecoder(f *testing.F) {
 	var b bytes.Buffer
@@ -95,14 +96,14 @@ func FuzzNewDecoder(f *testing.F) {
 	})
 }
 
-// What is peeked at is read again, and so is how the body ended.
+// FuzzPeek checks that peeking consumes neither the body nor its error.
 func FuzzPeek(f *testing.F) {
 	f.Add("text/html", "", []byte("<!-- <html> --> <p>"))
 	f.Add("", "gzip", []byte("\x1f\x8b\x08"))
 	f.Add("", "br", bytes.Repeat([]byte("ä"), headSize))
 	f.Fuzz(func(t *testing.T, contentType, encoding string, data []byte) {
 		for _, end := range []error{io.EOF, ErrUnreachable} {
-			a := Answer{Body: io.NopCloser(io.MultiReader(bytes.NewReader(data), ending{end})), Type: contentType, Encoding: encoding}
+			a := Answer{Body: io.NopCloser(io.MultiReader(bytes.NewReader(data), errReader{end})), Type: contentType, Encoding: encoding}
 			page := a.IsPage()
 			plain := a.checkPlain("x")
 			got, err := io.ReadAll(a.Body)
@@ -115,10 +116,6 @@ func FuzzPeek(f *testing.F) {
 		}
 	})
 }
-
-type ending struct{ error }
-
-func (e ending) Read([]byte) (int, error) { return 0, e.error }
 
 func TestIsText(t *testing.T) {
 	for text, want := range map[string]bool{

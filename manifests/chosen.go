@@ -6,12 +6,12 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Unsigned is the note in the evidence of a release that an unsigned list of
-// versions chose: whoever serves the list can hide a newer one.
+// Unsigned is the note in the evidence of a release that was chosen from an unsigned
+// version list: a server that controls the list can hide a newer release.
 const Unsigned = "version list unsigned"
 
-// A Chosen is the Catalog of a source that proves one release at a time: the
-// release that a Hint named for the request Asked.
+// A Chosen is the Catalog of a source that verifies one release at a time: it holds
+// the Release that Hint chose for the request Asked.
 type Chosen struct {
 	Asked     Request
 	Release   Release
@@ -20,8 +20,8 @@ type Chosen struct {
 	Newest    verify.Mark
 }
 
-// Listing is the Catalog of h for r, which only lists: it has no release. ok is
-// false where h has nothing to list for r.
+// Listing returns a Catalog that lists the versions of h and has no release. ok is
+// false if r does not ask for a list, or h has nothing to list.
 func (h Hint) Listing(channel string, r Request, n Numbering) (c Chosen, ok bool) {
 	c = Chosen{Asked: r, Hint: h, Numbering: n, Release: Release{Channel: channel, Tool: r.Tool}}
 	return c, r.List && len(c.Versions(r.Tool)) > 0
@@ -30,7 +30,7 @@ func (h Hint) Listing(channel string, r Request, n Numbering) (c Chosen, ok bool
 // Mark implements Catalog.
 func (c Chosen) Mark() verify.Mark { return c.Newest }
 
-// Versions implements Catalog, for the platform that was asked about.
+// Versions implements Catalog, for the platform of the request.
 func (c Chosen) Versions(tool string) []Version {
 	if tool != "" && tool != c.Release.Tool {
 		return nil
@@ -38,8 +38,8 @@ func (c Chosen) Versions(tool string) []Version {
 	return c.Hint.Versions(c.Release.Tool, c.Asked.Platform)
 }
 
-// Resolve implements Catalog. Of another version or platform than what was
-// asked for it knows nothing that is proved, and says so.
+// Resolve implements Catalog. It refuses every version and platform but those of the
+// request, because no other release was verified.
 func (c Chosen) Resolve(r Request) (Release, error) {
 	have := c.Release
 	if r.Tool != have.Tool {

@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// MaxCommand is the longest name of a command, in bytes: that of a file on
-// every system kist runs on.
+// MaxCommand is the greatest length of a command name, in bytes. It is the longest
+// file name on every system that kist runs on.
 const MaxCommand = 255
 
 // ValidCommand reports whether name may be linked as a command:
 // [A-Za-z0-9_][A-Za-z0-9._+-]*, or exactly "[", at most MaxCommand bytes. The
-// name is typed in shells and read in lists, so it holds nothing that a shell
-// interprets, that starts an option or a hidden file, or that cannot be seen.
-// An extension by which Windows recognises programs does not count.
+// name is typed in shells and read in lists, so it must have no characters that a
+// shell interprets or that are invisible, and must not begin like an option or a
+// hidden file. The rule applies to the name without an extension of Windows programs.
 //
 // "kist" is reserved in any case of letters, on every system, so that a manifest
-// has one meaning everywhere: no channel, not even kist's own, may take the place
-// of the program that verifies and removes what the channel installed.
+// has one meaning everywhere: no channel, not even kist's own, may replace the
+// program that verifies and removes what the channel installed.
 func ValidCommand(name string) error {
 	const first = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 	stem := programStem(name)
@@ -37,10 +37,10 @@ func ValidCommand(name string) error {
 	return nil
 }
 
-// MatchedCommand is ValidCommand for a name that only a pattern of a release
-// matches. It refuses besides the programs that people give their password to
-// (sudo and the like): those work with a set-user-ID bit alone, which kist never
-// keeps, so that a release that means to bring one has to name it.
+// MatchedCommand is ValidCommand for a name that matches a pattern of a release and
+// is not spelled out in it. It also refuses programs that ask for a password (sudo
+// and the like). They work only with a set-user-ID bit, which kist never sets, so a
+// release that really provides one has to name it.
 func MatchedCommand(name string) error {
 	if slices.Contains([]string{"sudo", "sudoedit", "su", "doas", "pkexec", "run0", "passwd"}, strings.ToLower(programStem(name))) {
 		return fmt.Errorf("command name %q: a program that asks for passwords, which only a release that names it may bring", name)
@@ -48,8 +48,8 @@ func MatchedCommand(name string) error {
 	return ValidCommand(name)
 }
 
-// programStem is a command's name without the extension by which Windows knows
-// it for a program. Extensions count on every system: a manifest is for all.
+// programStem returns name without an extension that makes a file a program on
+// Windows. It does so on every system, because a manifest is for all of them.
 func programStem(name string) string {
 	for _, ext := range []string{".exe", ".com", ".cmd", ".bat", ".ps1"} {
 		if n := len(name) - len(ext); n >= 0 && strings.EqualFold(name[n:], ext) {
@@ -59,16 +59,16 @@ func programStem(name string) string {
 	return name
 }
 
-// CommandName is the name of the command that a pattern of Release.Commands is
-// for. ok is false where only the files that match can tell.
+// CommandName returns the command name that a pattern of Release.Commands spells out.
+// ok is false if the name depends on the files that match.
 func CommandName(pattern string) (name string, ok bool) {
 	name = path.Base(pattern)
 	return name, name == "[" || !hasMeta(name)
 }
 
-// MatchCommand reports whether the file at p, below the prefix, is one that a
-// pattern of Release.Commands means. Patterns are those of path.Match, but that a
-// last element "[" is the command of that name. An error is path.ErrBadPattern.
+// MatchCommand reports whether the file at p, below the prefix, matches a pattern of
+// Release.Commands. Patterns are those of path.Match, except that a last element "["
+// is the command of that name. The error is path.ErrBadPattern.
 func MatchCommand(pattern, p string) (bool, error) {
 	if dir, ok := strings.CutSuffix(pattern, "["); ok && path.Base(pattern) == "[" {
 		pattern = dir + `\[`
@@ -76,8 +76,8 @@ func MatchCommand(pattern, p string) (bool, error) {
 	return path.Match(pattern, p)
 }
 
-// CommandPath is the path of the file that a pattern of Release.Commands means.
-// ok is false where several may match.
+// CommandPath returns pattern if it is the path of one file. ok is false if it may
+// match several.
 func CommandPath(pattern string) (p string, ok bool) {
 	_, named := CommandName(pattern)
 	return pattern, named && !hasMeta(path.Dir(pattern))
@@ -85,8 +85,8 @@ func CommandPath(pattern string) (p string, ok bool) {
 
 func hasMeta(s string) bool { return strings.ContainsAny(s, `*?[\`) }
 
-// ValidCommandPattern accepts a pattern of Release.Commands that is well-formed
-// and, where it names a command, names it by the rule of ValidCommand.
+// ValidCommandPattern checks that a pattern of Release.Commands is well-formed, and
+// that the command name it spells out, if any, is a ValidCommand.
 func ValidCommandPattern(pattern string) error {
 	if _, err := MatchCommand(pattern, ""); err != nil {
 		return fmt.Errorf("command pattern %.100q is malformed", pattern)

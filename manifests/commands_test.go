@@ -27,12 +27,12 @@ func TestCommandNames(t *testing.T) {
 			t.Errorf("%q was accepted", bad)
 		}
 		if MatchedCommand(bad) == nil {
-			t.Errorf("%q was accepted where a pattern matches it", bad)
+			t.Errorf("%q was accepted as a match of a pattern", bad)
 		}
 	}
 	for _, name := range []string{"sudo", "SUDO", "sudo.exe", "su", "doas", "pkexec"} {
 		if MatchedCommand(name) == nil || ValidCommand(name) != nil {
-			t.Errorf("%q: want it only where a release names it", name)
+			t.Errorf("%q: want it accepted only if a release names it", name)
 		}
 	}
 	for _, good := range []string{"go", "[", "sudoku", "sum", "ssh"} {
@@ -60,8 +60,8 @@ func TestCommandAlphabet(t *testing.T) {
 
 func TestCommandPatterns(t *testing.T) {
 	for _, test := range []struct {
-		pattern, name, at string // "" where several may match
-		matches, not      string
+		pattern, name, path string // "" if several may match
+		matches, not        string
 	}{
 		{"bin/go", "go", "bin/go", "bin/go", "bin/gofmt"},
 		{"go", "go", "go", "go", "bin/go"},
@@ -79,8 +79,8 @@ func TestCommandPatterns(t *testing.T) {
 		if name, ok := CommandName(test.pattern); ok != (test.name != "") || ok && name != test.name {
 			t.Errorf("%s names %q, %v", test.pattern, name, ok)
 		}
-		if at, ok := CommandPath(test.pattern); ok != (test.at != "") || ok && at != test.at {
-			t.Errorf("%s is the path %q, %v", test.pattern, at, ok)
+		if p, ok := CommandPath(test.pattern); ok != (test.path != "") || ok && p != test.path {
+			t.Errorf("%s is the path %q, %v", test.pattern, p, ok)
 		}
 		if ok, err := MatchCommand(test.pattern, test.matches); !ok || err != nil {
 			t.Errorf("%s does not match %s: %v", test.pattern, test.matches, err)
@@ -93,7 +93,7 @@ func TestCommandPatterns(t *testing.T) {
 		if ValidCommandPattern(bad) == nil {
 			t.Errorf("%q was accepted", bad)
 		}
-		r := honest()
+		r := validRelease()
 		r.Commands = append(r.Commands, bad)
 		if err := r.Validate(); !errors.Is(err, verify.ErrUntrusted) {
 			t.Errorf("a release with %q: %v", bad, err)

@@ -13,11 +13,11 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A DecodeError says that bytes do not have the content encoding that a server
-// says they have, or one that kist cannot decode. It matches verify.ErrUntrusted.
+// A DecodeError reports that bytes do not have the content encoding that the server
+// states, or that kist cannot decode it. It matches verify.ErrUntrusted.
 type DecodeError struct {
 	Encoding string
-	Err      error // nil: kist cannot decode it
+	Err      error // nil if kist does not support the encoding
 }
 
 func (e *DecodeError) Error() string {
@@ -29,13 +29,13 @@ func (e *DecodeError) Error() string {
 
 func (e *DecodeError) Unwrap() error { return e.Err }
 
-// Is reports that such bytes are not trusted.
+// Is makes e match verify.ErrUntrusted.
 func (e *DecodeError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-// NewDecoder returns r without the content encoding: gzip (x-gzip) or deflate,
-// which many servers send without the frame of zlib. Others, among them br and
-// zstd, are a *DecodeError, as is data that is not so encoded. The caller bounds
-// how much it reads. RFC 9110, section 8.4.1.
+// NewDecoder returns a reader that decodes r from a content encoding: gzip (x-gzip),
+// or deflate with or without the zlib header, which many servers omit. The error is a
+// *DecodeError for any other encoding, such as br and zstd, and for data that is not
+// so encoded. The caller limits how much it reads. RFC 9110, section 8.4.1.
 func NewDecoder(encoding string, r io.Reader) (io.Reader, error) {
 	in := bufio.NewReader(r)
 	var out io.Reader
@@ -73,7 +73,7 @@ func (d *decoder) Read(p []byte) (int, error) {
 	return n, d.explain(err)
 }
 
-// explain tells data that is wrong from a body that breaks off.
+// explain makes err a *DecodeError unless it is io.EOF or a transport error.
 func (d *decoder) explain(err error) error {
 	if err == nil || err == io.EOF || errors.Is(err, ErrUnreachable) {
 		return err
@@ -81,6 +81,6 @@ func (d *decoder) explain(err error) error {
 	return &DecodeError{d.encoding, err}
 }
 
-// EncodedLimit is how many bytes something of up to limit bytes may have while it
-// is encoded: what cannot be compressed grows a little.
+// EncodedLimit returns how many bytes the encoded form of limit bytes may have. It is
+// more than limit, because incompressible data grows a little when it is encoded.
 func EncodedLimit(limit int64) int64 { return limit + limit>>8 + 4096 }

@@ -8,33 +8,33 @@ import (
 	"strings"
 )
 
-// An UnknownToolError says that a channel offers no such tool.
+// An UnknownToolError reports that a channel offers no tool of that name.
 type UnknownToolError struct {
-	Channel, Tool string
-	Near          []string
+	Channel, Tool string   // Channel is empty where every channel was searched
+	Near          []string // similar names that are offered
 }
 
 func (e *UnknownToolError) Error() string {
 	if e.Channel == "" {
-		return fmt.Sprintf("no channel offers %q%s", e.Tool, near(e.Near))
+		return fmt.Sprintf("no channel offers %q%s", e.Tool, suggest(e.Near))
 	}
-	return fmt.Sprintf("channel %s offers no %q%s", e.Channel, e.Tool, near(e.Near))
+	return fmt.Sprintf("channel %s offers no %q%s", e.Channel, e.Tool, suggest(e.Near))
 }
 
-// An UnknownVersionError says that a tool has no such version or label.
+// An UnknownVersionError reports that a tool has no such version or label.
 type UnknownVersionError struct {
 	Channel, Tool, Version string
 	Near                   []string
 }
 
 func (e *UnknownVersionError) Error() string {
-	return fmt.Sprintf("%s/%s has no version %q%s", e.Channel, e.Tool, e.Version, near(e.Near))
+	return fmt.Sprintf("%s/%s has no version %q%s", e.Channel, e.Tool, e.Version, suggest(e.Near))
 }
 
-// An UnknownComponentError says that a release has no such component.
+// An UnknownComponentError reports that a release has no such component.
 type UnknownComponentError struct {
 	Tool, Version, Component string
-	Platform                 string // as the tool spells it; empty where it does not matter
+	Platform                 string // in the tool's spelling; empty if every platform has the same components
 	Near                     []string
 }
 
@@ -43,30 +43,30 @@ func (e *UnknownComponentError) Error() string {
 	if e.Platform != "" {
 		where = " for " + e.Platform
 	}
-	return fmt.Sprintf("%s %s has no component %q%s%s", e.Tool, e.Version, e.Component, where, near(e.Near))
+	return fmt.Sprintf("%s %s has no component %q%s%s", e.Tool, e.Version, e.Component, where, suggest(e.Near))
 }
 
-// An UnknownTargetError says that a release cannot build for a platform.
+// An UnknownTargetError reports that a release cannot build for a platform.
 type UnknownTargetError struct {
 	Tool, Version, Target string
 	Near                  []string
 }
 
 func (e *UnknownTargetError) Error() string {
-	return fmt.Sprintf("%s %s has no target %q%s", e.Tool, e.Version, e.Target, near(e.Near))
+	return fmt.Sprintf("%s %s has no target %q%s", e.Tool, e.Version, e.Target, suggest(e.Near))
 }
 
-// An UnknownProfileError says that a release has no set of components of that name.
+// An UnknownProfileError reports that a release has no set of components of that name.
 type UnknownProfileError struct {
 	Tool, Version, Profile string
 	Near                   []string
 }
 
 func (e *UnknownProfileError) Error() string {
-	return fmt.Sprintf("%s %s has no profile %q%s", e.Tool, e.Version, e.Profile, near(e.Near))
+	return fmt.Sprintf("%s %s has no profile %q%s", e.Tool, e.Version, e.Profile, suggest(e.Near))
 }
 
-// An UnsupportedPlatformError says that a release was not built for a platform.
+// An UnsupportedPlatformError reports that a release was not built for a platform.
 type UnsupportedPlatformError struct {
 	Tool, Version string
 	Platform      Platform
@@ -83,17 +83,17 @@ func (e *UnsupportedPlatformError) Error() string {
 		strings.Join(slices.Compact(have), ", "))
 }
 
-func near(names []string) string {
+// suggest returns the end of a message that suggests names, "" if there are none.
+func suggest(names []string) string {
 	if len(names) == 0 {
 		return ""
 	}
 	return "; near it: " + strings.Join(names, ", ")
 }
 
-// Near returns up to three of have that a person who typed s may have meant, the
-// closest first. None is farther than an edit distance of two and of a third of s;
-// at a distance of two it also begins as s does, since people rarely mistype the
-// first letter.
+// Near returns up to three names of have that are similar to s, the most similar first.
+// Their edit distance is at most two, and at most a third of the length of s. At a
+// distance of two they also begin with the same letter, since people rarely mistype it.
 func Near(s string, have []string) []string {
 	type scored struct {
 		name string
@@ -117,25 +117,24 @@ func Near(s string, have []string) []string {
 	return names
 }
 
-// NearVersions returns up to three of have that a person who typed the version s
-// may have meant. Where s has a place in the order of versions, these are the nearest
-// by number: they share the most numbers with it, and differ least in the next one.
-// Else it is Near.
+// NearVersions returns up to three versions of have that are similar to the version
+// s. If s is Ordered, these are the nearest by number: they share the most leading
+// numbers with it and differ least in the next one. Otherwise it is Near.
 func NearVersions(s string, have []string) []string {
 	s, _ = ExactVersion(s)
-	asked := readVersion(s)
-	if asked.numbers == nil {
+	wanted := readVersion(s)
+	if wanted.numbers == nil {
 		return Near(s, have)
 	}
 	versions := slices.DeleteFunc(slices.Clone(have), func(v string) bool { return !Ordered(v) })
 	SortNewestFirst(versions, func(v string) string { return v })
-	slices.SortStableFunc(versions, func(a, b string) int { return asked.nearer(readVersion(a), readVersion(b)) })
+	slices.SortStableFunc(versions, func(a, b string) int { return wanted.compareDistance(readVersion(a), readVersion(b)) })
 	versions = slices.Compact(versions)
 	return versions[:min(3, len(versions))]
 }
 
-// nearer orders a and b by how near they are to p, the nearest first.
-func (p parsedVersion) nearer(a, b parsedVersion) int {
+// compareDistance orders a and b by how near they are to p, the nearest first.
+func (p parsedVersion) compareDistance(a, b parsedVersion) int {
 	for i := range max(len(p.numbers), len(a.numbers), len(b.numbers)) {
 		n, an, bn := numberAt(p.numbers, i), numberAt(a.numbers, i), numberAt(b.numbers, i)
 		switch {
@@ -153,8 +152,8 @@ func (p parsedVersion) nearer(a, b parsedVersion) int {
 	return 0
 }
 
-// numberAt is the number of a list at i, 0 beyond its end. Numbers over the largest
-// of 64 bits count as that.
+// numberAt returns numbers[i], or 0 past the end. A number that does not fit into
+// 64 bits counts as the largest that does.
 func numberAt(numbers []string, i int) uint64 {
 	if i >= len(numbers) {
 		return 0
@@ -165,10 +164,10 @@ func numberAt(numbers []string, i int) uint64 {
 
 func difference(a, b uint64) uint64 { return max(a, b) - min(a, b) }
 
-// distance is the Levenshtein distance of a and b, in bytes, in which two
-// neighbours that changed places are one mistake.
+// distance returns the edit distance of a and b in bytes. A transposition of two
+// neighbours costs one edit, as in the optimal string alignment distance.
 func distance(a, b string) int {
-	above, row := make([]int, len(b)+1), make([]int, len(b)+1) // for all of a but its last two bytes, its last one
+	above, row := make([]int, len(b)+1), make([]int, len(b)+1) // the two rows before next
 	for j := range row {
 		row[j] = j
 	}

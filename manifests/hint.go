@@ -6,18 +6,19 @@ import (
 	"time"
 )
 
-// The labels that every Hint gives.
+// The labels that every Hint has.
 const (
-	// Stable is what a bare name means: where the index marks versions so, the
-	// newest of those; else the newest that is not a pre-release.
+	// Stable is the version that a tool's bare name means: the newest version
+	// that the index labels stable; if it labels none, the newest that is not a
+	// pre-release.
 	Stable = "stable"
-	// Latest is the newest that is not a pre-release.
+	// Latest is the newest version that is not a pre-release.
 	Latest = "latest"
 )
 
-// A Hint is what an unsigned index suggests: which versions there are, and for
-// which platforms. Whoever serves it may leave versions out or make them up,
-// so it only ever says what to ask for; what was asked for must prove itself.
+// A Hint is the content of an unsigned index: which versions exist, and for which
+// platforms. The server of the index can omit versions or invent them, so a Hint
+// only chooses which release to fetch; the release must be verified by itself.
 type Hint []Hinted
 
 // A Hinted is one version of a Hint.
@@ -25,66 +26,70 @@ type Hinted struct {
 	Version   string
 	Stable    bool       // not a pre-release
 	Platforms []Platform // the zero Platform where the index does not say
-	// Labels are the lines that the version belongs to, such as "lts": each
-	// means the newest version that has it.
+	// Labels are the labels of the version, such as "lts". A label means the
+	// newest version that has it.
 	Labels []string
 	Date   time.Time // of its release, zero where the index does not say
 }
 
-// fits reports whether v is built for host; every version is for no host in particular.
+// fits reports whether v is built for host. Every version fits the zero Platform.
 func (v Hinted) fits(host Platform) bool {
 	return host.IsAny() || slices.ContainsFunc(v.Platforms, func(p Platform) bool { return p.Fit(host) > 0 })
 }
 
-// A Choice is the version that a Hint names for a request.
+// A Choice is the version that a Hint chooses for a request.
 type Choice struct {
 	Version string
 	Labels  []string
-	Date    time.Time // as the Hint has it
-	// Listed: the Hint had to name the version, because the request does not.
+	Date    time.Time // as the Hint states it
+	// Listed is true if the Hint chose the version, because the request does not
+	// state it exactly.
 	Listed bool
-	// Missing is nil if the Hint names the version for the platform. A version
-	// asked for exactly is chosen all the same, for the Hint may lie; where it
-	// turns out not to exist, Missing is the error to report.
+	// Missing is nil if the Hint lists the version for the platform. An exact
+	// version is chosen even if the Hint does not list it, because the Hint may
+	// be wrong; if it turns out not to exist, Missing is the error to report.
 	Missing error
 }
 
-// Choose names the version that r means. Nothing is Stable, or the newest where all
-// are pre-releases; a label is the
-// newest version that has it; a beginning such as 1.25 the newest stable version
-// that MatchesVersion; anything else, and what follows "=", that very version. What
-// begins with a digit is never taken for a label. Errors are *UnknownVersionError and *UnsupportedPlatformError.
+// Choose returns the version that r.Version means:
+//   - nothing: Stable, or the newest version if all are pre-releases
+//   - a label: the newest version that has it
+//   - a prefix such as 1.25: the newest stable version that MatchesVersion
+//   - anything else, and everything after "=": exactly that version
+//
+// A version that begins with a digit is never a label. Errors are
+// *UnknownVersionError and *UnsupportedPlatformError.
 func (h Hint) Choose(channel string, r Request, n Numbering) (Choice, error) {
-	asked, exact := n.Read(r.Version)
-	if asked == "" {
-		asked = Stable
+	wanted, exact := n.Read(r.Version)
+	if wanted == "" {
+		wanted = Stable
 	}
 	matches := func(v Hinted) bool {
-		return v.Version == asked || !exact && v.Stable && MatchesVersion(asked, v.Version)
+		return v.Version == wanted || !exact && v.Stable && MatchesVersion(wanted, v.Version)
 	}
-	if !exact && !numbered(asked) && slices.Contains(h.labels(), asked) {
-		matches = h.labelled(asked)
+	if !exact && !startsWithDigit(wanted) && slices.Contains(h.labels(), wanted) {
+		matches = h.hasLabel(wanted)
 	}
 	version, offered := h.newest(r.Platform, matches)
-	if len(offered) == 0 && (r.Version == "" || asked == Latest) { // there are only pre-releases
+	if len(offered) == 0 && (r.Version == "" || wanted == Latest) { // all are pre-releases
 		version, offered = h.newest(r.Platform, func(Hinted) bool { return true })
 	}
 	switch {
-	case version == "" && n.Exact(asked):
-		return Choice{Version: asked, Missing: h.missing(channel, r, offered)}, nil
+	case version == "" && n.Exact(wanted):
+		return Choice{Version: wanted, Missing: h.missingError(channel, r, offered)}, nil
 	case version == "":
-		return Choice{}, h.missing(channel, r, offered)
+		return Choice{}, h.missingError(channel, r, offered)
 	}
-	c := Choice{Version: version, Labels: h.labelsOf(r.Platform)[version], Listed: version != asked}
+	c := Choice{Version: version, Labels: h.labelsByVersion(r.Platform)[version], Listed: version != wanted}
 	if i := slices.IndexFunc(h, func(v Hinted) bool { return v.Version == version }); i >= 0 {
 		c.Date = h[i].Date
 	}
 	return c, nil
 }
 
-func numbered(asked string) bool { return strings.Contains("0123456789", asked[:1]) }
+func startsWithDigit(s string) bool { return strings.Contains("0123456789", s[:1]) }
 
-// labels returns every label of h, each once: Stable and Latest, then the others in order.
+// labels returns every label of h once: Stable and Latest, then the others, sorted.
 func (h Hint) labels() []string {
 	var others []string
 	for _, v := range h {
@@ -95,8 +100,8 @@ func (h Hint) labels() []string {
 	return append([]string{Stable, Latest}, others...)
 }
 
-// labelled tells the versions that belong to a label.
-func (h Hint) labelled(label string) func(Hinted) bool {
+// hasLabel returns a function that reports whether a version has the label.
+func (h Hint) hasLabel(label string) func(Hinted) bool {
 	has := func(v Hinted) bool { return slices.Contains(v.Labels, label) }
 	if label == Latest || label == Stable && !slices.ContainsFunc(h, has) {
 		return func(v Hinted) bool { return v.Stable }
@@ -104,15 +109,15 @@ func (h Hint) labelled(label string) func(Hinted) bool {
 	return has
 }
 
-// labelsOf returns the labels of each version that is the newest of any, for host.
-func (h Hint) labelsOf(host Platform) map[string][]string {
+// labelsByVersion returns, for each version, the labels that mean it on host.
+func (h Hint) labelsByVersion(host Platform) map[string][]string {
 	newest := map[string]string{} // by label
 	add := func(label, version string) {
 		if have, ok := newest[label]; !ok || CompareVersions(version, have) > 0 {
 			newest[label] = version
 		}
 	}
-	marked := slices.ContainsFunc(h, func(v Hinted) bool { return slices.Contains(v.Labels, Stable) })
+	labelled := slices.ContainsFunc(h, func(v Hinted) bool { return slices.Contains(v.Labels, Stable) })
 	for _, v := range h {
 		if !v.fits(host) {
 			continue
@@ -124,22 +129,22 @@ func (h Hint) labelsOf(host Platform) map[string][]string {
 		}
 		if v.Stable {
 			add(Latest, v.Version)
-			if !marked {
+			if !labelled {
 				add(Stable, v.Version)
 			}
 		}
 	}
-	of := map[string][]string{}
+	labels := map[string][]string{} // by version
 	for _, label := range h.labels() {
 		if version, ok := newest[label]; ok {
-			of[version] = append(of[version], label)
+			labels[version] = append(labels[version], label)
 		}
 	}
-	return of
+	return labels
 }
 
-// newest returns the highest version that matches and is built for host, and
-// every platform for which a version that matches is built.
+// newest returns the highest matching version that is built for host, and the
+// platforms of all matching versions.
 func (h Hint) newest(host Platform, matches func(Hinted) bool) (version string, offered []Platform) {
 	for _, v := range h {
 		if !matches(v) {
@@ -159,28 +164,30 @@ func (h Hint) Absent(channel string, r Request, c Choice) error {
 		return c.Missing
 	}
 	r.Version = c.Version
-	return h.missing(channel, r, nil)
+	return h.missingError(channel, r, nil)
 }
 
-func (h Hint) missing(channel string, r Request, offered []Platform) error {
+// missingError returns the error for a request that h does not list: an
+// *UnsupportedPlatformError if the version is offered for other platforms.
+func (h Hint) missingError(channel string, r Request, offered []Platform) error {
 	if len(offered) > 0 {
 		return &UnsupportedPlatformError{Tool: r.Tool, Version: r.Version, Platform: r.Platform, Have: offered}
 	}
 	return &UnknownVersionError{Channel: channel, Tool: r.Tool, Version: r.Version, Near: h.near(r.Version)}
 }
 
-// near returns versions that a person who typed asked may have meant.
-func (h Hint) near(asked string) []string {
+// near returns versions and labels of h that are similar to version.
+func (h Hint) near(version string) []string {
 	names := h.labels()
 	for _, v := range h {
 		names = append(names, v.Version)
 	}
-	return NearVersions(asked, names)
+	return NearVersions(version, names)
 }
 
-// Versions lists what is built for host, newest first.
+// Versions lists the versions that are built for host, newest first.
 func (h Hint) Versions(tool string, host Platform) []Version {
-	labels := h.labelsOf(host)
+	labels := h.labelsByVersion(host)
 	var list []Version
 	for _, v := range h {
 		if v.fits(host) {

@@ -42,7 +42,7 @@ func TestHintChooses(t *testing.T) {
 	}
 }
 
-func TestHintOfPrereleasesAlone(t *testing.T) {
+func TestHintWithPrereleasesOnly(t *testing.T) {
 	hint := Hint{{Version: "1.0-beta", Platforms: []Platform{linux}}, {Version: "1.0-rc2", Platforms: []Platform{linux}}, {Version: "1.0-rc11", Platforms: []Platform{darwin}}}
 	for asked, want := range map[string]string{"": "1.0-rc2", "latest": "1.0-rc2", "1.0-beta": "1.0-beta", "stable": "", "1.0": "", "1": ""} {
 		got, err := hint.Choose("acme", Request{Tool: "zig", Version: asked, Platform: linux}, SemverNumbering())
@@ -52,11 +52,11 @@ func TestHintOfPrereleasesAlone(t *testing.T) {
 	}
 }
 
-func TestHintSaysWhyNot(t *testing.T) {
+func TestHintErrors(t *testing.T) {
 	choose := func(asked string, p Platform) error {
 		choice, err := goHint().Choose("go", Request{Tool: "go", Version: asked, Platform: p}, GoNumbering())
 		if err == nil && choice.Version == asked {
-			err = choice.Missing // an exact version is asked for all the same
+			err = choice.Missing // an exact version is chosen even if it is not listed
 		}
 		return err
 	}
@@ -96,7 +96,7 @@ func TestHintLists(t *testing.T) {
 	}
 }
 
-// nodeHint has lines of versions, as Node.js has.
+// nodeHint has labels as Node.js has them.
 func nodeHint() Hint {
 	day := func(d int) time.Time { return time.Date(2024, 1, d, 0, 0, 0, 0, time.UTC) }
 	both := []Platform{linux, darwin}
@@ -137,8 +137,8 @@ func TestHintChoosesByLabel(t *testing.T) {
 	}
 }
 
-// An index can't pass one version off as another by calling it so.
-func TestAnExactVersionIsNoLabel(t *testing.T) {
+// An index must not be able to replace a version by another one with that label.
+func TestExactVersionIsNeverALabel(t *testing.T) {
 	hint := Hint{{Version: "20.0.0", Stable: true, Platforms: []Platform{linux}, Labels: []string{"22.1.0", "latest", "22"}}, {Version: "22.3.0", Stable: true, Platforms: []Platform{linux}}}
 	got, err := hint.Choose("node", Request{Tool: "node", Version: "22.1.0", Platform: linux}, SemverNumbering())
 	if err != nil || got.Version != "22.1.0" || got.Missing == nil {
@@ -160,7 +160,7 @@ func TestSemverNumbering(t *testing.T) {
 	}
 	for _, v := range []string{"", "22", "22.1", "v22.1.0", "22.1.0.1", "lts", "22.01.0", "22.1.x", "22..0", "22.1.0-", "22.1.0/..", "22.1.0 "} {
 		if n.Exact(v) {
-			t.Errorf("%q is no version", v)
+			t.Errorf("%q is not a version", v)
 		}
 	}
 	for asked, want := range map[string]string{"v22.1.0": "22.1.0", "v22": "22", "LTS/Jod": "lts-jod", "vault": "vault", "1.0.0-RC1": "1.0.0-RC1"} {
@@ -212,8 +212,8 @@ func TestGoNumbering(t *testing.T) {
 	}
 }
 
-// TestLabelsOfManyVersions gives each of many versions a label of its own, and
-// the rest of what an index can say, at its ceiling.
+// TestLabelsOfManyVersions checks a large index in which each version has a label of
+// its own.
 func TestLabelsOfManyVersions(t *testing.T) {
 	var h Hint
 	for i := range 100_000 {
@@ -225,7 +225,7 @@ func TestLabelsOfManyVersions(t *testing.T) {
 	}
 }
 
-func TestAnIndexOfTooManyValuesIsRefused(t *testing.T) {
+func TestIndexWithTooManyValuesIsRefused(t *testing.T) {
 	for _, c := range []string{"{},", "[],", "1,", "<a/>", `a="" `} {
 		if err := countHint([]byte(strings.Repeat(c, maxHintValues/2))); err != nil {
 			t.Errorf("%s: %v", c, err)

@@ -9,23 +9,24 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// An Index is a list of a tool's versions that its origin does not sign. What it
-// says is a Hint: it chooses a release, and never proves one.
+// An Index is an unsigned list of a tool's versions. Its content is a Hint: it
+// chooses a release, and never proves one.
 type Index struct {
 	Channel, Tool string
-	Ref           string // of the list
+	Ref           string // where the list is
 	Parse         func([]byte) (Hint, error)
 	Numbering     Numbering
-	// Spare says that an exact version can be asked for while the list cannot be
-	// reached, too, so without the date that it gives, and not only where there is none.
+	// Spare allows an exact version to be installed while the list is unreachable,
+	// although the release date is then unknown. Without Spare that is allowed only
+	// if the list is missing or broken.
 	Spare bool
 }
 
-// Fetch is that of a Source: it chooses the version that q asks for, and has prove
-// bring the release, for the tool that the index is of. An exact version needs no
-// index: it is tried whether it is listed or not, and also where the index is
-// missing, empty or broken, or a web page. *UnknownVersionError says that it is neither listed nor
-// to be had.
+// Fetch implements Source.Fetch for a source with an unsigned index. It chooses the
+// version that q requests and calls prove to fetch and verify that release. An exact
+// version needs no index: it is tried even if the index does not list it, or is
+// missing, empty, broken or a web page. The error is an *UnknownVersionError if the
+// version is neither listed nor found.
 func (x Index) Fetch(ctx context.Context, t Transport, q Query, prove func(Query, Choice) (Release, error)) (Catalog, error) {
 	if q.Tool != "" && q.Tool != x.Tool {
 		return nil, &UnknownToolError{Channel: x.Channel, Tool: q.Tool, Near: []string{x.Tool}}
@@ -33,9 +34,9 @@ func (x Index) Fetch(ctx context.Context, t Transport, q Query, prove func(Query
 	q.Tool = x.Tool
 	hint, err := x.read(ctx, t)
 	_, page := errors.AsType[*PageError](err)
-	useless := errors.Is(err, ErrNotFound) || (page || errors.Is(err, verify.ErrUntrusted)) && !q.List ||
+	noIndex := errors.Is(err, ErrNotFound) || (page || errors.Is(err, verify.ErrUntrusted)) && !q.List ||
 		x.Spare && errors.Is(err, ErrUnreachable) && ctx.Err() == nil
-	if asked, _ := x.Numbering.Read(q.Version); err != nil && !(useless && x.Numbering.Exact(asked)) {
+	if version, _ := x.Numbering.Read(q.Version); err != nil && !(noIndex && x.Numbering.Exact(version)) {
 		return nil, err
 	}
 	if listing, ok := hint.Listing(x.Channel, q.Request, x.Numbering); ok {
@@ -73,12 +74,12 @@ func (x Index) read(ctx context.Context, t Transport) (Hint, error) {
 	return hint, nil
 }
 
-// maxHintValues is how many values and elements an index may have. The longest of
-// an upstream, Julia's, has 20,000.
+// maxHintValues is how many values and elements an index may have. The longest real
+// one, Julia's, has 20,000.
 const maxHintValues = 512 << 10
 
-// countHint refuses an index, in JSON or XML, whose parts would take many times its
-// size in memory. It counts what begins a part, and in JSON what separates two.
+// countHint refuses an index, in JSON or XML, that would take many times its size in
+// memory when parsed. It counts the characters that begin or separate values.
 func countHint(data []byte) error {
 	n := 0
 	for _, c := range data {

@@ -12,55 +12,55 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// An indexed is a Transport that has an index, or why not.
-type indexed struct {
+// An indexTransport serves an index, or fails with err.
+type indexTransport struct {
 	text string
 	err  error
 }
 
-func (x indexed) Open(context.Context, string, int64) (io.ReadCloser, int64, error) {
+func (x indexTransport) Open(context.Context, string, int64) (io.ReadCloser, int64, error) {
 	return io.NopCloser(strings.NewReader(x.text)), int64(len(x.text)), x.err
 }
 
-func TestAnIndexChoosesWhatIsProved(t *testing.T) {
+func TestIndexChoosesTheReleaseToProve(t *testing.T) {
 	index := Index{Channel: "go", Tool: "go", Ref: "https://me:secret@go.example/index", Numbering: GoNumbering(), Parse: func(data []byte) (Hint, error) {
 		if string(data) != "the index" {
 			return nil, errors.New("no index")
 		}
 		return goHint(), nil
 	}}
-	there := indexed{text: "the index"}
+	valid := indexTransport{text: "the index"}
 	broken := errors.New("the proof is broken")
 	for name, test := range map[string]struct {
-		from    indexed
+		from    indexTransport
 		tool    string
 		version string
-		proof   error  // what comes of proving the release
-		proved  string // the version that was to be proved, "" for none
+		proof   error  // returned by prove
+		proved  string // the version passed to prove, "" for none
 		spare   bool
 		want    error // nil: a release
 	}{
-		"the newest":                              {from: there, proved: "1.26.0"},
-		"by the tool's name":                      {from: there, tool: "go", proved: "1.26.0"},
-		"another tool":                            {from: there, tool: "node", want: &UnknownToolError{}},
-		"the beginning of a version":              {from: there, version: "1.25", proved: "1.25.14"},
-		"none of those listed":                    {from: there, version: "1.28", want: &UnknownVersionError{}},
-		"exact, and not listed":                   {from: there, version: "1.25.15", proved: "1.25.15"},
-		"exact, neither listed nor to be had":     {from: there, version: "1.25.15", proved: "1.25.15", proof: ErrNotFound, want: &UnknownVersionError{}},
-		"listed, and not to be had":               {from: there, version: "1.25.14", proved: "1.25.14", proof: ErrNotFound, want: ErrNotFound},
-		"what cannot be proved":                   {from: there, proved: "1.26.0", proof: broken, want: broken},
-		"no index, and no exact version":          {from: indexed{err: ErrNotFound}, version: "1.25", want: ErrNotFound},
-		"no index, and an exact version":          {from: indexed{err: ErrNotFound}, version: "1.25.14", proved: "1.25.14"},
-		"an index out of reach, no exact version": {from: indexed{err: ErrUnreachable}, spare: true, want: ErrUnreachable},
-		"an index out of reach, an exact version": {from: indexed{err: ErrUnreachable}, spare: true, version: "go1.25.14", proved: "1.25.14"},
-		"one that cannot be spared, out of reach": {from: indexed{err: ErrUnreachable}, version: "go1.25.14", want: ErrUnreachable},
-		"an index that is none, no exact version": {from: indexed{text: "an error page"}, version: "1.25", want: verify.ErrUntrusted},
-		"an index that is none, an exact version": {from: indexed{text: "an error page"}, version: "1.25.14", proved: "1.25.14"},
-		"a page, no exact version":                {from: indexed{text: "<html>"}, version: "1.25", want: &PageError{}},
-		"a page, an exact version":                {from: indexed{text: "<html>"}, version: "1.25.14", proved: "1.25.14"},
-		"an empty index, an exact version":        {from: indexed{}, version: "1.25.14", proved: "1.25.14"},
-		"an empty index, and not to be had":       {from: indexed{}, version: "1.25.14", proved: "1.25.14", proof: ErrNotFound, want: &UnknownVersionError{}},
-		"a bad index does not excuse a bad proof": {from: indexed{text: "an error page"}, version: "1.25.14", proved: "1.25.14", proof: verify.ErrUntrusted, want: verify.ErrUntrusted},
+		"the newest":                              {from: valid, proved: "1.26.0"},
+		"by the tool's name":                      {from: valid, tool: "go", proved: "1.26.0"},
+		"another tool":                            {from: valid, tool: "node", want: &UnknownToolError{}},
+		"the beginning of a version":              {from: valid, version: "1.25", proved: "1.25.14"},
+		"a beginning that is not listed":          {from: valid, version: "1.28", want: &UnknownVersionError{}},
+		"exact, and not listed":                   {from: valid, version: "1.25.15", proved: "1.25.15"},
+		"exact, neither listed nor found":         {from: valid, version: "1.25.15", proved: "1.25.15", proof: ErrNotFound, want: &UnknownVersionError{}},
+		"listed, but not found":                   {from: valid, version: "1.25.14", proved: "1.25.14", proof: ErrNotFound, want: ErrNotFound},
+		"a release that fails verification":       {from: valid, proved: "1.26.0", proof: broken, want: broken},
+		"no index, and no exact version":          {from: indexTransport{err: ErrNotFound}, version: "1.25", want: ErrNotFound},
+		"no index, and an exact version":          {from: indexTransport{err: ErrNotFound}, version: "1.25.14", proved: "1.25.14"},
+		"an unreachable index, no exact version":  {from: indexTransport{err: ErrUnreachable}, spare: true, want: ErrUnreachable},
+		"an unreachable index, an exact version":  {from: indexTransport{err: ErrUnreachable}, spare: true, version: "go1.25.14", proved: "1.25.14"},
+		"an unreachable index without Spare":      {from: indexTransport{err: ErrUnreachable}, version: "go1.25.14", want: ErrUnreachable},
+		"a broken index, no exact version":        {from: indexTransport{text: "an error page"}, version: "1.25", want: verify.ErrUntrusted},
+		"a broken index, an exact version":        {from: indexTransport{text: "an error page"}, version: "1.25.14", proved: "1.25.14"},
+		"a page, no exact version":                {from: indexTransport{text: "<html>"}, version: "1.25", want: &PageError{}},
+		"a page, an exact version":                {from: indexTransport{text: "<html>"}, version: "1.25.14", proved: "1.25.14"},
+		"an empty index, an exact version":        {from: indexTransport{}, version: "1.25.14", proved: "1.25.14"},
+		"an empty index, and not found":           {from: indexTransport{}, version: "1.25.14", proved: "1.25.14", proof: ErrNotFound, want: &UnknownVersionError{}},
+		"a bad index does not excuse a bad proof": {from: indexTransport{text: "an error page"}, version: "1.25.14", proved: "1.25.14", proof: verify.ErrUntrusted, want: verify.ErrUntrusted},
 	} {
 		index.Spare = test.spare
 		var proved Choice
@@ -70,7 +70,7 @@ func TestAnIndexChoosesWhatIsProved(t *testing.T) {
 				return Release{Channel: "go", Tool: q.Tool, Version: c.Version, Platform: q.Platform}, test.proof
 			})
 		if proved.Version != test.proved {
-			t.Errorf("%s: %q was to be proved, want %q", name, proved.Version, test.proved)
+			t.Errorf("%s: prove was called for %q, want %q", name, proved.Version, test.proved)
 		}
 		if test.want != nil {
 			if fmt.Sprintf("%T", err) != fmt.Sprintf("%T", test.want) && !errors.Is(err, test.want) || strings.Contains(err.Error(), "secret") {
@@ -89,13 +89,13 @@ func TestAnIndexChoosesWhatIsProved(t *testing.T) {
 	}
 }
 
-// An interrupt is no index that is out of reach.
-func TestAnInterruptedIndex(t *testing.T) {
+// An interrupt must not be treated as an unreachable index.
+func TestIndexFetchEndsWhenInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	index := Index{Channel: "go", Tool: "go", Numbering: GoNumbering(), Spare: true}
-	_, err := index.Fetch(ctx, indexed{err: ErrUnreachable}, Query{Request: Request{Version: "1.25.14", Platform: linux}},
-		func(Query, Choice) (Release, error) { t.Error("it goes on"); return Release{}, nil })
+	_, err := index.Fetch(ctx, indexTransport{err: ErrUnreachable}, Query{Request: Request{Version: "1.25.14", Platform: linux}},
+		func(Query, Choice) (Release, error) { t.Error("prove was called"); return Release{}, nil })
 	if !errors.Is(err, ErrUnreachable) {
 		t.Errorf("got %v", err)
 	}

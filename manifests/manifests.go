@@ -1,16 +1,16 @@
-// Package manifests is the vocabulary in which every upstream speaks to kist,
-// whatever format it publishes in.
+// Package manifests defines the types that describe an upstream's releases to kist,
+// independent of the format that the upstream publishes in.
 //
 // A [Source] is the adapter for one publishing format, bound to one channel's
-// location and keys. It fetches what a [Request] needs through a [Transport],
-// has it proved by package verify, and returns a [Catalog]: a value without
-// effects that names the [Release] asked for. A Release is a list of
-// [Artifact]s, and each of those states exactly one [Integrity] that its bytes
-// must prove before anything decodes them.
+// location and keys. It fetches the documents that a [Request] needs through a
+// [Transport], verifies them with package verify, and returns a [Catalog]: a value
+// without effects that resolves the request to a [Release]. A Release is a list of
+// [Artifact]s. Each states exactly one [Integrity] that its bytes must pass before
+// anything decodes them.
 //
-// Parsers take a verify.Document, never bytes. The one exception is a [Hint],
-// an unsigned index of names and versions: it may suggest what to ask for, and
-// nothing that counts (digest, size, location) ever comes from it.
+// Parsers accept a verify.Document, never bytes. The one exception is a [Hint], an
+// unsigned index of names and versions: it only suggests which release to fetch, and
+// never supplies a digest, size or location.
 package manifests
 
 import (
@@ -20,61 +20,63 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Query is one question to a Source.
+// A Query is the argument of Source.Fetch.
 type Query struct {
 	Request
-	// Now is the operation's one clock reading.
+	// Now is the time of the operation. The clock is read once per operation.
 	Now time.Time
-	// Last is the mark of the channel, zero on first use. A source whose
-	// freshness needs a proof of descent (a checksum database) proves its
-	// answer against it; others leave the comparison to the caller.
+	// Last is the newest mark seen on the channel, zero on first use. A checksum
+	// database proves that its answer extends Last; every other source leaves the
+	// comparison to the caller.
 	Last verify.Mark
-	// Judge, where it is not nil, is how the caller judges the mark of the answer. A
-	// source that fetches more once it knows its mark asks first, so that nothing
-	// is fetched for what is out of date.
+	// Judge checks the mark of the answer for the caller; it may be nil. A source
+	// that fetches further documents after its mark is known calls Judge first, so
+	// that it fetches nothing for an answer that is out of date.
 	Judge func(verify.Mark) error
-	// Besides are components that the catalog may be asked for as well: those of
-	// installed releases of the tool.
+	// Besides are further components that the catalog must be able to resolve:
+	// those of installed releases of the tool.
 	Besides []string
 }
 
-// A Source reads one publishing format. Fetch does all of a source's network
-// use and returns only what was proved; it fails with an error that matches
-// verify.ErrUntrusted when a proof fails, ErrUnreachable or ErrNotFound when
-// there is nothing to prove.
+// A Source reads one publishing format. Fetch does all network access of the source
+// and returns only verified data. Its errors match verify.ErrUntrusted if a
+// verification fails, and ErrUnreachable or ErrNotFound if a document could not be
+// fetched.
 type Source interface {
 	Fetch(ctx context.Context, t Transport, q Query) (Catalog, error)
 }
 
-// A Named source proves the release of one name at a time, and no list of them
-// all: Names are those that it can be asked for in turn to show what there is.
+// A Named source verifies the release of one name at a time and has no list of all
+// releases. Names returns the names to fetch, one after the other, in order to list
+// its releases.
 type Named interface {
 	Source
 	Names() []string
 }
 
-// A Catalog is what a Source learned. It has no effects.
+// A Catalog is the verified result of Source.Fetch. Its methods have no effects.
 type Catalog interface {
-	// Mark is the freshness of what was proved, zero where upstream states none.
+	// Mark returns the serial and dates of the verified document, zero if the
+	// upstream states none.
 	Mark() verify.Mark
-	// Resolve names the release that answers r, the request it was fetched
-	// for or (where the whole channel was proved) any other. Errors are
+	// Resolve returns the release that r requests. r is the request that was
+	// fetched, or any request if the whole channel was verified. Errors are
 	// *UnknownToolError, *UnknownVersionError, *UnknownComponentError and
-	// *UnsupportedPlatformError, and verify.ErrUntrusted for a manifest that
+	// *UnsupportedPlatformError, or match verify.ErrUntrusted if the manifest
 	// breaks its format.
 	Resolve(r Request) (Release, error)
-	// Versions lists what the channel offers of tool, newest first; of every
-	// tool it may offer if tool is empty.
+	// Versions lists the versions of tool that the channel offers, newest first;
+	// those of every tool that it offers if tool is empty.
 	Versions(tool string) []Version
 }
 
-// A Version is one line of an answer to "what is there".
+// A Version is one entry of a list of versions.
 type Version struct {
 	Tool    string    `json:"tool"`
 	Version string    `json:"version"`
 	Labels  []string  `json:"labels,omitempty"`
 	Date    time.Time `json:"date,omitzero"`
-	// Unsigned: the line comes from a Hint, so it may be missing or made up,
-	// though nothing forged could be installed from it.
+	// Unsigned is true if the entry comes from a Hint. The list may then omit
+	// versions or invent them, but no forged release can be installed from it.
 	Unsigned bool `json:"unsigned,omitempty"`
 }

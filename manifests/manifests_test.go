@@ -81,7 +81,7 @@ func TestNearIsNotFar(t *testing.T) {
 
 func TestPlainRequests(t *testing.T) {
 	if err := (Request{Tool: "go", Components: []string{"x"}}).Plain("1.25"); err != nil {
-		t.Errorf("the honest twin: %v", err)
+		t.Errorf("without target and profile: %v", err)
 	}
 	var target *UnknownTargetError
 	if err := (Request{Tool: "go", Targets: []string{"wasm"}}).Plain("1.25"); !errors.As(err, &target) || target.Target != "wasm" {
@@ -93,34 +93,34 @@ func TestPlainRequests(t *testing.T) {
 	}
 }
 
-func honest() Release {
+func validRelease() Release {
 	return Release{Channel: "acme", Tool: "zig", Version: "1.0", Commands: []string{"bin/*"},
 		Artifacts: []Artifact{{Name: "zig.tar", Refs: []string{"https://example.org/zig.tar"}, Size: 1,
 			Integrity: Integrity{Digest: verify.DigestOf(nil)}, Layout: Layout{Format: "tar"}}}}
 }
 
 func TestValidate(t *testing.T) {
-	if err := honest().Validate(); err != nil {
-		t.Fatalf("the honest twin: %v", err)
+	if err := validRelease().Validate(); err != nil {
+		t.Fatalf("a valid release: %v", err)
 	}
 	signature := func(a *Artifact) {
 		a.Integrity = Integrity{Signature: &Signature{Data: []byte("s"), Policy: verify.Policy{Keys: &verify.Keyring{}, Threshold: 1}}}
 		a.Witness = &Witness{Path: "VERSION", Contains: "1.0"}
 	}
-	r := honest()
+	r := validRelease()
 	signature(&r.Artifacts[0])
 	if err := r.Validate(); err != nil {
-		t.Fatalf("the honest twin with a signature: %v", err)
+		t.Fatalf("a valid release with a signature: %v", err)
 	}
 	component := func(a *Artifact) {
 		a.Layout = Layout{Format: "tar.gz", Strip: 1, Installer: &Installer{Dirs: []string{"rustc"}, Manifest: "lib/rustlib/manifest-rustc"}}
 	}
-	r = honest()
+	r = validRelease()
 	component(&r.Artifacts[0])
 	r.Files = []File{{Path: "lib/rustlib/components", Data: []byte("rustc\n")}, {Path: "empty"},
 		{Path: "kist/bin/rustc", Data: []byte("#!/bin/sh\n"), Exec: true}, {Path: "kist/lib", Link: "../usr/lib"}}
 	if err := r.Validate(); err != nil {
-		t.Fatalf("the honest twin with a component and files: %v", err)
+		t.Fatalf("a valid release with a component and files: %v", err)
 	}
 	chunked := func(a *Artifact) {
 		a.Size = verify.ChunkSize + 1
@@ -128,10 +128,10 @@ func TestValidate(t *testing.T) {
 		chunker.Write(make([]byte, a.Size))
 		a.Chunks = chunker.Chunks()
 	}
-	r = honest()
+	r = validRelease()
 	chunked(&r.Artifacts[0])
 	if err := r.Validate(); err != nil {
-		t.Fatalf("the honest twin with chunks: %v", err)
+		t.Fatalf("a valid release with chunks: %v", err)
 	}
 	for name, spoil := range map[string]func(*Release, *Artifact){
 		"chunks of a smaller file":  func(_ *Release, a *Artifact) { chunked(a); a.Size = verify.ChunkSize },
@@ -139,7 +139,7 @@ func TestValidate(t *testing.T) {
 		"chunks without a size":     func(_ *Release, a *Artifact) { chunked(a); a.Size = 0 },
 		"chunks without a digest":   func(_ *Release, a *Artifact) { chunked(a); signature(a) },
 		"component in a zip":        func(_ *Release, a *Artifact) { component(a); a.Layout.Format = "zip" },
-		"component nowhere":         func(_ *Release, a *Artifact) { component(a); a.Layout.Installer.Dirs = nil },
+		"component without dir":     func(_ *Release, a *Artifact) { component(a); a.Layout.Installer.Dirs = nil },
 		"component's list outside":  func(_ *Release, a *Artifact) { component(a); a.Layout.Installer.Manifest = "../x" },
 		"file outside":              func(r *Release, _ *Artifact) { r.Files = []File{{Path: "../x"}} },
 		"files without a path":      func(r *Release, _ *Artifact) { r.Files = []File{{}} },
@@ -166,7 +166,7 @@ func TestValidate(t *testing.T) {
 		"file without a path":       func(_ *Release, a *Artifact) { a.Layout.Format = "file" },
 		"into outside":              func(_ *Release, a *Artifact) { a.Layout.Into = "../x" },
 		"witness outside":           func(_ *Release, a *Artifact) { a.Witness = &Witness{Path: "/etc/x", Contains: "1"} },
-		"witness of nothing":        func(_ *Release, a *Artifact) { a.Witness = &Witness{Path: "V"} },
+		"witness without text":      func(_ *Release, a *Artifact) { a.Witness = &Witness{Path: "V"} },
 		"command outside":           func(r *Release, _ *Artifact) { r.Commands = []string{"../bin/*"} },
 		"absolute command":          func(r *Release, _ *Artifact) { r.Commands = []string{"/bin/sh"} },
 		"malformed pattern":         func(r *Release, _ *Artifact) { r.Commands = []string{"bin/[a"} },
@@ -175,7 +175,7 @@ func TestValidate(t *testing.T) {
 		"tool that is a path":       func(r *Release, _ *Artifact) { r.Tool = "a/b" },
 		"channel that is an option": func(r *Release, _ *Artifact) { r.Channel = "-rf" },
 	} {
-		r := honest()
+		r := validRelease()
 		spoil(&r, &r.Artifacts[0])
 		if err := r.Validate(); !errors.Is(err, verify.ErrUntrusted) {
 			t.Errorf("%s: %v, want an error that matches ErrUntrusted", name, err)

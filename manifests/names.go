@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// ValidName accepts the name of a tool, a channel or a component:
+// ValidName checks the name of a tool, a channel or a component:
 // [a-z0-9][a-z0-9._+-]{0,63}, without "..", a trailing dot or a device name of
-// Windows. Nothing else ever becomes part of a path.
+// Windows. Only valid names and versions become parts of paths.
 func ValidName(s string) error {
 	const first = "abcdefghijklmnopqrstuvwxyz0123456789"
 	return valid(s, first, first+"._+-")
 }
 
-// ValidVersion accepts the text of a version: the alphabet of ValidName and
-// upper-case letters, "~" and ":".
+// ValidVersion checks the text of a version: the characters of ValidName, upper-case
+// letters, "~" and ":".
 func ValidVersion(s string) error {
 	const first = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	return valid(s, first, first+"._+-~:")

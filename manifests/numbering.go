@@ -5,22 +5,24 @@ import (
 	"strings"
 )
 
-// A Numbering is how a tool spells its versions. Their order is one for all tools:
-// CompareVersions.
+// A Numbering is how a tool spells its versions. The order of versions is the same
+// for all tools: CompareVersions.
 type Numbering struct {
-	// Spell writes what a person may type as the tool itself spells it.
+	// Spell converts a version as a person types it to the tool's own spelling.
 	Spell func(asked string) string
-	// Exact reports whether v, so spelled, names one version and no prefix.
+	// Exact reports whether v, in the tool's spelling, is one whole version and not
+	// the prefix of one.
 	Exact func(v string) bool
 }
 
-// Read is Spell for what may begin with "=", which asks for one version exactly.
+// Read removes a leading "=", which asks for exactly one version, and spells the rest.
 func (n Numbering) Read(asked string) (spelled string, exact bool) {
 	asked, exact = ExactVersion(asked)
 	return n.Spell(asked), exact
 }
 
-// GoNumbering is how Go spells versions: "go1.24.4" is accepted for 1.24.4. Source: go.dev/doc/toolchain#version.
+// GoNumbering returns the numbering of Go, which accepts "go1.24.4" for 1.24.4.
+// Source: go.dev/doc/toolchain#version.
 func GoNumbering() Numbering {
 	return Numbering{
 		Spell: func(asked string) string { return strings.TrimPrefix(asked, "go") },
@@ -28,8 +30,8 @@ func GoNumbering() Numbering {
 	}
 }
 
-// ValidGoVersion reports whether v is a version of Go without the "go", such
-// as 1.24.4, 1.27rc1 or 1.20; a language version (1.25) is not one.
+// ValidGoVersion reports whether v is a version of Go without the "go" prefix, such
+// as 1.24.4, 1.27rc1 or 1.20. A language version (1.25) is not a version.
 func ValidGoVersion(v string) bool {
 	full := "go" + v
 	if !version.IsValid(full) || ValidVersion(v) != nil || strings.ContainsAny(v, "-+") {
@@ -41,9 +43,9 @@ func ValidGoVersion(v string) bool {
 // StableGoVersion reports whether v is neither a beta nor a release candidate.
 func StableGoVersion(v string) bool { return strings.Trim(v, "0123456789.") == "" }
 
-// SemverNumbering is how most others spell theirs: three dotted numbers, and what may
-// follow them. "v22.1.0" is accepted for 22.1.0, and a label may be written as
-// upstreams write it: lts/Jod for lts-jod. Source: semver.org, 2.0.0.
+// SemverNumbering returns the numbering of most other tools: three dotted numbers,
+// and perhaps a suffix. It accepts "v22.1.0" for 22.1.0, and labels in their
+// upstream's spelling: lts/Jod for lts-jod. Source: semver.org, 2.0.0.
 func SemverNumbering() Numbering {
 	return Numbering{
 		Spell: func(asked string) string {
@@ -59,8 +61,8 @@ func SemverNumbering() Numbering {
 	}
 }
 
-// ValidSemver reports whether v is three dotted numbers without leading zeros,
-// and after them nothing, or "-" or "+" and more.
+// ValidSemver reports whether v is three dotted numbers without leading zeros, with
+// or without a suffix that begins with "-" or "+".
 func ValidSemver(v string) bool {
 	numbers, rest := v, ""
 	if i := strings.IndexAny(v, "-+"); i >= 0 {
@@ -78,5 +80,5 @@ func ValidSemver(v string) bool {
 	return len(part) == 3 && ValidVersion(v) == nil
 }
 
-// StableSemver reports whether v has nothing after its numbers.
+// StableSemver reports whether v is a ValidSemver without a suffix.
 func StableSemver(v string) bool { return ValidSemver(v) && !strings.ContainsAny(v, "-+") }

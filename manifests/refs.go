@@ -9,16 +9,16 @@ import (
 	"unicode/utf8"
 )
 
-// Redact returns ref without the user name and password it may hold, fit for
-// errors, logs and receipts. It works on any text: of one that is no URL it
-// drops everything that could be a user name, and it writes unprintable bytes
-// as %XX, so that a ref cannot drive a terminal.
+// Redact returns ref without a user name and password, for errors, logs and
+// receipts. It works on any text: if ref is not a URL, Redact drops everything that
+// could be a user name. It writes unprintable bytes as %XX, so that a ref cannot
+// send control sequences to a terminal.
 func Redact(ref string) string {
 	scheme, rest, hasScheme := strings.Cut(ref, "://")
 	u, err := url.Parse(ref)
 	switch {
 	case err != nil || u.Opaque != "":
-		// Nobody can say where its authority ends: keep what follows the last @.
+		// Where its authority ends is unknown: keep only the text after the last @.
 		rest := ref
 		if hasScheme && !strings.Contains(scheme, "@") {
 			_, rest, _ = strings.Cut(ref, "://")
@@ -35,7 +35,7 @@ func Redact(ref string) string {
 	return printable(scheme + "://" + dropUser(rest))
 }
 
-// dropUser cuts the user information off a URL that begins at its authority.
+// dropUser removes the user information from s, a URL without its scheme and "://".
 func dropUser(s string) string {
 	end := strings.IndexAny(s, "/?#")
 	if end < 0 {
@@ -44,6 +44,7 @@ func dropUser(s string) string {
 	return s[strings.LastIndex(s[:end], "@")+1:]
 }
 
+// printable returns s with control characters and invalid UTF-8 written as %XX.
 func printable(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
@@ -60,12 +61,11 @@ func printable(s string) string {
 	return b.String()
 }
 
-// Locate turns what a user typed for the place of a manifest into its ref.
-// where is the manifest or the directory it is in: an https, http or file URL,
-// or a path of this machine, taken relative to cwd. name is the manifest's file
-// name, such as "channel.toml"; with an empty name the ref is where itself, and
-// for a directory ends in a slash only if where did. A query or a fragment is
-// refused: what lies beside the manifest could not be named.
+// Locate returns the ref of a manifest from the location that a user typed. where
+// is the manifest or its directory: an https, http or file URL, or a local path,
+// relative to cwd. name is the manifest's file name, such as "channel.toml". If name
+// is empty, the ref is where itself, and ends in a slash only if where does. A query
+// or a fragment is refused, because no path can be joined to such a URL.
 func Locate(where, cwd, name string) (string, error) {
 	u, err := locate(where, cwd)
 	if err != nil {
@@ -116,10 +116,10 @@ func locate(where, cwd string) (*url.URL, error) {
 	return u, nil
 }
 
-// Join returns the ref of the file that a manifest names by a path relative to
-// itself. rel is a path, not a URL: every byte of it stands for itself and is
-// escaped as needed. It must be slash-separated, in its simplest form and below
-// the manifest's directory, without backslashes and control characters.
+// Join returns the ref of a file that a manifest names by the path rel, relative to
+// itself. rel is a path and not a URL: its bytes are literal, and Join escapes them
+// as needed. rel must be slash-separated, in its simplest form and below the
+// manifest's directory, without backslashes and control characters.
 func Join(manifest, rel string) (string, error) {
 	if err := localPath(rel); err != nil {
 		return "", err

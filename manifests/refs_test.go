@@ -98,8 +98,8 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// Whatever the parts, no part of a user name or password survives Redact, and
-// the rest of the ref does.
+// TestRedactDropsUser checks that Redact removes the user name and password of any
+// URL, and keeps everything else.
 func TestRedactDropsUser(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		user := url.UserPassword("U"+rapid.String().Draw(t, "user"), "P"+rapid.String().Draw(t, "password"))
@@ -123,7 +123,7 @@ func FuzzRefs(f *testing.F) {
 			t.Fatalf("Redact(%q) = %q still names a user", manifest, clean)
 		}
 		if again := Redact(clean); again != clean {
-			t.Fatalf("Redact(%q) = %q, but again %q", manifest, clean, again)
+			t.Fatalf("Redact(%q) = %q, but redacted twice it is %q", manifest, clean, again)
 		}
 		ref, err := Join(manifest, rel)
 		if err != nil {
@@ -131,14 +131,14 @@ func FuzzRefs(f *testing.F) {
 		}
 		base, err := url.Parse(manifest)
 		if err != nil {
-			t.Fatalf("joined to %q, which is no URL: %v", manifest, err)
+			t.Fatalf("Join accepted %q, which is not a URL: %v", manifest, err)
 		}
 		u, err := url.Parse(ref)
 		if err != nil {
 			t.Fatalf("Join(%q, %q) = %q: %v", manifest, rel, ref, err)
 		}
 		if u.Scheme != base.Scheme || u.Host != base.Host || u.RawQuery != "" || u.Fragment != "" {
-			t.Fatalf("Join(%q, %q) = %q: another place", manifest, rel, ref)
+			t.Fatalf("Join(%q, %q) = %q: another location", manifest, rel, ref)
 		}
 		dir := base.EscapedPath()
 		dir = dir[:strings.LastIndex(dir, "/")+1]

@@ -8,14 +8,14 @@ import (
 // A Request asks a channel for one release.
 type Request struct {
 	Tool       string
-	Version    string // the beginning of one, such as 1.25; "=" and an exact one; a label; empty: the channel's own choice
+	Version    string // a version or its beginning, such as 1.25; "=" and an exact version; a label; empty: the channel chooses
 	Platform   Platform
-	Distro     string   // of a Linux host, such as "debian12", for upstreams that build for each; may be empty
-	Glibc      string   // version of a Linux host's GNU C library, such as "2.36"; empty: it has none, or it is not known
+	Distro     string   // of a Linux host, such as "debian12", for upstreams with a build per distribution; may be empty
+	Glibc      string   // version of a Linux host's GNU C library, such as "2.36"; empty if absent or not known
 	Components []string // optional components by name
-	Targets    []string // further platforms to build for, as the tool spells them
+	Targets    []string // further platforms to build for, in the tool's spelling
 	Profile    string   // a set of components that the tool names; empty: its smallest
-	List       bool     // only the Versions of the catalog are wanted: where they are a Hint, nothing need be proved
+	List       bool     // only Catalog.Versions will be called: if they come from a Hint, nothing needs to be verified
 }
 
 // Plain refuses targets and profiles, for tools that have neither. Errors are
@@ -30,15 +30,15 @@ func (r Request) Plain(version string) error {
 	return nil
 }
 
-// A Platform is where a toolchain runs: an operating system and an
-// architecture in Go's spelling, and on Linux a C library ("gnu", "musl").
+// A Platform is what a toolchain runs on: an operating system and an architecture in
+// Go's spelling, and on Linux a C library ("gnu", "musl"). The zero Platform is any.
 type Platform struct {
 	OS   string `json:"os"`
 	Arch string `json:"arch"`
-	Libc string `json:"libc,omitempty"` // empty: does not matter
+	Libc string `json:"libc,omitempty"` // empty: any
 }
 
-// ParsePlatform reads "os/arch", "os/arch/libc" or "any", the zero Platform.
+// ParsePlatform parses "os/arch", "os/arch/libc" or "any", the zero Platform.
 func ParsePlatform(s string) (Platform, error) {
 	if s == "any" {
 		return Platform{}, nil
@@ -69,11 +69,12 @@ func (p Platform) String() string {
 	return p.OS + "/" + p.Arch
 }
 
-// IsAny reports whether p names no platform in particular.
+// IsAny reports whether p is the zero Platform.
 func (p Platform) IsAny() bool { return p == Platform{} }
 
-// Fit says how well something built for p serves host: 0 not at all, 1 built
-// for any platform, 2 for the system and architecture, 3 for its C library too.
+// Fit returns how well a build for p suits host: 0 if it does not run there, 1 if it
+// is for any platform, 2 if it is for host's system and architecture, 3 if it is for
+// host's C library too.
 func (p Platform) Fit(host Platform) int {
 	switch {
 	case p.IsAny():
@@ -88,7 +89,7 @@ func (p Platform) Fit(host Platform) int {
 	return 0
 }
 
-// MarshalText and UnmarshalText make a Platform its text form in JSON and TOML.
+// MarshalText returns the form that String returns, for JSON and TOML.
 func (p Platform) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // UnmarshalText is the inverse of MarshalText.

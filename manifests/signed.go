@@ -7,14 +7,14 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// ReadSigned gets the document at ref and the block of detached signatures at
-// ref+suffix, and proves the pair by policy. A pair that does not fit is fetched
-// once more, since a publisher may have replaced one file between the two
-// requests. Errors are t's own, *TooLargeError and, also where there is no
-// signature, *verify.SignatureError.
+// ReadSigned fetches the document at ref and its detached signatures at ref+suffix,
+// and verifies them by policy. If the signatures do not match the document, both are
+// fetched once more, because the publisher may have replaced one file between the two
+// requests. Errors are those of t, *TooLargeError and *verify.SignatureError, which
+// also reports that there is no signature file.
 func ReadSigned(ctx context.Context, t Transport, ref, suffix string, policy verify.Policy) (verify.Document, error) {
 	d, err := readPair(ctx, t, ref, suffix, policy)
-	if _, unfit := errors.AsType[*verify.SignatureError](err); unfit {
+	if _, mismatch := errors.AsType[*verify.SignatureError](err); mismatch {
 		return readPair(ctx, t, ref, suffix, policy)
 	}
 	return d, err

@@ -12,32 +12,31 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Transport brings bytes. It proves nothing about them.
+// A Transport fetches bytes. It verifies nothing.
 type Transport interface {
-	// Open returns the bytes of ref from offset on, and the size of the whole
-	// in bytes, or -1 if it is not known. ref is a URL (https, http, file) and
-	// an offset that the far side cannot serve is an error matching
-	// ErrNoRange. A ref that is not there matches ErrNotFound; any other
-	// failure to get it ErrUnreachable. Errors never show a user name or
-	// password of ref.
+	// Open returns the bytes of ref from offset to the end, and the size of the
+	// whole in bytes, or -1 if it is not known. ref is an https, http or file URL.
+	// The error matches ErrNoRange if the server cannot send from offset,
+	// ErrNotFound if ref does not exist, and ErrUnreachable for any other failure.
+	// Errors never show a user name or password of ref.
 	Open(ctx context.Context, ref string, offset int64) (body io.ReadCloser, size int64, err error)
 }
 
-// A Ranger is a Transport that also knows how to bring one part of a document,
-// and how to ask for no more than its size. OpenRange and SizeOf put the same
-// questions to any Transport.
+// A Ranger is a Transport that can also fetch one part of a document, and its size
+// alone. OpenRange and SizeOf do the same with any Transport.
 type Ranger interface {
 	Transport
-	// OpenRange returns the n bytes of ref from offset on, and the size of the
-	// whole. A far side that cannot send exactly these, or does not say how
-	// large the whole is, is an error matching ErrNoRange.
+	// OpenRange returns the n bytes of ref that begin at offset, and the size of
+	// the whole. The error matches ErrNoRange if the server cannot send exactly
+	// these bytes, or does not state the size of the whole.
 	OpenRange(ctx context.Context, ref string, offset, n int64) (body io.ReadCloser, size int64, err error)
-	// Size returns the size of ref in bytes as the far side announces it, which
-	// proves nothing, or -1 if it does not say.
+	// Size returns the size of ref in bytes that the server states, unverified, or
+	// -1 if it states none.
 	Size(ctx context.Context, ref string) (int64, error)
 }
 
-// OpenRange is t's own, or else the beginning of what t opens at offset.
+// OpenRange calls t.OpenRange if t is a Ranger. Otherwise it returns the first n
+// bytes of what t opens at offset.
 func OpenRange(ctx context.Context, t Transport, ref string, offset, n int64) (io.ReadCloser, int64, error) {
 	if r, ok := t.(Ranger); ok {
 		return r.OpenRange(ctx, ref, offset, n)
@@ -53,7 +52,7 @@ func OpenRange(ctx context.Context, t Transport, ref string, offset, n int64) (i
 	return Part(body, n), size, nil
 }
 
-// Part is body, which ends after n bytes.
+// Part returns body limited to its first n bytes.
 func Part(body io.ReadCloser, n int64) io.ReadCloser {
 	return struct {
 		io.Reader
@@ -61,7 +60,7 @@ func Part(body io.ReadCloser, n int64) io.ReadCloser {
 	}{io.LimitReader(body, n), body}
 }
 
-// SizeOf is t's own Size, or else what t announces when it opens ref.
+// SizeOf calls t.Size if t is a Ranger. Otherwise it opens ref for its size.
 func SizeOf(ctx context.Context, t Transport, ref string) (int64, error) {
 	if r, ok := t.(Ranger); ok {
 		return r.Size(ctx, ref)
@@ -74,24 +73,23 @@ func SizeOf(ctx context.Context, t Transport, ref string) (int64, error) {
 }
 
 var (
-	// ErrNotFound: the origin answered, and says that there is no such thing.
+	// ErrNotFound means that the server answered that ref does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrUnreachable: the origin gave no usable answer.
+	// ErrUnreachable means that the server gave no usable answer.
 	ErrUnreachable = errors.New("unreachable")
-	// ErrDenied: the origin answered, and will not say whether there is such a
-	// thing, as object stores do that do not let strangers list. It also
-	// matches ErrUnreachable.
+	// ErrDenied means that the server denied access. Object stores that forbid
+	// listing also deny files that do not exist. It matches ErrUnreachable too.
 	ErrDenied = fmt.Errorf("denied: %w", ErrUnreachable)
-	// ErrOffline: not asked, because the network was forbidden. It also
-	// matches ErrUnreachable.
+	// ErrOffline means that no request was sent, because the user forbade network
+	// access. It matches ErrUnreachable too.
 	ErrOffline = fmt.Errorf("offline: %w", ErrUnreachable)
-	// ErrNoRange: the origin cannot send from that offset.
+	// ErrNoRange means that the server cannot send the requested range.
 	ErrNoRange = errors.New("no such range")
 )
 
-// Backoff is how long to wait after failure number try, counted from 0: first,
-// doubling up to longest, and half of it chosen at random, so that many clients
-// do not come back at once.
+// Backoff returns how long to wait after failure number try, counted from 0. The
+// wait starts at first and doubles up to longest. Half of it is random, so that many
+// clients do not retry at the same moment.
 func Backoff(try int, first, longest time.Duration) time.Duration {
 	d := min(first<<min(try, 16), longest)
 	return d/2 + rand.N(d/2+1)
@@ -99,12 +97,12 @@ func Backoff(try int, first, longest time.Duration) time.Duration {
 
 // Ceilings on documents, in bytes.
 const (
-	MaxManifest  = 16 << 20 // a signed manifest; over it is an error, never a cut
+	MaxManifest  = 16 << 20 // a signed manifest; a larger one is an error, and is never truncated
 	MaxSignature = 64 << 10 // a block of signatures
 	MaxHint      = 32 << 20 // an unsigned version index
 )
 
-// A TooLargeError says that something is over its ceiling.
+// A TooLargeError reports that a document or file is over its ceiling.
 type TooLargeError struct {
 	Name  string
 	Limit int64
@@ -114,24 +112,24 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("%s: larger than the limit of %d bytes", e.Name, e.Limit)
 }
 
-// Is reports that what is over its ceiling is not trusted: nothing of it was read.
+// Is makes e match verify.ErrUntrusted: the document was not read.
 func (e *TooLargeError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-// ReadAll reads the whole of ref, which may have limit bytes at most; more is a
-// *TooLargeError, never a cut. A body that breaks off is asked for again, as often
-// as t does with a request. A web page is a *PageError, and a document that the
-// server compressed an *EncodedError.
+// ReadAll reads the whole of ref, at most limit bytes. A larger document is a
+// *TooLargeError, and is never truncated. A body that fails midway is requested
+// again, as often as t retries a request. A web page is a *PageError, and a document
+// that the server compressed an *EncodedError.
 func ReadAll(ctx context.Context, t Transport, ref string, limit int64) ([]byte, error) {
-	data, _, err := readAgain(ctx, t, ref, limit, func(a *Answer) error { return a.checkPlain(ref) })
+	data, _, err := readRetrying(ctx, t, ref, limit, func(a *Answer) error { return a.checkPlain(ref) })
 	return data, err
 }
 
-// ReadMatching is ReadAll for a document that has size bytes and that match knows,
-// by its digest. It is taken as it came, whatever content encoding the server
-// claims; if it does not match, it is decoded once. What does not match even then
-// is returned as it came: its reader refuses it.
+// ReadMatching is ReadAll for a document of size bytes that match recognizes by its
+// digest. If the received bytes do not match and the server states a content
+// encoding, they are decoded once. If they still do not match, ReadMatching returns
+// them as received, and the caller must refuse them.
 func ReadMatching(ctx context.Context, t Transport, ref string, size int64, match func([]byte) bool) ([]byte, error) {
-	data, encoding, err := readAgain(ctx, t, ref, size+1, func(a *Answer) error { // one byte more is as wrong as any
+	data, encoding, err := readRetrying(ctx, t, ref, size+1, func(a *Answer) error { // size+1 bytes: match fails if ref is longer
 		if a.IsPage() {
 			return &PageError{Redact(ref)}
 		}
@@ -151,8 +149,8 @@ func ReadMatching(ctx context.Context, t Transport, ref string, size int64, matc
 	return decoded, nil
 }
 
-// readAgain reads the whole of ref, with as many requests as that takes.
-func readAgain(ctx context.Context, t Transport, ref string, limit int64, check func(*Answer) error) (data []byte, encoding string, err error) {
+// readRetrying reads the whole of ref, and requests it again if the body fails midway.
+func readRetrying(ctx context.Context, t Transport, ref string, limit int64, check func(*Answer) error) (data []byte, encoding string, err error) {
 	for try := 0; ; try++ {
 		a, err := OpenAnswer(ctx, t, ref, 0)
 		if err != nil {
@@ -180,7 +178,7 @@ func readAnswer(a *Answer, ref string, limit int64, check func(*Answer) error) (
 	if a.Size > limit {
 		return nil, &TooLargeError{Redact(ref), limit}
 	}
-	// What grows as it comes takes several times its memory.
+	// Allocate once: a buffer that grows takes several times its size in memory.
 	data := bytes.NewBuffer(make([]byte, 0, max(a.Size, 0)+bytes.MinRead))
 	switch _, err := data.ReadFrom(io.LimitReader(a.Body, limit+1)); {
 	case err != nil:
@@ -191,7 +189,7 @@ func readAnswer(a *Answer, ref string, limit int64, check func(*Answer) error) (
 	return data.Bytes(), nil
 }
 
-// A brokenError is the failure of a body whose answer had begun well.
+// A brokenError is returned when a body fails after its answer began.
 type brokenError struct{ err error }
 
 func (e *brokenError) Error() string { return e.err.Error() }

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// This file is the one order of versions, for every source but Debian's, whose
-// order is dpkg's. A version has a place in it if it is numbers with dots between
-// them, and after these nothing, or qualifiers in a spelling that upstreams use:
+// This file orders versions, for every source but Debian's, which has dpkg's order.
+// A version can be ordered if it consists of numbers separated by dots, followed by
+// nothing or by qualifiers in a spelling that upstreams use:
 //
 //	1.27rc1 3.13.0a1 2.0.0-rc.1 9.0-milestone-2 5.3.0.M1 22-ea 1.0-SNAPSHOT 1.0~beta2
 //	    pre-releases, before the release of their numbers
@@ -17,35 +17,35 @@ import (
 //	r26d 1.1.1w 9.8p1 7.1.1-29 8u402 1.0.post2 21.0.5+11
 //	    later builds of it
 //
-// A word that nobody knows is a pre-release after "-" or "~", as in Semantic
-// Versioning 2.0.0; anywhere else it is no qualifier. Versions without a place come
-// before all that have one, and move none of them.
+// An unknown word after "-" or "~" is a pre-release, as in Semantic Versioning 2.0.0;
+// anywhere else it is not a qualifier. Versions that cannot be ordered come before
+// all others and compare as equal to each other.
 
-// CompareVersions orders two versions as cmp.Compare does: numbers as numbers, of
-// any length, missing ones as 0; qualifiers as above; an epoch (1:2.0) before all.
-// Case of letters, a leading "v" or name (jdk-21), and a build that does not begin
-// with a number (+acme) do not count. It is 0 for versions that differ only in
-// such things, and for any two that have no place in the order.
+// CompareVersions orders two versions as cmp.Compare does: an epoch (1:2.0) first,
+// then numbers by value, of any length and missing ones as 0, then qualifiers as
+// above. It ignores the case of letters, a leading "v" or name (jdk-21), and a build
+// that does not begin with a number (+acme). It returns 0 for versions that differ
+// only in those, and for any two that cannot be ordered.
 //
 // Sources: Semantic Versioning 2.0.0, section 11; PEP 440; Maven's ComparableVersion.
 func CompareVersions(a, b string) int { return readVersion(a).compare(readVersion(b)) }
 
-// Ordered reports whether v has a place in the order of versions.
+// Ordered reports whether v can be ordered.
 func Ordered(v string) bool { return readVersion(v).numbers != nil }
 
-// Prerelease reports whether v says of itself that it comes before a release.
+// Prerelease reports whether v is a pre-release by its qualifiers or its name.
 func Prerelease(v string) bool { return readVersion(v).prerelease() }
 
-// SortNewestFirst sorts a list by its versions. What the order does not tell apart
-// stays as it was.
-func SortNewestFirst[T any](list []T, of func(T) string) {
+// SortNewestFirst sorts list by the version of each element, newest first. The sort
+// is stable.
+func SortNewestFirst[T any](list []T, versionOf func(T) string) {
 	type entry struct {
 		parsedVersion
 		value T
 	}
 	entries := make([]entry, len(list))
 	for i, v := range list {
-		entries[i] = entry{readVersion(of(v)), v}
+		entries[i] = entry{readVersion(versionOf(v)), v}
 	}
 	slices.SortStableFunc(entries, func(a, b entry) int { return b.compare(a.parsedVersion) })
 	for i, e := range entries {
@@ -53,10 +53,10 @@ func SortNewestFirst[T any](list []T, of func(T) string) {
 	}
 }
 
-// NewestRelease is the index of what a bare name means where no label says: of a
-// list with the newest first, the first that is no pre-release, else the first. A
-// version without a place in the order counts only where none has one. It is -1
-// for an empty list.
+// NewestRelease returns the index of the version that a tool's bare name means if no
+// label defines it: the first that is not a pre-release, or else the first. The list
+// is sorted newest first. A version that is not Ordered is chosen only if no version
+// is. NewestRelease returns -1 for an empty list.
 func NewestRelease(newestFirst []string) int {
 	if len(newestFirst) == 0 {
 		return -1
@@ -65,13 +65,13 @@ func NewestRelease(newestFirst []string) int {
 	return max(0, slices.IndexFunc(newestFirst, func(v string) bool { return !Prerelease(v) && Ordered(v) == ordered }))
 }
 
-// ExactVersion takes the "=" off a version that is asked for by it: =1.20 is 1.20
-// and nothing else that begins so.
+// ExactVersion removes the leading "=" of a requested version, which asks for exactly
+// that version: =1.20 means 1.20 and not 1.20.1.
 func ExactVersion(asked string) (version string, exact bool) { return strings.CutPrefix(asked, "=") }
 
-// MatchesVersion reports whether version is what a person means by asked: the
-// same, or a release that begins so, as 1.25.3 begins with 1.25, 21.0.5+11 with
-// 21.0.5 and r26d with r26. Pre-releases match only in full, and so does every
+// MatchesVersion reports whether version satisfies the requested version asked: it is
+// the same, or a release that begins with asked, as 1.25.3 begins with 1.25, 21.0.5+11
+// with 21.0.5 and r26d with r26. Pre-releases match only in full, and so does every
 // version if asked begins with "=".
 func MatchesVersion(asked, version string) bool {
 	if exactly, exact := ExactVersion(asked); exact {
@@ -90,18 +90,19 @@ func MatchesVersion(asked, version string) bool {
 	return !Prerelease(version) && !(isDigit(last) && isDigit(next)) && !(isLetter(last) && isLetter(next))
 }
 
-// IsVersionLine reports whether v, where a release of that very name was asked for
-// by it, means every release that begins so: one or two numbers, and nothing else.
+// IsVersionLine reports whether v, such as 1.25, means all releases that begin with
+// it even if a release has exactly that name: v is one or two numbers and nothing
+// else.
 func IsVersionLine(v string) bool {
 	p := readVersion(v)
 	return p.numbers != nil && p.dots < 2 && len(p.qualifiers)+len(p.build) == 0
 }
 
-// A parsedVersion is a version as the order sees it.
+// A parsedVersion is a version, split into the parts that order it.
 type parsedVersion struct {
 	name       string   // letters before the numbers
 	epoch      string   // decimal
-	numbers    []string // decimal, without zeros at the end; nil: it has no place in the order
+	numbers    []string // decimal, without zeros at the end; nil: it cannot be ordered
 	dots       int      // between its numbers
 	qualifiers []qualifier
 	build      []string // decimal
@@ -110,24 +111,25 @@ type parsedVersion struct {
 // A qualifier is a word or a number that follows the numbers of a version.
 type qualifier struct {
 	class int
-	text  string // what orders qualifiers of one class
+	text  string // orders qualifiers of the same class
 }
 
-// The classes of qualifiers, in their order: pre-releases by their ranks, which are
-// below zero, the release, which has none, and what comes after it.
+// The classes of qualifiers, in order. A pre-release has its rank as its class, which
+// is below release.
 const (
 	release = 0
-	later   = 1 // a word or a letter of later builds
+	later   = 1 // a word or a letter of a later build
 	number  = 2
 	detail  = 3 // a word after another qualifier
 )
 
-// earliest and unknown are the ranks of a build that precedes every pre-release,
-// and of a pre-release whose word is not known.
+// earliest is the rank of a build that precedes every pre-release, and unknown that
+// of a pre-release with an unknown word.
 const earliest, unknown = -7, -3
 
-// rankOf is the rank of a pre-release by its word. known is false for other words.
-func rankOf(word string) (rank int, known bool) {
+// prereleaseRank returns the rank of a pre-release by its word. known is false for
+// other words.
+func prereleaseRank(word string) (rank int, known bool) {
 	switch word {
 	case "dev", "snapshot", "nightly", "canary", "edge", "git", "trunk", "master", "unstable", "insider", "insiders", "experimental":
 		return earliest, true
@@ -145,25 +147,26 @@ func rankOf(word string) (rank int, known bool) {
 	return unknown, false
 }
 
-// isEarly reports whether the name of a version is a word for pre-releases, as in
-// nightly-2026-11-01.
-func isEarly(name string) bool {
-	_, known := rankOf(name)
+// isPrereleaseName reports whether the name before a version's numbers is a word for
+// pre-releases, as in nightly-2026-11-01.
+func isPrereleaseName(name string) bool {
+	_, known := prereleaseRank(name)
 	return known && len(name) > 1
 }
 
-// isRelease and isLater report whether a word says that a version is the release of
-// its numbers, or comes after that.
-func isRelease(word string) bool {
+// isReleaseWord reports whether a qualifier marks the release itself.
+func isReleaseWord(word string) bool {
 	return slices.Contains([]string{"final", "ga", "release", "rel", "stable", "lts", "jre", "android"}, word)
 }
 
-func isLater(word string) bool {
+// isLaterWord reports whether a qualifier marks a build later than the release.
+func isLaterWord(word string) bool {
 	return slices.Contains([]string{"p", "pl", "patch", "sp", "post", "r", "rev", "u", "update", "hotfix", "build"}, word)
 }
 
-// readVersion takes v apart. The letters a, b, c and m are short for the words of
-// pre-releases only before a number (3.13.0a1) or after a hyphen: 1.1.1a is later.
+// readVersion splits v into its parts. The letters a, b, c and m abbreviate the words
+// of pre-releases only before a number (3.13.0a1) or after a hyphen; 1.1.1a is a later
+// build.
 func readVersion(v string) parsedVersion {
 	var p parsedVersion
 	rest := strings.ToLower(v)
@@ -171,20 +174,20 @@ func readVersion(v string) parsedVersion {
 		p.epoch, rest = epoch, after
 	}
 	p.name, rest = cutName(rest)
-	none := parsedVersion{name: p.name}
-	if isEarly(p.name) {
-		return none
+	unordered := parsedVersion{name: p.name}
+	if isPrereleaseName(p.name) {
+		return unordered
 	}
 	rest, build, _ := strings.Cut(rest, "+")
 	numbers, rest := cutNumbers(rest)
 	if len(numbers) == 0 {
-		return none
+		return unordered
 	}
 	for rest != "" {
 		var q qualifier
 		var ok bool
 		if q, rest, ok = cutQualifier(rest, p.qualifiers); !ok {
-			return none
+			return unordered
 		}
 		if q.class != release {
 			p.qualifiers = append(p.qualifiers, q)
@@ -204,8 +207,8 @@ func readVersion(v string) parsedVersion {
 	return p
 }
 
-// cutName cuts off what stands before the first number: "v", "r", "go", "jdk", or
-// any word with a hyphen after it, and then perhaps a "v".
+// cutName splits off the name before the first number: "v", "r", "go", "jdk", or any
+// word with a hyphen or underscore after it and perhaps another "v".
 func cutName(s string) (name, rest string) {
 	name, rest = span(s, isLetter)
 	attached := rest != "" && isDigit(rest[0])
@@ -222,7 +225,7 @@ func cutName(s string) (name, rest string) {
 	return name, rest
 }
 
-// cutNumbers cuts off decimal numbers with a dot between each two.
+// cutNumbers splits off the dotted decimal numbers at the start of s.
 func cutNumbers(s string) (numbers []string, rest string) {
 	for {
 		n, after := span(s, isDigit)
@@ -237,7 +240,7 @@ func cutNumbers(s string) (numbers []string, rest string) {
 	}
 }
 
-// cutQualifier cuts off the next qualifier of a version that has those before it.
+// cutQualifier splits off the next qualifier, which follows the qualifiers before.
 func cutQualifier(s string, before []qualifier) (q qualifier, rest string, ok bool) {
 	separator, rest := span(s, isSeparator)
 	text, rest := span(rest, isLetter)
@@ -248,7 +251,7 @@ func cutQualifier(s string, before []qualifier) (q qualifier, rest string, ok bo
 	if text == "" || len(separator) > 1 {
 		return q, "", false
 	}
-	rank, known := rankOf(text)
+	rank, known := prereleaseRank(text)
 	earlier := qualifier{class: rank}
 	if !known {
 		earlier.text = text
@@ -275,20 +278,20 @@ func cutQualifier(s string, before []qualifier) (q qualifier, rest string, ok bo
 		return qualifier{number, text}, rest, true
 	case known && (len(text) > 1 || attached || hyphen):
 		return earlier, rest, true
-	case isRelease(text):
+	case isReleaseWord(text):
 		return qualifier{class: release}, rest, true
-	case isLater(text), len(text) == 1 && (separator == "" || text == "v" && attached): // .v20231009
+	case isLaterWord(text), len(text) == 1 && (separator == "" || text == "v" && attached): // .v20231009
 		return qualifier{later, text}, rest, true
 	}
 	return earlier, rest, hyphen
 }
 
-// maxRevision is how many digits the number of a later build has at most, after a
-// hyphen. More are a date or the like, of a build between releases.
+// maxRevision is the greatest number of digits in the number of a later build after a
+// hyphen. A longer number is a date or the like, of a build between releases.
 const maxRevision = 5
 
 func (p parsedVersion) prerelease() bool {
-	return isEarly(p.name) || slices.ContainsFunc(p.qualifiers, func(q qualifier) bool { return q.class < release })
+	return isPrereleaseName(p.name) || slices.ContainsFunc(p.qualifiers, func(q qualifier) bool { return q.class < release })
 }
 
 func (p parsedVersion) compare(other parsedVersion) int {
@@ -313,7 +316,7 @@ func (p parsedVersion) compare(other parsedVersion) int {
 	return cmp.Or(compareLists(p.build, other.build), len(p.build)-len(other.build))
 }
 
-// compareLists compares lists of numbers, missing ones being 0.
+// compareLists compares lists of numbers. Missing numbers are 0.
 func compareLists(a, b []string) int {
 	for i := range max(len(a), len(b)) {
 		var an, bn string
@@ -336,7 +339,8 @@ func compareNumbers(a, b string) int {
 	return cmp.Or(len(a)-len(b), strings.Compare(a, b))
 }
 
-// compareTexts compares numbers as numbers, before words.
+// compareTexts compares two numbers by value and two words by their bytes. A number
+// is less than a word.
 func compareTexts(a, b string) int {
 	switch an, bn := isNumber(a), isNumber(b); {
 	case an && bn:
@@ -350,7 +354,7 @@ func compareTexts(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// span cuts off the characters at the start of s that are in a set.
+// span splits s after its first bytes that are in a set.
 func span(s string, in func(byte) bool) (head, rest string) {
 	i := 0
 	for i < len(s) && in(s[i]) {

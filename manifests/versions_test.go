@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// releases are versions of real upstreams, each list in the order in which it came
-// out on its line, so ascending.
+// releases are versions of real upstreams. Each list is in the order of release within
+// one branch, so it ascends.
 var releases = map[string]string{
 	"Semantic Versioning": "1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0",
 	"missing numbers":     "0.9 1.0 1.9 1.10 1.10.1 2 18446744073709551616.0",
@@ -54,7 +54,7 @@ func TestRealVersionsAreInOrder(t *testing.T) {
 		versions := strings.Fields(list)
 		for i, a := range versions {
 			if !Ordered(a) {
-				t.Errorf("%s: %s has no place in the order", upstream, a)
+				t.Errorf("%s: %s cannot be ordered", upstream, a)
 			}
 			for j, b := range versions {
 				if got := CompareVersions(a, b); got < 0 != (i < j) || got > 0 != (i > j) {
@@ -65,12 +65,12 @@ func TestRealVersionsAreInOrder(t *testing.T) {
 	}
 }
 
-func TestVersionsOfOneMeaning(t *testing.T) {
+func TestEqualVersions(t *testing.T) {
 	for _, same := range [][2]string{{"1", "1.0.0"}, {"v1.2", "1.2"}, {"1.2+a", "1.2+b"}, {"1.2", "1.2+acme"}, {"1.02", "1.2"}, {"1.0.0.Final", "1.0"},
 		{"1.0.0.RELEASE", "1.0.0"}, {"1.0-RC1", "1.0rc1"}, {"1.0.0-rc.1", "1.0rc1"}, {"3.0a1", "3.0-alpha-1"}, {"33.4-jre", "33.4"}, {"jdk-21.0.5+11", "21.0.5+11"},
 		{"2.0.CR1", "2.0rc1"}, {"nightly", "odd"}} {
 		if got := CompareVersions(same[0], same[1]); got != 0 {
-			t.Errorf("%s and %s: %d; want the same", same[0], same[1], got)
+			t.Errorf("%s and %s: %d, want 0", same[0], same[1], got)
 		}
 	}
 }
@@ -85,12 +85,12 @@ func TestPrereleases(t *testing.T) {
 	for _, v := range strings.Fields("1.27 1.0.0.Final 1.0.0.RELEASE r26d r26 9.8p1 1.1.1a 1.1.1w 2024b 21.0.5+11 1.21.0+ent 8u402-b06 1.9.3-p551 7.1.1-29 1.0.post1 " +
 		"1.0-r1 33.4-jre 5.9-RELEASE 21.0.10+7-LTS 2026-11-22 deadbeef a1b2c3d") {
 		if Prerelease(v) {
-			t.Errorf("%s is no pre-release", v)
+			t.Errorf("%s is not a pre-release", v)
 		}
 	}
 	for _, v := range strings.Fields("nightly odd deadbeef a1b2c3d 1.2.x 1.x 1..2 1.2. -1 1.2foo 1.2.foo 1.2+ё nightly-2026-11-01 b4567") {
 		if v != "1.2+ё" && Ordered(v) {
-			t.Errorf("%s has a place in the order", v)
+			t.Errorf("%s can be ordered", v)
 		}
 	}
 }
@@ -107,7 +107,7 @@ func TestMatchesVersion(t *testing.T) {
 		{"odd", "odd-1", false}, {"odd", "odd", true}, {"1.9", "1.9.3-p551", true},
 	} {
 		if got := MatchesVersion(m.asked, m.version); got != m.want {
-			t.Errorf("%q means %q: %v", m.asked, m.version, got)
+			t.Errorf("%q matches %q: %v", m.asked, m.version, got)
 		}
 	}
 	for v, line := range map[string]bool{"1": true, "1.20": true, "v1.20": true, "1.20.1": false, "1.20rc1": false, "21+35": false, "nightly": false, "2026-11-22": false} {
@@ -153,7 +153,7 @@ func TestNearVersions(t *testing.T) {
 	}
 }
 
-// versionTexts are versions that upstreams might make, and others.
+// versionTexts generates versions that upstreams might use, and other texts.
 func versionTexts() *rapid.Generator[string] {
 	part := rapid.SampledFrom(strings.Fields("0 1 2 9 10 01 20240101 . . . - _ ~ + rc rc1 a a1 b b2 alpha beta dev M1 SNAPSHOT Final RELEASE p p1 d x foo nightly v r jdk- : 1: ё"))
 	return rapid.OneOf(
@@ -162,8 +162,8 @@ func versionTexts() *rapid.Generator[string] {
 		rapid.String())
 }
 
-// TestVersionOrderIsTotal: any two versions are in an order, which is antisymmetric
-// and transitive, and in which those that differ in nothing that counts are one.
+// TestVersionOrderIsTotal checks that CompareVersions is reflexive, antisymmetric and
+// transitive, and that versions which cannot be ordered come first.
 func TestVersionOrderIsTotal(t *testing.T) {
 	sign := func(n int) int { return min(max(n, -1), 1) }
 	rapid.Check(t, func(t *rapid.T) {
@@ -173,16 +173,17 @@ func TestVersionOrderIsTotal(t *testing.T) {
 			t.Fatalf("%q, %q: %d one way, %d the other", a, b, ab, CompareVersions(b, a))
 		}
 		if ab <= 0 && bc <= 0 && (ac > 0 || ac == 0 && (ab < 0 || bc < 0)) {
-			t.Fatalf("%q %d %q %d %q, but the first and the last: %d", a, ab, b, bc, c, ac)
+			t.Fatalf("%q %d %q %d %q, but the first against the last is %d", a, ab, b, bc, c, ac)
 		}
 		if Ordered(a) != Ordered(b) && (ab > 0) != Ordered(a) {
-			t.Fatalf("%q, %q: %d, though only one has a place", a, b, ab)
+			t.Fatalf("%q, %q: %d, but only one can be ordered", a, b, ab)
 		}
 	})
 }
 
-// TestAVersionThatFitsNothingMovesNoOther: the others stay in the same order.
-func TestAVersionThatFitsNothingMovesNoOther(t *testing.T) {
+// TestUnorderedVersionMovesNoOther checks that a version that cannot be ordered comes
+// last and leaves the order of the others unchanged.
+func TestUnorderedVersionMovesNoOther(t *testing.T) {
 	text := func(v string) string { return v }
 	rapid.Check(t, func(t *rapid.T) {
 		list := rapid.SliceOfN(versionTexts().Filter(Ordered), 1, 6).Draw(t, "versions")
@@ -194,7 +195,7 @@ func TestAVersionThatFitsNothingMovesNoOther(t *testing.T) {
 			t.Fatalf("%q with %q: %q", list, odd, more)
 		}
 		if list[NewestRelease(list)] != more[NewestRelease(more)] {
-			t.Fatalf("%q moves the newest of %q", odd, list)
+			t.Fatalf("%q changes the newest of %q", odd, list)
 		}
 	})
 }
@@ -210,7 +211,7 @@ func FuzzVersions(f *testing.F) {
 			t.Errorf("%q, %q: %d one way, %d the other", a, b, ab, ba)
 		}
 		if MatchesVersion(a, b) && a != b && Prerelease(b) && !strings.HasPrefix(a, "=") {
-			t.Errorf("%q means the pre-release %q", a, b)
+			t.Errorf("%q matches the pre-release %q", a, b)
 		}
 	})
 }
