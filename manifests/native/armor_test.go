@@ -15,8 +15,8 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// bare takes the armor off a block of signatures.
-func bare(t *testing.T, block []byte) []byte {
+// dearmor returns the binary form of a block of signatures.
+func dearmor(t *testing.T, block []byte) []byte {
 	t.Helper()
 	b, err := armor.Decode(bytes.NewReader(block))
 	if err != nil {
@@ -29,8 +29,8 @@ func bare(t *testing.T, block []byte) []byte {
 	return data
 }
 
-// inArmor puts the armor back.
-func inArmor(t *testing.T, data []byte) []byte {
+// enarmor returns a block of signatures in armor.
+func enarmor(t *testing.T, data []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w, err := armor.Encode(&b, "PGP SIGNATURE", nil)
@@ -46,12 +46,13 @@ func inArmor(t *testing.T, data []byte) []byte {
 	return b.Bytes()
 }
 
-// Sound signatures count for a manifest and for a keys document in armor only.
+// TestSignaturesAreArmored checks that the signatures of a manifest and of a keys
+// document count only in armor.
 func TestSignaturesAreArmored(t *testing.T) {
 	now, key, w := world(t)
 	files := serve(t, w)
 	p := newPeople(t, "ab")
-	keys := p.sign(t, p.says(t, 1, "ab", 1), "a")
+	keys := p.sign(t, p.keysDocument(t, 1, "ab", 1), "a")
 	policy := verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}
 	for name, test := range map[string]struct {
 		form func(block []byte) []byte
@@ -59,8 +60,8 @@ func TestSignaturesAreArmored(t *testing.T) {
 	}{
 		"armored":          {func(block []byte) []byte { return block }, nil},
 		"after empty line": {func(block []byte) []byte { return append([]byte("\n"), block...) }, nil},
-		"binary":           {func(block []byte) []byte { return bare(t, block) }, verify.ErrUntrusted},
-		"both":             {func(block []byte) []byte { return append(bare(t, block), block...) }, verify.ErrUntrusted},
+		"binary":           {func(block []byte) []byte { return dearmor(t, block) }, verify.ErrUntrusted},
+		"both":             {func(block []byte) []byte { return append(dearmor(t, block), block...) }, verify.ErrUntrusted},
 	} {
 		u := &manifesttest.Upstream{Files: map[string][]byte{location: files[location], location + ".asc": test.form(files[location+".asc"])}}
 		if _, err := source(policy).Fetch(context.Background(), u, manifests.Query{Now: now}); !errors.Is(err, test.want) {
@@ -68,9 +69,9 @@ func TestSignaturesAreArmored(t *testing.T) {
 		}
 		trusted := source(verify.Policy{Keys: verifytest.Keyring(t, p['a']), Threshold: 1})
 		u = keysUpstream(map[string]signedKeys{"keys.toml": {keys.data, test.form(keys.sig)}})
-		_, taken, err := trusted.Rotate(context.Background(), u, noon)
-		if !errors.Is(err, test.want) || (len(taken) == 1) != (test.want == nil) {
-			t.Errorf("keys document, %s: took %d, %v, want %v", name, len(taken), err, test.want)
+		_, accepted, err := trusted.Rotate(context.Background(), u, noon)
+		if !errors.Is(err, test.want) || (len(accepted) == 1) != (test.want == nil) {
+			t.Errorf("keys document, %s: accepted %d, %v, want %v", name, len(accepted), err, test.want)
 		}
 	}
 }

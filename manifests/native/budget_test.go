@@ -13,8 +13,8 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// TestHostileManifestIsWithinBudget gives each hostile document as a manifest, at
-// the ceiling of one and after honest releases too, and as a keys document.
+// TestHostileManifestIsWithinBudget parses each hostile document as a manifest of the
+// maximum size, alone and after a valid release, and as a keys document.
 func TestHostileManifestIsWithinBudget(t *testing.T) {
 	start := head + release(1, artifact(1))
 	for name, text := range manifesttest.HostileTOML(head, manifests.MaxManifest) {
@@ -50,8 +50,8 @@ func TestHostileManifestIsWithinBudget(t *testing.T) {
 	}
 }
 
-// TestHonestManifestIsWithinBudget fills the ceiling with releases that are small,
-// usual, and as large as one may be.
+// TestHonestManifestIsWithinBudget parses manifests of the maximum size that consist
+// of small releases, typical ones, and the largest ones.
 func TestHonestManifestIsWithinBudget(t *testing.T) {
 	artifacts := func(n int) string {
 		var b strings.Builder
@@ -61,7 +61,7 @@ func TestHonestManifestIsWithinBudget(t *testing.T) {
 		return b.String()
 	}
 	for name, releases := range map[string]struct{ least, artifacts int }{
-		"small": {50_000, 1}, "usual": {5000, 10}, "large": {200, MaxList},
+		"small": {50_000, 1}, "typical": {5000, 10}, "large": {200, MaxList},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := artifacts(releases.artifacts)
@@ -76,8 +76,8 @@ func TestHonestManifestIsWithinBudget(t *testing.T) {
 	}
 }
 
-// TestCatalogOfManyToolsIsWithinBudget lists a manifest that is full of tools of one
-// release each, and resolves one of them.
+// TestCatalogOfManyToolsIsWithinBudget lists a manifest of the maximum size in which
+// every release is of another tool, and resolves one of them.
 func TestCatalogOfManyToolsIsWithinBudget(t *testing.T) {
 	data := manifesttest.Fill(head, manifests.MaxManifest, func(i int) string {
 		return strings.Replace(release(1, artifact(1)), "tool=\"zig\"", fmt.Sprintf("tool=\"t%d\"", i), 1)
@@ -97,7 +97,7 @@ func TestCatalogOfManyToolsIsWithinBudget(t *testing.T) {
 	})
 }
 
-// TestFetchIsWithinMemory proves, reads and resolves a manifest at its ceiling, of
+// TestFetchIsWithinMemory fetches and resolves a manifest of the maximum size, with
 // releases as kist publish add makes them, in less than 200 MiB.
 func TestFetchIsWithinMemory(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -111,9 +111,9 @@ func TestFetchIsWithinMemory(t *testing.T) {
 		return b.String()
 	}, "")
 	key := verifytest.NewKey(t, "publisher", now.AddDate(-1, 0, 0))
-	const at = "https://tools.acme.example/channel.toml"
-	u := &manifesttest.Upstream{Files: map[string][]byte{at: data, at + ".asc": key.Sign(t, data, now)}}
-	s := Source{Channel: "acme", URL: at, Policy: verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}, Granted: func(string) bool { return true }}
+	const location = "https://tools.acme.example/channel.toml"
+	u := &manifesttest.Upstream{Files: map[string][]byte{location: data, location + ".asc": key.Sign(t, data, now)}}
+	s := Source{Channel: "acme", URL: location, Policy: verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}, Granted: func(string) bool { return true }}
 	manifesttest.Within(t, 2*manifesttest.BudgetTime, 200<<20, func() {
 		c, err := s.Fetch(t.Context(), u, manifests.Query{Now: now})
 		if err != nil {

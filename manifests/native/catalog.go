@@ -11,17 +11,17 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Catalog is a proved manifest, less the tools its channel was not granted.
+// A Catalog is a verified manifest without the tools that its channel was not granted.
 type Catalog struct {
 	channel  string
-	at       string               // URL of the manifest
-	releases map[string][]Release // by tool, as the manifest lists them
+	url      string               // of the manifest
+	releases map[string][]Release // by tool, in the order of the manifest
 	mark     verify.Mark
 	evidence verify.Evidence
 }
 
 func newCatalog(m *Manifest, d verify.Document, s Source) *Catalog {
-	c := &Catalog{channel: m.Channel, releases: map[string][]Release{}, at: s.URL, mark: m.Mark(verify.DigestOf(d.View())), evidence: d.Evidence()}
+	c := &Catalog{channel: m.Channel, releases: map[string][]Release{}, url: s.URL, mark: m.Mark(verify.DigestOf(d.View())), evidence: d.Evidence()}
 	c.mark.Keys = s.Edition.Mark()
 	c.evidence.Mark = &c.mark
 	for _, r := range m.Releases {
@@ -32,10 +32,11 @@ func newCatalog(m *Manifest, d verify.Document, s Source) *Catalog {
 	return c
 }
 
-// Mark is the manifest's serial, dates and digest.
+// Mark returns the manifest's serial, dates and digest.
 func (c *Catalog) Mark() verify.Mark { return c.mark }
 
-// Versions lists the releases of tool, or of every tool by name, newest first.
+// Versions lists the releases of tool, newest first. If tool is empty, it lists those
+// of every tool, sorted by name.
 func (c *Catalog) Versions(tool string) []manifests.Version {
 	tools := []string{tool}
 	if tool == "" {
@@ -52,25 +53,26 @@ func (c *Catalog) Versions(tool string) []manifests.Version {
 
 func (c *Catalog) tools() []string { return slices.Sorted(maps.Keys(c.releases)) }
 
-// newestFirst lists the releases of tool by version. Those whose versions have no
-// place in the order come last, as the manifest lists them.
+// newestFirst returns the releases of tool, newest first. Versions that cannot be
+// ordered come last, in the order of the manifest.
 func (c *Catalog) newestFirst(tool string) []Release {
 	list := slices.Clone(c.releases[tool])
 	manifests.SortNewestFirst(list, func(r Release) string { return r.Version })
 	return list
 }
 
-// Resolve names the release that answers q. An empty version means the release
-// labelled "stable", else the newest that is no pre-release, else the newest;
-// "latest" the same where it is no label itself. What follows "=" is exactly that
-// version. Any other is a label, or the newest release that
-// manifests.MatchesVersion; a label that is a version, too, is the version.
+// Resolve returns the release that q requests. q.Version means:
+//   - nothing, or "latest" unless it is a label: the release labelled "stable", else
+//     the newest that is not a pre-release, else the newest
+//   - "=" and a version: exactly that version
+//   - a version or a label: that release; the version if it is both
+//   - anything else: the newest release that manifests.MatchesVersion
 func (c *Catalog) Resolve(q manifests.Request) (manifests.Release, error) {
 	list := c.newestFirst(q.Tool)
 	if len(list) == 0 {
 		return manifests.Release{}, &manifests.UnknownToolError{Channel: c.channel, Tool: q.Tool, Near: manifests.Near(q.Tool, c.tools())}
 	}
-	r, ok := choose(list, q.Version)
+	r, ok := chooseRelease(list, q.Version)
 	if !ok {
 		return manifests.Release{}, &manifests.UnknownVersionError{Channel: c.channel, Tool: q.Tool, Version: q.Version,
 			Near: manifests.NearVersions(q.Version, names(list))}
@@ -100,7 +102,7 @@ func (c *Catalog) Resolve(q manifests.Request) (manifests.Release, error) {
 		out.Artifacts = append(out.Artifacts, a)
 	}
 	if r.Witness != nil {
-		a := &out.Artifacts[r.witnessed(out.Artifacts)]
+		a := &out.Artifacts[r.witnessIndex(out.Artifacts)]
 		a.Witness = &manifests.Witness{Path: r.Witness.Path, Contains: r.Witness.Contains}
 		for i := range a.Alternatives {
 			a.Alternatives[i].Witness = a.Witness
@@ -109,7 +111,8 @@ func (c *Catalog) Resolve(q manifests.Request) (manifests.Release, error) {
 	return out, nil
 }
 
-func choose(newestFirst []Release, version string) (Release, bool) {
+// chooseRelease returns the release that version means, as Resolve documents it.
+func chooseRelease(newestFirst []Release, version string) (Release, bool) {
 	first := func(fits func(Release) bool) (Release, bool) {
 		if i := slices.IndexFunc(newestFirst, fits); i >= 0 {
 			return newestFirst[i], true
@@ -145,8 +148,8 @@ func names(list []Release) []string {
 	return all
 }
 
-// artifacts returns, for each component that is to be installed, the artifacts
-// that serve it best on host, of which any one will do; the best comes first.
+// artifacts returns, for each component to be installed, its artifacts that suit host
+// best, in order of preference. Any one of them can be installed.
 func (r Release) artifacts(host manifests.Platform, asked []string) ([][]Artifact, error) {
 	var components []string
 	for _, a := range r.Artifacts {
@@ -193,8 +196,8 @@ func preference(format string) int {
 	return len(order)
 }
 
-// alternatives makes of files what may be fetched, in the same order. Those that
-// are the same file elsewhere are one, with all their locations.
+// alternatives converts files, in the same order. Entries for the same file at several
+// places become one artifact with all its locations.
 func (c *Catalog) alternatives(r Release, files []Artifact) (list []manifests.Artifact, err error) {
 	for len(files) > 0 {
 		a := files[0]
@@ -215,7 +218,8 @@ func (c *Catalog) alternatives(r Release, files []Artifact) (list []manifests.Ar
 	return list, nil
 }
 
-// artifact makes what is fetched of one file, at each of its places.
+// artifact converts the entries of one file, which differ only in its location, into
+// one artifact.
 func (c *Catalog) artifact(r Release, places []Artifact) (manifests.Artifact, error) {
 	a := places[0]
 	out := manifests.Artifact{
@@ -231,7 +235,7 @@ func (c *Catalog) artifact(r Release, places []Artifact) (manifests.Artifact, er
 			out.Chunks = place.Chunks
 		}
 		if place.Path != "" {
-			ref, err := manifests.Join(c.at, place.Path)
+			ref, err := manifests.Join(c.url, place.Path)
 			if err != nil {
 				return manifests.Artifact{}, err
 			}
@@ -242,7 +246,7 @@ func (c *Catalog) artifact(r Release, places []Artifact) (manifests.Artifact, er
 	return out, nil
 }
 
-// base is the name of the artifact's file.
+// base returns the file name of the artifact.
 func (a Artifact) base() string {
 	if a.Path != "" {
 		return path.Base(a.Path)
@@ -254,22 +258,23 @@ func (a Artifact) base() string {
 	return path.Base(u.Path)
 }
 
-// fileName is where a single file goes: for the main component to the first
-// command that is a path and not a pattern.
+// fileName returns the path at which an artifact of format "file" is installed: for
+// the main component the first command that is a path and not a pattern, otherwise
+// the file name.
 func (r Release) fileName(a Artifact) string {
 	if a.Component == r.Tool {
 		for _, command := range r.Commands {
-			if at, ok := manifests.CommandPath(command); ok {
-				return at
+			if p, ok := manifests.CommandPath(command); ok {
+				return p
 			}
 		}
 	}
 	return a.base()
 }
 
-// witnessed is the index of the artifact that must hold the witness: the main
-// component, else the last.
-func (r Release) witnessed(artifacts []manifests.Artifact) int {
+// witnessIndex returns the index of the artifact that must contain the witness: that
+// of the main component, or else the last.
+func (r Release) witnessIndex(artifacts []manifests.Artifact) int {
 	if i := slices.IndexFunc(artifacts, func(a manifests.Artifact) bool { return a.Component == r.Tool }); i >= 0 {
 		return i
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// offer is a catalog of one tool, as if it had been proved.
-func offer(releases ...Release) *Catalog {
+// catalogOf returns a catalog of one tool, without verification.
+func catalogOf(releases ...Release) *Catalog {
 	for i := range releases {
 		releases[i].Tool = "zig"
 		if releases[i].Artifacts == nil {
@@ -47,14 +47,14 @@ func labelled(releases []Release, labels map[int]string) []Release {
 }
 
 func TestResolveVersion(t *testing.T) {
-	numbered := offer(labelled(versions("1.9.0", "1.10.1", "1.10.0", "2.0.0-rc1"), map[int]string{0: "stable", 3: "next"})...)
-	plain := offer(versions("1.9.0", "1.10.1", "1.10.0")...)
-	named := offer(versions("b-newest", "c-older", "a-oldest")...)
-	clashing := offer(labelled(versions("1.9.0", "1.10.1", "latest-ish"), map[int]string{0: "latest", 2: "1.10"})...)
-	early := offer(versions("1.10.1-rc.9", "1.9rc1", "1.10.0", "1.10.1rc2", "1.8")...)
-	lines := offer(versions("1.20", "1.21", "1.20.14", "1.20.3", "1.22rc1", "odd")...)
-	only := offer(versions("3.13.0a1", "3.13.0rc2", "3.13.0b4")...)
-	mixed := offer(versions("edge-case", "1.0-rc1")...)
+	numbered := catalogOf(labelled(versions("1.9.0", "1.10.1", "1.10.0", "2.0.0-rc1"), map[int]string{0: "stable", 3: "next"})...)
+	plain := catalogOf(versions("1.9.0", "1.10.1", "1.10.0")...)
+	named := catalogOf(versions("b-newest", "c-older", "a-oldest")...)
+	clashing := catalogOf(labelled(versions("1.9.0", "1.10.1", "latest-ish"), map[int]string{0: "latest", 2: "1.10"})...)
+	early := catalogOf(versions("1.10.1-rc.9", "1.9rc1", "1.10.0", "1.10.1rc2", "1.8")...)
+	lines := catalogOf(versions("1.20", "1.21", "1.20.14", "1.20.3", "1.22rc1", "odd")...)
+	only := catalogOf(versions("3.13.0a1", "3.13.0rc2", "3.13.0b4")...)
+	mixed := catalogOf(versions("edge-case", "1.0-rc1")...)
 	for _, test := range []struct {
 		catalog     *Catalog
 		asked, want string
@@ -77,7 +77,7 @@ func TestResolveVersion(t *testing.T) {
 		{only, "", "3.13.0rc2"},
 		{only, "latest", "3.13.0rc2"},
 		{only, "3.13", ""},
-		{mixed, "", "1.0-rc1"}, // a version that fits nothing is the newest of none
+		{mixed, "", "1.0-rc1"}, // a version that cannot be ordered is not the newest
 		{mixed, "edge-case", "edge-case"},
 		{numbered, "1", "1.10.1"},
 		{numbered, "1.10", "1.10.1"},
@@ -87,8 +87,8 @@ func TestResolveVersion(t *testing.T) {
 		{named, "", "b-newest"},
 		{named, "latest", "b-newest"},
 		{named, "a-oldest", "a-oldest"},
-		{clashing, "latest", "1.9.0"},    // a label before the newest
-		{clashing, "1.10", "latest-ish"}, // a label before a prefix
+		{clashing, "latest", "1.9.0"},    // the label wins over the newest
+		{clashing, "1.10", "latest-ish"}, // the label wins over a prefix
 		{clashing, "1.10.1", "1.10.1"},
 	} {
 		r, err := test.catalog.Resolve(manifests.Request{Tool: "zig", Version: test.asked})
@@ -101,7 +101,7 @@ func TestResolveVersion(t *testing.T) {
 func TestResolveUnknown(t *testing.T) {
 	optional := file("linux/amd64", "docs", "zip", "docs")
 	optional.Optional = true
-	c := offer(Release{Version: "1.10.1", Labels: []string{"stable"},
+	c := catalogOf(Release{Version: "1.10.1", Labels: []string{"stable"},
 		Artifacts: []Artifact{file("linux/amd64", "zig", "tar.gz", "1"), file("linux/arm64/musl", "zig", "tar.gz", "2"), optional}})
 	linux := manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
 	for name, test := range map[string]struct {
@@ -127,7 +127,7 @@ func TestResolveUnknown(t *testing.T) {
 		}
 	}
 	if _, err := c.Resolve(manifests.Request{Tool: "zig", Platform: linux, Components: []string{"docs"}}); err != nil {
-		t.Errorf("what is there: %v", err)
+		t.Errorf("a known component: %v", err)
 	}
 }
 
@@ -137,7 +137,7 @@ func TestResolveArtifacts(t *testing.T) {
 	src := file("any", "src", "tar.xz", "src")
 	elsewhere := file("linux/amd64", "zig", "tar.gz", "gz")
 	elsewhere.Path, elsewhere.URLs = "", []string{"https://mirror.example/zig.tar.gz"}
-	c := offer(Release{Version: "1", Artifacts: []Artifact{
+	c := catalogOf(Release{Version: "1", Artifacts: []Artifact{
 		file("any", "zig", "zip", "any"),
 		file("linux/amd64", "zig", "zip", "zip"), file("linux/amd64", "zig", "tar.xz", "xz"),
 		file("linux/amd64", "zig", "tar.gz", "gz"), elsewhere,
@@ -194,14 +194,14 @@ func TestResolveArtifacts(t *testing.T) {
 	}
 }
 
-// Chunks that are stated at one place of a file are its chunks at all of them.
+// TestResolveChunks checks that chunks stated for one location of a file apply to all.
 func TestResolveChunks(t *testing.T) {
 	plain := file("any", "zig", "tar.gz", "x")
 	plain.Size = 2 * verify.ChunkSize
 	chunked := plain
 	chunked.Path, chunked.Chunks = "mirror/zig.tar.gz", chunksFor(plain.Size)
 	for name, artifacts := range map[string][]Artifact{"first": {chunked, plain}, "second": {plain, chunked}, "none": {plain}} {
-		r, err := offer(Release{Version: "1", Artifacts: artifacts}).Resolve(manifests.Request{Tool: "zig"})
+		r, err := catalogOf(Release{Version: "1", Artifacts: artifacts}).Resolve(manifests.Request{Tool: "zig"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,7 +229,7 @@ func TestResolveSingleFile(t *testing.T) {
 	} {
 		a := file("any", "zig", "file", "x")
 		a.Path, a.URLs = test.path, test.urls
-		r, err := offer(Release{Version: "1", Commands: test.commands, Artifacts: []Artifact{a}}).Resolve(manifests.Request{Tool: "zig"})
+		r, err := catalogOf(Release{Version: "1", Commands: test.commands, Artifacts: []Artifact{a}}).Resolve(manifests.Request{Tool: "zig"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -243,7 +243,7 @@ func TestResolveSingleFile(t *testing.T) {
 	}
 }
 
-func TestWitnessGoesWithTheMainComponent(t *testing.T) {
+func TestWitnessIsInMainComponent(t *testing.T) {
 	witness := &Witness{Path: "VERSION", Contains: "1"}
 	for _, test := range []struct {
 		components []string
@@ -253,7 +253,7 @@ func TestWitnessGoesWithTheMainComponent(t *testing.T) {
 		for _, c := range test.components {
 			artifacts = append(artifacts, file("any", c, "tar", c), file("any", c, "tar.gz", c+"-gz"))
 		}
-		r, err := offer(Release{Version: "1", Witness: witness, Artifacts: artifacts}).Resolve(manifests.Request{Tool: "zig"})
+		r, err := catalogOf(Release{Version: "1", Witness: witness, Artifacts: artifacts}).Resolve(manifests.Request{Tool: "zig"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -291,7 +291,7 @@ func TestUngrantedToolsDoNotExist(t *testing.T) {
 }
 
 func TestVersionsNewestFirst(t *testing.T) {
-	c := offer(versions("1.9.0", "1.10.1", "1.10.1-rc1")...)
+	c := catalogOf(versions("1.9.0", "1.10.1", "1.10.1-rc1")...)
 	var got []string
 	for _, v := range c.Versions("zig") {
 		got = append(got, v.Version)

@@ -9,10 +9,10 @@ import (
 	"unicode"
 )
 
-// Encode writes m as the text of channel.toml: the same Manifest always gives
-// the same bytes, and parsing them gives m. What m has not (a serial, a
-// witness, the default component) is left out. It fails with the parser's own
-// error where the text would not be a valid draft.
+// Encode returns the text of channel.toml for m. It is deterministic, and parsing the
+// text gives m. Values that are zero or the default (a serial, a witness, the default
+// component) are left out. If the text would not be a valid draft, Encode returns the
+// parser's error.
 func (m *Manifest) Encode() ([]byte, error) {
 	var w writer
 	w.pair("", "format", 8, strconv.Itoa(formatNumber))

@@ -11,39 +11,40 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// KeysFile is the newest keys document, beside channel.toml; its signatures are
-// in KeysFile + ".asc".
+// KeysFile is the newest keys document, in the directory of channel.toml. Its
+// signatures are in KeysFile + ".asc".
 const KeysFile = "keys.toml"
 
-// KeysFileOf is where the keys document of one version stays once a later one
-// has taken its place.
+// KeysFileOf returns the path at which the keys document of one version stays
+// available after a later one has replaced KeysFile.
 func KeysFileOf(version uint64) string { return fmt.Sprintf("keys/%d.toml", version) }
 
-// Ceilings on a keys document; over one is an error that matches verify.ErrUntrusted.
+// Ceilings on a keys document. A document over one is an error that matches
+// verify.ErrUntrusted.
 const (
 	MaxKeysFile = 1 << 20 // bytes
 	MaxKeys     = 32
-	MaxRevoked  = 4096 // revoked keys, those of earlier documents among them
+	MaxRevoked  = 4096 // revoked keys, including those of earlier documents
 )
 
-// Keys is the content of a keys document: who signs for a channel from now on,
-// and how many of them must.
+// Keys is the content of a keys document: the keys that sign for a channel from now
+// on, and how many of them must sign.
 type Keys struct {
 	Channel   string
-	Version   uint64 // counts up from 1, without a gap
+	Version   uint64 // counts up from 1 without gaps
 	Issued    time.Time
 	Expires   time.Time
 	Threshold int
-	// Serial, where it is not 0, is what manifests count from anew: the way back
-	// after a thief of a key has signed a manifest with a huge serial.
+	// Serial, if not 0, is the serial at which manifests start over. It repairs a
+	// channel after a stolen key has signed a manifest with a huge serial.
 	Serial  uint64
-	Revoked []verify.Fingerprint // keys that never count again, in whatever document
+	Revoked []verify.Fingerprint // keys that no later document may list
 	// Certificates are the keys, one armored block each.
 	Certificates [][]byte
 }
 
-// Keyring holds and pins the keys and the subkeys that sign. Other copies of
-// the same certificates may be given: a revocation that any of them holds counts.
+// Keyring returns a keyring that pins the keys and their signing subkeys. copies are
+// other copies of the same certificates: a revocation in any of them counts.
 func (k *Keys) Keyring(copies ...[]byte) (*verify.Keyring, error) {
 	all, err := verify.OpenKeyring(k.Certificates...)
 	if err != nil {
@@ -69,15 +70,15 @@ func ParseKeys(d verify.Document, channel string) (*Keys, error) {
 	return k, nil
 }
 
-// keysDocument is what errors call a keys document.
+// keysDocument is the name of a keys document in errors.
 const keysDocument = "keys document"
 
-// ParseKeysDraft reads a keys document that its own publisher is at work on: by
-// the rules of ParseKeys, but nobody has vouched for it.
+// ParseKeysDraft reads a keys document that its publisher has not signed yet. It
+// applies the rules of ParseKeys, but the result is not verified.
 func ParseKeysDraft(data []byte) (*Keys, error) {
 	k, err := parseKeys(data)
-	if fault, ok := errors.AsType[*FormatError](err); ok {
-		fault.Document = keysDocument
+	if format, ok := errors.AsType[*FormatError](err); ok {
+		format.Document = keysDocument
 	}
 	if err != nil {
 		return nil, err
@@ -126,7 +127,7 @@ func parseKeys(data []byte) (*Keys, error) {
 }
 
 func (k *Keys) parseRoot(t *table) error {
-	if n := take[int64](t, "format", "a whole number"); t.err == nil && n != formatNumber {
+	if n := read[int64](t, "format", "a whole number"); t.err == nil && n != formatNumber {
 		t.fail("format %d is not known", n)
 		return t.err
 	}
@@ -144,8 +145,8 @@ func (k *Keys) parseRoot(t *table) error {
 	return t.end()
 }
 
-// parseKey reads one key: its certificate must be exactly the one that its
-// fingerprint names.
+// parseKey reads one key. Its certificate must be a single one, with the stated
+// fingerprint.
 func parseKey(t *table) (verify.Fingerprint, []byte) {
 	fingerprint := plainFingerprint(t, t.text("fingerprint"))
 	certificate := []byte(t.text("certificate"))
@@ -163,7 +164,7 @@ func parseKey(t *table) (verify.Fingerprint, []byte) {
 	return fingerprint, certificate
 }
 
-// plainFingerprint reads a full fingerprint, spelled without spaces.
+// plainFingerprint parses a full fingerprint in capitals without spaces.
 func plainFingerprint(t *table, s string) verify.Fingerprint {
 	f, err := verify.ParseFingerprint(s)
 	if err != nil {
@@ -174,8 +175,8 @@ func plainFingerprint(t *table, s string) verify.Fingerprint {
 	return f
 }
 
-// notRevoked refuses a document that lists a key, or a certificate with a
-// signing subkey, that was revoked.
+// notRevoked returns an error if k lists a key in revoked, or a certificate with such
+// a signing subkey.
 func notRevoked(k *Keys, revoked []verify.Fingerprint) error {
 	if len(revoked) == 0 {
 		return nil
@@ -187,16 +188,15 @@ func notRevoked(k *Keys, revoked []verify.Fingerprint) error {
 	for _, pin := range ring.Pins() {
 		for _, f := range append([]verify.Fingerprint{pin.Primary}, pin.Subkeys...) {
 			if slices.Contains(revoked, f) {
-				return &FormatError{Document: keysDocument, Rule: fmt.Sprintf("key %s is listed, and was revoked", f)}
+				return &FormatError{Document: keysDocument, Rule: fmt.Sprintf("key %s is listed, but was revoked", f)}
 			}
 		}
 	}
 	return nil
 }
 
-// Encode writes k as the text of a keys document: the same Keys always give the
-// same bytes, and parsing them gives k. It fails with the parser's own error
-// where the text would not be valid.
+// Encode returns the text of the keys document k. It is deterministic, and parsing
+// the text gives k. If the text would not be valid, Encode returns the parser's error.
 func (k *Keys) Encode() ([]byte, error) {
 	var w writer
 	pair := func(key, value string) { w.pair("", key, 10, value) }

@@ -10,7 +10,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// TestKeysVectors judges testdata/keys.txtar. The documents were issued on
+// TestKeysVectors verifies testdata/keys.txtar. The documents were issued on
 // 2026-11-22 and expire a year later.
 func TestKeysVectors(t *testing.T) {
 	archive, err := txtar.ParseFile("testdata/keys.txtar")
@@ -66,7 +66,7 @@ func TestKeysVectors(t *testing.T) {
 		if test.version != 3 || test.want != nil {
 			continue
 		}
-		// Whoever has seen version 3 takes no later one that lists what it revoked.
+		// After version 3, a later version must not list a key that version 3 revoked.
 		again := served(map[string]string{"keys.toml": "again.toml"})
 		if _, _, err := got.Rotate(t.Context(), keysUpstream(again), test.now); !errors.Is(err, verify.ErrUntrusted) {
 			t.Errorf("%s, then a revoked key again: %v", name, err)

@@ -8,8 +8,8 @@ import (
 )
 
 // MaxList is the ceiling on the artifacts of a release and on each other list of a
-// manifest; over it is a *FormatError. How many releases there are is bounded by
-// the size of the manifest alone.
+// manifest; a longer list is a *FormatError. Only the size of the manifest limits the
+// number of releases.
 const MaxList = 256
 
 // A Manifest is the content of channel.toml.
@@ -18,30 +18,30 @@ type Manifest struct {
 	Serial   uint64 // at least 1; 0 in a draft
 	Issued   time.Time
 	Expires  time.Time
-	Releases []Release // newest first where versions have no order of their own
+	Releases []Release // newest first for versions that manifests.CompareVersions cannot order
 }
 
 // A Release is one version of one tool, for every platform it was built for.
 type Release struct {
 	Tool      string
 	Version   string
-	Labels    []string // moving names; within a tool each is given once
+	Labels    []string // moving names such as "stable"; unique within a tool
 	Commands  []string // patterns below the prefix that become commands
 	Witness   *Witness
 	Artifacts []Artifact
 }
 
-// A Witness is a file of the prefix that must hold a text, which confirms that
-// the archive is what the manifest says it is.
+// A Witness is a file of the prefix that must contain a text, which confirms that the
+// archive is the version that the manifest states.
 type Witness struct{ Path, Contains string }
 
-// An Artifact is one file for one platform. Several for the same platform and
-// component are alternatives, of which one is installed.
+// An Artifact is one file for one platform. Several artifacts for the same platform
+// and component are alternatives: one of them is installed.
 type Artifact struct {
 	Platform  manifests.Platform
-	Component string // the tool's name where the manifest states none
-	Optional  bool   // installed on request only
-	Path      string // relative to the manifest's directory; either this or URLs
+	Component string // the tool's name if the manifest states none
+	Optional  bool   // installed only on request
+	Path      string // relative to the manifest's directory; empty if URLs are stated
 	URLs      []string
 	Size      int64         // bytes, at least 1
 	Unpacked  int64         // bytes of the files in it; 0: not stated
@@ -51,7 +51,7 @@ type Artifact struct {
 	Strip     int           // leading path elements to drop
 }
 
-// Mark returns what freshness is judged by; digest is that of the signed bytes.
+// Mark returns the serial and dates of m. digest is that of the signed bytes.
 func (m *Manifest) Mark(digest verify.Digest) verify.Mark {
 	return verify.Mark{Channel: m.Channel, Serial: m.Serial, Issued: m.Issued, Expires: m.Expires, Digest: digest}
 }

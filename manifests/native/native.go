@@ -2,31 +2,29 @@
 //
 // # Format
 //
-// channel.toml is the manifest; channel.toml.asc beside it is one armor block
-// of one or more detached OpenPGP signatures over its exact bytes. Everything
-// else the manifest names lies below its own directory, by relative paths, or
-// at https URLs (or URLs of the channel's own scheme), and is bound by size and
-// SHA-256 digest. docs/manifest-format.md is the specification, and testdata
-// its test vectors.
+// channel.toml is the manifest. channel.toml.asc, in the same directory, is one armor
+// block of one or more detached OpenPGP signatures over its exact bytes. The manifest
+// refers to all other files by size, SHA-256 digest, and either a path below its own
+// directory or https URLs (or URLs of the channel's own scheme).
+// docs/manifest-format.md is the specification, and testdata holds test vectors.
 //
 // # Parties
 //
-// The publisher signs a list of releases. Hosts and mirrors copy both files and
-// the blobs, and need not be trusted. The user pinned the publisher's keys, out
-// of band, for one channel name and some tools.
+// The publisher signs a list of releases. Hosts and mirrors copy both files and the
+// blobs, and need not be trusted. The user pinned the publisher's keys out of band,
+// for one channel name and some tools.
 //
 // # Guarantees
 //
-// What a [Catalog] names was signed by at least the threshold of the channel's
-// keys, for a channel of this name, in exactly this format: the manifest is
-// judged whole, and one unknown key or impossible value refuses all of it.
-// Nothing is parsed before it is proved. Tools the channel was not granted do
-// not exist for it. Freshness (serial, issued, expires) is stated in the Mark
-// and judged by the caller.
+// Every release in a [Catalog] was signed by at least the threshold of the channel's
+// keys, for a channel of this name, in exactly this format. One unknown key or
+// invalid value makes the whole manifest invalid. Nothing is parsed before it is
+// verified. Tools that the channel was not granted are ignored. The Mark states the
+// freshness (serial, issued, expires), and the caller checks it.
 //
 // # Limits
 //
-// A manifest holds at most [manifests.MaxManifest] bytes, and a release at most
+// A manifest has at most [manifests.MaxManifest] bytes, and a release at most
 // [MaxList] artifacts, labels, commands or URLs each.
 //
 //	s := native.Source{Channel: "acme", URL: "https://tools.acme.example/channel.toml",
@@ -46,27 +44,26 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Source is one native channel as its user added it. It implements
+// A Source is one native channel that the user added. It implements
 // [manifests.Source].
 type Source struct {
-	Channel string // the name it was added under, which the manifest must bear
-	URL     string // of channel.toml: https, http or file, as manifests.Locate makes it
-	// Policy holds the channel's keys and threshold; Judge sets the rest.
+	Channel string // the name under which the user added it; the manifest must state the same
+	URL     string // of channel.toml: https, http or file, as manifests.Locate returns it
+	// Policy has the channel's keys and threshold. Judge sets its other fields.
 	Policy verify.Policy
 	// Edition is the keys document that Policy comes from.
 	Edition Edition
-	// Granted says for which tools the channel may speak; others in its
+	// Granted reports whether the channel may provide a tool. Other tools in its
 	// manifest are ignored. nil grants none.
 	Granted func(tool string) bool
 }
 
-// Fetch gets the manifest and its signatures as a pair, proves the pair and
-// parses what was proved. Errors match
-// verify.ErrUntrusted where the manifest is unsigned, wrongly signed, too large
-// or breaks its format, and otherwise are t's own.
+// Fetch fetches the manifest and its signatures, verifies them and parses the
+// manifest. Errors match verify.ErrUntrusted if the manifest is unsigned, wrongly
+// signed, too large or breaks its format. Other errors are those of t.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
-	at, err := url.Parse(s.URL)
-	if err != nil || !slices.Contains(schemes(), at.Scheme) || at.RawQuery != "" || at.Fragment != "" {
+	location, err := url.Parse(s.URL)
+	if err != nil || !slices.Contains(schemes(), location.Scheme) || location.RawQuery != "" || location.Fragment != "" {
 		return nil, fmt.Errorf("channel %s: %s is not an https, http or file URL without query", s.Channel, manifests.Redact(s.URL))
 	}
 	if err := s.Edition.Fresh(s.Channel, q.Now); err != nil {
@@ -80,14 +77,15 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if err != nil {
 		return nil, err
 	}
-	if err := m.checkSchemes(at.Scheme); err != nil {
+	if err := m.checkSchemes(location.Scheme); err != nil {
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
 	return newCatalog(m, d, s), nil
 }
 
-// Judge is the policy by which the channel's documents are judged now: they are
-// signed anew all the time, in armor.
+// Judge returns the policy that verifies the channel's documents at the time now.
+// Their signatures must be armored. They are documents that are signed again with
+// every change (verify.Manifest).
 func (s Source) Judge(now time.Time) verify.Policy {
 	p := s.Policy
 	p.Now, p.Use, p.Armored = now, verify.Manifest, true
@@ -110,23 +108,23 @@ func Parse(d verify.Document, channel string) (*Manifest, error) {
 	return m, nil
 }
 
-// ParseDraft reads a manifest that its own publisher is still working on: by
-// the rules of Parse, but serial, issued and expires may be missing, and nobody
-// has vouched for it. No Catalog can be made of it.
+// ParseDraft reads a manifest that its publisher has not signed yet. It applies the
+// rules of Parse, but serial, issued and expires may be missing. The result is not
+// verified, and no Catalog can be made from it.
 func ParseDraft(data []byte) (*Manifest, error) { return parse(data, true) }
 
-// A ChannelError says that a document was made for a channel of another name.
+// A ChannelError reports that a document is for a channel of another name.
 type ChannelError struct {
 	Want, Got string
 	Document  string // "keys document"; empty: the manifest
 }
 
 func (e *ChannelError) Error() string {
-	return fmt.Sprintf("channel %s: the %s is that of channel %q", e.Want, cmp.Or(e.Document, "manifest"), e.Got)
+	return fmt.Sprintf("channel %s: the %s is for channel %q", e.Want, cmp.Or(e.Document, "manifest"), e.Got)
 }
 
-// Is reports that a document of another channel is not trusted for this one.
+// Is makes e match verify.ErrUntrusted.
 func (e *ChannelError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-// schemes are those of a channel's location, and of the URLs in its manifest.
+// schemes returns the URL schemes that a channel's location may have.
 func schemes() []string { return []string{"https", "http", "file"} }

@@ -55,7 +55,7 @@ func TestEveryLie(t *testing.T) {
 	})
 }
 
-// world is an honest upstream with its publisher.
+// world returns a valid upstream and its publisher's key.
 func world(t *testing.T) (now time.Time, key *verifytest.Key, w manifesttest.World) {
 	now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	key = verifytest.NewKey(t, "publisher", now.AddDate(-1, 0, 0))
@@ -63,7 +63,7 @@ func world(t *testing.T) (now time.Time, key *verifytest.Key, w manifesttest.Wor
 		Expires: now.Add(time.Hour), Signers: []*verifytest.Key{key}, Signed: now.Add(-time.Hour)}
 }
 
-func TestEvidenceSaysHowItWasProved(t *testing.T) {
+func TestEvidenceNamesSignersAndMark(t *testing.T) {
 	now, key, w := world(t)
 	u := &manifesttest.Upstream{Files: serve(t, w)}
 	policy := verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}
@@ -89,16 +89,16 @@ func TestEvidenceSaysHowItWasProved(t *testing.T) {
 	}
 }
 
-// racing serves the old manifest once before the new one, as a host does while
-// its publisher replaces the two files.
-type racing struct {
+// A racingUpstream serves the old manifest some times before the new one, as a host
+// may while the publisher replaces the two files.
+type racingUpstream struct {
 	*manifesttest.Upstream
 	old    []byte
 	served int
 	times  int
 }
 
-func (r *racing) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+func (r *racingUpstream) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
 	if ref == location && r.served < r.times {
 		r.served++
 		return io.NopCloser(bytes.NewReader(r.old)), int64(len(r.old)), nil
@@ -112,7 +112,7 @@ func TestFetchSurvivesOneRaceOnly(t *testing.T) {
 	older.Serial, older.Version = 6, "1.1.0"
 	policy := verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}
 	for times, want := range map[int]error{1: nil, 2: verify.ErrUntrusted} {
-		u := &racing{Upstream: &manifesttest.Upstream{Files: serve(t, w)}, old: serve(t, older)[location], times: times}
+		u := &racingUpstream{Upstream: &manifesttest.Upstream{Files: serve(t, w)}, old: serve(t, older)[location], times: times}
 		catalog, err := source(policy).Fetch(context.Background(), u, manifests.Query{Now: now})
 		if !errors.Is(err, want) {
 			t.Errorf("old manifest served %d times: %v, want %v", times, err, want)
@@ -179,7 +179,7 @@ func TestPasswordStaysOutOfErrorsAndEvidence(t *testing.T) {
 	}
 }
 
-func TestFetchTellsAForeignSchemeApart(t *testing.T) {
+func TestFetchRefusesForeignScheme(t *testing.T) {
 	now, key, w := world(t)
 	policy := verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}
 	m, err := native.ParseDraft(serve(t, w)[location])

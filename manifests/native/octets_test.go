@@ -12,9 +12,9 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// TestEveryOctetCounts: every octet of a signed manifest and of its signature is
-// changed, one at a time, and served. None is accepted but for those that nobody
-// signs: the unhashed area of the signature, which is counted apart.
+// TestEveryOctetCounts changes every octet of a signed manifest and of its signature,
+// one at a time. Each change must be refused, except in the unhashed area of the
+// signature, which is not signed and is counted separately.
 func TestEveryOctetCounts(t *testing.T) {
 	now, key, w := world(t)
 	policy := verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}
@@ -23,7 +23,7 @@ func TestEveryOctetCounts(t *testing.T) {
 	sig := verifytest.SignBinary(t, manifest, now, key)
 	from, to := unhashed(t, sig)
 	fetch := func(manifest, sig []byte) error {
-		u := &manifesttest.Upstream{Files: map[string][]byte{location: manifest, location + ".asc": inArmor(t, sig)}}
+		u := &manifesttest.Upstream{Files: map[string][]byte{location: manifest, location + ".asc": enarmor(t, sig)}}
 		_, err := source(policy).Fetch(context.Background(), u, manifests.Query{Now: now})
 		return err
 	}
@@ -40,26 +40,26 @@ func TestEveryOctetCounts(t *testing.T) {
 			t.Errorf("octet %d of the manifest: %v", i, err)
 		}
 	}
-	apart := 0
+	unsigned := 0
 	for i := range sig {
 		err := fetch(manifest, change(sig, i))
 		switch {
 		case i >= from && i < to:
-			apart++
+			unsigned++
 		case !errors.Is(err, verify.ErrUntrusted):
 			t.Errorf("octet %d of the signature: %v", i, err)
 		}
 	}
 	t.Logf("%d octets of the manifest and %d of the signature changed: none accepted; %d more in its unhashed area",
-		len(manifest), len(sig)-apart, apart)
+		len(manifest), len(sig)-unsigned, unsigned)
 }
 
-// unhashed returns where the unhashed area of a version 4 signature with a
-// one-octet length lies. RFC 9580, sections 4.2.1 and 5.2.3.
+// unhashed returns the range of the unhashed area of a version 4 signature with a
+// one-octet length. RFC 9580, sections 4.2.1 and 5.2.3.
 func unhashed(t *testing.T, sig []byte) (from, to int) {
 	t.Helper()
 	if sig[0] != 0xc2 || sig[1] >= 192 || sig[2] != 4 {
-		t.Fatalf("not such a signature: %x", sig[:3])
+		t.Fatalf("not a version 4 signature with a one-octet length: %x", sig[:3])
 	}
 	length := func(at int) int { return int(sig[at])<<8 | int(sig[at+1]) }
 	from = 2 + 4 + 2 + length(2+4) + 2

@@ -13,10 +13,10 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// formatNumber is the one format this package reads and writes.
+// formatNumber is the only format version that this package reads and writes.
 const formatNumber = 1
 
-// parse reads a manifest, or with draft one that need not be stamped yet.
+// parse reads a manifest. With draft, serial, issued and expires may be missing.
 func parse(data []byte, draft bool) (*Manifest, error) {
 	if len(data) > manifests.MaxManifest {
 		return nil, &manifests.TooLargeError{Name: "manifest", Limit: manifests.MaxManifest}
@@ -39,7 +39,7 @@ func parse(data []byte, draft bool) (*Manifest, error) {
 }
 
 func (m *Manifest) parseRoot(t *table, draft bool) error {
-	if n := take[int64](t, "format", "a whole number"); t.err == nil && n != formatNumber {
+	if n := read[int64](t, "format", "a whole number"); t.err == nil && n != formatNumber {
 		t.fail("format %d is not known", n)
 		return t.err
 	}
@@ -87,7 +87,7 @@ func parseRelease(t *table) (Release, error) {
 			w.fail("%v", err)
 		}
 		if r.Witness.Contains == "" {
-			w.fail("contains nothing to look for")
+			w.fail("contains is empty")
 		}
 		if err := w.end(); err != nil && t.err == nil {
 			t.err = err
@@ -97,8 +97,8 @@ func parseRelease(t *table) (Release, error) {
 	if err := t.end(); err != nil {
 		return Release{}, err
 	}
-	for _, at := range artifacts {
-		a, err := parseArtifact(at, r.Tool)
+	for _, artifact := range artifacts {
+		a, err := parseArtifact(artifact, r.Tool)
 		if err != nil {
 			return Release{}, err
 		}
@@ -160,9 +160,8 @@ func parseArtifact(t *table, tool string) (Artifact, error) {
 	return a, t.end()
 }
 
-// checkComponents demands that a release installs something without being asked
-// for it, and that its artifacts agree about what is optional and about the
-// chunks of one file.
+// checkComponents checks that a release has a component that is not optional, and that
+// its artifacts agree on which components are optional and on the chunks of each file.
 func checkComponents(t *table, artifacts []Artifact) {
 	if len(artifacts) == 0 {
 		t.fail("it has no artifact")
@@ -174,7 +173,7 @@ func checkComponents(t *table, artifacts []Artifact) {
 	for _, a := range artifacts {
 		if a.Chunks.Len() > 0 {
 			if was, seen := chunks[a.SHA256]; seen && was != a.Chunks {
-				t.fail("two artifacts are one file, and state different chunks of it")
+				t.fail("two artifacts with the same digest state different chunks")
 			}
 			chunks[a.SHA256] = a.Chunks
 		}
@@ -189,9 +188,9 @@ func checkComponents(t *table, artifacts []Artifact) {
 	}
 }
 
-// checkDuplicates refuses two releases of one version, and a label that two
-// releases of one tool bear. Versions that differ only in the spelling that a
-// path cannot keep (case, ":" and "~") are one version.
+// checkDuplicates refuses two releases of a tool with the same version or the same
+// label. Versions that differ only in what a path cannot represent (case, ":" and "~")
+// count as the same.
 func (m *Manifest) checkDuplicates() error {
 	spell := strings.NewReplacer(":", "_", "~", "_")
 	versions, labels := map[[2]string]bool{}, map[[2]string]bool{}
@@ -213,8 +212,8 @@ func (m *Manifest) checkDuplicates() error {
 	return nil
 }
 
-// checkPath accepts a slash-separated relative path in its simplest form that
-// stays below where it starts, on every system.
+// checkPath checks that p is a slash-separated relative path in its simplest form that
+// stays below its starting directory on every system.
 func checkPath(p string) error {
 	switch {
 	case p == "", p == ".", p == "..", strings.HasPrefix(p, "../"), path.IsAbs(p), p != path.Clean(p):
@@ -227,9 +226,9 @@ func checkPath(p string) error {
 	return nil
 }
 
-// checkURL accepts the absolute URL of a file, without a user name or password,
-// which is shown and whose base name becomes that of a file: decoded, it obeys
-// the rules of a path.
+// checkURL checks that s is the absolute URL of a file, without a user name and
+// password, because kist prints it. Its decoded base name becomes a file name, so it
+// must pass checkPath.
 func checkURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
@@ -249,14 +248,15 @@ func checkURL(s string) error {
 	return nil
 }
 
-// checkSchemes accepts URLs with https or the scheme the channel came by.
+// checkSchemes checks that every URL has the scheme https or own, the scheme of the
+// channel's location.
 func (m *Manifest) checkSchemes(own string) error {
 	for i, r := range m.Releases {
 		for j, a := range r.Artifacts {
 			for _, s := range a.URLs {
 				if u, err := url.Parse(s); err != nil || u.Scheme != "https" && u.Scheme != own {
 					return &FormatError{Where: fmt.Sprintf("release %d (%s %s), artifact %d", i+1, r.Tool, r.Version, j+1),
-						Rule: fmt.Sprintf("url %.100q is neither https nor %s, by which the channel came", s, own)}
+						Rule: fmt.Sprintf("url %.100q is neither https nor %s, the scheme of the channel", s, own)}
 				}
 			}
 		}
@@ -264,6 +264,7 @@ func (m *Manifest) checkSchemes(own string) error {
 	return nil
 }
 
+// printable returns s with "?" for each character that cannot be printed.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {

@@ -16,7 +16,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// head, release and artifact are a small manifest in pieces.
+// head, release and artifact are the parts of a small manifest.
 const head = "format=1\nchannel=\"acme\"\nserial=1\nissued=2026-11-22T10:00:00Z\nexpires=2026-11-23T10:00:00Z\n"
 
 func release(i int, more string) string {
@@ -27,7 +27,7 @@ func artifact(i int) string {
 	return fmt.Sprintf("[[release.artifact]]\nplatform=\"any\"\npath=\"p%d\"\nsize=1\nsha256=\"%064d\"\nformat=\"tar\"\n", i, i)
 }
 
-// TestCeilings holds each ceiling by its last accepted and first refused value.
+// TestCeilings tests each ceiling with its last accepted and first refused value.
 func TestCeilings(t *testing.T) {
 	repeat := func(n int, s func(int) string) string {
 		var b strings.Builder
@@ -60,13 +60,13 @@ func TestCeilings(t *testing.T) {
 			}
 			_, err := parse([]byte(head+test.text(test.limit+1)), false)
 			if !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "limit") {
-				t.Errorf("over the limit: %v, want a refusal that says so", err)
+				t.Errorf("over the limit: %v, want an error that mentions the limit", err)
 			}
 		})
 	}
 }
 
-func TestDraftNeedsNoStamp(t *testing.T) {
+func TestDraftNeedsNoSerialOrDates(t *testing.T) {
 	text := []byte("format = 1\nchannel = \"acme\"\n")
 	if _, err := ParseDraft(text); err != nil {
 		t.Errorf("draft: %v", err)
@@ -79,9 +79,9 @@ func TestDraftNeedsNoStamp(t *testing.T) {
 	}
 }
 
-func TestParseWantsProof(t *testing.T) {
+func TestParseRefusesUnverifiedDocument(t *testing.T) {
 	if m, err := Parse(verify.Document{}, "acme"); m != nil || !errors.Is(err, verify.ErrUntrusted) {
-		t.Errorf("Parse of nothing proved = %v, %v", m, err)
+		t.Errorf("Parse of the zero Document = %v, %v", m, err)
 	}
 }
 
@@ -105,12 +105,12 @@ func TestURLSchemes(t *testing.T) {
 	} {
 		err := with(test.url).checkSchemes(test.own)
 		if test.ok && err != nil || !test.ok && !errors.Is(err, verify.ErrUntrusted) {
-			t.Errorf("%s in a channel by %s: %v", test.url, test.own, err)
+			t.Errorf("%s in a channel with scheme %s: %v", test.url, test.own, err)
 		}
 	}
 }
 
-// TestEncodeIsReadable holds the text that publishers see and edit.
+// TestEncodeIsReadable checks the text that publishers read and edit.
 func TestEncodeIsReadable(t *testing.T) {
 	v := vectors(t, "good.txtar")["every-key"]
 	m, err := parse(v.text, false)
@@ -157,15 +157,15 @@ witness  = { path = "lib/version.txt", contains = "0.14.0" }
 	}
 }
 
-func TestEncodeRefusesWhatTheParserWould(t *testing.T) {
+func TestEncodeRefusesInvalidManifest(t *testing.T) {
 	m := &Manifest{Channel: "acme", Releases: []Release{{Tool: "zig", Version: "../1"}}}
 	if data, err := m.Encode(); data != nil || !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("Encode = %q, %v", data, err)
 	}
 }
 
-// TestEncodeParseIdentity: whatever the parser accepts, it reads again the same
-// from the encoder's text.
+// TestEncodeParseIdentity checks that parsing the encoder's text gives the same
+// manifest.
 func TestEncodeParseIdentity(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawManifest(t)
@@ -217,7 +217,7 @@ func drawManifest(t *rapid.T) *Manifest {
 	return m
 }
 
-// chunksFor are chunks that a file of size bytes could have.
+// chunksFor returns chunks for a file of size bytes.
 func chunksFor(size int64) verify.Chunks {
 	sums := bytes.Repeat([]byte("0123456789abcdef"), 2*int((size+verify.ChunkSize-1)/verify.ChunkSize))
 	c, err := verify.ParseChunks(base64.StdEncoding.EncodeToString(sums), size)
@@ -234,7 +234,7 @@ func drawArtifact(t *rapid.T, tool string, number int, local *rapid.Generator[st
 			{OS: "linux", Arch: "arm64", Libc: "musl"}, {OS: "windows", Arch: "amd64"}}).Draw(t, "platform"),
 		Size:     rapid.Int64Range(1, manifests.MaxArtifact).Draw(t, "size"),
 		Unpacked: rapid.Int64Range(0, manifests.MaxUnpacked).Draw(t, "unpacked"),
-		SHA256:   verify.DigestOf(fmt.Appendf(nil, "%d %s", number, rapid.String().Draw(t, "content"))), // no two are one file, which has one list of chunks
+		SHA256:   verify.DigestOf(fmt.Appendf(nil, "%d %s", number, rapid.String().Draw(t, "content"))), // distinct, since equal files must have equal chunks
 		Format:   rapid.SampledFrom(manifests.Formats()).Draw(t, "format"),
 	}
 	if a.Size > verify.ChunkSize && rapid.Bool().Draw(t, "chunked") {
@@ -256,8 +256,8 @@ func drawArtifact(t *rapid.T, tool string, number int, local *rapid.Generator[st
 	return a
 }
 
-// FuzzManifest: the parser never panics, refuses in one class of error, and
-// what it accepts survives being written and read again.
+// FuzzManifest checks that the parser never panics, that its errors match
+// ErrUntrusted, and that every manifest it accepts can be written and parsed again.
 func FuzzManifest(f *testing.F) {
 	for _, file := range []string{"good.txtar", "bad.txtar"} {
 		for _, v := range vectors(f, file) {
@@ -268,17 +268,17 @@ func FuzzManifest(f *testing.F) {
 		m, err := parse(data, false)
 		if err != nil {
 			if !errors.Is(err, verify.ErrUntrusted) {
-				t.Fatalf("refused with %v, which is not untrusted", err)
+				t.Fatalf("%v does not match ErrUntrusted", err)
 			}
 			return
 		}
 		text, err := m.Encode()
 		if err != nil {
-			t.Fatalf("accepted, but cannot be written: %v", err)
+			t.Fatalf("parsed, but cannot be encoded: %v", err)
 		}
 		back, err := parse(text, false)
 		if err != nil {
-			t.Fatalf("accepted, but not again: %v\n%s", err, text)
+			t.Fatalf("parsed, but not after encoding: %v\n%s", err, text)
 		}
 		for _, x := range []*Manifest{m, back} {
 			x.Issued, x.Expires = x.Issued.UTC(), x.Expires.UTC()

@@ -13,31 +13,31 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// MaxSteps is how many versions of its keys document a channel may be ahead of
-// a user who comes back to it.
+// MaxSteps is how many versions of the keys document one Rotate may advance.
 const MaxSteps = 64
 
-// An Edition is the keys document that a channel's keys come from. The zero
-// Edition stands for the keys that the user gave.
+// An Edition identifies the keys document that a channel's keys come from. The zero
+// Edition means that the user supplied the keys.
 type Edition struct {
 	Version uint64
 	Digest  verify.Digest // of the document
 	Issued  time.Time
 	Expires time.Time
-	// Revoked are the keys that this document or one before it has revoked.
+	// Revoked are the keys that this document or an earlier one has revoked.
 	Revoked []verify.Fingerprint
-	// Restart is the serial from which manifests count anew, where a document
-	// that Rotate took on the way to this one says so, and Restarted its version.
+	// Restart is the serial at which manifests start over, and Restarted the
+	// version of the keys document that sets it. Both are 0 unless Rotate accepted
+	// such a document.
 	Restart, Restarted uint64
 }
 
-// Mark is what a user remembers of e.
+// Mark returns the part of e that is recorded in a channel's mark.
 func (e Edition) Mark() verify.KeysMark {
 	return verify.KeysMark{Version: e.Version, Digest: e.Digest, Restart: e.Restart, Restarted: e.Restarted}
 }
 
-// Fresh returns a *verify.ExpiredError if e is not valid now: by the same rules
-// as a manifest. The zero Edition always is.
+// Fresh returns a *verify.ExpiredError if e is not valid now, by the rules for
+// manifests. The zero Edition is always valid.
 func (e Edition) Fresh(channel string, now time.Time) error {
 	if e.Version == 0 {
 		return nil
@@ -49,30 +49,30 @@ func (e Edition) Fresh(channel string, now time.Time) error {
 	return err
 }
 
-// A signedFile is a document with its signatures, as they came.
+// A signedFile is a document with its signatures, not yet verified.
 type signedFile struct {
-	name      string // with its place
+	name      string // its redacted URL
 	data, sig []byte
 }
 
-// isNonsense reports whether what came as the signatures of f is none at all: the
-// origin answers with something whatever it is asked for, and to ask on is in vain.
+// isNonsense reports whether the signature file of f contains no signature. Such a
+// server answers every request with some content, so further requests are useless.
 func (f signedFile) isNonsense() bool {
 	return len(f.sig) > 0 && !bytes.Contains(f.sig, []byte("-----BEGIN PGP SIGNATURE-----"))
 }
 
-// Rotate follows the keys of the channel: from those that s trusts, through
-// every later keys document, to the newest one, which must be valid now. It
-// returns s with the keys it found, and the documents it took on the way, oldest
-// first; a channel that has no keys document, and never had one, is s itself.
+// Rotate updates the channel's keys from those that s trusts, through every later
+// keys document, to the newest one, which must be valid now. It returns s with the
+// newest keys, and the documents that it accepted, oldest first. If the channel has
+// no keys document and none was ever seen, Rotate returns s unchanged.
 //
-// Where s trusts what the user gave (the zero Edition), the walk starts at the
-// newest document that those keys prove; from then on each version must follow
-// the one before, signed by the threshold of both. A web page in place of a keys
-// document counts as none only as long as none was ever seen. Errors match
-// verify.ErrUntrusted or verify.ErrStale, or are t's own; what was taken before
-// one, or has expired, is returned beside it, since it was proved. The caller
-// stores what was taken before anything else, so that it can't be withheld later.
+// With the zero Edition, Rotate starts at the newest document that the user's keys
+// verify. From then on each version must directly follow the one before, and be
+// signed by the threshold of both. A web page instead of a keys document counts as
+// absent only if no keys document was ever seen. Errors match verify.ErrUntrusted or
+// verify.ErrStale, or are those of t. Documents that were accepted before an error,
+// or have expired, are returned with it, because they were verified. The caller must
+// store them before anything else, so that no server can withhold them later.
 func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time) (Source, []*Keys, error) {
 	newest, err := s.readKeys(ctx, t, KeysFile)
 	if isPage(err) && s.Edition.Version == 0 {
@@ -87,62 +87,62 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 	if err != nil {
 		return s, nil, err
 	}
-	var taken []*Keys
+	var accepted []*Keys
 	if s.Edition.Version == 0 {
-		if s, taken, err = s.start(ctx, t, newest, now); err != nil {
+		if s, accepted, err = s.start(ctx, t, newest, now); err != nil {
 			return s, nil, err
 		}
 	}
-	again := true // a pair that does not fit is fetched once more, as that of the manifest is
+	mayRefetch := true // the publisher may have replaced one of the two files between the requests
 	for n, last := s.Edition.Version+1, s.Edition.Version+MaxSteps; n <= last; n++ {
 		next, keys, err := s.Next(newest.name, newest.data, newest.sig, now)
 		if err == nil {
 			if keys != nil {
-				taken = append(taken, keys)
+				accepted = append(accepted, keys)
 			}
-			return next, taken, next.Edition.Fresh(s.Channel, now)
+			return next, accepted, next.Edition.Fresh(s.Channel, now)
 		}
-		if !leadsOn(err) || newest.isNonsense() {
-			return s, taken, err
+		if !mayBeReachable(err) || newest.isNonsense() {
+			return s, accepted, err
 		}
 		step, missing := s.readKeys(ctx, t, KeysFileOf(n))
 		if absent(missing) || isPage(missing) {
-			if !again && isPage(missing) {
-				return s, taken, missing
+			if !mayRefetch && isPage(missing) {
+				return s, accepted, missing
 			}
-			if !again {
-				return s, taken, s.older(newest, err)
+			if !mayRefetch {
+				return s, accepted, s.explainRefusal(newest, err)
 			}
-			again = false
+			mayRefetch = false
 			if newest, err = s.readKeys(ctx, t, KeysFile); err != nil {
-				return s, taken, err
+				return s, accepted, err
 			}
 			n--
 			continue
 		}
 		if missing != nil {
-			return s, taken, missing
+			return s, accepted, missing
 		}
-		if s, keys, err = s.numbered(step, n, now); err != nil {
-			return s, taken, err
+		if s, keys, err = s.acceptVersion(step, n, now); err != nil {
+			return s, accepted, err
 		}
-		taken = append(taken, keys)
+		accepted = append(accepted, keys)
 	}
-	return s, taken, fmt.Errorf("channel %s: %w: no keys document that leads on within %d versions", s.Channel, verify.ErrUntrusted, MaxSteps)
+	return s, accepted, fmt.Errorf("channel %s: %w: its newest keys document was not reached within %d versions", s.Channel, verify.ErrUntrusted, MaxSteps)
 }
 
-// older is the error for a newest document that s does not take for err: a
-// *verify.RotationError where its keys did not sign it and it says itself that it
-// is an earlier one, such as keys that were replaced since signed. Nobody vouches
-// for what it says, which only chooses between two refusals.
-func (s Source) older(f signedFile, err error) error {
+// explainRefusal returns the error for the newest document f, which s refused with
+// err. It is a *verify.RotationError if the keys of s did not sign f and f states an
+// earlier version, as a document signed by keys that were replaced since does. The
+// statement is not verified, but it only chooses between two refusals.
+func (s Source) explainRefusal(f signedFile, err error) error {
 	if _, unproved := errors.AsType[*verify.SignatureError](err); !unproved {
 		return err
 	}
 	for head := range tomldoc.Split(f.data) {
-		says, broken := tomldoc.Decode(head.Text, partLimits)
-		version, ok := says["version"].(int64)
-		if broken == nil && ok && says["channel"] == s.Channel && version > 0 && uint64(version) < s.Edition.Version {
+		stated, broken := tomldoc.Decode(head.Text, partLimits)
+		version, ok := stated["version"].(int64)
+		if broken == nil && ok && stated["channel"] == s.Channel && version > 0 && uint64(version) < s.Edition.Version {
 			return &verify.RotationError{Channel: s.Channel, Have: s.Edition.Version, Got: uint64(version)}
 		}
 		break
@@ -150,9 +150,9 @@ func (s Source) older(f signedFile, err error) error {
 	return err
 }
 
-// start is s with the newest document that the keys which the user gave prove:
-// newest, or one of those that are kept by their numbers.
-func (s Source) start(ctx context.Context, t manifests.Transport, newest signedFile, now time.Time) (best Source, taken []*Keys, err error) {
+// start returns s with the newest document that the user's keys verify. It is newest,
+// or one of the earlier versions that the channel still serves.
+func (s Source) start(ctx context.Context, t manifests.Transport, newest signedFile, now time.Time) (best Source, accepted []*Keys, err error) {
 	next, keys, unproved := s.Next(newest.name, newest.data, newest.sig, now)
 	if unproved == nil {
 		return next, []*Keys{keys}, nil
@@ -161,31 +161,31 @@ func (s Source) start(ctx context.Context, t manifests.Transport, newest signedF
 		return s, nil, unproved
 	}
 	for n := uint64(1); n <= MaxSteps; n++ {
-		kept, err := s.readKeys(ctx, t, KeysFileOf(n))
+		f, err := s.readKeys(ctx, t, KeysFileOf(n))
 		if absent(err) || isPage(err) {
 			break
 		}
 		if err != nil {
 			return s, nil, err
 		}
-		if kept.isNonsense() {
+		if f.isNonsense() {
 			break
 		}
-		next, keys, err := s.numbered(kept, n, now)
+		next, keys, err := s.acceptVersion(f, n, now)
 		if err == nil {
-			best, taken = next, []*Keys{keys}
-		} else if !leadsOn(err) {
+			best, accepted = next, []*Keys{keys}
+		} else if !mayBeReachable(err) {
 			return s, nil, err
 		}
 	}
-	if taken == nil {
+	if accepted == nil {
 		return s, nil, unproved
 	}
-	return best, taken, nil
+	return best, accepted, nil
 }
 
-// numbered is Next for the document that is kept as version n.
-func (s Source) numbered(f signedFile, n uint64, now time.Time) (Source, *Keys, error) {
+// acceptVersion is Next for a document that must be version n.
+func (s Source) acceptVersion(f signedFile, n uint64, now time.Time) (Source, *Keys, error) {
 	next, keys, err := s.Next(f.name, f.data, f.sig, now)
 	if err == nil && (keys == nil || keys.Version != n) {
 		err = fmt.Errorf("%s: %w: it is not version %d", f.name, verify.ErrUntrusted, n)
@@ -196,9 +196,10 @@ func (s Source) numbered(f signedFile, n uint64, now time.Time) (Source, *Keys, 
 	return next, keys, nil
 }
 
-// leadsOn reports whether a document that s does not take may still be the end
-// of a walk: signed by keys that s does not know yet, or later than the next.
-func leadsOn(err error) bool {
+// mayBeReachable reports whether a document that was refused with err may be accepted
+// after intermediate versions: it is signed by keys that are not known yet, or its
+// version is later than the next.
+func mayBeReachable(err error) bool {
 	if ahead, ok := errors.AsType[*verify.RotationError](err); ok {
 		return ahead.Got > ahead.Have
 	}
@@ -206,11 +207,11 @@ func leadsOn(err error) bool {
 	return unknown
 }
 
-// Next is s with the keys of one document, which name stands for in errors. It
-// must be signed by the threshold of the keys that s trusts and by the threshold
-// of its own, and be the version after that of s; keys is nil, and s unchanged,
-// for the very document that s trusts already. Whether it has expired is not
-// judged here: Edition.Fresh does.
+// Next returns s with the keys of one keys document. name stands for the document in
+// errors. It must be the version after that of s, and be signed both by the threshold
+// of the keys that s trusts and by the threshold of its own keys. If s already trusts
+// this document, keys is nil and next is s. Next does not check the document's dates:
+// call Edition.Fresh.
 func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source, keys *Keys, err error) {
 	digest := verify.DigestOf(data)
 	if s.Edition.Version > 0 && digest == s.Edition.Digest {
@@ -251,8 +252,8 @@ func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source,
 	return next, keys, nil
 }
 
-// An OwnKeysError says that a keys document is not signed by the threshold of
-// the very keys that it names. It matches verify.ErrUntrusted.
+// An OwnKeysError reports that a keys document is not signed by the threshold of the
+// keys that it lists. It matches verify.ErrUntrusted.
 type OwnKeysError struct {
 	Channel string
 	Version uint64
@@ -260,23 +261,23 @@ type OwnKeysError struct {
 }
 
 func (e *OwnKeysError) Error() string {
-	return fmt.Sprintf("channel %s: version %d of its keys is not signed by the keys that it names: %v", e.Channel, e.Version, e.err)
+	return fmt.Sprintf("channel %s: version %d of its keys is not signed by the keys that it lists: %v", e.Channel, e.Version, e.err)
 }
 
-// Is reports that such a document is not trusted. It does not unwrap: another
-// document cannot make up for it.
+// Is makes e match verify.ErrUntrusted. OwnKeysError has no Unwrap method, so that it
+// is not taken for a *verify.SignatureError: no intermediate version can repair it.
 func (e *OwnKeysError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-// absent reports whether the origin has no such document, as far as it says. One
-// that hides a document by denying it is no better off than one that says it is
-// missing.
+// absent reports whether the server answered that it has no such document, or denied
+// access to it. A server that denies a document gains nothing over one that reports
+// it as missing.
 func absent(err error) bool {
 	return errors.Is(err, manifests.ErrNotFound) || errors.Is(err, manifests.ErrDenied)
 }
 
-// A pageError says that a web page came for a keys document, which the origin may
-// not have. Signatures of a document that is there are not meant: without them it
-// would be passed over.
+// A pageError reports that the server sent a web page instead of a keys document. It
+// is not used for a page instead of signatures, or a document whose signatures are
+// hidden that way would be skipped.
 type pageError struct{ error }
 
 func (e pageError) Unwrap() error { return e.error }
@@ -286,22 +287,23 @@ func isPage(err error) bool {
 	return page
 }
 
+// readKeys fetches the keys document called name, and its signatures.
 func (s Source) readKeys(ctx context.Context, t manifests.Transport, name string) (signedFile, error) {
-	at, err := manifests.Join(s.URL, name)
+	ref, err := manifests.Join(s.URL, name)
 	if err != nil {
 		return signedFile{}, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
-	f := signedFile{name: manifests.Redact(at)}
-	f.data, err = manifests.ReadAll(ctx, t, at, MaxKeysFile)
+	f := signedFile{name: manifests.Redact(ref)}
+	f.data, err = manifests.ReadAll(ctx, t, ref, MaxKeysFile)
 	if _, page := errors.AsType[*manifests.PageError](err); page {
 		err = pageError{err}
 	}
 	if err != nil {
 		return f, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
-	f.sig, err = manifests.ReadAll(ctx, t, at+".asc", manifests.MaxSignature)
+	f.sig, err = manifests.ReadAll(ctx, t, ref+".asc", manifests.MaxSignature)
 	if absent(err) {
-		return f, nil // unsigned, which the policy refuses
+		return f, nil // the policy refuses it as unsigned
 	}
 	if err != nil {
 		return f, fmt.Errorf("channel %s: %w", s.Channel, err)

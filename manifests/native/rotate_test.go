@@ -20,7 +20,7 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// people are keys, by one letter each.
+// people are the keys of publishers, each named by one letter.
 type people map[rune]*verifytest.Key
 
 func newPeople(t *testing.T, names string) people {
@@ -38,8 +38,8 @@ func (p people) keys(names string) (list []*verifytest.Key) {
 	return list
 }
 
-// says is a keys document: threshold of the people named sign from now on.
-func (p people) says(t *testing.T, version uint64, names string, threshold int, changes ...func(*native.Keys)) *native.Keys {
+// keysDocument returns a keys document that lists the keys of names.
+func (p people) keysDocument(t *testing.T, version uint64, names string, threshold int, changes ...func(*native.Keys)) *native.Keys {
 	t.Helper()
 	k := &native.Keys{Channel: "acme", Version: version, Issued: noon.Add(-time.Hour), Expires: noon.AddDate(0, 0, 30), Threshold: threshold}
 	for _, key := range p.keys(names) {
@@ -51,9 +51,10 @@ func (p people) says(t *testing.T, version uint64, names string, threshold int, 
 	return k
 }
 
-// served is a document with signatures by the people named.
+// signedKeys is a keys document with its signatures.
 type signedKeys struct{ data, sig []byte }
 
+// sign returns k with signatures by names.
 func (p people) sign(t *testing.T, k *native.Keys, names string) signedKeys {
 	t.Helper()
 	data, err := k.Encode()
@@ -72,7 +73,7 @@ func (p people) signText(t *testing.T, data []byte, names string) signedKeys {
 
 const base = "https://tools.acme.example/kist/"
 
-// upstream serves keys documents by name: "keys.toml", "keys/1.toml".
+// keysUpstream serves keys documents by name: "keys.toml", "keys/1.toml".
 func keysUpstream(documents map[string]signedKeys) *manifesttest.Upstream {
 	u := &manifesttest.Upstream{Files: map[string][]byte{}}
 	for name, d := range documents {
@@ -84,18 +85,18 @@ func keysUpstream(documents map[string]signedKeys) *manifesttest.Upstream {
 	return u
 }
 
-// user trusts threshold of the people named, by their own word.
+// user returns a source whose user pinned the keys of names.
 func (p people) user(t *testing.T, names string, threshold int) native.Source {
 	return source(verify.Policy{Keys: verifytest.Keyring(t, p.keys(names)...), Threshold: threshold})
 }
 
 func rotate(s native.Source, u manifests.Transport) (native.Source, int, error) {
-	next, taken, err := s.Rotate(context.Background(), u, noon)
-	return next, len(taken), err
+	next, accepted, err := s.Rotate(context.Background(), u, noon)
+	return next, len(accepted), err
 }
 
-// at is a user who has taken a document that those who must have signed.
-func (p people) at(t *testing.T, k *native.Keys, names string) native.Source {
+// userAt returns a source that has accepted the document k, signed by names.
+func (p people) userAt(t *testing.T, k *native.Keys, names string) native.Source {
 	t.Helper()
 	s := p.user(t, names, k.Threshold)
 	d := p.sign(t, k, names)
@@ -106,8 +107,8 @@ func (p people) at(t *testing.T, k *native.Keys, names string) native.Source {
 	return next
 }
 
-// TestRotationMatrix: every old m-of-n by every new m-of-n, for up to 3 keys,
-// all new, all kept, or some of each.
+// TestRotationMatrix rotates from every m of n to every m of n, for up to 3 keys, of
+// which all, none or some are new.
 func TestRotationMatrix(t *testing.T) {
 	const old, strangers = "abc", "xyz"
 	p := newPeople(t, "abcdefxyz")
@@ -116,26 +117,26 @@ func TestRotationMatrix(t *testing.T) {
 		for n := 1; n <= 3; n++ {
 			for m := 1; m <= n; m++ {
 				was := subsets(old, n)
-				user := p.at(t, p.says(t, 1, was, m), was)
+				user := p.userAt(t, p.keysDocument(t, 1, was, m), was)
 				for n2 := 1; n2 <= 3; n2++ {
 					for m2 := 1; m2 <= n2; m2++ {
 						is := subsets(succession.next, n2)
-						next, err := p.says(t, 2, is, m2).Encode()
+						next, err := p.keysDocument(t, 2, is, m2).Encode()
 						if err != nil {
 							t.Fatal(err)
 						}
 						name := fmt.Sprintf("%d of %d to %d of %d/%s", m, n, m2, n2, succession.name)
 						for _, signers := range signings(was, m, is, m2, strangers) {
 							d := p.signText(t, next, signers)
-							got, taken, err := rotate(user, keysUpstream(map[string]signedKeys{"keys.toml": d}))
+							got, accepted, err := rotate(user, keysUpstream(map[string]signedKeys{"keys.toml": d}))
 							want := distinct(signers, was) >= m && distinct(signers, is) >= m2
 							switch {
-							case want && (err != nil || taken != 1 || got.Edition.Version != 2 || got.Policy.Threshold != m2):
-								t.Errorf("%s, signed by %q: %d taken, version %d: %v", name, signers, taken, got.Edition.Version, err)
+							case want && (err != nil || accepted != 1 || got.Edition.Version != 2 || got.Policy.Threshold != m2):
+								t.Errorf("%s, signed by %q: %d accepted, version %d: %v", name, signers, accepted, got.Edition.Version, err)
 							case !want && !errors.Is(err, verify.ErrUntrusted):
 								t.Errorf("%s, signed by %q: %v", name, signers, err)
-							case !want && (taken != 0 || got.Edition.Version != 1):
-								t.Errorf("%s, signed by %q: refused, and version %d", name, signers, got.Edition.Version)
+							case !want && (accepted != 0 || got.Edition.Version != 1):
+								t.Errorf("%s, signed by %q: refused, but version %d", name, signers, got.Edition.Version)
 							}
 						}
 					}
@@ -145,8 +146,8 @@ func TestRotationMatrix(t *testing.T) {
 	}
 }
 
-// signings are the ways to sign: exactly enough, one less, only one side, one
-// signer several times, everyone, strangers besides.
+// signings returns sets of signers: exactly enough, one fewer, only one side, one
+// signer several times, everyone, and each with strangers.
 func signings(was string, m int, is string, m2 int, strangers string) []string {
 	return []string{
 		was[:m] + is[:m2],
@@ -162,7 +163,7 @@ func signings(was string, m int, is string, m2 int, strangers string) []string {
 	}
 }
 
-// distinct counts who of those who may has signed.
+// distinct counts the different signers that are in may.
 func distinct(signers, may string) int {
 	return len(slices.Compact(slices.Sorted(func(yield func(rune) bool) {
 		for _, r := range signers {
@@ -173,13 +174,13 @@ func distinct(signers, may string) int {
 	})))
 }
 
-// TestRotationCountsPrimaries: a key and its subkey are one signer.
+// TestRotationCountsPrimaries checks that a key and its subkey count as one signer.
 func TestRotationCountsPrimaries(t *testing.T) {
 	p := newPeople(t, "abc")
 	alone := verifytest.LoadKey(t, p['a'].Secret(t))
 	p['a'].AddSubkey(t, noon.AddDate(0, -1, 0))
-	user := p.at(t, p.says(t, 1, "ab", 2), "ab")
-	data, err := p.says(t, 2, "ab", 2).Encode()
+	user := p.userAt(t, p.keysDocument(t, 1, "ab", 2), "ab")
+	data, err := p.keysDocument(t, 2, "ab", 2).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,12 +199,12 @@ func TestRotationCountsPrimaries(t *testing.T) {
 	}
 }
 
-// TestRotationRefuses holds one document after another against a user at
-// version 2, which a signs; each is like the honest twin but for one thing.
+// TestRotationRefuses offers documents to a user at version 2, which a signed. Each
+// differs from a valid document in one thing.
 func TestRotationRefuses(t *testing.T) {
 	p := newPeople(t, "abx")
-	user := p.at(t, p.says(t, 2, "a", 1), "a")
-	honest := p.says(t, 3, "b", 1)
+	user := p.userAt(t, p.keysDocument(t, 2, "a", 1), "a")
+	valid := p.keysDocument(t, 3, "b", 1)
 	text := func(k *native.Keys) string {
 		data, err := k.Encode()
 		if err != nil {
@@ -212,23 +213,25 @@ func TestRotationRefuses(t *testing.T) {
 		return string(data)
 	}
 	edit := func(old, new string) signedKeys {
-		was := text(honest)
-		if !strings.Contains(was, old) {
-			t.Fatalf("nothing to edit: %q", old)
+		document := text(valid)
+		if !strings.Contains(document, old) {
+			t.Fatalf("the document does not contain %q", old)
 		}
-		return p.signText(t, []byte(strings.Replace(was, old, new, 1)), "ab")
+		return p.signText(t, []byte(strings.Replace(document, old, new, 1)), "ab")
 	}
-	with := func(change func(*native.Keys)) signedKeys { return p.sign(t, p.says(t, 3, "b", 1, change), "ab") }
-	expired := p.at(t, p.says(t, 2, "a", 1), "a")
+	with := func(change func(*native.Keys)) signedKeys {
+		return p.sign(t, p.keysDocument(t, 3, "b", 1, change), "ab")
+	}
+	expired := p.userAt(t, p.keysDocument(t, 2, "a", 1), "a")
 	expired.Edition.Expires = noon
 	for name, test := range map[string]struct {
 		d    signedKeys
 		want error
 	}{
-		"honest":                       {p.sign(t, honest, "ab"), nil},
-		"unsigned":                     {p.sign(t, honest, ""), verify.ErrUntrusted},
-		"signed by a stranger":         {p.sign(t, honest, "x"), verify.ErrUntrusted},
-		"changed":                      {signedKeys{[]byte(text(honest) + "\n"), p.sign(t, honest, "ab").sig}, verify.ErrUntrusted},
+		"valid":                        {p.sign(t, valid, "ab"), nil},
+		"unsigned":                     {p.sign(t, valid, ""), verify.ErrUntrusted},
+		"signed by a stranger":         {p.sign(t, valid, "x"), verify.ErrUntrusted},
+		"changed":                      {signedKeys{[]byte(text(valid) + "\n"), p.sign(t, valid, "ab").sig}, verify.ErrUntrusted},
 		"another channel":              {with(func(k *native.Keys) { k.Channel = "acme2" }), verify.ErrUntrusted},
 		"expired":                      {with(func(k *native.Keys) { k.Expires = noon }), verify.ErrStale},
 		"about to expire":              {with(func(k *native.Keys) { k.Expires = noon.Add(time.Second) }), nil},
@@ -236,14 +239,14 @@ func TestRotationRefuses(t *testing.T) {
 		"expires before issued":        {with(func(k *native.Keys) { k.Issued = k.Expires }), verify.ErrStale},
 		"a life of 401 days":           {with(func(k *native.Keys) { k.Expires = k.Issued.Add(401 * 24 * time.Hour) }), verify.ErrStale},
 		"a life of 400 days":           {with(func(k *native.Keys) { k.Expires = k.Issued.Add(400 * 24 * time.Hour) }), nil},
-		"version going back":           {p.sign(t, p.says(t, 1, "ab", 1), "ab"), verify.ErrStale},
-		"going back, to other keys":    {p.sign(t, p.says(t, 1, "x", 1), "x"), verify.ErrStale},
-		"going back, unsigned":         {p.sign(t, p.says(t, 1, "x", 1), ""), verify.ErrStale},
-		"same version, other keys":     {p.sign(t, p.says(t, 2, "x", 1), "x"), verify.ErrUntrusted},
-		"later version, other keys":    {p.sign(t, p.says(t, 4, "x", 1), "x"), verify.ErrUntrusted},
-		"going back, not this channel": {p.sign(t, p.says(t, 1, "x", 1, func(k *native.Keys) { k.Channel = "acme2" }), "x"), verify.ErrUntrusted},
-		"same version, other":          {p.sign(t, p.says(t, 2, "ab", 1), "ab"), verify.ErrStale},
-		"step skipped":                 {p.sign(t, p.says(t, 4, "b", 1), "ab"), verify.ErrStale},
+		"version going back":           {p.sign(t, p.keysDocument(t, 1, "ab", 1), "ab"), verify.ErrStale},
+		"going back, to other keys":    {p.sign(t, p.keysDocument(t, 1, "x", 1), "x"), verify.ErrStale},
+		"going back, unsigned":         {p.sign(t, p.keysDocument(t, 1, "x", 1), ""), verify.ErrStale},
+		"same version, other keys":     {p.sign(t, p.keysDocument(t, 2, "x", 1), "x"), verify.ErrUntrusted},
+		"later version, other keys":    {p.sign(t, p.keysDocument(t, 4, "x", 1), "x"), verify.ErrUntrusted},
+		"going back, not this channel": {p.sign(t, p.keysDocument(t, 1, "x", 1, func(k *native.Keys) { k.Channel = "acme2" }), "x"), verify.ErrUntrusted},
+		"same version, other":          {p.sign(t, p.keysDocument(t, 2, "ab", 1), "ab"), verify.ErrStale},
+		"step skipped":                 {p.sign(t, p.keysDocument(t, 4, "b", 1), "ab"), verify.ErrStale},
 		"threshold 0":                  {edit("threshold = 1", "threshold = 0"), verify.ErrUntrusted},
 		"threshold -1":                 {edit("threshold = 1", "threshold = -1"), verify.ErrUntrusted},
 		"threshold over the keys":      {edit("threshold = 1", "threshold = 2"), verify.ErrUntrusted},
@@ -252,8 +255,8 @@ func TestRotationRefuses(t *testing.T) {
 		"unknown format":               {edit("format    = 1", "format = 2"), verify.ErrUntrusted},
 		"version 0":                    {edit("version   = 3", "version = 0"), verify.ErrUntrusted},
 		"serial 0":                     {edit("threshold = 1", "threshold = 1\nserial = 0"), verify.ErrUntrusted},
-		"no keys":                      {p.signText(t, []byte(text(honest)[:strings.Index(text(honest), "[[key]]")]), "ab"), verify.ErrUntrusted},
-		"a key twice":                  {p.signText(t, []byte(text(honest)+text(honest)[strings.Index(text(honest), "[[key]]"):]), "ab"), verify.ErrUntrusted},
+		"no keys":                      {p.signText(t, []byte(text(valid)[:strings.Index(text(valid), "[[key]]")]), "ab"), verify.ErrUntrusted},
+		"a key twice":                  {p.signText(t, []byte(text(valid)+text(valid)[strings.Index(text(valid), "[[key]]"):]), "ab"), verify.ErrUntrusted},
 		"another key's name":           {edit(string(p['b'].Primary()), string(p['a'].Primary())), verify.ErrUntrusted},
 		"a key ID":                     {edit(string(p['b'].Primary()), string(p['b'].Primary()[24:])), verify.ErrUntrusted},
 		"lower case":                   {edit(string(p['b'].Primary()), strings.ToLower(string(p['b'].Primary()))), verify.ErrUntrusted},
@@ -262,56 +265,56 @@ func TestRotationRefuses(t *testing.T) {
 		"revokes another key":          {with(func(k *native.Keys) { k.Revoked = []verify.Fingerprint{p['a'].Primary()} }), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, taken, err := rotate(user, keysUpstream(map[string]signedKeys{"keys.toml": test.d}))
+			got, accepted, err := rotate(user, keysUpstream(map[string]signedKeys{"keys.toml": test.d}))
 			if !errors.Is(err, test.want) || test.want == verify.ErrUntrusted && errors.Is(err, verify.ErrStale) {
 				t.Fatalf("got %v, want %v", err, test.want)
 			}
-			if test.want != nil && (taken != 0 || got.Edition.Version != 2) && !strings.Contains(name, "expire") && !strings.Contains(name, "future") && !strings.Contains(name, "life") {
-				t.Errorf("refused, and %d taken, version %d", taken, got.Edition.Version)
+			if test.want != nil && (accepted != 0 || got.Edition.Version != 2) && !strings.Contains(name, "expire") && !strings.Contains(name, "future") && !strings.Contains(name, "life") {
+				t.Errorf("refused, but %d accepted, version %d", accepted, got.Edition.Version)
 			}
-			if test.want == nil && (taken != 1 || got.Edition.Version != 3) {
-				t.Errorf("%d taken, version %d", taken, got.Edition.Version)
+			if test.want == nil && (accepted != 1 || got.Edition.Version != 3) {
+				t.Errorf("%d accepted, version %d", accepted, got.Edition.Version)
 			}
 		})
 	}
-	if _, _, err := rotate(expired, keysUpstream(map[string]signedKeys{"keys.toml": p.sign(t, p.says(t, 2, "a", 1), "a")})); !errors.Is(err, verify.ErrStale) {
-		t.Errorf("the document that was taken before has expired since: %v", err)
+	if _, _, err := rotate(expired, keysUpstream(map[string]signedKeys{"keys.toml": p.sign(t, p.keysDocument(t, 2, "a", 1), "a")})); !errors.Is(err, verify.ErrStale) {
+		t.Errorf("the accepted document has expired: %v", err)
 	}
 	if _, _, err := rotate(user, keysUpstream(nil)); !errors.Is(err, verify.ErrStale) {
-		t.Errorf("no document any more: %v", err)
+		t.Errorf("the document has disappeared: %v", err)
 	}
 	never := p.user(t, "a", 1)
-	if got, taken, err := rotate(never, keysUpstream(nil)); err != nil || taken != 0 || got.Edition.Version != 0 {
-		t.Errorf("a channel without keys documents: %d, %v", taken, err)
+	if got, accepted, err := rotate(never, keysUpstream(nil)); err != nil || accepted != 0 || got.Edition.Version != 0 {
+		t.Errorf("a channel without keys documents: %d, %v", accepted, err)
 	}
 }
 
-// history is a channel whose keys went a, ab, b, bc, c.
+// history returns the documents of a channel whose keys were a, ab, b, bc and c.
 func history(t *testing.T, p people) map[string]signedKeys {
 	return map[string]signedKeys{
-		"keys/1.toml": p.sign(t, p.says(t, 1, "a", 1), "a"),
-		"keys/2.toml": p.sign(t, p.says(t, 2, "ab", 2), "ab"),
-		"keys/3.toml": p.sign(t, p.says(t, 3, "b", 1), "ab"),
-		"keys/4.toml": p.sign(t, p.says(t, 4, "bc", 1), "b"),
-		"keys.toml":   p.sign(t, p.says(t, 5, "c", 1), "c"),
+		"keys/1.toml": p.sign(t, p.keysDocument(t, 1, "a", 1), "a"),
+		"keys/2.toml": p.sign(t, p.keysDocument(t, 2, "ab", 2), "ab"),
+		"keys/3.toml": p.sign(t, p.keysDocument(t, 3, "b", 1), "ab"),
+		"keys/4.toml": p.sign(t, p.keysDocument(t, 4, "bc", 1), "b"),
+		"keys.toml":   p.sign(t, p.keysDocument(t, 5, "c", 1), "c"),
 	}
 }
 
-// TestRotationWalks: from whatever keys or version a user has, step by step.
-func TestRotationWalks(t *testing.T) {
+// TestRotationFollowsEveryVersion starts from different keys and versions.
+func TestRotationFollowsEveryVersion(t *testing.T) {
 	p := newPeople(t, "abcx")
 	documents := history(t, p)
 	for names, steps := range map[string]int{"a": 3, "b": 2, "c": 1, "abc": 1, "ax": 3} {
-		got, taken, err := rotate(p.user(t, names, 1), keysUpstream(documents))
-		if err != nil || taken != steps || got.Edition.Version != 5 || got.Policy.Keys.Pins()[0].Primary != p['c'].Primary() {
-			t.Errorf("given %q: %d taken, version %d: %v", names, taken, got.Edition.Version, err)
+		got, accepted, err := rotate(p.user(t, names, 1), keysUpstream(documents))
+		if err != nil || accepted != steps || got.Edition.Version != 5 || got.Policy.Keys.Pins()[0].Primary != p['c'].Primary() {
+			t.Errorf("given %q: %d accepted, version %d: %v", names, accepted, got.Edition.Version, err)
 		}
 	}
 	if _, _, err := rotate(p.user(t, "x", 1), keysUpstream(documents)); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("given a stranger's key: %v", err)
 	}
 	if _, _, err := rotate(p.user(t, "ac", 2), keysUpstream(documents)); !errors.Is(err, verify.ErrUntrusted) {
-		t.Errorf("given two keys that never signed together: %v", err)
+		t.Errorf("given two keys that never signed the same document: %v", err)
 	}
 	for missing, want := range map[string]error{
 		"keys/1.toml": nil, "keys/2.toml": nil, // older than what this user has
@@ -319,42 +322,42 @@ func TestRotationWalks(t *testing.T) {
 	} {
 		u := keysUpstream(documents)
 		u.Tell(base+missing, manifesttest.NotFound)
-		user := p.at(t, p.says(t, 2, "ab", 2), "ab")
+		user := p.userAt(t, p.keysDocument(t, 2, "ab", 2), "ab")
 		if _, _, err := rotate(user, u); !errors.Is(err, want) {
 			t.Errorf("without %s: %v, want %v", missing, err, want)
 		}
 	}
 	same := map[string]signedKeys{
-		"keys/2.toml": p.sign(t, p.says(t, 2, "a", 1, func(k *native.Keys) { k.Serial = 9 }), "a"),
-		"keys/3.toml": p.sign(t, p.says(t, 3, "a", 1), "a"),
-		"keys.toml":   p.sign(t, p.says(t, 3, "a", 1), "a"),
+		"keys/2.toml": p.sign(t, p.keysDocument(t, 2, "a", 1, func(k *native.Keys) { k.Serial = 9 }), "a"),
+		"keys/3.toml": p.sign(t, p.keysDocument(t, 3, "a", 1), "a"),
+		"keys.toml":   p.sign(t, p.keysDocument(t, 3, "a", 1), "a"),
 	}
-	got, taken, err := rotate(p.at(t, p.says(t, 1, "a", 1), "a"), keysUpstream(same))
-	if err != nil || taken != 2 || got.Edition.Restart != 9 || got.Edition.Restarted != 2 {
-		t.Errorf("the same keys, the newest kept by its number too: %d taken, %+v: %v", taken, got.Edition, err)
+	got, accepted, err := rotate(p.userAt(t, p.keysDocument(t, 1, "a", 1), "a"), keysUpstream(same))
+	if err != nil || accepted != 2 || got.Edition.Restart != 9 || got.Edition.Restarted != 2 {
+		t.Errorf("the same keys, the newest also served by its version: %d accepted, %+v: %v", accepted, got.Edition, err)
 	}
 }
 
-// TestRotationForgetsNothing: what one document revoked no later one brings back,
-// though it does not repeat it.
+// TestRotationForgetsNothing checks that a key stays revoked even if later documents
+// do not repeat its revocation.
 func TestRotationForgetsNothing(t *testing.T) {
 	p := newPeople(t, "ab")
-	revoking := p.says(t, 2, "b", 1, func(k *native.Keys) { k.Revoked = []verify.Fingerprint{p['a'].Primary()} })
-	user := p.at(t, p.says(t, 1, "a", 1), "a")
+	revoking := p.keysDocument(t, 2, "b", 1, func(k *native.Keys) { k.Revoked = []verify.Fingerprint{p['a'].Primary()} })
+	user := p.userAt(t, p.keysDocument(t, 1, "a", 1), "a")
 	user, _, err := rotate(user, keysUpstream(map[string]signedKeys{"keys.toml": p.sign(t, revoking, "ab")}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for names, want := range map[string]error{"ab": verify.ErrUntrusted, "b": nil} {
-		d := p.sign(t, p.says(t, 3, names, 1), names)
+		d := p.sign(t, p.keysDocument(t, 3, names, 1), names)
 		if _, _, err := rotate(user, keysUpstream(map[string]signedKeys{"keys.toml": d})); !errors.Is(err, want) {
 			t.Errorf("version 3 lists %q: %v, want %v", names, err, want)
 		}
 	}
 
-	// An OpenPGP revocation that the user has seen counts, whatever copy of the
-	// certificate a document carries.
-	old := p.says(t, 2, "ab", 1)
+	// An OpenPGP revocation that the user has seen counts, even if the document has
+	// an older copy of the certificate.
+	old := p.keysDocument(t, 2, "ab", 1)
 	p['a'].Revoke(t, noon.Add(-time.Hour), true)
 	user = p.user(t, "ab", 1)
 	for signers, want := range map[string]error{"a": verify.ErrUntrusted, "b": nil} {
@@ -368,10 +371,11 @@ func TestRotationForgetsNothing(t *testing.T) {
 	}
 }
 
-// TestRotationCeilings: neither a document nor the way to it is endless.
+// TestRotationCeilings checks the ceilings on a document's size and on the number of
+// versions.
 func TestRotationCeilings(t *testing.T) {
 	p := newPeople(t, "a")
-	d := p.sign(t, p.says(t, 1, "a", 1), "a")
+	d := p.sign(t, p.keysDocument(t, 1, "a", 1), "a")
 	for name, lie := range map[string]manifesttest.Lie{"endless": manifesttest.Endless, "oversized": manifesttest.Oversized} {
 		for _, file := range []string{"keys.toml", "keys.toml.asc"} {
 			u := keysUpstream(map[string]signedKeys{"keys.toml": d})
@@ -387,25 +391,25 @@ func TestRotationCeilings(t *testing.T) {
 	ahead := func(versions uint64) error {
 		documents := map[string]signedKeys{}
 		for n := uint64(2); n <= versions; n++ {
-			documents[native.KeysFileOf(n)] = p.sign(t, p.says(t, n, "a", 1), "a")
+			documents[native.KeysFileOf(n)] = p.sign(t, p.keysDocument(t, n, "a", 1), "a")
 		}
 		documents["keys.toml"] = documents[native.KeysFileOf(versions)]
-		_, _, err := rotate(p.at(t, p.says(t, 1, "a", 1), "a"), keysUpstream(documents))
+		_, _, err := rotate(p.userAt(t, p.keysDocument(t, 1, "a", 1), "a"), keysUpstream(documents))
 		return err
 	}
 	if err := ahead(native.MaxSteps); err != nil {
-		t.Errorf("as many steps as may be: %v", err)
+		t.Errorf("the greatest number of steps: %v", err)
 	}
 	if err := ahead(native.MaxSteps + 2); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("too many steps: %v", err)
 	}
 }
 
-// TestRotationFlips: one bit of the document or of its signature is one too many.
-func TestRotationFlips(t *testing.T) {
+// TestRotationRefusesFlippedBits changes one bit of each octet of the document.
+func TestRotationRefusesFlippedBits(t *testing.T) {
 	p := newPeople(t, "ab")
-	user := p.at(t, p.says(t, 1, "a", 1), "a")
-	d := p.sign(t, p.says(t, 2, "b", 1), "ab")
+	user := p.userAt(t, p.keysDocument(t, 1, "a", 1), "a")
+	d := p.sign(t, p.keysDocument(t, 2, "b", 1), "ab")
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range d.data {
 		changed := slices.Clone(d.data)
@@ -419,7 +423,7 @@ func TestRotationFlips(t *testing.T) {
 	}
 }
 
-// FuzzKeys: whatever is read can be written, and read again as the same.
+// FuzzKeys checks that every document that parses can be written and parsed again.
 func FuzzKeys(f *testing.F) {
 	key := verifytest.NewKey(f, "a", noon.AddDate(-1, 0, 0))
 	k := &native.Keys{Channel: "acme", Version: 1, Issued: noon, Expires: noon.AddDate(0, 0, 30), Threshold: 1, Serial: 4,
@@ -435,7 +439,7 @@ func FuzzKeys(f *testing.F) {
 		k, err := native.ParseKeysDraft(data)
 		if err != nil {
 			if !errors.Is(err, verify.ErrUntrusted) {
-				t.Fatalf("%v is of no class", err)
+				t.Fatalf("%v does not match ErrUntrusted", err)
 			}
 			return
 		}
@@ -454,19 +458,18 @@ func FuzzKeys(f *testing.F) {
 	})
 }
 
-// Object stores that do not let strangers list deny what is not there. To a
-// channel that has never had a keys document that is the same; to one that has,
-// it hides it.
+// Object stores that forbid listing deny access to files that do not exist. If no keys
+// document was ever seen, a denied one counts as missing; otherwise as hidden.
 func TestRotationDenied(t *testing.T) {
 	p := newPeople(t, "a")
 	denied := func([]byte) (io.Reader, int64, error) { return nil, 0, manifests.ErrDenied }
 	u := keysUpstream(map[string]signedKeys{"keys.toml": {}})
 	u.Tell(base+"keys.toml", denied)
-	if _, taken, err := rotate(p.user(t, "a", 1), u); err != nil || taken != 0 {
-		t.Errorf("without a keys document: %d taken, %v", taken, err)
+	if _, accepted, err := rotate(p.user(t, "a", 1), u); err != nil || accepted != 0 {
+		t.Errorf("without a keys document: %d accepted, %v", accepted, err)
 	}
-	if _, _, err := rotate(p.at(t, p.says(t, 1, "a", 1), "a"), u); !errors.Is(err, verify.ErrStale) {
-		t.Errorf("with one that is withheld: %v", err)
+	if _, _, err := rotate(p.userAt(t, p.keysDocument(t, 1, "a", 1), "a"), u); !errors.Is(err, verify.ErrStale) {
+		t.Errorf("with a hidden keys document: %v", err)
 	}
 	u.Tell(base+"keys.toml", func([]byte) (io.Reader, int64, error) { return nil, 0, manifests.ErrUnreachable })
 	if _, _, err := rotate(p.user(t, "a", 1), u); !errors.Is(err, manifests.ErrUnreachable) {
@@ -474,53 +477,54 @@ func TestRotationDenied(t *testing.T) {
 	}
 }
 
-// TestRotationKeepsWhatItTook: what was proved on the way is returned though the
-// end of it is refused.
-func TestRotationKeepsWhatItTook(t *testing.T) {
+// TestRotationReturnsAcceptedDocuments checks that documents which were verified are
+// returned even if the newest one is refused.
+func TestRotationReturnsAcceptedDocuments(t *testing.T) {
 	p := newPeople(t, "abx")
-	user := p.at(t, p.says(t, 1, "a", 1), "a")
-	second := p.sign(t, p.says(t, 2, "b", 1), "ab")
+	user := p.userAt(t, p.keysDocument(t, 1, "a", 1), "a")
+	second := p.sign(t, p.keysDocument(t, 2, "b", 1), "ab")
 	for name, test := range map[string]struct {
-		last  signedKeys
-		want  error
-		taken int
+		last     signedKeys
+		want     error
+		accepted int
 	}{
-		"expired":       {p.sign(t, p.says(t, 3, "b", 1, func(k *native.Keys) { k.Expires = noon }), "b"), verify.ErrStale, 2},
-		"by a stranger": {p.sign(t, p.says(t, 3, "b", 1), "x"), verify.ErrUntrusted, 1},
-		"honest":        {p.sign(t, p.says(t, 3, "b", 1), "b"), nil, 2},
+		"expired":       {p.sign(t, p.keysDocument(t, 3, "b", 1, func(k *native.Keys) { k.Expires = noon }), "b"), verify.ErrStale, 2},
+		"by a stranger": {p.sign(t, p.keysDocument(t, 3, "b", 1), "x"), verify.ErrUntrusted, 1},
+		"valid":         {p.sign(t, p.keysDocument(t, 3, "b", 1), "b"), nil, 2},
 	} {
-		got, taken, err := rotate(user, keysUpstream(map[string]signedKeys{"keys/2.toml": second, "keys.toml": test.last}))
-		if !errors.Is(err, test.want) || taken != test.taken || got.Edition.Version != uint64(1+test.taken) {
-			t.Errorf("%s: %d taken, version %d: %v", name, taken, got.Edition.Version, err)
+		got, accepted, err := rotate(user, keysUpstream(map[string]signedKeys{"keys/2.toml": second, "keys.toml": test.last}))
+		if !errors.Is(err, test.want) || accepted != test.accepted || got.Edition.Version != uint64(1+test.accepted) {
+			t.Errorf("%s: %d accepted, version %d: %v", name, accepted, got.Edition.Version, err)
 		}
 	}
 }
 
-// A keys document names each secret once, under whatever fingerprint.
+// TestKeysAreDistinct checks that a keys document must not list one secret key twice
+// under two fingerprints.
 func TestKeysAreDistinct(t *testing.T) {
 	p := newPeople(t, "bc")
 	p['a'], p['t'] = verifytest.NewTwins(t, "a", noon.AddDate(-1, 0, 0), noon.AddDate(0, -1, 0))
-	honest := p.sign(t, p.says(t, 1, "abc", 2), "ab").data
-	if _, err := native.ParseKeysDraft(honest); err != nil {
+	valid := p.sign(t, p.keysDocument(t, 1, "abc", 2), "ab").data
+	if _, err := native.ParseKeysDraft(valid); err != nil {
 		t.Fatal(err)
 	}
-	forged := strings.NewReplacer(string(p['b'].Public(t)), string(p['t'].Public(t)), string(p['b'].Primary()), string(p['t'].Primary())).Replace(string(honest))
+	forged := strings.NewReplacer(string(p['b'].Public(t)), string(p['t'].Public(t)), string(p['b'].Primary()), string(p['t'].Primary())).Replace(string(valid))
 	_, err := native.ParseKeysDraft([]byte(forged))
 	if _, ok := errors.AsType[*native.FormatError](err); !ok || !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "one key under two fingerprints") {
 		t.Errorf("%v of\n%s", err, forged)
 	}
-	if data, err := p.says(t, 1, "at", 1).Encode(); err == nil {
-		t.Errorf("it was written:\n%s", data)
+	if data, err := p.keysDocument(t, 1, "at", 1).Encode(); err == nil {
+		t.Errorf("Encode accepted it:\n%s", data)
 	}
 }
 
-// TestKeysAtEveryCeilingCanBeRead writes a keys document with as many keys and
-// revoked ones as there may be, and reads it back; one more of either, or a
-// document that is too long, is not written.
+// TestKeysAtEveryCeilingCanBeRead writes a keys document with the greatest number of
+// keys and revoked keys, and reads it back. One more of either, or a longer document,
+// cannot be written.
 func TestKeysAtEveryCeilingCanBeRead(t *testing.T) {
 	names := "abcdefghijklmnopqrstuvwxyzABCDEFG"
 	p := newPeople(t, names)
-	full := p.says(t, 1<<63-1, names[:native.MaxKeys], native.MaxKeys, func(k *native.Keys) {
+	full := p.keysDocument(t, 1<<63-1, names[:native.MaxKeys], native.MaxKeys, func(k *native.Keys) {
 		k.Serial = 1<<63 - 1
 		for i := range native.MaxRevoked {
 			k.Revoked = append(k.Revoked, verify.Fingerprint(fmt.Sprintf("%064X", i)))
@@ -546,7 +550,7 @@ func TestKeysAtEveryCeilingCanBeRead(t *testing.T) {
 		over.Certificates, over.Revoked = slices.Clone(full.Certificates), slices.Clone(full.Revoked)
 		change(&over)
 		if _, err := over.Encode(); err == nil {
-			t.Errorf("%s is written", name)
+			t.Errorf("%s was written", name)
 		}
 	}
 }

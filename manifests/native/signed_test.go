@@ -15,7 +15,7 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// TestSignedVector judges testdata/signed.txtar as its comment says.
+// TestSignedVector verifies testdata/signed.txtar as its comment describes.
 func TestSignedVector(t *testing.T) {
 	archive, err := txtar.ParseFile("testdata/signed.txtar")
 	if err != nil {
@@ -30,7 +30,7 @@ func TestSignedVector(t *testing.T) {
 	good := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
 	stranger := verifytest.NewKey(t, "stranger", good.AddDate(-1, 0, 0)).Public(t)
 
-	judge := func(channel string, manifest []byte, threshold int, now time.Time, keys ...[]byte) error {
+	fetch := func(channel string, manifest []byte, threshold int, now time.Time, keys ...[]byte) error {
 		ring, err := verify.OpenKeyring(keys...)
 		if err != nil {
 			t.Fatal(err)
@@ -47,16 +47,16 @@ func TestSignedVector(t *testing.T) {
 	for name, test := range map[string]struct {
 		got, want error
 	}{
-		"with the first key":         {judge("acme", manifest, 1, good, first), nil},
-		"with the second":            {judge("acme", manifest, 1, good, second), nil},
-		"with both":                  {judge("acme", manifest, 2, good, first, second), nil},
-		"just issued":                {judge("acme", manifest, 1, time.Date(2026, 11, 22, 9, 55, 0, 0, time.UTC), first), nil},
-		"to the last second":         {judge("acme", manifest, 1, time.Date(2027, 2, 20, 9, 59, 59, 0, time.UTC), first), nil},
-		"expired":                    {judge("acme", manifest, 1, time.Date(2027, 2, 20, 10, 0, 0, 0, time.UTC), first), verify.ErrStale},
-		"one of two":                 {judge("acme", manifest, 2, good, first, stranger), verify.ErrUntrusted},
-		"signed in the future":       {judge("acme", manifest, 1, time.Date(2026, 11, 22, 9, 54, 59, 0, time.UTC), first), verify.ErrUntrusted},
-		"with another key":           {judge("acme", manifest, 1, good, stranger), verify.ErrUntrusted},
-		"as a channel of other name": {judge("acme2", manifest, 1, good, first), verify.ErrUntrusted},
+		"with the first key":           {fetch("acme", manifest, 1, good, first), nil},
+		"with the second":              {fetch("acme", manifest, 1, good, second), nil},
+		"with both":                    {fetch("acme", manifest, 2, good, first, second), nil},
+		"just issued":                  {fetch("acme", manifest, 1, time.Date(2026, 11, 22, 9, 55, 0, 0, time.UTC), first), nil},
+		"to the last second":           {fetch("acme", manifest, 1, time.Date(2027, 2, 20, 9, 59, 59, 0, time.UTC), first), nil},
+		"expired":                      {fetch("acme", manifest, 1, time.Date(2027, 2, 20, 10, 0, 0, 0, time.UTC), first), verify.ErrStale},
+		"one of two":                   {fetch("acme", manifest, 2, good, first, stranger), verify.ErrUntrusted},
+		"signed in the future":         {fetch("acme", manifest, 1, time.Date(2026, 11, 22, 9, 54, 59, 0, time.UTC), first), verify.ErrUntrusted},
+		"with another key":             {fetch("acme", manifest, 1, good, stranger), verify.ErrUntrusted},
+		"as a channel of another name": {fetch("acme2", manifest, 1, good, first), verify.ErrUntrusted},
 	} {
 		if !errors.Is(test.got, test.want) {
 			t.Errorf("%s: %v, want %v", name, test.got, test.want)

@@ -12,7 +12,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A FormatError says where and how a document of a channel breaks its format.
+// A FormatError reports where and how a document of a channel breaks its format.
 type FormatError struct {
 	Document string // "keys document"; empty: the manifest
 	Where    string // "line 3", "release 2 (zig 0.14.0), artifact 1"; empty: the document itself
@@ -27,26 +27,27 @@ func (e *FormatError) Error() string {
 	return what + ": " + e.Rule
 }
 
-// Is reports that a document that breaks its format is not trusted.
+// Is makes e match verify.ErrUntrusted.
 func (e *FormatError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-// A table is one TOML table being read. Every key is taken once, by its exact
-// name (go-toml's own struct decoding would ignore case) and type; the first
-// fault is kept, and what nobody took is an unknown key.
+// A table is one TOML table being read. Each key is read once, by its exact name and
+// type; go-toml's struct decoding would ignore case. err is the first error. A key
+// that was not read is an unknown key.
 type table struct {
 	keys  map[string]any
 	where string
 	err   error
 }
 
-// partLimits bound what is decoded at once: one release, or what comes before the
-// first. A release of MaxList artifacts with MaxList URLs each is a fifth of it.
+// partLimits limits one call of the decoder, which decodes one release, or the keys
+// before the first release. A release of MaxList artifacts with MaxList URLs each uses
+// a fifth of it.
 var partLimits = tomldoc.Limits{Tables: 4096, Keys: 16 << 10, Values: 512 << 10}
 
-// readTables decodes a document that is some keys and then a list of tables: it
-// calls root with the keys, then each with every table in turn. Only one table is
-// decoded at a time, so that a large document takes little time and memory. The
-// first error ends it: one of root or each, or a *FormatError.
+// readTables decodes a document that consists of some keys and a list of tables. It
+// calls root with the keys, then each with every table in turn. It decodes one table
+// at a time, so that a large document takes little time and memory. It returns the
+// first error: a *FormatError, or one of root or each.
 func readTables(data []byte, list string, root, each func(*table) error) error {
 	n, first, inline := 0, true, false
 	for part := range tomldoc.Split(data) {
@@ -86,7 +87,7 @@ func (t *table) fail(format string, args ...any) {
 	}
 }
 
-// end returns the first fault, or one for a key that was not taken.
+// end returns the first error, or an error for a key that was not read.
 func (t *table) end() error {
 	if len(t.keys) > 0 {
 		t.fail("unknown key %q", slices.Min(slices.Collect(maps.Keys(t.keys))))
@@ -96,7 +97,9 @@ func (t *table) end() error {
 
 func (t *table) has(key string) bool { _, ok := t.keys[key]; return ok }
 
-func take[T any](t *table, key, kind string) (value T) {
+// read removes key from t and returns its value, which must be a T. kind is the name of
+// T in errors.
+func read[T any](t *table, key, kind string) (value T) {
 	raw, ok := t.keys[key]
 	delete(t.keys, key)
 	if !ok {
@@ -109,13 +112,13 @@ func take[T any](t *table, key, kind string) (value T) {
 	return value
 }
 
-func (t *table) text(key string) string       { return take[string](t, key, "a string") }
-func (t *table) flag(key string) bool         { return t.has(key) && take[bool](t, key, "true or false") }
-func (t *table) instant(key string) time.Time { return take[time.Time](t, key, "a time with its zone") }
+func (t *table) text(key string) string       { return read[string](t, key, "a string") }
+func (t *table) flag(key string) bool         { return t.has(key) && read[bool](t, key, "true or false") }
+func (t *table) instant(key string) time.Time { return read[time.Time](t, key, "a time with its zone") }
 
 // number reads a whole number from low to high.
 func (t *table) number(key string, low, high int64) int64 {
-	n := take[int64](t, key, "a whole number")
+	n := read[int64](t, key, "a whole number")
 	switch {
 	case n < low:
 		t.fail("%s is %d, less than %d", key, n, low)
@@ -132,7 +135,7 @@ func (t *table) texts(key string, limit int) []string {
 	if !t.has(key) {
 		return nil
 	}
-	raw := take[[]any](t, key, "a list")
+	raw := read[[]any](t, key, "a list")
 	if len(raw) > limit {
 		t.fail("%d %s, over the limit of %d", len(raw), key, limit)
 		return nil
@@ -148,9 +151,9 @@ func (t *table) texts(key string, limit int) []string {
 	return list
 }
 
-// table reads a table within t.
+// table reads the table at key.
 func (t *table) table(key string) *table {
-	inner := &table{keys: take[map[string]any](t, key, "a table"), where: t.where + key}
+	inner := &table{keys: read[map[string]any](t, key, "a table"), where: t.where + key}
 	if t.where != "" {
 		inner.where = t.where + ", " + key
 	}
@@ -162,7 +165,7 @@ func (t *table) tables(key string, limit int) []*table {
 	if !t.has(key) {
 		return nil
 	}
-	raw := take[[]any](t, key, "a list of tables")
+	raw := read[[]any](t, key, "a list of tables")
 	if len(raw) > limit {
 		t.fail("%d entries of %s, over the limit of %d", len(raw), key, limit)
 		return nil

@@ -13,8 +13,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// vectors reads a file of test vectors: manifests by name, and what the first
-// line of each says of it.
+// vectors reads a file of test vectors: manifests by name. The first line of each
+// states the verdict.
 func vectors(tb testing.TB, file string) map[string]vector {
 	tb.Helper()
 	archive, err := txtar.ParseFile("testdata/" + file)
@@ -39,7 +39,7 @@ type vector struct {
 	text    []byte
 }
 
-// parseFor is Parse without the proof.
+// parseFor is Parse for bytes that were not verified.
 func parseFor(channel string, data []byte) (*Manifest, error) {
 	m, err := parse(data, false)
 	if err == nil && m.Channel != channel {
@@ -48,7 +48,7 @@ func parseFor(channel string, data []byte) (*Manifest, error) {
 	return m, err
 }
 
-// TestGoodVectors: a text editor may end lines in either way.
+// TestGoodVectors parses each good vector with LF and with CRLF line ends.
 func TestGoodVectors(t *testing.T) {
 	for name, v := range vectors(t, "good.txtar") {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestBadVectors(t *testing.T) {
 	}
 }
 
-// TestDocumentedExample: the manifest that docs/manifest-format.md shows is one.
+// TestDocumentedExample parses the manifest in docs/manifest-format.md.
 func TestDocumentedExample(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/manifest-format.md")
 	if err != nil {
