@@ -9,8 +9,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Renewed returns ring, the keys of a built-in channel, with the newer copies of
-// them that Renew stored. One that is damaged is an error: it may have held a
+// Renewed returns ring, the keys of a built-in channel, merged with the newer copies
+// that Renew stored. A damaged copy is an error, because it may have contained a
 // revocation.
 func (s Store) Renewed(ring *verify.Keyring) (*verify.Keyring, error) {
 	for _, pin := range ring.Pins() {
@@ -32,16 +32,16 @@ func (s Store) Renewed(ring *verify.Keyring) (*verify.Keyring, error) {
 	return ring, nil
 }
 
-// Renew stores newer copies of the keys of a built-in channel, beside those of
-// the user's channels. A copy stored before is merged, never replaced, and no
-// channel's removal takes it away: a revocation once seen stays.
+// Renew stores newer copies of the keys of a built-in channel, in the same directory as
+// the keys of the user's channels. A stored copy is merged and never replaced, and
+// removing a channel does not delete it, so that a revocation once seen stays.
 func (s Store) Renew(newer *verify.Keyring) error {
 	if err := durable.Mkdir(s.Root, keysDir, 0o700); err != nil {
 		return err
 	}
 	armored := newer.Export()
 	for i, certificate := range newer.Certificates() {
-		if err := plain(certificate.Fingerprint); err != nil {
+		if err := checkFingerprint(certificate.Fingerprint); err != nil {
 			return fmt.Errorf("key %s: %w", certificate.Fingerprint, err)
 		}
 		if err := s.putKey(renewedFile(certificate.Fingerprint), certificate.Fingerprint, armored[i]); err != nil {

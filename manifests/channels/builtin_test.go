@@ -9,9 +9,9 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// A built-in key that is revoked in a newer copy stays revoked, whatever older
-// copy comes after, and whatever channel with that key is removed.
-func TestARevocationOfABuiltinKeyStays(t *testing.T) {
+// TestRevocationOfBuiltinKeyStays checks that a built-in key stays revoked after an older
+// copy is stored, and after a channel with the same key is removed.
+func TestRevocationOfBuiltinKeyStays(t *testing.T) {
 	s := newStore(t)
 	key := verifytest.NewKey(t, "upstream", day.AddDate(-1, 0, 0))
 	builtin := verifytest.Keyring(t, key)
@@ -46,13 +46,13 @@ func TestARevocationOfABuiltinKeyStays(t *testing.T) {
 		t.Errorf("a key revoked as compromised counts (%v)", err)
 	}
 	if err := s.Renew(old); err != nil || counts() {
-		t.Errorf("an older copy took the revocation back (%v)", err)
+		t.Errorf("an older copy undid the revocation (%v)", err)
 	}
 	if _, err := s.Remove("acme"); err != nil || counts() {
-		t.Errorf("the removal of a channel took the revocation along (%v)", err)
+		t.Errorf("removing a channel undid the revocation (%v)", err)
 	}
 
-	// Nothing else is touched by it, and a damaged copy is not passed over.
+	// Other keys are unaffected, and a damaged copy is an error.
 	other := verifytest.Keyring(t, verifytest.NewKey(t, "other", day))
 	if ring, err := s.Renewed(other); err != nil || ring != other {
 		t.Errorf("another upstream's keys: %v", err)
@@ -68,8 +68,8 @@ func TestARevocationOfABuiltinKeyStays(t *testing.T) {
 		if err := errors.Join(err, f.Close()); err != nil {
 			t.Fatal(err)
 		}
-		var fault *SettingsError
-		if _, err := s.Renewed(builtin); !errors.As(err, &fault) || fault.File != name {
+		var invalid *SettingsError
+		if _, err := s.Renewed(builtin); !errors.As(err, &invalid) || invalid.File != name {
 			t.Errorf("%.10q in its place: %v", text, err)
 		}
 	}

@@ -1,16 +1,15 @@
-// Package channels holds what the user trusts for what: the settings of every
-// channel the user added, and the keys pinned for it.
+// Package channels stores what the user trusts: the settings of every channel that the
+// user added, and the keys pinned for it.
 //
-// Below the configuration directory it keeps
+// The files below the configuration directory are
 //
-//	channels/<name>.toml       one channel: where, in which format, by whose keys, for which tools
+//	channels/<name>.toml       one channel: its URL, format, keys and tools
 //	keys/<fingerprint>.asc     one certificate, named after its primary key
 //
-// Both are the user's own files, of mode 0600 (a URL may hold a password), and
-// can be read, copied and put under version control. A file that is not exactly
-// what this package writes is an error that names it, never a channel with
-// fewer rules: an unknown key, a pin that is not a full fingerprint, a threshold
-// that the pins cannot meet.
+// Both belong to the user, have mode 0600 because a URL may hold a password, and can be
+// read, copied and put under version control. A file with an unknown key, a pin that is
+// not a full fingerprint, or a threshold that the pins cannot meet is an error that
+// names the file. It never becomes a channel with fewer restrictions.
 //
 //	url       = "https://tools.acme.example/channel.toml"
 //	format    = "native"
@@ -22,8 +21,8 @@
 //	primary = "0123456789ABCDEF0123456789ABCDEF01234567"
 //	subkeys = ["89ABCDEF0123456789ABCDEF0123456789ABCDEF"]
 //
-// Where the channel publishes documents of its keys, a table [keys] says what
-// the newest that was taken made of them; what the user chose stays above it.
+// If the channel publishes keys documents, the table [keys] has the keys of the newest
+// one that was accepted. The keys that the user chose stay above it.
 package channels
 
 import (
@@ -45,17 +44,17 @@ type Channel struct {
 	URL       string // https, http or file; may hold a user name and password
 	Format    string // one of Formats
 	Threshold int    // how many of Pins must have signed; at least 1
-	// Tools are names, or beginnings of names followed by "*", that the channel
-	// may provide. Empty: see Grants.
+	// Tools are the tools that the channel may provide: names, or prefixes of names
+	// followed by "*". Empty: see Grants.
 	Tools []string
-	Pins  []verify.Pin // whose signatures count
+	Pins  []verify.Pin // the keys whose signatures count
 	Added time.Time
-	// Rotation is what the channel's own keys documents have made of Threshold
-	// and Pins since; nil: nothing.
+	// Rotation replaces Threshold and Pins since the channel published a keys
+	// document; nil: it published none.
 	Rotation *Rotation
 }
 
-// A Rotation is the newest edition of a channel's own keys that was taken.
+// A Rotation is the newest keys document of a channel that was accepted.
 type Rotation struct {
 	Version   uint64        `toml:"version"` // at least 1
 	Digest    verify.Digest `toml:"digest"`  // of the document
@@ -64,13 +63,13 @@ type Rotation struct {
 	Taken     time.Time     `toml:"taken"`
 	Threshold int           `toml:"threshold"`
 	Pins      []verify.Pin  `toml:"key"`
-	// Retired are the primary keys that counted before and do not any more,
-	// Revoked those that never count again; a key may be both.
+	// Retired are the primary keys that counted earlier, and Revoked the keys that
+	// must never count again. A key may be in both.
 	Retired []verify.Fingerprint `toml:"retired,omitempty"`
 	Revoked []verify.Fingerprint `toml:"revoked,omitempty"`
 }
 
-// Trusted is whose signatures count now, and how many must have signed.
+// Trusted returns the keys whose signatures count now, and how many must have signed.
 func (c Channel) Trusted() (pins []verify.Pin, threshold int) {
 	if c.Rotation != nil {
 		return c.Rotation.Pins, c.Rotation.Threshold
@@ -78,19 +77,19 @@ func (c Channel) Trusted() (pins []verify.Pin, threshold int) {
 	return c.Pins, c.Threshold
 }
 
-// Formats are the publishing formats a user's channel can have.
+// Formats returns the publishing formats that a user's channel can have.
 func Formats() []string { return []string{"native", "rust", "checksums", "detached", "debian"} }
 
 // Ceilings on the settings of one channel.
 const (
 	MaxTools   = 256
 	MaxPins    = 32
-	MaxRetired = 16384 // and so many revoked keys: of 512 versions that replace MaxPins each
+	MaxRetired = 16384 // retired keys, and also revoked keys: 512 versions that replace MaxPins keys each
 )
 
-// Grants reports whether the channel may speak for tool. Without Tools a native
-// channel is granted every name that builtin denies, and a channel of another
-// format none: the tools of that format are written down when it is added.
+// Grants reports whether the channel may provide tool. If Tools is empty, a native
+// channel may provide every tool for which builtin is false, and a channel of another
+// format none, because Tools is set when such a channel is added.
 func (c Channel) Grants(tool string, builtin func(string) bool) bool {
 	if len(c.Tools) == 0 {
 		return c.Format == "native" && !builtin(tool)
@@ -101,8 +100,8 @@ func (c Channel) Grants(tool string, builtin func(string) bool) bool {
 	})
 }
 
-// Equal reports whether a and b were added as the same trust: all but when that
-// was, and what became of their keys since.
+// Equal reports whether c and b have the same settings, apart from when they were added
+// and from key rotations since.
 func (c Channel) Equal(b Channel) bool {
 	c, b = c.sorted(), b.sorted()
 	c.Added, b.Added = time.Time{}, time.Time{}
@@ -110,7 +109,8 @@ func (c Channel) Equal(b Channel) bool {
 	return reflect.DeepEqual(c, b)
 }
 
-// Redacted is the channel's URL for people and logs: no user, password or query.
+// Redacted returns the channel's URL for output and logs, without user, password and
+// query.
 func (c Channel) Redacted() string {
 	u, err := url.Parse(c.URL)
 	if err != nil {
@@ -120,7 +120,7 @@ func (c Channel) Redacted() string {
 	return u.String()
 }
 
-// Validate reports what keeps c from being a channel. It never shows the URL.
+// Validate checks that c is a valid channel. Its errors never show the URL.
 func (c Channel) Validate() error {
 	if err := manifests.ValidName(c.Name); err != nil {
 		return fmt.Errorf("name: %w", err)
@@ -147,10 +147,10 @@ func (c Channel) Validate() error {
 	for _, pattern := range c.Tools {
 		start, open := strings.CutSuffix(pattern, "*")
 		if open {
-			start += "x" // whatever may follow
+			start += "x" // stands for the part that * matches
 		}
 		if err := manifests.ValidName(start); err != nil {
-			return fmt.Errorf("tools: pattern %.100q is neither a name nor the beginning of one and a *", pattern)
+			return fmt.Errorf("tools: pattern %.100q is neither a name nor the beginning of a name followed by *", pattern)
 		}
 	}
 	return nil
@@ -164,14 +164,15 @@ func (r Rotation) validate() error {
 		return fmt.Errorf("more than %d retired or revoked keys", MaxRetired)
 	}
 	for _, f := range slices.Concat(r.Retired, r.Revoked) {
-		if err := plain(f); err != nil {
+		if err := checkFingerprint(f); err != nil {
 			return err
 		}
 	}
 	return validTrust(r.Pins, r.Threshold)
 }
 
-func plain(f verify.Fingerprint) error {
+// checkFingerprint checks that f is a full fingerprint in capitals without spaces.
+func checkFingerprint(f verify.Fingerprint) error {
 	if full, err := verify.ParseFingerprint(string(f)); err != nil {
 		return fmt.Errorf("key: %w", err)
 	} else if full != f {
@@ -180,6 +181,7 @@ func plain(f verify.Fingerprint) error {
 	return nil
 }
 
+// validTrust checks keys and a threshold.
 func validTrust(pins []verify.Pin, threshold int) error {
 	if len(pins) == 0 || len(pins) > MaxPins {
 		return fmt.Errorf("%d keys, want 1 to %d", len(pins), MaxPins)
@@ -190,7 +192,7 @@ func validTrust(pins []verify.Pin, threshold int) error {
 	seen := map[verify.Fingerprint]bool{}
 	for _, pin := range pins {
 		for _, f := range append([]verify.Fingerprint{pin.Primary}, pin.Subkeys...) {
-			if err := plain(f); err != nil {
+			if err := checkFingerprint(f); err != nil {
 				return err
 			}
 		}
@@ -205,30 +207,31 @@ func validTrust(pins []verify.Pin, threshold int) error {
 	return nil
 }
 
-// sorted is c with its sets in order, so that the same trust is the same text.
+// sorted returns c with its sets sorted, so that equal channels have equal texts.
 func (c Channel) sorted() Channel {
 	c.Added = c.Added.UTC()
-	c.Tools = order(c.Tools, cmp.Compare)
+	c.Tools = sortUnique(c.Tools, cmp.Compare)
 	c.Pins = sortedPins(c.Pins)
 	if c.Rotation != nil {
 		r := *c.Rotation
 		r.Issued, r.Expires, r.Taken = r.Issued.UTC(), r.Expires.UTC(), r.Taken.UTC()
 		r.Pins = sortedPins(r.Pins)
-		r.Retired, r.Revoked = order(r.Retired, cmp.Compare), order(r.Revoked, cmp.Compare)
+		r.Retired, r.Revoked = sortUnique(r.Retired, cmp.Compare), sortUnique(r.Revoked, cmp.Compare)
 		c.Rotation = &r
 	}
 	return c
 }
 
 func sortedPins(pins []verify.Pin) []verify.Pin {
-	pins = order(pins, func(a, b verify.Pin) int { return cmp.Compare(a.Primary, b.Primary) })
+	pins = sortUnique(pins, func(a, b verify.Pin) int { return cmp.Compare(a.Primary, b.Primary) })
 	for i := range pins {
-		pins[i].Subkeys = order(pins[i].Subkeys, cmp.Compare)
+		pins[i].Subkeys = sortUnique(pins[i].Subkeys, cmp.Compare)
 	}
 	return pins
 }
 
-func order[T any](list []T, compare func(a, b T) int) []T {
+// sortUnique returns a sorted copy of list without duplicates, nil if it is empty.
+func sortUnique[T any](list []T, compare func(a, b T) int) []T {
 	list = slices.SortedFunc(slices.Values(list), compare)
 	list = slices.CompactFunc(list, func(a, b T) bool { return compare(a, b) == 0 && reflect.DeepEqual(a, b) })
 	if len(list) == 0 {

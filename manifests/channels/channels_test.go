@@ -111,8 +111,7 @@ func TestPutGetListRemove(t *testing.T) {
 	}
 }
 
-// TestPutMergesKeys: a certificate that was stored before is never replaced by
-// one that says less.
+// TestPutMergesKeys checks that Put never replaces a stored certificate.
 func TestPutMergesKeys(t *testing.T) {
 	s := newStore(t)
 	key := verifytest.NewKey(t, "a", day)
@@ -131,8 +130,8 @@ func TestPutMergesKeys(t *testing.T) {
 	if err := s.Root.WriteFile(name, stranger.Public(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var fault *SettingsError
-	if err := s.Put(channel("acme", key), verifytest.Keyring(t, key)); !errors.As(err, &fault) || fault.File != name {
+	var invalid *SettingsError
+	if err := s.Put(channel("acme", key), verifytest.Keyring(t, key)); !errors.As(err, &invalid) || invalid.File != name {
 		t.Errorf("over another key's file: %v", err)
 	}
 	if _, err := s.Keyring(channel("acme", key)); !errors.Is(err, verify.ErrUntrusted) {
@@ -207,12 +206,12 @@ func TestHostileSettings(t *testing.T) {
 			if err := s.Root.WriteFile("channels/acme.toml", []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			var fault *SettingsError
-			if _, err := s.Get("acme"); !errors.As(err, &fault) || fault.File != "channels/acme.toml" {
+			var invalid *SettingsError
+			if _, err := s.Get("acme"); !errors.As(err, &invalid) || invalid.File != "channels/acme.toml" {
 				t.Errorf("get: %v", err)
 			}
 			list, err := s.List()
-			if !errors.As(err, &fault) || len(list) != 1 || list[0].Name != "good" {
+			if !errors.As(err, &invalid) || len(list) != 1 || list[0].Name != "good" {
 				t.Errorf("list: %+v, %v", list, err)
 			}
 			put(t, s, channel("third", key), key)
@@ -220,15 +219,15 @@ func TestHostileSettings(t *testing.T) {
 				t.Errorf("removing another: %v", err)
 			}
 			if _, err := s.Keyring(channel("good", key)); err != nil {
-				t.Errorf("a key was removed while it is in doubt: %v", err)
+				t.Errorf("a key was removed while other settings are invalid: %v", err)
 			}
-			if _, err := s.Remove("acme"); !errors.As(err, &fault) {
+			if _, err := s.Remove("acme"); !errors.As(err, &invalid) {
 				t.Errorf("removing it: %v", err)
 			}
 			if owns, err := s.Owns(nil); err != nil {
 				t.Error(err)
 			} else if own, err := owns("channels/acme.toml"); err != nil || own {
-				t.Errorf("it is not shown to be kist's: %v, %v", own, err)
+				t.Errorf("invalid settings are kist's: %v, %v", own, err)
 			}
 			if kept, err := s.Root.ReadFile("channels/acme.toml"); err != nil || string(kept) != text {
 				t.Errorf("it was removed, or changed: %v", err)
@@ -237,7 +236,7 @@ func TestHostileSettings(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := s.Get("acme"); err != nil {
-				t.Errorf("honest twin: %v", err)
+				t.Errorf("valid settings: %v", err)
 			}
 		})
 	}
@@ -370,8 +369,8 @@ func TestEncodeParseIdentity(t *testing.T) {
 	})
 }
 
-// TestSettingsAtEveryCeilingCanBeRead writes a channel whose every part is as large
-// as it may be, and reads it back; of one key more nothing is written.
+// TestSettingsAtEveryCeilingCanBeRead writes a channel with every part at its ceiling,
+// and reads it back. One more revoked key cannot be written.
 func TestSettingsAtEveryCeilingCanBeRead(t *testing.T) {
 	next := 0
 	fingerprint := func() verify.Fingerprint {
@@ -411,13 +410,13 @@ func TestSettingsAtEveryCeilingCanBeRead(t *testing.T) {
 		}
 		c.Rotation.Revoked = append(c.Rotation.Revoked, fingerprint())
 		if _, err := c.encode(); err == nil {
-			t.Errorf("%d revoked keys are written", len(c.Rotation.Revoked))
+			t.Errorf("%d revoked keys were written", len(c.Rotation.Revoked))
 		}
 	}
 }
 
-// TestHostileSettingsAreWithinBudget gives each hostile document as settings and
-// as a policy file.
+// TestHostileSettingsAreWithinBudget parses each hostile document as settings and as a
+// policy file.
 func TestHostileSettingsAreWithinBudget(t *testing.T) {
 	for name, text := range manifesttest.HostileTOML("url = 'https://x.example/channel.toml'\n", MaxSettings) {
 		t.Run(name, func(t *testing.T) {
@@ -441,8 +440,8 @@ func TestHostileSettingsAreWithinBudget(t *testing.T) {
 	}
 }
 
-// FuzzChannelSettings: what the parser accepts is a valid channel, and is read
-// the same again from what is written for it.
+// FuzzChannelSettings checks that the parser accepts only valid channels, and that each
+// of them can be written and parsed again.
 func FuzzChannelSettings(f *testing.F) {
 	pin := "[[key]]\nprimary = '" + strings.Repeat("A", 40) + "'\n"
 	head := "url = 'https://x.example/channel.toml'\nformat = 'native'\nthreshold = 1\nadded = 2026-11-22T10:00:00Z\n"

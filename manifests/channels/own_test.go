@@ -9,9 +9,10 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// Removing a channel takes its settings and the keys that only it names, each where it
-// is one. A key that no channel names is the user's own.
-func TestRemoveTakesOnlyItsOwn(t *testing.T) {
+// TestRemoveDeletesOnlyItsOwn checks that Remove deletes the channel's settings and the
+// keys that only this channel names, and no file that merely has the name of one. A key
+// that no channel names belongs to the user.
+func TestRemoveDeletesOnlyItsOwn(t *testing.T) {
 	s := newStore(t)
 	a, b, mine := verifytest.NewKey(t, "a", day), verifytest.NewKey(t, "b", day), verifytest.NewKey(t, "mine", day)
 	put(t, s, channel("acme", a, b), a, b)
@@ -43,23 +44,23 @@ func TestRemoveTakesOnlyItsOwn(t *testing.T) {
 	if _, err := s.Remove("other"); err != nil {
 		t.Fatal(err)
 	}
-	write(keyOf(mine), armored)       // another key than its name says
-	write(keyOf(b), []byte("secret")) // no key at all
-	write("keys/my-key.asc", armored) // by another name
+	write(keyOf(mine), armored)       // the key of another name
+	write(keyOf(b), []byte("secret")) // not a key
+	write("keys/my-key.asc", armored) // not the name of a key file
 	write("channels/notes.toml", []byte("mine"))
 	write("config.toml", []byte("mine"))
 	foreign := []string{keyOf(mine), keyOf(b), "keys/my-key.asc", "channels/notes.toml", "config.toml"}
 	own(false, append(foreign, "keys", "missing")...)
-	if err := s.Root.Remove("channels/notes.toml"); err != nil { // it puts all keys in doubt
+	if err := s.Root.Remove("channels/notes.toml"); err != nil { // invalid settings would keep all keys
 		t.Fatal(err)
 	}
-	foreseen, err := s.Kept("acme")
+	predicted, err := s.Kept("acme")
 	if err != nil {
 		t.Fatal(err)
 	}
 	kept, err := s.Remove("acme")
-	if err != nil || !slices.Equal(kept, []string{keyOf(b)}) || !slices.Equal(kept, foreseen) {
-		t.Errorf("kept %v, %v; foreseen %v", kept, err, foreseen)
+	if err != nil || !slices.Equal(kept, []string{keyOf(b)}) || !slices.Equal(kept, predicted) {
+		t.Errorf("kept %v, %v; Kept returned %v", kept, err, predicted)
 	}
 	want := []string{"config.toml", keyOf(mine), keyOf(b), "keys/my-key.asc"}
 	slices.Sort(want)
@@ -68,20 +69,20 @@ func TestRemoveTakesOnlyItsOwn(t *testing.T) {
 	}
 }
 
-// A link in the place of settings is the user's.
-func TestRemoveKeepsALink(t *testing.T) {
+// A link in place of a settings file belongs to the user.
+func TestRemoveKeepsLink(t *testing.T) {
 	s := newStore(t)
 	a := verifytest.NewKey(t, "a", day)
 	put(t, s, channel("acme", a), a)
 	if err := errors.Join(s.Root.Rename("channels/acme.toml", "real.toml"), s.Root.Symlink("../real.toml", "channels/acme.toml")); err != nil {
 		t.Fatal(err)
 	}
-	var fault *SettingsError
-	if _, err := s.Remove("acme"); !errors.As(err, &fault) {
+	var invalid *SettingsError
+	if _, err := s.Remove("acme"); !errors.As(err, &invalid) {
 		t.Errorf("removed: %v", err)
 	}
 	if _, err := s.Get("acme"); err != nil {
-		t.Errorf("it cannot be read: %v", err)
+		t.Errorf("the channel cannot be read: %v", err)
 	}
 }
 
@@ -119,8 +120,8 @@ func TestOwnsNewerCopiesOfBuiltinKeys(t *testing.T) {
 	}
 }
 
-// A removal that was interrupted leaves keys that are known for kist's, and no channel
-// without its keys.
+// An interrupted removal leaves no channel without its keys, and Owns still recognizes
+// the keys that are left.
 func TestRetiredChannelsStillNameTheirKeys(t *testing.T) {
 	s := newStore(t)
 	a := verifytest.NewKey(t, "a", day)
@@ -129,7 +130,7 @@ func TestRetiredChannelsStillNameTheirKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	if list, err := s.List(); err != nil || len(list) > 0 {
-		t.Errorf("still there: %v, %v", list, err)
+		t.Errorf("not retired: %v, %v", list, err)
 	}
 	owns, err := s.Owns(nil)
 	if err != nil {

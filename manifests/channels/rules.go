@@ -18,27 +18,27 @@ const MaxRules = 256 << 10
 // RulesFile is the user's own policy file, in the configuration directory.
 const RulesFile = "policy.toml"
 
-// Rules are what whoever runs this machine demands of channels, over what kist
-// demands itself. They are read from a policy file:
+// Rules are restrictions on channels by the administrator or user of this machine, in
+// addition to kist's own. They are read from a policy file:
 //
 //	format    = 1
-//	channels  = ["go", "rust", "acme"]            # the only ones
-//	urls      = ["https://tools.acme.example/*"]  # the only places of added ones
-//	threshold = 2                                 # signatures that an added one needs, at least
-//	rsa       = 3072                              # bits of an RSA key, at least
+//	channels  = ["go", "rust", "acme"]            # the only allowed channels
+//	urls      = ["https://tools.acme.example/*"]  # the only allowed URLs of added channels
+//	threshold = 2                                 # minimum signatures on an added channel
+//	rsa       = 3072                              # minimum bits of an RSA key
 //
-// What is left out demands nothing. No rule allows what kist refuses, and of
-// several files each holds: rules only narrow.
+// A key that is left out restricts nothing. Rules only restrict: no rule allows what
+// kist refuses, and if there are several files, all of them apply.
 type Rules struct {
 	file           string
 	channels, urls *[]string // nil: any
 	threshold, rsa int
 }
 
-// A RuleError says that a policy file does not allow a channel. It matches
+// A RuleError reports that a policy file does not allow a channel. It matches
 // verify.ErrUntrusted.
 type RuleError struct {
-	File    string // with its place
+	File    string // its path
 	Channel string
 	Rule    string
 }
@@ -47,11 +47,11 @@ func (e *RuleError) Error() string {
 	return fmt.Sprintf("channel %s: %s (%s)", e.Channel, e.Rule, e.File)
 }
 
-// Is reports that what the rules do not allow is not trusted.
+// Is makes e match verify.ErrUntrusted.
 func (e *RuleError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-// A RulesError says that a policy file cannot be understood, so that nothing is
-// allowed. It matches verify.ErrUntrusted.
+// A RulesError reports that a policy file is invalid. Then no channel is allowed. It
+// matches verify.ErrUntrusted.
 type RulesError struct {
 	File string
 	Err  error
@@ -60,10 +60,11 @@ type RulesError struct {
 func (e *RulesError) Error() string { return fmt.Sprintf("%s: %v", e.File, e.Err) }
 func (e *RulesError) Unwrap() error { return e.Err }
 
-// Is reports that nothing is trusted under rules that cannot be read.
+// Is makes e match verify.ErrUntrusted.
 func (e *RulesError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-// ParseRules reads the policy file that is at file. Its error is a *RulesError.
+// ParseRules parses the content of the policy file at the path file. Its error is a
+// *RulesError.
 func ParseRules(file string, data []byte) (Rules, error) {
 	r := Rules{file: file}
 	if err := r.parse(data); err != nil {
@@ -90,7 +91,7 @@ func (r *Rules) parse(data []byte) error {
 		case "channels":
 			r.channels, err = texts(value, manifests.ValidName)
 		case "urls":
-			r.urls, err = texts(value, validPlace)
+			r.urls, err = texts(value, validURLPattern)
 		case "threshold":
 			r.threshold, err = number(value, 1, MaxPins)
 		case "rsa":
@@ -132,20 +133,21 @@ func number(value any, low, high int64) (int, error) {
 	return int(n), nil
 }
 
-// validPlace accepts a URL, or the beginning of one that ends in "/*".
-func validPlace(pattern string) error {
+// validURLPattern checks that pattern is a URL, or the beginning of one followed by
+// "/*".
+func validURLPattern(pattern string) error {
 	start, open := strings.CutSuffix(pattern, "*")
 	u, err := url.Parse(start)
 	if err != nil || !slices.Contains([]string{"https", "http", "file"}, u.Scheme) || u.Scheme != "file" && u.Host == "" ||
 		u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.HasPrefix(u.Path, "/") || strings.Contains(start, "*") ||
-		open && !strings.HasSuffix(start, "/") || simple(u.Path) != u.Path {
-		return fmt.Errorf("%.200q is neither a URL nor the beginning of one and /*", pattern)
+		open && !strings.HasSuffix(start, "/") || cleanPath(u.Path) != u.Path {
+		return fmt.Errorf("%.200q is neither a URL nor the beginning of a URL followed by /*", pattern)
 	}
 	return nil
 }
 
-// simple is a path without "." and ".." elements.
-func simple(p string) string {
+// cleanPath returns p without "." and ".." elements. It keeps a slash at the end.
+func cleanPath(p string) string {
 	clean := path.Clean(p)
 	if strings.HasSuffix(p, "/") && clean != "/" {
 		clean += "/"
@@ -153,24 +155,24 @@ func simple(p string) string {
 	return clean
 }
 
-// Allows returns a *RuleError if the rules do not allow a channel of this name,
-// added from at, or built in where at is empty.
-func (r Rules) Allows(name, at string) error {
+// Allows returns a *RuleError if the rules do not allow a channel of this name, added
+// with the given URL. location is empty for a built-in channel.
+func (r Rules) Allows(name, location string) error {
 	if r.channels != nil && !slices.Contains(*r.channels, name) {
 		return &RuleError{r.file, name, "it is not among the channels that are allowed"}
 	}
-	if at == "" || r.urls == nil {
+	if location == "" || r.urls == nil {
 		return nil
 	}
-	u, err := url.Parse(at)
-	if err != nil || simple(u.Path) != u.Path || !slices.ContainsFunc(*r.urls, func(pattern string) bool { return placed(u, pattern) }) {
+	u, err := url.Parse(location)
+	if err != nil || cleanPath(u.Path) != u.Path || !slices.ContainsFunc(*r.urls, func(pattern string) bool { return matchURL(u, pattern) }) {
 		return &RuleError{r.file, name, "its URL is not among those that are allowed"}
 	}
 	return nil
 }
 
-// placed reports whether u is the URL pattern, or below it.
-func placed(u *url.URL, pattern string) bool {
+// matchURL reports whether u equals pattern, or begins with it if it ends in "*".
+func matchURL(u *url.URL, pattern string) bool {
 	start, open := strings.CutSuffix(pattern, "*")
 	p, err := url.Parse(start)
 	if err != nil || u.Scheme != p.Scheme || !strings.EqualFold(u.Host, p.Host) {
@@ -179,17 +181,17 @@ func placed(u *url.URL, pattern string) bool {
 	return u.Path == p.Path || open && strings.HasPrefix(u.Path, p.Path)
 }
 
-// Threshold is how many signatures an added channel needs that asks for n.
+// Threshold returns how many signatures an added channel needs whose own threshold is n.
 func (r Rules) Threshold(n int) int { return max(n, r.threshold) }
 
-// Keys returns ring without the keys that are too weak, and a *RuleError where
-// fewer are left than must sign.
+// Keys returns ring without the keys that are too weak, or a *RuleError if fewer than
+// threshold are left.
 func (r Rules) Keys(channel string, ring *verify.Keyring, threshold int) (*verify.Keyring, error) {
 	strong := ring
 	if r.rsa > 0 {
 		var err error
 		if strong, err = ring.Stronger(r.rsa); err != nil {
-			return nil, &RuleError{r.file, channel, fmt.Sprintf("every key of it is weaker than RSA-%d", r.rsa)}
+			return nil, &RuleError{r.file, channel, fmt.Sprintf("all its keys are weaker than RSA-%d", r.rsa)}
 		}
 	}
 	if have := len(strong.Certificates()); have < threshold {

@@ -18,7 +18,7 @@ func rules(t *testing.T, text string) Rules {
 	return r
 }
 
-func TestRulesThatCannotBeRead(t *testing.T) {
+func TestParseRulesRefuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty":              "",
 		"not toml":           "format = \n",
@@ -41,8 +41,8 @@ func TestRulesThatCannotBeRead(t *testing.T) {
 		"dots":               "format = 1\nurls = [\"https://tools.acme.example/a/../*\"]\n",
 		"over the limit":     "format = 1\n#" + strings.Repeat("x", MaxRules),
 	} {
-		var fault *RulesError
-		if _, err := ParseRules("/etc/kist/policy.toml", []byte(text)); !errors.As(err, &fault) || !errors.Is(err, verify.ErrUntrusted) || fault.File != "/etc/kist/policy.toml" {
+		var invalid *RulesError
+		if _, err := ParseRules("/etc/kist/policy.toml", []byte(text)); !errors.As(err, &invalid) || !errors.Is(err, verify.ErrUntrusted) || invalid.File != "/etc/kist/policy.toml" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -50,25 +50,25 @@ func TestRulesThatCannotBeRead(t *testing.T) {
 }
 
 func TestRulesAllow(t *testing.T) {
-	const at = "https://tools.acme.example/kist/channel.toml"
+	const location = "https://tools.acme.example/kist/channel.toml"
 	for _, test := range []struct {
-		rules, name, at string
-		want            bool
+		rules, name, location string
+		want                  bool
 	}{
-		{"", "acme", at, true},
+		{"", "acme", location, true},
 		{"", "go", "", true},
-		{`channels = ["acme"]`, "acme", at, true},
-		{`channels = ["acme"]`, "acm", at, false},
+		{`channels = ["acme"]`, "acme", location, true},
+		{`channels = ["acme"]`, "acm", location, false},
 		{`channels = ["acme"]`, "go", "", false},
-		{`channels = []`, "acme", at, false},
+		{`channels = []`, "acme", location, false},
 		{`urls = []`, "go", "", true},
-		{`urls = []`, "acme", at, false},
-		{`urls = ["https://tools.acme.example/*"]`, "acme", at, true},
-		{`urls = ["https://tools.acme.example/kist/*"]`, "acme", at, true},
-		{`urls = ["https://tools.acme.example/kist/channel.toml"]`, "acme", at, true},
-		{`urls = ["https://tools.acme.example/kist/"]`, "acme", at, false},
-		{`urls = ["https://TOOLS.acme.example/*"]`, "acme", at, true},
-		{`urls = ["http://tools.acme.example/*"]`, "acme", at, false},
+		{`urls = []`, "acme", location, false},
+		{`urls = ["https://tools.acme.example/*"]`, "acme", location, true},
+		{`urls = ["https://tools.acme.example/kist/*"]`, "acme", location, true},
+		{`urls = ["https://tools.acme.example/kist/channel.toml"]`, "acme", location, true},
+		{`urls = ["https://tools.acme.example/kist/"]`, "acme", location, false},
+		{`urls = ["https://TOOLS.acme.example/*"]`, "acme", location, true},
+		{`urls = ["http://tools.acme.example/*"]`, "acme", location, false},
 		{`urls = ["https://tools.acme.example/*"]`, "acme", "https://tools.acme.example:8443/channel.toml", false},
 		{`urls = ["https://tools.acme.example/*"]`, "acme", "https://tools.acme.example.evil.example/channel.toml", false},
 		{`urls = ["https://tools.acme.example/*"]`, "acme", "https://tools.acme.example./channel.toml", false},
@@ -80,9 +80,9 @@ func TestRulesAllow(t *testing.T) {
 		{`urls = ["https://tools.acme.example/*"]`, "acme", "https://joe:secret@tools.acme.example/channel.toml", true},
 	} {
 		var refused *RuleError
-		err := rules(t, test.rules).Allows(test.name, test.at)
+		err := rules(t, test.rules).Allows(test.name, test.location)
 		if test.want && err != nil || !test.want && (!errors.As(err, &refused) || !errors.Is(err, verify.ErrUntrusted)) {
-			t.Errorf("%s allows %s from %s: %v", test.rules, test.name, test.at, err)
+			t.Errorf("%s allows %s from %s: %v", test.rules, test.name, test.location, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("a password in %v", err)
@@ -94,10 +94,10 @@ func TestRulesNarrowKeys(t *testing.T) {
 	a, b := verifytest.NewKey(t, "a", day), verifytest.NewKey(t, "b", day)
 	ring := verifytest.Keyring(t, a, b)
 	if n := rules(t, "threshold = 2").Threshold(1); n != 2 {
-		t.Errorf("a threshold of 1 under one of 2: %d", n)
+		t.Errorf("threshold 1 with minimum 2: %d", n)
 	}
 	if n := rules(t, "threshold = 2").Threshold(3); n != 3 {
-		t.Errorf("a threshold of 3 under one of 2: %d", n)
+		t.Errorf("threshold 3 with minimum 2: %d", n)
 	}
 	if got, err := rules(t, "rsa = 4096").Keys("acme", ring, 2); err != nil || len(got.Certificates()) != 2 {
 		t.Errorf("Ed25519 keys under a rule for RSA: %v", err)
@@ -114,10 +114,10 @@ func FuzzRules(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := ParseRules("policy.toml", data)
 		if err != nil && !errors.Is(err, verify.ErrUntrusted) {
-			t.Fatalf("%v is of no class", err)
+			t.Fatalf("%v does not match ErrUntrusted", err)
 		}
 		if err == nil && r.Threshold(1) < 1 {
-			t.Fatalf("%+v widens", r)
+			t.Fatalf("%+v lowers the threshold", r)
 		}
 	})
 }

@@ -24,8 +24,8 @@ type settings struct {
 	Rotation  *Rotation    `toml:"keys,omitempty"`
 }
 
-// limits bound what settings are decoded to: MaxPins keys twice, and every list at
-// its ceiling, with room to spare.
+// limits is more than settings need with two times MaxPins keys and every list at its
+// ceiling.
 var limits = tomldoc.Limits{Tables: 256, Keys: 512, Values: 64 << 10}
 
 func parse(name string, data []byte) (Channel, error) {

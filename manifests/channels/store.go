@@ -14,8 +14,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Ceilings on the files of a Store, in bytes. Settings whose every part is at its
-// own ceiling have some 2,400,000.
+// Ceilings on the files of a Store, in bytes. Settings with every part at its own
+// ceiling have about 2,400,000.
 const (
 	MaxSettings = 4 << 20
 	MaxKey      = 1 << 20
@@ -26,14 +26,14 @@ const (
 	keysDir     = "keys"
 )
 
-// Dirs are the directories of a Store, below its root.
+// Dirs returns the directories of a Store, below its root.
 func Dirs() []string { return []string{settingsDir, keysDir} }
 
-// A Store is the user's channels, below <config>/kist. Reading needs no lock;
-// writers are kept apart by the caller.
+// A Store is the user's channels, below <config>/kist. Reading needs no lock; the
+// caller must ensure that there is one writer at a time.
 type Store struct{ Root *os.Root }
 
-// An UnknownChannelError says that the user has added no channel of that name.
+// An UnknownChannelError reports that the user has not added a channel of that name.
 type UnknownChannelError struct {
 	Name string
 	Near []string
@@ -46,7 +46,7 @@ func (e *UnknownChannelError) Error() string {
 	return fmt.Sprintf("no channel %q was added; near it: %s", e.Name, strings.Join(e.Near, ", "))
 }
 
-// A SettingsError says that a file of the user's settings is not what it must be.
+// A SettingsError reports that a file of the user's settings is invalid.
 type SettingsError struct {
 	File string // below the configuration directory
 	Err  error
@@ -55,24 +55,24 @@ type SettingsError struct {
 func (e *SettingsError) Error() string { return fmt.Sprintf("%s: %v", e.File, e.Err) }
 func (e *SettingsError) Unwrap() error { return e.Err }
 
-// List returns every channel, by name. One file that cannot be understood is a
-// *SettingsError; the channels beside it are returned all the same.
+// List returns every channel, sorted by name. An invalid file is a *SettingsError; the
+// other channels are still returned.
 func (s Store) List() ([]Channel, error) {
 	names, err := s.names()
 	if err != nil {
 		return nil, err
 	}
 	var list []Channel
-	var faults []error
+	var errs []error
 	for _, name := range names {
 		c, err := s.read(name)
 		if err != nil {
-			faults = append(faults, err)
+			errs = append(errs, err)
 			continue
 		}
 		list = append(list, c)
 	}
-	return list, errors.Join(faults...)
+	return list, errors.Join(errs...)
 }
 
 // Get returns the channel called name, or an *UnknownChannelError.
@@ -88,9 +88,8 @@ func (s Store) Get(name string) (Channel, error) {
 	return Channel{}, &UnknownChannelError{name, manifests.Near(name, names)}
 }
 
-// Keyring reads the stored certificates of the keys that c trusts now. One that is missing or
-// damaged is an error: a keyring with fewer keys than were pinned is not what
-// the user chose.
+// Keyring returns the stored certificates of the keys that c trusts now. A missing or
+// damaged certificate is an error, because the user chose all of these keys.
 func (s Store) Keyring(c Channel) (*verify.Keyring, error) {
 	var files [][]byte
 	pins, _ := c.Trusted()
@@ -109,19 +108,19 @@ func (s Store) Keyring(c Channel) (*verify.Keyring, error) {
 	return ring, nil
 }
 
-// Certificate reads the stored copy of one certificate. One that is missing
-// matches fs.ErrNotExist.
+// Certificate returns the stored copy of one certificate. The error matches
+// fs.ErrNotExist if it is missing.
 func (s Store) Certificate(primary verify.Fingerprint) ([]byte, error) {
-	if err := plain(primary); err != nil {
+	if err := checkFingerprint(primary); err != nil {
 		return nil, err
 	}
 	return s.readFile(keyFile(primary), MaxKey)
 }
 
-// Put stores c, and of keys the certificates that c trusts now. A certificate stored
-// before, perhaps for another channel, is merged with the copy given and never
-// replaced, so that a revocation once seen stays. The keys are written first: no
-// channel is ever without its keys.
+// Put stores c, and those certificates of keys that c trusts now. If a certificate is
+// already stored, perhaps for another channel, Put merges the two copies and never
+// replaces it, so that a revocation once seen stays. The keys are written first, so
+// that no channel is ever without its keys.
 func (s Store) Put(c Channel, keys *verify.Keyring) error {
 	data, err := c.encode()
 	if err != nil {
@@ -140,7 +139,7 @@ func (s Store) Put(c Channel, keys *verify.Keyring) error {
 	pins, _ := c.Trusted()
 	for _, pin := range pins {
 		if given[pin.Primary] == nil {
-			return fmt.Errorf("channel %s: the certificate of key %s was not given", c.Name, pin.Primary)
+			return fmt.Errorf("channel %s: the certificate of key %s is missing", c.Name, pin.Primary)
 		}
 		if err := s.putKey(keyFile(pin.Primary), pin.Primary, given[pin.Primary]); err != nil {
 			return err
@@ -149,6 +148,7 @@ func (s Store) Put(c Channel, keys *verify.Keyring) error {
 	return durable.Write(s.Root, settingsFile(c.Name), data, 0o600)
 }
 
+// putKey stores a certificate, merged with the copy that is already stored.
 func (s Store) putKey(name string, primary verify.Fingerprint, armored []byte) error {
 	stored, err := s.readFile(name, MaxKey)
 	switch {
@@ -161,7 +161,7 @@ func (s Store) putKey(name string, primary verify.Fingerprint, armored []byte) e
 			return &SettingsError{name, err}
 		}
 		if all := both.Certificates(); len(all) != 1 || all[0].Fingerprint != primary {
-			return &SettingsError{name, fmt.Errorf("it holds another key than %s", primary)}
+			return &SettingsError{name, fmt.Errorf("it is not the certificate of key %s", primary)}
 		}
 		armored = both.Export()[0]
 	}
@@ -171,11 +171,11 @@ func (s Store) putKey(name string, primary verify.Fingerprint, armored []byte) e
 	return durable.Write(s.Root, name, armored, 0o600)
 }
 
-// Remove forgets the channel called name, and every key that it names and no other
-// channel does. Where the settings of another channel cannot be understood, all keys
-// stay. Settings that cannot be understood are not shown to be kist's, and stay too: a
-// *SettingsError. kept are the files, below the root, that have the name of a key and do
-// not hold it; they stay.
+// Remove deletes the channel called name, and the keys that only this channel names. If
+// the settings of another channel are invalid, no key is deleted. If the settings of the
+// channel itself are invalid, they may not be kist's, and nothing is deleted: the error
+// is a *SettingsError. kept lists the files, below the root, that have the name of a key
+// but do not hold it; Remove does not delete them.
 func (s Store) Remove(name string) (kept []string, err error) {
 	own, kept, err := s.removal(name)
 	if err != nil {
@@ -193,8 +193,8 @@ func (s Store) Remove(name string) (kept []string, err error) {
 	return kept, nil
 }
 
-// retire takes a channel out of use, and returns the temporary file that its settings
-// are from then on: as long as it is there, Owns knows the keys that they name.
+// retire disables a channel by renaming its settings to a temporary file, which it
+// returns. As long as that file exists, Owns recognizes the keys of the channel.
 func (s Store) retire(name string) (file string, err error) {
 	file = durable.Temporary(settingsFile(name))
 	if err := s.Root.Rename(settingsFile(name), file); err != nil {
@@ -203,8 +203,8 @@ func (s Store) retire(name string) (file string, err error) {
 	return file, durable.SyncDir(s.Root, settingsDir)
 }
 
-// RetireAll takes all channels out of use whose settings are kist's own, for who is going
-// to remove all that is: so that an interruption leaves none without its keys.
+// RetireAll disables all channels with valid settings. A caller that removes everything
+// calls it first, so that an interruption leaves no channel without its keys.
 func (s Store) RetireAll() error {
 	names, err := s.names()
 	if err != nil {
@@ -221,13 +221,14 @@ func (s Store) RetireAll() error {
 	return nil
 }
 
-// Kept returns what Remove would keep. Nothing is touched.
+// Kept returns the files that Remove would return as kept. It changes nothing.
 func (s Store) Kept(name string) (kept []string, err error) {
 	_, kept, err = s.removal(name)
 	return kept, err
 }
 
-// removal lists the keys that go with a channel, and those that stay.
+// removal returns the key files that Remove deletes with a channel, and those that it
+// keeps because they do not hold the key of their name.
 func (s Store) removal(name string) (own, kept []string, err error) {
 	names, err := s.names()
 	if err != nil {
@@ -250,20 +251,20 @@ func (s Store) removal(name string) (own, kept []string, err error) {
 		}
 		c, err := s.read(other)
 		if err != nil {
-			return nil, nil, nil // keys in doubt are kept; List names the file at fault
+			return nil, nil, nil // that channel may name any key; List reports the invalid file
 		}
-		for _, f := range c.named() {
+		for _, f := range c.primaries() {
 			needed[f] = true
 		}
 	}
-	for _, f := range c.named() {
+	for _, f := range c.primaries() {
 		if needed[f] {
 			continue
 		}
-		switch is, err := s.holdsKey(keyFile(f), f); {
+		switch holds, err := s.holdsKey(keyFile(f), f); {
 		case err != nil:
 			return nil, nil, err
-		case is:
+		case holds:
 			own = append(own, keyFile(f))
 		case s.exists(keyFile(f)):
 			kept = append(kept, keyFile(f))
@@ -272,9 +273,9 @@ func (s Store) removal(name string) (own, kept []string, err error) {
 	return own, kept, nil
 }
 
-// named are the primary keys that c names, those too that it retired: they prove what
-// was installed before.
-func (c Channel) named() (list []verify.Fingerprint) {
+// primaries returns the primary keys that c names. Retired keys are included, because
+// they verify what was installed earlier.
+func (c Channel) primaries() (list []verify.Fingerprint) {
 	for _, pin := range c.Pins {
 		list = append(list, pin.Primary)
 	}
@@ -288,10 +289,10 @@ func (c Channel) named() (list []verify.Fingerprint) {
 	return slices.Compact(list)
 }
 
-// Owns returns what tells whether the file name, below the root, is kist's: settings
-// that can be understood, the certificate of a key that such settings name, the newer
-// copy of one of builtin, the keys of built-in channels, and what is left of an
-// interrupted write. For a name that is missing the answer is no.
+// Owns returns a function that reports whether a file, named below the root, is kist's:
+// valid settings, the certificate of a key that such settings name, the newer copy of a
+// built-in key in builtin, or a temporary file of an interrupted write. It is false for
+// a file that does not exist.
 func (s Store) Owns(builtin []verify.Fingerprint) (func(name string) (bool, error), error) {
 	names, err := s.names()
 	if err != nil {
@@ -301,10 +302,10 @@ func (s Store) Owns(builtin []verify.Fingerprint) (func(name string) (bool, erro
 	for _, name := range names {
 		c, err := s.read(name)
 		if err != nil || !s.isRegular(settingsFile(name)) {
-			continue // not shown to be kist's, and so are the keys that it may name
+			continue // neither this file nor the keys that it may name are known to be kist's
 		}
 		own[settingsFile(name)] = true
-		for _, f := range c.named() {
+		for _, f := range c.primaries() {
 			if own[keyFile(f)], err = s.holdsKey(keyFile(f), f); err != nil {
 				return nil, err
 			}
@@ -315,7 +316,7 @@ func (s Store) Owns(builtin []verify.Fingerprint) (func(name string) (bool, erro
 		return nil, err
 	}
 	for _, c := range retired {
-		for _, f := range c.named() {
+		for _, f := range c.primaries() {
 			if own[keyFile(f)], err = s.holdsKey(keyFile(f), f); err != nil {
 				return nil, err
 			}
@@ -333,21 +334,21 @@ func (s Store) Owns(builtin []verify.Fingerprint) (func(name string) (bool, erro
 	}, nil
 }
 
-// retired returns the channels that an interrupted removal took out of use.
+// retired returns the channels that an interrupted removal disabled.
 func (s Store) retired() (list []Channel, err error) {
 	entries, err := fs.ReadDir(s.Root.FS(), settingsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	for _, e := range entries {
-		of, ok := durable.OfTemporary(e.Name())
-		name, settings := strings.CutSuffix(of, ".toml")
+		original, ok := durable.OfTemporary(e.Name())
+		name, settings := strings.CutSuffix(original, ".toml")
 		if !ok || !settings || !e.Type().IsRegular() || manifests.ValidName(name) != nil {
 			continue
 		}
 		data, err := s.readFile(settingsDir+"/"+e.Name(), MaxSettings)
 		if err != nil {
-			continue // half-written, perhaps: it names nothing
+			continue // perhaps half-written: it names no keys
 		}
 		if c, err := parse(name, data); err == nil {
 			list = append(list, c)
@@ -356,9 +357,9 @@ func (s Store) retired() (list []Channel, err error) {
 	return list, nil
 }
 
-// holdsKey reports whether the file name is a certificate of this primary key.
+// holdsKey reports whether the file called name is the certificate of the key primary.
 func (s Store) holdsKey(name string, primary verify.Fingerprint) (bool, error) {
-	if plain(primary) != nil || !s.isRegular(name) {
+	if checkFingerprint(primary) != nil || !s.isRegular(name) {
 		return false, nil
 	}
 	data, err := s.readFile(name, MaxKey)
@@ -404,8 +405,8 @@ func (s Store) read(name string) (Channel, error) {
 
 func (s Store) names() ([]string, error) { return s.stems(settingsDir, ".toml") }
 
-// stems lists the files in dir that end in suffix, without it. A directory that
-// was never made holds none.
+// stems lists the files in dir that end in suffix, without the suffix. A missing
+// directory has none.
 func (s Store) stems(dir, suffix string) ([]string, error) {
 	entries, err := durable.ReadDir(s.Root, dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -422,8 +423,8 @@ func (s Store) stems(dir, suffix string) ([]string, error) {
 
 func settingsFile(name string) string { return settingsDir + "/" + name + ".toml" }
 
-// keyFile is where the certificate of a primary key is. Pins are validated
-// before they come here: only a full fingerprint ever becomes a path.
+// keyFile returns the path of the certificate of a primary key. Callers validate pins
+// first, so that only a full fingerprint becomes part of a path.
 func keyFile(primary verify.Fingerprint) string { return keysDir + "/" + string(primary) + ".asc" }
 
 func (s Store) readFile(name string, limit int64) ([]byte, error) {
