@@ -11,18 +11,17 @@ import (
 	"sync"
 )
 
-// A Batch writes many files at once: it forces all of them to disk together,
-// which takes far less time than one after the other. No file has its name before
-// Commit.
+// A Batch writes many files and syncs all of them to disk together, which is much
+// faster than one after the other. No file has its final name before Commit.
 type Batch struct {
 	root  *os.Root
 	perm  fs.FileMode
 	files []pending
-	dirs  []string        // that hold new names
+	dirs  []string        // directories with new names
 	fresh map[string]bool // directories that Mkdir made
 }
 
-// pending is a file that is written, but not forced to disk, and has no name yet.
+// A pending file is written, but neither synced to disk nor renamed to its final name.
 type pending struct{ temporary, name string }
 
 // NewBatch begins a batch of files with permissions perm.
@@ -30,7 +29,7 @@ func NewBatch(root *os.Root, perm fs.FileMode) *Batch {
 	return &Batch{root: root, perm: perm, fresh: map[string]bool{}}
 }
 
-// Mkdir makes one directory. That it exists is no error.
+// Mkdir makes one directory. An existing directory is not an error.
 func (b *Batch) Mkdir(name string, perm fs.FileMode) error {
 	err := b.root.Mkdir(name, perm)
 	if errors.Is(err, fs.ErrExist) {
@@ -40,15 +39,15 @@ func (b *Batch) Mkdir(name string, perm fs.FileMode) error {
 	return err
 }
 
-// Copy writes what r yields to its end, to have name after Commit, and returns
-// how many bytes that was. The directory of name exists already.
+// Copy writes the content of r to a file that Commit gives the name name, and returns
+// the number of bytes. The directory of name must exist.
 func (b *Batch) Copy(name string, r io.Reader) (n int64, err error) {
 	if !b.fresh[path.Dir(name)] {
 		if err := sweep(b.root, name); err != nil {
 			return 0, err
 		}
 	}
-	temporary := prefix(name) + rand.Text()
+	temporary := temporaryPrefix(name) + rand.Text()
 	f, err := b.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, b.perm)
 	if err != nil {
 		return 0, err
@@ -59,10 +58,10 @@ func (b *Batch) Copy(name string, r io.Reader) (n int64, err error) {
 	return n, errors.Join(err, f.Close())
 }
 
-// Commit makes every file durable under its name. After an error some may have
-// theirs; Discard removes the others.
+// Commit makes every file durable under its final name. After an error some files may
+// have theirs; Discard removes the others.
 func (b *Batch) Commit() error {
-	if err := together(b.files, func(f pending) error { return syncFile(b.root, f.temporary) }); err != nil {
+	if err := concurrently(b.files, func(f pending) error { return syncFile(b.root, f.temporary) }); err != nil {
 		return err
 	}
 	for len(b.files) > 0 {
@@ -74,10 +73,10 @@ func (b *Batch) Commit() error {
 	slices.Sort(b.dirs)
 	dirs := slices.Compact(b.dirs)
 	b.dirs = nil
-	return together(dirs, func(dir string) error { return SyncDir(b.root, dir) })
+	return concurrently(dirs, func(dir string) error { return SyncDir(b.root, dir) })
 }
 
-// Discard removes the files that do not have their names.
+// Discard removes the files that do not have their final names yet.
 func (b *Batch) Discard() (err error) {
 	for _, f := range b.files {
 		err = errors.Join(err, b.root.Remove(f.temporary))
@@ -94,9 +93,9 @@ func syncFile(root *os.Root, name string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// together calls do for each of list, several at a time: a file system makes what
-// is asked of it at once durable in one go.
-func together[T any](list []T, do func(T) error) error {
+// concurrently calls do for each element of list, several at a time: file systems
+// combine syncs that are requested at the same time.
+func concurrently[T any](list []T, do func(T) error) error {
 	const workers = 16
 	errs := make([]error, len(list))
 	var work sync.WaitGroup

@@ -1,8 +1,7 @@
-// Package durable writes files so that a crash at any moment leaves the old
-// content or the new one, whole, under the name: the data goes to a temporary
-// file in the same directory, is forced to disk, takes the name by a rename,
-// and the directory is forced to disk too. What a crash leaves of a temporary
-// file is swept by the next write of that name.
+// Package durable writes files atomically and durably: a crash at any moment leaves
+// either the complete old content or the complete new content. The data is written to a
+// temporary file in the same directory, synced to disk, and renamed; then the directory
+// is synced. The next write of the same name removes a temporary file that a crash left.
 package durable
 
 import (
@@ -21,14 +20,14 @@ import (
 	"syscall"
 )
 
-// Write makes name, slash-separated below root, hold data. The directory of
-// name exists already. perm holds for a file that is new or replaced.
+// Write writes data to the file name, slash-separated below root. The directory of name
+// must exist. The file gets permissions perm even if it existed.
 func Write(root *os.Root, name string, data []byte, perm fs.FileMode) error {
 	_, err := Copy(root, name, bytes.NewReader(data), perm)
 	return err
 }
 
-// Copy is Write for what r yields to its end, and returns how many bytes that was.
+// Copy is Write with the content of r. It returns the number of bytes.
 func Copy(root *os.Root, name string, r io.Reader, perm fs.FileMode) (n int64, err error) {
 	if err := sweep(root, name); err != nil {
 		return 0, err
@@ -49,7 +48,7 @@ func Copy(root *os.Root, name string, r io.Reader, perm fs.FileMode) (n int64, e
 	return n, SyncDir(root, path.Dir(name))
 }
 
-// Remove deletes name durably. A name that does not exist is no error.
+// Remove deletes name durably. A missing file is not an error.
 func Remove(root *os.Root, name string) error {
 	if err := root.Remove(name); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +59,7 @@ func Remove(root *os.Root, name string) error {
 	return SyncDir(root, path.Dir(name))
 }
 
-// Mkdir makes one directory below root, durably. That it exists is no error.
+// Mkdir makes one directory below root, durably. An existing directory is not an error.
 func Mkdir(root *os.Root, name string, perm fs.FileMode) error {
 	if err := root.Mkdir(name, perm); err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -71,10 +70,10 @@ func Mkdir(root *os.Root, name string, perm fs.FileMode) error {
 	return SyncDir(root, path.Dir(name))
 }
 
-// SyncDir forces the names in a directory to disk.
+// SyncDir syncs the names in a directory to disk.
 func SyncDir(root *os.Root, name string) error {
 	if runtime.GOOS == "windows" {
-		return nil // directories cannot be opened for that; NTFS journals its names
+		return nil // Windows cannot sync directories; NTFS journals its names
 	}
 	d, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -83,8 +82,8 @@ func SyncDir(root *os.Root, name string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// ReadDir lists the directory name, in order. A pipe in its place is an error,
-// not a wait.
+// ReadDir lists the directory name, sorted. If name is a pipe, ReadDir fails and does
+// not wait for a writer.
 func ReadDir(root *os.Root, name string) ([]fs.DirEntry, error) {
 	d, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -96,11 +95,11 @@ func ReadDir(root *os.Root, name string) ([]fs.DirEntry, error) {
 	return entries, err
 }
 
-// ErrNotRegular says that something other than a regular file has the name of one.
+// ErrNotRegular means that a name is not that of a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
-// Open opens the regular file name for reading. A pipe, device or directory in its
-// place is ErrNotRegular, and is never waited for.
+// Open opens the regular file name for reading. For a pipe, device or directory it
+// returns ErrNotRegular without waiting.
 func Open(root *os.Root, name string) (*os.File, error) {
 	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -117,8 +116,8 @@ func Open(root *os.Root, name string) (*os.File, error) {
 	return f, nil
 }
 
-// ReadFile reads the regular file name, which may hold limit bytes at most; over
-// is the error for more.
+// ReadFile reads the regular file name. If it has more than limit bytes, ReadFile
+// returns the error over.
 func ReadFile(root *os.Root, name string, limit int64, over error) ([]byte, error) {
 	f, err := Open(root, name)
 	if err != nil {
@@ -129,7 +128,7 @@ func ReadFile(root *os.Root, name string, limit int64, over error) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	data := bytes.NewBuffer(make([]byte, 0, min(max(info.Size(), 0), limit)+bytes.MinRead)) // no growing: it may be large
+	data := bytes.NewBuffer(make([]byte, 0, min(max(info.Size(), 0), limit)+bytes.MinRead)) // allocate once: the file may be large
 	if _, err := data.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, err
 	}
@@ -139,18 +138,18 @@ func ReadFile(root *os.Root, name string, limit int64, over error) ([]byte, erro
 	return data.Bytes(), nil
 }
 
-// randomSize is how many of the 26 characters that name a temporary file are random,
-// 80 bits; the others are a check of these, so that a name proves to be of this package.
+// randomSize is how many of the 26 last characters of a temporary file's name are random:
+// 80 bits. The others are their checksum, which shows that this package made the name.
 const randomSize = 16
 
-// Temporary returns a new name for a temporary file of name, beside it.
+// Temporary returns a new name for a temporary file of name, in the same directory.
 func Temporary(name string) string {
 	random := rand.Text()[:randomSize]
-	return prefix(name) + random + check(random)
+	return temporaryPrefix(name) + random + checksum(random)
 }
 
-// OfTemporary returns the base name of the file that a temporary one is of, by its base
-// name; ok is false where that is not the name of a temporary file.
+// OfTemporary returns the base name of the file for which a temporary file was made. ok
+// is false if base is not the base name of a temporary file.
 func OfTemporary(base string) (name string, ok bool) {
 	if !IsTemporary(base) {
 		return "", false
@@ -158,38 +157,38 @@ func OfTemporary(base string) (name string, ok bool) {
 	return base[1:strings.LastIndex(base, ".tmp-")], true
 }
 
-// IsTemporary reports whether a base name is that of a temporary file. No other program
-// gives such a name: it holds its own check.
+// IsTemporary reports whether base is the base name of a temporary file. The checksum in
+// the name distinguishes it from the files of other programs.
 func IsTemporary(base string) bool {
-	at := strings.LastIndex(base, ".tmp-")
-	if at < 1 || base[0] != '.' {
+	i := strings.LastIndex(base, ".tmp-")
+	if i < 1 || base[0] != '.' {
 		return false
 	}
-	random := base[at+len(".tmp-"):]
-	return len(random) == 26 && random[randomSize:] == check(random[:randomSize])
+	random := base[i+len(".tmp-"):]
+	return len(random) == 26 && random[randomSize:] == checksum(random[:randomSize])
 }
 
-func check(random string) string {
+func checksum(random string) string {
 	sum := sha256.Sum256([]byte("kist temporary file " + random))
 	return base32.StdEncoding.EncodeToString(sum[:])[:26-randomSize]
 }
 
-func prefix(name string) string {
+func temporaryPrefix(name string) string {
 	dir, base := path.Split(name)
 	return dir + "." + base + ".tmp-"
 }
 
-// sweep removes temporary files of name. Where another process is writing one
-// just now, that process fails instead of publishing something half-written.
+// sweep removes the temporary files of name. A process that is writing one of them at
+// the moment fails, and does not publish a half-written file.
 func sweep(root *os.Root, name string) error {
 	list, err := ReadDir(root, path.Dir(name))
 	if err != nil {
 		return err
 	}
 	for _, e := range list {
-		at := path.Join(path.Dir(name), e.Name())
-		if strings.HasPrefix(at, prefix(name)) && IsTemporary(e.Name()) && e.Type().IsRegular() {
-			if err := root.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		file := path.Join(path.Dir(name), e.Name())
+		if strings.HasPrefix(file, temporaryPrefix(name)) && IsTemporary(e.Name()) && e.Type().IsRegular() {
+			if err := root.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}

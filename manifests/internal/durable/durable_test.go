@@ -52,7 +52,7 @@ func TestWriteReplacesWhole(t *testing.T) {
 	}
 }
 
-// TestFailureLeavesTheOldContent: whatever goes wrong before the rename.
+// TestFailureLeavesTheOldContent checks failures before the rename.
 func TestFailureLeavesTheOldContent(t *testing.T) {
 	root := open(t)
 	if err := Write(root, "d/f", []byte("old"), 0o600); err != nil {
@@ -84,9 +84,9 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-func TestWriteSweepsWhatACrashLeft(t *testing.T) {
+func TestWriteRemovesTemporaryFilesOfACrash(t *testing.T) {
 	root := open(t)
-	f, g := ".f.tmp-AAAAAAAAAAAAAAAA"+check("AAAAAAAAAAAAAAAA"), ".g.tmp-BBBBBBBBBBBBBBBB"+check("BBBBBBBBBBBBBBBB")
+	f, g := ".f.tmp-AAAAAAAAAAAAAAAA"+checksum("AAAAAAAAAAAAAAAA"), ".g.tmp-BBBBBBBBBBBBBBBB"+checksum("BBBBBBBBBBBBBBBB")
 	for _, name := range []string{"d/" + f, "d/" + g, "d/.f.other", "d/.f.tmp-AAAA", "d/.f.tmp-AAAAAAAAAAAAAAAAAAAAAAAAAA"} {
 		if err := root.WriteFile(name, nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -99,12 +99,12 @@ func TestWriteSweepsWhatACrashLeft(t *testing.T) {
 		t.Errorf("left %q", got)
 	}
 	if !IsTemporary(g) || IsTemporary(".f.other") || IsTemporary("f.tmp-x") || IsTemporary(g[1:]) || IsTemporary(g+"x") {
-		t.Error("what is temporary")
+		t.Error("IsTemporary is wrong")
 	}
 }
 
-// TestWriteNeverFollowsALink: a link at the name is replaced, not written through.
-func TestWriteNeverFollowsALink(t *testing.T) {
+// TestWriteReplacesLink checks that Write replaces a link and does not follow it.
+func TestWriteReplacesLink(t *testing.T) {
 	root := open(t)
 	if err := root.WriteFile("target", []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
@@ -145,11 +145,11 @@ func TestRemove(t *testing.T) {
 		}
 	}
 	if err := Mkdir(root, "d", 0o700); err != nil {
-		t.Errorf("making it again: %v", err)
+		t.Errorf("making an existing directory: %v", err)
 	}
 }
 
-// A batch gives its files their names together, or leaves nothing.
+// TestBatch checks that Commit gives all files their names, and that Discard leaves none.
 func TestBatch(t *testing.T) {
 	root := open(t)
 	if err := root.WriteFile("d/.f.tmp-AAAA", nil, 0o600); err != nil {

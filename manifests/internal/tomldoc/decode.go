@@ -11,7 +11,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// A SyntaxError says that a document is not TOML.
+// A SyntaxError reports that a document is not valid TOML.
 type SyntaxError struct {
 	Line int // counted from 1
 	Rule string
@@ -19,7 +19,7 @@ type SyntaxError struct {
 
 func (e *SyntaxError) Error() string { return e.Rule }
 
-// LineOf is the line of an error of this package, 0 if err is another.
+// LineOf returns the line of an error of this package, and 0 for any other error.
 func LineOf(err error) int {
 	if over, ok := errors.AsType[*LimitError](err); ok {
 		return over.Line
@@ -30,9 +30,8 @@ func LineOf(err error) int {
 	return 0
 }
 
-// Decode returns what data says, as go-toml decodes it into a map[string]any,
-// in time and memory that are proportional to its size and to l. Errors are
-// *LimitError and *SyntaxError.
+// Decode decodes data as go-toml does into a map[string]any, in time and memory
+// proportional to its size and to l. Errors are *LimitError and *SyntaxError.
 func Decode(data []byte, l Limits) (map[string]any, error) {
 	if err := l.Check(data); err != nil {
 		return nil, err
@@ -48,7 +47,7 @@ func Decode(data []byte, l Limits) (map[string]any, error) {
 		}
 	}
 	if err := d.parser.Error(); err != nil {
-		return nil, d.broken(err)
+		return nil, d.syntaxError(err)
 	}
 	return d.root.value(), nil
 }
@@ -57,35 +56,35 @@ func Decode(data []byte, l Limits) (map[string]any, error) {
 type decoder struct {
 	parser  unstable.Parser
 	root    *table
-	current *table            // that the last header names
-	names   map[string]string // every key that was met, once
+	current *table            // the table of the last header
+	names   map[string]string // every key, to store equal keys once
 }
 
-// A table is one table while it is built. Source: TOML 1.0, sections "Table" and
-// "Array of Tables", for what may be added to it.
+// A table is one table under construction. The rules for what may be added to it are in
+// TOML 1.0, sections "Table" and "Array of Tables".
 type table struct {
-	origin origin
-	keys   map[string]any // values, *table and *tables
+	definition definition
+	keys       map[string]any // values, *table and *tables
 }
 
-// tables is an array of tables; only the last one can still be added to.
+// tables is an array of tables. Keys can be added only to the last one.
 type tables struct {
 	done []any
 	last *table
 }
 
-// origin is what made a table, which decides what may be added to it.
-type origin int
+// A definition is how a table was defined, which decides what may be added to it.
+type definition int
 
 const (
-	explicit origin = iota // its own header
-	implicit               // the header of a table below it
-	dotted                 // a dotted key
+	explicit definition = iota // by its own header
+	implicit                   // by the header of a table below it
+	dotted                     // by a dotted key
 )
 
-func newTable(o origin) *table { return &table{o, map[string]any{}} }
+func newTable(d definition) *table { return &table{d, map[string]any{}} }
 
-// value is t without what only its building needed.
+// value converts t into plain maps and lists.
 func (t *table) value() map[string]any {
 	for key, v := range t.keys {
 		switch v := v.(type) {
@@ -98,7 +97,7 @@ func (t *table) value() map[string]any {
 	return t.keys
 }
 
-// add adds an expression of the document.
+// add adds an expression to the tree.
 func (d *decoder) add(e *unstable.Node) (err error) {
 	switch e.Kind {
 	case unstable.KeyValue:
@@ -111,8 +110,7 @@ func (d *decoder) add(e *unstable.Node) (err error) {
 	return err
 }
 
-// addPair adds the value of a pair to t, below tables for all parts of its key
-// but the last.
+// addPair adds a key and its value to t. The parts of the key but the last are tables.
 func (d *decoder) addPair(t *table, e *unstable.Node) error {
 	for key := e.Key(); key.Next(); {
 		name := d.name(key.Node())
@@ -133,7 +131,7 @@ func (d *decoder) addPair(t *table, e *unstable.Node) error {
 			t.keys[name] = have
 		}
 		next, ok := have.(*table)
-		if !ok || next.origin != dotted {
+		if !ok || next.definition != dotted {
 			return fmt.Errorf("key %s is already defined", name)
 		}
 		t = next
@@ -141,9 +139,9 @@ func (d *decoder) addPair(t *table, e *unstable.Node) error {
 	return nil
 }
 
-// open returns the table that a header names.
+// open returns the table of a header [key].
 func (d *decoder) open(key unstable.Iterator) (*table, error) {
-	t, name, err := d.above(key)
+	t, name, err := d.parent(key)
 	if err != nil {
 		return nil, err
 	}
@@ -153,17 +151,17 @@ func (d *decoder) open(key unstable.Iterator) (*table, error) {
 		t.keys[name] = next
 		return next, nil
 	case *table:
-		if have.origin == implicit {
-			have.origin = explicit
+		if have.definition == implicit {
+			have.definition = explicit
 			return have, nil
 		}
 	}
 	return nil, fmt.Errorf("table %s already exists", name)
 }
 
-// appendTo returns a new table of the array that a header names.
+// appendTo returns a new table in the array of a header [[key]].
 func (d *decoder) appendTo(key unstable.Iterator) (*table, error) {
-	t, name, err := d.above(key)
+	t, name, err := d.parent(key)
 	if err != nil {
 		return nil, err
 	}
@@ -179,9 +177,9 @@ func (d *decoder) appendTo(key unstable.Iterator) (*table, error) {
 	return next, nil
 }
 
-// above returns the table in which the last part of a header's key is, and that
+// parent returns the table that contains the last part of a header's key, and that
 // part.
-func (d *decoder) above(key unstable.Iterator) (t *table, last string, err error) {
+func (d *decoder) parent(key unstable.Iterator) (t *table, last string, err error) {
 	t = d.root
 	for key.Next() {
 		name := d.name(key.Node())
@@ -204,7 +202,7 @@ func (d *decoder) above(key unstable.Iterator) (t *table, last string, err error
 	return nil, "", errors.New("a header without a key")
 }
 
-// value is what a node of the parser stands for.
+// value returns the value of a parser node.
 func (d *decoder) value(n *unstable.Node) (any, error) {
 	switch n.Kind {
 	case unstable.String:
@@ -237,14 +235,15 @@ func (d *decoder) value(n *unstable.Node) (any, error) {
 	return scalar(n.Data)
 }
 
-// scalar leaves a number, a date or a time to go-toml.
+// scalar decodes a number, a date or a time with go-toml.
 func scalar(text []byte) (any, error) {
 	var one map[string]any
 	err := toml.Unmarshal(append([]byte("v = "), text...), &one)
 	return one["v"], err
 }
 
-// name is one part of a key. Documents repeat few names very often.
+// name returns one part of a key. Documents repeat a few names very often, so each is
+// stored once.
 func (d *decoder) name(n *unstable.Node) string {
 	name, ok := d.names[string(n.Data)]
 	if !ok {
@@ -254,18 +253,18 @@ func (d *decoder) name(n *unstable.Node) string {
 	return name
 }
 
-// lineOf is the line on which an expression's key is.
+// lineOf returns the line of an expression's key.
 func (d *decoder) lineOf(e *unstable.Node) int {
 	key := e.Key()
 	key.Next()
 	return d.parser.Shape(key.Node().Raw).Start.Line
 }
 
-// broken is the error of the parser.
-func (d *decoder) broken(err error) error {
+// syntaxError converts an error of the parser.
+func (d *decoder) syntaxError(err error) error {
 	line := 1 + bytes.Count(d.parser.Data(), []byte("\n"))
-	if at, ok := errors.AsType[*unstable.ParserError](err); ok && len(at.Highlight) > 0 {
-		line = d.parser.Shape(d.parser.Range(at.Highlight)).Start.Line
+	if e, ok := errors.AsType[*unstable.ParserError](err); ok && len(e.Highlight) > 0 {
+		line = d.parser.Shape(d.parser.Range(e.Highlight)).Start.Line
 	}
 	return &SyntaxError{line, err.Error()}
 }

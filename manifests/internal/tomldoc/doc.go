@@ -1,11 +1,9 @@
-// Package tomldoc decodes TOML that came from somebody else, at a cost that its
-// size states.
+// Package tomldoc decodes untrusted TOML in time and memory proportional to its size.
 //
-// A document is counted before it is decoded ([Limits]), by a scanner that does
-// nothing else. What passes is parsed by go-toml's parser, and its tables are put
-// together here: go-toml itself looks for each key among all keys before it, so
-// that its time grows with the square of their number. Values, keys, duplicates
-// and errors are those of go-toml.
+// A scanner first counts the parts of a document and compares them with [Limits].
+// go-toml's parser then parses it, and this package builds the tables: go-toml's own
+// decoder compares each key with all keys before it, so its time is quadratic in the
+// number of keys. Values, keys, duplicates and errors are the same as those of go-toml.
 //
 //	tree, err := tomldoc.Decode(data, tomldoc.Limits{Tables: 64, Keys: 1024, Values: 8192})
 package tomldoc

@@ -6,7 +6,7 @@ import (
 	"iter"
 )
 
-// Limits bound what one document may make its decoder do.
+// Limits bounds the work of decoding one document.
 type Limits struct {
 	Tables int // parts of headers ([a.b] has two), and dots in keys
 	Keys   int // lines of the form key = value
@@ -15,14 +15,14 @@ type Limits struct {
 
 // Limits that are the same for every document.
 const (
-	MaxDepth = 16 // brackets and braces within each other
+	MaxDepth = 16 // nested brackets and braces
 	MaxParts = 8  // parts of a key
 )
 
-// Small are the limits of a file that a person writes by hand.
+// Small returns the limits for a file that a person writes by hand.
 func Small() Limits { return Limits{Tables: 256, Keys: 1024, Values: 4096} }
 
-// A LimitError says that a document is over one of its limits.
+// A LimitError reports that a document is over one of its limits.
 type LimitError struct {
 	Line  int // counted from 1
 	What  string
@@ -31,10 +31,9 @@ type LimitError struct {
 
 func (e *LimitError) Error() string { return fmt.Sprintf("over the limit of %d %s", e.Limit, e.What) }
 
-// Check counts data in one pass, without decoding it. It knows no more of TOML
-// than comments, strings and brackets, and where data is not TOML it may count
-// too much, but never less than a decoder meets before it stops. The error is a
-// *LimitError.
+// Check counts the parts of data in one pass, without decoding it. It recognizes only
+// comments, strings and brackets. If data is not TOML, it may count too much, but never
+// less than a decoder reads before it stops. The error is a *LimitError.
 func (l Limits) Check(data []byte) error {
 	var tables, keys, values int
 	s := scanner{data: data, nextLine: 1}
@@ -43,7 +42,7 @@ func (l Limits) Check(data []byte) error {
 		case pair:
 			keys++
 			tables += s.dots
-			values += max(0, s.values-1) // without the sign after its key
+			values += max(0, s.values-1) // without the equals sign after its key
 		default:
 			tables += s.dots + 1
 		}
@@ -66,12 +65,12 @@ func (l Limits) Check(data []byte) error {
 // A Part is a piece of a document that can be decoded by itself.
 type Part struct {
 	Text []byte
-	Line int // of the document, on which Text begins, counted from 1
+	Line int // the line of the document on which Text begins, counted from 1
 }
 
-// Split cuts data at each [[header]] whose key has one part, so that a document
-// that is mostly a list of tables can be decoded table by table. The first Part
-// is what comes before all of them, perhaps nothing. Together the parts are data.
+// Split splits data before each [[header]] whose key has one part, so that a document
+// that is mostly a list of tables can be decoded table by table. The first Part is the
+// text before the first such header, and may be empty. The parts joined are data.
 func Split(data []byte) iter.Seq[Part] {
 	return func(yield func(Part) bool) {
 		start, line := 0, 1
@@ -97,40 +96,40 @@ const (
 	arrayHeader             // [[key]]
 )
 
-// A scanner finds the expressions of a document: its headers and its pairs, each
-// of which ends with the first line end that no bracket encloses.
+// A scanner finds the expressions of a document: its headers and its pairs. Each ends
+// with the first line end outside of brackets.
 // Source: TOML 1.0 and 1.1, toml.abnf.
 type scanner struct {
 	data     []byte
-	at       int // of the next byte
-	nextLine int // that it is on
+	pos      int // of the next byte
+	nextLine int // line of the next byte
 
 	// The expression that next found.
 	kind   kind
-	start  int // of its first byte
-	line   int // that it begins on
-	parts  int // of the longest key in it
-	dots   int // outside of strings
-	depth  int // of brackets and braces
+	start  int // position of its first byte
+	line   int // line of its first byte
+	parts  int // parts of its longest key
+	dots   int // dots outside of strings
+	depth  int // greatest nesting of brackets and braces
 	values int // commas, opening brackets and braces, and equals signs
 }
 
-// next finds the next expression.
+// next finds the next expression. It returns false at the end of the document.
 func (s *scanner) next() bool {
 	if !s.skipBlank() {
 		return false
 	}
-	s.start, s.line = s.at, s.nextLine
+	s.start, s.line = s.pos, s.nextLine
 	s.kind, s.parts, s.dots, s.depth, s.values = pair, 1, 0, 0, 0
-	if s.data[s.at] == '[' {
+	if s.data[s.pos] == '[' {
 		s.kind = header
-		if bytes.HasPrefix(s.data[s.at:], []byte("[[")) {
+		if bytes.HasPrefix(s.data[s.pos:], []byte("[[")) {
 			s.kind = arrayHeader
 		}
 	}
 	open, parts := 0, 1
-	for s.at < len(s.data) {
-		c := s.data[s.at]
+	for s.pos < len(s.data) {
+		c := s.data[s.pos]
 		switch c {
 		case '"', '\'':
 			s.skipString(c)
@@ -150,7 +149,7 @@ func (s *scanner) next() bool {
 		case '\n':
 			s.nextLine++
 			if open == 0 {
-				s.at++
+				s.pos++
 				return true
 			}
 		}
@@ -159,16 +158,16 @@ func (s *scanner) next() bool {
 			s.values++
 			parts = 1
 		}
-		s.at++
+		s.pos++
 	}
 	return true
 }
 
-// skipBlank skips what may stand between expressions, and reports whether one
+// skipBlank skips space, line ends and comments, and reports whether an expression
 // follows.
 func (s *scanner) skipBlank() bool {
-	for s.at < len(s.data) {
-		switch s.data[s.at] {
+	for s.pos < len(s.data) {
+		switch s.data[s.pos] {
 		case '\n':
 			s.nextLine++
 		case ' ', '\t', '\r':
@@ -178,65 +177,65 @@ func (s *scanner) skipBlank() bool {
 		default:
 			return true
 		}
-		s.at++
+		s.pos++
 	}
 	return false
 }
 
-// skipComment skips up to the end of the line.
+// skipComment skips to the end of the line.
 func (s *scanner) skipComment() {
-	if i := bytes.IndexByte(s.data[s.at:], '\n'); i >= 0 {
-		s.at += i
+	if i := bytes.IndexByte(s.data[s.pos:], '\n'); i >= 0 {
+		s.pos += i
 	} else {
-		s.at = len(s.data)
+		s.pos = len(s.data)
 	}
 }
 
-// skipString skips a string, which begins with the quote at s.at. One that is
-// not closed ends with its line, or if it may have several with the document.
+// skipString skips a string, which begins with the quote at s.pos. A string that is not
+// closed ends with its line, and a multi-line string with the document.
 func (s *scanner) skipString(quote byte) {
 	if s.quotes(quote) >= 3 {
-		s.at += 3
+		s.pos += 3
 		s.skipLines(quote)
 		return
 	}
-	for s.at++; s.at < len(s.data); s.at++ {
-		switch c := s.data[s.at]; {
+	for s.pos++; s.pos < len(s.data); s.pos++ {
+		switch c := s.data[s.pos]; {
 		case c == '\n':
 			return
-		case c == '\\' && quote == '"' && s.at+1 < len(s.data) && s.data[s.at+1] != '\n':
-			s.at++
+		case c == '\\' && quote == '"' && s.pos+1 < len(s.data) && s.data[s.pos+1] != '\n':
+			s.pos++
 		case c == quote:
-			s.at++
+			s.pos++
 			return
 		}
 	}
 }
 
-// skipLines skips the rest of a string of several lines. As many as five quotes
-// may close it, two of which are then its own.
+// skipLines skips the rest of a multi-line string. It may end with up to five quotes:
+// the first two of five belong to its content.
 func (s *scanner) skipLines(quote byte) {
-	for s.at < len(s.data) {
-		switch c := s.data[s.at]; {
+	for s.pos < len(s.data) {
+		switch c := s.data[s.pos]; {
 		case c == '\n':
 			s.nextLine++
-		case c == '\\' && quote == '"' && s.at+1 < len(s.data) && s.data[s.at+1] != '\n':
-			s.at++
+		case c == '\\' && quote == '"' && s.pos+1 < len(s.data) && s.data[s.pos+1] != '\n':
+			s.pos++
 		case c == quote:
 			n := s.quotes(quote)
-			s.at += n
+			s.pos += n
 			if n >= 3 {
 				return
 			}
 			continue
 		}
-		s.at++
+		s.pos++
 	}
 }
 
-// quotes counts the quotes at s.at.
+// quotes counts the quotes at s.pos.
 func (s *scanner) quotes(quote byte) (n int) {
-	for s.at+n < len(s.data) && s.data[s.at+n] == quote {
+	for s.pos+n < len(s.data) && s.data[s.pos+n] == quote {
 		n++
 	}
 	return n

@@ -11,10 +11,10 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// roomy are limits that no document of a test exceeds by accident.
+// roomy has limits that no test document exceeds by accident.
 var roomy = Limits{Tables: 1 << 16, Keys: 1 << 16, Values: 1 << 16}
 
-// samples are documents in every corner of the syntax, right and wrong.
+// samples are valid and invalid documents that cover the syntax.
 var samples = []string{
 	"", "\n", "# only a comment", "a = 1", "a = 1\n", "a=1#b\n", "a = 1\r\nb = 2\r\n", "\xef\xbb\xbfa = 1",
 	"a.b.c = 1\na.b.d = 2", "a.b = 1\na = 2", "a = 1\na.b = 2", "a = {b = 1}\na.c = 2", "a = {b.c = 1, b.d = 2}", "a = {b.c = 1, b = 2}",
@@ -32,10 +32,10 @@ var samples = []string{
 	"a", "a =", "= 1", "a = 1 b = 2", "a = 1, b = 2", "a.b. = 1", ".a = 1", "a..b = 1", "a b = 1", "a = x", "]", "}", "a = ]", "a = [1]]", "a = 1\rb = 2", "\x00", "a = \"\x00\"", "# \x01",
 }
 
-// equal compares decoded documents, in which not-a-number equals itself.
+// equal compares decoded documents. Not-a-number equals itself.
 func equal(a, b map[string]any) bool { return fmt.Sprintf("%#v", a) == fmt.Sprintf("%#v", b) }
 
-// checkDocument holds this package to go-toml, which decoded the same bytes.
+// checkDocument compares the result of this package with that of go-toml.
 func checkDocument(t *testing.T, data []byte) {
 	t.Helper()
 	want, wantErr := map[string]any{}, error(nil)
@@ -48,20 +48,20 @@ func checkDocument(t *testing.T, data []byte) {
 		t.Fatalf("%q\ndecoded:  %#v, %v\ngo-toml: %#v, %v", data, got, err, want, wantErr)
 	}
 	if broken, ok := errors.AsType[*SyntaxError](err); ok {
-		at, located := errors.AsType[*toml.DecodeError](wantErr)
-		if !located || !strings.HasPrefix(wantErr.Error(), "toml: ") || broken.Rule == "" {
-			t.Fatalf("%q: %v, of go-toml %v", data, err, wantErr)
+		decodeErr, ok := errors.AsType[*toml.DecodeError](wantErr)
+		if !ok || !strings.HasPrefix(wantErr.Error(), "toml: ") || broken.Rule == "" {
+			t.Fatalf("%q: %v, but go-toml: %v", data, err, wantErr)
 		}
-		if line, _ := at.Position(); line != broken.Line && wantErr.Error() == "toml: "+broken.Rule {
-			t.Fatalf("%q: %q is on line %d, of go-toml %d", data, broken.Rule, broken.Line, line)
+		if line, _ := decodeErr.Position(); line != broken.Line && wantErr.Error() == "toml: "+broken.Rule {
+			t.Fatalf("%q: %q is on line %d, but for go-toml on %d", data, broken.Rule, broken.Line, line)
 		}
 	}
 	checkCounts(t, data)
 	checkSplit(t, data, wantErr == nil)
 }
 
-// checkCounts compares what the scanner counts with what go-toml's parser meets,
-// up to where it stops.
+// checkCounts compares the scanner's counts with those of go-toml's parser, up to its
+// first error.
 func checkCounts(t *testing.T, data []byte) {
 	t.Helper()
 	var tables, keys, values, depth, parts int
@@ -116,14 +116,14 @@ func checkCounts(t *testing.T, data []byte) {
 	}
 }
 
-// checkSplit demands that the parts of a document are decoded exactly if the
-// whole is, but for what only the whole can show: a name of two parts.
+// checkSplit checks that the parts of a document decode to the same as the whole, except
+// for errors that only the whole can show, such as a key defined in two parts.
 func checkSplit(t *testing.T, data []byte, valid bool) {
 	t.Helper()
 	var joined []byte
 	elements := map[string][]any{}
 	whole := map[string]any{}
-	ok, alone := true, true
+	ok, comparable := true, true
 	for part := range Split(data) {
 		if line := 1 + bytes.Count(joined, []byte("\n")); line != part.Line {
 			t.Fatalf("%q: part %q begins on line %d, not %d", data, part.Text, line, part.Line)
@@ -142,7 +142,7 @@ func checkSplit(t *testing.T, data []byte, valid bool) {
 			case len(tree) == 1 && isList && whole[key] == nil:
 				elements[key] = append(elements[key], list...)
 			default:
-				alone = false // a part that says more than its header
+				comparable = false // the part has other keys than that of its header
 			}
 		}
 	}
@@ -150,9 +150,9 @@ func checkSplit(t *testing.T, data []byte, valid bool) {
 		t.Fatalf("%q: the parts are %q", data, joined)
 	}
 	if valid && !ok {
-		t.Fatalf("%q is valid, and a part of it is not", data)
+		t.Fatalf("%q is valid, but a part of it is not", data)
 	}
-	if !ok || !alone {
+	if !ok || !comparable {
 		return
 	}
 	for key, list := range elements {
@@ -178,8 +178,8 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { checkDocument(t, data) })
 }
 
-// TestLimits refuses one more than each limit, on the line where it is, and
-// accepts exactly as much.
+// TestLimits checks that each limit is accepted, and that one more is refused with the
+// line on which it is.
 func TestLimits(t *testing.T) {
 	l := Limits{Tables: 6, Keys: 5, Values: 9}
 	deep := func(n int) string { return "\nx = " + strings.Repeat("[", n) + strings.Repeat("]", n) }
