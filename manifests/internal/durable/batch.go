@@ -1,7 +1,6 @@
 package durable
 
 import (
-	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
@@ -47,7 +46,7 @@ func (b *Batch) Copy(name string, r io.Reader) (n int64, err error) {
 			return 0, err
 		}
 	}
-	temporary := temporaryPrefix(name) + rand.Text()
+	temporary := Temporary(name)
 	f, err := b.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, b.perm)
 	if err != nil {
 		return 0, err

@@ -152,7 +152,7 @@ func TestRemove(t *testing.T) {
 // TestBatch checks that Commit gives all files their names, and that Discard leaves none.
 func TestBatch(t *testing.T) {
 	root := open(t)
-	if err := root.WriteFile("d/.f.tmp-AAAA", nil, 0o600); err != nil {
+	if err := root.WriteFile("d/.f.tmp-AAAAAAAAAAAAAAAA"+checksum("AAAAAAAAAAAAAAAA"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, keep := range []bool{false, true} {
