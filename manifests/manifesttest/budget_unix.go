@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// processorTime is what the process has used of the processor so far.
+// processorTime returns the processor time that the process has used so far.
 func processorTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

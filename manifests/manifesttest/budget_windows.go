@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// processorTime is what the process has used of the processor so far.
+// processorTime returns the processor time that the process has used so far.
 func processorTime() time.Duration {
 	var created, ended, kernel, user syscall.Filetime
 	self, err := syscall.GetCurrentProcess()

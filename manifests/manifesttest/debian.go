@@ -16,25 +16,25 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// A Deb is a package of Debian's: what its index says of it, and what it holds.
+// A Deb is a Debian package: its index entry and its content.
 type Deb struct {
 	Package, Version string
-	Arch             string            // amd64, arm64 or all; empty: of the index
-	Fields           map[string]string // further ones: Depends, Provides
-	Files            map[string]string // of data.tar, by path; those below bin and loaders are executable, "-> target" is a link
+	Arch             string            // amd64, arm64 or all; empty: that of the index
+	Fields           map[string]string // further fields: Depends, Provides
+	Files            map[string]string // of data.tar, by path; files below bin and loaders are executable, "-> target" is a link
 }
 
-// A Suite is what an archive like Debian's publishes under dists/<Name>.
+// A Suite is a suite of an archive like Debian's, published under dists/<Name>.
 type Suite struct {
 	Name     string // of its directory
-	Suite    string // as it says itself; empty: Name
+	Suite    string // the Suite field; empty: Name
 	Codename string // empty: Name
 	Origin   string // empty: Debian
 	Issued   time.Time
 	Until    time.Time // Valid-Until; zero: none
 	ByHash   bool
 	Packages []Deb
-	Signers  []*verifytest.Key // nobody: not even clear-signed
+	Signers  []*verifytest.Key // empty: not clear-signed
 	Signed   time.Time         // zero: Issued
 	// Change rewrites the index of amd64 and arm64 before its digests are taken. May be nil.
 	Change func(index string) string
@@ -42,8 +42,8 @@ type Suite struct {
 	Sums func(release string) string
 }
 
-// Publish lays s out, by path below the archive's root: InRelease, for amd64 and
-// arm64 an index with its compressed form, and the packages in the pool.
+// Publish returns the files of s, by path below the archive's root: InRelease, for amd64
+// and arm64 an index and its compressed form, and the packages in the pool.
 func (s Suite) Publish(tb testing.TB) map[string][]byte {
 	tb.Helper()
 	files := map[string][]byte{}
@@ -104,17 +104,17 @@ func (s Suite) Publish(tb testing.TB) map[string][]byte {
 	}
 	files[dir+"InRelease"] = []byte(release)
 	if len(s.Signers) > 0 {
-		at := s.Signed
-		if at.IsZero() {
-			at = s.Issued
+		signed := s.Signed
+		if signed.IsZero() {
+			signed = s.Issued
 		}
-		files[dir+"InRelease"] = verifytest.Clearsign(tb, []byte(release), at, s.Signers...)
+		files[dir+"InRelease"] = verifytest.Clearsign(tb, []byte(release), signed, s.Signers...)
 	}
 	return files
 }
 
-// pack makes d's stanza in the index of arch, empty if it is for another, its
-// place below the root, and the file itself.
+// pack returns d's stanza in the index of arch, its path below the root, and the package
+// file. The stanza is empty if d is for another architecture.
 func (d Deb) pack(tb testing.TB, arch string) (stanza, name string, data []byte) {
 	if d.Arch == "" {
 		d.Arch = arch
@@ -147,8 +147,8 @@ func (d Deb) pack(tb testing.TB, arch string) (stanza, name string, data []byte)
 	return stanza, name, data
 }
 
-// ar is a package around its data.tar.gz; its control.tar holds a script that
-// nobody may run.
+// ar returns a package with the given data.tar.gz. Its control.tar has a script that must
+// never be run.
 func ar(tb testing.TB, pkg string, data []byte) []byte {
 	var out bytes.Buffer
 	out.WriteString("!<arch>\n")

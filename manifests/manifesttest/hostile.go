@@ -2,7 +2,7 @@ package manifesttest
 
 import "fmt"
 
-// Fill repeats what piece makes of each number until the text has size bytes.
+// Fill returns start, then piece(0), piece(1) and so on, then end: at most size bytes.
 func Fill(start string, size int, piece func(i int) string, end string) []byte {
 	b := make([]byte, 0, size)
 	b = append(b, start...)
@@ -15,9 +15,8 @@ func Fill(start string, size int, piece func(i int) string, end string) []byte {
 	}
 }
 
-// HostileTOML are documents that cost much more than their size where somebody
-// decodes them as they come: each begins with start and
-// has size bytes.
+// HostileTOML returns functions that make documents which are very expensive to decode
+// for a naive decoder. Each begins with start and has about size bytes.
 func HostileTOML(start string, size int) map[string]func() []byte {
 	same := func(s string) func(int) string { return func(int) string { return s } }
 	fill := func(start string, piece func(int) string, end string) func() []byte {
@@ -51,14 +50,14 @@ func HostileTOML(start string, size int) map[string]func() []byte {
 	}
 }
 
-// HostileIndexes are unsigned indices, in JSON and XML, that cost much more than
-// their size: of size bytes, or with about n versions each.
+// HostileIndexes returns functions that make unsigned indexes, in JSON and XML, which are
+// very expensive to decode for their size. Each has about size bytes or n versions.
 func HostileIndexes(size, n int) map[string]func() []byte {
 	fill := func(start string, piece func(int) string, end string) func() []byte {
 		return func() []byte { return Fill(start, size, piece, end) }
 	}
 	same := func(s string) func(int) string { return func(int) string { return s } }
-	// Letters that differ for each i.
+	// letters returns different letters for each i.
 	letters := func(i int) string {
 		return string([]byte{'A' + byte(i%26), 'a' + byte(i/26%26), 'a' + byte(i/676%26), 'a' + byte(i/17576%26)})
 	}

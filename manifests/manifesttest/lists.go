@@ -17,11 +17,10 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// Lists lays out, by path below its base, what an upstream with signed checksum
-// lists has published of a tool: the index, newest version first, and for each
-// World its list, signatures and archives, in the upstream's own layout. The
-// programs in them are scripts that print the version. World.Name is the code
-// name of a line of support, for Node.js.
+// Lists returns the files, by path below its base, of an imitation of an upstream with
+// signed checksum lists: the index, newest version first, and for each World its list,
+// signatures and archives, in the upstream's own layout. The programs in the archives
+// are scripts that print the version. World.Name is the LTS code name of Node.js.
 func Lists(tb testing.TB, tool string, worlds ...World) map[string][]byte {
 	tb.Helper()
 	files := map[string][]byte{}
@@ -51,7 +50,7 @@ func Lists(tb testing.TB, tool string, worlds ...World) map[string][]byte {
 	return files
 }
 
-// A dist is one version of an upstream.
+// A dist collects the files of one version of an upstream.
 type dist struct {
 	tb    testing.TB
 	files map[string][]byte
@@ -60,14 +59,14 @@ type dist struct {
 	list  string
 }
 
-// add publishes a file and lists it.
+// add publishes a file and adds it to the list.
 func (d *dist) add(name string, data []byte) {
 	sum := sha256.Sum256(data)
 	d.files[d.dir+name] = data
 	d.list += hex.EncodeToString(sum[:]) + "  " + name + "\n"
 }
 
-// detached publishes the list with a signature beside it.
+// detached publishes the list with detached signatures.
 func (d *dist) detached(name string, sign func(testing.TB, []byte, time.Time, ...*verifytest.Key) []byte, suffixes ...string) {
 	d.files[d.dir+name] = []byte(d.list)
 	for _, suffix := range suffixes {
@@ -77,7 +76,7 @@ func (d *dist) detached(name string, sign func(testing.TB, []byte, time.Time, ..
 	}
 }
 
-// clearsigned publishes the list with a signature around it.
+// clearsigned publishes the list clear-signed.
 func (d *dist) clearsigned(name string) {
 	d.files[d.dir+name] = []byte(d.list)
 	if len(d.world.Signers) > 0 {
@@ -92,15 +91,15 @@ func (d *dist) node() {
 		top := "node-v" + v + "-" + platform
 		d.add(top+".tar.gz", tarball(d.tb,
 			member{top + "/LICENSE", "MIT\n", 0o644},
-			member{top + "/bin/node", says("v" + v), 0o755},
+			member{top + "/bin/node", printScript("v" + v), 0o755},
 			member{top + "/bin/npm", "../lib/node_modules/npm/bin/npm-cli.js", fs.ModeSymlink},
 			member{top + "/bin/npx", "../lib/node_modules/npm/bin/npm-cli.js", fs.ModeSymlink},
 			member{top + "/lib/node_modules/npm/bin/npm-cli.js",
 				"#!/bin/sh\ncat \"$(dirname \"$(readlink -f \"$0\")\")/../npmrc\"\n", 0o755}))
-		d.add(top+".tar.xz", []byte(strings.Repeat("in the place of another compression of "+top+"\n", 100))) // larger: nothing takes it
+		d.add(top+".tar.xz", []byte(strings.Repeat("another compression of "+top+"\n", 150))) // larger, so it is never chosen
 	}
 	top := "node-v" + v + "-win-x64"
-	d.add(top+".zip", zipped(d.tb, member{top + "/node.exe", says("v" + v), 0o755}))
+	d.add(top+".zip", zipped(d.tb, member{top + "/node.exe", printScript("v" + v), 0o755}))
 	d.add("win-x64/node.exe", []byte("the program of "+top))
 	d.detached("SHASUMS256.txt", verifytest.SignBinary, ".sig")
 	d.clearsigned("SHASUMS256.txt.asc")
@@ -123,7 +122,7 @@ func nodeIndex(worlds []World) []byte {
 func (d *dist) bun() {
 	d.dir = "releases/download/bun-v" + d.world.Version + "/"
 	for _, platform := range []string{"darwin-aarch64", "linux-aarch64", "linux-x64", "linux-x64-baseline", "linux-x64-musl"} {
-		program := says(d.world.Version) + "Bun v" + d.world.Version + " (6ad208bc) " + platform + "\x00\n"
+		program := printScript(d.world.Version) + "Bun v" + d.world.Version + " (6ad208bc) " + platform + "\x00\n"
 		d.add("bun-"+platform+".zip", zipped(d.tb, member{"bun-" + platform + "/", "", fs.ModeDir | 0o755},
 			member{"bun-" + platform + "/bun", program, 0o755}))
 	}
@@ -136,11 +135,11 @@ func (d *dist) cmake() {
 	d.dir = "releases/download/v" + v + "/"
 	for _, platform := range []string{"linux-aarch64", "linux-x86_64"} {
 		top := "cmake-" + v + "-" + platform
-		d.add(top+".tar.gz", tarball(d.tb, member{top + "/bin/cmake", says("cmake version " + v), 0o755},
-			member{top + "/bin/ctest", says("ctest version " + v), 0o755}, member{top + "/share/cmake/README", "\n", 0o644}))
+		d.add(top+".tar.gz", tarball(d.tb, member{top + "/bin/cmake", printScript("cmake version " + v), 0o755},
+			member{top + "/bin/ctest", printScript("ctest version " + v), 0o755}, member{top + "/share/cmake/README", "\n", 0o644}))
 	}
 	top := "cmake-" + v + "-macos-universal"
-	d.add(top+".tar.gz", tarball(d.tb, member{top + "/CMake.app/Contents/bin/cmake", says("cmake version " + v), 0o755}))
+	d.add(top+".tar.gz", tarball(d.tb, member{top + "/CMake.app/Contents/bin/cmake", printScript("cmake version " + v), 0o755}))
 	d.detached("cmake-"+v+"-SHA-256.txt", verifytest.Cosign, ".asc")
 }
 
@@ -148,7 +147,7 @@ func (d *dist) hashicorp(tool string) {
 	v := d.world.Version
 	d.dir = tool + "/" + v + "/"
 	for _, platform := range []string{"darwin_arm64", "linux_amd64", "linux_arm64"} {
-		d.add(tool+"_"+v+"_"+platform+".zip", zipped(d.tb, member{"LICENSE.txt", "BUSL\n", 0o644}, member{tool, says(tool + " v" + v), 0o755}))
+		d.add(tool+"_"+v+"_"+platform+".zip", zipped(d.tb, member{"LICENSE.txt", "BUSL\n", 0o644}, member{tool, printScript(tool + " v" + v), 0o755}))
 	}
 	d.detached(tool+"_"+v+"_SHA256SUMS", verifytest.SignBinary, ".sig", ".72D7468F.sig")
 }
@@ -169,7 +168,7 @@ func productIndex(tool string, worlds []World) []byte {
 	return []byte(fmt.Sprintf(`{"name":%q,"versions":{%s}}`, tool, strings.Join(lines, ",")))
 }
 
-// feed is what GitHub serves as releases.atom.
+// feed returns a releases.atom as GitHub serves it.
 func feed(repository, tag string, worlds []World) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<?xml version="1.0" encoding="UTF-8"?>
@@ -192,15 +191,15 @@ func feed(repository, tag string, worlds []World) []byte {
 	return []byte(b.String())
 }
 
-// A member is one entry of an archive: a file, a directory, or a link whose
-// text is its target.
+// A member is one entry of an archive: a file, a directory, or a link with its target as
+// text.
 type member struct {
 	name, text string
 	mode       fs.FileMode
 }
 
-// says is a program that prints a line.
-func says(line string) string { return "#!/bin/sh\necho " + line + "\nexit\n" }
+// printScript returns a program that prints a line.
+func printScript(line string) string { return "#!/bin/sh\necho " + line + "\nexit\n" }
 
 func tarball(tb testing.TB, members ...member) []byte {
 	tb.Helper()
@@ -212,7 +211,7 @@ func tarball(tb testing.TB, members ...member) []byte {
 	return out.Bytes()
 }
 
-// tree is a tar of members.
+// tree returns a tar of members.
 func tree(tb testing.TB, members ...member) []byte {
 	tb.Helper()
 	var out bytes.Buffer

@@ -13,15 +13,15 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// SignedFiles are the tools that Signed can lay out.
+// SignedFiles returns the tools that Signed supports.
 func SignedFiles() []string {
 	return []string{"go", "gradle", "helm", "java", "julia", "llvm", "maven", "swift"}
 }
 
-// Signed lays out, by path below its base, a twin of an upstream that signs each
-// of its files: the index, newest version first, and for each World its archives
-// and signatures, in the upstream's own layout. The programs in them are scripts
-// that print the version.
+// Signed returns the files, by path below its base, of an imitation of an upstream that
+// signs each of its files: the index, newest version first, and for each World the
+// archives and signatures, in the upstream's own layout. The programs in the archives
+// are scripts that print the version.
 func Signed(tb testing.TB, tool string, worlds ...World) map[string][]byte {
 	tb.Helper()
 	s := &site{tb: tb, files: map[string][]byte{}, worlds: worlds}
@@ -65,12 +65,12 @@ func Signed(tb testing.TB, tool string, worlds ...World) map[string][]byte {
 			"platforms":[{"name":"Debian 12","platform":"Linux","docker":"bookworm","archs":["x86_64","aarch64"]}]}`)
 		each(s.swift)
 	default:
-		tb.Fatalf("no layout of %s", tool)
+		tb.Fatalf("the layout of %s is unknown", tool)
 	}
 	return s.files
 }
 
-// A site is an upstream that is being laid out.
+// A site collects the files of an upstream.
 type site struct {
 	tb     testing.TB
 	files  map[string][]byte
@@ -78,27 +78,29 @@ type site struct {
 	world  World
 }
 
-// list writes one entry for each version: of its number, its day and its minute.
-func (s *site) list(around, entry string) []byte {
+// list returns an index with one entry per version. The entry is a format of the version,
+// its date and its time; outer is a format of all entries.
+func (s *site) list(outer, entry string) []byte {
 	var entries []string
 	for _, w := range s.worlds {
 		text := strings.NewReplacer("%[1]s", w.Version, "%[2]s", w.Issued.Format(time.DateOnly),
 			"%[3]s", w.Issued.UTC().Format("20060102150405-0700")).Replace(entry)
 		entries = append(entries, text)
 	}
-	between := ",\n"
+	separator := ",\n"
 	if strings.HasPrefix(entry, "<") {
-		between = "\n"
+		separator = "\n"
 	}
-	return []byte(fmt.Sprintf(around, strings.Join(entries, between)))
+	return []byte(fmt.Sprintf(outer, strings.Join(entries, separator)))
 }
 
 // add publishes a file and its armored signature.
 func (s *site) add(path string, data []byte) { s.addSigned(path, path+".asc", data, verifytest.Cosign) }
 
-type signs func(testing.TB, []byte, time.Time, ...*verifytest.Key) []byte
+// A signFunc signs data at a time with keys.
+type signFunc func(testing.TB, []byte, time.Time, ...*verifytest.Key) []byte
 
-func (s *site) addSigned(path, signature string, data []byte, sign signs) {
+func (s *site) addSigned(path, signature string, data []byte, sign signFunc) {
 	s.files[path] = data
 	if len(s.world.Signers) > 0 {
 		s.files[signature] = sign(s.tb, data, s.world.Signed, s.world.Signers...)
@@ -108,14 +110,14 @@ func (s *site) addSigned(path, signature string, data []byte, sign signs) {
 func (s *site) golang(v string) {
 	for _, platform := range []string{"linux-amd64", "linux-arm64"} {
 		s.add("go"+v+"."+platform+".tar.gz", tarball(s.tb, member{"go/VERSION", "go" + v + "\ntime 2026-01-01T00:00:00Z\n", 0o644},
-			member{"go/bin/go", says("go version go" + v + " " + platform), 0o755}, member{"go/bin/gofmt", says("gofmt"), 0o755}))
+			member{"go/bin/go", printScript("go version go" + v + " " + platform), 0o755}, member{"go/bin/gofmt", printScript("gofmt"), 0o755}))
 	}
 }
 
 func (s *site) gradle(v string) {
 	top := "gradle-" + v + "/"
 	s.add("distributions/gradle-"+v+"-bin.zip", zipped(s.tb,
-		member{top + "bin/gradle", says("Gradle "+v) + "CLASSPATH=$APP_HOME/lib/gradle-gradle-cli-main-" + v + ".jar\n", 0o755},
+		member{top + "bin/gradle", printScript("Gradle "+v) + "CLASSPATH=$APP_HOME/lib/gradle-gradle-cli-main-" + v + ".jar\n", 0o755},
 		member{top + "lib/gradle-gradle-cli-main-" + v + ".jar", "a jar", 0o644}))
 }
 
@@ -123,7 +125,7 @@ func (s *site) helm(v string) {
 	for _, platform := range []string{"linux-amd64", "linux-arm64", "darwin-arm64"} {
 		name := "helm-v" + v + "-" + platform + ".tar.gz"
 		data := tarball(s.tb, member{platform + "/LICENSE", "Apache\n", 0o644},
-			member{platform + "/helm", says("v"+v) + platform + "\x00v" + v + "\x00", 0o755})
+			member{platform + "/helm", printScript("v"+v) + platform + "\x00v" + v + "\x00", 0o755})
 		s.addSigned(name, "helm/helm/releases/download/v"+v+"/"+name+".asc", data, verifytest.Cosign)
 	}
 }
@@ -138,7 +140,7 @@ func (s *site) java(v string) {
 	for platform, home := range map[string]string{"x64_linux": "", "aarch64_linux": "", "aarch64_mac": "Contents/Home/"} {
 		top := "jdk-" + v + "/" + home
 		members := []member{{top + "bin/java", "#!/bin/sh\necho openjdk " + v + " at \"$JAVA_HOME\"\nexit\n", 0o755},
-			{top + "bin/javac", says("javac " + numbers), 0o755}, {top + "lib/modules", platform, 0o644}, {top + "release", release(platform), 0o644}}
+			{top + "bin/javac", printScript("javac " + numbers), 0o755}, {top + "lib/modules", platform, 0o644}, {top + "release", release(platform), 0o644}}
 		if home != "" {
 			members = append(members, member{"jdk-" + v + "/Contents/Info.plist", "<plist/>\n", 0o644})
 		}
@@ -153,7 +155,7 @@ func (s *site) julia(v string) {
 	for dir, name := range map[string]string{"linux/x64": "linux-x86_64", "linux/aarch64": "linux-aarch64"} {
 		top := "julia-" + v + "/"
 		s.add(dir+"/"+series+"/julia-"+v+"-"+name+".tar.gz", tarball(s.tb,
-			member{top + "bin/julia", says("julia version " + v), 0o755},
+			member{top + "bin/julia", printScript("julia version " + v), 0o755},
 			member{top + "include/julia/julia_version.h", "#define JULIA_VERSION_STRING \"" + v + "\"\n#define JULIA_VERSION_MAJOR 1\n", 0o644},
 			member{top + "lib/libjulia.so", name, 0o644}))
 	}
@@ -163,7 +165,7 @@ func (s *site) llvm(v string) {
 	for _, platform := range []string{"Linux-X64", "Linux-ARM64"} {
 		top := "LLVM-" + v + "-" + platform
 		path := "releases/download/llvmorg-" + v + "/" + top + ".tar.xz"
-		data := inXZ(tree(s.tb, member{top + "/bin/clang", says("clang version " + v), 0o755},
+		data := xz(tree(s.tb, member{top + "/bin/clang", printScript("clang version " + v), 0o755},
 			member{top + "/lib/cmake/llvm/LLVMConfigVersion.cmake", "set(PACKAGE_VERSION \"" + v + "\")\n# " + platform + "\n", 0o644}))
 		s.addSigned(path, path+".sig", data, verifytest.SignBinary)
 	}
@@ -173,7 +175,7 @@ func (s *site) maven(v string) {
 	major, _, _ := strings.Cut(v, ".")
 	top := "apache-maven-" + v + "/"
 	s.add("maven-"+major+"/"+v+"/binaries/apache-maven-"+v+"-bin.tar.gz", tarball(s.tb,
-		member{top + "bin/mvn", says("Apache Maven " + v), 0o755},
+		member{top + "bin/mvn", printScript("Apache Maven " + v), 0o755},
 		member{top + "lib/maven-core-" + v + ".jar", "PK\x03\x04META-INF/maven/org.apache.maven/maven-core/pom.properties", 0o644}))
 }
 
@@ -182,15 +184,15 @@ func (s *site) swift(v string) {
 		platform := strings.ReplaceAll(build, "2404", "24.04")
 		top := "swift-" + v + "-RELEASE-" + platform
 		path := "swift-" + v + "-release/" + build + "/swift-" + v + "-RELEASE/" + top + ".tar.gz"
-		data := tarball(s.tb, member{top + "/usr/bin/swift", "swift-frontend", fs.ModeSymlink}, member{top + "/usr/bin/swiftc", says("swiftc " + build), 0o755},
-			member{top + "/usr/bin/swift-frontend", says("Swift version "+v) + "Swift version " + v + " (swift-" + v + "-RELEASE)\x00", 0o755})
+		data := tarball(s.tb, member{top + "/usr/bin/swift", "swift-frontend", fs.ModeSymlink}, member{top + "/usr/bin/swiftc", printScript("swiftc " + build), 0o755},
+			member{top + "/usr/bin/swift-frontend", printScript("Swift version "+v) + "Swift version " + v + " (swift-" + v + "-RELEASE)\x00", 0o755})
 		s.addSigned(path, path+".sig", data, verifytest.SignBinary)
 	}
 }
 
-// inXZ is data in one block of LZMA2 chunks that are not compressed, with a
-// CRC-32 (The .xz File Format, sections 2 and 3).
-func inXZ(data []byte) []byte {
+// xz returns data in the .xz format, in one block of uncompressed LZMA2 chunks, with a
+// CRC-32. Source: The .xz File Format, sections 2 and 3.
+func xz(data []byte) []byte {
 	le := binary.LittleEndian
 	flags := []byte{0, 1}
 	out := append([]byte("\xfd7zXZ\x00"), flags...)
@@ -220,7 +222,8 @@ func inXZ(data []byte) []byte {
 	return append(append(out, tail...), "YZ"...)
 }
 
-// Example lays out the made-up upstream of docs/adding-an-upstream.md, by ref.
+// Example returns the files, by ref, of the fictional upstream of
+// docs/adding-an-upstream.md.
 func Example(tb testing.TB, base string, w World) map[string][]byte {
 	tb.Helper()
 	s := &site{tb: tb, files: map[string][]byte{}, world: w}
@@ -228,7 +231,7 @@ func Example(tb testing.TB, base string, w World) map[string][]byte {
 	for _, platform := range []string{"x64-linux", "arm64-mac"} {
 		top := "zag-" + w.Version + "-" + platform
 		s.add(base+"releases/download/v"+w.Version+"/"+top+".tar.gz", tarball(tb,
-			member{top + "/bin/zag", says("zag " + w.Version), 0o755}, member{top + "/share/zag/version", w.Version + "\n", 0o644}))
+			member{top + "/bin/zag", printScript("zag " + w.Version), 0o755}, member{top + "/share/zag/version", w.Version + "\n", 0o644}))
 	}
 	return s.files
 }

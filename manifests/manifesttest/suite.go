@@ -14,51 +14,51 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// A World is what an upstream says at one moment.
+// A World is the state of an upstream at one moment.
 type World struct {
-	Name    string            // of the channel or project, where the format states one
-	Version string            // of the one release it offers
-	Serial  uint64            // where the format has serials
-	Issued  time.Time         // where the format has dates
-	Expires time.Time         // where the format has an end of validity
-	Signers []*verifytest.Key // nobody: unsigned
+	Name    string            // of the channel or project, if the format states one
+	Version string            // of the only release
+	Serial  uint64            // if the format has serials
+	Issued  time.Time         // if the format has dates
+	Expires time.Time         // if the format has an expiry
+	Signers []*verifytest.Key // empty: unsigned
 	Signed  time.Time         // when they sign
 }
 
-// Freshness is what a format states to judge freshness by.
+// Freshness is what a format states about the age of its documents.
 type Freshness int
 
 // The kinds of freshness; each includes the ones before it.
 const (
-	// Logged stands apart: a log, each state of which is proved to continue
-	// the last. The source's own tests judge that.
+	// Logged is an append-only log, and not part of the order of the others: each
+	// state is proved to extend the last. The source's own tests cover that.
 	Logged   Freshness = iota - 1
 	Undated            // nothing
-	Daily              // on which day it was issued
-	Dated              // when it was issued, to the second
-	Expiring           // and until when it is valid
+	Daily              // the day of issue
+	Dated              // the time of issue, to the second
+	Expiring           // and an expiry
 	Numbered           // and a serial
 )
 
 // A Fixture describes one Source to the suite.
 type Fixture struct {
-	Name      string // that World.Name must have, for formats that state it; else empty
+	Name      string // the required World.Name; empty for formats that state none
 	Freshness Freshness
-	// Serve writes w as the files of an upstream, by ref.
+	// Serve returns the files of an upstream in the state w, by ref.
 	Serve func(tb testing.TB, w World) map[string][]byte
-	// Source makes the source that trusts policy's keys.
+	// Source returns a source that trusts the keys of policy.
 	Source func(tb testing.TB, policy verify.Policy) manifests.Source
-	// Request asks for the one release of a World with this version.
+	// Request returns the request for the release of a World with this version.
 	Request func(version string) manifests.Request
-	// Hints are refs of unsigned indexes, and of what an upstream also publishes
-	// in another way: lies about them may go unnoticed as long as nothing false
-	// is believed.
+	// Hints are the refs of unsigned indexes, and of documents that the upstream also
+	// publishes in another form. A lie about one of them may go unnoticed, if the
+	// resulting release is still the true one.
 	Hints []string
-	// Use is what the upstream's signatures are for, by which expired keys are
-	// judged.
+	// Use is the purpose of the upstream's signatures. It decides how expired keys
+	// are treated.
 	Use verify.Use
-	// Prove proves a release's artifacts, for formats whose proof is not
-	// complete before. May be nil.
+	// Prove verifies the artifacts of a release, for formats that verify them only
+	// then. It may be nil.
 	Prove func(tb testing.TB, r manifests.Release, u *Upstream) error
 }
 
@@ -70,19 +70,19 @@ type suite struct {
 	stranger *verifytest.Key
 }
 
-// Run holds the source of f against every lie.
+// Run tests the source of f with every lie.
 func Run(t *testing.T, f Fixture) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	s := &suite{Fixture: f, now: now,
 		key:      verifytest.NewKey(t, "publisher", now.AddDate(-1, 0, 0)),
 		stranger: verifytest.NewKey(t, "stranger", now.AddDate(-1, 0, 0))}
-	t.Run("honest", func(t *testing.T) {
-		release, err := s.ask(t, s.upstream(t, s.honest()), verify.Mark{})
+	t.Run("valid", func(t *testing.T) {
+		release, err := s.resolve(t, s.upstream(t, s.validWorld()), verify.Mark{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if v := release.Version; v != "1.2.0" && v != s.Request("1.2.0").Version || release.Evidence.Kind == "" && s.Prove == nil {
-			t.Errorf("got version %q proved by %q", release.Version, release.Evidence.Kind)
+			t.Errorf("got version %q verified by %q", release.Version, release.Evidence.Kind)
 		}
 	})
 	t.Run("signers", s.signers)
@@ -90,22 +90,22 @@ func Run(t *testing.T, f Fixture) {
 	t.Run("transport", s.transport)
 }
 
-func (s *suite) honest() World {
+func (s *suite) validWorld() World {
 	return World{Name: s.Name, Version: "1.2.0", Serial: 7, Issued: s.now.Add(-time.Hour), Expires: s.now.Add(24 * time.Hour),
 		Signers: []*verifytest.Key{s.key}, Signed: s.now.Add(-time.Hour)}
 }
 
 func (s *suite) upstream(tb testing.TB, w World) *Upstream { return &Upstream{Files: s.Serve(tb, w)} }
 
-// fetch has the source learn what u serves.
+// fetch fetches the catalog from u.
 func (s *suite) fetch(tb testing.TB, u *Upstream, last verify.Mark) (manifests.Catalog, error) {
 	policy := verify.Policy{Keys: verifytest.Keyring(tb, s.key), Threshold: 1}
 	q := manifests.Query{Request: s.Request("1.2.0"), Now: s.now, Last: last}
 	return s.Source(tb, policy).Fetch(context.Background(), u, q)
 }
 
-// ask does what an install does, up to the download: all gates in their order.
-func (s *suite) ask(tb testing.TB, u *Upstream, last verify.Mark) (manifests.Release, error) {
+// resolve does what an install does before the download: all checks in their order.
+func (s *suite) resolve(tb testing.TB, u *Upstream, last verify.Mark) (manifests.Release, error) {
 	catalog, err := s.fetch(tb, u, last)
 	if err != nil {
 		return manifests.Release{}, err
@@ -137,17 +137,17 @@ func (s *suite) signers(t *testing.T) {
 		"stranger, publisher": {[]*verifytest.Key{s.stranger, s.key}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := s.honest()
+			w := s.validWorld()
 			w.Signers = test.signers
-			_, err := s.ask(t, s.upstream(t, w), verify.Mark{})
+			_, err := s.resolve(t, s.upstream(t, w), verify.Mark{})
 			expect(t, err, test.want)
 		})
 	}
 	if s.Name != "" {
 		t.Run("another channel's manifest", func(t *testing.T) {
-			w := s.honest()
+			w := s.validWorld()
 			w.Name = "other"
-			_, err := s.ask(t, s.upstream(t, w), verify.Mark{})
+			_, err := s.resolve(t, s.upstream(t, w), verify.Mark{})
 			expect(t, err, verify.ErrUntrusted)
 		})
 	}
@@ -156,34 +156,34 @@ func (s *suite) signers(t *testing.T) {
 	}
 	s.keys(t)
 	t.Run("signed in the future", func(t *testing.T) {
-		w := s.honest()
+		w := s.validWorld()
 		w.Signed = s.now.Add(time.Hour)
-		_, err := s.ask(t, s.upstream(t, w), verify.Mark{})
+		_, err := s.resolve(t, s.upstream(t, w), verify.Mark{})
 		expect(t, err, verify.ErrUntrusted)
 	})
 }
 
-// keys has the publisher's key expire or be revoked, before it signed or since.
+// keys tests a publisher's key that expired or was revoked before it signed, or after.
 func (s *suite) keys(t *testing.T) {
-	since := verify.ErrUntrusted
+	afterSigning := verify.ErrUntrusted
 	if s.Use == verify.Release {
-		since = nil
+		afterSigning = nil
 	}
 	const year = 365 * 24 * time.Hour
 	made, signed := s.now.Add(-2*year), s.now.Add(-time.Hour)
 	for name, test := range map[string]struct {
-		life    time.Duration // of the key; zero: for ever
+		life    time.Duration // of the key; zero: unlimited
 		revoked time.Time     // zero: never
 		hard    bool          // as compromised
 		want    error
 	}{
 		"a key that expires tomorrow":           {2*year + 24*time.Hour, time.Time{}, false, nil},
 		"a key that expired before it signed":   {year, time.Time{}, false, verify.ErrUntrusted},
-		"a key that expired since":              {2*year - time.Minute, time.Time{}, false, since},
+		"a key that expired after it signed":    {2*year - time.Minute, time.Time{}, false, afterSigning},
 		"a key superseded before it signed":     {0, signed.Add(-time.Minute), false, verify.ErrUntrusted},
-		"a key superseded since":                {0, signed.Add(time.Minute), false, since},
-		"a key revoked since as compromised":    {0, signed.Add(time.Minute), true, verify.ErrUntrusted},
-		"a key revoked as compromised, earlier": {0, made.Add(year), true, verify.ErrUntrusted},
+		"a key superseded after it signed":      {0, signed.Add(time.Minute), false, afterSigning},
+		"a compromised key, revoked afterwards": {0, signed.Add(time.Minute), true, verify.ErrUntrusted},
+		"a compromised key, revoked earlier":    {0, made.Add(year), true, verify.ErrUntrusted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := *s
@@ -191,20 +191,20 @@ func (s *suite) keys(t *testing.T) {
 			if !test.revoked.IsZero() {
 				other.key.Revoke(t, test.revoked, test.hard)
 			}
-			_, err := other.ask(t, other.upstream(t, other.honest()), verify.Mark{})
+			_, err := other.resolve(t, other.upstream(t, other.validWorld()), verify.Mark{})
 			expect(t, err, test.want)
 		})
 	}
 }
 
 func (s *suite) freshness(t *testing.T) {
-	catalog, err := s.fetch(t, s.upstream(t, s.honest()), verify.Mark{})
+	catalog, err := s.fetch(t, s.upstream(t, s.validWorld()), verify.Mark{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	last := catalog.Mark()
 	if counts := !last.IsZero() && !last.Fixed; counts != (s.Freshness != Undated) {
-		t.Fatalf("its mark is %+v", last)
+		t.Fatalf("the catalog's mark is %+v", last)
 	}
 	for name, test := range map[string]struct {
 		needs  Freshness
@@ -212,27 +212,27 @@ func (s *suite) freshness(t *testing.T) {
 		last   verify.Mark
 		want   error
 	}{
-		"the same again":            {Undated, func(w *World) {}, last, nil},
-		"issued a little ahead":     {Dated, func(w *World) { w.Issued = s.now.Add(4 * time.Minute) }, verify.Mark{}, nil},
-		"issued in the future":      {Dated, func(w *World) { w.Issued = s.now.Add(6 * time.Minute) }, verify.Mark{}, verify.ErrStale},
-		"later and higher":          {Dated, func(w *World) { w.Serial++; w.Issued = w.Issued.Add(time.Second) }, last, nil},
-		"of a day to come":          {Daily, func(w *World) { w.Issued = w.Issued.Add(48 * time.Hour) }, verify.Mark{}, verify.ErrStale},
-		"a day later":               {Daily, func(w *World) { w.Serial++; w.Issued = w.Issued.Add(time.Hour) }, back(last), nil},
-		"earlier and lower":         {Daily, func(w *World) { w.Serial--; w.Issued = w.Issued.Add(-48 * time.Hour) }, last, verify.ErrStale},
-		"earlier and lower, no one": {Daily, func(w *World) { w.Serial--; w.Issued = w.Issued.Add(-48 * time.Hour) }, verify.Mark{}, nil},
-		"same number, other bytes":  {Daily, func(w *World) { w.Version = "1.2.1" }, last, verify.ErrStale},
-		"about to expire":           {Expiring, func(w *World) { w.Expires = s.now.Add(time.Second) }, verify.Mark{}, nil},
-		"just expired":              {Expiring, func(w *World) { w.Expires = s.now }, verify.Mark{}, verify.ErrStale},
-		"expires before issued":     {Expiring, func(w *World) { w.Expires = w.Issued.Add(-time.Second) }, verify.Mark{}, verify.ErrStale},
-		"a life of 400 days":        {Expiring, func(w *World) { w.Expires = w.Issued.Add(400 * 24 * time.Hour) }, verify.Mark{}, nil},
-		"a life of 401 days":        {Expiring, func(w *World) { w.Expires = w.Issued.Add(401 * 24 * time.Hour) }, verify.Mark{}, verify.ErrStale},
-		"lower, though later":       {Numbered, func(w *World) { w.Serial--; w.Issued = w.Issued.Add(time.Second) }, last, verify.ErrStale},
+		"the same again":           {Undated, func(w *World) {}, last, nil},
+		"issued a little ahead":    {Dated, func(w *World) { w.Issued = s.now.Add(4 * time.Minute) }, verify.Mark{}, nil},
+		"issued in the future":     {Dated, func(w *World) { w.Issued = s.now.Add(6 * time.Minute) }, verify.Mark{}, verify.ErrStale},
+		"later and higher":         {Dated, func(w *World) { w.Serial++; w.Issued = w.Issued.Add(time.Second) }, last, nil},
+		"issued on a future day":   {Daily, func(w *World) { w.Issued = w.Issued.Add(48 * time.Hour) }, verify.Mark{}, verify.ErrStale},
+		"a day later":              {Daily, func(w *World) { w.Serial++; w.Issued = w.Issued.Add(time.Hour) }, dayBefore(last), nil},
+		"earlier and lower":        {Daily, func(w *World) { w.Serial--; w.Issued = w.Issued.Add(-48 * time.Hour) }, last, verify.ErrStale},
+		"earlier, but first use":   {Daily, func(w *World) { w.Serial--; w.Issued = w.Issued.Add(-48 * time.Hour) }, verify.Mark{}, nil},
+		"same number, other bytes": {Daily, func(w *World) { w.Version = "1.2.1" }, last, verify.ErrStale},
+		"about to expire":          {Expiring, func(w *World) { w.Expires = s.now.Add(time.Second) }, verify.Mark{}, nil},
+		"just expired":             {Expiring, func(w *World) { w.Expires = s.now }, verify.Mark{}, verify.ErrStale},
+		"expires before issued":    {Expiring, func(w *World) { w.Expires = w.Issued.Add(-time.Second) }, verify.Mark{}, verify.ErrStale},
+		"a life of 400 days":       {Expiring, func(w *World) { w.Expires = w.Issued.Add(400 * 24 * time.Hour) }, verify.Mark{}, nil},
+		"a life of 401 days":       {Expiring, func(w *World) { w.Expires = w.Issued.Add(401 * 24 * time.Hour) }, verify.Mark{}, verify.ErrStale},
+		"lower, though later":      {Numbered, func(w *World) { w.Serial--; w.Issued = w.Issued.Add(time.Second) }, last, verify.ErrStale},
 	} {
 		if s.Freshness < test.needs {
-			continue // the format cannot say it
+			continue // the format does not state it
 		}
 		t.Run(name, func(t *testing.T) {
-			w := s.honest()
+			w := s.validWorld()
 			test.change(&w)
 			catalog, err := s.fetch(t, s.upstream(t, w), test.last)
 			if err == nil {
@@ -243,32 +243,32 @@ func (s *suite) freshness(t *testing.T) {
 	}
 }
 
-// back is a mark of a day earlier.
-func back(m verify.Mark) verify.Mark {
+// dayBefore returns the mark of a day earlier.
+func dayBefore(m verify.Mark) verify.Mark {
 	m.Serial, m.Issued, m.Digest = m.Serial-min(m.Serial, 1), m.Issued.Add(-24*time.Hour), verify.DigestOf(nil)
 	return m
 }
 
-// transport tells each lie about each file that the source asks for.
+// transport tests each lie about each file that the source requests.
 func (s *suite) transport(t *testing.T) {
-	honest := s.upstream(t, s.honest())
-	truth, err := s.ask(t, honest, verify.Mark{})
+	valid := s.upstream(t, s.validWorld())
+	want, err := s.resolve(t, valid, verify.Mark{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	catalog, err := s.fetch(t, honest, verify.Mark{})
+	catalog, err := s.fetch(t, valid, verify.Mark{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	older := s.honest()
+	older := s.validWorld()
 	older.Version, older.Serial, older.Issued = "1.1.0", older.Serial-1, older.Issued.Add(-48*time.Hour)
 	previous := s.Serve(t, older)
 
-	for _, ref := range honest.Asked() {
-		file := honest.Files[ref]
+	for _, ref := range valid.Asked() {
+		file := valid.Files[ref]
 		lies := map[string]struct {
 			lie  Lie
-			want error // nil: refused as untrusted, or seen through
+			want error // nil: ErrUntrusted, or no error and the true release
 		}{
 			"empty":       {Empty, verify.ErrUntrusted},
 			"cut":         {Cut, verify.ErrUntrusted},
@@ -278,14 +278,14 @@ func (s *suite) transport(t *testing.T) {
 			"unreachable": {Unreachable, manifests.ErrUnreachable},
 			"broken off":  {Broken, manifests.ErrUnreachable},
 			"not found":   {NotFound, errMissing},
-			"one of old":  {Replaced(previous[ref]), errOld},
+			"older":       {Replaced(previous[ref]), errOld},
 		}
-		for _, other := range honest.Asked() {
+		for _, other := range valid.Asked() {
 			if other != ref {
 				lies["renamed "+other] = struct {
 					lie  Lie
 					want error
-				}{Replaced(honest.Files[other]), verify.ErrUntrusted}
+				}{Replaced(valid.Files[other]), verify.ErrUntrusted}
 			}
 		}
 		for i := 0; i < len(file); i += max(1, len(file)/24) {
@@ -296,15 +296,15 @@ func (s *suite) transport(t *testing.T) {
 		}
 		for name, test := range lies {
 			t.Run(name+" "+ref, func(t *testing.T) {
-				u := s.upstream(t, s.honest())
+				u := s.upstream(t, s.validWorld())
 				u.Tell(ref, test.lie)
-				got, err := s.ask(t, u, catalog.Mark())
+				got, err := s.resolve(t, u, catalog.Mark())
 				if u.Delivered() > 3*manifests.MaxHint {
 					t.Errorf("read %d bytes", u.Delivered())
 				}
 				if err == nil && (test.want == nil || s.isHint(ref)) {
-					if !reflect.DeepEqual(unsigned(got.Artifacts), unsigned(truth.Artifacts)) || got.Version != truth.Version {
-						t.Errorf("believed the lie:\n%+v\n%+v", got, truth)
+					if !reflect.DeepEqual(withoutSignatures(got.Artifacts), withoutSignatures(want.Artifacts)) || got.Version != want.Version {
+						t.Errorf("accepted a false release:\n%+v\nwant %+v", got, want)
 					}
 					return
 				}
@@ -317,10 +317,10 @@ func (s *suite) transport(t *testing.T) {
 	}
 }
 
-// unsigned leaves out detached signatures, which differ from run to run and
-// which Prove has judged, and how the answers that prove a tree hash were
-// spelled: base64 has bits that nothing signs, and a lie may be told in those.
-func unsigned(artifacts []manifests.Artifact) []manifests.Artifact {
+// withoutSignatures removes detached signatures, which differ from run to run and which
+// Prove has verified. It also removes the stored answers that prove a tree hash: their
+// base64 text has bits that are not signed, which a lie may change.
+func withoutSignatures(artifacts []manifests.Artifact) []manifests.Artifact {
 	artifacts = slices.Clone(artifacts)
 	for i := range artifacts {
 		in := &artifacts[i].Integrity
@@ -334,9 +334,9 @@ func unsigned(artifacts []manifests.Artifact) []manifests.Artifact {
 	return artifacts
 }
 
-// Some lies may be refused in either of two classes: where one file of several
-// is missing, nothing is there or the proof of what is there; where one is old,
-// it does not fit the others or, being all there is, counts lower.
+// Some lies may be refused with either of two classes of error. A missing file may be
+// the document or its proof. An old file may not match the other files, or it is the only
+// file and its mark is lower.
 var (
 	errMissing = errors.New("not found, or not trusted")
 	errOld     = errors.New("stale, or not trusted")
@@ -351,6 +351,7 @@ func (s *suite) isHint(ref string) bool {
 	return false
 }
 
+// expect checks that err matches want.
 func expect(t *testing.T, err, want error) {
 	t.Helper()
 	switch {

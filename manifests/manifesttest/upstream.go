@@ -1,6 +1,6 @@
-// Package manifesttest holds a lying upstream in memory, and the one suite that
-// every manifests.Source must pass: each lie is refused with the right class of
-// error, and its honest twin is accepted.
+// Package manifesttest has an in-memory upstream that can lie, and the test suite that
+// every manifests.Source must pass: each lie is refused with the right class of error,
+// and the valid document is accepted.
 //
 // A source's test describes its format in a [Fixture] and calls [Run].
 package manifesttest
@@ -17,7 +17,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// An Upstream is a manifests.Transport over files in memory. It may be told to
+// An Upstream is a manifests.Transport that serves files from memory. It can be told to
 // lie about any of them.
 type Upstream struct {
 	Files map[string][]byte // by ref
@@ -28,11 +28,11 @@ type Upstream struct {
 	delivered int64
 }
 
-// A Lie is what an Upstream does instead of delivering a file. It is given the
-// file and returns what Open answers: a body, the size announced, an error.
-type Lie func(honest []byte) (body io.Reader, size int64, err error)
+// A Lie replaces the answer of an Upstream for a file. It gets the content of the file
+// and returns the results of Open: a body, the stated size, and an error.
+type Lie func(file []byte) (body io.Reader, size int64, err error)
 
-// Tell makes u lie about ref from now on; a nil lie ends it.
+// Tell makes u lie about ref from now on, or stop lying if lie is nil.
 func (u *Upstream) Tell(ref string, lie Lie) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -42,7 +42,7 @@ func (u *Upstream) Tell(ref string, lie Lie) {
 	u.lies[ref] = lie
 }
 
-// Asked returns each ref that was opened, once, in the order of first use.
+// Asked returns the refs that were opened, each once, in the order of first use.
 func (u *Upstream) Asked() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -70,29 +70,30 @@ func (u *Upstream) Open(ctx context.Context, ref string, offset int64) (io.ReadC
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.asked = append(u.asked, ref)
-	honest, ok := u.Files[ref]
+	file, ok := u.Files[ref]
 	if lie := u.lies[ref]; lie != nil {
-		body, size, err := lie(honest)
+		body, size, err := lie(file)
 		if err != nil {
 			return nil, 0, fmt.Errorf("%s: %w", ref, err)
 		}
-		return &counted{body, u}, size, nil
+		return &countingBody{body, u}, size, nil
 	}
 	switch {
 	case !ok:
 		return nil, 0, fmt.Errorf("%s: %w", ref, manifests.ErrNotFound)
-	case offset < 0 || offset > int64(len(honest)):
+	case offset < 0 || offset > int64(len(file)):
 		return nil, 0, fmt.Errorf("%s: %w", ref, manifests.ErrNoRange)
 	}
-	return &counted{bytes.NewReader(honest[offset:]), u}, int64(len(honest)), nil
+	return &countingBody{bytes.NewReader(file[offset:]), u}, int64(len(file)), nil
 }
 
-type counted struct {
+// A countingBody counts the bytes that are read from it in upstream.delivered.
+type countingBody struct {
 	io.Reader
 	upstream *Upstream
 }
 
-func (c *counted) Read(p []byte) (int, error) {
+func (c *countingBody) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.upstream.mu.Lock()
 	c.upstream.delivered += int64(n)
@@ -100,47 +101,47 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (c *counted) Close() error { return nil }
+func (c *countingBody) Close() error { return nil }
 
-// NotFound says that there is no such file.
+// NotFound fails with manifests.ErrNotFound.
 func NotFound([]byte) (io.Reader, int64, error) { return nil, 0, manifests.ErrNotFound }
 
-// Unreachable gives no answer.
+// Unreachable fails with manifests.ErrUnreachable.
 func Unreachable([]byte) (io.Reader, int64, error) { return nil, 0, manifests.ErrUnreachable }
 
-// Broken fails in the middle of the file.
-func Broken(honest []byte) (io.Reader, int64, error) {
+// Broken delivers the first half of the file and then fails.
+func Broken(file []byte) (io.Reader, int64, error) {
 	failure := fmt.Errorf("connection reset: %w", manifests.ErrUnreachable)
-	return io.MultiReader(bytes.NewReader(honest[:len(honest)/2]), failing{failure}), int64(len(honest)), nil
+	return io.MultiReader(bytes.NewReader(file[:len(file)/2]), errReader{failure}), int64(len(file)), nil
 }
 
-// Empty delivers nothing, as if that were the file.
+// Empty delivers an empty file.
 func Empty([]byte) (io.Reader, int64, error) { return bytes.NewReader(nil), 0, nil }
 
-// Cut delivers the first half, as if that were the file.
-func Cut(honest []byte) (io.Reader, int64, error) {
-	return bytes.NewReader(honest[:len(honest)/2]), int64(len(honest) / 2), nil
+// Cut delivers the first half of the file as the whole.
+func Cut(file []byte) (io.Reader, int64, error) {
+	return bytes.NewReader(file[:len(file)/2]), int64(len(file) / 2), nil
 }
 
-// Endless delivers the file and then never stops.
-func Endless(honest []byte) (io.Reader, int64, error) {
-	return io.MultiReader(bytes.NewReader(honest), spaces{}), -1, nil
+// Endless delivers the file and then spaces without end.
+func Endless(file []byte) (io.Reader, int64, error) {
+	return io.MultiReader(bytes.NewReader(file), spaces{}), -1, nil
 }
 
-// Oversized announces more than any ceiling allows.
-func Oversized(honest []byte) (io.Reader, int64, error) {
-	return io.MultiReader(bytes.NewReader(honest), spaces{}), 1 << 40, nil
+// Oversized states a size over every ceiling.
+func Oversized(file []byte) (io.Reader, int64, error) {
+	return io.MultiReader(bytes.NewReader(file), spaces{}), 1 << 40, nil
 }
 
-// Replaced delivers something else.
+// Replaced delivers other content.
 func Replaced(with []byte) Lie {
 	return func([]byte) (io.Reader, int64, error) { return bytes.NewReader(with), int64(len(with)), nil }
 }
 
 // Flipped delivers the file with one bit of the octet at i flipped.
 func Flipped(i int) Lie {
-	return func(honest []byte) (io.Reader, int64, error) {
-		changed := bytes.Clone(honest)
+	return func(file []byte) (io.Reader, int64, error) {
+		changed := bytes.Clone(file)
 		if i >= len(changed) {
 			return nil, 0, errors.New("manifesttest: no such octet")
 		}
@@ -149,10 +150,12 @@ func Flipped(i int) Lie {
 	}
 }
 
-type failing struct{ err error }
+// An errReader fails every read with err.
+type errReader struct{ err error }
 
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
+// spaces is an endless reader of spaces.
 type spaces struct{}
 
 func (spaces) Read(p []byte) (int, error) {
