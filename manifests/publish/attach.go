@@ -12,13 +12,13 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Attach takes a signature that was made elsewhere, armored or binary: over the
-// bytes that Unsigned wrote, or over channel.next.toml or channel.toml by a further
-// signer or as a text editor left it. It must be over these very bytes. Where
-// keys.toml is in force, one of its keys, or of those about to join them, must have
-// made it; else, where certificates (of keys, or in publisher.asc) hold its signer,
-// it must prove them. A signature that does not fit matches verify.ErrUntrusted, and
-// nothing changes. What becomes of the manifest is as with Sign.
+// Attach adds a signature that was made elsewhere, armored or binary. It must be over the
+// exact bytes that Unsigned wrote, or over channel.next.toml or channel.toml, perhaps
+// after a text editor changed it. If keys.toml is in force, the signature must be by one
+// of its keys or of those in the next keys document. Otherwise, if the signer's
+// certificate is in keys or publisher.asc, the signature must be valid by it. The error
+// for any other signature matches verify.ErrUntrusted, and nothing changes. The manifest
+// is published or waits as with Sign.
 func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 	s, err := d.load()
 	if err != nil {
@@ -42,7 +42,7 @@ func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 	if err := m.Mark(verify.Digest{}).Fresh(now); err != nil {
 		return Signed{}, err
 	}
-	if err := s.precedes(m); err != nil {
+	if err := s.checkSerial(m); err != nil {
 		return Signed{}, err
 	}
 	ring, must, err := d.attachers(keys)
@@ -87,8 +87,8 @@ func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 	return d.settle(s, data, block, now, done)
 }
 
-// attachers are the certificates by which a signature that was made elsewhere is
-// proved, nil if none is known; must says that it has to be by one of them.
+// attachers returns the certificates that verify a signature made elsewhere, nil if none
+// are known. If must is true, the signature must be by one of them.
 func (d Dir) attachers(keys [][]byte) (ring *verify.Keyring, must bool, err error) {
 	inForce, err := d.keysInForce()
 	if err != nil {
@@ -106,8 +106,8 @@ func (d Dir) attachers(keys [][]byte) (ring *verify.Keyring, must bool, err erro
 	return ring, true, err
 }
 
-// precedes refuses to put an edition in force after a later one.
-func (s state) precedes(next *native.Manifest) error {
+// checkSerial returns an error if next is older than the published manifest.
+func (s state) checkSerial(next *native.Manifest) error {
 	if s.published == nil {
 		return nil
 	}
@@ -121,8 +121,8 @@ func (s state) precedes(next *native.Manifest) error {
 	return nil
 }
 
-// signedBytes finds what sig is over: the stamped bytes that wait for it, the
-// manifest that waits for more signatures, or the published one.
+// signedBytes returns the document that sig signs: the one that Unsigned wrote, the one
+// that waits for more signatures, or the published one.
 func (d Dir) signedBytes(sig []byte) ([]byte, error) {
 	var seen []string
 	for _, file := range []string{UnsignedFile, NextFile, ManifestFile} {
@@ -152,8 +152,8 @@ func (d Dir) signedBytes(sig []byte) ([]byte, error) {
 	return nil, &verify.SignatureError{Name: seen[0], Need: 1, Rules: rules}
 }
 
-// keyring reads the given certificates and those of publisher.asc; nil if there
-// are none at all.
+// keyring returns the given certificates and those in publisher.asc, nil if there are
+// none.
 func (d Dir) keyring(keys [][]byte) (*verify.Keyring, error) {
 	known, err := d.read(KeysFile, manifests.MaxManifest)
 	if err != nil {

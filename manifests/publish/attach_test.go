@@ -13,7 +13,7 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// unsigned has the next edition stamped and returns the bytes to sign.
+// unsigned stamps the next manifest and returns the bytes to sign.
 func (d *desk) unsigned() []byte {
 	d.Helper()
 	var out bytes.Buffer
@@ -28,7 +28,7 @@ func TestSignElsewhere(t *testing.T) {
 	d.add(addition("1.0.0", "any", "one"))
 	data := d.unsigned()
 	if d.has(publish.ManifestFile) || !bytes.Equal(data, d.read(publish.UnsignedFile)) {
-		t.Error("the bytes to sign are not kept, or in force already")
+		t.Error("the bytes to sign are not stored, or already published")
 	}
 	signed, err := d.Attach(d.key.Sign(t, data, d.now), d.now)
 	if err != nil {
@@ -38,7 +38,7 @@ func TestSignElsewhere(t *testing.T) {
 		t.Errorf("no certificate known: %+v", signed)
 	}
 	if d.has(publish.UnsignedFile) || d.has(publish.DraftFile) || d.has(publish.KeysFile) {
-		t.Error("left-overs")
+		t.Error("files are left over")
 	}
 	if _, err := d.verify(d.key); err != nil {
 		t.Error(err)
@@ -74,41 +74,41 @@ func TestAttachRefuses(t *testing.T) {
 		sig  []byte
 		want error
 	}{
-		"over other bytes":        {d.key.Sign(t, append(bytes.Clone(data), '\n'), d.now), verify.ErrUntrusted},
-		"forged":                  {forged, verify.ErrUntrusted},
-		"empty":                   {nil, verify.ErrUntrusted},
-		"not a signature":         {[]byte("hello\n"), verify.ErrUntrusted},
-		"a certificate":           {d.key.Public(t), verify.ErrUntrusted},
-		"cut":                     {good[:len(good)/2], verify.ErrUntrusted},
-		"with text around it":     {append([]byte("see:\n"), good...), verify.ErrUntrusted},
-		"made in the future":      {d.key.Sign(t, data, d.now.Add(time.Hour)), verify.ErrUntrusted},
-		"half over other bytes":   {mustAppend(t, good, d.key.Sign(t, []byte("x"), d.now)), verify.ErrUntrusted},
-		"of the edition in force": {d.key.Sign(t, []byte("format = 1\n"), d.now), verify.ErrUntrusted},
+		"over other bytes":      {d.key.Sign(t, append(bytes.Clone(data), '\n'), d.now), verify.ErrUntrusted},
+		"forged":                {forged, verify.ErrUntrusted},
+		"empty":                 {nil, verify.ErrUntrusted},
+		"not a signature":       {[]byte("hello\n"), verify.ErrUntrusted},
+		"a certificate":         {d.key.Public(t), verify.ErrUntrusted},
+		"cut":                   {good[:len(good)/2], verify.ErrUntrusted},
+		"with text around it":   {append([]byte("see:\n"), good...), verify.ErrUntrusted},
+		"made in the future":    {d.key.Sign(t, data, d.now.Add(time.Hour)), verify.ErrUntrusted},
+		"half over other bytes": {mustAppend(t, good, d.key.Sign(t, []byte("x"), d.now)), verify.ErrUntrusted},
+		"over a published text": {d.key.Sign(t, []byte("format = 1\n"), d.now), verify.ErrUntrusted},
 	} {
 		d.mustRefuse(name, test.want, func() error {
 			_, err := d.Attach(test.sig, d.now)
 			return err
 		})
 	}
-	d.mustRefuse("expired meanwhile", verify.ErrStale, func() error {
+	d.mustRefuse("an expired manifest", verify.ErrStale, func() error {
 		_, err := d.Attach(good, d.now.Add(publish.DefaultValidity))
 		return err
 	})
-	d.mustRefuse("a key of another", verify.ErrUntrusted, func() error {
+	d.mustRefuse("not a certificate", verify.ErrUntrusted, func() error {
 		_, err := d.Attach(good, d.now, []byte("not a certificate"))
 		return err
 	})
 	if signed, err := d.Attach(binary(t, good), d.now); err != nil || signed.Unproved || signed.Mark.Serial != 2 {
-		t.Errorf("honest twin: %+v, %v", signed, err)
+		t.Errorf("a valid signature: %+v, %v", signed, err)
 	}
 	empty := newDesk(t)
 	empty.add(addition("1.0.0", "any", "one"))
 	if _, err := empty.Attach(good, d.now); err == nil {
-		t.Error("attached to nothing")
+		t.Error("attached a signature although no document waits for one")
 	}
 }
 
-// binary takes the armor off a signature.
+// binary returns the binary form of a signature.
 func binary(t *testing.T, armored []byte) []byte {
 	t.Helper()
 	_, body, _ := strings.Cut(string(armored), "\n\n")
@@ -129,9 +129,9 @@ func mustAppend(t *testing.T, a, b []byte) []byte {
 	return both
 }
 
-// TestAttachKeepsALaterDraft: what was added while a signature was made
-// elsewhere is not lost.
-func TestAttachKeepsALaterDraft(t *testing.T) {
+// TestAttachKeepsLaterDraft checks that releases added while a signature is made
+// elsewhere are not lost.
+func TestAttachKeepsLaterDraft(t *testing.T) {
 	d := newDesk(t)
 	d.add(addition("1.0.0", "any", "one"))
 	data := d.unsigned()
@@ -140,15 +140,15 @@ func TestAttachKeepsALaterDraft(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Contains(d.read(publish.DraftFile), []byte("1.1.0")) || bytes.Contains(d.read(publish.ManifestFile), []byte("1.1.0")) {
-		t.Error("the later addition is not a draft still")
+		t.Error("the later addition is no longer in the draft")
 	}
 	if s := d.sign(); s.Mark.Serial != 2 {
 		t.Errorf("serial %d", s.Mark.Serial)
 	}
 }
 
-// TestSerialsAreNeverUsedTwice: bytes that went out to be signed keep their
-// serial, so that another edition made meanwhile cannot equivocate.
+// TestSerialsAreNeverUsedTwice checks that a manifest stamped while another one is being
+// signed elsewhere gets another serial, so that there are never two with the same.
 func TestSerialsAreNeverUsedTwice(t *testing.T) {
 	d := newDesk(t)
 	d.add(addition("1.0.0", "any", "one"))
@@ -156,21 +156,21 @@ func TestSerialsAreNeverUsedTwice(t *testing.T) {
 	if s := d.sign(); s.Mark.Serial != 2 {
 		t.Fatalf("serial %d", s.Mark.Serial)
 	}
-	d.mustRefuse("an edition overtaken", verify.ErrUntrusted, func() error {
+	d.mustRefuse("a superseded manifest", verify.ErrUntrusted, func() error {
 		_, err := d.Attach(d.key.Sign(t, data, d.now), d.now)
 		return err
 	})
 	if err := d.Root.WriteFile(publish.UnsignedFile, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	d.mustRefuse("an edition overtaken, put back", verify.ErrStale, func() error {
+	d.mustRefuse("a superseded manifest, put back", verify.ErrStale, func() error {
 		_, err := d.Attach(d.key.Sign(t, data, d.now), d.now)
 		return err
 	})
 }
 
-// TestAttachToATextEditorsManifest is the way without kist's own stamp.
-func TestAttachToATextEditorsManifest(t *testing.T) {
+// TestAttachToHandWrittenManifest signs a manifest that kist did not stamp.
+func TestAttachToHandWrittenManifest(t *testing.T) {
 	d := newDesk(t)
 	if err := d.Root.Remove(publish.DraftFile); err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// gpg runs GnuPG with a home of its own, at the test's time.
+// gpg runs GnuPG with its own home directory and the test's time.
 type gpg struct {
 	*testing.T
 	home string
@@ -55,7 +55,7 @@ func (g *gpg) run(stdin []byte, args ...string) []byte {
 	return out
 }
 
-// keys are the kinds of key that publishers have.
+// keys returns the kinds of keys that publishers use.
 func keys() map[string][]string {
 	return map[string][]string{
 		"ed25519":                 {"ed25519", "sign"},
@@ -70,8 +70,8 @@ func (g *gpg) newKey(kind []string) (public, secret []byte) {
 	return g.run(nil, "--armor", "--export"), g.run(nil, "--armor", "--export-secret-keys")
 }
 
-// TestTextEditorAndGPG is the way of docs/manifest-format.md: nothing of kist
-// on the publisher's side.
+// TestTextEditorAndGPG publishes as docs/manifest-format.md describes, without kist on
+// the publisher's side.
 func TestTextEditorAndGPG(t *testing.T) {
 	for name, kind := range keys() {
 		t.Run(name, func(t *testing.T) {
@@ -104,7 +104,7 @@ expires = 2027-02-20T11:00:00Z
 	}
 }
 
-// TestSignedByGPG: the stamped bytes go out to gpg and its signature comes back.
+// TestSignedByGPG signs the stamped bytes with gpg and attaches its signature.
 func TestSignedByGPG(t *testing.T) {
 	for name, kind := range keys() {
 		t.Run(name, func(t *testing.T) {
@@ -126,8 +126,8 @@ func TestSignedByGPG(t *testing.T) {
 	}
 }
 
-// TestGPGVerifiesWhatKistSigned with the certificates kist wrote out, also where
-// two signers share a block.
+// TestGPGVerifiesWhatKistSigned checks kist's signatures with gpg and the certificates
+// that kist wrote, also for two signers in one block.
 func TestGPGVerifiesWhatKistSigned(t *testing.T) {
 	for name, kind := range keys() {
 		t.Run(name, func(t *testing.T) {

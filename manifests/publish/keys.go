@@ -13,23 +13,22 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// The files of a channel's keys. The keys documents that were in force before
-// are in keys/, by version.
+// The files of a channel's keys. Earlier keys documents are in keys/, by version.
 const (
 	RotationFile          = native.KeysFile
 	RotationSignatureFile = RotationFile + ".asc"
-	NextRotationFile      = "keys.next.toml" // the document that gathers its signatures
+	NextRotationFile      = "keys.next.toml" // the next document, while it gathers signatures
 	NextSignatureFile     = NextRotationFile + ".asc"
 )
 
-// A KeysChange says what the next keys document changes. What is left out stays
-// as it is in the document in force.
+// A KeysChange is the difference between the keys document in force and the next one.
+// Zero fields change nothing.
 type KeysChange struct {
-	Keys      [][]byte             // certificates of all who sign from now on
-	Threshold int                  // how many of them must; in the first document 1
-	Revoke    []verify.Fingerprint // keys that never count again
-	Serial    uint64               // that manifests count from anew
-	Signer    *verify.Keyring      // who signs it next; nil: not said. One that may not is a *KeyError
+	Keys      [][]byte             // the certificates of all keys that sign from now on
+	Threshold int                  // how many of them must sign; 1 in the first document
+	Revoke    []verify.Fingerprint // keys that must never count again
+	Serial    uint64               // the serial at which manifests start over
+	Signer    *verify.Keyring      // the key that will sign next, if known. If it may not sign, the error is a *KeyError
 }
 
 // IsZero reports whether c changes nothing.
@@ -37,28 +36,29 @@ func (c KeysChange) IsZero() bool {
 	return len(c.Keys)+len(c.Revoke) == 0 && c.Threshold == 0 && c.Serial == 0
 }
 
-// KeysSigned says how far a keys document has come.
+// KeysSigned is the state of a keys document and its signatures.
 type KeysSigned struct {
 	Keys      *native.Keys
-	InForce   bool                 // it is served; else it waits in NextRotationFile
-	Old, New  Quorum               // who signed it of the keys in force before, and of those it names
-	Missing   []verify.Fingerprint // keys that may sign it and have not, while more must
-	Claims    []verify.Claim       // its signatures, as they claim to be
+	InForce   bool                 // it is published; else it waits in NextRotationFile
+	Old, New  Quorum               // signatures by the keys of the previous document, and by its own
+	Missing   []verify.Fingerprint // keys that can sign it and have not, if more signatures are needed
+	Claims    []verify.Claim       // its signatures, with the signers that they claim
 	Findings  []verify.Finding
-	Unchanged bool // the signature was there already
-	// Manifest is who signed the published manifest of the keys it names: once they
-	// are in force, users accept no other signatures. Need is 0 where nothing is
-	// published. ManifestMissing are those who have not signed it, while more must.
+	Unchanged bool // the signature was already there
+	// Manifest counts the signatures on the published manifest by the keys of this
+	// document: once it is in force, users accept no others. Need is 0 if nothing is
+	// published. ManifestMissing are the keys that have not signed the manifest, if
+	// more signatures are needed.
 	Manifest        Quorum
 	ManifestMissing []verify.Fingerprint
 }
 
-// Enough reports whether all have signed the document that must.
+// Enough reports whether the document has enough signatures.
 func (k KeysSigned) Enough() bool { return k.Old.Reached() && k.New.Reached() }
 
-// PrepareKeys stamps the next keys document, to be signed by SignKeys or
-// AttachKeys. One that was gathering signatures is dropped with them. Keys that
-// users would refuse are a *KeyError.
+// PrepareKeys stamps the next keys document, to be signed by SignKeys or AttachKeys. It
+// replaces a document that was gathering signatures. The error is a *KeyError for keys
+// that users would refuse.
 func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 	s, err := d.load()
 	if err != nil {
@@ -117,12 +117,12 @@ func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 	return done, err
 }
 
-// DefaultKeysValidity is how long a keys document is valid where the publisher
-// does not say.
+// DefaultKeysValidity is how long a keys document is valid unless the publisher states
+// another time.
 const DefaultKeysValidity = 365 * 24 * time.Hour
 
-// certificates returns one block for each of the given certificates, else of
-// those in force that are not revoked now.
+// certificates returns one block for each of the given certificates. If none are given,
+// it returns those in force without the revoked ones.
 func certificates(given, inForce [][]byte, revoked []verify.Fingerprint) ([][]byte, error) {
 	if len(given) > 0 {
 		ring, err := verify.OpenKeyring(given...)
@@ -156,8 +156,8 @@ func (d Dir) KeysPending() (bool, error) {
 	return name == NextRotationFile, err
 }
 
-// UnsignedKeys writes the exact bytes of the keys document that is gathering
-// signatures to w, to be signed elsewhere.
+// UnsignedKeys writes the keys document that is gathering signatures to w, to be signed
+// elsewhere.
 func (d Dir) UnsignedKeys(w io.Writer, now time.Time) (KeysSigned, error) {
 	_, data, block, err := d.unfinishedKeys()
 	if err != nil {
@@ -169,8 +169,8 @@ func (d Dir) UnsignedKeys(w io.Writer, now time.Time) (KeysSigned, error) {
 	return d.gathered(data, block, now)
 }
 
-// unfinishedKeys is what a further signer signs: the document that is gathering
-// signatures, else the one in force.
+// unfinishedKeys returns the document that a further signer signs: the one that is
+// gathering signatures, else the one in force.
 func (d Dir) unfinishedKeys() (name string, data, block []byte, err error) {
 	inForce, err := d.read(RotationFile, native.MaxKeysFile)
 	if err != nil {
@@ -180,7 +180,7 @@ func (d Dir) unfinishedKeys() (name string, data, block []byte, err error) {
 	if data, err = d.read(name, native.MaxKeysFile); err != nil {
 		return "", nil, nil, err
 	}
-	if data == nil || bytes.Equal(data, inForce) { // in force already: something prevented its removal
+	if data == nil || bytes.Equal(data, inForce) { // it is in force, and a crash prevented its removal
 		name, data = RotationFile, inForce
 	}
 	if data == nil {
@@ -190,7 +190,7 @@ func (d Dir) unfinishedKeys() (name string, data, block []byte, err error) {
 	return name, data, block, err
 }
 
-// keysInForce is what keys.toml states, nil where there is none.
+// keysInForce returns the content of keys.toml, nil if it does not exist.
 func (d Dir) keysInForce() (*native.Keys, error) {
 	data, err := d.read(RotationFile, native.MaxKeysFile)
 	if err != nil || data == nil {
@@ -199,8 +199,8 @@ func (d Dir) keysInForce() (*native.Keys, error) {
 	return native.ParseKeysDraft(data)
 }
 
-// keysSigners are all who may sign a keys document: the keys that it names, and
-// those in force before.
+// keysSigners returns all keys that may sign a keys document: those that it lists, and
+// those in force.
 func (d Dir) keysSigners(data []byte) (*verify.Keyring, error) {
 	k, err := native.ParseKeysDraft(data)
 	if err != nil {
@@ -217,8 +217,8 @@ func (d Dir) keysSigners(data []byte) (*verify.Keyring, error) {
 	return verify.OpenKeyring(all...)
 }
 
-// gathered judges a document that may become the next, or is in force, as its
-// users will: it returns how many have signed of those who must.
+// gathered counts the signatures of a keys document that is in force or may become the
+// next one, by the rules that users apply.
 func (d Dir) gathered(data, block []byte, now time.Time) (KeysSigned, error) {
 	k, err := native.ParseKeysDraft(data)
 	if err != nil {
@@ -259,17 +259,17 @@ func (d Dir) gathered(data, block []byte, now time.Time) (KeysSigned, error) {
 		return done, err
 	}
 	signatures, err := d.read(SignatureFile, manifests.MaxSignature)
-	if err != nil || !fits(signatures, manifest) { // nothing is published
+	if err != nil || !matches(signatures, manifest) { // nothing is published
 		return done, err
 	}
 	done.Manifest, done.ManifestMissing, err = (group{ring, k.Threshold}).count(manifest, signatures, now)
 	return done, err
 }
 
-// notAmong returns a *KeyError if there is a keys document in force, and neither
-// it nor the next one names key: users would refuse what it signs. A key that is
-// about to join signs the manifest before it does, so that there is no gap.
-func (d Dir) notAmong(key *verify.Keyring) error {
+// checkSigner returns a *KeyError if there is a keys document in force, and neither it
+// nor the next one lists key, because users would refuse its signatures. A key of the
+// next document can already sign the manifest, so that there is no gap.
+func (d Dir) checkSigner(key *verify.Keyring) error {
 	now, err := d.keysInForce()
 	if err != nil || now == nil {
 		return err
@@ -281,7 +281,7 @@ func (d Dir) notAmong(key *verify.Keyring) error {
 	return d.maySign(key, data)
 }
 
-// maySign returns a *KeyError unless key is one of those who may sign a keys document.
+// maySign returns a *KeyError unless key may sign the keys document data.
 func (d Dir) maySign(key *verify.Keyring, data []byte) error {
 	ring, err := d.keysSigners(data)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// TestKeysByGPG: keys of gpg hand a channel over to one another, each signing
-// with gpg; and one keys document is written by hand, certificate and all.
+// TestKeysByGPG rotates a channel's keys between keys of gpg that sign with gpg. One keys
+// document is written by hand, with its certificates.
 func TestKeysByGPG(t *testing.T) {
 	for name, kind := range keys() {
 		t.Run(name, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestKeysByGPG(t *testing.T) {
 			}
 			byHand := fmt.Sprintf("format = 1\nchannel = 'acme'\nversion = 3\nissued = 2026-11-22T11:00:00Z\nexpires = 2027-02-20T11:00:00Z\n"+
 				"threshold = 1\n\n[[key]]\nfingerprint = '%s'\ncertificate = '''\n%s'''\n", ring.Certificates()[0].Fingerprint, newPublic)
-			u := d.asServed()
+			u := d.upstream()
 			u.Files["https://tools.acme.example/keys/2.toml"] = u.Files["https://tools.acme.example/keys.toml"]
 			u.Files["https://tools.acme.example/keys/2.toml.asc"] = u.Files["https://tools.acme.example/keys.toml.asc"]
 			u.Files["https://tools.acme.example/keys.toml"] = []byte(byHand)

@@ -16,8 +16,8 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// asServed is the channel as a web server has it.
-func (d *desk) asServed() *manifesttest.Upstream {
+// upstream serves the directory as a web server does.
+func (d *desk) upstream() *manifesttest.Upstream {
 	d.Helper()
 	u := &manifesttest.Upstream{Files: map[string][]byte{}}
 	err := fs.WalkDir(d.Root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
@@ -33,13 +33,13 @@ func (d *desk) asServed() *manifesttest.Upstream {
 	return u
 }
 
-// follow is a user who was given keys and walks to the newest document.
+// follow returns the source of a user who has keys, after it followed the keys documents.
 func (d *desk) follow(threshold int, keys ...*verifytest.Key) (native.Source, error) {
 	var files [][]byte
 	for _, k := range keys {
 		files = append(files, k.Public(d))
 	}
-	return d.followAt(d.asServed(), threshold, files...)
+	return d.followAt(d.upstream(), threshold, files...)
 }
 
 func (d *desk) followAt(u *manifesttest.Upstream, threshold int, keys ...[]byte) (native.Source, error) {
@@ -98,7 +98,7 @@ func TestKeysComeIntoForceWithEnoughSigners(t *testing.T) {
 		t.Errorf("version %d, %v", s.Edition.Version, err)
 	}
 
-	// second leaves, third comes: both old ones sign, and third.
+	// third replaces second: both old keys and third must sign.
 	if done := d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t), third.Public(t)}, Revoke: []verify.Fingerprint{second.Primary()}}); done.Keys.Version != 2 || done.Keys.Threshold != 2 {
 		t.Errorf("prepared %+v", done.Keys)
 	}
@@ -114,7 +114,7 @@ func TestKeysComeIntoForceWithEnoughSigners(t *testing.T) {
 	}
 	other := append(bytes.Clone(unsigned.Bytes()), '\n')
 	if _, err := d.AttachKeys(second.Sign(t, other, d.now), d.now); !errors.Is(err, verify.ErrUntrusted) {
-		t.Errorf("a signature over something else: %v", err)
+		t.Errorf("a signature over other bytes: %v", err)
 	}
 	if done, err := d.AttachKeys(second.Sign(t, unsigned.Bytes(), d.now), d.now); err != nil || !done.InForce {
 		t.Errorf("all: %+v, %v", done, err)
@@ -127,7 +127,7 @@ func TestKeysComeIntoForceWithEnoughSigners(t *testing.T) {
 		t.Errorf("a revoked key again: %v", err)
 	}
 
-	// From now on the manifest is theirs to sign.
+	// From now on these keys must sign the manifest.
 	d.add(addition("1.0.0", "linux/amd64", "one"))
 	var refused *publish.KeyError
 	if _, err := d.Sign(secondSecret, d.stamp()); !errors.As(err, &refused) {
@@ -137,24 +137,24 @@ func TestKeysComeIntoForceWithEnoughSigners(t *testing.T) {
 		t.Errorf("one of two signed the manifest: %+v", signed)
 	}
 	if d.has(publish.ManifestFile) || d.has(publish.DraftFile) {
-		t.Error("it was published, or is a draft still")
+		t.Error("it was published, or is still a draft")
 	}
 	if signed, err := d.Sign(thirdSecret, d.stamp()); err != nil || !signed.Published || !signed.Cosigned {
 		t.Fatalf("%+v, %v", signed, err)
 	}
 	if d.has(publish.NextFile) || d.has(publish.NextFile+".asc") {
-		t.Error("it waits still")
+		t.Error("it still waits for signatures")
 	}
 	if report, err := d.verify(); err != nil || report.Evidence.Mark.Keys.Version != 2 {
 		t.Errorf("%+v, %v", report.Evidence.Mark, err)
 	}
 	if _, err := d.verify(d.key, second); err != nil {
-		t.Errorf("a user of the first keys: %v", err)
+		t.Errorf("a user with the first keys: %v", err)
 	}
 }
 
-// TestKeysChangeWithoutAGap: a new signer signs the manifest while the document
-// that names it still waits, and no user ever meets a manifest to refuse.
+// TestKeysChangeWithoutAGap checks that a new signer can sign the manifest while the keys
+// document that lists it still waits, so that users can verify the manifest at all times.
 func TestKeysChangeWithoutAGap(t *testing.T) {
 	d := newDesk(t)
 	second, secondSecret := d.signer("second")
@@ -166,31 +166,31 @@ func TestKeysChangeWithoutAGap(t *testing.T) {
 	}
 	var refused *publish.KeyError
 	if _, err := d.Sign(secondSecret, d.stamp()); !errors.As(err, &refused) {
-		t.Errorf("before it was named: %v", err)
+		t.Errorf("before the key was listed: %v", err)
 	}
 	d.prepare(publish.KeysChange{Keys: [][]byte{second.Public(t)}})
 	d.signKeys(secondSecret)
 	if done := d.signKeys(d.secret); done.InForce || !done.Enough() || done.Manifest != (publish.Quorum{Need: 1}) ||
 		!slices.Equal(done.ManifestMissing, []verify.Fingerprint{second.Primary()}) {
-		t.Errorf("without the new signer of the manifest: %+v", done)
+		t.Errorf("before the new signer signed the manifest: %+v", done)
 	}
 	if _, err := d.verify(d.key); err != nil {
-		t.Errorf("a user of the first key: %v", err)
+		t.Errorf("a user with the first key: %v", err)
 	}
 	if signed, err := d.Sign(secondSecret, d.stamp()); err != nil || !signed.Cosigned || signed.Keys != 2 {
-		t.Errorf("while it waits: %+v, %v", signed, err)
+		t.Errorf("while the keys document waits: %+v, %v", signed, err)
 	}
 	if _, err := d.verify(d.key); err != nil {
-		t.Errorf("a user of the first key, afterwards: %v", err)
+		t.Errorf("a user with the first key, afterwards: %v", err)
 	}
 	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}})
 	d.signKeys(d.secret)
 	if done := d.signKeys(secondSecret); !done.InForce {
-		t.Errorf("version 3, by whom the manifest was signed as well: %+v", done)
+		t.Errorf("version 3, whose key has signed the manifest: %+v", done)
 	}
 }
 
-func TestKeysAreIssuedAnew(t *testing.T) {
+func TestSignKeysReissuesSignedKeys(t *testing.T) {
 	d := newDesk(t)
 	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}})
 	if done := d.signKeys(d.secret); !done.InForce || done.Keys.Version != 1 {
@@ -212,7 +212,7 @@ func TestKeysAreIssuedAnew(t *testing.T) {
 	}
 }
 
-func TestKeysThatUsersWouldRefuse(t *testing.T) {
+func TestPrepareKeysRefuses(t *testing.T) {
 	d := newDesk(t)
 	var input *publish.InputError
 	var refused *publish.KeyError
@@ -229,19 +229,19 @@ func TestKeysThatUsersWouldRefuse(t *testing.T) {
 		change publish.KeysChange
 		want   any
 	}{
-		"nobody":                 {publish.KeysChange{}, &input},
+		"no key":                 {publish.KeysChange{}, &input},
 		"threshold too high":     {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Threshold: 2}, &input},
 		"threshold over 5":       {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Threshold: 6}, &input},
 		"an expired key":         {publish.KeysChange{Keys: [][]byte{expired.Public(t)}}, &refused},
 		"signed by none of them": {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Signer: stranger}, &refused},
-		"revoked on the spot":    {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Revoke: []verify.Fingerprint{d.key.Primary()}}, nil},
+		"listed and revoked":     {publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Revoke: []verify.Fingerprint{d.key.Primary()}}, nil},
 	} {
 		_, err := d.PrepareKeys(test.change, d.stamp())
 		if test.want != nil && !errors.As(err, test.want) || test.want == nil && !errors.Is(err, verify.ErrUntrusted) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if pending, err := d.KeysPending(); pending || err != nil {
-			t.Errorf("%s: something was written (%v)", name, err)
+			t.Errorf("%s: a keys document was written (%v)", name, err)
 		}
 	}
 	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}, Signer: own})

@@ -1,46 +1,48 @@
-// Package publish is the publisher's side of kist's own channel format: it
-// makes a directory that any static web server can serve.
+// Package publish implements the publisher's side of kist's own channel format. It
+// maintains a directory that any static web server can serve.
 //
 // # The directory
 //
 //	channel.toml          the manifest that users get
 //	channel.toml.asc      its signatures
 //	blobs/<sha256>/<name> the artifacts, by content
-//	publisher.asc         the certificates of those who signed here, to be handed
-//	                      to users out of band and never fetched by them
+//	publisher.asc         the certificates of the signers, to be given to users out of
+//	                      band; kist never fetches it
 //	channel.draft.toml    changes that are not signed yet
 //	channel.next.toml     the next manifest, while it gathers its signatures in
 //	                      channel.next.toml.asc
-//	channel.unsigned.toml a stamped manifest whose signature is being made elsewhere
-//	keys.toml             who signs, where the publisher rotates keys; keys.toml.asc
-//	                      its signatures, and keys/<n>.toml the ones before it
+//	channel.unsigned.toml a stamped manifest that is being signed elsewhere
+//	keys.toml             the keys that sign, if the publisher rotates keys; its
+//	                      signatures are in keys.toml.asc, earlier versions in
+//	                      keys/<n>.toml
 //	keys.next.toml        the next keys document, while it gathers its signatures
 //
 // # The steps
 //
-// [Dir.Init] begins a draft, and [Dir.Add], [Dir.Edit] and [Dir.Remove] change it.
-// [Dir.Sign] stamps the draft (serial one higher, issued now, expires later) and
-// signs it. As soon as enough have signed, the pair is published; until then it
-// waits in channel.next.toml, and what is published stays served. Without a draft,
-// Sign adds a signature to the manifest that waits, else to the published pair, or
-// issues the same content anew for the one who signed it. To sign elsewhere,
-// [Dir.Unsigned] writes the stamped bytes and [Dir.Attach] takes the signature
-// back. [Dir.PrepareKeys] and [Dir.SignKeys] change who signs. [Dir.Verify] judges
-// the directory as a user would, and [Dir.Prune] removes blobs that nothing names.
+// [Dir.Init] creates a draft. [Dir.Begin], [Dir.Edit] and [Dir.Remove] change it.
+// [Dir.Sign] stamps the draft (serial one higher, issued now, expires later) and signs
+// it. When enough signers have signed it, it is published; until then it waits in
+// channel.next.toml, and the published manifest stays in place. Without a draft, Sign
+// adds a signature to the waiting manifest, or else to the published one. If the signer
+// has already signed that, Sign issues the same content again with a new stamp. To sign
+// elsewhere, [Dir.Unsigned] writes the stamped bytes and [Dir.Attach] adds the
+// signature. [Dir.PrepareKeys] and [Dir.SignKeys] change the keys. [Dir.Verify] checks
+// the directory as a user's kist does, and [Dir.Prune] removes blobs that no manifest
+// names.
 //
-// All of it may be done with a text editor and gpg instead: a channel.toml that
-// its signatures do not fit counts as the draft.
+// A text editor and gpg can do all of this too: a channel.toml that does not match its
+// signatures counts as the draft.
 //
 // # Guarantees
 //
-// What is published stays valid for its users at every moment, also across a
-// crash. A manifest is published once as many have signed it as keys.toml
-// demands (without keys.toml: all those who signed the pair before it); a keys
-// document, once the published manifest is signed by enough of its keys too. While
-// a file is replaced, the signatures of the new one are put beside those of the
-// old. Nothing is written that the parser of package native would refuse, and
-// nothing published whose signature is not over those bytes. One publisher at a
-// time may work on a directory.
+// The published files are valid for users at every moment, also after a crash. A
+// manifest is published when as many signers have signed it as keys.toml requires
+// (without keys.toml: all signers of the previous manifest). A keys document comes into
+// force when enough of its keys have also signed the published manifest. While a file is
+// replaced, its signature file has the signatures of both the old and the new content.
+// Nothing is written that the parser of package native would refuse, and nothing is
+// published with a signature over other bytes. Only one publisher at a time may work on
+// a directory.
 package publish
 
 import (
@@ -62,29 +64,28 @@ const (
 	SignatureFile = "channel.toml.asc"
 	KeysFile      = "publisher.asc"
 	DraftFile     = "channel.draft.toml"
-	NextFile      = "channel.next.toml" // the manifest that gathers its signatures
+	NextFile      = "channel.next.toml" // the next manifest, while it gathers signatures
 	UnsignedFile  = "channel.unsigned.toml"
 	blobsDir      = "blobs"
 )
 
-// StateFiles are all files that say what a directory is, besides blobs and
-// former keys documents.
+// StateFiles returns all files of a directory except blobs and earlier keys documents.
 func StateFiles() []string {
 	return []string{ManifestFile, SignatureFile, KeysFile, DraftFile, NextFile, NextFile + ".asc", UnsignedFile,
 		RotationFile, RotationSignatureFile, NextRotationFile, NextSignatureFile}
 }
 
-const perm = 0o644 // the web server reads them
+const perm = 0o644 // the web server must be able to read the files
 
 // A Dir is a channel's directory.
 type Dir struct {
 	Root *os.Root
-	// Wrote, nil but in tests, is told each file that was written or removed: a
-	// process may be killed there, and the next one goes on.
+	// Wrote is called after each file that was written or removed, in tests that
+	// interrupt the process there. It is nil otherwise.
 	Wrote func(file string)
 }
 
-// put makes file hold data, durably.
+// put writes data to file, durably.
 func (d Dir) put(file string, data []byte) error {
 	err := durable.Write(d.Root, file, data, perm)
 	if err == nil && d.Wrote != nil {
@@ -93,7 +94,7 @@ func (d Dir) put(file string, data []byte) error {
 	return err
 }
 
-// drop removes file, durably. That there is none is no error.
+// drop removes file, durably. A missing file is not an error.
 func (d Dir) drop(file string) error {
 	err := durable.Remove(d.Root, file)
 	if err == nil && d.Wrote != nil {
@@ -102,25 +103,26 @@ func (d Dir) drop(file string) error {
 	return err
 }
 
-// An ExistsError says that there is a channel in the directory already.
+// An ExistsError reports that the directory already has a channel.
 type ExistsError struct{ File string }
 
 func (e *ExistsError) Error() string { return fmt.Sprintf("there is a channel here: %s", e.File) }
 
-// A NoChannelError says that the directory holds no channel.
+// A NoChannelError reports that the directory has no channel.
 type NoChannelError struct{}
 
 func (e *NoChannelError) Error() string {
 	return fmt.Sprintf("there is no channel here: neither %s nor %s", ManifestFile, DraftFile)
 }
 
-// An InputError says that a publisher asked for what no manifest can hold.
+// An InputError reports a request that the publisher has to change, such as a value that
+// no manifest can have.
 type InputError struct{ Rule string }
 
 func (e *InputError) Error() string { return e.Rule }
 
-// Init begins a channel. It creates the draft, and refuses with an *ExistsError
-// where there is a channel already.
+// Init creates a channel with an empty draft. The error is an *ExistsError if the
+// directory already has a channel.
 func (d Dir) Init(channel string) error {
 	if err := manifests.ValidName(channel); err != nil {
 		return &InputError{fmt.Sprintf("channel: %v", err)}
@@ -135,6 +137,7 @@ func (d Dir) Init(channel string) error {
 	return d.write(DraftFile, &native.Manifest{Channel: channel})
 }
 
+// write writes the manifest m to file.
 func (d Dir) write(file string, m *native.Manifest) error {
 	data, err := m.Encode()
 	if err != nil {
@@ -143,7 +146,7 @@ func (d Dir) write(file string, m *native.Manifest) error {
 	return d.put(file, data)
 }
 
-// read returns the content of file, and nil where there is none.
+// read returns the content of file, or nil if it does not exist.
 func (d Dir) read(file string, limit int64) ([]byte, error) {
 	data, err := durable.ReadFile(d.Root, file, limit, &manifests.TooLargeError{Name: file, Limit: limit})
 	if errors.Is(err, fs.ErrNotExist) {
@@ -152,7 +155,7 @@ func (d Dir) read(file string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// parse reads a manifest of the directory and names its file in errors.
+// parse parses a manifest of the directory. Its errors name the file.
 func parse(file string, data []byte) (*native.Manifest, error) {
 	m, err := native.ParseDraft(data)
 	if err != nil {
@@ -161,16 +164,16 @@ func parse(file string, data []byte) (*native.Manifest, error) {
 	return m, nil
 }
 
-// A state is what a directory holds at the start of an operation.
+// A state is the content of a directory at the start of an operation.
 type state struct {
-	draft     *native.Manifest // what is to be signed next; nil: nothing new
-	two       bool             // channel.toml was edited by hand though there is a draft beside it
-	published []byte           // channel.toml as its signatures prove it, nil: none
-	block     []byte           // channel.toml.asc, where it fits published
-	next      []byte           // channel.next.toml: the manifest that gathers its signatures, nil: none
-	nextBlock []byte           // those so far, nil: none
-	serial    uint64           // the highest that was ever stamped here, as far as the directory tells
-	channel   string           // its name, which no file may contradict
+	draft     *native.Manifest // what is to be signed next; nil: no changes
+	twoDrafts bool             // channel.toml was edited by hand although there is a draft
+	published []byte           // channel.toml, if it matches its signatures; nil: none
+	block     []byte           // channel.toml.asc, if it matches published
+	next      []byte           // channel.next.toml, the manifest that gathers signatures; nil: none
+	nextBlock []byte           // its signatures so far; nil: none
+	serial    uint64           // the highest serial in the files of the directory
+	channel   string           // the name of the channel, the same in all files
 }
 
 func (d Dir) load() (state, error) {
@@ -207,15 +210,15 @@ func (d Dir) load() (state, error) {
 		case f.name == UnsignedFile:
 		case f.name == NextFile:
 			s.next, next = f.data, m.Serial
-		case f.name == ManifestFile && fits(block, f.data):
+		case f.name == ManifestFile && matches(block, f.data):
 			s.published, s.block, published = f.data, block, m.Serial
 		default:
-			s.two = s.draft != nil
+			s.twoDrafts = s.draft != nil
 			s.draft, draft = m, f.data
 		}
 	}
 	if s.next != nil && s.published != nil && next <= published {
-		s.next = nil // it was published, or overtaken, and something prevented its removal
+		s.next = nil // it was published or superseded, and a crash prevented its removal
 	}
 	if s.next == nil {
 		return s, nil
@@ -223,20 +226,20 @@ func (d Dir) load() (state, error) {
 	if s.nextBlock, err = d.read(NextFile+".asc", manifests.MaxSignature); err != nil {
 		return s, err
 	}
-	if s.draft != nil && !s.two {
-		if became, err := sameContent(draft, s.next); err != nil || became {
-			s.draft = nil // it is what waits
+	if s.draft != nil && !s.twoDrafts {
+		if same, err := sameContent(draft, s.next); err != nil || same {
+			s.draft = nil // it was stamped and waits for signatures
 			return s, err
 		}
 	}
 	return s, nil
 }
 
-// work is what a new edition is made from: the draft, else what waits for its
-// signatures, else what is published.
+// work returns the manifest to change or to stamp: the draft, else the one that waits for
+// signatures, else the published one.
 func (s state) work() (*native.Manifest, error) {
-	if s.two {
-		return nil, &InputError{fmt.Sprintf("%s is not what was signed, and there is a %s too: remove one of them", ManifestFile, DraftFile)}
+	if s.twoDrafts {
+		return nil, &InputError{fmt.Sprintf("%s was changed after it was signed, and there is a %s too: remove one of them", ManifestFile, DraftFile)}
 	}
 	if s.draft != nil {
 		return s.draft, nil
@@ -245,8 +248,8 @@ func (s state) work() (*native.Manifest, error) {
 	return parse(name, data)
 }
 
-// newest is the newest stamped manifest, with its signatures: the one that
-// waits for more of them, else the published one.
+// newest returns the newest stamped manifest and its signatures: the one that waits for
+// more signatures, else the published one.
 func (s state) newest() (name string, data, block []byte) {
 	if s.next != nil {
 		return NextFile, s.next, s.nextBlock
@@ -254,8 +257,8 @@ func (s state) newest() (name string, data, block []byte) {
 	return ManifestFile, s.published, s.block
 }
 
-// rememberKeys adds certificates to publisher.asc; copies of one certificate
-// are merged.
+// rememberKeys adds certificates to publisher.asc, and merges copies of the same
+// certificate.
 func (d Dir) rememberKeys(certificates ...[]byte) error {
 	known, err := d.read(KeysFile, manifests.MaxManifest)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// A desk is a publisher at work in a new directory.
+// A desk is a publisher with a key and a new directory.
 type desk struct {
 	*testing.T
 	publish.Dir
@@ -68,7 +68,7 @@ func addition(version, platform, content string) publish.Addition {
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil }}
 }
 
-// addAll adds files, and writes the draft.
+// addAll adds files and writes the draft.
 func (d *desk) addAll(list ...publish.Addition) ([]publish.Added, error) {
 	draft, err := d.Begin()
 	if err != nil {
@@ -99,7 +99,7 @@ func (d *desk) sign() publish.Signed {
 	return signed
 }
 
-// verify judges the directory as a user of all the given keys would.
+// verify checks the directory as a user does who trusts all the given keys.
 func (d *desk) verify(keys ...*verifytest.Key) (publish.Report, error) {
 	var files [][]byte
 	for _, k := range keys {
@@ -122,7 +122,7 @@ func (d *desk) has(name string) bool {
 	return err == nil
 }
 
-// snapshot is every file of the directory.
+// snapshot returns the content of every file of the directory.
 func (d *desk) snapshot() map[string]string {
 	d.Helper()
 	all := map[string]string{}
@@ -140,7 +140,7 @@ func (d *desk) snapshot() map[string]string {
 	return all
 }
 
-// mustRefuse holds that do fails with want and changes nothing.
+// mustRefuse checks that do fails with want and changes nothing.
 func (d *desk) mustRefuse(name string, want error, do func() error) {
 	d.Helper()
 	before := d.snapshot()
@@ -198,7 +198,7 @@ func TestPublishAndUse(t *testing.T) {
 	}
 }
 
-func TestInitRefusesASecondChannel(t *testing.T) {
+func TestInitRefusesSecondChannel(t *testing.T) {
 	d := newDesk(t)
 	var exists *publish.ExistsError
 	if err := d.Init("acme"); !errors.As(err, &exists) || exists.File != publish.DraftFile {

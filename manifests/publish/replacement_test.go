@@ -8,8 +8,8 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// TestReplacementIsValidAtEveryStep: whoever comes by while an edition is
-// replaced, or after a crash in the middle of it, gets a pair that proves itself.
+// TestReplacementIsValidAtEveryStep checks that the manifest matches its signatures at
+// every step of a replacement, so also after a crash.
 func TestReplacementIsValidAtEveryStep(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	key := verifytest.NewKey(t, "publisher", now.AddDate(-1, 0, 0))

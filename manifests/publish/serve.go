@@ -13,11 +13,11 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Here is where a directory stands when it is read as its users read it: the
-// locations of a Report's Catalog begin with it.
+// Here is the base URL of a directory that is verified: the locations in a Report's
+// Catalog begin with it.
 const Here = "file:///"
 
-// served is the transport of a directory, which lies at Here.
+// served is a transport that serves a directory at Here.
 type served struct{ Dir }
 
 // Open implements manifests.Transport.
@@ -35,9 +35,9 @@ func (s served) Open(_ context.Context, ref string, offset int64) (io.ReadCloser
 	return io.NopCloser(bytes.NewReader(data[offset:])), int64(len(data)), nil
 }
 
-// trusted is who signs for the channel in the eyes of a user who was given keys
-// (nil: those that the newest keys document names) and wants threshold of them:
-// where there are keys documents, those decide.
+// trusted returns the channel with the keys that a user trusts who has ring and threshold
+// and follows the keys documents of the directory. If ring is nil, the user has the keys
+// of the newest keys document.
 func (d Dir) trusted(channel string, now time.Time, threshold int, ring *verify.Keyring) (native.Source, error) {
 	s := native.Source{Channel: channel, URL: Here + ManifestFile, Policy: verify.Policy{Keys: ring, Threshold: threshold}}
 	if ring == nil {

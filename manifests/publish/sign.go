@@ -12,16 +12,17 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// DefaultValidity is how long an edition is valid where the publisher does not say.
+// DefaultValidity is how long a manifest is valid unless the publisher states another
+// time.
 const DefaultValidity = 90 * 24 * time.Hour
 
-// A Stamp is what makes a draft an edition.
+// A Stamp has the time and validity of a document that is issued.
 type Stamp struct {
 	Now      time.Time
 	Validity time.Duration // zero: DefaultValidity, DefaultKeysValidity; at most verify.MaxLife
 }
 
-// stamp returns the text of m as the next edition.
+// stamp returns the text of m with the next serial and the dates of by.
 func (d Dir) stamp(s state, m *native.Manifest, by Stamp) ([]byte, error) {
 	edition := *m
 	edition.Serial = s.serial + 1
@@ -30,7 +31,7 @@ func (d Dir) stamp(s state, m *native.Manifest, by Stamp) ([]byte, error) {
 		return nil, err
 	}
 	if keys != nil {
-		edition.Serial = max(edition.Serial, keys.Serial) // where manifests count anew
+		edition.Serial = max(edition.Serial, keys.Serial) // manifests start over at this serial
 	}
 	if edition.Issued, edition.Expires, err = by.times(DefaultValidity); err != nil {
 		return nil, err
@@ -38,34 +39,34 @@ func (d Dir) stamp(s state, m *native.Manifest, by Stamp) ([]byte, error) {
 	return edition.Encode()
 }
 
-// times are when a document that is stamped now was issued and expires.
+// times returns the dates of issue and expiry of a document that is stamped now.
 func (by Stamp) times(usual time.Duration) (issued, expires time.Time, err error) {
 	validity := cmp.Or(by.Validity, usual)
 	if validity < time.Second || validity > verify.MaxLife {
-		return issued, expires, &InputError{fmt.Sprintf("a validity of %v: want 1s to %d days", validity, verify.MaxLife/(24*time.Hour))}
+		return issued, expires, &InputError{fmt.Sprintf("the validity is %v, want 1s to %d days", validity, verify.MaxLife/(24*time.Hour))}
 	}
 	issued = by.Now.UTC().Truncate(time.Second)
 	return issued, issued.Add(validity), nil
 }
 
-// Signed says what signing did.
+// Signed is the result of signing a manifest.
 type Signed struct {
-	Mark      verify.Mark // of the manifest that was signed
-	Size      int64       // of it, in bytes
-	Published bool        // it is what users get; else it waits for more signatures in NextFile
-	Signers   Quorum      // how many of those who must have signed it
+	Mark      verify.Mark // of the signed manifest
+	Size      int64       // of the signed manifest, in bytes
+	Published bool        // users get it; else it waits for more signatures in NextFile
+	Signers   Quorum      // how many of the required signers have signed it
 	Missing   []verify.Fingerprint
-	Claims    []verify.Claim   // its signatures, as they claim to be
-	Cosigned  bool             // a signature was added to those that were there
-	Dropped   uint64           // serial of a manifest that waited for signatures and gave way to this one; 0: none
-	Unproved  bool             // by Attach: no certificate of the signer is known here
-	Findings  []verify.Finding // what will soon be wrong with the signer's key
-	Unchanged bool             // the signature was there already
-	Keys      uint64           // version of the keys document that came into force by this signature; 0: none
+	Claims    []verify.Claim   // its signatures, with the signers that they claim
+	Cosigned  bool             // the signature was added to earlier ones
+	Dropped   uint64           // serial of a waiting manifest that this one replaced; 0: none
+	Unproved  bool             // by Attach: the signer's certificate is not known here
+	Findings  []verify.Finding // problems that the signer's key will have soon
+	Unchanged bool             // the signature was already there
+	Keys      uint64           // version of the keys document that this signature put in force; 0: none
 }
 
-// A KeyError says that a key cannot sign for a channel, because its users would
-// have to refuse it.
+// A KeyError reports that a key cannot sign for a channel, because users would refuse its
+// signatures.
 type KeyError struct{ Findings []verify.Finding }
 
 func (e *KeyError) Error() string {
@@ -80,23 +81,22 @@ func (e *KeyError) Error() string {
 	return strings.Join(all, "; ")
 }
 
-// Sign stamps the draft and signs it with key. Once enough have signed it, it is
-// published; until then it waits in NextFile. Without a draft, a signer who has
-// not signed yet adds a signature to the manifest that waits, else to the
-// published one, and one who has signed the published one issues the same content
-// anew; so does anyone once the edition has expired. The certificate of key goes to
-// publisher.asc. A key that users would refuse is a *KeyError, and nothing is
-// written.
+// Sign stamps the draft and signs it with key. When enough signers have signed it, it is
+// published; until then it waits in NextFile. Without a draft, Sign adds the signature
+// of key to the waiting manifest, or else to the published one. If key has signed the
+// published manifest already, or the manifest has expired, Sign issues the same content
+// again with a new stamp. The certificate of key is added to publisher.asc. The error is
+// a *KeyError for a key that users would refuse; then nothing is written.
 func (d Dir) Sign(key *verify.SecretKey, by Stamp) (Signed, error) {
 	certificate := key.PublicKey()
 	findings, err := lint(by.Now, certificate)
 	if err != nil {
 		return Signed{}, err
 	}
-	if err := d.notAmong(key.Keyring()); err != nil {
+	if err := d.checkSigner(key.Keyring()); err != nil {
 		return Signed{}, err
 	}
-	keys, err := d.enforceWaitingKeys(by.Now) // which a crash may have left
+	keys, err := d.enforceWaitingKeys(by.Now) // a crash may have left one
 	if err != nil {
 		return Signed{}, err
 	}
@@ -133,9 +133,9 @@ func (d Dir) Sign(key *verify.SecretKey, by Stamp) (Signed, error) {
 	return d.settle(s, data, block, by.Now, done)
 }
 
-// unfinished returns the newest stamped manifest if it is fresh and one of
-// signer may add a signature to it, or has signed it already while it waits for
-// others; else nil.
+// unfinished returns the newest stamped manifest if it is fresh and signer can add a
+// signature to it, or has signed it already while it waits for others. Otherwise it
+// returns nil.
 func (s state) unfinished(signer *verify.Keyring, now time.Time) (data []byte, signed bool, err error) {
 	name, data, block := s.newest()
 	m, err := parse(name, data)
@@ -156,7 +156,7 @@ func (s state) unfinished(signer *verify.Keyring, now time.Time) (data []byte, s
 	return data, signed, nil
 }
 
-// lint judges a signer's certificates as their users will, without pins.
+// lint checks a signer's certificates by the rules that users apply, without pins.
 func lint(now time.Time, certificates ...[]byte) ([]verify.Finding, error) {
 	ring, err := verify.OpenKeyring(certificates...)
 	if err != nil {
@@ -170,10 +170,10 @@ func lint(now time.Time, certificates ...[]byte) ([]verify.Finding, error) {
 	return findings, nil
 }
 
-// Unsigned writes the exact bytes to be signed elsewhere to w: those of the
-// manifest that waits for signatures, where nothing was changed since, else what
-// Sign would stamp. The directory remembers them until Attach brings the
-// signature; what is published stays in force.
+// Unsigned writes the bytes to be signed elsewhere to w: the manifest that waits for
+// signatures, if nothing was changed since, or else what Sign would stamp. They are
+// stored in the directory until Attach adds the signature. The published manifest does
+// not change.
 func (d Dir) Unsigned(w io.Writer, by Stamp) (verify.Mark, error) {
 	s, err := d.load()
 	if err != nil {
@@ -199,19 +199,19 @@ func (d Dir) Unsigned(w io.Writer, by Stamp) (verify.Mark, error) {
 	return m.Mark(verify.DigestOf(data)), err
 }
 
-// fits reports whether some signature of block is over data, as far as can be
-// told without a key.
-func fits(block, data []byte) bool {
+// matches reports whether a signature in block is over data, by the part of its digest
+// that it states. It needs no key and proves nothing.
+func matches(block, data []byte) bool {
 	claims, err := verify.Claims(block, data)
 	return err == nil && slices.ContainsFunc(claims, func(c verify.Claim) bool { return c.Fits })
 }
 
-// signedBy reports whether one of the signatures that fit claims to be by a key
-// of ring.
+// signedBy reports whether a signature over the data claims to be by a key of ring.
 func signedBy(claims []verify.Claim, ring *verify.Keyring) bool {
 	return slices.ContainsFunc(claims, func(c verify.Claim) bool { return c.Fits && claimedBy(c, ring) })
 }
 
+// claimedBy reports whether c claims to be by a key of ring.
 func claimedBy(c verify.Claim, ring *verify.Keyring) bool {
 	for _, certificate := range ring.Certificates() {
 		for _, key := range append([]verify.Key{certificate.Key}, certificate.Subkeys...) {
@@ -223,8 +223,8 @@ func claimedBy(c verify.Claim, ring *verify.Keyring) bool {
 	return false
 }
 
-// keyID is the short name of a key: the end of a version 4
-// fingerprint, the start of a version 6 one (RFC 9580, section 5.5.4).
+// keyID returns the key ID: the end of a version 4 fingerprint, or the start of a
+// version 6 one. RFC 9580, section 5.5.4.
 func keyID(f verify.Fingerprint) string {
 	if len(f) == 64 {
 		return string(f[:16])

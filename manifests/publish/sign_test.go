@@ -11,7 +11,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-func TestSignAgainIssuesAnew(t *testing.T) {
+func TestSignReissuesSignedManifest(t *testing.T) {
 	d := newDesk(t)
 	d.add(addition("1.0.0", "any", "one"))
 	d.sign()
@@ -32,7 +32,7 @@ func TestSignAgainIssuesAnew(t *testing.T) {
 	}
 	d.sign()
 	if _, err := d.verify(d.key); err != nil {
-		t.Errorf("issued anew: %v", err)
+		t.Errorf("issued again: %v", err)
 	}
 }
 
@@ -62,7 +62,7 @@ func TestCosigning(t *testing.T) {
 	d.now = d.now.Add(2 * publish.DefaultValidity)
 	signed, err = d.Sign(secret, d.stamp())
 	if err != nil || signed.Cosigned || signed.Mark.Serial != 2 {
-		t.Errorf("an expired edition is issued anew: %+v, %v", signed, err)
+		t.Errorf("an expired manifest is issued again: %+v, %v", signed, err)
 	}
 }
 

@@ -17,39 +17,38 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A NoKeysError says that there is no certificate to prove a channel with.
+// A NoKeysError reports that there is no certificate to verify a channel with.
 type NoKeysError struct{}
 
 func (e *NoKeysError) Error() string {
 	return fmt.Sprintf("no certificate of the publisher was given, and there is no %s", KeysFile)
 }
 
-// A Verification says how a directory is judged.
+// A Verification has the parameters of Verify.
 type Verification struct {
 	Now       time.Time
-	Keys      [][]byte // certificates that users were given; none: those of keys.toml, else of publisher.asc
+	Keys      [][]byte // the certificates that users have; none: those of keys.toml, else of publisher.asc
 	Threshold int      // how many of Keys must have signed
-	Partial   bool     // a mirror of some files alone: those that are missing are no fault
+	Partial   bool     // the directory is a partial mirror: missing files are not an error
 }
 
-// A Report is what Verify found good.
+// A Report is the result of a successful Verify.
 type Report struct {
 	Manifest  *native.Manifest
 	Catalog   manifests.Catalog // what users see, with locations below Here
-	Evidence  verify.Evidence   // how the manifest was proved
-	Files     int               // artifacts that are here, each proved
-	Bytes     int64             // in them
-	Missing   int               // artifacts that are not here, if Verification.Partial
-	Elsewhere int               // artifacts that are at URLs, and were not looked at
-	Notes     []string          // what the publisher may want to know
-	Findings  []verify.Finding  // what will soon be wrong with the keys
+	Evidence  verify.Evidence   // how the manifest was verified
+	Files     int               // artifacts in the directory, all verified
+	Bytes     int64             // their size
+	Missing   int               // artifacts that are missing, if Verification.Partial
+	Elsewhere int               // artifacts at URLs, which were not checked
+	Notes     []string          // hints for the publisher
+	Findings  []verify.Finding  // problems that the keys will have soon
 }
 
-// Verify judges the directory as a user would who trusts v.Keys: the keys
-// documents, the signatures, the format, the freshness, the rules of Add, and the
-// size, digest and chunks of every artifact that is here. Errors match
-// verify.ErrUntrusted or verify.ErrStale. What is in the artifacts is for the
-// caller to judge.
+// Verify checks the directory as a user does who trusts v.Keys: the keys documents, the
+// signatures, the format, the freshness, the rules of Add, and the size, digest and
+// chunks of every artifact in the directory. Errors match verify.ErrUntrusted or
+// verify.ErrStale. Verify does not check the content of the artifacts; callers do.
 func (d Dir) Verify(v Verification) (Report, error) {
 	now := v.Now
 	rotates, err := d.keysInForce()
@@ -128,8 +127,8 @@ func (d Dir) Verify(v Verification) (Report, error) {
 	return report, nil
 }
 
-// verifyFiles proves every artifact that is here, each file once, and looks for
-// files that nothing names.
+// verifyFiles checks every artifact in the directory, each file once, and adds a note for
+// each file that the manifest does not name.
 func (d Dir) verifyFiles(report *Report, partial bool) error {
 	proved, missing := map[string]native.Artifact{}, map[string]bool{}
 	for _, r := range report.Manifest.Releases {
@@ -165,7 +164,7 @@ func (d Dir) verifyFiles(report *Report, partial bool) error {
 		if !named[name] {
 			note := "the manifest names no such file"
 			if durable.IsTemporary(path.Base(name)) {
-				note = "left by an addition that was interrupted"
+				note = "left by an interrupted addition"
 			}
 			report.Notes = append(report.Notes, fmt.Sprintf("%s: %s", name, note))
 		}
@@ -180,7 +179,7 @@ func (d Dir) verifyFiles(report *Report, partial bool) error {
 // Open opens a file of the directory for reading.
 func (d Dir) Open(path string) (*os.File, error) { return durable.Open(d.Root, path) }
 
-// Has reports whether there is a file, or anything else, at path.
+// Has reports whether path exists, as a file or anything else.
 func (d Dir) Has(path string) bool {
 	_, err := d.Root.Lstat(path)
 	return !errors.Is(err, fs.ErrNotExist)
@@ -194,7 +193,7 @@ func (d Dir) verifyFile(a native.Artifact) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s: %w: the file is missing", a.Path, verify.ErrUntrusted)
 	case err != nil || !info.Mode().IsRegular():
-		return fmt.Errorf("%s: %w: it is not a file of this directory", a.Path, verify.ErrUntrusted)
+		return fmt.Errorf("%s: %w: it is not a regular file in this directory", a.Path, verify.ErrUntrusted)
 	}
 	f, err := durable.Open(d.Root, a.Path)
 	if err != nil {

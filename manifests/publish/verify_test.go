@@ -34,7 +34,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"certificate broken": {publish.KeysFile, "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			honest := d.read(test.file)
+			valid := d.read(test.file)
 			var err error
 			if test.content == "" {
 				err = d.Root.Remove(test.file)
@@ -47,11 +47,11 @@ func TestVerifyRefuses(t *testing.T) {
 			if _, err := d.verify(); !errors.Is(err, verify.ErrUntrusted) {
 				t.Errorf("got %v", err)
 			}
-			if err := d.Root.WriteFile(test.file, honest, 0o644); err != nil {
+			if err := d.Root.WriteFile(test.file, valid, 0o644); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := d.verify(); err != nil {
-				t.Errorf("honest twin: %v", err)
+				t.Errorf("with the valid file: %v", err)
 			}
 		})
 	}
@@ -59,14 +59,14 @@ func TestVerifyRefuses(t *testing.T) {
 		"a link that leaves": func() error { return d.Root.Symlink("/etc/hostname", blob) },
 		"a directory":        func() error { return d.Root.Mkdir(blob, 0o755) },
 	} {
-		honest := d.read(blob)
+		valid := d.read(blob)
 		if err := errors.Join(d.Root.Remove(blob), make()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := d.verify(d.key); !errors.Is(err, verify.ErrUntrusted) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := errors.Join(d.Root.Remove(blob), d.Root.WriteFile(blob, honest, 0o644)); err != nil {
+		if err := errors.Join(d.Root.Remove(blob), d.Root.WriteFile(blob, valid, 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -84,7 +84,8 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-// A file over one chunk gets chunks, which are judged like its digest.
+// TestChunksOfFiles checks that files longer than a chunk get chunks, and that Verify
+// checks them.
 func TestChunksOfFiles(t *testing.T) {
 	d := newDesk(t)
 	content := strings.Repeat("0123456789abcdef", 300_000) // 4.8 MB
@@ -116,7 +117,7 @@ func TestChunksOfFiles(t *testing.T) {
 	}
 	edit(func(text string) string { return strings.Replace(text, wrong, stated, 1) })
 	if _, err := d.verify(d.key); err != nil {
-		t.Errorf("put right: %v", err)
+		t.Errorf("corrected: %v", err)
 	}
 	// The same file in two releases, with other chunks in the second.
 	d.add(addition("1.2.0", "any", content))
