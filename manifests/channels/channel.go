@@ -49,8 +49,8 @@ type Channel struct {
 	Tools []string
 	Pins  []verify.Pin // the keys whose signatures count
 	Added time.Time
-	// Rotation replaces Threshold and Pins since the channel published a keys
-	// document; nil: it published none.
+	// Rotation is the newest keys document of the channel. It replaces Threshold and
+	// Pins; nil: none was accepted.
 	Rotation *Rotation
 }
 

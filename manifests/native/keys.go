@@ -38,7 +38,7 @@ type Keys struct {
 	// Serial, if not 0, is the serial at which manifests start over. It repairs a
 	// channel after a stolen key has signed a manifest with a huge serial.
 	Serial  uint64
-	Revoked []verify.Fingerprint // keys that no later document may list
+	Revoked []verify.Fingerprint // keys that neither this document nor a later one may list
 	// Certificates are the keys, one armored block each.
 	Certificates [][]byte
 }

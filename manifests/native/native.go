@@ -83,9 +83,9 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	return newCatalog(m, d, s), nil
 }
 
-// Judge returns the policy that verifies the channel's documents at the time now.
-// Their signatures must be armored. They are documents that are signed again with
-// every change (verify.Manifest).
+// Judge returns the policy that verifies the channel's documents at the time now. The
+// signatures must be armored, and the keys must be valid now too, because publishers
+// sign these documents again with every change (verify.Manifest).
 func (s Source) Judge(now time.Time) verify.Policy {
 	p := s.Policy
 	p.Now, p.Use, p.Armored = now, verify.Manifest, true

@@ -41,7 +41,7 @@ type Report struct {
 	Bytes     int64             // their size
 	Missing   int               // artifacts that are missing, if Verification.Partial
 	Elsewhere int               // artifacts at URLs, which were not checked
-	Notes     []string          // hints for the publisher
+	Notes     []string          // remarks for the publisher
 	Findings  []verify.Finding  // problems that the keys will have soon
 }
 
