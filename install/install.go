@@ -288,6 +288,15 @@ func (i *Installer) Cache(create bool) (*os.Root, error) {
 	return i.create(cacheDir)
 }
 
+// CacheForDocuments is Cache(true), with the directory for proved documents in it.
+func (i *Installer) CacheForDocuments() (*os.Root, error) {
+	cache, err := i.create(cacheDir)
+	if err == nil {
+		_, err = rootfs.MkdirAllUnsynced(cache, documentsDir, 0o700)
+	}
+	return cache, err
+}
+
 // create opens the directory of a role, making what is missing, and remembers
 // what it makes for the day kist itself is uninstalled.
 func (i *Installer) create(which role) (*os.Root, error) {
@@ -333,6 +342,10 @@ type BusyError = rootfs.BusyError
 
 // A NoLocksError refuses a file system on which kists cannot be kept apart.
 type NoLocksError = rootfs.NoLocksError
+
+// An ObstacleError refuses to go on where something else has the name of one of kist's
+// directories.
+type ObstacleError = rootfs.ObstacleError
 
 // A ForeignLockError refuses to write to a file that has the name of a lock.
 type ForeignLockError = rootfs.ForeignLockError

@@ -47,6 +47,9 @@ func readNote(root *os.Root) (*note, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if errors.Is(err, rootfs.ErrNotRegular) {
+		return nil, &NoteError{filepath.Join(root.Name(), notesFile), rootfs.ErrNotRegular}
+	}
 	if err != nil {
 		return nil, err
 	}

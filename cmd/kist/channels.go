@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"path"
 
 	"github.com/kist-tools/kist/install"
@@ -287,11 +286,8 @@ func (a *app) documents(s *session, o origin, q manifests.Request) (t manifests.
 }
 
 func (s *session) keep(r *transport.Recorder, o origin, q manifests.Request) error {
-	cache, err := s.Cache(true)
+	cache, err := s.CacheForDocuments()
 	if err != nil {
-		return err
-	}
-	if err := cache.Mkdir(documents, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	if err := r.Save(cache, o.cacheDir(q)); err != nil || o.indices == nil {

@@ -292,6 +292,10 @@ func (a *app) refused(err error) (failure, bool) {
 		f.Hint = "put back " + e.Path + " from a backup, or delete it: kist writes it anew"
 		return f, true
 	}
+	if e, ok := errors.AsType[*install.ObstacleError](err); ok {
+		f.Hint = "move " + e.Path + " away, then run the same command again"
+		return f, true
+	}
 	if e, ok := errors.AsType[*install.ForeignLockError](err); ok {
 		f.Hint = "move " + e.Path + " away, then run the same command again"
 		return f, true

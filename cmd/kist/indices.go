@@ -1,9 +1,6 @@
 package main
 
 import (
-	"errors"
-	"io/fs"
-
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/verify"
 )
@@ -26,11 +23,11 @@ func (x *indices) open(create bool) (bool, error) {
 	if x.pool.Root != nil {
 		return true, nil
 	}
-	cache, err := x.session.Cache(create)
-	if cache == nil || err != nil {
-		return false, err
+	cache, err := x.session.Cache(false)
+	if create {
+		cache, err = x.session.CacheForDocuments()
 	}
-	if err := cache.Mkdir(documents, 0o700); create && err != nil && !errors.Is(err, fs.ErrExist) {
+	if cache == nil || err != nil {
 		return false, err
 	}
 	x.pool.Root = cache

@@ -105,16 +105,17 @@ func (c Cache) hashZip(ctx context.Context, artifact string, w *watched, size in
 
 // publish moves the partial file of s, whose copy was proved, to the blobs and returns
 // that copy as the Blob. Nobody relies on what now lies in the cache: it is copied and
-// proved when it is next used. So nothing is synced either.
+// proved when it is next used. So nothing is synced, and where the file cannot have its
+// name, because a directory has it for example, it is dropped.
 func (c Cache) publish(a manifests.Artifact, key string, s *spool) (Blob, error) {
 	digest := s.digest()
 	if err := c.Root.Rename(s.name, path.Join(blobDir, digest.Hex())); err != nil {
-		return Blob{}, err
-	}
-	if a.Integrity.Digest != digest {
-		if err := rootfs.WriteFile(c.Root, path.Join(knownDir, key), []byte(digest.Hex()+"\n"), 0o600); err != nil {
+		if err := s.remove(); err != nil {
 			return Blob{}, err
 		}
+	} else if a.Integrity.Digest != digest {
+		note := []byte(digest.Hex() + "\n")
+		_ = rootfs.WriteFile(c.Root, path.Join(knownDir, key), note, 0o600) // without it the blob is fetched again
 	}
 	return newBlob(s.held, s.sums)
 }
@@ -174,6 +175,8 @@ func (c Cache) copyBlob(ctx context.Context, a manifests.Artifact, hexDigest str
 		return nil, nil
 	case errors.Is(err, errNotRegular):
 		return nil, c.discard(a, name)
+	case errors.Is(err, fs.ErrPermission) && c.exists(name):
+		return nil, nil // it may not be read: what is fetched instead replaces it
 	case err != nil: // the system's trouble, which says nothing of the blob
 		return nil, fmt.Errorf("%s: %w", a.Name, err)
 	}
@@ -296,9 +299,15 @@ func (c Cache) Forget(a manifests.Artifact) error {
 	return errors.Join(c.Root.Remove(name), held.Remove())
 }
 
-// discard removes a damaged blob.
+// exists reports whether something has this name.
+func (c Cache) exists(name string) bool {
+	_, err := c.Root.Lstat(name)
+	return err == nil
+}
+
+// discard removes a damaged blob. A directory of that name stays if something is in it.
 func (c Cache) discard(a manifests.Artifact, name string) error {
-	if err := c.Root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := c.Root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) && !rootfs.IsNotEmpty(err) {
 		return fmt.Errorf("%s: its damaged copy in the cache: %w", a.Name, err)
 	}
 	return nil

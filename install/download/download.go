@@ -183,10 +183,13 @@ func (c Cache) begin(ctx context.Context, a manifests.Artifact) (key string, blo
 	if key, err = keyOf(a); err != nil {
 		return "", Blob{}, nil, err
 	}
+	if _, err := rootfs.MkdirAllUnsynced(c.Root, blobDir, 0o700); err != nil {
+		return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
+	}
 	if blob, ok, err := c.cached(ctx, a, key); ok || err != nil {
 		return key, blob, nil, err
 	}
-	for _, dir := range []string{blobDir, partialDir, knownDir} {
+	for _, dir := range []string{partialDir, knownDir} {
 		if _, err := rootfs.MkdirAllUnsynced(c.Root, dir, 0o700); err != nil {
 			return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
 		}

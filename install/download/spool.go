@@ -91,14 +91,14 @@ func (c Cache) openSpool(ctx context.Context, name string, a manifests.Artifact)
 
 // openPartial opens the partial file name, made if need be, holds nothing of it yet,
 // and returns its size. Content that is too long to be of a is dropped, and so is a file
-// that another user owns or can write to.
+// that another user owns or can write to, or that may not be read.
 func (c Cache) openPartial(name string, a manifests.Artifact) (*spool, int64, error) {
 	f, size, err := openRegular(c.Root, name, os.O_RDWR|os.O_CREATE)
 	if err == nil && !rootfs.IsOurs(f) {
 		f.Close()
 		err = errNotRegular
 	}
-	if errors.Is(err, errNotRegular) {
+	if errors.Is(err, errNotRegular) || errors.Is(err, fs.ErrPermission) && c.exists(name) {
 		if err := c.Root.Remove(name); err != nil {
 			return nil, 0, err
 		}

@@ -30,6 +30,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -206,6 +207,13 @@ var (
 	ErrNotDir = errors.New("is not a real directory")
 )
 
+// An ObstacleError says that something else has the name of a directory that kist needs:
+// a file, a pipe, or a link that leads out of the root or nowhere.
+type ObstacleError struct{ Path string }
+
+func (e *ObstacleError) Error() string { return e.Path + " is not a directory" }
+func (e *ObstacleError) Unwrap() error { return fs.ErrExist }
+
 // ReadFile returns the content of the regular file name, of limit bytes at most.
 // Longer ones are a *TooLargeError; a pipe, device or directory is ErrNotRegular
 // and is never waited for.
@@ -274,7 +282,8 @@ func regular(f *os.File) (*os.File, error) {
 
 // MkdirAll makes the directory name and those above it that are missing, all
 // with perm (subject to the umask), and returns the ones it made, outermost
-// first: also where it fails half-way, so that they can be removed again.
+// first: also where it fails half-way, so that they can be removed again. The error is an
+// *ObstacleError where something else has the name of one.
 func MkdirAll(root *os.Root, name string, perm fs.FileMode) (made []string, err error) {
 	made, err = MkdirAllUnsynced(root, name, perm)
 	for _, dir := range made {
@@ -296,19 +305,25 @@ func MkdirAllUnsynced(root *os.Root, name string, perm fs.FileMode) (made []stri
 	}
 	err = root.Mkdir(name, perm)
 	if errors.Is(err, fs.ErrExist) {
-		info, statErr := root.Stat(name)
-		switch {
-		case statErr != nil:
-			return made, statErr
-		case !info.IsDir():
-			return made, err
-		}
-		return made, nil
+		return made, checkDir(root, name)
 	}
 	if err != nil {
 		return made, err
 	}
 	return append(made, name), nil
+}
+
+// checkDir returns an *ObstacleError if name, which exists, leads to no directory below
+// root.
+func checkDir(root *os.Root, name string) error {
+	info, err := root.Stat(name)
+	if err == nil && info.IsDir() || errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	if _, gone := root.Lstat(name); gone != nil {
+		return gone
+	}
+	return &ObstacleError{filepath.Join(root.Name(), filepath.FromSlash(name))}
 }
 
 // RenameNoReplace renames old to new, both below root, and returns an error that
