@@ -51,7 +51,7 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 		}
 	}
 	if err == nil && self {
-		err = i.removeOwn(left.own)
+		err = i.removeOwn(left)
 	}
 	if err == nil && self {
 		err = errors.Join(i.removeMade(lock), i.roots.close())

@@ -86,8 +86,12 @@ func (i *Installer) lookAround(ctx context.Context, self bool) (survey, error) {
 				return ctx.Err()
 			case errors.Is(err, fs.ErrNotExist):
 				return nil
-			case errors.Is(err, fs.ErrPermission) && d.IsDir() && !i.ownDir(p):
-				s.foreign = append(s.foreign, i.foreign(which, p))
+			case errors.Is(err, fs.ErrPermission) && p != ".": // of a directory: nothing else is read here
+				kept := i.foreign(which, p)
+				if i.ownDir(p) {
+					kept.Reason = "cannot be read"
+				}
+				s.foreign = append(s.foreign, kept)
 				return fs.SkipDir
 			case err != nil || p == ".":
 				return err

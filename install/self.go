@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/install/internal/store"
 )
 
 // madeFile, below the state root, lists the directories that kist made on the
@@ -83,8 +84,8 @@ func (i *Installer) made() ([]string, error) {
 // removeOwn removes the files of kist's that go with no toolchain: the cache, the marks,
 // the settings. One that is no longer what it was when it was looked at stays. Then the
 // directories go that held them, where they are empty.
-func (i *Installer) removeOwn(own []found) error {
-	for _, f := range own {
+func (i *Installer) removeOwn(left survey) error {
+	for _, f := range left.own {
 		if ofToolchains(f.name) {
 			continue // with its receipt or its generation, which may stay
 		}
@@ -98,21 +99,39 @@ func (i *Installer) removeOwn(own []found) error {
 		i.reached("own files dropped")
 	}
 	for _, which := range []role{dataDir, stateDir, cacheDir, configDir} {
-		root := i.roots.open(which)
-		if root == nil {
+		if i.roots.open(which) == nil || i.sharedWithEarlier(which) {
 			continue
 		}
-		for _, pattern := range slices.Concat(download.Dirs(), ownDirs) {
-			names, err := fs.Glob(root.FS(), pattern)
-			if err == nil {
-				err = rmdirs(root, names...)
-			}
-			if err != nil {
-				return err
-			}
+		if err := i.rmdirOwn(which, left.foreign); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// rmdirOwn removes kist's empty directories below the root of a role, innermost first,
+// except those that are reported as kept. It opens only directories, since opening a
+// pipe would wait for its other end.
+func (i *Installer) rmdirOwn(which role, kept []Drift) error {
+	root := i.roots.open(which)
+	var dirs []string // outermost first
+	err := fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return ignore(ignore(err, fs.ErrNotExist), fs.ErrPermission)
+		case p == "." || !d.IsDir():
+			return nil
+		case !i.ownDir(p), slices.ContainsFunc(kept, func(k Drift) bool { return k.Path == i.foreign(which, p).Path }):
+			return fs.SkipDir
+		}
+		dirs = append(dirs, p)
+		if path.Dir(p) == store.Prefixes {
+			return fs.SkipDir // kist's patterns name no directory inside a prefix
+		}
+		return nil
+	})
+	slices.Reverse(dirs)
+	return errors.Join(err, rmdirs(root, dirs...))
 }
 
 // removeMade takes away the directories that kist made, innermost first, where
