@@ -129,7 +129,8 @@ const (
 type Installer struct {
 	o         Options
 	roots     *roots
-	unfit     error // why nothing may be changed in the directories
+	unfit     error  // why nothing may be changed in the directories
+	movedFrom string // kist's own data directory before its home was moved; "" if it was not
 	reporting sync.Mutex
 	ctx       context.Context // of Open: ends the waits of methods that take none
 	turns     download.Turns

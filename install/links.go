@@ -21,6 +21,12 @@ func (i *Installer) command(name string) string {
 	return filepath.Join(i.o.Dirs.Data, "kist", store.Current, "bin", name)
 }
 
+// isCommand reports whether a link called name that leads to target is kist's: it leads
+// where kist would lead it, or would have before its data directory was moved.
+func (i *Installer) isCommand(target, name string) bool {
+	return target == i.command(name) || i.movedFrom != "" && target == filepath.Join(i.movedFrom, store.Current, "bin", name)
+}
+
 // inBin lists what is in the bin directory and not kist's.
 func (i *Installer) inBin() (map[string]string, error) {
 	names := map[string]string{}
@@ -42,7 +48,7 @@ func (i *Installer) inBin() (map[string]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			if target != i.command(e.Name()) {
+			if !i.isCommand(target, e.Name()) {
 				names[e.Name()] = "a link to " + target
 			}
 		case e.IsDir():
@@ -88,7 +94,11 @@ func (i *Installer) addLinks(g record.Generation) error {
 		if target == i.command(l.Name) {
 			continue
 		}
-		err = bin.Symlink(i.command(l.Name), l.Name)
+		if i.isCommand(target, l.Name) {
+			err = rootfs.SwapLink(bin, i.command(l.Name), l.Name)
+		} else {
+			err = bin.Symlink(i.command(l.Name), l.Name)
+		}
 		switch {
 		case err == nil:
 			made = true
@@ -105,16 +115,40 @@ func (i *Installer) addLinks(g record.Generation) error {
 	return rootfs.SyncDir(bin, ".")
 }
 
-// dropLinks takes away kist's own links that g does not have, and only those.
+// dropLinks removes kist's own links that g does not have, and only those: from the bin
+// directory, and from those that were the bin directory under another setting of the
+// environment.
 func (i *Installer) dropLinks(g record.Generation) error {
-	bin := i.roots.open(binDir)
-	if bin == nil {
-		return nil
-	}
 	wanted := map[string]bool{}
 	for _, l := range g.Links {
 		wanted[l.Name] = true
 	}
+	if bin := i.roots.open(binDir); bin != nil {
+		if err := i.dropLinksIn(bin, wanted); err != nil {
+			return err
+		}
+	}
+	n, err := i.readNotes()
+	if err != nil || n.data == nil {
+		return err
+	}
+	for _, p := range n.data.of(binDir) {
+		if i.inUse(p) {
+			continue
+		}
+		bin, err := i.roots.openAt(p.Real)
+		if err != nil { // it is gone, or out of reach: nothing is done there
+			continue
+		}
+		if err := errors.Join(i.dropLinksIn(bin, wanted), bin.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropLinksIn removes kist's own links from one directory, except those of wanted names.
+func (i *Installer) dropLinksIn(bin *os.Root, wanted map[string]bool) error {
 	entries, err := fs.ReadDir(bin.FS(), ".")
 	if err != nil {
 		return err
@@ -127,7 +161,7 @@ func (i *Installer) dropLinks(g record.Generation) error {
 		if err != nil {
 			return err
 		}
-		if target != i.command(e.Name()) {
+		if !i.isCommand(target, e.Name()) {
 			continue
 		}
 		if err := bin.Remove(e.Name()); err != nil {

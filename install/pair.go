@@ -89,7 +89,11 @@ func (i *Installer) belong() (notes, error) {
 		if known == nil {
 			continue
 		}
-		moved := !samePath(known.only(dataDir).Given, i.now(dataDir).Given)
+		was := known.only(dataDir)
+		moved := !samePath(was.Given, i.now(dataDir).Given)
+		if moved && was.Given != "" && !i.roots.owns(dataDir, was.Real, known.ID) { // else it was copied
+			i.movedFrom = was.Given
+		}
 		for _, which := range roles {
 			if err := known.becameLink(i.now(which), moved, i.roots.resolve); err != nil {
 				i.unfit = err
