@@ -121,7 +121,7 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 		return res, stuck, err
 	}
 	stuck = i.store().Sweep()
-	if err := i.store().DropUncommitted(); err != nil {
+	if err := i.store().DropAll(); err != nil {
 		return res, stuck, err
 	}
 	var failed error

@@ -604,11 +604,11 @@ func TestAMovedHomeCanBeUninstalled(t *testing.T) {
 	if res := w.must(plan.Change{Remove: []record.ID{r.ID}}); len(res.Kept) > 0 {
 		t.Errorf("kept %v", res.Kept)
 	}
-	// And all else, but for the links that lead to where the home was.
+	// And all else, with the links that lead to where the home was.
 	if _, err := w.kist().RemoveAll(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := w.snapshot(), " drwxr-xr-x\n/.local drwxr-xr-x\n/.local/bin drwxr-xr-x\n/.local/bin/zig Lrwxrwxrwx"; !strings.HasPrefix(got, want) || strings.Count(got, "\n") != 4 {
+	if got := w.snapshot(); got != " drwxr-xr-x\n" {
 		t.Errorf("left:\n%s", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
@@ -176,7 +177,7 @@ func (i *Installer) dropLinksIn(bin *os.Root, wanted map[string]bool) error {
 func linkTarget(root *os.Root, name string) (string, error) {
 	info, err := root.Lstat(name)
 	if err != nil {
-		return "", ignore(err, fs.ErrNotExist)
+		return "", ignore(ignore(err, fs.ErrNotExist), syscall.ENOTDIR)
 	}
 	if info.Mode().Type() != fs.ModeSymlink {
 		return "", nil
@@ -212,7 +213,12 @@ func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]recor
 			i.o.Warn(fmt.Sprintf("%s is not kist's any more; left alone", filepath.Join(data.Name(), alias)))
 			continue
 		}
-		if _, err := rootfs.MkdirAll(data, path.Dir(alias), sharedMode); err != nil {
+		_, err = rootfs.MkdirAll(data, path.Dir(alias), sharedMode)
+		if obstacle, ok := errors.AsType[*rootfs.ObstacleError](err); ok {
+			i.o.Warn(fmt.Sprintf("%s is not kist's any more; left alone", obstacle.Path))
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		if err := rootfs.SwapLink(data, target, alias); err != nil {

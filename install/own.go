@@ -277,7 +277,11 @@ func (i *Installer) ownsLast(root *os.Root, p string) (bool, error) {
 		}
 		return n != nil, err
 	}
-	_, err := i.made()
+	info, err := root.Lstat(p)
+	if err != nil || !info.Mode().IsRegular() {
+		return false, ignore(err, fs.ErrNotExist)
+	}
+	_, err = i.made()
 	return err == nil, nil
 }
 

@@ -72,13 +72,15 @@ func (i *Installer) made() ([]string, error) {
 		return nil, err
 	}
 	var made []string
-	err = json.Unmarshal(data, &made)
+	if err := json.Unmarshal(data, &made); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(state.Name(), madeFile), err)
+	}
 	for n, dir := range made {
 		if dir = filepath.FromSlash(dir); !filepath.IsAbs(dir) { // else it is on another drive, or from an earlier kist
 			made[n] = filepath.Join(i.roots.real[stateDir], dir)
 		}
 	}
-	return made, err
+	return made, nil
 }
 
 // removeOwn removes the files of kist's that go with no toolchain: the cache, the marks,
@@ -140,8 +142,8 @@ func (i *Installer) rmdirOwn(which role, kept []Drift) error {
 // stays, for the next time.
 func (i *Installer) removeMade(held locks) error {
 	made, err := i.made()
-	if err != nil {
-		return errors.Join(err, held.Unlock())
+	if err != nil { // lookAround reported it as kept
+		return held.Unlock()
 	}
 	slices.SortFunc(made, func(a, b string) int {
 		return strings.Count(b, string(filepath.Separator)) - strings.Count(a, string(filepath.Separator))

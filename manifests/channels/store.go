@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/internal/durable"
@@ -206,7 +207,7 @@ func (s Store) retire(name string) (file string, err error) {
 // RetireAll disables all channels with valid settings. A caller that removes everything
 // calls it first, so that an interruption leaves no channel without its keys.
 func (s Store) RetireAll() error {
-	names, err := s.names()
+	names, err := s.ownNames()
 	if err != nil {
 		return err
 	}
@@ -294,11 +295,11 @@ func (c Channel) primaries() (list []verify.Fingerprint) {
 // built-in key in builtin, or a temporary file of an interrupted write. It is false for
 // a file that does not exist.
 func (s Store) Owns(builtin []verify.Fingerprint) (func(name string) (bool, error), error) {
-	names, err := s.names()
+	own := map[string]bool{}
+	names, err := s.ownNames()
 	if err != nil {
 		return nil, err
 	}
-	own := map[string]bool{}
 	for _, name := range names {
 		c, err := s.read(name)
 		if err != nil || !s.isRegular(settingsFile(name)) {
@@ -336,8 +337,8 @@ func (s Store) Owns(builtin []verify.Fingerprint) (func(name string) (bool, erro
 
 // retired returns the channels that an interrupted removal disabled.
 func (s Store) retired() (list []Channel, err error) {
-	entries, err := fs.ReadDir(s.Root.FS(), settingsDir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	entries, err := durable.ReadDir(s.Root, settingsDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 		return nil, err
 	}
 	for _, e := range entries {
@@ -404,6 +405,16 @@ func (s Store) read(name string) (Channel, error) {
 }
 
 func (s Store) names() ([]string, error) { return s.stems(settingsDir, ".toml") }
+
+// ownNames is names for a removal: what took the name of the directory, a file or a
+// pipe, holds no settings.
+func (s Store) ownNames() ([]string, error) {
+	names, err := s.names()
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	return names, err
+}
 
 // stems lists the files in dir that end in suffix, without the suffix. A missing
 // directory has none.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -102,6 +103,9 @@ type Lock struct {
 func TryLock(root *os.Root, name, about string) (*Lock, error) {
 	for {
 		f, err := openRegular(root, name, os.O_RDWR|os.O_CREATE, 0o600)
+		if errors.Is(err, ErrNotRegular) || errors.Is(err, syscall.EISDIR) {
+			err = &ForeignLockError{filepath.Join(root.Name(), filepath.FromSlash(name))}
+		}
 		if err != nil {
 			return nil, err
 		}

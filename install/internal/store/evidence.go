@@ -66,7 +66,7 @@ func evidenceName(d verify.Digest) string { return path.Join(evidenceDir, d.Hex(
 // SweepEvidence removes every piece that is not needed and is what its digest says,
 // and the directories once they are empty.
 func (s Store) SweepEvidence(needed map[verify.Digest]bool) error {
-	names, err := list(s.State, evidenceDir)
+	names, err := listOwn(s.State, evidenceDir)
 	if err != nil || s.State == nil {
 		return err
 	}

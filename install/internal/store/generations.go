@@ -189,6 +189,9 @@ func (s Store) Confirm(n uint64) error {
 		return err
 	}
 	dir := generationDir(n)
+	if _, err := s.Data.Lstat(path.Join(dir, committed)); err == nil {
+		return nil // something else has the name, and stays
+	}
 	err := s.Data.Rename(path.Join(dir, prepared), path.Join(dir, committed))
 	if errors.Is(err, fs.ErrNotExist) { // made by an earlier kist, or withdrawn
 		err = rootfs.WriteFile(s.Data, path.Join(dir, committed), nil, sharedFile)
@@ -208,7 +211,7 @@ func (s Store) DropGeneration(n uint64) error {
 		return err
 	}
 	dir := generationDir(n)
-	links, err := list(s.Data, path.Join(dir, "bin"))
+	links, err := listOwn(s.Data, path.Join(dir, "bin"))
 	if err != nil {
 		return err
 	}
@@ -281,6 +284,19 @@ func (s Store) Revoke() error {
 	}
 	s.reached("current dropped")
 	return nil
+}
+
+// DropAll drops every generation, for after Revoke. It does not ask what is current, so
+// that a damaged link keeps nothing in place.
+func (s Store) DropAll() error {
+	if s.Data == nil {
+		return nil
+	}
+	numbers, err := s.numbers()
+	for _, n := range numbers {
+		err = errors.Join(err, s.DropGeneration(n))
+	}
+	return err
 }
 
 // DropUncommitted drops the generations that a crash left behind.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 
 	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
@@ -198,7 +199,7 @@ func rmdir(root *os.Root, name string) error {
 	if err == nil && info.IsDir() {
 		err = root.Remove(name)
 	}
-	if rootfs.IsNotEmpty(err) {
+	if rootfs.IsNotEmpty(err) || errors.Is(err, syscall.ENOTDIR) {
 		return nil
 	}
 	return ignoreMissing(err)

@@ -27,6 +27,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -241,6 +242,20 @@ func list(root *os.Root, dir string) (names []string, err error) {
 	return names, err
 }
 
+// listOwn is list for one of kist's own directories: a file, a pipe or a link that took
+// the name of it, or of one above it, holds nothing of kist's.
+func listOwn(root *os.Root, dir string) ([]string, error) {
+	if root == nil {
+		return nil, nil
+	}
+	for at := dir; at != "."; at = path.Dir(at) {
+		if info, err := root.Lstat(at); err == nil && !info.IsDir() {
+			return nil, nil
+		}
+	}
+	return list(root, dir)
+}
+
 func readDir(root *os.Root, dir string) ([]fs.DirEntry, error) {
 	if root == nil {
 		return nil, nil
@@ -250,11 +265,17 @@ func readDir(root *os.Root, dir string) ([]fs.DirEntry, error) {
 		return nil, ignoreMissing(err)
 	}
 	defer f.Close()
-	return f.ReadDir(-1)
+	entries, err := f.ReadDir(-1)
+	if errors.Is(err, syscall.ENOTDIR) {
+		err = &rootfs.ObstacleError{Path: filepath.Join(root.Name(), filepath.FromSlash(dir))}
+	}
+	return entries, err
 }
 
+// ignoreMissing returns nil for the error of a name that is missing, as is every name
+// below something that is not a directory.
 func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil
 	}
 	return err
