@@ -110,11 +110,16 @@ func (a *app) addedOrigin(s *session, c channels.Channel) (origin, error) {
 
 func nativeOrigin(c channels.Channel, ring *verify.Keyring) origin {
 	_, threshold := c.Trusted()
+	provided := upstreams.Provided() // once: a manifest may hold 70,000 releases
+	builtin := func(tool string) bool {
+		_, ok := provided[tool]
+		return ok
+	}
 	source := native.Source{
 		Channel: c.Name, URL: c.URL,
 		Policy:  verify.Policy{Keys: ring, Threshold: threshold},
 		Edition: edition(c.Rotation),
-		Granted: func(tool string) bool { return c.Grants(tool, isBuiltin) },
+		Granted: func(tool string) bool { return c.Grants(tool, builtin) },
 	}
 	return origin{Channel: install.Channel{Name: c.Name, Source: source, Added: true}, added: &c, keys: ring}
 }

@@ -79,12 +79,23 @@ func Names() []string {
 
 // Providing returns the built-in channel that provides a tool, the first in order.
 func Providing(tool string) (channel string, ok bool) {
+	channel, ok = Provided()[tool]
+	return channel, ok
+}
+
+// Provided returns the tools that built-in channels provide, each with its channel, the
+// first in order. A caller that asks about many tools calls it once.
+func Provided() map[string]string {
+	channelOf := map[string]string{}
 	for _, u := range table() {
-		if u.Tool == tool && u.Tool != "" && u.Wanting == "" && (!ok || u.Channel < channel) {
-			channel, ok = u.Channel, true
+		if u.Tool == "" || u.Wanting != "" {
+			continue
+		}
+		if have, ok := channelOf[u.Tool]; !ok || u.Channel < have {
+			channelOf[u.Tool] = u.Channel
 		}
 	}
-	return channel, ok
+	return channelOf
 }
 
 // Lookup returns the built-in channel of this name.
