@@ -2,15 +2,17 @@ package plan
 
 import "fmt"
 
-// A NotInstalledError says that something to act on is not installed.
+// A NotInstalledError is returned when a change names a release or tool that is not
+// installed.
 type NotInstalledError struct{ Name string }
 
 func (e *NotInstalledError) Error() string { return fmt.Sprintf("%s is not installed", e.Name) }
 
-// A GoneError says that what a change needs was installed, and is gone from the disk.
+// A GoneError is returned when a change needs an installed release whose files are gone
+// from the disk.
 type GoneError struct {
 	Release    string // channel/tool@version
-	Generation uint64 // that cannot be returned to for want of it, or 0
+	Generation uint64 // the generation to return to that needs it, or 0
 }
 
 func (e *GoneError) Error() string {
@@ -20,17 +22,17 @@ func (e *GoneError) Error() string {
 	return fmt.Sprintf("%s was installed, but is gone from the disk", e.Release)
 }
 
-// A NoPreviousError says that there is no generation to roll back to.
+// A NoPreviousError is returned when there is no generation to roll back to.
 type NoPreviousError struct{ Current uint64 }
 
 func (e *NoPreviousError) Error() string {
 	if e.Current == 0 {
 		return "nothing is installed, so there is no generation to return to"
 	}
-	return fmt.Sprintf("generation %d has none before it to return to", e.Current)
+	return fmt.Sprintf("generation %d has no earlier generation to return to", e.Current)
 }
 
-// A NeededError says that a release cannot be without one of its components.
+// A NeededError is returned for the removal of a component that its release requires.
 type NeededError struct {
 	Release   string // channel/tool@version
 	Component string
@@ -40,21 +42,21 @@ func (e *NeededError) Error() string {
 	return fmt.Sprintf("%s cannot be without its component %s", e.Release, e.Component)
 }
 
-// A ConflictError says that two installed tools want the same command.
+// A ConflictError is returned when two installed tools have a command of the same name.
 type ConflictError struct {
 	Command string
-	Owner   string // channel/tool@version that has it
-	Wants   string // channel/tool@version that was to get it
+	Owner   string // channel/tool@version whose command is linked
+	Wants   string // channel/tool@version that was refused the name
 }
 
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("command %s of %s belongs to %s", e.Command, e.Wants, e.Owner)
 }
 
-// A ForeignFileError says that something kist did not make stands where a
-// command link should go.
+// A ForeignFileError is returned when the path of a command link holds something that
+// kist did not make.
 type ForeignFileError struct {
-	Path string // of the thing
+	Path string // of the command link
 	What string // such as "a file" or "a link to /opt/go/bin/go"
 }
 

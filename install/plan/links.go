@@ -13,8 +13,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// links computes the commands of the defaults of g. Names that lead somewhere new
-// must be free in the bin directory.
+// links computes the command links of the defaults of g. The name of a link that is new
+// or changes its target must be free in the bin directory.
 func links(s State, g record.Generation, receipts map[record.ID]record.Head) ([]record.CommandLink, error) {
 	owner := map[string]record.Head{}
 	var ls []record.CommandLink
@@ -24,7 +24,7 @@ func links(s State, g record.Generation, receipts map[record.ID]record.Head) ([]
 		if fresh, ok := receipts[id]; ok && fresh.ID == id {
 			r, readable = fresh, true
 		}
-		if !readable { // a damaged receipt: its links stay as they are
+		if !readable { // a damaged receipt: keep its links
 			r.ID = id
 			for _, l := range s.Current.Links {
 				if l.ID == id {
@@ -35,18 +35,18 @@ func links(s State, g record.Generation, receipts map[record.ID]record.Head) ([]
 		for _, c := range r.Commands {
 			if has, taken := owner[c.Name]; taken {
 				if slices.ContainsFunc(s.Current.Links, func(l record.CommandLink) bool { return l.Name == c.Name && l.ID == r.ID }) {
-					has, r = r, has // the one that is linked now keeps the name
+					has, r = r, has // the currently linked tool keeps the name
 				}
 				return nil, &ConflictError{Command: c.Name, Owner: nameOf(has), Wants: nameOf(r)}
 			}
 			owner[c.Name] = r
 			l := record.CommandLink{Name: c.Name, ID: r.ID, Target: c.Path}
-			if err := s.free(l, r, g.Removing); err != nil {
+			if err := s.checkOwner(l, r, g.Removing); err != nil {
 				if _, conflict := err.(*ConflictError); !conflict {
 					return nil, err
 				}
-				// The name's owner in the current generation gives it up
-				// in this one: a conflict only if both keep it, seen above.
+				// The current owner has no such command in g; otherwise
+				// the lookup in owner above reports the conflict.
 			}
 			ls = append(ls, l)
 		}
@@ -55,7 +55,7 @@ func links(s State, g record.Generation, receipts map[record.ID]record.Head) ([]
 	return ls, nil
 }
 
-// nameOf is how people name a release, or its ID where its receipt is damaged.
+// nameOf returns channel/tool@version, or the ID if the receipt is damaged.
 func nameOf(r record.Head) string {
 	if r.Tool == "" {
 		return string(r.ID)
@@ -63,12 +63,12 @@ func nameOf(r record.Head) string {
 	return r.Ref()
 }
 
-// maxCommands is how many commands one release may have. Toolchains have some
-// hundred; every one of them is a link on PATH.
+// maxCommands is the most commands one release may have. Toolchains have a few
+// hundred; each becomes a link on PATH.
 const maxCommands = 2000
 
-// Named are the paths of those patterns that match one path only: the file there becomes
-// executable, whatever its archive says, since the release names it.
+// Named returns the patterns that are literal paths. The files at these paths become
+// executable, whatever mode their archive states, since the release names them.
 func Named(patterns []string) (paths []string) {
 	for _, pattern := range patterns {
 		if p, ok := manifests.CommandPath(pattern); ok {
@@ -78,15 +78,15 @@ func Named(patterns []string) (paths []string) {
 	return paths
 }
 
-// Commands finds what the patterns of a release (manifests.MatchCommand) make
-// commands among entries, which are in the order of their paths: executable
-// regular files, and links that lead to one. The name is the path's base; of two
-// paths with one name, the first pattern's counts. skipped are the paths that
-// match a pattern and whose names no command may have; they are none in found.
+// Commands returns the commands that the patterns of a release (manifests.MatchCommand)
+// select from entries, which are sorted by path: executable regular files, and links
+// to such files. A command's name is the base of its path; if two paths have the same
+// base, the earlier pattern wins. skipped holds the paths that match a wildcard but
+// whose base is not a valid command name; no command in found has such a name.
 //
-// It is an error, matching verify.ErrUntrusted, if there are patterns and nothing
-// matches, for then the archive is not what its manifest says, if there are more
-// than maxCommands, and if a pattern names a command as none may be called.
+// Commands returns an error that matches verify.ErrUntrusted if there are patterns and
+// nothing matches (the archive then contradicts its manifest), if there are more than
+// maxCommands commands, or if a literal pattern has an invalid command name.
 func Commands(patterns []string, entries []record.Entry) (found []record.Command, skipped []string, err error) {
 	taken := map[string]bool{}
 	for _, pattern := range patterns {
@@ -119,15 +119,15 @@ func Commands(patterns []string, entries []record.Entry) (found []record.Command
 	}
 	if len(found)+len(skipped) == 0 && len(patterns) > 0 {
 		return nil, nil, fmt.Errorf("no executable file matches the commands %s%s: %w",
-			strings.Join(patterns, ", "), unfit(patterns, entries), verify.ErrUntrusted)
+			strings.Join(patterns, ", "), mismatch(patterns, entries), verify.ErrUntrusted)
 	}
-	// A later pattern may name what an earlier one passed over.
+	// A later literal pattern may add a name that a wildcard skipped.
 	skipped = slices.DeleteFunc(skipped, func(p string) bool { return taken[path.Base(p)] })
 	return found, skipped, nil
 }
 
-// unfit says of the first entry that patterns match why it is not a command.
-func unfit(patterns []string, entries []record.Entry) string {
+// mismatch explains why the first entry that patterns match is not a command.
+func mismatch(patterns []string, entries []record.Entry) string {
 	for _, pattern := range patterns {
 		for _, e := range entries {
 			if ok, _ := manifests.MatchCommand(pattern, e.Path); !ok {
@@ -142,25 +142,26 @@ func unfit(patterns []string, entries []record.Entry) string {
 	return ""
 }
 
-// Remaining are those of commands that are still there among entries, which are in
-// the order of their paths.
+// Remaining returns the commands whose files are among entries, which are sorted by
+// path.
 func Remaining(commands []record.Command, entries []record.Entry) []record.Command {
 	return slices.DeleteFunc(UsableCommands(commands), func(c record.Command) bool { return !executable(entries, c.Path, 40) })
 }
 
-// UsableCommands are those of commands that have a name that commands may have.
-// Receipts of earlier kists hold others, which count for nothing but removal.
+// UsableCommands returns the commands with valid names. Receipts of earlier versions of
+// kist hold others, which are used for removal only.
 func UsableCommands(commands []record.Command) []record.Command {
 	return slices.DeleteFunc(slices.Clone(commands), func(c record.Command) bool { return manifests.ValidCommand(c.Name) != nil })
 }
 
-// UsableLinks are those of links that have a name that commands may have.
-// Generations of earlier kists hold others.
+// UsableLinks returns the links with valid names. Generations of earlier versions of
+// kist hold others.
 func UsableLinks(links []record.CommandLink) []record.CommandLink {
 	return slices.DeleteFunc(slices.Clone(links), func(l record.CommandLink) bool { return manifests.ValidCommand(l.Name) != nil })
 }
 
-func find(entries []record.Entry, p string) (record.Entry, bool) {
+// findEntry finds the entry at path p among entries, which are sorted by path.
+func findEntry(entries []record.Entry, p string) (record.Entry, bool) {
 	i, ok := slices.BinarySearchFunc(entries, p, func(e record.Entry, p string) int { return strings.Compare(e.Path, p) })
 	if !ok {
 		return record.Entry{}, false
@@ -168,20 +169,22 @@ func find(entries []record.Entry, p string) (record.Entry, bool) {
 	return entries[i], true
 }
 
-// executable reports whether p is, or leads to, an executable regular file.
+// executable reports whether p is an executable regular file, or leads to one through at
+// most hops links.
 func executable(entries []record.Entry, p string, hops int) bool {
 	i, ok := resolve(entries, p, hops)
 	return ok && entries[i].Mode&fs.FileMode(0o111) != 0
 }
 
-// resolve finds the regular file that p is, or leads to, among the entries alone.
+// resolve returns the index of the regular file at p, following links among entries,
+// never on disk.
 func resolve(entries []record.Entry, p string, hops int) (index int, ok bool) {
 	if hops == 0 {
 		return 0, false
 	}
 	dir := path.Dir(p)
 	for d := dir; d != "."; d = path.Dir(d) {
-		if parent, _ := find(entries, d); parent.Type == record.Link {
+		if parent, _ := findEntry(entries, d); parent.Type == record.Link {
 			return resolve(entries, path.Join(path.Dir(d), parent.Target, strings.TrimPrefix(p, d+"/")), hops-1)
 		}
 	}
@@ -195,8 +198,8 @@ func resolve(entries []record.Entry, p string, hops int) (index int, ok bool) {
 	return i, entries[i].Type == record.File
 }
 
-// MakeExecutable returns entries, in the order of their paths, as an install leaves them:
-// the files that are Named may be executed by those who may read them.
+// MakeExecutable returns a copy of entries, which are sorted by path, with the modes that
+// an install gives them: a Named file is executable for everybody that can read it.
 func MakeExecutable(patterns []string, entries []record.Entry) []record.Entry {
 	entries = slices.Clone(entries)
 	for _, p := range Named(patterns) {

@@ -6,9 +6,9 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// A file that a pattern names, directly or through links, is executable once it is
-// installed; one that a pattern merely matches is not.
-func TestMakeExecutable(t *testing.T) {
+// A file that a literal pattern names, directly or through links, becomes executable;
+// a file that only a wildcard matches does not.
+func TestMakeExecutableChangesLiteralPathsOnly(t *testing.T) {
 	entries := []record.Entry{
 		{Path: "bin", Type: record.Dir, Mode: 0o755},
 		{Path: "bin/link", Type: record.Link, Target: "../lib/other"},
@@ -24,6 +24,6 @@ func TestMakeExecutable(t *testing.T) {
 		}
 	}
 	if entries[2].Mode != 0o644 {
-		t.Error("what was given was changed")
+		t.Error("MakeExecutable changed its argument")
 	}
 }

@@ -1,7 +1,7 @@
-// Package plan computes what a change means: State + Change -> Plan, and, once
-// the new receipts are known, State + Plan -> the next Generation. Install,
-// update, uninstall, set-default and rollback are all Changes through this one
-// planner. Values in, values out; no effects.
+// Package plan computes install plans: State + Change -> Plan, and, once the new
+// receipts are known, State + Plan -> the next Generation. Install, update,
+// uninstall, set-default and rollback are all Changes. The functions have no side
+// effects.
 package plan
 
 import (
@@ -16,22 +16,23 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// State is what is installed: all that a plan depends on.
+// State is what is installed, the only input of a plan apart from its Change.
 type State struct {
 	Current     record.Generation            // Number 0: nothing yet
-	Generations map[uint64]record.Generation // every one that exists, Current among them
-	Receipts    map[record.ID]record.Head    // every readable one, Removed ones too
-	// Damaged holds the receipts that cannot be read, or that speak of another data
-	// directory, and why. Nothing is ever removed by them, nor taken for unused
-	// because of them.
+	Generations map[uint64]record.Generation // all that exist, including Current
+	Receipts    map[record.ID]record.Head    // all that are readable, including Removed ones
+	// Damaged holds the receipts that cannot be read, or that belong to another data
+	// directory, with the reason. They never cause a removal, and nothing counts as
+	// unused because they are missing.
 	Damaged map[record.ID]error
-	// Gone holds the receipts whose prefix or one of whose commands is not on the disk.
+	// Gone holds the receipts whose prefix, or a command in it, is missing on disk.
 	Gone    map[record.ID]bool
 	Bin     string            // the bin directory, for messages
-	Foreign map[string]string // names in it that are not kist's links, and what each is
+	Foreign map[string]string // names in Bin that are not kist's links, with a description of each
 }
 
-// Installed returns the receipts in force, by tool and then by version, newest first.
+// Installed returns the receipts of the current generation, sorted by tool and then by
+// version, newest first.
 func (s State) Installed() []record.Head {
 	var rs []record.Head
 	for _, id := range s.Current.Receipts {
@@ -45,7 +46,7 @@ func (s State) Installed() []record.Head {
 	return rs
 }
 
-// CutShort returns the releases whose removal was begun and not finished.
+// CutShort returns the releases whose removal was interrupted.
 func (s State) CutShort() (rs []record.Head) {
 	for _, id := range s.Current.Removing {
 		if r, ok := s.Receipts[id]; ok && !r.Removed {
@@ -55,8 +56,7 @@ func (s State) CutShort() (rs []record.Head) {
 	return rs
 }
 
-// After is what will be installed once p is done, of what is there now: without what
-// is yet to be unpacked.
+// After returns the state after p. Releases that p installs have no receipts in it yet.
 func (s State) After(p Plan) State {
 	s.Generations = maps.Clone(s.Generations)
 	s.Current = p.Foreseen
@@ -67,7 +67,7 @@ func (s State) After(p Plan) State {
 	return s
 }
 
-// Pruned are the generations, in order, that go with p.
+// Pruned returns, in order, the generations that p deletes.
 func (s State) Pruned(p Plan) []uint64 {
 	s.Generations = maps.Clone(s.Generations)
 	s.Current = p.Foreseen
@@ -75,8 +75,8 @@ func (s State) Pruned(p Plan) []uint64 {
 	return s.Stale()
 }
 
-// Stale are the generations, in order, that name what the current one removes: they
-// go.
+// Stale returns, in order, the generations to delete because they name a release that
+// the current generation removes.
 func (s State) Stale() (numbers []uint64) {
 	for _, n := range slices.Sorted(maps.Keys(s.Generations)) {
 		if n != s.Current.Number && slices.ContainsFunc(s.Current.Removing, s.Generations[n].Has) {
@@ -86,8 +86,8 @@ func (s State) Stale() (numbers []uint64) {
 	return numbers
 }
 
-// Unnamed are the releases whose files are there though no generation names them:
-// they go.
+// Unnamed returns the installed releases that no generation names; their files are to
+// be removed.
 func (s State) Unnamed() (ids []record.ID) {
 	named := map[record.ID]bool{}
 	for _, g := range s.Generations {
@@ -104,97 +104,97 @@ func (s State) Unnamed() (ids []record.ID) {
 	return ids
 }
 
-// Links says which commands an installed release gets.
+// Links selects whether an installed release becomes the default of its tool, to whose
+// commands the links lead.
 type Links int
 
 const (
-	// FirstBecomesDefault links the first installed version of a tool.
+	// FirstBecomesDefault makes the first installed version of a tool its default.
 	FirstBecomesDefault Links = iota
-	// AlwaysDefault links it whatever was the default before (--default).
+	// AlwaysDefault replaces any earlier default (--default).
 	AlwaysDefault
-	// NoLinks leaves the links alone (--no-default).
+	// NoLinks keeps the links as they are (--no-default).
 	NoLinks
 )
 
 // A Change is a request to alter what is installed.
 type Change struct {
 	Install []manifests.Release
-	Links   Links // of Install
+	Links   Links // for Install
 	Update  []Update
 	Reduce  []Reduction
-	Remove  []record.ID // each with every other receipt of the same version
+	Remove  []record.ID // with all other receipts of the same version
 	Default []record.ID // each becomes the default of its tool
-	// Follow are installed releases that were asked for by something else now: what
-	// Update follows. It is the Requested of their receipts.
+	// Follow holds new values of Requested for the receipts of installed releases: the
+	// label or version that update follows.
 	Follow   map[record.ID]string
-	Rollback bool // to the generation before the current one
+	Rollback bool // return to the parent of the current generation
 }
 
-// Empty reports whether c asks for nothing, whatever is installed.
+// Empty reports whether c requests nothing, regardless of what is installed.
 func (c Change) Empty() bool {
 	return len(c.Install)+len(c.Update)+len(c.Reduce)+len(c.Remove)+len(c.Default)+len(c.Follow) == 0 && !c.Rollback
 }
 
-// An Update has one installed release give way to another version of its tool.
-// The new one takes over its place as the default; the old one leaves the
-// generation and keeps its files, so that Rollback can return to it.
+// An Update replaces an installed release by another version of its tool. If the
+// old release is the default, the new one becomes the default. The old release
+// leaves the generation but keeps its files, so that Rollback can return to it.
 type Update struct {
 	ID      record.ID
 	Release manifests.Release
 }
 
-// A Reduction has one installed release give way to itself without some of its
-// components. The old one leaves the generation and keeps its files, so that
+// A Reduction replaces an installed release by the same version without some of its
+// components. The old release leaves the generation but keeps its files, so that
 // Rollback can return to it.
 type Reduction struct {
 	ID         record.ID
 	Components []string
 }
 
-// A Plan is the work a Change means. A Plan for which Empty reports true is
-// nothing to do.
+// A Plan is the work that carries out a Change. Empty reports whether there is any.
 type Plan struct {
 	Change  Change
-	Base    uint64               // number of the generation it was computed from
-	Install []Install            // to fetch, prove, unpack and publish
-	Leave   []record.ID          // receipts that leave the generation and keep their files
-	Remove  []record.ID          // receipts whose files go
-	Default map[string]record.ID // by channel/tool: defaults that change among installed releases; "" is none
-	Follow  map[record.ID]string // what receipts of installed releases are to say that these were asked for by
-	Prune   []uint64             // generations that go because they name a receipt of Remove
-	Goto    uint64               // the generation to return to; zero: a new one is made
-	// Foreseen is what will be in force. Of what is yet to be unpacked it has the
-	// commands whose names are no patterns, and an ID of no meaning.
+	Base    uint64               // number of the generation the plan was computed from
+	Install []Install            // to fetch, verify, unpack and publish
+	Leave   []record.ID          // receipts that leave the generation but keep their files
+	Remove  []record.ID          // receipts whose files are removed
+	Default map[string]record.ID // by channel/tool: new defaults among installed releases; "" for none
+	Follow  map[record.ID]string // new values of Requested for receipts of installed releases
+	Prune   []uint64             // generations to delete because they name a receipt of Remove
+	Goto    uint64               // the generation to return to; zero to make a new one
+	// Foreseen predicts the next generation. Releases that are not unpacked yet have
+	// a placeholder ID, and only those commands whose patterns are literal names.
 	Foreseen record.Generation
 }
 
 // An Install is one release to put in place.
 type Install struct {
 	Release manifests.Release
-	Default bool // its commands become links
-	// Base is an installed release of the same version, of which the components
-	// in Reuse are copied rather than fetched: they are of the very same
-	// artifacts. Empty: there is none.
+	Default bool // it becomes the default of its tool
+	// Base is an installed release of the same version, or empty. The components in
+	// Reuse are copied from it rather than fetched, since they come from the same
+	// artifacts.
 	Base  record.ID
 	Reuse []string
-	// Without are the components of Base that go. If there are any, Release is
-	// Base itself without them, as its receipt has it, and all of it is copied.
+	// Without lists the components of Base to leave out. If it is not empty, Release
+	// is made from the receipt of Base, and all of it is copied.
 	Without []string
 }
 
 // Empty reports whether there is nothing to do.
 func (p Plan) Empty() bool { return p.InForce() && len(p.Follow) == 0 }
 
-// InForce reports whether what p leads to is in force already. It may still have
-// something to remember.
+// InForce reports whether p needs no new generation. It may still have values of
+// Requested to record (see Follow).
 func (p Plan) InForce() bool {
 	return len(p.Install) == 0 && len(p.Leave) == 0 && len(p.Remove) == 0 && len(p.Default) == 0 && p.Goto == 0
 }
 
 // Make computes the plan for c. Errors are *NotInstalledError,
 // *NoPreviousError, *GoneError, *NeededError, *manifests.UnknownComponentError,
-// *ConflictError and *ForeignFileError; the last two as far as they can be
-// foreseen, so that nothing is downloaded in vain. Next finds the rest.
+// *ConflictError and *ForeignFileError; the last two for the commands that are known
+// before unpacking, so that no download is wasted. Next finds the other conflicts.
 func Make(s State, c Change) (Plan, error) {
 	p := Plan{Change: c, Base: s.Current.Number, Default: map[string]record.ID{}, Follow: map[record.ID]string{}}
 	if c.Rollback {
@@ -209,7 +209,7 @@ func Make(s State, c Change) (Plan, error) {
 			}
 		}
 		for _, l := range p.Foreseen.Links {
-			if err := s.unclaimed(l, nil); err != nil {
+			if err := s.checkForeign(l, nil); err != nil {
 				return Plan{}, err
 			}
 		}
@@ -251,12 +251,13 @@ func Make(s State, c Change) (Plan, error) {
 		return Plan{}, err
 	}
 	var err error
-	if p.Foreseen, err = Next(s, p, p.foreseen(), time.Time{}); err != nil {
+	if p.Foreseen, err = Next(s, p, p.predictedHeads(), time.Time{}); err != nil {
 		return Plan{}, err
 	}
 	return p, nil
 }
 
+// install plans the installation of r, unless it is installed or planned already.
 func (p *Plan) install(s State, r manifests.Release, links Links) {
 	key := r.Channel + "/" + r.Tool
 	planned := slices.IndexFunc(p.Install, func(i Install) bool {
@@ -278,7 +279,7 @@ func (p *Plan) install(s State, r manifests.Release, links Links) {
 			continue
 		}
 		if s.Gone[id] {
-			p.Leave = append(p.Leave, id) // what is left of it: perhaps only its file system is not mounted
+			p.Leave = append(p.Leave, id) // keep what remains: perhaps its file system is just not mounted
 			in.Release.Requested = have.Requested
 			in.Default = in.Default || s.Current.Defaults[key] == id
 			continue
@@ -289,7 +290,7 @@ func (p *Plan) install(s State, r manifests.Release, links Links) {
 			}
 			return
 		}
-		p.Leave = append(p.Leave, id) // the same with fewer components
+		p.Leave = append(p.Leave, id) // the same version with fewer components
 		in.Release.Requested = have.Requested
 		in.Base, in.Reuse = id, reusable(have, r)
 		in.Default = in.Default || s.Current.Defaults[key] == id
@@ -303,9 +304,9 @@ func (p *Plan) install(s State, r manifests.Release, links Links) {
 	p.Install = append(p.Install, in)
 }
 
-// update has the releases of us that are not what they should become leave, then
-// plans what takes their places. What leaves does not count as installed, even
-// where it is what another one should become: each place keeps what it was asked for.
+// update first lets all releases leave that change their version, then plans their
+// replacements. A release that leaves does not count as installed, even if it is the
+// target of another update: each replacement keeps its own Requested.
 func (p *Plan) update(s State, us []Update) error {
 	var moving []Update
 	for _, u := range us {
@@ -333,6 +334,8 @@ func lacks(have, want []string) bool {
 	return slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(have, w) })
 }
 
+// remove plans the removal of ids, of all receipts of the same versions, and of the
+// generations that name them. If one version of a tool remains, it becomes the default.
 func (p *Plan) remove(s State, ids []record.ID) error {
 	gone := map[record.ID]bool{}
 	for _, id := range ids {
@@ -374,8 +377,9 @@ func (p *Plan) remove(s State, ids []record.ID) error {
 	return nil
 }
 
-// foreseen are the receipts of p.Install as far as they are known.
-func (p Plan) foreseen() (heads []record.Head) {
+// predictedHeads returns provisional receipts of p.Install, with the commands that are
+// known before unpacking.
+func (p Plan) predictedHeads() (heads []record.Head) {
 	for _, in := range p.Install {
 		rel := in.Release
 		h := record.Head{ID: record.NewID(rel.Channel, rel.Tool, rel.Version, [4]byte{}), Channel: rel.Channel, Tool: rel.Tool, Version: rel.Version}
@@ -389,8 +393,9 @@ func (p Plan) foreseen() (heads []record.Head) {
 	return heads
 }
 
-// free reports whether the command of l, which goes to r, may have its name.
-func (s State) free(l record.CommandLink, r record.Head, removing []record.ID) error {
+// checkOwner returns an error if the command of l, which belongs to r, is linked for
+// another tool, or if checkForeign does.
+func (s State) checkOwner(l record.CommandLink, r record.Head, removing []record.ID) error {
 	for _, have := range s.Current.Links {
 		if have.Name != l.Name {
 			continue
@@ -403,13 +408,13 @@ func (s State) free(l record.CommandLink, r record.Head, removing []record.ID) e
 			return &ConflictError{Command: l.Name, Owner: owner.Ref(), Wants: r.Ref()}
 		}
 	}
-	return s.unclaimed(l, removing)
+	return s.checkForeign(l, removing)
 }
 
-// unclaimed refuses a command that is to lead somewhere new where there is something
-// in its place that is not kist's. What has taken the place of a link that stays as
-// it is, or that goes, is nobody's concern.
-func (s State) unclaimed(l record.CommandLink, removing []record.ID) error {
+// checkForeign refuses a new or changed link whose name in the bin directory is not
+// kist's. It ignores foreign files at links that stay the same or that belong to a
+// release of removing.
+func (s State) checkForeign(l record.CommandLink, removing []record.ID) error {
 	what, ok := s.Foreign[l.Name]
 	if !ok || slices.ContainsFunc(s.Current.Links, func(have record.CommandLink) bool {
 		return have == l || have.Name == l.Name && slices.Contains(removing, have.ID)
@@ -419,11 +424,11 @@ func (s State) unclaimed(l record.CommandLink, removing []record.ID) error {
 	return &ForeignFileError{Path: path.Join(s.Bin, l.Name), What: what}
 }
 
-// Next computes the generation that carries out p, yet without a number, fresh being
-// the receipts of p.Install in the same order. It returns a *ConflictError or
-// *ForeignFileError where a command's name is taken. It is not for a plan with Goto.
+// Next computes the generation that p leads to, without its number. fresh holds the
+// receipts of p.Install in the same order. Next returns a *ConflictError or
+// *ForeignFileError if a command's name is taken. Plans with Goto must not be passed.
 func Next(s State, p Plan, fresh []record.Head, made time.Time) (record.Generation, error) {
-	g := record.Generation{Parent: s.survivor(p), Made: made, Defaults: maps.Clone(s.Current.Defaults), Removing: p.Remove}
+	g := record.Generation{Parent: s.nearestRemaining(p), Made: made, Defaults: maps.Clone(s.Current.Defaults), Removing: p.Remove}
 	if g.Defaults == nil {
 		g.Defaults = map[string]record.ID{}
 	}
@@ -453,8 +458,9 @@ func Next(s State, p Plan, fresh []record.Head, made time.Time) (record.Generati
 	return g, err
 }
 
-// survivor is the nearest generation, from the current one back, that p leaves.
-func (s State) survivor(p Plan) uint64 {
+// nearestRemaining returns the number of the first generation, from the current one
+// back, that p does not delete; zero if there is none.
+func (s State) nearestRemaining(p Plan) uint64 {
 	n := s.Current.Number
 	for n != 0 && slices.Contains(p.Prune, n) {
 		n = s.Generations[n].Parent

@@ -19,7 +19,7 @@ import (
 
 var day = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
-// A machine is a State that plans are carried out on, in memory.
+// A machine is a State in memory that applies plans.
 type machine struct {
 	State
 	made byte
@@ -48,8 +48,8 @@ func (m *machine) receipt(r manifests.Release) record.Head {
 	return rec
 }
 
-// do plans c and carries it out.
-func (m *machine) do(c Change) error {
+// apply plans c and carries the plan out.
+func (m *machine) apply(c Change) error {
 	p, err := Make(m.State, c)
 	if err != nil || p.Empty() {
 		return err
@@ -78,15 +78,15 @@ func (m *machine) do(c Change) error {
 	return nil
 }
 
-func (m *machine) must(t interface{ Fatal(...any) }, c Change) {
-	if err := m.do(c); err != nil {
+func (m *machine) mustApply(t interface{ Fatal(...any) }, c Change) {
+	if err := m.apply(c); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// force writes what is in force: "channel/tool@version*" with a star for
-// defaults, and the links.
-func (m *machine) force() string {
+// summary lists what is installed, as "channel/tool@version" with a star for
+// defaults, and then the links, as "name=version".
+func (m *machine) summary() string {
 	var out []string
 	for _, r := range m.Installed() {
 		star := ""
@@ -114,58 +114,58 @@ func (m *machine) id(t *testing.T, ref string) record.ID {
 
 func install(rs ...manifests.Release) Change { return Change{Install: rs} }
 
-func TestFirstVersionBecomesDefaultAndLaterOnesDoNot(t *testing.T) {
+func TestOnlyFirstVersionBecomesDefault(t *testing.T) {
 	m := newMachine()
-	m.must(t, install(release("go", "go", "1.25.1", "go")))
-	m.must(t, install(release("go", "go", "1.26.0", "go")))
-	if got, want := m.force(), "go/go@1.26.0 go/go@1.25.1* go=1.25.1"; got != want {
-		t.Errorf("in force: %s, want %s", got, want)
+	m.mustApply(t, install(release("go", "go", "1.25.1", "go")))
+	m.mustApply(t, install(release("go", "go", "1.26.0", "go")))
+	if got, want := m.summary(), "go/go@1.26.0 go/go@1.25.1* go=1.25.1"; got != want {
+		t.Errorf("installed: %s, want %s", got, want)
 	}
-	m.must(t, Change{Install: []manifests.Release{release("go", "go", "1.27.0", "go")}, Links: AlwaysDefault})
-	if got, want := m.force(), "go/go@1.27.0* go/go@1.26.0 go/go@1.25.1 go=1.27.0"; got != want {
-		t.Errorf("in force: %s, want %s", got, want)
+	m.mustApply(t, Change{Install: []manifests.Release{release("go", "go", "1.27.0", "go")}, Links: AlwaysDefault})
+	if got, want := m.summary(), "go/go@1.27.0* go/go@1.26.0 go/go@1.25.1 go=1.27.0"; got != want {
+		t.Errorf("installed: %s, want %s", got, want)
 	}
 }
 
 func TestNoDefaultMakesNoLinks(t *testing.T) {
 	m := newMachine()
-	m.must(t, Change{Install: []manifests.Release{release("go", "go", "1.25.1", "go")}, Links: NoLinks})
-	if got, want := m.force(), "go/go@1.25.1"; got != want {
-		t.Errorf("in force: %s, want %s", got, want)
+	m.mustApply(t, Change{Install: []manifests.Release{release("go", "go", "1.25.1", "go")}, Links: NoLinks})
+	if got, want := m.summary(), "go/go@1.25.1"; got != want {
+		t.Errorf("installed: %s, want %s", got, want)
 	}
 }
 
-func TestInstallAgainIsNothingToDo(t *testing.T) {
+func TestInstallAgainIsEmpty(t *testing.T) {
 	m := newMachine()
-	m.must(t, install(release("go", "go", "1.25.1", "go")))
+	m.mustApply(t, install(release("go", "go", "1.25.1", "go")))
 	p, err := Make(m.State, install(release("go", "go", "1.25.1", "go")))
 	if err != nil || !p.Empty() {
 		t.Errorf("plan %+v, %v; want nothing to do", p, err)
 	}
-	m.must(t, install(release("go", "go", "1.26.0", "go")))
-	m.must(t, Change{Install: []manifests.Release{release("go", "go", "1.26.0", "go")}, Links: AlwaysDefault})
-	if got, want := m.force(), "go/go@1.26.0* go/go@1.25.1 go=1.26.0"; got != want {
+	m.mustApply(t, install(release("go", "go", "1.26.0", "go")))
+	m.mustApply(t, Change{Install: []manifests.Release{release("go", "go", "1.26.0", "go")}, Links: AlwaysDefault})
+	if got, want := m.summary(), "go/go@1.26.0* go/go@1.25.1 go=1.26.0"; got != want {
 		t.Errorf("--default on an installed version: %s, want %s", got, want)
 	}
 }
 
-func TestAddingAComponentReplacesThePrefixAndKeepsTheDefault(t *testing.T) {
+func TestAddingComponentReplacesPrefixAndKeepsDefault(t *testing.T) {
 	m := newMachine()
-	m.must(t, install(release("acme", "zig", "1.0", "zig")))
+	m.mustApply(t, install(release("acme", "zig", "1.0", "zig")))
 	more := release("acme", "zig", "1.0", "zig")
 	more.Components = []string{"zig", "docs"}
 	old := m.id(t, "acme/zig@1.0")
-	m.must(t, install(more))
-	if m.Current.Has(old) || m.force() != "acme/zig@1.0* zig=1.0" {
-		t.Errorf("in force: %s (old prefix still in force: %v)", m.force(), m.Current.Has(old))
+	m.mustApply(t, install(more))
+	if m.Current.Has(old) || m.summary() != "acme/zig@1.0* zig=1.0" {
+		t.Errorf("installed: %s (old prefix still in the generation: %v)", m.summary(), m.Current.Has(old))
 	}
-	m.must(t, Change{Remove: []record.ID{m.id(t, "acme/zig@1.0")}})
-	if _, left := m.Receipts[old]; left || m.force() != "" {
-		t.Errorf("uninstall left the older prefix of the version: %s", m.force())
+	m.mustApply(t, Change{Remove: []record.ID{m.id(t, "acme/zig@1.0")}})
+	if _, left := m.Receipts[old]; left || m.summary() != "" {
+		t.Errorf("uninstall left the older prefix of the version: %s", m.summary())
 	}
 }
 
-func TestUninstallingTheDefaultLeavesTheOneThatRemains(t *testing.T) {
+func TestUninstallingDefaultPromotesOnlyRemainingVersion(t *testing.T) {
 	for _, test := range []struct {
 		installed []string
 		remove    string
@@ -179,73 +179,73 @@ func TestUninstallingTheDefaultLeavesTheOneThatRemains(t *testing.T) {
 	} {
 		m := newMachine()
 		for _, v := range test.installed {
-			m.must(t, install(release("acme", "a", v, "a")))
+			m.mustApply(t, install(release("acme", "a", v, "a")))
 		}
-		m.must(t, Change{Remove: []record.ID{m.id(t, "acme/a@"+test.remove)}})
-		if got := m.force(); got != test.want {
+		m.mustApply(t, Change{Remove: []record.ID{m.id(t, "acme/a@"+test.remove)}})
+		if got := m.summary(); got != test.want {
 			t.Errorf("%v without %s: %s, want %s", test.installed, test.remove, got, test.want)
 		}
 	}
 }
 
-func TestUninstallPrunesEveryGenerationThatNamesTheVersion(t *testing.T) {
+func TestUninstallPrunesGenerationsThatNameVersion(t *testing.T) {
 	m := newMachine()
-	m.must(t, install(release("acme", "a", "1", "a")))
-	m.must(t, install(release("acme", "b", "1", "b")))
-	m.must(t, install(release("acme", "c", "1", "c")))
-	m.must(t, Change{Remove: []record.ID{m.id(t, "acme/b@1")}})
+	m.mustApply(t, install(release("acme", "a", "1", "a")))
+	m.mustApply(t, install(release("acme", "b", "1", "b")))
+	m.mustApply(t, install(release("acme", "c", "1", "c")))
+	m.mustApply(t, Change{Remove: []record.ID{m.id(t, "acme/b@1")}})
 	if got, want := slices.Sorted(maps.Keys(m.Generations)), []uint64{1, 4}; !slices.Equal(got, want) {
 		t.Errorf("generations %v, want %v", got, want)
 	}
-	m.must(t, Change{Rollback: true})
-	if got, want := m.force(), "acme/a@1* a=1"; got != want {
+	m.mustApply(t, Change{Rollback: true})
+	if got, want := m.summary(), "acme/a@1* a=1"; got != want {
 		t.Errorf("after rollback: %s, want %s", got, want)
 	}
 }
 
-func TestRollbackReturnsToTheGenerationBefore(t *testing.T) {
+func TestRollbackReturnsToParentGeneration(t *testing.T) {
 	m := newMachine()
 	var none *NoPreviousError
-	if err := m.do(Change{Rollback: true}); !errors.As(err, &none) {
+	if err := m.apply(Change{Rollback: true}); !errors.As(err, &none) {
 		t.Errorf("rollback of nothing: %v", err)
 	}
-	m.must(t, install(release("acme", "a", "1", "a")))
-	if err := m.do(Change{Rollback: true}); !errors.As(err, &none) {
+	m.mustApply(t, install(release("acme", "a", "1", "a")))
+	if err := m.apply(Change{Rollback: true}); !errors.As(err, &none) {
 		t.Errorf("rollback of the first generation: %v", err)
 	}
-	m.must(t, install(release("acme", "b", "1", "b")))
-	m.must(t, Change{Rollback: true})
-	m.must(t, install(release("acme", "c", "1", "c")))
-	m.must(t, Change{Rollback: true})
-	if got, want := m.force(), "acme/a@1* a=1"; got != want {
+	m.mustApply(t, install(release("acme", "b", "1", "b")))
+	m.mustApply(t, Change{Rollback: true})
+	m.mustApply(t, install(release("acme", "c", "1", "c")))
+	m.mustApply(t, Change{Rollback: true})
+	if got, want := m.summary(), "acme/a@1* a=1"; got != want {
 		t.Errorf("the abandoned branch came back: %s, want %s", got, want)
 	}
 }
 
-func TestDefaultSwitchesTheLinks(t *testing.T) {
+func TestDefaultSwitchesLinks(t *testing.T) {
 	m := newMachine()
-	m.must(t, install(release("acme", "a", "1", "a")))
-	m.must(t, install(release("acme", "a", "2", "a", "a2")))
-	m.must(t, Change{Default: []record.ID{m.id(t, "acme/a@2")}})
-	if got, want := m.force(), "acme/a@2* acme/a@1 a=2 a2=2"; got != want {
-		t.Errorf("in force: %s, want %s", got, want)
+	m.mustApply(t, install(release("acme", "a", "1", "a")))
+	m.mustApply(t, install(release("acme", "a", "2", "a", "a2")))
+	m.mustApply(t, Change{Default: []record.ID{m.id(t, "acme/a@2")}})
+	if got, want := m.summary(), "acme/a@2* acme/a@1 a=2 a2=2"; got != want {
+		t.Errorf("installed: %s, want %s", got, want)
 	}
 	var missing *NotInstalledError
-	if err := m.do(Change{Default: []record.ID{"acme-a-3-00000000"}}); !errors.As(err, &missing) {
-		t.Errorf("default of what is not installed: %v", err)
+	if err := m.apply(Change{Default: []record.ID{"acme-a-3-00000000"}}); !errors.As(err, &missing) {
+		t.Errorf("default of a release that is not installed: %v", err)
 	}
-	if err := m.do(Change{Remove: []record.ID{"acme-a-3-00000000"}}); !errors.As(err, &missing) {
-		t.Errorf("removal of what is not installed: %v", err)
+	if err := m.apply(Change{Remove: []record.ID{"acme-a-3-00000000"}}); !errors.As(err, &missing) {
+		t.Errorf("removal of a release that is not installed: %v", err)
 	}
 }
 
-func TestACommandBelongsToOneTool(t *testing.T) {
+func TestCommandBelongsToOneTool(t *testing.T) {
 	m := newMachine()
-	m.must(t, install(release("acme", "a", "1", "tool")))
-	before := m.force()
+	m.mustApply(t, install(release("acme", "a", "1", "tool")))
+	before := m.summary()
 	var conflict *ConflictError
 	if _, err := Make(m.State, install(release("acme", "b", "1", "tool"))); !errors.As(err, &conflict) {
-		t.Errorf("a taken literal command was not foreseen: %v", err)
+		t.Errorf("Make missed the conflict of a literal command: %v", err)
 	}
 	hidden := release("acme", "b", "1", "tool")
 	hidden.Commands = []string{"bin/*"}
@@ -257,90 +257,90 @@ func TestACommandBelongsToOneTool(t *testing.T) {
 	if !errors.As(err, &conflict) || conflict.Owner != "acme/a@1" || conflict.Wants != "acme/b@1" {
 		t.Errorf("conflict: %v", err)
 	}
-	if m.force() != before {
-		t.Errorf("a refused change changed %s to %s", before, m.force())
+	if m.summary() != before {
+		t.Errorf("a refused change changed %s to %s", before, m.summary())
 	}
-	// Honest twins: without links, and after the owner has gone.
-	m.must(t, Change{Install: []manifests.Release{release("acme", "b", "1", "tool")}, Links: NoLinks})
-	// Both are installed now; the name is the one's that is linked, however they sort.
-	if err := m.do(Change{Default: []record.ID{m.id(t, "acme/b@1")}}); !errors.As(err, &conflict) || conflict.Owner != "acme/a@1" {
-		t.Errorf("the later default takes the name: %v", err)
+	// The same release is accepted without links, and after its rival is removed.
+	m.mustApply(t, Change{Install: []manifests.Release{release("acme", "b", "1", "tool")}, Links: NoLinks})
+	// Both are installed now; the linked one owns the name, whichever sorts first.
+	if err := m.apply(Change{Default: []record.ID{m.id(t, "acme/b@1")}}); !errors.As(err, &conflict) || conflict.Owner != "acme/a@1" {
+		t.Errorf("the default that sorts later took the name: %v", err)
 	}
-	m.must(t, Change{Remove: []record.ID{m.id(t, "acme/a@1")}})
-	m.must(t, Change{Default: []record.ID{m.id(t, "acme/b@1")}})
-	if got, want := m.force(), "acme/b@1* tool=1"; got != want {
-		t.Errorf("in force: %s, want %s", got, want)
+	m.mustApply(t, Change{Remove: []record.ID{m.id(t, "acme/a@1")}})
+	m.mustApply(t, Change{Default: []record.ID{m.id(t, "acme/b@1")}})
+	if got, want := m.summary(), "acme/b@1* tool=1"; got != want {
+		t.Errorf("installed: %s, want %s", got, want)
 	}
-	m.must(t, Change{Install: []manifests.Release{release("acme", "a", "2", "tool")}, Links: NoLinks})
-	if err := m.do(Change{Default: []record.ID{m.id(t, "acme/a@2")}}); !errors.As(err, &conflict) || conflict.Owner != "acme/b@1" || conflict.Wants != "acme/a@2" {
-		t.Errorf("the earlier default takes the name: %v", err)
+	m.mustApply(t, Change{Install: []manifests.Release{release("acme", "a", "2", "tool")}, Links: NoLinks})
+	if err := m.apply(Change{Default: []record.ID{m.id(t, "acme/a@2")}}); !errors.As(err, &conflict) || conflict.Owner != "acme/b@1" || conflict.Wants != "acme/a@2" {
+		t.Errorf("the default that sorts first took the name: %v", err)
 	}
 }
 
-func TestAForeignFileIsNotReplaced(t *testing.T) {
+func TestInstallRefusesForeignFile(t *testing.T) {
 	m := newMachine()
 	m.Foreign["a"] = "a file"
 	var foreign *ForeignFileError
-	if err := m.do(install(release("acme", "a", "1", "a"))); !errors.As(err, &foreign) || foreign.Path != "/home/u/.local/bin/a" {
+	if err := m.apply(install(release("acme", "a", "1", "a"))); !errors.As(err, &foreign) || foreign.Path != "/home/u/.local/bin/a" {
 		t.Errorf("foreign file: %v", err)
 	}
 	delete(m.Foreign, "a")
-	m.must(t, install(release("acme", "a", "1", "a")))
-	// What takes a link's place later does not stop other tools.
+	m.mustApply(t, install(release("acme", "a", "1", "a")))
+	// A foreign file in place of an existing link does not block other tools.
 	m.Foreign["a"] = "a file"
-	m.must(t, install(release("acme", "b", "1", "b")))
+	m.mustApply(t, install(release("acme", "b", "1", "b")))
 }
 
-// Nor by a return to a generation that had its name.
-func TestRollbackReplacesNoForeignFile(t *testing.T) {
+// Rollback must not replace a foreign file by a link of the earlier generation.
+func TestRollbackRefusesForeignFile(t *testing.T) {
 	m := newMachine()
-	m.must(t, install(release("acme", "a", "1", "a")))
-	m.must(t, Change{Install: []manifests.Release{release("acme", "a", "2", "b")}, Links: AlwaysDefault})
+	m.mustApply(t, install(release("acme", "a", "1", "a")))
+	m.mustApply(t, Change{Install: []manifests.Release{release("acme", "a", "2", "b")}, Links: AlwaysDefault})
 	m.Foreign["a"] = "a file"
 	var foreign *ForeignFileError
-	if err := m.do(Change{Rollback: true}); !errors.As(err, &foreign) || foreign.Path != "/home/u/.local/bin/a" {
+	if err := m.apply(Change{Rollback: true}); !errors.As(err, &foreign) || foreign.Path != "/home/u/.local/bin/a" {
 		t.Errorf("rollback: %v", err)
 	}
 	delete(m.Foreign, "a")
-	m.must(t, Change{Rollback: true})
-	if got, want := m.force(), "acme/a@1* acme/a@2 a=1"; got != want && got != "acme/a@1* a=1" {
-		t.Errorf("in force: %s, want %s", got, want)
+	m.mustApply(t, Change{Rollback: true})
+	if got, want := m.summary(), "acme/a@1* acme/a@2 a=1"; got != want && got != "acme/a@1* a=1" {
+		t.Errorf("installed: %s, want %s", got, want)
 	}
 }
 
-func TestCommandsAreFew(t *testing.T) {
+func TestCommandsRefusesTooMany(t *testing.T) {
 	var entries []record.Entry
 	for n := range maxCommands + 1 {
 		entries = append(entries, record.Entry{Path: fmt.Sprintf("bin/%04d", n), Type: record.File, Mode: 0o755})
 	}
 	if commands, _, err := Commands([]string{"bin/*"}, entries[1:]); err != nil || len(commands) != maxCommands {
-		t.Errorf("at most: %d, %v", len(commands), err)
+		t.Errorf("maxCommands: %d, %v", len(commands), err)
 	}
 	if _, _, err := Commands([]string{"bin/*"}, entries); !errors.Is(err, verify.ErrUntrusted) {
-		t.Errorf("one more: %v", err)
+		t.Errorf("maxCommands+1: %v", err)
 	}
 }
 
-func TestFollowIsRememberedAndChangesNothingElse(t *testing.T) {
+func TestFollowChangesOnlyRequested(t *testing.T) {
 	m := newMachine()
-	m.must(t, install(release("acme", "a", "1")))
+	m.mustApply(t, install(release("acme", "a", "1")))
 	id := m.Current.Receipts[0]
 	p, err := Make(m.State, Change{Follow: map[record.ID]string{id: "1.x"}})
 	if err != nil || p.Empty() || !p.InForce() || p.Follow[id] != "1.x" {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if p, err = Make(m.State, Change{Follow: map[record.ID]string{id: m.Receipts[id].Requested}}); err != nil || !p.Empty() {
-		t.Errorf("the same again: %+v, %v", p, err)
+		t.Errorf("same value: %+v, %v", p, err)
 	}
 	var absent *NotInstalledError
 	if _, err = Make(m.State, Change{Follow: map[record.ID]string{"acme-b-1-00000000": "1"}}); !errors.As(err, &absent) {
-		t.Errorf("what is not installed: %v", err)
+		t.Errorf("not installed: %v", err)
 	}
 }
 
-// TestCommandsHaveNamesOfCommands: what a pattern matches and no command may be
-// called is passed over; what a pattern names is refused.
-func TestCommandsHaveNamesOfCommands(t *testing.T) {
+// A wildcard skips files whose names are not valid commands; a literal pattern with such
+// a name is refused.
+func TestCommandsSkipsOrRefusesInvalidNames(t *testing.T) {
 	var entries []record.Entry
 	for _, name := range []string{"-rf", "[", "a b", "g\u200bit", "hello", "kist", "kist.exe", "sudo"} {
 		entries = append(entries, record.Entry{Path: "bin/" + name, Type: record.File, Mode: 0o755})
@@ -373,7 +373,7 @@ func TestCommandsHaveNamesOfCommands(t *testing.T) {
 			}
 		}
 		if strings.Join(got, " ") != test.want || strings.Join(passed, "|") != test.skipped {
-			t.Errorf("%s: %q, passed over %q", test.patterns, got, passed)
+			t.Errorf("%s: %q, skipped %q", test.patterns, got, passed)
 		}
 	}
 }
@@ -388,7 +388,7 @@ func TestCommandsAreExecutableFilesAfterResolution(t *testing.T) {
 		link("bin/dead", "nowhere"), link("bin/loop", "loop"), link("bin/out", "../../etc/passwd"), dir("bin/sub"),
 		dir("lib"), dir("lib/npm-1"), link("lib/npm", "npm-1"), file("lib/npm-1/cli", 0o755), file("go", 0o755)}
 	slices.SortFunc(entries, func(a, b record.Entry) int { return strings.Compare(a.Path, b.Path) })
-	for _, test := range []struct{ patterns, want string }{ // want after ! is a part of the error
+	for _, test := range []struct{ patterns, want string }{ // after !, part of the error
 		{"bin/*", "go=bin/go npm=bin/npm"},
 		{"bin/go", "go=bin/go"},
 		{"go bin/go", "go=go"},
@@ -418,16 +418,16 @@ func TestCommandsAreExecutableFilesAfterResolution(t *testing.T) {
 	}
 }
 
-func TestNamed(t *testing.T) {
+func TestNamedReturnsLiteralPatterns(t *testing.T) {
 	got := Named([]string{"bin/go", "bin/*", "b?n/x", "bin/[ab]", `bin/\*`, "a b", "x", "bin/["})
 	if want := []string{"bin/go", "a b", "x", "bin/["}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
 
-// Any sequence of changes keeps the invariants, and each change, once done, is
-// nothing to do.
-func TestInvariants(t *testing.T) {
+// Any sequence of changes keeps the invariants, and planning a change again once it is
+// done gives an empty plan.
+func TestChangesKeepInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMachine()
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
@@ -452,7 +452,7 @@ func TestInvariants(t *testing.T) {
 			case 3:
 				c.Rollback = true
 			}
-			err := m.do(c)
+			err := m.apply(c)
 			var none *NoPreviousError
 			if err != nil && !errors.As(err, &none) {
 				t.Fatal(err)
@@ -478,7 +478,7 @@ func TestInvariants(t *testing.T) {
 				continue
 			}
 			if p, err := Make(m.State, c); err != nil || !p.Empty() {
-				t.Fatalf("%+v, once done, plans %+v, %v", c, p, err)
+				t.Fatalf("%+v, planned again, gives %+v, %v", c, p, err)
 			}
 		}
 	})

@@ -7,26 +7,26 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// reusable names the components of r that have holds already: what was unpacked
-// for them is what r would have unpacked, in the same way.
+// reusable returns the components of r that can be copied from have: it unpacked the
+// same artifact for them in the same layout.
 func reusable(have record.Head, r manifests.Release) (components []string) {
 	for _, a := range r.Artifacts {
-		one := func(offer manifests.Artifact) bool {
-			if offer.Layout.MergedUsr { // several artifacts may have brought the same file
+		sameArtifact := func(offer manifests.Artifact) bool {
+			if offer.Layout.MergedUsr { // several artifacts may contain the same file
 				return false
 			}
 			return slices.ContainsFunc(have.Artifacts, func(got record.Artifact) bool {
 				return got.Component == offer.Component && got.Digest == offer.Integrity.Digest && got.Layout.Same(offer.Layout)
 			})
 		}
-		if one(a) || slices.ContainsFunc(a.Alternatives, one) {
+		if sameArtifact(a) || slices.ContainsFunc(a.Alternatives, sameArtifact) {
 			components = append(components, a.Component)
 		}
 	}
 	return components
 }
 
-// reduce plans the release of r without some of its components.
+// reduce plans the replacement of the release r.ID by one without r.Components.
 func (p *Plan) reduce(s State, r Reduction) error {
 	have, ok := s.Receipts[r.ID]
 	if !ok || !s.Current.Has(r.ID) || slices.Contains(p.Leave, r.ID) {
@@ -48,7 +48,7 @@ func (p *Plan) reduce(s State, r Reduction) error {
 		return nil
 	}
 	in := Install{
-		Release: reduced(have, r.Components),
+		Release: withoutComponents(have, r.Components),
 		Default: s.Current.Defaults[have.Key()] == r.ID,
 		Base:    r.ID, Without: slices.Compact(slices.Sorted(slices.Values(r.Components))),
 	}
@@ -58,8 +58,7 @@ func (p *Plan) reduce(s State, r Reduction) error {
 	return nil
 }
 
-// Without names the components that h, a release which p puts in place, is to be
-// without.
+// Without returns the components that p leaves out of the new release h.
 func (p Plan) Without(h record.Head) []string {
 	for _, in := range p.Install {
 		if r := in.Release; r.Channel == h.Channel && r.Tool == h.Tool && r.Version == h.Version {
@@ -69,10 +68,11 @@ func (p Plan) Without(h record.Head) []string {
 	return nil
 }
 
-// reduced is the release that have is without some components: no longer one of
-// a named set. Its artifacts are known and not to be had: they were fetched.
-func reduced(have record.Head, without []string) manifests.Release {
-	rest := func(names []string) []string {
+// withoutComponents returns the release of have without some components. It has no
+// Profile, since it is no longer that named set, and its artifacts have no addresses,
+// since they are copied and not fetched.
+func withoutComponents(have record.Head, without []string) manifests.Release {
+	remaining := func(names []string) []string {
 		return slices.DeleteFunc(slices.Clone(names), func(c string) bool { return slices.Contains(without, c) })
 	}
 	var artifacts []manifests.Artifact
@@ -84,7 +84,7 @@ func reduced(have record.Head, without []string) manifests.Release {
 	}
 	return manifests.Release{
 		Channel: have.Channel, Tool: have.Tool, Version: have.Version, Requested: have.Requested, Labels: have.Labels,
-		Platform: have.Platform, Components: rest(have.Components), Optional: rest(have.Optional), Artifacts: artifacts,
+		Platform: have.Platform, Components: remaining(have.Components), Optional: remaining(have.Optional), Artifacts: artifacts,
 		Listings: have.Listings, Env: have.Env, Evidence: have.Evidence,
 	}
 }
