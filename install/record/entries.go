@@ -14,12 +14,12 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// The list of entries is JSON like the rest of a receipt, one entry a line. A
-// toolchain has a hundred thousand of them, and reading them must not take
-// longer than removing the files: so they are read and written here, by what a
-// receipt can hold and nothing more, some ten times as fast as by reflection.
+// The list of entries is JSON like the rest of a receipt, one entry per line. A
+// toolchain has a hundred thousand entries, and reading them must not take longer
+// than removing the files. So this file has its own reader and writer, which know the
+// fields of an entry and nothing else, and are ten times as fast as encoding/json.
 
-// writeEntries writes es. An error stays with out.
+// writeEntries writes es to out, whose Flush returns the first error.
 func writeEntries(out *bufio.Writer, es []Entry) {
 	out.WriteByte('[')
 	for i, e := range es {
@@ -56,6 +56,7 @@ func writeEntries(out *bufio.Writer, es []Entry) {
 	out.WriteString("\n\t]")
 }
 
+// appendText appends key and the JSON string of text to b.
 func appendText(b []byte, key, text string) []byte {
 	b = append(b, key...)
 	for _, c := range []byte(text) {
@@ -68,132 +69,136 @@ func appendText(b []byte, key, text string) []byte {
 	return append(b, '"')
 }
 
-// quoted is text as JSON has it, in not many more octets than its own: "<" is one.
+// quoted returns text as a JSON string. It does not escape HTML, so that "<" stays one
+// byte.
 func quoted(text string) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.Encode(text) // a string has a JSON form, whatever is in it
+	e.Encode(text) // encoding a string never fails
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// A scanner reads JSON from in, through a window, up to the first thing that is not
-// as it must be; then it has an error and finds nothing any more.
+// A scanner reads JSON from in through a buffer. After the first error, which it keeps in
+// err, its input is empty.
 type scanner struct {
 	in   io.Reader
-	text []byte // the window
-	at   int    // the next octet of it
-	gone int64  // octets before the window
-	all  bool   // nothing follows it
+	buf  []byte
+	pos  int   // index in buf of the next byte
+	base int64 // offset of buf in the entries
+	eof  bool  // in has ended: nothing follows buf
 	err  error
 
-	component string // of the entry before
+	component string // of the previous entry, to share its memory
 }
 
 const (
-	// maxEntry is how many octets of one entry are sure to be in the window: more
-	// than any takes, however its names are spelled.
-	maxEntry = 128 << 10
-	window   = 2 * maxEntry
+	// maxEntry is how many bytes of an entry are sure to be in the buffer: more than
+	// any valid entry has, even if its names are written with escapes.
+	maxEntry   = 128 << 10
+	bufferSize = 2 * maxEntry
 )
 
-func newScanner(in io.Reader) *scanner { return &scanner{in: in, text: make([]byte, 0, window)} }
+func newScanner(in io.Reader) *scanner { return &scanner{in: in, buf: make([]byte, 0, bufferSize)} }
 
+// fail records the first error and ends the input.
 func (s *scanner) fail(format string, args ...any) {
 	if s.err == nil {
-		s.err = fmt.Errorf("byte %d of the entries: %w", s.gone+int64(s.at), fmt.Errorf(format, args...))
+		s.err = fmt.Errorf("byte %d of the entries: %w", s.base+int64(s.pos), fmt.Errorf(format, args...))
 	}
-	s.text, s.at, s.all = nil, 0, true
+	s.buf, s.pos, s.eof = nil, 0, true
 }
 
-// more sees to it that the window holds all of the next entry.
-func (s *scanner) more() {
-	if s.all || len(s.text)-s.at >= maxEntry {
+// refill reads until buf holds maxEntry bytes, or all that there are.
+func (s *scanner) refill() {
+	if s.eof || len(s.buf)-s.pos >= maxEntry {
 		return
 	}
-	s.gone += int64(s.at)
-	s.text, s.at = s.text[:copy(s.text, s.text[s.at:])], 0
-	n, err := io.ReadFull(s.in, s.text[len(s.text):cap(s.text)])
-	s.text = s.text[:len(s.text)+n]
+	s.base += int64(s.pos)
+	s.buf, s.pos = s.buf[:copy(s.buf, s.buf[s.pos:])], 0
+	n, err := io.ReadFull(s.in, s.buf[len(s.buf):cap(s.buf)])
+	s.buf = s.buf[:len(s.buf)+n]
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		s.all = true
+		s.eof = true
 	} else if err != nil {
 		s.fail("%w", err)
 	}
 }
 
-// skip passes over white space.
-func (s *scanner) skip() {
+// skipSpace skips white space.
+func (s *scanner) skipSpace() {
 	for {
-		for ; s.at < len(s.text); s.at++ {
-			switch s.text[s.at] {
+		for ; s.pos < len(s.buf); s.pos++ {
+			switch s.buf[s.pos] {
 			case ' ', '\t', '\n', '\r':
 			default:
 				return
 			}
 		}
-		if s.all {
+		if s.eof {
 			return
 		}
-		s.more()
+		s.refill()
 	}
 }
 
-// next skips white space and, if it comes next, c.
-func (s *scanner) next(c byte) bool {
-	s.skip()
-	if s.at < len(s.text) && s.text[s.at] == c {
-		s.at++
+// accept skips white space and, if c follows, c. It reports whether c followed.
+func (s *scanner) accept(c byte) bool {
+	s.skipSpace()
+	if s.pos < len(s.buf) && s.buf[s.pos] == c {
+		s.pos++
 		return true
 	}
 	return false
 }
 
-func (s *scanner) want(c byte) {
-	if !s.next(c) {
-		s.fail("no %q", c)
+// expect skips white space and c, which must follow.
+func (s *scanner) expect(c byte) {
+	if !s.accept(c) {
+		s.fail("missing %q", c)
 	}
 }
 
-// octets are those of a string, good until anything else is read.
-func (s *scanner) octets() []byte {
-	s.want('"')
-	start, plain, ascii := s.at, true, true
-	for ; s.at < len(s.text); s.at++ {
-		switch c := s.text[s.at]; {
+// stringBytes reads a string. The result is valid until the next read.
+func (s *scanner) stringBytes() []byte {
+	s.expect('"')
+	start, plain, ascii := s.pos, true, true
+	for ; s.pos < len(s.buf); s.pos++ {
+		switch c := s.buf[s.pos]; {
 		case c == '"':
-			s.at++
-			text := s.text[start : s.at-1]
+			s.pos++
+			text := s.buf[start : s.pos-1]
 			if !ascii && !utf8.Valid(text) {
-				s.fail("no UTF-8")
+				s.fail("string that is not valid UTF-8")
 				return nil
 			}
 			if plain {
 				return text
 			}
 			var unquoted string
-			if err := json.Unmarshal(s.text[start-1:s.at], &unquoted); err != nil {
+			if err := json.Unmarshal(s.buf[start-1:s.pos], &unquoted); err != nil {
 				s.fail("%w", err)
 			}
 			return []byte(unquoted)
 		case c == '\\':
 			plain = false
-			s.at++
+			s.pos++
 		case c < ' ':
 			s.fail("control character in a string")
 		case c >= utf8.RuneSelf:
 			ascii = false
 		}
 	}
-	s.fail("a string without an end, or too long")
+	s.fail("string that is not terminated or too long")
 	return nil
 }
 
-func (s *scanner) string() string { return string(s.octets()) }
+func (s *scanner) string() string { return string(s.stringBytes()) }
 
-// oneOf is a string, one of those given if it is one.
+// oneOf reads a string. If it equals one of known, that one is returned, which saves an
+// allocation.
 func (s *scanner) oneOf(known ...string) string {
-	text := s.octets()
+	text := s.stringBytes()
 	for _, k := range known {
 		if string(text) == k {
 			return k
@@ -218,51 +223,51 @@ func (s *scanner) uint(bits int) uint64 {
 	return n
 }
 
-// number is a run of digits, perhaps with a minus sign before it. JSON has no
-// zeros in front (RFC 8259, section 6).
+// number reads digits and minus signs; its callers parse them. It refuses leading zeros,
+// which JSON does not have (RFC 8259, section 6).
 func (s *scanner) number() []byte {
-	s.skip()
-	start := s.at
-	for s.at < len(s.text) && (s.text[s.at]-'0' <= 9 || s.text[s.at] == '-') {
-		s.at++
+	s.skipSpace()
+	start := s.pos
+	for s.pos < len(s.buf) && (s.buf[s.pos]-'0' <= 9 || s.buf[s.pos] == '-') {
+		s.pos++
 	}
-	number := s.text[start:s.at]
+	number := s.buf[start:s.pos]
 	if digits := bytes.TrimPrefix(number, []byte("-")); len(digits) > 1 && digits[0] == '0' {
-		s.fail("a zero in front of a number")
+		s.fail("number with a leading zero")
 	}
-	if s.at == len(s.text) && !s.all {
-		s.fail("an entry that is too long")
+	if s.pos == len(s.buf) && !s.eof {
+		s.fail("entry that is too long")
 	}
 	return number
 }
 
-// entries reads the list, of about so many octets, and that the document ends with
-// it.
+// entries reads the list of entries and the end of the document. size is the size of the
+// document in bytes, from which it estimates the number of entries.
 func (s *scanner) entries(size int64) (es []Entry) {
-	s.want(':')
-	s.want('[')
-	const usual = 200 // octets of one; most have more
-	es = make([]Entry, 0, size/usual)
-	for more := !s.next(']'); more && s.err == nil; more = s.next(',') {
-		s.more()
+	s.expect(':')
+	s.expect('[')
+	const usualEntry = 200 // bytes; most entries have more
+	es = make([]Entry, 0, size/usualEntry)
+	for more := !s.accept(']'); more && s.err == nil; more = s.accept(',') {
+		s.refill()
 		es = append(es, s.entry())
 	}
 	if len(es) > 0 {
-		s.want(']')
+		s.expect(']')
 	}
-	s.want('}')
-	if s.skip(); s.at < len(s.text) {
+	s.expect('}')
+	if s.skipSpace(); s.pos < len(s.buf) {
 		s.fail("text after the document")
 	}
 	return es
 }
 
 func (s *scanner) entry() (e Entry) {
-	s.want('{')
-	var have uint // the keys there were: each once
-	for more := true; more && s.err == nil; more = s.next(',') {
+	s.expect('{')
+	var seen uint // bit set of the fields read; each may appear once
+	for more := true; more && s.err == nil; more = s.accept(',') {
 		key := s.oneOf("path", "type", "mode", "size", "digest", "component", "stamp", "target")
-		s.want(':')
+		s.expect(':')
 		var field uint
 		switch key {
 		case "path":
@@ -285,17 +290,17 @@ func (s *scanner) entry() (e Entry) {
 		default:
 			s.fail("unknown field %q", key)
 		}
-		if have&field != 0 {
-			s.fail("%q stands there twice", key)
+		if seen&field != 0 {
+			s.fail("field %q twice", key)
 		}
-		have |= field
+		seen |= field
 	}
-	s.want('}')
+	s.expect('}')
 	return e
 }
 
 func (s *scanner) digest() verify.Digest {
-	text := s.octets()
+	text := s.stringBytes()
 	if digits, ok := bytes.CutPrefix(text, []byte("sha256:")); ok && len(digits) == 64 {
 		var sum [32]byte
 		if _, err := hex.Decode(sum[:], digits); err == nil {
@@ -310,12 +315,12 @@ func (s *scanner) digest() verify.Digest {
 }
 
 func (s *scanner) stamp() (st Stamp) {
-	s.want('[')
+	s.expect('[')
 	st.Inode = s.uint(64)
-	s.want(',')
+	s.expect(',')
 	st.Modified = s.int(64)
-	s.want(',')
+	s.expect(',')
 	st.Changed = s.int(64)
-	s.want(']')
+	s.expect(']')
 	return st
 }

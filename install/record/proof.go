@@ -2,9 +2,9 @@ package record
 
 import "github.com/kist-tools/kist/verify"
 
-// proved calls f with every evidence of h: of the document that named the
-// release, of each artifact, and of what vouches for them.
-func (h Head) proved(f func(verify.Evidence)) {
+// eachEvidence calls f with all evidence of h: that of the document that named the
+// release, that of each artifact, and the parents of both.
+func (h Head) eachEvidence(f func(verify.Evidence)) {
 	chain := func(e verify.Evidence) {
 		for {
 			f(e)
@@ -23,19 +23,19 @@ func (h Head) proved(f func(verify.Evidence)) {
 	}
 }
 
-// Kept are the pieces of evidence that are to be stored with a new receipt.
+// Kept returns the evidence to store with a new receipt.
 func (h Head) Kept() (all []verify.Kept) {
-	h.proved(func(e verify.Evidence) { all = append(all, e.Kept...) })
+	h.eachEvidence(func(e verify.Evidence) { all = append(all, e.Kept...) })
 	return all
 }
 
-// Proofs are the digests of what proves the release again: documents,
-// signatures, certificates. What was uninstalled needs none.
+// Proofs returns the digests of the documents, signatures and certificates with which
+// the release can be verified again; none if it was uninstalled.
 func (h Head) Proofs() (all []verify.Digest) {
 	if h.Removed {
 		return nil
 	}
-	h.proved(func(e verify.Evidence) {
+	h.eachEvidence(func(e verify.Evidence) {
 		all = append(append(all, e.Digest, e.Proof), e.Certificates...)
 	})
 	return all

@@ -1,11 +1,10 @@
-// Package record holds what kist remembers: the Receipt of an installed
-// release, path by path, and the Generation that says which receipts, defaults
-// and command links are in force. Values and their JSON; no effects.
+// Package record defines what kist stores about installs: the Receipt of an installed
+// release, with all its paths, and the Generation, the set of receipts, defaults and
+// command links in force. It encodes and parses them, without side effects.
 //
-// Both documents carry a format number. A later kist reads every earlier
-// format for ever; an unknown format or field is an error here, because
-// removing files by a record that is only half understood is how home
-// directories get lost.
+// Both documents carry a format number. Later versions of kist read all earlier
+// formats. An unknown format or field is an error, because a program that removes files
+// by a record it only half understands can delete a home directory.
 package record
 
 import (
@@ -29,38 +28,38 @@ import (
 // Format is the format number this package writes.
 const Format = 1
 
-// An ID names one installed release, its prefix and its receipt:
+// An ID identifies an installed release, its prefix and its receipt:
 // <channel>-<tool>-<version>-<8 random hex digits>, the version escaped.
 type ID string
 
-// NewID makes the ID of a release from four random bytes, so that installing
-// the same version again never meets an old directory.
+// NewID returns the ID of a release. The four random bytes keep a second install of the
+// same version from using the same directory.
 func NewID(channel, tool, version string, random [4]byte) ID {
 	return ID(channel + "-" + tool + "-" + EscapeVersion(version) + "-" + hex.EncodeToString(random[:]))
 }
 
-// EscapeVersion spells a version for use in a path: lower case, ":" and "~" as "_".
+// EscapeVersion returns version in the form used in paths: lower case, ":" and "~" as "_".
 func EscapeVersion(version string) string {
 	return strings.NewReplacer(":", "_", "~", "_").Replace(strings.ToLower(version))
 }
 
-// Valid reports whether id is one path element of an ID's alphabet.
+// Valid reports whether id is one path element of the characters that IDs may have.
 func (id ID) Valid() bool {
 	return len(id) > 9 && len(id) < 255 && !strings.Contains(string(id), "..") && id[0] != '.' &&
 		strings.Trim(string(id), "abcdefghijklmnopqrstuvwxyz0123456789._+-") == ""
 }
 
-// Type is what an Entry is.
+// Type is the type of an Entry.
 type Type string
 
-// The types of entry; there are no others in a prefix.
+// The types of entry. A prefix holds no others.
 const (
 	File Type = "file"
 	Dir  Type = "dir"
 	Link Type = "link"
 )
 
-// An Entry is one path that was written below a prefix.
+// An Entry is one path below a prefix.
 type Entry struct {
 	Path      string // slash-separated, local to the prefix
 	Type      Type
@@ -68,76 +67,74 @@ type Entry struct {
 	Size      int64         // bytes of a file
 	Digest    verify.Digest // of a file, SHA-256
 	Target    string        // of a link
-	Component string        // which component brought it
-	Stamp     Stamp         // of a file; zero: there is none to rely on
+	Component string        // the component it belongs to
+	Stamp     Stamp         // of a file; zero if none can be relied on
 }
 
-// A Command is one path of a prefix that is offered as a command.
+// A Command is a file of a prefix that can be linked as a command.
 type Command struct {
 	Name string `json:"name"`
 	Path string `json:"path"` // slash-separated, local to the prefix
 }
 
-// A Head is what a receipt says of an installed release without listing its
-// paths. It comes first in the file, so that reading what is installed does not
-// mean reading every path.
+// A Head is a receipt without its entries. It comes first in the file, so that listing
+// what is installed does not require reading every path.
 type Head struct {
 	Format  int    `json:"format"`
 	ID      ID     `json:"id"`
 	Channel string `json:"channel"`
 	Tool    string `json:"tool"`
 	Version string `json:"version"`
-	// Requested is what the version was asked for by, which update follows: a
-	// label or the beginning of a version; "=" and Version, which stays, as does
-	// Version itself where it is no line (manifests.IsVersionLine); empty for the
-	// channel's own choice.
+	// Requested is how the user specified the version. Update follows a label, a
+	// version line (manifests.IsVersionLine), or, if it is empty, the channel's
+	// default. "=" followed by Version, and a Version that is not a line, are pinned.
 	Requested  string              `json:"requested,omitempty"`
 	Labels     []string            `json:"labels,omitempty"`
 	Platform   manifests.Platform  `json:"platform"`
 	Components []string            `json:"components,omitempty"`
-	Optional   []string            `json:"optional,omitempty"` // those of Components that it can be without
-	Listings   []manifests.Listing `json:"listings,omitempty"` // the files of the prefix that name the components
-	Profile    string              `json:"profile,omitempty"`  // the named set of components it began with
+	Optional   []string            `json:"optional,omitempty"` // those of Components that can be removed
+	Listings   []manifests.Listing `json:"listings,omitempty"` // the files of the prefix that list the components
+	Profile    string              `json:"profile,omitempty"`  // the named set of components that was installed
 	Evidence   verify.Evidence     `json:"evidence"`           // of the document that named the release
 	Artifacts  []Artifact          `json:"artifacts"`          // what was unpacked
 	Commands   []Command           `json:"commands,omitempty"`
-	Env        map[string]string   `json:"env,omitempty"` // "{prefix}" stands for the prefix
-	Prefix     string              `json:"prefix"`        // absolute, links resolved, when it was installed
+	Env        map[string]string   `json:"env,omitempty"` // "{prefix}" is replaced by the prefix
+	Prefix     string              `json:"prefix"`        // absolute, with links resolved, at the time of the install
 	Installed  time.Time           `json:"installed"`
-	Kist       string              `json:"kist"` // version of kist that wrote it
-	// Sandbox is what stood between the archives' decoders and the machine
-	// while they were unpacked: "none", or what there was. Empty: not recorded.
+	Kist       string              `json:"kist"` // version of kist that wrote the receipt
+	// Sandbox names the sandbox in which the archives were unpacked, or is "none".
+	// Empty: not recorded.
 	Sandbox string `json:"sandbox,omitempty"`
-	// FilesProved says that the digests of the entries were taken while the very bytes
-	// that Artifacts prove were unpacked. Receipts that lack it are older than that rule:
-	// nothing in them ties a file to its archive.
+	// FilesProved reports that the digests of the entries were computed while the bytes
+	// that Artifacts prove were unpacked. Older receipts lack it: nothing in them ties
+	// a file to its archive.
 	FilesProved bool `json:"files_proved,omitempty"`
-	// Sealed is when the Stamps of the entries had been read, as SealedAt has it.
+	// Sealed is when the Stamps of the entries had been read (see SealedAt).
 	Sealed time.Time `json:"sealed,omitzero"`
-	// Removed says that the release was uninstalled: Entries are only the
-	// paths that were kept because they had changed.
+	// Removed reports that the release was uninstalled. Entries are then only the
+	// paths that were left because they had changed.
 	Removed bool `json:"removed,omitempty"`
 }
 
-// A Receipt is the record of one installed release, path by path.
+// A Receipt is the record of one installed release, with all its paths.
 type Receipt struct {
 	Head
 	Entries []Entry // parents before children
 }
 
-// An Artifact is one file that was unpacked, and how it was proved.
+// An Artifact is a downloaded file that was unpacked, and the evidence that proved it.
 type Artifact struct {
 	Name      string          `json:"name"`
 	Component string          `json:"component,omitempty"`
 	Size      int64           `json:"size"`
-	Digest    verify.Digest   `json:"digest"` // SHA-256 of the file as it came
+	Digest    verify.Digest   `json:"digest"` // SHA-256 of the file as downloaded
 	Evidence  verify.Evidence `json:"evidence"`
-	// Layout is how it became files of the prefix. Those of the same artifact by
-	// the same layout are the same.
+	// Layout is how the artifact was unpacked. The same artifact and layout give the
+	// same files.
 	Layout manifests.Layout `json:"layout,omitzero"`
 }
 
-// Paths are the paths of all entries.
+// Paths returns the set of the paths of all entries.
 func (r Receipt) Paths() map[string]bool {
 	paths := make(map[string]bool, len(r.Entries))
 	for _, e := range r.Entries {
@@ -146,16 +143,16 @@ func (r Receipt) Paths() map[string]bool {
 	return paths
 }
 
-// Ref is how people name the release: channel/tool@version.
+// Ref returns the release's name for people: channel/tool@version.
 func (r Head) Ref() string { return r.Channel + "/" + r.Tool + "@" + r.Version }
 
-// Key is the identity of the tool: channel/tool.
+// Key returns the tool's name: channel/tool.
 func (r Head) Key() string { return r.Channel + "/" + r.Tool }
 
-// Alias is the stable path of r's prefix below toolchains/.
+// Alias returns the stable path of r's prefix below toolchains/.
 func (r Head) Alias() string { return path.Join(r.Channel, r.Tool, EscapeVersion(r.Version)) }
 
-// A CommandLink is one command in force: its name and where it leads, below prefixes/.
+// A CommandLink is a command in force: its name and its target below prefixes/.
 type CommandLink struct {
 	Name   string `json:"name"`
 	ID     ID     `json:"id"`
@@ -166,13 +163,13 @@ type CommandLink struct {
 type Generation struct {
 	Format   int           `json:"format"`
 	Number   uint64        `json:"number"`           // counts up from 1; zero: nothing installed yet
-	Parent   uint64        `json:"parent,omitempty"` // the one before, to which rollback returns
+	Parent   uint64        `json:"parent,omitempty"` // the generation to which rollback returns
 	Made     time.Time     `json:"made"`
 	Receipts []ID          `json:"receipts"`
 	Defaults map[string]ID `json:"defaults,omitempty"` // by channel/tool
 	Links    []CommandLink `json:"links,omitempty"`    // sorted by name
-	// Removing are the releases whose files go with the switch to this
-	// generation. What of that a crash cuts short, the next writer finishes.
+	// Removing lists the releases whose files are removed after the switch to this
+	// generation. After a crash, the next writer finishes the removal.
 	Removing []ID `json:"removing,omitempty"`
 }
 
@@ -199,11 +196,11 @@ func (r Receipt) WriteTo(w io.Writer) (int64, error) {
 	b.WriteString(",\n\t\"entries\": ")
 	writeEntries(b, r.Entries)
 	b.WriteString("\n}\n")
-	err = b.Flush() // it has kept the first error
+	err = b.Flush() // returns the first error of all writes
 	return out.n, err
 }
 
-// A counter counts what it passes on.
+// A counter counts the bytes written to w.
 type counter struct {
 	w io.Writer
 	n int64
@@ -215,15 +212,16 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Encode writes g as indented JSON.
+// Encode returns g as indented JSON.
 func (g Generation) Encode() ([]byte, error) {
 	g.Format = Format
 	data, err := json.MarshalIndent(g, "", "\t")
 	return append(data, '\n'), err
 }
 
-// ParseReceipt reads a receipt of some size bytes, to the end of in. A path that is not local, a type that is not
-// known, an unknown field or format is an error: nothing may be removed by it.
+// ParseReceipt reads a receipt to the end of in. size is its approximate size in bytes.
+// A path that is not local, or an unknown type, field or format, is an error, so that
+// no file is removed because of it.
 func ParseReceipt(in io.Reader, size int64) (Receipt, error) {
 	h, rest, err := parseHead(in)
 	if err != nil {
@@ -239,16 +237,16 @@ func ParseReceipt(in io.Reader, size int64) (Receipt, error) {
 			return Receipt{}, fmt.Errorf("receipt %s: %w", r.ID, err)
 		}
 	}
-	if twice, ok := r.twice(); ok {
-		return Receipt{}, fmt.Errorf("receipt %s: %q is listed twice", r.ID, twice)
+	if p, ok := r.duplicatePath(); ok {
+		return Receipt{}, fmt.Errorf("receipt %s: %q is listed twice", r.ID, p)
 	}
 	return r, nil
 }
 
-// twice finds a path that two entries have. Receipts are written in the order of
-// paths, in which there can be none.
-func (r Receipt) twice() (path string, ok bool) {
-	if inOrder(r.Entries) {
+// duplicatePath returns a path that two entries share, if any. Receipts are normally
+// sorted by path, which rules duplicates out without a map.
+func (r Receipt) duplicatePath() (path string, ok bool) {
+	if isSorted(r.Entries) {
 		return "", false
 	}
 	seen := make(map[string]bool, len(r.Entries))
@@ -261,8 +259,8 @@ func (r Receipt) twice() (path string, ok bool) {
 	return "", false
 }
 
-// inOrder reports whether each path comes after the one before it.
-func inOrder(es []Entry) bool {
+// isSorted reports whether the paths of es are strictly increasing.
+func isSorted(es []Entry) bool {
 	for i := 1; i < len(es); i++ {
 		if es[i-1].Path >= es[i].Path {
 			return false
@@ -271,13 +269,13 @@ func inOrder(es []Entry) bool {
 	return true
 }
 
-// ParseHead reads a receipt up to its entries, and no further.
+// ParseHead reads the head of a receipt, without parsing its entries.
 func ParseHead(r io.Reader) (Head, error) {
 	h, _, err := parseHead(r)
 	return h, err
 }
 
-// parseHead returns besides what follows the name of the entries.
+// parseHead also returns the rest of the receipt, which begins after the key "entries".
 func parseHead(r io.Reader) (h Head, rest io.Reader, err error) {
 	text, rest, err := splitHead(r)
 	if err == nil {
@@ -289,16 +287,16 @@ func parseHead(r io.Reader) (h Head, rest io.Reader, err error) {
 	return h, rest, h.validate()
 }
 
-// splitHead reads a JSON object up to the name of its entries, and returns the
-// fields before them as an object of their own and what follows the name. Of
-// fields it judges only that none stands there twice.
+// splitHead reads a JSON object up to its key "entries". It returns the fields before
+// that key as an object, and the input after it. The only check it makes is that no
+// field appears twice.
 func splitHead(in io.Reader) (head []byte, rest io.Reader, err error) {
 	text := make([]byte, 0, usualHead)
 	var (
-		end, quote int  // where the field before ends, and the last string begins
-		depth      int  // of the object or list that is read
-		name       bool // the next string is a field's name
-		quoted     bool // a string is read
+		end, quote int  // the end of the previous field, and the start of the last string
+		depth      int  // of nesting in objects and lists
+		name       bool // the next string is a key
+		quoted     bool // within a string
 		seen       = map[string]bool{}
 	)
 	for at := 0; ; at++ {
@@ -306,14 +304,14 @@ func splitHead(in io.Reader) (head []byte, rest io.Reader, err error) {
 			text = slices.Grow(text, at+1-len(text))
 			n, err := io.ReadAtLeast(in, text[len(text):cap(text)], at+1-len(text))
 			if text = text[:len(text)+n]; err == io.EOF || err == io.ErrUnexpectedEOF {
-				return nil, nil, errors.New("it lists no entries")
+				return nil, nil, errors.New("it has no list of entries")
 			} else if err != nil {
 				return nil, nil, err
 			}
 		}
 		switch c := text[at]; {
 		case quoted && c == '\\':
-			at++ // what follows ends no string
+			at++ // the escaped character does not end the string
 		case quoted && c == '"':
 			quoted = false
 			if depth != 1 || !name {
@@ -324,7 +322,7 @@ func splitHead(in io.Reader) (head []byte, rest io.Reader, err error) {
 				return append(text[:end:end], '}'), io.MultiReader(bytes.NewReader(text[at+1:]), in), nil
 			}
 			if seen[field] {
-				return nil, nil, fmt.Errorf("%q stands there twice", field)
+				return nil, nil, fmt.Errorf("field %q twice", field)
 			}
 			seen[field], name = true, false
 		case quoted:
@@ -342,7 +340,7 @@ func splitHead(in io.Reader) (head []byte, rest io.Reader, err error) {
 	}
 }
 
-// usualHead is how many octets a receipt's head has at most, as a rule.
+// usualHead is the initial buffer size for a head, in bytes; most heads fit.
 const usualHead = 8 << 10
 
 func (h Head) validate() error {
@@ -355,22 +353,23 @@ func (h Head) validate() error {
 		}
 	}
 	if !h.ID.Valid() {
-		return fmt.Errorf("receipt: id %q is not one", h.ID)
+		return fmt.Errorf("receipt: malformed id %q", h.ID)
 	}
 	for _, c := range h.Commands {
-		if !elementary(c.Name) || !Local(c.Path) {
+		if !isElement(c.Name) || !Local(c.Path) {
 			return fmt.Errorf("receipt %s: command %q at %q leaves its directory", h.ID, c.Name, c.Path)
 		}
 	}
 	return nil
 }
 
-// elementary reports whether name is one path element.
-func elementary(name string) bool {
+// isElement reports whether name is one path element.
+func isElement(name string) bool {
 	return name != "" && name != "." && name != ".." && path.Base(name) == name
 }
 
-// ParseGeneration reads a generation.
+// ParseGeneration parses a generation. An unknown field or format, a malformed ID and a
+// link that leaves its directory are errors.
 func ParseGeneration(data []byte) (Generation, error) {
 	var g Generation
 	if err := decode(data, &g); err != nil {
@@ -381,11 +380,11 @@ func ParseGeneration(data []byte) (Generation, error) {
 	}
 	for _, id := range slices.Concat(g.Receipts, g.Removing) {
 		if !id.Valid() {
-			return Generation{}, fmt.Errorf("generation %d: id %q is not one", g.Number, id)
+			return Generation{}, fmt.Errorf("generation %d: malformed id %q", g.Number, id)
 		}
 	}
 	for _, l := range g.Links {
-		if !elementary(l.Name) || !l.ID.Valid() || !Local(l.Target) {
+		if !isElement(l.Name) || !l.ID.Valid() || !Local(l.Target) {
 			return Generation{}, fmt.Errorf("generation %d: link %q leaves its directory", g.Number, l.Name)
 		}
 	}
@@ -420,11 +419,11 @@ func (e Entry) validate() error {
 		e.Type == Link && e.Digest.IsZero() && e.Target != "":
 		return nil
 	}
-	return fmt.Errorf("%q of type %q does not state what that type must", e.Path, e.Type)
+	return fmt.Errorf("%q of type %q lacks a field of that type, or has one of another type", e.Path, e.Type)
 }
 
-// Local reports whether p is a slash-separated path in its simplest form that
-// stays below where it starts.
+// Local reports whether p is a slash-separated relative path in its simplest form that
+// stays below its starting point.
 func Local(p string) bool {
 	return p != "" && p != "." && !path.IsAbs(p) && path.Clean(p) == p && p != ".." && !strings.HasPrefix(p, "../") &&
 		!strings.Contains(p, "\x00")

@@ -32,8 +32,8 @@ func sample() Receipt {
 			{Path: "zig", Type: Link, Target: "bin/zig"}}}
 }
 
-// text is r as it is written.
-func text(t testing.TB, r Receipt) []byte {
+// encode returns r as WriteTo writes it.
+func encode(t testing.TB, r Receipt) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	n, err := r.WriteTo(&b)
@@ -43,36 +43,36 @@ func text(t testing.TB, r Receipt) []byte {
 	return b.Bytes()
 }
 
-// read reads a receipt as slowly as a disk may give it.
-func read(data []byte) (Receipt, error) {
+// parse parses a receipt from a reader that returns short reads.
+func parse(data []byte) (Receipt, error) {
 	return ParseReceipt(iotest.HalfReader(bytes.NewReader(data)), int64(len(data)))
 }
 
-// A receipt longer than what is written at once.
-func TestLongReceipts(t *testing.T) {
+// A receipt longer than the buffers round-trips, and write errors are returned.
+func TestLongReceiptRoundTrip(t *testing.T) {
 	want := sample()
 	for n := range 5000 {
 		want.Entries = append(want.Entries, Entry{Path: fmt.Sprintf("%s-%d", strings.Repeat("x", n%97), n), Type: File, Size: int64(n), Digest: verify.DigestOf([]byte{byte(n)})})
 	}
-	data := text(t, want)
-	got, err := read(data)
+	data := encode(t, want)
+	got, err := parse(data)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%d entries come back as %d, %v", len(want.Entries), len(got.Entries), err)
 	}
 	for _, room := range []int{0, 10, 64 << 10, len(data) - 1} {
-		if n, err := want.WriteTo(&full{room}); !errors.Is(err, io.ErrShortWrite) || n != int64(room) {
-			t.Errorf("where %d bytes fit: %d, %v", room, n, err)
+		if n, err := want.WriteTo(&limitedWriter{room}); !errors.Is(err, io.ErrShortWrite) || n != int64(room) {
+			t.Errorf("with room for %d bytes: %d, %v", room, n, err)
 		}
 	}
-	if n, err := want.WriteTo(&full{len(data)}); err != nil || n != int64(len(data)) {
-		t.Errorf("where it just fits: %d, %v", n, err)
+	if n, err := want.WriteTo(&limitedWriter{len(data)}); err != nil || n != int64(len(data)) {
+		t.Errorf("with just enough room: %d, %v", n, err)
 	}
 }
 
-// An entry may be as long as its names, however they are spelled, and stand as far
-// from the next as it likes; what is longer than that is refused.
-func TestLongEntries(t *testing.T) {
-	spelled := func(path string) string {
+// Entries with the longest names, written with escapes, and any amount of white space are
+// accepted; longer entries are refused.
+func TestEntryLengthLimit(t *testing.T) {
+	escaped := func(path string) string {
 		var b strings.Builder
 		for _, c := range path {
 			fmt.Fprintf(&b, "\\u%04x", c)
@@ -84,22 +84,22 @@ func TestLongEntries(t *testing.T) {
 		edit [2]string
 		ok   bool
 	}{
-		"escapes":       {[2]string{`"path":"zig"`, `"path":"` + spelled(deep) + `"`}, true},
-		"white space":   {[2]string{`"path":"zig"`, `"path":` + strings.Repeat(" \n", 3*window) + `"zig"`}, true},
-		"a long string": {[2]string{`"path":"zig"`, `"path":"` + strings.Repeat("\\u0041", window) + `"`}, false},
-		"a long number": {[2]string{`"mode":493`, `"mode":` + strings.Repeat("4", 3*window)}, false},
-		"a long target": {[2]string{`"target":"bin/zig"`, `"target":"` + strings.Repeat("x", 3*window) + `"`}, false},
+		"escapes":       {[2]string{`"path":"zig"`, `"path":"` + escaped(deep) + `"`}, true},
+		"white space":   {[2]string{`"path":"zig"`, `"path":` + strings.Repeat(" \n", 3*bufferSize) + `"zig"`}, true},
+		"a long string": {[2]string{`"path":"zig"`, `"path":"` + strings.Repeat("\\u0041", bufferSize) + `"`}, false},
+		"a long number": {[2]string{`"mode":493`, `"mode":` + strings.Repeat("4", 3*bufferSize)}, false},
+		"a long target": {[2]string{`"target":"bin/zig"`, `"target":"` + strings.Repeat("x", 3*bufferSize) + `"`}, false},
 	} {
-		edited := strings.Replace(string(text(t, sample())), c.edit[0], c.edit[1], 1)
-		if r, err := read([]byte(edited)); len(edited) < 1000 || (err == nil) != c.ok || c.ok && len(r.Entries) != 3 {
+		edited := strings.Replace(string(encode(t, sample())), c.edit[0], c.edit[1], 1)
+		if r, err := parse([]byte(edited)); len(edited) < 1000 || (err == nil) != c.ok || c.ok && len(r.Entries) != 3 {
 			t.Errorf("%s: %d bytes, %d entries, %v", name, len(edited), len(r.Entries), err)
 		}
 	}
 }
 
-// A disk that fails is not a receipt that is wrong.
-func TestReceiptOnABadDisk(t *testing.T) {
-	data := text(t, sample())
+// ParseReceipt returns read errors as they are.
+func TestParseReceiptReturnsReadErrors(t *testing.T) {
+	data := encode(t, sample())
 	for n := range data {
 		_, err := ParseReceipt(io.MultiReader(bytes.NewReader(data[:n]), iotest.ErrReader(fs.ErrClosed)), 0)
 		if !errors.Is(err, fs.ErrClosed) {
@@ -108,12 +108,12 @@ func TestReceiptOnABadDisk(t *testing.T) {
 	}
 }
 
-// full takes so many bytes and no more.
-type full struct{ room int }
+// A limitedWriter fails after room bytes.
+type limitedWriter struct{ room int }
 
-func (f *full) Write(p []byte) (int, error) {
-	n := min(len(p), f.room)
-	if f.room -= n; n < len(p) {
+func (w *limitedWriter) Write(p []byte) (int, error) {
+	n := min(len(p), w.room)
+	if w.room -= n; n < len(p) {
 		return n, io.ErrShortWrite
 	}
 	return n, nil
@@ -125,48 +125,49 @@ func TestReceiptRoundTrip(t *testing.T) {
 	stamped.Entries = append(stamped.Entries, Entry{Path: "ü \"\\<>&\u2028\x7f\n", Type: File, Digest: verify.DigestOf(nil),
 		Stamp: Stamp{math.MaxUint64, math.MinInt64, math.MaxInt64}})
 	for _, want := range []Receipt{sample(), stamped} {
-		got, err := read(text(t, want))
+		got, err := parse(encode(t, want))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	}
-	data := text(t, sample())
+	data := encode(t, sample())
 	half := data[:bytes.Index(data, []byte(`"bin/zig",`))]
 	head, err := ParseHead(bytes.NewReader(half))
 	if err != nil || !reflect.DeepEqual(head, sample().Head) {
-		t.Errorf("the head of a receipt whose entries are cut: %+v, %v", head, err)
+		t.Errorf("head of a receipt with truncated entries: %+v, %v", head, err)
 	}
 	for n := range bytes.Index(data, []byte(`"entries"`)) {
 		if head, err := ParseHead(bytes.NewReader(data[:n])); err == nil {
-			t.Errorf("a head that is cut after %d bytes was read as %+v", n, head)
+			t.Errorf("head truncated after %d bytes was parsed as %+v", n, head)
 		}
 	}
 }
 
-// What a text says cannot pass for the end of a head, and a head may come in
-// pieces, and be long.
-func TestHeadsEndAtTheirEntries(t *testing.T) {
+// A string in the head that looks like the key "entries" does not end the head. Heads may
+// be long and arrive in pieces.
+func TestHeadEndsAtEntriesKey(t *testing.T) {
 	r := sample()
 	r.Kist = `"entries": [\", {` + strings.Repeat("long ", 10_000) + `"entries`
 	for name, in := range map[string]io.Reader{
-		"at once":        bytes.NewReader(text(t, r)),
-		"byte by byte":   iotest.OneByteReader(bytes.NewReader(text(t, r))),
-		"with its end":   iotest.DataErrReader(bytes.NewReader(text(t, r))),
-		"half at a time": iotest.HalfReader(bytes.NewReader(text(t, r))),
+		"at once":        bytes.NewReader(encode(t, r)),
+		"byte by byte":   iotest.OneByteReader(bytes.NewReader(encode(t, r))),
+		"with its end":   iotest.DataErrReader(bytes.NewReader(encode(t, r))),
+		"half at a time": iotest.HalfReader(bytes.NewReader(encode(t, r))),
 	} {
-		got, err := ParseReceipt(in, int64(len(text(t, r))))
+		got, err := ParseReceipt(in, int64(len(encode(t, r))))
 		if err != nil || !reflect.DeepEqual(got, r) {
 			t.Errorf("%s: got %.200v, %v", name, got, err)
 		}
 	}
 	broken := errors.New("the disk is broken")
-	if _, err := ParseHead(io.MultiReader(bytes.NewReader(text(t, r)[:100]), iotest.ErrReader(broken))); !errors.Is(err, broken) {
-		t.Errorf("got %v, want what the disk said", err)
+	if _, err := ParseHead(io.MultiReader(bytes.NewReader(encode(t, r)[:100]), iotest.ErrReader(broken))); !errors.Is(err, broken) {
+		t.Errorf("got %v, want the read error", err)
 	}
 }
 
-// earlier writes r as kists did before entries had stamps and a line each.
-func earlier(t *testing.T, r Receipt) []byte {
+// encodeEarlier encodes r as versions of kist did before entries had stamps and a line
+// each.
+func encodeEarlier(t *testing.T, r Receipt) []byte {
 	t.Helper()
 	type entry struct {
 		Path      string        `json:"path"`
@@ -191,82 +192,82 @@ func earlier(t *testing.T, r Receipt) []byte {
 	return append(data, '\n')
 }
 
-func TestEarlierReceiptsAreRead(t *testing.T) {
+func TestParseReceiptReadsEarlierLayout(t *testing.T) {
 	r := sample()
 	r.Entries = append(r.Entries, Entry{Path: "lib/<ü>&\\\"\u2028\t", Type: Link, Target: "a\\\u0001b"})
-	got, err := read(earlier(t, r))
+	got, err := parse(encodeEarlier(t, r))
 	if err != nil || !reflect.DeepEqual(got, r) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
-// Each edit makes a receipt by which nothing may be removed.
-func TestEditedReceiptsAreRefused(t *testing.T) {
+// Each edit makes a receipt that must be refused, so that no file is removed because of it.
+func TestParseReceiptRefusesInvalid(t *testing.T) {
 	for name, edit := range map[string][2]string{
-		"absolute path":         {`"bin/zig",`, `"/etc/passwd",`},
-		"escaping path":         {`"bin/zig",`, `"../../.bashrc",`},
-		"hidden escape":         {`"bin/zig",`, `"bin/../../x",`},
-		"the prefix itself":     {`"path": "bin",`, `"path": ".",`},
-		"empty path":            {`"path": "bin",`, `"path": "",`},
-		"NUL in a path":         {`"bin/zig",`, `"bin/\u0000",`},
-		"a path twice":          {`"path": "zig",`, `"path": "bin",`},
-		"unknown type":          {`"type": "dir",`, `"type": "socket",`},
-		"file without digest":   {`"type": "dir",`, `"type": "file",`},
-		"link without target":   {`"target": "bin/zig"`, `"target": ""`},
-		"setuid":                {`"mode": 493`, `"mode": 2541`},
-		"unknown field":         {`"kist":`, `"run": "rm", "kist":`},
-		"unknown format":        {`"format": 1`, `"format": 2`},
-		"id that leaves":        {`acme-zig-0.14.0-0a1b2c3d`, `../../acme-0a1b2c3d`},
-		"channel that leaves":   {`"channel": "acme"`, `"channel": "../acme"`},
-		"command name a path":   {`"name": "zig",`, `"name": "../zig",`},
-		"command path leaves":   {`"path": "bin/zig"`, `"path": "/bin/sh"`},
-		"text after it":         {"}\n", "}\n{}"},
-		"weak digest":           {`"digest": "sha256:` + verify.DigestOf([]byte("z")).Hex(), `"digest": "md5:00`},
-		"version with a slash":  {`"version": "0.14.0"`, `"version": "0/14"`},
-		"negative size":         {`"size": 1,`, `"size": -1,`},
-		"target on a directory": {`"type": "dir",`, `"type": "dir", "target": "x",`},
-		"no entries":            {`"entries":`, `"evidence":`},
-		"cut":                   {"]\n}\n", ""},
-		"cut in an entry":       {`"type": "link"`, `"type": "li`},
-		"an entry cut off":      {`"target": "bin/zig"`, `"target": "bin/zig",`},
-		"a field twice":         {`"type": "dir",`, `"type": "dir", "type": "dir",`},
-		"a field in capitals":   {`"target": "bin/zig"`, `"TARGET": "bin/zig"`},
-		"field of an entry":     {`"target": "bin/zig"`, `"target": "bin/zig", "run": "rm"`},
-		"a size that is text":   {`"size": 1,`, `"size": "1",`},
-		"a size in tenths":      {`"size": 1,`, `"size": 1.5,`},
-		"a zero in front":       {`"mode": 493`, `"mode": 0493`},
-		"a NUL before a number": {`"mode": 493`, "\"mode\": \x00493"},
-		"a NUL after it":        {"}\n", "}\n\x00"},
-		"a huge size":           {`"size": 1,`, `"size": 9223372036854775808,`},
-		"a control character":   {`"path": "zig",`, "\"path\": \"z\x01g\","},
-		"no UTF-8":              {`"path": "zig",`, "\"path\": \"z\xffg\","},
-		"stamp of a directory":  {`"type": "dir",`, `"type": "dir", "stamp": [1, 2, 3],`},
-		"stamp of two numbers":  {`"type": "file",`, `"type": "file", "stamp": [1, 2],`},
-		"stamp of four":         {`"type": "file",`, `"type": "file", "stamp": [1, 2, 3, 4],`},
-		"sealed at no time":     {`"kist":`, `"sealed": "today", "kist":`},
-		"a field of it twice":   {`"kist":`, `"kist": "", "kist":`},
-		"one in other letters":  {`"entries":`, `"entri\u0065s":`},
-		"no comma before":       {",\n\t\"entries", "\n\t\"entries"},
-		"a list":                {"{\n\t\"format", "[\n\t\"format"},
+		"absolute path":           {`"bin/zig",`, `"/etc/passwd",`},
+		"escaping path":           {`"bin/zig",`, `"../../.bashrc",`},
+		"hidden escape":           {`"bin/zig",`, `"bin/../../x",`},
+		"the prefix itself":       {`"path": "bin",`, `"path": ".",`},
+		"empty path":              {`"path": "bin",`, `"path": "",`},
+		"NUL in a path":           {`"bin/zig",`, `"bin/\u0000",`},
+		"a path twice":            {`"path": "zig",`, `"path": "bin",`},
+		"unknown type":            {`"type": "dir",`, `"type": "socket",`},
+		"file without digest":     {`"type": "dir",`, `"type": "file",`},
+		"link without target":     {`"target": "bin/zig"`, `"target": ""`},
+		"setuid":                  {`"mode": 493`, `"mode": 2541`},
+		"unknown field":           {`"kist":`, `"run": "rm", "kist":`},
+		"unknown format":          {`"format": 1`, `"format": 2`},
+		"id with ..":              {`acme-zig-0.14.0-0a1b2c3d`, `../../acme-0a1b2c3d`},
+		"channel with ..":         {`"channel": "acme"`, `"channel": "../acme"`},
+		"command name a path":     {`"name": "zig",`, `"name": "../zig",`},
+		"command path leaves":     {`"path": "bin/zig"`, `"path": "/bin/sh"`},
+		"text after it":           {"}\n", "}\n{}"},
+		"weak digest":             {`"digest": "sha256:` + verify.DigestOf([]byte("z")).Hex(), `"digest": "md5:00`},
+		"version with a slash":    {`"version": "0.14.0"`, `"version": "0/14"`},
+		"negative size":           {`"size": 1,`, `"size": -1,`},
+		"target on a directory":   {`"type": "dir",`, `"type": "dir", "target": "x",`},
+		"no entries":              {`"entries":`, `"evidence":`},
+		"cut":                     {"]\n}\n", ""},
+		"cut in an entry":         {`"type": "link"`, `"type": "li`},
+		"trailing comma":          {`"target": "bin/zig"`, `"target": "bin/zig",`},
+		"a field twice":           {`"type": "dir",`, `"type": "dir", "type": "dir",`},
+		"a field in capitals":     {`"target": "bin/zig"`, `"TARGET": "bin/zig"`},
+		"field of an entry":       {`"target": "bin/zig"`, `"target": "bin/zig", "run": "rm"`},
+		"a size that is text":     {`"size": 1,`, `"size": "1",`},
+		"a size in tenths":        {`"size": 1,`, `"size": 1.5,`},
+		"a leading zero":          {`"mode": 493`, `"mode": 0493`},
+		"a NUL before a number":   {`"mode": 493`, "\"mode\": \x00493"},
+		"a NUL after it":          {"}\n", "}\n\x00"},
+		"a huge size":             {`"size": 1,`, `"size": 9223372036854775808,`},
+		"a control character":     {`"path": "zig",`, "\"path\": \"z\x01g\","},
+		"not UTF-8":               {`"path": "zig",`, "\"path\": \"z\xffg\","},
+		"stamp of a directory":    {`"type": "dir",`, `"type": "dir", "stamp": [1, 2, 3],`},
+		"stamp of two numbers":    {`"type": "file",`, `"type": "file", "stamp": [1, 2],`},
+		"stamp of four":           {`"type": "file",`, `"type": "file", "stamp": [1, 2, 3, 4],`},
+		"sealed at no time":       {`"kist":`, `"sealed": "today", "kist":`},
+		"head field twice":        {`"kist":`, `"kist": "", "kist":`},
+		"escaped entries key":     {`"entries":`, `"entri\u0065s":`},
+		"no comma before entries": {",\n\t\"entries", "\n\t\"entries"},
+		"a list":                  {"{\n\t\"format", "[\n\t\"format"},
 	} {
-		line := text(t, sample())
+		line := encode(t, sample())
 		_, entries, _ := bytes.Cut(line, []byte(`"entries"`))
 		line = append(line[:len(line)-len(entries)], bytes.ReplaceAll(entries, []byte(`":`), []byte(`": `))...)
-		for layout, data := range map[string]string{"one line each": string(line), "the earlier one": string(earlier(t, sample()))} {
+		for layout, data := range map[string]string{"current layout": string(line), "earlier layout": string(encodeEarlier(t, sample()))} {
 			edited := strings.ReplaceAll(data, edit[0], edit[1])
 			if edited == data {
-				t.Errorf("%s, %s: the edit changed nothing", name, layout)
+				t.Errorf("%s, %s: the edit has no effect", name, layout)
 			}
-			if _, err := read([]byte(edited)); err == nil {
+			if _, err := parse([]byte(edited)); err == nil {
 				t.Errorf("%s, %s: accepted", name, layout)
 			}
 		}
 	}
 }
 
-// A stamp is believed where it says the same as ever, of a file that had been
-// left alone for a while when it was taken; never otherwise.
-func TestUntouched(t *testing.T) {
+// A stamp proves a file unchanged only if it is the same and the file had not changed for
+// some time when the receipt was sealed.
+func TestUntouchedNeedsSettledEqualStamp(t *testing.T) {
 	sealed := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	at := func(d time.Duration) int64 { return sealed.Add(d).UnixNano() }
 	file := Entry{Path: "a", Type: File, Size: 7, Digest: verify.DigestOf(nil), Stamp: Stamp{11, at(-time.Hour), at(-2 * time.Second)}}
@@ -277,24 +278,24 @@ func TestUntouched(t *testing.T) {
 		}
 	}
 	if !r.Untouched(file, 7, file.Stamp) {
-		t.Error("a file that nobody touched is not believed")
+		t.Error("an unchanged file is reported as changed")
 	}
 	for name, change := range map[string]func(r *Receipt, e *Entry, size *int64, now *Stamp){
-		"another size":                func(r *Receipt, e *Entry, size *int64, now *Stamp) { *size++ },
-		"another inode":               func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Inode++ },
-		"written since":               func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Modified++ },
-		"written, with its time back": func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Changed++ },
-		"the clock set back":          func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Changed-- },
-		"no stamp":                    func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp, *now = Stamp{}, Stamp{} },
-		"no time of sealing":          func(r *Receipt, e *Entry, size *int64, now *Stamp) { r.Sealed = time.Time{} },
-		"just written when sealed":    func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp.Changed++; now.Changed++ },
-		"from the future when sealed": func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp.Changed = at(time.Hour); *now = e.Stamp },
-		"a directory":                 func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Type = Dir },
+		"another size":                 func(r *Receipt, e *Entry, size *int64, now *Stamp) { *size++ },
+		"another inode":                func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Inode++ },
+		"written since":                func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Modified++ },
+		"written, with its time reset": func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Changed++ },
+		"the clock set back":           func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Changed-- },
+		"no stamp":                     func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp, *now = Stamp{}, Stamp{} },
+		"not sealed":                   func(r *Receipt, e *Entry, size *int64, now *Stamp) { r.Sealed = time.Time{} },
+		"just written when sealed":     func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp.Changed++; now.Changed++ },
+		"from the future when sealed":  func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp.Changed = at(time.Hour); *now = e.Stamp },
+		"a directory":                  func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Type = Dir },
 	} {
 		r, e, size, now := r, file, file.Size, file.Stamp
 		change(&r, &e, &size, &now)
 		if r.Untouched(e, size, now) {
-			t.Errorf("%s: believed", name)
+			t.Errorf("%s: reported as unchanged", name)
 		}
 	}
 }
@@ -325,15 +326,15 @@ func TestIDsAreOnePathElement(t *testing.T) {
 			Filter(func(s string) bool { return manifests.ValidVersion(s) == nil }).Draw(t, "version")
 		id := NewID("acme", "zig", version, [4]byte{1, 2, 3, 4})
 		if !id.Valid() || strings.ContainsAny(string(id), "/:~ABCDEFGHIJKLMNOPQRSTUVWXYZ") || !strings.HasSuffix(string(id), "-01020304") {
-			t.Fatalf("%q is no id", id)
+			t.Fatalf("%q is not a valid id", id)
 		}
 	})
 }
 
 func FuzzReceipt(f *testing.F) {
-	f.Add(text(f, sample()))
+	f.Add(encode(f, sample()))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := read(data)
+		r, err := parse(data)
 		if err != nil {
 			return
 		}
@@ -351,8 +352,8 @@ func FuzzReceipt(f *testing.F) {
 				t.Errorf("%q was accepted", e.Path)
 			}
 		}
-		if _, err := read(text(t, r)); err != nil {
-			t.Errorf("what was read cannot be written and read again: %v", err)
+		if _, err := parse(encode(t, r)); err != nil {
+			t.Errorf("accepted receipt does not round-trip: %v", err)
 		}
 	})
 }

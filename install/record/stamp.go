@@ -2,29 +2,29 @@ package record
 
 import "time"
 
-// A Stamp is what the file system said of a file once it was in place. As long
-// as it says the same, nobody has touched the file. It is a saving, never a
-// belief: what has another stamp is hashed.
+// A Stamp is what the file system reported about a file once it was installed. While
+// the file system reports the same, the file is unchanged and need not be hashed. A
+// different stamp proves nothing: the file is then hashed.
 type Stamp struct {
 	Inode    uint64
-	Modified int64 // when its content was last changed, in nanoseconds since 1970
-	Changed  int64 // when anything of it was, which nobody can set
+	Modified int64 // last change of the content, in nanoseconds since 1970
+	Changed  int64 // last change of content or metadata; programs cannot set it
 }
 
-// IsZero reports whether s was never set.
+// IsZero reports whether s is unset.
 func (s Stamp) IsZero() bool { return s == Stamp{} }
 
-// A file system tells time in steps, and a change right after a stamp was read,
-// within the same step, would leave no trace. So a file must have been left alone for
-// settling when its receipt is sealed. Of that, maxSealing at most may have gone by
-// since its stamp was read: reading them all takes a while. The steps of the file
-// systems whose stamps are relied on are some milliseconds.
+// A file system's clock has a granularity, and a change within the same tick as the
+// reading of a stamp would not alter the stamp. So a file's last change must lie
+// settleTime before the receipt is sealed. At most maxSealing of that may pass after its
+// stamp was read, since reading all stamps takes a while. The file systems whose stamps
+// kist relies on have ticks of some milliseconds.
 const (
-	settling   = 2 * time.Second
+	settleTime = 2 * time.Second
 	maxSealing = 1 * time.Second
 )
 
-// SealedAt is the time of sealing of a receipt, whose stamps were read between began
+// SealedAt returns the value of Sealed for a receipt whose stamps were read between began
 // and ended, by the clock of their file system.
 func SealedAt(began, ended time.Time) time.Time {
 	if latest := began.Add(maxSealing); ended.After(latest) {
@@ -33,15 +33,15 @@ func SealedAt(began, ended time.Time) time.Time {
 	return ended
 }
 
-// Settled reports whether the stamp of e can prove anything: it is one of a file that
-// had been left alone for long enough when r was sealed.
+// Settled reports whether the stamp of e can be relied on: e is a file whose last change
+// was long enough before r was sealed.
 func (r Receipt) Settled(e Entry) bool {
 	return e.Type == File && !e.Stamp.IsZero() && !r.Sealed.IsZero() &&
-		e.Stamp.Changed <= r.Sealed.Add(-settling).UnixNano()
+		e.Stamp.Changed <= r.Sealed.Add(-settleTime).UnixNano()
 }
 
-// Untouched reports whether a file that now has this size and stamp is proved
-// to be as it was when r was written.
+// Untouched reports whether the size and the current stamp of a file prove that it is
+// unchanged since r was written.
 func (r Receipt) Untouched(e Entry, size int64, now Stamp) bool {
 	return r.Settled(e) && e.Size == size && e.Stamp == now
 }
