@@ -2,24 +2,25 @@ package unpack
 
 import "io"
 
-// An ahead reads from a decoder in a goroutine of its own, up to a mebibyte
-// ahead of whoever writes the files.
-type ahead struct {
+// An aheadReader reads from a decoder in its own goroutine, up to 1 MiB ahead of its
+// caller.
+type aheadReader struct {
 	full chan block
 	free chan []byte
 	quit chan struct{}
 	cur  block
-	used int // bytes of cur that were given out
+	used int // bytes of cur that Read has returned
 }
 
 type block struct {
 	data []byte
-	err  error // what comes after data
+	err  error // to return after data
 }
 
-func readAhead(r io.Reader) *ahead {
+// readAhead starts an aheadReader. The caller must stop it.
+func readAhead(r io.Reader) *aheadReader {
 	const blocks, size = 4, 256 << 10
-	a := &ahead{full: make(chan block, blocks), free: make(chan []byte, blocks), quit: make(chan struct{})}
+	a := &aheadReader{full: make(chan block, blocks), free: make(chan []byte, blocks), quit: make(chan struct{})}
 	for range blocks {
 		a.free <- make([]byte, size)
 	}
@@ -27,7 +28,7 @@ func readAhead(r io.Reader) *ahead {
 	return a
 }
 
-func (a *ahead) run(r io.Reader) {
+func (a *aheadReader) run(r io.Reader) {
 	defer close(a.full)
 	for {
 		var buf []byte
@@ -37,14 +38,15 @@ func (a *ahead) run(r io.Reader) {
 			return
 		}
 		n, err := fill(r, buf)
-		a.full <- block{buf[:n], err} // there is room: no more blocks exist
+		a.full <- block{buf[:n], err} // never blocks: full has room for all blocks
 		if err != nil {
 			return
 		}
 	}
 }
 
-// fill reads until buf is full or r fails, and keeps r's own error.
+// fill reads until buf is full or r fails, and returns r's error unchanged, unlike
+// io.ReadFull.
 func fill(r io.Reader, buf []byte) (n int, err error) {
 	for n < len(buf) && err == nil {
 		var m int
@@ -54,7 +56,7 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 	return n, err
 }
 
-func (a *ahead) Read(p []byte) (int, error) {
+func (a *aheadReader) Read(p []byte) (int, error) {
 	for a.used == len(a.cur.data) {
 		if a.cur.err != nil {
 			return 0, a.cur.err
@@ -70,7 +72,7 @@ func (a *ahead) Read(p []byte) (int, error) {
 }
 
 // stop ends the goroutine and waits for it.
-func (a *ahead) stop() {
+func (a *aheadReader) stop() {
 	close(a.quit)
 	for range a.full {
 	}

@@ -19,17 +19,16 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// A Claim is one entry of a prefix, as the archive that brought it would have
-// it. Its links are not made yet.
+// A Claim is one entry of a prefix, as its archive was unpacked. Links are not on disk
+// yet.
 type Claim struct {
 	*record.Entry
-	Archive string // its name
-	Raw     string // what it calls the entry
+	Archive string // the archive's name
+	Raw     string // the entry's name in the archive
 }
 
-// Claims ends the filling of the prefix: it removes the directories that
-// nothing turned out to need, and returns what was claimed, by path, so parents
-// before children.
+// Claims ends the filling of the prefix. It removes the directories that no entry
+// needs, and returns the claims sorted by path, so parents before children.
 func (p *Prefix) Claims() ([]Claim, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -37,20 +36,20 @@ func (p *Prefix) Claims() ([]Claim, error) {
 		return nil, p.broken
 	}
 	p.broken = errFinished
-	if err := p.settleTwins(); err != nil {
+	if err := p.resolveDuplicates(); err != nil {
 		p.broken = err
 		return nil, err
 	}
-	owner := p.owners()
+	owners := p.dirOwners()
 	claims := make([]Claim, 0, len(p.tree))
 	var unused []string
 	for to, n := range p.tree {
 		from := n.from
 		if n.Type == record.Dir {
-			from = owner[to]
+			from = owners[to]
 		}
 		switch {
-		case n.gone:
+		case n.removed:
 			continue
 		case from == nil:
 			unused = append(unused, to)
@@ -70,20 +69,19 @@ func (p *Prefix) Claims() ([]Claim, error) {
 	return claims, nil
 }
 
-// Resume goes on with a prefix in root from claims, which another Prefix ended
-// with. Their archives come before those that are added now, and their
-// directories stay theirs.
+// Resume continues a prefix in root from claims, the result of another Prefix. Their
+// archives are ordered before those that are added now, and keep their directories.
 func Resume(root *os.Root, limits Limits, claims []Claim) *Prefix {
 	p := New(root, limits)
-	origins := map[[2]string]*origin{}
+	owners := map[[2]string]*owner{}
 	for _, c := range claims {
 		key := [2]string{c.Archive, c.Component}
-		if origins[key] == nil {
+		if owners[key] == nil {
 			p.adds++
-			origins[key] = &origin{name: c.Archive, component: c.Component, order: math.MinInt, id: p.adds}
+			owners[key] = &owner{name: c.Archive, component: c.Component, order: math.MinInt, id: p.adds}
 		}
-		n := &node{Entry: *c.Entry, from: origins[key], raw: c.Raw, kept: c.Type == record.Dir}
-		if n.kept {
+		n := &node{Entry: *c.Entry, from: owners[key], raw: c.Raw, resumed: c.Type == record.Dir}
+		if n.resumed {
 			n.first, n.last = n.from, n.from
 		}
 		p.tree[c.Path] = n
@@ -94,42 +92,43 @@ func Resume(root *os.Root, limits Limits, claims []Claim) *Prefix {
 	return p
 }
 
-// owners says which archive needs a directory: the first that lists it or has
-// something below it. One that nobody needs was made for what was taken back.
-func (p *Prefix) owners() map[string]*origin {
-	owner := map[string]*origin{}
-	need := func(dir string, by *origin) {
-		for ; dir != "." && (owner[dir] == nil || by.before(owner[dir])); dir = path.Dir(dir) {
-			owner[dir] = by
+// dirOwners returns the owner of each directory: the first archive that lists it or has
+// an entry below it. A directory without one was made for a file that was removed again.
+func (p *Prefix) dirOwners() map[string]*owner {
+	owners := map[string]*owner{}
+	claim := func(dir string, o *owner) {
+		for ; dir != "." && (owners[dir] == nil || o.before(owners[dir])); dir = path.Dir(dir) {
+			owners[dir] = o
 		}
 	}
 	for to, n := range p.tree {
 		switch {
-		case n.Type != record.Dir && !n.gone:
-			need(path.Dir(to), n.from)
+		case n.Type != record.Dir && !n.removed:
+			claim(path.Dir(to), n.from)
 		case n.first != nil:
-			need(to, n.first)
+			claim(to, n.first)
 		}
 	}
 	for to, n := range p.tree {
-		if n.kept {
-			owner[to] = n.from
+		if n.resumed {
+			owners[to] = n.from
 		}
 	}
-	return owner
+	return owners
 }
 
-// Complete turns what was unpacked below root into a prefix: it judges claims
-// as if nobody had, makes the links, and then walks the prefix, where it gives
-// everything its mode and notes the stamps of files. What is on disk then is exactly
-// what was claimed, and every link resolves or dangles inside. sealed is what a receipt
-// says of the stamps; zero where the file system keeps none to rely on, and then none
-// are noted. The files that executable names, directly or through links, may be
-// executed whatever their archives say; a name that is no file's changes nothing. A claim that breaks a rule, or is not behind the others by its path, is an
-// *EntryError; a *ChangedError says that something else than the claimed is there.
+// Complete turns the files unpacked below root into a prefix: it validates the claims
+// again, makes the links, and walks the prefix to set all modes and read the stamps of
+// files. The prefix then holds exactly what was claimed, and every link resolves or
+// dangles inside it. sealed is for the receipt (see record.SealedAt); it is zero, and
+// no stamps are recorded, if the file system's stamps cannot be relied on. The files
+// that executable names, directly or through links, become executable whatever mode
+// their archives state; names that lead to no file are ignored. Complete returns an
+// *EntryError if a claim breaks a rule or is not sorted by path, and a *ChangedError if
+// the prefix on disk differs from the claims.
 func Complete(ctx context.Context, root *os.Root, limits Limits, claims []Claim, executable ...string) (sealed time.Time, err error) {
 	t := tree{ctx: ctx, root: root, limits: limits, nodes: make(map[string]*Claim, len(claims))}
-	if err := t.judge(claims); err != nil {
+	if err := t.validate(claims); err != nil {
 		return time.Time{}, err
 	}
 	if err := t.makeLinks(claims); err != nil {
@@ -149,37 +148,38 @@ type tree struct {
 	limits Limits
 	nodes  map[string]*Claim // by path
 
-	stamped bool      // the file system keeps stamps
-	sealed  time.Time // then, when they had been read
+	stamped bool      // the file system's stamps can be relied on
+	sealed  time.Time // if stamped: when the stamps had been read
 	walkers errgroup.Group
-	found   atomic.Int64 // of nodes, on disk
+	found   atomic.Int64 // number of nodes found on disk
 
-	steps   atomic.Int64 // of the ways of all links
-	missing sync.Map     // the names that they lead to and that are not in the tree
-	absent  atomic.Int64 // how many those are
+	steps   atomic.Int64 // elements followed for all links
+	missing sync.Map     // set of the names in links' paths that are not in the tree
+	absent  atomic.Int64 // number of names in missing
 }
 
-// refuse makes an EntryError about c, whose archive is long read.
+// refuse returns an EntryError about c.
 func (c *Claim) refuse(rule Rule, format string, args ...any) error {
-	return c.blame(refuse(rule, "", format, args...))
+	return c.withEntry(refuse(rule, "", format, args...))
 }
 
-// blame completes an EntryError about c.
-func (c *Claim) blame(err error) error {
+// withEntry adds the archive and the name of c to an EntryError.
+func (c *Claim) withEntry(err error) error {
 	if e, ok := errors.AsType[*EntryError](err); ok {
 		e.Archive, e.Path = c.Archive, c.Raw
 	}
 	return err
 }
 
-// judge holds the claims to what is promised of entries, and enters them in the tree.
-func (t *tree) judge(claims []Claim) error {
+// validate checks the claims against the rules, their order and the limits, and adds
+// them to the tree.
+func (t *tree) validate(claims []Claim) error {
 	var bytes int64
 	dirs := 0
 	for i := range claims {
 		c := &claims[i]
-		if err := c.judge(t.limits); err != nil {
-			return c.blame(err)
+		if err := c.validate(t.limits); err != nil {
+			return c.withEntry(err)
 		}
 		if parent := path.Dir(c.Path); parent != "." && (t.nodes[parent] == nil || t.nodes[parent].Type != record.Dir) {
 			return c.refuse(RuleBelow, "entry below %q, which is not a directory", parent)
@@ -201,8 +201,8 @@ func (t *tree) judge(claims []Claim) error {
 	return nil
 }
 
-// judge holds one claim to the rules that were applied when it was made.
-func (c *Claim) judge(limits Limits) error {
+// validate checks the rules for a single entry again.
+func (c *Claim) validate(limits Limits) error {
 	if name, err := limits.name(c.Path, false, true); err != nil {
 		return err
 	} else if name != c.Path {
@@ -222,8 +222,8 @@ func (c *Claim) judge(limits Limits) error {
 	return nil
 }
 
-// makeExecutable lets those execute the file called name that may read it; the walk
-// gives it that mode.
+// makeExecutable adds execute permission to the claim of the file name for all that can
+// read it; the walk sets the mode on disk.
 func (t *tree) makeExecutable(name string) {
 	end, err := t.follow(&Claim{Entry: &record.Entry{Path: name}}, name, 0, nil)
 	if c := t.nodes[end]; err == nil && c != nil && c.Type == record.File {
@@ -231,7 +231,7 @@ func (t *tree) makeExecutable(name string) {
 	}
 }
 
-// makeLinks makes the links, all of which were first followed to their ends.
+// makeLinks follows all links to their ends, and then makes them.
 func (t *tree) makeLinks(claims []Claim) error {
 	for i := range claims {
 		if claims[i].Type != record.Link {
@@ -244,19 +244,19 @@ func (t *tree) makeLinks(claims []Claim) error {
 			return err
 		}
 	}
-	dirs := handles{root: t.root, open: map[string]rootfs.Dir{}}
+	dirs := dirCache{root: t.root, open: map[string]rootfs.Dir{}}
 	defer dirs.close()
 	for i := range claims {
 		c := &claims[i]
 		if c.Type != record.Link {
 			continue
 		}
-		dir, err := dirs.at(path.Dir(c.Path))
+		dir, err := dirs.get(path.Dir(c.Path))
 		if err != nil {
 			return err
 		}
 		if err := dir.Symlink(c.Target, path.Base(c.Path)); err != nil {
-			return c.blame(folded(err, ""))
+			return c.withEntry(foldingError(err, ""))
 		}
 	}
 	return nil

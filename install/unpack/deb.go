@@ -13,7 +13,7 @@ const (
 	arHeader = 60
 )
 
-// member is one file of an ar archive.
+// A member is one file of an ar archive.
 type member struct {
 	name      string
 	off, size int64
@@ -44,7 +44,7 @@ func readDeb(src *source, memory *semaphore.Weighted, limits Limits, put func(en
 	return readTarIn(codec, true, src, src.section(data.off, data.size), data.size, memory, limits, put)
 }
 
-// tarCodec returns how the member of a package is compressed.
+// tarCodec returns the codec of the member name, if it is the tar stem of a package.
 func tarCodec(stem, name string) (codec string, ok bool) {
 	rest, ok := strings.CutPrefix(name, stem)
 	switch rest {
@@ -56,8 +56,8 @@ func tarCodec(stem, name string) (codec string, ok bool) {
 	return "", false
 }
 
-// readAr reads the three members that a package has, in ar's common form: no
-// symbol table, no long names.
+// readAr reads the headers of the three members of a package, in the common ar format:
+// no symbol table, no long names.
 func readAr(src *source) (members [3]member, err error) {
 	var magic [len(arMagic)]byte
 	if err := readAt(src, magic[:], 0); err != nil {
@@ -100,10 +100,10 @@ func readAr(src *source) (members [3]member, err error) {
 	return members, nil
 }
 
-// readAt fills p; a file that ends before is cut.
+// readAt fills p, or returns the error of an archive that is cut short.
 func readAt(src io.ReaderAt, p []byte, off int64) error {
 	if n, err := src.ReadAt(p, off); n < len(p) {
-		return cut(err, "")
+		return truncated(err, "")
 	}
 	return nil
 }

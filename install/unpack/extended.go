@@ -9,7 +9,7 @@ import (
 	"unicode"
 )
 
-// extended is what the extended headers before an entry say about it.
+// extended holds the values of the extended headers before an entry.
 type extended struct {
 	path, link *string
 	size       *int64
@@ -21,8 +21,8 @@ func (x *extended) isZero() bool { return *x == extended{} }
 // maxOctal is the largest size that fits the eleven digits of a header.
 const maxOctal = 1<<33 - 1
 
-// read reads the extended header h: PAX ('x', and 'g' for all that follow) or
-// one of GNU's long names ('L', 'K').
+// read reads the extended header h: PAX ('x' for the next entry, 'g' for all that follow)
+// or one of GNU's long names ('L', 'K').
 func (x *extended) read(t *tarReader, h *header) error {
 	if h.size > maxExtended {
 		return refuse(RuleCeiling, "", "extended header of %d bytes; the limit is %d", h.size, maxExtended)
@@ -38,7 +38,7 @@ func (x *extended) read(t *tarReader, h *header) error {
 	if err := t.skip(body, h); err != nil {
 		return err
 	}
-	// GNU tar reads a long name up to the first NUL, be it behind the stated size.
+	// GNU tar reads a long name up to the first NUL, even beyond the stated size.
 	isLong := h.flag == 'L' || h.flag == 'K'
 	if rest := int(h.size % blockSize); isLong && rest > 0 && !bytes.HasPrefix(zeroBlock[:], t.block[rest:]) {
 		return malformed("long name that goes on behind its stated size")
@@ -46,20 +46,20 @@ func (x *extended) read(t *tarReader, h *header) error {
 	return x.parse(h.flag, data)
 }
 
-// parse reads the content of an extended header of the type flag.
+// parse parses the content of an extended header of the type flag.
 func (x *extended) parse(flag byte, data []byte) error {
 	switch flag {
 	case 'g':
 		if !x.isZero() {
 			return malformed("global extended header between an entry and its own extended header")
 		}
-		return records(data, ignore)
+		return eachRecord(data, ignore)
 	case 'x':
 		if x.pax || x.gnu {
 			return malformed("second extended header for one entry")
 		}
 		x.pax = true
-		return records(data, x.record)
+		return eachRecord(data, x.setRecord)
 	}
 	field := &x.path
 	if flag == 'K' {
@@ -76,13 +76,13 @@ func (x *extended) parse(flag byte, data []byte) error {
 	return nil
 }
 
-// malformed refuses an extended header for what format and args say.
+// malformed returns the error of a malformed extended header.
 func malformed(format string, args ...any) error {
 	return refuse(RuleExtended, "", format, args...)
 }
 
-// record follows one record of a PAX header that describes the next entry.
-func (x *extended) record(key, value string) error {
+// setRecord applies one record of a PAX header for the next entry.
+func (x *extended) setRecord(key, value string) error {
 	switch key {
 	case "path", "linkpath":
 		if value == "" {
@@ -105,10 +105,10 @@ func (x *extended) record(key, value string) error {
 	return nil
 }
 
-// ignore accepts a PAX record that changes nothing kist installs: an owner, a time,
-// an attribute, or a keyword of some vendor, which POSIX has readers ignore. It
-// refuses records that would change the name, the size or the content of a file,
-// and those that make other readers fail.
+// ignore accepts PAX records that do not affect what kist installs: owners, times,
+// attributes, and vendors' keywords, which POSIX tells readers to ignore. It refuses
+// records that would change the name, size or content of a file, and those that make
+// other readers fail.
 func ignore(key, value string) error {
 	switch {
 	case key == "path", key == "linkpath", key == "size":
@@ -132,28 +132,28 @@ func ignore(key, value string) error {
 	return nil
 }
 
-// isSparse reports whether key belongs to a sparse file: its data is not the content
-// of the file, and perhaps its header does not even have the file's name. Sources:
+// isSparse reports whether key marks a sparse file, whose data is not its content, and
+// whose header may not have its real name. Sources:
 // the manual of GNU tar, "PAX Format"; star(5) for SCHILY.realsize; libarchive for
 // SUN.holesdata.
 func isSparse(key string) bool {
 	return key == "GNU.sparse" || strings.HasPrefix(key, "GNU.sparse.") || key == "SCHILY.realsize" || key == "SUN.holesdata"
 }
 
-// volumeKeys belong to a file that begins on another volume, or is said to.
+// volumeKeys are the keywords of a file that continues from another volume.
 var volumeKeys = []string{"GNU.volume.filename", "GNU.volume.size", "GNU.volume.offset", "SCHILY.offset"}
 
-// charsets are the values of hdrcharset that mean what kist does: names are taken
-// as they are, and must be UTF-8. An empty value is POSIX's way to state none.
+// charsets are the values of hdrcharset that agree with kist, which uses names unchanged
+// and requires UTF-8. In POSIX, an empty value deletes the keyword.
 var charsets = []string{"", "BINARY", "ISO-IR 10646 2000 UTF-8", "UTF-8"}
 
-// isDigits reports whether s is a number of a length that others can read.
+// isDigits reports whether s consists of digits, few enough for other readers.
 func isDigits(s string) bool {
 	return s != "" && len(s) < 19 && strings.Trim(s, "0123456789") == ""
 }
 
-// records calls take for every "length key=value\n" of data. No key may come twice.
-func records(data []byte, take func(key, value string) error) error {
+// eachRecord calls f for every "length key=value\n" of data. No key may appear twice.
+func eachRecord(data []byte, f func(key, value string) error) error {
 	seen := make(map[string]bool)
 	for len(data) > 0 {
 		digits, _, ok := bytes.Cut(data[:min(len(data), 9)], []byte(" "))
@@ -171,24 +171,24 @@ func records(data []byte, take func(key, value string) error) error {
 			return malformed("extended header with the keyword %q twice", clip(key))
 		}
 		seen[key] = true
-		if err := take(key, value); err != nil {
+		if err := f(key, value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// isKey reports whether all readers take key for the same keyword: GNU tar passes
-// over spaces before it, and ends it at a NUL.
+// isKey reports whether all readers read the same keyword: GNU tar skips spaces before it,
+// and ends it at a NUL.
 func isKey(key string) bool {
 	return key != "" && key[0] != ' ' && strings.IndexFunc(key, unicode.IsControl) < 0
 }
 
-// apply puts what was said into the header it was said of.
+// apply changes h, the entry's own header, to the values of x.
 func (x *extended) apply(h *header) error {
 	if x.size != nil && *x.size != h.size {
-		// A size that fits both must be the same in both: readers differ in
-		// which they follow (CVE-2025-62518).
+		// A size that fits both must be the same in both, since readers differ in
+		// which one they use (CVE-2025-62518).
 		if *x.size <= maxOctal {
 			return refuse(RuleExtended, h.name, "size of %d bytes in the extended header and %d in its own", *x.size, h.size)
 		}

@@ -8,8 +8,8 @@ import (
 )
 
 // A frame passes one compressed stream through, following its framing alone, and ends
-// where the stream ends. The libraries read on, in pieces of their own, so that nobody
-// could tell where the next stream begins and what window it needs.
+// where the stream ends. The libraries read further than that, in blocks of their own, so
+// that the start of the next stream, and the window it needs, would be unknown.
 type frame struct {
 	in   *bufio.Reader
 	left int          // bytes to pass through before the next step
@@ -116,7 +116,7 @@ type xzFrame struct {
 	frame
 	check   int    // bytes of the checksum of a block
 	packed  int    // bytes of the block so far, modulo 4; then of the index
-	records uint64 // numbers of the index that are still to come
+	records uint64 // numbers of the index that are left to read
 }
 
 func newXZFrame(in *bufio.Reader) *xzFrame {
@@ -153,7 +153,7 @@ func (x *xzFrame) block() error {
 	return nil
 }
 
-// pass has n bytes passed that count for padding, and then step.
+// pass passes n bytes, which count for padding, and then continues with step.
 func (x *xzFrame) pass(n int, step func() error) {
 	x.left, x.step = n, step
 	x.packed = (x.packed + n) % 4

@@ -12,31 +12,31 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// What an archive of rust-installer says of itself.
+// The metadata files of a rust-installer archive.
 const (
-	installerVersion = "rust-installer-version" // which must be 3
-	componentList    = "components"             // the directories of the archive that are components, one a line
-	fileList         = "manifest.in"            // in such a directory: what of it is installed
+	installerVersion = "rust-installer-version" // must be 3
+	componentList    = "components"             // the component directories of the archive, one per line
+	fileList         = "manifest.in"            // in a component directory: its installed files
 )
 
-// maxFileList is the ceiling on each of these, in bytes.
+// maxFileList is the largest size of a metadata file, in bytes.
 const maxFileList = 8 << 20
 
-// An installer follows one archive of rust-installer. The list of what is
-// installed may come after the files, so each file goes to its place when it
-// comes, and settle takes back those that turn out not to be listed.
+// An installer is the state of reading one rust-installer archive. The list of installed
+// files may come after the files, so every file is placed at first, and
+// finishInstaller removes those that are not listed.
 type installer struct {
 	manifests.Installer
-	dir   string            // the one of Dirs that the archive has
-	says  map[string][]byte // by the names above
-	empty map[string]bool   // directories that the archive lists below dir, empty or not
+	dir      string            // the member of Dirs that the archive has
+	metadata map[string][]byte // contents, by the names above
+	dirs     map[string]bool   // directories below dir that the archive has entries for
 }
 
-// place returns where below the prefix the entry name (after Strip) belongs, or
-// "" if it is not one of the component's files.
+// place returns the path below the prefix of the entry name (after Strip), or "" if
+// it is not a file of the component.
 func (i *installer) place(e entry, name string) (string, error) {
 	if name == installerVersion || name == componentList {
-		return "", i.keep(name, e)
+		return "", i.readMetadata(name, e)
 	}
 	top, rest, below := strings.Cut(name, "/")
 	if !slices.Contains(i.Dirs, top) {
@@ -49,9 +49,9 @@ func (i *installer) place(e entry, name string) (string, error) {
 	case top != i.dir:
 		return "", refuse(RuleInstaller, e.name, "a second component, beside %q", i.dir)
 	case rest == fileList:
-		return "", i.keep(fileList, e)
+		return "", i.readMetadata(fileList, e)
 	case e.kind == dir:
-		i.empty[rest] = true
+		i.dirs[rest] = true
 		return "", nil
 	case !below:
 		return "", refuse(RuleInstaller, e.name, "component that is not a directory")
@@ -59,8 +59,8 @@ func (i *installer) place(e entry, name string) (string, error) {
 	return rest, nil
 }
 
-// keep reads what the archive says of itself.
-func (i *installer) keep(name string, e entry) error {
+// readMetadata reads the metadata file name.
+func (i *installer) readMetadata(name string, e entry) error {
 	if e.kind != file {
 		return refuse(RuleInstaller, e.name, "not a file")
 	}
@@ -71,62 +71,62 @@ func (i *installer) keep(name string, e entry) error {
 	if err != nil {
 		return err
 	}
-	if before, twice := i.says[name]; twice && !bytes.Equal(before, data) {
+	if before, twice := i.metadata[name]; twice && !bytes.Equal(before, data) {
 		return refuse(RuleOnce, e.name, "listed twice, with different contents")
 	}
-	i.says[name] = data
+	i.metadata[name] = data
 	return nil
 }
 
-// settle is called when the archive is read: it holds the archive to what it
-// says of itself, takes back what is not listed, and keeps the list.
-func (f *filler) settle() error {
+// finishInstaller is called at the end of the archive: it checks the archive against its
+// metadata, removes the files that are not listed, and installs the list.
+func (f *filler) finishInstaller() error {
 	i := f.installer
-	if v := strings.TrimSpace(string(i.says[installerVersion])); v != "3" {
+	if v := strings.TrimSpace(string(i.metadata[installerVersion])); v != "3" {
 		return refuse(RuleInstaller, installerVersion, "version %.20q instead of 3", v)
 	}
-	if i.dir == "" || !slices.Contains(lines(i.says[componentList]), i.dir) {
+	if i.dir == "" || !slices.Contains(lines(i.metadata[componentList]), i.dir) {
 		return refuse(RuleInstaller, componentList, "the list of components does not name %s", strings.Join(i.Dirs, " or "))
 	}
-	files, trees, err := f.list(i.says[fileList])
+	files, trees, err := f.parseFileList(i.metadata[fileList])
 	if err != nil {
 		return err
 	}
-	used, err := f.keepListed(files, trees)
+	used, err := f.removeUnlisted(files, trees)
 	if err != nil {
 		return err
 	}
 	for _, tree := range slices.Sorted(maps.Keys(trees)) {
-		if !i.empty[tree] && !used[tree] {
+		if !i.dirs[tree] && !used[tree] {
 			return refuse(RuleInstaller, tree, "directory that is listed but missing")
 		}
-		if err := f.bulk(tree); err != nil {
+		if err := f.makeListedDir(tree); err != nil {
 			return err
 		}
 	}
 	if f.placed == 0 {
 		return nil
 	}
-	list := entry{name: fileList, size: int64(len(i.says[fileList])), body: strings.NewReader(string(i.says[fileList]))}
+	list := entry{name: fileList, size: int64(len(i.metadata[fileList])), body: strings.NewReader(string(i.metadata[fileList]))}
 	if err := f.parents(i.Manifest, path.Dir(i.Manifest)); err != nil {
 		return err
 	}
 	return f.write(i.Manifest, 0o644, list)
 }
 
-// keepListed takes back what the archive has placed and does not list, and
-// returns the directories that something of the rest lies in.
-func (f *filler) keepListed(files, trees map[string]bool) (used map[string]bool, err error) {
+// removeUnlisted removes the files that the archive has placed but does not list, and
+// returns the directories that contain the others.
+func (f *filler) removeUnlisted(files, trees map[string]bool) (used map[string]bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	used = map[string]bool{}
 	f.placed = 0
 	for to, n := range f.tree {
-		if n.from != f.origin || n.Type == record.Dir {
+		if n.from != f.owner || n.Type == record.Dir {
 			continue
 		}
 		if !files[to] && !within(trees, to) {
-			if err := f.takeBack(n); err != nil {
+			if err := f.removePlaced(n); err != nil {
 				return nil, err
 			}
 			continue
@@ -143,17 +143,17 @@ func (f *filler) keepListed(files, trees map[string]bool) (used map[string]bool,
 	return used, nil
 }
 
-// bulk makes a directory that the archive lists as a whole.
-func (f *filler) bulk(tree string) error {
+// makeListedDir makes the directory tree, which the archive lists as a whole.
+func (f *filler) makeListedDir(tree string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_, err := f.listed(tree, tree)
+	_, err := f.listDir(tree, tree)
 	return err
 }
 
-// list reads manifest.in: the single files and the whole directories that are
-// installed.
-func (f *filler) list(list []byte) (files, trees map[string]bool, err error) {
+// parseFileList parses manifest.in: the files, and the directories that are installed
+// with all their contents.
+func (f *filler) parseFileList(list []byte) (files, trees map[string]bool, err error) {
 	files, trees = map[string]bool{}, map[string]bool{}
 	for _, line := range lines(list) {
 		kind, name, _ := strings.Cut(line, ":")
@@ -177,6 +177,7 @@ func (f *filler) list(list []byte) (files, trees map[string]bool, err error) {
 	return files, trees, nil
 }
 
+// lines splits text into lines, without their line endings.
 func lines(text []byte) []string {
 	trimmed := strings.TrimSuffix(string(text), "\n")
 	if trimmed == "" {

@@ -9,88 +9,89 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// What is here makes several packages of a Debian system one prefix. Such a
-// system has some directories below usr, and links to them below the root; its
-// packages may use either name. Source: Debian Policy, section 9.1.1;
+// This file merges the packages of a Debian system into one prefix. Such a system has
+// some directories below usr and links to them in the root directory; its packages
+// may use either name. Sources: Debian Policy, section 9.1.1;
 // file-hierarchy(7).
 
-// tops are the directories that a merged /usr holds.
-var tops = []string{"bin", "lib", "lib32", "lib64", "libx32", "sbin"}
+// mergedDirs are the root directories that a merged /usr contains.
+var mergedDirs = []string{"bin", "lib", "lib32", "lib64", "libx32", "sbin"}
 
-// A twin is an entry that another archive claimed, too, and that is to be the same.
-type twin struct {
-	from   *origin
+// A duplicate is another archive's claim to an entry, which must be equal to the first.
+type duplicate struct {
+	from   *owner
 	raw    string
 	digest verify.Digest // of a file
 }
 
-// merged is where the layout has what the archive calls name.
-func (f *filler) merged(name string) string {
+// mergedPath returns the path of name in a layout with a merged /usr.
+func (f *filler) mergedPath(name string) string {
 	top, _, _ := strings.Cut(name, "/")
-	if f.archive.Layout.MergedUsr && slices.Contains(tops, top) {
+	if f.archive.Layout.MergedUsr && slices.Contains(mergedDirs, top) {
 		return "usr/" + name
 	}
 	return name
 }
 
-// leadsToUsr reports whether e, called name, is a link that says no more than the
-// layout does.
+// leadsToUsr reports whether e is the link from name to usr/name, which the layout
+// replaces.
 func (f *filler) leadsToUsr(e entry, name string) bool {
-	return f.archive.Layout.MergedUsr && e.kind == link && slices.Contains(tops, name) &&
+	return f.archive.Layout.MergedUsr && e.kind == link && slices.Contains(mergedDirs, name) &&
 		strings.TrimPrefix(path.Clean(e.target), "/") == "usr/"+name
 }
 
-// same returns a twin where another package claimed e, as far as can be seen
-// before it is read. A file's content is compared by Claims.
-func (f *filler) same(raw string, e record.Entry) *twin {
+// claimDuplicate records e as a duplicate if another package claimed an equal entry, and
+// returns nil otherwise. Claims compares the contents of files.
+func (f *filler) claimDuplicate(raw string, e record.Entry) *duplicate {
 	if !f.archive.Layout.MergedUsr {
 		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := f.tree[e.Path]
-	if n == nil || !n.from.merged || n.by(f.origin) ||
+	if n == nil || !n.from.mergedUsr || n.isClaimedBy(f.owner) ||
 		n.Type != e.Type || n.Type == record.Dir || n.Size != e.Size || n.Mode != e.Mode || n.Target != e.Target {
 		return nil
 	}
-	t := &twin{from: f.origin, raw: raw}
-	n.twins = append(n.twins, t)
-	return t
+	d := &duplicate{from: f.owner, raw: raw}
+	n.duplicates = append(n.duplicates, d)
+	return d
 }
 
-// by reports whether o is among those that claimed n.
-func (n *node) by(o *origin) bool { return n.from == o || n.twinOf(o) != nil }
+// isClaimedBy reports whether o claimed n.
+func (n *node) isClaimedBy(o *owner) bool { return n.from == o || n.duplicateFrom(o) != nil }
 
-// twinOf returns the twin of n that o claimed, nil if there is none.
-func (n *node) twinOf(o *origin) *twin {
-	if i := slices.IndexFunc(n.twins, func(t *twin) bool { return t.from == o }); i >= 0 {
-		return n.twins[i]
+// duplicateFrom returns the duplicate of n that o claimed, or nil.
+func (n *node) duplicateFrom(o *owner) *duplicate {
+	if i := slices.IndexFunc(n.duplicates, func(t *duplicate) bool { return t.from == o }); i >= 0 {
+		return n.duplicates[i]
 	}
 	return nil
 }
 
-// settleTwins settles every entry that more than one archive claimed; of those
-// that are not the same, it refuses the first by path.
-func (p *Prefix) settleTwins() error {
+// resolveDuplicates checks all entries that several archives claimed, in the order of
+// paths, and refuses the first whose contents differ.
+func (p *Prefix) resolveDuplicates() error {
 	var shared []*node
 	for _, n := range p.tree {
-		if len(n.twins) > 0 {
+		if len(n.duplicates) > 0 {
 			shared = append(shared, n)
 		}
 	}
 	slices.SortFunc(shared, func(a, b *node) int { return strings.Compare(a.Path, b.Path) })
 	for _, n := range shared {
-		if err := n.settle(); err != nil {
+		if err := n.resolveDuplicates(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// settle refuses twins that are not the same, and gives n to the first of them.
-func (n *node) settle() error {
-	all := append([]*twin{{n.from, n.raw, n.Digest}}, n.twins...)
-	slices.SortFunc(all, func(a, b *twin) int {
+// resolveDuplicates refuses n if the contents of its duplicates differ, and makes the
+// first of their archives its owner.
+func (n *node) resolveDuplicates() error {
+	all := append([]*duplicate{{n.from, n.raw, n.Digest}}, n.duplicates...)
+	slices.SortFunc(all, func(a, b *duplicate) int {
 		if a.from.before(b.from) {
 			return -1
 		}

@@ -7,21 +7,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// arena is how much address space the heap of Go takes at once, on 64-bit systems.
-// One lies beside the other.
+// arena is the unit in which Go's heap reserves address space on 64-bit systems. Arenas are
+// adjacent.
 const arena = 64 << 20
 
-// largePages asks the kernel to back with large pages (madvise(2), MADV_HUGEPAGE) what
-// the heap took last: room for two windows. Those that are not written to yet then
-// cost 64 page faults each, not 32,768, which on a virtual machine take longer than
-// decoding does. Where the heap is elsewhere, or the kernel has no such pages, nothing
-// changes.
+// largePages asks the kernel to back the most recent part of the heap, room for two
+// windows, with large pages (madvise(2), MADV_HUGEPAGE). A window that is not written to
+// yet then costs 64 page faults instead of 32,768, which on a virtual machine take longer
+// than decoding. It has no effect if the heap is elsewhere or the kernel has no large
+// pages.
 func largePages() {
 	probe := new([32 << 10]byte)
 	here := reflect.ValueOf(probe).Pointer() / arena
 	runtime.KeepAlive(probe)
 	const around = 2*maxWindow/arena + 2
-	for at := here - around; at <= here+around; at++ {
-		unix.Syscall(unix.SYS_MADVISE, at*arena, arena, unix.MADV_HUGEPAGE)
+	for i := here - around; i <= here+around; i++ {
+		unix.Syscall(unix.SYS_MADVISE, i*arena, arena, unix.MADV_HUGEPAGE)
 	}
 }

@@ -2,4 +2,5 @@
 
 package unpack
 
+// largePages does nothing where there is no madvise(2).
 func largePages() {}

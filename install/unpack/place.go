@@ -24,37 +24,37 @@ const (
 	hardLink
 )
 
-// An entry is one entry as the reader of a format found it. Nothing in it was
-// judged yet, save that it follows the format.
+// An entry is one entry as the reader of a format returns it. Only its format has been
+// checked.
 type entry struct {
 	name   string
 	kind   kind
-	mode   fs.FileMode // permission bits, perhaps with others that are not taken
+	mode   fs.FileMode // permission bits, and perhaps others, which are ignored
 	size   int64       // of a file
 	target string      // of a link; of a hard link, the name of the earlier entry
-	body   io.Reader   // of a file: size bytes, or an error
-	// Instead of body, of a file that is copied from another prefix:
+	body   io.Reader   // of a file: yields size bytes, or an error
+	// Instead of body, for a file that is copied from another prefix:
 	copyOf *os.File
-	digest verify.Digest // of what it must hold
+	digest verify.Digest // that the copy must have
 }
 
 // A filler places the entries of one archive.
 type filler struct {
 	*Prefix
-	*origin
+	*owner
 	ctx     context.Context
 	archive Archive
-	dirs    handles
+	dirs    dirCache
 	buf     []byte
 	deb     bool
-	placed  int   // entries that stayed after Strip
-	left    int64 // bytes that may still be written, by the archive's size
+	placed  int   // entries that Strip did not drop
+	left    int64 // bytes that the archive may still unpack to, by its size
 
-	installer *installer // of an archive of rust-installer
-	writers   *writers   // nil: files are written where they are read
+	installer *installer // for a rust-installer archive; else nil
+	writers   *writers   // nil if the reader itself writes the files
 }
 
-// checkLayout refuses a layout that could not be followed to the letter.
+// checkLayout refuses a layout that cannot be followed exactly.
 func (f *filler) checkLayout() error {
 	l := f.archive.Layout
 	for _, pattern := range l.Exec {
@@ -63,30 +63,29 @@ func (f *filler) checkLayout() error {
 		}
 	}
 	if l.MergedUsr && !f.deb {
-		return fmt.Errorf("a layout with a merged /usr, of format %q", l.Format)
+		return fmt.Errorf("layout with a merged /usr and the format %q", l.Format)
 	}
 	if l.Into != "" && !record.Local(l.Into) {
 		return fmt.Errorf("layout directory %q leaves the prefix", l.Into)
 	}
 	if l.Installer != nil && (l.Into != "" || len(l.Copies) > 0 || !record.Local(l.Installer.Manifest)) {
-		return fmt.Errorf("a layout of rust-installer's that renames files, or keeps their list outside the prefix")
+		return fmt.Errorf("rust-installer layout that renames files, or keeps their list outside the prefix")
 	}
 	for from, to := range l.Copies {
 		if to == "" || to == "." || to == ".." || strings.ContainsAny(to, `/\`) {
-			return fmt.Errorf("layout copies %q to %q, which is no base name", from, to)
+			return fmt.Errorf("layout copies %q to %q, which is not a base name", from, to)
 		}
 	}
 	return nil
 }
 
-// put judges e and places it: the one gate through which every entry of every
-// format passes.
+// put checks e and places it. Every entry of every format passes through here.
 func (f *filler) put(e entry) error {
 	if err := f.ctx.Err(); err != nil {
 		return err
 	}
-	if f.writers != nil && f.writers.broken.Load() {
-		return f.written()
+	if f.writers != nil && f.writers.failed.Load() {
+		return f.flush()
 	}
 	if err := f.count(e.name); err != nil {
 		return err
@@ -111,19 +110,19 @@ func (f *filler) put(e entry) error {
 		f.placed++
 		return nil
 	}
-	to := f.merged(stripped) // mostly a part of e.name: one text in memory for both
+	to := f.mergedPath(stripped) // mostly a substring of e.name, which saves memory
 	if into := f.archive.Layout.Into; into != "" {
 		to = path.Join(into, to)
 	}
-	if drive(to) {
+	if hasDrive(to) {
 		return refuse(RuleRelative, e.name, "name that stripping turns into a drive letter")
 	}
-	if err := f.limits.fits(e.name, to); err != nil {
+	if err := f.limits.checkSize(e.name, to); err != nil {
 		return err
 	}
 	f.placed++
 	if f.archive.Layout.Modeless {
-		e.mode = unproved(e.kind)
+		e.mode = defaultMode(e.kind)
 	}
 	if e.kind == dir {
 		return f.directory(e.name, to, e.mode)
@@ -141,16 +140,16 @@ func (f *filler) put(e entry) error {
 	}
 }
 
-// unproved is the mode of an entry whose archive states none that counts.
-func unproved(k kind) fs.FileMode {
+// defaultMode is the mode of an entry whose archive states none, or none to rely on.
+func defaultMode(k kind) fs.FileMode {
 	if k == dir {
 		return 0o755
 	}
 	return 0o644
 }
 
-// single places an artifact that is itself the file.
-func (f *filler) single(in *source) error {
+// placeSingle places an artifact that is itself the file.
+func (f *filler) placeSingle(in *source) error {
 	to := f.archive.Layout.Into
 	if to == "" {
 		return fmt.Errorf("layout states no path for the file")
@@ -158,7 +157,7 @@ func (f *filler) single(in *source) error {
 	if in.size == 0 {
 		return nil
 	}
-	if err := f.limits.fits(to, to); err != nil {
+	if err := f.limits.checkSize(to, to); err != nil {
 		return err
 	}
 	if err := f.count(to); err != nil {
@@ -172,7 +171,8 @@ func (f *filler) single(in *source) error {
 	return f.write(to, 0o755, entry{name: to, size: in.size, body: body})
 }
 
-// strip drops the leading elements of name that the layout says; "" is nothing left.
+// strip drops the leading elements of name as the layout states, and returns "" if none
+// is left.
 func (f *filler) strip(name string) string {
 	for range f.archive.Layout.Strip {
 		_, name, _ = strings.Cut(name, "/")
@@ -183,7 +183,7 @@ func (f *filler) strip(name string) string {
 // link claims a symbolic link; Finish makes it.
 func (f *filler) link(e entry, to string) error {
 	target, err := f.limits.target(e.name, to, e.target, f.deb, func(abs string) string {
-		return path.Join(f.archive.Layout.Into, f.merged(f.strip(strings.TrimPrefix(abs, "/"))))
+		return path.Join(f.archive.Layout.Into, f.mergedPath(f.strip(strings.TrimPrefix(abs, "/"))))
 	})
 	if err != nil {
 		return err
@@ -192,18 +192,18 @@ func (f *filler) link(e entry, to string) error {
 	if l := f.listedBefore(e.name, to); l != nil {
 		return l.compare(e.name, claimed)
 	}
-	if f.same(e.name, claimed) != nil {
+	if f.claimDuplicate(e.name, claimed) != nil {
 		return nil
 	}
 	n, err := f.claim(e.name, claimed)
 	if err == nil && target != e.target {
-		n.stated = path.Clean(e.target) // no longer than its name and target together
+		n.stated = path.Clean(e.target) // its length is bounded by the limits on name and target
 	}
 	return err
 }
 
-// hardLink places a copy of an earlier file of the same archive, with its mode, or of
-// an earlier symbolic link, which leads where its text leads from its new place.
+// hardLink places a copy of an earlier file of the same archive, with its mode, or of an
+// earlier symbolic link, whose target is then relative to the new path.
 func (f *filler) hardLink(e entry, to string) error {
 	name, err := f.limits.name(e.target, false, f.deb)
 	if err != nil {
@@ -212,7 +212,7 @@ func (f *filler) hardLink(e entry, to string) error {
 		}
 		return err
 	}
-	first := f.own(f.earlier(name))
+	first := f.ownNode(f.placeOf(name))
 	switch {
 	case first == nil:
 		return refuse(RuleHardLink, e.name, "hard link to %q, which is not an earlier entry of the archive", e.target)
@@ -221,17 +221,17 @@ func (f *filler) hardLink(e entry, to string) error {
 	case first.Type == record.Link:
 		return f.link(entry{name: e.name, kind: link, target: cmp.Or(first.stated, first.Target)}, to)
 	}
-	if err := f.written(); err != nil {
+	if err := f.flush(); err != nil {
 		return err
 	}
 	if l := f.listedBefore(e.name, to); l != nil {
 		return l.compare(e.name, record.Entry{Type: record.File, Mode: f.mode(to, first.Mode), Size: first.Size, Digest: first.Digest})
 	}
-	at, err := f.dirs.at(path.Dir(first.Path))
+	parent, err := f.dirs.get(path.Dir(first.Path))
 	if err != nil {
 		return err
 	}
-	earlier, err := at.Open(path.Base(first.Path))
+	earlier, err := parent.Open(path.Base(first.Path))
 	if err != nil {
 		return err
 	}
@@ -240,19 +240,19 @@ func (f *filler) hardLink(e entry, to string) error {
 	return f.file(e, to)
 }
 
-// earlier is where the file that the archive calls name was placed.
-func (f *filler) earlier(name string) string {
+// placeOf returns the path at which the archive's entry name was placed.
+func (f *filler) placeOf(name string) string {
 	stripped := f.strip(name)
 	if f.installer != nil {
 		_, stripped, _ = strings.Cut(stripped, "/")
 	}
-	return path.Join(f.archive.Layout.Into, f.merged(stripped))
+	return path.Join(f.archive.Layout.Into, f.mergedPath(stripped))
 }
 
-// file places a regular file and, where the layout asks for it, its copy.
+// file places a regular file and its copy, if the layout has one.
 func (f *filler) file(e entry, to string) error {
 	if e.copyOf != nil {
-		return f.duplicate(to, e)
+		return f.copyFile(to, e)
 	}
 	if l := f.listedBefore(e.name, to); l != nil {
 		return f.compareFile(l, to, e)
@@ -261,33 +261,32 @@ func (f *filler) file(e entry, to string) error {
 		return f.write(to, f.mode(to, e.mode), e, path.Join(path.Dir(to), second))
 	}
 	if f.writers != nil && e.size <= maxSmall {
-		return f.handOut(to, f.mode(to, e.mode), e)
+		return f.writeAsync(to, f.mode(to, e.mode), e)
 	}
 	return f.write(to, f.mode(to, e.mode), e)
 }
 
-// written waits until every file that was handed out is written, and returns the
-// first error of that.
-func (f *filler) written() error {
+// flush waits until the writers have written all files, and returns their first error.
+func (f *filler) flush() error {
 	if f.writers == nil {
 		return nil
 	}
 	return f.writers.wait()
 }
 
-// mode is what the permission bits of a file become.
+// mode returns the mode of the file to, for which the archive states mode.
 func (f *filler) mode(to string, mode fs.FileMode) fs.FileMode {
 	for _, pattern := range f.archive.Layout.Exec {
-		if below(pattern, to) {
+		if matchPath(pattern, to) {
 			return 0o755
 		}
 	}
 	return mode.Perm()&^0o022 | 0o600
 }
 
-// below matches a path with a pattern of path.Match whose last element may be
-// "**", everything below.
-func below(pattern, name string) bool {
+// matchPath reports whether a path matches a pattern of path.Match, whose last element
+// may be "**" to match everything below.
+func matchPath(pattern, name string) bool {
 	if above, ok := strings.CutSuffix(pattern, "**"); ok && (above == "" || strings.HasSuffix(above, "/")) {
 		n := strings.Count(above, "/")
 		elements := strings.SplitAfterN(name, "/", n+1)
@@ -300,5 +299,5 @@ func below(pattern, name string) bool {
 	return ok
 }
 
-// digest is the SHA-256 in the record's form.
+// digest returns a SHA-256 as a verify.Digest.
 func digest(sum []byte) verify.Digest { return verify.SHA256([32]byte(sum)) }

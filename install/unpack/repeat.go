@@ -18,8 +18,8 @@ type listing struct {
 }
 
 // listedBefore returns the listing of to if this archive listed raw before, by the
-// same name, and nil otherwise. Two names that only the layout makes one are not the
-// same name.
+// same name, and nil otherwise. Names that only the layout maps to one path are not the
+// same.
 func (f *filler) listedBefore(raw, to string) *listing {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -28,12 +28,12 @@ func (f *filler) listedBefore(raw, to string) *listing {
 		return nil
 	}
 	first, sum := n.raw, &n.Digest
-	if n.from != f.origin {
-		t := n.twinOf(f.origin)
-		if t == nil {
+	if n.from != f.owner {
+		d := n.duplicateFrom(f.owner)
+		if d == nil {
 			return nil
 		}
-		first, sum = t.raw, &t.digest
+		first, sum = d.raw, &d.digest
 	}
 	if strings.TrimPrefix(first, "./") != strings.TrimPrefix(raw, "./") {
 		return nil
@@ -63,7 +63,7 @@ func (l *listing) compare(raw string, e record.Entry) error {
 func (f *filler) compareFile(l *listing, to string, e entry) error {
 	again := record.Entry{Type: record.File, Mode: f.mode(to, e.mode), Size: e.size}
 	if l.Type == again.Type && l.Size == again.Size {
-		if err := f.written(); err != nil { // then the first digest is known
+		if err := f.flush(); err != nil { // afterwards the digest of the first entry is known
 			return err
 		}
 		var err error

@@ -56,16 +56,16 @@ const (
 	RuleCeiling   Rule = "nothing is over its limit"
 )
 
-// An EntryError refuses a whole archive because of one entry or of its structure.
-// It matches verify.ErrUntrusted.
+// An EntryError is returned when an archive is refused because of one of its entries or
+// its structure. It matches verify.ErrUntrusted.
 type EntryError struct {
 	Archive string
-	Path    string // as the archive states it; empty if no entry is to blame
+	Path    string // as the archive states it; empty if the error concerns no entry
 	Rule    Rule   // the rule that was broken
-	Detail  string // what was found: a phrase that can stand after the path
+	Detail  string // what was found: a phrase that can follow the path
 }
 
-// Error says what was found, then which rule forbids it.
+// Error returns what was found and which rule forbids it.
 func (e *EntryError) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Archive)
@@ -79,37 +79,36 @@ func (e *EntryError) Error() string {
 	return b.String()
 }
 
-// Is makes every EntryError a failed proof.
+// Is makes every EntryError match verify.ErrUntrusted.
 func (e *EntryError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-// refuse makes an EntryError whose Detail is made of format and args. Add fills in
-// the archive.
+// refuse returns an EntryError whose Detail is format with args. Add fills in the
+// archive.
 func refuse(rule Rule, name, format string, args ...any) error {
 	return &EntryError{Path: name, Rule: rule, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Limits are the ceilings on what may be unpacked. What is exactly at a limit
-// is accepted.
+// Limits are the limits on what may be unpacked. They are inclusive.
 type Limits struct {
-	Entries   int   // entries of all archives of a prefix, with the directories made for them
-	Dirs      int   // those of Entries that are directories, which cost a file system most
+	Entries   int   // entries of all archives of a prefix, including implied directories
+	Dirs      int   // directories among Entries, which cost a file system most
 	Bytes     int64 // bytes of all files of a prefix
 	Names     int64 // bytes of all names and targets of a prefix, which are held in memory
-	Path      int   // bytes of a name; a link's target must be shorter, as kernels demand
+	Path      int   // bytes of a name; a link's target must be shorter, as kernels require
 	Component int   // bytes of one element of a name
 	Depth     int   // elements of a name; a link's target may have twice as many
-	Steps     int64 // elements of all names that the links of a prefix lead through, one by one
-	Absent    int64 // names that the links of a prefix lead to and that do not exist: each is looked for on disk
-	Streams   int   // compressed streams of an archive, skippable zstd frames among them
-	Ratio     int   // bytes an archive may unpack to, for each byte it has
-	Free      int64 // bytes an archive may unpack to whatever Ratio says
-	// Memory is how many bytes the windows and dictionaries of archives that
-	// are added at the same time may take together. An archive that needs more
-	// than all of it, up to the fixed ceiling, has it alone.
+	Steps     int64 // elements followed to resolve all links of a prefix
+	Absent    int64 // missing names in the paths of all links of a prefix: each is looked up on disk
+	Streams   int   // compressed streams of an archive, including skippable zstd frames
+	Ratio     int   // bytes an archive may unpack to per byte of its size
+	Free      int64 // bytes an archive may always unpack to, regardless of Ratio
+	// Memory is how many bytes the windows and dictionaries of archives that are
+	// added concurrently may take in total. An archive that needs more, up to
+	// the fixed limit, is decoded alone.
 	Memory int64
 }
 
-// DefaultLimits are the ceilings of an install. The largest toolchain known
+// DefaultLimits returns the limits for installs. The largest toolchain known
 // has 52,000 entries and unpacks to 1.4 GB; archives of real tools unpack to
 // at most 30 times their size.
 func DefaultLimits() Limits {
@@ -123,17 +122,17 @@ func DefaultLimits() Limits {
 		Depth:     64,
 		Steps:     10_000_000,
 		Absent:    100_000,
-		Streams:   2 << 20, // bgzip makes half of these of 64 GiB
+		Streams:   2 << 20, // twice as many as bgzip makes of 64 GiB
 		Ratio:     200,
 		Free:      64 << 20,
 		Memory:    2 * maxWindow,
 	}
 }
 
-// hops is how many links one path may lead through, as on Linux.
+// hops is how many links one path may lead through, as on Linux (path_resolution(7)).
 const hops = 40
 
-// maxUnpacked is how many bytes an archive of size bytes may unpack to.
+// maxUnpacked returns how many bytes an archive of size bytes may unpack to.
 func (l Limits) maxUnpacked(size int64) int64 {
 	if l.Ratio > 0 && size > math.MaxInt64/int64(l.Ratio) {
 		return math.MaxInt64
@@ -141,11 +140,11 @@ func (l Limits) maxUnpacked(size int64) int64 {
 	return max(l.Free, size*int64(l.Ratio))
 }
 
-// name judges raw, a name as its archive states it, and returns its simplest
-// form: without a leading "./" or, for a directory, a trailing slash. The
+// name checks raw, a name as the archive states it, and returns its simplest form:
+// without a leading "./" or, for a directory, a trailing slash. The
 // directory "." itself becomes "".
 func (l Limits) name(raw string, dir, deb bool) (string, error) {
-	if err := l.text(raw, raw, deb); err != nil {
+	if err := l.checkText(raw, raw, deb); err != nil {
 		return "", err
 	}
 	name := raw
@@ -156,7 +155,7 @@ func (l Limits) name(raw string, dir, deb bool) (string, error) {
 		name = strings.TrimSuffix(name, "/")
 	}
 	name = strings.TrimPrefix(name, "./")
-	if strings.HasPrefix(raw, "/") || drive(name) {
+	if strings.HasPrefix(raw, "/") || hasDrive(name) {
 		return "", refuse(RuleRelative, raw, "absolute name")
 	}
 	for element := range strings.SplitSeq(name, "/") {
@@ -165,11 +164,11 @@ func (l Limits) name(raw string, dir, deb bool) (string, error) {
 			return "", refuse(RuleElements, raw, "name with the element %q", element)
 		}
 	}
-	return name, l.fits(raw, name)
+	return name, l.checkSize(raw, name)
 }
 
-// fits judges the dimensions of a name in its simplest form.
-func (l Limits) fits(raw, name string) error {
+// checkSize checks the length, depth and elements of a name in its simplest form.
+func (l Limits) checkSize(raw, name string) error {
 	if len(name) > l.Path {
 		return refuse(RuleCeiling, raw, "name of %d bytes; the limit is %d", len(name), l.Path)
 	}
@@ -185,8 +184,8 @@ func (l Limits) fits(raw, name string) error {
 	return nil
 }
 
-// text judges the characters of s, which belongs to the entry raw.
-func (l Limits) text(raw, s string, deb bool) error {
+// checkText checks the characters of s, the name or target of the entry raw.
+func (l Limits) checkText(raw, s string, deb bool) error {
 	if len(s) > l.Path+len("./")+len("/") {
 		return refuse(RuleCeiling, clip(raw), "name of %d bytes; the limit is %d", len(s), l.Path)
 	}
@@ -199,7 +198,7 @@ func (l Limits) text(raw, s string, deb bool) error {
 		}
 	}
 	if !norm.NFC.IsNormalString(s) {
-		return refuse(RuleText, raw, "name or target in decomposed form") // libarchive composes names of PAX
+		return refuse(RuleText, raw, "name or target in decomposed form") // libarchive converts PAX names to composed form
 	}
 	if !deb && strings.Contains(s, `\`) {
 		return refuse(RuleBackslash, raw, "name or target with a backslash")
@@ -207,14 +206,14 @@ func (l Limits) text(raw, s string, deb bool) error {
 	return nil
 }
 
-// target judges the target of a link at name, lexically, and returns what to
-// store: target itself or, where a .deb's is absolute, the way there from
-// name, reroot giving the place of an absolute path below the prefix.
+// target checks the target of a link at name lexically, and returns the target to store.
+// An absolute target of a .deb becomes relative to name; reroot maps an absolute path to
+// its path below the prefix.
 func (l Limits) target(raw, name, target string, deb bool, reroot func(string) string) (string, error) {
 	if target == "" {
 		return "", refuse(RuleTarget, raw, "link without a target")
 	}
-	if err := l.text(raw, target, deb); err != nil {
+	if err := l.checkText(raw, target, deb); err != nil {
 		return "", err
 	}
 	if len(target) >= l.Path {
@@ -235,13 +234,14 @@ func (l Limits) target(raw, name, target string, deb bool, reroot func(string) s
 		}
 		target = relative(path.Dir(name), reroot(path.Clean(target)))
 	}
-	if lands := path.Join(path.Dir(name), target); drive(target) || lands == ".." || strings.HasPrefix(lands, "../") {
+	if end := path.Join(path.Dir(name), target); hasDrive(target) || end == ".." || strings.HasPrefix(end, "../") {
 		return "", refuse(RuleTarget, raw, "link to %q, outside the prefix", target)
 	}
 	return target, nil
 }
 
-// relative is the way from one directory below the prefix to a path below it.
+// relative returns the relative path from the directory from to the path to, both below
+// the prefix.
 func relative(from, to string) string {
 	var up []string
 	for from != "." && to != from && !strings.HasPrefix(to, from+"/") {
@@ -254,9 +254,10 @@ func relative(from, to string) string {
 	return path.Join(path.Join(up...), to, ".")
 }
 
-// drive reports whether s starts with a drive letter of Windows.
-func drive(s string) bool {
+// hasDrive reports whether s starts with a Windows drive letter.
+func hasDrive(s string) bool {
 	return len(s) > 1 && s[1] == ':' && unicode.IsLetter(rune(s[0])) && s[0] < utf8.RuneSelf
 }
 
+// clip shortens s for messages.
 func clip(s string) string { return s[:min(len(s), 80)] }

@@ -44,7 +44,7 @@ func TestRulesAreThePackageComment(t *testing.T) {
 	}
 }
 
-func TestBelow(t *testing.T) {
+func TestMatchPath(t *testing.T) {
 	for _, c := range []struct {
 		pattern, name string
 		want          bool
@@ -54,7 +54,7 @@ func TestBelow(t *testing.T) {
 		{"pkg/*/bin/**", "pkg/x/bin/y/z", true}, {"pkg/*/bin/**", "pkg/x/lib/y", false}, {"pkg/*/bin/**", "pkg/x/y/bin/z", false},
 		{"a**", "ab", true}, {"a**", "a/b", false},
 	} {
-		if got := below(c.pattern, c.name); got != c.want {
+		if got := matchPath(c.pattern, c.name); got != c.want {
 			t.Errorf("%q below %q: %v", c.name, c.pattern, got)
 		}
 	}

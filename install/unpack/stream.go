@@ -10,9 +10,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// A source reads the artifact: a file, or a stream of the same size. It
-// remembers its own error, so that a fault of the disk, or an interrupt, is
-// never taken for a bad archive.
+// A source reads the artifact, a file or a stream. It keeps its own error, so that a
+// fault of the disk, or an interrupt, is never reported as a bad archive.
 type source struct {
 	ctx      context.Context
 	file     io.ReaderAt
@@ -24,14 +23,16 @@ type source struct {
 }
 
 func (s *source) ReadAt(p []byte, off int64) (int, error) {
-	return s.account(func() (int, error) { return s.file.ReadAt(p, off) })
+	return s.track(func() (int, error) { return s.file.ReadAt(p, off) })
 }
 
 func (s *source) Read(p []byte) (int, error) {
-	return s.account(func() (int, error) { return s.stream.Read(p) })
+	return s.track(func() (int, error) { return s.stream.Read(p) })
 }
 
-func (s *source) account(read func() (int, error)) (int, error) {
+// track calls read, keeps its error and reports progress. It returns ctx's error once ctx
+// is done.
+func (s *source) track(read func() (int, error)) (int, error) {
 	if s.err == nil {
 		s.err = s.ctx.Err()
 	}
@@ -39,7 +40,7 @@ func (s *source) account(read func() (int, error)) (int, error) {
 		return 0, s.err
 	}
 	n, err := read()
-	if err != nil && s.ctx.Err() != nil { // which may be why it ended
+	if err != nil && s.ctx.Err() != nil { // probably the cause of err
 		err = s.ctx.Err()
 	}
 	if err != nil && err != io.EOF {
@@ -53,7 +54,7 @@ func (s *source) account(read func() (int, error)) (int, error) {
 
 func (s *source) section(off, n int64) *io.SectionReader { return io.NewSectionReader(s, off, n) }
 
-// all reads the source from its beginning.
+// all returns a reader of the whole source.
 func (s *source) all() io.Reader {
 	if s.stream != nil {
 		return s
@@ -61,8 +62,8 @@ func (s *source) all() io.Reader {
 	return s.section(0, s.size)
 }
 
-// ended demands that the stream has given all it had, and no more than was said.
-func (s *source) ended() error {
+// checkEnd returns an error unless the stream has ended after exactly size bytes.
+func (s *source) checkEnd() error {
 	var more [1]byte
 	if _, err := io.ReadFull(s, more[:]); err != io.EOF && err != nil {
 		return err
@@ -73,8 +74,8 @@ func (s *source) ended() error {
 	return nil
 }
 
-// A meter gives what a decoder made of a source, up to a ceiling. Its errors
-// are an *EntryError or the source's own.
+// A meter reads from a decoder up to a limit. Its errors are *EntryErrors, or those of
+// the decoder's source.
 type meter struct {
 	dec  io.Reader
 	src  *source
@@ -98,12 +99,12 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, refuse(RuleStream, "", "%v", err)
 }
 
-// largeWindow is one that is given back to the system at once, and made of large
-// pages where there are any.
+// largeWindow is the size of a window whose memory is returned to the system immediately
+// after use, and for which large pages are requested.
 const largeWindow = 16 << 20
 
-// readTarIn reads the tar inside in, size bytes of src, which codec compressed: "gz",
-// "xz", "zst", "bz2", or "" for not at all. single allows no more than one stream.
+// readTarIn reads the tar in in, size bytes of src that codec compressed: "gz", "xz",
+// "zst", "bz2", or "" for none. If single is set, only one stream is allowed.
 func readTarIn(codec string, single bool, src *source, in io.Reader, size int64, memory *semaphore.Weighted, limits Limits, put func(entry) error) error {
 	if codec == "" {
 		return readTar(&meter{bufio.NewReaderSize(in, 256<<10), src, size}, limits, put)

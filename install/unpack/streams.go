@@ -23,7 +23,7 @@ var (
 	errPadding   = errors.New("the zeros after an xz stream are not a multiple of 4 bytes")
 )
 
-// magics are how a stream of each codec begins.
+// magics are the first bytes of a stream of each codec.
 var magics = map[string]string{"gz": "\x1f\x8b", "xz": "\xfd7zXZ\x00", "zst": "\x28\xb5\x2f\xfd", "bz2": "BZh"}
 
 // streams reads the compressed streams that make up a file, one after the other, as
@@ -48,13 +48,13 @@ type streams struct {
 	memory *semaphore.Weighted
 	limits Limits
 
-	dec    io.Reader // nil: there is none
-	window int64     // that dec may use
+	dec    io.Reader // nil: no decoder
+	window int64     // size of the window that dec may use
 	held   int64     // taken from memory for it
 	count  int       // streams begun
-	passed int       // the same, with skippable frames
+	passed int       // streams and skippable frames begun
 	open   bool      // within a stream
-	asked  bool      // for large pages, for dec
+	asked  bool      // large pages were requested for dec
 }
 
 // Read implements io.Reader. It ends with io.EOF only if every stream was whole.
@@ -80,7 +80,7 @@ func (s *streams) Read(p []byte) (int, error) {
 	}
 }
 
-// begin begins the next stream. It returns io.EOF if there is none.
+// begin begins the next stream. It returns io.EOF after the last one.
 func (s *streams) begin() error {
 	if err := s.find(); err != nil {
 		return err
@@ -110,8 +110,8 @@ func (s *streams) begin() error {
 	return unexpected(err)
 }
 
-// find moves in to where the next stream begins, past what lies between streams. It
-// returns io.EOF if there is none.
+// find skips what lies between streams, up to the next stream. It returns io.EOF after the
+// last one.
 func (s *streams) find() error {
 	for {
 		head, err := s.in.Peek(len(magics["xz"]))
@@ -141,7 +141,8 @@ func (s *streams) find() error {
 	}
 }
 
-// allow counts one more stream or skippable frame: each costs time, however small it is.
+// allow counts a stream or skippable frame against the limit, since even an empty one costs
+// time.
 func (s *streams) allow() error {
 	if s.passed++; s.passed > s.limits.Streams {
 		return refuse(RuleCeiling, "", "the archive has more than %d compressed streams", s.limits.Streams)
@@ -149,7 +150,7 @@ func (s *streams) allow() error {
 	return nil
 }
 
-// padding reads zeros, after which only an xz file may go on.
+// padding reads zeros. Only in an xz file may another stream follow them.
 func (s *streams) padding() error {
 	for n := 1; ; n++ {
 		b, err := s.in.ReadByte()
@@ -169,37 +170,37 @@ func (s *streams) padding() error {
 	}
 }
 
-// grow replaces the decoder by none, and takes memory for one with a window of need
-// bytes. It gives back first what it has, so that archives never wait for each
-// other, and takes twice of it or more, so that a file of many streams, each a little
-// larger than the last, does not allocate each time.
+// grow drops the decoder, and acquires memory for one with a window of need bytes. It
+// first releases what it holds, so that archives cannot deadlock. It at least doubles the
+// window, so that a file of many streams, each a little larger than the last, does not
+// allocate for each.
 func (s *streams) grow(need int64) error {
 	need = max(need, min(2*s.window, maxWindow))
 	s.release()
 	share := min(need, s.limits.Memory)
 	if err := s.memory.Acquire(s.ctx, share); err != nil {
-		s.src.err = err // no fault of the archive
+		s.src.err = err // not a fault of the archive
 		return err
 	}
 	s.window, s.held, s.asked = need, share, false
 	return nil
 }
 
-// release ends the decoder, and gives its memory back.
+// release drops the decoder and releases its memory.
 func (s *streams) release() {
 	if z, ok := s.dec.(*zstd.Decoder); ok {
 		z.Close()
 	}
 	s.dec = nil
 	if s.window >= largeWindow {
-		debug.FreeOSMemory() // the next window must not come on top
+		debug.FreeOSMemory() // before the next window is allocated
 	}
 	s.memory.Release(s.held)
 	s.held, s.window = 0, 0
 }
 
-// newDecoder opens the stream that begins at in, with a window of at most window
-// bytes. For all but bzip2 the decoder ends with that stream.
+// newDecoder returns a decoder of the stream at the start of in, with a window of at most
+// window bytes. Except for bzip2, the decoder ends at the end of that stream.
 func newDecoder(codec string, in *bufio.Reader, window int64) (io.Reader, error) {
 	switch codec {
 	case "gz":
@@ -214,7 +215,7 @@ func newDecoder(codec string, in *bufio.Reader, window int64) (io.Reader, error)
 	return b, nil
 }
 
-// unexpected makes an end of file a fault.
+// unexpected turns io.EOF and io.ErrUnexpectedEOF into errTruncated.
 func unexpected(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return errTruncated
@@ -222,13 +223,13 @@ func unexpected(err error) error {
 	return err
 }
 
-// bzip2Streams reads all streams of a file, as the library does: the format has no
-// lengths by which to tell where one ends. Where two zeros follow a stream, the library
-// has read them before it fails, and that is the end. A single zero it takes for the
-// beginning of a stream that is cut.
+// bzip2Streams reads all streams of a file, since compress/bzip2 does, and the format has
+// no lengths from which to find the end of one. If two zeros follow a stream, the library
+// fails after reading them, which is treated as the end. A single zero is reported as a
+// truncated stream.
 type bzip2Streams struct {
 	in   *bufio.Reader
-	last [2]byte // bytes that the library read
+	last [2]byte // last bytes that the library read
 	dec  io.Reader
 }
 
@@ -243,7 +244,7 @@ func (b *bzip2Streams) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A bzip2Input is what the library reads.
+// A bzip2Input is the library's input.
 type bzip2Input bzip2Streams
 
 func (b *bzip2Input) ReadByte() (byte, error) {
@@ -254,5 +255,5 @@ func (b *bzip2Input) ReadByte() (byte, error) {
 	return c, err
 }
 
-// Read is never called, since there is ReadByte.
+// Read is never called, since the library uses ReadByte.
 func (b *bzip2Input) Read(p []byte) (int, error) { return 0, errors.ErrUnsupported }

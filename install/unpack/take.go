@@ -12,20 +12,19 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Take places copies of what another prefix holds of one component: entries, as
-// its receipt records them, parents before children. open opens one of its
-// files for reading. Nothing but their content is taken from there, and a copy
-// that is not what the receipt says ends it with a *verify.DigestError. A file
-// system that can share the bytes of two files does. Of a, Name is what errors
-// call the other prefix; it has no Layout. The rules for an archive's entries
-// hold.
+// Take copies the entries of one component from another prefix, as its receipt records
+// them, parents before children, under the rules for archives. open opens a file of
+// that prefix for reading; only its content is used. A copy whose digest differs from
+// the receipt fails with a *verify.DigestError. File systems that can share the blocks
+// of two files do so. a.Name is the name of the other prefix in errors; a.Layout is
+// empty.
 func (p *Prefix) Take(ctx context.Context, a Archive, entries []record.Entry, open func(path string) (*os.File, error)) error {
 	return p.fill(ctx, a, func(f *filler) error {
 		for _, e := range entries {
 			f.left += e.Size
 		}
 		for _, e := range entries {
-			if err := f.take(e, open); err != nil {
+			if err := f.copyEntry(e, open); err != nil {
 				return err
 			}
 		}
@@ -33,7 +32,8 @@ func (p *Prefix) Take(ctx context.Context, a Archive, entries []record.Entry, op
 	})
 }
 
-func (f *filler) take(e record.Entry, open func(path string) (*os.File, error)) error {
+// copyEntry places a copy of e.
+func (f *filler) copyEntry(e record.Entry, open func(path string) (*os.File, error)) error {
 	switch e.Type {
 	case record.Dir:
 		return f.put(entry{name: e.Path, kind: dir, mode: e.Mode})
@@ -48,19 +48,19 @@ func (f *filler) take(e record.Entry, open func(path string) (*os.File, error)) 
 	return f.put(entry{name: e.Path, mode: e.Mode, size: e.Size, copyOf: src, digest: e.Digest})
 }
 
-// duplicate makes the file to as a copy of another file, and hashes the copy.
-func (f *filler) duplicate(to string, e entry) (err error) {
+// copyFile makes the file to as a copy of e.copyOf, and checks the digest of the copy.
+func (f *filler) copyFile(to string, e entry) (err error) {
 	mode := f.mode(to, e.mode)
-	n, at, err := f.room(e, to, mode)
+	n, parent, err := f.claimFile(e, to, mode)
 	if err != nil {
 		return err
 	}
-	out, err := at.CreateFile(path.Base(to), mode)
+	out, err := parent.CreateFile(path.Base(to), mode)
 	if err != nil {
-		return folded(err, e.name)
+		return foldingError(err, e.name)
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	// Between two files, io.Copy has the system copy, which shares what it can.
+	// Between two files, io.Copy uses the system's copy, which shares blocks if it can.
 	if _, err := io.Copy(out, io.LimitReader(e.copyOf, e.size)); err != nil {
 		return err
 	}

@@ -12,23 +12,23 @@ import (
 	"unicode/utf8"
 )
 
-// A tar is read by the letter of POSIX.1-2024 (pax, "ustar Interchange
-// Format") with GNU's long names and base-256 numbers, and of v7, which has
-// neither magic nor prefix. archive/tar is made to read whatever some tar once
-// wrote; where two readers could take a header for two things, this one stops.
+// This reader follows POSIX.1-2024 (pax, "ustar Interchange Format") strictly, with GNU's
+// long names and base-256 numbers, and v7, which has neither magic nor prefix. archive/tar
+// is lenient, to read what any tar program wrote; this reader refuses headers that
+// other readers could interpret differently.
 
 const (
 	blockSize = 512
-	// maxExtended is the most bytes of one extended header.
+	// maxExtended is the largest size of an extended header, in bytes.
 	maxExtended = 1 << 20
-	// maxPadding is the most bytes of zeros after the end: 2,048 blocks, the
-	// largest record that tar programs write.
+	// maxPadding is the most zero bytes after the end: 2,048 blocks, the largest
+	// record that tar programs write.
 	maxPadding = 1 << 20
 )
 
 var zeroBlock [blockSize]byte
 
-// A header is one block, field by field, with what extended headers say.
+// A header holds the fields of a header block, as changed by extended headers.
 type header struct {
 	name, link string
 	mode       fs.FileMode
@@ -37,8 +37,7 @@ type header struct {
 	v7         bool
 }
 
-// readTar calls put for every entry of the tar that r holds. r's errors are
-// final: an *EntryError, or a fault that is passed on.
+// readTar calls put for every entry of the tar in r. It returns errors of r unchanged.
 func readTar(r io.Reader, limits Limits, put func(entry) error) error {
 	t := &tarReader{r: r}
 	var ext extended
@@ -82,27 +81,30 @@ func readTar(r io.Reader, limits Limits, put func(entry) error) error {
 	}
 }
 
+// A tarReader reads the blocks of a tar.
 type tarReader struct {
 	r     io.Reader
 	block [blockSize]byte
-	last  header // of the entry that was read last
+	last  header // the last one read
 	body  tarBody
 }
 
-// cut turns the end of the stream into the rule it breaks.
-func cut(err error, name string) error {
+// truncated turns io.EOF and io.ErrUnexpectedEOF into the EntryError of an archive that is
+// cut short.
+func truncated(err error, name string) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return refuse(RuleEnd, name, "the archive is cut short")
 	}
 	return err
 }
 
+// next reads the next block.
 func (t *tarReader) next() error {
 	_, err := io.ReadFull(t.r, t.block[:])
-	return cut(err, "")
+	return truncated(err, "")
 }
 
-// header reads a header; nil is the first zero block.
+// header reads a header. It returns nil for a zero block.
 func (t *tarReader) header() (*header, error) {
 	if err := t.next(); err != nil {
 		return nil, err
@@ -115,8 +117,7 @@ func (t *tarReader) header() (*header, error) {
 	return &t.last, err
 }
 
-// end reads what must follow the first zero block: another, and then nothing
-// but padding.
+// end reads the second zero block, and the padding after it, up to the end.
 func (t *tarReader) end() error {
 	if err := t.next(); err != nil {
 		return err
@@ -141,7 +142,7 @@ func (t *tarReader) end() error {
 	}
 }
 
-// parseHeader reads one block; extended headers may still change it.
+// parseHeader parses a header block, without the changes of extended headers.
 func parseHeader(b *[blockSize]byte) (header, error) {
 	name := cString(b[0:100])
 	bad := func(what string) (header, error) { return header{}, refuse(RuleHeader, name, "%s", what) }
@@ -157,8 +158,8 @@ func parseHeader(b *[blockSize]byte) (header, error) {
 	if !ok {
 		return bad("malformed size in its header")
 	}
-	// kist uses none of these fields, but other readers stop at one that holds
-	// neither a number nor blanks.
+	// kist ignores these fields, but other readers fail if one holds neither a number
+	// nor blanks.
 	for _, f := range []struct {
 		what  string
 		field []byte
@@ -182,12 +183,12 @@ func parseHeader(b *[blockSize]byte) (header, error) {
 			h.name = prefix + "/" + name
 		}
 	case magic == "ustar  \x00":
-		// libarchive follows these whatever the type; two types are refused for them.
+		// libarchive uses these fields for all types; types S and M are refused later.
 		if b[156] != 'S' && b[156] != 'M' && !bytes.Equal(b[369:], zeroBlock[369:]) {
 			return header{}, refuse(RuleSparse, name, "sparse file, or part of a file on several volumes (GNU header): kist does not read these")
 		}
 	case magic == strings.Repeat("\x00", 8):
-		// Without a magic number of its own, it may have another's.
+		// v7 has no magic number, so the name could be that of another format.
 		if slices.ContainsFunc([]string{"BZh", "LZIP", "MSCF"}, func(magic string) bool { return strings.HasPrefix(name, magic) }) {
 			return bad("name that begins with the magic number of another format")
 		}
@@ -198,16 +199,16 @@ func parseHeader(b *[blockSize]byte) (header, error) {
 	return h, nil
 }
 
-// isName reports whether the field of a name holds one and nothing else. It may
-// be the first thing in a file, where programs look for the magic number of a
-// compressed one; of those, bzip2's alone is text.
+// isName reports whether field holds name and nothing else, and cannot be taken for the
+// beginning of a compressed file: a name can be the first bytes of a file, where programs
+// look for magic numbers. Only bzip2's is text.
 func isName(field []byte, name string) bool {
 	isBzip2 := len(name) > 9 && name[:3] == "BZh" && name[4:10] == "1AY&SY"
 	return !isBzip2 && bytes.Equal(field[len(name):], zeroBlock[len(name):len(field)])
 }
 
-// isText reports whether a name is one for which there is a better, in an extended
-// header, that it may be too long for: text, cut off anywhere.
+// isText reports whether a name that an extended header replaces is text. As a long name
+// may be cut off anywhere, it may end within a character.
 func isText(name string) bool {
 	for len(name) > 0 {
 		r, n := utf8.DecodeRuneInString(name)
@@ -222,7 +223,7 @@ func isText(name string) bool {
 	return true
 }
 
-// checksum is the sum of a header's bytes, its own field taken as spaces.
+// checksum returns the sum of a header's bytes, with its checksum field as spaces.
 func checksum(b *[blockSize]byte) (sum int64) {
 	for i, c := range b {
 		if 148 <= i && i < 156 {
@@ -233,7 +234,7 @@ func checksum(b *[blockSize]byte) (sum int64) {
 	return sum
 }
 
-// cString is a field up to its first NUL.
+// cString returns a field up to its first NUL.
 func cString(b []byte) string {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		b = b[:i]
@@ -242,7 +243,7 @@ func cString(b []byte) string {
 }
 
 // number reads a numeric field: octal digits after spaces, ended by NULs or
-// spaces, or GNU's base 256. Negative, empty and larger than 2^62: no number.
+// spaces, or GNU's base 256. It refuses negative numbers, empty fields and numbers above 2^62.
 func number(b []byte) (n int64, ok bool) {
 	if b[0]&0x80 != 0 {
 		if b[0] != 0x80 {
@@ -267,9 +268,9 @@ func number(b []byte) (n int64, ok bool) {
 	return n, digits != ""
 }
 
-// isIgnorable reports whether b is a numeric field that readers can pass over: a
-// number of any size and sign, or nothing but spaces and NULs, as old archivers
-// write (plexus-archiver, for one).
+// isIgnorable reports whether b is a numeric field that all readers can ignore: a number
+// of any size and sign, or only spaces and NULs, as old archivers write (such as
+// plexus-archiver).
 func isIgnorable(b []byte) bool {
 	if b[0] == 0x80 || b[0] == 0xff {
 		return true
@@ -278,7 +279,7 @@ func isIgnorable(b []byte) bool {
 	return ok || strings.Trim(string(b), " \x00") == ""
 }
 
-// entry judges a header's type, and what only a type may have.
+// entry returns the entry of h. It checks the type, and the fields that depend on it.
 func (h *header) entry() (entry, error) {
 	e := entry{name: h.name, mode: h.mode, size: h.size}
 	switch h.flag {
@@ -308,7 +309,7 @@ func (h *header) entry() (entry, error) {
 	return e, nil
 }
 
-// unsupportedType names a type that kist does not install.
+// unsupportedType describes a type that kist does not install.
 func unsupportedType(flag byte) string {
 	what := map[byte]string{'3': "character device", '4': "block device", '6': "named pipe"}[flag]
 	if what == "" {
@@ -317,14 +318,14 @@ func unsupportedType(flag byte) string {
 	return fmt.Sprintf("%s (type %q)", what, flag)
 }
 
-// skip reads what put left of an entry, and its padding.
+// skip reads the rest of an entry that put did not read, and its padding.
 func (t *tarReader) skip(body *tarBody, h *header) error {
 	if _, err := io.Copy(io.Discard, body); err != nil {
 		return err
 	}
 	if rest := int(h.size % blockSize); rest > 0 {
 		_, err := io.ReadFull(t.r, t.block[rest:])
-		return cut(err, h.name)
+		return truncated(err, h.name)
 	}
 	return nil
 }
@@ -345,7 +346,7 @@ func (b *tarBody) Read(p []byte) (int, error) {
 	if errors.Is(err, io.EOF) {
 		err = nil
 		if n == 0 {
-			err = cut(io.EOF, b.name)
+			err = truncated(io.EOF, b.name)
 		}
 	}
 	return n, err

@@ -1,12 +1,11 @@
 // Package unpack turns proved artifacts into the files of one prefix: tar
 // (plain, gzip, xz, zstd, bzip2), zip, Debian packages, and single files.
 //
-// The parties are a publisher, whose signature on the artifact was proved
-// before it comes here, and the user whose directory is filled. That a file is
-// signed does not make it harmless: a publisher can be careless, or no longer
-// alone with the key. So an archive may fill its prefix and nothing else, and
-// it must mean one thing only: what two programs could read differently is
-// refused, whole, rather than guessed at.
+// The signature of the publisher on an artifact is verified before it comes here,
+// but a signed file can still be harmful: a publisher can be careless, or the key
+// stolen. So an archive can write to its prefix and nowhere else, and it must be
+// unambiguous: an archive that two programs could read differently is refused as a
+// whole.
 //
 //	prefix := unpack.New(root, unpack.DefaultLimits())
 //	for … {
@@ -17,40 +16,39 @@
 // # Guarantees
 //
 // Everything is written below one [os.Root], opened at an empty directory.
-// Files are created anew (O_EXCL) and hashed as they are written. Filling a
-// prefix has two halves. Archives are added, several at a time if the caller
-// likes, and files and directories are made; of each entry a [Claim] remains.
-// Then [Complete] judges all claims anew, makes the links, gives everything its
-// mode, and walks the whole prefix: what is on disk is what was claimed, and
-// nothing else. The halves need not run in one process: what decodes an archive
-// needs no right to make a link or to change a mode, and is not believed.
+// Files are created with O_EXCL and hashed as they are written. Filling a prefix
+// has two halves. In the first, archives are added, concurrently if the caller
+// wants, which makes files and directories and leaves a [Claim] for each entry. In
+// the second, [Complete] validates all claims again, makes the links, sets all
+// modes, and walks the whole prefix: it must hold exactly what was claimed. The
+// halves can run in two processes: the one that decodes archives needs no right to
+// make links or change modes, and is not trusted.
 //
 // No link exists before every file of every archive is written, so that no
-// byte is ever written through one. Each is judged three times: its text, when
-// its entry is read; where it leads through other links, when all are known;
-// and on disk, in the last walk. Nothing is run. Nothing that Add refuses is of
-// use: the caller sweeps the directory.
+// byte is ever written through one. Each link is checked three times: its target,
+// when its entry is read; its path through other links, when all are known; and
+// on disk, in the final walk. Nothing is executed. After Add refuses an archive, the
+// caller deletes the directory.
 //
-// What comes of several archives does not depend on which of them is quicker:
-// of two that claim one name the later in order is refused, and a directory is
-// recorded as of the first that needs it, with the mode that the last states.
+// The result of adding archives concurrently does not depend on their speed: if
+// two claim one name, the later in order is refused, and a directory is recorded
+// for the first archive that needs it, with the mode that the last one states.
 //
-// Modes are an archive's permission bits, without those that let group or
-// others write, and with those its owner needs: to read and write, and to
-// enter a directory. The process's umask plays no part, as long as it leaves
-// these. setuid, setgid and
-// sticky bits, owners, times and extended attributes are not taken. A zip
-// entry without a Unix mode is 0644, a directory 0755, as are directories that
-// are implied; a single file and what Layout.Exec names are 0755. Where the
-// layout is Modeless, nothing proves an archive's modes: every other file is
-// 0644, every directory 0755, and a zip holds no links. A hard link becomes a
-// copy of the earlier file, or of the earlier symbolic link. What Finish is told to
-// make executable is. Of an archive of rust-installer only those files are
-// installed that its own list names, and directories as they need them.
+// Modes are an archive's permission bits, without write permission for group and
+// others, and with those that the owner needs to read and write, and to enter a
+// directory. The process's umask has no effect unless it removes these. setuid, setgid and
+// sticky bits, owners, times and extended attributes are ignored. A zip
+// entry without a Unix mode is 0644, a directory 0755, as are
+// implied directories; a single file and what Layout.Exec names are 0755. Where the
+// layout is Modeless, an archive's modes are not authenticated: every other file is
+// 0644, every directory 0755, and a zip holds no links. A hard link becomes a copy
+// of the earlier file or symbolic link. Finish makes the files that its caller names
+// executable. Of a rust-installer archive, only the files that its own list names are
+// installed, with the directories that they need.
 //
 // # Rules
 //
-// An archive that breaks one is refused as a whole by an [EntryError].
+// An archive that breaks a rule is refused as a whole with an [EntryError].
 //
 // Names:
 //
@@ -89,29 +87,29 @@
 //   - an archive holds something to install
 //   - nothing is over its limit
 //
-// A directory may be listed twice, and its last mode counts. A file or a link may be
-// listed twice if nothing of it differs. Names may differ in case alone where the file
-// system tells them apart. PAX's and GNU's long names are read. PAX keywords that
-// change neither the name, the size nor the content of a file are ignored, known or
-// not, and so are owners, times and device numbers, which may be blank.
+// A directory may be listed twice; its last mode counts. A file or a link may be
+// listed twice if both entries are equal. Names may differ in case only, if the file
+// system distinguishes them. PAX's and GNU's long names are read. PAX keywords that
+// do not change the name, size or content of a file are ignored, even unknown ones, and
+// so are owners, times and device numbers, which may be blank.
 //
 // The streams of a compressed archive are read as one (gzip members, zstd frames, xz
-// and bzip2 streams), and all limits hold for them together. Skippable zstd frames hold
-// nothing.
+// and bzip2 streams), and all limits apply to their total. Skippable zstd frames are
+// ignored.
 //
-// Where the layout has a merged /usr, a package's bin, sbin, lib, lib32, lib64 and
-// libx32 are those below usr.
+// If the layout has a merged /usr, a package's bin, sbin, lib, lib32, lib64 and
+// libx32 are placed below usr.
 //
 // # Limits
 //
-// [DefaultLimits] holds the ceilings on what is unpacked; at a ceiling is
-// fine, one past it is refused before it is written. Memory stays small
-// whatever an archive says: 128 MiB for the window of xz or zstd, one at a time, 64 MiB for
-// names, 1 MiB for an extended header, and a few hundred bytes an entry.
-// Archives that are added at the same time share Limits.Memory for their
-// windows: one that finds too little left waits until another is done.
+// [DefaultLimits] holds the limits on what is unpacked, which are inclusive; an
+// entry that exceeds one is refused before it is written. Memory is bounded too:
+// 128 MiB for the window of xz or zstd, one at a time, 64 MiB for names, 1 MiB for
+// an extended header, and a few hundred bytes per entry. Archives that are added
+// concurrently share Limits.Memory for their windows: an archive waits until enough
+// of it is free.
 //
-// Written after POSIX.1-2024 (pax), APPNOTE.TXT 6.3.10 (zip), RFC 1952 (gzip),
+// Sources: POSIX.1-2024 (pax), APPNOTE.TXT 6.3.10 (zip), RFC 1952 (gzip),
 // RFC 8878 (zstd), the .xz File Format 1.2.0 and deb(5).
 package unpack
 
@@ -134,74 +132,74 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// An Archive says how one proved artifact becomes files of the prefix.
+// An Archive describes a verified artifact and how it is unpacked.
 type Archive struct {
-	Name      string // for errors: the artifact's name
+	Name      string // the artifact's name, for errors
 	Component string // recorded with every entry
 	Layout    manifests.Layout
-	// Order is the archive's place among those of the prefix, whichever is
-	// added first. Of equals, the one that is added first comes first.
+	// Order is the archive's place among those of the prefix, whatever the order
+	// in which they are added. Archives of equal Order are ordered as added.
 	Order int
-	// Progress is told how many bytes of the artifact were read so far. Calls
-	// for one archive never overlap, and none comes after Add has returned. May
-	// be nil.
+	// Progress, unless nil, is called with the number of bytes of the artifact
+	// read so far. Calls for one archive never overlap, and none is made after
+	// Add has returned.
 	Progress func(done int64)
 }
 
-// A Prefix is one prefix being filled, the only way anything gets into it.
-// Archives may be added at the same time; Claims and Finish end it.
+// A Prefix is a prefix that is being filled. Archives may be added concurrently; Claims
+// and Finish end the filling.
 type Prefix struct {
 	root   *os.Root
 	limits Limits
-	memory *semaphore.Weighted // of windows and dictionaries, by bytes
+	memory *semaphore.Weighted // for windows and dictionaries, in bytes
 	sealed time.Time           // set by Finish
 
-	mu       sync.Mutex // guards what follows, and the making and removing of names
+	mu       sync.Mutex // guards the fields below, and the making and removing of names
 	tree     map[string]*node
 	adds     int   // archives begun
 	entries  int   // counted against limits.Entries
 	dirCount int   // counted against limits.Dirs
 	bytes    int64 // counted against limits.Bytes
 	names    int64 // counted against limits.Names
-	broken   error // why nothing more can be done with it
+	broken   error // why nothing more can be added
 }
 
-// An origin is one archive, as the entries it brought know it.
-type origin struct {
+// An owner is an archive, as its entries refer to it.
+type owner struct {
 	name, component string
 	order, id       int
-	merged          bool // a package of a system with a merged /usr
+	mergedUsr       bool // a package for a system with a merged /usr
 }
 
 // before reports whether o comes before p in the order of the archives.
-func (o *origin) before(p *origin) bool {
+func (o *owner) before(p *owner) bool {
 	return o.order < p.order || o.order == p.order && o.id < p.id
 }
 
-// A node is one path that was claimed.
+// A node is one claimed path.
 type node struct {
 	record.Entry
-	from *origin // the archive that claimed it; a directory may serve others
-	raw  string  // its name in that archive
-	gone bool    // taken back; the name stays taken
-	kept bool    // of a directory: it is recorded already as from's
-	// Of a link: its target as the archive states it, if Target is another.
+	from    *owner // the archive that claimed it; others may use a directory, too
+	raw     string // its name in that archive
+	removed bool   // deleted again (removePlaced); the name stays claimed
+	resumed bool   // a directory of a resumed prefix, which stays owned by from
+	// Of a link: the target that the archive states, if Target differs.
 	stated string
-	// Of a file or a link: others that are to be the same.
-	twins []*twin
+	// Of a file or a link: equal entries of other archives.
+	duplicates []*duplicate
 	// Of a directory: the first archive that lists it, and the last that states
 	// a mode for it.
-	first, last *origin
+	first, last *owner
 }
 
-// ErrEnded says that nothing more can be added to a prefix: it is finished, or
-// something else that was added to it failed.
+// ErrEnded is returned when nothing more can be added to a prefix, because it is
+// finished or an earlier Add failed.
 var ErrEnded = errors.New("nothing more can be added to the prefix")
 
 var errFinished = errors.New("it is finished")
 
 // New begins a prefix in root, an empty directory that nothing else writes to.
-// root stays the caller's to close, after Finish.
+// The caller closes root after Finish.
 func New(root *os.Root, limits Limits) *Prefix {
 	return &Prefix{
 		root:   root,
@@ -211,11 +209,10 @@ func New(root *os.Root, limits Limits) *Prefix {
 	}
 }
 
-// Add unpacks src, a regular file that was proved and that nobody writes to;
-// its offset does not matter. Links appear on disk only with Finish. An
-// archive that breaks a rule is refused with an *EntryError; any other error
-// is a fault of the disk, or ctx's. After an error nothing more can be done
-// with the prefix.
+// Add unpacks src, a verified regular file that nothing writes to; its offset is not
+// used. Links are made by Finish. Add returns an *EntryError if the archive breaks a
+// rule; other errors come from the disk or ctx. After an error, nothing more can be
+// added to the prefix.
 func (p *Prefix) Add(ctx context.Context, src *os.File, a Archive) error {
 	return p.fill(ctx, a, func(f *filler) error {
 		info, err := src.Stat()
@@ -229,9 +226,9 @@ func (p *Prefix) Add(ctx context.Context, src *os.File, a Archive) error {
 	})
 }
 
-// AddStream is Add for a tar that arrives from r while it is unpacked: size
-// bytes, each of them proved before r gives it out. r is read to its io.EOF; an
-// error of r is returned as it is.
+// AddStream is Add for a tar that is read from r: size bytes, which r has verified
+// before it returns them. r is read up to io.EOF; other errors of r are returned
+// unchanged.
 func (p *Prefix) AddStream(ctx context.Context, r io.Reader, size int64, a Archive) error {
 	return p.fill(ctx, a, func(f *filler) error {
 		if !strings.HasPrefix(a.Layout.Format, "tar") {
@@ -241,13 +238,12 @@ func (p *Prefix) AddStream(ctx context.Context, r io.Reader, size int64, a Archi
 		if err := f.unpack(src); err != nil {
 			return err
 		}
-		return src.ended()
+		return src.checkEnd()
 	})
 }
 
-// Write makes a file or a link that is in no archive; from is what errors call
-// its origin, which comes after all archives. The rules for an archive's entries
-// hold.
+// Write adds a file or a link that is in no archive, under the same rules. It is
+// ordered after all archives; from names its source in errors.
 func (p *Prefix) Write(ctx context.Context, from string, w manifests.File) error {
 	return p.fill(ctx, Archive{Name: from, Order: math.MaxInt}, func(f *filler) error {
 		if w.Link != "" {
@@ -262,8 +258,8 @@ func (p *Prefix) Write(ctx context.Context, from string, w manifests.File) error
 	})
 }
 
-// fill has one archive placed, and completes its error, after which nothing
-// more can be done.
+// fill calls place to add one archive. If place fails, fill adds the archive's name to
+// the error and ends the prefix.
 func (p *Prefix) fill(ctx context.Context, a Archive, place func(*filler) error) error {
 	f, err := p.begin(ctx, a)
 	if err != nil {
@@ -282,7 +278,7 @@ func (p *Prefix) fill(ctx context.Context, a Archive, place func(*filler) error)
 	return err
 }
 
-// begin counts one more archive.
+// begin starts an archive, or fails if the prefix has ended.
 func (p *Prefix) begin(ctx context.Context, a Archive) (*filler, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -291,12 +287,12 @@ func (p *Prefix) begin(ctx context.Context, a Archive) (*filler, error) {
 	}
 	p.adds++
 	return &filler{Prefix: p, ctx: ctx, archive: a,
-		origin: &origin{name: a.Name, component: a.Component, order: a.Order, id: p.adds, merged: a.Layout.MergedUsr},
-		dirs:   handles{root: p.root, open: map[string]rootfs.Dir{}},
-		deb:    a.Layout.Format == "deb"}, nil
+		owner: &owner{name: a.Name, component: a.Component, order: a.Order, id: p.adds, mergedUsr: a.Layout.MergedUsr},
+		dirs:  dirCache{root: p.root, open: map[string]rootfs.Dir{}},
+		deb:   a.Layout.Format == "deb"}, nil
 }
 
-// end makes err what later calls return.
+// end records err as the error that later calls return.
 func (p *Prefix) end(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -305,7 +301,7 @@ func (p *Prefix) end(err error) {
 	}
 }
 
-// unpack reads the archive in by its format, and places what it holds.
+// unpack reads the archive in, by its format, and places its entries.
 func (f *filler) unpack(in *source) (err error) {
 	layout := f.archive.Layout
 	if err := f.checkLayout(); err != nil {
@@ -313,20 +309,20 @@ func (f *filler) unpack(in *source) (err error) {
 	}
 	f.left = f.limits.maxUnpacked(in.size)
 	if i := layout.Installer; i != nil {
-		f.installer = &installer{Installer: *i, says: map[string][]byte{}, empty: map[string]bool{}}
+		f.installer = &installer{Installer: *i, metadata: map[string][]byte{}, dirs: map[string]bool{}}
 	}
 	if layout.Format == "tar" || layout.Format == "zip" {
 		f.writers = newWriters()
-		f.dirs.idle = f.writers.wait
+		f.dirs.waitIdle = f.writers.wait
 		defer func() {
-			if broken := f.writers.stop(); broken != nil {
-				err = broken // of a file before whatever else failed
+			if failed := f.writers.stop(); failed != nil {
+				err = failed // it concerns an earlier file than err
 			}
 		}()
 	}
 	switch layout.Format {
 	case "file":
-		err = f.single(in)
+		err = f.placeSingle(in)
 	case "zip":
 		err = readZip(in, f.limits, !layout.Modeless, f.put)
 	case "deb":
@@ -336,7 +332,7 @@ func (f *filler) unpack(in *source) (err error) {
 		err = readTarIn(codec, false, in, in.all(), in.size, f.memory, f.limits, f.put)
 	}
 	if err == nil && f.installer != nil {
-		err = f.settle()
+		err = f.finishInstaller()
 	}
 	if err == nil && f.placed == 0 {
 		err = refuse(RuleEmpty, "", "nothing is left to install")
@@ -344,7 +340,7 @@ func (f *filler) unpack(in *source) (err error) {
 	return err
 }
 
-// Finish ends the prefix and completes it: Claims and Complete in one.
+// Finish calls Claims and Complete, and returns the entries of the prefix.
 func (p *Prefix) Finish(ctx context.Context, executable ...string) ([]record.Entry, error) {
 	claims, err := p.Claims()
 	if err != nil {
@@ -360,6 +356,5 @@ func (p *Prefix) Finish(ctx context.Context, executable ...string) ([]record.Ent
 	return entries, nil
 }
 
-// Sealed is what a receipt says of the stamps of the entries that Finish returned, as
-// Complete has it.
+// Sealed returns the time for the receipt's Sealed field, after Finish (see Complete).
 func (p *Prefix) Sealed() time.Time { return p.sealed }

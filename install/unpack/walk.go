@@ -14,45 +14,45 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// A ChangedError says that what is in the prefix is not what was claimed to be
-// written to it: something else wrote there.
+// A ChangedError is returned when the prefix on disk differs from the claims, because
+// something else wrote to it.
 type ChangedError struct{ Path, Why string }
 
 func (e *ChangedError) Error() string {
 	return fmt.Sprintf("%s changed while the prefix was filled: %s", e.Path, e.Why)
 }
 
-// resolve follows the link c through the tree as a kernel would, and refuses
-// it where the way leaves the prefix or is too long. What does not exist, or
-// is a file where a directory would have to be, is passed through lexically;
-// missing, if it is not nil, is told of what does not exist.
+// resolve follows the link c through the tree as a kernel would, and refuses it if its
+// path leaves the prefix or has too many links. An element that does not exist, or
+// that is a file where a directory is needed, is followed lexically. If missing is not
+// nil, it is called for each path that does not exist.
 func (t *tree) resolve(c *Claim, missing func(name string) error) error {
 	_, err := t.follow(c, path.Dir(c.Path)+"/"+c.Target, 1, missing)
 	return err
 }
 
-// follow follows name from the top of the prefix, through links, of which followed
-// were followed before, and returns where it ends. Its errors are about c.
+// follow follows name from the top of the prefix, through links, and returns the path
+// where it ends. followed is the number of links followed before. Errors name c.
 func (t *tree) follow(c *Claim, name string, followed int, missing func(name string) error) (end string, err error) {
-	var at []string // where the way has led so far; no link among them
-	for way := strings.Split(name, "/"); len(way) > 0; {
-		if t.steps.Add(1) > 2*t.limits.Steps { // each is followed twice
+	var reached []string // the elements followed so far, none of them a link
+	for rest := strings.Split(name, "/"); len(rest) > 0; {
+		if t.steps.Add(1) > 2*t.limits.Steps { // each link is followed twice
 			return "", c.refuse(RuleCeiling, "the links of the prefix lead through more than %d elements", t.limits.Steps)
 		}
-		element := way[0]
-		way = way[1:]
+		element := rest[0]
+		rest = rest[1:]
 		switch element {
 		case "", ".":
 			continue
 		case "..":
-			if len(at) == 0 {
+			if len(reached) == 0 {
 				return "", c.refuse(RuleTarget, "link that leaves the prefix through other links")
 			}
-			at = at[:len(at)-1]
+			reached = reached[:len(reached)-1]
 			continue
 		}
-		at = append(at, element)
-		name := strings.Join(at, "/")
+		reached = append(reached, element)
+		name := strings.Join(reached, "/")
 		next := t.nodes[name]
 		if next == nil && missing != nil {
 			if err := missing(name); err != nil {
@@ -65,17 +65,17 @@ func (t *tree) follow(c *Claim, name string, followed int, missing func(name str
 		if followed++; followed > hops {
 			return "", c.refuse(RuleHops, "link through more than %d others", hops)
 		}
-		at = at[:len(at)-1]
-		way = append(strings.Split(next.Target, "/"), way...)
+		reached = reached[:len(reached)-1]
+		rest = append(strings.Split(next.Target, "/"), rest...)
 	}
-	return strings.Join(at, "/"), nil
+	return strings.Join(reached, "/"), nil
 }
 
-// maxWalkers is how many directories are walked at once: each holds its parents
-// open.
+// maxWalkers is how many directories are walked at once. It is small because each keeps
+// its parents open.
 const maxWalkers = 4
 
-// walk compares the whole prefix on disk with the tree.
+// walk compares the whole prefix on disk with the tree, sets modes and reads stamps.
 func (t *tree) walk() error {
 	top, err := rootfs.OpenDir(t.root)
 	if err != nil {
@@ -96,7 +96,7 @@ func (t *tree) walk() error {
 	return err
 }
 
-// walkFrom walks the directory top, which it closes, and all below it.
+// walkFrom walks the directory top and everything below it, and closes top.
 func (t *tree) walkFrom(top rootfs.Dir) error {
 	t.walkers.SetLimit(min(maxWalkers, runtime.GOMAXPROCS(0)))
 	err := t.walkDir(top, ".")
@@ -117,15 +117,15 @@ func (t *tree) walkFrom(top rootfs.Dir) error {
 	return &ChangedError{".", "entries are missing"}
 }
 
-// walkDir compares the directory dir, which is open as at, and closes it. What is
-// below it is walked at the same time, as far as there are walkers.
-func (t *tree) walkDir(at rootfs.Dir, dir string) error {
-	defer at.Close()
+// walkDir compares the directory dir, open as handle, with the tree, and closes it. It
+// walks subdirectories concurrently while there are free walkers.
+func (t *tree) walkDir(handle rootfs.Dir, dir string) error {
+	defer handle.Close()
 	for {
 		if err := t.ctx.Err(); err != nil {
 			return err
 		}
-		names, err := at.Names(1024) // a few at a time: there may be more than belong here
+		names, err := handle.Names(1024) // in batches: there may be any number of foreign names
 		if err == io.EOF {
 			return nil
 		} else if err != nil {
@@ -134,19 +134,19 @@ func (t *tree) walkDir(at rootfs.Dir, dir string) error {
 		for _, name := range names {
 			c := t.nodes[path.Join(dir, name)]
 			if c == nil {
-				return &ChangedError{path.Join(dir, name), "it was not there"}
+				return &ChangedError{path.Join(dir, name), "unexpected entry"}
 			}
 			if c.Type == record.Link && t.ctx.Err() != nil { // following it may take long
 				return t.ctx.Err()
 			}
-			if err := t.compare(at, name, c); err != nil {
+			if err := t.compare(handle, name, c); err != nil {
 				return err
 			}
 			t.found.Add(1)
 			if c.Type != record.Dir {
 				continue
 			}
-			sub, err := at.Sub(name)
+			sub, err := handle.Sub(name)
 			if err != nil {
 				return err
 			}
@@ -161,9 +161,9 @@ func (t *tree) walkDir(at rootfs.Dir, dir string) error {
 	}
 }
 
-// compare looks at one path again, gives it its mode, and notes its stamp.
-func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
-	info, err := at.Lstat(name)
+// compare compares one path on disk with its claim, sets its mode, and reads its stamp.
+func (t *tree) compare(parent rootfs.Dir, name string, c *Claim) error {
+	info, err := parent.Lstat(name)
 	if err != nil {
 		return err
 	}
@@ -176,10 +176,10 @@ func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
 		return &ChangedError{c.Path, fmt.Sprintf("it has %d bytes, not %d", info.Size, c.Size)}
 	case c.Type != record.Link:
 		if mode&^fs.ModeType != c.Mode && runtime.GOOS != "windows" {
-			if err := at.Chmod(name, c.Mode); err != nil {
+			if err := parent.Chmod(name, c.Mode); err != nil {
 				return err
 			}
-			if info, err = at.Lstat(name); err != nil {
+			if info, err = parent.Lstat(name); err != nil {
 				return err
 			}
 		}
@@ -188,15 +188,15 @@ func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
 		}
 		return nil
 	}
-	target, err := at.Readlink(name)
+	target, err := parent.Readlink(name)
 	if err != nil {
 		return err
 	}
 	if target != c.Target {
 		return &ChangedError{c.Path, fmt.Sprintf("it leads to %q, not %q", target, c.Target)}
 	}
-	// A file system that folds names has some that the tree has not: a way that
-	// resolve could not see.
+	// On a file system that folds names, a name can exist on disk that is not in the
+	// tree, and makeLinks could not see where it leads.
 	err = t.resolve(c, func(name string) error {
 		if _, known := t.missing.LoadOrStore(name, true); known {
 			return nil
@@ -212,15 +212,15 @@ func (t *tree) compare(at rootfs.Dir, name string, c *Claim) error {
 	if err != nil {
 		return err
 	}
-	// os.Root follows fewer links than a kernel does; how many there are was
-	// judged by resolve.
+	// os.Root follows fewer links than a kernel does. resolve has checked their
+	// number, so ELOOP is ignored here.
 	_, err = t.root.Stat(c.Path)
 	errno, system := errors.AsType[syscall.Errno](err)
 	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist), errno == syscall.ENOTDIR, errno == syscall.ELOOP:
 		return nil
 	case system && errno != syscall.ENAMETOOLONG:
-		return err // the disk's trouble, not the archive's
+		return err // a fault of the disk, not of the archive
 	}
 	return c.refuse(RuleTarget, "link that cannot be followed: %v", err)
 }

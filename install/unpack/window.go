@@ -8,13 +8,13 @@ import (
 // Rust's archives use all of it.
 const maxWindow = 128 << 20
 
-// smallWindow is what the other decoders need, and the least that xz and zstd
-// are counted for.
+// smallWindow is what the other decoders need, and the least that is reserved for xz and
+// zstd.
 const smallWindow = 1 << 20
 
-// window reads, without consuming it, how many bytes of window the stream in buf
-// states that its decoder needs. A stream that is malformed needs none: its
-// decoder will say what is wrong.
+// window returns the size in bytes of the window that the header of the stream in buf
+// states, without consuming input. If the header is malformed, it returns smallWindow and
+// leaves the error to the decoder.
 func window(codec string, buf *bufio.Reader) (int64, error) {
 	need := int64(smallWindow)
 	switch codec {
@@ -29,10 +29,10 @@ func window(codec string, buf *bufio.Reader) (int64, error) {
 	return need, nil
 }
 
-// xzWindow is the dictionary of the first block (The .xz File Format 1.2.0,
-// sections 3.1 and 5.3.1): in the last of its filters, LZMA2.
+// xzWindow returns the dictionary size of the first block (The .xz File Format 1.2.0,
+// sections 3.1 and 5.3.1), which the last of its filters, LZMA2, states.
 func xzWindow(buf *bufio.Reader) int64 {
-	const start, lzma2 = 12, 0x21 // after the header of the stream
+	const start, lzma2 = 12, 0x21 // start is the length of the stream header
 	head, _ := buf.Peek(start + 1)
 	if len(head) <= start {
 		return 0
@@ -54,7 +54,7 @@ func xzWindow(buf *bufio.Reader) int64 {
 		}
 		return v
 	}
-	for _, size := range []byte{0x40, 0x80} { // sizes, where they are stated
+	for _, size := range []byte{0x40, 0x80} { // skip the sizes that are present
 		if flags&size != 0 {
 			number()
 		}
@@ -73,7 +73,7 @@ func xzWindow(buf *bufio.Reader) int64 {
 	return 0
 }
 
-// zstdWindow is the window of the frame, or its content where that is one
+// zstdWindow returns the window size of the frame, or its content size if it is a single
 // segment (RFC 8878, section 3.1.1.1).
 func zstdWindow(buf *bufio.Reader) int64 {
 	head, _ := buf.Peek(4 + 1 + 8)
@@ -86,7 +86,7 @@ func zstdWindow(buf *bufio.Reader) int64 {
 		return int64(1)<<log + int64(rest[0]&7)<<(log-3)
 	}
 	if descriptor&3 != 0 {
-		return 0 // wants a dictionary: refused
+		return 0 // needs a dictionary, which the decoder refuses
 	}
 	var size uint64
 	for i, n := 0, []int{1, 2, 4, 8}[descriptor>>6]; i < n && i < len(rest); i++ {

@@ -12,30 +12,30 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// handles keeps directories below root open, so that making a file costs one
-// system call for its name instead of one for each element of its path.
-type handles struct {
-	root *os.Root
-	open map[string]rootfs.Dir
-	idle func() error // nil, or waits until none is in use
+// A dirCache keeps directories below root open, so that making a file costs one system
+// call instead of one for each element of its path.
+type dirCache struct {
+	root     *os.Root
+	open     map[string]rootfs.Dir
+	waitIdle func() error // waits until no directory is in use; may be nil
 }
 
-// maxOpen is how many directories are held open; archives list a directory's
-// files together, so few are in use at a time.
+// maxOpen is the most directories to keep open. Archives list the files of a directory
+// together, so few are in use at a time.
 const maxOpen = 64
 
-// at returns the directory dir below the root, good until the next call.
-func (h *handles) at(dir string) (rootfs.Dir, error) {
+// get returns the directory dir below root. It is valid until the next call.
+func (h *dirCache) get(dir string) (rootfs.Dir, error) {
 	if d, ok := h.open[dir]; ok {
 		return d, nil
 	}
-	d, err := h.reach(dir)
+	d, err := h.openDir(dir)
 	if err != nil {
 		return rootfs.Dir{}, err
 	}
 	if len(h.open) >= maxOpen {
-		if h.idle != nil {
-			err = h.idle()
+		if h.waitIdle != nil {
+			err = h.waitIdle()
 		}
 		h.close()
 	}
@@ -43,27 +43,27 @@ func (h *handles) at(dir string) (rootfs.Dir, error) {
 	return d, err
 }
 
-// reach opens the directory dir, through those that lead to it.
-func (h *handles) reach(dir string) (rootfs.Dir, error) {
+// openDir opens the directory dir through its parents.
+func (h *dirCache) openDir(dir string) (rootfs.Dir, error) {
 	if dir == "." {
 		return rootfs.OpenDir(h.root)
 	}
-	above, err := h.at(path.Dir(dir))
+	parent, err := h.get(path.Dir(dir))
 	if err != nil {
 		return rootfs.Dir{}, err
 	}
-	return above.Sub(path.Base(dir))
+	return parent.Sub(path.Base(dir))
 }
 
-func (h *handles) close() {
+func (h *dirCache) close() {
 	for _, d := range h.open {
 		d.Close()
 	}
 	clear(h.open)
 }
 
-// room claims the file to, and returns the directory to make it in.
-func (f *filler) room(e entry, to string, mode fs.FileMode) (*node, rootfs.Dir, error) {
+// claimFile claims the file to, and returns its node and its open parent directory.
+func (f *filler) claimFile(e entry, to string, mode fs.FileMode) (*node, rootfs.Dir, error) {
 	if f.left -= e.size; f.left < 0 {
 		return nil, rootfs.Dir{}, refuse(RuleCeiling, e.name, "the archive unpacks to far more than its own size")
 	}
@@ -71,24 +71,24 @@ func (f *filler) room(e entry, to string, mode fs.FileMode) (*node, rootfs.Dir, 
 	if err != nil {
 		return nil, rootfs.Dir{}, err
 	}
-	at, err := f.dirs.at(path.Dir(to))
-	return n, at, err
+	parent, err := f.dirs.get(path.Dir(to))
+	return n, parent, err
 }
 
-// create claims and makes the file to, empty, for e's content. The caller closes
+// create claims the file to and makes it, empty. The caller writes e's content and closes
 // it.
 func (f *filler) create(e entry, to string, mode fs.FileMode) (*node, *rootfs.File, error) {
-	n, at, err := f.room(e, to, mode)
+	n, parent, err := f.claimFile(e, to, mode)
 	if err != nil {
 		return nil, nil, err
 	}
-	out, err := at.Create(path.Base(to), mode)
-	return n, out, folded(err, e.name)
+	out, err := parent.Create(path.Base(to), mode)
+	return n, out, foldingError(err, e.name)
 }
 
-// handOut claims the file to, and has it written with e's content on the side.
-func (f *filler) handOut(to string, mode fs.FileMode, e entry) error {
-	n, dir, err := f.room(e, to, mode)
+// writeAsync claims the file to, reads e's content, and gives it to the writers.
+func (f *filler) writeAsync(to string, mode fs.FileMode, e entry) error {
+	n, dir, err := f.claimFile(e, to, mode)
 	if err != nil {
 		return err
 	}
@@ -97,11 +97,11 @@ func (f *filler) handOut(to string, mode fs.FileMode, e entry) error {
 		f.writers.free <- data[:0]
 		return err
 	}
-	f.writers.hand(n, dir, data)
+	f.writers.enqueue(n, dir, data)
 	return nil
 }
 
-// write claims and makes the file to and its copies, all with e's content.
+// write makes the file to, and copies of it, with e's content.
 func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) error {
 	var sums []*verify.Digest
 	var outs []*rootfs.File
@@ -111,8 +111,8 @@ func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) e
 		}
 	}()
 	create := func(to string, mode fs.FileMode) error {
-		if t := f.same(e.name, record.Entry{Path: to, Type: record.File, Mode: mode, Size: e.size}); t != nil {
-			sums = append(sums, &t.digest)
+		if d := f.claimDuplicate(e.name, record.Entry{Path: to, Type: record.File, Mode: mode, Size: e.size}); d != nil {
+			sums = append(sums, &d.digest)
 			return nil
 		}
 		n, out, err := f.create(e, to, mode)
@@ -128,7 +128,7 @@ func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) e
 		if err := f.count(e.name); err != nil {
 			return err
 		}
-		if err := f.limits.fits(e.name, second); err != nil {
+		if err := f.limits.checkSize(e.name, second); err != nil {
 			return err
 		}
 		if err := create(second, f.mode(second, e.mode)); err != nil {
@@ -152,7 +152,7 @@ func (f *filler) write(to string, mode fs.FileMode, e entry, copies ...string) e
 	return nil
 }
 
-// copy reads the content of e into outs, and returns its digest.
+// copy copies the content of e to outs, and returns its digest.
 func (f *filler) copy(e entry, outs ...*rootfs.File) (verify.Digest, error) {
 	if f.buf == nil {
 		f.buf = make([]byte, 256<<10)

@@ -10,38 +10,39 @@ import (
 	"github.com/kist-tools/kist/install/internal/rootfs"
 )
 
-// Writers make the small files of an archive while its reader goes on to the
-// next ones. Formats whose decoder has a goroutine of its own need none.
+// writers is a pool of goroutines that write the small files of an archive while its
+// reader continues. Formats whose decoder has its own goroutine do not need it.
 //
-// One goroutine hands out the files. What it must not overtake waits for all of
-// them: the opening of a file that was handed out, and its removal.
+// Only the reader enqueues files. It calls wait before it opens or removes a file that
+// it has enqueued.
 type writers struct {
-	jobs  chan job
-	free  chan []byte
-	ended sync.WaitGroup // of the writers
-	atOut sync.WaitGroup // files that were handed out
+	jobs    chan job
+	free    chan []byte
+	running sync.WaitGroup // the goroutines
+	pending sync.WaitGroup // enqueued files that are not written yet
 
-	broken atomic.Bool // err is set
-	mu     sync.Mutex
-	err    error // of the first file that failed, in the archive's order
-	which  int
-	handed int
+	failed   atomic.Bool // err is set
+	mu       sync.Mutex
+	err      error // of the first file that failed, in the archive's order
+	errIndex int   // of that file
+	enqueued int   // number of files so far
 }
 
-// A job is one file: a claimed node, and its content, that of the free list.
+// A job is a file to write: its claimed node, and its content in a buffer of the free
+// list.
 type job struct {
 	n     *node
 	dir   rootfs.Dir
 	data  []byte
-	which int
+	index int // in the archive's order
 }
 
 const (
 	maxWriters = 4
-	// maxSmall is the size of what is written on the side: with more, reading and
-	// writing take turns that are long enough.
+	// maxSmall is the size of the largest file that the pool writes. For larger files,
+	// reading in parallel gains little.
 	maxSmall = 64 << 10
-	// filesAhead is how many files wait for a writer at most.
+	// filesAhead is how many files may wait for a writer.
 	filesAhead = 16
 )
 
@@ -51,58 +52,59 @@ func newWriters() *writers {
 		w.free <- make([]byte, 0, maxSmall)
 	}
 	for range min(maxWriters, runtime.GOMAXPROCS(0)) {
-		w.ended.Go(func() {
+		w.running.Go(func() {
 			for j := range w.jobs {
 				if err := j.write(); err != nil {
-					w.fail(j.which, err)
+					w.fail(j.index, err)
 				}
 				w.free <- j.data[:0]
-				w.atOut.Done()
+				w.pending.Done()
 			}
 		})
 	}
 	return w
 }
 
-// hand has n made in dir, of data, a buffer of the free list.
-func (w *writers) hand(n *node, dir rootfs.Dir, data []byte) {
-	w.atOut.Add(1)
-	w.handed++
-	w.jobs <- job{n, dir, data, w.handed}
+// enqueue has the file n written in dir. data is a buffer of the free list.
+func (w *writers) enqueue(n *node, dir rootfs.Dir, data []byte) {
+	w.pending.Add(1)
+	w.enqueued++
+	w.jobs <- job{n, dir, data, w.enqueued}
 }
 
 func (j *job) write() error {
 	out, err := j.dir.Create(path.Base(j.n.Path), j.n.Mode)
 	if err != nil {
-		return folded(err, j.n.raw)
+		return foldingError(err, j.n.raw)
 	}
 	_, err = out.Write(j.data)
-	if closing := out.Close(); err == nil {
-		err = closing
+	if closeErr := out.Close(); err == nil {
+		err = closeErr
 	}
 	sum := sha256.Sum256(j.data)
 	j.n.Digest = digest(sum[:])
 	return err
 }
 
-func (w *writers) fail(which int, err error) {
+// fail records err of the file index, unless an earlier file has failed.
+func (w *writers) fail(index int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err == nil || which < w.which {
-		w.err, w.which = err, which
+	if w.err == nil || index < w.errIndex {
+		w.err, w.errIndex = err, index
 	}
-	w.broken.Store(true)
+	w.failed.Store(true)
 }
 
-// wait waits until all that was handed out is written, and returns what failed.
+// wait waits until all enqueued files are written, and returns the first error.
 func (w *writers) wait() error {
-	w.atOut.Wait()
+	w.pending.Wait()
 	return w.err
 }
 
-// stop waits, and ends the writers.
+// stop ends the goroutines once all files are written, and returns the first error.
 func (w *writers) stop() error {
 	close(w.jobs)
-	w.ended.Wait()
+	w.running.Wait()
 	return w.err
 }

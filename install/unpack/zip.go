@@ -14,32 +14,31 @@ const (
 	deflated = 8
 )
 
-// readZip calls put for every entry of a zip. Its structure is proved as a
-// whole before the first entry is placed: every local header is read and
-// compared with the central directory, and together they fill the file. Where
-// the attributes are not to be believed, a slash alone makes a directory, and
-// all else is a file.
+// readZip calls put for every entry of a zip. Before that, it validates the whole
+// structure: every local header must agree with the central directory, and together
+// they must fill the file. If attributes is false, they are not authenticated and are
+// ignored: names that end in a slash are directories, and all others are files.
 func readZip(src *source, limits Limits, attributes bool, put func(entry) error) error {
 	entries, x, err := zipDirectory(src, limits)
 	if err != nil {
 		return err
 	}
-	if err := onlyZip(src); err != nil {
+	if err := refuseOtherFormats(src); err != nil {
 		return err
 	}
 	var total int64
 	dirs := 0
-	at := int64(0)
+	pos := int64(0) // the end of the previous entry
 	for i := range entries {
 		end := x.off
 		if i+1 < len(entries) {
 			end = entries[i+1].offset
 		}
 		e := &entries[i]
-		if e.offset != at {
-			return refuse(RuleZip, e.name, "entry at byte %d, but the one before it ends at %d", e.offset, at)
+		if e.offset != pos {
+			return refuse(RuleZip, e.name, "entry at byte %d, but the one before it ends at %d", e.offset, pos)
 		}
-		if at, err = e.local(src, end); err != nil {
+		if pos, err = e.readLocal(src, end); err != nil {
 			return err
 		}
 		if strings.HasSuffix(e.name, "/") {
@@ -52,8 +51,8 @@ func readZip(src *source, limits Limits, attributes bool, put func(entry) error)
 			return refuse(RuleCeiling, e.name, "the archive unpacks to far more than its own size")
 		}
 	}
-	if at != x.off {
-		return refuse(RuleZip, "", "%d bytes before the directory that belong to no entry", x.off-at)
+	if pos != x.off {
+		return refuse(RuleZip, "", "%d bytes before the directory that belong to no entry", x.off-pos)
 	}
 	z := &zipReader{src: src, limits: limits, put: put, in: bufio.NewReaderSize(nil, 64<<10)}
 	for i := range entries {
@@ -67,9 +66,9 @@ func readZip(src *source, limits Limits, attributes bool, put func(entry) error)
 	return nil
 }
 
-// onlyZip refuses what libarchive would rather take for a tar, or for the image
-// of a disc (ECMA-119, section 8), than for a zip.
-func onlyZip(src *source) error {
+// refuseOtherFormats refuses a zip that libarchive would read as a tar, or as a disc image
+// (ECMA-119, section 8).
+func refuseOtherFormats(src *source) error {
 	var b [blockSize]byte
 	if src.size >= blockSize {
 		if err := readAt(src, b[:], 0); err != nil {
@@ -91,10 +90,10 @@ func onlyZip(src *source) error {
 	return nil
 }
 
-// local reads the entry's local header and data descriptor, compares them with
-// the directory's entry, and returns where the entry ends. end is where the
-// next thing begins.
-func (e *zipEntry) local(src *source, end int64) (int64, error) {
+// readLocal reads the entry's local header and data descriptor, compares them with the
+// central directory, and returns the offset at which the entry ends. end is the offset
+// of the next entry or of the directory.
+func (e *zipEntry) readLocal(src *source, end int64) (int64, error) {
 	bad := func(what string) (int64, error) { return 0, refuse(RuleZip, e.name, "bad local header: %s", what) }
 	var b [lenLocal]byte
 	if e.offset > end-lenLocal {
@@ -130,32 +129,32 @@ func (e *zipEntry) local(src *source, end int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	size, err := w.take(size32, nil)
-	packed, err := w.take(packed32, err)
-	// What a data descriptor states later may be zero here.
-	later := flags&flagDescriptor != 0
-	agrees := func(local, central int64) bool { return local == central || later && local == 0 }
+	size, err := w.value(size32, nil)
+	packed, err := w.value(packed32, err)
+	// With a data descriptor, these may be zero here.
+	zeroAllowed := flags&flagDescriptor != 0
+	agrees := func(local, central int64) bool { return local == central || zeroAllowed && local == 0 }
 	if err != nil || !agrees(int64(crc), int64(e.crc)) || !agrees(size, e.size) || !agrees(packed, e.packed) {
 		return bad("its size or checksum differs from the directory's")
 	}
 	if flags&flagDescriptor == 0 {
 		return e.data + e.packed, nil
 	}
-	return e.descriptor(src, end, w.present)
+	return e.readDescriptor(src, end, w.present)
 }
 
-// descriptor reads the data descriptor after the content, with or without a
-// signature, its sizes of 8 bytes in a zip64 entry.
-func (e *zipEntry) descriptor(src *source, end int64, zip64 bool) (int64, error) {
+// readDescriptor reads the data descriptor between the content and end, with or without a
+// signature. Its sizes have 8 bytes in a zip64 entry.
+func (e *zipEntry) readDescriptor(src *source, end int64, zip64 bool) (int64, error) {
 	bad := refuse(RuleZip, e.name, "data descriptor that is malformed or differs from the directory")
-	at := e.data + e.packed
-	n := end - at
+	start := e.data + e.packed
+	n := end - start
 	isWide := zip64 || e.packed >= max32 || e.size >= max32
 	if n != 12 && n != 16 && n != 20 && n != 24 || isWide != (n >= 20) {
 		return 0, bad
 	}
 	b := make([]byte, n)
-	if err := readAt(src, b, at); err != nil {
+	if err := readAt(src, b, start); err != nil {
 		return 0, err
 	}
 	f := fields(b)
@@ -175,6 +174,7 @@ func (e *zipEntry) descriptor(src *source, end int64, zip64 bool) (int64, error)
 	return end, nil
 }
 
+// A zipReader reads the contents of entries.
 type zipReader struct {
 	src     *source
 	limits  Limits
@@ -183,7 +183,7 @@ type zipReader struct {
 	inflate *inflate.Reader
 }
 
-// place gives one entry to put, and then proves its content.
+// place calls put for an entry, and then checks the size and checksum of its content.
 func (z *zipReader) place(e *zipEntry) error {
 	kind, mode, err := e.kind()
 	if err != nil {
@@ -217,7 +217,7 @@ func (z *zipReader) place(e *zipEntry) error {
 	return body.finish()
 }
 
-// open begins to read the content of e.
+// open returns a reader of the content of e.
 func (z *zipReader) open(e *zipEntry) (*zipBody, error) {
 	z.in.Reset(z.src.section(e.data, e.packed))
 	b := &zipBody{src: z.src, e: e, in: z.in, dec: z.in, left: e.size}
@@ -233,7 +233,7 @@ func (z *zipReader) open(e *zipEntry) (*zipBody, error) {
 	return b, nil
 }
 
-// zipBody is the content of one entry: as many bytes as are stated, or an error.
+// zipBody reads the content of one entry: the stated number of bytes, or an error.
 type zipBody struct {
 	src  *source
 	e    *zipEntry
@@ -261,14 +261,14 @@ func (b *zipBody) Read(p []byte) (int, error) {
 	return n, refuse(RuleStream, b.e.name, "content that cannot be unpacked: %v", err)
 }
 
-// finish reads what put left, and proves that the content was whole, and that
-// nothing more was packed.
+// finish reads the rest of the content that put did not read, and checks that the content
+// is complete, has the right checksum, and is all that was packed.
 func (b *zipBody) finish() error {
 	if _, err := io.Copy(io.Discard, b); err != nil {
 		return err
 	}
 	if b.crc != b.e.crc {
-		return refuse(RuleContent, b.e.name, "content with another checksum")
+		return refuse(RuleContent, b.e.name, "content with the wrong checksum")
 	}
 	var more [1]byte
 	n, err := fill(b.dec, more[:])

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// The parts of a zip (APPNOTE.TXT 6.3.10, section 4.3): signatures and the
-// lengths of what is fixed.
+// The records of a zip (APPNOTE.TXT 6.3.10, section 4.3): their signatures, and the
+// lengths of their fixed parts.
 const (
 	sigLocal      = 0x04034b50
 	sigDescriptor = 0x08074b50
@@ -31,8 +31,8 @@ const (
 	max32 = 1<<32 - 1
 )
 
-// Flags of an entry. Bits 1 and 2 tell how hard it was to deflate; any that is
-// not named is refused.
+// Flags of an entry. Bits 1 and 2 state the effort of compression. All other flags are
+// refused.
 const (
 	flagDescriptor = 1 << 3
 	flagUTF8       = 1 << 11
@@ -42,7 +42,7 @@ const (
 // A zipEntry is one entry of the central directory.
 type zipEntry struct {
 	name         string
-	made         uint16 // by which system
+	system       uint16 // that made it
 	flags        uint16
 	method       uint16
 	crc          uint32
@@ -52,19 +52,19 @@ type zipEntry struct {
 	data         int64 // of the content
 }
 
-// extent is where the central directory lies.
+// An extent is the place of the central directory, and its number of entries.
 type extent struct{ off, size, count int64 }
 
 var le = binary.LittleEndian
 
-// fields reads fixed numbers off the front of a record.
+// fields is a record from whose front numbers are read.
 type fields []byte
 
 func (f *fields) u16() uint16 { v := le.Uint16(*f); *f = (*f)[2:]; return v }
 func (f *fields) u32() uint32 { v := le.Uint32(*f); *f = (*f)[4:]; return v }
 func (f *fields) u64() uint64 { v := le.Uint64(*f); *f = (*f)[8:]; return v }
 
-// zipDirectory reads the central directory: its entries in the order of the file.
+// zipDirectory reads the central directory and sorts its entries by offset.
 func zipDirectory(src *source, limits Limits) ([]zipEntry, extent, error) {
 	x, err := findDirectory(src)
 	if err != nil {
@@ -94,31 +94,31 @@ func zipDirectory(src *source, limits Limits) ([]zipEntry, extent, error) {
 	return entries, x, nil
 }
 
-// maxDirectory is the most bytes of a central directory.
+// maxDirectory is the largest size of a central directory, in bytes.
 const maxDirectory = 128 << 20
 
-// findDirectory reads the end record, which with its comment must fill the end
-// of the file, and the records of zip64 before it, where there are any. Of
-// several end records only the last can do so; the directory must then end
-// where the records begin, so that nothing hides between.
+// findDirectory reads the end record, and the zip64 records before it, if any. The end
+// record and its comment must reach to the end of the file, which only the last of
+// several end records can. The directory must end where the records begin, so that
+// nothing is hidden between them.
 func findDirectory(src *source) (x extent, err error) {
 	tail := make([]byte, min(src.size, lenEnd+max16))
 	start := src.size - int64(len(tail))
 	if err := readAt(src, tail, start); err != nil {
 		return x, err
 	}
-	at := bytes.LastIndex(tail, []byte("PK\x05\x06"))
-	if at < 0 || len(tail)-at < lenEnd {
+	i := bytes.LastIndex(tail, []byte("PK\x05\x06"))
+	if i < 0 || len(tail)-i < lenEnd {
 		return x, refuse(RuleEnd, "", "the zip has no end record: it is cut short, or something follows it")
 	}
-	f := fields(tail[at+4:])
+	f := fields(tail[i+4:])
 	disk, first, here, all := f.u16(), f.u16(), f.u16(), f.u16()
 	size, off, comment := f.u32(), f.u32(), f.u16()
 	if len(f) != int(comment) {
 		return x, refuse(RuleEnd, "", "a comment of %d bytes where the end record states %d", len(f), comment)
 	}
 	x = extent{int64(off), int64(size), int64(all)}
-	end := start + int64(at)
+	end := start + int64(i)
 	x64, ok, err := findDirectory64(src, end)
 	if err != nil {
 		return x, err
@@ -174,13 +174,13 @@ func findDirectory64(src *source, end int64) (x extent, ok bool, err error) {
 func readCentral(in io.Reader) (e zipEntry, n int64, err error) {
 	var b [lenCentral]byte
 	if _, err := io.ReadFull(in, b[:]); err != nil {
-		return e, 0, cut(err, "")
+		return e, 0, truncated(err, "")
 	}
 	f := fields(b[:])
 	if f.u32() != sigCentral {
 		return e, 0, refuse(RuleZip, "", "the directory has fewer entries than the end record states")
 	}
-	e.made = f.u16() >> 8
+	e.system = f.u16() >> 8
 	f.u16() // version needed
 	e.flags, e.method = f.u16(), f.u16()
 	f.u32() // time
@@ -192,24 +192,24 @@ func readCentral(in io.Reader) (e zipEntry, n int64, err error) {
 	offset := f.u32()
 	rest := make([]byte, int(nameLen)+int(extraLen)+int(commentLen))
 	if _, err := io.ReadFull(in, rest); err != nil {
-		return e, 0, cut(err, "")
+		return e, 0, truncated(err, "")
 	}
 	e.name = string(rest[:nameLen])
 	wide, err := readExtra(e.name, rest[nameLen:int(nameLen)+int(extraLen)])
 	if err != nil {
 		return e, 0, err
 	}
-	e.size, err = wide.take(size, err)
-	e.packed, err = wide.take(packed, err)
-	e.offset, err = wide.take(offset, err)
+	e.size, err = wide.value(size, err)
+	e.packed, err = wide.value(packed, err)
+	e.offset, err = wide.value(offset, err)
 	if err != nil || disk != 0 {
 		return e, 0, refuse(RuleZip, e.name, "malformed zip64 field or disk number")
 	}
-	return e, int64(lenCentral + len(rest)), e.allowed()
+	return e, int64(lenCentral + len(rest)), e.validate()
 }
 
-// allowed judges what does not need the local header.
-func (e *zipEntry) allowed() error {
+// validate checks what can be checked without the local header.
+func (e *zipEntry) validate() error {
 	isASCII := strings.IndexFunc(e.name, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 	switch {
 	case e.flags&^flagsKnown != 0:
@@ -220,9 +220,9 @@ func (e *zipEntry) allowed() error {
 		return refuse(RuleZip, e.name, "stored, but as %d bytes for a content of %d", e.packed, e.size)
 	case strings.Contains(e.name, "\x00"):
 		return refuse(RuleText, e.name, "name with the control character U+0000")
-	case !slices.Contains(systems, e.made):
-		return refuse(RuleSystem, e.name, "made by system number %d", e.made)
-	case e.made != madeByUnix && e.flags&flagUTF8 == 0 && !isASCII:
+	case !slices.Contains(systems, e.system):
+		return refuse(RuleSystem, e.name, "made by system number %d", e.system)
+	case e.system != madeByUnix && e.flags&flagUTF8 == 0 && !isASCII:
 		return refuse(RuleText, e.name, "name in a code page of MS-DOS")
 	case strings.HasSuffix(strings.TrimRight(e.name, "0123456789"), ";"):
 		return refuse(RuleVersion, e.name, "name that ends in a version number")
@@ -230,21 +230,22 @@ func (e *zipEntry) allowed() error {
 	return nil
 }
 
-// madeByUnix is the system whose attributes are modes.
+// madeByUnix is the system number of Unix, whose attributes are modes.
 const madeByUnix = 3
 
-// systems are those whose entries every program takes alike: MS-DOS, Unix, and
-// Windows by three numbers. Attributes of others are modes to some, and to others not.
+// systems are the systems whose entries all programs read alike: MS-DOS, Unix, and Windows
+// by three numbers. Programs disagree whether the attributes of others are modes.
 var systems = []uint16{0, madeByUnix, 10, 11, 14}
 
-// wide holds the numbers of a zip64 extra field that were not yet taken.
-type wide struct {
+// zip64Field holds the numbers of a zip64 extra field that were not read yet.
+type zip64Field struct {
 	present bool
 	left    fields
 }
 
-// take returns v or, where v says so, the next number of the field.
-func (w *wide) take(v uint32, err error) (int64, error) {
+// value returns v or, if v is the maximum, the next number of the field. It returns an
+// err that is not nil unchanged.
+func (w *zip64Field) value(v uint32, err error) (int64, error) {
 	if err != nil || v != max32 || !w.present {
 		return int64(v), err
 	}
@@ -258,17 +259,17 @@ func (w *wide) take(v uint32, err error) (int64, error) {
 	return n, nil
 }
 
-// The extra fields that matter; the others hold times, owners and the like.
+// The extra fields that are checked; others hold times, owners and the like.
 const (
 	extraZip64       = 0x0001
 	extraUnicodePath = 0x7075
-	extraASi         = 0x756e // a mode, that unzip follows
-	extraLibarchive  = 0x6c78 // attributes once more, that libarchive follows
+	extraASi         = 0x756e // a mode, which unzip uses
+	extraLibarchive  = 0x6c78 // attributes, which libarchive uses
 )
 
 // readExtra reads the extra fields of name.
-func readExtra(name string, extra []byte) (w *wide, err error) {
-	w = new(wide)
+func readExtra(name string, extra []byte) (w *zip64Field, err error) {
+	w = new(zip64Field)
 	for len(extra) > 0 {
 		if len(extra) < 4 || len(extra) < 4+int(le.Uint16(extra[2:])) {
 			return w, refuse(RuleZip, name, "extra field that is cut short")
@@ -289,30 +290,30 @@ func readExtra(name string, extra []byte) (w *wide, err error) {
 	return w, nil
 }
 
-// kind is what the entry is by its name and attributes, which must agree.
+// kind returns the entry's kind and mode by its name and attributes, which must agree.
 func (e *zipEntry) kind() (kind, fs.FileMode, error) {
 	slash := strings.HasSuffix(e.name, "/")
 	mode := e.external >> 16
-	if e.made != madeByUnix {
+	if e.system != madeByUnix {
 		mode = 0
 	}
-	const volume = 0x08 // the label of a disk, which Info-ZIP passes over; of DOS's attributes
-	if e.made != madeByUnix && e.external&volume != 0 {
-		return file, 0, refuse(RuleType, e.name, "label of a disk (attributes %#08x)", e.external)
+	const volume = 0x08 // the MS-DOS attribute of a volume label, which Info-ZIP skips
+	if e.system != madeByUnix && e.external&volume != 0 {
+		return file, 0, refuse(RuleType, e.name, "volume label (attributes %#08x)", e.external)
 	}
 	const ifmt, ifreg, ifdir, iflnk = 0o170000, 0o100000, 0o040000, 0o120000
 	perm := fs.FileMode(mode) & fs.ModePerm
 	switch t := mode & ifmt; {
 	case slash && (t == ifdir || t == 0):
 		if mode == 0 {
-			perm = unproved(dir)
+			perm = defaultMode(dir)
 		}
 		return dir, perm, nil
 	case t == iflnk && !slash:
 		return link, 0, nil
 	case t == ifreg && !slash, t == 0 && !slash && e.external&0x10 == 0:
 		if mode == 0 {
-			perm = unproved(file)
+			perm = defaultMode(file)
 		}
 		return file, perm, nil
 	}
