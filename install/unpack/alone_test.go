@@ -8,5 +8,5 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// compareWithOthers needs other programs: see interop_test.go.
+// compareWithOthers does nothing without the tag interop: it needs other programs.
 func compareWithOthers(*testing.T, string, []byte, []record.Entry) {}

@@ -13,14 +13,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Writers of archives that lie wherever they are told to.
+// Writers of archives in which any field can be set to a wrong value.
 
-// A tarEntry is one header, field by field, and its data.
+// A tarEntry holds the fields of one header, and its data.
 type tarEntry struct {
 	name, link, prefix string
 	flag               byte   // zero is '0'
-	mode, size, sum    string // as written; empty is right
-	magic              string // empty is ustar's
+	mode, size, sum    string // as written; empty for the right value
+	magic              string // empty for ustar's
 	data               string
 	edit               func(block []byte) // before the checksum
 }
@@ -71,7 +71,7 @@ func dir(name string) tarEntry        { return tarEntry{name: name, flag: '5', m
 func link(name, to string) tarEntry   { return tarEntry{name: name, flag: '2', link: to} }
 func hard(name, to string) tarEntry   { return tarEntry{name: name, flag: '1', link: to} }
 
-// pax is an extended header of "key=value" records, their lengths right.
+// pax returns an extended header of "key=value" records.
 func pax(records ...string) tarEntry {
 	var b strings.Builder
 	for _, r := range records {
@@ -94,15 +94,15 @@ func global(records ...string) tarEntry {
 	return e
 }
 
-// long is one of GNU's long names: 'L' for a name, 'K' for a target.
+// long returns a GNU long name: flag is 'L' for a name, 'K' for a target.
 func long(flag byte, name string) tarEntry {
 	return tarEntry{name: "././@LongLink", flag: flag, magic: gnuMagic, data: name + "\x00"}
 }
 
 const gnuMagic = "ustar  \x00"
 
-// A zipFile is one entry of a zip. local and central change what is written in
-// one place or the other.
+// A zipFile is one entry of a zip. local and central change one of its
+// headers.
 type zipFile struct {
 	name, data     string
 	mode           uint32 // of Unix; zero: made by MS-DOS
@@ -132,7 +132,7 @@ type zipball struct {
 	zip64End                  func(e *zip64End)
 	wantZip64                 bool
 	order                     []int // of the central directory
-	noCentral, duplicateInDir int   // counted from 1: a file left out of it, a file twice in it
+	noCentral, duplicateInDir int   // counted from 1: a file left out of the directory, a file twice in it
 }
 
 type zipEnd struct {
@@ -284,14 +284,14 @@ func descriptor(f zipFile, h zipHeader) (d []byte) {
 	return d
 }
 
-// extra is one extra field.
+// extra returns an extra field.
 func extra(id uint16, data string) []byte {
 	b := binary.LittleEndian.AppendUint16(nil, id)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(data)))
 	return append(b, data...)
 }
 
-// number is v in eight bytes, as zip64 has it.
+// number returns v in eight bytes, as in zip64.
 func number(v uint64) string { return string(binary.LittleEndian.AppendUint64(nil, v)) }
 
 func deflated(s string) []byte {
@@ -321,11 +321,11 @@ func zst(data []byte, opts ...zstd.EOption) []byte {
 	return b.Bytes()
 }
 
-// xz is data in one block, with a dictionary of 64 KiB.
+// xz returns data in one block, with a dictionary of 64 KiB.
 func xz(data []byte) []byte { return xzBlocks([]byte{8}, data) }
 
-// xzBlocks is a block of LZMA2 chunks that are not compressed for each part,
-// with the dictionary of that property, and a CRC-32 (The .xz File Format,
+// xzBlocks returns a stream with a block of uncompressed LZMA2 chunks for each part,
+// with the dictionary size of its property byte, and a CRC-32 (The .xz File Format,
 // sections 2 and 3).
 func xzBlocks(dictionaries []byte, parts ...[]byte) []byte {
 	le := binary.LittleEndian

@@ -14,7 +14,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// benchTree is a tar of 2,000 files of 8 kB, 50 to a directory, that compress
+// benchTree returns a tar of 2,000 files of 8 kB, 50 to a directory, that compress
 // about as well as a toolchain does.
 func benchTree(b *testing.B) []byte {
 	var buf bytes.Buffer

@@ -20,7 +20,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A part is one of several archives of a prefix.
+// A part is one of the archives of a prefix.
 type part struct {
 	data   []byte
 	layout manifests.Layout
@@ -30,8 +30,8 @@ func (p part) archive(i int) unpack.Archive {
 	return unpack.Archive{Name: fmt.Sprint("archive-", i), Component: fmt.Sprint("part-", i), Layout: p.layout, Order: i}
 }
 
-// addInTurn unpacks parts one after the other, in the order of turns, which is
-// not their own.
+// addInTurn unpacks parts one after the other, in the order of the indices turns, which
+// differs from their Order.
 func addInTurn(t testing.TB, parts []part, turns []int) ([]record.Entry, error) {
 	s := newStage(t, unpack.DefaultLimits())
 	for _, i := range turns {
@@ -44,8 +44,8 @@ func addInTurn(t testing.TB, parts []part, turns []int) ([]record.Entry, error) 
 	return unstamped(entries), err
 }
 
-// addAtOnce unpacks all parts at the same time.
-func addAtOnce(t testing.TB, parts []part) ([]record.Entry, error) {
+// addConcurrently unpacks all parts concurrently.
+func addConcurrently(t testing.TB, parts []part) ([]record.Entry, error) {
 	s := newStage(t, unpack.DefaultLimits())
 	var all sync.WaitGroup
 	errs := make([]error, len(parts))
@@ -62,9 +62,9 @@ func addAtOnce(t testing.TB, parts []part) ([]record.Entry, error) {
 	return unstamped(entries), err
 }
 
-// Whatever several archives hold, and whichever is quicker, the entries are the
-// same, down to the component and the mode of a directory that they share.
-func TestOrderOfArchivesCounts(t *testing.T) {
+// The entries of several archives, including the components and modes of shared
+// directories, do not depend on which archive is unpacked first.
+func TestArchiveOrderDecidesEntries(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		var parts []part
 		for i := range 3 {
@@ -79,7 +79,7 @@ func TestOrderOfArchivesCounts(t *testing.T) {
 					entries = append(entries, e)
 					continue
 				}
-				// A name of this archive's own, or one that others may have.
+				// A name of this archive only, or one that others may have.
 				name += fmt.Sprintf("/f%d", rapid.SampledFrom([]int{10*i + j, 10*i + j, 10*i + j, 99}).Draw(r, "file"))
 				entries = append(entries, file(name, name))
 				if rapid.Bool().Draw(r, "listed") {
@@ -107,14 +107,14 @@ func TestOrderOfArchivesCounts(t *testing.T) {
 		turns := rapid.SampledFrom([][]int{{2, 1, 0}, {1, 2, 0}, {2, 0, 1}, {0, 2, 1}, {1, 0, 2}}).Draw(r, "turns")
 		got, err := addInTurn(t, parts, turns)
 		same(fmt.Sprint(turns), got, err)
-		got, err = addAtOnce(t, parts)
+		got, err = addConcurrently(t, parts)
 		same("at once", got, err)
 	})
 }
 
-// Of two archives that claim one name it is the later in order that is refused,
-// by the same rule and with the same words, whichever is quicker.
-func TestTheLaterArchiveIsToBlame(t *testing.T) {
+// If two archives claim one name, the later in order is refused, with the same error
+// whichever is unpacked first.
+func TestConflictBlamesLaterArchive(t *testing.T) {
 	unlisted := func(e tarEntry) part {
 		return part{installerOf("3", "part", "file:own", file("top/part/own", "x"), e), component("part")}
 	}
@@ -133,10 +133,10 @@ func TestTheLaterArchiveIsToBlame(t *testing.T) {
 		"a file and one below it":             {plain(file("x", "1")), other(file("x/y", "1"))},
 		"a file below one":                    {plain(file("x/y", "1")), other(file("x", "1"))},
 		"a link and a file below it":          {plain(link("x", "y")), other(file("x/a/b", "1"))},
-		"a file that is taken back":           {unlisted(file("top/part/x", "1")), other(file("x", "1"))},
-		"a file, and one that is taken back":  {plain(file("x", "1")), unlisted(file("top/part/x", "1"))},
-		"a directory, and one taken back":     {plain(dir("x")), unlisted(file("top/part/x", "1"))},
-		"a file taken back, and one below it": {unlisted(file("top/part/x", "1")), other(file("x/y", "1"))},
+		"a removed file":                      {unlisted(file("top/part/x", "1")), other(file("x", "1"))},
+		"a file, and a removed file":          {plain(file("x", "1")), unlisted(file("top/part/x", "1"))},
+		"a directory, and a removed file":     {plain(dir("x")), unlisted(file("top/part/x", "1"))},
+		"a removed file, and a file below it": {unlisted(file("top/part/x", "1")), other(file("x/y", "1"))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var refused [2]*unpack.EntryError
@@ -151,15 +151,15 @@ func TestTheLaterArchiveIsToBlame(t *testing.T) {
 			if *refused[0] != *refused[1] || refused[0].Archive != "archive-1" {
 				t.Errorf("first to last: %v\nlast to first: %v", refused[0], refused[1])
 			}
-			if _, err := addAtOnce(t, parts[:]); err == nil {
+			if _, err := addConcurrently(t, parts[:]); err == nil {
 				t.Error("at once: accepted")
 			}
 		})
 	}
 }
 
-// Archives that need more memory together than there is wait for one another.
-func TestWindowsShareTheMemory(t *testing.T) {
+// Archives wait if their windows exceed Limits.Memory.
+func TestWindowsShareMemory(t *testing.T) {
 	limits := unpack.DefaultLimits()
 	limits.Memory = 8 << 20
 	need := func(property byte) []byte { return xzBlocks([]byte{property}, tarOf(file("a", "x"))) } // 20: 4 MiB, 22: 8 MiB, 24: 16 MiB
@@ -167,16 +167,16 @@ func TestWindowsShareTheMemory(t *testing.T) {
 		first, second byte
 		waits         bool
 	}{
-		"both fit":           {20, 20, false},
-		"one has all":        {22, 20, true},
-		"one needs too much": {24, 20, true},
-		"the other has some": {20, 22, true},
-		"both need too much": {24, 24, true},
+		"both fit":             {20, 20, false},
+		"the first needs all":  {22, 20, true},
+		"one needs too much":   {24, 20, true},
+		"the second needs all": {20, 22, true},
+		"both need too much":   {24, 24, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, limits)
 			layout := func(into string) manifests.Layout { return manifests.Layout{Format: "tar.xz", Into: into} }
-			// The first one holds its share for as long as its stream goes on.
+			// The first archive holds its share until its stream ends.
 			first, data := newHeld(need(c.first)), need(c.second)
 			done := make(chan error, 2)
 			go func() {
@@ -204,8 +204,8 @@ func TestWindowsShareTheMemory(t *testing.T) {
 	}
 }
 
-// A held stream gives all but its last bytes and, asked for more, waits. By then
-// its reader has its window.
+// A held stream returns all but its last bytes, and then blocks. By then its reader has
+// allocated its window.
 type held struct {
 	data        []byte
 	size        int64
@@ -232,9 +232,9 @@ func (h *held) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// A tar may arrive while it is unpacked. What the stream says in the end counts:
-// it may have been cut, or be longer than was said.
-func TestStreams(t *testing.T) {
+// AddStream unpacks a tar while it arrives, and fails if the stream fails or does not have
+// the stated size.
+func TestAddStream(t *testing.T) {
 	fault := errors.New("the line is broken")
 	for format, data := range small(t) {
 		for name, c := range map[string]struct {
@@ -242,13 +242,13 @@ func TestStreams(t *testing.T) {
 			size   int
 			ok     func(error) bool
 		}{
-			"whole":             {bytes.NewReader(data), len(data), func(err error) bool { return err == nil }},
-			"a byte a time":     {iotest.OneByteReader(bytes.NewReader(data)), len(data), func(err error) bool { return err == nil }},
-			"broken":            {io.MultiReader(bytes.NewReader(data[:len(data)/2]), iotest.ErrReader(fault)), len(data), func(err error) bool { return errors.Is(err, fault) }},
-			"broken at last":    {io.MultiReader(bytes.NewReader(data), iotest.ErrReader(fault)), len(data), func(err error) bool { return errors.Is(err, fault) }},
-			"cut":               {bytes.NewReader(data[:len(data)-1]), len(data), func(err error) bool { return errors.Is(err, verify.ErrUntrusted) }},
-			"longer than said":  {bytes.NewReader(data), len(data) - 1, func(err error) bool { return err != nil }},
-			"shorter than said": {bytes.NewReader(data), len(data) + 1, func(err error) bool { return err != nil && !errors.Is(err, verify.ErrUntrusted) }},
+			"whole":                 {bytes.NewReader(data), len(data), func(err error) bool { return err == nil }},
+			"one byte per read":     {iotest.OneByteReader(bytes.NewReader(data)), len(data), func(err error) bool { return err == nil }},
+			"broken":                {io.MultiReader(bytes.NewReader(data[:len(data)/2]), iotest.ErrReader(fault)), len(data), func(err error) bool { return errors.Is(err, fault) }},
+			"read error at the end": {io.MultiReader(bytes.NewReader(data), iotest.ErrReader(fault)), len(data), func(err error) bool { return errors.Is(err, fault) }},
+			"cut":                   {bytes.NewReader(data[:len(data)-1]), len(data), func(err error) bool { return errors.Is(err, verify.ErrUntrusted) }},
+			"longer than stated":    {bytes.NewReader(data), len(data) - 1, func(err error) bool { return err != nil }},
+			"shorter than stated":   {bytes.NewReader(data), len(data) + 1, func(err error) bool { return err != nil && !errors.Is(err, verify.ErrUntrusted) }},
 		} {
 			t.Run(format+"/"+name, func(t *testing.T) {
 				s := newStage(t, unpack.DefaultLimits())

@@ -20,9 +20,9 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// A reader is another program, and how it unpacks the archive FILE into the
-// directory that it is run in. Owners, times and attributes are
-// left out, as kist does not take them; modes are wanted as they are stated.
+// A reader is another program, with the command that unpacks the archive FILE into its
+// working directory. Owners, times and attributes are left out, as kist ignores them;
+// modes are kept as stated.
 type reader []string
 
 var (
@@ -32,7 +32,7 @@ var (
 	dpkgDeb = reader{"dpkg-deb", "--extract", "FILE", "."}
 )
 
-// readers are those that read a format.
+// readers returns the programs that read a format.
 func readers(format string) []reader {
 	switch {
 	case strings.HasPrefix(format, "tar"):
@@ -43,10 +43,9 @@ func readers(format string) []reader {
 	return []reader{dpkgDeb}
 }
 
-// agrees has the program unpack an archive that kist unpacked to ours. refusal
-// says why it does not, or what it complains of, difference what it unpacks
-// instead of ours.
-func (r reader) agrees(t testing.TB, data []byte, ours []record.Entry) (difference string, refusal error) {
+// compare has the program unpack an archive that kist unpacked to ours. refusal is its
+// failure or complaint; difference is what it unpacks instead of ours.
+func (r reader) compare(t testing.TB, data []byte, ours []record.Entry) (difference string, refusal error) {
 	t.Helper()
 	base, err := os.MkdirTemp("", "kist-differ")
 	if err != nil {
@@ -65,14 +64,14 @@ func (r reader) agrees(t testing.TB, data []byte, ours []record.Entry) (differen
 	if _, err := try(dir, nil, "sh", argv...); err != nil {
 		return "", err
 	}
-	if theirs := r.inKistsTerms(t, unlocked(t, dir), ours); !slices.Equal(theirs, ours) {
+	if theirs := r.normalize(t, onDiskAnyMode(t, dir), ours); !slices.Equal(theirs, ours) {
 		return fmt.Sprintf("%s unpacks\n%skist unpacks\n%s", r[0], shape(theirs), shape(ours)), nil
 	}
 	return "", nil
 }
 
-// unlocked is onDisk, whatever modes were given to files and directories.
-func unlocked(t testing.TB, dir string) []record.Entry {
+// onDiskAnyMode is onDisk for files and directories that may be unreadable.
+func onDiskAnyMode(t testing.TB, dir string) []record.Entry {
 	t.Helper()
 	modes := map[string]fs.FileMode{}
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -89,7 +88,7 @@ func unlocked(t testing.TB, dir string) []record.Entry {
 		}
 		return nil
 	})
-	for name := range modes { // hard links, too, were seen with their modes
+	for name := range modes { // restore the modes, which hard links share
 		err = errors.Join(err, os.Chmod(name, 0o700))
 	}
 	if err != nil {
@@ -102,16 +101,16 @@ func unlocked(t testing.TB, dir string) []record.Entry {
 	return entries
 }
 
-// inKistsTerms does to what the program unpacked what kist does by rule, and
-// takes out the known differences, which are honest.
-func (r reader) inKistsTerms(t testing.TB, theirs, ours []record.Entry) []record.Entry {
+// normalize changes what the program unpacked by kist's rules, and removes known harmless
+// differences.
+func (r reader) normalize(t testing.TB, theirs, ours []record.Entry) []record.Entry {
 	t.Helper()
 	for i := range theirs {
 		e := &theirs[i]
 		at, found := slices.BinarySearchFunc(ours, e.Path, func(e record.Entry, path string) int { return strings.Compare(e.Path, path) })
 		switch {
 		case e.Type == record.Link:
-			// What a package calls absolute is below the prefix.
+			// Absolute targets of a package are below the prefix.
 			if r[0] == dpkgDeb[0] && path.IsAbs(e.Target) {
 				target, err := filepath.Rel("/"+path.Dir(e.Path), path.Clean(e.Target))
 				if err != nil {
@@ -120,8 +119,8 @@ func (r reader) inKistsTerms(t testing.TB, theirs, ours []record.Entry) []record
 				e.Target = target
 			}
 		case r[0] == unzip[0] && found && (e.Type == record.Dir || e.Mode == 0):
-			// It leaves the mode of a directory that was made for something in
-			// it, and takes no mode for a mode of zero.
+			// It does not change the mode of an implied directory, and reads a
+			// missing mode as zero.
 			e.Mode = ours[at].Mode
 		case e.Type == record.Dir:
 			e.Mode = e.Mode&^0o022 | 0o700
@@ -132,12 +131,12 @@ func (r reader) inKistsTerms(t testing.TB, theirs, ours []record.Entry) []record
 	return theirs
 }
 
-// compareWithOthers has an archive that was unpacked to entries unpacked by the
-// programs that people use, which must come to the same.
+// compareWithOthers has other programs unpack an archive that kist unpacked to entries.
+// Their results must be equal.
 func compareWithOthers(t *testing.T, format string, data []byte, entries []record.Entry) {
 	t.Helper()
 	for _, r := range readers(format) {
-		difference, refusal := r.agrees(t, data, entries)
+		difference, refusal := r.compare(t, data, entries)
 		if refusal != nil || difference != "" {
 			t.Errorf("unpacked, but: %v%s", refusal, difference)
 		}
@@ -152,9 +151,9 @@ func shape(entries []record.Entry) string {
 	return b.String()
 }
 
-// The twins of all attacks are read alike by everybody: runAttacks compares
-// them, where the other programs are there.
-func TestOthersReadTheTwins(t *testing.T) {
+// Other programs read the honest twins of all attacks as kist does: with the tag interop,
+// runAttacks compares them.
+func TestOtherProgramsReadHonestTwins(t *testing.T) {
 	twinsOnly = true
 	defer func() { twinsOnly = false }()
 	for name, attacks := range map[string]func(*testing.T){
@@ -167,10 +166,9 @@ func TestOthersReadTheTwins(t *testing.T) {
 	}
 }
 
-// No archive is accepted that another program reads differently: of whatever is
-// drawn, honest or odd, what kist unpacks is what the others unpack, or they
-// refuse it.
-func TestOthersReadTheSame(t *testing.T) {
+// kist accepts no archive that another program reads differently: for random archives,
+// honest or odd, the others unpack the same as kist, or refuse the archive.
+func TestOtherProgramsReadTheSame(t *testing.T) {
 	for what, draw := range map[string]func(mixer) (format string, data []byte){
 		"tar": func(m mixer) (string, []byte) { return "tar", m.tar() },
 		"compressed tar": func(m mixer) (string, []byte) {
@@ -192,7 +190,7 @@ func TestOthersReadTheSame(t *testing.T) {
 				}
 				accepted++
 				for _, other := range readers(format) {
-					difference, refusal := other.agrees(t, data, entries)
+					difference, refusal := other.compare(t, data, entries)
 					if difference != "" {
 						kept := filepath.Join(os.TempDir(), "kist-differs."+format)
 						r.Fatalf("%s(the archive is kept as %s: %v)", difference, kept, os.WriteFile(kept, data, 0o600))
@@ -202,7 +200,7 @@ func TestOthersReadTheSame(t *testing.T) {
 					}
 				}
 			})
-			// A test that refuses all, or accepts all, or compares with nobody, shows nothing.
+			// A test that refuses everything, accepts everything or compares nothing proves nothing.
 			t.Logf("of %d archives %d were accepted; agreed: %v", drawn, accepted, agreed)
 			if accepted*4 < drawn || accepted*10 > drawn*9 {
 				t.Errorf("of %d archives %d were accepted", drawn, accepted)

@@ -10,8 +10,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// What Finish is told to make executable is, through links or not, and nothing else.
-func TestExecutable(t *testing.T) {
+// Finish makes exactly the named files executable, directly or through links.
+func TestFinishMakesFilesExecutable(t *testing.T) {
 	private := file("private", "x")
 	private.mode = "0000600\x00"
 	tree := []tarEntry{file("bin/tool", "x"), private, file("README", "x"), link("alias", "bin/tool"), link("chain", "alias"), link("b", "bin"),
@@ -30,7 +30,7 @@ func TestExecutable(t *testing.T) {
 			t.Fatal(err)
 		}
 		entries, err := s.prefix.Finish(t.Context(), strings.Fields(c.names)...)
-		if s.check(t, entries, err); err != nil { // what is recorded is what is on disk
+		if s.check(t, entries, err); err != nil { // the entries match the disk
 			t.Fatal(err)
 		}
 		var got []string

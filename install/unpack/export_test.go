@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Read reads an archive's structure and contents, and places nothing: what a
-// fuzzer can do a thousand times faster than unpacking.
+// Read reads an archive's structure and contents without writing files, which fuzzers can
+// do a thousand times faster than unpacking.
 func Read(format string, data []byte, limits Limits) error {
 	src := &source{ctx: context.Background(), file: bytes.NewReader(data), size: int64(len(data))}
 	put := func(e entry) error {
@@ -31,5 +31,5 @@ func Read(format string, data []byte, limits Limits) error {
 	return readTarIn(codec, false, src, src.all(), src.size, memory, limits, put)
 }
 
-// LargePages is largePages.
+// LargePages exports largePages.
 var LargePages = largePages

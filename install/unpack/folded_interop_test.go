@@ -15,8 +15,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// foldingDisk mounts a file system that takes names that differ in case for one:
-// NTFS, as Windows has it, on a disk in a file.
+// foldingDisk mounts a case-insensitive file system: NTFS in a disk image.
 func foldingDisk(t *testing.T) string {
 	t.Helper()
 	dir, disk := t.TempDir(), filepath.Join(t.TempDir(), "disk")
@@ -36,10 +35,10 @@ func foldingDisk(t *testing.T) string {
 	return dir
 }
 
-// Names that differ in case are fine where the file system tells them apart, and
-// refused where it does not. So are links whose way leads through such names.
-func TestFoldingFileSystem(t *testing.T) {
-	// A link to the root, at the end of more links than os.Root follows.
+// Names that differ in case only, and links through such names, are accepted on a
+// case-sensitive file system and refused on a case-insensitive one.
+func TestCaseInsensitiveFileSystem(t *testing.T) {
+	// A link to the root after more links than os.Root follows.
 	far := func(end func(string) string) []byte {
 		entries := []tarEntry{dir("d"), link("d/l0", "..")}
 		for i := range 12 {
@@ -51,7 +50,7 @@ func TestFoldingFileSystem(t *testing.T) {
 	cases := []struct {
 		name           string
 		data           []byte
-		folding, plain unpack.Rule // that refuses it, where names are folded and where they are not; empty: it is fine
+		folding, plain unpack.Rule // that refuses it on each file system; empty if accepted
 	}{
 		{"two files", tarOf(file("readme", "1"), file("README", "2")), unpack.RuleFolded, ""},
 		{"two files that are not ASCII", tarOf(file("\u00fcn", "1"), file("\u00dcn", "2")), unpack.RuleFolded, ""},
@@ -73,7 +72,7 @@ func TestFoldingFileSystem(t *testing.T) {
 	}
 	for _, c := range cases {
 		for way, unpackOne := range bothWays {
-			// A disk for each, since ntfs-3g mixes up files made right after a mass delete.
+			// A new disk for each case, since ntfs-3g mixes up files made right after a mass delete.
 			t.Run(c.name+"/"+way, func(t *testing.T) {
 				for where, base := range map[string]string{"folding": foldingDisk(t), "telling apart": t.TempDir()} {
 					t.Run(where, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/therootcompany/xz"
 )
 
-// A frame gives its stream out as it is, and leaves the reader right behind it.
+// A frame returns its stream unchanged, and leaves the reader right after it.
 func TestFramesEndWithTheirStreams(t *testing.T) {
 	xzFile, err := os.ReadFile("testdata/a.tar.xz")
 	if err != nil {
@@ -42,9 +42,8 @@ func TestFramesEndWithTheirStreams(t *testing.T) {
 	}
 }
 
-// FuzzFrame gives frames whatever it likes: what they give out is what they were given,
-// to the end of the stream or the first error. Where the library finds one sound stream
-// of xz, it is the frame's.
+// FuzzFrame checks that frames return their input unchanged, up to the end of the stream
+// or the first error. If the library finds one valid xz stream, the frame does.
 func FuzzFrame(f *testing.F) {
 	xzFile, err := os.ReadFile("testdata/a.tar.xz")
 	if err != nil {

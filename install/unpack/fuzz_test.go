@@ -20,22 +20,22 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// fuzzLimits keep what a fuzzer can ask for small.
+// fuzzLimits returns limits that keep fuzzing fast.
 func fuzzLimits() unpack.Limits {
 	l := unpack.DefaultLimits()
 	l.Entries, l.Bytes, l.Free = 100, 1<<20, 1<<20
 	return l
 }
 
-// fuzzOne unpacks data and holds the invariant: the entries are what is on
-// disk, nothing outside changed (both in unpackAll), and every failure is a
-// refusal. What is accepted has the entries that another reader sees.
+// fuzzOne unpacks data and checks the invariants: the entries match the disk, nothing
+// outside changed (both in unpackAll), every failure is an EntryError, and an accepted
+// archive has the entries that another reader sees.
 func fuzzOne(t *testing.T, data []byte, format string, others func([]byte) ([]string, error)) {
 	if err := unpack.Read(format, data, fuzzLimits()); err != nil {
 		if !errors.Is(err, verify.ErrUntrusted) {
 			t.Fatal(err)
 		}
-		return // refused for its structure: no need to see it again on disk
+		return // refused for its structure: no need to unpack it
 	}
 	entries, err := unpackAll(t, data, manifests.Layout{Format: format}, fuzzLimits())
 	if err != nil {
@@ -46,7 +46,7 @@ func fuzzOne(t *testing.T, data []byte, format string, others func([]byte) ([]st
 	}
 	names, err := others(data)
 	if err != nil {
-		return // the other reader accepts less; it does not read something else
+		return // the other reader accepts less, which is no difference
 	}
 	if got, want := listed(entries), withParents(names); !slices.Equal(got, want) {
 		t.Fatalf("unpacked %q, another reader sees %q", got, want)
@@ -60,7 +60,7 @@ func listed(entries []record.Entry) (names []string) {
 	return names
 }
 
-// withParents is names as listed by another program, in the form of listed.
+// withParents converts the names that another reader lists to the form of listed.
 func withParents(names []string) []string {
 	set := make(map[string]bool)
 	for _, name := range names {
@@ -98,7 +98,7 @@ func zipNames(data []byte) (names []string, err error) {
 	return names, nil
 }
 
-// repair makes the checksums of a tar right, so that a fuzzer gets past them.
+// repair corrects the checksums of a tar, so that the fuzzer gets past them.
 func repair(data []byte) []byte {
 	data = bytes.Clone(data)
 	for rest := data; len(rest) >= 512; {
@@ -164,8 +164,7 @@ func FuzzDeb(f *testing.F) {
 	})
 }
 
-// FuzzStream gives every decoder whatever it likes: it ends, and refuses or
-// unpacks.
+// FuzzStream checks that every decoder terminates, and refuses or unpacks its input.
 func FuzzStream(f *testing.F) {
 	formats := []string{"tar.gz", "tar.xz", "tar.zst", "tar.bz2"}
 	archives := small(f)

@@ -21,7 +21,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// The test binary is also the child that unpacks behind the wall.
+// TestMain lets the test binary also run as the sandboxed child.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "child" {
 		os.Exit(sandbox.Serve())
@@ -29,15 +29,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// theWall is how the child is started, where there is one.
-func theWall() sandbox.Command {
+// sandboxCommand returns how the child is started, where there is a sandbox.
+func sandboxCommand() sandbox.Command {
 	if runtime.GOOS != "linux" {
 		return sandbox.Command{}
 	}
 	return sandbox.Command{Path: "/proc/self/exe", Args: []string{"kist", "child"}}
 }
 
-// A stage is a prefix to fill, beside things that must not change.
+// A stage is a prefix to fill, next to files that must not change.
 type stage struct {
 	outer, inner string
 	before       []string
@@ -121,8 +121,8 @@ func source(t testing.TB, data []byte) *os.File {
 	return f
 }
 
-// check holds the invariant of every test: nothing outside changed and, where
-// the prefix was finished, its entries are exactly what is on disk.
+// check checks the invariant of every test: nothing outside changed and, if the prefix was
+// finished, its entries match the disk exactly.
 func (s *stage) check(t testing.TB, entries []record.Entry, err error) {
 	t.Helper()
 	if after := s.outside(t); !slices.Equal(s.before, after) {
@@ -143,10 +143,10 @@ func (s *stage) check(t testing.TB, entries []record.Entry, err error) {
 	}
 }
 
-// onDisk is an independent walk of dir, in the order and form of Finish.
+// onDisk walks dir, independently of Finish, and returns entries in the same form and order.
 func onDisk(t testing.TB, dir string) (entries []record.Entry) {
 	t.Helper()
-	root, err := os.OpenRoot(dir) // paths may be longer than a system call takes
+	root, err := os.OpenRoot(dir) // paths may be longer than a system call accepts
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,8 +187,8 @@ func onDisk(t testing.TB, dir string) (entries []record.Entry) {
 	return entries
 }
 
-// stamped gives the files among entries, which are below root, the stamps that
-// they have on disk: none, where the file system keeps none.
+// stamped sets the stamps of the files among entries, which are below root, from disk, if
+// the file system keeps stamps.
 func stamped(t testing.TB, root *os.Root, entries []record.Entry) []record.Entry {
 	t.Helper()
 	for i := range entries {
@@ -221,7 +221,7 @@ func stampOf(t testing.TB, root *os.Root, name string) record.Stamp {
 	return record.Stamp(info.Stamp)
 }
 
-// unstamped is entries without their stamps, which no two prefixes share.
+// unstamped returns entries without stamps, which differ between prefixes.
 func unstamped(entries []record.Entry) []record.Entry {
 	plain := slices.Clone(entries)
 	for i := range plain {
@@ -230,7 +230,7 @@ func unstamped(entries []record.Entry) []record.Entry {
 	return plain
 }
 
-// unpackAll unpacks one archive into a stage of its own, and checks what came of it.
+// unpackAll unpacks one archive into a new stage, and checks the result.
 func unpackAll(t testing.TB, data []byte, layout manifests.Layout, limits unpack.Limits) ([]record.Entry, error) {
 	t.Helper()
 	s := newStage(t, limits)
@@ -243,16 +243,16 @@ func unpackAll(t testing.TB, data []byte, layout manifests.Layout, limits unpack
 	return unstamped(entries), err
 }
 
-// unpackWalled is unpackAll behind the wall.
-func unpackWalled(t testing.TB, data []byte, layout manifests.Layout, limits unpack.Limits) ([]record.Entry, error) {
+// unpackSandboxed is unpackAll in the sandbox.
+func unpackSandboxed(t testing.TB, data []byte, layout manifests.Layout, limits unpack.Limits) ([]record.Entry, error) {
 	t.Helper()
 	s := newStage(t, limits)
-	u, err := sandbox.Start(theWall(), s.root, limits)
+	u, err := sandbox.Start(sandboxCommand(), s.root, limits)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer u.Close()
-	src, err := os.Open(source(t, data).Name()) // for reading alone
+	src, err := os.Open(source(t, data).Name()) // read-only
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,25 +266,25 @@ func unpackWalled(t testing.TB, data []byte, layout manifests.Layout, limits unp
 	return entries, err
 }
 
-// bothWays are the ways to unpack one archive.
+// bothWays holds the ways to unpack one archive: in this process and in the sandbox.
 var bothWays = map[string]func(testing.TB, []byte, manifests.Layout, unpack.Limits) ([]record.Entry, error){
-	"without the wall": unpackAll, "behind the wall": unpackWalled,
+	"in this process": unpackAll, "in the sandbox": unpackSandboxed,
 }
 
-// wantRefused demands that an archive is refused for rule, without the wall and
-// behind it, by the same words.
+// wantRefused requires that an archive is refused for rule, with the same error in this
+// process and in the sandbox.
 func wantRefused(t testing.TB, data []byte, layout manifests.Layout, limits unpack.Limits, rule unpack.Rule) {
 	t.Helper()
 	_, without := unpackAll(t, data, layout, limits)
 	wantRule(t, without, rule)
-	_, behind := unpackWalled(t, data, layout, limits)
+	_, behind := unpackSandboxed(t, data, layout, limits)
 	wantRule(t, behind, rule)
 	if without.Error() != behind.Error() {
-		t.Errorf("without the wall: %v\nbehind it: %v", without, behind)
+		t.Errorf("in this process: %v\nin the sandbox: %v", without, behind)
 	}
 }
 
-// wantRule demands that err refuses the archive for rule.
+// wantRule requires that err is an EntryError for rule.
 func wantRule(t testing.TB, err error, rule unpack.Rule) {
 	t.Helper()
 	if err == nil {
@@ -296,7 +296,7 @@ func wantRule(t testing.TB, err error, rule unpack.Rule) {
 	}
 }
 
-// list is the entries in one line: "dir/", "file", "link>target".
+// list returns the entries in one line: "dir/", "file", "link>target".
 func list(entries []record.Entry) string {
 	var b strings.Builder
 	for _, e := range entries {
@@ -312,8 +312,8 @@ func list(entries []record.Entry) string {
 	return strings.TrimSuffix(b.String(), " ")
 }
 
-// An attack is an archive that breaks one rule, and its honest twin, as alike
-// as can be, with what the twin unpacks to.
+// An attack is an archive that breaks one rule, and its honest twin: an archive that is as
+// similar as possible and must be accepted, with the entries that it unpacks to.
 type attack struct {
 	name   string
 	bad    []byte
@@ -323,7 +323,7 @@ type attack struct {
 	layout manifests.Layout
 }
 
-// twinsOnly has runAttacks leave out the attacks, for who compares the twins.
+// twinsOnly makes runAttacks skip the attacks and only compare the twins.
 var twinsOnly bool
 
 func runAttacks(t *testing.T, format string, attacks []attack) {

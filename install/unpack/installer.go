@@ -170,7 +170,7 @@ func (f *filler) parseFileList(list []byte) (files, trees map[string]bool, err e
 			return nil, nil, err
 		}
 		if clean != name || files[name] || trees[name] {
-			return nil, nil, refuse(RuleInstaller, fileList, "line %.80q, which is unclean or listed twice", line)
+			return nil, nil, refuse(RuleInstaller, fileList, "line %.80q, whose name is not in its simplest form or is listed twice", line)
 		}
 		into[name] = true
 	}

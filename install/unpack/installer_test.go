@@ -14,12 +14,12 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// component is the layout of the component that an archive keeps under one of dirs.
+// component returns the layout of a component that an archive has under one of dirs.
 func component(dirs ...string) manifests.Layout {
 	return manifests.Layout{Format: "tar", Strip: 1, Installer: &manifests.Installer{Dirs: dirs, Manifest: "lib/rustlib/manifest-part"}}
 }
 
-// installerOf packs an archive of rust-installer: what it says of itself, then entries.
+// installerOf returns a rust-installer archive: its metadata files, then entries.
 func installerOf(version, components, list string, entries ...tarEntry) []byte {
 	says := []tarEntry{dir("top/"), file("top/rust-installer-version", version), file("top/components", components),
 		file("top/install.sh", "exit 1"), file("top/LICENSE-MIT", "text"), file("top/part/manifest.in", list)}
@@ -39,7 +39,7 @@ func TestInstallerArchives(t *testing.T) {
 		"a directory": {installerOf("3", "part\n", "dir:share/doc\n", dir("top/part/share/doc/"), file("top/part/share/doc/x/y", "1"), file("top/part/share/doc/z", "1")),
 			strings.TrimSpace(rest) + " share/ share/doc/ share/doc/x/ share/doc/x/y share/doc/z"},
 		"an empty directory, and a file": {installerOf("3", "part", "dir:etc\nfile:a", dir("top/part/etc/"), file("top/part/a", "1")), "a etc/" + rest},
-		"what is not listed stays out": {installerOf("3", "part", "file:bin/a", file("top/part/bin/a", "1"), file("top/part/bin/evil", "1"), link("top/part/gone", "bin/a"),
+		"unlisted files are removed": {installerOf("3", "part", "file:bin/a", file("top/part/bin/a", "1"), file("top/part/bin/evil", "1"), link("top/part/gone", "bin/a"),
 			file("top/part/x/y/z", "1"), dir("top/part/etc"), file("top/other/bin/a", "2"), file("top/part/bin.d/a", "1")), "bin/ bin/a" + rest},
 		"lines end as on Windows": {installerOf("3", "part\r\n", "file:a\r\nfile:b\r\n", file("top/part/a", "1"), file("top/part/b", "1")), "a b" + rest},
 	} {
@@ -93,7 +93,7 @@ func TestHostileInstallerArchives(t *testing.T) {
 		lie("a file twice, with other contents", unpack.RuleOnce, installerOf("3", "part", "file:a", a, file(a.name, a.data+"!"))),
 		lie("a file that leaves", unpack.RuleElements, installerOf("3", "part", "file:a", a, file("top/part/../../x", "1"))),
 		lie("a link that leaves", unpack.RuleTarget, installerOf("3", "part", "file:a\nfile:b", a, link("top/part/b", "../x"))),
-		lie("a hard link to what is not installed", unpack.RuleHardLink, installerOf("3", "part", "file:a\nfile:b", a, hard("top/part/b", "top/install.sh"))),
+		lie("a hard link to a file that is not installed", unpack.RuleHardLink, installerOf("3", "part", "file:a\nfile:b", a, hard("top/part/b", "top/install.sh"))),
 		lie("a list over the ceiling", unpack.RuleCeiling, installerOf("3", "part", "file:a\n"+strings.Repeat("x", 8<<20), a)),
 	})
 	two := component("part", "part-x86_64")
@@ -101,8 +101,8 @@ func TestHostileInstallerArchives(t *testing.T) {
 	wantRefused(t, both, two, unpack.DefaultLimits(), unpack.RuleInstaller)
 }
 
-// Two components may share directories, and nothing else.
-func TestComponentsThatClaimOneFile(t *testing.T) {
+// Two components may share directories, but not files.
+func TestComponentsMayNotShareFiles(t *testing.T) {
 	first := installerOf("3", "part", "file:bin/a\nfile:lib/x", file("top/part/bin/a", "1"), file("top/part/lib/x", "1"))
 	add := func(second []byte) ([]record.Entry, error) {
 		s := newStage(t, unpack.DefaultLimits())
@@ -129,7 +129,7 @@ func TestComponentsThatClaimOneFile(t *testing.T) {
 	}
 }
 
-func TestWrite(t *testing.T) {
+func TestWriteAddsFiles(t *testing.T) {
 	s := newStage(t, unpack.DefaultLimits())
 	if err := s.add(t, tarOf(file("a", "1")), manifests.Layout{Format: "tar"}); err != nil {
 		t.Fatal(err)
@@ -164,24 +164,23 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// What kist writes itself goes neither over nor through what an archive has in
-// that place.
-func TestWriteWhereAnArchiveHasSomething(t *testing.T) {
+// Write neither replaces an entry of an archive nor follows its link.
+func TestWriteRefusesClaimedPaths(t *testing.T) {
 	const name = "etc/config"
 	for what, c := range map[string]struct {
 		entries []tarEntry
-		rule    unpack.Rule // empty: it is fine
+		rule    unpack.Rule // empty if accepted
 	}{
-		"a file":                {[]tarEntry{file(name, "1")}, unpack.RuleOnce},
-		"a directory":           {[]tarEntry{dir(name)}, unpack.RuleOnce},
-		"a link":                {[]tarEntry{link(name, "gone")}, unpack.RuleOnce},
-		"a link to a file":      {[]tarEntry{file("a", "1"), link(name, "../a")}, unpack.RuleOnce},
-		"a hard link":           {[]tarEntry{file("a", "1"), hard(name, "a")}, unpack.RuleOnce},
-		"a link above":          {[]tarEntry{dir("d"), link("etc", "d")}, unpack.RuleBelow},
-		"a file above":          {[]tarEntry{file("etc", "1")}, unpack.RuleBelow},
-		"a directory above":     {[]tarEntry{dir("etc"), file("etc/other", "1")}, ""},
-		"a link to it":          {[]tarEntry{link("a", name)}, ""},
-		"what is spelled alike": {[]tarEntry{file("etc/config2", "1"), dir("config")}, ""},
+		"a file":                     {[]tarEntry{file(name, "1")}, unpack.RuleOnce},
+		"a directory":                {[]tarEntry{dir(name)}, unpack.RuleOnce},
+		"a link":                     {[]tarEntry{link(name, "gone")}, unpack.RuleOnce},
+		"a link to a file":           {[]tarEntry{file("a", "1"), link(name, "../a")}, unpack.RuleOnce},
+		"a hard link":                {[]tarEntry{file("a", "1"), hard(name, "a")}, unpack.RuleOnce},
+		"a link above":               {[]tarEntry{dir("d"), link("etc", "d")}, unpack.RuleBelow},
+		"a file above":               {[]tarEntry{file("etc", "1")}, unpack.RuleBelow},
+		"a directory above":          {[]tarEntry{dir("etc"), file("etc/other", "1")}, ""},
+		"a link to it":               {[]tarEntry{link("a", name)}, ""},
+		"paths with a common prefix": {[]tarEntry{file("etc/config2", "1"), dir("config")}, ""},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := newStage(t, unpack.DefaultLimits())
@@ -207,8 +206,8 @@ func TestWriteWhereAnArchiveHasSomething(t *testing.T) {
 	}
 }
 
-// Of whatever tree, in whatever order, exactly what is listed is installed.
-func TestInstallsExactlyWhatIsListed(t *testing.T) {
+// For any tree in any order, exactly the listed files are installed.
+func TestInstallerPlacesExactlyListedFiles(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		names := rapid.SliceOfNDistinct(rapid.StringMatching(`[ab]/[ab]/[a-d]|[ab]/[c-f]|[c-f]`), 1, 12, rapid.ID[string]).Draw(r, "files")
 		tree := rapid.SampledFrom([]string{"", "a", "b", "a/a"}).Draw(r, "tree")
@@ -245,7 +244,7 @@ func TestInstallsExactlyWhatIsListed(t *testing.T) {
 	})
 }
 
-// FuzzInstaller gives an archive of rust-installer whatever it may say of itself.
+// FuzzInstaller unpacks rust-installer archives with arbitrary metadata files.
 func FuzzInstaller(f *testing.F) {
 	f.Add("3", "part\n", "file:a\nfile:d/b\n", "d/b", byte('0'), false)
 	f.Add("3", "part", "dir:d", "d/../e", byte('5'), true)
@@ -266,7 +265,7 @@ func FuzzInstaller(f *testing.F) {
 			return
 		}
 		if !slices.ContainsFunc(got, func(e record.Entry) bool { return e.Path == "lib/rustlib/manifest-part" }) {
-			t.Fatalf("its list was not kept: %v", got)
+			t.Fatalf("its list was not installed: %v", got)
 		}
 	})
 }

@@ -19,8 +19,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// run runs a program in dir and returns what it wrote. A program that is not
-// there fails the test.
+// run runs a program in dir and returns its output. A missing program fails the test.
 func run(t *testing.T, dir string, stdin []byte, name string, args ...string) []byte {
 	t.Helper()
 	out, err := try(dir, stdin, name, args...)
@@ -42,8 +41,8 @@ func try(dir string, stdin []byte, name string, args ...string) ([]byte, error) 
 	return out.Bytes(), nil
 }
 
-// plant makes a tree such as toolchains have.
-func plant(t *testing.T) (dir string, want []record.Entry) {
+// makeTree makes a tree like that of a toolchain.
+func makeTree(t *testing.T) (dir string, want []record.Entry) {
 	t.Helper()
 	dir = t.TempDir()
 	random := make([]byte, 300_000)
@@ -84,8 +83,8 @@ func plant(t *testing.T) (dir string, want []record.Entry) {
 	return dir, onDisk(t, dir)
 }
 
-func TestOthersArchives(t *testing.T) {
-	dir, want := plant(t)
+func TestOtherProgramsArchives(t *testing.T) {
+	dir, want := makeTree(t)
 	for _, compress := range []struct {
 		format string
 		with   []string
@@ -113,8 +112,8 @@ func TestOthersArchives(t *testing.T) {
 }
 
 // ustar and v7 cannot hold every name.
-func TestOthersOldArchives(t *testing.T) {
-	dir, want := plant(t)
+func TestOtherProgramsOldArchives(t *testing.T) {
+	dir, want := makeTree(t)
 	short := slices.DeleteFunc(slices.Clone(want), func(e record.Entry) bool {
 		return !strings.HasPrefix(e.Path, "bin") && e.Path != "README"
 	})
@@ -136,8 +135,8 @@ func wantTree(t *testing.T, data []byte, format string, want []record.Entry) {
 	}
 }
 
-func TestOthersZips(t *testing.T) {
-	dir, want := plant(t)
+func TestOtherProgramsZips(t *testing.T) {
+	dir, want := makeTree(t)
 	for name, args := range map[string][]string{
 		"zip": {"zip", "-q", "-r", "-y", "OUT", "."}, "zip stored": {"zip", "-q", "-0", "-r", "-y", "OUT", "."},
 		"zip best": {"zip", "-q", "-9", "-X", "-r", "-y", "OUT", "."}, "zip zip64": {"zip", "-q", "-fz", "-r", "-y", "OUT", "."},
@@ -165,8 +164,8 @@ func TestOthersZips(t *testing.T) {
 	}
 }
 
-func TestOthersDebs(t *testing.T) {
-	dir, _ := plant(t)
+func TestOtherProgramsDebs(t *testing.T) {
+	dir, _ := makeTree(t)
 	if err := os.Symlink("/bin/tool", filepath.Join(dir, "share", "absolute")); err != nil {
 		t.Fatal(err)
 	}
@@ -202,10 +201,9 @@ func TestOthersDebs(t *testing.T) {
 	}
 }
 
-// Files of several streams, as programs make them that compress in parallel, or as they
-// come of joining files.
-func TestOthersSeveralStreams(t *testing.T) {
-	dir, want := plant(t)
+// Files of several streams, made by parallel compressors or by joining files.
+func TestOtherProgramsSeveralStreams(t *testing.T) {
+	dir, want := makeTree(t)
 	tree := run(t, dir, nil, "tar", "-c", "-f", "-", ".")
 	third := len(tree) / 3
 	for format, with := range map[string][]string{"tar.gz": {"gzip"}, "tar.xz": {"xz"}, "tar.zst": {"zstd"}, "tar.bz2": {"bzip2"}} {
@@ -237,10 +235,10 @@ func TestOthersSeveralStreams(t *testing.T) {
 	})
 }
 
-// A file that is named twice on the command line is in the archive twice: as it is, or,
-// where it has several names, as a hard link to itself.
-func TestOthersEntriesTwice(t *testing.T) {
-	dir, want := plant(t)
+// A file that is named twice on the command line is in the archive twice: again as a file
+// or, if it has several names, as a hard link to itself.
+func TestOtherProgramsEntriesTwice(t *testing.T) {
+	dir, want := makeTree(t)
 	if err := os.Symlink("alias", filepath.Join(dir, "bin/link")); err != nil {
 		t.Fatal(err)
 	}
@@ -256,8 +254,8 @@ func TestOthersEntriesTwice(t *testing.T) {
 	}
 }
 
-// A sparse file as GNU tar stores it is refused; stored in full it is fine.
-func TestOthersSparseFiles(t *testing.T) {
+// A sparse file in GNU tar's sparse format is refused; stored in full it is accepted.
+func TestOtherProgramsSparseFiles(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "f"), nil, 0o644); err != nil {
 		t.Fatal(err)

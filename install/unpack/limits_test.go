@@ -12,8 +12,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// At a ceiling is fine, one past it is refused.
-func TestCeilings(t *testing.T) {
+// A value at a limit is accepted, and one past it is refused.
+func TestLimitsAreInclusive(t *testing.T) {
 	path := func(bytes int) string { // elements of 99 bytes
 		name := strings.Repeat(strings.Repeat("x", 99)+"/", bytes/100)
 		return name + strings.Repeat("y", bytes-len(name))
@@ -29,7 +29,7 @@ func TestCeilings(t *testing.T) {
 		}
 		return tarOf(entries...)
 	}
-	// A tar whose extended header has that many bytes.
+	// A tar whose extended header has size bytes.
 	commented := func(n int) []byte {
 		e := pax("comment=" + strings.Repeat("x", n-len("1000000 comment=\n")))
 		if len(e.data) != n {
@@ -65,7 +65,7 @@ func TestCeilings(t *testing.T) {
 			tarOf(link("a", "x/y/z"), link("b", "x/y/z")), tarOf(link("a", "x/y/z"), link("b", "x/y/zz"))},
 		{"extended header", nil, manifests.Layout{Format: "tar"}, commented(1 << 20), commented(1<<20 + 1)},
 		{"padding", nil, manifests.Layout{Format: "tar"}, append(files(1, 1), make([]byte, 1<<20)...), append(files(1, 1), make([]byte, 1<<20+512)...)},
-		{"what an installer says of itself", nil, component("part"), versioned(8 << 20), versioned(8<<20 + 1)},
+		{"installer metadata", nil, component("part"), versioned(8 << 20), versioned(8<<20 + 1)},
 		{"streams", func(l *unpack.Limits) { l.Streams = 3 }, manifests.Layout{Format: "tar.gz"}, slices.Concat(gz(nil), gz(nil), gz(files(1, 1))), slices.Concat(gz(nil), gz(nil), gz(nil), gz(files(1, 1)))},
 		{"skippable frames", func(l *unpack.Limits) { l.Streams = 3 }, manifests.Layout{Format: "tar.zst"}, slices.Concat([]byte(skippable("")+skippable("")), zst(files(1, 1))), slices.Concat(zst(files(1, 1)), []byte(skippable("")+skippable("")+skippable("")))},
 		{"ratio", func(l *unpack.Limits) { l.Free, l.Ratio = 0, 20 }, manifests.Layout{Format: "tar.gz"}, packed(10240, 512), packed(10241-1+512, 512)},
@@ -77,14 +77,14 @@ func TestCeilings(t *testing.T) {
 				c.set(&limits)
 			}
 			if _, err := unpackAll(t, c.at, c.layout, limits); err != nil {
-				t.Errorf("at the ceiling: %v", err)
+				t.Errorf("at the limit: %v", err)
 			}
 			wantRefused(t, c.past, c.layout, limits, unpack.RuleCeiling)
 		})
 	}
 }
 
-// packed is a tar of exactly n bytes, in size bytes of gzip, padded by its header.
+// packed returns a tar of exactly n bytes, in size bytes of gzip with a padded header.
 func packed(n, size int) []byte {
 	tree := tarOf(file("a", ""))
 	tree = append(tree, make([]byte, n-len(tree))...)
@@ -94,8 +94,8 @@ func packed(n, size int) []byte {
 	return append(append(bytes.Clone(data[:10]), comment...), data[10:]...)
 }
 
-// What every format is held to, at each ceiling and one past it.
-func TestCeilingsOfEveryFormat(t *testing.T) {
+// The limits of each format, at the limit and one past it.
+func TestLimitsOfEveryFormat(t *testing.T) {
 	type content struct{ name, data string }
 	asTar := func(files []content) []byte {
 		var entries []tarEntry
@@ -153,7 +153,7 @@ func TestCeilingsOfEveryFormat(t *testing.T) {
 				layout := manifests.Layout{Format: format}
 				for way, unpackOne := range bothWays {
 					if _, err := unpackOne(t, pack(c.at), layout, limits); err != nil {
-						t.Errorf("at the ceiling, %s: %v", way, err)
+						t.Errorf("at the limit, %s: %v", way, err)
 					}
 				}
 				wantRefused(t, pack(c.past), layout, limits, unpack.RuleCeiling)
@@ -162,8 +162,8 @@ func TestCeilingsOfEveryFormat(t *testing.T) {
 	}
 }
 
-// An archive may unpack to so many times its size, and not a byte more.
-func TestRatio(t *testing.T) {
+// An archive may unpack to Ratio times its size, and not a byte more.
+func TestRatioLimitsUnpackedSize(t *testing.T) {
 	zipped := func(size int) []byte { // 10,000 bytes of content in size bytes
 		z := zipball{files: []zipFile{{name: "a", data: strings.Repeat("x", 10_000), deflate: true}}}
 		z.comment = strings.Repeat("c", size-len(z.bytes()))
@@ -183,7 +183,7 @@ func TestRatio(t *testing.T) {
 			layout := manifests.Layout{Format: format}
 			for way, unpackOne := range bothWays {
 				if _, err := unpackOne(t, c.at, layout, limits); err != nil {
-					t.Errorf("at the ceiling, %s: %v", way, err)
+					t.Errorf("at the limit, %s: %v", way, err)
 				}
 			}
 			wantRefused(t, c.past, layout, limits, unpack.RuleCeiling)
@@ -191,13 +191,13 @@ func TestRatio(t *testing.T) {
 	}
 }
 
-// The directory of a zip is held in memory: past its ceiling it is not read.
-func TestCeilingOfAZipsDirectory(t *testing.T) {
+// The directory of a zip, which is kept in memory, is not read if it is over the limit.
+func TestZipDirectoryLimit(t *testing.T) {
 	const most = 128 << 20
-	for size, rule := range map[uint32]unpack.Rule{most: unpack.RuleZip, most + 1: unpack.RuleCeiling} { // at the ceiling it is read, and found to be zeros
+	for size, rule := range map[uint32]unpack.Rule{most: unpack.RuleZip, most + 1: unpack.RuleCeiling} { // at the limit it is read, and consists of zeros
 		end := zipball{end: func(e *zipEnd) { e.here, e.all, e.size, e.off = 1, 1, size, 0 }}.bytes()
 		src := source(t, nil)
-		if _, err := src.WriteAt(end, int64(size)); err != nil { // a hole comes before
+		if _, err := src.WriteAt(end, int64(size)); err != nil { // after a hole
 			t.Fatal(err)
 		}
 		s := newStage(t, unpack.DefaultLimits())
@@ -206,8 +206,8 @@ func TestCeilingOfAZipsDirectory(t *testing.T) {
 	}
 }
 
-// What the decoder of a package's data may need is what that of a tar may.
-func TestCeilingsOfWindowsInDebs(t *testing.T) {
+// The window limit holds for a package's data as for a tar.
+func TestDebWindowLimit(t *testing.T) {
 	tree := tarOf(file("a", "x"))
 	packed := func(codec string, data []byte) []byte {
 		return arOf(debVersion, debControl, arMember{name: "data.tar." + codec, data: string(data)})
@@ -220,12 +220,12 @@ func TestCeilingsOfWindowsInDebs(t *testing.T) {
 		t.Errorf("a dictionary of 128 MiB: %v", err)
 	}
 	wantRefused(t, packed("xz", xzBlocks([]byte{31}, tree)), layout, unpack.DefaultLimits(), unpack.RuleCeiling)
-	wantRefused(t, packed("zst", frame(0)), layout, unpack.DefaultLimits(), unpack.RuleEnd) // an empty tar, but read
+	wantRefused(t, packed("zst", frame(0)), layout, unpack.DefaultLimits(), unpack.RuleEnd) // decoded, and found to be an empty tar
 	wantRefused(t, packed("zst", frame(1)), layout, unpack.DefaultLimits(), unpack.RuleCeiling)
 }
 
-// Ceilings count over all archives of a prefix.
-func TestCeilingsOfAPrefix(t *testing.T) {
+// Limits hold for all archives of a prefix in total.
+func TestLimitsCountAllArchives(t *testing.T) {
 	limits := unpack.DefaultLimits()
 	limits.Entries, limits.Bytes = 3, 30
 	for name, c := range map[string]struct {

@@ -23,15 +23,15 @@ func TestMergedUsr(t *testing.T) {
 		"both names of a directory": {debOf(file("./lib/a", "x"), file("./usr/lib/b", "x")), "", "usr/ usr/lib/ usr/lib/a usr/lib/b"},
 		"every top directory": {debOf(file("./bin/a", ""), file("./sbin/a", ""), file("./lib/a", ""), file("./lib32/a", ""), file("./lib64/a", ""), file("./libx32/a", "")), "",
 			"usr/ usr/bin/ usr/bin/a usr/lib/ usr/lib/a usr/lib32/ usr/lib32/a usr/lib64/ usr/lib64/a usr/libx32/ usr/libx32/a usr/sbin/ usr/sbin/a"},
-		"others stay":              {debOf(file("./etc/a", "x"), file("./library/a", "x"), file("./usr/share/lib/a", "x")), "", "etc/ etc/a library/ library/a usr/ usr/share/ usr/share/lib/ usr/share/lib/a"},
-		"below a directory":        {debOf(file("./lib/a", "x")), "sysroot", "sysroot/ sysroot/usr/ sysroot/usr/lib/ sysroot/usr/lib/a"},
-		"a directory without more": {debOf(dir("./sbin/")), "", "usr/ usr/sbin/"},
-		"an absolute link":         {debOf(link("./usr/lib/a.so", "/lib/a.so.1"), file("./lib/a.so.1", "x")), "sysroot", "sysroot/ sysroot/usr/ sysroot/usr/lib/ sysroot/usr/lib/a.so>a.so.1 sysroot/usr/lib/a.so.1"},
-		"an absolute link away":    {debOf(link("./lib64/ld.so", "/lib/ld.so")), "", "usr/ usr/lib64/ usr/lib64/ld.so>../lib/ld.so"},
-		"a relative link through":  {debOf(link("./usr/share/a", "../../lib/a"), file("./lib/a", "x")), "", "usr/ usr/lib/ usr/lib/a usr/share/ usr/share/a>../../lib/a"},
-		"a hard link":              {debOf(file("./bin/a", "x"), hard("./usr/bin/b", "./bin/a")), "", "usr/ usr/bin/ usr/bin/a usr/bin/b"},
-		"links that say the same":  {debOf(link("./lib", "usr/lib"), link("./lib64", "/usr/lib64"), file("./usr/lib/a", "x")), "", "usr/ usr/lib/ usr/lib/a"},
-		"a configuration file":     {debOf(file("./etc/apt/conf", "x")), "", "etc/ etc/apt/ etc/apt/conf"},
+		"other directories stay":    {debOf(file("./etc/a", "x"), file("./library/a", "x"), file("./usr/share/lib/a", "x")), "", "etc/ etc/a library/ library/a usr/ usr/share/ usr/share/lib/ usr/share/lib/a"},
+		"below a directory":         {debOf(file("./lib/a", "x")), "sysroot", "sysroot/ sysroot/usr/ sysroot/usr/lib/ sysroot/usr/lib/a"},
+		"a directory without more":  {debOf(dir("./sbin/")), "", "usr/ usr/sbin/"},
+		"an absolute link":          {debOf(link("./usr/lib/a.so", "/lib/a.so.1"), file("./lib/a.so.1", "x")), "sysroot", "sysroot/ sysroot/usr/ sysroot/usr/lib/ sysroot/usr/lib/a.so>a.so.1 sysroot/usr/lib/a.so.1"},
+		"an absolute link away":     {debOf(link("./lib64/ld.so", "/lib/ld.so")), "", "usr/ usr/lib64/ usr/lib64/ld.so>../lib/ld.so"},
+		"a relative link through":   {debOf(link("./usr/share/a", "../../lib/a"), file("./lib/a", "x")), "", "usr/ usr/lib/ usr/lib/a usr/share/ usr/share/a>../../lib/a"},
+		"a hard link":               {debOf(file("./bin/a", "x"), hard("./usr/bin/b", "./bin/a")), "", "usr/ usr/bin/ usr/bin/a usr/bin/b"},
+		"links equal to the layout": {debOf(link("./lib", "usr/lib"), link("./lib64", "/usr/lib64"), file("./usr/lib/a", "x")), "", "usr/ usr/lib/ usr/lib/a"},
+		"a configuration file":      {debOf(file("./etc/apt/conf", "x")), "", "etc/ etc/apt/ etc/apt/conf"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			layout := mergedUsr
@@ -49,12 +49,12 @@ func TestMergedUsr(t *testing.T) {
 	}
 }
 
-// The rules hold for the places that things are moved to.
+// The rules hold for the paths below usr to which entries are moved.
 func TestHostileMergedUsr(t *testing.T) {
 	usr := file("./usr/lib/a", "x")
 	limits := unpack.DefaultLimits()
 	limits.Depth = 8
-	deep := "./lib/" + strings.Repeat("d/", limits.Depth-2) + "f" // as deep as may be
+	deep := "./lib/" + strings.Repeat("d/", limits.Depth-2) + "f" // as deep as allowed
 	for _, c := range []struct {
 		name string
 		bad  []byte
@@ -86,9 +86,9 @@ func TestHostileMergedUsr(t *testing.T) {
 	})
 }
 
-// Packages may hold one path where it is the same in all of them; it belongs to
-// the first, whichever is quicker.
-func TestPackagesThatShareAPath(t *testing.T) {
+// Packages may share a path if its entries are equal. It belongs to the first in order,
+// whichever is unpacked first.
+func TestPackagesMayShareEqualPaths(t *testing.T) {
 	moded := func(e tarEntry, mode string) tarEntry {
 		e.mode = mode
 		return e
@@ -97,19 +97,19 @@ func TestPackagesThatShareAPath(t *testing.T) {
 	for name, c := range map[string]struct {
 		other  []byte
 		layout manifests.Layout
-		want   string // the entries; empty: refused
+		want   string // the entries; empty if refused
 	}{
-		"the same":                {debOf(file("./lib/a", "same"), link("./lib/l", "a")), mergedUsr, "usr/ usr/lib/ usr/lib/a usr/lib/l>a"},
-		"the same by both names":  {debOf(file("./usr/lib/a", "same"), link("./usr/lib/l", "a")), mergedUsr, "usr/ usr/lib/ usr/lib/a usr/lib/l>a"},
-		"and another":             {debOf(file("./lib/a", "same"), file("./lib/b", "x")), mergedUsr, "usr/ usr/lib/ usr/lib/a usr/lib/b usr/lib/l>a"},
-		"other content":           {debOf(file("./lib/a", "SAME")), mergedUsr, ""},
-		"other size":              {debOf(file("./lib/a", "same!")), mergedUsr, ""},
-		"other mode":              {debOf(moded(file("./lib/a", "same"), "0000755\x00")), mergedUsr, ""},
-		"other type":              {debOf(link("./lib/a", "same")), mergedUsr, ""},
-		"other target":            {debOf(link("./lib/l", "b")), mergedUsr, ""},
-		"a directory":             {debOf(dir("./lib/a")), mergedUsr, ""},
-		"twice in it":             {debOf(file("./lib/a", "same"), file("./usr/lib/a", "same")), mergedUsr, ""},
-		"no package of this /usr": {debOf(file("./usr/lib/a", "same")), manifests.Layout{Format: "deb"}, ""},
+		"the same":                      {debOf(file("./lib/a", "same"), link("./lib/l", "a")), mergedUsr, "usr/ usr/lib/ usr/lib/a usr/lib/l>a"},
+		"the same paths by both names":  {debOf(file("./usr/lib/a", "same"), link("./usr/lib/l", "a")), mergedUsr, "usr/ usr/lib/ usr/lib/a usr/lib/l>a"},
+		"and another":                   {debOf(file("./lib/a", "same"), file("./lib/b", "x")), mergedUsr, "usr/ usr/lib/ usr/lib/a usr/lib/b usr/lib/l>a"},
+		"other content":                 {debOf(file("./lib/a", "SAME")), mergedUsr, ""},
+		"other size":                    {debOf(file("./lib/a", "same!")), mergedUsr, ""},
+		"other mode":                    {debOf(moded(file("./lib/a", "same"), "0000755\x00")), mergedUsr, ""},
+		"other type":                    {debOf(link("./lib/a", "same")), mergedUsr, ""},
+		"other target":                  {debOf(link("./lib/l", "b")), mergedUsr, ""},
+		"a directory":                   {debOf(dir("./lib/a")), mergedUsr, ""},
+		"twice in one package":          {debOf(file("./lib/a", "same"), file("./usr/lib/a", "same")), mergedUsr, ""},
+		"a package without merged /usr": {debOf(file("./usr/lib/a", "same")), manifests.Layout{Format: "deb"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			parts := []part{{one, mergedUsr}, {c.other, c.layout}}
@@ -135,8 +135,8 @@ func TestPackagesThatShareAPath(t *testing.T) {
 	}
 }
 
-// At the same time, packages with paths in common give what they give in turn.
-func TestPackagesThatShareAPathAtOnce(t *testing.T) {
+// Packages that share paths give the same result concurrently and in turn.
+func TestConcurrentPackagesMayShareEqualPaths(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		parts := make([]part, 4)
 		for i := range parts {
@@ -149,7 +149,7 @@ func TestPackagesThatShareAPathAtOnce(t *testing.T) {
 			parts[i] = part{debOf(entries...), mergedUsr}
 		}
 		want, first := addInTurn(t, parts, []int{0, 1, 2, 3})
-		got, err := addAtOnce(t, parts)
+		got, err := addConcurrently(t, parts)
 		if (err == nil) != (first == nil) || err == nil && list(got) != list(want) {
 			t.Fatalf("at once %v, %v; in turn %v, %v", got, err, want, first)
 		}
@@ -179,7 +179,7 @@ func TestWriteProgramsAndLinks(t *testing.T) {
 		if kist := strings.HasPrefix(entries[i].Path, "kist"); kist != (entries[i].Component == "") {
 			t.Errorf("%s belongs to %q", entries[i].Path, entries[i].Component)
 		}
-		entries[i].Component = "part" // as what is on disk is said to be
+		entries[i].Component = "part" // as onDisk sets it
 	}
 	s.check(t, entries, err)
 	if want := "kist/ kist/bin/ kist/bin/cc kist/lib>../usr/lib usr/ usr/bin/ usr/bin/cc"; err != nil || list(entries) != want {

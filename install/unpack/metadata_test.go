@@ -16,9 +16,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// What an archive says of owners, times and attributes is not taken, whatever it
-// is: not even read.
-func TestMetadataIsNotTaken(t *testing.T) {
+// Owners, times and attributes that an archive states are ignored.
+func TestMetadataIsIgnored(t *testing.T) {
 	owned := func(e tarEntry) tarEntry {
 		e.edit = func(b []byte) {
 			copy(b[108:], "0000001\x000000001\x00") // uid and gid 1
@@ -63,7 +62,7 @@ func TestMetadataIsNotTaken(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, attribute := range strings.Split(string(list[:max(n, 0)]), "\x00") {
-				if attribute != "" && attribute != "security.selinux" { // the system's own
+				if attribute != "" && attribute != "security.selinux" { // set by the system
 					t.Errorf("%s: %s has the attribute %s", format, e.Path, attribute)
 				}
 			}

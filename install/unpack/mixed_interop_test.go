@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// tar draws a tar, as v7, POSIX or GNU would have it.
+// tar draws a tar in the style of v7, POSIX or GNU.
 func (m mixer) tar() []byte {
 	style := one(m, "style", "ustar", "pax", "gnu", "v7")
 	var out []byte
@@ -31,7 +31,7 @@ func (m mixer) tar() []byte {
 	return m.mangle(append(out, end...), 512, repair)
 }
 
-// again is an entry once more, oddly with something changed in it.
+// again returns a second listing of an entry, in odd cases with a change.
 func (m mixer) again(e []byte) []byte {
 	e = bytes.Clone(e)
 	if m.odd("another listing") {
@@ -68,7 +68,7 @@ func (m mixer) tarEntry(style string) []byte {
 	return append(out, e.bytes()...)
 }
 
-// extend draws the headers before an entry, and takes out of it what they say.
+// extend draws the extended headers before an entry, and removes their values from it.
 func (m mixer) extend(style string, e *tarEntry) (out []byte) {
 	isLong := func(s string) bool { return len(s) > 100 || rapid.IntRange(0, 7).Draw(m.T, "as if long") == 7 }
 	if slash := strings.LastIndex(strings.TrimSuffix(e.name, "/"), "/"); style == "ustar" && slash > 0 && slash <= 155 {
@@ -122,7 +122,7 @@ func (m mixer) extend(style string, e *tarEntry) (out []byte) {
 	return out
 }
 
-// encode draws one of the ways to write an honest entry's fields.
+// encode draws one of the honest encodings of an entry's fields.
 func (m mixer) encode(style string, e *tarEntry) {
 	n := len(e.data)
 	e.size = one(m, "size", "", "", fmt.Sprintf("%012o", n), fmt.Sprintf("%11o ", n), fmt.Sprintf("%o\x00", n), "\x80"+strings.Repeat("\x00", 8)+string([]byte{byte(n >> 16), byte(n >> 8), byte(n)}))
@@ -150,7 +150,7 @@ func (m mixer) encode(style string, e *tarEntry) {
 	}
 }
 
-// makeOdd changes fields of an entry here and there.
+// makeOdd changes fields of an entry in odd cases.
 func (m mixer) makeOdd(e *tarEntry) {
 	n := len(e.data)
 	e.flag = oddly(m, "type", e.flag, []byte("0123456789ADKLMNSVXgxz")...)
@@ -225,13 +225,13 @@ func (m mixer) zipFile() zipFile {
 		f.name, f.mode = f.name+"/", one(m, "mode of a directory", uint32(0o040755), 0o040700, 0o041777, 0o040555, 0)
 	}
 	f.mode = oddly(m, "mode", f.mode, 0o010644, 0o020644, 0o060644, 0o140644, 0o100000, 0o040755, 0o120777, 0o120000, 0o777, 0o170000)
-	// What both headers say, of the text's encoding and in extra fields.
+	// Values in both headers: the encoding of the name, and extra fields.
 	host, utf8, fields := uint16(0), strings.ContainsFunc(f.name, func(r rune) bool { return r > 0x7f }), one(m, "extra fields", nil, nil, extra(0x5455, "\x01\x00\x00\x00\x00"), extra(0x7875, "\x01\x04\x00\x00\x00\x00\x04\x00\x00\x00\x00"))
 	if f.mode != 0 || utf8 {
 		host = 3
 	}
-	// Debian's unzip takes the names of MS-DOS for those of a code page, even
-	// where they are said to be UTF-8, so let all that are not ASCII be Unix's.
+	// Debian's unzip reads names of MS-DOS entries in a code page even if they are
+	// flagged as UTF-8, so entries with other than ASCII names are made by Unix.
 	if !utf8 {
 		host = oddly(m, "system", host, slices.Collect(func(yield func(uint16) bool) {
 			for i := range uint16(21) {
@@ -274,7 +274,7 @@ func unlikelyExtras(f zipFile) [][]byte {
 
 func le32(n uint32) []byte { return []byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)} }
 
-// lie oddly changes one thing in a header.
+// lie changes one field of a header in odd cases.
 func (m mixer) lie(where string, f zipFile) func(*zipHeader) {
 	return oddly(m, where, func(*zipHeader) {},
 		func(h *zipHeader) { h.name = "b" }, func(h *zipHeader) { h.name += "/" }, func(h *zipHeader) { h.size++ }, func(h *zipHeader) { h.packed-- }, func(h *zipHeader) { h.crc++ }, func(h *zipHeader) { h.crc, h.size, h.packed = 0, 0, 0 },

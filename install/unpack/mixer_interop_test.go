@@ -16,12 +16,12 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A mixer draws archives: honest ones, and odd ones, where here and there
-// something is as no honest program writes it.
+// A mixer draws archives: honest ones, and odd ones, in which some fields are as no honest
+// program writes them.
 type mixer struct {
 	*rapid.T
 	rarity int         // one choice in 2^rarity is odd
-	honest bool        // none is
+	honest bool        // no choice is odd
 	taken  *[]mixedOne // what the archive holds so far
 }
 
@@ -44,12 +44,12 @@ func (m mixer) odd(what string) bool {
 	return rapid.Uint64Range(0, n-1).Draw(m.T, what+" is odd") == n*2/3 // neither end, which rapid prefers
 }
 
-// one draws one of what is honest.
+// one draws one of the honest values.
 func one[T any](m mixer, what string, honest ...T) T {
 	return rapid.SampledFrom(honest).Draw(m.T, what)
 }
 
-// oddly draws one of values where the choice is odd, and otherwise returns honest.
+// oddly draws one of values if the choice is odd, and otherwise returns honest.
 func oddly[T any](m mixer, what string, honest T, values ...T) T {
 	if !m.odd(what) {
 		return honest
@@ -57,15 +57,14 @@ func oddly[T any](m mixer, what string, honest T, values ...T) T {
 	return rapid.SampledFrom(values).Draw(m.T, what)
 }
 
-// wantRefusal demands that err says why the archive is refused.
+// wantRefusal requires that err is an EntryError.
 func wantRefusal(t *rapid.T, err error) {
 	if !errors.Is(err, verify.ErrUntrusted) {
 		t.Fatal(err)
 	}
 }
 
-// name draws a name that the archive does not have, mostly below a directory
-// that it has.
+// name draws a new name, mostly below a directory of the archive.
 func (m mixer) name(flag byte) string {
 	name := one(m, "name", "a", "b", "read me", ".hidden", "B::Deparse.3", "x-1.2+y", "-f", "\u00fcn\u00ef", "猫", "a\u00a0b", strings.Repeat("long-", 19), strings.Repeat("longer-", 18))
 	if dirs := m.all('5'); len(dirs) > 0 && rapid.Bool().Draw(m.T, "in a directory") {
@@ -94,7 +93,7 @@ func (m mixer) has(name string) bool {
 	return false
 }
 
-// all are the names of one type.
+// all returns the names of one type.
 func (m mixer) all(flag byte) (names []string) {
 	for _, x := range *m.taken {
 		if x.flag == flag {
@@ -116,8 +115,8 @@ func (m mixer) target(name string) string {
 	return oddly(m, "target", up+to, "", "/a", "/", "../"+up+"a", up+"..", "/proc/self/fd/3", "a\x00b", "a//b", "a\\b", "e\u0301", "\xff", "c:a", name, "-")
 }
 
-// mangle oddly changes a whole archive in one place, a byte or a block, and then
-// perhaps mends its checksums.
+// mangle changes a byte or a block of an archive in odd cases, and sometimes corrects its
+// checksums afterwards.
 func (m mixer) mangle(data []byte, block int, mend func([]byte) []byte) (mangled []byte) {
 	if len(data) < 2*block || !m.odd("mangle") {
 		return data
@@ -133,15 +132,15 @@ func (m mixer) mangle(data []byte, block int, mend func([]byte) []byte) (mangled
 		data[at] = rapid.Byte().Draw(m.T, "byte")
 	case 1:
 		data[at] ^= 1 << rapid.IntRange(0, 7).Draw(m.T, "bit")
-	case 2: // a block less
+	case 2: // remove a block
 		data = append(data[:n], data[n+block:]...)
-	case 3: // one twice
+	case 3: // repeat a block
 		data = append(data[:n:n], append(bytes.Clone(data[n:n+block]), data[n:]...)...)
-	case 4: // one of zeros
+	case 4: // set a block to zeros
 		clear(data[n : n+block])
-	case 5: // one more, of zeros
+	case 5: // insert a block of zeros
 		data = append(data[:n:n], append(make([]byte, block), data[n:]...)...)
-	case 6: // two that change places
+	case 6: // swap two blocks
 		k := rapid.IntRange(0, len(data)/block-1).Draw(m.T, "other block") * block
 		first := bytes.Clone(data[n : n+block])
 		copy(data[n:], data[k:k+block])
@@ -188,7 +187,7 @@ func (m mixer) deb() []byte {
 	return m.mangle(append(arOf(members...), oddly(m, "end", "", "\n", "\x00", "garbage")...), 60, nil)
 }
 
-// compress compresses data, in as many streams as one of those numbers says, oddly with
+// compress compresses data in a number of streams drawn from streams, in odd cases with
 // something else after them.
 func (m mixer) compress(codec string, data []byte, streams ...int) []byte {
 	with := map[string]func([]byte) []byte{

@@ -8,8 +8,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// A content hash does not cover modes: whoever serves the zip can set them.
-func TestModeless(t *testing.T) {
+// A content hash does not cover modes, which the server of the zip could change.
+func TestModelessIgnoresModes(t *testing.T) {
 	moded := func(name string, mode uint32) zipFile { f := zfile(name, "x"); f.mode = mode; return f }
 	data := zipOf(moded("bin/go", 0o100600), moded("src/all.bash", 0o100755), moded("VERSION", 0o100400))
 	layout := manifests.Layout{Format: "zip", Exec: []string{"bin/**"}}
@@ -29,9 +29,9 @@ func TestModeless(t *testing.T) {
 	}
 }
 
-// Nor does it cover types, which are attributes too: what it proves is a file
-// of that name and content, so a file it is.
-func TestModelessHasNoLinks(t *testing.T) {
+// A content hash does not cover types either: it proves a name and content, so every entry
+// becomes a file.
+func TestModelessMakesNoLinks(t *testing.T) {
 	data := zipOf(zipFile{name: "d/", mode: 0o040700}, zlink("d/VERSION", "go1.26.8"), zipFile{name: "pipe", data: "x", mode: 0o010644})
 	entries, err := unpackAll(t, data, manifests.Layout{Format: "zip", Modeless: true}, unpack.DefaultLimits())
 	if err != nil || list(entries) != "d/ d/VERSION pipe" {

@@ -14,7 +14,7 @@ import (
 	"github.com/kist-tools/kist/install/unpack"
 )
 
-// A window that was just made is backed by large pages, where the kernel has any.
+// A new window is backed by large pages, if the kernel has any.
 func TestLargePages(t *testing.T) {
 	_, err := os.Stat("/sys/kernel/mm/transparent_hugepage")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -30,7 +30,7 @@ func TestLargePages(t *testing.T) {
 	runtime.KeepAlive(window)
 }
 
-// mappingOf is the flags of the mapping that b is in (proc_pid_smaps(5)).
+// mappingOf returns the flags of the mapping that contains b (proc_pid_smaps(5)).
 func mappingOf(t *testing.T, b *byte) []string {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/smaps")

@@ -18,14 +18,14 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// An honestTree is a tree that any program may have packed.
+// An honestTree is a tree as an honest program packs it.
 type honestTree struct {
 	entries  []record.Entry
 	contents map[string]string
 }
 
-// drawTree draws files, directories and links that lead to something in the
-// tree, or nearly.
+// drawTree draws files, directories and links that lead to a path in the tree, or to one
+// that does not exist.
 func drawTree(t *rapid.T) honestTree {
 	tree := honestTree{contents: make(map[string]string)}
 	dirs, paths := []string{""}, []string{}
@@ -56,7 +56,7 @@ func drawTree(t *rapid.T) honestTree {
 		tree.entries = append(tree.entries, e)
 	}
 	if len(tree.entries) == 0 {
-		tree.entries = append(tree.entries, record.Entry{Path: "only", Type: record.Dir, Mode: 0o755, Component: "part"}) // an empty archive is none
+		tree.entries = append(tree.entries, record.Entry{Path: "only", Type: record.Dir, Mode: 0o755, Component: "part"}) // an empty archive would be refused
 	}
 	return tree
 }
@@ -135,9 +135,9 @@ func (tree honestTree) zip(t *rapid.T) []byte {
 	return b.Bytes()
 }
 
-// Whatever honest tree is packed, by the standard library, is unpacked exactly
-// so, and the entries are what is on disk (which unpackAll checks).
-func TestHonestTrees(t *testing.T) {
+// Every honest tree that the standard library packs is unpacked exactly, and the entries
+// match the disk (which unpackAll checks).
+func TestHonestTreesRoundTrip(t *testing.T) {
 	for format, pack := range map[string]func(honestTree, *rapid.T) []byte{
 		"tar":     honestTree.tar,
 		"tar.gz":  func(tree honestTree, t *rapid.T) []byte { return gz(tree.tar(t)) },

@@ -10,8 +10,7 @@ import (
 	"testing"
 )
 
-// Every rule is one line of the package comment, and every line a rule, in the
-// same order.
+// The package comment lists all rules, one per line, in the order of the constants.
 func TestRulesAreThePackageComment(t *testing.T) {
 	fset := token.NewFileSet()
 	comment, err := parser.ParseFile(fset, "unpack.go", nil, parser.ParseComments|parser.PackageClauseOnly)

@@ -19,7 +19,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// fixture reads an archive that a real program made; each holds "a" with "x\n".
+// fixture reads an archive that another program made; each holds the file "a" with "x\n".
 func fixture(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile("testdata/" + name)
@@ -29,7 +29,7 @@ func fixture(t testing.TB, name string) []byte {
 	return data
 }
 
-// small is one small archive of each format.
+// small returns one small archive of each format.
 func small(t testing.TB) map[string][]byte {
 	tree := tarOf(file("a", "x\n"))
 	return map[string][]byte{
@@ -63,8 +63,8 @@ func TestEveryFormat(t *testing.T) {
 	}
 }
 
-// Cut anywhere, an archive is refused.
-func TestTruncationAtEveryOctet(t *testing.T) {
+// An archive that is truncated at any byte is refused.
+func TestTruncationAtEveryByteIsRefused(t *testing.T) {
 	for format, data := range small(t) {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
@@ -117,7 +117,7 @@ func TestNothingFollowsAStream(t *testing.T) {
 				wantRefused(t, after(skippable("skip")), layout, unpack.DefaultLimits(), unpack.RuleStream)
 			})
 		}
-		if format != "tar.xz" { // others would read the second stream, or would not
+		if format != "tar.xz" { // other programs disagree about the second stream
 			t.Run(format+"/zeros between streams", func(t *testing.T) {
 				wantRefused(t, after(strings.Repeat("\x00", 512), string(emptyStream(format))), layout, unpack.DefaultLimits(), unpack.RuleStream)
 			})
@@ -138,13 +138,12 @@ func TestNothingFollowsAStream(t *testing.T) {
 	}
 }
 
-// Every octet of a stream counts: wherever one changes, the archive is refused
-// or, where the octet says nothing (a time, a name, an operating system),
-// unpacks to the same file.
-func TestDamageAtEveryOctet(t *testing.T) {
+// If any byte of a stream changes, the archive is refused or, if the byte has no meaning
+// for the content (a time, a name, an operating system), unpacks to the same file.
+func TestDamageAtEveryByte(t *testing.T) {
 	for format, data := range small(t) {
 		if format == "tar" || format == "deb" {
-			continue // nothing but their headers is protected
+			continue // only their headers have checksums
 		}
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
@@ -153,10 +152,10 @@ func TestDamageAtEveryOctet(t *testing.T) {
 				damaged[i] ^= 0x04
 				entries, err := unpackAll(t, damaged, manifests.Layout{Format: format}, unpack.DefaultLimits())
 				if err == nil && (len(entries) != 1 || entries[0].Digest != verify.DigestOf([]byte("x\n"))) {
-					t.Fatalf("octet %d: unpacks to %v", i, entries)
+					t.Fatalf("byte %d: unpacks to %v", i, entries)
 				}
 				if err != nil && !errors.Is(err, verify.ErrUntrusted) {
-					t.Fatalf("octet %d: %v", i, err)
+					t.Fatalf("byte %d: %v", i, err)
 				}
 			}
 		})
@@ -166,20 +165,20 @@ func TestDamageAtEveryOctet(t *testing.T) {
 func TestZstdFrames(t *testing.T) {
 	tree := tarOf(file("a", string(bytes.Repeat([]byte("0123456789abcdef"), 40_000))))
 	dictionary := zst(tree)
-	dictionary[4] |= 1 // states a dictionary of one byte's ID
+	dictionary[4] |= 1 // states a dictionary ID of one byte
 	window := func(log, eighths byte) []byte {
-		// A frame of one empty block, that asks for a window of 2^log bytes and some eighths.
+		// A frame of one empty block with a window of 2^log bytes and some eighths.
 		return []byte{0x28, 0xb5, 0x2f, 0xfd, 0, (log-10)<<3 | eighths, 1, 0, 0}
 	}
 	segment := func(size uint64) []byte {
-		// The same, that asks for as much as its content is said to have.
+		// The same, with a window as large as its stated content.
 		frame := binary.LittleEndian.AppendUint64([]byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0}, size)
 		return append(frame, 1, 0, 0)
 	}
 	reserved := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 0, 7, 0, 0}
 	for name, c := range map[string]struct {
 		data []byte
-		rule unpack.Rule // empty: it is fine
+		rule unpack.Rule // empty if accepted
 	}{
 		"fastest":                     {zst(tree, zstd.WithEncoderLevel(zstd.SpeedFastest)), ""},
 		"best, with a checksum":       {zst(tree, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderCRC(true)), ""},
@@ -217,7 +216,7 @@ func TestZstdFrames(t *testing.T) {
 	}
 }
 
-func TestXZDictionary(t *testing.T) {
+func TestXZDictionaryLimit(t *testing.T) {
 	for size, ok := range map[byte]bool{30: true, 31: false} { // 128 and 192 MiB
 		data := xz(tarOf(file("a", "x")))
 		const header = 12
@@ -235,9 +234,9 @@ func TestXZDictionary(t *testing.T) {
 	}
 }
 
-// A block that asks for a larger dictionary than the first, for which there is
-// room, is refused; one that asks for a smaller one is fine.
-func TestXZDictionaries(t *testing.T) {
+// A block with a larger dictionary than the first block, whose size was reserved, is
+// refused; one with a smaller dictionary is accepted.
+func TestXZLaterDictionaries(t *testing.T) {
 	tree := tarOf(file("a", strings.Repeat("x", 2048)), file("b", "x"))
 	for name, c := range map[string]struct {
 		second byte
@@ -254,8 +253,8 @@ func TestXZDictionaries(t *testing.T) {
 	}
 }
 
-// A fault of the disk is not a bad archive.
-func TestFaultsAreNotRefusals(t *testing.T) {
+// Faults of the disk are not reported as EntryErrors.
+func TestFaultsAreNotEntryErrors(t *testing.T) {
 	for format, data := range small(t) {
 		s := newStage(t, unpack.DefaultLimits())
 		src := source(t, data)
@@ -294,7 +293,7 @@ func TestCancel(t *testing.T) {
 			t.Errorf("%s: %d more reads after the interrupt", format, calls-1)
 		}
 		if _, err := s.prefix.Finish(context.Background()); !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: finished all the same: %v", format, err)
+			t.Errorf("%s: finished nevertheless: %v", format, err)
 		}
 	}
 }
@@ -319,7 +318,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-func TestBombs(t *testing.T) {
+func TestBombsAreRefused(t *testing.T) {
 	bomb := func(files, size int) []byte { // files of zeros, compressed
 		var b bytes.Buffer
 		w, err := zstd.NewWriter(&b)

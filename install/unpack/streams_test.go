@@ -17,13 +17,13 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// skippable is a zstd frame without content.
+// skippable returns a skippable zstd frame.
 func skippable(data string) string {
 	b := binary.LittleEndian.AppendUint32(nil, 0x184d2a5f)
 	return string(binary.LittleEndian.AppendUint32(b, uint32(len(data)))) + data
 }
 
-// emptyStream is a stream without content.
+// emptyStream returns a stream without content.
 func emptyStream(format string) []byte {
 	switch format {
 	case "tar.gz":
@@ -36,7 +36,7 @@ func emptyStream(format string) []byte {
 	return []byte("BZh9\x17\x72\x45\x38\x50\x90\x00\x00\x00\x00")
 }
 
-// Several streams in one file mean what the one stream of their contents means.
+// A file of several streams is read as one stream of their contents.
 func TestSeveralStreams(t *testing.T) {
 	tree := tarOf(file("a", strings.Repeat("0123456789abcdef", 5000)), file("b", "y\n"))
 	split := func(pack func([]byte) []byte, between string, cuts ...int) []byte {
@@ -98,7 +98,7 @@ func TestSeveralStreams(t *testing.T) {
 	}
 }
 
-// What each stream may not have alone, none of them may have together.
+// The limits of one stream hold for all streams of a file in total.
 func TestSeveralStreamsShareTheCeilings(t *testing.T) {
 	half := func(n int) []byte { return make([]byte, n) }
 	head := tarEntry{name: "zeros", size: fmt.Sprintf("%011o\x00", 4<<20)}.bytes()
@@ -110,7 +110,7 @@ func TestSeveralStreamsShareTheCeilings(t *testing.T) {
 		limits := unpack.DefaultLimits()
 		limits.Ratio, limits.Free = 1, 4<<20+4096
 		if _, err := unpackAll(t, data, manifests.Layout{Format: format}, limits); err != nil {
-			t.Errorf("%s, at the ceiling: %v", format, err)
+			t.Errorf("%s, at the limit: %v", format, err)
 		}
 		limits.Free = 3 << 20 // more than any stream unpacks to
 		wantRefused(t, data, manifests.Layout{Format: format}, limits, unpack.RuleCeiling)
@@ -121,8 +121,8 @@ func TestSeveralStreamsShareTheCeilings(t *testing.T) {
 	wantRefused(t, append(xz(nil), xzBlocks([]byte{31}, tree)...), manifests.Layout{Format: "tar.xz"}, unpack.DefaultLimits(), unpack.RuleCeiling)
 }
 
-// Archives whose streams need ever larger windows, added at the same time, share the
-// memory that there is, and none waits for the other for ever.
+// Concurrent archives whose streams need larger and larger windows share the memory without
+// deadlock.
 func TestSeveralStreamsShareTheMemory(t *testing.T) {
 	limits := unpack.DefaultLimits()
 	limits.Memory = 32 << 20
@@ -150,13 +150,13 @@ func TestSeveralStreamsShareTheMemory(t *testing.T) {
 	}
 }
 
-// A file of very many streams costs what its size says, not a window for each.
+// The cost of a file of very many streams depends on its size, without a window for each.
 func TestManyStreams(t *testing.T) {
 	tree := tarOf(file("a", "x"))
 	for format, last := range map[string][]byte{"tar.gz": gz(tree), "tar.xz": xz(tree), "tar.zst": zst(tree), "tar.bz2": fixture(t, "a.tar.bz2")} {
 		empty := emptyStream(format)
 		if format == "tar.zst" {
-			empty = []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 17 << 3, 1, 0, 0} // that asks for 128 MiB
+			empty = []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 17 << 3, 1, 0, 0} // with a window of 128 MiB
 		}
 		data := append(bytes.Repeat(empty, 1<<20/len(empty)), last...)
 		began := time.Now()

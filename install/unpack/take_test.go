@@ -12,7 +12,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// takeAll copies what was unpacked into from into a new prefix.
+// takeAll copies the prefix in the directory from to a new one.
 func takeAll(t *testing.T, from string, entries []record.Entry, limits unpack.Limits) ([]record.Entry, string, error) {
 	t.Helper()
 	source, to := openRoot(t, from), t.TempDir()
@@ -37,8 +37,8 @@ func openRoot(t *testing.T, dir string) *os.Root {
 	return root
 }
 
-// A copied prefix is recorded and is on disk as the one that it was copied from.
-func TestTake(t *testing.T) {
+// A copied prefix has the same entries, and the same files on disk.
+func TestTakeCopiesEntries(t *testing.T) {
 	from := t.TempDir()
 	for name, text := range map[string]string{"bin/a": "a", "lib/deep/b": "bb", "lib/empty": ""} {
 		at := filepath.Join(from, name)
@@ -49,7 +49,7 @@ func TestTake(t *testing.T) {
 	hash := func(text string) verify.Digest { return verify.DigestOf([]byte(text)) }
 	entries := []record.Entry{
 		{Path: "bin", Type: record.Dir, Mode: 0o755},
-		{Path: "bin/a", Type: record.File, Mode: 0o755, Size: 1, Digest: hash("a")}, // its mode is the receipt's
+		{Path: "bin/a", Type: record.File, Mode: 0o755, Size: 1, Digest: hash("a")}, // the mode is the receipt's
 		{Path: "bin/b", Type: record.Link, Target: "../lib/deep/b"},
 		{Path: "lib", Type: record.Dir, Mode: 0o700},
 		{Path: "lib/deep", Type: record.Dir, Mode: 0o755},
@@ -77,12 +77,12 @@ func TestTake(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(to, "bin/b")); err != nil || string(text) != "bb" {
 		t.Errorf("through the link: %q, %v", text, err)
 	}
-	// The copy is a file of its own.
+	// The copy is independent of the original.
 	if err := os.WriteFile(filepath.Join(from, "bin/a"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(filepath.Join(to, "bin/a")); err != nil || string(text) != "a" {
-		t.Errorf("bin/a changed with its origin: %q, %v", text, err)
+		t.Errorf("bin/a changed with the original: %q, %v", text, err)
 	}
 
 	var wrong *verify.DigestError
@@ -103,8 +103,8 @@ func TestTake(t *testing.T) {
 	}
 }
 
-// What a receipt says is held to the rules for archives.
-func TestTakeRefuses(t *testing.T) {
+// The rules for archives hold for the entries of a receipt.
+func TestTakeRefusesInvalidEntries(t *testing.T) {
 	from := t.TempDir()
 	if err := os.WriteFile(filepath.Join(from, "a"), []byte("aa"), 0o600); err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func TestTakeRefuses(t *testing.T) {
 		"a path that leaves": {[]record.Entry{{Path: "../d", Type: record.Dir, Mode: 0o755}}, unpack.DefaultLimits()},
 		"twice the same":     {[]record.Entry{file, file}, unpack.DefaultLimits()},
 		"below a file":       {[]record.Entry{file, {Path: "a/b", Type: record.Dir, Mode: 0o755}}, unpack.DefaultLimits()},
-		"over a ceiling":     {[]record.Entry{file}, small},
+		"over a limit":       {[]record.Entry{file}, small},
 	} {
 		var refused *unpack.EntryError
 		if _, _, err := takeAll(t, from, test.entries, test.limits); !errors.As(err, &refused) || refused.Archive != "the other" {

@@ -177,7 +177,7 @@ func parseHeader(b *[blockSize]byte) (header, error) {
 		return bad("malformed device number in its header")
 	case magic[:6] == "ustar\x00":
 		if string(b[508:512]) == "tar\x00" {
-			return bad("header of star, which readers split into names in two ways")
+			return bad("star header, whose name readers split in two ways")
 		}
 		if prefix := cString(b[345:500]); prefix != "" {
 			h.name = prefix + "/" + name

@@ -75,7 +75,7 @@ func TestHostileTarTrees(t *testing.T) {
 		{name: "stripped to a drive", bad: tarOf(file("x/c:a", "1")), rule: unpack.RuleRelative, twin: tarOf(file("x/cc:a", "1")), want: "cc:a", layout: manifests.Layout{Strip: 1}},
 		{name: "nothing", bad: tarOf(), rule: unpack.RuleEmpty, twin: one, want: "a"},
 		{name: "only the root", bad: tarOf(dir("./")), rule: unpack.RuleEmpty, twin: tarOf(dir("./"), dir("a")), want: "a/"},
-		{name: "only what is stripped", bad: tarOf(dir("top/")), rule: unpack.RuleEmpty, twin: tarOf(dir("top/a")), want: "a/", layout: manifests.Layout{Strip: 1}},
+		{name: "only a stripped directory", bad: tarOf(dir("top/")), rule: unpack.RuleEmpty, twin: tarOf(dir("top/a")), want: "a/", layout: manifests.Layout{Strip: 1}},
 		{name: "a copy that exists", bad: tarOf(file("go.mod", "1"), file("_go.mod", "1")), rule: unpack.RuleOnce, twin: tarOf(file("_go.mod", "1"), file("go.sum", "1")), want: "_go.mod go.mod go.sum", layout: manifests.Layout{Copies: map[string]string{"_go.mod": "go.mod"}}},
 	})
 }
@@ -88,7 +88,7 @@ func TestHostileTarLinks(t *testing.T) {
 		}
 		return tarOf(entries...)
 	}
-	// Links that lead far down, from there up to the root, and on.
+	// Links that lead far down, and from there up to the root and beyond.
 	down := strings.TrimSuffix(strings.Repeat(strings.Repeat("d", 200)+"/", 19), "/")
 	up := strings.TrimSuffix(strings.Repeat("../", 19), "/")
 	longWay := func(on string) []byte {
@@ -141,16 +141,16 @@ func TestHostileTarLinks(t *testing.T) {
 		{name: "hard link to nothing", bad: tarOf(file("a", "1"), hard("b", "")), rule: unpack.RuleElements, twin: tarOf(file("a", "1"), hard("b", "a")), want: "a b"},
 		{name: "hard link through a link", bad: tarOf(file("d/c", "1"), link("l", "d"), hard("a", "l/c")), rule: unpack.RuleHardLink, twin: tarOf(file("d/c", "1"), link("l", "d"), hard("a", "d/c")), want: "a d/ d/c l>d"},
 		{name: "hard link over a file", bad: tarOf(file("a", "1"), file("b", "2"), hard("a", "b")), rule: unpack.RuleOnce, twin: tarOf(file("a", "1"), hard("b", "a"), hard("c", "b")), want: "a b c"},
-		{name: "hard link to what is stripped", bad: tarOf(file("t/a", "1"), hard("t/b", "a")), rule: unpack.RuleHardLink, twin: tarOf(file("t/a", "1"), hard("t/b", "t/a")), want: "a b", layout: manifests.Layout{Strip: 1}},
+		{name: "hard link to a stripped name", bad: tarOf(file("t/a", "1"), hard("t/b", "a")), rule: unpack.RuleHardLink, twin: tarOf(file("t/a", "1"), hard("t/b", "t/a")), want: "a b", layout: manifests.Layout{Strip: 1}},
 	})
-	// 40 hops are fine.
+	// 40 links are accepted.
 	entries, err := unpackAll(t, chain(40), manifests.Layout{Format: "tar"}, unpack.DefaultLimits())
 	if err != nil || len(entries) != 41 {
 		t.Errorf("a chain of 40: %d entries, %v", len(entries), err)
 	}
 }
 
-// An entry may be listed again where nothing of it differs.
+// An entry may be listed again if it is equal.
 func TestTarEntriesTwice(t *testing.T) {
 	moded := func(e tarEntry, mode string) tarEntry {
 		e.mode = mode
@@ -173,7 +173,7 @@ func TestTarEntriesTwice(t *testing.T) {
 	})
 }
 
-// What is listed again is not believed before it is compared, and counts as an entry.
+// A repeated entry counts against the limits, and is compared before it is accepted.
 func TestTarEntriesTwiceAreCounted(t *testing.T) {
 	twice := tarOf(file("a", "1"), file("a", "1"), link("l", "a"), link("l", "a"))
 	limits := unpack.DefaultLimits()
@@ -316,10 +316,10 @@ func TestHostileTarExtended(t *testing.T) {
 	})
 }
 
-// The first bytes of a tar are a name, where programs look for what compressed it.
+// The first bytes of a tar are a name, where programs look for magic numbers.
 func TestHostileTarFormats(t *testing.T) {
-	// A PAX header named like the header of a gzip whose extra field leads on to
-	// the content of a file, where another tar is.
+	// A PAX header named like a gzip header whose extra field extends to the content of
+	// a file that holds another tar.
 	const mark = "another tar: "
 	inner := gz(tarOf(file("evil", "x")))
 	gzipped := func(extra int) []byte {
@@ -342,7 +342,7 @@ func TestHostileTarFormats(t *testing.T) {
 		h.edit = func(b []byte) { clear(b[:100]); copy(b, name) }
 		return tarOf(h, file("x", "x"))
 	}
-	long := (strings.Repeat("x", 99) + "ü")[:100] // cut in the middle
+	long := (strings.Repeat("x", 99) + "ü")[:100] // cut within a character
 	runAttacks(t, "tar", []attack{
 		{name: "that is a gzip", bad: both, rule: unpack.RuleFormat, twin: extended("PaxHeaders/x"), want: "a"},
 		{name: "something after a name", bad: named("x\x00y"), rule: unpack.RuleFormat, twin: named("x"), want: "a"},

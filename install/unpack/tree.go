@@ -199,7 +199,7 @@ func (f *filler) removePlaced(n *node) error {
 // file system treats two different names as one.
 func foldingError(err error, raw string) error {
 	if errors.Is(err, fs.ErrExist) {
-		return refuse(RuleFolded, raw, "this file system takes its name for that of another entry")
+		return refuse(RuleFolded, raw, "its name is that of another entry on this file system")
 	}
 	return err
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// The umask plays no part in what is written, whatever it takes from others.
-func TestUmask(t *testing.T) {
+// The umask does not affect the modes of files and directories.
+func TestUmaskHasNoEffect(t *testing.T) {
 	data := tarOf(dir("d"), file("d/plain", "x"), tarEntry{name: "d/exe", data: "x", mode: "0000755\x00"}, file("implied/f", "x"))
 	var first []record.Entry
 	for _, mask := range []int{0o022, 0, 0o077, 0o027} {

@@ -22,10 +22,10 @@ func TestLayouts(t *testing.T) {
 		layout manifests.Layout
 		want   string
 	}{
-		"as it is": {manifests.Layout{}, "top/ top/part/ top/part/bin/ top/part/bin/a top/part/bin/b>a top/part/manifest.in top/part/src/ top/part/src/_go.mod top/version"},
-		"stripped": {manifests.Layout{Strip: 1}, "part/ part/bin/ part/bin/a part/bin/b>a part/manifest.in part/src/ part/src/_go.mod version"},
-		"into":     {manifests.Layout{Strip: 1, Into: "x/y"}, "x/ x/y/ x/y/part/ x/y/part/bin/ x/y/part/bin/a x/y/part/bin/b>a x/y/part/manifest.in x/y/part/src/ x/y/part/src/_go.mod x/y/version"},
-		"copied":   {manifests.Layout{Strip: 1, Copies: map[string]string{"_go.mod": "go.mod"}}, "part/ part/bin/ part/bin/a part/bin/b>a part/manifest.in part/src/ part/src/_go.mod part/src/go.mod version"},
+		"unchanged": {manifests.Layout{}, "top/ top/part/ top/part/bin/ top/part/bin/a top/part/bin/b>a top/part/manifest.in top/part/src/ top/part/src/_go.mod top/version"},
+		"stripped":  {manifests.Layout{Strip: 1}, "part/ part/bin/ part/bin/a part/bin/b>a part/manifest.in part/src/ part/src/_go.mod version"},
+		"into":      {manifests.Layout{Strip: 1, Into: "x/y"}, "x/ x/y/ x/y/part/ x/y/part/bin/ x/y/part/bin/a x/y/part/bin/b>a x/y/part/manifest.in x/y/part/src/ x/y/part/src/_go.mod x/y/version"},
+		"copied":    {manifests.Layout{Strip: 1, Copies: map[string]string{"_go.mod": "go.mod"}}, "part/ part/bin/ part/bin/a part/bin/b>a part/manifest.in part/src/ part/src/_go.mod part/src/go.mod version"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.layout.Format = "tar"
@@ -45,18 +45,18 @@ func TestLayouts(t *testing.T) {
 	}
 }
 
-func TestLayoutsThatCannotBeFollowed(t *testing.T) {
+func TestInvalidLayoutsAreRefused(t *testing.T) {
 	for name, layout := range map[string]manifests.Layout{
-		"format unknown":    {Format: "rar"},
-		"codec unknown":     {Format: "tar.lzma"},
-		"into a parent":     {Format: "tar", Into: "../x"},
-		"into the root":     {Format: "tar", Into: "/x"},
-		"pattern bad":       {Format: "tar", Exec: []string{"[a"}},
-		"a list outside":    {Format: "tar", Installer: &manifests.Installer{Dirs: []string{"a"}, Manifest: "../x"}},
-		"a list, elsewhere": {Format: "tar", Installer: &manifests.Installer{Dirs: []string{"a"}, Manifest: "x"}, Into: "y"},
-		"copy to a path":    {Format: "tar", Copies: map[string]string{"a": "b/c"}},
-		"copy to a parent":  {Format: "tar", Copies: map[string]string{"a": ".."}},
-		"file without path": {Format: "file"},
+		"format unknown":               {Format: "rar"},
+		"codec unknown":                {Format: "tar.lzma"},
+		"into a parent":                {Format: "tar", Into: "../x"},
+		"into the root":                {Format: "tar", Into: "/x"},
+		"pattern bad":                  {Format: "tar", Exec: []string{"[a"}},
+		"file list outside the prefix": {Format: "tar", Installer: &manifests.Installer{Dirs: []string{"a"}, Manifest: "../x"}},
+		"file list with Into":          {Format: "tar", Installer: &manifests.Installer{Dirs: []string{"a"}, Manifest: "x"}, Into: "y"},
+		"copy to a path":               {Format: "tar", Copies: map[string]string{"a": "b/c"}},
+		"copy to a parent":             {Format: "tar", Copies: map[string]string{"a": ".."}},
+		"file without path":            {Format: "file"},
 	} {
 		if _, err := unpackAll(t, tarOf(file("a", "x")), layout, unpack.DefaultLimits()); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -103,26 +103,26 @@ func TestSingleFile(t *testing.T) {
 	wantRule(t, err, unpack.RuleEmpty)
 }
 
-// Two archives may share directories, and nothing else.
-func TestComponents(t *testing.T) {
+// Two archives may share directories, but not files.
+func TestArchivesMayShareDirectoriesOnly(t *testing.T) {
 	rustc := tarOf(dir("bin/"), file("bin/rustc", "1"), link("lib", "bin"))
 	for name, c := range map[string]struct {
 		data []byte
 		rule unpack.Rule
 		want string
 	}{
-		"apart":                      {tarOf(dir("bin/"), file("bin/cargo", "1")), "", "bin/ bin/cargo bin/rustc lib>bin"},
-		"the same file":              {tarOf(file("bin/rustc", "1")), unpack.RuleOnce, ""},
-		"the same link":              {tarOf(link("lib", "bin")), unpack.RuleOnce, ""},
-		"a file where one is":        {tarOf(file("bin", "1")), unpack.RuleOnce, ""},
-		"below the other's link":     {tarOf(file("lib/cargo", "1")), unpack.RuleBelow, ""},
-		"below the other's file":     {tarOf(file("bin/rustc/x", "1")), unpack.RuleBelow, ""},
-		"hard link to the other's":   {tarOf(hard("bin/cargo", "bin/rustc")), unpack.RuleHardLink, ""},
-		"link into the other's":      {tarOf(link("cargo", "lib/rustc")), "", "bin/ bin/rustc cargo>lib/rustc lib>bin"},
-		"link out by the other's":    {tarOf(dir("d/e"), link("d/e/x", "../../lib/../..")), unpack.RuleTarget, ""},
-		"directory where a link is":  {tarOf(dir("lib")), unpack.RuleOnce, ""},
-		"link where a directory is":  {tarOf(link("bin", "lib")), unpack.RuleOnce, ""},
-		"directory of the same name": {tarOf(dir("bin")), "", "bin/ bin/rustc lib>bin"},
+		"different files":                {tarOf(dir("bin/"), file("bin/cargo", "1")), "", "bin/ bin/cargo bin/rustc lib>bin"},
+		"the same file":                  {tarOf(file("bin/rustc", "1")), unpack.RuleOnce, ""},
+		"the same link":                  {tarOf(link("lib", "bin")), unpack.RuleOnce, ""},
+		"a file in place of a directory": {tarOf(file("bin", "1")), unpack.RuleOnce, ""},
+		"below the other's link":         {tarOf(file("lib/cargo", "1")), unpack.RuleBelow, ""},
+		"below the other's file":         {tarOf(file("bin/rustc/x", "1")), unpack.RuleBelow, ""},
+		"hard link to the other's":       {tarOf(hard("bin/cargo", "bin/rustc")), unpack.RuleHardLink, ""},
+		"link into the other's":          {tarOf(link("cargo", "lib/rustc")), "", "bin/ bin/rustc cargo>lib/rustc lib>bin"},
+		"link out by the other's":        {tarOf(dir("d/e"), link("d/e/x", "../../lib/../..")), unpack.RuleTarget, ""},
+		"directory where a link is":      {tarOf(dir("lib")), unpack.RuleOnce, ""},
+		"link where a directory is":      {tarOf(link("bin", "lib")), unpack.RuleOnce, ""},
+		"directory of the same name":     {tarOf(dir("bin")), "", "bin/ bin/rustc lib>bin"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, unpack.DefaultLimits())
@@ -144,8 +144,8 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// A file system that folds case meets two names as one that exists already.
-func TestNamesThatTheFileSystemFolds(t *testing.T) {
+// On a case-insensitive file system, the second of two names exists already.
+func TestFoldedNamesAreRefused(t *testing.T) {
 	for name, entry := range map[string]tarEntry{"file": file("README", "x"), "directory": dir("README"), "link": link("README", "x")} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, unpack.DefaultLimits())
@@ -178,8 +178,8 @@ func TestLinksAreMadeLast(t *testing.T) {
 	}
 }
 
-// The last walk sees what something else did to the prefix.
-func TestLastWalk(t *testing.T) {
+// The final walk detects changes that something else made to the prefix.
+func TestFinalWalkDetectsChanges(t *testing.T) {
 	for name, change := range map[string]func(dir string) error{
 		"nothing":           func(string) error { return nil },
 		"a file more":       func(dir string) error { return os.WriteFile(filepath.Join(dir, "d", "new"), nil, 0o600) },
@@ -215,8 +215,8 @@ func TestLastWalk(t *testing.T) {
 	}
 }
 
-// The last walk gives everything its mode, and takes what no entry has.
-func TestLastWalkSetsModes(t *testing.T) {
+// The final walk sets all modes, and removes bits that no entry has.
+func TestFinalWalkSetsModes(t *testing.T) {
 	s := newStage(t, unpack.DefaultLimits())
 	if err := s.add(t, tarOf(file("d/f", "x"), file("d/g", "x"), dir("e")), manifests.Layout{Format: "tar"}); err != nil {
 		t.Fatal(err)
@@ -240,9 +240,9 @@ func replace(name, target string) error {
 	return os.Symlink(target, name)
 }
 
-// A directory that something else made a link, while the prefix was filled,
-// is not written through.
-func TestParentSwappedForALink(t *testing.T) {
+// If something else replaces a directory by a link while the prefix is filled, nothing is
+// written through the link.
+func TestParentReplacedByLinkIsNotFollowed(t *testing.T) {
 	s := newStage(t, unpack.DefaultLimits())
 	if err := s.add(t, tarOf(dir("d"), file("e", "x")), manifests.Layout{Format: "tar"}); err != nil {
 		t.Fatal(err)
@@ -257,8 +257,8 @@ func TestParentSwappedForALink(t *testing.T) {
 	s.check(t, nil, err)
 }
 
-// Once something failed, or all is finished, nothing more can be added.
-func TestNothingAfterTheEnd(t *testing.T) {
+// After a failure, or once the prefix is finished, nothing more can be added.
+func TestAddAfterEndIsRefused(t *testing.T) {
 	good := tarOf(file("a", "x"))
 	layout := manifests.Layout{Format: "tar"}
 	failed := newStage(t, unpack.DefaultLimits())
@@ -295,8 +295,8 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 	}
 }
 
-// More directories than are held open, in an order that returns to the first.
-func TestManyDirectories(t *testing.T) {
+// More directories than are kept open, in an order that returns to the first.
+func TestMoreDirectoriesThanOpenHandles(t *testing.T) {
 	var entries []tarEntry
 	for round := range 3 {
 		for i := range 200 {
@@ -304,7 +304,7 @@ func TestManyDirectories(t *testing.T) {
 			entries = append(entries, file(name+"/"+string(rune('0'+round)), name))
 		}
 	}
-	for way, unpackOne := range bothWays { // behind the wall there are few descriptors
+	for way, unpackOne := range bothWays { // the sandbox has few descriptors
 		if _, err := unpackOne(t, tarOf(entries...), manifests.Layout{Format: "tar"}, unpack.DefaultLimits()); err != nil {
 			t.Errorf("%s: %v", way, err)
 		}

@@ -202,7 +202,7 @@ func (t *tree) compare(parent rootfs.Dir, name string, c *Claim) error {
 			return nil
 		}
 		if _, err := t.root.Lstat(name); err == nil {
-			return c.refuse(RuleFolded, "link through %q, a name that this file system takes for another", name)
+			return c.refuse(RuleFolded, "link through %q, which is another name on this file system", name)
 		}
 		if t.absent.Add(1) > t.limits.Absent {
 			return c.refuse(RuleCeiling, "the links of the prefix lead to more than %d names that do not exist", t.limits.Absent)

@@ -47,7 +47,7 @@ func TestHostileZipTypes(t *testing.T) {
 		{name: "directory without a slash", bad: typed("a", 0o040755), rule: unpack.RuleType, twin: typed("a/", 0o040755), want: "a/"},
 		{name: "file with a slash", bad: typed("a/", 0o100644), rule: unpack.RuleType, twin: typed("a", 0o100644), want: "a"},
 		{name: "link with a slash", bad: zipOf(zlink("a/", "b")), rule: unpack.RuleType, twin: zipOf(zlink("a", "b")), want: "a>b"},
-		{name: "label of a disk", bad: zipOf(zipFile{name: "a", data: "b", central: func(h *zipHeader) { h.made, h.external = 0, 0x08 }}), rule: unpack.RuleType,
+		{name: "volume label", bad: zipOf(zipFile{name: "a", data: "b", central: func(h *zipHeader) { h.made, h.external = 0, 0x08 }}), rule: unpack.RuleType,
 			twin: zipOf(zipFile{name: "a", data: "b", central: func(h *zipHeader) { h.made, h.external = 0, 0x20 }}), want: "a"},
 		{name: "directory of MS-DOS without a slash", bad: zipOf(zipFile{name: "a", central: func(h *zipHeader) { h.external = 0x10 }}), rule: unpack.RuleType,
 			twin: zipOf(zipFile{name: "a/", central: func(h *zipHeader) { h.external = 0x10 }}), want: "a/"},
@@ -55,7 +55,7 @@ func TestHostileZipTypes(t *testing.T) {
 	})
 }
 
-// What an entry is, is stated once, in a way that everybody follows.
+// An entry's type must be stated once, in a way that all programs read alike.
 func TestHostileZipSystems(t *testing.T) {
 	madeBy := func(system uint16, mode uint32) []byte {
 		return zipOf(zipFile{name: "a", data: "b", mode: mode, central: func(h *zipHeader) { h.made = system << 8 }})
@@ -148,9 +148,9 @@ func TestHostileZipStructure(t *testing.T) {
 	})
 }
 
-// What libarchive would rather take for something else than for a zip.
+// Zips that libarchive would read as another format are refused.
 func TestHostileZipFormats(t *testing.T) {
-	// An entry whose content goes on as the header of a tar that the local header began.
+	// An entry whose local header and content together form a tar header.
 	tarred := func(sum string) []byte {
 		f := zipFile{name: "a", data: strings.Repeat("\x00", 1024), mode: 0o100644, descriptor: 16}
 		begin := zipOf(f)[:31]
@@ -248,9 +248,8 @@ func TestHostileZip64(t *testing.T) {
 	})
 }
 
-// Bytes that look like an end record are fine where they are content: the
-// directory says what is content.
-func TestZipOfZips(t *testing.T) {
+// Bytes that look like an end record are accepted within the content of an entry.
+func TestZipInZipIsAccepted(t *testing.T) {
 	inner := string(zipOf(zfile("a", "x")))
 	entries, err := unpackAll(t, zipOf(zfile("lib.zip", inner), zfile("z", "1")), manifests.Layout{Format: "zip"}, unpack.DefaultLimits())
 	if err != nil || list(entries) != "lib.zip z" {
@@ -279,7 +278,7 @@ func TestZipModes(t *testing.T) {
 	}
 }
 
-func TestZipEntryCountIsBelievedOnlyWithinTheFile(t *testing.T) {
+func TestZipEntryCountMustFitFile(t *testing.T) {
 	data := zipball{files: []zipFile{zfile("a", "x")}, wantZip64: true, zip64End: func(e *zip64End) { e.here, e.all = 1<<40, 1<<40 }}.bytes()
 	wantRefused(t, data, manifests.Layout{Format: "zip"}, unpack.DefaultLimits(), unpack.RuleZip)
 	if n := binary.Size(data); n > 1<<10 {

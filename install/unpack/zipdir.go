@@ -130,7 +130,7 @@ func findDirectory(src *source) (x extent, err error) {
 		x, end, here = x64, end-lenLocator-lenEnd64, all
 	}
 	if disk != 0 || first != 0 || here != all {
-		return x, refuse(RuleZip, "", "one part of a zip that is split over several")
+		return x, refuse(RuleZip, "", "part of a zip that is split into several files")
 	}
 	if x.off < 0 || x.size < 0 || x.off > end || x.size != end-x.off || x.count > x.size/lenCentral {
 		return x, refuse(RuleZip, "", "the directory does not end where the end record begins")
@@ -160,7 +160,7 @@ func findDirectory64(src *source, end int64) (x extent, ok bool, err error) {
 	f = f[4:] // versions
 	disk, first, here, all := f.u32(), f.u32(), f.u64(), f.u64()
 	if disk != 0 || first != 0 || here != all {
-		return x, false, refuse(RuleZip, "", "one part of a zip that is split over several")
+		return x, false, refuse(RuleZip, "", "part of a zip that is split into several files")
 	}
 	x.count = int64(all)
 	x.size, x.off = int64(f.u64()), int64(f.u64())
