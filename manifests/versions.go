@@ -131,7 +131,7 @@ const earliest, unknown = -7, -3
 // other words.
 func prereleaseRank(word string) (rank int, known bool) {
 	switch word {
-	case "dev", "snapshot", "nightly", "canary", "edge", "git", "trunk", "master", "unstable", "insider", "insiders", "experimental":
+	case "dev", "snapshot", "nightly", "canary", "edge", "git", "trunk", "master", "unstable", "insider", "insiders", "experimental", "daily", "weekly", "next", "test":
 		return earliest, true
 	case "alpha", "a":
 		return -6, true
@@ -139,9 +139,9 @@ func prereleaseRank(word string) (rank int, known bool) {
 		return -5, true
 	case "milestone", "m":
 		return -4, true
-	case "pre", "preview", "ea", "early":
+	case "pre", "preview", "prerelease", "ea", "eap", "early":
 		return -2, true
-	case "rc", "c", "cr":
+	case "rc", "c", "cr", "candidate":
 		return -1, true
 	}
 	return unknown, false
@@ -280,6 +280,8 @@ func cutQualifier(s string, before []qualifier) (q qualifier, rest string, ok bo
 		return earlier, rest, true
 	case isReleaseWord(text):
 		return qualifier{class: release}, rest, true
+	case separator == "" && len(text) == 2 && text[0] == 'z': // OpenSSL's 1.0.2zb, after 1.0.2z
+		return qualifier{later, text}, rest, true
 	case isLaterWord(text), len(text) == 1 && (separator == "" || text == "v" && attached): // .v20231009
 		return qualifier{later, text}, rest, true
 	}

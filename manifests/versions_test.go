@@ -32,7 +32,7 @@ var releases = map[string]string{
 	"Zig":                 "0.13.0 0.14.0-dev.12+abc 0.14.0-dev.1411+a670f5519 0.14.0",
 	"Julia":               "1.11.0-DEV 1.11.0-alpha1 1.11.0-beta2 1.11.0-rc1 1.11.0",
 	"Android NDK":         "r25c r26-beta1 r26-rc1 r26 r26b r26d r27",
-	"OpenSSL":             "1.1.1-pre9 1.1.1 1.1.1a 1.1.1w 3.0.0-alpha17 3.0.0-beta2 3.0.0",
+	"OpenSSL":             "1.0.2 1.0.2a 1.0.2u 1.0.2za 1.0.2zb 1.1.1-pre9 1.1.1 1.1.1a 1.1.1w 3.0.0-alpha17 3.0.0-beta2 3.0.0",
 	"OpenSSH":             "9.7p1 9.8p1-rc1 9.8p1 9.9p1 9.9p2",
 	"ImageMagick":         "7.1.0-62 7.1.1-2 7.1.1-29 7.1.1-30",
 	"tz database":         "2023d 2024a 2024b",
@@ -46,6 +46,8 @@ var releases = map[string]string{
 	"Erlang":              "26.2.5.6 27.0-rc1 27.0-rc3 27.0 27.1",
 	"-0 of npm":           "1.0.0-0 1.0.0 1.0.0-1",
 	"Debian's tilde":      "1.0~beta1 1.0~rc1 1.0 1:0.1",
+	"IDEs":                "2024.3-EAP1 2024.3 2025.1-EAP1",
+	"words in full":       "1.0.0-daily.1 1.0.0.Beta1 1.0.0.prerelease1 1.0.0prerelease2 1.0.0-candidate.2 1.0.1.test1 1.0.1",
 	"dates":               "2026-11-02 2026-11-10 2026.12.1 20261201",
 }
 
