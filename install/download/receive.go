@@ -128,6 +128,7 @@ func (c Cache) answer(ctx context.Context, a manifests.Artifact, ref string, s *
 	if total == 0 {
 		total = -1
 	}
+	before := s.size
 	buffer := make([]byte, 128<<10)
 	for {
 		n, err := got.Body.Read(buffer[:min(int64(len(buffer)), limit+1-s.size)])
@@ -141,6 +142,9 @@ func (c Cache) answer(ctx context.Context, a manifests.Artifact, ref string, s *
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: %w", a.Name, ctx.Err())
+		case err == io.EOF && size < 0 && s.size > before && s.size < want && !s.page:
+			// Without a length, a body that breaks off looks like a whole one.
+			return &brokenError{c.wrongSize(a, s.size)}
 		case err == io.EOF && (size < 0 || s.size == size):
 			return nil
 		case err == io.EOF:

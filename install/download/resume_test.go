@@ -24,7 +24,9 @@ func TestResumeWithinAnAttempt(t *testing.T) {
 		"no ranges":   {once(breaking(honest(data), step), rangeless(honest(data))), []string{"@0", "@307200", "@0"}},
 		"broken often": {breaking(honest(data), step), []string{"@0", "@307200", "@614400", "@921600", "@1228800", "@1536000", "@1843200",
 			"@2150400", "@2457600", "@2764800", "@3072000"}},
-		"broken after the end": {breaking(honest(data), int64(len(data))), []string{"@0"}},
+		"ended early":            {once(unsized(honest(data[:step])), honest(data)), []string{"@0", "@307200"}},
+		"ended early, no ranges": {once(unsized(honest(data[:step])), rangeless(honest(data))), []string{"@0", "@307200", "@0"}},
+		"broken after the end":   {breaking(honest(data), int64(len(data))), []string{"@0"}},
 	} {
 		cache, f := setup(t, c.far)
 		fetch(t, cache, artifact(bySHA256(data), len(data)), data)
