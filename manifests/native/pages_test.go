@@ -73,21 +73,23 @@ func TestPagesInPlaceOfKeys(t *testing.T) {
 }
 
 // TestNonsenseForEverything checks that a server that sends the same text for every
-// file is not asked for every version.
+// file has no keys document if none was seen before, and is not asked for every
+// version.
 func TestNonsenseForEverything(t *testing.T) {
 	p := newPeople(t, "abc")
-	for _, text := range []string{`{"error": "not found"}`, "ok", strings.Repeat("\x00", 100)} {
-		for name, s := range map[string]struct {
-			version uint64
-		}{"no document was seen": {0}, "a document was seen": {1}} {
-			user := p.user(t, "a", 1)
-			if s.version > 0 {
-				user = p.userAt(t, p.keysDocument(t, 1, "a", 1), "a")
-			}
-			u := answerMissing(keysUpstream(nil), text)
-			if next, _, err := rotate(user, u); !errors.Is(err, verify.ErrUntrusted) || next.Edition.Version != s.version || len(u.Asked()) > 3 {
-				t.Errorf("%s, %q: version %d, %v after %d requests", name, text, next.Edition.Version, err, len(u.Asked()))
-			}
+	for _, text := range []string{"", `{"error": "not found"}`, "ok", "Not found: keys.toml\n", strings.Repeat("\x00", 100)} {
+		u := answerMissing(keysUpstream(nil), text)
+		if next, _, err := rotate(p.user(t, "a", 1), u); err != nil || next.Edition.Version != 0 || len(u.Asked()) > 2 {
+			t.Errorf("none was seen, %q: version %d, %v after %v", text, next.Edition.Version, err, u.Asked())
+		}
+		u = answerMissing(keysUpstream(nil), text)
+		if next, _, err := rotate(p.userAt(t, p.keysDocument(t, 1, "a", 1), "a"), u); !errors.Is(err, verify.ErrUntrusted) || next.Edition.Version != 1 || len(u.Asked()) > 3 {
+			t.Errorf("one was seen, %q: version %d, %v after %v", text, next.Edition.Version, err, u.Asked())
+		}
+		// A keys document with such a text as its signatures is refused.
+		u = answerMissing(keysUpstream(map[string]signedKeys{"keys.toml": {p.sign(t, p.keysDocument(t, 1, "a", 1), "a").data, []byte(text)}}), text)
+		if _, _, err := rotate(p.user(t, "a", 1), u); !errors.Is(err, verify.ErrUntrusted) {
+			t.Errorf("%q beside a keys document: %v", text, err)
 		}
 	}
 	one := p.sign(t, p.keysDocument(t, 1, "a", 1), "a")

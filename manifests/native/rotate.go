@@ -53,12 +53,33 @@ func (e Edition) Fresh(channel string, now time.Time) error {
 type signedFile struct {
 	name      string // its redacted URL
 	data, sig []byte
+	answered  bool // the server sent something as its signatures, perhaps an empty file
 }
 
 // isNonsense reports whether the signature file of f contains no signature. Such a
 // server answers every request with some content, so further requests are useless.
 func (f signedFile) isNonsense() bool {
-	return len(f.sig) > 0 && !bytes.Contains(f.sig, []byte("-----BEGIN PGP SIGNATURE-----"))
+	return f.answered && !bytes.Contains(f.sig, []byte("-----BEGIN PGP SIGNATURE-----"))
+}
+
+// isFiller reports whether f is not a keys document and its signatures are not
+// signatures: an empty answer, or a text or JSON that says that the file is missing.
+func (f signedFile) isFiller() bool {
+	says := f.says()
+	return f.isNonsense() && says["channel"] == nil && says["version"] == nil
+}
+
+// says returns what f states before its first table, or nil if it cannot be read.
+// Nothing of it is verified.
+func (f signedFile) says() map[string]any {
+	for head := range tomldoc.Split(f.data) {
+		says, err := tomldoc.Decode(head.Text, partLimits)
+		if err != nil {
+			return nil
+		}
+		return says
+	}
+	return nil
 }
 
 // Rotate updates the channel's keys from those that s trusts, through every later
@@ -68,9 +89,10 @@ func (f signedFile) isNonsense() bool {
 //
 // With the zero Edition, Rotate starts at the newest document that the user's keys
 // verify. From then on each version must directly follow the one before, and be
-// signed by the threshold of both. A web page instead of a keys document counts as
-// absent only if no keys document was ever seen. Errors match verify.ErrUntrusted or
-// verify.ErrStale, or are those of t. Documents that were accepted before an error,
+// signed by the threshold of both. A web page instead of a keys document, or
+// an answer that is neither a keys document nor signed, counts as absent only if no
+// keys document was ever seen. Errors match verify.ErrUntrusted or verify.ErrStale,
+// or are those of t. Documents that were accepted before an error,
 // or have expired, are returned with it, because they were verified. The caller must
 // store them before anything else, so that no server can withhold them later.
 func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time) (Source, []*Keys, error) {
@@ -89,6 +111,9 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 	}
 	var accepted []*Keys
 	if s.Edition.Version == 0 {
+		if newest.isFiller() {
+			return s, nil, nil
+		}
 		if s, accepted, err = s.start(ctx, t, newest, now); err != nil {
 			return s, nil, err
 		}
@@ -139,13 +164,10 @@ func (s Source) explainRefusal(f signedFile, err error) error {
 	if _, unproved := errors.AsType[*verify.SignatureError](err); !unproved {
 		return err
 	}
-	for head := range tomldoc.Split(f.data) {
-		stated, broken := tomldoc.Decode(head.Text, partLimits)
-		version, ok := stated["version"].(int64)
-		if broken == nil && ok && stated["channel"] == s.Channel && version > 0 && uint64(version) < s.Edition.Version {
-			return &verify.RotationError{Channel: s.Channel, Have: s.Edition.Version, Got: uint64(version)}
-		}
-		break
+	says := f.says()
+	version, ok := says["version"].(int64)
+	if ok && says["channel"] == s.Channel && version > 0 && uint64(version) < s.Edition.Version {
+		return &verify.RotationError{Channel: s.Channel, Have: s.Edition.Version, Got: uint64(version)}
 	}
 	return err
 }
@@ -308,6 +330,7 @@ func (s Source) readKeys(ctx context.Context, t manifests.Transport, name string
 	if err != nil {
 		return f, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
+	f.answered = true
 	return f, nil
 }
 
