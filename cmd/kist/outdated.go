@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -59,15 +60,15 @@ type outdatedTool struct {
 	Channel   string `json:"channel"`
 	Installed string `json:"installed"` // its version
 	Newest    string `json:"newest"`
-	// Label is what it was asked for by; where nothing was said, "stable" if the
-	// channel has that label, else empty.
+	Requested string `json:"requested"` // what it was asked for by; empty: a bare name
+	// Label is the label of the channel that it follows; empty: none.
 	Label string `json:"label"`
 }
 
 func outdated(have record.Head, next manifests.Release) outdatedTool {
-	t := outdatedTool{have.Tool, have.Channel, have.Version, next.Version, have.Requested}
-	if t.Label == "" && slices.Contains(next.Labels, manifests.Stable) {
-		t.Label = manifests.Stable
+	t := outdatedTool{have.Tool, have.Channel, have.Version, next.Version, have.Requested, ""}
+	if label := cmp.Or(have.Requested, manifests.Stable); slices.Contains(next.Labels, label) {
+		t.Label = label
 	}
 	return t
 }
@@ -81,9 +82,9 @@ func (r outdatedResult) text(p *page) {
 	if len(r.Tools) == 0 {
 		return
 	}
-	rows := [][]string{{"TOOL", "INSTALLED", "NEWEST", "LABEL", "CHANNEL"}}
+	rows := [][]string{{"TOOL", "INSTALLED", "NEWEST", "FOLLOWS", "CHANNEL"}}
 	for _, t := range r.Tools {
-		rows = append(rows, []string{t.Tool, t.Installed, t.Newest, t.Label, t.Channel})
+		rows = append(rows, []string{t.Tool, t.Installed, t.Newest, cmp.Or(t.Requested, t.Label), t.Channel})
 	}
 	p.table(rows)
 }
