@@ -63,7 +63,7 @@ func (r channelRefreshed) text(p *page) {
 	case r.NewsSeen:
 		p.line("channel %s has a newer manifest", r.Name)
 	default:
-		p.line("channel %s is as it was", r.Name)
+		p.line("the manifest of channel %s is as it was", r.Name)
 	}
 	r.shownChannel.text(p)
 }
