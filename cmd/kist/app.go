@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -224,6 +225,29 @@ func (a *app) alone(all []firstLevel) []firstLevel {
 	return all[i : i+1]
 }
 
+// takeOnce has the flags that hold one text refuse a second, which would quietly
+// replace the first: two --secret-key do not make two signers.
+func takeOnce(f *pflag.FlagSet) {
+	f.VisitAll(func(flag *pflag.Flag) {
+		if flag.Value.Type() == "string" {
+			flag.Value = &onceValue{Value: flag.Value}
+		}
+	})
+}
+
+type onceValue struct {
+	pflag.Value
+	given bool
+}
+
+func (v *onceValue) Set(text string) error {
+	if v.given {
+		return errors.New("it was given before, and takes one value")
+	}
+	v.given = true
+	return v.Value.Set(text)
+}
+
 // command makes v a command of the tree.
 func (a *app) command(v verb) *cobra.Command {
 	cmd := &cobra.Command{
@@ -247,6 +271,7 @@ func (a *app) command(v verb) *cobra.Command {
 	if v.locks() {
 		cmd.Flags().DurationVar(&a.flags.wait, "wait", 0, "wait at most `DURATION`, such as 30s or 1h, for another kist (default 1m on a terminal, else 10m)")
 	}
+	takeOnce(cmd.Flags())
 	cmd.Flags().SortFlags = false
 	if v.complete != nil {
 		cmd.ValidArgsFunction = completeBy(v.complete)
