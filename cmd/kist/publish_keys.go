@@ -23,9 +23,10 @@ func (a *app) publishKeysCommand() *cobra.Command {
 		long: `Makes keys.toml, by which a channel's users learn of new keys. The keys given
 with --key are all that sign from now on; what is not given stays as it is.
 The document comes into force once enough have signed it, as many of the keys
-in force as their threshold says, and as many of the new ones, and once as many
-of the new ones have signed the published manifest too (kist publish sign), so
-that users meet no gap. Until then it waits in keys.next.toml: pass the
+in force as their threshold says (for the first document, all who signed the
+published manifest), and as many of the new ones, and once as many of the new
+ones have signed the published manifest too (kist publish sign), so that users
+meet no gap. Until then it waits in keys.next.toml: pass the
 directory on, and have the next signer run the same verb with --secret-key, or
 --unsigned-out and --attach, alone. A signer of a document that is in force
 issues it anew, before it expires.`,
@@ -115,6 +116,9 @@ func (a *app) publishKeys(dir string, o keysOptions) (result, error) {
 			return nil, err
 		}
 		a.warnOfKeys(done.Findings)
+		if done.Dropped {
+			a.warn("the keys document that waited for signatures gave way to this one, and what had signed it counts no more")
+		}
 	}
 	switch {
 	case o.secret != "":
@@ -230,7 +234,11 @@ func (r publishedKeys) text(p *page) {
 // waits says what the document waits for, and who must do what.
 func (r publishedKeys) waits(p *page) {
 	if r.Before.Need > 0 {
-		field(p, "signed", fmt.Sprintf("by %d of the %d that must of the keys in force", min(r.Before.Have, r.Before.Need), r.Before.Need))
+		who := "that must of the keys in force"
+		if r.Version == 1 { // all that users may have
+			who = "that signed channel.toml"
+		}
+		field(p, "signed", fmt.Sprintf("by %d of the %d %s", min(r.Before.Have, r.Before.Need), r.Before.Need, who))
 	}
 	field(p, "signed", fmt.Sprintf("by %d of the %d that must of the new keys", min(r.Now.Have, r.Now.Need), r.Now.Need))
 	if !r.Before.Reached() || !r.Now.Reached() {

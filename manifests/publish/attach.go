@@ -45,7 +45,7 @@ func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 	if err := s.checkSerial(m); err != nil {
 		return Signed{}, err
 	}
-	ring, must, err := d.attachers(keys)
+	ring, must, err := d.attachers(keys, now)
 	if err != nil {
 		return Signed{}, err
 	}
@@ -89,7 +89,7 @@ func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 
 // attachers returns the certificates that verify a signature made elsewhere, nil if none
 // are known. If must is true, the signature must be by one of them.
-func (d Dir) attachers(keys [][]byte) (ring *verify.Keyring, must bool, err error) {
+func (d Dir) attachers(keys [][]byte, now time.Time) (ring *verify.Keyring, must bool, err error) {
 	inForce, err := d.keysInForce()
 	if err != nil {
 		return nil, false, err
@@ -102,7 +102,7 @@ func (d Dir) attachers(keys [][]byte) (ring *verify.Keyring, must bool, err erro
 	if err != nil {
 		return nil, false, err
 	}
-	ring, err = d.keysSigners(data)
+	ring, err = d.keysSigners(data, now)
 	return ring, true, err
 }
 

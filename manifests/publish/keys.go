@@ -45,6 +45,7 @@ type KeysSigned struct {
 	Claims    []verify.Claim       // its signatures, with the signers that they claim
 	Findings  []verify.Finding
 	Unchanged bool // the signature was already there
+	Dropped   bool // the document replaced one that was waiting for signatures
 	// Manifest counts the signatures on the published manifest by the keys of this
 	// document: once it is in force, users accept no others. Need is 0 if nothing is
 	// published. ManifestMissing are the keys that have not signed the manifest, if
@@ -56,8 +57,9 @@ type KeysSigned struct {
 // Enough reports whether the document has enough signatures.
 func (k KeysSigned) Enough() bool { return k.Old.Reached() && k.New.Reached() }
 
-// PrepareKeys stamps the next keys document, to be signed by SignKeys or AttachKeys. It
-// replaces a document that was gathering signatures. The error is a *KeyError for keys
+// PrepareKeys stamps the next keys document, to be signed by SignKeys or AttachKeys. A
+// document that is gathering signatures is kept, with its signatures, if it states the
+// same; otherwise it is replaced. The error is a *KeyError for keys
 // that users would refuse.
 func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 	s, err := d.load()
@@ -102,9 +104,18 @@ func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 		return KeysSigned{}, err
 	}
 	if c.Signer != nil {
-		if err := d.maySign(c.Signer, data); err != nil {
+		if err := d.maySign(c.Signer, data, by.Now); err != nil {
 			return KeysSigned{}, err
 		}
+	}
+	waiting, block, err := d.waitingKeys()
+	if err != nil {
+		return KeysSigned{}, err
+	}
+	if by.Validity == 0 && waiting != nil && sameKeys(waiting, next) {
+		done, err := d.gathered(waiting, block, by.Now)
+		done.Findings = findings
+		return done, err
 	}
 	if err := d.drop(NextSignatureFile); err != nil {
 		return KeysSigned{}, err
@@ -113,8 +124,38 @@ func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 		return KeysSigned{}, err
 	}
 	done, err := d.gathered(data, nil, by.Now)
-	done.Findings = findings
+	done.Findings, done.Dropped = findings, block != nil
 	return done, err
+}
+
+// waitingKeys returns the document that is gathering signatures and the signatures that
+// it has, nil if there is no such document.
+func (d Dir) waitingKeys() (data, block []byte, err error) {
+	name, data, block, err := d.unfinishedKeys()
+	if _, none := errors.AsType[*InputError](err); none || err == nil && name != NextRotationFile {
+		return nil, nil, nil
+	}
+	return data, block, err
+}
+
+// sameKeys reports whether a keys document states the same as next, apart from its
+// dates, and is still valid when next is issued.
+func sameKeys(data []byte, next *native.Keys) bool {
+	k, err := native.ParseKeysDraft(data)
+	if err != nil || !next.Issued.Before(k.Expires) {
+		return false
+	}
+	k.Issued, k.Expires = next.Issued, next.Expires
+	one, err := sorted(*k).Encode()
+	other, err2 := sorted(*next).Encode()
+	return err == nil && err2 == nil && bytes.Equal(one, other)
+}
+
+// sorted returns k with its certificates in a fixed order, because their order has no
+// meaning.
+func sorted(k native.Keys) *native.Keys {
+	k.Certificates = slices.SortedFunc(slices.Values(k.Certificates), bytes.Compare)
+	return &k
 }
 
 // DefaultKeysValidity is how long a keys document is valid unless the publisher states
@@ -149,11 +190,8 @@ func certificates(given, inForce [][]byte, revoked []verify.Fingerprint) ([][]by
 
 // KeysPending reports whether a keys document is gathering signatures.
 func (d Dir) KeysPending() (bool, error) {
-	name, _, _, err := d.unfinishedKeys()
-	if _, none := errors.AsType[*InputError](err); none {
-		return false, nil
-	}
-	return name == NextRotationFile, err
+	data, _, err := d.waitingKeys()
+	return data != nil, err
 }
 
 // UnsignedKeys writes the keys document that is gathering signatures to w, to be signed
@@ -200,19 +238,19 @@ func (d Dir) keysInForce() (*native.Keys, error) {
 }
 
 // keysSigners returns all keys that may sign a keys document: those that it lists, and
-// those in force.
-func (d Dir) keysSigners(data []byte) (*verify.Keyring, error) {
+// those that users trust until it is in force.
+func (d Dir) keysSigners(data []byte, now time.Time) (*verify.Keyring, error) {
 	k, err := native.ParseKeysDraft(data)
 	if err != nil {
 		return nil, err
 	}
 	all := k.Certificates
-	now, err := d.keysInForce()
+	who, err := d.mustSign(k, now)
 	if err != nil {
 		return nil, err
 	}
-	if now != nil {
-		all = slices.Concat(all, now.Certificates)
+	if who.ring != nil {
+		all = slices.Concat(all, who.ring.Export())
 	}
 	return verify.OpenKeyring(all...)
 }
@@ -237,17 +275,13 @@ func (d Dir) gathered(data, block []byte, now time.Time) (KeysSigned, error) {
 	if done.New, done.Missing, err = (group{ring, k.Threshold}).count(data, block, now); err != nil {
 		return done, err
 	}
-	before, err := d.keysInForce()
+	who, err := d.mustSign(k, now)
 	if err != nil {
 		return done, err
 	}
-	if before != nil && before.Version < k.Version {
-		old, err := before.Keyring()
-		if err != nil {
-			return done, err
-		}
+	if who.ring != nil {
 		var missing []verify.Fingerprint
-		if done.Old, missing, err = (group{old, before.Threshold}).count(data, block, now); err != nil {
+		if done.Old, missing, err = who.count(data, block, now); err != nil {
 			return done, err
 		}
 		done.Missing = append(done.Missing, missing...)
@@ -266,10 +300,26 @@ func (d Dir) gathered(data, block []byte, now time.Time) (KeysSigned, error) {
 	return done, err
 }
 
+// mustSign returns the keys that must sign k so that existing users accept it: the keys
+// in force before it. Without keys.toml, users trust the keys that signed the published
+// manifest, and may require all of them, so all of them must sign the first document.
+// The ring is nil if nobody must.
+func (d Dir) mustSign(k *native.Keys, now time.Time) (group, error) {
+	inForce, err := d.keysInForce()
+	if err != nil || inForce != nil && inForce.Version >= k.Version {
+		return group{}, err
+	}
+	s, err := d.load()
+	if err != nil {
+		return group{}, err
+	}
+	return d.required(s, now)
+}
+
 // checkSigner returns a *KeyError if there is a keys document in force, and neither it
 // nor the next one lists key, because users would refuse its signatures. A key of the
 // next document can already sign the manifest, so that there is no gap.
-func (d Dir) checkSigner(key *verify.Keyring) error {
+func (d Dir) checkSigner(key *verify.Keyring, at time.Time) error {
 	now, err := d.keysInForce()
 	if err != nil || now == nil {
 		return err
@@ -278,12 +328,12 @@ func (d Dir) checkSigner(key *verify.Keyring) error {
 	if err != nil {
 		return err
 	}
-	return d.maySign(key, data)
+	return d.maySign(key, data, at)
 }
 
 // maySign returns a *KeyError unless key may sign the keys document data.
-func (d Dir) maySign(key *verify.Keyring, data []byte) error {
-	ring, err := d.keysSigners(data)
+func (d Dir) maySign(key *verify.Keyring, data []byte, now time.Time) error {
+	ring, err := d.keysSigners(data, now)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (d Dir) AttachKeys(sig []byte, now time.Time) (KeysSigned, error) {
 	if err != nil {
 		return KeysSigned{}, err
 	}
-	ring, err := d.keysSigners(data)
+	ring, err := d.keysSigners(data, now)
 	if err != nil {
 		return KeysSigned{}, err
 	}

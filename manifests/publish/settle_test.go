@@ -304,9 +304,13 @@ func TestWithoutKeysDocument(t *testing.T) {
 	if signed, err := s.Sign(s.secret["a"], s.stamp()); err != nil || signed.Published || signed.Signers != (publish.Quorum{Need: 2, Have: 1}) {
 		t.Errorf("one of the two: %+v, %v", signed, err)
 	}
-	// A keys document says that one is enough.
+	// A keys document says that one is enough, once both have signed it.
 	s.prepare(publish.KeysChange{Keys: s.keys("a", "b")})
 	s.signsKeys("a")
+	if s.has(publish.RotationFile) {
+		t.Error("one of two put a keys document in force")
+	}
+	s.signsKeys("b")
 	if signed, err := s.Sign(s.secret["a"], s.stamp()); err != nil || !signed.Published || !signed.Unchanged {
 		t.Errorf("with a keys document of threshold 1: %+v, %v", signed, err)
 	}

@@ -93,7 +93,7 @@ func (d Dir) Sign(key *verify.SecretKey, by Stamp) (Signed, error) {
 	if err != nil {
 		return Signed{}, err
 	}
-	if err := d.checkSigner(key.Keyring()); err != nil {
+	if err := d.checkSigner(key.Keyring(), by.Now); err != nil {
 		return Signed{}, err
 	}
 	keys, err := d.enforceWaitingKeys(by.Now) // a crash may have left one
