@@ -147,14 +147,18 @@ var volumeKeys = []string{"GNU.volume.filename", "GNU.volume.size", "GNU.volume.
 // and requires UTF-8. In POSIX, an empty value deletes the keyword.
 var charsets = []string{"", "BINARY", "ISO-IR 10646 2000 UTF-8", "UTF-8"}
 
+// changing are the keywords that change what kist installs, or how it is named.
+var changing = []string{"path", "linkpath", "size", "hdrcharset"}
+
 // isDigits reports whether s consists of digits, few enough for other readers.
 func isDigits(s string) bool {
 	return s != "" && len(s) < 19 && strings.Trim(s, "0123456789") == ""
 }
 
-// eachRecord calls f for every "length key=value\n" of data. No key may appear twice.
+// eachRecord calls f for every "length key=value\n" of data. A keyword may appear again
+// with another value only if it changes nothing, such as comment.
 func eachRecord(data []byte, f func(key, value string) error) error {
-	seen := make(map[string]bool)
+	seen := make(map[string]string)
 	for len(data) > 0 {
 		digits, _, ok := bytes.Cut(data[:min(len(data), 9)], []byte(" "))
 		n, err := strconv.Atoi(string(digits))
@@ -164,13 +168,14 @@ func eachRecord(data []byte, f func(key, value string) error) error {
 		record := data[len(digits)+1 : n]
 		data = data[n:]
 		key, value, ok := strings.Cut(string(record[:len(record)-1]), "=")
+		before, again := seen[key]
 		switch {
 		case record[len(record)-1] != '\n' || !ok || !isKey(key):
 			return malformed("extended header with a record that is not key=value")
-		case seen[key]:
-			return malformed("extended header with the keyword %q twice", clip(key))
+		case again && before != value && slices.Contains(changing, key):
+			return malformed("extended header with the keyword %q twice, with different values", clip(key))
 		}
-		seen[key] = true
+		seen[key] = value
 		if err := f(key, value); err != nil {
 			return err
 		}

@@ -282,6 +282,8 @@ func TestHostileTarExtended(t *testing.T) {
 		{name: "owner no number", bad: tarOf(pax("uid=-1x"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("uid=4294967294"), file("a", "x")), want: "a"},
 		{name: "group empty", bad: tarOf(pax("gid="), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("gid=0"), file("a", "x")), want: "a"},
 		{name: "global time no number", bad: tarOf(global("mtime=x"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(global("mtime=1"), file("a", "x")), want: "a"},
+		{name: "key twice, not equal", bad: tarOf(pax("size=1", "size=2"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("size=1", "size=1", "path=b", "path=b"), file("a", "x")), want: "b"},
+		{name: "target twice", bad: tarOf(pax("linkpath=b", "linkpath=c"), link("a", "b")), rule: unpack.RuleExtended, twin: tarOf(pax("comment=b", "comment=c", "mtime=1", "mtime=2"), link("a", "b")), want: "a>b"},
 		{name: "key twice", bad: tarOf(pax("path=b", "path=c"), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b", "mtime=1"), file("a", "x")), want: "b"},
 		{name: "path empty", bad: tarOf(pax("path="), file("a", "x")), rule: unpack.RuleExtended, twin: tarOf(pax("path=b"), file("a", "x")), want: "b"},
 		{name: "path with a NUL", bad: tarOf(pax("path=b\x00c"), file("a", "x")), rule: unpack.RuleText, twin: tarOf(pax("path=b c"), file("a", "x")), want: "b c"},
