@@ -171,7 +171,7 @@ const (
 // before it is installed. The error matches verify.ErrUntrusted.
 func (r Release) Validate() error {
 	fail := func(format string, args ...any) error {
-		return fmt.Errorf("%s/%s %s: %s: %w", r.Channel, r.Tool, r.Version, fmt.Sprintf(format, args...), verify.ErrUntrusted)
+		return verify.Untrusted("%s/%s %s: %s", r.Channel, r.Tool, r.Version, fmt.Sprintf(format, args...))
 	}
 	if err := ValidName(r.Channel); err != nil {
 		return fail("channel: %v", err)

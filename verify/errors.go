@@ -11,6 +11,15 @@ import (
 // signature, a wrong digest or size.
 var ErrUntrusted = errors.New("not trusted")
 
+// Untrusted returns an error that matches ErrUntrusted, with the text that format and
+// args make, and nothing of its own.
+func Untrusted(format string, args ...any) error { return untrustedError{fmt.Errorf(format, args...)} }
+
+type untrustedError struct{ error }
+
+func (e untrustedError) Is(target error) bool { return target == ErrUntrusted }
+func (e untrustedError) Unwrap() error        { return e.error }
+
 // ErrStale matches, with errors.Is, the refusal of a proved document that is out
 // of date or out of order: expired, from the future, older than one already
 // seen, or a different text under a serial already seen.

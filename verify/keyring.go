@@ -114,7 +114,7 @@ func OpenKeyring(files ...[]byte) (*Keyring, error) {
 }
 
 func keyringError(format string, args ...any) error {
-	return fmt.Errorf("keyring: "+format+": %w", append(args, ErrUntrusted)...)
+	return Untrusted("keyring: "+format, args...)
 }
 
 // keyPackets reads one file as packets that share no memory with file.

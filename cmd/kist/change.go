@@ -126,7 +126,7 @@ func (r changeResult) text(p *page) {
 		}
 	}
 	if len(r.Patterns) > 0 {
-		p.line("would link what is at %s", strings.Join(r.Patterns, ", "))
+		p.line("would link what is at %s", strings.Join(slices.Compact(slices.Sorted(slices.Values(r.Patterns))), ", "))
 	}
 	if len(r.Commands) > 0 {
 		p.line("%s %s", done("commands:", "link"), strings.Join(names(r.Commands), ", "))

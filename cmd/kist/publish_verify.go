@@ -88,7 +88,7 @@ func (r publishVerified) text(p *page) {
 	p.line("%s; %s of %s, as they were signed", count(r.Releases, "release"), count(r.Files, "file"), byteSize(r.Bytes))
 	p.line("%s unpacked, as an install would", count(r.Unpacked, "toolchain"))
 	if r.Missing > 0 {
-		field(p, "note", fmt.Sprintf("%d of %d files are here and were checked; %d are missing", r.Files, r.Files+r.Missing, r.Missing))
+		field(p, "note", fmt.Sprintf("%d of %d files are here and were checked; %d missing", r.Files, r.Files+r.Missing, r.Missing))
 	}
 	if r.Elsewhere > 0 {
 		field(p, "note", fmt.Sprintf("%s at other places, not looked at", count(r.Elsewhere, "artifact")))

@@ -111,7 +111,7 @@ func (v *survey) end(changed bool) error {
 	}
 	for i, f := range v.failed {
 		if i != worst {
-			v.a.warn("channel %s was left out: %s", f.Channel, f.Message)
+			v.a.warn("%s", leftOut(f.Channel, f.Message))
 		}
 	}
 	e := &channelsError{Failed: v.failed, Changed: changed, gravest: v.errs[worst]}
@@ -144,7 +144,7 @@ func (e *channelsError) Error() string {
 	if e.channel == "" {
 		return e.gravest.Error()
 	}
-	text := fmt.Sprintf("channel %s was left out: %v", e.channel, e.gravest)
+	text := leftOut(e.channel, e.gravest.Error())
 	var others []string
 	for _, f := range e.Failed {
 		if f.Channel != e.channel && !slices.Contains(others, f.Channel) {
@@ -155,6 +155,11 @@ func (e *channelsError) Error() string {
 		text += "; also left out: " + strings.Join(others, ", ")
 	}
 	return text
+}
+
+// leftOut says that a channel was left out, and names it once.
+func leftOut(channel, why string) string {
+	return fmt.Sprintf("channel %s was left out: %s", channel, strings.TrimPrefix(why, "channel "+channel+": "))
 }
 
 func (e *channelsError) Unwrap() error { return e.gravest }

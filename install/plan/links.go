@@ -111,15 +111,14 @@ func Commands(patterns []string, entries []record.Entry) (found []record.Command
 				err = fmt.Errorf("more than %d commands", maxCommands)
 			}
 			if err != nil {
-				return nil, nil, fmt.Errorf("%w: %w", err, verify.ErrUntrusted)
+				return nil, nil, verify.Untrusted("%w", err)
 			}
 			taken[name] = true
 			found = append(found, record.Command{Name: name, Path: e.Path})
 		}
 	}
 	if len(found)+len(skipped) == 0 && len(patterns) > 0 {
-		return nil, nil, fmt.Errorf("no executable file matches the commands %s%s: %w",
-			strings.Join(patterns, ", "), mismatch(patterns, entries), verify.ErrUntrusted)
+		return nil, nil, verify.Untrusted("no executable file matches the commands %s%s", strings.Join(patterns, ", "), mismatch(patterns, entries))
 	}
 	// A later literal pattern may add a name that a wildcard skipped.
 	skipped = slices.DeleteFunc(skipped, func(p string) bool { return taken[path.Base(p)] })

@@ -396,7 +396,7 @@ func TestCommandsAreExecutableFilesAfterResolution(t *testing.T) {
 		{"bin/R*", "!no executable file matches the commands bin/R*; bin/README has the mode 0644"},
 		{"bin/dead bin/loop bin/out", "!; bin/dead is a link"},
 		{"bin/sub", "!; bin/sub is a dir"},
-		{"sbin/* sbin/x", "!no executable file matches the commands sbin/*, sbin/x: "},
+		{"sbin/* sbin/x", "!no executable file matches the commands sbin/*, sbin/x"},
 		{"", ""},
 	} {
 		commands, _, err := Commands(strings.Fields(test.patterns), entries)

@@ -218,7 +218,7 @@ func (s Source) describe(r manifests.Release, platform manifests.Platform, list 
 func (s Source) witness(version string, platform manifests.Platform) (*manifests.Witness, error) {
 	if s.Site.Witness == nil {
 		if !strings.Contains(s.Site.File, "{version}") {
-			return nil, fmt.Errorf("%s: its files have the same names in every version, and nothing else confirms the version: %w", s.Channel, verify.ErrUntrusted)
+			return nil, verify.Untrusted("%s: its files have the same names in every version, and nothing else confirms the version", s.Channel)
 		}
 		return nil, nil
 	}

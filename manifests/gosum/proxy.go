@@ -179,7 +179,7 @@ func (p proxy) list(ctx context.Context) (manifests.Hint, error) {
 	}
 	hint := parseList(data)
 	if len(hint) == 0 {
-		return nil, fmt.Errorf("the version list names no toolchain: %w", verify.ErrUntrusted)
+		return nil, verify.Untrusted("the version list names no toolchain")
 	}
 	return hint, nil
 }

@@ -191,9 +191,9 @@ func (d Dir) verifyFile(a native.Artifact) error {
 	case errors.Is(err, fs.ErrPermission):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: %w: the file is missing", a.Path, verify.ErrUntrusted)
+		return verify.Untrusted("%s: the file is missing", a.Path)
 	case err != nil || !info.Mode().IsRegular():
-		return fmt.Errorf("%s: %w: it is not a regular file in this directory", a.Path, verify.ErrUntrusted)
+		return verify.Untrusted("%s: it is not a regular file in this directory", a.Path)
 	}
 	f, err := durable.Open(d.Root, a.Path)
 	if err != nil {
