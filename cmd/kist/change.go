@@ -150,6 +150,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	}
 	if p.Empty() && !a.flags.dryRun {
 		_, err := s.Apply(ctx, p) // nothing to do but mend what a crash may have left
+		a.noteDefaults(&r, s, c, already)
 		return r, err
 	}
 	if a.flags.dryRun {
@@ -208,8 +209,8 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 			a.warn("%s is on a file system that is mounted noexec: no command that is installed there can be started", filepath.Join(a.Dirs.Data, "kist"))
 		}
 		a.note(&r)
-		a.noteDefaults(&r, s, c)
 	}
+	a.noteDefaults(&r, s, c, already)
 	return r, cmp.Or(failed, kept(r.Kept, false))
 }
 

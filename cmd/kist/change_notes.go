@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,19 +28,28 @@ func (a *app) note(r *changeResult) {
 	}
 }
 
-// noteDefaults tells of each release installed beside the default of its tool where
-// the commands lead, and how to change that.
-func (a *app) noteDefaults(r *changeResult, s *session, c plan.Change) {
+// noteDefaults tells of each release that was asked for and is beside the default of
+// its tool where the commands lead, and how to change that. already are those that
+// were installed before.
+func (a *app) noteDefaults(r *changeResult, s *session, c plan.Change, already []record.Head) {
 	if c.Links != plan.FirstBecomesDefault {
 		return
 	}
+	var asked []toolRef
 	for _, rel := range c.Install {
-		id, ok := s.state.Current.Defaults[rel.Channel+"/"+rel.Tool]
+		asked = append(asked, toolRef{rel.Channel, rel.Tool, rel.Version})
+	}
+	for _, have := range already {
+		if ref := (toolRef{have.Channel, have.Tool, have.Version}); !slices.Contains(asked, ref) {
+			asked = append(asked, ref)
+		}
+	}
+	for _, ref := range asked {
+		id, ok := s.state.Current.Defaults[ref.Channel+"/"+ref.Name]
 		have := s.state.Receipts[id]
-		if !ok || have.Version == rel.Version || len(have.Commands) == 0 {
+		if !ok || have.Version == ref.Version || len(have.Commands) == 0 {
 			continue
 		}
-		ref := toolRef{rel.Channel, rel.Tool, rel.Version}
 		n := note{text: fmt.Sprintf("the commands of %s still lead to %s; kist default %s switches", have.Key(), have.Version, ref)}
 		r.Notes = append(r.Notes, n)
 		a.say("%s", n.text)

@@ -177,9 +177,13 @@ func (a *app) apply(ctx context.Context, v *survey, updates []update, r *updateR
 // applyAll is one change that brings all updates into force. done is nil if it did
 // not come to that.
 func (a *app) applyAll(ctx context.Context, s *session, updates []update) (done *changeResult, err error) {
-	var c plan.Change
+	c := plan.Change{Follow: map[record.ID]string{}}
 	for _, u := range updates {
 		c.Update = append(c.Update, plan.Update{ID: u.have.ID, Release: u.next})
+		// What is installed by its number already goes on for both.
+		if held, ok := s.holds(u.next); ok && held.Requested == held.Version && follows(held, u.have.Requested) {
+			c.Follow[held.ID] = u.have.Requested
+		}
 	}
 	r, err := a.change(ctx, s, c, nil)
 	if changed, ok := r.(changeResult); ok {
@@ -203,6 +207,9 @@ func (r *updateResult) add(done *changeResult, updates []update) {
 	r.Reduced = append(have.Reduced, done.Reduced...)
 	r.Commands = append(have.Commands, done.Commands...)
 	r.Patterns = append(have.Patterns, done.Patterns...)
+	r.Follows = append(have.Follows, done.Follows...)
+	r.Hides = append(have.Hides, done.Hides...)
+	r.Skipped = append(have.Skipped, done.Skipped...)
 	r.Kept = append(have.Kept, done.Kept...)
 	for _, note := range have.Notes {
 		if !slices.Contains(r.Notes, note) {
