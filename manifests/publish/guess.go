@@ -3,6 +3,7 @@ package publish
 import (
 	"bytes"
 	"fmt"
+	"path"
 	"regexp"
 	"strings"
 
@@ -76,6 +77,9 @@ func formatOfName(name string) string {
 // whose name says a tool and a platform, and nothing more, is a program. It returns
 // "" if nothing tells.
 func GuessFormat(name string, head []byte) string {
+	if IsCompanion(name) {
+		return ""
+	}
 	g := GuessName(name)
 	if g.Format != "" {
 		return g.Format
@@ -96,6 +100,22 @@ func GuessFormat(name string, head []byte) string {
 		return "file"
 	}
 	return ""
+}
+
+// IsCompanion reports whether a file's name is one of those that lie beside releases
+// and are none: checksums, signatures, certificates, bills of materials.
+func IsCompanion(name string) bool {
+	name = strings.ToLower(name)
+	for _, sums := range []string{"md5sums", "sha1sums", "sha256sums", "sha512sums", "checksums"} {
+		if strings.HasSuffix(strings.TrimSuffix(name, ".txt"), sums) {
+			return true
+		}
+	}
+	switch path.Ext(name) {
+	case ".md5", ".sha1", ".sha256", ".sha512", ".sha256sum", ".sha512sum", ".asc", ".sig", ".sign", ".minisig", ".pem", ".crt", ".sigstore", ".intoto", ".json", ".jsonl":
+		return true
+	}
+	return false
 }
 
 // systemNames and archNames are the spellings that upstreams use, and Go's.
@@ -293,5 +313,8 @@ func GuessStrip(paths []string) (strip int, dropped string) {
 type GuessError struct{ File, What, Flag string }
 
 func (e *GuessError) Error() string {
+	if e.Flag == "format" && IsCompanion(e.File) {
+		return fmt.Sprintf("%s is no release, by its name: checksums, signatures and the like are not added", e.File)
+	}
 	return fmt.Sprintf("the name of %s does not tell its %s; say --%s", e.File, e.What, e.Flag)
 }

@@ -72,6 +72,20 @@ func TestGuessFormat(t *testing.T) {
 	}
 }
 
+func TestCompanions(t *testing.T) {
+	for _, name := range []string{"SHA256SUMS", "tool_1.0_checksums.txt", "tool-1.0-linux-amd64.sha256", "tool-1.0-linux-amd64.tar.gz.asc",
+		"tool-linux-amd64.SIG", "tool-1.0-linux-amd64.sbom.json"} {
+		if got := GuessFormat(name, []byte("\x7fELF")); got != "" || !IsCompanion(name) {
+			t.Errorf("%s is added as %q", name, got)
+		}
+	}
+	for _, name := range []string{"tool-1.0-linux-amd64", "sha256sum-1.0-linux-amd64", "asc-1.0-linux-amd64.tar.gz", "json-linux-amd64"} {
+		if GuessFormat(name, nil) == "" || IsCompanion(name) {
+			t.Errorf("%s is not added", name)
+		}
+	}
+}
+
 func TestGuessStrip(t *testing.T) {
 	for paths, want := range map[string]int{
 		"zig-0.14.0 zig-0.14.0/zig zig-0.14.0/lib/std": 1, "zig-0.14.0/zig": 1, "top/a other/b": 0, "zig": 0, "": 0,
