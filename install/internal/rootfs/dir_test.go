@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// openTempDir is openTemp with a Dir. In it are the file f, the directory d with the
-// file g, and links to both and to nothing.
+// openTempDir is openTemp with a Dir, which contains the file f, the directory d with the
+// file g, links to both, and a dangling link.
 func openTempDir(t *testing.T) (d Dir, dir string) {
 	t.Helper()
 	root, dir := openTemp(t)
@@ -28,7 +28,7 @@ func openTempDir(t *testing.T) (d Dir, dir string) {
 	return d, dir
 }
 
-// byName is every operation of a Dir on one name.
+// byName holds every operation of a Dir on one name.
 var byName = map[string]func(d Dir, name string) error{
 	"Sub":        func(d Dir, name string) error { _, err := d.Sub(name); return err },
 	"Open":       func(d Dir, name string) error { _, err := d.Open(name); return err },
@@ -43,7 +43,7 @@ var byName = map[string]func(d Dir, name string) error{
 	"Readlink":   func(d Dir, name string) error { _, err := d.Readlink(name); return err },
 }
 
-func TestDirTakesElementsAlone(t *testing.T) {
+func TestDirAcceptsOnlyElements(t *testing.T) {
 	d, dir := openTempDir(t)
 	for what, call := range byName {
 		for _, name := range []string{"", ".", "..", "/", "d/g", "../x", "d/", "to-d/g", dir, "f\x00"} {
@@ -54,7 +54,7 @@ func TestDirTakesElementsAlone(t *testing.T) {
 	}
 }
 
-// What a link leads to is not reached by it.
+// No operation reaches the target of a link.
 func TestDirFollowsNoLink(t *testing.T) {
 	d, dir := openTempDir(t)
 	for what, want := range map[string]error{"Sub": ErrNotDir, "Open": ErrNotRegular, "OpenFile": ErrNotRegular, "Create": fs.ErrExist, "CreateFile": fs.ErrExist,

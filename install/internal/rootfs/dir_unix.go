@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Dir is an open directory. What lies right in it is reached by its name, one
-// element, and by no link: nothing leads out of it. For each name os.Root, which
-// follows the links that stay inside, asks the system several more things.
+// A Dir is an open directory. Its methods take single path elements and follow no
+// links, so that nothing leads out of the directory. They need fewer system calls
+// than those of os.Root, which follows links that stay inside.
 type Dir struct{ self *os.File }
 
 // OpenDir opens the directory of root itself.
@@ -22,10 +22,10 @@ func OpenDir(root *os.Root) (Dir, error) {
 	return Dir{self}, err
 }
 
-// Sub opens the directory name. Its error matches ErrNotDir where that is
-// something else, such as a link to one.
+// Sub opens the directory name. The error matches ErrNotDir if name is something
+// else, such as a link to a directory.
 func (d Dir) Sub(name string) (sub Dir, err error) {
-	err = d.at("open", name, func(fd int) error {
+	err = d.withFD("open", name, func(fd int) error {
 		self, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		switch {
 		case err == nil:
@@ -38,13 +38,13 @@ func (d Dir) Sub(name string) (sub Dir, err error) {
 	return sub, err
 }
 
-// at calls the system for name in d.
-func (d Dir) at(what, name string, call func(fd int) error) error {
-	if err := element(what, name); err != nil {
+// withFD checks name and passes the descriptor of d to call, which it repeats on EINTR.
+func (d Dir) withFD(op, name string, call func(fd int) error) error {
+	if err := checkElement(op, name); err != nil {
 		return err
 	}
 	if err := retry(func() error { return call(int(d.self.Fd())) }); err != nil {
-		return &fs.PathError{Op: what, Path: name, Err: err}
+		return &fs.PathError{Op: op, Path: name, Err: err}
 	}
 	return nil
 }
@@ -52,11 +52,10 @@ func (d Dir) at(what, name string, call func(fd int) error) error {
 // Close closes d.
 func (d Dir) Close() error { return d.self.Close() }
 
-// Names returns up to n names of what is in d, at the next call the next ones, and
-// io.EOF at the end.
+// Names returns the next n names in d, or fewer, and io.EOF at the end.
 func (d Dir) Names(n int) ([]string, error) { return d.self.Readdirnames(n) }
 
-// AllNames returns the names of all that is in d.
+// AllNames returns all names in d.
 func (d Dir) AllNames() ([]string, error) {
 	if _, err := d.self.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -64,7 +63,7 @@ func (d Dir) AllNames() ([]string, error) {
 	return d.self.Readdirnames(-1)
 }
 
-// Create makes the file name, which must not exist, for writing.
+// Create creates the file name, which must not exist, for writing.
 func (d Dir) Create(name string, perm fs.FileMode) (*File, error) {
 	fd, err := d.create(name, unix.O_WRONLY, perm)
 	if err != nil {
@@ -73,7 +72,7 @@ func (d Dir) Create(name string, perm fs.FileMode) (*File, error) {
 	return &File{name, fd}, nil
 }
 
-// CreateFile is Create for what is written, and then read.
+// CreateFile is Create for a file that is written and then read.
 func (d Dir) CreateFile(name string, perm fs.FileMode) (*os.File, error) {
 	fd, err := d.create(name, unix.O_RDWR, perm)
 	if err != nil {
@@ -83,7 +82,7 @@ func (d Dir) CreateFile(name string, perm fs.FileMode) (*os.File, error) {
 }
 
 func (d Dir) create(name string, flag int, perm fs.FileMode) (file int, err error) {
-	err = d.at("create", name, func(fd int) (err error) {
+	err = d.withFD("create", name, func(fd int) (err error) {
 		file, err = unix.Openat(fd, name, flag|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(perm.Perm()))
 		return err
 	})
@@ -91,9 +90,9 @@ func (d Dir) create(name string, flag int, perm fs.FileMode) (file int, err erro
 }
 
 // Open opens the regular file name for reading. It returns ErrNotRegular for
-// anything else: a pipe in its place is an error, not a wait.
+// anything else. Opening a pipe in its place does not block.
 func (d Dir) Open(name string) (f *File, err error) {
-	err = d.at("open", name, func(fd int) error {
+	err = d.withFD("open", name, func(fd int) error {
 		fd, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		switch {
 		case errors.Is(err, unix.ELOOP):
@@ -115,7 +114,7 @@ func (d Dir) Open(name string) (f *File, err error) {
 	return f, err
 }
 
-// OpenFile is Open for what is more than read from its start.
+// OpenFile is Open for callers that need more than sequential reads.
 func (d Dir) OpenFile(name string) (*os.File, error) {
 	f, err := d.Open(name)
 	if err != nil {
@@ -126,19 +125,19 @@ func (d Dir) OpenFile(name string) (*os.File, error) {
 
 // Mkdir makes the directory name.
 func (d Dir) Mkdir(name string, perm fs.FileMode) error {
-	return d.at("mkdir", name, func(fd int) error { return unix.Mkdirat(fd, name, uint32(perm.Perm())) })
+	return d.withFD("mkdir", name, func(fd int) error { return unix.Mkdirat(fd, name, uint32(perm.Perm())) })
 }
 
 // Symlink makes name a link to target.
 func (d Dir) Symlink(target, name string) error {
-	return d.at("symlink", name, func(fd int) error { return unix.Symlinkat(target, fd, name) })
+	return d.withFD("symlink", name, func(fd int) error { return unix.Symlinkat(target, fd, name) })
 }
 
-// Remove removes name, if it is a directory an empty one.
+// Remove removes the file, link or empty directory name.
 func (d Dir) Remove(name string) error {
-	return d.at("remove", name, func(fd int) error {
+	return d.withFD("remove", name, func(fd int) error {
 		err := unix.Unlinkat(fd, name, 0)
-		// What the system says of a directory: Linux the first, POSIX the second.
+		// The error for a directory: EISDIR on Linux, EPERM by POSIX.
 		if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EPERM) {
 			if asDir := unix.Unlinkat(fd, name, unix.AT_REMOVEDIR); !errors.Is(asDir, unix.ENOTDIR) {
 				return asDir
@@ -148,9 +147,9 @@ func (d Dir) Remove(name string) error {
 	})
 }
 
-// Chmod gives the file or directory name, which its owner can read, the mode perm.
+// Chmod sets the mode of the file or directory name, which must be readable.
 func (d Dir) Chmod(name string, perm fs.FileMode) error {
-	return d.at("chmod", name, func(fd int) error {
+	return d.withFD("chmod", name, func(fd int) error {
 		f, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return err
@@ -160,18 +159,18 @@ func (d Dir) Chmod(name string, perm fs.FileMode) error {
 	})
 }
 
-// Lstat says what name is.
+// Lstat describes name.
 func (d Dir) Lstat(name string) (Info, error) {
 	var s unix.Stat_t
-	if err := d.at("lstat", name, func(fd int) error { return unix.Fstatat(fd, name, &s, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
+	if err := d.withFD("lstat", name, func(fd int) error { return unix.Fstatat(fd, name, &s, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
 		return Info{}, err
 	}
 	return Info{Mode: modeOf(uint32(s.Mode)), Size: s.Size, Stamp: Stamp{s.Ino, s.Mtim.Nano(), s.Ctim.Nano()}}, nil
 }
 
-// Readlink returns where the link name leads.
+// Readlink returns the target of the link name.
 func (d Dir) Readlink(name string) (target string, err error) {
-	err = d.at("readlink", name, func(fd int) error {
+	err = d.withFD("readlink", name, func(fd int) error {
 		for room := 256; ; room *= 2 {
 			b := make([]byte, room)
 			n, err := unix.Readlinkat(fd, name, b)
@@ -184,7 +183,7 @@ func (d Dir) Readlink(name string) (target string, err error) {
 	return target, err
 }
 
-// modeOf is a file's mode as package fs has it.
+// modeOf converts a mode of the system to an fs.FileMode.
 func modeOf(mode uint32) fs.FileMode {
 	m := fs.FileMode(mode & 0o777)
 	for _, bit := range []struct {
@@ -214,8 +213,9 @@ func modeOf(mode uint32) fs.FileMode {
 	return m | fs.ModeIrregular
 }
 
-// A File is a file of a Dir, new for writing or opened for reading. One goroutine at
-// a time may use it. Unlike an os.File it asks the system for nothing besides.
+// A File is a file in a Dir, created for writing or opened for reading. One goroutine
+// at a time may use it. Unlike an os.File it makes no system calls but those for
+// reading, writing and closing.
 type File struct {
 	name string
 	fd   int
@@ -233,7 +233,7 @@ func (f *File) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// Write writes all of p, or returns why not.
+// Write writes all of p, or returns an error.
 func (f *File) Write(p []byte) (n int, err error) {
 	for n < len(p) {
 		var more int
@@ -251,7 +251,7 @@ func (f *File) Write(p []byte) (n int, err error) {
 
 // Close closes f. It must be called once.
 func (f *File) Close() error {
-	// Linux has closed it, whatever it says (close(2)); EINTR is no fault.
+	// Linux closes the descriptor even on an error (close(2)); EINTR is harmless.
 	if err := unix.Close(f.fd); err != nil && !errors.Is(err, unix.EINTR) {
 		return &fs.PathError{Op: "close", Path: f.name, Err: err}
 	}

@@ -7,14 +7,14 @@ import (
 	"os"
 )
 
-// A Dir is an open directory. What lies right in it is reached by its name, one
-// element, and by no link: nothing leads out of it.
+// A Dir is an open directory. Its methods take single path elements and follow no
+// links, so that nothing leads out of the directory.
 type Dir struct {
 	root  *os.Root
 	names *os.File
 }
 
-// A File is a file of a Dir, new for writing or opened for reading.
+// A File is a file in a Dir, created for writing or opened for reading.
 type File = os.File
 
 // OpenDir opens the directory of root itself.
@@ -30,8 +30,8 @@ func OpenDir(root *os.Root) (Dir, error) {
 	return Dir{sub, names}, nil
 }
 
-// Sub opens the directory name. Its error matches ErrNotDir where that is
-// something else, such as a link to one.
+// Sub opens the directory name. The error matches ErrNotDir if name is something
+// else, such as a link to a directory.
 func (d Dir) Sub(name string) (Dir, error) {
 	before, err := d.lstat("open", name)
 	if err != nil {
@@ -50,7 +50,7 @@ func (d Dir) Sub(name string) (Dir, error) {
 		return Dir{}, err
 	}
 	after, err := sub.root.Stat(".")
-	if err == nil && !os.SameFile(before, after) { // swapped between the two looks
+	if err == nil && !os.SameFile(before, after) { // replaced between the two calls
 		err = &fs.PathError{Op: "open", Path: name, Err: ErrNotDir}
 	}
 	if err != nil {
@@ -59,8 +59,8 @@ func (d Dir) Sub(name string) (Dir, error) {
 	return sub, nil
 }
 
-func (d Dir) lstat(what, name string) (fs.FileInfo, error) {
-	if err := element(what, name); err != nil {
+func (d Dir) lstat(op, name string) (fs.FileInfo, error) {
+	if err := checkElement(op, name); err != nil {
 		return nil, err
 	}
 	return d.root.Lstat(name)
@@ -69,11 +69,10 @@ func (d Dir) lstat(what, name string) (fs.FileInfo, error) {
 // Close closes d.
 func (d Dir) Close() error { return errors.Join(d.names.Close(), d.root.Close()) }
 
-// Names returns up to n names of what is in d, at the next call the next ones, and
-// io.EOF at the end.
+// Names returns the next n names in d, or fewer, and io.EOF at the end.
 func (d Dir) Names(n int) ([]string, error) { return d.names.Readdirnames(n) }
 
-// AllNames returns the names of all that is in d.
+// AllNames returns all names in d.
 func (d Dir) AllNames() ([]string, error) {
 	if _, err := d.names.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -81,12 +80,12 @@ func (d Dir) AllNames() ([]string, error) {
 	return d.names.Readdirnames(-1)
 }
 
-// Create makes the file name, which must not exist, for writing.
+// Create creates the file name, which must not exist, for writing.
 func (d Dir) Create(name string, perm fs.FileMode) (*File, error) { return d.CreateFile(name, perm) }
 
-// CreateFile is Create for what is written, and then read.
+// CreateFile is Create for a file that is written and then read.
 func (d Dir) CreateFile(name string, perm fs.FileMode) (*os.File, error) {
-	if err := element("create", name); err != nil {
+	if err := checkElement("create", name); err != nil {
 		return nil, err
 	}
 	return d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
@@ -105,12 +104,12 @@ func (d Dir) Open(name string) (*File, error) {
 	return OpenRegular(d.root, name)
 }
 
-// OpenFile is Open for what is more than read from its start.
+// OpenFile is Open for callers that need more than sequential reads.
 func (d Dir) OpenFile(name string) (*os.File, error) { return d.Open(name) }
 
 // Mkdir makes the directory name.
 func (d Dir) Mkdir(name string, perm fs.FileMode) error {
-	if err := element("mkdir", name); err != nil {
+	if err := checkElement("mkdir", name); err != nil {
 		return err
 	}
 	return d.root.Mkdir(name, perm)
@@ -118,29 +117,29 @@ func (d Dir) Mkdir(name string, perm fs.FileMode) error {
 
 // Symlink makes name a link to target.
 func (d Dir) Symlink(target, name string) error {
-	if err := element("symlink", name); err != nil {
+	if err := checkElement("symlink", name); err != nil {
 		return err
 	}
 	return d.root.Symlink(target, name)
 }
 
-// Remove removes name, if it is a directory an empty one.
+// Remove removes the file, link or empty directory name.
 func (d Dir) Remove(name string) error {
-	if err := element("remove", name); err != nil {
+	if err := checkElement("remove", name); err != nil {
 		return err
 	}
 	return d.root.Remove(name)
 }
 
-// Chmod gives the file or directory name the mode perm.
+// Chmod sets the mode of the file or directory name.
 func (d Dir) Chmod(name string, perm fs.FileMode) error {
-	if err := element("chmod", name); err != nil {
+	if err := checkElement("chmod", name); err != nil {
 		return err
 	}
 	return d.root.Chmod(name, perm)
 }
 
-// Lstat says what name is.
+// Lstat describes name.
 func (d Dir) Lstat(name string) (Info, error) {
 	info, err := d.lstat("lstat", name)
 	if err != nil {
@@ -149,9 +148,9 @@ func (d Dir) Lstat(name string) (Info, error) {
 	return Info{Mode: info.Mode(), Size: info.Size()}, nil
 }
 
-// Readlink returns where the link name leads.
+// Readlink returns the target of the link name.
 func (d Dir) Readlink(name string) (string, error) {
-	if err := element("readlink", name); err != nil {
+	if err := checkElement("readlink", name); err != nil {
 		return "", err
 	}
 	return d.root.Readlink(name)

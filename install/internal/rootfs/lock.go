@@ -15,30 +15,30 @@ import (
 	"unicode"
 )
 
-// LockSuffix follows the name of a directory in that of its lock.
+// LockSuffix is added to the name of a directory to name its lock.
 const LockSuffix = ".lock"
 
-// maxHolder is how many bytes of a lock file are shown to people.
+// maxHolder is the largest size of a lock file's text, in bytes.
 const maxHolder = 256
 
-// A NoLocksError says that a file system has no locks, so that nothing may be
-// changed there: two processes could not be kept apart. It matches
+// A NoLocksError reports that a file system does not support locks, so that nothing
+// may be changed there, since another process could be changing it too. It matches
 // errors.ErrUnsupported.
 type NoLocksError struct {
 	Path string // of the lock
-	Err  error  // what the system said
+	Err  error  // from the system
 }
 
 func (e *NoLocksError) Error() string {
-	return fmt.Sprintf("%s lies on a file system that has no locks (%v)", e.Path, e.Err)
+	return fmt.Sprintf("%s is on a file system that has no locks (%v)", e.Path, e.Err)
 }
 
 func (e *NoLocksError) Unwrap() error { return e.Err }
 
-// A BusyError says that another process holds a lock.
+// A BusyError reports that another process holds a lock.
 type BusyError struct {
 	Path   string
-	Holder string // "<pid> <about>", as the holder wrote it; "" if it has not yet
+	Holder string // "<pid> <about>", as the holder wrote it; "" if it has not written it yet
 }
 
 func (e *BusyError) Error() string {
@@ -48,18 +48,18 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("%s is locked by another process (%s)", e.Path, e.Holder)
 }
 
-// A ForeignLockError says that a file with the name of a lock holds something else, so
-// that nothing may be written to it. It matches fs.ErrExist.
+// A ForeignLockError reports that a file with the name of a lock holds something else,
+// so that nothing may be written to it. It matches fs.ErrExist.
 type ForeignLockError struct{ Path string }
 
 func (e *ForeignLockError) Error() string {
-	return fmt.Sprintf("%s has the name of a lock and is another file", e.Path)
+	return fmt.Sprintf("%s has the name of a lock but is another file", e.Path)
 }
 
 func (e *ForeignLockError) Unwrap() error { return fs.ErrExist }
 
-// IsLock reports whether name is a lock of this package: a regular file that is empty
-// or names a holder.
+// IsLock reports whether name is a lock file of this package: a regular file that is
+// empty or names a holder. It returns false for a missing file.
 func IsLock(root *os.Root, name string) (bool, error) {
 	info, err := root.Lstat(name)
 	if err != nil || !info.Mode().IsRegular() {
@@ -70,13 +70,13 @@ func IsLock(root *os.Root, name string) (bool, error) {
 		return false, ignoreMissing(err)
 	}
 	defer f.Close()
-	return isHolder(f)
+	return isLockFile(f)
 }
 
-// holderLine is what sign writes, or the beginning of it.
+// holderLine matches the text that writeHolder writes, or a prefix of it.
 var holderLine = regexp.MustCompile(`^([0-9]+( [^\n]*\n?)?)?$`)
 
-func isHolder(f *os.File) (bool, error) {
+func isLockFile(f *os.File) (bool, error) {
 	text, err := io.ReadAll(io.NewSectionReader(f, 0, maxHolder+1))
 	return err == nil && len(text) <= maxHolder && holderLine.Match(text), err
 }
@@ -95,11 +95,11 @@ type Lock struct {
 	file *os.File
 }
 
-// TryLock takes the lock that the file name stands for, and makes the file
-// (0600) if need be. It writes the process id and about, a line such as
-// "kist install go, since 10:12", into the file for others to read. If another
-// process, or another Lock of this one, holds it, the error is a *BusyError; on
-// a file system without locks it is a *NoLocksError.
+// TryLock locks the file name, which it creates (0600) if needed. It writes the
+// process id and about, a line such as "kist install go, since 10:12", into the file
+// for other processes to show. If another process, or another Lock of this one, holds
+// the lock, the error is a *BusyError; on a file system without locks it is a
+// *NoLocksError; if the file holds something else, a *ForeignLockError.
 func TryLock(root *os.Root, name, about string) (*Lock, error) {
 	for {
 		f, err := openRegular(root, name, os.O_RDWR|os.O_CREATE, 0o600)
@@ -122,22 +122,22 @@ func TryLock(root *os.Root, name, about string) (*Lock, error) {
 			f.Close()
 			return nil, &BusyError{Path: f.Name(), Holder: holder}
 		}
-		if is, err := isHolder(f); err != nil || !is {
+		if ok, err := isLockFile(f); err != nil || !ok {
 			f.Close()
 			if err == nil {
 				err = &ForeignLockError{f.Name()}
 			}
 			return nil, err
 		}
-		if same, err := stillAt(root, name, f); err != nil {
+		if same, err := isNameOf(root, name, f); err != nil {
 			f.Close()
 			return nil, err
-		} else if !same { // its last holder removed it after it was opened here
+		} else if !same { // the last holder removed it after this process opened it
 			f.Close()
 			continue
 		}
 		l := &Lock{root, name, f}
-		if err := l.sign(about); err != nil {
+		if err := l.writeHolder(about); err != nil {
 			l.Unlock()
 			return nil, err
 		}
@@ -145,10 +145,10 @@ func TryLock(root *os.Root, name, about string) (*Lock, error) {
 	}
 }
 
-// WaitLock is TryLock, tried again until wait has passed (then the *BusyError)
-// or ctx is done (then its error). told, which may be nil, is called once, when
-// the wait begins.
-func WaitLock(ctx context.Context, root *os.Root, name, about string, wait time.Duration, told func(*BusyError)) (*Lock, error) {
+// WaitLock repeats TryLock while the lock is busy, until wait has passed (the error is
+// then the *BusyError) or ctx is done (then ctx's error). onWait, which may be nil, is
+// called once, when the wait begins.
+func WaitLock(ctx context.Context, root *os.Root, name, about string, wait time.Duration, onWait func(*BusyError)) (*Lock, error) {
 	const shortest, longest = 10 * time.Millisecond, 250 * time.Millisecond
 	for pause := shortest; ; pause = min(2*pause, longest) {
 		l, err := TryLock(root, name, about)
@@ -156,9 +156,9 @@ func WaitLock(ctx context.Context, root *os.Root, name, about string, wait time.
 		if !errors.As(err, &busy) || wait <= 0 {
 			return l, err
 		}
-		if told != nil {
-			told(busy)
-			told = nil
+		if onWait != nil {
+			onWait(busy)
+			onWait = nil
 		}
 		timer := time.NewTimer(min(pause, wait))
 		select {
@@ -171,25 +171,25 @@ func WaitLock(ctx context.Context, root *os.Root, name, about string, wait time.
 	}
 }
 
-// Unlock gives the lock back. The file stays, so that all processes always
-// lock the same one, but it names nobody any more.
+// Unlock releases the lock. It empties the file, which then names no holder, but
+// does not remove it, so that all processes lock the same file.
 func (l *Lock) Unlock() error {
-	l.file.Truncate(0) // where that fails, the name of a holder that is none stays: no harm
-	// Closing does it; but a child that is being started may still have a copy of
-	// the descriptor, and would have the lock.
+	l.file.Truncate(0) // harmless if it fails: the file then names a former holder
+	// Closing the file is not enough: a child that is being started may still have a
+	// copy of the descriptor, and would keep the lock.
 	unlockFile(l.file)
 	return l.file.Close()
 }
 
-// Remove deletes the file and gives the lock back: for what the lock guards and
-// is no more. A process that waits for it makes the file anew.
+// Remove deletes the file and releases the lock, once the thing that it guards is
+// gone. A process that waits for the lock creates the file again.
 func (l *Lock) Remove() error {
 	return errors.Join(l.root.Remove(l.name), l.Unlock())
 }
 
-// sign says who holds the lock, unless there is no space to: to free some may be
-// what the lock is wanted for.
-func (l *Lock) sign(about string) error {
+// writeHolder writes this process and about into the lock file. A full disk is no
+// error, because the caller may want the lock in order to free space.
+func (l *Lock) writeHolder(about string) error {
 	text := fmt.Sprintf("%d %s\n", os.Getpid(), oneLine(about))
 	if err := l.file.Truncate(0); err != nil {
 		return err
@@ -201,27 +201,28 @@ func (l *Lock) sign(about string) error {
 	return err
 }
 
-// oneLine returns what of about fits into a lock file.
+// oneLine makes about a single line and cuts it to the length that fits into a lock file.
 func oneLine(about string) string {
-	const most = maxHolder - len("9223372036854775807 \n")
+	const limit = maxHolder - len("9223372036854775807 \n")
 	about = strings.ReplaceAll(about, "\n", " ")
-	return about[:min(len(about), most)]
+	return about[:min(len(about), limit)]
 }
 
-// stillAt reports whether name is the file that f has open.
-func stillAt(root *os.Root, name string, f *os.File) (bool, error) {
-	have, err := f.Stat()
+// isNameOf reports whether name is still the name of the open file f.
+func isNameOf(root *os.Root, name string, f *os.File) (bool, error) {
+	opened, err := f.Stat()
 	if err != nil {
 		return false, err
 	}
-	now, err := root.Stat(name)
+	named, err := root.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return err == nil && os.SameFile(have, now), err
+	return err == nil && os.SameFile(opened, named), err
 }
 
-// readHolder reads the line the holder of f wrote, fit for a terminal.
+// readHolder reads the line that the holder of f wrote, without characters that a
+// terminal could interpret.
 func readHolder(f *os.File) string {
 	text, err := io.ReadAll(io.NewSectionReader(f, 0, maxHolder))
 	if err != nil {

@@ -48,26 +48,26 @@ func TestLockRemove(t *testing.T) {
 	must(t, l.Unlock())
 }
 
-// A lock on a file that has lost its name guards nothing.
-func TestLockOfARemovedFileDoesNotCount(t *testing.T) {
+// A lock on a file that no longer has its name guards nothing.
+func TestIsNameOfDetectsRemovedFile(t *testing.T) {
 	root, _ := openTemp(t)
 	f, err := openRegular(root, "lock", os.O_RDWR|os.O_CREATE, 0o600)
 	must(t, err)
 	defer f.Close()
-	if same, err := stillAt(root, "lock", f); !same || err != nil {
-		t.Errorf("stillAt = %v, %v", same, err)
+	if same, err := isNameOf(root, "lock", f); !same || err != nil {
+		t.Errorf("isNameOf = %v, %v", same, err)
 	}
 	must(t, root.Remove("lock"))
-	if same, err := stillAt(root, "lock", f); same || err != nil {
-		t.Errorf("after its removal stillAt = %v, %v", same, err)
+	if same, err := isNameOf(root, "lock", f); same || err != nil {
+		t.Errorf("after the removal: isNameOf = %v, %v", same, err)
 	}
 	must(t, WriteFile(root, "lock", nil, 0o600))
-	if same, err := stillAt(root, "lock", f); same || err != nil {
-		t.Errorf("with another in its place stillAt = %v, %v", same, err)
+	if same, err := isNameOf(root, "lock", f); same || err != nil {
+		t.Errorf("with another file in its place: isNameOf = %v, %v", same, err)
 	}
 }
 
-func TestHolderIsFitForATerminal(t *testing.T) {
+func TestHolderHasNoControlCharacters(t *testing.T) {
 	root, _ := openTemp(t)
 	l, err := TryLock(root, "lock", "a\x1b[31mb\u202ec"+strings.Repeat("z", 2*maxHolder)+"\nsecond line")
 	must(t, err)
@@ -124,7 +124,7 @@ func TestLockNeedsARegularFile(t *testing.T) {
 	}
 }
 
-// A lock ends with its process, also where that is killed.
+// A lock ends with its process, even if the process is killed.
 func TestLockOfAnotherProcess(t *testing.T) {
 	if dir := os.Getenv("ROOTFS_TEST_HOLD"); dir != "" {
 		root, err := os.OpenRoot(dir)

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// IsOurs reports whether f belongs to the user whose process this is, cannot be written
-// by others, and has no second name, which could be a file of somebody else.
+// IsOurs reports whether f belongs to this process's user, is not writable by group or
+// others, and has no second hard link, which could be another user's file.
 func IsOurs(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil {

@@ -2,6 +2,6 @@ package rootfs
 
 import "os"
 
-// IsOurs reports whether f cannot be written by others. On Windows that follows from
-// the directory that it lies in.
+// IsOurs reports whether other users cannot write to f. On Windows the permissions of
+// its directory ensure that.
 func IsOurs(*os.File) bool { return true }

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// renameByDirs opens the directories of both names and hands call their
-// descriptors with the last elements. A refusal of the whole idea by the system
-// or the file system becomes errors.ErrUnsupported.
+// renameByDirs opens the directories of both names and passes their descriptors and
+// the last elements to call. If the system or the file system does not support the
+// call, the error is errors.ErrUnsupported.
 func renameByDirs(root *os.Root, old, new string, call func(oldDir int, oldName string, newDir int, newName string) error) error {
 	from, err := root.Open(path.Dir(old))
 	if err != nil {
@@ -36,7 +36,7 @@ func renameByDirs(root *os.Root, old, new string, call func(oldDir int, oldName 
 	return &os.LinkError{Op: "rename", Old: old, New: new, Err: err}
 }
 
-// times multiplies, up to the largest int64.
+// times returns blocks*size, or the largest int64 on overflow.
 func times(blocks uint64, size int64) int64 {
 	high, low := bits.Mul64(blocks, uint64(size))
 	if high != 0 || low > math.MaxInt64 {

@@ -4,19 +4,19 @@
 //
 // Every operation takes an *os.Root and a slash-separated name below it, and
 // reaches the disk through that root alone, so that no symbolic link, no ".."
-// and no directory that is swapped meanwhile leads out of it. Where there is much
-// to do in one directory, a Dir takes the names of what is right in it, and goes
-// through no link at all.
+// and no directory that is swapped meanwhile leads out of it. A Dir is for many
+// operations in one directory: it accepts only names directly in that directory,
+// and follows no links.
 //
-// What is written survives a crash of the machine once the call has returned,
-// and is either the old or the new content at any moment before. A crash may
-// leave a temporary file beside the goal; IsTemp tells such names.
+// Once a call has returned, its writes survive a crash of the machine. Until then
+// a reader finds either the old or the new content. A crash may leave a temporary
+// file next to the target; IsTemp recognizes its name.
 //
 // Locks are advisory, between processes that use this package: flock(2), or
 // LockFileEx on Windows. They end with the process that holds them, however it
-// ends. A stage directory d is locked by d + LockSuffix, taken before d is made
-// and removed after d has gone, so that whoever gets that lock knows that
-// nobody is at work in d.
+// ends. A stage directory d is locked by d + LockSuffix, which is locked before d
+// is created and removed after d, so that a process that gets that lock knows that
+// no other process is using d.
 package rootfs
 
 import (
@@ -40,13 +40,14 @@ const (
 	tempSuffix = ".tmp"
 )
 
-// randomSize is how many of the 26 characters that name a temporary file are random,
-// 80 bits; the others are a check of these, so that a name proves to be of this package.
+// randomSize is how many of the 26 characters in a temporary file's name are random
+// (80 bits); the others are a checksum of those, which shows that this package made
+// the name.
 const randomSize = 16
 
-// IsTemp reports whether name, or its last element, is that of a temporary file
-// or link of this package: all that an interrupted write can leave behind. No other
-// program gives such a name: it holds its own check.
+// IsTemp reports whether the last element of name is the name of a temporary file or
+// link of this package, which is all that an interrupted write can leave behind. No
+// other program makes such a name, because it contains its own checksum.
 func IsTemp(name string) bool {
 	random, ok := strings.CutPrefix(path.Base(name), tempPrefix)
 	random, tmp := strings.CutSuffix(random, tempSuffix)
@@ -58,8 +59,8 @@ func tempCheck(random string) string {
 	return base32.StdEncoding.EncodeToString(sum[:])[:26-randomSize]
 }
 
-// SweepTemps removes the temporary files and links in dir, for a caller who knows
-// that nobody is writing there. A directory that is missing holds none.
+// SweepTemps removes the temporary files and links in dir. The caller must know that
+// no process is writing there. It does nothing if dir does not exist.
 func SweepTemps(root *os.Root, dir string) error {
 	f, err := root.OpenFile(dir, os.O_RDONLY|openNonblock, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -91,25 +92,25 @@ func tempBeside(name string) string {
 	return path.Join(path.Dir(name), tempPrefix+random+tempCheck(random)+tempSuffix)
 }
 
-// isElement reports whether name is one element of a path, that leads nowhere else.
+// isElement reports whether name is a single path element other than "." and "..".
 func isElement(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00"+string(os.PathSeparator))
 }
 
-// element refuses what is more than one element, for the operation what.
-func element(what, name string) error {
+// checkElement returns an error of the operation op unless name is a single path element.
+func checkElement(op, name string) error {
 	if isElement(name) {
 		return nil
 	}
-	return &fs.PathError{Op: what, Path: name, Err: fs.ErrInvalid}
+	return &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
 }
 
-// WriteFile is WriteFrom for what is in memory.
+// WriteFile is WriteFrom for data in memory.
 func WriteFile(root *os.Root, name string, data []byte, perm fs.FileMode) error {
 	return WriteFrom(root, name, bytes.NewReader(data), int64(len(data)), perm)
 }
 
-// WriteFileUnsynced is WriteFile for what a crash of the machine may take back.
+// WriteFileUnsynced is WriteFile without the syncs: a crash of the machine may undo it.
 func WriteFileUnsynced(root *os.Root, name string, data []byte, perm fs.FileMode) error {
 	temp := tempBeside(name)
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
@@ -127,10 +128,10 @@ func WriteFileUnsynced(root *os.Root, name string, data []byte, perm fs.FileMode
 	return nil
 }
 
-// WriteFrom makes name a regular file that holds what content writes, limit bytes at
-// most, replacing a file or link of that name in one step. perm is subject to the
-// umask. More than limit is a *TooLargeError. On an error name is what it was before,
-// unless the error is that of the last step, the fsync of its directory.
+// WriteFrom makes name a regular file with the bytes that content writes, replacing a
+// file or link of that name in one step. perm is subject to the umask. If content
+// writes more than limit bytes, the error is a *TooLargeError. On an error name is
+// unchanged, unless the last step failed, the fsync of its directory.
 func WriteFrom(root *os.Root, name string, content io.WriterTo, limit int64, perm fs.FileMode) error {
 	temp := tempBeside(name)
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
@@ -154,11 +155,11 @@ func WriteFrom(root *os.Root, name string, content io.WriterTo, limit int64, per
 	return SyncDir(root, path.Dir(name))
 }
 
-// A bounded writer writes what there is room for.
+// A bounded writer fails with full once more than left bytes are written.
 type bounded struct {
 	w    io.Writer
 	left int64
-	full error // where there is more
+	full error
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
@@ -170,8 +171,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 }
 
 // SwapLink makes name a symbolic link to target, replacing a file or link of
-// that name in one step; a directory of that name is an error. It does not ask
-// whose the file is: the caller does.
+// that name in one step; a directory of that name is an error. It does not check
+// who made the file that it replaces; the caller does.
 func SwapLink(root *os.Root, target, name string) error {
 	temp := tempBeside(name)
 	if err := root.Symlink(target, temp); err != nil {
@@ -184,43 +185,43 @@ func SwapLink(root *os.Root, target, name string) error {
 	return SyncDir(root, path.Dir(name))
 }
 
-// IsNotEmpty reports whether err says that a directory could not be removed because
-// something is in it.
+// IsNotEmpty reports whether err means that a directory could not be removed because
+// it is not empty.
 func IsNotEmpty(err error) bool {
 	return errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, fs.ErrExist)
 }
 
-// A TooLargeError says that a file is, or would be, longer than its reader accepts.
+// A TooLargeError reports that a file is, or would be, longer than its reader accepts.
 type TooLargeError struct {
 	Path  string
 	Limit int64 // bytes
 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("%s: longer than the %d bytes it may have", e.Path, e.Limit)
+	return fmt.Sprintf("%s: longer than the %d bytes allowed", e.Path, e.Limit)
 }
 
 var (
-	// ErrNotRegular says that something other than a regular file has the name of one.
+	// ErrNotRegular is returned where a regular file was expected and something else found.
 	ErrNotRegular = errors.New("not a regular file")
-	// ErrNotDir says that something other than a directory has the name of one.
+	// ErrNotDir is returned where a directory was expected and something else found.
 	ErrNotDir = errors.New("is not a real directory")
 )
 
-// An ObstacleError says that something else has the name of a directory that kist needs:
-// a file, a pipe, or a link that leads out of the root or nowhere.
+// An ObstacleError reports that something else has the name of a directory that kist
+// needs: a file, a pipe, or a link that leads out of the root or nowhere.
 type ObstacleError struct{ Path string }
 
 func (e *ObstacleError) Error() string { return e.Path + " is not a directory" }
 func (e *ObstacleError) Unwrap() error { return fs.ErrExist }
 
-// ReadFile returns the content of the regular file name, of limit bytes at most.
-// Longer ones are a *TooLargeError; a pipe, device or directory is ErrNotRegular
-// and is never waited for.
+// ReadFile returns the content of the regular file name. If the file is longer than
+// limit bytes, the error is a *TooLargeError. A pipe, device or directory is
+// ErrNotRegular; opening one never blocks.
 func ReadFile(root *os.Root, name string, limit int64) ([]byte, error) {
 	var b bytes.Buffer
 	err := Read(root, name, limit, func(r io.Reader, size int64) error {
-		b.Grow(int(size) + bytes.MinRead) // and that it fits is seen without growing
+		b.Grow(int(size) + bytes.MinRead) // room for the last read too, which finds the end
 		_, err := b.ReadFrom(r)
 		return err
 	})
@@ -230,8 +231,8 @@ func ReadFile(root *os.Root, name string, limit int64) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Read is ReadFile for a long file, of which read makes what it will. size is what
-// the file has when it is opened.
+// Read is ReadFile for a long file, whose content it passes to read as a stream. size
+// is the size of the file when it is opened.
 func Read(root *os.Root, name string, limit int64, read func(r io.Reader, size int64) error) error {
 	f, err := openRegular(root, name, os.O_RDONLY, 0)
 	if err != nil {
@@ -245,16 +246,16 @@ func Read(root *os.Root, name string, limit int64, read func(r io.Reader, size i
 	if info.Size() > limit {
 		return &TooLargeError{Path: f.Name(), Limit: limit}
 	}
-	most := &io.LimitedReader{R: f, N: limit + 1}
-	err = read(most, info.Size())
-	if most.N == 0 {
+	limited := &io.LimitedReader{R: f, N: limit + 1}
+	err = read(limited, info.Size())
+	if limited.N == 0 {
 		return &TooLargeError{Path: f.Name(), Limit: limit}
 	}
 	return err
 }
 
-// OpenRegular opens a regular file for reading and nothing else: a FIFO in its
-// place is an error, not a wait.
+// OpenRegular opens the regular file name for reading. A FIFO in its place is an
+// error; opening it does not block.
 func OpenRegular(root *os.Root, name string) (*os.File, error) {
 	return openRegular(root, name, os.O_RDONLY, 0)
 }
@@ -264,11 +265,12 @@ func openRegular(root *os.Root, name string, flag int, perm fs.FileMode) (*os.Fi
 	if err != nil {
 		return nil, err
 	}
-	return regular(f)
+	return closeIfNotRegular(f)
 }
 
-// regular closes f if it is no regular file.
-func regular(f *os.File) (*os.File, error) {
+// closeIfNotRegular returns f, or closes it and returns an error if it is not a
+// regular file.
+func closeIfNotRegular(f *os.File) (*os.File, error) {
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = &fs.PathError{Op: "open", Path: f.Name(), Err: ErrNotRegular}
@@ -280,10 +282,10 @@ func regular(f *os.File) (*os.File, error) {
 	return f, nil
 }
 
-// MkdirAll makes the directory name and those above it that are missing, all
-// with perm (subject to the umask), and returns the ones it made, outermost
-// first: also where it fails half-way, so that they can be removed again. The error is an
-// *ObstacleError where something else has the name of one.
+// MkdirAll makes the directory name and its missing parents, all with perm (subject
+// to the umask), and returns the ones it made, outermost first. It returns them on an
+// error too, so that the caller can remove them.
+// The error is an *ObstacleError if something else has the name of one of them.
 func MkdirAll(root *os.Root, name string, perm fs.FileMode) (made []string, err error) {
 	made, err = MkdirAllUnsynced(root, name, perm)
 	for _, dir := range made {
@@ -292,8 +294,8 @@ func MkdirAll(root *os.Root, name string, perm fs.FileMode) (made []string, err 
 	return made, err
 }
 
-// MkdirAllUnsynced is MkdirAll for directories that a crash of the machine may take
-// back, or whose parents are synced later.
+// MkdirAllUnsynced is MkdirAll for directories that may be lost in a crash of the
+// machine, or whose parents are synced later.
 func MkdirAllUnsynced(root *os.Root, name string, perm fs.FileMode) (made []string, err error) {
 	name = path.Clean(name)
 	if name == "." {
@@ -313,33 +315,33 @@ func MkdirAllUnsynced(root *os.Root, name string, perm fs.FileMode) (made []stri
 	return append(made, name), nil
 }
 
-// checkDir returns an *ObstacleError if name, which exists, leads to no directory below
-// root.
+// checkDir returns an *ObstacleError if name, which exists, is not a directory below root
+// or a link to one.
 func checkDir(root *os.Root, name string) error {
 	info, err := root.Stat(name)
 	if err == nil && info.IsDir() || errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	if _, gone := root.Lstat(name); gone != nil {
-		return gone
+	if _, lstatErr := root.Lstat(name); lstatErr != nil {
+		return lstatErr
 	}
 	return &ObstacleError{filepath.Join(root.Name(), filepath.FromSlash(name))}
 }
 
-// RenameNoReplace renames old to new, both below root, and returns an error that
-// is fs.ErrExist if something has that name already. Where the system or the
-// file system cannot rename so in one step (NFS, some FUSE), it looks first and
-// then renames: a file made in between is replaced, a directory that is not
-// empty never is. Neither directory is synced: the caller does, once.
+// RenameNoReplace renames old to new, both below root. If new exists, the error
+// matches fs.ErrExist. Where the system or the file system cannot do this in one
+// step (NFS, some FUSE), it checks first and then renames: a file made in between is
+// replaced, but never a directory that is not empty. It syncs neither directory; the
+// caller does, once.
 func RenameNoReplace(root *os.Root, old, new string) error {
 	err := renameNoReplace(root, old, new)
 	if errors.Is(err, errors.ErrUnsupported) {
-		return lookThenRename(root, old, new)
+		return checkThenRename(root, old, new)
 	}
 	return err
 }
 
-func lookThenRename(root *os.Root, old, new string) error {
+func checkThenRename(root *os.Root, old, new string) error {
 	if _, err := root.Lstat(new); err == nil {
 		return &os.LinkError{Op: "rename", Old: old, New: new, Err: fs.ErrExist}
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -348,7 +350,7 @@ func lookThenRename(root *os.Root, old, new string) error {
 	return root.Rename(old, new)
 }
 
-// named gives an error about a temporary file the name that the caller knows.
+// named replaces the name of a temporary file in err by name, which the caller knows.
 func named(name string, err error) error {
 	var pathErr *fs.PathError
 	var linkErr *os.LinkError
@@ -361,8 +363,8 @@ func named(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// Probe reports whether names can be made in root, by making one and taking it
-// away: permissions, a read-only or full file system, a quota.
+// Probe checks that files can be created in root by creating one and removing it. It
+// fails for lack of permission, on a read-only or full file system, and at a quota.
 func Probe(root *os.Root) error {
 	_, err := Clock(root)
 	return err

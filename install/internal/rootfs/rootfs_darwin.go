@@ -16,8 +16,8 @@ func renameNoReplace(root *os.Root, old, new string) error {
 	})
 }
 
-// Space returns what is left on the file system of root for this user: free
-// bytes, and free inodes.
+// Space returns how many bytes and inodes are free for this user on the file system
+// of root.
 func Space(root *os.Root) (free, inodes int64, err error) {
 	f, err := root.Open(".")
 	if err != nil {
@@ -31,8 +31,7 @@ func Space(root *os.Root) (free, inodes int64, err error) {
 	return times(s.Bavail, int64(s.Bsize)), int64(min(s.Ffree, math.MaxInt64)), nil
 }
 
-// NoExec reports whether the file system of root is known to be mounted so that no
-// program on it can be started.
+// NoExec reports whether the file system of root is known to be mounted noexec.
 func NoExec(root *os.Root) bool {
 	f, err := root.Open(".")
 	if err != nil {
@@ -44,9 +43,8 @@ func NoExec(root *os.Root) bool {
 	return err == nil && s.Flags&unix.MNT_NOEXEC != 0
 }
 
-// KeepsStamps reports whether the stamps of d's file system can be relied on:
-// one of this machine's own. What a server says of a file may be what it said a
-// minute ago.
+// KeepsStamps reports whether the stamps of d's file system are reliable: it must be
+// a local one. A file server may report stamps that are a minute old.
 func (d Dir) KeepsStamps() bool {
 	var s unix.Statfs_t
 	err := retry(func() error { return unix.Fstatfs(int(d.self.Fd()), &s) })

@@ -16,13 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Disks that are full or read-only, in a mount namespace of the test's own: as
-// root, or as what a user namespace calls root.
+// TestRealDisks fills disks and makes them read-only, in its own mount namespace: as
+// root, or as root of a user namespace.
 func TestRealDisks(t *testing.T) {
-	const inside = "ROOTFS_TEST_IN_NAMESPACE"
-	if os.Getenv(inside) == "" {
+	const variable = "ROOTFS_TEST_IN_NAMESPACE"
+	if os.Getenv(variable) == "" {
 		child := exec.Command(os.Args[0], "-test.run=^TestRealDisks$", "-test.v")
-		child.Env = append(os.Environ(), inside+"=1")
+		child.Env = append(os.Environ(), variable+"=1")
 		child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
 		if os.Geteuid() != 0 {
 			child.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
@@ -94,11 +94,11 @@ func TestRealDisks(t *testing.T) {
 	})
 }
 
-// A crash can keep a rename and lose what was not synced before it: the order of
-// the system calls is the guarantee.
-func TestSyncBeforeAndAfterTheRename(t *testing.T) {
-	const inside = "ROOTFS_TEST_TRACED"
-	if dir := os.Getenv(inside); dir != "" {
+// A crash can keep a rename and lose data that was not synced before it, so the order
+// of the system calls matters.
+func TestSyncBeforeAndAfterRename(t *testing.T) {
+	const variable = "ROOTFS_TEST_TRACED"
+	if dir := os.Getenv(variable); dir != "" {
 		root, err := os.OpenRoot(dir)
 		must(t, err)
 		must(t, WriteFile(root, "file", []byte("x"), 0o600))
@@ -109,8 +109,8 @@ func TestSyncBeforeAndAfterTheRename(t *testing.T) {
 	}
 	dir := t.TempDir()
 	child := exec.Command("strace", "-f", "-y", "-qq", "-e", "signal=none", "-e", "trace=fsync,renameat,renameat2,mkdirat",
-		os.Args[0], "-test.run=^TestSyncBeforeAndAfterTheRename$")
-	child.Env = append(os.Environ(), inside+"="+dir)
+		os.Args[0], "-test.run=^TestSyncBeforeAndAfterRename$")
+	child.Env = append(os.Environ(), variable+"="+dir)
 	out, err := child.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

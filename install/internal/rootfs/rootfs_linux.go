@@ -26,9 +26,8 @@ func renameNoReplace(root *os.Root, old, new string) error {
 	})
 }
 
-// Space returns what is left on the file system of root for this user: free
-// bytes, and free inodes, which is the largest int64 where they are not counted
-// (btrfs).
+// Space returns how many bytes and inodes are free for this user on the file system
+// of root. Where inodes are not counted (btrfs), that result is the largest int64.
 func Space(root *os.Root) (free, inodes int64, err error) {
 	f, err := root.Open(".")
 	if err != nil {
@@ -50,8 +49,7 @@ func Space(root *os.Root) (free, inodes int64, err error) {
 	return free, inodes, nil
 }
 
-// NoExec reports whether the file system of root is known to be mounted so that no
-// program on it can be started.
+// NoExec reports whether the file system of root is known to be mounted noexec.
 func NoExec(root *os.Root) bool {
 	f, err := root.Open(".")
 	if err != nil {
@@ -63,9 +61,8 @@ func NoExec(root *os.Root) bool {
 	return err == nil && s.Flags&unix.ST_NOEXEC != 0
 }
 
-// KeepsStamps reports whether the stamps of d's file system can be relied on:
-// one of this machine's own, of a kind that is known. What a server says of a
-// file may be what it said a minute ago.
+// KeepsStamps reports whether the stamps of d's file system are reliable: it must be
+// a local one of a known kind. A file server may report stamps that are a minute old.
 func (d Dir) KeepsStamps() bool {
 	var s unix.Statfs_t
 	if err := retry(func() error { return unix.Fstatfs(int(d.self.Fd()), &s) }); err != nil {

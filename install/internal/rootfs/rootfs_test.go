@@ -126,7 +126,7 @@ func TestReadFileLimit(t *testing.T) {
 	}
 }
 
-func TestReadFileRefusesWhatIsNoFile(t *testing.T) {
+func TestReadFileRefusesNonRegularFiles(t *testing.T) {
 	root, dir := openTemp(t)
 	must(t, root.Mkdir("dir", 0o755))
 	if _, err := ReadFile(root, "dir", 10); !errors.Is(err, ErrNotRegular) {
@@ -171,8 +171,8 @@ func TestMkdirAll(t *testing.T) {
 
 func TestRenameNoReplace(t *testing.T) {
 	renames := map[string]func(root *os.Root, old, new string) error{
-		"in one step":       RenameNoReplace,
-		"look, then rename": lookThenRename,
+		"in one step":        RenameNoReplace,
+		"check, then rename": checkThenRename,
 	}
 	for how, rename := range renames {
 		t.Run(how, func(t *testing.T) {
@@ -260,10 +260,10 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// What all of kist rests on, and os.Root did not always hold: names that lead
-// out by a slash at their end (CVE-2025-22873), and what is told of a directory's
-// entries once a link stands in its place (CVE-2026-27139).
-func TestRootHolds(t *testing.T) {
+// All of kist relies on os.Root for this, and earlier Go versions failed at it: names that lead
+// out by a trailing slash (CVE-2025-22873), and information about a directory's
+// entries after a link took its place (CVE-2026-27139).
+func TestRootKeepsNamesInside(t *testing.T) {
 	outer := t.TempDir()
 	inner := filepath.Join(outer, "inner")
 	must(t, os.MkdirAll(filepath.Join(inner, "d"), 0o700))

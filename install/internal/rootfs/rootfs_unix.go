@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openNonblock keeps the opening of a pipe from waiting for its other end.
+// openNonblock is the flag with which opening a pipe does not block.
 const openNonblock = unix.O_NONBLOCK
 
 func syncDir(f *os.File) error {
@@ -21,8 +21,8 @@ func syncDir(f *os.File) error {
 	return err
 }
 
-// syncOne hands one file to the disk. On macOS that leaves the disk's own cache,
-// which the full sync of the root at the end of the walk empties once for all.
+// syncOne writes one file to the disk. On macOS the data may still be in the disk's
+// own cache, which the full sync of the root at the end of the walk flushes.
 func syncOne(root *os.Root, name string, dir bool) error {
 	f, err := root.OpenFile(name, os.O_RDONLY|openNonblock, 0)
 	if err != nil {
@@ -36,7 +36,7 @@ func syncOne(root *os.Root, name string, dir bool) error {
 	return nil
 }
 
-// lockFile takes the lock on f, without waiting; busy says that another has it.
+// lockFile locks f without waiting. busy is true if another process holds the lock.
 // Where there are no locks the error matches errors.ErrUnsupported.
 func lockFile(f *os.File) (busy bool, err error) {
 	err = retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
@@ -61,8 +61,8 @@ func retry(call func() error) error {
 	}
 }
 
-// Volume tells file systems apart: directories of which it is the same lie on
-// one. Two names of one file system may differ all the same (subvolumes of btrfs).
+// Volume identifies the file system of root: directories with the same Volume are on
+// the same one. Directories of one file system can differ too (subvolumes of btrfs).
 func Volume(root *os.Root) (int64, error) {
 	f, err := root.Open(".")
 	if err != nil {

@@ -25,8 +25,8 @@ func TestDirChmod(t *testing.T) {
 	}
 }
 
-// Opened without O_NONBLOCK, a pipe that nobody writes to would hang these.
-func TestPipesAreNotWaitedFor(t *testing.T) {
+// Without O_NONBLOCK, opening a pipe that has no writer would block forever.
+func TestPipesDoNotBlock(t *testing.T) {
 	root, dir := openTemp(t)
 	must(t, unix.Mkfifo(dir+"/pipe", 0o600))
 	if _, err := ReadFile(root, "pipe", 10); !errors.Is(err, ErrNotRegular) {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-const openNonblock = 0 // no pipe has a name below a directory
+const openNonblock = 0 // directories on Windows contain no pipes
 
 // syncDir does nothing: NTFS journals its directories, and their handles cannot
 // be flushed.
@@ -18,8 +18,8 @@ func syncDir(*os.File) error { return nil }
 
 func syncFS(*os.File) (done bool, err error) { return false, nil }
 
-// syncOne passes over a file that is marked read-only: it cannot be opened for
-// the writing that a flush asks for.
+// syncOne skips a file that is marked read-only, since a flush needs a handle that is
+// open for writing.
 func syncOne(root *os.Root, name string, dir bool) error {
 	if dir {
 		return nil
@@ -37,13 +37,13 @@ func syncOne(root *os.Root, name string, dir bool) error {
 
 func renameNoReplace(*os.Root, string, string) error { return errors.ErrUnsupported }
 
-// A lock on Windows forbids others to read what it covers, so it covers one
-// byte far behind the text that names the holder.
+// lockedByte is the range that a lock covers: one byte far behind the text that names
+// the holder, because on Windows others cannot read a locked range.
 func lockedByte() *windows.Overlapped {
 	return &windows.Overlapped{Offset: math.MaxUint32 - 1, OffsetHigh: math.MaxInt32}
 }
 
-// lockFile takes the lock on f, without waiting; busy says that another has it.
+// lockFile locks f without waiting. busy is true if another process holds the lock.
 // Where there are no locks the error matches errors.ErrUnsupported.
 func lockFile(f *os.File) (busy bool, err error) {
 	err = windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, lockedByte())
@@ -60,8 +60,8 @@ func unlockFile(f *os.File) error {
 	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, lockedByte())
 }
 
-// Space returns the free bytes that are left for this user on the volume of
-// root. Windows counts no inodes: they are the largest int64.
+// Space returns the bytes that are free for this user on the volume of root. Windows
+// counts no inodes: that result is the largest int64.
 func Space(root *os.Root) (free, inodes int64, err error) {
 	name, err := windows.UTF16PtrFromString(root.Name())
 	if err != nil {
@@ -74,15 +74,14 @@ func Space(root *os.Root) (free, inodes int64, err error) {
 	return int64(min(bytes, math.MaxInt64)), math.MaxInt64, nil
 }
 
-// KeepsStamps finds none to rely on: there, anybody can set the times of a file.
+// KeepsStamps returns false: on Windows any program can set all times of a file.
 func (Dir) KeepsStamps() bool { return false }
 
-// NoExec reports whether no program on the file system of root can be started: there
-// are none such.
+// NoExec returns false: Windows has no volumes from which programs cannot be started.
 func NoExec(*os.Root) bool { return false }
 
-// Volume tells file systems apart: directories of which it is the same lie on
-// one.
+// Volume identifies the file system of root: directories with the same Volume are on
+// the same one.
 func Volume(root *os.Root) (int64, error) {
 	f, err := root.Open(".")
 	if err != nil {

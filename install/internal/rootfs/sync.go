@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// SyncDir makes the entries of dir durable: names that were made, renamed or
-// removed in it. File systems that cannot sync a directory are taken at their
-// word that they need not.
+// SyncDir makes the entries of dir durable: names that were created, renamed or
+// removed in it. It ignores the error of a file system that cannot sync directories,
+// on the assumption that it does not need to.
 func SyncDir(root *os.Root, dir string) error {
 	f, err := root.OpenFile(dir, os.O_RDONLY|openNonblock, 0)
 	if err != nil {
@@ -18,13 +18,13 @@ func SyncDir(root *os.Root, dir string) error {
 	return syncDir(f)
 }
 
-// A Syncer makes everything below a directory durable. It is opened before anything
-// is written there, and hears of every write to the disk that fails from then on: the
-// kernel tells each of them once to each descriptor (errseq), whoever else asks.
+// A Syncer makes everything below a directory durable. It must be opened before
+// anything is written there, so that it learns of every failed write to the disk: the
+// kernel reports each failure once to each open descriptor (errseq).
 type Syncer struct {
 	root *os.Root
 	dir  *os.File
-	quit chan struct{} // nil: nothing is made durable ahead
+	quit chan struct{} // nil: Ahead was not called
 	done chan error
 }
 
@@ -34,12 +34,11 @@ func OpenSyncer(root *os.Root) (*Syncer, error) {
 	return &Syncer{root: root, dir: dir}, err
 }
 
-// pause is how long is waited before what was written is made durable ahead, again
-// and again: long enough to be done in large pieces.
+// pause is the time between two syncs of Ahead: long enough to sync in large pieces.
 const pause = 100 * time.Millisecond
 
-// Ahead begins to make durable what is written, while more is written, where the
-// file system can do that: Sync has less to wait for then.
+// Ahead starts to sync in the background while the caller writes, where the file
+// system supports it, so that Sync has less left to do.
 func (s *Syncer) Ahead() {
 	quit, done := make(chan struct{}), make(chan error, 1)
 	s.quit, s.done = quit, done
@@ -59,7 +58,7 @@ func (s *Syncer) Ahead() {
 	}()
 }
 
-// stop ends what Ahead began, and returns its error.
+// stop ends the background syncs of Ahead, and returns their error.
 func (s *Syncer) stop() error {
 	if s.quit == nil {
 		return nil
@@ -69,9 +68,9 @@ func (s *Syncer) stop() error {
 	return <-s.done
 }
 
-// Sync makes durable all that was written: by one syncfs(2) on Linux, which is some
-// twenty times quicker than a sync of each file, elsewhere by a walk. Links are
-// not followed. It closes the Syncer.
+// Sync makes everything below the directory durable: on Linux by one syncfs(2), which
+// is some twenty times quicker than a sync of each file, elsewhere by a walk that
+// follows no links. It closes the Syncer.
 func (s *Syncer) Sync() error {
 	err := s.stop()
 	defer s.dir.Close()
@@ -87,8 +86,7 @@ func (s *Syncer) Sync() error {
 	return syncDir(s.dir)
 }
 
-// Close closes the Syncer, where nothing is to be made durable. It may have been
-// closed.
+// Close closes the Syncer without syncing. It may be called after Sync or Close.
 func (s *Syncer) Close() {
 	s.stop()
 	s.dir.Close()

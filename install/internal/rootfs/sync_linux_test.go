@@ -2,13 +2,13 @@ package rootfs
 
 import "testing"
 
-// What fails while it is made durable ahead fails Sync, which would not hear of it
+// An error of a background sync fails Sync, to which the kernel would not report it
 // again.
-func TestSyncerRemembers(t *testing.T) {
+func TestSyncReportsBackgroundErrors(t *testing.T) {
 	root, _ := openTemp(t)
 	s, err := OpenSyncer(root)
 	must(t, err)
-	whole := s.dir
+	working := s.dir
 	if s.dir, err = root.Open("."); err != nil {
 		t.Fatal(err)
 	}
@@ -19,8 +19,8 @@ func TestSyncerRemembers(t *testing.T) {
 	if failed == nil {
 		t.Fatal("a closed descriptor was synced")
 	}
-	s.dir = whole // by itself it can be
+	s.dir = working
 	if err := s.Sync(); err == nil {
-		t.Error("what failed before is forgotten")
+		t.Error("Sync forgot the error of the background sync")
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"path"
 )
 
-// CreateUnnamed makes an empty file in dir that has no name, so that no other process
-// can open it, and opens it twice: for writing, and for reading alone. Where the file
-// system has no files without a name, it has one for a moment, and a crash in that
+// CreateUnnamed creates an empty file in dir without a name, so that no other process
+// can open it, and opens it twice: for writing, and for reading only. Where the file
+// system has no unnamed files, the file has a name for a moment, and a crash in that
 // moment leaves an empty temporary file behind.
 func CreateUnnamed(root *os.Root, dir string) (write, read *os.File, err error) {
 	if write, read, err = createUnnamed(root, dir); err == nil {
@@ -21,8 +21,8 @@ func CreateUnnamed(root *os.Root, dir string) (write, read *os.File, err error) 
 	if read, err = OpenRegular(root, name); err == nil {
 		err = sameFile(write, read)
 	}
-	if removed := root.Remove(name); err == nil {
-		err = removed
+	if removeErr := root.Remove(name); err == nil {
+		err = removeErr
 	}
 	if err != nil {
 		write.Close()
@@ -41,7 +41,7 @@ func sameFile(f, g *os.File) error {
 	}
 	other, err := g.Stat()
 	if err == nil && !os.SameFile(one, other) {
-		err = fmt.Errorf("%s: another file took its name", f.Name())
+		err = fmt.Errorf("%s: replaced by another file", f.Name())
 	}
 	return err
 }

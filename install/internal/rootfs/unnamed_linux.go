@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// createUnnamed is CreateUnnamed by O_TMPFILE: the file never has a name. It needs a
-// file system that knows it, and /proc to open the file a second time.
+// createUnnamed is CreateUnnamed with O_TMPFILE: the file never has a name. It needs a
+// file system that supports O_TMPFILE, and /proc to open the file a second time.
 func createUnnamed(root *os.Root, dir string) (write, read *os.File, err error) {
 	d, err := root.Open(dir)
 	if err != nil {
@@ -22,8 +22,8 @@ func createUnnamed(root *os.Root, dir string) (write, read *os.File, err error) 
 	}
 	var fd int
 	var failed error
-	err = raw.Control(func(at uintptr) {
-		fd, failed = unix.Openat(int(at), ".", unix.O_TMPFILE|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	err = raw.Control(func(dirFD uintptr) {
+		fd, failed = unix.Openat(int(dirFD), ".", unix.O_TMPFILE|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	})
 	if err := errors.Join(err, os.NewSyscallError("openat O_TMPFILE", failed)); err != nil {
 		return nil, nil, err
