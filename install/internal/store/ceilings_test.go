@@ -30,7 +30,7 @@ func newStore(t testing.TB) Store {
 	return Store{Data: open(), State: open()}
 }
 
-// tooLarge reports whether err refuses to write what could not be read.
+// tooLarge reports whether err refuses a file that would be too long to be read back.
 func tooLarge(err error) bool {
 	_, ok := errors.AsType[*manifests.TooLargeError](err)
 	return ok
@@ -42,8 +42,8 @@ func isMissing(root *os.Root, name string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// TestMarksAreReadAsTheyWereWritten writes marks of every kind and reads them back.
-func TestMarksAreReadAsTheyWereWritten(t *testing.T) {
+// TestMarksAreReadBackUnchanged writes marks of every kind and reads them back.
+func TestMarksAreReadBackUnchanged(t *testing.T) {
 	s := newStore(t)
 	rapid.Check(t, func(t *rapid.T) {
 		instant := rapid.Custom(func(t *rapid.T) time.Time { return time.Unix(rapid.Int64Range(1, 4e9).Draw(t, "seconds"), 0).UTC() })
@@ -77,7 +77,7 @@ func TestMarksAreReadAsTheyWereWritten(t *testing.T) {
 	})
 }
 
-// TestMarkAtItsCeiling writes the longest tree head with every other part of a
+// TestMarkAtItsCeiling writes the longest tree head with all other fields of a
 // mark, and a line for each of 500 versions; a longer mark is not written, and
 // the one before it stays.
 func TestMarkAtItsCeiling(t *testing.T) {
@@ -123,8 +123,8 @@ func TestEvidenceAtItsCeiling(t *testing.T) {
 	}
 }
 
-// TestGenerationAtItsCeiling prepares a generation that can be read, and one that
-// is too long to be.
+// TestGenerationAtItsCeiling prepares a generation that can be read back, and one that
+// is too long.
 func TestGenerationAtItsCeiling(t *testing.T) {
 	s := newStore(t)
 	made := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)

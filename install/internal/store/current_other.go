@@ -28,7 +28,7 @@ func readCurrent(data *os.Root) (uint64, error) {
 	}
 	n, ok := generationNumber(strings.TrimSpace(string(text)))
 	if !ok {
-		return 0, fmt.Errorf("%s holds %q, which is no generation", Current, text)
+		return 0, fmt.Errorf("%s holds %q, which is not a generation number", Current, text)
 	}
 	return n, nil
 }

@@ -27,7 +27,7 @@ func readCurrent(data *os.Root) (uint64, error) {
 	}
 	n, ok := generationNumber(path.Base(target))
 	if !ok || target != generationDir(n) {
-		return 0, fmt.Errorf("%s leads to %q, which is no generation", Current, target)
+		return 0, fmt.Errorf("%s links to %q, which is not a generation", Current, target)
 	}
 	return n, nil
 }
@@ -36,6 +36,6 @@ func writeCurrent(data *os.Root, n uint64) error {
 	return rootfs.SwapLink(data, generationDir(n), Current)
 }
 
-// ownsCurrent reports whether what has the name is a link: wherever one leads, no
-// more than the link itself is removed.
+// ownsCurrent reports whether current is a link. Its target does not matter, because
+// only the link itself is removed.
 func ownsCurrent(_ *os.Root, info fs.FileInfo) bool { return info.Mode().Type() == fs.ModeSymlink }

@@ -16,28 +16,28 @@ const (
 	maxEvidence = 64 << 20 // bytes of one piece; the largest is a proved document
 )
 
-// putEvidence writes what proves a release again, each piece under its digest,
-// durably. What is there already is not written again, and a piece that is too long
-// to be read again is a *manifests.TooLargeError.
-func (s Store) putEvidence(kept []verify.Kept) error {
-	if len(kept) == 0 {
+// putEvidence durably writes the blobs with which a release can be proved again, each
+// under its digest. It skips those that are already stored. A blob that is too long
+// to be read back is a *manifests.TooLargeError.
+func (s Store) putEvidence(blobs []verify.Kept) error {
+	if len(blobs) == 0 {
 		return nil
 	}
 	if _, err := rootfs.MkdirAll(s.State, evidenceDir, 0o700); err != nil {
 		return err
 	}
-	for _, k := range kept {
-		if _, err := s.Evidence(k.Digest); err == nil {
+	for _, b := range blobs {
+		if _, err := s.Evidence(b.Digest); err == nil {
 			continue
 		}
-		data, err := k.Bytes()
+		data, err := b.Bytes()
 		if err != nil {
 			return err
 		}
 		if len(data) > maxEvidence {
-			return &manifests.TooLargeError{Name: "evidence " + k.Digest.String(), Limit: maxEvidence}
+			return &manifests.TooLargeError{Name: "evidence " + b.Digest.String(), Limit: maxEvidence}
 		}
-		if err := rootfs.WriteFile(s.State, evidenceName(k.Digest), data, 0o600); err != nil {
+		if err := rootfs.WriteFile(s.State, evidenceName(b.Digest), data, 0o600); err != nil {
 			return err
 		}
 		s.reached("evidence kept")
@@ -45,8 +45,8 @@ func (s Store) putEvidence(kept []verify.Kept) error {
 	return nil
 }
 
-// Evidence reads one piece. It is what its digest says, or an error that matches
-// verify.ErrUntrusted; fs.ErrNotExist where it is missing.
+// Evidence returns the stored evidence with the digest d. The error matches
+// fs.ErrNotExist if it is missing, and verify.ErrUntrusted if it has another digest.
 func (s Store) Evidence(d verify.Digest) ([]byte, error) {
 	if s.State == nil || d.Algorithm() != "sha256" {
 		return nil, fmt.Errorf("evidence %s: %w", d, fs.ErrNotExist)
@@ -63,8 +63,9 @@ func (s Store) Evidence(d verify.Digest) ([]byte, error) {
 
 func evidenceName(d verify.Digest) string { return path.Join(evidenceDir, d.Hex()) }
 
-// SweepEvidence removes every piece that is not needed and is what its digest says,
-// and the directories once they are empty.
+// SweepEvidence removes the evidence that is not needed, and its directories once they
+// are empty. It keeps files that do not have the digest in their name: kist did not
+// write those.
 func (s Store) SweepEvidence(needed map[verify.Digest]bool) error {
 	names, err := listOwn(s.State, evidenceDir)
 	if err != nil || s.State == nil {

@@ -14,21 +14,21 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// A GenerationError says that what is in force cannot be read.
+// A GenerationError reports that a generation, or which one is current, cannot be read.
 type GenerationError struct{ Err error }
 
 func (e *GenerationError) Error() string { return e.Err.Error() }
 func (e *GenerationError) Unwrap() error { return e.Err }
 
-// Generations reads every generation that was switched to, and the number of
-// the current one, 0 if there is none. It takes no lock: where a writer switches
-// or drops generations meanwhile, it reads again.
+// Generations reads every generation that was ever current, and the number of the
+// current one, 0 if there is none. It takes no lock: if a writer switches or drops
+// generations meanwhile, it reads again.
 func (s Store) Generations() (all map[uint64]record.Generation, current uint64, err error) {
 	if s.Data == nil {
 		return map[uint64]record.Generation{}, 0, nil
 	}
-	const most = 100 // switches during one reading: far more than writers can make
-	for range most {
+	const attempts = 100 // far more than the switches that writers can make meanwhile
+	for range attempts {
 		if current, err = readCurrent(s.Data); err != nil {
 			return nil, 0, &GenerationError{err}
 		}
@@ -66,7 +66,7 @@ func (s Store) readGenerations(current uint64) (map[uint64]record.Generation, er
 		}
 		g, err := record.ParseGeneration(data)
 		if err == nil && g.Number != n {
-			err = fmt.Errorf("generation %d: says it is %d", n, g.Number)
+			err = fmt.Errorf("generation %d: its record has the number %d", n, g.Number)
 		}
 		if err != nil {
 			return nil, &GenerationError{err}
@@ -90,7 +90,7 @@ func (s Store) isCommitted(n uint64) (bool, error) {
 	return s.OwnsData(path.Join(generationDir(n), committed))
 }
 
-// numbers lists every generation directory, switched to or not, in order.
+// numbers lists every generation directory in order, committed or not.
 func (s Store) numbers() ([]uint64, error) {
 	entries, err := readDir(s.Data, Generations)
 	var numbers []uint64
@@ -103,8 +103,8 @@ func (s Store) numbers() ([]uint64, error) {
 	return numbers, err
 }
 
-// Highest is the largest number any generation directory has, switched to or
-// not: the next one counts on from there.
+// Highest returns the largest number of any generation directory, committed or not.
+// The next generation gets a larger one.
 func (s Store) Highest() (uint64, error) {
 	numbers, err := s.numbers()
 	if len(numbers) == 0 {
@@ -113,15 +113,15 @@ func (s Store) Highest() (uint64, error) {
 	return numbers[len(numbers)-1], err
 }
 
-// Prepare writes g with its links, durably, without switching to it. What would be
-// too long to be read again is not written: a *manifests.TooLargeError.
+// Prepare durably writes g with its links, without switching to it. A generation that
+// would be too long to be read back is not written: a *manifests.TooLargeError.
 func (s Store) Prepare(g record.Generation) error {
 	data, err := g.Encode()
 	if err != nil {
 		return err
 	}
 	if len(data) > maxGeneration {
-		return &manifests.TooLargeError{Name: "the record of what is in force", Limit: maxGeneration}
+		return &manifests.TooLargeError{Name: "the record of the generation", Limit: maxGeneration}
 	}
 	dir := generationDir(g.Number)
 	if _, err := rootfs.MkdirAllUnsynced(s.Data, path.Join(dir, "bin"), sharedDir); err != nil {
@@ -138,11 +138,11 @@ func (s Store) Prepare(g record.Generation) error {
 		return err
 	}
 	s.reached("generation linked")
-	mark, err := s.Data.OpenFile(path.Join(dir, prepared), os.O_WRONLY|os.O_CREATE|os.O_EXCL, sharedFile)
+	f, err := s.Data.OpenFile(path.Join(dir, prepared), os.O_WRONLY|os.O_CREATE|os.O_EXCL, sharedFile)
 	if err != nil {
 		return err
 	}
-	if err := mark.Close(); err != nil {
+	if err := f.Close(); err != nil {
 		return err
 	}
 	s.reached("generation marked")
@@ -150,12 +150,12 @@ func (s Store) Prepare(g record.Generation) error {
 		return err
 	}
 	s.reached("generation written")
-	// Outermost last, with whatever else was made at the top.
+	// The outermost last, which also syncs other new directories at the top.
 	return errors.Join(rootfs.SyncDir(s.Data, Generations), rootfs.SyncDir(s.Data, "."))
 }
 
-// Switch makes generation n current: THE commit. Where it fails, what was
-// current before still is: a switch that may not last is none.
+// Switch makes generation n current: THE commit. If it fails, it restores the previous
+// one, since a switch that may not be durable must not count.
 func (s Store) Switch(n uint64) error {
 	before, err := readCurrent(s.Data)
 	if err != nil {
@@ -179,8 +179,8 @@ func (s Store) switchBack(before uint64) error {
 	return writeCurrent(s.Data, before)
 }
 
-// Confirm records that n was switched to. A crash between Switch and Confirm
-// is repaired by confirming whatever is current.
+// Confirm records that n was switched to. After a crash between Switch and Confirm,
+// call Confirm with the current generation.
 func (s Store) Confirm(n uint64) error {
 	if n == 0 {
 		return nil
@@ -193,7 +193,7 @@ func (s Store) Confirm(n uint64) error {
 		return nil // something else has the name, and stays
 	}
 	err := s.Data.Rename(path.Join(dir, prepared), path.Join(dir, committed))
-	if errors.Is(err, fs.ErrNotExist) { // made by an earlier kist, or withdrawn
+	if errors.Is(err, fs.ErrNotExist) { // prepared by an earlier kist, or withdrawn
 		err = rootfs.WriteFile(s.Data, path.Join(dir, committed), nil, sharedFile)
 	}
 	if err != nil {
@@ -203,9 +203,9 @@ func (s Store) Confirm(n uint64) error {
 	return rootfs.SyncDir(s.Data, dir)
 }
 
-// DropGeneration removes a generation that is not current: exactly what Prepare
-// and Confirm wrote, and the directories where nothing else is in them (ForeignIn). From its
-// first step on it counts as one that was never switched to.
+// DropGeneration removes a generation that is not current: exactly the files that
+// Prepare and Confirm wrote, and the directories if they are then empty (see
+// ForeignIn). From the first step on, the generation counts as never switched to.
 func (s Store) DropGeneration(n uint64) error {
 	if err := s.withdraw(n); err != nil {
 		return err
@@ -239,7 +239,7 @@ func (s Store) DropGeneration(n uint64) error {
 	return ignoreMissing(rootfs.SyncDir(s.Data, Generations))
 }
 
-// withdraw takes back that n was switched to.
+// withdraw removes the record that n was switched to.
 func (s Store) withdraw(n uint64) error {
 	name := path.Join(generationDir(n), committed)
 	own, err := s.OwnsData(name)
@@ -253,19 +253,19 @@ func (s Store) withdraw(n uint64) error {
 	return rootfs.SyncDir(s.Data, generationDir(n))
 }
 
-// Revoke leaves nothing in force: all other generations are dropped, then the
-// link "current" goes. What cannot be read is dropped all the same, and no space
-// is needed. Cut short before the link goes, everything is still in force, though
-// without a history; after that, nothing is, and what was current counts as
+// Revoke leaves no generation current: it drops all others, then removes the link
+// "current". It drops generations that cannot be read too, and needs no disk space.
+// If it is interrupted before the link is removed, the current generation stays in
+// force, without a history; afterwards none is, and the formerly current one counts as
 // never switched to.
 func (s Store) Revoke() error {
-	current, unreadable := readCurrent(s.Data)
+	current, currentErr := readCurrent(s.Data)
 	numbers, err := s.numbers()
 	if err != nil {
 		return err
 	}
 	for _, n := range numbers {
-		if n == current && unreadable == nil {
+		if n == current && currentErr == nil {
 			continue
 		}
 		if err := s.DropGeneration(n); err != nil {
@@ -286,8 +286,8 @@ func (s Store) Revoke() error {
 	return nil
 }
 
-// DropAll drops every generation, for after Revoke. It does not ask what is current, so
-// that a damaged link keeps nothing in place.
+// DropAll drops every generation. It is called after Revoke, and does not read which one
+// is current, so that a damaged link does not stop it.
 func (s Store) DropAll() error {
 	if s.Data == nil {
 		return nil
@@ -299,7 +299,7 @@ func (s Store) DropAll() error {
 	return err
 }
 
-// DropUncommitted drops the generations that a crash left behind.
+// DropUncommitted drops the generations that a crash left uncommitted.
 func (s Store) DropUncommitted() error {
 	if s.Data == nil {
 		return nil

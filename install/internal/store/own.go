@@ -15,13 +15,13 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// This file says which files below the two roots this package wrote. A removal takes
-// those alone: the name of a file proves nothing, what it holds does. For a name that
-// is missing the answer is no.
+// This file decides which files below the two roots this package wrote. Only those are
+// ever removed. A file's name proves nothing; its content does. A missing file is not
+// owned.
 
-// OwnsData reports whether name, below the data root, is a file or a link of this
-// package's: a lock, the link of what is in force, a part of a generation, an alias.
-// Of prefixes and stages it knows nothing.
+// OwnsData reports whether this package wrote name, a file or link below the data root:
+// a lock, the link "current", a part of a generation, or an alias. It does not cover
+// prefixes and stages.
 func (s Store) OwnsData(name string) (bool, error) {
 	info, err := s.Data.Lstat(name)
 	if err != nil {
@@ -57,8 +57,8 @@ func (s Store) OwnsData(name string) (bool, error) {
 	return false, nil
 }
 
-// OwnsState reports whether name, below the state root, is a file of this package's: a
-// lock, a receipt, a mark, a piece of evidence.
+// OwnsState reports whether this package wrote name, a file below the state root: a
+// lock, a receipt, a mark, or a piece of evidence.
 func (s Store) OwnsState(name string) (bool, error) {
 	info, err := s.State.Lstat(name)
 	if err != nil {
@@ -77,25 +77,25 @@ func (s Store) OwnsState(name string) (bool, error) {
 		return rootfs.IsLock(s.State, name)
 	case dir == Receipts+"/" && isJSON && record.ID(stem).Valid():
 		_, err := s.head(record.ID(stem))
-		return understood(err)
+		return ownedIfParsed(err)
 	case dir == Marks+"/" && isJSON:
 		_, err := s.Mark(stem)
-		return understood(err)
+		return ownedIfParsed(err)
 	case dir == evidenceDir+"/":
 		d, err := verify.ParseDigest("sha256:" + base)
 		if err != nil || evidenceName(d) != name {
 			return false, nil
 		}
 		_, err = s.Evidence(d)
-		return understood(err)
+		return ownedIfParsed(err)
 	}
 	return false, nil
 }
 
-// understood tells a file that cannot be understood, or that may not be read, and so
-// cannot be shown to be kist's, from the trouble of the system that kept it from being
-// read.
-func understood(err error) (bool, error) {
+// ownedIfParsed turns the error of reading and parsing a file into the answer whether
+// kist wrote it: no, if the file cannot be parsed or may not be read. Other failures of
+// the system stay errors.
+func ownedIfParsed(err error) (bool, error) {
 	if errors.As(err, new(*fs.PathError)) && !errors.Is(err, rootfs.ErrNotRegular) && !errors.Is(err, fs.ErrPermission) {
 		return false, ignoreMissing(err)
 	}
@@ -106,34 +106,34 @@ func isGeneration(data []byte, n uint64, err error) (bool, error) {
 	if err == nil {
 		var g record.Generation
 		if g, err = record.ParseGeneration(data); err == nil && g.Number != n {
-			err = fmt.Errorf("generation %d: says it is %d", n, g.Number)
+			err = fmt.Errorf("generation %d: its record has the number %d", n, g.Number)
 		}
 	}
-	return understood(err)
+	return ownedIfParsed(err)
 }
 
-// IsAlias reports whether target is where an alias leads, and so whether a link
-// below toolchains/ is kist's.
+// IsAlias reports whether target is the target of an alias, which shows that kist made
+// the link below toolchains/ that has it.
 func IsAlias(target string) bool {
 	id, ok := strings.CutPrefix(target, path.Join("../../..", Prefixes)+"/")
 	return ok && record.ID(id).Valid()
 }
 
-// isCommand reports whether target is where a command of a generation leads.
+// isCommand reports whether target is the target of a generation's command link.
 func isCommand(target string) bool {
 	inside, ok := strings.CutPrefix(target, path.Join("../../..", Prefixes)+"/")
 	id, command, inner := strings.Cut(inside, "/")
 	return ok && inner && command != "" && record.ID(id).Valid()
 }
 
-// isStage reports whether name is one that a stage may have.
+// isStage reports whether name has the form of a stage's name.
 func isStage(name string) bool {
 	random, err := hex.DecodeString(name)
 	return err == nil && len(random) == stageName
 }
 
-// OwnsStage reports whether the directory name below stage/ is a stage: a lock of it
-// lies beside it, which its writer made first and removes last.
+// OwnsStage reports whether the directory name below stage/ is a stage: its lock is
+// next to it, which the writer creates first and removes last.
 func (s Store) OwnsStage(name string) (bool, error) {
 	if !isStage(name) {
 		return false, nil
@@ -145,8 +145,8 @@ func (s Store) OwnsStage(name string) (bool, error) {
 	return rootfs.IsLock(s.Data, path.Join(Stages, name+rootfs.LockSuffix))
 }
 
-// ForeignIn names what lies in the directory of generation n and is not this
-// package's: what keeps the directory from being dropped.
+// ForeignIn returns the files and directories in the directory of generation n that
+// this package did not write. Because of them the directory cannot be dropped.
 func (s Store) ForeignIn(n uint64) (foreign []string, err error) {
 	dir := generationDir(n)
 	err = fs.WalkDir(s.Data.FS(), dir, func(name string, d fs.DirEntry, err error) error {
@@ -170,7 +170,7 @@ func (s Store) ForeignIn(n uint64) (foreign []string, err error) {
 	return foreign, err
 }
 
-// removeOwn removes name below the data root if it is this package's.
+// removeOwn removes name below the data root if this package wrote it.
 func (s Store) removeOwn(name string) error {
 	own, err := s.OwnsData(name)
 	if err != nil || !own {
@@ -179,8 +179,8 @@ func (s Store) removeOwn(name string) error {
 	return ignoreMissing(s.Data.Remove(name))
 }
 
-// removeOwnState removes name below the state root if it is this package's, and
-// reports whether something else has that name.
+// removeOwnState removes name below the state root if this package wrote it. kept
+// reports that it was left alone because something else has that name.
 func (s Store) removeOwnState(name string) (kept bool, err error) {
 	own, err := s.OwnsState(name)
 	if err != nil {
@@ -193,7 +193,7 @@ func (s Store) removeOwnState(name string) (kept bool, err error) {
 	return err == nil, ignoreMissing(err)
 }
 
-// rmdir removes the directory name where it is one, and empty.
+// rmdir removes name if it is an empty directory.
 func rmdir(root *os.Root, name string) error {
 	info, err := root.Lstat(name)
 	if err == nil && info.IsDir() {

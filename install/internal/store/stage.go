@@ -13,12 +13,12 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// stageName is how many random bytes name a stage.
+// stageName is the number of random bytes in the name of a stage.
 const stageName = 8
 
-// A Stage is a directory that is being filled and will become a prefix. Its
-// writer holds it locked, so that another kist's sweep leaves it alone; the
-// lock goes with the process.
+// A Stage is a directory that is being filled and will become a prefix. Its writer
+// holds its lock, so that a sweep by another kist leaves it alone. The lock ends with
+// the process.
 type Stage struct {
 	name string
 	root *os.Root
@@ -30,11 +30,12 @@ type Stage struct {
 	gone bool // published, discarded or revoked
 }
 
-// ErrRevoked says that a stage was revoked before it could be published.
+// ErrRevoked is returned when a stage was revoked before it could be published.
 var ErrRevoked = errors.New("the stage was removed")
 
-// NewStage makes an empty, locked stage. random names it. Its mode is that of the prefix
-// it will become; until then nobody else can enter the directory of all stages.
+// NewStage makes an empty, locked stage, whose name it reads from random. Its mode is that
+// of the prefix that it will become. Until then no other user can enter the directory of
+// all stages.
 func (s Store) NewStage(random io.Reader) (*Stage, error) {
 	if _, err := rootfs.MkdirAllUnsynced(s.Data, Stages, 0o700); err != nil {
 		return nil, err
@@ -58,11 +59,11 @@ func (s Store) NewStage(random io.Reader) (*Stage, error) {
 	return &Stage{name: name, root: root, sync: sync, lock: lock, data: s.Data}, nil
 }
 
-// newName takes the lock of a name that no stage has. Before it is taken, the lock is
-// a file that a sweep may hold for what a crash left: then that name is given up.
+// newName locks an unused name. A sweep may take the new lock file for the remains of a
+// crash and lock it first; newName then tries another name.
 func (s Store) newName(random io.Reader) (name string, lock *rootfs.Lock, err error) {
-	const most = 100 // sweeps, each of which would have to come at this very moment
-	for range most {
+	const attempts = 100 // each fails only if a sweep comes at this very moment
+	for range attempts {
 		var b [stageName]byte
 		if _, err := io.ReadFull(random, b[:]); err != nil {
 			return "", nil, err
@@ -80,33 +81,33 @@ func (s Store) newName(random io.Reader) (name string, lock *rootfs.Lock, err er
 	return "", nil, err
 }
 
-// Root is the stage's own root: the only way anything gets into it.
+// Root returns the stage's root, through which all its files are written.
 func (g *Stage) Root() *os.Root { return g.root }
 
-// SyncAhead begins to make durable what gets into the stage.
+// SyncAhead starts to sync the stage in the background while it is filled.
 func (g *Stage) SyncAhead() { g.sync.Ahead() }
 
-// Discard removes the stage and all in it. Nothing else can be there: it was
-// made empty, mode 0700, and has been held by this process since.
+// Discard removes the stage and everything in it. All of that is kist's: the stage was
+// created empty, with mode 0700, and this process has held its lock since.
 func (g *Stage) Discard() error {
 	g.sync.Close()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.gone { // published, or revoked with its lock
+	if g.gone { // published, or revoked together with its lock
 		return errors.Join(g.root.Close(), ignoreMissing(g.lock.Remove()))
 	}
 	g.gone = true
 	errs := []error{g.root.Close()}
 	if err := removeStage(g.data, g.name); err != nil {
-		// By its lock a sweep knows what is left of it.
+		// The lock file stays, so that a sweep recognizes the rest as a stage.
 		return errors.Join(append(errs, stuckAt(g.data, g.name, err), g.lock.Unlock())...)
 	}
 	return errors.Join(append(errs, g.lock.Remove())...)
 }
 
-// Revoke removes the stage from under whoever is at work in it, which cannot
-// publish it any more: for a process that ends at once. Unlike the other methods
-// it may be called at any time, from any goroutine.
+// Revoke removes the stage even while another goroutine fills it, which then cannot
+// publish it any more. It is for a process that is about to exit. Unlike the other
+// methods it may be called at any time, from any goroutine.
 func (g *Stage) Revoke() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -115,31 +116,31 @@ func (g *Stage) Revoke() error {
 	}
 	g.gone = true
 	if err := removeStage(g.data, g.name); err != nil {
-		return err // its lock stays, by which a sweep knows what is left of it
+		return err // the lock file stays, so that a sweep recognizes the rest as a stage
 	}
 	return ignoreMissing(g.data.Remove(g.name + rootfs.LockSuffix))
 }
 
-// Abandon leaves the stage where it is, for a sweep: what a killed process does.
+// Abandon leaves the stage for a sweep to remove, as a killed process does.
 func (g *Stage) Abandon() error {
 	g.sync.Close()
 	return errors.Join(g.root.Close(), g.lock.Unlock())
 }
 
-// Publish turns a filled stage into the prefix of r: everything in it made
-// durable, and what proves r again, then the receipt, then one rename that never
-// replaces. The stage is used up. That there are prefixes at all is durable once a
-// generation names this one.
+// Publish turns a filled stage into the prefix of r. It makes the stage durable, and
+// the evidence with which r can be proved again, then writes the receipt, then renames
+// the stage without replacing anything. The stage cannot be used afterwards. The
+// directory of prefixes itself becomes durable with the generation that names this one.
 func (s Store) Publish(g *Stage, r record.Receipt) error {
 	durable := make(chan error, 1)
 	go func() { durable <- g.sync.Sync() }()
-	unproved := s.putEvidence(r.Kept()) // it need not wait for the toolchain
+	evidenceErr := s.putEvidence(r.Kept()) // while the stage is synced
 	if err := <-durable; err != nil {
 		return fmt.Errorf("make %s durable: %w", r.Ref(), err)
 	}
 	s.reached("stage durable")
-	if unproved != nil {
-		return unproved
+	if evidenceErr != nil {
+		return evidenceErr
 	}
 	if _, err := rootfs.MkdirAllUnsynced(s.Data, Prefixes, sharedDir); err != nil {
 		return err
@@ -158,7 +159,7 @@ func (s Store) Publish(g *Stage, r record.Receipt) error {
 	return errors.Join(g.root.Close(), g.lock.Remove())
 }
 
-// rename makes the stage the directory to.
+// rename moves the stage to the directory to.
 func (g *Stage) rename(to string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,22 +1,22 @@
-// Package store is kist's memory on disk: prefixes, stages, generations and
-// aliases below the data root; receipts and marks below the state root; a lock below
-// each. It knows how each is written durably, and nothing of why.
+// Package store keeps kist's data on disk: prefixes, stages, generations and aliases
+// below the data root; receipts, marks and evidence below the state root; a lock below
+// each. It knows how to write each of them durably, but not when or why.
 //
 //	<data>/prefixes/<id>/…                     a published toolchain, never edited
 //	<data>/stage/<random>/…                    one being filled, locked by its writer
-//	<data>/generations/<n>/generation.json     what is in force, bin/ its command links
-//	<data>/generations/<n>/committed           it was switched to
+//	<data>/generations/<n>/generation.json     the set of releases; bin/ has its command links
+//	<data>/generations/<n>/committed           the generation was switched to
 //	<data>/current -> generations/<n>          THE commit: one rename of this link
 //	<data>/toolchains/<channel>/<tool>/<version> -> prefixes/<id>
-//	<data>/lock  <state>/lock                  held by whoever changes any of this
+//	<data>/lock  <state>/lock                  held while any of this is changed
 //	<state>/receipts/<id>.json  <state>/marks/<channel>.json
-//	<state>/evidence/sha256/<hex>              what proves installed releases again
+//	<state>/evidence/sha256/<hex>              proves installed releases again
 //
-// A receipt is written before its prefix is published and outlives it, so no
-// file ever exists without a record. A generation without "committed" that is
-// not current was never switched to, or is being dropped: a crash left it, and
-// DropUncommitted removes it. The name of that file until then is "prepared", so that it
-// takes no space once the switch is made.
+// A receipt is written before its prefix is published and removed after it, so no
+// file ever exists without a record. A generation that has no file "committed" and is
+// not current was never switched to, or was being dropped when kist crashed;
+// DropUncommitted removes it. Before the switch that file exists under the name
+// "prepared", so that committing needs no disk space.
 package store
 
 import (
@@ -69,13 +69,13 @@ const (
 	maxMark       = 256 << 10 // a signed tree head of 64 KiB, or some 800 lines
 )
 
-// A Store is the two opened roots, <base>/kist each. A nil root is a directory
-// that does not exist yet: reading finds nothing there, writing is an error of
-// the caller.
+// A Store holds the two opened roots, <base>/kist each. A nil root stands for a
+// directory that does not exist yet: reads find nothing there, and callers must not
+// write.
 type Store struct {
 	Data, State *os.Root
-	// Checkpoint, nil but in tests, is told each step that was done: a process
-	// may be killed there.
+	// Checkpoint, which only tests set, is called after each step at which the process
+	// may be killed.
 	Checkpoint func(step string)
 }
 
@@ -85,8 +85,8 @@ func (s Store) reached(step string) {
 	}
 }
 
-// Receipts reads the head of every receipt. Those that cannot be read are
-// returned in damaged instead, by ID.
+// Receipts reads the head of every receipt. damaged holds the errors of those that
+// cannot be read, by ID.
 func (s Store) Receipts() (ok map[record.ID]record.Head, damaged map[record.ID]error, err error) {
 	ok, damaged = map[record.ID]record.Head{}, map[record.ID]error{}
 	names, err := list(s.State, Receipts)
@@ -102,7 +102,7 @@ func (s Store) Receipts() (ok map[record.ID]record.Head, damaged map[record.ID]e
 		switch h, err := s.head(id); {
 		case err == nil:
 			ok[id] = h
-		case !errors.Is(err, fs.ErrNotExist): // else it has just been dropped
+		case !errors.Is(err, fs.ErrNotExist): // a missing one has just been dropped
 			damaged[id] = err
 		}
 	}
@@ -117,12 +117,12 @@ func (s Store) head(id record.ID) (record.Head, error) {
 	defer f.Close()
 	h, err := record.ParseHead(io.LimitReader(f, maxReceipt))
 	if err == nil && h.ID != id {
-		err = fmt.Errorf("receipt %s: says it is %s", id, h.ID)
+		err = fmt.Errorf("receipt %s: it is the receipt of %s", id, h.ID)
 	}
 	return h, err
 }
 
-// Receipt reads one receipt with all its paths.
+// Receipt reads a whole receipt with all its paths.
 func (s Store) Receipt(id record.ID) (record.Receipt, error) {
 	var r record.Receipt
 	err := rootfs.Read(s.State, receiptName(id), maxReceipt, func(in io.Reader, size int64) (err error) {
@@ -130,14 +130,14 @@ func (s Store) Receipt(id record.ID) (record.Receipt, error) {
 		return err
 	})
 	if err == nil && r.ID != id {
-		err = fmt.Errorf("receipt %s: says it is %s", id, r.ID)
+		err = fmt.Errorf("receipt %s: it is the receipt of %s", id, r.ID)
 	}
 	return r, err
 }
 
 func receiptName(id record.ID) string { return path.Join(Receipts, string(id)+".json") }
 
-// PutReceipt writes r durably. What would be too long to be read again is not
+// PutReceipt durably writes r. A receipt that would be too long to be read back is not
 // written: a *manifests.TooLargeError.
 func (s Store) PutReceipt(r record.Receipt) error {
 	if _, err := rootfs.MkdirAll(s.State, Receipts, sharedDir); err != nil {
@@ -154,7 +154,7 @@ func (s Store) PutReceipt(r record.Receipt) error {
 	return nil
 }
 
-// DropReceipt forgets a receipt whose files are gone.
+// DropReceipt removes a receipt whose files were removed.
 func (s Store) DropReceipt(id record.ID) error {
 	if err := ignoreMissing(s.State.Remove(receiptName(id))); err != nil {
 		return err
@@ -163,8 +163,8 @@ func (s Store) DropReceipt(id record.ID) error {
 	return rootfs.SyncDir(s.State, Receipts)
 }
 
-// Mark reads the mark of a channel. A missing one is an error that matches
-// fs.ErrNotExist; a damaged one any other.
+// Mark reads the mark of a channel. The error matches fs.ErrNotExist if the mark is
+// missing, and does not if it is damaged.
 func (s Store) Mark(channel string) (verify.Mark, error) {
 	if s.State == nil {
 		return verify.Mark{}, fs.ErrNotExist
@@ -185,7 +185,7 @@ func (s Store) Mark(channel string) (verify.Mark, error) {
 
 func markName(channel string) string { return path.Join(Marks, channel+".json") }
 
-// PutMark writes m durably. A mark that is too long to be read again is not
+// PutMark durably writes m. A mark that would be too long to be read back is not
 // written: a *manifests.TooLargeError.
 func (s Store) PutMark(m verify.Mark) error {
 	data, err := json.MarshalIndent(m, "", "\t")
@@ -205,7 +205,8 @@ func (s Store) PutMark(m verify.Mark) error {
 	return nil
 }
 
-// DropMark forgets the mark of a channel. What has its name and is none is kept.
+// DropMark removes the mark of a channel. kept reports that the file was left alone
+// because it is not a mark.
 func (s Store) DropMark(channel string) (kept bool, err error) {
 	if s.State == nil {
 		return false, nil
@@ -217,7 +218,7 @@ func (s Store) DropMark(channel string) (kept bool, err error) {
 	return kept, nil
 }
 
-// KeepsMark reports whether DropMark would keep what has the name of the mark.
+// KeepsMark reports whether DropMark would keep the file with the name of the mark.
 func (s Store) KeepsMark(channel string) (bool, error) {
 	if s.State == nil {
 		return false, nil
@@ -230,10 +231,10 @@ func (s Store) KeepsMark(channel string) (bool, error) {
 	return err == nil, ignoreMissing(err)
 }
 
-// MarkName is the file of a channel's mark, below the state root.
+// MarkName returns the path of a channel's mark, below the state root.
 func MarkName(channel string) string { return markName(channel) }
 
-// list names what dir holds; a missing root or directory holds nothing.
+// list returns the names in dir, none if the root or the directory is missing.
 func list(root *os.Root, dir string) (names []string, err error) {
 	entries, err := readDir(root, dir)
 	for _, e := range entries {

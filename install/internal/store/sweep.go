@@ -12,8 +12,8 @@ import (
 	"github.com/kist-tools/kist/install/internal/rootfs"
 )
 
-// A StuckError says that something a crash left cannot be removed. It is no reason to
-// do nothing else: what is stuck is in nobody's way.
+// A StuckError reports that something a crash left behind cannot be removed. The
+// caller can go on, because it does no harm there.
 type StuckError struct {
 	Path string
 	Err  error
@@ -21,7 +21,7 @@ type StuckError struct {
 
 func (e *StuckError) Error() string { return e.Path + " " + e.Reason() }
 
-// Reason says why it is still there, as it is said after its path.
+// Reason returns the error without the path.
 func (e *StuckError) Reason() string { return fmt.Sprintf("cannot be removed: %v", e.Err) }
 
 func (e *StuckError) Unwrap() error { return e.Err }
@@ -30,9 +30,9 @@ func stuckAt(root *os.Root, name string, err error) *StuckError {
 	return &StuckError{filepath.Join(root.Name(), filepath.FromSlash(name)), err}
 }
 
-// Sweep removes what a crash left half-written: stages whose writer is gone, and
-// temporary files. It returns what it could not remove, and goes on to the rest.
-// It is for the holder of the lock.
+// Sweep removes what a crash left half-written: stages without a writer, and temporary
+// files. It goes on after a failure, and returns all of them. The caller must hold the
+// lock.
 func (s Store) Sweep() (stuck []*StuckError) {
 	stuck = s.sweepStages()
 	for dir, root := range map[string]*os.Root{".": s.Data, Receipts: s.State, Marks: s.State} {
@@ -67,7 +67,7 @@ func (s Store) sweepStages() (stuck []*StuckError) {
 	for _, name := range names {
 		name = strings.TrimSuffix(name, rootfs.LockSuffix)
 		if !isStage(name) || swept[name] {
-			continue // not kist's, or its lock is listed, too
+			continue // not kist's, or done: the stage and its lock are both listed
 		}
 		swept[name] = true
 		own, err := rootfs.IsLock(s.Data, path.Join(Stages, name+rootfs.LockSuffix))
@@ -87,9 +87,9 @@ func (s Store) sweepStages() (stuck []*StuckError) {
 	return stuck
 }
 
-// Obstructed tells why the directory name below stage/, which has the name of a stage,
-// cannot be known for one: something else is where its lock would be. It returns nil
-// where nothing is, or no directory of that name.
+// Obstructed returns an error if the directory name below stage/ has the name of a
+// stage but another file has the name of its lock, so that nothing shows that kist made
+// the directory. It returns nil if there is no such file or directory.
 func (s Store) Obstructed(name string) *StuckError {
 	dir := path.Join(Stages, name)
 	info, err := s.Data.Lstat(dir)
@@ -114,12 +114,13 @@ func (s Store) sweepStage(dir string) *StuckError {
 	}
 	if err != nil {
 		if _, missing := s.Data.Lstat(dir); missing != nil {
-			dir += rootfs.LockSuffix // there is nothing else
+			dir += rootfs.LockSuffix // only the lock exists
 		}
 		return stuckAt(s.Data, dir, err)
 	}
 	if err := removeStage(s.Data, dir); err != nil {
-		return stuckAt(s.Data, dir, errors.Join(err, lock.Unlock())) // the lock shows that it is a stage
+		// The lock file stays, so that the next sweep recognizes the rest as a stage.
+		return stuckAt(s.Data, dir, errors.Join(err, lock.Unlock()))
 	}
 	if err := lock.Remove(); err != nil {
 		return stuckAt(s.Data, dir+rootfs.LockSuffix, err)
@@ -128,8 +129,8 @@ func (s Store) sweepStage(dir string) *StuckError {
 	return nil
 }
 
-// removeStage removes the directory dir of data, and everything in it. An unpacker
-// that was taken over may have made directories that not even their owner can list.
+// removeStage removes the directory dir of data, and everything in it. A compromised
+// unpacker may have made directories that not even their owner can list.
 func removeStage(data *os.Root, dir string) error {
 	err := data.RemoveAll(dir)
 	if !errors.Is(err, fs.ErrPermission) {
@@ -143,7 +144,7 @@ func removeStage(data *os.Root, dir string) error {
 }
 
 // unlockDirs gives each directory below root a mode with which its owner can empty it.
-// Where that fails, so does the removal, which says why.
+// It ignores errors, since the removal that follows fails with the reason.
 func unlockDirs(root *os.Root) {
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
