@@ -17,8 +17,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// BenchmarkWall is what the wall costs where it matters: the same toolchain,
-// Go's own as a tar.gz, unpacked behind it and without, in pairs of alternating
+// BenchmarkWall measures what the wall costs for a large archive: the same toolchain,
+// Go's own as a tar.gz, is unpacked behind it and without it, in pairs of alternating
 // order. It reports the medians of the ratios, pair by pair, of wall time and of
 // processor time.
 //
@@ -28,7 +28,7 @@ func BenchmarkWall(b *testing.B) {
 	a := unpack.Archive{Name: "go", Component: "go", Layout: manifests.Layout{Format: "tar.gz"}}
 	unpackOnce := func(c Command) (wall, cpu time.Duration) {
 		s := newStage(b)
-		unix.Sync() // what the run before wrote is not this one's to wait for
+		unix.Sync() // so that this run does not wait for the writes of the one before
 		start, used := time.Now(), processorTime(b)
 		u := s.start(b, c, unpack.DefaultLimits())
 		if err := u.Add(b.Context(), src, a); err != nil {
@@ -43,7 +43,7 @@ func BenchmarkWall(b *testing.B) {
 	unpackOnce(Command{}) // reads the archive into memory
 	var walls, cpus, seconds []float64
 	for i := 0; b.Loop(); i++ {
-		var wall, cpu [2]time.Duration // without, and behind
+		var wall, cpu [2]time.Duration // without and behind the wall
 		for _, behind := range []int{i % 2, 1 - i%2} {
 			wall[behind], cpu[behind] = unpackOnce([]Command{{}, childOf("honest")}[behind])
 		}
@@ -54,10 +54,10 @@ func BenchmarkWall(b *testing.B) {
 	b.ReportMetric(median(walls), "wall-ratio")
 	b.ReportMetric(median(cpus), "cpu-ratio")
 	b.ReportMetric(median(seconds), "s/unpacking")
-	b.ReportMetric(0, "ns/op") // of a pair, which says nothing
+	b.ReportMetric(0, "ns/op") // hides the time of a pair, which means nothing
 }
 
-// toolchain is the toolchain that runs this test, as it would be published.
+// toolchain returns an archive of the toolchain that runs this test.
 func toolchain(b *testing.B) *os.File {
 	b.Helper()
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()
@@ -79,7 +79,7 @@ func toolchain(b *testing.B) *os.File {
 			b.Fatal(err)
 		}
 	}
-	src, err := os.Open(f.Name()) // for reading alone
+	src, err := os.Open(f.Name()) // for reading only
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func toolchain(b *testing.B) *os.File {
 	return src
 }
 
-// processorTime is what this process and its children have used.
+// processorTime returns the processor time of this process and its children.
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
 	var sum time.Duration

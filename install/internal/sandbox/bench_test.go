@@ -6,8 +6,8 @@ import (
 	"github.com/kist-tools/kist/install/unpack"
 )
 
-// BenchmarkChild is what a child costs: its start, the wall, one small archive,
-// and its end; beside it the same without.
+// BenchmarkChild measures what a child costs: its start, the wall, one small archive,
+// and its end; and the same archive without a child.
 func BenchmarkChild(b *testing.B) {
 	src, a := opened(b, archiveOf(b, "a")), archive("a")
 	for way, c := range walls() {

@@ -17,25 +17,24 @@ import (
 	"github.com/kist-tools/kist/install/unpack"
 )
 
-// An act is what an unpacker does that has been taken over. It returns nil where
-// it had its way.
+// An act is what a compromised unpacker does. It returns nil if it succeeded.
 type act struct {
 	name string
-	// do is done in the stage. outside is a directory beside it, which holds the
-	// file secret; addr is where somebody listens, parent the process of kist.
+	// do runs in the stage. outside is a directory next to it, with the file secret;
+	// addr is the address of a listener, parent the process ID of kist.
 	do func(outside, addr string, parent int) error
-	// which walls stop it, each by itself
-	landlock int // from which version on; 0: none
-	calls    bool
+	// what stops it, each on its own:
+	landlock int  // from this version on; 0: no version
+	calls    bool // the system call filter
 }
 
-// stopped reports whether a wall of that height stops a.
+// stopped reports whether a child of level l cannot do a.
 func (a act) stopped(l Level) bool {
 	return a.landlock > 0 && l.Landlock >= a.landlock || a.calls && l.Calls
 }
 
-// mayFail reports whether a may fail where there is no wall at all: it takes
-// root, or a kernel that lets processes of one user look into each other.
+// mayFail reports whether a may fail even without the wall, because it needs root, or a
+// kernel that lets processes of one user inspect each other.
 func (a act) mayFail() bool {
 	return (a.name == "get out by another root" || a.name == "read /etc/shadow") && os.Getuid() != 0 || a.name == "read the memory of kist"
 }
@@ -271,7 +270,7 @@ func nilIfZero(errno syscall.Errno) error {
 
 func init() {
 	// broken OUTSIDE ADDR WALL ACT: an unpacker that does ACT, behind the whole
-	// wall, a part of it, or none, and says on stderr what came of it.
+	// wall, a part of it, or none, and reports the result on stderr.
 	parts["broken"] = func(args []string) int {
 		outside, addr, wall, name := args[0], args[1], args[2], args[3]
 		s, err := enterStage(walled[wall])
@@ -285,7 +284,7 @@ func init() {
 				if err := a.do(outside, addr, os.Getppid()); err != nil {
 					fmt.Fprintln(os.Stderr, "refused:", err)
 				} else {
-					fmt.Fprintln(os.Stderr, "had its way")
+					fmt.Fprintln(os.Stderr, "succeeded")
 				}
 				unix.Exit(0) // at once: the race detector takes a second to end
 			}
@@ -296,10 +295,10 @@ func init() {
 	parts["harmless"] = func([]string) int { return 0 }
 }
 
-// walled are the ways to be walled in.
+// walled holds the functions that confine a child, by name.
 var walled = withOlderKernels(map[string]func(unpack.Limits) (Level, error){
 	"no wall":  func(unpack.Limits) (Level, error) { return Level{Child: true}, nil },
-	"the wall": func(l unpack.Limits) (Level, error) { return wallIn(l, true, newestABI) },
+	"the wall": func(l unpack.Limits) (Level, error) { return confine(l, true, newestABI) },
 	"Landlock": func(unpack.Limits) (l Level, err error) {
 		l.Child = true
 		l.Landlock, err = restrictPaths(true, newestABI)
@@ -308,27 +307,27 @@ var walled = withOlderKernels(map[string]func(unpack.Limits) (Level, error){
 	"the filter": func(unpack.Limits) (l Level, err error) { l.Child = true; l.Calls, err = filterCalls(true); return },
 })
 
-// olderABIs are the versions of Landlock that kernels in use have, before signals and
-// abstract sockets were among what it restricts (6).
+// olderABIs are the versions of Landlock in use that do not restrict signals and
+// abstract sockets, which version 6 does.
 var olderABIs = []int{1, 2, 3, 4, 5}
 
-// onLandlock names the wall as it stands on a kernel with that version of Landlock.
+// onLandlock names the wall of a kernel with that version of Landlock.
 func onLandlock(abi int) string { return fmt.Sprint("the wall on Landlock ", abi) }
 
 func withOlderKernels(ways map[string]func(unpack.Limits) (Level, error)) map[string]func(unpack.Limits) (Level, error) {
 	for _, abi := range olderABIs {
-		ways[onLandlock(abi)] = func(l unpack.Limits) (Level, error) { return wallIn(l, true, abi) }
+		ways[onLandlock(abi)] = func(l unpack.Limits) (Level, error) { return confine(l, true, abi) }
 	}
 	return ways
 }
 
-// enterStage is how a child begins, up to where it would unpack.
-func enterStage(wallIn func(unpack.Limits) (Level, error)) (*servant, error) {
+// enterStage does what a child does before it unpacks.
+func enterStage(confine func(unpack.Limits) (Level, error)) (*server, error) {
 	conn, err := net.FileConn(os.NewFile(control, "control"))
 	if err != nil {
 		return nil, err
 	}
-	s := &servant{conn: conn.(*net.UnixConn)}
+	s := &server{conn: conn.(*net.UnixConn)}
 	q, dir, err := s.next()
 	if err == nil {
 		err = dir.Chdir()
@@ -336,14 +335,14 @@ func enterStage(wallIn func(unpack.Limits) (Level, error)) (*servant, error) {
 	if err != nil {
 		return nil, err
 	}
-	level, err := wallIn(*q.Limits)
+	level, err := confine(*q.Limits)
 	if err != nil {
 		return nil, err
 	}
-	return s, s.say(answer{Say: sayLevel, Level: &level})
+	return s, s.send(answer{Say: sayLevel, Level: &level})
 }
 
-// field is what an unpacker could harm.
+// A field is a stage and what an unpacker in it could harm.
 type field struct {
 	*stage
 	outside, addr string
@@ -369,7 +368,7 @@ func newField(t *testing.T) *field {
 	return &field{s, outside, l.Addr().String()}
 }
 
-// holds describes what is outside.
+// holds describes the files outside.
 func (f *field) holds(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
@@ -398,25 +397,24 @@ func (f *field) holds(t *testing.T) string {
 	return all.String()
 }
 
-// play has a broken unpacker do its act, and returns what it said and how it was
-// walled in.
+// play makes a broken unpacker do its act, and returns what it printed and its level.
 func (f *field) play(t *testing.T, a act, wall string) (said string, level Level) {
 	t.Helper()
 	u := f.start(t, childOf("broken", f.outside, f.addr, wall, a.name), unpack.DefaultLimits())
 	k := u.child.(*child)
 	select {
-	case <-k.gone:
+	case <-k.exited:
 	case <-time.After(time.Minute):
-		t.Fatal("it does not end")
+		t.Fatal("the child does not end")
 	}
-	crash, ok := k.why.(*CrashError)
+	crash, ok := k.exitError.(*CrashError)
 	if !ok {
-		t.Fatalf("it ended with %v", k.why)
+		t.Fatalf("the child ended with %v", k.exitError)
 	}
 	return crash.Said, u.Level()
 }
 
-// A broken unpacker has its way without the wall, and does not behind it.
+// A broken unpacker succeeds without the wall, and fails behind it.
 func TestBrokenUnpacker(t *testing.T) {
 	names := map[string]bool{}
 	for _, a := range acts {
@@ -425,7 +423,7 @@ func TestBrokenUnpacker(t *testing.T) {
 		}
 		names[a.name] = true
 		t.Run(strings.ReplaceAll(a.name, " ", "-"), func(t *testing.T) {
-			if said, _ := newField(t).play(t, a, "no wall"); said != "had its way" && !a.mayFail() {
+			if said, _ := newField(t).play(t, a, "no wall"); said != "succeeded" && !a.mayFail() {
 				t.Errorf("without a wall: %s", said)
 			}
 			behind := []string{"the wall", "Landlock", "the filter"}
@@ -437,7 +435,7 @@ func TestBrokenUnpacker(t *testing.T) {
 				before := f.holds(t)
 				said, level := f.play(t, a, wall)
 				if !a.stopped(level) {
-					continue // this is not what stops it, or the kernel has it not, as level says
+					continue // this does not stop it, or the kernel does not have it
 				}
 				if !strings.HasPrefix(said, "refused: ") {
 					t.Errorf("behind %s (%v): %s", wall, level, said)

@@ -18,12 +18,12 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// control is the descriptor of the control socket, which the parent set up.
+// control is the descriptor of the control socket, which the child inherits.
 const control = 3
 
-// Serve is the child's work: it does what the parent asks until the socket that
-// it inherited closes. Whatever is being written then is given up, so the program
-// must end with the code that Serve returns at once.
+// Serve does the child's work: it serves the parent's requests until the control
+// socket closes. The program must then exit at once with the code that Serve returns,
+// which abandons any writes in progress.
 func Serve() int {
 	if err := serve(newestABI); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -32,41 +32,41 @@ func Serve() int {
 	return 0
 }
 
-// A servant is the child's own end.
-type servant struct {
+// A server answers the parent's requests, in the child.
+type server struct {
 	conn *net.UnixConn
 	abi  int        // the newest version of Landlock to use
 	mu   sync.Mutex // one packet at a time
 }
 
-// serve is Serve behind a wall that uses Landlock up to the version abi.
+// serve is Serve with Landlock up to the version abi.
 func serve(abi int) error {
 	if err := closeInherited(); err != nil {
 		return err
 	}
 	conn, err := net.FileConn(os.NewFile(control, "control"))
 	if err != nil {
-		return errors.New("this is for kist to start, which unpacks archives by it")
+		return errors.New("this is an internal command, which kist starts to unpack archives")
 	}
-	s := &servant{conn: conn.(*net.UnixConn), abi: abi}
-	q, with, err := s.next()
+	s := &server{conn: conn.(*net.UnixConn), abi: abi}
+	q, file, err := s.next()
 	if err != nil {
 		return err
 	}
 	switch q.Ask {
 	case askHash:
-		return s.hash(q, with)
+		return s.hash(q, file)
 	case askFill:
-		return s.fill(q, with)
+		return s.fill(q, file)
 	}
-	return fmt.Errorf("asked to %q first", q.Ask)
+	return fmt.Errorf("the first request is %q", q.Ask)
 }
 
-// next is the next request, with the descriptor that came beside it. io.EOF is
-// the end of the parent.
-func (s *servant) next() (q request, with *os.File, err error) {
-	packet, beside := make([]byte, maxPacket+1), make([]byte, unix.CmsgSpace(4))
-	n, m, _, _, err := s.conn.ReadMsgUnix(packet, beside)
+// next reads the next request and the descriptor that was sent with it. The error is
+// io.EOF when the parent has closed the socket.
+func (s *server) next() (q request, file *os.File, err error) {
+	packet, oob := make([]byte, maxPacket+1), make([]byte, unix.CmsgSpace(4))
+	n, m, _, _, err := s.conn.ReadMsgUnix(packet, oob)
 	if err != nil {
 		return q, nil, err
 	}
@@ -74,7 +74,7 @@ func (s *servant) next() (q request, with *os.File, err error) {
 		return q, nil, io.EOF
 	}
 	if m > 0 {
-		messages, err := unix.ParseSocketControlMessage(beside[:m])
+		messages, err := unix.ParseSocketControlMessage(oob[:m])
 		if err != nil {
 			return q, nil, err
 		}
@@ -82,49 +82,50 @@ func (s *servant) next() (q request, with *os.File, err error) {
 		if err != nil {
 			return q, nil, err
 		}
-		with = os.NewFile(uintptr(fds[0]), "what it is asked about")
+		file = os.NewFile(uintptr(fds[0]), "the file of the request")
 	}
-	return q, with, json.Unmarshal(packet[:n], &q)
+	return q, file, json.Unmarshal(packet[:n], &q)
 }
 
-func (s *servant) say(a answer) error {
+func (s *server) send(a answer) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, err := s.conn.Write(encode(a))
 	return err
 }
 
-// hash hashes the zip, with no right to any directory.
-func (s *servant) hash(q request, zip *os.File) error {
-	level, err := wallIn(unpack.Limits{Memory: hashMemory}, false, s.abi)
+// hash hashes the zip, without access to any directory.
+func (s *server) hash(q request, zip *os.File) error {
+	level, err := confine(unpack.Limits{Memory: hashMemory}, false, s.abi)
 	if err != nil {
 		return err
 	}
-	if err := s.say(answer{Say: sayLevel, Level: &level}); err != nil {
+	if err := s.send(answer{Say: sayLevel, Level: &level}); err != nil {
 		return err
 	}
 	go func() {
-		h1, err := verify.HashZip(q.Name, &watched{ctx: context.Background(), file: zip, tell: s.progress(q)}, q.Size)
-		s.say(answer{Say: sayDone, ID: q.ID, Hash: h1, Err: failure(err)})
+		h1, err := verify.HashZip(q.Name, &progressReader{ctx: context.Background(), file: zip, progress: s.progress(q)}, q.Size)
+		s.send(answer{Say: sayDone, ID: q.ID, Hash: h1, Err: toWire(err)})
 	}()
-	_, _, err = s.next() // the parent's end
-	return ended(err)
+	_, _, err = s.next() // until the parent closes the socket
+	return ignoreEOF(err)
 }
 
-// hashMemory is room for the directory of a zip whose content is hashed.
+// hashMemory is the memory limit in bytes for hashing a zip. The zip's directory takes
+// most of it.
 const hashMemory = 256 << 20
 
-func ended(err error) error {
+func ignoreEOF(err error) error {
 	if err == io.EOF || err == nil {
 		return nil
 	}
 	return err
 }
 
-// fill begins a prefix in dir, and does to it what the parent asks.
-func (s *servant) fill(q request, dir *os.File) error {
+// fill begins a prefix in dir, and serves the parent's requests for it.
+func (s *server) fill(q request, dir *os.File) error {
 	if q.Limits == nil || dir == nil {
-		return errors.New("asked to fill nothing")
+		return errors.New("a fill request without limits or a directory")
 	}
 	if err := dir.Chdir(); err != nil {
 		return err
@@ -136,50 +137,50 @@ func (s *servant) fill(q request, dir *os.File) error {
 	if err := dir.Close(); err != nil {
 		return err
 	}
-	level, err := wallIn(*q.Limits, true, s.abi)
+	level, err := confine(*q.Limits, true, s.abi)
 	if err != nil {
 		return err
 	}
-	if err := s.say(answer{Say: sayLevel, Level: &level}); err != nil {
+	if err := s.send(answer{Say: sayLevel, Level: &level}); err != nil {
 		return err
 	}
 	limits := *q.Limits
 	prefix := unpack.New(root, limits)
-	var origins []origin // of what was claimed before, and of the archives
+	var archives []archiveID // of the earlier claims, then of the requests
 	for {
-		q, with, err := s.next()
+		q, file, err := s.next()
 		if err != nil {
-			return ended(err)
+			return ignoreEOF(err)
 		}
-		if with == nil {
-			return fmt.Errorf("asked to %q nothing", q.Ask)
+		if file == nil {
+			return fmt.Errorf("a %q request without a descriptor", q.Ask)
 		}
 		switch q.Ask {
 		case askResume:
 			var text []string
-			var before *claims
-			// It is the parent that sends them, out of its own memory: no ceiling.
-			if text, err = takeClaims(with, math.MaxInt64); err == nil {
-				before, err = readClaims(text, nil, true, limits.Entries)
+			var earlier *claims
+			// The parent sends these from its own memory, so that they need no ceiling.
+			if text, err = receiveClaims(file, math.MaxInt64); err == nil {
+				earlier, err = parseClaims(text, nil, true, limits.Entries)
 			}
 			if err == nil {
-				prefix = unpack.Resume(root, limits, before.all)
-				origins = originsOf(before.all)
+				prefix = unpack.Resume(root, limits, earlier.all)
+				archives = archivesOf(earlier.all)
 			}
-			err = errors.Join(err, with.Close(), s.say(answer{Say: sayDone, ID: q.ID, Err: failure(err)}))
+			err = errors.Join(err, file.Close(), s.send(answer{Say: sayDone, ID: q.ID, Err: toWire(err)}))
 		case askAdd, askStream, askWrite:
-			origins = append(origins, make([]origin, max(0, q.From+1-len(origins)))...)
-			origins[q.From] = origin{q.Name, q.Component}
-			go s.add(prefix, q, with)
+			archives = append(archives, make([]archiveID, max(0, q.From+1-len(archives)))...)
+			archives[q.From] = archiveID{q.Name, q.Component}
+			go s.add(prefix, q, file)
 		case askClaims:
 			var claims []unpack.Claim
 			if claims, err = prefix.Claims(); err == nil {
-				err = writeClaims(with, claims, origins)
+				err = writeClaims(file, claims, archives)
 			}
-			with.Close()
-			err = s.say(answer{Say: sayDone, ID: q.ID, Err: failure(err)})
+			file.Close()
+			err = s.send(answer{Say: sayDone, ID: q.ID, Err: toWire(err)})
 		default:
-			err = fmt.Errorf("asked to %q", q.Ask)
+			err = fmt.Errorf("an unknown request %q", q.Ask)
 		}
 		if err != nil {
 			return err
@@ -187,19 +188,19 @@ func (s *servant) fill(q request, dir *os.File) error {
 	}
 }
 
-// add does one addition, and says how it went.
-func (s *servant) add(prefix *unpack.Prefix, q request, with *os.File) {
+// add serves one request to add something to prefix.
+func (s *server) add(prefix *unpack.Prefix, q request, file *os.File) {
 	a := q.archive()
 	a.Progress = s.progress(q)
 	var err error
 	switch q.Ask {
 	case askAdd:
-		err = prefix.Add(context.Background(), with, a)
+		err = prefix.Add(context.Background(), file, a)
 	case askStream:
-		err = prefix.AddStream(context.Background(), with, q.Size, a)
+		err = prefix.AddStream(context.Background(), file, q.Size, a)
 	case askWrite:
 		f := manifests.File{Path: q.Path, Link: q.Link, Exec: q.Exec}
-		f.Data, err = io.ReadAll(io.LimitReader(with, q.Size+1))
+		f.Data, err = io.ReadAll(io.LimitReader(file, q.Size+1))
 		if err == nil && int64(len(f.Data)) != q.Size {
 			err = io.ErrUnexpectedEOF
 		}
@@ -207,18 +208,18 @@ func (s *servant) add(prefix *unpack.Prefix, q request, with *os.File) {
 			err = prefix.Write(context.Background(), q.Name, f)
 		}
 	}
-	with.Close()
-	s.say(answer{Say: sayDone, ID: q.ID, Err: failure(err)})
+	file.Close()
+	s.send(answer{Say: sayDone, ID: q.ID, Err: toWire(err)})
 }
 
-// progress returns what says how far q is, now and then.
-func (s *servant) progress(q request) func(int64) {
-	const often = 4 << 20 // bytes: several times a second, even of xz
-	told := int64(0)
+// progress returns a function that reports the progress of q to the parent, in steps.
+func (s *server) progress(q request) func(int64) {
+	const step = 4 << 20 // bytes; several steps a second, even with xz
+	sent := int64(0)
 	return func(done int64) {
-		if done = min(done, q.Size); done-told >= often || done == q.Size && told < done {
-			told = done
-			s.say(answer{Say: sayProgress, ID: q.ID, Done: done})
+		if done = min(done, q.Size); done-sent >= step || done == q.Size && sent < done {
+			sent = done
+			s.send(answer{Say: sayProgress, ID: q.ID, Done: done})
 		}
 	}
 }

@@ -14,32 +14,33 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// The wire form of claims is how many there are, and for each: its kind; where it
-// is from, by number; its mode and size; the digest of a file, the target of a
-// link; its name in the archive, and its path: one more than how many bytes of the
-// name come before it, or 0 and the path itself. An origin that was not named before
-// follows its number. Numbers are varints, and texts follow their length.
+// On the wire, claims are their number and for each claim: its kind; the number of its
+// archive; its mode and size; the digest of a file or the target of a link; its name in
+// the archive; and its path. If the path is a suffix of the name, it is sent as one more
+// than its offset in the name, else as 0 and the path itself. The first use of an
+// archive's number is followed by its name and component. Numbers are varints; each
+// text follows its length.
 
-// maxName is the most bytes that are put together of several pieces: more than any
-// name has.
+// maxName is the largest text, in bytes, that may span several pieces. No name is
+// longer.
 const maxName = 16 << 10
 
-// maxClaims is how many bytes the claims of a prefix take at most: their names, and
-// of each a digest, its kind, and seven numbers.
+// maxClaims returns the largest size in bytes of the claims of a prefix: all names, and
+// for each claim a digest, its kind, and seven numbers.
 func maxClaims(limits unpack.Limits) int64 {
 	return limits.Names + int64(limits.Entries)*(1+32+7*binary.MaxVarintLen64) + binary.MaxVarintLen64
 }
 
-// An origin is an archive as claims know it.
-type origin struct{ name, component string }
+// An archiveID identifies the archive that a claim is from.
+type archiveID struct{ name, component string }
 
-// originsOf is where claims are from, in the order in which they name it.
-func originsOf(claims []unpack.Claim) (all []origin) {
-	known := map[origin]bool{}
+// archivesOf returns the archives of claims, in the order of their first claims.
+func archivesOf(claims []unpack.Claim) (all []archiveID) {
+	known := map[archiveID]bool{}
 	for _, c := range claims {
-		if from := (origin{c.Archive, c.Component}); !known[from] {
-			known[from] = true
-			all = append(all, from)
+		if id := (archiveID{c.Archive, c.Component}); !known[id] {
+			known[id] = true
+			all = append(all, id)
 		}
 	}
 	return all
@@ -47,29 +48,29 @@ func originsOf(claims []unpack.Claim) (all []origin) {
 
 var types = []record.Type{record.File, record.Dir, record.Link}
 
-// writeClaims writes claims, the receiver of which knows of origins.
-func writeClaims(w io.Writer, claims []unpack.Claim, origins []origin) error {
+// writeClaims writes claims to a receiver that already knows the numbers of archives.
+func writeClaims(w io.Writer, claims []unpack.Claim, archives []archiveID) error {
 	out := bufio.NewWriterSize(w, 64<<10)
-	known := map[origin]int{}
-	for i, o := range slices.Backward(origins) {
-		known[o] = i
+	known := map[archiveID]int{}
+	for i, id := range slices.Backward(archives) {
+		known[id] = i
 	}
-	next := len(origins)
+	next := len(archives)
 	b := out.AvailableBuffer()
 	number := func(n uint64) { b = binary.AppendUvarint(b, n) }
 	text := func(s string) { number(uint64(len(s))); b = append(b, s...) }
 	number(uint64(len(claims)))
 	for _, c := range claims {
 		b = append(b, byte(slices.Index(types, c.Type)))
-		from := origin{c.Archive, c.Component}
-		at, ok := known[from]
+		id := archiveID{c.Archive, c.Component}
+		index, ok := known[id]
 		if !ok {
-			at, known[from] = next, next
+			index, known[id] = next, next
 			next++
 		}
-		if number(uint64(at)); !ok {
-			text(from.name)
-			text(from.component)
+		if number(uint64(index)); !ok {
+			text(id.name)
+			text(id.component)
 		}
 		number(uint64(c.Mode))
 		number(uint64(c.Size))
@@ -97,8 +98,9 @@ func writeClaims(w io.Writer, claims []unpack.Claim, origins []origin) error {
 
 var errClaims = errors.New("claims that cannot be read")
 
-// takeClaims takes claims as they come from r, to its end, at most limit bytes.
-func takeClaims(r io.Reader, limit int64) (text []string, err error) {
+// receiveClaims reads r to its end, at most limit bytes, without parsing them. It
+// returns them in pieces, which avoids copying a growing buffer.
+func receiveClaims(r io.Reader, limit int64) (text []string, err error) {
 	const size = 256 << 10
 	buffer := make([]byte, 32<<10)
 	var piece strings.Builder
@@ -121,23 +123,23 @@ func takeClaims(r io.Reader, limit int64) (text []string, err error) {
 	}
 }
 
-// claims are what a prefix holds: entries, and of each the claim to it.
+// claims are the entries of a prefix, and the claim of each.
 type claims struct {
 	entries []record.Entry
 	all     []unpack.Claim
 }
 
-// readClaims reads from text, in pieces, what writeClaims wrote, or whatever it is,
-// up to most claims. Claims may name origins that are not among those given only where
-// named says so. That they are well formed is all that is judged here. Their names
-// are parts of text.
-func readClaims(text []string, origins []origin, named bool, most int) (*claims, error) {
-	in := &claimReader{text: text, origins: origins, named: named}
+// parseClaims parses text, the pieces of the output of writeClaims, which may be hostile.
+// It accepts at most limit claims, and archives that are not among the given ones only
+// if newArchives is set. It checks only that the claims are well formed. Their strings
+// share the memory of text.
+func parseClaims(text []string, archives []archiveID, newArchives bool, limit int) (*claims, error) {
+	in := &claimParser{text: text, archives: archives, newArchives: newArchives}
 	n := in.number()
-	if in.err != nil || n > uint64(most) {
+	if in.err != nil || n > uint64(limit) {
 		return nil, errClaims
 	}
-	// At once: a slice that grows takes several times its memory.
+	// Allocated at once: a slice that grows takes several times its memory.
 	c := &claims{make([]record.Entry, n), make([]unpack.Claim, n)}
 	for i := range c.all {
 		if c.all[i] = in.claim(&c.entries[i]); in.err != nil {
@@ -150,26 +152,26 @@ func readClaims(text []string, origins []origin, named bool, most int) (*claims,
 	return c, nil
 }
 
-type claimReader struct {
-	piece   string   // what is left of one
-	text    []string // the pieces after it
-	origins []origin
-	named   bool
-	err     error // the first; what is read after it is nothing
+type claimParser struct {
+	piece       string   // the rest of the current piece
+	text        []string // the pieces after it
+	archives    []archiveID
+	newArchives bool
+	err         error // sticky: after an error nothing is left to read
 }
 
-func (r *claimReader) fail() { r.err, r.piece, r.text = errClaims, "", nil }
+func (r *claimParser) fail() { r.err, r.piece, r.text = errClaims, "", nil }
 
-// more reports whether there is anything left, and sees to it that piece has some of it.
-func (r *claimReader) more() bool {
+// more reports whether any text is left, and if so makes piece not empty.
+func (r *claimParser) more() bool {
 	for r.piece == "" && len(r.text) > 0 {
 		r.piece, r.text = r.text[0], r.text[1:]
 	}
 	return r.piece != ""
 }
 
-// take takes the next n bytes.
-func (r *claimReader) take(n uint64) string {
+// next returns the next n bytes.
+func (r *claimParser) next(n uint64) string {
 	if n <= uint64(len(r.piece)) {
 		next := r.piece[:n]
 		r.piece = r.piece[n:]
@@ -179,26 +181,26 @@ func (r *claimReader) take(n uint64) string {
 		r.fail()
 		return ""
 	}
-	var next strings.Builder // of several pieces
-	for left := n; left > 0; left = n - uint64(next.Len()) {
+	var joined strings.Builder // of several pieces
+	for left := n; left > 0; left = n - uint64(joined.Len()) {
 		if !r.more() {
 			r.fail()
 			return ""
 		}
-		next.WriteString(r.take(min(left, uint64(len(r.piece)))))
+		joined.WriteString(r.next(min(left, uint64(len(r.piece)))))
 	}
-	return next.String()
+	return joined.String()
 }
 
 // ReadByte implements io.ByteReader.
-func (r *claimReader) ReadByte() (byte, error) {
+func (r *claimParser) ReadByte() (byte, error) {
 	if !r.more() {
 		return 0, io.EOF
 	}
-	return r.take(1)[0], nil
+	return r.next(1)[0], nil
 }
 
-func (r *claimReader) number() uint64 {
+func (r *claimParser) number() uint64 {
 	n, err := binary.ReadUvarint(r)
 	if err != nil {
 		r.fail()
@@ -206,32 +208,32 @@ func (r *claimReader) number() uint64 {
 	return n
 }
 
-func (r *claimReader) name() string { return r.take(r.number()) }
+func (r *claimParser) string() string { return r.next(r.number()) }
 
-func (r *claimReader) claim(e *record.Entry) unpack.Claim {
+func (r *claimParser) claim(e *record.Entry) unpack.Claim {
 	c := unpack.Claim{Entry: e}
-	kind, from := r.number(), r.number() // few kinds: one octet, as a number has it
-	if from == uint64(len(r.origins)) && r.named {
-		r.origins = append(r.origins, origin{r.name(), r.name()})
+	kind, index := r.number(), r.number() // there are few kinds, so that a varint is one byte
+	if index == uint64(len(r.archives)) && r.newArchives {
+		r.archives = append(r.archives, archiveID{r.string(), r.string()})
 	}
-	if kind >= uint64(len(types)) || from >= uint64(len(r.origins)) {
+	if kind >= uint64(len(types)) || index >= uint64(len(r.archives)) {
 		r.fail()
 		return c
 	}
-	c.Archive, c.Component, c.Type = r.origins[from].name, r.origins[from].component, types[kind]
+	c.Archive, c.Component, c.Type = r.archives[index].name, r.archives[index].component, types[kind]
 	c.Mode, c.Size = fs.FileMode(r.number()), int64(r.number())
 	switch c.Type {
 	case record.File:
-		if sum := r.take(32); r.err == nil {
+		if sum := r.next(32); r.err == nil {
 			c.Digest = verify.SHA256([32]byte([]byte(sum)))
 		}
 	case record.Link:
-		c.Target = r.name()
+		c.Target = r.string()
 	}
-	c.Raw = r.name()
+	c.Raw = r.string()
 	switch n := r.number(); {
 	case n == 0:
-		c.Path = r.name()
+		c.Path = r.string()
 	case n-1 <= uint64(len(c.Raw)):
 		c.Path = c.Raw[n-1:]
 	default:

@@ -28,23 +28,23 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// ways are how a child can come to an end, or behave, that an honest one does
-// not: what it does once it is asked for its first archive.
-var ways = map[string]func(s *servant, q request, archive *os.File){
-	"panics": func(*servant, request, *os.File) { panic("a fault in a decoder") },
-	"is killed": func(*servant, request, *os.File) {
+// ways are the ways in which a child can fail or misbehave when it gets its first
+// archive.
+var ways = map[string]func(s *server, q request, archive *os.File){
+	"panics": func(*server, request, *os.File) { panic("a fault in a decoder") },
+	"is killed": func(*server, request, *os.File) {
 		syscall.RawSyscall(unix.SYS_TGKILL, uintptr(os.Getpid()), uintptr(os.Getpid()), uintptr(unix.SIGKILL))
 		select {}
 	},
-	"ends": func(*servant, request, *os.File) { os.Exit(0) },
-	"takes all memory": func(*servant, request, *os.File) {
+	"ends": func(*server, request, *os.File) { os.Exit(0) },
+	"takes all memory": func(*server, request, *os.File) {
 		var hoard [][]byte
 		for {
 			hoard = append(hoard, make([]byte, 64<<20))
 			runtime.KeepAlive(hoard)
 		}
 	},
-	"writes for ever": func(*servant, request, *os.File) {
+	"writes for ever": func(*server, request, *os.File) {
 		f, err := create("endless")
 		for block := make([]byte, 1<<20); err == nil; {
 			_, err = f.Write(block)
@@ -52,7 +52,7 @@ var ways = map[string]func(s *servant, q request, archive *os.File){
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	},
-	"opens files without end": func(*servant, request, *os.File) {
+	"opens files without end": func(*server, request, *os.File) {
 		for n := 0; ; n++ {
 			if _, err := create(fmt.Sprint("f", n)); err != nil {
 				fmt.Fprintln(os.Stderr, err)
@@ -60,17 +60,17 @@ var ways = map[string]func(s *servant, q request, archive *os.File){
 			}
 		}
 	},
-	"says nothing sensible": func(s *servant, _ request, _ *os.File) { s.conn.Write([]byte("hello")); select {} },
-	"says too much":         func(s *servant, _ request, _ *os.File) { s.conn.Write(make([]byte, maxPacket+1)); select {} },
-	"answers what was not asked": func(s *servant, q request, _ *os.File) {
-		s.say(answer{Say: sayDone, ID: q.ID + 1})
+	"sends garbage":       func(s *server, _ request, _ *os.File) { s.conn.Write([]byte("hello")); select {} },
+	"sends a long packet": func(s *server, _ request, _ *os.File) { s.conn.Write(make([]byte, maxPacket+1)); select {} },
+	"answers an unknown request": func(s *server, q request, _ *os.File) {
+		s.send(answer{Say: sayDone, ID: q.ID + 1})
 		select {}
 	},
-	"raises its wall anew": func(s *servant, q request, _ *os.File) {
-		s.say(answer{Say: sayLevel, ID: q.ID, Level: &Level{Child: true, Landlock: 99, Calls: true}})
+	"reports a second level": func(s *server, q request, _ *os.File) {
+		s.send(answer{Say: sayLevel, ID: q.ID, Level: &Level{Child: true, Landlock: 99, Calls: true}})
 		select {}
 	},
-	"writes on stderr without end": func(*servant, request, *os.File) {
+	"writes on stderr without end": func(*server, request, *os.File) {
 		for line := bytes.Repeat([]byte("x"), 1<<16); ; {
 			if _, err := os.Stderr.Write(line); err != nil {
 				os.Exit(1)
@@ -101,12 +101,12 @@ func init() {
 			return 1
 		}
 		ways[args[0]](s, q, archive)
-		runtime.KeepAlive(s) // and with it the socket
+		runtime.KeepAlive(s) // keeps the socket open
 		return 1
 	}
 }
 
-// However a child ends, kist is told at once, in words, and goes on.
+// However a child ends, kist gets an error that says how, at once, and can go on.
 func TestHowChildrenEnd(t *testing.T) {
 	limits := unpack.DefaultLimits()
 	limits.Bytes, limits.Memory = 4<<20, 1<<20
@@ -114,13 +114,13 @@ func TestHowChildrenEnd(t *testing.T) {
 		"panics":                       "exit status 2: panic: a fault in a decoder",
 		"is killed":                    "signal: killed",
 		"ends":                         "the unpacking child ended early",
-		"takes all memory":             "out of memory|cannot allocate memory|failed to allocate", // the last in the race detector's words
+		"takes all memory":             "out of memory|cannot allocate memory|failed to allocate", // the last from the race detector
 		"writes for ever":              "file too large",
 		"opens files without end":      "too many open files",
-		"says nothing sensible":        "sent what is no answer",
-		"says too much":                "sent a packet that is too long",
-		"answers what was not asked":   "sent an answer to no question",
-		"raises its wall anew":         "sent an answer to no question",
+		"sends garbage":                "sent a packet that is not an answer",
+		"sends a long packet":          "sent a packet that is too long",
+		"answers an unknown request":   "sent an answer to no request",
+		"reports a second level":       "sent an answer to no request",
 		"writes on stderr without end": "exit status 1: xxx",
 	} {
 		t.Run(strings.ReplaceAll(way, " ", "-"), func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestHowChildrenEnd(t *testing.T) {
 				t.Errorf("got %T, untrusted: %v", errors.Unwrap(err), errors.Is(err, verify.ErrUntrusted))
 			}
 			if _, err := u.Finish(t.Context()); err == nil {
-				t.Error("finished all the same")
+				t.Error("Finish succeeded")
 			}
 			if info, err := os.Stat(filepath.Join(s.dir, "endless")); err == nil && info.Size() > limits.Bytes {
 				t.Errorf("a file of %d bytes", info.Size())
@@ -149,7 +149,7 @@ func TestHowChildrenEnd(t *testing.T) {
 }
 
 func init() {
-	// liar FILE MODE CLAIM: unpacks nothing, but makes FILE, and claims what it likes.
+	// liar LIE: unpacks nothing, but does what LIE says, and claims what LIE claims.
 	parts["liar"] = func(args []string) int {
 		s, err := enterStage(walled["the wall"])
 		if err != nil {
@@ -172,15 +172,15 @@ func init() {
 				if raw := lies[args[0]].raw; raw != "" {
 					io.WriteString(with, raw)
 				} else {
-					writeClaims(with, lies[args[0]].claims, []origin{{"the-archive", "of the-archive"}})
+					writeClaims(with, lies[args[0]].claims, []archiveID{{"the-archive", "of the-archive"}})
 				}
 				if args[0] == "holds on to the pipe" {
-					s.say(answer{Say: sayDone, ID: q.ID})
+					s.send(answer{Say: sayDone, ID: q.ID})
 					select {}
 				}
 			}
 			with.Close()
-			s.say(answer{Say: sayDone, ID: q.ID})
+			s.send(answer{Say: sayDone, ID: q.ID})
 		}
 	}
 }
@@ -189,7 +189,7 @@ type lie struct {
 	do     func() // in the stage
 	claims []unpack.Claim
 	raw    string
-	want   error // what Finish says; nil: it puts it right
+	want   error // of Finish; nil: Finish corrects the difference
 }
 
 func claimed(t record.Type, path string, change func(*record.Entry)) unpack.Claim {
@@ -221,7 +221,7 @@ func make1(name string, mode fs.FileMode) func() {
 
 var refused, changed = &unpack.EntryError{}, &unpack.ChangedError{}
 
-// lies are claims that a child makes, and what is on disk.
+// lies are claims of a child, and what it writes to the disk.
 var lies = map[string]lie{
 	"the truth":                  {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", nil)}},
 	"another mode":               {do: make1("a", 0o777), claims: []unpack.Claim{claimed(record.File, "a", nil)}},
@@ -247,7 +247,7 @@ var lies = map[string]lie{
 	"more than may be unpacked":  {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", func(e *record.Entry) { e.Size = 1 << 62 })}, want: refused},
 	"out of order":               {do: func() { make1("a", 0o644)(); make1("b", 0o644)() }, claims: []unpack.Claim{claimed(record.File, "b", nil), claimed(record.File, "a", nil)}, want: refused},
 	"garbage":                    {do: func() {}, raw: "\xff\xff\xff", want: &ProtocolError{}},
-	"an origin of its own":       {do: func() {}, raw: "\x01\x01\x01\x04evil\x04evil\xed\x03\x00\x01a\x01", want: &ProtocolError{}},
+	"an archive of its own":      {do: func() {}, raw: "\x01\x01\x01\x04evil\x04evil\xed\x03\x00\x01a\x01", want: &ProtocolError{}},
 	"endless claims":             {do: func() {}, raw: "\xe8\x07" + strings.Repeat("\x01\x00\xed\x03\x00\x01a\x01", 1000), want: &ProtocolError{}},
 	"as many as numbers go":      {do: func() {}, raw: "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", want: &ProtocolError{}},
 	"more than it says":          {do: func() {}, raw: "\x01" + strings.Repeat("\x01\x00\xed\x03\x00\x01a\x01", 2), want: &ProtocolError{}},
@@ -257,7 +257,7 @@ var lies = map[string]lie{
 	"holds on to the pipe":       {do: make1("a", 0o644), claims: []unpack.Claim{claimed(record.File, "a", nil)}},
 }
 
-// A file is written by the child when all of it has come, and nothing else has.
+// The child writes a file only if exactly the announced number of bytes arrives.
 func TestWritesOfAnotherSize(t *testing.T) {
 	for way, c := range walls() {
 		if c.Path == "" {
@@ -269,17 +269,17 @@ func TestWritesOfAnotherSize(t *testing.T) {
 				t.Fatal(err)
 			}
 			k := u.child.(*child)
-			q := k.adding(askWrite, unpack.Archive{Name: "a release"}, size)
+			q := k.newAddition(askWrite, unpack.Archive{Name: "a release"}, size)
 			q.Path = "written"
-			err := k.pour(t.Context(), q, strings.NewReader("abc"), nil)
+			err := k.stream(t.Context(), q, strings.NewReader("abc"), nil)
 			if (err == nil) != (want == nil) || want != nil && !strings.Contains(err.Error(), want.Error()) {
-				t.Errorf("%s: said to have %d bytes: %v", way, size, err)
+				t.Errorf("%s: announced with %d bytes: %v", way, size, err)
 			}
 		}
 	}
 }
 
-// What a child claims is judged anew, and compared with what it did.
+// The parent checks the claims of a child again, and compares them with the disk.
 func TestClaimsAreNotBelieved(t *testing.T) {
 	limits := unpack.DefaultLimits()
 	limits.Entries, limits.Names = 100, 1<<20
@@ -305,13 +305,13 @@ func TestClaimsAreNotBelieved(t *testing.T) {
 				t.Errorf("got %s (%v), want %s", got, err, want)
 			}
 			if found, _ := os.ReadDir(filepath.Dir(s.dir)); len(found) != 1 {
-				t.Errorf("beside the stage: %v", found)
+				t.Errorf("next to the stage: %v", found)
 			}
 		})
 	}
 }
 
-// The child starts with nothing but what it was handed.
+// The child starts with the descriptors that it was given and nothing else.
 func TestWhatAChildStartsWith(t *testing.T) {
 	t.Setenv("KIST_SECRET", "secret")
 	secret, err := os.Open("/etc/passwd")
@@ -319,15 +319,15 @@ func TestWhatAChildStartsWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer secret.Close()
-	inherited, err := unix.FcntlInt(secret.Fd(), unix.F_DUPFD, 100) // not closed on exec: as if a shell had left it open
+	inherited, err := unix.FcntlInt(secret.Fd(), unix.F_DUPFD, 100) // not close-on-exec, as if a shell had left it open
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(inherited)
 	u := newStage(t).start(t, childOf("describes itself"), unpack.DefaultLimits())
 	k := u.child.(*child)
-	<-k.gone
-	said := string(k.said.text)
+	<-k.exited
+	said := string(k.output.text)
 	for _, want := range []string{
 		"environment []\n", "inherited []\n", "umask 0\n", "dumpable 0\n", "no new privileges 1\n",
 		fmt.Sprintf("limit %d 0 0\n", unix.RLIMIT_CORE), fmt.Sprintf("limit %d %d %d\n", unix.RLIMIT_FSIZE, 64<<30, 64<<30),
@@ -346,12 +346,12 @@ func init() {
 			return 1
 		}
 		stdin, _ := os.Readlink("/proc/self/fd/0")
-		status, _ := os.Open("/proc/self/status") // opened before the wall is up
+		status, _ := os.Open("/proc/self/status") // opened before the child is confined
 		conn, err := net.FileConn(os.NewFile(control, "control"))
 		if err != nil {
 			return 1
 		}
-		q, dir, err := (&servant{conn: conn.(*net.UnixConn)}).next()
+		q, dir, err := (&server{conn: conn.(*net.UnixConn)}).next()
 		if err != nil || dir.Chdir() != nil {
 			return 1
 		}
@@ -362,10 +362,10 @@ func init() {
 				open = append(open, strconv.Itoa(fd))
 			}
 		}
-		if err := limit(*q.Limits); err != nil {
+		if err := setLimits(*q.Limits); err != nil {
 			return 1
 		}
-		level, err := renounce(*q.Limits, true, newestABI)
+		level, err := confineExceptCalls(*q.Limits, true, newestABI)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -392,7 +392,7 @@ func init() {
 }
 
 func init() {
-	// parent DIR: kist itself, which adds an endless archive and says the child's number.
+	// parent DIR: kist itself, which adds an endless archive and prints the process ID of its child.
 	parts["parent"] = func(args []string) int {
 		root, err := os.OpenRoot(args[0])
 		if err != nil {
@@ -410,7 +410,7 @@ func init() {
 	}
 }
 
-// An endless stream is a tar of one file that goes on and on.
+// An endless stream is a tar of one file without end.
 type endless struct{ begun bool }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -424,7 +424,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return copy(p, b.Bytes()), nil
 }
 
-// When kist is killed, its child does not go on.
+// When kist is killed, its child ends too.
 func TestTheChildEndsWithItsParent(t *testing.T) {
 	s := newStage(t)
 	cmd := &exec.Cmd{Path: "/proc/self/exe", Args: []string{"kist", "parent", s.dir}}
@@ -449,7 +449,7 @@ func TestTheChildEndsWithItsParent(t *testing.T) {
 	cmd.Wait()
 	for deadline := time.Now().Add(time.Minute); alive(pid); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the child goes on without its parent")
+			t.Fatal("the child still runs without its parent")
 		}
 	}
 	size := func() int64 {
@@ -462,12 +462,11 @@ func TestTheChildEndsWithItsParent(t *testing.T) {
 	was := size()
 	time.Sleep(100 * time.Millisecond)
 	if now := size(); now != was || was == 0 {
-		t.Errorf("somebody still writes: %d bytes, then %d", was, now)
+		t.Errorf("a process still writes: %d bytes, then %d", was, now)
 	}
 }
 
-// alive reports whether a process runs: a zombie, which nobody has buried yet,
-// does not.
+// alive reports whether a process runs. A zombie does not.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

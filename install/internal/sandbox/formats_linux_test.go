@@ -23,7 +23,7 @@ import (
 )
 
 func init() {
-	// held ABI: an honest child on a kernel whose Landlock has that version.
+	// held ABI: an honest child that uses Landlock up to that version.
 	parts["held"] = func(args []string) int {
 		abi, err := strconv.Atoi(args[0])
 		if err == nil {
@@ -37,7 +37,7 @@ func init() {
 	}
 }
 
-// formats are archives of every format, each of which holds one file or more.
+// formats returns archives of every format, each with one file or more.
 func formats(t *testing.T) map[string][]byte {
 	t.Helper()
 	tree := archiveOf(t, "bin/", "bin/a", "bin/b -> a", "lib/a/b/c/deep")
@@ -107,7 +107,7 @@ func zipOf(t *testing.T, files ...string) []byte {
 	return b.Bytes()
 }
 
-// debOf is a .deb whose files are in the member name (deb(5)).
+// debOf returns a .deb with its files in the member name (deb(5)).
 func debOf(name string, data []byte) []byte {
 	b := []byte("!<arch>\n")
 	for _, m := range []struct {
@@ -122,7 +122,7 @@ func debOf(name string, data []byte) []byte {
 	return b
 }
 
-// kernelABI is the version of Landlock that this kernel has, 0 if none.
+// kernelABI returns the version of Landlock of this kernel, 0 if it has none.
 func kernelABI() int {
 	abi, err := llsys.LandlockGetABIVersion()
 	if err != nil {
@@ -131,8 +131,8 @@ func kernelABI() int {
 	return abi
 }
 
-// Behind the wall as it stands on older kernels, and on this one, every format unpacks,
-// from a file and from a pipe.
+// Every format unpacks behind the walls of older kernels and of this one, from a file
+// and from a pipe.
 func TestFormatsOnEveryKernel(t *testing.T) {
 	all := formats(t)
 	for _, abi := range append(slices.Clone(olderABIs), newestABI) {
@@ -140,7 +140,7 @@ func TestFormatsOnEveryKernel(t *testing.T) {
 			for format, data := range all {
 				for _, how := range []string{"file", "pipe"} {
 					if how == "pipe" && !strings.HasPrefix(format, "tar") {
-						continue // these are read from their end, or at once
+						continue // these are not read as a stream
 					}
 					s := newStage(t)
 					u := s.start(t, childOf("held", strconv.Itoa(abi)), unpack.DefaultLimits())
@@ -177,9 +177,9 @@ func TestFormatsOnEveryKernel(t *testing.T) {
 	}
 }
 
-// What the runtime does only under load is allowed, too: several large windows at once,
-// collections of garbage, threads that come and go, and a process that is stopped and
-// goes on.
+// The filter allows what the runtime does only under load: several large windows at once,
+// garbage collections, threads that start and end, and a process that is stopped and
+// continued.
 func TestUnpacksUnderLoad(t *testing.T) {
 	const archives, files = 3, 200
 	s := newStage(t)
@@ -220,7 +220,7 @@ func TestUnpacksUnderLoad(t *testing.T) {
 	}
 }
 
-// A slowly read archive comes in small pieces, with waits between them.
+// A slowly read archive arrives in small pieces, with pauses between them.
 type slowly struct{ from *bytes.Reader }
 
 func (s slowly) Read(p []byte) (int, error) {

@@ -16,8 +16,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// The test binary is the child, too: an honest one, or one that has been taken
-// over (broken_linux_test.go).
+// The test binary is also the child: an honest one, or a compromised one
+// (broken_linux_test.go).
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		if play, ok := parts[os.Args[1]]; ok {
@@ -27,17 +27,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// parts are what the test binary does instead of testing, by its first argument.
+// parts holds what the test binary does instead of testing, by its first argument.
 var parts = map[string]func(args []string) int{
 	"honest": func([]string) int { return Serve() },
 }
 
-// childOf is the command of a child that plays a part.
+// childOf returns the command of a child that plays a part.
 func childOf(part string, args ...string) Command {
 	return Command{Path: "/proc/self/exe", Args: append([]string{"kist", part}, args...)}
 }
 
-// walls are the ways to unpack on this system.
+// walls returns the ways to unpack on this system.
 func walls() map[string]Command {
 	ways := map[string]Command{"in process": {}}
 	if runtime.GOOS == "linux" {
@@ -46,7 +46,7 @@ func walls() map[string]Command {
 	return ways
 }
 
-// A stage is a directory to fill, with a neighbour that must not change.
+// A stage is a directory to fill, in a directory that must not change.
 type stage struct {
 	dir  string
 	root *os.Root
@@ -66,7 +66,7 @@ func newStage(t testing.TB) *stage {
 	return &stage{dir, root}
 }
 
-// clock is the time of the stage's file system, and whether that keeps stamps.
+// clock returns the time of the stage's file system, and whether that keeps stamps.
 func (s *stage) clock(t *testing.T) (now time.Time, stamped bool) {
 	t.Helper()
 	now, err := rootfs.Clock(s.root)
@@ -91,7 +91,7 @@ func (s *stage) start(t testing.TB, c Command, limits unpack.Limits) *Unpacker {
 	return u
 }
 
-// archiveOf is a tar of files ("name" or "name -> target"), each of which holds its name.
+// archiveOf returns a tar of files ("name" or "name -> target"), each of which holds its name.
 func archiveOf(t testing.TB, files ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -118,7 +118,7 @@ func archiveOf(t testing.TB, files ...string) []byte {
 	return b.Bytes()
 }
 
-// opened is data in a file that is open for reading alone.
+// opened returns a file that holds data and is open for reading only.
 func opened(t testing.TB, data []byte) *os.File {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "archive")

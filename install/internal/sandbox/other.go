@@ -20,5 +20,5 @@ func hashInChild(context.Context, Command, string, *os.File, int64, func(int64))
 
 func ready() error { return errors.ErrUnsupported }
 
-// Serve is the child's work; there are no children on this system.
+// Serve returns an error code: there are no children on this system.
 func Serve() int { return 2 }

@@ -25,18 +25,18 @@ import (
 type child struct {
 	cmd    *exec.Cmd
 	conn   *net.UnixConn
-	said   *beginning // on its standard error
+	output *headBuffer // its standard output and error
 	limits unpack.Limits
-	gone   chan struct{} // closed when it has ended
+	exited chan struct{} // closed when the child has ended
 	closed sync.Once
 
-	mu      sync.Mutex
-	walls   Level
-	asked   int                   // requests
-	waiting map[int]chan<- answer // for those not done
-	origins []origin              // that its claims may name
-	killed  bool                  // by this side
-	why     error                 // of its end, once gone is closed
+	mu        sync.Mutex
+	confined  Level
+	requests  int                   // the number of requests so far
+	waiting   map[int]chan<- answer // for the requests that are not done
+	archives  []archiveID           // that its claims may name
+	killed    bool                  // by this side
+	exitError error                 // why it ended; set before exited is closed
 }
 
 // startFiller starts a child that fills root.
@@ -51,14 +51,14 @@ func startFiller(c Command, root *os.Root, limits unpack.Limits) (filler, error)
 		return nil, err
 	}
 	if err := k.send(request{Ask: askFill, Limits: &limits}, dir); err != nil {
-		err = k.end(err)
+		err = k.exitReason(err)
 		k.close()
 		return nil, err
 	}
 	return k, nil
 }
 
-// hashInChild hashes a zip in a child of its own.
+// hashInChild hashes a zip in a new child.
 func hashInChild(ctx context.Context, c Command, name string, f *os.File, size int64, progress func(int64)) (string, error) {
 	if err := readOnly(f); err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
@@ -72,7 +72,7 @@ func hashInChild(ctx context.Context, c Command, name string, f *os.File, size i
 	return a.Hash, named(name, err)
 }
 
-// named gives an error of the parent's the name that the child gives its own.
+// named adds name to an error of the parent. Errors from the child have it already.
 func named(name string, err error) error {
 	switch err.(type) {
 	case nil, *unpack.EntryError, *remoteError:
@@ -81,7 +81,7 @@ func named(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// ready looks for the one thing that a child reads of the host.
+// ready checks for /proc, the one thing of the host that a child reads.
 func ready() error {
 	if _, err := addressSpace(); err != nil {
 		return &NoProcError{err}
@@ -95,15 +95,15 @@ func start(c Command, limits unpack.Limits) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	mine, its := os.NewFile(uintptr(ends[0]), "control"), os.NewFile(uintptr(ends[1]), "control")
-	defer mine.Close() // conn has a copy
-	defer its.Close()
-	conn, err := net.FileConn(mine)
+	parentEnd, childEnd := os.NewFile(uintptr(ends[0]), "control"), os.NewFile(uintptr(ends[1]), "control")
+	defer parentEnd.Close() // conn has a copy
+	defer childEnd.Close()
+	conn, err := net.FileConn(parentEnd)
 	if err != nil {
 		return nil, err
 	}
-	// Its input is a pipe that has ended, and its output its errors, so that it needs
-	// no /dev/null.
+	// Its input is a closed pipe, and its output goes where its errors go, so that the
+	// child needs no /dev/null.
 	input, ended, err := os.Pipe()
 	if err != nil {
 		conn.Close()
@@ -111,13 +111,13 @@ func start(c Command, limits unpack.Limits) (*child, error) {
 	}
 	defer input.Close()
 	ended.Close()
-	k := &child{conn: conn.(*net.UnixConn), said: &beginning{}, limits: limits,
-		gone: make(chan struct{}), waiting: map[int]chan<- answer{}}
-	k.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, Env: []string{}, Dir: "/", Stdin: input, Stdout: k.said, Stderr: k.said,
-		ExtraFiles: []*os.File{its}, // becomes control
+	k := &child{conn: conn.(*net.UnixConn), output: &headBuffer{}, limits: limits,
+		exited: make(chan struct{}), waiting: map[int]chan<- answer{}}
+	k.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, Env: []string{}, Dir: "/", Stdin: input, Stdout: k.output, Stderr: k.output,
+		ExtraFiles: []*os.File{childEnd}, // becomes control
 		WaitDelay:  time.Second,
-		// A session of its own: an interrupt at the terminal is for the parent,
-		// which ends the child in its own way.
+		// A new session: an interrupt at the terminal reaches only the parent, which
+		// then ends the child itself.
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
 	if err := k.cmd.Start(); err != nil {
 		k.conn.Close()
@@ -127,7 +127,7 @@ func start(c Command, limits unpack.Limits) (*child, error) {
 	return k, nil
 }
 
-// close kills the child, whatever it is at, and waits for its end.
+// close kills the child and waits until it has ended.
 func (k *child) close() {
 	k.mu.Lock()
 	k.killed = true
@@ -136,13 +136,13 @@ func (k *child) close() {
 		k.conn.Close()
 		k.cmd.Process.Kill()
 	})
-	<-k.gone
+	<-k.exited
 }
 
 func (k *child) level() Level {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.walls
+	return k.confined
 }
 
 // send sends one request with one descriptor.
@@ -160,9 +160,9 @@ func (k *child) send(q request, with *os.File) error {
 	}), err)
 }
 
-// listen takes what the child says until its end, and then says why it ended.
+// listen handles the child's packets until it ends, and then records why it ended.
 func (k *child) listen() {
-	wrong := k.take()
+	protocolErr := k.readPackets()
 	k.conn.Close()
 	k.cmd.Process.Kill()
 	err := k.cmd.Wait()
@@ -170,17 +170,17 @@ func (k *child) listen() {
 	defer k.mu.Unlock()
 	switch {
 	case k.killed:
-		k.why = unpack.ErrEnded
-	case wrong != nil:
-		k.why = wrong
+		k.exitError = unpack.ErrEnded
+	case protocolErr != nil:
+		k.exitError = protocolErr
 	default:
-		k.why = &CrashError{How: how(err), Said: k.said.line()}
+		k.exitError = &CrashError{How: exitStatus(err), Said: k.output.firstLine()}
 	}
-	close(k.gone)
+	close(k.exited)
 }
 
-// how says how a process ended; "" where it did so in order.
-func how(err error) string {
+// exitStatus describes how a process failed; "" if it did not.
+func exitStatus(err error) string {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return exit.String()
@@ -188,35 +188,35 @@ func how(err error) string {
 	return ""
 }
 
-// take takes packets until there are none, or one is wrong.
-func (k *child) take() error {
+// readPackets handles packets until the connection ends or one is invalid.
+func (k *child) readPackets() error {
 	packet := make([]byte, maxPacket+1)
 	for {
 		n, err := k.conn.Read(packet)
 		switch {
 		case err != nil || n == 0:
-			return nil // how it ended says more
+			return nil // the exit status tells more
 		case n > maxPacket:
 			return &ProtocolError{"a packet that is too long"}
 		}
-		if err := k.hear(packet[:n]); err != nil {
+		if err := k.handleAnswer(packet[:n]); err != nil {
 			return err
 		}
 	}
 }
 
-// hear takes one answer to whoever asked.
-func (k *child) hear(packet []byte) error {
+// handleAnswer passes one answer on to the goroutine that waits for it.
+func (k *child) handleAnswer(packet []byte) error {
 	var a answer
 	if err := json.Unmarshal(packet, &a); err != nil {
-		return &ProtocolError{"what is no answer"}
+		return &ProtocolError{"a packet that is not an answer"}
 	}
 	k.mu.Lock()
 	to := k.waiting[a.ID]
-	first := a.Say == sayLevel && a.Level != nil && !k.walls.Child
+	first := a.Say == sayLevel && a.Level != nil && !k.confined.Child
 	switch {
 	case first:
-		k.walls = *a.Level
+		k.confined = *a.Level
 	case a.Say == sayDone:
 		delete(k.waiting, a.ID)
 	case a.Say != sayProgress:
@@ -226,26 +226,26 @@ func (k *child) hear(packet []byte) error {
 	switch {
 	case first:
 	case to == nil:
-		return &ProtocolError{"an answer to no question"}
+		return &ProtocolError{"an answer to no request"}
 	default:
-		to <- a // whoever asked takes all of them, up to sayDone
+		to <- a // the receiver takes all answers up to sayDone
 	}
 	return nil
 }
 
-// ask sends a request and waits for its end. progress, which may be nil, is told
-// of each step on the way. What the child answered counts even if ctx has ended since: a
-// verdict on a whole archive is never replaced by an interrupt.
+// ask sends a request and waits for its last answer. progress, which may be nil, is
+// called at each step. An answer counts even if ctx has ended since: an interrupt never
+// replaces a verdict on a whole archive.
 func (k *child) ask(ctx context.Context, q request, with *os.File, progress func(int64)) (answer, error) {
 	answers := make(chan answer)
 	k.mu.Lock()
-	q.ID = k.asked
-	k.asked++
+	q.ID = k.requests
+	k.requests++
 	k.waiting[q.ID] = answers
 	k.mu.Unlock()
 	err := k.send(q, with)
 	if err != nil {
-		err = k.end(err)
+		err = k.exitReason(err)
 	}
 	for last := int64(0); err == nil; {
 		select {
@@ -257,13 +257,13 @@ func (k *child) ask(ctx context.Context, q request, with *os.File, progress func
 				last = a.Done
 				progress(last)
 			}
-		case <-k.gone:
-			err = k.why
+		case <-k.exited:
+			err = k.exitError
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
 	}
-	go k.drain(answers)
+	go k.discard(answers)
 	if ctx.Err() != nil {
 		k.close()
 		err = ctx.Err()
@@ -271,22 +271,23 @@ func (k *child) ask(ctx context.Context, q request, with *os.File, progress func
 	return answer{}, err
 }
 
-// drain takes the answers that nobody waits for any more.
-func (k *child) drain(answers <-chan answer) {
+// discard receives answers that are no longer needed, so that listen does not block.
+func (k *child) discard(answers <-chan answer) {
 	for {
 		select {
 		case <-answers:
-		case <-k.gone:
+		case <-k.exited:
 			return
 		}
 	}
 }
 
-// end is the reason why the child cannot be reached: err, unless it has ended.
-func (k *child) end(err error) error {
+// exitReason returns why the child cannot be reached: its exit error if it has ended,
+// else err.
+func (k *child) exitReason(err error) error {
 	select {
-	case <-k.gone:
-		return k.why
+	case <-k.exited:
+		return k.exitError
 	case <-time.After(time.Second):
 		return err
 	}
@@ -298,31 +299,31 @@ func (k *child) add(ctx context.Context, src *os.File, a unpack.Archive) error {
 		err = readOnly(src)
 	}
 	if err == nil {
-		_, err = k.ask(ctx, k.adding(askAdd, a, info.Size()), src, a.Progress)
+		_, err = k.ask(ctx, k.newAddition(askAdd, a, info.Size()), src, a.Progress)
 	}
 	return named(a.Name, err)
 }
 
 func (k *child) addStream(ctx context.Context, r io.Reader, size int64, a unpack.Archive) error {
-	return named(a.Name, k.pour(ctx, k.adding(askStream, a, size), r, a.Progress))
+	return named(a.Name, k.stream(ctx, k.newAddition(askStream, a, size), r, a.Progress))
 }
 
 func (k *child) write(ctx context.Context, from string, f manifests.File) error {
-	q := k.adding(askWrite, unpack.Archive{Name: from}, int64(len(f.Data)))
+	q := k.newAddition(askWrite, unpack.Archive{Name: from}, int64(len(f.Data)))
 	q.Path, q.Link, q.Exec = f.Path, f.Link, f.Exec
-	return named(from, k.pour(ctx, q, bytes.NewReader(f.Data), nil))
+	return named(from, k.stream(ctx, q, bytes.NewReader(f.Data), nil))
 }
 
-// adding is a request to add a, which claims may name from now on.
-func (k *child) adding(how string, a unpack.Archive, size int64) request {
+// newAddition returns a request to add a, and allows claims to name a from now on.
+func (k *child) newAddition(ask string, a unpack.Archive, size int64) request {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.origins = append(k.origins, origin{a.Name, a.Component})
-	return request{Ask: how, From: len(k.origins) - 1, Name: a.Name, Size: size, Component: a.Component, Order: a.Order, Layout: &a.Layout}
+	k.archives = append(k.archives, archiveID{a.Name, a.Component})
+	return request{Ask: ask, From: len(k.archives) - 1, Name: a.Name, Size: size, Component: a.Component, Order: a.Order, Layout: &a.Layout}
 }
 
-// readOnly demands that whoever has f cannot write to the file: it is opened for reading
-// alone, or its memory is sealed.
+// readOnly returns an error unless f is open for reading only, or is sealed memory, so
+// that a process that receives f cannot write to it.
 func readOnly(f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -332,20 +333,20 @@ func readOnly(f *os.File) error {
 	sealed := false
 	if err := errors.Join(raw.Control(func(fd uintptr) {
 		flags, err = unix.FcntlInt(fd, unix.F_GETFL, 0)
-		seals, none := unix.FcntlInt(fd, unix.F_GET_SEALS, 0)
-		sealed = none == nil && seals&unix.F_SEAL_WRITE != 0
+		seals, sealsErr := unix.FcntlInt(fd, unix.F_GET_SEALS, 0)
+		sealed = sealsErr == nil && seals&unix.F_SEAL_WRITE != 0
 	}), err); err != nil {
 		return err
 	}
 	if flags&unix.O_ACCMODE != unix.O_RDONLY && !sealed {
-		return errors.New("not opened for reading alone")
+		return errors.New("not opened for reading only")
 	}
 	return nil
 }
 
-// pour asks for something with a pipe, into which r is copied. An error of r
-// is returned as it is.
-func (k *child) pour(ctx context.Context, q request, r io.Reader, progress func(int64)) error {
+// stream sends the request q with a pipe, into which it copies r. It returns an error
+// of r unchanged.
+func (k *child) stream(ctx context.Context, q request, r io.Reader, progress func(int64)) error {
 	out, in, err := os.Pipe()
 	if err != nil {
 		return err
@@ -353,19 +354,19 @@ func (k *child) pour(ctx context.Context, q request, r io.Reader, progress func(
 	widen(in)
 	copied := make(chan error, 1)
 	go func() {
-		_, err := io.Copy(inlet{in}, r)
+		_, err := io.Copy(pipeWriter{in}, r)
 		in.Close()
 		copied <- err
 	}()
 	_, err = k.ask(ctx, q, out, progress)
-	out.Close() // now writing to the pipe fails, if anybody still does
-	if broken := <-copied; broken != nil && !errors.Is(broken, syscall.EPIPE) {
+	out.Close() // the copying goroutine, if it still writes, fails with EPIPE
+	if copyErr := <-copied; copyErr != nil && !errors.Is(copyErr, syscall.EPIPE) {
 		k.close()
-		return broken
+		return copyErr
 	}
 	if err != nil && ctx.Err() != nil {
-		// The interrupt may have cut what the child was given, so that its verdict on it
-		// means nothing.
+		// The interrupt may have truncated the child's input, so that its verdict means
+		// nothing.
 		k.close()
 		return ctx.Err()
 	}
@@ -373,14 +374,14 @@ func (k *child) pour(ctx context.Context, q request, r io.Reader, progress func(
 }
 
 func (k *child) resume(ctx context.Context, claims []unpack.Claim) error {
-	k.origins = originsOf(claims)
+	k.archives = archivesOf(claims)
 	out, in := io.Pipe()
 	go func() { in.CloseWithError(writeClaims(in, claims, nil)) }()
-	return k.pour(ctx, request{Ask: askResume}, out, nil)
+	return k.stream(ctx, request{Ask: askResume}, out, nil)
 }
 
-// claims asks for what was claimed, and ends the child. They are read once it has
-// ended: of what it holds in memory, and what is made of it here, one is enough.
+// claims asks for the child's claims, and ends the child. It parses them only after
+// the child has ended, so that they are not in the memory of both processes at once.
 func (k *child) claims(ctx context.Context) (*claims, error) {
 	out, in, err := os.Pipe()
 	if err != nil {
@@ -389,47 +390,46 @@ func (k *child) claims(ctx context.Context) (*claims, error) {
 	defer out.Close()
 	widen(in)
 	var text []string
-	taken := make(chan error, 1)
+	received := make(chan error, 1)
 	go func() {
 		var err error
-		if text, err = takeClaims(out, maxClaims(k.limits)); err != nil {
-			k.close() // it may be about to write more
+		if text, err = receiveClaims(out, maxClaims(k.limits)); err != nil {
+			k.close() // it may be blocked writing more
 		}
-		taken <- err
+		received <- err
 	}()
 	_, err = k.ask(ctx, request{Ask: askClaims}, in, nil)
 	in.Close()
-	k.close() // and with it its end of the pipe
-	if err := <-taken; err != nil {
+	k.close() // which also closes the child's end of the pipe
+	if err := <-received; err != nil {
 		return nil, &ProtocolError{err.Error()}
 	}
 	if err != nil {
 		return nil, err
 	}
-	all, err := readClaims(text, k.origins, false, k.limits.Entries)
+	all, err := parseClaims(text, k.archives, false, k.limits.Entries)
 	if err != nil {
 		return nil, &ProtocolError{err.Error()}
 	}
 	return all, nil
 }
 
-// A beginning keeps the first bytes that are written to it.
-type beginning struct {
+// A headBuffer keeps the first maxHead bytes that are written to it.
+type headBuffer struct {
 	mu   sync.Mutex
 	text []byte
 }
 
-const maxBeginning = 4 << 10
+const maxHead = 4 << 10
 
-func (b *beginning) Write(p []byte) (int, error) {
+func (b *headBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.text = append(b.text, p[:min(len(p), maxBeginning-len(b.text))]...)
+	b.text = append(b.text, p[:min(len(p), maxHead-len(b.text))]...)
 	return len(p), nil
 }
 
-// line is the first line of it.
-func (b *beginning) line() string {
+func (b *headBuffer) firstLine() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	first, _, _ := strings.Cut(string(b.text), "\n")

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// through is what comes out of a pipe that r is copied into.
+// through copies r into a pipe, and returns what comes out of it.
 func through(t *testing.T, r io.Reader) (got []byte, n int64, err error) {
 	t.Helper()
 	out, in, err := os.Pipe()
@@ -24,12 +24,12 @@ func through(t *testing.T, r io.Reader) (got []byte, n int64, err error) {
 		all, _ := io.ReadAll(out)
 		read <- all
 	}()
-	n, err = io.Copy(inlet{in}, r)
+	n, err = io.Copy(pipeWriter{in}, r)
 	in.Close()
 	return <-read, n, err
 }
 
-func TestInlet(t *testing.T) {
+func TestPipeWriter(t *testing.T) {
 	data := make([]byte, 3<<20+5) // more than any pipe holds
 	rand.NewChaCha8([32]byte{}).Read(data)
 	file := opened(t, data)
@@ -59,7 +59,7 @@ func TestInlet(t *testing.T) {
 	}
 }
 
-func TestInletOfAFileThatIsCut(t *testing.T) {
+func TestPipeWriterOfTruncatedFile(t *testing.T) {
 	file := opened(t, []byte("abc"))
 	got, n, err := through(t, io.NewSectionReader(file, 1, 100))
 	if string(got) != "bc" || n != 2 || !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -67,7 +67,7 @@ func TestInletOfAFileThatIsCut(t *testing.T) {
 	}
 }
 
-func TestInletThatNobodyReads(t *testing.T) {
+func TestPipeWriterWithoutReader(t *testing.T) {
 	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -75,13 +75,13 @@ func TestInletThatNobodyReads(t *testing.T) {
 	defer in.Close()
 	out.Close()
 	file := opened(t, []byte("abc"))
-	if n, err := io.Copy(inlet{in}, io.NewSectionReader(file, 0, 3)); n != 0 || !errors.Is(err, syscall.EPIPE) {
+	if n, err := io.Copy(pipeWriter{in}, io.NewSectionReader(file, 0, 3)); n != 0 || !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 }
 
-// Not everything can be spliced. A file into a file cannot, on any system.
-func TestInletWithoutSplice(t *testing.T) {
+// Not every file can be spliced: no system can splice a file into a file.
+func TestPipeWriterWithoutSplice(t *testing.T) {
 	from := opened(t, []byte("abcdef"))
 	to, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {
@@ -91,7 +91,7 @@ func TestInletWithoutSplice(t *testing.T) {
 	if _, err := splice(to, from, 0, 3); !errors.Is(err, errors.ErrUnsupported) {
 		t.Fatalf("spliced: %v", err)
 	}
-	n, err := io.Copy(inlet{to}, io.NewSectionReader(from, 1, 4))
+	n, err := io.Copy(pipeWriter{to}, io.NewSectionReader(from, 1, 4))
 	if err != nil || n != 4 {
 		t.Fatalf("%d bytes, %v", n, err)
 	}

@@ -25,7 +25,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// What is unpacked behind the wall is what is unpacked without it.
+// Unpacking behind the wall has the same result as without it.
 func TestUnpacks(t *testing.T) {
 	for way, c := range walls() {
 		t.Run(way, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestUnpacks(t *testing.T) {
 				t.Fatal(err)
 			}
 			if done != int64(len(data)) {
-				t.Errorf("told of %d bytes of %d", done, len(data))
+				t.Errorf("progress of %d bytes of %d", done, len(data))
 			}
 			second := archive("second")
 			second.Order = 1
@@ -131,8 +131,8 @@ func TestUnpacksManyAtOnce(t *testing.T) {
 	}
 }
 
-// Errors are the same errors on this side of the wall: what they match, what
-// they say, and that nothing more can be done.
+// Errors of the child and of this process are the same: what they match, their text,
+// and that Finish fails after them.
 func TestErrors(t *testing.T) {
 	good := archiveOf(t, "a")
 	for name, c := range map[string]struct {
@@ -155,7 +155,7 @@ func TestErrors(t *testing.T) {
 			return u.Add(t.Context(), opened(t, good), a)
 		}, []error{errors.ErrUnsupported}},
 		"a full disk": {func(t *testing.T, u *Unpacker) error {
-			return (&failed{Text: "x: write a: no space", Errno: int(syscall.ENOSPC)}).error()
+			return (&wireError{Text: "x: write a: no space", Errno: int(syscall.ENOSPC)}).error()
 		}, []error{syscall.ENOSPC}},
 		"a file that cannot be made": {func(t *testing.T, u *Unpacker) error {
 			return u.Write(t.Context(), "x", manifests.File{Path: "../evil", Data: []byte("x")})
@@ -188,17 +188,17 @@ func TestErrors(t *testing.T) {
 					t.Errorf("%s: %T", way, err)
 				}
 				if _, err := u.Finish(t.Context()); err == nil && name != "a full disk" {
-					t.Errorf("%s: finished all the same", way)
+					t.Errorf("%s: Finish succeeded", way)
 				}
 			}
 			if len(said) > 1 {
-				t.Errorf("said in different words: %v", said)
+				t.Errorf("different messages: %v", said)
 			}
 		})
 	}
 }
 
-// An interrupt ends the child and all that is being added.
+// An interrupt ends the child and every addition in progress.
 func TestInterrupt(t *testing.T) {
 	for way, c := range walls() {
 		t.Run(way, func(t *testing.T) {
@@ -218,14 +218,14 @@ func TestInterrupt(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			if _, err := u.Finish(context.Background()); err == nil {
-				t.Error("finished all the same")
+				t.Error("Finish succeeded")
 			}
 		})
 	}
 }
 
-// What is added before and after the child's turn is added by this process, and
-// the child knows of it: nothing is claimed twice.
+// This process adds files before and after the child, and the child knows the earlier
+// ones, so that no path is claimed twice.
 func TestBeforeAndAfterTheChild(t *testing.T) {
 	other := newStage(t)
 	if err := os.WriteFile(filepath.Join(other.dir, "taken"), []byte("taken"), 0o644); err != nil {
@@ -254,7 +254,7 @@ func TestBeforeAndAfterTheChild(t *testing.T) {
 			}
 			if c.Path != "" {
 				if err := u.Add(t.Context(), opened(t, archiveOf(t, "late")), archive("late")); !errors.Is(err, unpack.ErrEnded) {
-					t.Errorf("an archive after the child's turn: %v", err)
+					t.Errorf("an archive after the child has ended: %v", err)
 				}
 			}
 			entries, err := u.Finish(t.Context())
@@ -270,7 +270,7 @@ func TestBeforeAndAfterTheChild(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, want)
 			}
 		})
-		t.Run(way+", twice the same", func(t *testing.T) {
+		t.Run(way+", the same path twice", func(t *testing.T) {
 			u := newStage(t).start(t, c, unpack.DefaultLimits())
 			if err := take(u, "first"); err != nil {
 				t.Fatal(err)
@@ -290,17 +290,17 @@ var someClaims = []unpack.Claim{
 }
 
 func TestClaimsOnTheWire(t *testing.T) {
-	known := []origin{{"two", "2"}, {"one", "1"}, {"two", "2"}}
-	for name, origins := range map[string][]origin{"known": known, "not known": nil, "known in part": known[:1]} {
+	known := []archiveID{{"two", "2"}, {"one", "1"}, {"two", "2"}}
+	for name, archives := range map[string][]archiveID{"known": known, "not known": nil, "known in part": known[:1]} {
 		var wire bytes.Buffer
-		if err := writeClaims(&wire, someClaims, origins); err != nil {
+		if err := writeClaims(&wire, someClaims, archives); err != nil {
 			t.Fatal(err)
 		}
 		for _, named := range []bool{true, false} {
-			got, err := readClaims(inPieces(wire.Bytes(), 7), origins, named, len(someClaims))
+			got, err := parseClaims(inPieces(wire.Bytes(), 7), archives, named, len(someClaims))
 			if !named && name != "known" {
 				if err == nil {
-					t.Errorf("%s: an origin that was not asked for was believed", name)
+					t.Errorf("%s: accepted an archive that was not requested", name)
 				}
 				continue
 			}
@@ -308,18 +308,18 @@ func TestClaimsOnTheWire(t *testing.T) {
 				t.Errorf("%s: got %v, %v", name, got, err)
 			}
 		}
-		if _, err := readClaims(inPieces(wire.Bytes(), 1), origins, true, len(someClaims)-1); err == nil {
-			t.Errorf("%s: more claims than may be", name)
+		if _, err := parseClaims(inPieces(wire.Bytes(), 1), archives, true, len(someClaims)-1); err == nil {
+			t.Errorf("%s: accepted more claims than the limit", name)
 		}
 		for n := range wire.Len() {
-			if got, err := readClaims(inPieces(wire.Bytes()[:n], n+1), origins, true, 10); err == nil {
+			if got, err := parseClaims(inPieces(wire.Bytes()[:n], n+1), archives, true, 10); err == nil {
 				t.Errorf("%s: cut to %d bytes: %v", name, n, got)
 			}
 		}
 	}
 }
 
-// inPieces is text in pieces of size bytes.
+// inPieces cuts text into pieces of size bytes.
 func inPieces(text []byte, size int) (pieces []string) {
 	for piece := range slices.Chunk(text, size) {
 		pieces = append(pieces, string(piece), "")
@@ -327,7 +327,7 @@ func inPieces(text []byte, size int) (pieces []string) {
 	return pieces
 }
 
-// The longest claims that limits allow are taken, and nothing beyond.
+// The longest claims within the limits are received, and longer ones refused.
 func TestClaimsHaveACeiling(t *testing.T) {
 	limits := unpack.Limits{Entries: 3, Names: 40}
 	most := verify.DigestOf(nil)
@@ -337,26 +337,26 @@ func TestClaimsHaveACeiling(t *testing.T) {
 		claims = append(claims, unpack.Claim{Entry: e, Archive: "one", Raw: "another " + path + " x"})
 	}
 	var wire bytes.Buffer
-	if err := writeClaims(&wire, claims, []origin{{"one", "1"}}); err != nil {
+	if err := writeClaims(&wire, claims, []archiveID{{"one", "1"}}); err != nil {
 		t.Fatal(err)
 	}
 	if int64(wire.Len()) > maxClaims(limits) {
-		t.Errorf("%d bytes of claims within the limits, and %d may be", wire.Len(), maxClaims(limits))
+		t.Errorf("%d bytes of claims within the limits, but the ceiling is %d", wire.Len(), maxClaims(limits))
 	}
 	for _, extra := range []int64{0, 1} {
-		text, err := takeClaims(io.LimitReader(rand.Reader, maxClaims(limits)+extra), maxClaims(limits))
+		text, err := receiveClaims(io.LimitReader(rand.Reader, maxClaims(limits)+extra), maxClaims(limits))
 		var size int64
 		for _, block := range text {
 			size += int64(len(block))
 		}
 		if (err == nil) != (extra == 0) || err == nil && size != maxClaims(limits) {
-			t.Errorf("%d bytes more than may be: took %d, %v", extra, size, err)
+			t.Errorf("%d bytes over the ceiling: received %d, %v", extra, size, err)
 		}
 	}
 }
 
-// FuzzClaims: whatever a child sends, reading it comes to an end, and what is read
-// can be written again.
+// FuzzClaims checks that parsing ends for any input, and that parsed claims can be
+// written and parsed again.
 func FuzzClaims(f *testing.F) {
 	var wire bytes.Buffer
 	if err := writeClaims(&wire, someClaims, nil); err != nil {
@@ -365,16 +365,16 @@ func FuzzClaims(f *testing.F) {
 	f.Add(wire.Bytes(), true)
 	f.Add([]byte("\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), false)
 	f.Fuzz(func(t *testing.T, packet []byte, named bool) {
-		origins := []origin{{"one", "1"}, {"two", "2"}}
-		claims, err := readClaims(inPieces(packet, 1+len(packet)/3), origins, named, 100)
+		archives := []archiveID{{"one", "1"}, {"two", "2"}}
+		claims, err := parseClaims(inPieces(packet, 1+len(packet)/3), archives, named, 100)
 		if err != nil {
 			return
 		}
 		var again bytes.Buffer
-		if err := writeClaims(&again, claims.all, origins); err != nil {
+		if err := writeClaims(&again, claims.all, archives); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := readClaims(inPieces(again.Bytes(), 1<<20), origins, true, 100); err != nil || !reflect.DeepEqual(got, claims) {
+		if got, err := parseClaims(inPieces(again.Bytes(), 1<<20), archives, true, 100); err != nil || !reflect.DeepEqual(got, claims) {
 			t.Fatalf("%v comes back as %v, %v", claims, got, err)
 		}
 	})

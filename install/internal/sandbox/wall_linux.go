@@ -14,23 +14,23 @@ import (
 	"github.com/kist-tools/kist/install/unpack"
 )
 
-// Ceilings on a child, besides those of what it unpacks.
+// Ceilings on a child, in addition to those of unpack.Limits.
 const (
-	// runtimeRoom is what address space Go's runtime reserves beyond what it
-	// uses, and what decoding takes apart from windows.
+	// runtimeRoom is the address space, in bytes, that Go's runtime reserves but does
+	// not use, and that decoding takes apart from its windows.
 	runtimeRoom = 1 << 30
-	// maxSeconds is of processor time: the largest toolchain takes some 20.
+	// maxSeconds is the limit of processor time. The largest toolchain takes some 20.
 	maxSeconds = 2 * 60 * 60
-	// maxFiles is how many files may be open: a few for each archive that is
-	// being unpacked, and the directories that unpack holds open.
+	// maxFiles is the limit of open files: a few for each archive that is being
+	// unpacked, and the directories that unpack holds open.
 	maxFiles = 1024
 )
 
-// wallIn gives away, for this process and for good, all that unpacking does not
-// need. fills says that it may fill the working directory; abi is the newest version
-// of Landlock to use, newestABI but in tests, which try what older kernels do.
-func wallIn(limits unpack.Limits, fills bool, abi int) (Level, error) {
-	level, err := renounce(limits, fills, abi)
+// confine gives up, for this process and for good, all that unpacking does not need.
+// If fills is set, the process may still fill the working directory. abi is the newest
+// version of Landlock to use: newestABI, except in tests, which imitate older kernels.
+func confine(limits unpack.Limits, fills bool, abi int) (Level, error) {
+	level, err := confineExceptCalls(limits, fills, abi)
 	if err != nil {
 		return Level{}, err
 	}
@@ -40,11 +40,11 @@ func wallIn(limits unpack.Limits, fills bool, abi int) (Level, error) {
 	return level, nil
 }
 
-// renounce is wallIn without the filter of system calls, which comes last: it allows
-// none of the calls that the rest of the wall is made by.
-func renounce(limits unpack.Limits, fills bool, abi int) (Level, error) {
-	unix.Umask(0) // modes are what they are
-	if err := limit(limits); err != nil {
+// confineExceptCalls is confine without the system call filter, which must come last,
+// because it refuses the calls that this function makes.
+func confineExceptCalls(limits unpack.Limits, fills bool, abi int) (Level, error) {
+	unix.Umask(0) // files get exactly the modes that unpack asks for
+	if err := setLimits(limits); err != nil {
 		return Level{}, err
 	}
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
@@ -59,8 +59,8 @@ func renounce(limits unpack.Limits, fills bool, abi int) (Level, error) {
 	return level, err
 }
 
-// limit sets the resource limits.
-func limit(limits unpack.Limits) error {
+// setLimits sets the resource limits.
+func setLimits(limits unpack.Limits) error {
 	used, err := addressSpace()
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func limit(limits unpack.Limits) error {
 		which int
 		to    uint64
 	}{
-		{unix.RLIMIT_AS, used + runtimeRoom + 2*uint64(limits.Memory)}, // twice: garbage
+		{unix.RLIMIT_AS, used + runtimeRoom + 2*uint64(limits.Memory)}, // twice, to allow for garbage
 		{unix.RLIMIT_FSIZE, uint64(limits.Bytes)},
 		{unix.RLIMIT_CPU, maxSeconds},
 		{unix.RLIMIT_NOFILE, maxFiles},
@@ -87,8 +87,8 @@ func limit(limits unpack.Limits) error {
 	return nil
 }
 
-// addressSpace is how many bytes of it this process has, the runtime's
-// reservations included. Source: proc_pid_statm(5).
+// addressSpace returns the size of this process's address space in bytes, including
+// what the runtime only reserves. Source: proc_pid_statm(5).
 func addressSpace() (uint64, error) {
 	data, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
@@ -102,13 +102,13 @@ func addressSpace() (uint64, error) {
 // newestABI is the newest version of Landlock's interface that restrictPaths knows.
 const newestABI = 11
 
-// restrictPaths leaves of all rights on files those that filling the working
-// directory takes, by the newest version of Landlock that the kernel has, but not one
-// after abi. It returns that version: 0 if the kernel has none.
+// restrictPaths gives up all access to files but what filling the working directory
+// needs, with the newest version of Landlock that the kernel has, up to abi. It returns
+// that version, 0 if the kernel has none.
 func restrictPaths(fills bool, abi int) (version int, err error) {
 	version, err = llsys.LandlockGetABIVersion()
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPERM) {
-		return 0, nil // not in the kernel, not switched on, or kept from us by a container
+		return 0, nil // not in the kernel, not enabled, or blocked by a container
 	} else if err != nil {
 		return 0, fmt.Errorf("landlock: %w", err)
 	}
@@ -128,9 +128,9 @@ func restrictPaths(fills bool, abi int) (version int, err error) {
 	return version, nil
 }
 
-// closeInherited closes every descriptor that came with the start of this
-// process, but for the standard ones and the control socket: what Go itself
-// opens is marked to be closed on exec, and so came later.
+// closeInherited closes every descriptor that this process inherited, except the
+// standard ones and the control socket. Descriptors that Go opened itself are marked
+// close-on-exec, which inherited ones cannot be.
 func closeInherited() error {
 	dir, err := os.Open("/proc/self/fd")
 	if err != nil {
