@@ -18,7 +18,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// BlobPath is where the blob of a digest is, below the cache's root.
+// BlobPath returns the path of the blob with digest d, below the cache's root.
 func BlobPath(d verify.Digest) string { return path.Join(blobDir, d.Hex()) }
 
 const (
@@ -27,13 +27,14 @@ const (
 	partialDir = "partial"
 )
 
-// prove decides whether held, which is sealed and whose content went through s, is what
-// a must be. Where the sums do not tell, it is read once more.
+// prove checks that held, which is sealed and whose sums are s, is the content that a
+// must have. Where the sums are not enough (signatures, content hashes), it reads held
+// once more.
 func (c Cache) prove(ctx context.Context, a manifests.Artifact, held *private.File, s sums) (verify.Evidence, error) {
 	if a.Size > 0 && s.size != a.Size {
 		return verify.Evidence{}, &verify.SizeError{Name: a.Name, Want: a.Size, Got: s.size}
 	}
-	again := &watched{File: held.Reader(), ctx: ctx, tell: func(done int64) { c.report("verify", a.Name, min(done, s.size), s.size) }}
+	again := &progressFile{File: held.Reader(), ctx: ctx, progress: func(done int64) { c.report("verify", a.Name, min(done, s.size), s.size) }}
 	switch in := a.Integrity; {
 	case in.Signature != nil:
 		evidence, err := in.Signature.Policy.File(a.Name, again, in.Signature.Data)
@@ -69,44 +70,44 @@ func (c Cache) prove(ctx context.Context, a manifests.Artifact, held *private.Fi
 	}
 }
 
-// A watched file can be read as long as its context lasts, and tells how much was.
-type watched struct {
+// A progressFile fails reads once ctx is done, and reports how much was read.
+type progressFile struct {
 	*os.File
-	ctx  context.Context
-	done int64
-	tell func(done int64)
+	ctx      context.Context
+	done     int64
+	progress func(done int64)
 }
 
-func (w *watched) Read(p []byte) (int, error) {
-	return w.watch(func() (int, error) { return w.File.Read(p) })
+func (f *progressFile) Read(p []byte) (int, error) {
+	return f.count(func() (int, error) { return f.File.Read(p) })
 }
 
-func (w *watched) ReadAt(p []byte, offset int64) (int, error) {
-	return w.watch(func() (int, error) { return w.File.ReadAt(p, offset) })
+func (f *progressFile) ReadAt(p []byte, offset int64) (int, error) {
+	return f.count(func() (int, error) { return f.File.ReadAt(p, offset) })
 }
 
-func (w *watched) watch(read func() (int, error)) (int, error) {
-	if err := w.ctx.Err(); err != nil {
+func (f *progressFile) count(read func() (int, error)) (int, error) {
+	if err := f.ctx.Err(); err != nil {
 		return 0, err
 	}
 	n, err := read()
-	w.done += int64(n)
-	w.tell(w.done)
+	f.done += int64(n)
+	f.progress(f.done)
 	return n, err
 }
 
-// hashZip hashes the zip that w watches.
-func (c Cache) hashZip(ctx context.Context, artifact string, w *watched, size int64) (string, error) {
+// hashZip returns the h1 hash of the zip f.
+func (c Cache) hashZip(ctx context.Context, artifact string, f *progressFile, size int64) (string, error) {
 	if c.HashZip == nil {
-		return verify.HashZip(artifact, w, size)
+		return verify.HashZip(artifact, f, size)
 	}
-	return c.HashZip(ctx, artifact, w.File, size, w.tell)
+	return c.HashZip(ctx, artifact, f.File, size, f.progress)
 }
 
-// publish moves the partial file of s, whose copy was proved, to the blobs and returns
-// that copy as the Blob. Nobody relies on what now lies in the cache: it is copied and
-// proved when it is next used. So nothing is synced, and where the file cannot have its
-// name, because a directory has it for example, it is dropped.
+// publish moves the partial file of s, whose private copy was proved, to the blobs and
+// returns that copy as the Blob. It does not sync the file in the cache, because every
+// later use copies and proves it again. If the file cannot be renamed, for example because
+// a directory has its new name, it is dropped.
 func (c Cache) publish(a manifests.Artifact, key string, s *spool) (Blob, error) {
 	digest := s.digest()
 	if err := c.Root.Rename(s.name, path.Join(blobDir, digest.Hex())); err != nil {
@@ -120,22 +121,22 @@ func (c Cache) publish(a manifests.Artifact, key string, s *spool) (Blob, error)
 	return newBlob(s.held, s.sums)
 }
 
-// newBlob is the Blob of what was proved.
+// newBlob returns the Blob of the proved file held.
 func newBlob(held *private.File, s sums) (Blob, error) {
 	_, err := held.Reader().Seek(0, io.SeekStart)
 	return Blob{File: held.Reader(), Size: s.size, Digest: s.digest(), held: held}, err
 }
 
-// cached copies the blob of a out of the cache and proves the copy. A blob that is not
-// what its name says, or has another size than was signed, is removed. A note only says
-// where to look: one that is wrong is passed over, and replaced by the download that
-// follows.
+// cached copies the blob of a out of the cache and proves the copy. It removes a blob
+// that does not have the digest in its name, or the size that was signed. A note only
+// tells which blob to try: a wrong one is ignored, and the download that follows
+// replaces it.
 func (c Cache) cached(ctx context.Context, a manifests.Artifact, key string) (Blob, bool, error) {
 	hexDigest := a.Integrity.Digest.Hex()
 	if a.Integrity.Digest.Algorithm() != "sha256" {
 		note, err := rootfs.ReadFile(c.Root, path.Join(knownDir, key), 65)
 		if err != nil {
-			return Blob{}, false, nil // not known, or no note that could be one
+			return Blob{}, false, nil // no note, or not a valid one
 		}
 		hexDigest = strings.TrimSuffix(string(note), "\n")
 		if sum, err := hex.DecodeString(hexDigest); err != nil || len(sum) != 32 || hexDigest != strings.ToLower(hexDigest) {
@@ -157,16 +158,16 @@ func (c Cache) cached(ctx context.Context, a manifests.Artifact, key string) (Bl
 	if err != nil {
 		held.Close()
 		if errors.Is(err, verify.ErrUntrusted) {
-			return Blob{}, false, ctx.Err() // it is another artifact
+			return Blob{}, false, ctx.Err() // the blob of another artifact
 		}
 		return Blob{}, false, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	return blob, true, nil
 }
 
-// copyBlob copies a blob to where nobody else can change it, adds the copy to s, and
-// seals it. It returns nil where there is no such blob, and removes one that is not
-// what its name says, or cannot be a.
+// copyBlob copies a blob to a private file, which no other process can change, hashes
+// the copy into s, and seals it. It returns nil if there is no such blob. It removes a
+// blob that does not have the digest in its name, or cannot be a.
 func (c Cache) copyBlob(ctx context.Context, a manifests.Artifact, hexDigest string, s *sums) (*private.File, error) {
 	name := path.Join(blobDir, hexDigest)
 	f, size, err := openRegular(c.Root, name, os.O_RDONLY)
@@ -176,8 +177,8 @@ func (c Cache) copyBlob(ctx context.Context, a manifests.Artifact, hexDigest str
 	case errors.Is(err, errNotRegular):
 		return nil, c.discard(a, name)
 	case errors.Is(err, fs.ErrPermission) && c.exists(name):
-		return nil, nil // it may not be read: what is fetched instead replaces it
-	case err != nil: // the system's trouble, which says nothing of the blob
+		return nil, nil // unreadable: the download that follows replaces it
+	case err != nil: // a failure of the system, which means nothing for the blob
 		return nil, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	defer f.Close()
@@ -195,7 +196,7 @@ func (c Cache) copyBlob(ctx context.Context, a manifests.Artifact, hexDigest str
 		err = c.room(size)
 	}
 	if space := (*SpaceError)(nil); a.Size == 0 && errors.As(err, &space) {
-		// Only the file itself says that it is so large.
+		// Nothing that was signed says that a is so large.
 		return nil, errors.Join(held.Close(), c.discard(a, name))
 	}
 	if err == nil {
@@ -218,10 +219,10 @@ func (c Cache) copyBlob(ctx context.Context, a manifests.Artifact, hexDigest str
 	return held, nil
 }
 
-// Open copies the blob of a digest out of the cache, for a reader who knows from a receipt
-// that it is size bytes long. The error matches fs.ErrNotExist where there is none, and is
-// a *verify.SizeError or *verify.DigestError where the blob is not what its name says; it
-// stays where it is.
+// Open copies the blob with the digest want out of the cache. size is its size in bytes
+// according to a receipt. The error matches fs.ErrNotExist if there is no such blob, and
+// is a *verify.SizeError or *verify.DigestError if the blob has another size or digest.
+// Open does not remove such a blob.
 func (c Cache) Open(ctx context.Context, name string, size int64, want verify.Digest) (Blob, error) {
 	f, found, err := openRegular(c.Root, path.Join(blobDir, want.Hex()), os.O_RDONLY)
 	if err != nil {
@@ -250,16 +251,16 @@ func (c Cache) Open(ctx context.Context, name string, size int64, want verify.Di
 	return newBlob(held, s)
 }
 
-// hold returns an empty file for size bytes, 0 if that is not known, that nobody else
-// can write to.
+// hold returns an empty file for size bytes (0: unknown) that no other process can
+// write to.
 func (c Cache) hold(size int64) (*private.File, error) {
 	return private.New(c.Root, blobDir, size, c.Memory)
 }
 
-// Have reports how many bytes of a need not be fetched, and whether there is a blob of
-// it, by the names in the cache: nothing is read here, and nothing proved. Of an
-// artifact whose size is not known it reports no bytes, since what the cache says of
-// itself decides nothing.
+// Have reports how many bytes of a need not be fetched, and whether the cache has all of
+// it. It goes by the names and sizes of files, and reads and proves nothing. For an
+// artifact of unknown size it reports 0 bytes, because the sizes of files in the cache
+// cannot be trusted.
 func (c Cache) Have(a manifests.Artifact) (bytes int64, whole bool) {
 	if a.Integrity.Digest.Algorithm() == "sha256" {
 		info, err := c.Root.Lstat(path.Join(blobDir, a.Integrity.Digest.Hex()))
@@ -278,8 +279,8 @@ func (c Cache) Have(a manifests.Artifact) (bytes int64, whole bool) {
 	return info.Size(), false
 }
 
-// Forget drops what has arrived of a, which nobody is going to fetch. It leaves
-// alone what somebody is fetching after all.
+// Forget removes the partial download of a, unless another process or goroutine is
+// fetching it.
 func (c Cache) Forget(a manifests.Artifact) error {
 	key, err := keyOf(a)
 	if err != nil {
@@ -308,7 +309,7 @@ func (c Cache) exists(name string) bool {
 // discard removes a damaged blob. A directory of that name stays if something is in it.
 func (c Cache) discard(a manifests.Artifact, name string) error {
 	if err := c.Root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) && !rootfs.IsNotEmpty(err) {
-		return fmt.Errorf("%s: its damaged copy in the cache: %w", a.Name, err)
+		return fmt.Errorf("%s: remove the damaged copy in the cache: %w", a.Name, err)
 	}
 	return nil
 }

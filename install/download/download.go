@@ -1,38 +1,37 @@
 // Package download turns an artifact into a proved blob of the cache.
 //
-// The far side and the cache are both hostile. What is guaranteed:
+// Neither the server nor the cache is trusted. The package guarantees:
 //
-//   - The bytes that are used are the bytes that were proved. Whatever arrives, and
-//     whatever is found in the cache, is copied to memory or to a file that no other
-//     process can open, hashed and proved there, and used from there (package private).
-//     Files of the cache that have a name are never used in place: another program may
-//     write to them.
-//   - A file below blobs/sha256 has its SHA-256 digest for a name. One whose content or
-//     size is wrong is removed and fetched again. Its size decides nothing else.
-//   - What arrives is written to partial/ too, for the next attempt. Nothing reads an
-//     artifact before it is proved, save the zip directory that an h1 hash needs. Of an
-//     artifact with chunk digests, each chunk can be read once it is proved, and
-//     the whole must be proved in the end all the same.
-//   - A partial download is a saving, never a belief: the whole is hashed, and
-//     content that fails after it was put together from several answers is
-//     fetched once more in one piece before anybody is accused. Of an artifact
-//     with chunk digests, only the chunks that fail are.
-//   - Reading stops one byte past the size that was proved, and without one at
-//     manifests.MaxArtifact.
+//   - The bytes that are used are the bytes that were proved. All downloads, and all
+//     files of the cache, are copied to memory or to a file that no other process can
+//     open, hashed and proved there, and used from there (package private). Named files
+//     of the cache are never used in place, because another program may write to them.
+//   - The name of a file below blobs/sha256 is its SHA-256 digest. A file whose content
+//     or size is wrong is removed and fetched again. Its size decides nothing else.
+//   - Downloads are also written to partial/, for the next attempt. Nothing reads an
+//     artifact before it is proved, except the zip directory that an h1 hash needs. If
+//     an artifact has chunk digests, each chunk can be read once it is proved, but in
+//     the end the whole must be proved too.
+//   - A partial download saves time and is not trusted: the whole is hashed. Content
+//     that was put together from several answers and then fails is fetched once more in
+//     one piece before the server is blamed. If an artifact has chunk digests, only the
+//     chunks that fail are fetched again.
+//   - Reading stops one byte past the size that was proved, or past
+//     manifests.MaxArtifact if none was.
 //
-// The refs of an artifact are tried in order. One that is unreachable or not
-// found gives way to the next. One that serves other content gives way too if
-// the artifact is pinned by its digest, since then no mirror can do harm; a
-// wrong signature or content hash ends the attempt.
+// The refs of an artifact are tried in order. After one that is unreachable or not
+// found, the next is tried. So it is after one that serves other content, if the
+// artifact is pinned by its digest, since then no mirror can do harm; a wrong
+// signature or content hash ends the attempt.
 //
 //	blobs/sha256/<hex>   proved blobs
-//	known/<key>          "<hex>\n": the blob that once proved what has no SHA-256 stated
-//	partial/<key>        what has arrived of an artifact; <key>.lock while somebody fetches it,
-//	                     <key>.for the text whose SHA-256 the key is
+//	known/<key>          "<hex>\n": the blob of an artifact that states no SHA-256
+//	partial/<key>        a partial download; <key>.lock exists while it is fetched,
+//	                     <key>.for holds the text whose SHA-256 the key is
 //
 // A key is the SHA-256 of what must be proved, so that all refs of an artifact,
-// and all channels that state the same integrity, share one download. Two
-// processes that want the same blob take turns, and the second finds it.
+// and all channels that state the same integrity, share one download. If two
+// processes want the same blob, the second waits and then finds it in the cache.
 package download
 
 import (
@@ -56,49 +55,49 @@ import (
 type Cache struct {
 	Root      *os.Root // kist's own directory in the cache
 	Transport manifests.Transport
-	// Slots, which may be nil, bounds how many requests are under way at once:
-	// each takes one of its places.
+	// Slots, which may be nil, limits the number of concurrent requests to its
+	// capacity.
 	Slots chan struct{}
-	// Progress, which may be nil, is told how much of an artifact has arrived
-	// ("download") or been read again to prove it ("verify"). Total is -1 if not
-	// known. Calls for one artifact do not overlap.
+	// Progress, which may be nil, is called with the number of bytes of an artifact
+	// that have arrived (stage "download") or were read again to prove it (stage
+	// "verify"). total is -1 if unknown. Calls for one artifact do not overlap.
 	Progress func(stage, name string, done, total int64)
-	// About tells other processes that want the same artifact what this one is
-	// doing; Waiting, which may be nil, is told which process this one waits for, and
-	// LockWait is how long it waits for one.
+	// About describes this process to others that want the same artifact. Waiting,
+	// which may be nil, is called when this process waits for another one, for at most
+	// LockWait.
 	About    string
 	Waiting  func(*rootfs.BusyError)
 	LockWait time.Duration
 	// Turns, which may be nil, is shared by the Caches of this process.
 	Turns *Turns
-	// HashZip is verify.HashZip of a zip that is open for reading alone, done
-	// where a hostile one does no harm; progress is told how much of it was
-	// read. Nil: verify.HashZip itself.
+	// HashZip does the work of verify.HashZip in a sandbox, for a zip that is open for
+	// reading only. It calls progress with the number of bytes read. Nil: verify.HashZip
+	// itself.
 	HashZip func(ctx context.Context, name string, zip *os.File, size int64, progress func(done int64)) (h1 string, err error)
 
-	// Memory, which may be nil, bounds the memory that Blobs lie in. What does not fit
-	// lies in the cache, in files without a name.
+	// Memory, which may be nil, limits the memory for the content of Blobs. What does
+	// not fit goes to unnamed files in the cache.
 	Memory *private.Budget
 
 	space   func(*os.Root) (free int64, err error)           // nil: rootfs.Space
-	ceiling int64                                            // on artifacts of unknown size; 0: manifests.MaxArtifact
-	wait    func(ctx context.Context, d time.Duration) error // nil: by the clock
+	ceiling int64                                            // for artifacts of unknown size; 0: manifests.MaxArtifact
+	wait    func(ctx context.Context, d time.Duration) error // nil: a timer
 }
 
-// A Blob is a proved artifact. Its File is open for reading, at offset 0, and holds the
-// very bytes that were proved: it is a copy that no other process can change. The caller
-// closes the Blob.
+// A Blob is a proved artifact. Its File is open for reading at offset 0, and holds
+// exactly the bytes that were proved: it is a copy that no other process can change.
+// The caller closes the Blob.
 type Blob struct {
 	File     *os.File
 	Size     int64
 	Digest   verify.Digest // SHA-256
 	Evidence verify.Evidence
-	Ref      string // where it came from, redacted; empty: out of the cache
+	Ref      string // where it was fetched from, redacted; empty: found in the cache
 
 	held *private.File
 }
 
-// Close gives the copy up. The zero Blob has none.
+// Close releases the copy. The zero Blob has none.
 func (b Blob) Close() error {
 	if b.held == nil {
 		return nil
@@ -106,16 +105,16 @@ func (b Blob) Close() error {
 	return b.held.Close()
 }
 
-// A SpaceError says, before anything was written, that something will not fit.
+// A SpaceError reports, before anything was written, that there is not enough space.
 type SpaceError struct {
 	Path       string // a directory on the file system in question, or two: "A and B"
 	Need, Free int64  // bytes
-	Files      bool   // it is files and directories, not bytes, that there is no room for
+	Files      bool   // Need and Free count files and directories, not bytes
 }
 
 func (e *SpaceError) Error() string {
 	if e.Files {
-		return fmt.Sprintf("%s: needs room for %d files at least, and the file system has it for %d", e.Path, e.Need, e.Free)
+		return fmt.Sprintf("%s: needs room for %d files at least, and the file system has room for %d", e.Path, e.Need, e.Free)
 	}
 	unit, name := 1e6, "MB"
 	if e.Need < 1e6 {
@@ -124,15 +123,15 @@ func (e *SpaceError) Error() string {
 	return fmt.Sprintf("%s: needs %.1f %s, has %.1f %[3]s free", e.Path, float64(e.Need)/unit, name, float64(e.Free)/unit)
 }
 
-// Fetch returns the blob of a, out of the cache if it is there.
+// Fetch returns the blob of a, from the cache if possible.
 //
 // Errors that match verify.ErrUntrusted: *verify.SizeError, *verify.DigestError,
 // *verify.SignatureError, *verify.TreeError and, without a known size,
 // *manifests.TooLargeError. If no ref gave an answer, the error matches
-// manifests.ErrUnreachable, or manifests.ErrNotFound if all of them say so.
-// *rootfs.BusyError says that another process is still fetching a after LockWait.
-// *SpaceError comes before anything is written. When the network fails or ctx
-// ends, what has arrived stays for the next attempt; after any other error
+// manifests.ErrUnreachable, or manifests.ErrNotFound if all refs are not found.
+// *rootfs.BusyError means that another process is still fetching a after LockWait.
+// *SpaceError is returned before anything is written. If the network fails or ctx
+// ends, the partial download stays for the next attempt; after any other error
 // nothing stays.
 func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
 	if a.Chunks.Len() > 0 {
@@ -143,7 +142,7 @@ func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
 		blob, err := s.Blob()
 		return blob, errors.Join(err, s.end(true))
 	}
-	key, blob, lock, err := c.begin(ctx, a)
+	key, blob, lock, err := c.findOrClaim(ctx, a)
 	if lock == nil || err != nil {
 		return blob, err
 	}
@@ -153,16 +152,16 @@ func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
 		return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	var evidence verify.Evidence
-	ref, err := c.eachRef(ctx, a, func(ref string) (err error) {
+	ref, err := c.tryRefs(ctx, a, func(ref string) (err error) {
 		evidence, err = c.fetchFrom(ctx, a, ref, s)
 		return err
 	})
 	if err != nil {
-		return Blob{}, errors.Join(err, s.end(keeps(ctx, err) && s.encoding == ""))
+		return Blob{}, errors.Join(err, s.end(canResume(ctx, err) && s.encoding == ""))
 	}
 	blob, err = c.publish(a, key, s)
 	if err == nil {
-		s.held = nil // it is the blob's
+		s.held = nil // the blob owns it now
 	}
 	if err = errors.Join(err, s.end(err == nil)); err != nil {
 		blob.Close()
@@ -172,14 +171,14 @@ func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
 	return blob, nil
 }
 
-// keeps reports whether what has arrived stays for the next attempt.
-func keeps(ctx context.Context, err error) bool {
+// canResume reports whether the partial download stays for the next attempt after err.
+func canResume(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || errors.Is(err, manifests.ErrUnreachable) || errors.Is(err, manifests.ErrNotFound)
 }
 
-// begin returns the blob of a out of the cache, or else the lock under which it
-// is to be fetched, and the key of its partial file.
-func (c Cache) begin(ctx context.Context, a manifests.Artifact) (key string, blob Blob, held *claim, err error) {
+// findOrClaim returns the blob of a from the cache, or else the lock that the caller
+// holds while it fetches a, and the key of the partial file.
+func (c Cache) findOrClaim(ctx context.Context, a manifests.Artifact) (key string, blob Blob, held *claim, err error) {
 	if key, err = keyOf(a); err != nil {
 		return "", Blob{}, nil, err
 	}
@@ -198,7 +197,7 @@ func (c Cache) begin(ctx context.Context, a manifests.Artifact) (key string, blo
 	if err != nil {
 		return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
 	}
-	// Whoever held the lock before may have been after the same.
+	// The previous holder of the lock may have fetched the same artifact.
 	if blob, ok, err := c.cached(ctx, a, key); ok || err != nil {
 		return key, blob, nil, errors.Join(err, lock.Remove())
 	}
@@ -208,9 +207,9 @@ func (c Cache) begin(ctx context.Context, a manifests.Artifact) (key string, blo
 	return key, Blob{}, held, nil
 }
 
-// keyOf names what a must prove, by the SHA-256 of what it states.
+// keyOf returns the key of a: the SHA-256 of integrityText.
 func keyOf(a manifests.Artifact) (string, error) {
-	text, err := stated(a)
+	text, err := integrityText(a)
 	if err != nil {
 		return "", err
 	}
@@ -218,9 +217,9 @@ func keyOf(a manifests.Artifact) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// stated is what a must prove. An artifact that does not state exactly one integrity
-// cannot be fetched.
-func stated(a manifests.Artifact) (string, error) {
+// integrityText returns a text that identifies what a must prove. An artifact that does
+// not state exactly one integrity cannot be fetched.
+func integrityText(a manifests.Artifact) (string, error) {
 	var all []string
 	if d := a.Integrity.Digest; !d.IsZero() {
 		all = append(all, "digest\n"+d.String())
@@ -232,34 +231,34 @@ func stated(a manifests.Artifact) (string, error) {
 		all = append(all, "tree\n"+t.H1)
 	}
 	if len(all) != 1 || len(a.Refs) == 0 || a.Size < 0 {
-		return "", fmt.Errorf("%s: %w: it does not state one integrity, a location and a size", a.Name, verify.ErrUntrusted)
+		return "", fmt.Errorf("%s: %w: it does not have exactly one integrity, a location and a valid size", a.Name, verify.ErrUntrusted)
 	}
 	return all[0], nil
 }
 
-// eachRef tries the refs of a until one has brought what a must be, and returns
-// that one.
-func (c Cache) eachRef(ctx context.Context, a manifests.Artifact, try func(ref string) error) (string, error) {
+// tryRefs calls try with the refs of a in order until it succeeds, and returns that
+// ref. Otherwise it returns the most severe error.
+func (c Cache) tryRefs(ctx context.Context, a manifests.Artifact, try func(ref string) error) (string, error) {
 	var worst error
 	for _, ref := range a.Refs {
 		err := try(ref)
 		switch {
 		case err == nil:
 			return ref, nil
-		case ctx.Err() != nil || gravity(err) == 0:
+		case ctx.Err() != nil || severity(err) == 0:
 			return "", err
 		case errors.Is(err, verify.ErrUntrusted) && a.Integrity.Digest.IsZero():
 			return "", err
-		case gravity(err) > gravity(worst):
+		case severity(err) > severity(worst):
 			worst = err
 		}
 	}
 	return "", worst
 }
 
-// gravity orders what can be wrong with a ref, by what the user must hear of
-// first; 0 is trouble of this machine, which no other ref mends.
-func gravity(err error) int {
+// severity ranks the errors of a ref by how important they are for the user. 0 is a
+// failure of this machine, which another ref would not avoid.
+func severity(err error) int {
 	switch {
 	case errors.Is(err, verify.ErrUntrusted):
 		return 3
@@ -271,9 +270,9 @@ func gravity(err error) int {
 	return 0
 }
 
-// fetchFrom fills s from ref and proves it. Content that fails is dropped; if it
-// was put together from several answers, ref gets one more chance from the start. A
-// web page that is not what a must be is a *manifests.PageError.
+// fetchFrom fills s from ref and proves it. It drops content that fails; if that was
+// put together from several answers, it fetches ref once more from the start. If the
+// content is a web page, the error is a *manifests.PageError.
 func (c Cache) fetchFrom(ctx context.Context, a manifests.Artifact, ref string, s *spool) (verify.Evidence, error) {
 	for again := false; ; again = true {
 		var evidence verify.Evidence
@@ -297,9 +296,9 @@ func (c Cache) fetchFrom(ctx context.Context, a manifests.Artifact, ref string, 
 	}
 }
 
-// proveReceived decides whether what s holds is what a must be. It is taken as it
-// came, since servers claim a content encoding for archives that are compressed
-// files; if its digest is another, it is decoded once.
+// proveReceived proves the content of s. It first proves the bytes as they were sent,
+// because servers claim a content encoding for archives that are compressed files. If
+// their digest is wrong, it decodes them once.
 func (c Cache) proveReceived(ctx context.Context, a manifests.Artifact, s *spool) (verify.Evidence, error) {
 	if err := s.held.Seal(); err != nil {
 		return verify.Evidence{}, err
@@ -309,7 +308,7 @@ func (c Cache) proveReceived(ctx context.Context, a manifests.Artifact, s *spool
 		return evidence, wrong
 	}
 	if a.Integrity.Digest.IsZero() {
-		return evidence, fmt.Errorf("%w (the server says that it has Content-Encoding: %s)", wrong, s.encoding)
+		return evidence, fmt.Errorf("%w (the server sent it with Content-Encoding: %s)", wrong, s.encoding)
 	}
 	err := s.decode(ctx, c.limit(a))
 	if err == nil {
@@ -317,7 +316,7 @@ func (c Cache) proveReceived(ctx context.Context, a manifests.Artifact, s *spool
 	}
 	if err == nil {
 		if evidence, err = c.prove(ctx, a, s.held, s.sums); errors.Is(err, verify.ErrUntrusted) {
-			return evidence, fmt.Errorf("%w (after its Content-Encoding %s was decoded)", err, s.encoding)
+			return evidence, fmt.Errorf("%w (after decoding Content-Encoding: %s)", err, s.encoding)
 		}
 	}
 	if _, undecodable := errors.AsType[*manifests.DecodeError](err); undecodable {
@@ -326,7 +325,7 @@ func (c Cache) proveReceived(ctx context.Context, a manifests.Artifact, s *spool
 	return evidence, err
 }
 
-// enter waits for a place to make a request in; leave gives it back.
+// enter waits for a free slot for a request; leave frees it again.
 func (c Cache) enter(ctx context.Context) (leave func(), err error) {
 	if c.Slots == nil {
 		return func() {}, ctx.Err()

@@ -19,7 +19,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-func TestFetchAndFindAgain(t *testing.T) {
+func TestFetchUsesTheCache(t *testing.T) {
 	data := archive(t, 300<<10)
 	kinds := map[string]verify.Kind{"sha256": verify.ByDigest, "sha512": verify.ByDigest, "signature": verify.ByDetached, "tree": verify.ByTree}
 	for kind, in := range integrities(t, data) {
@@ -39,7 +39,7 @@ func TestFetchAndFindAgain(t *testing.T) {
 			if got := files(t, c); got != want {
 				t.Errorf("%s: the cache holds %q, want %q", kind, got, want)
 			}
-			c.Transport = &far{}
+			c.Transport = &fakeServer{}
 			again := fetch(t, c, a, data)
 			if again.Ref != "" || fmt.Sprint(again.Evidence) != fmt.Sprint(blob.Evidence) {
 				t.Errorf("%s: from the cache: %q, evidence %+v", kind, again.Ref, again.Evidence)
@@ -53,8 +53,8 @@ func TestWrongContentIsRefused(t *testing.T) {
 	another := archive(t, 200<<10)
 	for kind, in := range integrities(t, data) {
 		for name, c := range map[string]struct {
-			far  handler
-			size int
+			server handler
+			size   int
 		}{
 			"tampered":                  {honest(flipped(data)), len(data)},
 			"tampered, size unknown":    {honest(flipped(data)), 0},
@@ -72,7 +72,7 @@ func TestWrongContentIsRefused(t *testing.T) {
 			"announced over every size": {endless(manifests.MaxArtifact + 1), 0},
 			"stated size is wrong":      {honest(data), len(data) - 1},
 		} {
-			cache, f := setup(t, c.far)
+			cache, f := setup(t, c.server)
 			cache.ceiling = 1 << 20
 			err := refuse(t, cache, artifact(in, c.size), verify.ErrUntrusted)
 			if got := files(t, cache); got != "" {
@@ -87,14 +87,14 @@ func TestWrongContentIsRefused(t *testing.T) {
 			}
 		}
 		cache, _ := setup(t, honest(data))
-		cache.ceiling = int64(len(data)) // its twin, at the ceiling
+		cache.ceiling = int64(len(data)) // an honest artifact at the ceiling
 		fetch(t, cache, artifact(in, 0), data)
 	}
 }
 
-// An answer that announces the wrong size is refused unread, but for the beginning
-// that tells whether it is a web page.
-func TestAnnouncedSize(t *testing.T) {
+// An answer that announces a wrong size is refused unread, except for the beginning,
+// which shows whether it is a web page.
+func TestWrongAnnouncedSizeIsRefusedUnread(t *testing.T) {
 	data := noise(1000)
 	for _, c := range []struct {
 		stated    int
@@ -113,20 +113,20 @@ type unread struct {
 
 func (u *unread) Read(p []byte) (int, error) {
 	if u.read += len(p); u.read > 512 {
-		u.t.Error("it was read")
+		u.t.Error("the body was read")
 	}
 	return len(p), nil
 }
 func (u *unread) Close() error { return nil }
 
-func TestErrorsSayWhatIsWrong(t *testing.T) {
+func TestErrorsNameTheCause(t *testing.T) {
 	data := archive(t, 1000)
 	for name, c := range map[string]struct {
-		far  handler
-		in   manifests.Integrity
-		size int
-		want any
-		text string
+		server handler
+		in     manifests.Integrity
+		size   int
+		want   any
+		text   string
 	}{
 		"digest":    {honest(flipped(data)), bySHA256(data), len(data), new(*verify.DigestError), "content does not match"},
 		"short":     {unsized(honest(data[:9])), bySHA256(data), len(data), new(*verify.SizeError), "only 9 of the"},
@@ -135,7 +135,7 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 		"tree":      {honest(archive(t, 999)), byTree(t, data), 0, new(*verify.TreeError), "checksum database sum.example.org: tool.zip: its content hash is h1:"},
 		"too large": {endless(-1), bySHA256(data), 0, new(*manifests.TooLargeError), "larger than the limit of 4096 bytes"},
 	} {
-		cache, _ := setup(t, c.far)
+		cache, _ := setup(t, c.server)
 		cache.ceiling = 4096
 		err := refuse(t, cache, artifact(c.in, c.size), verify.ErrUntrusted)
 		if !errors.As(err, c.want) || !strings.Contains(err.Error(), c.text) || !strings.Contains(err.Error(), "tool.zip") {
@@ -144,7 +144,7 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestOneIntegrity(t *testing.T) {
+func TestArtifactNeedsExactlyOneIntegrity(t *testing.T) {
 	data := noise(100)
 	for name, a := range map[string]manifests.Artifact{
 		"none":          artifact(manifests.Integrity{}, 100),
@@ -167,9 +167,9 @@ func TestMirrors(t *testing.T) {
 	good, bad := honest(data), honest(flipped(data))
 	for name, c := range map[string]struct {
 		mirrors []handler
-		pinned  error // what a digest leads to
-		signed  error // what a signature or content hash leads to
-		asked   int   // mirrors asked, with the latter
+		pinned  error // result with a digest
+		signed  error // result with a signature or content hash
+		asked   int   // requests with the latter
 	}{
 		"good":                      {[]handler{good, bad}, nil, nil, 1},
 		"down, good":                {[]handler{down, good}, nil, nil, 2},
@@ -209,7 +209,7 @@ func TestMirrors(t *testing.T) {
 	}
 }
 
-func TestTroubleOfThisMachineEndsTheAttempt(t *testing.T) {
+func TestLocalFailureEndsTheAttempt(t *testing.T) {
 	data := noise(1000)
 	cache, f := setup(t, honest(data))
 	f.at["https://mirror.example.org/"] = honest(data)
@@ -226,12 +226,12 @@ func TestTroubleOfThisMachineEndsTheAttempt(t *testing.T) {
 	if s.file, err = cache.Root.Open("spool"); err != nil { // for reading only: writing fails
 		t.Fatal(err)
 	}
-	_, err = cache.eachRef(t.Context(), a, func(ref string) error {
+	_, err = cache.tryRefs(t.Context(), a, func(ref string) error {
 		_, err := cache.fetchFrom(t.Context(), a, ref, s)
 		return err
 	})
 	var path *os.PathError
-	if !errors.As(err, &path) || gravity(err) != 0 || len(f.asked) != 1 {
+	if !errors.As(err, &path) || severity(err) != 0 || len(f.asked) != 1 {
 		t.Errorf("%v after asking %v", err, f.asked)
 	}
 }
@@ -239,21 +239,21 @@ func TestTroubleOfThisMachineEndsTheAttempt(t *testing.T) {
 func TestSpace(t *testing.T) {
 	data := noise(1000)
 	for name, c := range map[string]struct {
-		far      handler
+		server   handler
 		size     int
 		free     int64
 		unknown  error
 		need     int64
 		honestly bool
 	}{
-		"stated size":       {far: unsized(honest(data)), size: 1000, free: 999, need: 1000},
-		"announced size":    {far: honest(data), free: 999, need: 1000},
-		"just enough":       {far: honest(data), size: 1000, free: 1000, honestly: true},
-		"no size":           {far: unsized(honest(data)), free: 0, honestly: true},
-		"nobody can tell":   {far: honest(data), size: 1000, unknown: errors.ErrUnsupported, honestly: true},
-		"all of it is here": {far: honest(data), size: 1000, free: 0, need: 1000},
+		"stated size":        {server: unsized(honest(data)), size: 1000, free: 999, need: 1000},
+		"announced size":     {server: honest(data), free: 999, need: 1000},
+		"just enough":        {server: honest(data), size: 1000, free: 1000, honestly: true},
+		"no size":            {server: unsized(honest(data)), free: 0, honestly: true},
+		"free space unknown": {server: honest(data), size: 1000, unknown: errors.ErrUnsupported, honestly: true},
+		"no space":           {server: honest(data), size: 1000, free: 0, need: 1000},
 	} {
-		cache, _ := setup(t, c.far)
+		cache, _ := setup(t, c.server)
 		cache.space = func(*os.Root) (int64, error) { return c.free, c.unknown }
 		a := artifact(bySHA256(data), c.size)
 		if c.honestly {
@@ -271,7 +271,7 @@ func TestSpace(t *testing.T) {
 	}
 }
 
-func TestTwoAtOnce(t *testing.T) {
+func TestConcurrentFetchesDownloadOnce(t *testing.T) {
 	data := noise(2 << 20)
 	cache, f := setup(t, honest(data))
 	var wait sync.WaitGroup
@@ -316,7 +316,7 @@ func TestCancel(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	if got := files(t, cache); got != "partial" {
-		t.Errorf("the cache holds %q, want what arrived", got)
+		t.Errorf("the cache holds %q, want the partial file", got)
 	}
 	f.at[main] = honest(data)
 	fetch(t, cache, a, data)
@@ -328,15 +328,15 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// What is proved by more than the digests that went along is read once more, which
-// takes a while on a slow machine: that ends with the context too, and is shown.
+// Signatures and content hashes need a second read, which takes a while on a slow
+// machine. It ends with the context too, and reports progress.
 func TestCancelWhileProving(t *testing.T) {
 	data := archive(t, 1<<20)
 	for kind, in := range map[string]manifests.Integrity{"signature": bySignature(t, data), "tree": byTree(t, data)} {
 		t.Run(kind, func(t *testing.T) {
 			cache, f := setup(t, honest(data))
 			a := artifact(in, 0)
-			broken := func(where string) {
+			interrupt := func(where string) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				cache.Progress = func(stage, _ string, _, _ int64) {
@@ -349,16 +349,16 @@ func TestCancelWhileProving(t *testing.T) {
 				}
 				cache.Progress = nil
 			}
-			broken("after the download")
+			interrupt("after the download")
 			if got := files(t, cache); got != "partial" {
-				t.Errorf("the cache holds %q, want what arrived", got)
+				t.Errorf("the cache holds %q, want the partial file", got)
 			}
 			fetch(t, cache, a, data)
 			asked := len(f.asked)
-			broken("out of the cache")
+			interrupt("from the cache")
 			fetch(t, cache, a, data)
 			if len(f.asked) != asked {
-				t.Errorf("asked %v: what is in the cache was fetched again", f.asked)
+				t.Errorf("asked %v: fetched again although it was in the cache", f.asked)
 			}
 		})
 	}
@@ -396,9 +396,9 @@ func TestProgress(t *testing.T) {
 	fetch(t, cache, a, data)
 }
 
-// Whatever mirrors do, and whatever an earlier attempt left behind, what Fetch
-// returns is the content, and nothing else is ever named a blob.
-func TestOnlyTheContent(t *testing.T) {
+// Whatever mirrors send and earlier attempts left behind, Fetch returns only the
+// content, and no other file ever becomes a blob.
+func TestFetchReturnsOnlyTheContent(t *testing.T) {
 	data := archive(t, 3000)
 	kinds := integrities(t, data)
 	contents := map[string][]byte{"right": data, "flipped": flipped(data), "short": data[:1000], "long": append(bytes.Clone(data), 1)}
@@ -432,7 +432,7 @@ func TestOnlyTheContent(t *testing.T) {
 				if !bytes.Equal(got, data) {
 					r.Fatalf("got %d other bytes", len(got))
 				}
-			} else if gravity(err) == 0 {
+			} else if severity(err) == 0 {
 				r.Fatalf("%v", err)
 			}
 			if len(f.asked) > 40 {
@@ -440,13 +440,13 @@ func TestOnlyTheContent(t *testing.T) {
 			}
 			files(t, cache)
 		}
-		// The machine that comes back to honest mirrors is served.
+		// With honest mirrors afterwards, the fetch succeeds.
 		f.at[main], f.at["mirror"] = honest(data), honest(data)
 		fetch(t, cache, a, data)
 	})
 }
 
-// plant puts content below the cache.
+// plant writes a file below the cache.
 func plant(t *testing.T, c Cache, name string, data []byte) {
 	t.Helper()
 	file := filepath.Join(c.Root.Name(), name)

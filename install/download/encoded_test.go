@@ -20,7 +20,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// encode compresses data as the content encoding of that name does.
+// encode compresses data with the content encoding of that name.
 func encode(t *testing.T, encoding string, data []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -44,9 +44,9 @@ func encode(t *testing.T, encoding string, data []byte) []byte {
 	return b.Bytes()
 }
 
-// An artifact is taken as it came, whatever content encoding the server claims; if
-// its digest is another, it is decoded once; then it is refused. Each to an
-// artifact with chunks and to one without.
+// An artifact is accepted as it was sent, whatever content encoding the server claims.
+// If its digest is wrong, it is decoded once, and then refused. Each case is tried on an
+// artifact with chunks and on one without.
 func TestEncodedArtifacts(t *testing.T) {
 	data, chunked := twoChunks()
 	other := spoiled(data, 1)
@@ -80,11 +80,11 @@ func TestEncodedArtifacts(t *testing.T) {
 			if !chunks {
 				a.Chunks = verify.Chunks{}
 			} else if name == "gzip, and what is behind it" || name == "gzip of more than there is" {
-				continue // once all chunks are there, nobody reads on
+				continue // nothing is read after the last chunk
 			}
 			for _, unsized := range []bool{false, true} {
 				if unsized && chunks && c.encoding == "" && !c.ok {
-					continue // a body of unknown size that is too short is one that broke
+					continue // a short body of unknown size counts as broken
 				}
 				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if c.encoding != "" {
@@ -113,7 +113,7 @@ func TestEncodedArtifacts(t *testing.T) {
 						t.Errorf("%s, chunks %v: another content, %v", name, chunks, err)
 					}
 					blob.Close()
-					again, err := cache.Fetch(t.Context(), a) // the server is gone
+					again, err := cache.Fetch(t.Context(), a) // without the server
 					if err != nil {
 						t.Errorf("%s, chunks %v: not in the cache: %v", name, chunks, err)
 					}
@@ -126,7 +126,7 @@ func TestEncodedArtifacts(t *testing.T) {
 	}
 }
 
-// What has come of an encoded answer is never continued with a part of another.
+// A partial encoded answer is never continued with a part of another answer.
 func TestEncodedAnswersAreNotResumed(t *testing.T) {
 	data, a := twoChunks()
 	a.Chunks = verify.Chunks{}
@@ -145,7 +145,7 @@ func TestEncodedAnswersAreNotResumed(t *testing.T) {
 				http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 				return
 			}
-			if body == nil && requests == 1 { // broken off
+			if body == nil && requests == 1 { // the body broke
 				w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 				w.Write(data[:1<<20])
 				return
@@ -172,8 +172,8 @@ func TestEncodedAnswersAreNotResumed(t *testing.T) {
 	}
 }
 
-// A web page in place of an artifact is no verdict on the artifact, costs at most
-// three requests, and gives way to a mirror. An artifact that is a page is one.
+// A web page in place of an artifact is not blamed on the artifact, costs at most three
+// requests, and makes kist try the next mirror. An artifact that is a page is accepted.
 func TestPagesInPlaceOfArtifacts(t *testing.T) {
 	data, chunked := twoChunks()
 	page := []byte("<!doctype html><title>Sign in</title>" + strings.Repeat("<p>", 1000))
@@ -219,8 +219,9 @@ func TestPagesInPlaceOfArtifacts(t *testing.T) {
 	fetch(t, cache, html, page)
 }
 
-// Of two goroutines of one process that want the same, one waits without a word.
-func TestNobodyWaitsForItself(t *testing.T) {
+// If two goroutines of one process want the same artifact, one waits without calling
+// Waiting.
+func TestGoroutinesWaitWithoutReport(t *testing.T) {
 	data, a := twoChunks()
 	a.Chunks = verify.Chunks{}
 	gate := make(chan struct{})

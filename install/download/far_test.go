@@ -23,18 +23,18 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// A handler answers for one ref.
+// A handler answers the requests for one ref.
 type handler func(offset int64) (io.ReadCloser, int64, error)
 
-// far is the far side, in memory: handlers by ref, and a note of every request
-// as "ref@offset".
-type far struct {
+// A fakeServer is a server in memory, with handlers by ref. It records every request as
+// "ref@offset".
+type fakeServer struct {
 	mu    sync.Mutex
 	at    map[string]handler
 	asked []string
 }
 
-func (f *far) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+func (f *fakeServer) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
 	f.mu.Lock()
 	f.asked = append(f.asked, fmt.Sprintf("%s@%d", ref, offset))
 	h, ok := f.at[ref]
@@ -58,7 +58,7 @@ func honest(data []byte) handler {
 	}
 }
 
-// unsized is h that does not announce sizes.
+// unsized is h without announced sizes.
 func unsized(h handler) handler {
 	return func(offset int64) (io.ReadCloser, int64, error) {
 		body, _, err := h(offset)
@@ -66,7 +66,7 @@ func unsized(h handler) handler {
 	}
 }
 
-// rangeless is h that can only send from the start.
+// rangeless is h without support for ranges.
 func rangeless(h handler) handler {
 	return func(offset int64) (io.ReadCloser, int64, error) {
 		if offset > 0 {
@@ -76,7 +76,7 @@ func rangeless(h handler) handler {
 	}
 }
 
-// breaking is h whose connection breaks n bytes into each answer.
+// breaking is h with a connection that breaks after n bytes of each answer.
 func breaking(h handler, n int64) handler {
 	return func(offset int64) (io.ReadCloser, int64, error) {
 		body, size, err := h(offset)
@@ -93,7 +93,7 @@ func (broken) Read([]byte) (int, error) {
 	return 0, fmt.Errorf("%w: %w", manifests.ErrUnreachable, io.ErrUnexpectedEOF)
 }
 
-// once is first for the first request, and then for all others.
+// once answers the first request by first, and all others by then.
 func once(first, then handler) handler {
 	var asked atomic.Bool
 	return func(offset int64) (io.ReadCloser, int64, error) {
@@ -116,7 +116,7 @@ func failing(err error) handler {
 	return func(int64) (io.ReadCloser, int64, error) { return nil, 0, err }
 }
 
-// spaceOf is a file system with so much left.
+// spaceOf returns a space function that reports *free bytes.
 func spaceOf(free *int64) func(*os.Root) (int64, error) {
 	return func(*os.Root) (int64, error) { return *free, nil }
 }
@@ -137,15 +137,15 @@ func flipped(data []byte) []byte {
 
 const main = "https://example.org/tool.zip"
 
-// setup is a cache in a directory of its own, with main served by h.
-func setup(t testing.TB, h handler) (Cache, *far) {
+// setup returns a cache in a new directory, and a server where h serves main.
+func setup(t testing.TB, h handler) (Cache, *fakeServer) {
 	t.Helper()
 	root, err := os.OpenRoot(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { root.Close() })
-	f := &far{at: map[string]handler{}}
+	f := &fakeServer{at: map[string]handler{}}
 	if h != nil {
 		f.at[main] = h
 	}
@@ -187,7 +187,7 @@ func byTree(t testing.TB, data []byte) manifests.Integrity {
 		Kind: verify.ByTree, Name: "tool", Tree: &verify.Tree{Name: "sum.example.org", H1: h1}}}}
 }
 
-// archive is a zip with one file, stored, of n bytes and more.
+// archive returns a zip with one uncompressed file of n bytes.
 func archive(t testing.TB, n int) []byte {
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
@@ -201,7 +201,7 @@ func archive(t testing.TB, n int) []byte {
 	return out.Bytes()
 }
 
-// integrities are data's, of every kind.
+// integrities returns an integrity of data of every kind.
 func integrities(t testing.TB, data []byte) map[string]manifests.Integrity {
 	return map[string]manifests.Integrity{
 		"sha256": bySHA256(data), "sha512": bySHA512(t, data),
@@ -209,7 +209,7 @@ func integrities(t testing.TB, data []byte) map[string]manifests.Integrity {
 	}
 }
 
-// fetch fetches a, which must be data.
+// fetch fetches a, whose content must be data.
 func fetch(t testing.TB, c Cache, a manifests.Artifact, data []byte) Blob {
 	t.Helper()
 	blob, err := c.Fetch(t.Context(), a)
@@ -234,8 +234,8 @@ func refuse(t testing.TB, c Cache, a manifests.Artifact, want error) error {
 	return err
 }
 
-// files lists the regular files of the cache, and checks that every blob is
-// what its name says.
+// files lists the regular files of the cache, and checks that every blob has the digest
+// in its name.
 func files(t testing.TB, c Cache) string {
 	t.Helper()
 	var names []string
@@ -246,16 +246,16 @@ func files(t testing.TB, c Cache) string {
 		if filepath.ToSlash(filepath.Dir(name)) == blobDir {
 			data, err := c.Root.ReadFile(name)
 			if err != nil || verify.DigestOf(data).Hex() != d.Name() {
-				t.Errorf("%s is not what its name says: %v", name, err)
+				t.Errorf("%s does not have the digest in its name: %v", name, err)
 			}
 			name = "blob"
 		}
 		if own, err := Owns(t.Context(), c.Root, filepath.ToSlash(name)); err != nil || !own && name != "blob" {
-			t.Errorf("%s is not known for kist's own: %v", name, err)
+			t.Errorf("Owns does not know %s: %v", name, err)
 		}
 		if stem, record := strings.CutSuffix(name, recordSuffix); record {
 			if _, err := c.Root.Lstat(stem); err == nil {
-				return nil // what has arrived has its record beside it
+				return nil // a partial file and its record count once
 			}
 		}
 		names = append(names, strings.SplitN(name, "/", 2)[0])

@@ -16,23 +16,24 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// recordSuffix follows the key of a partial download in the name of its record: the
-// text whose SHA-256 the key is. What has arrived proves nothing by itself; the record
-// shows that kist was fetching it, for nobody else writes a file whose name is the
-// digest of what it holds.
+// recordSuffix follows the key in the name of a partial download's record, which holds
+// the text whose SHA-256 the key is. A partial file proves nothing by itself; the record
+// shows that kist was fetching it, since no other program writes a file whose name is
+// the digest of its content.
 const recordSuffix = ".for"
 
-// A claim is the right to fetch one artifact, held as long as it is not released.
+// A claim is the exclusive right to fetch one artifact, until Remove.
 type claim struct {
-	lock interface{ Remove() error } // a turn, or the lock that only processes see
+	lock interface{ Remove() error } // a turn, or only the lock between processes
 	root *os.Root
 	name string // of the partial file
 }
 
-// claim records what is fetched under the lock. The record need not last: where a crash
-// of the machine takes it, what has arrived is kept. Another file that has its name stays.
+// claim records what is fetched under lock. The record is not synced: if a crash of the
+// machine loses it, Owns does not know the partial file, which then stays. A file that
+// already has the record's name is left alone.
 func (c Cache) claim(lock *turn, name string, a manifests.Artifact) (*claim, error) {
-	text, err := stated(a)
+	text, err := integrityText(a)
 	if err != nil {
 		return nil, errors.Join(err, lock.Remove())
 	}
@@ -46,7 +47,7 @@ func (c Cache) claim(lock *turn, name string, a manifests.Artifact) (*claim, err
 	return held, nil
 }
 
-// Remove gives the claim back. The record stays as long as something that arrived does.
+// Remove releases the claim. It removes the record too if there is no partial file.
 func (c *claim) Remove() error {
 	_, err := c.root.Lstat(c.name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -65,13 +66,13 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// Dirs are the directories that this package makes below the cache's root, the
+// Dirs returns the directories that this package makes below the cache's root, the
 // innermost first.
 func Dirs() []string { return []string{blobDir, path.Dir(blobDir), knownDir, partialDir} }
 
-// Owns reports whether name, below the cache's root, is a file of this package's: a blob
-// with the digest that it is named by, a note of one, a lock, a partial download whose
-// record lies beside it, and that record. For a name that is missing the answer is no.
+// Owns reports whether this package wrote name, a file below the cache's root: a blob
+// that has the digest in its name, a note of one, a lock, a partial download that has a
+// record, or such a record. It returns false for a missing file.
 func Owns(ctx context.Context, root *os.Root, name string) (bool, error) {
 	info, err := root.Lstat(name)
 	if err != nil || !info.Mode().IsRegular() {
@@ -101,12 +102,12 @@ func Owns(ctx context.Context, root *os.Root, name string) (bool, error) {
 		own, err = Owns(ctx, root, name+recordSuffix)
 	}
 	if long := (*rootfs.TooLargeError)(nil); errors.As(err, &long) || errors.Is(err, fs.ErrPermission) || errors.Is(err, rootfs.ErrNotRegular) {
-		return false, nil // nothing shows that it is
+		return false, nil // nothing shows that kist wrote it
 	}
 	return own, ignoreMissing(err)
 }
 
-// isDigest reports whether name is a SHA-256 digest in lower-case hex.
+// isDigest reports whether name has the form of a SHA-256 digest in lower-case hex.
 func isDigest(name string) bool {
 	sum, err := hex.DecodeString(name)
 	return err == nil && len(sum) == sha256.Size && name == strings.ToLower(name)

@@ -69,8 +69,8 @@ func TestOwnsByContentAlone(t *testing.T) {
 	}
 }
 
-// A download that is given up removes what it wrote, and nothing that only has its name.
-func TestForgetKeepsWhatNothingRecords(t *testing.T) {
+// Forget removes a partial download, but not another file with the same name.
+func TestForgetKeepsFilesWithoutRecord(t *testing.T) {
 	data := noise(1 << 10)
 	cache, _ := setup(t, honest(data))
 	a := artifact(bySHA256(data), len(data))
@@ -95,7 +95,7 @@ func TestForgetKeepsWhatNothingRecords(t *testing.T) {
 	if got, err := cache.Root.ReadFile(name); err != nil || string(got) != "mine" {
 		t.Errorf("%q, %v", got, err)
 	}
-	text, err := stated(a)
+	text, err := integrityText(a)
 	if err != nil {
 		t.Fatal(err)
 	}

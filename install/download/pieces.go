@@ -14,52 +14,51 @@ import (
 )
 
 const (
-	// maxConnections is how many ranges of one artifact are fetched at once.
+	// maxConnections is the number of ranges of one artifact that are fetched at once.
 	maxConnections = 4
-	// maxWrong is how often one ref may send a chunk that is not what it must be.
+	// maxWrong is how often one ref may send a chunk with a wrong digest.
 	maxWrong = 2
 )
 
-// pieces are the chunks of an artifact that is arriving, in any order, each
-// proved by its own digest before anything but this file looks at it.
+// pieces fetches the chunks of an artifact, in any order. Each is proved by its own
+// digest before code outside this file reads it.
 type pieces struct {
 	cache Cache
 	a     manifests.Artifact
-	spool *spool          // its sums are those of the whole, made by sum
-	ready []chan struct{} // by chunk: closed once it is proved and in the file
+	spool *spool          // its sums are those of the whole, computed by hashWhole
+	ready []chan struct{} // by chunk; closed once it is proved and in the file
 
-	buffers sync.Pool // of *answered
+	buffers sync.Pool // of *readBuffer
 
-	encoding string // Content-Encoding of the last answer with the whole of a ref
+	encoding string // Content-Encoding of the last answer with the whole artifact
 	page     bool   // that answer is a web page
 
 	mu       sync.Mutex
-	taken    []bool // by chunk: proved, or somebody is at it
-	arrived  int64  // bytes in the file, of proved chunks and of those that are coming
+	taken    []bool // by chunk: proved or being fetched
+	arrived  int64  // bytes in the file, of proved chunks and of those being fetched
 	reported int64
 }
 
-// answered is room for a part of an answer.
-type answered [128 << 10]byte
+type readBuffer [128 << 10]byte
 
 func newPieces(c Cache, a manifests.Artifact, s *spool) *pieces {
 	p := &pieces{cache: c, a: a, spool: s, ready: make([]chan struct{}, a.Chunks.Len()), taken: make([]bool, a.Chunks.Len())}
 	for i := range p.ready {
 		p.ready[i] = make(chan struct{})
 	}
-	p.buffers.New = func() any { return new(answered) }
+	p.buffers.New = func() any { return new(readBuffer) }
 	return p
 }
 
-// span is where chunk i lies.
+// span returns the offset and size of chunk i.
 func (p *pieces) span(i int) (from, n int64) {
 	from = int64(i) * verify.ChunkSize
 	return from, min(verify.ChunkSize, p.a.Size-from)
 }
 
-// find proves the chunks that an earlier attempt left in the first size bytes
+// findProved proves the chunks that an earlier attempt left in the first size bytes
 // of the file.
-func (p *pieces) find(ctx context.Context, size int64) error {
+func (p *pieces) findProved(ctx context.Context, size int64) error {
 	buffer := make([]byte, verify.ChunkSize)
 	for i := range p.ready {
 		from, n := p.span(i)
@@ -85,7 +84,7 @@ func (p *pieces) find(ctx context.Context, size int64) error {
 	return nil
 }
 
-// proved is how many bytes the proved chunks have.
+// proved returns the number of bytes in proved chunks.
 func (p *pieces) proved() (bytes int64) {
 	for i, ready := range p.ready {
 		select {
@@ -98,13 +97,13 @@ func (p *pieces) proved() (bytes int64) {
 	return bytes
 }
 
-// fill brings the chunks that are missing from ref: by ranges over several
-// connections, or, where the far side has none, with the whole.
-func (p *pieces) fill(ctx context.Context, ref string) error {
+// fetchMissing fetches the missing chunks from ref: as ranges over several
+// connections, or, if the server does not support ranges, by reading the whole.
+func (p *pieces) fetchMissing(ctx context.Context, ref string) error {
 	p.encoding, p.page = "", false
-	err := p.byRanges(ctx, ref)
+	err := p.fetchRanges(ctx, ref)
 	if errors.Is(err, manifests.ErrNoRange) {
-		err = p.inOneGo(ctx, ref)
+		err = p.fetchWhole(ctx, ref)
 	}
 	if errors.Is(err, manifests.ErrNoRange) {
 		err = fmt.Errorf("%w: %w", manifests.ErrUnreachable, err)
@@ -112,12 +111,12 @@ func (p *pieces) fill(ctx context.Context, ref string) error {
 	return err
 }
 
-// byRanges has one connection bring the first chunk, which is what a reader
-// waits for, and then several share the others.
-func (p *pieces) byRanges(caller context.Context, ref string) error {
+// fetchRanges fetches the first missing chunk alone, because a reader waits for it, and
+// the others over several connections.
+func (p *pieces) fetchRanges(caller context.Context, ref string) error {
 	ctx, cancel := context.WithCancel(caller)
 	defer cancel()
-	if more, err := p.next(ctx, ref); !more {
+	if more, err := p.fetchNext(ctx, ref); !more {
 		return err
 	}
 	var (
@@ -129,7 +128,7 @@ func (p *pieces) byRanges(caller context.Context, ref string) error {
 		wait.Go(func() {
 			for more := true; more; {
 				var err error
-				if more, err = p.next(ctx, ref); err != nil {
+				if more, err = p.fetchNext(ctx, ref); err != nil {
 					failed.Do(func() { failure = err })
 					cancel()
 				}
@@ -140,23 +139,24 @@ func (p *pieces) byRanges(caller context.Context, ref string) error {
 	return failure
 }
 
-// next brings the first missing chunk that nobody is at. more is false if there
-// is none, or if it cannot be had.
-func (p *pieces) next(ctx context.Context, ref string) (more bool, err error) {
-	i, ok := p.take()
+// fetchNext fetches the first missing chunk that is not being fetched. more is false if
+// there is none, or if it could not be fetched.
+func (p *pieces) fetchNext(ctx context.Context, ref string) (more bool, err error) {
+	i, ok := p.reserve()
 	if !ok {
 		return false, nil
 	}
-	if err := p.chunk(ctx, ref, i); err != nil {
-		p.giveBack(i)
+	if err := p.fetchChunk(ctx, ref, i); err != nil {
+		p.release(i)
 		return false, err
 	}
 	close(p.ready[i])
 	return true, nil
 }
 
-// take returns the first chunk that is missing and that nobody is at.
-func (p *pieces) take() (i int, ok bool) {
+// reserve returns the first chunk that is missing and not being fetched, and marks it
+// as being fetched.
+func (p *pieces) reserve() (i int, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, taken := range p.taken {
@@ -168,14 +168,15 @@ func (p *pieces) take() (i int, ok bool) {
 	return 0, false
 }
 
-func (p *pieces) giveBack(i int) {
+// release undoes reserve.
+func (p *pieces) release(i int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.taken[i] = false
 }
 
-// count tells of n bytes more in the file, or fewer.
-func (p *pieces) count(n int64) {
+// addProgress records and reports n more bytes in the file; n may be negative.
+func (p *pieces) addProgress(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.arrived += n
@@ -183,8 +184,8 @@ func (p *pieces) count(n int64) {
 	p.cache.report("download", p.a.Name, p.reported, p.a.Size)
 }
 
-// chunk brings chunk i from ref: twice, if it is wrong at first.
-func (p *pieces) chunk(ctx context.Context, ref string, i int) error {
+// fetchChunk fetches chunk i from ref, and retries once if its digest is wrong.
+func (p *pieces) fetchChunk(ctx context.Context, ref string, i int) error {
 	_, size := p.span(i)
 	for wrong := 1; ; wrong++ {
 		sum := sha256.New()
@@ -195,7 +196,7 @@ func (p *pieces) chunk(ctx context.Context, ref string, i int) error {
 			}
 			n = size
 		}
-		p.count(-n)
+		p.addProgress(-n)
 		if !errors.Is(err, verify.ErrUntrusted) || wrong == maxWrong {
 			return err
 		}
@@ -210,15 +211,15 @@ func (p *pieces) check(i int, sum hash.Hash) error {
 	return nil
 }
 
-// receive writes chunk i to its place, with the help of as many answers as it
-// takes. It returns how many bytes it wrote.
+// receive writes chunk i to its place in the file, from several answers if bodies
+// break. It returns how many bytes it wrote.
 func (p *pieces) receive(ctx context.Context, ref string, i int, sum hash.Hash) (have int64, err error) {
 	from, n := p.span(i)
-	for patience := (patience{}); have < n; {
-		got, err := p.answer(ctx, ref, from+have, n-have, sum)
+	for policy := (retryPolicy{}); have < n; {
+		got, err := p.receiveRange(ctx, ref, from+have, n-have, sum)
 		have += got
 		if broken, ok := errors.AsType[*brokenError](err); ok {
-			err = patience.again(ctx, p.cache, have, broken.err)
+			err = policy.retry(ctx, p.cache, have, broken.err)
 		}
 		if err != nil {
 			return have, err
@@ -227,8 +228,8 @@ func (p *pieces) receive(ctx context.Context, ref string, i int, sum hash.Hash) 
 	return have, nil
 }
 
-// answer writes what one request for a range brings.
-func (p *pieces) answer(ctx context.Context, ref string, from, n int64, sum hash.Hash) (int64, error) {
+// receiveRange requests n bytes at offset from, and writes the answer to the file.
+func (p *pieces) receiveRange(ctx context.Context, ref string, from, n int64, sum hash.Hash) (int64, error) {
 	leave, err := p.cache.enter(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", p.a.Name, err)
@@ -245,9 +246,9 @@ func (p *pieces) answer(ctx context.Context, ref string, from, n int64, sum hash
 	return p.write(ctx, ref, body, from, n, sum)
 }
 
-// write takes n bytes of body, which is of ref, to their place in the file.
+// write copies n bytes of body, an answer from ref, to offset from of the file.
 func (p *pieces) write(ctx context.Context, ref string, body io.Reader, from, n int64, sum hash.Hash) (done int64, err error) {
-	buffer := p.buffers.Get().(*answered)
+	buffer := p.buffers.Get().(*readBuffer)
 	defer p.buffers.Put(buffer)
 	for done < n {
 		got, err := body.Read(buffer[:min(int64(len(buffer)), n-done)])
@@ -256,12 +257,12 @@ func (p *pieces) write(ctx context.Context, ref string, body io.Reader, from, n 
 		}
 		sum.Write(buffer[:got])
 		done += int64(got)
-		p.count(int64(got))
+		p.addProgress(int64(got))
 		switch {
 		case ctx.Err() != nil:
 			return done, fmt.Errorf("%s: %w", p.a.Name, ctx.Err())
 		case err == io.EOF && done < n && (p.encoding != "" || p.page):
-			return done, p.cache.wrongSize(p.a, from+done) // it is all of something else
+			return done, p.cache.wrongSize(p.a, from+done) // the answer is complete, but another file
 		case err == io.EOF && done < n:
 			return done, brokeOff(p.a, ref, io.ErrUnexpectedEOF)
 		case err != nil && err != io.EOF:
@@ -271,15 +272,15 @@ func (p *pieces) write(ctx context.Context, ref string, body io.Reader, from, n 
 	return done, nil
 }
 
-// inOneGo brings the missing chunks with the whole of ref: more than once, where
-// some are wrong or the body breaks. Where some are wrong and the server claims a
-// content encoding, the second time is with that decoded.
-func (p *pieces) inOneGo(ctx context.Context, ref string) error {
-	patience := patience{best: p.proved()}
+// fetchWhole fetches the missing chunks by reading ref from start to end. It repeats
+// that if chunks are wrong or the body breaks. If chunks are wrong and the server
+// claims a content encoding, the second attempt decodes it.
+func (p *pieces) fetchWhole(ctx context.Context, ref string) error {
+	policy := retryPolicy{best: p.proved()}
 	for wrong := 0; ; {
-		err := p.pass(ctx, ref, wrong > 0)
+		err := p.readWhole(ctx, ref, wrong > 0)
 		if broken, ok := errors.AsType[*brokenError](err); ok {
-			err = patience.again(ctx, p.cache, p.proved(), broken.err)
+			err = policy.retry(ctx, p.cache, p.proved(), broken.err)
 		} else if err == nil {
 			return nil
 		} else if errors.Is(err, verify.ErrUntrusted) {
@@ -290,7 +291,7 @@ func (p *pieces) inOneGo(ctx context.Context, ref string) error {
 				continue
 			}
 			if p.encoding != "" {
-				err = fmt.Errorf("%w (the server says that it has Content-Encoding: %s)", err, p.encoding)
+				err = fmt.Errorf("%w (the server sent it with Content-Encoding: %s)", err, p.encoding)
 			}
 		}
 		if err != nil {
@@ -299,9 +300,9 @@ func (p *pieces) inOneGo(ctx context.Context, ref string) error {
 	}
 }
 
-// pass reads ref once from start to end, and proves of the missing chunks what
-// it can. The first one that is wrong is its error.
-func (p *pieces) pass(ctx context.Context, ref string, decode bool) (wrong error) {
+// readWhole reads ref once from start to end, and proves the missing chunks. If some
+// are wrong, it goes on and returns the error of the first.
+func (p *pieces) readWhole(ctx context.Context, ref string, decode bool) (wrong error) {
 	leave, err := p.cache.enter(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.a.Name, err)
@@ -343,12 +344,12 @@ func (p *pieces) pass(ctx context.Context, ref string, decode bool) (wrong error
 		}
 		switch {
 		case err == nil:
-			p.mark(i)
+			p.setReady(i)
 			continue
 		case wrong == nil:
 			wrong = err
 		}
-		p.count(-done)
+		p.addProgress(-done)
 		if !errors.Is(err, verify.ErrUntrusted) {
 			return err
 		}
@@ -356,7 +357,8 @@ func (p *pieces) pass(ctx context.Context, ref string, decode bool) (wrong error
 	return wrong
 }
 
-// brokeOff is the failure of a body of ref: one that cannot be decoded is wrong.
+// brokeOff returns the error for a body of ref that broke with err. A body that cannot
+// be decoded is not retried.
 func (p *pieces) brokeOff(ref string, err error) error {
 	if _, undecodable := errors.AsType[*manifests.DecodeError](err); undecodable {
 		return fmt.Errorf("%s: %w", p.a.Name, err)
@@ -364,15 +366,16 @@ func (p *pieces) brokeOff(ref string, err error) error {
 	return brokeOff(p.a, ref, err)
 }
 
-func (p *pieces) mark(i int) {
+// setReady lets readers read chunk i, which is proved.
+func (p *pieces) setReady(i int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.taken[i] = true
 	close(p.ready[i])
 }
 
-// sum hashes the whole, as far as it is proved, until all of it is.
-func (p *pieces) sum(ctx context.Context) error {
+// hashWhole hashes the chunks in order, each once it is proved.
+func (p *pieces) hashWhole(ctx context.Context) error {
 	buffer := make([]byte, 256<<10)
 	for i, ready := range p.ready {
 		select {

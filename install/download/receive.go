@@ -14,28 +14,29 @@ import (
 )
 
 const (
-	// maxBreaks is how often a body may break without gain before its ref is
-	// given up.
+	// maxBreaks is how often bodies may break without progress before kist gives up
+	// their ref.
 	maxBreaks = 2
-	// minGain is how many bytes further than ever before make a gain, so that
-	// a download over a poor line ends, and one from a server that plays games
-	// does too.
+	// minGain is how many bytes beyond the previous maximum count as progress. A
+	// download over a poor line then still completes, and one from a server that
+	// breaks every answer on purpose ends.
 	minGain = 256 << 10
-	// firstPause is before the first request after a break without gain.
+	// firstPause comes before the first retry without progress.
 	firstPause, longestPause = 500 * time.Millisecond, 10 * time.Second
 )
 
-// patience is with a ref whose bodies break before their end.
-type patience struct {
-	best   int64 // how much there was at the last gain
+// A retryPolicy limits the retries for a ref whose bodies break before their end.
+type retryPolicy struct {
+	best   int64 // bytes at the last progress
 	breaks int   // since then
 }
 
-// again decides, after a break that leaves have bytes, whether to ask once more,
-// and waits until it is time to. It returns err, the break, if it is not.
-func (p *patience) again(ctx context.Context, c Cache, have int64, err error) error {
-	if have >= p.best+minGain {
-		p.best, p.breaks = have, 0
+// retry is called after a break err, with the number of bytes received so far. It
+// returns nil, after a pause, if the caller should send another request, or else an
+// error.
+func (p *retryPolicy) retry(ctx context.Context, c Cache, received int64, err error) error {
+	if received >= p.best+minGain {
+		p.best, p.breaks = received, 0
 		return nil
 	}
 	if p.breaks++; p.breaks > maxBreaks {
@@ -55,18 +56,18 @@ func (p *patience) again(ctx context.Context, c Cache, have int64, err error) er
 	}
 }
 
-// A brokenError is a body that ended before its time.
+// A brokenError reports that a body ended too early.
 type brokenError struct{ err error }
 
 func (e *brokenError) Error() string { return e.err.Error() }
 func (e *brokenError) Unwrap() error { return e.err }
 
-// receive fills s with the whole of ref: the rest of it, where s holds a
-// beginning and ref can be read from there.
+// receive fills s with the content of ref. If s already holds the first part, it
+// continues from there if the server can.
 func (c Cache) receive(ctx context.Context, a manifests.Artifact, ref string, s *spool) error {
-	for p := (patience{best: s.size}); ; {
+	for p := (retryPolicy{best: s.size}); ; {
 		if a.Size > 0 && s.size == a.Size {
-			return nil // all of it has come, though nobody has proved it
+			return nil // complete, but not proved yet
 		}
 		s.mixed = s.mixed || s.size > 0
 		err := c.answer(ctx, a, ref, s)
@@ -82,10 +83,10 @@ func (c Cache) receive(ctx context.Context, a manifests.Artifact, ref string, s 
 		case !errors.As(err, &broken):
 			return err
 		}
-		if err := p.again(ctx, c, s.size, broken.err); err != nil {
+		if err := p.retry(ctx, c, s.size, broken.err); err != nil {
 			return err
 		}
-		if s.encoding != "" { // the rest may be encoded otherwise, or not at all
+		if s.encoding != "" { // the rest may have another encoding, or none
 			if err := s.reset(); err != nil {
 				return fmt.Errorf("%s: %w", a.Name, err)
 			}
@@ -93,8 +94,8 @@ func (c Cache) receive(ctx context.Context, a manifests.Artifact, ref string, s 
 	}
 }
 
-// answer appends to s what one request for ref brings, as it is sent: a content
-// encoding that the server claims is noted, and so is a web page.
+// answer appends to s the answer to one request for ref, without decoding it. It notes
+// the content encoding that the server claims, and whether the answer is a web page.
 func (c Cache) answer(ctx context.Context, a manifests.Artifact, ref string, s *spool) error {
 	leave, err := c.enter(ctx)
 	if err != nil {
@@ -111,7 +112,7 @@ func (c Cache) answer(ctx context.Context, a manifests.Artifact, ref string, s *
 	case s.size == 0:
 		s.encoding, s.page = got.Encoding, got.IsPage()
 	case got.Encoding != "":
-		return fmt.Errorf("%s: %w: the rest of it is encoded", manifests.Redact(ref), manifests.ErrNoRange)
+		return fmt.Errorf("%s: %w: the rest was sent encoded", manifests.Redact(ref), manifests.ErrNoRange)
 	}
 	if s.encoding != "" {
 		limit, want = manifests.EncodedLimit(limit), 0
@@ -156,7 +157,7 @@ func (c Cache) answer(ctx context.Context, a manifests.Artifact, ref string, s *
 	}
 }
 
-// brokeOff is the failure of a body of ref.
+// brokeOff returns the error for a body of ref that broke with err.
 func brokeOff(a manifests.Artifact, ref string, err error) error {
 	if !errors.Is(err, manifests.ErrUnreachable) {
 		err = fmt.Errorf("%s: %w: %w", manifests.Redact(ref), manifests.ErrUnreachable, err)
@@ -164,7 +165,7 @@ func brokeOff(a manifests.Artifact, ref string, err error) error {
 	return &brokenError{fmt.Errorf("%s: %w", a.Name, err)}
 }
 
-// limit is how many bytes a may have.
+// limit returns the largest size in bytes that a may have.
 func (c Cache) limit(a manifests.Artifact) int64 {
 	switch {
 	case a.Size > 0:
@@ -182,8 +183,8 @@ func (c Cache) wrongSize(a manifests.Artifact, got int64) error {
 	return &manifests.TooLargeError{Name: a.Name, Limit: c.limit(a)}
 }
 
-// room reports whether need more bytes fit. Where the free space cannot be
-// learned, writing will tell.
+// room returns a *SpaceError if need more bytes do not fit. If the free space is
+// unknown it returns nil, and writing may fail later.
 func (c Cache) room(need int64) error {
 	space := c.space
 	if space == nil {

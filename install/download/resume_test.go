@@ -17,8 +17,8 @@ func TestResumeWithinAnAttempt(t *testing.T) {
 	data := noise(3 << 20)
 	const step = 300 << 10
 	for name, c := range map[string]struct {
-		far   handler
-		asked []string
+		server handler
+		asked  []string
 	}{
 		"broken once": {once(breaking(honest(data), step), honest(data)), []string{"@0", "@307200"}},
 		"no ranges":   {once(breaking(honest(data), step), rangeless(honest(data))), []string{"@0", "@307200", "@0"}},
@@ -28,7 +28,7 @@ func TestResumeWithinAnAttempt(t *testing.T) {
 		"ended early, no ranges": {once(unsized(honest(data[:step])), rangeless(honest(data))), []string{"@0", "@307200", "@0"}},
 		"broken after the end":   {breaking(honest(data), int64(len(data))), []string{"@0"}},
 	} {
-		cache, f := setup(t, c.far)
+		cache, f := setup(t, c.server)
 		fetch(t, cache, artifact(bySHA256(data), len(data)), data)
 		if got := strings.ReplaceAll(fmt.Sprint(f.asked), main, ""); got != fmt.Sprint(c.asked) {
 			t.Errorf("%s: asked %s, want %s", name, got, c.asked)
@@ -39,19 +39,19 @@ func TestResumeWithinAnAttempt(t *testing.T) {
 	}
 }
 
-// A server cannot keep kist busy by breaking off for ever.
-func TestBreakingForEver(t *testing.T) {
+// A server that breaks every answer cannot keep kist busy forever.
+func TestEndlessBreaksEndTheAttempt(t *testing.T) {
 	data := noise(1 << 20)
 	for name, c := range map[string]struct {
-		far   handler
-		asked int
+		server handler
+		asked  int
 	}{
 		"without a byte":         {breaking(honest(data), 0), 3},
 		"after each byte":        {breaking(honest(data), 1), 3},
 		"without ranges":         {rangeless(breaking(honest(data), 512<<10)), 7},
 		"nothing but ErrNoRange": {failing(manifests.ErrNoRange), 1},
 	} {
-		cache, f := setup(t, c.far)
+		cache, f := setup(t, c.server)
 		refuse(t, cache, artifact(bySHA256(data), len(data)), manifests.ErrUnreachable)
 		if len(f.asked) != c.asked {
 			t.Errorf("%s: asked %v, want %d requests", name, f.asked, c.asked)
@@ -66,7 +66,7 @@ func TestResumeAcrossAttempts(t *testing.T) {
 		a := artifact(bySHA256(data), size)
 		refuse(t, cache, a, manifests.ErrUnreachable)
 		if got := files(t, cache); got != "partial" {
-			t.Fatalf("%s: the cache holds %q, want what arrived", name, got)
+			t.Fatalf("%s: the cache holds %q, want the partial file", name, got)
 		}
 		f.at[main], f.asked = honest(data), nil
 		fetch(t, cache, a, data)
@@ -79,9 +79,9 @@ func TestResumeAcrossAttempts(t *testing.T) {
 	}
 }
 
-// What lies in partial/ saves a download at best. It never gets an honest server
-// accused, and never becomes a blob unproved.
-func TestPartialIsNotBelieved(t *testing.T) {
+// A file in partial/ can only save time. It never makes kist blame an honest server, and
+// never becomes a blob without proof.
+func TestPartialFilesAreNotTrusted(t *testing.T) {
 	data := archive(t, 100<<10)
 	for kind, in := range integrities(t, data) {
 		a := artifact(in, len(data))
@@ -119,7 +119,7 @@ func TestPartialIsNotBelieved(t *testing.T) {
 	}
 }
 
-func TestPartialThatIsNoFile(t *testing.T) {
+func TestPartialThatIsNotAFile(t *testing.T) {
 	data := noise(1000)
 	a := artifact(bySHA256(data), len(data))
 	key, err := keyOf(a)
@@ -141,12 +141,12 @@ func TestPartialThatIsNoFile(t *testing.T) {
 		}
 		fetch(t, cache, a, data)
 		if got, err := cache.Root.ReadFile("foreign"); err != nil || string(got) != "keep" {
-			t.Errorf("%s: the file it leads to holds %q, %v", name, got, err)
+			t.Errorf("%s: the target of the link holds %q, %v", name, got, err)
 		}
 	}
 }
 
-func TestCacheIsNotBelieved(t *testing.T) {
+func TestCacheIsNotTrusted(t *testing.T) {
 	data := archive(t, 100<<10)
 	blob := filepath.Join(blobDir, verify.DigestOf(data).Hex())
 	for kind, in := range integrities(t, data) {
@@ -202,7 +202,7 @@ func TestCacheIsNotBelieved(t *testing.T) {
 			}
 			fetch(t, cache, a, data)
 			if len(f.asked) != 2 {
-				t.Errorf("%s, note %s: asked %v, want the note mended", kind, what, f.asked)
+				t.Errorf("%s, note %s: asked %v, want the note replaced", kind, what, f.asked)
 			}
 			if got, err := cache.Root.ReadFile(path.Join(blobDir, verify.DigestOf(other).Hex())); err != nil || len(got) != len(other) {
 				t.Errorf("%s, note %s: the other blob is gone: %v", kind, what, err)
@@ -213,8 +213,8 @@ func TestCacheIsNotBelieved(t *testing.T) {
 
 func remove(_ Cache, at string) error { return os.Remove(at) }
 
-// An h1 hash does not cover what follows the zip, but the blob's name does.
-func TestNameOfABlobHolds(t *testing.T) {
+// An h1 hash does not cover data after the zip, but the blob's name does.
+func TestBlobNameCoversTrailingData(t *testing.T) {
 	data := archive(t, 1000)
 	cache, f := setup(t, honest(data))
 	a := artifact(byTree(t, data), 0)
@@ -226,7 +226,7 @@ func TestNameOfABlobHolds(t *testing.T) {
 	}
 }
 
-// A note of a blob that was proved does not stand in for the proof.
+// A note of a blob that was proved before does not replace the proof.
 func TestNoteProvesNothing(t *testing.T) {
 	data, forged := archive(t, 1000), archive(t, 999)
 	for _, in := range integrities(t, data) {

@@ -16,8 +16,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// rewrite changes a byte of every file of the cache that has a name, in place, as
-// another program could at any time.
+// rewrite changes a byte of every named file of the cache in place, as another program
+// could at any time.
 func rewrite(t testing.TB, c Cache) {
 	t.Helper()
 	err := fs.WalkDir(c.Root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
@@ -47,11 +47,11 @@ func rewrite(t testing.TB, c Cache) {
 	}
 }
 
-// homes are the places where bytes are held that nobody else can change.
+// homes are the places for private copies.
 var homes = map[string]*private.Budget{"in memory": private.NewBudget(1 << 30), "in part in memory": private.NewBudget(5 << 20), "on the disk": nil}
 
-// Another program rewrites the files of the cache whenever kist has read or written a
-// piece of one, and after it was proved: what is used is what was proved.
+// Another program rewrites the files of the cache after each read or write by kist, and
+// after the proof. kist uses the bytes that it proved.
 func TestTheCacheIsRewritten(t *testing.T) {
 	data := archive(t, 9<<20)
 	for where, memory := range homes {
@@ -62,10 +62,10 @@ func TestTheCacheIsRewritten(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for path, begin := range map[string]func(c Cache, f *far){
-					"fresh":   func(Cache, *far) {},
-					"resumed": func(c Cache, _ *far) { plant(t, c, path.Join(partialDir, key), data[:5<<20]) },
-					"cached":  func(c Cache, _ *far) { fetch(t, c, a, data) },
+				for path, begin := range map[string]func(c Cache, f *fakeServer){
+					"fresh":   func(Cache, *fakeServer) {},
+					"resumed": func(c Cache, _ *fakeServer) { plant(t, c, path.Join(partialDir, key), data[:5<<20]) },
+					"cached":  func(c Cache, _ *fakeServer) { fetch(t, c, a, data) },
 				} {
 					cache, f := setup(t, honest(data))
 					cache.Memory = memory
@@ -77,7 +77,7 @@ func TestTheCacheIsRewritten(t *testing.T) {
 	}
 }
 
-// The same where proved chunks are read while others arrive.
+// The same for a stream, whose proved chunks are read while others arrive.
 func TestTheCacheIsRewrittenUnderAStream(t *testing.T) {
 	data, a := threeChunks()
 	key, err := keyOf(a)
@@ -129,15 +129,15 @@ func checkRewritten(t *testing.T, name string, cache Cache, a manifests.Artifact
 	}
 	rewrite(t, cache)
 	if got, err := io.ReadAll(blob.File); err != nil || string(got) != string(data) {
-		t.Errorf("%s: %d bytes are used, which are not those that were proved (%v)", name, len(got), err)
+		t.Errorf("%s: the %d bytes used are not those that were proved (%v)", name, len(got), err)
 	}
 	if err := blob.Close(); err != nil {
 		t.Errorf("%s: %v", name, err)
 	}
 }
 
-// A partial file that others can write to is not continued. Honest twin: one of our own is.
-func TestPartialOfOthers(t *testing.T) {
+// A partial file that others can write to is not continued, but kist's own is.
+func TestPartialFileOfOthersIsDropped(t *testing.T) {
 	data := noise(1000)
 	a := artifact(bySHA256(data), len(data))
 	key, err := keyOf(a)
@@ -175,13 +175,13 @@ func TestPartialOfOthers(t *testing.T) {
 			t.Errorf("%s: asked %v, want %s", what, f.asked, c.asked)
 		}
 		if victim, err := os.ReadFile(elsewhere); err == nil && string(victim) != string(data[:400]) {
-			t.Errorf("%s: the file under the other name was changed", what)
+			t.Errorf("%s: the file was changed through its other name", what)
 		}
 	}
 }
 
-// The size of a file in the cache decides nothing: one that is not of the signed size is
-// dropped unread, and one that is too large for the disk costs a download, no more.
+// A file in the cache that does not have the signed size is dropped unread, and one that
+// is too large for the disk only costs a download.
 func TestSizesInTheCacheDecideNothing(t *testing.T) {
 	data := noise(1000)
 	for _, size := range []int{0, len(data)} {
@@ -194,7 +194,7 @@ func TestSizesInTheCacheDecideNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			if bytes, _ := cache.Have(a); bytes > int64(size) {
-				t.Errorf("%s, size %d: %d bytes are said to be there", what, size, bytes)
+				t.Errorf("%s, size %d: Have reports %d bytes", what, size, bytes)
 			}
 			fetch(t, cache, a, data)
 			if len(f.asked) != 1 {
@@ -204,7 +204,7 @@ func TestSizesInTheCacheDecideNothing(t *testing.T) {
 	}
 }
 
-// Who reads the cache for a receipt gets the archive, or an error, and changes nothing.
+// Open returns the archive or an error, and changes nothing in the cache.
 func TestOpen(t *testing.T) {
 	data := noise(1000)
 	for where, memory := range homes {

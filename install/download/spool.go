@@ -19,11 +19,11 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// sums hashes content as it passes.
+// sums hashes content while it is written.
 type sums struct {
 	size   int64
 	sha256 hash.Hash
-	sha512 hash.Hash // nil unless asked for
+	sha512 hash.Hash // nil unless needed
 }
 
 func newSums(a manifests.Artifact) sums {
@@ -42,10 +42,10 @@ func (s *sums) add(p []byte) {
 	}
 }
 
-// digest is the SHA-256 of what passed.
+// digest returns the SHA-256 of the content so far.
 func (s sums) digest() verify.Digest { return verify.SHA256([sha256.Size]byte(s.sha256.Sum(nil))) }
 
-// like is the digest of what passed by the algorithm of want.
+// like returns the digest of the content so far, by the algorithm of want.
 func (s sums) like(want verify.Digest) (verify.Digest, error) {
 	if want.Algorithm() == "sha512" {
 		return verify.ParseDigest("sha512:" + hex.EncodeToString(s.sha512.Sum(nil)))
@@ -53,9 +53,9 @@ func (s sums) like(want verify.Digest) (verify.Digest, error) {
 	return s.digest(), nil
 }
 
-// A spool is what has arrived of an artifact, twice: in the partial file, for the next
-// attempt, and held where nobody else can change it. The sums are of what is held. Its
-// owner holds the lock beside the partial file.
+// A spool holds the received part of an artifact twice: in the partial file, for the
+// next attempt, and in a private file that no other process can change. The sums are of
+// the private file. The owner of the spool holds the lock of the partial file.
 type spool struct {
 	sums
 	root  *os.Root
@@ -64,13 +64,13 @@ type spool struct {
 	held  *private.File
 	hold  func() (*private.File, error)
 	fresh func() sums
-	mixed bool // it holds bytes of more than one answer
+	mixed bool // the content is from more than one answer
 
-	encoding string // Content-Encoding of the answer that it holds the beginning of
-	page     bool   // that answer is a web page
+	encoding string // Content-Encoding of the first answer
+	page     bool   // the first answer is a web page
 }
 
-// openSpool is openPartial that begins with what an earlier attempt left in the file.
+// openSpool is openPartial with the content that an earlier attempt left in the file.
 func (c Cache) openSpool(ctx context.Context, name string, a manifests.Artifact) (*spool, error) {
 	s, size, err := c.openPartial(name, a)
 	if err == nil && size > 0 {
@@ -89,9 +89,10 @@ func (c Cache) openSpool(ctx context.Context, name string, a manifests.Artifact)
 	return s, nil
 }
 
-// openPartial opens the partial file name, made if need be, holds nothing of it yet,
-// and returns its size. Content that is too long to be of a is dropped, and so is a file
-// that another user owns or can write to, or that may not be read.
+// openPartial opens the partial file name, which it creates if needed, and returns its
+// size. It does not copy any content to the private file yet. It drops content that is
+// too long for a, and a file that another user owns or can write to, or that is
+// unreadable.
 func (c Cache) openPartial(name string, a manifests.Artifact) (*spool, int64, error) {
 	f, size, err := openRegular(c.Root, name, os.O_RDWR|os.O_CREATE)
 	if err == nil && !rootfs.IsOurs(f) {
@@ -119,7 +120,7 @@ func (c Cache) openPartial(name string, a manifests.Artifact) (*spool, int64, er
 	return s, size, err
 }
 
-// append writes p at the end.
+// append writes p at the end and hashes it.
 func (s *spool) append(p []byte) error {
 	if err := s.writeAt(p, s.size); err != nil {
 		return err
@@ -128,7 +129,7 @@ func (s *spool) append(p []byte) error {
 	return nil
 }
 
-// writeAt writes p to both places.
+// writeAt writes p to both files.
 func (s *spool) writeAt(p []byte, offset int64) error {
 	if _, err := s.held.WriteAt(p, offset); err != nil {
 		return err
@@ -149,8 +150,8 @@ func (s *spool) reset() error {
 	return errors.Join(err, s.file.Truncate(0))
 }
 
-// decode puts in place of what s holds the same without its content encoding: up to
-// limit bytes, one more is kept to show that there are more.
+// decode replaces the content of s by the content without its content encoding. It
+// stops after limit+1 bytes, which shows the caller that there are too many.
 func (s *spool) decode(ctx context.Context, limit int64) error {
 	encoded, size, encoding := s.held, s.size, s.encoding
 	defer encoded.Close()
@@ -185,7 +186,7 @@ func (s *spool) decode(ctx context.Context, limit int64) error {
 	return nil
 }
 
-// end closes s and removes its file, unless there is something in it to keep.
+// end closes s. It removes the partial file unless keep is set and the file is not empty.
 func (s *spool) end(keep bool) error {
 	var err error
 	if !keep || s.size == 0 {
@@ -197,7 +198,7 @@ func (s *spool) end(keep bool) error {
 	return errors.Join(err, s.file.Close())
 }
 
-// remove removes the file of s.
+// remove removes the partial file of s.
 func (s *spool) remove() error {
 	if err := s.root.Remove(s.name); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -207,8 +208,8 @@ func (s *spool) remove() error {
 
 var errNotRegular = errors.New("not a regular file")
 
-// openRegular opens a file below root and returns its size. Pipes and devices
-// are not waited for, and links are not followed.
+// openRegular opens the regular file name below root and returns its size. It does not
+// block on pipes and devices, and follows no links.
 func openRegular(root *os.Root, name string, flag int) (*os.File, int64, error) {
 	if info, err := root.Lstat(name); err == nil && !info.Mode().IsRegular() {
 		return nil, 0, fmt.Errorf("%s: %w", name, errNotRegular)

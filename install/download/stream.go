@@ -13,32 +13,31 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Stream is the content of an artifact, from its start, while it is still
-// arriving: of an artifact with chunk digests each chunk as soon as it is
-// proved; of any other all of it, once it is. It does not end, with io.EOF,
-// before the whole is proved and in the cache. How fast it is read has no
-// influence on how fast it arrives.
+// A Stream reads the content of an artifact, from its start, while it is being
+// fetched. If the artifact has chunk digests, each chunk can be read as soon as it is
+// proved; otherwise everything can be read once the whole is proved. Read returns
+// io.EOF only after the whole is proved and in the cache. A slow reader does not slow
+// the download down.
 //
-// One goroutine at a time may read it or have it write itself out; Blob may be called
-// at any time by any.
+// Only one goroutine at a time may call Read or WriteTo. Any may call Blob at any time.
 type Stream struct {
-	name string
-	size int64
-	held *private.File
-	at   int64   // offset of the next Read
-	come *pieces // nil: all of it is there
+	name   string
+	size   int64
+	held   *private.File
+	at     int64   // offset of the next Read
+	pieces *pieces // nil: the whole is in held
 
 	stop context.CancelFunc
-	done chan struct{} // closed once blob or err is there
+	done chan struct{} // closed once blob or err is set
 	blob Blob
 	err  error
 
 	once sync.Once
 }
 
-// Stream begins to fetch a, or finds it in the cache. Errors, here and of the
-// Stream, are those of Fetch. The caller closes the Stream; to do so before it
-// has ended gives the download up, and what has arrived stays.
+// Stream starts to fetch a, or finds it in the cache. Errors, here and of the Stream,
+// are those of Fetch. The caller closes the Stream. Closing it before its end stops
+// the download and keeps the partial file.
 func (c Cache) Stream(ctx context.Context, a manifests.Artifact) (*Stream, error) {
 	if a.Chunks.Len() == 0 {
 		blob, err := c.Fetch(ctx, a)
@@ -47,7 +46,7 @@ func (c Cache) Stream(ctx context.Context, a manifests.Artifact) (*Stream, error
 		}
 		return streamOf(a, blob), nil
 	}
-	key, blob, lock, err := c.begin(ctx, a)
+	key, blob, lock, err := c.findOrClaim(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -59,11 +58,11 @@ func (c Cache) Stream(ctx context.Context, a manifests.Artifact) (*Stream, error
 		return nil, errors.Join(fmt.Errorf("%s: %w", a.Name, err), lock.Remove())
 	}
 	ctx, stop := context.WithCancel(ctx)
-	s := &Stream{name: a.Name, size: a.Size, held: p.spool.held, come: p, stop: stop, done: make(chan struct{})}
+	s := &Stream{name: a.Name, size: a.Size, held: p.spool.held, pieces: p, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
 		defer lock.Remove()
-		if s.blob, s.err = p.all(ctx, key); s.err != nil && !keeps(ctx, s.err) {
+		if s.blob, s.err = p.fetchAll(ctx, key); s.err != nil && !canResume(ctx, s.err) {
 			s.err = errors.Join(s.err, p.spool.remove())
 		}
 		if err := p.spool.file.Close(); s.err == nil {
@@ -73,21 +72,22 @@ func (c Cache) Stream(ctx context.Context, a manifests.Artifact) (*Stream, error
 	return s, nil
 }
 
-// streamOf is the Stream of what is in the cache.
+// streamOf returns the Stream of a blob.
 func streamOf(a manifests.Artifact, blob Blob) *Stream {
 	s := &Stream{name: a.Name, size: blob.Size, held: blob.held, stop: func() {}, done: make(chan struct{}), blob: blob}
 	close(s.done)
 	return s
 }
 
-// openPieces finds what an earlier attempt left of a, and room for the rest.
+// openPieces finds the chunks that an earlier attempt left of a, and checks that there
+// is space for the others.
 func (c Cache) openPieces(ctx context.Context, a manifests.Artifact, key string) (*pieces, error) {
 	s, size, err := c.openPartial(path.Join(partialDir, key), a)
 	if err != nil {
 		return nil, err
 	}
 	p := newPieces(c, a, s)
-	if err = p.find(ctx, size); err == nil {
+	if err = p.findProved(ctx, size); err == nil {
 		err = c.room(a.Size - p.arrived)
 	}
 	if err != nil {
@@ -99,13 +99,13 @@ func (c Cache) openPieces(ctx context.Context, a manifests.Artifact, key string)
 	return p, nil
 }
 
-// all brings and proves the whole, and gives it its name in the cache.
-func (p *pieces) all(ctx context.Context, key string) (Blob, error) {
+// fetchAll fetches and proves the whole, and publishes it in the cache.
+func (p *pieces) fetchAll(ctx context.Context, key string) (Blob, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	summed := make(chan error, 1)
-	go func() { summed <- p.sum(ctx) }()
-	ref, err := p.cache.eachRef(ctx, p.a, func(ref string) error { return p.fill(ctx, ref) })
+	go func() { summed <- p.hashWhole(ctx) }()
+	ref, err := p.cache.tryRefs(ctx, p.a, func(ref string) error { return p.fetchMissing(ctx, ref) })
 	if err != nil {
 		cancel()
 		<-summed
@@ -129,7 +129,7 @@ func (p *pieces) all(ctx context.Context, key string) (Blob, error) {
 	return blob, nil
 }
 
-// Read waits until there is a proved byte to read.
+// Read blocks until there is a proved byte to read.
 func (s *Stream) Read(buffer []byte) (int, error) {
 	part, err := s.part()
 	if err != nil {
@@ -140,11 +140,11 @@ func (s *Stream) Read(buffer []byte) (int, error) {
 	if n > 0 || len(buffer) == 0 {
 		return n, nil
 	}
-	return 0, s.cut(err)
+	return 0, s.truncated(err)
 }
 
-// WriteTo writes what is left, each part of it once it is proved: as an
-// io.SectionReader of an os.File, for a writer that has io.ReaderFrom.
+// WriteTo writes the rest, each part once it is proved. A writer that implements
+// io.ReaderFrom gets each part as an io.SectionReader of an os.File.
 func (s *Stream) WriteTo(w io.Writer) (written int64, err error) {
 	for {
 		part, err := s.part()
@@ -158,7 +158,7 @@ func (s *Stream) WriteTo(w io.Writer) (written int64, err error) {
 		s.at += n
 		written += n
 		if err == nil && n < part.Size() {
-			err = s.cut(io.EOF)
+			err = s.truncated(io.EOF)
 		}
 		if err != nil {
 			return written, err
@@ -166,8 +166,8 @@ func (s *Stream) WriteTo(w io.Writer) (written int64, err error) {
 	}
 }
 
-// part waits until there is a proved byte to read, and is what is proved from
-// there to the end of its chunk, or of all.
+// part blocks until the next byte is proved, and returns what can be read from there:
+// up to the end of its chunk, or of the whole.
 func (s *Stream) part() (*io.SectionReader, error) {
 	if s.at >= s.size {
 		if _, err := s.wait(); err != nil {
@@ -176,44 +176,45 @@ func (s *Stream) part() (*io.SectionReader, error) {
 		return nil, io.EOF
 	}
 	end := s.size
-	if s.come != nil {
+	if s.pieces != nil {
 		i := int(s.at / verify.ChunkSize)
 		select {
-		case <-s.come.ready[i]:
+		case <-s.pieces.ready[i]:
 		case <-s.done:
 			if s.err != nil {
 				return nil, s.err
 			}
 		}
-		from, n := s.come.span(i)
+		from, n := s.pieces.span(i)
 		end = from + n
 	}
 	return io.NewSectionReader(s.held.Reader(), s.at, end-s.at), nil
 }
 
-// cut is the error of reading a part, all of which was there before.
-func (s *Stream) cut(err error) error {
+// truncated returns the error for a part that ended early although it was complete
+// before.
+func (s *Stream) truncated(err error) error {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	return fmt.Errorf("%s: %w", s.name, err)
 }
 
-// Begin waits until there is something to read. Its error is why there will be
-// nothing.
+// Begin blocks until there is something to read, or returns the error because of which
+// there will be nothing.
 func (s *Stream) Begin() error {
-	if s.come == nil {
+	if s.pieces == nil {
 		return s.err
 	}
 	select {
-	case <-s.come.ready[0]:
+	case <-s.pieces.ready[0]:
 		return nil
 	case <-s.done:
 		return s.err
 	}
 }
 
-// Whole reports whether all has come and is in the cache.
+// Whole reports whether the whole is proved and in the cache.
 func (s *Stream) Whole() bool {
 	select {
 	case <-s.done:
@@ -228,14 +229,14 @@ func (s *Stream) wait() (Blob, error) {
 	return s.blob, s.err
 }
 
-// Blob waits until the whole is proved and in the cache. The blob's File stays
-// open until the Stream is closed.
+// Blob blocks until the whole is proved and in the cache. The Blob's File stays open
+// until the Stream is closed.
 func (s *Stream) Blob() (Blob, error) { return s.wait() }
 
-// Close ends the Stream; neither Read nor a Blob's File may be used any more.
+// Close ends the Stream. Read and the Blob's File must not be used afterwards.
 func (s *Stream) Close() error { return s.end(false) }
 
-// end ends the Stream; its blob, if there is one, stays open if keep is set.
+// end ends the Stream. If keep is set and there is a blob, the blob stays open.
 func (s *Stream) end(keep bool) (err error) {
 	s.once.Do(func() {
 		s.stop()

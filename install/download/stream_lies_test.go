@@ -14,7 +14,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// spoiled is data with a bit of chunk i flipped.
+// spoiled returns data with one bit of chunk i flipped.
 func spoiled(data []byte, i int) []byte {
 	data = bytes.Clone(data)
 	data[i*chunk+1000] ^= 1
@@ -27,7 +27,7 @@ func TestWrongChunks(t *testing.T) {
 	for name, c := range map[string]struct {
 		first, second handler
 		asked         string
-		wrong         string // the chunk that is refused; empty: all is well
+		wrong         string // the chunk that is refused; empty: none
 	}{
 		"once wrong": {first: byOffset(map[int64]handler{chunk: once(honest(spoiled(data, 1)), honest(data))}, honest(data)),
 			asked: "@0 @4194304 @4194304"},
@@ -84,7 +84,7 @@ func TestWrongChunks(t *testing.T) {
 	}
 }
 
-// byOffset answers each offset by its own handler, where there is one.
+// byOffset answers requests for the offsets in own by those handlers, and others by other.
 func byOffset(own map[int64]handler, other handler) handler {
 	return func(offset int64) (io.ReadCloser, int64, error) {
 		if h, ok := own[offset]; ok {
@@ -94,8 +94,8 @@ func byOffset(own map[int64]handler, other handler) handler {
 	}
 }
 
-// Chunks that are all right do not stand in for the digest of the whole.
-func TestTheWholeMustHoldToo(t *testing.T) {
+// Right chunks do not replace the digest of the whole.
+func TestRightChunksDoNotProveTheWhole(t *testing.T) {
 	data, a := twoChunks()
 	a.Integrity = bySHA256([]byte("something else"))
 	for name, far := range map[string]handler{"ranges": honest(data), "no ranges": rangeless(honest(data))} {
@@ -115,7 +115,7 @@ func TestTheWholeMustHoldToo(t *testing.T) {
 	}
 }
 
-func TestPartialChunksAreNotBelieved(t *testing.T) {
+func TestPartialChunksAreNotTrusted(t *testing.T) {
 	data, a := twoChunks()
 	key, err := keyOf(a)
 	if err != nil {
@@ -142,7 +142,7 @@ func TestPartialChunksAreNotBelieved(t *testing.T) {
 		if got := files(t, cache); got != "blob" {
 			t.Errorf("%s: the cache holds %q", name, got)
 		}
-		// The file that came with holes may be met by one who knows of no chunks.
+		// The next attempt may find the file with holes and know no chunk digests.
 		plain := a
 		plain.Chunks = verify.Chunks{}
 		cache, _ = setup(t, honest(data))
@@ -151,9 +151,9 @@ func TestPartialChunksAreNotBelieved(t *testing.T) {
 	}
 }
 
-// Whatever mirrors do, what is read is the content, and it ends only where the
-// whole is proved.
-func TestStreamIsOnlyTheContent(t *testing.T) {
+// Whatever mirrors send, a stream returns only the content, and ends only when the whole
+// is proved.
+func TestStreamReturnsOnlyTheContent(t *testing.T) {
 	data, a := twoChunks()
 	contents := [][]byte{data, data, data, spoiled(data, 0), spoiled(data, 1), data[:chunk+5], append(bytes.Clone(data), 1)}
 	for range 16 {
@@ -185,7 +185,7 @@ func TestStreamIsOnlyTheContent(t *testing.T) {
 		}
 		err = readAll(t, s, data)
 		s.Close()
-		if err != nil && gravity(err) == 0 || len(f.asked) > 100 {
+		if err != nil && severity(err) == 0 || len(f.asked) > 100 {
 			t.Errorf("%v after %d requests, with %v", err, len(f.asked), drawn)
 		}
 		if got := files(t, cache); err == nil && got != "blob" || err != nil && strings.Contains(got, "blob") {
@@ -196,7 +196,7 @@ func TestStreamIsOnlyTheContent(t *testing.T) {
 	}
 }
 
-// alternating is one and other in turn.
+// alternating answers by one and other in turn.
 func alternating(one, other handler) handler {
 	var n atomic.Int64
 	return func(offset int64) (io.ReadCloser, int64, error) {

@@ -21,13 +21,13 @@ import (
 
 const chunk = verify.ChunkSize
 
-// threeChunks is a file of two chunks and a bit, and its artifact.
+// threeChunks returns a file of a little more than two chunks, and its artifact.
 func threeChunks() ([]byte, manifests.Artifact) { return chunked(2*chunk + 100<<10) }
 
-// twoChunks is a file of one chunk and a bit, and its artifact.
+// twoChunks returns a file of a little more than one chunk, and its artifact.
 func twoChunks() ([]byte, manifests.Artifact) { return chunked(chunk + 100<<10) }
 
-// chunked is a file of n bytes, and its artifact.
+// chunked returns a file of n bytes, and its artifact.
 func chunked(n int) ([]byte, manifests.Artifact) {
 	data := noise(n)
 	a := artifact(bySHA256(data), len(data))
@@ -37,8 +37,8 @@ func chunked(n int) ([]byte, manifests.Artifact) {
 	return data, a
 }
 
-// offsets are what was asked for, in the order of the file.
-func offsets(f *far) string {
+// offsets returns the requested offsets, sorted.
+func offsets(f *fakeServer) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	asked := slices.Clone(f.asked)
@@ -46,14 +46,14 @@ func offsets(f *far) string {
 	return strings.ReplaceAll(strings.Join(asked, " "), main, "")
 }
 
-// asked compares offsets; after "…" there may be more.
+// asked compares offsets. "…" in want matches any rest.
 func asked(got, want string) bool {
 	start, open := strings.CutSuffix(want, "…")
 	return got == start || open && strings.HasPrefix(got, start)
 }
 
-// readAll reads the beginning of a stream and has it write out the rest, and never
-// gets a byte that is not data's.
+// readAll reads the beginning of a stream, calls WriteTo for the rest, and checks that
+// all bytes are those of data.
 func readAll(t testing.TB, s *Stream, data []byte) error {
 	t.Helper()
 	var got bytes.Buffer
@@ -65,10 +65,10 @@ func readAll(t testing.TB, s *Stream, data []byte) error {
 		err = nil
 	}
 	if !bytes.HasPrefix(data, got.Bytes()) {
-		t.Fatalf("read %d bytes that are not its beginning", got.Len())
+		t.Fatalf("read %d bytes that are not the beginning of the data", got.Len())
 	}
 	if err == nil && got.Len() != len(data) {
-		t.Fatalf("it ended after %d of %d bytes", got.Len(), len(data))
+		t.Fatalf("the stream ended after %d of %d bytes", got.Len(), len(data))
 	}
 	return err
 }
@@ -76,8 +76,8 @@ func readAll(t testing.TB, s *Stream, data []byte) error {
 func TestStream(t *testing.T) {
 	data, a := threeChunks()
 	for name, c := range map[string]struct {
-		far   handler
-		asked string
+		server handler
+		asked  string
 	}{
 		"ranges":              {honest(data), "@0 @4194304 @8388608"},
 		"no ranges":           {rangeless(honest(data)), "@0 @0 @…"},
@@ -86,13 +86,13 @@ func TestStream(t *testing.T) {
 		"breaks often":        {breaking(honest(data), chunk/2), "@0 @2097152 @4194304 @6291456 @8388608"},
 		"breaks, no ranges":   {rangeless(breaking(honest(data), chunk+1)), ""},
 	} {
-		cache, f := setup(t, c.far)
+		cache, f := setup(t, c.server)
 		s, err := cache.Stream(t.Context(), a)
 		if err != nil {
 			t.Fatal(err)
 		}
 		err = readAll(t, s, data)
-		if name == "breaks, no ranges" { // it can never come to its end
+		if name == "breaks, no ranges" { // it can never succeed
 			if !errors.Is(err, manifests.ErrUnreachable) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -119,8 +119,8 @@ func TestStream(t *testing.T) {
 		if got := files(t, cache); got != "blob" {
 			t.Errorf("%s: the cache holds %q", name, got)
 		}
-		// Out of the cache, and without reading.
-		cache.Transport = &far{}
+		// From the cache, and without reading.
+		cache.Transport = &fakeServer{}
 		if s, err = cache.Stream(t.Context(), a); err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// An artifact without chunks can be streamed too, once it is there.
+// An artifact without chunks can be streamed too, once the whole is proved.
 func TestStreamWithoutChunks(t *testing.T) {
 	data := noise(1 << 20)
 	cache, _ := setup(t, honest(data))
@@ -148,7 +148,7 @@ func TestStreamWithoutChunks(t *testing.T) {
 	}
 }
 
-// The first chunk can be read while the others have not come.
+// The first chunk can be read before the others arrive.
 func TestStreamBeginsWithTheFirstChunk(t *testing.T) {
 	data, a := threeChunks()
 	gate := make(chan struct{})
@@ -177,10 +177,10 @@ func TestStreamBeginsWithTheFirstChunk(t *testing.T) {
 	}
 }
 
-// parts are where in a file the parts lie that a stream writes itself out as.
+// parts records the offsets and sizes of the file parts that WriteTo writes.
 type parts []string
 
-func (p *parts) Write([]byte) (int, error) { return 0, errors.New("a part that is not of a file") }
+func (p *parts) Write([]byte) (int, error) { return 0, errors.New("not a part of a file") }
 
 func (p *parts) ReadFrom(r io.Reader) (int64, error) {
 	part, ok := r.(*io.SectionReader)
@@ -198,7 +198,7 @@ func (p *parts) ReadFrom(r io.Reader) (int64, error) {
 func TestStreamWritesPartsOfAFile(t *testing.T) {
 	data, a := threeChunks()
 	cache, _ := setup(t, honest(data))
-	for _, want := range []string{"4194304+4194304 8388608+102400", "4194304+4296704"} { // on its way, and from the cache
+	for _, want := range []string{"4194304+4194304 8388608+102400", "4194304+4296704"} { // while it arrives, and from the cache
 		s, err := cache.Stream(t.Context(), a)
 		if err != nil {
 			t.Fatal(err)
@@ -226,7 +226,7 @@ func TestStreamResumes(t *testing.T) {
 	cache, f := setup(t, cut)
 	refuse(t, cache, a, manifests.ErrUnreachable)
 	if got := files(t, cache); got != "partial" {
-		t.Fatalf("the cache holds %q, want what arrived", got)
+		t.Fatalf("the cache holds %q, want the partial file", got)
 	}
 	f.at[main], f.asked = honest(data), nil
 	fetch(t, cache, a, data)
@@ -261,7 +261,7 @@ func TestStreamGivenUp(t *testing.T) {
 		}
 		s.Close()
 		if got := files(t, cache); got != "partial" {
-			t.Errorf("%s: the cache holds %q, want what arrived", name, got)
+			t.Errorf("%s: the cache holds %q, want the partial file", name, got)
 		}
 		f.at[main], f.asked = honest(data), nil
 		fetch(t, cache, a, data)
@@ -272,7 +272,7 @@ func TestStreamGivenUp(t *testing.T) {
 	}
 }
 
-// slowly is data, a little at a time.
+// slowly returns data in small pieces.
 type slowly struct{ data []byte }
 
 func (s *slowly) Read(p []byte) (int, error) {
@@ -282,19 +282,19 @@ func (s *slowly) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// A server cannot keep a stream busy for ever.
-func TestStreamBreakingForEver(t *testing.T) {
+// A server that breaks every answer cannot keep a stream busy forever.
+func TestEndlessBreaksEndTheStream(t *testing.T) {
 	data, a := twoChunks()
 	for name, c := range map[string]struct {
-		far   handler
-		asked int
+		server handler
+		asked  int
 	}{
 		"without a byte":         {breaking(honest(data), 0), 3},
 		"after each byte":        {breaking(honest(data), 1), 3},
 		"without ranges":         {rangeless(breaking(honest(data), 1<<20)), 20},
 		"nothing but ErrNoRange": {failing(manifests.ErrNoRange), 2},
 	} {
-		cache, f := setup(t, c.far)
+		cache, f := setup(t, c.server)
 		refuse(t, cache, a, manifests.ErrUnreachable)
 		if len(f.asked) > c.asked {
 			t.Errorf("%s: asked %v, want at most %d requests", name, f.asked, c.asked)
@@ -307,7 +307,7 @@ func TestSlots(t *testing.T) {
 	small := noise(300 << 10)
 	for _, limit := range []int{1, 2, 5} {
 		var now, most atomic.Int64
-		two := make(chan struct{}) // are under way
+		two := make(chan struct{}) // closed when two requests are running
 		both := sync.OnceFunc(func() { close(two) })
 		counting := func(h handler) handler {
 			return func(offset int64) (io.ReadCloser, int64, error) {
@@ -317,7 +317,7 @@ func TestSlots(t *testing.T) {
 				if n > 1 || limit == 1 {
 					both()
 				}
-				<-two // a first one waits for another
+				<-two // the first one waits for the second
 				body, size, err := h(offset)
 				return &leaving{Reader: body, leave: func() { now.Add(-1) }}, size, err
 			}

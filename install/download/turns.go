@@ -8,16 +8,16 @@ import (
 	"github.com/kist-tools/kist/install/internal/rootfs"
 )
 
-// Turns keeps the goroutines of one process apart that want the same artifact, so
-// that the process never waits for a lock that it holds itself. The zero Turns is
-// ready for use.
+// Turns lets only one goroutine of the process at a time fetch an artifact, so that
+// the process never waits for a lock that it holds itself. The zero Turns is ready for
+// use.
 type Turns struct {
 	mu    sync.Mutex
-	taken map[string]chan struct{} // by key: closed when its holder leaves
+	taken map[string]chan struct{} // by key; closed when the holder leaves
 }
 
-// take waits until no other goroutine has the turn for key.
-func (t *Turns) take(ctx context.Context, key string) (leave func(), err error) {
+// acquire blocks until no other goroutine has the turn for key. leave releases it.
+func (t *Turns) acquire(ctx context.Context, key string) (leave func(), err error) {
 	if t == nil {
 		return func() {}, ctx.Err()
 	}
@@ -47,15 +47,15 @@ func (t *Turns) take(ctx context.Context, key string) (leave func(), err error) 
 	}
 }
 
-// A turn is the right to fetch an artifact: no other goroutine or process does.
+// A turn is the exclusive right to fetch an artifact, among goroutines and processes.
 type turn struct {
 	lock  *rootfs.Lock
 	leave func()
 }
 
-// lock takes the turn for key, and then the lock that other processes see.
+// lock acquires the turn for key, and then the lock that excludes other processes.
 func (c Cache) lock(ctx context.Context, key string) (*turn, error) {
-	leave, err := c.Turns.take(ctx, key)
+	leave, err := c.Turns.acquire(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (c Cache) lock(ctx context.Context, key string) (*turn, error) {
 	return &turn{l, leave}, nil
 }
 
-// Remove ends the turn, and removes the lock file.
+// Remove removes the lock file and ends the turn.
 func (t *turn) Remove() error {
 	defer t.leave()
 	return t.lock.Remove()

@@ -9,8 +9,8 @@ import (
 	"github.com/kist-tools/kist/install/internal/rootfs"
 )
 
-// Who waits for what another process fetches says for whom.
-func TestWaitingIsTold(t *testing.T) {
+// Waiting is called with the process that fetches the same artifact.
+func TestWaitingReportsTheHolder(t *testing.T) {
 	data := noise(100)
 	cache, _ := setup(t, honest(data))
 	a := artifact(bySHA256(data), len(data))
@@ -25,10 +25,10 @@ func TestWaitingIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var told []string
+	var holders []string
 	cache.About, cache.LockWait = "kist test", time.Minute
 	cache.Waiting = func(busy *rootfs.BusyError) {
-		told = append(told, busy.Holder)
+		holders = append(holders, busy.Holder)
 		if err := held.Unlock(); err != nil {
 			t.Error(err)
 		}
@@ -38,7 +38,7 @@ func TestWaitingIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	blob.Close()
-	if len(told) != 1 || !strings.HasSuffix(told[0], " kist install go, since 10:12") {
-		t.Errorf("told %q", told)
+	if len(holders) != 1 || !strings.HasSuffix(holders[0], " kist install go, since 10:12") {
+		t.Errorf("Waiting was called with %q", holders)
 	}
 }

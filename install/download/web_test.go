@@ -18,8 +18,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Lies of a server over HTTP itself, each to an artifact with chunks and to one
-// without, and the honest twins of the lies.
+// Servers that lie or fail in HTTP, and honest ones. Each case is tried on an artifact
+// with chunks and on one without. The names of lies begin with "!".
 func TestServers(t *testing.T) {
 	data, chunked := twoChunks()
 	plain := chunked
@@ -29,7 +29,7 @@ func TestServers(t *testing.T) {
 		w.Header().Set("ETag", etag)
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 	}
-	// raw answers with one range, whatever was asked for.
+	// raw answers every request with the same range.
 	raw := func(header string, body []byte) func(w http.ResponseWriter, r *http.Request, n int) {
 		return func(w http.ResponseWriter, r *http.Request, n int) {
 			if r.Header.Get("Range") == "" {
@@ -133,7 +133,7 @@ func TestServers(t *testing.T) {
 	}
 }
 
-// cutting passes on so many bytes of a body.
+// A cutting writer passes on the first left bytes of a body, and then fails.
 type cutting struct {
 	http.ResponseWriter
 	left int
