@@ -88,7 +88,7 @@ func (g *Stage) Root() *os.Root { return g.root }
 func (g *Stage) SyncAhead() { g.sync.Ahead() }
 
 // Discard removes the stage and everything in it. All of that is kist's: the stage was
-// created empty, with mode 0700, and this process has held its lock since.
+// created empty, where no other user can enter, and this process has held its lock since.
 func (g *Stage) Discard() error {
 	g.sync.Close()
 	g.mu.Lock()

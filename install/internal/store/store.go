@@ -54,10 +54,9 @@ const (
 	committed      = "committed"
 )
 
-// The modes of what every user of the machine may read, as far as the umask of whoever
-// installs allows it: what is installed, its receipts, and what is in force. Nobody else
-// may write, whatever the umask. Everything else, such as marks and locks, is for its
-// owner alone.
+// The modes, before the umask, of files that every user of the machine may read: installed
+// releases, their receipts, and generations. Only the owner may write them, whatever the
+// umask. Other files, such as marks and locks, are for their owner alone.
 const (
 	sharedDir  fs.FileMode = 0o755
 	sharedFile fs.FileMode = 0o644
