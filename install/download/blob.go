@@ -196,7 +196,7 @@ func (c Cache) copyBlob(ctx context.Context, a manifests.Artifact, hexDigest str
 		err = c.room(size)
 	}
 	if space := (*SpaceError)(nil); a.Size == 0 && errors.As(err, &space) {
-		// Nothing that was signed says that a is so large.
+		// No signed size says that a is so large, only the file itself.
 		return nil, errors.Join(held.Close(), c.discard(a, name))
 	}
 	if err == nil {

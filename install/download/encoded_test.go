@@ -66,9 +66,9 @@ func TestEncodedArtifacts(t *testing.T) {
 		"deflate without a frame":             {"deflate", encode(t, "raw deflate", data), true},
 		"gzip, and another":                   {"gzip", encode(t, "gzip", other), false},
 		"another, called gzip":                {"gzip", other, false},
-		"gzip of more than there is":          {"gzip", encode(t, "gzip", append(bytes.Clone(data), 0)), false},
+		"gzip of more data":                   {"gzip", encode(t, "gzip", append(bytes.Clone(data), 0)), false},
 		"gzip without end":                    {"gzip", encode(t, "gzip", make([]byte, 64<<20)), false},
-		"gzip, and what is behind it":         {"gzip", append(encode(t, "gzip", data), "garbage"...), false},
+		"gzip, and trailing data":             {"gzip", append(encode(t, "gzip", data), "garbage"...), false},
 		"gzip that is cut":                    {"gzip", encode(t, "gzip", data)[:20000], false},
 		"larger than anything could be":       {"gzip", make([]byte, 2*len(data)), false},
 		"br":                                  {"br", data[:1000], false},
@@ -79,7 +79,7 @@ func TestEncodedArtifacts(t *testing.T) {
 			a := chunked
 			if !chunks {
 				a.Chunks = verify.Chunks{}
-			} else if name == "gzip, and what is behind it" || name == "gzip of more than there is" {
+			} else if name == "gzip, and trailing data" || name == "gzip of more data" {
 				continue // nothing is read after the last chunk
 			}
 			for _, unsized := range []bool{false, true} {

@@ -200,8 +200,8 @@ func (s *Stream) truncated(err error) error {
 	return fmt.Errorf("%s: %w", s.name, err)
 }
 
-// Begin blocks until there is something to read, or returns the error because of which
-// there will be nothing.
+// Begin blocks until there is something to read. It returns an error if the Stream
+// fails before that.
 func (s *Stream) Begin() error {
 	if s.pieces == nil {
 		return s.err

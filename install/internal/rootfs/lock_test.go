@@ -83,19 +83,19 @@ func TestWaitLock(t *testing.T) {
 	root, _ := openTemp(t)
 	held, err := TryLock(root, "lock", "holder")
 	must(t, err)
-	wait := func(ctx context.Context, wait time.Duration) (l *Lock, told int, took time.Duration, err error) {
+	wait := func(ctx context.Context, wait time.Duration) (l *Lock, calls int, took time.Duration, err error) {
 		start := time.Now()
-		l, err = WaitLock(ctx, root, "lock", "waiter", wait, func(*BusyError) { told++ })
-		return l, told, time.Since(start), err
+		l, err = WaitLock(ctx, root, "lock", "waiter", wait, func(*BusyError) { calls++ })
+		return l, calls, time.Since(start), err
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var busy *BusyError
-		_, told, took, err := wait(t.Context(), 3*time.Second)
-		if !errors.As(err, &busy) || told != 1 || took != 3*time.Second {
-			t.Errorf("ran out after %v, told %d times: %v", took, told, err)
+		_, calls, took, err := wait(t.Context(), 3*time.Second)
+		if !errors.As(err, &busy) || calls != 1 || took != 3*time.Second {
+			t.Errorf("ran out after %v, %d calls: %v", took, calls, err)
 		}
-		if _, told, took, err = wait(t.Context(), 0); !errors.As(err, &busy) || told != 0 || took != 0 {
-			t.Errorf("without patience: after %v, told %d times: %v", took, told, err)
+		if _, calls, took, err = wait(t.Context(), 0); !errors.As(err, &busy) || calls != 0 || took != 0 {
+			t.Errorf("without waiting: after %v, %d calls: %v", took, calls, err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

@@ -291,9 +291,9 @@ func TestRootKeepsNamesInside(t *testing.T) {
 	must(t, os.Rename(filepath.Join(inner, "d"), filepath.Join(inner, "e")))
 	must(t, os.Symlink("../outside", filepath.Join(inner, "d")))
 	if info, err := entries[0].Info(); err == nil && info.Size() != 1 {
-		t.Errorf("told of a file outside, of %d bytes", info.Size())
+		t.Errorf("information about a file outside, of %d bytes", info.Size())
 	}
 	if info, err := root.Stat("d/f"); err == nil {
-		t.Errorf("told of a file outside, of %d bytes", info.Size())
+		t.Errorf("information about a file outside, of %d bytes", info.Size())
 	}
 }

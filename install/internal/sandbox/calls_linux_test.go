@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// behindTheFilter runs a part of this program that raises the filter itself, and returns
-// the lines it wrote.
+// behindTheFilter runs a part of this program that installs the filter itself, and returns
+// the lines that it prints.
 func behindTheFilter(t *testing.T, part string, args ...string) []string {
 	t.Helper()
 	if arch() == 0 {
@@ -35,7 +35,7 @@ func behindTheFilter(t *testing.T, part string, args ...string) []string {
 	return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 }
 
-// mustFilter raises the filter as it stands once the rest of the wall is up.
+// mustFilter installs the filter after the rest of the wall.
 func mustFilter(fills bool) {
 	err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 	if err == nil {
@@ -50,8 +50,8 @@ func mustFilter(fills bool) {
 	}
 }
 
-// allNumbers are the numbers that a call can have, and more than any kernel has: those
-// of this architecture, those with the bit of x32, and negative ones.
+// allNumbers returns more numbers than any kernel has calls: those of this architecture,
+// those with the bit of x32, and negative ones.
 func allNumbers() (all []int) {
 	const most = 4096
 	for n := range most {
@@ -60,7 +60,8 @@ func allNumbers() (all []int) {
 	return all
 }
 
-// never are calls in the table that cannot be tried: they do not return.
+// never reports whether a call is in the table but cannot be tried, because it does not
+// return.
 func never(number int) bool {
 	switch number {
 	case unix.SYS_EXIT, unix.SYS_EXIT_GROUP, unix.SYS_RT_SIGRETURN:
@@ -69,15 +70,15 @@ func never(number int) bool {
 	return false
 }
 
-// traps are calls that newer kernels let through every filter, since they make them
-// themselves in a process that is traced by probes. Any other caller gets SIGILL or ENXIO.
+// traps reports whether newer kernels let a call through every filter, because they make
+// it themselves in a process that is traced by probes. Other callers get SIGILL or ENXIO.
 func traps(number int) bool {
 	return runtime.GOARCH == "amd64" && (number == 335 || number == 336) // uretprobe, uprobe
 }
 
 func init() {
-	// numbers fills|hashes: makes every call that there can be, with arguments by which those that
-	// are allowed do nothing, and says how each ended.
+	// numbers fills|hashes: makes every possible call, with arguments with which the allowed
+	// ones do nothing, and prints how each ended.
 	parts["numbers"] = func(args []string) int {
 		runtime.LockOSThread()
 		mustFilter(args[0] == "fills")
@@ -100,9 +101,9 @@ func init() {
 	}
 }
 
-// Every system call that is not in the table is refused, those of kernels to come among
-// them; and those in the table are not, unless by a rule on their arguments. The child
-// that hashes an archive can open no file, whatever Landlock there is.
+// Every system call that is not in the table is refused, including those of future
+// kernels. Those in the table are refused only by a rule on their arguments. The child
+// that hashes an archive can open no file, whatever the version of Landlock.
 func TestEverySystemCall(t *testing.T) {
 	for _, part := range []string{"fills", "hashes"} {
 		t.Run(part, func(t *testing.T) { testEverySystemCall(t, part) })
@@ -146,7 +147,7 @@ func testEverySystemCall(t *testing.T, part string) {
 			if got != unix.ENOSYS {
 				t.Errorf("call %d ended with %v, as if there were such a call", n, got)
 			}
-		case listed && r.oneOf == nil && r.mustNot == 0: // its arguments do not matter
+		case listed && r.oneOf == nil && r.mustNot == 0: // without rules on its arguments
 			tried++
 			if got == unix.EPERM {
 				t.Errorf("call %d is in the table, and refused", n)
@@ -180,7 +181,7 @@ func init() {
 	}
 }
 
-// What no filter sees does nothing either: it is refused or ends the process.
+// Calls that no filter sees do no harm: they are refused or end the process.
 func TestCallsThatNoFilterSees(t *testing.T) {
 	for _, n := range allNumbers() {
 		if !traps(n) {
@@ -197,7 +198,7 @@ func TestCallsThatNoFilterSees(t *testing.T) {
 	}
 }
 
-// A probe is a call with arguments that a rule is about.
+// A probe is a call with arguments that a rule applies to.
 type probe struct {
 	name    string
 	allowed bool
@@ -212,7 +213,7 @@ func rawCall(number int, args ...uintptr) func() error {
 	}
 }
 
-// probes are calls that the rules allow, and their twins that they refuse.
+// probes returns calls that the rules allow, and similar ones that they refuse.
 func probes() (all []probe) {
 	add := func(name string, allowed bool, call func() error) { all = append(all, probe{name, allowed, call}) }
 	self, parent := uintptr(os.Getpid()), uintptr(os.Getppid())
@@ -289,7 +290,7 @@ func probes() (all []probe) {
 	return all
 }
 
-// startThreads has Go's runtime start threads: several goroutines have one each.
+// startThreads makes Go's runtime start threads, by locking several goroutines to one each.
 func startThreads() error {
 	var all sync.WaitGroup
 	ready, enough := make(chan bool), make(chan bool)
@@ -328,7 +329,7 @@ func init() {
 	}
 }
 
-// Of a call in the table, the arguments that a rule allows work, and no others.
+// A call in the table works with the arguments that its rules allow, and with no others.
 func TestRulesOnArguments(t *testing.T) {
 	all := probes()
 	lines := behindTheFilter(t, "probes")
@@ -347,7 +348,7 @@ func TestRulesOnArguments(t *testing.T) {
 }
 
 func init() {
-	// foreign: behind a filter that takes this architecture for another, makes a call.
+	// foreign: makes a call behind a filter for another architecture.
 	parts["foreign"] = func([]string) int {
 		other := uint32(unix.AUDIT_ARCH_AARCH64)
 		if arch() == other {
@@ -363,7 +364,7 @@ func init() {
 	}
 }
 
-// The numbers of another architecture's calls mean other calls: whoever makes them is killed.
+// The call numbers of another architecture mean other calls, so a process that makes them is killed.
 func TestCallsOfAnotherArchitecture(t *testing.T) {
 	if arch() == 0 {
 		t.Skipf("there is no filter on %s", runtime.GOARCH)

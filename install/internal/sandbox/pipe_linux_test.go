@@ -42,16 +42,16 @@ func TestPipeWriter(t *testing.T) {
 		want []byte
 	}{
 		"a part of a file":                {io.NewSectionReader(file, 1, 3<<20), data[1 : 1+3<<20]},
-		"what is left of a part":          {begun, data[1500 : 1000+2<<20]},
+		"the rest of a part":              {begun, data[1500 : 1000+2<<20]},
 		"a part of nothing":               {io.NewSectionReader(file, 7, 0), nil},
-		"a part of what is in memory":     {io.NewSectionReader(bytes.NewReader(data), 1, 2<<20), data[1 : 1+2<<20]},
+		"a part of memory":                {io.NewSectionReader(bytes.NewReader(data), 1, 2<<20), data[1 : 1+2<<20]},
 		"a part of a part":                {io.NewSectionReader(io.NewSectionReader(file, 10, 2<<20), 10, 1<<20), data[20 : 20+1<<20]},
 		"what cannot be read in parts":    {io.LimitReader(bytes.NewReader(data), 2<<20), data[:2<<20]},
 		"what writes itself (as strings)": {strings.NewReader("abc"), []byte("abc")},
 	} {
 		got, n, err := through(t, c.r)
 		if err != nil || n != int64(len(c.want)) || !bytes.Equal(got, c.want) {
-			t.Errorf("%s: %d bytes, of which %d came, %v", name, n, len(got), err)
+			t.Errorf("%s: wrote %d bytes, read %d, %v", name, n, len(got), err)
 		}
 		if rest, err := io.ReadAll(c.r); err != nil || len(rest) > 0 {
 			t.Errorf("%s: %d bytes are left of it, %v", name, len(rest), err)
