@@ -284,8 +284,8 @@ func closeIfNotRegular(f *os.File) (*os.File, error) {
 
 // MkdirAll makes the directory name and its missing parents, all with perm (subject
 // to the umask), and returns the ones it made, outermost first. It returns them on an
-// error too, so that the caller can remove them.
-// The error is an *ObstacleError if something else has the name of one of them.
+// error too, so that the caller can remove them. The error is an *ObstacleError if
+// something other than a directory has one of these names.
 func MkdirAll(root *os.Root, name string, perm fs.FileMode) (made []string, err error) {
 	made, err = MkdirAllUnsynced(root, name, perm)
 	for _, dir := range made {
