@@ -25,19 +25,19 @@ it may speak.`,
 		a.channelRefreshCommand(), a.channelRemoveCommand())
 }
 
-// shownChannel is a channel as people and programs see it.
+// shownChannel is a channel as kist prints it.
 type shownChannel struct {
 	Name      string        `json:"name"`
 	Builtin   bool          `json:"builtin,omitempty"`
 	URL       string        `json:"url,omitempty"` // without user, password and query
 	Format    string        `json:"format"`
 	Threshold int           `json:"threshold,omitempty"`
-	Tools     []string      `json:"tools"` // patterns it was granted; empty: every name that is not built in
+	Tools     []string      `json:"tools"` // granted patterns; empty: every name that is not built in
 	Keys      []shownKey    `json:"keys"`
-	Origins   []shownOrigin `json:"origins,omitempty"` // of a built-in channel, in the order in which they are asked
+	Origins   []shownOrigin `json:"origins,omitempty"` // of a built-in channel, in the order kist tries them
 	Mark      *verify.Mark  `json:"mark,omitempty"`    // the newest manifest seen
-	// Rotation is what the channel's own keys documents made of the keys that it
-	// was added with.
+	// Rotation tells how the channel's keys documents changed the keys that it was
+	// added with.
 	Rotation *shownRotation `json:"rotation,omitempty"`
 	Problem  string         `json:"problem,omitempty"`
 	Added    time.Time      `json:"added,omitzero"`
@@ -45,20 +45,20 @@ type shownChannel struct {
 
 type shownKey struct {
 	Primary verify.Fingerprint   `json:"primary"`
-	Subkeys []verify.Fingerprint `json:"subkeys,omitempty"` // that sign
+	Subkeys []verify.Fingerprint `json:"subkeys,omitempty"` // signing subkeys
 	UserID  string               `json:"user_id,omitempty"`
 	Expires time.Time            `json:"expires,omitzero"`
-	// SubkeysExpire says when those of Subkeys that expire do, as this copy has it.
+	// SubkeysExpire maps subkeys to their expiry, as this copy of the key states it.
 	SubkeysExpire map[verify.Fingerprint]time.Time `json:"subkeys_expire,omitempty"`
 	Revoked       string                           `json:"revoked,omitempty"` // when, and why
-	Source        string                           `json:"source,omitempty"`  // where the copy that comes with kist is from
-	// Pinned by fingerprint says that a self-signature of the key is too weak to
-	// count by itself.
+	Source        string                           `json:"source,omitempty"`  // where kist's own copy was taken from
+	// Weak reports that a self-signature of the key is too weak to count by itself, so
+	// that the key is trusted by its pinned fingerprint.
 	Weak bool `json:"weak,omitempty"`
 }
 
-// describeChannel reads what is known of a channel of the user's. What is wrong
-// with its keys or mark becomes its problem, for list and show to tell.
+// describeChannel describes a channel that the user added. An error in its keys or
+// mark is put in its Problem, for list and show to print.
 func (a *app) describeChannel(s *session, c channels.Channel) shownChannel {
 	pins, threshold := c.Trusted()
 	shown := shownChannel{
@@ -83,7 +83,7 @@ func (a *app) describeChannel(s *session, c channels.Channel) shownChannel {
 	return shown
 }
 
-// shown is o, whose newest manifest has just been proved.
+// shown describes o, whose newest manifest has just been proved.
 func (a *app) shown(s *session, o origin, mark *verify.Mark) shownChannel {
 	if mark.IsZero() {
 		mark = nil
@@ -101,6 +101,7 @@ func (a *app) shown(s *session, o origin, mark *verify.Mark) shownChannel {
 	}
 }
 
+// describeKeys describes each certificate of ring with its pins.
 func describeKeys(ring *verify.Keyring) (keys []shownKey) {
 	pins := ring.Pins()
 	for i, c := range ring.Certificates() {
@@ -168,7 +169,7 @@ func keysText(p *page, keys []shownKey) {
 	}
 }
 
-// day is when a key expires, in UTC.
+// day formats the date on which a key expires, in UTC.
 func day(end time.Time) string {
 	if end.IsZero() {
 		return "never"
@@ -179,7 +180,7 @@ func day(end time.Time) string {
 type channelList struct {
 	Channels []shownChannel `json:"channels"`
 
-	verbose bool // all of each
+	verbose bool // print every detail of each
 }
 
 func (r channelList) text(p *page) {
@@ -272,7 +273,7 @@ func (a *app) channelShowCommand() *cobra.Command {
 	})
 }
 
-// added finds a channel that the user added.
+// added returns the channel called name that the user added.
 func (a *app) added(s *session, name string) (channels.Channel, error) {
 	if isBuiltinChannel(name) {
 		return channels.Channel{}, &builtinError{name}
@@ -290,8 +291,8 @@ func (a *app) added(s *session, name string) (channels.Channel, error) {
 	return st.Get(name)
 }
 
-// A builtinError says that a channel comes with kist, so that nobody adds,
-// changes or removes it.
+// A builtinError is returned for a change to a built-in channel, which nobody can add,
+// change or remove.
 type builtinError struct{ Name string }
 
 func (e *builtinError) Error() string { return fmt.Sprintf("channel %s is built in", e.Name) }
@@ -320,7 +321,7 @@ installed from it stay, and can be verified and uninstalled as ever.`,
 type channelRemoved struct {
 	DryRun  bool     `json:"dry_run,omitempty"`
 	Removed string   `json:"removed"`
-	Stays   []string `json:"stays,omitempty"` // installed from it
+	Stays   []string `json:"stays,omitempty"` // releases installed from it
 
 	Kept []install.Drift `json:"kept,omitempty"`
 }

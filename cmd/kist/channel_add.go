@@ -52,24 +52,24 @@ with kist count where no --key is given.`,
 	})
 }
 
-// A takenError says that a channel of that name exists and is not the same.
+// A takenError reports that a different channel of that name exists already.
 type takenError struct{ Name string }
 
 func (e *takenError) Error() string {
-	return fmt.Sprintf("channel %s is there already, with another URL, keys, threshold, tools or format", e.Name)
+	return fmt.Sprintf("channel %s already exists, with another URL, keys, threshold, tools or format", e.Name)
 }
 
-// channelAdded is what channel add did.
+// channelAdded is the result of channel add.
 type channelAdded struct {
 	shownChannel
 	DryRun    bool `json:"dry_run,omitempty"`
-	Unchanged bool `json:"unchanged,omitempty"` // the same channel was there already
+	Unchanged bool `json:"unchanged,omitempty"` // the same channel existed already
 }
 
 func (r channelAdded) text(p *page) {
 	switch {
 	case r.Unchanged:
-		p.line("channel %s is there already; nothing was changed", r.Name)
+		p.line("channel %s already exists; nothing was changed", r.Name)
 	case r.DryRun:
 		p.line("would add channel %s", r.Name)
 	default:
@@ -112,7 +112,7 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 	if err := s.Writable(channels.Dirs()...); err != nil {
 		return nil, err
 	}
-	before, _ := s.Mark(o.Channel) // a damaged one is none
+	before, _ := s.Mark(o.Channel) // a damaged mark counts as none
 	proved, keep, shown, err := a.proveAdded(ctx, s, o)
 	if err == nil {
 		err = s.remember(ctx, *proved.added, proved.keys)
@@ -128,9 +128,9 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 	return channelAdded{shownChannel: shown}, nil
 }
 
-// proveAdded proves a channel that is being added, every line of it, and stores
-// its mark. It returns o with the newest keys that the channel publishes, what
-// keeps the documents that proved it, and how it is to be shown.
+// proveAdded proves every line of a channel that is being added, and stores its mark.
+// It returns o with the newest keys that the channel publishes, functions that store
+// the documents that proved it, and its description.
 func (a *app) proveAdded(ctx context.Context, s *session, o origin) (proved origin, keep []func() error, shown shownChannel, err error) {
 	for _, q := range o.proofs(a.request(toolRef{})) {
 		t, store, err := a.documents(s, o, q)
@@ -151,8 +151,8 @@ func (a *app) proveAdded(ctx context.Context, s *session, o origin) (proved orig
 	return o, keep, shown, nil
 }
 
-// unmark takes back the mark of a channel that was not added after all, unless
-// there was one before.
+// unmark removes the mark of a channel that could not be added, unless it had one
+// before.
 func (s *session) unmark(ctx context.Context, o origin, before verify.Mark) error {
 	if now, err := s.Mark(o.Channel); err != nil || now.IsZero() || !before.IsZero() {
 		return nil
@@ -161,7 +161,8 @@ func (s *session) unmark(ctx context.Context, o origin, before verify.Mark) erro
 	return err
 }
 
-// newChannel judges what the user typed, before anything is opened or asked.
+// newChannel validates what the user typed, before any directory is opened or the
+// network is asked.
 func (a *app) newChannel(c *channels.Channel, where string, keyFiles []string) (*verify.Keyring, error) {
 	if err := manifests.ValidName(c.Name); err != nil {
 		return nil, usage("channel add: name %v", err)
@@ -208,7 +209,7 @@ func (a *app) newChannel(c *channels.Channel, where string, keyFiles []string) (
 	return ring, a.lint(ring)
 }
 
-// A formatError says that a channel's format cannot be read by this kist.
+// A formatError reports that this kist cannot add channels of a format.
 type formatError struct{ Format string }
 
 func (e *formatError) Error() string {
@@ -224,7 +225,7 @@ func (s *session) remember(ctx context.Context, c channels.Channel, ring *verify
 	return s.locked(ctx, func() error { return channels.Store{Root: root}.Put(c, ring) })
 }
 
-// locked runs change while no other kist changes anything.
+// locked runs change under kist's lock.
 func (s *session) locked(ctx context.Context, change func() error) error {
 	unlock, err := s.Lock(ctx)
 	if err != nil {
@@ -233,7 +234,7 @@ func (s *session) locked(ctx context.Context, change func() error) error {
 	return errors.Join(change(), unlock())
 }
 
-// tellOffered says what the channel offers, and what of it was not granted.
+// tellOffered prints which tools the channel offers, and warns if there are none.
 func (a *app) tellOffered(c channels.Channel, cat manifests.Catalog) {
 	var tools []string
 	for _, v := range cat.Versions("") {
@@ -242,7 +243,7 @@ func (a *app) tellOffered(c channels.Channel, cat manifests.Catalog) {
 		}
 	}
 	if len(tools) == 0 {
-		a.warn("channel %s offers none of the tools it may provide", c.Name)
+		a.warn("channel %s offers none of the tools that it may provide (--tools)", c.Name)
 		return
 	}
 	const most = 12

@@ -17,7 +17,7 @@ import (
 func (a *app) channelRefreshCommand() *cobra.Command {
 	var keys []string
 	return a.command(verb{
-		use: "refresh NAME [--key FILE…]", short: "Prove a channel anew; renew its lost mark or its keys",
+		use: "refresh NAME [--key FILE…]", short: "Prove a channel again; recreate its lost mark or merge newer keys",
 		long: `Fetches and proves the channel's manifest. Where the mark of the newest manifest
 seen was lost or damaged, it is recreated, with a message. With --key, a newer
 copy of a pinned key (a later expiry, a new subkey, a revocation) is merged into
@@ -41,7 +41,7 @@ the one known, also of a built-in channel; a different primary key is never acce
 	})
 }
 
-// channelRefreshed is what channel refresh found and did.
+// channelRefreshed is the result of channel refresh.
 type channelRefreshed struct {
 	shownChannel
 	DryRun   bool `json:"dry_run,omitempty"`
@@ -52,10 +52,10 @@ type channelRefreshed struct {
 
 func (r channelRefreshed) text(p *page) {
 	if r.Renewed {
-		p.line("the mark of channel %s was lost or damaged; it was made anew from the manifest proved now", r.Name)
+		p.line("the mark of channel %s was lost or damaged; it was recreated from the manifest just proved", r.Name)
 	}
 	if r.NewKeys {
-		p.line("the newer keys were merged")
+		p.line("stored the newer keys")
 	}
 	switch {
 	case r.DryRun:
@@ -63,7 +63,7 @@ func (r channelRefreshed) text(p *page) {
 	case r.NewsSeen:
 		p.line("channel %s has a newer manifest", r.Name)
 	default:
-		p.line("the manifest of channel %s is as it was", r.Name)
+		p.line("the manifest of channel %s has not changed", r.Name)
 	}
 	r.shownChannel.text(p)
 }
@@ -93,7 +93,7 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 	if err != nil && !r.Renewed {
 		return nil, err
 	}
-	requests := []manifests.Request{a.request(toolRef{Name: o.tool})} // built-in upstreams prove one release
+	requests := []manifests.Request{a.request(toolRef{Name: o.tool})} // a built-in upstream proves one release
 	if o.added != nil {
 		requests = o.proofs(a.request(toolRef{}))
 	}
@@ -105,7 +105,7 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 		}
 		switch {
 		case n > 0:
-		case r.Renewed: // without a mark, nothing is stored before all of it is proved
+		case r.Renewed: // without a mark, nothing is stored before everything is proved
 			var news bool
 			o, news, err = a.rotate(ctx, s, t, o)
 			store = store || news
@@ -139,7 +139,7 @@ func (a *app) channelRefresh(ctx context.Context, s *session, name string, keyFi
 	return r, nil
 }
 
-// mergeKeys is o with newer copies of its keys. Pins stay as they are: a new
+// mergeKeys returns o with newer copies of its keys. The pins do not change, so a new
 // subkey must be bound by a signature that is strong enough by itself.
 func (a *app) mergeKeys(s *session, o origin, keyFiles []string) (origin, error) {
 	newer, err := openKeys(keyFiles)

@@ -17,18 +17,18 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// An origin is a channel as a verb uses it.
+// An origin is a channel, bound to this machine and ready to be asked.
 type origin struct {
 	install.Channel
-	added   *channels.Channel // nil for a built-in one
-	keys    *verify.Keyring   // of an added one
-	tool    string            // of a built-in one, "" for a distribution
+	added   *channels.Channel // the user's channel; nil for a built-in one
+	keys    *verify.Keyring   // of an added channel
+	tool    string            // of a built-in channel; "" for a distribution
 	indices *indices          // of a distribution
-	bare    bool              // it is one of those that a bare name may mean
+	bare    bool              // it was found by a bare tool name
 }
 
-// unknown returns err as it is told to a user. Where a bare name was asked for, no
-// channel has the tool, not this one alone.
+// unknown returns err as it is printed. If a bare name was asked for, an unknown tool
+// means that no channel has it, not just this one.
 func (o origin) unknown(err error) error {
 	e, ok := errors.AsType[*manifests.UnknownToolError](err)
 	if !ok || !o.bare {
@@ -43,7 +43,7 @@ func (o origin) unknown(err error) error {
 	return everywhere
 }
 
-// unknownEverywhere says that no channel offers a tool by its bare name.
+// unknownEverywhere returns the error for a bare tool name that no channel offers.
 func unknownEverywhere(tool string) *manifests.UnknownToolError {
 	e := &manifests.UnknownToolError{Tool: tool}
 	if _, alias := upstreams.Alias(tool); !alias && len(upstreams.Distros(tool)) == 0 {
@@ -52,31 +52,31 @@ func unknownEverywhere(tool string) *manifests.UnknownToolError {
 	return e
 }
 
-// documents is where proved manifests are kept, below the cache directory.
+// documents is the directory of cached proved manifests, below the cache directory.
 const documents = "documents"
 
-// cacheDir is where what proved the answer to q is kept. The manifest of a
-// native channel answers every question, as do the suites of a distribution;
-// upstreams prove one version.
+// cacheDir returns the directory for the documents that proved the answer to q. The
+// manifest of a native channel answers every request, as do the suites of a
+// distribution; upstreams prove one version.
 func (o origin) cacheDir(q manifests.Request) string {
 	if o.added != nil && o.added.Format == "native" || o.indices != nil {
 		return path.Join(documents, o.Name)
 	}
-	if q.List { // proves nothing, so it must not take the place of what does
+	if q.List { // a list proves nothing, so it must not replace what does
 		return path.Join(documents, o.Name+"~"+q.Tool+"~list")
 	}
 	version, _ := manifests.ExactVersion(q.Version)
 	return path.Join(documents, o.Name+"~"+q.Tool+"@"+record.EscapeVersion(version))
 }
 
-// store is the user's channels; ok is false while there are none.
+// store returns the store of the user's channels; ok is false if it does not exist.
 func (s *session) store() (st channels.Store, ok bool, err error) {
 	root, err := s.Config(false)
 	return channels.Store{Root: root}, root != nil, err
 }
 
-// channels returns those the user added. One whose settings are damaged is
-// warned of and left out.
+// channels returns the channels that the user added. It warns about a channel with
+// damaged settings, and leaves it out.
 func (a *app) channels(s *session) ([]channels.Channel, error) {
 	st, ok, err := s.store()
 	if !ok || err != nil {
@@ -92,7 +92,7 @@ func (a *app) channels(s *session) ([]channels.Channel, error) {
 	return list, nil
 }
 
-// addedOrigin makes c, whose keys are stored, ready for use.
+// addedOrigin binds c to its stored keys.
 func (a *app) addedOrigin(s *session, c channels.Channel) (origin, error) {
 	st, ok, err := s.store()
 	if err != nil {
@@ -108,6 +108,7 @@ func (a *app) addedOrigin(s *session, c channels.Channel) (origin, error) {
 	return a.bind(s, c, ring)
 }
 
+// nativeOrigin binds a native channel to the keys in ring.
 func nativeOrigin(c channels.Channel, ring *verify.Keyring) origin {
 	_, threshold := c.Trusted()
 	provided := upstreams.Provided() // once: a manifest may hold 70,000 releases
@@ -124,8 +125,8 @@ func nativeOrigin(c channels.Channel, ring *verify.Keyring) origin {
 	return origin{Channel: install.Channel{Name: c.Name, Source: source, Added: true}, added: &c, keys: ring}
 }
 
-// origins returns the channels that may answer ref: the one named; else the
-// built-in one of that tool; else every channel of the user's that was granted it.
+// origins returns the channels that may answer ref: the named one, else the built-in
+// one of that tool, else every added channel that was granted the tool.
 func (a *app) origins(ctx context.Context, s *session, ref toolRef) ([]origin, error) {
 	if ref.Channel == system.Channel {
 		return nil, &systemChannelError{ref.Name}
@@ -159,6 +160,7 @@ func (a *app) origins(ctx context.Context, s *session, ref toolRef) ([]origin, e
 	return list, nil
 }
 
+// namedOrigin returns the built-in or added channel called name.
 func (a *app) namedOrigin(ctx context.Context, s *session, name string) (origin, error) {
 	if isBuiltinChannel(name) {
 		return a.builtinOrigin(ctx, s, name, nil)
@@ -177,8 +179,8 @@ func (a *app) namedOrigin(ctx context.Context, s *session, name string) (origin,
 	return a.addedOrigin(s, c)
 }
 
-// pick chooses the one channel that offers ref. Of several that may, it asks
-// what they last proved, and only where that tells nothing, the network.
+// pick returns the one channel that offers ref. If several may, it looks in their
+// cached catalogs, and fetches new ones only if none of those has the tool.
 func (a *app) pick(ctx context.Context, s *session, ref toolRef) (origin, error) {
 	list, err := a.origins(ctx, s, ref)
 	if err != nil {
@@ -204,13 +206,14 @@ func (a *app) pick(ctx context.Context, s *session, ref toolRef) (origin, error)
 	return origin{}, e
 }
 
-type look func(context.Context, *session, origin, manifests.Request) (manifests.Catalog, error)
+// A catalogFunc returns the catalog of a channel, cached or fetched.
+type catalogFunc func(context.Context, *session, origin, manifests.Request) (manifests.Catalog, error)
 
-// offering returns those of list whose catalog, seen through look, holds the
-// tool. A channel that cannot be seen offers nothing now, and is named.
-func (a *app) offering(ctx context.Context, s *session, list []origin, ref toolRef, through look) (offering []origin) {
+// offering returns the channels of list whose catalog has the tool. It warns about a
+// channel whose catalog cannot be had, and leaves it out.
+func (a *app) offering(ctx context.Context, s *session, list []origin, ref toolRef, catalog catalogFunc) (offering []origin) {
 	for _, o := range list {
-		cat, err := through(ctx, s, o, a.request(ref))
+		cat, err := catalog(ctx, s, o, a.request(ref))
 		if err != nil {
 			if !errors.Is(err, manifests.ErrOffline) {
 				a.warn("channel %s is left out: %v", o.Name, err)
@@ -224,12 +227,12 @@ func (a *app) offering(ctx context.Context, s *session, list []origin, ref toolR
 	return offering
 }
 
-// request is what a channel is asked for ref.
+// request returns the request that asks a channel for ref on this machine.
 func (a *app) request(ref toolRef) manifests.Request {
 	return manifests.Request{Tool: ref.Name, Version: ref.Version, Platform: a.Platform, Distro: a.Distro(), Glibc: a.Glibc()}
 }
 
-// fetch gets and proves a catalog anew, and keeps what proved it.
+// fetch downloads and proves a catalog, and caches the documents that proved it.
 func (a *app) fetch(ctx context.Context, s *session, o origin, q manifests.Request) (manifests.Catalog, error) {
 	t, keep, err := a.documents(s, o, q)
 	if err != nil {
@@ -246,7 +249,7 @@ func (a *app) fetch(ctx context.Context, s *session, o origin, q manifests.Reque
 	return cat, keep()
 }
 
-// resolve is fetch, then the release that answers q.
+// resolve is like fetch, but returns the release that answers q.
 func (a *app) resolve(ctx context.Context, s *session, o origin, q manifests.Request) (manifests.Release, error) {
 	t, keep, err := a.documents(s, o, q)
 	if err != nil {
@@ -263,7 +266,7 @@ func (a *app) resolve(ctx context.Context, s *session, o origin, q manifests.Req
 	return r, keep()
 }
 
-// cached proves a catalog again from what was kept, without the network.
+// cached proves a catalog again from the cached documents, without the network.
 func (a *app) cached(ctx context.Context, s *session, o origin, q manifests.Request) (manifests.Catalog, error) {
 	t, err := s.replay(o, q)
 	if err != nil {
@@ -272,8 +275,8 @@ func (a *app) cached(ctx context.Context, s *session, o origin, q manifests.Requ
 	return s.Catalog(ctx, t, o.Channel, q)
 }
 
-// documents is the transport for what proves a channel, and keep stores what
-// came through it. Offline, what was kept answers in place of the network.
+// documents returns a transport for the documents that prove a channel, and keep,
+// which caches what came through it. Offline, the transport reads the cache.
 func (a *app) documents(s *session, o origin, q manifests.Request) (t manifests.Transport, keep func() error, err error) {
 	nothing := func() error { return nil }
 	if a.flags.offline {
@@ -290,6 +293,7 @@ func (a *app) documents(s *session, o origin, q manifests.Request) (t manifests.
 	return recorder, func() error { return s.keep(recorder, o, q) }, nil
 }
 
+// keep caches the documents that r recorded.
 func (s *session) keep(r *transport.Recorder, o origin, q manifests.Request) error {
 	cache, err := s.CacheForDocuments()
 	if err != nil {
@@ -301,7 +305,8 @@ func (s *session) keep(r *transport.Recorder, o origin, q manifests.Request) err
 	return o.indices.sweep()
 }
 
-// replay is the transport of what was kept of o; nothing kept is as offline.
+// replay returns a transport that reads the cached documents of o; without a cache,
+// every request fails as offline.
 func (s *session) replay(o origin, q manifests.Request) (manifests.Transport, error) {
 	cache, err := s.Cache(false)
 	if err != nil {

@@ -31,7 +31,7 @@ signed and now, or with --at at that time (2026-11-22 or 2026-11-22T10:00:00Z).`
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keyrings, "keyring", nil, "a `FILE` of keys that may have signed (repeatable)")
 			f.IntVar(&threshold, "threshold", 1, "how many of them must have: `N`")
-			f.StringVar(&at, "at", "", "judge at this `TIME`, not now")
+			f.StringVar(&at, "at", "", "check as of this `TIME`, not now")
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
 			if len(keyrings) == 0 {
@@ -49,6 +49,7 @@ signed and now, or with --at at that time (2026-11-22 or 2026-11-22T10:00:00Z).`
 	})
 }
 
+// parseTime parses the value of --at; empty means now.
 func parseTime(s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return now, nil
@@ -61,7 +62,7 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 	return now, usage("--at %s: want a time such as 2026-11-22T10:00:00Z or 2026-11-22", s)
 }
 
-// signatureResult is a signature that holds.
+// signatureResult is a valid signature.
 type signatureResult struct {
 	File     string          `json:"file"`
 	Evidence verify.Evidence `json:"evidence"`
@@ -80,15 +81,16 @@ func (r signatureResult) text(p *page) {
 	}
 }
 
-// An unreadableError says that something to check, or to check against, cannot
-// be read: not proved is not trusted. Why it cannot does not change that, so the
-// reason is not unwrapped: a directory is no mistake of usage here.
+// An unreadableError reports that a file to check, or to check against, cannot be
+// read. What is not proved is not trusted, for whatever reason, so the reason is not
+// unwrapped: a directory, for instance, is not a usage error here.
 type unreadableError struct{ err error }
 
 func (e *unreadableError) Error() string        { return e.err.Error() }
 func (e *unreadableError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-// unreadable passes on that a file is missing, which has an exit code of its own.
+// unreadable wraps err in an unreadableError, except for a missing file, which has its
+// own exit code, and an error that is untrusted already.
 func unreadable(err error) error {
 	if _, missing := errors.AsType[*missingFileError](err); missing || err == nil || errors.Is(err, verify.ErrUntrusted) {
 		return err
@@ -111,7 +113,7 @@ func checkSignature(ctx context.Context, args, keyrings []string, policy verify.
 	}
 	name := args[0]
 	if info, err := os.Stat(name); err == nil && len(args) == 2 && !info.Mode().IsRegular() && !info.IsDir() {
-		return nil, usage("check-signature: %s is no regular file, and it is read more than once", name)
+		return nil, usage("check-signature: %s is not a regular file, but must be read more than once", name)
 	}
 	e, err := signatureOf(ctx, args, policy)
 	if err != nil {
@@ -120,6 +122,8 @@ func checkSignature(ctx context.Context, args, keyrings []string, policy verify.
 	return signatureResult{name, e}, nil
 }
 
+// signatureOf verifies the clear-signed file args[0], or args[0] by the detached
+// signature args[1].
 func signatureOf(ctx context.Context, args []string, policy verify.Policy) (verify.Evidence, error) {
 	name := args[0]
 	if len(args) == 1 {

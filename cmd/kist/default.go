@@ -37,7 +37,7 @@ func (a *app) defaultCommand() *cobra.Command {
 				return nil, missing
 			}
 			if s.isDefault(r) {
-				a.say("%s is the default already", r.Ref())
+				a.say("%s is already the default", r.Ref())
 			}
 			return a.change(ctx, s, plan.Change{Default: []record.ID{r.ID}}, nil)
 		},

@@ -14,9 +14,9 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// This file is what an added channel of format debian is.
+// This file holds added channels of format debian.
 
-// debianOrigin makes the origin of a distribution's archive that the user added.
+// debianOrigin returns the origin of a distribution's archive that the user added.
 func (a *app) debianOrigin(s *session, c channels.Channel, ring *verify.Keyring) (origin, error) {
 	suites, codename, err := debian.At(c.URL)
 	if err != nil {
@@ -30,15 +30,15 @@ func (a *app) debianOrigin(s *session, c channels.Channel, ring *verify.Keyring)
 	return o, nil
 }
 
-// locateDebian finds the InRelease of a suite: the one that where names, or that
-// of the suite whose directory it is.
+// locateDebian sets c.URL to the InRelease file of a suite. where names the file or
+// the suite's directory.
 func locateDebian(c *channels.Channel, where, cwd string) (err error) {
 	if len(c.Tools) == 0 {
 		c.Tools = debian.Names()
 	}
 	for _, tool := range c.Tools {
 		if !slices.Contains(debian.Names(), tool) {
-			return usage("channel add: of packages kist makes no tool %q, only %s", tool, strings.Join(debian.Names(), ", "))
+			return usage("channel add: kist makes no tool %q of packages, only %s", tool, strings.Join(debian.Names(), ", "))
 		}
 	}
 	if c.URL, err = manifests.Locate(where, cwd, debian.ReleaseFile); err == nil {
@@ -47,9 +47,8 @@ func locateDebian(c *channels.Channel, where, cwd string) (err error) {
 	return err
 }
 
-// builtinKeys returns the certificates of the distribution that a channel of
-// format debian is a mirror of: those that come with kist. ok is false for any
-// other channel.
+// builtinKeys returns kist's own copies of the certificates of the distribution that a
+// channel of format debian mirrors. ok is false for any other channel.
 func builtinKeys(c channels.Channel) (files [][]byte, ok bool, err error) {
 	if c.Format != "debian" {
 		return nil, false, nil
@@ -65,12 +64,12 @@ func builtinKeys(c channels.Channel) (files [][]byte, ok bool, err error) {
 	return ring.Export(), true, nil
 }
 
-// isDebian reports whether an installed release is made of packages of a
-// distribution: what named it is a list of them.
+// isDebian reports whether an installed release is made of a distribution's packages:
+// whether a package index named it.
 func isDebian(h record.Head) bool { return debian.IsIndex(h.Evidence.Name) }
 
-// packages proves the files of a distribution's packages: the proved lists of
-// them state each by its name, with its digest.
+// packages proves the files of a distribution's packages: the proved lists must state
+// each by its name and digest.
 func (r *reproof) packages(lists []verify.Document) error {
 	stated, err := debian.Stated(lists)
 	if err != nil {

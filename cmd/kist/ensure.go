@@ -21,13 +21,13 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// The places where ensure looks for a tool. Without --prefer it is the first
-// three, in this order: the network is asked only by name. What is bundled comes
-// right after what is installed.
+// The places where ensure looks for a tool. Without --prefer it looks in the first
+// three, in this order; it uses the network only if --prefer names it. fromBundled
+// always comes right after fromInstalled.
 const (
 	fromSystem    = "system"
 	fromInstalled = "installed"
-	fromBundled   = "bundled" // a channel in a directory of this machine has it
+	fromBundled   = "bundled" // from a channel in a directory of this machine
 	fromNetwork   = "network"
 )
 
@@ -77,8 +77,8 @@ CHANNEL/TOOL only that channel's.`,
 	})
 }
 
-// placesOf is where to look: where the user prefers, then the other places that
-// need no network.
+// placesOf returns the places to look in: those that the user prefers, then the others
+// that need no network.
 func placesOf(prefer []string) (places []string, err error) {
 	for _, p := range prefer {
 		switch {
@@ -97,10 +97,10 @@ func placesOf(prefer []string) (places []string, err error) {
 	return slices.Insert(places, slices.Index(places, fromInstalled)+1, fromBundled), nil
 }
 
-// A demand is what ensure is asked for: TOOL@V, or TOOL>=V.
+// A demand is the argument of ensure: TOOL@V or TOOL>=V.
 type demand struct {
 	toolRef
-	atLeast string // of TOOL>=V, which has no Version
+	atLeast string // V of TOOL>=V, in which case Version is empty
 }
 
 func parseDemand(arg string) (demand, error) {
@@ -110,7 +110,7 @@ func parseDemand(arg string) (demand, error) {
 	case err != nil:
 		return demand{}, usage("ensure: %q is neither 'TOOL>=V' nor TOOL@V", arg)
 	case !bounded && ref.Version == "":
-		return demand{}, usage("ensure: which version of %s? 'TOOL>=V' stands in quotes, since a shell takes a bare > for itself", arg)
+		return demand{}, usage("ensure: which version of %s? put 'TOOL>=V' in quotes, or the shell treats > as a redirection", arg)
 	case !bounded:
 		return demand{ref, ""}, nil
 	case ref.Version != "":
@@ -118,7 +118,7 @@ func parseDemand(arg string) (demand, error) {
 	}
 	d := demand{ref, upstreams.Numbering(ref.Name).Spell(strings.TrimSpace(least))}
 	if manifests.ValidVersion(d.atLeast) != nil || !manifests.Ordered(d.atLeast) {
-		return demand{}, usage("ensure: %q: what follows >= is no version of %s that others can be compared with", arg, ref.Name)
+		return demand{}, usage("ensure: %q: %q is not a version of %s that can be compared", arg, strings.TrimSpace(least), ref.Name)
 	}
 	return d, nil
 }
@@ -130,8 +130,8 @@ func (d demand) String() string {
 	return d.toolRef.String() + ">=" + d.atLeast
 }
 
-// metBy reports whether a version is what d asks for. One that has no place in the
-// tool's order is not known to be new enough.
+// metBy reports whether a version satisfies d. A version that cannot be compared does
+// not satisfy TOOL>=V, since it is not known to be new enough.
 func (d demand) metBy(version string) bool {
 	if d.atLeast == "" {
 		return manifests.MatchesVersion(d.Version, version)
@@ -139,8 +139,8 @@ func (d demand) metBy(version string) bool {
 	return manifests.Ordered(version) && manifests.CompareVersions(version, d.atLeast) >= 0
 }
 
-// ownNumber is the version as the tool itself counts, of one that a distribution
-// made of it.
+// ownNumber returns the tool's own version number. For a distribution's package, whose
+// version adds the distribution's parts, that is the upstream part.
 func ownNumber(named verify.Evidence, version string) string {
 	if debian.IsIndex(named.Name) {
 		return debian.Upstream(version)
@@ -148,14 +148,14 @@ func ownNumber(named verify.Evidence, version string) string {
 	return version
 }
 
-// An ensureResult is the tool that satisfies.
+// An ensureResult is the tool that satisfies the demand.
 type ensureResult struct {
 	Tool    string `json:"tool"`
 	Version string `json:"version"`
 	Channel string `json:"channel"`
 	From    string `json:"from"`           // system, installed, bundled or network
-	Path    string `json:"path,omitempty"` // of its command; of its prefix where kist knows no command of it
-	// Change is what was installed, or with --dry-run would be.
+	Path    string `json:"path,omitempty"` // of its command, or of its prefix if kist knows no command
+	// Change tells what was installed, or with --dry-run would be.
 	Change *changeResult `json:"change,omitempty"`
 }
 
@@ -168,12 +168,12 @@ func (r ensureResult) text(p *page) {
 	}
 }
 
-// An unmetError says that what was asked for is nowhere, and what there is instead.
+// An unmetError reports that no place satisfies the demand, and what was found instead.
 type unmetError struct {
 	Demand demand
 	Seen   []string // one line for each place
-	Asked  bool     // the network was
-	Err    error    // why the network has no answer, if it has none
+	Asked  bool     // the network was asked
+	Err    error    // why a place could not be checked, or nil
 }
 
 func (e *unmetError) Error() string {
@@ -181,14 +181,15 @@ func (e *unmetError) Error() string {
 }
 func (e *unmetError) Unwrap() error { return e.Err }
 
-// A lookFor looks in one place for what d asks for: r if it is there; or seen says
-// what it has instead, if that is worth a word, and err why it is not known.
-type lookFor func(ctx context.Context, s *session, d demand) (r *ensureResult, seen string, err error)
+// A finder looks in one place for a tool that satisfies d. It returns r when found;
+// otherwise seen describes what was found instead, or err why the place could not be
+// checked.
+type finder func(ctx context.Context, s *session, d demand) (r *ensureResult, seen string, err error)
 
-// ensure looks in one place after the other. A place that d rules out, by naming a
-// channel, is passed over, as is a network that is not there or has no such thing.
+// ensure looks in one place after the other. It skips a place that d rules out by
+// naming a channel, and goes on past a place that cannot be reached or lacks the tool.
 func (a *app) ensure(ctx context.Context, s *session, d demand, places []string) (result, error) {
-	in := map[string]lookFor{fromSystem: a.ensureSystem, fromInstalled: a.ensureInstalled, fromBundled: a.ensureBundled, fromNetwork: a.ensureNetwork}
+	in := map[string]finder{fromSystem: a.ensureSystem, fromInstalled: a.ensureInstalled, fromBundled: a.ensureBundled, fromNetwork: a.ensureNetwork}
 	unmet := &unmetError{Demand: d}
 	for _, place := range places {
 		onlySystem := d.Channel == system.Channel
@@ -199,7 +200,7 @@ func (a *app) ensure(ctx context.Context, s *session, d demand, places []string)
 		switch {
 		case r != nil:
 			if unmet.Err != nil {
-				a.warn("the network has no answer: %v", unmet.Err)
+				a.warn("could not check online: %v", unmet.Err)
 			}
 			return *r, err
 		case err != nil:
@@ -219,20 +220,21 @@ func (a *app) ensure(ctx context.Context, s *session, d demand, places []string)
 	return nil, unmet
 }
 
-// absent reports whether err says no more than that a place has no such thing, or
-// cannot be reached.
+// absent reports whether err only means that a place lacks the tool or cannot be
+// reached.
 func (a *app) absent(err error) bool {
 	code := a.explain(err).Code
 	return code == 3 || code == 6
 }
 
+// ensureSystem looks for the system's command on PATH.
 func (a *app) ensureSystem(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
 	t, known := system.Lookup(d.Name)
 	if !known && d.Channel == system.Channel {
 		return nil, "", &manifests.UnknownToolError{Channel: system.Channel, Tool: d.Name, Near: manifests.Near(d.Name, system.Names())}
 	}
 	if !known {
-		return nil, fmt.Sprintf("how a system tells its %s is not known", d.Name), nil
+		return nil, fmt.Sprintf("kist cannot ask the system for its %s", d.Name), nil
 	}
 	found, ok := a.onPath(ctx, s, t)
 	switch {
@@ -246,7 +248,8 @@ func (a *app) ensureSystem(ctx context.Context, s *session, d demand) (*ensureRe
 	return &ensureResult{Tool: d.Name, Version: found.Version, Channel: system.Channel, From: fromSystem, Path: found.Path}, "", nil
 }
 
-// ensureInstalled takes the default if that satisfies, else the newest.
+// ensureInstalled returns the default if that satisfies d, else the newest release
+// that does.
 func (a *app) ensureInstalled(_ context.Context, s *session, d demand) (*ensureResult, string, error) {
 	all, err := s.matching(toolRef{Channel: d.Channel, Name: d.Name})
 	if _, none := errors.AsType[*notInstalledError](err); none {
@@ -280,7 +283,8 @@ func (s *session) ensured(r record.Head, from string) *ensureResult {
 		Path: filepath.Join(s.Prefix(r.ID), ownCommand(r))}
 }
 
-// missingEnsured looks whether what ensured names of r is on the disk.
+// missingEnsured returns an error if the prefix of r, or the path that ensured reports,
+// is missing from the disk, else nil.
 func (s *session) missingEnsured(r record.Head) *install.MissingError {
 	if missing := s.MissingAt(r, ""); missing != nil {
 		return missing
@@ -288,8 +292,8 @@ func (s *session) missingEnsured(r record.Head) *install.MissingError {
 	return s.MissingAt(r, ownCommand(r))
 }
 
-// ownCommand is the path, below the prefix of r, of the command that has the tool's name,
-// "" where it has none.
+// ownCommand returns the path, below the prefix of r, of the command named after the
+// tool, or "" if there is none.
 func ownCommand(r record.Head) string {
 	commands := []string{r.Tool}
 	if t, ok := system.Lookup(r.Tool); ok {
@@ -303,8 +307,8 @@ func ownCommand(r record.Head) string {
 	return ""
 }
 
-// ensureBundled installs what a channel has that the user added from a directory,
-// if its archives are there too.
+// ensureBundled installs from a channel that the user added from a local directory, if
+// the archives are local too.
 func (a *app) ensureBundled(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
 	err := s.MayChange()
 	if owner, ok := errors.AsType[*install.OwnerError](err); ok {
@@ -327,9 +331,11 @@ func (a *app) ensureBundled(ctx context.Context, s *session, d demand) (*ensureR
 	return r, seen, err
 }
 
+// isLocal reports whether ref is a file URL.
 func isLocal(ref string) bool { return strings.HasPrefix(ref, "file:") }
 
-// ensureNetwork asks the channel, and installs its answer if that satisfies.
+// ensureNetwork asks the channel over the network, and installs its answer if that
+// satisfies d.
 func (a *app) ensureNetwork(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
 	if err := s.MayChange(); err != nil {
 		return nil, "", err
@@ -341,6 +347,7 @@ func (a *app) ensureNetwork(ctx context.Context, s *session, d demand) (*ensureR
 	return a.ensureFrom(ctx, s, d, o, fromNetwork)
 }
 
+// ensureFrom resolves d in channel o, and installs the release if it satisfies d.
 func (a *app) ensureFrom(ctx context.Context, s *session, d demand, o origin, from string) (*ensureResult, string, error) {
 	a.detail("asking channel %s for %s", o.Name, d)
 	release, err := a.resolve(ctx, s, o, a.request(d.toolRef))

@@ -28,14 +28,14 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A failure is what the user is told of an error.
+// A failure is an error as kist reports it.
 type failure struct {
-	Code    int    `json:"code"` // of exit
-	Kind    string `json:"kind"` // the class, a word for programs
+	Code    int    `json:"code"` // exit code
+	Kind    string `json:"kind"` // the class of the error, for programs
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 
-	unchanged bool // the verb would have changed something, and did not
+	unchanged bool // the verb changed nothing, though it could have
 }
 
 func (f *failure) code() int {
@@ -45,8 +45,8 @@ func (f *failure) code() int {
 	return f.Code
 }
 
-// explain maps an error to its exit code and the advice that goes with it. Only
-// here are the two chosen.
+// explain maps an error to its exit code and its hint. Both are chosen only in this
+// file.
 func (a *app) explain(err error) *failure {
 	var launch *launchError
 	var exit *exitError
@@ -55,7 +55,7 @@ func (a *app) explain(err error) *failure {
 	}
 	if _, ok := errors.AsType[*outdatedError](err); ok {
 		f := &failure{Code: 100, Kind: "outdated"}
-		if a.flags.json { // people have the result, and see no failure
+		if a.flags.json { // as text, the result itself shows it
 			f.Message = errorText(err)
 		}
 		return f
@@ -69,8 +69,8 @@ func (a *app) explain(err error) *failure {
 		f.Code, f.Kind = launch.Code, "run"
 	}
 	_, unfinished := errors.AsType[*install.UnfinishedError](err)
-	if unfinished { // the same command again might do it twice
-		f.Hint = "what is left to do, the next change does first"
+	if unfinished { // running the same command again might do it twice
+		f.Hint = "the next command that changes anything finishes this first"
 	}
 	others, left := errors.AsType[*channelsError](err)
 	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished && !a.tookKeys && !a.changed && !(left && others.Changed)
@@ -88,21 +88,22 @@ func (a *app) classify(err error) failure {
 	return failure{Code: 1, Kind: "failed"}
 }
 
-// interrupted: the user ended the work. 130. It comes after every class that is a verdict,
-// since what was found to be untrusted, stale or unsafe stays so.
+// interrupted classifies an interruption by the user: 130. It comes after every class
+// that is a verdict, so that an interruption does not hide what was found to be
+// untrusted, stale or unsafe.
 func interrupted(err error) (failure, bool) {
 	_, ok := errors.AsType[*interruptedError](err)
 	return failure{Code: 130, Kind: "interrupted", Message: "interrupted", Hint: "the same command can be run again at any time"},
 		ok || errors.Is(err, context.Canceled)
 }
 
-// ended: work that was done with a finding, or broken off. 1, 10.
+// ended classifies work that finished with a finding or broke off: 1, 10.
 func (a *app) ended(err error) (failure, bool) {
 	if e, ok := errors.AsType[*internalError](err); ok {
 		for line := range strings.Lines(e.stack) {
 			a.detail("  %s", strings.TrimRight(line, "\n"))
 		}
-		return failure{Code: 1, Kind: "internal", Hint: "this is a mistake in kist; please report it with what the same command says with -v"}, true
+		return failure{Code: 1, Kind: "internal", Hint: "this is a bug in kist; please report it with the output of the same command with -v"}, true
 	}
 	if _, ok := errors.AsType[*unnamedFilesError](err); ok {
 		return failure{Code: 10, Kind: "kept", Hint: "look at them, and delete what you do not need"}, true
@@ -124,7 +125,7 @@ func (a *app) ended(err error) (failure, bool) {
 		return failure{Code: 1, Kind: "child", Hint: "if memory is short, run the same command again when more is free; otherwise please report it, with the name of the file"}, true
 	}
 	if e, ok := errors.AsType[*lostEvidenceError](err); ok {
-		return failure{Code: 1, Kind: "evidence", Hint: fmt.Sprintf("kist uninstall %s, then kist install %s proves it anew", e.Release, e.Release)}, true
+		return failure{Code: 1, Kind: "evidence", Hint: fmt.Sprintf("kist uninstall %s, then kist install %s proves it again", e.Release, e.Release)}, true
 	}
 	if e, ok := errors.AsType[*channels.SettingsError](err); ok && !errors.Is(err, verify.ErrUntrusted) {
 		f := failure{Code: 1, Kind: "settings", Hint: "put back " + e.File + " from a backup; kist dirs says below which directory"}
@@ -139,7 +140,7 @@ func (a *app) ended(err error) (failure, bool) {
 	return failure{}, false
 }
 
-// misused: the command line is wrong, or says too little. 2.
+// misused classifies a wrong or incomplete command line: 2.
 func (a *app) misused(err error) (failure, bool) {
 	f := failure{Code: 2, Kind: "usage"}
 	help := strings.Join(strings.Fields("kist "+a.path+" --help"), " ")
@@ -197,8 +198,8 @@ func (a *app) misused(err error) (failure, bool) {
 	return f, true
 }
 
-// unread: what kist keeps is perhaps in order, but the system could not read it
-// just now. 1; without permission 8.
+// unread classifies kist's own files that the system could not read just now, though
+// they may be intact: 1; without permission 8.
 func unread(err error) (failure, bool) {
 	_, generation := errors.AsType[*install.GenerationError](err)
 	_, receipt := errors.AsType[*install.ReceiptError](err)
@@ -218,7 +219,7 @@ func unread(err error) (failure, bool) {
 	return failure{}, false
 }
 
-// refused: for the safety of what is not kist's. 9.
+// refused classifies refusals that protect files that are not kist's: 9.
 func (a *app) refused(err error) (failure, bool) {
 	f := failure{Code: 9, Kind: "refused"}
 	if e, ok := errors.AsType[*systemChannelError](err); ok {
@@ -226,7 +227,7 @@ func (a *app) refused(err error) (failure, bool) {
 		if own, ok := a.installable(e.Tool); ok && a.path == "install" {
 			f.Hint = fmt.Sprintf("kist install %s puts one of your own beside it", own)
 		} else if a.path == "uninstall" {
-			f.Hint = "whatever installed it removes it: the system's package manager, or another installer"
+			f.Hint = "remove it with what installed it: the system's package manager, or another installer"
 		}
 		return f, true
 	}
@@ -289,7 +290,7 @@ func (a *app) refused(err error) (failure, bool) {
 		return f, true
 	}
 	if e, ok := errors.AsType[*install.NoteError](err); ok {
-		f.Hint = "put back " + e.Path + " from a backup, or delete it: kist writes it anew"
+		f.Hint = "put back " + e.Path + " from a backup, or delete it: kist writes a new one"
 		return f, true
 	}
 	if e, ok := errors.AsType[*install.ObstacleError](err); ok {
@@ -307,7 +308,7 @@ func (a *app) refused(err error) (failure, bool) {
 	return f, false
 }
 
-// untrusted: something is not what it must be. 4.
+// untrusted classifies what could not be proved: 4.
 func (a *app) untrusted(err error) (failure, bool) {
 	f := failure{Code: 4, Kind: "untrusted"}
 	if e, ok := errors.AsType[*publish.KeyError](err); ok {
@@ -318,7 +319,7 @@ func (a *app) untrusted(err error) (failure, bool) {
 		return f, false
 	}
 	if a.publishes() {
-		f.Hint = a.mend(err)
+		f.Hint = a.publisherHint(err)
 		return f, true
 	}
 	f.Hint = "what is served is not what was promised; tell its publisher, and try again later"
@@ -335,34 +336,34 @@ func (a *app) untrusted(err error) (failure, bool) {
 		f.Hint = "name a file of OpenPGP public keys, as gpg --armor --export writes it"
 	}
 	if _, ok := errors.AsType[*unreadableError](err); ok {
-		f.Hint = "see whether that is the right file, and can be read"
+		f.Hint = "check that it is the right file and can be read"
 	}
 	if _, ok := errors.AsType[*verify.DigestError](err); ok {
 		f.Hint = "the file is damaged, or not the one that was signed; try again later, or from another network"
 	}
 	if e, ok := errors.AsType[*channels.RuleError](err); ok {
-		f.Hint = "ask whoever keeps " + e.File
+		f.Hint = "ask the administrator of " + e.File
 	}
 	if _, ok := errors.AsType[*channels.RulesError](err); ok {
-		f.Hint = "until that file is mended, no channel is trusted"
+		f.Hint = "until that file is corrected, no channel is trusted"
 	}
 	if e, ok := errors.AsType[*evidenceError](err); ok {
 		f.Hint = fmt.Sprintf("kist uninstall %s removes it; ask its publisher what happened", e.Release)
 	}
 	if _, ok := errors.AsType[*unpack.EntryError](err); ok {
-		f.Hint = "kist never unpacks such an archive; whoever makes it must pack it differently"
+		f.Hint = "kist never unpacks such an archive; its maker must pack it differently"
 	}
 	return f, true
 }
 
-// mend is what a publisher does about a channel of their own that users would
-// refuse.
-func (a *app) mend(err error) string {
+// publisherHint returns what a publisher should do about a channel of their own that
+// users would refuse.
+func (a *app) publisherHint(err error) string {
 	if e, ok := errors.AsType[*verify.ExpiredError](err); ok {
 		if e.Issued.After(e.Now) {
-			return "see whether this machine's clock is right"
+			return "check whether this machine's clock is right"
 		}
-		return "issue it anew: kist publish sign DIR --secret-key FILE, or for the keys kist publish keys DIR --secret-key FILE"
+		return "sign it again: kist publish sign DIR --secret-key FILE, or for the keys kist publish keys DIR --secret-key FILE"
 	}
 	if _, ok := errors.AsType[*verify.DowngradeError](err); ok {
 		return "a newer one was published meanwhile: kist publish sign DIR --unsigned-out FILE writes what to sign now"
@@ -378,7 +379,7 @@ func (a *app) mend(err error) string {
 		return "sign the very bytes that --unsigned-out FILE writes, with a key of the channel: gpg --armor --detach-sign FILE"
 	}
 	if _, ok := errors.AsType[*native.FormatError](err); ok {
-		return "put that right in a text editor, then kist publish sign DIR --secret-key FILE"
+		return "correct that in a text editor, then kist publish sign DIR --secret-key FILE"
 	}
 	if _, ok := errors.AsType[*keyFileError](err); ok {
 		return "name a file of OpenPGP public keys, as gpg --armor --export writes it"
@@ -392,42 +393,42 @@ func (a *app) mend(err error) string {
 	if a.path == "publish verify" {
 		return "change the release with kist publish add, edit or remove, then kist publish sign"
 	}
-	return "see whether that is the right file"
+	return "check that it is the right file"
 }
 
-// stale: proved, but old or out of order. 5.
+// stale classifies what is proved, but expired or older than something seen: 5.
 func (a *app) stale(err error) (failure, bool) {
 	f := failure{Code: 5, Kind: "stale"}
 	if !errors.Is(err, verify.ErrStale) {
 		return f, false
 	}
 	if a.publishes() {
-		f.Hint = a.mend(err)
+		f.Hint = a.publisherHint(err)
 		return f, true
 	}
 	f.Hint = "an old copy is served, by a stale mirror or an attacker; try again later, or from another network"
 	if e, ok := errors.AsType[*verify.MarkError](err); ok {
-		f.Hint = fmt.Sprintf("kist channel refresh %s makes it anew", e.Channel)
+		f.Hint = fmt.Sprintf("kist channel refresh %s recreates it", e.Channel)
 	}
 	if e, ok := errors.AsType[*verify.WithheldError](err); ok {
 		f.Hint = fmt.Sprintf("try again later, or from another mirror; where the mirror is meant to lack it: kist channel refresh %s", e.Channel)
 	}
 	if e, ok := errors.AsType[*verify.ExpiredError](err); ok {
-		f.Hint = "the publisher must sign anew; until then nothing from this channel can be trusted to be current"
+		f.Hint = "the publisher must sign again; until then nothing from this channel can be trusted to be current"
 		if e.Issued.After(e.Now) {
-			f.Hint = "see whether this machine's clock is right"
+			f.Hint = "check whether this machine's clock is right"
 		}
 	}
 	return f, true
 }
 
-// busy: another kist is at work. 7.
+// busy classifies a lock that another kist holds: 7.
 func busy(err error) (failure, bool) {
 	_, ok := errors.AsType[*install.BusyError](err)
 	return failure{Code: 7, Kind: "busy", Hint: "wait until it is done, then run the same command again; --wait 1h waits longer"}, ok
 }
 
-// limits: the machine has too little space, or forbids it. 8.
+// limits classifies a lack of space or permission on this machine: 8.
 func limits(err error) (failure, bool) {
 	if e, ok := errors.AsType[*download.SpaceError](err); ok {
 		lacking := byteSize(e.Need - e.Free)
@@ -437,7 +438,7 @@ func limits(err error) (failure, bool) {
 		return failure{Code: 8, Kind: "space", Hint: fmt.Sprintf("free %s there, then run the same command again", lacking)}, true
 	}
 	if _, ok := errors.AsType[*install.NoProcError](err); ok {
-		return failure{Code: 8, Kind: "no-proc", Hint: "mount it (mount -t proc proc /proc), or have whoever set up this chroot or container do so, then run the same command again"}, true
+		return failure{Code: 8, Kind: "no-proc", Hint: "mount it (mount -t proc proc /proc), or ask the administrator of this chroot or container to, then run the same command again"}, true
 	}
 	if e, ok := errors.AsType[*noExecError](err); ok {
 		return failure{Code: 8, Kind: "noexec", Hint: fmt.Sprintf("mount it without noexec, or set XDG_DATA_HOME to a directory on another file system and install %s there", e.Release)}, true
@@ -451,7 +452,8 @@ func limits(err error) (failure, bool) {
 	return failure{}, false
 }
 
-// putBack is the advice for what is gone from the disk, "" where the system could not tell.
+// putBack returns the hint for a release that is gone from the disk, or "" if the
+// system could not tell whether it is.
 func putBack(e *install.MissingError) string {
 	if !e.Gone() {
 		return ""
@@ -462,7 +464,7 @@ func putBack(e *install.MissingError) string {
 // exactRef spells channel/tool@version so that no other version is meant.
 func exactRef(release string) string { return strings.Replace(release, "@", "@=", 1) }
 
-// unknown: there is nothing of that name. 3.
+// unknown classifies names that do not exist: 3.
 func (a *app) unknown(err error) (failure, bool) {
 	f := failure{Code: 3, Kind: "unknown"}
 	if e, ok := errors.AsType[*notInstalledError](err); ok {
@@ -544,7 +546,7 @@ func (a *app) unknown(err error) (failure, bool) {
 		return f, true
 	}
 	if _, ok := errors.AsType[*debian.HostError](err); ok {
-		f.Kind, f.Hint = "unsupported", "a distribution no newer than this machine's serves; kist channel list shows which there are"
+		f.Kind, f.Hint = "unsupported", "choose a distribution no newer than this machine's; kist channel list shows them"
 		return f, true
 	}
 	if _, ok := errors.AsType[*debian.RefusedToolError](err); ok {
@@ -552,7 +554,7 @@ func (a *app) unknown(err error) (failure, bool) {
 		return f, true
 	}
 	if _, ok := errors.AsType[*debian.UnsatisfiedError](err); ok {
-		f.Kind, f.Hint = "unsatisfied", "the distribution, or this mirror of it, is not whole; try again later, or another mirror"
+		f.Kind, f.Hint = "unsatisfied", "the distribution, or this mirror of it, lacks a package that others depend on; try again later, or another mirror"
 		return f, true
 	}
 	if e, ok := errors.AsType[*noPackagesError](err); ok {
@@ -587,9 +589,9 @@ func (a *app) unknown(err error) (failure, bool) {
 	return f, errors.Is(err, manifests.ErrNotFound)
 }
 
-// unknownTool says where a tool is to be had that e says is unknown. For a bare name
-// the distributions come first, whatever channels the user has added; then why its
-// upstream is not built in; then the name that was perhaps meant.
+// unknownTool hints at where the unknown tool of e can be had. For a bare name the
+// distributions come first, whatever channels the user has added; then the reason why
+// its upstream is not built in; then the name that was probably meant.
 func (a *app) unknownTool(e *manifests.UnknownToolError, f *failure) {
 	f.Hint = "kist search lists the tools that there are"
 	switch {
@@ -621,7 +623,7 @@ func (a *app) unknownTool(e *manifests.UnknownToolError, f *failure) {
 		if format, ok := upstreams.TwinFormat(tool); ok {
 			f.Hint = fmt.Sprintf("with keys that you hold: kist channel add NAME URL --format %s --tools %s --key FILE", format, tool)
 		}
-	case len(e.Near) > 0 && strings.Contains(e.Near[0], "/"): // of a channel of the user's
+	case len(e.Near) > 0 && strings.Contains(e.Near[0], "/"): // in an added channel
 		f.Hint = fmt.Sprintf("did you mean %s?", e.Near[0])
 	default:
 		if near := upstreams.Near(tool); len(near) > 0 {
@@ -634,7 +636,7 @@ func (a *app) unknownTool(e *manifests.UnknownToolError, f *failure) {
 // 9110, section 15.5.8.
 const proxyAuthRequired = 407
 
-// network: no usable answer, or none allowed. 6.
+// network classifies a network without a usable answer, or forbidden: 6.
 func (a *app) network(err error) (failure, bool) {
 	if e, ok := errors.AsType[*debian.NoMirrorError](err); ok {
 		return failure{Code: 6, Kind: "no-mirror", Hint: fmt.Sprintf("name one: kist channel add %s URL/dists/%[1]s/ --format debian, then kist install %[1]s/TOOL", e.Codename)}, true
@@ -650,7 +652,7 @@ func (a *app) network(err error) (failure, bool) {
 	case page:
 		return failure{Code: 6, Kind: "web-page", Hint: "if this network wants a login, open any page in a browser first; else the server does not have that file"}, true
 	case encoded:
-		return failure{Code: 6, Kind: "encoded", Hint: "the server, or a proxy before it, must send that file as it is stored; tell whoever runs it"}, true
+		return failure{Code: 6, Kind: "encoded", Hint: "the server, or a proxy before it, must send that file as it is stored; tell its operator"}, true
 	case asked:
 		return failure{Code: 6, Kind: "unreachable", Hint: fmt.Sprintf("run the same command again in %s", transport.SpellWait(later.After))}, true
 	case answered && status.Code == proxyAuthRequired:
@@ -658,7 +660,7 @@ func (a *app) network(err error) (failure, bool) {
 	case proxied && !unvouched:
 		return failure{Code: 6, Kind: "unreachable", Hint: "look at the proxy, which HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, then run the same command again"}, true
 	case unvouched:
-		return failure{Code: 6, Kind: "unreachable", Hint: "another server may have answered; if an authority of your own vouches for this one, name its certificate in SSL_CERT_FILE"}, true
+		return failure{Code: 6, Kind: "unreachable", Hint: "another server may have answered; if you use a private CA, name its certificate in SSL_CERT_FILE"}, true
 	case local:
 		return failure{Code: 6, Kind: "unreachable", Hint: "a file URL must name a regular file of this machine that you can read"}, true
 	case errors.Is(err, gosum.ErrNoProxy):

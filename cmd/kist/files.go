@@ -16,19 +16,19 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// Files that are named on the command line: keys, signatures, payloads. They
-// lie wherever the user says, so they are opened by path, here and nowhere else.
+// Files that are named on the command line: keys, signatures, payloads. They may be
+// anywhere, so they are opened by path, only in this file.
 
-// A missingFileError says that a file named on the command line is not there.
+// A missingFileError reports that a file named on the command line does not exist.
 type missingFileError struct{ Path string }
 
-func (e *missingFileError) Error() string { return fmt.Sprintf("%s: there is no such file", e.Path) }
+func (e *missingFileError) Error() string { return fmt.Sprintf("%s: no such file", e.Path) }
 
-// A keyFileError says that a file named on the command line holds no key of the
-// kind that was asked for.
+// A keyFileError reports that files named on the command line hold no usable key of
+// the kind asked for.
 type keyFileError struct {
 	Paths  []string
-	Secret bool // else public keys
+	Secret bool // secret keys were asked for, else public ones
 	Err    error
 }
 
@@ -37,10 +37,9 @@ func (e *keyFileError) Error() string {
 }
 func (e *keyFileError) Unwrap() error { return e.Err }
 
-// openFile opens a file that the user named. A pipe that was made on disk is
-// refused, as a device is: opening it would wait for whoever is at its other end.
-// The pipes that the user hands to kist, as a shell's <(…) or as /dev/stdin, and
-// the empty /dev/null are fine.
+// openFile opens a file that the user named. It refuses a named pipe or a device:
+// reading one could wait for another process. Pipes that the user passes to kist, by
+// a shell's <(…) or as /dev/stdin, and the empty /dev/null are accepted.
 func openFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -107,13 +106,13 @@ func readFiles(paths []string, limit int64) (contents [][]byte, err error) {
 	return contents, nil
 }
 
-// readProjectFile reads a file that a project may have, or limit+1 bytes of a
-// larger one; found is false where no regular file is there.
+// readProjectFile reads a file that a project may have, up to limit+1 bytes; found is
+// false if there is no regular file at path.
 func readProjectFile(path string, limit int64) (data []byte, found bool, err error) {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return nil, false, nil
 	}
-	f, err := openFile(path) // which refuses what has taken its place meanwhile
+	f, err := openFile(path) // checks the type again: the file may have been replaced
 	if err != nil {
 		return nil, false, err
 	}
@@ -122,17 +121,18 @@ func readProjectFile(path string, limit int64) (data []byte, found bool, err err
 	return data, true, err
 }
 
-// writeFile writes the file that output is to go to.
+// writeFile writes an output file that the user named.
 func writeFile(path string, data []byte) error { return os.WriteFile(path, data, 0o666) }
 
-// openRoot opens a directory that was named, and makes it if it may be missing.
+// openRoot opens a directory that the user named. With create, it makes the directory
+// if it is missing.
 func openRoot(path string, create bool) (*os.Root, error) {
 	if create {
 		if err := os.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 	}
-	if info, err := os.Stat(path); err == nil && !info.IsDir() { // a pipe would be waited for
+	if info, err := os.Stat(path); err == nil && !info.IsDir() { // opening a pipe would block
 		return nil, usage("%s is not a directory", path)
 	}
 	root, err := os.OpenRoot(path)
@@ -142,8 +142,7 @@ func openRoot(path string, create bool) (*os.Root, error) {
 	return root, err
 }
 
-// scratchDir makes an empty directory for the moment, among the temporary ones.
-// remove takes it away with all that is in it by then.
+// scratchDir makes an empty temporary directory. remove deletes it with its content.
 func (a *app) scratchDir() (root *os.Root, remove func() error, err error) {
 	path, err := os.MkdirTemp("", "kist-")
 	if err != nil {
@@ -163,7 +162,7 @@ func (a *app) scratchDir() (root *os.Root, remove func() error, err error) {
 	return root, func() error { return errors.Join(drop(), root.Close()) }, nil
 }
 
-// empty removes what is below root, the deepest first.
+// empty removes everything below root, the deepest first.
 func empty(root *os.Root) error {
 	var paths []string
 	err := fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
@@ -193,7 +192,7 @@ func readIn(root *os.Root, name string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// untilDone is f, whose reading ends with an error when ctx is done.
+// untilDone is a ReadSeeker whose reads fail once ctx is done.
 type untilDone struct {
 	io.ReadSeeker
 	ctx context.Context
@@ -219,8 +218,8 @@ func sameDir(a, b string) bool {
 	return aerr == nil && berr == nil && os.SameFile(ai, bi)
 }
 
-// executable reports whether path is a regular file that may be executed, and
-// whether such a file is there at all: a directory is no command.
+// executable reports whether path is a regular file that may be executed, and whether
+// it is a regular file at all: a directory is not a command.
 func executable(path string) (can, exists bool) {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {

@@ -58,9 +58,9 @@ func TestRefreshOfBuiltinKeys(t *testing.T) {
 	u.Tell("https://nodejs.org/dist/v20.11.0/SHASUMS256.txt", nil)
 	kist(0, "nothing was stored", "channel", "refresh", "-n", "node", "--key", copied)
 	exists(false)
-	kist(0, "the newer keys were merged", "channel", "refresh", "node", "--key", copied)
+	kist(0, "stored the newer keys", "channel", "refresh", "node", "--key", copied)
 	exists(true)
-	kist(0, "the newer keys were merged", "channel", "refresh", "node", "--key", copied)
+	kist(0, "stored the newer keys", "channel", "refresh", "node", "--key", copied)
 	kist(0, "would install node 20.11.0", "install", "-n", "node")
 
 	// A copy that cannot be read may have held a revocation.
