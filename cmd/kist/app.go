@@ -18,8 +18,8 @@ import (
 	"github.com/kist-tools/kist/manifests/transport"
 )
 
-// An app is one run of kist: its surroundings, its one clock reading, the flags
-// that every verb has, and what the verb came to say.
+// An app is one run of kist: its environment, its one clock reading, the flags
+// that every verb has, and the result of the verb.
 type app struct {
 	Env
 	now   time.Time
@@ -29,24 +29,24 @@ type app struct {
 		jobs                                                   int
 		wait                                                   time.Duration
 	}
-	verb     verb   // the one that runs
+	verb     verb   // the verb that runs
 	path     string // its name as typed: "channel add"
 	result   result
-	tookKeys bool       // of a channel, which stay whatever comes of the rest
+	tookKeys bool       // new keys of a channel were stored; they stay even if the verb fails
 	changed  bool       // something was changed before the error
 	helped   bool       // help was shown, which has no JSON form
 	talking  sync.Mutex // guards warned, and keeps warnings apart
 	warned   map[string]bool
-	linking  func(now, next record.Generation) // hears of what is about to be linked; may be nil
+	linking  func(now, next record.Generation) // called before commands are linked; may be nil
 
 	display *display
-	meter   *transport.Meter // of all that comes by Transport
+	meter   *transport.Meter // measures all downloads through Transport
 }
 
-// A result is what a verb answers: text for people, or itself as JSON.
+// A result is the output of a verb: text for people, or the value itself as JSON.
 type result interface{ text(*page) }
 
-// run does what env.Args ask and returns the exit code.
+// run executes the command line env.Args and returns the exit code.
 func run(ctx context.Context, env Env) (code int) {
 	a := &app{Env: env, now: env.Now(), warned: map[string]bool{}, meter: &transport.Meter{From: env.Transport, Now: env.Now}}
 	a.Transport = a.meter
@@ -56,12 +56,12 @@ func run(ctx context.Context, env Env) (code int) {
 		}
 	}()
 	root := a.root()
-	a.help(root)
+	a.setHelp(root)
 	root.SetArgs(env.Args)
 	root.SetIn(env.Stdin)
 	a.setStreams(root)
 	if asksCompletion(env.Args) && slices.ContainsFunc(env.Args, func(arg string) bool { return escape(arg) != arg }) {
-		// No completion begins so, and cobra would print the words as they are.
+		// No completion begins with such a word, and cobra would print it unescaped.
 		return a.finish(usage("completion: a word holds characters that cannot be shown"))
 	}
 	err := root.ExecuteContext(transport.WithWaits(ctx, func(ref string, wait time.Duration) {
@@ -73,39 +73,39 @@ func run(ctx context.Context, env Env) (code int) {
 	return a.finish(err)
 }
 
-// asksCompletion reports whether a shell asks for what could come next.
+// asksCompletion reports whether args are a shell's request for completions.
 func asksCompletion(args []string) bool {
 	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
 }
 
-// A verb is one command of kist, as people find it in the help.
+// A verb is one command of kist, as the help shows it.
 type verb struct {
 	group, use, short, long string
 	aliases                 []string
-	example                 string // one, that works as it stands
-	exits                   []int  // codes it can end with
+	example                 string // complete command lines, ready to run
+	exits                   []int  // exit codes it can return
 	args                    cobra.PositionalArgs
-	changes                 bool // it alters something: --dry-run exists
-	mayOnlyRead             bool // it alters something only where reading does not serve
+	changes                 bool // it changes something: --dry-run exists
+	mayOnlyRead             bool // it changes something only if reading is not enough
 	fetches                 bool // it downloads what it installs: --jobs exists
 	plain                   bool // it has no JSON form
 	local                   bool // it never uses the network
 	flags                   func(*pflag.FlagSet)
-	complete                completer            // of its arguments; nil: files
-	values                  map[string]completer // of its flags, by their names
+	complete                completer            // completes its arguments; nil: file names
+	values                  map[string]completer // complete the values of its flags, by flag name
 	run                     func(ctx context.Context, args []string) (result, error)
 }
 
-// How many downloads are made at once, where the user does not say, and at most.
+// The number of parallel downloads: the default and the maximum of --jobs.
 const defaultJobs, maxJobs = 4, 64
 
-// maxLockWait is the longest wait for another kist.
+// maxLockWait is the maximum of --wait.
 const maxLockWait = 24 * time.Hour
 
-// locks reports whether v may have to wait for another kist.
+// locks reports whether v may wait for another kist to release its lock.
 func (v verb) locks() bool { return slices.Contains(v.exits, 7) }
 
-// The groups of verbs in the help.
+// The groups of verbs in the help text.
 const (
 	toolchains   = "toolchains"
 	trust        = "trust"
@@ -159,25 +159,26 @@ touches a system directory.`,
 	root.Flags().BoolP("version", "V", false, "print the version of kist")
 	f := root.PersistentFlags()
 	f.SortFlags = false
-	f.BoolVar(&a.flags.json, "json", false, "answer with one JSON object on stdout, errors included")
-	f.BoolVarP(&a.flags.quiet, "quiet", "q", false, "say nothing but results, warnings and errors")
+	f.BoolVar(&a.flags.json, "json", false, "print one JSON object on stdout, errors included")
+	f.BoolVarP(&a.flags.quiet, "quiet", "q", false, "print only results, warnings and errors")
 	f.BoolVarP(&a.flags.verbose, "verbose", "v", false, "print details")
 	f.BoolVarP(&a.flags.yes, "yes", "y", false, "assume yes")
 	f.BoolVar(&a.flags.offline, "offline", false, "never use the network")
 	f.BoolVar(&a.flags.noProgress, "no-progress", false, "show no progress")
-	f.StringVar(&a.flags.color, "color", "auto", "color messages: `WHEN` is auto, always or never")
+	f.StringVar(&a.flags.color, "color", "auto", "when to color messages: `WHEN` is auto, always or never")
 	if err := root.RegisterFlagCompletionFunc("color", completeBy(words("auto", "always", "never"))); err != nil {
 		panic(err)
 	}
 	root.SetUsageFunc(func(cmd *cobra.Command) error { return usageOf(cmd, nil) })
-	for _, v := range a.alone(a.verbs()) {
+	for _, v := range a.onlyInvoked(a.verbs()) {
 		root.AddCommand(v.make())
 	}
 	return root
 }
 
-// help has help of no verb be refused, and known for what it is.
-func (a *app) help(root *cobra.Command) {
+// setHelp makes `kist help UNKNOWN` an error, and records in a.helped that help was
+// shown.
+func (a *app) setHelp(root *cobra.Command) {
 	show := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
 		a.helped = true
@@ -188,9 +189,9 @@ func (a *app) help(root *cobra.Command) {
 		if cmd.Name() == "help" {
 			cmd.Short, cmd.Long = "Show help for kist or for a verb", "Shows how kist, or one of its verbs, is used."
 			cmd.PreRunE = func(_ *cobra.Command, args []string) error {
-				of, rest, err := root.Find(args)
+				found, rest, err := root.Find(args)
 				if err != nil || len(rest) > 0 {
-					return unknownVerb(of, args[len(args)-max(1, len(rest))])
+					return unknownVerb(found, args[len(args)-max(1, len(rest))])
 				}
 				return nil
 			}
@@ -198,14 +199,14 @@ func (a *app) help(root *cobra.Command) {
 	}
 }
 
-// A firstLevel is a verb of the first level, or a family of verbs.
-type firstLevel struct {
+// A topCommand is a verb directly below kist, or a family of verbs.
+type topCommand struct {
 	name string
 	make func() *cobra.Command
 }
 
-func (a *app) verbs() []firstLevel {
-	return []firstLevel{
+func (a *app) verbs() []topCommand {
+	return []topCommand{
 		{"install", a.installCommand}, {"uninstall", a.uninstallCommand}, {"list", a.listCommand}, {"search", a.searchCommand}, {"update", a.updateCommand}, {"outdated", a.outdatedCommand},
 		{"ensure", a.ensureCommand}, {"default", a.defaultCommand}, {"rollback", a.rollbackCommand},
 		{"run", a.runCommand}, {"env", a.envCommand}, {"which", a.whichCommand},
@@ -215,18 +216,18 @@ func (a *app) verbs() []firstLevel {
 	}
 }
 
-// alone is the verb that the command line begins with, since to make all of them
-// takes a tenth of a start; without one, all.
-func (a *app) alone(all []firstLevel) []firstLevel {
-	i := slices.IndexFunc(all, func(v firstLevel) bool { return len(a.Args) > 0 && v.name == a.Args[0] })
+// onlyInvoked returns the verb that the command line begins with, or all if it begins
+// with none: building every command takes a tenth of the start-up time.
+func (a *app) onlyInvoked(all []topCommand) []topCommand {
+	i := slices.IndexFunc(all, func(v topCommand) bool { return len(a.Args) > 0 && v.name == a.Args[0] })
 	if i < 0 {
 		return all
 	}
 	return all[i : i+1]
 }
 
-// takeOnce has the flags that hold one text refuse a second, which would quietly
-// replace the first: two --secret-key do not make two signers.
+// takeOnce makes each flag with one text refuse a second value, which would silently
+// replace the first: --secret-key given twice does not make two signers.
 func takeOnce(f *pflag.FlagSet) {
 	f.VisitAll(func(flag *pflag.Flag) {
 		if flag.Value.Type() == "string" {
@@ -248,7 +249,7 @@ func (v *onceValue) Set(text string) error {
 	return v.Value.Set(text)
 }
 
-// command makes v a command of the tree.
+// command builds the cobra command of v.
 func (a *app) command(v verb) *cobra.Command {
 	cmd := &cobra.Command{
 		GroupID: v.group, Use: v.use, Aliases: v.aliases, Short: v.short,
@@ -278,7 +279,7 @@ func (a *app) command(v verb) *cobra.Command {
 	}
 	for flag, values := range v.values {
 		if err := cmd.RegisterFlagCompletionFunc(flag, completeBy(values)); err != nil {
-			panic(err) // it has no such flag
+			panic(err) // v has no such flag
 		}
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -301,7 +302,7 @@ func (a *app) command(v verb) *cobra.Command {
 	return cmd
 }
 
-// family makes a command that only holds others.
+// family builds a command that only groups members.
 func (a *app) family(group, use, short, long string, members ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		GroupID: group, Use: use, Short: short, Long: long,
@@ -349,43 +350,44 @@ func verbs(cmd *cobra.Command) (names []string) {
 	return names
 }
 
-// between accepts from low to high arguments, and exactly n of them.
+// between accepts low to high arguments.
 func between(low, high int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < low:
-			return usage("%s: too few arguments; it is used as: %s", cmd.Name(), cmd.UseLine())
+			return usage("%s: too few arguments; usage: %s", cmd.Name(), cmd.UseLine())
 		case len(args) > high:
-			return usage("%s: unexpected argument %q; it is used as: %s", cmd.Name(), args[high], cmd.UseLine())
+			return usage("%s: unexpected argument %q; usage: %s", cmd.Name(), args[high], cmd.UseLine())
 		}
 		return nil
 	}
 }
 
+// exactly accepts n arguments.
 func exactly(n int) cobra.PositionalArgs { return between(n, n) }
 
-// A usageError says that the command line itself is wrong.
+// A usageError reports a wrong command line.
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
 
 func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-// An unknownVerbError says that there is no such verb.
+// An unknownVerbError reports a verb that does not exist.
 type unknownVerbError struct {
 	Parent, Verb string
 	Near         []string
-	Try          string // the whole command line that was perhaps meant
+	Try          string // the command line that was probably meant
 }
 
 func (e *unknownVerbError) Error() string { return fmt.Sprintf("%s has no verb %q", e.Parent, e.Verb) }
 
-// An internalError is a panic: a mistake in kist.
+// An internalError is a panic: a bug in kist.
 type internalError struct{ what, stack string }
 
 func (e *internalError) Error() string { return "internal error: " + e.what }
 
-// An interruptedError says that the user stopped the work.
+// An interruptedError reports that the user interrupted the work.
 type interruptedError struct{ err error }
 
 func (e *interruptedError) Error() string { return "interrupted" }

@@ -16,10 +16,10 @@ const (
 	maxAptFiles = 256
 )
 
-// aptSources reads what the apt sources of a machine, whose root directory is
-// root, say of archives: sources.list first, then the files of sources.list.d in
-// order. What cannot be read is left out: it only says where to look. Source:
-// sources.list(5).
+// aptSources reads the apt sources of the machine whose root directory is root:
+// sources.list first, then the files of sources.list.d in order. Files that cannot
+// be read are skipped, because sources only say where to look for archives and are
+// not trusted. Source: sources.list(5).
 func aptSources(root fs.FS) (list []debian.AptSource) {
 	names := []string{"etc/apt/sources.list"}
 	for _, pattern := range []string{"etc/apt/sources.list.d/*.list", "etc/apt/sources.list.d/*.sources"} {
@@ -35,8 +35,8 @@ func aptSources(root fs.FS) (list []debian.AptSource) {
 	return list
 }
 
-// listedMirrors puts the mirrors that a local file lists in place of its
-// mirror+file URI, as the images of clouds have it. Source: apt-transport-mirror(1).
+// listedMirrors replaces each mirror+file URI, which cloud images use, by the mirrors
+// that its local file lists. Source: apt-transport-mirror(1).
 func listedMirrors(root fs.FS, uris []string) (list []string) {
 	for _, uri := range uris {
 		file, ok := strings.CutPrefix(uri, "mirror+file:")
@@ -53,6 +53,8 @@ func listedMirrors(root fs.FS, uris []string) (list []string) {
 	return list
 }
 
+// aptFile reads the file name below root, and returns nil if it is not a regular file
+// of at most maxAptFile bytes.
 func aptFile(root fs.FS, name string) []byte {
 	if info, err := fs.Stat(root, name); err != nil || !info.Mode().IsRegular() {
 		return nil // a pipe would be waited for
@@ -69,7 +71,7 @@ func aptFile(root fs.FS, name string) []byte {
 	return data
 }
 
-// hostAptSources is aptSources of this machine.
+// hostAptSources reads the apt sources of this machine.
 func hostAptSources() []debian.AptSource {
 	root, err := os.OpenRoot("/")
 	if err != nil {

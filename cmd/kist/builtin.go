@@ -29,8 +29,8 @@ func isBuiltinChannel(name string) bool {
 	return ok || name == system.Channel
 }
 
-// installable is a tool as kist install takes it: by its bare name, or of the first
-// distribution that has it.
+// installable returns the argument of kist install for a tool: its bare name if it is
+// built in, else the first distribution that has it and the name.
 func (a *app) installable(tool string) (ref string, ok bool) {
 	if isBuiltin(tool) {
 		return tool, true
@@ -57,6 +57,7 @@ func (a *app) distrosOf(tool string) []string {
 	return distros
 }
 
+// builtinTools returns the names of the tools that built-in channels provide.
 func builtinTools() (tools []string) {
 	for _, name := range upstreams.Names() {
 		if u, ok := upstreams.Lookup(name); ok && u.Tool != "" && !slices.Contains(tools, u.Tool) {
@@ -66,8 +67,8 @@ func builtinTools() (tools []string) {
 	return tools
 }
 
-// builtinOrigin binds a built-in channel to this machine. newer are copies of
-// its keys that are newer than those known; nil: there are none.
+// builtinOrigin binds a built-in channel to this machine. newer holds copies of its
+// keys that are newer than those known, and may be nil.
 func (a *app) builtinOrigin(ctx context.Context, s *session, name string, newer *verify.Keyring) (origin, error) {
 	if name == system.Channel {
 		return origin{}, &systemChannelError{}
@@ -100,7 +101,7 @@ func (a *app) builtinOrigin(ctx context.Context, s *session, name string, newer 
 	if usesProxies := slices.ContainsFunc(u.Origins, func(o upstreams.Origin) bool { return o.ChecksumDB != "" }); usesProxies {
 		proxies, err := gosum.ParseProxies(a.GoProxy(ctx))
 		if err != nil {
-			a.warn("%v; it is left out", err)
+			a.warn("%v; ignored", err)
 		}
 		m.GoProxies = proxies
 	}
@@ -120,14 +121,15 @@ func (a *app) builtinOrigin(ctx context.Context, s *session, name string, newer 
 // isDistro reports whether a built-in channel is a distribution.
 func isDistro(u upstreams.Upstream) bool { return u.Tool == "" }
 
-// shownOrigin is one place of a built-in channel, and who proves what is there.
+// shownOrigin is one place that a built-in channel fetches from, and how its files are
+// proved.
 type shownOrigin struct {
 	Name      string     `json:"name"`
 	Proof     string     `json:"proof"`
 	Threshold int        `json:"threshold,omitempty"`
 	Keys      []shownKey `json:"keys,omitempty"`
 	Database  string     `json:"database,omitempty"` // verifier key of a checksum database
-	Suites    []string   `json:"suites,omitempty"`   // of a distribution: their URLs, at the mirror that this machine uses
+	Suites    []string   `json:"suites,omitempty"`   // URLs of a distribution's suites, on the mirror that this machine uses
 }
 
 func (o shownOrigin) text(p *page) {
@@ -187,7 +189,7 @@ func (a *app) builtinShown(s *session, name string) shownChannel {
 	return shown
 }
 
-// A weakKeyError says that a key cannot sign for a channel as it is.
+// A weakKeyError reports a key that cannot be used to sign for a channel.
 type weakKeyError struct{ verify.Finding }
 
 func (e *weakKeyError) Error() string {
@@ -196,12 +198,12 @@ func (e *weakKeyError) Error() string {
 
 func (e *weakKeyError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-// userAhead is how far ahead a user is told of a channel's key that will not serve
-// any more. A publisher, who can do something about it, is told much earlier.
+// userAhead is how long before a channel's key stops being valid a user is warned. A
+// publisher, who can act on it, is warned much earlier.
 const userAhead = 60 * 24 * time.Hour
 
-// lint refuses keys that cannot prove anything today, and warns of those that
-// soon will not.
+// lint refuses keys that are not valid today, and warns of those that soon will not
+// be.
 func (a *app) lint(ring *verify.Keyring) error {
 	findings := verify.LintWithin(ring, a.now, userAhead)
 	for _, f := range findings {
@@ -213,8 +215,8 @@ func (a *app) lint(ring *verify.Keyring) error {
 	return nil
 }
 
-// warnOfKeys warns of keys: a user of what their owner should do, a publisher of
-// what to do.
+// warnOfKeys prints a warning for each finding. It tells a user what the key's owner
+// should do, and a publisher what to do.
 func (a *app) warnOfKeys(findings []verify.Finding) {
 	who := "its owner should "
 	if a.publishes() {
@@ -225,10 +227,10 @@ func (a *app) warnOfKeys(findings []verify.Finding) {
 	}
 }
 
-// publishes reports whether the verb is one of a publisher's.
+// publishes reports whether the verb is a publish verb.
 func (a *app) publishes() bool { return strings.HasPrefix(a.path, "publish ") }
 
-// openKeys reads files of public keys that the user names.
+// openKeys reads the files of public keys at paths, which the user named.
 func openKeys(paths []string) (*verify.Keyring, error) {
 	files, err := readFiles(paths, channels.MaxKey)
 	if err != nil {

@@ -21,17 +21,17 @@ import (
 // --dry-run would do.
 type changeResult struct {
 	DryRun     bool               `json:"dry_run,omitempty"`
-	Generation uint64             `json:"generation"` // in force afterwards
+	Generation uint64             `json:"generation"` // current afterwards
 	Already    []installedTool    `json:"already,omitempty"`
 	Installed  []installedRelease `json:"installed,omitempty"`
 	Removed    []string           `json:"removed,omitempty"` // channel/tool@version
 	Reduced    []reducedTool      `json:"reduced,omitempty"`
-	Follows    []followedTool     `json:"follows,omitempty"`  // installed before, and asked for in another way
-	Defaults   map[string]string  `json:"defaults,omitempty"` // that changed: channel/tool to version, "" for none
-	Commands   []commandLink      `json:"commands,omitempty"` // that lead somewhere new
-	Patterns   []string           `json:"patterns,omitempty"` // of commands that only the archive names
-	Hides      []hiddenCommand    `json:"hides,omitempty"`    // commands on PATH that new links take the place of
-	Skipped    []skippedCommand   `json:"skipped,omitempty"`  // files that are no commands, for their names
+	Follows    []followedTool     `json:"follows,omitempty"`  // already installed, but requested differently than before
+	Defaults   map[string]string  `json:"defaults,omitempty"` // changed ones: channel/tool to version, "" for none
+	Commands   []commandLink      `json:"commands,omitempty"` // links that are new or lead somewhere else
+	Patterns   []string           `json:"patterns,omitempty"` // commands whose names only the archive states
+	Hides      []hiddenCommand    `json:"hides,omitempty"`    // commands on PATH that new links hide
+	Skipped    []skippedCommand   `json:"skipped,omitempty"`  // files not linked because of their names
 	Kept       []install.Drift    `json:"kept,omitempty"`
 	Notes      []note             `json:"notes,omitempty"` // what a user must know about PATH
 
@@ -45,25 +45,26 @@ type installedRelease struct {
 	Channel string `json:"channel"`
 	Prefix  string `json:"prefix,omitempty"`
 	Proof   string `json:"proof"`
-	Size    int64  `json:"size,omitempty"` // bytes to fetch, where it can be said
-	// Announced: no proved document states all of the size, some is the servers' word.
+	Size    int64  `json:"size,omitempty"` // bytes to fetch; 0 if unknown
+	// Announced reports that Size rests in part on what servers announce, not only on
+	// proved documents.
 	Announced bool            `json:"announced,omitempty"`
 	Evidence  verify.Evidence `json:"evidence"`
-	// Keys, of a dry run, are those that were or will have to be believed.
+	// Keys are, in a dry run, the keys that the release is or will be proved by.
 	Keys []trustedKey `json:"keys,omitempty"`
-	// Packages are what a distribution's toolchain would be made of.
+	// Packages are the packages that a distribution's toolchain would be made of.
 	Packages []foreseenPackage `json:"packages,omitempty"`
 }
 
 // A foreseenPackage is one package that would be fetched.
 type foreseenPackage struct {
 	Package string        `json:"package"`
-	File    string        `json:"file"` // its name holds the package's version
+	File    string        `json:"file"` // its name contains the package's version
 	Size    int64         `json:"size"` // bytes
 	Digest  verify.Digest `json:"digest"`
 }
 
-// A reducedTool is a release that gave way to itself without some components.
+// A reducedTool is a release that was replaced by itself without some components.
 type reducedTool struct {
 	Tool    string   `json:"tool"`
 	Version string   `json:"version"`
@@ -126,15 +127,15 @@ func (r changeResult) text(p *page) {
 		}
 	}
 	if len(r.Patterns) > 0 {
-		p.line("would link what is at %s", strings.Join(slices.Compact(slices.Sorted(slices.Values(r.Patterns))), ", "))
+		p.line("would link the files that match %s", strings.Join(slices.Compact(slices.Sorted(slices.Values(r.Patterns))), ", "))
 	}
 	if len(r.Commands) > 0 {
 		p.line("%s %s", done("commands:", "link"), strings.Join(names(r.Commands), ", "))
 	}
 }
 
-// change plans c and carries it out, unless this is a dry run. already are the
-// releases that the user named and that need nothing more.
+// change plans c and carries it out, unless this is a dry run. already holds the
+// releases that the user named and that need no change.
 func (a *app) change(ctx context.Context, s *session, c plan.Change, already []record.Head) (result, error) {
 	p, err := s.Plan(c)
 	if err != nil {
@@ -149,7 +150,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 		r.Follows = append(r.Follows, followedTool{have.Ref(), have.Requested, p.Follow[id]})
 	}
 	if p.Empty() && !a.flags.dryRun {
-		_, err := s.Apply(ctx, p) // nothing to do but mend what a crash may have left
+		_, err := s.Apply(ctx, p) // only cleans up what a crash may have left
 		a.noteDefaults(&r, s, c, already)
 		return r, err
 	}
@@ -214,7 +215,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	return r, cmp.Or(failed, kept(r.Kept, false))
 }
 
-// newNames are the commands that were not linked before, whatever they lead to.
+// newNames returns the names of the commands that before does not link.
 func newNames(before, after record.Generation) (names []string) {
 	for _, l := range after.Links {
 		if !slices.ContainsFunc(before.Links, func(have record.CommandLink) bool { return have.Name == l.Name }) {
@@ -224,7 +225,7 @@ func newNames(before, after record.Generation) (names []string) {
 	return names
 }
 
-// newLinks are the commands that lead somewhere else than before.
+// newLinks returns the links that are new or lead somewhere else than before.
 func (a *app) newLinks(before, after record.Generation) (links []commandLink) {
 	for _, l := range after.Links {
 		if !slices.Contains(before.Links, l) {
@@ -234,7 +235,7 @@ func (a *app) newLinks(before, after record.Generation) (links []commandLink) {
 	return links
 }
 
-// refs names each release once, even one that has several prefixes.
+// refs returns each release's name once, even if it has several prefixes.
 func refs(releases []record.Head) (list []string) {
 	for _, r := range releases {
 		if ref := r.Ref(); !slices.Contains(list, ref) {
@@ -256,7 +257,7 @@ func (r *changeResult) reduced(channel, tool, version string, without []string, 
 	r.Reduced = append(r.Reduced, reducedTool{Tool: tool, Version: version, Channel: channel, Prefix: prefix, Without: without})
 }
 
-// foresee fills r with what p would remove and keep, and which defaults it would
+// foresee fills in r what p would remove and keep, and which defaults it would
 // change.
 func (a *app) foresee(ctx context.Context, s *session, p plan.Plan, r *changeResult) (err error) {
 	if r.Removed, r.Kept, err = a.foreseenRemoval(ctx, s, s.state.After(p).Unnamed(), p.Remove); err != nil {
@@ -294,9 +295,9 @@ func (a *app) foresee(ctx context.Context, s *session, p plan.Plan, r *changeRes
 	return nil
 }
 
-// foreseenRemoval is what the removal of some releases would remove, and what of it
-// would be kept. That one of those asked for is not fit for it is an error; of what an
-// earlier change left, it is a warning.
+// foreseenRemoval returns what removing the releases ids would remove and keep. A
+// release that cannot be removed is an error if it is in asked; if an earlier change
+// left it, it is a warning.
 func (a *app) foreseenRemoval(ctx context.Context, s *session, ids, asked []record.ID) (removed []string, kept []install.Drift, err error) {
 	var gone []record.Head
 	for _, id := range ids {
@@ -313,7 +314,8 @@ func (a *app) foreseenRemoval(ctx context.Context, s *session, ids, asked []reco
 	return refs(gone), kept, nil
 }
 
-// patterns are the commands of new defaults that only the archive names.
+// patterns returns the command patterns of new defaults, whose matches only the
+// archive names.
 func patterns(p plan.Plan) (list []string) {
 	for _, in := range p.Install {
 		for _, c := range in.Release.Commands {
@@ -325,9 +327,9 @@ func patterns(p plan.Plan) (list []string) {
 	return list
 }
 
-// foreseenPackages are what a distribution's toolchain is made of.
+// foreseenPackages returns the packages that a distribution's toolchain is made of.
 func foreseenPackages(r manifests.Release) (list []foreseenPackage) {
-	for _, artifact := range once(r.Artifacts) {
+	for _, artifact := range uniqueFiles(r.Artifacts) {
 		if artifact.Layout.MergedUsr {
 			list = append(list, foreseenPackage{artifact.Component, artifact.Name, artifact.Size, artifact.Integrity.Digest})
 		}
@@ -335,9 +337,9 @@ func foreseenPackages(r manifests.Release) (list []foreseenPackage) {
 	return list
 }
 
-// once are the files of artifacts, each of which is fetched once though it may
-// be unpacked to several places.
-func once(artifacts []manifests.Artifact) (list []manifests.Artifact) {
+// uniqueFiles returns the files of artifacts, each once: it is fetched once, even if
+// it is unpacked to several places.
+func uniqueFiles(artifacts []manifests.Artifact) (list []manifests.Artifact) {
 	for _, artifact := range artifacts {
 		d := artifact.Integrity.Digest
 		if d.IsZero() || !slices.ContainsFunc(list, func(have manifests.Artifact) bool { return have.Integrity.Digest == d }) {
@@ -347,20 +349,20 @@ func once(artifacts []manifests.Artifact) (list []manifests.Artifact) {
 	return list
 }
 
-// size is how many bytes are to be fetched for in: as what was proved states it,
-// else as the server announces it now. 0 where nobody says.
+// size returns how many bytes are to be fetched for in, as the proved documents state
+// it, else as the server announces it now; 0 if it is unknown.
 func (a *app) size(ctx context.Context, in plan.Install) (total int64, announced bool) {
-	for _, artifact := range once(in.Release.Artifacts) {
+	for _, artifact := range uniqueFiles(in.Release.Artifacts) {
 		if slices.Contains(in.Reuse, artifact.Component) {
 			continue
 		}
 		size := artifact.Size
 		if size == 0 {
-			says, err := manifests.SizeOf(ctx, a.artifacts(), artifact.Refs[0])
+			answer, err := manifests.SizeOf(ctx, a.artifacts(), artifact.Refs[0])
 			if err != nil {
 				return 0, false
 			}
-			size, announced = says, true
+			size, announced = answer, true
 		}
 		if size < 0 || size > manifests.MaxArtifact {
 			return 0, false
@@ -370,8 +372,8 @@ func (a *app) size(ctx context.Context, in plan.Install) (total int64, announced
 	return total, announced
 }
 
-// changedDefaults compares two sets of defaults. A tool that is gone altogether
-// is not worth a line.
+// changedDefaults returns the defaults that differ between before and after. A tool
+// of which nothing is installed any more is left out.
 func (s *session) changedDefaults(before, after map[string]record.ID, gone []record.Head) map[string]string {
 	version := func(id record.ID) string { return s.state.Receipts[id].Version }
 	changed := map[string]string{}
@@ -393,7 +395,7 @@ func (s *session) changedDefaults(before, after map[string]record.ID, gone []rec
 	return changed
 }
 
-// versionOf returns the version of a release that may have gone.
+// versionOf returns the version of a release, which may be one of gone.
 func (s *session) versionOf(id record.ID, gone []record.Head) string {
 	if r, ok := s.state.Receipts[id]; ok {
 		return r.Version
@@ -413,14 +415,13 @@ func (s *session) countInstalled(key string) (n int) {
 	return n
 }
 
-// A keptError says that a removal was done, or would be, but left changed files in
-// place.
+// A keptError reports that a removal left, or would leave, changed files in place.
 type keptError struct {
 	Kept   []install.Drift
 	DryRun bool
 }
 
-// kept is the *keptError about what was kept, if anything was.
+// kept returns a *keptError about drifts, or nil if there are none.
 func kept(drifts []install.Drift, dryRun bool) error {
 	if len(drifts) == 0 {
 		return nil

@@ -13,11 +13,10 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// This file is what a change says besides what it did: what was not linked, where
-// commands still lead, and what update follows from now on. path.go says what
-// concerns PATH.
+// This file holds the notes of a change: which files were not linked, where commands
+// still lead, and what update follows from now on. The notes about PATH are in path.go.
 
-// note says what the user must know of PATH now.
+// note prints, and adds to r, what the user must know about PATH.
 func (a *app) note(r *changeResult) {
 	r.Notes = a.pathNotes(names(r.Commands))
 	for _, n := range r.Notes {
@@ -28,9 +27,9 @@ func (a *app) note(r *changeResult) {
 	}
 }
 
-// noteDefaults tells of each release that was asked for and is beside the default of
-// its tool where the commands lead, and how to change that. already are those that
-// were installed before.
+// noteDefaults tells, for each requested release that is not its tool's default, which
+// version the commands lead to, and how to switch. already are those that were installed
+// before.
 func (a *app) noteDefaults(r *changeResult, s *session, c plan.Change, already []record.Head) {
 	if c.Links != plan.FirstBecomesDefault {
 		return
@@ -56,15 +55,15 @@ func (a *app) noteDefaults(r *changeResult, s *session, c plan.Change, already [
 	}
 }
 
-// A skippedCommand is a file that a pattern of a release's commands matches and
-// whose name no command may have.
+// A skippedCommand is a file that a command pattern of a release matches, but whose
+// name no command may have.
 type skippedCommand struct {
 	Release string `json:"release"` // channel/tool@version
 	Path    string `json:"path"`    // below its prefix
 	Reason  string `json:"reason"`
 }
 
-// tellSkipped says which files of have were not linked, and adds them to r.
+// tellSkipped prints which files of have were not linked, and adds them to r.
 func (a *app) tellSkipped(r *changeResult, have record.Head, paths []string) {
 	if len(paths) == 0 {
 		return
@@ -75,8 +74,8 @@ func (a *app) tellSkipped(r *changeResult, have record.Head, paths []string) {
 	a.say("%s: not linked, since no pattern makes commands of such names: %s", have.Ref(), enumerate(spelled(paths), a.flags.verbose))
 }
 
-// spelled are the names of the files at paths: first those that look like
-// commands, such as kist, then the others, quoted where they could be misread.
+// spelled returns the names of the files at paths: first those that look like
+// commands, such as kist, then the others, quoted if they could be misread.
 func spelled(paths []string) (names []string) {
 	var others []string
 	for _, p := range paths {
@@ -92,14 +91,14 @@ func spelled(paths []string) (names []string) {
 	return append(names, others...)
 }
 
-// plainName are the characters of which names need no quoting in a list.
+// plainName holds the characters that need no quoting in a list of names.
 const plainName = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+"
 
-// A followedTool is an installed release and what update follows from now on.
+// A followedTool is an installed release and the label that update now follows.
 type followedTool struct {
 	Release   string `json:"release"`   // channel/tool@version
-	Was       string `json:"was"`       // what it was asked for by before
-	Requested string `json:"requested"` // and is now; empty: a bare name
+	Was       string `json:"was"`       // the previous request
+	Requested string `json:"requested"` // the new request; empty: a bare name
 }
 
 func (f followedTool) sentence(would bool) string {
@@ -108,7 +107,7 @@ func (f followedTool) sentence(would bool) string {
 	case exact && would:
 		return fmt.Sprintf("%s would stay at %s", f.Release, version)
 	case exact:
-		return fmt.Sprintf("%s now stays at %s: it was asked for by %s before", f.Release, version, cmp.Or(f.Was, "its name"))
+		return fmt.Sprintf("%s now stays at %s: it was requested by %s before", f.Release, version, cmp.Or(f.Was, "its name"))
 	}
-	return fmt.Sprintf("%s was asked for by its number; update %s %s", f.Release, verb, cmp.Or(f.Requested, "what its name alone means"))
+	return fmt.Sprintf("%s was requested by its number; update %s %s", f.Release, verb, cmp.Or(f.Requested, "what its bare name means"))
 }

@@ -57,14 +57,14 @@ type scriptResult string
 
 func (r scriptResult) text(p *page) { p.raw(string(r)) }
 
-// Completion reads what is on this machine and never asks the network; whatever
-// goes wrong, it offers less.
+// Completion reads only what is on this machine and never uses the network. On an
+// error it offers less.
 
-// A completer returns the words that could stand where typed does, after args. With
-// files, names of files could stand there, too.
+// A completer returns the candidates for the word typed after args. files reports
+// that file names are candidates, too.
 type completer func(args []string, typed string) (candidates []string, files bool)
 
-// completeBy makes c a completion of cobra's.
+// completeBy adapts c to cobra. It drops words that would have to be escaped.
 func completeBy(c completer) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		candidates, files := c(args, typed)
@@ -78,12 +78,12 @@ func completeBy(c completer) cobra.CompletionFunc {
 	}
 }
 
-// words completes by a fixed list.
+// words completes from a fixed list.
 func words(list ...string) completer {
 	return func([]string, string) ([]string, bool) { return slices.Clone(list), false }
 }
 
-// list completes the last word of a list with commas.
+// list completes the last word of a comma-separated list.
 func list(c completer) completer {
 	return func(args []string, typed string) (candidates []string, files bool) {
 		before := typed[:strings.LastIndex(typed, ",")+1]
@@ -95,7 +95,7 @@ func list(c completer) completer {
 	}
 }
 
-// firstOnly completes the first argument by c, and no other.
+// firstOnly completes only the first argument, by c.
 func firstOnly(c completer) completer {
 	return func(args []string, typed string) ([]string, bool) {
 		if len(args) > 0 {
@@ -105,13 +105,14 @@ func firstOnly(c completer) completer {
 	}
 }
 
-// completeInstalled offers what is installed, as TOOL.
+// completeInstalled offers installed tools, as TOOL.
 func (a *app) completeInstalled(_ []string, typed string) (refs []string, files bool) {
 	a.peek(func(_ *session, installed []record.Head) { refs = installedRefs(installed, typed) })
 	return refs, false
 }
 
-// installedRefs names releases as typed begins to: by the channel or without it.
+// installedRefs returns references to installed releases, with the channel if typed
+// has one.
 func installedRefs(installed []record.Head, typed string) (refs []string) {
 	for _, r := range installed {
 		if strings.Contains(typed, "/") {
@@ -126,8 +127,8 @@ func installedRefs(installed []record.Head, typed string) (refs []string) {
 	return refs
 }
 
-// completeTools offers what kist can install, and what is installed, as TOOL:
-// channels while typed may be one, versions once a tool is named.
+// completeTools offers tools that kist can install or has installed, as TOOL: channels
+// while typed may be one, versions once a tool is named.
 func (a *app) completeTools(_ []string, typed string) (refs []string, files bool) {
 	ref, _, versioned := strings.Cut(typed, "@")
 	channel, name, named := strings.Cut(ref, "/")
@@ -169,7 +170,7 @@ func (a *app) completeTools(_ []string, typed string) (refs []string, files bool
 	return refs, false
 }
 
-// toolsOf names the tools of one channel.
+// toolsOf returns the tools of one channel.
 func (a *app) toolsOf(ctx context.Context, s *session, channel string) (tools []string) {
 	if u, ok := upstreams.Lookup(channel); ok {
 		return u.Tools()
@@ -184,7 +185,7 @@ func (a *app) toolsOf(ctx context.Context, s *session, channel string) (tools []
 	return tools
 }
 
-// completeDemanded offers tools that ensure can look for.
+// completeDemanded offers the tools that ensure can look for.
 func (a *app) completeDemanded(args []string, typed string) (refs []string, files bool) {
 	if below, ok := strings.CutPrefix(typed, system.Channel+"/"); ok && !strings.ContainsAny(below, "@>=") {
 		for _, tool := range system.Names() {
@@ -205,7 +206,7 @@ func (a *app) completeRun(args []string, typed string) (candidates []string, fil
 	case !dash:
 		return []string{"--"}, false
 	case len(args) != 1:
-		return nil, true // arguments of the command
+		return nil, true // the command's own arguments
 	}
 	ref, err := parseTool(args[0])
 	if err != nil {
@@ -221,7 +222,7 @@ func (a *app) completeRun(args []string, typed string) (candidates []string, fil
 	return candidates, false
 }
 
-// completeCommands offers the commands of the defaults.
+// completeCommands offers the linked commands.
 func (a *app) completeCommands([]string, string) (names []string, files bool) {
 	a.peek(func(s *session, _ []record.Head) {
 		for _, l := range s.state.Current.Links {
@@ -231,8 +232,8 @@ func (a *app) completeCommands([]string, string) (names []string, files bool) {
 	return names, false
 }
 
-// completeComponents offers the components of the tools in args that are installed:
-// the optional ones, which can be taken away.
+// completeComponents offers the installed optional components, which can be removed,
+// of the tools in args.
 func (a *app) completeComponents(args []string, _ string) (names []string, files bool) {
 	a.peek(func(s *session, _ []record.Head) {
 		for _, arg := range args {
@@ -248,13 +249,13 @@ func (a *app) completeComponents(args []string, _ string) (names []string, files
 	return names, false
 }
 
-// completeChannels offers every channel, completeAdded only those that the user
-// added.
+// completeChannels offers every channel.
 func (a *app) completeChannels(args []string, typed string) ([]string, bool) {
 	names, _ := a.completeAdded(args, typed)
 	return append(append(names, upstreams.Names()...), system.Channel), false
 }
 
+// completeAdded offers the channels that the user added.
 func (a *app) completeAdded([]string, string) (names []string, files bool) {
 	a.peek(func(s *session, _ []record.Head) {
 		for _, c := range a.addedChannels(s) {
@@ -264,14 +265,14 @@ func (a *app) completeAdded([]string, string) (names []string, files bool) {
 	return names, false
 }
 
-// completeRefreshed offers the channels that refresh takes: the machine's own is none.
+// completeRefreshed offers the channels that can be refreshed: all but the system's.
 func (a *app) completeRefreshed(args []string, typed string) ([]string, bool) {
 	names, _ := a.completeAdded(args, typed)
 	return append(names, upstreams.Names()...), false
 }
 
-// completeList offers what is installed, with --available or --distros what could be,
-// and then names of distributions.
+// completeList offers installed tools, or with --available or --distros the tools that
+// could be installed; then, with --distros, names of distributions.
 func (a *app) completeList(args []string, typed string) ([]string, bool) {
 	distros := slices.ContainsFunc(a.Args, func(arg string) bool { return arg == "--distros" || strings.HasPrefix(arg, "--distros=") })
 	switch {
@@ -287,8 +288,8 @@ func (a *app) completeList(args []string, typed string) ([]string, bool) {
 	return a.completeInstalled(args, typed)
 }
 
-// completeShown offers what is installed, and tools of channels of which anything was
-// proved before: of others there is nothing to show.
+// completeShown offers installed tools, and tools of channels with cached documents:
+// show has nothing to print about others.
 func (a *app) completeShown(args []string, typed string) (refs []string, files bool) {
 	all, _ := a.completeTools(args, typed)
 	a.peek(func(s *session, installed []record.Head) {
@@ -310,7 +311,8 @@ func (a *app) completeDistros(args []string, _ string) ([]string, bool) {
 	return upstreams.Distros(tool), false
 }
 
-// addedChannels are the user's channels, without a word where they cannot be read.
+// addedChannels returns the user's channels; on an error it returns those that can be
+// read, and prints nothing.
 func (a *app) addedChannels(s *session) []channels.Channel {
 	st, ok, err := s.store()
 	if !ok || err != nil {

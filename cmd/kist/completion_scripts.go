@@ -1,12 +1,12 @@
 package main
 
-// The completion scripts of bash and zsh. Both ask kist itself what could come next,
-// by its hidden verb __complete, and need nothing that a shell does not bring. What
-// is typed is handed over as it stands: no part of it is ever evaluated.
+// The completion scripts of bash and zsh. Both ask kist itself for candidates, by its
+// hidden verb __complete, and need nothing beyond the shell. What is typed is passed
+// on verbatim: no part of it is ever evaluated.
 
 // bashCompletion needs no bash-completion package, and works from bash 3.2 on. Bash
-// breaks words at = : and @, too, so the pieces are joined again, and of each answer
-// only what follows the last break is given back.
+// also breaks words at = : and @, so the pieces are joined again, and only the part of
+// each candidate after the last break is returned.
 const bashCompletion = `# bash completion for kist
 __start_kist() {
     local IFS=$' \t\n'

@@ -11,17 +11,17 @@ import (
 	"github.com/kist-tools/kist/install"
 )
 
-// baseDirs are the base directories of the XDG Base Directory Specification as
-// the environment gives them, and what was wrong with it.
+// baseDirs are the base directories of the XDG Base Directory Specification, as the
+// environment sets them, and the problems found in it.
 type baseDirs struct {
 	install.Dirs
 	Home     string
-	Machine  string   // settings of the whole machine, read only; empty: none
+	Machine  string   // machine-wide settings, read only; empty: none
 	Warnings []string // variables that were ignored
-	Err      error    // why there are none
+	Err      error    // why the directories are not known
 }
 
-// A noHomeError says that there is no home directory to work in.
+// A noHomeError reports that HOME is not an absolute path.
 type noHomeError struct{ Home string }
 
 func (e *noHomeError) Error() string {
@@ -65,7 +65,7 @@ func readDirs(getenv func(string) string, goos string) baseDirs {
 			*v.into = value
 			continue
 		case value != "":
-			d.Warnings = append(d.Warnings, fmt.Sprintf("%s is %q, a relative path: ignored, as the XDG specification demands", v.name, value))
+			d.Warnings = append(d.Warnings, fmt.Sprintf("%s is %q, a relative path: ignored, as the XDG specification requires", v.name, value))
 		}
 		*v.into = filepath.Join(home, filepath.FromSlash(v.unix))
 		if goos == "windows" {
@@ -75,7 +75,7 @@ func readDirs(getenv func(string) string, goos string) baseDirs {
 	return d
 }
 
-// dirsResult is every directory kist uses.
+// dirsResult lists every directory kist uses.
 type dirsResult struct {
 	Dirs []namedDir `json:"dirs"`
 }

@@ -21,15 +21,15 @@ import (
 	"github.com/kist-tools/kist/manifests/transport"
 )
 
-// Env is everything that kist takes from the machine it runs on. Below run, nothing
-// but the working directory, and the one for temporary files, is the process's own.
+// Env is everything that kist uses of the machine it runs on. Below run, only the
+// working directory and the temporary directory are read from the process itself.
 type Env struct {
 	Args           []string // without the program's name
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Environ        []string
 	Now            func() time.Time
-	LockWait       time.Duration // how long to wait for another kist, where --wait does not say
+	LockWait       time.Duration // how long to wait for another kist, unless --wait is given
 
 	Dirs     baseDirs
 	Host     install.Host
@@ -40,38 +40,36 @@ type Env struct {
 	Glibc   func() string
 	Program string // path of the running kist, "" if not known
 	Child   install.Child
-	// Stages lists what is being unpacked, for the end of the process; nil where
-	// nobody asks.
+	// Stages lists the directories to remove if the process is interrupted; may be nil.
 	Stages *install.Stages
 
 	Terminal Terminal
 
-	// Transport reaches every place that bytes come from, the network too.
+	// Transport fetches all bytes, from the network and from file URLs.
 	Transport manifests.Transport
-	// GoProxy returns the module proxies this machine's Go is set to use, as
-	// GOPROXY spells them, or "" if it has no Go.
+	// GoProxy returns the module proxies that this machine's Go is set to use, in the
+	// syntax of GOPROXY, or "" if it has no Go.
 	GoProxy func(context.Context) string
-	// AptSources returns what this machine's apt sources say.
+	// AptSources returns this machine's apt sources.
 	AptSources func() []debian.AptSource
-	// Ask runs a program of the system, to hear its version, and returns what it
-	// prints on stdout.
+	// Ask runs a program of the system to get its version, and returns its stdout.
 	Ask func(ctx context.Context, path string, args, environ []string) ([]byte, error)
-	// Exec replaces the process by another program. It returns only if that
-	// failed, or with the program's exit code where processes cannot be replaced.
+	// Exec replaces the process by another program. It returns only on failure, or with
+	// the program's exit code on systems that cannot replace a process.
 	Exec func(path string, argv, environ []string) (code int, err error)
 }
 
-// Terminal says which streams are a terminal, and how wide it is.
+// Terminal tells which streams are a terminal, and how wide it is.
 type Terminal struct {
 	Stdin, Stdout, Stderr bool
-	// Width returns how many columns stderr has now; nil: as many as usual.
+	// Width returns the current number of columns of stderr; nil: usualColumns.
 	Width func() int
 }
 
-// usualColumns is the width of a terminal that does not say it.
+// usualColumns is the width assumed for a terminal that does not report it.
 const usualColumns = 80
 
-// columns is how wide the terminal is now.
+// columns returns the current width of the terminal.
 func (t Terminal) columns() int {
 	if t.Width != nil {
 		if columns := t.Width(); columns > 0 {
@@ -133,8 +131,9 @@ func hostEnv() Env {
 	}
 }
 
-// hostChild starts this very program, even if another has taken its place on disk
-// meanwhile. Where there is no wall, there is no child.
+// hostChild returns how to start this program as a sandboxed child: by /proc/self/exe,
+// since the file on disk may have been replaced meanwhile. Systems other than Linux
+// have no sandbox and no child.
 func hostChild() install.Child {
 	if runtime.GOOS != "linux" {
 		return install.Child{}
@@ -142,8 +141,8 @@ func hostChild() install.Child {
 	return install.Child{Path: "/proc/self/exe", Args: []string{"kist", childVerb}}
 }
 
-// readHost finds out who runs kist. The home directory is the one that the
-// user database knows: $HOME is only a variable.
+// readHost returns the user who runs kist. The home directory is that of the user
+// database, since anybody can set $HOME.
 func readHost(getenv func(string) string) install.Host {
 	h := install.Host{EUID: os.Geteuid(), Caller: -1, PrivateGroup: noGroup}
 	if u, err := user.LookupId(strconv.Itoa(h.EUID)); err == nil {
@@ -166,8 +165,8 @@ func readHost(getenv func(string) string) install.Host {
 	return h
 }
 
-// hostPlatform is the platform kist itself runs on. On Linux the C library is
-// the one whose loader is there; a machine with both counts as glibc's.
+// hostPlatform returns the platform kist itself runs on. On Linux the C library is the
+// one whose loader exists; a machine with both counts as glibc.
 func hostPlatform() manifests.Platform {
 	p := manifests.Platform{OS: runtime.GOOS, Arch: runtime.GOARCH}
 	if p.OS != "linux" {
@@ -179,8 +178,8 @@ func hostPlatform() manifests.Platform {
 		return p
 	}
 	defer root.Close()
-	// Nearly every machine has the first; a look at whole directories takes longer
-	// than all the rest of a start.
+	// Nearly every machine has one of these; listing whole directories takes longer
+	// than the rest of start-up.
 	for _, loader := range []string{"lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"} {
 		if _, err := root.Lstat(loader); err == nil {
 			return p
@@ -194,8 +193,8 @@ func hostPlatform() manifests.Platform {
 	return p
 }
 
-// hostDistro is the Linux distribution kist runs on, as distro spells it; empty
-// elsewhere, and where nothing says. Source: os-release(5).
+// hostDistro returns the Linux distribution kist runs on, as distro spells it; empty
+// on other systems, and if it is unknown. Source: os-release(5).
 func hostDistro() string {
 	root, err := os.OpenRoot("/")
 	if err != nil {
@@ -210,8 +209,8 @@ func hostDistro() string {
 	return ""
 }
 
-// hostGlibc is the version of the GNU C library that programs for this machine are
-// run with; empty where there is none, or none where distributions have it.
+// hostGlibc returns the version of the GNU C library that this machine's programs run
+// with; empty if none is found where distributions install it.
 func hostGlibc() string {
 	if runtime.GOOS != "linux" {
 		return ""
@@ -236,12 +235,12 @@ func hostGlibc() string {
 	return ""
 }
 
-// goProxy asks the first Go on PATH, if there is one besides those that kist
-// installed below own, which module proxies it uses.
-// It runs in the root directory and without what a shell's working directory
-// could add, so that no file of a checked-out project has a say; and with no
-// configuration directory but the file of settings, so that the go command
-// leaves no counters in the user's home.
+// goProxy asks the first Go on PATH which module proxies it uses, skipping those that
+// kist installed below own.
+// The go command runs in the root directory, without the settings that a working
+// directory could add, so that no file of a checked-out project affects it. It has
+// no configuration directory, only the file of settings, so that it writes no telemetry
+// counters to the user's home.
 func goProxy(ctx context.Context, own string) string {
 	if list := os.Getenv("GOPROXY"); list != "" {
 		return list

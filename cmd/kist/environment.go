@@ -69,7 +69,7 @@ kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cm
 				return s.MissingAt(r, "") != nil
 			})
 			a.warnOfAnotherKist(s, use)
-			if a.flags.json { // which no shell reads
+			if a.flags.json { // JSON is not for a shell
 				return shellEnvironment{environment: s.environment(a.Getenv("PATH"), use)}, nil
 			}
 			to := cmp.Or(shell(language), guessShell(a.Getenv, a.Platform.OS))
@@ -78,9 +78,9 @@ kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cm
 	})
 }
 
-// warnOfAnotherKist tells which of use bring a program called kist in a directory
-// that their environment puts first on PATH: it is no command, and would be run
-// in place of this one all the same.
+// warnOfAnotherKist warns about releases that have a program called kist in a
+// directory that their environment puts first on PATH. kist never links such a
+// program, but the shell would run it in place of this one.
 func (a *app) warnOfAnotherKist(s *session, use []record.Head) {
 	for _, r := range use {
 		for _, dir := range s.commandDirs(r) {
@@ -91,7 +91,7 @@ func (a *app) warnOfAnotherKist(s *session, use []record.Head) {
 	}
 }
 
-// commandDirs are the directories that hold the commands of r, each once.
+// commandDirs returns the directories that hold the commands of r, each once.
 func (s *session) commandDirs(r record.Head) (dirs []string) {
 	for _, c := range r.Commands {
 		dir := filepath.Join(s.Prefix(r.ID), filepath.Dir(filepath.FromSlash(c.Path)))
@@ -102,7 +102,7 @@ func (s *session) commandDirs(r record.Head) (dirs []string) {
 	return dirs
 }
 
-// An environment is what toolchains need set.
+// An environment holds the variables that toolchains need set and unset.
 type environment struct {
 	Set   map[string]string `json:"set"` // PATH among them
 	Unset []string          `json:"unset,omitempty"`
@@ -116,7 +116,7 @@ type shellEnvironment struct {
 
 func (e shellEnvironment) text(p *page) { p.raw(e.script) }
 
-// in writes e for a shell.
+// in returns e with the lines that set it in a shell.
 func (e environment) in(to shell) (shellEnvironment, error) {
 	var script strings.Builder
 	for _, name := range e.Unset {
@@ -132,7 +132,8 @@ func (e environment) in(to shell) (shellEnvironment, error) {
 	return shellEnvironment{e, script.String()}, nil
 }
 
-// environment is what use need set, their directories first on path.
+// environment returns the environment of the releases use, with their directories
+// first on path.
 func (s *session) environment(path string, use []record.Head) environment {
 	e := environment{Set: map[string]string{}}
 	var dirs []string
@@ -162,7 +163,7 @@ func (s *session) environment(path string, use []record.Head) environment {
 	return e
 }
 
-// apply lays e over environ: variables that e sets or unsets are not inherited.
+// apply returns environ with the variables of e set and unset.
 func (e environment) apply(environ []string) []string {
 	var out []string
 	for _, pair := range environ {

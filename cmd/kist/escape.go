@@ -9,7 +9,7 @@ import (
 
 // Text that kist did not write itself is foreign: file names, arguments, answers
 // of servers, what certificates and keys say. In output it is escaped, so that it
-// can neither start a line, move the cursor, nor hide.
+// cannot start a line, move the cursor, or hide.
 
 // isVisible reports whether r can be printed as it is: it is not a control
 // character, a line separator, an unusual space, a direction mark, or any other
@@ -51,7 +51,7 @@ func escape(s string) string {
 	return b.String()
 }
 
-// labels are the beginnings of lines by which users know what kist itself says.
+// labels are the beginnings of lines by which users recognize kist's own messages.
 var labels = []string{"error:", "warning:", "hint:", "nothing was changed"}
 
 // unlabel escapes the first letter of a line that foreign text begins, if that
@@ -65,8 +65,8 @@ func unlabel(s string) string {
 	return s
 }
 
-// sprintf is fmt.Sprintf with every argument escaped: of the result, only format
-// can break lines, and a line that an argument begins has no label.
+// sprintf is fmt.Sprintf with every argument escaped: only format can break lines in
+// the result, and no argument can begin it with a label.
 func sprintf(format string, args ...any) string {
 	escaped := make([]any, len(args))
 	for i, arg := range args {
@@ -121,9 +121,8 @@ func errorText(err error) string {
 	return text
 }
 
-// escapeJSON returns JSON text with every character that is not visible, besides
-// line breaks and spaces between its parts, as \u and four digits. The value is
-// the same.
+// escapeJSON returns JSON text with every character that is not visible, except the
+// line breaks between its parts, as \u and four digits. The value is the same.
 func escapeJSON(text []byte) []byte {
 	var b strings.Builder
 	for _, r := range string(text) {

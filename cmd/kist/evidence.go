@@ -10,7 +10,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// proof says in one line how something was proved.
+// proof describes in one line how something was proved.
 func proof(e verify.Evidence) string {
 	root := e.Root()
 	var parts []string
@@ -35,11 +35,11 @@ func proof(e verify.Evidence) string {
 	return strings.Join(append(parts, root.Notes...), " · ")
 }
 
-// freshness says what a mark counts by and until when it holds.
+// freshness describes the serial or date of a mark, and its expiry.
 func freshness(m verify.Mark) string {
 	switch {
 	case len(m.Head) > 0, m.IsZero():
-		return "" // a checksum database: the tree is its count
+		return "" // a checksum database, whose tree size is its serial
 	case m.Serial > 0 && !m.Expires.IsZero():
 		return fmt.Sprintf("serial %d, fresh until %s", m.Serial, m.Expires.UTC().Format(time.DateOnly))
 	case m.Serial > 0:
@@ -48,9 +48,9 @@ func freshness(m verify.Mark) string {
 	return "manifest " + m.Issued.UTC().Format(time.DateOnly)
 }
 
-// receiptProof returns the evidence that carries an installed release, and its
-// line: that of the document which named it, or, where nothing signed did, that
-// of its first artifact.
+// receiptProof returns the evidence for an installed release, and its description: the
+// evidence of the document that named it, or, if no signed document did, that of its
+// first artifact.
 func receiptProof(r record.Head) (verify.Evidence, string) {
 	if r.Evidence.Kind != "" || len(r.Artifacts) == 0 {
 		return r.Evidence, proof(r.Evidence)
@@ -59,14 +59,14 @@ func receiptProof(r record.Head) (verify.Evidence, string) {
 	return e, strings.Join(append([]string{proof(e)}, r.Evidence.Notes...), " · ")
 }
 
-// A trustedKey is a key that a release to be fetched rests on, and whose it is.
+// A trustedKey is a key that proves a release to be fetched, and its user ID.
 type trustedKey struct {
 	Primary verify.Fingerprint `json:"primary"`
 	UserID  string             `json:"user_id,omitempty"`
 }
 
-// releaseKeys are the keys that signed the document which names r, or one of
-// which signed its files.
+// releaseKeys returns the keys that signed the document that names r or, if no signed
+// document does, the keys of which any may have signed its files.
 func releaseKeys(r manifests.Release) (keys []trustedKey) {
 	for _, s := range r.Evidence.Root().Signers {
 		keys = append(keys, trustedKey{s.Primary, s.UserID})
@@ -85,7 +85,7 @@ func releaseKeys(r manifests.Release) (keys []trustedKey) {
 	return nil
 }
 
-// releaseProof says how a release that is still to be fetched is, or will be, proved.
+// releaseProof describes how a release that is to be fetched is, or will be, proved.
 func releaseProof(r manifests.Release) string {
 	if r.Evidence.Kind != "" {
 		return proof(r.Evidence)

@@ -4,8 +4,8 @@ package main
 
 import "syscall"
 
-// replaceProcess makes this process the program at path: signals, the terminal
-// and the exit code are then its own.
+// replaceProcess replaces this process by the program at path, which then has its
+// signals, terminal and exit code.
 func replaceProcess(path string, argv, environ []string) (int, error) {
 	return 0, syscall.Exec(path, argv, environ)
 }

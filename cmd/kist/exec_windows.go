@@ -11,7 +11,7 @@ import (
 // replaceProcess runs the program at path to its end, since Windows cannot
 // replace a process, and returns its exit code.
 func replaceProcess(path string, argv, environ []string) (int, error) {
-	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // they are for the program
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // left to the program
 	cmd := exec.Cmd{Path: path, Args: argv, Env: environ, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	err := cmd.Run()
 	var exit *exec.ExitError

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// glibcVersion reads from a libc.so.6 for an architecture, as Go calls it, which
-// version of the GNU C library it is: "2.36", the newest of those whose symbols
-// it has. It is empty where that is not what r holds.
+// glibcVersion returns the version of the GNU C library in r, a libc.so.6 for the
+// architecture arch (a GOARCH): the newest version that it defines symbols of, such as
+// "2.36". It returns "" if r is not such a file.
 func glibcVersion(r io.ReaderAt, arch string) string {
 	f, err := elf.NewFile(r)
 	if err != nil || f.Machine != map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[arch] {
@@ -28,8 +28,8 @@ func glibcVersion(r io.ReaderAt, arch string) string {
 	return "2." + strconv.Itoa(newest)
 }
 
-// definedVersions are those that f defines symbols of: elf's DynamicVersions without
-// the thousands of symbols. Source: Linux Standard Base, Core, "Symbol Version
+// definedVersions returns the symbol versions that f defines: elf's DynamicVersions
+// without reading the thousands of symbols. Source: Linux Standard Base, Core, "Symbol Version
 // Definitions".
 func definedVersions(f *elf.File) (names []string) {
 	definitions, strs := sectionOf(f, ".gnu.version_d"), sectionOf(f, ".dynstr")
@@ -42,7 +42,7 @@ func definedVersions(f *elf.File) (names []string) {
 			}
 		}
 		next := number(at + 16)
-		if next < 20 { // 0: it is the last; less than its size: it is none
+		if next < 20 { // 0: the last entry; less than an entry's size: invalid
 			break
 		}
 		at += next
@@ -51,11 +51,11 @@ func definedVersions(f *elf.File) (names []string) {
 }
 
 const (
-	maxSection = 1 << 20 // bytes of a section that is read: those of glibc have some 30 kB
-	maxVersion = 64      // bytes of a version's name, with its end; a longer one is none
+	maxSection = 1 << 20 // bytes of a section; those of glibc have some 30 kB
+	maxVersion = 64      // bytes of a version's name with its final zero; longer names are ignored
 )
 
-// sectionOf is the content of a section, empty where it cannot be had.
+// sectionOf returns the content of a section, nil if it is missing or too large.
 func sectionOf(f *elf.File, name string) []byte {
 	s := f.Section(name)
 	if s == nil || s.Size > maxSection {

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// noGroup is the id of no group.
+// noGroup is the ID that stands for no group.
 const noGroup = -1
 
-// hostPrivateGroup is the id of the user's primary group if nobody else is in it, else
-// noGroup. Where the databases cannot be read, a group that has the id of its user counts
-// as private, as the tools that make users number it.
+// hostPrivateGroup returns the ID of the user's primary group if nobody else is in it,
+// else noGroup. If the databases cannot be read, a group with the same ID as the user
+// counts as private, since the tools that create users number private groups so.
 func hostPrivateGroup(u *user.User) int {
 	root, err := os.OpenRoot("/")
 	if err != nil {
@@ -30,8 +30,8 @@ func hostPrivateGroup(u *user.User) int {
 	return privateGroup(u, read("etc/passwd"), read("etc/group"))
 }
 
-// privateGroup is hostPrivateGroup by the text of passwd(5) and group(5). Root's own group
-// is private whoever is in it: its other members are the system's.
+// privateGroup is hostPrivateGroup for the given text of passwd(5) and group(5). Root's
+// own group always counts as private: its other members belong to the system.
 func privateGroup(u *user.User, passwd, group string) int {
 	gid, err := strconv.Atoi(u.Gid)
 	if err != nil {

@@ -8,10 +8,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// usageOf writes how every help page ends: for kist itself the verbs by group,
-// for a verb its flags and the codes it can end with. It is no template, since
-// those would keep the linker from leaving out what kist never calls, and each
-// start would pay.
+// usageOf prints the end of a help page: for kist itself the verbs by group, for a verb
+// its flags and exit codes. It does not use a template: text/template keeps the linker
+// from dropping unused methods, which would slow every start.
 func usageOf(cmd *cobra.Command, exits []int) error {
 	var b strings.Builder
 	line := cmd.UseLine()
@@ -58,7 +57,7 @@ TOOL is [channel/]name[@version]: go, go@1.25, acme/zig@0.14.0.
 	return showUsage(cmd, b.String())
 }
 
-// listVerbs lists the members of cmd that belong to a group; "": all that are in none.
+// listVerbs lists the subcommands of cmd that belong to a group; "": those in none.
 func listVerbs(b *strings.Builder, cmd *cobra.Command, title, group string) {
 	b.WriteString("\n\n" + title)
 	for _, c := range cmd.Commands() {
@@ -70,7 +69,7 @@ func listVerbs(b *strings.Builder, cmd *cobra.Command, title, group string) {
 
 func trimRight(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) }
 
-// exitMeaning says in a few words what an exit code means.
+// exitMeaning describes an exit code in a few words.
 func exitMeaning(code int) string {
 	switch code {
 	case 0:
