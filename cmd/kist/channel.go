@@ -221,8 +221,9 @@ func (r channelList) text(p *page) {
 func (a *app) channelListCommand() *cobra.Command {
 	return a.command(verb{
 		use: "list", aliases: []string{"ls"}, short: "List every channel: yours and the built-in ones",
-		long: `Lists your channels and the built-in ones. With -v, all of each: every key in full,
-whose it is, when it expires, and for a built-in one where kist's copy is from.`,
+		long: `Lists your channels and the built-in ones. With -v, prints each channel in full:
+every key, whose it is, when it expires, and for a built-in channel where kist's copy
+of the key is from.`,
 		example: "kist channel list -v",
 		exits:   []int{0, 1, 2, 8, 9},
 		args:    exactly(0),

@@ -209,8 +209,8 @@ func (a *app) pick(ctx context.Context, s *session, ref toolRef) (origin, error)
 // A catalogFunc returns the catalog of a channel, cached or fetched.
 type catalogFunc func(context.Context, *session, origin, manifests.Request) (manifests.Catalog, error)
 
-// offering returns the channels of list whose catalog has the tool. It warns about a
-// channel whose catalog cannot be had, and leaves it out.
+// offering returns the channels of list whose catalog has the tool. It leaves out a
+// channel whose catalog it cannot get, with a warning unless the reason is --offline.
 func (a *app) offering(ctx context.Context, s *session, list []origin, ref toolRef, catalog catalogFunc) (offering []origin) {
 	for _, o := range list {
 		cat, err := catalog(ctx, s, o, a.request(ref))

@@ -22,7 +22,7 @@ func (a *app) envCommand() *cobra.Command {
 		short: "Print the environment of a toolchain, for a shell",
 		long: `Prints lines that a shell can evaluate: the toolchain's directories first on PATH,
 and what else it needs set or unset. Without TOOL, for every default. Without
---shell, they are for the shell that the environment speaks of: name it in scripts.`,
+--shell, kist guesses the shell from the environment: in scripts, name it.`,
 		example: `eval "$(kist env go@1.25 --shell posix)"
 kist env go@1.25 --shell fish | source
 kist env go@1.25 --shell powershell | Out-String | Invoke-Expression

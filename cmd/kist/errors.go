@@ -210,7 +210,7 @@ func unread(err error) (failure, bool) {
 	}
 	for _, errno := range []syscall.Errno{syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
 		if errors.Is(err, errno) {
-			return failure{Code: 1, Kind: "failed", Hint: "run the same command again; if that fails too, look at the disk, and at what else is running"}, true
+			return failure{Code: 1, Kind: "failed", Hint: "run the same command again; if that fails too, check the disk, and what else is running"}, true
 		}
 	}
 	if errors.Is(err, fs.ErrPermission) {
@@ -225,7 +225,7 @@ func (a *app) refused(err error) (failure, bool) {
 	if e, ok := errors.AsType[*systemChannelError](err); ok {
 		f.Hint = fmt.Sprintf("kist ensure 'system/%s>=VERSION' tells what the system has", cmp.Or(e.Tool, "TOOL"))
 		if own, ok := a.installable(e.Tool); ok && a.path == "install" {
-			f.Hint = fmt.Sprintf("kist install %s puts one of your own beside it", own)
+			f.Hint = fmt.Sprintf("kist install %s installs your own beside it", own)
 		} else if a.path == "uninstall" {
 			f.Hint = "remove it with what installed it: the system's package manager, or another installer"
 		}
@@ -473,7 +473,7 @@ func (a *app) unknown(err error) (failure, bool) {
 			f.Hint = "kist list shows what is installed"
 		}
 		if len(e.Near) > 0 {
-			f.Hint = fmt.Sprintf("installed, and near it: %s; else kist install %s", strings.Join(e.Near, ", "), e.Ref)
+			f.Hint = fmt.Sprintf("did you mean %s? otherwise: kist install %s", strings.Join(e.Near, " or "), e.Ref)
 		}
 		return f, true
 	}
@@ -484,7 +484,7 @@ func (a *app) unknown(err error) (failure, bool) {
 		case e.Demand.Channel == system.Channel:
 			f.Hint = "update it with what installed it"
 			if ok {
-				f.Hint = fmt.Sprintf("update it with what installed it, or have one of your own: kist install %s", own)
+				f.Hint = fmt.Sprintf("update it with what installed it, or install your own: kist install %s", own)
 			}
 		case e.Asked:
 			f.Hint = fmt.Sprintf("kist list --available %s shows what there is", toolRef{e.Demand.Channel, e.Demand.Name, ""})
@@ -519,7 +519,7 @@ func (a *app) unknown(err error) (failure, bool) {
 		case e.Has != "":
 			f.Hint = fmt.Sprintf("%s has it: kist run %s -- %s", e.Has, e.Has, e.Command)
 		case len(e.Near) > 0:
-			f.Hint = "near it: " + strings.Join(e.Near, ", ")
+			f.Hint = "did you mean " + strings.Join(e.Near, " or ") + "?"
 		}
 		return f, true
 	}
@@ -593,7 +593,7 @@ func (a *app) unknown(err error) (failure, bool) {
 // distributions come first, whatever channels the user has added; then the reason why
 // its upstream is not built in; then the name that was probably meant.
 func (a *app) unknownTool(e *manifests.UnknownToolError, f *failure) {
-	f.Hint = "kist search lists the tools that there are"
+	f.Hint = "kist search lists every tool"
 	switch {
 	case e.Channel == system.Channel:
 		f.Hint = "kist channel show system lists those it knows"
@@ -658,13 +658,13 @@ func (a *app) network(err error) (failure, bool) {
 	case answered && status.Code == proxyAuthRequired:
 		return failure{Code: 6, Kind: "unreachable", Hint: "give the proxy's user and password in its URL: http://USER:PASSWORD@HOST:PORT"}, true
 	case proxied && !unvouched:
-		return failure{Code: 6, Kind: "unreachable", Hint: "look at the proxy, which HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, then run the same command again"}, true
+		return failure{Code: 6, Kind: "unreachable", Hint: "check the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, then run the same command again"}, true
 	case unvouched:
 		return failure{Code: 6, Kind: "unreachable", Hint: "another server may have answered; if you use a private CA, name its certificate in SSL_CERT_FILE"}, true
 	case local:
 		return failure{Code: 6, Kind: "unreachable", Hint: "a file URL must name a regular file of this machine that you can read"}, true
 	case errors.Is(err, gosum.ErrNoProxy):
-		return failure{Code: 6, Kind: "unreachable", Hint: "name a module proxy in GOPROXY, or look at the network, then run the same command again"}, true
+		return failure{Code: 6, Kind: "unreachable", Hint: "name a module proxy in GOPROXY, or check the network, then run the same command again"}, true
 	case errors.Is(err, gosum.ErrOff):
 		return failure{Code: 6, Kind: "offline", Hint: "GOPROXY forbids it: name a module proxy there, or unset it"}, true
 	case errors.Is(err, manifests.ErrOffline) && a.verb.local:
@@ -672,7 +672,7 @@ func (a *app) network(err error) (failure, bool) {
 	case errors.Is(err, manifests.ErrOffline):
 		return failure{Code: 6, Kind: "offline", Hint: "run the same command without --offline, with a network"}, true
 	case errors.Is(err, manifests.ErrUnreachable):
-		return failure{Code: 6, Kind: "unreachable", Hint: "look at the network and its proxy (HTTPS_PROXY, ALL_PROXY), then run the same command again"}, true
+		return failure{Code: 6, Kind: "unreachable", Hint: "check the network and its proxy (HTTPS_PROXY, ALL_PROXY), then run the same command again"}, true
 	}
 	return failure{}, false
 }
