@@ -113,7 +113,7 @@ func (a *app) ended(err error) (failure, bool) {
 	}
 	if e, ok := errors.AsType[*driftError](err); ok {
 		ref := strings.Join(e.Releases, " ")
-		return failure{Code: 1, Kind: "drift", Hint: fmt.Sprintf("kist uninstall %s removes what is unchanged; then kist install %s puts it back", ref, ref)}, true
+		return failure{Code: 1, Kind: "drift", Hint: fmt.Sprintf("kist uninstall %s removes what is unchanged; then kist install %s puts it back", ref, strings.ReplaceAll(ref, "@", "@="))}, true
 	}
 	if e, ok := errors.AsType[*install.ReuseError](err); ok {
 		if f, ok := a.refused(e.Err); ok {
@@ -125,7 +125,7 @@ func (a *app) ended(err error) (failure, bool) {
 		return failure{Code: 1, Kind: "child", Hint: "if memory is short, run the same command again when more is free; otherwise please report it, with the name of the file"}, true
 	}
 	if e, ok := errors.AsType[*lostEvidenceError](err); ok {
-		return failure{Code: 1, Kind: "evidence", Hint: fmt.Sprintf("kist uninstall %s, then kist install %s proves it again", e.Release, e.Release)}, true
+		return failure{Code: 1, Kind: "evidence", Hint: fmt.Sprintf("kist uninstall %s, then kist install %s proves it again", e.Release, exactRef(e.Release))}, true
 	}
 	if e, ok := errors.AsType[*channels.SettingsError](err); ok && !errors.Is(err, verify.ErrUntrusted) {
 		f := failure{Code: 1, Kind: "settings", Hint: "put back " + e.File + " from a backup; kist dirs says below which directory"}
