@@ -5,9 +5,9 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// indices keeps the indices of one distribution's channel, and the excerpt of them,
-// below the cache directory: they are large, and fetched again only where they changed. It
-// implements debian.Cache.
+// indices caches the package indices of one distribution's channel, and the excerpt of
+// them. They are large, and only fetched again when they change. It implements
+// debian.Cache.
 type indices struct {
 	app     *app
 	session *session
@@ -18,7 +18,7 @@ func (a *app) indices(s *session, channel string) *indices {
 	return &indices{app: a, session: s, pool: transport.Pool{Dir: documents + "/" + channel + "~indices"}}
 }
 
-// open makes the pool usable. Without create, false says that there is none yet.
+// open opens the pool. It returns false if there is none yet and create is false.
 func (x *indices) open(create bool) (bool, error) {
 	if x.pool.Root != nil {
 		return true, nil
@@ -41,7 +41,7 @@ func (x *indices) Load(d verify.Digest, limit int64) []byte {
 	return x.pool.Load(d.Hex(), limit)
 }
 
-// Has is Load without the content.
+// Has reports whether Load would return the index d.
 func (x *indices) Has(d verify.Digest, size int64) bool {
 	ok, err := x.open(false)
 	return ok && err == nil && x.pool.Has(d.Hex(), size)
@@ -56,7 +56,7 @@ func (x *indices) Store(d verify.Digest, data []byte) {
 		err = x.pool.Store(d.Hex(), data)
 	}
 	if err != nil {
-		x.app.warn("an index of packages is not kept, and will be fetched again: %v", err)
+		x.app.warn("could not cache a package index, so it will be fetched again: %v", err)
 	}
 }
 

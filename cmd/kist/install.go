@@ -55,11 +55,11 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 				return nil, err
 			}
 			if len(refs) == 0 {
-				wished, err := a.projectWish()
+				project, err := a.projectTool()
 				if err != nil {
 					return nil, err
 				}
-				refs, want = []toolRef{wished.Tool}, wished.with(want)
+				refs, want = []toolRef{project.Tool}, project.with(want)
 			}
 			links := plan.FirstBecomesDefault
 			switch {
@@ -78,7 +78,7 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 	})
 }
 
-// parts are what a user wants of a release besides what it always brings.
+// parts are the optional parts of a release that a user asks for.
 type parts struct {
 	Components []string
 	Targets    []string
@@ -101,17 +101,17 @@ func (w parts) validate(verb string) error {
 	return nil
 }
 
-// in reports whether r is known to have all of w. What is there for a target is
-// a component with the target at the end of its name.
-func (w parts) in(r record.Head) bool {
+// isIn reports whether r is known to have all of w. The support for a target is a
+// component whose name ends with the target.
+func (w parts) isIn(r record.Head) bool {
 	lacks := func(c string) bool { return !slices.Contains(r.Components, c) }
-	cannot := func(target string) bool { return len(forTarget(r, target)) == 0 }
-	return !slices.ContainsFunc(w.Components, lacks) && !slices.ContainsFunc(w.Targets, cannot) &&
+	cannotTarget := func(target string) bool { return len(forTarget(r, target)) == 0 }
+	return !slices.ContainsFunc(w.Components, lacks) && !slices.ContainsFunc(w.Targets, cannotTarget) &&
 		(w.Profile == "" || w.Profile == r.Profile)
 }
 
-// and returns w with what r, which is to be put back, already has.
-func (w parts) and(r record.Head) parts {
+// withThoseOf returns w and the parts of r, which is to be installed again.
+func (w parts) withThoseOf(r record.Head) parts {
 	w.Components = append(slices.Clone(w.Components), r.Components...)
 	slices.Sort(w.Components)
 	w.Components = slices.Compact(w.Components)
@@ -121,9 +121,9 @@ func (w parts) and(r record.Head) parts {
 	return w
 }
 
-// of names the components of r that w means. Errors are
-// *manifests.UnknownTargetError; components are left to the plan to judge.
-func (w parts) of(r record.Head) ([]string, error) {
+// componentsIn returns the names of the components of r that w means. It fails with
+// *manifests.UnknownTargetError; the plan checks the components.
+func (w parts) componentsIn(r record.Head) ([]string, error) {
 	components := slices.Clone(w.Components)
 	for _, target := range w.Targets {
 		found := forTarget(r, target)
@@ -135,8 +135,8 @@ func (w parts) of(r record.Head) ([]string, error) {
 	return components, nil
 }
 
-// forTarget names the components of r that are there for a target: its name is
-// at the end of theirs.
+// forTarget returns the components of r that support a target: those whose names
+// end with the target's.
 func forTarget(r record.Head, target string) (components []string) {
 	for _, c := range r.Components {
 		if strings.HasSuffix(c, "-"+target) {
@@ -159,7 +159,7 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, want part
 			}
 			if missing != nil {
 				a.warn("%v; installing it again", missing)
-				satisfied, want = false, want.and(have)
+				satisfied, want = false, want.withThoseOf(have)
 			}
 		}
 		if satisfied {
@@ -185,14 +185,14 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, want part
 		a.detail("asking channel %s for %s", o.Name, ref)
 		r, err := a.resolve(ctx, s, o, q)
 		if have.ID != "" && (errors.Is(err, manifests.ErrOffline) || isUnknownVersion(err)) {
-			if same, ok := a.still(ctx, s, o, q, have); ok {
+			if same, ok := a.resolveByOriginalLabel(ctx, s, o, q, have); ok {
 				r, err = same, nil
 			}
 		}
 		if err != nil {
 			return nil, err
 		}
-		if have, ok := s.holds(r); ok && s.Missing(have) == nil { // it turns out
+		if have, ok := s.holds(r); ok && s.Missing(have) == nil { // r turned out to be installed
 			if follows(have, asked) {
 				c.Follow[have.ID] = asked
 			}
@@ -203,20 +203,20 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, want part
 	return a.change(ctx, s, c, already)
 }
 
-// follows reports whether have, which was installed by its number or is asked for by
-// it now, is to follow what it is asked for by from now on. Two lines that both mean
-// it leave it as it was.
+// follows reports whether have is to follow asked from now on: if either have was
+// pinned to an exact version or asked is one, but not both. Between two labels or
+// version lines that both mean it, the first one stays.
 func follows(have record.Head, asked string) bool {
 	_, exact := manifests.ExactVersion(asked)
-	stayed := stays(have)
+	wasPinned := isPinned(have)
 	have.Requested = asked
-	return exact && !stayed || stayed && !stays(have)
+	return exact && !wasPinned || wasPinned && !isPinned(have)
 }
 
-// still asks o for what have was asked for by, where its exact version is not to
-// be had: a mirror may keep only the manifest of a label. It counts while it
-// means the same version.
-func (a *app) still(ctx context.Context, s *session, o origin, q manifests.Request, have record.Head) (manifests.Release, bool) {
+// resolveByOriginalLabel resolves the label that have was installed by, for when its
+// exact version is not available: a mirror may have only the manifest of a label. ok
+// is false unless the label still means that version.
+func (a *app) resolveByOriginalLabel(ctx context.Context, s *session, o origin, q manifests.Request, have record.Head) (r manifests.Release, ok bool) {
 	if have.Requested == have.Version {
 		return manifests.Release{}, false
 	}
@@ -231,10 +231,10 @@ func isUnknownVersion(err error) bool {
 	return ok
 }
 
-// satisfies finds an installed release that ref means: one that is all that is
-// asked for, or else one that only lacks components. A bare name means the
-// tool's own built-in channel, where it has one, and there the version that a
-// bare name gave before or that was stable then: not just any.
+// satisfies finds an installed release that ref means: one with all of want, or else
+// one that only lacks components. A bare name means the tool's built-in channel, if
+// it has one, and in it a version that was installed by a bare name or labelled
+// stable, not any version.
 func (s *session) satisfies(ref toolRef, want parts) (have record.Head, all bool) {
 	if ref.Channel == "" {
 		ref.Channel, _ = builtinChannel(ref.Name)
@@ -250,7 +250,7 @@ func (s *session) satisfies(ref toolRef, want parts) (have record.Head, all bool
 	}
 	slices.SortStableFunc(found, func(a, b record.Head) int { return s.rank(a) - s.rank(b) })
 	for _, r := range found {
-		if want.in(r) {
+		if want.isIn(r) {
 			return r, true
 		}
 		if have.ID == "" {
@@ -260,18 +260,18 @@ func (s *session) satisfies(ref toolRef, want parts) (have record.Head, all bool
 	return have, false
 }
 
-// holds finds an installed release that is r, with all of its components.
+// holds finds the installed release that is r, with all of its components.
 func (s *session) holds(r manifests.Release) (record.Head, bool) {
 	for _, have := range s.state.Installed() {
 		if have.Channel == r.Channel && have.Tool == r.Tool && have.Version == r.Version && have.Platform == r.Platform &&
-			(parts{Components: r.Components}).in(have) {
+			(parts{Components: r.Components}).isIn(have) {
 			return have, true
 		}
 	}
 	return record.Head{}, false
 }
 
-// rank puts a default before the others.
+// rank orders a default before other releases.
 func (s *session) rank(r record.Head) int {
 	if s.isDefault(r) {
 		return 0

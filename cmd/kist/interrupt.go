@@ -8,23 +8,22 @@ import (
 	"time"
 )
 
-// One interrupt ends kist: the context of run ends, and whatever run waits for
-// with it. Some waits hear of no context, such as the opening of a pipe or a write
-// to one that nobody reads: then the process ends without run.
+// One interrupt ends kist: it cancels the context of run. Some calls ignore the
+// context, such as opening a pipe or writing to one that nobody reads: then the
+// process ends without waiting for run.
 
 const (
 	// unwinding is how long run may take to return after an interrupt.
 	unwinding = 800 * time.Millisecond
-	// cleaning is how long the removal of what was unpacked may take after that.
+	// cleaning is how long the removal of unpacked files may take after that.
 	cleaning = 10 * time.Second
-	// lastWord is how long may be spent on writing that kist was interrupted: stderr may
-	// be what run waits for.
+	// lastWord is how long writing "interrupted" may take: run may be blocked on stderr.
 	lastWord = 50 * time.Millisecond
 )
 
 // untilInterrupted returns a context that ends with the first interrupt: SIGINT,
-// SIGTERM, or SIGHUP, unless kist was started with that one ignored, as nohup does.
-// Further ones do nothing until stop is called; then they end the process.
+// SIGTERM, or SIGHUP, unless kist was started with SIGHUP ignored, as nohup does.
+// Further interrupts do nothing until stop is called; then they end the process.
 func untilInterrupted(ctx context.Context) (_ context.Context, stop context.CancelFunc) {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -33,9 +32,9 @@ func untilInterrupted(ctx context.Context) (_ context.Context, stop context.Canc
 	return signal.NotifyContext(ctx, signals...)
 }
 
-// await returns the exit code of the process: that of run, which it sends to code.
-// If run does not return soon after an interrupt, it removes what run was unpacking,
-// and returns 130.
+// await returns the exit code of the process: that of run, which arrives on code. If
+// run does not return soon after an interrupt, await removes the stages of run and
+// returns 130.
 func await(ctx context.Context, stop context.CancelFunc, env Env, code <-chan int) int {
 	select {
 	case c := <-code:
@@ -48,12 +47,12 @@ func await(ctx context.Context, stop context.CancelFunc, env Env, code <-chan in
 	case <-time.After(unwinding):
 	}
 	stop()
-	atMost(cleaning, func() { env.Stages.Remove() }) // what cannot be removed, the next change removes
+	atMost(cleaning, func() { env.Stages.Remove() }) // the next change removes what is left
 	atMost(lastWord, (&app{Env: env}).interrupted)
 	return 130
 }
 
-// atMost does something, and waits for its end no longer than limit.
+// atMost calls do, and waits for it no longer than limit.
 func atMost(limit time.Duration, do func()) {
 	done := make(chan struct{})
 	go func() {

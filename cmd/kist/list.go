@@ -49,7 +49,7 @@ named and left out, unless it was asked for by name.`,
 				return a.listDistros(ctx, s, args, distros)
 			}
 			if len(args) > 1 {
-				return nil, usage("list: too many arguments; a second one names distributions, after --distros")
+				return nil, usage("list: too many arguments; a second one is only allowed after --distros")
 			}
 			if available {
 				if len(args) == 0 {
@@ -62,18 +62,18 @@ named and left out, unless it was asked for by name.`,
 	})
 }
 
-// installedTool is one installed release, as list and others show it.
+// installedTool is one installed release, as list and other verbs show it.
 type installedTool struct {
 	Tool       string    `json:"tool"`
 	Version    string    `json:"version"`
 	Channel    string    `json:"channel"`
 	Default    bool      `json:"default"`
-	Requested  string    `json:"requested,omitempty"` // what its version was asked for by
+	Requested  string    `json:"requested,omitempty"` // the version or label it was requested by
 	Labels     []string  `json:"labels,omitempty"`
 	Components []string  `json:"components,omitempty"`
 	Installed  time.Time `json:"installed"`
 	Prefix     string    `json:"prefix"`
-	// Missing is the path of the prefix, or of a command in it, if that is not on the disk.
+	// Missing is the path of the prefix, or of a command in it, if that does not exist.
 	Missing string `json:"missing,omitempty"`
 }
 
@@ -110,7 +110,7 @@ func (r listResult) text(p *page) {
 	p.table(rows)
 }
 
-// describe is session.describe, with a warning if r is not on the disk.
+// describe is session.describe, with a warning if files of r are missing.
 func (a *app) describe(s *session, r record.Head) installedTool {
 	if missing := s.Missing(r); missing != nil {
 		a.warnOfMissing(missing)
@@ -139,12 +139,12 @@ func (a *app) listInstalled(s *session, args []string) (result, error) {
 		r.Tools = append(r.Tools, a.describe(s, have))
 	}
 	if len(r.Tools) == 0 {
-		a.say("nothing is installed yet; kist install go is one way to begin")
+		a.say("nothing is installed yet; try: kist install go")
 	}
 	return r, nil
 }
 
-// availableVersion is one line of what a channel offers.
+// availableVersion is one version that a channel offers.
 type availableVersion struct {
 	manifests.Version
 	Installed bool `json:"installed"`
@@ -154,7 +154,7 @@ type availableResult struct {
 	Tool     string             `json:"tool"`
 	Channel  string             `json:"channel"`
 	Versions []availableVersion `json:"versions"`
-	Unsigned bool               `json:"unsigned"` // the list is a hint: what it names is proved when it is installed
+	Unsigned bool               `json:"unsigned"` // the list is a hint: each version is verified when it is installed
 }
 
 func (r availableResult) text(p *page) {
@@ -209,14 +209,14 @@ func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result
 		return nil, o.unknown(&manifests.UnknownToolError{Channel: o.Name, Tool: ref.Name, Near: a.nearIn(ctx, s, o, ref.Name)})
 	}
 	if r.Unsigned {
-		a.say("version list unsigned: it may lack or invent versions, but what it names is proved before it is installed")
+		a.say("the version list is unsigned: it may be wrong, but every version is verified before it is installed")
 	}
 	return r, nil
 }
 
-// versions asks for all that o offers of a tool. Of a source that proves one name
-// at a time it asks for the one of ref, or for each; a name without a release is
-// left out.
+// versions lists the versions of a tool that o offers. A source that verifies one
+// label at a time is asked for the label of ref, or for each; a label without a
+// release is left out.
 func (a *app) versions(ctx context.Context, s *session, o origin, ref toolRef) (list []manifests.Version, err error) {
 	names := []string{""}
 	if named, ok := o.Source.(manifests.Named); ok && len(named.Names()) > 0 {

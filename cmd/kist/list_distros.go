@@ -14,21 +14,21 @@ import (
 	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
-// everyDistro is the flag --distros without names.
+// everyDistro is the value of --distros given without names.
 const everyDistro = "all"
 
-// A distroQuestion is what list --distros is asked.
+// A distroQuestion holds the flags of list --distros.
 type distroQuestion struct {
 	names   []string
 	minimum bool
 }
 
-// A shippedVersion is what one distribution has of a tool.
+// A shippedVersion is the version of a tool that one distribution ships.
 type shippedVersion struct {
 	Distro   string `json:"distro"`             // its channel
-	Version  string `json:"version,omitempty"`  // as the distribution writes it; empty: it has none
-	Upstream string `json:"upstream,omitempty"` // the part of it that upstream counts
-	Signed   string `json:"signed,omitempty"`   // when the suite that has it was issued
+	Version  string `json:"version,omitempty"`  // as the distribution writes it; empty: not shipped
+	Upstream string `json:"upstream,omitempty"` // the upstream part of Version
+	Signed   string `json:"signed,omitempty"`   // date of the suite that ships it
 }
 
 type distrosResult struct {
@@ -55,20 +55,21 @@ func (r distrosResult) text(p *page) {
 	p.table(rows)
 }
 
-// A noPackagesError says that kist makes no such tool of a distribution's packages.
+// A noPackagesError reports that kist builds no such tool from a distribution's
+// packages.
 type noPackagesError struct{ Tool string }
 
 func (e *noPackagesError) Error() string {
-	return fmt.Sprintf("kist makes no %q of the packages of distributions, only %s", e.Tool, strings.Join(debian.Names(), ", "))
+	return fmt.Sprintf("kist cannot install %q from distribution packages, only %s", e.Tool, strings.Join(debian.Names(), ", "))
 }
 
-// listDistros asks distributions what they ship of a tool.
+// listDistros lists the versions of a tool that distributions ship.
 func (a *app) listDistros(ctx context.Context, s *session, args []string, ask distroQuestion) (result, error) {
 	if len(args) == 0 {
 		return nil, usage("list --distros needs the name of a tool")
 	}
 	if len(ask.names) == 0 {
-		return nil, usage("list --minimum is of what --distros shows")
+		return nil, usage("list --minimum requires --distros")
 	}
 	tool, err := parseTool(args[0])
 	if err != nil || tool.Channel != "" || tool.Version != "" {
@@ -80,7 +81,7 @@ func (a *app) listDistros(ctx context.Context, s *session, args []string, ask di
 	named := ask.names[0] != everyDistro
 	if len(args) == 2 {
 		if named {
-			return nil, usage("list: the distributions are named twice")
+			return nil, usage("list: name the distributions once, after --distros")
 		}
 		ask.names, named = strings.Split(args[1], ","), true
 	}
@@ -116,17 +117,17 @@ func (a *app) listDistros(ctx context.Context, s *session, args []string, ask di
 	return r, nil
 }
 
-// A noDistroError says that not one distribution could be asked.
+// A noDistroError reports that no distribution could be reached.
 type noDistroError struct{ Tool string }
 
 func (e *noDistroError) Error() string {
-	return "no distribution could be asked what it ships of " + e.Tool
+	return "no distribution could be reached for its version of " + e.Tool
 }
 
 func (e *noDistroError) Is(target error) bool { return target == manifests.ErrUnreachable }
 
-// distros are the channels that are distributions and may have a tool: the
-// built-in ones and those the user added.
+// distros returns the distribution channels that may offer a tool: built-in ones
+// and those the user added.
 func (a *app) distros(s *session, tool string) ([]string, error) {
 	names := upstreams.Distros(tool)
 	added, err := a.channels(s)
@@ -138,7 +139,7 @@ func (a *app) distros(s *session, tool string) ([]string, error) {
 	return names, err
 }
 
-// shipped asks one distribution.
+// shipped returns the version of a tool that one distribution ships.
 func (a *app) shipped(ctx context.Context, s *session, name string, tool toolRef) (shippedVersion, error) {
 	d := shippedVersion{Distro: name}
 	o, err := a.namedOrigin(ctx, s, name)
@@ -149,7 +150,7 @@ func (a *app) shipped(ctx context.Context, s *session, name string, tool toolRef
 		return d, err
 	}
 	if o.indices == nil {
-		return d, usage("list --distros: channel %s is no distribution", name)
+		return d, usage("list --distros: channel %s is not a distribution", name)
 	}
 	q := a.request(tool)
 	q.List = true

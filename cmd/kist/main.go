@@ -11,20 +11,20 @@ import (
 	"github.com/kist-tools/kist/install"
 )
 
-// childVerb is what kist starts itself with to unpack archives. It is no verb for
-// people.
+// childVerb is the argument with which kist starts itself to unpack archives.
+// It is internal, and not listed in the help.
 const childVerb = "unpack-child"
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == childVerb {
 		os.Exit(install.ServeChild())
 	}
-	live(hostEnv())
+	realMain(hostEnv())
 }
 
-// live is the life of the process.
-func live(env Env) {
-	log.SetOutput(io.Discard) // net/http speaks there of what servers do; kist says what matters
+// realMain runs kist in env and ends the process with its exit code.
+func realMain(env Env) {
+	log.SetOutput(io.Discard) // net/http logs what servers do wrong; kist reports what matters itself
 	ctx, stop := untilInterrupted(context.Background())
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, env) }()

@@ -12,14 +12,14 @@ import (
 	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
-// This file tells what channels offer without asking the network: by the built-in
-// table, by what is installed, and by the catalogs that were proved before.
+// This file lists what channels offer without network access: from the built-in
+// table, the installed releases, and the cached catalogs.
 
-// An offer is a tool of one channel.
+// An offer is a tool that one channel offers.
 type offer struct {
 	Tool    string `json:"tool"`
 	Channel string `json:"channel"`
-	Version string `json:"version,omitempty"` // the newest that is known without the network
+	Version string `json:"version,omitempty"` // the newest known without network access
 	About   string `json:"about,omitempty"`
 }
 
@@ -32,7 +32,7 @@ func (a *app) offers(ctx context.Context, s *session) ([]offer, error) {
 		u, _ := upstreams.Lookup(name)
 		for _, tool := range u.Tools() {
 			version := ""
-			if !isDistro(u) && known.of(name) { // what is kept of distributions takes seconds to read
+			if !isDistro(u) && known.of(name) { // cached indices of distributions take seconds to read
 				version = newestOf(a.cachedVersions(ctx, s, toolRef{Channel: name, Name: tool}))
 			}
 			list = append(list, offer{tool, name, version, upstreams.About(tool)})
@@ -83,8 +83,8 @@ func (a *app) offersOf(ctx context.Context, s *session, c channels.Channel, know
 	return list
 }
 
-// cachedCatalog lists what was last proved of an added channel, newest first; nil if
-// nothing is kept, or it proves nothing any more.
+// cachedCatalog lists the versions in the cached catalog of an added channel, newest
+// first. It is nil if nothing is cached, or the cached documents no longer verify.
 func (a *app) cachedCatalog(ctx context.Context, s *session, c channels.Channel, known cachedChannels) []manifests.Version {
 	if !known.of(c.Name) {
 		return nil
@@ -100,7 +100,7 @@ func (a *app) cachedCatalog(ctx context.Context, s *session, c channels.Channel,
 	return cat.Versions("")
 }
 
-// nearIn returns the tools of o, as it was last proved, whose names are near to name.
+// nearIn returns the tools in the cached catalog of o whose names are similar to name.
 func (a *app) nearIn(ctx context.Context, s *session, o origin, name string) []string {
 	cat, err := a.cached(ctx, s, o, a.request(toolRef{}))
 	if err != nil {
@@ -113,7 +113,7 @@ func (a *app) nearIn(ctx context.Context, s *session, o origin, name string) []s
 	return manifests.Near(name, slices.Compact(tools))
 }
 
-// cachedVersions lists the versions of ref that kept documents name, newest first.
+// cachedVersions lists the versions of ref in cached documents, newest first.
 func (a *app) cachedVersions(ctx context.Context, s *session, ref toolRef) []manifests.Version {
 	known := s.cachedChannels()
 	name, builtin := builtinChannel(ref.Name)
@@ -142,7 +142,7 @@ func (a *app) cachedVersions(ctx context.Context, s *session, ref toolRef) []man
 	return nil
 }
 
-// newestOf is the version that a bare name would mean, as far as that is known.
+// newestOf returns the version in list that a bare name means, or "" if there is none.
 func newestOf(list []manifests.Version) string {
 	for _, v := range list {
 		if slices.Contains(v.Labels, "stable") {
@@ -159,7 +159,8 @@ func newestOf(list []manifests.Version) string {
 	return ""
 }
 
-// cachedChannels are the directories of kept documents; see origin.cacheDir.
+// cachedChannels are the names of the directories of cached documents; see
+// origin.cacheDir.
 type cachedChannels []string
 
 func (s *session) cachedChannels() (names cachedChannels) {
@@ -177,13 +178,13 @@ func (s *session) cachedChannels() (names cachedChannels) {
 	return names
 }
 
-// of reports whether anything is kept of a channel.
+// of reports whether any document of a channel is cached.
 func (c cachedChannels) of(channel string) bool {
 	return slices.ContainsFunc(c, func(dir string) bool { return dir == channel || strings.HasPrefix(dir, channel+"~") })
 }
 
-// peek reads what is installed, waiting for no other kist. Whatever goes wrong, it
-// reads less.
+// peek calls read with the installed releases, without waiting for other kist
+// processes. It does nothing if they cannot be read.
 func (a *app) peek(read func(s *session, installed []record.Head)) {
 	a.LockWait = 0
 	s, err := a.open(context.Background())

@@ -2,9 +2,9 @@ package main
 
 import "strings"
 
-// otherVerbs maps verbs of other programs, which mean something near to a verb of
-// kist's but not the same, to the command line that does it: %s stands for the
-// arguments. Where the meaning is the same, the verb has an alias instead.
+// otherVerbs maps verbs of other programs to the kist command line that does the
+// same; %s stands for the arguments. A verb with the same meaning as one of kist's
+// is an alias of it instead.
 func otherVerbs() map[string]string {
 	return map[string]string{
 		"use": "default %s", "switch": "default %s", "select": "default %s", "global": "default %s",
@@ -21,8 +21,8 @@ func otherVerbs() map[string]string {
 	}
 }
 
-// tryInstead is the command line of kist's that a person who typed verb and args may
-// have meant; "" if none is known.
+// tryInstead returns the kist command line that a user who typed verb and args may
+// have meant, or "" if none is known.
 func (a *app) tryInstead(verb string, args []string) string {
 	if line, ok := otherVerbs()[verb]; ok {
 		return "kist " + strings.TrimSpace(strings.ReplaceAll(line, "%s", shellWords(args)))
@@ -37,7 +37,7 @@ func (a *app) tryInstead(verb string, args []string) string {
 	return ""
 }
 
-// shellWords writes words as a shell takes them.
+// shellWords quotes words for a shell, as far as they need it.
 func shellWords(words []string) string {
 	list := make([]string, len(words))
 	for i, word := range words {

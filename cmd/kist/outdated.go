@@ -54,13 +54,13 @@ gravest failure.`,
 	})
 }
 
-// An outdatedTool is an installed release and the newer one that takes its place.
+// An outdatedTool is an installed release and the newer one that would replace it.
 type outdatedTool struct {
 	Tool      string `json:"tool"`
 	Channel   string `json:"channel"`
 	Installed string `json:"installed"` // its version
 	Newest    string `json:"newest"`
-	Requested string `json:"requested"` // what it was asked for by; empty: a bare name
+	Requested string `json:"requested"` // version or label it was requested by; empty: a bare name
 	// Label is the label of the channel that it follows; empty: none.
 	Label string `json:"label"`
 }
@@ -89,8 +89,8 @@ func (r outdatedResult) text(p *page) {
 	p.table(rows)
 }
 
-// outdated returns a result and, where channels were left out, an error beside it;
-// the result is nil where it came to none.
+// outdated returns a result and, if channels were left out, an error with it. The
+// result is nil if there is none.
 func (a *app) outdated(ctx context.Context, s *session, refs []toolRef) (*outdatedResult, error) {
 	chosen, err := s.chosen(refs)
 	if err != nil {
@@ -103,7 +103,7 @@ func (a *app) outdated(ctx context.Context, s *session, refs []toolRef) (*outdat
 		if missing := s.Missing(have); missing != nil {
 			lost = append(lost, missing)
 		}
-		if len(refs) == 0 && a.isLeft(s, have) {
+		if len(refs) == 0 && a.warnChannelRemoved(s, have) {
 			continue
 		}
 		next, ok, err := v.newest(ctx, have)
@@ -117,14 +117,14 @@ func (a *app) outdated(ctx context.Context, s *session, refs []toolRef) (*outdat
 	r.Failed = v.failed
 	switch {
 	case len(r.Tools) > 0:
-		a.say("kist update brings %s forward", count(len(r.Tools), "toolchain"))
+		a.say("kist update would update %s", count(len(r.Tools), "toolchain"))
 	case len(r.Failed)+len(lost) == 0:
 		a.say("everything is up to date")
 	}
 	return r, a.orMissing(v.end(false), lost)
 }
 
-// An outdatedError says, by its exit code alone, that updates are available.
+// An outdatedError reports, by its exit code alone, that updates are available.
 type outdatedError struct{ Tools int }
 
 func (e *outdatedError) Error() string {

@@ -11,14 +11,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// How kist speaks:
+// Rules of kist's output:
 //
 //   - stdout holds the result and nothing else: text, or one JSON object;
-//   - everything else is talk, on stderr, one line each, without a full stop;
+//   - everything else goes to stderr: one line each, without a full stop;
 //   - a failure is "error:", what happened and why, then whether anything was
 //     changed, then "hint:" and the one command that is safe;
-//   - whatever is interpolated is escaped (escape.go): only a format string of
-//     kist's own breaks lines.
+//   - interpolated text is escaped (escape.go): only kist's own format strings
+//     can break lines.
 //
 // No other file writes to stdout or stderr.
 
@@ -31,7 +31,7 @@ func (p *page) line(format string, args ...any) {
 	p.out.WriteString(sprintf(format, args...) + "\n")
 }
 
-// raw writes text exactly: for scripts that a shell is to read.
+// raw writes text unchanged: for scripts that a shell reads.
 func (p *page) raw(text string) { p.out.WriteString(text) }
 
 // table writes rows in columns; the last one is not padded.
@@ -47,7 +47,7 @@ func (p *page) table(rows [][]string) {
 	w.Flush()
 }
 
-// count writes a number of things.
+// count formats a number of things, such as "3 files".
 func count(n int, one string) string {
 	if n == 1 {
 		return "1 " + one
@@ -55,11 +55,11 @@ func count(n int, one string) string {
 	return fmt.Sprintf("%d %ss", n, one)
 }
 
-// maxWord is how many characters of one word an error repeats.
+// maxWord is the longest word, in characters, that an error repeats in full.
 const maxWord = 200
 
-// brief shortens the words of s that are longer than anyone reads, such as an
-// argument that was a file's contents by mistake: both ends stay.
+// brief shortens words of s that are too long, such as an argument that was a file's
+// contents by mistake. It keeps both ends.
 func brief(s string) string {
 	words := strings.Split(s, " ")
 	for i, word := range words {
@@ -73,45 +73,45 @@ func brief(s string) string {
 // writeLine writes one line to a stream, its arguments escaped.
 func writeLine(w io.Writer, format string, args ...any) { writeText(w, sprintf(format, args...)+"\n") }
 
-// writeText writes text as it is: help, or what was escaped before.
+// writeText writes text unchanged: help, or text that is escaped already.
 func writeText(w io.Writer, text string) error {
 	_, err := io.WriteString(w, text)
 	return err
 }
 
-// setStreams tells cobra where its help and completions go.
+// setStreams sets where cobra writes help and completions.
 func (a *app) setStreams(root *cobra.Command) {
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 }
 
-// showUsage writes help, which is kist's own text.
+// showUsage writes help, which needs no escaping since it is kist's own text.
 func showUsage(cmd *cobra.Command, text string) error { return writeText(cmd.OutOrStderr(), text) }
 
-// say is talk: what kist is doing.
+// say reports what kist is doing, unless --quiet or --json is given.
 func (a *app) say(format string, args ...any) {
 	if !a.flags.quiet && !a.flags.json {
 		writeLine(a.Stderr, format, args...)
 	}
 }
 
-// ask writes a question, after which the cursor stays.
+// ask writes a question and leaves the cursor after it.
 func (a *app) ask(format string, args ...any) { writeText(a.Stderr, sprintf(format, args...)+" ") }
 
-// interrupted says that run was cut off.
+// interrupted reports that run was interrupted.
 func (a *app) interrupted() { writeLine(a.Stderr, "error: interrupted") }
 
-// stderr is the stream itself, for a progress bar that moves the cursor.
+// stderr returns the stream itself, for a progress bar that moves the cursor.
 func (a *app) stderr() io.Writer { return a.Stderr }
 
-// detail is talk for those who asked for more of it.
+// detail is say for --verbose only.
 func (a *app) detail(format string, args ...any) {
 	if a.flags.verbose {
 		a.say(format, args...)
 	}
 }
 
-// warn is said once, and to everyone: no flag turns it off.
+// warn writes a warning once. No flag turns it off.
 func (a *app) warn(format string, args ...any) {
 	text := sprintf(format, args...)
 	a.talking.Lock()
@@ -131,7 +131,7 @@ const (
 	cyan   = "36"
 )
 
-// paint colors a word on stderr, where color is wanted.
+// paint colors a word on stderr, if color is wanted.
 func (a *app) paint(color, word string) string {
 	if !a.colors(a.Terminal.Stderr) {
 		return word
@@ -149,16 +149,16 @@ func (a *app) colors(terminal bool) bool {
 	return terminal && a.Getenv("NO_COLOR") == "" && a.Getenv("CI") == "" && !a.dumbTerminal()
 }
 
-// document is the one shape of every JSON answer.
+// document is the form of every JSON result.
 type document struct {
-	Format int      `json:"format"` // of this shape: 1
+	Format int      `json:"format"` // version of this form: 1
 	Verb   string   `json:"verb"`
 	Result any      `json:"result,omitempty"`
 	Error  *failure `json:"error,omitempty"`
 }
 
-// finish prints what the verb came to, and returns the exit code. A verb may
-// have both a result and an error: work that was done, with a finding.
+// finish prints the result and the error of the verb, and returns the exit code. A
+// verb may have both: work that was done, and a problem that was found.
 func (a *app) finish(err error) int {
 	var f *failure
 	if err != nil {
@@ -209,7 +209,7 @@ func writeJSON(w io.Writer, doc document) error {
 	return err
 }
 
-// jsonAsked finds --json on a command line that could not be parsed.
+// jsonAsked reports whether --json is on a command line that could not be parsed.
 func jsonAsked(args []string) bool {
 	for _, arg := range args {
 		switch arg {

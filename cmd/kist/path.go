@@ -10,7 +10,7 @@ import (
 // A searchPath is where a shell looks for commands: the absolute directories of
 // PATH, without the toolchains that kist run and kist env put there.
 type searchPath struct {
-	before, after []string // the bin directory
+	before, after []string // directories before and after the bin directory
 	on            bool     // the bin directory is on PATH
 }
 
@@ -29,15 +29,15 @@ func (a *app) searchPath() (p searchPath) {
 	return p
 }
 
-// A hiddenCommand is a command on PATH that one of kist's takes the place of.
+// A hiddenCommand is a command on PATH that one of kist's commands hides.
 type hiddenCommand struct {
 	Name string `json:"name"`
-	Path string `json:"path"` // of the command that is hidden
+	Path string `json:"path"` // of the hidden command
 }
 
-// hiddenBy returns what commands called names hide, found by isExecutable: what
-// comes after the bin directory on PATH, and all of PATH where the bin directory
-// is yet to be put there. What people give passwords to comes first.
+// hiddenBy returns the commands that names hide: those after the bin directory on
+// PATH, or on all of PATH if the bin directory is not on it yet. Commands that users
+// type passwords into come first.
 func (p searchPath) hiddenBy(names []string, isExecutable func(path string) bool) (list []hiddenCommand) {
 	later := p.after
 	if !p.on {
@@ -52,7 +52,7 @@ func (p searchPath) hiddenBy(names []string, isExecutable func(path string) bool
 	return list
 }
 
-// sensitive ranks a command: those come first that people give secrets to.
+// sensitive ranks a command: those that users type passwords into come first.
 func sensitive(name string) int {
 	order := []string{"sudo", "su", "doas", "pkexec", "run0", "passwd", "login", "ssh", "ssh-add", "ssh-agent", "ssh-keygen", "scp", "sftp", "gpg", "gpg-agent", "git"}
 	if i := slices.Index(order, strings.TrimSuffix(name, ".exe")); i >= 0 {
@@ -61,8 +61,8 @@ func sensitive(name string) int {
 	return len(order)
 }
 
-// tellHidden says which commands on PATH the commands called names will hide,
-// before they are linked, and adds them to r. It says of each only once.
+// tellHidden reports which commands on PATH the commands called names will hide,
+// before they are linked, and adds them to r. It reports each only once.
 func (a *app) tellHidden(r *changeResult, names []string) {
 	var fresh []hiddenCommand
 	for _, h := range a.searchPath().hiddenBy(names, isExecutable) {
@@ -76,8 +76,8 @@ func (a *app) tellHidden(r *changeResult, names []string) {
 	}
 }
 
-// hiddenLines is one line for each directory whose commands are hidden; all names
-// are in it if all is true.
+// hiddenLines returns one line for each directory whose commands are hidden, with
+// all their names if all is true.
 func hiddenLines(hidden []hiddenCommand, all bool) (lines []string) {
 	var dirs []string
 	names := map[string][]string{}
@@ -99,7 +99,7 @@ func hiddenLines(hidden []hiddenCommand, all bool) (lines []string) {
 	return lines
 }
 
-// maxEnumerated is how many names one line lists; the others are counted.
+// maxEnumerated is how many names one line lists; it counts the others.
 const maxEnumerated = 8
 
 // enumerate lists names as a sentence does.
@@ -114,11 +114,11 @@ func enumerate(names []string, all bool) string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-// A note is what a user must know after a change; code, if any, is a line for
-// them to copy. In JSON it is one string.
+// A note is something that a user must know after a change; code, if any, is a line
+// to copy. In JSON a note is one string.
 type note struct{ text, code string }
 
-// MarshalText returns n as JSON has it.
+// MarshalText returns n as one string, for JSON.
 func (n note) MarshalText() ([]byte, error) {
 	if n.code == "" {
 		return []byte(n.text), nil
@@ -126,9 +126,9 @@ func (n note) MarshalText() ([]byte, error) {
 	return []byte(n.text + "\n  " + n.code), nil
 }
 
-// pathNotes tells what a user must know about PATH when commands became links
-// in the bin directory: that it is not there, or that a command is hidden by
-// another of its name.
+// pathNotes returns what a user must know about PATH after commands were linked into
+// the bin directory: that the directory is not on PATH, or that another command of
+// the same name comes first.
 func (a *app) pathNotes(commands []string) (notes []note) {
 	if len(commands) == 0 {
 		return nil
@@ -159,7 +159,7 @@ func isExecutable(path string) bool {
 	return can
 }
 
-// pathLine is what puts the bin directory on PATH in the user's own shell.
+// pathLine returns the line that puts the bin directory on PATH in the user's shell.
 func (a *app) pathLine() string {
 	return guessShell(a.Getenv, a.Platform.OS).pathLine(a.Dirs.Bin, a.Dirs.Home)
 }

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// linesEvery is how often a long step is reported where there is no terminal.
+	// linesEvery is how often a long step is reported without a terminal.
 	linesEvery = 5 * time.Second
-	// redrawEvery is how often a progress line is drawn again.
+	// redrawEvery is how often a progress line is redrawn.
 	redrawEvery = 100 * time.Millisecond
 	// rateAfter is how long bytes must have been counted before a rate is shown:
 	// the first ones come in bursts.
@@ -23,16 +23,16 @@ const (
 )
 
 // A display shows progress: one line that is redrawn on a terminal, else a line
-// when a step begins and one every few seconds. Of steps that run at the same
-// time it shows those of the earliest stage, as one.
+// when a step begins and one every few seconds. If several steps run at the same
+// time, it shows those of the earliest stage as one.
 type display struct {
 	out   io.Writer
 	bars  bool
 	now   func() time.Time
-	width func() int // columns of the terminal, asked before each line
+	width func() int // columns of the terminal, read before each line
 
 	mu     sync.Mutex
-	steps  []*step // in the order in which they began
+	steps  []*step // in the order they began
 	last   time.Time
 	shown  string // what the last line was about
 	drawn  int    // columns of the line on the screen, 0 if there is none
@@ -51,7 +51,7 @@ type speed struct {
 	moved int64
 }
 
-// progress returns the function that shows progress, nil where none is wanted.
+// progress returns the function that shows progress, or nil if none is wanted.
 func (a *app) progress() func(install.Progress) {
 	if a.flags.quiet || a.flags.noProgress || a.flags.json {
 		return nil
@@ -70,7 +70,7 @@ func (a *app) dumbTerminal() bool {
 	return term == "dumb" || term == "" && runtime.GOOS != "windows"
 }
 
-// chosen tells which of several archives is fetched, and why.
+// chosen reports which of several archives is fetched, and why.
 func (a *app) chosen(c install.Choice) {
 	if a.flags.verbose && a.display != nil {
 		a.display.pause()
@@ -105,7 +105,7 @@ func (d *display) show(p install.Progress) {
 	}
 }
 
-// labelOf names what p is about, for people.
+// labelOf returns the name to show for the artifact of p.
 func labelOf(p install.Progress) string {
 	if p.Label != "" {
 		return p.Label
@@ -113,8 +113,8 @@ func labelOf(p install.Progress) string {
 	return p.Name
 }
 
-// note records how far a step is, and reports whether it has just begun: then the
-// earlier ones of that artifact are over.
+// note records the progress of a step, and reports whether it has just begun. Then
+// the earlier steps of that artifact are over.
 func (d *display) note(p install.Progress) (began bool) {
 	for _, s := range d.steps {
 		if s.Name == p.Name && s.Stage == p.Stage {
@@ -129,15 +129,15 @@ func (d *display) note(p install.Progress) (began bool) {
 	if d.speeds == nil {
 		d.speeds = map[install.Stage]*speed{}
 	}
-	if d.speeds[p.Stage] == nil { // what an earlier run left in the cache is not counted
+	if d.speeds[p.Stage] == nil { // bytes that an earlier run left in the cache do not count
 		d.speeds[p.Stage] = &speed{began: d.now()}
 	}
 	d.steps = append(d.steps, &step{p, p.Done == p.Total})
 	return true
 }
 
-// sum adds up the work of the earliest stage at which there is any; last is the
-// latest report.
+// sum adds up the earliest stage that has unfinished steps, or else returns last,
+// the latest report.
 func (d *display) sum(last install.Progress) progressLine {
 	for _, stage := range []install.Stage{install.Download, install.Verify, install.Unpack} {
 		var working []*step
@@ -168,7 +168,7 @@ func (d *display) sum(last install.Progress) progressLine {
 	return progressLine{doing: doing(last.Stage), label: labelOf(last), done: last.Done, total: last.Total}
 }
 
-// rate is how many bytes a second a stage has moved, 0 while that is not known.
+// rate returns the bytes a second that a stage has moved, or 0 if not known yet.
 func (d *display) rate(stage install.Stage) float64 {
 	s := d.speeds[stage]
 	if s == nil {
@@ -195,8 +195,8 @@ func (d *display) draw(line progressLine) {
 	d.drawn = drawn
 }
 
-// pause takes the line away until there is more to show, so that other lines can
-// be printed.
+// pause clears the line until there is more to show, so that other lines can be
+// printed.
 func (d *display) pause() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -236,7 +236,7 @@ func amount(done, total int64) string {
 	return fmt.Sprintf("%s of %s", byteSize(done), byteSize(total))
 }
 
-// byteSize writes a size for people, in powers of ten.
+// byteSize formats a size in bytes with decimal units.
 func byteSize(n int64) string {
 	const units = "kMGTPE"
 	if n < 1000 {

@@ -8,22 +8,22 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// A progressLine is one line about work that goes on.
+// A progressLine is one line about work in progress.
 type progressLine struct {
 	doing       string  // "downloading"
-	label       string  // what: "go 1.27.4"
-	done, total int64   // bytes; total is -1 where it is not known
+	label       string  // "go 1.27.4"
+	done, total int64   // bytes; total is -1 if not known
 	rate        float64 // bytes a second; 0: not known yet
 }
 
 const (
-	minLabel = 12 // columns to which a label is shortened before other parts are left out
+	minLabel = 12 // columns that a label keeps before other parts are left out
 	barCells = 14 // columns within a bar
 )
 
-// render returns the line for a terminal of so many columns, which it never
-// exceeds. Where there is too little room, the label is shortened in the middle,
-// then the rate is left out, then the bar, then the sizes.
+// render returns the line in at most the given number of columns. If there is too
+// little room, it shortens the label in the middle, then leaves out the rate, then
+// the bar, then the sizes.
 func (l progressLine) render(columns int) string {
 	label := escape(l.label)
 	size, rate, bar := amount(l.done, l.total), "", ""
@@ -48,7 +48,7 @@ func (l progressLine) render(columns int) string {
 	return shorten(label, columns)
 }
 
-// renderBar draws a bar and how many percent are done.
+// renderBar returns a bar and the percentage done.
 func renderBar(done, total int64) string {
 	bar := progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(io.Discard),
@@ -60,7 +60,7 @@ func renderBar(done, total int64) string {
 	return strings.TrimSpace(bar.String())
 }
 
-// shorten returns s in at most so many columns: of what is wider, both ends.
+// shorten returns s in at most the given number of columns. It keeps both ends.
 func shorten(s string, columns int) string {
 	if columns < 1 {
 		return ""

@@ -8,45 +8,46 @@ import (
 	"github.com/kist-tools/kist/manifests/rust"
 )
 
-// A project's own files say which tools it wants. They come with a check-out,
-// from anybody: they name tools and versions, and can neither add a channel nor
-// weaken what a channel must prove.
+// A project's own files say which tools it needs. They come with a check-out and
+// are not trusted: they name tools and versions, and can neither add a channel nor
+// weaken a channel's policy.
 
-// A wish is one tool that a project asks for.
-type wish struct {
-	File string // that says so
+// A projectTool is a tool that a project file asks for.
+type projectTool struct {
+	File string // path of the project file
 	Tool toolRef
 	parts
 }
 
-// projectWish is what the project here asks for.
-func (a *app) projectWish() (wish, error) {
+// projectTool returns the tool that the project of the working directory asks for.
+func (a *app) projectTool() (projectTool, error) {
 	cwd, err := os.Getwd()
 	if err != nil {
-		return wish{}, err
+		return projectTool{}, err
 	}
-	w, found, err := nearestWish(cwd, a.Getenv("HOME"))
+	t, found, err := nearestToolchainFile(cwd, a.Getenv("HOME"))
 	if err != nil {
-		return wish{}, err
+		return projectTool{}, err
 	}
 	if !found {
-		return wish{}, usage("install: name a TOOL; no project file here asks for one (only rust-toolchain.toml and rust-toolchain are read)")
+		return projectTool{}, usage("install: name a TOOL; no project file here asks for one (only rust-toolchain.toml and rust-toolchain are read)")
 	}
-	a.say("%s asks for %s", w.File, w.Tool)
-	return w, nil
+	a.say("%s asks for %s", t.File, t.Tool)
+	return t, nil
 }
 
-// nearestWish reads the toolchain file of the directory dir, or of the nearest
-// one above it, up to the home directory or the root. found is false without one.
-func nearestWish(dir, home string) (w wish, found bool, err error) {
+// nearestToolchainFile reads the toolchain file in the directory dir, or in the
+// nearest one above it, up to the home directory or the root. found is false if
+// there is none.
+func nearestToolchainFile(dir, home string) (t projectTool, found bool, err error) {
 	for {
 		for _, name := range rust.ToolchainFiles() {
 			path := filepath.Join(dir, name)
-			data, there, err := readProjectFile(path, rust.MaxToolchainFile)
+			data, exists, err := readProjectFile(path, rust.MaxToolchainFile)
 			if err != nil {
-				return wish{}, false, err
+				return projectTool{}, false, err
 			}
-			if !there {
+			if !exists {
 				continue
 			}
 			f, err := rust.ParseToolchainFile(name, data)
@@ -54,17 +55,17 @@ func nearestWish(dir, home string) (w wish, found bool, err error) {
 			if errors.As(err, &refused) {
 				refused.File = path
 			}
-			return wish{path, toolRef{Name: rust.Tool, Version: f.Channel}, parts{f.Components, f.Targets, f.Profile}}, true, err
+			return projectTool{path, toolRef{Name: rust.Tool, Version: f.Channel}, parts{f.Components, f.Targets, f.Profile}}, true, err
 		}
 		above := filepath.Dir(dir)
 		if dir == above || sameDir(dir, home) {
-			return wish{}, false, nil
+			return projectTool{}, false, nil
 		}
 		dir = above
 	}
 }
 
-// with is w and what the command line asks for besides; its profile wins.
+// with returns w and more, which the command line asks for; the profile of more wins.
 func (w parts) with(more parts) parts {
 	w.Components = append(w.Components, more.Components...)
 	w.Targets = append(w.Targets, more.Targets...)

@@ -11,7 +11,7 @@ import (
 	"github.com/kist-tools/kist/verify/keyrings"
 )
 
-// renewed is a built-in keyring with the newer copies of its keys that channel
+// renewed returns a built-in keyring with the newer copies of its keys that channel
 // refresh stored.
 func (s *session) renewed(ring *verify.Keyring) (*verify.Keyring, error) {
 	st, ok, err := s.store()
@@ -21,9 +21,9 @@ func (s *session) renewed(ring *verify.Keyring) (*verify.Keyring, error) {
 	return st.Renewed(ring)
 }
 
-// renewBuiltin is a built-in channel with newer copies of its keys, which are
-// returned too. Pins stay as they are: a new subkey must be bound by a signature
-// that is strong enough by itself.
+// renewBuiltin returns a built-in channel with newer copies of its keys, and those
+// copies. The pins do not change: a new subkey must be bound by a signature that is
+// strong enough by itself.
 func (a *app) renewBuiltin(ctx context.Context, s *session, name string, keyFiles []string) (origin, *verify.Keyring, error) {
 	newer, err := openKeys(keyFiles)
 	if err != nil {
@@ -55,7 +55,8 @@ func (s *session) rememberBuiltin(ctx context.Context, newer *verify.Keyring) er
 	return s.locked(ctx, func() error { return channels.Store{Root: root}.Renew(newer) })
 }
 
-// ownSettings returns what tells which files of the settings directory are kist's.
+// ownSettings returns a function that reports whether a file of the settings
+// directory is kist's.
 func ownSettings(config *os.Root) (owns func(name string) (bool, error), err error) {
 	var primaries []verify.Fingerprint
 	for _, name := range upstreams.Names() {

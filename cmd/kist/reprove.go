@@ -18,10 +18,11 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// This file proves what is installed once more: from the evidence that was
-// stored with its receipt, by the rules of today, without a network.
+// This file verifies installed releases again: from the evidence that was stored
+// with their receipts, by today's rules, without network access.
 
-// An evidenceError says that an installed release is not proved any more.
+// An evidenceError reports that the stored evidence no longer proves an installed
+// release.
 type evidenceError struct {
 	Release string
 	Err     error
@@ -32,8 +33,8 @@ func (e *evidenceError) Error() string {
 }
 func (e *evidenceError) Unwrap() error { return e.Err }
 
-// A lostEvidenceError says that what would prove a release again is not here, so
-// that nothing can be said of it.
+// A lostEvidenceError reports that the evidence of a release is missing, so that
+// it can be neither proved nor refuted.
 type lostEvidenceError struct {
 	Release, What string
 }
@@ -42,20 +43,19 @@ func (e *lostEvidenceError) Error() string {
 	return fmt.Sprintf("%s cannot be proved again: %s", e.Release, e.What)
 }
 
-// A reproof proves one installed release again.
+// A reproof verifies one installed release again.
 type reproof struct {
 	*app
 	*session
-	ctx   context.Context // of the one call that it serves
+	ctx   context.Context // of the one reprove call
 	head  record.Head
 	added *channels.Channel // the channel as it is now; nil: built in, or removed
 	rules []channels.Rules
 	notes []string
 }
 
-// reprove returns what is to be said about the proof of an installed release, or
-// why there is none any more. Errors match verify.ErrUntrusted, or are a
-// *lostEvidenceError.
+// reprove verifies an installed release again and returns notes about its proof.
+// Errors match verify.ErrUntrusted, or are a *lostEvidenceError.
 func (a *app) reprove(ctx context.Context, s *session, head record.Head) (notes []string, err error) {
 	r := &reproof{app: a, session: s, ctx: ctx, head: head}
 	if r.rules, err = a.rules(s); err != nil {
@@ -107,15 +107,15 @@ func (r *reproof) prove() error {
 	return nil
 }
 
-// document proves the document that named the release, and what vouches for it.
-// It is zero where a checksum database named the release.
+// document verifies the document that named the release, and its parents. The
+// document is zero if a checksum database named the release.
 func (r *reproof) document(e verify.Evidence) (d verify.Document, err error) {
 	switch e.Kind {
 	case verify.ByTree:
 		return verify.Document{}, r.tree(e)
 	case verify.ByDigest:
 		if e.Parent == nil {
-			return d, fmt.Errorf("%s: %w: nothing vouches for its digest", e.Name, verify.ErrUntrusted)
+			return d, fmt.Errorf("%s: %w: no signed document states its digest", e.Name, verify.ErrUntrusted)
 		}
 		parent, err := r.document(*e.Parent)
 		if err != nil {
@@ -154,8 +154,8 @@ func (r *reproof) document(e verify.Evidence) (d verify.Document, err error) {
 	return d, err
 }
 
-// artifact proves one file that was unpacked: by the document that states its
-// digest, or, where its proof is over the file itself, by its copy in the cache.
+// artifact verifies one unpacked file: by the document that states its digest,
+// or, if the signature is over the file itself, by its copy in the cache.
 func (r *reproof) artifact(a record.Artifact, document verify.Document) error {
 	e := a.Evidence
 	if e.Kind == verify.ByDigest {
@@ -181,13 +181,13 @@ func (r *reproof) artifact(a record.Artifact, document verify.Document) error {
 		return err
 	}
 	return r.signed(e, func(p verify.Policy) error {
-		_, err := p.File(a.Name, &heeding{blob.File, r.ctx}, proof)
+		_, err := p.File(a.Name, &ctxFile{blob.File, r.ctx}, proof)
 		return err
 	})
 }
 
-// stated reports whether the proved document states the digest of a: a native
-// manifest for this very tool and version, a list anywhere.
+// stated checks that the proved document states the digest of a: a native
+// manifest for this tool and version, a list of digests anywhere.
 func (r *reproof) stated(a record.Artifact, document verify.Document) error {
 	refused := fmt.Errorf("%w: the proved document does not state its digest for %s %s", verify.ErrUntrusted, r.head.Tool, r.head.Version)
 	if document.IsZero() {
@@ -212,20 +212,20 @@ func (r *reproof) stated(a record.Artifact, document verify.Document) error {
 	return refused
 }
 
-// states reports whether a list holds a digest in hexadecimal.
+// states reports whether list contains d in hexadecimal.
 func states(list verify.Document, d verify.Digest) bool {
 	return !d.IsZero() && strings.Contains(strings.ToLower(string(list.Bytes())), d.Hex())
 }
 
-// signed has check judge a signature by those who may have made it, in order:
-// those who may today, then those who might when it was made.
+// signed calls check with the keys that may have made a signature, in order:
+// those trusted today, then those trusted when it was made.
 func (r *reproof) signed(e verify.Evidence, check func(verify.Policy) error) error {
-	who, err := r.signers(e)
+	sets, err := r.signers(e)
 	if err != nil {
 		return err
 	}
 	var first error
-	for _, s := range who {
+	for _, s := range sets {
 		// A key that has expired since does not undo an install, a revoked one does.
 		err := check(verify.Policy{Keys: s.keys, Threshold: s.threshold, Now: r.now, Use: verify.Release})
 		if err == nil {
@@ -241,9 +241,9 @@ func (r *reproof) signed(e verify.Evidence, check func(verify.Policy) error) err
 	return first
 }
 
-// tree proves the answers of a checksum database again.
+// tree verifies the stored answers of a checksum database again.
 func (r *reproof) tree(e verify.Evidence) error {
-	kept, err := r.piece(e.Proof)
+	answers, err := r.piece(e.Proof)
 	if err != nil {
 		return err
 	}
@@ -257,14 +257,14 @@ func (r *reproof) tree(e verify.Evidence) error {
 		if err != nil {
 			return err
 		}
-		if _, failed = db.Replay(e, kept); failed == nil {
+		if _, failed = db.Replay(e, answers); failed == nil {
 			return nil
 		}
 	}
 	return failed
 }
 
-// piece reads one piece of evidence.
+// piece reads one stored piece of evidence.
 func (r *reproof) piece(d verify.Digest) ([]byte, error) {
 	data, err := r.Evidence(d)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -273,7 +273,7 @@ func (r *reproof) piece(d verify.Digest) ([]byte, error) {
 	return data, err
 }
 
-// archive returns the file that was unpacked, out of the cache.
+// archive opens the cached copy of an unpacked file.
 func (r *reproof) archive(a record.Artifact) (download.Blob, error) {
 	blob, err := r.Blob(r.ctx, a)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -282,15 +282,15 @@ func (r *reproof) archive(a record.Artifact) (download.Blob, error) {
 	return blob, err
 }
 
-// A heeding file ends when its context does.
-type heeding struct {
+// A ctxFile is a file whose reads fail once ctx is done.
+type ctxFile struct {
 	*os.File
 	ctx context.Context
 }
 
-func (h *heeding) Read(p []byte) (int, error) {
-	if err := h.ctx.Err(); err != nil {
+func (f *ctxFile) Read(p []byte) (int, error) {
+	if err := f.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return h.File.Read(p)
+	return f.File.Read(p)
 }

@@ -11,40 +11,40 @@ import (
 	"github.com/kist-tools/kist/verify/keyrings"
 )
 
-// A signedBy is some keys of which threshold must have signed, and what to say
-// where it is they who have.
+// A signedBy is a set of keys, the threshold of them that must have signed, and the
+// note to add if they have.
 type signedBy struct {
 	keys      *verify.Keyring
 	threshold int
 	note      string
 }
 
-// signers are those whose signatures may prove e, as far as the rules of this
-// machine allow them.
+// signers returns the key sets whose signatures may prove e, limited by the rules of
+// this machine.
 func (r *reproof) signers(e verify.Evidence) ([]signedBy, error) {
-	who, err := r.candidates(e)
+	sets, err := r.candidates(e)
 	if err != nil {
 		return nil, err
 	}
 	for _, rules := range r.rules {
-		for i, s := range who {
-			at := ""
+		for i, s := range sets {
+			url := ""
 			if r.added != nil {
-				at = r.added.URL
-				who[i].threshold = rules.Threshold(s.threshold)
+				url = r.added.URL
+				sets[i].threshold = rules.Threshold(s.threshold)
 			}
-			if err := rules.Allows(r.head.Channel, at); err != nil {
+			if err := rules.Allows(r.head.Channel, url); err != nil {
 				return nil, err
 			}
-			if who[i].keys, err = rules.Keys(r.head.Channel, s.keys, who[i].threshold); err != nil {
+			if sets[i].keys, err = rules.Keys(r.head.Channel, s.keys, sets[i].threshold); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return who, nil
+	return sets, nil
 }
 
-func (r *reproof) candidates(e verify.Evidence) (who []signedBy, err error) {
+func (r *reproof) candidates(e verify.Evidence) (sets []signedBy, err error) {
 	if u, ok := upstreams.Lookup(r.head.Channel); ok {
 		for _, o := range u.Origins {
 			if o.Keyring == "" {
@@ -57,9 +57,9 @@ func (r *reproof) candidates(e verify.Evidence) (who []signedBy, err error) {
 			if err != nil {
 				return nil, err
 			}
-			who = append(who, signedBy{ring, max(1, o.Threshold), ""})
+			sets = append(sets, signedBy{ring, max(1, o.Threshold), ""})
 		}
-		return who, nil
+		return sets, nil
 	}
 	certificates, err := r.certificates(e)
 	if err != nil {
@@ -70,24 +70,24 @@ func (r *reproof) candidates(e verify.Evidence) (who []signedBy, err error) {
 		if err != nil {
 			return nil, err
 		}
-		return []signedBy{{ring, len(e.Signers), "channel " + r.head.Channel + " is no longer there: proved by the keys that were stored with the receipt"}}, nil
+		return []signedBy{{ring, len(e.Signers), "channel " + r.head.Channel + " was removed: proved by the keys that were stored with the receipt"}}, nil
 	}
 	o, err := r.app.addedOrigin(r.session, *r.added)
 	if err != nil {
 		return nil, err
 	}
 	_, threshold := r.added.Trusted()
-	who = []signedBy{{o.keys, threshold, ""}}
+	sets = []signedBy{{o.keys, threshold, ""}}
 	rotation := r.added.Rotation
 	if rotation == nil || e.Mark == nil || e.Mark.Keys.Version >= rotation.Version {
-		return who, nil
+		return sets, nil
 	}
 	for _, s := range e.Signers {
 		if slices.Contains(rotation.Revoked, s.Primary) || slices.Contains(rotation.Revoked, s.Key) {
-			return nil, fmt.Errorf("%w: channel %s has revoked key %s since", verify.ErrUntrusted, r.head.Channel, s.Primary.Spaced())
+			return nil, fmt.Errorf("%w: channel %s has since revoked key %s", verify.ErrUntrusted, r.head.Channel, s.Primary.Spaced())
 		}
 		if !slices.Contains(rotation.Retired, s.Primary) && !pinned(rotation.Pins, s.Primary) {
-			return who, nil // never a key of this channel
+			return sets, nil // never a key of this channel
 		}
 	}
 	stored, err := r.storedCopies(e.Signers)
@@ -98,11 +98,11 @@ func (r *reproof) candidates(e verify.Evidence) (who []signedBy, err error) {
 	if err != nil {
 		return nil, err
 	}
-	note := fmt.Sprintf("signed under version %d of the channel's keys, which is at version %d by now", e.Mark.Keys.Version, rotation.Version)
-	return append(who, signedBy{ring, len(e.Signers), note}), nil
+	note := fmt.Sprintf("signed under version %d of the channel's keys, which are now at version %d", e.Mark.Keys.Version, rotation.Version)
+	return append(sets, signedBy{ring, len(e.Signers), note}), nil
 }
 
-// ringOf pins the keys that signed.
+// ringOf returns a keyring that pins the keys of signers.
 func ringOf(signers []verify.Signer, certificates [][]byte) (*verify.Keyring, error) {
 	var pins []verify.Pin
 	for _, s := range signers {
@@ -115,7 +115,7 @@ func ringOf(signers []verify.Signer, certificates [][]byte) (*verify.Keyring, er
 	return verify.NewKeyring(pins, certificates...)
 }
 
-// certificates reads those of the signers of e, as they were then.
+// certificates reads the certificates of the signers of e, as they were at install.
 func (r *reproof) certificates(e verify.Evidence) (all [][]byte, err error) {
 	for _, d := range e.Certificates {
 		data, err := r.piece(d)
@@ -127,8 +127,8 @@ func (r *reproof) certificates(e verify.Evidence) (all [][]byte, err error) {
 	return all, nil
 }
 
-// storedCopies are those copies of the signers' certificates that are kept with
-// the settings: a revocation that was seen since counts.
+// storedCopies reads the copies of the signers' certificates in the settings, which
+// may hold revocations that were seen since.
 func (r *reproof) storedCopies(signers []verify.Signer) (all [][]byte, err error) {
 	st, ok, err := r.store()
 	if !ok || err != nil {

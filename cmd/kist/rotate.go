@@ -13,7 +13,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// edition is what native channels call the rotation of a channel.
+// edition converts the rotation of a channel to the form that package native uses.
 func edition(r *channels.Rotation) native.Edition {
 	if r == nil {
 		return native.Edition{}
@@ -21,9 +21,9 @@ func edition(r *channels.Rotation) native.Edition {
 	return native.Edition{Version: r.Version, Digest: r.Digest, Issued: r.Issued, Expires: r.Expires, Revoked: r.Revoked}
 }
 
-// rotate is o with the newest keys that its channel publishes; news is false
-// where they are those that o has. What was taken before an error is returned
-// beside it. Nothing is stored.
+// rotate returns o with the newest keys that its channel publishes; news is false
+// if o has those already. Keys accepted before an error are returned with it.
+// Nothing is stored.
 func (a *app) rotate(ctx context.Context, s *session, t manifests.Transport, o origin) (next origin, news bool, err error) {
 	source, ok := o.Source.(native.Source)
 	if !ok {
@@ -65,12 +65,12 @@ func (a *app) rotate(ctx context.Context, s *session, t manifests.Transport, o o
 	if refused != nil {
 		return o, false, refused
 	}
-	return next.at(e), true, err
+	return next.withEdition(e), true, err
 }
 
-// at is o with e in full, of which the settings do not keep that manifests count
-// anew: that happens once.
-func (o origin) at(e native.Edition) origin {
+// withEdition returns o with all of e. It restores the restart of serials, which
+// the settings do not store because it applies only once.
+func (o origin) withEdition(e native.Edition) origin {
 	source := o.Source.(native.Source)
 	source.Edition = e
 	o.Source = source
@@ -81,9 +81,9 @@ func pinned(pins []verify.Pin, primary verify.Fingerprint) bool {
 	return slices.ContainsFunc(pins, func(p verify.Pin) bool { return p.Primary == primary })
 }
 
-// rotated is o with the newest keys that its channel publishes. New ones are
-// stored, the mark first, before anything that they signed is judged, and even
-// if they have expired: so that whoever withholds them from now on is found out.
+// rotated returns o with the newest keys that its channel publishes, and stores new
+// ones, the mark first: before anything that they signed is verified, and even if
+// they have expired, so that a mirror that withholds them later is detected.
 func (a *app) rotated(ctx context.Context, s *session, t manifests.Transport, o origin) (origin, error) {
 	next, news, err := a.rotate(ctx, s, t, o)
 	if !news {
@@ -96,7 +96,7 @@ func (a *app) rotated(ctx context.Context, s *session, t manifests.Transport, o 
 	if unstored := s.Rekey(ctx, o.Channel, next.Source.(native.Source).Edition.Mark()); unstored != nil {
 		return o, unstored
 	}
-	next, unstored := a.takeKeys(ctx, s, o, next)
+	next, unstored := a.storeKeys(ctx, s, o, next)
 	if unstored != nil {
 		return o, unstored
 	}
@@ -104,10 +104,10 @@ func (a *app) rotated(ctx context.Context, s *session, t manifests.Transport, o 
 	return next, err
 }
 
-// takeKeys stores the keys of next, unless the channel was changed or removed
-// since o was read, and returns next with them as they are stored: merged with
-// other copies, so that a revocation once seen counts.
-func (a *app) takeKeys(ctx context.Context, s *session, o, next origin) (origin, error) {
+// storeKeys stores the keys of next, unless the channel was changed or removed
+// since o was read. It returns next with the keys as stored: merged with other
+// copies, so that a revocation once seen still counts.
+func (a *app) storeKeys(ctx context.Context, s *session, o, next origin) (origin, error) {
 	st, ok, err := s.store()
 	if err != nil {
 		return o, err
@@ -132,10 +132,10 @@ func (a *app) takeKeys(ctx context.Context, s *session, o, next origin) (origin,
 	if err != nil {
 		return o, err
 	}
-	return stored.at(next.Source.(native.Source).Edition), nil
+	return stored.withEdition(next.Source.(native.Source).Edition), nil
 }
 
-// tellKeys says which keys a channel has come to trust.
+// tellKeys reports which keys a channel now trusts.
 func (a *app) tellKeys(o origin) {
 	r := o.added.Rotation
 	var who []string
@@ -146,7 +146,7 @@ func (a *app) tellKeys(o origin) {
 	a.warnOfKeys(verify.LintWithin(o.keys, a.now, userAhead))
 }
 
-// shownRotation is what became of the keys that the user gave.
+// shownRotation describes how a channel's keys changed from those the user gave.
 type shownRotation struct {
 	Version uint64               `json:"version"`
 	Issued  time.Time            `json:"issued"`

@@ -11,11 +11,11 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// This file is where the rules of this machine's policy files meet a channel:
-// the one place where the keys that a channel is judged by are chosen.
+// This file applies the rules of this machine's policy files to a channel. It is the
+// only place that selects the keys by which a channel is verified.
 
-// rules reads the policy files: the machine's, and the user's own. One that
-// cannot be read allows nothing.
+// rules reads the policy files: the machine's and the user's. If one cannot be read,
+// it returns an error, so that nothing is allowed.
 func (a *app) rules(s *session) (all []channels.Rules, err error) {
 	add := func(file string, data []byte) error {
 		r, err := channels.ParseRules(file, data)
@@ -51,9 +51,9 @@ func (a *app) rules(s *session) (all []channels.Rules, err error) {
 	return all, add(file, data)
 }
 
-// bind makes the origin of an added channel, whose keys are ring, as far as the
-// rules allow it. What it remembers is what the user chose; what it judges by is
-// what the rules leave of that.
+// bind returns the origin of an added channel with the keys ring, if the rules allow
+// it. The origin records the keys and threshold that the user chose, and verifies by
+// those that the rules leave.
 func (a *app) bind(s *session, c channels.Channel, ring *verify.Keyring) (origin, error) {
 	rules, err := a.rules(s)
 	if err != nil {
@@ -85,7 +85,7 @@ func (a *app) bind(s *session, c channels.Channel, ring *verify.Keyring) (origin
 	return o, err
 }
 
-// notRevoked refuses keys that the channel has revoked, however they came back.
+// notRevoked returns an error if ring contains a key that the channel has revoked.
 func notRevoked(c channels.Channel, ring *verify.Keyring) error {
 	if c.Rotation == nil {
 		return nil
@@ -100,7 +100,8 @@ func notRevoked(c channels.Channel, ring *verify.Keyring) error {
 	return nil
 }
 
-// admit returns what the rules leave of a built-in channel's keys.
+// admit returns a function that limits a built-in channel's keys to those that the
+// rules allow.
 func (a *app) admit(rules []channels.Rules, channel string) func(*verify.Keyring, int) (*verify.Keyring, error) {
 	return func(ring *verify.Keyring, threshold int) (*verify.Keyring, error) {
 		var err error

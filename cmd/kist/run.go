@@ -36,23 +36,23 @@ version is the default, else the newest installed. The exit code is CMD's.`,
 	})
 }
 
-// A launchError says that run could not start its command.
+// A launchError reports that run could not start its command.
 type launchError struct {
-	Code int // of exit: 125, 126 or 127
+	Code int // exit code: 125, 126 or 127
 	Err  error
 }
 
 func (e *launchError) Error() string { return e.Err.Error() }
 func (e *launchError) Unwrap() error { return e.Err }
 
-// A noExecError says that a command lies where none can be started.
+// A noExecError reports that a command is on a file system mounted noexec.
 type noExecError struct{ Path, Release string }
 
 func (e *noExecError) Error() string {
 	return e.Path + ": cannot be started: its file system is mounted noexec"
 }
 
-// An exitError is the exit code of a child, which has already spoken for itself.
+// An exitError is the exit code of a child, which has printed its own errors.
 type exitError struct{ Code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
@@ -89,7 +89,7 @@ func (a *app) run(ctx context.Context, args []string) (result, error) {
 	code, err := a.Exec(path, args[1:], e.apply(a.Environ))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &launchError{127, fmt.Errorf("%s: not found, or made for another system", path)}
+		return nil, &launchError{127, fmt.Errorf("%s: not found, or built for another system", path)}
 	case noExec && errors.Is(err, fs.ErrPermission):
 		return nil, &launchError{126, &noExecError{path, r.Ref()}}
 	case err != nil:
@@ -100,8 +100,8 @@ func (a *app) run(ctx context.Context, args []string) (result, error) {
 	return nil, nil
 }
 
-// findCommand looks for command among those of r, then on path. A command
-// with a slash in it is a path already.
+// findCommand looks for command among those of r, then on path. A command that
+// contains a slash is a path.
 func (s *session) findCommand(command string, r record.Head, path string) (string, error) {
 	var candidates []string
 	if strings.ContainsRune(command, filepath.Separator) {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 			env := hostEnv()
 			env.LockWait = 2 * time.Second
 			change(&env)
-			live(env)
+			realMain(env)
 		}
 	}
 	testscript.Main(m, map[string]func(){

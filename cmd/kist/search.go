@@ -34,12 +34,12 @@ WORD in the name or the description. The network is not used; kist list
 	})
 }
 
-// searchResult is what channels offer, as far as that is known without the network.
+// searchResult is what channels offer, as known without network access.
 type searchResult struct {
 	Tools []offer `json:"tools"`
 }
 
-// A noToolError says that a search found nothing.
+// A noToolError reports that a search found nothing.
 type noToolError struct{ Word string }
 
 func (e *noToolError) Error() string { return "no tool matches " + e.Word }
@@ -64,7 +64,7 @@ func (a *app) search(ctx context.Context, s *session, word string) (result, erro
 }
 
 // searchColumns is the width of the table, so that it fits on every terminal and
-// page; a name, a channel or a version that is longer than its limit goes beyond.
+// page. A name, a channel or a version longer than its limit makes it wider.
 const (
 	searchColumns  = 79
 	nameColumns    = 20

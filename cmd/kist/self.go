@@ -14,10 +14,10 @@ func (a *app) selfCommand() *cobra.Command {
 	return a.family(housekeeping, "self", "Remove kist itself", "",
 		a.command(verb{
 			use: "uninstall", short: "Remove every toolchain, and kist itself",
-			long: `Removes every toolchain, and besides them kist's cache, marks, settings and the
-directories it made. The program itself goes if it lies in the bin directory;
-otherwise its path is printed. Everything else is then as it was before kist.
-What kist cannot show to be its own, by what it holds, is kept and named.`,
+			long: `Removes every toolchain, and kist's cache, marks, settings and the directories it
+made. The program itself is removed if it lies in the bin directory; otherwise
+its path is printed. Everything else is then as it was before kist. Files whose
+content does not show that they are kist's are kept and listed.`,
 			example: "kist self uninstall --dry-run",
 			exits:   []int{0, 1, 2, 7, 8, 9, 10},
 			args:    exactly(0),
@@ -26,7 +26,7 @@ What kist cannot show to be its own, by what it holds, is kept and named.`,
 		}))
 }
 
-// selfResult is what became of kist.
+// selfResult is what self uninstall removed and kept.
 type selfResult struct {
 	DryRun  bool            `json:"dry_run,omitempty"`
 	Removed []string        `json:"removed,omitempty"` // channel/tool@version
@@ -34,8 +34,8 @@ type selfResult struct {
 	Program string          `json:"program,omitempty"` // path of kist itself
 	Gone    bool            `json:"program_removed"`
 
-	nothing bool // of kist's was there
-	whole   bool // all else of kist's is gone, or would be
+	nothing bool // there was nothing to remove
+	whole   bool // everything else of kist's was removed, or would be
 }
 
 func (r selfResult) text(p *page) {
@@ -51,7 +51,7 @@ func (r selfResult) text(p *page) {
 	}
 	switch {
 	case r.nothing:
-		p.line("there was nothing of kist's in its directories")
+		p.line("nothing to remove")
 	case r.whole:
 		p.line("%s kist's cache, marks, settings and directories", removed)
 	}

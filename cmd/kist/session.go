@@ -18,14 +18,14 @@ import (
 	"github.com/kist-tools/kist/manifests/transport"
 )
 
-// A session is one use of what is installed.
+// A session is kist's opened directories and the state read from them.
 type session struct {
 	*install.Installer
 	state plan.State
 }
 
-// open judges and opens kist's directories and reads what is installed. The
-// caller closes the session.
+// open checks and opens kist's directories and reads what is installed. The
+// caller must close the session.
 func (a *app) open(ctx context.Context) (*session, error) {
 	s, damaged, err := a.openAnyway(ctx)
 	if err != nil {
@@ -41,8 +41,8 @@ func (a *app) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// openAnyway is open for those who remove everything: where the record of what
-// is in force is damaged, that is told apart, and the session knows of nothing.
+// openAnyway is like open, but returns damage of the current generation separately,
+// with an empty state, so that uninstall --all can go on.
 func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 	if a.Dirs.Err != nil {
 		return nil, nil, a.Dirs.Err
@@ -93,14 +93,15 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 	return &session{i, st}, nil, nil
 }
 
-// warnOfDamage tells which receipts of s are passed over.
+// warnOfDamage warns of the damaged receipts of s, which are ignored.
 func (a *app) warnOfDamage(s *session) {
 	for _, id := range slices.Sorted(maps.Keys(s.state.Damaged)) {
-		a.warn("the receipt of %s is passed over: %v", id, s.state.Damaged[id])
+		a.warn("ignoring damaged receipt of %s: %v", id, s.state.Damaged[id])
 	}
 }
 
-// warnOfMissing tells that something installed is not on the disk, and what puts it back.
+// warnOfMissing warns that installed files are missing from the disk, and says how
+// to restore them.
 func (a *app) warnOfMissing(missing *install.MissingError) {
 	text := missing.Error()
 	if advice := putBack(missing); advice != "" {
@@ -109,8 +110,8 @@ func (a *app) warnOfMissing(missing *install.MissingError) {
 	a.warn("%s", text)
 }
 
-// orMissing returns err, or where that is nil an error for the first of what is not on the
-// disk. It warns of what it does not return.
+// orMissing returns err or, if err is nil, the first of lost. It warns of those
+// that it does not return.
 func (a *app) orMissing(err error, lost []*install.MissingError) error {
 	if err == nil && len(lost) > 0 {
 		err, lost = lost[0], lost[1:]
@@ -121,9 +122,9 @@ func (a *app) orMissing(err error, lost []*install.MissingError) error {
 	return err
 }
 
-// matching returns the installed releases that r means, newest first, all of
-// one channel: without one named it is the tool's built-in channel, else the
-// only one it was installed from.
+// matching returns the installed releases that r means, newest first, all of one
+// channel. If r names no channel, that is the tool's built-in channel, else the
+// only channel it was installed from.
 func (s *session) matching(r toolRef) ([]record.Head, error) {
 	var found []record.Head
 	var channels []string
@@ -143,7 +144,7 @@ func (s *session) matching(r toolRef) ([]record.Head, error) {
 		found = slices.DeleteFunc(found, func(have record.Head) bool { return have.Channel != own })
 	}
 	found = slices.DeleteFunc(found, func(have record.Head) bool { return !r.satisfiedBy(have) })
-	// An exact version is meant exactly, even where it begins another.
+	// An exact version means only itself, even if it is a prefix of another.
 	if i := slices.IndexFunc(found, func(have record.Head) bool { return have.Version == r.Version }); i >= 0 {
 		found = found[i : i+1]
 	}
@@ -169,8 +170,8 @@ func (s *session) named(r toolRef) (record.Head, error) {
 	return found[0], nil
 }
 
-// inUse returns the installed release that r means when it is to be used: the
-// default if that is one, else the newest.
+// inUse returns the installed release to use for r: the default if it matches,
+// else the newest match.
 func (s *session) inUse(r toolRef) (record.Head, error) {
 	found, err := s.matching(r)
 	if err != nil {
@@ -188,8 +189,8 @@ func (s *session) isDefault(r record.Head) bool {
 	return s.state.Current.Defaults[r.Key()] == r.ID
 }
 
-// notInstalled says so, unless a receipt that cannot be read may be that of r:
-// then nothing can be said of r, nor done to it.
+// notInstalled returns the error that r is not installed, or, if a damaged receipt
+// may be that of r, a *install.ReceiptError: then r may or may not be installed.
 func (s *session) notInstalled(r toolRef) error {
 	if r.Channel == system.Channel {
 		return &systemChannelError{r.Name}
@@ -216,8 +217,8 @@ func (s *session) notInstalled(r toolRef) error {
 	return e
 }
 
-// artifacts is the transport for files to install: offline, only what lies on
-// this machine.
+// artifacts returns the transport for files to install. With --offline it reads
+// only local files.
 func (a *app) artifacts() manifests.Transport {
 	if a.flags.offline {
 		return transport.Offline{From: a.Transport}

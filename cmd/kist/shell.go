@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A shell is a language in which an environment is written.
+// A shell is a shell for which kist can print an environment.
 type shell string
 
 const (
@@ -20,8 +20,8 @@ func shells() []string {
 	return []string{string(posix), string(fish), string(powershell), string(cmdExe)}
 }
 
-// guessShell tells which shell most likely reads what kist prints, by what shells
-// leave in the environment. os is a GOOS.
+// guessShell guesses the user's shell from the variables that shells set in the
+// environment. os is a GOOS.
 func guessShell(getenv func(string) string, os string) shell {
 	name := strings.ToLower(strings.TrimSuffix(baseName(getenv("SHELL")), ".exe"))
 	switch {
@@ -41,8 +41,8 @@ func guessShell(getenv func(string) string, os string) shell {
 	return posix
 }
 
-// guessWindowsShell tells PowerShell from cmd. PSModulePath is set for the whole
-// machine; PowerShell adds a directory of the user's to it.
+// guessWindowsShell distinguishes PowerShell from cmd. PSModulePath is set for the
+// whole machine; PowerShell adds a directory of the user to it.
 func guessWindowsShell(getenv func(string) string) shell {
 	home := strings.ToLower(getenv("USERPROFILE"))
 	switch modules := strings.ToLower(getenv("PSModulePath")); {
@@ -54,10 +54,10 @@ func guessWindowsShell(getenv func(string) string) shell {
 	return powershell
 }
 
-// baseName is what follows the last separator of either kind.
+// baseName returns what follows the last slash or backslash.
 func baseName(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }
 
-// errUnquotable says that a shell has no way to write a value.
+// errUnquotable is returned for a value that cmd cannot quote.
 var errUnquotable = errors.New("cmd cannot hold a value with a quotation mark, a line break or a NUL")
 
 // quote makes s one word of a POSIX shell, whatever it holds but NUL. Source:
@@ -102,7 +102,7 @@ func quoteCmd(s string) (string, error) {
 	return strings.ReplaceAll(s, "%", "%%"), nil
 }
 
-// setLine is the line by which s sets a variable for the programs it starts.
+// setLine returns the line by which s sets a variable for the programs it starts.
 func (s shell) setLine(name, value string) (string, error) {
 	switch s {
 	case fish:
@@ -123,7 +123,7 @@ func (s shell) setLine(name, value string) (string, error) {
 	return "export " + name + "=" + quote(value), nil
 }
 
-// unsetLine is the line by which s takes a variable away.
+// unsetLine returns the line by which s removes a variable.
 func (s shell) unsetLine(name string) string {
 	switch s {
 	case fish:
@@ -136,8 +136,8 @@ func (s shell) unsetLine(name string) string {
 	return "unset " + name
 }
 
-// pathLine is the line that puts dir first on PATH in a start-up file of s. home,
-// which may be empty, is the user's home directory.
+// pathLine returns the line that puts dir first on PATH in a start-up file of s. home
+// is the user's home directory, or empty.
 func (s shell) pathLine(dir, home string) string {
 	switch s {
 	case fish:

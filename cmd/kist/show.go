@@ -48,7 +48,7 @@ network is not used.`,
 	})
 }
 
-// showResult is all that is known of releases.
+// showResult describes releases in full.
 type showResult struct {
 	Releases []shownRelease `json:"releases"`
 }
@@ -79,14 +79,14 @@ func (a *app) show(ctx context.Context, s *session, ref toolRef, evidence bool) 
 		return r, nil
 	}
 	if evidence {
-		return nil, err // only what is installed has any
+		return nil, err // only installed releases have stored evidence
 	}
 	o, err := a.pick(ctx, s, ref)
 	if err != nil {
 		return nil, err
 	}
 	cat, err := a.cached(ctx, s, o, a.request(ref))
-	if errors.Is(err, manifests.ErrOffline) { // nothing is kept
+	if errors.Is(err, manifests.ErrOffline) { // nothing is cached
 		return nil, &notInstalledError{Ref: ref}
 	}
 	if err != nil {
@@ -168,7 +168,7 @@ func (r shownRelease) text(p *page) {
 	}
 }
 
-// unpackedIn says in words what an archive was unpacked behind.
+// unpackedIn describes the sandbox that an archive was unpacked in.
 func unpackedIn(sandbox string) string {
 	switch sandbox {
 	case "":
@@ -197,7 +197,7 @@ func field(p *page, name, value string) {
 	}
 }
 
-// evidenceText writes e and what vouches for it, the signed thing last.
+// evidenceText writes e and its parents, the signed document last.
 func evidenceText(p *page, e verify.Evidence) {
 	if e.Kind == "" {
 		return
@@ -245,7 +245,7 @@ func signerText(p *page, s verify.Signer) {
 	field(p, "    with", s.Algorithm+", "+s.Hash)
 	field(p, "    on", s.Created.UTC().Format(time.RFC3339))
 	if !s.Expired.IsZero() {
-		field(p, "    note", "the key has expired since, on "+s.Expired.UTC().Format(time.DateOnly))
+		field(p, "    note", "the key expired later, on "+s.Expired.UTC().Format(time.DateOnly))
 	}
 	if s.Pinned {
 		field(p, "    note", "the subkey is trusted by its pinned fingerprint: its binding signature is too weak by itself")
@@ -259,7 +259,7 @@ func kindText(e verify.Evidence) string {
 	case verify.ByClearsigned:
 		return "an OpenPGP signature around the text"
 	case verify.ByDigest:
-		return "the digest that a proved document states"
+		return "a digest in a verified document"
 	case verify.ByTree:
 		return "the signed tree of a checksum database"
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// storedEvidence is what is kept of one proof: files that other programs read
+// storedEvidence lists the stored files of one proof, which other programs can read,
 // too.
 type storedEvidence struct {
 	Name         string   `json:"name"` // what was proved
@@ -15,10 +15,10 @@ type storedEvidence struct {
 	Document     string   `json:"document,omitempty"` // file with the proved document
 	Proof        string   `json:"proof,omitempty"`    // file with its signatures, or the database's answers
 	Certificates []string `json:"certificates,omitempty"`
-	Missing      bool     `json:"missing,omitempty"` // some of it is not there, or was changed
+	Missing      bool     `json:"missing,omitempty"` // some of the files are missing or were changed
 }
 
-// storedEvidence lists what is kept for r, the document first.
+// storedEvidence lists the stored evidence of r, the document first.
 func (a *app) storedEvidence(s *session, r record.Head) (list []storedEvidence) {
 	place := func(d verify.Digest, missing *bool) string {
 		if d.IsZero() {
@@ -73,6 +73,6 @@ func (e storedEvidence) text(p *page) {
 		field(p, "  certificate", c)
 	}
 	if e.Missing {
-		field(p, "  note", "some of these files are missing, or were changed")
+		field(p, "  note", "some of these files are missing or were changed")
 	}
 }

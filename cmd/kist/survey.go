@@ -14,20 +14,20 @@ import (
 )
 
 // A survey asks the channels of installed releases for newer ones. A channel that
-// fails keeps nobody from the others: it is left out, and told at the end.
+// fails does not stop the others: it is left out, and reported at the end.
 type survey struct {
 	a      *app
 	s      *session
 	failed []failedChannel
-	errs   []error          // of failed, in the same order
-	dead   map[string]error // by channel: why none of its tools can be asked for
+	errs   []error          // of the channels in failed, in the same order
+	dead   map[string]error // by channel: why none of its tools is available
 	asked  map[string]bool  // by channel
 }
 
-// A failedChannel is a channel that was left out, and why.
+// A failedChannel is a channel that was left out, and the reason.
 type failedChannel struct {
 	Channel string   `json:"channel"`
-	Tools   []string `json:"tools"` // that were to come from it
+	Tools   []string `json:"tools"` // that it should have provided
 	failure
 }
 
@@ -35,8 +35,8 @@ func (a *app) survey(s *session) *survey {
 	return &survey{a: a, s: s, dead: map[string]error{}, asked: map[string]bool{}}
 }
 
-// newest is what have was asked for by now means. ok is false if its channel is
-// left out. An error is one that other channels do not help against.
+// newest returns the release that have's label or version line means now. ok is false
+// if its channel is left out. An error is one that would affect every channel.
 func (v *survey) newest(ctx context.Context, have record.Head) (next manifests.Release, ok bool, err error) {
 	v.asked[have.Channel] = true
 	next, err = v.ask(ctx, have)
@@ -51,7 +51,7 @@ func (v *survey) newest(ctx context.Context, have record.Head) (next manifests.R
 }
 
 func (v *survey) ask(ctx context.Context, have record.Head) (manifests.Release, error) {
-	if stays(have) {
+	if isPinned(have) {
 		return manifests.Release{Channel: have.Channel, Tool: have.Tool, Version: have.Version}, nil
 	}
 	if err := v.dead[have.Channel]; err != nil {
@@ -65,7 +65,7 @@ func (v *survey) ask(ctx context.Context, have record.Head) (manifests.Release, 
 	v.a.detail("asking channel %s for %s", o.Name, toolRef{have.Channel, have.Tool, have.Requested})
 	cat, err := v.a.fetch(ctx, v.s, o, q)
 	if err != nil {
-		if o.added != nil && o.added.Format == "native" { // one manifest speaks for all of its tools
+		if o.added != nil && o.added.Format == "native" { // one manifest lists all of its tools
 			v.dead[have.Channel] = err
 		}
 		return manifests.Release{}, err
@@ -73,8 +73,8 @@ func (v *survey) ask(ctx context.Context, have record.Head) (manifests.Release, 
 	return v.a.newestOf(v.s, o, cat, q, have)
 }
 
-// isOfChannel reports whether err is the failure of one channel, and not of this
-// machine or of the command line.
+// isOfChannel reports whether err is a failure of one channel, not of this machine
+// or of the command line.
 func (a *app) isOfChannel(err error) bool {
 	if _, ok := errors.AsType[*channels.SettingsError](err); ok {
 		return true
@@ -83,7 +83,7 @@ func (a *app) isOfChannel(err error) bool {
 	return code >= 3 && code <= 6
 }
 
-// leaveOut notes that tool does not come from its channel.
+// leaveOut records that channel, which should provide tool, is left out.
 func (v *survey) leaveOut(channel, tool string, err error) {
 	for i, f := range v.failed {
 		if f.Channel == channel && v.errs[i].Error() == err.Error() {
@@ -97,8 +97,8 @@ func (v *survey) leaveOut(channel, tool string, err error) {
 	v.errs = append(v.errs, err)
 }
 
-// end is the *channelsError about what was left out, if anything was. changed says
-// that the others were brought forward.
+// end returns a *channelsError if any channel was left out. changed reports that
+// tools of other channels were updated.
 func (v *survey) end(changed bool) error {
 	if len(v.failed) == 0 {
 		return nil
@@ -121,8 +121,8 @@ func (v *survey) end(changed bool) error {
 	return e
 }
 
-// gravity orders exit codes by what the user must hear of first: no trust, no
-// freshness, no network, anything else.
+// gravity ranks exit codes, the most serious highest: failed verification, expired
+// metadata, no network, anything else.
 func gravity(code int) int {
 	if code >= 4 && code <= 6 {
 		return 10 - code
@@ -130,13 +130,13 @@ func gravity(code int) int {
 	return cmp.Compare(code, 0)
 }
 
-// A channelsError says that some channels were left out. It is the gravest of
-// their failures.
+// A channelsError reports that some channels were left out. It wraps the gravest of
+// their errors.
 type channelsError struct {
 	Failed  []failedChannel
-	Changed bool // what came from the others is in force
+	Changed bool // tools of other channels were updated
 
-	channel string // of the gravest; empty: no other was asked
+	channel string // of gravest; empty: no other channel was asked
 	gravest error
 }
 

@@ -13,16 +13,16 @@ import (
 	"github.com/kist-tools/kist/manifests/system"
 )
 
-// A foundTool is a tool of the system: a command on PATH that is not kist's.
+// A foundTool is a system tool: a command on PATH that kist did not install.
 type foundTool struct {
-	Path    string // as PATH leads to it
+	Path    string // as found on PATH
 	Version string
-	Problem error // why its version cannot be told
+	Problem error // why its version is unknown
 }
 
-// onPath looks for a tool of the system: the first command of its name on PATH
-// that does not lead to what kist installed. It alone is asked, since it is the
-// one that a shell would run. ok is false where there is none.
+// onPath finds a system tool: the first command of its name on PATH that kist did
+// not install. Only that one is asked for its version, since it is the one that a
+// shell would run. ok is false if there is none.
 func (a *app) onPath(ctx context.Context, s *session, t system.Tool) (found foundTool, ok bool) {
 	dirs := a.systemDirs()
 	for _, dir := range dirs {
@@ -31,13 +31,13 @@ func (a *app) onPath(ctx context.Context, s *session, t system.Tool) (found foun
 			path += ".exe"
 		}
 		if isExecutable(path) && !s.owns(path, a.Dirs.Bin) && !a.installedBelow(path) {
-			return a.tell(ctx, t, path, dirs), true
+			return a.systemVersion(ctx, t, path, dirs), true
 		}
 	}
 	return foundTool{}, false
 }
 
-// systemDirs are the directories on PATH in which commands of the system may be:
+// systemDirs returns the directories on PATH that may contain system commands:
 // absolute ones, without the toolchains that kist run and kist env put there.
 func (a *app) systemDirs() []string {
 	return slices.DeleteFunc(filepath.SplitList(a.Getenv("PATH")), func(dir string) bool {
@@ -45,19 +45,19 @@ func (a *app) systemDirs() []string {
 	})
 }
 
-// owns reports whether path is one of kist's own commands in the bin directory.
+// owns reports whether path is a command that kist linked into the bin directory.
 func (s *session) owns(path, bin string) bool {
 	name := strings.TrimSuffix(filepath.Base(path), ".exe")
 	return sameDir(filepath.Dir(path), bin) && slices.ContainsFunc(s.state.Current.Links, func(l record.CommandLink) bool { return l.Name == name })
 }
 
-// installedBelow reports whether path is among what kist installed.
+// installedBelow reports whether path lies in kist's data directory.
 func (a *app) installedBelow(path string) bool {
 	return below(path, filepath.Join(a.Dirs.Data, "kist"))
 }
 
-// below reports whether path, with every link followed, lies in the directory
-// own. What cannot be followed counts as that.
+// below reports whether path, with every link followed, lies in the directory own.
+// It also returns true if a link cannot be followed.
 func below(path, own string) bool {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -71,10 +71,10 @@ func below(path, own string) bool {
 	return true
 }
 
-// tell asks the command at path, which is of the system, for its version. What it
-// runs in turn is to be of the system, too: on its PATH are neither the bin
-// directory nor toolchains of kist's.
-func (a *app) tell(ctx context.Context, t system.Tool, path string, dirs []string) foundTool {
+// systemVersion runs the system command at path to get its version. Its PATH has
+// neither the bin directory nor kist's toolchains, so that whatever it runs is the
+// system's, too.
+func (a *app) systemVersion(ctx context.Context, t system.Tool, path string, dirs []string) foundTool {
 	e := environment{Set: t.Environment()}
 	others := slices.DeleteFunc(dirs, func(dir string) bool { return sameDir(dir, a.Dirs.Bin) })
 	e.Set["PATH"] = strings.Join(others, string(filepath.ListSeparator))
@@ -88,18 +88,18 @@ func (a *app) tell(ctx context.Context, t system.Tool, path string, dirs []strin
 	return found
 }
 
-// answerTime is how long a command may take to tell its version.
+// answerTime is how long a command may take to print its version.
 const answerTime = 20 * time.Second
 
-// ask runs a program of the system in the root directory, with no input, and
-// returns what it prints on stdout: system.MaxAnswer bytes at most, else an error.
+// ask runs a system program in the root directory, with no input, and returns its
+// stdout. It fails if that is longer than system.MaxAnswer bytes.
 func ask(ctx context.Context, path string, args, environ []string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, fmt.Errorf("no answer within %v", answerTime))
 	defer cancel()
 	var answer bounded
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir, cmd.Env, cmd.Stdout = "/", environ, &answer
-	cmd.WaitDelay = time.Second // for what it started and left behind
+	cmd.WaitDelay = time.Second // for child processes that it left behind
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
@@ -112,7 +112,7 @@ func ask(ctx context.Context, path string, args, environ []string) ([]byte, erro
 
 var errTooLong = fmt.Errorf("it printed more than %d bytes", system.MaxAnswer)
 
-// bounded keeps what is written to it, up to system.MaxAnswer bytes.
+// bounded is a buffer of at most system.MaxAnswer bytes.
 type bounded struct {
 	data []byte
 	over bool
@@ -126,9 +126,9 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A systemChannelError refuses to change what the machine has without kist.
-type systemChannelError struct{ Tool string } // "": of any
+// A systemChannelError is returned when kist is asked to change a system tool.
+type systemChannelError struct{ Tool string } // empty: any tool
 
 func (e *systemChannelError) Error() string {
-	return strings.TrimSuffix("system/"+e.Tool, "/") + " is the machine's own: kist reads its version, and never installs, changes or removes it"
+	return strings.TrimSuffix("system/"+e.Tool, "/") + " belongs to the system: kist reads its version, and never installs, changes or removes it"
 }

@@ -9,9 +9,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// A toolRef is TOOL of the command line: [channel/]name[@version], where a
-// version may be the beginning of one or a label, and stands for itself alone after
-// "=".
+// A toolRef is TOOL of the command line: [channel/]name[@version]. The version may
+// be a prefix of one or a label; after "=" it is exact.
 type toolRef struct{ Channel, Name, Version string }
 
 func parseTool(s string) (toolRef, error) {
@@ -31,8 +30,8 @@ func parseTool(s string) (toolRef, error) {
 		return r, usage("%q is not a TOOL: name %v", s, err)
 	}
 	if versioned {
-		// Some write a label in two parts, lts/jod, and lts/* for any of them. No
-		// name of kist's holds a slash.
+		// Other tools write a label in two parts, lts/jod, and lts/* for any of them.
+		// kist's names have no slash.
 		version = strings.Replace(strings.TrimSuffix(version, "/*"), "/", "-", 1)
 		r.Version = version
 		number, _ := manifests.ExactVersion(version)
@@ -65,24 +64,24 @@ func (r toolRef) String() string {
 	return s
 }
 
-// satisfiedBy reports whether an installed release is what r asks of its channel.
+// satisfiedBy reports whether the installed release have matches r.
 func (r toolRef) satisfiedBy(have record.Head) bool {
 	return have.Tool == r.Name && (r.Channel == "" || have.Channel == r.Channel) &&
 		(r.Version == "" || manifests.MatchesVersion(r.Version, have.Version) || slices.Contains(have.Labels, r.Version))
 }
 
-// A severalChannelsError says that a bare name means more than one thing.
+// A severalChannelsError reports that a bare name means tools of several channels.
 type severalChannelsError struct {
 	Tool     string
 	Channels []string
-	Flags    []string // that the verb needs to mean the same
+	Flags    []string // to repeat in the suggested command line
 }
 
 func (e *severalChannelsError) Error() string {
 	return fmt.Sprintf("%s comes from several channels: %s", e.Tool, strings.Join(e.Channels, ", "))
 }
 
-// A severalVersionsError says that more than one installed version is meant.
+// A severalVersionsError reports that several installed versions match.
 type severalVersionsError struct {
 	Tool string
 	Refs []string // channel/tool@version, newest first
@@ -92,7 +91,7 @@ func (e *severalVersionsError) Error() string {
 	return fmt.Sprintf("several versions of %s are installed: %s", e.Tool, strings.Join(e.Refs, ", "))
 }
 
-// A notInstalledError says that nothing installed is what was named.
+// A notInstalledError reports that no installed release matches.
 type notInstalledError struct {
 	Ref  toolRef
 	Near []string

@@ -13,7 +13,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// bindFormat makes the origin of an added channel, whose keys are ring.
+// bindFormat returns the origin of an added channel with the keys ring.
 func (a *app) bindFormat(s *session, c channels.Channel, ring *verify.Keyring) (origin, error) {
 	switch c.Format {
 	case "native":
@@ -30,13 +30,13 @@ func (a *app) bindFormat(s *session, c channels.Channel, ring *verify.Keyring) (
 	if err != nil {
 		return origin{}, err
 	}
-	// Added would have a missing mark count as lost; these publish nothing to count by.
+	// Added is false: it makes a missing mark an error, and these formats have no marks.
 	return origin{Channel: install.Channel{Name: c.Name, Source: source}, added: &c, keys: ring}, nil
 }
 
-// proofs are the requests that an added channel has to answer before it is
-// believed to be one: its manifest, or for each of its tools a signed list or,
-// where each file is signed, a file for host with a signature that could count.
+// proofs returns the requests that a channel must answer before it is added: for its
+// manifest, or for each of its tools a signed list or, if each file is signed, a file
+// for host with an acceptable signature.
 func (o origin) proofs(host manifests.Request) (requests []manifests.Request) {
 	switch o.added.Format {
 	case "native":
@@ -56,8 +56,8 @@ func (o origin) proofs(host manifests.Request) (requests []manifests.Request) {
 	return requests
 }
 
-// locateChannel judges the format, the place and the tools of a channel that is
-// to be added.
+// locateChannel checks the format and the tools of a channel to be added, and sets
+// its URL.
 func locateChannel(c *channels.Channel, where, cwd string) (err error) {
 	switch c.Format {
 	case "native":
@@ -73,7 +73,7 @@ func locateChannel(c *channels.Channel, where, cwd string) (err error) {
 	}
 	known := upstreams.TwinTools(c.Format)
 	if len(c.Tools) == 0 {
-		return usage("channel add: name with --tools the upstream whose layout it has: %s", strings.Join(known, ", "))
+		return usage("channel add: use --tools to name the upstream tool that it mirrors: %s", strings.Join(known, ", "))
 	}
 	for _, tool := range c.Tools {
 		if !slices.Contains(known, tool) {
@@ -86,14 +86,14 @@ func locateChannel(c *channels.Channel, where, cwd string) (err error) {
 	return err
 }
 
-// locateRust finds the manifest that a bare name means: the one that where
-// names, or the stable one in that directory.
+// locateRust sets the URL of the manifest that a bare name means: where itself, or
+// the stable manifest in that directory.
 func locateRust(c *channels.Channel, where, cwd string) (err error) {
 	if len(c.Tools) == 0 {
 		c.Tools = []string{rust.Tool}
 	}
 	if !c.Grants(rust.Tool, isBuiltin) {
-		return usage("channel add: a channel of format rust offers %s alone", rust.Tool)
+		return usage("channel add: a channel of format rust only offers %s", rust.Tool)
 	}
 	if c.URL, err = manifests.Locate(where, cwd, ""); err == nil && !rust.IsManifest(path.Base(c.URL)) {
 		c.URL, err = manifests.Locate(where, cwd, rust.ManifestName)

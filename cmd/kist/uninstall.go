@@ -38,7 +38,7 @@ which kist rollback returns.`,
 		changes: true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVarP(&less.Components, "component", "c", nil, "only the optional component `NAME` of it (repeatable)")
-			f.StringArrayVarP(&less.Targets, "target", "t", nil, "only what it has to build for the platform `TRIPLE` (repeatable)")
+			f.StringArrayVarP(&less.Targets, "target", "t", nil, "only its support for building for `TRIPLE` (repeatable)")
 			f.BoolVar(&all, "all", false, "every installed toolchain")
 		},
 		complete: a.completeInstalled,
@@ -46,7 +46,7 @@ which kist rollback returns.`,
 		run: func(ctx context.Context, args []string) (result, error) {
 			whole := len(less.Components)+len(less.Targets) == 0
 			if all == (len(args) > 0) || all && !whole {
-				return nil, usage("uninstall: name the tools, or say --all")
+				return nil, usage("uninstall: name the tools, or use --all")
 			}
 			if err := less.validate("uninstall"); err != nil {
 				return nil, err
@@ -73,7 +73,7 @@ which kist rollback returns.`,
 					c.Remove = append(c.Remove, r.ID)
 					continue
 				}
-				components, err := less.of(r)
+				components, err := less.componentsIn(r)
 				if err != nil {
 					return nil, err
 				}
@@ -85,7 +85,7 @@ which kist rollback returns.`,
 }
 
 // toRemove returns the single release that ref means: an installed one, or one
-// whose removal was cut short.
+// whose removal was interrupted.
 func (s *session) toRemove(ref toolRef) (record.Head, error) {
 	r, err := s.named(ref)
 	if _, absent := errors.AsType[*notInstalledError](err); absent {
@@ -126,7 +126,7 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 	return r, cmp.Or(err, kept(r.Kept, false))
 }
 
-// everything are the releases whose files are there, by ID.
+// everything returns the releases whose files are installed, by ID.
 func (s *session) everything() (all []record.Head) {
 	for _, id := range slices.Sorted(maps.Keys(s.state.Receipts)) {
 		if r := s.state.Receipts[id]; !r.Removed {
@@ -136,12 +136,12 @@ func (s *session) everything() (all []record.Head) {
 	return all
 }
 
-// openToEmpty opens a session to remove everything by the receipts alone, even
-// where the record of what is in force is damaged.
+// openToEmpty opens a session to remove everything by the receipts alone, even if
+// the current generation is damaged.
 func (a *app) openToEmpty(ctx context.Context) (*session, error) {
 	s, damaged, err := a.openAnyway(ctx)
 	if damaged != nil {
-		a.warn("%v; going by the receipts alone", damaged)
+		a.warn("%v; using only the receipts", damaged)
 	}
 	if err == nil {
 		a.warnOfDamage(s)
@@ -159,13 +159,13 @@ func (a *app) everything(installed []record.Head) string {
 	return fmt.Sprintf("all %d installed toolchains", len(installed))
 }
 
-// A declinedError says that the user answered no.
+// A declinedError is returned when the user does not confirm.
 type declinedError struct{}
 
 func (*declinedError) Error() string { return "not confirmed" }
 
-// confirm asks before everything goes; only a person at a terminal is asked. An
-// interrupt is heard while it waits.
+// confirm asks before everything is removed, if the user is at a terminal. An
+// interrupt ends the wait for the answer.
 func (a *app) confirm(ctx context.Context, format string, args ...any) error {
 	if a.flags.yes || !a.Terminal.Stdin || !a.Terminal.Stderr {
 		return nil

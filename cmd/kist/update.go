@@ -55,7 +55,7 @@ type updateResult struct {
 	changeResult
 	Updated  []outdatedTool  `json:"updated"`
 	UpToDate []installedTool `json:"up_to_date,omitempty"`
-	Pinned   []installedTool `json:"pinned,omitempty"` // asked for by an exact version
+	Pinned   []installedTool `json:"pinned,omitempty"` // requested by exact version
 	Failed   []failedChannel `json:"failed,omitempty"` // channels that were left out
 }
 
@@ -64,7 +64,7 @@ func (r updateResult) text(p *page) {
 		p.line("%s %s · channel %s · up to date", t.Tool, t.Version, t.Channel)
 	}
 	for _, t := range r.Pinned {
-		p.line("%s %s · channel %s · stays: it was asked for by its exact version", t.Tool, t.Version, t.Channel)
+		p.line("%s %s · channel %s · not updated: it was installed by its exact version", t.Tool, t.Version, t.Channel)
 	}
 	done := "updated"
 	if r.DryRun {
@@ -87,7 +87,7 @@ func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, e
 	var lost []*install.MissingError
 	for _, have := range chosen {
 		missing := s.Missing(have)
-		if len(refs) == 0 && a.isLeft(s, have) {
+		if len(refs) == 0 && a.warnChannelRemoved(s, have) {
 			if missing != nil {
 				lost = append(lost, missing)
 			}
@@ -97,10 +97,10 @@ func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, e
 		switch {
 		case err != nil:
 			return nil, err
-		case missing != nil && (!ok || stays(have) || next.Version == have.Version):
+		case missing != nil && (!ok || isPinned(have) || next.Version == have.Version):
 			lost = append(lost, missing)
 		case !ok:
-		case stays(have):
+		case isPinned(have):
 			r.Pinned = append(r.Pinned, s.describe(have))
 		case next.Version == have.Version:
 			r.UpToDate = append(r.UpToDate, s.describe(have))
@@ -108,7 +108,7 @@ func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, e
 			updates = append(updates, update{have, next})
 		}
 	}
-	if len(refs) == 0 { // what was not named is worth no line
+	if len(refs) == 0 { // report unchanged tools only if they were named
 		r.UpToDate, r.Pinned = nil, nil
 		if len(updates)+len(v.failed)+len(lost) == 0 {
 			a.say("everything is up to date")
@@ -121,28 +121,28 @@ func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, e
 	changed := len(r.Updated) > 0 && !a.flags.dryRun
 	switch {
 	case err == nil, unfinished, kept:
-	case changed: // by some channels, before this machine failed
+	case changed: // some channels were updated before a failure of this machine
 		return r, &channelsError{Failed: v.failed, Changed: true, gravest: err}
 	default:
 		return nil, err
 	}
-	left := v.end(changed)
-	if left != nil && unfinished { // of which the hint matters more
-		a.warn("%v", left)
-		left = nil
+	skipped := v.end(changed)
+	if skipped != nil && unfinished { // the hint of err matters more
+		a.warn("%v", skipped)
+		skipped = nil
 	}
 	a.changed = changed
-	return r, a.orMissing(cmp.Or(left, err), lost)
+	return r, a.orMissing(cmp.Or(skipped, err), lost)
 }
 
-// An update is an installed release and the one that takes its place.
+// An update is an installed release and the one that replaces it.
 type update struct {
 	have record.Head
 	next manifests.Release
 }
 
-// apply brings updates into force: all at once, or, where what one channel serves
-// cannot be had or fails its proof, channel by channel.
+// apply installs updates: all at once, or, if the files of one channel cannot be
+// fetched or verified, channel by channel.
 func (a *app) apply(ctx context.Context, v *survey, updates []update, r *updateResult) error {
 	done, err := a.applyAll(ctx, v.s, updates)
 	byChannel := map[string][]update{}
@@ -174,8 +174,7 @@ func (a *app) apply(ctx context.Context, v *survey, updates []update, r *updateR
 	return last
 }
 
-// applyAll is one change that brings all updates into force. done is nil if it did
-// not come to that.
+// applyAll installs all updates in one change. done is nil if nothing was changed.
 func (a *app) applyAll(ctx context.Context, s *session, updates []update) (done *changeResult, err error) {
 	c := plan.Change{Follow: map[record.ID]string{}}
 	for _, u := range updates {
@@ -192,7 +191,7 @@ func (a *app) applyAll(ctx context.Context, s *session, updates []update) (done 
 	return nil, err
 }
 
-// add adds what one change did to r.
+// add adds the result of one change to r.
 func (r *updateResult) add(done *changeResult, updates []update) {
 	if done == nil {
 		return
@@ -226,7 +225,7 @@ func (r *updateResult) add(done *changeResult, updates []update) {
 	}
 }
 
-// chosen returns the installed releases that refs mean, each once; all without refs.
+// chosen returns the installed releases that refs mean, each once; without refs, all.
 func (s *session) chosen(refs []toolRef) (list []record.Head, err error) {
 	if len(refs) == 0 {
 		return s.state.Installed(), nil
@@ -245,35 +244,36 @@ func (s *session) chosen(refs []toolRef) (list []record.Head, err error) {
 	return list, nil
 }
 
-// isLeft reports whether have, which nobody named, has no channel to ask any more,
-// and says so: the user removed it.
-func (a *app) isLeft(s *session, have record.Head) bool {
-	if stays(have) || isBuiltinChannel(have.Channel) {
+// warnChannelRemoved warns if have, which was not named on the command line, cannot
+// be updated because the user removed its channel, and reports whether that is so.
+func (a *app) warnChannelRemoved(s *session, have record.Head) bool {
+	if isPinned(have) || isBuiltinChannel(have.Channel) {
 		return false
 	}
 	_, err := a.added(s, have.Channel)
 	if _, unknown := errors.AsType[*channels.UnknownChannelError](err); !unknown {
 		return false
 	}
-	a.warn("%s stays: channel %s was removed", have.Ref(), have.Channel)
+	a.warn("%s is not updated: channel %s was removed", have.Ref(), have.Channel)
 	return true
 }
 
-// stays reports whether have was asked for by its exact version. One or two numbers
-// are no exact version, but the line of all releases that begin so.
-func stays(have record.Head) bool {
+// isPinned reports whether have was requested by its exact version. One or two
+// numbers are not an exact version, but the line of all releases that begin so.
+func isPinned(have record.Head) bool {
 	_, exact := manifests.ExactVersion(have.Requested)
 	return exact || have.Requested == have.Version && !manifests.IsVersionLine(have.Version)
 }
 
-// requestNewest is the question what have was asked for by means now.
+// requestNewest returns the request for the release that have's label or version line
+// means now.
 func (a *app) requestNewest(have record.Head) manifests.Request {
 	return manifests.Request{Tool: have.Tool, Version: have.Requested, Platform: have.Platform, Distro: a.Distro(), Glibc: a.Glibc(),
 		Components: have.Components, Profile: have.Profile}
 }
 
-// newestOf is the release of cat that answers q, the question about have: have's
-// own version where nothing newer is meant.
+// newestOf returns the release of cat that answers q, the request for have: have's own
+// version if there is nothing newer.
 func (a *app) newestOf(s *session, o origin, cat manifests.Catalog, q manifests.Request, have record.Head) (manifests.Release, error) {
 	same := manifests.Release{Channel: have.Channel, Tool: have.Tool, Version: have.Version}
 	next, err := s.Release(cat, o.Channel, q)
@@ -290,16 +290,16 @@ func (a *app) newestOf(s *session, o origin, cat manifests.Catalog, q manifests.
 	return next, nil
 }
 
-// heldBack is why update does not follow what the channel of have names now, empty
-// where it does: nobody is taken to an older release, or from a release to a
-// pre-release, who did not ask for it by a label that the channel has. list is what
-// the channel offers, newest first.
+// heldBack returns why update does not replace have with next, or "" if it does. A
+// user gets an older release, or a pre-release in place of a release, only if they
+// asked for it by a label that the channel has. list is what the channel offers,
+// newest first.
 func heldBack(have record.Head, next manifests.Release, list []manifests.Version) string {
 	if next.Version == have.Version {
 		return ""
 	}
 	order := compareReleases(have, next, list)
-	// The labels of a distribution's release are beginnings of its version.
+	// The labels of a distribution's release are prefixes of its version.
 	labelled := have.Requested != "" && slices.Contains(next.Labels, have.Requested) && !fromDistro(next)
 	switch {
 	case order <= 0 && slices.Contains(next.Evidence.Notes, manifests.Unsigned):
@@ -309,29 +309,29 @@ func heldBack(have record.Head, next manifests.Release, list []manifests.Version
 		return "which is older than the installed " + have.Version
 	case fromDistro(next) || slices.Contains(next.Labels, manifests.Stable):
 	case manifests.Prerelease(next.Version) && !manifests.Prerelease(have.Version):
-		return fmt.Sprintf("which is a pre-release, and the installed %s is none", have.Version)
+		return fmt.Sprintf("which is a pre-release, while the installed %s is a release", have.Version)
 	}
 	return ""
 }
 
-// compareReleases orders next and have as cmp.Compare does: by the order of their
-// versions, which a distribution has of its own, and where that has no place for
-// them by their places in list.
+// compareReleases compares next with have as cmp.Compare does: by their versions, in
+// the distribution's own order if next comes from one, and if those compare as equal,
+// by their positions in list.
 func compareReleases(have record.Head, next manifests.Release, list []manifests.Version) int {
 	if fromDistro(next) {
 		return debian.Compare(next.Version, have.Version)
 	}
-	at := func(v string) int {
+	index := func(v string) int {
 		return slices.IndexFunc(list, func(have manifests.Version) bool { return have.Version == v })
 	}
 	if order := manifests.CompareVersions(next.Version, have.Version); order != 0 {
 		return order
 	}
-	if i, j := at(next.Version), at(have.Version); i >= 0 && j >= 0 {
+	if i, j := index(next.Version), index(have.Version); i >= 0 && j >= 0 {
 		return j - i
 	}
 	return 0
 }
 
-// fromDistro reports whether a distribution's indices name r.
+// fromDistro reports whether r comes from a distribution's package indices.
 func fromDistro(r manifests.Release) bool { return debian.IsIndex(r.Evidence.Name) }

@@ -29,7 +29,7 @@ as they came out of the proved archive; the archive is not unpacked again.`,
 		example: "kist verify go",
 		exits:   []int{0, 1, 2, 3, 4, 8, 9},
 		flags: func(f *pflag.FlagSet) {
-			f.BoolVar(&evidence, "evidence", false, "prove again, from the stored evidence, that it was rightly installed")
+			f.BoolVar(&evidence, "evidence", false, "verify the stored evidence of each release again")
 		},
 		args:     between(0, 1000),
 		complete: a.completeInstalled,
@@ -70,11 +70,11 @@ type checkedRelease struct {
 	Proof   *provedAgain    `json:"proof,omitempty"` // with --evidence
 }
 
-// provedAgain is what came of proving a release from its evidence.
+// provedAgain is the result of verifying a release again from its evidence.
 type provedAgain struct {
 	Proved  bool   `json:"proved"`
 	Problem string `json:"problem,omitempty"`
-	// Files says that the installed files were recorded while the proved archive was
+	// Files reports that the installed files were recorded while the proved archive was
 	// unpacked, so that comparing them with the receipt compares them with the archive.
 	Files bool     `json:"files"`
 	Notes []string `json:"notes,omitempty"`
@@ -111,7 +111,7 @@ func (r *provedAgain) text(p *page) {
 	}
 }
 
-// A driftError says that something installed is not as it was.
+// A driftError reports that installed files differ from their receipts.
 type driftError struct{ Releases []string }
 
 func (e *driftError) Error() string {
@@ -160,8 +160,8 @@ func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.He
 	return r, nil
 }
 
-// graver is the one of two errors, either of which may be nil, that says the
-// worse: that something is not trusted.
+// graver returns the more serious of two errors, either of which may be nil: one that
+// matches verify.ErrUntrusted, else the first.
 func graver(a, b error) error {
 	if a == nil || !errors.Is(a, verify.ErrUntrusted) && errors.Is(b, verify.ErrUntrusted) {
 		return b

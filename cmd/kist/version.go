@@ -18,7 +18,7 @@ func (a *app) versionCommand() *cobra.Command {
 	})
 }
 
-// versionResult says which kist this is, as the Go toolchain recorded it.
+// versionResult describes this build of kist, as the Go toolchain recorded it.
 type versionResult struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`

@@ -38,10 +38,10 @@ type whichResult struct {
 
 func (r whichResult) text(p *page) { p.line("%s", r.Path) }
 
-// A noCommandError says that no default toolchain has a command of that name.
+// A noCommandError reports that no default toolchain has a command of that name.
 type noCommandError struct {
 	Command string
-	Has     string // an installed release that is no default and has it
+	Has     string // an installed release that has it but is not a default
 	Near    []string
 }
 
@@ -54,7 +54,7 @@ func (s *session) which(command string) (result, error) {
 	for _, l := range s.state.Current.Links {
 		if l.Name == command {
 			r := s.state.Receipts[l.ID]
-			r.ID = l.ID // also where the receipt cannot be read
+			r.ID = l.ID // set even if the receipt cannot be read
 			if missing := s.MissingAt(r, filepath.FromSlash(l.Target)); missing != nil {
 				return nil, missing
 			}
@@ -72,7 +72,7 @@ func (s *session) which(command string) (result, error) {
 	return nil, e
 }
 
-// commandPath finds a command of a release: its path below the prefix.
+// commandPath returns the path of a command of r below the prefix.
 func commandPath(r record.Head, name string) (string, bool) {
 	for _, c := range r.Commands {
 		if c.Name == name {
