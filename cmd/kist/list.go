@@ -24,18 +24,18 @@ func (a *app) listCommand() *cobra.Command {
 installed, as kist search does. With --available TOOL, asks the tool's channel for
 its versions, and shows them newest first.
 
-With --distros, shows which version of TOOL each distribution ships, as its proved
-indices say; NAMES, with commas between, are the distributions to ask. With
---minimum, prints the lowest of these versions. One that cannot be reached is
-named and left out, unless it was asked for by name.`,
+With --distros, shows which version of TOOL each distribution ships, according to
+its signed indices; NAMES, separated by commas, are the distributions to ask. With
+--minimum, prints the lowest of these versions. A distribution that cannot be
+reached is left out with a warning, unless you named it.`,
 		example: "kist list\nkist list --available go\nkist list rust --distros debian-bookworm,debian-trixie --minimum",
 		exits:   []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:    between(0, 2),
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&available, "available", false, "show what can be installed: all tools, or the versions of TOOL")
-			f.StringSliceVar(&distros.names, "distros", nil, "show what distributions ship of TOOL: those of `NAMES`; default: all")
+			f.StringSliceVar(&distros.names, "distros", nil, "show the version of TOOL in the distributions `NAMES`; default: all")
 			f.Lookup("distros").NoOptDefVal = everyDistro
-			f.BoolVar(&distros.minimum, "minimum", false, "with --distros, print the lowest version alone")
+			f.BoolVar(&distros.minimum, "minimum", false, "with --distros, only print the lowest version")
 		},
 		complete: a.completeList,
 		values:   map[string]completer{"distros": list(a.completeDistros)},

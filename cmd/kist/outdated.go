@@ -20,9 +20,9 @@ func (a *app) outdatedCommand() *cobra.Command {
 		short: "List tools that kist update would change",
 		long: `Asks the channel of each TOOL (default: all) for the newest release of what you
 asked for, and lists the tools that kist update would change. Nothing is changed.
-What was asked for by an exact version is never outdated. A channel that cannot be
-reached or trusted is left out and named; the exit code is then that of the
-gravest failure.`,
+A toolchain that you installed by its exact version is never outdated. A channel
+that cannot be reached or trusted is left out with a warning; the exit code is then
+that of the gravest failure.`,
 		example: "kist outdated --exit-code",
 		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 100},
 		args:    between(0, 1000),

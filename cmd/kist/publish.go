@@ -31,8 +31,8 @@ a step leaves behind can also be made with a text editor and gpg.
 		a.publishSignCommand(), a.publishKeysCommand(), a.publishVerifyCommand(), a.publishPruneCommand())
 }
 
-// openPublished opens the directory of a channel. For a dry run it is a copy of
-// what the directory states, so that the same code does the same work elsewhere.
+// openPublished opens the directory of a channel. For a dry run it opens a temporary
+// copy of the directory's state files, so that the same code runs on the copy.
 func (a *app) openPublished(dir string) (d publish.Dir, closeDir func() error, err error) {
 	root, err := openRoot(dir, false)
 	if err != nil {
@@ -64,7 +64,7 @@ func (a *app) openPublished(dir string) (d publish.Dir, closeDir func() error, e
 func (a *app) publishInitCommand() *cobra.Command {
 	var channel string
 	return a.command(verb{
-		use: "init DIR --channel NAME", short: "Begin a channel in a directory",
+		use: "init DIR --channel NAME", short: "Create a channel in a directory",
 		example: "kist publish init public/ --channel acme",
 		exits:   []int{0, 1, 2, 8},
 		args:    exactly(1),
@@ -100,7 +100,7 @@ type publishBegun struct {
 }
 
 func (r publishBegun) text(p *page) {
-	p.line("began channel %s in %s; add a release with kist publish add", r.Channel, r.Dir)
+	p.line("created channel %s in %s; add a release with kist publish add", r.Channel, r.Dir)
 }
 
 func (a *app) publishSignCommand() *cobra.Command {
@@ -108,13 +108,13 @@ func (a *app) publishSignCommand() *cobra.Command {
 	return a.command(verb{
 		use:   "sign DIR --secret-key FILE | --unsigned-out FILE | --attach SIGNATURE",
 		short: "Sign what was added, here or elsewhere",
-		long: `Stamps the manifest with the next serial and its dates and signs it. It is
-published once enough have signed: as many as keys.toml demands, else all who
-signed what is published. Until then it waits in channel.next.toml: pass the
-directory on, and have the next signer run the same verb. To sign on another
-machine or with a smart card, write the exact bytes with --unsigned-out, sign
-them there (gpg --armor --detach-sign FILE), and bring the signature back with
---attach. A secret key file must have no passphrase.`,
+		long: `Gives the manifest the next serial and its dates, and signs it. It is published
+once enough keys have signed it: as many as keys.toml requires, or without
+keys.toml all that signed the published manifest. Until then it waits in
+channel.next.toml: pass the directory on, and have the next signer run this
+command. To sign on another machine or with a smart card, write the exact bytes
+with --unsigned-out, sign them there (gpg --armor --detach-sign FILE), and add the
+signature with --attach. A secret key file must have no passphrase.`,
 		example: "kist publish sign public/ --secret-key secret.asc",
 		exits:   []int{0, 1, 2, 3, 4, 5, 8},
 		args:    exactly(1),
@@ -122,8 +122,8 @@ them there (gpg --armor --detach-sign FILE), and bring the signature back with
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&o.secret, "secret-key", "", "sign with the secret key in `FILE`")
 			f.StringVar(&o.out, "unsigned-out", "", "write what is to be signed to `FILE`")
-			f.StringVar(&o.attach, "attach", "", "take the signature in `FILE`")
-			f.StringArrayVar(&o.keys, "key", nil, "with --attach: a `FILE` of public keys that tells whose it is (repeatable)")
+			f.StringVar(&o.attach, "attach", "", "add the signature in `FILE`")
+			f.StringArrayVar(&o.keys, "key", nil, "with --attach: a `FILE` of public keys to verify it with (repeatable)")
 			f.IntVar(&o.days, "days", int(publish.DefaultValidity.Hours()/24), "how long it is fresh: `N` days")
 		},
 		run: func(_ context.Context, args []string) (result, error) { return a.publishSign(args[0], o) },
@@ -160,7 +160,7 @@ type publishSigned struct {
 	Mark      verify.Mark          `json:"mark"`
 	Published bool                 `json:"published"`
 	Signers   *publish.Quorum      `json:"signers,omitempty"` // of those who must sign
-	Missing   []verify.Fingerprint `json:"missing,omitempty"` // keys that have not signed, while more must
+	Missing   []verify.Fingerprint `json:"missing,omitempty"` // keys that have not signed, if more signatures are needed
 	Claims    []verify.Claim       `json:"signatures,omitempty"`
 	Unsigned  string               `json:"unsigned,omitempty"` // file with the bytes to sign
 	Cosigned  bool                 `json:"cosigned,omitempty"`
@@ -182,17 +182,17 @@ func (r publishSigned) text(p *page) {
 	case r.DryRun && r.Published:
 		p.line("would sign %s", edition)
 	case r.DryRun:
-		p.line("would sign %s, to wait for more signatures", edition)
+		p.line("would sign %s, which would then wait for more signatures", edition)
 	case r.Same && r.Published:
-		p.line("%s: the signature was there already", edition)
+		p.line("%s: already has this signature", edition)
 	case r.Cosigned && r.Published:
 		p.line("%s: signature added", edition)
 	case r.Published:
 		p.line("%s: signed", edition)
 	case r.Same:
-		p.line("%s: the signature was there already; waits for signatures in %s", edition, publish.NextFile)
+		p.line("%s: already has this signature; waits for more signatures in %s", edition, publish.NextFile)
 	default:
-		p.line("%s: signed, waits for signatures in %s; what was published before stays served", edition, publish.NextFile)
+		p.line("%s: signed; waits for more signatures in %s; until then users get the manifest published before", edition, publish.NextFile)
 	}
 	for _, c := range r.Claims {
 		who := c.KeyID
@@ -202,29 +202,29 @@ func (r publishSigned) text(p *page) {
 		field(p, "signed by", who)
 	}
 	if r.Signers != nil && !r.Published {
-		field(p, "signed", fmt.Sprintf("by %d of the %d that must", r.Signers.Have, r.Signers.Need))
+		field(p, "signed", fmt.Sprintf("by %d of %d required keys", r.Signers.Have, r.Signers.Need))
 		for _, f := range r.Missing {
 			field(p, "not yet", f.Spaced())
 		}
 		field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", argument(r.dir), some(r.Signers.Need-r.Signers.Have, len(r.Missing))))
 	}
 	if r.Keys > 0 {
-		p.line("version %d of the keys, which waited for this signature: in force", r.Keys)
+		p.line("version %d of the keys is now in force", r.Keys)
 	}
 }
 
-// some says how many of several are meant.
-func some(n, of int) string {
+// some names n of total keys, for a sentence.
+func some(n, total int) string {
 	switch {
-	case n == of && of == 1:
+	case n == total && total == 1:
 		return "that key"
-	case n == of:
+	case n == total:
 		return "each of them"
 	}
 	return fmt.Sprintf("%d of them", n)
 }
 
-// argument is a word of a command line, quoted if it needs to be.
+// argument returns s as a word of a command line, quoted if needed.
 func argument(s string) string {
 	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-") == "" {
 		return s
@@ -268,10 +268,11 @@ func (a *app) publishSign(dir string, o signOptions) (result, error) {
 	return a.signed(dir)(d.Sign(key, stamp))
 }
 
-// largeManifest is where a publisher is told that a manifest nears its ceiling.
+// largeManifest is the size from which a publisher is warned that a manifest nears
+// its limit.
 const largeManifest = manifests.MaxManifest / 2
 
-// signed is the result of signing the channel in dir.
+// signed returns a function that makes the result of signing the channel in dir.
 func (a *app) signed(dir string) func(publish.Signed, error) (result, error) {
 	return func(s publish.Signed, err error) (result, error) {
 		if err != nil {
@@ -279,13 +280,13 @@ func (a *app) signed(dir string) func(publish.Signed, error) (result, error) {
 		}
 		a.warnOfKeys(s.Findings)
 		if s.Unproved {
-			a.warn("no certificate of that signer is known here, so the signature itself was not proved; --key FILE proves it")
+			a.warn("the certificate of that signer is not known here, so the signature was not verified; give it with --key FILE")
 		}
 		if s.Dropped > 0 && !a.flags.dryRun {
-			a.warn("serial %d, which waited for signatures, gave way to this edition", s.Dropped)
+			a.warn("serial %d was waiting for signatures and is replaced by this manifest", s.Dropped)
 		}
 		if s.Size >= largeManifest {
-			a.warn("the manifest has %s of at most %s; kist publish remove takes out releases that nobody needs", byteSize(s.Size), byteSize(manifests.MaxManifest))
+			a.warn("the manifest has %s of at most %s; remove old releases with kist publish remove", byteSize(s.Size), byteSize(manifests.MaxManifest))
 		}
 		return publishSigned{DryRun: a.flags.dryRun, Mark: s.Mark, Published: s.Published, Signers: &s.Signers, Missing: s.Missing, Claims: s.Claims,
 			Cosigned: s.Cosigned, Unproved: s.Unproved, Same: s.Unchanged, Keys: s.Keys, dir: dir}, nil

@@ -24,11 +24,11 @@ func (a *app) publishAddCommand() *cobra.Command {
 	return a.command(verb{
 		use:   "add DIR FILE… [--tool NAME] [--version V] [--platform OS/ARCH] [--command PATTERN…]",
 		short: "Add files of releases to what will be signed next",
-		long: `Copies each FILE below DIR under its digest, unpacks it once to see that it can
-be installed and how large it is, and enters it into the draft: all files, or
-none. Tool, version, platform and format are read from the name of the file, or
-of the one directory in the archive, which is then dropped; a flag sets them for
-all files. With -n, a table shows what would be added. Nothing is published
+		long: `Copies each FILE below DIR under its digest, unpacks it once to check that it can
+be installed and how large it is, and adds it to the draft: all files, or none.
+Tool, version, platform and format come from the name of the file, or of the
+single directory in the archive, which is then dropped; a flag sets them for all
+files. With -n, a table shows what would be added. Nothing is published
 before "kist publish sign".`,
 		example: `kist publish add public/ dist/zig-*.tar.xz --command zig --label stable
 kist publish add public/ tool.tar.gz --tool zig --version 0.14.0 --platform linux/amd64 --strip 1 --command zig`,
@@ -41,7 +41,7 @@ kist publish add public/ tool.tar.gz --tool zig --version 0.14.0 --platform linu
 			f.StringVar(&o.platform, "platform", "", "what it runs on: `OS/ARCH`, OS/ARCH/LIBC or any")
 			f.StringArrayVar(&o.files, "file", nil, "a `FILE`, as if it was named after DIR (repeatable)")
 			f.StringVar(&o.format, "format", "", "the `FORMAT`: "+strings.Join(manifests.Formats(), ", "))
-			f.IntVar(&o.strip, "strip", -1, "drop `N` leading directories; by default one that holds everything")
+			f.IntVar(&o.strip, "strip", -1, "drop `N` leading directories; by default one that contains everything")
 			f.Lookup("strip").DefValue = "0" // no default in the help
 			f.StringArrayVar(&o.commands, "command", nil, "a `PATTERN` of files that become commands, below the prefix (repeatable)")
 			f.StringVar(&o.component, "component", "", "the `NAME` of the component; by default the tool's")
@@ -67,7 +67,7 @@ type addOptions struct {
 	optional                                            bool
 }
 
-// check looks at what can be judged without the files.
+// check validates the flags, without reading the files, and parses the witness.
 func (o addOptions) check() (*native.Witness, error) {
 	if len(o.files) == 0 {
 		return nil, usage("publish add: name the files to add")
@@ -97,7 +97,8 @@ func (o addOptions) check() (*native.Witness, error) {
 	return &native.Witness{Path: file, Contains: text}, nil
 }
 
-// addition is what o and the names of f say of it.
+// addition describes f by the flags in o, or else by the names of f and of its
+// directory.
 func (o addOptions) addition(f *newFile, witness *native.Witness) (publish.Addition, error) {
 	add := publish.Addition{Tool: o.tool, Version: o.version, Labels: o.labels, Commands: o.commands, Witness: witness,
 		Name: f.name(), Artifact: f.art, Open: func() (io.ReadCloser, error) { return openFile(f.path) }}
@@ -183,8 +184,7 @@ func (a *app) publishAdd(ctx context.Context, dir string, o addOptions) (result,
 	return r, draft.Write()
 }
 
-// checkCommands refuses patterns of commands that match nothing, as far as the
-// files that are added tell.
+// checkCommands refuses patterns of commands that match nothing in the added files.
 func (a *app) checkCommands(o addOptions, files []*newFile, added []publish.Added) error {
 	matched := map[string]bool{} // patterns of o
 	for i, done := range added {
@@ -201,18 +201,18 @@ func (a *app) checkCommands(o addOptions, files []*newFile, added []publish.Adde
 		}
 		commands, skipped, err := plan.Commands(done.Release.Commands, plan.MakeExecutable(done.Release.Commands, entries))
 		if len(skipped) > 0 {
-			a.warn("%s: no pattern makes commands of such names: %s", f.name(), enumerate(spelled(skipped), a.flags.verbose))
+			a.warn("%s: a pattern cannot make commands with these names: %s", f.name(), enumerate(spelled(skipped), a.flags.verbose))
 		}
 		switch {
 		case len(done.Release.Commands) == 0:
-			if could := programs(entries); len(could) > 0 { // else it is data, and has no commands
+			if could := programs(entries); len(could) > 0 { // otherwise it is data, and has no commands
 				return &noMatchError{f.path, nil, could, nil}
 			}
 		case err == nil && len(commands) > 0:
-		case err == nil, alone(done):
+		case err == nil, installedAlone(done):
 			return &noMatchError{f.path, done.Release.Commands, programs(entries), err}
 		default:
-			a.warn("%s: %v; what its other files bring may supply them", f.name(), err)
+			a.warn("%s: %v; the other files of the release may contain them", f.name(), err)
 		}
 	}
 	for _, pattern := range o.commands {
@@ -223,30 +223,31 @@ func (a *app) checkCommands(o addOptions, files []*newFile, added []publish.Adde
 	return nil
 }
 
-// programPath is where a file that is a program itself is installed.
+// programPath returns where a file that is itself a program is installed.
 func programPath(done publish.Added) string {
 	for _, c := range done.Release.Commands {
-		if at, ok := manifests.CommandPath(c); ok && done.Artifact.Component == done.Release.Tool {
-			return at
+		if p, ok := manifests.CommandPath(c); ok && done.Artifact.Component == done.Release.Tool {
+			return p
 		}
 	}
 	return done.Artifact.Path[strings.LastIndex(done.Artifact.Path, "/")+1:]
 }
 
-// alone reports whether nothing else of the release is installed with an artifact.
-func alone(done publish.Added) bool {
+// installedAlone reports whether no other artifact of the release is installed with
+// this one.
+func installedAlone(done publish.Added) bool {
 	return !slices.ContainsFunc(done.Release.Artifacts, func(b native.Artifact) bool {
 		return b.Component != done.Artifact.Component && !b.Optional &&
 			(b.Platform.IsAny() || done.Artifact.Platform.IsAny() || b.Platform.OS == done.Artifact.Platform.OS && b.Platform.Arch == done.Artifact.Platform.Arch)
 	})
 }
 
-// A noMatchError says that patterns of commands match nothing that is executable.
+// A noMatchError reports that patterns of commands match no executable file.
 type noMatchError struct {
 	File     string
-	Patterns []string // none: there are no commands at all
-	Programs []string // what could be commands
-	Why      error    // nothing matches, as plan.Commands has it; may be nil
+	Patterns []string // empty: the release has no commands
+	Programs []string // files that could be commands
+	Why      error    // the error of plan.Commands; may be nil
 }
 
 func (e *noMatchError) Error() string {
@@ -259,7 +260,7 @@ func (e *noMatchError) Error() string {
 	}
 	what := "no executable file matches the commands " + strings.Join(e.Patterns, ", ")
 	if e.Why != nil {
-		what = strings.TrimSuffix(e.Why.Error(), ": "+verify.ErrUntrusted.Error()) // nobody has signed it yet
+		what = strings.TrimSuffix(e.Why.Error(), ": "+verify.ErrUntrusted.Error()) // it is not signed yet, so trust is not the problem
 	}
 	return fmt.Sprintf("%s: %s (%s)", e.File, what, has)
 }
@@ -308,7 +309,7 @@ func (r publishAdded) text(p *page) {
 	}
 	for _, f := range r.Added {
 		if f.Replaced {
-			field(p, "note", f.File+" replaces the file that was there for this platform and component")
+			field(p, "note", f.File+" replaces the earlier file for this platform and component")
 		}
 		for _, label := range f.Moved {
 			field(p, "note", fmt.Sprintf("label %s moved here from another version", label))

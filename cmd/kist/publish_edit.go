@@ -15,10 +15,9 @@ import (
 func (a *app) publishListCommand() *cobra.Command {
 	return a.command(verb{
 		use: "list DIR", short: "List the releases of a channel, published or not",
-		long: `Lists the releases that are in the channel once everything is signed, and how far
-each has come: published; waiting, in a manifest that too few have signed; or
-draft, which nobody has signed. A release that was removed, and that users still
-get, is listed as removed.`,
+		long: `Lists the releases of the channel with their states: published; waiting, in a
+manifest that needs more signatures; draft, not signed yet; or removed from the
+draft, but still published.`,
 		example: "kist publish list public/",
 		exits:   []int{0, 1, 2, 3, 4, 8},
 		args:    exactly(1),
@@ -92,7 +91,7 @@ func (r publishListed) text(p *page) {
 	p.table(rows)
 }
 
-// orDash lists names in one cell of a table.
+// orDash joins names for one cell of a table, or returns "-" if there are none.
 func orDash(names []string) string {
 	if len(names) == 0 {
 		return "-"
@@ -100,7 +99,7 @@ func orDash(names []string) string {
 	return strings.Join(names, " ")
 }
 
-// parseRelease reads TOOL@VERSION, a whole version.
+// parseRelease parses TOOL@VERSION, where the version is exact.
 func (a *app) parseRelease(arg string) (tool, version string, err error) {
 	ref, err := parseTool(arg)
 	if err != nil {
@@ -114,10 +113,10 @@ func (a *app) parseRelease(arg string) (tool, version string, err error) {
 
 func (a *app) publishRemoveCommand() *cobra.Command {
 	return a.command(verb{
-		use: "remove DIR TOOL@VERSION…", short: "Take releases out of what will be signed next",
-		long: `Takes each release out of the draft. Users get it until "kist publish sign" has
+		use: "remove DIR TOOL@VERSION…", short: "Remove releases from what will be signed next",
+		long: `Removes each release from the draft. Users get it until "kist publish sign" has
 published the rest; then "kist publish prune" removes the files that no release
-names any more.`,
+uses any more.`,
 		example: "kist publish remove public/ zig@0.14.0",
 		exits:   []int{0, 1, 2, 3, 4, 8},
 		args:    between(2, 1<<20),
@@ -169,9 +168,9 @@ func (a *app) publishEditCommand() *cobra.Command {
 	var noLabels bool
 	return a.command(verb{
 		use: "edit DIR TOOL@VERSION [--command PATTERN…] [--label NAME… | --no-labels]", short: "Change the commands and labels of a release",
-		long: `Gives a release in the draft the commands that are named, in place of all it has,
-and likewise the labels; a label that another release of the tool has moves
-here. Whatever is not named stays. Nothing is published before "kist publish
+		long: `Replaces the commands of a release in the draft with the ones given, and likewise
+its labels. A label of another release of the tool moves here. Commands or labels
+that are not given do not change. Nothing is published before "kist publish
 sign".`,
 		example: "kist publish edit public/ zig@0.14.0 --command bin/zig --label stable",
 		exits:   []int{0, 1, 2, 3, 4, 8},
@@ -180,7 +179,7 @@ sign".`,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&commands, "command", nil, "a `PATTERN` of files that become commands (repeatable)")
 			f.StringArrayVar(&labels, "label", nil, "a moving `NAME` for this version (repeatable)")
-			f.BoolVar(&noLabels, "no-labels", false, "take all its labels away")
+			f.BoolVar(&noLabels, "no-labels", false, "remove all its labels")
 		},
 		run: func(_ context.Context, args []string) (result, error) {
 			tool, version, err := a.parseRelease(args[1])
@@ -193,7 +192,7 @@ sign".`,
 			case noLabels:
 				labels = []string{}
 			case commands == nil && labels == nil:
-				return nil, usage("publish edit: say what to change, with --command, --label or --no-labels")
+				return nil, usage("publish edit: nothing to change; use --command, --label or --no-labels")
 			}
 			d, closeDir, err := a.openPublished(args[0])
 			if err != nil {
@@ -234,10 +233,10 @@ func (r publishEdited) text(p *page) {
 
 func (a *app) publishPruneCommand() *cobra.Command {
 	return a.command(verb{
-		use: "prune DIR", short: "Remove the files that no release names any more",
-		long: `Removes the files below DIR/blobs that are named neither by what is published nor
-by what waits to be signed. Only a file whose digest is the name of its directory
-is removed; any other that nothing names is kept, and listed (exit 10).`,
+		use: "prune DIR", short: "Remove the files that no release uses any more",
+		long: `Removes the files below DIR/blobs that neither the published manifest nor a draft
+or waiting one names. Only a file in a directory named after its digest is
+removed; other files that no manifest names are kept and listed (exit 10).`,
 		example: "kist publish prune public/",
 		exits:   []int{0, 1, 2, 3, 4, 8, 10},
 		args:    exactly(1),
@@ -258,11 +257,12 @@ is removed; any other that nothing names is kept, and listed (exit 10).`,
 	})
 }
 
-// An unnamedFilesError says that prune kept files that nothing names.
+// An unnamedFilesError reports that prune kept files that no release names and that
+// may not be kist's.
 type unnamedFilesError struct{ n int }
 
 func (e *unnamedFilesError) Error() string {
-	return fmt.Sprintf("%s that no release names kept, because no directory has the name of its digest", count(e.n, "file"))
+	return fmt.Sprintf("kept %s that no release names: not in a directory named after its digest", count(e.n, "file"))
 }
 
 // publishPruned is what publish prune did.

@@ -21,17 +21,17 @@ import (
 	"github.com/kist-tools/kist/manifests/publish"
 )
 
-// A newFile is a file that a publisher adds, and what was found in it.
+// A newFile is a file that a publisher adds, and its contents.
 type newFile struct {
 	path    string
-	art     native.Artifact // size, digest, format and strip; Unpacked once it was inspected
+	art     native.Artifact // size, digest, format and strip; Unpacked is set by the inspection
 	entries []record.Entry  // what it unpacks to
-	top     string          // directory that strip drops, where that was guessed
+	top     string          // directory that a guessed strip drops
 }
 
 func (f *newFile) name() string { return filepath.Base(f.path) }
 
-// readNewFile hashes the file at path, and finds out its format if none is given.
+// readNewFile hashes the file at path, and detects its format if none is given.
 func readNewFile(ctx context.Context, path, format string) (*newFile, error) {
 	f, err := openFile(path)
 	if err != nil {
@@ -68,13 +68,13 @@ const (
 // An inspection unpacks files that a publisher adds.
 type inspection struct {
 	*app
-	strip    int      // leading directories to drop; -1: it is guessed
+	strip    int      // leading directories to drop; -1: guess
 	commands []string // patterns that the publisher gave
 	witness  *native.Witness
 }
 
-// inspectAll unpacks files as an install would, each by itself, and fills in what
-// is in them. Of several errors, that of the first file is returned.
+// inspectAll unpacks files as an install would, each on its own, and records their
+// contents. Of several errors it returns that of the first file.
 func (in inspection) inspectAll(ctx context.Context, files []*newFile) error {
 	var batches [][]*newFile
 	for len(files) > 0 {
@@ -85,13 +85,13 @@ func (in inspection) inspectAll(ctx context.Context, files []*newFile) error {
 		}
 		batches, files = append(batches, files[:n]), files[n:]
 	}
-	const atOnce = 2 // processes that unpack, each with the memory that an install may use
+	const workers = 2 // unpacking processes, each of which may use as much memory as an install
 	errs := make([]error, len(batches))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var next atomic.Int64
 	var work sync.WaitGroup
-	for range atOnce {
+	for range workers {
 		work.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1
@@ -113,22 +113,23 @@ func (in inspection) inspectAll(ctx context.Context, files []*newFile) error {
 	return errors.Join(errs...)
 }
 
-// batch inspects files together, or each by itself for an exact verdict.
+// batch inspects files together, or if that fails one by one, for exact errors.
 func (in inspection) batch(ctx context.Context, files []*newFile) error {
-	if len(files) > 1 && in.together(ctx, files) == nil {
+	if len(files) > 1 && in.inspectTogether(ctx, files) == nil {
 		return nil
 	}
 	for _, f := range files {
-		if err := in.alone(ctx, f); err != nil {
+		if err := in.inspectOne(ctx, f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// together inspects several archives in one process, each in a directory of its
-// own. Any error, or a link that leaves its directory, is for alone to judge.
-func (in inspection) together(ctx context.Context, files []*newFile) (err error) {
+// inspectTogether inspects several archives in one process, each in a directory of
+// its own. After any error, also for a link that leaves its directory, inspectOne
+// decides.
+func (in inspection) inspectTogether(ctx context.Context, files []*newFile) (err error) {
 	scratch, remove, err := in.scratchDir()
 	if err != nil {
 		return err
@@ -137,10 +138,10 @@ func (in inspection) together(ctx context.Context, files []*newFile) (err error)
 	var archives []install.Packed
 	for i, f := range files {
 		if f.art.Format == "file" {
-			in.program(f)
+			in.recordProgram(f)
 			continue
 		}
-		if f.art.Format == "deb" { // whose absolute links start at the prefix
+		if f.art.Format == "deb" { // its absolute links start at the prefix
 			return errors.ErrUnsupported
 		}
 		a := in.archive(f, max(in.strip, 0))
@@ -165,7 +166,7 @@ func (in inspection) together(ctx context.Context, files []*newFile) (err error)
 		if f.art.Format == "file" {
 			continue
 		}
-		if err := in.found(f, parts[partName(i)]); err != nil {
+		if err := in.recordEntries(f, parts[partName(i)]); err != nil {
 			return err
 		}
 		if err := in.confirm(scratch, path.Join(partName(i), f.top), f); err != nil {
@@ -177,15 +178,15 @@ func (in inspection) together(ctx context.Context, files []*newFile) (err error)
 
 func partName(i int) string { return fmt.Sprintf("%04d", i) }
 
-// alone inspects one file.
-func (in inspection) alone(ctx context.Context, f *newFile) error {
+// inspectOne inspects one file.
+func (in inspection) inspectOne(ctx context.Context, f *newFile) error {
 	if f.art.Format == "file" {
-		in.program(f)
+		in.recordProgram(f)
 		return nil
 	}
 	strip := max(in.strip, 0)
 	err := in.unpackOne(ctx, f, strip)
-	if errors.Is(err, errLeaves) { // it leaves what is left of the archive: an install says how
+	if errors.Is(err, errLeaves) { // unpack as an install would, for its exact error
 		err = in.unpackOne(ctx, f, f.art.Strip)
 	}
 	return err
@@ -201,9 +202,9 @@ func (in inspection) unpackOne(ctx context.Context, f *newFile, strip int) (err 
 	if err != nil {
 		return err
 	}
-	if f.art.Strip != 0 && strip == f.art.Strip && in.strip < 0 { // the guess, tried in earnest
+	if f.art.Strip != 0 && strip == f.art.Strip && in.strip < 0 { // unpacked with the guessed strip
 		f.entries, f.top = entries, ""
-	} else if err := in.found(f, entries); err != nil {
+	} else if err := in.recordEntries(f, entries); err != nil {
 		return err
 	}
 	f.art.Unpacked = unpackedSize(f.entries)
@@ -218,12 +219,13 @@ func (in inspection) archive(f *newFile, strip int) install.Packed {
 	}
 }
 
-// errLeaves says that a link leaves what a guessed strip leaves of an archive.
+// errLeaves is returned for a link that points outside the directory that a guessed
+// strip leaves.
 var errLeaves = errors.New("a link leaves the directory")
 
-// found takes what an archive unpacked to, and guesses how much of it is to be
-// stripped: not what the publisher's patterns of commands begin with.
-func (in inspection) found(f *newFile, entries []record.Entry) error {
+// recordEntries records the unpacked entries of f, and guesses how many leading
+// directories to strip: none that the publisher's patterns of commands begin with.
+func (in inspection) recordEntries(f *newFile, entries []record.Entry) error {
 	f.entries, f.art.Strip, f.top = entries, max(in.strip, 0), ""
 	if in.strip < 0 && f.art.Format != "deb" {
 		var paths []string
@@ -237,14 +239,14 @@ func (in inspection) found(f *newFile, entries []record.Entry) error {
 	}
 	f.art.Unpacked = unpackedSize(f.entries)
 	for _, e := range f.entries {
-		if at := path.Join(path.Dir(e.Path), e.Target); e.Type == record.Link && (at == ".." || strings.HasPrefix(at, "../")) {
+		if target := path.Join(path.Dir(e.Path), e.Target); e.Type == record.Link && (target == ".." || strings.HasPrefix(target, "../")) {
 			return errLeaves
 		}
 	}
 	return nil
 }
 
-// entriesBelow are the entries below the directory top, by their paths in it.
+// entriesBelow returns the entries below the directory top, with paths relative to it.
 func entriesBelow(entries []record.Entry, top string) (list []record.Entry) {
 	for _, e := range entries {
 		if p, ok := strings.CutPrefix(e.Path, top+"/"); ok {
@@ -255,8 +257,8 @@ func entriesBelow(entries []record.Entry, top string) (list []record.Entry) {
 	return list
 }
 
-// matches reports whether one of patterns makes a command of one of entries, which
-// an install makes executable where a pattern names it.
+// matches reports whether patterns make commands of some of entries. As in an install,
+// a file that a pattern names becomes executable.
 func matches(patterns []string, entries []record.Entry) bool {
 	if len(patterns) == 0 {
 		return false
@@ -265,8 +267,8 @@ func matches(patterns []string, entries []record.Entry) bool {
 	return err == nil
 }
 
-// program is a file that is installed as it is.
-func (in inspection) program(f *newFile) {
+// recordProgram records a file that is installed as it is.
+func (in inspection) recordProgram(f *newFile) {
 	f.art.Unpacked, f.art.Strip = f.art.Size, max(in.strip, 0)
 }
 
@@ -277,8 +279,8 @@ func unpackedSize(entries []record.Entry) (size int64) {
 	return size
 }
 
-// confirm looks whether the witness, if there is one, confirms the release as it
-// will when that is installed.
+// confirm checks that the witness, if there is one, confirms the version of the
+// release, as an install does.
 func (in inspection) confirm(scratch *os.Root, prefix string, f *newFile) error {
 	if in.witness == nil {
 		return nil
@@ -288,13 +290,13 @@ func (in inspection) confirm(scratch *os.Root, prefix string, f *newFile) error 
 		return err
 	}
 	defer root.Close()
-	if err := confirmed(root, in.witness); err != nil {
+	if err := checkWitness(root, in.witness); err != nil {
 		return fmt.Errorf("%s: %w", f.name(), err)
 	}
 	return nil
 }
 
-// A silentWitnessError says that a witness does not confirm its release.
+// A silentWitnessError reports that a witness does not confirm its release.
 type silentWitnessError struct {
 	Witness native.Witness
 	Why     string
@@ -304,19 +306,19 @@ func (e *silentWitnessError) Error() string {
 	return fmt.Sprintf("the witness %s %s %q", e.Witness.Path, e.Why, e.Witness.Contains)
 }
 
-// confirmed looks whether w confirms its release.
-func confirmed(prefix *os.Root, w *native.Witness) error {
+// checkWitness checks that w confirms the release unpacked below prefix.
+func checkWitness(prefix *os.Root, w *native.Witness) error {
 	err := install.Confirm(prefix, manifests.Artifact{Witness: &manifests.Witness{Path: w.Path, Contains: w.Contains}})
 	if _, silent := errors.AsType[*install.WitnessError](err); !silent {
 		return err
 	}
 	if _, absent := prefix.Stat(w.Path); absent != nil {
-		return &silentWitnessError{*w, "is not there, so it cannot confirm"}
+		return &silentWitnessError{*w, "does not exist, so it cannot contain"}
 	}
-	return &silentWitnessError{*w, "does not hold"}
+	return &silentWitnessError{*w, "does not contain"}
 }
 
-// programs are the files of entries that could become commands.
+// programs returns the paths of the entries that could become commands.
 func programs(entries []record.Entry) (paths []string) {
 	for _, e := range entries {
 		if e.Type == record.File && e.Mode&0o111 != 0 && manifests.ValidCommand(path.Base(e.Path)) == nil {

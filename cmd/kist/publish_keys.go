@@ -19,30 +19,29 @@ func (a *app) publishKeysCommand() *cobra.Command {
 	var o keysOptions
 	return a.command(verb{
 		use:   "keys DIR [--key FILE…] [--threshold N] [--revoke FINGERPRINT…] [--secret-key FILE | --unsigned-out FILE | --attach SIGNATURE]",
-		short: "Say who signs from now on, and how many must",
-		long: `Makes keys.toml, by which a channel's users learn of new keys. The keys given
-with --key are all that sign from now on; what is not given stays as it is.
-The document comes into force once enough have signed it, as many of the keys
-in force as their threshold says (for the first document, all who signed the
-published manifest), and as many of the new ones, and once as many of the new
-ones have signed the published manifest too (kist publish sign), so that users
-meet no gap. Until then it waits in keys.next.toml: pass the
-directory on, and have the next signer run the same verb with --secret-key, or
---unsigned-out and --attach, alone. A signer of a document that is in force
-issues it anew, before it expires.`,
+		short: "Set which keys sign from now on, and how many must",
+		long: `Makes keys.toml, which tells a channel's users of new keys. The keys given with
+--key replace all others; without a flag, that setting does not change. The
+document comes into force once it has signatures of the threshold of the keys in
+force (for the first document, of all that signed the published manifest) and of
+the threshold of the new keys, and the published manifest has those of the new
+keys, too (kist publish sign), so that users can always update. Until then it
+waits in keys.next.toml: pass the directory on, and have the next signer run this
+command with only --secret-key, or --unsigned-out and --attach. If the document
+is in force, that renews it before it expires.`,
 		example: "kist publish keys public/ --key alice.asc --key bob.asc --threshold 2 --secret-key alice.sec",
 		exits:   []int{0, 1, 2, 3, 4, 8},
 		args:    exactly(1),
 		changes: true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&o.keys, "key", nil, "a `FILE` of public keys that sign from now on (repeatable)")
-			f.IntVar(&o.threshold, "threshold", 0, "how many of them must: `N`")
+			f.IntVar(&o.threshold, "threshold", 0, "how many of them must sign: `N`")
 			f.StringArrayVar(&o.revoke, "revoke", nil, "a key that never counts again, by its full `FINGERPRINT` (repeatable)")
-			f.Uint64Var(&o.serial, "recover-serial", 0, "have manifests count anew from `S`, after one with a serial that was too high")
+			f.Uint64Var(&o.serial, "recover-serial", 0, "restart manifest serials from `S`, after one that was too high")
 			f.IntVar(&o.days, "days", 0, fmt.Sprintf("how long the document is valid: `N` days; default %d", int(publish.DefaultKeysValidity.Hours()/24)))
 			f.StringVar(&o.secret, "secret-key", "", "sign with the secret key in `FILE`")
 			f.StringVar(&o.out, "unsigned-out", "", "write what is to be signed to `FILE`")
-			f.StringVar(&o.attach, "attach", "", "take the signature in `FILE`")
+			f.StringVar(&o.attach, "attach", "", "add the signature in `FILE`")
 		},
 		run: func(_ context.Context, args []string) (result, error) { return a.publishKeys(args[0], o) },
 	})
@@ -55,7 +54,7 @@ type keysOptions struct {
 	secret, out, attach string
 }
 
-// change reads what is to change.
+// change validates the flags and returns the change that they describe.
 func (o keysOptions) change() (c publish.KeysChange, err error) {
 	ways := 0
 	for _, way := range []string{o.secret, o.out, o.attach} {
@@ -63,14 +62,14 @@ func (o keysOptions) change() (c publish.KeysChange, err error) {
 			ways++
 		}
 	}
-	alone := len(o.keys)+len(o.revoke) == 0 && o.threshold == 0 && o.serial == 0 && o.days == 0
+	noChange := len(o.keys)+len(o.revoke) == 0 && o.threshold == 0 && o.serial == 0 && o.days == 0
 	switch {
 	case ways > 1:
 		return c, usage("publish keys: want one of --secret-key, --unsigned-out and --attach")
-	case ways == 0 && alone:
+	case ways == 0 && noChange:
 		return c, usage("publish keys: name the keys that sign from now on with --key FILE")
-	case o.attach != "" && !alone:
-		return c, usage("publish keys: --attach brings a signature of a document that is there, and changes nothing in it")
+	case o.attach != "" && !noChange:
+		return c, usage("publish keys: --attach adds a signature to an existing document, so no other change is possible")
 	case o.threshold < 0 || o.threshold > native.MaxKeys:
 		return c, usage("publish keys: --threshold %d: want 1 to %d", o.threshold, native.MaxKeys)
 	case o.days < 0 || time.Duration(o.days)*24*time.Hour > verify.MaxLife:
@@ -171,9 +170,9 @@ type publishedKeys struct {
 	InForce   bool                 `json:"in_force"`
 	Before    publish.Quorum       `json:"signed_by_old"` // of the keys in force before
 	Now       publish.Quorum       `json:"signed_by_new"`
-	Missing   []verify.Fingerprint `json:"missing,omitempty"` // keys that may sign the document, while more must
+	Missing   []verify.Fingerprint `json:"missing,omitempty"` // keys that may still sign the document, if more signatures are needed
 	Manifest  publish.Quorum       `json:"manifest_signed_by_new"`
-	Unsigned  []verify.Fingerprint `json:"manifest_missing,omitempty"` // keys that may sign the manifest, while more must
+	Unsigned  []verify.Fingerprint `json:"manifest_missing,omitempty"` // keys that may still sign the manifest, if more signatures are needed
 	Claims    []verify.Claim       `json:"signatures,omitempty"`
 	Out       string               `json:"unsigned,omitempty"` // file with the bytes to sign
 	Same      bool                 `json:"unchanged,omitempty"`
@@ -211,7 +210,7 @@ func (r publishedKeys) text(p *page) {
 	}
 	p.line("channel %s: version %d of its keys, valid until %s: %s", r.Channel, r.Version, r.Expires.UTC().Format(time.DateOnly), state)
 	if r.Same {
-		p.line("the signature was there already")
+		p.line("it already has this signature")
 	}
 	for _, f := range r.Keys {
 		field(p, "key", f.Spaced())
@@ -221,26 +220,26 @@ func (r publishedKeys) text(p *page) {
 		field(p, "revoked", f.Spaced())
 	}
 	if r.Serial > 0 {
-		field(p, "manifests", fmt.Sprintf("count anew from serial %d", r.Serial))
+		field(p, "manifests", fmt.Sprintf("restart from serial %d", r.Serial))
 	}
 	if !r.InForce {
-		r.waits(p)
+		r.missingText(p)
 	}
 	if r.Out != "" {
 		p.line("sign it: gpg --armor --detach-sign %s", quote(r.Out))
 	}
 }
 
-// waits says what the document waits for, and who must do what.
-func (r publishedKeys) waits(p *page) {
+// missingText writes which signatures are missing, and who must do what.
+func (r publishedKeys) missingText(p *page) {
 	if r.Before.Need > 0 {
-		who := "that must of the keys in force"
+		keys := "required keys in force"
 		if r.Version == 1 { // all that users may have
-			who = "that signed channel.toml"
+			keys = "keys that signed channel.toml"
 		}
-		field(p, "signed", fmt.Sprintf("by %d of the %d %s", min(r.Before.Have, r.Before.Need), r.Before.Need, who))
+		field(p, "signed", fmt.Sprintf("by %d of %d %s", min(r.Before.Have, r.Before.Need), r.Before.Need, keys))
 	}
-	field(p, "signed", fmt.Sprintf("by %d of the %d that must of the new keys", min(r.Now.Have, r.Now.Need), r.Now.Need))
+	field(p, "signed", fmt.Sprintf("by %d of %d required new keys", min(r.Now.Have, r.Now.Need), r.Now.Need))
 	if !r.Before.Reached() || !r.Now.Reached() {
 		for _, f := range r.Missing {
 			field(p, "not yet", f.Spaced())
@@ -250,7 +249,7 @@ func (r publishedKeys) waits(p *page) {
 	if r.Manifest.Reached() {
 		return
 	}
-	field(p, "channel.toml", fmt.Sprintf("signed by %d of the %d that must of the new keys", r.Manifest.Have, r.Manifest.Need))
+	field(p, "channel.toml", fmt.Sprintf("signed by %d of %d required new keys", r.Manifest.Have, r.Manifest.Need))
 	for _, f := range r.Unsigned {
 		field(p, "not yet", f.Spaced())
 	}

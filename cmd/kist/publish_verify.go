@@ -26,7 +26,7 @@ func (a *app) publishVerifyCommand() *cobra.Command {
 	var keys []string
 	v := publish.Verification{}
 	return a.command(verb{
-		use: "verify DIR [--key FILE…] [--threshold N] [--partial]", short: "Judge a channel's directory as its users will",
+		use: "verify DIR [--key FILE…] [--threshold N] [--partial]", short: "Verify a channel's directory as its users will",
 		long: `Proves the signatures, the format, the freshness, and the size and digest of
 every artifact in DIR; then plans every release for every platform, and unpacks
 it as an install would. Without --key, by the keys of its keys.toml, else of its
@@ -37,8 +37,8 @@ publisher.asc. With --partial, for a mirror, files may be missing.`,
 		local:   true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` of public keys that users were given (repeatable)")
-			f.IntVar(&v.Threshold, "threshold", 1, "how many of them must have signed: `N`")
-			f.BoolVar(&v.Partial, "partial", false, "accept that files are missing, and say how many were checked")
+			f.IntVar(&v.Threshold, "threshold", 1, "how many of these keys must have signed: `N`")
+			f.BoolVar(&v.Partial, "partial", false, "accept missing files, and report how many were checked")
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
 			if v.Threshold < 1 {
@@ -70,14 +70,14 @@ publisher.asc. With --partial, for a mirror, files may be missing.`,
 	})
 }
 
-// publishVerified is what publish verify found good.
+// publishVerified is what publish verify checked successfully.
 type publishVerified struct {
 	Channel   string          `json:"channel"`
 	Releases  int             `json:"releases"`
 	Files     int             `json:"files"`
 	Missing   int             `json:"missing,omitempty"`
 	Elsewhere int             `json:"elsewhere,omitempty"`
-	Unpacked  int             `json:"unpacked"` // different toolchains that the releases unpack to
+	Unpacked  int             `json:"unpacked"` // number of different toolchains unpacked
 	Bytes     int64           `json:"bytes"`
 	Evidence  verify.Evidence `json:"evidence"`
 	Notes     []string        `json:"notes,omitempty"`
@@ -91,7 +91,7 @@ func (r publishVerified) text(p *page) {
 		field(p, "note", fmt.Sprintf("%d of %d files are here and were checked; %d missing", r.Files, r.Files+r.Missing, r.Missing))
 	}
 	if r.Elsewhere > 0 {
-		field(p, "note", fmt.Sprintf("%s at other places, not looked at", count(r.Elsewhere, "artifact")))
+		field(p, "note", fmt.Sprintf("%s at other URLs, not checked", count(r.Elsewhere, "artifact")))
 	}
 	for _, note := range r.Notes {
 		field(p, "note", note)
@@ -103,7 +103,7 @@ type trial struct {
 	*app
 	dir    publish.Dir
 	report publish.Report
-	tried  map[string]bool // what was unpacked, by all that makes a difference
+	tried  map[string]bool // unpacked already, by everything that affects the result
 }
 
 // all tries every release.
@@ -116,8 +116,8 @@ func (t trial) all(ctx context.Context) error {
 	return nil
 }
 
-// release tries one release on every platform that it is built for, with all its
-// optional components and without them, and with every alternative.
+// release tries one release on every platform that it is built for, with and without
+// its optional components, and with every alternative artifact.
 func (t trial) release(ctx context.Context, r native.Release) error {
 	var optional []string
 	for _, a := range r.Artifacts {
@@ -136,7 +136,7 @@ func (t trial) release(ctx context.Context, r native.Release) error {
 			found, err := t.report.Catalog.Resolve(q)
 			if unbuilt, ok := errors.AsType[*manifests.UnsupportedPlatformError](err); ok {
 				if components != nil || host == anyHost() {
-					continue // that component is not for every platform
+					continue // this component is not built for every platform
 				}
 				return &publish.RuleError{Tool: r.Tool, Version: r.Version,
 					Rule: fmt.Sprintf("for %s, a component that is not optional is missing (%v)", host, unbuilt)}
@@ -164,8 +164,8 @@ func (t trial) release(ctx context.Context, r native.Release) error {
 	return nil
 }
 
-// hosts are the machines that a release is for: one of each platform that it
-// names, on Linux with each C library that makes a difference.
+// hosts returns the platforms that a release is for: each that it names, on Linux with
+// each C library unless one is named.
 func hosts(r native.Release) (list []manifests.Platform) {
 	add := func(p manifests.Platform) {
 		if !slices.Contains(list, p) {
@@ -190,11 +190,10 @@ func hosts(r native.Release) (list []manifests.Platform) {
 	return list
 }
 
-// anyHost is a machine that nothing was built for in particular.
+// anyHost returns a platform that nothing is specifically built for.
 func anyHost() manifests.Platform { return manifests.Platform{OS: "other", Arch: "other"} }
 
-// alternatives are r with each choice of artifacts: the first ones, and then each
-// alternative in the place of one.
+// alternatives returns r, and r with each alternative artifact in turn.
 func alternatives(r manifests.Release) []manifests.Release {
 	all := []manifests.Release{r}
 	for i, a := range r.Artifacts {
@@ -208,8 +207,8 @@ func alternatives(r manifests.Release) []manifests.Release {
 	return all
 }
 
-// unpack tries one choice of artifacts, if all of it is here. It returns those of
-// the patterns that match nothing in it.
+// unpack tries one choice of artifacts, if all their files are here: then complete is
+// true. It returns the patterns that match nothing in them.
 func (t trial) unpack(ctx context.Context, r manifests.Release, patterns []string) (unmatched []string, complete bool, err error) {
 	if err := r.Validate(); err != nil {
 		return nil, false, err
@@ -244,12 +243,12 @@ func (t trial) unpack(ctx context.Context, r manifests.Release, patterns []strin
 		return nil, false, &publish.RuleError{Tool: r.Tool, Version: r.Version, Rule: fmt.Sprintf("it has no commands (executable in it: %s)", enumerate(could, false))}
 	}
 	if len(commands) == 0 && len(r.Commands) > 0 {
-		return nil, false, &publish.RuleError{Tool: r.Tool, Version: r.Version, Rule: "no file that its patterns match may be a command"}
+		return nil, false, &publish.RuleError{Tool: r.Tool, Version: r.Version, Rule: "none of the files that its patterns match can be a command"}
 	}
 	return slices.DeleteFunc(slices.Clone(patterns), func(p string) bool { return matches([]string{p}, entries) }), true, nil
 }
 
-// inspect unpacks archives into one prefix, and looks at the witness of r.
+// inspect unpacks archives into one prefix, and checks the witnesses of r.
 func (t trial) inspect(ctx context.Context, r manifests.Release, archives []install.Packed) (entries []record.Entry, err error) {
 	scratch, remove, err := t.scratchDir()
 	if err != nil {
@@ -267,12 +266,12 @@ func (t trial) inspect(ctx context.Context, r manifests.Release, archives []inst
 	return entries, nil
 }
 
-// local is where an artifact is below the directory, if it is there.
+// local returns the path of an artifact below the directory, if it exists there.
 func (t trial) local(a manifests.Artifact) (name string, ok bool) {
 	for _, ref := range a.Refs {
-		at, below := strings.CutPrefix(ref, publish.Here)
-		name, err := url.PathUnescape(at)
-		if below && err == nil && t.dir.Has(name) {
+		escaped, local := strings.CutPrefix(ref, publish.Here)
+		name, err := url.PathUnescape(escaped)
+		if local && err == nil && t.dir.Has(name) {
 			return name, true
 		}
 	}

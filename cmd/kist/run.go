@@ -20,7 +20,7 @@ func (a *app) runCommand() *cobra.Command {
 		group: toolchains, use: "run TOOL -- CMD…", aliases: []string{"exec", "x"},
 		short: "Run a command with a toolchain, changing nothing",
 		long: `Replaces kist by CMD, in the environment of the toolchain: its commands first on
-PATH, and the variables it needs set, whatever was inherited. TOOL without a
+PATH, and the variables it needs set, even if they are set already. TOOL without a
 version is the default, else the newest installed. The exit code is CMD's.`,
 		example: "kist run go@1.25 -- go version",
 		exits:   []int{2, 125, 126, 127},

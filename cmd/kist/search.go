@@ -15,8 +15,8 @@ func (a *app) searchCommand() *cobra.Command {
 	return a.command(verb{
 		group: toolchains, use: "search [WORD]",
 		short: "List the tools that can be installed",
-		long: `Lists the tools of every channel: the name, the channel, the newest version where
-kist has seen a list of them, and what the tool is. With WORD, only those with
+		long: `Lists the tools of every channel: the name, the channel, the newest version if
+kist has cached a list of them, and a description. With WORD, only those with
 WORD in the name or the description. The network is not used; kist list
 --available TOOL asks a channel for all of its versions.`,
 		example: "kist search compiler",

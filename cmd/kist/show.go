@@ -21,9 +21,9 @@ func (a *app) showCommand() *cobra.Command {
 		group: trust, use: "show TOOL", aliases: []string{"info"},
 		short: "Show who signed a toolchain, and what was checked",
 		long: `Shows the evidence for a toolchain: whose keys signed what, when, and how each
-file was proved. For one that is installed it is read from the receipt; for one
-that is not, from the manifest that kist last proved. With --evidence it names
-the files that prove an installed release again, with any OpenPGP program. The
+file was verified. For an installed toolchain it comes from the receipt, otherwise
+from the manifest that kist last verified. With --evidence it names the files by
+which you can verify an installed release again, with any OpenPGP program. The
 network is not used.`,
 		example:  "kist show go",
 		exits:    []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
@@ -31,7 +31,7 @@ network is not used.`,
 		complete: firstOnly(a.completeShown),
 		local:    true,
 		flags: func(f *pflag.FlagSet) {
-			f.BoolVar(&evidence, "evidence", false, "name the stored files that prove it again")
+			f.BoolVar(&evidence, "evidence", false, "name the stored files that prove it")
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
 			ref, err := parseTool(args[0])

@@ -25,13 +25,13 @@ func (a *app) uninstallCommand() *cobra.Command {
 	return a.command(verb{
 		group: toolchains, use: "uninstall TOOL… | --all", aliases: []string{"remove", "rm"},
 		short: "Remove exactly what was installed",
-		long: `Removes every path that the receipt of a toolchain records and that is still as
-it was installed. What was changed or added since is kept and named. This needs
+		long: `Removes every path that the receipt of a toolchain records and that has not
+changed. Files that were changed or added later are kept and listed. This needs
 no network, no channel and no key. With --all it removes every toolchain.
 
-With -c and -t it takes only these components and targets away: the toolchain is
-made anew without them, from its own files, and takes the old one's place, to
-which kist rollback returns.`,
+With -c and -t it removes only these components and targets: kist makes a new
+copy of the toolchain without them, from its own files, and replaces the old one.
+kist rollback returns to the old one.`,
 		example: "kist uninstall go@1.25.3\nkist uninstall rust -c clippy\nkist uninstall --all",
 		exits:   []int{0, 1, 2, 3, 7, 8, 9, 10},
 		args:    between(0, 1000),

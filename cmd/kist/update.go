@@ -23,12 +23,12 @@ func (a *app) updateCommand() *cobra.Command {
 		group: toolchains, use: "update [TOOL…]", aliases: []string{"upgrade"},
 		short: "Update toolchains to the newest release of what you asked for",
 		long: `Updates each TOOL (default: all) to the newest release of what you asked for: go
-follows stable, go@1.25 the newest 1.25.x. The new release takes the old one's
-place, as the default if it was that; kist rollback returns to the old one. What
-was asked for by an exact version stays, and nothing goes to an older release, or
-from a release to a pre-release. A channel that cannot be reached or trusted is
-left out and named, and the others are updated all the same; the exit code is then
-that of the gravest failure.`,
+follows stable, go@1.25 the newest 1.25.x. The new release replaces the old one,
+also as the default; kist rollback returns to the old one. A toolchain that you
+installed by its exact version is not updated, and no update goes to an older
+release, or from a release to a pre-release. A channel that cannot be reached or
+trusted is left out with a warning, and the others are updated; the exit code is
+then that of the gravest failure.`,
 		example:  "kist update\nkist update go",
 		exits:    []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:     between(0, 1000),

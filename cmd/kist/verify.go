@@ -20,12 +20,12 @@ func (a *app) verifyCommand() *cobra.Command {
 	return a.command(verb{
 		group: trust, use: "verify [TOOL…]",
 		short: "Compare installed files with their receipts",
-		long: `Reads every file of the toolchains named, or of all, and compares it with its
-receipt: what has changed or gone is printed, and the exit code is 1. With
---evidence it also proves every release once more from what was stored with its
-receipt, by the rules and the keys of today: what is no longer proved, because
-a key was revoked since, say, ends with exit code 4. The receipt lists the files
-as they came out of the proved archive; the archive is not unpacked again.`,
+		long: `Reads every file of the toolchains named, or of all, and compares it with the
+receipt. If a file has changed or is missing, it is printed, and the exit code
+is 1. With --evidence it also verifies every release again from the evidence
+stored with its receipt, by today's rules and keys. If that fails, for example
+because a key has been revoked, the exit code is 4. The receipt lists the files
+as they came out of the verified archive; the archive is not unpacked again.`,
 		example: "kist verify go",
 		exits:   []int{0, 1, 2, 3, 4, 8, 9},
 		flags: func(f *pflag.FlagSet) {
