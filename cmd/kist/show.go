@@ -259,7 +259,7 @@ func kindText(e verify.Evidence) string {
 	case verify.ByClearsigned:
 		return "an OpenPGP signature around the text"
 	case verify.ByDigest:
-		return "a digest in a verified document"
+		return "the digest that a proved document states"
 	case verify.ByTree:
 		return "the signed tree of a checksum database"
 	}
