@@ -209,7 +209,7 @@ func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result
 		return nil, o.unknown(&manifests.UnknownToolError{Channel: o.Name, Tool: ref.Name, Near: a.nearIn(ctx, s, o, ref.Name)})
 	}
 	if r.Unsigned {
-		a.say("the version list is unsigned: it may be wrong, but every version is verified before it is installed")
+		a.say("the version list is unsigned: it may lack or invent versions, but each one is verified before it is installed")
 	}
 	return r, nil
 }
