@@ -92,7 +92,7 @@ func (r outdatedResult) text(p *page) {
 // outdated returns a result and, if channels were left out, an error with it. The
 // result is nil if there is none.
 func (a *app) outdated(ctx context.Context, s *session, refs []toolRef) (*outdatedResult, error) {
-	chosen, err := s.chosen(refs)
+	chosen, err := s.selected(refs)
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func (r updateResult) text(p *page) {
 }
 
 func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, error) {
-	chosen, err := s.chosen(refs)
+	chosen, err := s.selected(refs)
 	if err != nil {
 		return nil, err
 	}
@@ -225,8 +225,8 @@ func (r *updateResult) add(done *changeResult, updates []update) {
 	}
 }
 
-// chosen returns the installed releases that refs mean, each once; without refs, all.
-func (s *session) chosen(refs []toolRef) (list []record.Head, err error) {
+// selected returns the installed releases that refs mean, each once; without refs, all.
+func (s *session) selected(refs []toolRef) (list []record.Head, err error) {
 	if len(refs) == 0 {
 		return s.state.Installed(), nil
 	}

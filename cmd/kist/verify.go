@@ -43,7 +43,7 @@ as they came out of the verified archive; the archive is not unpacked again.`,
 				return nil, err
 			}
 			defer s.Close()
-			check, err := s.chosen(refs)
+			check, err := s.selected(refs)
 			if err != nil {
 				return nil, err
 			}
