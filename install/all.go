@@ -15,14 +15,14 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// Empty reports whether there is nothing of kist's: none of its directories.
+// Empty reports whether none of kist's directories exists.
 func (i *Installer) Empty() bool { return i.roots.empty() }
 
 // RemoveAll uninstalls everything: toolchains, links, receipts, generations.
-// With self it removes besides what else kist keeps (cache, marks, settings)
-// and the parent directories that kist made. It goes by the receipts, and for all else
-// by what files hold (own.go), and so needs neither a readable generation nor free
-// space. It keeps and returns what it does not know, and can be run again.
+// With self it also removes everything else that kist keeps (cache, marks, settings)
+// and the parent directories that kist made. It follows the receipts, and decides about
+// all other files by their content (own.go), so it needs neither a readable generation
+// nor free space. It keeps and returns files that it does not know, and can be run again.
 func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	if i.Empty() {
 		return Result{}, nil
@@ -41,7 +41,7 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	}
 	var left survey
 	if err == nil {
-		left, err = i.lookAround(ctx, self)
+		left, err = i.surveyDirs(ctx, self)
 		res.Kept = append(res.Kept, left.foreign...)
 	}
 	for _, s := range stuck {
@@ -64,7 +64,7 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	return res, err
 }
 
-// KeptOfAll returns what RemoveAll would keep, and why. Nothing is touched.
+// KeptOfAll returns what RemoveAll would keep, and why. It changes nothing.
 func (i *Installer) KeptOfAll(ctx context.Context, self bool) (kept []Drift, err error) {
 	if i.Empty() {
 		return nil, nil
@@ -77,22 +77,22 @@ func (i *Installer) KeptOfAll(ctx context.Context, self bool) (kept []Drift, err
 		return nil, &ReceiptError{id, damaged[id]}
 	}
 	for _, id := range slices.Sorted(maps.Keys(heads)) {
-		look := i.Kept
+		preview := i.Kept
 		if heads[id].Removed {
-			look = i.keptEarlier
+			preview = i.keptEarlier
 		}
-		left, err := look(ctx, id)
+		left, err := preview(ctx, id)
 		if err != nil {
 			return nil, err
 		}
 		kept = append(kept, left...)
 	}
-	s, err := i.lookAround(ctx, self)
+	s, err := i.surveyDirs(ctx, self)
 	return append(kept, s.foreign...), err
 }
 
-// revoke finds that every receipt is fit to remove by, then leaves nothing in
-// force: the commit. It returns the heads of the receipts.
+// revoke checks that every receipt can be used for removal, then takes every
+// generation out of force: this is the commit. It returns the heads of the receipts.
 func (i *Installer) revoke() (map[record.ID]record.Head, error) {
 	heads, damaged, err := i.store().Receipts()
 	if err != nil {
@@ -102,22 +102,22 @@ func (i *Installer) revoke() (map[record.ID]record.Head, error) {
 		return nil, &ReceiptError{id, damaged[id]}
 	}
 	for _, id := range slices.Sorted(maps.Keys(heads)) {
-		going, err := i.removal(id)
+		rm, err := i.openRemoval(id)
 		if err != nil {
 			return nil, err
 		}
-		going.close()
+		rm.close()
 	}
 	if i.roots.open(dataDir) == nil {
-		return heads, nil // whoever removed it has removed what was in force
+		return heads, nil // without a data directory, nothing is in force
 	}
 	return heads, i.store().Revoke()
 }
 
-// removeEverything takes away all that was in force, now that nothing is. stuck is what a
-// crash left and cannot be removed.
+// removeEverything removes all that was in force, after revoke. stuck are the stages
+// that a crash left and that cannot be removed.
 func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]record.Head) (res Result, stuck []*store.StuckError, err error) {
-	if err := i.align(plan.State{}); err != nil {
+	if err := i.alignLinks(plan.State{}); err != nil {
 		return res, stuck, err
 	}
 	stuck = i.store().Sweep()
@@ -132,7 +132,7 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 		case ctx.Err() != nil:
 			return res, stuck, ctx.Err()
 		case err != nil:
-			failed = errors.Join(failed, err) // and the others go
+			failed = errors.Join(failed, err) // the other releases are still removed
 		case !heads[id].Removed:
 			res.Removed = append(res.Removed, heads[id])
 		}
@@ -158,21 +158,21 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 
 func (i *Installer) removeOne(ctx context.Context, r record.Head) ([]Drift, error) {
 	if r.Removed {
-		if err := i.forgetGone(r.ID); err != nil {
+		if err := i.shortenReceipt(r.ID); err != nil {
 			return nil, err
 		}
 		return i.keptEarlier(ctx, r.ID)
 	}
-	going, err := i.removal(r.ID)
+	rm, err := i.openRemoval(r.ID)
 	if err != nil {
 		return nil, err
 	}
-	defer going.close()
-	return i.removeFiles(ctx, going)
+	defer rm.close()
+	return i.removeFiles(ctx, rm)
 }
 
-// keptEarlier names what an earlier uninstall left in place and the user has not removed
-// since. Nothing is touched.
+// keptEarlier returns the paths that an earlier uninstall left in place and that still
+// exist. It changes nothing.
 func (i *Installer) keptEarlier(ctx context.Context, id record.ID) (kept []Drift, err error) {
 	r, err := i.store().Receipt(id)
 	if err != nil {
@@ -206,15 +206,15 @@ func (i *Installer) keptEarlier(ctx context.Context, id record.ID) (kept []Drift
 	return kept, nil
 }
 
-// removeEmptyPrefixes takes away the prefixes without a receipt that are empty. From the
-// others nothing may be removed.
+// removeEmptyPrefixes removes the empty prefixes that have no receipt. Nothing may be
+// removed from prefixes that have no receipt and are not empty.
 func (i *Installer) removeEmptyPrefixes(receipts map[record.ID]record.Head, damaged map[record.ID]error) error {
 	data := i.roots.open(dataDir)
 	if data == nil {
 		return nil
 	}
 	prefixes, err := openPrefixes(data)
-	if err != nil { // not there, or a link: what lies behind one is not kist's
+	if err != nil { // missing, or a link: files behind a link are not kist's
 		return ignore(ignore(err, fs.ErrNotExist), rootfs.ErrNotDir)
 	}
 	defer prefixes.Close()

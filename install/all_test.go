@@ -12,9 +12,9 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// Removing everything goes by the receipts, whatever has become of the record of
-// what is in force.
-func TestRemoveAllNeedsNoGeneration(t *testing.T) {
+// RemoveAll follows the receipts, even if the record of the generation in force is
+// damaged or missing.
+func TestRemoveAllWorksWithoutGenerations(t *testing.T) {
 	for name, spoil := range map[string]func(w *world) error{
 		"current leads elsewhere": func(w *world) error {
 			current := w.path(".local/share/kist/current")
@@ -67,7 +67,7 @@ func TestRemoveAllNeedsNoGeneration(t *testing.T) {
 	}
 }
 
-func TestRemoveAllNamesAPrefixWithoutAReceipt(t *testing.T) {
+func TestRemoveAllReportsPrefixesWithoutReceipt(t *testing.T) {
 	w := newWorld(t)
 	r := w.install(w.release("zig", "1.0", "bin/zig"))
 	prefix := w.kist().Prefix(r.ID)
@@ -86,8 +86,8 @@ func TestRemoveAllNamesAPrefixWithoutAReceipt(t *testing.T) {
 	}
 }
 
-// What the user keeps may go later; the next self uninstall finishes.
-func TestRemoveAllFinishesOnceTheUserHas(t *testing.T) {
+// After the user has removed the kept files, the next self uninstall finishes.
+func TestRemoveAllFinishesAfterKeptFilesAreGone(t *testing.T) {
 	for name, keep := range map[string]string{"changed": "lib/a", "foreign": "mine"} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -112,7 +112,7 @@ func TestRemoveAllFinishesOnceTheUserHas(t *testing.T) {
 	}
 }
 
-func TestADamagedReceiptLeavesItsCommandsAlone(t *testing.T) {
+func TestDamagedReceiptKeepsItsCommands(t *testing.T) {
 	w := newWorld(t)
 	r := w.install(w.release("zig", "1.0", "bin/zig"))
 	if err := os.WriteFile(w.path(".local/state/kist/receipts/"+string(r.ID)+".json"), []byte("{"), 0o600); err != nil {
@@ -128,7 +128,7 @@ func TestADamagedReceiptLeavesItsCommandsAlone(t *testing.T) {
 	}
 }
 
-func TestBasesThatKistFillsAreRefused(t *testing.T) {
+func TestOpenRefusesBasesInsideKistsData(t *testing.T) {
 	w := newWorld(t)
 	w.install(w.release("zig", "1.0", "bin/zig"))
 	for _, bin := range []string{"prefixes", "generations", "current/bin", "toolchains/x", "stage"} {

@@ -12,13 +12,13 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// with is the release of first, in which second is an alternative.
+// with returns the release of first, with second as an alternative.
 func with(first, second manifests.Release) manifests.Release {
 	first.Artifacts[0].Alternatives = second.Artifacts
 	return first
 }
 
-func TestAlternativesAreTakenInTheirOrder(t *testing.T) {
+func TestAlternativesAreTriedInOrder(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil func(w *world, first, second string)
 		want  string // the file that is installed
@@ -62,7 +62,7 @@ func TestAlternativesAreTakenInTheirOrder(t *testing.T) {
 	}
 }
 
-// unreached has hosts that don't answer.
+// An unreached is a transport with hosts that do not answer.
 type unreached struct {
 	*world
 	refs map[string]bool
@@ -75,7 +75,7 @@ func (u unreached) Open(ctx context.Context, ref string, offset int64) (io.ReadC
 	return u.world.Open(ctx, ref, offset)
 }
 
-func TestAnUnreachedHostGivesWayAndIsTold(t *testing.T) {
+func TestUnreachableHostFallsBackAndIsReported(t *testing.T) {
 	for name, test := range map[string]struct {
 		first, second string // what becomes of each
 		want          error
@@ -106,7 +106,7 @@ func TestAnUnreachedHostGivesWayAndIsTold(t *testing.T) {
 	}
 }
 
-func TestAlternativesAreJudgedLikeTheFirst(t *testing.T) {
+func TestAlternativesAreVerifiedLikeTheFirst(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*manifests.Artifact)
 		ok     bool

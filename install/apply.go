@@ -22,18 +22,18 @@ type Result struct {
 	Installed  []record.Head
 	Removed    []record.Head
 	Kept       []Drift // what removal left in place: changed, or not recorded
-	// Skipped are the files, by the release that they came with, that a pattern of
-	// its commands matches and whose names no command may have.
+	// Skipped holds, by release, the files that a command pattern of the release
+	// matches but whose names are not allowed for commands.
 	Skipped map[record.ID][]string
 }
 
-// Apply does p: all of it, or (but for downloads, which stay in the cache)
-// nothing. Fetching and unpacking need no lock; publishing, switching and
-// removing are one hold of it. Where another kist changed the state meanwhile,
-// the plan is made again from its Change.
+// Apply carries out p: all of it or nothing, except that downloads stay in the
+// cache. Fetching and unpacking need no lock; publishing, switching and removing
+// happen under one lock. If another kist changed the state meanwhile, Apply makes
+// the plan again from its Change.
 func (i *Installer) Apply(ctx context.Context, p plan.Plan) (Result, error) {
 	if p.Empty() {
-		return i.settle(ctx)
+		return i.repairOnly(ctx)
 	}
 	staged := map[string]*stagedRelease{}
 	defer func() {
@@ -53,8 +53,8 @@ func (i *Installer) Apply(ctx context.Context, p plan.Plan) (Result, error) {
 		}
 		result, again, err := i.commit(ctx, &p, staged)
 		if p.InForce() && len(p.Follow) > 0 && cannotWrite(err) {
-			i.o.Warn(fmt.Sprintf("what was asked for could not be remembered: %v", err))
-			return i.settle(ctx)
+			i.o.Warn(fmt.Sprintf("the requested version could not be recorded: %v", err))
+			return i.repairOnly(ctx)
 		}
 		if !again {
 			return result, err
@@ -71,18 +71,18 @@ type stagedRelease struct {
 	stage   *store.Stage
 	listed  *listedStage // in Options.Stages
 	receipt record.Receipt
-	skipped []string // files that are no commands, for their names
+	skipped []string // see Result.Skipped
 }
 
-// take hands the stage over to its publication.
-func (s *stagedRelease) take() *store.Stage {
+// takeStage returns the stage, which the caller then publishes or discards.
+func (s *stagedRelease) takeStage() *store.Stage {
 	stage := s.stage
 	s.stage = nil
 	return stage
 }
 
-// discard removes the stage of a release that is not published after all. Where it
-// cannot, the next change sweeps it, or says what is wrong.
+// discard removes the stage of a release that will not be published. If that fails,
+// discard warns, and the next change tries again.
 func (i *Installer) discard(s *stagedRelease) {
 	if s.stage == nil {
 		return
@@ -93,9 +93,9 @@ func (i *Installer) discard(s *stagedRelease) {
 	s.stage = nil
 }
 
-// stage fetches, proves and unpacks one release, and has its witnesses confirm
-// it. What it shares with an installed one is copied from there, unless that was
-// changed: then it is fetched like the rest, where it can be.
+// stage fetches, proves and unpacks one release, and checks its witnesses.
+// Components shared with an installed release are copied from it. If the installed
+// copy was changed, they are fetched like the rest, if possible.
 func (i *Installer) stage(ctx context.Context, in plan.Install) (*stagedRelease, error) {
 	s, err := i.stageFrom(ctx, in)
 	if changed, ok := errors.AsType[*ReuseError](err); ok && len(in.Without) == 0 {
@@ -108,7 +108,7 @@ func (i *Installer) stage(ctx context.Context, in plan.Install) (*stagedRelease,
 
 func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRelease, error) {
 	r := in.Release
-	if len(in.Without) == 0 { // else it is no source's, but a receipt's
+	if len(in.Without) == 0 { // otherwise the release comes from a receipt, not from a source
 		if err := r.Validate(); err != nil {
 			return nil, err
 		}
@@ -153,7 +153,7 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	return s, nil
 }
 
-// queue puts artifacts in the order in which they are best fetched.
+// queue returns a queue of artifacts for cache to fetch.
 func (i *Installer) queue(cache download.Cache, artifacts []manifests.Artifact) *queue {
 	return newQueue(cache, artifacts, i.o.Rate, i.jobs(), decoders(), func(c Choice) {
 		i.reporting.Lock()
@@ -162,7 +162,7 @@ func (i *Installer) queue(cache download.Cache, artifacts []manifests.Artifact) 
 	})
 }
 
-// jobs is how many requests are made at once.
+// jobs returns the number of concurrent downloads.
 func (i *Installer) jobs() int {
 	if i.o.Jobs > 0 {
 		return i.o.Jobs
@@ -182,7 +182,7 @@ func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {
 		Prefix: filepath.Join(i.roots.real[dataDir], store.Prefixes, string(id)), Installed: i.o.Now, Kist: i.o.Version}}, nil
 }
 
-// progress reports the progress of a cache, with labels by the names of artifacts.
+// progress returns the progress callback of a cache. labels maps artifact names to labels.
 func (i *Installer) progress(labels map[string]string) func(stage, name string, done, total int64) {
 	return func(stage, name string, done, total int64) {
 		i.report(Progress{Stage(stage), name, labels[name], done, total})

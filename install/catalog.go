@@ -17,15 +17,15 @@ import (
 type Channel struct {
 	Name   string
 	Source manifests.Source
-	// Added says that the user added the channel, which wrote its first mark:
-	// from then on a missing mark is lost, not first use. For a built-in
-	// channel the receipts tell.
+	// Added reports that the user added the channel. That stored its first mark,
+	// so a missing mark is a lost one, not first use. For a built-in channel,
+	// the receipts show whether it was used before.
 	Added bool
 }
 
-// Catalog fetches and proves what answers q, judges its freshness against the
-// stored mark, and stores the new mark durably before it returns. This is the
-// only place where freshness is judged. Errors that match verify.ErrStale:
+// Catalog fetches and proves the documents that answer q, checks their freshness
+// against the stored mark, and stores the new mark durably before it returns.
+// Freshness is checked nowhere else. Errors that match verify.ErrStale:
 // *verify.ExpiredError, *verify.DowngradeError, *verify.MarkError.
 func (i *Installer) Catalog(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request) (manifests.Catalog, error) {
 	last, err := i.Mark(ch)
@@ -36,9 +36,9 @@ func (i *Installer) Catalog(ctx context.Context, t manifests.Transport, ch Chann
 }
 
 // Renew is Catalog for a channel that is being added or whose mark is lost or
-// damaged: what is proved and fresh by itself becomes the mark. A mark that can
-// still be read counts as ever, but for lines that are no longer there; was is
-// that mark, of the line that was proved.
+// damaged: documents that are proved and fresh by themselves set the new mark. A
+// mark that can still be read is enforced as usual, except for lines that no longer
+// exist; was is that mark, for the line that was proved.
 func (i *Installer) Renew(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request) (cat manifests.Catalog, was verify.Mark, err error) {
 	have, err := i.Mark(ch)
 	var lost *verify.MarkError
@@ -61,9 +61,9 @@ func (i *Installer) Resolve(ctx context.Context, t manifests.Transport, ch Chann
 	return i.Release(cat, ch, q)
 }
 
-// Release is the release of cat that answers q, validated. Components that an
-// installed copy of the same version has are asked for as well, so that adding
-// one component does not drop another.
+// Release returns the validated release of cat that answers q. It also requests
+// the components of an installed copy of the same version, so that adding one
+// component does not drop another.
 func (i *Installer) Release(cat manifests.Catalog, ch Channel, q manifests.Request) (manifests.Release, error) {
 	r, err := cat.Resolve(q)
 	if err != nil {
@@ -118,7 +118,7 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 	}
 	m := cat.Mark()
 	if m.IsZero() {
-		return cat, nil // nothing to count by: another origin, or an upstream that has none
+		return cat, nil // no mark: another origin, or an upstream without marks
 	}
 	if err := judge(m); err != nil {
 		return nil, err
@@ -130,8 +130,8 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 	return cat, i.putMark(ctx, m, renew)
 }
 
-// putMark stores m unless another kist has stored a newer mark meanwhile, in
-// which case m itself is stale.
+// putMark stores m, unless another kist has stored a newer mark meanwhile: then m
+// is stale.
 func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) error {
 	lock, err := i.lock(ctx)
 	if err != nil {
@@ -153,8 +153,8 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) erro
 	return i.store().PutMark(have.With(m))
 }
 
-// Rekey stores, durably, that the keys of k were taken for an added channel,
-// before anything that they signed is judged.
+// Rekey durably stores the keys of k as the keys of an added channel, before
+// anything that they signed is checked.
 func (i *Installer) Rekey(ctx context.Context, ch Channel, k verify.KeysMark) error {
 	lock, err := i.lock(ctx)
 	if err != nil {
@@ -171,8 +171,8 @@ func (i *Installer) Rekey(ctx context.Context, ch Channel, k verify.KeysMark) er
 	return i.store().PutMark(have.Rekeyed(k))
 }
 
-// Mark reads the mark of ch, all of its lines: zero on first use, a
-// *verify.MarkError where it is lost or damaged.
+// Mark reads the mark of ch with all of its lines. It returns the zero Mark on
+// first use, and a *verify.MarkError if the mark is lost or damaged.
 func (i *Installer) Mark(ch Channel) (verify.Mark, error) {
 	m, err := i.store().Mark(ch.Name)
 	switch {
@@ -195,11 +195,11 @@ func (i *Installer) Mark(ch Channel) (verify.Mark, error) {
 	return verify.Mark{}, nil
 }
 
-// marked reports whether r was installed from something that left a mark.
+// marked reports whether installing r stored a mark.
 func marked(r record.Head) bool { return r.Evidence.Mark != nil && !r.Evidence.Mark.Fixed }
 
-// DropMark forgets the mark of a channel that the user removed. What has the name of the
-// mark and cannot be understood is kept, and returned.
+// DropMark removes the mark of a channel that the user removed. A file that has the name
+// of the mark but cannot be parsed is kept, and returned.
 func (i *Installer) DropMark(ctx context.Context, channel string) ([]Drift, error) {
 	lock, err := i.lock(ctx)
 	if err != nil {
@@ -210,7 +210,7 @@ func (i *Installer) DropMark(ctx context.Context, channel string) ([]Drift, erro
 	return i.keptMark(channel, kept), err
 }
 
-// KeptMark returns what DropMark would keep. Nothing is touched.
+// KeptMark returns what DropMark would keep. It changes nothing.
 func (i *Installer) KeptMark(channel string) ([]Drift, error) {
 	kept, err := i.store().KeepsMark(channel)
 	return i.keptMark(channel, kept), err

@@ -12,7 +12,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A feed is a channel whose manifest is whatever its fields say.
+// A feed is a channel whose manifest is described by its fields.
 type feed struct {
 	mark    verify.Mark
 	release manifests.Release
@@ -98,7 +98,7 @@ func TestRenewStillRefusesAnOlderManifest(t *testing.T) {
 	}
 }
 
-func TestALostOrDamagedMarkIsLoud(t *testing.T) {
+func TestLostOrDamagedMarkIsAnError(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{}
 	ch := Channel{Name: "acme", Source: f, Added: true}
@@ -126,8 +126,8 @@ func TestALostOrDamagedMarkIsLoud(t *testing.T) {
 	}
 }
 
-// The receipts of a built-in channel tell that it once had a mark.
-func TestABuiltInChannelHasAFirstUseOnlyOnce(t *testing.T) {
+// The receipts of a built-in channel show that it once had a mark.
+func TestBuiltInChannelHasOneFirstUse(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{release: w.release("zig", "1.0", "bin/zig")}
 	f.serve(w.now, 5, "five")
@@ -150,7 +150,7 @@ func TestABuiltInChannelHasAFirstUseOnlyOnce(t *testing.T) {
 	}
 }
 
-func TestTheClockSetBackDoesNotReviveAManifest(t *testing.T) {
+func TestClockSetBackDoesNotReviveManifest(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{}
 	ch := Channel{Name: "acme", Source: f, Added: true}
@@ -166,7 +166,7 @@ func TestTheClockSetBackDoesNotReviveAManifest(t *testing.T) {
 	}
 }
 
-func TestAddingAComponentKeepsTheOthers(t *testing.T) {
+func TestAddingComponentKeepsOthers(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{release: w.release("zig", "1.0", "bin/zig")}
 	ch := Channel{Name: "acme", Source: f}
@@ -197,8 +197,8 @@ func has(list []string, s string) bool {
 	return false
 }
 
-// A channel whose releases move on several lines counts each by itself, in one
-// mark; an exact version, however old, is held against the clock alone.
+// The mark of a channel with several lines counts each line by itself. An exact
+// version, however old, is only compared with the clock.
 func TestEachLineOfAChannelHasItsMark(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{}
@@ -233,8 +233,8 @@ func TestEachLineOfAChannelHasItsMark(t *testing.T) {
 	}
 }
 
-// An exact version leaves no mark, so its receipt does not say that there was one.
-func TestAnExactVersionIsNoFirstUse(t *testing.T) {
+// An exact version stores no mark, so its receipt does not show that there was one.
+func TestExactVersionStoresNoMark(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{release: w.release("zig", "1.0", "bin/zig")}
 	f.mark = verify.Mark{Fixed: true, Issued: w.now.AddDate(-1, 0, 0), Digest: verify.DigestOf([]byte("1.0"))}
@@ -250,7 +250,7 @@ func TestAnExactVersionIsNoFirstUse(t *testing.T) {
 	}
 }
 
-func TestADryRunStoresNoMark(t *testing.T) {
+func TestDryRunStoresNoMark(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{}
 	f.serve(w.now, 5, "five")
@@ -263,8 +263,8 @@ func TestADryRunStoresNoMark(t *testing.T) {
 	w.same(before)
 }
 
-// A suite that was seen and is gone is stale, until the user renews the channel.
-func TestAWithheldLineIsStale(t *testing.T) {
+// A suite that was seen and no longer exists is stale until the user renews the channel.
+func TestWithheldLineIsStale(t *testing.T) {
 	w := newWorld(t)
 	line := func(name string, days int, text string) verify.Mark {
 		return verify.Mark{Line: name, Issued: w.now.AddDate(0, 0, days), Digest: verify.DigestOf([]byte(text))}

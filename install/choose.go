@@ -9,41 +9,42 @@ import (
 	"time"
 )
 
-// This file decides, without any effect, which of the archives that bring the
-// same thing is fetched: a small one takes long to decode, one that is quick to
-// decode takes long to arrive, and which of the two counts depends on the
-// network, on the machine, and on what else there is to do.
+// This file decides, without side effects, which of several archives with the same
+// content is fetched. A small archive is slow to decode; one that decodes fast is
+// large and slow to download. Which matters more depends on the network, on the
+// machine, and on the other archives of the release.
 
-// A Choice says which of the archives that bring the same is fetched, and why.
+// A Choice is the decision which of several archives with the same content is
+// fetched, with its reasons.
 type Choice struct {
 	Component  string
-	Rate       float64     // bytes a second that have been coming, 0 where that is not known yet
-	Again      bool        // the first candidate takes the place of one that had begun to come
-	Candidates []Candidate // the one that is taken comes first
+	Rate       float64     // measured bytes per second; 0: not known yet
+	Again      bool        // the first candidate replaces one whose download had begun
+	Candidates []Candidate // the chosen one first
 }
 
 // A Candidate is one archive of a Choice.
 type Candidate struct {
 	Format string        // as in manifests.Layout
-	Bytes  int64         // its size, as it is stated or announced; 0: not known
-	Decode time.Duration // about how long one core decodes it
+	Bytes  int64         // size, as stated or announced; 0: not known
+	Decode time.Duration // estimated time for one core to decode it
 }
 
 func (c Choice) String() string {
-	taken, rest := c.Candidates[0], c.Candidates[1:]
+	chosen, rest := c.Candidates[0], c.Candidates[1:]
 	others := make([]string, len(rest))
 	for i, other := range rest {
 		others[i] = other.String()
 	}
-	how := "before it is known how fast they come"
+	how := "download speed not known yet"
 	if c.Rate > 0 {
-		how = fmt.Sprintf("at %.1f MB a second", c.Rate/1e6)
+		how = fmt.Sprintf("at %.1f MB/s", c.Rate/1e6)
 	}
-	than := "rather than"
+	than := "chosen over"
 	if c.Again {
-		than = "after all, not"
+		than = "replaces"
 	}
-	return fmt.Sprintf("%s: %s %s %s, %s", c.Component, taken, than, strings.Join(others, " or "), how)
+	return fmt.Sprintf("%s: %s %s %s, %s", c.Component, chosen, than, strings.Join(others, " or "), how)
 }
 
 func (c Candidate) String() string {
@@ -53,17 +54,17 @@ func (c Candidate) String() string {
 	return fmt.Sprintf("%s (%.1f MB, %.1f s to decode)", c.Format, float64(c.Bytes)/1e6, c.Decode.Seconds())
 }
 
-// An offer is one archive that would bring an artifact.
+// An offer is one archive that contains an artifact.
 type offer struct {
-	bytes   float64 // that are still to come
-	work    float64 // seconds that one core decodes
-	coming  bool    // it has begun to come
-	streams bool    // it is decoded while it comes, not afterwards
+	bytes   float64 // still to download
+	work    float64 // seconds for one core to decode it
+	coming  bool    // its download has begun
+	streams bool    // it is decoded while it downloads, not afterwards
 }
 
-// decodeTime estimates, in nanoseconds, how long one core decodes size bytes.
-// How much they become counts for less than how they are packed: measured on
-// the archives of Rust 1.95.0, each codec takes about as long for every byte.
+// decodeTime estimates, in nanoseconds, how long one core takes to decode size
+// compressed bytes. The codec matters more than the unpacked size: measured on the
+// archives of Rust 1.95.0, each codec takes about the same time per compressed byte.
 func decodeTime(format string, size int64) int64 {
 	switch format[strings.LastIndex(format, ".")+1:] {
 	case "bz2":
@@ -78,47 +79,47 @@ func decodeTime(format string, size int64) int64 {
 	return size
 }
 
-// A pace is how fast work can go.
-type pace struct {
-	rate  float64 // bytes a second, of all downloads together; 0: not known
-	jobs  int     // downloads at once
-	cores int     // archives that are decoded at once
+// A throughput is how fast archives can be downloaded and decoded.
+type throughput struct {
+	rate  float64 // bytes per second of all downloads together; 0: not known
+	jobs  int     // concurrent downloads
+	cores int     // archives decoded at once
 }
 
-// choose returns which offer to take for each artifact, so that all of them are
-// unpacked soonest. Of choices that hardly differ it takes the one that fetches
-// less; without a rate, bytes are all that counts.
+// choose returns the index of the offer to fetch for each artifact, so that all of
+// them are unpacked soonest. Between choices that hardly differ it prefers the one
+// that fetches less. Without a rate, only bytes count.
 //
-// A good choice puts a price on bytes, one for all artifacts: it pays so many
-// of them for each second of decoding. Then each is looked at by itself.
-func choose(artifacts [][]offer, p pace) []int {
+// It tries several prices of a second of decoding, in bytes, each the same for all
+// artifacts. Then it looks at each artifact by itself (improve).
+func choose(artifacts [][]offer, p throughput) []int {
 	chosen := cheapest(artifacts, 0)
 	if p.rate <= 0 {
 		return chosen
 	}
-	least := burden(artifacts, chosen, p)
-	for _, price := range prices(p.rate) {
+	least := cost(artifacts, chosen, p)
+	for _, price := range bytePrices(p.rate) {
 		other := cheapest(artifacts, price)
 		if slices.Equal(other, chosen) {
 			continue
 		}
-		if b := burden(artifacts, other, p); b < least*(1-notWorthIt) {
+		if b := cost(artifacts, other, p); b < least*(1-minGain) {
 			chosen, least = other, b
 		}
 	}
 	return improve(artifacts, chosen, least, p)
 }
 
-// improve changes one choice after the other, as long as that helps: what the one
-// price misses is where archives differ in more than bytes and work.
-func improve(artifacts [][]offer, chosen []int, least float64, p pace) []int {
+// improve changes one choice at a time, as long as that helps. A common price
+// misses cases where archives differ in more than bytes and work.
+func improve(artifacts [][]offer, chosen []int, least float64, p throughput) []int {
 	for better, rounds := true, 0; better && rounds < maxRounds; rounds++ {
 		better = false
 		for i := range artifacts {
 			for j := range artifacts[i] {
 				other := slices.Clone(chosen)
 				other[i] = j
-				if b := burden(artifacts, other, p); b < least*(1-notWorthIt) {
+				if b := cost(artifacts, other, p); b < least*(1-minGain) {
 					chosen, least, better = other, b, true
 				}
 			}
@@ -127,19 +128,19 @@ func improve(artifacts [][]offer, chosen []int, least float64, p pace) []int {
 	return chosen
 }
 
-// prices are what a second of decoding may cost, in bytes: from a small part to
-// a large multiple of what comes in a second, and everything.
-func prices(rate float64) (list []float64) {
-	for price := rate / maxPrice; price <= rate*maxPrice; price *= priceStep {
+// bytePrices returns the prices of a second of decoding, in bytes, to try: from a
+// small part to a large multiple of the bytes that arrive in a second, and infinity.
+func bytePrices(rate float64) (list []float64) {
+	for price := rate / maxPriceFactor; price <= rate*maxPriceFactor; price *= priceStep {
 		list = append(list, price)
 	}
 	return append(list, math.MaxInt64)
 }
 
-// burden is what a choice costs, in seconds: the time it takes, and a share of
-// what the cores have to do besides the longest, even where the forecast has them
-// idle. There is more to do than it can know: what is unpacked must be written.
-func burden(artifacts [][]offer, chosen []int, p pace) float64 {
+// cost returns the cost of a choice in seconds: the time it takes, and a share of
+// all decoding except the longest, even if the forecast has idle cores. The
+// forecast does not know all the work: unpacked files must also be written.
+func cost(artifacts [][]offer, chosen []int, p throughput) float64 {
 	var all, longest float64
 	for i, j := range chosen {
 		if len(artifacts[i]) > 0 {
@@ -150,38 +151,37 @@ func burden(artifacts [][]offer, chosen []int, p pace) float64 {
 	return forecast(artifacts, chosen, p) + loadShare*(all-longest)/float64(max(p.cores, 2))
 }
 
-// How choices are made. The shares were found by trying them on the model of
-// choose_test.go, where they serve from one core to four, and from 10 Mbit/s to
-// 1000.
+// Parameters of choose. The shares were found by experiment with the model of
+// choose_test.go, where they work for one to four cores and for 10 to 1000 Mbit/s.
 const (
-	maxPrice   = 1 << 7 // of a second, in what comes in one
-	priceStep  = 1.25
-	maxRounds  = 4    // over all artifacts, to change one choice at a time
-	notWorthIt = 0.01 // of the time, that more bytes save
-	worthAgain = 0.02 // of the time, that beginning again with another archive must save
-	loadShare  = 2    // of the work besides the longest, which counts like time
-	still      = 0.1  // by which the rate may grow between two looks and yet be steady
+	maxPriceFactor = 1 << 7 // highest price of a second, as a multiple of the bytes that arrive in one
+	priceStep      = 1.25
+	maxRounds      = 4    // of improve, over all artifacts
+	minGain        = 0.01 // share of the time that fetching more bytes must save
+	minSwitchGain  = 0.02 // share of the time that starting over with another archive must save
+	loadShare      = 2    // weight of all work except the longest, compared with time
+	steadyShare    = 0.1  // growth between two measurements up to which the rate is steady
 )
 
-// cheapest takes for each artifact the offer that costs least, where a second of
+// cheapest returns for each artifact the offer that costs least if a second of
 // decoding costs price bytes.
 func cheapest(artifacts [][]offer, price float64) []int {
 	chosen := make([]int, len(artifacts))
 	for i, offers := range artifacts {
 		least := math.Inf(1)
 		for j, o := range offers {
-			if cost := o.bytes + o.work*price; cost < least {
-				chosen[i], least = j, cost
+			if bytes := o.bytes + o.work*price; bytes < least {
+				chosen[i], least = j, bytes
 			}
 		}
 	}
 	return chosen
 }
 
-// forecast is how many seconds it takes until all artifacts are unpacked: first
-// what is coming already, then the longest to decode first. Those that come at
-// the same time share the rate.
-func forecast(artifacts [][]offer, chosen []int, p pace) (end float64) {
+// forecast returns the seconds until all artifacts are unpacked. Downloads that have
+// begun come first, then the others, longest to decode first. Concurrent downloads
+// share the rate.
+func forecast(artifacts [][]offer, chosen []int, p throughput) (end float64) {
 	var waiting []offer
 	for i, j := range chosen {
 		if len(artifacts[i]) > 0 {
@@ -199,7 +199,7 @@ func forecast(artifacts [][]offer, chosen []int, p pace) (end float64) {
 	})
 	type arrival struct {
 		offer
-		begun, come float64 // when
+		begun, come float64 // seconds at which the download begins and ends
 	}
 	var coming, all []arrival
 	for now := 0.0; len(waiting)+len(coming) > 0; {
@@ -229,7 +229,7 @@ func forecast(artifacts [][]offer, chosen []int, p pace) (end float64) {
 		return a.come
 	}
 	slices.SortStableFunc(all, func(a, b arrival) int { return cmp.Compare(ready(a), ready(b)) })
-	free := make([]float64, max(p.cores, 1)) // when each core is
+	free := make([]float64, max(p.cores, 1)) // seconds at which each core becomes free
 	for _, a := range all {
 		core := 0
 		for c := range free {

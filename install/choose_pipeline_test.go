@@ -18,8 +18,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A throttle is a network of a certain speed, for all that is fetched together,
-// in the time of a synctest bubble. Every archive is zeros.
+// A throttle is a network with a given speed for all downloads together, in the time
+// of a synctest bubble. Every archive consists of zeros.
 type throttle struct {
 	sizes map[string]int64 // by ref
 	rate  float64          // bytes a second
@@ -83,9 +83,9 @@ func (cores) AddStream(context.Context, io.Reader, int64, unpack.Archive) error 
 	panic("none has chunks")
 }
 
-// The same as TestTheChoiceIsAsGoodAsAFixedOne, by the whole of what fetches and
-// decides, with the rate as it is measured: only network and decoders are made up.
-func TestTheChoiceOfThePipelineIsAsGoodAsAFixedOne(t *testing.T) {
+// Like TestQueueChoosesAsWellAsAFixedFormat, but with all the code that fetches and
+// decides, and with the measured rate: only network and decoders are simulated.
+func TestPipelineChoosesAsWellAsAFixedFormat(t *testing.T) {
 	parcels := rustDefault[3:] // the small ones: all that comes is hashed and written
 	formats := []string{"tar.gz", "tar.xz"}
 	run := func(t *testing.T, mbit float64, formats ...string) (took time.Duration) {
@@ -113,7 +113,7 @@ func TestTheChoiceOfThePipelineIsAsGoodAsAFixedOne(t *testing.T) {
 			start := time.Now()
 			q := newQueue(cache, artifacts, meter.Rate, defaultJobs, 2, func(c Choice) { t.Log(c) })
 			q.measure(t.Context(), meter)
-			if _, err := i.bring(t.Context(), cache, q, machine, &line{free: 2}); err != nil {
+			if _, err := i.fetchAll(t.Context(), cache, q, machine, &decodeGate{free: 2}); err != nil {
 				t.Fatal(err)
 			}
 			took = time.Since(start)

@@ -19,7 +19,7 @@ const (
 	both   = 2
 )
 
-// rustc and its like, as archives of Rust 1.95.0: .gz, .xz.
+// rustc and similar components, as archives of Rust 1.95.0: .gz, .xz.
 var (
 	rustc = []offer{{bytes: 135.6 * mega, work: 1.49}, {bytes: 92.4 * mega, work: 7.85}}
 	std   = []offer{{bytes: 49.3 * mega, work: 0.54}, {bytes: 29.6 * mega, work: 2.52}}
@@ -49,7 +49,7 @@ func TestChoose(t *testing.T) {
 		"a stream of work":           {[][]offer{{rustc[0], {bytes: 92.4 * mega, work: 7.85, streams: true}}}, 1000, both, "g"},
 		"hardly sooner is no reason": {[][]offer{{{bytes: 100 * mega, work: 1}, {bytes: 90 * mega, work: 1.805}}}, 100, both, "x"},
 	} {
-		chosen := choose(test.artifacts, pace{test.mbit * mega / 8, 1, test.cores})
+		chosen := choose(test.artifacts, throughput{test.mbit * mega / 8, 1, test.cores})
 		var got strings.Builder
 		for _, j := range chosen {
 			got.WriteByte("gx"[j])
@@ -78,14 +78,14 @@ func TestForecast(t *testing.T) {
 		"nothing":                   {[][]offer{nil}, both, 0},
 	} {
 		chosen := make([]int, len(test.artifacts))
-		if got := forecast(test.artifacts, chosen, pace{10, 1, test.cores}); math.Abs(got-test.want) > 1e-9 {
+		if got := forecast(test.artifacts, chosen, throughput{10, 1, test.cores}); math.Abs(got-test.want) > 1e-9 {
 			t.Errorf("%s: %v s, want %v", name, got, test.want)
 		}
 	}
 }
 
-// By its own measure a choice is never worse than to take the smallest of each,
-// or the quickest, and not far from the best there is.
+// By its own cost function, a choice is never worse than the smallest archive of each
+// artifact, or the fastest, and not far from the best choice.
 func TestChooseIsNearTheBest(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		positive := rapid.Float64Range(0.01, 300)
@@ -97,10 +97,10 @@ func TestChooseIsNearTheBest(t *testing.T) {
 				artifacts[i] = append(artifacts[i], offer{bytes: bytes, work: bytes * codec.cost, streams: rapid.Bool().Draw(r, "streams")})
 			}
 		}
-		p := pace{rapid.Float64Range(0.1, 1000).Draw(r, "rate") * mega, rapid.IntRange(1, 4).Draw(r, "jobs"), rapid.IntRange(1, 4).Draw(r, "cores")}
-		got := burden(artifacts, choose(artifacts, p), p)
+		p := throughput{rapid.Float64Range(0.1, 1000).Draw(r, "rate") * mega, rapid.IntRange(1, 4).Draw(r, "jobs"), rapid.IntRange(1, 4).Draw(r, "cores")}
+		got := cost(artifacts, choose(artifacts, p), p)
 		for _, price := range []float64{0, math.MaxInt64} {
-			if fixed := burden(artifacts, cheapest(artifacts, price), p); got > fixed/(1-notWorthIt) {
+			if fixed := cost(artifacts, cheapest(artifacts, price), p); got > fixed/(1-minGain) {
 				r.Fatalf("%.2f s, and a fixed choice %.2f s", got, fixed)
 			}
 		}
@@ -111,7 +111,7 @@ func TestChooseIsNearTheBest(t *testing.T) {
 				any[i] = n % 3 % len(artifacts[i])
 				n /= 3
 			}
-			best = min(best, burden(artifacts, any, p))
+			best = min(best, cost(artifacts, any, p))
 		}
 		if got > best*1.5 {
 			r.Fatalf("%.2f s, and the best choice %.2f s", got, best)
@@ -119,8 +119,8 @@ func TestChooseIsNearTheBest(t *testing.T) {
 	})
 }
 
-// A parcel is an artifact as the model knows it: megabytes, and seconds to
-// decode, by format; and seconds to write what is in it.
+// A parcel is an artifact of the model: megabytes and seconds to decode, by format,
+// and seconds to write its content.
 type parcel struct {
 	name  string
 	packs map[string]pack
@@ -129,7 +129,7 @@ type parcel struct {
 
 type pack struct{ megabytes, decode float64 }
 
-// Measured: Rust 1.95.0 and Node.js, of which the .xz was not.
+// Measured with Rust 1.95.0 and Node.js, except the .xz of Node.js.
 var (
 	rustDefault = []parcel{
 		{"rustc", map[string]pack{"tar.zst": {111.1, 1.3}, "tar.gz": {135.6, 0.79}, "tar.xz": {92.4, 7.6}}, 0.45},
@@ -143,8 +143,8 @@ var (
 	nodeJS      = []parcel{{"node", map[string]pack{"tar.gz": {63.1, 0.4}, "tar.xz": {33.0, 2.9}}, 0.6}}
 )
 
-// A simulation is a pipeline on a model of network and machine, with a clock of
-// its own: a real queue decides, and the rest is arithmetic.
+// A simulation is a pipeline on a model of network and machine, with its own clock:
+// a real queue decides, and the rest is arithmetic.
 type simulation struct {
 	parcels []parcel
 	formats []string
@@ -156,7 +156,7 @@ type simulation struct {
 	chosen  []Choice
 }
 
-// A task is a parcel on its way.
+// A task is a parcel in progress.
 type task struct {
 	state
 	have  float64 // bytes
@@ -164,7 +164,7 @@ type task struct {
 	speed float64 // cores that are busy with it at once: one decodes while another writes
 }
 
-// run returns how many seconds it takes.
+// run returns the seconds that the simulation takes.
 func (s *simulation) run(t *testing.T) (now float64) {
 	var artifacts []manifests.Artifact
 	var bytes, work float64
@@ -195,9 +195,9 @@ func (s *simulation) run(t *testing.T) (now float64) {
 		coming, decoding, left, demand := 0, 0, 0, 0.0
 		for i := range tasks {
 			switch tasks[i].state {
-			case comes:
+			case fetching:
 				coming++
-			case came:
+			case fetched:
 				if tasks[i].left > 0 {
 					decoding++
 					demand += tasks[i].speed
@@ -210,12 +210,12 @@ func (s *simulation) run(t *testing.T) (now float64) {
 		if left == 0 {
 			return now
 		}
-		for coming < defaultJobs && !q.isBlind() {
+		for coming < defaultJobs && !q.rateUnknown() {
 			n, ok := q.next(t.Context())
 			if !ok {
 				break
 			}
-			tasks[n].state = comes
+			tasks[n].state = fetching
 			coming++
 		}
 		speed := s.line
@@ -239,33 +239,33 @@ func (s *simulation) run(t *testing.T) (now float64) {
 	return 0
 }
 
-// advance is a step of one task: share bytes, or step seconds.
+// advance makes one step of a task: share bytes, or step seconds.
 func (s *simulation) advance(q *queue, n int, one *task, share, step float64) {
 	switch {
-	case one.state == comes:
+	case one.state == fetching:
 		one.have += share
 		p := q.parts[n]
-		if one.have >= float64(p.archives[p.taken].Size) {
-			one.state = came
-			q.is(n, came)
+		if one.have >= float64(p.archives[p.chosen].Size) {
+			one.state = fetched
+			q.setState(n, fetched)
 		} else if q.arrived(n, int64(one.have)) {
 			one.have = 0
 		}
-	case one.state == came && one.left > 0:
+	case one.state == fetched && one.left > 0:
 		if one.left -= one.speed * step; one.left <= 0 {
 			one.state = unpacked
-			q.is(n, unpacked)
+			q.setState(n, unpacked)
 		}
 	}
 }
 
-// startLongest has a core begin with what is there and takes longest.
+// startLongest starts a core on the fetched task that takes longest.
 func (s *simulation) startLongest(q *queue, tasks []task) {
 	first, longest, speed := -1, 0.0, 0.0
 	for i, one := range tasks {
-		if one.state == came && one.left == 0 {
+		if one.state == fetched && one.left == 0 {
 			p := q.parts[i]
-			decode, write := s.parcels[i].packs[p.archives[p.taken].Layout.Format].decode, s.parcels[i].write
+			decode, write := s.parcels[i].packs[p.archives[p.chosen].Layout.Format].decode, s.parcels[i].write
 			if cost := decode + write; cost > longest {
 				first, longest = i, cost
 				speed = cost / max(decode, write)
@@ -277,10 +277,10 @@ func (s *simulation) startLongest(q *queue, tasks []task) {
 	}
 }
 
-// Whatever the network's speed, and whatever was known of it before, the choice
-// costs at most a tenth more than the best choice of one format for all; on one
-// core, where writing gets in the way, which no choice looks at, a seventh.
-func TestTheChoiceIsAsGoodAsAFixedOne(t *testing.T) {
+// For any network speed, known before or not, the choice costs at most a tenth more
+// than the best single format for all. On one core it costs at most a seventh more:
+// there, writing takes time that choose does not consider.
+func TestQueueChoosesAsWellAsAFixedFormat(t *testing.T) {
 	_, cache := newWorld(t).cache()
 	sets := []struct {
 		name    string

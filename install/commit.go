@@ -14,23 +14,23 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// This file is the part of a change that is one hold of the lock: everything
-// that can fail for want of space or permission comes before the one step that
-// puts it in force, and what comes after only takes away.
+// This file is the part of a change that happens under the lock. Every step that
+// can fail for lack of space or permission comes before the one step that puts
+// the change in force; the steps after that only remove things.
 
-// An UnfinishedError says that a change is in force, but that something failed
-// after that: mostly, that not all of what it leaves behind could be taken away.
-// The next change goes on from there.
+// An UnfinishedError reports that a change is in force, but that a later step
+// failed: usually the removal of files that are no longer needed. The next
+// change completes it.
 type UnfinishedError struct{ Err error }
 
 func (e *UnfinishedError) Error() string {
-	return fmt.Sprintf("it is done, but then something failed: %v", e.Err)
+	return fmt.Sprintf("the change was made, but a later step failed: %v", e.Err)
 }
 
 func (e *UnfinishedError) Unwrap() error { return e.Err }
 
-// commit carries out *p under the lock. again is true if the state had moved on
-// so that *p, now made anew, needs a release that is not staged.
+// commit carries out *p under the lock, after it has planned again. again is true if
+// the state changed meanwhile and the new *p needs a release that is not staged.
 func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]*stagedRelease) (res Result, again bool, err error) {
 	lock, err := i.lock(ctx)
 	if err != nil {
@@ -44,7 +44,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 		return res, false, err
 	}
 	change := p.Change
-	if change.Remove, err = i.stillThere(change.Remove); err != nil {
+	if change.Remove, err = i.withoutRemoved(change.Remove); err != nil {
 		return res, false, err
 	}
 	var s plan.State
@@ -53,7 +53,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	}
 	if p.InForce() {
 		res.Generation = s.Current
-		return res, false, i.follow(p.Follow)
+		return res, false, i.putRequested(p.Follow)
 	}
 	var fresh []record.Head
 	skipped := map[record.ID][]string{}
@@ -68,10 +68,10 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 			skipped[st.receipt.ID] = st.skipped
 		}
 	}
-	going := removals{}
-	defer going.close()
+	planned := removals{}
+	defer planned.close()
 	for _, id := range p.Remove {
-		if going[id], err = i.removal(id); err != nil {
+		if planned[id], err = i.openRemoval(id); err != nil {
 			return res, false, err
 		}
 	}
@@ -90,7 +90,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	if err := ctx.Err(); err != nil {
 		return res, false, err
 	}
-	if err := i.follow(p.Follow); err != nil {
+	if err := i.putRequested(p.Follow); err != nil {
 		return res, false, err
 	}
 	if err := i.publish(*p, next, s.Receipts, staged); err != nil {
@@ -99,7 +99,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	}
 	var tidied Result
 	if s, err = i.stateToChange(); err == nil {
-		tidied, err = i.tidy(context.WithoutCancel(ctx), s, going)
+		tidied, err = i.tidy(context.WithoutCancel(ctx), s, planned)
 	}
 	res.Generation, res.Installed, res.Skipped = next, fresh, skipped
 	res.Removed = append(res.Removed, tidied.Removed...)
@@ -110,8 +110,8 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	return res, false, err
 }
 
-// follow has receipts say what their releases were asked for by.
-func (i *Installer) follow(requested map[record.ID]string) error {
+// putRequested stores in receipts the version that the user requested.
+func (i *Installer) putRequested(requested map[record.ID]string) error {
 	for id, asked := range requested {
 		r, err := i.Receipt(id)
 		if err != nil {
@@ -125,8 +125,8 @@ func (i *Installer) follow(requested map[record.ID]string) error {
 	return nil
 }
 
-// stillThere are those of ids that the repair has not just removed.
-func (i *Installer) stillThere(ids []record.ID) ([]record.ID, error) {
+// withoutRemoved returns ids without those that the repair has just removed.
+func (i *Installer) withoutRemoved(ids []record.ID) ([]record.ID, error) {
 	receipts, damaged, err := i.store().Receipts()
 	return slices.DeleteFunc(slices.Clone(ids), func(id record.ID) bool {
 		r, readable := receipts[id]
@@ -134,12 +134,12 @@ func (i *Installer) stillThere(ids []record.ID) ([]record.ID, error) {
 	}), err
 }
 
-// publish puts the staged releases in place, with all that the generation next
-// needs besides, and switches to it: the commit.
+// publish puts the staged releases in place, with everything else that the
+// generation next needs, and switches to it: this is the commit.
 func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[record.ID]record.Head, staged map[string]*stagedRelease) error {
 	for _, in := range p.Install {
 		st := staged[releaseName(in.Release)]
-		stage := st.take()
+		stage := st.takeStage()
 		if err := i.store().Publish(stage, st.receipt); err != nil {
 			return errors.Join(err, stage.Discard())
 		}
@@ -158,26 +158,26 @@ func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[re
 	return i.store().Switch(next.Number)
 }
 
-// tidy makes everything else agree with the generation that is current in s: its
-// confirmation, the links, the aliases, the generations that name what it
-// removes, the files that no generation names, the evidence of those. Removals
-// that are ready were found fit for it before the commit, and their failure is
-// told; of any other, which an earlier change left, it is a warning: whatever keeps
-// those files from being removed is to keep nobody from other changes.
+// tidy makes everything else agree with the current generation of s: its
+// confirmation, the links, the aliases, the generations that name removed
+// releases, the files that no generation names, and their evidence. Removals in
+// ready were checked before the commit, and their failure is an error. For any
+// other removal, which an earlier change left over, failure is only a warning,
+// so that it does not block other changes.
 func (i *Installer) tidy(ctx context.Context, s plan.State, ready removals) (res Result, err error) {
 	res.Generation = s.Current
 	var failed error
 	if err := i.store().Confirm(s.Current.Number); err != nil {
 		return res, err
 	}
-	if err := i.align(s); err != nil {
+	if err := i.alignLinks(s); err != nil {
 		return res, err
 	}
 	if res.Kept, err = i.prune(s); err != nil {
 		return res, err
 	}
 	for _, id := range s.Unnamed() {
-		kept, err := i.finish(ctx, id, ready[id])
+		kept, err := i.removeRelease(ctx, id, ready[id])
 		res.Kept = append(res.Kept, kept...)
 		if cause := ctx.Err(); cause != nil {
 			return res, cause
@@ -191,25 +191,25 @@ func (i *Installer) tidy(ctx context.Context, s plan.State, ready removals) (res
 			continue
 		}
 		res.Removed = append(res.Removed, s.Receipts[id])
-		delete(s.Receipts, id) // what is kept needs no evidence
+		delete(s.Receipts, id) // kept files need no evidence
 	}
 	return res, errors.Join(failed, i.sweepEvidence(s.Receipts, s.Damaged))
 }
 
-// finish removes the files of id, by going if it is ready.
-func (i *Installer) finish(ctx context.Context, id record.ID, going *removal) ([]Drift, error) {
-	if going == nil {
+// removeRelease removes the files of id by rm, or, if rm is nil, by a new removal.
+func (i *Installer) removeRelease(ctx context.Context, id record.ID, rm *removal) ([]Drift, error) {
+	if rm == nil {
 		var err error
-		if going, err = i.removal(id); err != nil {
+		if rm, err = i.openRemoval(id); err != nil {
 			return nil, err
 		}
-		defer going.close()
+		defer rm.close()
 	}
-	return i.removeFiles(ctx, going)
+	return i.removeFiles(ctx, rm)
 }
 
-// prune drops every other generation that names what the current one removes, and
-// names what is in their directories and not kist's.
+// prune drops every other generation that names a release that the current one
+// removes, and returns the files in their directories that are not kist's.
 func (i *Installer) prune(s plan.State) (kept []Drift, err error) {
 	for _, n := range s.Stale() {
 		foreign, err := i.KeptOfGenerations(n)
@@ -225,7 +225,7 @@ func (i *Installer) prune(s plan.State) (kept []Drift, err error) {
 	return kept, nil
 }
 
-// KeptOfGenerations returns what dropping these generations would keep. Nothing is touched.
+// KeptOfGenerations returns what dropping these generations would keep. It changes nothing.
 func (i *Installer) KeptOfGenerations(numbers ...uint64) (kept []Drift, err error) {
 	for _, n := range numbers {
 		foreign, err := i.store().ForeignIn(n)
@@ -239,8 +239,8 @@ func (i *Installer) KeptOfGenerations(numbers ...uint64) (kept []Drift, err erro
 	return kept, nil
 }
 
-// sweepEvidence removes the evidence that no receipt needs, unless one cannot be
-// read.
+// sweepEvidence removes the evidence that no receipt needs, unless a receipt is
+// damaged: then its needs are unknown.
 func (i *Installer) sweepEvidence(receipts map[record.ID]record.Head, damaged map[record.ID]error) error {
 	if len(damaged) > 0 {
 		return nil
@@ -254,9 +254,9 @@ func (i *Installer) sweepEvidence(receipts map[record.ID]record.Head, damaged ma
 	return i.store().SweepEvidence(needed)
 }
 
-// settle is what a change that turns out to be nothing still does: put right
-// what a crash may have left, unless another kist is at work, which does the same.
-func (i *Installer) settle(ctx context.Context) (Result, error) {
+// repairOnly is Apply for an empty plan. It repairs what a crash may have left,
+// unless another kist holds the lock, which does the same.
+func (i *Installer) repairOnly(ctx context.Context) (Result, error) {
 	if i.roots.open(dataDir) != nil && i.roots.open(stateDir) != nil && !i.o.DryRun {
 		held, err := i.lockBoth(ctx, 0)
 		var busy *rootfs.BusyError
@@ -272,8 +272,8 @@ func (i *Installer) settle(ctx context.Context) (Result, error) {
 	return Result{Generation: s.Current}, err
 }
 
-// cannotWrite reports whether nothing can be written just now: no reason to
-// refuse what needs no writing.
+// cannotWrite reports whether err means that nothing can be written at present. An
+// operation that needs no writing may ignore that.
 func cannotWrite(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// Who has to wait is told for whom: process, command, since when.
-func TestTheHolderOfTheLockIsNamed(t *testing.T) {
+// A kist that waits is told for which process, for which command, and since when.
+func TestWaitNamesLockHolder(t *testing.T) {
 	w := newWorld(t)
 	holder, other := w.kist(), w.kist()
 	unlock, err := holder.Lock(t.Context())
@@ -43,8 +43,8 @@ func TestTheHolderOfTheLockIsNamed(t *testing.T) {
 	}
 }
 
-// A change that is in force is never called a failure without saying so.
-func TestAFailureAfterTheCommitSaysThatItIsDone(t *testing.T) {
+// The error after a change is in force always reports that the change was made.
+func TestFailureAfterCommitIsUnfinishedError(t *testing.T) {
 	w := newWorld(t)
 	w.install(w.release("zig", "1.0", "bin/zig"))
 	var damaged string
@@ -70,9 +70,9 @@ func TestAFailureAfterTheCommitSaysThatItIsDone(t *testing.T) {
 	}
 }
 
-// A writer that comes to the lock when another kist has uninstalled itself, the
-// lock with it, makes it anew.
-func TestAnotherKistUninstallsItself(t *testing.T) {
+// If another kist has uninstalled itself and removed the lock, a writer creates the
+// lock again.
+func TestLockAfterAnotherKistUninstalledItself(t *testing.T) {
 	w := newWorld(t)
 	w.do(func(w *world) error { return w.see(2) })
 	i := w.kist()
@@ -92,8 +92,8 @@ func TestAnotherKistUninstallsItself(t *testing.T) {
 	}
 }
 
-// Readers take no lock, and find everything in order whatever is done meanwhile.
-func TestReadersAndWriters(t *testing.T) {
+// Readers take no lock, and see a consistent state during any change.
+func TestReadersWorkDuringWrites(t *testing.T) {
 	w := newWorld(t)
 	zig := w.release("zig", "1.0", "bin/zig", "lib/a")
 	w.install(w.release("first", "1.0", "bin/first"))
@@ -133,9 +133,8 @@ func TestReadersAndWriters(t *testing.T) {
 	}
 }
 
-// A receipt that cannot be read any more is not one that is gone: what it speaks
-// of was not removed.
-func TestADamagedReceiptIsNotAFinishedRemoval(t *testing.T) {
+// A receipt that cannot be read is not a missing one: its release was not removed.
+func TestDamagedReceiptIsNotARemovedRelease(t *testing.T) {
 	w := newWorld(t)
 	r := w.install(w.release("zig", "1.0", "bin/zig"))
 	i := w.kist()

@@ -21,8 +21,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// A crash is a change that is killed: what was there before it, and the change,
-// which can be made again. Each is killed at every one of its checkpoints.
+// A crash is a change that is killed: the state before it, and the change, which can
+// be repeated. Each is killed at every one of its checkpoints.
 type crash struct {
 	name   string
 	before func(w *world)
@@ -168,8 +168,8 @@ const (
 	crashTime = "KIST_TEST_TIME"
 )
 
-// TestCrashChild is the program that the others kill: it makes the change that
-// the environment names, and ends itself by SIGKILL where that says.
+// TestCrashChild is the program that other tests kill: it makes the change that the
+// environment names, and kills itself by SIGKILL at the step that it names.
 func TestCrashChild(t *testing.T) {
 	home := os.Getenv(crashHome)
 	if home == "" {
@@ -193,8 +193,8 @@ func TestCrashChild(t *testing.T) {
 	w.do(crashes()[n].do)
 }
 
-// kill has a child make a change and be killed at a step, when it gets there
-// for the so manieth time. It returns false if it never did.
+// kill runs a change in a child that is killed when it reaches a step for the given
+// time. It returns false if the child never did.
 func (w *world) kill(name, step string, times int) bool {
 	w.t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^TestCrashChild$")
@@ -209,9 +209,9 @@ func (w *world) kill(name, step string, times int) bool {
 	return true
 }
 
-// TestKilledAnywhere kills each change at each of its checkpoints, the first and
-// the last time it gets there, and makes it again.
-func TestKilledAnywhere(t *testing.T) {
+// TestChangesSurviveKillAtEveryCheckpoint kills each change at each of its checkpoints, the first and
+// the last time it reaches it, and makes the change again.
+func TestChangesSurviveKillAtEveryCheckpoint(t *testing.T) {
 	var mu sync.Mutex
 	reached := map[string]bool{}
 	t.Run("each", func(t *testing.T) {
@@ -237,7 +237,7 @@ func TestKilledAnywhere(t *testing.T) {
 	}
 }
 
-// killedAnywhere returns the checkpoints that c gets to, and how often.
+// killedAnywhere returns the checkpoints that c reaches, and how often.
 func (c crash) killedAnywhere(t *testing.T) map[string]int {
 	w := worldIn(t, filepath.Join(t.TempDir(), "home"))
 	w.write(".local/bin/mine", "mine")
@@ -294,7 +294,7 @@ func (c crash) killedAnywhere(t *testing.T) map[string]int {
 	return steps
 }
 
-// checkpoints are the steps that the code names, and where.
+// checkpoints returns the steps that the code names, and where.
 func checkpoints(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}

@@ -22,7 +22,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// proved is a release with evidence that is kept.
+// proved returns a release with evidence that is kept.
 func (w *world) proved(tool string) manifests.Release {
 	name, version, _ := strings.Cut(tool, " ")
 	r := w.release(name, version, "bin/"+name, "bin/"+name+"-"+version, "lib/a", "lib/deep/b", "lib/link -> a")
@@ -102,7 +102,7 @@ func (c counter) Mark() verify.Mark {
 	return verify.Mark{Channel: "acme", Serial: uint64(c), Digest: verify.DigestOf([]byte{byte(c)}), Issued: time.Unix(int64(c), 0)}
 }
 
-// serial is that of the mark, 0 where there is none.
+// serial returns the serial of the mark, 0 if there is none.
 func (w *world) serial() uint64 {
 	i := w.kist()
 	defer i.Close()
@@ -113,8 +113,8 @@ func (w *world) serial() uint64 {
 	return m.Serial
 }
 
-// sound fails the test unless every version is whole or absent, what is current
-// is there, every file has a receipt, no mark went back and nobody holds a lock.
+// sound fails the test unless every version is complete or absent, the current
+// generation exists, every file has a receipt, no mark went back and no lock is held.
 func (w *world) sound(when string, mark uint64) {
 	t := w.t
 	t.Helper()
@@ -170,8 +170,8 @@ func spoiled(drift []Drift) bool {
 	return len(drift) == 1 && strings.HasSuffix(drift[0].Path, "/lib/a")
 }
 
-// summary is what a home holds, but for what is made up at random or counts how
-// often something was tried.
+// summary returns the content of a home without random values and without counters of
+// attempts.
 func (w *world) summary() string {
 	w.t.Helper()
 	var b strings.Builder
@@ -257,7 +257,7 @@ func copyTree(t *testing.T, to, from string) {
 	}
 }
 
-// restore makes home what it was when template was copied from it.
+// restore restores home to the state at which template was copied from it.
 func restore(t *testing.T, home, template string) {
 	t.Helper()
 	if err := os.RemoveAll(home); err != nil {

@@ -23,7 +23,7 @@ func signed(r manifests.Release, document, signature string) manifests.Release {
 	return r
 }
 
-func TestEvidenceStaysAsLongAsAReceiptNeedsIt(t *testing.T) {
+func TestEvidenceStaysWhileAReceiptNeedsIt(t *testing.T) {
 	w := newWorld(t)
 	has := func(want bool, texts ...string) {
 		t.Helper()

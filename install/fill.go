@@ -22,18 +22,18 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// How many artifacts are at work at one time.
+// Limits on the number of artifacts that are processed at once.
 const (
-	maxDecoders = 4  // being unpacked, and no more than there are cores
-	maxAhead    = 32 // all, those that wait for it included
+	maxDecoders = 4  // being unpacked; never more than there are cores
+	maxAhead    = 32 // fetched or being fetched, including those that wait to be unpacked
 )
 
-// decoders is how many archives are unpacked at once.
+// decoders returns how many archives are unpacked at once.
 func decoders() int { return min(maxDecoders, runtime.GOMAXPROCS(0)) }
 
-// fill fetches and unpacks the artifacts of q into stage, copies those that from
-// holds already, and returns what the receipt of the release will say. skipped are
-// the files that the release's patterns match and whose names no command may have.
+// fill fetches and unpacks the artifacts of q into the stage of s, copies those that
+// from already holds, and returns the receipt of the release. For skipped see
+// Result.Skipped.
 func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, s *stagedRelease, in plan.Install, from *base) (receipt record.Receipt, skipped []string, err error) {
 	stage := s.stage
 	r := in.Release
@@ -49,16 +49,16 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, s 
 	}
 	defer prefix.Close()
 	s.listed.fill(prefix.Close)
-	copied, err := from.copies(ctx, prefix, r.Artifacts)
+	copied, err := from.copyArtifacts(ctx, prefix, r.Artifacts)
 	if err != nil {
 		return receipt, nil, err
 	}
-	brought, err := i.bring(ctx, cache, q, &eager{unpacker: prefix, ahead: stage.SyncAhead}, &line{free: decoders()})
+	fetched, err := i.fetchAll(ctx, cache, q, &syncingUnpacker{unpacker: prefix, startSync: stage.SyncAhead}, &decodeGate{free: decoders()})
 	if err != nil {
 		return receipt, nil, err
 	}
-	brought = append(copied, brought...)
-	for _, b := range brought {
+	fetched = append(copied, fetched...)
+	for _, b := range fetched {
 		receipt.Artifacts = append(receipt.Artifacts, b.record)
 	}
 	for _, f := range r.Files {
@@ -72,7 +72,7 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, s 
 		}
 	}
 	if len(in.Without) > 0 {
-		if err := from.takeRest(ctx, prefix); err != nil {
+		if err := from.copyRest(ctx, prefix); err != nil {
 			return receipt, nil, err
 		}
 	}
@@ -82,7 +82,7 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, s 
 	receipt.Sealed = prefix.Sealed().UTC()
 	receipt.Sandbox = prefix.Level().String()
 	receipt.FilesProved = from == nil || from.FilesProved
-	for _, b := range brought {
+	for _, b := range fetched {
 		if err := Confirm(stage.Root(), b.Artifact); err != nil {
 			return receipt, nil, err
 		}
@@ -99,72 +99,71 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, s 
 	return receipt, skipped, nil
 }
 
-// decoderMemory is how much of a machine's memory the windows of decoders may
-// take: a quarter, and no more than two of the largest need, so that what others
-// do, and a prefix's other half, has room.
+// decoderMemory returns how many bytes of the machine's memory the windows of
+// decoders may take: a quarter, and at most as much as two of the largest need, so
+// that other programs and the rest of kist have room.
 func decoderMemory(machine int64) int64 {
 	return min(machine/4, unpack.DefaultLimits().Memory)
 }
 
-// archiveMemory is how much of the machine's memory may hold archives that were proved
-// and are to be unpacked: an eighth, and no more than 512 MiB.
+// archiveMemory returns the memory budget for archives that were proved and wait to be
+// unpacked: an eighth of the machine's memory, and at most 512 MiB.
 func archiveMemory() *private.Budget { return private.NewBudget(min(memory()/8, 512<<20)) }
 
-// An unpacker fills one prefix. Archives may be added at the same time.
+// An unpacker fills one prefix. Archives may be added concurrently.
 type unpacker interface {
 	Add(context.Context, *os.File, unpack.Archive) error
 	AddStream(context.Context, io.Reader, int64, unpack.Archive) error
 }
 
-// An eager unpacker has what it unpacks made durable meanwhile, where it is much.
-type eager struct {
+// A syncingUnpacker starts to sync unpacked files to disk early if there are many bytes.
+type syncingUnpacker struct {
 	unpacker
-	ahead  func()       // begins to
-	packed atomic.Int64 // bytes of archives, so far
+	startSync    func()       // starts the sync in the background
+	archiveBytes atomic.Int64 // bytes of archives so far
 }
 
-// muchToSync is how many bytes of archives unpack to more than can be made durable
-// in no time.
-const muchToSync = 16 << 20
+// syncThreshold is the number of archive bytes from which unpacked files are synced in
+// the background: a sync at the end would take noticeable time.
+const syncThreshold = 16 << 20
 
-func (e *eager) count(size int64) {
-	if sum := e.packed.Add(size); sum >= muchToSync && sum-size < muchToSync {
-		e.ahead()
+func (e *syncingUnpacker) count(size int64) {
+	if sum := e.archiveBytes.Add(size); sum >= syncThreshold && sum-size < syncThreshold {
+		e.startSync()
 	}
 }
 
-func (e *eager) Add(ctx context.Context, src *os.File, a unpack.Archive) error {
+func (e *syncingUnpacker) Add(ctx context.Context, src *os.File, a unpack.Archive) error {
 	if info, err := src.Stat(); err == nil {
 		e.count(info.Size())
 	}
 	return e.unpacker.Add(ctx, src, a)
 }
 
-func (e *eager) AddStream(ctx context.Context, r io.Reader, size int64, a unpack.Archive) error {
+func (e *syncingUnpacker) AddStream(ctx context.Context, r io.Reader, size int64, a unpack.Archive) error {
 	e.count(size)
 	return e.unpacker.AddStream(ctx, r, size, a)
 }
 
-// brought is an artifact that was unpacked, and how it was proved.
-type brought struct {
+// A fetchedArtifact is an artifact that was unpacked, and how it was proved.
+type fetchedArtifact struct {
 	manifests.Artifact
 	record record.Artifact
 }
 
-// bring fetches and unpacks the artifacts of q, several at a time, as decoding
-// lets them through: of those at hand the longest to decode first. The first
-// failure ends the others' work; of several at once the first in the artifacts'
-// order is told.
-func (i *Installer) bring(ctx context.Context, cache download.Cache, q *queue, prefix unpacker, decoding *line) ([]brought, error) {
+// fetchAll fetches and unpacks the artifacts of q, several at a time, as decoding
+// admits them: of the fetched ones the longest to decode first. The first failure
+// stops the others; of several failures it returns the one of firstCause.
+func (i *Installer) fetchAll(ctx context.Context, cache download.Cache, q *queue, prefix unpacker, decoding *decodeGate) ([]fetchedArtifact, error) {
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
-	all := make([]brought, len(q.parts))
+	all := make([]fetchedArtifact, len(q.parts))
 	errs := make([]error, len(q.parts))
-	ahead, fetching := make(chan struct{}, maxAhead), make(chan struct{}, i.jobs())
+	ahead, downloadSlots := make(chan struct{}, maxAhead), make(chan struct{}, i.jobs())
 	var work sync.WaitGroup
 	for {
 		ahead <- struct{}{}
-		fetching <- struct{}{}
+		downloadSlots <- struct{}{}
 		n, ok := q.next(within)
 		if !ok {
 			break
@@ -172,12 +171,12 @@ func (i *Installer) bring(ctx context.Context, cache download.Cache, q *queue, p
 		work.Go(func() {
 			defer func() { <-ahead }()
 			s, err := q.fetch(within, cache, n)
-			<-fetching
+			<-downloadSlots
 			if err == nil {
 				all[n], err = i.unpack(within, decoding, prefix, n, s, q.labels[s.Artifact.Name])
 				err = errors.Join(err, s.Close())
 			}
-			q.is(n, unpacked)
+			q.setState(n, unpacked)
 			if errs[n] = err; err != nil && !isConsequence(err) {
 				cancel()
 			}
@@ -187,38 +186,38 @@ func (i *Installer) bring(ctx context.Context, cache download.Cache, q *queue, p
 	return all, firstCause(ctx, errs)
 }
 
-// unpack adds one artifact to the prefix when its turn has come: what has not all
-// come by then is unpacked while it comes, as far as it can be.
-func (i *Installer) unpack(ctx context.Context, decoding *line, prefix unpacker, order int, s *supply, label string) (brought, error) {
+// unpack adds one artifact to the prefix once decoding admits it. An archive that is
+// not complete by then is unpacked while it downloads, if its format allows.
+func (i *Installer) unpack(ctx context.Context, decoding *decodeGate, prefix unpacker, order int, s *archiveDownload, label string) (fetchedArtifact, error) {
 	a := s.Artifact
 	size := a.Size
 	if !streams(a) {
 		blob, err := s.Blob()
 		if err != nil {
-			return brought{}, err
+			return fetchedArtifact{}, err
 		}
 		size = blob.Size
 	}
 	if err := decoding.enter(ctx, decodeTime(a.Layout.Format, size)); err != nil {
-		return brought{}, fmt.Errorf("%s: %w", a.Name, err)
+		return fetchedArtifact{}, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	defer decoding.leave()
 	archive := unpack.Archive{Name: a.Name, Component: a.Component, Layout: a.Layout, Order: order,
 		Progress: func(done int64) { i.report(Progress{Unpack, a.Name, label, done, size}) }}
 	if err := add(ctx, prefix, s, size, archive); err != nil {
-		return brought{}, err
+		return fetchedArtifact{}, err
 	}
 	blob, err := s.Blob()
 	if err != nil {
-		return brought{}, err
+		return fetchedArtifact{}, err
 	}
-	return brought{a, record.Artifact{Name: a.Name, Component: a.Component, Size: blob.Size, Digest: blob.Digest,
+	return fetchedArtifact{a, record.Artifact{Name: a.Name, Component: a.Component, Size: blob.Size, Digest: blob.Digest,
 		Evidence: blob.Evidence, Layout: a.Layout}}, nil
 }
 
-// add gives an archive to the prefix: as it comes, where it can be unpacked so
-// and is not all there.
-func add(ctx context.Context, prefix unpacker, s *supply, size int64, archive unpack.Archive) error {
+// add gives an archive to the prefix: as a stream if its format allows and it is not
+// complete yet, else as a file.
+func add(ctx context.Context, prefix unpacker, s *archiveDownload, size int64, archive unpack.Archive) error {
 	if streams(s.Artifact) && !s.Whole() {
 		return prefix.AddStream(ctx, s, size, archive)
 	}
@@ -261,9 +260,9 @@ func isConsequence(err error) bool {
 	return !errors.Is(err, verify.ErrUntrusted) && (errors.Is(err, context.Canceled) || errors.Is(err, unpack.ErrEnded))
 }
 
-// A line lets a few through at one time: of those who wait, the one with the
-// most to do.
-type line struct {
+// A decodeGate admits a limited number of goroutines at a time: of those that wait,
+// the one with the most work first.
+type decodeGate struct {
 	mu      sync.Mutex
 	free    int
 	waiting []*waiter
@@ -274,12 +273,13 @@ type waiter struct {
 	turn chan struct{}
 }
 
-// enter waits for its turn. Who has had it leaves.
-func (l *line) enter(ctx context.Context, work int64) error {
+// enter blocks until a slot is free or ctx is done. After it returns nil, the caller
+// must call leave.
+func (l *decodeGate) enter(ctx context.Context, work int64) error {
 	w := &waiter{work, make(chan struct{})}
 	l.mu.Lock()
 	l.waiting = append(l.waiting, w)
-	l.call()
+	l.admit()
 	l.mu.Unlock()
 	select {
 	case <-w.turn:
@@ -291,19 +291,19 @@ func (l *line) enter(ctx context.Context, work int64) error {
 			l.waiting = slices.Delete(l.waiting, n, n+1)
 			return ctx.Err()
 		}
-		return nil // it was called in the meantime
+		return nil // it was admitted in the meantime
 	}
 }
 
-func (l *line) leave() {
+func (l *decodeGate) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.free++
-	l.call()
+	l.admit()
 }
 
-// call lets through whom it can.
-func (l *line) call() {
+// call admits waiters while slots are free. The caller holds l.mu.
+func (l *decodeGate) admit() {
 	for l.free > 0 && len(l.waiting) > 0 {
 		next := 0
 		for n, w := range l.waiting {

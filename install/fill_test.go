@@ -23,8 +23,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A bench is where archives are unpacked in a test: it notes which are at work,
-// and each of them stays until it is told to go on.
+// A bench is the unpacker of a test: it records which archives are being unpacked, and
+// each of them blocks until the test lets it continue.
 type bench struct {
 	mu     sync.Mutex
 	order  []string
@@ -72,7 +72,7 @@ func (b *bench) Add(ctx context.Context, src *os.File, a unpack.Archive) error {
 	}
 }
 
-// AddStream reads all of r, and says when the first chunk has come.
+// AddStream reads all of r, and signals when the first chunk has arrived.
 func (b *bench) AddStream(ctx context.Context, r io.Reader, size int64, a unpack.Archive) error {
 	first, err := io.ReadAll(io.LimitReader(r, verify.ChunkSize))
 	if err != nil {
@@ -84,7 +84,7 @@ func (b *bench) AddStream(ctx context.Context, r io.Reader, size int64, a unpack
 	return err
 }
 
-// A gate lets nothing past the first chunk through until it is opened.
+// A gate blocks everything after the first chunk until it is opened.
 type gate struct {
 	manifests.Transport
 	open chan struct{}
@@ -112,9 +112,9 @@ func (b *gatedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A tar with chunk digests is unpacked while it comes, also where there is another
-// archive of the same; a zip only when all of it is there.
-func TestUnpackWhileItComes(t *testing.T) {
+// A tar with chunk digests is unpacked while it downloads, also if it has an
+// alternative; a zip only when it is complete.
+func TestChunkedTarIsUnpackedWhileDownloading(t *testing.T) {
 	for name, change := range map[string]func(*manifests.Artifact){
 		"a tar": func(*manifests.Artifact) {},
 		"a zip": func(a *manifests.Artifact) { a.Layout.Format = "zip" },
@@ -143,7 +143,7 @@ func TestUnpackWhileItComes(t *testing.T) {
 			} else {
 				close(closed.open)
 			}
-			all, err := i.bring(t.Context(), cache, i.queue(cache, []manifests.Artifact{a}), b, &line{free: 1})
+			all, err := i.fetchAll(t.Context(), cache, i.queue(cache, []manifests.Artifact{a}), b, &decodeGate{free: 1})
 			if err != nil || all[0].record.Digest != a.Integrity.Digest {
 				t.Fatalf("%+v, %v", all, err)
 			}
@@ -157,7 +157,7 @@ func TestUnpackWhileItComes(t *testing.T) {
 	}
 }
 
-// artifact is one whose name says how much it has to decode.
+// artifact returns an artifact whose name states how much it has to decode.
 func (w *world) artifact(name, format string, size int) manifests.Artifact {
 	data := []byte(name + strings.Repeat("x", size-len(name)))
 	ref := "https://example.org/" + name
@@ -166,7 +166,7 @@ func (w *world) artifact(name, format string, size int) manifests.Artifact {
 		Integrity: manifests.Integrity{Digest: verify.DigestOf(data)}, Layout: manifests.Layout{Format: format}}
 }
 
-// cache is the cache of w, with its origin.
+// cache returns the cache of w, with its origin.
 func (w *world) cache() (*Installer, download.Cache) {
 	w.t.Helper()
 	i := w.kist()
@@ -177,21 +177,21 @@ func (w *world) cache() (*Installer, download.Cache) {
 	return i, download.Cache{Root: root, Transport: w, Progress: i.progress(nil)}
 }
 
-// As many archives are unpacked at once as the line lets through, the longest to
-// decode first, while the others are fetched; the result is in their own order.
-func TestArchivesAreUnpackedAtOnce(t *testing.T) {
+// As many archives are unpacked at once as the gate admits, the longest to decode
+// first, while the others are fetched; the result is in the order of the artifacts.
+func TestArchivesAreUnpackedConcurrently(t *testing.T) {
 	w, b := newWorld(t), newBench()
 	artifacts := []manifests.Artifact{w.artifact("plain", "tar", 4000), w.artifact("gz", "tar.gz", 2000), w.artifact("xz", "tar.xz", 1000),
 		w.artifact("zst", "tar.zst", 1000), w.artifact("small-xz", "tar.xz", 100), w.artifact("zip", "zip", 50)}
 	i, cache := w.cache()
-	decoding := &line{free: 2}
+	decoding := &decodeGate{free: 2}
 	type outcome struct {
-		all []brought
+		all []fetchedArtifact
 		err error
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		all, err := i.bring(t.Context(), cache, i.queue(cache, artifacts), b, decoding)
+		all, err := i.fetchAll(t.Context(), cache, i.queue(cache, artifacts), b, decoding)
 		done <- outcome{all, err}
 	}()
 	<-b.begun
@@ -227,8 +227,8 @@ func TestArchivesAreUnpackedAtOnce(t *testing.T) {
 	}
 }
 
-// One archive that is refused ends the work on all, and is what the user is told.
-func TestTheFirstFailureEndsAll(t *testing.T) {
+// One refused archive stops the work on all, and its error is returned.
+func TestFirstFailureStopsOthers(t *testing.T) {
 	refused := &unpack.EntryError{Archive: "bad", Rule: unpack.RuleEnd}
 	for name, fail := range map[string]func(w *world, b *bench) (manifests.Artifact, error){
 		"an archive": func(w *world, b *bench) (manifests.Artifact, error) {
@@ -246,7 +246,7 @@ func TestTheFirstFailureEndsAll(t *testing.T) {
 			artifacts := []manifests.Artifact{w.artifact("one", "tar.xz", 100), w.artifact("two", "tar", 100)}
 			bad, want := fail(w, b)
 			i, cache := w.cache()
-			_, err := i.bring(t.Context(), cache, i.queue(cache, append(artifacts, bad)), b, &line{free: 3})
+			_, err := i.fetchAll(t.Context(), cache, i.queue(cache, append(artifacts, bad)), b, &decodeGate{free: 3})
 			if !errors.Is(err, want) || errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "bad") {
 				t.Errorf("got: %v", err)
 			}
@@ -257,9 +257,9 @@ func TestTheFirstFailureEndsAll(t *testing.T) {
 	}
 }
 
-// What ends the others' work is told last of all, and may come first: the archive that
-// broke a rule, or the disk that is full, is the cause that the user hears of.
-func TestAConsequenceIsNotTheCause(t *testing.T) {
+// The error of work that was stopped may come first, but the cause is returned: the
+// archive that broke a rule, or the disk that is full.
+func TestCauseIsReportedBeforeConsequences(t *testing.T) {
 	ended := fmt.Errorf("two: %w", unpack.ErrEnded)
 	for name, cause := range map[string]error{
 		"an archive": &unpack.EntryError{Archive: "bad", Rule: unpack.RuleEnd},
@@ -286,7 +286,7 @@ func TestAConsequenceIsNotTheCause(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 				close(told)
 			}()
-			if _, err := i.bring(t.Context(), cache, q, b, &line{free: 2}); !errors.Is(err, cause) {
+			if _, err := i.fetchAll(t.Context(), cache, q, b, &decodeGate{free: 2}); !errors.Is(err, cause) {
 				t.Errorf("got: %v", err)
 			}
 		})
@@ -332,13 +332,13 @@ func TestInterruptWhileArchivesAreUnpacked(t *testing.T) {
 		<-b.begun
 		cancel()
 	}()
-	_, err := i.bring(ctx, cache, i.queue(cache, []manifests.Artifact{w.artifact("one", "tar", 100), w.artifact("two", "tar", 100), w.artifact("three", "tar", 100)}), b, &line{free: 2})
+	_, err := i.fetchAll(ctx, cache, i.queue(cache, []manifests.Artifact{w.artifact("one", "tar", 100), w.artifact("two", "tar", 100), w.artifact("three", "tar", 100)}), b, &decodeGate{free: 2})
 	if !errors.Is(err, context.Canceled) || b.atWork != 0 {
 		t.Errorf("got %v, %d still at work", err, b.atWork)
 	}
 }
 
-// More artifacts than are ever at work or open at one time.
+// A release with more artifacts than are ever processed or open at once.
 func TestManyArtifacts(t *testing.T) {
 	w := newWorld(t)
 	r := w.release("many", "1.0", "bin/many")
@@ -387,14 +387,14 @@ func TestManyArtifacts(t *testing.T) {
 	}
 }
 
-func (l *line) length() int {
+func (l *decodeGate) length() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.waiting)
 }
 
-func TestLine(t *testing.T) {
-	l := &line{free: 1}
+func TestDecodeGateAdmitsLongestFirst(t *testing.T) {
+	l := &decodeGate{free: 1}
 	if err := l.enter(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -435,18 +435,18 @@ type idle struct{}
 func (idle) Add(context.Context, *os.File, unpack.Archive) error               { return nil }
 func (idle) AddStream(context.Context, io.Reader, int64, unpack.Archive) error { return nil }
 
-// What is unpacked is made durable early as soon as it is much, once.
-func TestEager(t *testing.T) {
+// The early sync starts once, as soon as the threshold is reached.
+func TestSyncStartsOnceAboveThreshold(t *testing.T) {
 	large, err := os.Create(filepath.Join(t.TempDir(), "large"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer large.Close()
-	if err := large.Truncate(muchToSync - 1); err != nil {
+	if err := large.Truncate(syncThreshold - 1); err != nil {
 		t.Fatal(err)
 	}
 	begun := 0
-	e := &eager{unpacker: idle{}, ahead: func() { begun++ }}
+	e := &syncingUnpacker{unpacker: idle{}, startSync: func() { begun++ }}
 	for step, want := range []int{0, 1, 1} {
 		if step == 0 {
 			err = e.Add(t.Context(), large, unpack.Archive{})

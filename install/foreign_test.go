@@ -87,8 +87,8 @@ const (
 	victimDigest = "5b8f53430c2b17ed7476127f90c419e8a811c1f5aa03607726d3298ee6f8fb14"
 )
 
-// No verb that removes anything removes what is not kist's, wherever it lies in kist's
-// directories; and what lies behind a link is never touched.
+// No verb removes files that are not kist's, wherever they lie in kist's directories, or
+// touches files behind a link.
 func TestForeignFilesStay(t *testing.T) {
 	update := func(w *world) ([]Drift, error) {
 		zig, _ := w.find("zig 1.0")
@@ -178,8 +178,8 @@ func TestForeignFilesStay(t *testing.T) {
 	}
 }
 
-// verbNames tells which of the foreign files a verb must name: those that lie in what it
-// is asked to remove.
+// verbNames reports which of the foreign files a verb must report: those that lie in
+// what it is asked to remove.
 var verbNames = map[string]func(name string) bool{
 	"uninstall":            func(name string) bool { return strings.Contains(name, "kist/generations/1/") },
 	"update,_which_prunes": func(name string) bool { return strings.Contains(name, "kist/generations/1/") },
@@ -198,7 +198,7 @@ func verbName(t *testing.T) string {
 	return name
 }
 
-// removeAll removes everything, and wants it to keep exactly what was foreseen.
+// removeAll removes everything, and checks that it keeps exactly what the preview listed.
 func (w *world) removeAll(self bool) ([]Drift, error) {
 	w.t.Helper()
 	foreseen, err := w.kist().KeptOfAll(w.t.Context(), self)
@@ -212,7 +212,7 @@ func (w *world) removeAll(self bool) ([]Drift, error) {
 	return res.Kept, err
 }
 
-func TestTheVictimsDigestIsRight(t *testing.T) {
+func TestVictimDigestIsCorrect(t *testing.T) {
 	if got := verify.DigestOf([]byte(victim)).Hex(); got != victimDigest {
 		t.Errorf("it is %s", got)
 	}

@@ -17,19 +17,19 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Packed archive is one that is to be inspected.
+// A Packed is an archive to inspect.
 type Packed struct {
 	Archive unpack.Archive
-	Digest  verify.Digest // that it must have
+	Digest  verify.Digest // that the archive must have
 	Open    func() (*os.File, error)
 }
 
 // Inspect unpacks archives as an install would, by a Child, into the empty directory into,
-// one prefix, and returns what is in it, for a publisher who is about to sign their digests.
-// What is unpacked is a copy of each file that nobody else can change, and that has its
-// digest: a *verify.DigestError if the file changed since it was hashed. As in an install,
-// the commands that are named without a pattern become executable. Other errors are those
-// of package unpack, of Open, and *ChildError.
+// as one prefix, and returns its entries, for a publisher who is about to sign the digests.
+// It unpacks a private copy of each archive, which nobody else can change and which must
+// have the digest: Inspect returns a *verify.DigestError if the file changed since it was
+// hashed. As in an install, commands that are named without a pattern become executable.
+// Other errors are those of package unpack, of Open, and *ChildError.
 func Inspect(ctx context.Context, c Child, into *os.Root, commands []string, archives ...Packed) ([]record.Entry, error) {
 	limits := unpack.DefaultLimits()
 	limits.Memory = decoderMemory(memory())
@@ -61,8 +61,8 @@ func Inspect(ctx context.Context, c Child, into *os.Root, commands []string, arc
 	return u.Finish(ctx, plan.Named(commands)...)
 }
 
-// maxInspected is how many archives are inspected at once: the next ones are at
-// hand when the child is done with one.
+// maxInspected is how many archives are inspected at once, so that the next ones are
+// ready when the child is done with one.
 const maxInspected = 4
 
 func inspect(ctx context.Context, u *sandbox.Unpacker, into *os.Root, budget *private.Budget, p Packed) error {
@@ -93,13 +93,13 @@ func inspect(ctx context.Context, u *sandbox.Unpacker, into *os.Root, budget *pr
 	return u.Add(ctx, held.Reader(), p.Archive)
 }
 
-// HashZip is verify.HashZip of the zip f, which is open for reading alone, by a Child.
+// HashZip is verify.HashZip, run by a Child. f must be open only for reading.
 func HashZip(ctx context.Context, c Child, name string, f *os.File, size int64) (h1 string, err error) {
 	return sandbox.HashZip(ctx, c, name, f, size, func(int64) {})
 }
 
-// Blob returns the archive that a receipt names, out of the cache. Errors are those of
-// download.Cache.Open; fs.ErrNotExist is also where there is no cache.
+// Blob returns the archive that a receipt names from the cache. Errors are those of
+// download.Cache.Open; without a cache, the error matches fs.ErrNotExist.
 func (i *Installer) Blob(ctx context.Context, a record.Artifact) (download.Blob, error) {
 	root := i.roots.open(cacheDir)
 	if root == nil {

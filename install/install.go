@@ -1,25 +1,25 @@
 // Package install changes what is installed, safely: it plans, fetches, proves,
 // unpacks, records, switches and removes.
 //
-// The parties are the user's own directories (Dirs) and what a channel's source
-// and a transport hand in; install imports neither a source nor a transport.
+// Its inputs are the user's own directories (Dirs) and the data of a channel's
+// source and a transport; install imports neither a source nor a transport.
 //
 // Guarantees:
 //   - Nothing outside <base>/kist and kist's own links in the bin directory is
 //     ever written or removed; bases that belong to the system are refused
 //     before anything is created (roots.go).
-//   - What decodes an archive runs in a child that can do nothing but fill the
-//     stage of its prefix, as far as the system can see to that, and what it
-//     says it did is compared with the disk (internal/sandbox). The receipt says
-//     how far that was.
+//   - Archives are decoded in a child process that can only fill the stage of
+//     its prefix, as far as the system can enforce that, and its report is
+//     compared with the disk (internal/sandbox). The receipt records the level
+//     of enforcement.
 //   - A prefix is complete or absent: it is filled in a locked stage, proved by
 //     its witness, recorded in a receipt, and published by one rename that
 //     never replaces. It is never edited afterwards.
-//   - What is in force changes in one step, the renaming of the link "current"
-//     (store.Switch). What a crash leaves before or after it is put right by
-//     the next writer (repair.go), by the same idempotent steps.
-//   - Removal goes by the receipt alone, keeps what was changed or is not
-//     recorded, and never deletes recursively (remove.go).
+//   - The generation in force changes in one step, the renaming of the link
+//     "current" (store.Switch). The next writer repairs what a crash leaves
+//     before or after it (repair.go), by the same idempotent steps.
+//   - Removal follows only the receipt, keeps files that were changed or are
+//     not recorded, and never deletes recursively (remove.go).
 //
 // A change is three calls:
 //
@@ -57,60 +57,60 @@ import (
 // them: $XDG_DATA_HOME and so on. kist's own are always <base>/kist; Bin is shared.
 type Dirs struct{ Data, State, Cache, Config, Bin string }
 
-// Options is everything an Installer is given.
+// Options are the inputs and settings of an Installer.
 type Options struct {
 	Dirs      Dirs
-	Host      Host                // who runs kist, for the judgement of Dirs
-	Transport manifests.Transport // how artifacts come
+	Host      Host                // the user who runs kist, for the checks of Dirs
+	Transport manifests.Transport // fetches artifacts
 	Now       time.Time           // the operation's one clock reading
 	Version   string              // of kist, for receipts
 	Random    io.Reader           // for ids: crypto/rand.Reader
 	LockWait  time.Duration       // how long to wait for another kist
-	Command   string              // what this kist was called to do, for another that waits: "kist install"
-	Child     Child               // what unpacks archives; zero: this process does
-	Jobs      int                 // how many downloads are made at once; 0: 4
-	Rate      func() float64      // bytes a second that have been coming over Transport, 0: not known yet. Nil: where there is a choice of archives, the first is taken
-	Progress  func(Progress)      // may be nil; calls, of Chosen too, do not overlap
+	Command   string              // shown to other kists that wait: "kist install"
+	Child     Child               // unpacks archives; zero: this process does
+	Jobs      int                 // concurrent downloads; 0: 4
+	Rate      func() float64      // measured bytes per second of Transport, 0: not known yet. Nil: the first of several archives is fetched
+	Progress  func(Progress)      // may be nil; calls of Progress and Chosen do not overlap
 	Chosen    func(Choice)        // may be nil
 	Warn      func(string)        // may be nil
-	// Linking is told what is in force and what will be, before anything of that is
-	// published. May be nil.
+	// Linking is called with the generation in force and the next one, before
+	// anything of the next one is published. May be nil.
 	Linking func(now, next record.Generation)
-	Stages  *Stages // where what is being unpacked is listed; may be nil
-	DryRun  bool    // nothing is stored, not even marks
-	// Documents and Settings tell which files this package does not write are kist's,
-	// by what they hold: below documents/ of the cache directory, and in the settings
-	// directory. Nil: none.
+	Stages  *Stages // lists the stages that are being filled; may be nil
+	DryRun  bool    // store nothing, not even marks
+	// Documents and Settings report which of the files that this package does not
+	// write are kist's, by their content: below documents/ of the cache directory,
+	// and in the settings directory. Nil: none.
 	Documents func(cache *os.Root, name string) (bool, error)
 	Settings  func(config *os.Root) (owns func(name string) (bool, error), err error)
-	// Retire takes the channels in the settings directory out of use, before all that is
-	// kist's there is removed. Nil: nothing is to be done.
+	// Retire takes the channels in the settings directory out of use, before kist's
+	// files there are removed. Nil: there is nothing to do.
 	Retire func(config *os.Root) error
-	// Checkpoint, nil but in tests, is told each step of a change that was done:
-	// a process may be killed there, and the next one goes on.
+	// Checkpoint, nil except in tests, is called after each step of a change. A
+	// process may be killed there, and the next one continues.
 	Checkpoint func(step string)
 }
 
-// A Child is the command line by which kist starts itself to unpack archives
-// behind a wall, where they can do no harm (package sandbox). Such a process must
-// do nothing but end with the code that ServeChild returns.
+// A Child is the command line by which kist starts itself to unpack archives in a
+// sandbox, where they can do no harm (package sandbox). Such a process must only
+// call ServeChild and exit with the code that it returns.
 type Child = sandbox.Command
 
-// A ChildError says that a Child ended before its work was done: it crashed, or
-// was killed, perhaps for its use of memory.
+// A ChildError reports that a Child ended before its work was done: it crashed, or
+// was killed, perhaps because of its memory use.
 type ChildError = sandbox.CrashError
 
-// A NoProcError says that no Child can be started, since /proc is not mounted.
+// A NoProcError reports that no Child can be started because /proc is not mounted.
 type NoProcError = sandbox.NoProcError
 
 // ServeChild is the work of a Child.
 func ServeChild() int { return sandbox.Serve() }
 
-// Progress is one step of a long job. Total is -1 where it is not known.
+// Progress is one step of a long job. Total is -1 if it is not known.
 type Progress struct {
 	Stage       Stage
-	Name        string // of the artifact: tells steps apart
-	Label       string // what is installed, for people: "go 1.27.4", or "rust 1.95.0 (cargo)" of several artifacts
+	Name        string // of the artifact
+	Label       string // for display: "go 1.27.4", or "rust 1.95.0 (cargo)" if there are several artifacts
 	Done, Total int64  // bytes
 }
 
@@ -124,8 +124,8 @@ const (
 	Unpack   Stage = "unpack"
 )
 
-// An Installer is the one way to what is installed. It is not safe for
-// concurrent use; processes are kept apart by a lock.
+// An Installer reads and changes what is installed. It is not safe for concurrent
+// use; a lock keeps processes apart.
 type Installer struct {
 	o         Options
 	roots     *roots
@@ -136,11 +136,11 @@ type Installer struct {
 	turns     download.Turns
 }
 
-// Open judges every directory of o (roots.go) and opens those that exist. The end
-// of ctx ends every wait of the Installer for another kist. It
-// creates nothing and takes no lock: readers need no more. Errors are
-// *SystemPrefixError, *UnsafeDirError, *SeparatorError and, where the directories do not belong
-// together, *OtherPlaceError.
+// Open checks every directory of o (roots.go) and opens those that exist. It creates
+// nothing and takes no lock: that is enough for readers. When ctx is done, every
+// wait of the Installer for another kist ends. Errors are *SystemPrefixError,
+// *UnsafeDirError, *SeparatorError and, if the directories do not belong together,
+// *OtherPlaceError.
 func Open(ctx context.Context, o Options) (*Installer, error) {
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
@@ -162,18 +162,18 @@ func Open(ctx context.Context, o Options) (*Installer, error) {
 		return nil, err
 	}
 	i := &Installer{o: o, roots: r, ctx: ctx}
-	if _, err := i.belong(); err != nil {
+	if _, err := i.checkNotes(); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return i, ctx.Err()
 }
 
 // MayChange returns why nothing may be changed in kist's directories, such as a
-// *BecameLinkError: for a verb that changes something, before it begins. Whatever
-// changes something checks it again.
+// *BecameLinkError, or nil. Verbs that change something call it before they begin;
+// each change checks it again.
 func (i *Installer) MayChange() error { return i.unfit }
 
-// report tells of progress: the parts of a job that run at the same time take turns.
+// report calls Options.Progress, one call at a time.
 func (i *Installer) report(p Progress) {
 	i.reporting.Lock()
 	defer i.reporting.Unlock()
@@ -189,10 +189,10 @@ func (i *Installer) store() store.Store {
 
 func (i *Installer) reached(step string) { i.o.Checkpoint(step) }
 
-// State reads what is installed. Of the bin directory, which is not kist's, it
-// says nothing: only a plan depends on that. Commands and links whose names no
-// command may have, of an earlier kist, are left out, so that the next change
-// takes such links away.
+// State reads what is installed. It does not read the bin directory, which is not
+// kist's: only a plan depends on that. It leaves out commands and links of an
+// earlier kist whose names are no longer allowed, so that the next change removes
+// such links.
 func (i *Installer) State() (plan.State, error) {
 	s := plan.State{Bin: i.o.Dirs.Bin}
 	var err error
@@ -213,7 +213,8 @@ func (i *Installer) State() (plan.State, error) {
 	return s, err
 }
 
-// stateToChange is State for who goes by it to change things.
+// stateToChange is State for a caller that changes things: it returns the error of
+// Unread, if any.
 func (i *Installer) stateToChange() (plan.State, error) {
 	s, err := i.State()
 	if unread := Unread(s); unread != nil {
@@ -222,9 +223,9 @@ func (i *Installer) stateToChange() (plan.State, error) {
 	return s, err
 }
 
-// Unread is a *ReceiptError where the system kept a receipt of s from being read,
-// for want of descriptors or by an error of the disk. What is damaged is left alone,
-// and this may not be: who asks for a change by s would ask for another.
+// Unread returns a *ReceiptError if the system could not read a receipt of s, for lack
+// of file descriptors or because of a disk error. A change may ignore a damaged receipt,
+// but not an unread one: with it, the change might be another.
 func Unread(s plan.State) error {
 	for _, id := range slices.Sorted(maps.Keys(s.Damaged)) {
 		if _, ok := errors.AsType[syscall.Errno](s.Damaged[id]); ok {
@@ -234,13 +235,13 @@ func Unread(s plan.State) error {
 	return nil
 }
 
-// planNow is plan.Make for what is installed now, which it returns besides.
+// planNow is plan.Make for what is installed now. It also returns that state.
 func (i *Installer) planNow(c plan.Change) (plan.Plan, plan.State, error) {
 	s, err := i.stateToChange()
 	if err != nil {
 		return plan.Plan{}, s, err
 	}
-	if s.Foreign, err = i.inBin(); err != nil {
+	if s.Foreign, err = i.foreignInBin(); err != nil {
 		return plan.Plan{}, s, err
 	}
 	s.Gone = i.gone(s.Receipts)
@@ -253,8 +254,8 @@ func (i *Installer) planNow(c plan.Change) (plan.Plan, plan.State, error) {
 	return p, s, err
 }
 
-// A GenerationError says that the record of what is in force is damaged.
-// RemoveAll, which goes by the receipts, works all the same.
+// A GenerationError reports that the record of the generation in force is damaged.
+// RemoveAll still works, since it follows the receipts.
 type GenerationError = store.GenerationError
 
 // Plan computes what c means now. Errors are those of package plan.
@@ -266,13 +267,13 @@ func (i *Installer) Plan(c plan.Change) (plan.Plan, error) {
 	return p, err
 }
 
-// Prefix is the absolute path of an installed prefix.
+// Prefix returns the absolute path of an installed prefix.
 func (i *Installer) Prefix(id record.ID) string {
 	return filepath.Join(i.o.Dirs.Data, "kist", store.Prefixes, string(id))
 }
 
-// Config is the opened settings directory, <config>/kist; nil while it does not
-// exist and create is false. Where this user may not read it, the error says so.
+// Config returns the opened settings directory, <config>/kist: nil if it does not
+// exist and create is false, and an error if this user may not read it.
 func (i *Installer) Config(create bool) (*os.Root, error) {
 	if !create {
 		return i.roots.open(configDir), i.roots.closed[configDir]
@@ -280,8 +281,8 @@ func (i *Installer) Config(create bool) (*os.Root, error) {
 	return i.create(configDir)
 }
 
-// Cache is the opened cache directory, <cache>/kist; nil while it does not
-// exist and create is false. Where this user may not read it, the error says so.
+// Cache returns the opened cache directory, <cache>/kist: nil if it does not exist
+// and create is false, and an error if this user may not read it.
 func (i *Installer) Cache(create bool) (*os.Root, error) {
 	if !create {
 		return i.roots.open(cacheDir), i.roots.closed[cacheDir]
@@ -298,8 +299,8 @@ func (i *Installer) CacheForDocuments() (*os.Root, error) {
 	return cache, err
 }
 
-// create opens the directory of a role, making what is missing, and remembers
-// what it makes for the day kist itself is uninstalled.
+// create opens the directory of a role. It makes missing directories, and records
+// them so that the removal of kist itself can remove them.
 func (i *Installer) create(which role) (*os.Root, error) {
 	if i.unfit != nil {
 		return nil, i.unfit
@@ -307,13 +308,13 @@ func (i *Installer) create(which role) (*os.Root, error) {
 	if root := i.roots.open(which); root != nil {
 		return root, nil
 	}
-	if which == stateDir { // made first: killed before it can remember that, kist leaves it, empty
+	if which == stateDir { // made before it is recorded; a kill in between leaves an empty directory
 		root, made, err := i.roots.create(which)
 		if root == nil {
 			return nil, err
 		}
 		i.reached("state directory made")
-		return root, errors.Join(err, i.remember(made))
+		return root, errors.Join(err, i.recordMade(made))
 	}
 	if _, err := i.create(stateDir); err != nil {
 		return nil, err
@@ -327,7 +328,7 @@ func (i *Installer) create(which role) (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := i.remember(missing); err != nil {
+	if err := i.recordMade(missing); err != nil {
 		return nil, err
 	}
 	root, _, err := i.roots.create(which)
@@ -335,39 +336,40 @@ func (i *Installer) create(which role) (*os.Root, error) {
 		return nil, err
 	}
 	i.reached("directory made")
-	return root, i.enroll(false)
+	return root, i.recordPlaces(false)
 }
 
-// A BusyError says that another kist holds the lock, and what it is doing.
+// A BusyError reports that another kist holds the lock, and what it is doing.
 type BusyError = rootfs.BusyError
 
-// A NoLocksError refuses a file system on which kists cannot be kept apart.
+// A NoLocksError is returned for a file system that does not support locks.
 type NoLocksError = rootfs.NoLocksError
 
 // An ObstacleError refuses to go on where something else has the name of one of kist's
 // directories.
 type ObstacleError = rootfs.ObstacleError
 
-// A ForeignLockError refuses to write to a file that has the name of a lock.
+// A ForeignLockError is returned for a file that has the name of a lock and is none
+// of kist's: kist does not write to it.
 type ForeignLockError = rootfs.ForeignLockError
 
-// about tells those who wait for the lock what this kist is doing.
+// about describes what this kist is doing, for others that wait for the lock.
 func (i *Installer) about() string {
 	return i.o.Command + ", since " + i.o.Now.Format(time.TimeOnly)
 }
 
-// waiting tells whom this kist waits for. Parts of a job may do so at the same time.
+// waiting warns that this kist waits for another one. It is safe for concurrent use.
 func (i *Installer) waiting(busy *rootfs.BusyError) {
 	i.reporting.Lock()
 	defer i.reporting.Unlock()
 	i.o.Warn("waiting: " + busy.Error())
 }
 
-// locks are the two that a change holds: that of the data directory, and that of the
-// state directory where that is another one.
+// locks are the locks that a change holds: that of the data directory, and that of
+// the state directory if it is another directory.
 type locks []*rootfs.Lock
 
-// Unlock gives the locks back.
+// Unlock releases the locks, the last one first.
 func (ls locks) Unlock() (err error) {
 	for _, l := range slices.Backward(ls) {
 		err = errors.Join(err, l.Unlock())
@@ -375,7 +377,7 @@ func (ls locks) Unlock() (err error) {
 	return err
 }
 
-// lock takes kist's locks, waiting for another kist as long as Options allow, and records
+// lock takes kist's locks, waiting for another kist up to Options.LockWait, and records
 // where the directories are.
 func (i *Installer) lock(ctx context.Context) (locks, error) {
 	for again := false; ; again = true {
@@ -390,15 +392,16 @@ func (i *Installer) lock(ctx context.Context) (locks, error) {
 		if again || !errors.Is(err, fs.ErrNotExist) {
 			return held, err
 		}
-		// Another kist uninstalled itself meanwhile, the directory with it.
+		// Another kist uninstalled itself meanwhile, and removed the directory.
 		if err := i.roots.close(); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// lockBoth locks the data and then the state directory, which exist: nobody who changes
-// either can miss it. Then it finds that they belong together, and records it.
+// lockBoth locks the data and then the state directory, which exist, so that every
+// process that changes either of them meets a lock. Then it checks that the two belong
+// together, and records it.
 func (i *Installer) lockBoth(ctx context.Context, wait time.Duration) (held locks, err error) {
 	if i.unfit != nil {
 		return nil, i.unfit
@@ -414,14 +417,14 @@ func (i *Installer) lockBoth(ctx context.Context, wait time.Duration) (held lock
 		}
 		held = append(held, lock)
 	}
-	if err := i.enroll(true); err != nil {
+	if err := i.recordPlaces(true); err != nil {
 		return nil, errors.Join(err, held.Unlock())
 	}
 	return held, nil
 }
 
-// Lock keeps every other kist from changing anything until unlock is called:
-// for the settings, which this package does not write itself. Changes by this
+// Lock keeps every other kist from changing anything until unlock is called. It is
+// for changes of the settings, which this package does not write. Changes by this
 // Installer must wait for unlock, too.
 func (i *Installer) Lock(ctx context.Context) (unlock func() error, err error) {
 	held, err := i.lock(ctx)
@@ -431,16 +434,16 @@ func (i *Installer) Lock(ctx context.Context) (unlock func() error, err error) {
 	return held.Unlock, nil
 }
 
-// Drift is a recorded path that no longer matches its receipt, or what was
-// found beside the recorded ones when they were removed.
+// Drift is a recorded path that no longer matches its receipt, or an unrecorded
+// path that was found when the recorded ones were removed.
 type Drift struct {
 	ID     record.ID `json:"id"`
 	Path   string    `json:"path"`   // absolute
 	Reason string    `json:"reason"` // "changed", "missing", "not recorded", …
 }
 
-// Verify compares an installed prefix with its receipt, path by path, and
-// returns how many paths it compared and what differs, ordered as in the receipt.
+// Verify compares an installed prefix with its receipt, path by path. It returns how
+// many paths it compared and those that differ, in the order of the receipt.
 func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts []Drift, err error) {
 	r, err := i.Receipt(id)
 	if err != nil {
@@ -466,7 +469,7 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 		if err := ctx.Err(); err != nil {
 			return 0, nil, err
 		}
-		reason, err := t.differs(e, true)
+		reason, err := t.difference(e, true)
 		if err != nil {
 			return 0, nil, fmt.Errorf("%s: %w", e.Path, err)
 		}
@@ -479,5 +482,5 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 	return len(r.Entries), drifts, nil
 }
 
-// defaultJobs is what Options.Jobs is where it is 0.
+// defaultJobs replaces an Options.Jobs of 0.
 const defaultJobs = 4

@@ -197,7 +197,7 @@ func (w *world) command(name string) string {
 	return strings.TrimSpace(string(data))
 }
 
-func TestInstallAndUninstallLeaveTheHomeAsItWas(t *testing.T) {
+func TestUninstallRestoresHome(t *testing.T) {
 	w := newWorld(t)
 	w.write(".local/bin/mine", "mine")
 	w.write(".config/other/settings", "x")
@@ -224,7 +224,7 @@ func TestInstallAndUninstallLeaveTheHomeAsItWas(t *testing.T) {
 	w.same(before)
 }
 
-// All bases may be one directory: what one of them keeps is no stranger to another.
+// All bases may be one directory: the files of one role are not foreign to another.
 func TestSelfUninstallFromOneSharedDirectory(t *testing.T) {
 	w := newWorld(t)
 	base := w.path("all")
@@ -263,7 +263,7 @@ func TestSelfUninstallFromOneSharedDirectory(t *testing.T) {
 	}
 }
 
-func TestUninstallKeepsWhatIsNotItsOwn(t *testing.T) {
+func TestUninstallKeepsChangedAndForeignFiles(t *testing.T) {
 	w := newWorld(t)
 	r := w.install(w.release("zig", "1.0", "bin/zig", "lib/a", "lib/b", "lib/c/d", "share/x"))
 	prefix := w.kist().Prefix(r.ID)
@@ -290,7 +290,7 @@ func TestUninstallKeepsWhatIsNotItsOwn(t *testing.T) {
 		kept = append(kept, rel+": "+d.Reason)
 	}
 	slices.Sort(kept)
-	want := []string{"bin/own: not recorded", "lib/a: changed", "lib/b: not a regular file any more", "lib/mine: not recorded"}
+	want := []string{"bin/own: not recorded", "lib/a: changed", "lib/b: no longer a regular file", "lib/mine: not recorded"}
 	if !slices.Equal(kept, want) {
 		t.Errorf("kept %q, want %q", kept, want)
 	}
@@ -342,7 +342,7 @@ func TestUninstallKeepsWhatIsNotItsOwn(t *testing.T) {
 	}
 }
 
-func TestARefusedInstallChangesNothing(t *testing.T) {
+func TestRefusedInstallChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.install(w.release("zig", "1.0", "bin/zig"))
 	w.write(".local/bin/taken", "mine")
@@ -395,9 +395,9 @@ func TestRollbackAndDefaultSwitchTheCommands(t *testing.T) {
 	}
 }
 
-// TestLinksAreToldBeforeTheyAreMade: also of commands that a pattern finds in the
-// archive, and of those that a change of the default or a rollback brings.
-func TestLinksAreToldBeforeTheyAreMade(t *testing.T) {
+// TestLinkingIsCalledBeforeLinksAreMade also covers commands that a pattern finds in the
+// archive, and commands of a change of the default or a rollback.
+func TestLinkingIsCalledBeforeLinksAreMade(t *testing.T) {
 	w := newWorld(t)
 	apply := func(c plan.Change) (told []string) {
 		t.Helper()
@@ -432,7 +432,7 @@ func TestLinksAreToldBeforeTheyAreMade(t *testing.T) {
 	}
 }
 
-func TestFollowRewritesTheReceiptAlone(t *testing.T) {
+func TestFollowRewritesOnlyTheReceipt(t *testing.T) {
 	w := newWorld(t)
 	h := w.install(w.release("zig", "1.0", "bin/zig", "lib/a"))
 	before, err := w.kist().Receipt(h.ID)
@@ -451,10 +451,10 @@ func TestFollowRewritesTheReceiptAlone(t *testing.T) {
 	w.must(plan.Change{Remove: []record.ID{h.ID}})
 }
 
-// TestNamesOfEarlierKists: receipts and generations that hold commands under names
-// that none may have now are read, and removed to the last path; their links go
-// with the next change.
-func TestNamesOfEarlierKists(t *testing.T) {
+// TestDisallowedCommandNamesOfEarlierVersions checks that receipts and generations with
+// command names that are no longer allowed are read, and removed completely; the next
+// change removes their links.
+func TestDisallowedCommandNamesOfEarlierVersions(t *testing.T) {
 	for _, name := range []string{"kist", "a b", "-rf", "g\u200bit"} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -521,7 +521,7 @@ func TestNamesOfEarlierKists(t *testing.T) {
 }
 
 // Edited receipts must not lead removal outside the prefix.
-func TestRemovalRefusesWhatLeadsElsewhere(t *testing.T) {
+func TestRemovalRefusesNewLinks(t *testing.T) {
 	for name, spoil := range map[string]func(w *world, h record.Head, prefix string) error{
 		"the prefix became a link": func(w *world, h record.Head, prefix string) error {
 			return errors.Join(os.Rename(prefix, w.path("moved")), os.Symlink(w.path("moved"), prefix))
@@ -568,7 +568,7 @@ func TestRemovalRefusesWhatLeadsElsewhere(t *testing.T) {
 	}
 }
 
-func TestReceiptWithAnEscapingPathIsNotActedOn(t *testing.T) {
+func TestReceiptWithEscapingPathIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.write("victim", "victim")
 	r := w.install(w.release("zig", "1.0", "bin/zig"))
@@ -593,7 +593,7 @@ func TestReceiptWithAnEscapingPathIsNotActedOn(t *testing.T) {
 	}
 }
 
-func TestAMovedHomeCanBeUninstalled(t *testing.T) {
+func TestMovedHomeCanBeUninstalled(t *testing.T) {
 	w := newWorld(t)
 	r := w.install(w.release("zig", "1.0", "bin/zig"))
 	moved := filepath.Join(t.TempDir(), "moved")
@@ -613,7 +613,7 @@ func TestAMovedHomeCanBeUninstalled(t *testing.T) {
 	}
 }
 
-func TestDirectoriesMadeBehindALinkGoAgain(t *testing.T) {
+func TestDirectoriesMadeBehindALinkAreRemoved(t *testing.T) {
 	w := newWorld(t)
 	if err := errors.Join(os.MkdirAll(w.path("disk"), 0o755), os.Symlink("disk", w.path(".local"))); err != nil {
 		t.Fatal(err)

@@ -7,8 +7,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// Progress names what the user asked for, and the component only where there are
-// several.
+// Progress names the requested tool, and the component only if there are several.
 func TestLabels(t *testing.T) {
 	one := manifests.Release{Tool: "go", Version: "1.27.4", Artifacts: []manifests.Artifact{
 		{Name: "go.zip", Component: "go", Alternatives: []manifests.Artifact{{Name: "go.tar.gz", Component: "go"}}}}}

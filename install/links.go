@@ -16,8 +16,8 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// command is where kist's link of a command leads, and by which, to the letter,
-// a link in the shared bin directory is known to be kist's.
+// command returns the target of kist's link of a command. A link in the shared bin
+// directory is kist's if and only if it has exactly this target.
 func (i *Installer) command(name string) string {
 	return filepath.Join(i.o.Dirs.Data, "kist", store.Current, "bin", name)
 }
@@ -28,8 +28,9 @@ func (i *Installer) isCommand(target, name string) bool {
 	return target == i.command(name) || i.movedFrom != "" && target == filepath.Join(i.movedFrom, store.Current, "bin", name)
 }
 
-// inBin lists what is in the bin directory and not kist's.
-func (i *Installer) inBin() (map[string]string, error) {
+// foreignInBin lists the entries of the bin directory that are not kist's, and
+// describes each.
+func (i *Installer) foreignInBin() (map[string]string, error) {
 	names := map[string]string{}
 	bin := i.roots.open(binDir)
 	if bin == nil {
@@ -61,9 +62,9 @@ func (i *Installer) inBin() (map[string]string, error) {
 	return names, nil
 }
 
-// align makes the bin directory hold exactly the links of the current
-// generation, and toolchains/ lead to exactly what is in force.
-func (i *Installer) align(s plan.State) error {
+// alignLinks makes the bin directory hold exactly the links of the current
+// generation, and toolchains/ exactly the aliases of the releases in force.
+func (i *Installer) alignLinks(s plan.State) error {
 	if err := i.dropLinks(s.Current); err != nil {
 		return err
 	}
@@ -76,8 +77,8 @@ func (i *Installer) align(s plan.State) error {
 	return i.addAliases(s.Current, s.Receipts)
 }
 
-// addLinks makes the links of g that are not there. What has taken the place of
-// one is left alone, with a warning.
+// addLinks makes the missing links of g. If something else has the name of a link,
+// addLinks warns and keeps it.
 func (i *Installer) addLinks(g record.Generation) error {
 	if len(g.Links) == 0 {
 		return nil
@@ -105,7 +106,7 @@ func (i *Installer) addLinks(g record.Generation) error {
 			made = true
 			i.reached("link made")
 		case errors.Is(err, fs.ErrExist):
-			i.o.Warn(fmt.Sprintf("%s is not kist's any more; left alone", filepath.Join(i.o.Dirs.Bin, l.Name)))
+			i.o.Warn(fmt.Sprintf("%s was changed by something else; kept", filepath.Join(i.o.Dirs.Bin, l.Name)))
 		default:
 			return err
 		}
@@ -133,7 +134,7 @@ func (i *Installer) dropLinks(g record.Generation) error {
 	if err != nil || n.data == nil {
 		return err
 	}
-	for _, p := range n.data.of(binDir) {
+	for _, p := range n.data.placesOf(binDir) {
 		if i.inUse(p) {
 			continue
 		}
@@ -173,7 +174,7 @@ func (i *Installer) dropLinksIn(bin *os.Root, wanted map[string]bool) error {
 	return nil
 }
 
-// linkTarget is where a link leads, "" where there is no link of that name.
+// linkTarget returns the target of a link, or "" if there is no link of that name.
 func linkTarget(root *os.Root, name string) (string, error) {
 	info, err := root.Lstat(name)
 	if err != nil {
@@ -185,8 +186,8 @@ func linkTarget(root *os.Root, name string) (string, error) {
 	return root.Readlink(name)
 }
 
-// aliases are the stable paths of what g has in force, below the data root, and
-// where each leads.
+// aliases returns the stable paths of the releases in g, relative to the data root,
+// with the target of each.
 func aliases(g record.Generation, receipts map[record.ID]record.Head) map[string]string {
 	wanted := map[string]string{}
 	for _, id := range g.Receipts {
@@ -197,8 +198,8 @@ func aliases(g record.Generation, receipts map[record.ID]record.Head) map[string
 	return wanted
 }
 
-// addAliases makes those of g that are not there or lead elsewhere. What has taken
-// the place of one is left alone, with a warning.
+// addAliases makes the aliases of g that are missing or have another target. If
+// something else has the name of an alias, addAliases warns and keeps it.
 func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]record.Head) error {
 	data := i.roots.open(dataDir)
 	for alias, target := range aliases(g, receipts) {
@@ -210,12 +211,12 @@ func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]recor
 			continue
 		}
 		if _, err := data.Lstat(alias); err == nil && !store.IsAlias(have) {
-			i.o.Warn(fmt.Sprintf("%s is not kist's any more; left alone", filepath.Join(data.Name(), alias)))
+			i.o.Warn(fmt.Sprintf("%s was changed by something else; kept", filepath.Join(data.Name(), alias)))
 			continue
 		}
 		_, err = rootfs.MkdirAll(data, path.Dir(alias), sharedMode)
 		if obstacle, ok := errors.AsType[*rootfs.ObstacleError](err); ok {
-			i.o.Warn(fmt.Sprintf("%s is not kist's any more; left alone", obstacle.Path))
+			i.o.Warn(fmt.Sprintf("%s was changed by something else; kept", obstacle.Path))
 			continue
 		}
 		if err != nil {
@@ -229,7 +230,7 @@ func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]recor
 	return nil
 }
 
-// dropAliases removes the aliases that are not wanted, and the directories left empty.
+// dropAliases removes the aliases that are not in wanted, and directories left empty.
 func (i *Installer) dropAliases(wanted map[string]string) error {
 	data := i.roots.open(dataDir)
 	if data == nil {

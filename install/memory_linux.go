@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memory is how much memory there is for kist, in bytes: what the machine has,
-// or what its control groups leave it.
+// memory returns how many bytes of memory kist may use: the memory of the machine, or
+// the limit of its control groups if that is lower.
 func memory() int64 {
 	total := int64(math.MaxInt64)
 	var info unix.Sysinfo_t
@@ -27,8 +27,8 @@ func memory() int64 {
 	return min(total, groupMemory(root.FS()))
 }
 
-// groupMemory is the lowest limit of this process's control groups and of those
-// around them, of either version of cgroups(7).
+// groupMemory returns the lowest memory limit of this process's control groups and
+// their parents, in either version of cgroups(7).
 func groupMemory(root fs.FS) int64 {
 	least := int64(math.MaxInt64)
 	groups, _ := fs.ReadFile(root, "proc/self/cgroup")

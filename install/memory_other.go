@@ -4,5 +4,5 @@ package install
 
 import "math"
 
-// memory is how much memory there is, as far as is known: not on this system.
+// memory returns a value without effect: the memory is not known on this system.
 func memory() int64 { return math.MaxInt64 }

@@ -11,9 +11,9 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// A MissingError says that what a receipt records as installed is not on the disk: its
-// prefix or a command was removed by hand, or lies on a file system that is not mounted.
-// Or the system could not tell, which Gone distinguishes.
+// A MissingError reports that a path that a receipt records as installed is not on the
+// disk: the prefix or a command was removed by hand, or lies on a file system that is not
+// mounted. It is also returned if the system could not tell; then Gone returns false.
 type MissingError struct {
 	Release string // channel/tool@version
 	Path    string // of the prefix, or of a command in it
@@ -29,14 +29,14 @@ func (e *MissingError) Error() string {
 
 func (e *MissingError) Unwrap() error { return e.Err }
 
-// Gone reports whether the system says that nothing is there. If not, it could not look.
+// Gone reports whether the path does not exist. If not, the system could not tell.
 func (e *MissingError) Gone() bool {
 	return errors.Is(e.Err, fs.ErrNotExist) || errors.Is(e.Err, syscall.ENOTDIR) || errors.Is(e.Err, syscall.ELOOP)
 }
 
-// Missing looks whether the prefix of r and its commands are on the disk, at the very
-// paths that a user is told: one look for each, not a walk. It returns nil where they are,
-// else a *MissingError for the first that is not.
+// Missing checks that the prefix of r and its commands are on the disk, at the paths that
+// users see. It needs one stat for each, not a walk. It returns nil if all exist, else a
+// *MissingError for the first that does not.
 func (i *Installer) Missing(r record.Head) *MissingError {
 	if missing := i.MissingAt(r, ""); missing != nil {
 		return missing
@@ -49,8 +49,8 @@ func (i *Installer) Missing(r record.Head) *MissingError {
 	return nil
 }
 
-// MissingAt is Missing for the path below alone, relative to the prefix of r; "" is the
-// prefix itself.
+// MissingAt is Missing for the single path below, relative to the prefix of r; "" means
+// the prefix itself.
 func (i *Installer) MissingAt(r record.Head, below string) *MissingError {
 	path := filepath.Join(i.Prefix(r.ID), below)
 	info, err := os.Stat(path)
@@ -63,8 +63,8 @@ func (i *Installer) MissingAt(r record.Head, below string) *MissingError {
 	return nil
 }
 
-// gone returns those of receipts of which something is gone from the disk. What the system
-// cannot tell counts as there.
+// gone returns the receipts whose prefix or commands no longer exist. If the system cannot
+// tell, they count as existing.
 func (i *Installer) gone(receipts map[record.ID]record.Head) map[record.ID]bool {
 	gone := map[record.ID]bool{}
 	for id, r := range receipts {

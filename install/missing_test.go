@@ -12,9 +12,9 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// What is gone from the disk is noticed, and put back by the same release; what is there
-// is left as it is.
-func TestWhatIsGoneIsPutBack(t *testing.T) {
+// An install notices missing files and restores them from the same release; existing
+// files stay as they are.
+func TestInstallRestoresMissingFiles(t *testing.T) {
 	for name, c := range map[string]struct {
 		harm    func(prefix string) error
 		missing string // below the prefix
@@ -87,8 +87,8 @@ func TestWhatIsGoneIsPutBack(t *testing.T) {
 	}
 }
 
-// The same of a state directory, of which the data directory knows.
-func TestAStateDirectoryThatIsNotMounted(t *testing.T) {
+// The same for a state directory that the data directory records.
+func TestUnmountedStateDirectoryIsRefused(t *testing.T) {
 	for _, apart := range []bool{false, true} {
 		w := newWorld(t)
 		w.install(w.release("zig", "1.0", "bin/zig"))
@@ -113,9 +113,9 @@ func TestAStateDirectoryThatIsNotMounted(t *testing.T) {
 	}
 }
 
-// A data directory that was on another file system, and is empty on this one, is not
-// mounted: nothing is forgotten. One that was on this one was removed.
-func TestADataDirectoryThatIsNotMounted(t *testing.T) {
+// A data directory that was on another file system and is empty on this one is not
+// mounted: nothing is forgotten. One that was always on this one was removed.
+func TestUnmountedDataDirectoryIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		apart bool
 		away  bool // what is installed is

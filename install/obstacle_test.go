@@ -14,8 +14,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// What is not kist's in kist's own directories stops no change, and stays as it is.
-func TestForeignFilesStopNothing(t *testing.T) {
+// Foreign files in kist's directories block no change, and stay as they are.
+func TestForeignFilesDoNotBlockChanges(t *testing.T) {
 	for _, name := range []string{"generations/.DS_Store", "generations/1/.DS_Store", "generations/1/bin/mine", "generations/77",
 		"stage/.lock", "stage/mine", "stage/0123456789abcdeg/mine", "toolchains/mine", "toolchains/acme/zig/2.0"} {
 		t.Run(strings.ReplaceAll(name, "/", " "), func(t *testing.T) {
@@ -80,9 +80,9 @@ func testForeign(t *testing.T, name string, place func(w *world, p string) error
 	w.same(before)
 }
 
-// Files that cannot be removed are told of, and keep nothing else from being done.
-// (As root, who may remove them, nothing stands in the way.)
-func TestAnUnremovableFileStopsNothingElse(t *testing.T) {
+// Files that cannot be removed are reported, and block nothing else. (Root may remove
+// them.)
+func TestUnremovableFileDoesNotBlockChanges(t *testing.T) {
 	stuck := os.Geteuid() != 0
 	w := newWorld(t)
 	before := w.snapshot()
@@ -118,9 +118,9 @@ func TestAnUnremovableFileStopsNothingElse(t *testing.T) {
 	w.same(before)
 }
 
-// What kist could not read again, it does not write: too much to be recorded is
-// refused before anything is in force.
-func TestWhatCannotBeRecordedIsRefused(t *testing.T) {
+// kist does not write a receipt that it could not read again: a release with too many
+// entries is refused before anything is in force.
+func TestTooLargeReceiptIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.install(w.release("zig", "1.0", "bin/zig"))
 	before := w.snapshot()
@@ -155,10 +155,10 @@ func TestWhatCannotBeRecordedIsRefused(t *testing.T) {
 	w.same(before)
 }
 
-// A stage that cannot be swept is named by every change, with the cause, and keeps
-// nothing else from being done. The lock of this one is no file, which is in the way of
-// every user, root too; once it is a lock the stage is swept.
-func TestAStageThatCannotBeSwept(t *testing.T) {
+// Every change reports a stage that cannot be removed, with the cause, and continues.
+// The lock of this stage is not a file, which stops every user, even root; once it is a
+// lock, the stage is removed.
+func TestUnremovableStageIsReported(t *testing.T) {
 	const name = ".local/share/kist/stage/0123456789abcdef"
 	w := newWorld(t)
 	before := w.snapshot()
@@ -211,9 +211,9 @@ func TestAStageThatCannotBeSwept(t *testing.T) {
 	w.same(before)
 }
 
-// A stage is swept whatever its directories' modes are: an unpacker that was taken over
-// makes them as it likes.
-func TestStagesWithUnreadableDirectories(t *testing.T) {
+// A stage is removed whatever the modes of its directories are: a compromised unpacker
+// can set any mode.
+func TestStagesWithUnreadableDirectoriesAreRemoved(t *testing.T) {
 	w := newWorld(t)
 	before := w.snapshot()
 	w.install(w.release("zig", "1.0", "bin/zig"))

@@ -17,35 +17,35 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// This file tells what in kist's directories is kist's, for the removal of everything:
-// for the run and for the dry run alike. A name proves nothing. Each directory's writer
-// says of a file whether it wrote it, by what the file holds.
+// This file decides which files in kist's directories are kist's, for RemoveAll and its
+// dry run. A name proves nothing: the package that writes a directory decides by the
+// content of a file whether it wrote it.
 
 // documentsDir is where cmd/kist keeps proved documents, below the cache directory.
 const documentsDir = "documents"
 
 const notOwn = "not kist's"
 
-// A found file is kist's, and goes.
+// A found is a file of kist's, to be removed.
 type found struct {
 	root *os.Root
 	name string
-	info fs.FileInfo // when it was looked at
+	info fs.FileInfo // at the time of the survey
 }
 
-// A survey is what lies in kist's directories.
+// A survey is the content of kist's directories.
 type survey struct {
-	own     []found // but for what goes with a receipt, a generation, or last of all
-	foreign []Drift // kept, and named
+	own     []found // except what is removed with a receipt or a generation, or last of all
+	foreign []Drift // kept, and reported
 }
 
-// foreign names a file that is not kist's.
+// foreign returns the Drift of a file that is not kist's.
 func (i *Installer) foreign(which role, name string) Drift {
 	return Drift{Path: filepath.Join(i.roots.own(which), filepath.FromSlash(name)), Reason: notOwn}
 }
 
-// asGiven returns the path that a file in one of kist's directories has as the user's
-// environment names the directory.
+// asGiven returns the path of a file in one of kist's directories as the user's
+// environment spells it.
 func (i *Installer) asGiven(real string) string {
 	for _, which := range roles {
 		if inside, ok := strings.CutPrefix(real, i.roots.real[which]+string(filepath.Separator)); ok {
@@ -55,11 +55,11 @@ func (i *Installer) asGiven(real string) string {
 	return real
 }
 
-// lookAround surveys what RemoveAll deals with: with self, all of kist's directories
-// but the bin directory; else what toolchains leave behind. Nothing is touched.
-func (i *Installer) lookAround(ctx context.Context, self bool) (survey, error) {
+// surveyDirs surveys what RemoveAll removes: with self, all of kist's directories except
+// the bin directory; otherwise only the files of toolchains. It changes nothing.
+func (i *Installer) surveyDirs(ctx context.Context, self bool) (survey, error) {
 	var s survey
-	judges, err := i.judges(ctx)
+	checks, err := i.ownershipChecks(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -72,10 +72,10 @@ func (i *Installer) lookAround(ctx context.Context, self bool) (survey, error) {
 		if root == nil || i.sharedWithEarlier(which) {
 			continue
 		}
-		here := func(p string) (owns []func(string) (bool, error)) {
+		checksFor := func(p string) (owns []func(string) (bool, error)) {
 			for _, other := range []role{dataDir, stateDir, cacheDir, configDir} {
-				if judges[other] != nil && samePath(i.roots.real[other], i.roots.real[which]) {
-					owns = append(owns, judges[other])
+				if checks[other] != nil && samePath(i.roots.real[other], i.roots.real[which]) {
+					owns = append(owns, checks[other])
 				}
 			}
 			return owns
@@ -101,15 +101,15 @@ func (i *Installer) lookAround(ctx context.Context, self bool) (survey, error) {
 				}
 				return nil
 			case d.IsDir():
-				return i.lookAtDir(&s, root, which, p, receipts, damaged)
-			case i.last(which, p):
-				own, err := i.ownsLast(root, p)
+				return i.surveyDir(&s, root, which, p, receipts, damaged)
+			case i.isDeletedLast(which, p):
+				own, err := i.ownsDeletedLast(root, p)
 				if err == nil && !own {
 					s.foreign = append(s.foreign, i.foreign(which, p))
 				}
 				return err
 			}
-			for _, owns := range here(p) {
+			for _, owns := range checksFor(p) {
 				own, err := owns(p)
 				if err != nil {
 					return err
@@ -123,7 +123,7 @@ func (i *Installer) lookAround(ctx context.Context, self bool) (survey, error) {
 				}
 			}
 			if stem, lock := strings.CutSuffix(p, rootfs.LockSuffix); lock && path.Dir(p) == store.Stages && i.store().Obstructed(path.Base(stem)) != nil {
-				return nil // it is told what is in the way
+				return nil // the obstructed stage is reported
 			}
 			s.foreign = append(s.foreign, i.foreign(which, p))
 			return nil
@@ -138,9 +138,10 @@ func (i *Installer) lookAround(ctx context.Context, self bool) (survey, error) {
 	return s, nil
 }
 
-// lookAtDir passes by what goes with a receipt or a stage, and names a directory that is
-// not kist's and has nothing in it to be named by.
-func (i *Installer) lookAtDir(s *survey, root *os.Root, which role, p string, receipts map[record.ID]record.Head, damaged map[record.ID]error) error {
+// surveyDir skips directories that are removed with a receipt or a stage. It reports a
+// directory that is not kist's only if it is empty or unreadable: otherwise its files are
+// reported.
+func (i *Installer) surveyDir(s *survey, root *os.Root, which role, p string, receipts map[record.ID]record.Head, damaged map[record.ID]error) error {
 	dir, name := path.Split(p)
 	switch dir {
 	case store.Prefixes + "/":
@@ -162,13 +163,13 @@ func (i *Installer) lookAtDir(s *survey, root *os.Root, which role, p string, re
 			}
 			if stuck := i.store().Obstructed(name); stuck != nil {
 				s.foreign = append(s.foreign, Drift{Path: i.foreign(which, p).Path, Reason: stuck.Reason()})
-				own = true // told, with all that is in it
+				own = true // reported with all its content
 			}
 			if own {
 				return fs.SkipDir
 			}
 			if stem, lock := strings.CutSuffix(name, rootfs.LockSuffix); lock && i.store().Obstructed(stem) != nil {
-				return fs.SkipDir // it is told what is in the way
+				return fs.SkipDir // the obstructed stage is reported
 			}
 		}
 	}
@@ -183,7 +184,7 @@ func (i *Installer) lookAtDir(s *survey, root *os.Root, which role, p string, re
 	return ignore(err, fs.ErrNotExist)
 }
 
-// ofToolchains reports whether p is what RemoveAll deals with even where kist stays.
+// ofToolchains reports whether RemoveAll removes p even if kist itself stays.
 func ofToolchains(p string) bool {
 	for _, dir := range []string{store.Prefixes, store.Stages, store.Generations, store.Toolchains, store.Receipts, store.Evidence} {
 		if p == dir || strings.HasPrefix(p, dir+"/") {
@@ -193,8 +194,8 @@ func ofToolchains(p string) bool {
 	return p == store.Current
 }
 
-// judges are those who say, by role, which files of a directory are kist's.
-func (i *Installer) judges(ctx context.Context) (map[role]func(string) (bool, error), error) {
+// ownershipChecks returns, by role, the functions that report which files are kist's.
+func (i *Installer) ownershipChecks(ctx context.Context) (map[role]func(string) (bool, error), error) {
 	all := map[role]func(string) (bool, error){}
 	if i.roots.open(dataDir) != nil {
 		all[dataDir] = i.store().OwnsData
@@ -220,7 +221,8 @@ func (i *Installer) judges(ctx context.Context) (map[role]func(string) (bool, er
 	return all, nil
 }
 
-// sharedWithEarlier reports whether a directory is also that of a role before it.
+// sharedWithEarlier reports whether the directory of a role is also that of an earlier
+// role in roles.
 func (i *Installer) sharedWithEarlier(which role) bool {
 	for _, other := range roles[:slices.Index(roles, which)] {
 		if i.roots.open(other) != nil && samePath(i.roots.real[other], i.roots.real[which]) {
@@ -231,7 +233,7 @@ func (i *Installer) sharedWithEarlier(which role) bool {
 }
 
 // ownDirs are the directories that kist makes in its own, as patterns of path.Match.
-// They go where they are empty, the innermost first.
+// They are removed if they are empty, the innermost first.
 var ownDirs = []string{
 	store.Prefixes + "/*", store.Prefixes,
 	store.Stages,
@@ -252,9 +254,10 @@ func (i *Installer) ownDir(p string) bool {
 	})
 }
 
-// last reports whether p, in the directory of a role, has the name of what goes last of
-// all: the locks, the notes, and the list of directories that kist made.
-func (i *Installer) last(which role, p string) bool {
+// isDeletedLast reports whether p, in the directory of a role, has the name of a file that
+// is removed after everything else: the locks, the notes, and the list of directories that
+// kist made.
+func (i *Installer) isDeletedLast(which role, p string) bool {
 	state := samePath(i.roots.real[which], i.roots.real[stateDir])
 	switch p {
 	case store.LockFile, notesFile:
@@ -265,8 +268,8 @@ func (i *Installer) last(which role, p string) bool {
 	return false
 }
 
-// ownsLast reports whether what has the name of such a file is one.
-func (i *Installer) ownsLast(root *os.Root, p string) (bool, error) {
+// ownsDeletedLast reports whether p, for which isDeletedLast is true, is kist's.
+func (i *Installer) ownsDeletedLast(root *os.Root, p string) (bool, error) {
 	switch p {
 	case store.LockFile, madeFile + rootfs.LockSuffix:
 		return rootfs.IsLock(root, p)
@@ -281,12 +284,12 @@ func (i *Installer) ownsLast(root *os.Root, p string) (bool, error) {
 	if err != nil || !info.Mode().IsRegular() {
 		return false, ignore(err, fs.ErrNotExist)
 	}
-	_, err = i.made()
+	_, err = i.readMade()
 	return err == nil, nil
 }
 
-// otherPlaces names the directories that were kist's under another setting of the
-// environment and are still there: they are not touched.
+// otherPlaces returns the directories that kist used under another environment and that
+// still exist. RemoveAll does not touch them.
 func (i *Installer) otherPlaces() (other []Drift) {
 	n, err := i.readNotes()
 	if err != nil {
@@ -298,7 +301,7 @@ func (i *Installer) otherPlaces() (other []Drift) {
 			continue
 		}
 		for _, which := range []role{cacheDir, configDir} {
-			for _, p := range known.of(which) {
+			for _, p := range known.placesOf(which) {
 				if !i.inUse(p) && i.roots.exists(p.Real) {
 					places[p.Real] = which
 				}
@@ -311,7 +314,7 @@ func (i *Installer) otherPlaces() (other []Drift) {
 	return other
 }
 
-// inUse reports whether p is a directory of kist's under the present environment.
+// inUse reports whether p is one of kist's directories under the present environment.
 func (i *Installer) inUse(p knownPlace) bool {
 	for _, which := range roles {
 		if samePath(i.roots.real[which], p.Real) || i.roots.isOpen(which, p.Real) {

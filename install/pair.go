@@ -16,11 +16,11 @@ import (
 	"github.com/kist-tools/kist/install/internal/store"
 )
 
-// notesFile, in the data and in the state directory, is the note of where kist's
+// notesFile, in the data and in the state directory, records where kist's
 // directories are (places.go).
 const notesFile = "places.json"
 
-// A NoteError says that a note of where kist's directories are cannot be understood.
+// A NoteError reports that a note of where kist's directories are cannot be parsed.
 type NoteError struct {
 	Path string
 	Err  error
@@ -29,7 +29,7 @@ type NoteError struct {
 func (e *NoteError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
 func (e *NoteError) Unwrap() error { return e.Err }
 
-// notes are the two notes, nil where there is none.
+// notes are the two notes; nil: there is none.
 type notes struct{ data, state *note }
 
 func (i *Installer) readNotes() (n notes, err error) {
@@ -60,16 +60,16 @@ func readNote(root *os.Root) (*note, error) {
 	return &n, nil
 }
 
-// now returns where the directory of a role is.
-func (i *Installer) now(which role) knownPlace {
+// currentPlace returns where the directory of a role is now.
+func (i *Installer) currentPlace(which role) knownPlace {
 	return knownPlace{Role: which, Given: i.roots.own(which), Real: i.roots.real[which], Apart: which == dataDir && i.roots.dataApart()}
 }
 
-// belong reads the notes and refuses a data and a state directory that do not belong
-// together. It sets i.unfit where one of the directories became a link since.
-func (i *Installer) belong() (notes, error) {
+// checkNotes reads the notes and returns an error if the data and the state directory do
+// not belong together. It sets i.unfit if a directory became a link since it was recorded.
+func (i *Installer) checkNotes() (notes, error) {
 	n, err := i.readNotes()
-	if errors.Is(err, fs.ErrPermission) { // of another user's: whoever may read the rest may do so
+	if errors.Is(err, fs.ErrPermission) { // another user's note: the rest may still be read
 		i.unfit = cmp.Or(i.roots.mayChange(), err)
 		return n, nil
 	}
@@ -89,13 +89,13 @@ func (i *Installer) belong() (notes, error) {
 		if known == nil {
 			continue
 		}
-		was := known.only(dataDir)
-		moved := !samePath(was.Given, i.now(dataDir).Given)
+		was := known.place(dataDir)
+		moved := !samePath(was.Given, i.currentPlace(dataDir).Given)
 		if moved && was.Given != "" && !i.roots.owns(dataDir, was.Real, known.ID) { // else it was copied
 			i.movedFrom = was.Given
 		}
 		for _, which := range roles {
-			if err := known.becameLink(i.now(which), moved, i.roots.resolve); err != nil {
+			if err := known.becameLink(i.currentPlace(which), moved, i.roots.resolve); err != nil {
 				i.unfit = err
 				return n, nil
 			}
@@ -104,16 +104,16 @@ func (i *Installer) belong() (notes, error) {
 	return n, nil
 }
 
-// unmounted returns an *UnmountedError where the data and the state directory were on two
+// unmounted returns an *UnmountedError if the data and the state directory were on two
 // file systems and are on one now, and one of them holds nothing of what the other records.
-// Where they were on one, somebody removed it.
+// If they were always on one, somebody removed the files.
 func (i *Installer) unmounted(n notes) (unfit, err error) {
 	known := cmp.Or(n.state, n.data)
-	if known == nil || !known.only(dataDir).Apart || i.roots.dataApart() {
+	if known == nil || !known.place(dataDir).Apart || i.roots.dataApart() {
 		return nil, nil
 	}
 	for _, which := range []role{dataDir, stateDir} {
-		if !samePath(known.only(which).Given, i.roots.own(which)) {
+		if !samePath(known.place(which).Given, i.roots.own(which)) {
 			return nil, nil
 		}
 	}
@@ -145,22 +145,22 @@ func (i *Installer) isUnmounted(which, other role) error {
 }
 
 func (i *Installer) pairing(n notes) pairing {
-	is := func(which role) func(string) bool {
+	isRole := func(which role) func(string) bool {
 		return func(path string) bool {
 			return path != "" && (samePath(path, i.roots.real[which]) || i.roots.isOpen(which, path))
 		}
 	}
 	return pairing{
-		data: n.data, state: n.state, nowData: i.now(dataDir), nowState: i.now(stateDir),
-		isData: is(dataDir), isState: is(stateDir),
+		data: n.data, state: n.state, nowData: i.currentPlace(dataDir), nowState: i.currentPlace(stateDir),
+		isData: isRole(dataDir), isState: isRole(stateDir),
 		owns:   i.roots.owns,
 		legacy: i.receiptsElsewhere,
 	}
 }
 
-// receiptsElsewhere returns the data directory for which a receipt was written, where
-// its toolchain is still there and not in the one in use: a state directory from
-// before kist wrote notes belongs to that one.
+// receiptsElsewhere returns the data directory for which a receipt was written, if its
+// toolchain still exists there and not in the directory in use. A state directory from
+// before kist wrote notes belongs to that data directory.
 func (i *Installer) receiptsElsewhere() (string, error) {
 	heads, _, err := i.store().Receipts()
 	if err != nil {
@@ -183,13 +183,13 @@ func (i *Installer) receiptsElsewhere() (string, error) {
 	return "", nil
 }
 
-// enroll records where the directories that exist are, in both notes. The data and the
-// state directory exist, and are paired by this, if both are locked; if not, only the
-// places of others are added where these two are paired already. Kists that do so at
-// once take turns. Where there is no space left, the notes stay as they are: to free some
-// may be what the change is for.
-func (i *Installer) enroll(locked bool) (err error) {
-	n, err := i.belong()
+// recordPlaces records in both notes where the existing directories are. If locked is
+// true, the data and the state directory exist and are locked, and recordPlaces pairs
+// them. Otherwise it only adds the places of other roles, and only if these two are
+// paired already. A lock keeps concurrent calls apart. If there is no space left, the
+// notes stay as they are: the change may be made to free space.
+func (i *Installer) recordPlaces(locked bool) (err error) {
+	n, err := i.checkNotes()
 	if err == nil {
 		err = i.unfit
 	}
@@ -205,7 +205,7 @@ func (i *Installer) enroll(locked bool) (err error) {
 		return noSpace(err)
 	}
 	defer func() { err = errors.Join(err, lock.Remove()) }()
-	if n, err = i.belong(); err != nil {
+	if n, err = i.checkNotes(); err != nil {
 		return err
 	}
 	next, _, err := i.nextNote(n)
@@ -223,10 +223,11 @@ func (i *Installer) enroll(locked bool) (err error) {
 	return noSpace(rootfs.WriteFile(i.roots.open(dataDir), notesFile, data, 0o644))
 }
 
-// paired reports whether the notes say of the data and the state directory what is so.
+// paired reports whether both notes have the same ID and the current places of the data
+// and the state directory.
 func (i *Installer) paired(n notes) bool {
 	for _, known := range []*note{n.data, n.state} {
-		if known == nil || known.ID != n.data.ID || known.only(dataDir) != i.now(dataDir) || known.only(stateDir) != i.now(stateDir) {
+		if known == nil || known.ID != n.data.ID || known.place(dataDir) != i.currentPlace(dataDir) || known.place(stateDir) != i.currentPlace(stateDir) {
 			return false
 		}
 	}
@@ -240,7 +241,7 @@ func noSpace(err error) error {
 	return err
 }
 
-// nextNote is what both notes are to be, and whether one of them is not yet.
+// nextNote returns the new content of both notes, and whether one of them differs from it.
 func (i *Installer) nextNote(n notes) (next note, changed bool, err error) {
 	if next.ID, err = i.pairing(n).check(); err != nil {
 		return note{}, false, err
@@ -264,10 +265,10 @@ func (i *Installer) nextNote(n notes) (next note, changed bool, err error) {
 	var now []knownPlace
 	for _, which := range roles {
 		if i.roots.open(which) != nil {
-			now = append(now, i.now(which))
+			now = append(now, i.currentPlace(which))
 		}
 	}
-	moved := !samePath(known.only(dataDir).Real, i.roots.real[dataDir])
+	moved := !samePath(known.place(dataDir).Real, i.roots.real[dataDir])
 	next = known.with(now, moved)
 	for _, have := range []*note{n.data, n.state} {
 		changed = changed || have == nil || !slices.Equal(have.Places, next.Places)

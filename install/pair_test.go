@@ -19,7 +19,7 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// as opens an Installer with other directories.
+// as opens an Installer with changed directories.
 func (w *world) as(change func(*Dirs)) (*Installer, error) {
 	w.t.Helper()
 	d := w.dirs()
@@ -32,8 +32,8 @@ func (w *world) as(change func(*Dirs)) (*Installer, error) {
 	return i, err
 }
 
-// toLegacy makes of the directories what a kist from before there were notes made: no
-// note, and the lock in the state directory.
+// toLegacy changes the directories to those of a kist from before notes: without a
+// note, and with the lock in the state directory.
 func (w *world) toLegacy() {
 	w.t.Helper()
 	err := errors.Join(os.Remove(w.path(".local/share/kist/places.json")), os.Remove(w.path(".local/state/kist/places.json")),
@@ -43,7 +43,7 @@ func (w *world) toLegacy() {
 	}
 }
 
-func TestAStoreFromBeforeNotesIsTakenOver(t *testing.T) {
+func TestStoreWithoutNotesIsUpgraded(t *testing.T) {
 	w := newWorld(t)
 	before := w.snapshot()
 	zig := w.install(w.release("zig", "1.0", "bin/zig"))
@@ -93,9 +93,9 @@ func TestAStoreFromBeforeNotesIsTakenOver(t *testing.T) {
 	w.same(before)
 }
 
-// Each base directory is set otherwise, in turn. What is installed stays in force, or
-// the change is refused.
-func TestEachBaseMovedByItself(t *testing.T) {
+// Each base directory is changed in turn. Installed releases stay in force, or the
+// change is refused.
+func TestEachBaseChangedAlone(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func(w *world, d *Dirs)
 		refused bool
@@ -160,7 +160,7 @@ func TestEachBaseMovedByItself(t *testing.T) {
 
 // Two kists with different state directories on one data directory, at the same time,
 // from the very first change: one of them is refused, and the state is sound.
-func TestTwoStateDirectoriesAtOnce(t *testing.T) {
+func TestConcurrentStateDirectoriesAreRefused(t *testing.T) {
 	for range 12 {
 		w := newWorld(t)
 		releases := w.releases("zig", "1.0", "bin/zig")
@@ -207,9 +207,9 @@ func TestTwoStateDirectoriesAtOnce(t *testing.T) {
 	}
 }
 
-// A home that was copied or restored has other inodes, other paths or both. It goes on,
-// and so does the original beside it; its notes say then where it is.
-func TestACopiedHomeGoesOn(t *testing.T) {
+// A home that was copied or restored has other inodes, other paths or both. It works,
+// and so does the original; its notes then record where it is.
+func TestCopiedHomeWorks(t *testing.T) {
 	w := newWorld(t)
 	r := w.install(w.release("zig", "1.0", "bin/zig"))
 	first := w.path("")
@@ -250,7 +250,7 @@ func TestACopiedHomeGoesOn(t *testing.T) {
 	}
 }
 
-func TestADamagedNoteIsNamed(t *testing.T) {
+func TestDamagedNoteIsReported(t *testing.T) {
 	w := newWorld(t)
 	w.install(w.release("zig", "1.0", "bin/zig"))
 	name := w.path(".local/share/kist/places.json")
@@ -271,7 +271,7 @@ func TestADamagedNoteIsNamed(t *testing.T) {
 }
 
 // A file of the user's with the name of kist's lock is not written to.
-func TestAForeignLockIsNotTaken(t *testing.T) {
+func TestForeignLockFileIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.write(".local/share/kist/lock", "the user's own\n")
 	if err := os.Chmod(w.path(".local/share/kist"), 0o700); err != nil {
@@ -289,9 +289,9 @@ func TestAForeignLockIsNotTaken(t *testing.T) {
 	w.install(w.release("zig", "1.0", "bin/zig"))
 }
 
-// A data directory in which nothing is installed yet gives way to another; one in which
-// something is does not, even where both begin at the same time.
-func TestADataDirectoryWithNothingInItGivesWay(t *testing.T) {
+// A data directory without installed releases can be replaced by another; one with
+// installed releases cannot, even if both start at the same time.
+func TestEmptyDataDirectoryIsReplaced(t *testing.T) {
 	w := newWorld(t)
 	if err := w.see(1); err != nil {
 		t.Fatal(err)

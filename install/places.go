@@ -10,24 +10,24 @@ import (
 	"strings"
 )
 
-// This file is the record of which directories belong together, and the judgement of
-// those in use now by it. It has no effects; pair.go reads and writes the record.
+// This file defines the record of which directories belong together, and checks the
+// directories in use against it. It has no side effects; pair.go reads and writes the record.
 
-// A knownPlace is recorded as the path by which the environment names a directory of kist's
-// (<base>/kist, or the bin directory itself), and where that led through links.
+// A knownPlace records one of kist's directories: the path by which the environment names
+// it (<base>/kist, or the bin directory itself), and the same path with links resolved.
 type knownPlace struct {
 	Role  role   `json:"role"`
 	Given string `json:"given"`
 	Real  string `json:"real"`
-	// Apart says, of the data directory, that it and the state directory were on two file
-	// systems: one of them may not be mounted now.
+	// Apart, for the data directory, records that it and the state directory were on two
+	// file systems: one of them may not be mounted now.
 	Apart bool `json:"apart,omitempty"`
 }
 
 // linked reports whether the path led through a link when it was recorded.
 func (p knownPlace) linked() bool { return !samePath(p.Given, p.Real) }
 
-// base is the value of the environment's variable that names p.
+// base returns the value of the environment variable that leads to p.
 func (p knownPlace) base() string {
 	if p.Role == binDir {
 		return p.Given
@@ -35,9 +35,9 @@ func (p knownPlace) base() string {
 	return filepath.Dir(p.Given)
 }
 
-// A note lists the places of one kist. The data directory and its state directory hold
-// one each, with the same ID, which nothing else has: so they know each other wherever
-// they are moved. Of the other roles there may be several places, used in turn.
+// A note lists the places of one kist. The data directory and its state directory each
+// hold one, with the same unique ID, so that they recognize each other wherever they are
+// moved. The other roles may have several places, used in turn.
 type note struct {
 	Format int          `json:"format"`
 	ID     string       `json:"id"`
@@ -51,7 +51,7 @@ const (
 	noteIDSize = 16 // bytes, written in hex
 )
 
-// parseNote reads a note. Whatever it does not understand is an error.
+// parseNote parses a note. Unknown content is an error.
 func parseNote(data []byte) (note, error) {
 	var n note
 	d := json.NewDecoder(strings.NewReader(string(data)))
@@ -61,7 +61,7 @@ func parseNote(data []byte) (note, error) {
 	}
 	switch {
 	case d.More():
-		return note{}, errors.New("something follows the note")
+		return note{}, errors.New("unexpected data after the note")
 	case n.Format != noteFormat:
 		return note{}, fmt.Errorf("format %d is not known to this kist", n.Format)
 	case len(n.ID) != 2*noteIDSize || strings.Trim(n.ID, "0123456789abcdef") != "":
@@ -82,8 +82,8 @@ func (n note) encode() ([]byte, error) {
 	return append(data, '\n'), err
 }
 
-// of returns the places of a role, the latest first.
-func (n note) of(which role) (list []knownPlace) {
+// placesOf returns the places of a role, the latest first.
+func (n note) placesOf(which role) (list []knownPlace) {
 	for _, p := range n.Places {
 		if p.Role == which {
 			list = append(list, p)
@@ -92,18 +92,17 @@ func (n note) of(which role) (list []knownPlace) {
 	return list
 }
 
-// only returns the one place of a role, zero if there is none: the data and the state
-// directory have one each.
-func (n note) only(which role) knownPlace {
-	if list := n.of(which); len(list) > 0 {
+// place returns the single place of the data or the state role, zero if there is none.
+func (n note) place(which role) knownPlace {
+	if list := n.placesOf(which); len(list) > 0 {
 		return list[0]
 	}
 	return knownPlace{}
 }
 
-// with returns n with the places now, which replace those of the data and the state
-// role and are put before those of the others. Places that moved with the home are
-// dropped: where the data directory is not where it was, all of them.
+// with returns n with the places now added. They replace those of the data and the state
+// role, and come before the other places of the other roles. If moved is true, the home
+// was moved, and with drops all old places.
 func (n note) with(now []knownPlace, moved bool) note {
 	next := note{Format: noteFormat, ID: n.ID, Places: slices.Clone(now)}
 	for _, p := range n.Places {
@@ -116,9 +115,9 @@ func (n note) with(now []knownPlace, moved bool) note {
 	return next
 }
 
-// A BecameLinkError refuses a directory that is reached through a link now and was
-// not, or was reached through another, when kist recorded where it is: what lies
-// behind the link is not what kist made.
+// A BecameLinkError is returned for a directory that is now reached through a link,
+// and was reached through none or another when kist recorded its place: the directory
+// behind the link is not the one that kist made.
 type BecameLinkError struct {
 	Role string
 	Path string // as the environment names it
@@ -130,8 +129,8 @@ func (e *BecameLinkError) Error() string {
 	return fmt.Sprintf("%s directory %s leads through a link to %s, and was at %s before", e.Role, e.Path, e.Is, e.Was)
 }
 
-// Base is what the role's variable would be set to if the directory was moved there
-// on purpose, "" if it has another name there.
+// Base returns the value for the role's environment variable if the directory was moved
+// there on purpose, or "" if it has another name there.
 func (e *BecameLinkError) Base() string {
 	switch {
 	case e.Role == string(binDir):
@@ -142,15 +141,15 @@ func (e *BecameLinkError) Base() string {
 	return ""
 }
 
-// becameLink judges where a directory is now by what n says of it. resolve tells where
-// a path leads. Honest are: the place that n knows, however it is reached; a path that
-// leads through no link; another path, when kist first meets it; and a home that was
-// moved as a whole, as it did if moved is true, with the links that it had.
+// becameLink compares the place of a directory now with those that n records. resolve
+// resolves the links of a path. Allowed are a recorded place, however it is reached; a path
+// through no link; another path that kist sees for the first time; and, if moved is true, a
+// home that was moved as a whole, with the links that it had.
 func (n note) becameLink(now knownPlace, moved bool, resolve func(string) (string, error)) error {
 	if !now.linked() {
 		return nil
 	}
-	known := n.of(now.Role)
+	known := n.placesOf(now.Role)
 	for _, was := range known {
 		if samePath(was.Real, now.Real) {
 			return nil
@@ -167,7 +166,7 @@ func (n note) becameLink(now knownPlace, moved bool, resolve func(string) (strin
 		}
 		home, own := commonTail(was.Given, now.Given)
 		if own == "" || !strings.Contains(own, string(filepath.Separator)) {
-			continue // the directory has only its own name in common: another one
+			continue // only the last element is the same: another directory
 		}
 		home, err := resolve(home)
 		if err != nil {
@@ -180,8 +179,8 @@ func (n note) becameLink(now knownPlace, moved bool, resolve func(string) (strin
 	return nil
 }
 
-// commonTail splits a path into what differs from was, and the elements at the end
-// that the two share: the home that was moved, and what lies in it.
+// commonTail splits now into the part that differs from was, and the elements at the end
+// that the two paths share: the home that was moved, and the path in it.
 func commonTail(was, now string) (differs, shared string) {
 	for {
 		up, name := filepath.Dir(now), filepath.Base(now)
@@ -193,10 +192,10 @@ func commonTail(was, now string) (differs, shared string) {
 	}
 }
 
-// An OtherPlaceError refuses a data directory together with a state directory that
-// belongs to another one: each would know nothing of what the other has in force.
+// An OtherPlaceError is returned for a data directory with a state directory that
+// belongs to another one: neither would record what the other has in force.
 type OtherPlaceError struct {
-	Role string // of the directory to set otherwise: "data" or "state"
+	Role string // of the directory to correct: "data" or "state"
 	Path string // of that directory, as it is set
 	Of   string // the directory of the other role, as it is set
 	Own  string // the directory that belongs with Of
@@ -211,52 +210,52 @@ func (e *OtherPlaceError) Error() string {
 	return fmt.Sprintf("the %s directory %s belongs with the %s directory %s, not with %s", other, e.Of, e.Role, e.Own, e.Path)
 }
 
-// An UnmountedError refuses to change anything while the data or the state directory seems
-// to be on a file system that is not mounted: receipts would be dropped with the next
-// change, or toolchains be without theirs.
+// An UnmountedError is returned while the data or the state directory seems to be on a file
+// system that is not mounted. A change would drop receipts, or leave toolchains without
+// receipts.
 type UnmountedError struct {
 	Role string // "data" or "state"
 	Path string // of the directory, as the environment names it
-	Note string // path of the note that says where it was
+	Note string // path of the note that records where it was
 }
 
 func (e *UnmountedError) Error() string {
 	return fmt.Sprintf("%s directory %s holds nothing of what is recorded: it was on another file system, which seems not to be mounted", e.Role, e.Path)
 }
 
-// A pairing is what is known of the data and the state directory in use.
+// A pairing holds what is known about the data and the state directory in use.
 type pairing struct {
 	data, state       *note // in each; nil: none yet
 	nowData, nowState knownPlace
-	isData, isState   func(path string) bool                 // path is the directory in use, under whatever name
-	owns              func(which role, path, id string) bool // another directory holds the note id, or may
-	legacy            func() (elsewhere string, e error)     // without any note: a data directory that the receipts name
+	isData, isState   func(path string) bool                 // reports whether path is the directory in use, under any name
+	owns              func(which role, path, id string) bool // reports whether another directory holds the note id, or may
+	legacy            func() (elsewhere string, e error)     // returns a data directory that the receipts name; used if there is no note
 }
 
-// check returns the id that the two directories share or are to share, "" where a new
-// one is to be made, or an *OtherPlaceError. A partner that has gone, or that moved
-// away together with its own data, is no obstacle.
+// check returns the id that the two directories share or must share, "" if a new one is
+// needed, or an *OtherPlaceError. A partner that no longer exists, or that was moved
+// together with its own data, is ignored.
 func (p pairing) check() (id string, err error) {
 	wrongState := func(n *note) error {
-		if own := n.only(stateDir); own.Real != "" && !p.isState(own.Real) && p.owns(stateDir, own.Real, n.ID) {
+		if own := n.place(stateDir); own.Real != "" && !p.isState(own.Real) && p.owns(stateDir, own.Real, n.ID) {
 			return &OtherPlaceError{string(stateDir), p.nowState.Given, p.nowData.Given, own.Real, own.base()}
 		}
 		return nil
 	}
 	wrongData := func(n *note) error {
-		if own := n.only(dataDir); own.Real != "" && !p.isData(own.Real) && p.owns(dataDir, own.Real, n.ID) {
+		if own := n.place(dataDir); own.Real != "" && !p.isData(own.Real) && p.owns(dataDir, own.Real, n.ID) {
 			return &OtherPlaceError{string(dataDir), p.nowData.Given, p.nowState.Given, own.Real, own.base()}
 		}
 		return nil
 	}
 	switch {
 	case p.data != nil && p.state != nil && p.data.ID == p.state.ID:
-		// Both in another place than they were: a copy of both. Else the one that did
-		// not move says which is its own.
-		if p.isData(p.data.only(dataDir).Real) {
+		// If both are in new places, they are a copy of both. Otherwise the one that did
+		// not move records its partner.
+		if p.isData(p.data.place(dataDir).Real) {
 			err = wrongState(p.data)
 		}
-		if err == nil && p.isState(p.state.only(stateDir).Real) {
+		if err == nil && p.isState(p.state.place(stateDir).Real) {
 			err = wrongData(p.state)
 		}
 		return p.data.ID, err
@@ -278,8 +277,7 @@ func (p pairing) check() (id string, err error) {
 	return "", err
 }
 
-// samePath reports whether two clean paths are the same to the letter, or on Windows
-// but for the case.
+// samePath reports whether two clean paths are equal; on Windows, case does not matter.
 func samePath(a, b string) bool {
 	return a == b || runtime.GOOS == "windows" && strings.EqualFold(a, b)
 }

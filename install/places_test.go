@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// p is an absolute path on any system.
+// abs returns an absolute path on any system.
 func abs(p string) string {
 	if p == "" {
 		return ""
@@ -134,14 +134,14 @@ func TestBecameLink(t *testing.T) {
 	}
 }
 
-func TestPlacesAreKeptInTurn(t *testing.T) {
+func TestNoteKeepsSeveralPlaces(t *testing.T) {
 	n := *noteOf("a", "data /h/d", "state /h/s", "cache /h/c", "bin /h/bin")
 	now := func(places ...string) []knownPlace { return noteOf("a", places...).Places }
 	next := n.with(now("data /h/d", "state /h/s", "cache /x/c", "bin /h/bin"), false)
-	if got := next.of(cacheDir); len(got) != 2 || got[0].Given != abs("/x/c") || len(next.of(binDir)) != 1 || len(next.Places) != 5 {
+	if got := next.placesOf(cacheDir); len(got) != 2 || got[0].Given != abs("/x/c") || len(next.placesOf(binDir)) != 1 || len(next.Places) != 5 {
 		t.Errorf("another cache: %v", next.Places)
 	}
-	if back := next.with(now("data /h/d", "state /h/s", "cache /h/c", "bin /h/bin"), false); len(back.Places) != 5 || back.of(cacheDir)[0].Given != abs("/h/c") {
+	if back := next.with(now("data /h/d", "state /h/s", "cache /h/c", "bin /h/bin"), false); len(back.Places) != 5 || back.placesOf(cacheDir)[0].Given != abs("/h/c") {
 		t.Errorf("the first again: %v", back.Places)
 	}
 	if gone := next.with(now("data /new/d", "state /new/s"), true); len(gone.Places) != 2 {
@@ -159,7 +159,7 @@ func TestPlacesAreKeptInTurn(t *testing.T) {
 	}
 }
 
-// Whatever is read as a note is written as the same.
+// A note that is parsed is encoded to the same note.
 func FuzzNote(f *testing.F) {
 	for _, n := range []*note{noteOf("a", "data /h/d", "state /h/s", "cache /h/c /x"), noteOf("0")} {
 		data, err := n.encode()

@@ -13,66 +13,66 @@ import (
 )
 
 const (
-	// nextLook is how many bytes of an archive must have come before its choice
-	// is looked at again, and then how many more, or a fourth of what is there.
-	nextLook = 1 << 20
-	// assumedRate is what is gone by while nothing is known. Too high, it costs
-	// what has come when it is found out; too low, the time to find that out,
-	// since every connection seems slow at first.
+	// reviewBytes is how many bytes of an archive must have arrived before its choice
+	// is reviewed, and then how many more, or a fourth of those that have.
+	reviewBytes = 1 << 20
+	// assumedRate is the rate that is used until one is measured. If it is too high,
+	// bytes of the wrong archive are wasted; if it is too low, the mistake takes long
+	// to show, since every connection seems slow at first.
 	assumedRate = 25e6
-	// maxQuestions is how many sizes are asked for, so many at once, and for how
-	// long: they are hints, and not worth more.
-	maxQuestions, questionsAtOnce, questionTime = 128, 8, 5 * time.Second
+	// Limits on the requests for sizes: in all, at once, and the time for them. Sizes
+	// only help to choose, and are not worth more.
+	maxSizeRequests, sizeRequestsAtOnce, sizeTimeout = 128, 8, 5 * time.Second
 )
 
-// A queue says which artifact of a release is fetched next, and by which of its
-// archives. It learns what it goes by while the work goes on: how fast bytes
-// come, what has come, and what is unpacked. It is safe for concurrent use.
+// A queue decides which artifact of a release is fetched next, and from which of its
+// archives. It uses the measured rate, the bytes that have arrived, and the artifacts
+// that are unpacked. It is safe for concurrent use.
 type queue struct {
-	rate        func() float64 // of Options; nil: upstream's order is kept
-	jobs, cores int            // how many downloads and decoders there are at once
-	tell        func(Choice)
-	labels      map[string]string // of Progress, by the names of artifacts
+	rate        func() float64 // of Options; nil: keep upstream's order
+	jobs, cores int            // concurrent downloads and decoders
+	notify      func(Choice)
+	labels      map[string]string // of Progress, by artifact name
 
-	mu      sync.Mutex
-	parts   []*part
-	steady  bool          // the rate is known and has stopped to rise, as it does at the beginning
-	come    int64         // bytes, of all parts
-	last    float64       // rate, when it was last looked at
-	changed chan struct{} // closed when something has come; nil: nobody waits for it
+	mu       sync.Mutex
+	parts    []*part
+	steady   bool          // the rate has stabilised (TCP slow start is over)
+	received int64         // bytes of all parts
+	lastRate float64       // rate at the last measurement
+	changed  chan struct{} // closed when a state or the rate changes; nil: nobody waits
 }
 
-// A part is an artifact and how far it is.
+// A part is an artifact and the state of its download.
 type part struct {
-	archives  []manifests.Artifact // that bring it, in upstream's order
-	sizes     []int64              // of each, for all that is known; 0: nothing is
-	here      []int64              // how much of each lies in the cache
-	announced int64                // by whoever serves the only archive, whose size nothing proved states
-	whole     bool                 // it is all in the cache
-	taken     int                  // the archive that is fetched
-	final     bool                 // taken is not changed any more
-	state     state
-	arrived   int64 // bytes of taken that are here
-	look      int64 // when so many are, taken is looked at again
+	archives      []manifests.Artifact // that contain it, in upstream's order
+	sizes         []int64              // of each archive; 0: not known
+	here          []int64              // bytes of each archive in the cache
+	announcedSize int64                // size that the server announces for the only archive, if no proved document states one
+	whole         bool                 // the cache has all of it
+	chosen        int                  // index of the archive to fetch
+	final         bool                 // chosen does not change any more
+	state         state
+	arrived       int64 // bytes of the chosen archive that have arrived
+	nextReview    int64 // value of arrived at which the choice is reviewed
 }
 
 type state int
 
 const (
-	waits    state = iota // nobody fetches it
-	comes                 // somebody does
-	came                  // it can be unpacked
-	unpacked              // it was
+	pending  state = iota // not being fetched yet
+	fetching              // being fetched
+	fetched               // ready to be unpacked
+	unpacked              // done
 )
 
-// newQueue begins to fetch artifacts.
-func newQueue(cache download.Cache, artifacts []manifests.Artifact, rate func() float64, jobs, cores int, tell func(Choice)) *queue {
-	q := &queue{rate: rate, jobs: jobs, cores: cores, tell: tell}
+// newQueue returns a queue of artifacts. Artifacts that the cache holds need no choice.
+func newQueue(cache download.Cache, artifacts []manifests.Artifact, rate func() float64, jobs, cores int, notify func(Choice)) *queue {
+	q := &queue{rate: rate, jobs: jobs, cores: cores, notify: notify}
 	for _, a := range artifacts {
 		p := &part{archives: append([]manifests.Artifact{a}, a.Alternatives...)}
 		for i, one := range p.archives {
 			here, whole := cache.Have(one)
-			if whole { // it needs no choice, and no network
+			if whole { // no choice and no network needed
 				p.archives = append([]manifests.Artifact{one}, slices.Delete(p.archives, i, i+1)...)
 				p.sizes, p.here, p.final, p.whole = []int64{here}, []int64{here}, true, true
 				break
@@ -85,49 +85,49 @@ func newQueue(cache download.Cache, artifacts []manifests.Artifact, rate func() 
 	return q
 }
 
-// measure asks for the sizes that are needed for a choice and that no proved
-// document states. An answer is believed as far as a choice goes, no further.
+// measure requests the sizes that a choice needs and that no proved document states.
+// The answers are used only for choices.
 func (q *queue) measure(ctx context.Context, t manifests.Transport) {
-	ctx, cancel := context.WithTimeout(ctx, questionTime)
+	ctx, cancel := context.WithTimeout(ctx, sizeTimeout)
 	defer cancel()
-	var asking sync.WaitGroup
-	room := make(chan struct{}, questionsAtOnce)
+	var requests sync.WaitGroup
+	slots := make(chan struct{}, sizeRequestsAtOnce)
 	asked := 0
 	for _, p := range q.parts {
 		for i := range p.sizes {
-			if p.final || p.sizes[i] > 0 || asked == maxQuestions {
+			if p.final || p.sizes[i] > 0 || asked == maxSizeRequests {
 				continue
 			}
 			asked++
-			room <- struct{}{}
-			asking.Go(func() {
-				defer func() { <-room }()
+			slots <- struct{}{}
+			requests.Go(func() {
+				defer func() { <-slots }()
 				if size, err := manifests.SizeOf(ctx, t, p.archives[i].Refs[0]); err == nil && size > 0 && size <= manifests.MaxArtifact {
 					p.sizes[i] = size
 				}
 			})
 		}
 	}
-	asking.Wait()
+	requests.Wait()
 }
 
-// offers are what p can still be fetched by, and which archives they are. What
-// is not known to have a size is none.
+// offers returns the archives that p can still be fetched from, as offers and as
+// indices. Archives of unknown size are left out.
 func (p *part) offers() (list []offer, archives []int) {
 	for i, size := range p.sizes {
 		switch {
-		case size <= 0, p.state != waits && p.final && i != p.taken, p.state >= came && i != p.taken, p.state == unpacked:
+		case size <= 0, p.state != pending && p.final && i != p.chosen, p.state >= fetched && i != p.chosen, p.state == unpacked:
 			continue
 		}
 		a := p.archives[i]
 		left := size - p.here[i]
-		if p.state >= comes && i == p.taken {
+		if p.state >= fetching && i == p.chosen {
 			left = size - p.arrived
 		}
-		if p.state == came {
+		if p.state == fetched {
 			left = 0
 		}
-		list = append(list, offer{bytes: float64(max(left, 0)), coming: p.state != waits, streams: streams(a),
+		list = append(list, offer{bytes: float64(max(left, 0)), coming: p.state != pending, streams: streams(a),
 			work: float64(decodeTime(a.Layout.Format, size)) / float64(time.Second)})
 		archives = append(archives, i)
 	}
@@ -139,7 +139,8 @@ func streams(a manifests.Artifact) bool {
 	return a.Chunks.Len() > 0 && strings.HasPrefix(a.Layout.Format, "tar")
 }
 
-// plan chooses for all parts at once.
+// plan chooses an archive for each part. It returns the offers, the chosen offers, and
+// the archives of the offers, by part.
 func (q *queue) plan() (all [][]offer, chosen []int, archives [][]int) {
 	all, archives = make([][]offer, len(q.parts)), make([][]int, len(q.parts))
 	choice := false
@@ -150,24 +151,24 @@ func (q *queue) plan() (all [][]offer, chosen []int, archives [][]int) {
 	if !choice {
 		return all, make([]int, len(q.parts)), archives
 	}
-	return all, choose(all, q.pace()), archives
+	return all, choose(all, q.throughput()), archives
 }
 
-func (q *queue) pace() pace {
-	p := pace{jobs: q.jobs, cores: q.cores}
+func (q *queue) throughput() throughput {
+	p := throughput{jobs: q.jobs, cores: q.cores}
 	if q.rate != nil {
 		p.rate = cmp.Or(q.rate(), assumedRate)
 	}
 	return p
 }
 
-// next is the artifact to fetch next: the longest to decode, or, while nothing is
-// known of how fast bytes come, the smallest; none is left where ok is false.
-// Where a choice hangs on it, next waits until the first bytes have told.
+// next returns the artifact to fetch next: the one that takes longest to decode, or the
+// smallest while the rate is not known. ok is false if none is left. If a choice
+// depends on the rate, next waits until it is known.
 func (q *queue) next(ctx context.Context) (n int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.isBlind() && ctx.Err() == nil {
+	for q.rateUnknown() && ctx.Err() == nil {
 		changed := make(chan struct{})
 		q.changed = changed
 		q.mu.Unlock()
@@ -185,10 +186,10 @@ func (q *queue) next(ctx context.Context) (n int, ok bool) {
 	n = -1
 	var best float64
 	for i, p := range q.parts {
-		if p.state != waits {
+		if p.state != pending {
 			continue
 		}
-		var weight float64 // what is not known comes last
+		var weight float64 // unknown sizes come last
 		if len(all[i]) > 0 {
 			o := all[i][chosen[i]]
 			if weight = 1 + o.work; rate == 0 && q.rate != nil {
@@ -203,34 +204,34 @@ func (q *queue) next(ctx context.Context) (n int, ok bool) {
 		return -1, false
 	}
 	p := q.parts[n]
-	p.state = comes
+	p.state = fetching
 	if !p.final && len(all[n]) > 0 {
-		p.taken = archives[n][chosen[n]]
+		p.chosen = archives[n][chosen[n]]
 		q.explain(p, rate, false)
 	}
 	p.begin()
 	return n, true
 }
 
-// begin starts to count what has come of p.
+// begin starts to count the arrived bytes of the chosen archive.
 func (p *part) begin() {
 	p.arrived = 0
-	if p.taken < len(p.here) {
-		p.arrived = p.here[p.taken]
+	if p.chosen < len(p.here) {
+		p.arrived = p.here[p.chosen]
 	}
-	p.look = p.arrived + nextLook
+	p.nextReview = p.arrived + reviewBytes
 }
 
-// isBlind reports whether there is a choice to be made, no rate to make it by
-// that is worth something, and something on its way that will tell.
-func (q *queue) isBlind() bool {
+// rateUnknown reports whether a choice is pending, there is no reliable rate yet, and a
+// download is running that will show it.
+func (q *queue) rateUnknown() bool {
 	if q.rate == nil || q.steady {
 		return false
 	}
 	choice, coming := false, false
 	for _, p := range q.parts {
-		choice = choice || p.state == waits && !p.final
-		coming = coming || p.state == comes
+		choice = choice || p.state == pending && !p.final
+		coming = coming || p.state == fetching
 	}
 	return choice && coming
 }
@@ -242,106 +243,105 @@ func (q *queue) wake() {
 	}
 }
 
-// arrived hears that so many bytes of what is taken for part n are here. It
-// reports whether it should be given up for another, which is then taken.
+// arrived records that done bytes of the chosen archive of part n have arrived. It
+// reports whether another archive is better, and then chooses that one.
 func (q *queue) arrived(n int, done int64) (better bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	p := q.parts[n]
-	q.watch(done - p.arrived)
+	q.countReceived(done - p.arrived)
 	p.arrived = done
-	if p.final || p.state != comes || done < p.look {
+	if p.final || p.state != fetching || done < p.nextReview {
 		return false
 	}
-	pace := q.pace()
-	p.look = done + max(nextLook, done/4)
+	limits := q.throughput()
+	p.nextReview = done + max(reviewBytes, done/4)
 	all, chosen, archives := q.plan()
-	if len(all[n]) == 0 || archives[n][chosen[n]] == p.taken {
+	if len(all[n]) == 0 || archives[n][chosen[n]] == p.chosen {
 		return false
 	}
-	stay := slices.Clone(chosen)
-	if stay[n] = slices.Index(archives[n], p.taken); stay[n] < 0 {
+	unchanged := slices.Clone(chosen)
+	if unchanged[n] = slices.Index(archives[n], p.chosen); unchanged[n] < 0 {
 		return false
 	}
-	smaller := p.sizes[archives[n][chosen[n]]] < p.sizes[p.taken]
-	if smaller && !q.steady || burden(all, chosen, pace) > burden(all, stay, pace)*(1-worthAgain) {
+	smaller := p.sizes[archives[n][chosen[n]]] < p.sizes[p.chosen]
+	if smaller && !q.steady || cost(all, chosen, limits) > cost(all, unchanged, limits)*(1-minSwitchGain) {
 		return false
 	}
-	p.taken, p.final = archives[n][chosen[n]], true
-	q.explain(p, pace.rate, true)
+	p.chosen, p.final = archives[n][chosen[n]], true
+	q.explain(p, limits.rate, true)
 	p.begin()
 	return true
 }
 
-// watch notes that n more bytes have come, and whether they come as fast as they
-// ever will.
-func (q *queue) watch(n int64) {
-	before := q.come
-	q.come += max(n, 0)
-	if q.steady || q.rate == nil || q.come/nextLook == before/nextLook {
+// countReceived records that n more bytes have arrived, and whether the rate is steady.
+func (q *queue) countReceived(n int64) {
+	before := q.received
+	q.received += max(n, 0)
+	if q.steady || q.rate == nil || q.received/reviewBytes == before/reviewBytes {
 		return
 	}
 	rate := q.rate()
-	q.steady = rate > 0 && rate <= q.last*(1+still)
-	q.last = rate
+	q.steady = rate > 0 && rate <= q.lastRate*(1+steadyShare)
+	q.lastRate = rate
 	if q.steady {
 		q.wake()
 	}
 }
 
-// is sets how far part n is.
-func (q *queue) is(n int, s state) {
+// setState sets the state of part n.
+func (q *queue) setState(n int, s state) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.parts[n].state = s
 	q.wake()
 }
 
-// order is what would bring part n: what is taken, then the others as upstream
-// has them.
+// order returns the archives to try for part n: the chosen one, then the others in
+// upstream's order.
 func (q *queue) order(n int) (archives []int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	p := q.parts[n]
-	archives = append(archives, p.taken)
+	archives = append(archives, p.chosen)
 	for i := range p.archives {
-		if i != p.taken {
+		if i != p.chosen {
 			archives = append(archives, i)
 		}
 	}
 	return archives
 }
 
-// take notes which archive is tried for part n. One after another is tried only
-// where the first is not to be had.
-func (q *queue) take(n, archive int) manifests.Artifact {
+// setArchive records which archive is tried for part n. Another one than the chosen
+// archive is tried only if that is not available; then the choice is final.
+func (q *queue) setArchive(n, archive int) manifests.Artifact {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	p := q.parts[n]
-	if p.taken != archive {
-		p.taken, p.final = archive, true
+	if p.chosen != archive {
+		p.chosen, p.final = archive, true
 		p.begin()
 	}
 	return p.archives[archive]
 }
 
-// settle keeps what is taken for part n.
-func (q *queue) settle(n int) {
+// fixArchive makes the choice for part n final.
+func (q *queue) fixArchive(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.parts[n].final = true
 }
 
-// explain tells why p.taken is taken.
+// explain reports the choice of p.chosen to q.notify.
 func (q *queue) explain(p *part, rate float64, again bool) {
 	c := Choice{Component: p.archives[0].Component, Rate: rate, Again: again}
 	for i, a := range p.archives {
 		one := Candidate{Format: a.Layout.Format, Bytes: p.sizes[i], Decode: time.Duration(decodeTime(a.Layout.Format, p.sizes[i]))}
-		if i == p.taken {
+		if i == p.chosen {
 			c.Candidates = append([]Candidate{one}, c.Candidates...)
 		} else {
 			c.Candidates = append(c.Candidates, one)
 		}
 	}
-	q.tell(c)
+	q.notify(c)
 }

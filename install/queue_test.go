@@ -20,7 +20,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A teller is a world that also tells sizes: what it says, or else the truth.
+// A teller is a world that also announces sizes: those it is given, else the true ones.
 type teller struct {
 	*world
 	mu    sync.Mutex
@@ -49,7 +49,7 @@ func (s *teller) OpenRange(ctx context.Context, ref string, offset, n int64) (io
 	return manifests.Part(body, n), size, nil
 }
 
-// pair is an artifact as .gz and, as its alternative, as .xz, of these sizes.
+// pair returns an artifact as .gz and, as its alternative, as .xz, of these sizes.
 func (w *world) pair(name string, gz, xz int) manifests.Artifact {
 	a := w.artifact(name+".tar.gz", "tar.gz", gz)
 	a.Component = name
@@ -71,8 +71,8 @@ func (q *queue) names(t *testing.T) (names []string) {
 			return names
 		}
 		p := q.parts[n]
-		names = append(names, p.archives[p.taken].Name)
-		q.is(n, unpacked)
+		names = append(names, p.archives[p.chosen].Name)
+		q.setState(n, unpacked)
 	}
 }
 
@@ -101,7 +101,7 @@ func TestOrder(t *testing.T) {
 }
 
 // What a server announces decides what is tried first, and nothing else.
-func TestSizesAreHints(t *testing.T) {
+func TestAnnouncedSizesOnlyAffectOrder(t *testing.T) {
 	w := newWorld(t)
 	i, cache := w.cache()
 	ref := func(name string) string { return "https://example.org/" + name }
@@ -137,22 +137,22 @@ func TestSizesAreHints(t *testing.T) {
 		for range 3 {
 			b.goOn <- struct{}{}
 		}
-		if _, err := i.bring(t.Context(), cache, newQueueOf(q), b, &line{free: 2}); err != nil {
+		if _, err := i.fetchAll(t.Context(), cache, newQueueOf(q), b, &decodeGate{free: 2}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		cache.Root.RemoveAll("blobs")
 	}
 }
 
-// newQueueOf is q from the start, with the sizes it has learned.
+// newQueueOf returns a copy of q at its start, with the sizes it has learned.
 func newQueueOf(q *queue) *queue {
 	for _, p := range q.parts {
-		p.state, p.taken = waits, 0
+		p.state, p.chosen = pending, 0
 	}
 	return q
 }
 
-func TestQuestionsAreFew(t *testing.T) {
+func TestSizeRequestsAreLimited(t *testing.T) {
 	w := newWorld(t)
 	_, cache := w.cache()
 	var many []manifests.Artifact
@@ -161,23 +161,23 @@ func TestQuestionsAreFew(t *testing.T) {
 	}
 	s := &teller{world: w}
 	newQueue(cache, many, at(0), 4, 2, func(Choice) {}).measure(t.Context(), s)
-	if len(s.asked) != maxQuestions {
-		t.Errorf("asked %d times, want %d", len(s.asked), maxQuestions)
+	if len(s.asked) != maxSizeRequests {
+		t.Errorf("asked %d times, want %d", len(s.asked), maxSizeRequests)
 	}
 }
 
-// While nothing is known of the network, the next choice waits for the first
-// bytes, which come ever faster at the beginning.
-func TestTheNextChoiceWaits(t *testing.T) {
+// While the rate is not known, the next choice waits for the first bytes, which arrive
+// faster and faster at the beginning.
+func TestChoiceWaitsForRate(t *testing.T) {
 	w := newWorld(t)
 	_, cache := w.cache()
 	artifacts := []manifests.Artifact{w.pair("one", 3<<20, 2<<20), w.pair("two", 6<<20, 4<<20)}
 	for name, end := range map[string]func(q *queue, rate *atomic.Int64, cancel func()) (goesOn bool){
 		"bytes come steadily": func(q *queue, rate *atomic.Int64, _ func()) bool {
-			q.arrived(0, 4*nextLook)
+			q.arrived(0, 4*reviewBytes)
 			return true
 		},
-		"the first has come": func(q *queue, _ *atomic.Int64, _ func()) bool { q.is(0, came); return true },
+		"the first has come": func(q *queue, _ *atomic.Int64, _ func()) bool { q.setState(0, fetched); return true },
 		"canceled":           func(_ *queue, _ *atomic.Int64, cancel func()) bool { cancel(); return false },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestTheNextChoiceWaits(t *testing.T) {
 			}()
 			for fast := int64(1); fast <= 3; fast++ { // ever faster: nothing is known yet
 				rate.Store(fast * 1e5)
-				q.arrived(0, fast*nextLook)
+				q.arrived(0, fast*reviewBytes)
 			}
 			select {
 			case <-second:
@@ -210,8 +210,8 @@ func TestTheNextChoiceWaits(t *testing.T) {
 	}
 }
 
-// An archive that turns out to be the wrong one is given up for the other.
-func TestAnotherArchiveIsTakenInstead(t *testing.T) {
+// An archive that turns out to be the wrong choice is replaced by the other.
+func TestDownloadSwitchesToBetterArchive(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, after float64 // rate
 		want          string
@@ -235,7 +235,7 @@ func TestAnotherArchiveIsTakenInstead(t *testing.T) {
 		q.measure(t.Context(), &teller{world: w})
 		b := newBench()
 		b.goOn <- struct{}{}
-		all, err := i.bring(t.Context(), cache, q, b, &line{free: 1})
+		all, err := i.fetchAll(t.Context(), cache, q, b, &decodeGate{free: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +255,7 @@ func TestAnotherArchiveIsTakenInstead(t *testing.T) {
 }
 
 // An archive that lies in the cache needs no choice and no network.
-func TestTheCachedArchiveIsTaken(t *testing.T) {
+func TestCachedArchiveIsChosen(t *testing.T) {
 	w := newWorld(t)
 	i, cache := w.cache()
 	a := w.pair("one", 3000, 2000)
@@ -271,7 +271,7 @@ func TestTheCachedArchiveIsTaken(t *testing.T) {
 	q.measure(t.Context(), s)
 	b := newBench()
 	b.goOn <- struct{}{}
-	all, err := i.bring(t.Context(), cache, q, b, &line{free: 1})
+	all, err := i.fetchAll(t.Context(), cache, q, b, &decodeGate{free: 1})
 	if err != nil || all[0].record.Name != "one.tar.xz" || w.asked != before || len(s.asked) > 0 {
 		t.Errorf("%+v, %v, after %d requests", all, err, w.asked-before+len(s.asked))
 	}
@@ -299,9 +299,9 @@ func (w *world) chunked(tool string) (manifests.Release, []byte) {
 	return r, b.Bytes()
 }
 
-// An archive with chunks is unpacked while it arrives, and counts only if all of
-// it was what it must be.
-func TestAnArchiveWithChunks(t *testing.T) {
+// An archive with chunks is unpacked while it arrives, and is accepted only if all of
+// it is proved.
+func TestChunkedArchiveIsVerifiedWhileUnpacking(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil func(w *world, a *manifests.Artifact, data []byte)
 		want  error
@@ -341,7 +341,7 @@ func TestAnArchiveWithChunks(t *testing.T) {
 	}
 }
 
-// alternative has the archive be nowhere, and a small one in its place.
+// alternative removes the archive, and adds a small one as its alternative.
 func alternative(w *world, a *manifests.Artifact, _ []byte) {
 	delete(w.files, a.Refs[0])
 	a.Alternatives = w.release("zig", "1.0-b", "bin/zig").Artifacts

@@ -20,13 +20,13 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// This file is the policy of what removal may touch: an entry of a receipt
-// that still matches it, and a directory of a receipt that is empty. Nothing
-// else, ever, and no directory with what is in it. A file matches if it has the
-// recorded digest; it need not be read where its size, inode and times, of which
-// nobody can set the last, are those that it had when the receipt was sealed.
+// This file is the policy of what removal may delete: an entry of a receipt that
+// still matches it, and an empty directory of a receipt. Nothing else, ever, and
+// nothing recursively. A file matches if it has the recorded digest. It need not be
+// read if its size, inode and times are those of when the receipt was sealed: nobody
+// can set the change time.
 
-// A ReceiptError refuses to act on a receipt that cannot be believed.
+// A ReceiptError is returned for a receipt that cannot be read or trusted.
 type ReceiptError struct {
 	ID  record.ID
 	Err error
@@ -35,8 +35,8 @@ type ReceiptError struct {
 func (e *ReceiptError) Error() string { return fmt.Sprintf("receipt of %s: %v", e.ID, e.Err) }
 func (e *ReceiptError) Unwrap() error { return e.Err }
 
-// Receipt reads a receipt with all its paths. It returns a *ReceiptError where
-// the receipt is damaged or was edited to lead elsewhere.
+// Receipt reads a receipt with all its paths. It returns a *ReceiptError if the
+// receipt is damaged or its paths were edited.
 func (i *Installer) Receipt(id record.ID) (record.Receipt, error) {
 	r, err := i.store().Receipt(id)
 	if err != nil {
@@ -45,12 +45,11 @@ func (i *Installer) Receipt(id record.ID) (record.Receipt, error) {
 	return r, err
 }
 
-// A removal is a receipt that was found fit to remove by, and the prefix that it
-// speaks of.
+// A removal is a receipt that was checked for removal, and its open prefix.
 type removal struct {
-	receipt record.Receipt
-	tree    *tree // nil: there is nothing to remove
-	stamped bool  // the file system's stamps can be relied on
+	receipt        record.Receipt
+	tree           *tree // nil: nothing to remove
+	stampsReliable bool  // the file system keeps reliable stamps
 }
 
 func (r *removal) close() {
@@ -59,7 +58,7 @@ func (r *removal) close() {
 	}
 }
 
-// removals are several, by what they remove.
+// removals are removals by the release that they remove.
 type removals map[record.ID]*removal
 
 func (rs removals) close() {
@@ -68,10 +67,10 @@ func (rs removals) close() {
 	}
 }
 
-// removal refuses, before anything is touched, a prefix that must not be removed
-// from: one reached through a new link, and one in which a recorded path leads
-// through something that is not a directory any more but a link.
-func (i *Installer) removal(id record.ID) (*removal, error) {
+// openRemoval opens a prefix for removal. It changes nothing. It returns an error if
+// the prefix is reached through a new link, or if a recorded path leads through a
+// directory that is now a link.
+func (i *Installer) openRemoval(id record.ID) (*removal, error) {
 	r, err := i.Receipt(id)
 	if err != nil {
 		return nil, err
@@ -112,20 +111,19 @@ func (i *Installer) crossesNoLink(r record.Receipt, t *tree) error {
 	return nil
 }
 
-// removeFiles deletes what a receipt records and still matches, the directories
-// last and deepest first, and returns what it left: changed paths, and unrecorded
-// ones that keep a recorded directory from being empty. The receipt is dropped
-// when nothing recorded is left, else it shrinks to what is. No generation may
-// name it any more.
-func (i *Installer) removeFiles(ctx context.Context, going *removal) ([]Drift, error) {
-	r, t := going.receipt, going.tree
+// removeFiles deletes the entries of a receipt that still match it, directories last
+// and deepest first. It returns what it kept: changed paths, and unrecorded ones in
+// recorded directories. It drops the receipt if no entry is left, else it shortens the
+// receipt to the entries that are. No generation may name the receipt any more.
+func (i *Installer) removeFiles(ctx context.Context, rm *removal) ([]Drift, error) {
+	r, t := rm.receipt, rm.tree
 	if t == nil {
 		return nil, i.store().DropReceipt(r.ID)
 	}
 	at := func(p string) string { return filepath.Join(i.Prefix(r.ID), filepath.FromSlash(p)) }
-	left, err := going.removeContents(ctx, at, i.reached)
+	left, err := rm.removeContents(ctx, at, i.reached)
 	if err != nil {
-		return nil, err // the receipt is whole; running again goes on from here
+		return nil, err // the receipt is still complete, so the next run continues
 	}
 	recorded := sync.OnceValue(r.Paths)
 	unrecorded := map[string][]string{}
@@ -133,7 +131,7 @@ func (i *Installer) removeFiles(ctx context.Context, going *removal) ([]Drift, e
 		if e.Type != record.Dir {
 			continue
 		}
-		gone, reason, err := going.remove(t, e)
+		gone, reason, err := rm.remove(t, e)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", at(e.Path), err)
 		}
@@ -154,8 +152,8 @@ func (i *Installer) removeFiles(ctx context.Context, going *removal) ([]Drift, e
 		drifts = append(drifts, Drift{r.ID, at(p), "not recorded"})
 	}
 	for n, e := range r.Entries {
-		reason, stays := left[n]
-		if !stays {
+		reason, keep := left[n]
+		if !keep {
 			continue
 		}
 		e.Stamp = record.Stamp{}
@@ -170,8 +168,9 @@ func (i *Installer) removeFiles(ctx context.Context, going *removal) ([]Drift, e
 	return drifts, i.shrink(r, kept, t)
 }
 
-// removeContents deletes all but the directories, several at a time, and returns
-// which entries it left, and why. at names a path in an error.
+// removeContents deletes everything except directories, several entries at a time. It
+// returns the indices of the entries it kept, with the reasons. at returns the path of an
+// entry for errors.
 func (r *removal) removeContents(ctx context.Context, at func(p string) string, reached func(string)) (left map[int]string, err error) {
 	const batch = 256
 	left = map[int]string{}
@@ -212,7 +211,7 @@ func (r *removal) removeContents(ctx context.Context, at func(p string) string, 
 	return left, group.Wait()
 }
 
-// shrink shortens or drops the receipt of a removed release.
+// shrink shortens the receipt of a removed release to kept, or drops it if kept is empty.
 func (i *Installer) shrink(r record.Receipt, kept []record.Entry, t *tree) error {
 	data := i.roots.open(dataDir)
 	t.forget()
@@ -234,15 +233,15 @@ func (i *Installer) shrink(r record.Receipt, kept []record.Entry, t *tree) error
 	return i.store().PutReceipt(r)
 }
 
-// Kept returns what the removal of a release would leave in place, and why, as
-// Apply would. Nothing is touched.
+// Kept returns what Apply would keep if it removed a release, and why. It changes
+// nothing.
 func (i *Installer) Kept(ctx context.Context, id record.ID) (kept []Drift, err error) {
-	going, err := i.removal(id)
-	if err != nil || going.tree == nil {
+	rm, err := i.openRemoval(id)
+	if err != nil || rm.tree == nil {
 		return nil, err
 	}
-	defer going.close()
-	r, t := going.receipt, going.tree
+	defer rm.close()
+	r, t := rm.receipt, rm.tree
 	recorded := sync.OnceValue(r.Paths)
 	drift := func(p, reason string) {
 		kept = append(kept, Drift{id, filepath.Join(i.Prefix(id), filepath.FromSlash(p)), reason})
@@ -261,7 +260,7 @@ func (i *Installer) Kept(ctx context.Context, id record.ID) (kept []Drift, err e
 			}
 			continue
 		}
-		switch reason, err := going.stays(t, e); {
+		switch reason, err := rm.reasonToKeep(t, e); {
 		case err != nil:
 			return nil, err
 		case reason != "" && reason != missing:
@@ -271,18 +270,17 @@ func (i *Installer) Kept(ctx context.Context, id record.ID) (kept []Drift, err e
 	return kept, nil
 }
 
-// stays says why an entry of t may not be removed, "" if it may.
-func (r *removal) stays(t *tree, e record.Entry) (reason string, err error) {
-	if r.stamped && r.untouched(t, e) {
+// reasonToKeep returns why an entry of t must not be removed, "" if it may be.
+func (r *removal) reasonToKeep(t *tree, e record.Entry) (reason string, err error) {
+	if r.stampsReliable && r.stampMatches(t, e) {
 		return "", nil
 	}
-	return t.differs(e, false)
+	return t.difference(e, false)
 }
 
-// remove deletes one entry of t if it matches. gone is true as well if it was not
-// there.
+// remove deletes one entry of t if it matches. gone is also true if it did not exist.
 func (r *removal) remove(t *tree, e record.Entry) (gone bool, reason string, err error) {
-	reason, err = r.stays(t, e)
+	reason, err = r.reasonToKeep(t, e)
 	switch {
 	case err != nil:
 		return false, "", err
@@ -311,9 +309,9 @@ func (r *removal) remove(t *tree, e record.Entry) (gone bool, reason string, err
 	}
 }
 
-// untouched reports whether the file system itself proves that nobody has
-// touched the file e of t; if not, it may still be as it was.
-func (r *removal) untouched(t *tree, e record.Entry) bool {
+// stampMatches reports whether the file's stamp proves that nobody has changed the file
+// e of t. If not, the file may still be unchanged.
+func (r *removal) stampMatches(t *tree, e record.Entry) bool {
 	if !r.receipt.Settled(e) {
 		return false
 	}
@@ -321,10 +319,10 @@ func (r *removal) untouched(t *tree, e record.Entry) bool {
 	return err == nil && info.Mode.IsRegular() && r.receipt.Untouched(e, info.Size, record.Stamp(info.Stamp))
 }
 
-// unrecorded names what a directory holds that its receipt does not know.
+// unrecorded returns the paths in a directory that the receipt does not record.
 func (t *tree) unrecorded(dir string, recorded func() map[string]bool) (foreign []string, err error) {
 	d, err := t.dir(dir)
-	if err != nil { // not there, or no directory: what lies behind it is not looked at
+	if err != nil { // missing, or not a directory: nothing behind it is listed
 		return nil, ignore(ignore(err, fs.ErrNotExist), rootfs.ErrNotDir)
 	}
 	names, err := d.AllNames()

@@ -11,12 +11,12 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// repair puts right what a crash left, under the lock, by steps that each may
-// be done again: it sweeps stages whose writer is gone and files that were being
-// written, drops generations that were never switched to, forgets kept paths
-// that the user has since removed, and tidies: which finishes removals, and
-// brings links and aliases into line with the current generation. Receipts that
-// cannot be read are left alone, with their prefixes, and so is what cannot be swept.
+// repair repairs, under the lock, what a crash left. Each step can be repeated. It
+// removes stages whose writer has ended and partly written files, drops generations
+// that were never switched to, forgets kept paths that the user has since removed,
+// and calls tidy, which finishes removals and aligns links and aliases with the
+// current generation. It keeps unreadable receipts with their prefixes, and stages
+// that cannot be removed.
 func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 	for _, stuck := range i.store().Sweep() {
 		i.o.Warn(stuck.Error() + "; left alone")
@@ -28,20 +28,20 @@ func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	asItWas := true
+	unchanged := true
 	for id, r := range s.Receipts {
 		if !r.Removed {
 			continue
 		}
-		asItWas = false
-		if err := i.forgetGone(id); err != nil {
+		unchanged = false
+		if err := i.shortenReceipt(id); err != nil {
 			i.o.Warn(err.Error() + "; left alone")
 		}
 	}
 	if err := i.removeEmptyPrefixes(s.Receipts, s.Damaged); err != nil {
 		return res, err
 	}
-	if !asItWas {
+	if !unchanged {
 		if s, err = i.stateToChange(); err != nil {
 			return res, err
 		}
@@ -49,10 +49,10 @@ func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 	return i.tidy(ctx, s, nil)
 }
 
-// forgetGone shortens the receipt of a removed release by the paths that the
-// user has removed since, and by the directories that are empty now. What the
-// user changed stays, even if it was changed back.
-func (i *Installer) forgetGone(id record.ID) error {
+// shortenReceipt removes from the receipt of a removed release the paths that the
+// user has removed since, and the directories that are empty now. Files that the
+// user changed stay, even if they were changed back.
+func (i *Installer) shortenReceipt(id record.ID) error {
 	r, err := i.Receipt(id)
 	if err != nil {
 		i.o.Warn(err.Error() + "; left alone")
@@ -67,11 +67,11 @@ func (i *Installer) forgetGone(id record.ID) error {
 		return nil
 	}
 	defer t.close()
-	going := &removal{receipt: r, tree: t}
+	rm := &removal{receipt: r, tree: t}
 	var kept []record.Entry
 	for _, e := range slices.Backward(r.Entries) {
 		if e.Type == record.Dir {
-			gone, _, err := going.remove(t, e)
+			gone, _, err := rm.remove(t, e)
 			if err != nil {
 				return err
 			}
@@ -88,7 +88,7 @@ func (i *Installer) forgetGone(id record.ID) error {
 	return i.shrink(r, kept, t)
 }
 
-// lstat looks at a path whose parents are real directories.
+// lstat is Lstat for a path whose parents are real directories.
 func (t *tree) lstat(p string) (rootfs.Info, error) {
 	parent, err := t.dir(path.Dir(p))
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// Each test stops a change where a killed process would have stopped, by doing
-// only its first steps, and lets the next writer find what is left.
+// Each test makes only the first steps of a change, as a killed process would, and lets
+// the next writer repair the rest.
 
 // cut does the steps of installing r up to and without the one named.
 func (w *world) cut(r record.Receipt, stage *store.Stage, before string) {
@@ -51,7 +51,7 @@ func (w *world) cut(r record.Receipt, stage *store.Stage, before string) {
 	}
 }
 
-func TestTheNextWriterPutsACutInstallRight(t *testing.T) {
+func TestNextWriterRepairsInterruptedInstall(t *testing.T) {
 	for _, test := range []struct {
 		before    string
 		installed bool
@@ -65,7 +65,7 @@ func TestTheNextWriterPutsACutInstallRight(t *testing.T) {
 				t.Fatal(err)
 			}
 			id := st.receipt.ID
-			stage := st.take()
+			stage := st.takeStage()
 			w.cut(st.receipt, stage, test.before)
 			if test.before == "publish" {
 				w.abandon(stage)
@@ -100,7 +100,7 @@ func TestTheNextWriterPutsACutInstallRight(t *testing.T) {
 	}
 }
 
-// abandon leaves a stage as a killed writer does: filled, its lock gone.
+// abandon leaves a stage as a killed writer does: filled, without a held lock.
 func (w *world) abandon(stage *store.Stage) {
 	w.t.Helper()
 	if err := stage.Abandon(); err != nil {
@@ -108,7 +108,7 @@ func (w *world) abandon(stage *store.Stage) {
 	}
 }
 
-func TestTheNextWriterFinishesARemoval(t *testing.T) {
+func TestNextWriterFinishesRemoval(t *testing.T) {
 	w := newWorld(t)
 	r := w.install(w.release("zig", "1.0", "bin/zig", "lib/a", "lib/b"))
 	i := w.kist()
@@ -142,7 +142,7 @@ func TestTheNextWriterFinishesARemoval(t *testing.T) {
 	}
 }
 
-func TestAnInstallThatIsNothingToDoStillRepairs(t *testing.T) {
+func TestEmptyInstallStillRepairs(t *testing.T) {
 	w := newWorld(t)
 	r := w.release("zig", "1.0", "bin/zig")
 	w.install(r)
@@ -159,7 +159,7 @@ func TestAnInstallThatIsNothingToDoStillRepairs(t *testing.T) {
 	}
 }
 
-func TestAStageInUseIsLeftAlone(t *testing.T) {
+func TestStageInUseIsKept(t *testing.T) {
 	w := newWorld(t)
 	w.install(w.release("zig", "1.0", "bin/zig"))
 	i := w.kist()
@@ -182,8 +182,8 @@ func TestAStageInUseIsLeftAlone(t *testing.T) {
 	}
 }
 
-// Stages are made while another kist sweeps what a crash left.
-func TestStagesUnderASweep(t *testing.T) {
+// Stages are made while another kist removes the stages that a crash left.
+func TestStagesDuringConcurrentSweep(t *testing.T) {
 	w := newWorld(t)
 	w.install(w.release("zig", "1.0", "bin/zig"))
 	sweeping, done := w.kist().store(), make(chan struct{})

@@ -19,24 +19,24 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A ReuseError says that an installed release cannot be copied from: it is not
-// as it was installed.
+// A ReuseError reports that nothing can be copied from an installed release, because
+// it was changed since it was installed.
 type ReuseError struct {
-	Release string // channel/tool@version, or the ID where the receipt cannot be read
-	Err     error  // which names it
+	Release string // channel/tool@version, or the ID if the receipt cannot be read
+	Err     error  // names the release
 }
 
-func (e *ReuseError) Error() string { return "what is installed was changed: " + e.Err.Error() }
+func (e *ReuseError) Error() string { return "the installed copy was changed: " + e.Err.Error() }
 func (e *ReuseError) Unwrap() error { return e.Err }
 
-// A base is an installed release that another one is copied from.
+// A base is an installed release from which components are copied.
 type base struct {
 	record.Receipt
 	tree  *tree
-	reuse []string // components
+	reuse []string // components to copy
 }
 
-// openBase opens what in is copied from: nil where that is nothing.
+// openBase opens the base of in, nil if it has none.
 func (i *Installer) openBase(in plan.Install) (*base, error) {
 	if in.Base == "" {
 		return nil, nil
@@ -58,52 +58,53 @@ func (b *base) close() {
 	}
 }
 
-// holds is which of b's artifacts a component is copied from, -1 where it is none.
-func (b *base) holds(component string) int {
+// artifactIndex returns the index of the artifact of b from which a component is copied,
+// or -1 if it is not copied.
+func (b *base) artifactIndex(component string) int {
 	if b == nil || !slices.Contains(b.reuse, component) {
 		return -1
 	}
 	return slices.IndexFunc(b.Artifacts, func(have record.Artifact) bool { return have.Component == component })
 }
 
-// missing are those of artifacts that are not copied from b.
+// missing returns the artifacts that are not copied from b.
 func (b *base) missing(artifacts []manifests.Artifact) (missing []manifests.Artifact) {
 	for _, a := range artifacts {
-		if b.holds(a.Component) < 0 {
+		if b.artifactIndex(a.Component) < 0 {
 			missing = append(missing, a)
 		}
 	}
 	return missing
 }
 
-// copies copies into prefix those of artifacts that b holds.
-func (b *base) copies(ctx context.Context, prefix *sandbox.Unpacker, artifacts []manifests.Artifact) (copied []brought, err error) {
+// copyArtifacts copies the artifacts that b holds into prefix, and returns them.
+func (b *base) copyArtifacts(ctx context.Context, prefix *sandbox.Unpacker, artifacts []manifests.Artifact) (copied []fetchedArtifact, err error) {
 	for _, a := range artifacts {
-		at := b.holds(a.Component)
+		at := b.artifactIndex(a.Component)
 		if at < 0 {
 			continue
 		}
-		if err := b.take(ctx, prefix, 0, a.Component); err != nil {
+		if err := b.copyComponent(ctx, prefix, 0, a.Component); err != nil {
 			return nil, err
 		}
-		copied = append(copied, brought{a, b.Artifacts[at]})
+		copied = append(copied, fetchedArtifact{a, b.Artifacts[at]})
 	}
 	return copied, nil
 }
 
-// takeRest copies what no component brought, but the files that name them.
-func (b *base) takeRest(ctx context.Context, prefix *sandbox.Unpacker) error {
+// copyRest copies the files that belong to no component, except the listings of components.
+func (b *base) copyRest(ctx context.Context, prefix *sandbox.Unpacker) error {
 	var listings []string
 	for _, l := range b.Listings {
 		listings = append(listings, l.Path)
 	}
-	return b.take(ctx, prefix, math.MaxInt, "", listings...)
+	return b.copyComponent(ctx, prefix, math.MaxInt, "", listings...)
 }
 
-// take copies what a component brought into prefix, but the files without. order
-// is its place among what the prefix is made of.
-func (b *base) take(ctx context.Context, prefix *sandbox.Unpacker, order int, component string, without ...string) error {
-	needed := map[string]bool{} // directories that something of it lies in
+// copyComponent copies the files of a component into prefix, except those in without.
+// order is its position among the archives of the prefix.
+func (b *base) copyComponent(ctx context.Context, prefix *sandbox.Unpacker, order int, component string, without ...string) error {
+	needed := map[string]bool{} // directories that contain files of the component
 	for _, e := range b.Entries {
 		if e.Component == component && !slices.Contains(without, e.Path) {
 			for dir := path.Dir(e.Path); dir != "." && !needed[dir]; dir = path.Dir(dir) {

@@ -18,7 +18,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// honest and forged are what a command holds; they are of one length.
+// honest and forged are contents of a command, of the same length.
 const honest, forged = "#!/bin/sh\necho honest\n", "#!/bin/sh\necho forged\n"
 
 // archiveWith packs one command that holds text, in a format, with much beside it so
@@ -71,8 +71,8 @@ func archiveWith(t *testing.T, format, text string) []byte {
 	return packed.Bytes()
 }
 
-// forge puts forged in the place of honest, and the other way round, in every file below
-// the cache, in place, as a program that may write there could at any time.
+// forge swaps honest and forged in every file below the cache, in place, as a program
+// that may write there could at any time.
 func (w *world) forge() {
 	filepath.WalkDir(w.path(".cache"), func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
@@ -98,9 +98,9 @@ func (w *world) forge() {
 	})
 }
 
-// Whoever may write to the cache rewrites each file whenever kist has done a step. For
-// every format and every way to an archive, what is installed is what was proved.
-func TestTheCacheIsRewrittenDuringAnInstall(t *testing.T) {
+// An attacker who can write to the cache rewrites each file after each step of kist. For
+// every format and every way to an archive, only the proved bytes are installed.
+func TestRewrittenCacheInstallsProvedBytes(t *testing.T) {
 	for _, format := range []string{"tar", "tar.gz", "zip", "file", "chunked tar", "zip by content hash"} {
 		for _, way := range []string{"fresh", "resumed", "cached"} {
 			t.Run(format+", "+way, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestTheCacheIsRewrittenDuringAnInstall(t *testing.T) {
 	}
 }
 
-// An interrupting transport gives out some bytes, and then the user interrupts.
+// An interrupting transport returns some bytes, and then the user interrupts.
 type interrupting struct {
 	manifests.Transport
 	after  int
@@ -179,8 +179,8 @@ type readFunc func([]byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
-// A publisher's archive that changes after it was hashed is not judged.
-func TestInspectJudgesTheBytesThatWereHashed(t *testing.T) {
+// A publisher's archive that changes after it was hashed is refused.
+func TestInspectRefusesFilesChangedSinceHashing(t *testing.T) {
 	for _, text := range []string{honest, forged} {
 		dir, err := os.OpenRoot(t.TempDir())
 		if err != nil {

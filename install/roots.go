@@ -13,23 +13,23 @@ import (
 	"github.com/kist-tools/kist/install/internal/store"
 )
 
-// Host is who runs kist, as far as the judgement of directories depends on it.
+// Host describes the user who runs kist, as far as the checks of directories need it.
 type Host struct {
 	EUID int
-	Home string // that the user database gives EUID, "" if none; never $HOME
+	Home string // of EUID in the user database, "" if none; never $HOME
 	// Caller is the user on whose behalf root acts (SUDO_UID, DOAS_USER or
 	// PKEXEC_UID), or -1.
 	Caller int
-	// PrivateGroup is the id of the user's primary group where nobody else is in it,
-	// or -1. What that group may write, only the user may.
+	// PrivateGroup is the id of the user's primary group if nobody else is in it, or
+	// -1. Only the user can write to what that group can write to.
 	PrivateGroup int
 }
 
-// A SystemPrefixError refuses a directory that belongs to the system.
+// A SystemPrefixError is returned for a directory that belongs to the system.
 type SystemPrefixError struct {
 	Role string // which base: "data", "state", "cache", "config", "bin"
 	Path string // as given
-	Is   string // what it is, where that differs: the resolved path or another name of the same directory
+	Is   string // the resolved path or another name of the same directory, if it differs
 	Rule string // the prefix it lies in
 }
 
@@ -40,15 +40,15 @@ func (e *SystemPrefixError) Error() string {
 	return fmt.Sprintf("%s directory %s belongs to the system (%s)", e.Role, e.Path, e.Rule)
 }
 
-// An UnsafeDirError refuses a directory that others control, or that lies where
-// kist must not write.
+// An UnsafeDirError is returned for a directory that others control, or that lies
+// where kist must not write.
 type UnsafeDirError struct{ Role, Path, Why string }
 
 func (e *UnsafeDirError) Error() string {
 	return fmt.Sprintf("%s directory %s: %s", e.Role, e.Path, e.Why)
 }
 
-// An OwnerError refuses to change what is in a directory of root's, which may be read.
+// An OwnerError is returned for changes in a directory of root's; kist may read it.
 type OwnerError struct {
 	Role, Path string
 	EUID       int // the user who runs kist
@@ -58,17 +58,18 @@ func (e *OwnerError) Error() string {
 	return fmt.Sprintf("%s directory %s belongs to root, and kist runs as user %d: only root can change what is in it", e.Role, e.Path, e.EUID)
 }
 
-// A SeparatorError refuses a directory whose path holds the separator of path lists.
+// A SeparatorError is returned for a directory whose path contains the separator of
+// path lists.
 type SeparatorError struct {
 	Role, Path string
 	Separator  string
 }
 
 func (e *SeparatorError) Error() string {
-	return fmt.Sprintf("%s directory %s: no entry of PATH can hold %q, so that no command below it would be found", e.Role, e.Path, e.Separator)
+	return fmt.Sprintf("%s directory %s: a PATH entry cannot contain %q, so no command below it would be found", e.Role, e.Path, e.Separator)
 }
 
-// A role is what one of the five base directories is for.
+// A role is the purpose of one of the five base directories.
 type role string
 
 const (
@@ -79,28 +80,27 @@ const (
 	binDir    role = "bin"
 )
 
-// roles are all of them, in the order in which they are judged.
+// roles are all roles, in the order in which their directories are checked.
 var roles = []role{dataDir, stateDir, cacheDir, configDir, binDir}
 
-// roots are the directories kist lives in, <base>/kist and the bin base itself,
-// every one judged. Two of them may be the same directory: what kist keeps in
-// each has names of its own.
+// roots are kist's directories, <base>/kist and the bin base itself, all of them
+// checked. Two of them may be the same directory: the files of each role have
+// different names.
 type roots struct {
 	bases map[role]string // as the user's environment names them
 	real  map[role]string // with links resolved: where kist's own directory is, or will be
 	host  Host
 	dirs  map[role]*os.Root // those that exist
-	// closed are the directories that this user may not read, and the errors that said so.
+	// closed holds the errors of the directories that this user may not read.
 	closed map[role]error
-	// readOnly is why nothing may be changed: an *OwnerError, or nil.
+	// readOnly is the reason why nothing may be changed: an *OwnerError, or nil.
 	readOnly error
 }
 
-// openRoots judges the directories of d, all of them before anything else, and
-// opens those that exist. It creates nothing. What is doubtful but no ground for
-// refusal is told to warn, once each. The cache, settings and bin directories may be closed
-// to this user, since not every verb needs them. Errors are *SystemPrefixError,
-// *UnsafeDirError, or of the file system.
+// openRoots checks all directories of d, and then opens those that exist. It creates
+// nothing. It passes doubts that are no errors to warn, once each. The cache, settings
+// and bin directories may be unreadable for this user, since not every verb needs them.
+// Errors are *SystemPrefixError, *UnsafeDirError, or of the file system.
 func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 	r := &roots{
 		bases:  map[role]string{dataDir: d.Data, stateDir: d.State, cacheDir: d.Cache, configDir: d.Config, binDir: d.Bin},
@@ -135,7 +135,7 @@ func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 		}
 		places[which], r.real[which] = p, p.real
 	}
-	if err := r.apart(); err != nil {
+	if err := r.checkApart(); err != nil {
 		return nil, err
 	}
 	for which, p := range places {
@@ -155,13 +155,13 @@ func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 	return r, nil
 }
 
-// mayBeClosed reports whether err says that this user may not look into the directory of a
-// role that not every verb needs.
+// mayBeClosed reports whether err means that this user may not read the directory, and
+// the role is one that not every verb needs.
 func (r *roots) mayBeClosed(which role, err error) bool {
 	return which != dataDir && which != stateDir && errors.Is(err, fs.ErrPermission)
 }
 
-// mayChange returns why nothing may be changed in these directories.
+// mayChange returns why nothing may be changed in these directories, or nil.
 func (r *roots) mayChange() error {
 	if r.readOnly != nil {
 		return r.readOnly
@@ -183,7 +183,7 @@ func (r *roots) resolve(path string) (string, error) {
 	return m.resolve(path)
 }
 
-// isOpen reports whether path, under whatever name, is the open directory of a role.
+// isOpen reports whether path is the open directory of a role, under any name.
 func (r *roots) isOpen(which role, path string) bool {
 	dir := r.dirs[which]
 	if dir == nil {
@@ -197,21 +197,20 @@ func (r *roots) isOpen(which role, path string) bool {
 	return err == nil && os.SameFile(have, other)
 }
 
-// exists reports whether there is anything at path, or may be: it says no only where
-// the system does.
+// exists reports whether path exists. If the system cannot tell, exists returns true.
 func (r *roots) exists(path string) bool {
 	_, err := os.Lstat(path)
 	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
 }
 
 // dataApart reports whether the data directory is, or would be, on another file system than
-// the state directory, as far as the system tells.
+// the state directory, if the system can tell.
 func (r *roots) dataApart() bool {
 	return device(r.real[dataDir]) != device(r.real[stateDir])
 }
 
-// device is that of path, or of the nearest directory above it that exists; 0 where the
-// system does not say.
+// device returns the device of path, or of the nearest directory above it that exists; 0
+// if the system reports none.
 func device(path string) uint64 {
 	for {
 		n, err := lstat(path)
@@ -223,9 +222,9 @@ func device(path string) uint64 {
 	}
 }
 
-// owns reports whether another directory of a role holds the note id, or may: it says no
-// only where the directory is missing, or holds no note or another one. A data directory
-// with nothing installed in it has no claim either.
+// owns reports whether another directory of a role holds the note id. It returns false only
+// if the directory is missing, or holds no note or another one, or is a data directory with
+// nothing installed in it.
 func (r *roots) owns(which role, path, id string) bool {
 	dir, err := os.OpenRoot(path)
 	if err != nil {
@@ -247,8 +246,9 @@ func (r *roots) owns(which role, path, id string) bool {
 	return false
 }
 
-// apart refuses a base that lies in what kist fills in its data directory.
-func (r *roots) apart() error {
+// checkApart returns an error if a directory lies in a part of the data directory that
+// kist fills.
+func (r *roots) checkApart() error {
 	for which, real := range r.real {
 		for _, name := range []string{store.Prefixes, store.Stages, store.Generations, store.Toolchains, store.Current} {
 			filled := filepath.Join(r.real[dataDir], name)
@@ -266,7 +266,7 @@ func (r *roots) open(which role) *os.Root { return r.dirs[which] }
 // empty reports whether none of them exists.
 func (r *roots) empty() bool { return len(r.dirs) == 0 }
 
-// own is the path of a role's own directory, as the user's environment names it.
+// own returns the path of a role's directory, as the user's environment names it.
 func (r *roots) own(which role) string {
 	if which == binDir {
 		return filepath.Clean(r.bases[which])
@@ -274,7 +274,7 @@ func (r *roots) own(which role) string {
 	return filepath.Join(r.bases[which], "kist")
 }
 
-// close closes what is open; everything may be created anew afterwards.
+// close closes the open directories. They may be created again afterwards.
 func (r *roots) close() error {
 	var errs []error
 	for _, dir := range r.dirs {
@@ -284,7 +284,7 @@ func (r *roots) close() error {
 	return errors.Join(errs...)
 }
 
-// missing are the directories that create would make, outermost first.
+// missing returns the directories that create would make, outermost first.
 func (r *roots) missing(which role) ([]string, error) {
 	p, err := r.judge(which)
 	if err != nil {
@@ -293,10 +293,10 @@ func (r *roots) missing(which role) ([]string, error) {
 	return p.missing(), nil
 }
 
-// create returns the directory of a role and makes it if it is missing, with
-// those above it that are. made are the absolute paths of the directories it
-// made, outermost first, also with an error. Everything is judged again, since
-// time has passed.
+// create returns the directory of a role. It makes it if it is missing, and the
+// missing directories above it. made are the absolute paths of the directories it
+// made, outermost first, also if there is an error. It checks everything again,
+// since time has passed.
 func (r *roots) create(which role) (dir *os.Root, made []string, err error) {
 	if dir := r.dirs[which]; dir != nil {
 		return dir, nil, nil
@@ -345,11 +345,11 @@ func thisJudge(h Host) (*judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.remember()
+	m.cacheLstat()
 	return newJudge(m, h), nil
 }
 
-// judge judges the directory of a role for whoever is about to change something there.
+// judge checks the directory of a role before a change.
 func (r *roots) judge(which role) (place, error) {
 	judge, err := thisJudge(r.host)
 	if err != nil {
@@ -362,15 +362,15 @@ func (r *roots) judge(which role) (place, error) {
 	return p, err
 }
 
-// The modes of directories that are made, both subject to the umask. Other users may
-// read what is installed, its receipts and its commands. Settings and the cache may hold
-// what is secret, such as a password in a channel's URL.
+// Modes of new directories, both subject to the umask. Other users may read installed
+// files, receipts and commands. Settings and the cache may hold secrets, such as a
+// password in a channel's URL.
 const (
 	sharedMode  fs.FileMode = 0o755
 	privateMode fs.FileMode = 0o700
 )
 
-// makeMissing makes the directory name of a role, and those above it that are missing.
+// makeMissing makes the directory name of a role, and the missing directories above it.
 func makeMissing(above *os.Root, name string, which role) (made []string, err error) {
 	if which == cacheDir || which == configDir {
 		return rootfs.MkdirAll(above, name, privateMode)
@@ -378,8 +378,8 @@ func makeMissing(above *os.Root, name string, which role) (made []string, err er
 	return rootfs.MkdirAll(above, name, sharedMode)
 }
 
-// openAt opens the directory path, to which no link may lead. The error matches
-// fs.ErrNotExist where there is no such directory, or another one by now.
+// openAt opens the directory path, which must not lead through a link. The error
+// matches fs.ErrNotExist if the directory does not exist or was replaced.
 func (r *roots) openAt(path string) (*os.Root, error) {
 	judge, err := thisJudge(r.host)
 	if err != nil {
@@ -402,13 +402,13 @@ func (r *roots) openAt(path string) (*os.Root, error) {
 	return dir, err
 }
 
-// openJudged opens the directory that p was judged by: not merely one that has its
-// path, but the one with that identity (device and inode), below the very directories
-// that were judged on the way to it. Of these none is a link, so that nobody who swaps
-// one of them meanwhile leads kist elsewhere. From here on the handle is the only way
-// in. Another directory is an *UnsafeDirError.
+// openJudged opens the directory that was checked as p: not merely one with the same
+// path, but the one with the same identity (device and inode), below the same checked
+// directories. None of these is a link, so nobody can redirect kist by replacing one of
+// them. From here on, kist uses only the handle. For any other directory, the error is an
+// *UnsafeDirError.
 func openJudged(which role, p place) (*os.Root, error) {
-	if !p.node.info.IsDir() { // a pipe would be waited for
+	if !p.node.info.IsDir() { // opening a named pipe would block
 		return nil, fmt.Errorf("%s directory %s: %w", which, p.given, syscall.ENOTDIR)
 	}
 	dir, err := os.OpenRoot(p.at)

@@ -10,11 +10,11 @@ import (
 	"syscall"
 )
 
-// A judge decides, for one user on one machine, which directories may be kist's.
+// A judge decides for one user on one machine which directories kist may use.
 type judge struct {
 	machine
 	host   Host
-	system []landmark // the system's directories, as they are here
+	system []landmark // the system's directories on this machine
 	homes  []string   // every name of the home in the user database
 }
 
@@ -27,7 +27,7 @@ func newJudge(m machine, h Host) *judge {
 	return j
 }
 
-// A place is where a directory that was judged is, or will be.
+// A place is where a checked directory is, or will be.
 type place struct {
 	given    string
 	real     string // links resolved as far as it exists, the rest appended
@@ -35,13 +35,13 @@ type place struct {
 	node     node   // of at
 	above    []node // of the directories on the way to at, "/" first; none on Windows
 	warnings []string
-	// readOnly is why kist may only read here: an *OwnerError, or nil.
+	// readOnly is the reason why kist may only read: an *OwnerError, or nil.
 	readOnly error
 }
 
 func (p place) exists() bool { return p.at == p.real }
 
-// missing are the directories that must be made for p, outermost first.
+// missing returns the directories that must be made for p, outermost first.
 func (p place) missing() (dirs []string) {
 	for dir := p.real; dir != p.at; dir = filepath.Dir(dir) {
 		dirs = append(dirs, dir)
@@ -50,8 +50,8 @@ func (p place) missing() (dirs []string) {
 	return dirs
 }
 
-// base judges one base directory and kist's own directory in it, of which it
-// returns the place; for the bin directory they are the same.
+// base checks one base directory and kist's own directory in it, and returns the
+// place of the latter; for the bin directory the two are the same.
 func (j *judge) base(which role, base string) (place, error) {
 	outer, err := j.path(which, base)
 	if err != nil {
@@ -79,8 +79,8 @@ func (j *judge) base(which role, base string) (place, error) {
 	return own, err
 }
 
-// path judges where a directory lies, under every name it has here, and who can
-// write to it and above it.
+// path checks where a directory lies, under each of its names on this machine, and
+// who can write to it and to the directories above it.
 func (j *judge) path(which role, given string) (place, error) {
 	unsafe := func(format string, args ...any) (place, error) {
 		return place{}, &UnsafeDirError{string(which), given, fmt.Sprintf(format, args...)}
@@ -94,7 +94,7 @@ func (j *judge) path(which role, given string) (place, error) {
 		return place{}, &SeparatorError{string(which), given, j.listSeparator()}
 	}
 	p, err := j.find(given)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EIO) { // who knows whether it is safe
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EIO) { // it is not known whether the directory is safe
 		return place{}, fmt.Errorf("%s directory %s: %w", which, given, err)
 	}
 	if err != nil {
@@ -131,8 +131,8 @@ func (j *judge) find(given string) (p place, err error) {
 	return p, err
 }
 
-// lookAbove records the directories above p, and warns of each in which anyone can
-// put another directory in the place of one of kist's.
+// lookAbove records the directories above p. It adds a warning for each in which anyone
+// can replace one of kist's directories.
 func (j *judge) lookAbove(which role, p *place) error {
 	for _, dir := range ancestors(p.at) {
 		if dir == p.real {
@@ -152,9 +152,10 @@ func (j *judge) lookAbove(which role, p *place) error {
 	return nil
 }
 
-// owner asks whose p is. What does not exist yet will be the effective user's;
-// but root must not leave what is root's in the home of the user who called it. A
-// directory of root's that nobody else can write to may be read: readOnly says so.
+// owner checks the owner of p. A missing directory will belong to the effective user,
+// but root must not leave files of root's in the home of the user who called it. If
+// p belongs to root and nobody else can write to it, owner returns an *OwnerError as
+// readOnly: kist may read p.
 func (j *judge) owner(which role, p place) (readOnly, err error) {
 	switch uid := p.node.uid; {
 	case !j.hasOwners(), uid == j.host.EUID:
@@ -175,8 +176,8 @@ func (j *judge) owner(which role, p place) (readOnly, err error) {
 	return &OwnerError{string(which), p.given, j.host.EUID}, nil
 }
 
-// onlyRootOrUser reports whether nobody but root and the effective user can replace
-// what lies in these directories.
+// onlyRootOrUser reports whether only root and the effective user can replace entries
+// of these directories.
 func (j *judge) onlyRootOrUser(dirs []node) bool {
 	return !slices.ContainsFunc(dirs, func(n node) bool {
 		shared := n.openToAll() || n.openToGroup() && n.gid != j.host.PrivateGroup
@@ -184,8 +185,8 @@ func (j *judge) onlyRootOrUser(dirs []node) bool {
 	})
 }
 
-// names returns every name that the directory real, a resolved path, has on this
-// machine: itself first, then those that mounts give it.
+// names returns every name of the directory real, a resolved path, on this machine:
+// real first, then its names through mounts.
 func (j *judge) names(real string) []string {
 	names := []string{real}
 	if j.hasOwners() {
@@ -195,7 +196,7 @@ func (j *judge) names(real string) []string {
 	return names
 }
 
-// homeNames returns every name of the home, first as the user database spells it.
+// homeNames returns every name of the home, the one in the user database first.
 func (j *judge) homeNames() []string {
 	home := filepath.Clean(j.host.Home)
 	if !filepath.IsAbs(home) || home == "/" {
@@ -208,8 +209,8 @@ func (j *judge) homeNames() []string {
 	return append([]string{home}, j.names(real)...)
 }
 
-// systemNames are the names that real has by lying in a directory of the system,
-// recognized by device and inode.
+// systemNames returns the names of real below directories of the system, which it
+// recognizes by device and inode.
 func (j *judge) systemNames(real string) (names []string) {
 	for _, dir := range ancestors(real) {
 		n, err := j.lstat(dir)

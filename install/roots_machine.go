@@ -10,19 +10,19 @@ import (
 	"strings"
 )
 
-// A machine is what the judgement of directories sees of the system, so that a
+// A machine is the part of the system that the checks of directories use, so that a
 // test can describe any system as data.
 type machine struct {
 	goos     string
 	lstat    func(name string) (node, error)
 	readlink func(name string) (string, error)
-	mounts   mounts // of this mount namespace; none where the system has no table
-	// final resolves a path by the system's own means; nil on Unix, where
-	// lstat and readlink serve.
+	mounts   mounts // of this mount namespace; empty if the system has no mount table
+	// final resolves a path with a function of the system; nil on Unix, where
+	// resolve uses lstat and readlink.
 	final func(name string) (string, error)
 }
 
-// A node is what lstat says of a file. dev and ino are zero where the system has none.
+// A node is the result of lstat. dev and ino are zero if the system has none.
 type node struct {
 	mode     fs.FileMode
 	uid, gid int
@@ -34,10 +34,10 @@ func (n node) openToAll() bool { return n.mode&0o002 != 0 }
 
 func (n node) openToGroup() bool { return n.mode&0o020 != 0 }
 
-// remember makes m look at each path once: the five directories lie mostly behind
-// the same ones. A judgement is of one moment, and what is opened afterwards is
-// compared with it.
-func (m *machine) remember() {
+// cacheLstat makes m call lstat only once for each path: most of the five directories
+// have the same parents. The result is of one moment; directories that are opened later
+// are compared with it.
+func (m *machine) cacheLstat() {
 	type seen struct {
 		node node
 		err  error
@@ -53,10 +53,10 @@ func (m *machine) remember() {
 	}
 }
 
-// hasOwners reports whether lstat says whose a file is and who may write to it.
+// hasOwners reports whether lstat returns the owner and the permissions of a file.
 func (m *machine) hasOwners() bool { return m.goos != "windows" }
 
-// listSeparator stands between the entries of PATH.
+// listSeparator returns the separator of the entries of PATH.
 func (m *machine) listSeparator() string {
 	if m.goos == "windows" {
 		return ";"
@@ -64,13 +64,13 @@ func (m *machine) listSeparator() string {
 	return ":"
 }
 
-// resolve follows every link of name as the system would, as far as it exists,
-// and appends the rest: a dangling link resolves to the path it points to.
+// resolve resolves the links of the existing part of name as the system would, and
+// appends the rest: a dangling link resolves to its target.
 func (m *machine) resolve(name string) (string, error) {
 	if m.final != nil {
 		return m.final(name)
 	}
-	const maxLinks = 40 // as Linux
+	const maxLinks = 40 // as on Linux
 	links, real, missing := 0, "/", false
 	for pending := strings.Split(name, "/"); len(pending) > 0; {
 		element := pending[0]
@@ -132,7 +132,7 @@ type landmark struct {
 	node node
 }
 
-// landmarks are the directories of the system that exist, links resolved.
+// landmarks returns the existing directories of the system, with links resolved.
 func (m *machine) landmarks() (found []landmark) {
 	for _, name := range slices.Concat(wellKnown, unixPrefixes, macPrefixes) {
 		real, err := m.resolve(name)

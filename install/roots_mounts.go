@@ -6,37 +6,37 @@ import (
 	"strings"
 )
 
-// A mount is one line of the table of mounts: the directory root of the file
-// system dev is shown at point.
+// A mount is one line of the mount table: the directory root of the file system dev
+// is mounted at point.
 type mount struct {
 	id, parent  string
 	dev         string // major:minor
 	root, point string
 }
 
-// mounts is the table of mounts of one namespace.
+// mounts is the mount table of one namespace.
 type mounts struct {
 	all []mount
-	on  map[spot]int // which of all a directory is hidden by: the last
+	on  map[spot]int // index of the last mount on a directory, which hides it
 }
 
-// A spot is a directory of a mount, where another may be.
+// A spot is a directory of a mount, on which another mount may be.
 type spot struct{ mount, dir string }
 
-// nowhere is the mount that the outermost are on, several in a chroot.
+// nowhere is the parent of the outermost mounts; in a chroot there are several.
 const nowhere = ""
 
-// parseMounts reads the table of mounts, proc_pid_mountinfo(5).
+// parseMounts parses the mount table, proc_pid_mountinfo(5).
 func parseMounts(table string) (mounts, error) {
 	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`, `\043`, "#")
 	var all []mount
 	for line := range strings.Lines(table) {
 		f := strings.Fields(line)
 		if len(f) < 5 {
-			return mounts{}, fmt.Errorf("table of mounts: line %q is cut", line)
+			return mounts{}, fmt.Errorf("mount table: line %q has too few fields", line)
 		}
 		m := mount{id: f[0], parent: f[1], dev: f[2], root: unescape.Replace(f[3]), point: unescape.Replace(f[4])}
-		if path.IsAbs(m.root) && path.IsAbs(m.point) { // not so: a namespace, such as net:[4026531840]
+		if path.IsAbs(m.root) && path.IsAbs(m.point) { // else it is a namespace, such as net:[4026531840]
 			all = append(all, m)
 		}
 	}
@@ -54,13 +54,13 @@ func parseMounts(table string) (mounts, error) {
 	return mounts{all, on}, nil
 }
 
-// of returns the mount that real is seen through: the way down from "/", where at
-// each directory a mount may hide what was there, and another that one.
-func (ms mounts) of(real string) (at mount, ok bool) {
-	passed := 0 // a table that is none of the kernel's may lead in a circle
+// mountOf returns the mount through which real is seen. It walks down from "/": at each
+// directory, a mount may hide the directory, and another mount may hide that one.
+func (ms mounts) mountOf(real string) (at mount, ok bool) {
+	passed := 0 // a table that is not from the kernel may contain a cycle
 	for _, dir := range ancestors(real) {
 		for {
-			n, found := ms.on[spot{at.id, dir}] // of no mount yet: nowhere
+			n, found := ms.on[spot{at.id, dir}] // at is nowhere at first
 			if !found || passed == len(ms.all) {
 				break
 			}
@@ -71,10 +71,10 @@ func (ms mounts) of(real string) (at mount, ok bool) {
 	return at, ok
 }
 
-// names are those that the table gives to real besides: the same directory of the
-// same file system, reached through each other mount that shows it.
+// names returns the other names of real: the same directory of the same file system,
+// through each other mount that contains it.
 func (ms mounts) names(real string) (names []string) {
-	at, ok := ms.of(real)
+	at, ok := ms.mountOf(real)
 	if !ok {
 		return nil
 	}

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// What a directory is called must not matter: neither to what sees through the
-// table of mounts, nor to what sees through devices and inodes.
-func TestSystemUnderAnotherName(t *testing.T) {
+// The name of a directory must not matter: neither to the check by the mount table,
+// nor to the check by devices and inodes.
+func TestSystemDirectoriesUnderOtherNames(t *testing.T) {
 	const disk = "\n20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 0:5 / /proc rw - proc proc rw\n"
 	for _, test := range []struct {
 		name   string
@@ -102,9 +102,8 @@ func TestSystemUnderAnotherName(t *testing.T) {
 	}
 }
 
-// Machines people really have, where every name of an honest directory must be
-// found harmless.
-func TestHonestMachines(t *testing.T) {
+// Machines that people really have: every name of a user's directory must be accepted.
+func TestOrdinaryMachinesAreAccepted(t *testing.T) {
 	user := func(uid int, home string) Host { return Host{EUID: uid, Home: home, Caller: -1} }
 	for _, test := range []struct {
 		name  string
@@ -288,7 +287,7 @@ func TestParseMounts(t *testing.T) {
 	}
 }
 
-// Whatever the table says, the judgement ends, and a directory keeps its own name.
+// For any table, the check ends, and a directory keeps its own name.
 func FuzzMounts(f *testing.F) {
 	for _, table := range []string{docker, kubernetes, silverblue, ostree, toolbox, snap, btrfs, nixos, wsl} {
 		f.Add(table[1:], "/home/ann/x")

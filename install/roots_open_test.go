@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// A directory that a shared group can write to is warned of, with what ends that; the
-// user's private group is nobody else.
-func TestWarnsOfASharedGroup(t *testing.T) {
+// kist warns of a directory that a shared group can write to, with the command that
+// changes it; the user's private group is not shared.
+func TestWarnsOfSharedGroup(t *testing.T) {
 	on := fake{files: `
 /home/ann/shared 1000 775 50
 /home/ann/shared/kist 1000 700 50
@@ -50,7 +50,7 @@ func TestWarnsOfASharedGroup(t *testing.T) {
 	}
 }
 
-func TestTheSeparatorOfPathsIsRefused(t *testing.T) {
+func TestPathSeparatorIsRefused(t *testing.T) {
 	for goos, list := range map[string]map[string]bool{
 		"linux":   {"/home/ann/a:b": true, "/home/ann/a;b": false, "/home/ann/:": true},
 		"darwin":  {"/home/ann/a:b": true, "/home/ann/a;b": false},
@@ -67,9 +67,9 @@ func TestTheSeparatorOfPathsIsRefused(t *testing.T) {
 	}
 }
 
-// While kist looks at a directory, somebody swaps one above it for a link to a place
-// that has the same names below: what is opened then is not what was judged.
-func TestOpenJudgedGoesThroughNoLink(t *testing.T) {
+// While kist checks a directory, somebody replaces one above it by a link to a place
+// with the same names below: kist must not open that.
+func TestOpenJudgedFollowsNoLink(t *testing.T) {
 	w := newRootsWorld(t)
 	w.dirs.Data = w.mkdir(t, "a/b", 0o755)
 	w.mkdir(t, "a/b/kist", 0o700)

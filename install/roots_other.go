@@ -2,5 +2,5 @@
 
 package install
 
-// thisMounts has nothing to read: directories are compared by device and inode.
+// thisMounts returns no mounts: there is no table, and directories are compared by device and inode.
 func thisMounts() (mounts, error) { return mounts{}, nil }

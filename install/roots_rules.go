@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// What belongs to the system, with everything below.
+// Directories that belong to the system, with everything below them.
 var (
 	unixPrefixes = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/boot", "/dev", "/proc", "/sys"}
 	macPrefixes  = []string{"/System", "/Library", "/Applications"}
 
-	// People's directories below /var.
+	// Users' directories below /var.
 	varHomes = []string{"/var/home", "/var/roothome", "/var/opt", "/var/srv", "/var/mnt"}
 
-	// Directories that are recognized by device and inode besides the prefixes,
-	// where no table of mounts tells that they are shown elsewhere.
+	// Directories that are recognized by device and inode, in addition to the prefixes,
+	// if no mount table shows that they are mounted elsewhere.
 	wellKnown = []string{"/", "/run", "/var", "/var/lib", "/var/cache", "/var/log", "/var/spool",
 		"/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/include", "/usr/share", "/usr/local"}
 )
 
-// A claim is one name of a directory that is to be kist's, with what an
-// exception can rest on.
+// A claim is one name of a directory that kist is told to use, with the facts on
+// which an exception can rest.
 type claim struct {
 	name    string
 	missing string // the end of name that does not exist yet
@@ -30,7 +30,7 @@ type claim struct {
 	uid     int    // owner of the part that exists
 }
 
-// existing is the part of the name that exists.
+// existing returns the part of the name that exists.
 func (c claim) existing() string { return strings.TrimSuffix(c.name, c.missing) }
 
 // systemPrefix returns the system prefix that c lies in, or "".
@@ -56,7 +56,7 @@ func (j *judge) run(c claim) string {
 	case !within(c.name, "/run"), within(c.name, "/run/media"), within(c.name, "/run/user/"+strconv.Itoa(j.host.EUID)):
 		return ""
 	case c.alias && (j.ownBelow(c, "/run") || j.inHome(c, "/run")):
-		return "" // toolbox and distrobox show below /run/host, schroot below /run/schroot, what is this user's elsewhere
+		return "" // toolbox and distrobox mount the user's directories below /run/host, schroot below /run/schroot
 	}
 	return "/run"
 }
@@ -68,7 +68,7 @@ func (j *judge) linuxVar(c claim) string {
 	case below(c.existing(), "/var/tmp") && c.uid == j.host.EUID:
 		return ""
 	case c.existing() == "/var/tmp" && c.missing != "":
-		return "" // about to be this user's own
+		return "" // the new directory will be this user's
 	}
 	return "/var"
 }
@@ -87,14 +87,13 @@ func (j *judge) ownBelow(c claim, prefix string) bool {
 	return j.host.EUID != 0 && c.uid == j.host.EUID && below(c.existing(), prefix)
 }
 
-// inHome reports whether c lies in the home that the user database gives, and
-// that home deeper than prefix.
+// inHome reports whether c lies in the user's home according to the user database,
+// and that home lies below prefix.
 func (j *judge) inHome(c claim, prefix string) bool {
 	return slices.ContainsFunc(j.homes, func(home string) bool { return below(home, prefix) && within(c.name, home) })
 }
 
-// insideToolchain returns the directory of an installed toolchain, or of one that
-// is being unpacked, that name lies in, or "".
+// insideToolchain returns the installed or staged toolchain that name lies in, or "".
 func insideToolchain(name string) string {
 	elements := strings.Split(strings.ReplaceAll(name, `\`, "/"), "/")
 	for i := 0; i+2 < len(elements); i++ {
@@ -105,9 +104,10 @@ func insideToolchain(name string) string {
 	return ""
 }
 
-// windowsPrefix judges a resolved Windows path in any spelling: with a \\?\ in
-// front, as an administrative share (\\host\c$), in either case, with either
-// slash, with the trailing dots and blanks that Windows drops.
+// windowsPrefix returns the system prefix of a resolved Windows path, or "". It
+// accepts any spelling: with a \\?\ in front, as an administrative share
+// (\\host\c$), in either case, with either slash, and with the trailing dots and
+// blanks that Windows drops.
 func windowsPrefix(name string) string {
 	name = strings.ToLower(strings.ReplaceAll(name, "/", `\`))
 	if rest, ok := strings.CutPrefix(name, `\\?\unc`); ok {

@@ -153,7 +153,7 @@ func TestSystemPrefixes(t *testing.T) {
 	}
 }
 
-func TestInsideAToolchain(t *testing.T) {
+func TestToolchainDirectoriesAreRefused(t *testing.T) {
 	own := fake{files: "/home/ann/data/kist/prefixes/go-go-1.26.0-0a1b2c3d/bin 1000 755\n" +
 		"/home/ann/alias -> data/kist/prefixes/go-go-1.26.0-0a1b2c3d\n"}
 	for base, inside := range map[string]bool{
@@ -341,8 +341,8 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// However it is spelled, what resolves into a system prefix is refused.
-func TestNoSpellingGetsIntoThePrefixes(t *testing.T) {
+// A path that resolves into a system prefix is refused in any spelling.
+func TestNoSpellingReachesSystemPrefixes(t *testing.T) {
 	on := fake{files: "/home/ann/l -> /usr\n/home/ann/m -> l/share\n/home/ann/n -> ../../usr/local\n/home/ann/o -> /usr/missing\n"}
 	j := newJudge(on.machine(t), ann)
 	rapid.Check(t, func(t *rapid.T) {

@@ -82,7 +82,7 @@ func (w *rootsWorld) file(t *testing.T, name string) string {
 	return full
 }
 
-// tree lists what there is below the home.
+// tree lists the files below the home.
 func (w *rootsWorld) tree(t *testing.T) (names []string) {
 	t.Helper()
 	err := fs.WalkDir(os.DirFS(w.home), ".", func(name string, d fs.DirEntry, err error) error {
@@ -97,7 +97,7 @@ func (w *rootsWorld) tree(t *testing.T) (names []string) {
 
 var allRoles = []role{dataDir, stateDir, cacheDir, configDir, binDir}
 
-func TestOpenRootsMakesNothing(t *testing.T) {
+func TestOpenRootsCreatesNothing(t *testing.T) {
 	w := newRootsWorld(t)
 	r := w.mustOpen(t)
 	for _, which := range allRoles {
@@ -170,7 +170,7 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-func TestBasesMayBeTheSame(t *testing.T) {
+func TestBasesMayShareOneDirectory(t *testing.T) {
 	w := newRootsWorld(t)
 	w.dirs = Dirs{Data: w.home, State: w.home, Cache: w.home, Config: w.home, Bin: w.home}
 	r := w.mustOpen(t)
@@ -188,7 +188,7 @@ func TestBasesMayBeTheSame(t *testing.T) {
 	}
 }
 
-func TestOneBadBaseRefusesAll(t *testing.T) {
+func TestOneUnsafeBaseRefusesAll(t *testing.T) {
 	for _, which := range allRoles {
 		w := newRootsWorld(t)
 		bad := string(filepath.Separator)
@@ -280,8 +280,8 @@ func TestRealRefusals(t *testing.T) {
 	}
 }
 
-// Between the judgement and the opening someone puts another directory there.
-func TestOpenJudgedRefusesAnother(t *testing.T) {
+// Between the check and the opening, someone replaces the directory.
+func TestOpenJudgedRefusesReplacedDirectory(t *testing.T) {
 	w := newRootsWorld(t)
 	w.dirs.Data = w.mkdir(t, "d", 0o755)
 	r := w.mustOpen(t)
@@ -310,7 +310,7 @@ func TestOpenJudgedRefusesAnother(t *testing.T) {
 	}
 }
 
-func TestCreateJudgesAgain(t *testing.T) {
+func TestCreateChecksAgain(t *testing.T) {
 	w := newRootsWorld(t)
 	r := w.mustOpen(t)
 	w.mkdir(t, ".local", 0o755)

@@ -28,14 +28,14 @@ func lstat(name string) (node, error) {
 	}
 	sys, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return node{}, &fs.PathError{Op: "lstat", Path: name, Err: fmt.Errorf("the system does not say whose it is")}
+		return node{}, &fs.PathError{Op: "lstat", Path: name, Err: fmt.Errorf("the system does not report the owner")}
 	}
 	return node{mode: info.Mode(), uid: int(sys.Uid), gid: int(sys.Gid), dev: uint64(sys.Dev), ino: sys.Ino, info: info}, nil
 }
 
 // liesAt reports whether the open directory lies below the directories that were
-// judged on the way to p: it goes up from the handle, where no path can lead astray,
-// and compares each directory with the judged one by device and inode.
+// checked on the way to p. It walks up from the handle, since a path could be
+// redirected, and compares each directory with the checked one by device and inode.
 func liesAt(dir *os.Root, p place) (bool, error) {
 	self, err := dir.Open(".")
 	if err != nil {

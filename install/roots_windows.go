@@ -23,8 +23,8 @@ func lstat(name string) (node, error) {
 	return node{mode: info.Mode(), info: info}, nil
 }
 
-// finalPath asks Windows for the true name of what exists of name: links,
-// junctions, substituted drives and short names resolved.
+// finalPath returns Windows's true name of the existing part of name, with links,
+// junctions, substituted drives and short names resolved, and appends the rest.
 func finalPath(name string) (string, error) {
 	name = filepath.Clean(name)
 	missing := ""
@@ -68,8 +68,8 @@ func finalNameOf(f *os.File) (string, error) {
 	return strings.TrimPrefix(final, `\\?\`), nil
 }
 
-// liesAt reports whether the path of the open directory, as the system knows it, is
-// the one that was judged.
+// liesAt reports whether the system's path of the open directory is the one that was
+// checked.
 func liesAt(dir *os.Root, p place) (bool, error) {
 	self, err := dir.Open(".")
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// sealedLongAgo installs zig and makes its receipt say that the files had been
-// left alone for an hour when it was sealed: what a large toolchain's says.
+// sealedLongAgo installs zig and edits its receipt: the files had not changed for an
+// hour when it was sealed, as with a large toolchain.
 func (w *world) sealedLongAgo(edit func(*record.Receipt)) record.Receipt {
 	w.t.Helper()
 	h := w.install(w.release("zig", "1.0", "bin/zig", "lib/a", "lib/b"))
@@ -39,9 +39,9 @@ func (w *world) sealedLongAgo(edit func(*record.Receipt)) record.Receipt {
 	return r
 }
 
-// A file that was touched in any way is read before it is removed, and kept if
-// it is another.
-func TestRemovalKeepsWhatWasTouched(t *testing.T) {
+// A file that was touched in any way is read before it is removed, and kept if its
+// content changed.
+func TestRemovalKeepsChangedFiles(t *testing.T) {
 	for name, touch := range map[string]func(file string, was os.FileInfo) error{
 		"written, with size and time put back": func(file string, was os.FileInfo) error {
 			return errors.Join(os.WriteFile(file, []byte(strings.Repeat("x", int(was.Size()))), 0), os.Chtimes(file, was.ModTime(), was.ModTime()))
@@ -92,8 +92,8 @@ func TestRemovalKeepsWhatWasTouched(t *testing.T) {
 	}
 }
 
-// What was touched and is still the same goes.
-func TestRemovalTakesWhatIsStillTheSame(t *testing.T) {
+// A file that was touched and has the same content is removed.
+func TestRemovalDeletesTouchedButEqualFiles(t *testing.T) {
 	w := newWorld(t)
 	r := w.sealedLongAgo(nil)
 	prefix := w.kist().Prefix(r.ID)
@@ -106,9 +106,9 @@ func TestRemovalTakesWhatIsStillTheSame(t *testing.T) {
 	}
 }
 
-// Here the receipt states other digests than the files have: whoever reads them
-// finds them changed.
-func TestWhoReadsTheFiles(t *testing.T) {
+// The receipt states other digests than the files have, so that code that reads the
+// files finds them changed.
+func TestRemovalReadsOnlyTouchedFiles(t *testing.T) {
 	other := func(r *record.Receipt) {
 		for n := range r.Entries {
 			if r.Entries[n].Type == record.File {
@@ -157,7 +157,7 @@ func TestWhoReadsTheFiles(t *testing.T) {
 	}
 }
 
-// keepsStamps reports whether the stamps of i's file system can be relied on.
+// keepsStamps reports whether the stamps of i's file system are reliable.
 func keepsStamps(t *testing.T, i *Installer) bool {
 	t.Helper()
 	data, err := rootfs.OpenDir(i.roots.open(dataDir))

@@ -15,16 +15,16 @@ import (
 	"github.com/kist-tools/kist/install/internal/store"
 )
 
-// madeFile, below the state root, lists the directories that kist made on the
-// way to its own, so that the last uninstall can take them away again: by how they
-// are reached from there, since a home may be moved.
+// madeFile, below the state root, lists the directories that kist made above its own,
+// so that the last uninstall can remove them. Paths are relative to the state root,
+// since a home may be moved.
 const madeFile = "made.json"
 
-const maxMade = 1 << 20
+const maxMade = 1 << 20 // bytes of madeFile
 
-// remember adds directories that are being made, outermost first. Kists that do
-// so at once take turns: all of it is kept.
-func (i *Installer) remember(dirs []string) (err error) {
+// recordMade adds directories that are being made, outermost first, to madeFile. A lock
+// keeps concurrent calls of other processes apart, so no entry is lost.
+func (i *Installer) recordMade(dirs []string) (err error) {
 	if len(dirs) == 0 {
 		return nil
 	}
@@ -34,7 +34,7 @@ func (i *Installer) remember(dirs []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Remove()) }()
-	have, err := i.made()
+	have, err := i.readMade()
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (i *Installer) remember(dirs []string) (err error) {
 	return nil
 }
 
-func (i *Installer) made() ([]string, error) {
+func (i *Installer) readMade() ([]string, error) {
 	state := i.roots.open(stateDir)
 	if state == nil {
 		return nil, nil
@@ -76,20 +76,20 @@ func (i *Installer) made() ([]string, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(state.Name(), madeFile), err)
 	}
 	for n, dir := range made {
-		if dir = filepath.FromSlash(dir); !filepath.IsAbs(dir) { // else it is on another drive, or from an earlier kist
+		if dir = filepath.FromSlash(dir); !filepath.IsAbs(dir) { // absolute: on another drive, or from an earlier kist
 			made[n] = filepath.Join(i.roots.real[stateDir], dir)
 		}
 	}
 	return made, nil
 }
 
-// removeOwn removes the files of kist's that go with no toolchain: the cache, the marks,
-// the settings. One that is no longer what it was when it was looked at stays. Then the
-// directories go that held them, where they are empty.
+// removeOwn removes the files of kist's that belong to no toolchain: the cache, the marks,
+// the settings. It keeps a file that has changed since the survey. Then it removes the
+// directories that held them, if they are empty.
 func (i *Installer) removeOwn(left survey) error {
 	for _, f := range left.own {
 		if ofToolchains(f.name) {
-			continue // with its receipt or its generation, which may stay
+			continue // removed with its receipt or its generation, which may stay
 		}
 		info, err := f.root.Lstat(f.name)
 		if err == nil && os.SameFile(info, f.info) && info.Size() == f.info.Size() && info.ModTime().Equal(f.info.ModTime()) {
@@ -136,19 +136,19 @@ func (i *Installer) rmdirOwn(which role, kept []Drift) error {
 	return errors.Join(err, rmdirs(root, dirs...))
 }
 
-// removeMade takes away the directories that kist made, innermost first, where
-// they are empty, and at the very end the list of them, the notes and the lock, which
-// it gives back. As long as something is kept in one of kist's directories the list
-// stays, for the next time.
+// removeMade removes the directories that kist made, innermost first, if they are
+// empty, and at the very end the list of them, the notes and the locks, which it
+// releases. While something is kept in one of kist's directories, the list stays for
+// the next call.
 func (i *Installer) removeMade(held locks) error {
-	made, err := i.made()
+	made, err := i.readMade()
 	if err != nil { // lookAround reported it as kept
 		return held.Unlock()
 	}
 	slices.SortFunc(made, func(a, b string) int {
 		return strings.Count(b, string(filepath.Separator)) - strings.Count(a, string(filepath.Separator))
 	})
-	if err := i.rmdirMade(made); err != nil {
+	if err := i.removeMadeDirs(made); err != nil {
 		return errors.Join(err, held.Unlock())
 	}
 	i.reached("directories dropped")
@@ -156,8 +156,8 @@ func (i *Installer) removeMade(held locks) error {
 	if err != nil || left {
 		return errors.Join(err, held.Unlock())
 	}
-	// The list of directories goes after those that it names; what it names of the state
-	// directory, which holds it, at the very end.
+	// The list of directories is removed after the directories that it names, except the
+	// state directory and those above it: they are removed last, since they hold the list.
 	data, state := i.roots.open(dataDir), i.roots.open(stateDir)
 	if err := ignore(data.Remove(notesFile), fs.ErrNotExist); err != nil {
 		return errors.Join(err, held.Unlock())
@@ -167,7 +167,7 @@ func (i *Installer) removeMade(held locks) error {
 		return errors.Join(err, held[1:].Unlock())
 	}
 	i.reached("lock dropped")
-	if err := i.rmdirMade(made); err != nil {
+	if err := i.removeMadeDirs(made); err != nil {
 		return errors.Join(err, held[1:].Unlock())
 	}
 	i.reached("data directory dropped")
@@ -181,11 +181,11 @@ func (i *Installer) removeMade(held locks) error {
 			return err
 		}
 	}
-	return i.rmdirMade(made)
+	return i.removeMadeDirs(made)
 }
 
 // somethingLeft reports whether one of kist's own directories holds more than
-// the lock, the notes and the list.
+// the locks, the notes and the list.
 func (i *Installer) somethingLeft() (bool, error) {
 	for _, which := range []role{dataDir, stateDir, cacheDir, configDir} {
 		root := i.roots.open(which)
@@ -193,13 +193,13 @@ func (i *Installer) somethingLeft() (bool, error) {
 			continue
 		}
 		entries, err := fs.ReadDir(root.FS(), ".")
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may just have gone
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may just have been removed
 			return false, err
 		}
 		for _, e := range entries {
-			own := i.last(which, e.Name())
+			own := i.isDeletedLast(which, e.Name())
 			if own {
-				if own, err = i.ownsLast(root, e.Name()); err != nil {
+				if own, err = i.ownsDeletedLast(root, e.Name()); err != nil {
 					return false, err
 				}
 			}
@@ -211,10 +211,10 @@ func (i *Installer) somethingLeft() (bool, error) {
 	return false, nil
 }
 
-func (i *Installer) rmdirMade(made []string) error {
+func (i *Installer) removeMadeDirs(made []string) error {
 	for _, dir := range made {
 		if !i.leadsToOwn(dir) {
-			continue // not what kist wrote there
+			continue // not an entry that kist wrote
 		}
 		parent, err := i.roots.openAt(filepath.Dir(dir))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -241,7 +241,7 @@ func (i *Installer) leadsToOwn(dir string) bool {
 	return false
 }
 
-// rmdirs removes directories that are empty, and only those.
+// rmdirs removes those of the directories that are empty.
 func rmdirs(root *os.Root, names ...string) error {
 	for _, name := range names {
 		info, err := root.Lstat(name)
@@ -262,9 +262,9 @@ func ignore(err, what error) error {
 	return err
 }
 
-// ProgramRemover returns what removes kist itself from the bin directory, where it is
-// called name, once everything else is gone: the very file that is there now, by the
-// handle of the directory that is open now.
+// ProgramRemover returns a function that removes kist itself, the file name in the bin
+// directory, to be called after everything else is removed. It removes only the file that
+// exists now, through a handle of the directory that is open now.
 func (i *Installer) ProgramRemover(name string) (remove func() error, err error) {
 	dir := i.roots.open(binDir)
 	if dir == nil {
@@ -282,7 +282,7 @@ func (i *Installer) ProgramRemover(name string) (remove func() error, err error)
 		defer bin.Close()
 		is, err := bin.Lstat(name)
 		if err == nil && !os.SameFile(was, is) {
-			err = fmt.Errorf("%s: another file took its name", filepath.Join(i.o.Dirs.Bin, name))
+			err = fmt.Errorf("%s was replaced by another file", filepath.Join(i.o.Dirs.Bin, name))
 		}
 		if err != nil {
 			return err

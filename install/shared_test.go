@@ -16,9 +16,9 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 )
 
-// What is installed, its receipts and what is in force follow the umask; nobody else may
-// write there, whatever it says. All else is for its owner alone.
-func TestWhatOthersMayRead(t *testing.T) {
+// The modes of installed files, receipts and generations follow the umask, but nobody
+// else may ever write there. All other files are only for their owner.
+func TestModesForOtherUsers(t *testing.T) {
 	private := []string{".local/share/kist/lock", ".local/share/kist/stage", ".local/state/kist/lock", ".local/state/kist/made.json",
 		".local/state/kist/marks", ".local/state/kist/evidence", ".cache", ".config"}
 	for _, mask := range []fs.FileMode{0o022, 0o027, 0o077, 0, 0o002} {
@@ -77,8 +77,7 @@ func TestWhatOthersMayRead(t *testing.T) {
 	}
 }
 
-// Another user reads what root installed, and changes nothing of it; for root everything
-// goes on.
+// Another user can read what root installed, but not change it; root still can.
 func TestAnotherUserReadsWhatRootInstalled(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can install for others")
@@ -133,8 +132,8 @@ func TestAnotherUserReadsWhatRootInstalled(t *testing.T) {
 	w.install(w.release("zls", "1.0", "bin/zls"))
 }
 
-// Settings and a cache that this user may not look into keep nobody from reading what is
-// installed, but from whatever needs them.
+// If this user may not read the settings or the cache, the installed state can still be
+// read, but operations that need them fail.
 func TestClosedSettings(t *testing.T) {
 	w := newWorld(t)
 	zig := w.install(w.release("zig", "1.0", "bin/zig"))
@@ -154,7 +153,7 @@ func TestClosedSettings(t *testing.T) {
 	for _, which := range []role{configDir, cacheDir} {
 		i.roots.closed[which] = denied
 	}
-	if _, err := i.belong(); err != nil || !errors.Is(i.MayChange(), fs.ErrPermission) {
+	if _, err := i.checkNotes(); err != nil || !errors.Is(i.MayChange(), fs.ErrPermission) {
 		t.Errorf("%v, %v", err, i.MayChange())
 	}
 	for what, open := range map[string]func(bool) (*os.Root, error){"config": i.Config, "cache": i.Cache} {

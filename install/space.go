@@ -15,72 +15,71 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A need is what one directory is going to hold besides what it holds.
+// A need is the space that a change takes in one directory.
 type need struct {
 	path   string
 	bytes  int64
 	inodes int64
-	on     volume
+	volume volume
 }
 
-// A volume is a file system and what is left on it.
+// A volume is a file system and its free space.
 type volume struct{ id, free, inodes int64 }
 
-// NoExec reports whether what is installed lies on a file system that is mounted
-// noexec, so that none of its commands can be started.
+// NoExec reports whether the data directory is on a file system that is mounted
+// noexec, so that no installed command can be started.
 func (i *Installer) NoExec() bool {
 	root := i.roots.open(dataDir)
 	return root != nil && rootfs.NoExec(root)
 }
 
-// fits finds a file system that cannot hold what is needed on it, by all
-// directories that lie there.
-func fits(needs ...need) error {
+// checkFits returns a *download.SpaceError if a file system cannot hold all the needs
+// of the directories on it.
+func checkFits(needs ...need) error {
 	together := map[int64]need{}
 	for _, n := range needs {
-		t, ok := together[n.on.id]
+		t, ok := together[n.volume.id]
 		if !ok {
-			t = need{path: n.path, on: n.on}
+			t = need{path: n.path, volume: n.volume}
 		} else {
 			t.path += " and " + n.path
 		}
 		t.bytes, t.inodes = t.bytes+n.bytes, t.inodes+n.inodes
-		together[n.on.id] = t
+		together[n.volume.id] = t
 	}
 	for _, n := range needs {
-		switch n = together[n.on.id]; {
-		case n.bytes > n.on.free:
-			return &download.SpaceError{Path: n.path, Need: n.bytes, Free: n.on.free}
-		case n.inodes > n.on.inodes:
-			return &download.SpaceError{Path: n.path, Need: n.inodes, Free: n.on.inodes, Files: true}
+		switch n = together[n.volume.id]; {
+		case n.bytes > n.volume.free:
+			return &download.SpaceError{Path: n.path, Need: n.bytes, Free: n.volume.free}
+		case n.inodes > n.volume.inodes:
+			return &download.SpaceError{Path: n.path, Need: n.inodes, Free: n.volume.inodes, Files: true}
 		}
 	}
 	return nil
 }
 
-// around is how many files and directories there are of a release besides what
-// it unpacks: its stage and the lock, receipts and generations, links.
-const around = 16
+// overheadFiles is the number of files and directories of a release beyond the unpacked
+// ones: its stage and the lock, receipts and generations, links.
+const overheadFiles = 16
 
-// space finds before anything is fetched or unpacked whether there is room for
-// it: in the cache for the archives that are not there yet, and beside the
-// toolchains for what is in them. Both can only be more than it counts: not every
-// size is known, and of files only that there is one in each.
+// space checks, before anything is fetched or unpacked, whether there is room: in the
+// cache for the missing archives, and in the data directory for their content. The real
+// need can only be larger: not every size is known, and each archive counts as one file.
 func (i *Installer) space(ctx context.Context, q *queue, r manifests.Release, memory *private.Budget) error {
 	if err := rootfs.Probe(i.roots.open(dataDir)); err != nil {
 		return err
 	}
 	cache := need{path: filepath.Join(i.o.Dirs.Cache, "kist")}
-	data := need{path: filepath.Join(i.o.Dirs.Data, "kist"), inodes: int64(around + len(r.Files) + len(r.Listings))}
+	data := need{path: filepath.Join(i.o.Dirs.Data, "kist"), inodes: int64(overheadFiles + len(r.Files) + len(r.Listings))}
 	seen := map[verify.Digest]bool{} // one archive may be unpacked to several places
-	var onDisk int64                 // of an archive that is too large to be copied to memory
-	q.announce(ctx, i.o.Transport)
+	var onDisk int64                 // size of the largest archive that does not fit in memory
+	q.askSizes(ctx, i.o.Transport)
 	for _, p := range q.parts {
-		fetched, unpacked := p.least()
+		fetched, unpacked := p.leastBytes()
 		data.bytes, data.inodes = data.bytes+unpacked, data.inodes+1
 		if d := p.archives[0].Integrity.Digest; fetched > 0 && !seen[d] {
 			seen[d] = !d.IsZero()
-			cache.bytes, cache.inodes = cache.bytes+fetched, cache.inodes+2 // it, and the lock beside it
+			cache.bytes, cache.inodes = cache.bytes+fetched, cache.inodes+2 // the archive and its lock
 		}
 		if size := p.smallest(); !memory.Fits(size) {
 			onDisk = max(onDisk, size)
@@ -88,47 +87,47 @@ func (i *Installer) space(ctx context.Context, q *queue, r manifests.Release, me
 	}
 	cache.bytes += onDisk
 	var err error
-	if data.on, err = volumeOf(i.roots.open(dataDir)); err != nil {
-		return nil // writing will tell
+	if data.volume, err = volumeOf(i.roots.open(dataDir)); err != nil {
+		return nil // writing will fail if there is no room
 	}
-	if cache.on, err = volumeOf(i.roots.open(cacheDir)); err != nil {
-		return fits(data)
+	if cache.volume, err = volumeOf(i.roots.open(cacheDir)); err != nil {
+		return checkFits(data)
 	}
-	return fits(data, cache)
+	return checkFits(data, cache)
 }
 
-// announce asks how large the archives are of which there is no choice, and whose
-// size nothing proved states. The answers count only here: how much room they take.
-func (q *queue) announce(ctx context.Context, t manifests.Transport) {
-	ctx, cancel := context.WithTimeout(ctx, questionTime)
+// askSizes requests the sizes of archives that have no alternative and whose size no
+// proved document states. The answers are used only to check for room.
+func (q *queue) askSizes(ctx context.Context, t manifests.Transport) {
+	ctx, cancel := context.WithTimeout(ctx, sizeTimeout)
 	defer cancel()
-	var asking errgroup.Group
-	asking.SetLimit(questionsAtOnce)
+	var requests errgroup.Group
+	requests.SetLimit(sizeRequestsAtOnce)
 	asked := 0
 	for _, p := range q.parts {
-		if p.whole || len(p.archives) > 1 || p.sizes[0] > 0 || asked == maxQuestions {
+		if p.whole || len(p.archives) > 1 || p.sizes[0] > 0 || asked == maxSizeRequests {
 			continue
 		}
 		asked++
-		asking.Go(func() error {
+		requests.Go(func() error {
 			if size, err := manifests.SizeOf(ctx, t, p.archives[0].Refs[0]); err == nil && size <= manifests.MaxArtifact {
-				p.announced = size
+				p.announcedSize = size
 			}
 			return nil
 		})
 	}
-	asking.Wait()
+	requests.Wait()
 }
 
-// smallest is the size of the smallest archive of p, 0 if one is not known.
-func (p *part) smallest() int64 { return max(slices.Min(p.sizes), p.announced) }
+// smallest returns the size of the smallest archive of p, 0 if a size is not known.
+func (p *part) smallest() int64 { return max(slices.Min(p.sizes), p.announcedSize) }
 
-// least is how many bytes p takes at least in the cache and unpacked, by
-// whichever of its archives.
-func (p *part) least() (fetched, unpacked int64) {
+// leastBytes returns how many bytes p takes at least in the cache and unpacked, for
+// any of its archives.
+func (p *part) leastBytes() (fetched, unpacked int64) {
 	first := true
 	for i, size := range p.sizes {
-		size = max(size, p.announced)
+		size = max(size, p.announcedSize)
 		if size <= 0 && p.archives[i].Unpacked <= 0 {
 			continue
 		}

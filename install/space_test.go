@@ -12,7 +12,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-func TestFits(t *testing.T) {
+func TestCheckFits(t *testing.T) {
 	one, other := volume{id: 1, free: 100, inodes: 10}, volume{id: 2, free: 100, inodes: 10}
 	for name, test := range map[string]struct {
 		data, cache need
@@ -29,7 +29,7 @@ func TestFits(t *testing.T) {
 		"too many files together": {need{"data", 1, 6, one}, need{"cache", 1, 5, one},
 			&download.SpaceError{Path: "data and cache", Need: 11, Free: 10, Files: true}},
 	} {
-		err := fits(test.data, test.cache)
+		err := checkFits(test.data, test.cache)
 		var space *download.SpaceError
 		if errors.As(err, &space) != (test.want != nil) || space != nil && *space != *test.want {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
@@ -40,8 +40,8 @@ func TestFits(t *testing.T) {
 	}
 }
 
-// What is needed at least, by whichever archive is taken.
-func TestTheLeastThatIsNeeded(t *testing.T) {
+// leastBytes returns the minimum over the archives.
+func TestLeastBytes(t *testing.T) {
 	archive := func(size, unpacked, here int64) part {
 		return part{archives: []manifests.Artifact{{Unpacked: unpacked}}, sizes: []int64{size}, here: []int64{here}}
 	}
@@ -65,14 +65,14 @@ func TestTheLeastThatIsNeeded(t *testing.T) {
 		"only one is known":  {join(archive(0, 0, 0), archive(8, 0, 0)), 8, 8},
 		"nothing is known":   {archive(0, 0, 0), 0, 0},
 	} {
-		if fetched, unpacked := test.part.least(); fetched != test.fetched || unpacked != test.unpacked {
+		if fetched, unpacked := test.part.leastBytes(); fetched != test.fetched || unpacked != test.unpacked {
 			t.Errorf("%s: %d and %d, want %d and %d", name, fetched, unpacked, test.fetched, test.unpacked)
 		}
 	}
 }
 
-// What cannot fit is found before anything is asked for.
-func TestNoRoom(t *testing.T) {
+// Lack of space is found before anything is requested.
+func TestNoSpaceIsFoundBeforeFetching(t *testing.T) {
 	w := newWorld(t)
 	r := w.release("zig", "1.0", "bin/zig")
 	r.Artifacts[0].Unpacked = manifests.MaxUnpacked
@@ -90,7 +90,7 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
-// A transport that announces the same size of everything, and has nothing.
+// A transport that announces the same size for every file, and has none.
 type announcer struct {
 	size  int64
 	asked int
@@ -109,9 +109,9 @@ func (a *announcer) Size(context.Context, string) (int64, error) {
 	return a.size, nil
 }
 
-// Of a single archive whose size nothing proved states, the room is counted by what
-// its server announces; of one that is in the cache, nobody is asked.
-func TestAnnouncedSizes(t *testing.T) {
+// For a single archive whose size no proved document states, the announced size counts;
+// for an archive in the cache, no size is requested.
+func TestAnnouncedSizesCountForSpace(t *testing.T) {
 	one := manifests.Artifact{Name: "go.zip", Refs: []string{"https://example.org/go.zip"}}
 	least := one
 	least.Unpacked = 240
@@ -131,8 +131,8 @@ func TestAnnouncedSizes(t *testing.T) {
 	} {
 		from := &announcer{size: test.announced}
 		q := &queue{parts: []*part{&test.part}}
-		q.announce(t.Context(), from)
-		if fetched, unpacked := test.part.least(); fetched != test.fetched || unpacked != test.unpacked || int64(from.asked) != test.asked {
+		q.askSizes(t.Context(), from)
+		if fetched, unpacked := test.part.leastBytes(); fetched != test.fetched || unpacked != test.unpacked || int64(from.asked) != test.asked {
 			t.Errorf("%s: %d and %d after %d questions, want %d and %d after %d", name, fetched, unpacked, from.asked, test.fetched, test.unpacked, test.asked)
 		}
 	}

@@ -7,25 +7,25 @@ import (
 	"github.com/kist-tools/kist/install/internal/store"
 )
 
-// Stages lists the stages that a process fills, so that whoever ends it at once,
-// before its own clean-up comes to that, can remove them. The zero Stages is empty;
-// a nil *Stages lists nothing.
+// Stages lists the stages that a process fills, so that a signal handler that ends the
+// process before its own clean-up can remove them. The zero Stages is empty; a nil
+// *Stages lists nothing.
 type Stages struct {
 	mu   sync.Mutex
 	all  []*listedStage
-	over bool // no more are listed: they are removed as they come
+	over bool // Remove was called: new stages are removed at once
 }
 
-// A listedStage is a stage with what must end before it can be removed.
+// A listedStage is a stage with the function that stops its filling.
 type listedStage struct {
 	mu     sync.Mutex
 	revoke func() error
-	stop   func() // ends the child that fills it; nil: there is none
+	stop   func() // stops the child that fills the stage; nil: there is none
 	over   bool
 }
 
-// Add lists what else is to be removed then: by remove, which may be called at any
-// time, from any goroutine, and also once nothing is left to remove.
+// Add lists something else to be removed with the stages, by calling remove. It may be
+// called at any time, from any goroutine, and also when nothing is left to remove.
 func (s *Stages) Add(remove func() error) { s.list(remove) }
 
 // add lists a new stage.
@@ -41,12 +41,12 @@ func (s *Stages) list(revoke func() error) *listedStage {
 	over := s.over
 	s.mu.Unlock()
 	if over {
-		l.remove() // the process ends anyway; what the error is makes no difference
+		l.remove() // the process ends anyway, so the error does not matter
 	}
 	return l
 }
 
-// fill says what ends the filling of l.
+// fill sets the function that stops the filling of l.
 func (l *listedStage) fill(stop func()) {
 	if l == nil {
 		return
@@ -71,8 +71,8 @@ func (l *listedStage) remove() error {
 	return l.revoke()
 }
 
-// Remove ends what fills the stages, and removes those that were not published.
-// None can be published after that. It is for a process that then ends.
+// Remove stops the filling of the stages, and removes those that were not published.
+// None can be published after that. The process must then end.
 func (s *Stages) Remove() error {
 	if s == nil {
 		return nil

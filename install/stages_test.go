@@ -10,9 +10,9 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// A process that ends at once removes its stages, even from under whoever is at
-// work in them; what was published stays.
-func TestStagesAreRemovedAtOnce(t *testing.T) {
+// A process that ends at once removes its stages, even while they are being filled;
+// published releases stay.
+func TestStagesRemoveDuringUnpack(t *testing.T) {
 	w := newWorld(t)
 	w.install(w.release("zig", "1.0", "bin/zig"))
 	i := w.kist()

@@ -9,39 +9,39 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A supply is an archive that has begun to come. Who is given one closes it.
-type supply struct {
+// An archiveDownload is an archive whose download has begun. The caller that receives
+// one must close it.
+type archiveDownload struct {
 	manifests.Artifact
 	*download.Stream
 	cancel context.CancelCauseFunc
 }
 
-func (s *supply) Close() error {
+func (s *archiveDownload) Close() error {
 	defer s.cancel(nil)
 	return s.Stream.Close()
 }
 
-// errBetter ends the download of an archive for the sake of another.
-var errBetter = errors.New("another archive will be there sooner")
+// errArchiveSwitched stops the download of an archive because another one is better.
+var errArchiveSwitched = errors.New("another archive will arrive sooner")
 
-// fetch brings artifact n: by the archive that is taken, or the first other one
-// that is to be had. A proof that fails is the end: it is no reason to look
-// elsewhere. Where none is to be had, the error is that of one whose host was not
-// reached, if there is one.
-func (q *queue) fetch(ctx context.Context, cache download.Cache, n int) (*supply, error) {
+// fetch fetches artifact n: from the chosen archive, or from the first other one that is
+// available. After a failed proof it tries no other archive. If none is available, it
+// returns the error of an archive whose host was not reached, if there is one.
+func (q *queue) fetch(ctx context.Context, cache download.Cache, n int) (*archiveDownload, error) {
 	var absent error
 	for order := q.order(n); len(order) > 0; {
-		a := q.take(n, order[0])
+		a := q.setArchive(n, order[0])
 		order = order[1:]
 		s, err := q.attempt(ctx, cache, n, a)
 		missing := errors.Is(err, manifests.ErrNotFound)
 		switch {
 		case err == nil:
 			if s.Whole() {
-				q.is(n, came)
+				q.setState(n, fetched)
 			}
 			return s, nil
-		case errors.Is(err, errBetter):
+		case errors.Is(err, errArchiveSwitched):
 			if err := cache.Forget(a); err != nil {
 				return nil, err
 			}
@@ -55,9 +55,9 @@ func (q *queue) fetch(ctx context.Context, cache download.Cache, n int) (*supply
 	return nil, absent
 }
 
-// attempt fetches one archive of part n until it can be unpacked, or until
-// another one is better.
-func (q *queue) attempt(caller context.Context, cache download.Cache, n int, a manifests.Artifact) (*supply, error) {
+// attempt fetches one archive of part n until it can be unpacked, or returns
+// errArchiveSwitched if another archive is better.
+func (q *queue) attempt(caller context.Context, cache download.Cache, n int, a manifests.Artifact) (*archiveDownload, error) {
 	ctx, cancel := context.WithCancelCause(caller)
 	report := cache.Progress
 	cache.Progress = func(stage, name string, done, total int64) {
@@ -65,20 +65,20 @@ func (q *queue) attempt(caller context.Context, cache download.Cache, n int, a m
 			report(stage, name, done, total)
 		}
 		if stage == string(Download) && q.arrived(n, done) {
-			cancel(errBetter)
+			cancel(errArchiveSwitched)
 		}
 	}
 	s, err := cache.Stream(ctx, a)
 	if err == nil {
 		err = s.Begin()
-		q.settle(n)
-		if gone := context.Cause(ctx); err == nil && gone != errBetter {
-			return &supply{a, s, cancel}, nil
+		q.fixArchive(n)
+		if gone := context.Cause(ctx); err == nil && gone != errArchiveSwitched {
+			return &archiveDownload{a, s, cancel}, nil
 		}
 		err = errors.Join(err, s.Close())
 	}
-	if caller.Err() == nil && context.Cause(ctx) == errBetter {
-		err = errBetter
+	if caller.Err() == nil && context.Cause(ctx) == errArchiveSwitched {
+		err = errArchiveSwitched
 	}
 	cancel(nil)
 	return nil, err

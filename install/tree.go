@@ -17,39 +17,39 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// maxAtOnce is how many go through one prefix at the same time: more would only
-// wait for each other in the file system, and hold directories open.
+// maxAtOnce is how many goroutines work on one prefix: more would only wait for each
+// other in the file system, and hold directories open.
 const maxAtOnce = 4
 
-// A tree is one published prefix, reached only through directories that are
-// really directories: no link on the way is ever followed.
+// A tree is one published prefix, reached only through real directories: it never
+// follows a link on the way.
 type tree struct {
 	root rootfs.Dir
 	dirs map[string]rootfs.Dir // some opened directories, by path
-	buf  []byte                // what is read of a file
+	buf  []byte                // for reading files
 }
 
 func newTree(root rootfs.Dir) *tree { return &tree{root: root, dirs: map[string]rootfs.Dir{}} }
 
-// A CrossedLinkError refuses to act on a prefix that is, or is reached through,
-// a symbolic link that was not there when it was installed.
+// A CrossedLinkError is returned for a prefix that is, or is reached through, a
+// symbolic link that was added after it was installed.
 type CrossedLinkError struct {
 	ID   record.ID
 	Path string
 }
 
 func (e *CrossedLinkError) Error() string {
-	return fmt.Sprintf("%s: %s is a link or lies behind one that was not there when it was installed", e.ID, e.Path)
+	return fmt.Sprintf("%s: %s is a link or lies behind one that was added after it was installed", e.ID, e.Path)
 }
 
-// openTree opens the prefix of r. It returns a *CrossedLinkError where the
-// prefix, or what leads to it, became a link since the install.
+// openTree opens the prefix of r. It returns a *CrossedLinkError if the prefix, or a
+// directory above it, became a link since the install.
 func (i *Installer) openTree(r record.Receipt) (*tree, error) {
 	data := i.roots.open(dataDir)
 	if data == nil {
 		return nil, fs.ErrNotExist
 	}
-	if err := i.sameWay(r); err != nil {
+	if err := i.checkSamePath(r); err != nil {
 		return nil, err
 	}
 	prefixes, err := openPrefixes(data)
@@ -64,11 +64,11 @@ func (i *Installer) openTree(r record.Receipt) (*tree, error) {
 	return newTree(root), nil
 }
 
-// sameWay refuses a data directory whose path leads through links to another
-// place than the one the receipt was written for. It compares the place of the open
-// directory (openJudged), and looks up no path again. (A home that was moved as a
-// whole leads through no link, and is fine.)
-func (i *Installer) sameWay(r record.Receipt) error {
+// checkSamePath returns a *CrossedLinkError if the path of the data directory leads
+// through links to another place than the one the receipt was written for. It compares
+// the place of the open directory (openJudged), and looks up no path again. (A home that
+// was moved as a whole leads through no link, and is allowed.)
+func (i *Installer) checkSamePath(r record.Receipt) error {
 	given := i.Prefix(r.ID)
 	real := filepath.Join(i.roots.real[dataDir], store.Prefixes, string(r.ID))
 	if real != given && real != r.Prefix {
@@ -78,7 +78,7 @@ func (i *Installer) sameWay(r record.Receipt) error {
 }
 
 // openPrefixes opens the directory of all prefixes. The error matches
-// rootfs.ErrNotDir where it is a link.
+// rootfs.ErrNotDir if it is a link.
 func openPrefixes(data *os.Root) (rootfs.Dir, error) {
 	d, err := rootfs.OpenDir(data)
 	if err != nil {
@@ -95,8 +95,8 @@ func crossed(err error, id record.ID, p string) error {
 	return err
 }
 
-// dir opens the directory of a recorded path. Its error matches rootfs.ErrNotDir where
-// one of the elements is no real directory, fs.ErrNotExist where one is missing.
+// dir opens the directory of a recorded path. Its error matches rootfs.ErrNotDir if one
+// of the elements is not a real directory, and fs.ErrNotExist if one is missing.
 func (t *tree) dir(p string) (rootfs.Dir, error) {
 	if p == "." {
 		return t.root, nil
@@ -112,7 +112,7 @@ func (t *tree) dir(p string) (rootfs.Dir, error) {
 	if err != nil {
 		return rootfs.Dir{}, err
 	}
-	const most = 128 // a walk in depth order seldom needs an older one again
+	const most = 128 // a walk in depth order seldom needs older ones again
 	if len(t.dirs) >= most {
 		t.forget()
 	}
@@ -132,18 +132,18 @@ func (t *tree) close() {
 	t.root.Close()
 }
 
-// missing is how what is not there differs.
+// missing is the difference reported for an absent path.
 const missing = "missing"
 
-// differs says how what is on disk differs from e, "" if it does not. With
-// mode, a file's executable bits count too.
-func (t *tree) differs(e record.Entry, mode bool) (string, error) {
+// difference returns how the path on disk differs from e, "" if it does not. If mode
+// is true, it also compares a file's executable bits.
+func (t *tree) difference(e record.Entry, mode bool) (string, error) {
 	parent, err := t.dir(path.Dir(e.Path))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return missing, nil
 	case errors.Is(err, rootfs.ErrNotDir):
-		return "behind something that is not a directory any more", nil
+		return "a directory above it is no longer a directory", nil
 	case err != nil:
 		return "", err
 	}
@@ -158,26 +158,26 @@ func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 	switch e.Type {
 	case record.Dir:
 		if !info.Mode.IsDir() {
-			return "not a directory any more", nil
+			return "no longer a directory", nil
 		}
 	case record.Link:
 		if info.Mode.Type() != fs.ModeSymlink {
-			return "not a link any more", nil
+			return "no longer a link", nil
 		}
 		target, err := parent.Readlink(name)
 		if err != nil || target != e.Target {
-			return "leads elsewhere", err
+			return "link target changed", err
 		}
 	case record.File:
 		switch {
 		case !info.Mode.IsRegular():
-			return "not a regular file any more", nil
+			return "no longer a regular file", nil
 		case info.Size != e.Size:
 			return "changed", nil
 		case mode && permissionsMatter && info.Mode.Perm()&0o111 != e.Mode&0o111:
 			return "executable bits changed", nil
 		}
-		same, err := t.holds(parent, name, e)
+		same, err := t.hasDigest(parent, name, e)
 		if err != nil || !same {
 			return "changed", err
 		}
@@ -185,9 +185,9 @@ func (t *tree) differs(e record.Entry, mode bool) (string, error) {
 	return "", nil
 }
 
-// holds reports whether a regular file, which was seen to be as long as e, has its
-// digest.
-func (t *tree) holds(dir rootfs.Dir, name string, e record.Entry) (bool, error) {
+// hasDigest reports whether a regular file has the digest of e. The caller has checked
+// that it has the size of e.
+func (t *tree) hasDigest(dir rootfs.Dir, name string, e record.Entry) (bool, error) {
 	f, err := dir.Open(name)
 	if err != nil {
 		return false, err
@@ -204,7 +204,7 @@ func (t *tree) holds(dir rootfs.Dir, name string, e record.Entry) (bool, error) 
 		if err != nil && err != io.EOF {
 			return false, err
 		}
-		if err == io.EOF || left == 0 && n < len(t.buf) { // the file had no more to give
+		if err == io.EOF || left == 0 && n < len(t.buf) { // end of the file
 			return verify.SHA256([sha256.Size]byte(h.Sum(nil))) == e.Digest, nil
 		}
 	}

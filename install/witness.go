@@ -16,13 +16,13 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A WitnessError says that an artifact, though proved, is not what was asked
-// for: the file inside that states its version is missing or states another.
-// An old, validly signed archive served under a new name ends here.
+// A WitnessError reports that an artifact, though proved, is not the requested one:
+// the file inside that states its version is missing or states another. It stops an
+// old, validly signed archive that is served under a new name.
 type WitnessError struct {
 	Artifact string
 	Witness  manifests.Witness
-	Found    string // the beginning of the file, "" if there is none, or no text
+	Found    string // the beginning of the file, "" if there is no file or it is not text
 }
 
 func (e *WitnessError) Error() string {
@@ -34,15 +34,15 @@ func (e *WitnessError) Error() string {
 
 func (e *WitnessError) Is(target error) bool { return target == verify.ErrUntrusted }
 
-// Ceilings on a witness, in bytes: one is a file of text, of which a line must
-// be right, or it may be a whole program, which states its version somewhere.
+// Limits on a witness, in bytes: it is either a text file that contains a line, or a
+// whole program that contains its version somewhere.
 const (
 	maxWitness = 1 << 20
 	maxProgram = 1 << 30
 )
 
-// Confirm looks whether the witness of a, if it has one, confirms it, in a prefix that
-// it was unpacked to. It returns a *WitnessError where it does not.
+// Confirm checks the witness of a, if it has one, in the prefix that a was unpacked to.
+// It returns a *WitnessError if the witness does not confirm a.
 func Confirm(prefix *os.Root, a manifests.Artifact) error {
 	w := a.Witness
 	if w == nil {
@@ -73,15 +73,15 @@ func Confirm(prefix *os.Root, a manifests.Artifact) error {
 	return refuse
 }
 
-// failed reports whether err, of opening a file, is the system's trouble, rather than
-// that there is no such file, or something else.
+// failed reports whether opening a file failed because of the system, and not because
+// there is no such regular file.
 func failed(err error) bool {
 	errno, system := errors.AsType[syscall.Errno](err)
 	return system && !errors.Is(err, fs.ErrNotExist) && errno != syscall.ENOTDIR && errno != syscall.ELOOP && errno != syscall.ENAMETOOLONG
 }
 
-// holdsLine reports whether a line of r is want, and how r begins. What is over
-// the ceiling is no witness.
+// holdsLine reports whether a line of r is want, and how r begins. A file above the
+// limit is not a witness.
 func holdsLine(r io.Reader, want string) (found bool, begins string, err error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxWitness+1))
 	if err != nil || len(data) > maxWitness {
@@ -98,7 +98,7 @@ func holdsLine(r io.Reader, want string) (found bool, begins string, err error) 
 // holdsText reports whether want is anywhere in r, and how r begins.
 func holdsText(r io.Reader, want []byte) (found bool, begins string, err error) {
 	window := make([]byte, max(64<<10, 2*len(want)))
-	kept := 0 // of what was read before: it may be the beginning of want
+	kept := 0 // bytes of the last read, which may be the beginning of want
 	for first := true; ; first = false {
 		n, err := io.ReadFull(r, window[kept:])
 		data := window[:kept+n]
@@ -117,7 +117,7 @@ func holdsText(r io.Reader, want []byte) (found bool, begins string, err error) 
 	}
 }
 
-// beginning is what to show of data: the first line, nothing where that is no text.
+// beginning returns the first line of data for display, "" if it is not text.
 func beginning(data []byte) string {
 	first, _, _ := bytes.Cut(data, []byte("\n"))
 	first = first[:min(len(first), 60)]

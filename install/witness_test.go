@@ -55,8 +55,8 @@ func TestWitness(t *testing.T) {
 	}
 }
 
-// What the system could not do is no word about a witness; that there is none, is.
-func TestFailedIsNotAbsent(t *testing.T) {
+// A system error says nothing about a witness; a missing file does.
+func TestSystemErrorIsNotAMissingWitness(t *testing.T) {
 	for err, want := range map[error]bool{
 		syscall.EMFILE: true, syscall.EIO: true, syscall.EACCES: true,
 		syscall.ENOENT: false, syscall.ENOTDIR: false, syscall.ELOOP: false, syscall.ENAMETOOLONG: false, rootfs.ErrNotRegular: false,

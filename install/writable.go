@@ -9,9 +9,10 @@ import (
 	"github.com/kist-tools/kist/install/internal/rootfs"
 )
 
-// Writable finds, before anything is stored, whether settings can be: in the
-// settings directory and those of the directories below it that exist. Where it
-// is missing, the nearest directory above it is asked. Nothing is left behind.
+// Writable checks, before anything is stored, that settings can be written: in the
+// settings directory and in the given directories below it that exist. If the settings
+// directory is missing, it checks the nearest directory above it. It leaves nothing
+// behind.
 func (i *Installer) Writable(below ...string) error {
 	if i.unfit != nil {
 		return i.unfit
@@ -34,7 +35,7 @@ func (i *Installer) Writable(below ...string) error {
 		return namePlace(at, err)
 	}
 	for _, name := range below {
-		dir, err := root.OpenRoot(name + "/.") // in this spelling a pipe is an error, not a wait
+		dir, err := root.OpenRoot(name + "/.") // with "/.", a named pipe is an error instead of blocking
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -48,7 +49,7 @@ func (i *Installer) Writable(below ...string) error {
 	return nil
 }
 
-// namePlace names the directory, of which err knows no more than a part.
+// namePlace adds the full path of the directory to err, which holds only a part of it.
 func namePlace(dir string, err error) error {
 	var why *fs.PathError
 	if errors.As(err, &why) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Whether settings can be stored is known before any are, and asking leaves nothing.
+// Writable reports before any change whether settings can be stored, and leaves nothing.
 func TestWritable(t *testing.T) {
 	w := newWorld(t)
 	config := filepath.Join(w.home, ".config")
