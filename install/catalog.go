@@ -98,7 +98,7 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 	if err != nil {
 		return nil, err
 	}
-	judge := func(m verify.Mark) error {
+	checkFresh := func(m verify.Mark) error {
 		m = m.Of(ch.Name)
 		last := have.On(m.Line)
 		if renew {
@@ -106,7 +106,7 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 		}
 		return m.Supersedes(last, now)
 	}
-	query := manifests.Query{Request: q, Now: now, Last: have, Judge: judge}
+	query := manifests.Query{Request: q, Now: now, Last: have, Judge: checkFresh}
 	for _, r := range s.Installed() {
 		if r.Key() == ch.Name+"/"+q.Tool {
 			query.Besides = union(query.Besides, r.Components)
@@ -120,7 +120,7 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 	if m.IsZero() {
 		return cat, nil // no mark: another origin, or an upstream without marks
 	}
-	if err := judge(m); err != nil {
+	if err := checkFresh(m); err != nil {
 		return nil, err
 	}
 	m = m.Of(ch.Name)

@@ -302,7 +302,7 @@ func (l *decodeGate) leave() {
 	l.admit()
 }
 
-// call admits waiters while slots are free. The caller holds l.mu.
+// admit lets waiters in while slots are free. The caller holds l.mu.
 func (l *decodeGate) admit() {
 	for l.free > 0 && len(l.waiting) > 0 {
 		next := 0

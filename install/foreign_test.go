@@ -15,7 +15,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// foreign is what a user may have put into kist's directories, below the home: each name
+// foreignFiles are files that a user may have put into kist's directories, below the home: each name
 // is one that kist gives, or near one, and the content is the user's.
 var foreignFiles = []string{
 	".local/share/kist/mine",

@@ -109,14 +109,14 @@ func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 		dirs:   make(map[role]*os.Root),
 		closed: make(map[role]error),
 	}
-	judge, err := thisJudge(h)
+	checker, err := systemDirChecker(h)
 	if err != nil {
 		return nil, err
 	}
 	told := make(map[string]bool)
 	places := make(map[role]place)
 	for _, which := range roles {
-		p, err := judge.base(which, r.bases[which])
+		p, err := checker.checkBase(which, r.bases[which])
 		if r.mayBeClosed(which, err) {
 			r.closed[which], r.real[which] = err, r.own(which)
 			continue
@@ -142,7 +142,7 @@ func openRoots(d Dirs, h Host, warn func(string)) (*roots, error) {
 		if !p.exists() {
 			continue
 		}
-		dir, err := openJudged(which, p)
+		dir, err := openChecked(which, p)
 		switch {
 		case err == nil:
 			r.dirs[which] = dir
@@ -286,7 +286,7 @@ func (r *roots) close() error {
 
 // missing returns the directories that create would make, outermost first.
 func (r *roots) missing(which role) ([]string, error) {
-	p, err := r.judge(which)
+	p, err := r.check(which)
 	if err != nil {
 		return nil, err
 	}
@@ -301,11 +301,11 @@ func (r *roots) create(which role) (dir *os.Root, made []string, err error) {
 	if dir := r.dirs[which]; dir != nil {
 		return dir, nil, nil
 	}
-	before, err := r.judge(which)
+	before, err := r.check(which)
 	if err != nil {
 		return nil, nil, err
 	}
-	above, err := openJudged(which, before)
+	above, err := openChecked(which, before)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -326,36 +326,36 @@ func (r *roots) create(which role) (dir *os.Root, made []string, err error) {
 	if err != nil {
 		return nil, made, fmt.Errorf("%s directory %s: %w", which, before.given, err)
 	}
-	after, err := r.judge(which)
+	after, err := r.check(which)
 	if err != nil {
 		return nil, made, err
 	}
 	if after.real != before.real || !after.exists() {
 		return nil, made, &UnsafeDirError{string(which), before.given, "it changed while kist was making it"}
 	}
-	if dir, err = openJudged(which, after); err != nil {
+	if dir, err = openChecked(which, after); err != nil {
 		return nil, made, err
 	}
 	r.dirs[which] = dir
 	return dir, made, nil
 }
 
-func thisJudge(h Host) (*judge, error) {
+func systemDirChecker(h Host) (*dirChecker, error) {
 	m, err := thisMachine()
 	if err != nil {
 		return nil, err
 	}
 	m.cacheLstat()
-	return newJudge(m, h), nil
+	return newDirChecker(m, h), nil
 }
 
-// judge checks the directory of a role before a change.
-func (r *roots) judge(which role) (place, error) {
-	judge, err := thisJudge(r.host)
+// check checks the directory of a role before a change.
+func (r *roots) check(which role) (place, error) {
+	checker, err := systemDirChecker(r.host)
 	if err != nil {
 		return place{}, err
 	}
-	p, err := judge.base(which, r.bases[which])
+	p, err := checker.checkBase(which, r.bases[which])
 	if err == nil {
 		err = p.readOnly
 	}
@@ -381,13 +381,13 @@ func makeMissing(above *os.Root, name string, which role) (made []string, err er
 // openAt opens the directory path, which must not lead through a link. The error
 // matches fs.ErrNotExist if the directory does not exist or was replaced.
 func (r *roots) openAt(path string) (*os.Root, error) {
-	judge, err := thisJudge(r.host)
+	checker, err := systemDirChecker(r.host)
 	if err != nil {
 		return nil, err
 	}
-	p, err := judge.find(path)
-	if err == nil && judge.hasOwners() {
-		err = judge.lookAbove("", &p)
+	p, err := checker.find(path)
+	if err == nil && checker.hasOwners() {
+		err = checker.lookAbove("", &p)
 	}
 	if err != nil {
 		return nil, err
@@ -395,19 +395,19 @@ func (r *roots) openAt(path string) (*os.Root, error) {
 	if p.real != path || !p.exists() {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 	}
-	dir, err := openJudged("", p)
+	dir, err := openChecked("", p)
 	if _, changed := errors.AsType[*UnsafeDirError](err); changed {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 	}
 	return dir, err
 }
 
-// openJudged opens the directory that was checked as p: not merely one with the same
+// openChecked opens the directory that was checked as p: not merely one with the same
 // path, but the one with the same identity (device and inode), below the same checked
 // directories. None of these is a link, so nobody can redirect kist by replacing one of
 // them. From here on, kist uses only the handle. For any other directory, the error is an
 // *UnsafeDirError.
-func openJudged(which role, p place) (*os.Root, error) {
+func openChecked(which role, p place) (*os.Root, error) {
 	if !p.node.info.IsDir() { // opening a named pipe would block
 		return nil, fmt.Errorf("%s directory %s: %w", which, p.given, syscall.ENOTDIR)
 	}

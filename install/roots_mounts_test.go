@@ -93,7 +93,7 @@ func TestSystemDirectoriesUnderOtherNames(t *testing.T) {
 				sights["inodes alone"] = byInode
 			}
 			for sight, on := range sights {
-				_, err := newJudge(on.machine(t), test.host).path(dataDir, test.base)
+				_, err := newDirChecker(on.machine(t), test.host).checkPath(dataDir, test.base)
 				if got := verdict(err); got != test.want {
 					t.Errorf("by %s: %s, want %s", sight, got, test.want)
 				}
@@ -172,7 +172,7 @@ func TestOrdinaryMachinesAreAccepted(t *testing.T) {
 			if want == "" {
 				want = "ok"
 			}
-			_, err := newJudge(test.on.machine(t), test.host).path(dataDir, test.base)
+			_, err := newDirChecker(test.on.machine(t), test.host).checkPath(dataDir, test.base)
 			if got := verdict(err); got != want {
 				t.Errorf("%s: %v", test.base, err)
 			}
@@ -300,8 +300,8 @@ func FuzzMounts(f *testing.F) {
 		}
 		m := fake{}.machine(t)
 		m.mounts = mounts
-		j := newJudge(m, ann)
-		p, err := j.path(dataDir, base)
+		j := newDirChecker(m, ann)
+		p, err := j.checkPath(dataDir, base)
 		if err == nil && unixPrefix(p.real) != "" {
 			t.Errorf("%q is %s, which was accepted", base, p.real)
 		}
@@ -320,7 +320,7 @@ func TestManyMounts(t *testing.T) {
 		fmt.Fprintf(&table, "%d 1 8:1 /pool/%d /var/lib/kubelet/pods/%d rw - ext4 d rw\n", i+2, i, i)
 	}
 	on := fake{mounts: table.String()}
-	if _, err := newJudge(on.machine(t), ann).path(dataDir, "/home/ann/x"); err != nil {
+	if _, err := newDirChecker(on.machine(t), ann).checkPath(dataDir, "/home/ann/x"); err != nil {
 		t.Error(err)
 	}
 }

@@ -37,7 +37,7 @@ func TestWarnsOfSharedGroup(t *testing.T) {
 		{"/home/ann/read", none, nil},
 		{"/home/ann/new", none, nil},
 	} {
-		p, err := newJudge(on.machine(t), test.host).base(dataDir, test.base)
+		p, err := newDirChecker(on.machine(t), test.host).checkBase(dataDir, test.base)
 		if err != nil || len(p.warnings) != len(test.want) {
 			t.Errorf("%s: %q, %v", test.base, p.warnings, err)
 			continue
@@ -58,7 +58,7 @@ func TestPathSeparatorIsRefused(t *testing.T) {
 	} {
 		for base, refused := range list {
 			for _, which := range roles {
-				_, err := newJudge(fake{goos: goos}.machine(t), ann).base(which, base)
+				_, err := newDirChecker(fake{goos: goos}.machine(t), ann).checkBase(which, base)
 				if errors.As(err, new(*SeparatorError)) != refused {
 					t.Errorf("%s %s on %s: %v", which, base, goos, err)
 				}
@@ -69,18 +69,18 @@ func TestPathSeparatorIsRefused(t *testing.T) {
 
 // While kist checks a directory, somebody replaces one above it by a link to a place
 // with the same names below: kist must not open that.
-func TestOpenJudgedFollowsNoLink(t *testing.T) {
+func TestOpenCheckedFollowsNoLink(t *testing.T) {
 	w := newRootsWorld(t)
 	w.dirs.Data = w.mkdir(t, "a/b", 0o755)
 	w.mkdir(t, "a/b/kist", 0o700)
 	w.mkdir(t, "victim/b/kist", 0o700)
 	r := w.mustOpen(t)
 	for what, swap := range map[string]string{"the base's parent": "a", "the base": "a/b"} {
-		judged, err := r.judge(dataDir)
+		judged, err := r.check(dataDir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if dir, err := openJudged(dataDir, judged); err != nil {
+		if dir, err := openChecked(dataDir, judged); err != nil {
 			t.Errorf("%s, honest twin: %v", what, err)
 		} else {
 			dir.Close()
@@ -96,7 +96,7 @@ func TestOpenJudgedFollowsNoLink(t *testing.T) {
 		}
 		var unsafe *UnsafeDirError
 		for _, p := range []place{judged, swapped} {
-			if _, err := openJudged(dataDir, p); !errors.As(err, &unsafe) {
+			if _, err := openChecked(dataDir, p); !errors.As(err, &unsafe) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}

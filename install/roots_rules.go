@@ -34,7 +34,7 @@ type claim struct {
 func (c claim) existing() string { return strings.TrimSuffix(c.name, c.missing) }
 
 // systemPrefix returns the system prefix that c lies in, or "".
-func (j *judge) systemPrefix(c claim) string {
+func (j *dirChecker) systemPrefix(c claim) string {
 	switch j.goos {
 	case "windows":
 		return windowsPrefix(c.name)
@@ -51,7 +51,7 @@ func unixPrefix(name string) string {
 	return prefixOf(name, unixPrefixes)
 }
 
-func (j *judge) run(c claim) string {
+func (j *dirChecker) run(c claim) string {
 	switch {
 	case !within(c.name, "/run"), within(c.name, "/run/media"), within(c.name, "/run/user/"+strconv.Itoa(j.host.EUID)):
 		return ""
@@ -61,7 +61,7 @@ func (j *judge) run(c claim) string {
 	return "/run"
 }
 
-func (j *judge) linuxVar(c claim) string {
+func (j *dirChecker) linuxVar(c claim) string {
 	switch {
 	case !within(c.name, "/var"), prefixOf(c.name, varHomes) != "", j.inHome(c, "/var"), j.ownBelow(c, "/var"):
 		return ""
@@ -73,7 +73,7 @@ func (j *judge) linuxVar(c claim) string {
 	return "/var"
 }
 
-func (j *judge) macVar(c claim) string {
+func (j *dirChecker) macVar(c claim) string {
 	for _, v := range []string{"/private/var", "/var"} {
 		if within(c.name, v) && !within(c.name, v+"/folders") && !j.inHome(c, v) {
 			return v
@@ -83,13 +83,13 @@ func (j *judge) macVar(c claim) string {
 }
 
 // ownBelow reports whether c is a directory of a user other than root, deeper than prefix.
-func (j *judge) ownBelow(c claim, prefix string) bool {
+func (j *dirChecker) ownBelow(c claim, prefix string) bool {
 	return j.host.EUID != 0 && c.uid == j.host.EUID && below(c.existing(), prefix)
 }
 
 // inHome reports whether c lies in the user's home according to the user database,
 // and that home lies below prefix.
-func (j *judge) inHome(c claim, prefix string) bool {
+func (j *dirChecker) inHome(c claim, prefix string) bool {
 	return slices.ContainsFunc(j.homes, func(home string) bool { return below(home, prefix) && within(c.name, home) })
 }
 

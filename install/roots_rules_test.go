@@ -144,8 +144,8 @@ func TestSystemPrefixes(t *testing.T) {
 			if who.home != "" {
 				who.host.Home = who.home
 			}
-			j := newJudge(test.on.machine(t), who.host)
-			_, err := j.path(dataDir, test.base)
+			j := newDirChecker(test.on.machine(t), who.host)
+			_, err := j.checkPath(dataDir, test.base)
 			if got := verdict(err); got != who.want {
 				t.Errorf("%s %s as user %d: %s, want %s", j.goos, test.base, who.host.EUID, got, who.want)
 			}
@@ -166,7 +166,7 @@ func TestToolchainDirectoriesAreRefused(t *testing.T) {
 		"/home/ann/kist/prefixes":     true, // kist's own directory would be a prefix by name
 		"/home/ann/prefixes/x":        false,
 	} {
-		_, err := newJudge(own.machine(t), ann).base(dataDir, base)
+		_, err := newDirChecker(own.machine(t), ann).checkBase(dataDir, base)
 		if got := strings.Contains(verdict(err), "only kist itself fills"); got != inside {
 			t.Errorf("%s: %s", base, verdict(err))
 		}
@@ -266,7 +266,7 @@ func TestOwnersAndModes(t *testing.T) {
 		{dataDir, "./data", ann, "unsafe: it is not absolute"},
 		{dataDir, "~/data", ann, "unsafe: it is not absolute"},
 	} {
-		p, err := newJudge(on.machine(t), test.host).base(test.which, test.base)
+		p, err := newDirChecker(on.machine(t), test.host).checkBase(test.which, test.base)
 		got := verdict(err)
 		if owner, ok := errors.AsType[*OwnerError](p.readOnly); err == nil && ok && owner.EUID == test.host.EUID {
 			got = "only to read"
@@ -286,7 +286,7 @@ func TestWarnsOfOpenDirectoriesAbove(t *testing.T) {
 		"/tmp/ann":           "",
 		"/work/sticky/ann/x": "/work",
 	} {
-		p, err := newJudge(on.machine(t), ann).base(dataDir, base)
+		p, err := newDirChecker(on.machine(t), ann).checkBase(dataDir, base)
 		if err != nil {
 			t.Errorf("%s: %v", base, err)
 		}
@@ -344,7 +344,7 @@ func TestResolve(t *testing.T) {
 // A path that resolves into a system prefix is refused in any spelling.
 func TestNoSpellingReachesSystemPrefixes(t *testing.T) {
 	on := fake{files: "/home/ann/l -> /usr\n/home/ann/m -> l/share\n/home/ann/n -> ../../usr/local\n/home/ann/o -> /usr/missing\n"}
-	j := newJudge(on.machine(t), ann)
+	j := newDirChecker(on.machine(t), ann)
 	rapid.Check(t, func(t *rapid.T) {
 		element := rapid.SampledFrom([]string{".", "", "..", "l", "m", "n", "o", "x", "share", "home", "ann", "usr", "local"})
 		name := "/home/ann/" + strings.Join(rapid.SliceOfN(element, 0, 8).Draw(t, "elements"), "/")
@@ -352,7 +352,7 @@ func TestNoSpellingReachesSystemPrefixes(t *testing.T) {
 		if err != nil {
 			return
 		}
-		_, err = j.path(dataDir, name)
+		_, err = j.checkPath(dataDir, name)
 		if within(real, "/usr") && verdict(err) != "/usr" || below(real, "/home/ann") && err != nil && !strings.HasPrefix(verdict(err), "unsafe") {
 			t.Fatalf("%s is %s: %s", name, real, verdict(err))
 		}

@@ -281,15 +281,15 @@ func TestRealRefusals(t *testing.T) {
 }
 
 // Between the check and the opening, someone replaces the directory.
-func TestOpenJudgedRefusesReplacedDirectory(t *testing.T) {
+func TestOpenCheckedRefusesReplacedDirectory(t *testing.T) {
 	w := newRootsWorld(t)
 	w.dirs.Data = w.mkdir(t, "d", 0o755)
 	r := w.mustOpen(t)
-	p, err := r.judge(dataDir)
+	p, err := r.check(dataDir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if dir, err := openJudged(dataDir, p); err != nil {
+	if dir, err := openChecked(dataDir, p); err != nil {
 		t.Fatalf("unchanged: %v", err)
 	} else {
 		dir.Close()
@@ -303,7 +303,7 @@ func TestOpenJudgedRefusesReplacedDirectory(t *testing.T) {
 	} {
 		replace()
 		var unsafe *UnsafeDirError
-		if dir, err := openJudged(dataDir, p); !errors.As(err, &unsafe) || dir != nil {
+		if dir, err := openChecked(dataDir, p); !errors.As(err, &unsafe) || dir != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 		os.Remove(w.dirs.Data)

@@ -90,7 +90,7 @@ func TestNoSpaceIsFoundBeforeFetching(t *testing.T) {
 	}
 }
 
-// A transport that announces the same size for every file, and has none.
+// An announcer is a transport that announces the same size for every file, and has none.
 type announcer struct {
 	size  int64
 	asked int

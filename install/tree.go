@@ -66,7 +66,7 @@ func (i *Installer) openTree(r record.Receipt) (*tree, error) {
 
 // checkSamePath returns a *CrossedLinkError if the path of the data directory leads
 // through links to another place than the one the receipt was written for. It compares
-// the place of the open directory (openJudged), and looks up no path again. (A home that
+// the place of the open directory (openChecked), and looks up no path again. (A home that
 // was moved as a whole leads through no link, and is allowed.)
 func (i *Installer) checkSamePath(r record.Receipt) error {
 	given := i.Prefix(r.ID)

@@ -19,11 +19,11 @@ func (i *Installer) Writable(below ...string) error {
 	}
 	root := i.roots.open(configDir)
 	if root == nil {
-		p, err := i.roots.judge(configDir)
+		p, err := i.roots.check(configDir)
 		if err != nil {
 			return err
 		}
-		above, err := openJudged(configDir, p)
+		above, err := openChecked(configDir, p)
 		if err != nil {
 			return err
 		}

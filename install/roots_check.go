@@ -10,16 +10,16 @@ import (
 	"syscall"
 )
 
-// A judge decides for one user on one machine which directories kist may use.
-type judge struct {
+// A dirChecker decides for one user on one machine which directories kist may use.
+type dirChecker struct {
 	machine
 	host   Host
 	system []landmark // the system's directories on this machine
 	homes  []string   // every name of the home in the user database
 }
 
-func newJudge(m machine, h Host) *judge {
-	j := &judge{machine: m, host: h}
+func newDirChecker(m machine, h Host) *dirChecker {
+	j := &dirChecker{machine: m, host: h}
 	if j.hasOwners() {
 		j.system = m.landmarks()
 		j.homes = j.homeNames()
@@ -50,38 +50,38 @@ func (p place) missing() (dirs []string) {
 	return dirs
 }
 
-// base checks one base directory and kist's own directory in it, and returns the
+// checkBase checks one base directory and kist's own directory in it, and returns the
 // place of the latter; for the bin directory the two are the same.
-func (j *judge) base(which role, base string) (place, error) {
-	outer, err := j.path(which, base)
+func (j *dirChecker) checkBase(which role, base string) (place, error) {
+	outer, err := j.checkPath(which, base)
 	if err != nil {
 		return place{}, err
 	}
 	if which == binDir {
-		outer.readOnly, err = j.owner(which, outer)
+		outer.readOnly, err = j.checkOwner(which, outer)
 		return outer, err
 	}
-	own, err := j.path(which, filepath.Join(base, "kist"))
+	own, err := j.checkPath(which, filepath.Join(base, "kist"))
 	if err != nil {
 		return place{}, err
 	}
 	own.warnings = append(outer.warnings, own.warnings...)
-	if own.readOnly, err = j.owner(which, own); err != nil {
+	if own.readOnly, err = j.checkOwner(which, own); err != nil {
 		return place{}, err
 	}
 	if outer.exists() && outer.node.uid == 0 && own.exists() {
 		return own, nil // such as /opt, where an administrator made /opt/kist for this user
 	}
-	readOnly, err := j.owner(which, outer)
+	readOnly, err := j.checkOwner(which, outer)
 	if own.readOnly == nil {
 		own.readOnly = readOnly
 	}
 	return own, err
 }
 
-// path checks where a directory lies, under each of its names on this machine, and
+// checkPath checks where a directory lies, under each of its names on this machine, and
 // who can write to it and to the directories above it.
-func (j *judge) path(which role, given string) (place, error) {
+func (j *dirChecker) checkPath(which role, given string) (place, error) {
 	unsafe := func(format string, args ...any) (place, error) {
 		return place{}, &UnsafeDirError{string(which), given, fmt.Sprintf(format, args...)}
 	}
@@ -123,7 +123,7 @@ func (j *judge) path(which role, given string) (place, error) {
 	return p, j.lookAbove(which, &p)
 }
 
-func (j *judge) find(given string) (p place, err error) {
+func (j *dirChecker) find(given string) (p place, err error) {
 	p.given = given
 	if p.real, err = j.resolve(given); err == nil {
 		p.at, p.node, err = j.nearest(p.real)
@@ -133,7 +133,7 @@ func (j *judge) find(given string) (p place, err error) {
 
 // lookAbove records the directories above p. It adds a warning for each in which anyone
 // can replace one of kist's directories.
-func (j *judge) lookAbove(which role, p *place) error {
+func (j *dirChecker) lookAbove(which role, p *place) error {
 	for _, dir := range ancestors(p.at) {
 		if dir == p.real {
 			continue
@@ -152,11 +152,11 @@ func (j *judge) lookAbove(which role, p *place) error {
 	return nil
 }
 
-// owner checks the owner of p. A missing directory will belong to the effective user,
+// checkOwner checks the owner of p. A missing directory will belong to the effective user,
 // but root must not leave files of root's in the home of the user who called it. If
-// p belongs to root and nobody else can write to it, owner returns an *OwnerError as
+// p belongs to root and nobody else can write to it, checkOwner returns an *OwnerError as
 // readOnly: kist may read p.
-func (j *judge) owner(which role, p place) (readOnly, err error) {
+func (j *dirChecker) checkOwner(which role, p place) (readOnly, err error) {
 	switch uid := p.node.uid; {
 	case !j.hasOwners(), uid == j.host.EUID:
 		return nil, nil
@@ -178,7 +178,7 @@ func (j *judge) owner(which role, p place) (readOnly, err error) {
 
 // onlyRootOrUser reports whether only root and the effective user can replace entries
 // of these directories.
-func (j *judge) onlyRootOrUser(dirs []node) bool {
+func (j *dirChecker) onlyRootOrUser(dirs []node) bool {
 	return !slices.ContainsFunc(dirs, func(n node) bool {
 		shared := n.openToAll() || n.openToGroup() && n.gid != j.host.PrivateGroup
 		return n.uid != 0 && n.uid != j.host.EUID || shared && n.mode&fs.ModeSticky == 0
@@ -187,7 +187,7 @@ func (j *judge) onlyRootOrUser(dirs []node) bool {
 
 // names returns every name of the directory real, a resolved path, on this machine:
 // real first, then its names through mounts.
-func (j *judge) names(real string) []string {
+func (j *dirChecker) names(real string) []string {
 	names := []string{real}
 	if j.hasOwners() {
 		names = append(names, j.mounts.names(real)...)
@@ -197,7 +197,7 @@ func (j *judge) names(real string) []string {
 }
 
 // homeNames returns every name of the home, the one in the user database first.
-func (j *judge) homeNames() []string {
+func (j *dirChecker) homeNames() []string {
 	home := filepath.Clean(j.host.Home)
 	if !filepath.IsAbs(home) || home == "/" {
 		return nil
@@ -211,7 +211,7 @@ func (j *judge) homeNames() []string {
 
 // systemNames returns the names of real below directories of the system, which it
 // recognizes by device and inode.
-func (j *judge) systemNames(real string) (names []string) {
+func (j *dirChecker) systemNames(real string) (names []string) {
 	for _, dir := range ancestors(real) {
 		n, err := j.lstat(dir)
 		if err != nil || n.ino == 0 || dir == "/" {
