@@ -122,6 +122,7 @@ var waits = []wait{
 
 // One signal ends kist, whatever it waits for, and leaves no stage.
 func TestOneSignalEndsKist(t *testing.T) {
+	catchHangup()
 	program := build(t)
 	acme, channel := newSigner(t, "ed25519"), commonDir(t)
 	byHand(t, channel, acme, 1, 1500, "1.0", "2.0")

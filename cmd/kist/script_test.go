@@ -7,8 +7,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,7 +43,13 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// catchHangup makes SIGHUP end the processes that a test starts, even if the tests were
+// started with it ignored, as nohup does: an ignored signal is inherited, a caught one is
+// not.
+func catchHangup() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) }
+
 func TestScripts(t *testing.T) {
+	catchHangup()
 	testscript.Run(t, testscript.Params{
 		Dir:                filepath.Join("testdata", "script"),
 		RequireUniqueNames: true,
