@@ -35,6 +35,7 @@ type app struct {
 	tookKeys bool       // new keys of a channel were stored; they stay even if the verb fails
 	changed  bool       // something was changed before the error
 	helped   bool       // help was shown, which has no JSON form
+	helpErr  error      // of writing help
 	talking  sync.Mutex // guards warned, and keeps warnings apart
 	warned   map[string]bool
 	linking  func(now, next record.Generation) // called before commands are linked; may be nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -81,8 +82,20 @@ func writeText(w io.Writer, text string) error {
 
 // setStreams sets where cobra writes help and completions.
 func (a *app) setStreams(root *cobra.Command) {
-	root.SetOut(a.Stdout)
+	root.SetOut(&errorKeeper{a.Stdout, &a.helpErr})
 	root.SetErr(a.Stderr)
+}
+
+// An errorKeeper keeps the first error of a Writer, for a caller that cannot return it.
+type errorKeeper struct {
+	io.Writer
+	err *error
+}
+
+func (k *errorKeeper) Write(p []byte) (int, error) {
+	n, err := k.Writer.Write(p)
+	*k.err = cmp.Or(*k.err, err)
+	return n, err
 }
 
 // showUsage writes help, which needs no escaping since it is kist's own text.
@@ -165,7 +178,10 @@ func (a *app) finish(err error) int {
 		f = a.explain(err)
 	}
 	if a.helped && f == nil {
-		return 0
+		if a.helpErr == nil {
+			return 0
+		}
+		f = &failure{Code: 1, Message: "writing the help: " + a.helpErr.Error()}
 	}
 	if a.flags.json || jsonAsked(a.Args) && !a.verb.plain {
 		doc := document{Format: 1, Verb: a.path, Error: f}
