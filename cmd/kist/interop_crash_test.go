@@ -251,7 +251,7 @@ func (f failures) each(t *testing.T, h *home) {
 		if o.code != 0 {
 			failed++
 		}
-		switch done := strings.Contains(o.stderr, "it is done"); {
+		switch done := strings.Contains(o.stderr, "the change was made"); {
 		case o.code == 0 && at.makesLast():
 			t.Errorf("%s: it goes on though that may not last", when)
 		case o.code == 0 && after != want:

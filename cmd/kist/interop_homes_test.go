@@ -420,7 +420,7 @@ func noPermission(t *testing.T, s site) {
 		refs := h.installed()
 		tool(t, "chmod", "0500", h.path(dir))
 		o := h.exits(8, "uninstall", "hello")
-		if done := strings.Contains(o.stderr, "it is done"); done == strings.Contains(o.stderr, "Nothing was changed") {
+		if done := strings.Contains(o.stderr, "the change was made"); done == strings.Contains(o.stderr, "Nothing was changed") {
 			t.Errorf("%s: %v", dir, o)
 		} else if now := len(h.installed()); now != len(refs) != done {
 			t.Errorf("%s: %v; now %d are installed", dir, o, now)

@@ -188,7 +188,13 @@ func (s *Stream) part() (*io.SectionReader, error) {
 		from, n := s.pieces.span(i)
 		end = from + n
 	}
-	return io.NewSectionReader(s.held.Reader(), s.at, end-s.at), nil
+	var from io.ReaderAt = s.held.Reader()
+	if s.held.InMemory() {
+		// Memory whose pages wait in a pipe, spliced there from an os.File, cannot be
+		// sealed, and it is sealed as soon as the last chunk has arrived.
+		from = s.held
+	}
+	return io.NewSectionReader(from, s.at, end-s.at), nil
 }
 
 // truncated returns the error for a part that ended early although it was complete
