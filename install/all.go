@@ -42,12 +42,12 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	var left survey
 	if err == nil {
 		left, err = i.surveyDirs(ctx, self)
-		res.Kept = append(res.Kept, left.foreign...)
+		res.Leftovers = append(res.Leftovers, left.foreign...)
 	}
 	for _, s := range stuck {
 		at := i.asGiven(s.Path)
-		if !slices.ContainsFunc(res.Kept, func(d Drift) bool { return d.Path == at }) {
-			res.Kept = append(res.Kept, Drift{Path: at, Reason: s.Reason()})
+		if !slices.ContainsFunc(res.Leftovers, func(d Drift) bool { return d.Path == at }) {
+			res.Leftovers = append(res.Leftovers, Drift{Path: at, Reason: s.Reason()})
 		}
 	}
 	if err == nil && self {
@@ -64,8 +64,8 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	return res, err
 }
 
-// KeptOfAll returns what RemoveAll would keep, and why. It changes nothing.
-func (i *Installer) KeptOfAll(ctx context.Context, self bool) (kept []Drift, err error) {
+// PreviewRemoveAll returns what RemoveAll would keep, and why. It changes nothing.
+func (i *Installer) PreviewRemoveAll(ctx context.Context, self bool) (kept []Drift, err error) {
 	if i.Empty() {
 		return nil, nil
 	}
@@ -77,7 +77,7 @@ func (i *Installer) KeptOfAll(ctx context.Context, self bool) (kept []Drift, err
 		return nil, &ReceiptError{id, damaged[id]}
 	}
 	for _, id := range slices.Sorted(maps.Keys(heads)) {
-		preview := i.Kept
+		preview := i.Preview
 		if heads[id].Removed {
 			preview = i.keptEarlier
 		}
@@ -127,7 +127,7 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 	var failed error
 	for _, id := range slices.Sorted(maps.Keys(heads)) {
 		kept, err := i.removeOne(ctx, heads[id])
-		res.Kept = append(res.Kept, kept...)
+		res.Leftovers = append(res.Leftovers, kept...)
 		switch {
 		case ctx.Err() != nil:
 			return res, stuck, ctx.Err()

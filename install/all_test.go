@@ -42,7 +42,7 @@ func TestRemoveAllWorksWithoutGenerations(t *testing.T) {
 			if _, err := w.kist().State(); errors.As(err, new(*GenerationError)) != damaged {
 				t.Errorf("state: %v", err)
 			}
-			foreseen, err := w.kist().KeptOfAll(t.Context(), true)
+			foreseen, err := w.kist().PreviewRemoveAll(t.Context(), true)
 			if err != nil {
 				t.Error(err)
 			}
@@ -51,10 +51,10 @@ func TestRemoveAllWorksWithoutGenerations(t *testing.T) {
 				kept = 1
 			}
 			res, err := w.kist().RemoveAll(t.Context(), true)
-			if err != nil || len(res.Kept) != kept || len(res.Removed) != 1 || !slices.Equal(res.Kept, foreseen) {
+			if err != nil || len(res.Leftovers) != kept || len(res.Removed) != 1 || !slices.Equal(res.Leftovers, foreseen) {
 				t.Errorf("%+v, %v; foreseen %v", res, err, foreseen)
 			}
-			for _, d := range res.Kept {
+			for _, d := range res.Leftovers {
 				if err := os.Remove(d.Path); err != nil {
 					t.Error(err)
 				}
@@ -75,8 +75,8 @@ func TestRemoveAllReportsPrefixesWithoutReceipt(t *testing.T) {
 		t.Fatal(err)
 	}
 	res, err := w.kist().RemoveAll(t.Context(), true)
-	if err != nil || len(res.Kept) != 1 || res.Kept[0].Path != prefix {
-		t.Errorf("kept %v, %v; want %s", res.Kept, err, prefix)
+	if err != nil || len(res.Leftovers) != 1 || res.Leftovers[0].Path != prefix {
+		t.Errorf("kept %v, %v; want %s", res.Leftovers, err, prefix)
 	}
 	if _, err := os.Stat(filepath.Join(prefix, "bin/zig")); err != nil {
 		t.Errorf("removed without a receipt: %v", err)
@@ -98,14 +98,14 @@ func TestRemoveAllFinishesAfterKeptFilesAreGone(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.must(plan.Change{Remove: []record.ID{r.ID}})
-			if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) != 1 {
-				t.Errorf("kept %v, %v", res.Kept, err)
+			if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Leftovers) != 1 {
+				t.Errorf("kept %v, %v", res.Leftovers, err)
 			}
 			if err := os.Remove(kept); err != nil {
 				t.Fatal(err)
 			}
-			if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) != 0 {
-				t.Errorf("kept %v, %v", res.Kept, err)
+			if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Leftovers) != 0 {
+				t.Errorf("kept %v, %v", res.Leftovers, err)
 			}
 			w.same(before)
 		})

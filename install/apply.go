@@ -21,7 +21,7 @@ type Result struct {
 	Generation record.Generation
 	Installed  []record.Head
 	Removed    []record.Head
-	Kept       []Drift // what removal left in place: changed, or not recorded
+	Leftovers  []Drift // what removal left in place: changed, or not recorded
 	// Skipped holds, by release, the files that a command pattern of the release
 	// matches but whose names are not allowed for commands.
 	Skipped map[record.ID][]string
@@ -155,10 +155,10 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 
 // queue returns a queue of artifacts for cache to fetch.
 func (i *Installer) queue(cache download.Cache, artifacts []manifests.Artifact) *queue {
-	return newQueue(cache, artifacts, i.o.Rate, i.jobs(), decoders(), func(c Choice) {
+	return newQueue(cache, artifacts, i.o.Rate, i.jobs(), decoders(), func(c ArchiveChoice) {
 		i.reporting.Lock()
 		defer i.reporting.Unlock()
-		i.o.Chosen(c)
+		i.o.OnChoice(c)
 	})
 }
 

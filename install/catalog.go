@@ -49,7 +49,7 @@ func (i *Installer) Renew(ctx context.Context, t manifests.Transport, ch Channel
 	if err != nil {
 		return nil, have, err
 	}
-	return cat, have.On(cat.Mark().Line), nil
+	return cat, have.LineMark(cat.Mark().Line), nil
 }
 
 // Resolve is Catalog, then Release.
@@ -83,7 +83,7 @@ func (i *Installer) Release(cat manifests.Catalog, ch Channel, q manifests.Reque
 	}
 	r.Channel, r.Requested = ch.Name, q.Version
 	if m := cat.Mark(); !m.IsZero() && r.Evidence.Mark == nil {
-		m = m.Of(ch.Name)
+		m = m.Renamed(ch.Name)
 		r.Evidence.Mark = &m
 	}
 	return r, r.Validate()
@@ -99,17 +99,17 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 		return nil, err
 	}
 	checkFresh := func(m verify.Mark) error {
-		m = m.Of(ch.Name)
-		last := have.On(m.Line)
+		m = m.Renamed(ch.Name)
+		last := have.LineMark(m.Line)
 		if renew {
-			last = last.Within(m)
+			last = last.OnlyLinesOf(m)
 		}
 		return m.Supersedes(last, now)
 	}
-	query := manifests.Query{Request: q, Now: now, Last: have, Judge: checkFresh}
+	query := manifests.Query{Request: q, Now: now, Last: have, CheckMark: checkFresh}
 	for _, r := range s.Installed() {
 		if r.Key() == ch.Name+"/"+q.Tool {
-			query.Besides = union(query.Besides, r.Components)
+			query.AlsoComponents = union(query.AlsoComponents, r.Components)
 		}
 	}
 	cat, err := ch.Source.Fetch(ctx, t, query)
@@ -123,8 +123,8 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel
 	if err := checkFresh(m); err != nil {
 		return nil, err
 	}
-	m = m.Of(ch.Name)
-	if i.o.DryRun || m.Fixed || m.Same(have.On(m.Line)) && m.Excerpt == have.On(m.Line).Excerpt {
+	m = m.Renamed(ch.Name)
+	if i.o.DryRun || m.Fixed || m.Same(have.LineMark(m.Line)) && m.Excerpt == have.LineMark(m.Line).Excerpt {
 		return cat, nil
 	}
 	return cat, i.putMark(ctx, m, renew)
@@ -140,9 +140,9 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) erro
 	defer lock.Unlock()
 	have, err := i.store().Mark(m.Channel) // lost or damaged: m takes its place
 	if err == nil && len(have.Head) == 0 {
-		last := have.On(m.Line)
+		last := have.LineMark(m.Line)
 		if renew {
-			last = last.Within(m)
+			last = last.OnlyLinesOf(m)
 		}
 		if err := m.Supersedes(last, i.o.Now); err != nil {
 			return err
@@ -150,7 +150,7 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) erro
 	} else if err == nil && have.Serial > m.Serial {
 		return nil // a larger tree of the same log, proved meanwhile
 	}
-	return i.store().PutMark(have.With(m))
+	return i.store().PutMark(have.WithLine(m))
 }
 
 // Rekey durably stores the keys of k as the keys of an added channel, before
@@ -210,8 +210,8 @@ func (i *Installer) DropMark(ctx context.Context, channel string) ([]Drift, erro
 	return i.keptMark(channel, kept), err
 }
 
-// KeptMark returns what DropMark would keep. It changes nothing.
-func (i *Installer) KeptMark(channel string) ([]Drift, error) {
+// StoredMark returns what DropMark would keep. It changes nothing.
+func (i *Installer) StoredMark(channel string) ([]Drift, error) {
 	kept, err := i.store().KeepsMark(channel)
 	return i.keptMark(channel, kept), err
 }

@@ -76,10 +76,10 @@ func TestMarksOnlyMoveForward(t *testing.T) {
 	}
 	older := f.mark
 	older.Serial = 5
-	if err := f.asked.Judge(older); !errors.Is(err, verify.ErrStale) {
+	if err := f.asked.CheckMark(older); !errors.Is(err, verify.ErrStale) {
 		t.Errorf("the source may ask about an older mark: %v", err)
 	}
-	if err := f.asked.Judge(f.mark); err != nil {
+	if err := f.asked.CheckMark(f.mark); err != nil {
 		t.Errorf("the source may ask about its mark: %v", err)
 	}
 }
@@ -224,7 +224,7 @@ func TestEachLineOfAChannelHasItsMark(t *testing.T) {
 		}
 	}
 	m, err := w.kist().Mark(ch)
-	if err != nil || len(m.Lines) != 3 || !m.Issued.Equal(w.now.AddDate(0, 0, -1)) || m.On("stable").Digest != verify.DigestOf([]byte("1.96.0")) {
+	if err != nil || len(m.Lines) != 3 || !m.Issued.Equal(w.now.AddDate(0, 0, -1)) || m.LineMark("stable").Digest != verify.DigestOf([]byte("1.96.0")) {
 		t.Errorf("the mark is %+v, %v", m, err)
 	}
 	day("stable", 20, "1.96.0")
@@ -269,7 +269,7 @@ func TestWithheldLineIsStale(t *testing.T) {
 	line := func(name string, days int, text string) verify.Mark {
 		return verify.Mark{Line: name, Issued: w.now.AddDate(0, 0, days), Digest: verify.DigestOf([]byte(text))}
 	}
-	f := &feed{mark: verify.Together("", line("base", -90, "b"), line("security", -1, "s"))}
+	f := &feed{mark: verify.JoinLines("", line("base", -90, "b"), line("security", -1, "s"))}
 	ch := Channel{Name: "bookworm", Source: f}
 	if err := w.catalog(ch); err != nil {
 		t.Fatal(err)
@@ -277,16 +277,16 @@ func TestWithheldLineIsStale(t *testing.T) {
 	if m, err := w.kist().Mark(ch); err != nil || len(m.Lines) != 2 || m.Lines["base"].Channel != "bookworm" {
 		t.Fatalf("mark %+v, %v", m, err)
 	}
-	f.mark = verify.Together("", line("base", -90, "b"))
+	f.mark = verify.JoinLines("", line("base", -90, "b"))
 	var withheld *verify.WithheldError
 	if err := w.catalog(ch); !errors.As(err, &withheld) || withheld.Channel != "bookworm" || withheld.Line != "security" {
 		t.Errorf("withheld: %v", err)
 	}
-	f.mark = verify.Together("", line("base", -91, "b0"))
+	f.mark = verify.JoinLines("", line("base", -91, "b0"))
 	if _, _, err := w.kist().Renew(t.Context(), w, ch, manifests.Request{}); !errors.Is(err, verify.ErrStale) {
 		t.Errorf("renewed with an older one: %v", err)
 	}
-	f.mark = verify.Together("", line("base", -90, "b"))
+	f.mark = verify.JoinLines("", line("base", -90, "b"))
 	if _, was, err := w.kist().Renew(t.Context(), w, ch, manifests.Request{}); err != nil || len(was.Lines) != 2 {
 		t.Errorf("renewed: %+v, %v", was, err)
 	}

@@ -14,23 +14,23 @@ import (
 // large and slow to download. Which matters more depends on the network, on the
 // machine, and on the other archives of the release.
 
-// A Choice is the decision which of several archives with the same content is
+// An ArchiveChoice is the decision which of several archives with the same content is
 // fetched, with its reasons.
-type Choice struct {
+type ArchiveChoice struct {
 	Component  string
 	Rate       float64     // measured bytes per second; 0: not known yet
 	Again      bool        // the first candidate replaces one whose download had begun
 	Candidates []Candidate // the chosen one first
 }
 
-// A Candidate is one archive of a Choice.
+// A Candidate is one archive of an ArchiveChoice.
 type Candidate struct {
 	Format string        // as in manifests.Layout
 	Bytes  int64         // size, as stated or announced; 0: not known
 	Decode time.Duration // estimated time for one core to decode it
 }
 
-func (c Choice) String() string {
+func (c ArchiveChoice) String() string {
 	chosen, rest := c.Candidates[0], c.Candidates[1:]
 	others := make([]string, len(rest))
 	for i, other := range rest {

@@ -111,7 +111,7 @@ func TestPipelineChoosesAsWellAsAFixedFormat(t *testing.T) {
 			meter := &transport.Meter{From: network, Now: time.Now}
 			cache.Transport = meter
 			start := time.Now()
-			q := newQueue(cache, artifacts, meter.Rate, defaultJobs, 2, func(c Choice) { t.Log(c) })
+			q := newQueue(cache, artifacts, meter.Rate, defaultJobs, 2, func(c ArchiveChoice) { t.Log(c) })
 			q.measure(t.Context(), meter)
 			if _, err := i.fetchAll(t.Context(), cache, q, machine, &decodeGate{free: 2}); err != nil {
 				t.Fatal(err)

@@ -153,7 +153,7 @@ type simulation struct {
 	known   float64 // rate that is known before: 0, or what was measured on something small
 	cores   int
 	cache   download.Cache // empty
-	chosen  []Choice
+	chosen  []ArchiveChoice
 }
 
 // A task is a parcel in progress.
@@ -188,7 +188,7 @@ func (s *simulation) run(t *testing.T) (now float64) {
 		}
 		return measured / spent
 	}
-	q := newQueue(s.cache, artifacts, rate, defaultJobs, s.cores, func(c Choice) { s.chosen = append(s.chosen, c) })
+	q := newQueue(s.cache, artifacts, rate, defaultJobs, s.cores, func(c ArchiveChoice) { s.chosen = append(s.chosen, c) })
 	tasks := make([]task, len(s.parcels))
 	for n := range 1_000_000 {
 		now = float64(n) * step
@@ -319,7 +319,7 @@ func TestQueueChoosesAsWellAsAFixedFormat(t *testing.T) {
 	}
 }
 
-func told(all []Choice) string {
+func told(all []ArchiveChoice) string {
 	var b strings.Builder
 	for _, c := range all {
 		fmt.Fprintf(&b, "\t%+v\n", c)

@@ -103,7 +103,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	}
 	res.Generation, res.Installed, res.Skipped = next, fresh, skipped
 	res.Removed = append(res.Removed, tidied.Removed...)
-	res.Kept = append(res.Kept, tidied.Kept...)
+	res.Leftovers = append(res.Leftovers, tidied.Leftovers...)
 	if err != nil {
 		err = &UnfinishedError{err}
 	}
@@ -173,12 +173,12 @@ func (i *Installer) tidy(ctx context.Context, s plan.State, ready removals) (res
 	if err := i.alignLinks(s); err != nil {
 		return res, err
 	}
-	if res.Kept, err = i.prune(s); err != nil {
+	if res.Leftovers, err = i.prune(s); err != nil {
 		return res, err
 	}
-	for _, id := range s.Unnamed() {
+	for _, id := range s.Unreferenced() {
 		kept, err := i.removeRelease(ctx, id, ready[id])
-		res.Kept = append(res.Kept, kept...)
+		res.Leftovers = append(res.Leftovers, kept...)
 		if cause := ctx.Err(); cause != nil {
 			return res, cause
 		}
@@ -212,7 +212,7 @@ func (i *Installer) removeRelease(ctx context.Context, id record.ID, rm *removal
 // removes, and returns the files in their directories that are not kist's.
 func (i *Installer) prune(s plan.State) (kept []Drift, err error) {
 	for _, n := range s.Stale() {
-		foreign, err := i.KeptOfGenerations(n)
+		foreign, err := i.PreviewDropGenerations(n)
 		if err == nil {
 			err = i.store().DropGeneration(n)
 		}
@@ -225,8 +225,8 @@ func (i *Installer) prune(s plan.State) (kept []Drift, err error) {
 	return kept, nil
 }
 
-// KeptOfGenerations returns what dropping these generations would keep. It changes nothing.
-func (i *Installer) KeptOfGenerations(numbers ...uint64) (kept []Drift, err error) {
+// PreviewDropGenerations returns what dropping these generations would keep. It changes nothing.
+func (i *Installer) PreviewDropGenerations(numbers ...uint64) (kept []Drift, err error) {
 	for _, n := range numbers {
 		foreign, err := i.store().ForeignIn(n)
 		if err != nil {

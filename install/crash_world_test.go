@@ -28,7 +28,7 @@ func (w *world) proved(tool string) manifests.Release {
 	r := w.release(name, version, "bin/"+name, "bin/"+name+"-"+version, "lib/a", "lib/deep/b", "lib/link -> a")
 	document := []byte("document of " + tool)
 	r.Evidence.Digest = verify.DigestOf(document)
-	r.Evidence.Kept = []verify.Kept{{Digest: r.Evidence.Digest, Data: document}}
+	r.Evidence.Blobs = []verify.Blob{{Digest: r.Evidence.Digest, Data: document}}
 	return r
 }
 
@@ -36,7 +36,7 @@ func (w *world) proved(tool string) manifests.Release {
 func (w *world) find(tool string) (record.Head, bool) {
 	w.t.Helper()
 	s := w.state()
-	for _, r := range append(s.Installed(), s.CutShort()...) {
+	for _, r := range append(s.Installed(), s.Truncated()...) {
 		if r.Tool+" "+r.Version == tool {
 			return r, true
 		}

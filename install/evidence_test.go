@@ -18,7 +18,7 @@ func signed(r manifests.Release, document, signature string) manifests.Release {
 	r.Evidence = verify.Evidence{Kind: verify.ByDetached, Name: "channel.toml", Digest: verify.DigestOf([]byte(document)),
 		Proof: verify.DigestOf([]byte(signature)), Certificates: []verify.Digest{verify.DigestOf([]byte("certificate"))}}
 	for _, text := range []string{document, signature, "certificate"} {
-		r.Evidence.Kept = append(r.Evidence.Kept, verify.Kept{Digest: verify.DigestOf([]byte(text)), Data: []byte(text)})
+		r.Evidence.Blobs = append(r.Evidence.Blobs, verify.Blob{Digest: verify.DigestOf([]byte(text)), Data: []byte(text)})
 	}
 	return r
 }

@@ -62,12 +62,12 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, s 
 		receipt.Artifacts = append(receipt.Artifacts, b.record)
 	}
 	for _, f := range r.Files {
-		if err := prefix.Write(ctx, receipt.Ref(), f); err != nil {
+		if err := prefix.AddFile(ctx, receipt.Ref(), f); err != nil {
 			return receipt, nil, err
 		}
 	}
 	for _, l := range r.Listings {
-		if err := prefix.Write(ctx, receipt.Ref(), manifests.File{Path: l.Path, Data: l.Text(r.Components)}); err != nil {
+		if err := prefix.AddFile(ctx, receipt.Ref(), manifests.File{Path: l.Path, Data: l.Text(r.Components)}); err != nil {
 			return receipt, nil, err
 		}
 	}
@@ -79,7 +79,7 @@ func (i *Installer) fill(ctx context.Context, cache download.Cache, q *queue, s 
 	if receipt.Entries, err = prefix.Finish(ctx, plan.Named(r.Commands)...); err != nil {
 		return receipt, nil, err
 	}
-	receipt.Sealed = prefix.Sealed().UTC()
+	receipt.StampsReadAt = prefix.Sealed().UTC()
 	receipt.Sandbox = prefix.Level().String()
 	receipt.FilesProved = from == nil || from.FilesProved
 	for _, b := range fetched {

@@ -93,26 +93,26 @@ func TestForeignFilesStay(t *testing.T) {
 	update := func(w *world) ([]Drift, error) {
 		zig, _ := w.find("zig 1.0")
 		res, err := w.change(plan.Change{Install: w.releases("zig", "3.0", "bin/zig"), Remove: []record.ID{zig.ID}})
-		return res.Kept, err
+		return res.Leftovers, err
 	}
 	for name, verb := range map[string]func(w *world) ([]Drift, error){
 		"uninstall": func(w *world) ([]Drift, error) {
 			zig, _ := w.find("zig 1.0")
 			res, err := w.change(plan.Change{Remove: []record.ID{zig.ID}})
-			return res.Kept, err
+			return res.Leftovers, err
 		},
 		"update, which prunes": update,
 		"rollback": func(w *world) ([]Drift, error) {
 			res, err := w.change(plan.Change{Rollback: true})
-			return res.Kept, err
+			return res.Leftovers, err
 		},
 		"repair": func(w *world) ([]Drift, error) {
 			res, err := w.kist().Apply(w.t.Context(), plan.Plan{})
-			return res.Kept, err
+			return res.Leftovers, err
 		},
 		"channel remove": func(w *world) ([]Drift, error) {
 			i := w.kist()
-			foreseen, err := i.KeptMark("mine")
+			foreseen, err := i.StoredMark("mine")
 			if err != nil {
 				return nil, err
 			}
@@ -201,15 +201,15 @@ func verbName(t *testing.T) string {
 // removeAll removes everything, and checks that it keeps exactly what the preview listed.
 func (w *world) removeAll(self bool) ([]Drift, error) {
 	w.t.Helper()
-	foreseen, err := w.kist().KeptOfAll(w.t.Context(), self)
+	foreseen, err := w.kist().PreviewRemoveAll(w.t.Context(), self)
 	if err != nil {
 		return nil, err
 	}
 	res, err := w.kist().RemoveAll(w.t.Context(), self)
-	if !slices.Equal(res.Kept, foreseen) {
-		w.t.Errorf("kept %v\nforeseen %v", res.Kept, foreseen)
+	if !slices.Equal(res.Leftovers, foreseen) {
+		w.t.Errorf("kept %v\nforeseen %v", res.Leftovers, foreseen)
 	}
-	return res.Kept, err
+	return res.Leftovers, err
 }
 
 func TestVictimDigestIsCorrect(t *testing.T) {

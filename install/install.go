@@ -70,8 +70,8 @@ type Options struct {
 	Child     Child               // unpacks archives; zero: this process does
 	Jobs      int                 // concurrent downloads; 0: 4
 	Rate      func() float64      // measured bytes per second of Transport, 0: not known yet. Nil: the first of several archives is fetched
-	Progress  func(Progress)      // may be nil; calls of Progress and Chosen do not overlap
-	Chosen    func(Choice)        // may be nil
+	Progress  func(Progress)      // may be nil; calls of Progress and OnChoice do not overlap
+	OnChoice  func(ArchiveChoice) // may be nil
 	Warn      func(string)        // may be nil
 	// Linking is called with the generation in force and the next one, before
 	// anything of the next one is published. May be nil.
@@ -145,8 +145,8 @@ func Open(ctx context.Context, o Options) (*Installer, error) {
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
 	}
-	if o.Chosen == nil {
-		o.Chosen = func(Choice) {}
+	if o.OnChoice == nil {
+		o.OnChoice = func(ArchiveChoice) {}
 	}
 	if o.Warn == nil {
 		o.Warn = func(string) {}
@@ -214,19 +214,19 @@ func (i *Installer) State() (plan.State, error) {
 }
 
 // stateToChange is State for a caller that changes things: it returns the error of
-// Unread, if any.
+// UnreadReceipt, if any.
 func (i *Installer) stateToChange() (plan.State, error) {
 	s, err := i.State()
-	if unread := Unread(s); unread != nil {
+	if unread := UnreadReceipt(s); unread != nil {
 		return s, unread
 	}
 	return s, err
 }
 
-// Unread returns a *ReceiptError if the system could not read a receipt of s, for lack
+// UnreadReceipt returns a *ReceiptError if the system could not read a receipt of s, for lack
 // of file descriptors or because of a disk error. A change may ignore a damaged receipt,
 // but not an unread one: with it, the change might be another.
-func Unread(s plan.State) error {
+func UnreadReceipt(s plan.State) error {
 	for _, id := range slices.Sorted(maps.Keys(s.Damaged)) {
 		if _, ok := errors.AsType[syscall.Errno](s.Damaged[id]); ok {
 			return &ReceiptError{id, s.Damaged[id]}

@@ -215,8 +215,8 @@ func TestUninstallRestoresHome(t *testing.T) {
 	}
 	clear(w.files) // the network is gone, the channel too
 	res := w.must(plan.Change{Remove: []record.ID{r.ID}})
-	if len(res.Kept) > 0 || len(res.Removed) != 1 {
-		t.Errorf("removed %d, kept %v", len(res.Removed), res.Kept)
+	if len(res.Leftovers) > 0 || len(res.Removed) != 1 {
+		t.Errorf("removed %d, kept %v", len(res.Removed), res.Leftovers)
 	}
 	if _, err := w.kist().RemoveAll(t.Context(), true); err != nil {
 		t.Fatal(err)
@@ -252,14 +252,14 @@ func TestSelfUninstallFromOneSharedDirectory(t *testing.T) {
 	}
 	w.write("all/kist/channels/mine.txt", "mine")
 	res, err := shared().RemoveAll(t.Context(), true)
-	if err != nil || len(res.Kept) != 1 || res.Kept[0].Path != filepath.Join(base, "kist/channels/mine.txt") {
-		t.Errorf("with a foreign file: kept %v, %v", res.Kept, err)
+	if err != nil || len(res.Leftovers) != 1 || res.Leftovers[0].Path != filepath.Join(base, "kist/channels/mine.txt") {
+		t.Errorf("with a foreign file: kept %v, %v", res.Leftovers, err)
 	}
 	if err := os.Remove(w.path("all/kist/channels/mine.txt")); err != nil {
 		t.Fatal(err)
 	}
-	if res, err = shared().RemoveAll(t.Context(), true); err != nil || len(res.Kept) > 0 {
-		t.Errorf("kept %v, %v", res.Kept, err)
+	if res, err = shared().RemoveAll(t.Context(), true); err != nil || len(res.Leftovers) > 0 {
+		t.Errorf("kept %v, %v", res.Leftovers, err)
 	}
 }
 
@@ -285,7 +285,7 @@ func TestUninstallKeepsChangedAndForeignFiles(t *testing.T) {
 	}
 	res := w.must(plan.Change{Remove: []record.ID{r.ID}})
 	var kept []string
-	for _, d := range res.Kept {
+	for _, d := range res.Leftovers {
 		rel, _ := filepath.Rel(prefix, d.Path)
 		kept = append(kept, rel+": "+d.Reason)
 	}
@@ -601,8 +601,8 @@ func TestMovedHomeCanBeUninstalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.home = moved
-	if res := w.must(plan.Change{Remove: []record.ID{r.ID}}); len(res.Kept) > 0 {
-		t.Errorf("kept %v", res.Kept)
+	if res := w.must(plan.Change{Remove: []record.ID{r.ID}}); len(res.Leftovers) > 0 {
+		t.Errorf("kept %v", res.Leftovers)
 	}
 	// And all else, with the links that lead to where the home was.
 	if _, err := w.kist().RemoveAll(t.Context(), true); err != nil {

@@ -97,7 +97,7 @@ func (i *Installer) addLinks(g record.Generation) error {
 			continue
 		}
 		if i.isCommand(target, l.Name) {
-			err = rootfs.SwapLink(bin, i.command(l.Name), l.Name)
+			err = rootfs.ReplaceLink(bin, i.command(l.Name), l.Name)
 		} else {
 			err = bin.Symlink(i.command(l.Name), l.Name)
 		}
@@ -222,7 +222,7 @@ func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]recor
 		if err != nil {
 			return err
 		}
-		if err := rootfs.SwapLink(data, target, alias); err != nil {
+		if err := rootfs.ReplaceLink(data, target, alias); err != nil {
 			return err
 		}
 		i.reached("alias made")

@@ -62,8 +62,8 @@ func testForeign(t *testing.T, name string, place func(w *world, p string) error
 	if is := describe(); is != was {
 		t.Errorf("it was %s, and is %s", was, is)
 	}
-	if !slices.ContainsFunc(res.Kept, func(d Drift) bool { return d.Path == w.path(name) }) || len(res.Kept) != 1 {
-		t.Errorf("kept %v", res.Kept)
+	if !slices.ContainsFunc(res.Leftovers, func(d Drift) bool { return d.Path == w.path(name) }) || len(res.Leftovers) != 1 {
+		t.Errorf("kept %v", res.Leftovers)
 	}
 	// Once the user has taken it away, the rest goes.
 	if err := os.Remove(w.path(name)); err != nil {
@@ -74,8 +74,8 @@ func testForeign(t *testing.T, name string, place func(w *world, p string) error
 			t.Fatal(err)
 		}
 	}
-	if res, err = w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) != 0 {
-		t.Errorf("kept %v, %v", res.Kept, err)
+	if res, err = w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Leftovers) != 0 {
+		t.Errorf("kept %v, %v", res.Leftovers, err)
 	}
 	w.same(before)
 }
@@ -190,8 +190,8 @@ func TestUnremovableStageIsReported(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(res.Kept) != 1 || res.Kept[0].Path != stage || !strings.HasPrefix(res.Kept[0].Reason, "cannot be removed: ") {
-			t.Errorf("kept %v", res.Kept)
+		if len(res.Leftovers) != 1 || res.Leftovers[0].Path != stage || !strings.HasPrefix(res.Leftovers[0].Reason, "cannot be removed: ") {
+			t.Errorf("kept %v", res.Leftovers)
 		}
 		if _, err := os.Stat(w.path(".local/share/kist/prefixes")); err == nil {
 			t.Error("the prefixes are still there")
@@ -205,8 +205,8 @@ func TestUnremovableStageIsReported(t *testing.T) {
 	if err := errors.Join(os.Remove(lock), os.WriteFile(lock, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) != 0 {
-		t.Errorf("kept %v, %v", res.Kept, err)
+	if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Leftovers) != 0 {
+		t.Errorf("kept %v, %v", res.Leftovers, err)
 	}
 	w.same(before)
 }
@@ -234,8 +234,8 @@ func TestStagesWithUnreadableDirectoriesAreRemoved(t *testing.T) {
 	if left, err := os.ReadDir(w.path(".local/share/kist/stage")); err != nil || len(left) > 0 {
 		t.Errorf("left in stage: %v, %v", left, err)
 	}
-	if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) != 0 {
-		t.Errorf("kept %v, %v", res.Kept, err)
+	if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Leftovers) != 0 {
+		t.Errorf("kept %v, %v", res.Leftovers, err)
 	}
 	w.same(before)
 }

@@ -50,8 +50,8 @@ func TestObstaclesAndTheRemovalOfEverything(t *testing.T) {
 				if is, err := os.Lstat(at); err != nil || !os.SameFile(is, was) {
 					t.Errorf("it is gone: %v", err)
 				}
-				if named := slices.ContainsFunc(res.Kept, func(d Drift) bool { return d.Path == at }); err == nil && !named {
-					t.Errorf("kept %v", res.Kept)
+				if named := slices.ContainsFunc(res.Leftovers, func(d Drift) bool { return d.Path == at }); err == nil && !named {
+					t.Errorf("kept %v", res.Leftovers)
 				}
 				if err := os.Remove(at); err != nil {
 					t.Fatal(err)

@@ -79,16 +79,16 @@ func TestStoreWithoutNotesIsUpgraded(t *testing.T) {
 		}
 	}
 	w.must(plan.Change{Remove: []record.ID{zig.ID, zls.ID}})
-	if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) > 0 {
-		t.Errorf("%v, %v", res.Kept, err)
+	if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Leftovers) > 0 {
+		t.Errorf("%v, %v", res.Leftovers, err)
 	}
 	w.same(before)
 
 	// Or at once, by the removal of everything.
 	w.install(w.release("zig", "1.0", "bin/zig"))
 	w.toLegacy()
-	if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Kept) > 0 {
-		t.Errorf("%v, %v", res.Kept, err)
+	if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Leftovers) > 0 {
+		t.Errorf("%v, %v", res.Leftovers, err)
 	}
 	w.same(before)
 }
@@ -139,17 +139,17 @@ func TestEachBaseChangedAlone(t *testing.T) {
 			// The removal of everything names the other cache or settings, and leaves them.
 			other := w.path("other/kist")
 			_, there := os.Lstat(other)
-			foreseen, err := w.kist().KeptOfAll(t.Context(), true)
+			foreseen, err := w.kist().PreviewRemoveAll(t.Context(), true)
 			if err != nil {
 				t.Fatal(err)
 			}
 			res, err := w.kist().RemoveAll(t.Context(), true)
-			if err != nil || !slices.Equal(res.Kept, foreseen) {
-				t.Errorf("kept %v, %v; foreseen %v", res.Kept, err, foreseen)
+			if err != nil || !slices.Equal(res.Leftovers, foreseen) {
+				t.Errorf("kept %v, %v; foreseen %v", res.Leftovers, err, foreseen)
 			}
-			named := slices.ContainsFunc(res.Kept, func(d Drift) bool { return d.Path == other })
+			named := slices.ContainsFunc(res.Leftovers, func(d Drift) bool { return d.Path == other })
 			if named != (there == nil) {
-				t.Errorf("%s is there: %v; kept %v", other, there == nil, res.Kept)
+				t.Errorf("%s is there: %v; kept %v", other, there == nil, res.Leftovers)
 			}
 			if _, err := os.Lstat(other); (err == nil) != (there == nil) {
 				t.Errorf("%s was touched: %v", other, err)

@@ -31,7 +31,7 @@ const (
 type queue struct {
 	rate        func() float64 // of Options; nil: keep upstream's order
 	jobs, cores int            // concurrent downloads and decoders
-	notify      func(Choice)
+	notify      func(ArchiveChoice)
 	labels      map[string]string // of Progress, by artifact name
 
 	mu       sync.Mutex
@@ -66,12 +66,12 @@ const (
 )
 
 // newQueue returns a queue of artifacts. Artifacts that the cache holds need no choice.
-func newQueue(cache download.Cache, artifacts []manifests.Artifact, rate func() float64, jobs, cores int, notify func(Choice)) *queue {
+func newQueue(cache download.Cache, artifacts []manifests.Artifact, rate func() float64, jobs, cores int, notify func(ArchiveChoice)) *queue {
 	q := &queue{rate: rate, jobs: jobs, cores: cores, notify: notify}
 	for _, a := range artifacts {
 		p := &part{archives: append([]manifests.Artifact{a}, a.Alternatives...)}
 		for i, one := range p.archives {
-			here, whole := cache.Have(one)
+			here, whole := cache.Cached(one)
 			if whole { // no choice and no network needed
 				p.archives = append([]manifests.Artifact{one}, slices.Delete(p.archives, i, i+1)...)
 				p.sizes, p.here, p.final, p.whole = []int64{here}, []int64{here}, true, true
@@ -334,7 +334,7 @@ func (q *queue) fixArchive(n int) {
 
 // explain reports the choice of p.chosen to q.notify.
 func (q *queue) explain(p *part, rate float64, again bool) {
-	c := Choice{Component: p.archives[0].Component, Rate: rate, Again: again}
+	c := ArchiveChoice{Component: p.archives[0].Component, Rate: rate, Again: again}
 	for i, a := range p.archives {
 		one := Candidate{Format: a.Layout.Format, Bytes: p.sizes[i], Decode: time.Duration(decodeTime(a.Layout.Format, p.sizes[i]))}
 		if i == p.chosen {

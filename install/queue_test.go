@@ -92,7 +92,7 @@ func TestOrder(t *testing.T) {
 		"slow":           {at(1e3), "large.tar.xz small.tar.xz middle.tar.gz plain.tar"},
 		"fast":           {at(1e9), "large.tar.gz middle.tar.gz small.tar.gz plain.tar"},
 	} {
-		q := newQueue(cache, artifacts, test.rate, 4, 2, func(Choice) {})
+		q := newQueue(cache, artifacts, test.rate, 4, 2, func(ArchiveChoice) {})
 		q.measure(t.Context(), &teller{world: w})
 		if got := strings.Join(q.names(t), " "); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
@@ -122,7 +122,7 @@ func TestAnnouncedSizesOnlyAffectOrder(t *testing.T) {
 		sized.Size, sized.Alternatives[0].Size = 3000, 2000
 		alone := w.artifact("alone", "tar", 100)
 		alone.Size = 0
-		q := newQueue(cache, []manifests.Artifact{one, sized, alone}, at(1e3), 4, 2, func(Choice) {})
+		q := newQueue(cache, []manifests.Artifact{one, sized, alone}, at(1e3), 4, 2, func(ArchiveChoice) {})
 		q.measure(t.Context(), s)
 		slices.Sort(s.asked)
 		if want := []string{"one.tar.gz", "one.tar.xz"}; !slices.Equal(s.asked, want) {
@@ -160,7 +160,7 @@ func TestSizeRequestsAreLimited(t *testing.T) {
 		many = append(many, w.pair(fmt.Sprint("part", n), 30, 20))
 	}
 	s := &teller{world: w}
-	newQueue(cache, many, at(0), 4, 2, func(Choice) {}).measure(t.Context(), s)
+	newQueue(cache, many, at(0), 4, 2, func(ArchiveChoice) {}).measure(t.Context(), s)
 	if len(s.asked) != maxSizeRequests {
 		t.Errorf("asked %d times, want %d", len(s.asked), maxSizeRequests)
 	}
@@ -184,7 +184,7 @@ func TestChoiceWaitsForRate(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			var rate atomic.Int64
-			q := newQueue(cache, artifacts, func() float64 { return float64(rate.Load()) }, 4, 2, func(Choice) {})
+			q := newQueue(cache, artifacts, func() float64 { return float64(rate.Load()) }, 4, 2, func(ArchiveChoice) {})
 			q.measure(ctx, &teller{world: w})
 			if n, ok := q.next(ctx); n != 0 || !ok {
 				t.Fatalf("first comes %d", n)
@@ -230,8 +230,8 @@ func TestDownloadSwitchesToBetterArchive(t *testing.T) {
 			}
 			return test.after
 		}
-		var told []Choice
-		q := newQueue(cache, []manifests.Artifact{a}, rate, 4, 2, func(c Choice) { told = append(told, c) })
+		var told []ArchiveChoice
+		q := newQueue(cache, []manifests.Artifact{a}, rate, 4, 2, func(c ArchiveChoice) { told = append(told, c) })
 		q.measure(t.Context(), &teller{world: w})
 		b := newBench()
 		b.goOn <- struct{}{}
@@ -267,7 +267,7 @@ func TestCachedArchiveIsChosen(t *testing.T) {
 	s := &teller{world: w}
 	cache.Transport = s
 	before := w.asked
-	q := newQueue(cache, []manifests.Artifact{a}, at(1e9), 4, 2, func(c Choice) { t.Errorf("told %+v", c) })
+	q := newQueue(cache, []manifests.Artifact{a}, at(1e9), 4, 2, func(c ArchiveChoice) { t.Errorf("told %+v", c) })
 	q.measure(t.Context(), s)
 	b := newBench()
 	b.goOn <- struct{}{}

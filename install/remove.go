@@ -229,13 +229,13 @@ func (i *Installer) shrink(r record.Receipt, kept []record.Entry, t *tree) error
 	if r.Removed && len(kept) == len(r.Entries) {
 		return nil
 	}
-	r.Removed, r.Sealed, r.Entries, r.Commands = true, time.Time{}, kept, nil
+	r.Removed, r.StampsReadAt, r.Entries, r.Commands = true, time.Time{}, kept, nil
 	return i.store().PutReceipt(r)
 }
 
-// Kept returns what Apply would keep if it removed a release, and why. It changes
+// Preview returns what Apply would keep if it removed a release, and why. It changes
 // nothing.
-func (i *Installer) Kept(ctx context.Context, id record.ID) (kept []Drift, err error) {
+func (i *Installer) Preview(ctx context.Context, id record.ID) (kept []Drift, err error) {
 	rm, err := i.openRemoval(id)
 	if err != nil || rm.tree == nil {
 		return nil, err
@@ -312,11 +312,11 @@ func (r *removal) remove(t *tree, e record.Entry) (gone bool, reason string, err
 // stampMatches reports whether the file's stamp proves that nobody has changed the file
 // e of t. If not, the file may still be unchanged.
 func (r *removal) stampMatches(t *tree, e record.Entry) bool {
-	if !r.receipt.Settled(e) {
+	if !r.receipt.StampTrusted(e) {
 		return false
 	}
 	info, err := t.lstat(e.Path)
-	return err == nil && info.Mode.IsRegular() && r.receipt.Untouched(e, info.Size, record.Stamp(info.Stamp))
+	return err == nil && info.Mode.IsRegular() && r.receipt.StampMatches(e, info.Size, record.Stamp(info.Stamp))
 }
 
 // unrecorded returns the paths in a directory that the receipt does not record.

@@ -131,8 +131,8 @@ func TestNextWriterFinishesRemoval(t *testing.T) {
 	i.Close()
 
 	res := w.must(plan.Change{Remove: []record.ID{r.ID}}) // the user runs it again
-	if len(res.Removed) != 1 || len(res.Kept) > 0 {
-		t.Errorf("removed %v, kept %v", res.Removed, res.Kept)
+	if len(res.Removed) != 1 || len(res.Leftovers) > 0 {
+		t.Errorf("removed %v, kept %v", res.Removed, res.Leftovers)
 	}
 	if _, err := os.Lstat(w.kist().Prefix(r.ID)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the prefix is still there: %v", err)

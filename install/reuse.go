@@ -118,7 +118,7 @@ func (b *base) copyComponent(ctx context.Context, prefix *sandbox.Unpacker, orde
 			entries = append(entries, e)
 		}
 	}
-	err := prefix.Take(ctx, unpack.Archive{Name: b.Ref(), Component: component, Order: order}, entries, func(p string) (*os.File, error) {
+	err := prefix.CopyFrom(ctx, unpack.Archive{Name: b.Ref(), Component: component, Order: order}, entries, func(p string) (*os.File, error) {
 		dir, err := b.tree.dir(path.Dir(p))
 		if err != nil {
 			return nil, err

@@ -26,10 +26,10 @@ func (w *world) sealedLongAgo(edit func(*record.Receipt)) record.Receipt {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if stamps := keepsStamps(w.t, i); r.Sealed.IsZero() == stamps || r.Entries[1].Stamp.IsZero() == stamps {
-		w.t.Errorf("the file system keeps stamps: %v; sealed %v, %+v", stamps, r.Sealed, r.Entries[1])
+	if stamps := keepsStamps(w.t, i); r.StampsReadAt.IsZero() == stamps || r.Entries[1].Stamp.IsZero() == stamps {
+		w.t.Errorf("the file system keeps stamps: %v; sealed %v, %+v", stamps, r.StampsReadAt, r.Entries[1])
 	}
-	r.Sealed = r.Sealed.Add(time.Hour)
+	r.StampsReadAt = r.StampsReadAt.Add(time.Hour)
 	if edit != nil {
 		edit(&r)
 	}
@@ -78,14 +78,14 @@ func TestRemovalKeepsChangedFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			res := w.must(plan.Change{Remove: []record.ID{r.ID}})
-			if !slices.ContainsFunc(res.Kept, func(d Drift) bool { return d.Path == file }) {
-				t.Errorf("kept %+v, want %s", res.Kept, file)
+			if !slices.ContainsFunc(res.Leftovers, func(d Drift) bool { return d.Path == file }) {
+				t.Errorf("kept %+v, want %s", res.Leftovers, file)
 			}
 			if _, err := os.Lstat(file); err != nil {
 				t.Errorf("it is gone: %v", err)
 			}
 			shrunk, err := w.kist().Receipt(r.ID)
-			if err != nil || !shrunk.Sealed.IsZero() || !shrunk.Entries[len(shrunk.Entries)-1].Stamp.IsZero() {
+			if err != nil || !shrunk.StampsReadAt.IsZero() || !shrunk.Entries[len(shrunk.Entries)-1].Stamp.IsZero() {
 				t.Errorf("the receipt of what is kept still has stamps: %+v, %v", shrunk, err)
 			}
 		})
@@ -101,8 +101,8 @@ func TestRemovalDeletesTouchedButEqualFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res := w.must(plan.Change{Remove: []record.ID{r.ID}}); len(res.Kept) > 0 {
-		t.Errorf("kept %+v", res.Kept)
+	if res := w.must(plan.Change{Remove: []record.ID{r.ID}}); len(res.Leftovers) > 0 {
+		t.Errorf("kept %+v", res.Leftovers)
 	}
 }
 
@@ -122,9 +122,9 @@ func TestRemovalReadsOnlyTouchedFiles(t *testing.T) {
 		reads bool
 	}{
 		{"sealed long after they were written", func(*record.Receipt) {}, false},
-		{"sealed when they were just written", func(r *record.Receipt) { r.Sealed = r.Sealed.Add(-time.Hour) }, true},
-		{"sealed before they were written", func(r *record.Receipt) { r.Sealed = r.Sealed.Add(-2 * time.Hour) }, true},
-		{"of a receipt without a seal", func(r *record.Receipt) { r.Sealed = time.Time{} }, true},
+		{"sealed when they were just written", func(r *record.Receipt) { r.StampsReadAt = r.StampsReadAt.Add(-time.Hour) }, true},
+		{"sealed before they were written", func(r *record.Receipt) { r.StampsReadAt = r.StampsReadAt.Add(-2 * time.Hour) }, true},
+		{"of a receipt without a seal", func(r *record.Receipt) { r.StampsReadAt = time.Time{} }, true},
 		{"of another inode", func(r *record.Receipt) {
 			for n := range r.Entries {
 				r.Entries[n].Stamp.Inode++
@@ -150,8 +150,8 @@ func TestRemovalReadsOnlyTouchedFiles(t *testing.T) {
 			if test.reads || !keepsStamps(t, i) {
 				want = 3
 			}
-			if res := w.must(plan.Change{Remove: []record.ID{r.ID}}); len(res.Kept) != want {
-				t.Errorf("kept %+v, want %d", res.Kept, want)
+			if res := w.must(plan.Change{Remove: []record.ID{r.ID}}); len(res.Leftovers) != want {
+				t.Errorf("kept %+v, want %d", res.Leftovers, want)
 			}
 		})
 	}

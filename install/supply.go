@@ -42,7 +42,7 @@ func (q *queue) fetch(ctx context.Context, cache download.Cache, n int) (*archiv
 			}
 			return s, nil
 		case errors.Is(err, errArchiveSwitched):
-			if err := cache.Forget(a); err != nil {
+			if err := cache.DropPartial(a); err != nil {
 				return nil, err
 			}
 			order = q.order(n)

@@ -9,12 +9,12 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// An Index is an unsigned list of a tool's versions. Its content is a Hint: it
+// An Index is an unsigned list of a tool's versions. Its content is a VersionIndex: it
 // chooses a release, and never proves one.
 type Index struct {
 	Channel, Tool string
 	Ref           string // where the list is
-	Parse         func([]byte) (Hint, error)
+	Parse         func([]byte) (VersionIndex, error)
 	Numbering     Numbering
 	// Spare allows an exact version to be installed while the list is unreachable,
 	// although the release date is then unknown. Without Spare that is allowed only
@@ -27,7 +27,7 @@ type Index struct {
 // version needs no index: it is tried even if the index does not list it, or is
 // missing, empty, broken or a web page. The error is an *UnknownVersionError if the
 // version is neither listed nor found.
-func (x Index) Fetch(ctx context.Context, t Transport, q Query, prove func(Query, Choice) (Release, error)) (Catalog, error) {
+func (x Index) Fetch(ctx context.Context, t Transport, q Query, prove func(Query, Match) (Release, error)) (Catalog, error) {
 	if q.Tool != "" && q.Tool != x.Tool {
 		return nil, &UnknownToolError{Channel: x.Channel, Tool: q.Tool, Near: []string{x.Tool}}
 	}
@@ -56,15 +56,15 @@ func (x Index) Fetch(ctx context.Context, t Transport, q Query, prove func(Query
 	if choice.Listed {
 		release.Evidence.Notes = append(slices.Clip(release.Evidence.Notes), Unsigned)
 	}
-	return Chosen{Asked: q.Request, Release: release, Hint: hint, Numbering: x.Numbering}, nil
+	return SingleRelease{Asked: q.Request, Release: release, Hint: hint, Numbering: x.Numbering}, nil
 }
 
-func (x Index) read(ctx context.Context, t Transport) (Hint, error) {
+func (x Index) read(ctx context.Context, t Transport) (VersionIndex, error) {
 	data, err := ReadAll(ctx, t, x.Ref, MaxHint)
 	if err != nil {
 		return nil, err
 	}
-	var hint Hint
+	var hint VersionIndex
 	if err = countHint(data); err == nil {
 		hint, err = x.Parse(data)
 	}

@@ -23,7 +23,7 @@ func (x indexTransport) Open(context.Context, string, int64) (io.ReadCloser, int
 }
 
 func TestIndexChoosesTheReleaseToProve(t *testing.T) {
-	index := Index{Channel: "go", Tool: "go", Ref: "https://me:secret@go.example/index", Numbering: GoNumbering(), Parse: func(data []byte) (Hint, error) {
+	index := Index{Channel: "go", Tool: "go", Ref: "https://me:secret@go.example/index", Numbering: GoNumbering(), Parse: func(data []byte) (VersionIndex, error) {
 		if string(data) != "the index" {
 			return nil, errors.New("no index")
 		}
@@ -63,9 +63,9 @@ func TestIndexChoosesTheReleaseToProve(t *testing.T) {
 		"a bad index does not excuse a bad proof": {from: indexTransport{text: "an error page"}, version: "1.25.14", proved: "1.25.14", proof: verify.ErrUntrusted, want: verify.ErrUntrusted},
 	} {
 		index.Spare = test.spare
-		var proved Choice
+		var proved Match
 		catalog, err := index.Fetch(t.Context(), test.from, Query{Request: Request{Tool: test.tool, Version: test.version, Platform: linux}},
-			func(q Query, c Choice) (Release, error) {
+			func(q Query, c Match) (Release, error) {
 				proved = c
 				return Release{Channel: "go", Tool: q.Tool, Version: c.Version, Platform: q.Platform}, test.proof
 			})
@@ -82,7 +82,7 @@ func TestIndexChoosesTheReleaseToProve(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		got := catalog.(Chosen).Release
+		got := catalog.(SingleRelease).Release
 		if noted := slices.Contains(got.Evidence.Notes, Unsigned); got.Tool != "go" || got.Version != test.proved || noted != proved.Listed {
 			t.Errorf("%s: %+v", name, got)
 		}
@@ -95,7 +95,7 @@ func TestIndexFetchEndsWhenInterrupted(t *testing.T) {
 	stop()
 	index := Index{Channel: "go", Tool: "go", Numbering: GoNumbering(), Spare: true}
 	_, err := index.Fetch(ctx, indexTransport{err: ErrUnreachable}, Query{Request: Request{Version: "1.25.14", Platform: linux}},
-		func(Query, Choice) (Release, error) { t.Error("prove was called"); return Release{}, nil })
+		func(Query, Match) (Release, error) { t.Error("prove was called"); return Release{}, nil })
 	if !errors.Is(err, ErrUnreachable) {
 		t.Errorf("got %v", err)
 	}

@@ -8,7 +8,7 @@
 // [Artifact]s. Each states exactly one [Integrity] that its bytes must pass before
 // anything decodes them.
 //
-// Parsers accept a verify.Document, never bytes. The one exception is a [Hint], an
+// Parsers accept a verify.Document, never bytes. The one exception is a [VersionIndex], an
 // unsigned index of names and versions: it only suggests which release to fetch, and
 // never supplies a digest, size or location.
 package manifests
@@ -29,13 +29,13 @@ type Query struct {
 	// database proves that its answer extends Last; every other source leaves the
 	// comparison to the caller.
 	Last verify.Mark
-	// Judge checks the mark of the answer for the caller; it may be nil. A source
-	// that fetches further documents after its mark is known calls Judge first, so
+	// CheckMark checks the mark of the answer for the caller; it may be nil. A source
+	// that fetches further documents after its mark is known calls CheckMark first, so
 	// that it fetches nothing for an answer that is out of date.
-	Judge func(verify.Mark) error
-	// Besides are further components that the catalog must be able to resolve:
+	CheckMark func(verify.Mark) error
+	// AlsoComponents are further components that the catalog must be able to resolve:
 	// those of installed releases of the tool.
-	Besides []string
+	AlsoComponents []string
 }
 
 // A Source reads one publishing format. Fetch does all network access of the source
@@ -76,7 +76,7 @@ type Version struct {
 	Version string    `json:"version"`
 	Labels  []string  `json:"labels,omitempty"`
 	Date    time.Time `json:"date,omitzero"`
-	// Unsigned is true if the entry comes from a Hint. The list may then omit
+	// Unsigned is true if the entry comes from a VersionIndex. The list may then omit
 	// versions or invent them, but no forged release can be installed from it.
 	Unsigned bool `json:"unsigned,omitempty"`
 }

@@ -15,7 +15,7 @@ type Request struct {
 	Components []string // optional components by name
 	Targets    []string // further platforms to build for, in the tool's spelling
 	Profile    string   // a set of components that the tool names; empty: its smallest
-	List       bool     // only Catalog.Versions will be called: if they come from a Hint, nothing needs to be verified
+	List       bool     // only Catalog.Versions will be called: if they come from a VersionIndex, nothing needs to be verified
 }
 
 // Plain refuses targets and profiles, for tools that have neither. Errors are

@@ -39,5 +39,5 @@ func readPair(ctx context.Context, t Transport, ref, suffix string, policy verif
 	if err != nil {
 		return verify.Document{}, err
 	}
-	return policy.Adopt(name, data, sig)
+	return policy.DetachedNoCopy(name, data, sig)
 }

@@ -63,17 +63,17 @@ func (d Document) IsZero() bool { return d.evidence.Kind == "" }
 // Child proves data by want, the digest that d states for it. It returns a
 // *DigestError if data does not match.
 func (d Document) Child(name string, data []byte, want Digest) (Document, error) {
-	child, err := d.Adopt(name, bytes.Clone(data), want)
+	child, err := d.ChildNoCopy(name, bytes.Clone(data), want)
 	if err != nil {
 		return Document{}, err
 	}
 	return child.Keep(), nil
 }
 
-// Adopt is like Child but does not copy data, for large documents. The document
+// ChildNoCopy is like Child but does not copy data, for large documents. The document
 // keeps data, which must not be changed afterwards; its evidence does not hold
 // data.
-func (d Document) Adopt(name string, data []byte, want Digest) (Document, error) {
+func (d Document) ChildNoCopy(name string, data []byte, want Digest) (Document, error) {
 	if d.IsZero() {
 		return Document{}, fmt.Errorf("%s: %w: no proved parent", name, ErrUntrusted)
 	}
@@ -84,11 +84,11 @@ func (d Document) Adopt(name string, data []byte, want Digest) (Document, error)
 	return Document{data, Evidence{Kind: ByDigest, Name: name, Digest: want, Parent: &parent}}, nil
 }
 
-// Stated returns the evidence of a document that was not read here, whose digest d
-// states. load reads the document if the evidence is stored; see Kept.
-func (d Document) Stated(name string, want Digest, load func() ([]byte, error)) Evidence {
+// EvidenceOf returns the evidence of a document that was not read here, whose digest d
+// states. load reads the document if the evidence is stored; see Blobs.
+func (d Document) EvidenceOf(name string, want Digest, load func() ([]byte, error)) Evidence {
 	parent := d.evidence
-	return Evidence{Kind: ByDigest, Name: name, Digest: want, Parent: &parent, Kept: []Kept{{Digest: want, load: load}}}
+	return Evidence{Kind: ByDigest, Name: name, Digest: want, Parent: &parent, Blobs: []Blob{{Digest: want, load: load}}}
 }
 
 // Keep returns d with evidence that also holds the bytes of d, so that d can be
@@ -98,7 +98,7 @@ func (d Document) Keep() Document {
 	if digest.Algorithm() != "sha256" {
 		digest = DigestOf(d.data)
 	}
-	d.evidence.Kept = append(slices.Clip(d.evidence.Kept), Kept{Digest: digest, Data: d.data})
+	d.evidence.Blobs = append(slices.Clip(d.evidence.Blobs), Blob{Digest: digest, Data: d.data})
 	return d
 }
 
@@ -134,9 +134,9 @@ type Evidence struct {
 	// Certificates are the digests of the signers' certificates, as they were when
 	// they were used.
 	Certificates []Digest `json:"certificates,omitempty"`
-	// Kept holds the data of Proof and Certificates, and the proved document, until
+	// Blobs holds the data of Proof and Certificates, and the proved document, until
 	// they are stored.
-	Kept []Kept `json:"-"`
+	Blobs []Blob `json:"-"`
 }
 
 // Root returns the evidence at the end of the Parent chain, that of the signed

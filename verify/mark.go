@@ -61,8 +61,8 @@ func (m Mark) Excerpted(data []byte) (Document, error) {
 	return Document{data, Evidence{Kind: ByDigest, Name: name, Digest: m.Excerpt}}, nil
 }
 
-// Together returns the mark of several lines, each of which has its Line set.
-func Together(channel string, lines ...Mark) Mark {
+// JoinLines returns the mark of several lines, each of which has its Line set.
+func JoinLines(channel string, lines ...Mark) Mark {
 	all := Mark{Channel: channel, Lines: map[string]Mark{}}
 	for _, line := range lines {
 		all.Lines[line.Line] = line
@@ -73,31 +73,31 @@ func Together(channel string, lines ...Mark) Mark {
 	return all
 }
 
-// Of returns m, with all of its lines, under the channel's name.
-func (m Mark) Of(channel string) Mark {
+// Renamed returns m, with all of its lines, under the channel's name.
+func (m Mark) Renamed(channel string) Mark {
 	m.Channel = channel
 	if m.Lines != nil {
 		lines := make(map[string]Mark, len(m.Lines))
 		for name, line := range m.Lines {
-			lines[name] = line.Of(channel)
+			lines[name] = line.Renamed(channel)
 		}
 		m.Lines = lines
 	}
 	return m
 }
 
-// On returns the mark of a line of m: m itself for the empty name, zero for a line
+// LineMark returns the mark of a line of m: m itself for the empty name, zero for a line
 // that was never seen.
-func (m Mark) On(line string) Mark {
+func (m Mark) LineMark(line string) Mark {
 	if line == "" {
 		return m
 	}
 	return m.Lines[line]
 }
 
-// With returns m with the mark of one line replaced by newer. If newer has no
+// WithLine returns m with the mark of one line replaced by newer. If newer has no
 // Line, it replaces m.
-func (m Mark) With(newer Mark) Mark {
+func (m Mark) WithLine(newer Mark) Mark {
 	if newer.Line == "" {
 		return newer
 	}
@@ -235,9 +235,9 @@ func (m Mark) linesSupersede(last Mark, now time.Time) error {
 // lineNames returns the names of m's lines, sorted.
 func (m Mark) lineNames() []string { return slices.Sorted(maps.Keys(m.Lines)) }
 
-// Within returns m without the lines that other lacks. If other has no lines, it
+// OnlyLinesOf returns m without the lines that other lacks. If other has no lines, it
 // returns m.
-func (m Mark) Within(other Mark) Mark {
+func (m Mark) OnlyLinesOf(other Mark) Mark {
 	if len(other.Lines) == 0 {
 		return m
 	}
@@ -247,5 +247,5 @@ func (m Mark) Within(other Mark) Mark {
 			shared = append(shared, line)
 		}
 	}
-	return Together(m.Channel, shared...)
+	return JoinLines(m.Channel, shared...)
 }

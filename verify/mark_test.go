@@ -105,7 +105,7 @@ func TestLinesAreCheckedSeparately(t *testing.T) {
 	at := func(line string, days int, text string) Mark {
 		return Mark{Channel: "rust", Line: line, Issued: markNow.AddDate(0, 0, days), Digest: DigestOf([]byte(text))}
 	}
-	stored := Mark{}.With(at("nightly", -1, "n1")).With(at("stable", -30, "s1"))
+	stored := Mark{}.WithLine(at("nightly", -1, "n1")).WithLine(at("stable", -30, "s1"))
 	if stored.Channel != "rust" || !stored.Issued.Equal(markNow.AddDate(0, 0, -1)) || len(stored.Lines) != 2 || stored.IsZero() {
 		t.Errorf("stored %+v", stored)
 	}
@@ -123,20 +123,20 @@ func TestLinesAreCheckedSeparately(t *testing.T) {
 		{"a line never seen", at("beta", -90, "b"), true}, {"an older nightly", at("nightly", -2, "n0"), false},
 		{"an exact version, however old", fixed, true}, {"one from the future", tomorrow, false},
 	} {
-		err := test.next.Supersedes(stored.On(test.next.Line), markNow)
+		err := test.next.Supersedes(stored.LineMark(test.next.Line), markNow)
 		if (err == nil) != test.want || err != nil && !errors.Is(err, ErrStale) {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}
-	if next := stored.With(at("stable", -20, "s2")); !next.On("stable").Issued.Equal(markNow.AddDate(0, 0, -20)) ||
-		!next.Issued.Equal(stored.Issued) || !stored.On("stable").Issued.Equal(markNow.AddDate(0, 0, -30)) {
+	if next := stored.WithLine(at("stable", -20, "s2")); !next.LineMark("stable").Issued.Equal(markNow.AddDate(0, 0, -20)) ||
+		!next.Issued.Equal(stored.Issued) || !stored.LineMark("stable").Issued.Equal(markNow.AddDate(0, 0, -30)) {
 		t.Errorf("with a newer stable: %+v, before: %+v", next, stored)
 	}
 	whole := markAt(6, -time.Hour, time.Hour, "six")
-	if got := markAt(5, -time.Hour, time.Hour, "five").With(whole); got.Serial != 6 || got.On("").Serial != 6 {
+	if got := markAt(5, -time.Hour, time.Hour, "five").WithLine(whole); got.Serial != 6 || got.LineMark("").Serial != 6 {
 		t.Errorf("a channel of one line: %+v", got)
 	}
-	if err := at("stable", -31, "s0").Supersedes(stored.On("stable"), markNow); !strings.Contains(err.Error(), "rust (stable)") {
+	if err := at("stable", -31, "s0").Supersedes(stored.LineMark("stable"), markNow); !strings.Contains(err.Error(), "rust (stable)") {
 		t.Errorf("the error does not name the line: %v", err)
 	}
 }
@@ -200,8 +200,8 @@ func TestTogetherChecksEveryLine(t *testing.T) {
 	}
 	expired := at("security", -1, "s2")
 	expired.Expires = markNow
-	last := Together("bookworm", at("base", -90, "b"), at("security", -2, "s"))
-	if !last.Issued.Equal(markNow.AddDate(0, 0, -2)) || last.IsZero() || last.On("base").Digest != DigestOf([]byte("b")) || !last.Same(last) {
+	last := JoinLines("bookworm", at("base", -90, "b"), at("security", -2, "s"))
+	if !last.Issued.Equal(markNow.AddDate(0, 0, -2)) || last.IsZero() || last.LineMark("base").Digest != DigestOf([]byte("b")) || !last.Same(last) {
 		t.Errorf("together %+v", last)
 	}
 	for name, test := range map[string]struct {
@@ -209,15 +209,15 @@ func TestTogetherChecksEveryLine(t *testing.T) {
 		want bool
 	}{
 		"the same":                  {last, true},
-		"one line newer":            {Together("bookworm", at("base", -90, "b"), at("security", -1, "s2")), true},
-		"a line more":               {Together("bookworm", at("base", -90, "b"), at("security", -2, "s"), at("updates", -400, "u")), true},
-		"one line older":            {Together("bookworm", at("base", -90, "b"), at("security", -3, "s0")), false},
-		"one newer, one older":      {Together("bookworm", at("base", -91, "b0"), at("security", -1, "s2")), false},
-		"another text of the date":  {Together("bookworm", at("base", -90, "b!"), at("security", -2, "s")), false},
-		"one line from the future":  {Together("bookworm", at("base", -90, "b"), at("security", 1, "s3")), false},
-		"one line expired":          {Together("bookworm", at("base", -90, "b"), expired), false},
-		"one line withheld":         {Together("bookworm", at("base", -90, "b")), false},
-		"both names, lines swapped": {Together("bookworm", at("security", -90, "b"), at("base", -2, "s")), false},
+		"one line newer":            {JoinLines("bookworm", at("base", -90, "b"), at("security", -1, "s2")), true},
+		"a line more":               {JoinLines("bookworm", at("base", -90, "b"), at("security", -2, "s"), at("updates", -400, "u")), true},
+		"one line older":            {JoinLines("bookworm", at("base", -90, "b"), at("security", -3, "s0")), false},
+		"one newer, one older":      {JoinLines("bookworm", at("base", -91, "b0"), at("security", -1, "s2")), false},
+		"another text of the date":  {JoinLines("bookworm", at("base", -90, "b!"), at("security", -2, "s")), false},
+		"one line from the future":  {JoinLines("bookworm", at("base", -90, "b"), at("security", 1, "s3")), false},
+		"one line expired":          {JoinLines("bookworm", at("base", -90, "b"), expired), false},
+		"one line withheld":         {JoinLines("bookworm", at("base", -90, "b")), false},
+		"both names, lines swapped": {JoinLines("bookworm", at("security", -90, "b"), at("base", -2, "s")), false},
 	} {
 		err := test.next.Supersedes(last, markNow)
 		if (err == nil) != test.want || err != nil && !errors.Is(err, ErrStale) {
@@ -231,20 +231,20 @@ func TestTogetherChecksEveryLine(t *testing.T) {
 		}
 	}
 	var withheld *WithheldError
-	less := Together("bookworm", at("base", -90, "b"))
+	less := JoinLines("bookworm", at("base", -90, "b"))
 	if err := less.Supersedes(last, markNow); !errors.As(err, &withheld) || withheld.Line != "security" {
 		t.Errorf("withheld: %v", err)
 	}
-	if err := less.Supersedes(last.Within(less), markNow); err != nil {
+	if err := less.Supersedes(last.OnlyLinesOf(less), markNow); err != nil {
 		t.Errorf("where it is meant to be gone: %v", err)
 	}
-	if err := Together("bookworm", at("base", -91, "b0")).Supersedes(last.Within(less), markNow); !errors.Is(err, ErrStale) {
+	if err := JoinLines("bookworm", at("base", -91, "b0")).Supersedes(last.OnlyLinesOf(less), markNow); !errors.Is(err, ErrStale) {
 		t.Errorf("what is left still counts: %v", err)
 	}
-	if renamed := last.Of("mine"); renamed.Lines["base"].Channel != "mine" || last.Lines["base"].Channel != "bookworm" {
+	if renamed := last.Renamed("mine"); renamed.Lines["base"].Channel != "mine" || last.Lines["base"].Channel != "bookworm" {
 		t.Errorf("renamed %+v", renamed)
 	}
-	if stored := last.With(less); !stored.Same(less) {
+	if stored := last.WithLine(less); !stored.Same(less) {
 		t.Errorf("stored %+v", stored)
 	}
 }
@@ -252,7 +252,7 @@ func TestTogetherChecksEveryLine(t *testing.T) {
 // Only the mark that records an excerpt proves it.
 func TestExcerptedProvesOnlyItsExcerpt(t *testing.T) {
 	text := []byte("an excerpt")
-	m := Together("bookworm", Mark{Channel: "bookworm", Line: "base", Issued: markNow, Digest: DigestOf([]byte("b"))})
+	m := JoinLines("bookworm", Mark{Channel: "bookworm", Line: "base", Issued: markNow, Digest: DigestOf([]byte("b"))})
 	if _, err := m.Excerpted(text); !errors.Is(err, ErrUntrusted) {
 		t.Errorf("a mark without an excerpt: %v", err)
 	}
@@ -265,7 +265,7 @@ func TestExcerptedProvesOnlyItsExcerpt(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if m.Lines["base"].Same(m) || !m.Same(Together("bookworm", m.Lines["base"])) {
+	if m.Lines["base"].Same(m) || !m.Same(JoinLines("bookworm", m.Lines["base"])) {
 		t.Error("an excerpt counts")
 	}
 }

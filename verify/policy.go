@@ -47,12 +47,12 @@ type Policy struct {
 // Detached proves data by sig, one block of detached signatures, armored or
 // binary. A refusal is a *SignatureError.
 func (p Policy) Detached(name string, data, sig []byte) (Document, error) {
-	return p.Adopt(name, bytes.Clone(data), sig)
+	return p.DetachedNoCopy(name, bytes.Clone(data), sig)
 }
 
-// Adopt is like Detached but does not copy data, for large documents. The
+// DetachedNoCopy is like Detached but does not copy data, for large documents. The
 // document keeps data, which must not be changed afterwards.
-func (p Policy) Adopt(name string, data, sig []byte) (Document, error) {
+func (p Policy) DetachedNoCopy(name string, data, sig []byte) (Document, error) {
 	evidence, err := p.File(name, bytes.NewReader(data), sig)
 	if err != nil {
 		return Document{}, err

@@ -29,16 +29,16 @@ type app struct {
 		jobs                                                   int
 		wait                                                   time.Duration
 	}
-	verb     verb   // the verb that runs
-	path     string // its name as typed: "channel add"
-	result   result
-	tookKeys bool       // new keys of a channel were stored; they stay even if the verb fails
-	changed  bool       // something was changed before the error
-	helped   bool       // help was shown, which has no JSON form
-	helpErr  error      // of writing help
-	talking  sync.Mutex // guards warned, and keeps warnings apart
-	warned   map[string]bool
-	linking  func(now, next record.Generation) // called before commands are linked; may be nil
+	verb        verb   // the verb that runs
+	path        string // its name as typed: "channel add"
+	result      result
+	keysChanged bool       // new keys of a channel were stored; they stay even if the verb fails
+	changed     bool       // something was changed before the error
+	helped      bool       // help was shown, which has no JSON form
+	helpErr     error      // of writing help
+	talking     sync.Mutex // guards warned, and keeps warnings apart
+	warned      map[string]bool
+	linking     func(now, next record.Generation) // called before commands are linked; may be nil
 
 	display *display
 	meter   *transport.Meter // measures all downloads through Transport
@@ -65,8 +65,8 @@ func run(ctx context.Context, env Env) (code int) {
 		// No completion begins with such a word, and cobra would print it unescaped.
 		return a.finish(usage("completion: a word holds characters that cannot be shown"))
 	}
-	err := root.ExecuteContext(transport.WithWaits(ctx, func(ref string, wait time.Duration) {
-		a.warn("waiting %s, as the server of %s asks", transport.SpellWait(wait), ref)
+	err := root.ExecuteContext(transport.WithWaitNotifier(ctx, func(ref string, wait time.Duration) {
+		a.warn("waiting %s, as the server of %s asks", transport.FormatWait(wait), ref)
 	}))
 	if err != nil && ctx.Err() != nil {
 		err = &interruptedError{err}

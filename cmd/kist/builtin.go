@@ -17,7 +17,7 @@ import (
 )
 
 // builtinChannel returns the built-in channel that provides a tool.
-func builtinChannel(tool string) (string, bool) { return upstreams.Providing(tool) }
+func builtinChannel(tool string) (string, bool) { return upstreams.ChannelOf(tool) }
 
 func isBuiltin(tool string) bool {
 	_, ok := builtinChannel(tool)
@@ -87,7 +87,7 @@ func (a *app) builtinOrigin(ctx context.Context, s *session, name string, newer 
 		}
 	}
 	admit := a.admit(rules, name)
-	m := upstreams.Machine{Tell: func(text string) { a.say("%s", text) }}
+	m := upstreams.Machine{Notify: func(text string) { a.say("%s", text) }}
 	m.Admit = func(ring *verify.Keyring, threshold int) (*verify.Keyring, error) {
 		ring, err := s.renewed(ring)
 		if err == nil && newer != nil {

@@ -169,13 +169,13 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 		if err := a.foresee(ctx, s, p, &r); err != nil {
 			return nil, err
 		}
-		r.Commands, r.Patterns = a.newLinks(s.state.Current, p.Foreseen), patterns(p)
-		a.tellHidden(&r, newNames(s.state.Current, p.Foreseen))
+		r.Commands, r.Patterns = a.newLinks(s.state.Current, p.Predicted), patterns(p)
+		a.tellHidden(&r, newNames(s.state.Current, p.Predicted))
 		a.note(&r)
 		return r, kept(r.Kept, true)
 	}
 	before := s.state.Current
-	a.tellHidden(&r, newNames(before, p.Foreseen))
+	a.tellHidden(&r, newNames(before, p.Predicted))
 	a.linking = func(now, next record.Generation) {
 		a.endProgress()
 		a.tellHidden(&r, newNames(now, next))
@@ -203,7 +203,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	}
 	r.Removed = refs(res.Removed)
 	r.Defaults = s.changedDefaults(before.Defaults, res.Generation.Defaults, res.Removed)
-	r.Kept = res.Kept
+	r.Kept = res.Leftovers
 	r.Commands = a.newLinks(before, res.Generation)
 	if len(r.Installed) > 0 {
 		if s.NoExec() {
@@ -260,10 +260,10 @@ func (r *changeResult) reduced(channel, tool, version string, without []string, 
 // foresee fills in r what p would remove and keep, and which defaults it would
 // change.
 func (a *app) foresee(ctx context.Context, s *session, p plan.Plan, r *changeResult) (err error) {
-	if r.Removed, r.Kept, err = a.foreseenRemoval(ctx, s, s.state.After(p).Unnamed(), p.Remove); err != nil {
+	if r.Removed, r.Kept, err = a.foreseenRemoval(ctx, s, s.state.After(p).Unreferenced(), p.Remove); err != nil {
 		return err
 	}
-	foreign, err := s.KeptOfGenerations(s.state.Pruned(p)...)
+	foreign, err := s.PreviewDropGenerations(s.state.Pruned(p)...)
 	if err != nil {
 		return err
 	}
@@ -301,7 +301,7 @@ func (a *app) foresee(ctx context.Context, s *session, p plan.Plan, r *changeRes
 func (a *app) foreseenRemoval(ctx context.Context, s *session, ids, asked []record.ID) (removed []string, kept []install.Drift, err error) {
 	var gone []record.Head
 	for _, id := range ids {
-		left, err := s.Kept(ctx, id)
+		left, err := s.Preview(ctx, id)
 		if err != nil && (ctx.Err() != nil || slices.Contains(asked, id)) {
 			return nil, nil, err
 		}

@@ -365,8 +365,8 @@ func (a *app) channelRemove(ctx context.Context, s *session, name string) (resul
 	var files []string
 	mark := func() ([]install.Drift, error) { return s.DropMark(ctx, name) }
 	if a.flags.dryRun {
-		files, err = st.Kept(name)
-		mark = func() ([]install.Drift, error) { return s.KeptMark(name) }
+		files, err = st.KeyFiles(name)
+		mark = func() ([]install.Drift, error) { return s.StoredMark(name) }
 	} else {
 		err = s.locked(ctx, func() (err error) {
 			files, err = st.Remove(name)

@@ -40,7 +40,7 @@ with kist count where no --key is given.`,
 		changes: true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` of OpenPGP public keys that may sign (repeatable)")
-			f.StringVar(&c.Format, "format", "native", "how the channel publishes: `FORMAT` is native, rust, debian, "+strings.Join(upstreams.TwinFormats(), " or "))
+			f.StringVar(&c.Format, "format", "native", "how the channel publishes: `FORMAT` is native, rust, debian, "+strings.Join(upstreams.MirrorFormats(), " or "))
 			f.IntVar(&c.Threshold, "threshold", 1, "`N` of the keys must have signed")
 			f.StringSliceVar(&c.Tools, "tools", nil, "tools it may provide, each `PATTERN` a name or the beginning of one and a *; default: every name that is not built in")
 		},

@@ -71,7 +71,7 @@ func isDebian(h record.Head) bool { return debian.IsIndex(h.Evidence.Name) }
 // packages proves the files of a distribution's packages: the proved lists must state
 // each by its name and digest.
 func (r *reproof) packages(lists []verify.Document) error {
-	stated, err := debian.Stated(lists)
+	stated, err := debian.PackagesIn(lists)
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (a *app) explain(err error) *failure {
 		f.Hint = "the next command that changes anything finishes this first"
 	}
 	others, left := errors.AsType[*channelsError](err)
-	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished && !a.tookKeys && !a.changed && !(left && others.Changed)
+	f.unchanged = a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished && !a.keysChanged && !a.changed && !(left && others.Changed)
 	return &f
 }
 
@@ -168,7 +168,7 @@ func (a *app) misused(err error) (failure, bool) {
 			f.Hint = "a built-in channel cannot be removed; policy.toml says which channels are allowed"
 		}
 	} else if _, ok := errors.AsType[*formatError](err); ok {
-		f.Hint = "the formats that can be added are: native, rust, debian, " + strings.Join(upstreams.TwinFormats(), ", ")
+		f.Hint = "the formats that can be added are: native, rust, debian, " + strings.Join(upstreams.MirrorFormats(), ", ")
 	} else if e, ok := errors.AsType[*plan.NeededError](err); ok {
 		f.Hint = "kist uninstall " + e.Release + " removes all of it"
 	} else if _, ok := errors.AsType[*rust.ToolchainFileError](err); ok {
@@ -620,7 +620,7 @@ func (a *app) unknownTool(e *manifests.UnknownToolError, f *failure) {
 	case refused:
 		f.Message = fmt.Sprintf("no channel offers %q%s: %s", e.Tool, calls, reason)
 		f.Hint = "kist channel add trusts a channel that you choose"
-		if format, ok := upstreams.TwinFormat(tool); ok {
+		if format, ok := upstreams.MirrorFormat(tool); ok {
 			f.Hint = fmt.Sprintf("with keys that you hold: kist channel add NAME URL --format %s --tools %s --key FILE", format, tool)
 		}
 	case len(e.Near) > 0 && strings.Contains(e.Near[0], "/"): // in an added channel
@@ -654,7 +654,7 @@ func (a *app) network(err error) (failure, bool) {
 	case encoded:
 		return failure{Code: 6, Kind: "encoded", Hint: "the server, or a proxy before it, must send that file as it is stored; tell its operator"}, true
 	case asked:
-		return failure{Code: 6, Kind: "unreachable", Hint: fmt.Sprintf("run the same command again in %s", transport.SpellWait(later.After))}, true
+		return failure{Code: 6, Kind: "unreachable", Hint: fmt.Sprintf("run the same command again in %s", transport.FormatWait(later.After))}, true
 	case answered && status.Code == proxyAuthRequired:
 		return failure{Code: 6, Kind: "unreachable", Hint: "give the proxy's user and password in its URL: http://USER:PASSWORD@HOST:PORT"}, true
 	case proxied && !unvouched:

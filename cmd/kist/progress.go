@@ -71,7 +71,7 @@ func (a *app) dumbTerminal() bool {
 }
 
 // chosen reports which of several archives is fetched, and why.
-func (a *app) chosen(c install.Choice) {
+func (a *app) chosen(c install.ArchiveChoice) {
 	if a.flags.verbose && a.display != nil {
 		a.display.pause()
 	}

@@ -100,7 +100,7 @@ func (a *app) rotated(ctx context.Context, s *session, t manifests.Transport, o 
 	if unstored != nil {
 		return o, unstored
 	}
-	a.tookKeys = true
+	a.keysChanged = true
 	return next, err
 }
 

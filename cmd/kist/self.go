@@ -73,7 +73,7 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 	r := selfResult{DryRun: a.flags.dryRun, Program: a.Program, Gone: sameDir(filepath.Dir(a.Program), a.Dirs.Bin), nothing: s.Empty(), whole: true}
 	if a.flags.dryRun {
 		r.Removed = refs(s.everything())
-		if r.Kept, err = s.KeptOfAll(ctx, true); err != nil {
+		if r.Kept, err = s.PreviewRemoveAll(ctx, true); err != nil {
 			return nil, err
 		}
 		return r, kept(r.Kept, true)
@@ -91,7 +91,7 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 	if _, done := errors.AsType[*install.UnfinishedError](err); err != nil && !done {
 		return nil, err
 	}
-	r.Removed, r.Kept = refs(res.Removed), res.Kept
+	r.Removed, r.Kept = refs(res.Removed), res.Leftovers
 	if err != nil {
 		r.Gone, r.whole = false, false
 		return r, err

@@ -32,7 +32,7 @@ func (a *app) open(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	if damaged == nil && a.verb.changes {
-		damaged = install.Unread(s.state)
+		damaged = install.UnreadReceipt(s.state)
 	}
 	if damaged != nil {
 		return nil, errors.Join(damaged, s.Close())
@@ -60,7 +60,7 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 		Jobs:      a.flags.jobs,
 		Rate:      a.meter.Rate,
 		Progress:  a.progress(),
-		Chosen:    a.chosen,
+		OnChoice:  a.chosen,
 		Warn:      func(text string) { a.warn("%s", text) },
 		Stages:    a.Stages,
 		DryRun:    a.flags.dryRun,

@@ -89,7 +89,7 @@ kist rollback returns to the old one.`,
 func (s *session) toRemove(ref toolRef) (record.Head, error) {
 	r, err := s.named(ref)
 	if _, absent := errors.AsType[*notInstalledError](err); absent {
-		for _, r := range s.state.CutShort() {
+		for _, r := range s.state.Truncated() {
 			if ref.satisfiedBy(r) {
 				return r, nil
 			}
@@ -107,7 +107,7 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 	r := changeResult{DryRun: a.flags.dryRun, Generation: s.state.Current.Number}
 	if a.flags.dryRun {
 		r.Removed = refs(s.everything())
-		if r.Kept, err = s.KeptOfAll(ctx, false); err != nil {
+		if r.Kept, err = s.PreviewRemoveAll(ctx, false); err != nil {
 			return nil, err
 		}
 		return r, kept(r.Kept, true)
@@ -119,7 +119,7 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 	if _, done := errors.AsType[*install.UnfinishedError](err); err != nil && !done {
 		return nil, err
 	}
-	r.Generation, r.Removed, r.Kept = res.Generation.Number, refs(res.Removed), res.Kept
+	r.Generation, r.Removed, r.Kept = res.Generation.Number, refs(res.Removed), res.Leftovers
 	if err == nil && len(r.Removed) == 0 {
 		a.say("nothing was installed")
 	}

@@ -65,8 +65,8 @@ type upstreamRow struct{ tool, format string }
 
 // upstreamRows are all rows of the table, those that want keys too.
 func upstreamRows() (rows []upstreamRow) {
-	for _, format := range upstreams.TwinFormats() {
-		for _, tool := range upstreams.TwinTools(format) {
+	for _, format := range upstreams.MirrorFormats() {
+		for _, tool := range upstreams.MirrorTools(format) {
 			rows = append(rows, upstreamRow{tool, format})
 		}
 	}

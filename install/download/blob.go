@@ -257,11 +257,11 @@ func (c Cache) hold(size int64) (*private.File, error) {
 	return private.New(c.Root, blobDir, size, c.Memory)
 }
 
-// Have reports how many bytes of a need not be fetched, and whether the cache has all of
+// Cached reports how many bytes of a need not be fetched, and whether the cache has all of
 // it. It goes by the names and sizes of files, and reads and proves nothing. For an
 // artifact of unknown size it reports 0 bytes, because the sizes of files in the cache
 // cannot be trusted.
-func (c Cache) Have(a manifests.Artifact) (bytes int64, whole bool) {
+func (c Cache) Cached(a manifests.Artifact) (bytes int64, whole bool) {
 	if a.Integrity.Digest.Algorithm() == "sha256" {
 		info, err := c.Root.Lstat(path.Join(blobDir, a.Integrity.Digest.Hex()))
 		if err == nil && info.Mode().IsRegular() && (a.Size == 0 || info.Size() == a.Size) {
@@ -279,9 +279,9 @@ func (c Cache) Have(a manifests.Artifact) (bytes int64, whole bool) {
 	return info.Size(), false
 }
 
-// Forget removes the partial download of a, unless another process or goroutine is
+// DropPartial removes the partial download of a, unless another process or goroutine is
 // fetching it.
-func (c Cache) Forget(a manifests.Artifact) error {
+func (c Cache) DropPartial(a manifests.Artifact) error {
 	key, err := keyOf(a)
 	if err != nil {
 		return err

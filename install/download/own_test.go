@@ -89,7 +89,7 @@ func TestForgetKeepsFilesWithoutRecord(t *testing.T) {
 		}
 	}
 	write(name, "mine")
-	if err := cache.Forget(a); err != nil {
+	if err := cache.DropPartial(a); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := cache.Root.ReadFile(name); err != nil || string(got) != "mine" {
@@ -100,7 +100,7 @@ func TestForgetKeepsFilesWithoutRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(name+recordSuffix, text)
-	if err := cache.Forget(a); err != nil {
+	if err := cache.DropPartial(a); err != nil {
 		t.Fatal(err)
 	}
 	if got := files(t, cache); got != "" {

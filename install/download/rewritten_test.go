@@ -193,7 +193,7 @@ func TestSizesInTheCacheDecideNothing(t *testing.T) {
 			if err := os.Truncate(filepath.Join(cache.Root.Name(), blobDir, verify.DigestOf(data).Hex()), have); err != nil {
 				t.Fatal(err)
 			}
-			if bytes, _ := cache.Have(a); bytes > int64(size) {
+			if bytes, _ := cache.Cached(a); bytes > int64(size) {
 				t.Errorf("%s, size %d: Have reports %d bytes", what, size, bytes)
 			}
 			fetch(t, cache, a, data)

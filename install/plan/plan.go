@@ -46,8 +46,8 @@ func (s State) Installed() []record.Head {
 	return rs
 }
 
-// CutShort returns the releases whose removal was interrupted.
-func (s State) CutShort() (rs []record.Head) {
+// Truncated returns the releases whose removal was interrupted.
+func (s State) Truncated() (rs []record.Head) {
 	for _, id := range s.Current.Removing {
 		if r, ok := s.Receipts[id]; ok && !r.Removed {
 			rs = append(rs, r)
@@ -59,7 +59,7 @@ func (s State) CutShort() (rs []record.Head) {
 // After returns the state after p. Releases that p installs have no receipts in it yet.
 func (s State) After(p Plan) State {
 	s.Generations = maps.Clone(s.Generations)
-	s.Current = p.Foreseen
+	s.Current = p.Predicted
 	s.Generations[s.Current.Number] = s.Current
 	for _, n := range s.Pruned(p) {
 		delete(s.Generations, n)
@@ -70,7 +70,7 @@ func (s State) After(p Plan) State {
 // Pruned returns, in order, the generations that p deletes.
 func (s State) Pruned(p Plan) []uint64 {
 	s.Generations = maps.Clone(s.Generations)
-	s.Current = p.Foreseen
+	s.Current = p.Predicted
 	s.Generations[s.Current.Number] = s.Current
 	return s.Stale()
 }
@@ -86,9 +86,9 @@ func (s State) Stale() (numbers []uint64) {
 	return numbers
 }
 
-// Unnamed returns the installed releases that no generation names; their files are to
+// Unreferenced returns the installed releases that no generation names; their files are to
 // be removed.
-func (s State) Unnamed() (ids []record.ID) {
+func (s State) Unreferenced() (ids []record.ID) {
 	named := map[record.ID]bool{}
 	for _, g := range s.Generations {
 		for _, id := range g.Receipts {
@@ -163,9 +163,9 @@ type Plan struct {
 	Follow  map[record.ID]string // new values of Requested for receipts of installed releases
 	Prune   []uint64             // generations to delete because they name a receipt of Remove
 	Goto    uint64               // the generation to return to; zero to make a new one
-	// Foreseen predicts the next generation. Releases that are not unpacked yet have
+	// Predicted predicts the next generation. Releases that are not unpacked yet have
 	// a placeholder ID, and only those commands whose patterns are literal names.
-	Foreseen record.Generation
+	Predicted record.Generation
 }
 
 // An Install is one release to put in place.
@@ -202,13 +202,13 @@ func Make(s State, c Change) (Plan, error) {
 		if _, ok := s.Generations[previous]; !ok || previous == 0 {
 			return Plan{}, &NoPreviousError{Current: s.Current.Number}
 		}
-		p.Goto, p.Foreseen = previous, s.Generations[previous]
-		for _, id := range p.Foreseen.Receipts {
+		p.Goto, p.Predicted = previous, s.Generations[previous]
+		for _, id := range p.Predicted.Receipts {
 			if s.Gone[id] && !s.Current.Has(id) {
 				return Plan{}, &GoneError{Release: s.Receipts[id].Ref(), Generation: previous}
 			}
 		}
-		for _, l := range p.Foreseen.Links {
+		for _, l := range p.Predicted.Links {
 			if err := s.checkForeign(l, nil); err != nil {
 				return Plan{}, err
 			}
@@ -251,7 +251,7 @@ func Make(s State, c Change) (Plan, error) {
 		return Plan{}, err
 	}
 	var err error
-	if p.Foreseen, err = Next(s, p, p.predictedHeads(), time.Time{}); err != nil {
+	if p.Predicted, err = Next(s, p, p.predictedHeads(), time.Time{}); err != nil {
 		return Plan{}, err
 	}
 	return p, nil

@@ -23,9 +23,9 @@ func (h Head) eachEvidence(f func(verify.Evidence)) {
 	}
 }
 
-// Kept returns the evidence to store with a new receipt.
-func (h Head) Kept() (all []verify.Kept) {
-	h.eachEvidence(func(e verify.Evidence) { all = append(all, e.Kept...) })
+// EvidenceBlobs returns the evidence to store with a new receipt.
+func (h Head) EvidenceBlobs() (all []verify.Blob) {
+	h.eachEvidence(func(e verify.Evidence) { all = append(all, e.Blobs...) })
 	return all
 }
 

@@ -109,8 +109,8 @@ type Head struct {
 	// that Artifacts prove were unpacked. Older receipts lack it: nothing in them ties
 	// a file to its archive.
 	FilesProved bool `json:"files_proved,omitempty"`
-	// Sealed is when the Stamps of the entries had been read (see SealedAt).
-	Sealed time.Time `json:"sealed,omitzero"`
+	// StampsReadAt is when the Stamps of the entries had been read (see SealedAt).
+	StampsReadAt time.Time `json:"sealed,omitzero"`
 	// Removed reports that the release was uninstalled. Entries are then only the
 	// paths that were left because they had changed.
 	Removed bool `json:"removed,omitempty"`

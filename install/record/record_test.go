@@ -121,7 +121,7 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 
 func TestReceiptRoundTrip(t *testing.T) {
 	stamped := sample()
-	stamped.Sealed = time.Date(2026, 11, 22, 10, 0, 9, 123456789, time.UTC)
+	stamped.StampsReadAt = time.Date(2026, 11, 22, 10, 0, 9, 123456789, time.UTC)
 	stamped.Entries = append(stamped.Entries, Entry{Path: "ü \"\\<>&\u2028\x7f\n", Type: File, Digest: verify.DigestOf(nil),
 		Stamp: Stamp{math.MaxUint64, math.MinInt64, math.MaxInt64}})
 	for _, want := range []Receipt{sample(), stamped} {
@@ -271,13 +271,13 @@ func TestUntouchedNeedsSettledEqualStamp(t *testing.T) {
 	sealed := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	at := func(d time.Duration) int64 { return sealed.Add(d).UnixNano() }
 	file := Entry{Path: "a", Type: File, Size: 7, Digest: verify.DigestOf(nil), Stamp: Stamp{11, at(-time.Hour), at(-2 * time.Second)}}
-	r := Receipt{Head: Head{Sealed: sealed}}
+	r := Receipt{Head: Head{StampsReadAt: sealed}}
 	for took, want := range map[time.Duration]time.Duration{0: 0, time.Second: time.Second, time.Hour: time.Second, -time.Hour: -time.Hour} {
 		if got := SealedAt(sealed, sealed.Add(took)).Sub(sealed); got != want {
 			t.Errorf("stamps that were read within %v are sealed after %v, want %v", took, got, want)
 		}
 	}
-	if !r.Untouched(file, 7, file.Stamp) {
+	if !r.StampMatches(file, 7, file.Stamp) {
 		t.Error("an unchanged file is reported as changed")
 	}
 	for name, change := range map[string]func(r *Receipt, e *Entry, size *int64, now *Stamp){
@@ -287,14 +287,14 @@ func TestUntouchedNeedsSettledEqualStamp(t *testing.T) {
 		"written, with its time reset": func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Changed++ },
 		"the clock set back":           func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Changed-- },
 		"no stamp":                     func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp, *now = Stamp{}, Stamp{} },
-		"not sealed":                   func(r *Receipt, e *Entry, size *int64, now *Stamp) { r.Sealed = time.Time{} },
+		"not sealed":                   func(r *Receipt, e *Entry, size *int64, now *Stamp) { r.StampsReadAt = time.Time{} },
 		"just written when sealed":     func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp.Changed++; now.Changed++ },
 		"from the future when sealed":  func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp.Changed = at(time.Hour); *now = e.Stamp },
 		"a directory":                  func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Type = Dir },
 	} {
 		r, e, size, now := r, file, file.Size, file.Stamp
 		change(&r, &e, &size, &now)
-		if r.Untouched(e, size, now) {
+		if r.StampMatches(e, size, now) {
 			t.Errorf("%s: reported as unchanged", name)
 		}
 	}

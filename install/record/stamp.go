@@ -33,15 +33,15 @@ func SealedAt(began, ended time.Time) time.Time {
 	return ended
 }
 
-// Settled reports whether the stamp of e can be relied on: e is a file whose last change
+// StampTrusted reports whether the stamp of e can be relied on: e is a file whose last change
 // was long enough before r was sealed.
-func (r Receipt) Settled(e Entry) bool {
-	return e.Type == File && !e.Stamp.IsZero() && !r.Sealed.IsZero() &&
-		e.Stamp.Changed <= r.Sealed.Add(-settleTime).UnixNano()
+func (r Receipt) StampTrusted(e Entry) bool {
+	return e.Type == File && !e.Stamp.IsZero() && !r.StampsReadAt.IsZero() &&
+		e.Stamp.Changed <= r.StampsReadAt.Add(-settleTime).UnixNano()
 }
 
-// Untouched reports whether the size and the current stamp of a file prove that it is
+// StampMatches reports whether the size and the current stamp of a file prove that it is
 // unchanged since r was written.
-func (r Receipt) Untouched(e Entry, size int64, now Stamp) bool {
-	return r.Settled(e) && e.Size == size && e.Stamp == now
+func (r Receipt) StampMatches(e Entry, size int64, now Stamp) bool {
+	return r.StampTrusted(e) && e.Size == size && e.Stamp == now
 }

@@ -134,10 +134,10 @@ func TestWriteAddsFiles(t *testing.T) {
 	if err := s.add(t, tarOf(file("a", "1")), manifests.Layout{Format: "tar"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.prefix.Write(t.Context(), "rust 1.95.0", manifests.File{Path: "lib/rustlib/components", Data: []byte("cargo\n")}); err != nil {
+	if err := s.prefix.AddFile(t.Context(), "rust 1.95.0", manifests.File{Path: "lib/rustlib/components", Data: []byte("cargo\n")}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.prefix.Write(t.Context(), "rust 1.95.0", manifests.File{Path: "empty"}); err != nil {
+	if err := s.prefix.AddFile(t.Context(), "rust 1.95.0", manifests.File{Path: "empty"}); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := s.prefix.Finish(t.Context())
@@ -156,7 +156,7 @@ func TestWriteAddsFiles(t *testing.T) {
 		if err := s.add(t, tarOf(file("a", "1")), manifests.Layout{Format: "tar"}); err != nil {
 			t.Fatal(err)
 		}
-		err := s.prefix.Write(t.Context(), "rust 1.95.0", manifests.File{Path: name, Data: []byte("x")})
+		err := s.prefix.AddFile(t.Context(), "rust 1.95.0", manifests.File{Path: name, Data: []byte("x")})
 		if err == nil || !strings.HasPrefix(err.Error(), "rust 1.95.0: ") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -187,7 +187,7 @@ func TestWriteRefusesClaimedPaths(t *testing.T) {
 			if err := s.add(t, tarOf(c.entries...), manifests.Layout{Format: "tar"}); err != nil {
 				t.Fatal(err)
 			}
-			err := s.prefix.Write(t.Context(), "the-archive", manifests.File{Path: name, Data: []byte("kist's")})
+			err := s.prefix.AddFile(t.Context(), "the-archive", manifests.File{Path: name, Data: []byte("kist's")})
 			if c.rule != "" {
 				wantRule(t, err, c.rule)
 				s.check(t, nil, err)

@@ -170,7 +170,7 @@ func TestWriteProgramsAndLinks(t *testing.T) {
 		{Path: "kist/bin/cc", Data: []byte("#!/bin/sh\n"), Exec: true},
 		{Path: "kist/lib", Link: "../usr/lib"},
 	} {
-		if err := s.prefix.Write(t.Context(), "gcc 12", f); err != nil {
+		if err := s.prefix.AddFile(t.Context(), "gcc 12", f); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -199,7 +199,7 @@ func TestWriteProgramsAndLinks(t *testing.T) {
 		if err := s.add(t, debOf(file("./usr/bin/cc", "x")), mergedUsr); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.prefix.Write(t.Context(), "gcc 12", f); err == nil {
+		if err := s.prefix.AddFile(t.Context(), "gcc 12", f); err == nil {
 			t.Errorf("%s: a link was written", name)
 		}
 	}

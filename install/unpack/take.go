@@ -12,13 +12,13 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Take copies the entries of one component from another prefix, as its receipt records
+// CopyFrom copies the entries of one component from another prefix, as its receipt records
 // them, parents before children, under the rules for archives. open opens a file of
 // that prefix for reading; only its content is used. A copy whose digest differs from
 // the receipt fails with a *verify.DigestError. File systems that can share the blocks
 // of two files do so. a.Name is the name of the other prefix in errors; a.Layout is
 // empty.
-func (p *Prefix) Take(ctx context.Context, a Archive, entries []record.Entry, open func(path string) (*os.File, error)) error {
+func (p *Prefix) CopyFrom(ctx context.Context, a Archive, entries []record.Entry, open func(path string) (*os.File, error)) error {
 	return p.fill(ctx, a, func(f *filler) error {
 		for _, e := range entries {
 			f.left += e.Size

@@ -17,8 +17,8 @@ func takeAll(t *testing.T, from string, entries []record.Entry, limits unpack.Li
 	t.Helper()
 	source, to := openRoot(t, from), t.TempDir()
 	p := unpack.New(openRoot(t, to), limits)
-	if err := p.Take(t.Context(), unpack.Archive{Name: "the other", Component: "part"}, entries, source.Open); err != nil {
-		if again := p.Take(t.Context(), unpack.Archive{Name: "the other"}, nil, source.Open); again == nil {
+	if err := p.CopyFrom(t.Context(), unpack.Archive{Name: "the other", Component: "part"}, entries, source.Open); err != nil {
+		if again := p.CopyFrom(t.Context(), unpack.Archive{Name: "the other"}, nil, source.Open); again == nil {
 			t.Error("something can be done with a broken prefix")
 		}
 		return nil, to, err

@@ -242,9 +242,9 @@ func (p *Prefix) AddStream(ctx context.Context, r io.Reader, size int64, a Archi
 	})
 }
 
-// Write adds a file or a link that is in no archive, under the same rules. It is
+// AddFile adds a file or a link that is in no archive, under the same rules. It is
 // ordered after all archives; from names its source in errors.
-func (p *Prefix) Write(ctx context.Context, from string, w manifests.File) error {
+func (p *Prefix) AddFile(ctx context.Context, from string, w manifests.File) error {
 	return p.fill(ctx, Archive{Name: from, Order: math.MaxInt}, func(f *filler) error {
 		if w.Link != "" {
 			return f.put(entry{name: w.Path, kind: link, target: w.Link})

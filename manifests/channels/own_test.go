@@ -54,7 +54,7 @@ func TestRemoveDeletesOnlyItsOwn(t *testing.T) {
 	if err := s.Root.Remove("channels/notes.toml"); err != nil { // invalid settings would keep all keys
 		t.Fatal(err)
 	}
-	predicted, err := s.Kept("acme")
+	predicted, err := s.KeyFiles("acme")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -222,8 +222,8 @@ func (s Store) RetireAll() error {
 	return nil
 }
 
-// Kept returns the files that Remove would return as kept. It changes nothing.
-func (s Store) Kept(name string) (kept []string, err error) {
+// KeyFiles returns the files that Remove would return as kept. It changes nothing.
+func (s Store) KeyFiles(name string) (kept []string, err error) {
 	_, kept, err = s.removal(name)
 	return kept, err
 }

@@ -60,7 +60,7 @@ import (
 type Site struct {
 	Base      string // URL that contains everything, ending in a slash
 	Index     string // template: the index of versions, below Base
-	Parse     func(index []byte) (manifests.Hint, error)
+	Parse     func(index []byte) (manifests.VersionIndex, error)
 	Numbering manifests.Numbering
 
 	Dir   string // template: directory of a version's files, below Base, ending in a slash
@@ -106,13 +106,13 @@ type Source struct {
 // every platform, but no artifact.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
 	index := manifests.Index{Channel: s.Channel, Tool: s.Tool, Ref: s.Site.Base + s.fill(s.Site.Index, "", ""), Parse: s.Site.Parse, Numbering: s.Site.Numbering, Spare: true}
-	return index.Fetch(ctx, t, q, func(q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
+	return index.Fetch(ctx, t, q, func(q manifests.Query, choice manifests.Match) (manifests.Release, error) {
 		return s.release(ctx, t, q, choice)
 	})
 }
 
 // release proves the list of the chosen version and finds the file for q.Platform.
-func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
+func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.Query, choice manifests.Match) (manifests.Release, error) {
 	version := choice.Version
 	files := s.files(version)
 	platform, built := best(files, q.Platform)

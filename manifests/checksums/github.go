@@ -13,8 +13,8 @@ import (
 // releases and no platforms. Its dates are those of the last edit, not of the release,
 // and are ignored. Entries that are not versions are skipped, and so are repeated
 // versions; a feed without any version is an error. Source: RFC 4287.
-func ParseReleases(tag string) func(feed []byte) (manifests.Hint, error) {
-	return func(data []byte) (manifests.Hint, error) {
+func ParseReleases(tag string) func(feed []byte) (manifests.VersionIndex, error) {
+	return func(data []byte) (manifests.VersionIndex, error) {
 		var feed struct {
 			XMLName xml.Name `xml:"http://www.w3.org/2005/Atom feed"`
 			Entries []struct {
@@ -24,7 +24,7 @@ func ParseReleases(tag string) func(feed []byte) (manifests.Hint, error) {
 		if err := xml.Unmarshal(data, &feed); err != nil {
 			return nil, fmt.Errorf("not a feed of releases: %w", err)
 		}
-		var hint manifests.Hint
+		var hint manifests.VersionIndex
 		seen := map[string]bool{}
 		for _, e := range feed.Entries {
 			version, ok := strings.CutPrefix(e.ID[strings.LastIndex(e.ID, "/")+1:], tag)
@@ -32,7 +32,7 @@ func ParseReleases(tag string) func(feed []byte) (manifests.Hint, error) {
 				continue
 			}
 			seen[version] = true
-			hint = append(hint, manifests.Hinted{Version: version, Stable: manifests.StableSemver(version),
+			hint = append(hint, manifests.IndexEntry{Version: version, Stable: manifests.StableSemver(version),
 				Platforms: []manifests.Platform{{}}})
 		}
 		if len(hint) == 0 {

@@ -13,7 +13,7 @@ import (
 // with their builds. Enterprise editions (1.21.0+ent) match only exact requests.
 // Entries that are not versions or platforms are skipped; an index without any version
 // is an error. Source: releases.hashicorp.com.
-func ParseHashiCorp(index []byte) (manifests.Hint, error) {
+func ParseHashiCorp(index []byte) (manifests.VersionIndex, error) {
 	var product struct {
 		Versions map[string]struct {
 			Builds []struct {
@@ -25,12 +25,12 @@ func ParseHashiCorp(index []byte) (manifests.Hint, error) {
 	if err := json.Unmarshal(index, &product); err != nil {
 		return nil, fmt.Errorf("not the index of a HashiCorp product: %w", err)
 	}
-	var hint manifests.Hint
+	var hint manifests.VersionIndex
 	for _, version := range slices.Sorted(maps.Keys(product.Versions)) {
 		if !manifests.ValidSemver(version) {
 			continue
 		}
-		entry := manifests.Hinted{Version: version, Stable: manifests.StableSemver(version)}
+		entry := manifests.IndexEntry{Version: version, Stable: manifests.StableSemver(version)}
 		for _, build := range product.Versions[version].Builds {
 			platform, err := manifests.ParsePlatform(build.OS + "/" + build.Arch)
 			if err == nil && platform.Libc == "" && !slices.Contains(entry.Platforms, platform) {

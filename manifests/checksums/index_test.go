@@ -15,7 +15,7 @@ const feedHead = `<?xml version="1.0" encoding="UTF-8"?><feed xmlns="http://www.
 
 func entry(id string) string { return "<entry><id>" + id + "</id><title>x</title></entry>" }
 
-func versions(h manifests.Hint) string {
+func versions(h manifests.VersionIndex) string {
 	var list []string
 	for _, v := range h {
 		text := v.Version
@@ -33,7 +33,7 @@ func TestParsersSkipInvalidEntries(t *testing.T) {
 	bun := checksums.ParseReleases("bun-v")
 	for _, test := range []struct {
 		name  string
-		parse func([]byte) (manifests.Hint, error)
+		parse func([]byte) (manifests.VersionIndex, error)
 		text  string
 		want  string
 	}{
@@ -93,14 +93,14 @@ func TestNodeLabelsAndPlatforms(t *testing.T) {
 	}
 }
 
-func parsers() map[string]func([]byte) (manifests.Hint, error) {
-	return map[string]func([]byte) (manifests.Hint, error){
+func parsers() map[string]func([]byte) (manifests.VersionIndex, error) {
+	return map[string]func([]byte) (manifests.VersionIndex, error){
 		"node": checksums.ParseNode, "hashicorp": checksums.ParseHashiCorp, "github": checksums.ParseReleases("bun-v"),
 	}
 }
 
 // checkHint checks that the parsed values are safe as parts of a URL.
-func checkHint(t *testing.T, hint manifests.Hint, err error) {
+func checkHint(t *testing.T, hint manifests.VersionIndex, err error) {
 	t.Helper()
 	if (err == nil) != (len(hint) > 0) {
 		t.Fatalf("%+v, %v", hint, err)

@@ -14,7 +14,7 @@ import (
 // because upstream advises everyone to use one. Entries that are not versions or known
 // platforms are skipped, and so are repeated versions; an index without any version is
 // an error. Source: nodejs.org/dist, and nodejs/nodejs-dist-indexer.
-func ParseNode(index []byte) (manifests.Hint, error) {
+func ParseNode(index []byte) (manifests.VersionIndex, error) {
 	var listed []struct {
 		Version string          `json:"version"`
 		Date    string          `json:"date"`
@@ -24,7 +24,7 @@ func ParseNode(index []byte) (manifests.Hint, error) {
 	if err := json.Unmarshal(index, &listed); err != nil {
 		return nil, fmt.Errorf("not the index of Node.js: %w", err)
 	}
-	var hint manifests.Hint
+	var hint manifests.VersionIndex
 	seen := map[string]bool{}
 	for _, v := range listed {
 		version, ok := strings.CutPrefix(v.Version, "v")
@@ -32,7 +32,7 @@ func ParseNode(index []byte) (manifests.Hint, error) {
 			continue
 		}
 		seen[version] = true
-		entry := manifests.Hinted{Version: version, Stable: manifests.StableSemver(version), Date: parseDay(v.Date)}
+		entry := manifests.IndexEntry{Version: version, Stable: manifests.StableSemver(version), Date: parseDay(v.Date)}
 		for _, file := range v.Files {
 			if platform, ok := nodePlatforms[file]; ok && !slices.Contains(entry.Platforms, platform) {
 				entry.Platforms = append(entry.Platforms, platform)

@@ -153,8 +153,8 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	}
 	c := &Catalog{source: s, arch: arch}
 	suites, err := c.prove(ctx, t, q)
-	if err == nil && q.Judge != nil { // before fetching the indices of a stale suite
-		if stale := q.Judge(c.mark); stale != nil {
+	if err == nil && q.CheckMark != nil { // before fetching the indices of a stale suite
+		if stale := q.CheckMark(c.mark); stale != nil {
 			return nil, stale
 		}
 	}
@@ -192,7 +192,7 @@ func (c *Catalog) prove(ctx context.Context, t manifests.Transport, q manifests.
 	for _, f := range suites {
 		lines = append(lines, f.mark())
 	}
-	c.mark = verify.Together(c.source.Channel, lines...)
+	c.mark = verify.JoinLines(c.source.Channel, lines...)
 	return suites, nil
 }
 

@@ -39,7 +39,7 @@ func TestResolve(t *testing.T) {
 		t.Errorf("artifact %+v", libc)
 	}
 	e := release.Evidence
-	if e.Kind != verify.ByDigest || e.Root().Kind != verify.ByClearsigned || len(e.Also) != 1 || len(e.Kept) != 1 || e.Mark.Line != "bookworm" ||
+	if e.Kind != verify.ByDigest || e.Root().Kind != verify.ByClearsigned || len(e.Also) != 1 || len(e.Blobs) != 1 || e.Mark.Line != "bookworm" ||
 		!slices.Contains(e.Notes, NoExpiry) || len(e.Also[0].Notes) != 0 || e.Also[0].Mark.Expires.IsZero() {
 		t.Errorf("evidence %+v", e)
 	}
@@ -425,7 +425,7 @@ func TestCache(t *testing.T) {
 		}
 	}
 	again, err := w.resolve(t, s, ask("ninja"), verify.Mark{})
-	if err != nil || components(again) != components(truth) || len(again.Evidence.Kept) != 1 {
+	if err != nil || components(again) != components(truth) || len(again.Evidence.Blobs) != 1 {
 		t.Errorf("from the cache: %v", err)
 	}
 	for d, data := range cache {
@@ -496,9 +496,9 @@ func TestStaleSuiteFetchesNoIndex(t *testing.T) {
 			w := world{&manifesttest.Upstream{Files: maps.Clone(w.Files)}, w.key}
 			publish(w)
 			fresh := name == "the same suites" || name == "no mark to follow"
-			q := manifests.Query{Request: ask("ninja"), Now: now, Judge: func(m verify.Mark) error { return m.Supersedes(newest.Mark(), now) }}
+			q := manifests.Query{Request: ask("ninja"), Now: now, CheckMark: func(m verify.Mark) error { return m.Supersedes(newest.Mark(), now) }}
 			if name == "no mark to follow" {
-				q.Judge = nil
+				q.CheckMark = nil
 			}
 			_, err := w.source(t).Fetch(t.Context(), w, q)
 			if fresh && err != nil || !fresh && !errors.Is(err, verify.ErrStale) {

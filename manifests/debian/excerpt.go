@@ -42,7 +42,7 @@ func (s Source) roots(q manifests.Query) (names []string) {
 	for _, t := range s.tools() {
 		names = append(names, t.Packages...)
 	}
-	names = slices.Concat(names, q.Components, q.Besides)
+	names = slices.Concat(names, q.Components, q.AlsoComponents)
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -125,7 +125,7 @@ func loadExcerpt(ctx context.Context, suites []*fetcher, arch string, last verif
 			if !ok || !cache.Has(l.packed.digest, l.packed.size) {
 				return nil
 			}
-			x := f.newIndex(l, f.document.Stated(l.name(), l.packed.digest, func() ([]byte, error) {
+			x := f.newIndex(l, f.document.EvidenceOf(l.name(), l.packed.digest, func() ([]byte, error) {
 				published, err := f.published(ctx, l)
 				return published.View(), err
 			}))

@@ -51,7 +51,7 @@ func excerptWorld(t *testing.T) (world, Source, *counting) {
 // catalogOf fetches a catalog, given the mark of the previous run.
 func catalogOf(t *testing.T, w world, s Source, last verify.Mark, r manifests.Request, extra ...string) *Catalog {
 	t.Helper()
-	c, err := s.Fetch(t.Context(), w, manifests.Query{Request: r, Now: now, Last: last, Besides: extra})
+	c, err := s.Fetch(t.Context(), w, manifests.Query{Request: r, Now: now, Last: last, AlsoComponents: extra})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestExcerptReplacesIndices(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		data, err := r.Evidence.Kept[0].Bytes()
+		data, err := r.Evidence.Blobs[0].Bytes()
 		if err != nil || verify.DigestOf(data) != r.Evidence.Digest {
 			t.Errorf("%s: the index in the evidence: %v", tool, err)
 		}
@@ -207,7 +207,7 @@ func TestExcerptRefetchesLostIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := r.Evidence.Kept[0]
+	kept := r.Evidence.Blobs[0]
 	cache.memory[kept.Digest] = []byte("damaged")
 	if data, err := kept.Bytes(); err != nil || verify.DigestOf(data) != kept.Digest {
 		t.Errorf("a damaged index: %v", err)

@@ -183,7 +183,7 @@ func (f *fetcher) add(ctx context.Context, a *archive) error {
 func (f *fetcher) published(ctx context.Context, l listing) (verify.Document, error) {
 	if f.Cache != nil {
 		if data := f.Cache.Load(l.packed.digest, l.packed.size); data != nil {
-			if doc, err := f.document.Adopt(l.name(), data, l.packed.digest); err == nil {
+			if doc, err := f.document.ChildNoCopy(l.name(), data, l.packed.digest); err == nil {
 				return doc, nil
 			}
 		}
@@ -195,7 +195,7 @@ func (f *fetcher) published(ctx context.Context, l listing) (verify.Document, er
 	if size := int64(len(data)); size != l.packed.size {
 		return verify.Document{}, &verify.SizeError{Name: l.name(), Want: l.packed.size, Got: size}
 	}
-	doc, err := f.document.Adopt(l.name(), data, l.packed.digest)
+	doc, err := f.document.ChildNoCopy(l.name(), data, l.packed.digest)
 	if err == nil && f.Cache != nil {
 		f.Cache.Store(l.packed.digest, data)
 	}
@@ -229,7 +229,7 @@ func (f *fetcher) unpacked(l listing, published verify.Document) (verify.Documen
 	if err != nil {
 		return verify.Document{}, &FormatError{l.name(), err.Error()}
 	}
-	return f.document.Adopt(l.name(), data, l.unpacked.digest)
+	return f.document.ChildNoCopy(l.name(), data, l.unpacked.digest)
 }
 
 // decode decompresses packed, which must yield exactly size bytes.

@@ -6,10 +6,10 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Stated reads proved indices, as published, and returns a function that reports
+// PackagesIn reads proved indices, as published, and returns a function that reports
 // whether they list a file of a package with a digest, in any version. It is for
 // proving again what was installed.
-func Stated(indices []verify.Document) (func(pkg string, d verify.Digest) bool, error) {
+func PackagesIn(indices []verify.Document) (func(pkg string, d verify.Digest) bool, error) {
 	stanzas := map[string][][]byte{} // by package
 	for _, published := range indices {
 		name := published.Evidence().Name

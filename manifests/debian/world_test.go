@@ -168,7 +168,7 @@ func packages(tb testing.TB, arch string, stanzas ...string) *archive {
 // proved makes a document of data, stated by a signed document.
 func proved(tb testing.TB, data []byte) verify.Document {
 	tb.Helper()
-	d, err := signed(tb).Adopt("document", data, verify.DigestOf(data))
+	d, err := signed(tb).ChildNoCopy("document", data, verify.DigestOf(data))
 	if err != nil {
 		tb.Fatal(err)
 	}

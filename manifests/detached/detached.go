@@ -69,7 +69,7 @@ import (
 type Site struct {
 	Base      string // URL that contains everything, ending in a slash
 	Index     string // URL template of the index of versions
-	Parse     func(index []byte) (manifests.Hint, error)
+	Parse     func(index []byte) (manifests.VersionIndex, error)
 	Numbering manifests.Numbering
 
 	File string // URL template of an artifact
@@ -128,13 +128,13 @@ type Source struct {
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
 	ref := s.filler("", manifests.Request{}).url(s.Site.Index)
 	index := manifests.Index{Channel: s.Channel, Tool: s.Tool, Ref: ref, Parse: s.parse, Numbering: s.Site.Numbering}
-	return index.Fetch(ctx, t, q, func(q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
+	return index.Fetch(ctx, t, q, func(q manifests.Query, choice manifests.Match) (manifests.Release, error) {
 		return s.release(ctx, t, q, choice)
 	})
 }
 
 // release fetches the signature of a version and checks that the file exists.
-func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.Query, choice manifests.Choice) (manifests.Release, error) {
+func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.Query, choice manifests.Match) (manifests.Release, error) {
 	f := s.filler(choice.Version, q.Request)
 	if q.Platform.IsAny() && len(s.Site.Platforms) > 0 {
 		return manifests.Release{Channel: s.Channel, Tool: s.Tool, Version: choice.Version}, nil
@@ -144,7 +144,7 @@ func (s Source) release(ctx context.Context, t manifests.Transport, q manifests.
 	policy := verify.Policy{Keys: s.Keys, Threshold: s.Threshold, Now: q.Now, Use: verify.Release, Released: choice.Date}
 	data, err := manifests.ReadAll(ctx, t, signed, manifests.MaxSignature)
 	if err == nil {
-		err = policy.Foresee(manifests.Redact(signed), data)
+		err = policy.Precheck(manifests.Redact(signed), data)
 	}
 	if err != nil && !errors.Is(err, manifests.ErrNotFound) {
 		return manifests.Release{}, err
@@ -168,7 +168,7 @@ func (s Source) unsigned(ref string) error {
 }
 
 // parse reads the index. Where it gives no platforms, parse adds those of the Site.
-func (s Source) parse(index []byte) (manifests.Hint, error) {
+func (s Source) parse(index []byte) (manifests.VersionIndex, error) {
 	hint, err := s.Site.Parse(index)
 	for i, v := range hint {
 		if slices.Equal(v.Platforms, []manifests.Platform{{}}) && len(s.Site.Platforms) > 0 {

@@ -12,7 +12,7 @@ import (
 // files. Entries that are not a version of Go or an archive for a platform are skipped,
 // and so are repeated versions; an index without any version is an error. Source:
 // golang/website, internal/dl.
-func ParseGo(index []byte) (manifests.Hint, error) {
+func ParseGo(index []byte) (manifests.VersionIndex, error) {
 	var listed []struct {
 		Version string `json:"version"`
 		Stable  bool   `json:"stable"`
@@ -25,7 +25,7 @@ func ParseGo(index []byte) (manifests.Hint, error) {
 	if err := json.Unmarshal(index, &listed); err != nil {
 		return nil, fmt.Errorf("not Go's index of downloads: %w", err)
 	}
-	var hint manifests.Hint
+	var hint manifests.VersionIndex
 	seen := make(map[string]bool)
 	for _, v := range listed {
 		version, ok := strings.CutPrefix(v.Version, "go")
@@ -33,7 +33,7 @@ func ParseGo(index []byte) (manifests.Hint, error) {
 			continue
 		}
 		seen[version] = true
-		entry := manifests.Hinted{Version: version, Stable: v.Stable && manifests.StableGoVersion(version)}
+		entry := manifests.IndexEntry{Version: version, Stable: v.Stable && manifests.StableGoVersion(version)}
 		for _, file := range v.Files {
 			if platform, ok := goPlatform(file.OS, file.Arch); ok && file.Kind == "archive" {
 				entry.Platforms = append(entry.Platforms, platform)

@@ -12,7 +12,7 @@ import (
 // ParseGradle reads the JSON list of all Gradle builds,
 // services.gradle.org/versions/all. Snapshots, nightly builds and broken versions are
 // skipped. Gradle runs on every platform.
-func ParseGradle(index []byte) (manifests.Hint, error) {
+func ParseGradle(index []byte) (manifests.VersionIndex, error) {
 	var listed []struct {
 		Version  string `json:"version"`
 		Built    string `json:"buildTime"` // 20240808130319+0000
@@ -23,14 +23,14 @@ func ParseGradle(index []byte) (manifests.Hint, error) {
 	if err := json.Unmarshal(index, &listed); err != nil {
 		return nil, fmt.Errorf("not Gradle's list of versions: %w", err)
 	}
-	var hint manifests.Hint
+	var hint manifests.VersionIndex
 	seen := map[string]bool{}
 	for _, v := range listed {
 		if v.Snapshot || v.Nightly || v.Broken || !ValidGradleVersion(v.Version) || seen[v.Version] {
 			continue
 		}
 		seen[v.Version] = true
-		entry := manifests.Hinted{Version: v.Version, Stable: !strings.Contains(v.Version, "-"), Platforms: []manifests.Platform{{}}}
+		entry := manifests.IndexEntry{Version: v.Version, Stable: !strings.Contains(v.Version, "-"), Platforms: []manifests.Platform{{}}}
 		if built, err := time.Parse("20060102150405-0700", v.Built); err == nil {
 			entry.Date = built.UTC()
 		}

@@ -14,7 +14,7 @@ import (
 // A listing describes an upstream's index: its parser, its numbering, an example and
 // the expected result.
 type listing struct {
-	parse     func([]byte) (manifests.Hint, error)
+	parse     func([]byte) (manifests.VersionIndex, error)
 	numbering manifests.Numbering
 	text      string
 	newest    string // newest stable version
@@ -70,13 +70,13 @@ func TestParsersReadVersions(t *testing.T) {
 }
 
 func TestDatesAndLinesOfAnIndex(t *testing.T) {
-	of := func(name, version string) manifests.Hinted {
+	of := func(name, version string) manifests.IndexEntry {
 		index := indexes()[name]
 		hint, err := index.parse([]byte(index.text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		i := slices.IndexFunc(hint, func(v manifests.Hinted) bool { return v.Version == version })
+		i := slices.IndexFunc(hint, func(v manifests.IndexEntry) bool { return v.Version == version })
 		if i < 0 {
 			t.Fatalf("%s has no %s", name, version)
 		}

@@ -13,7 +13,7 @@ import (
 // It names no platforms. JDK 8, which is numbered differently, is skipped. Versions
 // with long-term support have the labels "lts" and stable, because upstream recommends
 // them first.
-func ParseTemurin(index []byte) (manifests.Hint, error) {
+func ParseTemurin(index []byte) (manifests.VersionIndex, error) {
 	var listed struct {
 		Versions []struct {
 			OpenJDK string `json:"openjdk_version"` // 21.0.5+11-LTS
@@ -22,7 +22,7 @@ func ParseTemurin(index []byte) (manifests.Hint, error) {
 	if err := json.Unmarshal(index, &listed); err != nil {
 		return nil, fmt.Errorf("not a list of Temurin's releases: %w", err)
 	}
-	var hint manifests.Hint
+	var hint manifests.VersionIndex
 	seen := map[string]bool{}
 	for _, v := range listed.Versions {
 		version := strings.TrimSuffix(v.OpenJDK, "-LTS")
@@ -30,7 +30,7 @@ func ParseTemurin(index []byte) (manifests.Hint, error) {
 			continue
 		}
 		seen[version] = true
-		entry := manifests.Hinted{Version: version, Stable: true, Platforms: []manifests.Platform{{}}}
+		entry := manifests.IndexEntry{Version: version, Stable: true, Platforms: []manifests.Platform{{}}}
 		if isLTS(version) {
 			entry.Labels = []string{"lts", manifests.Stable}
 		}

@@ -11,7 +11,7 @@ import (
 // ParseJulia reads the JSON index of Julia's binaries, an object of versions with their
 // files. The embedded signatures are ignored, since those next to the artifacts are the
 // same. Source: julialang.org, bin/versions.json.
-func ParseJulia(index []byte) (manifests.Hint, error) {
+func ParseJulia(index []byte) (manifests.VersionIndex, error) {
 	var listed map[string]struct {
 		Stable bool `json:"stable"`
 		Files  []struct {
@@ -26,12 +26,12 @@ func ParseJulia(index []byte) (manifests.Hint, error) {
 	}
 	oses := map[string]string{"linux": "linux", "mac": "darwin", "winnt": "windows", "freebsd": "freebsd"}
 	arches := map[string]string{"x86_64": "amd64", "i686": "386", "aarch64": "arm64", "powerpc64le": "ppc64le", "armv7l": "arm"}
-	var hint manifests.Hint
+	var hint manifests.VersionIndex
 	for version, v := range listed {
 		if !manifests.ValidSemver(version) {
 			continue
 		}
-		entry := manifests.Hinted{Version: version, Stable: v.Stable && manifests.StableSemver(version)}
+		entry := manifests.IndexEntry{Version: version, Stable: v.Stable && manifests.StableSemver(version)}
 		for _, file := range v.Files {
 			platform := manifests.Platform{OS: oses[file.OS], Arch: arches[file.Arch]}
 			if platform.OS == "linux" {

@@ -12,7 +12,7 @@ import (
 // ParseSwift reads the JSON list of Swift's releases,
 // swift.org/api/v1/install/releases.json. Its platform names are for people and are
 // ignored. Source: swiftlang/swiftly, openapi.yaml.
-func ParseSwift(index []byte) (manifests.Hint, error) {
+func ParseSwift(index []byte) (manifests.VersionIndex, error) {
 	var listed []struct {
 		Name string `json:"name"` // 6.0.3, or 6.0
 		Tag  string `json:"tag"`  // swift-6.0.3-RELEASE
@@ -21,7 +21,7 @@ func ParseSwift(index []byte) (manifests.Hint, error) {
 	if err := json.Unmarshal(index, &listed); err != nil {
 		return nil, fmt.Errorf("not the list of Swift's releases: %w", err)
 	}
-	var hint manifests.Hint
+	var hint manifests.VersionIndex
 	seen := map[string]bool{}
 	for _, v := range listed {
 		version, ok := strings.CutPrefix(v.Tag, "swift-")
@@ -30,7 +30,7 @@ func ParseSwift(index []byte) (manifests.Hint, error) {
 			continue
 		}
 		seen[version] = true
-		entry := manifests.Hinted{Version: version, Stable: true, Platforms: []manifests.Platform{{}}}
+		entry := manifests.IndexEntry{Version: version, Stable: true, Platforms: []manifests.Platform{{}}}
 		if date, err := time.Parse(time.DateOnly, v.Date); err == nil {
 			entry.Date = date
 		}

@@ -101,7 +101,7 @@ func (s Source) fetch(ctx context.Context, p proxy, q manifests.Query) (manifest
 	if choice.Listed {
 		release.Evidence.Notes = append(release.Evidence.Notes, manifests.Unsigned)
 	}
-	return manifests.Chosen{Asked: q.Request, Release: release, Hint: hint, Numbering: goNumbering, Newest: proof.Mark}, nil
+	return manifests.SingleRelease{Asked: q.Request, Release: release, Hint: hint, Numbering: goNumbering, Newest: proof.Mark}, nil
 }
 
 // release describes a toolchain with the layout that the go command gives it:

@@ -22,7 +22,7 @@ func moduleVersion(version string, host manifests.Platform) string {
 
 // parseList reads a proxy's list of versions of Module. Lines that name no toolchain
 // are skipped: the list is only a hint.
-func parseList(data []byte) manifests.Hint {
+func parseList(data []byte) manifests.VersionIndex {
 	built := make(map[string][]manifests.Platform)
 	lines := strings.Fields(string(data))
 	slices.Sort(lines)
@@ -31,11 +31,11 @@ func parseList(data []byte) manifests.Hint {
 			built[version] = append(built[version], platform)
 		}
 	}
-	hint := make(manifests.Hint, 0, len(built))
+	hint := make(manifests.VersionIndex, 0, len(built))
 	for version, platforms := range built {
-		hint = append(hint, manifests.Hinted{Version: version, Stable: manifests.StableGoVersion(version), Platforms: platforms})
+		hint = append(hint, manifests.IndexEntry{Version: version, Stable: manifests.StableGoVersion(version), Platforms: platforms})
 	}
-	manifests.SortNewestFirst(hint, func(v manifests.Hinted) string { return v.Version })
+	manifests.SortNewestFirst(hint, func(v manifests.IndexEntry) string { return v.Version })
 	return hint
 }
 

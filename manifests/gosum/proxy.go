@@ -172,7 +172,7 @@ func (p proxy) supported(ctx context.Context) error {
 
 // list reads the version list. A list without a toolchain is refused: it may be an
 // empty answer or a login page.
-func (p proxy) list(ctx context.Context) (manifests.Hint, error) {
+func (p proxy) list(ctx context.Context) (manifests.VersionIndex, error) {
 	data, err := manifests.ReadAll(ctx, p.transport, p.base+"/"+Module+"/@v/list", maxList)
 	if err != nil {
 		return nil, err

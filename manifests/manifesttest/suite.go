@@ -327,7 +327,7 @@ func withoutSignatures(artifacts []manifests.Artifact) []manifests.Artifact {
 		in.Signature = nil
 		if in.Tree != nil {
 			tree := *in.Tree
-			tree.Evidence.Proof, tree.Evidence.Kept = verify.Digest{}, nil
+			tree.Evidence.Proof, tree.Evidence.Blobs = verify.Digest{}, nil
 			in.Tree = &tree
 		}
 	}

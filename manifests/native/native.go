@@ -49,7 +49,7 @@ import (
 type Source struct {
 	Channel string // the name under which the user added it; the manifest must state the same
 	URL     string // of channel.toml: https, http or file, as manifests.Locate returns it
-	// Policy has the channel's keys and threshold. Judge sets its other fields.
+	// Policy has the channel's keys and threshold. CheckKeys sets its other fields.
 	Policy verify.Policy
 	// Edition is the keys document that Policy comes from.
 	Edition Edition
@@ -69,7 +69,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if err := s.Edition.Fresh(s.Channel, q.Now); err != nil {
 		return nil, err
 	}
-	d, err := manifests.ReadSigned(ctx, t, s.URL, ".asc", s.Judge(q.Now))
+	d, err := manifests.ReadSigned(ctx, t, s.URL, ".asc", s.CheckKeys(q.Now))
 	if err != nil {
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
@@ -83,10 +83,10 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	return newCatalog(m, d, s), nil
 }
 
-// Judge returns the policy that verifies the channel's documents at the time now. The
+// CheckKeys returns the policy that verifies the channel's documents at the time now. The
 // signatures must be armored, and the keys must be valid now too, because publishers
 // sign these documents again with every change (verify.Manifest).
-func (s Source) Judge(now time.Time) verify.Policy {
+func (s Source) CheckKeys(now time.Time) verify.Policy {
 	p := s.Policy
 	p.Now, p.Use, p.Armored = now, verify.Manifest, true
 	return p

@@ -239,7 +239,7 @@ func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source,
 	if s.Edition.Version > 0 && digest == s.Edition.Digest {
 		return s, nil, nil
 	}
-	d, err := s.Judge(now).Detached(name, data, sig)
+	d, err := s.CheckKeys(now).Detached(name, data, sig)
 	if err != nil {
 		return s, nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
@@ -264,7 +264,7 @@ func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source,
 	}
 	next = s
 	next.Policy = verify.Policy{Keys: ring, Threshold: keys.Threshold}
-	if _, err := next.Judge(now).Detached(name, data, sig); err != nil {
+	if _, err := next.CheckKeys(now).Detached(name, data, sig); err != nil {
 		return s, nil, &OwnKeysError{s.Channel, keys.Version, err}
 	}
 	next.Edition = Edition{keys.Version, digest, keys.Issued, keys.Expires, revoked, s.Edition.Restart, s.Edition.Restarted}

@@ -86,7 +86,7 @@ func (d Dir) Verify(v Verification) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	policy := source.Judge(now)
+	policy := source.CheckKeys(now)
 	document, err := policy.Detached(ManifestFile, data, block)
 	if err != nil {
 		return Report{}, err

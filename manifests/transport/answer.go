@@ -49,13 +49,13 @@ type WaitError struct {
 }
 
 func (e *WaitError) Error() string {
-	return fmt.Sprintf("%v; the server asks to wait %s", e.Err, SpellWait(e.After))
+	return fmt.Sprintf("%v; the server asks to wait %s", e.Err, FormatWait(e.After))
 }
 
 func (e *WaitError) Unwrap() error { return e.Err }
 
-// SpellWait formats a wait for display: "45 s", "1 h 3 min".
-func SpellWait(d time.Duration) string {
+// FormatWait formats a wait for display: "45 s", "1 h 3 min".
+func FormatWait(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%d s", (d+time.Second-1)/time.Second)
 	}
@@ -72,9 +72,9 @@ func SpellWait(d time.Duration) string {
 
 type waitsKey struct{}
 
-// WithWaits returns a context that makes HTTP call tell before each wait that a server
+// WithWaitNotifier returns a context that makes HTTP call tell before each wait that a server
 // asks for. Calls may overlap.
-func WithWaits(ctx context.Context, tell func(ref string, wait time.Duration)) context.Context {
+func WithWaitNotifier(ctx context.Context, tell func(ref string, wait time.Duration)) context.Context {
 	return context.WithValue(ctx, waitsKey{}, tell)
 }
 

@@ -65,7 +65,7 @@ const (
 // has arrived and can request the rest or, after the wait of Answer.Again, all of it.
 //
 // It obeys a wait requested with Retry-After (RFC 9110, section 10.2.3) and reports it
-// to the function of WithWaits. A wait that is too long fails at once with *WaitError.
+// to the function of WithWaitNotifier. A wait that is too long fails at once with *WaitError.
 type HTTP struct {
 	c     Config
 	round http.RoundTripper

@@ -118,7 +118,7 @@ func TestRetryAfter(t *testing.T) {
 		}
 		h, w := web(Config{Backoff: time.Second, Now: func() time.Time { return now }})
 		var told []time.Duration
-		ctx := WithWaits(t.Context(), func(ref string, wait time.Duration) {
+		ctx := WithWaitNotifier(t.Context(), func(ref string, wait time.Duration) {
 			if told = append(told, wait); ref != url {
 				t.Errorf("told of %s", ref)
 			}
@@ -126,7 +126,7 @@ func TestRetryAfter(t *testing.T) {
 		body, _, err := h.Open(ctx, url, 0)
 		if c.refused != "" {
 			wait, ok := errors.AsType[*WaitError](err)
-			if !ok || SpellWait(wait.After) != c.refused || !errors.Is(err, manifests.ErrUnreachable) || tries != 1 || len(told) > 0 ||
+			if !ok || FormatWait(wait.After) != c.refused || !errors.Is(err, manifests.ErrUnreachable) || tries != 1 || len(told) > 0 ||
 				!strings.Contains(err.Error(), "429 Too Many Requests; the server asks to wait "+c.refused) {
 				t.Errorf("Retry-After: %s: %v after %d requests", c.value, err, tries)
 			}
@@ -275,7 +275,7 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Add("Sun, 22 Nov 2026 11:03:00 GMT", "Sun, 22 Nov 2026 10:00:00 GMT")
 	f.Fuzz(func(t *testing.T, value, date string) {
 		after := retryAfter(http.Header{"Retry-After": {value}, "Date": {date}}, func() time.Time { return time.Unix(0, 0) })
-		if after < 0 || after > 1<<31*time.Second || SpellWait(after) == "" {
+		if after < 0 || after > 1<<31*time.Second || FormatWait(after) == "" {
 			t.Errorf("%q, %q: %v", value, date, after)
 		}
 	})

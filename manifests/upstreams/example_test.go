@@ -71,8 +71,8 @@ func TestThePageDescribesEveryUpstream(t *testing.T) {
 			titles.WriteString(strings.ToLower(line))
 		}
 	}
-	for _, format := range append(upstreams.TwinFormats(), "rust") {
-		for _, tool := range append(upstreams.TwinTools(format), "rust") {
+	for _, format := range append(upstreams.MirrorFormats(), "rust") {
+		for _, tool := range append(upstreams.MirrorTools(format), "rust") {
 			if !strings.Contains(titles.String(), tool) {
 				t.Errorf("docs/upstreams.md has no section on %s", tool)
 			}

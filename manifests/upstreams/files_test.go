@@ -34,7 +34,7 @@ func serveSigned(tb testing.TB, tool string, worlds ...manifesttest.World) *mani
 }
 
 func signedMirror(tb testing.TB, tool string, policy verify.Policy) manifests.Source {
-	source, err := upstreams.Twin{Channel: "twin", Format: "detached", Base: base, Tools: []string{tool},
+	source, err := upstreams.Mirror{Channel: "twin", Format: "detached", Base: base, Tools: []string{tool},
 		Keys: policy.Keys, Threshold: policy.Threshold}.Source()
 	if err != nil {
 		tb.Fatal(err)
@@ -162,7 +162,7 @@ func TestSignedFilesSuite(t *testing.T) {
 
 // TestEveryRowOfSignedFilesIsLaidOut checks that the suite covers every row.
 func TestEveryRowOfSignedFilesIsLaidOut(t *testing.T) {
-	if rows := upstreams.TwinTools("detached"); !slices.Equal(rows, manifesttest.SignedFiles()) {
+	if rows := upstreams.MirrorTools("detached"); !slices.Equal(rows, manifesttest.SignedFiles()) {
 		t.Errorf("rows %v, laid out %v", rows, manifesttest.SignedFiles())
 	}
 }
@@ -186,7 +186,7 @@ func fetchSigned(t *testing.T, tool, distro string, key *verifytest.Key, u *mani
 // a file covers neither its name nor its version.
 func TestAnOldFileUnderANewName(t *testing.T) {
 	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
-	for _, tool := range upstreams.TwinTools("detached") {
+	for _, tool := range upstreams.MirrorTools("detached") {
 		older, newer := build(tool, "1.1.0"), build(tool, "1.2.0")
 		u := serveSigned(t, tool, world(key, newer), world(key, older))
 		honest := serveSigned(t, tool, world(key, newer), world(key, older))
@@ -312,7 +312,7 @@ func TestSignatureOlderThanReleaseIsRefused(t *testing.T) {
 func TestRowsWithoutKeysNeedTheUsers(t *testing.T) {
 	for _, tool := range []string{"llvm", "maven"} {
 		reason, known := upstreams.Refusal(tool)
-		if _, ok := upstreams.Lookup(tool); ok || !known || !strings.Contains(reason, "key") || !slices.Contains(upstreams.TwinTools("detached"), tool) {
+		if _, ok := upstreams.Lookup(tool); ok || !known || !strings.Contains(reason, "key") || !slices.Contains(upstreams.MirrorTools("detached"), tool) {
 			t.Errorf("%s: built in %v, refused because %q", tool, ok, reason)
 		}
 	}

@@ -81,10 +81,10 @@ func TestUpstreamsOverTheLoopbackInterface(t *testing.T) {
 	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
 	keys := verifytest.Keyring(t, key)
 	web := transport.New(transport.Config{Version: "test", Wait: func(context.Context, time.Duration) error { return nil }})
-	for _, tool := range upstreams.TwinTools("checksums") {
+	for _, tool := range upstreams.MirrorTools("checksums") {
 		t.Run(tool, func(t *testing.T) {
 			l, url := serveLoopback(t, tool, world(key, "1.2.0"), world(key, "1.1.0"))
-			source, err := upstreams.Twin{Channel: "twin", Format: "checksums", Base: url, Tools: []string{tool}, Keys: keys, Threshold: 1}.Source()
+			source, err := upstreams.Mirror{Channel: "twin", Format: "checksums", Base: url, Tools: []string{tool}, Keys: keys, Threshold: 1}.Source()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,7 +154,7 @@ func TestAMirrorInADirectory(t *testing.T) {
 	dir := t.TempDir()
 	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
 	writeTree(t, dir, manifesttest.Lists(t, "vault", world(key, "1.2.0")))
-	source, err := upstreams.Twin{Channel: "twin", Format: "checksums", Base: "file://" + dir + "/", Tools: []string{"vault"},
+	source, err := upstreams.Mirror{Channel: "twin", Format: "checksums", Base: "file://" + dir + "/", Tools: []string{"vault"},
 		Keys: verifytest.Keyring(t, key), Threshold: 1}.Source()
 	if err != nil {
 		t.Fatal(err)

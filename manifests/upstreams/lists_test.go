@@ -34,7 +34,7 @@ func serve(tb testing.TB, tool string, worlds ...manifesttest.World) *manifestte
 }
 
 func mirrorSource(tb testing.TB, tool string, policy verify.Policy) manifests.Source {
-	source, err := upstreams.Twin{Channel: "twin", Format: "checksums", Base: base, Tools: []string{tool},
+	source, err := upstreams.Mirror{Channel: "twin", Format: "checksums", Base: base, Tools: []string{tool},
 		Keys: policy.Keys, Threshold: policy.Threshold}.Source()
 	if err != nil {
 		tb.Fatal(err)
@@ -79,7 +79,7 @@ func prove(tb testing.TB, r manifests.Release, t manifests.Transport) error {
 // TestEverySourceSuite runs the tests that every source must pass on upstreams with
 // signed lists.
 func TestEverySourceSuite(t *testing.T) {
-	for _, tool := range upstreams.TwinTools("checksums") {
+	for _, tool := range upstreams.MirrorTools("checksums") {
 		hints := map[string][]string{
 			"node":  {"index.json", "v1.2.0/SHASUMS256.txt", "v1.2.0/SHASUMS256.txt.sig"}, // a clear-signed list exists as well
 			"bun":   {"releases.atom"},
@@ -131,7 +131,7 @@ func fetch(t *testing.T, tool string, key *verifytest.Key, u *manifesttest.Upstr
 // the name of a newer one.
 func TestAnOldVersionUnderANewName(t *testing.T) {
 	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
-	for _, tool := range upstreams.TwinTools("checksums") {
+	for _, tool := range upstreams.MirrorTools("checksums") {
 		u := serve(t, tool, world(key, "1.2.0"), world(key, "1.1.0"))
 		for name := range u.Files {
 			if old := strings.ReplaceAll(name, "1.2.0", "1.1.0"); old != name {
@@ -203,11 +203,11 @@ func TestEachRowOnEachPlatform(t *testing.T) {
 func TestTwinNeedsAnUpstreamOfItsFormat(t *testing.T) {
 	keys := verifytest.Keyring(t, verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0)))
 	for _, tool := range []string{"go", "nothing"} {
-		if _, err := (upstreams.Twin{Channel: "twin", Format: "checksums", Base: base, Tools: []string{tool}, Keys: keys, Threshold: 1}).Source(); err == nil {
+		if _, err := (upstreams.Mirror{Channel: "twin", Format: "checksums", Base: base, Tools: []string{tool}, Keys: keys, Threshold: 1}).Source(); err == nil {
 			t.Errorf("a twin of %s", tool)
 		}
 	}
-	source, err := upstreams.Twin{Channel: "twin", Format: "checksums", Base: base, Tools: []string{"vault", "nomad"}, Keys: keys, Threshold: 1}.Source()
+	source, err := upstreams.Mirror{Channel: "twin", Format: "checksums", Base: base, Tools: []string{"vault", "nomad"}, Keys: keys, Threshold: 1}.Source()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 type Origins struct {
 	Channel string
 	List    []Named      // in the order in which they are tried
-	Tell    func(string) // see Machine
+	Notify  func(string) // see Machine
 }
 
 // A Named is one origin and its name.
@@ -42,8 +42,8 @@ func (o Origins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Q
 			unknown = err
 		default:
 			failed.add(origin.Name, err)
-			if next := i + 1; next < len(o.List) && o.Tell != nil && !errors.Is(err, manifests.ErrOffline) {
-				o.Tell(fmt.Sprintf("%s has no answer (%s); trying %s", origin.Name, oneLine(err), o.List[next].Name))
+			if next := i + 1; next < len(o.List) && o.Notify != nil && !errors.Is(err, manifests.ErrOffline) {
+				o.Notify(fmt.Sprintf("%s has no answer (%s); trying %s", origin.Name, oneLine(err), o.List[next].Name))
 			}
 		}
 	}

@@ -24,7 +24,7 @@ func (o *origin) Fetch(context.Context, manifests.Transport, manifests.Query) (m
 	if o.err != nil {
 		return nil, o.err
 	}
-	return manifests.Chosen{Release: manifests.Release{Tool: "go"}, Newest: o.mark}, nil
+	return manifests.SingleRelease{Release: manifests.Release{Tool: "go"}, Newest: o.mark}, nil
 }
 
 var (
@@ -68,7 +68,7 @@ func TestOriginsAreTriedInOrder(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			first, second := &origin{err: test.first}, &origin{err: test.second}
 			var told []string
-			source := upstreams.Origins{Channel: "go", Tell: func(line string) { told = append(told, line) },
+			source := upstreams.Origins{Channel: "go", Notify: func(line string) { told = append(told, line) },
 				List: []upstreams.Named{{Name: "go.dev", Source: first}, {Name: "the module proxy", Source: second}}}
 			catalog, err := source.Fetch(t.Context(), nil, manifests.Query{Now: now})
 			if !errors.Is(err, test.want) || (err == nil) != (test.want == nil) || (err == nil) != (catalog != nil) {

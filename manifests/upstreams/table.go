@@ -25,9 +25,9 @@ func table() []Upstream {
 		{Channel: "helm", Tool: "helm", Origins: []Origin{{Name: "get.helm.sh", Keyring: "helm", Threshold: 1, Detached: helm()}}},
 		{Channel: "julia", Tool: "julia", Origins: []Origin{{Name: "julialang.org", Keyring: "julia", Threshold: 1, Detached: julia()}}},
 		{Channel: "llvm", Tool: "llvm", Origins: []Origin{{Name: "github.com", Threshold: 1, Detached: llvm()}},
-			Wanting: "several people sign LLVM's releases, and kist has no current key of any of them"},
+			MissingKeys: "several people sign LLVM's releases, and kist has no current key of any of them"},
 		{Channel: "maven", Tool: "maven", Origins: []Origin{{Name: "archive.apache.org", Threshold: 1, Detached: maven()}},
-			Wanting: "many people sign Maven's releases, and kist has no copy of their keys"},
+			MissingKeys: "many people sign Maven's releases, and kist has no copy of their keys"},
 		{Channel: "node", Tool: "node", Origins: []Origin{{Name: "nodejs.org", Keyring: "nodejs", Threshold: 1, Checksums: node()}}},
 		hashicorp("nomad", "/gnu"),
 		hashicorp("packer", ""),
@@ -61,8 +61,8 @@ func distribution(channel, name string) Upstream {
 // upstream publishes nothing that a pinned OpenPGP key proves, or kist lacks the keys.
 func Refusal(tool string) (reason string, known bool) {
 	for _, u := range table() {
-		if u.Tool == tool && u.Wanting != "" {
-			return u.Wanting, true
+		if u.Tool == tool && u.MissingKeys != "" {
+			return u.MissingKeys, true
 		}
 	}
 	reason, known = refused()[tool]

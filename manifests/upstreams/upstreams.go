@@ -28,9 +28,9 @@ type Upstream struct {
 	Channel string
 	Tool    string   // "" for a distribution, which provides several; see Tools
 	Origins []Origin // in the order in which they are tried
-	// Wanting says why the row is not a built-in channel: kist lacks the keys. With
-	// keys supplied by the user, it works as a Twin.
-	Wanting string
+	// MissingKeys says why the row is not a built-in channel: kist lacks the keys. With
+	// keys supplied by the user, it works as a Mirror.
+	MissingKeys string
 }
 
 // An Origin is one place of an upstream, in exactly one format.
@@ -60,16 +60,16 @@ type Machine struct {
 	// Admit returns the keys of an origin that may be used; threshold is how many must
 	// sign. May be nil: all may be used.
 	Admit func(keys *verify.Keyring, threshold int) (*verify.Keyring, error)
-	// Tell receives one line when an origin could not be reached and the next one is
+	// Notify receives one line when an origin could not be reached and the next one is
 	// tried. May be nil.
-	Tell func(string)
+	Notify func(string)
 }
 
 // Names returns the built-in channels, in order.
 func Names() []string {
 	var names []string
 	for _, u := range table() {
-		if u.Wanting == "" {
+		if u.MissingKeys == "" {
 			names = append(names, u.Channel)
 		}
 	}
@@ -77,8 +77,8 @@ func Names() []string {
 	return names
 }
 
-// Providing returns the built-in channel that provides a tool, the first in order.
-func Providing(tool string) (channel string, ok bool) {
+// ChannelOf returns the built-in channel that provides a tool, the first in order.
+func ChannelOf(tool string) (channel string, ok bool) {
 	channel, ok = Provided()[tool]
 	return channel, ok
 }
@@ -88,7 +88,7 @@ func Providing(tool string) (channel string, ok bool) {
 func Provided() map[string]string {
 	channelOf := map[string]string{}
 	for _, u := range table() {
-		if u.Tool == "" || u.Wanting != "" {
+		if u.Tool == "" || u.MissingKeys != "" {
 			continue
 		}
 		if have, ok := channelOf[u.Tool]; !ok || u.Channel < have {
@@ -101,7 +101,7 @@ func Provided() map[string]string {
 // Lookup returns the built-in channel of this name.
 func Lookup(channel string) (Upstream, bool) {
 	for _, u := range table() {
-		if u.Channel == channel && u.Wanting == "" {
+		if u.Channel == channel && u.MissingKeys == "" {
 			return u, true
 		}
 	}
@@ -168,7 +168,7 @@ func Near(name string) []string {
 		toolOf[tool] = tool
 	}
 	for _, u := range table() {
-		if u.Wanting == "" && u.Tool != "" {
+		if u.MissingKeys == "" && u.Tool != "" {
 			toolOf[u.Tool] = u.Tool
 		}
 	}
@@ -183,7 +183,7 @@ func Near(name string) []string {
 
 // Source binds u to its keys and to m.
 func (u Upstream) Source(m Machine) (manifests.Source, error) {
-	origins := Origins{Channel: u.Channel, Tell: m.Tell}
+	origins := Origins{Channel: u.Channel, Notify: m.Notify}
 	for _, o := range u.Origins {
 		source, err := o.source(u, m)
 		if err != nil {
@@ -218,7 +218,7 @@ func (o Origin) source(u Upstream, m Machine) (manifests.Source, error) {
 	}
 	if d := o.Debian; d != nil {
 		return debian.Source{Channel: u.Channel, Codename: d.Codename, Origin: d.Origin, Policy: policy,
-			Suites: d.Mirror(m.Arch, m.Apt), Cache: m.Indices, Tell: m.Tell}, nil
+			Suites: d.Mirror(m.Arch, m.Apt), Cache: m.Indices, Tell: m.Notify}, nil
 	}
 	return detached.Source{Channel: u.Channel, Tool: u.Tool, Site: *o.Detached, Keys: keys, Threshold: o.Threshold}, nil
 }

@@ -115,7 +115,7 @@ func TestNearIsOnlyASuggestion(t *testing.T) {
 // hides none.
 func TestAliases(t *testing.T) {
 	known := func(tool string) bool {
-		_, builtin := upstreams.Providing(tool)
+		_, builtin := upstreams.ChannelOf(tool)
 		_, refused := upstreams.Refusal(tool)
 		return builtin || refused || len(upstreams.Distros(tool)) > 0
 	}

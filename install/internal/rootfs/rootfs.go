@@ -170,10 +170,10 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return b.w.Write(p)
 }
 
-// SwapLink makes name a symbolic link to target, replacing a file or link of
+// ReplaceLink makes name a symbolic link to target, replacing a file or link of
 // that name in one step; a directory of that name is an error. It does not check
 // who made the file that it replaces; the caller does.
-func SwapLink(root *os.Root, target, name string) error {
+func ReplaceLink(root *os.Root, target, name string) error {
 	temp := tempBeside(name)
 	if err := root.Symlink(target, temp); err != nil {
 		return named(name, err)

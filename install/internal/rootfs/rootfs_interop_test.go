@@ -81,7 +81,7 @@ func TestRealDisks(t *testing.T) {
 		must(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""))
 		for what, err := range map[string]error{
 			"WriteFile":       WriteFile(root, "f", []byte("new"), 0o600),
-			"SwapLink":        SwapLink(root, "x", "f"),
+			"SwapLink":        ReplaceLink(root, "x", "f"),
 			"RenameNoReplace": RenameNoReplace(root, "f", "g"),
 			"TryLock":         func() error { _, err := TryLock(root, "lock", "x"); return err }(),
 			"MkdirAll":        func() error { _, err := MkdirAll(root, "d", 0o700); return err }(),
@@ -102,7 +102,7 @@ func TestSyncBeforeAndAfterRename(t *testing.T) {
 		root, err := os.OpenRoot(dir)
 		must(t, err)
 		must(t, WriteFile(root, "file", []byte("x"), 0o600))
-		must(t, SwapLink(root, "file", "link"))
+		must(t, ReplaceLink(root, "file", "link"))
 		_, err = MkdirAll(root, "made", 0o700)
 		must(t, err)
 		return

@@ -79,7 +79,7 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 		if err := WriteFile(root, name, []byte("x"), 0o600); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("WriteFile(%q) = %v, want an error that names it", name, err)
 		}
-		if err := SwapLink(root, "x", name); err == nil || !strings.Contains(err.Error(), name) {
+		if err := ReplaceLink(root, "x", name); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("SwapLink(%q) = %v, want an error that names it", name, err)
 		}
 	}
@@ -91,7 +91,7 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 func TestSwapLink(t *testing.T) {
 	root, dir := openTemp(t)
 	for _, target := range []string{"generations/1", "generations/2"} {
-		must(t, SwapLink(root, target, "current"))
+		must(t, ReplaceLink(root, target, "current"))
 		if got, err := root.Readlink("current"); err != nil || got != target {
 			t.Errorf("current leads to %q, %v", got, err)
 		}

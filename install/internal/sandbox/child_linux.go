@@ -205,7 +205,7 @@ func (s *server) add(prefix *unpack.Prefix, q request, file *os.File) {
 			err = io.ErrUnexpectedEOF
 		}
 		if err == nil {
-			err = prefix.Write(context.Background(), q.Name, f)
+			err = prefix.AddFile(context.Background(), q.Name, f)
 		}
 	}
 	file.Close()

@@ -228,8 +228,8 @@ func (u *Unpacker) leaveChild(ctx context.Context) (*claims, error) {
 	return u.child.claims(ctx)
 }
 
-// Take is Take of unpack.Prefix.
-func (u *Unpacker) Take(ctx context.Context, a unpack.Archive, entries []record.Entry, open func(path string) (*os.File, error)) error {
+// CopyFrom is CopyFrom of unpack.Prefix.
+func (u *Unpacker) CopyFrom(ctx context.Context, a unpack.Archive, entries []record.Entry, open func(path string) (*os.File, error)) error {
 	claimed, err := u.leaveChild(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
@@ -237,18 +237,18 @@ func (u *Unpacker) Take(ctx context.Context, a unpack.Archive, entries []record.
 	if claimed != nil {
 		u.prefix = unpack.Resume(u.root, u.limits, claimed.all)
 	}
-	return u.prefix.Take(ctx, a, entries, open)
+	return u.prefix.CopyFrom(ctx, a, entries, open)
 }
 
-// Write is Write of unpack.Prefix.
-func (u *Unpacker) Write(ctx context.Context, from string, f manifests.File) error {
+// AddFile is AddFile of unpack.Prefix.
+func (u *Unpacker) AddFile(ctx context.Context, from string, f manifests.File) error {
 	u.mu.Lock()
 	current := u.phase
 	u.mu.Unlock()
 	if current == inChild {
 		return u.child.write(ctx, from, f)
 	}
-	return u.prefix.Write(ctx, from, f)
+	return u.prefix.AddFile(ctx, from, f)
 }
 
 // Finish is Finish of unpack.Prefix.

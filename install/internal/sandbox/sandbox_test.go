@@ -49,7 +49,7 @@ func TestUnpacks(t *testing.T) {
 			large := bytes.Repeat([]byte("0123456789abcdef"), 20_000)
 			for _, f := range []manifests.File{{Path: "etc/large", Data: large}, {Path: "etc/empty"},
 				{Path: "etc/link", Link: "large"}, {Path: "etc/run", Data: []byte("#!"), Exec: true}} {
-				if err := u.Write(t.Context(), "a release", f); err != nil {
+				if err := u.AddFile(t.Context(), "a release", f); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -158,7 +158,7 @@ func TestErrors(t *testing.T) {
 			return (&wireError{Text: "x: write a: no space", Errno: int(syscall.ENOSPC)}).error()
 		}, []error{syscall.ENOSPC}},
 		"a file that cannot be made": {func(t *testing.T, u *Unpacker) error {
-			return u.Write(t.Context(), "x", manifests.File{Path: "../evil", Data: []byte("x")})
+			return u.AddFile(t.Context(), "x", manifests.File{Path: "../evil", Data: []byte("x")})
 		}, []error{verify.ErrUntrusted}},
 		"an archive after a bad one": {func(t *testing.T, u *Unpacker) error {
 			if err := u.Add(t.Context(), opened(t, good[:600]), archive("first")); err == nil {
@@ -234,7 +234,7 @@ func TestBeforeAndAfterTheChild(t *testing.T) {
 	take := func(u *Unpacker, name string) error {
 		entries := []record.Entry{{Path: "lib", Type: record.Dir, Mode: 0o700}, {Path: "lib/" + name, Type: record.File, Mode: 0o644, Size: 5, Digest: verify.DigestOf([]byte("taken"))},
 			{Path: "lib/link-" + name, Type: record.Link, Target: name}}
-		return u.Take(t.Context(), unpack.Archive{Name: "another prefix", Component: "old"}, entries, func(string) (*os.File, error) { return other.root.Open("taken") })
+		return u.CopyFrom(t.Context(), unpack.Archive{Name: "another prefix", Component: "old"}, entries, func(string) (*os.File, error) { return other.root.Open("taken") })
 	}
 	for way, c := range walls() {
 		t.Run(way, func(t *testing.T) {
@@ -249,7 +249,7 @@ func TestBeforeAndAfterTheChild(t *testing.T) {
 			if err := take(u, "last"); err != nil {
 				t.Fatal(err)
 			}
-			if err := u.Write(t.Context(), "a release", manifests.File{Path: "bin/written", Data: []byte("x")}); err != nil {
+			if err := u.AddFile(t.Context(), "a release", manifests.File{Path: "bin/written", Data: []byte("x")}); err != nil {
 				t.Fatal(err)
 			}
 			if c.Path != "" {

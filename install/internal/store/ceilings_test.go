@@ -85,10 +85,10 @@ func TestMarkAtItsCeiling(t *testing.T) {
 	stamp := time.Date(2026, 11, 22, 12, 0, 0, 123456789, time.UTC)
 	full := verify.Mark{Channel: "acme", Serial: 1<<64 - 1, Issued: stamp, Expires: stamp, Digest: verify.DigestOf(nil), Excerpt: verify.DigestOf(nil),
 		Head: bytes.Repeat([]byte{255}, 64<<10), Keys: verify.KeysMark{Version: 1<<64 - 1, Digest: verify.DigestOf(nil), Restart: 1<<64 - 1, Restarted: 1<<64 - 1}}
-	lines := verify.Together("acme")
+	lines := verify.JoinLines("acme")
 	for i := range 500 {
 		line := verify.Mark{Channel: "acme", Line: fmt.Sprintf("1.%d", i), Issued: stamp, Digest: verify.DigestOf(nil)}
-		lines = lines.With(line)
+		lines = lines.WithLine(line)
 	}
 	for _, m := range []verify.Mark{full, lines} {
 		if err := s.PutMark(m); err != nil {
@@ -113,7 +113,7 @@ func TestEvidenceAtItsCeiling(t *testing.T) {
 	for _, size := range []int{maxEvidence, maxEvidence + 1} {
 		data := make([]byte, size)
 		digest := verify.DigestOf(data)
-		err := s.putEvidence([]verify.Kept{{Digest: digest, Data: data}})
+		err := s.putEvidence([]verify.Blob{{Digest: digest, Data: data}})
 		if over := size > maxEvidence; tooLarge(err) != over || over != isMissing(s.State, evidenceName(digest)) {
 			t.Errorf("%d bytes: %v", size, err)
 		}

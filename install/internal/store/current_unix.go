@@ -33,7 +33,7 @@ func readCurrent(data *os.Root) (uint64, error) {
 }
 
 func writeCurrent(data *os.Root, n uint64) error {
-	return rootfs.SwapLink(data, generationDir(n), Current)
+	return rootfs.ReplaceLink(data, generationDir(n), Current)
 }
 
 // ownsCurrent reports whether current is a link. Its target does not matter, because

@@ -19,7 +19,7 @@ const (
 // putEvidence durably writes the blobs with which a release can be proved again, each
 // under its digest. It skips those that are already stored. A blob that is too long
 // to be read back is a *manifests.TooLargeError.
-func (s Store) putEvidence(blobs []verify.Kept) error {
+func (s Store) putEvidence(blobs []verify.Blob) error {
 	if len(blobs) == 0 {
 		return nil
 	}

@@ -134,7 +134,7 @@ func (g *Stage) Abandon() error {
 func (s Store) Publish(g *Stage, r record.Receipt) error {
 	durable := make(chan error, 1)
 	go func() { durable <- g.sync.Sync() }()
-	evidenceErr := s.putEvidence(r.Kept()) // while the stage is synced
+	evidenceErr := s.putEvidence(r.EvidenceBlobs()) // while the stage is synced
 	if err := <-durable; err != nil {
 		return fmt.Errorf("make %s durable: %w", r.Ref(), err)
 	}

@@ -24,7 +24,7 @@ func (a *app) bindFormat(s *session, c channels.Channel, ring *verify.Keyring) (
 		source := rust.Source{Channel: c.Name, URL: c.URL, Policy: verify.Policy{Keys: ring, Threshold: c.Threshold}}
 		return origin{Channel: install.Channel{Name: c.Name, Source: source, Added: true}, added: &c, keys: ring}, nil
 	}
-	source, err := upstreams.Twin{
+	source, err := upstreams.Mirror{
 		Channel: c.Name, Format: c.Format, Base: c.URL, Tools: c.Tools, Keys: ring, Threshold: c.Threshold,
 	}.Source()
 	if err != nil {
@@ -68,10 +68,10 @@ func locateChannel(c *channels.Channel, where, cwd string) (err error) {
 	case "debian":
 		return locateDebian(c, where, cwd)
 	}
-	if !slices.Contains(upstreams.TwinFormats(), c.Format) {
+	if !slices.Contains(upstreams.MirrorFormats(), c.Format) {
 		return &formatError{c.Format}
 	}
-	known := upstreams.TwinTools(c.Format)
+	known := upstreams.MirrorTools(c.Format)
 	if len(c.Tools) == 0 {
 		return usage("channel add: use --tools to name the upstream tool that it mirrors: %s", strings.Join(known, ", "))
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The labels that every Hint has.
+// The labels that every VersionIndex has.
 const (
 	// Stable is the version that a tool's bare name means: the newest version
 	// that the index labels stable; if it labels none, the newest that is not a
@@ -16,13 +16,13 @@ const (
 	Latest = "latest"
 )
 
-// A Hint is the content of an unsigned index: which versions exist, and for which
-// platforms. The server of the index can omit versions or invent them, so a Hint
+// A VersionIndex is the content of an unsigned index: which versions exist, and for which
+// platforms. The server of the index can omit versions or invent them, so a VersionIndex
 // only chooses which release to fetch; the release must be verified by itself.
-type Hint []Hinted
+type VersionIndex []IndexEntry
 
-// A Hinted is one version of a Hint.
-type Hinted struct {
+// An IndexEntry is one version of a VersionIndex.
+type IndexEntry struct {
 	Version   string
 	Stable    bool       // not a pre-release
 	Platforms []Platform // the zero Platform where the index does not say
@@ -33,20 +33,20 @@ type Hinted struct {
 }
 
 // fits reports whether v is built for host. Every version fits the zero Platform.
-func (v Hinted) fits(host Platform) bool {
+func (v IndexEntry) fits(host Platform) bool {
 	return host.IsAny() || slices.ContainsFunc(v.Platforms, func(p Platform) bool { return p.Fit(host) > 0 })
 }
 
-// A Choice is the version that a Hint chooses for a request.
-type Choice struct {
+// A Match is the version that a VersionIndex chooses for a request.
+type Match struct {
 	Version string
 	Labels  []string
-	Date    time.Time // as the Hint states it
-	// Listed is true if the Hint chose the version, because the request does not
+	Date    time.Time // as the VersionIndex states it
+	// Listed is true if the VersionIndex chose the version, because the request does not
 	// state it exactly.
 	Listed bool
-	// Missing is nil if the Hint lists the version for the platform. An exact
-	// version is chosen even if the Hint does not list it, because the Hint may
+	// Missing is nil if the VersionIndex lists the version for the platform. An exact
+	// version is chosen even if the VersionIndex does not list it, because the VersionIndex may
 	// be wrong; if it turns out not to exist, Missing is the error to report.
 	Missing error
 }
@@ -59,12 +59,12 @@ type Choice struct {
 //
 // A version that begins with a digit is never a label. Errors are
 // *UnknownVersionError and *UnsupportedPlatformError.
-func (h Hint) Choose(channel string, r Request, n Numbering) (Choice, error) {
+func (h VersionIndex) Choose(channel string, r Request, n Numbering) (Match, error) {
 	wanted, exact := n.Read(r.Version)
 	if wanted == "" {
 		wanted = Stable
 	}
-	matches := func(v Hinted) bool {
+	matches := func(v IndexEntry) bool {
 		return v.Version == wanted || !exact && v.Stable && MatchesVersion(wanted, v.Version)
 	}
 	if !exact && !startsWithDigit(wanted) && slices.Contains(h.labels(), wanted) {
@@ -72,16 +72,16 @@ func (h Hint) Choose(channel string, r Request, n Numbering) (Choice, error) {
 	}
 	version, offered := h.newest(r.Platform, matches)
 	if len(offered) == 0 && (r.Version == "" || wanted == Latest) { // all are pre-releases
-		version, offered = h.newest(r.Platform, func(Hinted) bool { return true })
+		version, offered = h.newest(r.Platform, func(IndexEntry) bool { return true })
 	}
 	switch {
 	case version == "" && n.Exact(wanted):
-		return Choice{Version: wanted, Missing: h.missingError(channel, r, offered)}, nil
+		return Match{Version: wanted, Missing: h.missingError(channel, r, offered)}, nil
 	case version == "":
-		return Choice{}, h.missingError(channel, r, offered)
+		return Match{}, h.missingError(channel, r, offered)
 	}
-	c := Choice{Version: version, Labels: h.labelsByVersion(r.Platform)[version], Listed: version != wanted}
-	if i := slices.IndexFunc(h, func(v Hinted) bool { return v.Version == version }); i >= 0 {
+	c := Match{Version: version, Labels: h.labelsByVersion(r.Platform)[version], Listed: version != wanted}
+	if i := slices.IndexFunc(h, func(v IndexEntry) bool { return v.Version == version }); i >= 0 {
 		c.Date = h[i].Date
 	}
 	return c, nil
@@ -90,7 +90,7 @@ func (h Hint) Choose(channel string, r Request, n Numbering) (Choice, error) {
 func startsWithDigit(s string) bool { return strings.Contains("0123456789", s[:1]) }
 
 // labels returns every label of h once: Stable and Latest, then the others, sorted.
-func (h Hint) labels() []string {
+func (h VersionIndex) labels() []string {
 	var others []string
 	for _, v := range h {
 		others = append(others, v.Labels...)
@@ -101,23 +101,23 @@ func (h Hint) labels() []string {
 }
 
 // hasLabel returns a function that reports whether a version has the label.
-func (h Hint) hasLabel(label string) func(Hinted) bool {
-	has := func(v Hinted) bool { return slices.Contains(v.Labels, label) }
+func (h VersionIndex) hasLabel(label string) func(IndexEntry) bool {
+	has := func(v IndexEntry) bool { return slices.Contains(v.Labels, label) }
 	if label == Latest || label == Stable && !slices.ContainsFunc(h, has) {
-		return func(v Hinted) bool { return v.Stable }
+		return func(v IndexEntry) bool { return v.Stable }
 	}
 	return has
 }
 
 // labelsByVersion returns, for each version, the labels that mean it on host.
-func (h Hint) labelsByVersion(host Platform) map[string][]string {
+func (h VersionIndex) labelsByVersion(host Platform) map[string][]string {
 	newest := map[string]string{} // by label
 	add := func(label, version string) {
 		if have, ok := newest[label]; !ok || CompareVersions(version, have) > 0 {
 			newest[label] = version
 		}
 	}
-	labelled := slices.ContainsFunc(h, func(v Hinted) bool { return slices.Contains(v.Labels, Stable) })
+	labelled := slices.ContainsFunc(h, func(v IndexEntry) bool { return slices.Contains(v.Labels, Stable) })
 	for _, v := range h {
 		if !v.fits(host) {
 			continue
@@ -145,7 +145,7 @@ func (h Hint) labelsByVersion(host Platform) map[string][]string {
 
 // newest returns the highest matching version that is built for host, and the
 // platforms of all matching versions.
-func (h Hint) newest(host Platform, matches func(Hinted) bool) (version string, offered []Platform) {
+func (h VersionIndex) newest(host Platform, matches func(IndexEntry) bool) (version string, offered []Platform) {
 	for _, v := range h {
 		if !matches(v) {
 			continue
@@ -159,7 +159,7 @@ func (h Hint) newest(host Platform, matches func(Hinted) bool) (version string, 
 }
 
 // Absent is the error for a version that turned out not to exist.
-func (h Hint) Absent(channel string, r Request, c Choice) error {
+func (h VersionIndex) Absent(channel string, r Request, c Match) error {
 	if c.Missing != nil {
 		return c.Missing
 	}
@@ -169,7 +169,7 @@ func (h Hint) Absent(channel string, r Request, c Choice) error {
 
 // missingError returns the error for a request that h does not list: an
 // *UnsupportedPlatformError if the version is offered for other platforms.
-func (h Hint) missingError(channel string, r Request, offered []Platform) error {
+func (h VersionIndex) missingError(channel string, r Request, offered []Platform) error {
 	if len(offered) > 0 {
 		return &UnsupportedPlatformError{Tool: r.Tool, Version: r.Version, Platform: r.Platform, Have: offered}
 	}
@@ -177,7 +177,7 @@ func (h Hint) missingError(channel string, r Request, offered []Platform) error 
 }
 
 // near returns versions and labels of h that are similar to version.
-func (h Hint) near(version string) []string {
+func (h VersionIndex) near(version string) []string {
 	names := h.labels()
 	for _, v := range h {
 		names = append(names, v.Version)
@@ -186,7 +186,7 @@ func (h Hint) near(version string) []string {
 }
 
 // Versions lists the versions that are built for host, newest first.
-func (h Hint) Versions(tool string, host Platform) []Version {
+func (h VersionIndex) Versions(tool string, host Platform) []Version {
 	labels := h.labelsByVersion(host)
 	var list []Version
 	for _, v := range h {

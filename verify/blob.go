@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// Kept is one piece of evidence with its digest: a proved document, a block of
+// Blob is one piece of evidence with its digest: a proved document, a block of
 // signatures, or a certificate.
-type Kept struct {
+type Blob struct {
 	Digest Digest
 	Data   []byte
 	load   func() ([]byte, error) // reads the data if Data does not hold it
 }
 
 // Bytes returns the piece. Data that has to be loaded must match the digest.
-func (k Kept) Bytes() ([]byte, error) {
+func (k Blob) Bytes() ([]byte, error) {
 	if k.load == nil {
 		return k.Data, nil
 	}
@@ -32,11 +32,11 @@ func (k Kept) Bytes() ([]byte, error) {
 	return data, nil
 }
 
-// addPieces adds pieces to e.Kept and returns the digest of the last one.
+// addPieces adds pieces to e.Blobs and returns the digest of the last one.
 func (e *Evidence) addPieces(pieces ...[]byte) (last Digest) {
 	for _, data := range pieces {
 		last = DigestOf(data)
-		e.Kept = append(e.Kept, Kept{Digest: last, Data: data})
+		e.Blobs = append(e.Blobs, Blob{Digest: last, Data: data})
 	}
 	return last
 }

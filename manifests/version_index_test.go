@@ -16,9 +16,9 @@ var (
 	darwin = Platform{OS: "darwin", Arch: "arm64"}
 )
 
-func goHint() Hint {
+func goHint() VersionIndex {
 	both := []Platform{linux, darwin}
-	return Hint{
+	return VersionIndex{
 		{Version: "1.9.7", Stable: true, Platforms: both}, {Version: "1.10", Stable: true, Platforms: both}, {Version: "1.20", Stable: true, Platforms: both}, {Version: "1.20.3", Stable: true, Platforms: both},
 		{Version: "1.24.4", Stable: true, Platforms: both}, {Version: "1.25.0", Stable: true, Platforms: both}, {Version: "1.25.14", Stable: true, Platforms: both}, {Version: "1.25.9", Stable: true, Platforms: both},
 		{Version: "1.26rc1", Stable: false, Platforms: both}, {Version: "1.26.0", Stable: true, Platforms: both}, {Version: "1.26.1", Stable: true, Platforms: []Platform{darwin}}, {Version: "1.27rc1", Stable: false, Platforms: both},
@@ -43,7 +43,7 @@ func TestHintChooses(t *testing.T) {
 }
 
 func TestHintWithPrereleasesOnly(t *testing.T) {
-	hint := Hint{{Version: "1.0-beta", Platforms: []Platform{linux}}, {Version: "1.0-rc2", Platforms: []Platform{linux}}, {Version: "1.0-rc11", Platforms: []Platform{darwin}}}
+	hint := VersionIndex{{Version: "1.0-beta", Platforms: []Platform{linux}}, {Version: "1.0-rc2", Platforms: []Platform{linux}}, {Version: "1.0-rc11", Platforms: []Platform{darwin}}}
 	for asked, want := range map[string]string{"": "1.0-rc2", "latest": "1.0-rc2", "1.0-beta": "1.0-beta", "stable": "", "1.0": "", "1": ""} {
 		got, err := hint.Choose("acme", Request{Tool: "zig", Version: asked, Platform: linux}, SemverNumbering())
 		if got.Version != want || (err == nil) != (want != "") {
@@ -97,11 +97,11 @@ func TestHintLists(t *testing.T) {
 }
 
 // nodeHint has labels as Node.js has them.
-func nodeHint() Hint {
+func nodeHint() VersionIndex {
 	day := func(d int) time.Time { return time.Date(2024, 1, d, 0, 0, 0, 0, time.UTC) }
 	both := []Platform{linux, darwin}
 	iron, jod := []string{Stable, "lts", "lts-iron"}, []string{Stable, "lts", "lts-jod"}
-	return Hint{
+	return VersionIndex{
 		{Version: "23.1.0", Stable: true, Platforms: both, Date: day(9)},
 		{Version: "22.9.0", Stable: true, Platforms: both, Date: day(1)},
 		{Version: "22.12.0", Stable: true, Platforms: []Platform{darwin}, Labels: jod, Date: day(8)},
@@ -139,7 +139,7 @@ func TestHintChoosesByLabel(t *testing.T) {
 
 // An index must not be able to replace a version by another one with that label.
 func TestExactVersionIsNeverALabel(t *testing.T) {
-	hint := Hint{{Version: "20.0.0", Stable: true, Platforms: []Platform{linux}, Labels: []string{"22.1.0", "latest", "22"}}, {Version: "22.3.0", Stable: true, Platforms: []Platform{linux}}}
+	hint := VersionIndex{{Version: "20.0.0", Stable: true, Platforms: []Platform{linux}, Labels: []string{"22.1.0", "latest", "22"}}, {Version: "22.3.0", Stable: true, Platforms: []Platform{linux}}}
 	got, err := hint.Choose("node", Request{Tool: "node", Version: "22.1.0", Platform: linux}, SemverNumbering())
 	if err != nil || got.Version != "22.1.0" || got.Missing == nil {
 		t.Errorf("%+v, %v", got, err)
@@ -174,9 +174,9 @@ func TestHintChoosesTheNewest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		version := rapid.StringMatching(`1\.(9|10|2[0-9])(\.[0-9]|\.1[0-9]|rc[12])`)
 		platforms := rapid.SliceOfDistinct(rapid.SampledFrom([]Platform{linux, darwin, {}}), rapid.ID[Platform])
-		var hint Hint
+		var hint VersionIndex
 		for _, v := range rapid.SliceOfDistinct(version, rapid.ID[string]).Draw(t, "versions") {
-			hint = append(hint, Hinted{Version: v, Stable: StableGoVersion(v), Platforms: platforms.Draw(t, "platforms")})
+			hint = append(hint, IndexEntry{Version: v, Stable: StableGoVersion(v), Platforms: platforms.Draw(t, "platforms")})
 		}
 		asked := rapid.SampledFrom([]string{"", "1.9", "1.2", "1.25", "1"}).Draw(t, "asked")
 		got, err := hint.Choose("go", Request{Tool: "go", Version: asked, Platform: linux}, GoNumbering())
@@ -188,7 +188,7 @@ func TestHintChoosesTheNewest(t *testing.T) {
 				t.Fatalf("%q chose %+v, %v before %s", asked, got, err, v.Version)
 			}
 		}
-		if err == nil && !slices.ContainsFunc(hint, func(v Hinted) bool { return v.Version == got.Version && v.fits(linux) }) && got.Missing == nil {
+		if err == nil && !slices.ContainsFunc(hint, func(v IndexEntry) bool { return v.Version == got.Version && v.fits(linux) }) && got.Missing == nil {
 			t.Fatalf("%q chose %+v of %v", asked, got, hint)
 		}
 	})
@@ -215,9 +215,9 @@ func TestGoNumbering(t *testing.T) {
 // TestLabelsOfManyVersions checks a large index in which each version has a label of
 // its own.
 func TestLabelsOfManyVersions(t *testing.T) {
-	var h Hint
+	var h VersionIndex
 	for i := range 100_000 {
-		h = append(h, Hinted{Version: fmt.Sprintf("1.%d.0", i), Stable: true, Platforms: []Platform{{}}, Labels: []string{fmt.Sprintf("l%d", i)}})
+		h = append(h, IndexEntry{Version: fmt.Sprintf("1.%d.0", i), Stable: true, Platforms: []Platform{{}}, Labels: []string{fmt.Sprintf("l%d", i)}})
 	}
 	list := h.Versions("node", Platform{})
 	if len(list) != len(h) || !slices.Equal(list[0].Labels, []string{Stable, Latest, "l99999"}) || !slices.Equal(list[99_999].Labels, []string{"l0"}) {

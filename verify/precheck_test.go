@@ -12,7 +12,7 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// Foresee checks signatures before the data is there. It must accept exactly those
+// Precheck checks signatures before the data is there. It must accept exactly those
 // that Detached then accepts for the right data.
 func TestForeseeRefusesHopelessSignatures(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -53,7 +53,7 @@ func TestForeseeRefusesHopelessSignatures(t *testing.T) {
 		if test.change != nil {
 			test.change(&p)
 		}
-		err := p.Foresee("x", test.sig)
+		err := p.Precheck("x", test.sig)
 		_, proved := p.Detached("x", data, test.sig)
 		if (err == nil) != (test.rule == "") || err != nil && (!errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), test.rule)) {
 			t.Errorf("%s: %v, want %q", test.name, err, test.rule)
@@ -64,7 +64,7 @@ func TestForeseeRefusesHopelessSignatures(t *testing.T) {
 	}
 	p := verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1, Now: now, Use: verify.Release}
 	elsewhere := key.Sign(t, []byte("something else"), ago(10))
-	if err := p.Foresee("x", elsewhere); err != nil {
+	if err := p.Precheck("x", elsewhere); err != nil {
 		t.Errorf("a signature of other data: %v", err)
 	}
 	if _, err := p.Detached("x", data, elsewhere); err == nil {
@@ -84,7 +84,7 @@ func TestForeseeNamesADistrustedKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := verify.Policy{Keys: ring, Threshold: 1, Now: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), Use: verify.Release}
-		if err := p.Foresee("x", sig); err == nil || !strings.Contains(err.Error(), "compromised") {
+		if err := p.Precheck("x", sig); err == nil || !strings.Contains(err.Error(), "compromised") {
 			t.Errorf("with the keys of %s: %v", upstream, err)
 		}
 	}

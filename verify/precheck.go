@@ -6,11 +6,11 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// Foresee refuses a block of detached signatures that cannot prove any content,
+// Precheck refuses a block of detached signatures that cannot prove any content,
 // because too few of them name a key that could sign at the stated time. It avoids
 // a download that is certain to fail, and proves nothing. A refusal is a
 // *SignatureError.
-func (p Policy) Foresee(name string, sig []byte) error {
+func (p Policy) Precheck(name string, sig []byte) error {
 	packets, err := signatureBlock(sig)
 	if err != nil {
 		return p.refusal(name, nil, err.Error())

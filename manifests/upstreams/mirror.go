@@ -12,9 +12,9 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Twin is a mirror or private copy of built-in upstreams: files in their layout, at
+// A Mirror is a mirror or private copy of built-in upstreams: files in their layout, at
 // its own place, signed by its own keys.
-type Twin struct {
+type Mirror struct {
 	Channel   string
 	Format    string   // one of TwinFormats
 	Base      string   // URL that replaces each upstream's own base
@@ -23,11 +23,11 @@ type Twin struct {
 	Threshold int
 }
 
-// TwinFormats returns the formats that a Twin can have.
-func TwinFormats() []string { return []string{"checksums", "detached"} }
+// MirrorFormats returns the formats that a Mirror can have.
+func MirrorFormats() []string { return []string{"checksums", "detached"} }
 
-// TwinTools returns the tools that have an upstream of a format, in order.
-func TwinTools(format string) []string {
+// MirrorTools returns the tools that have an upstream of a format, in order.
+func MirrorTools(format string) []string {
 	var tools []string
 	for _, u := range table() {
 		if _, ok := u.origin(format); ok {
@@ -38,10 +38,10 @@ func TwinTools(format string) []string {
 	return slices.Compact(tools)
 }
 
-// TwinFormat returns the format in which a Twin may offer tool.
-func TwinFormat(tool string) (format string, ok bool) {
-	for _, format := range TwinFormats() {
-		if slices.Contains(TwinTools(format), tool) {
+// MirrorFormat returns the format in which a Mirror may offer tool.
+func MirrorFormat(tool string) (format string, ok bool) {
+	for _, format := range MirrorFormats() {
+		if slices.Contains(MirrorTools(format), tool) {
 			return format, true
 		}
 	}
@@ -60,20 +60,20 @@ func (u Upstream) origin(format string) (Origin, bool) {
 }
 
 // Source binds t to its keys. A tool that has no upstream of t's format is an error.
-func (t Twin) Source() (manifests.Source, error) {
+func (t Mirror) Source() (manifests.Source, error) {
 	sources := twins{channel: t.Channel, byTool: map[string]manifests.Source{}}
 	for _, tool := range t.Tools {
 		o, ok := t.find(tool)
 		if !ok {
 			return nil, fmt.Errorf("channel %s: no upstream of format %s has a tool %q, only %s",
-				t.Channel, t.Format, tool, strings.Join(TwinTools(t.Format), ", "))
+				t.Channel, t.Format, tool, strings.Join(MirrorTools(t.Format), ", "))
 		}
 		sources.byTool[tool] = t.source(tool, o)
 	}
 	return sources, nil
 }
 
-func (t Twin) source(tool string, o Origin) manifests.Source {
+func (t Mirror) source(tool string, o Origin) manifests.Source {
 	if o.Detached != nil {
 		return detached.Source{Channel: t.Channel, Tool: tool, Site: o.Detached.At(t.Base), Keys: t.Keys, Threshold: t.Threshold}
 	}
@@ -82,7 +82,7 @@ func (t Twin) source(tool string, o Origin) manifests.Source {
 	return checksums.Source{Channel: t.Channel, Tool: tool, Site: site, Keys: t.Keys, Threshold: t.Threshold}
 }
 
-func (t Twin) find(tool string) (Origin, bool) {
+func (t Mirror) find(tool string) (Origin, bool) {
 	for _, u := range table() {
 		if o, ok := u.origin(t.Format); ok && u.Tool == tool {
 			return o, true

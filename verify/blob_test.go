@@ -10,10 +10,10 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// piece returns the piece of e.Kept with that digest.
+// piece returns the piece of e.Blobs with that digest.
 func piece(t *testing.T, e verify.Evidence, d verify.Digest) []byte {
 	t.Helper()
-	for _, k := range e.Kept {
+	for _, k := range e.Blobs {
 		if verify.DigestOf(k.Data) != k.Digest {
 			t.Errorf("the data of %s has another digest", k.Digest)
 		}
@@ -26,7 +26,7 @@ func piece(t *testing.T, e verify.Evidence, d verify.Digest) []byte {
 }
 
 // The stored document, signatures and certificates are enough to repeat a proof.
-func TestKeptEvidenceProvesAgain(t *testing.T) {
+func TestStoredEvidenceProvesAgain(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	a, b := verifytest.NewKey(t, "a", now.AddDate(-1, 0, 0)), verifytest.NewKey(t, "b", now.AddDate(-1, 0, 0))
 	policy := verify.Policy{Keys: verifytest.Keyring(t, a, b), Threshold: 2, Now: now}
@@ -136,11 +136,11 @@ func TestStatedEvidenceChecksItsDigest(t *testing.T) {
 		"no data":         {nil, nil, verify.ErrUntrusted},
 		"a read error":    {nil, failed, failed},
 	} {
-		e := d.Stated("index", verify.DigestOf([]byte("index")), func() ([]byte, error) { return test.data, test.err })
-		if e.Kind != verify.ByDigest || e.Root().Proof != d.Evidence().Proof || len(e.Kept) != 1 || e.Kept[0].Digest != e.Digest {
+		e := d.EvidenceOf("index", verify.DigestOf([]byte("index")), func() ([]byte, error) { return test.data, test.err })
+		if e.Kind != verify.ByDigest || e.Root().Proof != d.Evidence().Proof || len(e.Blobs) != 1 || e.Blobs[0].Digest != e.Digest {
 			t.Errorf("%s: %+v", name, e)
 		}
-		if data, err := e.Kept[0].Bytes(); !errors.Is(err, test.want) || test.want == nil && (err != nil || string(data) != "index") {
+		if data, err := e.Blobs[0].Bytes(); !errors.Is(err, test.want) || test.want == nil && (err != nil || string(data) != "index") {
 			t.Errorf("%s: %q, %v", name, data, err)
 		}
 	}

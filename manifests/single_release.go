@@ -10,28 +10,28 @@ import (
 // version list: a server that controls the list can hide a newer release.
 const Unsigned = "version list unsigned"
 
-// A Chosen is the Catalog of a source that verifies one release at a time: it holds
-// the Release that Hint chose for the request Asked.
-type Chosen struct {
+// A SingleRelease is the Catalog of a source that verifies one release at a time: it holds
+// the Release that VersionIndex chose for the request Asked.
+type SingleRelease struct {
 	Asked     Request
 	Release   Release
-	Hint      Hint
+	Hint      VersionIndex
 	Numbering Numbering
 	Newest    verify.Mark
 }
 
 // Listing returns a Catalog that lists the versions of h and has no release. ok is
 // false if r does not ask for a list, or h has nothing to list.
-func (h Hint) Listing(channel string, r Request, n Numbering) (c Chosen, ok bool) {
-	c = Chosen{Asked: r, Hint: h, Numbering: n, Release: Release{Channel: channel, Tool: r.Tool}}
+func (h VersionIndex) Listing(channel string, r Request, n Numbering) (c SingleRelease, ok bool) {
+	c = SingleRelease{Asked: r, Hint: h, Numbering: n, Release: Release{Channel: channel, Tool: r.Tool}}
 	return c, r.List && len(c.Versions(r.Tool)) > 0
 }
 
 // Mark implements Catalog.
-func (c Chosen) Mark() verify.Mark { return c.Newest }
+func (c SingleRelease) Mark() verify.Mark { return c.Newest }
 
 // Versions implements Catalog, for the platform of the request.
-func (c Chosen) Versions(tool string) []Version {
+func (c SingleRelease) Versions(tool string) []Version {
 	if tool != "" && tool != c.Release.Tool {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (c Chosen) Versions(tool string) []Version {
 
 // Resolve implements Catalog. It refuses every version and platform but those of the
 // request, because no other release was verified.
-func (c Chosen) Resolve(r Request) (Release, error) {
+func (c SingleRelease) Resolve(r Request) (Release, error) {
 	have := c.Release
 	if r.Tool != have.Tool {
 		return Release{}, &UnknownToolError{Channel: have.Channel, Tool: r.Tool, Near: []string{have.Tool}}
