@@ -25,6 +25,24 @@ type Result struct {
 	// Skipped holds, by release, the files that a command pattern of the release
 	// matches but whose names are not allowed for commands.
 	Skipped map[record.ID][]string
+	// Unpacked holds, by release, what Installed takes up.
+	Unpacked map[record.ID]Unpacked
+}
+
+// An Unpacked is the size of an installed release.
+type Unpacked struct {
+	Files int
+	Bytes int64
+}
+
+func unpackedSize(entries []record.Entry) (u Unpacked) {
+	for _, e := range entries {
+		if e.Type == record.File {
+			u.Files++
+			u.Bytes += e.Size
+		}
+	}
+	return u
 }
 
 // Apply carries out p: all of it or nothing, except that downloads stay in the

@@ -56,7 +56,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 		return res, false, i.putRequested(p.Follow)
 	}
 	var fresh []record.Head
-	skipped := map[record.ID][]string{}
+	skipped, unpacked := map[record.ID][]string{}, map[record.ID]Unpacked{}
 	for _, in := range p.Install {
 		st := staged[releaseName(in.Release)]
 		if st == nil {
@@ -64,6 +64,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 		}
 		fresh = append(fresh, st.receipt.Head)
 		s.Receipts[st.receipt.ID] = st.receipt.Head
+		unpacked[st.receipt.ID] = unpackedSize(st.receipt.Entries)
 		if len(st.skipped) > 0 {
 			skipped[st.receipt.ID] = st.skipped
 		}
@@ -101,7 +102,7 @@ func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]
 	if s, err = i.stateToChange(); err == nil {
 		tidied, err = i.tidy(context.WithoutCancel(ctx), s, planned)
 	}
-	res.Generation, res.Installed, res.Skipped = next, fresh, skipped
+	res.Generation, res.Installed, res.Skipped, res.Unpacked = next, fresh, skipped, unpacked
 	res.Removed = append(res.Removed, tidied.Removed...)
 	res.Leftovers = append(res.Leftovers, tidied.Leftovers...)
 	if err != nil {

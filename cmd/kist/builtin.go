@@ -87,7 +87,7 @@ func (a *app) builtinOrigin(ctx context.Context, s *session, name string, newer 
 		}
 	}
 	admit := a.admit(rules, name)
-	m := upstreams.Machine{Notify: func(text string) { a.say("%s", text) }}
+	m := upstreams.Machine{Notify: a.sayWithCause}
 	m.Admit = func(ring *verify.Keyring, threshold int) (*verify.Keyring, error) {
 		ring, err := s.renewed(ring)
 		if err == nil && newer != nil {

@@ -14,125 +14,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/verify"
 )
-
-// A changeResult is what install, uninstall, default and rollback did, or with
-// --dry-run would do.
-type changeResult struct {
-	DryRun     bool               `json:"dry_run,omitempty"`
-	Generation uint64             `json:"generation"` // current afterwards
-	Already    []installedTool    `json:"already,omitempty"`
-	Installed  []installedRelease `json:"installed,omitempty"`
-	Removed    []string           `json:"removed,omitempty"` // channel/tool@version
-	Reduced    []reducedTool      `json:"reduced,omitempty"`
-	Follows    []followedTool     `json:"follows,omitempty"`  // already installed, but requested differently than before
-	Defaults   map[string]string  `json:"defaults,omitempty"` // changed ones: channel/tool to version, "" for none
-	Commands   []commandLink      `json:"commands,omitempty"` // links that are new or lead somewhere else
-	Patterns   []string           `json:"patterns,omitempty"` // commands whose names only the archive states
-	Hides      []hiddenCommand    `json:"hides,omitempty"`    // commands on PATH that new links hide
-	Skipped    []skippedCommand   `json:"skipped,omitempty"`  // files not linked because of their names
-	Kept       []install.Drift    `json:"kept,omitempty"`
-	Notes      []note             `json:"notes,omitempty"` // what a user must know about PATH
-
-	rolledBack bool
-}
-
-// An installedRelease is a release and how it was proved.
-type installedRelease struct {
-	Tool    string `json:"tool"`
-	Version string `json:"version"`
-	Channel string `json:"channel"`
-	Prefix  string `json:"prefix,omitempty"`
-	Proof   string `json:"proof"`
-	Size    int64  `json:"size,omitempty"` // bytes to fetch; 0 if unknown
-	// Announced reports that Size rests in part on what servers announce, not only on
-	// proved documents.
-	Announced bool            `json:"announced,omitempty"`
-	Evidence  verify.Evidence `json:"evidence"`
-	// Keys are, in a dry run, the keys that the release is or will be proved by.
-	Keys []trustedKey `json:"keys,omitempty"`
-	// Packages are the packages that a distribution's toolchain would be made of.
-	Packages []foreseenPackage `json:"packages,omitempty"`
-}
-
-// A foreseenPackage is one package that would be fetched.
-type foreseenPackage struct {
-	Package string        `json:"package"`
-	File    string        `json:"file"` // its name contains the package's version
-	Size    int64         `json:"size"` // bytes
-	Digest  verify.Digest `json:"digest"`
-}
-
-// A reducedTool is a release that was replaced by itself without some components.
-type reducedTool struct {
-	Tool    string   `json:"tool"`
-	Version string   `json:"version"`
-	Channel string   `json:"channel"`
-	Prefix  string   `json:"prefix,omitempty"`
-	Without []string `json:"without"`
-}
-
-type commandLink struct {
-	Name string `json:"name"`
-	Path string `json:"path"` // of the link
-}
-
-func (r changeResult) text(p *page) {
-	done := func(did, would string) string {
-		if r.DryRun {
-			return "would " + would
-		}
-		return did
-	}
-	for _, t := range r.Already {
-		p.line("%s %s · channel %s · already installed", t.Tool, t.Version, t.Channel)
-	}
-	for _, f := range r.Follows {
-		p.line("%s", f.sentence(r.DryRun))
-	}
-	for _, rel := range r.Installed {
-		text := fmt.Sprintf("%s %s · channel %s · %s", rel.Tool, rel.Version, rel.Channel, rel.Proof)
-		if r.DryRun {
-			text = "would install " + text
-		}
-		if rel.Size > 0 {
-			text += " · " + byteSize(rel.Size) + " to fetch"
-		}
-		p.line("%s", text)
-		for _, k := range rel.Keys {
-			p.line("  key %s: %s", k.Primary.Spaced(), k.UserID)
-		}
-		for _, f := range rel.Packages {
-			p.line("  %s · %s", f.File, byteSize(f.Size))
-		}
-	}
-	for _, ref := range r.Removed {
-		p.line("%s %s", done("removed", "remove"), ref)
-	}
-	for _, t := range r.Reduced {
-		p.line("%s %s of %s/%s@%s", done("removed", "remove"), strings.Join(t.Without, ", "), t.Channel, t.Tool, t.Version)
-	}
-	for _, k := range r.Kept {
-		p.line("%s %s (%s)", done("kept", "keep"), k.Path, k.Reason)
-	}
-	if r.rolledBack {
-		p.line("%s generation %d", done("returned to", "return to"), r.Generation)
-	}
-	for _, key := range slices.Sorted(maps.Keys(r.Defaults)) {
-		if v := r.Defaults[key]; v != "" {
-			p.line("%s %s %s", key, done("now defaults to", "default to"), v)
-		} else {
-			p.line("%s %s no default", key, done("now has", "have"))
-		}
-	}
-	if len(r.Patterns) > 0 {
-		p.line("would link the files that match %s", strings.Join(slices.Compact(slices.Sorted(slices.Values(r.Patterns))), ", "))
-	}
-	if len(r.Commands) > 0 {
-		p.line("%s %s", done("commands:", "link"), strings.Join(names(r.Commands), ", "))
-	}
-}
 
 // change plans c and carries it out, unless this is a dry run. already holds the
 // releases that the user named and that need no change.
@@ -141,7 +23,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	if err != nil {
 		return nil, err
 	}
-	r := changeResult{DryRun: a.flags.dryRun, Generation: s.state.Current.Number, rolledBack: p.Goto != 0}
+	r := changeResult{DryRun: a.flags.dryRun, Generation: s.state.Current.Number, rolledBack: p.Goto != 0, details: a.flags.verbose}
 	for _, have := range already {
 		r.Already = append(r.Already, s.describe(have))
 	}
@@ -161,7 +43,8 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 				continue
 			}
 			rel := in.Release
-			item := installedRelease{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Proof: releaseProof(rel), Evidence: rel.Evidence,
+			proved, notes := releaseEvidence(rel)
+			item := installedRelease{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Proof: releaseProof(rel), Evidence: rel.Evidence, proved: proved, notes: notes,
 				Keys: releaseKeys(rel), Packages: foreseenPackages(rel)}
 			item.Size, item.Announced = a.size(ctx, in)
 			r.Installed = append(r.Installed, item)
@@ -183,6 +66,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	defer func() { a.linking = nil }()
 	res, failed := s.Apply(ctx, p)
 	a.endProgress()
+	r.took = a.Now().Sub(a.now)
 	if _, done := errors.AsType[*install.UnfinishedError](failed); failed != nil && !done {
 		return nil, failed
 	}
@@ -195,9 +79,10 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 			r.reduced(have.Channel, have.Tool, have.Version, without, s.Prefix(have.ID))
 			continue
 		}
-		e, proof := receiptProof(have)
+		e, notes := receiptEvidence(have)
 		r.Installed = append(r.Installed, installedRelease{
-			Tool: have.Tool, Version: have.Version, Channel: have.Channel, Prefix: s.Prefix(have.ID), Proof: proof, Evidence: e,
+			Tool: have.Tool, Version: have.Version, Channel: have.Channel, Prefix: s.Prefix(have.ID), Proof: strings.Join(append([]string{proof(e)}, notes...), " · "), Evidence: e,
+			proved: e, notes: notes, unpacked: res.Unpacked[have.ID],
 		})
 		a.tellSkipped(&r, have, res.Skipped[have.ID])
 	}

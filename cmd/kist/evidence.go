@@ -24,15 +24,59 @@ func proof(e verify.Evidence) string {
 		}
 		parts = append(parts, "signed by "+strings.Join(who, " and "))
 	}
-	for _, m := range []*verify.Mark{e.Mark, root.Mark} {
-		if m != nil {
-			if text := freshness(*m); text != "" {
-				parts = append(parts, text)
-			}
-			break
-		}
+	if text := markText(e); text != "" {
+		parts = append(parts, text)
 	}
 	return strings.Join(append(parts, root.Notes...), " · ")
+}
+
+// proofLines describes in lines how the release was proved, or will be in a dry run.
+// Trees, digests and the names of keys are details.
+func (r installedRelease) proofLines(dryRun, details bool) (lines []string) {
+	root := r.proved.Root()
+	if root.Tree != nil {
+		lines = append(lines, "proved by the checksum database "+root.Tree.Name)
+		if details {
+			lines = append(lines, fmt.Sprintf("tree of %d records", root.Tree.Size), "content "+root.Tree.H1)
+		}
+	}
+	keys, by, nextBy := r.Keys, "signed by ", "and by "
+	if !dryRun {
+		keys = signerKeys(root)
+	} else if r.proved.Kind == "" {
+		by, nextBy = "to be signed by ", "or by "
+	}
+	for i, k := range keys {
+		if i > 0 {
+			by = nextBy
+		}
+		lines = append(lines, by+k.Primary.Spaced())
+		if k.UserID != "" && (dryRun || details) {
+			lines = append(lines, "  "+k.UserID)
+		}
+	}
+	if text := markText(r.proved); text != "" {
+		lines = append(lines, text)
+	}
+	return append(append(lines, root.Notes...), r.notes...)
+}
+
+// signerKeys returns the keys that made the signatures of e.
+func signerKeys(e verify.Evidence) (keys []trustedKey) {
+	for _, s := range e.Signers {
+		keys = append(keys, trustedKey{s.Primary, s.UserID})
+	}
+	return keys
+}
+
+// markText describes the serial or date of what e proves.
+func markText(e verify.Evidence) string {
+	for _, m := range []*verify.Mark{e.Mark, e.Root().Mark} {
+		if m != nil {
+			return freshness(*m)
+		}
+	}
+	return ""
 }
 
 // freshness describes the serial or date of a mark, and its expiry.
@@ -48,15 +92,14 @@ func freshness(m verify.Mark) string {
 	return "manifest " + m.Issued.UTC().Format(time.DateOnly)
 }
 
-// receiptProof returns the evidence for an installed release, and its description: the
-// evidence of the document that named it, or, if no signed document did, that of its
-// first artifact.
-func receiptProof(r record.Head) (verify.Evidence, string) {
+// receiptEvidence returns the evidence for an installed release: that of the document
+// that named it or, if no signed document did, that of its first artifact, and the notes
+// of the former.
+func receiptEvidence(r record.Head) (e verify.Evidence, notes []string) {
 	if r.Evidence.Kind != "" || len(r.Artifacts) == 0 {
-		return r.Evidence, proof(r.Evidence)
+		return r.Evidence, nil
 	}
-	e := r.Artifacts[0].Evidence
-	return e, strings.Join(append([]string{proof(e)}, r.Evidence.Notes...), " · ")
+	return r.Artifacts[0].Evidence, r.Evidence.Notes
 }
 
 // A trustedKey is a key that proves a release to be fetched, and its user ID.
@@ -66,13 +109,10 @@ type trustedKey struct {
 }
 
 // releaseKeys returns the keys that signed the document that names r or, if no signed
-// document does, the keys of which any may have signed its files.
+// document does, the keys any of which may have signed its files.
 func releaseKeys(r manifests.Release) (keys []trustedKey) {
-	for _, s := range r.Evidence.Root().Signers {
-		keys = append(keys, trustedKey{s.Primary, s.UserID})
-	}
 	if r.Evidence.Kind != "" {
-		return keys
+		return signerKeys(r.Evidence.Root())
 	}
 	for _, a := range r.Artifacts {
 		if s := a.Integrity.Signature; s != nil {
@@ -83,6 +123,19 @@ func releaseKeys(r manifests.Release) (keys []trustedKey) {
 		}
 	}
 	return nil
+}
+
+// releaseEvidence returns the evidence for a release to be fetched, as far as it exists:
+// that of the document that names it or, if no signed document does, that of its first
+// artifact, and the notes of the former.
+func releaseEvidence(r manifests.Release) (e verify.Evidence, notes []string) {
+	if r.Evidence.Kind != "" || len(r.Artifacts) == 0 {
+		return r.Evidence, nil
+	}
+	if t := r.Artifacts[0].Integrity.Tree; t != nil {
+		e = t.Evidence
+	}
+	return e, r.Evidence.Notes
 }
 
 // releaseProof describes how a release that is to be fetched is, or will be, proved.

@@ -21,7 +21,7 @@ func TestRust(t *testing.T) {
 	before := takeSnapshot(t, h.dir)
 
 	h.must("channel", "add", "mirror", web.http+"dist/channel-rust-stable.toml", "--format", "rust", "--key", release.publicKey())
-	contains(t, h.must("install", "mirror/rust"), `^rust `+version+` · channel mirror · signed by`)
+	contains(t, h.must("install", "mirror/rust"), `(?s)^Installed rust `+version+` in .*\n  channel mirror\n  signed by`)
 	h.must("install", "mirror/rust", "-c", "clippy", "-t", wasm)
 	prefix := h.data("toolchains", "mirror", "rust", version)
 	for _, name := range []string{"bin/rustc", "bin/cargo", "bin/cargo-clippy", "lib/rustlib/components", "lib/rustlib/rust-installer-version",

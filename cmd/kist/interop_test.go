@@ -36,7 +36,7 @@ func channelByHand(t *testing.T, program string) {
 	before := takeSnapshot(t, h.dir)
 
 	contains(t, h.must("channel", "add", "acme", web.http, "--key", acme.publicKey()), "added channel acme")
-	contains(t, h.must("install", "acme/hello"), `hello 1\.2 · channel acme · signed by`)
+	contains(t, h.must("install", "acme/hello"), `(?s)^Installed hello 1\.2 in .*\n  channel acme\n  signed by`)
 	h.must("install", "acme/hello@1.0")
 	if got := tool(t, h.path(".local", "bin", "hello")); got != "hello 1.2\n" {
 		t.Errorf("the command in the bin directory says %q", got)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 )
 
@@ -25,11 +26,43 @@ import (
 
 // A page is the text form of a result.
 type page struct {
-	out strings.Builder
+	out   strings.Builder
+	color bool
 }
 
 func (p *page) line(format string, args ...any) {
 	p.out.WriteString(sprintf(format, args...) + "\n")
+}
+
+// headline writes what happened: did, in green, then the rest of the line.
+func (p *page) headline(did, format string, args ...any) {
+	if p.color {
+		did = colored(green, did)
+	}
+	p.out.WriteString(did + " " + sprintf(format, args...) + "\n")
+}
+
+// pageWidth is the width in columns that wrapped lists keep to.
+const pageWidth = 80
+
+// wrapped writes label and names in lines of at most pageWidth columns, broken only
+// between names.
+func (p *page) wrapped(label string, names []string) {
+	line := escape(label)
+	indent := strings.Repeat(" ", len(line)-len(strings.TrimLeft(line, " "))+2)
+	for i, name := range names {
+		word := escape(name)
+		if i < len(names)-1 {
+			word += ","
+		}
+		if i > 0 && uniseg.StringWidth(line)+1+uniseg.StringWidth(word) > pageWidth {
+			p.out.WriteString(line + "\n")
+			line = indent + word
+			continue
+		}
+		line += " " + word
+	}
+	p.out.WriteString(line + "\n")
 }
 
 // raw writes text unchanged: for scripts that a shell reads.
@@ -48,12 +81,16 @@ func (p *page) table(rows [][]string) {
 	w.Flush()
 }
 
-// count formats a number of things, such as "3 files".
+// count formats a number of things, such as "13,475 files".
 func count(n int, one string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", n, one)
+	digits := fmt.Sprint(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits + " " + one + "s"
 }
 
 // maxWord is the longest word, in characters, that an error repeats in full.
@@ -124,6 +161,14 @@ func (a *app) detail(format string, args ...any) {
 	}
 }
 
+// sayWithCause is say for line; its cause is a detail, and may be empty.
+func (a *app) sayWithCause(line, cause string) {
+	a.say("%s", line)
+	if cause != "" {
+		a.detail("  %s", cause)
+	}
+}
+
 // warn writes a warning once. No flag turns it off.
 func (a *app) warn(format string, args ...any) {
 	text := sprintf(format, args...)
@@ -140,6 +185,7 @@ func (a *app) warn(format string, args ...any) {
 
 const (
 	red    = "31"
+	green  = "32"
 	yellow = "33"
 	cyan   = "36"
 )
@@ -149,8 +195,10 @@ func (a *app) paint(color, word string) string {
 	if !a.colors(a.Terminal.Stderr) {
 		return word
 	}
-	return "\x1b[" + color + "m" + word + "\x1b[0m"
+	return colored(color, word)
 }
+
+func colored(color, word string) string { return "\x1b[" + color + "m" + word + "\x1b[0m" }
 
 func (a *app) colors(terminal bool) bool {
 	switch a.flags.color {
@@ -194,7 +242,7 @@ func (a *app) finish(err error) int {
 		return f.code()
 	}
 	if a.result != nil {
-		p := &page{}
+		p := &page{color: a.colors(a.Terminal.Stdout)}
 		a.result.text(p)
 		if wrong := writeText(a.Stdout, p.out.String()); wrong != nil && f == nil {
 			f = &failure{Code: 1, Message: "writing the result: " + wrong.Error()}

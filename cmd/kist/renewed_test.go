@@ -61,7 +61,7 @@ func TestRefreshOfBuiltinKeys(t *testing.T) {
 	kist(0, "stored the newer keys", "channel", "refresh", "node", "--key", copied)
 	exists(true)
 	kist(0, "stored the newer keys", "channel", "refresh", "node", "--key", copied)
-	kist(0, "would install node 20.11.0", "install", "-n", "node")
+	kist(0, "Would install node 20.11.0: ", "install", "-n", "node")
 
 	// A copy that cannot be read may have held a revocation.
 	if err := os.WriteFile(stored, []byte("no key"), 0o600); err != nil {

@@ -39,12 +39,12 @@ type selfResult struct {
 }
 
 func (r selfResult) text(p *page) {
-	removed, kept := "removed", "kept"
+	removed, kept := "Removed", "Kept"
 	if r.DryRun {
-		removed, kept = "would remove", "would keep"
+		removed, kept = "Would remove", "Would keep"
 	}
 	for _, ref := range r.Removed {
-		p.line("%s %s", removed, ref)
+		p.headline(removed, "%s", ref)
 	}
 	for _, k := range r.Kept {
 		p.line("%s %s (%s)", kept, k.Path, k.Reason)
@@ -53,12 +53,12 @@ func (r selfResult) text(p *page) {
 	case r.nothing:
 		p.line("nothing to remove")
 	case r.whole:
-		p.line("%s kist's cache, marks, settings and directories", removed)
+		p.headline(removed, "kist's cache, marks, settings and directories")
 	}
 	switch {
 	case r.Program == "":
 	case r.Gone:
-		p.line("%s %s", removed, r.Program)
+		p.headline(removed, "%s", r.Program)
 	default:
 		p.line("kist itself is %s; remove it as you installed it", r.Program)
 	}

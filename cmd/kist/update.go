@@ -59,20 +59,34 @@ type updateResult struct {
 	Failed   []failedChannel `json:"failed,omitempty"` // channels that were left out
 }
 
+// replacedBy returns the index of the first of Updated that the release replaces, or -1.
+func replacedBy(updated []outdatedTool, rel installedRelease) int {
+	return slices.IndexFunc(updated, func(t outdatedTool) bool {
+		return t.Channel == rel.Channel && t.Tool == rel.Tool && t.Newest == rel.Version
+	})
+}
+
 func (r updateResult) text(p *page) {
 	for _, t := range r.UpToDate {
-		p.line("%s %s · channel %s · up to date", t.Tool, t.Version, t.Channel)
+		p.line("%s/%s@%s is up to date", t.Channel, t.Tool, t.Version)
 	}
 	for _, t := range r.Pinned {
-		p.line("%s %s · channel %s · not updated: it was installed by its exact version", t.Tool, t.Version, t.Channel)
+		p.line("%s/%s@%s was not updated: it was installed by its exact version", t.Channel, t.Tool, t.Version)
 	}
-	done := "updated"
+	did := "Updated"
 	if r.DryRun {
-		done = "would update"
+		did = "Would update"
 	}
-	for _, t := range r.Updated {
-		p.line("%s %s/%s from %s to %s", done, t.Channel, t.Tool, t.Installed, t.Newest)
+	told := map[int]bool{} // with the release that replaces them
+	for _, rel := range r.Installed {
+		told[replacedBy(r.Updated, rel)] = true
 	}
+	for i, t := range r.Updated {
+		if !told[i] {
+			p.headline(did, "%s from %s to %s", t.Tool, t.Installed, t.Newest)
+		}
+	}
+	r.updated = r.Updated
 	r.changeResult.text(p)
 }
 

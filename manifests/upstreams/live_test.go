@@ -29,7 +29,7 @@ func TestLiveGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	u, _ := upstreams.Lookup("go")
-	source, err := u.Source(upstreams.Machine{GoProxies: proxies, Notify: func(line string) { t.Log(line) }})
+	source, err := u.Source(upstreams.Machine{GoProxies: proxies, Notify: func(line, cause string) { t.Log(line, cause) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 type Origins struct {
 	Channel string
 	List    []Named      // in the order in which they are tried
-	Notify  func(string) // see Machine
+	Notify  func(line, cause string) // see Machine
 }
 
 // A Named is one origin and its name.
@@ -43,7 +43,11 @@ func (o Origins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Q
 		default:
 			failed.add(origin.Name, err)
 			if next := i + 1; next < len(o.List) && o.Notify != nil && !errors.Is(err, manifests.ErrOffline) {
-				o.Notify(fmt.Sprintf("%s has no answer (%s); trying %s", origin.Name, oneLine(err), o.List[next].Name))
+				trouble := "does not have it"
+				if errors.Is(err, manifests.ErrUnreachable) {
+					trouble = "can't be reached"
+				}
+				o.Notify(fmt.Sprintf("%s %s; using %s", origin.Name, trouble, o.List[next].Name), oneLine(err))
 			}
 		}
 	}

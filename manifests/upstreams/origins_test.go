@@ -68,7 +68,7 @@ func TestOriginsAreTriedInOrder(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			first, second := &origin{err: test.first}, &origin{err: test.second}
 			var told []string
-			source := upstreams.Origins{Channel: "go", Notify: func(line string) { told = append(told, line) },
+			source := upstreams.Origins{Channel: "go", Notify: func(line, cause string) { told = append(told, line+": "+cause) },
 				List: []upstreams.Named{{Name: "go.dev", Source: first}, {Name: "the module proxy", Source: second}}}
 			catalog, err := source.Fetch(t.Context(), nil, manifests.Query{Now: now})
 			if !errors.Is(err, test.want) || (err == nil) != (test.want == nil) || (err == nil) != (catalog != nil) {

@@ -60,9 +60,15 @@ type Machine struct {
 	// Admit returns the keys of an origin that may be used; threshold is how many must
 	// sign. May be nil: all may be used.
 	Admit func(keys *verify.Keyring, threshold int) (*verify.Keyring, error)
-	// Notify receives one line when an origin could not be reached and the next one is
-	// tried. May be nil.
-	Notify func(string)
+	// Notify receives a line when an origin could not be reached and the next one is
+	// tried, and the cause; or a line about a mirror's missing suites. May be nil.
+	Notify func(line, cause string)
+}
+
+func (m Machine) notifyLine(line string) {
+	if m.Notify != nil {
+		m.Notify(line, "")
+	}
 }
 
 // Names returns the built-in channels, in order.
@@ -218,7 +224,7 @@ func (o Origin) source(u Upstream, m Machine) (manifests.Source, error) {
 	}
 	if d := o.Debian; d != nil {
 		return debian.Source{Channel: u.Channel, Codename: d.Codename, Origin: d.Origin, Policy: policy,
-			Suites: d.Mirror(m.Arch, m.Apt), Cache: m.Indices, Tell: m.Notify}, nil
+			Suites: d.Mirror(m.Arch, m.Apt), Cache: m.Indices, Tell: m.notifyLine}, nil
 	}
 	return detached.Source{Channel: u.Channel, Tool: u.Tool, Site: *o.Detached, Keys: keys, Threshold: o.Threshold}, nil
 }

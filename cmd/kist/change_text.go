@@ -1,0 +1,193 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/verify"
+)
+
+// A changeResult is what install, uninstall, default and rollback did, or with
+// --dry-run would do.
+type changeResult struct {
+	DryRun     bool               `json:"dry_run,omitempty"`
+	Generation uint64             `json:"generation"` // current afterwards
+	Already    []installedTool    `json:"already,omitempty"`
+	Installed  []installedRelease `json:"installed,omitempty"`
+	Removed    []string           `json:"removed,omitempty"` // channel/tool@version
+	Reduced    []reducedTool      `json:"reduced,omitempty"`
+	Follows    []followedTool     `json:"follows,omitempty"`  // already installed, but requested differently than before
+	Defaults   map[string]string  `json:"defaults,omitempty"` // changed ones: channel/tool to version, "" for none
+	Commands   []commandLink      `json:"commands,omitempty"` // links that are new or lead somewhere else
+	Patterns   []string           `json:"patterns,omitempty"` // commands whose names only the archive states
+	Hides      []hiddenCommand    `json:"hides,omitempty"`    // commands on PATH that new links hide
+	Skipped    []skippedCommand   `json:"skipped,omitempty"`  // files not linked because of their names
+	Kept       []install.Drift    `json:"kept,omitempty"`
+	Notes      []note             `json:"notes,omitempty"` // what a user must know about PATH
+
+	updated    []outdatedTool // the tools that Installed replaces
+	rolledBack bool
+	took       time.Duration // from the start of the command to the end of the change
+	details    bool          // print digests and trees too
+}
+
+// An installedRelease is a release and how it was proved.
+type installedRelease struct {
+	Tool    string `json:"tool"`
+	Version string `json:"version"`
+	Channel string `json:"channel"`
+	Prefix  string `json:"prefix,omitempty"`
+	Proof   string `json:"proof"`
+	Size    int64  `json:"size,omitempty"` // bytes to fetch; 0 if unknown
+	// Announced reports that Size rests in part on what servers announce, not only on
+	// proved documents.
+	Announced bool            `json:"announced,omitempty"`
+	Evidence  verify.Evidence `json:"evidence"`
+	// Keys are, in a dry run, the keys that the release is or will be proved by.
+	Keys []trustedKey `json:"keys,omitempty"`
+	// Packages are the packages that a distribution's toolchain would be made of.
+	Packages []foreseenPackage `json:"packages,omitempty"`
+
+	proved   verify.Evidence // what proved it: Evidence, or that of its first file
+	notes    []string        // of Evidence, if that did not prove it
+	unpacked install.Unpacked
+}
+
+// A foreseenPackage is one package that would be fetched.
+type foreseenPackage struct {
+	Package string        `json:"package"`
+	File    string        `json:"file"` // its name contains the package's version
+	Size    int64         `json:"size"` // bytes
+	Digest  verify.Digest `json:"digest"`
+}
+
+// A reducedTool is a release that was replaced by itself without some components.
+type reducedTool struct {
+	Tool    string   `json:"tool"`
+	Version string   `json:"version"`
+	Channel string   `json:"channel"`
+	Prefix  string   `json:"prefix,omitempty"`
+	Without []string `json:"without"`
+}
+
+type commandLink struct {
+	Name string `json:"name"`
+	Path string `json:"path"` // of the link
+}
+
+func (r changeResult) text(p *page) {
+	r.alreadyText(p)
+	for _, rel := range r.Installed {
+		done, would, what := "Installed", "Would install", rel.Tool+" "+rel.Version
+		if i := replacedBy(r.updated, rel); i >= 0 {
+			done, would, what = "Updated", "Would update", rel.Tool+" from "+r.updated[i].Installed+" to "+rel.Version
+		}
+		if r.DryRun {
+			done = would
+		}
+		r.releaseText(p, done, what, rel)
+	}
+	r.removedText(p)
+	r.defaultsText(p)
+	if len(r.Installed) == 0 || len(r.Installed) > 1 {
+		r.commandsText(p, "")
+	}
+	if n := len(r.Installed); n > 1 && !r.DryRun {
+		p.headline("Installed", "%s in %s", count(n, "toolchain"), seconds(r.took))
+	}
+}
+
+func (r changeResult) alreadyText(p *page) {
+	for _, t := range r.Already {
+		p.line("%s/%s@%s is already installed", t.Channel, t.Tool, t.Version)
+	}
+	for _, f := range r.Follows {
+		p.line("%s", f.sentence(r.DryRun))
+	}
+}
+
+// releaseText writes one installed release: what happened, then who proved it and which
+// commands it has.
+func (r changeResult) releaseText(p *page, did, what string, rel installedRelease) {
+	if len(r.Installed) == 1 && !r.DryRun {
+		what += " in " + seconds(r.took)
+	}
+	switch {
+	case !r.DryRun:
+		what += fmt.Sprintf(": %s, %s", byteSize(rel.unpacked.Bytes), count(rel.unpacked.Files, "file"))
+	case rel.Size > 0:
+		what += ": " + byteSize(rel.Size) + " to fetch"
+	}
+	p.headline(did, "%s", what)
+	p.line("  channel %s", rel.Channel)
+	for _, line := range rel.proofLines(r.DryRun, r.details) {
+		p.line("  %s", line)
+	}
+	for _, f := range rel.Packages {
+		p.line("  %s, %s", f.File, byteSize(f.Size))
+	}
+	if len(r.Installed) == 1 {
+		r.commandsText(p, "  ")
+	}
+}
+
+func (r changeResult) removedText(p *page) {
+	removed, kept := "Removed", "Kept"
+	if r.DryRun {
+		removed, kept = "Would remove", "Would keep"
+	}
+	for _, ref := range r.Removed {
+		p.headline(removed, "%s", ref)
+	}
+	for _, t := range r.Reduced {
+		p.headline(removed, "%s of %s/%s@%s", strings.Join(t.Without, ", "), t.Channel, t.Tool, t.Version)
+	}
+	for _, k := range r.Kept {
+		p.line("%s %s (%s)", kept, k.Path, k.Reason)
+	}
+}
+
+func (r changeResult) defaultsText(p *page) {
+	if r.rolledBack && r.DryRun {
+		p.line("Would return to generation %d", r.Generation)
+	} else if r.rolledBack {
+		p.line("Returned to generation %d", r.Generation)
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Defaults)) {
+		switch v := r.Defaults[key]; {
+		case v == "" && r.DryRun:
+			p.line("%s would have no default", key)
+		case v == "":
+			p.line("%s has no default now", key)
+		case r.DryRun:
+			p.line("%s would default to %s", key, v)
+		default:
+			p.line("%s now defaults to %s", key, v)
+		}
+	}
+}
+
+func (r changeResult) commandsText(p *page, indent string) {
+	if len(r.Patterns) > 0 {
+		p.wrapped(indent+"commands that match:", slices.Compact(slices.Sorted(slices.Values(r.Patterns))))
+	}
+	if len(r.Commands) > 0 {
+		p.wrapped(indent+"commands:", names(r.Commands))
+	}
+}
+
+// seconds formats a duration for people: "40 ms", "0.3 s", "2 min 5 s".
+func seconds(d time.Duration) string {
+	switch {
+	case d < 100*time.Millisecond:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	d = d.Round(time.Second)
+	return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+}
