@@ -61,7 +61,7 @@ func TestRefreshOfBuiltinKeys(t *testing.T) {
 	kist(0, "stored the newer keys", "channel", "refresh", "node", "--key", copied)
 	exists(true)
 	kist(0, "stored the newer keys", "channel", "refresh", "node", "--key", copied)
-	kist(0, "Would install node 20.11.0: ", "install", "-n", "node")
+	kist(0, "Would install node 20.11.0\n", "install", "-n", "node")
 
 	// A copy that cannot be read may have held a revocation.
 	if err := os.WriteFile(stored, []byte("no key"), 0o600); err != nil {
@@ -69,7 +69,7 @@ func TestRefreshOfBuiltinKeys(t *testing.T) {
 	}
 	kist(4, releaser, "install", "-n", "node")
 	kist(0, "problem", "channel", "show", "node")
-	kist(10, "kept "+stored, "self", "uninstall", "-y") // nor is it shown to be kist's
+	kist(10, "Kept "+stored, "self", "uninstall", "-y") // nor is it shown to be kist's
 	exists(true)
 	if err := os.WriteFile(stored, read("../../verify/keyrings/nodejs/"+releaser+".asc"), 0o600); err != nil {
 		t.Fatal(err)
