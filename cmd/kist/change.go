@@ -168,6 +168,7 @@ func (a *app) foresee(ctx context.Context, s *session, p plan.Plan, r *changeRes
 		}
 	}
 	r.Defaults = s.changedDefaults(s.state.Current.Defaults, after, nil)
+	maps.DeleteFunc(r.Defaults, func(key, _ string) bool { return s.removesAll(key, r.Removed) })
 	for _, in := range p.Install {
 		key := in.Release.Channel + "/" + in.Release.Tool
 		if was, ok := s.state.Current.Defaults[key]; ok && in.Default && s.state.Receipts[was].Version != in.Release.Version {
@@ -289,6 +290,16 @@ func (s *session) versionOf(id record.ID, gone []record.Head) string {
 		return gone[i].Version
 	}
 	return ""
+}
+
+// removesAll reports whether each installed release of the tool key is one of removed.
+func (s *session) removesAll(key string, removed []string) bool {
+	for _, r := range s.state.Installed() {
+		if r.Key() == key && !slices.Contains(removed, r.Ref()) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *session) countInstalled(key string) (n int) {
