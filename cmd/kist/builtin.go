@@ -167,7 +167,7 @@ func (a *app) builtinShown(s *session, name string) shownChannel {
 			}
 		case o.Rust != "":
 			one.Proof = "a detached OpenPGP signature of each manifest"
-		case o.Checksums != nil:
+		case o.Site != nil && len(o.Site().Lists) > 0:
 			one.Proof = "an OpenPGP signature of each version's list of digests"
 		default:
 			one.Proof = "a detached OpenPGP signature of each file"

@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"verify/inflate", "install/internal/rootfs", "manifests/internal/durable", "manifests/internal/tomldoc"},
 	{"verify", "install/internal/private"},
 	{"manifests", "verify/keyrings", "verify/verifytest"},
-	{"manifests/native", "manifests/rust", "manifests/checksums", "manifests/detached", "manifests/debian", "manifests/gosum",
+	{"manifests/native", "manifests/rust", "manifests/signedfiles", "manifests/debian", "manifests/gosum",
 		"manifests/system", "manifests/transport", "manifests/channels", "manifests/manifesttest", "install/record", "install/download"},
 	{"manifests/publish", "manifests/upstreams", "install/plan", "install/unpack", "install/internal/store"},
 	{"install/internal/sandbox"},
@@ -44,8 +44,7 @@ var edges = map[string][]string{
 
 	"manifests/native":       {"manifests", "manifests/internal/tomldoc", "verify"},
 	"manifests/rust":         {"manifests", "manifests/internal/tomldoc", "verify"},
-	"manifests/checksums":    {"manifests", "verify"},
-	"manifests/detached":     {"manifests", "verify"},
+	"manifests/signedfiles":  {"manifests", "verify"},
 	"manifests/debian":       {"manifests", "verify"},
 	"manifests/gosum":        {"manifests", "verify"},
 	"manifests/system":       {"manifests"},
@@ -56,7 +55,7 @@ var edges = map[string][]string{
 	"install/download":       {"install/internal/private", "install/internal/rootfs", "manifests", "verify"},
 
 	"manifests/publish": {"manifests", "manifests/internal/durable", "manifests/native", "verify"},
-	"manifests/upstreams": {"manifests", "manifests/rust", "manifests/checksums", "manifests/detached", "manifests/debian",
+	"manifests/upstreams": {"manifests", "manifests/rust", "manifests/signedfiles", "manifests/debian",
 		"manifests/gosum", "verify", "verify/keyrings"},
 	"install/plan":           {"install/record", "manifests", "verify"},
 	"install/unpack":         {"install/internal/rootfs", "install/record", "manifests", "verify", "verify/inflate"},

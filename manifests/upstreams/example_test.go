@@ -6,9 +6,8 @@ import (
 	"testing"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/checksums"
-	"github.com/kist-tools/kist/manifests/detached"
 	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/manifests/signedfiles"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
@@ -17,13 +16,13 @@ import (
 // that kist would know of it.
 
 // zag: github.com/zag-lang/zag's releases.
-func zag() *detached.Site {
-	return &detached.Site{
+func zag() signedfiles.Site {
+	return signedfiles.Site{
 		Base: "https://github.com/zag-lang/zag/", Index: "releases.atom",
-		Parse: checksums.ParseReleases("v"), Numbering: manifests.SemverNumbering(),
+		Parse: signedfiles.ParseReleases("v"), Numbering: manifests.SemverNumbering(),
 		File: "releases/download/v{version}/zag-{version}-{platform}.{format}", Signature: ".asc",
 		Platforms: map[string]string{"linux/amd64": "x64-linux", "darwin/arm64": "arm64-mac"},
-		Layouts: map[string]detached.Layout{"": {
+		Layouts: map[string]signedfiles.Layout{"": {
 			Format: "tar.gz", Strip: 1,
 			Witness:  manifests.Witness{Path: "share/zag/version", Contains: "{version}", WholeLine: true},
 			Commands: []string{"bin/zag{exe}"},
@@ -42,7 +41,7 @@ func TestAddingAnUpstream(t *testing.T) {
 			return manifesttest.Example(tb, site.Base, w)
 		},
 		Source: func(tb testing.TB, policy verify.Policy) manifests.Source {
-			return detached.Source{Channel: "zag", Tool: "zag", Site: *site, Keys: policy.Keys, Threshold: policy.Threshold}
+			return signedfiles.Source{Channel: "zag", Tool: "zag", Site: site, Keys: policy.Keys, Threshold: policy.Threshold}
 		},
 		Request: func(version string) manifests.Request {
 			return manifests.Request{Tool: "zag", Version: version, Platform: linux}

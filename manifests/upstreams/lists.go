@@ -2,28 +2,27 @@ package upstreams
 
 import (
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/checksums"
+	"github.com/kist-tools/kist/manifests/signedfiles"
 )
 
 // node: nodejs.org/dist; nodejs/nodejs-dist-indexer, nodejs/node tools/install.py. The
 // tar.gz decodes in a fraction of the time of the tar.xz, which is half its size.
-func node() *checksums.Site {
-	return &checksums.Site{
+func node() signedfiles.Site {
+	return signedfiles.Site{
 		Base: "https://nodejs.org/dist/", Index: "index.json",
-		Parse: checksums.ParseNode, Numbering: manifests.SemverNumbering(),
-		Dir: "v{version}/",
-		Lists: []checksums.List{
-			{Name: "SHASUMS256.txt", Signature: ".sig"},
-			{Name: "SHASUMS256.txt.asc"}, // alone with some old releases
+		Parse: signedfiles.ParseNode, Numbering: manifests.SemverNumbering(),
+		Lists: []signedfiles.List{
+			{Name: "v{version}/SHASUMS256.txt", Signature: ".sig"},
+			{Name: "v{version}/SHASUMS256.txt.asc"}, // alone with some old releases
 		},
-		File: "node-v{version}-{platform}.{format}",
+		File: "v{version}/node-v{version}-{platform}.{format}",
 		Platforms: map[string]string{
 			"linux/amd64/gnu": "linux-x64", "linux/arm64/gnu": "linux-arm64", "linux/arm/gnu": "linux-armv7l",
 			"linux/ppc64le/gnu": "linux-ppc64le", "linux/s390x/gnu": "linux-s390x", "linux/386/gnu": "linux-x86",
 			"darwin/amd64": "darwin-x64", "darwin/arm64": "darwin-arm64",
 			"windows/amd64": "win-x64", "windows/arm64": "win-arm64", "windows/386": "win-x86",
 		},
-		Layouts: map[string]checksums.Layout{
+		Layouts: map[string]signedfiles.Layout{
 			"": {Format: "tar.gz", Also: []string{"tar.xz"}, Strip: 1, Commands: []string{"bin/node", "bin/npm", "bin/npx", "bin/corepack"},
 				Files: []manifests.File{npmPrefix()}},
 			"windows": {Format: "zip", Strip: 1, Commands: []string{"node.exe", "npm.cmd", "npx.cmd", "corepack.cmd"}},
@@ -42,7 +41,7 @@ func npmPrefix() manifests.File {
 
 // hashicorp: releases.hashicorp.com; hashicorp/hc-install. libc is the C library that
 // its programs for Linux need: "" for none, or "/gnu".
-func hashicorp(tool, libc string) Upstream {
+func hashicorp(libc string) signedfiles.Site {
 	platforms := map[string]string{
 		"darwin/amd64": "darwin_amd64", "darwin/arm64": "darwin_arm64",
 		"windows/amd64": "windows_amd64", "windows/386": "windows_386", "windows/arm64": "windows_arm64",
@@ -52,41 +51,33 @@ func hashicorp(tool, libc string) Upstream {
 	for _, arch := range []string{"amd64", "arm64", "386", "arm", "s390x", "ppc64le"} {
 		platforms["linux/"+arch+libc] = "linux_" + arch
 	}
-	list := "{tool}_{version}_SHA256SUMS"
-	return Upstream{Channel: tool, Tool: tool, Origins: []Origin{{
-		Name: "releases.hashicorp.com", Keyring: "hashicorp", Threshold: 1,
-		Checksums: &checksums.Site{
-			Base: "https://releases.hashicorp.com/", Index: "{tool}/index.json",
-			Parse: checksums.ParseHashiCorp, Numbering: manifests.SemverNumbering(),
-			Dir: "{tool}/{version}/",
-			Lists: []checksums.List{
-				{Name: list, Signature: ".72D7468F.sig"}, // by the key of this ID
-				{Name: list, Signature: ".sig"},
-			},
-			File:      "{tool}_{version}_{platform}.{format}",
-			Platforms: platforms,
-			Layouts: map[string]checksums.Layout{
-				"":        {Format: "zip", Commands: []string{tool}},
-				"windows": {Format: "zip", Commands: []string{tool + ".exe"}},
-			},
+	list := "{tool}/{version}/{tool}_{version}_SHA256SUMS"
+	return signedfiles.Site{
+		Base: "https://releases.hashicorp.com/", Index: "{tool}/index.json",
+		Parse: signedfiles.ParseHashiCorp, Numbering: manifests.SemverNumbering(),
+		Lists: []signedfiles.List{
+			{Name: list, Signature: ".72D7468F.sig"}, // by the key of this ID
+			{Name: list, Signature: ".sig"},
 		},
-	}}}
+		File:      "{tool}/{version}/{tool}_{version}_{platform}.{format}",
+		Platforms: platforms,
+		Layouts:   map[string]signedfiles.Layout{"": {Format: "zip", Commands: []string{"{tool}{exe}"}}},
+	}
 }
 
 // cmake: Kitware/CMake's releases.
-func cmake() *checksums.Site {
-	return &checksums.Site{
+func cmake() signedfiles.Site {
+	return signedfiles.Site{
 		Base: "https://github.com/Kitware/CMake/", Index: "releases.atom",
-		Parse: checksums.ParseReleases("v"), Numbering: manifests.SemverNumbering(),
-		Dir:   "releases/download/v{version}/",
-		Lists: []checksums.List{{Name: "cmake-{version}-SHA-256.txt", Signature: ".asc"}},
-		File:  "cmake-{version}-{platform}.{format}",
+		Parse: signedfiles.ParseReleases("v"), Numbering: manifests.SemverNumbering(),
+		Lists: []signedfiles.List{{Name: "releases/download/v{version}/cmake-{version}-SHA-256.txt", Signature: ".asc"}},
+		File:  "releases/download/v{version}/cmake-{version}-{platform}.{format}",
 		Platforms: map[string]string{
 			"linux/amd64/gnu": "linux-x86_64", "linux/arm64/gnu": "linux-aarch64",
 			"darwin/amd64": "macos-universal", "darwin/arm64": "macos-universal",
 			"windows/amd64": "windows-x86_64", "windows/386": "windows-i386", "windows/arm64": "windows-arm64",
 		},
-		Layouts: map[string]checksums.Layout{
+		Layouts: map[string]signedfiles.Layout{
 			"":       {Format: "tar.gz", Strip: 1, Commands: []string{"bin/cmake", "bin/ctest", "bin/cpack", "bin/ccmake"}},
 			"darwin": {Format: "tar.gz", Strip: 1, Commands: []string{"CMake.app/Contents/bin/*"}},
 			"windows": {Format: "zip", Strip: 1,
@@ -97,23 +88,21 @@ func cmake() *checksums.Site {
 
 // bun: oven-sh/bun's releases, packages/bun-release. Its file names are the same in
 // every version, so the program itself must state its version.
-func bun() *checksums.Site {
-	return &checksums.Site{
+func bun() signedfiles.Site {
+	return signedfiles.Site{
 		Base: "https://github.com/oven-sh/bun/", Index: "releases.atom",
-		Parse: checksums.ParseReleases("bun-v"), Numbering: manifests.SemverNumbering(),
-		Dir:   "releases/download/bun-v{version}/",
-		Lists: []checksums.List{{Name: "SHASUMS256.txt.asc"}},
-		File:  "bun-{platform}.{format}",
+		Parse: signedfiles.ParseReleases("bun-v"), Numbering: manifests.SemverNumbering(),
+		Lists: []signedfiles.List{{Name: "releases/download/bun-v{version}/SHASUMS256.txt.asc"}},
+		File:  "releases/download/bun-v{version}/bun-{platform}.{format}",
 		Platforms: map[string]string{
 			"linux/amd64/gnu": "linux-x64", "linux/arm64/gnu": "linux-aarch64",
 			"linux/amd64/musl": "linux-x64-musl", "linux/arm64/musl": "linux-aarch64-musl",
 			"darwin/amd64": "darwin-x64", "darwin/arm64": "darwin-aarch64", "windows/amd64": "windows-x64",
 		},
-		Layouts: map[string]checksums.Layout{
-			"":        {Format: "zip", Strip: 1, Commands: []string{"bun"}},
-			"windows": {Format: "zip", Strip: 1, Commands: []string{"bun.exe"}},
-		},
-		// The beginning of its crash reports: "Bun v1.2.20 (6ad208bc) Linux x64".
-		Witness: &manifests.Witness{Path: "bun{exe}", Contains: "Bun v{version} ("},
+		Layouts: map[string]signedfiles.Layout{"": {
+			Format: "zip", Strip: 1, Commands: []string{"bun{exe}"},
+			// The beginning of its crash reports: "Bun v1.2.20 (6ad208bc) Linux x64".
+			Witness: manifests.Witness{Path: "bun{exe}", Contains: "Bun v{version} ("},
+		}},
 	}
 }

@@ -7,8 +7,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/checksums"
-	"github.com/kist-tools/kist/manifests/detached"
+	"github.com/kist-tools/kist/manifests/signedfiles"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -16,7 +15,7 @@ import (
 // its own place, signed by its own keys.
 type Mirror struct {
 	Channel   string
-	Format    string   // one of TwinFormats
+	Format    string   // one of MirrorFormats
 	Base      string   // URL that replaces each upstream's own base
 	Tools     []string // the tools that it copies
 	Keys      *verify.Keyring
@@ -30,7 +29,7 @@ func MirrorFormats() []string { return []string{"checksums", "detached"} }
 func MirrorTools(format string) []string {
 	var tools []string
 	for _, u := range table() {
-		if _, ok := u.origin(format); ok {
+		if _, ok := u.site(format); ok {
 			tools = append(tools, u.Tool)
 		}
 	}
@@ -48,57 +47,50 @@ func MirrorFormat(tool string) (format string, ok bool) {
 	return "", false
 }
 
-// origin returns the origin of u that publishes in a format.
-func (u Upstream) origin(format string) (Origin, bool) {
-	i := slices.IndexFunc(u.Origins, func(o Origin) bool {
-		return format == "checksums" && o.Checksums != nil || format == "detached" && o.Detached != nil
-	})
-	if i < 0 {
-		return Origin{}, false
+// site returns the site of u that publishes in a format.
+func (u Upstream) site(format string) (signedfiles.Site, bool) {
+	for _, o := range u.Origins {
+		if o.Site == nil {
+			continue
+		}
+		if site := o.Site(); (len(site.Lists) > 0) == (format == "checksums") {
+			return site, true
+		}
 	}
-	return u.Origins[i], true
+	return signedfiles.Site{}, false
 }
 
 // Source binds t to its keys. A tool that has no upstream of t's format is an error.
 func (t Mirror) Source() (manifests.Source, error) {
-	sources := twins{channel: t.Channel, byTool: map[string]manifests.Source{}}
+	sources := tools{channel: t.Channel, byTool: map[string]manifests.Source{}}
 	for _, tool := range t.Tools {
-		o, ok := t.find(tool)
+		site, ok := t.find(tool)
 		if !ok {
 			return nil, fmt.Errorf("channel %s: no upstream of format %s has a tool %q, only %s",
 				t.Channel, t.Format, tool, strings.Join(MirrorTools(t.Format), ", "))
 		}
-		sources.byTool[tool] = t.source(tool, o)
+		sources.byTool[tool] = signedfiles.Source{Channel: t.Channel, Tool: tool, Site: site.At(t.Base), Keys: t.Keys, Threshold: t.Threshold}
 	}
 	return sources, nil
 }
 
-func (t Mirror) source(tool string, o Origin) manifests.Source {
-	if o.Detached != nil {
-		return detached.Source{Channel: t.Channel, Tool: tool, Site: o.Detached.At(t.Base), Keys: t.Keys, Threshold: t.Threshold}
-	}
-	site := *o.Checksums
-	site.Base = t.Base
-	return checksums.Source{Channel: t.Channel, Tool: tool, Site: site, Keys: t.Keys, Threshold: t.Threshold}
-}
-
-func (t Mirror) find(tool string) (Origin, bool) {
+func (t Mirror) find(tool string) (signedfiles.Site, bool) {
 	for _, u := range table() {
-		if o, ok := u.origin(t.Format); ok && u.Tool == tool {
-			return o, true
+		if site, ok := u.site(t.Format); ok && u.Tool == tool {
+			return site, true
 		}
 	}
-	return Origin{}, false
+	return signedfiles.Site{}, false
 }
 
-// twins is a Source that fetches from the source of the requested tool.
-type twins struct {
+// tools is a Source that fetches from the source of the requested tool.
+type tools struct {
 	channel string
 	byTool  map[string]manifests.Source
 }
 
 // Fetch implements manifests.Source.
-func (s twins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
+func (s tools) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
 	source, ok := s.byTool[q.Tool]
 	if !ok {
 		var have []string

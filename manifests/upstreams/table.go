@@ -7,37 +7,45 @@ import (
 
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/rust"
+	"github.com/kist-tools/kist/manifests/signedfiles"
 	"github.com/kist-tools/kist/verify"
 )
 
-// table returns every upstream whose format is known.
+// table returns every upstream whose format is known. Making it is cheap: it makes no
+// Site.
 func table() []Upstream {
 	return []Upstream{
-		{Channel: "bun", Tool: "bun", Origins: []Origin{{Name: "github.com", Keyring: "bun", Threshold: 1, Checksums: bun()}}},
-		{Channel: "cmake", Tool: "cmake", Origins: []Origin{{Name: "github.com", Keyring: "cmake", Threshold: 1, Checksums: cmake()}}},
-		hashicorp("consul", ""),
+		{Channel: "bun", Tool: "bun", Origins: []Origin{{Name: "github.com", Keyring: "bun", Threshold: 1, Site: bun}}},
+		{Channel: "cmake", Tool: "cmake", Origins: []Origin{{Name: "github.com", Keyring: "cmake", Threshold: 1, Site: cmake}}},
+		hashicorpProduct("consul", ""),
 		distribution("debian-bookworm", "Debian 12"), distribution("debian-trixie", "Debian 13"),
 		{Channel: "go", Tool: "go", Origins: []Origin{
-			{Name: "go.dev", Keyring: "golang", Threshold: 1, Detached: goDownloads()},
+			{Name: "go.dev", Keyring: "golang", Threshold: 1, Site: goDownloads},
 			{Name: "the Go module proxy", ChecksumDB: verify.GoChecksumKey},
 		}},
-		{Channel: "gradle", Tool: "gradle", Origins: []Origin{{Name: "services.gradle.org", Keyring: "gradle", Threshold: 1, Detached: gradle()}}},
-		{Channel: "helm", Tool: "helm", Origins: []Origin{{Name: "get.helm.sh", Keyring: "helm", Threshold: 1, Detached: helm()}}},
-		{Channel: "julia", Tool: "julia", Origins: []Origin{{Name: "julialang.org", Keyring: "julia", Threshold: 1, Detached: julia()}}},
-		{Channel: "llvm", Tool: "llvm", Origins: []Origin{{Name: "github.com", Threshold: 1, Detached: llvm()}},
+		{Channel: "gradle", Tool: "gradle", Origins: []Origin{{Name: "services.gradle.org", Keyring: "gradle", Threshold: 1, Site: gradle}}},
+		{Channel: "helm", Tool: "helm", Origins: []Origin{{Name: "get.helm.sh", Keyring: "helm", Threshold: 1, Site: helm}}},
+		{Channel: "julia", Tool: "julia", Origins: []Origin{{Name: "julialang.org", Keyring: "julia", Threshold: 1, Site: julia}}},
+		{Channel: "llvm", Tool: "llvm", Origins: []Origin{{Name: "github.com", Threshold: 1, Site: llvm}},
 			MissingKeys: "several people sign LLVM's releases, and kist has no current key of any of them"},
-		{Channel: "maven", Tool: "maven", Origins: []Origin{{Name: "archive.apache.org", Threshold: 1, Detached: maven()}},
+		{Channel: "maven", Tool: "maven", Origins: []Origin{{Name: "archive.apache.org", Threshold: 1, Site: maven}},
 			MissingKeys: "many people sign Maven's releases, and kist has no copy of their keys"},
-		{Channel: "node", Tool: "node", Origins: []Origin{{Name: "nodejs.org", Keyring: "nodejs", Threshold: 1, Checksums: node()}}},
-		hashicorp("nomad", "/gnu"),
-		hashicorp("packer", ""),
+		{Channel: "node", Tool: "node", Origins: []Origin{{Name: "nodejs.org", Keyring: "nodejs", Threshold: 1, Site: node}}},
+		hashicorpProduct("nomad", "/gnu"),
+		hashicorpProduct("packer", ""),
 		{Channel: "rust", Tool: rust.Tool, Origins: []Origin{{Name: "static.rust-lang.org", Keyring: "rust", Threshold: 1, Rust: rust.Upstream}}},
-		{Channel: "swift", Tool: "swift", Origins: []Origin{{Name: "swift.org", Keyring: "swift", Threshold: 1, Detached: swift()}}},
-		{Channel: "temurin", Tool: "java", Origins: []Origin{{Name: "Adoptium", Keyring: "adoptium", Threshold: 1, Detached: temurin()}}},
-		hashicorp("terraform", ""),
+		{Channel: "swift", Tool: "swift", Origins: []Origin{{Name: "swift.org", Keyring: "swift", Threshold: 1, Site: swift}}},
+		{Channel: "temurin", Tool: "java", Origins: []Origin{{Name: "Adoptium", Keyring: "adoptium", Threshold: 1, Site: temurin}}},
+		hashicorpProduct("terraform", ""),
 		distribution("ubuntu-jammy", "Ubuntu 22.04"), distribution("ubuntu-noble", "Ubuntu 24.04"),
-		hashicorp("vault", ""),
+		hashicorpProduct("vault", ""),
 	}
+}
+
+// hashicorpProduct returns the row of one of HashiCorp's products.
+func hashicorpProduct(tool, libc string) Upstream {
+	return Upstream{Channel: tool, Tool: tool, Origins: []Origin{{Name: "releases.hashicorp.com", Keyring: "hashicorp", Threshold: 1,
+		Site: func() signedfiles.Site { return hashicorp(libc) }}}}
 }
 
 // distribution returns the row of the channel <distribution>-<codename>. Others lists

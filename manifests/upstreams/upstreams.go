@@ -14,11 +14,10 @@ import (
 	"slices"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/checksums"
 	"github.com/kist-tools/kist/manifests/debian"
-	"github.com/kist-tools/kist/manifests/detached"
 	"github.com/kist-tools/kist/manifests/gosum"
 	"github.com/kist-tools/kist/manifests/rust"
+	"github.com/kist-tools/kist/manifests/signedfiles"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/keyrings"
 )
@@ -39,9 +38,8 @@ type Origin struct {
 	Keyring   string // in verify/keyrings, for formats proved by OpenPGP
 	Threshold int    // how many of its keys must sign
 
-	Checksums  *checksums.Site
-	Detached   *detached.Site
-	Rust       string // URL of the stable channel manifest
+	Site       func() signedfiles.Site // whose files are signed
+	Rust       string                  // URL of the stable channel manifest
 	Debian     *debian.Distribution
 	ChecksumDB string // the verifier key of the database that proves Go modules
 }
@@ -119,12 +117,8 @@ func Lookup(channel string) (Upstream, bool) {
 func Numbering(tool string) manifests.Numbering {
 	for _, u := range table() {
 		for _, o := range u.Origins {
-			switch {
-			case u.Tool != tool:
-			case o.Detached != nil:
-				return o.Detached.Numbering
-			case o.Checksums != nil:
-				return o.Checksums.Numbering
+			if u.Tool == tool && o.Site != nil {
+				return o.Site().Numbering
 			}
 		}
 	}
@@ -215,9 +209,6 @@ func (o Origin) source(u Upstream, m Machine) (manifests.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Checksums != nil {
-		return checksums.Source{Channel: u.Channel, Tool: u.Tool, Site: *o.Checksums, Keys: keys, Threshold: o.Threshold}, nil
-	}
 	policy := verify.Policy{Keys: keys, Threshold: o.Threshold}
 	if o.Rust != "" {
 		return rust.Source{Channel: u.Channel, URL: o.Rust, Policy: policy}, nil
@@ -226,5 +217,5 @@ func (o Origin) source(u Upstream, m Machine) (manifests.Source, error) {
 		return debian.Source{Channel: u.Channel, Codename: d.Codename, Origin: d.Origin, Policy: policy,
 			Suites: d.Mirror(m.Arch, m.Apt), Cache: m.Indices, Tell: m.notifyLine}, nil
 	}
-	return detached.Source{Channel: u.Channel, Tool: u.Tool, Site: *o.Detached, Keys: keys, Threshold: o.Threshold}, nil
+	return signedfiles.Source{Channel: u.Channel, Tool: u.Tool, Site: o.Site(), Keys: keys, Threshold: o.Threshold}, nil
 }

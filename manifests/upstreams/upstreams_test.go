@@ -36,11 +36,8 @@ func TestTheTable(t *testing.T) {
 		}
 		for _, o := range u.Origins {
 			var bases []string
-			if o.Detached != nil {
-				bases = append(bases, o.Detached.Base)
-			}
-			if o.Checksums != nil {
-				bases = append(bases, o.Checksums.Base)
+			if o.Site != nil {
+				bases = append(bases, o.Site().Base)
 			}
 			if o.Rust != "" {
 				bases = append(bases, o.Rust)

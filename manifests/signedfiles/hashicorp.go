@@ -1,8 +1,7 @@
-package checksums
+package signedfiles
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -22,25 +21,16 @@ func ParseHashiCorp(index []byte) (manifests.VersionIndex, error) {
 			} `json:"builds"`
 		} `json:"versions"`
 	}
-	if err := json.Unmarshal(index, &product); err != nil {
-		return nil, fmt.Errorf("not the index of a HashiCorp product: %w", err)
-	}
-	var hint manifests.VersionIndex
-	for _, version := range slices.Sorted(maps.Keys(product.Versions)) {
-		if !manifests.ValidSemver(version) {
-			continue
-		}
-		entry := manifests.IndexEntry{Version: version, Stable: manifests.StableSemver(version)}
+	err := json.Unmarshal(index, &product)
+	versions := slices.Sorted(maps.Keys(product.Versions))
+	return entries("the index of a HashiCorp product", err, versions, func(version string) (manifests.IndexEntry, bool) {
+		e := manifests.IndexEntry{Version: version, Stable: manifests.StableSemver(version)}
 		for _, build := range product.Versions[version].Builds {
 			platform, err := manifests.ParsePlatform(build.OS + "/" + build.Arch)
-			if err == nil && platform.Libc == "" && !slices.Contains(entry.Platforms, platform) {
-				entry.Platforms = append(entry.Platforms, platform)
+			if err == nil && platform.Libc == "" && !slices.Contains(e.Platforms, platform) {
+				e.Platforms = append(e.Platforms, platform)
 			}
 		}
-		hint = append(hint, entry)
-	}
-	if len(hint) == 0 {
-		return nil, fmt.Errorf("not the index of a HashiCorp product: it names no version")
-	}
-	return hint, nil
+		return e, manifests.ValidSemver(version)
+	})
 }

@@ -1,4 +1,4 @@
-package detached_test
+package signedfiles_test
 
 import (
 	"archive/tar"
@@ -10,40 +10,38 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/detached"
 	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/manifests/signedfiles"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-const base = "https://dl.example.org/go/"
+const goBase = "https://dl.example.org/go/"
 
 var (
 	linux = manifests.Platform{OS: "linux", Arch: "amd64"}
 	arm   = manifests.Platform{OS: "linux", Arch: "arm"}
-	now   = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 )
 
-func site() detached.Site {
-	return detached.Site{
-		Base: base, Index: "index.json", Parse: detached.ParseGo, Numbering: manifests.GoNumbering(),
+func goSite() signedfiles.Site {
+	return signedfiles.Site{
+		Base: goBase, Index: "index.json", Parse: signedfiles.ParseGo, Numbering: manifests.GoNumbering(),
 		File: "go{version}.{platform}.{format}", Signature: ".asc",
 		Platforms: map[string]string{"linux/arm": "linux-armv6l"},
-		Layouts:   map[string]detached.Layout{"": layout("tar.gz"), "windows": layout("zip")},
+		Layouts:   map[string]signedfiles.Layout{"": layout("tar.gz"), "windows": layout("zip")},
 	}
 }
 
-func layout(format string) detached.Layout {
-	return detached.Layout{Format: format, Strip: 1,
+func layout(format string) signedfiles.Layout {
+	return signedfiles.Layout{Format: format, Strip: 1,
 		Witness:  manifests.Witness{Path: "VERSION", Contains: "go{version}", WholeLine: true},
 		Commands: []string{"bin/go{exe}"}, Env: map[string]string{"GOROOT": "{prefix}"}}
 }
 
-// index lists versions as Go's downloads do, each for three platforms.
-func index(versions ...string) []byte {
+// goIndex lists versions as Go's downloads do, each for three platforms.
+func goIndex(versions ...string) []byte {
 	var entries []string
 	for _, v := range versions {
 		stable := !strings.ContainsAny(v, "rb")
@@ -111,18 +109,18 @@ func prove(r manifests.Release, t manifests.Transport, tb testing.TB) error {
 	}
 }
 
-// A world is an upstream with its own key.
-type world struct {
+// A goWorld is Go's upstream with its own key.
+type goWorld struct {
 	*manifesttest.Upstream
 	key *verifytest.Key
 }
 
-func newWorld(t *testing.T, versions ...string) world {
-	w := world{&manifesttest.Upstream{Files: map[string][]byte{base + "index.json": index(versions...)}},
+func newGoWorld(t *testing.T, versions ...string) goWorld {
+	w := goWorld{&manifesttest.Upstream{Files: map[string][]byte{goBase + "index.json": goIndex(versions...)}},
 		verifytest.NewKey(t, "google", now.AddDate(-3, 0, 0))}
 	for _, version := range versions {
 		for _, platform := range []string{"linux-amd64.tar.gz", "linux-armv6l.tar.gz", "windows-amd64.zip"} {
-			file := base + "go" + version + "." + platform
+			file := goBase + "go" + version + "." + platform
 			w.Files[file] = archive(t, version)
 			w.Files[file+".asc"] = w.key.Sign(t, w.Files[file], now.AddDate(0, -1, 0))
 		}
@@ -130,15 +128,15 @@ func newWorld(t *testing.T, versions ...string) world {
 	return w
 }
 
-func (w world) source(t *testing.T) detached.Source {
-	return detached.Source{Channel: "go", Tool: "go", Site: site(), Keys: verifytest.Keyring(t, w.key), Threshold: 1}
+func (w goWorld) source(t *testing.T) signedfiles.Source {
+	return signedfiles.Source{Channel: "go", Tool: "go", Site: goSite(), Keys: verifytest.Keyring(t, w.key), Threshold: 1}
 }
 
 func ask(version string, p manifests.Platform) manifests.Query {
 	return manifests.Query{Request: manifests.Request{Tool: "go", Version: version, Platform: p}, Now: now}
 }
 
-func (w world) fetch(t *testing.T, q manifests.Query) (manifests.Release, error) {
+func (w goWorld) fetch(t *testing.T, q manifests.Query) (manifests.Release, error) {
 	t.Helper()
 	catalog, err := w.source(t).Fetch(t.Context(), w, q)
 	if err != nil {
@@ -152,7 +150,7 @@ func (w world) fetch(t *testing.T, q manifests.Query) (manifests.Release, error)
 }
 
 func TestFetchReturnsTheSignature(t *testing.T) {
-	w := newWorld(t, "1.9.7", "1.10", "1.24.4", "1.25.9", "1.25.14", "1.26.1", "1.27rc1")
+	w := newGoWorld(t, "1.9.7", "1.10", "1.24.4", "1.25.9", "1.25.14", "1.26.1", "1.27rc1")
 	for _, test := range []struct {
 		asked    string
 		platform manifests.Platform
@@ -173,8 +171,8 @@ func TestFetchReturnsTheSignature(t *testing.T) {
 			continue
 		}
 		artifact := release.Artifacts[0]
-		if artifact.Name != test.file || artifact.Refs[0] != base+test.file || artifact.Size != 0 ||
-			!bytes.Equal(artifact.Integrity.Signature.Data, w.Files[base+test.file+".asc"]) {
+		if artifact.Name != test.file || artifact.Refs[0] != goBase+test.file || artifact.Size != 0 ||
+			!bytes.Equal(artifact.Integrity.Signature.Data, w.Files[goBase+test.file+".asc"]) {
 			t.Errorf("%q: artifact %+v", test.asked, artifact)
 		}
 		format := "tar.gz"
@@ -196,8 +194,8 @@ func TestFetchReturnsTheSignature(t *testing.T) {
 	}
 }
 
-func TestFetchRefusesAnotherToolVersionOrPlatform(t *testing.T) {
-	w := newWorld(t, "1.24.4", "1.25.9")
+func TestSignedFileOfAnotherToolVersionOrPlatform(t *testing.T) {
+	w := newGoWorld(t, "1.24.4", "1.25.9")
 	for _, asked := range []string{"1.24.99", "1.23", "lts", "../x"} {
 		var unknown *manifests.UnknownVersionError
 		if _, err := w.fetch(t, ask(asked, linux)); !errors.As(err, &unknown) || unknown.Version != asked {
@@ -217,7 +215,7 @@ func TestFetchRefusesAnotherToolVersionOrPlatform(t *testing.T) {
 }
 
 func TestFetchWithoutTheFileOrItsSignature(t *testing.T) {
-	file := base + "go1.25.9.linux-amd64.tar.gz"
+	file := goBase + "go1.25.9.linux-amd64.tar.gz"
 	for _, test := range []struct {
 		missing   string
 		lie       manifesttest.Lie
@@ -229,25 +227,25 @@ func TestFetchWithoutTheFileOrItsSignature(t *testing.T) {
 		{file + ".asc", manifesttest.NotFound, verify.ErrUntrusted, true}, // the file exists, but is unsigned
 		{file + ".asc", manifesttest.Unreachable, manifests.ErrUnreachable, false},
 	} {
-		w := newWorld(t, "1.25.9")
+		w := newGoWorld(t, "1.25.9")
 		w.Tell(test.missing, test.lie)
 		if _, err := w.fetch(t, ask("", linux)); !errors.Is(err, test.want) || errors.Is(err, verify.ErrUntrusted) != test.untrusted {
 			t.Errorf("%s: %v", test.missing, err)
 		}
 	}
-	w := newWorld(t, "1.25.9")
+	w := newGoWorld(t, "1.25.9")
 	w.Tell(file, manifesttest.NotFound)
 	w.Tell(file+".asc", manifesttest.NotFound)
 	if _, err := w.fetch(t, ask("", linux)); !errors.Is(err, manifests.ErrNotFound) || errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("neither of them: %v", err)
 	}
-	w = newWorld(t, "1.25.9")
+	w = newGoWorld(t, "1.25.9")
 	w.Tell(file+".asc", manifesttest.Empty)
 	if _, err := w.fetch(t, ask("", linux)); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("an empty signature: %v", err)
 	}
 	w.Tell(file+".asc", nil)
-	w.Tell(base+"index.json", manifesttest.NotFound)
+	w.Tell(goBase+"index.json", manifesttest.NotFound)
 	if _, err := w.fetch(t, ask("1.25.9", linux)); err != nil {
 		t.Errorf("an exact version needs no index: %v", err)
 	}
@@ -259,8 +257,8 @@ func TestFetchWithoutTheFileOrItsSignature(t *testing.T) {
 // TestTheWitnessCatchesAnOldFileUnderANewName serves validly signed files under wrong
 // names: signatures cover neither name nor version.
 func TestTheWitnessCatchesAnOldFileUnderANewName(t *testing.T) {
-	w := newWorld(t, "1.24.4", "1.25.9")
-	renamed, old := base+"go1.25.9.linux-amd64.tar.gz", base+"go1.24.4.linux-amd64.tar.gz"
+	w := newGoWorld(t, "1.24.4", "1.25.9")
+	renamed, old := goBase+"go1.25.9.linux-amd64.tar.gz", goBase+"go1.24.4.linux-amd64.tar.gz"
 	w.Files[renamed], w.Files[renamed+".asc"] = w.Files[old], w.Files[old+".asc"]
 	release, err := w.fetch(t, ask("1.25.9", linux))
 	if err != nil {
@@ -276,8 +274,8 @@ func TestTheWitnessCatchesAnOldFileUnderANewName(t *testing.T) {
 }
 
 func TestSignatureByAnotherKey(t *testing.T) {
-	w := newWorld(t, "1.25.9")
-	file := base + "go1.25.9.linux-amd64.tar.gz"
+	w := newGoWorld(t, "1.25.9")
+	file := goBase + "go1.25.9.linux-amd64.tar.gz"
 	honest := w.Files[file+".asc"]
 	var wrong *verify.SignatureError
 	w.Files[file+".asc"] = verifytest.NewKey(t, "mallory", now.AddDate(-3, 0, 0)).Sign(t, w.Files[file], now.AddDate(0, -1, 0))
@@ -300,18 +298,18 @@ func TestSignatureByAnotherKey(t *testing.T) {
 
 func TestEverySourceSuite(t *testing.T) {
 	manifesttest.Run(t, manifesttest.Fixture{
-		Hints: []string{base + "index.json"}, Use: verify.Release,
+		Hints: []string{goBase + "index.json"}, Use: verify.Release,
 		Serve: func(tb testing.TB, w manifesttest.World) map[string][]byte {
-			file := base + "go" + w.Version + ".linux-amd64.tar.gz"
+			file := goBase + "go" + w.Version + ".linux-amd64.tar.gz"
 			data := archive(tb, w.Version)
-			files := map[string][]byte{base + "index.json": index(w.Version), file: data, file + ".asc": {}}
+			files := map[string][]byte{goBase + "index.json": goIndex(w.Version), file: data, file + ".asc": {}}
 			if len(w.Signers) > 0 {
 				files[file+".asc"] = verifytest.Cosign(tb, data, w.Signed, w.Signers...)
 			}
 			return files
 		},
 		Source: func(tb testing.TB, policy verify.Policy) manifests.Source {
-			return detached.Source{Channel: "go", Tool: "go", Site: site(), Keys: policy.Keys, Threshold: policy.Threshold}
+			return signedfiles.Source{Channel: "go", Tool: "go", Site: goSite(), Keys: policy.Keys, Threshold: policy.Threshold}
 		},
 		Request: func(version string) manifests.Request { return ask(version, linux).Request },
 		Prove: func(tb testing.TB, r manifests.Release, u *manifesttest.Upstream) error {

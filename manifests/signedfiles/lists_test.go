@@ -1,4 +1,4 @@
-package checksums_test
+package signedfiles_test
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/checksums"
 	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/manifests/signedfiles"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
 )
@@ -18,20 +18,19 @@ const base = "https://dl.example.org/dist/"
 
 var (
 	now     = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	linux   = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
+	glibc   = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
 	musl    = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "musl"}
 	windows = manifests.Platform{OS: "windows", Arch: "amd64"}
 )
 
 // site is Node.js's, shortened.
-func site() checksums.Site {
-	return checksums.Site{
-		Base: base, Index: "index.json", Parse: checksums.ParseNode, Numbering: manifests.SemverNumbering(),
-		Dir:       "v{version}/",
-		Lists:     []checksums.List{{Name: "SHASUMS256.txt", Signature: ".sig"}, {Name: "SHASUMS256.txt.asc"}},
-		File:      "node-v{version}-{platform}.{format}",
+func site() signedfiles.Site {
+	return signedfiles.Site{
+		Base: base, Index: "index.json", Parse: signedfiles.ParseNode, Numbering: manifests.SemverNumbering(),
+		Lists:     []signedfiles.List{{Name: "v{version}/SHASUMS256.txt", Signature: ".sig"}, {Name: "v{version}/SHASUMS256.txt.asc"}},
+		File:      "v{version}/node-v{version}-{platform}.{format}",
 		Platforms: map[string]string{"linux/amd64/gnu": "linux-x64", "windows/amd64": "win-x64", "linux/s390x": "linux-s390x"},
-		Layouts:   map[string]checksums.Layout{"": {Format: "tar.gz", Strip: 1, Commands: []string{"bin/node"}}, "windows": {Format: "zip"}},
+		Layouts:   map[string]signedfiles.Layout{"": {Format: "tar.gz", Strip: 1, Commands: []string{"bin/node"}}, "windows": {Format: "zip"}},
 	}
 }
 
@@ -39,7 +38,7 @@ func site() checksums.Site {
 type world struct {
 	*manifesttest.Upstream
 	key  *verifytest.Key
-	site checksums.Site
+	site signedfiles.Site
 }
 
 func newWorld(t *testing.T, versions ...string) world {
@@ -58,7 +57,7 @@ func newWorld(t *testing.T, versions ...string) world {
 
 func (w world) fetch(t *testing.T, version string, p manifests.Platform) (manifests.Release, error) {
 	t.Helper()
-	source := checksums.Source{Channel: "node", Tool: "node", Site: w.site, Keys: verifytest.Keyring(t, w.key), Threshold: 1}
+	source := signedfiles.Source{Channel: "node", Tool: "node", Site: w.site, Keys: verifytest.Keyring(t, w.key), Threshold: 1}
 	q := manifests.Query{Request: manifests.Request{Tool: "node", Version: version, Platform: p}, Now: now}
 	catalog, err := source.Fetch(t.Context(), w, q)
 	if err != nil {
@@ -77,7 +76,7 @@ func TestFetchProvesTheChosenList(t *testing.T) {
 		{"", "22.11.0"}, {"lts", "22.11.0"}, {"lts/jod", "22.11.0"}, {"latest", "23.1.0"}, {"22", "22.11.0"}, {"22.9", "22.9.0"},
 		{"v20.18.0", "20.18.0"}, {"20.18.0", "20.18.0"},
 	} {
-		r, err := w.fetch(t, test.asked, linux)
+		r, err := w.fetch(t, test.asked, glibc)
 		if err != nil || r.Version != test.want {
 			t.Errorf("%q: %s, %v", test.asked, r.Version, err)
 			continue
@@ -120,7 +119,7 @@ func TestAlternatives(t *testing.T) {
 		honest, signature := w.Files[ref], w.Files[ref+".sig"]
 		w.Files[ref] = []byte(test.list(string(honest)))
 		w.Files[ref+".sig"] = w.key.Sign(t, w.Files[ref], now.AddDate(0, -1, 0))
-		r, err := w.fetch(t, "22.11.0", linux)
+		r, err := w.fetch(t, "22.11.0", glibc)
 		w.Files[ref], w.Files[ref+".sig"] = honest, signature
 		if missing := name == "the first is missing"; err != nil || missing || test.err != nil {
 			if missing != errors.As(err, new(*manifests.UnsupportedPlatformError)) || !missing && !errors.Is(err, test.err) {
@@ -155,21 +154,21 @@ func TestFetchRefusesAnotherToolVersionOrPlatform(t *testing.T) {
 	w := newWorld(t, "22.11.0=Jod")
 	for _, asked := range []string{"22.11.1", "21", "lts/joy", "nightly", "../x", "22.11.0/.."} {
 		var unknown *manifests.UnknownVersionError
-		if _, err := w.fetch(t, asked, linux); !errors.As(err, &unknown) || unknown.Version != asked {
+		if _, err := w.fetch(t, asked, glibc); !errors.As(err, &unknown) || unknown.Version != asked {
 			t.Errorf("%q: %v", asked, err)
 		}
 	}
 	for _, p := range []manifests.Platform{musl, {OS: "linux", Arch: "s390x", Libc: "gnu"}, {OS: "plan9", Arch: "amd64"}} {
 		for _, asked := range []string{"", "22.11.0"} {
 			var unsupported *manifests.UnsupportedPlatformError
-			if _, err := w.fetch(t, asked, p); !errors.As(err, &unsupported) || !slices.Contains(unsupported.Have, linux) {
+			if _, err := w.fetch(t, asked, p); !errors.As(err, &unsupported) || !slices.Contains(unsupported.Have, glibc) {
 				t.Errorf("%q on %s: %v", asked, p, err)
 			}
 		}
 	}
 	var tool *manifests.UnknownToolError
-	source := checksums.Source{Channel: "node", Tool: "node", Site: w.site, Keys: verifytest.Keyring(t, w.key), Threshold: 1}
-	if _, err := source.Fetch(t.Context(), w, manifests.Query{Request: manifests.Request{Tool: "bun", Platform: linux}, Now: now}); !errors.As(err, &tool) {
+	source := signedfiles.Source{Channel: "node", Tool: "node", Site: w.site, Keys: verifytest.Keyring(t, w.key), Threshold: 1}
+	if _, err := source.Fetch(t.Context(), w, manifests.Query{Request: manifests.Request{Tool: "bun", Platform: glibc}, Now: now}); !errors.As(err, &tool) {
 		t.Errorf("another tool: %v", err)
 	}
 }
@@ -180,28 +179,28 @@ func TestSecondListIsFallback(t *testing.T) {
 	list := base + "v22.11.0/SHASUMS256.txt"
 	w := newWorld(t, "22.11.0=Jod")
 	w.Tell(list+".sig", manifesttest.NotFound)
-	r, err := w.fetch(t, "", linux)
+	r, err := w.fetch(t, "", glibc)
 	if err != nil || r.Evidence.Kind != verify.ByClearsigned || r.Evidence.Name != list+".asc" || len(r.Artifacts) != 1 {
 		t.Errorf("%+v, %v", r.Evidence, err)
 	}
 	for name, lie := range map[string]manifesttest.Lie{"empty": manifesttest.Empty, "cut": manifesttest.Cut, "flipped": manifesttest.Flipped(70), "replaced": manifesttest.Replaced([]byte("x"))} {
 		w.Tell(list+".sig", lie)
-		if _, err := w.fetch(t, "", linux); !errors.Is(err, verify.ErrUntrusted) {
+		if _, err := w.fetch(t, "", glibc); !errors.Is(err, verify.ErrUntrusted) {
 			t.Errorf("a signature that is %s: %v", name, err)
 		}
 	}
 	w.Tell(list+".sig", manifesttest.Unreachable)
-	if _, err := w.fetch(t, "", linux); !errors.Is(err, manifests.ErrUnreachable) {
+	if _, err := w.fetch(t, "", glibc); !errors.Is(err, manifests.ErrUnreachable) {
 		t.Errorf("a signature that is unreachable: %v", err)
 	}
 	w.Tell(list+".sig", manifesttest.NotFound)
 	w.Tell(list+".asc", manifesttest.NotFound)
 	var unsigned *verify.SignatureError
-	if _, err := w.fetch(t, "", linux); !errors.As(err, &unsigned) {
+	if _, err := w.fetch(t, "", glibc); !errors.As(err, &unsigned) {
 		t.Errorf("a list without any signature: %v", err)
 	}
 	w.Tell(list, manifesttest.NotFound)
-	if _, err := w.fetch(t, "", linux); !errors.Is(err, manifests.ErrNotFound) || errors.Is(err, verify.ErrUntrusted) {
+	if _, err := w.fetch(t, "", glibc); !errors.Is(err, manifests.ErrNotFound) || errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("no list: %v", err)
 	}
 }
@@ -216,14 +215,14 @@ func TestLyingIndexProvesNothing(t *testing.T) {
 		return w
 	}
 	hides := serve(`[{"version":"v20.18.0","files":["linux-x64"],"lts":"Jod","date":"2026-10-22"}]`)
-	if r, err := hides.fetch(t, "lts/jod", linux); err != nil || r.Version != "20.18.0" || !slices.Contains(r.Evidence.Notes, manifests.Unsigned) {
+	if r, err := hides.fetch(t, "lts/jod", glibc); err != nil || r.Version != "20.18.0" || !slices.Contains(r.Evidence.Notes, manifests.Unsigned) {
 		t.Errorf("an old version called the newest: it is proved, and the evidence says by what: %s, %v", r.Version, err)
 	}
-	if r, err := hides.fetch(t, "22.11.0", linux); err != nil || r.Version != "22.11.0" || len(r.Evidence.Notes) > 0 {
+	if r, err := hides.fetch(t, "22.11.0", glibc); err != nil || r.Version != "22.11.0" || len(r.Evidence.Notes) > 0 {
 		t.Errorf("a hidden version, asked for exactly: %s %v, %v", r.Version, r.Evidence.Notes, err)
 	}
 	invents := serve(`[{"version":"v99.0.0","files":["linux-x64"],"lts":"Zinc"}]`)
-	if _, err := invents.fetch(t, "", linux); !errors.Is(err, manifests.ErrNotFound) {
+	if _, err := invents.fetch(t, "", glibc); !errors.Is(err, manifests.ErrNotFound) {
 		t.Errorf("an invented version: %v", err)
 	}
 	platform := serve(`[{"version":"v22.11.0","files":["linux-s390x"],"lts":"Jod"}]`)
@@ -235,25 +234,25 @@ func TestLyingIndexProvesNothing(t *testing.T) {
 	// nothing.
 	for date, want := range map[string]error{"2026-10-22": nil, "2026-10-23": nil, "2026-10-24": verify.ErrUntrusted, "2036-01-01": verify.ErrUntrusted, "1999-01-01": nil, "": nil, "soon": nil} {
 		dated := serve(`[{"version":"v22.11.0","files":["linux-x64"],"lts":"Jod","date":"` + date + `"}]`)
-		if _, err := dated.fetch(t, "", linux); !errors.Is(err, want) || want == nil && err != nil {
+		if _, err := dated.fetch(t, "", glibc); !errors.Is(err, want) || want == nil && err != nil {
 			t.Errorf("dated %q: %v", date, err)
 		}
 	}
 	for _, lie := range []manifesttest.Lie{manifesttest.NotFound, manifesttest.Unreachable, manifesttest.Broken} {
 		absent := serve("")
 		absent.Tell(index, lie)
-		if _, err := absent.fetch(t, "22.11.0", linux); err != nil {
+		if _, err := absent.fetch(t, "22.11.0", glibc); err != nil {
 			t.Errorf("an exact version needs no index: %v", err)
 		}
-		if _, err := absent.fetch(t, "22", linux); err == nil {
+		if _, err := absent.fetch(t, "22", glibc); err == nil {
 			t.Error("a prefix is accepted")
 		}
 	}
-	if _, err := serve("<!DOCTYPE html>").fetch(t, "", linux); !errors.As(err, new(*manifests.PageError)) {
+	if _, err := serve("<!DOCTYPE html>").fetch(t, "", glibc); !errors.As(err, new(*manifests.PageError)) {
 		t.Errorf("a web page: %v", err)
 	}
 	for _, text := range []string{"", "[]", strings.Repeat(" ", manifests.MaxHint+1)} {
-		if _, err := serve(text).fetch(t, "", linux); !errors.Is(err, verify.ErrUntrusted) {
+		if _, err := serve(text).fetch(t, "", glibc); !errors.Is(err, verify.ErrUntrusted) {
 			t.Errorf("%.20q: %v", text, err)
 		}
 	}
@@ -265,10 +264,10 @@ func TestListOfAnotherVersionIsRefused(t *testing.T) {
 	for _, suffix := range []string{"", ".sig", ".asc"} {
 		w.Files[base+"v22.11.0/SHASUMS256.txt"+suffix] = w.Files[base+"v20.18.0/SHASUMS256.txt"+suffix]
 	}
-	if _, err := w.fetch(t, "22", linux); !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "names no file of node 22.11.0") {
+	if _, err := w.fetch(t, "22", glibc); !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "names no file of node 22.11.0") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := w.fetch(t, "20", linux); err != nil {
+	if _, err := w.fetch(t, "20", glibc); err != nil {
 		t.Errorf("the honest twin: %v", err)
 	}
 }
@@ -283,12 +282,14 @@ func TestFixedFileNamesNeedAWitness(t *testing.T) {
 	list := []byte(one + "  node-linux-x64.tar.gz\n")
 	w.Files[base+"v22.11.0/SHASUMS256.txt"] = list
 	w.Files[base+"v22.11.0/SHASUMS256.txt.sig"] = verifytest.SignBinary(t, list, now.AddDate(0, -1, 0), w.key)
-	w.site.File = "node-{platform}.{format}"
-	if _, err := w.fetch(t, "", linux); !errors.Is(err, verify.ErrUntrusted) {
+	w.site.File = "v{version}/node-{platform}.{format}"
+	if _, err := w.fetch(t, "", glibc); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("got %v", err)
 	}
-	w.site.Witness = &manifests.Witness{Path: "bin/node{exe}", Contains: "node v{version}"}
-	r, err := w.fetch(t, "", linux)
+	layout := w.site.Layouts[""]
+	layout.Witness = manifests.Witness{Path: "bin/node{exe}", Contains: "node v{version}"}
+	w.site.Layouts[""] = layout
+	r, err := w.fetch(t, "", glibc)
 	if err != nil || *r.Artifacts[0].Witness != (manifests.Witness{Path: "bin/node", Contains: "node v22.11.0"}) {
 		t.Errorf("%+v, %v", r.Artifacts, err)
 	}
@@ -298,7 +299,7 @@ func TestFixedFileNamesNeedAWitness(t *testing.T) {
 // channel does.
 func TestFetchForNoPlatform(t *testing.T) {
 	w := newWorld(t, "22.11.0=Jod", "20.18.0=Iron")
-	source := checksums.Source{Channel: "node", Tool: "node", Site: w.site, Keys: verifytest.Keyring(t, w.key), Threshold: 1}
+	source := signedfiles.Source{Channel: "node", Tool: "node", Site: w.site, Keys: verifytest.Keyring(t, w.key), Threshold: 1}
 	q := manifests.Query{Now: now}
 	catalog, err := source.Fetch(t.Context(), w, q)
 	if err != nil {

@@ -1,10 +1,8 @@
-package detached
+package signedfiles
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
-	"time"
 
 	"github.com/kist-tools/kist/manifests"
 )
@@ -13,33 +11,19 @@ import (
 // services.gradle.org/versions/all. Snapshots, nightly builds and broken versions are
 // skipped. Gradle runs on every platform.
 func ParseGradle(index []byte) (manifests.VersionIndex, error) {
-	var listed []struct {
+	type build struct {
 		Version  string `json:"version"`
 		Built    string `json:"buildTime"` // 20240808130319+0000
 		Snapshot bool   `json:"snapshot"`
 		Nightly  bool   `json:"nightly"`
 		Broken   bool   `json:"broken"`
 	}
-	if err := json.Unmarshal(index, &listed); err != nil {
-		return nil, fmt.Errorf("not Gradle's list of versions: %w", err)
-	}
-	var hint manifests.VersionIndex
-	seen := map[string]bool{}
-	for _, v := range listed {
-		if v.Snapshot || v.Nightly || v.Broken || !ValidGradleVersion(v.Version) || seen[v.Version] {
-			continue
-		}
-		seen[v.Version] = true
-		entry := manifests.IndexEntry{Version: v.Version, Stable: !strings.Contains(v.Version, "-"), Platforms: []manifests.Platform{{}}}
-		if built, err := time.Parse("20060102150405-0700", v.Built); err == nil {
-			entry.Date = built.UTC()
-		}
-		hint = append(hint, entry)
-	}
-	if len(hint) == 0 {
-		return nil, fmt.Errorf("not Gradle's list of versions: it names none")
-	}
-	return hint, nil
+	var listed []build
+	err := json.Unmarshal(index, &listed)
+	return entries("Gradle's list of versions", err, listed, func(b build) (manifests.IndexEntry, bool) {
+		return manifests.IndexEntry{Version: b.Version, Stable: !strings.Contains(b.Version, "-"), Platforms: everywhere(),
+			Date: parseDate("20060102150405-0700", b.Built)}, !b.Snapshot && !b.Nightly && !b.Broken && ValidGradleVersion(b.Version)
+	})
 }
 
 // GradleNumbering describes Gradle's versions: two numbers or three, as 8.10 and

@@ -1,8 +1,7 @@
-package detached
+package signedfiles
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -14,32 +13,21 @@ import (
 // with long-term support have the labels "lts" and stable, because upstream recommends
 // them first.
 func ParseTemurin(index []byte) (manifests.VersionIndex, error) {
+	type release struct {
+		OpenJDK string `json:"openjdk_version"` // 21.0.5+11-LTS
+	}
 	var listed struct {
-		Versions []struct {
-			OpenJDK string `json:"openjdk_version"` // 21.0.5+11-LTS
-		} `json:"versions"`
+		Versions []release `json:"versions"`
 	}
-	if err := json.Unmarshal(index, &listed); err != nil {
-		return nil, fmt.Errorf("not a list of Temurin's releases: %w", err)
-	}
-	var hint manifests.VersionIndex
-	seen := map[string]bool{}
-	for _, v := range listed.Versions {
-		version := strings.TrimSuffix(v.OpenJDK, "-LTS")
-		if !ValidJDKVersion(version) || seen[version] {
-			continue
-		}
-		seen[version] = true
-		entry := manifests.IndexEntry{Version: version, Stable: true, Platforms: []manifests.Platform{{}}}
+	err := json.Unmarshal(index, &listed)
+	return entries("a list of Temurin's releases", err, listed.Versions, func(r release) (manifests.IndexEntry, bool) {
+		version := strings.TrimSuffix(r.OpenJDK, "-LTS")
+		e := manifests.IndexEntry{Version: version, Stable: true, Platforms: everywhere()}
 		if isLTS(version) {
-			entry.Labels = []string{"lts", manifests.Stable}
+			e.Labels = []string{"lts", manifests.Stable}
 		}
-		hint = append(hint, entry)
-	}
-	if len(hint) == 0 {
-		return nil, fmt.Errorf("not a list of Temurin's releases: it names no version")
-	}
-	return hint, nil
+		return e, ValidJDKVersion(version)
+	})
 }
 
 // isLTS reports whether version belongs to a line with long-term support: 11, 17, 21

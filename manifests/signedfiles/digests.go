@@ -1,4 +1,4 @@
-package checksums
+package signedfiles
 
 import (
 	"bytes"

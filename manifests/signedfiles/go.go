@@ -1,8 +1,7 @@
-package detached
+package signedfiles
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
@@ -13,7 +12,7 @@ import (
 // and so are repeated versions; an index without any version is an error. Source:
 // golang/website, internal/dl.
 func ParseGo(index []byte) (manifests.VersionIndex, error) {
-	var listed []struct {
+	type download struct {
 		Version string `json:"version"`
 		Stable  bool   `json:"stable"`
 		Files   []struct {
@@ -22,29 +21,18 @@ func ParseGo(index []byte) (manifests.VersionIndex, error) {
 			Kind string `json:"kind"`
 		} `json:"files"`
 	}
-	if err := json.Unmarshal(index, &listed); err != nil {
-		return nil, fmt.Errorf("not Go's index of downloads: %w", err)
-	}
-	var hint manifests.VersionIndex
-	seen := make(map[string]bool)
-	for _, v := range listed {
-		version, ok := strings.CutPrefix(v.Version, "go")
-		if !ok || !manifests.ValidGoVersion(version) || seen[version] {
-			continue
-		}
-		seen[version] = true
-		entry := manifests.IndexEntry{Version: version, Stable: v.Stable && manifests.StableGoVersion(version)}
-		for _, file := range v.Files {
+	var listed []download
+	err := json.Unmarshal(index, &listed)
+	return entries("Go's index of downloads", err, listed, func(d download) (manifests.IndexEntry, bool) {
+		version, ok := strings.CutPrefix(d.Version, "go")
+		e := manifests.IndexEntry{Version: version, Stable: d.Stable && manifests.StableGoVersion(version)}
+		for _, file := range d.Files {
 			if platform, ok := goPlatform(file.OS, file.Arch); ok && file.Kind == "archive" {
-				entry.Platforms = append(entry.Platforms, platform)
+				e.Platforms = append(e.Platforms, platform)
 			}
 		}
-		hint = append(hint, entry)
-	}
-	if len(hint) == 0 {
-		return nil, fmt.Errorf("not Go's index of downloads: it names no version")
-	}
-	return hint, nil
+		return e, ok && manifests.ValidGoVersion(version)
+	})
 }
 
 // goPlatform parses a platform in the spelling of Go's downloads.

@@ -1,8 +1,9 @@
-package detached
+package signedfiles
 
 import (
 	"encoding/json"
-	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
@@ -21,32 +22,23 @@ func ParseJulia(index []byte) (manifests.VersionIndex, error) {
 			Kind    string `json:"kind"`
 		} `json:"files"`
 	}
-	if err := json.Unmarshal(index, &listed); err != nil {
-		return nil, fmt.Errorf("not Julia's index of binaries: %w", err)
-	}
+	err := json.Unmarshal(index, &listed)
 	oses := map[string]string{"linux": "linux", "mac": "darwin", "winnt": "windows", "freebsd": "freebsd"}
 	arches := map[string]string{"x86_64": "amd64", "i686": "386", "aarch64": "arm64", "powerpc64le": "ppc64le", "armv7l": "arm"}
-	var hint manifests.VersionIndex
-	for version, v := range listed {
-		if !manifests.ValidSemver(version) {
-			continue
-		}
-		entry := manifests.IndexEntry{Version: version, Stable: v.Stable && manifests.StableSemver(version)}
-		for _, file := range v.Files {
+	versions := slices.Sorted(maps.Keys(listed))
+	return entries("Julia's index of binaries", err, versions, func(version string) (manifests.IndexEntry, bool) {
+		e := manifests.IndexEntry{Version: version, Stable: listed[version].Stable && manifests.StableSemver(version)}
+		for _, file := range listed[version].Files {
 			platform := manifests.Platform{OS: oses[file.OS], Arch: arches[file.Arch]}
 			if platform.OS == "linux" {
 				platform.Libc = libc(file.Triplet)
 			}
 			if platform.OS != "" && platform.Arch != "" && file.Kind == "archive" {
-				entry.Platforms = append(entry.Platforms, platform)
+				e.Platforms = append(e.Platforms, platform)
 			}
 		}
-		hint = append(hint, entry)
-	}
-	if len(hint) == 0 {
-		return nil, fmt.Errorf("not Julia's index of binaries: it names no version")
-	}
-	return hint, nil
+		return e, manifests.ValidSemver(version)
+	})
 }
 
 // libc returns the C library of a target triplet: gnu, or musl as in x86_64-linux-musl.

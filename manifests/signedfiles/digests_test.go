@@ -1,11 +1,11 @@
-package checksums_test
+package signedfiles_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/kist-tools/kist/manifests/checksums"
+	"github.com/kist-tools/kist/manifests/signedfiles"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
 )
@@ -66,9 +66,9 @@ func TestParseList(t *testing.T) {
 		{"BSD's format", "SHA256 (a.zip) = " + one + "\n", ""},
 		{"a comment", "# " + one + "  a.zip\n", ""},
 		{"a web page", "<!DOCTYPE html>\n", ""},
-		{"over the ceiling", strings.Repeat(one+"  a.zip\n", checksums.MaxList/72+1), ""},
+		{"over the ceiling", strings.Repeat(one+"  a.zip\n", signedfiles.MaxList/72+1), ""},
 	} {
-		list, err := checksums.ParseList(prove(t, test.text))
+		list, err := signedfiles.ParseList(prove(t, test.text))
 		if test.file == "" {
 			if err == nil {
 				t.Errorf("%s: accepted", test.name)
@@ -102,7 +102,7 @@ func TestAListNamesAFileExactlyOnce(t *testing.T) {
 		one + "  a.zip\n" + two + "  a.zip/../a.zip\n":  true,
 		two + "  xa.zip\n" + one + "  a.zip\n" + "\n\n": true,
 	} {
-		list, err := checksums.ParseList(prove(t, text))
+		list, err := signedfiles.ParseList(prove(t, text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func FuzzParseList(f *testing.F) {
 	f.Add(one + "  a.zip\n" + two + " *b/c.zip\n")
 	f.Add(one + "  a.zip\r\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		list, err := checksums.ParseList(prove(t, text))
+		list, err := signedfiles.ParseList(prove(t, text))
 		if err != nil {
 			return
 		}
@@ -140,7 +140,7 @@ func FuzzClearsigned(f *testing.F) {
 		if err != nil {
 			return
 		}
-		list, err := checksums.ParseList(doc)
+		list, err := signedfiles.ParseList(doc)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,10 +1,10 @@
-package checksums
+package signedfiles
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kist-tools/kist/manifests"
 )
@@ -15,39 +15,28 @@ import (
 // platforms are skipped, and so are repeated versions; an index without any version is
 // an error. Source: nodejs.org/dist, and nodejs/nodejs-dist-indexer.
 func ParseNode(index []byte) (manifests.VersionIndex, error) {
-	var listed []struct {
+	type release struct {
 		Version string          `json:"version"`
 		Date    string          `json:"date"`
 		Files   []string        `json:"files"`
 		LTS     json.RawMessage `json:"lts"` // a code name, or false
 	}
-	if err := json.Unmarshal(index, &listed); err != nil {
-		return nil, fmt.Errorf("not the index of Node.js: %w", err)
-	}
-	var hint manifests.VersionIndex
-	seen := map[string]bool{}
-	for _, v := range listed {
-		version, ok := strings.CutPrefix(v.Version, "v")
-		if !ok || !manifests.ValidSemver(version) || seen[version] {
-			continue
-		}
-		seen[version] = true
-		entry := manifests.IndexEntry{Version: version, Stable: manifests.StableSemver(version), Date: parseDay(v.Date)}
-		for _, file := range v.Files {
-			if platform, ok := nodePlatforms[file]; ok && !slices.Contains(entry.Platforms, platform) {
-				entry.Platforms = append(entry.Platforms, platform)
+	var listed []release
+	err := json.Unmarshal(index, &listed)
+	return entries("the index of Node.js", err, listed, func(r release) (manifests.IndexEntry, bool) {
+		version, ok := strings.CutPrefix(r.Version, "v")
+		e := manifests.IndexEntry{Version: version, Stable: manifests.StableSemver(version), Date: parseDate(time.DateOnly, r.Date)}
+		for _, file := range r.Files {
+			if platform, ok := nodePlatforms[file]; ok && !slices.Contains(e.Platforms, platform) {
+				e.Platforms = append(e.Platforms, platform)
 			}
 		}
 		var name string
-		if json.Unmarshal(v.LTS, &name) == nil && isCodeName(name) && entry.Stable {
-			entry.Labels = []string{manifests.Stable, "lts", "lts-" + strings.ToLower(name)}
+		if json.Unmarshal(r.LTS, &name) == nil && isCodeName(name) && e.Stable {
+			e.Labels = []string{manifests.Stable, "lts", "lts-" + strings.ToLower(name)}
 		}
-		hint = append(hint, entry)
-	}
-	if len(hint) == 0 {
-		return nil, fmt.Errorf("not the index of Node.js: it names no version")
-	}
-	return hint, nil
+		return e, ok && manifests.ValidSemver(version)
+	})
 }
 
 // isCodeName reports whether s is the name of a line of support, such as "Jod".

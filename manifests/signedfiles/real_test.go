@@ -1,4 +1,4 @@
-package checksums_test
+package signedfiles_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/checksums"
+	"github.com/kist-tools/kist/manifests/signedfiles"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/keyrings"
 )
@@ -68,7 +68,7 @@ func TestRealLists(t *testing.T) {
 		if len(e.Signers) != 1 || e.Signers[0].Key != test.signer || e.Signers[0].Expired.IsZero() == test.expired {
 			t.Errorf("%s: signed by %+v", test.list, e.Signers)
 		}
-		list, err := checksums.ParseList(doc)
+		list, err := signedfiles.ParseList(doc)
 		if err != nil {
 			t.Errorf("%s: %v", test.list, err)
 			continue
@@ -90,7 +90,7 @@ func TestARealListSignedWithSHA1IsRefused(t *testing.T) {
 }
 
 func TestRealIndexes(t *testing.T) {
-	hint, err := checksums.ParseNode(read(t, "nodejs/index.json"))
+	hint, err := signedfiles.ParseNode(read(t, "nodejs/index.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,21 +98,21 @@ func TestRealIndexes(t *testing.T) {
 		asked, want, labels string
 		platform            manifests.Platform
 	}{
-		{"", "12.16.3", "stable lts lts-erbium", linux}, {"lts", "12.16.3", "stable lts lts-erbium", linux},
-		{"latest", "14.1.0", "latest", linux}, {"lts-dubnium", "10.20.1", "lts-dubnium", linux}, {"lts/Argon", "4.9.1", "lts-argon", linux},
-		{"13", "13.14.0", "", linux}, {"v0.12.18", "0.12.18", "", linux}, {"", "12.16.3", "stable lts lts-erbium", windows},
+		{"", "12.16.3", "stable lts lts-erbium", glibc}, {"lts", "12.16.3", "stable lts lts-erbium", glibc},
+		{"latest", "14.1.0", "latest", glibc}, {"lts-dubnium", "10.20.1", "lts-dubnium", glibc}, {"lts/Argon", "4.9.1", "lts-argon", glibc},
+		{"13", "13.14.0", "", glibc}, {"v0.12.18", "0.12.18", "", glibc}, {"", "12.16.3", "stable lts lts-erbium", windows},
 	} {
 		got, err := hint.Choose("node", manifests.Request{Tool: "node", Version: test.asked, Platform: test.platform}, manifests.SemverNumbering())
 		if err != nil || got.Version != test.want || got.Missing != nil || strings.Join(got.Labels, " ") != test.labels || got.Date.IsZero() {
 			t.Errorf("%q: %+v, %v", test.asked, got, err)
 		}
 	}
-	hint, err = checksums.ParseHashiCorp(read(t, "hashicorp/terraform-index.json"))
+	hint, err = signedfiles.ParseHashiCorp(read(t, "hashicorp/terraform-index.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var versions []string
-	for _, v := range hint.Versions("terraform", linux) {
+	for _, v := range hint.Versions("terraform", glibc) {
 		versions = append(versions, v.Version)
 	}
 	if !slices.Contains(versions, "0.1.0") {
