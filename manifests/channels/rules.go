@@ -81,56 +81,31 @@ func (r *Rules) parse(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("line %d: %w", tomldoc.LineOf(err), err)
 	}
-	if keys["format"] != int64(1) {
-		return fmt.Errorf("format is not 1")
+	t := tomldoc.NewTable(keys)
+	t.Format(1)
+	r.channels = texts(t, "channels", manifests.ValidName)
+	r.urls = texts(t, "urls", validURLPattern)
+	if t.Has("threshold") {
+		r.threshold = int(t.Number("threshold", 1, MaxPins))
 	}
-	for key, value := range keys {
-		var err error
-		switch key {
-		case "format":
-		case "channels":
-			r.channels, err = texts(value, manifests.ValidName)
-		case "urls":
-			r.urls, err = texts(value, validURLPattern)
-		case "threshold":
-			r.threshold, err = number(value, 1, MaxPins)
-		case "rsa":
-			r.rsa, err = number(value, 2048, 16384)
-		default:
-			err = fmt.Errorf("unknown")
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", key, err)
-		}
+	if t.Has("rsa") {
+		r.rsa = int(t.Number("rsa", 2048, 16384))
 	}
-	return nil
+	return t.End()
 }
 
-func texts(value any, valid func(string) error) (*[]string, error) {
-	raw, ok := value.([]any)
-	if !ok || len(raw) > MaxTools {
-		return nil, fmt.Errorf("want a list of at most %d strings", MaxTools)
+// texts reads a list of valid strings. It returns nil if the list is missing.
+func texts(t *tomldoc.Table, key string, valid func(string) error) *[]string {
+	if !t.Has(key) {
+		return nil
 	}
-	list := []string{}
-	for _, v := range raw {
-		s, ok := v.(string)
-		if !ok {
-			return nil, fmt.Errorf("want a list of strings")
-		}
+	list := t.Texts(key, MaxTools)
+	for _, s := range list {
 		if err := valid(s); err != nil {
-			return nil, err
+			t.Fail("%s: %v", key, err)
 		}
-		list = append(list, s)
 	}
-	return &list, nil
-}
-
-func number(value any, low, high int64) (int, error) {
-	n, ok := value.(int64)
-	if !ok || n < low || n > high {
-		return 0, fmt.Errorf("want a whole number from %d to %d", low, high)
-	}
-	return int(n), nil
+	return &list
 }
 
 // validURLPattern checks that pattern is a URL, or the beginning of one followed by

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/internal/tomldoc"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -92,18 +93,18 @@ func parseKeys(data []byte) (*Keys, error) {
 	}
 	k := &Keys{}
 	seen := map[verify.Fingerprint]bool{}
-	err := readTables(data, "key", k.parseRoot, func(t *table) error {
+	err := readTables(data, "key", k.parseRoot, func(t *tomldoc.Table) error {
 		if len(k.Certificates) == MaxKeys {
-			t.fail("over the limit of %d keys", MaxKeys)
-			return t.err
+			t.Fail("over the limit of %d keys", MaxKeys)
+			return t.Err()
 		}
 		fingerprint, certificate := parseKey(t)
 		if seen[fingerprint] {
-			t.fail("key %s is listed twice", fingerprint)
+			t.Fail("key %s is listed twice", fingerprint)
 		}
 		seen[fingerprint] = true
 		k.Certificates = append(k.Certificates, certificate)
-		return t.end()
+		return t.End()
 	})
 	if err != nil {
 		return nil, err
@@ -126,51 +127,47 @@ func parseKeys(data []byte) (*Keys, error) {
 	return k, nil
 }
 
-func (k *Keys) parseRoot(t *table) error {
-	if n := read[int64](t, "format", "a whole number"); t.err == nil && n != formatNumber {
-		t.fail("format %d is not known", n)
-		return t.err
+func (k *Keys) parseRoot(t *tomldoc.Table) (err error) {
+	if k.Channel, err = readFormat(t); err != nil {
+		return err
 	}
-	k.Channel, k.Version, k.Issued, k.Expires = t.text("channel"), t.serial("version"), t.instant("issued"), t.instant("expires")
-	k.Threshold = int(t.number("threshold", 1, MaxKeys))
-	if err := manifests.ValidName(k.Channel); err != nil {
-		t.fail("channel: %v", err)
+	k.Version, k.Issued, k.Expires = readSerial(t, "version"), t.Time("issued"), t.Time("expires")
+	k.Threshold = int(t.Number("threshold", 1, MaxKeys))
+	if t.Has("serial") {
+		k.Serial = readSerial(t, "serial")
 	}
-	if t.has("serial") {
-		k.Serial = t.serial("serial")
-	}
-	for _, s := range t.texts("revoked", MaxRevoked) {
+	for _, s := range t.Texts("revoked", MaxRevoked) {
 		k.Revoked = append(k.Revoked, plainFingerprint(t, s))
 	}
-	return t.end()
+	return t.End()
 }
 
 // parseKey reads one key. Its certificate must be a single one, with the stated
 // fingerprint.
-func parseKey(t *table) (verify.Fingerprint, []byte) {
-	fingerprint := plainFingerprint(t, t.text("fingerprint"))
-	certificate := []byte(t.text("certificate"))
-	if t.err != nil {
+func parseKey(t *tomldoc.Table) (verify.Fingerprint, []byte) {
+	fingerprint := plainFingerprint(t, t.Text("fingerprint"))
+	certificate := []byte(t.Text("certificate"))
+	if t.Err() != nil {
 		return "", nil
 	}
 	ring, err := verify.OpenKeyring(certificate)
 	if err != nil {
-		t.fail("%v", err)
+		t.Fail("%v", err)
 		return "", nil
 	}
 	if all := ring.Certificates(); len(all) != 1 || all[0].Fingerprint != fingerprint {
-		t.fail("the certificate is not that of key %s alone", fingerprint)
+		t.Fail("the certificate is not that of key %s alone", fingerprint)
 	}
 	return fingerprint, certificate
 }
 
 // plainFingerprint parses a full fingerprint in capitals without spaces.
-func plainFingerprint(t *table, s string) verify.Fingerprint {
+func plainFingerprint(t *tomldoc.Table, s string) verify.Fingerprint {
 	f, err := verify.ParseFingerprint(s)
 	if err != nil {
-		t.fail("%v", err)
+		t.Fail("%v", err)
 	} else if string(f) != s {
-		t.fail("fingerprint %q is not written in capitals without spaces", s)
+		t.Fail("fingerprint %q is not written in capitals without spaces", s)
 	}
 	return f
 }

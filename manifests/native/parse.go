@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/internal/tomldoc"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -22,9 +23,9 @@ func parse(data []byte, draft bool) (*Manifest, error) {
 		return nil, &manifests.TooLargeError{Name: "manifest", Limit: manifests.MaxManifest}
 	}
 	m := &Manifest{}
-	err := readTables(data, "release", func(t *table) error {
+	err := readTables(data, "release", func(t *tomldoc.Table) error {
 		return m.parseRoot(t, draft)
-	}, func(t *table) error {
+	}, func(t *tomldoc.Table) error {
 		r, err := parseRelease(t)
 		m.Releases = append(m.Releases, r)
 		return err
@@ -38,63 +39,56 @@ func parse(data []byte, draft bool) (*Manifest, error) {
 	return m, nil
 }
 
-func (m *Manifest) parseRoot(t *table, draft bool) error {
-	if n := read[int64](t, "format", "a whole number"); t.err == nil && n != formatNumber {
-		t.fail("format %d is not known", n)
-		return t.err
+func (m *Manifest) parseRoot(t *tomldoc.Table, draft bool) (err error) {
+	if m.Channel, err = readFormat(t); err != nil {
+		return err
 	}
-	m.Channel = t.text("channel")
-	if err := manifests.ValidName(m.Channel); err != nil {
-		t.fail("channel: %v", err)
+	if !draft || t.Has("serial") {
+		m.Serial = readSerial(t, "serial")
 	}
-	if !draft || t.has("serial") {
-		m.Serial = t.serial("serial")
+	if !draft || t.Has("issued") {
+		m.Issued = t.Time("issued")
 	}
-	if !draft || t.has("issued") {
-		m.Issued = t.instant("issued")
+	if !draft || t.Has("expires") {
+		m.Expires = t.Time("expires")
 	}
-	if !draft || t.has("expires") {
-		m.Expires = t.instant("expires")
-	}
-	return t.end()
+	return t.End()
 }
 
-func parseRelease(t *table) (Release, error) {
-	r := Release{Tool: t.text("tool"), Version: t.text("version"), Labels: t.texts("labels", MaxList), Commands: t.texts("commands", MaxList)}
-	t.where += fmt.Sprintf(" (%.64s %.64s)", printable(r.Tool), printable(r.Version))
+func parseRelease(t *tomldoc.Table) (Release, error) {
+	r := Release{Tool: t.Text("tool"), Version: t.Text("version"), Labels: t.Texts("labels", MaxList), Commands: t.Texts("commands", MaxList)}
+	t.Locate(fmt.Sprintf("%s (%.64s %.64s)", t.Where(), printable(r.Tool), printable(r.Version)))
 	if err := manifests.ValidName(r.Tool); err != nil {
-		t.fail("tool: %v", err)
+		t.Fail("tool: %v", err)
 	}
 	if err := manifests.ValidVersion(r.Version); err != nil {
-		t.fail("version: %v", err)
+		t.Fail("version: %v", err)
 	}
 	for _, l := range r.Labels {
 		if err := manifests.ValidVersion(l); err != nil {
-			t.fail("label: %v", err)
+			t.Fail("label: %v", err)
 		}
 	}
 	for _, c := range r.Commands {
 		if err := checkPath(c); err != nil {
-			t.fail("command %v", err)
+			t.Fail("command %v", err)
 		} else if err := manifests.ValidCommandPattern(c); err != nil {
-			t.fail("%v", err)
+			t.Fail("%v", err)
 		}
 	}
-	if t.has("witness") {
-		w := t.table("witness")
-		r.Witness = &Witness{Path: w.text("path"), Contains: w.text("contains")}
+	if t.Has("witness") {
+		w := t.Table("witness")
+		r.Witness = &Witness{Path: w.Text("path"), Contains: w.Text("contains")}
 		if err := checkPath(r.Witness.Path); err != nil {
-			w.fail("%v", err)
+			w.Fail("%v", err)
 		}
 		if r.Witness.Contains == "" {
-			w.fail("contains is empty")
+			w.Fail("contains is empty")
 		}
-		if err := w.end(); err != nil && t.err == nil {
-			t.err = err
-		}
+		w.End()
 	}
-	artifacts := t.tables("artifact", MaxList)
-	if err := t.end(); err != nil {
+	artifacts := t.Tables("artifact", MaxList)
+	if err := t.End(); err != nil {
 		return Release{}, err
 	}
 	for _, artifact := range artifacts {
@@ -105,66 +99,65 @@ func parseRelease(t *table) (Release, error) {
 		r.Artifacts = append(r.Artifacts, a)
 	}
 	checkComponents(t, r.Artifacts)
-	return r, t.end()
+	return r, t.End()
 }
 
-func parseArtifact(t *table, tool string) (Artifact, error) {
-	a := Artifact{Component: tool, Optional: t.flag("optional"), URLs: t.texts("urls", MaxList), Format: t.text("format")}
-	platform, err := manifests.ParsePlatform(t.text("platform"))
+func parseArtifact(t *tomldoc.Table, tool string) (Artifact, error) {
+	a := Artifact{Component: tool, Optional: t.Has("optional") && t.Bool("optional"), URLs: t.Texts("urls", MaxList), Format: t.Text("format")}
+	platform, err := manifests.ParsePlatform(t.Text("platform"))
 	if err != nil {
-		t.fail("%v", err)
+		t.Fail("%v", err)
 	}
 	a.Platform = platform
-	if t.has("component") {
-		a.Component = t.text("component")
+	if t.Has("component") {
+		a.Component = t.Text("component")
 	}
 	if err := manifests.ValidName(a.Component); err != nil {
-		t.fail("component: %v", err)
+		t.Fail("component: %v", err)
 	}
-	switch hasPath := t.has("path"); {
+	switch hasPath := t.Has("path"); {
 	case hasPath == (len(a.URLs) > 0):
-		t.fail("want either a path or urls")
-		delete(t.keys, "path")
+		t.Fail("want either a path or urls")
 	case hasPath:
-		a.Path = t.text("path")
+		a.Path = t.Text("path")
 		if err := checkPath(a.Path); err != nil {
-			t.fail("%v", err)
+			t.Fail("%v", err)
 		}
 	}
 	for _, u := range a.URLs {
 		if err := checkURL(u); err != nil {
-			t.fail("%v", err)
+			t.Fail("%v", err)
 		}
 	}
-	a.Size = t.number("size", 1, manifests.MaxArtifact)
-	if t.has("unpacked") {
-		a.Unpacked = t.number("unpacked", 0, manifests.MaxUnpacked)
+	a.Size = t.Number("size", 1, manifests.MaxArtifact)
+	if t.Has("unpacked") {
+		a.Unpacked = t.Number("unpacked", 0, manifests.MaxUnpacked)
 	}
-	if a.SHA256, err = verify.ParseDigest("sha256:" + t.text("sha256")); err != nil {
-		t.fail("sha256: want 64 hexadecimal digits")
+	if a.SHA256, err = verify.ParseDigest("sha256:" + t.Text("sha256")); err != nil {
+		t.Fail("sha256: want 64 hexadecimal digits")
 	}
-	if t.has("chunks") {
-		if a.Chunks, err = verify.ParseChunks(t.text("chunks"), a.Size); err != nil {
-			t.fail("chunks: %v", err)
+	if t.Has("chunks") {
+		if a.Chunks, err = verify.ParseChunks(t.Text("chunks"), a.Size); err != nil {
+			t.Fail("chunks: %v", err)
 		}
 	}
 	if !slices.Contains(manifests.Formats(), a.Format) {
-		t.fail("format %q is unknown", a.Format)
+		t.Fail("format %q is unknown", a.Format)
 	}
-	if t.has("strip") {
-		a.Strip = int(t.number("strip", 0, 16))
+	if t.Has("strip") {
+		a.Strip = int(t.Number("strip", 0, 16))
 	}
 	if a.Format == "file" && a.Strip != 0 {
-		t.fail("strip would drop the whole of a single file")
+		t.Fail("strip would drop the whole of a single file")
 	}
-	return a, t.end()
+	return a, t.End()
 }
 
 // checkComponents checks that a release has a component that is not optional, and that
 // its artifacts agree on which components are optional and on the chunks of each file.
-func checkComponents(t *table, artifacts []Artifact) {
+func checkComponents(t *tomldoc.Table, artifacts []Artifact) {
 	if len(artifacts) == 0 {
-		t.fail("it has no artifact")
+		t.Fail("it has no artifact")
 		return
 	}
 	optional := map[string]bool{}
@@ -173,18 +166,18 @@ func checkComponents(t *table, artifacts []Artifact) {
 	for _, a := range artifacts {
 		if a.Chunks.Len() > 0 {
 			if was, seen := chunks[a.SHA256]; seen && was != a.Chunks {
-				t.fail("two artifacts with the same digest state different chunks")
+				t.Fail("two artifacts with the same digest state different chunks")
 			}
 			chunks[a.SHA256] = a.Chunks
 		}
 		if was, seen := optional[a.Component]; seen && was != a.Optional {
-			t.fail("component %s is optional in one artifact and not in another", a.Component)
+			t.Fail("component %s is optional in one artifact and not in another", a.Component)
 		}
 		optional[a.Component] = a.Optional
 		all = all && a.Optional
 	}
 	if all {
-		t.fail("every component is optional")
+		t.Fail("every component is optional")
 	}
 }
 

@@ -1,6 +1,7 @@
 package rust
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -83,107 +84,125 @@ func parse(data []byte) (*Manifest, error) {
 	if err != nil {
 		return nil, &FormatError{fmt.Sprintf("line %d", tomldoc.LineOf(err)), err.Error()}
 	}
-	t := &table{keys: keys, fault: new(error)}
-	if v := t.text("manifest-version"); v != "2" {
-		t.fail("manifest-version is %q, not 2", v)
+	t := tomldoc.NewTable(keys)
+	if v := t.Text("manifest-version"); v != "2" {
+		t.Fail("manifest-version is %q, not 2", v)
 	}
-	m := &Manifest{Date: t.text("date"), packages: map[string]map[string]target{}, host: map[string][]component{},
+	m := &Manifest{Date: t.Text("date"), packages: map[string]map[string]target{}, host: map[string][]component{},
 		renames: map[string]string{}, profiles: map[string][]string{}}
 	if _, err := time.Parse(time.DateOnly, m.Date); err != nil {
-		t.fail("date is %.40q, not YYYY-MM-DD", m.Date)
+		t.Fail("date is %.40q, not YYYY-MM-DD", m.Date)
 	}
-	packages := t.table("pkg")
-	packages.atMost(MaxPackages)
-	for name := range packages.keys {
-		m.readPackage(name, packages.table(name))
+	packages := t.Table("pkg")
+	packages.AtMost(MaxPackages)
+	for _, name := range packages.Keys() {
+		m.readPackage(name, packages.Table(name))
 	}
-	renames := t.optional("renames")
-	renames.atMost(MaxPackages)
-	for short := range renames.keys {
-		renames.checkName(short)
-		m.renames[short] = renames.table(short).text("to")
+	renames := t.Optional("renames")
+	renames.AtMost(MaxPackages)
+	for _, short := range renames.Keys() {
+		checkName(renames, short)
+		m.renames[short] = renames.Table(short).Text("to")
 	}
-	profiles := t.optional("profiles")
-	profiles.atMost(MaxPackages)
-	for name := range profiles.keys {
-		m.profiles[name] = profiles.texts(name)
+	profiles := t.Optional("profiles")
+	profiles.AtMost(MaxPackages)
+	for _, name := range profiles.Keys() {
+		m.profiles[name] = profiles.Texts(name, MaxList)
 	}
 	m.checkReferences(t)
-	if *t.fault != nil {
-		return nil, *t.fault
+	if rule, ok := errors.AsType[*tomldoc.RuleError](t.Err()); ok {
+		return nil, &FormatError{rule.Where, rule.Rule}
 	}
 	return m, nil
 }
 
-func (m *Manifest) readPackage(name string, p *table) {
-	p.checkName(name)
-	version := p.text("version")
+func (m *Manifest) readPackage(name string, p *tomldoc.Table) {
+	checkName(p, name)
+	version := p.Text("version")
 	if name == "rust" {
 		m.Number, _, _ = strings.Cut(version, " ")
 	}
-	targets := p.table("target")
-	targets.atMost(MaxTargets)
+	targets := p.Table("target")
+	targets.AtMost(MaxTargets)
 	m.packages[name] = map[string]target{}
-	for triple := range targets.keys {
+	for _, triple := range targets.Keys() {
 		if triple != "*" {
-			targets.checkName(triple)
+			checkName(targets, triple)
 		}
-		t := targets.table(triple)
+		t := targets.Table(triple)
 		m.packages[name][triple] = readTarget(t)
 		if name == "rust" {
-			m.host[triple] = append(t.components("components", false), t.components("extensions", true)...)
-		} else if len(t.list("components"))+len(t.list("extensions")) > 0 {
-			t.fail("it has components, which only pkg.rust may have")
+			m.host[triple] = append(readComponents(t, "components", false), readComponents(t, "extensions", true)...)
+		} else if len(t.Tables("components", MaxList))+len(t.Tables("extensions", MaxList)) > 0 {
+			t.Fail("it has components, which only pkg.rust may have")
 		}
 	}
 }
 
 // readTarget reads the archives of a package, cheapest to unpack first.
-func readTarget(t *table) target {
-	out := target{available: t.boolean("available")}
+func readTarget(t *tomldoc.Table) target {
+	out := target{available: t.Bool("available")}
 	for _, kind := range []struct{ prefix, format string }{{"zst_", "tar.zst"}, {"", "tar.gz"}, {"xz_", "tar.xz"}} {
-		_, hasURL := t.keys[kind.prefix+"url"]
-		_, hasHash := t.keys[kind.prefix+"hash"]
-		if !hasURL && !hasHash {
+		if !t.Has(kind.prefix+"url") && !t.Has(kind.prefix+"hash") {
 			continue
 		}
-		ref, digits := t.text(kind.prefix+"url"), t.text(kind.prefix+"hash")
+		ref, digits := t.Text(kind.prefix+"url"), t.Text(kind.prefix+"hash")
 		if ref == "" && digits == "" && !out.available {
 			continue
 		}
 		u, err := url.Parse(ref)
 		if err != nil || !slices.Contains([]string{"https", "http", "file"}, u.Scheme) || u.Opaque != "" || u.User != nil ||
 			u.RawQuery != "" || u.Fragment != "" || (u.Host == "") != (u.Scheme == "file") || strings.HasSuffix(u.Path, "/") {
-			t.fail("%surl %.200q is not the URL of a file", kind.prefix, manifests.Redact(ref))
+			t.Fail("%surl %.200q is not the URL of a file", kind.prefix, manifests.Redact(ref))
 			continue
 		}
 		digest, err := verify.ParseDigest("sha256:" + digits)
 		if err != nil {
-			t.fail("%shash: %v", kind.prefix, err)
+			t.Fail("%shash: %v", kind.prefix, err)
 		}
 		out.archives = append(out.archives, archive{kind.format, u, digest})
 	}
 	if out.available && len(out.archives) == 0 {
-		t.fail("it is available but has no url")
+		t.Fail("it is available but has no url")
 	}
 	return out
 }
 
+// readComponents reads an array of {pkg, target}. If optional is set all of them are
+// optional, otherwise those that are marked so.
+func readComponents(t *tomldoc.Table, key string, optional bool) (list []component) {
+	for _, one := range t.Tables(key, MaxList) {
+		c := component{pkg: one.Text("pkg"), target: one.Text("target"), optional: optional}
+		if one.Has("is_extension") && one.Bool("is_extension") {
+			c.optional = true
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// checkName checks a key that becomes part of file names.
+func checkName(t *tomldoc.Table, key string) {
+	if err := manifests.ValidName(key); err != nil {
+		t.Fail("name %v", err)
+	}
+}
+
 // checkReferences checks that every package that is referred to exists.
-func (m *Manifest) checkReferences(t *table) {
+func (m *Manifest) checkReferences(t *tomldoc.Table) {
 	if _, ok := m.packages["rust"]; !ok {
-		t.fail("pkg.rust is missing")
+		t.Fail("pkg.rust is missing")
 	}
 	for host, list := range m.host {
 		for _, c := range list {
 			if _, ok := m.find(c); !ok {
-				t.fail("pkg.rust.target.%s lists %s for %q, which does not exist", host, c.pkg, c.target)
+				t.Fail("pkg.rust.target.%s lists %s for %q, which does not exist", host, c.pkg, c.target)
 			}
 		}
 	}
 	for short, pkg := range m.renames {
 		if _, ok := m.packages[pkg]; !ok {
-			t.fail("renames.%s is to %q, which does not exist", short, pkg)
+			t.Fail("renames.%s is to %q, which does not exist", short, pkg)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package rust
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -67,35 +66,29 @@ func (f *ToolchainFile) parse(data []byte, bare bool) error {
 	if err != nil {
 		return fmt.Errorf("line %d: %w", tomldoc.LineOf(err), err)
 	}
-	var fault error
-	t := (&table{keys: keys, fault: &fault}).table("toolchain")
-	if _, ok := t.keys["path"]; ok {
+	t := tomldoc.NewTable(keys).Table("toolchain")
+	if t.Has("path") {
 		return fmt.Errorf("toolchain.path is not supported: kist installs only what a pinned key has signed, and nobody signs a path")
 	}
 	known := false
 	for key, into := range map[string]*string{"channel": &f.Channel, "profile": &f.Profile} {
-		if _, ok := t.keys[key]; ok {
-			if *into = t.text(key); *into == "" {
-				t.fail("%s is empty", key)
+		if t.Has(key) {
+			if *into = t.Text(key); *into == "" {
+				t.Fail("%s is empty", key)
 			}
 			known = true
 		}
 	}
 	for key, into := range map[string]*[]string{"components": &f.Components, "targets": &f.Targets} {
-		if _, ok := t.keys[key]; ok {
-			*into, known = t.texts(key), true
+		if t.Has(key) {
+			*into, known = t.Texts(key, maxNames), true
 		}
 	}
-	if fault == nil && !known {
-		t.fail("it has none of channel, components, targets and profile")
+	if !known {
+		t.Fail("it has none of channel, components, targets and profile")
 	}
-	if fault != nil {
-		var format *FormatError
-		if errors.As(fault, &format) && format.Where != "" {
-			return fmt.Errorf("%s: %s", format.Where, format.Rule)
-		} else if format != nil {
-			return errors.New(format.Rule)
-		}
+	if t.Err() != nil {
+		return t.Err()
 	}
 	return f.check()
 }
@@ -113,9 +106,6 @@ func (f *ToolchainFile) check() error {
 		}
 	}
 	for kind, names := range map[string][]string{"component": f.Components, "target": f.Targets} {
-		if len(names) > maxNames {
-			return fmt.Errorf("%d %ss, over the limit of %d", len(names), kind, maxNames)
-		}
 		for _, name := range names {
 			if err := manifests.ValidName(name); err != nil {
 				return fmt.Errorf("%s %w", kind, err)

@@ -49,7 +49,7 @@ func TestToolchainFile(t *testing.T) {
 		{toml, "[toolchain]\nchannel = \"\"\n", "empty"},
 		{toml, "[toolchain]\nchannel = \"https://evil.example/dist\"\n", "channel"},
 		{toml, "[toolchain]\nchannel = \"mirror/stable\"\n", "channel"},
-		{toml, "[toolchain]\ncomponents = \"clippy\"\n", "not an array"},
+		{toml, "[toolchain]\ncomponents = \"clippy\"\n", "not a list of"},
 		{toml, "[toolchain]\ncomponents = [1]\n", "not a string"},
 		{toml, "[toolchain]\ncomponents = [\"../x\"]\n", "component"},
 		{toml, "[toolchain]\ntargets = [\"A\"]\n", "target"},
