@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/debian/assemble"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -46,7 +47,7 @@ func (c *Catalog) Versions(tool string) (list []manifests.Version) {
 
 // toolchain returns the packages that make up t plus further ones by name, and the
 // package whose version is the tool's.
-func (c *Catalog) toolchain(t Tool, further []string) (*pkg, map[string]details, error) {
+func (c *Catalog) toolchain(t assemble.Tool, further []string) (*pkg, map[string]details, error) {
 	chosen, err := c.archive.closure(slices.Concat(t.Packages, further), t.Host)
 	if unsatisfied, ok := errors.AsType[*UnsatisfiedError](err); ok {
 		unsatisfied.Channel, unsatisfied.Tool = c.source.Channel, t.Name
@@ -89,49 +90,63 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if r.Platform.OS != "linux" || architectures[r.Platform.Arch] != c.arch {
 		return manifests.Release{}, &manifests.UnsupportedPlatformError{Tool: r.Tool, Version: version, Platform: r.Platform, Have: platforms()}
 	}
-	linkHost, err := c.checkHost(t, chosen, r)
-	if err != nil {
-		return manifests.Release{}, err
+	linkHost, problem := t.CheckHost(c.libc(chosen), r)
+	if problem != "" {
+		return manifests.Release{}, &HostError{Channel: c.source.Channel, Tool: t.Name, Reason: problem}
 	}
-	out := manifests.Release{
-		Channel: c.source.Channel, Tool: t.Name, Version: version, Labels: labels, Platform: r.Platform,
-		Components: t.Packages, Files: t.files(c.arch, linkHost), Commands: t.Commands, Evidence: c.evidence(chosen),
-	}
-	for variable, value := range t.Env {
-		if out.Env == nil {
-			out.Env = map[string]string{}
+	var packages []manifests.Artifact
+	for _, name := range slices.Sorted(maps.Keys(chosen)) {
+		a, err := artifact(c.archive.packages[name], chosen[name])
+		if err != nil {
+			return manifests.Release{}, err
 		}
-		out.Env[variable] = expand(c.arch, value)
+		packages = append(packages, a)
 	}
+	out := t.Release(c.arch, linkHost, packages)
+	out.Channel, out.Version, out.Labels, out.Platform, out.Evidence = c.source.Channel, version, labels, r.Platform, c.evidence(chosen)
 	for _, name := range r.Components {
 		if !slices.Contains(out.Components, name) {
 			out.Components = append(slices.Clip(out.Components), name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(chosen)) {
-		artifacts, err := c.artifacts(t, c.archive.packages[name], chosen[name])
-		if err != nil {
-			return manifests.Release{}, err
-		}
-		out.Artifacts = append(out.Artifacts, artifacts...)
-	}
 	return out, nil
 }
 
-// artifacts returns p once for each place where it is unpacked.
-func (c *Catalog) artifacts(t Tool, p *pkg, d details) (list []manifests.Artifact, err error) {
+func artifact(p *pkg, d details) (manifests.Artifact, error) {
 	ref, err := manifests.Join(p.index.root, d.filename)
 	if err != nil {
-		return nil, p.formatError(err)
+		return manifests.Artifact{}, p.formatError(err)
 	}
-	for _, into := range t.places(p.name) {
-		list = append(list, manifests.Artifact{
-			Name: path.Base(d.filename), Component: p.name, Refs: []string{ref}, Size: d.size, Unpacked: d.unpacked,
-			Integrity: manifests.Integrity{Digest: d.digest},
-			Layout:    manifests.Layout{Format: "deb", Into: into, MergedUsr: true},
-		})
+	return manifests.Artifact{Name: path.Base(d.filename), Component: p.name, Refs: []string{ref}, Size: d.size, Unpacked: d.unpacked,
+		Integrity: manifests.Integrity{Digest: d.digest}}, nil
+}
+
+// HostError is returned when a distribution's toolchain cannot work on this machine.
+type HostError struct {
+	Channel, Tool string
+	Reason        string
+}
+
+func (e *HostError) Error() string {
+	return fmt.Sprintf("%s/%s does not work on this machine: %s", e.Channel, e.Tool, e.Reason)
+}
+
+// libc returns what the chosen packages say about the C library.
+func (c *Catalog) libc(chosen map[string]details) assemble.Libc {
+	libc := assemble.Libc{Compare: Compare}
+	if _, ok := chosen["libc6"]; ok {
+		libc.Version = Upstream(string(c.archive.packages["libc6"].version))
 	}
-	return list, nil
+	for _, d := range chosen {
+		for _, clause := range d.depends {
+			for _, r := range clause {
+				if r.name == "libc6" && (libc.Required == "" || Compare(libc.Required, r.other) < 0) {
+					libc.Required = r.other
+				}
+			}
+		}
+	}
+	return libc
 }
 
 // evidence returns the evidence of the indices that chosen comes from, in the order of

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/debian/assemble"
 )
 
 // UnsatisfiedError is returned when a package needs something that the archive does not
@@ -99,7 +100,7 @@ func (c *closure) choose(p *pkg) error {
 func (c *closure) satisfy(dependent *pkg, wants clause) error {
 	var first *pkg
 	for _, r := range wants {
-		if matches(c.host, r.name) {
+		if assemble.Match(c.host, r.name) {
 			return nil
 		}
 		p, err := c.match(r)
@@ -189,7 +190,7 @@ func (a *archive) qualifies(p *pkg, arch string, m *meter) (bool, error) {
 func versionOf(chosen map[string]details, pattern string) (string, bool) {
 	var found []string
 	for _, name := range slices.Sorted(maps.Keys(chosen)) {
-		if matches([]string{pattern}, name) {
+		if assemble.Match([]string{pattern}, name) {
 			found = append(found, name)
 		}
 	}

@@ -1,5 +1,6 @@
 // Package debian reads the package archives of Debian, Ubuntu and distributions built
-// the same way, and makes toolchains out of their packages.
+// the same way, and makes toolchains out of their packages. How packages become a
+// toolchain is in package assemble.
 //
 // # Parties
 //
@@ -55,6 +56,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/debian/assemble"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -223,23 +225,28 @@ func (c *Catalog) read(ctx context.Context, suites []*fetcher, q manifests.Query
 }
 
 // tool returns the tool called name, if the channel provides it.
-func (s Source) tool(name string) (Tool, error) {
+func (s Source) tool(name string) (assemble.Tool, error) {
 	list := s.tools()
-	i := slices.IndexFunc(list, func(t Tool) bool { return t.Name == name })
+	i := slices.IndexFunc(list, func(t assemble.Tool) bool { return t.Name == name })
 	if i < 0 {
-		return Tool{}, &manifests.UnknownToolError{Channel: s.Channel, Tool: name, Near: manifests.Near(name, s.names())}
+		return assemble.Tool{}, &manifests.UnknownToolError{Channel: s.Channel, Tool: name, Near: manifests.Near(name, s.names())}
 	}
 	if list[i].Refused != "" {
-		return Tool{}, &RefusedToolError{s.Channel, name, list[i].Refused}
+		return assemble.Tool{}, &RefusedToolError{s.Channel, name, list[i].Refused}
 	}
 	return list[i], nil
 }
 
 // tools returns the tools of the table that the channel may provide, and those that are
 // refused everywhere.
-func (s Source) tools() []Tool {
-	return slices.DeleteFunc(tools(), func(t Tool) bool { return s.Tools != nil && t.Refused == "" && !slices.Contains(s.Tools, t.Name) })
+func (s Source) tools() []assemble.Tool {
+	return slices.DeleteFunc(assemble.Tools(), func(t assemble.Tool) bool {
+		return s.Tools != nil && t.Refused == "" && !slices.Contains(s.Tools, t.Name)
+	})
 }
+
+// Names returns the tools that are made of packages, in order.
+func Names() []string { return Source{}.names() }
 
 func (s Source) names() (names []string) {
 	for _, t := range s.tools() {
@@ -247,6 +254,7 @@ func (s Source) names() (names []string) {
 			names = append(names, t.Name)
 		}
 	}
+	slices.Sort(names)
 	return names
 }
 

@@ -1,6 +1,6 @@
 //go:build interop
 
-package debian
+package assemble
 
 import (
 	"os"
@@ -27,7 +27,7 @@ env | grep -E '^(PATH|CARGO|LD_[A-Z_]*|LIBCLANG_PATH|CLANG_PATH|NINJA|C_INCLUDE_
 func newPrefixed(t *testing.T, name, dir string, host bool) prefixed {
 	t.Helper()
 	p := prefixed{t, dir}
-	for _, tool := range tools() {
+	for _, tool := range Tools() {
 		if tool.Name != name {
 			continue
 		}

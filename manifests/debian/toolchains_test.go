@@ -2,6 +2,7 @@ package debian
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +10,50 @@ import (
 	"github.com/kist-tools/kist/manifests/manifesttest"
 	"github.com/kist-tools/kist/verify"
 )
+
+// TestEveryToolResolves checks that each tool becomes a release with the commands and
+// variables of its row.
+func TestEveryToolResolves(t *testing.T) {
+	w, s := toolchains(t, "2.36", nil)
+	for _, tool := range Names() {
+		release, err := w.resolve(t, s, ask(tool), verify.Mark{})
+		if err != nil {
+			t.Errorf("%s: %v", tool, err)
+			continue
+		}
+		if len(release.Commands) == 0 {
+			t.Errorf("%s: no commands", tool)
+		}
+		for name, value := range release.Env {
+			if strings.Contains(value, "{multiarch}") {
+				t.Errorf("%s: %s=%s", tool, name, value)
+			}
+		}
+		at := map[string][]string{}
+		for _, a := range release.Artifacts {
+			at[a.Component] = append(at[a.Component], a.Layout.Into)
+		}
+		compiles := slices.Contains([]string{"bindgen", "clang", "gcc", "rust"}, tool)
+		for pkg, want := range map[string][]string{"libc6": {"", "sysroot"}, "libc6-dev": {"sysroot"}, "libgcc-12-dev": {"", "sysroot"}, "rustc": {"programs"}} {
+			switch {
+			case pkg == "rustc" && tool == "rust":
+			case compiles && pkg != "rustc":
+			case pkg == "libc6" && tool != "go":
+				want = []string{""}
+			default:
+				want = nil
+			}
+			if !slices.Equal(at[pkg], want) {
+				t.Errorf("%s: %s is unpacked to %q, want %q", tool, pkg, at[pkg], want)
+			}
+		}
+		for _, unwanted := range []string{"procps", "libclang-dev", "media-types"} {
+			if at[unwanted] != nil {
+				t.Errorf("%s: contains %s", tool, unwanted)
+			}
+		}
+	}
+}
 
 // toolchains returns an archive with every tool and a C library of this version.
 func toolchains(tb testing.TB, libc string, golang map[string]string) (world, Source) {

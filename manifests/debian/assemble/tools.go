@@ -1,8 +1,13 @@
-package debian
+// Package assemble says how packages of Debian, or of a distribution built the same way,
+// become a toolchain in a prefix of its own: which packages a tool needs, where in the
+// prefix each is unpacked, which launchers start its programs, and which machines it
+// works on. It reads no archive and makes no choice of versions; package debian does.
+package assemble
 
 import (
 	"path"
-	"slices"
+
+	"github.com/kist-tools/kist/manifests"
 )
 
 // A Tool describes how packages of a distribution become a toolchain. It is data; the
@@ -44,24 +49,46 @@ type Tool struct {
 
 // Directories of a prefix.
 const (
-	SysrootDir  = "sysroot"   // for Tool.Sysroot
+	sysrootDir  = "sysroot"   // for Tool.Sysroot
 	programsDir = "programs/" // for Tool.Apart
 )
+
+// Release makes a toolchain of packages in the prefix, for an architecture in dpkg's
+// spelling. Each package is an artifact, and is unpacked in every place where t needs it.
+// If linkHost is set, what the toolchain builds is linked with the machine's C library;
+// see CheckHost.
+func (t Tool) Release(arch string, linkHost bool, packages []manifests.Artifact) manifests.Release {
+	r := manifests.Release{Tool: t.Name, Components: t.Packages, Files: t.files(arch, linkHost), Commands: t.Commands}
+	for variable, value := range t.Env {
+		if r.Env == nil {
+			r.Env = map[string]string{}
+		}
+		r.Env[variable] = expand(arch, value)
+	}
+	for _, a := range packages {
+		for _, into := range t.places(a.Component) {
+			a.Layout = manifests.Layout{Format: "deb", Into: into, MergedUsr: true}
+			r.Artifacts = append(r.Artifacts, a)
+		}
+	}
+	return r
+}
 
 // places returns the directories of the prefix that a package is unpacked into.
 func (t Tool) places(pkg string) []string {
 	switch {
-	case matches(t.Apart, pkg):
+	case Match(t.Apart, pkg):
 		return []string{path.Clean(programsDir)}
-	case !matches(t.Sysroot, pkg):
+	case !Match(t.Sysroot, pkg):
 		return []string{""}
-	case matches(t.Shared, pkg):
-		return []string{"", SysrootDir}
+	case Match(t.Shared, pkg):
+		return []string{"", sysrootDir}
 	}
-	return []string{SysrootDir}
+	return []string{sysrootDir}
 }
 
-func matches(patterns []string, pkg string) bool {
+// Match reports whether one of patterns matches the name of a package.
+func Match(patterns []string, pkg string) bool {
 	for _, p := range patterns {
 		if ok, err := path.Match(p, pkg); ok && err == nil {
 			return true
@@ -70,20 +97,9 @@ func matches(patterns []string, pkg string) bool {
 	return false
 }
 
-// Names returns the tools that are made of packages, in order.
-func Names() (names []string) {
-	for _, t := range tools() {
-		if t.Refused == "" {
-			names = append(names, t.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// tools returns the tools that every distribution of the table offers; the package
+// Tools returns the tools that every distribution of the table offers; the package
 // names are the same in Debian and Ubuntu.
-func tools() []Tool {
+func Tools() []Tool {
 	list := []Tool{
 		// libclang's headers come with clang-NN. libclang-dev is only for linking with
 		// it, and no compiler is needed.

@@ -1,4 +1,4 @@
-package debian
+package assemble
 
 import (
 	"path"
@@ -7,12 +7,11 @@ import (
 	"testing"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/verify"
 )
 
 // TestLaunchers checks the rules that hold for every launcher of every tool.
 func TestLaunchers(t *testing.T) {
-	for _, tool := range tools() {
+	for _, tool := range Tools() {
 		for _, arch := range []string{"amd64", "arm64"} {
 			for _, host := range []bool{false, true} {
 				files := tool.files(arch, host)
@@ -67,50 +66,6 @@ func checkLauncher(t *testing.T, tool, arch string, f manifests.File, files []ma
 		}
 		if !slices.ContainsFunc(files, func(f manifests.File) bool { return f.Path == "kist/tools/"+called && f.Exec }) {
 			t.Errorf("%s: %s starts %s, which is not a launcher", tool, f.Path, word)
-		}
-	}
-}
-
-// TestEveryToolResolves checks that each tool becomes a release with the commands and
-// variables of its row.
-func TestEveryToolResolves(t *testing.T) {
-	w, s := toolchains(t, "2.36", nil)
-	for _, tool := range Names() {
-		release, err := w.resolve(t, s, ask(tool), verify.Mark{})
-		if err != nil {
-			t.Errorf("%s: %v", tool, err)
-			continue
-		}
-		if len(release.Commands) == 0 {
-			t.Errorf("%s: no commands", tool)
-		}
-		for name, value := range release.Env {
-			if strings.Contains(value, "{multiarch}") {
-				t.Errorf("%s: %s=%s", tool, name, value)
-			}
-		}
-		at := map[string][]string{}
-		for _, a := range release.Artifacts {
-			at[a.Component] = append(at[a.Component], a.Layout.Into)
-		}
-		compiles := slices.Contains([]string{"bindgen", "clang", "gcc", "rust"}, tool)
-		for pkg, want := range map[string][]string{"libc6": {"", "sysroot"}, "libc6-dev": {"sysroot"}, "libgcc-12-dev": {"", "sysroot"}, "rustc": {"programs"}} {
-			switch {
-			case pkg == "rustc" && tool == "rust":
-			case compiles && pkg != "rustc":
-			case pkg == "libc6" && tool != "go":
-				want = []string{""}
-			default:
-				want = nil
-			}
-			if !slices.Equal(at[pkg], want) {
-				t.Errorf("%s: %s is unpacked to %q, want %q", tool, pkg, at[pkg], want)
-			}
-		}
-		for _, unwanted := range []string{"procps", "libclang-dev", "media-types"} {
-			if at[unwanted] != nil {
-				t.Errorf("%s: contains %s", tool, unwanted)
-			}
 		}
 	}
 }

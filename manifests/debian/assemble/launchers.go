@@ -1,4 +1,4 @@
-package debian
+package assemble
 
 import (
 	"path"
@@ -222,7 +222,7 @@ func (t Tool) files(name string, linkHost bool) (files []manifests.File) {
 	for _, dir := range []string{"bin", "lib", "lib64", "sbin"} {
 		files = append(files, manifests.File{Path: dir, Link: "usr/" + dir})
 		if t.Sysroot != nil {
-			files = append(files, manifests.File{Path: path.Join(SysrootDir, dir), Link: "usr/" + dir})
+			files = append(files, manifests.File{Path: path.Join(sysrootDir, dir), Link: "usr/" + dir})
 		}
 	}
 	for _, l := range t.launchers(linkHost) {
