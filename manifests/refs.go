@@ -26,13 +26,13 @@ func Redact(ref string) string {
 		} else {
 			rest = rest[strings.LastIndex(rest, "@")+1:]
 		}
-		return printable(rest)
+		return escape(rest)
 	case u.User == nil:
-		return printable(ref)
+		return escape(ref)
 	case strings.HasPrefix(ref, "//"):
-		return printable("//" + dropUser(ref[2:]))
+		return escape("//" + dropUser(ref[2:]))
 	}
-	return printable(scheme + "://" + dropUser(rest))
+	return escape(scheme + "://" + dropUser(rest))
 }
 
 // dropUser removes the user information from s, a URL without its scheme and "://".
@@ -44,8 +44,8 @@ func dropUser(s string) string {
 	return s[strings.LastIndex(s[:end], "@")+1:]
 }
 
-// printable returns s with control characters and invalid UTF-8 written as %XX.
-func printable(s string) string {
+// escape returns s with control characters and invalid UTF-8 written as %XX.
+func escape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -121,11 +121,8 @@ func locate(where, cwd string) (*url.URL, error) {
 // as needed. rel must be slash-separated, in its simplest form and below the
 // manifest's directory, without backslashes and control characters.
 func Join(manifest, rel string) (string, error) {
-	if err := localPath(rel); err != nil {
+	if err := ValidPath(rel); err != nil {
 		return "", err
-	}
-	if rel == "." || !utf8.ValidString(rel) || printable(rel) != rel {
-		return "", fmt.Errorf("path %q does not name a file in plain text", rel)
 	}
 	u, err := url.Parse(manifest)
 	if err != nil || u.Opaque != "" || u.Scheme == "" || u.RawQuery != "" || u.Fragment != "" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/verify"
@@ -186,7 +187,7 @@ func (r Release) Validate() error {
 		return fail("%d artifacts, want 1 to %d", len(r.Artifacts), MaxArtifacts)
 	}
 	for _, pattern := range r.Commands {
-		if err := localPath(pattern); err != nil {
+		if err := ValidPath(pattern); err != nil {
 			return fail("command %v", err)
 		}
 		if err := ValidCommandPattern(pattern); err != nil {
@@ -210,7 +211,7 @@ func (r Release) Validate() error {
 		}
 	}
 	for _, l := range r.Listings {
-		if err := localPath(l.Path); err != nil {
+		if err := ValidPath(l.Path); err != nil {
 			return fail("listing %v", err)
 		}
 	}
@@ -218,10 +219,10 @@ func (r Release) Validate() error {
 		return fail("%d files, want at most %d", len(r.Files), MaxFiles)
 	}
 	for _, f := range r.Files {
-		if err := localPath(f.Path); err != nil || len(f.Data) > MaxManifest {
+		if err := ValidPath(f.Path); err != nil || len(f.Data) > MaxManifest {
 			return fail("file %.100q of %d bytes: it is outside the prefix or too large", f.Path, len(f.Data))
 		}
-		if f.Link != "" && (len(f.Data) > 0 || f.Exec || path.IsAbs(f.Link) || localPath(path.Join(path.Dir(f.Path), f.Link)) != nil) {
+		if f.Link != "" && (len(f.Data) > 0 || f.Exec || path.IsAbs(f.Link) || ValidPath(path.Join(path.Dir(f.Path), f.Link)) != nil) {
 			return fail("link %.100q to %.100q: it leaves the prefix, or has content or an executable bit", f.Path, f.Link)
 		}
 	}
@@ -266,15 +267,11 @@ func (a Artifact) validate() error {
 	if a.Layout.Strip < 0 || a.Layout.Strip > 16 {
 		return fmt.Errorf("strip is %d, want 0 to 16", a.Layout.Strip)
 	}
-	known := false
-	for _, f := range Formats() {
-		known = known || f == a.Layout.Format
-	}
-	if !known {
+	if !slices.Contains(Formats(), a.Layout.Format) {
 		return fmt.Errorf("format %q is unknown", a.Layout.Format)
 	}
 	if a.Layout.Into != "" {
-		if err := localPath(a.Layout.Into); err != nil {
+		if err := ValidPath(a.Layout.Into); err != nil {
 			return err
 		}
 	} else if a.Layout.Format == "file" {
@@ -284,7 +281,7 @@ func (a Artifact) validate() error {
 		return fmt.Errorf("a merged /usr requires format deb, not %s", a.Layout.Format)
 	}
 	if i := a.Layout.Installer; i != nil {
-		if err := localPath(i.Manifest); err != nil {
+		if err := ValidPath(i.Manifest); err != nil {
 			return err
 		}
 		if len(i.Dirs) == 0 || !strings.HasPrefix(a.Layout.Format, "tar") {
@@ -295,16 +292,7 @@ func (a Artifact) validate() error {
 		if a.Witness.Contains == "" {
 			return fmt.Errorf("the witness has no text to look for")
 		}
-		return localPath(a.Witness.Path)
-	}
-	return nil
-}
-
-// localPath checks that p is a slash-separated path that stays below the prefix.
-func localPath(p string) error {
-	switch {
-	case p == "", path.IsAbs(p), p != path.Clean(p), p == "..", strings.HasPrefix(p, "../"), strings.ContainsAny(p, "\\\x00"):
-		return fmt.Errorf("path %q leaves the prefix or is not in its simplest form", p)
+		return ValidPath(a.Witness.Path)
 	}
 	return nil
 }

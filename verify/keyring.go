@@ -210,6 +210,18 @@ func (k *Keyring) Pins() []Pin {
 	return pins
 }
 
+// FirstIn returns the first pinned key or signing subkey of k that is in list.
+func (k *Keyring) FirstIn(list []Fingerprint) (f Fingerprint, ok bool) {
+	for _, pin := range k.Pins() {
+		for _, f := range append([]Fingerprint{pin.Primary}, pin.Subkeys...) {
+			if slices.Contains(list, f) {
+				return f, true
+			}
+		}
+	}
+	return "", false
+}
+
 // Export returns each certificate, in the order of Certificates, as one armored
 // block: the keys, the user IDs, and every genuine self-signature and revocation.
 // Reading it back gives the same certificate.

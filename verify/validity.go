@@ -256,20 +256,21 @@ func (c *certificate) name() string {
 		}
 		if bestSig == nil || newest.primaryID && !bestSig.primaryID ||
 			newest.primaryID == bestSig.primaryID && newest.created.After(bestSig.created) {
-			best, bestSig = printable(id.id), newest
+			best, bestSig = Printable(string(id.id)), newest
 		}
 	}
 	return best
 }
 
-// printable makes a user ID, which is untrusted text, safe to print on a terminal.
-func printable(id []byte) string {
+// Printable makes untrusted text, such as a user ID, safe to print on a terminal: control
+// characters and invalid UTF-8 become U+FFFD.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u200e' || r == '\u200f' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
 			return '\ufffd'
 		}
 		return r
-	}, strings.ToValidUTF8(string(id), "\ufffd"))
+	}, strings.ToValidUTF8(s, "\ufffd"))
 }
 
 func date(t time.Time) string { return t.UTC().Format(time.DateOnly) }

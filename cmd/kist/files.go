@@ -84,14 +84,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if int64(len(data)) > limit {
-		return nil, &manifests.TooLargeError{Name: path, Limit: limit}
-	}
-	return data, nil
+	return manifests.ReadLimited(f, path, limit)
 }
 
 // readFiles reads several files.
@@ -185,11 +178,7 @@ func readIn(root *os.Root, name string, limit int64) ([]byte, error) {
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil, cmp.Or(err, error(&fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}))
 	}
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if int64(len(data)) > limit {
-		err = cmp.Or(err, error(&manifests.TooLargeError{Name: name, Limit: limit}))
-	}
-	return data, err
+	return manifests.ReadLimited(f, name, limit)
 }
 
 // untilDone is a ReadSeeker whose reads fail once ctx is done.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/verify"
@@ -90,12 +89,8 @@ func notRevoked(c channels.Channel, ring *verify.Keyring) error {
 	if c.Rotation == nil {
 		return nil
 	}
-	for _, pin := range ring.Pins() {
-		for _, f := range append([]verify.Fingerprint{pin.Primary}, pin.Subkeys...) {
-			if slices.Contains(c.Rotation.Revoked, f) {
-				return fmt.Errorf("channel %s: %w: it has revoked key %s", c.Name, verify.ErrUntrusted, f.Spaced())
-			}
-		}
+	if f, ok := ring.FirstIn(c.Rotation.Revoked); ok {
+		return fmt.Errorf("channel %s: %w: it has revoked key %s", c.Name, verify.ErrUntrusted, f.Spaced())
 	}
 	return nil
 }

@@ -356,7 +356,7 @@ func (h Head) validate() error {
 		return fmt.Errorf("receipt: malformed id %q", h.ID)
 	}
 	for _, c := range h.Commands {
-		if !isElement(c.Name) || !Local(c.Path) {
+		if !isElement(c.Name) || !manifests.Local(c.Path) {
 			return fmt.Errorf("receipt %s: command %q at %q leaves its directory", h.ID, c.Name, c.Path)
 		}
 	}
@@ -384,7 +384,7 @@ func ParseGeneration(data []byte) (Generation, error) {
 		}
 	}
 	for _, l := range g.Links {
-		if !isElement(l.Name) || !l.ID.Valid() || !Local(l.Target) {
+		if !isElement(l.Name) || !l.ID.Valid() || !manifests.Local(l.Target) {
 			return Generation{}, fmt.Errorf("generation %d: link %q leaves its directory", g.Number, l.Name)
 		}
 	}
@@ -404,7 +404,7 @@ func decode(data []byte, v any) error {
 }
 
 func (e Entry) validate() error {
-	if !Local(e.Path) {
+	if !manifests.Local(e.Path) {
 		return fmt.Errorf("%q is not a path below the prefix", e.Path)
 	}
 	if e.Mode&^fs.ModePerm != 0 {
@@ -420,11 +420,4 @@ func (e Entry) validate() error {
 		return nil
 	}
 	return fmt.Errorf("%q of type %q lacks a field of that type, or has one of another type", e.Path, e.Type)
-}
-
-// Local reports whether p is a slash-separated relative path in its simplest form that
-// stays below its starting point.
-func Local(p string) bool {
-	return p != "" && p != "." && !path.IsAbs(p) && path.Clean(p) == p && p != ".." && !strings.HasPrefix(p, "../") &&
-		!strings.Contains(p, "\x00")
 }

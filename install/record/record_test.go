@@ -348,7 +348,7 @@ func FuzzReceipt(f *testing.F) {
 			if e.Path != plain.Entries[i].Path || e.Target != plain.Entries[i].Target {
 				t.Errorf("got %+v; encoding/json reads %+v", e, plain.Entries[i])
 			}
-			if !Local(e.Path) || strings.Contains("/"+e.Path+"/", "/../") {
+			if !manifests.Local(e.Path) || strings.Contains("/"+e.Path+"/", "/../") {
 				t.Errorf("%q was accepted", e.Path)
 			}
 		}
@@ -366,7 +366,7 @@ func FuzzGeneration(f *testing.F) {
 			return
 		}
 		for _, l := range g.Links {
-			if strings.Contains(l.Name, "/") || !Local(l.Target) {
+			if strings.Contains(l.Name, "/") || !manifests.Local(l.Target) {
 				t.Errorf("link %+v was accepted", l)
 			}
 		}

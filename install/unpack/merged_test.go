@@ -78,12 +78,6 @@ func TestHostileMergedUsr(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a tar", func(t *testing.T) {
-		_, err := unpackAll(t, tarOf(file("lib/a", "x")), manifests.Layout{Format: "tar", MergedUsr: true}, unpack.DefaultLimits())
-		if err == nil || !strings.Contains(err.Error(), "merged /usr") {
-			t.Errorf("got %v", err)
-		}
-	})
 }
 
 // Packages may share a path if its entries are equal. It belongs to the first in order,

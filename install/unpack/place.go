@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -62,13 +63,10 @@ func (f *filler) checkLayout() error {
 			return fmt.Errorf("layout pattern %q: %w", pattern, err)
 		}
 	}
-	if l.MergedUsr && !f.deb {
-		return fmt.Errorf("layout with a merged /usr and the format %q", l.Format)
-	}
-	if l.Into != "" && !record.Local(l.Into) {
+	if l.Into != "" && !manifests.Local(l.Into) {
 		return fmt.Errorf("layout directory %q leaves the prefix", l.Into)
 	}
-	if l.Installer != nil && (l.Into != "" || len(l.Copies) > 0 || !record.Local(l.Installer.Manifest)) {
+	if l.Installer != nil && (l.Into != "" || len(l.Copies) > 0 || !manifests.Local(l.Installer.Manifest)) {
 		return fmt.Errorf("rust-installer layout that renames files, or keeps their list outside the prefix")
 	}
 	for from, to := range l.Copies {

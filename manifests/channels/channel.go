@@ -125,9 +125,7 @@ func (c Channel) Validate() error {
 	if err := manifests.ValidName(c.Name); err != nil {
 		return fmt.Errorf("name: %w", err)
 	}
-	u, err := url.Parse(c.URL)
-	if err != nil || !slices.Contains([]string{"https", "http", "file"}, u.Scheme) || u.Scheme != "file" && u.Host == "" ||
-		u.Opaque != "" || u.Fragment != "" || len(c.URL) > 4096 {
+	if _, err := manifests.ParseURL(c.URL); err != nil || len(c.URL) > 4096 {
 		return fmt.Errorf("url: want an https, http or file URL")
 	}
 	if !slices.Contains(Formats(), c.Format) {

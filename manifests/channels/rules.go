@@ -112,9 +112,8 @@ func texts(t *tomldoc.Table, key string, valid func(string) error) *[]string {
 // "/*".
 func validURLPattern(pattern string) error {
 	start, open := strings.CutSuffix(pattern, "*")
-	u, err := url.Parse(start)
-	if err != nil || !slices.Contains([]string{"https", "http", "file"}, u.Scheme) || u.Scheme != "file" && u.Host == "" ||
-		u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.HasPrefix(u.Path, "/") || strings.Contains(start, "*") ||
+	u, err := manifests.ParseURL(start)
+	if err != nil || u.User != nil || u.RawQuery != "" || !strings.HasPrefix(u.Path, "/") || strings.Contains(start, "*") ||
 		open && !strings.HasSuffix(start, "/") || cleanPath(u.Path) != u.Path {
 		return fmt.Errorf("%.200q is neither a URL nor the beginning of a URL followed by /*", pattern)
 	}

@@ -254,11 +254,7 @@ func decodeAll(codec string, packed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(z, maxIndex+1))
-	if err == nil && len(data) > maxIndex {
-		err = fmt.Errorf("it unpacks to more than %d bytes", maxIndex)
-	}
-	return data, err
+	return manifests.ReadLimited(z, "the index", maxIndex)
 }
 
 func decoder(codec string, packed []byte) (io.Reader, error) {

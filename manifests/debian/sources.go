@@ -2,9 +2,10 @@ package debian
 
 import (
 	"bytes"
-	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/kist-tools/kist/manifests"
 )
 
 // An AptSource is an entry of a machine's apt sources, which say where package archives
@@ -158,9 +159,8 @@ func (d Distribution) mayServe(s AptSource, arch string) bool {
 // archiveRoot returns the first of uris that a transport can open, as a directory.
 func archiveRoot(uris []string) string {
 	for _, uri := range uris {
-		u, err := url.Parse(uri)
-		if err != nil || !slices.Contains([]string{"https", "http", "file"}, u.Scheme) || u.Opaque != "" || u.RawQuery != "" || u.Fragment != "" ||
-			strings.Contains(uri, "$(") || u.Scheme == "file" && u.Host != "" {
+		u, err := manifests.ParseURL(uri)
+		if err != nil || u.RawQuery != "" || strings.Contains(uri, "$(") {
 			continue
 		}
 		return strings.TrimRight(u.String(), "/") + "/"

@@ -182,12 +182,8 @@ func notRevoked(k *Keys, revoked []verify.Fingerprint) error {
 	if err != nil {
 		return err
 	}
-	for _, pin := range ring.Pins() {
-		for _, f := range append([]verify.Fingerprint{pin.Primary}, pin.Subkeys...) {
-			if slices.Contains(revoked, f) {
-				return &FormatError{Document: keysDocument, Rule: fmt.Sprintf("key %s is listed, but was revoked", f)}
-			}
-		}
+	if f, ok := ring.FirstIn(revoked); ok {
+		return &FormatError{Document: keysDocument, Rule: fmt.Sprintf("key %s is listed, but was revoked", f)}
 	}
 	return nil
 }

@@ -36,8 +36,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/url"
-	"slices"
 	"time"
 
 	"github.com/kist-tools/kist/manifests"
@@ -62,8 +60,8 @@ type Source struct {
 // manifest. Errors match verify.ErrUntrusted if the manifest is unsigned, wrongly
 // signed, too large or breaks its format. Other errors are those of t.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
-	location, err := url.Parse(s.URL)
-	if err != nil || !slices.Contains(schemes(), location.Scheme) || location.RawQuery != "" || location.Fragment != "" {
+	location, err := manifests.ParseURL(s.URL)
+	if err != nil || location.RawQuery != "" {
 		return nil, fmt.Errorf("channel %s: %s is not an https, http or file URL without query", s.Channel, manifests.Redact(s.URL))
 	}
 	if err := s.Edition.Fresh(s.Channel, q.Now); err != nil {
@@ -125,6 +123,3 @@ func (e *ChannelError) Error() string {
 
 // Is makes e match verify.ErrUntrusted.
 func (e *ChannelError) Is(target error) bool { return target == verify.ErrUntrusted }
-
-// schemes returns the URL schemes that a channel's location may have.
-func schemes() []string { return []string{"https", "http", "file"} }

@@ -57,7 +57,7 @@ func (m *Manifest) parseRoot(t *tomldoc.Table, draft bool) (err error) {
 
 func parseRelease(t *tomldoc.Table) (Release, error) {
 	r := Release{Tool: t.Text("tool"), Version: t.Text("version"), Labels: t.Texts("labels", MaxList), Commands: t.Texts("commands", MaxList)}
-	t.Locate(fmt.Sprintf("%s (%.64s %.64s)", t.Where(), printable(r.Tool), printable(r.Version)))
+	t.Locate(fmt.Sprintf("%s (%.64s %.64s)", t.Where(), verify.Printable(r.Tool), verify.Printable(r.Version)))
 	if err := manifests.ValidName(r.Tool); err != nil {
 		t.Fail("tool: %v", err)
 	}
@@ -70,7 +70,7 @@ func parseRelease(t *tomldoc.Table) (Release, error) {
 		}
 	}
 	for _, c := range r.Commands {
-		if err := checkPath(c); err != nil {
+		if err := manifests.ValidPath(c); err != nil {
 			t.Fail("command %v", err)
 		} else if err := manifests.ValidCommandPattern(c); err != nil {
 			t.Fail("%v", err)
@@ -79,7 +79,7 @@ func parseRelease(t *tomldoc.Table) (Release, error) {
 	if t.Has("witness") {
 		w := t.Table("witness")
 		r.Witness = &Witness{Path: w.Text("path"), Contains: w.Text("contains")}
-		if err := checkPath(r.Witness.Path); err != nil {
+		if err := manifests.ValidPath(r.Witness.Path); err != nil {
 			w.Fail("%v", err)
 		}
 		if r.Witness.Contains == "" {
@@ -120,7 +120,7 @@ func parseArtifact(t *tomldoc.Table, tool string) (Artifact, error) {
 		t.Fail("want either a path or urls")
 	case hasPath:
 		a.Path = t.Text("path")
-		if err := checkPath(a.Path); err != nil {
+		if err := manifests.ValidPath(a.Path); err != nil {
 			t.Fail("%v", err)
 		}
 	}
@@ -205,28 +205,13 @@ func (m *Manifest) checkDuplicates() error {
 	return nil
 }
 
-// checkPath checks that p is a slash-separated relative path in its simplest form that
-// stays below its starting directory on every system.
-func checkPath(p string) error {
-	switch {
-	case p == "", p == ".", p == "..", strings.HasPrefix(p, "../"), path.IsAbs(p), p != path.Clean(p):
-		return fmt.Errorf("path %q leaves its directory or is not in its simplest form", p)
-	case len(p) > 4096 || !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl) || strings.Contains(p, `\`):
-		return fmt.Errorf("path %.100q is too long, or holds a backslash or a control character", p)
-	case len(p) > 1 && p[1] == ':' && (p[0]|0x20 >= 'a' && p[0]|0x20 <= 'z'):
-		return fmt.Errorf("path %q begins with a drive letter", p)
-	}
-	return nil
-}
-
 // checkURL checks that s is the absolute URL of a file, without a user name and
 // password, because kist prints it. Its decoded base name becomes a file name, so it
-// must pass checkPath.
+// must pass manifests.ValidPath.
 func checkURL(s string) error {
-	u, err := url.Parse(s)
+	u, err := manifests.ParseURL(s)
 	switch {
-	case err != nil, len(s) > 4096, u.Opaque != "", u.Fragment != "", !slices.Contains(schemes(), u.Scheme),
-		u.Scheme != "file" && u.Host == "", u.Path == "", strings.HasSuffix(u.Path, "/"):
+	case err != nil, len(s) > 4096, u.Path == "", strings.HasSuffix(u.Path, "/"):
 		return fmt.Errorf("url %.100q is not the https URL of a file", s)
 	case !utf8.ValidString(s+u.Host+u.Path) || strings.ContainsFunc(s+u.Host+u.Path, unicode.IsControl):
 		return fmt.Errorf("url %.100q holds a control character", s)
@@ -235,7 +220,7 @@ func checkURL(s string) error {
 	case u.User != nil:
 		return fmt.Errorf("url of host %s holds a user name", u.Host)
 	}
-	if err := checkPath(path.Base(u.Path)); err != nil {
+	if err := manifests.ValidPath(path.Base(u.Path)); err != nil {
 		return fmt.Errorf("url %.100q: its last %v", s, err)
 	}
 	return nil
@@ -255,14 +240,4 @@ func (m *Manifest) checkSchemes(own string) error {
 		}
 	}
 	return nil
-}
-
-// printable returns s with "?" for each character that cannot be printed.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
 }

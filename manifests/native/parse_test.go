@@ -190,7 +190,7 @@ func TestEncodeParseIdentity(t *testing.T) {
 func drawManifest(t *rapid.T) *Manifest {
 	name := rapid.StringMatching(`[a-z]([a-z0-9_+-][a-z0-9]){0,4}`).Filter(func(s string) bool { return manifests.ValidName(s) == nil })
 	version := rapid.StringMatching(`[0-9A-Za-z][0-9A-Za-z~:+_-]{0,8}`).Filter(func(s string) bool { return manifests.ValidVersion(s) == nil })
-	local := rapid.StringMatching(`[a-zé "'+%?#:@~]{2,6}(/[^/\\\pC.]{1,5}){0,3}`).Filter(func(s string) bool { return checkPath(s) == nil })
+	local := rapid.StringMatching(`[a-zé "'+%?#:@~]{2,6}(/[^/\\\pC.]{1,5}){0,3}`).Filter(func(s string) bool { return manifests.ValidPath(s) == nil })
 	pattern := rapid.StringMatching(`[a-z]{1,4}(/[a-z*?]{1,4}){0,2}`)
 	m := &Manifest{Channel: name.Draw(t, "channel")}
 	if rapid.Bool().Draw(t, "stamped") {

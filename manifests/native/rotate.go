@@ -254,7 +254,7 @@ func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source,
 		}
 		return s, nil, out
 	}
-	revoked := union(s.Edition.Revoked, keys.Revoked)
+	revoked := slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.Edition.Revoked, keys.Revoked))))
 	if err := notRevoked(keys, revoked); err != nil {
 		return s, nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
@@ -332,10 +332,4 @@ func (s Source) readKeys(ctx context.Context, t manifests.Transport, name string
 	}
 	f.answered = true
 	return f, nil
-}
-
-func union(a, b []verify.Fingerprint) []verify.Fingerprint {
-	all := slices.Concat(a, b)
-	slices.Sort(all)
-	return slices.Compact(all)
 }

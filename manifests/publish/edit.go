@@ -56,9 +56,9 @@ func (x *index) put(a Addition) *native.Release {
 		x.order[a.Tool] = append(x.order[a.Tool], others...)
 	}
 	x.added = Added{Artifact: a.Artifact, Moved: x.take(r, a.Labels)}
-	r.Labels = union(r.Labels, a.Labels)
-	if r.Commands = union(r.Commands, a.Commands); len(r.Commands) == 0 {
-		r.Commands = union(nil, a.Usual)
+	r.Labels = appendNew(r.Labels, a.Labels)
+	if r.Commands = appendNew(r.Commands, a.Commands); len(r.Commands) == 0 {
+		r.Commands = appendNew(nil, a.Usual)
 	}
 	if a.Witness != nil {
 		r.Witness = a.Witness
@@ -111,7 +111,8 @@ func (x *index) restore(m *native.Manifest) {
 	}
 }
 
-func union(have, more []string) []string {
+// appendNew appends those of more that have does not hold.
+func appendNew(have, more []string) []string {
 	have = slices.Clone(have)
 	for _, s := range more {
 		if !slices.Contains(have, s) {
@@ -154,11 +155,11 @@ func (d Dir) Edit(tool, version string, e Edit) (Edited, error) {
 		return done, &InputError{"a release has commands"}
 	}
 	if e.Commands != nil {
-		r.Commands = union(nil, e.Commands)
+		r.Commands = appendNew(nil, e.Commands)
 	}
 	if e.Labels != nil {
 		done.Moved = x.take(r, e.Labels)
-		r.Labels = union(nil, e.Labels)
+		r.Labels = appendNew(nil, e.Labels)
 	}
 	x.restore(m)
 	if err := checkReleases(m, func(other native.Release) bool { return other.Tool == tool && other.Version == version }); err != nil {

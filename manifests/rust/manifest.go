@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -150,9 +149,8 @@ func readTarget(t *tomldoc.Table) target {
 		if ref == "" && digits == "" && !out.available {
 			continue
 		}
-		u, err := url.Parse(ref)
-		if err != nil || !slices.Contains([]string{"https", "http", "file"}, u.Scheme) || u.Opaque != "" || u.User != nil ||
-			u.RawQuery != "" || u.Fragment != "" || (u.Host == "") != (u.Scheme == "file") || strings.HasSuffix(u.Path, "/") {
+		u, err := manifests.ParseURL(ref)
+		if err != nil || u.User != nil || u.RawQuery != "" || strings.HasSuffix(u.Path, "/") {
 			t.Fail("%surl %.200q is not the URL of a file", kind.prefix, manifests.Redact(ref))
 			continue
 		}

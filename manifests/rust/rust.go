@@ -48,9 +48,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
@@ -105,8 +103,8 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if q.Tool != "" && q.Tool != Tool {
 		return nil, &manifests.UnknownToolError{Channel: s.Channel, Tool: q.Tool, Near: []string{Tool}}
 	}
-	u, err := url.Parse(s.URL)
-	if err != nil || !slices.Contains([]string{"https", "http", "file"}, u.Scheme) || u.RawQuery != "" || u.Fragment != "" {
+	u, err := manifests.ParseURL(s.URL)
+	if err != nil || u.RawQuery != "" {
 		return nil, fmt.Errorf("channel %s: %s is not an https, http or file URL without query", s.Channel, manifests.Redact(s.URL))
 	}
 	standard, ok := manifestOf(path.Base(u.Path))
