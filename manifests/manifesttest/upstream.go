@@ -3,6 +3,8 @@
 // and the valid document is accepted.
 //
 // A source's test describes its format in a [Fixture] and calls [Run].
+//
+// It is for kist's own tests, in every top-level folder, and promises nothing to others.
 package manifesttest
 
 import (

@@ -1,5 +1,5 @@
 // Package verifytest makes keys, signatures and a checksum database for tests of code
-// that uses package verify.
+// that uses package verify. It is for kist's own tests and promises nothing to others.
 package verifytest
 
 import (
