@@ -12,9 +12,9 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/install/download"
-	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // This file decides which files in kist's directories are kist's, for RemoveAll and its

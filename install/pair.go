@@ -12,8 +12,8 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // notesFile, in the data and in the state directory, records where kist's

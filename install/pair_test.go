@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // as opens an Installer with changed directories.

@@ -7,8 +7,8 @@ import (
 	"path"
 	"slices"
 
-	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // repair repairs, under the lock, what a crash left. Each step can be repeated. It

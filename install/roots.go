@@ -9,8 +9,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // Host describes the user who runs kist, as far as the checks of directories need it.

@@ -11,8 +11,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/internal/store"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // madeFile, below the state root, lists the directories that kist made above its own,

@@ -19,7 +19,7 @@ const module = "github.com/kist-tools/kist/"
 // layers above it in this list. edges then says which of them it does import. A
 // new package or a new edge is a change of design, and belongs here first.
 var layers = [][]string{
-	{"verify/inflate", "install/internal/rootfs", "manifests/internal/durable", "manifests/internal/tomldoc"},
+	{"verify/inflate", "manifests/rootfs", "manifests/internal/tomldoc"},
 	{"verify", "install/internal/private"},
 	{"manifests", "verify/keyrings", "verify/verifytest"},
 	{"manifests/debian/assemble"},
@@ -34,9 +34,8 @@ var layers = [][]string{
 var edges = map[string][]string{
 	"verify/inflate":             {},
 	"verify":                     {"verify/inflate"},
-	"install/internal/rootfs":    {},
-	"install/internal/private":   {"install/internal/rootfs"},
-	"manifests/internal/durable": {},
+	"manifests/rootfs":           {},
+	"install/internal/private":   {"manifests/rootfs"},
 	"manifests/internal/tomldoc": {},
 
 	"manifests":         {"verify"},
@@ -50,23 +49,23 @@ var edges = map[string][]string{
 	"manifests/debian/assemble": {"manifests"},
 	"manifests/gosum":           {"manifests", "verify"},
 	"manifests/system":          {"manifests"},
-	"manifests/transport":       {"manifests", "manifests/internal/durable"},
-	"manifests/channels":        {"manifests", "manifests/internal/durable", "manifests/internal/tomldoc", "verify"},
+	"manifests/transport":       {"manifests", "manifests/rootfs"},
+	"manifests/channels":        {"manifests", "manifests/rootfs", "manifests/internal/tomldoc", "verify"},
 	"manifests/manifesttest":    {"manifests", "verify", "verify/verifytest"},
 	"install/record":            {"manifests", "verify"},
-	"install/download":          {"install/internal/private", "install/internal/rootfs", "manifests", "verify"},
+	"install/download":          {"install/internal/private", "manifests/rootfs", "manifests", "verify"},
 
-	"manifests/publish": {"manifests", "manifests/internal/durable", "manifests/native", "verify"},
+	"manifests/publish": {"manifests", "manifests/rootfs", "manifests/native", "verify"},
 	"manifests/upstreams": {"manifests", "manifests/rust", "manifests/signedfiles", "manifests/debian",
 		"manifests/gosum", "verify", "verify/keyrings"},
 	"install/plan":           {"install/record", "manifests", "verify"},
-	"install/unpack":         {"install/internal/rootfs", "install/record", "manifests", "verify", "verify/inflate"},
-	"install/internal/store": {"install/internal/rootfs", "install/record", "manifests", "verify"},
+	"install/unpack":         {"manifests/rootfs", "install/record", "manifests", "verify", "verify/inflate"},
+	"install/internal/store": {"manifests/rootfs", "install/record", "manifests", "verify"},
 
 	"install/internal/sandbox": {"install/record", "install/unpack", "manifests", "verify"},
 
 	// install imports no source and no transport: both are handed in.
-	"install": {"install/download", "install/internal/private", "install/internal/rootfs", "install/internal/sandbox", "install/internal/store",
+	"install": {"install/download", "install/internal/private", "manifests/rootfs", "install/internal/sandbox", "install/internal/store",
 		"install/plan", "install/record", "install/unpack", "manifests", "verify"},
 	"cmd/kist": {"install", "install/download", "install/plan", "install/record", "install/unpack",
 		"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
@@ -84,7 +83,7 @@ var outsiders = map[string][]string{
 	"github.com/spf13":                    {"cmd/kist"},
 	"golang.org/x/term":                   {"cmd/kist"},
 	"golang.org/x/net/http/httpproxy":     {"manifests/transport"},
-	"golang.org/x/sys":                    {"install", "install/internal/private", "install/internal/rootfs", "install/internal/sandbox", "install/unpack/pages_linux.go"},
+	"golang.org/x/sys":                    {"install", "install/internal/private", "manifests/rootfs", "install/internal/sandbox", "install/unpack/pages_linux.go"},
 	"github.com/landlock-lsm/go-landlock": {"install/internal/sandbox"},
 	"github.com/pelletier/go-toml/v2":     {"manifests/internal/tomldoc", "manifests/channels"},
 	"github.com/klauspost/compress":       {"install/unpack"},

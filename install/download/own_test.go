@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 

@@ -5,7 +5,7 @@ import (
 	"path"
 	"sync"
 
-	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // Turns lets only one goroutine of the process at a time fetch an artifact, so that

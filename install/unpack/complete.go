@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // A Claim is one entry of a prefix, as its archive was unpacked. Links are not on disk

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // A ChangedError is returned when the prefix on disk differs from the claims, because

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/kist-tools/kist/manifests/internal/durable"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -36,7 +36,7 @@ func (s Store) Renewed(ring *verify.Keyring) (*verify.Keyring, error) {
 // the keys of the user's channels. A stored copy is merged and never replaced, and
 // removing a channel does not delete it, so that a revocation once seen stays.
 func (s Store) Renew(newer *verify.Keyring) error {
-	if err := durable.Mkdir(s.Root, keysDir, 0o700); err != nil {
+	if err := rootfs.Mkdir(s.Root, keysDir, 0o700); err != nil {
 		return err
 	}
 	armored := newer.Export()

@@ -11,7 +11,7 @@ import (
 	"syscall"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/internal/durable"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -128,7 +128,7 @@ func (s Store) Put(c Channel, keys *verify.Keyring) error {
 		return fmt.Errorf("channel %s: %w", c.Name, err)
 	}
 	for _, dir := range Dirs() {
-		if err := durable.Mkdir(s.Root, dir, 0o700); err != nil {
+		if err := rootfs.Mkdir(s.Root, dir, 0o700); err != nil {
 			return err
 		}
 	}
@@ -146,7 +146,7 @@ func (s Store) Put(c Channel, keys *verify.Keyring) error {
 			return err
 		}
 	}
-	return durable.Write(s.Root, settingsFile(c.Name), data, 0o600)
+	return rootfs.ReplaceFile(s.Root, settingsFile(c.Name), data, 0o600)
 }
 
 // putKey stores a certificate, merged with the copy that is already stored.
@@ -169,7 +169,7 @@ func (s Store) putKey(name string, primary verify.Fingerprint, armored []byte) e
 	if len(armored) > MaxKey {
 		return &SettingsError{name, &manifests.TooLargeError{Name: name, Limit: MaxKey}}
 	}
-	return durable.Write(s.Root, name, armored, 0o600)
+	return rootfs.ReplaceFile(s.Root, name, armored, 0o600)
 }
 
 // Remove deletes the channel called name, and the keys that only this channel names. If
@@ -187,7 +187,7 @@ func (s Store) Remove(name string) (kept []string, err error) {
 		return nil, err
 	}
 	for _, file := range append(own, retired) {
-		if err := durable.Remove(s.Root, file); err != nil {
+		if err := rootfs.Remove(s.Root, file); err != nil {
 			return nil, err
 		}
 	}
@@ -197,11 +197,11 @@ func (s Store) Remove(name string) (kept []string, err error) {
 // retire disables a channel by renaming its settings to a temporary file, which it
 // returns. As long as that file exists, Owns recognizes the keys of the channel.
 func (s Store) retire(name string) (file string, err error) {
-	file = durable.Temporary(settingsFile(name))
+	file = rootfs.NamedTemp(settingsFile(name))
 	if err := s.Root.Rename(settingsFile(name), file); err != nil {
 		return "", err
 	}
-	return file, durable.SyncDir(s.Root, settingsDir)
+	return file, rootfs.SyncDir(s.Root, settingsDir)
 }
 
 // RetireAll disables all channels with valid settings. A caller that removes everything
@@ -330,19 +330,19 @@ func (s Store) Owns(builtin []verify.Fingerprint) (func(name string) (bool, erro
 	}
 	return func(name string) (bool, error) {
 		dir, base := path.Split(name)
-		temporary := slices.Contains(Dirs(), path.Clean(dir)) && durable.IsTemporary(base)
+		temporary := slices.Contains(Dirs(), path.Clean(dir)) && rootfs.IsNamedTemp(base)
 		return own[name] || temporary && s.isRegular(name), nil
 	}, nil
 }
 
 // retired returns the channels that an interrupted removal disabled.
 func (s Store) retired() (list []Channel, err error) {
-	entries, err := durable.ReadDir(s.Root, settingsDir)
+	entries, err := rootfs.ReadDir(s.Root, settingsDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 		return nil, err
 	}
 	for _, e := range entries {
-		original, ok := durable.OfTemporary(e.Name())
+		original, ok := rootfs.NameOfTemp(e.Name())
 		name, settings := strings.CutSuffix(original, ".toml")
 		if !ok || !settings || !e.Type().IsRegular() || manifests.ValidName(name) != nil {
 			continue
@@ -419,13 +419,13 @@ func (s Store) ownNames() ([]string, error) {
 // stems lists the files in dir that end in suffix, without the suffix. A missing
 // directory has none.
 func (s Store) stems(dir, suffix string) ([]string, error) {
-	entries, err := durable.ReadDir(s.Root, dir)
+	entries, err := rootfs.ReadDir(s.Root, dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var list []string
 	for _, e := range entries {
-		if stem, ok := strings.CutSuffix(e.Name(), suffix); ok && !durable.IsTemporary(e.Name()) {
+		if stem, ok := strings.CutSuffix(e.Name(), suffix); ok && !rootfs.IsNamedTemp(e.Name()) {
 			list = append(list, stem)
 		}
 	}
@@ -439,5 +439,9 @@ func settingsFile(name string) string { return settingsDir + "/" + name + ".toml
 func keyFile(primary verify.Fingerprint) string { return keysDir + "/" + string(primary) + ".asc" }
 
 func (s Store) readFile(name string, limit int64) ([]byte, error) {
-	return durable.ReadFile(s.Root, name, limit, &manifests.TooLargeError{Name: name, Limit: limit})
+	data, err := rootfs.ReadFile(s.Root, name, limit)
+	if _, ok := errors.AsType[*rootfs.TooLargeError](err); ok {
+		err = &manifests.TooLargeError{Name: name, Limit: limit}
+	}
+	return data, err
 }

@@ -10,8 +10,8 @@ import (
 	"slices"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/internal/durable"
 	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -131,8 +131,8 @@ func (a *Addition) complete() error {
 // draft. Where it fails, nothing is left of it.
 func (w *Draft) Write() error {
 	var stored []string
-	batch := durable.NewBatch(w.dir.Root, perm)
-	err := durable.Mkdir(w.dir.Root, blobsDir, 0o755)
+	batch := rootfs.NewBatch(w.dir.Root, perm)
+	err := rootfs.Mkdir(w.dir.Root, blobsDir, 0o755)
 	for i := 0; i < len(w.list) && err == nil; i++ {
 		a := w.list[i]
 		if slices.Contains(stored, a.Artifact.Path) || w.dir.verifyFile(a.Artifact) == nil {
@@ -156,7 +156,7 @@ func (w *Draft) Write() error {
 }
 
 // store copies the content to where the artifact says.
-func (w *Draft) store(batch *durable.Batch, a Addition) error {
+func (w *Draft) store(batch *rootfs.Batch, a Addition) error {
 	at := a.Artifact
 	content, err := a.Open()
 	if err != nil {
@@ -188,7 +188,7 @@ func (d Dir) discard(stored []string) error {
 	}
 	for _, name := range stored {
 		if !named[name] {
-			err = errors.Join(err, durable.Remove(d.Root, name), d.removeEmpty(path.Dir(name)))
+			err = errors.Join(err, rootfs.Remove(d.Root, name), d.removeEmpty(path.Dir(name)))
 		}
 	}
 	return errors.Join(err, d.removeEmpty(blobsDir))
@@ -196,14 +196,14 @@ func (d Dir) discard(stored []string) error {
 
 // removeEmpty removes a directory if it is empty.
 func (d Dir) removeEmpty(dir string) error {
-	rest, err := durable.ReadDir(d.Root, dir)
+	rest, err := rootfs.ReadDir(d.Root, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil || len(rest) > 0 {
 		return err
 	}
-	return durable.Remove(d.Root, dir)
+	return rootfs.Remove(d.Root, dir)
 }
 
 // namedFiles are the paths that a manifest of the directory names: the published

@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/internal/durable"
 	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -339,7 +339,7 @@ func (d Dir) isBlob(name string, e fs.DirEntry) (is bool, size int64, err error)
 	if !ok || path.Dir(name) != blobsDir+"/"+digest || !e.Type().IsRegular() {
 		return false, 0, nil
 	}
-	f, err := durable.Open(d.Root, name)
+	f, err := rootfs.OpenRegular(d.Root, name)
 	if err != nil {
 		return false, 0, err
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/internal/durable"
 	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -146,7 +146,7 @@ func (d Dir) enforceKeys(data, block []byte, now time.Time) error {
 		old = []group{{ring, k.Threshold}}
 		next = append(next, old...)
 		name := native.KeysFileOf(k.Version)
-		if err := durable.Mkdir(d.Root, keysDir, 0o755); err != nil {
+		if err := rootfs.Mkdir(d.Root, keysDir, 0o755); err != nil {
 			return err
 		}
 		if err := d.put(name+".asc", before.block); err != nil {

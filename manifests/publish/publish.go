@@ -53,8 +53,8 @@ import (
 	"os"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/internal/durable"
 	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -87,7 +87,7 @@ type Dir struct {
 
 // put writes data to file, durably.
 func (d Dir) put(file string, data []byte) error {
-	err := durable.Write(d.Root, file, data, perm)
+	err := rootfs.ReplaceFile(d.Root, file, data, perm)
 	if err == nil && d.Wrote != nil {
 		d.Wrote(file)
 	}
@@ -96,7 +96,7 @@ func (d Dir) put(file string, data []byte) error {
 
 // drop removes file, durably. A missing file is not an error.
 func (d Dir) drop(file string) error {
-	err := durable.Remove(d.Root, file)
+	err := rootfs.Remove(d.Root, file)
 	if err == nil && d.Wrote != nil {
 		d.Wrote(file)
 	}
@@ -148,7 +148,10 @@ func (d Dir) write(file string, m *native.Manifest) error {
 
 // read returns the content of file, or nil if it does not exist.
 func (d Dir) read(file string, limit int64) ([]byte, error) {
-	data, err := durable.ReadFile(d.Root, file, limit, &manifests.TooLargeError{Name: file, Limit: limit})
+	data, err := rootfs.ReadFile(d.Root, file, limit)
+	if _, ok := errors.AsType[*rootfs.TooLargeError](err); ok {
+		err = &manifests.TooLargeError{Name: file, Limit: limit}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

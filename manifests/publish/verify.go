@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/internal/durable"
 	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -163,7 +163,7 @@ func (d Dir) verifyFiles(report *Report, partial bool) error {
 		}
 		if !named[name] {
 			note := "the manifest names no such file"
-			if durable.IsTemporary(path.Base(name)) {
+			if rootfs.IsNamedTemp(path.Base(name)) {
 				note = "left by an interrupted addition"
 			}
 			report.Notes = append(report.Notes, fmt.Sprintf("%s: %s", name, note))
@@ -177,7 +177,7 @@ func (d Dir) verifyFiles(report *Report, partial bool) error {
 }
 
 // Open opens a file of the directory for reading.
-func (d Dir) Open(path string) (*os.File, error) { return durable.Open(d.Root, path) }
+func (d Dir) Open(path string) (*os.File, error) { return rootfs.OpenRegular(d.Root, path) }
 
 // Has reports whether path exists, as a file or anything else.
 func (d Dir) Has(path string) bool {
@@ -195,7 +195,7 @@ func (d Dir) verifyFile(a native.Artifact) error {
 	case err != nil || !info.Mode().IsRegular():
 		return verify.Untrusted("%s: it is not a regular file in this directory", a.Path)
 	}
-	f, err := durable.Open(d.Root, a.Path)
+	f, err := rootfs.OpenRegular(d.Root, a.Path)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"path"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/internal/durable"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // setIndex is the file in a recorded set that lists the other files with their SHA-256
@@ -35,13 +35,12 @@ func (r *Recorder) index() ([]byte, error) {
 // readIndex reads the index of the set in dir. It returns nil if the index is missing
 // or damaged, because then nothing shows which files belong to the set.
 func readIndex(root *os.Root, dir string) (index, error) {
-	over := errors.New("too long")
 	name := path.Join(dir, setIndex)
 	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() {
 		return nil, ignoreMissing(err)
 	}
-	data, err := durable.ReadFile(root, name, maxSetIndex, over)
-	if errors.Is(err, over) || errors.Is(err, fs.ErrPermission) {
+	data, err := rootfs.ReadFile(root, name, maxSetIndex)
+	if _, over := errors.AsType[*rootfs.TooLargeError](err); over || errors.Is(err, fs.ErrPermission) {
 		return nil, nil
 	}
 	if err != nil {
@@ -63,7 +62,7 @@ func Owns(root *os.Root, name string) (bool, error) {
 	if err != nil || !info.Mode().IsRegular() {
 		return false, ignoreMissing(err)
 	}
-	if durable.IsTemporary(path.Base(name)) {
+	if rootfs.IsNamedTemp(path.Base(name)) {
 		return true, nil
 	}
 	files, err := readIndex(root, path.Dir(name))
@@ -93,9 +92,9 @@ func hasDigest(root *os.Root, name, want string) (bool, error) {
 	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() || info.Size() > maxDocument {
 		return false, ignoreMissing(err)
 	}
-	f, err := durable.Open(root, name)
+	f, err := rootfs.OpenRegular(root, name)
 	if err != nil {
-		if errors.Is(err, fs.ErrPermission) || errors.Is(err, durable.ErrNotRegular) {
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, rootfs.ErrNotRegular) {
 			return false, nil
 		}
 		return false, ignoreMissing(err)

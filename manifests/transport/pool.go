@@ -6,8 +6,7 @@ import (
 	"os"
 	"path"
 
-	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/internal/durable"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // A Pool stores documents that are too large to be fetched each time in one directory,
@@ -24,7 +23,7 @@ type Pool struct {
 // than limit bytes.
 func (p *Pool) Load(name string, limit int64) []byte {
 	file := path.Join(p.Dir, name)
-	data, err := durable.ReadFile(p.Root, file, limit, &manifests.TooLargeError{Name: file, Limit: limit})
+	data, err := rootfs.ReadFile(p.Root, file, limit)
 	if err != nil {
 		return nil
 	}
@@ -44,11 +43,11 @@ func (p *Pool) Has(name string, size int64) bool {
 
 // Store writes data as name.
 func (p *Pool) Store(name string, data []byte) error {
-	if err := durable.Mkdir(p.Root, p.Dir, 0o700); err != nil {
+	if err := rootfs.Mkdir(p.Root, p.Dir, 0o700); err != nil {
 		return err
 	}
 	p.markUsed(name)
-	return durable.Write(p.Root, path.Join(p.Dir, name), data, 0o600)
+	return rootfs.ReplaceFile(p.Root, path.Join(p.Dir, name), data, 0o600)
 }
 
 func (p *Pool) markUsed(name string) {
@@ -61,17 +60,17 @@ func (p *Pool) markUsed(name string) {
 // Sweep removes the documents that were neither loaded nor stored through p, except
 // files that another process may be writing.
 func (p *Pool) Sweep() error {
-	entries, err := durable.ReadDir(p.Root, p.Dir)
+	entries, err := rootfs.ReadDir(p.Root, p.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for _, e := range entries {
-		if p.used[e.Name()] || durable.IsTemporary(e.Name()) {
+		if p.used[e.Name()] || rootfs.IsNamedTemp(e.Name()) {
 			continue
 		}
 		own, cause := isNamedByDigest(p.Root, path.Join(p.Dir, e.Name()))
 		if own {
-			cause = durable.Remove(p.Root, path.Join(p.Dir, e.Name()))
+			cause = rootfs.Remove(p.Root, path.Join(p.Dir, e.Name()))
 		}
 		err = errors.Join(err, cause)
 	}

@@ -13,13 +13,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"syscall"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/internal/durable"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 const (
@@ -158,7 +157,7 @@ func (r *Recorder) Save(root *os.Root, dir string) error {
 		}
 		// Another kist may have saved its set in between.
 		if err = root.Rename(fresh, dir); err == nil {
-			return syncDir(root, path.Dir(dir))
+			return rootfs.SyncDir(root, path.Dir(dir))
 		} else if try == maxReplaced {
 			return errors.Join(fmt.Errorf("save documents: %w", err), removeSet(root, fresh))
 		}
@@ -182,13 +181,13 @@ func (r *Recorder) write(root *os.Root, dir string) error {
 			return err
 		}
 	}
-	return syncDir(root, dir)
+	return rootfs.SyncDir(root, dir)
 }
 
 // writeNew writes a file under a temporary name first, so that a partial file is
 // recognised by its name.
 func writeNew(root *os.Root, name string, data []byte) error {
-	temporary := durable.Temporary(name)
+	temporary := rootfs.NamedTemp(name)
 	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -207,12 +206,12 @@ func removeSet(root *os.Root, dir string) error {
 	if err != nil {
 		return err
 	}
-	entries, err := durable.ReadDir(root, dir)
+	entries, err := rootfs.ReadDir(root, dir)
 	if err != nil {
 		return ignoreMissing(err)
 	}
 	for _, e := range entries {
-		if durable.IsTemporary(e.Name()) && e.Type().IsRegular() {
+		if rootfs.IsNamedTemp(e.Name()) && e.Type().IsRegular() {
 			if err := ignoreMissing(root.Remove(path.Join(dir, e.Name()))); err != nil {
 				return err
 			}
@@ -242,7 +241,7 @@ func removeSet(root *os.Root, dir string) error {
 // replaced it, so that their owner finds them. A file whose name the new set uses stays
 // in the old one.
 func moveRest(root *os.Root, old, dir string) error {
-	entries, err := durable.ReadDir(root, old)
+	entries, err := rootfs.ReadDir(root, old)
 	for _, e := range entries {
 		to := path.Join(dir, e.Name())
 		if _, taken := root.Lstat(to); errors.Is(taken, fs.ErrNotExist) {
@@ -253,17 +252,6 @@ func moveRest(root *os.Root, old, dir string) error {
 		err = root.Remove(old)
 	}
 	return ignoreMissing(err)
-}
-
-func syncDir(root *os.Root, dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // directories cannot be synced there
-	}
-	d, err := root.OpenFile(dir, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // Replay is the transport for a set that a Recorder saved. It serves recorded

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // The test binary is also the child: an honest one, or a compromised one

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // A GenerationError reports that a generation, or which one is current, cannot be read.

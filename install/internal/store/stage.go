@@ -9,8 +9,8 @@ import (
 	"path"
 	"sync"
 
-	"github.com/kist-tools/kist/install/internal/rootfs"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // stageName is the number of random bytes in the name of a stage.

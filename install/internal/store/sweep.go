@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/kist-tools/kist/install/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // A StuckError reports that something a crash left behind cannot be removed. The

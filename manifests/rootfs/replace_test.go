@@ -1,4 +1,4 @@
-package durable
+package rootfs
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func open(t *testing.T) *os.Root {
+func openD(t *testing.T) *os.Root {
 	t.Helper()
 	root, err := os.OpenRoot(t.TempDir())
 	if err != nil {
@@ -22,7 +22,7 @@ func open(t *testing.T) *os.Root {
 	return root
 }
 
-func names(t *testing.T, root *os.Root) string {
+func listD(t *testing.T, root *os.Root) string {
 	t.Helper()
 	entries, err := fs.ReadDir(root.FS(), "d")
 	if err != nil {
@@ -36,35 +36,31 @@ func names(t *testing.T, root *os.Root) string {
 }
 
 func TestWriteReplacesWhole(t *testing.T) {
-	root := open(t)
+	root := openD(t)
 	for _, text := range []string{"one", "a longer two", ""} {
-		if err := Write(root, "d/f", []byte(text), 0o600); err != nil {
+		if err := ReplaceFile(root, "d/f", []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		data, err := ReadFile(root, "d/f", 100, io.ErrShortBuffer)
+		data, err := ReadFile(root, "d/f", 100)
 		info, _ := root.Stat("d/f")
 		if err != nil || string(data) != text || info.Mode() != 0o600 {
 			t.Errorf("got %q, %v, %v", data, err, info.Mode())
 		}
 	}
-	if got := names(t, root); got != "f" {
+	if got := listD(t, root); got != "f" {
 		t.Errorf("left %q", got)
 	}
 }
 
 // TestFailureLeavesTheOldContent checks failures before the rename.
 func TestFailureLeavesTheOldContent(t *testing.T) {
-	root := open(t)
-	if err := Write(root, "d/f", []byte("old"), 0o600); err != nil {
+	root := openD(t)
+	if err := ReplaceFile(root, "d/f", []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	broken := errors.New("broken")
-	if _, err := Copy(root, "d/f", io.MultiReader(strings.NewReader("ne"), failing{broken}), 0o600); !errors.Is(err, broken) {
-		t.Errorf("got %v", err)
-	}
 	data, err := root.ReadFile("d/f")
-	if err != nil || string(data) != "old" || names(t, root) != "f" {
-		t.Errorf("got %q, %v, and %q", data, err, names(t, root))
+	if err != nil || string(data) != "old" || listD(t, root) != "f" {
+		t.Errorf("got %q, %v, and %q", data, err, listD(t, root))
 	}
 	if err := root.Mkdir("d/g", 0o700); err != nil {
 		t.Fatal(err)
@@ -72,10 +68,10 @@ func TestFailureLeavesTheOldContent(t *testing.T) {
 	if err := root.WriteFile("d/g/x", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(root, "d/g", []byte("new"), 0o600); err == nil || names(t, root) != "f g" {
-		t.Errorf("over a directory: %v, and %q", err, names(t, root))
+	if err := ReplaceFile(root, "d/g", []byte("new"), 0o600); err == nil || listD(t, root) != "f g" {
+		t.Errorf("over a directory: %v, and %q", err, listD(t, root))
 	}
-	if err := Write(root, "../f", nil, 0o600); err == nil {
+	if err := ReplaceFile(root, "../f", nil, 0o600); err == nil {
 		t.Error("wrote outside")
 	}
 }
@@ -85,58 +81,27 @@ type failing struct{ err error }
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 func TestWriteRemovesTemporaryFilesOfACrash(t *testing.T) {
-	root := open(t)
-	f, g := ".f.tmp-AAAAAAAAAAAAAAAA"+checksum("AAAAAAAAAAAAAAAA"), ".g.tmp-BBBBBBBBBBBBBBBB"+checksum("BBBBBBBBBBBBBBBB")
+	root := openD(t)
+	f, g := ".f.tmp-AAAAAAAAAAAAAAAA"+tempCheck("AAAAAAAAAAAAAAAA"), ".g.tmp-BBBBBBBBBBBBBBBB"+tempCheck("BBBBBBBBBBBBBBBB")
 	for _, name := range []string{"d/" + f, "d/" + g, "d/.f.other", "d/.f.tmp-AAAA", "d/.f.tmp-AAAAAAAAAAAAAAAAAAAAAAAAAA"} {
 		if err := root.WriteFile(name, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := Write(root, "d/f", []byte("x"), 0o600); err != nil {
+	if err := ReplaceFile(root, "d/f", []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(t, root); got != ".f.other .f.tmp-AAAA .f.tmp-AAAAAAAAAAAAAAAAAAAAAAAAAA "+g+" f" {
+	if got := listD(t, root); got != ".f.other .f.tmp-AAAA .f.tmp-AAAAAAAAAAAAAAAAAAAAAAAAAA "+g+" f" {
 		t.Errorf("left %q", got)
 	}
-	if !IsTemporary(g) || IsTemporary(".f.other") || IsTemporary("f.tmp-x") || IsTemporary(g[1:]) || IsTemporary(g+"x") {
-		t.Error("IsTemporary is wrong")
-	}
-}
-
-// TestWriteReplacesLink checks that Write replaces a link and does not follow it.
-func TestWriteReplacesLink(t *testing.T) {
-	root := open(t)
-	if err := root.WriteFile("target", []byte("mine"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := root.Symlink("../target", "d/f"); err != nil {
-		t.Fatal(err)
-	}
-	if err := Write(root, "d/f", []byte("new"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	data, err := root.ReadFile("target")
-	if err != nil || string(data) != "mine" {
-		t.Errorf("target holds %q, %v", data, err)
-	}
-}
-
-func TestReadFileRefusesOverTheLimit(t *testing.T) {
-	root := open(t)
-	if err := Write(root, "d/f", []byte("12345"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if data, err := ReadFile(root, "d/f", 5, io.ErrShortBuffer); err != nil || string(data) != "12345" {
-		t.Errorf("at the limit: %q, %v", data, err)
-	}
-	if data, err := ReadFile(root, "d/f", 4, io.ErrShortBuffer); !errors.Is(err, io.ErrShortBuffer) || data != nil {
-		t.Errorf("over the limit: %q, %v", data, err)
+	if !IsNamedTemp(g) || IsNamedTemp(".f.other") || IsNamedTemp("f.tmp-x") || IsNamedTemp(g[1:]) || IsNamedTemp(g+"x") {
+		t.Error("IsNamedTemp is wrong")
 	}
 }
 
 func TestRemove(t *testing.T) {
-	root := open(t)
-	if err := Write(root, "d/f", nil, 0o600); err != nil {
+	root := openD(t)
+	if err := ReplaceFile(root, "d/f", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -151,8 +116,8 @@ func TestRemove(t *testing.T) {
 
 // TestBatch checks that Commit gives all files their names, and that Discard leaves none.
 func TestBatch(t *testing.T) {
-	root := open(t)
-	if err := root.WriteFile("d/.f.tmp-AAAAAAAAAAAAAAAA"+checksum("AAAAAAAAAAAAAAAA"), nil, 0o600); err != nil {
+	root := openD(t)
+	if err := root.WriteFile("d/.f.tmp-AAAAAAAAAAAAAAAA"+tempCheck("AAAAAAAAAAAAAAAA"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, keep := range []bool{false, true} {
@@ -180,7 +145,7 @@ func TestBatch(t *testing.T) {
 		if keep {
 			want = "f g new"
 		}
-		if got := names(t, root); got != want {
+		if got := listD(t, root); got != want {
 			t.Errorf("keep %v: left %q, want %q", keep, got, want)
 		}
 	}
@@ -193,7 +158,7 @@ func TestBatch(t *testing.T) {
 	if _, err := b.Copy("d/f", io.MultiReader(strings.NewReader("ne"), failing{broken})); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
-	if err := b.Discard(); err != nil || names(t, root) != "f g new" {
-		t.Errorf("left %q, %v", names(t, root), err)
+	if err := b.Discard(); err != nil || listD(t, root) != "f g new" {
+		t.Errorf("left %q, %v", listD(t, root), err)
 	}
 }

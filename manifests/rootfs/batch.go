@@ -1,4 +1,4 @@
-package durable
+package rootfs
 
 import (
 	"errors"
@@ -42,11 +42,11 @@ func (b *Batch) Mkdir(name string, perm fs.FileMode) error {
 // the number of bytes. The directory of name must exist.
 func (b *Batch) Copy(name string, r io.Reader) (n int64, err error) {
 	if !b.fresh[path.Dir(name)] {
-		if err := sweep(b.root, name); err != nil {
+		if err := sweepNamed(b.root, name); err != nil {
 			return 0, err
 		}
 	}
-	temporary := Temporary(name)
+	temporary := NamedTemp(name)
 	f, err := b.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, b.perm)
 	if err != nil {
 		return 0, err

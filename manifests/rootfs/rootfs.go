@@ -1,6 +1,6 @@
 // Package rootfs holds the few operations that os.Root lacks: writing a file or
 // a link in one step, renaming without replacing, locking, and making changes
-// durable.
+// rootfs.
 //
 // Every operation takes an *os.Root and a slash-separated name below it, and
 // reaches the disk through that root alone, so that no symbolic link, no ".."
@@ -10,7 +10,8 @@
 //
 // Once a call has returned, its writes survive a crash of the machine. Until then
 // a reader finds either the old or the new content. A crash may leave a temporary
-// file next to the target; IsTemp recognizes its name.
+// file next to the target; IsTemp recognizes its name, and IsNamedTemp that of
+// ReplaceFile and Batch.
 //
 // Locks are advisory, between processes that use this package: flock(2), or
 // LockFileEx on Windows. They end with the process that holds them, however it
@@ -133,7 +134,11 @@ func WriteFileUnsynced(root *os.Root, name string, data []byte, perm fs.FileMode
 // writes more than limit bytes, the error is a *TooLargeError. On an error name is
 // unchanged, unless the last step failed, the fsync of its directory.
 func WriteFrom(root *os.Root, name string, content io.WriterTo, limit int64, perm fs.FileMode) error {
-	temp := tempBeside(name)
+	return writeVia(root, tempBeside(name), name, content, limit, perm)
+}
+
+// writeVia is WriteFrom by way of the temporary file temp.
+func writeVia(root *os.Root, temp, name string, content io.WriterTo, limit int64, perm fs.FileMode) error {
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return named(name, err)
