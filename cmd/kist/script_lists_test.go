@@ -5,7 +5,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,11 +31,7 @@ func scriptUpstream(ts *testscript.TestScript, neg bool, args []string) {
 		worlds = append(worlds, manifesttest.World{Name: line, Version: version, Issued: now.AddDate(0, 0, -1),
 			Signers: []*verifytest.Key{key}, Signed: now.Add(-time.Hour)})
 	}
-	layout := manifesttest.Lists
-	if slices.Contains(manifesttest.SignedFiles(), tool) {
-		layout = manifesttest.Signed
-	}
-	for path, data := range layout(scriptTB{ts: ts}, tool, worlds...) {
+	for path, data := range manifesttest.Publish(scriptTB{ts: ts}, tool, worlds...) {
 		scriptWrite(ts, filepath.Join(dir, filepath.FromSlash(path)), data)
 	}
 }

@@ -169,10 +169,7 @@ func (u *upstreamTrial) layout(t *testing.T, versions ...string) map[string][]by
 		worlds = append(worlds, manifesttest.World{Version: v, Issued: trialDay.AddDate(0, -1, 0),
 			Signers: []*verifytest.Key{u.key}, Signed: trialDay.AddDate(0, -1, 0)})
 	}
-	if u.format == "detached" {
-		return manifesttest.Signed(t, u.tool, worlds...)
-	}
-	return manifesttest.Lists(t, u.tool, worlds...)
+	return manifesttest.Publish(t, u.tool, worlds...)
 }
 
 // rustLayout publishes versions as the Rust project does; the first is stable.

@@ -295,25 +295,3 @@ func TestSignatureByAnotherKey(t *testing.T) {
 		t.Errorf("the honest twin: %v", err)
 	}
 }
-
-func TestEverySourceSuite(t *testing.T) {
-	manifesttest.Run(t, manifesttest.Fixture{
-		Hints: []string{goBase + "index.json"}, Use: verify.Release,
-		Serve: func(tb testing.TB, w manifesttest.World) map[string][]byte {
-			file := goBase + "go" + w.Version + ".linux-amd64.tar.gz"
-			data := archive(tb, w.Version)
-			files := map[string][]byte{goBase + "index.json": goIndex(w.Version), file: data, file + ".asc": {}}
-			if len(w.Signers) > 0 {
-				files[file+".asc"] = verifytest.Cosign(tb, data, w.Signed, w.Signers...)
-			}
-			return files
-		},
-		Source: func(tb testing.TB, policy verify.Policy) manifests.Source {
-			return signedfiles.Source{Channel: "go", Tool: "go", Site: goSite(), Keys: policy.Keys, Threshold: policy.Threshold}
-		},
-		Request: func(version string) manifests.Request { return ask(version, linux).Request },
-		Prove: func(tb testing.TB, r manifests.Release, u *manifesttest.Upstream) error {
-			return prove(r, u, tb)
-		},
-	})
-}

@@ -49,7 +49,7 @@ func newWorld(t *testing.T, versions ...string) world {
 		signed := now.AddDate(0, -1, 0)
 		published = append(published, manifesttest.World{Name: line, Version: version, Issued: signed, Signed: signed, Signers: []*verifytest.Key{w.key}})
 	}
-	for name, data := range manifesttest.Lists(t, "node", published...) {
+	for name, data := range manifesttest.Publish(t, "node", published...) {
 		w.Files[base+name] = data
 	}
 	return w

@@ -46,7 +46,7 @@ func TestAddingAnUpstream(t *testing.T) {
 		Request: func(version string) manifests.Request {
 			return manifests.Request{Tool: "zag", Version: version, Platform: linux}
 		},
-		Prove: func(tb testing.TB, r manifests.Release, u *manifesttest.Upstream) error { return proveSigned(tb, r, u) },
+		Prove: func(tb testing.TB, r manifests.Release, u *manifesttest.Upstream) error { return prove(tb, r, u) },
 	})
 }
 

@@ -24,17 +24,30 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// serveSigned publishes a copy of an upstream that signs each file.
-func serveSigned(tb testing.TB, tool string, worlds ...manifesttest.World) *manifesttest.Upstream {
+const base = "https://mirror.example.org/dist/"
+
+var (
+	linux = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
+	musl  = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "musl"}
+)
+
+// siteTools returns the tools whose upstreams sign files, by list or one by one.
+func siteTools() []string {
+	return slices.Concat(upstreams.MirrorTools("checksums"), upstreams.MirrorTools("detached"))
+}
+
+// serve publishes a copy of tool's upstream.
+func serve(tb testing.TB, tool string, worlds ...manifesttest.World) *manifesttest.Upstream {
 	files := map[string][]byte{}
-	for name, data := range manifesttest.Signed(tb, tool, worlds...) {
+	for name, data := range manifesttest.Publish(tb, tool, worlds...) {
 		files[base+strings.ReplaceAll(name, "+", "%2B")] = data
 	}
 	return &manifesttest.Upstream{Files: files}
 }
 
-func signedMirror(tb testing.TB, tool string, policy verify.Policy) manifests.Source {
-	source, err := upstreams.Mirror{Channel: "twin", Format: "detached", Base: base, Tools: []string{tool},
+func mirrorSource(tb testing.TB, tool, base string, policy verify.Policy) manifests.Source {
+	format, _ := upstreams.MirrorFormat(tool)
+	source, err := upstreams.Mirror{Channel: "twin", Format: format, Base: base, Tools: []string{tool},
 		Keys: policy.Keys, Threshold: policy.Threshold}.Source()
 	if err != nil {
 		tb.Fatal(err)
@@ -42,30 +55,35 @@ func signedMirror(tb testing.TB, tool string, policy verify.Policy) manifests.So
 	return source
 }
 
-// proveSigned checks the artifact of r as an install does: its signature, its witness,
-// and that its commands exist.
-func proveSigned(tb testing.TB, r manifests.Release, t manifests.Transport) error {
+// prove checks the artifact of r as an install does: its digest or signature, its
+// witness, and that its commands exist.
+func prove(tb testing.TB, r manifests.Release, t manifests.Transport) error {
 	artifact := r.Artifacts[0]
 	data, err := manifests.ReadAll(tb.Context(), t, artifact.Refs[0], 1<<20)
 	if err != nil {
 		return err
 	}
-	signature := artifact.Integrity.Signature
-	if _, err := signature.Policy.File(artifact.Name, bytes.NewReader(data), signature.Data); err != nil {
+	if signature := artifact.Integrity.Signature; signature != nil {
+		_, err = signature.Policy.File(artifact.Name, bytes.NewReader(data), signature.Data)
+	} else {
+		err = verify.Check(artifact.Name, bytes.NewReader(data), -1, artifact.Integrity.Digest)
+	}
+	if err != nil {
 		return err
 	}
 	files, err := unpacked(data, artifact.Layout)
 	if err != nil {
 		return err
 	}
-	w := artifact.Witness
-	text, ok := files[w.Path]
-	confirmed := bytes.Contains(text, []byte(w.Contains))
-	if w.WholeLine {
-		confirmed = slices.Contains(strings.Split(string(text), "\n"), w.Contains)
-	}
-	if !ok || !confirmed {
-		return fmt.Errorf("witness %s does not hold %q: %w", w.Path, w.Contains, verify.ErrUntrusted)
+	if w := artifact.Witness; w != nil {
+		text, ok := files[w.Path]
+		confirmed := bytes.Contains(text, []byte(w.Contains))
+		if w.WholeLine {
+			confirmed = slices.Contains(strings.Split(string(text), "\n"), w.Contains)
+		}
+		if !ok || !confirmed {
+			return fmt.Errorf("witness %s does not hold %q: %w", w.Path, w.Contains, verify.ErrUntrusted)
+		}
 	}
 	for name := range files {
 		if ok, _ := path.Match(r.Commands[0], name); ok {
@@ -133,45 +151,51 @@ func build(tool, version string) string {
 	return version
 }
 
-// TestSignedFilesSuite runs the tests that every source must pass on upstreams that
-// sign each file.
-func TestSignedFilesSuite(t *testing.T) {
-	for _, tool := range manifesttest.SignedFiles() {
+// TestEverySourceSuite runs the tests that every source must pass on every upstream
+// whose files are signed.
+func TestEverySourceSuite(t *testing.T) {
+	for _, tool := range siteTools() {
 		t.Run(tool, func(t *testing.T) {
-			serve := func(tb testing.TB, w manifesttest.World) map[string][]byte {
+			publish := func(tb testing.TB, w manifesttest.World) map[string][]byte {
 				w.Name, w.Version = "", build(tool, w.Version)
-				return serveSigned(tb, tool, w).Files
+				return serve(tb, tool, w).Files
 			}
 			var hints []string
-			for ref := range serve(t, manifesttest.World{Version: "1.2.0"}) {
+			for ref := range publish(t, manifesttest.World{Version: "1.2.0"}) {
 				if !strings.Contains(ref, "1.2.0") {
 					hints = append(hints, ref)
 				}
 			}
+			switch format, _ := upstreams.MirrorFormat(tool); {
+			case tool == "node": // a clear-signed list exists as well
+				hints = append(hints, base+"v1.2.0/SHASUMS256.txt", base+"v1.2.0/SHASUMS256.txt.sig")
+			case format == "checksums" && tool != "bun" && tool != "cmake": // another signature exists as well
+				hints = append(hints, base+tool+"/1.2.0/"+tool+"_1.2.0_SHA256SUMS.72D7468F.sig")
+			}
 			manifesttest.Run(t, manifesttest.Fixture{
-				Hints: hints, Use: verify.Release, Serve: serve,
-				Source: func(tb testing.TB, policy verify.Policy) manifests.Source { return signedMirror(tb, tool, policy) },
+				Hints: hints, Use: verify.Release, Serve: publish,
+				Source: func(tb testing.TB, policy verify.Policy) manifests.Source {
+					return mirrorSource(tb, tool, base, policy)
+				},
 				Request: func(version string) manifests.Request {
 					return manifests.Request{Tool: tool, Version: build(tool, version), Platform: linux}
 				},
-				Prove: func(tb testing.TB, r manifests.Release, u *manifesttest.Upstream) error { return proveSigned(tb, r, u) },
+				Prove: func(tb testing.TB, r manifests.Release, u *manifesttest.Upstream) error { return prove(tb, r, u) },
 			})
 		})
 	}
 }
 
-// TestEveryRowOfSignedFilesIsLaidOut checks that the suite covers every row.
-func TestEveryRowOfSignedFilesIsLaidOut(t *testing.T) {
-	if rows := upstreams.MirrorTools("detached"); !slices.Equal(rows, manifesttest.SignedFiles()) {
-		t.Errorf("rows %v, laid out %v", rows, manifesttest.SignedFiles())
-	}
+// world is a published version, signed a month ago.
+func world(key *verifytest.Key, version string) manifesttest.World {
+	return manifesttest.World{Version: version, Issued: now.AddDate(0, -1, 0), Signers: []*verifytest.Key{key}, Signed: now.AddDate(0, -1, 0)}
 }
 
-func fetchSigned(t *testing.T, tool, distro string, key *verifytest.Key, u *manifesttest.Upstream, version string, p manifests.Platform) (manifests.Release, error) {
+func fetch(t *testing.T, tool, distro string, key *verifytest.Key, u *manifesttest.Upstream, version string, p manifests.Platform) (manifests.Release, error) {
 	t.Helper()
 	q := manifests.Query{Request: manifests.Request{Tool: tool, Version: version, Platform: p, Distro: distro}, Now: now}
 	policy := verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}
-	catalog, err := signedMirror(t, tool, policy).Fetch(t.Context(), u, q)
+	catalog, err := mirrorSource(t, tool, base, policy).Fetch(t.Context(), u, q)
 	if err != nil {
 		return manifests.Release{}, err
 	}
@@ -182,32 +206,37 @@ func fetchSigned(t *testing.T, tool, distro string, key *verifytest.Key, u *mani
 	return release, err
 }
 
-// TestAnOldFileUnderANewName checks that content confirms the version: a signature over
-// a file covers neither its name nor its version.
-func TestAnOldFileUnderANewName(t *testing.T) {
+// TestAnOldVersionUnderANewName serves all of an older version, validly signed, under the
+// name of a newer one. A signature over a file covers neither its name nor its version,
+// so the content must confirm the version.
+func TestAnOldVersionUnderANewName(t *testing.T) {
 	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
-	for _, tool := range upstreams.MirrorTools("detached") {
+	rename := strings.NewReplacer("1.2.0", "1.1.0", "/1.2/", "/1.1/")
+	for _, tool := range siteTools() {
 		older, newer := build(tool, "1.1.0"), build(tool, "1.2.0")
-		u := serveSigned(t, tool, world(key, newer), world(key, older))
-		honest := serveSigned(t, tool, world(key, newer), world(key, older))
-		rename := strings.NewReplacer("1.2.0", "1.1.0", "/1.2/", "/1.1/")
+		u := serve(t, tool, world(key, newer), world(key, older))
+		honest := serve(t, tool, world(key, newer), world(key, older))
 		for name := range u.Files {
 			if old := rename.Replace(name); old != name {
 				u.Files[name] = honest.Files[old]
 			}
 		}
-		release, err := fetchSigned(t, tool, "", key, u, newer, linux)
-		if err != nil {
+		release, err := fetch(t, tool, "", key, u, newer, linux)
+		if format, _ := upstreams.MirrorFormat(tool); format == "detached" && err != nil {
 			t.Errorf("%s: nothing but the witness can tell, and yet: %v", tool, err)
 			continue
+		} else if err == nil {
+			if err = prove(t, release, u); err != nil && !strings.Contains(err.Error(), "witness") {
+				t.Errorf("%s: not refused for its witness: %v", tool, err)
+			}
 		}
-		if err := proveSigned(t, release, u); !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "witness") {
+		if !errors.Is(err, verify.ErrUntrusted) {
 			t.Errorf("%s: %v", tool, err)
 		}
 		for _, version := range []string{older, newer} {
-			release, err := fetchSigned(t, tool, "", key, honest, version, linux)
+			release, err := fetch(t, tool, "", key, honest, version, linux)
 			if err == nil {
-				err = proveSigned(t, release, honest)
+				err = prove(t, release, honest)
 			}
 			if err != nil {
 				t.Errorf("%s: the honest twin %s: %v", tool, version, err)
@@ -216,7 +245,7 @@ func TestAnOldFileUnderANewName(t *testing.T) {
 	}
 }
 
-func TestEachRowOfSignedFilesOnEachPlatform(t *testing.T) {
+func TestEachRowOnEachPlatform(t *testing.T) {
 	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
 	mac := manifests.Platform{OS: "darwin", Arch: "arm64"}
 	arm := manifests.Platform{OS: "linux", Arch: "arm64", Libc: "gnu"}
@@ -253,36 +282,62 @@ func TestEachRowOfSignedFilesOnEachPlatform(t *testing.T) {
 		{"helm", "", "", risc, "", ""},
 		{"llvm", "21.1.0", "", linux, "releases/download/llvmorg-21.1.0/LLVM-21.1.0-Linux-X64.tar.xz", "bin/clang"},
 		{"llvm", "", "", musl, "", ""},
+		{"node", "", "", linux, "v1.2.0/node-v1.2.0-linux-x64.tar.gz", "bin/npm"},
+		{"node", "", "", mac, "v1.2.0/node-v1.2.0-darwin-arm64.tar.gz", "bin/node"},
+		{"node", "", "", manifests.Platform{OS: "windows", Arch: "amd64"}, "v1.2.0/node-v1.2.0-win-x64.zip", "node.exe"},
+		{"node", "", "", musl, "", ""},
+		{"node", "", "", manifests.Platform{OS: "linux", Arch: "riscv64", Libc: "gnu"}, "", ""},
+		{"node", "", "", manifests.Platform{OS: "linux", Arch: "s390x", Libc: "gnu"}, "", ""}, // the list has it for other platforms only
+		{"bun", "", "", linux, "releases/download/bun-v1.2.0/bun-linux-x64.zip", "bun"},
+		{"bun", "", "", musl, "releases/download/bun-v1.2.0/bun-linux-x64-musl.zip", "bun"},
+		{"bun", "", "", manifests.Platform{OS: "linux", Arch: "arm64", Libc: "musl"}, "", ""},
+		{"terraform", "", "", linux, "terraform/1.2.0/terraform_1.2.0_linux_amd64.zip", "terraform"},
+		{"terraform", "", "", musl, "terraform/1.2.0/terraform_1.2.0_linux_amd64.zip", "terraform"},
+		{"nomad", "", "", linux, "nomad/1.2.0/nomad_1.2.0_linux_amd64.zip", "nomad"},
+		{"nomad", "", "", musl, "", ""},
+		{"vault", "", "", mac, "vault/1.2.0/vault_1.2.0_darwin_arm64.zip", "vault"},
+		{"cmake", "", "", linux, "releases/download/v1.2.0/cmake-1.2.0-linux-x86_64.tar.gz", "bin/ctest"},
+		{"cmake", "", "", mac, "releases/download/v1.2.0/cmake-1.2.0-macos-universal.tar.gz", "CMake.app/Contents/bin/*"},
+		{"cmake", "", "", musl, "", ""},
 		{"maven", "3.9.9", "", mac, "maven-3/3.9.9/binaries/apache-maven-3.9.9-bin.tar.gz", "bin/mvn"},
 	} {
 		versions := map[string][]string{"java": {"23+37", "21.0.5+11", "17.0.13+11"}, "julia": {"1.13.0"}, "swift": {"6.1"},
 			"gradle": {"8.10"}, "helm": {"4.0.1"}, "llvm": {"21.1.0"}, "maven": {"3.9.9"}}[test.tool]
+		asks := []string{test.asked}
+		if versions == nil {
+			versions, asks = []string{"1.2.0"}, []string{"", "1.2.0"}
+		}
 		var worlds []manifesttest.World
 		for _, v := range versions {
 			worlds = append(worlds, world(key, v))
 		}
-		u := serveSigned(t, test.tool, worlds...)
-		release, err := fetchSigned(t, test.tool, test.distro, key, u, test.asked, test.platform)
-		var unsupported *manifests.UnsupportedPlatformError
-		if test.file == "" {
-			if !errors.As(err, &unsupported) || len(unsupported.Have) == 0 {
-				t.Errorf("%s@%s for %s: %v", test.tool, test.asked, test.platform, err)
+		u := serve(t, test.tool, worlds...)
+		for _, asked := range asks {
+			release, err := fetch(t, test.tool, test.distro, key, u, asked, test.platform)
+			var unsupported *manifests.UnsupportedPlatformError
+			if test.file == "" {
+				if !errors.As(err, &unsupported) || len(unsupported.Have) == 0 {
+					t.Errorf("%s@%s for %s: %v", test.tool, asked, test.platform, err)
+				}
+				continue
 			}
-			continue
-		}
-		if err != nil || release.Artifacts[0].Refs[0] != base+test.file || !slices.Contains(release.Commands, test.command) {
-			t.Errorf("%s@%s for %s: %+v, %v", test.tool, test.asked, test.platform, release.Artifacts, err)
+			if err != nil || release.Artifacts[0].Refs[0] != base+test.file || !slices.Contains(release.Commands, test.command) {
+				t.Errorf("%s@%s for %s: %+v, %v", test.tool, asked, test.platform, release.Artifacts, err)
+			}
+			if unsigned := slices.Contains(release.Evidence.Notes, manifests.Unsigned); asked == "" && !unsigned || asked == "1.2.0" && unsigned {
+				t.Errorf("%s@%s: notes %v", test.tool, asked, release.Evidence.Notes)
+			}
 		}
 	}
 }
 
 func TestJavaHomeIsWhereTheArchiveHasIt(t *testing.T) {
 	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
-	u := serveSigned(t, "java", world(key, "21.0.5+11"))
+	u := serve(t, "java", world(key, "21.0.5+11"))
 	for platform, want := range map[manifests.Platform]string{linux: "{prefix}", {OS: "darwin", Arch: "arm64"}: "{prefix}/Contents/Home"} {
-		release, err := fetchSigned(t, "java", "", key, u, "21", platform)
+		release, err := fetch(t, "java", "", key, u, "21", platform)
 		if err == nil {
-			err = proveSigned(t, release, u)
+			err = prove(t, release, u)
 		}
 		if err != nil || release.Env["JAVA_HOME"] != want {
 			t.Errorf("%s: %v, %v", platform, release.Env, err)
@@ -297,11 +352,11 @@ func TestSignatureOlderThanReleaseIsRefused(t *testing.T) {
 	for _, tool := range []string{"gradle", "swift"} {
 		w := world(key, "1.2.0")
 		w.Signed = w.Issued.Add(-72 * time.Hour)
-		if _, err := fetchSigned(t, tool, "", key, serveSigned(t, tool, w), "", linux); !errors.Is(err, verify.ErrUntrusted) {
+		if _, err := fetch(t, tool, "", key, serve(t, tool, w), "", linux); !errors.Is(err, verify.ErrUntrusted) {
 			t.Errorf("%s: %v", tool, err)
 		}
 		w.Signed = w.Issued.Add(-time.Hour)
-		if _, err := fetchSigned(t, tool, "", key, serveSigned(t, tool, w), "", linux); err != nil {
+		if _, err := fetch(t, tool, "", key, serve(t, tool, w), "", linux); err != nil {
 			t.Errorf("%s: the honest twin: %v", tool, err)
 		}
 	}
@@ -354,10 +409,10 @@ func TestJuliasCompromisedKeyIsRefused(t *testing.T) {
 // the list is only a hint.
 func TestListingNeedsNoProof(t *testing.T) {
 	key, stranger := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0)), verifytest.NewKey(t, "stranger", now.AddDate(-1, 0, 0))
-	for _, tool := range manifesttest.SignedFiles() {
-		u := serveSigned(t, tool, world(stranger, build(tool, "1.2.0")), world(key, build(tool, "1.1.0")))
+	for _, tool := range siteTools() {
+		u := serve(t, tool, world(stranger, build(tool, "1.2.0")), world(key, build(tool, "1.1.0")))
 		q := manifests.Query{Request: manifests.Request{Tool: tool, Platform: linux, List: true}, Now: now}
-		source := signedMirror(t, tool, verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1})
+		source := mirrorSource(t, tool, base, verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1})
 		catalog, err := source.Fetch(t.Context(), u, q)
 		if err != nil || len(catalog.Versions(tool)) != 2 || len(u.Asked()) != 1 {
 			t.Errorf("%s: %v; asked for %v", tool, err, u.Asked())
@@ -370,5 +425,22 @@ func TestListingNeedsNoProof(t *testing.T) {
 		if _, err := source.Fetch(t.Context(), u, q); !errors.Is(err, verify.ErrUntrusted) {
 			t.Errorf("%s: %v", tool, err)
 		}
+	}
+}
+
+func TestTwinNeedsAnUpstreamOfItsFormat(t *testing.T) {
+	keys := verifytest.Keyring(t, verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0)))
+	for _, tool := range []string{"go", "nothing"} {
+		if _, err := (upstreams.Mirror{Channel: "twin", Format: "checksums", Base: base, Tools: []string{tool}, Keys: keys, Threshold: 1}).Source(); err == nil {
+			t.Errorf("a twin of %s", tool)
+		}
+	}
+	source, err := upstreams.Mirror{Channel: "twin", Format: "checksums", Base: base, Tools: []string{"vault", "nomad"}, Keys: keys, Threshold: 1}.Source()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var unknown *manifests.UnknownToolError
+	if _, err := source.Fetch(t.Context(), &manifesttest.Upstream{}, manifests.Query{Request: manifests.Request{Tool: "node"}, Now: now}); !errors.As(err, &unknown) {
+		t.Error(err)
 	}
 }

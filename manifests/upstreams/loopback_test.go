@@ -68,7 +68,7 @@ func (l *loopback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve starts the origin of a tool with published worlds.
 func serveLoopback(t *testing.T, tool string, worlds ...manifesttest.World) (*loopback, string) {
-	files := manifesttest.Lists(t, tool, worlds...)
+	files := manifesttest.Publish(t, tool, worlds...)
 	blobs := httptest.NewServer(&loopback{files: files})
 	t.Cleanup(blobs.Close)
 	l := &loopback{files: files, elsewhere: blobs.URL, busy: map[string]bool{}, gzip: map[string]bool{}}
@@ -84,10 +84,7 @@ func TestUpstreamsOverTheLoopbackInterface(t *testing.T) {
 	for _, tool := range upstreams.MirrorTools("checksums") {
 		t.Run(tool, func(t *testing.T) {
 			l, url := serveLoopback(t, tool, world(key, "1.2.0"), world(key, "1.1.0"))
-			source, err := upstreams.Mirror{Channel: "twin", Format: "checksums", Base: url, Tools: []string{tool}, Keys: keys, Threshold: 1}.Source()
-			if err != nil {
-				t.Fatal(err)
-			}
+			source := mirrorSource(t, tool, url, verify.Policy{Keys: keys, Threshold: 1})
 			ask := func(version string) (manifests.Release, error) {
 				q := manifests.Query{Request: manifests.Request{Tool: tool, Version: version, Platform: linux}, Now: now}
 				catalog, err := source.Fetch(t.Context(), web, q)
@@ -153,12 +150,8 @@ func isUnknown(err error) bool {
 func TestAMirrorInADirectory(t *testing.T) {
 	dir := t.TempDir()
 	key := verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0))
-	writeTree(t, dir, manifesttest.Lists(t, "vault", world(key, "1.2.0")))
-	source, err := upstreams.Mirror{Channel: "twin", Format: "checksums", Base: "file://" + dir + "/", Tools: []string{"vault"},
-		Keys: verifytest.Keyring(t, key), Threshold: 1}.Source()
-	if err != nil {
-		t.Fatal(err)
-	}
+	writeTree(t, dir, manifesttest.Publish(t, "vault", world(key, "1.2.0")))
+	source := mirrorSource(t, "vault", "file://"+dir+"/", verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1})
 	q := manifests.Query{Request: manifests.Request{Tool: "vault", Platform: linux}, Now: now}
 	catalog, err := source.Fetch(t.Context(), transport.New(transport.Config{}), q)
 	if err != nil {
