@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -89,6 +90,14 @@ func suggest(names []string) string {
 		return ""
 	}
 	return "; near it: " + strings.Join(names, ", ")
+}
+
+// IsUnknown reports whether err says that a source has no such version, or does not
+// have it for the platform.
+func IsUnknown(err error) bool {
+	var version *UnknownVersionError
+	var platform *UnsupportedPlatformError
+	return errors.As(err, &version) || errors.As(err, &platform)
 }
 
 // Near returns up to three names of have that are similar to s, the most similar first.

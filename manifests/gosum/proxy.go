@@ -108,7 +108,7 @@ func firstOf(proxies []Proxy, ask func(base string) (manifests.Catalog, error)) 
 		switch {
 		case err == nil:
 			return answer, nil
-		case isUnknown(err):
+		case manifests.IsUnknown(err):
 			unknown = err
 			continue
 		case !errors.Is(err, manifests.ErrUnreachable) || errors.Is(err, verify.ErrUntrusted) || errors.Is(err, verify.ErrStale):
@@ -137,12 +137,6 @@ func inOneLine(errs []error) error {
 		all = fmt.Errorf("%w; %w", all, err)
 	}
 	return all
-}
-
-func isUnknown(err error) bool {
-	var version *manifests.UnknownVersionError
-	var platform *manifests.UnsupportedPlatformError
-	return errors.As(err, &version) || errors.As(err, &platform)
 }
 
 var (

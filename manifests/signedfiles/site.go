@@ -3,6 +3,7 @@ package signedfiles
 import (
 	"cmp"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
@@ -80,6 +81,10 @@ func (s Site) At(base string) Site {
 	}
 	index, _, _ := strings.Cut(relative(s.Index), "?")
 	s.Base, s.Index, s.File, s.Signature = base, cmp.Or(index, "index.json"), relative(s.File), relative(s.Signature)
+	s.Lists = slices.Clone(s.Lists)
+	for i := range s.Lists {
+		s.Lists[i].Name = relative(s.Lists[i].Name)
+	}
 	return s
 }
 

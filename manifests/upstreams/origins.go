@@ -38,7 +38,7 @@ func (o Origins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Q
 			return keepMark(catalog, q.Last), nil
 		case ctx.Err() != nil || !mayTryNext(err):
 			return nil, fmt.Errorf("%s: %w", origin.Name, err)
-		case isUnknown(err):
+		case manifests.IsUnknown(err):
 			unknown = err
 		default:
 			failed.add(origin.Name, err)
@@ -73,13 +73,7 @@ func mayTryNext(err error) bool {
 	if errors.Is(err, verify.ErrUntrusted) || errors.Is(err, verify.ErrStale) {
 		return false
 	}
-	return errors.Is(err, manifests.ErrUnreachable) || errors.Is(err, manifests.ErrNotFound) || isUnknown(err)
-}
-
-func isUnknown(err error) bool {
-	var version *manifests.UnknownVersionError
-	var platform *manifests.UnsupportedPlatformError
-	return errors.As(err, &version) || errors.As(err, &platform)
+	return errors.Is(err, manifests.ErrUnreachable) || errors.Is(err, manifests.ErrNotFound) || manifests.IsUnknown(err)
 }
 
 // keepMark makes a catalog without a mark keep the channel's mark: it is another
