@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -168,35 +169,22 @@ func (r *Recorder) write(root *os.Root, dir string) error {
 	if err := root.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	// The index is written first, so an interrupted Save leaves no unlisted file.
 	listed, err := r.index()
-	if err == nil {
-		err = writeNew(root, path.Join(dir, setIndex), listed)
-	}
 	if err != nil {
 		return err
 	}
+	// The index gets its name first, so an interrupted Save leaves no unlisted file.
+	batch := rootfs.NewBatch(root, 0o600)
+	_, err = batch.Copy(path.Join(dir, setIndex), bytes.NewReader(listed))
 	for _, name := range slices.Sorted(maps.Keys(r.set)) {
-		if err := writeNew(root, path.Join(dir, name), r.set[name]); err != nil {
-			return err
+		if err == nil {
+			_, err = batch.Copy(path.Join(dir, name), bytes.NewReader(r.set[name]))
 		}
 	}
-	return rootfs.SyncDir(root, dir)
-}
-
-// writeNew writes a file under a temporary name first, so that a partial file is
-// recognised by its name.
-func writeNew(root *os.Root, name string, data []byte) error {
-	temporary := rootfs.NamedTemp(name)
-	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
+	if err == nil {
+		err = batch.Commit()
 	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = root.Rename(temporary, name)
-	}
-	return err
+	return errors.Join(err, batch.Discard())
 }
 
 // removeSet removes a set: the files that its index lists and that are unchanged, then
