@@ -258,20 +258,6 @@ func TestLyingIndexProvesNothing(t *testing.T) {
 	}
 }
 
-// TestListOfAnotherVersionIsRefused serves validly signed lists of another version.
-func TestListOfAnotherVersionIsRefused(t *testing.T) {
-	w := newWorld(t, "22.11.0=Jod", "20.18.0=Iron")
-	for _, suffix := range []string{"", ".sig", ".asc"} {
-		w.Files[base+"v22.11.0/SHASUMS256.txt"+suffix] = w.Files[base+"v20.18.0/SHASUMS256.txt"+suffix]
-	}
-	if _, err := w.fetch(t, "22", glibc); !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "names no file of node 22.11.0") {
-		t.Errorf("got %v", err)
-	}
-	if _, err := w.fetch(t, "20", glibc); err != nil {
-		t.Errorf("the honest twin: %v", err)
-	}
-}
-
 // TestFixedFileNamesNeedAWitness checks that a site with the same file names in every
 // version is refused without a witness.
 func TestFixedFileNamesNeedAWitness(t *testing.T) {
