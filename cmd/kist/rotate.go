@@ -18,7 +18,7 @@ func edition(r *channels.Rotation) native.Edition {
 	if r == nil {
 		return native.Edition{}
 	}
-	return native.Edition{Version: r.Version, Digest: r.Digest, Issued: r.Issued, Expires: r.Expires, Revoked: r.Revoked}
+	return r.Edition
 }
 
 // rotate returns o with the newest keys that its channel publishes; news is false
@@ -55,8 +55,7 @@ func (a *app) rotate(ctx context.Context, s *session, t manifests.Transport, o o
 	retired = slices.DeleteFunc(retired, func(f verify.Fingerprint) bool { return pinned(pins, f) })
 	slices.Sort(retired)
 	c.Rotation = &channels.Rotation{
-		Version: e.Version, Digest: e.Digest, Issued: e.Issued, Expires: e.Expires, Taken: a.now,
-		Threshold: found.Policy.Threshold, Pins: pins, Retired: slices.Compact(retired), Revoked: e.Revoked,
+		Edition: e, Taken: a.now, Threshold: found.Policy.Threshold, Pins: pins, Retired: slices.Compact(retired),
 	}
 	if invalid := c.Validate(); invalid != nil { // before anything of it is stored
 		return o, false, fmt.Errorf("channel %s: version %d of its keys: %w: %w", o.Name, e.Version, verify.ErrUntrusted, invalid)
@@ -65,16 +64,7 @@ func (a *app) rotate(ctx context.Context, s *session, t manifests.Transport, o o
 	if refused != nil {
 		return o, false, refused
 	}
-	return next.withEdition(e), true, err
-}
-
-// withEdition returns o with all of e. It restores the restart of serials, which
-// the settings do not store because it applies only once.
-func (o origin) withEdition(e native.Edition) origin {
-	source := o.Source.(native.Source)
-	source.Edition = e
-	o.Source = source
-	return o
+	return next, true, err
 }
 
 func pinned(pins []verify.Pin, primary verify.Fingerprint) bool {
@@ -93,7 +83,7 @@ func (a *app) rotated(ctx context.Context, s *session, t manifests.Transport, o 
 	if a.flags.dryRun {
 		return next, err
 	}
-	if unstored := s.Rekey(ctx, o.Channel, next.Source.(native.Source).Edition.Mark()); unstored != nil {
+	if unstored := s.Rekey(ctx, o.Channel, next.Source.(native.Source).Edition.KeysMark); unstored != nil {
 		return o, unstored
 	}
 	next, unstored := a.storeKeys(ctx, s, o, next)
@@ -128,11 +118,7 @@ func (a *app) storeKeys(ctx context.Context, s *session, o, next origin) (origin
 	if err != nil {
 		return o, err
 	}
-	stored, err := a.addedOrigin(s, *next.added)
-	if err != nil {
-		return o, err
-	}
-	return stored.withEdition(next.Source.(native.Source).Edition), nil
+	return a.addedOrigin(s, *next.added)
 }
 
 // tellKeys reports which keys a channel now trusts.
