@@ -17,6 +17,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/system"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
@@ -99,13 +100,13 @@ func placesOf(prefer []string) (places []string, err error) {
 
 // A demand is the argument of ensure: TOOL@V or TOOL>=V.
 type demand struct {
-	toolRef
+	trust.Ref
 	atLeast string // V of TOOL>=V, in which case Version is empty
 }
 
 func parseDemand(arg string) (demand, error) {
 	tool, least, bounded := strings.Cut(arg, ">=")
-	ref, err := parseTool(strings.TrimSpace(tool))
+	ref, err := trust.ParseRef(strings.TrimSpace(tool))
 	switch {
 	case err != nil:
 		return demand{}, usage("ensure: %q is neither 'TOOL>=V' nor TOOL@V", arg)
@@ -125,9 +126,9 @@ func parseDemand(arg string) (demand, error) {
 
 func (d demand) String() string {
 	if d.atLeast == "" {
-		return d.toolRef.String()
+		return d.Ref.String()
 	}
-	return d.toolRef.String() + ">=" + d.atLeast
+	return d.Ref.String() + ">=" + d.atLeast
 }
 
 // metBy reports whether a version satisfies d. A version that cannot be compared does
@@ -251,9 +252,9 @@ func (a *app) ensureSystem(ctx context.Context, s *session, d demand) (*ensureRe
 // ensureInstalled returns the default if that satisfies d, else the newest release
 // that does.
 func (a *app) ensureInstalled(_ context.Context, s *session, d demand) (*ensureResult, string, error) {
-	all, err := s.matching(toolRef{Channel: d.Channel, Name: d.Name})
+	all, err := s.matching(trust.Ref{Channel: d.Channel, Name: d.Name})
 	if _, none := errors.AsType[*notInstalledError](err); none {
-		return nil, fmt.Sprintf("no %s is installed", toolRef{Channel: d.Channel, Name: d.Name}), nil
+		return nil, fmt.Sprintf("no %s is installed", trust.Ref{Channel: d.Channel, Name: d.Name}), nil
 	}
 	if err != nil {
 		return nil, "", err
@@ -261,7 +262,7 @@ func (a *app) ensureInstalled(_ context.Context, s *session, d demand) (*ensureR
 	slices.SortStableFunc(all, func(a, b record.Head) int { return s.rank(a) - s.rank(b) })
 	var refs, lost []string
 	for _, r := range all {
-		if !d.metBy(ownNumber(r.Evidence, r.Version)) && !(d.atLeast == "" && d.satisfiedBy(r)) {
+		if !d.metBy(ownNumber(r.Evidence, r.Version)) && !(d.atLeast == "" && means(d.Ref, r)) {
 			refs = append(refs, r.Ref())
 			continue
 		}
@@ -317,11 +318,11 @@ func (a *app) ensureBundled(ctx context.Context, s *session, d demand) (*ensureR
 	if err != nil {
 		return nil, "", err
 	}
-	o, err := a.pick(ctx, s, d.toolRef)
+	o, err := s.desk.Pick(ctx, d.Ref)
 	if err != nil && !a.absent(err) {
 		return nil, "", err
 	}
-	if err != nil || o.added == nil || !isLocal(o.added.URL) {
+	if err != nil || o.Settings == nil || !isLocal(o.Settings.URL) {
 		return nil, "", nil
 	}
 	r, seen, err := a.ensureFrom(ctx, s, d, o, fromBundled)
@@ -340,7 +341,7 @@ func (a *app) ensureNetwork(ctx context.Context, s *session, d demand) (*ensureR
 	if err := s.MayChange(); err != nil {
 		return nil, "", err
 	}
-	o, err := a.pick(ctx, s, d.toolRef)
+	o, err := s.desk.Pick(ctx, d.Ref)
 	if err != nil {
 		return nil, "", err
 	}
@@ -348,9 +349,9 @@ func (a *app) ensureNetwork(ctx context.Context, s *session, d demand) (*ensureR
 }
 
 // ensureFrom resolves d in channel o, and installs the release if it satisfies d.
-func (a *app) ensureFrom(ctx context.Context, s *session, d demand, o origin, from string) (*ensureResult, string, error) {
+func (a *app) ensureFrom(ctx context.Context, s *session, d demand, o trust.Binding, from string) (*ensureResult, string, error) {
 	a.detail("asking channel %s for %s", o.Name, d)
-	release, err := a.resolve(ctx, s, o, a.request(d.toolRef))
+	release, err := s.desk.Resolve(ctx, o, s.desk.Request(d.Ref))
 	if err != nil {
 		return nil, "", err
 	}
@@ -366,9 +367,9 @@ func (a *app) ensureFrom(ctx context.Context, s *session, d demand, o origin, fr
 			return nil, "", missing
 		}
 		a.warn("%v; installing it again", missing)
-		q := a.request(toolRef{have.Channel, have.Tool, "=" + have.Version})
+		q := s.desk.Request(trust.Ref{Channel: have.Channel, Name: have.Tool, Version: "=" + have.Version})
 		q.Components, q.Profile = have.Components, have.Profile
-		if release, err = a.resolve(ctx, s, o, q); err != nil {
+		if release, err = s.desk.Resolve(ctx, o, q); err != nil {
 			return nil, "", err
 		}
 	}

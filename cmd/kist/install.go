@@ -12,6 +12,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) installCommand() *cobra.Command {
@@ -50,7 +51,7 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 			if err := want.validate("install"); err != nil {
 				return nil, err
 			}
-			refs, err := parseTools(args)
+			refs, err := trust.ParseRefs(args)
 			if err != nil {
 				return nil, err
 			}
@@ -59,7 +60,7 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 				if err != nil {
 					return nil, err
 				}
-				refs, want = []toolRef{project.Tool}, project.with(want)
+				refs, want = []trust.Ref{project.Tool}, project.with(want)
 			}
 			links := plan.FirstBecomesDefault
 			switch {
@@ -146,7 +147,7 @@ func forTarget(r record.Head, target string) (components []string) {
 	return components
 }
 
-func (a *app) install(ctx context.Context, s *session, refs []toolRef, want parts, links plan.Links) (result, error) {
+func (a *app) install(ctx context.Context, s *session, refs []trust.Ref, want parts, links plan.Links) (result, error) {
 	c := plan.Change{Links: links, Follow: map[record.ID]string{}}
 	var already []record.Head
 	for _, ref := range refs {
@@ -174,16 +175,16 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, want part
 		}
 		asked := ref.Version
 		if have.ID != "" { // installed, but without these components
-			ref = toolRef{have.Channel, have.Tool, "=" + have.Version}
+			ref = trust.Ref{Channel: have.Channel, Name: have.Tool, Version: "=" + have.Version}
 		}
-		o, err := a.pick(ctx, s, ref)
+		o, err := s.desk.Pick(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
-		q := a.request(ref)
+		q := s.desk.Request(ref)
 		q.Components, q.Targets, q.Profile = want.Components, want.Targets, want.Profile
 		a.detail("asking channel %s for %s", o.Name, ref)
-		r, err := a.resolve(ctx, s, o, q)
+		r, err := s.desk.Resolve(ctx, o, q)
 		if have.ID != "" && (errors.Is(err, manifests.ErrOffline) || isUnknownVersion(err)) {
 			if same, ok := a.resolveByOriginalLabel(ctx, s, o, q, have); ok {
 				r, err = same, nil
@@ -216,13 +217,13 @@ func follows(have record.Head, asked string) bool {
 // resolveByOriginalLabel resolves the label that have was installed by, for when its
 // exact version is not available: a mirror may have only the manifest of a label. ok
 // is false unless the label still means that version.
-func (a *app) resolveByOriginalLabel(ctx context.Context, s *session, o origin, q manifests.Request, have record.Head) (r manifests.Release, ok bool) {
+func (a *app) resolveByOriginalLabel(ctx context.Context, s *session, o trust.Binding, q manifests.Request, have record.Head) (r manifests.Release, ok bool) {
 	if have.Requested == have.Version {
 		return manifests.Release{}, false
 	}
 	q.Version = have.Requested
-	a.detail("asking channel %s for %s", o.Name, toolRef{have.Channel, have.Tool, have.Requested})
-	r, err := a.resolve(ctx, s, o, q)
+	a.detail("asking channel %s for %s", o.Name, trust.Ref{Channel: have.Channel, Name: have.Tool, Version: have.Requested})
+	r, err := s.desk.Resolve(ctx, o, q)
 	return r, err == nil && r.Version == have.Version
 }
 
@@ -235,9 +236,9 @@ func isUnknownVersion(err error) bool {
 // one that only lacks components. A bare name means the tool's built-in channel, if
 // it has one, and in it a version that was installed by a bare name or labelled
 // stable, not any version.
-func (s *session) satisfies(ref toolRef, want parts) (have record.Head, all bool) {
+func (s *session) satisfies(ref trust.Ref, want parts) (have record.Head, all bool) {
 	if ref.Channel == "" {
-		ref.Channel, _ = builtinChannel(ref.Name)
+		ref.Channel, _ = trust.BuiltinChannel(ref.Name)
 	}
 	found, err := s.matching(ref)
 	if err != nil {

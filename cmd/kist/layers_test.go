@@ -26,7 +26,9 @@ var layers = [][]string{
 		"manifests/system", "manifests/transport", "manifests/manifesttest", "install/record", "install/download"},
 	{"manifests/publish", "manifests/channels", "manifests/upstreams", "install/plan", "install/unpack", "install/internal/store"},
 	{"install/internal/sandbox"},
+	{"manifests/trust"},
 	{"install"},
+	{"install/evidence"},
 	{"cmd/kist"},
 }
 
@@ -64,12 +66,18 @@ var edges = map[string][]string{
 
 	"install/internal/sandbox": {"install/record", "install/unpack", "manifests", "verify"},
 
+	// trust imports neither install nor its records: both would be a way back up.
+	"manifests/trust": {"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/rust",
+		"manifests/system", "manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
+
 	// install imports no source and no transport: both are handed in.
 	"install": {"install/download", "install/internal/private", "install/internal/rootfs", "install/internal/sandbox", "install/internal/store",
 		"install/plan", "install/record", "install/unpack", "manifests", "verify"},
-	"cmd/kist": {"install", "install/download", "install/plan", "install/record", "install/unpack",
+	"install/evidence": {"install", "install/download", "install/record", "manifests/channels", "manifests/debian", "manifests/native",
+		"manifests/trust", "manifests/upstreams", "verify", "verify/keyrings"},
+	"cmd/kist": {"install", "install/download", "install/evidence", "install/plan", "install/record", "install/unpack",
 		"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
-		"manifests/system", "manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
+		"manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "verify/keyrings"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or

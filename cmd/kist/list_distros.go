@@ -11,6 +11,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
@@ -71,7 +72,7 @@ func (a *app) listDistros(ctx context.Context, s *session, args []string, ask di
 	if len(ask.names) == 0 {
 		return nil, usage("list --minimum requires --distros")
 	}
-	tool, err := parseTool(args[0])
+	tool, err := trust.ParseRef(args[0])
 	if err != nil || tool.Channel != "" || tool.Version != "" {
 		return nil, usage("list --distros takes the bare name of a tool")
 	}
@@ -86,7 +87,7 @@ func (a *app) listDistros(ctx context.Context, s *session, args []string, ask di
 		ask.names, named = strings.Split(args[1], ","), true
 	}
 	if !named {
-		if ask.names, err = a.distros(s, tool.Name); err != nil {
+		if ask.names, err = s.desk.Distros(tool.Name); err != nil {
 			return nil, err
 		}
 	}
@@ -126,35 +127,22 @@ func (e *noDistroError) Error() string {
 
 func (e *noDistroError) Is(target error) bool { return target == manifests.ErrUnreachable }
 
-// distros returns the distribution channels that may offer a tool: built-in ones
-// and those the user added.
-func (a *app) distros(s *session, tool string) ([]string, error) {
-	names := upstreams.Distros(tool)
-	added, err := a.channels(s)
-	for _, c := range added {
-		if c.Format == "debian" && c.Grants(tool, isBuiltin) {
-			names = append(names, c.Name)
-		}
-	}
-	return names, err
-}
-
 // shipped returns the version of a tool that one distribution ships.
-func (a *app) shipped(ctx context.Context, s *session, name string, tool toolRef) (shippedVersion, error) {
+func (a *app) shipped(ctx context.Context, s *session, name string, tool trust.Ref) (shippedVersion, error) {
 	d := shippedVersion{Distro: name}
-	o, err := a.namedOrigin(ctx, s, name)
+	o, err := s.desk.Named(ctx, name)
 	if unknown, ok := errors.AsType[*channels.UnknownChannelError](err); ok {
 		unknown.Near = manifests.Near(name, upstreams.Distros(tool.Name))
 	}
 	if err != nil {
 		return d, err
 	}
-	if o.indices == nil {
+	if !o.IsDistro() {
 		return d, usage("list --distros: channel %s is not a distribution", name)
 	}
-	q := a.request(tool)
+	q := s.desk.Request(tool)
 	q.List = true
-	cat, err := a.fetch(ctx, s, o, q)
+	cat, err := s.desk.Fetch(ctx, o, q)
 	if err != nil {
 		return d, err
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/kist-tools/kist/manifests/rust"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 // A project's own files say which tools it needs. They come with a check-out and
@@ -15,7 +16,7 @@ import (
 // A projectTool is a tool that a project file asks for.
 type projectTool struct {
 	File string // path of the project file
-	Tool toolRef
+	Tool trust.Ref
 	parts
 }
 
@@ -55,7 +56,7 @@ func nearestToolchainFile(dir, home string) (t projectTool, found bool, err erro
 			if errors.As(err, &refused) {
 				refused.File = path
 			}
-			return projectTool{path, toolRef{Name: rust.Tool, Version: f.Channel}, parts{f.Components, f.Targets, f.Profile}}, true, err
+			return projectTool{path, trust.Ref{Name: rust.Tool, Version: f.Channel}, parts{f.Components, f.Targets, f.Profile}}, true, err
 		}
 		above := filepath.Dir(dir)
 		if dir == above || sameDir(dir, home) {

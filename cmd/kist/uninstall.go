@@ -17,6 +17,7 @@ import (
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) uninstallCommand() *cobra.Command {
@@ -51,7 +52,7 @@ kist rollback returns to the old one.`,
 			if err := less.validate("uninstall"); err != nil {
 				return nil, err
 			}
-			refs, err := parseTools(args)
+			refs, err := trust.ParseRefs(args)
 			if err != nil {
 				return nil, err
 			}
@@ -86,11 +87,11 @@ kist rollback returns to the old one.`,
 
 // toRemove returns the single release that ref means: an installed one, or one
 // whose removal was interrupted.
-func (s *session) toRemove(ref toolRef) (record.Head, error) {
+func (s *session) toRemove(ref trust.Ref) (record.Head, error) {
 	r, err := s.named(ref)
 	if _, absent := errors.AsType[*notInstalledError](err); absent {
 		for _, r := range s.state.Truncated() {
-			if ref.satisfiedBy(r) {
+			if means(ref, r) {
 				return r, nil
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) updateCommand() *cobra.Command {
@@ -36,7 +37,7 @@ then that of the gravest failure.`,
 		fetches:  true,
 		complete: a.completeInstalled,
 		run: func(ctx context.Context, args []string) (result, error) {
-			refs, err := parseTools(args)
+			refs, err := trust.ParseRefs(args)
 			if err != nil {
 				return nil, err
 			}
@@ -90,7 +91,7 @@ func (r updateResult) text(p *page) {
 	r.changeResult.text(p)
 }
 
-func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, error) {
+func (a *app) update(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
 	chosen, err := s.selected(refs)
 	if err != nil {
 		return nil, err
@@ -240,7 +241,7 @@ func (r *updateResult) add(done *changeResult, updates []update) {
 }
 
 // selected returns the installed releases that refs mean, each once; without refs, all.
-func (s *session) selected(refs []toolRef) (list []record.Head, err error) {
+func (s *session) selected(refs []trust.Ref) (list []record.Head, err error) {
 	if len(refs) == 0 {
 		return s.state.Installed(), nil
 	}
@@ -261,10 +262,10 @@ func (s *session) selected(refs []toolRef) (list []record.Head, err error) {
 // warnChannelRemoved warns if have, which was not named on the command line, cannot
 // be updated because the user removed its channel, and reports whether that is so.
 func (a *app) warnChannelRemoved(s *session, have record.Head) bool {
-	if isPinned(have) || isBuiltinChannel(have.Channel) {
+	if isPinned(have) || trust.IsBuiltinChannel(have.Channel) {
 		return false
 	}
-	_, err := a.added(s, have.Channel)
+	_, err := s.desk.Added(have.Channel)
 	if _, unknown := errors.AsType[*channels.UnknownChannelError](err); !unknown {
 		return false
 	}
@@ -288,7 +289,7 @@ func (a *app) requestNewest(have record.Head) manifests.Request {
 
 // newestOf returns the release of cat that answers q, the request for have: have's own
 // version if there is nothing newer.
-func (a *app) newestOf(s *session, o origin, cat manifests.Catalog, q manifests.Request, have record.Head) (manifests.Release, error) {
+func (a *app) newestOf(s *session, o trust.Binding, cat manifests.Catalog, q manifests.Request, have record.Head) (manifests.Release, error) {
 	same := manifests.Release{Channel: have.Channel, Tool: have.Tool, Version: have.Version}
 	next, err := s.Release(cat, o.Channel, q)
 	if isUnknownVersion(err) && have.Requested == have.Version { // the only one of its line, and withdrawn

@@ -1,13 +1,17 @@
 package channels
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/internal/durable"
 	"github.com/kist-tools/kist/manifests/internal/tomldoc"
 	"github.com/kist-tools/kist/verify"
 )
@@ -71,6 +75,21 @@ func ParseRules(file string, data []byte) (Rules, error) {
 		return Rules{}, &RulesError{file, err}
 	}
 	return r, nil
+}
+
+// Rules reads the user's own policy file: no rules if there is none. Its error is a
+// *RulesError.
+func (s Store) Rules() ([]Rules, error) {
+	file := filepath.Join(s.Root.Name(), RulesFile)
+	data, err := durable.ReadFile(s.Root, RulesFile, MaxRules, &manifests.TooLargeError{Name: RulesFile, Limit: MaxRules})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &RulesError{file, err}
+	}
+	r, err := ParseRules(file, data)
+	return []Rules{r}, err
 }
 
 func (r *Rules) parse(data []byte) error {

@@ -1,6 +1,9 @@
-package main
+package trust
 
 import (
+	"fmt"
+
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/verify"
 )
@@ -9,13 +12,12 @@ import (
 // them. They are large, and only fetched again when they change. It implements
 // debian.Cache.
 type indices struct {
-	app     *app
-	session *session
-	pool    transport.Pool
+	desk *Desk
+	pool transport.Pool
 }
 
-func (a *app) indices(s *session, channel string) *indices {
-	return &indices{app: a, session: s, pool: transport.Pool{Dir: documents + "/" + channel + "~indices"}}
+func (d *Desk) cachedIndices(channel string) *indices {
+	return &indices{desk: d, pool: transport.Pool{Dir: manifests.DocumentsDir + "/" + channel + "~indices"}}
 }
 
 // open opens the pool. It returns false if there is none yet and create is false.
@@ -23,9 +25,9 @@ func (x *indices) open(create bool) (bool, error) {
 	if x.pool.Root != nil {
 		return true, nil
 	}
-	cache, err := x.session.Cache(false)
+	cache, err := x.desk.State.Cache(false)
 	if create {
-		cache, err = x.session.CacheForDocuments()
+		cache, err = x.desk.State.CacheForDocuments()
 	}
 	if cache == nil || err != nil {
 		return false, err
@@ -34,6 +36,7 @@ func (x *indices) open(create bool) (bool, error) {
 	return true, nil
 }
 
+// Load returns the index d, or nil if it is not cached.
 func (x *indices) Load(d verify.Digest, limit int64) []byte {
 	if ok, err := x.open(false); !ok || err != nil {
 		return nil
@@ -47,8 +50,9 @@ func (x *indices) Has(d verify.Digest, size int64) bool {
 	return ok && err == nil && x.pool.Has(d.Hex(), size)
 }
 
+// Store caches the index d.
 func (x *indices) Store(d verify.Digest, data []byte) {
-	if x.app.flags.dryRun {
+	if x.desk.DryRun {
 		return
 	}
 	ok, err := x.open(true)
@@ -56,7 +60,7 @@ func (x *indices) Store(d verify.Digest, data []byte) {
 		err = x.pool.Store(d.Hex(), data)
 	}
 	if err != nil {
-		x.app.warn("could not cache a package index, so it will be fetched again: %v", err)
+		x.desk.Warn(fmt.Sprintf("could not cache a package index, so it will be fetched again: %v", err))
 	}
 }
 
