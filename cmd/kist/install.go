@@ -164,7 +164,7 @@ func (a *app) install(ctx context.Context, s *session, refs []trust.Ref, want pa
 			}
 		}
 		if satisfied {
-			if follows(have, ref.Version) {
+			if plan.Follows(have, ref.Version) {
 				c.Follow[have.ID] = ref.Version
 			}
 			already = append(already, have)
@@ -194,7 +194,7 @@ func (a *app) install(ctx context.Context, s *session, refs []trust.Ref, want pa
 			return nil, err
 		}
 		if have, ok := s.holds(r); ok && s.Missing(have) == nil { // r turned out to be installed
-			if follows(have, asked) {
+			if plan.Follows(have, asked) {
 				c.Follow[have.ID] = asked
 			}
 			already = append(already, have)
@@ -202,16 +202,6 @@ func (a *app) install(ctx context.Context, s *session, refs []trust.Ref, want pa
 		c.Install = append(c.Install, r)
 	}
 	return a.change(ctx, s, c, already)
-}
-
-// follows reports whether have is to follow asked from now on: if either have was
-// pinned to an exact version or asked is one, but not both. Between two labels or
-// version lines that both mean it, the first one stays.
-func follows(have record.Head, asked string) bool {
-	_, exact := manifests.ExactVersion(asked)
-	wasPinned := isPinned(have)
-	have.Requested = asked
-	return exact && !wasPinned || wasPinned && !isPinned(have)
 }
 
 // resolveByOriginalLabel resolves the label that have was installed by, for when its

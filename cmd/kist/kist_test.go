@@ -123,7 +123,7 @@ func TestExitCodes(t *testing.T) {
 		{&debian.HostError{Channel: "debian-trixie", Tool: "gcc"}, 3, "unsupported"},
 		{&channels.UnknownChannelError{Name: "x"}, 3, "unknown"},
 		{&plan.NotInstalledError{Name: "x"}, 3, "not-installed"},
-		{&unmetError{Demand: demand{trust.Ref{Name: "x"}, "1"}}, 3, "unmet"},
+		{&unmetError{Demand: trust.Demand{Ref: trust.Ref{Name: "x"}, AtLeast: "1"}}, 3, "unmet"},
 		{&unmetError{Err: offline}, 6, "offline"},
 		{&plan.NoPreviousError{}, 3, "unknown"},
 		{&notInstalledError{Ref: trust.Ref{Name: "x"}}, 3, "not-installed"},

@@ -60,7 +60,7 @@ var edges = map[string][]string{
 	"manifests/publish": {"manifests", "manifests/internal/durable", "manifests/native", "verify"},
 	"manifests/upstreams": {"manifests", "manifests/rust", "manifests/checksums", "manifests/detached", "manifests/debian",
 		"manifests/gosum", "verify", "verify/keyrings"},
-	"install/plan":           {"install/record", "manifests", "verify"},
+	"install/plan":           {"install/record", "manifests", "manifests/debian", "verify"},
 	"install/unpack":         {"install/internal/rootfs", "install/record", "manifests", "verify", "verify/inflate"},
 	"install/internal/store": {"install/internal/rootfs", "install/record", "manifests", "verify"},
 

@@ -9,10 +9,8 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/trust"
-	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
 // everyDistro is the value of --distros given without names.
@@ -93,7 +91,7 @@ func (a *app) listDistros(ctx context.Context, s *session, args []string, ask di
 	}
 	r := distrosResult{Tool: tool.Name, Distros: []shippedVersion{}, minimum: ask.minimum}
 	for _, name := range ask.names {
-		have, err := a.shipped(ctx, s, name, tool)
+		v, err := s.desk.Shipped(ctx, name, tool.Name)
 		if !named && errors.Is(err, manifests.ErrUnreachable) {
 			a.warn("%s is left out: %v", name, err)
 			r.LeftOut = append(r.LeftOut, name)
@@ -102,7 +100,11 @@ func (a *app) listDistros(ctx context.Context, s *session, args []string, ask di
 		if err != nil {
 			return nil, err
 		}
-		r.Distros = append(r.Distros, have)
+		d := shippedVersion{Distro: name}
+		if v.Version != "" {
+			d.Version, d.Upstream, d.Signed = v.Version, debian.Upstream(v.Version), v.Date.UTC().Format(time.DateOnly)
+		}
+		r.Distros = append(r.Distros, d)
 	}
 	for _, d := range r.Distros {
 		if d.Version == "" && ask.minimum {
@@ -126,28 +128,3 @@ func (e *noDistroError) Error() string {
 }
 
 func (e *noDistroError) Is(target error) bool { return target == manifests.ErrUnreachable }
-
-// shipped returns the version of a tool that one distribution ships.
-func (a *app) shipped(ctx context.Context, s *session, name string, tool trust.Ref) (shippedVersion, error) {
-	d := shippedVersion{Distro: name}
-	o, err := s.desk.Named(ctx, name)
-	if unknown, ok := errors.AsType[*channels.UnknownChannelError](err); ok {
-		unknown.Near = manifests.Near(name, upstreams.Distros(tool.Name))
-	}
-	if err != nil {
-		return d, err
-	}
-	if !o.IsDistro() {
-		return d, usage("list --distros: channel %s is not a distribution", name)
-	}
-	q := s.desk.Request(tool)
-	q.List = true
-	cat, err := s.desk.Fetch(ctx, o, q)
-	if err != nil {
-		return d, err
-	}
-	for _, v := range cat.Versions(tool.Name) {
-		d.Version, d.Upstream, d.Signed = v.Version, debian.Upstream(v.Version), v.Date.UTC().Format(time.DateOnly)
-	}
-	return d, nil
-}

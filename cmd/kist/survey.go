@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
@@ -52,7 +53,7 @@ func (v *survey) newest(ctx context.Context, have record.Head) (next manifests.R
 }
 
 func (v *survey) ask(ctx context.Context, have record.Head) (manifests.Release, error) {
-	if isPinned(have) {
+	if plan.IsPinned(have) {
 		return manifests.Release{Channel: have.Channel, Tool: have.Tool, Version: have.Version}, nil
 	}
 	if err := v.dead[have.Channel]; err != nil {

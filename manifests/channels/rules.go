@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/internal/durable"
 	"github.com/kist-tools/kist/manifests/internal/tomldoc"
 	"github.com/kist-tools/kist/verify"
 )
@@ -80,11 +79,11 @@ func ParseRules(file string, data []byte) (Rules, error) {
 // Rules reads the user's own policy file: no rules if there is none. Its error is a
 // *RulesError.
 func (s Store) Rules() ([]Rules, error) {
-	file := filepath.Join(s.Root.Name(), RulesFile)
-	data, err := durable.ReadFile(s.Root, RulesFile, MaxRules, &manifests.TooLargeError{Name: RulesFile, Limit: MaxRules})
+	data, err := s.readFile(RulesFile, MaxRules)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	file := filepath.Join(s.Root.Name(), RulesFile)
 	if err != nil {
 		return nil, &RulesError{file, err}
 	}

@@ -233,14 +233,12 @@ func (d *Desk) mergeKeys(ctx context.Context, b Binding, newer *verify.Keyring) 
 // names. It returns the files, below the settings directory, that have the name of a key
 // and do not hold it; those stay.
 func (d *Desk) Remove(ctx context.Context, name string) (kept []string, err error) {
-	st, ok, err := d.store()
-	switch {
-	case err != nil:
+	st, err := d.store()
+	if err != nil {
 		return nil, err
-	case !ok:
-		return nil, &channels.UnknownChannelError{Name: name}
-	case d.DryRun:
-		return st.KeyFiles(name)
+	}
+	if kept, err = st.KeyFiles(name); err != nil || d.DryRun {
+		return kept, err
 	}
 	err = d.change(ctx, func(st channels.Store) (err error) {
 		kept, err = st.Remove(name)

@@ -22,9 +22,6 @@ type Binding struct {
 	bare     bool              // it was found by a bare tool name
 }
 
-// IsDistro reports whether the channel is a distribution.
-func (b Binding) IsDistro() bool { return b.indices != nil }
-
 // Explain returns err, which b returned for a tool, as it is printed. If a bare name was
 // asked for, an unknown tool means that no channel has it, not just this one.
 func (b Binding) Explain(err error) error {
@@ -53,8 +50,8 @@ func unknownEverywhere(tool string) *manifests.UnknownToolError {
 // List returns the channels that the user added. It leaves out those with damaged
 // settings, and returns a *channels.SettingsError with the others.
 func (d *Desk) List() ([]channels.Channel, error) {
-	st, ok, err := d.store()
-	if !ok || err != nil {
+	st, err := d.store()
+	if err != nil {
 		return nil, err
 	}
 	return st.List()
@@ -79,24 +76,18 @@ func (d *Desk) Added(name string) (channels.Channel, error) {
 	if err := manifests.ValidName(name); err != nil {
 		return channels.Channel{}, invalid("channel: name %v", err)
 	}
-	st, ok, err := d.store()
+	st, err := d.store()
 	if err != nil {
 		return channels.Channel{}, err
-	}
-	if !ok {
-		return channels.Channel{}, &channels.UnknownChannelError{Name: name}
 	}
 	return st.Get(name)
 }
 
 // Bind binds c, which the user added, to its stored keys.
 func (d *Desk) Bind(c channels.Channel) (Binding, error) {
-	st, ok, err := d.store()
+	st, err := d.store()
 	if err != nil {
 		return Binding{}, err
-	}
-	if !ok {
-		return Binding{}, &channels.UnknownChannelError{Name: c.Name}
 	}
 	ring, err := st.Keyring(c)
 	if err != nil {
@@ -145,14 +136,10 @@ func (d *Desk) Named(ctx context.Context, name string) (Binding, error) {
 	if IsBuiltinChannel(name) {
 		return d.bindBuiltin(ctx, name, nil)
 	}
-	st, ok, err := d.store()
-	if err != nil {
-		return Binding{}, err
+	c, err := d.Added(name)
+	if unknown, ok := errors.AsType[*channels.UnknownChannelError](err); ok && len(unknown.Near) == 0 {
+		unknown.Near = manifests.Near(name, upstreams.Names())
 	}
-	if !ok {
-		return Binding{}, &channels.UnknownChannelError{Name: name, Near: manifests.Near(name, upstreams.Names())}
-	}
-	c, err := st.Get(name)
 	if err != nil {
 		return Binding{}, err
 	}

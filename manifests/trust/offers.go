@@ -2,6 +2,7 @@ package trust
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -164,6 +165,31 @@ func (d *Desk) Distros(tool string) ([]string, error) {
 		}
 	}
 	return names, err
+}
+
+// Shipped returns the version of a tool that one distribution ships, according to its
+// signed indices; the zero Version if it ships none.
+func (d *Desk) Shipped(ctx context.Context, distro, tool string) (v manifests.Version, err error) {
+	b, err := d.Named(ctx, distro)
+	if unknown, ok := errors.AsType[*channels.UnknownChannelError](err); ok {
+		unknown.Near = manifests.Near(distro, upstreams.Distros(tool))
+	}
+	if err != nil {
+		return v, err
+	}
+	if b.indices == nil {
+		return v, invalid("list --distros: channel %s is not a distribution", distro)
+	}
+	q := d.Request(Ref{Name: tool})
+	q.List = true
+	cat, err := d.Fetch(ctx, b, q)
+	if err != nil {
+		return v, err
+	}
+	if all := cat.Versions(tool); len(all) > 0 {
+		v = all[len(all)-1]
+	}
+	return v, nil
 }
 
 // Search returns the offers with word in their name or description, in the order of

@@ -52,9 +52,9 @@ func (d *Desk) warnOfKeys(findings []verify.Finding) {
 // Renewed returns a built-in keyring with the newer copies of its keys that Refresh
 // stored.
 func (d *Desk) Renewed(ring *verify.Keyring) (*verify.Keyring, error) {
-	st, ok, err := d.store()
-	if !ok || err != nil {
-		return ring, err
+	st, err := d.store()
+	if err != nil {
+		return nil, err
 	}
 	return st.Renewed(ring)
 }
@@ -62,8 +62,8 @@ func (d *Desk) Renewed(ring *verify.Keyring) (*verify.Keyring, error) {
 // StoredKey returns the stored copy of one certificate, which may hold revocations that
 // were seen since its keyring was read; nil if there is none.
 func (d *Desk) StoredKey(primary verify.Fingerprint) ([]byte, error) {
-	st, ok, err := d.store()
-	if !ok || err != nil {
+	st, err := d.store()
+	if err != nil {
 		return nil, err
 	}
 	data, err := st.Certificate(primary)

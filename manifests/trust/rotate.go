@@ -90,11 +90,6 @@ func (d *Desk) rekey(ctx context.Context, t manifests.Transport, b Binding) (Bin
 // since b was read. It returns next with the keys as stored: merged with other
 // copies, so that a revocation once seen still counts.
 func (d *Desk) storeKeys(ctx context.Context, b, next Binding) (Binding, error) {
-	if _, ok, err := d.store(); err != nil {
-		return b, err
-	} else if !ok {
-		return b, &channels.UnknownChannelError{Name: b.Name}
-	}
 	err := d.change(ctx, func(st channels.Store) error {
 		have, err := st.Get(b.Name)
 		if err != nil {

@@ -23,9 +23,9 @@ func (d *Desk) readRules() ([]channels.Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, ok, err := d.store()
-	if !ok || err != nil {
-		return machine, err
+	st, err := d.store()
+	if err != nil {
+		return nil, err
 	}
 	user, err := st.Rules()
 	if err != nil {

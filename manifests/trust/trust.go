@@ -74,10 +74,10 @@ type State interface {
 	Rekey(context.Context, manifests.Channel, verify.KeysMark) error
 }
 
-// store returns the store of the user's channels; ok is false if it does not exist.
-func (d *Desk) store() (st channels.Store, ok bool, err error) {
+// store returns the store of the user's channels, for reading.
+func (d *Desk) store() (channels.Store, error) {
 	root, err := d.State.Config(false)
-	return channels.Store{Root: root}, root != nil, err
+	return channels.Store{Root: root}, err
 }
 
 // change runs f on the store of the user's channels, under kist's lock.
