@@ -60,6 +60,38 @@ type shownKey struct {
 // describeChannel describes a channel that the user added. An error in its keys or
 // mark is put in its Problem, for list and show to print.
 func (a *app) describeChannel(s *session, c channels.Channel) shownChannel {
+	shown := describeSettings(c)
+	b, err := s.desk.Bind(c)
+	var mark verify.Mark
+	if err == nil {
+		shown.Keys = describeKeys(b.Keys)
+		mark, err = s.Mark(b.Channel)
+	}
+	if err != nil {
+		shown.Problem = err.Error()
+	}
+	return shown.withMark(mark)
+}
+
+// describeProved describes p, whose newest manifest has just been proved.
+func (a *app) describeProved(s *session, p trust.Proved) shownChannel {
+	if p.Settings == nil {
+		return a.describeBuiltin(s, p.Name).withMark(p.Mark)
+	}
+	shown := describeSettings(*p.Settings)
+	shown.Keys = describeKeys(p.Keys)
+	return shown.withMark(p.Mark)
+}
+
+func (c shownChannel) withMark(m verify.Mark) shownChannel {
+	if !m.IsZero() {
+		c.Mark = &m
+	}
+	return c
+}
+
+// describeSettings describes c by its settings alone.
+func describeSettings(c channels.Channel) shownChannel {
 	pins, threshold := c.Trusted()
 	shown := shownChannel{
 		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: threshold, Tools: append([]string{}, c.Tools...), Added: c.Added,
@@ -67,40 +99,6 @@ func (a *app) describeChannel(s *session, c channels.Channel) shownChannel {
 	}
 	for _, pin := range pins {
 		shown.Keys = append(shown.Keys, shownKey{Primary: pin.Primary, Subkeys: pin.Subkeys})
-	}
-	b, err := s.desk.Bind(c)
-	if err != nil {
-		shown.Problem = err.Error()
-		return shown
-	}
-	shown.Keys = describeKeys(b.Keys)
-	m, err := s.Mark(b.Channel)
-	if err != nil {
-		shown.Problem = err.Error()
-	} else if !m.IsZero() {
-		shown.Mark = &m
-	}
-	return shown
-}
-
-// describeProved describes p, whose newest manifest has just been proved.
-func (a *app) describeProved(s *session, p trust.Proved) shownChannel {
-	c := p.Settings
-	if c == nil {
-		shown := a.describeBuiltin(s, p.Name)
-		shown.Mark = &p.Mark
-		if p.Mark.IsZero() {
-			shown.Mark = nil
-		}
-		return shown
-	}
-	_, threshold := c.Trusted()
-	shown := shownChannel{
-		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: threshold, Tools: append([]string{}, c.Tools...),
-		Keys: describeKeys(p.Keys), Rotation: describeRotation(*c), Added: c.Added,
-	}
-	if !p.Mark.IsZero() {
-		shown.Mark = &p.Mark
 	}
 	return shown
 }

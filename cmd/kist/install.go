@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -16,7 +15,7 @@ import (
 )
 
 func (a *app) installCommand() *cobra.Command {
-	var want parts
+	var want plan.Parts
 	var makeDefault, noDefault bool
 	return a.command(verb{
 		group: toolchains, use: "install [TOOL…]",
@@ -48,8 +47,8 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 			if makeDefault && noDefault {
 				return nil, usage("install: --default and --no-default exclude each other")
 			}
-			if err := want.validate("install"); err != nil {
-				return nil, err
+			if err := want.Validate(); err != nil {
+				return nil, usage("install: %v", err)
 			}
 			refs, err := trust.ParseRefs(args)
 			if err != nil {
@@ -60,7 +59,7 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 				if err != nil {
 					return nil, err
 				}
-				refs, want = []trust.Ref{project.Tool}, project.with(want)
+				refs, want = []trust.Ref{project.Tool}, project.With(want)
 			}
 			links := plan.FirstBecomesDefault
 			switch {
@@ -79,75 +78,7 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 	})
 }
 
-// parts are the optional parts of a release that a user asks for.
-type parts struct {
-	Components []string
-	Targets    []string
-	Profile    string
-}
-
-func (w parts) validate(verb string) error {
-	for kind, names := range map[string][]string{"component": w.Components, "target": w.Targets} {
-		for _, name := range names {
-			if err := manifests.ValidName(name); err != nil {
-				return usage("%s: %s %v", verb, kind, err)
-			}
-		}
-	}
-	if w.Profile != "" {
-		if err := manifests.ValidName(w.Profile); err != nil {
-			return usage("%s: profile %v", verb, err)
-		}
-	}
-	return nil
-}
-
-// isIn reports whether r is known to have all of w. The support for a target is a
-// component whose name ends with the target.
-func (w parts) isIn(r record.Head) bool {
-	lacks := func(c string) bool { return !slices.Contains(r.Components, c) }
-	cannotTarget := func(target string) bool { return len(forTarget(r, target)) == 0 }
-	return !slices.ContainsFunc(w.Components, lacks) && !slices.ContainsFunc(w.Targets, cannotTarget) &&
-		(w.Profile == "" || w.Profile == r.Profile)
-}
-
-// withThoseOf returns w and the parts of r, which is to be installed again.
-func (w parts) withThoseOf(r record.Head) parts {
-	w.Components = append(slices.Clone(w.Components), r.Components...)
-	slices.Sort(w.Components)
-	w.Components = slices.Compact(w.Components)
-	if w.Profile == "" {
-		w.Profile = r.Profile
-	}
-	return w
-}
-
-// componentsIn returns the names of the components of r that w means. It fails with
-// *manifests.UnknownTargetError; the plan checks the components.
-func (w parts) componentsIn(r record.Head) ([]string, error) {
-	components := slices.Clone(w.Components)
-	for _, target := range w.Targets {
-		found := forTarget(r, target)
-		if len(found) == 0 {
-			return nil, &manifests.UnknownTargetError{Tool: r.Tool, Version: r.Version, Target: target}
-		}
-		components = append(components, found...)
-	}
-	return components, nil
-}
-
-// forTarget returns the components of r that support a target: those whose names
-// end with the target's.
-func forTarget(r record.Head, target string) (components []string) {
-	for _, c := range r.Components {
-		if strings.HasSuffix(c, "-"+target) {
-			components = append(components, c)
-		}
-	}
-	return components
-}
-
-func (a *app) install(ctx context.Context, s *session, refs []trust.Ref, want parts, links plan.Links) (result, error) {
+func (a *app) install(ctx context.Context, s *session, refs []trust.Ref, want plan.Parts, links plan.Links) (result, error) {
 	c := plan.Change{Links: links, Follow: map[record.ID]string{}}
 	var already []record.Head
 	for _, ref := range refs {
@@ -160,7 +91,7 @@ func (a *app) install(ctx context.Context, s *session, refs []trust.Ref, want pa
 			}
 			if missing != nil {
 				a.warn("%v; installing it again", missing)
-				satisfied, want = false, want.withThoseOf(have)
+				satisfied, want = false, want.WithThoseOf(have)
 			}
 		}
 		if satisfied {
@@ -226,7 +157,7 @@ func isUnknownVersion(err error) bool {
 // one that only lacks components. A bare name means the tool's built-in channel, if
 // it has one, and in it a version that was installed by a bare name or labelled
 // stable, not any version.
-func (s *session) satisfies(ref trust.Ref, want parts) (have record.Head, all bool) {
+func (s *session) satisfies(ref trust.Ref, want plan.Parts) (have record.Head, all bool) {
 	if ref.Channel == "" {
 		ref.Channel, _ = trust.BuiltinChannel(ref.Name)
 	}
@@ -241,7 +172,7 @@ func (s *session) satisfies(ref trust.Ref, want parts) (have record.Head, all bo
 	}
 	slices.SortStableFunc(found, func(a, b record.Head) int { return s.rank(a) - s.rank(b) })
 	for _, r := range found {
-		if want.isIn(r) {
+		if want.IsIn(r) {
 			return r, true
 		}
 		if have.ID == "" {
@@ -255,7 +186,7 @@ func (s *session) satisfies(ref trust.Ref, want parts) (have record.Head, all bo
 func (s *session) holds(r manifests.Release) (record.Head, bool) {
 	for _, have := range s.state.Installed() {
 		if have.Channel == r.Channel && have.Tool == r.Tool && have.Version == r.Version && have.Platform == r.Platform &&
-			(parts{Components: r.Components}).isIn(have) {
+			(plan.Parts{Components: r.Components}).IsIn(have) {
 			return have, true
 		}
 	}

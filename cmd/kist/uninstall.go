@@ -22,7 +22,7 @@ import (
 
 func (a *app) uninstallCommand() *cobra.Command {
 	var all bool
-	var less parts
+	var less plan.Parts
 	return a.command(verb{
 		group: toolchains, use: "uninstall TOOL… | --all", aliases: []string{"remove", "rm"},
 		short: "Remove exactly what was installed",
@@ -49,8 +49,8 @@ kist rollback returns to the old one.`,
 			if all == (len(args) > 0) || all && !whole {
 				return nil, usage("uninstall: name the tools, or use --all")
 			}
-			if err := less.validate("uninstall"); err != nil {
-				return nil, err
+			if err := less.Validate(); err != nil {
+				return nil, usage("uninstall: %v", err)
 			}
 			refs, err := trust.ParseRefs(args)
 			if err != nil {
@@ -74,7 +74,7 @@ kist rollback returns to the old one.`,
 					c.Remove = append(c.Remove, r.ID)
 					continue
 				}
-				components, err := less.componentsIn(r)
+				components, err := less.ComponentsIn(r)
 				if err != nil {
 					return nil, err
 				}

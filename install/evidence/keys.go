@@ -25,19 +25,13 @@ func (r *proof) signers(e verify.Evidence) ([]signedBy, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, rules := range r.rules {
-		for i, s := range sets {
-			url := ""
-			if r.added != nil {
-				url = r.added.URL
-				sets[i].threshold = rules.Threshold(s.threshold)
-			}
-			if err := rules.Allows(r.head.Channel, url); err != nil {
-				return nil, err
-			}
-			if sets[i].keys, err = rules.Keys(r.head.Channel, s.keys, sets[i].threshold); err != nil {
-				return nil, err
-			}
+	url := ""
+	if r.added != nil {
+		url = r.added.URL
+	}
+	for i, s := range sets {
+		if sets[i].keys, sets[i].threshold, err = r.desk.Limit(r.head.Channel, url, s.keys, s.threshold); err != nil {
+			return nil, err
 		}
 	}
 	return sets, nil

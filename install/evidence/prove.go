@@ -57,7 +57,6 @@ type proof struct {
 	state *install.Installer
 	head  record.Head
 	added *channels.Channel // the channel as it is now; nil: built in, or removed
-	rules []channels.Rules
 	notes []string
 }
 
@@ -65,7 +64,7 @@ type proof struct {
 // match verify.ErrUntrusted, or are a *LostError.
 func Prove(ctx context.Context, desk *trust.Desk, i *install.Installer, head record.Head) (notes []string, err error) {
 	r := &proof{ctx: ctx, desk: desk, state: i, head: head}
-	if r.rules, err = desk.Rules(); err != nil {
+	if _, err := desk.Rules(); err != nil { // says nothing about the release
 		return nil, err
 	}
 	if !trust.IsBuiltinChannel(head.Channel) {

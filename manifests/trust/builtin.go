@@ -100,12 +100,8 @@ func (d *Desk) bindBuiltin(ctx context.Context, name string, newer *verify.Keyri
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range rules {
-			if ring, err = r.Keys(name, ring, threshold); err != nil {
-				return nil, err
-			}
-		}
-		return ring, nil
+		ring, _, err = d.Limit(name, "", ring, threshold)
+		return ring, err
 	}
 	if usesProxies := slices.ContainsFunc(u.Origins, func(o upstreams.Origin) bool { return o.ChecksumDB != "" }); usesProxies {
 		proxies, err := gosum.ParseProxies(d.GoProxy(ctx))

@@ -17,13 +17,12 @@ import (
 // This file knows the formats of added channels: kist's own, and those of the upstreams
 // that a channel may mirror.
 
-// bindFormat binds an added channel to the keys in ring.
-func (d *Desk) bindFormat(c channels.Channel, ring *verify.Keyring) (Binding, error) {
+// bindFormat binds an added channel to the keys and threshold of policy.
+func (d *Desk) bindFormat(c channels.Channel, policy verify.Policy) (Binding, error) {
 	b := Binding{Channel: manifests.Channel{Name: c.Name, Added: true}}
-	policy := verify.Policy{Keys: ring, Threshold: c.Threshold}
 	switch c.Format {
 	case "native":
-		b.Source = nativeSource(c, ring)
+		b.Source = nativeSource(c, policy)
 	case "debian":
 		suites, codename, err := debian.At(c.URL)
 		if err != nil {
@@ -35,7 +34,7 @@ func (d *Desk) bindFormat(c channels.Channel, ring *verify.Keyring) (Binding, er
 		b.Source = rust.Source{Channel: c.Name, URL: c.URL, Policy: policy}
 	default:
 		source, err := upstreams.Mirror{
-			Channel: c.Name, Format: c.Format, Base: c.URL, Tools: c.Tools, Keys: ring, Threshold: c.Threshold,
+			Channel: c.Name, Format: c.Format, Base: c.URL, Tools: c.Tools, Keys: policy.Keys, Threshold: policy.Threshold,
 		}.Source()
 		if err != nil {
 			return Binding{}, err
@@ -45,17 +44,14 @@ func (d *Desk) bindFormat(c channels.Channel, ring *verify.Keyring) (Binding, er
 	return b, nil
 }
 
-// nativeSource returns the source of a native channel with the keys in ring.
-func nativeSource(c channels.Channel, ring *verify.Keyring) native.Source {
-	_, threshold := c.Trusted()
+func nativeSource(c channels.Channel, policy verify.Policy) native.Source {
 	provided := upstreams.Provided() // once: a manifest may hold 70,000 releases
 	builtin := func(tool string) bool {
 		_, ok := provided[tool]
 		return ok
 	}
 	s := native.Source{
-		Channel: c.Name, URL: c.URL,
-		Policy:  verify.Policy{Keys: ring, Threshold: threshold},
+		Channel: c.Name, URL: c.URL, Policy: policy,
 		Granted: func(tool string) bool { return c.Grants(tool, builtin) },
 	}
 	if c.Rotation != nil {

@@ -34,36 +34,41 @@ func (d *Desk) readRules() ([]channels.Rules, error) {
 	return append(machine, user...), nil
 }
 
+// Limit returns what the rules leave of the keys of a channel, and how many of them must
+// have signed. url is that of an added channel, empty for a built-in one. If they do not
+// allow the channel, the error is a *channels.RuleError.
+func (d *Desk) Limit(name, url string, ring *verify.Keyring, threshold int) (*verify.Keyring, int, error) {
+	rules, err := d.Rules()
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, r := range rules {
+		if err := r.Allows(name, url); err != nil {
+			return nil, 0, err
+		}
+		if url != "" {
+			threshold = r.Threshold(threshold)
+		}
+		if ring, err = r.Keys(name, ring, threshold); err != nil {
+			return nil, 0, err
+		}
+	}
+	return ring, threshold, nil
+}
+
 // bind binds an added channel to the keys in ring, if the rules allow it. The Binding
 // records the keys and threshold that the user chose, and verifies by those that the
 // rules leave.
 func (d *Desk) bind(c channels.Channel, ring *verify.Keyring) (Binding, error) {
-	rules, err := d.Rules()
+	_, threshold := c.Trusted()
+	strong, threshold, err := d.Limit(c.Name, c.URL, ring, threshold)
 	if err != nil {
 		return Binding{}, err
-	}
-	strict, strong := c, ring
-	if c.Rotation != nil {
-		rotation := *c.Rotation
-		strict.Rotation = &rotation
-	}
-	for _, r := range rules {
-		if err := r.Allows(c.Name, c.URL); err != nil {
-			return Binding{}, err
-		}
-		strict.Threshold = r.Threshold(strict.Threshold)
-		if strict.Rotation != nil {
-			strict.Rotation.Threshold = r.Threshold(strict.Rotation.Threshold)
-		}
-		_, threshold := strict.Trusted()
-		if strong, err = r.Keys(c.Name, strong, threshold); err != nil {
-			return Binding{}, err
-		}
 	}
 	if err := notRevoked(c, strong); err != nil {
 		return Binding{}, err
 	}
-	b, err := d.bindFormat(strict, strong)
+	b, err := d.bindFormat(c, verify.Policy{Keys: strong, Threshold: threshold})
 	b.Settings, b.Keys = &c, ring
 	return b, err
 }
