@@ -7,7 +7,6 @@ import (
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
-	"github.com/kist-tools/kist/verify/keyrings"
 )
 
 // A signedBy is a set of keys, the threshold of them that must have signed, and the
@@ -38,21 +37,13 @@ func (r *proof) signers(e verify.Evidence) ([]signedBy, error) {
 }
 
 func (r *proof) candidates(e verify.Evidence) (sets []signedBy, err error) {
-	if u, ok := upstreams.Lookup(r.head.Channel); ok {
-		for _, o := range u.Origins {
-			if o.Keyring == "" {
-				continue
-			}
-			ring, err := keyrings.Lookup(o.Keyring)
-			if err == nil {
-				ring, err = r.desk.Renewed(ring)
-			}
-			if err != nil {
-				return nil, err
-			}
+	if trust.IsBuiltinChannel(r.head.Channel) {
+		err := trust.BuiltinKeys(r.head.Channel, func(o upstreams.Origin, ring *verify.Keyring) error {
+			ring, err := r.desk.Renewed(ring)
 			sets = append(sets, signedBy{ring, max(1, o.Threshold), ""})
-		}
-		return sets, nil
+			return err
+		})
+		return sets, err
 	}
 	certificates, err := r.certificates(e)
 	if err != nil {

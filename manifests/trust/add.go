@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/debian"
+	"github.com/kist-tools/kist/manifests/rust"
+	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -53,6 +57,74 @@ func NewChannel(c channels.Channel, where, cwd string, keys func() (*verify.Keyr
 	}
 	ring, err = verify.NewKeyring(c.Pins, ring.Export()...)
 	return c, ring, err
+}
+
+// locate checks the format and the tools of a channel to be added, and sets its URL. where
+// is what the user typed: a URL, or a path relative to cwd.
+func locate(c *channels.Channel, where, cwd string) (err error) {
+	switch c.Format {
+	case "native":
+		c.URL, err = manifests.Locate(where, cwd, "channel.toml")
+		return err
+	case "rust": // where is a manifest, or the directory of the stable one
+		if len(c.Tools) == 0 {
+			c.Tools = []string{rust.Tool}
+		}
+		if !c.Grants(rust.Tool, IsBuiltin) {
+			return invalid("a channel of format rust only offers %s", rust.Tool)
+		}
+		if c.URL, err = manifests.Locate(where, cwd, ""); err == nil && !rust.IsManifest(path.Base(c.URL)) {
+			c.URL, err = manifests.Locate(where, cwd, rust.ManifestName)
+		}
+		return err
+	case "debian": // where is the InRelease file of a suite, or its directory
+		if len(c.Tools) == 0 {
+			c.Tools = debian.Names()
+		}
+		if tool, ok := firstOther(c.Tools, debian.Names()); ok {
+			return invalid("kist makes no tool %q of packages, only %s", tool, strings.Join(debian.Names(), ", "))
+		}
+		if c.URL, err = manifests.Locate(where, cwd, debian.ReleaseFile); err == nil {
+			_, _, err = debian.At(c.URL)
+		}
+		return err
+	}
+	if !slices.Contains(upstreams.MirrorFormats(), c.Format) {
+		return &FormatError{c.Format}
+	}
+	known := upstreams.MirrorTools(c.Format)
+	if len(c.Tools) == 0 {
+		return invalid("use --tools to name the upstream tool that it mirrors: %s", strings.Join(known, ", "))
+	}
+	if tool, ok := firstOther(c.Tools, known); ok {
+		return invalid("no upstream of format %s has a tool %q, only %s", c.Format, tool, strings.Join(known, ", "))
+	}
+	if c.URL, err = manifests.Locate(where, cwd, ""); err == nil && !strings.HasSuffix(c.URL, "/") {
+		c.URL += "/"
+	}
+	return err
+}
+
+// firstOther returns the first of tools that is not known.
+func firstOther(tools, known []string) (tool string, ok bool) {
+	i := slices.IndexFunc(tools, func(t string) bool { return !slices.Contains(known, t) })
+	if i < 0 {
+		return "", false
+	}
+	return tools[i], true
+}
+
+// builtinKeys returns kist's own copies of the keys of the distribution that a channel of
+// format debian mirrors. ok is false for any other channel.
+func builtinKeys(c channels.Channel) (ring *verify.Keyring, ok bool, err error) {
+	if c.Format != "debian" {
+		return nil, false, nil
+	}
+	_, codename, err := debian.At(c.URL)
+	if err != nil {
+		return nil, false, err
+	}
+	return upstreams.DistroKeys(codename)
 }
 
 // Proved is a channel whose newest manifest has just been proved.
@@ -124,6 +196,33 @@ func (d *Desk) proveAdded(ctx context.Context, b Binding) (p Proved, keep []func
 		keep, p = append(keep, store), Proved{Binding: b, Mark: cat.Mark()}
 	}
 	return p, keep, nil
+}
+
+// proofs returns the requests that a channel must answer to be proved. A built-in
+// upstream proves one release. An added channel proves its manifest, or for each of its
+// tools a signed list or, if each file is signed, a file for host with an acceptable
+// signature.
+func (b Binding) proofs(host manifests.Request) (requests []manifests.Request) {
+	if b.Settings == nil {
+		host.Tool = b.tool
+		return []manifests.Request{host}
+	}
+	switch b.Settings.Format {
+	case "native":
+		return []manifests.Request{{}}
+	case "rust":
+		return []manifests.Request{{Tool: rust.Tool}}
+	case "debian":
+		return []manifests.Request{{Platform: host.Platform, List: true}}
+	}
+	for _, tool := range b.Settings.Tools {
+		q := manifests.Request{Tool: tool}
+		if b.Settings.Format == "detached" {
+			q.Platform, q.Distro = host.Platform, host.Distro
+		}
+		requests = append(requests, q)
+	}
+	return requests
 }
 
 // notifyOfOffers tells which tools the channel offers, and warns if there are none.

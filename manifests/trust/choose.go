@@ -8,6 +8,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/system"
+	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
@@ -18,7 +19,7 @@ type Binding struct {
 	Settings *channels.Channel // of a channel that the user added; nil for a built-in one
 	Keys     *verify.Keyring   // of a channel that the user added, before the rules limit them
 	tool     string            // of a built-in channel; "" for a distribution
-	indices  *indices          // of a distribution
+	indices  *transport.Pool   // of a distribution
 	bare     bool              // it was found by a bare tool name
 }
 

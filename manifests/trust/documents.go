@@ -3,7 +3,9 @@ package trust
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -111,8 +113,25 @@ func (d *Desk) documents(b Binding, q manifests.Request) (t manifests.Transport,
 		if err := recorder.Save(cache, b.cacheDir(q)); err != nil || b.indices == nil {
 			return err
 		}
-		return b.indices.sweep()
+		return b.indices.Sweep()
 	}, nil
+}
+
+// cachedIndices returns the cache of the package indices of one distribution's channel,
+// and the excerpts of them. They are large, and only fetched again when they change.
+func (d *Desk) cachedIndices(channel string) *transport.Pool {
+	return &transport.Pool{
+		Dir: path.Join(manifests.DocumentsDir, channel+"~indices"), ReadOnly: d.DryRun,
+		Open: func(create bool) (*os.Root, error) {
+			if create {
+				return d.State.CacheForDocuments()
+			}
+			return d.State.Cache(false)
+		},
+		Failed: func(err error) {
+			d.Warn(fmt.Sprintf("could not cache a package index, so it will be fetched again: %v", err))
+		},
+	}
 }
 
 // replay returns a transport that reads the cached documents of b; without a cache,

@@ -53,8 +53,10 @@ func (d *Desk) Offers(ctx context.Context) ([]Offer, error) {
 // those that it was granted by name.
 func (d *Desk) OffersOf(ctx context.Context, c channels.Channel) (list []Offer) {
 	versions := map[string][]manifests.Version{}
-	for _, v := range d.cachedCatalog(ctx, c) {
-		versions[v.Tool] = append(versions[v.Tool], v)
+	if b, err := d.Bind(c); err == nil && d.HasDocuments(c.Name) {
+		for _, v := range d.cachedList(ctx, b, d.Request(Ref{})) {
+			versions[v.Tool] = append(versions[v.Tool], v)
+		}
 	}
 	for tool, all := range versions {
 		list = append(list, Offer{tool, c.Name, newestOf(all), upstreams.About(tool)})
@@ -81,31 +83,10 @@ func (d *Desk) ToolsOf(ctx context.Context, channel string) (tools []string) {
 	return tools
 }
 
-// cachedCatalog lists the versions in the cached catalog of an added channel, newest
-// first. It is nil if nothing is cached, or the cached documents no longer verify.
-func (d *Desk) cachedCatalog(ctx context.Context, c channels.Channel) []manifests.Version {
-	if !d.HasDocuments(c.Name) {
-		return nil
-	}
-	b, err := d.Bind(c)
-	if err != nil {
-		return nil
-	}
-	cat, err := d.Cached(ctx, b, d.Request(Ref{}))
-	if err != nil {
-		return nil
-	}
-	return cat.Versions("")
-}
-
 // Near returns the tools in the cached catalog of b whose names are similar to name.
 func (d *Desk) Near(ctx context.Context, b Binding, name string) []string {
-	cat, err := d.Cached(ctx, b, d.Request(Ref{}))
-	if err != nil {
-		return nil
-	}
 	var tools []string
-	for _, v := range cat.Versions("") {
+	for _, v := range d.cachedList(ctx, b, d.Request(Ref{})) {
 		tools = append(tools, v.Tool)
 	}
 	return manifests.Near(name, slices.Compact(tools))
@@ -127,14 +108,22 @@ func (d *Desk) CachedVersions(ctx context.Context, ref Ref) []manifests.Version 
 	for _, b := range list {
 		q := d.Request(Ref{Name: ref.Name})
 		for _, q.List = range []bool{true, false} {
-			if cat, err := d.Cached(ctx, b, q); err == nil {
-				if versions := cat.Versions(ref.Name); len(versions) > 0 {
-					return versions
-				}
+			if versions := d.cachedList(ctx, b, q); len(versions) > 0 {
+				return versions
 			}
 		}
 	}
 	return nil
+}
+
+// cachedList lists the versions in a cached catalog of b that answer q, newest first. It
+// is nil if nothing is cached, or the cached documents no longer verify.
+func (d *Desk) cachedList(ctx context.Context, b Binding, q manifests.Request) []manifests.Version {
+	cat, err := d.Cached(ctx, b, q)
+	if err != nil {
+		return nil
+	}
+	return cat.Versions(q.Tool)
 }
 
 // newestOf returns the version in list that a bare name means, or "" if there is none.

@@ -4,7 +4,12 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/debian"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/rust"
+	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -86,4 +91,47 @@ func notRevoked(c channels.Channel, ring *verify.Keyring) error {
 		}
 	}
 	return nil
+}
+
+// bindFormat binds an added channel to the keys and threshold of policy.
+func (d *Desk) bindFormat(c channels.Channel, policy verify.Policy) (Binding, error) {
+	b := Binding{Channel: manifests.Channel{Name: c.Name, Added: true}}
+	switch c.Format {
+	case "native":
+		b.Source = nativeSource(c, policy)
+	case "debian":
+		suites, codename, err := debian.At(c.URL)
+		if err != nil {
+			return Binding{}, err
+		}
+		b.indices = d.cachedIndices(c.Name)
+		b.Source = debian.Source{Channel: c.Name, Codename: codename, Suites: suites, Policy: policy, Tools: c.Tools, Cache: b.indices, Tell: d.Warn}
+	case "rust":
+		b.Source = rust.Source{Channel: c.Name, URL: c.URL, Policy: policy}
+	default:
+		source, err := upstreams.Mirror{
+			Channel: c.Name, Format: c.Format, Base: c.URL, Tools: c.Tools, Keys: policy.Keys, Threshold: policy.Threshold,
+		}.Source()
+		if err != nil {
+			return Binding{}, err
+		}
+		b.Source, b.Added = source, false // Added makes a missing mark an error, and these formats have no marks
+	}
+	return b, nil
+}
+
+func nativeSource(c channels.Channel, policy verify.Policy) native.Source {
+	provided := upstreams.Provided() // once: a manifest may hold 70,000 releases
+	builtin := func(tool string) bool {
+		_, ok := provided[tool]
+		return ok
+	}
+	s := native.Source{
+		Channel: c.Name, URL: c.URL, Policy: policy,
+		Granted: func(tool string) bool { return c.Grants(tool, builtin) },
+	}
+	if c.Rotation != nil {
+		s.Edition = c.Rotation.Edition
+	}
+	return s
 }

@@ -76,7 +76,7 @@ func (d *Desk) StoredKey(primary verify.Fingerprint) ([]byte, error) {
 // renewBuiltin returns a built-in channel with newer copies of its keys. The pins do not
 // change: a new subkey must be bound by a signature that is strong enough by itself.
 func (d *Desk) renewBuiltin(ctx context.Context, name string, newer *verify.Keyring) (Binding, error) {
-	err := builtinRings(name, func(ring *verify.Keyring) error {
+	err := BuiltinKeys(name, func(_ upstreams.Origin, ring *verify.Keyring) error {
 		_, err := ring.Merge(newer)
 		return err
 	})
@@ -86,8 +86,9 @@ func (d *Desk) renewBuiltin(ctx context.Context, name string, newer *verify.Keyr
 	return d.bindBuiltin(ctx, name, newer)
 }
 
-// builtinRings calls f with each keyring of a built-in channel.
-func builtinRings(channel string, f func(*verify.Keyring) error) error {
+// BuiltinKeys calls f with each origin of a built-in channel that OpenPGP keys prove, and
+// kist's own copy of these keys.
+func BuiltinKeys(channel string, f func(upstreams.Origin, *verify.Keyring) error) error {
 	u, _ := upstreams.Lookup(channel)
 	for _, o := range u.Origins {
 		if o.Keyring == "" {
@@ -95,7 +96,7 @@ func builtinRings(channel string, f func(*verify.Keyring) error) error {
 		}
 		ring, err := keyrings.Lookup(o.Keyring)
 		if err == nil {
-			err = f(ring)
+			err = f(o, ring)
 		}
 		if err != nil {
 			return fmt.Errorf("channel %s: %w", channel, err)
@@ -109,7 +110,7 @@ func builtinRings(channel string, f func(*verify.Keyring) error) error {
 func OwnsSettings(config *os.Root) (owns func(name string) (bool, error), err error) {
 	var primaries []verify.Fingerprint
 	for _, name := range upstreams.Names() {
-		err := builtinRings(name, func(ring *verify.Keyring) error {
+		err := BuiltinKeys(name, func(_ upstreams.Origin, ring *verify.Keyring) error {
 			for _, pin := range ring.Pins() {
 				primaries = append(primaries, pin.Primary)
 			}
