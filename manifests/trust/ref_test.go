@@ -77,3 +77,26 @@ func TestDemand(t *testing.T) {
 		}
 	}
 }
+
+// What a person typed is refused or means the same when it is printed and typed again.
+func FuzzParseDemand(f *testing.F) {
+	for _, text := range []string{"go", "acme/zig@=0.14.0", "node@lts/jod", "rust>=1.63", "system/go>=go1.2", "gcc>=4:14.2.0-1~b1", "a@b>=c"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if r, err := trust.ParseRef(text); err == nil {
+			if again, err := trust.ParseRef(r.String()); err != nil || again != r {
+				t.Errorf("%q: %+v, then %+v, %v", text, r, again, err)
+			}
+		} else if !as[*trust.InputError](err) {
+			t.Errorf("%q: %T", text, err)
+		}
+		if d, err := trust.ParseDemand(text); err == nil {
+			if again, err := trust.ParseDemand(d.String()); err != nil || again != d {
+				t.Errorf("%q: %+v, then %+v, %v", text, d, again, err)
+			}
+		} else if !as[*trust.InputError](err) {
+			t.Errorf("%q: %T", text, err)
+		}
+	})
+}
