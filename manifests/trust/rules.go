@@ -120,6 +120,7 @@ func (d *Desk) bindFormat(c channels.Channel, policy verify.Policy) (Binding, er
 	return b, nil
 }
 
+// nativeSource returns the source of a native channel.
 func nativeSource(c channels.Channel, policy verify.Policy) native.Source {
 	provided := upstreams.Provided() // once: a manifest may hold 70,000 releases
 	builtin := func(tool string) bool {
