@@ -13,7 +13,7 @@ import (
 // Origins is the Source of an upstream with several origins.
 type Origins struct {
 	Channel string
-	List    []Named      // in the order in which they are tried
+	List    []Named                  // in the order in which they are tried
 	Notify  func(line, cause string) // see Machine
 }
 
