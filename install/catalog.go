@@ -13,21 +13,11 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Channel is a Source with the name its marks and receipts carry.
-type Channel struct {
-	Name   string
-	Source manifests.Source
-	// Added reports that the user added the channel. That stored its first mark,
-	// so a missing mark is a lost one, not first use. For a built-in channel,
-	// the receipts show whether it was used before.
-	Added bool
-}
-
 // Catalog fetches and proves the documents that answer q, checks their freshness
 // against the stored mark, and stores the new mark durably before it returns.
 // Freshness is checked nowhere else. Errors that match verify.ErrStale:
 // *verify.ExpiredError, *verify.DowngradeError, *verify.MarkError.
-func (i *Installer) Catalog(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request) (manifests.Catalog, error) {
+func (i *Installer) Catalog(ctx context.Context, t manifests.Transport, ch manifests.Channel, q manifests.Request) (manifests.Catalog, error) {
 	last, err := i.Mark(ch)
 	if err != nil {
 		return nil, err
@@ -39,7 +29,7 @@ func (i *Installer) Catalog(ctx context.Context, t manifests.Transport, ch Chann
 // damaged: documents that are proved and fresh by themselves set the new mark. A
 // mark that can still be read is enforced as usual, except for lines that no longer
 // exist; was is that mark, for the line that was proved.
-func (i *Installer) Renew(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request) (cat manifests.Catalog, was verify.Mark, err error) {
+func (i *Installer) Renew(ctx context.Context, t manifests.Transport, ch manifests.Channel, q manifests.Request) (cat manifests.Catalog, was verify.Mark, err error) {
 	have, err := i.Mark(ch)
 	var lost *verify.MarkError
 	if err != nil && !errors.As(err, &lost) {
@@ -53,7 +43,7 @@ func (i *Installer) Renew(ctx context.Context, t manifests.Transport, ch Channel
 }
 
 // Resolve is Catalog, then Release.
-func (i *Installer) Resolve(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request) (manifests.Release, error) {
+func (i *Installer) Resolve(ctx context.Context, t manifests.Transport, ch manifests.Channel, q manifests.Request) (manifests.Release, error) {
 	cat, err := i.Catalog(ctx, t, ch, q)
 	if err != nil {
 		return manifests.Release{}, err
@@ -64,7 +54,7 @@ func (i *Installer) Resolve(ctx context.Context, t manifests.Transport, ch Chann
 // Release returns the validated release of cat that answers q. It also requests
 // the components of an installed copy of the same version, so that adding one
 // component does not drop another.
-func (i *Installer) Release(cat manifests.Catalog, ch Channel, q manifests.Request) (manifests.Release, error) {
+func (i *Installer) Release(cat manifests.Catalog, ch manifests.Channel, q manifests.Request) (manifests.Release, error) {
 	r, err := cat.Resolve(q)
 	if err != nil {
 		return manifests.Release{}, err
@@ -89,7 +79,7 @@ func (i *Installer) Release(cat manifests.Catalog, ch Channel, q manifests.Reque
 	return r, r.Validate()
 }
 
-func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch Channel, q manifests.Request, have verify.Mark, renew bool) (manifests.Catalog, error) {
+func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch manifests.Channel, q manifests.Request, have verify.Mark, renew bool) (manifests.Catalog, error) {
 	now := i.o.Now
 	if now.Before(have.Issued) {
 		now = have.Issued
@@ -155,7 +145,7 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) erro
 
 // Rekey durably stores the keys of k as the keys of an added channel, before
 // anything that they signed is checked.
-func (i *Installer) Rekey(ctx context.Context, ch Channel, k verify.KeysMark) error {
+func (i *Installer) Rekey(ctx context.Context, ch manifests.Channel, k verify.KeysMark) error {
 	lock, err := i.lock(ctx)
 	if err != nil {
 		return err
@@ -173,7 +163,7 @@ func (i *Installer) Rekey(ctx context.Context, ch Channel, k verify.KeysMark) er
 
 // Mark reads the mark of ch with all of its lines. It returns the zero Mark on
 // first use, and a *verify.MarkError if the mark is lost or damaged.
-func (i *Installer) Mark(ch Channel) (verify.Mark, error) {
+func (i *Installer) Mark(ch manifests.Channel) (verify.Mark, error) {
 	m, err := i.store().Mark(ch.Name)
 	switch {
 	case err == nil:
@@ -197,6 +187,16 @@ func (i *Installer) Mark(ch Channel) (verify.Mark, error) {
 
 // marked reports whether installing r stored a mark.
 func marked(r record.Head) bool { return r.Evidence.Mark != nil && !r.Evidence.Mark.Fixed }
+
+// UndoMark removes the mark of a channel that could not be added, unless the channel had
+// the mark before.
+func (i *Installer) UndoMark(ctx context.Context, ch manifests.Channel, before verify.Mark) error {
+	if now, err := i.Mark(ch); err != nil || now.IsZero() || !before.IsZero() {
+		return nil
+	}
+	_, err := i.DropMark(ctx, ch.Name)
+	return err
+}
 
 // DropMark removes the mark of a channel that the user removed. A file that has the name
 // of the mark but cannot be parsed is kept, and returned.

@@ -36,7 +36,7 @@ func (f *feed) serve(now time.Time, serial uint64, text string) {
 	f.mark = verify.Mark{Serial: serial, Issued: now.Add(-time.Hour), Expires: now.Add(90 * 24 * time.Hour), Digest: verify.DigestOf([]byte(text))}
 }
 
-func (w *world) catalog(ch Channel) error {
+func (w *world) catalog(ch manifests.Channel) error {
 	_, err := w.kist().Catalog(w.t.Context(), w, ch, manifests.Request{Tool: "zig"})
 	return err
 }
@@ -44,7 +44,7 @@ func (w *world) catalog(ch Channel) error {
 func TestMarksOnlyMoveForward(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{}
-	ch := Channel{Name: "acme", Source: f, Added: true}
+	ch := manifests.Channel{Name: "acme", Source: f, Added: true}
 	f.serve(w.now, 5, "five")
 	var lost *verify.MarkError
 	if err := w.catalog(ch); !errors.As(err, &lost) {
@@ -87,7 +87,7 @@ func TestMarksOnlyMoveForward(t *testing.T) {
 func TestRenewStillRefusesAnOlderManifest(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{}
-	ch := Channel{Name: "acme", Source: f, Added: true}
+	ch := manifests.Channel{Name: "acme", Source: f, Added: true}
 	f.serve(w.now, 5, "five")
 	if _, _, err := w.kist().Renew(t.Context(), w, ch, manifests.Request{}); err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestRenewStillRefusesAnOlderManifest(t *testing.T) {
 func TestLostOrDamagedMarkIsAnError(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{}
-	ch := Channel{Name: "acme", Source: f, Added: true}
+	ch := manifests.Channel{Name: "acme", Source: f, Added: true}
 	mark := w.path(".local/state/kist/marks/acme.json")
 	for name, spoil := range map[string]func() error{
 		"removed":          func() error { return os.Remove(mark) },
@@ -131,7 +131,7 @@ func TestBuiltInChannelHasOneFirstUse(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{release: w.release("zig", "1.0", "bin/zig")}
 	f.serve(w.now, 5, "five")
-	ch := Channel{Name: "acme", Source: f}
+	ch := manifests.Channel{Name: "acme", Source: f}
 	i := w.kist()
 	r, err := i.Resolve(t.Context(), w, ch, manifests.Request{Tool: "zig"})
 	if err != nil {
@@ -153,7 +153,7 @@ func TestBuiltInChannelHasOneFirstUse(t *testing.T) {
 func TestClockSetBackDoesNotReviveManifest(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{}
-	ch := Channel{Name: "acme", Source: f, Added: true}
+	ch := manifests.Channel{Name: "acme", Source: f, Added: true}
 	f.serve(w.now, 5, "five")
 	if _, _, err := w.kist().Renew(t.Context(), w, ch, manifests.Request{}); err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestClockSetBackDoesNotReviveManifest(t *testing.T) {
 func TestAddingComponentKeepsOthers(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{release: w.release("zig", "1.0", "bin/zig")}
-	ch := Channel{Name: "acme", Source: f}
+	ch := manifests.Channel{Name: "acme", Source: f}
 	for _, c := range []string{"docs", "src"} {
 		i := w.kist()
 		r, err := i.Resolve(t.Context(), w, ch, manifests.Request{Tool: "zig", Components: []string{c}})
@@ -202,7 +202,7 @@ func has(list []string, s string) bool {
 func TestEachLineOfAChannelHasItsMark(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{}
-	ch := Channel{Name: "rust", Source: f}
+	ch := manifests.Channel{Name: "rust", Source: f}
 	day := func(line string, daysAgo int, text string) {
 		f.mark = verify.Mark{Line: line, Fixed: line == "", Issued: w.now.AddDate(0, 0, -daysAgo), Digest: verify.DigestOf([]byte(text))}
 	}
@@ -238,7 +238,7 @@ func TestExactVersionStoresNoMark(t *testing.T) {
 	w := newWorld(t)
 	f := &feed{release: w.release("zig", "1.0", "bin/zig")}
 	f.mark = verify.Mark{Fixed: true, Issued: w.now.AddDate(-1, 0, 0), Digest: verify.DigestOf([]byte("1.0"))}
-	ch := Channel{Name: "acme", Source: f}
+	ch := manifests.Channel{Name: "acme", Source: f}
 	r, err := w.kist().Resolve(t.Context(), w, ch, manifests.Request{Tool: "zig", Version: "1.0"})
 	if err != nil || r.Evidence.Mark == nil || !r.Evidence.Mark.Fixed {
 		t.Fatalf("evidence %+v, %v", r.Evidence, err)
@@ -257,7 +257,7 @@ func TestDryRunStoresNoMark(t *testing.T) {
 	i := w.kist()
 	i.o.DryRun = true
 	before := w.snapshot()
-	if _, err := i.Catalog(t.Context(), w, Channel{Name: "acme", Source: f}, manifests.Request{}); err != nil {
+	if _, err := i.Catalog(t.Context(), w, manifests.Channel{Name: "acme", Source: f}, manifests.Request{}); err != nil {
 		t.Fatal(err)
 	}
 	w.same(before)
@@ -270,7 +270,7 @@ func TestWithheldLineIsStale(t *testing.T) {
 		return verify.Mark{Line: name, Issued: w.now.AddDate(0, 0, days), Digest: verify.DigestOf([]byte(text))}
 	}
 	f := &feed{mark: verify.JoinLines("", line("base", -90, "b"), line("security", -1, "s"))}
-	ch := Channel{Name: "bookworm", Source: f}
+	ch := manifests.Channel{Name: "bookworm", Source: f}
 	if err := w.catalog(ch); err != nil {
 		t.Fatal(err)
 	}

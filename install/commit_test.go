@@ -80,7 +80,7 @@ func TestLockAfterAnotherKistUninstalledItself(t *testing.T) {
 	if left, err := os.ReadDir(w.home); err != nil || len(left) > 0 {
 		t.Errorf("left in the home: %v, %v", left, err)
 	}
-	if _, err := i.Catalog(t.Context(), w, Channel{Name: "acme", Source: counter(3)}, manifests.Request{}); err != nil {
+	if _, err := i.Catalog(t.Context(), w, manifests.Channel{Name: "acme", Source: counter(3)}, manifests.Request{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.serial(); got != 3 {

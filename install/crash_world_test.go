@@ -84,7 +84,7 @@ func (w *world) clean() {
 func (w *world) see(serial uint64) error {
 	i := w.kist()
 	defer i.Close()
-	_, err := i.Catalog(w.t.Context(), w, Channel{Name: "acme", Source: counter(serial)}, manifests.Request{})
+	_, err := i.Catalog(w.t.Context(), w, manifests.Channel{Name: "acme", Source: counter(serial)}, manifests.Request{})
 	return err
 }
 

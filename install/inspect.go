@@ -93,11 +93,6 @@ func inspect(ctx context.Context, u *sandbox.Unpacker, into *os.Root, budget *pr
 	return u.Add(ctx, held.Reader(), p.Archive)
 }
 
-// HashZip is verify.HashZip, run by a Child. f must be open only for reading.
-func HashZip(ctx context.Context, c Child, name string, f *os.File, size int64) (h1 string, err error) {
-	return sandbox.HashZip(ctx, c, name, f, size, func(int64) {})
-}
-
 // Blob returns the archive that a receipt names from the cache. Errors are those of
 // download.Cache.Open; without a cache, the error matches fs.ErrNotExist.
 func (i *Installer) Blob(ctx context.Context, a record.Artifact) (download.Blob, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
@@ -21,8 +22,8 @@ import (
 // dry run. A name proves nothing: the package that writes a directory decides by the
 // content of a file whether it wrote it.
 
-// documentsDir is where cmd/kist keeps proved documents, below the cache directory.
-const documentsDir = "documents"
+// documentsDir is where proved documents are, below the cache directory.
+const documentsDir = manifests.DocumentsDir
 
 const notOwn = "not kist's"
 
@@ -239,7 +240,7 @@ var ownDirs = []string{
 	store.Stages,
 	store.Generations + "/*/bin", store.Generations + "/*", store.Generations,
 	store.Toolchains + "/*/*", store.Toolchains + "/*", store.Toolchains,
-	store.Receipts, store.Marks, store.Evidence + "/sha256", store.Evidence,
+	store.Receipts, store.Marks, store.EvidenceDir, store.Evidence,
 	documentsDir + "/*", documentsDir,
 	"channels", "keys",
 }

@@ -20,6 +20,9 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
+// DocumentsDir is where kist keeps the documents that it proved, below its cache directory.
+const DocumentsDir = "documents"
+
 // A Query is the argument of Source.Fetch.
 type Query struct {
 	Request
@@ -44,6 +47,16 @@ type Query struct {
 // fetched.
 type Source interface {
 	Fetch(ctx context.Context, t Transport, q Query) (Catalog, error)
+}
+
+// A Channel is a Source with the name that its marks and receipts have.
+type Channel struct {
+	Name   string
+	Source Source
+	// Added reports that the user added the channel. That stored its first mark,
+	// so a missing mark is a lost one, not first use. For a built-in channel,
+	// the receipts show whether it was used before.
+	Added bool
 }
 
 // A Named source verifies the release of one name at a time and has no list of all

@@ -369,3 +369,8 @@ func isDigit(c byte) bool     { return '0' <= c && c <= '9' }
 func isLetter(c byte) bool    { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 func isSeparator(c byte) bool { return strings.IndexByte("._-~", c) >= 0 }
 func isNumber(s string) bool  { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// EscapeVersion returns version in the form used in paths: lower case, ":" and "~" as "_".
+func EscapeVersion(version string) string {
+	return strings.NewReplacer(":", "_", "~", "_").Replace(strings.ToLower(version))
+}

@@ -6,15 +6,16 @@ import (
 )
 
 // KeysMark records the newest accepted edition of a channel's keys, for channels
-// that publish a signed document of their keys. The zero value means none.
+// that publish a signed document of their keys. The zero value means none. A mark
+// stores all of it, as JSON; the channel's settings store version and digest, as TOML.
 type KeysMark struct {
-	Version uint64 `json:"version"`
-	Digest  Digest `json:"digest"` // of the document
+	Version uint64 `json:"version" toml:"version"`
+	Digest  Digest `json:"digest" toml:"digest"` // of the document
 	// Restart is the serial from which manifests are numbered again since version
 	// Restarted of the keys. It applies once, when that version or a later one is
 	// first accepted. 0 means that the numbering continues.
-	Restart   uint64 `json:"restart,omitempty"`
-	Restarted uint64 `json:"restarted,omitempty"`
+	Restart   uint64 `json:"restart,omitempty" toml:"-"`
+	Restarted uint64 `json:"restarted,omitempty" toml:"-"`
 }
 
 // IsZero reports whether no such document was accepted.

@@ -109,7 +109,7 @@ func (v verb) locks() bool { return slices.Contains(v.exits, 7) }
 // The groups of verbs in the help text.
 const (
 	toolchains   = "toolchains"
-	trust        = "trust"
+	trusting     = "trust"
 	publishing   = "publishing"
 	housekeeping = "housekeeping"
 )
@@ -147,7 +147,7 @@ touches a system directory.`,
 	}
 	root.AddGroup(
 		&cobra.Group{ID: toolchains, Title: "Toolchains"},
-		&cobra.Group{ID: trust, Title: "Trust"},
+		&cobra.Group{ID: trusting, Title: "Trust"},
 		&cobra.Group{ID: publishing, Title: "Publishing"},
 		&cobra.Group{ID: housekeeping, Title: "Housekeeping"},
 	)

@@ -11,6 +11,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 // This file holds the notes of a change: which files were not linked, where commands
@@ -34,12 +35,12 @@ func (a *app) noteDefaults(r *changeResult, s *session, c plan.Change, already [
 	if c.Links != plan.FirstBecomesDefault {
 		return
 	}
-	var asked []toolRef
+	var asked []trust.Ref
 	for _, rel := range c.Install {
-		asked = append(asked, toolRef{rel.Channel, rel.Tool, rel.Version})
+		asked = append(asked, trust.Ref{Channel: rel.Channel, Name: rel.Tool, Version: rel.Version})
 	}
 	for _, have := range already {
-		if ref := (toolRef{have.Channel, have.Tool, have.Version}); !slices.Contains(asked, ref) {
+		if ref := (trust.Ref{Channel: have.Channel, Name: have.Tool, Version: have.Version}); !slices.Contains(asked, ref) {
 			asked = append(asked, ref)
 		}
 	}

@@ -11,14 +11,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kist-tools/kist/install"
-	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
 
 func (a *app) channelCommand() *cobra.Command {
-	return a.family(trust, "channel", "Manage channels and their keys", `A channel is a named origin of tools with its own trust: where its signed
+	return a.family(trusting, "channel", "Manage channels and their keys", `A channel is a named origin of tools with its own trust: where its signed
 manifest is, whose OpenPGP keys may sign it, how many must, and for which tools
 it may speak.`,
 		a.channelAddCommand(), a.channelListCommand(), a.channelShowCommand(),
@@ -60,45 +60,47 @@ type shownKey struct {
 // describeChannel describes a channel that the user added. An error in its keys or
 // mark is put in its Problem, for list and show to print.
 func (a *app) describeChannel(s *session, c channels.Channel) shownChannel {
+	shown := describeSettings(c)
+	b, err := s.desk.Bind(c)
+	var mark verify.Mark
+	if err == nil {
+		shown.Keys = describeKeys(b.Keys)
+		mark, err = s.Mark(b.Channel)
+	}
+	if err != nil {
+		shown.Problem = err.Error()
+	}
+	return shown.withMark(mark)
+}
+
+// describeProved describes p, whose newest manifest has just been proved.
+func (a *app) describeProved(s *session, p trust.Proved) shownChannel {
+	if p.Settings == nil {
+		return a.describeBuiltin(s, p.Name).withMark(p.Mark)
+	}
+	shown := describeSettings(*p.Settings)
+	shown.Keys = describeKeys(p.Keys)
+	return shown.withMark(p.Mark)
+}
+
+func (c shownChannel) withMark(m verify.Mark) shownChannel {
+	if !m.IsZero() {
+		c.Mark = &m
+	}
+	return c
+}
+
+// describeSettings describes c by its settings alone.
+func describeSettings(c channels.Channel) shownChannel {
 	pins, threshold := c.Trusted()
 	shown := shownChannel{
 		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: threshold, Tools: append([]string{}, c.Tools...), Added: c.Added,
-		Rotation: showRotation(c),
+		Rotation: describeRotation(c),
 	}
 	for _, pin := range pins {
 		shown.Keys = append(shown.Keys, shownKey{Primary: pin.Primary, Subkeys: pin.Subkeys})
 	}
-	o, err := a.addedOrigin(s, c)
-	if err != nil {
-		shown.Problem = err.Error()
-		return shown
-	}
-	shown.Keys = describeKeys(o.keys)
-	m, err := s.Mark(o.Channel)
-	if err != nil {
-		shown.Problem = err.Error()
-	} else if !m.IsZero() {
-		shown.Mark = &m
-	}
 	return shown
-}
-
-// shown describes o, whose newest manifest has just been proved.
-func (a *app) shown(s *session, o origin, mark *verify.Mark) shownChannel {
-	if mark.IsZero() {
-		mark = nil
-	}
-	if o.added == nil {
-		shown := a.builtinShown(s, o.Name)
-		shown.Mark = mark
-		return shown
-	}
-	c := o.added
-	_, threshold := c.Trusted()
-	return shownChannel{
-		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: threshold, Tools: append([]string{}, c.Tools...),
-		Keys: describeKeys(o.keys), Mark: mark, Rotation: showRotation(*c), Added: c.Added,
-	}
 }
 
 // describeKeys describes each certificate of ring with its pins.
@@ -233,7 +235,7 @@ of the key is from.`,
 				return nil, err
 			}
 			defer s.Close()
-			added, err := a.channels(s)
+			added, err := s.desk.Channels()
 			if err != nil {
 				return nil, err
 			}
@@ -242,7 +244,7 @@ of the key is from.`,
 				r.Channels = append(r.Channels, a.describeChannel(s, c))
 			}
 			for _, name := range upstreams.Names() {
-				r.Channels = append(r.Channels, a.builtinShown(s, name))
+				r.Channels = append(r.Channels, a.describeBuiltin(s, name))
 			}
 			return r, nil
 		},
@@ -262,10 +264,10 @@ func (a *app) channelShowCommand() *cobra.Command {
 				return nil, err
 			}
 			defer s.Close()
-			if isBuiltinChannel(args[0]) {
-				return a.builtinShown(s, args[0]), nil
+			if trust.IsBuiltinChannel(args[0]) {
+				return a.describeBuiltin(s, args[0]), nil
 			}
-			c, err := a.added(s, args[0])
+			c, err := s.desk.Added(args[0])
 			if err != nil {
 				return nil, err
 			}
@@ -273,30 +275,6 @@ func (a *app) channelShowCommand() *cobra.Command {
 		},
 	})
 }
-
-// added returns the channel called name that the user added.
-func (a *app) added(s *session, name string) (channels.Channel, error) {
-	if isBuiltinChannel(name) {
-		return channels.Channel{}, &builtinError{name}
-	}
-	if err := manifests.ValidName(name); err != nil {
-		return channels.Channel{}, usage("channel: name %v", err)
-	}
-	st, ok, err := s.store()
-	if err != nil {
-		return channels.Channel{}, err
-	}
-	if !ok {
-		return channels.Channel{}, &channels.UnknownChannelError{Name: name}
-	}
-	return st.Get(name)
-}
-
-// A builtinError is returned for a change to a built-in channel, which nobody can add,
-// change or remove.
-type builtinError struct{ Name string }
-
-func (e *builtinError) Error() string { return fmt.Sprintf("channel %s is built in", e.Name) }
 
 func (a *app) channelRemoveCommand() *cobra.Command {
 	return a.command(verb{
@@ -346,8 +324,8 @@ func (r channelRemoved) text(p *page) {
 }
 
 func (a *app) channelRemove(ctx context.Context, s *session, name string) (result, error) {
-	if isBuiltinChannel(name) {
-		return nil, &builtinError{name}
+	if trust.IsBuiltinChannel(name) {
+		return nil, &trust.BuiltinError{Name: name}
 	}
 	r := channelRemoved{DryRun: a.flags.dryRun, Removed: name}
 	for _, have := range s.state.Installed() {
@@ -355,31 +333,19 @@ func (a *app) channelRemove(ctx context.Context, s *session, name string) (resul
 			r.Stays = append(r.Stays, have.Ref())
 		}
 	}
-	st, ok, err := s.store()
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, &channels.UnknownChannelError{Name: name}
-	}
-	var files []string
-	mark := func() ([]install.Drift, error) { return s.DropMark(ctx, name) }
-	if a.flags.dryRun {
-		files, err = st.KeyFiles(name)
-		mark = func() ([]install.Drift, error) { return s.StoredMark(name) }
-	} else {
-		err = s.locked(ctx, func() (err error) {
-			files, err = st.Remove(name)
-			return err
-		})
-	}
+	files, err := s.desk.Remove(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	for _, file := range files {
 		r.Kept = append(r.Kept, install.Drift{Path: filepath.Join(a.Dirs.Config, "kist", filepath.FromSlash(file)), Reason: "not kist's"})
 	}
-	left, err := mark()
+	var left []install.Drift
+	if a.flags.dryRun {
+		left, err = s.StoredMark(name)
+	} else {
+		left, err = s.DropMark(ctx, name)
+	}
 	r.Kept = append(r.Kept, left...)
 	return r, cmp.Or(err, kept(r.Kept, a.flags.dryRun))
 }

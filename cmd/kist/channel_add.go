@@ -3,16 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
@@ -44,19 +42,12 @@ with kist count where no --key is given.`,
 			f.IntVar(&c.Threshold, "threshold", 1, "`N` of the keys must have signed")
 			f.StringSliceVar(&c.Tools, "tools", nil, "tools it may provide, each `PATTERN` a name or the beginning of one and a *; default: every name that is not built in")
 		},
-		values: map[string]completer{"format": words(channels.Formats()...), "tools": list(words(builtinTools()...))},
+		values: map[string]completer{"format": words(channels.Formats()...), "tools": list(words(trust.BuiltinTools()...))},
 		run: func(ctx context.Context, args []string) (result, error) {
 			c.Name = args[0]
 			return a.channelAdd(ctx, c, args[1], keys)
 		},
 	})
-}
-
-// A takenError reports that a different channel of that name exists already.
-type takenError struct{ Name string }
-
-func (e *takenError) Error() string {
-	return fmt.Sprintf("channel %s already exists, with another URL, keys, threshold, tools or format", e.Name)
 }
 
 // channelAdded is the result of channel add.
@@ -79,7 +70,17 @@ func (r channelAdded) text(p *page) {
 }
 
 func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, keyFiles []string) (result, error) {
-	ring, err := a.newChannel(&c, where, keyFiles)
+	cwd, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	c, ring, err := trust.NewChannel(c, where, cwd, keysIn(keyFiles), a.now)
+	if _, wrong := errors.AsType[*trust.InputError](err); wrong {
+		return nil, usage("channel add: %v", err)
+	}
+	if err == nil {
+		err = a.desk(nil).CheckKeys(ring)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -88,169 +89,31 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 		return nil, err
 	}
 	defer s.Close()
-	have, err := a.added(s, c.Name)
-	var unknown *channels.UnknownChannelError
-	switch {
-	case err == nil && have.Equal(c):
-		return channelAdded{shownChannel: a.describeChannel(s, have), Unchanged: true}, nil
-	case err == nil:
-		return nil, &takenError{c.Name}
-	case !errors.As(err, &unknown):
-		return nil, err
-	}
-	o, err := a.bind(s, c, ring)
-	if err != nil {
-		return nil, err
-	}
-	if a.flags.dryRun {
-		_, _, shown, err := a.proveAdded(ctx, s, o)
-		if err != nil {
-			return nil, err
-		}
-		return channelAdded{shownChannel: shown, DryRun: true}, nil
-	}
-	if err := s.Writable(channels.Dirs()...); err != nil {
-		return nil, err
-	}
-	before, _ := s.Mark(o.Channel) // a damaged mark counts as none
-	proved, keep, shown, err := a.proveAdded(ctx, s, o)
-	if err == nil {
-		err = s.remember(ctx, *proved.added, proved.keys)
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.unmark(context.WithoutCancel(ctx), o, before))
-	}
-	for _, store := range keep {
-		if err := store(); err != nil {
-			a.warn("what proved channel %s is not kept for --offline: %v", c.Name, err)
-		}
-	}
-	return channelAdded{shownChannel: shown}, nil
-}
-
-// proveAdded proves every line of a channel that is being added, and stores its mark.
-// It returns o with the newest keys that the channel publishes, functions that store
-// the documents that proved it, and its description.
-func (a *app) proveAdded(ctx context.Context, s *session, o origin) (proved origin, keep []func() error, shown shownChannel, err error) {
-	for _, q := range o.proofs(a.request(toolRef{})) {
-		t, store, err := a.documents(s, o, q)
-		if err != nil {
-			return o, nil, shown, err
-		}
-		if o, _, err = a.rotate(ctx, s, t, o); err != nil {
-			return o, nil, shown, err
-		}
-		cat, _, err := s.Renew(ctx, t, o.Channel, q)
-		if err != nil {
-			return o, nil, shown, err
-		}
-		a.tellOffered(*o.added, cat)
-		mark := cat.Mark()
-		keep, shown = append(keep, store), a.shown(s, o, &mark)
-	}
-	return o, keep, shown, nil
-}
-
-// unmark removes the mark of a channel that could not be added, unless it had one
-// before.
-func (s *session) unmark(ctx context.Context, o origin, before verify.Mark) error {
-	if now, err := s.Mark(o.Channel); err != nil || now.IsZero() || !before.IsZero() {
-		return nil
-	}
-	_, err := s.DropMark(ctx, o.Name)
-	return err
-}
-
-// newChannel validates what the user typed, before any directory is opened or the
-// network is asked.
-func (a *app) newChannel(c *channels.Channel, where string, keyFiles []string) (*verify.Keyring, error) {
-	if err := manifests.ValidName(c.Name); err != nil {
-		return nil, usage("channel add: name %v", err)
-	}
-	if isBuiltinChannel(c.Name) || isBuiltin(c.Name) {
-		return nil, &builtinError{c.Name}
-	}
-	cwd, err := os.Getwd()
-	if err != nil {
-		return nil, err
-	}
-	var format *formatError
-	if err := locateChannel(c, where, cwd); errors.As(err, &format) {
-		return nil, err
-	} else if err != nil {
-		return nil, usage("channel add: %v", err)
-	}
-	files, known, err := builtinKeys(*c)
+	p, err := s.desk.Add(ctx, c, ring)
 	switch {
 	case err != nil:
 		return nil, err
-	case len(keyFiles) > 0:
-		if files, err = readFiles(keyFiles, channels.MaxKey); err != nil {
+	case p.Existed:
+		return channelAdded{shownChannel: a.describeChannel(s, *p.Settings), Unchanged: true}, nil
+	}
+	return channelAdded{shownChannel: a.describeProved(s, p), DryRun: a.flags.dryRun}, nil
+}
+
+// keysIn returns a function that reads the public keys in files that the user named; nil
+// if there are no files.
+func keysIn(paths []string) func() (*verify.Keyring, error) {
+	if len(paths) == 0 {
+		return nil
+	}
+	return func() (*verify.Keyring, error) {
+		files, err := readFiles(paths, channels.MaxKey)
+		if err != nil {
 			return nil, err
 		}
-	case !known:
-		return nil, usage("channel add: name the keys that may sign with --key FILE")
-	}
-	ring, err := verify.OpenKeyring(files...)
-	if err != nil {
-		return nil, &keyFileError{Paths: keyFiles, Err: err}
-	}
-	if err := ring.Distinct(); err != nil {
-		return nil, usage("channel add: %v", err)
-	}
-	c.Pins, c.Added = ring.Pins(), a.now
-	if err := c.Validate(); err != nil {
-		return nil, usage("channel add: %v", err)
-	}
-	ring, err = verify.NewKeyring(c.Pins, files...)
-	if err != nil {
-		return nil, err
-	}
-	return ring, a.lint(ring)
-}
-
-// A formatError reports that this kist cannot add channels of a format.
-type formatError struct{ Format string }
-
-func (e *formatError) Error() string {
-	return fmt.Sprintf("channels of format %q cannot be added yet", e.Format)
-}
-
-// remember stores a channel and its keys.
-func (s *session) remember(ctx context.Context, c channels.Channel, ring *verify.Keyring) error {
-	root, err := s.Config(true)
-	if err != nil {
-		return err
-	}
-	return s.locked(ctx, func() error { return channels.Store{Root: root}.Put(c, ring) })
-}
-
-// locked runs change under kist's lock.
-func (s *session) locked(ctx context.Context, change func() error) error {
-	unlock, err := s.Lock(ctx)
-	if err != nil {
-		return err
-	}
-	return errors.Join(change(), unlock())
-}
-
-// tellOffered prints which tools the channel offers, and warns if there are none.
-func (a *app) tellOffered(c channels.Channel, cat manifests.Catalog) {
-	var tools []string
-	for _, v := range cat.Versions("") {
-		if !slices.Contains(tools, v.Tool) {
-			tools = append(tools, v.Tool)
+		ring, err := verify.OpenKeyring(files...)
+		if err != nil {
+			return nil, &keyFileError{Paths: paths, Err: err}
 		}
+		return ring, nil
 	}
-	if len(tools) == 0 {
-		a.warn("channel %s offers none of the tools that it may provide (--tools)", c.Name)
-		return
-	}
-	const most = 12
-	rest := ""
-	if len(tools) > most {
-		rest = fmt.Sprintf(" and %d more", len(tools)-most)
-		tools = tools[:most]
-	}
-	a.say("channel %s offers %s%s", c.Name, strings.Join(tools, ", "), rest)
 }

@@ -18,7 +18,7 @@ func (a *app) checkSignatureCommand() *cobra.Command {
 	var threshold int
 	var at string
 	return a.command(verb{
-		group: trust, use: "check-signature FILE [SIGNATURE] --keyring FILE…",
+		group: trusting, use: "check-signature FILE [SIGNATURE] --keyring FILE…",
 		short: "Check any file's OpenPGP signature under kist's policy",
 		long: `Like gpgv: is FILE signed by a key of the keyring? SIGNATURE is a detached
 signature; without it FILE must be clear-signed. A keyring may be binary or

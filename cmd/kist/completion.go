@@ -12,6 +12,7 @@ import (
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/system"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
@@ -120,7 +121,7 @@ func installedRefs(installed []record.Head, typed string) (refs []string) {
 			continue
 		}
 		refs = append(refs, r.Tool, r.Tool+"@"+r.Version)
-		if own, ok := builtinChannel(r.Tool); !ok || own != r.Channel {
+		if own, ok := trust.BuiltinChannel(r.Tool); !ok || own != r.Channel {
 			refs = append(refs, r.Channel+"/")
 		}
 	}
@@ -136,9 +137,9 @@ func (a *app) completeTools(_ []string, typed string) (refs []string, files bool
 		channel, name = "", ref
 	}
 	if !named && !versioned {
-		refs = builtinTools()
+		refs = trust.BuiltinTools()
 		for _, name := range upstreams.Names() {
-			if u, _ := upstreams.Lookup(name); isDistro(u) {
+			if u, _ := upstreams.Lookup(name); u.IsDistro() {
 				refs = append(refs, name+"/")
 			}
 		}
@@ -148,41 +149,26 @@ func (a *app) completeTools(_ []string, typed string) (refs []string, files bool
 		refs = append(refs, installedRefs(installed, typed)...)
 		switch {
 		case versioned:
-			for _, v := range a.cachedVersions(ctx, s, toolRef{Channel: channel, Name: name}) {
+			for _, v := range s.desk.CachedVersions(ctx, trust.Ref{Channel: channel, Name: name}) {
 				refs = append(refs, ref+"@"+v.Version)
 				for _, label := range v.Labels {
 					refs = append(refs, ref+"@"+label)
 				}
 			}
 		case named:
-			for _, tool := range a.toolsOf(ctx, s, channel) {
+			for _, tool := range s.desk.ToolsOf(ctx, channel) {
 				refs = append(refs, channel+"/"+tool)
 			}
 		default:
-			for _, c := range a.addedChannels(s) {
+			for _, c := range addedChannels(s) {
 				refs = append(refs, c.Name+"/")
-				for _, o := range a.offersOf(ctx, s, c, s.cachedChannels()) {
+				for _, o := range s.desk.OffersOf(ctx, c) {
 					refs = append(refs, o.Tool)
 				}
 			}
 		}
 	})
 	return refs, false
-}
-
-// toolsOf returns the tools of one channel.
-func (a *app) toolsOf(ctx context.Context, s *session, channel string) (tools []string) {
-	if u, ok := upstreams.Lookup(channel); ok {
-		return u.Tools()
-	}
-	for _, c := range a.addedChannels(s) {
-		if c.Name == channel {
-			for _, o := range a.offersOf(ctx, s, c, s.cachedChannels()) {
-				tools = append(tools, o.Tool)
-			}
-		}
-	}
-	return tools
 }
 
 // completeDemanded offers the tools that ensure can look for.
@@ -208,7 +194,7 @@ func (a *app) completeRun(args []string, typed string) (candidates []string, fil
 	case len(args) != 1:
 		return nil, true // the command's own arguments
 	}
-	ref, err := parseTool(args[0])
+	ref, err := trust.ParseRef(args[0])
 	if err != nil {
 		return nil, false
 	}
@@ -237,7 +223,7 @@ func (a *app) completeCommands([]string, string) (names []string, files bool) {
 func (a *app) completeComponents(args []string, _ string) (names []string, files bool) {
 	a.peek(func(s *session, _ []record.Head) {
 		for _, arg := range args {
-			ref, err := parseTool(arg)
+			ref, err := trust.ParseRef(arg)
 			if err != nil {
 				continue
 			}
@@ -258,7 +244,7 @@ func (a *app) completeChannels(args []string, typed string) ([]string, bool) {
 // completeAdded offers the channels that the user added.
 func (a *app) completeAdded([]string, string) (names []string, files bool) {
 	a.peek(func(s *session, _ []record.Head) {
-		for _, c := range a.addedChannels(s) {
+		for _, c := range addedChannels(s) {
 			names = append(names, c.Name)
 		}
 	})
@@ -293,10 +279,9 @@ func (a *app) completeList(args []string, typed string) ([]string, bool) {
 func (a *app) completeShown(args []string, typed string) (refs []string, files bool) {
 	all, _ := a.completeTools(args, typed)
 	a.peek(func(s *session, installed []record.Head) {
-		known := s.cachedChannels()
 		refs = slices.DeleteFunc(all, func(ref string) bool {
-			channel, builtin := builtinChannel(ref)
-			return builtin && !known.of(channel) && !slices.ContainsFunc(installed, func(r record.Head) bool { return r.Tool == ref })
+			channel, builtin := trust.BuiltinChannel(ref)
+			return builtin && !s.desk.HasDocuments(channel) && !slices.ContainsFunc(installed, func(r record.Head) bool { return r.Tool == ref })
 		})
 	})
 	return refs, false
@@ -313,11 +298,7 @@ func (a *app) completeDistros(args []string, _ string) ([]string, bool) {
 
 // addedChannels returns the user's channels; on an error it returns those that can be
 // read, and prints nothing.
-func (a *app) addedChannels(s *session) []channels.Channel {
-	st, ok, err := s.store()
-	if !ok || err != nil {
-		return nil
-	}
-	added, _ := st.List()
+func addedChannels(s *session) []channels.Channel {
+	added, _ := s.desk.List()
 	return added
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) defaultCommand() *cobra.Command {
@@ -20,7 +21,7 @@ func (a *app) defaultCommand() *cobra.Command {
 		changes:  true,
 		complete: firstOnly(a.completeInstalled),
 		run: func(ctx context.Context, args []string) (result, error) {
-			ref, err := parseTool(args[0])
+			ref, err := trust.ParseRef(args[0])
 			if err != nil {
 				return nil, err
 			}

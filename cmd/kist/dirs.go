@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/manifests"
 )
 
 // baseDirs are the base directories of the XDG Base Directory Specification, as the
@@ -117,7 +118,7 @@ base directories, then kist's own below them.`,
 				{"marks", own(d.State, "marks")},
 				{"blobs", own(d.Cache, "blobs")},
 				{"partial", own(d.Cache, "partial")},
-				{"documents", own(d.Cache, documents)},
+				{"documents", own(d.Cache, manifests.DocumentsDir)},
 				{"channels", own(d.Config, "channels")},
 				{"keys", own(d.Config, "keys")},
 			}}, nil

@@ -15,10 +15,8 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/system"
-	"github.com/kist-tools/kist/manifests/upstreams"
-	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 // The places where ensure looks for a tool. Without --prefer it looks in the first
@@ -59,7 +57,7 @@ CHANNEL/TOOL only that channel's.`,
 		complete: firstOnly(a.completeDemanded),
 		values:   map[string]completer{"prefer": list(words(fromSystem, fromInstalled, fromNetwork))},
 		run: func(ctx context.Context, args []string) (result, error) {
-			d, err := parseDemand(args[0])
+			d, err := trust.ParseDemand(args[0])
 			if err != nil {
 				return nil, err
 			}
@@ -97,57 +95,6 @@ func placesOf(prefer []string) (places []string, err error) {
 	return slices.Insert(places, slices.Index(places, fromInstalled)+1, fromBundled), nil
 }
 
-// A demand is the argument of ensure: TOOL@V or TOOL>=V.
-type demand struct {
-	toolRef
-	atLeast string // V of TOOL>=V, in which case Version is empty
-}
-
-func parseDemand(arg string) (demand, error) {
-	tool, least, bounded := strings.Cut(arg, ">=")
-	ref, err := parseTool(strings.TrimSpace(tool))
-	switch {
-	case err != nil:
-		return demand{}, usage("ensure: %q is neither 'TOOL>=V' nor TOOL@V", arg)
-	case !bounded && ref.Version == "":
-		return demand{}, usage("ensure: which version of %s? put 'TOOL>=V' in quotes, or the shell treats > as a redirection", arg)
-	case !bounded:
-		return demand{ref, ""}, nil
-	case ref.Version != "":
-		return demand{}, usage("ensure: %q: either @ or >=", arg)
-	}
-	d := demand{ref, upstreams.Numbering(ref.Name).Spell(strings.TrimSpace(least))}
-	if manifests.ValidVersion(d.atLeast) != nil || !manifests.Ordered(d.atLeast) {
-		return demand{}, usage("ensure: %q: %q is not a version of %s that can be compared", arg, strings.TrimSpace(least), ref.Name)
-	}
-	return d, nil
-}
-
-func (d demand) String() string {
-	if d.atLeast == "" {
-		return d.toolRef.String()
-	}
-	return d.toolRef.String() + ">=" + d.atLeast
-}
-
-// metBy reports whether a version satisfies d. A version that cannot be compared does
-// not satisfy TOOL>=V, since it is not known to be new enough.
-func (d demand) metBy(version string) bool {
-	if d.atLeast == "" {
-		return manifests.MatchesVersion(d.Version, version)
-	}
-	return manifests.Ordered(version) && manifests.CompareVersions(version, d.atLeast) >= 0
-}
-
-// ownNumber returns the tool's own version number. For a distribution's package, whose
-// version adds the distribution's parts, that is the upstream part.
-func ownNumber(named verify.Evidence, version string) string {
-	if debian.IsIndex(named.Name) {
-		return debian.Upstream(version)
-	}
-	return version
-}
-
 // An ensureResult is the tool that satisfies the demand.
 type ensureResult struct {
 	Tool    string `json:"tool"`
@@ -170,7 +117,7 @@ func (r ensureResult) text(p *page) {
 
 // An unmetError reports that no place satisfies the demand, and what was found instead.
 type unmetError struct {
-	Demand demand
+	Demand trust.Demand
 	Seen   []string // one line for each place
 	Asked  bool     // the network was asked
 	Err    error    // why a place could not be checked, or nil
@@ -184,11 +131,11 @@ func (e *unmetError) Unwrap() error { return e.Err }
 // A finder looks in one place for a tool that satisfies d. It returns r when found;
 // otherwise seen describes what was found instead, or err why the place could not be
 // checked.
-type finder func(ctx context.Context, s *session, d demand) (r *ensureResult, seen string, err error)
+type finder func(ctx context.Context, s *session, d trust.Demand) (r *ensureResult, seen string, err error)
 
 // ensure looks in one place after the other. It skips a place that d rules out by
 // naming a channel, and goes on past a place that cannot be reached or lacks the tool.
-func (a *app) ensure(ctx context.Context, s *session, d demand, places []string) (result, error) {
+func (a *app) ensure(ctx context.Context, s *session, d trust.Demand, places []string) (result, error) {
 	in := map[string]finder{fromSystem: a.ensureSystem, fromInstalled: a.ensureInstalled, fromBundled: a.ensureBundled, fromNetwork: a.ensureNetwork}
 	unmet := &unmetError{Demand: d}
 	for _, place := range places {
@@ -228,7 +175,7 @@ func (a *app) absent(err error) bool {
 }
 
 // ensureSystem looks for the system's command on PATH.
-func (a *app) ensureSystem(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
+func (a *app) ensureSystem(ctx context.Context, s *session, d trust.Demand) (*ensureResult, string, error) {
 	t, known := system.Lookup(d.Name)
 	if !known && d.Channel == system.Channel {
 		return nil, "", &manifests.UnknownToolError{Channel: system.Channel, Tool: d.Name, Near: manifests.Near(d.Name, system.Names())}
@@ -242,7 +189,7 @@ func (a *app) ensureSystem(ctx context.Context, s *session, d demand) (*ensureRe
 		return nil, fmt.Sprintf("the system has no %s on PATH", t.Command), ctx.Err()
 	case found.Problem != nil:
 		return nil, fmt.Sprintf("%s does not tell its version: %v", found.Path, found.Problem), ctx.Err()
-	case !d.metBy(found.Version):
+	case !d.MetBy(found.Version):
 		return nil, fmt.Sprintf("%s is %s", found.Path, found.Version), nil
 	}
 	return &ensureResult{Tool: d.Name, Version: found.Version, Channel: system.Channel, From: fromSystem, Path: found.Path}, "", nil
@@ -250,10 +197,10 @@ func (a *app) ensureSystem(ctx context.Context, s *session, d demand) (*ensureRe
 
 // ensureInstalled returns the default if that satisfies d, else the newest release
 // that does.
-func (a *app) ensureInstalled(_ context.Context, s *session, d demand) (*ensureResult, string, error) {
-	all, err := s.matching(toolRef{Channel: d.Channel, Name: d.Name})
+func (a *app) ensureInstalled(_ context.Context, s *session, d trust.Demand) (*ensureResult, string, error) {
+	all, err := s.matching(trust.Ref{Channel: d.Channel, Name: d.Name})
 	if _, none := errors.AsType[*notInstalledError](err); none {
-		return nil, fmt.Sprintf("no %s is installed", toolRef{Channel: d.Channel, Name: d.Name}), nil
+		return nil, fmt.Sprintf("no %s is installed", trust.Ref{Channel: d.Channel, Name: d.Name}), nil
 	}
 	if err != nil {
 		return nil, "", err
@@ -261,7 +208,7 @@ func (a *app) ensureInstalled(_ context.Context, s *session, d demand) (*ensureR
 	slices.SortStableFunc(all, func(a, b record.Head) int { return s.rank(a) - s.rank(b) })
 	var refs, lost []string
 	for _, r := range all {
-		if !d.metBy(ownNumber(r.Evidence, r.Version)) && !(d.atLeast == "" && d.satisfiedBy(r)) {
+		if !d.MetBy(trust.OwnNumber(r.Evidence, r.Version)) && !(d.AtLeast == "" && means(d.Ref, r)) {
 			refs = append(refs, r.Ref())
 			continue
 		}
@@ -309,7 +256,7 @@ func ownCommand(r record.Head) string {
 
 // ensureBundled installs from a channel that the user added from a local directory, if
 // the archives are local too.
-func (a *app) ensureBundled(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
+func (a *app) ensureBundled(ctx context.Context, s *session, d trust.Demand) (*ensureResult, string, error) {
 	err := s.MayChange()
 	if owner, ok := errors.AsType[*install.OwnerError](err); ok {
 		return nil, owner.Error(), nil
@@ -317,11 +264,11 @@ func (a *app) ensureBundled(ctx context.Context, s *session, d demand) (*ensureR
 	if err != nil {
 		return nil, "", err
 	}
-	o, err := a.pick(ctx, s, d.toolRef)
+	o, err := s.desk.Pick(ctx, d.Ref)
 	if err != nil && !a.absent(err) {
 		return nil, "", err
 	}
-	if err != nil || o.added == nil || !isLocal(o.added.URL) {
+	if err != nil || o.Settings == nil || !isLocal(o.Settings.URL) {
 		return nil, "", nil
 	}
 	r, seen, err := a.ensureFrom(ctx, s, d, o, fromBundled)
@@ -336,11 +283,11 @@ func isLocal(ref string) bool { return strings.HasPrefix(ref, "file:") }
 
 // ensureNetwork asks the channel over the network, and installs its answer if that
 // satisfies d.
-func (a *app) ensureNetwork(ctx context.Context, s *session, d demand) (*ensureResult, string, error) {
+func (a *app) ensureNetwork(ctx context.Context, s *session, d trust.Demand) (*ensureResult, string, error) {
 	if err := s.MayChange(); err != nil {
 		return nil, "", err
 	}
-	o, err := a.pick(ctx, s, d.toolRef)
+	o, err := s.desk.Pick(ctx, d.Ref)
 	if err != nil {
 		return nil, "", err
 	}
@@ -348,13 +295,13 @@ func (a *app) ensureNetwork(ctx context.Context, s *session, d demand) (*ensureR
 }
 
 // ensureFrom resolves d in channel o, and installs the release if it satisfies d.
-func (a *app) ensureFrom(ctx context.Context, s *session, d demand, o origin, from string) (*ensureResult, string, error) {
+func (a *app) ensureFrom(ctx context.Context, s *session, d trust.Demand, o trust.Binding, from string) (*ensureResult, string, error) {
 	a.detail("asking channel %s for %s", o.Name, d)
-	release, err := a.resolve(ctx, s, o, a.request(d.toolRef))
+	release, err := s.desk.Resolve(ctx, o, s.desk.Request(d.Ref))
 	if err != nil {
 		return nil, "", err
 	}
-	if d.atLeast != "" && !d.metBy(ownNumber(release.Evidence, release.Version)) {
+	if d.AtLeast != "" && !d.MetBy(trust.OwnNumber(release.Evidence, release.Version)) {
 		return nil, fmt.Sprintf("channel %s has %s", o.Name, release.Version), nil
 	}
 	if have, ok := s.holds(release); ok {
@@ -366,9 +313,9 @@ func (a *app) ensureFrom(ctx context.Context, s *session, d demand, o origin, fr
 			return nil, "", missing
 		}
 		a.warn("%v; installing it again", missing)
-		q := a.request(toolRef{have.Channel, have.Tool, "=" + have.Version})
+		q := s.desk.Request(trust.Ref{Channel: have.Channel, Name: have.Tool, Version: "=" + have.Version})
 		q.Components, q.Profile = have.Components, have.Profile
-		if release, err = a.resolve(ctx, s, o, q); err != nil {
+		if release, err = s.desk.Resolve(ctx, o, q); err != nil {
 			return nil, "", err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) envCommand() *cobra.Command {
@@ -38,7 +39,7 @@ kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cm
 			if language != "" && !slices.Contains(shells(), language) {
 				return nil, usage("env: --shell %s: want one of %s", language, strings.Join(shells(), ", "))
 			}
-			refs, err := parseTools(args)
+			refs, err := trust.ParseRefs(args)
 			if err != nil {
 				return nil, err
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
@@ -24,6 +25,7 @@ import (
 	"github.com/kist-tools/kist/manifests/rust"
 	"github.com/kist-tools/kist/manifests/system"
 	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
@@ -124,7 +126,7 @@ func (a *app) ended(err error) (failure, bool) {
 	if _, ok := errors.AsType[*install.ChildError](err); ok {
 		return failure{Code: 1, Kind: "child", Hint: "if memory is short, run the same command again when more is free; otherwise please report it, with the name of the file"}, true
 	}
-	if e, ok := errors.AsType[*lostEvidenceError](err); ok {
+	if e, ok := errors.AsType[*evidence.LostError](err); ok {
 		return failure{Code: 1, Kind: "evidence", Hint: fmt.Sprintf("kist uninstall %s, then kist install %s proves it again", e.Release, exactRef(e.Release))}, true
 	}
 	if e, ok := errors.AsType[*channels.SettingsError](err); ok && !errors.Is(err, verify.ErrUntrusted) {
@@ -153,21 +155,23 @@ func (a *app) misused(err error) (failure, bool) {
 		}
 	} else if _, ok := errors.AsType[*usageError](err); ok {
 		f.Hint = help
-	} else if e, ok := errors.AsType[*severalChannelsError](err); ok {
+	} else if _, ok := errors.AsType[*trust.InputError](err); ok {
+		f.Hint = help
+	} else if e, ok := errors.AsType[*trust.SeveralChannelsError](err); ok {
 		f.Hint = fmt.Sprintf("say which: kist %s %s/%s", strings.Join(append([]string{a.path}, e.Flags...), " "), e.Channels[0], e.Tool)
 		if a.path == "ensure" {
 			f.Hint = fmt.Sprintf("say which: kist ensure '%s/%s>=VERSION'", e.Channels[0], e.Tool)
 		}
 	} else if e, ok := errors.AsType[*severalVersionsError](err); ok {
 		f.Hint = fmt.Sprintf("say which: kist %s %s", a.path, e.Refs[0])
-	} else if e, ok := errors.AsType[*takenError](err); ok {
+	} else if e, ok := errors.AsType[*trust.TakenError](err); ok {
 		f.Hint = fmt.Sprintf("kist channel show %s shows it; to replace it, kist channel remove %s first", e.Name, e.Name)
-	} else if e, ok := errors.AsType[*builtinError](err); ok {
+	} else if e, ok := errors.AsType[*trust.BuiltinError](err); ok {
 		f.Hint = "choose another name; kist channel show " + e.Name + " shows whom it trusts"
 		if a.path == "channel remove" {
 			f.Hint = "a built-in channel cannot be removed; policy.toml says which channels are allowed"
 		}
-	} else if _, ok := errors.AsType[*formatError](err); ok {
+	} else if _, ok := errors.AsType[*trust.FormatError](err); ok {
 		f.Hint = "the formats that can be added are: native, rust, debian, " + strings.Join(upstreams.MirrorFormats(), ", ")
 	} else if e, ok := errors.AsType[*plan.NeededError](err); ok {
 		f.Hint = "kist uninstall " + e.Release + " removes all of it"
@@ -222,9 +226,9 @@ func unread(err error) (failure, bool) {
 // refused classifies refusals that protect files that are not kist's: 9.
 func (a *app) refused(err error) (failure, bool) {
 	f := failure{Code: 9, Kind: "refused"}
-	if e, ok := errors.AsType[*systemChannelError](err); ok {
+	if e, ok := errors.AsType[*trust.SystemError](err); ok {
 		f.Hint = fmt.Sprintf("kist ensure 'system/%s>=VERSION' tells what the system has", cmp.Or(e.Tool, "TOOL"))
-		if own, ok := a.installable(e.Tool); ok && a.path == "install" {
+		if own, ok := trust.Installable(e.Tool, a.Distro); ok && a.path == "install" {
 			f.Hint = fmt.Sprintf("kist install %s installs your own beside it", own)
 		} else if a.path == "uninstall" {
 			f.Hint = "remove it with what installed it: the system's package manager, or another installer"
@@ -329,7 +333,7 @@ func (a *app) untrusted(err error) (failure, bool) {
 			f.Hint += fmt.Sprintf(" (only %s may sign)", e.Wanted[0].Spaced())
 		}
 	}
-	if e, ok := errors.AsType[*weakKeyError](err); ok {
+	if e, ok := errors.AsType[*trust.WeakKeyError](err); ok {
 		f.Hint = "its owner should " + e.Remedy
 	}
 	if _, ok := errors.AsType[*keyFileError](err); ok {
@@ -347,7 +351,7 @@ func (a *app) untrusted(err error) (failure, bool) {
 	if _, ok := errors.AsType[*channels.RulesError](err); ok {
 		f.Hint = "until that file is corrected, no channel is trusted"
 	}
-	if e, ok := errors.AsType[*evidenceError](err); ok {
+	if e, ok := errors.AsType[*evidence.UnprovedError](err); ok {
 		f.Hint = fmt.Sprintf("kist uninstall %s removes it; ask its publisher what happened", e.Release)
 	}
 	if _, ok := errors.AsType[*unpack.EntryError](err); ok {
@@ -479,7 +483,7 @@ func (a *app) unknown(err error) (failure, bool) {
 	}
 	if e, ok := errors.AsType[*unmetError](err); ok && e.Err == nil {
 		f.Kind = "unmet"
-		own, ok := a.installable(e.Demand.Name)
+		own, ok := trust.Installable(e.Demand.Name, a.Distro)
 		switch {
 		case e.Demand.Channel == system.Channel:
 			f.Hint = "update it with what installed it"
@@ -487,7 +491,7 @@ func (a *app) unknown(err error) (failure, bool) {
 				f.Hint = fmt.Sprintf("update it with what installed it, or install your own: kist install %s", own)
 			}
 		case e.Asked:
-			f.Hint = fmt.Sprintf("kist list --available %s shows what there is", toolRef{e.Demand.Channel, e.Demand.Name, ""})
+			f.Hint = fmt.Sprintf("kist list --available %s shows what there is", trust.Ref{Channel: e.Demand.Channel, Name: e.Demand.Name})
 		case e.Demand.Channel == "" && strings.Contains(own, "/"):
 			f.Hint = fmt.Sprintf("kist list %s --distros shows which distribution ships one", e.Demand.Name)
 		default:
@@ -607,13 +611,13 @@ func (a *app) unknownTool(e *manifests.UnknownToolError, f *failure) {
 		tool, calls = other, fmt.Sprintf("; kist calls it %s", other)
 	}
 	reason, refused := upstreams.Refusal(tool)
-	distros := a.distrosOf(tool)
+	distros := trust.DistrosOf(tool, a.Distro)
 	switch {
 	case e.Channel != "":
-		if ref, ok := a.installable(tool); ok {
+		if ref, ok := trust.Installable(tool, a.Distro); ok {
 			f.Hint = fmt.Sprintf("another channel has it: kist install %s", ref)
 		}
-	case isBuiltin(tool):
+	case trust.IsBuiltin(tool):
 		f.Hint = fmt.Sprintf("did you mean %s?", tool)
 	case len(distros) > 0:
 		f.Hint = fmt.Sprintf("distributions have it; say which, such as %s/%s (%s)", distros[0], tool, strings.Join(distros, ", "))

@@ -22,6 +22,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -100,14 +101,14 @@ func hostileErrors(s string) []error {
 		&fs.PathError{Op: "open", Path: s, Err: fs.ErrPermission},
 		&missingFileError{s}, &keyFileError{Paths: []string{s}, Err: verify.ErrUntrusted}, &keyFileError{Paths: []string{s}, Secret: true, Err: errors.New(s)},
 		&unknownVerbError{Parent: "kist", Verb: s, Near: []string{s}}, &unknownVerbError{Parent: "kist", Verb: s, Try: s}, &noToolError{s},
-		&severalChannelsError{Tool: s, Channels: []string{s}, Flags: []string{s}}, &severalVersionsError{Tool: s, Refs: []string{s}}, &takenError{s}, &builtinError{s}, &formatError{s},
+		&trust.SeveralChannelsError{Tool: s, Channels: []string{s}, Flags: []string{s}}, &severalVersionsError{Tool: s, Refs: []string{s}}, &trust.TakenError{Name: s}, &trust.BuiltinError{Name: s}, &trust.FormatError{Format: s},
 		&driftError{[]string{s}}, &keptError{Kept: []install.Drift{{Path: s, Reason: s}}},
 		&plan.ForeignFileError{Path: s}, &plan.ConflictError{Command: s, Owner: s}, &unpack.EntryError{Archive: s, Path: s, Rule: unpack.Rule(s)},
 		&install.SystemPrefixError{Role: s, Path: s}, &install.BusyError{Path: s, Holder: s}, &install.ChildError{How: s, Said: s},
 		&manifests.UnknownToolError{Channel: s, Tool: s, Near: []string{s}}, &manifests.UnknownVersionError{Channel: s, Tool: s, Version: s},
 		&channels.SettingsError{File: s, Err: errors.New(s)}, &channels.UnknownChannelError{Name: s},
 		&verify.SignatureError{Name: s, Need: 2, Rules: []string{s, s}}, &verify.DigestError{Name: s},
-		&notInstalledError{Ref: toolRef{s, s, s}, Near: []string{s}}, &noHomeError{s},
+		&notInstalledError{Ref: trust.Ref{Channel: s, Name: s, Version: s}, Near: []string{s}}, &noHomeError{s},
 		&launchError{126, errors.New(s)}, &silentWitnessError{Why: s},
 		fmt.Errorf("%s: %w", s, x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s, s}}, Host: s}),
 		&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s}}, Host: s}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -12,10 +11,11 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) installCommand() *cobra.Command {
-	var want parts
+	var want plan.Parts
 	var makeDefault, noDefault bool
 	return a.command(verb{
 		group: toolchains, use: "install [TOOL…]",
@@ -47,10 +47,10 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 			if makeDefault && noDefault {
 				return nil, usage("install: --default and --no-default exclude each other")
 			}
-			if err := want.validate("install"); err != nil {
-				return nil, err
+			if err := want.Validate(); err != nil {
+				return nil, usage("install: %v", err)
 			}
-			refs, err := parseTools(args)
+			refs, err := trust.ParseRefs(args)
 			if err != nil {
 				return nil, err
 			}
@@ -59,7 +59,7 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 				if err != nil {
 					return nil, err
 				}
-				refs, want = []toolRef{project.Tool}, project.with(want)
+				refs, want = []trust.Ref{project.Tool}, project.With(want)
 			}
 			links := plan.FirstBecomesDefault
 			switch {
@@ -78,75 +78,7 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 	})
 }
 
-// parts are the optional parts of a release that a user asks for.
-type parts struct {
-	Components []string
-	Targets    []string
-	Profile    string
-}
-
-func (w parts) validate(verb string) error {
-	for kind, names := range map[string][]string{"component": w.Components, "target": w.Targets} {
-		for _, name := range names {
-			if err := manifests.ValidName(name); err != nil {
-				return usage("%s: %s %v", verb, kind, err)
-			}
-		}
-	}
-	if w.Profile != "" {
-		if err := manifests.ValidName(w.Profile); err != nil {
-			return usage("%s: profile %v", verb, err)
-		}
-	}
-	return nil
-}
-
-// isIn reports whether r is known to have all of w. The support for a target is a
-// component whose name ends with the target.
-func (w parts) isIn(r record.Head) bool {
-	lacks := func(c string) bool { return !slices.Contains(r.Components, c) }
-	cannotTarget := func(target string) bool { return len(forTarget(r, target)) == 0 }
-	return !slices.ContainsFunc(w.Components, lacks) && !slices.ContainsFunc(w.Targets, cannotTarget) &&
-		(w.Profile == "" || w.Profile == r.Profile)
-}
-
-// withThoseOf returns w and the parts of r, which is to be installed again.
-func (w parts) withThoseOf(r record.Head) parts {
-	w.Components = append(slices.Clone(w.Components), r.Components...)
-	slices.Sort(w.Components)
-	w.Components = slices.Compact(w.Components)
-	if w.Profile == "" {
-		w.Profile = r.Profile
-	}
-	return w
-}
-
-// componentsIn returns the names of the components of r that w means. It fails with
-// *manifests.UnknownTargetError; the plan checks the components.
-func (w parts) componentsIn(r record.Head) ([]string, error) {
-	components := slices.Clone(w.Components)
-	for _, target := range w.Targets {
-		found := forTarget(r, target)
-		if len(found) == 0 {
-			return nil, &manifests.UnknownTargetError{Tool: r.Tool, Version: r.Version, Target: target}
-		}
-		components = append(components, found...)
-	}
-	return components, nil
-}
-
-// forTarget returns the components of r that support a target: those whose names
-// end with the target's.
-func forTarget(r record.Head, target string) (components []string) {
-	for _, c := range r.Components {
-		if strings.HasSuffix(c, "-"+target) {
-			components = append(components, c)
-		}
-	}
-	return components
-}
-
-func (a *app) install(ctx context.Context, s *session, refs []toolRef, want parts, links plan.Links) (result, error) {
+func (a *app) install(ctx context.Context, s *session, refs []trust.Ref, want plan.Parts, links plan.Links) (result, error) {
 	c := plan.Change{Links: links, Follow: map[record.ID]string{}}
 	var already []record.Head
 	for _, ref := range refs {
@@ -159,11 +91,11 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, want part
 			}
 			if missing != nil {
 				a.warn("%v; installing it again", missing)
-				satisfied, want = false, want.withThoseOf(have)
+				satisfied, want = false, want.WithThoseOf(have)
 			}
 		}
 		if satisfied {
-			if follows(have, ref.Version) {
+			if plan.Follows(have, ref.Version) {
 				c.Follow[have.ID] = ref.Version
 			}
 			already = append(already, have)
@@ -174,16 +106,16 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, want part
 		}
 		asked := ref.Version
 		if have.ID != "" { // installed, but without these components
-			ref = toolRef{have.Channel, have.Tool, "=" + have.Version}
+			ref = trust.Ref{Channel: have.Channel, Name: have.Tool, Version: "=" + have.Version}
 		}
-		o, err := a.pick(ctx, s, ref)
+		o, err := s.desk.Pick(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
-		q := a.request(ref)
+		q := s.desk.Request(ref)
 		q.Components, q.Targets, q.Profile = want.Components, want.Targets, want.Profile
 		a.detail("asking channel %s for %s", o.Name, ref)
-		r, err := a.resolve(ctx, s, o, q)
+		r, err := s.desk.Resolve(ctx, o, q)
 		if have.ID != "" && (errors.Is(err, manifests.ErrOffline) || isUnknownVersion(err)) {
 			if same, ok := a.resolveByOriginalLabel(ctx, s, o, q, have); ok {
 				r, err = same, nil
@@ -193,7 +125,7 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, want part
 			return nil, err
 		}
 		if have, ok := s.holds(r); ok && s.Missing(have) == nil { // r turned out to be installed
-			if follows(have, asked) {
+			if plan.Follows(have, asked) {
 				c.Follow[have.ID] = asked
 			}
 			already = append(already, have)
@@ -203,26 +135,16 @@ func (a *app) install(ctx context.Context, s *session, refs []toolRef, want part
 	return a.change(ctx, s, c, already)
 }
 
-// follows reports whether have is to follow asked from now on: if either have was
-// pinned to an exact version or asked is one, but not both. Between two labels or
-// version lines that both mean it, the first one stays.
-func follows(have record.Head, asked string) bool {
-	_, exact := manifests.ExactVersion(asked)
-	wasPinned := isPinned(have)
-	have.Requested = asked
-	return exact && !wasPinned || wasPinned && !isPinned(have)
-}
-
 // resolveByOriginalLabel resolves the label that have was installed by, for when its
 // exact version is not available: a mirror may have only the manifest of a label. ok
 // is false unless the label still means that version.
-func (a *app) resolveByOriginalLabel(ctx context.Context, s *session, o origin, q manifests.Request, have record.Head) (r manifests.Release, ok bool) {
+func (a *app) resolveByOriginalLabel(ctx context.Context, s *session, o trust.Binding, q manifests.Request, have record.Head) (r manifests.Release, ok bool) {
 	if have.Requested == have.Version {
 		return manifests.Release{}, false
 	}
 	q.Version = have.Requested
-	a.detail("asking channel %s for %s", o.Name, toolRef{have.Channel, have.Tool, have.Requested})
-	r, err := a.resolve(ctx, s, o, q)
+	a.detail("asking channel %s for %s", o.Name, trust.Ref{Channel: have.Channel, Name: have.Tool, Version: have.Requested})
+	r, err := s.desk.Resolve(ctx, o, q)
 	return r, err == nil && r.Version == have.Version
 }
 
@@ -235,9 +157,9 @@ func isUnknownVersion(err error) bool {
 // one that only lacks components. A bare name means the tool's built-in channel, if
 // it has one, and in it a version that was installed by a bare name or labelled
 // stable, not any version.
-func (s *session) satisfies(ref toolRef, want parts) (have record.Head, all bool) {
+func (s *session) satisfies(ref trust.Ref, want plan.Parts) (have record.Head, all bool) {
 	if ref.Channel == "" {
-		ref.Channel, _ = builtinChannel(ref.Name)
+		ref.Channel, _ = trust.BuiltinChannel(ref.Name)
 	}
 	found, err := s.matching(ref)
 	if err != nil {
@@ -250,7 +172,7 @@ func (s *session) satisfies(ref toolRef, want parts) (have record.Head, all bool
 	}
 	slices.SortStableFunc(found, func(a, b record.Head) int { return s.rank(a) - s.rank(b) })
 	for _, r := range found {
-		if want.isIn(r) {
+		if want.IsIn(r) {
 			return r, true
 		}
 		if have.ID == "" {
@@ -264,7 +186,7 @@ func (s *session) satisfies(ref toolRef, want parts) (have record.Head, all bool
 func (s *session) holds(r manifests.Release) (record.Head, bool) {
 	for _, have := range s.state.Installed() {
 		if have.Channel == r.Channel && have.Tool == r.Tool && have.Version == r.Version && have.Platform == r.Platform &&
-			(parts{Components: r.Components}).isIn(have) {
+			(plan.Parts{Components: r.Components}).IsIn(have) {
 			return have, true
 		}
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -91,27 +92,6 @@ func TestReadDirs(t *testing.T) {
 	}
 }
 
-func TestParseTool(t *testing.T) {
-	for text, want := range map[string]toolRef{
-		"go":                       {"", "go", ""},
-		"go@1.25":                  {"", "go", "1.25"},
-		"acme/zig":                 {"acme", "zig", ""},
-		"acme/zig@0.14.0":          {"acme", "zig", "0.14.0"},
-		"rust@nightly-2026-11-01":  {"", "rust", "nightly-2026-11-01"},
-		"debian/gcc@4:14.2.0-1~b1": {"debian", "gcc", "4:14.2.0-1~b1"},
-	} {
-		got, err := parseTool(text)
-		if err != nil || got != want || got.String() != text {
-			t.Errorf("%q: got %+v, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "@", "go@", "@1.0", "/go", "acme/", "a/b/c", "Go", "go@1@2", "../go", "go@../1", "a b", "con", "-go"} {
-		if got, err := parseTool(text); err == nil {
-			t.Errorf("%q was taken for %+v", text, got)
-		}
-	}
-}
-
 // TestExitCodes holds every class of error to its code, alone and wrapped.
 func TestExitCodes(t *testing.T) {
 	offline := fmt.Errorf("x: %w", manifests.ErrOffline)
@@ -127,11 +107,11 @@ func TestExitCodes(t *testing.T) {
 		{&declinedError{}, 1, "declined"},
 		{usage("x"), 2, "usage"},
 		{&unknownVerbError{Parent: "kist"}, 2, "usage"},
-		{&severalChannelsError{Tool: "zig", Channels: []string{"a", "b"}}, 2, "usage"},
+		{&trust.SeveralChannelsError{Tool: "zig", Channels: []string{"a", "b"}}, 2, "usage"},
 		{&severalVersionsError{"zig", []string{"a/zig@1", "a/zig@2"}}, 2, "usage"},
-		{&takenError{"acme"}, 2, "usage"},
-		{&builtinError{"go"}, 2, "usage"},
-		{&formatError{"rust"}, 2, "usage"},
+		{&trust.TakenError{Name: "acme"}, 2, "usage"},
+		{&trust.BuiltinError{Name: "go"}, 2, "usage"},
+		{&trust.FormatError{Format: "rust"}, 2, "usage"},
 		{&publish.InputError{Rule: "x"}, 2, "usage"},
 		{&publish.ExistsError{File: "x"}, 2, "usage"},
 		{&publish.GuessError{File: "x"}, 2, "usage"},
@@ -143,10 +123,10 @@ func TestExitCodes(t *testing.T) {
 		{&debian.HostError{Channel: "debian-trixie", Tool: "gcc"}, 3, "unsupported"},
 		{&channels.UnknownChannelError{Name: "x"}, 3, "unknown"},
 		{&plan.NotInstalledError{Name: "x"}, 3, "not-installed"},
-		{&unmetError{Demand: demand{toolRef{Name: "x"}, "1"}}, 3, "unmet"},
+		{&unmetError{Demand: trust.Demand{Ref: trust.Ref{Name: "x"}, AtLeast: "1"}}, 3, "unmet"},
 		{&unmetError{Err: offline}, 6, "offline"},
 		{&plan.NoPreviousError{}, 3, "unknown"},
-		{&notInstalledError{Ref: toolRef{Name: "x"}}, 3, "not-installed"},
+		{&notInstalledError{Ref: trust.Ref{Name: "x"}}, 3, "not-installed"},
 		{&noCommandError{Command: "x"}, 3, "not-installed"},
 		{&missingFileError{"x"}, 3, "missing"},
 		{manifests.ErrNotFound, 3, "unknown"},
@@ -155,7 +135,7 @@ func TestExitCodes(t *testing.T) {
 		{&verify.SizeError{Name: "x"}, 4, "untrusted"},
 		{&unpack.EntryError{Archive: "x"}, 4, "untrusted"},
 		{&install.WitnessError{Artifact: "x"}, 4, "untrusted"},
-		{&weakKeyError{verify.Finding{Remedy: "x"}}, 4, "untrusted"},
+		{&trust.WeakKeyError{Finding: verify.Finding{Remedy: "x"}}, 4, "untrusted"},
 		{&publish.KeyError{Findings: []verify.Finding{{Remedy: "x"}}}, 4, "untrusted"},
 		{&publish.RuleError{Tool: "x"}, 4, "untrusted"},
 		{&manifests.TooLargeError{Name: "x"}, 4, "untrusted"},
@@ -186,7 +166,7 @@ func TestExitCodes(t *testing.T) {
 		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS}, 8, "permission"},
 		{&unnamedFilesError{1}, 10, "kept"},
 		{&noHomeError{}, 9, "refused"},
-		{&systemChannelError{"rust"}, 9, "refused"},
+		{&trust.SystemError{Tool: "rust"}, 9, "refused"},
 		{&install.SystemPrefixError{Role: "data", Path: "/usr"}, 9, "refused"},
 		{&install.UnsafeDirError{Role: "bin", Path: "/x"}, 9, "refused"},
 		{&plan.ForeignFileError{Path: "/x"}, 9, "refused"},

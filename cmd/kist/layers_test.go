@@ -24,10 +24,12 @@ var layers = [][]string{
 	{"manifests", "verify/keyrings", "verify/verifytest"},
 	{"manifests/debian/assemble"},
 	{"manifests/native", "manifests/rust", "manifests/signedfiles", "manifests/debian", "manifests/gosum",
-		"manifests/system", "manifests/transport", "manifests/channels", "manifests/manifesttest", "install/record", "install/download"},
-	{"manifests/publish", "manifests/upstreams", "install/plan", "install/unpack", "install/internal/store"},
+		"manifests/system", "manifests/transport", "manifests/manifesttest", "install/record", "install/download"},
+	{"manifests/publish", "manifests/channels", "manifests/upstreams", "install/plan", "install/unpack", "install/internal/store"},
 	{"install/internal/sandbox"},
+	{"manifests/trust"},
 	{"install"},
+	{"install/evidence"},
 	{"cmd/kist"},
 }
 
@@ -49,8 +51,8 @@ var edges = map[string][]string{
 	"manifests/debian/assemble": {"manifests"},
 	"manifests/gosum":           {"manifests", "verify"},
 	"manifests/system":          {"manifests"},
-	"manifests/transport":       {"manifests", "manifests/rootfs"},
-	"manifests/channels":        {"manifests", "manifests/rootfs", "manifests/internal/tomldoc", "verify"},
+	"manifests/transport":       {"manifests", "manifests/rootfs", "verify"},
+	"manifests/channels":        {"manifests", "manifests/rootfs", "manifests/internal/tomldoc", "manifests/native", "verify"},
 	"manifests/manifesttest":    {"manifests", "verify", "verify/verifytest"},
 	"install/record":            {"manifests", "verify"},
 	"install/download":          {"install/internal/private", "manifests/rootfs", "manifests", "verify"},
@@ -58,18 +60,24 @@ var edges = map[string][]string{
 	"manifests/publish": {"manifests", "manifests/rootfs", "manifests/native", "verify"},
 	"manifests/upstreams": {"manifests", "manifests/rust", "manifests/signedfiles", "manifests/debian",
 		"manifests/gosum", "verify", "verify/keyrings"},
-	"install/plan":           {"install/record", "manifests", "verify"},
+	"install/plan":           {"install/record", "manifests", "manifests/debian", "verify"},
 	"install/unpack":         {"manifests/rootfs", "install/record", "manifests", "verify", "verify/inflate"},
 	"install/internal/store": {"manifests/rootfs", "install/record", "manifests", "verify"},
 
 	"install/internal/sandbox": {"install/record", "install/unpack", "manifests", "verify"},
 
+	// trust imports neither install nor its records: both would be a way back up.
+	"manifests/trust": {"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/rust",
+		"manifests/system", "manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
+
 	// install imports no source and no transport: both are handed in.
 	"install": {"install/download", "install/internal/private", "manifests/rootfs", "install/internal/sandbox", "install/internal/store",
 		"install/plan", "install/record", "install/unpack", "manifests", "verify"},
-	"cmd/kist": {"install", "install/download", "install/plan", "install/record", "install/unpack",
+	"install/evidence": {"install", "install/download", "install/record", "manifests/channels", "manifests/debian", "manifests/native",
+		"manifests/trust", "manifests/upstreams", "verify"},
+	"cmd/kist": {"install", "install/download", "install/evidence", "install/plan", "install/record", "install/unpack",
 		"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
-		"manifests/system", "manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
+		"manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "verify/keyrings"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) listCommand() *cobra.Command {
@@ -121,12 +122,12 @@ func (a *app) describe(s *session, r record.Head) installedTool {
 func (a *app) listInstalled(s *session, args []string) (result, error) {
 	r := listResult{Tools: []installedTool{}}
 	if len(args) == 1 {
-		ref, err := parseTool(args[0])
+		ref, err := trust.ParseRef(args[0])
 		if err != nil {
 			return nil, err
 		}
 		for _, have := range s.state.Installed() {
-			if ref.satisfiedBy(have) {
+			if means(ref, have) {
 				r.Tools = append(r.Tools, a.describe(s, have))
 			}
 		}
@@ -173,19 +174,19 @@ func (r availableResult) text(p *page) {
 }
 
 func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result, error) {
-	ref, err := parseTool(arg)
+	ref, err := trust.ParseRef(arg)
 	if err != nil {
 		return nil, err
 	}
-	o, err := a.pick(ctx, s, ref)
-	if several, ok := errors.AsType[*severalChannelsError](err); ok {
+	o, err := s.desk.Pick(ctx, ref)
+	if several, ok := errors.AsType[*trust.SeveralChannelsError](err); ok {
 		several.Flags = []string{"--available"}
 	}
 	if err != nil {
 		return nil, err
 	}
 	r := availableResult{Tool: ref.Name, Channel: o.Name, Versions: []availableVersion{}}
-	list, err := a.versions(ctx, s, o, ref)
+	list, err := s.desk.Versions(ctx, o, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -206,41 +207,10 @@ func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result
 			return nil, &manifests.UnknownVersionError{Channel: o.Name, Tool: ref.Name, Version: ref.Version,
 				Near: manifests.NearVersions(ref.Version, names)}
 		}
-		return nil, o.unknown(&manifests.UnknownToolError{Channel: o.Name, Tool: ref.Name, Near: a.nearIn(ctx, s, o, ref.Name)})
+		return nil, o.Explain(&manifests.UnknownToolError{Channel: o.Name, Tool: ref.Name, Near: s.desk.Near(ctx, o, ref.Name)})
 	}
 	if r.Unsigned {
 		a.say("the version list is unsigned: it may lack or invent versions, but each one is verified before it is installed")
 	}
 	return r, nil
-}
-
-// versions lists the versions of a tool that o offers. A source that verifies one
-// label at a time is asked for the label of ref, or for each; a label without a
-// release is left out.
-func (a *app) versions(ctx context.Context, s *session, o origin, ref toolRef) (list []manifests.Version, err error) {
-	names := []string{""}
-	if named, ok := o.Source.(manifests.Named); ok && len(named.Names()) > 0 {
-		names = named.Names()
-		if ref.Version != "" {
-			names = []string{ref.Version}
-		}
-	}
-	for _, name := range names {
-		q := a.request(toolRef{Name: ref.Name, Version: name})
-		q.List = len(names) == 1
-		cat, err := a.fetch(ctx, s, o, q)
-		if q.List && errors.Is(err, manifests.ErrOffline) { // never listed, but perhaps installed
-			q.List = false
-			cat, err = a.fetch(ctx, s, o, q)
-		}
-		var unknown *manifests.UnknownVersionError
-		if len(names) > 1 && errors.As(err, &unknown) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, cat.Versions(ref.Name)...)
-	}
-	return list, nil
 }

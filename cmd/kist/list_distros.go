@@ -9,9 +9,8 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
-	"github.com/kist-tools/kist/manifests/upstreams"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 // everyDistro is the value of --distros given without names.
@@ -71,7 +70,7 @@ func (a *app) listDistros(ctx context.Context, s *session, args []string, ask di
 	if len(ask.names) == 0 {
 		return nil, usage("list --minimum requires --distros")
 	}
-	tool, err := parseTool(args[0])
+	tool, err := trust.ParseRef(args[0])
 	if err != nil || tool.Channel != "" || tool.Version != "" {
 		return nil, usage("list --distros takes the bare name of a tool")
 	}
@@ -86,13 +85,13 @@ func (a *app) listDistros(ctx context.Context, s *session, args []string, ask di
 		ask.names, named = strings.Split(args[1], ","), true
 	}
 	if !named {
-		if ask.names, err = a.distros(s, tool.Name); err != nil {
+		if ask.names, err = s.desk.Distros(tool.Name); err != nil {
 			return nil, err
 		}
 	}
 	r := distrosResult{Tool: tool.Name, Distros: []shippedVersion{}, minimum: ask.minimum}
 	for _, name := range ask.names {
-		have, err := a.shipped(ctx, s, name, tool)
+		v, err := s.desk.Shipped(ctx, name, tool.Name)
 		if !named && errors.Is(err, manifests.ErrUnreachable) {
 			a.warn("%s is left out: %v", name, err)
 			r.LeftOut = append(r.LeftOut, name)
@@ -101,7 +100,11 @@ func (a *app) listDistros(ctx context.Context, s *session, args []string, ask di
 		if err != nil {
 			return nil, err
 		}
-		r.Distros = append(r.Distros, have)
+		d := shippedVersion{Distro: name}
+		if v.Version != "" {
+			d.Version, d.Upstream, d.Signed = v.Version, debian.Upstream(v.Version), v.Date.UTC().Format(time.DateOnly)
+		}
+		r.Distros = append(r.Distros, d)
 	}
 	for _, d := range r.Distros {
 		if d.Version == "" && ask.minimum {
@@ -125,41 +128,3 @@ func (e *noDistroError) Error() string {
 }
 
 func (e *noDistroError) Is(target error) bool { return target == manifests.ErrUnreachable }
-
-// distros returns the distribution channels that may offer a tool: built-in ones
-// and those the user added.
-func (a *app) distros(s *session, tool string) ([]string, error) {
-	names := upstreams.Distros(tool)
-	added, err := a.channels(s)
-	for _, c := range added {
-		if c.Format == "debian" && c.Grants(tool, isBuiltin) {
-			names = append(names, c.Name)
-		}
-	}
-	return names, err
-}
-
-// shipped returns the version of a tool that one distribution ships.
-func (a *app) shipped(ctx context.Context, s *session, name string, tool toolRef) (shippedVersion, error) {
-	d := shippedVersion{Distro: name}
-	o, err := a.namedOrigin(ctx, s, name)
-	if unknown, ok := errors.AsType[*channels.UnknownChannelError](err); ok {
-		unknown.Near = manifests.Near(name, upstreams.Distros(tool.Name))
-	}
-	if err != nil {
-		return d, err
-	}
-	if o.indices == nil {
-		return d, usage("list --distros: channel %s is not a distribution", name)
-	}
-	q := a.request(tool)
-	q.List = true
-	cat, err := a.fetch(ctx, s, o, q)
-	if err != nil {
-		return d, err
-	}
-	for _, v := range cat.Versions(tool.Name) {
-		d.Version, d.Upstream, d.Signed = v.Version, debian.Upstream(v.Version), v.Date.UTC().Format(time.DateOnly)
-	}
-	return d, nil
-}

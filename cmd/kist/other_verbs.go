@@ -1,6 +1,10 @@
 package main
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/kist-tools/kist/manifests/trust"
+)
 
 // otherVerbs maps verbs of other programs to the kist command line that does the
 // same; %s stands for the arguments. A verb with the same meaning as one of kist's
@@ -27,8 +31,8 @@ func (a *app) tryInstead(verb string, args []string) string {
 	if line, ok := otherVerbs()[verb]; ok {
 		return "kist " + strings.TrimSpace(strings.ReplaceAll(line, "%s", shellWords(args)))
 	}
-	if ref, err := parseTool(verb); err == nil {
-		if _, ok := a.installable(ref.Name); ok && len(args) > 0 {
+	if ref, err := trust.ParseRef(verb); err == nil {
+		if _, ok := trust.Installable(ref.Name, a.Distro); ok && len(args) > 0 {
 			return "kist run " + verb + " -- " + ref.Name + " " + shellWords(args)
 		} else if ok {
 			return "kist install " + verb

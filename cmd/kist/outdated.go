@@ -11,6 +11,7 @@ import (
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) outdatedCommand() *cobra.Command {
@@ -31,7 +32,7 @@ that of the gravest failure.`,
 		},
 		complete: a.completeInstalled,
 		run: func(ctx context.Context, args []string) (result, error) {
-			refs, err := parseTools(args)
+			refs, err := trust.ParseRefs(args)
 			if err != nil {
 				return nil, err
 			}
@@ -91,7 +92,7 @@ func (r outdatedResult) text(p *page) {
 
 // outdated returns a result and, if channels were left out, an error with it. The
 // result is nil if there is none.
-func (a *app) outdated(ctx context.Context, s *session, refs []toolRef) (*outdatedResult, error) {
+func (a *app) outdated(ctx context.Context, s *session, refs []trust.Ref) (*outdatedResult, error) {
 	chosen, err := s.selected(refs)
 	if err != nil {
 		return nil, err

@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/manifests/rust"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 // A project's own files say which tools it needs. They come with a check-out and
@@ -15,8 +17,8 @@ import (
 // A projectTool is a tool that a project file asks for.
 type projectTool struct {
 	File string // path of the project file
-	Tool toolRef
-	parts
+	Tool trust.Ref
+	plan.Parts
 }
 
 // projectTool returns the tool that the project of the working directory asks for.
@@ -55,7 +57,7 @@ func nearestToolchainFile(dir, home string) (t projectTool, found bool, err erro
 			if errors.As(err, &refused) {
 				refused.File = path
 			}
-			return projectTool{path, toolRef{Name: rust.Tool, Version: f.Channel}, parts{f.Components, f.Targets, f.Profile}}, true, err
+			return projectTool{path, trust.Ref{Name: rust.Tool, Version: f.Channel}, plan.Parts{Components: f.Components, Targets: f.Targets, Profile: f.Profile}}, true, err
 		}
 		above := filepath.Dir(dir)
 		if dir == above || sameDir(dir, home) {
@@ -63,14 +65,4 @@ func nearestToolchainFile(dir, home string) (t projectTool, found bool, err erro
 		}
 		dir = above
 	}
-}
-
-// with returns w and more, which the command line asks for; the profile of more wins.
-func (w parts) with(more parts) parts {
-	w.Components = append(w.Components, more.Components...)
-	w.Targets = append(w.Targets, more.Targets...)
-	if more.Profile != "" {
-		w.Profile = more.Profile
-	}
-	return w
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -78,8 +79,8 @@ func (a *app) publishInitCommand() *cobra.Command {
 			if err := manifests.ValidName(channel); err != nil {
 				return nil, usage("publish init: name %v", err)
 			}
-			if isBuiltin(channel) || isBuiltinChannel(channel) {
-				return nil, &builtinError{channel}
+			if trust.IsBuiltin(channel) || trust.IsBuiltinChannel(channel) {
+				return nil, &trust.BuiltinError{Name: channel}
 			}
 			root, err := openRoot(args[0], true)
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) publishListCommand() *cobra.Command {
@@ -101,7 +102,7 @@ func orDash(names []string) string {
 
 // parseRelease parses TOOL@VERSION, where the version is exact.
 func (a *app) parseRelease(arg string) (tool, version string, err error) {
-	ref, err := parseTool(arg)
+	ref, err := trust.ParseRef(arg)
 	if err != nil {
 		return "", "", err
 	}

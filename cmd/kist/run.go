@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -58,7 +59,7 @@ type exitError struct{ Code int }
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
 
 func (a *app) run(ctx context.Context, args []string) (result, error) {
-	ref, err := parseTool(args[0])
+	ref, err := trust.ParseRef(args[0])
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 
-	"github.com/kist-tools/kist/manifests/upstreams"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) searchCommand() *cobra.Command {
@@ -36,7 +36,7 @@ WORD in the name or the description. The network is not used; kist list
 
 // searchResult is what channels offer, as known without network access.
 type searchResult struct {
-	Tools []offer `json:"tools"`
+	Tools []trust.Offer `json:"tools"`
 }
 
 // A noToolError reports that a search found nothing.
@@ -45,18 +45,11 @@ type noToolError struct{ Word string }
 func (e *noToolError) Error() string { return "no tool matches " + e.Word }
 
 func (a *app) search(ctx context.Context, s *session, word string) (result, error) {
-	all, err := a.offers(ctx, s)
+	found, err := s.desk.Search(ctx, word)
 	if err != nil {
 		return nil, err
 	}
-	r := searchResult{Tools: []offer{}}
-	named, _ := upstreams.Alias(strings.ToLower(word))
-	for _, o := range all {
-		text := strings.ToLower(o.Channel + "/" + o.Tool + "\n" + o.About)
-		if strings.Contains(text, strings.ToLower(word)) || o.Tool == named {
-			r.Tools = append(r.Tools, o)
-		}
-	}
+	r := searchResult{Tools: found}
 	if len(r.Tools) == 0 {
 		return nil, &noToolError{word}
 	}
@@ -72,7 +65,7 @@ const (
 )
 
 func (r searchResult) text(p *page) {
-	rows := []offer{{"TOOL", "CHANNEL", "NEWEST", "WHAT IT IS"}}
+	rows := []trust.Offer{{Tool: "TOOL", Channel: "CHANNEL", Version: "NEWEST", About: "WHAT IT IS"}}
 	rows = append(rows, r.Tools...)
 	var tool, channel, version int
 	for _, o := range rows {

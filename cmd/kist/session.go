@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -16,11 +17,13 @@ import (
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/system"
 	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 // A session is kist's opened directories and the state read from them.
 type session struct {
 	*install.Installer
+	desk  *trust.Desk
 	state plan.State
 }
 
@@ -70,7 +73,7 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 			}
 		},
 		Documents: transport.Owns,
-		Settings:  ownSettings,
+		Settings:  trust.OwnsSettings,
 		Retire:    func(config *os.Root) error { return channels.Store{Root: config}.RetireAll() },
 	})
 	if err != nil {
@@ -84,13 +87,13 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 	}
 	st, err := i.State()
 	if broken, ok := errors.AsType[*install.GenerationError](err); ok {
-		return &session{i, st}, broken, nil
+		return &session{i, a.desk(i), st}, broken, nil
 	}
 	if err != nil {
 		i.Close()
 		return nil, nil, err
 	}
-	return &session{i, st}, nil, nil
+	return &session{i, a.desk(i), st}, nil, nil
 }
 
 // warnOfDamage warns of the damaged receipts of s, which are ignored.
@@ -125,7 +128,7 @@ func (a *app) orMissing(err error, lost []*install.MissingError) error {
 // matching returns the installed releases that r means, newest first, all of one
 // channel. If r names no channel, that is the tool's built-in channel, else the
 // only channel it was installed from.
-func (s *session) matching(r toolRef) ([]record.Head, error) {
+func (s *session) matching(r trust.Ref) ([]record.Head, error) {
 	var found []record.Head
 	var channels []string
 	for _, have := range s.state.Installed() {
@@ -137,13 +140,13 @@ func (s *session) matching(r toolRef) ([]record.Head, error) {
 		}
 	}
 	if len(channels) > 1 {
-		own, builtin := builtinChannel(r.Name)
+		own, builtin := trust.BuiltinChannel(r.Name)
 		if !builtin || !slices.Contains(channels, own) {
-			return nil, &severalChannelsError{Tool: r.Name, Channels: channels}
+			return nil, &trust.SeveralChannelsError{Tool: r.Name, Channels: channels}
 		}
 		found = slices.DeleteFunc(found, func(have record.Head) bool { return have.Channel != own })
 	}
-	found = slices.DeleteFunc(found, func(have record.Head) bool { return !r.satisfiedBy(have) })
+	found = slices.DeleteFunc(found, func(have record.Head) bool { return !means(r, have) })
 	// An exact version means only itself, even if it is a prefix of another.
 	if i := slices.IndexFunc(found, func(have record.Head) bool { return have.Version == r.Version }); i >= 0 {
 		found = found[i : i+1]
@@ -155,7 +158,7 @@ func (s *session) matching(r toolRef) ([]record.Head, error) {
 }
 
 // named returns the single installed release that r means.
-func (s *session) named(r toolRef) (record.Head, error) {
+func (s *session) named(r trust.Ref) (record.Head, error) {
 	found, err := s.matching(r)
 	if err != nil {
 		return record.Head{}, err
@@ -172,7 +175,7 @@ func (s *session) named(r toolRef) (record.Head, error) {
 
 // inUse returns the installed release to use for r: the default if it matches,
 // else the newest match.
-func (s *session) inUse(r toolRef) (record.Head, error) {
+func (s *session) inUse(r trust.Ref) (record.Head, error) {
 	found, err := s.matching(r)
 	if err != nil {
 		return record.Head{}, err
@@ -191,9 +194,9 @@ func (s *session) isDefault(r record.Head) bool {
 
 // notInstalled returns the error that r is not installed, or, if a damaged receipt
 // may be that of r, a *install.ReceiptError: then r may or may not be installed.
-func (s *session) notInstalled(r toolRef) error {
+func (s *session) notInstalled(r trust.Ref) error {
 	if r.Channel == system.Channel {
-		return &systemChannelError{r.Name}
+		return &trust.SystemError{Tool: r.Name}
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.state.Damaged)) {
 		if strings.Contains("-"+string(id), "-"+r.Name+"-") {
@@ -225,3 +228,26 @@ func (a *app) artifacts() manifests.Transport {
 	}
 	return a.Transport
 }
+
+// means reports whether r means the installed release have.
+func means(r trust.Ref, have record.Head) bool {
+	return r.Matches(have.Channel, have.Tool, have.Version, have.Labels)
+}
+
+// A severalVersionsError reports that several installed versions match.
+type severalVersionsError struct {
+	Tool string
+	Refs []string // channel/tool@version, newest first
+}
+
+func (e *severalVersionsError) Error() string {
+	return fmt.Sprintf("several versions of %s are installed: %s", e.Tool, strings.Join(e.Refs, ", "))
+}
+
+// A notInstalledError reports that no installed release matches.
+type notInstalledError struct {
+	Ref  trust.Ref
+	Near []string
+}
+
+func (e *notInstalledError) Error() string { return fmt.Sprintf("%s is not installed", e.Ref) }

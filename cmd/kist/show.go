@@ -10,15 +10,17 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
 )
 
 func (a *app) showCommand() *cobra.Command {
-	var evidence bool
+	var withFiles bool
 	return a.command(verb{
-		group: trust, use: "show TOOL", aliases: []string{"info"},
+		group: trusting, use: "show TOOL", aliases: []string{"info"},
 		short: "Show who signed a toolchain, and what was checked",
 		long: `Shows the evidence for a toolchain: whose keys signed what, when, and how each
 file was verified. For an installed toolchain it comes from the receipt, otherwise
@@ -31,10 +33,10 @@ network is not used.`,
 		complete: firstOnly(a.completeShown),
 		local:    true,
 		flags: func(f *pflag.FlagSet) {
-			f.BoolVar(&evidence, "evidence", false, "name the stored files that prove it")
+			f.BoolVar(&withFiles, "evidence", false, "name the stored files that prove it")
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
-			ref, err := parseTool(args[0])
+			ref, err := trust.ParseRef(args[0])
 			if err != nil {
 				return nil, err
 			}
@@ -43,7 +45,7 @@ network is not used.`,
 				return nil, err
 			}
 			defer s.Close()
-			return a.show(ctx, s, ref, evidence)
+			return a.show(ctx, s, ref, withFiles)
 		},
 	})
 }
@@ -65,36 +67,38 @@ type shownRelease struct {
 	Stored    []storedEvidence   `json:"stored,omitempty"`
 }
 
-func (a *app) show(ctx context.Context, s *session, ref toolRef, evidence bool) (result, error) {
+func (a *app) show(ctx context.Context, s *session, ref trust.Ref, withFiles bool) (result, error) {
 	found, err := s.matching(ref)
 	if err == nil {
 		r := showResult{}
 		for _, have := range found {
 			shown := s.showInstalled(have)
-			if evidence {
-				shown.Stored = a.storedEvidence(s, have)
+			if withFiles {
+				for _, f := range evidence.Stored(s.Installer, have) {
+					shown.Stored = append(shown.Stored, storedEvidence{f.Of.Name, kindText(f.Of), f.Document, f.Proof, f.Certificates, f.Missing})
+				}
 			}
 			r.Releases = append(r.Releases, shown)
 		}
 		return r, nil
 	}
-	if evidence {
+	if withFiles {
 		return nil, err // only installed releases have stored evidence
 	}
-	o, err := a.pick(ctx, s, ref)
+	o, err := s.desk.Pick(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	cat, err := a.cached(ctx, s, o, a.request(ref))
+	cat, err := s.desk.Cached(ctx, o, s.desk.Request(ref))
 	if errors.Is(err, manifests.ErrOffline) { // nothing is cached
 		return nil, &notInstalledError{Ref: ref}
 	}
 	if err != nil {
 		return nil, err
 	}
-	rel, err := cat.Resolve(a.request(ref))
+	rel, err := cat.Resolve(s.desk.Request(ref))
 	if err != nil {
-		return nil, o.unknown(err)
+		return nil, o.Explain(err)
 	}
 	shown := shownRelease{
 		installedTool: installedTool{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Labels: rel.Labels, Components: rel.Components},
@@ -146,7 +150,7 @@ func (r shownRelease) text(p *page) {
 			field(p, "  size", fmt.Sprintf("%d bytes", a.Size))
 		}
 		field(p, "  digest", a.Digest.String())
-		if !sameProof(a.Evidence, r.Evidence) {
+		if !evidence.SameProof(a.Evidence, r.Evidence) {
 			evidenceText(p, a.Evidence)
 		}
 	}
@@ -179,16 +183,28 @@ func unpackedIn(sandbox string) string {
 	return "in a sandbox of " + sandbox
 }
 
-// sameProof reports whether an artifact's evidence adds nothing to that of the
-// document which names it.
-func sameProof(artifact, document verify.Evidence) bool {
-	switch artifact.Kind {
-	case "", verify.ByDigest:
-		return true
-	case verify.ByTree:
-		return document.Tree != nil && *artifact.Tree == *document.Tree
+// storedEvidence lists the stored files of one proof, which other programs can read,
+// too.
+type storedEvidence struct {
+	Name         string   `json:"name"` // what was proved
+	Kind         string   `json:"kind"`
+	Document     string   `json:"document,omitempty"` // file with the proved document
+	Proof        string   `json:"proof,omitempty"`    // file with its signatures, or the database's answers
+	Certificates []string `json:"certificates,omitempty"`
+	Missing      bool     `json:"missing,omitempty"` // some of the files are missing or were changed
+}
+
+func (e storedEvidence) text(p *page) {
+	field(p, "evidence", e.Name)
+	field(p, "  kind", e.Kind)
+	field(p, "  document", e.Document)
+	field(p, "  proof", e.Proof)
+	for _, c := range e.Certificates {
+		field(p, "  certificate", c)
 	}
-	return false
+	if e.Missing {
+		field(p, "  note", "some of these files are missing or were changed")
+	}
 }
 
 func field(p *page, name, value string) {

@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 // A survey asks the channels of installed releases for newer ones. A channel that
@@ -51,21 +53,21 @@ func (v *survey) newest(ctx context.Context, have record.Head) (next manifests.R
 }
 
 func (v *survey) ask(ctx context.Context, have record.Head) (manifests.Release, error) {
-	if isPinned(have) {
+	if plan.IsPinned(have) {
 		return manifests.Release{Channel: have.Channel, Tool: have.Tool, Version: have.Version}, nil
 	}
 	if err := v.dead[have.Channel]; err != nil {
 		return manifests.Release{}, err
 	}
-	o, err := v.a.namedOrigin(ctx, v.s, have.Channel)
+	o, err := v.s.desk.Named(ctx, have.Channel)
 	if err != nil {
 		return manifests.Release{}, err
 	}
 	q := v.a.requestNewest(have)
-	v.a.detail("asking channel %s for %s", o.Name, toolRef{have.Channel, have.Tool, have.Requested})
-	cat, err := v.a.fetch(ctx, v.s, o, q)
+	v.a.detail("asking channel %s for %s", o.Name, trust.Ref{Channel: have.Channel, Name: have.Tool, Version: have.Requested})
+	cat, err := v.s.desk.Fetch(ctx, o, q)
 	if err != nil {
-		if o.added != nil && o.added.Format == "native" { // one manifest lists all of its tools
+		if o.Settings != nil && o.Settings.Format == "native" { // one manifest lists all of its tools
 			v.dead[have.Channel] = err
 		}
 		return manifests.Release{}, err

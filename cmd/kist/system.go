@@ -125,10 +125,3 @@ func (b *bounded) Write(p []byte) (int, error) {
 	b.data = append(b.data, p...)
 	return len(p), nil
 }
-
-// A systemChannelError is returned when kist is asked to change a system tool.
-type systemChannelError struct{ Tool string } // empty: any tool
-
-func (e *systemChannelError) Error() string {
-	return strings.TrimSuffix("system/"+e.Tool, "/") + " belongs to the system: kist reads its version, and never installs, changes or removes it"
-}

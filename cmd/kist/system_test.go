@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/manifests/system"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
@@ -99,16 +100,16 @@ func TestEnsureAsks(t *testing.T) {
 func TestNumbering(t *testing.T) {
 	for _, name := range append(system.Names(), upstreams.Names()...) {
 		for text, want := range map[string]bool{"1.0": false, "2.0": true, "1.9": false, "1.10": true, "1.10.1": true, "": false, "x": false, "1.x": false} {
-			d, err := parseDemand(name + ">=1.10")
+			d, err := trust.ParseDemand(name + ">=1.10")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := d.metBy(text); got != want {
+			if got := d.MetBy(text); got != want {
 				t.Errorf("%s %q satisfies %s: %v", name, text, d, got)
 			}
 		}
 		for _, text := range []string{"", "x", "stable", "1.x", "1..2", "~"} {
-			if d, err := parseDemand(name + ">=" + text); err == nil {
+			if d, err := trust.ParseDemand(name + ">=" + text); err == nil {
 				t.Errorf("%s>=%s is taken for %s", name, text, d)
 			}
 		}

@@ -17,11 +17,12 @@ import (
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) uninstallCommand() *cobra.Command {
 	var all bool
-	var less parts
+	var less plan.Parts
 	return a.command(verb{
 		group: toolchains, use: "uninstall TOOL… | --all", aliases: []string{"remove", "rm"},
 		short: "Remove exactly what was installed",
@@ -48,10 +49,10 @@ kist rollback returns to the old one.`,
 			if all == (len(args) > 0) || all && !whole {
 				return nil, usage("uninstall: name the tools, or use --all")
 			}
-			if err := less.validate("uninstall"); err != nil {
-				return nil, err
+			if err := less.Validate(); err != nil {
+				return nil, usage("uninstall: %v", err)
 			}
-			refs, err := parseTools(args)
+			refs, err := trust.ParseRefs(args)
 			if err != nil {
 				return nil, err
 			}
@@ -73,7 +74,7 @@ kist rollback returns to the old one.`,
 					c.Remove = append(c.Remove, r.ID)
 					continue
 				}
-				components, err := less.componentsIn(r)
+				components, err := less.ComponentsIn(r)
 				if err != nil {
 					return nil, err
 				}
@@ -86,11 +87,11 @@ kist rollback returns to the old one.`,
 
 // toRemove returns the single release that ref means: an installed one, or one
 // whose removal was interrupted.
-func (s *session) toRemove(ref toolRef) (record.Head, error) {
+func (s *session) toRemove(ref trust.Ref) (record.Head, error) {
 	r, err := s.named(ref)
 	if _, absent := errors.AsType[*notInstalledError](err); absent {
 		for _, r := range s.state.Truncated() {
-			if ref.satisfiedBy(r) {
+			if means(ref, r) {
 				return r, nil
 			}
 		}

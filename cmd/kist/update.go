@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -15,7 +14,7 @@ import (
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
-	"github.com/kist-tools/kist/manifests/debian"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) updateCommand() *cobra.Command {
@@ -36,7 +35,7 @@ then that of the gravest failure.`,
 		fetches:  true,
 		complete: a.completeInstalled,
 		run: func(ctx context.Context, args []string) (result, error) {
-			refs, err := parseTools(args)
+			refs, err := trust.ParseRefs(args)
 			if err != nil {
 				return nil, err
 			}
@@ -90,7 +89,7 @@ func (r updateResult) text(p *page) {
 	r.changeResult.text(p)
 }
 
-func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, error) {
+func (a *app) update(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
 	chosen, err := s.selected(refs)
 	if err != nil {
 		return nil, err
@@ -111,10 +110,10 @@ func (a *app) update(ctx context.Context, s *session, refs []toolRef) (result, e
 		switch {
 		case err != nil:
 			return nil, err
-		case missing != nil && (!ok || isPinned(have) || next.Version == have.Version):
+		case missing != nil && (!ok || plan.IsPinned(have) || next.Version == have.Version):
 			lost = append(lost, missing)
 		case !ok:
-		case isPinned(have):
+		case plan.IsPinned(have):
 			r.Pinned = append(r.Pinned, s.describe(have))
 		case next.Version == have.Version:
 			r.UpToDate = append(r.UpToDate, s.describe(have))
@@ -194,7 +193,7 @@ func (a *app) applyAll(ctx context.Context, s *session, updates []update) (done 
 	for _, u := range updates {
 		c.Update = append(c.Update, plan.Update{ID: u.have.ID, Release: u.next})
 		// What is installed by its number already goes on for both.
-		if held, ok := s.holds(u.next); ok && held.Requested == held.Version && follows(held, u.have.Requested) {
+		if held, ok := s.holds(u.next); ok && held.Requested == held.Version && plan.Follows(held, u.have.Requested) {
 			c.Follow[held.ID] = u.have.Requested
 		}
 	}
@@ -240,7 +239,7 @@ func (r *updateResult) add(done *changeResult, updates []update) {
 }
 
 // selected returns the installed releases that refs mean, each once; without refs, all.
-func (s *session) selected(refs []toolRef) (list []record.Head, err error) {
+func (s *session) selected(refs []trust.Ref) (list []record.Head, err error) {
 	if len(refs) == 0 {
 		return s.state.Installed(), nil
 	}
@@ -261,22 +260,15 @@ func (s *session) selected(refs []toolRef) (list []record.Head, err error) {
 // warnChannelRemoved warns if have, which was not named on the command line, cannot
 // be updated because the user removed its channel, and reports whether that is so.
 func (a *app) warnChannelRemoved(s *session, have record.Head) bool {
-	if isPinned(have) || isBuiltinChannel(have.Channel) {
+	if plan.IsPinned(have) || trust.IsBuiltinChannel(have.Channel) {
 		return false
 	}
-	_, err := a.added(s, have.Channel)
+	_, err := s.desk.Added(have.Channel)
 	if _, unknown := errors.AsType[*channels.UnknownChannelError](err); !unknown {
 		return false
 	}
 	a.warn("%s is not updated: channel %s was removed", have.Ref(), have.Channel)
 	return true
-}
-
-// isPinned reports whether have was requested by its exact version. One or two
-// numbers are not an exact version, but the line of all releases that begin so.
-func isPinned(have record.Head) bool {
-	_, exact := manifests.ExactVersion(have.Requested)
-	return exact || have.Requested == have.Version && !manifests.IsVersionLine(have.Version)
 }
 
 // requestNewest returns the request for the release that have's label or version line
@@ -288,7 +280,7 @@ func (a *app) requestNewest(have record.Head) manifests.Request {
 
 // newestOf returns the release of cat that answers q, the request for have: have's own
 // version if there is nothing newer.
-func (a *app) newestOf(s *session, o origin, cat manifests.Catalog, q manifests.Request, have record.Head) (manifests.Release, error) {
+func (a *app) newestOf(s *session, o trust.Binding, cat manifests.Catalog, q manifests.Request, have record.Head) (manifests.Release, error) {
 	same := manifests.Release{Channel: have.Channel, Tool: have.Tool, Version: have.Version}
 	next, err := s.Release(cat, o.Channel, q)
 	if isUnknownVersion(err) && have.Requested == have.Version { // the only one of its line, and withdrawn
@@ -297,55 +289,9 @@ func (a *app) newestOf(s *session, o origin, cat manifests.Catalog, q manifests.
 	if err != nil {
 		return same, err
 	}
-	if why := heldBack(have, next, cat.Versions(have.Tool)); why != "" {
+	if why := plan.HeldBack(have, next, cat.Versions(have.Tool)); why != "" {
 		a.warn("channel %s names %s %s, %s", have.Channel, next.Tool, next.Version, why)
 		return same, nil
 	}
 	return next, nil
 }
-
-// heldBack returns why update does not replace have with next, or "" if it does. A
-// user gets an older release, or a pre-release in place of a release, only if they
-// asked for it by a label that the channel has. list is what the channel offers,
-// newest first.
-func heldBack(have record.Head, next manifests.Release, list []manifests.Version) string {
-	if next.Version == have.Version {
-		return ""
-	}
-	order := compareReleases(have, next, list)
-	// The labels of a distribution's release are prefixes of its version.
-	labelled := have.Requested != "" && slices.Contains(next.Labels, have.Requested) && !fromDistro(next)
-	switch {
-	case order <= 0 && slices.Contains(next.Evidence.Notes, manifests.Unsigned):
-		return fmt.Sprintf("which is not newer than the installed %s; the list that says so is unsigned, so it is not followed", have.Version)
-	case labelled:
-	case order < 0:
-		return "which is older than the installed " + have.Version
-	case fromDistro(next) || slices.Contains(next.Labels, manifests.Stable):
-	case manifests.Prerelease(next.Version) && !manifests.Prerelease(have.Version):
-		return fmt.Sprintf("which is a pre-release, while the installed %s is a release", have.Version)
-	}
-	return ""
-}
-
-// compareReleases compares next with have as cmp.Compare does: by their versions, in
-// the distribution's own order if next comes from one, and if those compare as equal,
-// by their positions in list.
-func compareReleases(have record.Head, next manifests.Release, list []manifests.Version) int {
-	if fromDistro(next) {
-		return debian.Compare(next.Version, have.Version)
-	}
-	index := func(v string) int {
-		return slices.IndexFunc(list, func(have manifests.Version) bool { return have.Version == v })
-	}
-	if order := manifests.CompareVersions(next.Version, have.Version); order != 0 {
-		return order
-	}
-	if i, j := index(next.Version), index(have.Version); i >= 0 && j >= 0 {
-		return j - i
-	}
-	return 0
-}
-
-// fromDistro reports whether r comes from a distribution's package indices.
-func fromDistro(r manifests.Release) bool { return debian.IsIndex(r.Evidence.Name) }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/kist-tools/kist/manifests/manifesttest"
 	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/keyrings"
@@ -44,7 +45,7 @@ func TestUpstreamTable(t *testing.T) {
 		u := &upstreamTrial{tool: row.tool, format: row.format, key: verifytest.NewKey(t, "release", trialDay.AddDate(-1, 0, 0))}
 		key, install, witness, run := u.realKey(t), u.install(t), u.refusesOld(t), u.run(t)
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", row.tool, tick(key), tick(u.fixture(t)), tick(install), tick(witness), tick(run))
-		if key && !isBuiltin(row.tool) || !install || !witness || !run {
+		if key && !trust.IsBuiltin(row.tool) || !install || !witness || !run {
 			t.Errorf("%s: key %v, install %v, witness %v, run %v", row.tool, key, install, witness, run)
 		}
 	}
@@ -70,7 +71,7 @@ func upstreamRows() (rows []upstreamRow) {
 			rows = append(rows, upstreamRow{tool, format})
 		}
 	}
-	for _, tool := range builtinTools() {
+	for _, tool := range trust.BuiltinTools() {
 		if !slices.ContainsFunc(rows, func(r upstreamRow) bool { return r.tool == tool }) {
 			rows = append(rows, upstreamRow{tool, "rust"})
 		}
@@ -90,7 +91,7 @@ type upstreamTrial struct {
 }
 
 func (u *upstreamTrial) realKey(t *testing.T) bool {
-	channel, ok := builtinChannel(u.tool)
+	channel, ok := trust.BuiltinChannel(u.tool)
 	row, _ := upstreams.Lookup(channel)
 	for _, o := range row.Origins {
 		if o.Keyring == "" {
@@ -124,7 +125,7 @@ func (u *upstreamTrial) fixture(t *testing.T) bool {
 	if at.data == "" {
 		return false
 	}
-	channel, _ := builtinChannel(u.tool)
+	channel, _ := trust.BuiltinChannel(u.tool)
 	row, _ := upstreams.Lookup(channel)
 	ring, err := keyrings.Lookup(row.Origins[0].Keyring)
 	if err != nil {

@@ -11,14 +11,16 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
-	var evidence bool
+	var prove bool
 	return a.command(verb{
-		group: trust, use: "verify [TOOL…]",
+		group: trusting, use: "verify [TOOL…]",
 		short: "Compare installed files with their receipts",
 		long: `Reads every file of the toolchains named, or of all, and compares it with the
 receipt. If a file has changed or is missing, it is printed, and the exit code
@@ -29,12 +31,12 @@ as they came out of the verified archive; the archive is not unpacked again.`,
 		example: "kist verify go",
 		exits:   []int{0, 1, 2, 3, 4, 8, 9},
 		flags: func(f *pflag.FlagSet) {
-			f.BoolVar(&evidence, "evidence", false, "verify the stored evidence of each release again")
+			f.BoolVar(&prove, "evidence", false, "verify the stored evidence of each release again")
 		},
 		args:     between(0, 1000),
 		complete: a.completeInstalled,
 		run: func(ctx context.Context, args []string) (result, error) {
-			refs, err := parseTools(args)
+			refs, err := trust.ParseRefs(args)
 			if err != nil {
 				return nil, err
 			}
@@ -47,7 +49,7 @@ as they came out of the verified archive; the archive is not unpacked again.`,
 			if err != nil {
 				return nil, err
 			}
-			r, err := a.verifyInstalled(ctx, s, check, evidence)
+			r, err := a.verifyInstalled(ctx, s, check, prove)
 			if damaged := slices.Sorted(maps.Keys(s.state.Damaged)); r != nil && len(refs) == 0 && len(damaged) > 0 {
 				return r, &install.ReceiptError{ID: damaged[0], Err: s.state.Damaged[damaged[0]]}
 			}
@@ -121,7 +123,7 @@ func (e *driftError) Error() string {
 	return fmt.Sprintf("%d toolchains are not as they were installed", len(e.Releases))
 }
 
-func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.Head, evidence bool) (result, error) {
+func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.Head, prove bool) (result, error) {
 	r := verifyResult{Checked: []checkedRelease{}}
 	var changed []string
 	var unproved error
@@ -135,8 +137,8 @@ func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.He
 			drift = []install.Drift{}
 		}
 		checked := checkedRelease{Release: have.Ref(), Entries: paths, Drift: drift}
-		if evidence {
-			notes, err := a.reprove(ctx, s, have)
+		if prove {
+			notes, err := evidence.Prove(ctx, s.desk, s.Installer, have)
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}

@@ -35,12 +35,7 @@ type ID string
 // NewID returns the ID of a release. The four random bytes keep a second install of the
 // same version from using the same directory.
 func NewID(channel, tool, version string, random [4]byte) ID {
-	return ID(channel + "-" + tool + "-" + EscapeVersion(version) + "-" + hex.EncodeToString(random[:]))
-}
-
-// EscapeVersion returns version in the form used in paths: lower case, ":" and "~" as "_".
-func EscapeVersion(version string) string {
-	return strings.NewReplacer(":", "_", "~", "_").Replace(strings.ToLower(version))
+	return ID(channel + "-" + tool + "-" + manifests.EscapeVersion(version) + "-" + hex.EncodeToString(random[:]))
 }
 
 // Valid reports whether id is one path element of the characters that IDs may have.
@@ -150,7 +145,7 @@ func (r Head) Ref() string { return r.Channel + "/" + r.Tool + "@" + r.Version }
 func (r Head) Key() string { return r.Channel + "/" + r.Tool }
 
 // Alias returns the stable path of r's prefix below toolchains/.
-func (r Head) Alias() string { return path.Join(r.Channel, r.Tool, EscapeVersion(r.Version)) }
+func (r Head) Alias() string { return path.Join(r.Channel, r.Tool, manifests.EscapeVersion(r.Version)) }
 
 // A CommandLink is a command in force: its name and its target below prefixes/.
 type CommandLink struct {

@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -54,19 +55,17 @@ type Channel struct {
 	Rotation *Rotation
 }
 
-// A Rotation is the newest keys document of a channel that was accepted.
+// A Rotation is the newest keys document of a channel that was accepted: its edition,
+// at least version 1, when it was accepted, and its keys. The settings do not store the
+// edition's Restart, which only applies once.
 type Rotation struct {
-	Version   uint64        `toml:"version"` // at least 1
-	Digest    verify.Digest `toml:"digest"`  // of the document
-	Issued    time.Time     `toml:"issued"`
-	Expires   time.Time     `toml:"expires"`
-	Taken     time.Time     `toml:"taken"`
-	Threshold int           `toml:"threshold"`
-	Pins      []verify.Pin  `toml:"key"`
-	// Retired are the primary keys that counted earlier, and Revoked the keys that
-	// must never count again. A key may be in both.
+	native.Edition
+	Taken     time.Time    `toml:"taken"`
+	Threshold int          `toml:"threshold"`
+	Pins      []verify.Pin `toml:"key"`
+	// Retired are the primary keys that counted earlier. A key may be both retired and
+	// revoked.
 	Retired []verify.Fingerprint `toml:"retired,omitempty"`
-	Revoked []verify.Fingerprint `toml:"revoked,omitempty"`
 }
 
 // Trusted returns the keys whose signatures count now, and how many must have signed.

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
 )
@@ -355,12 +356,15 @@ func TestEncodeParseIdentity(t *testing.T) {
 				}
 				return list
 			}
-			c.Rotation = &Rotation{Version: 2, Digest: verify.DigestOf(nil), Issued: c.Added, Expires: c.Added, Taken: c.Added,
-				Threshold: 1, Pins: c.Pins[:1], Retired: fingerprints("retired"), Revoked: fingerprints("revoked")}
+			c.Rotation = &Rotation{Edition: native.Edition{KeysMark: verify.KeysMark{Version: 2, Digest: verify.DigestOf(nil), Restart: 9, Restarted: 2}, Issued: c.Added, Expires: c.Added,
+				Revoked: fingerprints("revoked")}, Taken: c.Added, Threshold: 1, Pins: c.Pins[:1], Retired: fingerprints("retired")}
 		}
 		data, err := c.encode()
 		if err != nil {
 			t.Fatalf("%v: %+v", err, c)
+		}
+		if c.Rotation != nil { // the settings do not store it
+			c.Rotation.Restart, c.Rotation.Restarted = 0, 0
 		}
 		back, err := parse(c.Name, data)
 		if err != nil || !reflect.DeepEqual(back, c.sorted()) {
@@ -396,8 +400,8 @@ func TestSettingsAtEveryCeilingCanBeRead(t *testing.T) {
 		for i := range MaxTools {
 			c.Tools = append(c.Tools, fmt.Sprintf("%063d*", i))
 		}
-		c.Rotation = &Rotation{Version: 1<<63 - 1, Digest: verify.DigestOf(nil), Issued: day.Add(1), Expires: day.Add(1), Taken: day.Add(1),
-			Threshold: MaxPins, Pins: pins()}
+		c.Rotation = &Rotation{Edition: native.Edition{KeysMark: verify.KeysMark{Version: 1<<63 - 1, Digest: verify.DigestOf(nil)}, Issued: day.Add(1), Expires: day.Add(1)},
+			Taken: day.Add(1), Threshold: MaxPins, Pins: pins()}
 		for range MaxRetired {
 			c.Rotation.Retired, c.Rotation.Revoked = append(c.Rotation.Retired, fingerprint()), append(c.Rotation.Revoked, fingerprint())
 		}

@@ -1,9 +1,12 @@
 package channels
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -71,6 +74,21 @@ func ParseRules(file string, data []byte) (Rules, error) {
 		return Rules{}, &RulesError{file, err}
 	}
 	return r, nil
+}
+
+// Rules reads the user's own policy file: no rules if there is none. Its error is a
+// *RulesError.
+func (s Store) Rules() ([]Rules, error) {
+	data, err := s.readFile(RulesFile, MaxRules)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	file := filepath.Join(s.Root.Name(), RulesFile)
+	if err != nil {
+		return nil, &RulesError{file, err}
+	}
+	r, err := ParseRules(file, data)
+	return []Rules{r}, err
 }
 
 func (r *Rules) parse(data []byte) error {

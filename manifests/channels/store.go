@@ -31,7 +31,8 @@ const (
 func Dirs() []string { return []string{settingsDir, keysDir} }
 
 // A Store is the user's channels, below <config>/kist. Reading needs no lock; the
-// caller must ensure that there is one writer at a time.
+// caller must ensure that there is one writer at a time. The zero Store is that of a
+// directory which does not exist: it is empty, and must not be written.
 type Store struct{ Root *os.Root }
 
 // An UnknownChannelError reports that the user has not added a channel of that name.
@@ -419,6 +420,9 @@ func (s Store) ownNames() ([]string, error) {
 // stems lists the files in dir that end in suffix, without the suffix. A missing
 // directory has none.
 func (s Store) stems(dir, suffix string) ([]string, error) {
+	if s.Root == nil {
+		return nil, nil
+	}
 	entries, err := rootfs.ReadDir(s.Root, dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -439,6 +443,9 @@ func settingsFile(name string) string { return settingsDir + "/" + name + ".toml
 func keyFile(primary verify.Fingerprint) string { return keysDir + "/" + string(primary) + ".asc" }
 
 func (s Store) readFile(name string, limit int64) ([]byte, error) {
+	if s.Root == nil {
+		return nil, fs.ErrNotExist
+	}
 	data, err := rootfs.ReadFile(s.Root, name, limit)
 	if _, ok := errors.AsType[*rootfs.TooLargeError](err); ok {
 		err = &manifests.TooLargeError{Name: name, Limit: limit}

@@ -22,7 +22,7 @@ type Catalog struct {
 
 func newCatalog(m *Manifest, d verify.Document, s Source) *Catalog {
 	c := &Catalog{channel: m.Channel, releases: map[string][]Release{}, url: s.URL, mark: m.Mark(verify.DigestOf(d.View())), evidence: d.Evidence()}
-	c.mark.Keys = s.Edition.Mark()
+	c.mark.Keys = s.Edition.KeysMark
 	c.evidence.Mark = &c.mark
 	for _, r := range m.Releases {
 		if s.Granted != nil && s.Granted(r.Tool) {

@@ -17,23 +17,15 @@ import (
 const MaxSteps = 64
 
 // An Edition identifies the keys document that a channel's keys come from. The zero
-// Edition means that the user supplied the keys.
+// Edition means that the user supplied the keys. Its KeysMark has no Restart unless
+// Rotate accepted a document that sets one.
 type Edition struct {
-	Version uint64
-	Digest  verify.Digest // of the document
-	Issued  time.Time
-	Expires time.Time
-	// Revoked are the keys that this document or an earlier one has revoked.
-	Revoked []verify.Fingerprint
-	// Restart is the serial at which manifests start over, and Restarted the
-	// version of the keys document that sets it. Both are 0 unless Rotate accepted
-	// such a document.
-	Restart, Restarted uint64
-}
-
-// Mark returns the part of e that is recorded in a channel's mark.
-func (e Edition) Mark() verify.KeysMark {
-	return verify.KeysMark{Version: e.Version, Digest: e.Digest, Restart: e.Restart, Restarted: e.Restarted}
+	verify.KeysMark
+	Issued  time.Time `toml:"issued"`
+	Expires time.Time `toml:"expires"`
+	// Revoked are the keys that this document or an earlier one has revoked, and that
+	// must never count again.
+	Revoked []verify.Fingerprint `toml:"revoked,omitempty"`
 }
 
 // Fresh returns a *verify.ExpiredError if e is not valid now, by the rules for
@@ -267,10 +259,11 @@ func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source,
 	if _, err := next.CheckKeys(now).Detached(name, data, sig); err != nil {
 		return s, nil, &OwnKeysError{s.Channel, keys.Version, err}
 	}
-	next.Edition = Edition{keys.Version, digest, keys.Issued, keys.Expires, revoked, s.Edition.Restart, s.Edition.Restarted}
+	mark := verify.KeysMark{Version: keys.Version, Digest: digest, Restart: s.Edition.Restart, Restarted: s.Edition.Restarted}
 	if keys.Serial > 0 {
-		next.Edition.Restart, next.Edition.Restarted = keys.Serial, keys.Version
+		mark.Restart, mark.Restarted = keys.Serial, keys.Version
 	}
+	next.Edition = Edition{mark, keys.Issued, keys.Expires, revoked}
 	return next, keys, nil
 }
 

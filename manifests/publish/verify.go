@@ -96,7 +96,7 @@ func (d Dir) Verify(v Verification) (Report, error) {
 		return Report{}, err
 	}
 	mark := m.Mark(verify.DigestOf(data))
-	mark.Keys = source.Edition.Mark()
+	mark.Keys = source.Edition.KeysMark
 	if err := mark.Fresh(now); err != nil {
 		return Report{}, err
 	}

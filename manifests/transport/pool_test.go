@@ -1,34 +1,31 @@
 package transport
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
 )
 
 func TestPool(t *testing.T) {
 	root := openRoot(t)
 	const dir = "manifests/debian~indices"
-	name := func(text string) string {
-		sum := sha256.Sum256([]byte(text))
-		return hex.EncodeToString(sum[:])
-	}
+	name := func(text string) verify.Digest { return verify.DigestOf([]byte(text)) }
+	open := func(bool) (*os.Root, error) { return root, nil }
+	failed := func(err error) { t.Error(err) }
 	large := strings.Repeat("x", 1<<16)
 	a, b, c, none := name("index a"), name("index b"), name(large), name("")
-	p := Pool{Root: root, Dir: dir}
+	p := Pool{Open: open, Dir: dir, Failed: failed}
 	if p.Load(a, 10) != nil || p.Sweep() != nil {
 		t.Error("an empty pool holds something, or cannot be swept")
 	}
 	for _, text := range []string{"index a", "index b", ""} {
-		if err := p.Store(name(text), []byte(text)); err != nil {
-			t.Fatal(err)
-		}
+		p.Store(name(text), []byte(text))
 	}
 	if got := p.Load(a, 10); string(got) != "index a" {
 		t.Errorf("a holds %q", got)
@@ -42,14 +39,17 @@ func TestPool(t *testing.T) {
 	if !p.Has(a, 7) || p.Has(a, 6) || p.Has(c, 7) || !p.Has(none, 0) {
 		t.Error("Has is wrong")
 	}
-	next := Pool{Root: root, Dir: dir}
+	next := Pool{Open: open, Dir: dir, Failed: failed}
 	next.Load(b, 100)
 	next.Has(none, 0)
-	if err := next.Store(c, []byte(large)); err != nil {
-		t.Fatal(err)
+	next.Store(c, []byte(large))
+	readOnly := Pool{Open: open, Dir: dir, ReadOnly: true}
+	readOnly.Store(name("index d"), []byte("index d"))
+	if readOnly.Has(name("index d"), 7) || !readOnly.Has(c, 1<<16) {
+		t.Error("a read-only pool was changed, or cannot be read")
 	}
 	// Foreign files stay, even with a name like that of an index.
-	foreign := []string{"mine", name("something else")}
+	foreign := []string{"mine", name("something else").Hex()}
 	for _, name := range foreign {
 		write(t, filepath.Join(root.Name(), dir, name), "mine")
 	}
@@ -61,10 +61,26 @@ func TestPool(t *testing.T) {
 	for _, e := range entries {
 		left = append(left, e.Name())
 	}
-	want := append(foreign, b, c, none)
+	want := append(foreign, b.Hex(), c.Hex(), none.Hex())
 	slices.Sort(want)
 	if err != nil || !slices.Equal(left, want) {
 		t.Errorf("left %v, %v; want %v", left, err, want)
+	}
+}
+
+// A pool whose directory does not exist, or cannot be made, is empty.
+func TestPoolWithoutDirectory(t *testing.T) {
+	var failures int
+	p := Pool{Dir: "d", Failed: func(error) { failures++ }, Open: func(create bool) (*os.Root, error) {
+		if create {
+			return nil, fs.ErrPermission
+		}
+		return nil, nil
+	}}
+	d := verify.DigestOf([]byte("x"))
+	p.Store(d, []byte("x"))
+	if failures != 1 || p.Load(d, 1) != nil || p.Has(d, 1) || p.Sweep() != nil {
+		t.Errorf("%d failures; or the pool holds something, or cannot be swept", failures)
 	}
 }
 

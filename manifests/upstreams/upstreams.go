@@ -32,6 +32,9 @@ type Upstream struct {
 	MissingKeys string
 }
 
+// IsDistro reports whether u is a distribution, which provides several tools.
+func (u Upstream) IsDistro() bool { return u.Tool == "" }
+
 // An Origin is one place of an upstream, in exactly one format.
 type Origin struct {
 	Name      string // for display

@@ -114,7 +114,7 @@ func TestEvidenceAtItsCeiling(t *testing.T) {
 		data := make([]byte, size)
 		digest := verify.DigestOf(data)
 		err := s.putEvidence([]verify.Blob{{Digest: digest, Data: data}})
-		if over := size > maxEvidence; tooLarge(err) != over || over != isMissing(s.State, evidenceName(digest)) {
+		if over := size > maxEvidence; tooLarge(err) != over || over != isMissing(s.State, EvidenceFile(digest)) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 		if back, err := s.Evidence(digest); size == maxEvidence && (err != nil || len(back) != size) {

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	evidenceDir = Evidence + "/sha256"
+	// EvidenceDir holds the evidence, each piece named by its digest.
+	EvidenceDir = Evidence + "/sha256"
 	maxEvidence = 64 << 20 // bytes of one piece; the largest is a proved document
 )
 
@@ -23,7 +24,7 @@ func (s Store) putEvidence(blobs []verify.Blob) error {
 	if len(blobs) == 0 {
 		return nil
 	}
-	if _, err := rootfs.MkdirAll(s.State, evidenceDir, 0o700); err != nil {
+	if _, err := rootfs.MkdirAll(s.State, EvidenceDir, 0o700); err != nil {
 		return err
 	}
 	for _, b := range blobs {
@@ -37,7 +38,7 @@ func (s Store) putEvidence(blobs []verify.Blob) error {
 		if len(data) > maxEvidence {
 			return &manifests.TooLargeError{Name: "evidence " + b.Digest.String(), Limit: maxEvidence}
 		}
-		if err := rootfs.WriteFile(s.State, evidenceName(b.Digest), data, 0o600); err != nil {
+		if err := rootfs.WriteFile(s.State, EvidenceFile(b.Digest), data, 0o600); err != nil {
 			return err
 		}
 		s.reached("evidence kept")
@@ -51,23 +52,24 @@ func (s Store) Evidence(d verify.Digest) ([]byte, error) {
 	if s.State == nil || d.Algorithm() != "sha256" {
 		return nil, fmt.Errorf("evidence %s: %w", d, fs.ErrNotExist)
 	}
-	data, err := rootfs.ReadFile(s.State, evidenceName(d), maxEvidence)
+	data, err := rootfs.ReadFile(s.State, EvidenceFile(d), maxEvidence)
 	if err != nil {
 		return nil, err
 	}
 	if got := verify.DigestOf(data); got != d {
-		return nil, &verify.DigestError{Name: evidenceName(d), Want: d, Got: got}
+		return nil, &verify.DigestError{Name: EvidenceFile(d), Want: d, Got: got}
 	}
 	return data, nil
 }
 
-func evidenceName(d verify.Digest) string { return path.Join(evidenceDir, d.Hex()) }
+// EvidenceFile returns the path, below the state root, of the evidence with the digest d.
+func EvidenceFile(d verify.Digest) string { return path.Join(EvidenceDir, d.Hex()) }
 
 // SweepEvidence removes the evidence that is not needed, and its directories once they
 // are empty. It keeps files that do not have the digest in their name: kist did not
 // write those.
 func (s Store) SweepEvidence(needed map[verify.Digest]bool) error {
-	names, err := listOwn(s.State, evidenceDir)
+	names, err := listOwn(s.State, EvidenceDir)
 	if err != nil || s.State == nil {
 		return err
 	}
@@ -75,7 +77,7 @@ func (s Store) SweepEvidence(needed map[verify.Digest]bool) error {
 		if d, err := verify.ParseDigest("sha256:" + name); err == nil && needed[d] {
 			continue
 		}
-		if _, err := s.removeOwnState(path.Join(evidenceDir, name)); err != nil {
+		if _, err := s.removeOwnState(path.Join(EvidenceDir, name)); err != nil {
 			return err
 		}
 		s.reached("evidence swept")
@@ -83,5 +85,5 @@ func (s Store) SweepEvidence(needed map[verify.Digest]bool) error {
 	if len(needed) > 0 {
 		return nil
 	}
-	return errors.Join(rmdir(s.State, evidenceDir), rmdir(s.State, Evidence))
+	return errors.Join(rmdir(s.State, EvidenceDir), rmdir(s.State, Evidence))
 }

@@ -81,9 +81,9 @@ func (s Store) OwnsState(name string) (bool, error) {
 	case dir == Marks+"/" && isJSON:
 		_, err := s.Mark(stem)
 		return ownedIfParsed(err)
-	case dir == evidenceDir+"/":
+	case dir == EvidenceDir+"/":
 		d, err := verify.ParseDigest("sha256:" + base)
-		if err != nil || evidenceName(d) != name {
+		if err != nil || EvidenceFile(d) != name {
 			return false, nil
 		}
 		_, err = s.Evidence(d)

@@ -1,14 +1,12 @@
-package main
+package evidence
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
-	"github.com/kist-tools/kist/verify/keyrings"
 )
 
 // A signedBy is a set of keys, the threshold of them that must have signed, and the
@@ -21,45 +19,31 @@ type signedBy struct {
 
 // signers returns the key sets whose signatures may prove e, limited by the rules of
 // this machine.
-func (r *reproof) signers(e verify.Evidence) ([]signedBy, error) {
+func (r *proof) signers(e verify.Evidence) ([]signedBy, error) {
 	sets, err := r.candidates(e)
 	if err != nil {
 		return nil, err
 	}
-	for _, rules := range r.rules {
-		for i, s := range sets {
-			url := ""
-			if r.added != nil {
-				url = r.added.URL
-				sets[i].threshold = rules.Threshold(s.threshold)
-			}
-			if err := rules.Allows(r.head.Channel, url); err != nil {
-				return nil, err
-			}
-			if sets[i].keys, err = rules.Keys(r.head.Channel, s.keys, sets[i].threshold); err != nil {
-				return nil, err
-			}
+	url := ""
+	if r.added != nil {
+		url = r.added.URL
+	}
+	for i, s := range sets {
+		if sets[i].keys, sets[i].threshold, err = r.desk.Limit(r.head.Channel, url, s.keys, s.threshold); err != nil {
+			return nil, err
 		}
 	}
 	return sets, nil
 }
 
-func (r *reproof) candidates(e verify.Evidence) (sets []signedBy, err error) {
-	if u, ok := upstreams.Lookup(r.head.Channel); ok {
-		for _, o := range u.Origins {
-			if o.Keyring == "" {
-				continue
-			}
-			ring, err := keyrings.Lookup(o.Keyring)
-			if err == nil {
-				ring, err = r.session.renewed(ring)
-			}
-			if err != nil {
-				return nil, err
-			}
+func (r *proof) candidates(e verify.Evidence) (sets []signedBy, err error) {
+	if trust.IsBuiltinChannel(r.head.Channel) {
+		err := trust.BuiltinKeys(r.head.Channel, func(o upstreams.Origin, ring *verify.Keyring) error {
+			ring, err := r.desk.Renewed(ring)
 			sets = append(sets, signedBy{ring, max(1, o.Threshold), ""})
-		}
-		return sets, nil
+			return err
+		})
+		return sets, err
 	}
 	certificates, err := r.certificates(e)
 	if err != nil {
@@ -72,12 +56,12 @@ func (r *reproof) candidates(e verify.Evidence) (sets []signedBy, err error) {
 		}
 		return []signedBy{{ring, len(e.Signers), "channel " + r.head.Channel + " was removed: proved by the keys that were stored with the receipt"}}, nil
 	}
-	o, err := r.app.addedOrigin(r.session, *r.added)
+	b, err := r.desk.Bind(*r.added)
 	if err != nil {
 		return nil, err
 	}
 	_, threshold := r.added.Trusted()
-	sets = []signedBy{{o.keys, threshold, ""}}
+	sets = []signedBy{{b.Keys, threshold, ""}}
 	rotation := r.added.Rotation
 	if rotation == nil || e.Mark == nil || e.Mark.Keys.Version >= rotation.Version {
 		return sets, nil
@@ -86,15 +70,20 @@ func (r *reproof) candidates(e verify.Evidence) (sets []signedBy, err error) {
 		if slices.Contains(rotation.Revoked, s.Primary) || slices.Contains(rotation.Revoked, s.Key) {
 			return nil, fmt.Errorf("%w: channel %s has since revoked key %s", verify.ErrUntrusted, r.head.Channel, s.Primary.Spaced())
 		}
-		if !slices.Contains(rotation.Retired, s.Primary) && !pinned(rotation.Pins, s.Primary) {
+		if !slices.Contains(rotation.Retired, s.Primary) && !trust.Pinned(rotation.Pins, s.Primary) {
 			return sets, nil // never a key of this channel
 		}
 	}
-	stored, err := r.storedCopies(e.Signers)
-	if err != nil {
-		return nil, err
+	for _, s := range e.Signers { // newer copies may hold revocations that were seen since
+		copied, err := r.desk.StoredKey(s.Primary)
+		if err != nil {
+			return nil, err
+		}
+		if copied != nil {
+			certificates = append(certificates, copied)
+		}
 	}
-	ring, err := ringOf(e.Signers, append(certificates, stored...))
+	ring, err := ringOf(e.Signers, certificates)
 	if err != nil {
 		return nil, err
 	}
@@ -116,32 +105,13 @@ func ringOf(signers []verify.Signer, certificates [][]byte) (*verify.Keyring, er
 }
 
 // certificates reads the certificates of the signers of e, as they were at install.
-func (r *reproof) certificates(e verify.Evidence) (all [][]byte, err error) {
+func (r *proof) certificates(e verify.Evidence) (all [][]byte, err error) {
 	for _, d := range e.Certificates {
 		data, err := r.piece(d)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, data)
-	}
-	return all, nil
-}
-
-// storedCopies reads the copies of the signers' certificates in the settings, which
-// may hold revocations that were seen since.
-func (r *reproof) storedCopies(signers []verify.Signer) (all [][]byte, err error) {
-	st, ok, err := r.store()
-	if !ok || err != nil {
-		return nil, err
-	}
-	for _, s := range signers {
-		data, err := st.Certificate(s.Primary)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		if err == nil {
-			all = append(all, data)
-		}
 	}
 	return all, nil
 }

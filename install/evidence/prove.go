@@ -1,4 +1,11 @@
-package main
+// Package evidence verifies installed releases again: from the evidence that was stored
+// with their receipts, by today's keys and rules, without the network.
+//
+// A release is proved again if its stored documents are signed by keys that this machine
+// trusts today, or trusted when they signed and has not seen revoked since, and if they
+// state what the receipt says was unpacked. Whether the installed files are still those
+// of the receipt is for install.Installer.Verify to say.
+package evidence
 
 import (
 	"context"
@@ -13,56 +20,55 @@ import (
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
 
-// This file verifies installed releases again: from the evidence that was stored
-// with their receipts, by today's rules, without network access.
-
-// An evidenceError reports that the stored evidence no longer proves an installed
+// An UnprovedError reports that the stored evidence no longer proves an installed
 // release.
-type evidenceError struct {
+type UnprovedError struct {
 	Release string
 	Err     error
 }
 
-func (e *evidenceError) Error() string {
+func (e *UnprovedError) Error() string {
 	return e.Release + " is not proved any more: " + e.Err.Error()
 }
-func (e *evidenceError) Unwrap() error { return e.Err }
 
-// A lostEvidenceError reports that the evidence of a release is missing, so that
-// it can be neither proved nor refuted.
-type lostEvidenceError struct {
+func (e *UnprovedError) Unwrap() error { return e.Err }
+
+// A LostError reports that the evidence of a release is missing, so that it can be
+// neither proved nor refuted.
+type LostError struct {
 	Release, What string
 }
 
-func (e *lostEvidenceError) Error() string {
+func (e *LostError) Error() string {
 	return fmt.Sprintf("%s cannot be proved again: %s", e.Release, e.What)
 }
 
-// A reproof verifies one installed release again.
-type reproof struct {
-	*app
-	*session
-	ctx   context.Context // of the one reprove call
+// A proof verifies one installed release again.
+type proof struct {
+	ctx   context.Context // of the one call of Prove
+	desk  *trust.Desk
+	state *install.Installer
 	head  record.Head
 	added *channels.Channel // the channel as it is now; nil: built in, or removed
-	rules []channels.Rules
 	notes []string
 }
 
-// reprove verifies an installed release again and returns notes about its proof.
-// Errors match verify.ErrUntrusted, or are a *lostEvidenceError.
-func (a *app) reprove(ctx context.Context, s *session, head record.Head) (notes []string, err error) {
-	r := &reproof{app: a, session: s, ctx: ctx, head: head}
-	if r.rules, err = a.rules(s); err != nil {
+// Prove verifies an installed release again and returns notes about its proof. Errors
+// match verify.ErrUntrusted, or are a *LostError.
+func Prove(ctx context.Context, desk *trust.Desk, i *install.Installer, head record.Head) (notes []string, err error) {
+	r := &proof{ctx: ctx, desk: desk, state: i, head: head}
+	if _, err := desk.Rules(); err != nil { // says nothing about the release
 		return nil, err
 	}
-	if !isBuiltinChannel(head.Channel) {
-		c, err := a.added(s, head.Channel)
+	if !trust.IsBuiltinChannel(head.Channel) {
+		c, err := desk.Added(head.Channel)
 		if _, gone := errors.AsType[*channels.UnknownChannelError](err); !gone {
 			if err != nil {
 				return nil, err
@@ -71,16 +77,16 @@ func (a *app) reprove(ctx context.Context, s *session, head record.Head) (notes 
 		}
 	}
 	if err := r.prove(); err != nil {
-		if lost, ok := errors.AsType[*lostEvidenceError](err); ok {
+		if lost, ok := errors.AsType[*LostError](err); ok {
 			return nil, lost
 		}
-		return nil, &evidenceError{head.Ref(), err}
+		return nil, &UnprovedError{head.Ref(), err}
 	}
 	slices.Sort(r.notes)
 	return slices.Compact(r.notes), nil
 }
 
-func (r *reproof) prove() error {
+func (r *proof) prove() error {
 	var documents []verify.Document
 	for _, e := range append([]verify.Evidence{r.head.Evidence}, r.head.Evidence.Also...) {
 		if e.Kind == "" {
@@ -92,7 +98,7 @@ func (r *reproof) prove() error {
 		}
 		documents = append(documents, document)
 	}
-	if isDebian(r.head) {
+	if debian.IsIndex(r.head.Evidence.Name) {
 		return r.packages(documents)
 	}
 	var document verify.Document
@@ -109,7 +115,7 @@ func (r *reproof) prove() error {
 
 // document verifies the document that named the release, and its parents. The
 // document is zero if a checksum database named the release.
-func (r *reproof) document(e verify.Evidence) (d verify.Document, err error) {
+func (r *proof) document(e verify.Evidence) (d verify.Document, err error) {
 	switch e.Kind {
 	case verify.ByTree:
 		return verify.Document{}, r.tree(e)
@@ -154,9 +160,24 @@ func (r *reproof) document(e verify.Evidence) (d verify.Document, err error) {
 	return d, err
 }
 
+// packages proves the files of a distribution's packages: the proved lists must state
+// each by its name and digest.
+func (r *proof) packages(lists []verify.Document) error {
+	stated, err := debian.PackagesIn(lists)
+	if err != nil {
+		return err
+	}
+	for _, a := range r.head.Artifacts {
+		if a.Evidence.Kind != verify.ByDigest || !stated(a.Component, a.Evidence.Digest) || a.Evidence.Digest != a.Digest {
+			return fmt.Errorf("%s: %w: the proved lists do not state its digest for package %s", a.Name, verify.ErrUntrusted, a.Component)
+		}
+	}
+	return nil
+}
+
 // artifact verifies one unpacked file: by the document that states its digest,
 // or, if the signature is over the file itself, by its copy in the cache.
-func (r *reproof) artifact(a record.Artifact, document verify.Document) error {
+func (r *proof) artifact(a record.Artifact, document verify.Document) error {
 	e := a.Evidence
 	if e.Kind == verify.ByDigest {
 		return r.stated(a, document)
@@ -170,7 +191,7 @@ func (r *reproof) artifact(a record.Artifact, document verify.Document) error {
 		if err := r.tree(e); err != nil {
 			return err
 		}
-		h1, err := install.HashZip(r.ctx, r.Child, a.Name, blob.File, a.Size)
+		h1, err := r.state.HashZip(r.ctx, a.Name, blob.File, a.Size)
 		if err == nil && h1 != e.Tree.H1 {
 			err = &verify.TreeError{Database: e.Tree.Name, Module: e.Name, Rule: fmt.Sprintf("its content hash is %s, and %s was proved", h1, e.Tree.H1)}
 		}
@@ -188,7 +209,7 @@ func (r *reproof) artifact(a record.Artifact, document verify.Document) error {
 
 // stated checks that the proved document states the digest of a: a native
 // manifest for this tool and version, a list of digests anywhere.
-func (r *reproof) stated(a record.Artifact, document verify.Document) error {
+func (r *proof) stated(a record.Artifact, document verify.Document) error {
 	refused := fmt.Errorf("%w: the proved document does not state its digest for %s %s", verify.ErrUntrusted, r.head.Tool, r.head.Version)
 	if document.IsZero() {
 		return refused
@@ -219,7 +240,7 @@ func states(list verify.Document, d verify.Digest) bool {
 
 // signed calls check with the keys that may have made a signature, in order:
 // those trusted today, then those trusted when it was made.
-func (r *reproof) signed(e verify.Evidence, check func(verify.Policy) error) error {
+func (r *proof) signed(e verify.Evidence, check func(verify.Policy) error) error {
 	sets, err := r.signers(e)
 	if err != nil {
 		return err
@@ -227,7 +248,7 @@ func (r *reproof) signed(e verify.Evidence, check func(verify.Policy) error) err
 	var first error
 	for _, s := range sets {
 		// A key that has expired since does not undo an install, a revoked one does.
-		err := check(verify.Policy{Keys: s.keys, Threshold: s.threshold, Now: r.now, Use: verify.Release})
+		err := check(verify.Policy{Keys: s.keys, Threshold: s.threshold, Now: r.desk.Now, Use: verify.Release})
 		if err == nil {
 			if s.note != "" {
 				r.notes = append(r.notes, s.note)
@@ -242,7 +263,7 @@ func (r *reproof) signed(e verify.Evidence, check func(verify.Policy) error) err
 }
 
 // tree verifies the stored answers of a checksum database again.
-func (r *reproof) tree(e verify.Evidence) error {
+func (r *proof) tree(e verify.Evidence) error {
 	answers, err := r.piece(e.Proof)
 	if err != nil {
 		return err
@@ -265,19 +286,19 @@ func (r *reproof) tree(e verify.Evidence) error {
 }
 
 // piece reads one stored piece of evidence.
-func (r *reproof) piece(d verify.Digest) ([]byte, error) {
-	data, err := r.Evidence(d)
+func (r *proof) piece(d verify.Digest) ([]byte, error) {
+	data, err := r.state.Evidence(d)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &lostEvidenceError{r.head.Ref(), "no evidence was stored with its receipt, or it was removed"}
+		return nil, &LostError{r.head.Ref(), "no evidence was stored with its receipt, or it was removed"}
 	}
 	return data, err
 }
 
 // archive opens the cached copy of an unpacked file.
-func (r *reproof) archive(a record.Artifact) (download.Blob, error) {
-	blob, err := r.Blob(r.ctx, a)
+func (r *proof) archive(a record.Artifact) (download.Blob, error) {
+	blob, err := r.state.Blob(r.ctx, a)
 	if errors.Is(err, fs.ErrNotExist) {
-		return blob, &lostEvidenceError{r.head.Ref(), "its signature is over " + a.Name + " itself, which is no longer in the cache"}
+		return blob, &LostError{r.head.Ref(), "its signature is over " + a.Name + " itself, which is no longer in the cache"}
 	}
 	return blob, err
 }

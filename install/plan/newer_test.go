@@ -1,4 +1,4 @@
-package main
+package plan
 
 import (
 	"strings"
@@ -60,7 +60,7 @@ func TestUpdateHoldsBack(t *testing.T) {
 		for _, v := range strings.Fields(test.list) {
 			list = append(list, manifests.Version{Version: v})
 		}
-		if why := heldBack(have, next, list); (why == "") != (test.held == "") || !strings.HasPrefix(why, test.held) {
+		if why := HeldBack(have, next, list); (why == "") != (test.held == "") || !strings.HasPrefix(why, test.held) {
 			t.Errorf("%+v: %q", test, why)
 		}
 	}
@@ -84,7 +84,7 @@ func TestFollows(t *testing.T) {
 		{"1.20", "1.20", "=1.20", true},
 		{"1.20", "=1.20", "1.20", true},
 	} {
-		if got := follows(record.Head{Version: test.version, Requested: test.was}, test.asked); got != test.follows {
+		if got := Follows(record.Head{Version: test.version, Requested: test.was}, test.asked); got != test.follows {
 			t.Errorf("%+v: %v", test, got)
 		}
 	}

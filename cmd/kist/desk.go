@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/trust"
+	"github.com/kist-tools/kist/verify"
+)
+
+// desk returns the desk that binds channels for this command. state may be nil until
+// kist's directories are open.
+func (a *app) desk(state trust.State) *trust.Desk {
+	return &trust.Desk{
+		State: state, Transport: a.Transport, Now: a.now,
+		Platform: a.Platform, Distro: a.Distro, Glibc: a.Glibc, GoProxy: a.GoProxy, AptSources: a.AptSources,
+		MachineRules: a.machineRules,
+		Offline:      a.flags.offline, CacheOnly: a.verb.local, DryRun: a.flags.dryRun,
+		Notify:     a.sayWithCause,
+		Warn:       func(text string) { a.warn("%s", text) },
+		KeysStored: func() { a.keysChanged = true },
+	}
+}
+
+// machineRules reads the policy file of this machine's administrator, if there is one.
+func (a *app) machineRules() ([]channels.Rules, error) {
+	if a.Dirs.Machine == "" {
+		return nil, nil
+	}
+	file := filepath.Join(a.Dirs.Machine, channels.RulesFile)
+	data, err := readFile(file, channels.MaxRules)
+	if _, missing := errors.AsType[*missingFileError](err); missing {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &channels.RulesError{File: file, Err: err}
+	}
+	rules, err := channels.ParseRules(file, data)
+	return []channels.Rules{rules}, err
+}
+
+// warnOfKeys prints a warning for each finding about a publisher's own keys.
+func (a *app) warnOfKeys(findings []verify.Finding) {
+	for _, f := range findings {
+		a.warn("%s; %s", f.Problem, strings.TrimSuffix(f.Remedy, "."))
+	}
+}
+
+// publishes reports whether the verb is a publish verb.
+func (a *app) publishes() bool { return strings.HasPrefix(a.path, "publish ") }
+
+// peek calls read with the installed releases, without waiting for other kist
+// processes. It does nothing if they cannot be read.
+func (a *app) peek(read func(s *session, installed []record.Head)) {
+	a.LockWait = 0
+	s, err := a.open(context.Background())
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	read(s, s.state.Installed())
+}

@@ -1,0 +1,201 @@
+package trust
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/upstreams"
+)
+
+// This file lists what channels offer without network access: from the built-in table
+// and the cached catalogs. What cannot be read is left out.
+
+// An Offer is a tool that one channel offers.
+type Offer struct {
+	Tool    string `json:"tool"`
+	Channel string `json:"channel"`
+	Version string `json:"version,omitempty"` // the newest known without network access
+	About   string `json:"about,omitempty"`
+}
+
+// Offers lists every tool of every channel, by name; those of built-in channels
+// come before others of the same name, those of distributions after them.
+func (d *Desk) Offers(ctx context.Context) ([]Offer, error) {
+	var builtin, distros []Offer
+	for _, name := range upstreams.Names() {
+		u, _ := upstreams.Lookup(name)
+		for _, tool := range u.Tools() {
+			if u.IsDistro() { // its cached indices take seconds to read
+				distros = append(distros, Offer{tool, name, "", upstreams.About(tool)})
+				continue
+			}
+			builtin = append(builtin, Offer{tool, name, newestOf(d.CachedVersions(ctx, Ref{Channel: name, Name: tool})), upstreams.About(tool)})
+		}
+	}
+	added, err := d.Channels()
+	if err != nil {
+		return nil, err
+	}
+	list := builtin
+	for _, c := range added {
+		list = append(list, d.OffersOf(ctx, c)...)
+	}
+	list = append(list, distros...)
+	slices.SortStableFunc(list, func(a, b Offer) int { return strings.Compare(a.Tool, b.Tool) })
+	return list, nil
+}
+
+// OffersOf lists the tools of an added channel: those of its cached catalog, else
+// those that it was granted by name.
+func (d *Desk) OffersOf(ctx context.Context, c channels.Channel) (list []Offer) {
+	versions := map[string][]manifests.Version{}
+	if b, err := d.Bind(c); err == nil && d.HasDocuments(c.Name) {
+		for _, v := range d.cachedList(ctx, b, d.Request(Ref{})) {
+			versions[v.Tool] = append(versions[v.Tool], v)
+		}
+	}
+	for tool, all := range versions {
+		list = append(list, Offer{tool, c.Name, newestOf(all), upstreams.About(tool)})
+	}
+	for _, tool := range c.Tools {
+		if manifests.ValidName(tool) == nil && versions[tool] == nil {
+			version := newestOf(d.CachedVersions(ctx, Ref{Channel: c.Name, Name: tool}))
+			list = append(list, Offer{tool, c.Name, version, upstreams.About(tool)})
+		}
+	}
+	return list
+}
+
+// ToolsOf returns the names of the tools that one channel offers.
+func (d *Desk) ToolsOf(ctx context.Context, channel string) (tools []string) {
+	if u, ok := upstreams.Lookup(channel); ok {
+		return u.Tools()
+	}
+	if c, err := d.Added(channel); err == nil {
+		for _, o := range d.OffersOf(ctx, c) {
+			tools = append(tools, o.Tool)
+		}
+	}
+	return tools
+}
+
+// Near returns the tools in the cached catalog of b whose names are similar to name.
+func (d *Desk) Near(ctx context.Context, b Binding, name string) []string {
+	var tools []string
+	for _, v := range d.cachedList(ctx, b, d.Request(Ref{})) {
+		tools = append(tools, v.Tool)
+	}
+	return manifests.Near(name, slices.Compact(tools))
+}
+
+// CachedVersions lists the versions of ref in cached documents, newest first.
+func (d *Desk) CachedVersions(ctx context.Context, ref Ref) []manifests.Version {
+	name := ref.Channel
+	if name == "" {
+		name, _ = BuiltinChannel(ref.Name)
+	}
+	if name != "" && !d.HasDocuments(name) {
+		return nil
+	}
+	list, err := d.candidates(ctx, Ref{Channel: name, Name: ref.Name})
+	if err != nil {
+		return nil
+	}
+	for _, b := range list {
+		q := d.Request(Ref{Name: ref.Name})
+		for _, q.List = range []bool{true, false} {
+			if versions := d.cachedList(ctx, b, q); len(versions) > 0 {
+				return versions
+			}
+		}
+	}
+	return nil
+}
+
+// cachedList lists the versions in a cached catalog of b that answer q, newest first. It
+// is nil if nothing is cached, or the cached documents no longer verify.
+func (d *Desk) cachedList(ctx context.Context, b Binding, q manifests.Request) []manifests.Version {
+	cat, err := d.Cached(ctx, b, q)
+	if err != nil {
+		return nil
+	}
+	return cat.Versions(q.Tool)
+}
+
+// newestOf returns the version in list that a bare name means, or "" if there is none.
+func newestOf(list []manifests.Version) string {
+	for _, v := range list {
+		if slices.Contains(v.Labels, manifests.Stable) {
+			return v.Version
+		}
+	}
+	versions := make([]string, len(list))
+	for i, v := range list {
+		versions[i] = v.Version
+	}
+	if i := manifests.NewestRelease(versions); i >= 0 {
+		return versions[i]
+	}
+	return ""
+}
+
+// Distros returns the distribution channels that may offer a tool: built-in ones and
+// those the user added.
+func (d *Desk) Distros(tool string) ([]string, error) {
+	names := upstreams.Distros(tool)
+	added, err := d.Channels()
+	for _, c := range added {
+		if c.Format == "debian" && c.Grants(tool, IsBuiltin) {
+			names = append(names, c.Name)
+		}
+	}
+	return names, err
+}
+
+// Shipped returns the version of a tool that one distribution ships, according to its
+// signed indices; the zero Version if it ships none.
+func (d *Desk) Shipped(ctx context.Context, distro, tool string) (v manifests.Version, err error) {
+	b, err := d.Named(ctx, distro)
+	if unknown, ok := errors.AsType[*channels.UnknownChannelError](err); ok {
+		unknown.Near = manifests.Near(distro, upstreams.Distros(tool))
+	}
+	if err != nil {
+		return v, err
+	}
+	if b.indices == nil {
+		return v, invalid("list --distros: channel %s is not a distribution", distro)
+	}
+	q := d.Request(Ref{Name: tool})
+	q.List = true
+	cat, err := d.Fetch(ctx, b, q)
+	if err != nil {
+		return v, err
+	}
+	if all := cat.Versions(tool); len(all) > 0 {
+		v = all[len(all)-1]
+	}
+	return v, nil
+}
+
+// Search returns the offers with word in their name or description, in the order of
+// Offers; never nil.
+func (d *Desk) Search(ctx context.Context, word string) ([]Offer, error) {
+	all, err := d.Offers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	word = strings.ToLower(word)
+	alias, _ := upstreams.Alias(word)
+	found := []Offer{}
+	for _, o := range all {
+		text := strings.ToLower(o.Channel + "/" + o.Tool + "\n" + o.About)
+		if strings.Contains(text, word) || o.Tool == alias {
+			found = append(found, o)
+		}
+	}
+	return found, nil
+}
