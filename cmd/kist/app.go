@@ -171,9 +171,7 @@ touches a system directory.`,
 		panic(err)
 	}
 	root.SetUsageFunc(func(cmd *cobra.Command) error { return usageOf(cmd, nil) })
-	for _, v := range a.onlyInvoked(a.verbs()) {
-		root.AddCommand(v.make())
-	}
+	root.AddCommand(a.verbs()...)
 	return root
 }
 
@@ -200,31 +198,14 @@ func (a *app) setHelp(root *cobra.Command) {
 	}
 }
 
-// A topCommand is a verb directly below kist, or a family of verbs.
-type topCommand struct {
-	name string
-	make func() *cobra.Command
-}
-
-func (a *app) verbs() []topCommand {
-	return []topCommand{
-		{"install", a.installCommand}, {"uninstall", a.uninstallCommand}, {"list", a.listCommand}, {"search", a.searchCommand}, {"update", a.updateCommand}, {"outdated", a.outdatedCommand},
-		{"ensure", a.ensureCommand}, {"default", a.defaultCommand}, {"rollback", a.rollbackCommand},
-		{"run", a.runCommand}, {"env", a.envCommand}, {"which", a.whichCommand},
-		{"verify", a.verifyCommand}, {"show", a.showCommand}, {"check-signature", a.checkSignatureCommand}, {"channel", a.channelCommand},
-		{"publish", a.publishCommand},
-		{"dirs", a.dirsCommand}, {"completion", a.completionCommand}, {"self", a.selfCommand}, {"version", a.versionCommand},
+// verbs returns the verbs directly below kist, and the families of verbs.
+func (a *app) verbs() []*cobra.Command {
+	return []*cobra.Command{
+		a.installCommand(), a.uninstallCommand(), a.listCommand(), a.searchCommand(), a.updateCommand(), a.outdatedCommand(),
+		a.ensureCommand(), a.defaultCommand(), a.rollbackCommand(), a.runCommand(), a.envCommand(), a.whichCommand(),
+		a.verifyCommand(), a.showCommand(), a.checkSignatureCommand(), a.channelCommand(), a.publishCommand(),
+		a.dirsCommand(), a.completionCommand(), a.selfCommand(), a.versionCommand(),
 	}
-}
-
-// onlyInvoked returns the verb that the command line begins with, or all if it begins
-// with none: building every command takes a tenth of the start-up time.
-func (a *app) onlyInvoked(all []topCommand) []topCommand {
-	i := slices.IndexFunc(all, func(v topCommand) bool { return len(a.Args) > 0 && v.name == a.Args[0] })
-	if i < 0 {
-		return all
-	}
-	return all[i : i+1]
 }
 
 // takeOnce makes each flag with one text refuse a second value, which would silently
@@ -273,8 +254,8 @@ func (a *app) command(v verb) *cobra.Command {
 	if v.locks() {
 		cmd.Flags().DurationVar(&a.flags.wait, "wait", 0, "wait at most `DURATION`, such as 30s or 1h, for another kist (default 1m on a terminal, else 10m)")
 	}
-	takeOnce(cmd.Flags())
 	cmd.Flags().SortFlags = false
+	takeOnce(cmd.Flags())
 	if v.complete != nil {
 		cmd.ValidArgsFunction = completeBy(v.complete)
 	}

@@ -42,7 +42,7 @@ with kist count where no --key is given.`,
 			f.IntVar(&c.Threshold, "threshold", 1, "`N` of the keys must have signed")
 			f.StringSliceVar(&c.Tools, "tools", nil, "tools it may provide, each `PATTERN` a name or the beginning of one and a *; default: every name that is not built in")
 		},
-		values: map[string]completer{"format": words(channels.Formats()...), "tools": list(words(trust.BuiltinTools()...))},
+		values: map[string]completer{"format": words(channels.Formats()...), "tools": list(completeBuiltin)},
 		run: func(ctx context.Context, args []string) (result, error) {
 			c.Name = args[0]
 			return a.channelAdd(ctx, c, args[1], keys)

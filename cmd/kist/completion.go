@@ -171,6 +171,11 @@ func (a *app) completeTools(_ []string, typed string) (refs []string, files bool
 	return refs, false
 }
 
+// completeBuiltin offers the tools of the built-in channels.
+func completeBuiltin([]string, string) (names []string, files bool) {
+	return trust.BuiltinTools(), false
+}
+
 // completeDemanded offers the tools that ensure can look for.
 func (a *app) completeDemanded(args []string, typed string) (refs []string, files bool) {
 	if below, ok := strings.CutPrefix(typed, system.Channel+"/"); ok && !strings.ContainsAny(below, "@>=") {

@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/plan"
@@ -420,36 +418,6 @@ func TestScratch(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-// A verb that was made alone is the one that help shows among all others.
-func TestAlone(t *testing.T) {
-	all := leaves((&app{}).root())
-	var alone []*cobra.Command
-	for _, v := range (&app{}).verbs() {
-		root := (&app{Env: Env{Args: []string{v.name, "--help"}}}).root()
-		if len(root.Commands()) != 1 || root.Commands()[0].Name() != v.name {
-			t.Errorf("%s made %d verbs", v.name, len(root.Commands()))
-		}
-		alone = append(alone, leaves(root)...)
-	}
-	slices.SortStableFunc(alone, func(a, b *cobra.Command) int { return strings.Compare(topOf(a), topOf(b)) })
-	if len(alone) != len(all) {
-		t.Fatalf("%d verbs, %d of them alone", len(all), len(alone))
-	}
-	for i, cmd := range all {
-		if got := alone[i]; got.CommandPath() != cmd.CommandPath() || got.Long != cmd.Long || got.UsageString() != cmd.UsageString() {
-			t.Errorf("alone:\n%s\nwant:\n%s", got.UsageString(), cmd.UsageString())
-		}
-	}
-	for _, args := range [][]string{nil, {"--json", "list"}, {"help"}, {"lst"}, {"ls"}} {
-		if n := len((&app{Env: Env{Args: args}}).root().Commands()); n != len((&app{}).verbs()) {
-			t.Errorf("%q: %d verbs", args, n)
-		}
-	}
-}
-
-// topOf is the first word of a verb.
-func topOf(cmd *cobra.Command) string { return strings.Fields(cmd.CommandPath())[1] }
 
 // TestEveryVerbIsDocumented: an example that names the verb, its exit codes,
 // and a group for those of the first level.
