@@ -229,12 +229,7 @@ of the key is from.`,
 		example: "kist channel list -v",
 		exits:   []int{0, 1, 2, 8, 9},
 		args:    exactly(0),
-		run: func(ctx context.Context, _ []string) (result, error) {
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
+		run: a.withSession(func(ctx context.Context, s *session, _ []string) (result, error) {
 			added, err := s.desk.Channels()
 			if err != nil {
 				return nil, err
@@ -247,7 +242,7 @@ of the key is from.`,
 				r.Channels = append(r.Channels, a.describeBuiltin(s, name))
 			}
 			return r, nil
-		},
+		}),
 	})
 }
 
@@ -258,12 +253,7 @@ func (a *app) channelShowCommand() *cobra.Command {
 		exits:    []int{0, 1, 2, 3, 8, 9},
 		args:     exactly(1),
 		complete: firstOnly(a.completeChannels),
-		run: func(ctx context.Context, args []string) (result, error) {
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
+		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
 			if trust.IsBuiltinChannel(args[0]) {
 				return a.describeBuiltin(s, args[0]), nil
 			}
@@ -272,7 +262,7 @@ func (a *app) channelShowCommand() *cobra.Command {
 				return nil, err
 			}
 			return a.describeChannel(s, c), nil
-		},
+		}),
 	})
 }
 
@@ -286,14 +276,9 @@ installed from it stay, and can be verified and uninstalled as ever.`,
 		args:     exactly(1),
 		complete: firstOnly(a.completeAdded),
 		changes:  true,
-		run: func(ctx context.Context, args []string) (result, error) {
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
+		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
 			return a.channelRemove(ctx, s, args[0])
-		},
+		}),
 	})
 }
 

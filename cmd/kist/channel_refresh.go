@@ -23,18 +23,13 @@ the one known, also of a built-in channel; a different primary key is never acce
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` with a newer copy of a pinned key (repeatable)")
 		},
-		run: func(ctx context.Context, args []string) (result, error) {
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
+		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
 			p, err := s.desk.Refresh(ctx, args[0], keysIn(keys))
 			if err != nil {
 				return nil, err
 			}
 			return channelRefreshed{a.describeProved(s, p), a.flags.dryRun, p.Recreated, p.NewKeys, p.Newer}, nil
-		},
+		}),
 	})
 }
 

@@ -20,17 +20,8 @@ func (a *app) defaultCommand() *cobra.Command {
 		args:     exactly(1),
 		changes:  true,
 		complete: firstOnly(a.completeInstalled),
-		run: func(ctx context.Context, args []string) (result, error) {
-			ref, err := trust.ParseRef(args[0])
-			if err != nil {
-				return nil, err
-			}
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
-			r, err := s.named(ref)
+		run: a.withTools(func(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
+			r, err := s.named(refs[0])
 			if err != nil {
 				return nil, err
 			}
@@ -41,7 +32,7 @@ func (a *app) defaultCommand() *cobra.Command {
 				a.say("%s is already the default", r.Ref())
 			}
 			return a.change(ctx, s, plan.Change{Default: []record.ID{r.ID}}, nil)
-		},
+		}),
 	})
 }
 
@@ -55,13 +46,8 @@ uninstalled does not come back, because its files are gone.`,
 		exits:   []int{0, 2, 3, 7, 8, 9},
 		args:    exactly(0),
 		changes: true,
-		run: func(ctx context.Context, _ []string) (result, error) {
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
+		run: a.withSession(func(ctx context.Context, s *session, _ []string) (result, error) {
 			return a.change(ctx, s, plan.Change{Rollback: true}, nil)
-		},
+		}),
 	})
 }

@@ -40,12 +40,7 @@ reached is left out with a warning, unless you named it.`,
 		},
 		complete: a.completeList,
 		values:   map[string]completer{"distros": list(a.completeDistros)},
-		run: func(ctx context.Context, args []string) (result, error) {
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
+		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
 			if len(distros.names) > 0 || distros.minimum {
 				return a.listDistros(ctx, s, args, distros)
 			}
@@ -59,7 +54,7 @@ reached is left out with a warning, unless you named it.`,
 				return a.listAvailable(ctx, s, args[0])
 			}
 			return a.listInstalled(s, args)
-		},
+		}),
 	})
 }
 

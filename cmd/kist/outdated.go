@@ -31,16 +31,7 @@ that of the gravest failure.`,
 			f.BoolVar(&exitCode, "exit-code", false, "exit with 100 if anything is outdated")
 		},
 		complete: a.completeInstalled,
-		run: func(ctx context.Context, args []string) (result, error) {
-			refs, err := trust.ParseRefs(args)
-			if err != nil {
-				return nil, err
-			}
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
+		run: a.withTools(func(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
 			r, err := a.outdated(ctx, s, refs)
 			switch {
 			case r == nil:
@@ -51,7 +42,7 @@ that of the gravest failure.`,
 				return r, &outdatedError{len(r.Tools)}
 			}
 			return r, nil
-		},
+		}),
 	})
 }
 

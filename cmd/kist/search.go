@@ -23,14 +23,9 @@ WORD in the name or the description. The network is not used; kist list
 		exits:   []int{0, 2, 3, 8, 9},
 		args:    between(0, 1),
 		local:   true,
-		run: func(ctx context.Context, args []string) (result, error) {
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
+		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
 			return a.search(ctx, s, strings.Join(args, ""))
-		},
+		}),
 	})
 }
 

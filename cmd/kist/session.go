@@ -44,6 +44,33 @@ func (a *app) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
+// withSession returns the run function of a verb that opens kist's directories, calls
+// f, and closes them.
+func (a *app) withSession(f func(ctx context.Context, s *session, args []string) (result, error)) func(context.Context, []string) (result, error) {
+	return func(ctx context.Context, args []string) (result, error) {
+		s, err := a.open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer s.Close()
+		return f(ctx, s, args)
+	}
+}
+
+// withTools is withSession for a verb whose arguments are all tools. They are parsed
+// before anything is opened.
+func (a *app) withTools(f func(ctx context.Context, s *session, refs []trust.Ref) (result, error)) func(context.Context, []string) (result, error) {
+	return func(ctx context.Context, args []string) (result, error) {
+		refs, err := trust.ParseRefs(args)
+		if err != nil {
+			return nil, err
+		}
+		return a.withSession(func(ctx context.Context, s *session, _ []string) (result, error) {
+			return f(ctx, s, refs)
+		})(ctx, args)
+	}
+}
+
 // openAnyway is like open, but returns damage of the current generation separately,
 // with an empty state, so that uninstall --all can go on.
 func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {

@@ -35,18 +35,9 @@ network is not used.`,
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&withFiles, "evidence", false, "name the stored files that prove it")
 		},
-		run: func(ctx context.Context, args []string) (result, error) {
-			ref, err := trust.ParseRef(args[0])
-			if err != nil {
-				return nil, err
-			}
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
-			return a.show(ctx, s, ref, withFiles)
-		},
+		run: a.withTools(func(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
+			return a.show(ctx, s, refs[0], withFiles)
+		}),
 	})
 }
 

@@ -34,18 +34,9 @@ then that of the gravest failure.`,
 		changes:  true,
 		fetches:  true,
 		complete: a.completeInstalled,
-		run: func(ctx context.Context, args []string) (result, error) {
-			refs, err := trust.ParseRefs(args)
-			if err != nil {
-				return nil, err
-			}
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
+		run: a.withTools(func(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
 			return a.update(ctx, s, refs)
-		},
+		}),
 	})
 }
 

@@ -35,16 +35,7 @@ as they came out of the verified archive; the archive is not unpacked again.`,
 		},
 		args:     between(0, 1000),
 		complete: a.completeInstalled,
-		run: func(ctx context.Context, args []string) (result, error) {
-			refs, err := trust.ParseRefs(args)
-			if err != nil {
-				return nil, err
-			}
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
+		run: a.withTools(func(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
 			check, err := s.selected(refs)
 			if err != nil {
 				return nil, err
@@ -57,7 +48,7 @@ as they came out of the verified archive; the archive is not unpacked again.`,
 				a.say("nothing is installed")
 			}
 			return r, err
-		},
+		}),
 	})
 }
 

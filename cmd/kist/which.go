@@ -19,14 +19,9 @@ func (a *app) whichCommand() *cobra.Command {
 		exits:    []int{0, 2, 3, 8, 9},
 		args:     exactly(1),
 		complete: firstOnly(a.completeCommands),
-		run: func(ctx context.Context, args []string) (result, error) {
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
+		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
 			return s.which(args[0])
-		},
+		}),
 	})
 }
 
