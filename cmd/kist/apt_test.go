@@ -1,38 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
 
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests/debian"
 )
-
-func TestAptSources(t *testing.T) {
-	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text), Mode: 0o644} }
-	root := fstest.MapFS{
-		"etc/apt/sources.list":                       file("deb http://one.example/debian bookworm main\n"),
-		"etc/apt/sources.list.d/b.list":              file("deb http://four.example/debian bookworm main\n"),
-		"etc/apt/sources.list.d/a.list":              file("deb mirror+file:/etc/apt/mirrors/debian.list bookworm main\n"),
-		"etc/apt/sources.list.d/a.sources":           file("Types: deb\nURIs: http://five.example/debian\nSuites: bookworm\nComponents: main\n"),
-		"etc/apt/sources.list.d/c.list.save":         file("deb http://saved.example/debian bookworm main\n"),
-		"etc/apt/sources.list.d/huge.list":           file("deb http://huge.example/debian bookworm main\n" + strings.Repeat("#", maxAptFile)),
-		"etc/apt/sources.list.d/directory.list/file": file(""),
-		"etc/apt/mirrors/debian.list":                file("# mirrors\nhttp://two.example/debian\tpriority:1\n\nhttp://three.example/debian\n"),
-	}
-	var got []string
-	for _, s := range aptSources(root) {
-		got = append(got, s.URIs...)
-	}
-	want := "[http://one.example/debian http://two.example/debian http://three.example/debian http://four.example/debian http://five.example/debian]"
-	if fmt.Sprint(got) != want {
-		t.Errorf("%v, want %s", got, want)
-	}
-	if list := aptSources(fstest.MapFS{}); list != nil {
-		t.Errorf("a machine without apt has %v", list)
-	}
-}
 
 // The mirror of a built-in distribution is the machine's own, and without one
 // kist says how to name one, before it asks anyone.
@@ -47,7 +22,7 @@ func TestDistroWithoutMirror(t *testing.T) {
 	}
 	env, out, talk := testEnv(t, "channel", "show", "debian-bookworm")
 	env.AptSources = func() []debian.AptSource {
-		return aptSources(fstest.MapFS{"etc/apt/sources.list": {Data: []byte("deb http://me:secret@mirror.example/debian trixie main\n")}})
+		return host.AptSources(fstest.MapFS{"etc/apt/sources.list": {Data: []byte("deb http://me:secret@mirror.example/debian trixie main\n")}})
 	}
 	if code := run(t.Context(), env); code != 0 || !strings.Contains(out.String(), "http://mirror.example/debian/dists/bookworm/") || strings.Contains(out.String(), "secret") {
 		t.Errorf("%d: %s%s", code, out, talk)

@@ -15,6 +15,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/manifesttest"
 	"github.com/kist-tools/kist/manifests/native"
@@ -104,7 +105,7 @@ func newBattle(t *testing.T) *battle {
 func (b *battle) kist(args ...string) (code int, said string) {
 	env, out, talk := testEnv(b.T, args...)
 	getenv := func(name string) string { return cmp.Or(b.environ[name], map[string]string{"HOME": b.home}[name]) }
-	env.Dirs, env.Now, env.Transport = readDirs(getenv, "linux"), func() time.Time { return b.now }, b.Upstream
+	env.Dirs, env.Now, env.Transport = host.ReadDirs(getenv, "linux"), func() time.Time { return b.now }, b.Upstream
 	env.Dirs.Machine = b.machine
 	env.Platform = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
 	if b.transport != nil {

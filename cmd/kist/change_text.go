@@ -8,26 +8,27 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/verify"
 )
 
 // A changeResult is what install, uninstall, default and rollback did, or with
 // --dry-run would do.
 type changeResult struct {
-	DryRun     bool               `json:"dry_run,omitempty"`
-	Generation uint64             `json:"generation"` // current afterwards
-	Already    []installedTool    `json:"already,omitempty"`
-	Installed  []installedRelease `json:"installed,omitempty"`
-	Removed    []string           `json:"removed,omitempty"` // channel/tool@version
-	Reduced    []reducedTool      `json:"reduced,omitempty"`
-	Follows    []followedTool     `json:"follows,omitempty"`  // already installed, but requested differently than before
-	Defaults   map[string]string  `json:"defaults,omitempty"` // changed ones: channel/tool to version, "" for none
-	Commands   []commandLink      `json:"commands,omitempty"` // links that are new or lead somewhere else
-	Patterns   []string           `json:"patterns,omitempty"` // commands whose names only the archive states
-	Hides      []hiddenCommand    `json:"hides,omitempty"`    // commands on PATH that new links hide
-	Skipped    []skippedCommand   `json:"skipped,omitempty"`  // files not linked because of their names
-	Kept       []install.Drift    `json:"kept,omitempty"`
-	Notes      []note             `json:"notes,omitempty"` // what a user must know about PATH
+	DryRun     bool                 `json:"dry_run,omitempty"`
+	Generation uint64               `json:"generation"` // current afterwards
+	Already    []installedTool      `json:"already,omitempty"`
+	Installed  []installedRelease   `json:"installed,omitempty"`
+	Removed    []string             `json:"removed,omitempty"` // channel/tool@version
+	Reduced    []reducedTool        `json:"reduced,omitempty"`
+	Follows    []followedTool       `json:"follows,omitempty"`  // already installed, but requested differently than before
+	Defaults   map[string]string    `json:"defaults,omitempty"` // changed ones: channel/tool to version, "" for none
+	Commands   []commandLink        `json:"commands,omitempty"` // links that are new or lead somewhere else
+	Patterns   []string             `json:"patterns,omitempty"` // commands whose names only the archive states
+	Hides      []host.HiddenCommand `json:"hides,omitempty"`    // commands on PATH that new links hide
+	Skipped    []skippedCommand     `json:"skipped,omitempty"`  // files not linked because of their names
+	Kept       []install.Drift      `json:"kept,omitempty"`
+	Notes      []note               `json:"notes,omitempty"` // what a user must know about PATH
 
 	updated    []outdatedTool // the tools that Installed replaces
 	rolledBack bool

@@ -215,11 +215,7 @@ func (a *app) completeRun(args []string, typed string) (candidates []string, fil
 
 // completeCommands offers the linked commands.
 func (a *app) completeCommands([]string, string) (names []string, files bool) {
-	a.peek(func(s *session, _ []record.Head) {
-		for _, l := range s.state.Current.Links {
-			names = append(names, l.Name)
-		}
-	})
+	a.peek(func(s *session, _ []record.Head) { names = s.linkedCommands() })
 	return names, false
 }
 

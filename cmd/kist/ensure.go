@@ -174,7 +174,9 @@ func (a *app) absent(err error) bool {
 	return code == 3 || code == 6
 }
 
-// ensureSystem looks for the system's command on PATH.
+// ensureSystem looks for the system's command: the first of its name on PATH that kist
+// did not install. Only that one is asked for its version, since it is the one that a
+// shell would run.
 func (a *app) ensureSystem(ctx context.Context, s *session, d trust.Demand) (*ensureResult, string, error) {
 	t, known := system.Lookup(d.Name)
 	if !known && d.Channel == system.Channel {
@@ -183,16 +185,28 @@ func (a *app) ensureSystem(ctx context.Context, s *session, d trust.Demand) (*en
 	if !known {
 		return nil, fmt.Sprintf("kist cannot ask the system for its %s", d.Name), nil
 	}
-	found, ok := a.onPath(ctx, s, t)
-	switch {
-	case !ok:
+	search := a.searchPath()
+	path := search.Find(t.Command, s.linkedCommands())
+	if path == "" {
 		return nil, fmt.Sprintf("the system has no %s on PATH", t.Command), ctx.Err()
-	case found.Problem != nil:
-		return nil, fmt.Sprintf("%s does not tell its version: %v", found.Path, found.Problem), ctx.Err()
-	case !d.MetBy(found.Version):
-		return nil, fmt.Sprintf("%s is %s", found.Path, found.Version), nil
 	}
-	return &ensureResult{Tool: d.Name, Version: found.Version, Channel: system.Channel, From: fromSystem, Path: found.Path}, "", nil
+	a.detail("asking %s for its version", path)
+	version, err := search.Version(ctx, a.Ask, t, path, a.Environ)
+	switch {
+	case err != nil:
+		return nil, fmt.Sprintf("%s does not tell its version: %v", path, err), ctx.Err()
+	case !d.MetBy(version):
+		return nil, fmt.Sprintf("%s is %s", path, version), nil
+	}
+	return &ensureResult{Tool: d.Name, Version: version, Channel: system.Channel, From: fromSystem, Path: path}, "", nil
+}
+
+// linkedCommands returns the names of the commands that kist linked.
+func (s *session) linkedCommands() (names []string) {
+	for _, l := range s.state.Current.Links {
+		names = append(names, l.Name)
+	}
+	return names
 }
 
 // ensureInstalled returns the default if that satisfies d, else the newest release

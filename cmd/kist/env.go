@@ -3,19 +3,15 @@ package main
 import (
 	"context"
 	"io"
-	"io/fs"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/term"
 
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/transport"
@@ -31,7 +27,7 @@ type Env struct {
 	Now            func() time.Time
 	LockWait       time.Duration // how long to wait for another kist, unless --wait is given
 
-	Dirs     baseDirs
+	Dirs     host.BaseDirs
 	Host     install.Host
 	Platform manifests.Platform
 	// Distro returns the distribution of a Linux host, such as "debian12".
@@ -53,7 +49,7 @@ type Env struct {
 	// AptSources returns this machine's apt sources.
 	AptSources func() []debian.AptSource
 	// Ask runs a program of the system to get its version, and returns its stdout.
-	Ask func(ctx context.Context, path string, args, environ []string) ([]byte, error)
+	Ask host.AskFunc
 	// Exec replaces the process by another program. It returns only on failure, or with
 	// the program's exit code on systems that cannot replace a process.
 	Exec func(path string, argv, environ []string) (code int, err error)
@@ -80,19 +76,14 @@ func (t Terminal) columns() int {
 }
 
 // Getenv returns a variable of e.Environ, "" if it is not set.
-func (e *Env) Getenv(name string) string {
-	for i := len(e.Environ) - 1; i >= 0; i-- {
-		if key, value, _ := strings.Cut(e.Environ[i], "="); key == name {
-			return value
-		}
-	}
-	return ""
-}
+func (e *Env) Getenv(name string) string { return host.Getenv(e.Environ, name) }
 
 // hostEnv is the Env of this process.
 func hostEnv() Env {
 	program, _ := os.Executable()
-	dirs := readDirs(os.Getenv, runtime.GOOS)
+	machine := host.Root()
+	platform := host.Platform(machine)
+	dirs := host.ReadDirs(os.Getenv, runtime.GOOS)
 	wait := 10 * time.Minute
 	if term.IsTerminal(int(os.Stderr.Fd())) { // somebody is watching
 		wait = time.Minute
@@ -104,10 +95,10 @@ func hostEnv() Env {
 		Now:      time.Now,
 		LockWait: wait,
 		Dirs:     dirs,
-		Host:     readHost(os.Getenv),
-		Platform: hostPlatform(),
-		Distro:   hostDistro,
-		Glibc:    hostGlibc,
+		Host:     host.User(machine, os.Getenv),
+		Platform: platform,
+		Distro:   func() string { return host.Distro(machine) },
+		Glibc:    func() string { return host.Glibc(machine, platform.Arch) },
 		Program:  program,
 		Child:    hostChild(),
 		Stages:   &install.Stages{},
@@ -123,10 +114,13 @@ func hostEnv() Env {
 				return columns
 			},
 		},
-		Transport:  transport.New(transport.Config{Version: kistVersion().Version, Proxy: transport.ProxyFromEnvironment(os.Getenv), Now: time.Now}),
-		GoProxy:    func(ctx context.Context) string { return goProxy(ctx, filepath.Join(dirs.Data, "kist")) },
-		AptSources: hostAptSources,
-		Ask:        ask,
+		Transport: transport.New(transport.Config{Version: kistVersion().Version, Proxy: transport.ProxyFromEnvironment(os.Getenv), Now: time.Now}),
+		GoProxy: func(ctx context.Context) string {
+			config, _ := os.UserConfigDir()
+			return host.GoProxy(ctx, host.ParsePath(os.Getenv("PATH"), dirs.Bin, filepath.Join(dirs.Data, "kist")), os.Environ(), config)
+		},
+		AptSources: func() []debian.AptSource { return host.AptSources(machine) },
+		Ask:        host.Ask,
 		Exec:       replaceProcess,
 	}
 }
@@ -139,136 +133,4 @@ func hostChild() install.Child {
 		return install.Child{}
 	}
 	return install.Child{Path: "/proc/self/exe", Args: []string{"kist", childVerb}}
-}
-
-// readHost returns the user who runs kist. The home directory is that of the user
-// database, since anybody can set $HOME.
-func readHost(getenv func(string) string) install.Host {
-	h := install.Host{EUID: os.Geteuid(), Caller: -1, PrivateGroup: noGroup}
-	if u, err := user.LookupId(strconv.Itoa(h.EUID)); err == nil {
-		h.Home, h.PrivateGroup = u.HomeDir, hostPrivateGroup(u)
-	}
-	if h.EUID != 0 {
-		return h
-	}
-	for _, name := range []string{"SUDO_UID", "PKEXEC_UID"} {
-		if uid, err := strconv.Atoi(getenv(name)); err == nil && uid >= 0 {
-			h.Caller = uid
-			return h
-		}
-	}
-	if u, err := user.Lookup(getenv("DOAS_USER")); err == nil {
-		if uid, err := strconv.Atoi(u.Uid); err == nil {
-			h.Caller = uid
-		}
-	}
-	return h
-}
-
-// hostPlatform returns the platform kist itself runs on. On Linux the C library is the
-// one whose loader exists; a machine with both counts as glibc.
-func hostPlatform() manifests.Platform {
-	p := manifests.Platform{OS: runtime.GOOS, Arch: runtime.GOARCH}
-	if p.OS != "linux" {
-		return p
-	}
-	p.Libc = "gnu"
-	root, err := os.OpenRoot("/")
-	if err != nil {
-		return p
-	}
-	defer root.Close()
-	// Nearly every machine has one of these; listing whole directories takes longer
-	// than the rest of start-up.
-	for _, loader := range []string{"lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"} {
-		if _, err := root.Lstat(loader); err == nil {
-			return p
-		}
-	}
-	gnu, _ := fs.Glob(root.FS(), "lib*/ld-linux*")
-	musl, _ := fs.Glob(root.FS(), "lib/ld-musl-*")
-	if len(gnu) == 0 && len(musl) > 0 {
-		p.Libc = "musl"
-	}
-	return p
-}
-
-// hostDistro returns the Linux distribution kist runs on, as distro spells it; empty
-// on other systems, and if it is unknown. Source: os-release(5).
-func hostDistro() string {
-	root, err := os.OpenRoot("/")
-	if err != nil {
-		return ""
-	}
-	defer root.Close()
-	for _, name := range []string{"etc/os-release", "usr/lib/os-release"} {
-		if text, err := fs.ReadFile(root.FS(), name); err == nil {
-			return distro(string(text))
-		}
-	}
-	return ""
-}
-
-// hostGlibc returns the version of the GNU C library that this machine's programs run
-// with; empty if none is found where distributions install it.
-func hostGlibc() string {
-	if runtime.GOOS != "linux" {
-		return ""
-	}
-	root, err := os.OpenRoot("/")
-	if err != nil {
-		return ""
-	}
-	defer root.Close()
-	multiarch := map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[runtime.GOARCH]
-	for _, dir := range []string{"lib/" + multiarch, "lib64", "lib"} {
-		f, err := root.Open(dir + "/libc.so.6")
-		if err != nil {
-			continue
-		}
-		version := glibcVersion(f, runtime.GOARCH)
-		f.Close()
-		if version != "" {
-			return version
-		}
-	}
-	return ""
-}
-
-// goProxy asks the first Go on PATH which module proxies it uses, skipping those that
-// kist installed below own.
-// The go command runs in the root directory, without the settings that a working
-// directory could add, so that no file of a checked-out project affects it. It has
-// no configuration directory, only the file of settings, so that it writes no telemetry
-// counters to the user's home.
-func goProxy(ctx context.Context, own string) string {
-	if list := os.Getenv("GOPROXY"); list != "" {
-		return list
-	}
-	path := ""
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		found, err := exec.LookPath(filepath.Join(dir, "go"))
-		if err == nil && filepath.IsAbs(dir) && !below(found, own) {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		return ""
-	}
-	settings := os.Getenv("GOENV")
-	if dir, err := os.UserConfigDir(); settings == "" && err == nil {
-		settings = filepath.Join(dir, "go", "env")
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "env", "GOPROXY")
-	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local", "GOWORK=off", "GOFLAGS=", "PWD=/",
-		"GOENV="+settings, "XDG_CONFIG_HOME="+os.DevNull)
-	out, err := cmd.Output()
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(out))
 }

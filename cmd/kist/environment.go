@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -31,13 +32,13 @@ kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cm
 		exits:    []int{0, 1, 2, 3, 8, 9},
 		args:     between(0, 1000),
 		complete: a.completeInstalled,
-		values:   map[string]completer{"shell": words(shells()...)},
+		values:   map[string]completer{"shell": words(host.Shells()...)},
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&language, "shell", "", "write for `SHELL`: posix, fish, powershell or cmd")
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
-			if language != "" && !slices.Contains(shells(), language) {
-				return nil, usage("env: --shell %s: want one of %s", language, strings.Join(shells(), ", "))
+			if language != "" && !slices.Contains(host.Shells(), language) {
+				return nil, usage("env: --shell %s: want one of %s", language, strings.Join(host.Shells(), ", "))
 			}
 			refs, err := trust.ParseRefs(args)
 			if err != nil {
@@ -73,7 +74,7 @@ kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cm
 			if a.flags.json { // JSON is not for a shell
 				return shellEnvironment{environment: s.environment(a.Getenv("PATH"), use)}, nil
 			}
-			to := cmp.Or(shell(language), guessShell(a.Getenv, a.Platform.OS))
+			to := cmp.Or(host.Shell(language), host.GuessShell(a.Getenv, a.Platform.OS))
 			return s.environment(a.Getenv("PATH"), use).in(to)
 		},
 	})
@@ -85,7 +86,7 @@ kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cm
 func (a *app) warnOfAnotherKist(s *session, use []record.Head) {
 	for _, r := range use {
 		for _, dir := range s.commandDirs(r) {
-			if path := firstIn([]string{dir}, "kist", isExecutable) + firstIn([]string{dir}, "kist.exe", isExecutable); path != "" {
+			if path := host.FindIn([]string{dir}, "kist") + host.FindIn([]string{dir}, "kist.exe"); path != "" {
 				a.warn("in the environment of %s, kist is %s, and not this program", r.Ref(), path)
 			}
 		}
@@ -118,13 +119,13 @@ type shellEnvironment struct {
 func (e shellEnvironment) text(p *page) { p.raw(e.script) }
 
 // in returns e with the lines that set it in a shell.
-func (e environment) in(to shell) (shellEnvironment, error) {
+func (e environment) in(to host.Shell) (shellEnvironment, error) {
 	var script strings.Builder
 	for _, name := range e.Unset {
-		script.WriteString(to.unsetLine(name) + "\n")
+		script.WriteString(to.UnsetLine(name) + "\n")
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Set)) {
-		line, err := to.setLine(name, e.Set[name])
+		line, err := to.SetLine(name, e.Set[name])
 		if err != nil {
 			return shellEnvironment{}, fmt.Errorf("%s: %w", name, err)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/evidence"
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
@@ -184,7 +185,7 @@ func (a *app) misused(err error) (failure, bool) {
 	} else if e, ok := errors.AsType[*noMatchError](err); ok {
 		f.Hint = "say with --command which files become commands"
 		if len(e.Programs) > 0 {
-			f.Hint += fmt.Sprintf(", such as --command %s", quote(e.Programs[0]))
+			f.Hint += fmt.Sprintf(", such as --command %s", host.Quote(e.Programs[0]))
 		}
 	} else if _, ok := errors.AsType[*publish.ExistsError](err); ok {
 		f.Hint = "add to it with kist publish add"
@@ -235,7 +236,7 @@ func (a *app) refused(err error) (failure, bool) {
 		}
 		return f, true
 	}
-	if _, ok := errors.AsType[*noHomeError](err); ok {
+	if _, ok := errors.AsType[*host.NoHomeError](err); ok {
 		f.Hint = "set HOME to a directory of your own"
 		return f, true
 	}

@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
@@ -108,7 +109,7 @@ func hostileErrors(s string) []error {
 		&manifests.UnknownToolError{Channel: s, Tool: s, Near: []string{s}}, &manifests.UnknownVersionError{Channel: s, Tool: s, Version: s},
 		&channels.SettingsError{File: s, Err: errors.New(s)}, &channels.UnknownChannelError{Name: s},
 		&verify.SignatureError{Name: s, Need: 2, Rules: []string{s, s}}, &verify.DigestError{Name: s},
-		&notInstalledError{Ref: trust.Ref{Channel: s, Name: s, Version: s}, Near: []string{s}}, &noHomeError{s},
+		&notInstalledError{Ref: trust.Ref{Channel: s, Name: s, Version: s}, Near: []string{s}}, &host.NoHomeError{Home: s},
 		&launchError{126, errors.New(s)}, &silentWitnessError{Why: s},
 		fmt.Errorf("%s: %w", s, x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s, s}}, Host: s}),
 		&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s}}, Host: s}},

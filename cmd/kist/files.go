@@ -193,26 +193,3 @@ func (u untilDone) Read(p []byte) (int, error) {
 	}
 	return u.ReadSeeker.Read(p)
 }
-
-// sameDir reports whether two paths name one directory.
-func sameDir(a, b string) bool {
-	if a == "" || b == "" {
-		return false
-	}
-	if filepath.Clean(a) == filepath.Clean(b) {
-		return true
-	}
-	ai, aerr := os.Stat(a)
-	bi, berr := os.Stat(b)
-	return aerr == nil && berr == nil && os.SameFile(ai, bi)
-}
-
-// executable reports whether path is a regular file that may be executed, and whether
-// it is a regular file at all: a directory is not a command.
-func executable(path string) (can, exists bool) {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return false, false
-	}
-	return info.Mode()&0o111 != 0 || filepath.Ext(path) == ".exe", true
-}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/kist-tools/kist/install/host"
 )
 
 // The real Rust toolchain of this machine, as rustup put it there: packed as
@@ -86,7 +88,7 @@ func work(t *testing.T, h *home, prefix, version, program string) {
 		return o.stdout
 	}
 	contains(t, run("rustc", "--version"), "^rustc "+version+" ")
-	if got := strings.TrimSpace(run("rustc", "--print", "sysroot")); !sameDir(got, prefix) {
+	if got := strings.TrimSpace(run("rustc", "--print", "sysroot")); !host.SameDir(got, prefix) {
 		t.Errorf("its sysroot is %s, not %s", got, prefix)
 	}
 	write(t, filepath.Join(dir, "hello.rs"), `fn main() { println!("hello {}", (1..=4).product::<u32>()) }`, 0o644)

@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
+
+	"github.com/kist-tools/kist/install/host"
 )
 
 // What kist prints for shells, read by the shells themselves.
@@ -208,19 +210,19 @@ func anyPath() *rapid.Generator[string] {
 func TestShellsReadEveryValue(t *testing.T) {
 	dir := commonDir(t)
 	for name, test := range map[string]struct {
-		to    shell
+		to    host.Shell
 		argv  []string
 		print string
 	}{
-		"sh":   {posix, []string{"sh"}, `printf '%s' "$KIST_TEST"`},
-		"bash": {posix, []string{"bash", "--noprofile", "--norc"}, `printf '%s' "$KIST_TEST"`},
-		"zsh":  {posix, []string{"zsh", "-f"}, `printf '%s' "$KIST_TEST"`},
-		"fish": {fish, []string{"fish", "--no-config"}, `printf '%s' "$KIST_TEST"`},
+		"sh":   {host.POSIX, []string{"sh"}, `printf '%s' "$KIST_TEST"`},
+		"bash": {host.POSIX, []string{"bash", "--noprofile", "--norc"}, `printf '%s' "$KIST_TEST"`},
+		"zsh":  {host.POSIX, []string{"zsh", "-f"}, `printf '%s' "$KIST_TEST"`},
+		"fish": {host.Fish, []string{"fish", "--no-config"}, `printf '%s' "$KIST_TEST"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range 40 {
 				values := anyPath().Example(seed)
-				line, err := test.to.setLine("KIST_TEST", values)
+				line, err := test.to.SetLine("KIST_TEST", values)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -234,7 +236,7 @@ func TestShellsReadEveryValue(t *testing.T) {
 		})
 	}
 	// PATH is a list in fish.
-	line, _ := fish.setLine("PATH", `/usr/bin:/bin:/it's \a`)
+	line, _ := host.Fish.SetLine("PATH", `/usr/bin:/bin:/it's \a`)
 	out, err := exec.Command("fish", "--no-config", "-c", line+"\nenv").Output()
 	if err != nil || !strings.Contains(string(out), "\nPATH=/usr/bin:/bin:/it's \\a\n") && !strings.HasPrefix(string(out), "PATH=/usr/bin:/bin:/it's \\a\n") {
 		t.Errorf("%v: %s", err, out)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
@@ -44,7 +45,7 @@ func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
 		Args: args, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &talk,
 		Environ: []string{"HOME=" + home, "PATH=/nowhere"},
 		Now:     func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) },
-		Dirs:    readDirs(getenv, "linux"), Host: readHost(getenv), Platform: hostPlatform(),
+		Dirs:    host.ReadDirs(getenv, "linux"), Host: host.User(host.Root(), getenv), Platform: host.Platform(host.Root()),
 		Transport:  transport.Offline{},
 		GoProxy:    func(context.Context) string { return "" },
 		AptSources: func() []debian.AptSource { return nil },
@@ -75,7 +76,7 @@ func TestReadDirs(t *testing.T) {
 	} {
 		for _, system := range []string{"linux", "darwin"} {
 			t.Run(test.name+" on "+system, func(t *testing.T) {
-				d := readDirs(func(name string) string { return test.environ[name] }, system)
+				d := host.ReadDirs(func(name string) string { return test.environ[name] }, system)
 				if d.Dirs != test.want {
 					t.Errorf("got %+v, want %+v", d.Dirs, test.want)
 				}
@@ -163,7 +164,7 @@ func TestExitCodes(t *testing.T) {
 		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, 8, "permission"},
 		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EROFS}, 8, "permission"},
 		{&unnamedFilesError{1}, 10, "kept"},
-		{&noHomeError{}, 9, "refused"},
+		{&host.NoHomeError{}, 9, "refused"},
 		{&trust.SystemError{Tool: "rust"}, 9, "refused"},
 		{&install.SystemPrefixError{Role: "data", Path: "/usr"}, 9, "refused"},
 		{&install.UnsafeDirError{Role: "bin", Path: "/x"}, 9, "refused"},
@@ -305,7 +306,7 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	var p page
-	script, err := e.in(posix)
+	script, err := e.in(host.POSIX)
 	if err != nil {
 		t.Fatal(err)
 	}

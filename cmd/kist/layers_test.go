@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"install/internal/sandbox"},
 	{"manifests/trust"},
 	{"install"},
-	{"install/evidence"},
+	{"install/evidence", "install/host"},
 	{"cmd/kist"},
 }
 
@@ -75,7 +75,8 @@ var edges = map[string][]string{
 		"install/plan", "install/record", "install/unpack", "manifests", "verify"},
 	"install/evidence": {"install", "install/download", "install/record", "manifests/channels", "manifests/debian", "manifests/native",
 		"manifests/trust", "manifests/upstreams", "verify"},
-	"cmd/kist": {"install", "install/download", "install/evidence", "install/plan", "install/record", "install/unpack",
+	"install/host": {"install", "manifests", "manifests/debian", "manifests/system"},
+	"cmd/kist": {"install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/unpack",
 		"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "verify/keyrings"},
 }
@@ -85,7 +86,7 @@ var edges = map[string][]string{
 var outsiders = map[string][]string{
 	"github.com/ProtonMail/go-crypto":     {"verify", "verify/verifytest"},
 	"golang.org/x/mod":                    {"verify", "verify/verifytest"},
-	"github.com/adrg/xdg":                 {"cmd/kist/dirs.go"},
+	"github.com/adrg/xdg":                 {"install/host/dirs.go"},
 	"github.com/schollz/progressbar/v3":   {"cmd/kist/progress_line.go"},
 	"github.com/rivo/uniseg":              {"cmd/kist"}, // how many columns a text takes
 	"github.com/spf13":                    {"cmd/kist"},
@@ -99,7 +100,7 @@ var outsiders = map[string][]string{
 	"golang.org/x/sync":                   {"install", "install/internal/private", "install/unpack"},
 	"golang.org/x/text":                   {"install/unpack"},
 	"net/http":                            {"manifests/transport", "verify/verifytest"},
-	"os/exec":                             {"cmd/kist", "install/internal/sandbox/parent_linux.go"},
+	"os/exec":                             {"cmd/kist/exec_windows.go", "install/host/tools.go", "install/internal/sandbox/parent_linux.go"},
 	"unsafe":                              {"install/internal/sandbox/calls_linux.go"}, // hands the kernel a filter
 }
 
@@ -113,11 +114,9 @@ var ownsRoot = map[string]string{
 	"install/memory_linux.go":                 "reads how much memory there is",
 	"install/internal/sandbox/child_linux.go": "opens the directory that it was handed",
 	"install/internal/sandbox/wall_linux.go":  "reads what the process has open, and how large it is",
+	"install/host/machine.go":                 "opens the machine's root directory, to read what it is",
 	"manifests/transport/dir.go":              "serves file URLs",
-	"cmd/kist/apt.go":                         "reads the machine's apt sources",
 	"cmd/kist/files.go":                       "opens files that are named on the command line",
-	"cmd/kist/env.go":                         "looks which C library and which distribution the machine has",
-	"cmd/kist/group.go":                       "looks who is in the user's group",
 }
 
 // removesAll are the files that may call a method named RemoveAll, and why.

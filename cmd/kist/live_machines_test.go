@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/kist-tools/kist/install/host"
 )
 
 // A machine is a root directory with a distribution of its own and no compiler.
@@ -25,7 +27,7 @@ type machine struct {
 // mirror is where this machine's apt finds Debian, as kist reads it.
 func mirror(t *testing.T) string {
 	t.Helper()
-	for _, s := range hostAptSources() {
+	for _, s := range host.AptSources(host.Root()) {
 		if slices.Contains(s.Suites, "bookworm") && len(s.URIs) > 0 {
 			return s.URIs[0]
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -29,28 +30,14 @@ func otherVerbs() map[string]string {
 // have meant, or "" if none is known.
 func (a *app) tryInstead(verb string, args []string) string {
 	if line, ok := otherVerbs()[verb]; ok {
-		return "kist " + strings.TrimSpace(strings.ReplaceAll(line, "%s", shellWords(args)))
+		return "kist " + strings.TrimSpace(strings.ReplaceAll(line, "%s", host.QuoteWords(args...)))
 	}
 	if ref, err := trust.ParseRef(verb); err == nil {
 		if _, ok := trust.Installable(ref.Name, a.Distro); ok && len(args) > 0 {
-			return "kist run " + verb + " -- " + ref.Name + " " + shellWords(args)
+			return "kist run " + verb + " -- " + ref.Name + " " + host.QuoteWords(args...)
 		} else if ok {
 			return "kist install " + verb
 		}
 	}
 	return ""
 }
-
-// shellWords quotes words for a shell, as far as they need it.
-func shellWords(words []string) string {
-	list := make([]string, len(words))
-	for i, word := range words {
-		if list[i] = word; word == "" || strings.Trim(word, plainWord) != "" {
-			list[i] = quote(word)
-		}
-	}
-	return strings.Join(list, " ")
-}
-
-// plainWord are the characters that need no quoting in a word.
-const plainWord = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+/@:=,"

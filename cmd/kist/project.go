@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/manifests/rust"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -60,7 +61,7 @@ func nearestToolchainFile(dir, home string) (t projectTool, found bool, err erro
 			return projectTool{path, trust.Ref{Name: rust.Tool, Version: f.Channel}, plan.Parts{Components: f.Components, Targets: f.Targets, Profile: f.Profile}}, true, err
 		}
 		above := filepath.Dir(dir)
-		if dir == above || sameDir(dir, home) {
+		if dir == above || host.SameDir(dir, home) {
 			return projectTool{}, false, nil
 		}
 		dir = above

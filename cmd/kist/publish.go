@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -179,7 +179,7 @@ func (r publishSigned) text(p *page) {
 		p.line("would write %s to %s", edition, r.Unsigned)
 	case r.Unsigned != "":
 		p.line("%s: wrote %s", edition, r.Unsigned)
-		p.line("sign it: gpg --armor --detach-sign %s", quote(r.Unsigned))
+		p.line("sign it: gpg --armor --detach-sign %s", host.Quote(r.Unsigned))
 	case r.DryRun && r.Published:
 		p.line("would sign %s", edition)
 	case r.DryRun:
@@ -207,7 +207,7 @@ func (r publishSigned) text(p *page) {
 		for _, f := range r.Missing {
 			field(p, "not yet", f.Spaced())
 		}
-		field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", argument(r.dir), some(r.Signers.Need-r.Signers.Have, len(r.Missing))))
+		field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", host.QuoteWords(r.dir), some(r.Signers.Need-r.Signers.Have, len(r.Missing))))
 	}
 	if r.Keys > 0 {
 		p.line("version %d of the keys is now in force", r.Keys)
@@ -223,14 +223,6 @@ func some(n, total int) string {
 		return "each of them"
 	}
 	return fmt.Sprintf("%d of them", n)
-}
-
-// argument returns s as a word of a command line, quoted if needed.
-func argument(s string) string {
-	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-") == "" {
-		return s
-	}
-	return quote(s)
 }
 
 func (a *app) publishSign(dir string, o signOptions) (result, error) {

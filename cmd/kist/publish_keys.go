@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/manifests/publish"
@@ -183,7 +184,7 @@ type publishedKeys struct {
 func (a *app) publishedKeys(dir string, done publish.KeysSigned, out string) (result, error) {
 	k := done.Keys
 	if done.InForce && !done.Manifest.Reached() {
-		a.warn("channel.toml is not signed by enough of these keys, so users refuse it: kist publish sign %s --secret-key FILE", argument(dir))
+		a.warn("channel.toml is not signed by enough of these keys, so users refuse it: kist publish sign %s --secret-key FILE", host.QuoteWords(dir))
 	}
 	r := publishedKeys{DryRun: a.flags.dryRun, Channel: k.Channel, Version: k.Version, Expires: k.Expires, Threshold: k.Threshold,
 		Revoked: k.Revoked, Serial: k.Serial, InForce: done.InForce, Before: done.Old, Now: done.New, Missing: done.Missing,
@@ -226,7 +227,7 @@ func (r publishedKeys) text(p *page) {
 		r.missingText(p)
 	}
 	if r.Out != "" {
-		p.line("sign it: gpg --armor --detach-sign %s", quote(r.Out))
+		p.line("sign it: gpg --armor --detach-sign %s", host.Quote(r.Out))
 	}
 }
 
@@ -244,7 +245,7 @@ func (r publishedKeys) missingText(p *page) {
 		for _, f := range r.Missing {
 			field(p, "not yet", f.Spaced())
 		}
-		field(p, "next", fmt.Sprintf("kist publish keys %s --secret-key FILE, by those who have not signed it", argument(r.dir)))
+		field(p, "next", fmt.Sprintf("kist publish keys %s --secret-key FILE, by those who have not signed it", host.QuoteWords(r.dir)))
 	}
 	if r.Manifest.Reached() {
 		return
@@ -253,5 +254,5 @@ func (r publishedKeys) missingText(p *page) {
 	for _, f := range r.Unsigned {
 		field(p, "not yet", f.Spaced())
 	}
-	field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", argument(r.dir), some(r.Manifest.Need-r.Manifest.Have, len(r.Unsigned))))
+	field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", host.QuoteWords(r.dir), some(r.Manifest.Need-r.Manifest.Have, len(r.Unsigned))))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -82,7 +83,7 @@ func (a *app) run(ctx context.Context, args []string) (result, error) {
 	a.warnOfAnotherKist(s, []record.Head{r})
 	e := s.environment(a.Getenv("PATH"), []record.Head{r})
 	path, err := s.findCommand(args[1], r, e.Set["PATH"])
-	noExec := s.NoExec() && below(path, s.Prefix(r.ID))
+	noExec := s.NoExec() && host.IsBelow(path, s.Prefix(r.ID))
 	s.Close()
 	if err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func (s *session) findCommand(command string, r record.Head, path string) (strin
 	}
 	found := ""
 	for _, c := range candidates {
-		can, exists := executable(c)
+		can, exists := host.Executable(c)
 		if can {
 			return c, nil
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/host"
 )
 
 func (a *app) selfCommand() *cobra.Command {
@@ -70,7 +71,7 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 		return nil, err
 	}
 	defer s.Close()
-	r := selfResult{DryRun: a.flags.dryRun, Program: a.Program, Gone: sameDir(filepath.Dir(a.Program), a.Dirs.Bin), nothing: s.Empty(), whole: true}
+	r := selfResult{DryRun: a.flags.dryRun, Program: a.Program, Gone: host.SameDir(filepath.Dir(a.Program), a.Dirs.Bin), nothing: s.Empty(), whole: true}
 	if a.flags.dryRun {
 		r.Removed = refs(s.everything())
 		if r.Kept, err = s.PreviewRemoveAll(ctx, true); err != nil {

@@ -4,12 +4,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/kist-tools/kist/manifests/system"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -24,35 +22,6 @@ func shellProgram(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// TestAsk: a program of the system is given no input, no project, and an end.
-func TestAsk(t *testing.T) {
-	answer, err := ask(t.Context(), shellProgram(t, "cat; pwd; echo $0 $1 $HERE"), []string{"--version"}, []string{"HERE=there"})
-	if got := string(answer); err != nil || !strings.HasPrefix(got, "/\n") || !strings.HasSuffix(got, "/rustc --version there\n") {
-		t.Errorf("got %q, %v", got, err)
-	}
-	for text, want := range map[string]string{
-		"echo rustc 1.63.0; exit 3":                     "exit status 3",
-		"while echo rustc 1.63.0; do :; done":           "it printed more than 65536 bytes",
-		"head -c 65537 /dev/zero":                       "it printed more than 65536 bytes",
-		"echo rustc 1.63.0; kill -9 $$":                 "signal: killed",
-		"echo rustc 1.63.0 >&2; exec /nowhere/at/all":   "exit status 127",
-		"sleep 60 </dev/null & echo rustc 1.63.0; wait": "no answer",
-	} {
-		ctx, cancel := t.Context(), context.CancelFunc(func() {})
-		if want == "no answer" {
-			ctx, cancel = context.WithTimeoutCause(ctx, 300*time.Millisecond, errors.New("no answer"))
-		}
-		answer, err := ask(ctx, shellProgram(t, text), nil, []string{"PATH=/usr/bin:/bin"})
-		cancel()
-		if err == nil || err.Error() != want {
-			t.Errorf("%s: %q, %v; want %s", text, answer, err, want)
-		}
-	}
-	if _, err := ask(t.Context(), "/nowhere/rustc", nil, nil); err == nil {
-		t.Error("a program that is not there has answered")
-	}
 }
 
 // TestEnsureAsks: only the first on PATH is asked, what it says is judged, and

@@ -1,9 +1,8 @@
-package main
+package host
 
 import (
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
 
@@ -16,11 +15,11 @@ const (
 	maxAptFiles = 256
 )
 
-// aptSources reads the apt sources of the machine whose root directory is root:
+// AptSources reads the apt sources of the machine whose root directory is root:
 // sources.list first, then the files of sources.list.d in order. Files that cannot
 // be read are skipped, because sources only say where to look for archives and are
 // not trusted. Source: sources.list(5).
-func aptSources(root fs.FS) (list []debian.AptSource) {
+func AptSources(root fs.FS) (list []debian.AptSource) {
 	names := []string{"etc/apt/sources.list"}
 	for _, pattern := range []string{"etc/apt/sources.list.d/*.list", "etc/apt/sources.list.d/*.sources"} {
 		found, _ := fs.Glob(root, pattern)
@@ -69,14 +68,4 @@ func aptFile(root fs.FS, name string) []byte {
 		return nil
 	}
 	return data
-}
-
-// hostAptSources reads the apt sources of this machine.
-func hostAptSources() []debian.AptSource {
-	root, err := os.OpenRoot("/")
-	if err != nil {
-		return nil
-	}
-	defer root.Close()
-	return aptSources(root.FS())
 }

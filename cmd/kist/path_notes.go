@@ -5,67 +5,20 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/kist-tools/kist/install/host"
 )
 
-// A searchPath is where a shell looks for commands: the absolute directories of
-// PATH, without the toolchains that kist run and kist env put there.
-type searchPath struct {
-	before, after []string // directories before and after the bin directory
-	on            bool     // the bin directory is on PATH
-}
-
-func (a *app) searchPath() (p searchPath) {
-	for _, dir := range filepath.SplitList(a.Getenv("PATH")) {
-		switch {
-		case sameDir(dir, a.Dirs.Bin):
-			p.on = true
-		case !filepath.IsAbs(dir) || a.installedBelow(dir):
-		case p.on:
-			p.after = append(p.after, dir)
-		default:
-			p.before = append(p.before, dir)
-		}
-	}
-	return p
-}
-
-// A hiddenCommand is a command on PATH that one of kist's commands hides.
-type hiddenCommand struct {
-	Name string `json:"name"`
-	Path string `json:"path"` // of the hidden command
-}
-
-// hiddenBy returns the commands that names hide: those after the bin directory on
-// PATH, or on all of PATH if the bin directory is not on it yet. Commands that users
-// type passwords into come first.
-func (p searchPath) hiddenBy(names []string, isExecutable func(path string) bool) (list []hiddenCommand) {
-	later := p.after
-	if !p.on {
-		later = p.before
-	}
-	for _, name := range names {
-		if path := firstIn(later, name, isExecutable); path != "" {
-			list = append(list, hiddenCommand{name, path})
-		}
-	}
-	slices.SortStableFunc(list, func(a, b hiddenCommand) int { return sensitive(a.Name) - sensitive(b.Name) })
-	return list
-}
-
-// sensitive ranks a command: those that users type passwords into come first.
-func sensitive(name string) int {
-	order := []string{"sudo", "su", "doas", "pkexec", "run0", "passwd", "login", "ssh", "ssh-add", "ssh-agent", "ssh-keygen", "scp", "sftp", "gpg", "gpg-agent", "git"}
-	if i := slices.Index(order, strings.TrimSuffix(name, ".exe")); i >= 0 {
-		return i
-	}
-	return len(order)
+// searchPath returns where the user's shell looks for commands.
+func (a *app) searchPath() host.SearchPath {
+	return host.ParsePath(a.Getenv("PATH"), a.Dirs.Bin, filepath.Join(a.Dirs.Data, "kist"))
 }
 
 // tellHidden reports which commands on PATH the commands called names will hide,
 // before they are linked, and adds them to r. It reports each only once.
 func (a *app) tellHidden(r *changeResult, names []string) {
-	var fresh []hiddenCommand
-	for _, h := range a.searchPath().hiddenBy(names, isExecutable) {
+	var fresh []host.HiddenCommand
+	for _, h := range a.searchPath().Hides(names) {
 		if !slices.Contains(r.Hides, h) {
 			fresh = append(fresh, h)
 		}
@@ -78,7 +31,7 @@ func (a *app) tellHidden(r *changeResult, names []string) {
 
 // hiddenLines returns one line for each directory whose commands are hidden, with
 // all their names if all is true.
-func hiddenLines(hidden []hiddenCommand, all bool) (lines []string) {
+func hiddenLines(hidden []host.HiddenCommand, all bool) (lines []string) {
 	var dirs []string
 	names := map[string][]string{}
 	for _, h := range hidden {
@@ -134,32 +87,18 @@ func (a *app) pathNotes(commands []string) (notes []note) {
 		return nil
 	}
 	path := a.searchPath()
-	if !path.on {
+	if !path.HasBin() {
 		return []note{{a.Dirs.Bin + " is not on PATH; this line in your shell's start-up file adds it:", a.pathLine()}}
 	}
 	for _, name := range commands {
-		if first := firstIn(path.before, name, isExecutable); first != "" {
+		if first := path.HiddenBy(name); first != "" {
 			notes = append(notes, note{text: fmt.Sprintf("%s is hidden by %s, which comes first on PATH", name, first)})
 		}
 	}
 	return notes
 }
 
-func firstIn(dirs []string, name string, isExecutable func(path string) bool) string {
-	for _, dir := range dirs {
-		if path := filepath.Join(dir, name); isExecutable(path) {
-			return path
-		}
-	}
-	return ""
-}
-
-func isExecutable(path string) bool {
-	can, _ := executable(path)
-	return can
-}
-
 // pathLine returns the line that puts the bin directory on PATH in the user's shell.
 func (a *app) pathLine() string {
-	return guessShell(a.Getenv, a.Platform.OS).pathLine(a.Dirs.Bin, a.Dirs.Home)
+	return host.GuessShell(a.Getenv, a.Platform.OS).PathLine(a.Dirs.Bin, a.Dirs.Home)
 }

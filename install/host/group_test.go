@@ -1,8 +1,9 @@
-package main
+package host
 
 import (
 	"os/user"
 	"testing"
+	"testing/fstest"
 )
 
 func TestPrivateGroup(t *testing.T) {
@@ -24,7 +25,8 @@ func TestPrivateGroup(t *testing.T) {
 		"cut lines":            {ann, "x:\n:::\n", "ann:x\n", 1000},
 		"no number":            {&user.User{Uid: "S-1-5", Gid: "S-1-5-21", Username: "ann"}, "", "", noGroup},
 	} {
-		if got := privateGroup(c.user, c.passwd, c.group); got != c.want {
+		root := fstest.MapFS{"etc/passwd": {Data: []byte(c.passwd)}, "etc/group": {Data: []byte(c.group)}}
+		if got := privateGroup(root, c.user); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}

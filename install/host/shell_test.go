@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"errors"
@@ -11,25 +11,25 @@ import (
 func TestGuessShell(t *testing.T) {
 	for _, test := range []struct {
 		os, env string
-		want    shell
+		want    Shell
 	}{
-		{"linux", "", posix},
-		{"linux", "SHELL=/bin/bash", posix},
-		{"linux", "SHELL=/usr/bin/zsh", posix},
-		{"linux", "SHELL=/usr/bin/fish", fish},
-		{"linux", "SHELL=/bin/bash FISH_VERSION=3.6.0", fish},
-		{"linux", "SHELL=/usr/bin/fish BASH_VERSION=5.2", posix},
-		{"linux", "SHELL=/bin/bash PSModulePath=/opt/microsoft/powershell/7/Modules", powershell},
-		{"linux", "SHELL=/usr/bin/pwsh", powershell},
-		{"darwin", "SHELL=/opt/homebrew/bin/fish", fish},
-		{"windows", "", powershell},
-		{"windows", `ComSpec=C:\Windows\system32\cmd.exe`, cmdExe},
-		{"windows", `ComSpec=C:\Windows\system32\cmd.exe USERPROFILE=C:\Users\me PSModulePath=C:\Windows\Modules`, cmdExe},
-		{"windows", `ComSpec=C:\Windows\system32\cmd.exe USERPROFILE=C:\Users\me PSModulePath=C:\Users\ME\Documents\PowerShell\Modules;C:\Windows\Modules`, powershell},
-		{"windows", `ComSpec=C:\Windows\system32\cmd.exe SHELL=C:\git\usr\bin\bash.exe`, posix},
+		{"linux", "", POSIX},
+		{"linux", "SHELL=/bin/bash", POSIX},
+		{"linux", "SHELL=/usr/bin/zsh", POSIX},
+		{"linux", "SHELL=/usr/bin/fish", Fish},
+		{"linux", "SHELL=/bin/bash FISH_VERSION=3.6.0", Fish},
+		{"linux", "SHELL=/usr/bin/fish BASH_VERSION=5.2", POSIX},
+		{"linux", "SHELL=/bin/bash PSModulePath=/opt/microsoft/powershell/7/Modules", PowerShell},
+		{"linux", "SHELL=/usr/bin/pwsh", PowerShell},
+		{"darwin", "SHELL=/opt/homebrew/bin/fish", Fish},
+		{"windows", "", PowerShell},
+		{"windows", `ComSpec=C:\Windows\system32\cmd.exe`, Cmd},
+		{"windows", `ComSpec=C:\Windows\system32\cmd.exe USERPROFILE=C:\Users\me PSModulePath=C:\Windows\Modules`, Cmd},
+		{"windows", `ComSpec=C:\Windows\system32\cmd.exe USERPROFILE=C:\Users\me PSModulePath=C:\Users\ME\Documents\PowerShell\Modules;C:\Windows\Modules`, PowerShell},
+		{"windows", `ComSpec=C:\Windows\system32\cmd.exe SHELL=C:\git\usr\bin\bash.exe`, POSIX},
 	} {
-		env := Env{Environ: strings.Fields(test.env)}
-		if got := guessShell(env.Getenv, test.os); got != test.want {
+		getenv := func(name string) string { return Getenv(strings.Fields(test.env), name) }
+		if got := GuessShell(getenv, test.os); got != test.want {
 			t.Errorf("%s with %q: %s, want %s", test.os, test.env, got, test.want)
 		}
 	}
@@ -94,14 +94,14 @@ func readBatchLine(line string) (value string, ok bool) {
 }
 
 func TestQuoteCmd(t *testing.T) {
-	if got, err := cmdExe.setLine("X", `C:\100%\a&b^c`); err != nil || got != `@set "X=C:\100%%\a&b^c"` {
+	if got, err := Cmd.SetLine("X", `C:\100%\a&b^c`); err != nil || got != `@set "X=C:\100%%\a&b^c"` {
 		t.Errorf("%s, %v", got, err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.SampledFrom([]rune("a%\"&|<>^!()\n\r ")))).Draw(t, "s")
-		line, err := cmdExe.setLine("X", s)
+		line, err := Cmd.SetLine("X", s)
 		if strings.ContainsAny(s, "\"\r\n\x00") {
-			if !errors.Is(err, errUnquotable) {
+			if !errors.Is(err, ErrUnquotable) {
 				t.Fatalf("%q: %q, %v", s, line, err)
 			}
 			return
@@ -114,23 +114,23 @@ func TestQuoteCmd(t *testing.T) {
 
 func TestShellLines(t *testing.T) {
 	for _, test := range []struct {
-		to               shell
+		to               Shell
 		set, unset, path string
 	}{
-		{posix, `export X='a'\''b'`, "unset X", `export PATH="$HOME/.local/bin:$PATH"`},
-		{fish, `set -gx X 'a\'b';`, "set -e X;", `fish_add_path '/home/me/.local/bin'`},
-		{powershell, `${env:X} = 'a''b'`, "Remove-Item -ErrorAction Ignore Env:X", `$env:PATH = '/home/me/.local/bin' + [IO.Path]::PathSeparator + $env:PATH`},
-		{cmdExe, `@set "X=a'b"`, `@set "X="`, `set "PATH=/home/me/.local/bin;%PATH%"`},
+		{POSIX, `export X='a'\''b'`, "unset X", `export PATH="$HOME/.local/bin:$PATH"`},
+		{Fish, `set -gx X 'a\'b';`, "set -e X;", `fish_add_path '/home/me/.local/bin'`},
+		{PowerShell, `${env:X} = 'a''b'`, "Remove-Item -ErrorAction Ignore Env:X", `$env:PATH = '/home/me/.local/bin' + [IO.Path]::PathSeparator + $env:PATH`},
+		{Cmd, `@set "X=a'b"`, `@set "X="`, `set "PATH=/home/me/.local/bin;%PATH%"`},
 	} {
-		set, err := test.to.setLine("X", "a'b")
-		if err != nil || set != test.set || test.to.unsetLine("X") != test.unset {
-			t.Errorf("%s: %q, %q, %v", test.to, set, test.to.unsetLine("X"), err)
+		set, err := test.to.SetLine("X", "a'b")
+		if err != nil || set != test.set || test.to.UnsetLine("X") != test.unset {
+			t.Errorf("%s: %q, %q, %v", test.to, set, test.to.UnsetLine("X"), err)
 		}
-		if got := test.to.pathLine("/home/me/.local/bin", "/home/me"); got != test.path {
+		if got := test.to.PathLine("/home/me/.local/bin", "/home/me"); got != test.path {
 			t.Errorf("%s: %q, want %q", test.to, got, test.path)
 		}
 	}
-	if got := posix.pathLine("/it's/bin", "/home/me"); got != `export PATH='/it'\''s/bin':"$PATH"` {
+	if got := POSIX.PathLine("/it's/bin", "/home/me"); got != `export PATH='/it'\''s/bin':"$PATH"` {
 		t.Error(got)
 	}
 }

@@ -1,15 +1,17 @@
 //go:build unix
 
-package main
+package host_test
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/kist-tools/kist/install/host"
 )
 
-// The Go that kist installed is never run, by whatever name it is met; the
-// machine's own says which proxies it uses.
+// TestGoProxy checks that the machine's own Go is asked for its proxies, and that a Go
+// which kist installed is never run, by whatever name it is found.
 func TestGoProxy(t *testing.T) {
 	own, machine, bin, marks := t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
 	program := func(dir, says string) string {
@@ -25,23 +27,20 @@ func TestGoProxy(t *testing.T) {
 	if err := os.Symlink(installed, filepath.Join(bin, "go")); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("GOPROXY", "")
 	for path, want := range map[string]string{
 		bin + ":" + own + ":" + machine + ":/bin": "machine",
 		machine + ":" + bin + ":/bin":             "machine",
 		bin + ":" + own:                           "",
 		"relative:":                               "",
 	} {
-		t.Setenv("PATH", path)
-		if got := goProxy(t.Context(), own); got != want {
+		if got := host.GoProxy(t.Context(), host.ParsePath(path, bin, own), []string{"PATH=" + path}, ""); got != want {
 			t.Errorf("PATH %s: %q, want %q", path, got, want)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(marks, "installed")); err == nil {
 		t.Error("what kist installed was run")
 	}
-	t.Setenv("GOPROXY", "https://proxy.example")
-	if got := goProxy(t.Context(), own); got != "https://proxy.example" {
+	if got := host.GoProxy(t.Context(), host.ParsePath(machine, bin, own), []string{"GOPROXY=https://proxy.example"}, ""); got != "https://proxy.example" {
 		t.Errorf("GOPROXY set: %q", got)
 	}
 }

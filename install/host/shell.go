@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"errors"
@@ -7,63 +7,78 @@ import (
 )
 
 // A shell is a shell for which kist can print an environment.
-type shell string
+type Shell string
 
 const (
-	posix      shell = "posix"
-	fish       shell = "fish"
-	powershell shell = "powershell"
-	cmdExe     shell = "cmd"
+	POSIX      Shell = "posix"
+	Fish       Shell = "fish"
+	PowerShell Shell = "powershell"
+	Cmd        Shell = "cmd"
 )
 
-func shells() []string {
-	return []string{string(posix), string(fish), string(powershell), string(cmdExe)}
+func Shells() []string {
+	return []string{string(POSIX), string(Fish), string(PowerShell), string(Cmd)}
 }
 
-// guessShell guesses the user's shell from the variables that shells set in the
+// GuessShell guesses the user's shell from the variables that shells set in the
 // environment. os is a GOOS.
-func guessShell(getenv func(string) string, os string) shell {
+func GuessShell(getenv func(string) string, os string) Shell {
 	name := strings.ToLower(strings.TrimSuffix(baseName(getenv("SHELL")), ".exe"))
 	switch {
 	case getenv("FISH_VERSION") != "":
-		return fish
+		return Fish
 	case getenv("BASH_VERSION") != "", getenv("ZSH_VERSION") != "":
-		return posix
+		return POSIX
 	case os == "windows" && name == "": // a POSIX shell there sets SHELL
 		return guessWindowsShell(getenv)
 	case os != "windows" && getenv("PSModulePath") != "": // only PowerShell sets it there
-		return powershell
+		return PowerShell
 	case name == "fish":
-		return fish
+		return Fish
 	case name == "pwsh", name == "powershell":
-		return powershell
+		return PowerShell
 	}
-	return posix
+	return POSIX
 }
 
 // guessWindowsShell distinguishes PowerShell from cmd. PSModulePath is set for the
 // whole machine; PowerShell adds a directory of the user to it.
-func guessWindowsShell(getenv func(string) string) shell {
+func guessWindowsShell(getenv func(string) string) Shell {
 	home := strings.ToLower(getenv("USERPROFILE"))
 	switch modules := strings.ToLower(getenv("PSModulePath")); {
 	case home != "" && strings.Contains(modules, home+`\`):
-		return powershell
+		return PowerShell
 	case getenv("ComSpec") != "":
-		return cmdExe
+		return Cmd
 	}
-	return powershell
+	return PowerShell
 }
 
 // baseName returns what follows the last slash or backslash.
 func baseName(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }
 
-// errUnquotable is returned for a value that cmd cannot quote.
-var errUnquotable = errors.New("cmd cannot hold a value with a quotation mark, a line break or a NUL")
+// ErrUnquotable is returned for a value that cmd cannot quote.
+var ErrUnquotable = errors.New("cmd cannot hold a value with a quotation mark, a line break or a NUL")
 
 // quote makes s one word of a POSIX shell, whatever it holds but NUL. Source:
 // POSIX.1-2024, Shell Command Language, 2.2.2: nothing is special between single
 // quotes.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// QuoteWords joins words to a command line of a POSIX shell. It quotes those that need
+// it.
+func QuoteWords(words ...string) string {
+	list := make([]string, len(words))
+	for i, word := range words {
+		if list[i] = word; word == "" || strings.Trim(word, plainWord) != "" {
+			list[i] = Quote(word)
+		}
+	}
+	return strings.Join(list, " ")
+}
+
+// plainWord are the characters that need no quoting in a word.
+const plainWord = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+/@:=,"
 
 // quoteFish makes s one word of fish. Source: fish's documentation, "Quotes": between
 // single quotes a backslash escapes only itself and a single quote.
@@ -97,15 +112,15 @@ func quotePowerShell(s string) string {
 // stands for %. Names of files on Windows hold neither marks nor line breaks.
 func quoteCmd(s string) (string, error) {
 	if strings.ContainsAny(s, "\"\r\n\x00") {
-		return "", errUnquotable
+		return "", ErrUnquotable
 	}
 	return strings.ReplaceAll(s, "%", "%%"), nil
 }
 
-// setLine returns the line by which s sets a variable for the programs it starts.
-func (s shell) setLine(name, value string) (string, error) {
+// SetLine returns the line by which s sets a variable for the programs it starts.
+func (s Shell) SetLine(name, value string) (string, error) {
 	switch s {
-	case fish:
+	case Fish:
 		if name == "PATH" { // a list there
 			var words []string
 			for _, dir := range filepath.SplitList(value) {
@@ -114,43 +129,43 @@ func (s shell) setLine(name, value string) (string, error) {
 			return "set -gx PATH " + strings.Join(words, " ") + ";", nil
 		}
 		return "set -gx " + name + " " + quoteFish(value) + ";", nil
-	case powershell:
+	case PowerShell:
 		return "${env:" + name + "} = " + quotePowerShell(value), nil
-	case cmdExe:
+	case Cmd:
 		quoted, err := quoteCmd(value)
 		return `@set "` + name + "=" + quoted + `"`, err
 	}
-	return "export " + name + "=" + quote(value), nil
+	return "export " + name + "=" + Quote(value), nil
 }
 
-// unsetLine returns the line by which s removes a variable.
-func (s shell) unsetLine(name string) string {
+// UnsetLine returns the line by which s removes a variable.
+func (s Shell) UnsetLine(name string) string {
 	switch s {
-	case fish:
+	case Fish:
 		return "set -e " + name + ";"
-	case powershell:
+	case PowerShell:
 		return "Remove-Item -ErrorAction Ignore Env:" + name
-	case cmdExe:
+	case Cmd:
 		return `@set "` + name + `="`
 	}
 	return "unset " + name
 }
 
-// pathLine returns the line that puts dir first on PATH in a start-up file of s. home
+// PathLine returns the line that puts dir first on PATH in a start-up file of s. home
 // is the user's home directory, or empty.
-func (s shell) pathLine(dir, home string) string {
+func (s Shell) PathLine(dir, home string) string {
 	switch s {
-	case fish:
+	case Fish:
 		return "fish_add_path " + quoteFish(dir)
-	case powershell:
+	case PowerShell:
 		return "$env:PATH = " + quotePowerShell(dir) + " + [IO.Path]::PathSeparator + $env:PATH"
-	case cmdExe:
+	case Cmd:
 		return `set "PATH=` + strings.ReplaceAll(dir, "%", "%%") + `;%PATH%"`
 	}
 	if below, ok := strings.CutPrefix(dir, home+string(filepath.Separator)); ok && home != "" && strings.Trim(below, plainPath) == "" {
 		return `export PATH="$HOME/` + below + `:$PATH"`
 	}
-	return "export PATH=" + quote(dir) + `:"$PATH"`
+	return "export PATH=" + Quote(dir) + `:"$PATH"`
 }
 
 // plainPath are the characters that need no quoting between double quotes.
