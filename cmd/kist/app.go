@@ -7,12 +7,13 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/transport"
@@ -22,34 +23,29 @@ import (
 // that every verb has, and the result of the verb.
 type app struct {
 	Env
+	term.Printer
 	now   time.Time
 	flags struct {
-		json, quiet, verbose, dryRun, yes, offline, noProgress bool
-		color                                                  string
-		jobs                                                   int
-		wait                                                   time.Duration
+		dryRun, yes, offline bool
+		jobs                 int
+		wait                 time.Duration
 	}
 	verb        verb   // the verb that runs
 	path        string // its name as typed: "channel add"
 	result      result
-	keysChanged bool       // new keys of a channel were stored; they stay even if the verb fails
-	changed     bool       // something was changed before the error
-	helped      bool       // help was shown, which has no JSON form
-	helpErr     error      // of writing help
-	talking     sync.Mutex // guards warned, and keeps warnings apart
-	warned      map[string]bool
+	keysChanged bool                              // new keys of a channel were stored; they stay even if the verb fails
+	changed     bool                              // something was changed before the error
+	helped      bool                              // help was shown, which has no JSON form
 	linking     func(now, next record.Generation) // called before commands are linked; may be nil
-
-	display *display
-	meter   *transport.Meter // measures all downloads through Transport
+	meter       *transport.Meter                  // measures all downloads through Transport
 }
 
 // A result is the output of a verb: text for people, or the value itself as JSON.
-type result interface{ text(*page) }
+type result interface{ text(*term.Page) }
 
 // run executes the command line env.Args and returns the exit code.
 func run(ctx context.Context, env Env) (code int) {
-	a := &app{Env: env, now: env.Now(), warned: map[string]bool{}, meter: &transport.Meter{From: env.Transport, Now: env.Now}}
+	a := &app{Env: env, Printer: env.printer(), now: env.Now(), meter: &transport.Meter{From: env.Transport, Now: env.Now}}
 	a.Transport = a.meter
 	defer func() {
 		if p := recover(); p != nil {
@@ -60,13 +56,13 @@ func run(ctx context.Context, env Env) (code int) {
 	a.setHelp(root)
 	root.SetArgs(env.Args)
 	root.SetIn(env.Stdin)
-	a.setStreams(root)
-	if asksCompletion(env.Args) && slices.ContainsFunc(env.Args, func(arg string) bool { return escape(arg) != arg }) {
+	a.PrintHelpOf(root)
+	if asksCompletion(env.Args) && slices.ContainsFunc(env.Args, func(arg string) bool { return term.Escape(arg) != arg }) {
 		// No completion begins with such a word, and cobra would print it unescaped.
 		return a.finish(usage("completion: a word holds characters that cannot be shown"))
 	}
 	err := root.ExecuteContext(transport.WithWaitNotifier(ctx, func(ref string, wait time.Duration) {
-		a.warn("waiting %s, as the server of %s asks", transport.FormatWait(wait), ref)
+		a.Warn("waiting %s, as the server of %s asks", transport.FormatWait(wait), ref)
 	}))
 	if err != nil && ctx.Err() != nil {
 		err = &interruptedError{err}
@@ -92,8 +88,8 @@ type verb struct {
 	plain                   bool // it has no JSON form
 	local                   bool // it never uses the network
 	flags                   func(*pflag.FlagSet)
-	complete                completer            // completes its arguments; nil: file names
-	values                  map[string]completer // complete the values of its flags, by flag name
+	complete                completion.Completer            // completes its arguments; nil: file names
+	values                  map[string]completion.Completer // complete the values of its flags, by flag name
 	run                     func(ctx context.Context, args []string) (result, error)
 }
 
@@ -139,7 +135,7 @@ touches a system directory.`,
 				e.Try = a.tryInstead(args[0], args[1:])
 				return e
 			}
-			if a.flags.json {
+			if a.JSON {
 				return usage("no verb given")
 			}
 			return cmd.Help()
@@ -160,14 +156,14 @@ touches a system directory.`,
 	root.Flags().BoolP("version", "V", false, "print the version of kist")
 	f := root.PersistentFlags()
 	f.SortFlags = false
-	f.BoolVar(&a.flags.json, "json", false, "print one JSON object on stdout, errors included")
-	f.BoolVarP(&a.flags.quiet, "quiet", "q", false, "print only results, warnings and errors")
-	f.BoolVarP(&a.flags.verbose, "verbose", "v", false, "print details")
+	f.BoolVar(&a.JSON, "json", false, "print one JSON object on stdout, errors included")
+	f.BoolVarP(&a.Quiet, "quiet", "q", false, "print only results, warnings and errors")
+	f.BoolVarP(&a.Verbose, "verbose", "v", false, "print details")
 	f.BoolVarP(&a.flags.yes, "yes", "y", false, "assume yes")
 	f.BoolVar(&a.flags.offline, "offline", false, "never use the network")
-	f.BoolVar(&a.flags.noProgress, "no-progress", false, "show no progress")
-	f.StringVar(&a.flags.color, "color", "auto", "when to color messages: `WHEN` is auto, always or never")
-	if err := root.RegisterFlagCompletionFunc("color", completeBy(words("auto", "always", "never"))); err != nil {
+	f.BoolVar(&a.NoProgress, "no-progress", false, "show no progress")
+	f.StringVar(&a.Color, "color", "auto", "when to color messages: `WHEN` is auto, always or never")
+	if err := root.RegisterFlagCompletionFunc("color", completion.Adapt(completion.Words("auto", "always", "never"))); err != nil {
 		panic(err)
 	}
 	root.SetUsageFunc(func(cmd *cobra.Command) error { return usageOf(cmd, nil) })
@@ -257,10 +253,10 @@ func (a *app) command(v verb) *cobra.Command {
 	cmd.Flags().SortFlags = false
 	takeOnce(cmd.Flags())
 	if v.complete != nil {
-		cmd.ValidArgsFunction = completeBy(v.complete)
+		cmd.ValidArgsFunction = completion.Adapt(v.complete)
 	}
 	for flag, values := range v.values {
-		if err := cmd.RegisterFlagCompletionFunc(flag, completeBy(values)); err != nil {
+		if err := cmd.RegisterFlagCompletionFunc(flag, completion.Adapt(values)); err != nil {
 			panic(err) // v has no such flag
 		}
 	}
@@ -276,7 +272,7 @@ func (a *app) command(v verb) *cobra.Command {
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		for _, w := range a.Dirs.Warnings {
-			a.warn("%s", w)
+			a.Warn("%s", w)
 		}
 		a.result, err = v.run(cmd.Context(), args)
 		return err
@@ -302,7 +298,7 @@ func (a *app) family(group, use, short, long string, members ...*cobra.Command) 
 }
 
 func (a *app) checkFlags() error {
-	if a.flags.json && a.verb.plain {
+	if a.JSON && a.verb.plain {
 		return usage("%s has no JSON form", a.path)
 	}
 	if a.verb.fetches && (a.flags.jobs < 1 || a.flags.jobs > maxJobs) {
@@ -311,11 +307,11 @@ func (a *app) checkFlags() error {
 	if a.flags.wait < 0 || a.flags.wait > maxLockWait {
 		return usage("--wait %v: want 0s to %v", a.flags.wait, maxLockWait)
 	}
-	switch a.flags.color {
+	switch a.Color {
 	case "auto", "always", "never":
 		return nil
 	}
-	return usage("--color %s: want auto, always or never", a.flags.color)
+	return usage("--color %s: want auto, always or never", a.Color)
 }
 
 func unknownVerb(cmd *cobra.Command, name string) *unknownVerbError {

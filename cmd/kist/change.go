@@ -23,7 +23,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	if err != nil {
 		return nil, err
 	}
-	r := changeResult{DryRun: a.flags.dryRun, Generation: s.state.Current.Number, rolledBack: p.Goto != 0, details: a.flags.verbose}
+	r := changeResult{DryRun: a.flags.dryRun, Generation: s.state.Current.Number, rolledBack: p.Goto != 0, details: a.Verbose}
 	for _, have := range already {
 		r.Already = append(r.Already, s.describe(have))
 	}
@@ -60,12 +60,12 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	before := s.state.Current
 	a.tellHidden(&r, newNames(before, p.Predicted))
 	a.linking = func(now, next record.Generation) {
-		a.endProgress()
+		a.EndProgress()
 		a.tellHidden(&r, newNames(now, next))
 	}
 	defer func() { a.linking = nil }()
 	res, failed := s.Apply(ctx, p)
-	a.endProgress()
+	a.EndProgress()
 	r.took = a.Now().Sub(a.now)
 	if _, done := errors.AsType[*install.UnfinishedError](failed); failed != nil && !done {
 		return nil, failed
@@ -92,7 +92,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	r.Commands = a.newLinks(before, res.Generation)
 	if len(r.Installed) > 0 {
 		if s.NoExec() {
-			a.warn("%s is on a file system that is mounted noexec: no command that is installed there can be started", filepath.Join(a.Dirs.Data, "kist"))
+			a.Warn("%s is on a file system that is mounted noexec: no command that is installed there can be started", filepath.Join(a.Dirs.Data, "kist"))
 		}
 		a.note(&r)
 	}
@@ -192,7 +192,7 @@ func (a *app) foreseenRemoval(ctx context.Context, s *session, ids, asked []reco
 			return nil, nil, err
 		}
 		if err != nil {
-			a.warn("%v; left alone", err)
+			a.Warn("%v; left alone", err)
 			continue
 		}
 		gone, kept = append(gone, s.state.Receipts[id]), append(kept, left...)

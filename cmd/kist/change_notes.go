@@ -21,9 +21,9 @@ import (
 func (a *app) note(r *changeResult) {
 	r.Notes = a.pathNotes(names(r.Commands))
 	for _, n := range r.Notes {
-		a.say("%s", n.text)
+		a.Say("%s", n.text)
 		if n.code != "" {
-			a.say("  %s", n.code)
+			a.Say("  %s", n.code)
 		}
 	}
 }
@@ -52,7 +52,7 @@ func (a *app) noteDefaults(r *changeResult, s *session, c plan.Change, already [
 		}
 		n := note{text: fmt.Sprintf("the commands of %s still lead to %s; kist default %s switches", have.Key(), have.Version, ref)}
 		r.Notes = append(r.Notes, n)
-		a.say("%s", n.text)
+		a.Say("%s", n.text)
 	}
 }
 
@@ -72,7 +72,7 @@ func (a *app) tellSkipped(r *changeResult, have record.Head, paths []string) {
 	for _, p := range paths {
 		r.Skipped = append(r.Skipped, skippedCommand{have.Ref(), p, manifests.MatchedCommand(path.Base(p)).Error()})
 	}
-	a.say("%s: not linked, since no pattern makes commands of such names: %s", have.Ref(), enumerate(spelled(paths), a.flags.verbose))
+	a.Say("%s: not linked, since no pattern makes commands of such names: %s", have.Ref(), enumerate(spelled(paths), a.Verbose))
 }
 
 // spelled returns the names of the files at paths: first those that look like

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/verify"
@@ -80,7 +81,7 @@ type commandLink struct {
 	Path string `json:"path"` // of the link
 }
 
-func (r changeResult) text(p *page) {
+func (r changeResult) text(p *term.Page) {
 	r.alreadyText(p)
 	for _, rel := range r.Installed {
 		done, would, what := "Installed", "Would install", rel.Tool+" "+rel.Version
@@ -98,86 +99,86 @@ func (r changeResult) text(p *page) {
 		r.commandsText(p, "")
 	}
 	if n := len(r.Installed); n > 1 && !r.DryRun {
-		p.headline("Installed", "%s in %s", count(n, "toolchain"), seconds(r.took))
+		p.Headline("Installed", "%s in %s", term.Count(n, "toolchain"), seconds(r.took))
 	}
 }
 
-func (r changeResult) alreadyText(p *page) {
+func (r changeResult) alreadyText(p *term.Page) {
 	for _, t := range r.Already {
-		p.line("%s/%s@%s is already installed", t.Channel, t.Tool, t.Version)
+		p.Line("%s/%s@%s is already installed", t.Channel, t.Tool, t.Version)
 	}
 	for _, f := range r.Follows {
-		p.line("%s", f.sentence(r.DryRun))
+		p.Line("%s", f.sentence(r.DryRun))
 	}
 }
 
 // releaseText writes one installed release: what happened, then who proved it and which
 // commands it has.
-func (r changeResult) releaseText(p *page, did, what string, rel installedRelease) {
+func (r changeResult) releaseText(p *term.Page, did, what string, rel installedRelease) {
 	if len(r.Installed) == 1 && !r.DryRun {
 		what += " in " + seconds(r.took)
 	}
 	switch {
 	case !r.DryRun:
-		what += fmt.Sprintf(": %s, %s", byteSize(rel.unpacked.Bytes), count(rel.unpacked.Files, "file"))
+		what += fmt.Sprintf(": %s, %s", term.ByteSize(rel.unpacked.Bytes), term.Count(rel.unpacked.Files, "file"))
 	case rel.Size > 0:
-		what += ": " + byteSize(rel.Size) + " to fetch"
+		what += ": " + term.ByteSize(rel.Size) + " to fetch"
 	}
-	p.headline(did, "%s", what)
-	p.line("  channel %s", rel.Channel)
+	p.Headline(did, "%s", what)
+	p.Line("  channel %s", rel.Channel)
 	for _, line := range rel.proofLines(r.DryRun, r.details) {
-		p.line("  %s", line)
+		p.Line("  %s", line)
 	}
 	for _, f := range rel.Packages {
-		p.line("  %s, %s", f.File, byteSize(f.Size))
+		p.Line("  %s, %s", f.File, term.ByteSize(f.Size))
 	}
 	if len(r.Installed) == 1 {
 		r.commandsText(p, "  ")
 	}
 }
 
-func (r changeResult) removedText(p *page) {
+func (r changeResult) removedText(p *term.Page) {
 	removed, kept := "Removed", "Kept"
 	if r.DryRun {
 		removed, kept = "Would remove", "Would keep"
 	}
 	for _, ref := range r.Removed {
-		p.headline(removed, "%s", ref)
+		p.Headline(removed, "%s", ref)
 	}
 	for _, t := range r.Reduced {
-		p.headline(removed, "%s of %s/%s@%s", strings.Join(t.Without, ", "), t.Channel, t.Tool, t.Version)
+		p.Headline(removed, "%s of %s/%s@%s", strings.Join(t.Without, ", "), t.Channel, t.Tool, t.Version)
 	}
 	for _, k := range r.Kept {
-		p.line("%s %s (%s)", kept, k.Path, k.Reason)
+		p.Line("%s %s (%s)", kept, k.Path, k.Reason)
 	}
 }
 
-func (r changeResult) defaultsText(p *page) {
+func (r changeResult) defaultsText(p *term.Page) {
 	if r.rolledBack && r.DryRun {
-		p.line("Would return to generation %d", r.Generation)
+		p.Line("Would return to generation %d", r.Generation)
 	} else if r.rolledBack {
-		p.line("Returned to generation %d", r.Generation)
+		p.Line("Returned to generation %d", r.Generation)
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Defaults)) {
 		switch v := r.Defaults[key]; {
 		case v == "" && r.DryRun:
-			p.line("%s would have no default", key)
+			p.Line("%s would have no default", key)
 		case v == "":
-			p.line("%s has no default now", key)
+			p.Line("%s has no default now", key)
 		case r.DryRun:
-			p.line("%s would default to %s", key, v)
+			p.Line("%s would default to %s", key, v)
 		default:
-			p.line("%s now defaults to %s", key, v)
+			p.Line("%s now defaults to %s", key, v)
 		}
 	}
 }
 
-func (r changeResult) commandsText(p *page, indent string) {
+func (r changeResult) commandsText(p *term.Page, indent string) {
 	if len(r.Patterns) > 0 {
-		p.wrapped(indent+"commands that match:", slices.Compact(slices.Sorted(slices.Values(r.Patterns))))
+		p.Wrapped(indent+"commands that match:", slices.Compact(slices.Sorted(slices.Values(r.Patterns))))
 	}
 	if len(r.Commands) > 0 {
-		p.wrapped(indent+"commands:", names(r.Commands))
+		p.Wrapped(indent+"commands:", names(r.Commands))
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -120,8 +122,8 @@ func describeKeys(ring *verify.Keyring) (keys []shownKey) {
 	return keys
 }
 
-func (c shownChannel) text(p *page) {
-	p.line("%s", c.Name)
+func (c shownChannel) text(p *term.Page) {
+	p.Line("%s", c.Name)
 	field(p, "url", c.URL)
 	field(p, "format", c.Format)
 	switch {
@@ -151,7 +153,7 @@ func (c shownChannel) text(p *page) {
 	}
 }
 
-func keysText(p *page, keys []shownKey) {
+func keysText(p *term.Page, keys []shownKey) {
 	for _, k := range keys {
 		field(p, "key", k.Primary.Spaced())
 		field(p, "  name", k.UserID)
@@ -185,10 +187,10 @@ type channelList struct {
 	verbose bool // print every detail of each
 }
 
-func (r channelList) text(p *page) {
+func (r channelList) text(p *term.Page) {
 	for i, c := range r.Channels {
 		if r.verbose && i > 0 {
-			p.line("")
+			p.Line("")
 		}
 		if r.verbose {
 			c.text(p)
@@ -217,7 +219,7 @@ func (r channelList) text(p *page) {
 		}
 		rows = append(rows, []string{c.Name, c.Format, tools, who, state})
 	}
-	p.table(rows)
+	p.Table(rows)
 }
 
 func (a *app) channelListCommand() *cobra.Command {
@@ -234,7 +236,7 @@ of the key is from.`,
 			if err != nil {
 				return nil, err
 			}
-			r := channelList{Channels: []shownChannel{}, verbose: a.flags.verbose}
+			r := channelList{Channels: []shownChannel{}, verbose: a.Verbose}
 			for _, c := range added {
 				r.Channels = append(r.Channels, a.describeChannel(s, c))
 			}
@@ -252,7 +254,7 @@ func (a *app) channelShowCommand() *cobra.Command {
 		example:  "kist channel show go",
 		exits:    []int{0, 1, 2, 3, 8, 9},
 		args:     exactly(1),
-		complete: firstOnly(a.completeChannels),
+		complete: completion.First(a.completeChannels),
 		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
 			if trust.IsBuiltinChannel(args[0]) {
 				return a.describeBuiltin(s, args[0]), nil
@@ -274,7 +276,7 @@ installed from it stay, and can be verified and uninstalled as ever.`,
 		example:  "kist channel remove acme",
 		exits:    []int{0, 1, 2, 3, 7, 8, 9, 10},
 		args:     exactly(1),
-		complete: firstOnly(a.completeAdded),
+		complete: completion.First(a.completeAdded),
 		changes:  true,
 		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
 			return a.channelRemove(ctx, s, args[0])
@@ -290,21 +292,21 @@ type channelRemoved struct {
 	Kept []install.Drift `json:"kept,omitempty"`
 }
 
-func (r channelRemoved) text(p *page) {
+func (r channelRemoved) text(p *term.Page) {
 	if r.DryRun {
-		p.line("would forget channel %s", r.Removed)
+		p.Line("would forget channel %s", r.Removed)
 	} else {
-		p.line("forgot channel %s", r.Removed)
+		p.Line("forgot channel %s", r.Removed)
 	}
 	for _, ref := range r.Stays {
-		p.line("%s stays installed", ref)
+		p.Line("%s stays installed", ref)
 	}
 	did := "kept"
 	if r.DryRun {
 		did = "would keep"
 	}
 	for _, k := range r.Kept {
-		p.line("%s %s (%s)", did, k.Path, k.Reason)
+		p.Line("%s %s (%s)", did, k.Path, k.Reason)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/manifests/upstreams"
@@ -42,7 +44,7 @@ with kist count where no --key is given.`,
 			f.IntVar(&c.Threshold, "threshold", 1, "`N` of the keys must have signed")
 			f.StringSliceVar(&c.Tools, "tools", nil, "tools it may provide, each `PATTERN` a name or the beginning of one and a *; default: every name that is not built in")
 		},
-		values: map[string]completer{"format": words(channels.Formats()...), "tools": list(completeBuiltin)},
+		values: map[string]completion.Completer{"format": completion.Words(channels.Formats()...), "tools": completion.List(completeBuiltin)},
 		run: func(ctx context.Context, args []string) (result, error) {
 			c.Name = args[0]
 			return a.channelAdd(ctx, c, args[1], keys)
@@ -57,14 +59,14 @@ type channelAdded struct {
 	Unchanged bool `json:"unchanged,omitempty"` // the same channel existed already
 }
 
-func (r channelAdded) text(p *page) {
+func (r channelAdded) text(p *term.Page) {
 	switch {
 	case r.Unchanged:
-		p.line("channel %s already exists; nothing was changed", r.Name)
+		p.Line("channel %s already exists; nothing was changed", r.Name)
 	case r.DryRun:
-		p.line("would add channel %s", r.Name)
+		p.Line("would add channel %s", r.Name)
 	default:
-		p.line("added channel %s", r.Name)
+		p.Line("added channel %s", r.Name)
 	}
 	r.shownChannel.text(p)
 }

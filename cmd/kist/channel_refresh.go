@@ -5,6 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 )
 
 func (a *app) channelRefreshCommand() *cobra.Command {
@@ -18,7 +21,7 @@ the one known, also of a built-in channel; a different primary key is never acce
 		example:  "kist channel refresh acme --key acme-2027.asc",
 		exits:    []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:     exactly(1),
-		complete: firstOnly(a.completeRefreshed),
+		complete: completion.First(a.completeRefreshed),
 		changes:  true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` with a newer copy of a pinned key (repeatable)")
@@ -42,20 +45,20 @@ type channelRefreshed struct {
 	NewsSeen bool `json:"newer_manifest,omitempty"`
 }
 
-func (r channelRefreshed) text(p *page) {
+func (r channelRefreshed) text(p *term.Page) {
 	if r.Renewed {
-		p.line("the mark of channel %s was lost or damaged; it was recreated from the manifest just proved", r.Name)
+		p.Line("the mark of channel %s was lost or damaged; it was recreated from the manifest just proved", r.Name)
 	}
 	if r.NewKeys {
-		p.line("stored the newer keys")
+		p.Line("stored the newer keys")
 	}
 	switch {
 	case r.DryRun:
-		p.line("channel %s is proved; nothing was stored", r.Name)
+		p.Line("channel %s is proved; nothing was stored", r.Name)
 	case r.NewsSeen:
-		p.line("channel %s has a newer manifest", r.Name)
+		p.Line("channel %s has a newer manifest", r.Name)
 	default:
-		p.line("the manifest of channel %s has not changed", r.Name)
+		p.Line("the manifest of channel %s has not changed", r.Name)
 	}
 	r.shownChannel.text(p)
 }

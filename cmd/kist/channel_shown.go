@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/system"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -23,7 +24,7 @@ type shownOrigin struct {
 	Suites    []string   `json:"suites,omitempty"`   // URLs of a distribution's suites, on the mirror that this machine uses
 }
 
-func (o shownOrigin) text(p *page) {
+func (o shownOrigin) text(p *term.Page) {
 	field(p, "origin", o.Name)
 	field(p, "  proof", o.Proof)
 	field(p, "  database", o.Database)
@@ -115,7 +116,7 @@ func describeRotation(c channels.Channel) *shownRotation {
 	return shown
 }
 
-func (r shownRotation) text(p *page) {
+func (r shownRotation) text(p *term.Page) {
 	field(p, "keys", fmt.Sprintf("version %d of %s, valid until %s, taken %s", r.Version, day(r.Issued), day(r.Expires), day(r.Taken)))
 	for _, f := range r.Joined {
 		field(p, "  joined", f.Spaced())

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
@@ -68,8 +69,8 @@ type signatureResult struct {
 	Evidence verify.Evidence `json:"evidence"`
 }
 
-func (r signatureResult) text(p *page) {
-	p.line("%s: signed", r.File)
+func (r signatureResult) text(p *term.Page) {
+	p.Line("%s: signed", r.File)
 	if !r.Evidence.Digest.IsZero() {
 		field(p, "digest", r.Evidence.Digest.String())
 	}

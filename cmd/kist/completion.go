@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
@@ -31,15 +33,15 @@ kist completion fish | source     # in ~/.config/fish/config.fish`,
 		exits:    []int{0, 2},
 		args:     exactly(1),
 		plain:    true,
-		complete: firstOnly(words(shells...)),
+		complete: completion.First(completion.Words(shells...)),
 		run: func(_ context.Context, args []string) (result, error) {
 			var script bytes.Buffer
 			var err error
 			switch root := cmd.Root(); args[0] {
 			case "bash":
-				return scriptResult(bashCompletion), nil
+				return scriptResult(completion.Bash), nil
 			case "zsh":
-				return scriptResult(zshCompletion), nil
+				return scriptResult(completion.Zsh), nil
 			case "fish":
 				err = root.GenFishCompletion(&script, true)
 			case "powershell":
@@ -56,55 +58,10 @@ kist completion fish | source     # in ~/.config/fish/config.fish`,
 // scriptResult is text for a shell.
 type scriptResult string
 
-func (r scriptResult) text(p *page) { p.raw(string(r)) }
+func (r scriptResult) text(p *term.Page) { p.Raw(string(r)) }
 
 // Completion reads only what is on this machine and never uses the network. On an
 // error it offers less.
-
-// A completer returns the candidates for the word typed after args. files reports
-// that file names are candidates, too.
-type completer func(args []string, typed string) (candidates []string, files bool)
-
-// completeBy adapts c to cobra. It drops words that would have to be escaped.
-func completeBy(c completer) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		candidates, files := c(args, typed)
-		candidates = slices.DeleteFunc(candidates, func(word string) bool { return !strings.HasPrefix(word, typed) || escape(word) != word })
-		slices.Sort(candidates)
-		directive := cobra.ShellCompDirectiveNoFileComp
-		if files {
-			directive = cobra.ShellCompDirectiveDefault
-		}
-		return slices.Compact(candidates), directive
-	}
-}
-
-// words completes from a fixed list.
-func words(list ...string) completer {
-	return func([]string, string) ([]string, bool) { return slices.Clone(list), false }
-}
-
-// list completes the last word of a comma-separated list.
-func list(c completer) completer {
-	return func(args []string, typed string) (candidates []string, files bool) {
-		before := typed[:strings.LastIndex(typed, ",")+1]
-		candidates, files = c(args, typed[len(before):])
-		for i, word := range candidates {
-			candidates[i] = before + word
-		}
-		return candidates, files
-	}
-}
-
-// firstOnly completes only the first argument, by c.
-func firstOnly(c completer) completer {
-	return func(args []string, typed string) ([]string, bool) {
-		if len(args) > 0 {
-			return nil, false
-		}
-		return c(args, typed)
-	}
-}
 
 // completeInstalled offers installed tools, as TOOL.
 func (a *app) completeInstalled(_ []string, typed string) (refs []string, files bool) {
@@ -264,7 +221,7 @@ func (a *app) completeList(args []string, typed string) ([]string, bool) {
 	distros := slices.ContainsFunc(a.Args, func(arg string) bool { return arg == "--distros" || strings.HasPrefix(arg, "--distros=") })
 	switch {
 	case len(args) == 1 && distros:
-		return list(a.completeDistros)(args, typed)
+		return completion.List(a.completeDistros)(args, typed)
 	case len(args) > 0:
 		return nil, false
 	case distros:

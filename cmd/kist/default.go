@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -19,7 +20,7 @@ func (a *app) defaultCommand() *cobra.Command {
 		exits:    []int{0, 2, 3, 7, 8, 9},
 		args:     exactly(1),
 		changes:  true,
-		complete: firstOnly(a.completeInstalled),
+		complete: completion.First(a.completeInstalled),
 		run: a.withTools(func(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
 			r, err := s.named(refs[0])
 			if err != nil {
@@ -29,7 +30,7 @@ func (a *app) defaultCommand() *cobra.Command {
 				return nil, missing
 			}
 			if s.isDefault(r) {
-				a.say("%s is already the default", r.Ref())
+				a.Say("%s is already the default", r.Ref())
 			}
 			return a.change(ctx, s, plan.Change{Default: []record.ID{r.ID}}, nil)
 		}),

@@ -20,8 +20,8 @@ func (a *app) desk(state trust.State) *trust.Desk {
 		Platform: a.Platform, Distro: a.Distro, Glibc: a.Glibc, GoProxy: a.GoProxy, AptSources: a.AptSources,
 		MachineRules: a.machineRules,
 		Offline:      a.flags.offline, CacheOnly: a.verb.local, DryRun: a.flags.dryRun,
-		Notify:     a.sayWithCause,
-		Warn:       func(text string) { a.warn("%s", text) },
+		Notify:     a.SayWithCause,
+		Warn:       func(text string) { a.Warn("%s", text) },
 		KeysStored: func() { a.keysChanged = true },
 	}
 }
@@ -46,7 +46,7 @@ func (a *app) machineRules() ([]channels.Rules, error) {
 // warnOfKeys prints a warning for each finding about a publisher's own keys.
 func (a *app) warnOfKeys(findings []verify.Finding) {
 	for _, f := range findings {
-		a.warn("%s; %s", f.Problem, strings.TrimSuffix(f.Remedy, "."))
+		a.Warn("%s; %s", f.Problem, strings.TrimSuffix(f.Remedy, "."))
 	}
 }
 

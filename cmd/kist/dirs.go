@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests"
 )
 
@@ -19,9 +20,9 @@ type namedDir struct {
 	Path string `json:"path"`
 }
 
-func (r dirsResult) text(p *page) {
+func (r dirsResult) text(p *term.Page) {
 	for _, d := range r.Dirs {
-		p.line("%s\t%s", d.Name, d.Path)
+		p.Line("%s\t%s", d.Name, d.Path)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -54,8 +56,8 @@ CHANNEL/TOOL only that channel's.`,
 		flags: func(f *pflag.FlagSet) {
 			f.StringSliceVar(&prefer, "prefer", nil, "look first in `PLACES`: of system, installed and network, with commas; default: system,installed")
 		},
-		complete: firstOnly(a.completeDemanded),
-		values:   map[string]completer{"prefer": list(words(fromSystem, fromInstalled, fromNetwork))},
+		complete: completion.First(a.completeDemanded),
+		values:   map[string]completion.Completer{"prefer": completion.List(completion.Words(fromSystem, fromInstalled, fromNetwork))},
 		run: func(ctx context.Context, args []string) (result, error) {
 			d, err := trust.ParseDemand(args[0])
 			if err != nil {
@@ -106,12 +108,12 @@ type ensureResult struct {
 	Change *changeResult `json:"change,omitempty"`
 }
 
-func (r ensureResult) text(p *page) {
+func (r ensureResult) text(p *term.Page) {
 	if r.Change != nil {
 		r.Change.text(p)
 	}
 	if r.Path != "" {
-		p.line("%s %s · channel %s · %s", r.Tool, r.Version, r.Channel, r.Path)
+		p.Line("%s %s · channel %s · %s", r.Tool, r.Version, r.Channel, r.Path)
 	}
 }
 
@@ -147,7 +149,7 @@ func (a *app) ensure(ctx context.Context, s *session, d trust.Demand, places []s
 		switch {
 		case r != nil:
 			if unmet.Err != nil {
-				a.warn("could not check online: %v", unmet.Err)
+				a.Warn("could not check online: %v", unmet.Err)
 			}
 			return *r, err
 		case err != nil:
@@ -190,7 +192,7 @@ func (a *app) ensureSystem(ctx context.Context, s *session, d trust.Demand) (*en
 	if path == "" {
 		return nil, fmt.Sprintf("the system has no %s on PATH", t.Command), ctx.Err()
 	}
-	a.detail("asking %s for its version", path)
+	a.Detail("asking %s for its version", path)
 	version, err := search.Version(ctx, a.Ask, t, path, a.Environ)
 	switch {
 	case err != nil:
@@ -310,7 +312,7 @@ func (a *app) ensureNetwork(ctx context.Context, s *session, d trust.Demand) (*e
 
 // ensureFrom resolves d in channel o, and installs the release if it satisfies d.
 func (a *app) ensureFrom(ctx context.Context, s *session, d trust.Demand, o trust.Binding, from string) (*ensureResult, string, error) {
-	a.detail("asking channel %s for %s", o.Name, d)
+	a.Detail("asking channel %s for %s", o.Name, d)
 	release, err := s.desk.Resolve(ctx, o, s.desk.Request(d.Ref))
 	if err != nil {
 		return nil, "", err
@@ -326,7 +328,7 @@ func (a *app) ensureFrom(ctx context.Context, s *session, d trust.Demand, o trus
 		case !missing.Gone():
 			return nil, "", missing
 		}
-		a.warn("%v; installing it again", missing)
+		a.Warn("%v; installing it again", missing)
 		q := s.desk.Request(trust.Ref{Channel: have.Channel, Name: have.Tool, Version: "=" + have.Version})
 		q.Components, q.Profile = have.Components, have.Profile
 		if release, err = s.desk.Resolve(ctx, o, q); err != nil {

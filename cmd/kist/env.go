@@ -8,8 +8,7 @@ import (
 	"runtime"
 	"time"
 
-	"golang.org/x/term"
-
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
@@ -39,7 +38,7 @@ type Env struct {
 	// Stages lists the directories to remove if the process is interrupted; may be nil.
 	Stages *install.Stages
 
-	Terminal Terminal
+	Terminal term.Terminal
 
 	// Transport fetches all bytes, from the network and from file URLs.
 	Transport manifests.Transport
@@ -55,28 +54,13 @@ type Env struct {
 	Exec func(path string, argv, environ []string) (code int, err error)
 }
 
-// Terminal tells which streams are a terminal, and how wide it is.
-type Terminal struct {
-	Stdin, Stdout, Stderr bool
-	// Width returns the current number of columns of stderr; nil: usualColumns.
-	Width func() int
-}
-
-// usualColumns is the width assumed for a terminal that does not report it.
-const usualColumns = 80
-
-// columns returns the current width of the terminal.
-func (t Terminal) columns() int {
-	if t.Width != nil {
-		if columns := t.Width(); columns > 0 {
-			return columns
-		}
-	}
-	return usualColumns
-}
-
 // Getenv returns a variable of e.Environ, "" if it is not set.
 func (e *Env) Getenv(name string) string { return host.Getenv(e.Environ, name) }
+
+// printer returns the way to e's streams.
+func (e *Env) printer() term.Printer {
+	return term.New(e.Stdout, e.Stderr, e.Terminal, e.Getenv, e.Now)
+}
 
 // hostEnv is the Env of this process.
 func hostEnv() Env {
@@ -84,36 +68,26 @@ func hostEnv() Env {
 	machine := host.Root()
 	platform := host.Platform(machine)
 	dirs := host.ReadDirs(os.Getenv, runtime.GOOS)
+	terminal := term.Detect(os.Stdin, os.Stdout, os.Stderr)
 	wait := 10 * time.Minute
-	if term.IsTerminal(int(os.Stderr.Fd())) { // somebody is watching
+	if terminal.Stderr { // somebody is watching
 		wait = time.Minute
 	}
 	return Env{
 		Args:  os.Args[1:],
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Environ:  os.Environ(),
-		Now:      time.Now,
-		LockWait: wait,
-		Dirs:     dirs,
-		Host:     host.User(machine, os.Getenv),
-		Platform: platform,
-		Distro:   func() string { return host.Distro(machine) },
-		Glibc:    func() string { return host.Glibc(machine, platform.Arch) },
-		Program:  program,
-		Child:    hostChild(),
-		Stages:   &install.Stages{},
-		Terminal: Terminal{
-			Stdin:  term.IsTerminal(int(os.Stdin.Fd())),
-			Stdout: term.IsTerminal(int(os.Stdout.Fd())),
-			Stderr: term.IsTerminal(int(os.Stderr.Fd())),
-			Width: func() int {
-				columns, _, err := term.GetSize(int(os.Stderr.Fd()))
-				if err != nil {
-					return 0
-				}
-				return columns
-			},
-		},
+		Environ:   os.Environ(),
+		Now:       time.Now,
+		LockWait:  wait,
+		Dirs:      dirs,
+		Host:      host.User(machine, os.Getenv),
+		Platform:  platform,
+		Distro:    func() string { return host.Distro(machine) },
+		Glibc:     func() string { return host.Glibc(machine, platform.Arch) },
+		Program:   program,
+		Child:     hostChild(),
+		Stages:    &install.Stages{},
+		Terminal:  terminal,
 		Transport: transport.New(transport.Config{Version: kistVersion().Version, Proxy: transport.ProxyFromEnvironment(os.Getenv), Now: time.Now}),
 		GoProxy: func(ctx context.Context) string {
 			config, _ := os.UserConfigDir()

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -32,7 +34,7 @@ kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cm
 		exits:    []int{0, 1, 2, 3, 8, 9},
 		args:     between(0, 1000),
 		complete: a.completeInstalled,
-		values:   map[string]completer{"shell": words(host.Shells()...)},
+		values:   map[string]completion.Completer{"shell": completion.Words(host.Shells()...)},
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&language, "shell", "", "write for `SHELL`: posix, fish, powershell or cmd")
 		},
@@ -71,7 +73,7 @@ kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cm
 				return s.MissingAt(r, "") != nil
 			})
 			a.warnOfAnotherKist(s, use)
-			if a.flags.json { // JSON is not for a shell
+			if a.JSON { // JSON is not for a shell
 				return shellEnvironment{environment: s.environment(a.Getenv("PATH"), use)}, nil
 			}
 			to := cmp.Or(host.Shell(language), host.GuessShell(a.Getenv, a.Platform.OS))
@@ -87,7 +89,7 @@ func (a *app) warnOfAnotherKist(s *session, use []record.Head) {
 	for _, r := range use {
 		for _, dir := range s.commandDirs(r) {
 			if path := host.FindIn([]string{dir}, "kist") + host.FindIn([]string{dir}, "kist.exe"); path != "" {
-				a.warn("in the environment of %s, kist is %s, and not this program", r.Ref(), path)
+				a.Warn("in the environment of %s, kist is %s, and not this program", r.Ref(), path)
 			}
 		}
 	}
@@ -116,7 +118,7 @@ type shellEnvironment struct {
 	script string
 }
 
-func (e shellEnvironment) text(p *page) { p.raw(e.script) }
+func (e shellEnvironment) text(p *term.Page) { p.Raw(e.script) }
 
 // in returns e with the lines that set it in a shell.
 func (e environment) in(to host.Shell) (shellEnvironment, error) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/evidence"
@@ -58,16 +59,16 @@ func (a *app) explain(err error) *failure {
 	}
 	if _, ok := errors.AsType[*outdatedError](err); ok {
 		f := &failure{Code: 100, Kind: "outdated"}
-		if a.flags.json { // as text, the result itself shows it
-			f.Message = errorText(err)
+		if a.JSON { // as text, the result itself shows it
+			f.Message = term.ErrorText(err)
 		}
 		return f
 	}
 	f := a.classify(err)
 	if f.Message == "" {
-		f.Message = errorText(err)
+		f.Message = term.ErrorText(err)
 	}
-	f.Message, f.Hint = brief(f.Message), brief(f.Hint)
+	f.Message, f.Hint = term.Brief(f.Message), term.Brief(f.Hint)
 	if errors.As(err, &launch) {
 		f.Code, f.Kind = launch.Code, "run"
 	}
@@ -104,7 +105,7 @@ func interrupted(err error) (failure, bool) {
 func (a *app) ended(err error) (failure, bool) {
 	if e, ok := errors.AsType[*internalError](err); ok {
 		for line := range strings.Lines(e.stack) {
-			a.detail("  %s", strings.TrimRight(line, "\n"))
+			a.Detail("  %s", strings.TrimRight(line, "\n"))
 		}
 		return failure{Code: 1, Kind: "internal", Hint: "this is a bug in kist; please report it with the output of the same command with -v"}, true
 	}
@@ -436,9 +437,9 @@ func busy(err error) (failure, bool) {
 // limits classifies a lack of space or permission on this machine: 8.
 func limits(err error) (failure, bool) {
 	if e, ok := errors.AsType[*download.SpaceError](err); ok {
-		lacking := byteSize(e.Need - e.Free)
+		lacking := term.ByteSize(e.Need - e.Free)
 		if e.Files {
-			lacking = count(int(e.Need-e.Free), "file")
+			lacking = term.Count(int(e.Need-e.Free), "file")
 		}
 		return failure{Code: 8, Kind: "space", Hint: fmt.Sprintf("free %s there, then run the same command again", lacking)}, true
 	}

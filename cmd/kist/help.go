@@ -6,6 +6,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 )
 
 // usageOf prints the end of a help page: for kist itself the verbs by group, for a verb
@@ -54,7 +56,7 @@ TOOL is [channel/]name[@version]: go, go@1.25, acme/zig@0.14.0.
 "kist VERB --help" tells more, with an example and the exit codes.
 `)
 	}
-	return showUsage(cmd, b.String())
+	return term.WriteHelp(cmd, b.String())
 }
 
 // listVerbs lists the subcommands of cmd that belong to a group; "": those in none.

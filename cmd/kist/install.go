@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -40,8 +41,8 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 			f.BoolVar(&noDefault, "no-default", false, "link no commands")
 		},
 		complete: a.completeTools,
-		values: map[string]completer{
-			"component": a.completeComponents, "target": words(), "profile": words("minimal", "default", "complete"),
+		values: map[string]completion.Completer{
+			"component": a.completeComponents, "target": completion.Words(), "profile": completion.Words("minimal", "default", "complete"),
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
 			if makeDefault && noDefault {
@@ -90,7 +91,7 @@ func (a *app) install(ctx context.Context, s *session, refs []trust.Ref, want pl
 				return nil, missing
 			}
 			if missing != nil {
-				a.warn("%v; installing it again", missing)
+				a.Warn("%v; installing it again", missing)
 				satisfied, want = false, want.WithThoseOf(have)
 			}
 		}
@@ -114,7 +115,7 @@ func (a *app) install(ctx context.Context, s *session, refs []trust.Ref, want pl
 		}
 		q := s.desk.Request(ref)
 		q.Components, q.Targets, q.Profile = want.Components, want.Targets, want.Profile
-		a.detail("asking channel %s for %s", o.Name, ref)
+		a.Detail("asking channel %s for %s", o.Name, ref)
 		r, err := s.desk.Resolve(ctx, o, q)
 		if have.ID != "" && (errors.Is(err, manifests.ErrOffline) || isUnknownVersion(err)) {
 			if same, ok := a.resolveByOriginalLabel(ctx, s, o, q, have); ok {
@@ -143,7 +144,7 @@ func (a *app) resolveByOriginalLabel(ctx context.Context, s *session, o trust.Bi
 		return manifests.Release{}, false
 	}
 	q.Version = have.Requested
-	a.detail("asking channel %s for %s", o.Name, trust.Ref{Channel: have.Channel, Name: have.Tool, Version: have.Requested})
+	a.Detail("asking channel %s for %s", o.Name, trust.Ref{Channel: have.Channel, Name: have.Tool, Version: have.Requested})
 	r, err := s.desk.Resolve(ctx, o, q)
 	return r, err == nil && r.Version == have.Version
 }

@@ -48,7 +48,10 @@ func await(ctx context.Context, stop context.CancelFunc, env Env, code <-chan in
 	}
 	stop()
 	atMost(cleaning, func() { env.Stages.Remove() }) // the next change removes what is left
-	atMost(lastWord, (&app{Env: env}).interrupted)
+	atMost(lastWord, func() {
+		printer := env.printer()
+		printer.Fail("interrupted", false, "")
+	})
 	return 130
 }
 

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/host"
@@ -223,10 +224,10 @@ func TestPanicsNeverReachUsers(t *testing.T) {
 
 // TestConfirm: only a person at a terminal is asked, and only before everything goes.
 func TestConfirm(t *testing.T) {
-	person := Terminal{Stdin: true, Stderr: true}
+	person := term.Terminal{Stdin: true, Stderr: true}
 	for _, test := range []struct {
 		name     string
-		terminal Terminal
+		terminal term.Terminal
 		answer   string
 		args     []string
 		code     int
@@ -238,8 +239,8 @@ func TestConfirm(t *testing.T) {
 		{"just enter", person, "\n", nil, 1, true},
 		{"end of input", person, "", nil, 1, true},
 		{"--yes", person, "", []string{"--yes"}, 0, false},
-		{"a pipe", Terminal{Stderr: true}, "", nil, 0, false},
-		{"a log", Terminal{Stdin: true}, "", nil, 0, false},
+		{"a pipe", term.Terminal{Stderr: true}, "", nil, 0, false},
+		{"a log", term.Terminal{Stdin: true}, "", nil, 0, false},
 	} {
 		for _, verb := range [][]string{{"uninstall", "--all"}, {"self", "uninstall"}} {
 			t.Run(test.name+" to "+verb[0], func(t *testing.T) {
@@ -263,7 +264,7 @@ func TestConfirmHearsAnInterrupt(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		env, _, talk := testEnv(t, verb...)
 		answer, person := io.Pipe()
-		env.Terminal, env.Stdin = Terminal{Stdin: true, Stderr: true}, answer
+		env.Terminal, env.Stdin = term.Terminal{Stdin: true, Stderr: true}, answer
 		env.Stderr = io.MultiWriter(talk, writerFunc(func(p []byte) {
 			if strings.Contains(string(p), "[y/N]") {
 				interrupt()
@@ -280,16 +281,6 @@ type writerFunc func(p []byte)
 
 func (w writerFunc) Write(p []byte) (int, error) { w(p); return len(p), nil }
 
-// TestHostileText: what came from elsewhere cannot steer a terminal.
-func TestHostileText(t *testing.T) {
-	var p page
-	p.line("key %s", "\x1b]0;owned\x07Ali\u202ece\r")
-	p.table([][]string{{"a\tb\x1b[2J"}})
-	if text := p.out.String(); strings.ContainsAny(text, "\x1b\x07\r\u202e") {
-		t.Errorf("%q", text)
-	}
-}
-
 func TestEnvironment(t *testing.T) {
 	s := &session{}
 	var err error
@@ -305,15 +296,15 @@ func TestEnvironment(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	var p page
+	var p term.Page
 	script, err := e.in(host.POSIX)
 	if err != nil {
 		t.Fatal(err)
 	}
 	script.text(&p)
 	wantText := "unset GOFLAGS\nexport GOROOT='" + prefix + "'\nexport PATH='" + prefix + "/bin:/usr/bin:/bin'\n"
-	if p.out.String() != wantText {
-		t.Errorf("got %q, want %q", p.out.String(), wantText)
+	if p.String() != wantText {
+		t.Errorf("got %q, want %q", p.String(), wantText)
 	}
 }
 
@@ -321,78 +312,6 @@ func testDirs(t *testing.T) install.Dirs {
 	t.Helper()
 	env, _, _ := testEnv(t)
 	return env.Dirs.Dirs
-}
-
-// TestProgressLines: without a terminal a step is a line when it begins, and
-// one every few seconds; never one for each chunk.
-func TestProgressLines(t *testing.T) {
-	var out bytes.Buffer
-	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
-	d := &display{out: &out, now: func() time.Time { return now }}
-	for done := int64(0); done <= 10_000_000; done += 100_000 {
-		d.show(install.Progress{Stage: install.Download, Name: "zig.tar.gz", Done: done, Total: 10_000_000})
-		now = now.Add(110 * time.Millisecond)
-	}
-	for done := range int64(100) {
-		d.show(install.Progress{Stage: install.Unpack, Name: "zig.tar.gz", Done: done, Total: -1})
-	}
-	d.end()
-	want := "downloading zig.tar.gz (10.0 MB)\n" +
-		"downloading zig.tar.gz: 4.6 MB of 10.0 MB\n" +
-		"downloading zig.tar.gz: 9.2 MB of 10.0 MB\n" +
-		"unpacking zig.tar.gz\n"
-	if out.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
-	}
-}
-
-// TestProgressOfSeveral: steps that run at the same time are shown as one; each
-// is named once, when it begins.
-func TestProgressOfSeveral(t *testing.T) {
-	var out bytes.Buffer
-	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
-	d := &display{out: &out, now: func() time.Time { return now }}
-	for done := int64(0); done <= 10; done++ {
-		for _, name := range []string{"rustc", "cargo"} {
-			d.show(install.Progress{Stage: install.Download, Name: name, Done: done * 1e6, Total: 10e6})
-			now = now.Add(300 * time.Millisecond)
-			if done == 10 && name == "rustc" {
-				d.show(install.Progress{Stage: install.Unpack, Name: "rustc", Done: 1e6, Total: 10e6})
-			}
-		}
-	}
-	now = now.Add(linesEvery)
-	d.show(install.Progress{Stage: install.Unpack, Name: "rustc", Done: 2e6, Total: 10e6})
-	d.end()
-	want := "downloading rustc (10.0 MB)\n" +
-		"downloading cargo (10.0 MB)\n" +
-		"downloading 2 files: 17.0 MB of 20.0 MB\n" +
-		"unpacking rustc\n" +
-		"unpacking rustc: 2.0 MB of 10.0 MB\n"
-	if out.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
-	}
-}
-
-// TestProgressBars: on a terminal the bar is drawn in place, and taken away.
-func TestProgressBars(t *testing.T) {
-	var out bytes.Buffer
-	d := &display{out: &out, now: time.Now, width: func() int { return 100 }, bars: true}
-	d.show(install.Progress{Stage: install.Download, Name: "zig.tar.gz", Done: 5_000_000, Total: 10_000_000})
-	d.show(install.Progress{Stage: install.Download, Name: "zig.tar.gz", Done: 10_000_000, Total: 10_000_000})
-	d.end()
-	if text := out.String(); !strings.Contains(text, "downloading zig.tar.gz") || !strings.Contains(text, "\r") || strings.Contains(text, "\n") {
-		t.Errorf("%q", text)
-	}
-}
-
-func TestByteSize(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 47082308: "47.1 MB", 999_949: "999.9 kB",
-		999_950: "1.0 MB", 1 << 62: "4.6 EB"} {
-		if got := byteSize(n); got != want {
-			t.Errorf("%d: got %s, want %s", n, got, want)
-		}
-	}
 }
 
 // TestScratch: the directory for the moment goes with all that is in it, and

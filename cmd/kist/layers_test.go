@@ -29,7 +29,8 @@ var layers = [][]string{
 	{"install/internal/sandbox"},
 	{"manifests/trust"},
 	{"install"},
-	{"install/evidence", "install/host"},
+	{"install/evidence", "install/host", "cmd/kist/internal/term"},
+	{"cmd/kist/internal/completion"},
 	{"cmd/kist"},
 }
 
@@ -75,8 +76,10 @@ var edges = map[string][]string{
 		"install/plan", "install/record", "install/unpack", "manifests", "verify"},
 	"install/evidence": {"install", "install/download", "install/record", "manifests/channels", "manifests/debian", "manifests/native",
 		"manifests/trust", "manifests/upstreams", "verify"},
-	"install/host": {"install", "manifests", "manifests/debian", "manifests/system"},
-	"cmd/kist": {"install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/unpack",
+	"install/host":                 {"install", "manifests", "manifests/debian", "manifests/system"},
+	"cmd/kist/internal/term":       {"install"},
+	"cmd/kist/internal/completion": {"cmd/kist/internal/term"},
+	"cmd/kist": {"cmd/kist/internal/completion", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/unpack",
 		"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "verify/keyrings"},
 }
@@ -87,10 +90,10 @@ var outsiders = map[string][]string{
 	"github.com/ProtonMail/go-crypto":     {"verify", "verify/verifytest"},
 	"golang.org/x/mod":                    {"verify", "verify/verifytest"},
 	"github.com/adrg/xdg":                 {"install/host/dirs.go"},
-	"github.com/schollz/progressbar/v3":   {"cmd/kist/progress_line.go"},
-	"github.com/rivo/uniseg":              {"cmd/kist"}, // how many columns a text takes
-	"github.com/spf13":                    {"cmd/kist"},
-	"golang.org/x/term":                   {"cmd/kist"},
+	"github.com/schollz/progressbar/v3":   {"cmd/kist/internal/term/progress_line.go"},
+	"github.com/rivo/uniseg":              {"cmd/kist/internal/term"}, // how many columns a text takes
+	"github.com/spf13":                    {"cmd/kist", "cmd/kist/internal/completion"},
+	"golang.org/x/term":                   {"cmd/kist/internal/term"},
 	"golang.org/x/net/http/httpproxy":     {"manifests/transport"},
 	"golang.org/x/sys":                    {"install", "install/internal/private", "manifests/rootfs", "install/internal/sandbox", "install/unpack/pages_linux.go"},
 	"github.com/landlock-lsm/go-landlock": {"install/internal/sandbox"},
@@ -222,15 +225,16 @@ func TestBannedCalls(t *testing.T) {
 }
 
 // streamFiles are the files that may touch stdout and stderr, and why; every other
-// prints through output.go, which escapes what is not kist's own text.
+// prints through term.Printer, which escapes what is not kist's own text.
 var streamFiles = map[string]string{
-	"cmd/kist/output.go":                      "is the way to them",
+	"cmd/kist/internal/term/printer.go":       "is the way to them",
 	"cmd/kist/env.go":                         "hands them in",
 	"install/internal/sandbox/child_linux.go": "is another process, of whose talk one line is an error's",
 	"cmd/kist/exec_windows.go":                "gives them to the program that takes kist's place",
 }
 
-// Only output.go writes to the terminal: a new call cannot forget to escape.
+// TestOneWayOut checks that only term.Printer writes to the terminal: a new call cannot
+// forget to escape.
 func TestOneWayOut(t *testing.T) {
 	cobras := []string{"Print", "Printf", "Println", "PrintErr", "PrintErrf", "PrintErrln", "OutOrStdout", "OutOrStderr", "ErrOrStderr", "OutOrStdErr"}
 	for _, file := range sources(t) {
@@ -240,7 +244,7 @@ func TestOneWayOut(t *testing.T) {
 		ast.Inspect(file.syntax, func(n ast.Node) bool {
 			if call, ok := n.(*ast.CallExpr); ok {
 				if f, ok := call.Fun.(*ast.Ident); ok && (f.Name == "print" || f.Name == "println") {
-					t.Errorf("%v: %s: kist prints through output.go", file.fset.Position(call.Pos()), f.Name)
+					t.Errorf("%v: %s: kist prints through term.Printer", file.fset.Position(call.Pos()), f.Name)
 				}
 			}
 			sel, ok := n.(*ast.SelectorExpr)
@@ -250,25 +254,25 @@ func TestOneWayOut(t *testing.T) {
 			at := file.fset.Position(sel.Pos())
 			of, _ := sel.X.(*ast.Ident)
 			switch name := sel.Sel.Name; {
-			case name == "Stdout" || name == "Stderr":
+			case strings.EqualFold(name, "stdout") || strings.EqualFold(name, "stderr"):
 				if inner, ok := sel.X.(*ast.SelectorExpr); ok && inner.Sel.Name == "Terminal" {
 					break // a bool
 				}
 				if of != nil && (of.Name == "cmd" || of.Name == "k") { // the stream of a child, which is read
 					break
 				}
-				t.Errorf("%v: %s: kist prints through output.go", at, name)
-			case slices.Contains(cobras, name) && path.Dir(file.name) == "cmd/kist" && (of == nil || of.Name != "fmt"):
-				t.Errorf("%v: %s: kist prints through output.go", at, name)
+				t.Errorf("%v: %s: kist prints through term.Printer", at, name)
+			case slices.Contains(cobras, name) && strings.HasPrefix(file.name, "cmd/kist/") && (of == nil || of.Name != "fmt"):
+				t.Errorf("%v: %s: kist prints through term.Printer", at, name)
 			case of != nil && of.Name == "fmt" && strings.HasPrefix(name, "Print"):
-				t.Errorf("%v: fmt.%s: kist prints through output.go", at, name)
+				t.Errorf("%v: fmt.%s: kist prints through term.Printer", at, name)
 			}
 			return true
 		})
 	}
 }
 
-// resultNames are the types of cmd/kist with a method text(*page).
+// resultNames are the types of cmd/kist with a method text(*term.Page).
 func resultNames(t *testing.T) (names []string) {
 	for _, file := range sources(t) {
 		if path.Dir(file.name) != "cmd/kist" {

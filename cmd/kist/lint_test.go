@@ -34,8 +34,9 @@ func TestLintSaysWhenAKeyExpires(t *testing.T) {
 			t.Fatal(err)
 		}
 		var stderr bytes.Buffer
-		a := &app{Env: Env{Stderr: &stderr}, now: now, path: test.path, warned: map[string]bool{}}
-		a.flags.color = "never"
+		env := Env{Stderr: &stderr}
+		a := &app{Env: env, Printer: env.printer(), now: now, path: test.path}
+		a.Color = "never"
 		if a.publishes() {
 			a.warnOfKeys(verify.Lint(ring, now))
 		} else if err := a.desk(nil).CheckKeys(ring); err != nil {

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -39,7 +41,7 @@ reached is left out with a warning, unless you named it.`,
 			f.BoolVar(&distros.minimum, "minimum", false, "with --distros, only print the lowest version")
 		},
 		complete: a.completeList,
-		values:   map[string]completer{"distros": list(a.completeDistros)},
+		values:   map[string]completion.Completer{"distros": completion.List(a.completeDistros)},
 		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
 			if len(distros.names) > 0 || distros.minimum {
 				return a.listDistros(ctx, s, args, distros)
@@ -88,7 +90,7 @@ type listResult struct {
 	Tools []installedTool `json:"tools"`
 }
 
-func (r listResult) text(p *page) {
+func (r listResult) text(p *term.Page) {
 	if len(r.Tools) == 0 {
 		return
 	}
@@ -103,7 +105,7 @@ func (r listResult) text(p *page) {
 		}
 		rows = append(rows, []string{t.Tool, t.Version, t.Channel, t.Installed.Format(time.DateOnly), strings.Join(marks, ", ")})
 	}
-	p.table(rows)
+	p.Table(rows)
 }
 
 // describe is session.describe, with a warning if files of r are missing.
@@ -135,7 +137,7 @@ func (a *app) listInstalled(s *session, args []string) (result, error) {
 		r.Tools = append(r.Tools, a.describe(s, have))
 	}
 	if len(r.Tools) == 0 {
-		a.say("nothing is installed yet; try: kist install go")
+		a.Say("nothing is installed yet; try: kist install go")
 	}
 	return r, nil
 }
@@ -153,7 +155,7 @@ type availableResult struct {
 	Unsigned bool               `json:"unsigned"` // the list is a hint: each version is verified when it is installed
 }
 
-func (r availableResult) text(p *page) {
+func (r availableResult) text(p *term.Page) {
 	rows := make([][]string, 0, len(r.Versions))
 	for _, v := range r.Versions {
 		date, mark := "", ""
@@ -165,7 +167,7 @@ func (r availableResult) text(p *page) {
 		}
 		rows = append(rows, []string{v.Tool, v.Version.Version, strings.Join(v.Labels, " "), date, mark})
 	}
-	p.table(rows)
+	p.Table(rows)
 }
 
 func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result, error) {
@@ -205,7 +207,7 @@ func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result
 		return nil, o.Explain(&manifests.UnknownToolError{Channel: o.Name, Tool: ref.Name, Near: s.desk.Near(ctx, o, ref.Name)})
 	}
 	if r.Unsigned {
-		a.say("the version list is unsigned: it may lack or invent versions, but each one is verified before it is installed")
+		a.Say("the version list is unsigned: it may lack or invent versions, but each one is verified before it is installed")
 	}
 	return r, nil
 }

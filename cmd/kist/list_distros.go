@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -39,9 +40,9 @@ type distrosResult struct {
 	minimum bool
 }
 
-func (r distrosResult) text(p *page) {
+func (r distrosResult) text(p *term.Page) {
 	if r.minimum {
-		p.line("%s", r.Minimum)
+		p.Line("%s", r.Minimum)
 		return
 	}
 	rows := [][]string{{"DISTRO", strings.ToUpper(r.Tool), "VERSION", "SUITE OF"}}
@@ -51,7 +52,7 @@ func (r distrosResult) text(p *page) {
 		}
 		rows = append(rows, []string{d.Distro, d.Upstream, d.Version, d.Signed})
 	}
-	p.table(rows)
+	p.Table(rows)
 }
 
 // A noPackagesError reports that kist builds no such tool from a distribution's
@@ -93,7 +94,7 @@ func (a *app) listDistros(ctx context.Context, s *session, args []string, ask di
 	for _, name := range ask.names {
 		v, err := s.desk.Shipped(ctx, name, tool.Name)
 		if !named && errors.Is(err, manifests.ErrUnreachable) {
-			a.warn("%s is left out: %v", name, err)
+			a.Warn("%s is left out: %v", name, err)
 			r.LeftOut = append(r.LeftOut, name)
 			continue
 		}

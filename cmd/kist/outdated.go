@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -70,7 +71,7 @@ type outdatedResult struct {
 	Failed []failedChannel `json:"failed,omitempty"` // channels that were left out
 }
 
-func (r outdatedResult) text(p *page) {
+func (r outdatedResult) text(p *term.Page) {
 	if len(r.Tools) == 0 {
 		return
 	}
@@ -78,7 +79,7 @@ func (r outdatedResult) text(p *page) {
 	for _, t := range r.Tools {
 		rows = append(rows, []string{t.Tool, t.Installed, t.Newest, cmp.Or(t.Requested, t.Label), t.Channel})
 	}
-	p.table(rows)
+	p.Table(rows)
 }
 
 // outdated returns a result and, if channels were left out, an error with it. The
@@ -109,9 +110,9 @@ func (a *app) outdated(ctx context.Context, s *session, refs []trust.Ref) (*outd
 	r.Failed = v.failed
 	switch {
 	case len(r.Tools) > 0:
-		a.say("kist update would update %s", count(len(r.Tools), "toolchain"))
+		a.Say("kist update would update %s", term.Count(len(r.Tools), "toolchain"))
 	case len(r.Failed)+len(lost) == 0:
-		a.say("everything is up to date")
+		a.Say("everything is up to date")
 	}
 	return r, a.orMissing(v.end(false), lost)
 }
@@ -120,5 +121,5 @@ func (a *app) outdated(ctx context.Context, s *session, refs []trust.Ref) (*outd
 type outdatedError struct{ Tools int }
 
 func (e *outdatedError) Error() string {
-	return count(e.Tools, "toolchain") + " could be updated"
+	return term.Count(e.Tools, "toolchain") + " could be updated"
 }

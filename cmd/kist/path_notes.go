@@ -24,8 +24,8 @@ func (a *app) tellHidden(r *changeResult, names []string) {
 		}
 	}
 	r.Hides = append(r.Hides, fresh...)
-	for _, line := range hiddenLines(fresh, a.flags.verbose) {
-		a.say("%s", line)
+	for _, line := range hiddenLines(fresh, a.Verbose) {
+		a.Say("%s", line)
 	}
 }
 

@@ -35,7 +35,7 @@ func (a *app) projectTool() (projectTool, error) {
 	if !found {
 		return projectTool{}, usage("install: name a TOOL; no project file here asks for one (only rust-toolchain.toml and rust-toolchain are read)")
 	}
-	a.say("%s asks for %s", t.File, t.Tool)
+	a.Say("%s asks for %s", t.File, t.Tool)
 	return t, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
@@ -100,8 +101,8 @@ type publishBegun struct {
 	Channel string `json:"channel"`
 }
 
-func (r publishBegun) text(p *page) {
-	p.line("created channel %s in %s; add a release with kist publish add", r.Channel, r.Dir)
+func (r publishBegun) text(p *term.Page) {
+	p.Line("created channel %s in %s; add a release with kist publish add", r.Channel, r.Dir)
 }
 
 func (a *app) publishSignCommand() *cobra.Command {
@@ -172,28 +173,28 @@ type publishSigned struct {
 	dir string
 }
 
-func (r publishSigned) text(p *page) {
+func (r publishSigned) text(p *term.Page) {
 	edition := fmt.Sprintf("channel %s: %s", r.Mark.Channel, freshness(r.Mark))
 	switch {
 	case r.DryRun && r.Unsigned != "":
-		p.line("would write %s to %s", edition, r.Unsigned)
+		p.Line("would write %s to %s", edition, r.Unsigned)
 	case r.Unsigned != "":
-		p.line("%s: wrote %s", edition, r.Unsigned)
-		p.line("sign it: gpg --armor --detach-sign %s", host.Quote(r.Unsigned))
+		p.Line("%s: wrote %s", edition, r.Unsigned)
+		p.Line("sign it: gpg --armor --detach-sign %s", host.Quote(r.Unsigned))
 	case r.DryRun && r.Published:
-		p.line("would sign %s", edition)
+		p.Line("would sign %s", edition)
 	case r.DryRun:
-		p.line("would sign %s, which would then wait for more signatures", edition)
+		p.Line("would sign %s, which would then wait for more signatures", edition)
 	case r.Same && r.Published:
-		p.line("%s: already has this signature", edition)
+		p.Line("%s: already has this signature", edition)
 	case r.Cosigned && r.Published:
-		p.line("%s: signature added", edition)
+		p.Line("%s: signature added", edition)
 	case r.Published:
-		p.line("%s: signed", edition)
+		p.Line("%s: signed", edition)
 	case r.Same:
-		p.line("%s: already has this signature; waits for more signatures in %s", edition, publish.NextFile)
+		p.Line("%s: already has this signature; waits for more signatures in %s", edition, publish.NextFile)
 	default:
-		p.line("%s: signed; waits for more signatures in %s; until then users get the manifest published before", edition, publish.NextFile)
+		p.Line("%s: signed; waits for more signatures in %s; until then users get the manifest published before", edition, publish.NextFile)
 	}
 	for _, c := range r.Claims {
 		who := c.KeyID
@@ -210,7 +211,7 @@ func (r publishSigned) text(p *page) {
 		field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", host.QuoteWords(r.dir), some(r.Signers.Need-r.Signers.Have, len(r.Missing))))
 	}
 	if r.Keys > 0 {
-		p.line("version %d of the keys is now in force", r.Keys)
+		p.Line("version %d of the keys is now in force", r.Keys)
 	}
 }
 
@@ -273,13 +274,13 @@ func (a *app) signed(dir string) func(publish.Signed, error) (result, error) {
 		}
 		a.warnOfKeys(s.Findings)
 		if s.Unproved {
-			a.warn("the certificate of that signer is not known here, so the signature was not verified; give it with --key FILE")
+			a.Warn("the certificate of that signer is not known here, so the signature was not verified; give it with --key FILE")
 		}
 		if s.Dropped > 0 && !a.flags.dryRun {
-			a.warn("serial %d was waiting for signatures and is replaced by this manifest", s.Dropped)
+			a.Warn("serial %d was waiting for signatures and is replaced by this manifest", s.Dropped)
 		}
 		if s.Size >= largeManifest {
-			a.warn("the manifest has %s of at most %s; remove old releases with kist publish remove", byteSize(s.Size), byteSize(manifests.MaxManifest))
+			a.Warn("the manifest has %s of at most %s; remove old releases with kist publish remove", term.ByteSize(s.Size), term.ByteSize(manifests.MaxManifest))
 		}
 		return publishSigned{DryRun: a.flags.dryRun, Mark: s.Mark, Published: s.Published, Signers: &s.Signers, Missing: s.Missing, Claims: s.Claims,
 			Cosigned: s.Cosigned, Unproved: s.Unproved, Same: s.Unchanged, Keys: s.Keys, dir: dir}, nil

@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -49,9 +51,9 @@ kist publish add public/ tool.tar.gz --tool zig --version 0.14.0 --platform linu
 			f.StringArrayVar(&o.labels, "label", nil, "a moving `NAME` for this version, such as stable (repeatable)")
 			f.StringVar(&o.witness, "witness", "", "a file that confirms the version: `PATH=TEXT`")
 		},
-		values: map[string]completer{
-			"format":   words(manifests.Formats()...),
-			"platform": words("any", "darwin/amd64", "darwin/arm64", "linux/amd64", "linux/arm64", "windows/amd64", "windows/arm64"),
+		values: map[string]completion.Completer{
+			"format":   completion.Words(manifests.Formats()...),
+			"platform": completion.Words("any", "darwin/amd64", "darwin/arm64", "linux/amd64", "linux/arm64", "windows/amd64", "windows/arm64"),
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
 			o.files = append(args[1:], o.files...)
@@ -201,7 +203,7 @@ func (a *app) checkCommands(o addOptions, files []*newFile, added []publish.Adde
 		}
 		commands, skipped, err := plan.Commands(done.Release.Commands, plan.MakeExecutable(done.Release.Commands, entries))
 		if len(skipped) > 0 {
-			a.warn("%s: a pattern cannot make commands with these names: %s", f.name(), enumerate(spelled(skipped), a.flags.verbose))
+			a.Warn("%s: a pattern cannot make commands with these names: %s", f.name(), enumerate(spelled(skipped), a.Verbose))
 		}
 		switch {
 		case len(done.Release.Commands) == 0:
@@ -212,7 +214,7 @@ func (a *app) checkCommands(o addOptions, files []*newFile, added []publish.Adde
 		case err == nil, installedAlone(done):
 			return &noMatchError{f.path, done.Release.Commands, programs(entries), err}
 		default:
-			a.warn("%s: %v; the other files of the release may contain them", f.name(), err)
+			a.Warn("%s: %v; the other files of the release may contain them", f.name(), err)
 		}
 	}
 	for _, pattern := range o.commands {
@@ -287,7 +289,7 @@ type addedFile struct {
 	Moved     []string `json:"labels_moved,omitempty"`
 }
 
-func (r publishAdded) text(p *page) {
+func (r publishAdded) text(p *term.Page) {
 	did := "added"
 	if r.DryRun {
 		did = "would add"
@@ -295,17 +297,17 @@ func (r publishAdded) text(p *page) {
 	if r.DryRun || len(r.Added) > 1 {
 		rows := [][]string{{"FILE", "TOOL", "VERSION", "PLATFORM", "FORMAT", "STRIP", "SIZE", "UNPACKED", "COMPONENT"}}
 		for _, f := range r.Added {
-			rows = append(rows, []string{f.File, f.Tool, f.Version, f.Platform, f.Format, strconv.Itoa(f.Strip), byteSize(f.Size), byteSize(f.Unpacked), f.Component})
+			rows = append(rows, []string{f.File, f.Tool, f.Version, f.Platform, f.Format, strconv.Itoa(f.Strip), term.ByteSize(f.Size), term.ByteSize(f.Unpacked), f.Component})
 		}
-		p.table(rows)
+		p.Table(rows)
 	}
 	if len(r.Added) == 1 {
 		f := r.Added[0]
-		p.line("%s %s %s for %s: %s, unpacks to %s", did, f.Tool, f.Version, f.Platform, byteSize(f.Size), byteSize(f.Unpacked))
+		p.Line("%s %s %s for %s: %s, unpacks to %s", did, f.Tool, f.Version, f.Platform, term.ByteSize(f.Size), term.ByteSize(f.Unpacked))
 		field(p, "file", f.Path)
 		field(p, "sha256", f.SHA256)
 	} else {
-		p.line("%s %s", did, count(len(r.Added), "file"))
+		p.Line("%s %s", did, term.Count(len(r.Added), "file"))
 	}
 	for _, f := range r.Added {
 		if f.Replaced {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -74,9 +75,9 @@ type publishedArtifact struct {
 	SHA256    string   `json:"sha256"`
 }
 
-func (r publishListed) text(p *page) {
+func (r publishListed) text(p *term.Page) {
 	if len(r.Releases) == 0 {
-		p.line("channel %s has no releases; add one with kist publish add", r.Channel)
+		p.Line("channel %s has no releases; add one with kist publish add", r.Channel)
 		return
 	}
 	rows := [][]string{{"TOOL", "VERSION", "STATE", "LABELS", "PLATFORMS", "COMMANDS"}}
@@ -89,7 +90,7 @@ func (r publishListed) text(p *page) {
 		}
 		rows = append(rows, []string{one.Tool, one.Version, one.State, orDash(one.Labels), orDash(platforms), orDash(one.Commands)})
 	}
-	p.table(rows)
+	p.Table(rows)
 }
 
 // orDash joins names for one cell of a table, or returns "-" if there are none.
@@ -154,13 +155,13 @@ type publishRemoved struct {
 	Removed []string `json:"removed"` // tool@version
 }
 
-func (r publishRemoved) text(p *page) {
+func (r publishRemoved) text(p *term.Page) {
 	did := "removed"
 	if r.DryRun {
 		did = "would remove"
 	}
 	for _, one := range r.Removed {
-		p.line("%s %s from what will be signed next", did, one)
+		p.Line("%s %s from what will be signed next", did, one)
 	}
 }
 
@@ -219,12 +220,12 @@ type publishEdited struct {
 	Moved    []string `json:"labels_moved,omitempty"`
 }
 
-func (r publishEdited) text(p *page) {
+func (r publishEdited) text(p *term.Page) {
 	has := "has"
 	if r.DryRun {
 		has = "would have"
 	}
-	p.line("%s %s %s, once it is signed:", r.Tool, r.Version, has)
+	p.Line("%s %s %s, once it is signed:", r.Tool, r.Version, has)
 	field(p, "commands", strings.Join(r.Commands, " "))
 	field(p, "labels", orDash(r.Labels))
 	for _, label := range r.Moved {
@@ -263,7 +264,7 @@ removed; other files that no manifest names are kept and listed (exit 10).`,
 type unnamedFilesError struct{ n int }
 
 func (e *unnamedFilesError) Error() string {
-	return fmt.Sprintf("kept %s that no release names: not in a directory named after its digest", count(e.n, "file"))
+	return fmt.Sprintf("kept %s that no release names: not in a directory named after its digest", term.Count(e.n, "file"))
 }
 
 // publishPruned is what publish prune did.
@@ -274,16 +275,16 @@ type publishPruned struct {
 	Kept    []string `json:"kept,omitempty"`
 }
 
-func (r publishPruned) text(p *page) {
+func (r publishPruned) text(p *term.Page) {
 	did := "removed"
 	if r.DryRun {
 		did = "would remove"
 	}
 	for _, name := range r.Removed {
-		p.line("%s %s", did, name)
+		p.Line("%s %s", did, name)
 	}
 	for _, name := range r.Kept {
-		p.line("kept %s", name)
+		p.Line("kept %s", name)
 	}
-	p.line("%s %s, %s", did, count(len(r.Removed), "file"), byteSize(r.Bytes))
+	p.Line("%s %s, %s", did, term.Count(len(r.Removed), "file"), term.ByteSize(r.Bytes))
 }

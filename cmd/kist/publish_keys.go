@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/native"
@@ -117,7 +118,7 @@ func (a *app) publishKeys(dir string, o keysOptions) (result, error) {
 		}
 		a.warnOfKeys(done.Findings)
 		if done.Dropped {
-			a.warn("the keys document that waited for signatures gave way to this one, and what had signed it counts no more")
+			a.Warn("the keys document that waited for signatures gave way to this one, and what had signed it counts no more")
 		}
 	}
 	switch {
@@ -184,7 +185,7 @@ type publishedKeys struct {
 func (a *app) publishedKeys(dir string, done publish.KeysSigned, out string) (result, error) {
 	k := done.Keys
 	if done.InForce && !done.Manifest.Reached() {
-		a.warn("channel.toml is not signed by enough of these keys, so users refuse it: kist publish sign %s --secret-key FILE", host.QuoteWords(dir))
+		a.Warn("channel.toml is not signed by enough of these keys, so users refuse it: kist publish sign %s --secret-key FILE", host.QuoteWords(dir))
 	}
 	r := publishedKeys{DryRun: a.flags.dryRun, Channel: k.Channel, Version: k.Version, Expires: k.Expires, Threshold: k.Threshold,
 		Revoked: k.Revoked, Serial: k.Serial, InForce: done.InForce, Before: done.Old, Now: done.New, Missing: done.Missing,
@@ -199,7 +200,7 @@ func (a *app) publishedKeys(dir string, done publish.KeysSigned, out string) (re
 	return r, nil
 }
 
-func (r publishedKeys) text(p *page) {
+func (r publishedKeys) text(p *term.Page) {
 	state := "waits for signatures"
 	switch {
 	case r.DryRun && r.InForce:
@@ -209,9 +210,9 @@ func (r publishedKeys) text(p *page) {
 	case r.InForce:
 		state = "in force"
 	}
-	p.line("channel %s: version %d of its keys, valid until %s: %s", r.Channel, r.Version, r.Expires.UTC().Format(time.DateOnly), state)
+	p.Line("channel %s: version %d of its keys, valid until %s: %s", r.Channel, r.Version, r.Expires.UTC().Format(time.DateOnly), state)
 	if r.Same {
-		p.line("it already has this signature")
+		p.Line("it already has this signature")
 	}
 	for _, f := range r.Keys {
 		field(p, "key", f.Spaced())
@@ -227,12 +228,12 @@ func (r publishedKeys) text(p *page) {
 		r.missingText(p)
 	}
 	if r.Out != "" {
-		p.line("sign it: gpg --armor --detach-sign %s", host.Quote(r.Out))
+		p.Line("sign it: gpg --armor --detach-sign %s", host.Quote(r.Out))
 	}
 }
 
 // missingText writes which signatures are missing, and who must do what.
-func (r publishedKeys) missingText(p *page) {
+func (r publishedKeys) missingText(p *term.Page) {
 	if r.Before.Need > 0 {
 		keys := "required keys in force"
 		if r.Version == 1 { // all that users may have

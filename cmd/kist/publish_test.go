@@ -13,8 +13,9 @@ import (
 func TestSignWarnsOfALargeManifest(t *testing.T) {
 	for size, want := range map[int64]bool{8<<20 - 1: false, 8 << 20: true, 16 << 20: true} {
 		var stderr bytes.Buffer
-		a := &app{Env: Env{Stderr: &stderr}, path: "publish sign", warned: map[string]bool{}}
-		a.flags.color = "never"
+		env := Env{Stderr: &stderr}
+		a := &app{Env: env, Printer: env.printer(), path: "publish sign"}
+		a.Color = "never"
 		if _, err := a.signed("public")(publish.Signed{Size: size, Published: true}, nil); err != nil {
 			t.Fatal(err)
 		}

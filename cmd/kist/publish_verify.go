@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -83,15 +84,15 @@ type publishVerified struct {
 	Notes     []string        `json:"notes,omitempty"`
 }
 
-func (r publishVerified) text(p *page) {
-	p.line("channel %s · %s", r.Channel, proof(r.Evidence))
-	p.line("%s; %s of %s, as they were signed", count(r.Releases, "release"), count(r.Files, "file"), byteSize(r.Bytes))
-	p.line("%s unpacked, as an install would", count(r.Unpacked, "toolchain"))
+func (r publishVerified) text(p *term.Page) {
+	p.Line("channel %s · %s", r.Channel, proof(r.Evidence))
+	p.Line("%s; %s of %s, as they were signed", term.Count(r.Releases, "release"), term.Count(r.Files, "file"), term.ByteSize(r.Bytes))
+	p.Line("%s unpacked, as an install would", term.Count(r.Unpacked, "toolchain"))
 	if r.Missing > 0 {
 		field(p, "note", fmt.Sprintf("%d of %d files are here and were checked; %d missing", r.Files, r.Files+r.Missing, r.Missing))
 	}
 	if r.Elsewhere > 0 {
-		field(p, "note", fmt.Sprintf("%s at other URLs, not checked", count(r.Elsewhere, "artifact")))
+		field(p, "note", fmt.Sprintf("%s at other URLs, not checked", term.Count(r.Elsewhere, "artifact")))
 	}
 	for _, note := range r.Notes {
 		field(p, "note", note)

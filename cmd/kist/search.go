@@ -5,9 +5,9 @@ import (
 	"context"
 	"strings"
 
-	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -59,17 +59,17 @@ const (
 	versionColumns = 14
 )
 
-func (r searchResult) text(p *page) {
+func (r searchResult) text(p *term.Page) {
 	rows := []trust.Offer{{Tool: "TOOL", Channel: "CHANNEL", Version: "NEWEST", About: "WHAT IT IS"}}
 	rows = append(rows, r.Tools...)
 	var tool, channel, version int
 	for _, o := range rows {
-		tool = max(tool, min(nameColumns, uniseg.StringWidth(escape(o.Tool))))
-		channel = max(channel, min(nameColumns, uniseg.StringWidth(escape(o.Channel))))
-		version = max(version, min(versionColumns, uniseg.StringWidth(escape(o.Version))))
+		tool = max(tool, min(nameColumns, term.Width(term.Escape(o.Tool))))
+		channel = max(channel, min(nameColumns, term.Width(term.Escape(o.Channel))))
+		version = max(version, min(versionColumns, term.Width(term.Escape(o.Version))))
 	}
 	for _, o := range rows {
-		head := sprintf("%-*s  %-*s  %-*s  ", tool, o.Tool, channel, o.Channel, version, cmp.Or(o.Version, "-"))
-		p.line("%s", strings.TrimRight(head+shorten(escape(o.About), searchColumns-uniseg.StringWidth(head)), " "))
+		head := term.Sprintf("%-*s  %-*s  %-*s  ", tool, o.Tool, channel, o.Channel, version, cmp.Or(o.Version, "-"))
+		p.Line("%s", strings.TrimRight(head+term.Shorten(term.Escape(o.About), searchColumns-term.Width(head)), " "))
 	}
 }

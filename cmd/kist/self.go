@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
 )
@@ -39,29 +40,29 @@ type selfResult struct {
 	whole   bool // everything else of kist's was removed, or would be
 }
 
-func (r selfResult) text(p *page) {
+func (r selfResult) text(p *term.Page) {
 	removed, kept := "Removed", "Kept"
 	if r.DryRun {
 		removed, kept = "Would remove", "Would keep"
 	}
 	for _, ref := range r.Removed {
-		p.headline(removed, "%s", ref)
+		p.Headline(removed, "%s", ref)
 	}
 	for _, k := range r.Kept {
-		p.line("%s %s (%s)", kept, k.Path, k.Reason)
+		p.Line("%s %s (%s)", kept, k.Path, k.Reason)
 	}
 	switch {
 	case r.nothing:
-		p.line("nothing to remove")
+		p.Line("nothing to remove")
 	case r.whole:
-		p.headline(removed, "kist's cache, marks, settings and directories")
+		p.Headline(removed, "kist's cache, marks, settings and directories")
 	}
 	switch {
 	case r.Program == "":
 	case r.Gone:
-		p.headline(removed, "%s", r.Program)
+		p.Headline(removed, "%s", r.Program)
 	default:
-		p.line("kist itself is %s; remove it as you installed it", r.Program)
+		p.Line("kist itself is %s; remove it as you installed it", r.Program)
 	}
 }
 

@@ -89,9 +89,9 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 		Child:     a.Child,
 		Jobs:      a.flags.jobs,
 		Rate:      a.meter.Rate,
-		Progress:  a.progress(),
-		OnChoice:  a.chosen,
-		Warn:      func(text string) { a.warn("%s", text) },
+		Progress:  a.Progress(),
+		OnChoice:  func(c install.ArchiveChoice) { a.Detail("%s", c) },
+		Warn:      func(text string) { a.Warn("%s", text) },
 		Stages:    a.Stages,
 		DryRun:    a.flags.dryRun,
 		Linking: func(now, next record.Generation) {
@@ -110,7 +110,7 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 		return nil, nil, errors.Join(err, i.Close())
 	}
 	if unmounted, ok := errors.AsType[*install.UnmountedError](i.MayChange()); ok {
-		a.warn("%v", unmounted)
+		a.Warn("%v", unmounted)
 	}
 	st, err := i.State()
 	if broken, ok := errors.AsType[*install.GenerationError](err); ok {
@@ -126,7 +126,7 @@ func (a *app) openAnyway(ctx context.Context) (s *session, damaged, err error) {
 // warnOfDamage warns of the damaged receipts of s, which are ignored.
 func (a *app) warnOfDamage(s *session) {
 	for _, id := range slices.Sorted(maps.Keys(s.state.Damaged)) {
-		a.warn("ignoring damaged receipt of %s: %v", id, s.state.Damaged[id])
+		a.Warn("ignoring damaged receipt of %s: %v", id, s.state.Damaged[id])
 	}
 }
 
@@ -137,7 +137,7 @@ func (a *app) warnOfMissing(missing *install.MissingError) {
 	if advice := putBack(missing); advice != "" {
 		text += "; " + advice
 	}
-	a.warn("%s", text)
+	a.Warn("%s", text)
 }
 
 // orMissing returns err or, if err is nil, the first of lost. It warns of those

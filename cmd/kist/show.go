@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -30,7 +32,7 @@ network is not used.`,
 		example:  "kist show go",
 		exits:    []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:     exactly(1),
-		complete: firstOnly(a.completeShown),
+		complete: completion.First(a.completeShown),
 		local:    true,
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&withFiles, "evidence", false, "name the stored files that prove it")
@@ -116,17 +118,17 @@ func (s *session) showInstalled(r record.Head) shownRelease {
 	return shown
 }
 
-func (r showResult) text(p *page) {
+func (r showResult) text(p *term.Page) {
 	for i, rel := range r.Releases {
 		if i > 0 {
-			p.line("")
+			p.Line("")
 		}
 		rel.text(p)
 	}
 }
 
-func (r shownRelease) text(p *page) {
-	p.line("%s %s · channel %s · %s", r.Tool, r.Version, r.Channel, r.Platform)
+func (r shownRelease) text(p *term.Page) {
+	p.Line("%s %s · channel %s · %s", r.Tool, r.Version, r.Channel, r.Platform)
 	field(p, "labels", strings.Join(r.Labels, ", "))
 	field(p, "components", strings.Join(r.Components, ", "))
 	evidenceText(p, r.Evidence)
@@ -185,7 +187,7 @@ type storedEvidence struct {
 	Missing      bool     `json:"missing,omitempty"` // some of the files are missing or were changed
 }
 
-func (e storedEvidence) text(p *page) {
+func (e storedEvidence) text(p *term.Page) {
 	field(p, "evidence", e.Name)
 	field(p, "  kind", e.Kind)
 	field(p, "  document", e.Document)
@@ -198,14 +200,14 @@ func (e storedEvidence) text(p *page) {
 	}
 }
 
-func field(p *page, name, value string) {
+func field(p *term.Page, name, value string) {
 	if value != "" {
-		p.line("  %-13s %s", name, value)
+		p.Line("  %-13s %s", name, value)
 	}
 }
 
 // evidenceText writes e and its parents, the signed document last.
-func evidenceText(p *page, e verify.Evidence) {
+func evidenceText(p *term.Page, e verify.Evidence) {
 	if e.Kind == "" {
 		return
 	}
@@ -243,7 +245,7 @@ func evidenceText(p *page, e verify.Evidence) {
 	}
 }
 
-func signerText(p *page, s verify.Signer) {
+func signerText(p *term.Page, s verify.Signer) {
 	field(p, "  signed by", s.Primary.Spaced())
 	field(p, "    name", s.UserID)
 	if s.Key != s.Primary {

@@ -64,7 +64,7 @@ func (v *survey) ask(ctx context.Context, have record.Head) (manifests.Release, 
 		return manifests.Release{}, err
 	}
 	q := v.a.requestNewest(have)
-	v.a.detail("asking channel %s for %s", o.Name, trust.Ref{Channel: have.Channel, Name: have.Tool, Version: have.Requested})
+	v.a.Detail("asking channel %s for %s", o.Name, trust.Ref{Channel: have.Channel, Name: have.Tool, Version: have.Requested})
 	cat, err := v.s.desk.Fetch(ctx, o, q)
 	if err != nil {
 		if o.Settings != nil && o.Settings.Format == "native" { // one manifest lists all of its tools
@@ -113,7 +113,7 @@ func (v *survey) end(changed bool) error {
 	}
 	for i, f := range v.failed {
 		if i != worst {
-			v.a.warn("%s", leftOut(f.Channel, f.Message))
+			v.a.Warn("%s", leftOut(f.Channel, f.Message))
 		}
 	}
 	e := &channelsError{Failed: v.failed, Changed: changed, gravest: v.errs[worst]}

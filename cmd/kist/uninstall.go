@@ -1,19 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -43,7 +41,7 @@ kist rollback returns to the old one.`,
 			f.BoolVar(&all, "all", false, "every installed toolchain")
 		},
 		complete: a.completeInstalled,
-		values:   map[string]completer{"component": a.completeComponents, "target": words()},
+		values:   map[string]completion.Completer{"component": a.completeComponents, "target": completion.Words()},
 		run: func(ctx context.Context, args []string) (result, error) {
 			whole := len(less.Components)+len(less.Targets) == 0
 			if all == (len(args) > 0) || all && !whole {
@@ -122,7 +120,7 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 	}
 	r.Generation, r.Removed, r.Kept = res.Generation.Number, refs(res.Removed), res.Leftovers
 	if err == nil && len(r.Removed) == 0 {
-		a.say("nothing was installed")
+		a.Say("nothing was installed")
 	}
 	return r, cmp.Or(err, kept(r.Kept, false))
 }
@@ -142,7 +140,7 @@ func (s *session) everything() (all []record.Head) {
 func (a *app) openToEmpty(ctx context.Context) (*session, error) {
 	s, damaged, err := a.openAnyway(ctx)
 	if damaged != nil {
-		a.warn("%v; using only the receipts", damaged)
+		a.Warn("%v; using only the receipts", damaged)
 	}
 	if err == nil {
 		a.warnOfDamage(s)
@@ -171,26 +169,9 @@ func (a *app) confirm(ctx context.Context, format string, args ...any) error {
 	if a.flags.yes || !a.Terminal.Stdin || !a.Terminal.Stderr {
 		return nil
 	}
-	a.ask(format+" [y/N]", args...)
-	var answer string
-	var err error
-	answered := make(chan struct{})
-	go func() {
-		answer, err = bufio.NewReader(a.Stdin).ReadString('\n')
-		close(answered)
-	}()
-	select {
-	case <-answered:
-	case <-ctx.Done():
-		writeLine(a.stderr(), "")
-		return ctx.Err()
+	yes, err := a.Confirm(ctx, a.Stdin, format, args...)
+	if err == nil && !yes {
+		err = &declinedError{}
 	}
-	if err != nil && err != io.EOF {
-		return err
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	}
-	return &declinedError{}
+	return err
 }

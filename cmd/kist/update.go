@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -56,12 +57,12 @@ func replacedBy(updated []outdatedTool, rel installedRelease) int {
 	})
 }
 
-func (r updateResult) text(p *page) {
+func (r updateResult) text(p *term.Page) {
 	for _, t := range r.UpToDate {
-		p.line("%s/%s@%s is up to date", t.Channel, t.Tool, t.Version)
+		p.Line("%s/%s@%s is up to date", t.Channel, t.Tool, t.Version)
 	}
 	for _, t := range r.Pinned {
-		p.line("%s/%s@%s was not updated: it was installed by its exact version", t.Channel, t.Tool, t.Version)
+		p.Line("%s/%s@%s was not updated: it was installed by its exact version", t.Channel, t.Tool, t.Version)
 	}
 	did := "Updated"
 	if r.DryRun {
@@ -73,7 +74,7 @@ func (r updateResult) text(p *page) {
 	}
 	for i, t := range r.Updated {
 		if !told[i] {
-			p.headline(did, "%s from %s to %s", t.Tool, t.Installed, t.Newest)
+			p.Headline(did, "%s from %s to %s", t.Tool, t.Installed, t.Newest)
 		}
 	}
 	r.updated = r.Updated
@@ -115,7 +116,7 @@ func (a *app) update(ctx context.Context, s *session, refs []trust.Ref) (result,
 	if len(refs) == 0 { // report unchanged tools only if they were named
 		r.UpToDate, r.Pinned = nil, nil
 		if len(updates)+len(v.failed)+len(lost) == 0 {
-			a.say("everything is up to date")
+			a.Say("everything is up to date")
 		}
 	}
 	err = a.apply(ctx, v, updates, &r)
@@ -132,7 +133,7 @@ func (a *app) update(ctx context.Context, s *session, refs []trust.Ref) (result,
 	}
 	skipped := v.end(changed)
 	if skipped != nil && unfinished { // the hint of err matters more
-		a.warn("%v", skipped)
+		a.Warn("%v", skipped)
 		skipped = nil
 	}
 	a.changed = changed
@@ -258,7 +259,7 @@ func (a *app) warnChannelRemoved(s *session, have record.Head) bool {
 	if _, unknown := errors.AsType[*channels.UnknownChannelError](err); !unknown {
 		return false
 	}
-	a.warn("%s is not updated: channel %s was removed", have.Ref(), have.Channel)
+	a.Warn("%s is not updated: channel %s was removed", have.Ref(), have.Channel)
 	return true
 }
 
@@ -281,7 +282,7 @@ func (a *app) newestOf(s *session, o trust.Binding, cat manifests.Catalog, q man
 		return same, err
 	}
 	if why := plan.HeldBack(have, next, cat.Versions(have.Tool)); why != "" {
-		a.warn("channel %s names %s %s, %s", have.Channel, next.Tool, next.Version, why)
+		a.Warn("channel %s names %s %s, %s", have.Channel, next.Tool, next.Version, why)
 		return same, nil
 	}
 	return next, nil

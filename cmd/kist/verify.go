@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/record"
@@ -45,7 +46,7 @@ as they came out of the verified archive; the archive is not unpacked again.`,
 				return r, &install.ReceiptError{ID: damaged[0], Err: s.state.Damaged[damaged[0]]}
 			}
 			if err == nil && len(check) == 0 {
-				a.say("nothing is installed")
+				a.Say("nothing is installed")
 			}
 			return r, err
 		}),
@@ -73,31 +74,31 @@ type provedAgain struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-func (r verifyResult) text(p *page) {
+func (r verifyResult) text(p *term.Page) {
 	for _, c := range r.Checked {
 		if len(c.Drift) == 0 {
-			p.line("%s: %s, as installed", c.Release, count(c.Entries, "path"))
+			p.Line("%s: %s, as installed", c.Release, term.Count(c.Entries, "path"))
 			c.Proof.text(p)
 			continue
 		}
-		p.line("%s: %d of %s differ", c.Release, len(c.Drift), count(c.Entries, "path"))
+		p.Line("%s: %d of %s differ", c.Release, len(c.Drift), term.Count(c.Entries, "path"))
 		for _, d := range c.Drift {
-			p.line("  %s: %s", d.Reason, d.Path)
+			p.Line("  %s: %s", d.Reason, d.Path)
 		}
 		c.Proof.text(p)
 	}
 }
 
-func (r *provedAgain) text(p *page) {
+func (r *provedAgain) text(p *term.Page) {
 	switch {
 	case r == nil:
 		return
 	case r.Proved && r.Files:
-		p.line("  proved again by its evidence; its files are those of the proved archive")
+		p.Line("  proved again by its evidence; its files are those of the proved archive")
 	case r.Proved:
-		p.line("  proved again by its evidence; whether its files are those of the proved archive was not recorded, and not checked")
+		p.Line("  proved again by its evidence; whether its files are those of the proved archive was not recorded, and not checked")
 	default:
-		p.line("  %s", r.Problem)
+		p.Line("  %s", r.Problem)
 	}
 	for _, note := range r.Notes {
 		field(p, "  note", note)
@@ -120,7 +121,7 @@ func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.He
 	var unproved error
 	for _, have := range check {
 		paths, drift, err := s.Verify(ctx, have.ID)
-		a.endProgress()
+		a.EndProgress()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", have.Ref(), err)
 		}

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 )
 
 func (a *app) versionCommand() *cobra.Command {
@@ -26,7 +28,7 @@ type versionResult struct {
 	Platform string `json:"platform"`
 }
 
-func (r versionResult) text(p *page) { p.line("kist %s (%s, %s)", r.Version, r.Go, r.Platform) }
+func (r versionResult) text(p *term.Page) { p.Line("kist %s (%s, %s)", r.Version, r.Go, r.Platform) }
 
 func kistVersion() versionResult {
 	r := versionResult{Version: "devel", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}

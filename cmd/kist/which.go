@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 )
@@ -18,7 +20,7 @@ func (a *app) whichCommand() *cobra.Command {
 		example:  "kist which go",
 		exits:    []int{0, 2, 3, 8, 9},
 		args:     exactly(1),
-		complete: firstOnly(a.completeCommands),
+		complete: completion.First(a.completeCommands),
 		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
 			return s.which(args[0])
 		}),
@@ -31,7 +33,7 @@ type whichResult struct {
 	Release string `json:"release"` // channel/tool@version
 }
 
-func (r whichResult) text(p *page) { p.line("%s", r.Path) }
+func (r whichResult) text(p *term.Page) { p.Line("%s", r.Path) }
 
 // A noCommandError reports that no default toolchain has a command of that name.
 type noCommandError struct {

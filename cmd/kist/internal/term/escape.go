@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"fmt"
@@ -11,18 +11,18 @@ import (
 // of servers, what certificates and keys say. In output it is escaped, so that it
 // cannot start a line, move the cursor, or hide.
 
-// isVisible reports whether r can be printed as it is: it is not a control
+// IsVisible reports whether r can be printed as it is: it is not a control
 // character, a line separator, an unusual space, a direction mark, or any other
 // character that programs show as nothing.
-func isVisible(r rune) bool {
+func IsVisible(r rune) bool {
 	return unicode.IsPrint(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// escape returns s with every character that is not visible written as Go
+// Escape returns s with every character that is not visible written as Go
 // would write it in a string: \n, \x1b, \u202e. Bytes that are not UTF-8
 // become \xff and the like.
-func escape(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return !isVisible(r) || r == utf8.RuneError }) {
+func Escape(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !IsVisible(r) || r == utf8.RuneError }) {
 		return s
 	}
 	var b strings.Builder
@@ -31,7 +31,7 @@ func escape(s string) string {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[0])
-		case isVisible(r):
+		case IsVisible(r):
 			b.WriteString(s[:size])
 		case r == '\n':
 			b.WriteString(`\n`)
@@ -65,9 +65,9 @@ func unlabel(s string) string {
 	return s
 }
 
-// sprintf is fmt.Sprintf with every argument escaped: only format can break lines in
+// Sprintf is fmt.Sprintf with every argument escaped: only format can break lines in
 // the result, and no argument can begin it with a label.
-func sprintf(format string, args ...any) string {
+func Sprintf(format string, args ...any) string {
 	escaped := make([]any, len(args))
 	for i, arg := range args {
 		escaped[i] = arg
@@ -88,14 +88,14 @@ type foreign struct{ value any }
 func (f foreign) Format(s fmt.State, verb rune) {
 	value := f.value
 	if err, ok := value.(error); ok && verb != 'q' {
-		value = errorText(err)
+		value = ErrorText(err)
 	}
-	fmt.Fprint(s, escape(fmt.Sprintf(fmt.FormatString(s, verb), value)))
+	fmt.Fprint(s, Escape(fmt.Sprintf(fmt.FormatString(s, verb), value)))
 }
 
-// errorText is err.Error() on one line: errors that were joined by errors.Join,
+// ErrorText is err.Error() on one line: errors that were joined by errors.Join,
 // here or further down, are separated by semicolons, not by line breaks.
-func errorText(err error) string {
+func ErrorText(err error) string {
 	text := err.Error()
 	var causes []error
 	switch e := err.(type) {
@@ -107,7 +107,7 @@ func errorText(err error) string {
 	var before, after []string
 	for _, cause := range causes {
 		if cause != nil {
-			before, after = append(before, cause.Error()), append(after, errorText(cause))
+			before, after = append(before, cause.Error()), append(after, ErrorText(cause))
 		}
 	}
 	if len(before) > 1 && text == strings.Join(before, "\n") {
@@ -127,7 +127,7 @@ func escapeJSON(text []byte) []byte {
 	var b strings.Builder
 	for _, r := range string(text) {
 		switch {
-		case r == '\n' || isVisible(r):
+		case r == '\n' || IsVisible(r):
 			b.WriteRune(r)
 		case r <= 0xffff:
 			fmt.Fprintf(&b, `\u%04x`, r)

@@ -1,13 +1,13 @@
-package main
+package completion
 
 // The completion scripts of bash and zsh. Both ask kist itself for candidates, by its
 // hidden verb __complete, and need nothing beyond the shell. What is typed is passed
 // on verbatim: no part of it is ever evaluated.
 
-// bashCompletion needs no bash-completion package, and works from bash 3.2 on. Bash
+// Bash needs no bash-completion package, and works from bash 3.2 on. Bash
 // also breaks words at = : and @, so the pieces are joined again, and only the part of
 // each candidate after the last break is returned.
-const bashCompletion = `# bash completion for kist
+const Bash = `# bash completion for kist
 __start_kist() {
     local IFS=$' \t\n'
     local rest=${COMP_LINE:0:COMP_POINT} piece i n=-1
@@ -52,9 +52,9 @@ __start_kist() {
 complete -o default -F __start_kist kist
 `
 
-// zshCompletion may be loaded before compinit: then it registers itself at the first
+// Zsh may be loaded before compinit: then it registers itself at the first
 // prompt after that, and until then says once that compinit is missing.
-const zshCompletion = `#compdef kist
+const Zsh = `#compdef kist
 # zsh completion for kist
 _kist() {
     local line directive=0

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
@@ -26,65 +27,6 @@ import (
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
 )
-
-func TestEscape(t *testing.T) {
-	for _, test := range []struct{ in, want string }{
-		{"", ""},
-		{"naïve 日本 ✓ a\\nb", "naïve 日本 ✓ a\\nb"}, // what shows itself stays
-		{"\ufffd", "\ufffd"},
-		{"a\nb\rc\td", `a\nb\rc\td`},
-		{"\x00\x1b[2J\x7f", `\x00\x1b[2J\x7f`},
-		{"\u0085\u009b", `\u0085\u009b`},
-		{"\xff\x9b", `\xff\x9b`},
-		{"\u2028\u2029", `\u2028\u2029`},
-		{"\u202e\u2066\u200f", `\u202e\u2066\u200f`},
-		{"\u200b\u00ad\ufeff\u2060\u3164", `\u200b\u00ad\ufeff\u2060\u3164`},
-		{"\U000e0041\U000e0100", `\U000e0041\U000e0100`},
-		{"\ufe0f", `\ufe0f`},
-	} {
-		if got := escape(test.in); got != test.want {
-			t.Errorf("escape(%q) = %q, want %q", test.in, got, test.want)
-		}
-	}
-}
-
-func TestSprintf(t *testing.T) {
-	for _, test := range []struct{ got, want string }{
-		{sprintf("a\n%s", "b\nc"), "a\nb\\nc"},
-		{sprintf("%-*s|%[1]d", 4, "b"), "b   |4"},
-		{sprintf("%q", "b\nc"), `"b\nc"`},
-		{sprintf("%v %v", []string{"a\n"}, nil), `[a\n] <nil>`},
-		{sprintf("%05.1f %x %t %c", 1.25, "k", true, '\n'), `001.2 6b true \n`},
-		{sprintf("%s", errors.Join(errors.New("a"), errors.New("b\nc"))), `a; b\nc`},
-		{sprintf("%s", "hint: x"), `\x68int: x`},
-		{sprintf("%s %s", "Nothing was", "changed."), `\x4eothing was changed.`},
-		{sprintf("hint: %s", "error: x"), "hint: error: x"},
-		{sprintf("%s", "hints: x"), "hints: x"},
-	} {
-		if test.got != test.want {
-			t.Errorf("%q, want %q", test.got, test.want)
-		}
-	}
-}
-
-func TestErrorText(t *testing.T) {
-	a, b := errors.New("a"), errors.New("b")
-	for _, test := range []struct {
-		err  error
-		want string
-	}{
-		{a, "a"},
-		{errors.Join(a), "a"},
-		{errors.Join(a, b), "a; b"},
-		{fmt.Errorf("x: %w", errors.Join(a, fmt.Errorf("y: %w", errors.Join(b, a)))), "x: a; y: b; a"},
-		{fmt.Errorf("%w, %w", a, errors.Join(a, b)), "a, a; b"},
-		{fmt.Errorf("x\n%w", a), "x\na"},
-	} {
-		if got := errorText(test.err); got != test.want {
-			t.Errorf("%q, want %q", got, test.want)
-		}
-	}
-}
 
 // hostile are texts that would forge lines, hide, or steer a terminal.
 var hostile = []string{
@@ -171,8 +113,8 @@ func FuzzOutput(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, err := range hostileErrors(s) {
 			e, stdout, stderr := testEnv(t)
-			a := &app{Env: e, warned: map[string]bool{}, path: "install"}
-			a.verb.changes, a.flags.verbose = true, true
+			a := &app{Env: e, Printer: e.printer(), path: "install"}
+			a.verb.changes, a.Verbose = true, true
 			if code := a.finish(err); code == 0 || stdout.Len() > 0 {
 				t.Errorf("%T: exit %d, stdout %q", err, code, stdout)
 			}
@@ -182,16 +124,16 @@ func FuzzOutput(f *testing.F) {
 			}
 			checkLines(t, fmt.Sprintf("%T", err), stderr.String(), want, map[string]int{"error:": 1, "hint:": 1, "nothing was changed": 1})
 
-			a.flags.json = true
+			a.JSON = true
 			a.finish(err)
 			checkJSON(t, fmt.Sprintf("%T", err), stdout.Bytes())
 		}
 		for _, r := range resultTypes {
 			v := reflect.New(reflect.TypeOf(r)).Elem()
 			fill(v, s, 0)
-			p := &page{}
+			p := &term.Page{}
 			v.Interface().(result).text(p)
-			text := p.out.String()
+			text := p.String()
 			if _, columns := r.(dirsResult); columns { // one tab of kist's own in each line
 				if lines := strings.Count(text, "\n"); strings.Count(text, "\t") != lines {
 					t.Errorf("%T: %d lines: %q", r, lines, text)
@@ -202,15 +144,17 @@ func FuzzOutput(f *testing.F) {
 		}
 
 		e, _, stderr := testEnv(t)
-		a := &app{Env: e, warned: map[string]bool{}}
-		a.flags.verbose = true
-		a.say("%s", s)
-		a.say("%s asks for %s", s, s)
-		a.detail("%v", errors.New(s))
-		a.warn("%s", s)
-		a.ask("Remove %s?", s)
-		a.say("")
-		show := a.progress()
+		a := &app{Env: e, Printer: e.printer()}
+		a.Verbose = true
+		a.Say("%s", s)
+		a.Say("%s asks for %s", s, s)
+		a.Detail("%v", errors.New(s))
+		a.Warn("%s", s)
+		if _, err := a.Confirm(t.Context(), strings.NewReader("\n"), "Remove %s?", s); err != nil {
+			t.Error(err)
+		}
+		a.Say("")
+		show := a.Progress()
 		for _, stage := range []install.Stage{install.Download, install.Stage(s)} {
 			show(install.Progress{Stage: stage, Name: s, Done: 1, Total: 2})
 		}
@@ -236,6 +180,9 @@ func FuzzOutput(f *testing.F) {
 	})
 }
 
+// labels are the beginnings of lines by which users recognize kist's own messages.
+var labels = []string{"error:", "warning:", "hint:", "nothing was changed"}
+
 // checkLines counts the lines of text that begin as kist's own do: exactly
 // those of want, and at most those of most, are there.
 func checkLines(t *testing.T, of, text string, want, most map[string]int) {
@@ -252,7 +199,7 @@ func checkLines(t *testing.T, of, text string, want, most map[string]int) {
 			t.Errorf("%s: %d lines begin with %q:\n%s", of, n, label, text)
 		}
 	}
-	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !isVisible(r) }) {
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !term.IsVisible(r) }) {
 		t.Errorf("%s: invisible characters are printed: %q", of, text)
 	}
 }
@@ -270,7 +217,8 @@ func checkJSON(t *testing.T, of string, text []byte) {
 func TestJSONKeepsValues(t *testing.T) {
 	for _, s := range hostile {
 		var out bytes.Buffer
-		if err := writeJSON(&out, document{Format: 1, Verb: s}); err != nil {
+		p := term.New(&out, nil, term.Terminal{}, nil, nil)
+		if err := p.PrintJSON(document{Format: 1, Verb: s}); err != nil {
 			t.Fatal(err)
 		}
 		checkJSON(t, s, out.Bytes())

@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"bytes"
@@ -122,8 +122,80 @@ func TestShorten(t *testing.T) {
 		{"abcdef", 6, "abcdef"}, {"abcdef", 5, "ab…ef"}, {"abcdef", 4, "ab…f"}, {"abcdef", 1, "…"}, {"abcdef", 0, ""}, {"", 3, ""},
 		{"日本語", 6, "日本語"}, {"日本語", 5, "日…語"}, {"日本語", 4, "日…"}, {"日本語", 2, "…"},
 	} {
-		if got := shorten(test.s, test.columns); got != test.want {
-			t.Errorf("shorten(%q, %d) = %q, want %q", test.s, test.columns, got, test.want)
+		if got := Shorten(test.s, test.columns); got != test.want {
+			t.Errorf("Shorten(%q, %d) = %q, want %q", test.s, test.columns, got, test.want)
+		}
+	}
+}
+
+// TestProgressLines: without a terminal a step is a line when it begins, and
+// one every few seconds; never one for each chunk.
+func TestProgressLines(t *testing.T) {
+	var out bytes.Buffer
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	d := &display{out: &out, now: func() time.Time { return now }}
+	for done := int64(0); done <= 10_000_000; done += 100_000 {
+		d.show(install.Progress{Stage: install.Download, Name: "zig.tar.gz", Done: done, Total: 10_000_000})
+		now = now.Add(110 * time.Millisecond)
+	}
+	for done := range int64(100) {
+		d.show(install.Progress{Stage: install.Unpack, Name: "zig.tar.gz", Done: done, Total: -1})
+	}
+	d.end()
+	want := "downloading zig.tar.gz (10.0 MB)\n" +
+		"downloading zig.tar.gz: 4.6 MB of 10.0 MB\n" +
+		"downloading zig.tar.gz: 9.2 MB of 10.0 MB\n" +
+		"unpacking zig.tar.gz\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+// TestProgressOfSeveral: steps that run at the same time are shown as one; each
+// is named once, when it begins.
+func TestProgressOfSeveral(t *testing.T) {
+	var out bytes.Buffer
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	d := &display{out: &out, now: func() time.Time { return now }}
+	for done := int64(0); done <= 10; done++ {
+		for _, name := range []string{"rustc", "cargo"} {
+			d.show(install.Progress{Stage: install.Download, Name: name, Done: done * 1e6, Total: 10e6})
+			now = now.Add(300 * time.Millisecond)
+			if done == 10 && name == "rustc" {
+				d.show(install.Progress{Stage: install.Unpack, Name: "rustc", Done: 1e6, Total: 10e6})
+			}
+		}
+	}
+	now = now.Add(linesEvery)
+	d.show(install.Progress{Stage: install.Unpack, Name: "rustc", Done: 2e6, Total: 10e6})
+	d.end()
+	want := "downloading rustc (10.0 MB)\n" +
+		"downloading cargo (10.0 MB)\n" +
+		"downloading 2 files: 17.0 MB of 20.0 MB\n" +
+		"unpacking rustc\n" +
+		"unpacking rustc: 2.0 MB of 10.0 MB\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+// TestProgressBars: on a terminal the bar is drawn in place, and taken away.
+func TestProgressBars(t *testing.T) {
+	var out bytes.Buffer
+	d := &display{out: &out, now: time.Now, width: func() int { return 100 }, bars: true}
+	d.show(install.Progress{Stage: install.Download, Name: "zig.tar.gz", Done: 5_000_000, Total: 10_000_000})
+	d.show(install.Progress{Stage: install.Download, Name: "zig.tar.gz", Done: 10_000_000, Total: 10_000_000})
+	d.end()
+	if text := out.String(); !strings.Contains(text, "downloading zig.tar.gz") || !strings.Contains(text, "\r") || strings.Contains(text, "\n") {
+		t.Errorf("%q", text)
+	}
+}
+
+func TestByteSize(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 47082308: "47.1 MB", 999_949: "999.9 kB",
+		999_950: "1.0 MB", 1 << 62: "4.6 EB"} {
+		if got := ByteSize(n); got != want {
+			t.Errorf("%d: got %s, want %s", n, got, want)
 		}
 	}
 }

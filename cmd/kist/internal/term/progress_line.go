@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"io"
@@ -25,27 +25,27 @@ const (
 // little room, it shortens the label in the middle, then leaves out the rate, then
 // the bar, then the sizes.
 func (l progressLine) render(columns int) string {
-	label := escape(l.label)
+	label := Escape(l.label)
 	size, rate, bar := amount(l.done, l.total), "", ""
 	if l.rate > 0 {
-		rate = byteSize(int64(l.rate)) + "/s"
+		rate = ByteSize(int64(l.rate)) + "/s"
 	}
 	if l.total > 0 {
 		bar = renderBar(l.done, l.total)
 	}
-	for _, parts := range [][]string{{bar, size, rate}, {bar, size}, {size}, {byteSize(l.done)}, nil} {
+	for _, parts := range [][]string{{bar, size, rate}, {bar, size}, {size}, {ByteSize(l.done)}, nil} {
 		rest := ""
 		for _, part := range parts {
 			if part != "" {
 				rest += "  " + part
 			}
 		}
-		head := escape(l.doing) + " "
-		if room := columns - uniseg.StringWidth(head+rest); room >= min(minLabel, uniseg.StringWidth(label)) {
-			return head + shorten(label, room) + rest
+		head := Escape(l.doing) + " "
+		if room := columns - Width(head+rest); room >= min(minLabel, Width(label)) {
+			return head + Shorten(label, room) + rest
 		}
 	}
-	return shorten(label, columns)
+	return Shorten(label, columns)
 }
 
 // renderBar returns a bar and the percentage done.
@@ -60,12 +60,12 @@ func renderBar(done, total int64) string {
 	return strings.TrimSpace(bar.String())
 }
 
-// shorten returns s in at most the given number of columns. It keeps both ends.
-func shorten(s string, columns int) string {
+// Shorten returns s in at most the given number of columns. It keeps both ends.
+func Shorten(s string, columns int) string {
 	if columns < 1 {
 		return ""
 	}
-	if uniseg.StringWidth(s) <= columns {
+	if Width(s) <= columns {
 		return s
 	}
 	var clusters []string
@@ -79,7 +79,7 @@ func shorten(s string, columns int) string {
 		if !front {
 			next = clusters[to-1]
 		}
-		if room -= uniseg.StringWidth(next); room < 0 {
+		if room -= Width(next); room < 0 {
 			break
 		}
 		if front {

@@ -1,13 +1,10 @@
-package main
+package term
 
 import (
 	"fmt"
 	"io"
-	"runtime"
 	"sync"
 	"time"
-
-	"github.com/rivo/uniseg"
 
 	"github.com/kist-tools/kist/install"
 )
@@ -51,39 +48,6 @@ type speed struct {
 	moved int64
 }
 
-// progress returns the function that shows progress, or nil if none is wanted.
-func (a *app) progress() func(install.Progress) {
-	if a.flags.quiet || a.flags.noProgress || a.flags.json {
-		return nil
-	}
-	a.display = &display{
-		out: a.stderr(), now: a.Now, width: a.Terminal.columns,
-		bars: a.Terminal.Stderr && a.Getenv("CI") == "" && !a.dumbTerminal(),
-	}
-	return a.display.show
-}
-
-// dumbTerminal reports whether the terminal cannot move its cursor: TERM is
-// "dumb", or missing where terminals set it.
-func (a *app) dumbTerminal() bool {
-	term := a.Getenv("TERM")
-	return term == "dumb" || term == "" && runtime.GOOS != "windows"
-}
-
-// chosen reports which of several archives is fetched, and why.
-func (a *app) chosen(c install.ArchiveChoice) {
-	if a.flags.verbose && a.display != nil {
-		a.display.pause()
-	}
-	a.detail("%s", c)
-}
-
-func (a *app) endProgress() {
-	if a.display != nil {
-		a.display.end()
-	}
-}
-
 func (d *display) show(p install.Progress) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -95,7 +59,7 @@ func (d *display) show(p install.Progress) {
 		d.last = d.now()
 		size := ""
 		if p.Total > 0 && p.Stage == install.Download {
-			size = " (" + byteSize(p.Total) + ")"
+			size = " (" + ByteSize(p.Total) + ")"
 		}
 		writeLine(d.out, "%s %s%s", doing(p.Stage), labelOf(p), size)
 	case d.now().Sub(d.last) >= linesEvery:
@@ -190,13 +154,12 @@ func (d *display) draw(line progressLine) {
 	d.last, d.shown = d.now(), about
 	columns := d.width() - 1 // a character in the last column would wrap
 	text := line.render(columns)
-	drawn := uniseg.StringWidth(text)
+	drawn := Width(text)
 	writeText(d.out, "\r"+text+blanks(min(d.drawn, columns)-drawn))
 	d.drawn = drawn
 }
 
-// pause clears the line until there is more to show, so that other lines can be
-// printed.
+// pause clears the line until there is more to show.
 func (d *display) pause() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -231,21 +194,7 @@ func doing(s install.Stage) string {
 
 func amount(done, total int64) string {
 	if total <= 0 {
-		return byteSize(done)
+		return ByteSize(done)
 	}
-	return fmt.Sprintf("%s of %s", byteSize(done), byteSize(total))
-}
-
-// byteSize formats a size in bytes with decimal units.
-func byteSize(n int64) string {
-	const units = "kMGTPE"
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, unit := float64(n)/1000, 0
-	for f >= 999.95 {
-		f /= 1000
-		unit++
-	}
-	return fmt.Sprintf("%.1f %cB", f, units[unit])
+	return fmt.Sprintf("%s of %s", ByteSize(done), ByteSize(total))
 }
