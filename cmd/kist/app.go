@@ -33,11 +33,12 @@ type app struct {
 	verb        verb   // the verb that runs
 	path        string // its name as typed: "channel add"
 	result      result
-	keysChanged bool                              // new keys of a channel were stored; they stay even if the verb fails
-	changed     bool                              // something was changed before the error
-	helped      bool                              // help was shown, which has no JSON form
-	linking     func(now, next record.Generation) // called before commands are linked; may be nil
-	meter       *transport.Meter                  // measures all downloads through Transport
+	keysChanged bool // new keys of a channel were stored; they stay even if the verb fails
+	changed     bool // something was changed before the error
+	helped      bool // help was shown, which has no JSON form
+	// linking is called before commands are linked; may be nil.
+	linking func(now, next record.Generation)
+	meter   *transport.Meter // measures all downloads through Transport
 }
 
 // A result is the output of a verb: text for people, or the value itself as JSON.

@@ -1,110 +1,183 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"io"
-	"os"
+	"fmt"
+	"maps"
 	"path/filepath"
-	"runtime"
-	"time"
+	"slices"
+	"strings"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
-	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
-	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/debian"
-	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/trust"
 )
 
-// Env is everything that kist uses of the machine it runs on. Below run, only the
-// working directory and the temporary directory are read from the process itself.
-type Env struct {
-	Args           []string // without the program's name
-	Stdin          io.Reader
-	Stdout, Stderr io.Writer
-	Environ        []string
-	Now            func() time.Time
-	LockWait       time.Duration // how long to wait for another kist, unless --wait is given
-
-	Dirs     host.BaseDirs
-	Host     install.Host
-	Platform manifests.Platform
-	// Distro returns the distribution of a Linux host, such as "debian12".
-	Distro func() string
-	// Glibc returns the version of a Linux host's GNU C library, such as "2.36".
-	Glibc   func() string
-	Program string // path of the running kist, "" if not known
-	Child   install.Child
-	// Stages lists the directories to remove if the process is interrupted; may be nil.
-	Stages *install.Stages
-
-	Terminal term.Terminal
-
-	// Transport fetches all bytes, from the network and from file URLs.
-	Transport manifests.Transport
-	// GoProxy returns the module proxies that this machine's Go is set to use, in the
-	// syntax of GOPROXY, or "" if it has no Go.
-	GoProxy func(context.Context) string
-	// AptSources returns this machine's apt sources.
-	AptSources func() []debian.AptSource
-	// Ask runs a program of the system to get its version, and returns its stdout.
-	Ask host.AskFunc
-	// Exec replaces the process by another program. It returns only on failure, or with
-	// the program's exit code on systems that cannot replace a process.
-	Exec func(path string, argv, environ []string) (code int, err error)
-}
-
-// Getenv returns a variable of e.Environ, "" if it is not set.
-func (e *Env) Getenv(name string) string { return host.Getenv(e.Environ, name) }
-
-// printer returns the way to e's streams.
-func (e *Env) printer() term.Printer {
-	return term.New(e.Stdout, e.Stderr, e.Terminal, e.Getenv, e.Now)
-}
-
-// hostEnv is the Env of this process.
-func hostEnv() Env {
-	program, _ := os.Executable()
-	machine := host.Root()
-	platform := host.Platform(machine)
-	dirs := host.ReadDirs(os.Getenv, runtime.GOOS)
-	terminal := term.Detect(os.Stdin, os.Stdout, os.Stderr)
-	wait := 10 * time.Minute
-	if terminal.Stderr { // somebody is watching
-		wait = time.Minute
-	}
-	return Env{
-		Args:  os.Args[1:],
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Environ:   os.Environ(),
-		Now:       time.Now,
-		LockWait:  wait,
-		Dirs:      dirs,
-		Host:      host.User(machine, os.Getenv),
-		Platform:  platform,
-		Distro:    func() string { return host.Distro(machine) },
-		Glibc:     func() string { return host.Glibc(machine, platform.Arch) },
-		Program:   program,
-		Child:     hostChild(),
-		Stages:    &install.Stages{},
-		Terminal:  terminal,
-		Transport: transport.New(transport.Config{Version: kistVersion().Version, Proxy: transport.ProxyFromEnvironment(os.Getenv), Now: time.Now}),
-		GoProxy: func(ctx context.Context) string {
-			config, _ := os.UserConfigDir()
-			return host.GoProxy(ctx, host.ParsePath(os.Getenv("PATH"), dirs.Bin, filepath.Join(dirs.Data, "kist")), os.Environ(), config)
+func (a *app) envCommand() *cobra.Command {
+	var language string
+	return a.command(verb{
+		group: toolchains, use: "env [TOOL…]",
+		short: "Print the environment of a toolchain, for a shell",
+		long: `Prints lines that a shell can evaluate: the toolchain's directories first on PATH,
+and what else it needs set or unset. Without TOOL, for every default. Without
+--shell, kist guesses the shell from the environment: in scripts, name it.`,
+		example: `eval "$(kist env go@1.25 --shell posix)"
+kist env go@1.25 --shell fish | source
+kist env go@1.25 --shell powershell | Out-String | Invoke-Expression
+kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cmd"`,
+		exits:    []int{0, 1, 2, 3, 8, 9},
+		args:     between(0, 1000),
+		complete: a.completeInstalled,
+		values:   map[string]completion.Completer{"shell": completion.Words(host.Shells()...)},
+		flags: func(f *pflag.FlagSet) {
+			f.StringVar(&language, "shell", "", "write for `SHELL`: posix, fish, powershell or cmd")
 		},
-		AptSources: func() []debian.AptSource { return host.AptSources(machine) },
-		Ask:        host.Ask,
-		Exec:       replaceProcess,
+		run: func(ctx context.Context, args []string) (result, error) {
+			if language != "" && !slices.Contains(host.Shells(), language) {
+				return nil, usage("env: --shell %s: want one of %s", language, strings.Join(host.Shells(), ", "))
+			}
+			refs, err := trust.ParseRefs(args)
+			if err != nil {
+				return nil, err
+			}
+			s, err := a.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer s.Close()
+			var use []record.Head
+			for _, ref := range refs {
+				r, err := s.inUse(ref)
+				if err != nil {
+					return nil, err
+				}
+				if missing := s.MissingAt(r, ""); missing != nil {
+					return nil, missing
+				}
+				use = append(use, r)
+			}
+			if len(refs) == 0 {
+				use = slices.DeleteFunc(s.state.Installed(), func(r record.Head) bool { return !s.isDefault(r) })
+			}
+			use = slices.DeleteFunc(use, func(r record.Head) bool {
+				missing := s.Missing(r)
+				if missing != nil {
+					a.warnOfMissing(missing)
+				}
+				return s.MissingAt(r, "") != nil
+			})
+			a.warnOfAnotherKist(s, use)
+			if a.JSON { // JSON is not for a shell
+				return shellEnvironment{environment: s.environment(a.Getenv("PATH"), use)}, nil
+			}
+			to := cmp.Or(host.Shell(language), host.GuessShell(a.Getenv, a.Platform.OS))
+			return s.environment(a.Getenv("PATH"), use).in(to)
+		},
+	})
+}
+
+// warnOfAnotherKist warns about releases that have a program called kist in a
+// directory that their environment puts first on PATH. kist never links such a
+// program, but the shell would run it in place of this one.
+func (a *app) warnOfAnotherKist(s *session, use []record.Head) {
+	for _, r := range use {
+		for _, dir := range s.commandDirs(r) {
+			if path := host.FindIn([]string{dir}, "kist") + host.FindIn([]string{dir}, "kist.exe"); path != "" {
+				a.Warn("in the environment of %s, kist is %s, and not this program", r.Ref(), path)
+			}
+		}
 	}
 }
 
-// hostChild returns how to start this program as a sandboxed child: by /proc/self/exe,
-// since the file on disk may have been replaced meanwhile. Systems other than Linux
-// have no sandbox and no child.
-func hostChild() install.Child {
-	if runtime.GOOS != "linux" {
-		return install.Child{}
+// commandDirs returns the directories that hold the commands of r, each once.
+func (s *session) commandDirs(r record.Head) (dirs []string) {
+	for _, c := range r.Commands {
+		dir := filepath.Join(s.Prefix(r.ID), filepath.Dir(filepath.FromSlash(c.Path)))
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
 	}
-	return install.Child{Path: "/proc/self/exe", Args: []string{"kist", childVerb}}
+	return dirs
+}
+
+// An environment holds the variables that toolchains need set and unset.
+type environment struct {
+	Set   map[string]string `json:"set"` // PATH among them
+	Unset []string          `json:"unset,omitempty"`
+}
+
+// A shellEnvironment is an environment with the lines that set it in a shell.
+type shellEnvironment struct {
+	environment
+	script string
+}
+
+func (e shellEnvironment) text(p *term.Page) { p.Raw(e.script) }
+
+// in returns e with the lines that set it in a shell.
+func (e environment) in(to host.Shell) (shellEnvironment, error) {
+	var script strings.Builder
+	for _, name := range e.Unset {
+		script.WriteString(to.UnsetLine(name) + "\n")
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Set)) {
+		line, err := to.SetLine(name, e.Set[name])
+		if err != nil {
+			return shellEnvironment{}, fmt.Errorf("%s: %w", name, err)
+		}
+		script.WriteString(line + "\n")
+	}
+	return shellEnvironment{e, script.String()}, nil
+}
+
+// environment returns the environment of the releases use, with their directories
+// first on path.
+func (s *session) environment(path string, use []record.Head) environment {
+	e := environment{Set: map[string]string{}}
+	var dirs []string
+	for _, r := range use {
+		prefix := s.Prefix(r.ID)
+		for _, dir := range s.commandDirs(r) {
+			if !slices.Contains(dirs, dir) {
+				dirs = append(dirs, dir)
+			}
+		}
+		for name, value := range r.Env {
+			if value == "" {
+				e.Unset = append(e.Unset, name)
+				continue
+			}
+			e.Set[name] = strings.ReplaceAll(value, "{prefix}", prefix)
+		}
+	}
+	slices.Sort(e.Unset)
+	e.Unset = slices.Compact(e.Unset)
+	for _, dir := range filepath.SplitList(path) {
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	e.Set["PATH"] = strings.Join(dirs, string(filepath.ListSeparator))
+	return e
+}
+
+// apply returns environ with the variables of e set and unset.
+func (e environment) apply(environ []string) []string {
+	var out []string
+	for _, pair := range environ {
+		name, _, _ := strings.Cut(pair, "=")
+		if _, set := e.Set[name]; !set && !slices.Contains(e.Unset, name) {
+			out = append(out, pair)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Set)) {
+		out = append(out, name+"="+e.Set[name])
+	}
+	return out
 }

@@ -55,43 +55,6 @@ func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
 	}, &out, &talk
 }
 
-func TestReadDirs(t *testing.T) {
-	for _, test := range []struct {
-		name    string
-		environ map[string]string
-		want    install.Dirs
-		warned  string
-		refused bool
-	}{
-		{"the defaults", map[string]string{"HOME": "/home/me"},
-			install.Dirs{Data: "/home/me/.local/share", State: "/home/me/.local/state", Cache: "/home/me/.cache",
-				Config: "/home/me/.config", Bin: "/home/me/.local/bin"}, "", false},
-		{"every variable", map[string]string{"HOME": "/home/me", "XDG_DATA_HOME": "/d", "XDG_STATE_HOME": "/s",
-			"XDG_CACHE_HOME": "/c", "XDG_CONFIG_HOME": "/f", "XDG_BIN_HOME": "/b"},
-			install.Dirs{Data: "/d", State: "/s", Cache: "/c", Config: "/f", Bin: "/b"}, "", false},
-		{"a relative one", map[string]string{"HOME": "/home/me", "XDG_DATA_HOME": "d", "XDG_STATE_HOME": "~/s"},
-			install.Dirs{Data: "/home/me/.local/share", State: "/home/me/.local/state", Cache: "/home/me/.cache",
-				Config: "/home/me/.config", Bin: "/home/me/.local/bin"}, "XDG_DATA_HOME", false},
-		{"no home", map[string]string{"XDG_DATA_HOME": "/d"}, install.Dirs{}, "", true},
-		{"a relative home", map[string]string{"HOME": "me"}, install.Dirs{}, "", true},
-	} {
-		for _, system := range []string{"linux", "darwin"} {
-			t.Run(test.name+" on "+system, func(t *testing.T) {
-				d := host.ReadDirs(func(name string) string { return test.environ[name] }, system)
-				if d.Dirs != test.want {
-					t.Errorf("got %+v, want %+v", d.Dirs, test.want)
-				}
-				if warned := strings.Join(d.Warnings, "\n"); strings.Contains(warned, test.warned) == (test.warned == "") && warned != test.warned {
-					t.Errorf("warned %q, want %q", warned, test.warned)
-				}
-				if refused := d.Err != nil; refused != test.refused {
-					t.Errorf("refused: %v", d.Err)
-				}
-			})
-		}
-	}
-}
-
 // TestExitCodes holds every class of error to its code, alone and wrapped.
 func TestExitCodes(t *testing.T) {
 	offline := fmt.Errorf("x: %w", manifests.ErrOffline)

@@ -228,7 +228,7 @@ func TestBannedCalls(t *testing.T) {
 // prints through term.Printer, which escapes what is not kist's own text.
 var streamFiles = map[string]string{
 	"cmd/kist/internal/term/printer.go":       "is the way to them",
-	"cmd/kist/env.go":                         "hands them in",
+	"cmd/kist/process.go":                     "hands them in",
 	"install/internal/sandbox/child_linux.go": "is another process, of whose talk one line is an error's",
 	"cmd/kist/exec_windows.go":                "gives them to the program that takes kist's place",
 }

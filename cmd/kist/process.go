@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/host"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/debian"
+	"github.com/kist-tools/kist/manifests/transport"
+)
+
+// Env is everything that kist uses of the machine it runs on. Below run, only the
+// working directory and the temporary directory are read from the process itself.
+type Env struct {
+	Args           []string // without the program's name
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Environ        []string
+	Now            func() time.Time
+	LockWait       time.Duration // how long to wait for another kist, unless --wait is given
+
+	Dirs     host.BaseDirs
+	Host     install.Host
+	Platform manifests.Platform
+	// Distro returns the distribution of a Linux host, such as "debian12".
+	Distro func() string
+	// Glibc returns the version of a Linux host's GNU C library, such as "2.36".
+	Glibc   func() string
+	Program string // path of the running kist, "" if not known
+	Child   install.Child
+	// Stages lists the directories to remove if the process is interrupted; may be nil.
+	Stages *install.Stages
+
+	Terminal term.Terminal
+
+	// Transport fetches all bytes, from the network and from file URLs.
+	Transport manifests.Transport
+	// GoProxy returns the module proxies that this machine's Go is set to use, in the
+	// syntax of GOPROXY, or "" if it has no Go.
+	GoProxy func(context.Context) string
+	// AptSources returns this machine's apt sources.
+	AptSources func() []debian.AptSource
+	// Ask runs a program of the system to get its version, and returns its stdout.
+	Ask host.AskFunc
+	// Exec replaces the process by another program. It returns only on failure, or with
+	// the program's exit code on systems that cannot replace a process.
+	Exec func(path string, argv, environ []string) (code int, err error)
+}
+
+// Getenv returns a variable of e.Environ, "" if it is not set.
+func (e *Env) Getenv(name string) string { return host.Getenv(e.Environ, name) }
+
+// printer returns the way to e's streams.
+func (e *Env) printer() term.Printer {
+	return term.New(e.Stdout, e.Stderr, e.Terminal, e.Getenv, e.Now)
+}
+
+// hostEnv is the Env of this process.
+func hostEnv() Env {
+	program, _ := os.Executable()
+	machine := host.Root()
+	platform := host.Platform(machine)
+	dirs := host.ReadDirs(os.Getenv, runtime.GOOS)
+	terminal := term.Detect(os.Stdin, os.Stdout, os.Stderr)
+	wait := 10 * time.Minute
+	if terminal.Stderr { // somebody is watching
+		wait = time.Minute
+	}
+	return Env{
+		Args:  os.Args[1:],
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Environ:   os.Environ(),
+		Now:       time.Now,
+		LockWait:  wait,
+		Dirs:      dirs,
+		Host:      host.User(machine, os.Getenv),
+		Platform:  platform,
+		Distro:    func() string { return host.Distro(machine) },
+		Glibc:     func() string { return host.Glibc(machine, platform.Arch) },
+		Program:   program,
+		Child:     hostChild(),
+		Stages:    &install.Stages{},
+		Terminal:  terminal,
+		Transport: transport.New(transport.Config{Version: kistVersion().Version, Proxy: transport.ProxyFromEnvironment(os.Getenv), Now: time.Now}),
+		GoProxy: func(ctx context.Context) string {
+			config, _ := os.UserConfigDir()
+			return host.GoProxy(ctx, host.ParsePath(os.Getenv("PATH"), dirs.Bin, filepath.Join(dirs.Data, "kist")), os.Environ(), config)
+		},
+		AptSources: func() []debian.AptSource { return host.AptSources(machine) },
+		Ask:        host.Ask,
+		Exec:       replaceProcess,
+	}
+}
+
+// hostChild returns how to start this program as a sandboxed child: by /proc/self/exe,
+// since the file on disk may have been replaced meanwhile. Systems other than Linux
+// have no sandbox and no child.
+func hostChild() install.Child {
+	if runtime.GOOS != "linux" {
+		return install.Child{}
+	}
+	return install.Child{Path: "/proc/self/exe", Args: []string{"kist", childVerb}}
+}
