@@ -119,7 +119,7 @@ var ownsRoot = map[string]string{
 	"install/internal/sandbox/wall_linux.go":  "reads what the process has open, and how large it is",
 	"install/host/machine.go":                 "opens the machine's root directory, to read what it is",
 	"manifests/transport/dir.go":              "serves file URLs",
-	"cmd/kist/files.go":                       "opens files that are named on the command line",
+	"cmd/kist/named_files.go":                 "opens files that are named on the command line",
 }
 
 // removesAll are the files that may call a method named RemoveAll, and why.
