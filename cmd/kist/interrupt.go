@@ -50,6 +50,7 @@ func await(ctx context.Context, stop context.CancelFunc, env Env, code <-chan in
 	atMost(cleaning, func() { env.Stages.Remove() }) // the next change removes what is left
 	atMost(lastWord, func() {
 		printer := env.printer()
+		printer.Color = "never" // the flags belong to run
 		printer.Fail("interrupted", false, "")
 	})
 	return 130

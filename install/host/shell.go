@@ -57,8 +57,8 @@ func guessWindowsShell(getenv func(string) string) Shell {
 // baseName returns what follows the last slash or backslash.
 func baseName(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }
 
-// ErrUnquotable is returned for a value that cmd cannot quote.
-var ErrUnquotable = errors.New("cmd cannot hold a value with a quotation mark, a line break or a NUL")
+// errUnquotable is returned for a value that cmd cannot quote.
+var errUnquotable = errors.New("cmd cannot hold a value with a quotation mark, a line break or a NUL")
 
 // quote makes s one word of a POSIX shell, whatever it holds but NUL. Source:
 // POSIX.1-2024, Shell Command Language, 2.2.2: nothing is special between single
@@ -107,12 +107,12 @@ func quotePowerShell(s string) string {
 	return b.String() + "'"
 }
 
-// quoteCmd writes s as set "NAME=value" in a batch file takes it. Source: cmd /?,
-// set /?: between quotation marks only % and the marks themselves are special, %%
-// stands for %. Names of files on Windows hold neither marks nor line breaks.
+// quoteCmd quotes s as a value of set "NAME=value" in a batch file. Between the
+// quotation marks only % and the marks themselves are special, and %% stands for %.
+// Names of files on Windows hold neither marks nor line breaks. Source: cmd /?, set /?.
 func quoteCmd(s string) (string, error) {
 	if strings.ContainsAny(s, "\"\r\n\x00") {
-		return "", ErrUnquotable
+		return "", errUnquotable
 	}
 	return strings.ReplaceAll(s, "%", "%%"), nil
 }

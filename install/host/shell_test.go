@@ -101,7 +101,7 @@ func TestQuoteCmd(t *testing.T) {
 		s := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.SampledFrom([]rune("a%\"&|<>^!()\n\r ")))).Draw(t, "s")
 		line, err := Cmd.SetLine("X", s)
 		if strings.ContainsAny(s, "\"\r\n\x00") {
-			if !errors.Is(err, ErrUnquotable) {
+			if !errors.Is(err, errUnquotable) {
 				t.Fatalf("%q: %q, %v", s, line, err)
 			}
 			return
