@@ -1,7 +1,6 @@
 package host
 
 import (
-	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -9,11 +8,8 @@ import (
 	"github.com/kist-tools/kist/manifests/debian"
 )
 
-// Ceilings on a machine's apt sources.
-const (
-	maxAptFile  = 1 << 20 // bytes
-	maxAptFiles = 256
-)
+// maxAptFiles is how many files of apt sources are read.
+const maxAptFiles = 256
 
 // AptSources reads the apt sources of the machine whose root directory is root:
 // sources.list first, then the files of sources.list.d in order. Files that cannot
@@ -26,7 +22,7 @@ func AptSources(root fs.FS) (list []debian.AptSource) {
 		names = append(names, found...)
 	}
 	for _, name := range names[:min(len(names), maxAptFiles)] {
-		for _, s := range debian.ParseSources(name, aptFile(root, name)) {
+		for _, s := range debian.ParseSources(name, readSmall(root, name)) {
 			s.URIs = listedMirrors(root, s.URIs)
 			list = append(list, s)
 		}
@@ -43,29 +39,11 @@ func listedMirrors(root fs.FS, uris []string) (list []string) {
 			list = append(list, uri)
 			continue
 		}
-		for line := range strings.Lines(string(aptFile(root, strings.TrimLeft(path.Clean(file), "/")))) {
+		for line := range strings.Lines(string(readSmall(root, strings.TrimLeft(path.Clean(file), "/")))) {
 			if word := strings.Fields(line); len(word) > 0 && !strings.HasPrefix(word[0], "#") {
 				list = append(list, word[0])
 			}
 		}
 	}
 	return list
-}
-
-// aptFile reads the file name below root, and returns nil if it is not a regular file
-// of at most maxAptFile bytes.
-func aptFile(root fs.FS, name string) []byte {
-	if info, err := fs.Stat(root, name); err != nil || !info.Mode().IsRegular() {
-		return nil // a pipe would be waited for
-	}
-	f, err := root.Open(name)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxAptFile+1))
-	if err != nil || len(data) > maxAptFile {
-		return nil
-	}
-	return data
 }

@@ -15,7 +15,7 @@ func TestAptSources(t *testing.T) {
 		"etc/apt/sources.list.d/a.list":              file("deb mirror+file:/etc/apt/mirrors/debian.list bookworm main\n"),
 		"etc/apt/sources.list.d/a.sources":           file("Types: deb\nURIs: http://five.example/debian\nSuites: bookworm\nComponents: main\n"),
 		"etc/apt/sources.list.d/c.list.save":         file("deb http://saved.example/debian bookworm main\n"),
-		"etc/apt/sources.list.d/huge.list":           file("deb http://huge.example/debian bookworm main\n" + strings.Repeat("#", maxAptFile)),
+		"etc/apt/sources.list.d/huge.list":           file("deb http://huge.example/debian bookworm main\n" + strings.Repeat("#", maxSmall)),
 		"etc/apt/sources.list.d/directory.list/file": file(""),
 		"etc/apt/mirrors/debian.list":                file("# mirrors\nhttp://two.example/debian\tpriority:1\n\nhttp://three.example/debian\n"),
 	}

@@ -59,7 +59,7 @@ func Platform(root fs.FS) manifests.Platform {
 // systems, and if the distribution is unknown. Source: os-release(5).
 func Distro(root fs.FS) string {
 	for _, name := range []string{"etc/os-release", "usr/lib/os-release"} {
-		if text, err := fs.ReadFile(root, name); err == nil {
+		if text := readSmall(root, name); text != nil {
 			fields := map[string]string{}
 			for line := range strings.Lines(string(text)) {
 				name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
@@ -125,4 +125,25 @@ func Getenv(environ []string, name string) string {
 		}
 	}
 	return ""
+}
+
+// maxSmall is the most that readSmall reads, in bytes.
+const maxSmall = 1 << 20
+
+// readSmall reads the file name below root, and returns nil if it is not a regular file
+// of at most maxSmall bytes.
+func readSmall(root fs.FS, name string) []byte {
+	if info, err := fs.Stat(root, name); err != nil || !info.Mode().IsRegular() {
+		return nil // a pipe would be waited for
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSmall+1))
+	if err != nil || len(data) > maxSmall {
+		return nil
+	}
+	return data
 }

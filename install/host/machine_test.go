@@ -19,7 +19,8 @@ func TestDistro(t *testing.T) {
 		"ID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"24.04\"\n": "ubuntu24.04",
 		"# comment\nID='amzn'\nVERSION_ID='2'":              "amzn2",
 		"NAME=\"Arch Linux\"\nID=arch\nBUILD_ID=rolling\n":  "arch",
-		"": "",
+		"":                                       "",
+		"ID=huge\n" + strings.Repeat("#", 1<<20): "",
 	} {
 		root := fstest.MapFS{"usr/lib/os-release": {Data: []byte(text)}}
 		if got := host.Distro(root); got != want {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A shell is a shell for which kist can print an environment.
+// A Shell is a shell for which kist can print an environment.
 type Shell string
 
 const (
@@ -60,7 +60,7 @@ func baseName(path string) string { return path[strings.LastIndexAny(path, `/\`)
 // errUnquotable is returned for a value that cmd cannot quote.
 var errUnquotable = errors.New("cmd cannot hold a value with a quotation mark, a line break or a NUL")
 
-// quote makes s one word of a POSIX shell, whatever it holds but NUL. Source:
+// Quote makes s one word of a POSIX shell, whatever it holds but NUL. Source:
 // POSIX.1-2024, Shell Command Language, 2.2.2: nothing is special between single
 // quotes.
 func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
