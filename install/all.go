@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -16,7 +17,7 @@ import (
 )
 
 // Empty reports whether none of kist's directories exists.
-func (i *Installer) Empty() bool { return i.roots.empty() }
+func (i *Installer) Empty() bool { return i.roots.Empty() }
 
 // RemoveAll uninstalls everything: toolchains, links, receipts, generations.
 // With self it also removes everything else that kist keeps (cache, marks, settings)
@@ -27,7 +28,7 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	if i.Empty() {
 		return Result{}, nil
 	}
-	lock, err := i.lock(ctx)
+	lock, err := i.roots.Lock(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -36,7 +37,7 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 		return Result{}, errors.Join(err, lock.Unlock())
 	}
 	res, stuck, err := i.removeEverything(ctx, heads)
-	if config := i.roots.open(configDir); err == nil && self && config != nil && i.o.Retire != nil {
+	if config := i.roots.Dir(roots.Config); err == nil && self && config != nil && i.o.Retire != nil {
 		err = i.o.Retire(config) // first: a channel must not be left without its keys or its mark
 	}
 	var left survey
@@ -45,7 +46,7 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 		res.Leftovers = append(res.Leftovers, left.foreign...)
 	}
 	for _, s := range stuck {
-		at := i.asGiven(s.Path)
+		at := i.roots.PathAsGiven(s.Path)
 		if !slices.ContainsFunc(res.Leftovers, func(d Drift) bool { return d.Path == at }) {
 			res.Leftovers = append(res.Leftovers, Drift{Path: at, Reason: s.Reason()})
 		}
@@ -54,7 +55,7 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 		err = i.removeOwn(left)
 	}
 	if err == nil && self {
-		err = errors.Join(i.removeMade(lock), i.roots.close())
+		err = errors.Join(i.roots.RemoveMade(lock), i.roots.Close())
 	} else {
 		err = errors.Join(err, lock.Unlock())
 	}
@@ -108,7 +109,7 @@ func (i *Installer) revoke() (map[record.ID]record.Head, error) {
 		}
 		rm.close()
 	}
-	if i.roots.open(dataDir) == nil {
+	if i.roots.Dir(roots.Data) == nil {
 		return heads, nil // without a data directory, nothing is in force
 	}
 	return heads, i.store().Revoke()
@@ -150,8 +151,8 @@ func (i *Installer) removeEverything(ctx context.Context, heads map[record.ID]re
 	if err := i.sweepEvidence(nil, nil); err != nil {
 		return res, stuck, err
 	}
-	if data := i.roots.open(dataDir); data != nil {
-		err = rmdirs(data, store.Generations, store.Toolchains, store.Stages, store.Prefixes)
+	if data := i.roots.Dir(roots.Data); data != nil {
+		err = rootfs.RemoveEmptyDirs(data, store.Generations, store.Toolchains, store.Stages, store.Prefixes)
 	}
 	return res, stuck, err
 }
@@ -209,7 +210,7 @@ func (i *Installer) keptEarlier(ctx context.Context, id record.ID) (kept []Drift
 // removeEmptyPrefixes removes the empty prefixes that have no receipt. Nothing may be
 // removed from prefixes that have no receipt and are not empty.
 func (i *Installer) removeEmptyPrefixes(receipts map[record.ID]record.Head, damaged map[record.ID]error) error {
-	data := i.roots.open(dataDir)
+	data := i.roots.Dir(roots.Data)
 	if data == nil {
 		return nil
 	}

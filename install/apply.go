@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
@@ -139,11 +140,11 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 		return nil, err
 	}
 	defer from.close()
-	cacheRoot, err := i.create(cacheDir)
+	cacheRoot, err := i.roots.Create(roots.Cache)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := i.create(dataDir); err != nil {
+	if _, err := i.roots.Create(roots.Data); err != nil {
 		return nil, err
 	}
 	label := labels(r)
@@ -197,7 +198,7 @@ func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {
 	return record.Receipt{Head: record.Head{ID: id, Channel: r.Channel, Tool: r.Tool, Version: r.Version,
 		Requested: r.Requested, Labels: r.Labels,
 		Platform: r.Platform, Components: r.Components, Optional: r.Optional, Listings: r.Listings, Profile: r.Profile, Evidence: r.Evidence, Env: r.Env,
-		Prefix: filepath.Join(i.roots.real[dataDir], store.Prefixes, string(id)), Installed: i.o.Now, Kist: i.o.Version}}, nil
+		Prefix: filepath.Join(i.roots.Real(roots.Data), store.Prefixes, string(id)), Installed: i.o.Now, Kist: i.o.Version}}, nil
 }
 
 // progress returns the progress callback of a cache. labels maps artifact names to labels.

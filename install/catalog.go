@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -123,7 +124,7 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch manifes
 // putMark stores m, unless another kist has stored a newer mark meanwhile: then m
 // is stale.
 func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) error {
-	lock, err := i.lock(ctx)
+	lock, err := i.roots.Lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -146,7 +147,7 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) erro
 // Rekey durably stores the keys of k as the keys of an added channel, before
 // anything that they signed is checked.
 func (i *Installer) Rekey(ctx context.Context, ch manifests.Channel, k verify.KeysMark) error {
-	lock, err := i.lock(ctx)
+	lock, err := i.roots.Lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -201,7 +202,7 @@ func (i *Installer) UndoMark(ctx context.Context, ch manifests.Channel, before v
 // DropMark removes the mark of a channel that the user removed. A file that has the name
 // of the mark but cannot be parsed is kept, and returned.
 func (i *Installer) DropMark(ctx context.Context, channel string) ([]Drift, error) {
-	lock, err := i.lock(ctx)
+	lock, err := i.roots.Lock(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +221,7 @@ func (i *Installer) keptMark(channel string, kept bool) []Drift {
 	if !kept {
 		return nil
 	}
-	return []Drift{i.foreign(stateDir, store.MarkName(channel))}
+	return []Drift{i.foreign(roots.State, store.MarkName(channel))}
 }
 
 func union(a, b []string) []string {

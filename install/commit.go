@@ -8,6 +8,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/rootfs"
@@ -32,12 +33,12 @@ func (e *UnfinishedError) Unwrap() error { return e.Err }
 // commit carries out *p under the lock, after it has planned again. again is true if
 // the state changed meanwhile and the new *p needs a release that is not staged.
 func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]*stagedRelease) (res Result, again bool, err error) {
-	lock, err := i.lock(ctx)
+	lock, err := i.roots.Lock(ctx)
 	if err != nil {
 		return Result{}, false, err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	if _, err := i.create(dataDir); err != nil {
+	if _, err := i.roots.Create(roots.Data); err != nil {
 		return Result{}, false, err
 	}
 	if res, err = i.repair(ctx); err != nil {
@@ -234,7 +235,7 @@ func (i *Installer) PreviewDropGenerations(numbers ...uint64) (kept []Drift, err
 			return nil, err
 		}
 		for _, name := range foreign {
-			kept = append(kept, i.foreign(dataDir, name))
+			kept = append(kept, i.foreign(roots.Data, name))
 		}
 	}
 	return kept, nil
@@ -258,10 +259,11 @@ func (i *Installer) sweepEvidence(receipts map[record.ID]record.Head, damaged ma
 // repairOnly is Apply for an empty plan. It repairs what a crash may have left,
 // unless another kist holds the lock, which does the same.
 func (i *Installer) repairOnly(ctx context.Context) (Result, error) {
-	if i.roots.open(dataDir) != nil && i.roots.open(stateDir) != nil && !i.o.DryRun {
-		held, err := i.lockBoth(ctx, 0)
+	if !i.o.DryRun {
+		held, err := i.roots.LockExisting(ctx)
 		var busy *rootfs.BusyError
 		switch {
+		case held == nil && err == nil: // nothing was ever installed
 		case err == nil:
 			res, err := i.repair(ctx)
 			return res, errors.Join(err, held.Unlock())

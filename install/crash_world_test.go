@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -155,7 +156,7 @@ func (w *world) sound(when string, mark uint64) {
 	if now := w.serial(); now < mark && now != 0 {
 		t.Errorf("%s: the mark went from %d to %d", when, mark, now)
 	}
-	if data := i.roots.open(dataDir); data != nil {
+	if data := i.roots.Dir(roots.Data); data != nil {
 		lock, err := rootfs.TryLock(data, store.LockFile, "")
 		if err != nil {
 			t.Fatalf("%s: %v", when, err)

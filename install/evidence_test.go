@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -63,7 +64,7 @@ func TestEvidenceStaysWhileAReceiptNeedsIt(t *testing.T) {
 	}
 	four := w.install(w.release("four", "1.0", "bin/four"))
 	w.must(plan.Change{Remove: []record.ID{four.ID}})
-	if _, err := w.kist().roots.open(stateDir).Lstat("evidence"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := w.kist().roots.Dir(roots.State).Lstat("evidence"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the directory stays: %v", err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/unpack"
@@ -170,7 +171,7 @@ func (w *world) artifact(name, format string, size int) manifests.Artifact {
 func (w *world) cache() (*Installer, download.Cache) {
 	w.t.Helper()
 	i := w.kist()
-	root, err := i.create(cacheDir)
+	root, err := i.roots.Create(roots.Cache)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/private"
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -96,7 +97,7 @@ func inspect(ctx context.Context, u *sandbox.Unpacker, into *os.Root, budget *pr
 // Blob returns the archive that a receipt names from the cache. Errors are those of
 // download.Cache.Open; without a cache, the error matches fs.ErrNotExist.
 func (i *Installer) Blob(ctx context.Context, a record.Artifact) (download.Blob, error) {
-	root := i.roots.open(cacheDir)
+	root := i.roots.Dir(roots.Cache)
 	if root == nil {
 		return download.Blob{}, fmt.Errorf("no cache: %w", os.ErrNotExist)
 	}

@@ -7,7 +7,7 @@
 // Guarantees:
 //   - Nothing outside <base>/kist and kist's own links in the bin directory is
 //     ever written or removed; bases that belong to the system are refused
-//     before anything is created (roots.go).
+//     before anything is created (internal/roots).
 //   - Archives are decoded in a child process that can only fill the stage of
 //     its prefix, as far as the system can enforce that, and its report is
 //     compared with the disk (internal/sandbox). The receipt records the level
@@ -45,6 +45,7 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
@@ -52,10 +53,6 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
 )
-
-// Dirs are the five base directories, absolute, as the user's environment gives
-// them: $XDG_DATA_HOME and so on. kist's own are always <base>/kist; Bin is shared.
-type Dirs struct{ Data, State, Cache, Config, Bin string }
 
 // Options are the inputs and settings of an Installer.
 type Options struct {
@@ -128,18 +125,15 @@ const (
 // use; a lock keeps processes apart.
 type Installer struct {
 	o         Options
-	roots     *roots
-	unfit     error  // why nothing may be changed in the directories
-	movedFrom string // kist's own data directory before its home was moved; "" if it was not
+	roots     *roots.Roots
 	reporting sync.Mutex
-	ctx       context.Context // of Open: ends the waits of methods that take none
 	turns     download.Turns
 }
 
-// Open checks every directory of o (roots.go) and opens those that exist. It creates
-// nothing and takes no lock: that is enough for readers. When ctx is done, every
-// wait of the Installer for another kist ends. Errors are *SystemPrefixError,
-// *UnsafeDirError, *SeparatorError and, if the directories do not belong together,
+// Open checks every directory of o and opens those that exist. It creates nothing and
+// takes no lock: that is enough for readers. When ctx is done, every wait of the
+// Installer for another kist ends. Errors are *SystemPrefixError, *UnsafeDirError,
+// *SeparatorError, *NoteError and, if the directories do not belong together,
 // *OtherPlaceError.
 func Open(ctx context.Context, o Options) (*Installer, error) {
 	if o.Progress == nil {
@@ -157,13 +151,12 @@ func Open(ctx context.Context, o Options) (*Installer, error) {
 	if o.Checkpoint == nil {
 		o.Checkpoint = func(string) {}
 	}
-	r, err := openRoots(o.Dirs, o.Host, o.Warn)
+	i := &Installer{o: o}
+	var err error
+	i.roots, err = roots.Open(ctx, roots.Options{Dirs: o.Dirs, Host: o.Host, Random: o.Random, LockWait: o.LockWait,
+		About: i.about(), Waiting: i.waiting, Warn: o.Warn, Checkpoint: o.Checkpoint})
 	if err != nil {
 		return nil, err
-	}
-	i := &Installer{o: o, roots: r, ctx: ctx}
-	if _, err := i.checkNotes(); err != nil {
-		return nil, errors.Join(err, r.close())
 	}
 	return i, ctx.Err()
 }
@@ -171,7 +164,13 @@ func Open(ctx context.Context, o Options) (*Installer, error) {
 // MayChange returns why nothing may be changed in kist's directories, such as a
 // *BecameLinkError, or nil. Verbs that change something call it before they begin;
 // each change checks it again.
-func (i *Installer) MayChange() error { return i.unfit }
+func (i *Installer) MayChange() error { return i.roots.MayChange() }
+
+// Writable checks, before anything is stored, that settings can be written: in the
+// settings directory and in the given directories below it that exist. If the settings
+// directory is missing, it checks the nearest directory above it. It leaves nothing
+// behind.
+func (i *Installer) Writable(below ...string) error { return i.roots.Writable(below...) }
 
 // report calls Options.Progress, one call at a time.
 func (i *Installer) report(p Progress) {
@@ -181,10 +180,10 @@ func (i *Installer) report(p Progress) {
 }
 
 // Close releases what Open opened.
-func (i *Installer) Close() error { return i.roots.close() }
+func (i *Installer) Close() error { return i.roots.Close() }
 
 func (i *Installer) store() store.Store {
-	return store.Store{Data: i.roots.open(dataDir), State: i.roots.open(stateDir), Checkpoint: i.o.Checkpoint}
+	return store.Store{Data: i.roots.Dir(roots.Data), State: i.roots.Dir(roots.State), Checkpoint: i.o.Checkpoint}
 }
 
 func (i *Installer) reached(step string) { i.o.Checkpoint(step) }
@@ -276,67 +275,27 @@ func (i *Installer) Prefix(id record.ID) string {
 // exist and create is false, and an error if this user may not read it.
 func (i *Installer) Config(create bool) (*os.Root, error) {
 	if !create {
-		return i.roots.open(configDir), i.roots.closed[configDir]
+		return i.roots.Dir(roots.Config), i.roots.Unreadable(roots.Config)
 	}
-	return i.create(configDir)
+	return i.roots.Create(roots.Config)
 }
 
 // Cache returns the opened cache directory, <cache>/kist: nil if it does not exist
 // and create is false, and an error if this user may not read it.
 func (i *Installer) Cache(create bool) (*os.Root, error) {
 	if !create {
-		return i.roots.open(cacheDir), i.roots.closed[cacheDir]
+		return i.roots.Dir(roots.Cache), i.roots.Unreadable(roots.Cache)
 	}
-	return i.create(cacheDir)
+	return i.roots.Create(roots.Cache)
 }
 
 // CacheForDocuments is Cache(true), with the directory for proved documents in it.
 func (i *Installer) CacheForDocuments() (*os.Root, error) {
-	cache, err := i.create(cacheDir)
+	cache, err := i.roots.Create(roots.Cache)
 	if err == nil {
 		_, err = rootfs.MkdirAllUnsynced(cache, documentsDir, 0o700)
 	}
 	return cache, err
-}
-
-// create opens the directory of a role. It makes missing directories, and records
-// them so that the removal of kist itself can remove them.
-func (i *Installer) create(which role) (*os.Root, error) {
-	if i.unfit != nil {
-		return nil, i.unfit
-	}
-	if root := i.roots.open(which); root != nil {
-		return root, nil
-	}
-	if which == stateDir { // made before it is recorded; a kill in between leaves an empty directory
-		root, made, err := i.roots.create(which)
-		if root == nil {
-			return nil, err
-		}
-		i.reached("state directory made")
-		return root, errors.Join(err, i.recordMade(made))
-	}
-	if _, err := i.create(stateDir); err != nil {
-		return nil, err
-	}
-	if which != dataDir {
-		if _, err := i.create(dataDir); err != nil {
-			return nil, err
-		}
-	}
-	missing, err := i.roots.missing(which)
-	if err != nil {
-		return nil, err
-	}
-	if err := i.recordMade(missing); err != nil {
-		return nil, err
-	}
-	root, _, err := i.roots.create(which)
-	if err != nil {
-		return nil, err
-	}
-	i.reached("directory made")
-	return root, i.recordPlaces(false)
 }
 
 // A BusyError reports that another kist holds the lock, and what it is doing.
@@ -365,69 +324,11 @@ func (i *Installer) waiting(busy *rootfs.BusyError) {
 	i.o.Warn("waiting: " + busy.Error())
 }
 
-// locks are the locks that a change holds: that of the data directory, and that of
-// the state directory if it is another directory.
-type locks []*rootfs.Lock
-
-// Unlock releases the locks, the last one first.
-func (ls locks) Unlock() (err error) {
-	for _, l := range slices.Backward(ls) {
-		err = errors.Join(err, l.Unlock())
-	}
-	return err
-}
-
-// lock takes kist's locks, waiting for another kist up to Options.LockWait, and records
-// where the directories are.
-func (i *Installer) lock(ctx context.Context) (locks, error) {
-	for again := false; ; again = true {
-		_, err := i.create(dataDir)
-		if err == nil {
-			_, err = i.create(stateDir)
-		}
-		if err != nil {
-			return nil, err
-		}
-		held, err := i.lockBoth(ctx, i.o.LockWait)
-		if again || !errors.Is(err, fs.ErrNotExist) {
-			return held, err
-		}
-		// Another kist uninstalled itself meanwhile, and removed the directory.
-		if err := i.roots.close(); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// lockBoth locks the data and then the state directory, which exist, so that every
-// process that changes either of them meets a lock. Then it checks that the two belong
-// together, and records it.
-func (i *Installer) lockBoth(ctx context.Context, wait time.Duration) (held locks, err error) {
-	if i.unfit != nil {
-		return nil, i.unfit
-	}
-	which := []role{dataDir}
-	if !samePath(i.roots.real[dataDir], i.roots.real[stateDir]) {
-		which = append(which, stateDir)
-	}
-	for _, which := range which {
-		lock, err := rootfs.WaitLock(ctx, i.roots.open(which), store.LockFile, i.about(), wait, i.waiting)
-		if err != nil {
-			return nil, errors.Join(err, held.Unlock())
-		}
-		held = append(held, lock)
-	}
-	if err := i.recordPlaces(true); err != nil {
-		return nil, errors.Join(err, held.Unlock())
-	}
-	return held, nil
-}
-
 // Lock keeps every other kist from changing anything until unlock is called. It is
 // for changes of the settings, which this package does not write. Changes by this
 // Installer must wait for unlock, too.
 func (i *Installer) Lock(ctx context.Context) (unlock func() error, err error) {
-	held, err := i.lock(ctx)
+	held, err := i.roots.Lock(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -25,14 +26,14 @@ func (i *Installer) command(name string) string {
 // isCommand reports whether a link called name that leads to target is kist's: it leads
 // where kist would lead it, or would have before its data directory was moved.
 func (i *Installer) isCommand(target, name string) bool {
-	return target == i.command(name) || i.movedFrom != "" && target == filepath.Join(i.movedFrom, store.Current, "bin", name)
+	return target == i.command(name) || i.roots.MovedFrom() != "" && target == filepath.Join(i.roots.MovedFrom(), store.Current, "bin", name)
 }
 
 // foreignInBin lists the entries of the bin directory that are not kist's, and
 // describes each.
 func (i *Installer) foreignInBin() (map[string]string, error) {
 	names := map[string]string{}
-	bin := i.roots.open(binDir)
+	bin := i.roots.Dir(roots.Bin)
 	if bin == nil {
 		return names, nil
 	}
@@ -83,7 +84,7 @@ func (i *Installer) addLinks(g record.Generation) error {
 	if len(g.Links) == 0 {
 		return nil
 	}
-	bin, err := i.create(binDir)
+	bin, err := i.roots.Create(roots.Bin)
 	if err != nil {
 		return err
 	}
@@ -125,20 +126,17 @@ func (i *Installer) dropLinks(g record.Generation) error {
 	for _, l := range g.Links {
 		wanted[l.Name] = true
 	}
-	if bin := i.roots.open(binDir); bin != nil {
+	if bin := i.roots.Dir(roots.Bin); bin != nil {
 		if err := i.dropLinksIn(bin, wanted); err != nil {
 			return err
 		}
 	}
-	n, err := i.readNotes()
-	if err != nil || n.data == nil {
+	earlier, err := i.roots.Elsewhere(roots.Bin)
+	if err != nil {
 		return err
 	}
-	for _, p := range n.data.placesOf(binDir) {
-		if i.inUse(p) {
-			continue
-		}
-		bin, err := i.roots.openAt(p.Real)
+	for _, path := range earlier {
+		bin, err := i.roots.OpenAt(path)
 		if err != nil { // it is gone, or out of reach: nothing is done there
 			continue
 		}
@@ -201,7 +199,7 @@ func aliases(g record.Generation, receipts map[record.ID]record.Head) map[string
 // addAliases makes the aliases of g that are missing or have another target. If
 // something else has the name of an alias, addAliases warns and keeps it.
 func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]record.Head) error {
-	data := i.roots.open(dataDir)
+	data := i.roots.Dir(roots.Data)
 	for alias, target := range aliases(g, receipts) {
 		have, err := linkTarget(data, alias)
 		if err != nil {
@@ -214,7 +212,7 @@ func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]recor
 			i.o.Warn(fmt.Sprintf("%s was changed by something else; kept", filepath.Join(data.Name(), alias)))
 			continue
 		}
-		_, err = rootfs.MkdirAll(data, path.Dir(alias), sharedMode)
+		_, err = rootfs.MkdirAll(data, path.Dir(alias), 0o755)
 		if obstacle, ok := errors.AsType[*rootfs.ObstacleError](err); ok {
 			i.o.Warn(fmt.Sprintf("%s was changed by something else; kept", obstacle.Path))
 			continue
@@ -232,7 +230,7 @@ func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]recor
 
 // dropAliases removes the aliases that are not in wanted, and directories left empty.
 func (i *Installer) dropAliases(wanted map[string]string) error {
-	data := i.roots.open(dataDir)
+	data := i.roots.Dir(roots.Data)
 	if data == nil {
 		return nil
 	}

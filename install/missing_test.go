@@ -103,7 +103,7 @@ func TestUnmountedStateDirectoryIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		unmounted, ok := errors.AsType[*UnmountedError](w.kist().MayChange())
-		if ok != apart || ok && *unmounted != (UnmountedError{"state", w.path(".local/state/kist"), w.path(".local/share/kist/places.json")}) {
+		if ok != apart || ok && *unmounted != (UnmountedError{Role: "state", Path: w.path(".local/state/kist"), Note: w.path(".local/share/kist/places.json")}) {
 			t.Errorf("apart %v: %v", apart, w.kist().MayChange())
 		}
 		if err := os.Rename(w.path("volume"), w.path(".local/state/kist")); err != nil { // it is mounted
@@ -147,7 +147,7 @@ func TestUnmountedDataDirectoryIsRefused(t *testing.T) {
 			}
 			refused := c.apart && c.away
 			unmounted, ok := errors.AsType[*UnmountedError](w.kist().MayChange())
-			if ok != refused || ok && *unmounted != (UnmountedError{"data", kist, note}) {
+			if ok != refused || ok && *unmounted != (UnmountedError{Role: "data", Path: kist, Note: note}) {
 				t.Fatalf("may change: %v", w.kist().MayChange())
 			}
 			if refused {

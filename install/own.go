@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -41,19 +41,8 @@ type survey struct {
 }
 
 // foreign returns the Drift of a file that is not kist's.
-func (i *Installer) foreign(which role, name string) Drift {
-	return Drift{Path: filepath.Join(i.roots.own(which), filepath.FromSlash(name)), Reason: notOwn}
-}
-
-// asGiven returns the path of a file in one of kist's directories as the user's
-// environment spells it.
-func (i *Installer) asGiven(real string) string {
-	for _, which := range roles {
-		if inside, ok := strings.CutPrefix(real, i.roots.real[which]+string(filepath.Separator)); ok {
-			return filepath.Join(i.roots.own(which), inside)
-		}
-	}
-	return real
+func (i *Installer) foreign(which roots.Role, name string) Drift {
+	return Drift{Path: filepath.Join(i.roots.Path(which), filepath.FromSlash(name)), Reason: notOwn}
 }
 
 // surveyDirs surveys what RemoveAll removes: with self, all of kist's directories except
@@ -68,14 +57,14 @@ func (i *Installer) surveyDirs(ctx context.Context, self bool) (survey, error) {
 	if err != nil {
 		return s, err
 	}
-	for _, which := range []role{dataDir, stateDir, cacheDir, configDir} {
-		root := i.roots.open(which)
-		if root == nil || i.sharedWithEarlier(which) {
+	for _, which := range roots.Own() {
+		root := i.roots.Dir(which)
+		if root == nil || i.roots.SharedWithEarlier(which) {
 			continue
 		}
 		checksFor := func(p string) (owns []func(string) (bool, error)) {
-			for _, other := range []role{dataDir, stateDir, cacheDir, configDir} {
-				if checks[other] != nil && samePath(i.roots.real[other], i.roots.real[which]) {
+			for _, other := range roots.Own() {
+				if checks[other] != nil && i.roots.Same(other, which) {
 					owns = append(owns, checks[other])
 				}
 			}
@@ -103,12 +92,9 @@ func (i *Installer) surveyDirs(ctx context.Context, self bool) (survey, error) {
 				return nil
 			case d.IsDir():
 				return i.surveyDir(&s, root, which, p, receipts, damaged)
-			case i.isDeletedLast(which, p):
-				own, err := i.ownsDeletedLast(root, p)
-				if err == nil && !own {
-					s.foreign = append(s.foreign, i.foreign(which, p))
-				}
-				return err
+			}
+			if own, err := i.roots.OwnsBookkeeping(which, p); own || err != nil {
+				return err // removed last of all
 			}
 			for _, owns := range checksFor(p) {
 				own, err := owns(p)
@@ -142,7 +128,7 @@ func (i *Installer) surveyDirs(ctx context.Context, self bool) (survey, error) {
 // surveyDir skips directories that are removed with a receipt or a stage. It reports a
 // directory that is not kist's only if it is empty or unreadable: otherwise its files are
 // reported.
-func (i *Installer) surveyDir(s *survey, root *os.Root, which role, p string, receipts map[record.ID]record.Head, damaged map[record.ID]error) error {
+func (i *Installer) surveyDir(s *survey, root *os.Root, which roots.Role, p string, receipts map[record.ID]record.Head, damaged map[record.ID]error) error {
 	dir, name := path.Split(p)
 	switch dir {
 	case store.Prefixes + "/":
@@ -157,7 +143,7 @@ func (i *Installer) surveyDir(s *survey, root *os.Root, which role, p string, re
 		}
 		return fs.SkipDir
 	case store.Stages + "/":
-		if data := i.roots.open(dataDir); data != nil {
+		if data := i.roots.Dir(roots.Data); data != nil {
 			own, err := i.store().OwnsStage(name)
 			if err != nil {
 				return err
@@ -196,41 +182,30 @@ func ofToolchains(p string) bool {
 }
 
 // ownershipChecks returns, by role, the functions that report which files are kist's.
-func (i *Installer) ownershipChecks(ctx context.Context) (map[role]func(string) (bool, error), error) {
-	all := map[role]func(string) (bool, error){}
-	if i.roots.open(dataDir) != nil {
-		all[dataDir] = i.store().OwnsData
+func (i *Installer) ownershipChecks(ctx context.Context) (map[roots.Role]func(string) (bool, error), error) {
+	all := map[roots.Role]func(string) (bool, error){}
+	if i.roots.Dir(roots.Data) != nil {
+		all[roots.Data] = i.store().OwnsData
 	}
-	if i.roots.open(stateDir) != nil {
-		all[stateDir] = i.store().OwnsState
+	if i.roots.Dir(roots.State) != nil {
+		all[roots.State] = i.store().OwnsState
 	}
-	if cache := i.roots.open(cacheDir); cache != nil {
-		all[cacheDir] = func(name string) (bool, error) {
+	if cache := i.roots.Dir(roots.Cache); cache != nil {
+		all[roots.Cache] = func(name string) (bool, error) {
 			if strings.HasPrefix(name, documentsDir+"/") && i.o.Documents != nil {
 				return i.o.Documents(cache, name)
 			}
 			return download.Owns(ctx, cache, name)
 		}
 	}
-	if config := i.roots.open(configDir); config != nil && i.o.Settings != nil {
+	if config := i.roots.Dir(roots.Config); config != nil && i.o.Settings != nil {
 		owns, err := i.o.Settings(config)
 		if err != nil {
 			return nil, err
 		}
-		all[configDir] = owns
+		all[roots.Config] = owns
 	}
 	return all, nil
-}
-
-// sharedWithEarlier reports whether the directory of a role is also that of an earlier
-// role in roles.
-func (i *Installer) sharedWithEarlier(which role) bool {
-	for _, other := range roles[:slices.Index(roles, which)] {
-		if i.roots.open(other) != nil && samePath(i.roots.real[other], i.roots.real[which]) {
-			return true
-		}
-	}
-	return false
 }
 
 // ownDirs are the directories that kist makes in its own, as patterns of path.Match.
@@ -255,72 +230,21 @@ func (i *Installer) ownDir(p string) bool {
 	})
 }
 
-// isDeletedLast reports whether p, in the directory of a role, has the name of a file that
-// is removed after everything else: the locks, the notes, and the list of directories that
-// kist made.
-func (i *Installer) isDeletedLast(which role, p string) bool {
-	state := samePath(i.roots.real[which], i.roots.real[stateDir])
-	switch p {
-	case store.LockFile, notesFile:
-		return state || samePath(i.roots.real[which], i.roots.real[dataDir])
-	case madeFile, madeFile + rootfs.LockSuffix:
-		return state
-	}
-	return false
-}
-
-// ownsDeletedLast reports whether p, for which isDeletedLast is true, is kist's.
-func (i *Installer) ownsDeletedLast(root *os.Root, p string) (bool, error) {
-	switch p {
-	case store.LockFile, madeFile + rootfs.LockSuffix:
-		return rootfs.IsLock(root, p)
-	case notesFile:
-		n, err := readNote(root)
-		if _, damaged := errors.AsType[*NoteError](err); damaged {
-			return false, nil
-		}
-		return n != nil, err
-	}
-	info, err := root.Lstat(p)
-	if err != nil || !info.Mode().IsRegular() {
-		return false, ignore(err, fs.ErrNotExist)
-	}
-	_, err = i.readMade()
-	return err == nil, nil
-}
-
 // otherPlaces returns the directories that kist used under another environment and that
 // still exist. RemoveAll does not touch them.
 func (i *Installer) otherPlaces() (other []Drift) {
-	n, err := i.readNotes()
-	if err != nil {
-		return nil
-	}
-	places := map[string]role{}
-	for _, known := range []*note{n.data, n.state} {
-		if known == nil {
-			continue
+	for _, which := range []roots.Role{roots.Cache, roots.Config} {
+		paths, err := i.roots.Elsewhere(which)
+		if err != nil {
+			return nil
 		}
-		for _, which := range []role{cacheDir, configDir} {
-			for _, p := range known.placesOf(which) {
-				if !i.inUse(p) && i.roots.exists(p.Real) {
-					places[p.Real] = which
-				}
+		for _, path := range paths {
+			if slices.ContainsFunc(other, func(d Drift) bool { return d.Path == path }) {
+				continue
 			}
+			other = append(other, Drift{Path: path, Reason: "kist's under another XDG_" + strings.ToUpper(string(which)) + "_HOME"})
 		}
 	}
-	for _, at := range slices.Sorted(maps.Keys(places)) {
-		other = append(other, Drift{Path: at, Reason: "kist's under another XDG_" + strings.ToUpper(string(places[at])) + "_HOME"})
-	}
+	slices.SortFunc(other, func(a, b Drift) int { return strings.Compare(a.Path, b.Path) })
 	return other
-}
-
-// inUse reports whether p is one of kist's directories under the present environment.
-func (i *Installer) inUse(p knownPlace) bool {
-	for _, which := range roles {
-		if samePath(i.roots.real[which], p.Real) || i.roots.isOpen(which, p.Real) {
-			return true
-		}
-	}
-	return false
 }

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/rootfs"
@@ -213,7 +214,7 @@ func (r *removal) removeContents(ctx context.Context, at func(p string) string, 
 
 // shrink shortens the receipt of a removed release to kept, or drops it if kept is empty.
 func (i *Installer) shrink(r record.Receipt, kept []record.Entry, t *tree) error {
-	data := i.roots.open(dataDir)
+	data := i.roots.Dir(roots.Data)
 	t.forget()
 	if len(kept) == 0 {
 		err := data.Remove(path.Join(store.Prefixes, string(r.ID)))

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/rootfs"
@@ -160,7 +161,7 @@ func TestRemovalReadsOnlyTouchedFiles(t *testing.T) {
 // keepsStamps reports whether the stamps of i's file system are reliable.
 func keepsStamps(t *testing.T, i *Installer) bool {
 	t.Helper()
-	data, err := rootfs.OpenDir(i.roots.open(dataDir))
+	data, err := rootfs.OpenDir(i.roots.Dir(roots.Data))
 	if err != nil {
 		t.Fatal(err)
 	}

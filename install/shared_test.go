@@ -3,9 +3,7 @@
 package install
 
 import (
-	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -72,41 +70,5 @@ func TestModesForOtherUsers(t *testing.T) {
 				t.Errorf("umask %03o: there is no %s", mask, name)
 			}
 		}
-	}
-}
-
-// If this user may not read the settings or the cache, the installed state can still be
-// read, but operations that need them fail.
-func TestClosedSettings(t *testing.T) {
-	w := newWorld(t)
-	zig := w.install(w.release("zig", "1.0", "bin/zig"))
-	denied := &fs.PathError{Op: "open", Path: "kist", Err: fs.ErrPermission}
-	i := w.kist()
-	if _, err := i.Config(false); err != nil {
-		t.Error(err)
-	}
-	for _, which := range roles {
-		if got, want := i.roots.mayBeClosed(which, denied), which != dataDir && which != stateDir; got != want {
-			t.Errorf("%s may be closed: %v", which, got)
-		}
-		if i.roots.mayBeClosed(which, nil) || i.roots.mayBeClosed(which, fs.ErrNotExist) {
-			t.Errorf("%s counts as closed", which)
-		}
-	}
-	for _, which := range []role{configDir, cacheDir} {
-		i.roots.closed[which] = denied
-	}
-	if _, err := i.checkNotes(); err != nil || !errors.Is(i.MayChange(), fs.ErrPermission) {
-		t.Errorf("%v, %v", err, i.MayChange())
-	}
-	for what, open := range map[string]func(bool) (*os.Root, error){"config": i.Config, "cache": i.Cache} {
-		for _, create := range []bool{false, true} {
-			if _, err := open(create); !errors.Is(err, fs.ErrPermission) {
-				t.Errorf("%s: %v", what, err)
-			}
-		}
-	}
-	if s, err := i.State(); err != nil || len(s.Installed()) != 1 || i.Missing(zig) != nil {
-		t.Errorf("%v, %v", s.Installed(), err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/private"
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
@@ -29,7 +30,7 @@ type volume struct{ id, free, inodes int64 }
 // NoExec reports whether the data directory is on a file system that is mounted
 // noexec, so that no installed command can be started.
 func (i *Installer) NoExec() bool {
-	root := i.roots.open(dataDir)
+	root := i.roots.Dir(roots.Data)
 	return root != nil && rootfs.NoExec(root)
 }
 
@@ -66,7 +67,7 @@ const overheadFiles = 16
 // cache for the missing archives, and in the data directory for their content. The real
 // need can only be larger: not every size is known, and each archive counts as one file.
 func (i *Installer) space(ctx context.Context, q *queue, r manifests.Release, memory *private.Budget) error {
-	if err := rootfs.Probe(i.roots.open(dataDir)); err != nil {
+	if err := rootfs.Probe(i.roots.Dir(roots.Data)); err != nil {
 		return err
 	}
 	cache := need{path: filepath.Join(i.o.Dirs.Cache, "kist")}
@@ -87,10 +88,10 @@ func (i *Installer) space(ctx context.Context, q *queue, r manifests.Release, me
 	}
 	cache.bytes += onDisk
 	var err error
-	if data.volume, err = volumeOf(i.roots.open(dataDir)); err != nil {
+	if data.volume, err = volumeOf(i.roots.Dir(roots.Data)); err != nil {
 		return nil // writing will fail if there is no room
 	}
-	if cache.volume, err = volumeOf(i.roots.open(cacheDir)); err != nil {
+	if cache.volume, err = volumeOf(i.roots.Dir(roots.Cache)); err != nil {
 		return checkFits(data)
 	}
 	return checkFits(data, cache)

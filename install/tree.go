@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/rootfs"
@@ -45,7 +46,7 @@ func (e *CrossedLinkError) Error() string {
 // openTree opens the prefix of r. It returns a *CrossedLinkError if the prefix, or a
 // directory above it, became a link since the install.
 func (i *Installer) openTree(r record.Receipt) (*tree, error) {
-	data := i.roots.open(dataDir)
+	data := i.roots.Dir(roots.Data)
 	if data == nil {
 		return nil, fs.ErrNotExist
 	}
@@ -70,7 +71,7 @@ func (i *Installer) openTree(r record.Receipt) (*tree, error) {
 // was moved as a whole leads through no link, and is allowed.)
 func (i *Installer) checkSamePath(r record.Receipt) error {
 	given := i.Prefix(r.ID)
-	real := filepath.Join(i.roots.real[dataDir], store.Prefixes, string(r.ID))
+	real := filepath.Join(i.roots.Real(roots.Data), store.Prefixes, string(r.ID))
 	if real != given && real != r.Prefix {
 		return &CrossedLinkError{r.ID, given}
 	}

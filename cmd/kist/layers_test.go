@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"manifests/native", "manifests/rust", "manifests/signedfiles", "manifests/debian", "manifests/gosum",
 		"manifests/system", "manifests/transport", "manifests/manifesttest", "install/record", "install/download"},
 	{"manifests/publish", "manifests/channels", "manifests/upstreams", "install/plan", "install/unpack", "install/internal/store"},
-	{"install/internal/sandbox"},
+	{"install/internal/sandbox", "install/internal/roots"},
 	{"manifests/trust"},
 	{"install"},
 	{"install/evidence", "install/host", "cmd/kist/internal/term"},
@@ -65,6 +65,7 @@ var edges = map[string][]string{
 	"install/unpack":         {"manifests/rootfs", "install/record", "manifests", "verify", "verify/inflate"},
 	"install/internal/store": {"manifests/rootfs", "install/record", "manifests", "verify"},
 
+	"install/internal/roots":   {"install/internal/store", "manifests/rootfs"},
 	"install/internal/sandbox": {"install/record", "install/unpack", "manifests", "verify"},
 
 	// trust imports neither install nor its records: both would be a way back up.
@@ -72,7 +73,7 @@ var edges = map[string][]string{
 		"manifests/system", "manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
 
 	// install imports no source and no transport: both are handed in.
-	"install": {"install/download", "install/internal/private", "manifests/rootfs", "install/internal/sandbox", "install/internal/store",
+	"install": {"install/download", "install/internal/private", "manifests/rootfs", "install/internal/roots", "install/internal/sandbox", "install/internal/store",
 		"install/plan", "install/record", "install/unpack", "manifests", "verify"},
 	"install/evidence": {"install", "install/download", "install/record", "manifests/channels", "manifests/debian", "manifests/native",
 		"manifests/trust", "manifests/upstreams", "verify"},
@@ -95,7 +96,7 @@ var outsiders = map[string][]string{
 	"github.com/spf13":                    {"cmd/kist", "cmd/kist/internal/completion"},
 	"golang.org/x/term":                   {"cmd/kist/internal/term"},
 	"golang.org/x/net/http/httpproxy":     {"manifests/transport"},
-	"golang.org/x/sys":                    {"install", "install/internal/private", "manifests/rootfs", "install/internal/sandbox", "install/unpack/pages_linux.go"},
+	"golang.org/x/sys":                    {"install/memory_linux.go", "install/internal/private", "install/internal/roots", "manifests/rootfs", "install/internal/sandbox", "install/unpack/pages_linux.go"},
 	"github.com/landlock-lsm/go-landlock": {"install/internal/sandbox"},
 	"github.com/pelletier/go-toml/v2":     {"manifests/internal/tomldoc", "manifests/channels"},
 	"github.com/klauspost/compress":       {"install/unpack"},
@@ -110,16 +111,17 @@ var outsiders = map[string][]string{
 // ownsRoot are the files that touch the file system by path, and why; every
 // other goes through an *os.Root that it was given.
 var ownsRoot = map[string]string{
-	"install/roots.go":                        "judges the directories and opens them: the handle is the only way in",
-	"install/roots_linux.go":                  "reads which mounts there are",
-	"install/roots_unix.go":                   "judges the directories",
-	"install/roots_windows.go":                "judges the directories",
-	"install/memory_linux.go":                 "reads how much memory there is",
-	"install/internal/sandbox/child_linux.go": "opens the directory that it was handed",
-	"install/internal/sandbox/wall_linux.go":  "reads what the process has open, and how large it is",
-	"install/host/machine.go":                 "opens the machine's root directory, to read what it is",
-	"manifests/transport/dir.go":              "serves file URLs",
-	"cmd/kist/named_files.go":                 "opens files that are named on the command line",
+	"install/internal/roots/open.go":            "opens the directories that were checked: the handle is the only way in",
+	"install/internal/roots/pair.go":            "looks whether another directory is kist's",
+	"install/internal/roots/mounts_linux.go":    "reads the mount table",
+	"install/internal/roots/machine_unix.go":    "checks the directories",
+	"install/internal/roots/machine_windows.go": "checks the directories",
+	"install/memory_linux.go":                   "reads how much memory there is",
+	"install/internal/sandbox/child_linux.go":   "opens the directory that it was handed",
+	"install/internal/sandbox/wall_linux.go":    "reads what the process has open, and how large it is",
+	"install/host/machine.go":                   "opens the machine's root directory, to read what it is",
+	"manifests/transport/dir.go":                "serves file URLs",
+	"cmd/kist/named_files.go":                   "opens files that are named on the command line",
 }
 
 // removesAll are the files that may call a method named RemoveAll, and why.

@@ -63,11 +63,11 @@ func (e *ForeignLockError) Unwrap() error { return fs.ErrExist }
 func IsLock(root *os.Root, name string) (bool, error) {
 	info, err := root.Lstat(name)
 	if err != nil || !info.Mode().IsRegular() {
-		return false, ignoreMissing(err)
+		return false, IgnoreMissing(err)
 	}
 	f, err := OpenRegular(root, name)
 	if err != nil {
-		return false, ignoreMissing(err)
+		return false, IgnoreMissing(err)
 	}
 	defer f.Close()
 	return isLockFile(f)
@@ -79,13 +79,6 @@ var holderLine = regexp.MustCompile(`^([0-9]+( [^\n]*\n?)?)?$`)
 func isLockFile(f *os.File) (bool, error) {
 	text, err := io.ReadAll(io.NewSectionReader(f, 0, maxHolder+1))
 	return err == nil && len(text) <= maxHolder && holderLine.Match(text), err
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // A Lock is a lock that this process holds.

@@ -196,6 +196,29 @@ func IsNotEmpty(err error) bool {
 	return errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, fs.ErrExist)
 }
 
+// IgnoreMissing returns nil for the error of a name that is missing, as is every name
+// below something that is not a directory.
+func IgnoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil
+	}
+	return err
+}
+
+// RemoveEmptyDirs removes those of the directories that are empty, in this order.
+func RemoveEmptyDirs(root *os.Root, names ...string) error {
+	for _, name := range names {
+		info, err := root.Lstat(name)
+		if err == nil && info.IsDir() {
+			err = root.Remove(name)
+		}
+		if err := IgnoreMissing(err); err != nil && !IsNotEmpty(err) {
+			return err
+		}
+	}
+	return nil
+}
+
 // A TooLargeError reports that a file is, or would be, longer than its reader accepts.
 type TooLargeError struct {
 	Path  string

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -85,5 +84,5 @@ func (s Store) SweepEvidence(needed map[verify.Digest]bool) error {
 	if len(needed) > 0 {
 		return nil
 	}
-	return errors.Join(rmdir(s.State, EvidenceDir), rmdir(s.State, Evidence))
+	return rootfs.RemoveEmptyDirs(s.State, EvidenceDir, Evidence)
 }

@@ -220,7 +220,7 @@ func (s Store) DropGeneration(n uint64) error {
 			return err
 		}
 	}
-	if err := rmdir(s.Data, path.Join(dir, "bin")); err != nil {
+	if err := rootfs.RemoveEmptyDirs(s.Data, path.Join(dir, "bin")); err != nil {
 		return err
 	}
 	if err := rootfs.SweepTemps(s.Data, dir); err != nil {
@@ -232,11 +232,11 @@ func (s Store) DropGeneration(n uint64) error {
 		}
 	}
 	s.reached("generation emptied")
-	if err := rmdir(s.Data, dir); err != nil {
+	if err := rootfs.RemoveEmptyDirs(s.Data, dir); err != nil {
 		return err
 	}
 	s.reached("generation dropped")
-	return ignoreMissing(rootfs.SyncDir(s.Data, Generations))
+	return rootfs.IgnoreMissing(rootfs.SyncDir(s.Data, Generations))
 }
 
 // withdraw removes the record that n was switched to.
@@ -246,7 +246,7 @@ func (s Store) withdraw(n uint64) error {
 	if err != nil || !own {
 		return err
 	}
-	if err := ignoreMissing(s.Data.Remove(name)); err != nil {
+	if err := rootfs.IgnoreMissing(s.Data.Remove(name)); err != nil {
 		return err
 	}
 	s.reached("generation withdrawn")

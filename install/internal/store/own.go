@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"strings"
-	"syscall"
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/rootfs"
@@ -25,7 +23,7 @@ import (
 func (s Store) OwnsData(name string) (bool, error) {
 	info, err := s.Data.Lstat(name)
 	if err != nil {
-		return false, ignoreMissing(err)
+		return false, rootfs.IgnoreMissing(err)
 	}
 	regular, link := info.Mode().IsRegular(), info.Mode().Type() == fs.ModeSymlink
 	dir, base := path.Split(name)
@@ -44,7 +42,7 @@ func (s Store) OwnsData(name string) (bool, error) {
 			return false, nil
 		}
 		target, err := s.Data.Readlink(name)
-		return err == nil && IsAlias(target), ignoreMissing(err)
+		return err == nil && IsAlias(target), rootfs.IgnoreMissing(err)
 	case numbered && inside == generationFile && regular:
 		data, err := rootfs.ReadFile(s.Data, name, maxGeneration)
 		return isGeneration(data, n, err)
@@ -52,7 +50,7 @@ func (s Store) OwnsData(name string) (bool, error) {
 		return regular && info.Size() == 0, nil
 	case numbered && path.Dir(inside) == "bin" && link:
 		target, err := s.Data.Readlink(name)
-		return err == nil && isCommand(target), ignoreMissing(err)
+		return err == nil && isCommand(target), rootfs.IgnoreMissing(err)
 	}
 	return false, nil
 }
@@ -62,7 +60,7 @@ func (s Store) OwnsData(name string) (bool, error) {
 func (s Store) OwnsState(name string) (bool, error) {
 	info, err := s.State.Lstat(name)
 	if err != nil {
-		return false, ignoreMissing(err)
+		return false, rootfs.IgnoreMissing(err)
 	}
 	if rootfs.IsTemp(name) {
 		return info.Mode().IsRegular() || info.Mode().Type() == fs.ModeSymlink, nil
@@ -97,7 +95,7 @@ func (s Store) OwnsState(name string) (bool, error) {
 // the system stay errors.
 func ownedIfParsed(err error) (bool, error) {
 	if errors.As(err, new(*fs.PathError)) && !errors.Is(err, rootfs.ErrNotRegular) && !errors.Is(err, fs.ErrPermission) {
-		return false, ignoreMissing(err)
+		return false, rootfs.IgnoreMissing(err)
 	}
 	return err == nil, nil
 }
@@ -140,7 +138,7 @@ func (s Store) OwnsStage(name string) (bool, error) {
 	}
 	info, err := s.Data.Lstat(path.Join(Stages, name))
 	if err != nil || !info.IsDir() {
-		return false, ignoreMissing(err)
+		return false, rootfs.IgnoreMissing(err)
 	}
 	return rootfs.IsLock(s.Data, path.Join(Stages, name+rootfs.LockSuffix))
 }
@@ -176,7 +174,7 @@ func (s Store) removeOwn(name string) error {
 	if err != nil || !own {
 		return err
 	}
-	return ignoreMissing(s.Data.Remove(name))
+	return rootfs.IgnoreMissing(s.Data.Remove(name))
 }
 
 // removeOwnState removes name below the state root if this package wrote it. kept
@@ -187,20 +185,8 @@ func (s Store) removeOwnState(name string) (kept bool, err error) {
 		return false, err
 	}
 	if own {
-		return false, ignoreMissing(s.State.Remove(name))
+		return false, rootfs.IgnoreMissing(s.State.Remove(name))
 	}
 	_, err = s.State.Lstat(name)
-	return err == nil, ignoreMissing(err)
-}
-
-// rmdir removes name if it is an empty directory.
-func rmdir(root *os.Root, name string) error {
-	info, err := root.Lstat(name)
-	if err == nil && info.IsDir() {
-		err = root.Remove(name)
-	}
-	if rootfs.IsNotEmpty(err) || errors.Is(err, syscall.ENOTDIR) {
-		return nil
-	}
-	return ignoreMissing(err)
+	return err == nil, rootfs.IgnoreMissing(err)
 }

@@ -74,7 +74,7 @@ func (s Store) newName(random io.Reader) (name string, lock *rootfs.Lock, err er
 			continue
 		}
 		if err != nil {
-			err = errors.Join(err, ignoreMissing(s.Data.Remove(name+rootfs.LockSuffix)))
+			err = errors.Join(err, rootfs.IgnoreMissing(s.Data.Remove(name+rootfs.LockSuffix)))
 		}
 		return name, lock, err
 	}
@@ -94,7 +94,7 @@ func (g *Stage) Discard() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.gone { // published, or revoked together with its lock
-		return errors.Join(g.root.Close(), ignoreMissing(g.lock.Remove()))
+		return errors.Join(g.root.Close(), rootfs.IgnoreMissing(g.lock.Remove()))
 	}
 	g.gone = true
 	errs := []error{g.root.Close()}
@@ -118,7 +118,7 @@ func (g *Stage) Revoke() error {
 	if err := removeStage(g.data, g.name); err != nil {
 		return err // the lock file stays, so that a sweep recognizes the rest as a stage
 	}
-	return ignoreMissing(g.data.Remove(g.name + rootfs.LockSuffix))
+	return rootfs.IgnoreMissing(g.data.Remove(g.name + rootfs.LockSuffix))
 }
 
 // Abandon leaves the stage for a sweep to remove, as a killed process does.

@@ -155,7 +155,7 @@ func (s Store) PutReceipt(r record.Receipt) error {
 
 // DropReceipt removes a receipt whose files were removed.
 func (s Store) DropReceipt(id record.ID) error {
-	if err := ignoreMissing(s.State.Remove(receiptName(id))); err != nil {
+	if err := rootfs.IgnoreMissing(s.State.Remove(receiptName(id))); err != nil {
 		return err
 	}
 	s.reached("receipt dropped")
@@ -227,7 +227,7 @@ func (s Store) KeepsMark(channel string) (bool, error) {
 		return false, err
 	}
 	_, err = s.State.Lstat(markName(channel))
-	return err == nil, ignoreMissing(err)
+	return err == nil, rootfs.IgnoreMissing(err)
 }
 
 // MarkName returns the path of a channel's mark, below the state root.
@@ -262,7 +262,7 @@ func readDir(root *os.Root, dir string) ([]fs.DirEntry, error) {
 	}
 	f, err := root.OpenFile(dir, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, ignoreMissing(err)
+		return nil, rootfs.IgnoreMissing(err)
 	}
 	defer f.Close()
 	entries, err := f.ReadDir(-1)
@@ -270,13 +270,4 @@ func readDir(root *os.Root, dir string) ([]fs.DirEntry, error) {
 		err = &rootfs.ObstacleError{Path: filepath.Join(root.Name(), filepath.FromSlash(dir))}
 	}
 	return entries, err
-}
-
-// ignoreMissing returns nil for the error of a name that is missing, as is every name
-// below something that is not a directory.
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil
-	}
-	return err
 }

@@ -51,7 +51,7 @@ func sweepTemps(root *os.Root, dir string) (stuck []*StuckError) {
 			continue
 		}
 		name = path.Join(dir, name)
-		if err := ignoreMissing(root.Remove(name)); err != nil {
+		if err := rootfs.IgnoreMissing(root.Remove(name)); err != nil {
 			stuck = append(stuck, stuckAt(root, name, err))
 		}
 	}

@@ -1,4 +1,4 @@
-package install
+package roots
 
 import (
 	"encoding/json"
@@ -16,7 +16,7 @@ import (
 // A knownPlace records one of kist's directories: the path by which the environment names
 // it (<base>/kist, or the bin directory itself), and the same path with links resolved.
 type knownPlace struct {
-	Role  role   `json:"role"`
+	Role  Role   `json:"role"`
 	Given string `json:"given"`
 	Real  string `json:"real"`
 	// Apart, for the data directory, records that it and the state directory were on two
@@ -29,7 +29,7 @@ func (p knownPlace) linked() bool { return !samePath(p.Given, p.Real) }
 
 // base returns the value of the environment variable that leads to p.
 func (p knownPlace) base() string {
-	if p.Role == binDir {
+	if p.Role == Bin {
 		return p.Given
 	}
 	return filepath.Dir(p.Given)
@@ -83,7 +83,7 @@ func (n note) encode() ([]byte, error) {
 }
 
 // placesOf returns the places of a role, the latest first.
-func (n note) placesOf(which role) (list []knownPlace) {
+func (n note) placesOf(which Role) (list []knownPlace) {
 	for _, p := range n.Places {
 		if p.Role == which {
 			list = append(list, p)
@@ -93,7 +93,7 @@ func (n note) placesOf(which role) (list []knownPlace) {
 }
 
 // place returns the single place of the data or the state role, zero if there is none.
-func (n note) place(which role) knownPlace {
+func (n note) place(which Role) knownPlace {
 	if list := n.placesOf(which); len(list) > 0 {
 		return list[0]
 	}
@@ -106,39 +106,13 @@ func (n note) place(which role) knownPlace {
 func (n note) with(now []knownPlace, moved bool) note {
 	next := note{Format: noteFormat, ID: n.ID, Places: slices.Clone(now)}
 	for _, p := range n.Places {
-		single := p.Role == dataDir || p.Role == stateDir
+		single := p.Role == Data || p.Role == State
 		if !single && !moved && len(next.Places) < maxPlaces && !slices.ContainsFunc(now, func(q knownPlace) bool { return q.Role == p.Role && samePath(q.Given, p.Given) }) {
 			next.Places = append(next.Places, p)
 		}
 	}
 	slices.SortStableFunc(next.Places, func(a, b knownPlace) int { return slices.Index(roles, a.Role) - slices.Index(roles, b.Role) })
 	return next
-}
-
-// A BecameLinkError is returned for a directory that is now reached through a link,
-// and was reached through none or another when kist recorded its place: the directory
-// behind the link is not the one that kist made.
-type BecameLinkError struct {
-	Role string
-	Path string // as the environment names it
-	Was  string // where it was
-	Is   string // where it leads now
-}
-
-func (e *BecameLinkError) Error() string {
-	return fmt.Sprintf("%s directory %s leads through a link to %s, and was at %s before", e.Role, e.Path, e.Is, e.Was)
-}
-
-// Base returns the value for the role's environment variable if the directory was moved
-// there on purpose, or "" if it has another name there.
-func (e *BecameLinkError) Base() string {
-	switch {
-	case e.Role == string(binDir):
-		return e.Is
-	case filepath.Base(e.Is) == "kist":
-		return filepath.Dir(e.Is)
-	}
-	return ""
 }
 
 // becameLink compares the place of a directory now with those that n records. resolve
@@ -192,43 +166,12 @@ func commonTail(was, now string) (differs, shared string) {
 	}
 }
 
-// An OtherPlaceError is returned for a data directory with a state directory that
-// belongs to another one: neither would record what the other has in force.
-type OtherPlaceError struct {
-	Role string // of the directory to correct: "data" or "state"
-	Path string // of that directory, as it is set
-	Of   string // the directory of the other role, as it is set
-	Own  string // the directory that belongs with Of
-	Base string // what the variable of Role must be set to
-}
-
-func (e *OtherPlaceError) Error() string {
-	other := stateDir
-	if e.Role == string(stateDir) {
-		other = dataDir
-	}
-	return fmt.Sprintf("the %s directory %s belongs with the %s directory %s, not with %s", other, e.Of, e.Role, e.Own, e.Path)
-}
-
-// An UnmountedError is returned while the data or the state directory seems to be on a file
-// system that is not mounted. A change would drop receipts, or leave toolchains without
-// receipts.
-type UnmountedError struct {
-	Role string // "data" or "state"
-	Path string // of the directory, as the environment names it
-	Note string // path of the note that records where it was
-}
-
-func (e *UnmountedError) Error() string {
-	return fmt.Sprintf("%s directory %s holds nothing of what is recorded: it was on another file system, which seems not to be mounted", e.Role, e.Path)
-}
-
 // A pairing holds what is known about the data and the state directory in use.
 type pairing struct {
 	data, state       *note // in each; nil: none yet
 	nowData, nowState knownPlace
 	isData, isState   func(path string) bool                 // reports whether path is the directory in use, under any name
-	owns              func(which role, path, id string) bool // reports whether another directory holds the note id, or may
+	owns              func(which Role, path, id string) bool // reports whether another directory holds the note id, or may
 	legacy            func() (elsewhere string, e error)     // returns a data directory that the receipts name; used if there is no note
 }
 
@@ -237,14 +180,14 @@ type pairing struct {
 // together with its own data, is ignored.
 func (p pairing) check() (id string, err error) {
 	wrongState := func(n *note) error {
-		if own := n.place(stateDir); own.Real != "" && !p.isState(own.Real) && p.owns(stateDir, own.Real, n.ID) {
-			return &OtherPlaceError{string(stateDir), p.nowState.Given, p.nowData.Given, own.Real, own.base()}
+		if own := n.place(State); own.Real != "" && !p.isState(own.Real) && p.owns(State, own.Real, n.ID) {
+			return &OtherPlaceError{string(State), p.nowState.Given, p.nowData.Given, own.Real, own.base()}
 		}
 		return nil
 	}
 	wrongData := func(n *note) error {
-		if own := n.place(dataDir); own.Real != "" && !p.isData(own.Real) && p.owns(dataDir, own.Real, n.ID) {
-			return &OtherPlaceError{string(dataDir), p.nowData.Given, p.nowState.Given, own.Real, own.base()}
+		if own := n.place(Data); own.Real != "" && !p.isData(own.Real) && p.owns(Data, own.Real, n.ID) {
+			return &OtherPlaceError{string(Data), p.nowData.Given, p.nowState.Given, own.Real, own.base()}
 		}
 		return nil
 	}
@@ -252,10 +195,10 @@ func (p pairing) check() (id string, err error) {
 	case p.data != nil && p.state != nil && p.data.ID == p.state.ID:
 		// If both are in new places, they are a copy of both. Otherwise the one that did
 		// not move records its partner.
-		if p.isData(p.data.place(dataDir).Real) {
+		if p.isData(p.data.place(Data).Real) {
 			err = wrongState(p.data)
 		}
-		if err == nil && p.isState(p.state.place(stateDir).Real) {
+		if err == nil && p.isState(p.state.place(State).Real) {
 			err = wrongData(p.state)
 		}
 		return p.data.ID, err
@@ -272,9 +215,18 @@ func (p pairing) check() (id string, err error) {
 	}
 	elsewhere, err := p.legacy()
 	if err == nil && elsewhere != "" {
-		err = &OtherPlaceError{string(dataDir), p.nowData.Given, p.nowState.Given, elsewhere, filepath.Dir(elsewhere)}
+		err = &OtherPlaceError{string(Data), p.nowData.Given, p.nowState.Given, elsewhere, filepath.Dir(elsewhere)}
 	}
 	return "", err
+}
+
+// resolve follows the links of a path as far as it exists.
+func resolve(path string) (string, error) {
+	m, err := thisMachine()
+	if err != nil {
+		return "", err
+	}
+	return m.resolve(path)
 }
 
 // samePath reports whether two clean paths are equal; on Windows, case does not matter.

@@ -1,4 +1,4 @@
-package install
+package roots
 
 import (
 	"errors"
@@ -19,7 +19,7 @@ func noteOf(id string, places ...string) *note {
 	n := &note{Format: noteFormat, ID: strings.Repeat(id, 32)}
 	for _, text := range places {
 		f := strings.Fields(text)
-		p := knownPlace{Role: role(f[0]), Given: abs(f[1]), Real: abs(f[1])}
+		p := knownPlace{Role: Role(f[0]), Given: abs(f[1]), Real: abs(f[1])}
 		if len(f) == 3 {
 			p.Real = abs(f[2])
 		}
@@ -64,9 +64,9 @@ func TestPairing(t *testing.T) {
 		is := func(now string) func(string) bool { return func(p string) bool { return p == abs(now) } }
 		id, err := pairing{
 			data: c.data, state: c.state,
-			nowData: knownPlace{Role: dataDir, Given: abs(c.nowData), Real: abs(c.nowData)}, nowState: knownPlace{Role: stateDir, Given: abs(c.nowState), Real: abs(c.nowState)},
+			nowData: knownPlace{Role: Data, Given: abs(c.nowData), Real: abs(c.nowData)}, nowState: knownPlace{Role: State, Given: abs(c.nowState), Real: abs(c.nowState)},
 			isData: is(c.nowData), isState: is(c.nowState),
-			owns: func(_ role, p, id string) bool {
+			owns: func(_ Role, p, id string) bool {
 				for at, n := range c.others {
 					if abs(at) == p {
 						return n.ID == id
@@ -103,29 +103,29 @@ func TestBecameLink(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		role        role
+		role        Role
 		given, real string
 		moved       bool
 		links       map[string]string
 		refused     bool
 	}{
-		"as ever":                             {cacheDir, "/h/.cache/kist", "/h/.cache/kist", false, nil, false},
-		"became a link":                       {cacheDir, "/h/.cache/kist", "/h/Documents", false, nil, true},
-		"its base became one":                 {cacheDir, "/h/.cache/kist", "/h/Documents/kist", false, nil, true},
-		"the bin directory became one":        {binDir, "/h/bin", "/h/other", false, nil, true},
-		"a link as ever":                      {configDir, "/h/.config/kist", "/h/dotfiles/kist", false, nil, false},
-		"a link to another place":             {configDir, "/h/.config/kist", "/h/dotfiles/other", false, nil, true},
-		"a link that became a directory":      {configDir, "/h/.config/kist", "/h/.config/kist", false, nil, false},
-		"the place itself, by another name":   {cacheDir, "/elsewhere/kist", "/h/.cache/kist", false, nil, false},
-		"another place, by a link, met now":   {cacheDir, "/disk/.cache/kist", "/mnt/cache", false, nil, false},
-		"another of the known ones":           {cacheDir, "/scratch/kist", "/scratch/kist", false, nil, false},
-		"one of these became a link":          {cacheDir, "/scratch/kist", "/h/Documents", false, nil, true},
-		"never met":                           {stateDir, "/h/state/kist", "/mnt/state", false, nil, false},
-		"the home moved":                      {cacheDir, "/new/.cache/kist", "/new/.cache/kist", true, nil, false},
-		"the home moved, behind a link":       {cacheDir, "/new/.cache/kist", "/mnt/h/.cache/kist", true, map[string]string{"/new": "/mnt/h"}, false},
-		"the home moved with its link":        {configDir, "/new/.config/kist", "/new/dotfiles/kist", true, nil, false},
-		"the home moved, and it became one":   {cacheDir, "/new/.cache/kist", "/new/Documents", true, nil, true},
-		"the home moved, and its base became": {cacheDir, "/new/.cache/kist", "/new/Documents/kist", true, nil, true},
+		"as ever":                             {Cache, "/h/.cache/kist", "/h/.cache/kist", false, nil, false},
+		"became a link":                       {Cache, "/h/.cache/kist", "/h/Documents", false, nil, true},
+		"its base became one":                 {Cache, "/h/.cache/kist", "/h/Documents/kist", false, nil, true},
+		"the bin directory became one":        {Bin, "/h/bin", "/h/other", false, nil, true},
+		"a link as ever":                      {Config, "/h/.config/kist", "/h/dotfiles/kist", false, nil, false},
+		"a link to another place":             {Config, "/h/.config/kist", "/h/dotfiles/other", false, nil, true},
+		"a link that became a directory":      {Config, "/h/.config/kist", "/h/.config/kist", false, nil, false},
+		"the place itself, by another name":   {Cache, "/elsewhere/kist", "/h/.cache/kist", false, nil, false},
+		"another place, by a link, met now":   {Cache, "/disk/.cache/kist", "/mnt/cache", false, nil, false},
+		"another of the known ones":           {Cache, "/scratch/kist", "/scratch/kist", false, nil, false},
+		"one of these became a link":          {Cache, "/scratch/kist", "/h/Documents", false, nil, true},
+		"never met":                           {State, "/h/state/kist", "/mnt/state", false, nil, false},
+		"the home moved":                      {Cache, "/new/.cache/kist", "/new/.cache/kist", true, nil, false},
+		"the home moved, behind a link":       {Cache, "/new/.cache/kist", "/mnt/h/.cache/kist", true, map[string]string{"/new": "/mnt/h"}, false},
+		"the home moved with its link":        {Config, "/new/.config/kist", "/new/dotfiles/kist", true, nil, false},
+		"the home moved, and it became one":   {Cache, "/new/.cache/kist", "/new/Documents", true, nil, true},
+		"the home moved, and its base became": {Cache, "/new/.cache/kist", "/new/Documents/kist", true, nil, true},
 	} {
 		err := known.becameLink(knownPlace{Role: c.role, Given: abs(c.given), Real: abs(c.real)}, c.moved, moved(c.links))
 		if errors.As(err, new(*BecameLinkError)) != c.refused || err != nil && !c.refused {
@@ -138,17 +138,17 @@ func TestNoteKeepsSeveralPlaces(t *testing.T) {
 	n := *noteOf("a", "data /h/d", "state /h/s", "cache /h/c", "bin /h/bin")
 	now := func(places ...string) []knownPlace { return noteOf("a", places...).Places }
 	next := n.with(now("data /h/d", "state /h/s", "cache /x/c", "bin /h/bin"), false)
-	if got := next.placesOf(cacheDir); len(got) != 2 || got[0].Given != abs("/x/c") || len(next.placesOf(binDir)) != 1 || len(next.Places) != 5 {
+	if got := next.placesOf(Cache); len(got) != 2 || got[0].Given != abs("/x/c") || len(next.placesOf(Bin)) != 1 || len(next.Places) != 5 {
 		t.Errorf("another cache: %v", next.Places)
 	}
-	if back := next.with(now("data /h/d", "state /h/s", "cache /h/c", "bin /h/bin"), false); len(back.Places) != 5 || back.placesOf(cacheDir)[0].Given != abs("/h/c") {
+	if back := next.with(now("data /h/d", "state /h/s", "cache /h/c", "bin /h/bin"), false); len(back.Places) != 5 || back.placesOf(Cache)[0].Given != abs("/h/c") {
 		t.Errorf("the first again: %v", back.Places)
 	}
 	if gone := next.with(now("data /new/d", "state /new/s"), true); len(gone.Places) != 2 {
 		t.Errorf("a home that moved: %v", gone.Places)
 	}
 	for range 3 * maxPlaces {
-		next = next.with(append(now("data /h/d", "state /h/s"), knownPlace{Role: cacheDir, Given: abs("/n" + strings.Repeat("x", len(next.Places))), Real: abs("/r")}), false)
+		next = next.with(append(now("data /h/d", "state /h/s"), knownPlace{Role: Cache, Given: abs("/n" + strings.Repeat("x", len(next.Places))), Real: abs("/r")}), false)
 	}
 	data, err := next.encode()
 	if err != nil {

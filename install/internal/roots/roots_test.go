@@ -1,8 +1,10 @@
 //go:build unix
 
-package install
+package roots
 
 import (
+	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
@@ -11,14 +13,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A rootsWorld is a real directory with the five bases in it, none made yet.
 type rootsWorld struct {
-	home string // links resolved
-	dirs Dirs
-	host Host
-	told []string
+	home   string // links resolved
+	dirs   Dirs
+	host   Host
+	warned []string
 }
 
 func newRootsWorld(t *testing.T) *rootsWorld {
@@ -40,17 +43,18 @@ func newRootsWorld(t *testing.T) *rootsWorld {
 	}
 }
 
-func (w *rootsWorld) open() (*roots, error) {
-	return openRoots(w.dirs, w.host, func(text string) { w.told = append(w.told, text) })
+func (w *rootsWorld) open() (*Roots, error) {
+	return Open(context.Background(), Options{Dirs: w.dirs, Host: w.host, Random: rand.Reader, LockWait: time.Second, About: "test",
+		Warn: func(text string) { w.warned = append(w.warned, text) }, Checkpoint: func(string) {}})
 }
 
-func (w *rootsWorld) mustOpen(t *testing.T) *roots {
+func (w *rootsWorld) mustOpen(t *testing.T) *Roots {
 	t.Helper()
 	r, err := w.open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.close() })
+	t.Cleanup(func() { r.Close() })
 	return r
 }
 
@@ -95,13 +99,11 @@ func (w *rootsWorld) tree(t *testing.T) (names []string) {
 	return names[1:]
 }
 
-var allRoles = []role{dataDir, stateDir, cacheDir, configDir, binDir}
-
 func TestOpenRootsCreatesNothing(t *testing.T) {
 	w := newRootsWorld(t)
 	r := w.mustOpen(t)
-	for _, which := range allRoles {
-		if r.open(which) != nil {
+	for _, which := range roles {
+		if r.Dir(which) != nil {
 			t.Errorf("%s is open before it exists", which)
 		}
 	}
@@ -115,58 +117,129 @@ func TestCreate(t *testing.T) {
 	w := newRootsWorld(t)
 	r := w.mustOpen(t)
 	for _, step := range []struct {
-		which role
+		which Role
 		made  []string
 	}{
-		{stateDir, []string{".local", ".local/state", ".local/state/kist"}},
-		{stateDir, nil},
-		{dataDir, []string{".local/share", ".local/share/kist"}},
-		{binDir, []string{".local/bin"}},
-		{cacheDir, []string{".cache", ".cache/kist"}},
-		{configDir, []string{".config", ".config/kist"}},
+		{State, []string{".local", ".local/state", ".local/state/kist"}},
+		{State, nil},
+		{Bin, []string{".local/bin", ".local/share", ".local/share/kist"}}, // the data directory comes before it
+		{Data, nil},
+		{Cache, []string{".cache", ".cache/kist"}},
+		{Config, []string{".config", ".config/kist"}},
 	} {
-		dir, made, err := r.create(step.which)
+		before := w.tree(t)
+		dir, err := r.Create(step.which)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := step.made
-		for i := range want {
-			want[i] = filepath.Join(w.home, filepath.FromSlash(want[i]))
-		}
-		if !slices.Equal(made, want) {
-			t.Errorf("%s made %q, want %q", step.which, made, want)
-		}
-		if dir == nil || r.open(step.which) != dir {
+		if dir == nil || r.Dir(step.which) != dir {
 			t.Errorf("%s is not open", step.which)
 		}
+		made := slices.DeleteFunc(w.tree(t), func(name string) bool { return slices.Contains(before, name) || strings.HasSuffix(name, ".json") })
+		if !slices.Equal(made, step.made) {
+			t.Errorf("%s made %q, want %q", step.which, made, step.made)
+		}
+		listed, err := r.readMade()
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, name := range made {
-			info, err := os.Stat(name)
+			full := filepath.Join(w.home, name)
+			info, err := os.Stat(full)
 			if err != nil {
 				t.Fatal(err)
 			}
 			want := fs.FileMode(0o755)
-			if step.which == cacheDir || step.which == configDir {
+			if step.which == Cache || step.which == Config {
 				want = 0o700
 			}
 			if got := info.Mode().Perm(); got != want {
 				t.Errorf("%s has mode %o, want %o", name, got, want)
 			}
+			if !slices.Contains(listed, full) {
+				t.Errorf("%s is not in the list of directories that kist made: %q", name, listed)
+			}
 		}
 	}
 	again := w.mustOpen(t)
-	for _, which := range allRoles {
-		if again.open(which) == nil {
+	for _, which := range roles {
+		if again.Dir(which) == nil {
 			t.Errorf("%s is not open the next time", which)
 		}
 	}
-	if err := again.close(); err != nil {
+	if err := again.Close(); err != nil {
 		t.Error(err)
 	}
-	if again.open(dataDir) != nil {
-		t.Error("still open after close")
+	if again.Dir(Data) != nil {
+		t.Error("still open after Close")
 	}
-	if dir, made, err := again.create(dataDir); dir == nil || made != nil || err != nil {
-		t.Errorf("after close: made %q, %v", made, err)
+	if dir, err := again.Create(Data); dir == nil || err != nil {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// What RemoveMade leaves is what was there before Create.
+func TestRemoveMade(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		w := newRootsWorld(t)
+		if shared {
+			w.dirs.State = w.dirs.Data
+		}
+		w.mkdir(t, ".cache", 0o755)
+		r := w.mustOpen(t)
+		before := w.tree(t)
+		for _, which := range roles {
+			if _, err := r.Create(which); err != nil {
+				t.Fatal(err)
+			}
+		}
+		own := w.file(t, ".config/kist/own")
+		for _, kept := range []bool{true, false} {
+			held, err := r.Lock(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.RemoveMade(held); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Lstat(filepath.Join(w.dirs.State, "kist", madeFile)); (err == nil) != kept {
+				t.Errorf("kept %v: the list of directories: %v", kept, err)
+			}
+			if kept {
+				if _, err := os.Lstat(own); err != nil {
+					t.Error(err)
+				}
+				os.Remove(own)
+			}
+		}
+		if got := w.tree(t); !slices.Equal(got, before) {
+			t.Errorf("left %q, want %q", got, before)
+		}
+	}
+}
+
+// A directory of settings that this user may not read forbids changes, but not reading
+// the rest.
+func TestUnreadableDirectories(t *testing.T) {
+	denied := &fs.PathError{Op: "open", Path: "kist", Err: fs.ErrPermission}
+	for _, which := range roles {
+		if got, want := mayBeClosed(which, denied), which != Data && which != State; got != want {
+			t.Errorf("%s may be closed: %v", which, got)
+		}
+		if mayBeClosed(which, nil) || mayBeClosed(which, fs.ErrNotExist) {
+			t.Errorf("%s counts as closed", which)
+		}
+	}
+	r := newRootsWorld(t).mustOpen(t)
+	if _, err := r.Create(Data); err != nil {
+		t.Fatal(err)
+	}
+	r.closed[Config] = denied
+	if _, err := r.checkNotes(); err != nil || !errors.Is(r.MayChange(), fs.ErrPermission) || !errors.Is(r.Unreadable(Config), fs.ErrPermission) {
+		t.Errorf("%v, %v", err, r.MayChange())
+	}
+	if _, err := r.Create(Cache); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("create: %v", err)
 	}
 }
 
@@ -174,34 +247,34 @@ func TestBasesMayShareOneDirectory(t *testing.T) {
 	w := newRootsWorld(t)
 	w.dirs = Dirs{Data: w.home, State: w.home, Cache: w.home, Config: w.home, Bin: w.home}
 	r := w.mustOpen(t)
-	for i, which := range []role{dataDir, stateDir, cacheDir, configDir} {
-		dir, made, err := r.create(which)
-		if err != nil || len(made) > 0 != (i == 0) {
-			t.Fatalf("%s made %q, %v", which, made, err)
+	for _, which := range Own() {
+		dir, err := r.Create(which)
+		if err != nil {
+			t.Fatal(err)
 		}
 		if err := dir.Mkdir(string(which), 0o700); err != nil {
 			t.Error(err)
 		}
 	}
-	if got, want := w.tree(t), []string{"kist", "kist/cache", "kist/config", "kist/data", "kist/state"}; !slices.Equal(got, want) {
+	if got, want := w.tree(t), []string{"kist", "kist/cache", "kist/config", "kist/data", "kist/made.json", "kist/state"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 func TestOneUnsafeBaseRefusesAll(t *testing.T) {
-	for _, which := range allRoles {
+	for _, which := range roles {
 		w := newRootsWorld(t)
 		bad := string(filepath.Separator)
 		switch which {
-		case dataDir:
+		case Data:
 			w.dirs.Data = bad
-		case stateDir:
+		case State:
 			w.dirs.State = bad
-		case cacheDir:
+		case Cache:
 			w.dirs.Cache = bad
-		case configDir:
+		case Config:
 			w.dirs.Config = bad
-		case binDir:
+		case Bin:
 			w.dirs.Bin = bad
 		}
 		r, err := w.open()
@@ -265,8 +338,8 @@ func TestRealRefusals(t *testing.T) {
 				}
 				return
 			}
-			defer r.close()
-			dir, _, err := r.create(dataDir)
+			defer r.Close()
+			dir, err := r.Create(Data)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -285,11 +358,11 @@ func TestOpenCheckedRefusesReplacedDirectory(t *testing.T) {
 	w := newRootsWorld(t)
 	w.dirs.Data = w.mkdir(t, "d", 0o755)
 	r := w.mustOpen(t)
-	p, err := r.check(dataDir)
+	p, err := r.check(Data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if dir, err := openChecked(dataDir, p); err != nil {
+	if dir, err := openChecked(Data, p); err != nil {
 		t.Fatalf("unchanged: %v", err)
 	} else {
 		dir.Close()
@@ -303,7 +376,7 @@ func TestOpenCheckedRefusesReplacedDirectory(t *testing.T) {
 	} {
 		replace()
 		var unsafe *UnsafeDirError
-		if dir, err := openChecked(dataDir, p); !errors.As(err, &unsafe) || dir != nil {
+		if dir, err := openChecked(Data, p); !errors.As(err, &unsafe) || dir != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 		os.Remove(w.dirs.Data)
@@ -315,16 +388,17 @@ func TestCreateChecksAgain(t *testing.T) {
 	r := w.mustOpen(t)
 	w.mkdir(t, ".local", 0o755)
 	w.link(t, "/usr/share", ".local/share")
-	if _, made, err := r.create(dataDir); verdict(err) != "/usr" || made != nil {
-		t.Errorf("a link that came since: made %q, %v", made, err)
+	if dir, err := r.Create(Data); verdict(err) != "/usr" || dir != nil {
+		t.Errorf("a directory that became a link: %v", err)
 	}
+	os.Remove(filepath.Join(w.home, ".local/share"))
 	w.mkdir(t, ".cache", 0o777)
-	if _, made, err := r.create(cacheDir); !strings.Contains(verdict(err), "written by everyone") || made != nil {
-		t.Errorf("a directory that was opened to all since: made %q, %v", made, err)
+	if dir, err := r.Create(Cache); !strings.Contains(verdict(err), "written by everyone") || dir != nil {
+		t.Errorf("a directory that was opened to all: %v", err)
 	}
 	w.mkdir(t, ".config/kist", 0o755)
-	if dir, made, err := r.create(configDir); dir == nil || made != nil || err != nil {
-		t.Errorf("a directory that another kist made since: made %q, %v", made, err)
+	if dir, err := r.Create(Config); dir == nil || err != nil {
+		t.Errorf("a directory that another kist made: %v", err)
 	}
 }
 
@@ -333,7 +407,7 @@ func TestWarnsOnce(t *testing.T) {
 	open := w.mkdir(t, "open", 0o777)
 	w.dirs = Dirs{Data: open + "/data", State: open + "/state", Cache: open + "/cache", Config: open + "/config", Bin: open + "/bin"}
 	w.mustOpen(t)
-	if len(w.told) != 1 || !strings.HasPrefix(w.told[0], open+" can be written by everyone") {
-		t.Errorf("told %q", w.told)
+	if len(w.warned) != 1 || !strings.HasPrefix(w.warned[0], open+" can be written by everyone") {
+		t.Errorf("told %q", w.warned)
 	}
 }

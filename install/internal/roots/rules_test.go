@@ -1,6 +1,6 @@
 //go:build unix
 
-package install
+package roots
 
 import (
 	"errors"
@@ -145,7 +145,7 @@ func TestSystemPrefixes(t *testing.T) {
 				who.host.Home = who.home
 			}
 			j := newDirChecker(test.on.machine(t), who.host)
-			_, err := j.checkPath(dataDir, test.base)
+			_, err := j.checkPath(Data, test.base)
 			if got := verdict(err); got != who.want {
 				t.Errorf("%s %s as user %d: %s, want %s", j.goos, test.base, who.host.EUID, got, who.want)
 			}
@@ -166,7 +166,7 @@ func TestToolchainDirectoriesAreRefused(t *testing.T) {
 		"/home/ann/kist/prefixes":     true, // kist's own directory would be a prefix by name
 		"/home/ann/prefixes/x":        false,
 	} {
-		_, err := newDirChecker(own.machine(t), ann).checkBase(dataDir, base)
+		_, err := newDirChecker(own.machine(t), ann).checkBase(Data, base)
 		if got := strings.Contains(verdict(err), "only kist itself fills"); got != inside {
 			t.Errorf("%s: %s", base, verdict(err))
 		}
@@ -207,8 +207,8 @@ func TestOwnersAndModes(t *testing.T) {
 /srv/staff/data/kist 0 755
 /shared 1002 755
 /shared/kist 1000 700
-/work 1001 777
-/work/ann 1000 755
+/common 1001 777
+/common/ann 1000 755
 `}
 	everyone := "unsafe: it can be written by everyone (mode %04o)"
 	whose := "unsafe: it belongs to user %d, and kist runs as user %d"
@@ -216,55 +216,55 @@ func TestOwnersAndModes(t *testing.T) {
 	staff := ann
 	staff.PrivateGroup = -1
 	for _, test := range []struct {
-		which role
+		which Role
 		base  string
 		host  Host
 		want  string
 	}{
-		{dataDir, "/home/ann/data", ann, "ok"},
-		{dataDir, "/home/ann/new/deep", ann, "ok"},
-		{dataDir, "/home/ann/open", ann, fmt.Sprintf(everyone, 0o777)},
-		{dataDir, "/home/ann/half", ann, fmt.Sprintf(everyone, 0o777)},
-		{binDir, "/home/ann/half", ann, "ok"}, // whose kist directory is none of its business
-		{dataDir, "/home/ann/sticky", ann, fmt.Sprintf(everyone, 0o777)},
-		{dataDir, "/tmp", rootUser, fmt.Sprintf(everyone, 0o777)},
-		{dataDir, "/tmp/x", ann, "ok"},
-		{dataDir, "/home/ann/group", ann, "ok"},
-		{dataDir, "/home/ann/file", ann, "unsafe: /home/ann/file is not a directory"},
-		{dataDir, "/home/ann/file/x", ann, "unsafe: /home/ann/file is not a directory"},
-		{dataDir, "/home/bob", ann, fmt.Sprintf(whose, 1001, 1000)},
-		{binDir, "/home/bob", ann, fmt.Sprintf(whose, 1001, 1000)},
-		{dataDir, "/home/ann/stolen", ann, fmt.Sprintf(whose, 1001, 1000)},
-		{dataDir, "/home/ann/linked", ann, fmt.Sprintf(whose, 1001, 1000)},
-		{dataDir, "/opt", ann, "ok"},
-		{dataDir, "/srv", ann, "only to read"},
-		{dataDir, "/data", ann, "only to read"}, // root's, without a kist of ann's
-		{dataDir, "/srv/group", staff, "unsafe: it belongs to root, and can be written by its group (id 0)"},
-		{dataDir, "/srv/ann/data", ann, "only to read"},
-		{dataDir, "/srv/bob/data", ann, replaced},
-		{binDir, "/srv/bob/bin", ann, replaced},
-		{dataDir, "/srv/staff/data", staff, replaced},
-		{dataDir, "/tmp/image", ann, "only to read"}, // nobody else removes what is root's there
-		{dataDir, "/srv/bob/data", rootUser, "ok"},
-		{dataDir, "/shared", ann, fmt.Sprintf(whose, 1002, 1000)}, // only root may keep the base of another
-		{binDir, "/opt", ann, "only to read"},
-		{dataDir, "/work/ann", ann, "ok"},
+		{Data, "/home/ann/data", ann, "ok"},
+		{Data, "/home/ann/new/deep", ann, "ok"},
+		{Data, "/home/ann/open", ann, fmt.Sprintf(everyone, 0o777)},
+		{Data, "/home/ann/half", ann, fmt.Sprintf(everyone, 0o777)},
+		{Bin, "/home/ann/half", ann, "ok"}, // whose kist directory is none of its business
+		{Data, "/home/ann/sticky", ann, fmt.Sprintf(everyone, 0o777)},
+		{Data, "/tmp", rootUser, fmt.Sprintf(everyone, 0o777)},
+		{Data, "/tmp/x", ann, "ok"},
+		{Data, "/home/ann/group", ann, "ok"},
+		{Data, "/home/ann/file", ann, "unsafe: /home/ann/file is not a directory"},
+		{Data, "/home/ann/file/x", ann, "unsafe: /home/ann/file is not a directory"},
+		{Data, "/home/bob", ann, fmt.Sprintf(whose, 1001, 1000)},
+		{Bin, "/home/bob", ann, fmt.Sprintf(whose, 1001, 1000)},
+		{Data, "/home/ann/stolen", ann, fmt.Sprintf(whose, 1001, 1000)},
+		{Data, "/home/ann/linked", ann, fmt.Sprintf(whose, 1001, 1000)},
+		{Data, "/opt", ann, "ok"},
+		{Data, "/srv", ann, "only to read"},
+		{Data, "/data", ann, "only to read"}, // root's, without a kist of ann's
+		{Data, "/srv/group", staff, "unsafe: it belongs to root, and can be written by its group (id 0)"},
+		{Data, "/srv/ann/data", ann, "only to read"},
+		{Data, "/srv/bob/data", ann, replaced},
+		{Bin, "/srv/bob/bin", ann, replaced},
+		{Data, "/srv/staff/data", staff, replaced},
+		{Data, "/tmp/image", ann, "only to read"}, // nobody else removes what is root's there
+		{Data, "/srv/bob/data", rootUser, "ok"},
+		{Data, "/shared", ann, fmt.Sprintf(whose, 1002, 1000)}, // only root may keep the base of another
+		{Bin, "/opt", ann, "only to read"},
+		{Data, "/common/ann", ann, "ok"},
 
-		{dataDir, "/home/ann/data", rootUser, "ok"},
-		{dataDir, "/home/bob", rootUser, "ok"},
-		{dataDir, "/opt", rootUser, "ok"},
-		{dataDir, "/srv", sudo, "ok"},
-		{dataDir, "/home/bob", sudo, "ok"},
-		{dataDir, "/root/.local/share", sudo, "ok"},
-		{dataDir, "/home/ann/data", sudo, "unsafe: /home/ann/data/kist belongs to user 1000, for whom root is running kist"},
-		{dataDir, "/home/ann/new", sudo, "unsafe: /home/ann belongs to user 1000, for whom root is running kist"},
-		{binDir, "/home/ann/bin", sudo, "unsafe: /home/ann belongs to user 1000, for whom root is running kist"},
-		{dataDir, "/opt", sudo, "unsafe: /opt/kist belongs to user 1000, for whom root is running kist"},
+		{Data, "/home/ann/data", rootUser, "ok"},
+		{Data, "/home/bob", rootUser, "ok"},
+		{Data, "/opt", rootUser, "ok"},
+		{Data, "/srv", sudo, "ok"},
+		{Data, "/home/bob", sudo, "ok"},
+		{Data, "/root/.local/share", sudo, "ok"},
+		{Data, "/home/ann/data", sudo, "unsafe: /home/ann/data/kist belongs to user 1000, for whom root is running kist"},
+		{Data, "/home/ann/new", sudo, "unsafe: /home/ann belongs to user 1000, for whom root is running kist"},
+		{Bin, "/home/ann/bin", sudo, "unsafe: /home/ann belongs to user 1000, for whom root is running kist"},
+		{Data, "/opt", sudo, "unsafe: /opt/kist belongs to user 1000, for whom root is running kist"},
 
-		{dataDir, "", ann, "unsafe: it is empty"},
-		{dataDir, "data", ann, "unsafe: it is not absolute"},
-		{dataDir, "./data", ann, "unsafe: it is not absolute"},
-		{dataDir, "~/data", ann, "unsafe: it is not absolute"},
+		{Data, "", ann, "unsafe: it is empty"},
+		{Data, "data", ann, "unsafe: it is not absolute"},
+		{Data, "./data", ann, "unsafe: it is not absolute"},
+		{Data, "~/data", ann, "unsafe: it is not absolute"},
 	} {
 		p, err := newDirChecker(on.machine(t), test.host).checkBase(test.which, test.base)
 		got := verdict(err)
@@ -278,15 +278,15 @@ func TestOwnersAndModes(t *testing.T) {
 }
 
 func TestWarnsOfOpenDirectoriesAbove(t *testing.T) {
-	on := fake{files: "/work 0 777\n/work/sticky 0 1777\n/work/sticky/ann 1000 755\n/work/sticky/ann/kist 1000 700\n"}
+	on := fake{files: "/common 0 777\n/common/sticky 0 1777\n/common/sticky/ann 1000 755\n/common/sticky/ann/kist 1000 700\n"}
 	for base, want := range map[string]string{
-		"/work/sticky/ann":   "/work",
-		"/work/new":          "/work",
-		"/home/ann/new":      "",
-		"/tmp/ann":           "",
-		"/work/sticky/ann/x": "/work",
+		"/common/sticky/ann":   "/common",
+		"/common/new":          "/common",
+		"/home/ann/new":        "",
+		"/tmp/ann":             "",
+		"/common/sticky/ann/x": "/common",
 	} {
-		p, err := newDirChecker(on.machine(t), ann).checkBase(dataDir, base)
+		p, err := newDirChecker(on.machine(t), ann).checkBase(Data, base)
 		if err != nil {
 			t.Errorf("%s: %v", base, err)
 		}
@@ -304,43 +304,6 @@ func TestWarnsOfOpenDirectoriesAbove(t *testing.T) {
 	}
 }
 
-func TestResolve(t *testing.T) {
-	on := fake{files: `
-/home/ann/up -> ../bob/./x/..
-/home/ann/abs -> /usr/share
-/home/ann/chain -> abs/doc
-/home/ann/dangling -> /usr/new/dir
-/home/ann/loop -> loop
-/home/ann/file 1000 100644
-/home/bob/x 1001 755
-`}.machine(t)
-	for name, want := range map[string]string{
-		"/":                            "/",
-		"//home//ann/./":               "/home/ann",
-		"/home/ann/up/y":               "/home/bob/y",
-		"/home/ann/abs/x/y":            "/usr/share/x/y",
-		"/home/ann/chain":              "/usr/share/doc",
-		"/home/ann/dangling/x":         "/usr/new/dir/x",
-		"/home/ann/../../usr/share":    "/usr/share",
-		"/home/ann/abs/../lib":         "/usr/lib", // not /home/ann/lib, as plain cleaning would have it
-		"/../../etc":                   "/etc",
-		"/home/ann/file":               "/home/ann/file",
-		"/home/ann/new/x":              "/home/ann/new/x",
-		"/home/ann/loop":               "error: /home/ann/loop: too many links",
-		"/home/ann/new/../../usr":      "error: it goes up from /home/ann/new, which does not exist",
-		"/home/ann/file/../x":          "error: /home/ann/file is not a directory",
-		"/home/ann/dangling/../../etc": "error: it goes up from /usr/new/dir, which does not exist",
-	} {
-		got, err := on.resolve(name)
-		if err != nil {
-			got = "error: " + err.Error()
-		}
-		if got != want {
-			t.Errorf("resolve(%s) = %s, want %s", name, got, want)
-		}
-	}
-}
-
 // A path that resolves into a system prefix is refused in any spelling.
 func TestNoSpellingReachesSystemPrefixes(t *testing.T) {
 	on := fake{files: "/home/ann/l -> /usr\n/home/ann/m -> l/share\n/home/ann/n -> ../../usr/local\n/home/ann/o -> /usr/missing\n"}
@@ -352,7 +315,7 @@ func TestNoSpellingReachesSystemPrefixes(t *testing.T) {
 		if err != nil {
 			return
 		}
-		_, err = j.checkPath(dataDir, name)
+		_, err = j.checkPath(Data, name)
 		if within(real, "/usr") && verdict(err) != "/usr" || below(real, "/home/ann") && err != nil && !strings.HasPrefix(verdict(err), "unsafe") {
 			t.Fatalf("%s is %s: %s", name, real, verdict(err))
 		}

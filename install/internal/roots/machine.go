@@ -1,4 +1,4 @@
-package install
+package roots
 
 import (
 	"errors"

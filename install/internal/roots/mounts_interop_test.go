@@ -1,6 +1,6 @@
 //go:build interop && linux
 
-package install
+package roots
 
 import (
 	"os"
@@ -117,7 +117,7 @@ func TestRealMounts(t *testing.T) {
 				t.Fatalf("%s: %s, want %s\n%s", w.dirs.Data, got, test.want, table)
 			}
 			if err == nil {
-				r.close()
+				r.Close()
 			}
 		})
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package install
+package roots
 
 import (
 	"errors"
@@ -37,7 +37,7 @@ func TestWarnsOfSharedGroup(t *testing.T) {
 		{"/home/ann/read", none, nil},
 		{"/home/ann/new", none, nil},
 	} {
-		p, err := newDirChecker(on.machine(t), test.host).checkBase(dataDir, test.base)
+		p, err := newDirChecker(on.machine(t), test.host).checkBase(Data, test.base)
 		if err != nil || len(p.warnings) != len(test.want) {
 			t.Errorf("%s: %q, %v", test.base, p.warnings, err)
 			continue
@@ -76,11 +76,11 @@ func TestOpenCheckedFollowsNoLink(t *testing.T) {
 	w.mkdir(t, "victim/b/kist", 0o700)
 	r := w.mustOpen(t)
 	for what, swap := range map[string]string{"the base's parent": "a", "the base": "a/b"} {
-		judged, err := r.check(dataDir)
+		checked, err := r.check(Data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if dir, err := openChecked(dataDir, judged); err != nil {
+		if dir, err := openChecked(Data, checked); err != nil {
 			t.Errorf("%s, honest twin: %v", what, err)
 		} else {
 			dir.Close()
@@ -90,13 +90,13 @@ func TestOpenCheckedFollowsNoLink(t *testing.T) {
 		if err := errors.Join(os.Rename(at, at+"-away"), os.Symlink(target, at)); err != nil {
 			t.Fatal(err)
 		}
-		swapped := judged
-		if swapped.node, err = lstat(judged.at); err != nil { // as if the swap came before the last look
+		swapped := checked
+		if swapped.node, err = lstat(checked.at); err != nil { // as if the swap came before the last look
 			t.Fatal(err)
 		}
 		var unsafe *UnsafeDirError
-		for _, p := range []place{judged, swapped} {
-			if _, err := openChecked(dataDir, p); !errors.As(err, &unsafe) {
+		for _, p := range []place{checked, swapped} {
+			if _, err := openChecked(Data, p); !errors.As(err, &unsafe) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
@@ -104,13 +104,13 @@ func TestOpenCheckedFollowsNoLink(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if dir, err := r.openAt(filepath.Join(w.home, "a")); err != nil {
+	if dir, err := r.OpenAt(filepath.Join(w.home, "a")); err != nil {
 		t.Errorf("without a link: %v", err)
 	} else {
 		dir.Close()
 	}
 	w.link(t, "a", "link")
-	if dir, err := r.openAt(filepath.Join(w.home, "link")); !errors.Is(err, os.ErrNotExist) {
+	if dir, err := r.OpenAt(filepath.Join(w.home, "link")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("through a link: %v, %v", dir, err)
 	}
 }

@@ -1,4 +1,4 @@
-package install
+package roots
 
 import (
 	"errors"
@@ -27,6 +27,15 @@ func newDirChecker(m machine, h Host) *dirChecker {
 	return j
 }
 
+func systemDirChecker(h Host) (*dirChecker, error) {
+	m, err := thisMachine()
+	if err != nil {
+		return nil, err
+	}
+	m.cacheLstat()
+	return newDirChecker(m, h), nil
+}
+
 // A place is where a checked directory is, or will be.
 type place struct {
 	given    string
@@ -52,12 +61,12 @@ func (p place) missing() (dirs []string) {
 
 // checkBase checks one base directory and kist's own directory in it, and returns the
 // place of the latter; for the bin directory the two are the same.
-func (j *dirChecker) checkBase(which role, base string) (place, error) {
+func (j *dirChecker) checkBase(which Role, base string) (place, error) {
 	outer, err := j.checkPath(which, base)
 	if err != nil {
 		return place{}, err
 	}
-	if which == binDir {
+	if which == Bin {
 		outer.readOnly, err = j.checkOwner(which, outer)
 		return outer, err
 	}
@@ -81,7 +90,7 @@ func (j *dirChecker) checkBase(which role, base string) (place, error) {
 
 // checkPath checks where a directory lies, under each of its names on this machine, and
 // who can write to it and to the directories above it.
-func (j *dirChecker) checkPath(which role, given string) (place, error) {
+func (j *dirChecker) checkPath(which Role, given string) (place, error) {
 	unsafe := func(format string, args ...any) (place, error) {
 		return place{}, &UnsafeDirError{string(which), given, fmt.Sprintf(format, args...)}
 	}
@@ -133,7 +142,7 @@ func (j *dirChecker) find(given string) (p place, err error) {
 
 // lookAbove records the directories above p. It adds a warning for each in which anyone
 // can replace one of kist's directories.
-func (j *dirChecker) lookAbove(which role, p *place) error {
+func (j *dirChecker) lookAbove(which Role, p *place) error {
 	for _, dir := range ancestors(p.at) {
 		if dir == p.real {
 			continue
@@ -156,7 +165,7 @@ func (j *dirChecker) lookAbove(which role, p *place) error {
 // but root must not leave files of root's in the home of the user who called it. If
 // p belongs to root and nobody else can write to it, checkOwner returns an *OwnerError as
 // readOnly: kist may read p.
-func (j *dirChecker) checkOwner(which role, p place) (readOnly, err error) {
+func (j *dirChecker) checkOwner(which Role, p place) (readOnly, err error) {
 	switch uid := p.node.uid; {
 	case !j.hasOwners(), uid == j.host.EUID:
 		return nil, nil

@@ -1,0 +1,116 @@
+package roots
+
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// A SystemPrefixError is returned for a directory that belongs to the system.
+type SystemPrefixError struct {
+	Role string // which base: "data", "state", "cache", "config", "bin"
+	Path string // as given
+	Is   string // the resolved path or another name of the same directory, if it differs
+	Rule string // the prefix it lies in
+}
+
+func (e *SystemPrefixError) Error() string {
+	if e.Is != "" && e.Is != e.Path {
+		return fmt.Sprintf("%s directory %s is %s, which belongs to the system (%s)", e.Role, e.Path, e.Is, e.Rule)
+	}
+	return fmt.Sprintf("%s directory %s belongs to the system (%s)", e.Role, e.Path, e.Rule)
+}
+
+// An UnsafeDirError is returned for a directory that others control, or that lies
+// where kist must not write.
+type UnsafeDirError struct{ Role, Path, Why string }
+
+func (e *UnsafeDirError) Error() string {
+	return fmt.Sprintf("%s directory %s: %s", e.Role, e.Path, e.Why)
+}
+
+// An OwnerError is returned for changes in a directory of root's; kist may read it.
+type OwnerError struct {
+	Role, Path string
+	EUID       int // the user who runs kist
+}
+
+func (e *OwnerError) Error() string {
+	return fmt.Sprintf("%s directory %s belongs to root, and kist runs as user %d: only root can change what is in it", e.Role, e.Path, e.EUID)
+}
+
+// A SeparatorError is returned for a directory whose path contains the separator of
+// path lists.
+type SeparatorError struct {
+	Role, Path string
+	Separator  string
+}
+
+func (e *SeparatorError) Error() string {
+	return fmt.Sprintf("%s directory %s: a PATH entry cannot contain %q, so no command below it would be found", e.Role, e.Path, e.Separator)
+}
+
+// A BecameLinkError is returned for a directory that is now reached through a link,
+// and was reached through none or another when kist recorded its place: the directory
+// behind the link is not the one that kist made.
+type BecameLinkError struct {
+	Role string
+	Path string // as the environment names it
+	Was  string // where it was
+	Is   string // where it leads now
+}
+
+func (e *BecameLinkError) Error() string {
+	return fmt.Sprintf("%s directory %s leads through a link to %s, and was at %s before", e.Role, e.Path, e.Is, e.Was)
+}
+
+// Base returns the value for the Role's environment variable if the directory was moved
+// there on purpose, or "" if it has another name there.
+func (e *BecameLinkError) Base() string {
+	switch {
+	case e.Role == string(Bin):
+		return e.Is
+	case filepath.Base(e.Is) == "kist":
+		return filepath.Dir(e.Is)
+	}
+	return ""
+}
+
+// An OtherPlaceError is returned for a data directory with a state directory that
+// belongs to another one: neither would record what the other has in force.
+type OtherPlaceError struct {
+	Role string // of the directory to correct: "data" or "state"
+	Path string // of that directory, as it is set
+	Of   string // the directory of the other role, as it is set
+	Own  string // the directory that belongs with Of
+	Base string // what the variable of Role must be set to
+}
+
+func (e *OtherPlaceError) Error() string {
+	other := State
+	if e.Role == string(State) {
+		other = Data
+	}
+	return fmt.Sprintf("the %s directory %s belongs with the %s directory %s, not with %s", other, e.Of, e.Role, e.Own, e.Path)
+}
+
+// An UnmountedError is returned while the data or the state directory seems to be on a file
+// system that is not mounted. A change would drop receipts, or leave toolchains without
+// receipts.
+type UnmountedError struct {
+	Role string // "data" or "state"
+	Path string // of the directory, as the environment names it
+	Note string // path of the note that records where it was
+}
+
+func (e *UnmountedError) Error() string {
+	return fmt.Sprintf("%s directory %s holds nothing of what is recorded: it was on another file system, which seems not to be mounted", e.Role, e.Path)
+}
+
+// A NoteError reports that a note of where kist's directories are cannot be parsed.
+type NoteError struct {
+	Path string
+	Err  error
+}
+
+func (e *NoteError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+func (e *NoteError) Unwrap() error { return e.Err }
