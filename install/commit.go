@@ -179,7 +179,7 @@ func (i *Installer) tidy(ctx context.Context, s plan.State, ready removals) (res
 		return res, err
 	}
 	for _, id := range s.Unreferenced() {
-		kept, err := i.removeRelease(ctx, id, ready[id])
+		kept, err := i.remove(ctx, id, ready[id])
 		res.Leftovers = append(res.Leftovers, kept...)
 		if cause := ctx.Err(); cause != nil {
 			return res, cause
@@ -196,18 +196,6 @@ func (i *Installer) tidy(ctx context.Context, s plan.State, ready removals) (res
 		delete(s.Receipts, id) // kept files need no evidence
 	}
 	return res, errors.Join(failed, i.sweepEvidence(s.Receipts, s.Damaged))
-}
-
-// removeRelease removes the files of id by rm, or, if rm is nil, by a new removal.
-func (i *Installer) removeRelease(ctx context.Context, id record.ID, rm *removal) ([]Drift, error) {
-	if rm == nil {
-		var err error
-		if rm, err = i.openRemoval(id); err != nil {
-			return nil, err
-		}
-		defer rm.close()
-	}
-	return i.removeFiles(ctx, rm)
 }
 
 // prune drops every other generation that names a release that the current one

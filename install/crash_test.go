@@ -298,7 +298,7 @@ func (c crash) killedAnywhere(t *testing.T) map[string]int {
 func checkpoints(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	for _, dir := range []string{".", "internal/store"} {
+	for _, dir := range []string{".", "internal/store", "internal/roots"} {
 		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -19,7 +19,7 @@
 //     "current" (store.Switch). The next writer repairs what a crash leaves
 //     before or after it (repair.go), by the same idempotent steps.
 //   - Removal follows only the receipt, keeps files that were changed or are
-//     not recorded, and never deletes recursively (remove.go).
+//     not recorded, and never deletes recursively (remove.go, remove_all.go).
 //
 // A change is three calls:
 //
@@ -351,7 +351,7 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 		return 0, nil, err
 	}
 	add := func(p, reason string) {
-		drifts = append(drifts, Drift{r.ID, filepath.Join(i.Prefix(r.ID), filepath.FromSlash(p)), reason})
+		drifts = append(drifts, Drift{r.ID, i.pathIn(r.ID, p), reason})
 	}
 	t, err := i.openTree(r)
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
@@ -176,7 +175,7 @@ func (i *Installer) dropLinksIn(bin *os.Root, wanted map[string]bool) error {
 func linkTarget(root *os.Root, name string) (string, error) {
 	info, err := root.Lstat(name)
 	if err != nil {
-		return "", ignore(ignore(err, fs.ErrNotExist), syscall.ENOTDIR)
+		return "", rootfs.IgnoreMissing(err)
 	}
 	if info.Mode().Type() != fs.ModeSymlink {
 		return "", nil
@@ -255,7 +254,7 @@ func (i *Installer) dropAliases(wanted map[string]string) error {
 			return nil
 		}
 		if target, err := data.Readlink(p); err != nil || !store.IsAlias(target) {
-			return ignore(err, fs.ErrNotExist)
+			return rootfs.IgnoreMissing(err)
 		}
 		if err := data.Remove(p); err != nil {
 			return err

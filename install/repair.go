@@ -2,13 +2,8 @@ package install
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"path"
-	"slices"
 
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // repair repairs, under the lock, what a crash left. Each step can be repeated. It
@@ -34,7 +29,11 @@ func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 			continue
 		}
 		unchanged = false
-		if err := i.shortenReceipt(id); err != nil {
+		err := i.forgetGone(ctx, id)
+		if cause := ctx.Err(); cause != nil {
+			return res, cause
+		}
+		if err != nil {
 			i.o.Warn(err.Error() + "; left alone")
 		}
 	}
@@ -49,50 +48,15 @@ func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 	return i.tidy(ctx, s, nil)
 }
 
-// shortenReceipt removes from the receipt of a removed release the paths that the
-// user has removed since, and the directories that are empty now. Files that the
-// user changed stay, even if they were changed back.
-func (i *Installer) shortenReceipt(id record.ID) error {
-	r, err := i.Receipt(id)
+// forgetGone removes from the receipt of a removed release the paths that the user has
+// removed since, and the directories that are empty now. Files that the user changed stay,
+// even if they were changed back.
+func (i *Installer) forgetGone(ctx context.Context, id record.ID) error {
+	rm, err := i.openRelease(id)
 	if err != nil {
-		i.o.Warn(err.Error() + "; left alone")
-		return nil
+		return err
 	}
-	t, err := i.openTree(r)
-	if errors.Is(err, fs.ErrNotExist) {
-		return i.store().DropReceipt(r.ID)
-	}
-	if err != nil {
-		i.o.Warn(err.Error() + "; left alone")
-		return nil
-	}
-	defer t.close()
-	rm := &removal{receipt: r, tree: t}
-	var kept []record.Entry
-	for _, e := range slices.Backward(r.Entries) {
-		if e.Type == record.Dir {
-			gone, _, err := rm.remove(t, e)
-			if err != nil {
-				return err
-			}
-			if !gone {
-				kept = append(kept, e)
-			}
-			continue
-		}
-		if _, err := t.lstat(e.Path); !errors.Is(err, fs.ErrNotExist) {
-			kept = append(kept, e)
-		}
-	}
-	slices.Reverse(kept)
-	return i.shrink(r, kept, t)
-}
-
-// lstat is Lstat for a path whose parents are real directories.
-func (t *tree) lstat(p string) (rootfs.Info, error) {
-	parent, err := t.dir(path.Dir(p))
-	if err != nil {
-		return rootfs.Info{}, err
-	}
-	return parent.Lstat(path.Base(p))
+	defer rm.close()
+	_, err = i.remove(ctx, id, rm)
+	return err
 }

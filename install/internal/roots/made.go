@@ -55,7 +55,7 @@ func (r *Roots) recordMade(dirs []string) (err error) {
 	if err := rootfs.WriteFile(state, madeFile, append(data, '\n'), 0o600); err != nil {
 		return err
 	}
-	r.o.Checkpoint("directories remembered")
+	r.reached("directories remembered")
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (r *Roots) RemoveMade(held Locks) error {
 	if err := r.removeMadeDirs(made); err != nil {
 		return errors.Join(err, held.Unlock())
 	}
-	r.o.Checkpoint("directories dropped")
+	r.reached("directories dropped")
 	left, err := r.holdsMore()
 	if err != nil || left {
 		return errors.Join(err, held.Unlock())
@@ -109,15 +109,15 @@ func (r *Roots) RemoveMade(held Locks) error {
 	if err := rootfs.IgnoreMissing(r.dirs[Data].Remove(notesFile)); err != nil {
 		return errors.Join(err, held.Unlock())
 	}
-	r.o.Checkpoint("note dropped")
+	r.reached("note dropped")
 	if err := held[0].Remove(); err != nil {
 		return errors.Join(err, held[1:].Unlock())
 	}
-	r.o.Checkpoint("lock dropped")
+	r.reached("lock dropped")
 	if err := r.removeMadeDirs(made); err != nil {
 		return errors.Join(err, held[1:].Unlock())
 	}
-	r.o.Checkpoint("data directory dropped")
+	r.reached("data directory dropped")
 	for _, lock := range held[1:] {
 		if err := lock.Remove(); err != nil {
 			return err

@@ -48,7 +48,7 @@ func (r *Roots) Create(which Role) (*os.Root, error) {
 		if err := r.makeAndOpen(which, p); err != nil {
 			return nil, err
 		}
-		r.o.Checkpoint("state directory made")
+		r.reached("state directory made")
 		return r.dirs[which], r.recordMade(p.missing())
 	}
 	if err := r.recordMade(p.missing()); err != nil {
@@ -57,7 +57,7 @@ func (r *Roots) Create(which Role) (*os.Root, error) {
 	if err := r.makeAndOpen(which, p); err != nil {
 		return nil, err
 	}
-	r.o.Checkpoint("directory made")
+	r.reached("directory made")
 	return r.dirs[which], r.recordPlaces(false)
 }
 

@@ -220,7 +220,7 @@ func (r *Roots) recordPlaces(locked bool) (err error) {
 	if err := rootfs.WriteFile(state, notesFile, data, 0o644); err != nil {
 		return noSpace(err)
 	}
-	r.o.Checkpoint("places noted")
+	r.reached("places noted")
 	return noSpace(rootfs.WriteFile(r.dirs[Data], notesFile, data, 0o644))
 }
 

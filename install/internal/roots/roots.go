@@ -245,6 +245,8 @@ func (r *Roots) PathAsGiven(real string) string {
 // if it was not.
 func (r *Roots) MovedFrom() string { return r.movedFrom }
 
+func (r *Roots) reached(step string) { r.o.Checkpoint(step) }
+
 func (r *Roots) store() store.Store {
 	return store.Store{Data: r.dirs[Data], State: r.dirs[State]}
 }

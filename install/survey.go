@@ -45,9 +45,9 @@ func (i *Installer) foreign(which roots.Role, name string) Drift {
 	return Drift{Path: filepath.Join(i.roots.Path(which), filepath.FromSlash(name)), Reason: notOwn}
 }
 
-// surveyDirs surveys what RemoveAll removes: with self, all of kist's directories except
+// survey surveys what RemoveAll removes: with self, all of kist's directories except
 // the bin directory; otherwise only the files of toolchains. It changes nothing.
-func (i *Installer) surveyDirs(ctx context.Context, self bool) (survey, error) {
+func (i *Installer) survey(ctx context.Context, self bool) (survey, error) {
 	var s survey
 	checks, err := i.ownershipChecks(ctx)
 	if err != nil {
@@ -106,7 +106,7 @@ func (i *Installer) surveyDirs(ctx context.Context, self bool) (survey, error) {
 					if err == nil {
 						s.own = append(s.own, found{root, p, info})
 					}
-					return ignore(err, fs.ErrNotExist)
+					return rootfs.IgnoreMissing(err)
 				}
 			}
 			if stem, lock := strings.CutSuffix(p, rootfs.LockSuffix); lock && path.Dir(p) == store.Stages && i.store().Obstructed(path.Base(stem)) != nil {
@@ -168,7 +168,7 @@ func (i *Installer) surveyDir(s *survey, root *os.Root, which roots.Role, p stri
 		s.foreign = append(s.foreign, i.foreign(which, p))
 		return fs.SkipDir
 	}
-	return ignore(err, fs.ErrNotExist)
+	return rootfs.IgnoreMissing(err)
 }
 
 // ofToolchains reports whether RemoveAll removes p even if kist itself stays.

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
@@ -31,6 +32,11 @@ type tree struct {
 }
 
 func newTree(root rootfs.Dir) *tree { return &tree{root: root, dirs: map[string]rootfs.Dir{}} }
+
+// pathIn returns the absolute path of an entry of the release id.
+func (i *Installer) pathIn(id record.ID, p string) string {
+	return filepath.Join(i.Prefix(id), filepath.FromSlash(p))
+}
 
 // A CrossedLinkError is returned for a prefix that is, or is reached through, a
 // symbolic link that was added after it was installed.
@@ -121,6 +127,15 @@ func (t *tree) dir(p string) (rootfs.Dir, error) {
 	return d, nil
 }
 
+// closeDir closes the directory p, if it is open. It is about to be removed.
+func (t *tree) closeDir(p string) {
+	if d, ok := t.dirs[p]; ok {
+		d.Close()
+		delete(t.dirs, p)
+	}
+}
+
+// forget closes all directories except the prefix itself.
 func (t *tree) forget() {
 	for p, d := range t.dirs {
 		d.Close()
@@ -131,6 +146,35 @@ func (t *tree) forget() {
 func (t *tree) close() {
 	t.forget()
 	t.root.Close()
+}
+
+// lstat is Lstat for a path whose parents are real directories.
+func (t *tree) lstat(p string) (rootfs.Info, error) {
+	parent, err := t.dir(path.Dir(p))
+	if err != nil {
+		return rootfs.Info{}, err
+	}
+	return parent.Lstat(path.Base(p))
+}
+
+// unrecorded returns the paths in a directory that the receipt does not record, sorted. If
+// the directory is missing, or no longer a directory, there are none.
+func (t *tree) unrecorded(dir string, recorded func() map[string]bool) (foreign []string, err error) {
+	d, err := t.dir(dir)
+	if errors.Is(err, rootfs.ErrNotDir) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, rootfs.IgnoreMissing(err)
+	}
+	names, err := d.AllNames()
+	slices.Sort(names)
+	for _, name := range names {
+		if p := path.Join(dir, name); !recorded()[p] {
+			foreign = append(foreign, p)
+		}
+	}
+	return foreign, err
 }
 
 // missing is the difference reported for an absent path.
