@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/internal/roots"
@@ -54,7 +55,7 @@ func (i *Installer) Apply(ctx context.Context, p plan.Plan) (Result, error) {
 	if p.Empty() {
 		return i.repairOnly(ctx)
 	}
-	staged := map[string]*stagedRelease{}
+	staged := stagedReleases{}
 	defer func() {
 		for _, s := range staged {
 			i.discard(s)
@@ -62,27 +63,44 @@ func (i *Installer) Apply(ctx context.Context, p plan.Plan) (Result, error) {
 	}()
 	for {
 		for _, in := range p.Install {
-			if name := releaseName(in.Release); staged[name] == nil {
+			if staged.of(in.Release) == nil {
 				s, err := i.stage(ctx, in)
 				if err != nil {
 					return Result{}, err
 				}
-				staged[name] = s
+				staged[s.receipt.ID] = s
 			}
 		}
-		result, again, err := i.commit(ctx, &p, staged)
-		if p.InForce() && len(p.Follow) > 0 && cannotWrite(err) {
+		result, now, err := i.commit(ctx, p, staged)
+		if now.InForce() && len(now.Follow) > 0 && cannotWrite(err) {
 			i.o.Warn(fmt.Sprintf("the requested version could not be recorded: %v", err))
 			return i.repairOnly(ctx)
 		}
-		if !again {
-			return result, err
+		if err == nil && !staged.cover(now) {
+			p = now // another kist changed the state meanwhile
+			continue
 		}
+		return result, err
 	}
 }
 
-func releaseName(r manifests.Release) string {
-	return fmt.Sprintf("%s/%s@%s %v", r.Channel, r.Tool, r.Version, r.Components)
+// stagedReleases are the releases that a change has staged, by the ID that they will have.
+type stagedReleases map[record.ID]*stagedRelease
+
+// of returns the staged release that is r, or nil.
+func (all stagedReleases) of(r manifests.Release) *stagedRelease {
+	for _, s := range all {
+		have := s.receipt
+		if have.Channel == r.Channel && have.Tool == r.Tool && have.Version == r.Version && slices.Equal(have.Components, r.Components) {
+			return s
+		}
+	}
+	return nil
+}
+
+// cover reports whether everything that p installs is staged.
+func (all stagedReleases) cover(p plan.Plan) bool {
+	return !slices.ContainsFunc(p.Install, func(in plan.Install) bool { return all.of(in.Release) == nil })
 }
 
 // A stagedRelease is unpacked, proved and recorded, but not yet published.

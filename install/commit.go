@@ -30,86 +30,97 @@ func (e *UnfinishedError) Error() string {
 
 func (e *UnfinishedError) Unwrap() error { return e.Err }
 
-// commit carries out *p under the lock, after it has planned again. again is true if
-// the state changed meanwhile and the new *p needs a release that is not staged.
-func (i *Installer) commit(ctx context.Context, p *plan.Plan, staged map[string]*stagedRelease) (res Result, again bool, err error) {
+// commit carries out p under the lock. It plans again, since another kist may have changed
+// the state, and returns the plan that counts. If that needs a release that is not staged,
+// commit has changed nothing.
+func (i *Installer) commit(ctx context.Context, p plan.Plan, staged stagedReleases) (res Result, now plan.Plan, err error) {
 	lock, err := i.roots.Lock(ctx)
 	if err != nil {
-		return Result{}, false, err
+		return Result{}, p, err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	if _, err := i.roots.Create(roots.Data); err != nil {
-		return Result{}, false, err
-	}
 	if res, err = i.repair(ctx); err != nil {
-		return res, false, err
+		return res, p, err
 	}
 	change := p.Change
 	if change.Remove, err = i.withoutRemoved(change.Remove); err != nil {
-		return res, false, err
+		return res, p, err
 	}
-	var s plan.State
-	if *p, s, err = i.planNow(change); err != nil {
-		return res, false, err
+	now, s, err := i.planNow(change)
+	if err != nil {
+		return res, now, err
 	}
-	if p.InForce() {
+	if now.InForce() {
 		res.Generation = s.Current
-		return res, false, i.putRequested(p.Follow)
+		return res, now, i.putRequested(now.Follow)
 	}
-	var fresh []record.Head
-	skipped, unpacked := map[record.ID][]string{}, map[record.ID]Unpacked{}
-	for _, in := range p.Install {
-		st := staged[releaseName(in.Release)]
-		if st == nil {
-			return Result{}, true, nil
-		}
-		fresh = append(fresh, st.receipt.Head)
-		s.Receipts[st.receipt.ID] = st.receipt.Head
-		unpacked[st.receipt.ID] = unpackedSize(st.receipt.Entries)
-		if len(st.skipped) > 0 {
-			skipped[st.receipt.ID] = st.skipped
+	if !staged.cover(now) {
+		return Result{}, now, nil
+	}
+	ready := removals{}
+	defer ready.close()
+	for _, id := range now.Remove {
+		if ready[id], err = i.openRemoval(id); err != nil {
+			return res, now, err
 		}
 	}
-	planned := removals{}
-	defer planned.close()
-	for _, id := range p.Remove {
-		if planned[id], err = i.openRemoval(id); err != nil {
-			return res, false, err
-		}
-	}
-	next := s.Generations[p.Goto]
-	if p.Goto == 0 {
-		if next, err = plan.Next(s, *p, fresh, i.o.Now); err != nil {
-			return res, false, err
-		}
-		highest, err := i.store().Highest()
-		if err != nil {
-			return res, false, err
-		}
-		next.Number = highest + 1
-	}
-	i.o.Linking(s.Current, next)
-	if err := ctx.Err(); err != nil {
-		return res, false, err
-	}
-	if err := i.putRequested(p.Follow); err != nil {
-		return res, false, err
-	}
-	if err := i.publish(*p, next, s.Receipts, staged); err != nil {
-		_, undo := i.repair(context.WithoutCancel(ctx))
-		return res, false, errors.Join(err, undo)
+	next, err := i.switchTo(ctx, now, s, staged, &res)
+	if err != nil {
+		return res, now, err
 	}
 	var tidied Result
 	if s, err = i.stateToChange(); err == nil {
-		tidied, err = i.tidy(context.WithoutCancel(ctx), s, planned)
+		tidied, err = i.tidy(context.WithoutCancel(ctx), s, ready)
 	}
-	res.Generation, res.Installed, res.Skipped, res.Unpacked = next, fresh, skipped, unpacked
+	res.Generation = next
 	res.Removed = append(res.Removed, tidied.Removed...)
 	res.Leftovers = append(res.Leftovers, tidied.Leftovers...)
 	if err != nil {
 		err = &UnfinishedError{err}
 	}
-	return res, false, err
+	return res, now, err
+}
+
+// switchTo publishes what p installs, and switches to the generation that p means, which
+// it returns. s is the state that p was made from. It adds what was installed to res. If it
+// fails, it undoes what it did.
+func (i *Installer) switchTo(ctx context.Context, p plan.Plan, s plan.State, staged stagedReleases, res *Result) (next record.Generation, err error) {
+	var fresh []record.Head
+	skipped, unpacked := map[record.ID][]string{}, map[record.ID]Unpacked{}
+	for _, in := range p.Install {
+		st := staged.of(in.Release)
+		id := st.receipt.ID
+		unpacked[id] = unpackedSize(st.receipt.Entries)
+		fresh = append(fresh, st.receipt.Head)
+		s.Receipts[id] = st.receipt.Head
+		if len(st.skipped) > 0 {
+			skipped[id] = st.skipped
+		}
+	}
+	next = s.Generations[p.Goto]
+	if p.Goto == 0 {
+		if next, err = plan.Next(s, p, fresh, i.o.Now); err != nil {
+			return next, err
+		}
+		highest, err := i.store().Highest()
+		if err != nil {
+			return next, err
+		}
+		next.Number = highest + 1
+	}
+	i.o.Linking(s.Current, next)
+	if err := ctx.Err(); err != nil {
+		return next, err
+	}
+	if err := i.putRequested(p.Follow); err != nil {
+		return next, err
+	}
+	if err := i.publish(p, next, s.Receipts, staged); err != nil {
+		_, undo := i.repair(context.WithoutCancel(ctx))
+		return next, errors.Join(err, undo)
+	}
+	res.Installed, res.Skipped, res.Unpacked = fresh, skipped, unpacked
+	return next, nil
 }
 
 // putRequested stores in receipts the version that the user requested.
@@ -138,9 +149,9 @@ func (i *Installer) withoutRemoved(ids []record.ID) ([]record.ID, error) {
 
 // publish puts the staged releases in place, with everything else that the
 // generation next needs, and switches to it: this is the commit.
-func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[record.ID]record.Head, staged map[string]*stagedRelease) error {
+func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[record.ID]record.Head, staged stagedReleases) error {
 	for _, in := range p.Install {
-		st := staged[releaseName(in.Release)]
+		st := staged.of(in.Release)
 		stage := st.takeStage()
 		if err := i.store().Publish(stage, st.receipt); err != nil {
 			return errors.Join(err, stage.Discard())

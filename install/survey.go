@@ -38,23 +38,22 @@ type found struct {
 type survey struct {
 	own     []found // except what is removed with a receipt or a generation, or last of all
 	foreign []Drift // kept, and reported
-}
 
-// foreign returns the Drift of a file that is not kist's.
-func (i *Installer) foreign(which roots.Role, name string) Drift {
-	return Drift{Path: filepath.Join(i.roots.Path(which), filepath.FromSlash(name)), Reason: notOwn}
+	i                 *Installer
+	onlyToolchains    bool
+	checks            map[roots.Role]func(string) (bool, error)
+	receipts          map[record.ID]record.Head
+	unreadableReceipt map[record.ID]error
 }
 
 // survey surveys what RemoveAll removes: with self, all of kist's directories except
 // the bin directory; otherwise only the files of toolchains. It changes nothing.
-func (i *Installer) survey(ctx context.Context, self bool) (survey, error) {
-	var s survey
-	checks, err := i.ownershipChecks(ctx)
-	if err != nil {
+func (i *Installer) survey(ctx context.Context, self bool) (s survey, err error) {
+	s = survey{i: i, onlyToolchains: !self}
+	if s.checks, err = i.ownershipChecks(ctx); err != nil {
 		return s, err
 	}
-	receipts, damaged, err := i.store().Receipts()
-	if err != nil {
+	if s.receipts, s.unreadableReceipt, err = i.store().Receipts(); err != nil {
 		return s, err
 	}
 	for _, which := range roots.Own() {
@@ -62,58 +61,11 @@ func (i *Installer) survey(ctx context.Context, self bool) (survey, error) {
 		if root == nil || i.roots.SharedWithEarlier(which) {
 			continue
 		}
-		checksFor := func(p string) (owns []func(string) (bool, error)) {
-			for _, other := range roots.Own() {
-				if checks[other] != nil && i.roots.Same(other, which) {
-					owns = append(owns, checks[other])
-				}
-			}
-			return owns
-		}
 		err := fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
-			switch {
-			case ctx.Err() != nil:
+			if ctx.Err() != nil {
 				return ctx.Err()
-			case errors.Is(err, fs.ErrNotExist):
-				return nil
-			case errors.Is(err, fs.ErrPermission) && p != ".": // of a directory: nothing else is read here
-				kept := i.foreign(which, p)
-				if i.ownDir(p) {
-					kept.Reason = "cannot be read"
-				}
-				s.foreign = append(s.foreign, kept)
-				return fs.SkipDir
-			case err != nil || p == ".":
-				return err
-			case !self && !ofToolchains(p):
-				if d.IsDir() {
-					return fs.SkipDir
-				}
-				return nil
-			case d.IsDir():
-				return i.surveyDir(&s, root, which, p, receipts, damaged)
 			}
-			if own, err := i.roots.OwnsBookkeeping(which, p); own || err != nil {
-				return err // removed last of all
-			}
-			for _, owns := range checksFor(p) {
-				own, err := owns(p)
-				if err != nil {
-					return err
-				}
-				if own {
-					info, err := d.Info()
-					if err == nil {
-						s.own = append(s.own, found{root, p, info})
-					}
-					return rootfs.IgnoreMissing(err)
-				}
-			}
-			if stem, lock := strings.CutSuffix(p, rootfs.LockSuffix); lock && path.Dir(p) == store.Stages && i.store().Obstructed(path.Base(stem)) != nil {
-				return nil // the obstructed stage is reported
-			}
-			s.foreign = append(s.foreign, i.foreign(which, p))
-			return nil
+			return s.visit(which, p, d, err)
 		})
 		if err != nil {
 			return s, err
@@ -125,50 +77,116 @@ func (i *Installer) survey(ctx context.Context, self bool) (survey, error) {
 	return s, nil
 }
 
-// surveyDir skips directories that are removed with a receipt or a stage. It reports a
-// directory that is not kist's only if it is empty or unreadable: otherwise its files are
-// reported.
-func (i *Installer) surveyDir(s *survey, root *os.Root, which roots.Role, p string, receipts map[record.ID]record.Head, damaged map[record.ID]error) error {
-	dir, name := path.Split(p)
-	switch dir {
-	case store.Prefixes + "/":
-		id := record.ID(name)
-		_, known := receipts[id]
-		if _, unreadable := damaged[id]; known || unreadable {
+// visit decides about p, in the directory of a role. err is that of reading p.
+func (s *survey) visit(which roots.Role, p string, d fs.DirEntry, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, fs.ErrPermission) && p != ".": // of a directory: nothing else is read here
+		if s.i.ownDir(p) {
+			return s.skip(which, p, "cannot be read")
+		}
+		return s.skip(which, p, notOwn)
+	case err != nil || p == ".":
+		return err
+	case s.onlyToolchains && !ofToolchains(p):
+		if d.IsDir() {
 			return fs.SkipDir
 		}
-		names, err := fs.ReadDir(root.FS(), p)
-		if err != nil || len(names) > 0 || !id.Valid() {
-			s.foreign = append(s.foreign, Drift{Path: i.foreign(which, p).Path, Reason: "without a receipt"})
+		return nil
+	case d.IsDir():
+		return s.visitDir(which, p)
+	}
+	return s.visitFile(which, p, d)
+}
+
+// skip reports the directory p as kept, with all its content.
+func (s *survey) skip(which roots.Role, p, reason string) error {
+	s.foreign = append(s.foreign, s.i.kept(which, p, reason))
+	return fs.SkipDir
+}
+
+// visitDir skips directories that are removed with a receipt or a stage. It reports a
+// directory that is not kist's only if it is empty or unreadable: otherwise its files are
+// reported.
+func (s *survey) visitDir(which roots.Role, p string) error {
+	root, name := s.i.roots.Dir(which), path.Base(p)
+	switch path.Dir(p) {
+	case store.Prefixes:
+		id := record.ID(name)
+		_, known := s.receipts[id]
+		_, unreadable := s.unreadableReceipt[id]
+		if known || unreadable {
+			return fs.SkipDir
+		}
+		if names, err := fs.ReadDir(root.FS(), p); err != nil || len(names) > 0 || !id.Valid() {
+			return s.skip(which, p, "without a receipt")
 		}
 		return fs.SkipDir
-	case store.Stages + "/":
-		if data := i.roots.Dir(roots.Data); data != nil {
-			own, err := i.store().OwnsStage(name)
-			if err != nil {
-				return err
-			}
-			if stuck := i.store().Obstructed(name); stuck != nil {
-				s.foreign = append(s.foreign, Drift{Path: i.foreign(which, p).Path, Reason: stuck.Reason()})
-				own = true // reported with all its content
-			}
-			if own {
-				return fs.SkipDir
-			}
-			if stem, lock := strings.CutSuffix(name, rootfs.LockSuffix); lock && i.store().Obstructed(stem) != nil {
-				return fs.SkipDir // the obstructed stage is reported
-			}
+	case store.Stages:
+		if s.i.roots.Dir(roots.Data) == nil {
+			break
+		}
+		if stuck := s.i.store().Obstructed(name); stuck != nil {
+			return s.skip(which, p, stuck.Reason())
+		}
+		own, err := s.i.store().OwnsStage(name)
+		if err != nil {
+			return err
+		}
+		if own || s.locksStuckStage(p) {
+			return fs.SkipDir
 		}
 	}
-	if i.ownDir(p) {
+	if s.i.ownDir(p) {
 		return nil
 	}
 	names, err := fs.ReadDir(root.FS(), p)
 	if errors.Is(err, fs.ErrPermission) || err == nil && len(names) == 0 {
-		s.foreign = append(s.foreign, i.foreign(which, p))
-		return fs.SkipDir
+		return s.skip(which, p, notOwn)
 	}
 	return rootfs.IgnoreMissing(err)
+}
+
+// visitFile adds the file p to those of kist's, or reports it as kept.
+func (s *survey) visitFile(which roots.Role, p string, d fs.DirEntry) error {
+	if own, err := s.i.roots.OwnsBookkeeping(which, p); own || err != nil {
+		return err // removed last of all
+	}
+	for _, other := range roots.Own() {
+		if s.checks[other] == nil || !s.i.roots.Same(other, which) {
+			continue
+		}
+		own, err := s.checks[other](p)
+		if err != nil {
+			return err
+		}
+		if own {
+			info, err := d.Info()
+			if err == nil {
+				s.own = append(s.own, found{s.i.roots.Dir(which), p, info})
+			}
+			return rootfs.IgnoreMissing(err)
+		}
+	}
+	if !s.locksStuckStage(p) {
+		s.foreign = append(s.foreign, s.i.foreign(which, p))
+	}
+	return nil
+}
+
+// locksStuckStage reports whether p has the name of the lock of a stage that is reported,
+// since it cannot be removed because of p.
+func (s *survey) locksStuckStage(p string) bool {
+	stage, lock := strings.CutSuffix(p, rootfs.LockSuffix)
+	return lock && path.Dir(p) == store.Stages && s.i.roots.Dir(roots.Data) != nil && s.i.store().Obstructed(path.Base(stage)) != nil
+}
+
+// foreign returns the Drift of a file that is not kist's.
+func (i *Installer) foreign(which roots.Role, name string) Drift { return i.kept(which, name, notOwn) }
+
+func (i *Installer) kept(which roots.Role, name, reason string) Drift {
+	return Drift{Path: filepath.Join(i.roots.Path(which), filepath.FromSlash(name)), Reason: reason}
 }
 
 // ofToolchains reports whether RemoveAll removes p even if kist itself stays.
