@@ -162,10 +162,7 @@ func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[re
 			return err
 		}
 	}
-	if err := i.addLinks(next); err != nil {
-		return err
-	}
-	if err := i.addAliases(next, receipts); err != nil {
+	if err := i.addNextLinks(next, receipts); err != nil {
 		return err
 	}
 	return i.store().Switch(next.Number)

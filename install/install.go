@@ -273,20 +273,16 @@ func (i *Installer) Prefix(id record.ID) string {
 
 // Config returns the opened settings directory, <config>/kist: nil if it does not
 // exist and create is false, and an error if this user may not read it.
-func (i *Installer) Config(create bool) (*os.Root, error) {
-	if !create {
-		return i.roots.Dir(roots.Config), i.roots.Unreadable(roots.Config)
-	}
-	return i.roots.Create(roots.Config)
-}
+func (i *Installer) Config(create bool) (*os.Root, error) { return i.dir(roots.Config, create) }
 
-// Cache returns the opened cache directory, <cache>/kist: nil if it does not exist
-// and create is false, and an error if this user may not read it.
-func (i *Installer) Cache(create bool) (*os.Root, error) {
-	if !create {
-		return i.roots.Dir(roots.Cache), i.roots.Unreadable(roots.Cache)
+// Cache is Config for the cache directory, <cache>/kist.
+func (i *Installer) Cache(create bool) (*os.Root, error) { return i.dir(roots.Cache, create) }
+
+func (i *Installer) dir(which roots.Role, create bool) (*os.Root, error) {
+	if create {
+		return i.roots.Create(which)
 	}
-	return i.roots.Create(roots.Cache)
+	return i.roots.Dir(which), i.roots.Unreadable(which)
 }
 
 // CacheForDocuments is Cache(true), with the directory for proved documents in it.

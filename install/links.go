@@ -2,8 +2,8 @@ package install
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -24,7 +24,7 @@ func (i *Installer) command(name string) string {
 
 // isCommand reports whether a link called name that leads to target is kist's: it leads
 // where kist would lead it, or would have before its data directory was moved.
-func (i *Installer) isCommand(target, name string) bool {
+func (i *Installer) isCommand(name, target string) bool {
 	return target == i.command(name) || i.roots.MovedFrom() != "" && target == filepath.Join(i.roots.MovedFrom(), store.Current, "bin", name)
 }
 
@@ -50,7 +50,7 @@ func (i *Installer) foreignInBin() (map[string]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			if !i.isCommand(target, e.Name()) {
+			if !i.isCommand(e.Name(), target) {
 				names[e.Name()] = "a link to " + target
 			}
 		case e.IsDir():
@@ -62,113 +62,165 @@ func (i *Installer) foreignInBin() (map[string]string, error) {
 	return names, nil
 }
 
-// alignLinks makes the bin directory hold exactly the links of the current
-// generation, and toolchains/ exactly the aliases of the releases in force.
-func (i *Installer) alignLinks(s plan.State) error {
-	if err := i.dropLinks(s.Current); err != nil {
-		return err
-	}
-	if err := i.addLinks(s.Current); err != nil {
-		return err
-	}
-	if err := i.dropAliases(aliases(s.Current, s.Receipts)); err != nil {
-		return err
-	}
-	return i.addAliases(s.Current, s.Receipts)
+// A linkDir is a directory in which kist keeps links of its own.
+type linkDir struct {
+	root   *os.Root // nil: the directory does not exist
+	path   string   // of root, for display
+	top    string   // below root; "." if the directories in it are not kist's
+	wanted map[string]string
+	owns   func(name, target string) bool // reports whether a link is kist's
 }
 
-// addLinks makes the missing links of g. If something else has the name of a link,
-// addLinks warns and keeps it.
-func (i *Installer) addLinks(g record.Generation) error {
-	if len(g.Links) == 0 {
-		return nil
+// commandLinks returns the bin directory with the links of g.
+func (i *Installer) commandLinks(g record.Generation) (d linkDir, err error) {
+	d = linkDir{root: i.roots.Dir(roots.Bin), path: i.roots.Path(roots.Bin), top: ".", wanted: map[string]string{}, owns: i.isCommand}
+	for _, l := range g.Links {
+		d.wanted[l.Name] = i.command(l.Name)
 	}
-	bin, err := i.roots.Create(roots.Bin)
+	if len(g.Links) > 0 {
+		d.root, err = i.roots.Create(roots.Bin)
+	}
+	return d, err
+}
+
+// aliases returns the directory of the stable paths of releases, with those in g.
+func (i *Installer) aliases(g record.Generation, receipts map[record.ID]record.Head) linkDir {
+	d := linkDir{root: i.roots.Dir(roots.Data), path: i.roots.Path(roots.Data), top: store.Toolchains, wanted: map[string]string{},
+		owns: func(_, target string) bool { return store.IsAlias(target) }}
+	for _, id := range g.Receipts {
+		if r, ok := receipts[id]; ok {
+			d.wanted[path.Join(store.Toolchains, r.Alias())] = path.Join("../../..", store.Prefixes, string(id))
+		}
+	}
+	return d
+}
+
+// alignLinks makes the bin directory hold exactly the links of the current
+// generation, and toolchains/ exactly the aliases of the releases in force. It also removes
+// kist's links from the directories that were the bin directory under another setting of
+// the environment.
+func (i *Installer) alignLinks(s plan.State) error {
+	bin, err := i.commandLinks(s.Current)
 	if err != nil {
 		return err
-	}
-	made := false
-	for _, l := range g.Links {
-		target, err := linkTarget(bin, l.Name)
-		if err != nil {
-			return err
-		}
-		if target == i.command(l.Name) {
-			continue
-		}
-		if i.isCommand(target, l.Name) {
-			err = rootfs.ReplaceLink(bin, i.command(l.Name), l.Name)
-		} else {
-			err = bin.Symlink(i.command(l.Name), l.Name)
-		}
-		switch {
-		case err == nil:
-			made = true
-			i.reached("link made")
-		case errors.Is(err, fs.ErrExist):
-			i.o.Warn(fmt.Sprintf("%s was changed by something else; kept", filepath.Join(i.o.Dirs.Bin, l.Name)))
-		default:
-			return err
-		}
-	}
-	if !made {
-		return nil
-	}
-	return rootfs.SyncDir(bin, ".")
-}
-
-// dropLinks removes kist's own links that g does not have, and only those: from the bin
-// directory, and from those that were the bin directory under another setting of the
-// environment.
-func (i *Installer) dropLinks(g record.Generation) error {
-	wanted := map[string]bool{}
-	for _, l := range g.Links {
-		wanted[l.Name] = true
-	}
-	if bin := i.roots.Dir(roots.Bin); bin != nil {
-		if err := i.dropLinksIn(bin, wanted); err != nil {
-			return err
-		}
 	}
 	earlier, err := i.roots.Elsewhere(roots.Bin)
 	if err != nil {
 		return err
 	}
 	for _, path := range earlier {
-		bin, err := i.roots.OpenAt(path)
+		root, err := i.roots.OpenAt(path)
 		if err != nil { // it is gone, or out of reach: nothing is done there
 			continue
 		}
-		if err := errors.Join(i.dropLinksIn(bin, wanted), bin.Close()); err != nil {
+		old := bin
+		old.root = root
+		if err := errors.Join(i.dropLinks(old), root.Close()); err != nil {
+			return err
+		}
+	}
+	for _, d := range []linkDir{bin, i.aliases(s.Current, s.Receipts)} {
+		if err := i.dropLinks(d); err != nil {
+			return err
+		}
+		if err := i.addLinks(d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// dropLinksIn removes kist's own links from one directory, except those of wanted names.
-func (i *Installer) dropLinksIn(bin *os.Root, wanted map[string]bool) error {
-	entries, err := fs.ReadDir(bin.FS(), ".")
-	if err != nil {
-		return err
+// addNextLinks makes the links of the generation next, and keeps those of the current one.
+func (i *Installer) addNextLinks(next record.Generation, receipts map[record.ID]record.Head) error {
+	bin, err := i.commandLinks(next)
+	if err == nil {
+		err = i.addLinks(bin)
 	}
-	for _, e := range entries {
-		if wanted[e.Name()] || e.Type() != fs.ModeSymlink {
-			continue
-		}
-		target, err := linkTarget(bin, e.Name())
+	if err == nil {
+		err = i.addLinks(i.aliases(next, receipts))
+	}
+	return err
+}
+
+// addLinks makes the links of d that are missing or have another target. If something else
+// has the name of a link, addLinks warns and keeps it.
+func (i *Installer) addLinks(d linkDir) error {
+	made := map[string]bool{} // the directories of new links
+	for _, name := range slices.Sorted(maps.Keys(d.wanted)) {
+		target := d.wanted[name]
+		have, err := linkTarget(d.root, name)
 		if err != nil {
 			return err
 		}
-		if !i.isCommand(target, e.Name()) {
+		if have == target {
 			continue
 		}
-		if err := bin.Remove(e.Name()); err != nil {
+		if d.top != "." {
+			_, err = rootfs.MkdirAll(d.root, path.Dir(name), 0o755)
+		}
+		switch {
+		case err != nil:
+		case d.owns(name, have):
+			err = rootfs.ReplaceLink(d.root, target, name)
+		default:
+			err = d.root.Symlink(target, name)
+		}
+		switch {
+		case err == nil:
+			made[path.Dir(name)] = true
+			i.reached("link made")
+		case errors.Is(err, fs.ErrExist):
+			at := filepath.Join(d.path, filepath.FromSlash(name))
+			if obstacle, ok := errors.AsType[*rootfs.ObstacleError](err); ok {
+				at = obstacle.Path
+			}
+			i.o.Warn(at + " was changed by something else; kept")
+		default:
 			return err
 		}
-		i.reached("link dropped")
+	}
+	for dir := range made {
+		if err := rootfs.SyncDir(d.root, dir); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// dropLinks removes kist's own links from d, except those of wanted names, and the
+// directories of kist's that are then empty.
+func (i *Installer) dropLinks(d linkDir) error {
+	if d.root == nil {
+		return nil
+	}
+	var dirs []string
+	err := fs.WalkDir(d.root.FS(), d.top, func(p string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return rootfs.IgnoreMissing(err)
+		case e.IsDir() && d.top == ".":
+			if p == "." {
+				return nil
+			}
+			return fs.SkipDir
+		case e.IsDir():
+			dirs = append(dirs, p)
+			return nil
+		case e.Type() != fs.ModeSymlink || d.wanted[p] != "":
+			return nil
+		}
+		target, err := linkTarget(d.root, p)
+		if err != nil || !d.owns(p, target) {
+			return err
+		}
+		if err := d.root.Remove(p); err != nil {
+			return rootfs.IgnoreMissing(err)
+		}
+		i.reached("link dropped")
+		return nil
+	})
+	slices.Reverse(dirs)
+	return errors.Join(err, rootfs.RemoveEmptyDirs(d.root, dirs...))
 }
 
 // linkTarget returns the target of a link, or "" if there is no link of that name.
@@ -181,94 +233,4 @@ func linkTarget(root *os.Root, name string) (string, error) {
 		return "", nil
 	}
 	return root.Readlink(name)
-}
-
-// aliases returns the stable paths of the releases in g, relative to the data root,
-// with the target of each.
-func aliases(g record.Generation, receipts map[record.ID]record.Head) map[string]string {
-	wanted := map[string]string{}
-	for _, id := range g.Receipts {
-		if r, ok := receipts[id]; ok {
-			wanted[path.Join(store.Toolchains, r.Alias())] = path.Join("../../..", store.Prefixes, string(id))
-		}
-	}
-	return wanted
-}
-
-// addAliases makes the aliases of g that are missing or have another target. If
-// something else has the name of an alias, addAliases warns and keeps it.
-func (i *Installer) addAliases(g record.Generation, receipts map[record.ID]record.Head) error {
-	data := i.roots.Dir(roots.Data)
-	for alias, target := range aliases(g, receipts) {
-		have, err := linkTarget(data, alias)
-		if err != nil {
-			return err
-		}
-		if have == target {
-			continue
-		}
-		if _, err := data.Lstat(alias); err == nil && !store.IsAlias(have) {
-			i.o.Warn(fmt.Sprintf("%s was changed by something else; kept", filepath.Join(data.Name(), alias)))
-			continue
-		}
-		_, err = rootfs.MkdirAll(data, path.Dir(alias), 0o755)
-		if obstacle, ok := errors.AsType[*rootfs.ObstacleError](err); ok {
-			i.o.Warn(fmt.Sprintf("%s was changed by something else; kept", obstacle.Path))
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := rootfs.ReplaceLink(data, target, alias); err != nil {
-			return err
-		}
-		i.reached("alias made")
-	}
-	return nil
-}
-
-// dropAliases removes the aliases that are not in wanted, and directories left empty.
-func (i *Installer) dropAliases(wanted map[string]string) error {
-	data := i.roots.Dir(roots.Data)
-	if data == nil {
-		return nil
-	}
-	filled := map[string]bool{}
-	for alias := range wanted {
-		for dir := path.Dir(alias); dir != "."; dir = path.Dir(dir) {
-			filled[dir] = true
-		}
-	}
-	var dirs []string
-	err := fs.WalkDir(data.FS(), store.Toolchains, func(p string, d fs.DirEntry, err error) error {
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil
-		case err != nil:
-			return err
-		case d.IsDir():
-			dirs = append(dirs, p)
-			return nil
-		}
-		if _, ok := wanted[p]; ok || d.Type() != fs.ModeSymlink {
-			return nil
-		}
-		if target, err := data.Readlink(p); err != nil || !store.IsAlias(target) {
-			return rootfs.IgnoreMissing(err)
-		}
-		if err := data.Remove(p); err != nil {
-			return err
-		}
-		i.reached("alias dropped")
-		return nil
-	})
-	for _, dir := range slices.Backward(dirs) {
-		if filled[dir] {
-			continue
-		}
-		if err := data.Remove(dir); err != nil && !rootfs.IsNotEmpty(err) && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return err
 }

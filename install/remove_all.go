@@ -202,19 +202,10 @@ func (i *Installer) removeEmptyPrefixes(receipts map[record.ID]record.Head, dama
 		if known || unreadable || !id.Valid() {
 			continue
 		}
-		info, err := prefixes.Lstat(name)
-		if err != nil || !info.Mode.IsDir() {
-			if err := rootfs.IgnoreMissing(err); err != nil {
-				return err
-			}
-			continue
-		}
-		switch err := prefixes.Remove(name); {
-		case err == nil:
-			i.reached("empty prefix dropped")
-		case !rootfs.IsNotEmpty(err) && rootfs.IgnoreMissing(err) != nil:
+		if err := rootfs.RemoveEmptyDirs(data, path.Join(store.Prefixes, name)); err != nil {
 			return err
 		}
+		i.reached("empty prefix dropped")
 	}
 	return nil
 }
