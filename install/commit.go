@@ -57,12 +57,14 @@ func (i *Installer) commit(ctx context.Context, p plan.Plan, staged stagedReleas
 	if !staged.cover(now) {
 		return Result{}, now, nil
 	}
-	ready := removals{}
-	defer ready.close()
+	ready := map[record.ID]*removal{}
 	for _, id := range now.Remove {
-		if ready[id], err = i.openRemoval(id); err != nil {
+		rm, err := i.openRemoval(id)
+		if err != nil {
 			return res, now, err
 		}
+		defer rm.close()
+		ready[id] = rm
 	}
 	next, err := i.switchTo(ctx, now, s, staged, &res)
 	if err != nil {
@@ -174,7 +176,7 @@ func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[re
 // ready were checked before the commit, and their failure is an error. For any
 // other removal, which an earlier change left over, failure is only a warning,
 // so that it does not block other changes.
-func (i *Installer) tidy(ctx context.Context, s plan.State, ready removals) (res Result, err error) {
+func (i *Installer) tidy(ctx context.Context, s plan.State, ready map[record.ID]*removal) (res Result, err error) {
 	res.Generation = s.Current
 	var failed error
 	if err := i.store().Confirm(s.Current.Number); err != nil {

@@ -50,38 +50,30 @@ func (e *CrossedLinkError) Error() string {
 }
 
 // openTree opens the prefix of r. It returns a *CrossedLinkError if the prefix, or a
-// directory above it, became a link since the install.
+// directory above it, became a link since the install: the path of the data directory
+// then leads to another place than the one the receipt was written for. (A home that was
+// moved as a whole leads through no link, and is allowed.)
 func (i *Installer) openTree(r record.Receipt) (*tree, error) {
 	data := i.roots.Dir(roots.Data)
 	if data == nil {
 		return nil, fs.ErrNotExist
 	}
-	if err := i.checkSamePath(r); err != nil {
-		return nil, err
+	given, real := i.Prefix(r.ID), filepath.Join(i.roots.Real(roots.Data), store.Prefixes, string(r.ID))
+	if real != given && real != r.Prefix {
+		return nil, &CrossedLinkError{r.ID, given}
 	}
 	prefixes, err := openPrefixes(data)
-	if err != nil {
-		return nil, crossed(err, r.ID, i.Prefix(r.ID))
+	if err == nil {
+		defer prefixes.Close()
+		var root rootfs.Dir
+		if root, err = prefixes.Sub(string(r.ID)); err == nil {
+			return newTree(root), nil
+		}
 	}
-	defer prefixes.Close()
-	root, err := prefixes.Sub(string(r.ID))
-	if err != nil {
-		return nil, crossed(err, r.ID, i.Prefix(r.ID))
+	if errors.Is(err, rootfs.ErrNotDir) {
+		err = &CrossedLinkError{r.ID, given}
 	}
-	return newTree(root), nil
-}
-
-// checkSamePath returns a *CrossedLinkError if the path of the data directory leads
-// through links to another place than the one the receipt was written for. It compares
-// the place of the open directory (openChecked), and looks up no path again. (A home that
-// was moved as a whole leads through no link, and is allowed.)
-func (i *Installer) checkSamePath(r record.Receipt) error {
-	given := i.Prefix(r.ID)
-	real := filepath.Join(i.roots.Real(roots.Data), store.Prefixes, string(r.ID))
-	if real != given && real != r.Prefix {
-		return &CrossedLinkError{r.ID, given}
-	}
-	return nil
+	return nil, err
 }
 
 // openPrefixes opens the directory of all prefixes. The error matches
@@ -93,13 +85,6 @@ func openPrefixes(data *os.Root) (rootfs.Dir, error) {
 	}
 	defer d.Close()
 	return d.Sub(store.Prefixes)
-}
-
-func crossed(err error, id record.ID, p string) error {
-	if errors.Is(err, rootfs.ErrNotDir) {
-		return &CrossedLinkError{id, p}
-	}
-	return err
 }
 
 // dir opens the directory of a recorded path. Its error matches rootfs.ErrNotDir if one

@@ -121,15 +121,6 @@ func (i *Installer) shorten(rm *removal, left []record.Entry) error {
 	return i.store().PutReceipt(r)
 }
 
-// removals are open removals by the release that they remove.
-type removals map[record.ID]*removal
-
-func (rs removals) close() {
-	for _, rm := range rs {
-		rm.close()
-	}
-}
-
 // A removal is the receipt of a release that is to be removed, and its open prefix.
 type removal struct {
 	receipt        record.Receipt
@@ -174,7 +165,7 @@ func (i *Installer) openRelease(id record.ID) (*removal, error) {
 }
 
 func (rm *removal) close() {
-	if rm != nil && rm.tree != nil {
+	if rm.tree != nil {
 		rm.tree.close()
 	}
 }

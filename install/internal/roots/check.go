@@ -19,12 +19,12 @@ type dirChecker struct {
 }
 
 func newDirChecker(m machine, h Host) *dirChecker {
-	j := &dirChecker{machine: m, host: h}
-	if j.hasOwners() {
-		j.system = m.landmarks()
-		j.homes = j.homeNames()
+	d := &dirChecker{machine: m, host: h}
+	if d.hasOwners() {
+		d.system = m.landmarks()
+		d.homes = d.homeNames()
 	}
-	return j
+	return d
 }
 
 func systemDirChecker(h Host) (*dirChecker, error) {
@@ -61,27 +61,27 @@ func (p place) missing() (dirs []string) {
 
 // checkBase checks one base directory and kist's own directory in it, and returns the
 // place of the latter; for the bin directory the two are the same.
-func (j *dirChecker) checkBase(which Role, base string) (place, error) {
-	outer, err := j.checkPath(which, base)
+func (d *dirChecker) checkBase(which Role, base string) (place, error) {
+	outer, err := d.checkPath(which, base)
 	if err != nil {
 		return place{}, err
 	}
 	if which == Bin {
-		outer.readOnly, err = j.checkOwner(which, outer)
+		outer.readOnly, err = d.checkOwner(which, outer)
 		return outer, err
 	}
-	own, err := j.checkPath(which, filepath.Join(base, "kist"))
+	own, err := d.checkPath(which, filepath.Join(base, "kist"))
 	if err != nil {
 		return place{}, err
 	}
 	own.warnings = append(outer.warnings, own.warnings...)
-	if own.readOnly, err = j.checkOwner(which, own); err != nil {
+	if own.readOnly, err = d.checkOwner(which, own); err != nil {
 		return place{}, err
 	}
 	if outer.exists() && outer.node.uid == 0 && own.exists() {
 		return own, nil // such as /opt, where an administrator made /opt/kist for this user
 	}
-	readOnly, err := j.checkOwner(which, outer)
+	readOnly, err := d.checkOwner(which, outer)
 	if own.readOnly == nil {
 		own.readOnly = readOnly
 	}
@@ -90,7 +90,7 @@ func (j *dirChecker) checkBase(which Role, base string) (place, error) {
 
 // checkPath checks where a directory lies, under each of its names on this machine, and
 // who can write to it and to the directories above it.
-func (j *dirChecker) checkPath(which Role, given string) (place, error) {
+func (d *dirChecker) checkPath(which Role, given string) (place, error) {
 	unsafe := func(format string, args ...any) (place, error) {
 		return place{}, &UnsafeDirError{string(which), given, fmt.Sprintf(format, args...)}
 	}
@@ -99,19 +99,19 @@ func (j *dirChecker) checkPath(which Role, given string) (place, error) {
 		return unsafe("it is empty")
 	case !filepath.IsAbs(given):
 		return unsafe("it is not absolute")
-	case strings.Contains(given, j.listSeparator()):
-		return place{}, &SeparatorError{string(which), given, j.listSeparator()}
+	case strings.Contains(given, d.listSeparator()):
+		return place{}, &SeparatorError{string(which), given, d.listSeparator()}
 	}
-	p, err := j.find(given)
+	p, err := d.find(given)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EIO) { // it is not known whether the directory is safe
 		return place{}, fmt.Errorf("%s directory %s: %w", which, given, err)
 	}
 	if err != nil {
 		return unsafe("%v", err)
 	}
-	for i, name := range j.names(p.real) {
+	for i, name := range d.names(p.real) {
 		c := claim{name: name, missing: p.real[len(p.at):], alias: i > 0, uid: p.node.uid}
-		if rule := j.systemPrefix(c); rule != "" {
+		if rule := d.systemPrefix(c); rule != "" {
 			return place{}, &SystemPrefixError{Role: string(which), Path: given, Is: name, Rule: rule}
 		}
 		if inside := insideToolchain(name); inside != "" {
@@ -121,33 +121,33 @@ func (j *dirChecker) checkPath(which Role, given string) (place, error) {
 	switch {
 	case !p.node.mode.IsDir():
 		return unsafe("%s is not a directory", p.at)
-	case !j.hasOwners():
+	case !d.hasOwners():
 		return p, nil
 	case p.exists() && p.node.openToAll():
 		return unsafe("it can be written by everyone (mode %04o)", p.node.mode.Perm())
 	}
-	if p.exists() && p.node.openToGroup() && p.node.gid != j.host.PrivateGroup {
+	if p.exists() && p.node.openToGroup() && p.node.gid != d.host.PrivateGroup {
 		p.warnings = append(p.warnings, fmt.Sprintf("%s can be written by its group (id %d), and so by others than you; chmod g-w %s ends that", p.at, p.node.gid, p.at))
 	}
-	return p, j.lookAbove(which, &p)
+	return p, d.lookAbove(which, &p)
 }
 
-func (j *dirChecker) find(given string) (p place, err error) {
+func (d *dirChecker) find(given string) (p place, err error) {
 	p.given = given
-	if p.real, err = j.resolve(given); err == nil {
-		p.at, p.node, err = j.nearest(p.real)
+	if p.real, err = d.resolve(given); err == nil {
+		p.at, p.node, err = d.nearest(p.real)
 	}
 	return p, err
 }
 
 // lookAbove records the directories above p. It adds a warning for each in which anyone
 // can replace one of kist's directories.
-func (j *dirChecker) lookAbove(which Role, p *place) error {
+func (d *dirChecker) lookAbove(which Role, p *place) error {
 	for _, dir := range ancestors(p.at) {
 		if dir == p.real {
 			continue
 		}
-		n, err := j.lstat(dir)
+		n, err := d.lstat(dir)
 		if err != nil {
 			return fmt.Errorf("%s directory %s: %w", which, p.given, err)
 		}
@@ -165,68 +165,68 @@ func (j *dirChecker) lookAbove(which Role, p *place) error {
 // but root must not leave files of root's in the home of the user who called it. If
 // p belongs to root and nobody else can write to it, checkOwner returns an *OwnerError as
 // readOnly: kist may read p.
-func (j *dirChecker) checkOwner(which Role, p place) (readOnly, err error) {
+func (d *dirChecker) checkOwner(which Role, p place) (readOnly, err error) {
 	switch uid := p.node.uid; {
-	case !j.hasOwners(), uid == j.host.EUID:
+	case !d.hasOwners(), uid == d.host.EUID:
 		return nil, nil
-	case j.host.EUID == 0 && uid == j.host.Caller:
+	case d.host.EUID == 0 && uid == d.host.Caller:
 		return nil, &UnsafeDirError{string(which), p.given, fmt.Sprintf("%s belongs to user %d, for whom root is running kist", p.at, uid)}
-	case j.host.EUID == 0, !p.exists():
+	case d.host.EUID == 0, !p.exists():
 		return nil, nil
 	case uid != 0:
-		return nil, &UnsafeDirError{string(which), p.given, fmt.Sprintf("it belongs to user %d, and kist runs as user %d", uid, j.host.EUID)}
+		return nil, &UnsafeDirError{string(which), p.given, fmt.Sprintf("it belongs to user %d, and kist runs as user %d", uid, d.host.EUID)}
 	}
 	if p.node.openToGroup() {
 		return nil, &UnsafeDirError{string(which), p.given, fmt.Sprintf("it belongs to root, and can be written by its group (id %d)", p.node.gid)}
 	}
-	if !j.onlyRootOrUser(p.above) {
+	if !d.onlyRootOrUser(p.above) {
 		return nil, &UnsafeDirError{string(which), p.given, "it belongs to root, and lies in a directory where another user can replace it"}
 	}
-	return &OwnerError{string(which), p.given, j.host.EUID}, nil
+	return &OwnerError{string(which), p.given, d.host.EUID}, nil
 }
 
 // onlyRootOrUser reports whether only root and the effective user can replace entries
 // of these directories.
-func (j *dirChecker) onlyRootOrUser(dirs []node) bool {
+func (d *dirChecker) onlyRootOrUser(dirs []node) bool {
 	return !slices.ContainsFunc(dirs, func(n node) bool {
-		shared := n.openToAll() || n.openToGroup() && n.gid != j.host.PrivateGroup
-		return n.uid != 0 && n.uid != j.host.EUID || shared && n.mode&fs.ModeSticky == 0
+		shared := n.openToAll() || n.openToGroup() && n.gid != d.host.PrivateGroup
+		return n.uid != 0 && n.uid != d.host.EUID || shared && n.mode&fs.ModeSticky == 0
 	})
 }
 
 // names returns every name of the directory real, a resolved path, on this machine:
 // real first, then its names through mounts.
-func (j *dirChecker) names(real string) []string {
+func (d *dirChecker) names(real string) []string {
 	names := []string{real}
-	if j.hasOwners() {
-		names = append(names, j.mounts.names(real)...)
-		names = append(names, j.systemNames(real)...)
+	if d.hasOwners() {
+		names = append(names, d.mounts.names(real)...)
+		names = append(names, d.systemNames(real)...)
 	}
 	return names
 }
 
 // homeNames returns every name of the home, the one in the user database first.
-func (j *dirChecker) homeNames() []string {
-	home := filepath.Clean(j.host.Home)
+func (d *dirChecker) homeNames() []string {
+	home := filepath.Clean(d.host.Home)
 	if !filepath.IsAbs(home) || home == "/" {
 		return nil
 	}
-	real, err := j.resolve(home)
+	real, err := d.resolve(home)
 	if err != nil {
 		return []string{home}
 	}
-	return append([]string{home}, j.names(real)...)
+	return append([]string{home}, d.names(real)...)
 }
 
 // systemNames returns the names of real below directories of the system, which it
 // recognizes by device and inode.
-func (j *dirChecker) systemNames(real string) (names []string) {
+func (d *dirChecker) systemNames(real string) (names []string) {
 	for _, dir := range ancestors(real) {
-		n, err := j.lstat(dir)
+		n, err := d.lstat(dir)
 		if err != nil || n.ino == 0 || dir == "/" {
 			continue
 		}
-		for _, l := range j.system {
+		for _, l := range d.system {
 			if l.node.dev == n.dev && l.node.ino == n.ino {
 				names = append(names, filepath.Join(l.name, real[len(dir):]))
 			}

@@ -179,18 +179,16 @@ type pairing struct {
 // needed, or an *OtherPlaceError. A partner that no longer exists, or that was moved
 // together with its own data, is ignored.
 func (p pairing) check() (id string, err error) {
-	wrongState := func(n *note) error {
-		if own := n.place(State); own.Real != "" && !p.isState(own.Real) && p.owns(State, own.Real, n.ID) {
-			return &OtherPlaceError{string(State), p.nowState.Given, p.nowData.Given, own.Real, own.base()}
+	// wrong refuses the directory in use of a role if n belongs to another one.
+	wrong := func(n *note, which Role, now, other knownPlace, inUse func(string) bool) error {
+		own := n.place(which)
+		if own.Real == "" || inUse(own.Real) || !p.owns(which, own.Real, n.ID) {
+			return nil
 		}
-		return nil
+		return &OtherPlaceError{string(which), now.Given, other.Given, own.Real, own.base()}
 	}
-	wrongData := func(n *note) error {
-		if own := n.place(Data); own.Real != "" && !p.isData(own.Real) && p.owns(Data, own.Real, n.ID) {
-			return &OtherPlaceError{string(Data), p.nowData.Given, p.nowState.Given, own.Real, own.base()}
-		}
-		return nil
-	}
+	wrongState := func(n *note) error { return wrong(n, State, p.nowState, p.nowData, p.isState) }
+	wrongData := func(n *note) error { return wrong(n, Data, p.nowData, p.nowState, p.isData) }
 	switch {
 	case p.data != nil && p.state != nil && p.data.ID == p.state.ID:
 		// If both are in new places, they are a copy of both. Otherwise the one that did

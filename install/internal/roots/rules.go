@@ -34,14 +34,14 @@ type claim struct {
 func (c claim) existing() string { return strings.TrimSuffix(c.name, c.missing) }
 
 // systemPrefix returns the system prefix that c lies in, or "".
-func (j *dirChecker) systemPrefix(c claim) string {
-	switch j.goos {
+func (d *dirChecker) systemPrefix(c claim) string {
+	switch d.goos {
 	case "windows":
 		return windowsPrefix(c.name)
 	case "darwin":
-		return first(unixPrefix(c.name), prefixOf(c.name, macPrefixes), j.macVar(c))
+		return first(unixPrefix(c.name), prefixOf(c.name, macPrefixes), d.macVar(c))
 	}
-	return first(unixPrefix(c.name), j.run(c), j.linuxVar(c))
+	return first(unixPrefix(c.name), d.run(c), d.linuxVar(c))
 }
 
 func unixPrefix(name string) string {
@@ -51,21 +51,21 @@ func unixPrefix(name string) string {
 	return prefixOf(name, unixPrefixes)
 }
 
-func (j *dirChecker) run(c claim) string {
+func (d *dirChecker) run(c claim) string {
 	switch {
-	case !within(c.name, "/run"), within(c.name, "/run/media"), within(c.name, "/run/user/"+strconv.Itoa(j.host.EUID)):
+	case !within(c.name, "/run"), within(c.name, "/run/media"), within(c.name, "/run/user/"+strconv.Itoa(d.host.EUID)):
 		return ""
-	case c.alias && (j.ownBelow(c, "/run") || j.inHome(c, "/run")):
+	case c.alias && (d.ownBelow(c, "/run") || d.inHome(c, "/run")):
 		return "" // toolbox and distrobox mount the user's directories below /run/host, schroot below /run/schroot
 	}
 	return "/run"
 }
 
-func (j *dirChecker) linuxVar(c claim) string {
+func (d *dirChecker) linuxVar(c claim) string {
 	switch {
-	case !within(c.name, "/var"), prefixOf(c.name, varHomes) != "", j.inHome(c, "/var"), j.ownBelow(c, "/var"):
+	case !within(c.name, "/var"), prefixOf(c.name, varHomes) != "", d.inHome(c, "/var"), d.ownBelow(c, "/var"):
 		return ""
-	case below(c.existing(), "/var/tmp") && c.uid == j.host.EUID:
+	case below(c.existing(), "/var/tmp") && c.uid == d.host.EUID:
 		return ""
 	case c.existing() == "/var/tmp" && c.missing != "":
 		return "" // the new directory will be this user's
@@ -73,9 +73,9 @@ func (j *dirChecker) linuxVar(c claim) string {
 	return "/var"
 }
 
-func (j *dirChecker) macVar(c claim) string {
+func (d *dirChecker) macVar(c claim) string {
 	for _, v := range []string{"/private/var", "/var"} {
-		if within(c.name, v) && !within(c.name, v+"/folders") && !j.inHome(c, v) {
+		if within(c.name, v) && !within(c.name, v+"/folders") && !d.inHome(c, v) {
 			return v
 		}
 	}
@@ -83,14 +83,14 @@ func (j *dirChecker) macVar(c claim) string {
 }
 
 // ownBelow reports whether c is a directory of a user other than root, deeper than prefix.
-func (j *dirChecker) ownBelow(c claim, prefix string) bool {
-	return j.host.EUID != 0 && c.uid == j.host.EUID && below(c.existing(), prefix)
+func (d *dirChecker) ownBelow(c claim, prefix string) bool {
+	return d.host.EUID != 0 && c.uid == d.host.EUID && below(c.existing(), prefix)
 }
 
 // inHome reports whether c lies in the user's home according to the user database,
 // and that home lies below prefix.
-func (j *dirChecker) inHome(c claim, prefix string) bool {
-	return slices.ContainsFunc(j.homes, func(home string) bool { return below(home, prefix) && within(c.name, home) })
+func (d *dirChecker) inHome(c claim, prefix string) bool {
+	return slices.ContainsFunc(d.homes, func(home string) bool { return below(home, prefix) && within(c.name, home) })
 }
 
 // insideToolchain returns the installed or staged toolchain that name lies in, or "".

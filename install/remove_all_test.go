@@ -98,8 +98,12 @@ func TestRemoveAllFinishesAfterKeptFilesAreGone(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.must(plan.Change{Remove: []record.ID{r.ID}})
-			if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Leftovers) != 1 {
-				t.Errorf("kept %v, %v", res.Leftovers, err)
+			foreseen, err := w.kist().PreviewRemoveAll(t.Context(), true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res, err := w.kist().RemoveAll(t.Context(), true); err != nil || len(res.Leftovers) != 1 || !slices.Equal(res.Leftovers, foreseen) {
+				t.Errorf("kept %v, %v; foreseen %v", res.Leftovers, err, foreseen)
 			}
 			if err := os.Remove(kept); err != nil {
 				t.Fatal(err)
@@ -109,6 +113,37 @@ func TestRemoveAllFinishesAfterKeptFilesAreGone(t *testing.T) {
 			}
 			w.same(before)
 		})
+	}
+}
+
+// A directory that an earlier removal kept, and that became a link since, is refused by the
+// removal of everything and by its preview; other changes leave it alone.
+func TestKeptDirectoryThatBecameALinkIsRefused(t *testing.T) {
+	w := newWorld(t)
+	r := w.install(w.release("zig", "1.0", "bin/zig", "lib/a"))
+	lib := filepath.Join(w.kist().Prefix(r.ID), "lib")
+	w.spoil("zig 1.0")
+	w.must(plan.Change{Remove: []record.ID{r.ID}})
+	if err := errors.Join(os.Rename(lib, w.path("moved")), os.Symlink(w.path("moved"), lib)); err != nil {
+		t.Fatal(err)
+	}
+	before := w.snapshot()
+	if _, err := w.kist().PreviewRemoveAll(t.Context(), false); !errors.As(err, new(*CrossedLinkError)) {
+		t.Errorf("preview: %v", err)
+	}
+	if _, err := w.kist().RemoveAll(t.Context(), false); !errors.As(err, new(*CrossedLinkError)) {
+		t.Errorf("removal: %v", err)
+	}
+	w.same(before)
+	w.install(w.release("zls", "1.0", "bin/zls"))
+	if _, err := os.Stat(w.path("moved/a")); err != nil || len(w.warned) > 0 {
+		t.Errorf("%v, warned %q", err, w.warned)
+	}
+	if err := errors.Join(os.Remove(lib), os.Rename(w.path("moved"), lib)); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := w.kist().RemoveAll(t.Context(), false); err != nil || len(res.Leftovers) != 1 || res.Leftovers[0].Reason != "kept earlier" {
+		t.Errorf("kept %v, %v", res.Leftovers, err)
 	}
 }
 
