@@ -201,7 +201,7 @@ func (r *Roots) recordPlaces(locked bool) (err error) {
 		return err
 	}
 	state := r.dirs[State]
-	lock, err := rootfs.WaitLock(r.ctx, state, madeFile+rootfs.LockSuffix, r.o.About, r.o.LockWait, nil)
+	lock, err := rootfs.WaitLock(r.ctx, state, madeLock, r.o.About, r.o.LockWait, nil)
 	if err != nil {
 		return noSpace(err)
 	}
@@ -249,11 +249,8 @@ func (r *Roots) nextNote(n notes) (next note, changed bool, err error) {
 	}
 	changed = n.data == nil || n.state == nil || n.data.ID != n.state.ID
 	var known note
-	switch {
-	case n.data != nil:
-		known = *n.data
-	case n.state != nil:
-		known = *n.state
+	if have := cmp.Or(n.data, n.state); have != nil {
+		known = *have
 	}
 	if next.ID == "" {
 		var random [noteIDSize]byte

@@ -12,8 +12,8 @@
 //   - Every directory made above kist's own is recorded, so that the removal of kist
 //     itself can remove it (made.go).
 //
-// The package knows nothing about what is installed, except that it compares the receipts
-// with the directories before notes were written and if one seems not to be mounted.
+// It does not know what is installed. It reads the receipts only to find out whether the
+// directories belong together if there is no note yet, and whether one is not mounted.
 package roots
 
 import (
@@ -65,8 +65,7 @@ var roles = []Role{Data, State, Cache, Config, Bin}
 // Own are the roles whose directories are kist's own, in the order of their checks.
 func Own() []Role { return []Role{Data, State, Cache, Config} }
 
-// Options are the inputs of Open. All functions may be called until Close, and none may
-// be nil.
+// Options are the inputs of Open. No function may be nil.
 type Options struct {
 	Dirs       Dirs
 	Host       Host
