@@ -27,6 +27,13 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("%s was installed, but %s cannot be used: %v", e.Release, e.Path, e.Err)
 }
 
+func (e *MissingError) Kind() string {
+	if e.Gone() {
+		return "gone"
+	}
+	return ""
+}
+
 func (e *MissingError) Unwrap() error { return e.Err }
 
 // Gone reports whether the path does not exist. If not, the system could not tell.

@@ -48,6 +48,7 @@ type CrossedLinkError struct {
 func (e *CrossedLinkError) Error() string {
 	return fmt.Sprintf("%s: %s is a link or lies behind one that was added after it was installed", e.ID, e.Path)
 }
+func (*CrossedLinkError) Kind() string { return "refused" }
 
 // openTree opens the prefix of r. It returns a *CrossedLinkError if the prefix, or a
 // directory above it, became a link since the install: the path of the data directory

@@ -18,6 +18,7 @@ import (
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/rootfs"
+	"github.com/kist-tools/kist/verify"
 )
 
 // This file removes releases. It deletes an entry of a receipt that still matches the
@@ -54,6 +55,7 @@ type ReceiptError struct {
 }
 
 func (e *ReceiptError) Error() string { return fmt.Sprintf("receipt of %s: %v", e.ID, e.Err) }
+func (e *ReceiptError) Kind() string  { return verify.ReadKind(e.Err, "refused") }
 func (e *ReceiptError) Unwrap() error { return e.Err }
 
 // Receipt reads a receipt with all its paths. It returns a *ReceiptError if the

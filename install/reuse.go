@@ -27,6 +27,19 @@ type ReuseError struct {
 }
 
 func (e *ReuseError) Error() string { return "the installed copy was changed: " + e.Err.Error() }
+
+// Kind returns "" if the cause is no drift, but a receipt or directory to be refused: then
+// the cause has the kind.
+func (e *ReuseError) Kind() string {
+	cause, _ := errors.AsType[interface {
+		error
+		Kind() string
+	}](e.Err)
+	if cause != nil && slices.Contains([]string{"refused", "failed", "permission"}, cause.Kind()) {
+		return ""
+	}
+	return "drift"
+}
 func (e *ReuseError) Unwrap() error { return e.Err }
 
 // A base is an installed release from which components are copied.

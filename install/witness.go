@@ -32,7 +32,7 @@ func (e *WitnessError) Error() string {
 	return fmt.Sprintf("%s: %s does not confirm %q: it begins %q", e.Artifact, e.Witness.Path, e.Witness.Contains, e.Found)
 }
 
-func (e *WitnessError) Is(target error) bool { return target == verify.ErrUntrusted }
+func (e *WitnessError) Unwrap() error { return verify.ErrUntrusted }
 
 // Limits on a witness, in bytes: it is either a text file that contains a line, or a
 // whole program that contains its version somewhere.

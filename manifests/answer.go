@@ -60,9 +60,10 @@ func CheckExists(ctx context.Context, t Transport, ref string) error {
 type PageError struct{ Ref string } // redacted
 
 func (e *PageError) Error() string { return e.Ref + ": the server answered with a web page" }
+func (*PageError) Kind() string    { return "web-page" }
 
-// Is makes e match ErrUnreachable: the server gave no usable answer.
-func (e *PageError) Is(target error) bool { return target == ErrUnreachable }
+// Unwrap makes e match ErrUnreachable: the server gave no usable answer.
+func (e *PageError) Unwrap() error { return ErrUnreachable }
 
 // An EncodedError reports that a server compressed a document although kist asked
 // for it uncompressed: kist decodes nothing before it is verified. It matches
@@ -72,9 +73,10 @@ type EncodedError struct{ Ref, Encoding string }
 func (e *EncodedError) Error() string {
 	return fmt.Sprintf("%s: the server sent it compressed (Content-Encoding: %.40s), though it was asked not to", e.Ref, e.Encoding)
 }
+func (*EncodedError) Kind() string { return "encoded" }
 
-// Is makes e match ErrUnreachable: the server gave no usable answer.
-func (e *EncodedError) Is(target error) bool { return target == ErrUnreachable }
+// Unwrap makes e match ErrUnreachable: the server gave no usable answer.
+func (e *EncodedError) Unwrap() error { return ErrUnreachable }
 
 // headSize is how many bytes at the start of a body are examined for its type.
 const headSize = 512

@@ -26,6 +26,7 @@ func (e *DecodeError) Error() string {
 	}
 	return fmt.Sprintf("Content-Encoding %.40s: %v", e.Encoding, e.Err)
 }
+func (*DecodeError) Kind() string { return "untrusted" }
 
 func (e *DecodeError) Unwrap() error { return e.Err }
 

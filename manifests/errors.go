@@ -21,6 +21,7 @@ func (e *UnknownToolError) Error() string {
 	}
 	return fmt.Sprintf("channel %s offers no %q%s", e.Channel, e.Tool, suggest(e.Near))
 }
+func (*UnknownToolError) Kind() string { return "unknown" }
 
 // An UnknownVersionError reports that a tool has no such version or label.
 type UnknownVersionError struct {
@@ -31,6 +32,7 @@ type UnknownVersionError struct {
 func (e *UnknownVersionError) Error() string {
 	return fmt.Sprintf("%s/%s has no version %q%s", e.Channel, e.Tool, e.Version, suggest(e.Near))
 }
+func (*UnknownVersionError) Kind() string { return "unknown" }
 
 // An UnknownComponentError reports that a release has no such component.
 type UnknownComponentError struct {
@@ -46,6 +48,7 @@ func (e *UnknownComponentError) Error() string {
 	}
 	return fmt.Sprintf("%s %s has no component %q%s%s", e.Tool, e.Version, e.Component, where, suggest(e.Near))
 }
+func (*UnknownComponentError) Kind() string { return "unknown" }
 
 // An UnknownTargetError reports that a release cannot build for a platform.
 type UnknownTargetError struct {
@@ -56,6 +59,7 @@ type UnknownTargetError struct {
 func (e *UnknownTargetError) Error() string {
 	return fmt.Sprintf("%s %s has no target %q%s", e.Tool, e.Version, e.Target, suggest(e.Near))
 }
+func (*UnknownTargetError) Kind() string { return "unknown" }
 
 // An UnknownProfileError reports that a release has no set of components of that name.
 type UnknownProfileError struct {
@@ -66,6 +70,7 @@ type UnknownProfileError struct {
 func (e *UnknownProfileError) Error() string {
 	return fmt.Sprintf("%s %s has no profile %q%s", e.Tool, e.Version, e.Profile, suggest(e.Near))
 }
+func (*UnknownProfileError) Kind() string { return "unknown" }
 
 // An UnsupportedPlatformError reports that a release was not built for a platform.
 type UnsupportedPlatformError struct {
@@ -83,6 +88,7 @@ func (e *UnsupportedPlatformError) Error() string {
 	return fmt.Sprintf("%s %s is not built for %s, only for %s", e.Tool, e.Version, e.Platform,
 		strings.Join(slices.Compact(have), ", "))
 }
+func (*UnsupportedPlatformError) Kind() string { return "unsupported" }
 
 // suggest returns the end of a message that suggests names, "" if there are none.
 func suggest(names []string) string {

@@ -74,15 +74,15 @@ func SizeOf(ctx context.Context, t Transport, ref string) (int64, error) {
 
 var (
 	// ErrNotFound means that the server answered that ref does not exist.
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = verify.NewClass("not found", "unknown", nil)
 	// ErrUnreachable means that the server gave no usable answer.
-	ErrUnreachable = errors.New("unreachable")
+	ErrUnreachable = verify.NewClass("unreachable", "unreachable", nil)
 	// ErrDenied means that the server denied access. Object stores that forbid
 	// listing also deny files that do not exist. It matches ErrUnreachable too.
 	ErrDenied = fmt.Errorf("denied: %w", ErrUnreachable)
 	// ErrOffline means that no request was sent, because the user forbade network
 	// access. It matches ErrUnreachable too.
-	ErrOffline = fmt.Errorf("offline: %w", ErrUnreachable)
+	ErrOffline = verify.NewClass("offline: unreachable", "offline", ErrUnreachable)
 	// ErrNoRange means that the server cannot send the requested range.
 	ErrNoRange = errors.New("no such range")
 )
@@ -112,8 +112,8 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("%s: larger than the limit of %d bytes", e.Name, e.Limit)
 }
 
-// Is makes e match verify.ErrUntrusted: the document was not read.
-func (e *TooLargeError) Is(target error) bool { return target == verify.ErrUntrusted }
+// Unwrap makes e match verify.ErrUntrusted: the document was not read.
+func (e *TooLargeError) Unwrap() error { return verify.ErrUntrusted }
 
 // ReadAll reads the whole of ref, at most limit bytes. A larger document is a
 // *TooLargeError, and is never truncated. A body that fails midway is requested

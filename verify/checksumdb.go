@@ -313,7 +313,7 @@ func (e *TreeError) Error() string {
 	return fmt.Sprintf("checksum database %s: %s: %s", e.Database, e.Module, e.Rule)
 }
 
-func (e *TreeError) Is(target error) bool { return target == ErrUntrusted }
+func (e *TreeError) Unwrap() error { return ErrUntrusted }
 
 // ForkError reports that a checksum database signed two trees that contradict each
 // other: neither extends the other, so the log has shown different histories. It
@@ -327,4 +327,4 @@ func (e *ForkError) Error() string {
 	return fmt.Sprintf("checksum database %s signed two histories that contradict each other", e.Database)
 }
 
-func (e *ForkError) Is(target error) bool { return target == ErrStale }
+func (e *ForkError) Unwrap() error { return ErrStale }

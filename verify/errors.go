@@ -3,27 +3,63 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
+	"syscall"
 	"time"
 )
 
+// A class is an error that others wrap to state their kind.
+type class struct {
+	text, kind string
+	wraps      error
+}
+
+func (c *class) Error() string { return c.text }
+func (c *class) Kind() string  { return c.kind }
+func (c *class) Unwrap() error { return c.wraps }
+
+// NewClass returns an error for others to wrap. Its Kind method returns kind, a name of
+// the class for programs. wraps is a wider class that it matches too, or nil.
+func NewClass(text, kind string, wraps error) error { return &class{text, kind, wraps} }
+
+// Errorf is fmt.Errorf for an error that also matches class, whose text it leaves out.
+func Errorf(class error, format string, args ...any) error {
+	return &classified{fmt.Errorf(format, args...), class}
+}
+
+type classified struct{ err, class error }
+
+func (e *classified) Error() string   { return e.err.Error() }
+func (e *classified) Unwrap() []error { return []error{e.err, e.class} }
+
+// ReadKind returns the kind of a failure to read a file of kist's own: "failed" or
+// "permission" if err means that the system could not read the file, which may be
+// intact, else damaged.
+func ReadKind(err error, damaged string) string {
+	for _, errno := range []syscall.Errno{syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+		if errors.Is(err, errno) {
+			return "failed"
+		}
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return "permission"
+	}
+	return damaged
+}
+
 // ErrUntrusted matches, with errors.Is, every failed proof: a wrong or missing
 // signature, a wrong digest or size.
-var ErrUntrusted = errors.New("not trusted")
+var ErrUntrusted = NewClass("not trusted", "untrusted", nil)
 
 // Untrusted returns an error that matches ErrUntrusted, with the text that format and
 // args make, and nothing of its own.
-func Untrusted(format string, args ...any) error { return untrustedError{fmt.Errorf(format, args...)} }
-
-type untrustedError struct{ error }
-
-func (e untrustedError) Is(target error) bool { return target == ErrUntrusted }
-func (e untrustedError) Unwrap() error        { return e.error }
+func Untrusted(format string, args ...any) error { return Errorf(ErrUntrusted, format, args...) }
 
 // ErrStale matches, with errors.Is, the refusal of a proved document that is out
 // of date or out of order: expired, from the future, older than one already
 // seen, or a different text under a serial already seen.
-var ErrStale = errors.New("stale")
+var ErrStale = NewClass("stale", "stale", nil)
 
 // SignatureError reports that data was not signed as its policy demands.
 type SignatureError struct {
@@ -48,7 +84,7 @@ func (e *SignatureError) Error() string {
 	return b.String()
 }
 
-func (e *SignatureError) Is(target error) bool { return target == ErrUntrusted }
+func (e *SignatureError) Unwrap() error { return ErrUntrusted }
 
 // DigestError reports that content does not have the digest that was proved for it.
 type DigestError struct {
@@ -60,7 +96,7 @@ func (e *DigestError) Error() string {
 	return fmt.Sprintf("%s: content does not match: want %s, got %s", e.Name, e.Want, e.Got)
 }
 
-func (e *DigestError) Is(target error) bool { return target == ErrUntrusted }
+func (e *DigestError) Unwrap() error { return ErrUntrusted }
 
 // SizeError reports that content is shorter or longer, in bytes, than the size
 // that was proved for it. For longer content Got may be Want+1, because reading
@@ -77,7 +113,7 @@ func (e *SizeError) Error() string {
 	return fmt.Sprintf("%s: only %d of the %d bytes it must have", e.Name, e.Got, e.Want)
 }
 
-func (e *SizeError) Is(target error) bool { return target == ErrUntrusted }
+func (e *SizeError) Unwrap() error { return ErrUntrusted }
 
 // ExpiredError reports that a proved document is outside its period of validity:
 // Now is not before Expires, or Issued is too far ahead of Now.
@@ -92,7 +128,7 @@ func (e *ExpiredError) Error() string {
 	return fmt.Sprintf("channel %s: %s", e.Channel, e.Rule)
 }
 
-func (e *ExpiredError) Is(target error) bool { return target == ErrStale }
+func (e *ExpiredError) Unwrap() error { return ErrStale }
 
 // DowngradeError reports that a channel served a manifest that is older than one
 // seen before, or a different one under the same serial or date. (TUF calls the
@@ -108,7 +144,7 @@ func (e *DowngradeError) Error() string {
 		e.Got.displayName(), e.Got.position(), e.Have.position())
 }
 
-func (e *DowngradeError) Is(target error) bool { return target == ErrStale }
+func (e *DowngradeError) Unwrap() error { return ErrStale }
 
 // WithheldError reports that a channel no longer serves a line that it served
 // before. Accepting that would hide every newer manifest of the line.
@@ -121,7 +157,7 @@ func (e *WithheldError) Error() string {
 	return fmt.Sprintf("channel %s: %s is missing, but was served before (as of %s)", e.Channel, e.Line, e.Seen.UTC().Format(time.DateOnly))
 }
 
-func (e *WithheldError) Is(target error) bool { return target == ErrStale }
+func (e *WithheldError) Unwrap() error { return ErrStale }
 
 // MarkError reports that the mark of a channel is missing or damaged, so that an
 // old manifest cannot be told from a new one.
@@ -138,5 +174,6 @@ func (e *MarkError) Error() string {
 }
 
 func (e *MarkError) Unwrap() error { return e.Err }
+func (e *MarkError) Kind() string  { return ReadKind(e.Err, "stale") }
 
 func (e *MarkError) Is(target error) bool { return target == ErrStale }

@@ -44,7 +44,7 @@ func (e *SharedKeyError) Error() string {
 	return fmt.Sprintf("keys %s and %s are one key under two fingerprints: they have the same secret", e.First, e.Second)
 }
 
-func (e *SharedKeyError) Is(target error) bool { return target == ErrUntrusted }
+func (e *SharedKeyError) Unwrap() error { return ErrUntrusted }
 
 // Distinct returns a *SharedKeyError if two certificates of k share the material of
 // a primary key or of a signing subkey.

@@ -58,5 +58,4 @@ func (e *RotationError) Error() string {
 	return fmt.Sprintf("channel %s: version %d of its keys is older than version %d, which was already seen", e.Channel, e.Got, e.Have)
 }
 
-// Is reports that RotationError matches ErrStale.
-func (e *RotationError) Is(target error) bool { return target == ErrStale }
+func (e *RotationError) Unwrap() error { return ErrStale }

@@ -14,7 +14,7 @@ import (
 
 // ErrPassphrase matches, with errors.Is, the error for a secret key that is
 // protected by a passphrase.
-var ErrPassphrase = errors.New("protected by a passphrase")
+var ErrPassphrase = NewClass("protected by a passphrase", "usage", nil)
 
 // SecretKey is a certificate with its secret keys. The secret of the primary key
 // may be missing if a subkey can sign.

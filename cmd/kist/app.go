@@ -349,6 +349,7 @@ func exactly(n int) cobra.PositionalArgs { return between(n, n) }
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
+func (*usageError) Kind() string    { return "usage" }
 
 func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
@@ -360,15 +361,18 @@ type unknownVerbError struct {
 }
 
 func (e *unknownVerbError) Error() string { return fmt.Sprintf("%s has no verb %q", e.Parent, e.Verb) }
+func (*unknownVerbError) Kind() string    { return "usage" }
 
 // An internalError is a panic: a bug in kist.
 type internalError struct{ what, stack string }
 
 func (e *internalError) Error() string { return "internal error: " + e.what }
+func (*internalError) Kind() string    { return "internal" }
 
 // An interruptedError reports that the user interrupted the work.
 type interruptedError struct{ err error }
 
 func (e *interruptedError) Error() string { return "interrupted" }
+func (*interruptedError) Kind() string    { return "interrupted" }
 
 func (e *interruptedError) Unwrap() error { return e.err }

@@ -335,3 +335,4 @@ func (e *keptError) Error() string {
 	}
 	return fmt.Sprintf("%d paths %s kept", len(e.Kept), several)
 }
+func (*keptError) Kind() string { return "kept" }

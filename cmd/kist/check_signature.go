@@ -87,8 +87,8 @@ func (r signatureResult) text(p *term.Page) {
 // unwrapped: a directory, for instance, is not a usage error here.
 type unreadableError struct{ err error }
 
-func (e *unreadableError) Error() string        { return e.err.Error() }
-func (e *unreadableError) Is(target error) bool { return target == verify.ErrUntrusted }
+func (e *unreadableError) Error() string { return e.err.Error() }
+func (e *unreadableError) Unwrap() error { return verify.ErrUntrusted }
 
 // unreadable wraps err in an unreadableError, except for a missing file, which has its
 // own exit code, and an error that is untrusted already.

@@ -128,6 +128,13 @@ type unmetError struct {
 func (e *unmetError) Error() string {
 	return fmt.Sprintf("nothing satisfies %s: %s", e.Demand, strings.Join(e.Seen, "; "))
 }
+
+func (e *unmetError) Kind() string {
+	if e.Err != nil {
+		return ""
+	}
+	return "unmet"
+}
 func (e *unmetError) Unwrap() error { return e.Err }
 
 // A finder looks in one place for a tool that satisfies d. It returns r when found;
@@ -153,7 +160,7 @@ func (a *app) ensure(ctx context.Context, s *session, d trust.Demand, places []s
 			}
 			return *r, err
 		case err != nil:
-			if !a.absent(err) {
+			if !absent(err) {
 				return nil, err
 			}
 			unmet.Err, seen = err, err.Error()
@@ -171,9 +178,9 @@ func (a *app) ensure(ctx context.Context, s *session, d trust.Demand, places []s
 
 // absent reports whether err only means that a place lacks the tool or cannot be
 // reached.
-func (a *app) absent(err error) bool {
-	code := a.explain(err).Code
-	return code == 3 || code == 6
+func absent(err error) bool {
+	v := kindOf(err).verdict
+	return v == lacking || v == unreachable
 }
 
 // ensureSystem looks for the system's command: the first of its name on PATH that kist
@@ -281,14 +288,14 @@ func (a *app) ensureBundled(ctx context.Context, s *session, d trust.Demand) (*e
 		return nil, "", err
 	}
 	o, err := s.desk.Pick(ctx, d.Ref)
-	if err != nil && !a.absent(err) {
+	if err != nil && !absent(err) {
 		return nil, "", err
 	}
 	if err != nil || o.Settings == nil || !isLocal(o.Settings.URL) {
 		return nil, "", nil
 	}
 	r, seen, err := a.ensureFrom(ctx, s, d, o, fromBundled)
-	if err != nil && a.absent(err) {
+	if err != nil && absent(err) {
 		return r, err.Error(), nil
 	}
 	return r, seen, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -73,37 +74,6 @@ func trimRight(s string) string { return strings.TrimRightFunc(s, unicode.IsSpac
 
 // exitMeaning describes an exit code in a few words.
 func exitMeaning(code int) string {
-	switch code {
-	case 0:
-		return "done, or nothing to do"
-	case 1:
-		return "failed, or something has changed since it was installed"
-	case 2:
-		return "the command line is wrong"
-	case 3:
-		return "no such tool, version, component, target, profile or platform; not installed"
-	case 4:
-		return "not trusted: a signature, digest, archive or manifest is not what it must be"
-	case 5:
-		return "stale: expired, or older than what was already seen"
-	case 6:
-		return "the network gave no usable answer, or was forbidden"
-	case 7:
-		return "another kist is at work"
-	case 8:
-		return "no space, or no permission"
-	case 9:
-		return "refused for safety"
-	case 10:
-		return "done, but changed files were kept"
-	case 100:
-		return "there are updates"
-	case 125:
-		return "the toolchain is not installed, or kist itself failed"
-	case 126:
-		return "the command cannot be executed"
-	case 127:
-		return "the command was not found"
-	}
-	return ""
+	all := exits()
+	return all[slices.IndexFunc(all, func(e exit) bool { return e.code == code })].means
 }

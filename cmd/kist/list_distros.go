@@ -62,6 +62,7 @@ type noPackagesError struct{ Tool string }
 func (e *noPackagesError) Error() string {
 	return fmt.Sprintf("kist cannot install %q from distribution packages, only %s", e.Tool, strings.Join(debian.Names(), ", "))
 }
+func (*noPackagesError) Kind() string { return "unknown" }
 
 // listDistros lists the versions of a tool that distributions ship.
 func (a *app) listDistros(ctx context.Context, s *session, args []string, ask distroQuestion) (result, error) {
@@ -128,4 +129,4 @@ func (e *noDistroError) Error() string {
 	return "no distribution could be reached for its version of " + e.Tool
 }
 
-func (e *noDistroError) Is(target error) bool { return target == manifests.ErrUnreachable }
+func (e *noDistroError) Unwrap() error { return manifests.ErrUnreachable }

@@ -23,6 +23,7 @@ import (
 type missingFileError struct{ Path string }
 
 func (e *missingFileError) Error() string { return fmt.Sprintf("%s: no such file", e.Path) }
+func (*missingFileError) Kind() string    { return "missing" }
 
 // A keyFileError reports that files named on the command line hold no usable key of
 // the kind asked for.
@@ -34,6 +35,13 @@ type keyFileError struct {
 
 func (e *keyFileError) Error() string {
 	return fmt.Sprintf("%s: %v", strings.Join(e.Paths, ", "), e.Err)
+}
+
+func (e *keyFileError) Kind() string {
+	if e.Secret {
+		return "usage"
+	}
+	return ""
 }
 func (e *keyFileError) Unwrap() error { return e.Err }
 

@@ -123,3 +123,4 @@ type outdatedError struct{ Tools int }
 func (e *outdatedError) Error() string {
 	return term.Count(e.Tools, "toolchain") + " could be updated"
 }
+func (*outdatedError) Kind() string { return "outdated" }

@@ -266,6 +266,7 @@ func (e *noMatchError) Error() string {
 	}
 	return fmt.Sprintf("%s: %s (%s)", e.File, what, has)
 }
+func (*noMatchError) Kind() string { return "usage" }
 
 // publishAdded is what publish add did.
 type publishAdded struct {

@@ -266,6 +266,7 @@ type unnamedFilesError struct{ n int }
 func (e *unnamedFilesError) Error() string {
 	return fmt.Sprintf("kept %s that no release names: not in a directory named after its digest", term.Count(e.n, "file"))
 }
+func (*unnamedFilesError) Kind() string { return "kept" }
 
 // publishPruned is what publish prune did.
 type publishPruned struct {

@@ -305,6 +305,7 @@ type silentWitnessError struct {
 func (e *silentWitnessError) Error() string {
 	return fmt.Sprintf("the witness %s %s %q", e.Witness.Path, e.Why, e.Witness.Contains)
 }
+func (*silentWitnessError) Kind() string { return "usage" }
 
 // checkWitness checks that w confirms the release unpacked below prefix.
 func checkWitness(prefix *os.Root, w *native.Witness) error {

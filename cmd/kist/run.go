@@ -53,6 +53,7 @@ type noExecError struct{ Path, Release string }
 func (e *noExecError) Error() string {
 	return e.Path + ": cannot be started: its file system is mounted noexec"
 }
+func (*noExecError) Kind() string { return "noexec" }
 
 // An exitError is the exit code of a child, which has printed its own errors.
 type exitError struct{ Code int }

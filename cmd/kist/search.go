@@ -38,6 +38,7 @@ type searchResult struct {
 type noToolError struct{ Word string }
 
 func (e *noToolError) Error() string { return "no tool matches " + e.Word }
+func (*noToolError) Kind() string    { return "unknown" }
 
 func (a *app) search(ctx context.Context, s *session, word string) (result, error) {
 	found, err := s.desk.Search(ctx, word)

@@ -270,6 +270,7 @@ type severalVersionsError struct {
 func (e *severalVersionsError) Error() string {
 	return fmt.Sprintf("several versions of %s are installed: %s", e.Tool, strings.Join(e.Refs, ", "))
 }
+func (*severalVersionsError) Kind() string { return "usage" }
 
 // A notInstalledError reports that no installed release matches.
 type notInstalledError struct {
@@ -278,3 +279,4 @@ type notInstalledError struct {
 }
 
 func (e *notInstalledError) Error() string { return fmt.Sprintf("%s is not installed", e.Ref) }
+func (*notInstalledError) Kind() string    { return "not-installed" }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +44,7 @@ func (v *survey) newest(ctx context.Context, have record.Head) (next manifests.R
 	if err == nil {
 		return next, true, nil
 	}
-	if ctx.Err() != nil || !v.a.isOfChannel(err) {
+	if ctx.Err() != nil || !isOfChannel(err) {
 		return next, false, err
 	}
 	v.leaveOut(have.Channel, have.Tool, err)
@@ -77,12 +76,9 @@ func (v *survey) ask(ctx context.Context, have record.Head) (manifests.Release, 
 
 // isOfChannel reports whether err is a failure of one channel, not of this machine
 // or of the command line.
-func (a *app) isOfChannel(err error) bool {
-	if _, ok := errors.AsType[*channels.SettingsError](err); ok {
-		return true
-	}
-	code := a.classify(err).Code
-	return code >= 3 && code <= 6
+func isOfChannel(err error) bool {
+	_, settings := errors.AsType[*channels.SettingsError](err)
+	return settings || kindOf(err).verdict != noVerdict
 }
 
 // leaveOut records that channel, which should provide tool, is left out.
@@ -106,8 +102,8 @@ func (v *survey) end(changed bool) error {
 		return nil
 	}
 	worst := 0
-	for i, f := range v.failed {
-		if gravity(f.Code) > gravity(v.failed[worst].Code) {
+	for i, err := range v.errs {
+		if gravity(err) > gravity(v.errs[worst]) {
 			worst = i
 		}
 	}
@@ -123,14 +119,9 @@ func (v *survey) end(changed bool) error {
 	return e
 }
 
-// gravity ranks exit codes, the most serious highest: failed verification, expired
-// metadata, no network, anything else.
-func gravity(code int) int {
-	if code >= 4 && code <= 6 {
-		return 10 - code
-	}
-	return cmp.Compare(code, 0)
-}
+// gravity returns how serious err is: failed verification, expired metadata, no network,
+// anything else.
+func gravity(err error) verdict { return max(kindOf(err).verdict, lacking) }
 
 // A channelsError reports that some channels were left out. It wraps the gravest of
 // their errors.

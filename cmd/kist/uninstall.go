@@ -161,7 +161,8 @@ func (a *app) everything(installed []record.Head) string {
 // A declinedError is returned when the user does not confirm.
 type declinedError struct{}
 
-func (*declinedError) Error() string { return "not confirmed" }
+func (*declinedError) Error() string { return "not confirmed; nothing was changed" }
+func (*declinedError) Kind() string  { return "declined" }
 
 // confirm asks before everything is removed, if the user is at a terminal. An
 // interrupt ends the wait for the answer.

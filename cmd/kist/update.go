@@ -154,7 +154,7 @@ func (a *app) apply(ctx context.Context, v *survey, updates []update, r *updateR
 	for _, u := range updates {
 		byChannel[u.have.Channel] = append(byChannel[u.have.Channel], u)
 	}
-	if done != nil || ctx.Err() != nil || !a.isOfChannel(err) {
+	if done != nil || ctx.Err() != nil || !isOfChannel(err) {
 		r.add(done, updates)
 		return err
 	}
@@ -169,7 +169,7 @@ func (a *app) apply(ctx context.Context, v *survey, updates []update, r *updateR
 				continue
 			}
 		}
-		if ctx.Err() != nil || !a.isOfChannel(failed) {
+		if ctx.Err() != nil || !isOfChannel(failed) {
 			return failed
 		}
 		for _, u := range part {

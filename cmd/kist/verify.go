@@ -114,6 +114,7 @@ func (e *driftError) Error() string {
 	}
 	return fmt.Sprintf("%d toolchains are not as they were installed", len(e.Releases))
 }
+func (*driftError) Kind() string { return "drift" }
 
 func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.Head, prove bool) (result, error) {
 	r := verifyResult{Checked: []checkedRelease{}}

@@ -45,6 +45,7 @@ type noCommandError struct {
 func (e *noCommandError) Error() string {
 	return fmt.Sprintf("no default toolchain has a command %q", e.Command)
 }
+func (*noCommandError) Kind() string { return "not-installed" }
 
 func (s *session) which(command string) (result, error) {
 	var names []string

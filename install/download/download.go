@@ -122,6 +122,7 @@ func (e *SpaceError) Error() string {
 	}
 	return fmt.Sprintf("%s: needs %.1f %s, has %.1f %[3]s free", e.Path, float64(e.Need)/unit, name, float64(e.Free)/unit)
 }
+func (*SpaceError) Kind() string { return "space" }
 
 // Fetch returns the blob of a, from the cache if possible.
 //

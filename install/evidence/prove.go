@@ -49,6 +49,7 @@ type LostError struct {
 func (e *LostError) Error() string {
 	return fmt.Sprintf("%s cannot be proved again: %s", e.Release, e.What)
 }
+func (*LostError) Kind() string { return "evidence" }
 
 // A proof verifies one installed release again.
 type proof struct {

@@ -28,6 +28,7 @@ func (e *NoHomeError) Error() string {
 	}
 	return fmt.Sprintf("HOME is %q, which is not an absolute path", e.Home)
 }
+func (*NoHomeError) Kind() string { return "refused" }
 
 // ReadDirs reads the base directories. An empty variable counts as unset; a
 // relative one, which the specification calls invalid, is ignored with a

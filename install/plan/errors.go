@@ -7,6 +7,7 @@ import "fmt"
 type NotInstalledError struct{ Name string }
 
 func (e *NotInstalledError) Error() string { return fmt.Sprintf("%s is not installed", e.Name) }
+func (*NotInstalledError) Kind() string    { return "not-installed" }
 
 // A GoneError is returned when a change needs an installed release whose files are gone
 // from the disk.
@@ -21,6 +22,7 @@ func (e *GoneError) Error() string {
 	}
 	return fmt.Sprintf("%s was installed, but is gone from the disk", e.Release)
 }
+func (*GoneError) Kind() string { return "gone" }
 
 // A NoPreviousError is returned when there is no generation to roll back to.
 type NoPreviousError struct{ Current uint64 }
@@ -31,6 +33,7 @@ func (e *NoPreviousError) Error() string {
 	}
 	return fmt.Sprintf("generation %d has no earlier generation to return to", e.Current)
 }
+func (*NoPreviousError) Kind() string { return "unknown" }
 
 // A NeededError is returned for the removal of a component that its release requires.
 type NeededError struct {
@@ -41,6 +44,7 @@ type NeededError struct {
 func (e *NeededError) Error() string {
 	return fmt.Sprintf("%s cannot be without its component %s", e.Release, e.Component)
 }
+func (*NeededError) Kind() string { return "usage" }
 
 // A ConflictError is returned when two installed tools have a command of the same name.
 type ConflictError struct {
@@ -52,6 +56,7 @@ type ConflictError struct {
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("command %s of %s belongs to %s", e.Command, e.Wants, e.Owner)
 }
+func (*ConflictError) Kind() string { return "refused" }
 
 // A ForeignFileError is returned when the path of a command link holds something that
 // kist did not make.
@@ -63,3 +68,4 @@ type ForeignFileError struct {
 func (e *ForeignFileError) Error() string {
 	return fmt.Sprintf("%s is %s that kist did not make", e.Path, e.What)
 }
+func (*ForeignFileError) Kind() string { return "refused" }

@@ -79,8 +79,8 @@ func (e *EntryError) Error() string {
 	return b.String()
 }
 
-// Is makes every EntryError match verify.ErrUntrusted.
-func (e *EntryError) Is(target error) bool { return target == verify.ErrUntrusted }
+// Unwrap makes every EntryError match verify.ErrUntrusted.
+func (e *EntryError) Unwrap() error { return verify.ErrUntrusted }
 
 // refuse returns an EntryError whose Detail is format with args. Add fills in the
 // archive.

@@ -47,6 +47,7 @@ func (e *UnknownChannelError) Error() string {
 	}
 	return fmt.Sprintf("no channel %q was added; near it: %s", e.Name, strings.Join(e.Near, ", "))
 }
+func (*UnknownChannelError) Kind() string { return "unknown" }
 
 // A SettingsError reports that a file of the user's settings is invalid.
 type SettingsError struct {
@@ -55,6 +56,7 @@ type SettingsError struct {
 }
 
 func (e *SettingsError) Error() string { return fmt.Sprintf("%s: %v", e.File, e.Err) }
+func (*SettingsError) Kind() string    { return "settings" }
 func (e *SettingsError) Unwrap() error { return e.Err }
 
 // List returns every channel, sorted by name. An invalid file is a *SettingsError; the

@@ -130,6 +130,7 @@ type HostError struct {
 func (e *HostError) Error() string {
 	return fmt.Sprintf("%s/%s does not work on this machine: %s", e.Channel, e.Tool, e.Reason)
 }
+func (*HostError) Kind() string { return "unsupported" }
 
 // libc returns what the chosen packages say about the C library.
 func (c *Catalog) libc(chosen map[string]details) assemble.Libc {

@@ -24,6 +24,7 @@ func (e *UnsatisfiedError) Error() string {
 	}
 	return fmt.Sprintf("channel %s: %s: package %s depends on %s, which no package satisfies", e.Channel, e.Tool, e.Package, e.Wants)
 }
+func (*UnsatisfiedError) Kind() string { return "unsatisfied" }
 
 // A closure is a set of packages and everything they depend on, except what the host
 // provides.

@@ -16,8 +16,8 @@ type FormatError struct {
 
 func (e *FormatError) Error() string { return e.Name + ": " + e.Rule }
 
-// Is matches verify.ErrUntrusted.
-func (e *FormatError) Is(target error) bool { return target == verify.ErrUntrusted }
+// Unwrap returns verify.ErrUntrusted.
+func (e *FormatError) Unwrap() error { return verify.ErrUntrusted }
 
 // Ceilings on control files.
 const (

@@ -104,10 +104,11 @@ type NoMirrorError struct{ Channel, Codename string }
 func (e *NoMirrorError) Error() string {
 	return fmt.Sprintf("channel %s: the apt sources of this machine name no mirror that has %s", e.Channel, e.Codename)
 }
+func (*NoMirrorError) Kind() string { return "no-mirror" }
 
-// Is matches manifests.ErrUnreachable: an archive without a known mirror cannot be
+// Unwrap returns manifests.ErrUnreachable: an archive without a known mirror cannot be
 // reached.
-func (e *NoMirrorError) Is(target error) bool { return target == manifests.ErrUnreachable }
+func (e *NoMirrorError) Unwrap() error { return manifests.ErrUnreachable }
 
 // NoArchitectureError is returned when a suite has no packages for an architecture. It
 // matches manifests.ErrNotFound.
@@ -120,8 +121,8 @@ func (e *NoArchitectureError) Error() string {
 	return fmt.Sprintf("%s has no packages for %s, only for %s", e.Suite, e.Architecture, strings.Join(e.Have, ", "))
 }
 
-// Is matches manifests.ErrNotFound.
-func (e *NoArchitectureError) Is(target error) bool { return target == manifests.ErrNotFound }
+// Unwrap returns manifests.ErrNotFound.
+func (e *NoArchitectureError) Unwrap() error { return manifests.ErrNotFound }
 
 // architectures maps Go's name of each supported architecture to dpkg's.
 var architectures = map[string]string{"amd64": "amd64", "arm64": "arm64"}
@@ -264,6 +265,7 @@ type RefusedToolError struct{ Channel, Tool, Reason string }
 func (e *RefusedToolError) Error() string {
 	return fmt.Sprintf("channel %s: %s cannot be installed: %s", e.Channel, e.Tool, e.Reason)
 }
+func (*RefusedToolError) Kind() string { return "unsupported" }
 
 // ReleaseFile is the name of the signed file of a suite.
 const ReleaseFile = "InRelease"

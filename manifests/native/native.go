@@ -121,5 +121,5 @@ func (e *ChannelError) Error() string {
 	return fmt.Sprintf("channel %s: the %s is for channel %q", e.Want, cmp.Or(e.Document, "manifest"), e.Got)
 }
 
-// Is makes e match verify.ErrUntrusted.
-func (e *ChannelError) Is(target error) bool { return target == verify.ErrUntrusted }
+// Unwrap makes e match verify.ErrUntrusted.
+func (e *ChannelError) Unwrap() error { return verify.ErrUntrusted }

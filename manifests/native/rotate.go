@@ -279,9 +279,9 @@ func (e *OwnKeysError) Error() string {
 	return fmt.Sprintf("channel %s: version %d of its keys is not signed by the keys that it lists: %v", e.Channel, e.Version, e.err)
 }
 
-// Is makes e match verify.ErrUntrusted. OwnKeysError has no Unwrap method, so that it
-// is not taken for a *verify.SignatureError: no intermediate version can repair it.
-func (e *OwnKeysError) Is(target error) bool { return target == verify.ErrUntrusted }
+// Unwrap makes e match verify.ErrUntrusted. It does not return e.err,
+// a *verify.SignatureError: no intermediate version can repair it.
+func (e *OwnKeysError) Unwrap() error { return verify.ErrUntrusted }
 
 // absent reports whether the server answered that it has no such document, or denied
 // access to it. A server that denies a document gains nothing over one that reports

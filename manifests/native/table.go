@@ -26,8 +26,8 @@ func (e *FormatError) Error() string {
 	return what + ": " + e.Rule
 }
 
-// Is makes e match verify.ErrUntrusted.
-func (e *FormatError) Is(target error) bool { return target == verify.ErrUntrusted }
+// Unwrap makes e match verify.ErrUntrusted.
+func (e *FormatError) Unwrap() error { return verify.ErrUntrusted }
 
 // partLimits limits one call of the decoder, which decodes one release, or the keys
 // before the first release. A release of MaxList artifacts with MaxList URLs each uses

@@ -318,3 +318,4 @@ func (e *GuessError) Error() string {
 	}
 	return fmt.Sprintf("the name of %s does not tell its %s; say --%s", e.File, e.What, e.Flag)
 }
+func (*GuessError) Kind() string { return "usage" }

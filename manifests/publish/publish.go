@@ -107,6 +107,7 @@ func (d Dir) drop(file string) error {
 type ExistsError struct{ File string }
 
 func (e *ExistsError) Error() string { return fmt.Sprintf("there is a channel here: %s", e.File) }
+func (*ExistsError) Kind() string    { return "usage" }
 
 // A NoChannelError reports that the directory has no channel.
 type NoChannelError struct{}
@@ -114,12 +115,14 @@ type NoChannelError struct{}
 func (e *NoChannelError) Error() string {
 	return fmt.Sprintf("there is no channel here: neither %s nor %s", ManifestFile, DraftFile)
 }
+func (*NoChannelError) Kind() string { return "unknown" }
 
 // An InputError reports a request that the publisher has to change, such as a value that
 // no manifest can have.
 type InputError struct{ Rule string }
 
 func (e *InputError) Error() string { return e.Rule }
+func (*InputError) Kind() string    { return "usage" }
 
 // Init creates a channel with an empty draft. The error is an *ExistsError if the
 // directory already has a channel.

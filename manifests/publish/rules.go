@@ -20,8 +20,8 @@ type RuleError struct {
 
 func (e *RuleError) Error() string { return fmt.Sprintf("%s %s: %s", e.Tool, e.Version, e.Rule) }
 
-// Is reports that no user should be given such a release.
-func (e *RuleError) Is(target error) bool { return target == verify.ErrUntrusted }
+// Unwrap returns verify.ErrUntrusted: no user should be given such a release.
+func (e *RuleError) Unwrap() error { return verify.ErrUntrusted }
 
 // systems are the systems and architectures that kist, as a Go program, can run
 // on. Source: go tool dist list.

@@ -80,6 +80,7 @@ func (e *KeyError) Error() string {
 	}
 	return strings.Join(all, "; ")
 }
+func (*KeyError) Kind() string { return "untrusted" }
 
 // Sign stamps the draft and signs it with key. When enough signers have signed it, it is
 // published; until then it waits in NextFile. Without a draft, Sign adds the signature

@@ -23,6 +23,7 @@ type NoKeysError struct{}
 func (e *NoKeysError) Error() string {
 	return fmt.Sprintf("no certificate of the publisher was given, and there is no %s", KeysFile)
 }
+func (*NoKeysError) Kind() string { return "usage" }
 
 // A Verification has the parameters of Verify.
 type Verification struct {

@@ -32,6 +32,7 @@ type NoLocksError struct {
 func (e *NoLocksError) Error() string {
 	return fmt.Sprintf("%s is on a file system that has no locks (%v)", e.Path, e.Err)
 }
+func (*NoLocksError) Kind() string { return "refused" }
 
 func (e *NoLocksError) Unwrap() error { return e.Err }
 
@@ -47,6 +48,7 @@ func (e *BusyError) Error() string {
 	}
 	return fmt.Sprintf("%s is locked by another process (%s)", e.Path, e.Holder)
 }
+func (*BusyError) Kind() string { return "busy" }
 
 // A ForeignLockError reports that a file with the name of a lock holds something else,
 // so that nothing may be written to it. It matches fs.ErrExist.
@@ -55,6 +57,7 @@ type ForeignLockError struct{ Path string }
 func (e *ForeignLockError) Error() string {
 	return fmt.Sprintf("%s has the name of a lock but is another file", e.Path)
 }
+func (*ForeignLockError) Kind() string { return "refused" }
 
 func (e *ForeignLockError) Unwrap() error { return fs.ErrExist }
 

@@ -241,6 +241,7 @@ var (
 type ObstacleError struct{ Path string }
 
 func (e *ObstacleError) Error() string { return e.Path + " is not a directory" }
+func (*ObstacleError) Kind() string    { return "refused" }
 func (e *ObstacleError) Unwrap() error { return fs.ErrExist }
 
 // ReadFile returns the content of the regular file name. If the file is longer than

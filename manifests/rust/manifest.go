@@ -65,8 +65,8 @@ func (e *FormatError) Error() string {
 	return fmt.Sprintf("manifest: %s: %s", e.Where, e.Rule)
 }
 
-// Is matches verify.ErrUntrusted.
-func (e *FormatError) Is(target error) bool { return target == verify.ErrUntrusted }
+// Unwrap returns verify.ErrUntrusted.
+func (e *FormatError) Unwrap() error { return verify.ErrUntrusted }
 
 // Parse reads a proved manifest. Its errors are *FormatError, and match
 // verify.ErrUntrusted.

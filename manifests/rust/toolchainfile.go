@@ -36,6 +36,7 @@ type ToolchainFileError struct {
 }
 
 func (e *ToolchainFileError) Error() string { return e.File + ": " + e.Rule }
+func (*ToolchainFileError) Kind() string    { return "usage" }
 
 // ParseToolchainFile reads the content of the file called name, one of ToolchainFiles.
 // Without ".toml" it may be a single line with the name of a toolchain. Keys other than

@@ -26,13 +26,15 @@ func (e *StatusError) Error() string {
 	return e.Ref + ": answered " + text
 }
 
-// Is matches the sentinel error for the code.
-func (e *StatusError) Is(target error) bool {
-	if e.Code == http.StatusNotFound || e.Code == http.StatusGone {
-		return e.Ref != "" && target == manifests.ErrNotFound
+// Unwrap returns the class of the status.
+func (e *StatusError) Unwrap() error {
+	switch {
+	case e.Ref != "" && (e.Code == http.StatusNotFound || e.Code == http.StatusGone):
+		return manifests.ErrNotFound
+	case e.Ref != "" && e.Code == http.StatusForbidden:
+		return manifests.ErrDenied
 	}
-	denied := e.Code == http.StatusForbidden && e.Ref != "" && target == manifests.ErrDenied
-	return denied || target == manifests.ErrUnreachable
+	return manifests.ErrUnreachable
 }
 
 // isTransient reports whether a later answer may be different. A network that requires

@@ -23,8 +23,8 @@ func (e *WeakKeyError) Error() string {
 	return fmt.Sprintf("key %s cannot be used: %s", e.Primary.Spaced(), e.Problem)
 }
 
-// Is makes e match verify.ErrUntrusted.
-func (e *WeakKeyError) Is(target error) bool { return target == verify.ErrUntrusted }
+// Unwrap makes e match verify.ErrUntrusted.
+func (e *WeakKeyError) Unwrap() error { return verify.ErrUntrusted }
 
 // keyNotice is how long before a channel's key stops being valid a user is warned. A
 // publisher, who can act on it, is warned much earlier.

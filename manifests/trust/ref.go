@@ -129,6 +129,7 @@ func OwnNumber(named verify.Evidence, version string) string {
 type InputError struct{ Text string }
 
 func (e *InputError) Error() string { return e.Text }
+func (*InputError) Kind() string    { return "usage" }
 
 func invalid(format string, args ...any) error { return &InputError{fmt.Sprintf(format, args...)} }
 
@@ -142,6 +143,7 @@ type SeveralChannelsError struct {
 func (e *SeveralChannelsError) Error() string {
 	return fmt.Sprintf("%s comes from several channels: %s", e.Tool, strings.Join(e.Channels, ", "))
 }
+func (*SeveralChannelsError) Kind() string { return "usage" }
 
 // A SystemError is returned when kist is asked to change a tool of the system.
 type SystemError struct{ Tool string } // empty: any tool
@@ -149,12 +151,14 @@ type SystemError struct{ Tool string } // empty: any tool
 func (e *SystemError) Error() string {
 	return strings.TrimSuffix("system/"+e.Tool, "/") + " belongs to the system: kist reads its version, and never installs, changes or removes it"
 }
+func (*SystemError) Kind() string { return "refused" }
 
 // A BuiltinError is returned for a change to a built-in channel, which nobody can add,
 // change or remove.
 type BuiltinError struct{ Name string }
 
 func (e *BuiltinError) Error() string { return fmt.Sprintf("channel %s is built in", e.Name) }
+func (*BuiltinError) Kind() string    { return "usage" }
 
 // A TakenError reports that a different channel of that name exists already.
 type TakenError struct{ Name string }
@@ -162,6 +166,7 @@ type TakenError struct{ Name string }
 func (e *TakenError) Error() string {
 	return fmt.Sprintf("channel %s already exists, with another URL, keys, threshold, tools or format", e.Name)
 }
+func (*TakenError) Kind() string { return "usage" }
 
 // A FormatError reports that this kist cannot add channels of a format.
 type FormatError struct{ Format string }
@@ -169,3 +174,4 @@ type FormatError struct{ Format string }
 func (e *FormatError) Error() string {
 	return fmt.Sprintf("channels of format %q cannot be added yet", e.Format)
 }
+func (*FormatError) Kind() string { return "usage" }

@@ -19,6 +19,7 @@ func (e *SystemPrefixError) Error() string {
 	}
 	return fmt.Sprintf("%s directory %s belongs to the system (%s)", e.Role, e.Path, e.Rule)
 }
+func (*SystemPrefixError) Kind() string { return "refused" }
 
 // An UnsafeDirError is returned for a directory that others control, or that lies
 // where kist must not write.
@@ -27,6 +28,7 @@ type UnsafeDirError struct{ Role, Path, Why string }
 func (e *UnsafeDirError) Error() string {
 	return fmt.Sprintf("%s directory %s: %s", e.Role, e.Path, e.Why)
 }
+func (*UnsafeDirError) Kind() string { return "refused" }
 
 // An OwnerError is returned for changes in a directory of root's; kist may read it.
 type OwnerError struct {
@@ -37,6 +39,7 @@ type OwnerError struct {
 func (e *OwnerError) Error() string {
 	return fmt.Sprintf("%s directory %s belongs to root, and kist runs as user %d: only root can change what is in it", e.Role, e.Path, e.EUID)
 }
+func (*OwnerError) Kind() string { return "refused" }
 
 // A SeparatorError is returned for a directory whose path contains the separator of
 // path lists.
@@ -48,6 +51,7 @@ type SeparatorError struct {
 func (e *SeparatorError) Error() string {
 	return fmt.Sprintf("%s directory %s: a PATH entry cannot contain %q, so no command below it would be found", e.Role, e.Path, e.Separator)
 }
+func (*SeparatorError) Kind() string { return "refused" }
 
 // A BecameLinkError is returned for a directory that is now reached through a link,
 // and was reached through none or another when kist recorded its place: the directory
@@ -62,6 +66,7 @@ type BecameLinkError struct {
 func (e *BecameLinkError) Error() string {
 	return fmt.Sprintf("%s directory %s leads through a link to %s, and was at %s before", e.Role, e.Path, e.Is, e.Was)
 }
+func (*BecameLinkError) Kind() string { return "refused" }
 
 // Base returns the value for the Role's environment variable if the directory was moved
 // there on purpose, or "" if it has another name there.
@@ -92,6 +97,7 @@ func (e *OtherPlaceError) Error() string {
 	}
 	return fmt.Sprintf("the %s directory %s belongs with the %s directory %s, not with %s", other, e.Of, e.Role, e.Own, e.Path)
 }
+func (*OtherPlaceError) Kind() string { return "refused" }
 
 // An UnmountedError is returned while the data or the state directory seems to be on a file
 // system that is not mounted. A change would drop receipts, or leave toolchains without
@@ -105,6 +111,7 @@ type UnmountedError struct {
 func (e *UnmountedError) Error() string {
 	return fmt.Sprintf("%s directory %s holds nothing of what is recorded: it was on another file system, which seems not to be mounted", e.Role, e.Path)
 }
+func (*UnmountedError) Kind() string { return "refused" }
 
 // A NoteError reports that a note of where kist's directories are cannot be parsed.
 type NoteError struct {
@@ -113,4 +120,5 @@ type NoteError struct {
 }
 
 func (e *NoteError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+func (*NoteError) Kind() string    { return "refused" }
 func (e *NoteError) Unwrap() error { return e.Err }

@@ -132,6 +132,7 @@ type NoProcError struct{ Err error }
 func (e *NoProcError) Error() string {
 	return fmt.Sprintf("/proc is not mounted, and kist needs it to unpack in a separate process: %v", e.Err)
 }
+func (*NoProcError) Kind() string { return "no-proc" }
 
 func (e *NoProcError) Unwrap() error { return e.Err }
 
@@ -319,6 +320,7 @@ func (e *CrashError) Error() string {
 	}
 	return text
 }
+func (*CrashError) Kind() string { return "child" }
 
 // A ProtocolError reports a message that no intact child sends. It matches
 // verify.ErrUntrusted, since the child must be compromised.
@@ -326,5 +328,4 @@ type ProtocolError struct{ What string }
 
 func (e *ProtocolError) Error() string { return "the unpacking child sent " + e.What }
 
-// Is makes a ProtocolError a failed proof.
-func (e *ProtocolError) Is(target error) bool { return target == verify.ErrUntrusted }
+func (e *ProtocolError) Unwrap() error { return verify.ErrUntrusted }

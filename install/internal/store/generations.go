@@ -12,12 +12,14 @@ import (
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
+	"github.com/kist-tools/kist/verify"
 )
 
 // A GenerationError reports that a generation, or which one is current, cannot be read.
 type GenerationError struct{ Err error }
 
 func (e *GenerationError) Error() string { return e.Err.Error() }
+func (e *GenerationError) Kind() string  { return verify.ReadKind(e.Err, "refused") }
 func (e *GenerationError) Unwrap() error { return e.Err }
 
 // Generations reads every generation that was ever current, and the number of the
