@@ -161,7 +161,7 @@ touches a system directory.`,
 	f.BoolVarP(&a.Quiet, "quiet", "q", false, "print only results, warnings and errors")
 	f.BoolVarP(&a.Verbose, "verbose", "v", false, "print details")
 	f.BoolVarP(&a.flags.yes, "yes", "y", false, "assume yes")
-	f.BoolVar(&a.flags.offline, "offline", false, "never use the network")
+	f.BoolVar(&a.flags.offline, "offline", false, "never use the network; what was proved before serves until it expires")
 	f.BoolVar(&a.NoProgress, "no-progress", false, "show no progress")
 	f.StringVar(&a.Color, "color", "auto", "when to color messages: `WHEN` is auto, always or never")
 	if err := root.RegisterFlagCompletionFunc("color", completion.Adapt(completion.Words("auto", "always", "never"))); err != nil {
@@ -246,10 +246,10 @@ func (a *app) command(v verb) *cobra.Command {
 		v.flags(cmd.Flags())
 	}
 	if v.fetches {
-		cmd.Flags().IntVarP(&a.flags.jobs, "jobs", "j", defaultJobs, "make at most `N` downloads at once")
+		cmd.Flags().IntVarP(&a.flags.jobs, "jobs", "j", defaultJobs, "make at most `N` downloads at once, 1 to 64")
 	}
 	if v.locks() {
-		cmd.Flags().DurationVar(&a.flags.wait, "wait", 0, "wait at most `DURATION`, such as 30s or 1h, for another kist (default 1m on a terminal, else 10m)")
+		cmd.Flags().DurationVar(&a.flags.wait, "wait", 0, "wait at most `DURATION`, such as 30s, 1h or 0, for another kist (default 1m on a terminal, else 10m)")
 	}
 	cmd.Flags().SortFlags = false
 	takeOnce(cmd.Flags())

@@ -42,7 +42,7 @@ with kist count where no --key is given.`,
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` of OpenPGP public keys that may sign (repeatable)")
 			f.StringVar(&c.Format, "format", "native", "how the channel publishes: `FORMAT` is native, rust, debian, "+strings.Join(upstreams.MirrorFormats(), " or "))
 			f.IntVar(&c.Threshold, "threshold", 1, "`N` of the keys must have signed")
-			f.StringSliceVar(&c.Tools, "tools", nil, "tools it may provide, each `PATTERN` a name or the beginning of one and a *; default: every name that is not built in")
+			f.StringSliceVar(&c.Tools, "tools", nil, "tools it may provide, each `PATTERN` a name or the beginning of one and a * (repeatable, or with commas); default: every name that is not built in")
 		},
 		values: map[string]completion.Completer{"format": completion.Words(channels.Formats()...), "tools": completion.List(completeBuiltin)},
 		run: func(ctx context.Context, args []string) (result, error) {

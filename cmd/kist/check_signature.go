@@ -31,8 +31,8 @@ signed and now, or with --at at that time (2026-11-22 or 2026-11-22T10:00:00Z).`
 		local:   true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keyrings, "keyring", nil, "a `FILE` of keys that may have signed (repeatable)")
-			f.IntVar(&threshold, "threshold", 1, "how many of them must have: `N`")
-			f.StringVar(&at, "at", "", "check as of this `TIME`, not now")
+			f.IntVar(&threshold, "threshold", 1, "how many of them must have: `N`; keys with the same secret count once")
+			f.StringVar(&at, "at", "", "check as of this `TIME`, not now: 2026-11-22 or 2026-11-22T10:00:00Z")
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
 			if len(keyrings) == 0 {

@@ -40,12 +40,12 @@ kist publish add public/ tool.tar.gz --tool zig --version 0.14.0 --platform linu
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&o.tool, "tool", "", "the `NAME` of the tool")
 			f.StringVar(&o.version, "version", "", "the version, `V`")
-			f.StringVar(&o.platform, "platform", "", "what it runs on: `OS/ARCH`, OS/ARCH/LIBC or any")
+			f.StringVar(&o.platform, "platform", "", "what it runs on: `OS/ARCH`, OS/ARCH/LIBC or any, in Go's words: linux/amd64, not linux/x86_64")
 			f.StringArrayVar(&o.files, "file", nil, "a `FILE`, as if it was named after DIR (repeatable)")
 			f.StringVar(&o.format, "format", "", "the `FORMAT`: "+strings.Join(manifests.Formats(), ", "))
 			f.IntVar(&o.strip, "strip", -1, "drop `N` leading directories; by default one that contains everything")
 			f.Lookup("strip").DefValue = "0" // no default in the help
-			f.StringArrayVar(&o.commands, "command", nil, "a `PATTERN` of files that become commands, below the prefix (repeatable)")
+			f.StringArrayVar(&o.commands, "command", nil, "a `PATTERN` of files that become commands, below the prefix, beside those of the release (repeatable)")
 			f.StringVar(&o.component, "component", "", "the `NAME` of the component; by default the tool's")
 			f.BoolVar(&o.optional, "optional", false, "installed only on request")
 			f.StringArrayVar(&o.labels, "label", nil, "a moving `NAME` for this version, such as stable (repeatable)")

@@ -36,8 +36,8 @@ is in force, that renews it before it expires.`,
 		args:    exactly(1),
 		changes: true,
 		flags: func(f *pflag.FlagSet) {
-			f.StringArrayVar(&o.keys, "key", nil, "a `FILE` of public keys that sign from now on (repeatable)")
-			f.IntVar(&o.threshold, "threshold", 0, "how many of them must sign: `N`")
+			f.StringArrayVar(&o.keys, "key", nil, "a `FILE` of public keys that sign from now on: all of them (repeatable)")
+			f.IntVar(&o.threshold, "threshold", 0, "how many of them must sign: `N`, 1 to 5")
 			f.StringArrayVar(&o.revoke, "revoke", nil, "a key that never counts again, by its full `FINGERPRINT` (repeatable)")
 			f.Uint64Var(&o.serial, "recover-serial", 0, "restart manifest serials from `S`, after one that was too high")
 			f.IntVar(&o.days, "days", 0, fmt.Sprintf("how long the document is valid: `N` days; default %d", int(publish.DefaultKeysValidity.Hours()/24)))

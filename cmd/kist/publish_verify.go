@@ -39,7 +39,7 @@ publisher.asc. With --partial, for a mirror, files may be missing.`,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` of public keys that users were given (repeatable)")
 			f.IntVar(&v.Threshold, "threshold", 1, "how many of these keys must have signed: `N`")
-			f.BoolVar(&v.Partial, "partial", false, "accept missing files, and report how many were checked")
+			f.BoolVar(&v.Partial, "partial", false, "for a mirror of some files: accept missing files, and report how many were checked")
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
 			if v.Threshold < 1 {
