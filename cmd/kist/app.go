@@ -167,7 +167,7 @@ touches a system directory.`,
 	if err := root.RegisterFlagCompletionFunc("color", completion.Adapt(completion.Words("auto", "always", "never"))); err != nil {
 		panic(err)
 	}
-	root.SetUsageFunc(func(cmd *cobra.Command) error { return usageOf(cmd, nil) })
+	root.SetUsageFunc(usageOf)
 	root.AddCommand(a.verbs()...)
 	return root
 }
@@ -201,7 +201,7 @@ func (a *app) verbs() []*cobra.Command {
 		a.installCommand(), a.uninstallCommand(), a.listCommand(), a.searchCommand(), a.updateCommand(), a.outdatedCommand(),
 		a.ensureCommand(), a.defaultCommand(), a.rollbackCommand(), a.runCommand(), a.envCommand(), a.whichCommand(),
 		a.verifyCommand(), a.showCommand(), a.checkSignatureCommand(), a.channelCommand(), a.publishCommand(),
-		a.dirsCommand(), a.completionCommand(), a.selfCommand(), a.versionCommand(),
+		a.dirsCommand(), a.completionCommand(), a.manCommand(), a.selfCommand(), a.versionCommand(),
 	}
 }
 
@@ -234,11 +234,11 @@ func (a *app) command(v verb) *cobra.Command {
 		GroupID: v.group, Use: v.use, Aliases: v.aliases, Short: v.short,
 		Long: v.long, Example: "  " + strings.ReplaceAll(v.example, "\n", "\n  "),
 		DisableFlagsInUseLine: true,
+		Annotations:           map[string]string{exitsAnnotation: strings.Trim(fmt.Sprint(v.exits), "[]")},
 	}
 	if v.long == "" {
 		cmd.Long = v.short + "."
 	}
-	cmd.SetUsageFunc(func(cmd *cobra.Command) error { return usageOf(cmd, v.exits) })
 	if v.changes {
 		cmd.Flags().BoolVarP(&a.flags.dryRun, "dry-run", "n", false, "print what would be done, and do nothing")
 	}

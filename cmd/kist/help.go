@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -14,13 +15,9 @@ import (
 // usageOf prints the end of a help page: for kist itself the verbs by group, for a verb
 // its flags and exit codes. It does not use a template: text/template keeps the linker
 // from dropping unused methods, which would slow every start.
-func usageOf(cmd *cobra.Command, exits []int) error {
+func usageOf(cmd *cobra.Command) error {
 	var b strings.Builder
-	line := cmd.UseLine()
-	if cmd.HasAvailableSubCommands() {
-		line = cmd.CommandPath() + " VERB"
-	}
-	fmt.Fprintf(&b, "Usage\n  %s", line)
+	fmt.Fprintf(&b, "Usage\n  %s", useLine(cmd))
 	if len(cmd.Aliases) > 0 {
 		fmt.Fprintf(&b, "\n  also: %s", strings.Join(cmd.Aliases, " "))
 	}
@@ -43,10 +40,10 @@ func usageOf(cmd *cobra.Command, exits []int) error {
 	if cmd.HasParent() && cmd.HasAvailableLocalFlags() {
 		fmt.Fprintf(&b, "\n\nFlags\n%s", trimRight(cmd.LocalFlags().FlagUsages()))
 	}
-	if exits != nil {
+	if codes := exitsOf(cmd); len(codes) > 0 {
 		b.WriteString("\n\nExit codes")
-		for _, code := range exits {
-			fmt.Fprintf(&b, "\n  %-4d %s", code, exitMeaning(code))
+		for _, e := range codes {
+			fmt.Fprintf(&b, "\n  %-4d %s", e.code, e.means)
 		}
 	}
 	if cmd.HasParent() {
@@ -72,8 +69,24 @@ func listVerbs(b *strings.Builder, cmd *cobra.Command, title, group string) {
 
 func trimRight(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) }
 
-// exitMeaning describes an exit code in a few words.
-func exitMeaning(code int) string {
-	all := exits()
-	return all[slices.IndexFunc(all, func(e exit) bool { return e.code == code })].means
+// exitsAnnotation is the key under which a command keeps its exit codes.
+const exitsAnnotation = "exits"
+
+// exitsOf returns the exit codes of a verb, none for kist itself and a family of verbs.
+func exitsOf(cmd *cobra.Command) (codes []exit) {
+	own := strings.Fields(cmd.Annotations[exitsAnnotation])
+	for _, e := range exits() {
+		if slices.Contains(own, strconv.Itoa(e.code)) {
+			codes = append(codes, e)
+		}
+	}
+	return codes
+}
+
+// useLine returns the command line of cmd in short.
+func useLine(cmd *cobra.Command) string {
+	if cmd.HasAvailableSubCommands() {
+		return cmd.CommandPath() + " VERB"
+	}
+	return cmd.UseLine()
 }

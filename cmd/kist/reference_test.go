@@ -96,21 +96,9 @@ func flagTable(flags *pflag.FlagSet) string {
 		if f.Name == "help" || f.Hidden {
 			return
 		}
-		value, usage := pflag.UnquoteUsage(f)
-		name := strings.TrimSpace("--" + f.Name + " " + value)
-		if f.NoOptDefVal != "" && value != "" {
-			name = fmt.Sprintf("--%s [%s]", f.Name, value)
-		}
-		name = "`" + name + "`"
-		if f.Shorthand != "" {
-			name = fmt.Sprintf("`-%s`, %s", f.Shorthand, name)
-		}
-		switch f.DefValue {
-		case "", "0", "0s", "false", "[]":
-		default:
-			usage += fmt.Sprintf(" (default %s)", f.DefValue)
-		}
-		fmt.Fprintf(&b, "| %s | %s |\n", name, strings.NewReplacer("|", `\|`, "*", `\*`, "<", `\<`).Replace(usage))
+		names, usage := describeFlag(f)
+		names = "`" + strings.Replace(names, ", ", "`, `", 1) + "`"
+		fmt.Fprintf(&b, "| %s | %s |\n", names, strings.NewReplacer("|", `\|`, "*", `\*`, "<", `\<`).Replace(usage))
 	})
 	if b.Len() == 0 {
 		return ""

@@ -20,7 +20,7 @@ func (a *app) finish(err error) int {
 		if wrong == nil {
 			return 0
 		}
-		f = &failure{Code: 1, Message: "writing the help: " + wrong.Error()}
+		f = &failure{Code: 1, Kind: "failed", Message: "writing the help: " + wrong.Error()}
 	}
 	if a.JSON || jsonAsked(a.Args) && !a.verb.plain {
 		doc := document{Format: 1, Verb: a.path, Error: f}
@@ -28,7 +28,7 @@ func (a *app) finish(err error) int {
 			doc.Result = a.result
 		}
 		if wrong := a.PrintJSON(doc); wrong != nil && f == nil {
-			f = &failure{Code: 1, Message: wrong.Error()}
+			f = &failure{Code: 1, Kind: "failed", Message: wrong.Error()}
 		}
 		return f.code()
 	}
@@ -36,7 +36,7 @@ func (a *app) finish(err error) int {
 		p := a.NewPage()
 		a.result.text(p)
 		if wrong := a.PrintPage(p); wrong != nil && f == nil {
-			f = &failure{Code: 1, Message: "writing the result: " + wrong.Error()}
+			f = &failure{Code: 1, Kind: "failed", Message: "writing the result: " + wrong.Error()}
 		}
 	}
 	if f != nil && f.Message != "" {
