@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kist-tools/kist/verify"
 )
 
 // An UnknownToolError reports that a channel offers no tool of that name.
@@ -34,43 +36,24 @@ func (e *UnknownVersionError) Error() string {
 }
 func (*UnknownVersionError) Kind() string { return "unknown" }
 
-// An UnknownComponentError reports that a release has no such component.
-type UnknownComponentError struct {
-	Tool, Version, Component string
-	Platform                 string // in the tool's spelling; empty if every platform has the same components
-	Near                     []string
+// An UnknownPartError reports that a release has no such component, or profile (a set of
+// components), or cannot build for such a target.
+type UnknownPartError struct {
+	Tool, Version string
+	Part          string // "component", "target" or "profile"
+	Name          string
+	Platform      string // in the tool's spelling; empty if every platform has the same parts
+	Near          []string
 }
 
-func (e *UnknownComponentError) Error() string {
+func (e *UnknownPartError) Error() string {
 	where := ""
 	if e.Platform != "" {
 		where = " for " + e.Platform
 	}
-	return fmt.Sprintf("%s %s has no component %q%s%s", e.Tool, e.Version, e.Component, where, suggest(e.Near))
+	return fmt.Sprintf("%s %s has no %s %q%s%s", e.Tool, e.Version, e.Part, e.Name, where, suggest(e.Near))
 }
-func (*UnknownComponentError) Kind() string { return "unknown" }
-
-// An UnknownTargetError reports that a release cannot build for a platform.
-type UnknownTargetError struct {
-	Tool, Version, Target string
-	Near                  []string
-}
-
-func (e *UnknownTargetError) Error() string {
-	return fmt.Sprintf("%s %s has no target %q%s", e.Tool, e.Version, e.Target, suggest(e.Near))
-}
-func (*UnknownTargetError) Kind() string { return "unknown" }
-
-// An UnknownProfileError reports that a release has no set of components of that name.
-type UnknownProfileError struct {
-	Tool, Version, Profile string
-	Near                   []string
-}
-
-func (e *UnknownProfileError) Error() string {
-	return fmt.Sprintf("%s %s has no profile %q%s", e.Tool, e.Version, e.Profile, suggest(e.Near))
-}
-func (*UnknownProfileError) Kind() string { return "unknown" }
+func (*UnknownPartError) Kind() string { return "unknown" }
 
 // An UnsupportedPlatformError reports that a release was not built for a platform.
 type UnsupportedPlatformError struct {
@@ -89,6 +72,23 @@ func (e *UnsupportedPlatformError) Error() string {
 		strings.Join(slices.Compact(have), ", "))
 }
 func (*UnsupportedPlatformError) Kind() string { return "unsupported" }
+
+// A FormatError reports that a document of a channel breaks a rule of its format. It
+// matches verify.ErrUntrusted.
+type FormatError struct {
+	Document string // its name; empty: the manifest
+	Where    string // "line 3", "release 2 (zig 0.14.0), artifact 1"; empty: the document itself
+	Rule     string
+}
+
+func (e *FormatError) Error() string {
+	what := cmp.Or(e.Document, "manifest")
+	if e.Where != "" {
+		what += ": " + e.Where
+	}
+	return what + ": " + e.Rule
+}
+func (e *FormatError) Unwrap() error { return verify.ErrUntrusted }
 
 // suggest returns the end of a message that suggests names, "" if there are none.
 func suggest(names []string) string {

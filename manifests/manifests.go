@@ -74,7 +74,7 @@ type Catalog interface {
 	Mark() verify.Mark
 	// Resolve returns the release that r requests. r is the request that was
 	// fetched, or any request if the whole channel was verified. Errors are
-	// *UnknownToolError, *UnknownVersionError, *UnknownComponentError and
+	// *UnknownToolError, *UnknownVersionError, *UnknownPartError and
 	// *UnsupportedPlatformError, or match verify.ErrUntrusted if the manifest
 	// breaks its format.
 	Resolve(r Request) (Release, error)

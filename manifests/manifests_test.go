@@ -83,12 +83,12 @@ func TestPlainRequests(t *testing.T) {
 	if err := (Request{Tool: "go", Components: []string{"x"}}).Plain("1.25"); err != nil {
 		t.Errorf("without target and profile: %v", err)
 	}
-	var target *UnknownTargetError
-	if err := (Request{Tool: "go", Targets: []string{"wasm"}}).Plain("1.25"); !errors.As(err, &target) || target.Target != "wasm" {
+	var target *UnknownPartError
+	if err := (Request{Tool: "go", Targets: []string{"wasm"}}).Plain("1.25"); !errors.As(err, &target) || target.Part != "target" || target.Name != "wasm" {
 		t.Errorf("with a target: %v", err)
 	}
-	var profile *UnknownProfileError
-	if err := (Request{Tool: "go", Profile: "default"}).Plain("1.25"); !errors.As(err, &profile) || profile.Profile != "default" {
+	var profile *UnknownPartError
+	if err := (Request{Tool: "go", Profile: "default"}).Plain("1.25"); !errors.As(err, &profile) || profile.Part != "profile" || profile.Name != "default" {
 		t.Errorf("with a profile: %v", err)
 	}
 }

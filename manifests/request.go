@@ -19,13 +19,13 @@ type Request struct {
 }
 
 // Plain refuses targets and profiles, for tools that have neither. Errors are
-// *UnknownTargetError and *UnknownProfileError.
+// *UnknownPartError.
 func (r Request) Plain(version string) error {
 	switch {
 	case len(r.Targets) > 0:
-		return &UnknownTargetError{Tool: r.Tool, Version: version, Target: r.Targets[0]}
+		return &UnknownPartError{Tool: r.Tool, Version: version, Part: "target", Name: r.Targets[0]}
 	case r.Profile != "":
-		return &UnknownProfileError{Tool: r.Tool, Version: version, Profile: r.Profile}
+		return &UnknownPartError{Tool: r.Tool, Version: version, Part: "profile", Name: r.Profile}
 	}
 	return nil
 }

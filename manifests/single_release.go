@@ -47,7 +47,7 @@ func (c SingleRelease) Resolve(r Request) (Release, error) {
 	}
 	for _, component := range r.Components {
 		if component != have.Tool {
-			return Release{}, &UnknownComponentError{Tool: have.Tool, Version: have.Version, Component: component,
+			return Release{}, &UnknownPartError{Tool: have.Tool, Version: have.Version, Part: "component", Name: component,
 				Near: Near(component, have.Components)}
 		}
 	}

@@ -31,8 +31,8 @@ type Keyring struct{ certs []*certificate }
 // NewKeyring reads certificates, armored or binary, and returns those that pins
 // name. For pinned keys only, a SHA-1 self-signature, binding or back-signature
 // counts. It is an error if a pinned key is in no file or is distrusted, if two
-// pins share one secret key (*SharedKeyError), or if nothing is pinned. All errors
-// match ErrUntrusted.
+// pins share one secret key, or if nothing is pinned. All errors match
+// ErrUntrusted.
 func NewKeyring(pins []Pin, files ...[]byte) (*Keyring, error) {
 	all, err := OpenKeyring(files...)
 	if err != nil {

@@ -36,18 +36,8 @@ func (k *key) material() string {
 	return "key " + string(k.fpr) // no accepted signing algorithm
 }
 
-// SharedKeyError reports that two certificates hold the same key material, so
-// that one person can sign for both. It matches ErrUntrusted.
-type SharedKeyError struct{ First, Second Fingerprint } // primary keys
-
-func (e *SharedKeyError) Error() string {
-	return fmt.Sprintf("keys %s and %s are one key under two fingerprints: they have the same secret", e.First, e.Second)
-}
-
-func (e *SharedKeyError) Unwrap() error { return ErrUntrusted }
-
-// Distinct returns a *SharedKeyError if two certificates of k share the material of
-// a primary key or of a signing subkey.
+// Distinct returns an error that matches ErrUntrusted if two certificates of k share the
+// material of a primary key or of a signing subkey.
 func (k *Keyring) Distinct() error {
 	owners := map[string]Fingerprint{}
 	for _, c := range k.certs {
@@ -57,7 +47,7 @@ func (k *Keyring) Distinct() error {
 			}
 			m := key.material()
 			if owner, taken := owners[m]; taken && owner != c.primary.fpr {
-				return &SharedKeyError{owner, c.primary.fpr}
+				return Untrusted("keys %s and %s are one key under two fingerprints: they have the same secret", owner, c.primary.fpr)
 			}
 			owners[m] = c.primary.fpr
 		}

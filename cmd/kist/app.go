@@ -345,13 +345,10 @@ func between(low, high int) cobra.PositionalArgs {
 // exactly accepts n arguments.
 func exactly(n int) cobra.PositionalArgs { return between(n, n) }
 
-// A usageError reports a wrong command line.
-type usageError struct{ text string }
-
-func (e *usageError) Error() string { return e.text }
-func (*usageError) Kind() string    { return "usage" }
-
-func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+// usage returns an error about a wrong command line.
+func usage(format string, args ...any) error {
+	return &plainError{"usage", fmt.Sprintf(format, args...)}
+}
 
 // An unknownVerbError reports a verb that does not exist.
 type unknownVerbError struct {

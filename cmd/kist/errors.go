@@ -100,6 +100,12 @@ func exits() []exit {
 	}
 }
 
+// A plainError has a kind and a text, and nothing that a hint depends on.
+type plainError struct{ kind, text string }
+
+func (e *plainError) Error() string { return e.text }
+func (e *plainError) Kind() string  { return e.kind }
+
 // kindOf returns the kind of err.
 func kindOf(err error) kind {
 	has := map[string]bool{}

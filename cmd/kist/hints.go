@@ -92,7 +92,7 @@ func hints() []hintRow {
 			}
 			return cmp.Or(e.Try, e.Parent+" --help lists them")
 		}),
-		hintFor("usage", func(_ *usageError, a *app) string { return a.helpCommand() }),
+		hintFor("usage", func(_ *plainError, a *app) string { return a.helpCommand() }),
 		hintFor("usage", func(_ *trust.InputError, a *app) string { return a.helpCommand() }),
 		hintFor("usage", func(e *trust.SeveralChannelsError, a *app) string {
 			if a.path == "ensure" {
@@ -118,7 +118,6 @@ func hints() []hintRow {
 		hintFor("usage", func(e *plan.NeededError, _ *app) string { return "kist uninstall " + e.Release + " removes all of it" }),
 		fixedHint[*rust.ToolchainFileError]("usage", "name what you want: kist install rust@stable"),
 		hintFor("usage", func(_ *publish.InputError, a *app) string { return a.helpCommand() }),
-		hintFor("usage", func(_ *publish.GuessError, a *app) string { return a.helpCommand() }),
 		hintFor("usage", func(e *noMatchError, _ *app) string {
 			if len(e.Programs) == 0 {
 				return "say with --command which files become commands"

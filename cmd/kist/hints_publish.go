@@ -2,7 +2,7 @@ package main
 
 import (
 	"github.com/kist-tools/kist/install/unpack"
-	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/verify"
 )
@@ -26,7 +26,7 @@ func publisherHints() []hintRow {
 			}
 			return "sign the very bytes that --unsigned-out FILE writes, with a key of the channel: gpg --armor --detach-sign FILE"
 		}),
-		fixedHint[*native.FormatError]("untrusted", "correct that in a text editor, then kist publish sign DIR --secret-key FILE"),
+		fixedHint[*manifests.FormatError]("untrusted", "correct that in a text editor, then kist publish sign DIR --secret-key FILE"),
 		fixedHint[*keyFileError]("untrusted", "name a file of OpenPGP public keys, as gpg --armor --export writes it"),
 		fixedHint[*unpack.EntryError]("untrusted", "users refuse such an archive: pack it again without that, and add it with kist publish add"),
 		fixedHint[*verify.DigestError]("untrusted", "put the file back as it was signed, or add the new one with kist publish add, then kist publish sign"),

@@ -12,6 +12,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/trust"
+	"github.com/kist-tools/kist/verify"
 )
 
 // everyDistro is the value of --distros given without names.
@@ -117,16 +118,7 @@ func (a *app) listDistros(ctx context.Context, s *session, args []string, ask di
 		}
 	}
 	if ask.minimum && r.Minimum == "" {
-		return nil, &noDistroError{tool.Name}
+		return nil, verify.Errorf(manifests.ErrUnreachable, "no distribution could be reached for its version of %s", tool.Name)
 	}
 	return r, nil
 }
-
-// A noDistroError reports that no distribution could be reached.
-type noDistroError struct{ Tool string }
-
-func (e *noDistroError) Error() string {
-	return "no distribution could be reached for its version of " + e.Tool
-}
-
-func (e *noDistroError) Unwrap() error { return manifests.ErrUnreachable }

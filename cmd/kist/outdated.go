@@ -40,7 +40,7 @@ that of the gravest failure.`,
 			case err != nil:
 				return r, err
 			case exitCode && len(r.Tools) > 0:
-				return r, &outdatedError{len(r.Tools)}
+				return r, &plainError{"outdated", term.Count(len(r.Tools), "toolchain") + " could be updated"}
 			}
 			return r, nil
 		}),
@@ -116,11 +116,3 @@ func (a *app) outdated(ctx context.Context, s *session, refs []trust.Ref) (*outd
 	}
 	return r, a.orMissing(v.end(false), lost)
 }
-
-// An outdatedError reports, by its exit code alone, that updates are available.
-type outdatedError struct{ Tools int }
-
-func (e *outdatedError) Error() string {
-	return term.Count(e.Tools, "toolchain") + " could be updated"
-}
-func (*outdatedError) Kind() string { return "outdated" }

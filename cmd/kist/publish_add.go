@@ -118,7 +118,7 @@ func (o addOptions) addition(f *newFile, witness *native.Witness) (publish.Addit
 			*part.value = part.guess
 		}
 		if *part.value == "" {
-			return add, &publish.GuessError{File: f.path, What: part.what, Flag: part.flag}
+			return add, publish.NotGuessed(f.path, part.what, part.flag)
 		}
 	}
 	add.Artifact.Component, add.Artifact.Optional = o.component, o.optional

@@ -252,21 +252,12 @@ removed; other files that no manifest names are kept and listed (exit 10).`,
 			done, err := publish.Dir{Root: root}.Prune(a.flags.dryRun)
 			r := publishPruned{a.flags.dryRun, done.Removed, done.Bytes, done.Kept}
 			if err == nil && len(done.Kept) > 0 {
-				err = &unnamedFilesError{len(done.Kept)}
+				err = &plainError{"kept", fmt.Sprintf("kept %s that no release names: not in a directory named after its digest", term.Count(len(done.Kept), "file"))}
 			}
 			return r, err
 		},
 	})
 }
-
-// An unnamedFilesError reports that prune kept files that no release names and that
-// may not be kist's.
-type unnamedFilesError struct{ n int }
-
-func (e *unnamedFilesError) Error() string {
-	return fmt.Sprintf("kept %s that no release names: not in a directory named after its digest", term.Count(e.n, "file"))
-}
-func (*unnamedFilesError) Kind() string { return "kept" }
 
 // publishPruned is what publish prune did.
 type publishPruned struct {

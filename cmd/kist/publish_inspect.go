@@ -46,7 +46,7 @@ func readNewFile(ctx context.Context, path, format string) (*newFile, error) {
 	one := &newFile{path: path}
 	if format == "" {
 		if format = publish.GuessFormat(one.name(), head[:n]); format == "" {
-			return nil, &publish.GuessError{File: path, What: "format", Flag: "format"}
+			return nil, publish.NotGuessed(path, "format", "format")
 		}
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {

@@ -30,7 +30,7 @@ func TestHintsForPublishers(t *testing.T) {
 	for _, path := range []string{"publish verify", "publish sign", "publish keys", "publish add"} {
 		for _, err := range []error{
 			&verify.SignatureError{Name: "x", Need: 1}, &verify.DigestError{Name: "x"}, &verify.ExpiredError{}, &verify.DowngradeError{},
-			&publish.RuleError{Tool: "x"}, &publish.NoKeysError{}, verify.ErrUntrusted, verify.ErrStale,
+			&publish.NoKeysError{}, verify.ErrUntrusted, verify.ErrStale,
 		} {
 			a := &app{path: path}
 			f := a.explain(err)

@@ -139,8 +139,7 @@ func (t trial) release(ctx context.Context, r native.Release) error {
 				if components != nil || host == anyHost() {
 					continue // this component is not built for every platform
 				}
-				return &publish.RuleError{Tool: r.Tool, Version: r.Version,
-					Rule: fmt.Sprintf("for %s, a component that is not optional is missing (%v)", host, unbuilt)}
+				return verify.Untrusted("%s %s: for %s, a component that is not optional is missing (%v)", r.Tool, r.Version, host, unbuilt)
 			}
 			if err != nil {
 				return err
@@ -159,8 +158,7 @@ func (t trial) release(ctx context.Context, r native.Release) error {
 		}
 	}
 	if whole && len(unmatched) > 0 && t.report.Elsewhere == 0 {
-		return &publish.RuleError{Tool: r.Tool, Version: r.Version,
-			Rule: fmt.Sprintf("no executable file of any platform matches the commands %s", strings.Join(unmatched, ", "))}
+		return verify.Untrusted("%s %s: no executable file of any platform matches the commands %s", r.Tool, r.Version, strings.Join(unmatched, ", "))
 	}
 	return nil
 }
@@ -229,7 +227,7 @@ func (t trial) unpack(ctx context.Context, r manifests.Release, patterns []strin
 		return patterns, true, nil
 	}
 	if _, err := plan.Make(plan.State{}, plan.Change{Install: []manifests.Release{r}}); err != nil {
-		return nil, false, &publish.RuleError{Tool: r.Tool, Version: r.Version, Rule: err.Error()}
+		return nil, false, verify.Untrusted("%s %s: %s", r.Tool, r.Version, err.Error())
 	}
 	entries, err := t.inspect(ctx, r, archives)
 	if err != nil {
@@ -241,10 +239,10 @@ func (t trial) unpack(ctx context.Context, r manifests.Release, patterns []strin
 		return nil, false, err
 	}
 	if could := programs(entries); len(r.Commands) == 0 && len(could) > 0 {
-		return nil, false, &publish.RuleError{Tool: r.Tool, Version: r.Version, Rule: fmt.Sprintf("it has no commands (executable in it: %s)", enumerate(could, false))}
+		return nil, false, verify.Untrusted("%s %s: it has no commands (executable in it: %s)", r.Tool, r.Version, enumerate(could, false))
 	}
 	if len(commands) == 0 && len(r.Commands) > 0 {
-		return nil, false, &publish.RuleError{Tool: r.Tool, Version: r.Version, Rule: "none of the files that its patterns match can be a command"}
+		return nil, false, verify.Untrusted("%s %s: none of the files that its patterns match can be a command", r.Tool, r.Version)
 	}
 	return slices.DeleteFunc(slices.Clone(patterns), func(p string) bool { return matches([]string{p}, entries) }), true, nil
 }

@@ -158,12 +158,6 @@ func (a *app) everything(installed []record.Head) string {
 	return fmt.Sprintf("all %d installed toolchains", len(installed))
 }
 
-// A declinedError is returned when the user does not confirm.
-type declinedError struct{}
-
-func (*declinedError) Error() string { return "not confirmed; nothing was changed" }
-func (*declinedError) Kind() string  { return "declined" }
-
 // confirm asks before everything is removed, if the user is at a terminal. An
 // interrupt ends the wait for the answer.
 func (a *app) confirm(ctx context.Context, format string, args ...any) error {
@@ -172,7 +166,7 @@ func (a *app) confirm(ctx context.Context, format string, args ...any) error {
 	}
 	yes, err := a.Confirm(ctx, a.Stdin, format, args...)
 	if err == nil && !yes {
-		err = &declinedError{}
+		err = &plainError{"declined", "not confirmed; nothing was changed"}
 	}
 	return err
 }

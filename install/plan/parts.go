@@ -55,13 +55,13 @@ func (w Parts) WithThoseOf(r record.Head) Parts {
 }
 
 // ComponentsIn returns the names of the components of r that w means. It fails with
-// *manifests.UnknownTargetError; the plan checks the components.
+// *manifests.UnknownPartError; the plan checks the components.
 func (w Parts) ComponentsIn(r record.Head) ([]string, error) {
 	components := slices.Clone(w.Components)
 	for _, target := range w.Targets {
 		found := forTarget(r, target)
 		if len(found) == 0 {
-			return nil, &manifests.UnknownTargetError{Tool: r.Tool, Version: r.Version, Target: target}
+			return nil, &manifests.UnknownPartError{Tool: r.Tool, Version: r.Version, Part: "target", Name: target}
 		}
 		components = append(components, found...)
 	}

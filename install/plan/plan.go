@@ -192,7 +192,7 @@ func (p Plan) InForce() bool {
 }
 
 // Make computes the plan for c. Errors are *NotInstalledError,
-// *NoPreviousError, *GoneError, *NeededError, *manifests.UnknownComponentError,
+// *NoPreviousError, *GoneError, *NeededError, *manifests.UnknownPartError,
 // *ConflictError and *ForeignFileError; the last two for the commands that are known
 // before unpacking, so that no download is wasted. Next finds the other conflicts.
 func Make(s State, c Change) (Plan, error) {

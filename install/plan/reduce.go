@@ -38,7 +38,7 @@ func (p *Plan) reduce(s State, r Reduction) error {
 	for _, c := range r.Components {
 		switch {
 		case !slices.Contains(have.Components, c):
-			return &manifests.UnknownComponentError{Tool: have.Tool, Version: have.Version, Component: c,
+			return &manifests.UnknownPartError{Tool: have.Tool, Version: have.Version, Part: "component", Name: c,
 				Near: manifests.Near(c, have.Components)}
 		case !slices.Contains(have.Optional, c):
 			return &NeededError{Release: have.Ref(), Component: c}

@@ -92,7 +92,7 @@ func TestReduceRefusesRequiredUnknownAndNotInstalled(t *testing.T) {
 	if _, err := Make(m.State, Change{Reduce: []Reduction{{id, []string{"clippy", "rustc"}}}}); !errors.As(err, &needed) || needed.Component != "rustc" {
 		t.Errorf("required component: %v", err)
 	}
-	var unknown *manifests.UnknownComponentError
+	var unknown *manifests.UnknownPartError
 	if _, err := Make(m.State, Change{Reduce: []Reduction{{id, []string{"clipy"}}}}); !errors.As(err, &unknown) || !slices.Equal(unknown.Near, []string{"clippy"}) {
 		t.Errorf("unknown component: %v", err)
 	}

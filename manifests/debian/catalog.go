@@ -72,7 +72,7 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	}
 	for _, name := range r.Components {
 		if c.archive.packages[name] == nil {
-			return manifests.Release{}, &manifests.UnknownComponentError{Tool: r.Tool, Version: "of " + c.source.Channel, Component: name}
+			return manifests.Release{}, &manifests.UnknownPartError{Tool: r.Tool, Version: "of " + c.source.Channel, Part: "component", Name: name}
 		}
 	}
 	p, chosen, err := c.toolchain(t, r.Components)

@@ -45,7 +45,7 @@ type meter struct{ spent int }
 
 func (m *meter) spend(n int) error {
 	if m.spent += n; m.spent > maxWork {
-		return &FormatError{"dependencies", fmt.Sprintf("more than %d have to be looked at", maxWork)}
+		return &manifests.FormatError{Document: "dependencies", Rule: fmt.Sprintf("more than %d have to be looked at", maxWork)}
 	}
 	return nil
 }
@@ -53,7 +53,7 @@ func (m *meter) spend(n int) error {
 // closure chooses the named packages and what they need. The choice is deterministic:
 // each package at its newest version; of alternatives the first that is already chosen,
 // or else the first that exists; a package before those that only provide its name, and
-// of these the first by name. The error is an *UnsatisfiedError or a *FormatError.
+// of these the first by name. The error is an *UnsatisfiedError or a *manifests.FormatError.
 func (a *archive) closure(names, host []string) (map[string]details, error) {
 	c := &closure{archive: a, host: host, chosen: map[string]details{}}
 	for _, name := range names {

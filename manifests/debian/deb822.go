@@ -4,20 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-
-	"github.com/kist-tools/kist/verify"
 )
-
-// FormatError is returned when a document of an archive breaks its format.
-type FormatError struct {
-	Name string // of the document
-	Rule string // what is wrong
-}
-
-func (e *FormatError) Error() string { return e.Name + ": " + e.Rule }
-
-// Unwrap returns verify.ErrUntrusted.
-func (e *FormatError) Unwrap() error { return verify.ErrUntrusted }
 
 // Ceilings on control files.
 const (

@@ -110,20 +110,6 @@ func (*NoMirrorError) Kind() string { return "no-mirror" }
 // reached.
 func (e *NoMirrorError) Unwrap() error { return manifests.ErrUnreachable }
 
-// NoArchitectureError is returned when a suite has no packages for an architecture. It
-// matches manifests.ErrNotFound.
-type NoArchitectureError struct {
-	Suite, Architecture string // in dpkg's spelling
-	Have                []string
-}
-
-func (e *NoArchitectureError) Error() string {
-	return fmt.Sprintf("%s has no packages for %s, only for %s", e.Suite, e.Architecture, strings.Join(e.Have, ", "))
-}
-
-// Unwrap returns manifests.ErrNotFound.
-func (e *NoArchitectureError) Unwrap() error { return manifests.ErrNotFound }
-
 // architectures maps Go's name of each supported architecture to dpkg's.
 var architectures = map[string]string{"amd64": "amd64", "arm64": "arm64"}
 

@@ -66,9 +66,9 @@ func TestResolveRefuses(t *testing.T) {
 		"not in the archive": {manifests.Request{Tool: "cmake", Platform: linux}, isType[*UnsatisfiedError]},
 		"another system":     {manifests.Request{Tool: "ninja", Platform: manifests.Platform{OS: "darwin", Arch: "arm64"}}, isType[*manifests.UnsupportedPlatformError]},
 		"another machine":    {manifests.Request{Tool: "ninja", Platform: manifests.Platform{OS: "linux", Arch: "s390x"}}, isType[*manifests.UnsupportedPlatformError]},
-		"no such package":    {manifests.Request{Tool: "ninja", Platform: linux, Components: []string{"make"}}, isType[*manifests.UnknownComponentError]},
-		"a target":           {manifests.Request{Tool: "ninja", Platform: linux, Targets: []string{"wasm"}}, isType[*manifests.UnknownTargetError]},
-		"a profile":          {manifests.Request{Tool: "ninja", Platform: linux, Profile: "minimal"}, isType[*manifests.UnknownProfileError]},
+		"no such package":    {manifests.Request{Tool: "ninja", Platform: linux, Components: []string{"make"}}, isType[*manifests.UnknownPartError]},
+		"a target":           {manifests.Request{Tool: "ninja", Platform: linux, Targets: []string{"wasm"}}, isType[*manifests.UnknownPartError]},
+		"a profile":          {manifests.Request{Tool: "ninja", Platform: linux, Profile: "minimal"}, isType[*manifests.UnknownPartError]},
 	} {
 		if _, err := w.resolve(t, w.source(t), test.request, verify.Mark{}); !test.is(err) || isUntrusted(err) {
 			t.Errorf("%s: %v", name, err)

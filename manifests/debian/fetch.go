@@ -85,7 +85,7 @@ func (f *fetcher) prove(ctx context.Context) error {
 
 // formatError returns the error for a bad InRelease.
 func (f *fetcher) formatError(format string, args ...any) error {
-	return &FormatError{f.document.Evidence().Name, fmt.Sprintf(format, args...)}
+	return &manifests.FormatError{Document: f.document.Evidence().Name, Rule: fmt.Sprintf(format, args...)}
 }
 
 // mark returns the suite's line of the mark.
@@ -96,7 +96,7 @@ func (f *fetcher) mark() verify.Mark {
 // listings returns the indices that the suite has for an architecture.
 func (f *fetcher) listings(arch string) (all []listing, err error) {
 	if !slices.Contains(f.architectures, arch) {
-		return nil, &NoArchitectureError{f.suite.Name, arch, f.architectures}
+		return nil, verify.Errorf(manifests.ErrNotFound, "%s has no packages for %s, only for %s", f.suite.Name, arch, strings.Join(f.architectures, ", "))
 	}
 	kinds := []string{arch}
 	if f.separateAll {
@@ -227,7 +227,7 @@ func (f *fetcher) unpacked(l listing, published verify.Document) (verify.Documen
 	}
 	data, err := decode(l.codec, published.View(), l.unpacked.size)
 	if err != nil {
-		return verify.Document{}, &FormatError{l.name(), err.Error()}
+		return verify.Document{}, &manifests.FormatError{Document: l.name(), Rule: err.Error()}
 	}
 	return f.document.ChildNoCopy(l.name(), data, l.unpacked.digest)
 }

@@ -68,7 +68,7 @@ func (a *archive) add(x *index, d verify.Document) error {
 		a.packages = make(map[string]*pkg, len(data)/700)
 	}
 	if err := checkBytes(data); err != nil {
-		return &FormatError{x.name, err.Error()}
+		return &manifests.FormatError{Document: x.name, Rule: err.Error()}
 	}
 	for {
 		var s []byte
@@ -87,7 +87,7 @@ func (a *archive) add(x *index, d verify.Document) error {
 func (a *archive) addStanza(x *index, s []byte) error {
 	name, err := packageOf(s)
 	if err != nil {
-		return &FormatError{x.name, err.Error()}
+		return &manifests.FormatError{Document: x.name, Rule: err.Error()}
 	}
 	have := a.packages[string(name)]
 	p := a.newPkg()
@@ -205,7 +205,7 @@ func (a *archive) findProviding() error {
 				name = name[:end]
 			}
 			if n++; n > maxProvided {
-				return &FormatError{p.index.name, fmt.Sprintf("its packages provide more than %d names", maxProvided)}
+				return &manifests.FormatError{Document: p.index.name, Rule: fmt.Sprintf("its packages provide more than %d names", maxProvided)}
 			}
 			a.providing[string(name)] = append(a.providing[string(name)], p)
 		}
@@ -285,5 +285,5 @@ func (p *pkg) details() (details, error) {
 
 // formatError returns the error for a bad stanza of p.
 func (p *pkg) formatError(err error) error {
-	return &FormatError{p.index.name, fmt.Sprintf("package %s: %v", p.name, err)}
+	return &manifests.FormatError{Document: p.index.name, Rule: fmt.Sprintf("package %s: %v", p.name, err)}
 }

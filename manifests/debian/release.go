@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -32,7 +33,7 @@ type listed struct {
 func parseRelease(d verify.Document) (*release, error) {
 	name := d.Evidence().Name
 	fail := func(format string, args ...any) (*release, error) {
-		return nil, &FormatError{name, fmt.Sprintf(format, args...)}
+		return nil, &manifests.FormatError{Document: name, Rule: fmt.Sprintf(format, args...)}
 	}
 	text := d.Bytes()
 	if err := checkBytes(text); err != nil {

@@ -3,6 +3,7 @@ package debian
 import (
 	"strings"
 
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -17,7 +18,7 @@ func PackagesIn(indices []verify.Document) (func(pkg string, d verify.Digest) bo
 		if strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".xz") {
 			var err error
 			if data, err = decodeAll(name[len(name)-3:], data); err != nil {
-				return nil, &FormatError{name, err.Error()}
+				return nil, &manifests.FormatError{Document: name, Rule: err.Error()}
 			}
 		}
 		for {
@@ -27,7 +28,7 @@ func PackagesIn(indices []verify.Document) (func(pkg string, d verify.Digest) bo
 			}
 			pkg, err := packageOf(s)
 			if err != nil {
-				return nil, &FormatError{name, err.Error()}
+				return nil, &manifests.FormatError{Document: name, Rule: err.Error()}
 			}
 			stanzas[string(pkg)] = append(stanzas[string(pkg)], s)
 		}

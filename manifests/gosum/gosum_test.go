@@ -98,7 +98,7 @@ func TestFetchReportsUnknownVersions(t *testing.T) {
 	}
 	component := ask("")
 	component.Components = []string{"docs"}
-	var unknownComponent *manifests.UnknownComponentError
+	var unknownComponent *manifests.UnknownPartError
 	if _, err := w.fetch(t, proxyURL, component); !errors.As(err, &unknownComponent) {
 		t.Errorf("a component: %v", err)
 	}

@@ -159,7 +159,7 @@ func (r Release) artifacts(host manifests.Platform, asked []string) ([][]Artifac
 	}
 	for _, name := range asked {
 		if !slices.Contains(components, name) {
-			return nil, &manifests.UnknownComponentError{Tool: r.Tool, Version: r.Version, Component: name,
+			return nil, &manifests.UnknownPartError{Tool: r.Tool, Version: r.Version, Part: "component", Name: name,
 				Near: manifests.Near(name, components)}
 		}
 	}

@@ -111,7 +111,7 @@ func TestResolveUnknown(t *testing.T) {
 		"tool":      {manifests.Request{Tool: "zigg"}, &manifests.UnknownToolError{Channel: "acme", Tool: "zigg", Near: []string{"zig"}}},
 		"version":   {manifests.Request{Tool: "zig", Version: "1.10.2"}, &manifests.UnknownVersionError{Channel: "acme", Tool: "zig", Version: "1.10.2", Near: []string{"1.10.1"}}},
 		"label":     {manifests.Request{Tool: "zig", Version: "stabel"}, &manifests.UnknownVersionError{Channel: "acme", Tool: "zig", Version: "stabel", Near: []string{"stable"}}},
-		"component": {manifests.Request{Tool: "zig", Platform: linux, Components: []string{"doc"}}, &manifests.UnknownComponentError{Tool: "zig", Version: "1.10.1", Component: "doc", Near: []string{"docs"}}},
+		"component": {manifests.Request{Tool: "zig", Platform: linux, Components: []string{"doc"}}, &manifests.UnknownPartError{Tool: "zig", Version: "1.10.1", Part: "component", Name: "doc", Near: []string{"docs"}}},
 		"platform": {manifests.Request{Tool: "zig", Platform: manifests.Platform{OS: "darwin", Arch: "arm64"}},
 			&manifests.UnsupportedPlatformError{Tool: "zig", Version: "1.10.1", Platform: manifests.Platform{OS: "darwin", Arch: "arm64"},
 				Have: []manifests.Platform{{OS: "linux", Arch: "amd64"}, {OS: "linux", Arch: "arm64", Libc: "musl"}}}},

@@ -55,8 +55,7 @@ func (k *Keys) Keyring(copies ...[]byte) (*verify.Keyring, error) {
 }
 
 // ParseKeys reads the keys document of the channel that the user knows as
-// channel. Its errors are *FormatError and *ChannelError, and match
-// verify.ErrUntrusted.
+// channel. Its errors match verify.ErrUntrusted.
 func ParseKeys(d verify.Document, channel string) (*Keys, error) {
 	if d.IsZero() {
 		return nil, fmt.Errorf("channel %s: %w: the keys document was not proved", channel, verify.ErrUntrusted)
@@ -65,8 +64,8 @@ func ParseKeys(d verify.Document, channel string) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("channel %s: %w", channel, err)
 	}
-	if k.Channel != channel {
-		return nil, &ChannelError{Want: channel, Got: k.Channel, Document: keysDocument}
+	if err := checkChannel(keysDocument, channel, k.Channel); err != nil {
+		return nil, err
 	}
 	return k, nil
 }
@@ -78,7 +77,7 @@ const keysDocument = "keys document"
 // applies the rules of ParseKeys, but the result is not verified.
 func ParseKeysDraft(data []byte) (*Keys, error) {
 	k, err := parseKeys(data)
-	if format, ok := errors.AsType[*FormatError](err); ok {
+	if format, ok := errors.AsType[*manifests.FormatError](err); ok {
 		format.Document = keysDocument
 	}
 	if err != nil {
@@ -110,7 +109,7 @@ func parseKeys(data []byte) (*Keys, error) {
 		return nil, err
 	}
 	if len(k.Certificates) < k.Threshold {
-		return nil, &FormatError{Rule: fmt.Sprintf("threshold %d with %d keys", k.Threshold, len(k.Certificates))}
+		return nil, &manifests.FormatError{Rule: fmt.Sprintf("threshold %d with %d keys", k.Threshold, len(k.Certificates))}
 	}
 	if err := notRevoked(k, k.Revoked); err != nil {
 		return nil, err
@@ -121,7 +120,7 @@ func parseKeys(data []byte) (*Keys, error) {
 			err = ring.Distinct()
 		}
 		if err != nil {
-			return nil, &FormatError{Rule: err.Error()}
+			return nil, &manifests.FormatError{Rule: err.Error()}
 		}
 	}
 	return k, nil
@@ -183,7 +182,7 @@ func notRevoked(k *Keys, revoked []verify.Fingerprint) error {
 		return err
 	}
 	if f, ok := ring.FirstIn(revoked); ok {
-		return &FormatError{Document: keysDocument, Rule: fmt.Sprintf("key %s is listed, but was revoked", f)}
+		return &manifests.FormatError{Document: keysDocument, Rule: fmt.Sprintf("key %s is listed, but was revoked", f)}
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // MaxList is the ceiling on the artifacts of a release and on each other list of a
-// manifest; a longer list is a *FormatError. Only the size of the manifest limits the
+// manifest; a longer list is a *manifests.FormatError. Only the size of the manifest limits the
 // number of releases.
 const MaxList = 256
 

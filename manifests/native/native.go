@@ -33,7 +33,6 @@
 package native
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -91,7 +90,7 @@ func (s Source) CheckKeys(now time.Time) verify.Policy {
 }
 
 // Parse reads the manifest of the channel that the user knows as channel. Its
-// errors are *FormatError and *ChannelError, and match verify.ErrUntrusted.
+// errors match verify.ErrUntrusted.
 func Parse(d verify.Document, channel string) (*Manifest, error) {
 	if d.IsZero() {
 		return nil, fmt.Errorf("channel %s: %w: the manifest was not proved", channel, verify.ErrUntrusted)
@@ -100,8 +99,8 @@ func Parse(d verify.Document, channel string) (*Manifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("channel %s: %w", channel, err)
 	}
-	if m.Channel != channel {
-		return nil, &ChannelError{Want: channel, Got: m.Channel}
+	if err := checkChannel("manifest", channel, m.Channel); err != nil {
+		return nil, err
 	}
 	return m, nil
 }
@@ -111,15 +110,11 @@ func Parse(d verify.Document, channel string) (*Manifest, error) {
 // verified, and no Catalog can be made from it.
 func ParseDraft(data []byte) (*Manifest, error) { return parse(data, true) }
 
-// A ChannelError reports that a document is for a channel of another name.
-type ChannelError struct {
-	Want, Got string
-	Document  string // "keys document"; empty: the manifest
+// checkChannel returns an error that matches verify.ErrUntrusted if document, which is for
+// channel got, does not belong to channel want.
+func checkChannel(document, want, got string) error {
+	if got == want {
+		return nil
+	}
+	return verify.Untrusted("channel %s: the %s is for channel %q", want, document, got)
 }
-
-func (e *ChannelError) Error() string {
-	return fmt.Sprintf("channel %s: the %s is for channel %q", e.Want, cmp.Or(e.Document, "manifest"), e.Got)
-}
-
-// Unwrap makes e match verify.ErrUntrusted.
-func (e *ChannelError) Unwrap() error { return verify.ErrUntrusted }

@@ -191,13 +191,13 @@ func (m *Manifest) checkDuplicates() error {
 		where := fmt.Sprintf("release %d (%s %s)", i+1, r.Tool, r.Version)
 		version := [2]string{r.Tool, spell.Replace(strings.ToLower(r.Version))}
 		if versions[version] {
-			return &FormatError{Where: where, Rule: "this version is listed twice"}
+			return &manifests.FormatError{Where: where, Rule: "this version is listed twice"}
 		}
 		versions[version] = true
 		for _, l := range r.Labels {
 			label := [2]string{r.Tool, l}
 			if labels[label] {
-				return &FormatError{Where: where, Rule: fmt.Sprintf("label %q is given twice", l)}
+				return &manifests.FormatError{Where: where, Rule: fmt.Sprintf("label %q is given twice", l)}
 			}
 			labels[label] = true
 		}
@@ -233,7 +233,7 @@ func (m *Manifest) checkSchemes(own string) error {
 		for j, a := range r.Artifacts {
 			for _, s := range a.URLs {
 				if u, err := url.Parse(s); err != nil || u.Scheme != "https" && u.Scheme != own {
-					return &FormatError{Where: fmt.Sprintf("release %d (%s %s), artifact %d", i+1, r.Tool, r.Version, j+1),
+					return &manifests.FormatError{Where: fmt.Sprintf("release %d (%s %s), artifact %d", i+1, r.Tool, r.Version, j+1),
 						Rule: fmt.Sprintf("url %.100q is neither https nor %s, the scheme of the channel", s, own)}
 				}
 			}

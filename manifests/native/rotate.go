@@ -257,7 +257,8 @@ func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source,
 	next = s
 	next.Policy = verify.Policy{Keys: ring, Threshold: keys.Threshold}
 	if _, err := next.CheckKeys(now).Detached(name, data, sig); err != nil {
-		return s, nil, &OwnKeysError{s.Channel, keys.Version, err}
+		// Not a *verify.SignatureError: no intermediate version can repair it.
+		return s, nil, verify.Untrusted("channel %s: version %d of its keys is not signed by the keys that it lists: %v", s.Channel, keys.Version, err)
 	}
 	mark := verify.KeysMark{Version: keys.Version, Digest: digest, Restart: s.Edition.Restart, Restarted: s.Edition.Restarted}
 	if keys.Serial > 0 {
@@ -266,22 +267,6 @@ func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source,
 	next.Edition = Edition{mark, keys.Issued, keys.Expires, revoked}
 	return next, keys, nil
 }
-
-// An OwnKeysError reports that a keys document is not signed by the threshold of the
-// keys that it lists. It matches verify.ErrUntrusted.
-type OwnKeysError struct {
-	Channel string
-	Version uint64
-	err     error // a *verify.SignatureError
-}
-
-func (e *OwnKeysError) Error() string {
-	return fmt.Sprintf("channel %s: version %d of its keys is not signed by the keys that it lists: %v", e.Channel, e.Version, e.err)
-}
-
-// Unwrap makes e match verify.ErrUntrusted. It does not return e.err,
-// a *verify.SignatureError: no intermediate version can repair it.
-func (e *OwnKeysError) Unwrap() error { return verify.ErrUntrusted }
 
 // absent reports whether the server answered that it has no such document, or denied
 // access to it. A server that denies a document gains nothing over one that reports

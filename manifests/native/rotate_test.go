@@ -510,7 +510,7 @@ func TestKeysAreDistinct(t *testing.T) {
 	}
 	forged := strings.NewReplacer(string(p['b'].Public(t)), string(p['t'].Public(t)), string(p['b'].Primary()), string(p['t'].Primary())).Replace(string(valid))
 	_, err := native.ParseKeysDraft([]byte(forged))
-	if _, ok := errors.AsType[*native.FormatError](err); !ok || !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "one key under two fingerprints") {
+	if _, ok := errors.AsType[*manifests.FormatError](err); !ok || !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "one key under two fingerprints") {
 		t.Errorf("%v of\n%s", err, forged)
 	}
 	if data, err := p.keysDocument(t, 1, "at", 1).Encode(); err == nil {

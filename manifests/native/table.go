@@ -1,33 +1,13 @@
 package native
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/internal/tomldoc"
-	"github.com/kist-tools/kist/verify"
 )
-
-// A FormatError reports where and how a document of a channel breaks its format.
-type FormatError struct {
-	Document string // "keys document"; empty: the manifest
-	Where    string // "line 3", "release 2 (zig 0.14.0), artifact 1"; empty: the document itself
-	Rule     string
-}
-
-func (e *FormatError) Error() string {
-	what := cmp.Or(e.Document, "manifest")
-	if e.Where != "" {
-		what += ": " + e.Where
-	}
-	return what + ": " + e.Rule
-}
-
-// Unwrap makes e match verify.ErrUntrusted.
-func (e *FormatError) Unwrap() error { return verify.ErrUntrusted }
 
 // partLimits limits one call of the decoder, which decodes one release, or the keys
 // before the first release. A release of MaxList artifacts with MaxList URLs each uses
@@ -37,13 +17,13 @@ var partLimits = tomldoc.Limits{Tables: 4096, Keys: 16 << 10, Values: 512 << 10}
 // readTables decodes a document that consists of some keys and a list of tables. It
 // calls root with the keys, then each with every table in turn. It decodes one table
 // at a time, so that a large document takes little time and memory. It returns the
-// first error: a *FormatError, or one of root or each.
+// first error: a *manifests.FormatError, or one of root or each.
 func readTables(data []byte, list string, root, each func(*tomldoc.Table) error) error {
 	n, first, inline := 0, true, false
 	for part := range tomldoc.Split(data) {
 		keys, err := tomldoc.Decode(part.Text, partLimits)
 		if err != nil {
-			return &FormatError{Where: fmt.Sprintf("line %d", part.Line-1+tomldoc.LineOf(err)), Rule: err.Error()}
+			return &manifests.FormatError{Where: fmt.Sprintf("line %d", part.Line-1+tomldoc.LineOf(err)), Rule: err.Error()}
 		}
 		t := tomldoc.NewTable(keys)
 		if !first && inline && t.Has(list) {
@@ -66,7 +46,7 @@ func readTables(data []byte, list string, root, each func(*tomldoc.Table) error)
 			err = each(one)
 		}
 		if rule, ok := errors.AsType[*tomldoc.RuleError](err); ok {
-			return &FormatError{Where: rule.Where, Rule: rule.Rule}
+			return &manifests.FormatError{Where: rule.Where, Rule: rule.Rule}
 		} else if err != nil {
 			return err
 		}

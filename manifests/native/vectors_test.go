@@ -43,7 +43,7 @@ type vector struct {
 func parseFor(channel string, data []byte) (*Manifest, error) {
 	m, err := parse(data, false)
 	if err == nil && m.Channel != channel {
-		return nil, &ChannelError{Want: channel, Got: m.Channel}
+		return nil, checkChannel("manifest", channel, m.Channel)
 	}
 	return m, err
 }

@@ -37,7 +37,7 @@ func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 		return Signed{}, err
 	}
 	if m.Serial == 0 || m.Issued.IsZero() || m.Expires.IsZero() {
-		return Signed{}, &native.FormatError{Rule: "serial, issued or expires is missing"}
+		return Signed{}, &manifests.FormatError{Rule: "serial, issued or expires is missing"}
 	}
 	if err := m.Mark(verify.Digest{}).Fresh(now); err != nil {
 		return Signed{}, err

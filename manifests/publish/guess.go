@@ -309,13 +309,10 @@ func GuessStrip(paths []string) (strip int, dropped string) {
 	return 1, dropped
 }
 
-// A GuessError says what the name of a file does not tell, and which flag does.
-type GuessError struct{ File, What, Flag string }
-
-func (e *GuessError) Error() string {
-	if e.Flag == "format" && IsCompanion(e.File) {
-		return fmt.Sprintf("%s is no release, by its name: checksums, signatures and the like are not added", e.File)
+// NotGuessed returns an *InputError: the name of file does not tell what, and flag does.
+func NotGuessed(file, what, flag string) error {
+	if flag == "format" && IsCompanion(file) {
+		return &InputError{fmt.Sprintf("%s is no release, by its name: checksums, signatures and the like are not added", file)}
 	}
-	return fmt.Sprintf("the name of %s does not tell its %s; say --%s", e.File, e.What, e.Flag)
+	return &InputError{fmt.Sprintf("the name of %s does not tell its %s; say --%s", file, what, flag)}
 }
-func (*GuessError) Kind() string { return "usage" }

@@ -209,7 +209,7 @@ func (d Dir) load() (state, error) {
 			return s, err
 		}
 		if s.channel != "" && s.channel != m.Channel {
-			return s, fmt.Errorf("%s: %w", f.name, &native.ChannelError{Want: s.channel, Got: m.Channel})
+			return s, verify.Untrusted("%s: channel %s: the manifest is for channel %q", f.name, s.channel, m.Channel)
 		}
 		s.channel, s.serial = m.Channel, max(s.serial, m.Serial)
 		switch {

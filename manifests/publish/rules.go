@@ -10,19 +10,6 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A RuleError says that a manifest, though it keeps its format, offers a release
-// that its users could not install, or not as it was meant. It matches
-// verify.ErrUntrusted, since users are told of it only when it is too late.
-type RuleError struct {
-	Tool, Version string
-	Rule          string
-}
-
-func (e *RuleError) Error() string { return fmt.Sprintf("%s %s: %s", e.Tool, e.Version, e.Rule) }
-
-// Unwrap returns verify.ErrUntrusted: no user should be given such a release.
-func (e *RuleError) Unwrap() error { return verify.ErrUntrusted }
-
 // systems are the systems and architectures that kist, as a Go program, can run
 // on. Source: go tool dist list.
 func systems() map[string][]string {
@@ -83,7 +70,7 @@ func checkReleases(m *native.Manifest, which func(native.Release) bool) error {
 			continue
 		}
 		fail := func(format string, args ...any) error {
-			return &RuleError{r.Tool, r.Version, fmt.Sprintf(format, args...)}
+			return verify.Untrusted("%s %s: %s", r.Tool, r.Version, fmt.Sprintf(format, args...))
 		}
 		if other := twins[[2]string{r.Tool, r.Version}]; other != "" {
 			return fail("the same version is there as %s", other)

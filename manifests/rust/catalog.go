@@ -65,8 +65,7 @@ func (c *Catalog) Versions(tool string) []manifests.Version {
 
 // Resolve returns the part of the release that r requests: the components of its
 // profile (minimal by default), its other components and the standard library of its
-// targets. It returns the errors of manifests.Catalog, *manifests.UnknownTargetError
-// and *manifests.UnknownProfileError.
+// targets. It returns the errors of manifests.Catalog.
 func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if r.Tool != Tool {
 		return manifests.Release{}, &manifests.UnknownToolError{Channel: c.channel, Tool: r.Tool, Near: []string{Tool}}
@@ -139,13 +138,13 @@ func (c component) fullName() string {
 func (c *Catalog) artifact(t *toolchain, part component) (manifests.Artifact, error) {
 	built, _ := c.manifest.find(part) // checked by parse
 	if !built.available {
-		return manifests.Artifact{}, &manifests.UnknownComponentError{Tool: Tool, Version: c.version(), Component: t.componentName(part), Platform: part.target}
+		return manifests.Artifact{}, &manifests.UnknownPartError{Tool: Tool, Version: c.version(), Part: "component", Name: t.componentName(part), Platform: part.target}
 	}
 	var all []manifests.Artifact
 	for _, one := range built.archives {
 		ref, err := c.locate(one)
 		if err != nil {
-			return manifests.Artifact{}, fmt.Errorf("channel %s: %w", c.channel, &FormatError{"pkg." + part.pkg + ".target." + part.target, err.Error()})
+			return manifests.Artifact{}, fmt.Errorf("channel %s: %w", c.channel, &manifests.FormatError{Where: "pkg." + part.pkg + ".target." + part.target, Rule: err.Error()})
 		}
 		all = append(all, manifests.Artifact{
 			Name: path.Base(one.url.Path), Component: t.componentName(part), Refs: []string{ref},
@@ -232,7 +231,7 @@ func (t *toolchain) choose(r manifests.Request) ([]component, error) {
 	for _, name := range r.Components {
 		part, ok := t.names[name]
 		if !ok {
-			return nil, &manifests.UnknownComponentError{Tool: Tool, Version: t.version(), Component: name, Platform: t.host,
+			return nil, &manifests.UnknownPartError{Tool: Tool, Version: t.version(), Part: "component", Name: name, Platform: t.host,
 				Near: manifests.Near(name, t.componentNames())}
 		}
 		chosen = append(chosen, part)
@@ -241,7 +240,7 @@ func (t *toolchain) choose(r manifests.Request) ([]component, error) {
 		part := component{pkg: "rust-std", target: name}
 		i := slices.IndexFunc(t.parts, part.equal)
 		if i < 0 {
-			return nil, &manifests.UnknownTargetError{Tool: Tool, Version: t.version(), Target: name, Near: manifests.Near(name, t.targets())}
+			return nil, &manifests.UnknownPartError{Tool: Tool, Version: t.version(), Part: "target", Name: name, Near: manifests.Near(name, t.targets())}
 		}
 		chosen = append(chosen, t.parts[i])
 	}
@@ -267,7 +266,7 @@ func (t *toolchain) profile(name string) ([]component, error) {
 	packages, ok := t.manifest.profiles[name]
 	if !ok {
 		known := slices.Sorted(maps.Keys(t.manifest.profiles))
-		return nil, &manifests.UnknownProfileError{Tool: Tool, Version: t.version(), Profile: name, Near: manifests.Near(name, known)}
+		return nil, &manifests.UnknownPartError{Tool: Tool, Version: t.version(), Part: "profile", Name: name, Near: manifests.Near(name, known)}
 	}
 	for _, part := range t.parts {
 		if own(part) && slices.Contains(packages, part.pkg) {

@@ -124,24 +124,24 @@ func TestResolveRefuses(t *testing.T) {
 	}
 	for name, near := range map[string]string{"clipy": "clippy", "rust-std-wasm32-unknown-unknow": "rust-std-" + wasm, "rust-mingw": "", "nothing-like-it": "",
 		"rust": "", "reproducible-artifacts": ""} {
-		var unknown *manifests.UnknownComponentError
+		var unknown *manifests.UnknownPartError
 		err := with(func(r *manifests.Request) { r.Components = []string{name} })
-		if !errors.As(err, &unknown) || unknown.Component != name || near != "" && !slices.Contains(unknown.Near, near) {
+		if !errors.As(err, &unknown) || unknown.Name != name || near != "" && !slices.Contains(unknown.Near, near) {
 			t.Errorf("component %s: %v", name, err)
 		}
 	}
-	var unavailable *manifests.UnknownComponentError
-	if err := with(func(r *manifests.Request) { r.Components = []string{"miri"} }); !errors.As(err, &unavailable) || unavailable.Component != "miri" {
+	var unavailable *manifests.UnknownPartError
+	if err := with(func(r *manifests.Request) { r.Components = []string{"miri"} }); !errors.As(err, &unavailable) || unavailable.Name != "miri" {
 		t.Errorf("a component that is listed and was not built: %v", err)
 	}
-	if err := with(func(r *manifests.Request) { r.Profile = "complete" }); !errors.As(err, &unavailable) || unavailable.Component != "miri" {
+	if err := with(func(r *manifests.Request) { r.Profile = "complete" }); !errors.As(err, &unavailable) || unavailable.Name != "miri" {
 		t.Errorf("a profile with a component that was not built: %v", err)
 	}
-	var target *manifests.UnknownTargetError
+	var target *manifests.UnknownPartError
 	if err := with(func(r *manifests.Request) { r.Targets = []string{"wasm32-unknown-unknow"} }); !errors.As(err, &target) || !slices.Equal(target.Near, []string{wasm}) {
 		t.Errorf("target: %v", err)
 	}
-	var profile *manifests.UnknownProfileError
+	var profile *manifests.UnknownPartError
 	if err := with(func(r *manifests.Request) { r.Profile = "minimum" }); !errors.As(err, &profile) || !slices.Equal(profile.Near, []string{"minimal"}) {
 		t.Errorf("profile: %v", err)
 	}

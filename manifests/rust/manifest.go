@@ -52,23 +52,7 @@ type component struct {
 	optional    bool
 }
 
-// FormatError is returned when a manifest breaks its format.
-type FormatError struct {
-	Where string // "line 3", "pkg.rust"; empty: the manifest itself
-	Rule  string
-}
-
-func (e *FormatError) Error() string {
-	if e.Where == "" {
-		return "manifest: " + e.Rule
-	}
-	return fmt.Sprintf("manifest: %s: %s", e.Where, e.Rule)
-}
-
-// Unwrap returns verify.ErrUntrusted.
-func (e *FormatError) Unwrap() error { return verify.ErrUntrusted }
-
-// Parse reads a proved manifest. Its errors are *FormatError, and match
+// Parse reads a proved manifest. Its errors are *manifests.FormatError, and match
 // verify.ErrUntrusted.
 func Parse(d verify.Document) (*Manifest, error) {
 	if d.IsZero() {
@@ -81,7 +65,7 @@ func Parse(d verify.Document) (*Manifest, error) {
 func parse(data []byte) (*Manifest, error) {
 	keys, err := tomldoc.Decode(data, limits)
 	if err != nil {
-		return nil, &FormatError{fmt.Sprintf("line %d", tomldoc.LineOf(err)), err.Error()}
+		return nil, &manifests.FormatError{Where: fmt.Sprintf("line %d", tomldoc.LineOf(err)), Rule: err.Error()}
 	}
 	t := tomldoc.NewTable(keys)
 	if v := t.Text("manifest-version"); v != "2" {
@@ -110,7 +94,7 @@ func parse(data []byte) (*Manifest, error) {
 	}
 	m.checkReferences(t)
 	if rule, ok := errors.AsType[*tomldoc.RuleError](t.Err()); ok {
-		return nil, &FormatError{rule.Where, rule.Rule}
+		return nil, &manifests.FormatError{Where: rule.Where, Rule: rule.Rule}
 	}
 	return m, nil
 }
@@ -218,9 +202,9 @@ func (m *Manifest) find(c component) (target, bool) {
 func (m *Manifest) checkName(n Name) error {
 	switch {
 	case !n.covers(m.Number):
-		return &FormatError{"pkg.rust", fmt.Sprintf("it states version %.60q, where %s was asked for", m.Number, n)}
+		return &manifests.FormatError{Where: "pkg.rust", Rule: fmt.Sprintf("it states version %.60q, where %s was asked for", m.Number, n)}
 	case n.Date != "" && n.Date != m.Date:
-		return &FormatError{"", fmt.Sprintf("it is of %s, where %s was asked for", m.Date, n)}
+		return &manifests.FormatError{Rule: fmt.Sprintf("it is of %s, where %s was asked for", m.Date, n)}
 	}
 	return nil
 }
@@ -232,7 +216,7 @@ func (m *Manifest) checkSchemes(own string) error {
 		for triple, t := range targets {
 			for _, a := range t.archives {
 				if a.url.Scheme != "https" && a.url.Scheme != own {
-					return &FormatError{"pkg." + name + ".target." + triple, fmt.Sprintf("a url of scheme %s in a manifest from %s", a.url.Scheme, own)}
+					return &manifests.FormatError{Where: "pkg." + name + ".target." + triple, Rule: fmt.Sprintf("a url of scheme %s in a manifest from %s", a.url.Scheme, own)}
 				}
 			}
 		}

@@ -68,7 +68,7 @@ func TestParseChecksTheWholeManifest(t *testing.T) {
 			t.Errorf("%s: nothing was changed", name)
 		}
 		_, err := parse([]byte(bad))
-		var format *FormatError
+		var format *manifests.FormatError
 		if !errors.As(err, &format) || !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), test.rule) {
 			t.Errorf("%s: %v, want %q", name, err, test.rule)
 		} else if strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "\n") {
@@ -146,8 +146,8 @@ func TestParseReal(t *testing.T) {
 		}
 	}
 	r.Profile = "complete" // has components that only exist in a nightly
-	var unavailable *manifests.UnknownComponentError
-	if _, err := c.Resolve(r); !errors.As(err, &unavailable) || unavailable.Component != "miri" {
+	var unavailable *manifests.UnknownPartError
+	if _, err := c.Resolve(r); !errors.As(err, &unavailable) || unavailable.Name != "miri" {
 		t.Errorf("complete: %v", err)
 	}
 	r.Profile, r.Targets = "", []string{wasm, "aarch64-linux-android"}

@@ -109,7 +109,7 @@ func TestUpstreamsOverTheLoopbackInterface(t *testing.T) {
 					list = name
 				}
 			}
-			if _, err := ask("1.3.0"); !isUnknown(err) {
+			if _, err := ask("1.3.0"); !manifests.IsUnknown(err) {
 				t.Errorf("a version that is not there: %v", err)
 			}
 			delete(l.files, strings.TrimPrefix(r.Artifacts[0].Refs[0], url))
@@ -139,11 +139,6 @@ func TestUpstreamsOverTheLoopbackInterface(t *testing.T) {
 			}
 		})
 	}
-}
-
-func isUnknown(err error) bool {
-	var unknown *manifests.UnknownVersionError
-	return errors.As(err, &unknown)
 }
 
 // TestAMirrorInADirectory uses a mirror on disk, without a server.
