@@ -17,20 +17,20 @@ import (
 type kind struct {
 	name    string // as the JSON output has it
 	code    int    // exit code
-	verdict verdict
+	verdict channelVerdict
 	means   string // for the reference
 	hint    string // where hints has nothing better
 }
 
-// A verdict is what a failure says about the channel that was asked, the gravest last.
-type verdict int
+// A channelVerdict is what a failure says about the channel that was asked, the gravest last.
+type channelVerdict int
 
 const (
-	noVerdict   verdict = iota // nothing: the failure is not the channel's
-	lacking                    // it does not have what was asked for
-	unreachable                // it gave no usable answer
-	outOfDate                  // its documents are stale
-	unproved                   // its documents or its files are not proved
+	noVerdict   channelVerdict = iota // nothing: the failure is not the channel's
+	lacking                           // it does not have what was asked for
+	unreachable                       // it gave no usable answer
+	outOfDate                         // its documents are stale
+	unproved                          // its documents or its files are not proved
 )
 
 // kinds returns every kind, in order of precedence: an error that has several counts as

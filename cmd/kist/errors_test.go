@@ -42,6 +42,10 @@ func TestKindsAreThoseOfTheErrors(t *testing.T) {
 				if nameOf(n.Fun) == "NewClass" {
 					addLiterals(stated, n.Args[1])
 				}
+			case *ast.CompositeLit:
+				if nameOf(n.Type) == "plainError" {
+					addLiterals(stated, n.Elts[0])
+				}
 			}
 			return true
 		})
@@ -80,7 +84,7 @@ func addLiterals(to map[string]bool, list ...ast.Expr) {
 	}
 }
 
-// nameOf returns the name of a function without its package.
+// nameOf returns the name of a function or type without its package.
 func nameOf(fun ast.Expr) string {
 	switch f := fun.(type) {
 	case *ast.Ident:

@@ -63,7 +63,7 @@ func hostileErrors(s string) []error {
 
 // resultTypes are the results that verbs print as text for people.
 var resultTypes = []result{
-	shownOrigin{}, changeResult{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelRefreshed{}, signatureResult{}, dirsResult{}, ensureResult{},
+	shownOrigin{}, changeResult{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
 	listResult{}, availableResult{}, distrosResult{}, outdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishListed{}, publishRemoved{}, publishEdited{}, publishPruned{}, publishAdded{},
 	publishedKeys{}, searchResult{}, shownRelease{}, shownRotation{}, storedEvidence{}, selfResult{}, showResult{}, updateResult{}, verifyResult{}, versionResult{}, whichResult{},
 }

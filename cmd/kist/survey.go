@@ -121,7 +121,7 @@ func (v *survey) end(changed bool) error {
 
 // gravity returns how serious err is: failed verification, expired metadata, no network,
 // anything else.
-func gravity(err error) verdict { return max(kindOf(err).verdict, lacking) }
+func gravity(err error) channelVerdict { return max(kindOf(err).verdict, lacking) }
 
 // A channelsError reports that some channels were left out. It wraps the gravest of
 // their errors.
