@@ -64,7 +64,7 @@ func (e *RulesError) Error() string { return fmt.Sprintf("%s: %v", e.File, e.Err
 func (e *RulesError) Unwrap() error { return e.Err }
 func (e *RulesError) Kind() string  { return verify.ReadKind(e.Err, "untrusted") }
 
-// Unwrap makes e match verify.ErrUntrusted.
+// Is makes e match verify.ErrUntrusted.
 func (e *RulesError) Is(target error) bool { return target == verify.ErrUntrusted }
 
 // ParseRules parses the content of the policy file at the path file. Its error is a
