@@ -62,7 +62,7 @@ func drawLayers(t *testing.T) string {
 	text.WriteString("```\n\n| package | what it does |\n| --- | --- |\n")
 	for _, layer := range slices.Backward(layers) {
 		for _, name := range layer {
-			fmt.Fprintf(&text, "| `%s` | %s |\n", name, synopsis(t, name))
+			fmt.Fprintf(&text, "| `%s` | %s |\n", name, strings.ReplaceAll(synopsis(t, name), "<", "&lt;"))
 		}
 	}
 	text.WriteString("\n")

@@ -1,6 +1,6 @@
 // Package rootfs holds the few operations that os.Root lacks: writing a file or
 // a link in one step, renaming without replacing, locking, and making changes
-// rootfs.
+// durable.
 //
 // Every operation takes an *os.Root and a slash-separated name below it, and
 // reaches the disk through that root alone, so that no symbolic link, no ".."

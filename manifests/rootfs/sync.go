@@ -18,7 +18,7 @@ func SyncDir(root *os.Root, dir string) error {
 	return syncDir(f)
 }
 
-// A Syncer makes everything below a directory rootfs. It must be opened before
+// A Syncer makes everything below a directory durable. It must be opened before
 // anything is written there, so that it learns of every failed write to the disk: the
 // kernel reports each failure once to each open descriptor (errseq).
 type Syncer struct {
