@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/fetch"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/internal/store"
@@ -165,16 +166,13 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	if _, err := i.roots.Create(roots.Data); err != nil {
 		return nil, err
 	}
-	label := labels(r)
-	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Slots: make(chan struct{}, i.jobs()), Progress: i.progress(label), About: i.about(), Waiting: i.waiting, LockWait: i.o.LockWait, Turns: &i.turns,
+	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Slots: make(chan struct{}, i.jobs()), Progress: i.progress(labels(r)), About: i.about(), Waiting: i.waiting, LockWait: i.o.LockWait, Turns: &i.turns,
 		Memory: archiveMemory(),
 		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, progress func(int64)) (string, error) {
 			return sandbox.HashZip(ctx, i.o.Child, name, zip, size, progress)
 		}}
-	q := i.queue(cache, from.missing(r.Artifacts))
-	q.labels = label
-	q.measure(ctx, i.o.Transport)
-	if err := i.space(ctx, q, r, cache.Memory); err != nil {
+	batch := fetch.Prepare(ctx, fetch.Options{Cache: cache, Jobs: i.jobs(), Clock: i.o.Clock, OnChoice: i.o.OnChoice}, from.missing(r.Artifacts))
+	if err := i.checkSpace(batch, r, cache.Memory); err != nil {
 		return nil, err
 	}
 	stage, err := i.store().NewStage(i.o.Random)
@@ -182,21 +180,12 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 		return nil, err
 	}
 	s := &stagedRelease{stage: stage, listed: i.o.Stages.add(stage)}
-	if s.receipt, s.skipped, err = i.fill(ctx, cache, q, s, in, from); err != nil {
+	if s.receipt, s.skipped, err = i.fill(ctx, batch, s, in, from); err != nil {
 		i.discard(s)
 		return nil, err
 	}
 	i.reached("stage filled")
 	return s, nil
-}
-
-// queue returns a queue of artifacts for cache to fetch.
-func (i *Installer) queue(cache download.Cache, artifacts []manifests.Artifact) *queue {
-	return newQueue(cache, artifacts, i.o.Rate, i.jobs(), decoders(), func(c ArchiveChoice) {
-		i.reporting.Lock()
-		defer i.reporting.Unlock()
-		i.o.OnChoice(c)
-	})
 }
 
 // jobs returns the number of concurrent downloads.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/fetch"
 	"github.com/kist-tools/kist/install/internal/private"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
@@ -49,14 +50,14 @@ func Inspect(ctx context.Context, c Child, into *os.Root, commands []string, arc
 			for i := int(next.Add(1)) - 1; i < len(archives) && within.Err() == nil; i = int(next.Add(1)) - 1 {
 				p := archives[i]
 				p.Archive.Order = i
-				if errs[i] = inspect(within, u, into, budget, p); errs[i] != nil && !isConsequence(errs[i]) {
+				if errs[i] = inspect(within, u, into, budget, p); errs[i] != nil && !fetch.IsConsequence(errs[i]) {
 					cancel()
 				}
 			}
 		})
 	}
 	work.Wait()
-	if err := firstCause(ctx, errs); err != nil {
+	if err := fetch.FirstCause(ctx, errs); err != nil {
 		return nil, err
 	}
 	return u.Finish(ctx, plan.Named(commands)...)

@@ -66,9 +66,9 @@ type Options struct {
 	Command   string              // shown to other kists that wait: "kist install"
 	Child     Child               // unpacks archives; zero: this process does
 	Jobs      int                 // concurrent downloads; 0: 4
-	Rate      func() float64      // measured bytes per second of Transport, 0: not known yet. Nil: the first of several archives is fetched
-	Progress  func(Progress)      // may be nil; calls of Progress and OnChoice do not overlap
-	OnChoice  func(ArchiveChoice) // may be nil
+	Clock     func() time.Time    // measures how fast Transport is, to choose between archives; nil: the first is fetched
+	Progress  func(Progress)      // may be nil; its calls do not overlap
+	OnChoice  func(why string)    // reports which of several archives is fetched; may be nil
 	Warn      func(string)        // may be nil
 	// Linking is called with the generation in force and the next one, before
 	// anything of the next one is published. May be nil.
@@ -140,7 +140,7 @@ func Open(ctx context.Context, o Options) (*Installer, error) {
 		o.Progress = func(Progress) {}
 	}
 	if o.OnChoice == nil {
-		o.OnChoice = func(ArchiveChoice) {}
+		o.OnChoice = func(string) {}
 	}
 	if o.Warn == nil {
 		o.Warn = func(string) {}

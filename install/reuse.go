@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/kist-tools/kist/install/internal/fetch"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -91,7 +92,7 @@ func (b *base) missing(artifacts []manifests.Artifact) (missing []manifests.Arti
 }
 
 // copyArtifacts copies the artifacts that b holds into prefix, and returns them.
-func (b *base) copyArtifacts(ctx context.Context, prefix *sandbox.Unpacker, artifacts []manifests.Artifact) (copied []fetchedArtifact, err error) {
+func (b *base) copyArtifacts(ctx context.Context, prefix *sandbox.Unpacker, artifacts []manifests.Artifact) (copied []fetch.Artifact, err error) {
 	for _, a := range artifacts {
 		at := b.artifactIndex(a.Component)
 		if at < 0 {
@@ -100,7 +101,7 @@ func (b *base) copyArtifacts(ctx context.Context, prefix *sandbox.Unpacker, arti
 		if err := b.copyComponent(ctx, prefix, 0, a.Component); err != nil {
 			return nil, err
 		}
-		copied = append(copied, fetchedArtifact{a, b.Artifacts[at]})
+		copied = append(copied, fetch.Artifact{Artifact: a, Record: b.Artifacts[at]})
 	}
 	return copied, nil
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -205,4 +207,15 @@ func TestInspectRefusesFilesChangedSinceHashing(t *testing.T) {
 			t.Errorf("%q: %d entries, %v", text, len(entries), err)
 		}
 	}
+}
+
+// cache returns the cache of w, with its origin.
+func (w *world) cache() (*Installer, download.Cache) {
+	w.t.Helper()
+	i := w.kist()
+	root, err := i.roots.Create(roots.Cache)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return i, download.Cache{Root: root, Transport: w, Progress: i.progress(nil)}
 }

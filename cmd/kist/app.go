@@ -38,7 +38,6 @@ type app struct {
 	helped      bool // help was shown, which has no JSON form
 	// linking is called before commands are linked; may be nil.
 	linking func(now, next record.Generation)
-	meter   *transport.Meter // measures all downloads through Transport
 }
 
 // A result is the output of a verb: text for people, or the value itself as JSON.
@@ -46,8 +45,7 @@ type result interface{ text(*term.Page) }
 
 // run executes the command line env.Args and returns the exit code.
 func run(ctx context.Context, env Env) (code int) {
-	a := &app{Env: env, Printer: env.printer(), now: env.Now(), meter: &transport.Meter{From: env.Transport, Now: env.Now}}
-	a.Transport = a.meter
+	a := &app{Env: env, Printer: env.printer(), now: env.Now()}
 	defer func() {
 		if p := recover(); p != nil {
 			code = a.finish(&internalError{fmt.Sprint(p), string(debug.Stack())})

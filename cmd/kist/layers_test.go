@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"manifests/native", "manifests/rust", "manifests/signedfiles", "manifests/debian", "manifests/gosum",
 		"manifests/system", "manifests/transport", "manifests/manifesttest", "install/record", "install/download"},
 	{"manifests/publish", "manifests/channels", "manifests/upstreams", "install/plan", "install/unpack", "install/internal/store"},
-	{"install/internal/sandbox", "install/internal/roots"},
+	{"install/internal/sandbox", "install/internal/roots", "install/internal/fetch"},
 	{"manifests/trust"},
 	{"install"},
 	{"install/evidence", "install/host", "cmd/kist/internal/term"},
@@ -67,13 +67,14 @@ var edges = map[string][]string{
 
 	"install/internal/roots":   {"install/internal/store", "manifests/rootfs"},
 	"install/internal/sandbox": {"install/record", "install/unpack", "manifests", "verify"},
+	"install/internal/fetch":   {"install/download", "install/internal/private", "manifests/rootfs", "install/record", "install/unpack", "manifests", "verify"},
 
 	// trust imports neither install nor its records: both would be a way back up.
 	"manifests/trust": {"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
 
 	// install imports no source and no transport: both are handed in.
-	"install": {"install/download", "install/internal/private", "manifests/rootfs", "install/internal/roots", "install/internal/sandbox", "install/internal/store",
+	"install": {"install/download", "install/internal/fetch", "install/internal/private", "manifests/rootfs", "install/internal/roots", "install/internal/sandbox", "install/internal/store",
 		"install/plan", "install/record", "install/unpack", "manifests", "verify"},
 	"install/evidence": {"install", "install/download", "install/record", "manifests/channels", "manifests/debian", "manifests/native",
 		"manifests/trust", "manifests/upstreams", "verify"},
@@ -101,7 +102,7 @@ var outsiders = map[string][]string{
 	"github.com/pelletier/go-toml/v2":     {"manifests/internal/tomldoc", "manifests/channels"},
 	"github.com/klauspost/compress":       {"install/unpack"},
 	"github.com/therootcompany/xz":        {"install/unpack", "manifests/debian"},
-	"golang.org/x/sync":                   {"install", "install/internal/private", "install/unpack"},
+	"golang.org/x/sync":                   {"install", "install/internal/fetch", "install/internal/private", "install/unpack"},
 	"golang.org/x/text":                   {"install/unpack"},
 	"net/http":                            {"manifests/transport", "verify/verifytest"},
 	"os/exec":                             {"cmd/kist/exec_windows.go", "install/host/tools.go", "install/internal/sandbox/parent_linux.go"},

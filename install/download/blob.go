@@ -279,27 +279,6 @@ func (c Cache) Cached(a manifests.Artifact) (bytes int64, whole bool) {
 	return info.Size(), false
 }
 
-// DropPartial removes the partial download of a, unless another process or goroutine is
-// fetching it.
-func (c Cache) DropPartial(a manifests.Artifact) error {
-	key, err := keyOf(a)
-	if err != nil {
-		return err
-	}
-	name := path.Join(partialDir, key)
-	lock, err := rootfs.TryLock(c.Root, name+rootfs.LockSuffix, "download")
-	if busy := (*rootfs.BusyError)(nil); errors.As(err, &busy) || errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("%s: %w", a.Name, err)
-	}
-	held := &claim{lock, c.Root, name}
-	if own, err := Owns(context.Background(), c.Root, name); err != nil || !own {
-		return errors.Join(err, held.Remove())
-	}
-	return errors.Join(c.Root.Remove(name), held.Remove())
-}
-
 // exists reports whether something has this name.
 func (c Cache) exists(name string) bool {
 	_, err := c.Root.Lstat(name)

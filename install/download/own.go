@@ -24,7 +24,7 @@ const recordSuffix = ".for"
 
 // A claim is the exclusive right to fetch one artifact, until Remove.
 type claim struct {
-	lock interface{ Remove() error } // a turn, or only the lock between processes
+	lock *turn
 	root *os.Root
 	name string // of the partial file
 }

@@ -2,7 +2,6 @@ package download
 
 import (
 	"os"
-	"path"
 	"strings"
 	"testing"
 
@@ -66,44 +65,5 @@ func TestOwnsByContentAlone(t *testing.T) {
 		if own, err := Owns(t.Context(), root, name); err != nil || own {
 			t.Errorf("%s: %v, %v", name, own, err)
 		}
-	}
-}
-
-// Forget removes a partial download, but not another file with the same name.
-func TestForgetKeepsFilesWithoutRecord(t *testing.T) {
-	data := noise(1 << 10)
-	cache, _ := setup(t, honest(data))
-	a := artifact(bySHA256(data), len(data))
-	key, err := keyOf(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := path.Join(partialDir, key)
-	if _, err := rootfs.MkdirAll(cache.Root, partialDir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, text string) {
-		t.Helper()
-		if err := cache.Root.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(name, "mine")
-	if err := cache.DropPartial(a); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := cache.Root.ReadFile(name); err != nil || string(got) != "mine" {
-		t.Errorf("%q, %v", got, err)
-	}
-	text, err := integrityText(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(name+recordSuffix, text)
-	if err := cache.DropPartial(a); err != nil {
-		t.Fatal(err)
-	}
-	if got := files(t, cache); got != "" {
-		t.Errorf("the cache holds %q", got)
 	}
 }

@@ -67,7 +67,7 @@ func TestDocuments(t *testing.T) {
 			})
 			h, _ := web(Config{})
 			recorder := &Recorder{From: Mux{"http": h}}
-			data, err := manifests.ReadAll(t.Context(), &Meter{From: recorder, Now: time.Now}, url+"/x", 1<<16)
+			data, err := manifests.ReadAll(t.Context(), recorder, url+"/x", 1<<16)
 			if asked != 1 {
 				t.Errorf("%d requests", asked)
 			}

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -160,8 +159,8 @@ func TestRangesOfEveryTransport(t *testing.T) {
 	})
 	all := New(Config{})
 	for name, from := range map[string]manifests.Transport{
-		"mux": all, "plain": plain{all}, "meter": &Meter{From: all, Now: time.Now}, "metered plain": &Meter{From: plain{all}, Now: time.Now},
-		"offline": Offline{From: all}, "meter of offline": &Meter{From: Offline{From: all}, Now: time.Now},
+		"mux": all, "plain": plain{all},
+		"offline": Offline{From: all},
 	} {
 		for _, ref := range []string{"file://" + file, url} {
 			data, size, err := part(t, from, ref, 10, 10)
@@ -187,91 +186,5 @@ func TestRangesOfEveryTransport(t *testing.T) {
 		if _, err := manifests.SizeOf(t.Context(), from, url); !errors.Is(err, manifests.ErrUnreachable) {
 			t.Errorf("%T: %v", from, err)
 		}
-	}
-}
-
-// A sender delivers bytes as a clock advances.
-type sender struct {
-	now  time.Time
-	rate float64 // bytes per second
-}
-
-func (s *sender) Open(context.Context, string, int64) (io.ReadCloser, int64, error) {
-	return io.NopCloser(s), -1, nil
-}
-
-func (s *sender) Read(p []byte) (int, error) {
-	s.now = s.now.Add(time.Duration(float64(len(p)) / s.rate * float64(time.Second)))
-	return len(p), nil
-}
-
-func TestMeter(t *testing.T) {
-	s := &sender{now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), rate: 1e6}
-	m := &Meter{From: s, Now: func() time.Time { return s.now }}
-	open := func() io.ReadCloser {
-		body, _, err := m.Open(t.Context(), "", 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return body
-	}
-	is := func(what string, want, off float64) {
-		t.Helper()
-		if got := m.Rate(); got < want*(1-off) || got > want*(1+off) {
-			t.Errorf("%s: %.0f bytes a second, want %.0f", what, got, want)
-		}
-	}
-	read := func(body io.Reader, n int64) {
-		t.Helper()
-		if _, err := io.CopyN(io.Discard, body, n); err != nil {
-			t.Fatal(err)
-		}
-	}
-	is("before anything came", 0, 0)
-	first := open()
-	read(first, 100<<10)
-	is("too little to tell", 0, 0)
-	read(first, 1<<20)
-	is("steady", 1e6, 0.001)
-	first.Close()
-	first.Close()
-	s.now = s.now.Add(time.Hour)
-	is("after a pause", 1e6, 0.001)
-	// Two bodies share the bandwidth.
-	one, two := open(), open()
-	for range 100 {
-		read(one, 32<<10)
-		read(two, 32<<10)
-	}
-	is("two at once", 1e6, 0.001)
-	two.Close()
-	s.rate = 10e6
-	read(one, 1e6)
-	if got := m.Rate(); got < 2e6 || got > 9e6 {
-		t.Errorf("a tenth of a second after the change: %.0f", got)
-	}
-	read(one, 10e6)
-	is("a second after the change", 10e6, 0.05)
-	// An open body that stalls lowers the rate.
-	s.now = s.now.Add(20 * time.Second)
-	if got := m.Rate(); got > 2e6 {
-		t.Errorf("after a stall: %.0f", got)
-	}
-}
-
-func TestMeterPassesOn(t *testing.T) {
-	m := &Meter{From: Mux{}, Now: time.Now}
-	if body, _, err := m.Open(t.Context(), "https://example.org/", 0); body != nil || !errors.Is(err, manifests.ErrUnreachable) {
-		t.Errorf("got %v, %v", body, err)
-	}
-	if body, _, err := m.OpenRange(t.Context(), "https://example.org/", 0, 1); body != nil || !errors.Is(err, manifests.ErrUnreachable) {
-		t.Errorf("got %v, %v", body, err)
-	}
-	if m.open != 0 {
-		t.Errorf("%d bodies are open", m.open)
-	}
-	body := manifests.Part(io.NopCloser(bytes.NewReader([]byte(text))), 4)
-	if data, err := io.ReadAll(body); string(data) != text[:4] || err != nil {
-		t.Errorf("part: %q, %v", data, err)
 	}
 }

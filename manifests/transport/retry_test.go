@@ -212,7 +212,7 @@ func TestReadAllAfterABreak(t *testing.T) {
 			io.WriteString(w, text)
 		})
 		h, w := web(Config{})
-		data, err := manifests.ReadAll(t.Context(), Mux{"http": &Meter{From: &Recorder{From: h}, Now: time.Now}}, url, 1<<10)
+		data, err := manifests.ReadAll(t.Context(), Mux{"http": &Recorder{From: h}}, url, 1<<10)
 		if breaks < 10 && (err != nil || string(data) != text || len(w.waits) != breaks) {
 			t.Errorf("%d breaks: %q, %v after %d waits", breaks, data, err, len(w.waits))
 		}

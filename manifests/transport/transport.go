@@ -1,9 +1,8 @@
 // Package transport fetches bytes, and proves nothing about them.
 //
 // Every type here is a [manifests.Transport]: [HTTP] for https and http, [Dir] for file
-// URLs, [Mux] to choose by scheme, [Offline] to forbid the network, [Meter] to measure
-// its speed, [Recorder] and [Replay] to store the documents that proved a channel and
-// to read them again.
+// URLs, [Mux] to choose by scheme, [Offline] to forbid the network, [Recorder] and
+// [Replay] to store the documents that proved a channel and to read them again.
 //
 // The server is hostile, and so is everyone on the path. Whatever they send, a body is
 // the bytes of exactly one answer:
