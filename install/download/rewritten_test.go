@@ -252,28 +252,3 @@ func allNames(t testing.TB, c Cache) string {
 	}
 	return strings.Join(names, " ")
 }
-
-// Memory cannot be sealed while pages of it wait in a pipe. So a stream gives out its
-// memory as no os.File, from which the system would splice; a file on the disk it does.
-func TestStreamsOfMemoryAreNotSpliced(t *testing.T) {
-	data, a := threeChunks()
-	for where, memory := range homes {
-		cache, _ := setup(t, honest(data))
-		cache.Memory = memory
-		s, err := cache.Stream(t.Context(), a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		part, err := s.part()
-		if err != nil {
-			t.Fatal(err)
-		}
-		base, _, _ := part.Outer()
-		if _, isFile := base.(*os.File); isFile == s.held.InMemory() {
-			t.Errorf("%s: it gives out a %T", where, base)
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-}

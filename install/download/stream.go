@@ -19,7 +19,7 @@ import (
 // io.EOF only after the whole is proved and in the cache. A slow reader does not slow
 // the download down.
 //
-// Only one goroutine at a time may call Read or WriteTo. Any may call Blob at any time.
+// Only one goroutine at a time may call Read. Any may call Blob at any time.
 type Stream struct {
 	name   string
 	size   int64
@@ -143,29 +143,6 @@ func (s *Stream) Read(buffer []byte) (int, error) {
 	return 0, s.truncated(err)
 }
 
-// WriteTo writes the rest, each part once it is proved. A writer that implements
-// io.ReaderFrom gets each part as an io.SectionReader of an os.File.
-func (s *Stream) WriteTo(w io.Writer) (written int64, err error) {
-	for {
-		part, err := s.part()
-		if err == io.EOF {
-			return written, nil
-		}
-		if err != nil {
-			return written, err
-		}
-		n, err := io.Copy(w, part)
-		s.at += n
-		written += n
-		if err == nil && n < part.Size() {
-			err = s.truncated(io.EOF)
-		}
-		if err != nil {
-			return written, err
-		}
-	}
-}
-
 // part blocks until the next byte is proved, and returns what can be read from there:
 // up to the end of its chunk, or of the whole.
 func (s *Stream) part() (*io.SectionReader, error) {
@@ -188,13 +165,7 @@ func (s *Stream) part() (*io.SectionReader, error) {
 		from, n := s.pieces.span(i)
 		end = from + n
 	}
-	var from io.ReaderAt = s.held.Reader()
-	if s.held.InMemory() {
-		// Memory whose pages wait in a pipe, spliced there from an os.File, cannot be
-		// sealed, and it is sealed as soon as the last chunk has arrived.
-		from = s.held
-	}
-	return io.NewSectionReader(from, s.at, end-s.at), nil
+	return io.NewSectionReader(s.held, s.at, end-s.at), nil
 }
 
 // truncated returns the error for a part that ended early although it was complete

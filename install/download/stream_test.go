@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -52,18 +51,11 @@ func asked(got, want string) bool {
 	return got == start || open && strings.HasPrefix(got, start)
 }
 
-// readAll reads the beginning of a stream, calls WriteTo for the rest, and checks that
-// all bytes are those of data.
+// readAll reads a stream, and checks that all bytes are those of data.
 func readAll(t testing.TB, s *Stream, data []byte) error {
 	t.Helper()
 	var got bytes.Buffer
-	_, err := io.CopyN(&got, s, chunk/2)
-	if err == nil {
-		_, err = s.WriteTo(&got)
-	}
-	if err == io.EOF {
-		err = nil
-	}
+	_, err := io.Copy(&got, s)
 	if !bytes.HasPrefix(data, got.Bytes()) {
 		t.Fatalf("read %d bytes that are not the beginning of the data", got.Len())
 	}
@@ -174,48 +166,6 @@ func TestStreamBeginsWithTheFirstChunk(t *testing.T) {
 	rest, err := io.ReadAll(s)
 	if err != nil || !bytes.Equal(rest, data[chunk:]) {
 		t.Errorf("the rest: %d bytes, %v", len(rest), err)
-	}
-}
-
-// parts records the offsets and sizes of the file parts that WriteTo writes.
-type parts []string
-
-func (p *parts) Write([]byte) (int, error) { return 0, errors.New("not a part of a file") }
-
-func (p *parts) ReadFrom(r io.Reader) (int64, error) {
-	part, ok := r.(*io.SectionReader)
-	if !ok {
-		return io.Copy(io.Writer(p), r)
-	}
-	base, from, n := part.Outer()
-	if _, ok := base.(*os.File); !ok {
-		return 0, fmt.Errorf("a part of %T", base)
-	}
-	*p = append(*p, fmt.Sprint(from, "+", n))
-	return n, nil
-}
-
-func TestStreamWritesPartsOfAFile(t *testing.T) {
-	data, a := threeChunks()
-	cache, _ := setup(t, honest(data))
-	for _, want := range []string{"4194304+4194304 8388608+102400", "4194304+4296704"} { // while it arrives, and from the cache
-		s, err := cache.Stream(t.Context(), a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got parts
-		if _, err := io.CopyN(io.Discard, s, chunk); err != nil {
-			t.Fatal(err)
-		}
-		if n, err := s.WriteTo(&got); err != nil || n != a.Size-chunk || strings.Join(got, " ") != want {
-			t.Errorf("%d bytes: %q, %v; want %s", n, got, err, want)
-		}
-		if n, err := s.WriteTo(&got); n != 0 || err != nil {
-			t.Errorf("then %d bytes more, %v", n, err)
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
 	}
 }
 

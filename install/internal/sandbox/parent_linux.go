@@ -344,6 +344,18 @@ func readOnly(f *os.File) error {
 	return nil
 }
 
+// pipeBlock is the size of a write into a pipe, and pipeSize the capacity of a pipe, in
+// bytes. Both are large so that the two ends seldom wait for each other.
+const pipeBlock, pipeSize = 256 << 10, 1 << 20
+
+// widen enlarges a pipe to pipeSize. It ignores the error if that is more than the
+// system allows, since a smaller pipe is only slower.
+func widen(pipe *os.File) {
+	if raw, err := pipe.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize) })
+	}
+}
+
 // stream sends the request q with a pipe, into which it copies r. It returns an error
 // of r unchanged.
 func (k *child) stream(ctx context.Context, q request, r io.Reader, progress func(int64)) error {
@@ -354,7 +366,7 @@ func (k *child) stream(ctx context.Context, q request, r io.Reader, progress fun
 	widen(in)
 	copied := make(chan error, 1)
 	go func() {
-		_, err := io.Copy(pipeWriter{in}, r)
+		_, err := io.CopyBuffer(struct{ io.Writer }{in}, r, make([]byte, pipeBlock))
 		in.Close()
 		copied <- err
 	}()
