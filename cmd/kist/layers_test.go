@@ -97,7 +97,7 @@ var outsiders = map[string][]string{
 	"github.com/spf13":                    {"cmd/kist", "cmd/kist/internal/completion"},
 	"golang.org/x/term":                   {"cmd/kist/internal/term"},
 	"golang.org/x/net/http/httpproxy":     {"manifests/transport"},
-	"golang.org/x/sys":                    {"install/memory_linux.go", "install/internal/private", "install/internal/roots", "manifests/rootfs", "install/internal/sandbox", "install/unpack/pages_linux.go"},
+	"golang.org/x/sys":                    {"install/memory_linux.go", "install/internal/private", "install/internal/roots", "manifests/rootfs", "install/internal/sandbox"},
 	"github.com/landlock-lsm/go-landlock": {"install/internal/sandbox"},
 	"github.com/pelletier/go-toml/v2":     {"manifests/internal/tomldoc", "manifests/channels"},
 	"github.com/klauspost/compress":       {"install/unpack"},

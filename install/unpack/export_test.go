@@ -30,6 +30,3 @@ func Read(format string, data []byte, limits Limits) error {
 	codec := strings.TrimPrefix(strings.TrimPrefix(format, "tar"), ".")
 	return readTarIn(codec, false, src, src.all(), src.size, memory, limits, put)
 }
-
-// LargePages exports largePages.
-var LargePages = largePages

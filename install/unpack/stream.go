@@ -100,7 +100,7 @@ func (m *meter) Read(p []byte) (int, error) {
 }
 
 // largeWindow is the size of a window whose memory is returned to the system immediately
-// after use, and for which large pages are requested.
+// after use.
 const largeWindow = 16 << 20
 
 // readTarIn reads the tar in in, size bytes of src that codec compressed: "gz", "xz",

@@ -54,7 +54,6 @@ type streams struct {
 	count  int       // streams begun
 	passed int       // streams and skippable frames begun
 	open   bool      // within a stream
-	asked  bool      // large pages were requested for dec
 }
 
 // Read implements io.Reader. It ends with io.EOF only if every stream was whole.
@@ -67,10 +66,6 @@ func (s *streams) Read(p []byte) (int, error) {
 			s.open = true
 		}
 		n, err := s.dec.Read(p)
-		if !s.asked && s.window >= largeWindow {
-			s.asked = true // dec has its window by now, and has used little of it
-			largePages()
-		}
 		if err != io.EOF {
 			return n, unexpected(err)
 		}
@@ -182,7 +177,7 @@ func (s *streams) grow(need int64) error {
 		s.src.err = err // not a fault of the archive
 		return err
 	}
-	s.window, s.held, s.asked = need, share, false
+	s.window, s.held = need, share
 	return nil
 }
 
