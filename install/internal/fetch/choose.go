@@ -1,14 +1,14 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/kist-tools/kist/manifests"
 )
@@ -19,10 +19,6 @@ import (
 // speed of the first bytes.
 
 const (
-	// Limits on the requests for sizes: in all, at once, and the time for them. Sizes
-	// only help to choose and to find out early that space is lacking.
-	maxSizeRequests, sizeRequestsAtOnce, sizeTimeout = 128, 8, 5 * time.Second
-
 	// Limits on the measurement of the network's speed: in bytes, also as a share of
 	// the archive, and the time for it. Every connection begins slowly, so that a
 	// measurement ends once a block comes hardly faster than the block before.
@@ -33,69 +29,8 @@ const (
 	assumedRate = 25e6
 )
 
-// A part is an artifact with the archives that contain it: the one to fetch, then the
-// others in upstream's order.
-type part struct {
-	archives []archive
-	cached   bool // the cache has all of archives[0]
-}
-
-// An archive is one file that contains an artifact.
-type archive struct {
-	manifests.Artifact
-	size int64 // as a proved document states, or else as the server announces; 0: not known
-	here int64 // bytes of it in the cache
-}
-
-// Prepare looks for artifacts in the cache, requests the sizes that no document states,
-// and chooses an archive of each artifact.
-func Prepare(ctx context.Context, o Options, artifacts []manifests.Artifact) *Batch {
-	b := &Batch{o: o}
-	for _, a := range artifacts {
-		p := &part{}
-		for _, one := range append([]manifests.Artifact{a}, a.Alternatives...) {
-			here, whole := o.Cache.Cached(one)
-			found := archive{one, one.Size, here}
-			if whole && !p.cached {
-				p.cached, p.archives = true, slices.Insert(p.archives, 0, found)
-				continue
-			}
-			p.archives = append(p.archives, found)
-		}
-		b.parts = append(b.parts, p)
-	}
-	b.askSizes(ctx)
-	b.choose(ctx)
-	return b
-}
-
-// askSizes requests the sizes of archives that no proved document states.
-func (b *Batch) askSizes(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, sizeTimeout)
-	defer cancel()
-	var requests errgroup.Group
-	requests.SetLimit(sizeRequestsAtOnce)
-	asked := 0
-	for _, p := range b.parts {
-		for n := range p.archives {
-			a := &p.archives[n]
-			if p.cached || a.size > 0 || asked == maxSizeRequests {
-				continue
-			}
-			asked++
-			requests.Go(func() error {
-				if size, err := manifests.SizeOf(ctx, b.o.Cache.Transport, a.Refs[0]); err == nil && size > 0 && size <= manifests.MaxArtifact {
-					a.size = size
-				}
-				return nil
-			})
-		}
-	}
-	requests.Wait()
-}
-
-// choose moves the archive to fetch to the front of each part that has a choice: archives
-// of different formats whose sizes are known.
+// choose moves the archive to fetch to the front of each part that has a choice between
+// archives of known size.
 func (b *Batch) choose(ctx context.Context) {
 	if b.o.Clock == nil {
 		return
@@ -103,10 +38,10 @@ func (b *Batch) choose(ctx context.Context) {
 	var choices []*part
 	var probed archive // the smallest archive of the largest part
 	for _, p := range b.parts {
-		if sized := p.sized(); !p.cached && len(sized) > 1 {
+		if smallest, sized := p.least(func(a archive) float64 { return float64(a.size) }); !p.cached && sized > 1 {
 			choices = append(choices, p)
-			if smallest := slices.MinFunc(sized, func(x, y archive) int { return int(x.size - y.size) }); smallest.size > probed.size {
-				probed = smallest
+			if a := p.archives[smallest]; a.size > probed.size {
+				probed = a
 			}
 		}
 	}
@@ -118,9 +53,9 @@ func (b *Batch) choose(ctx context.Context) {
 		rate, measured = assumedRate, "assumed"
 	}
 	for _, p := range choices {
-		best := slices.MinFunc(p.sized(), func(x, y archive) int { return int(x.unpackTime(rate) - y.unpackTime(rate)) })
-		at := slices.IndexFunc(p.archives, func(a archive) bool { return a.Name == best.Name })
-		p.archives = append([]archive{best}, slices.Delete(p.archives, at, at+1)...)
+		soonest, _ := p.least(func(a archive) float64 { return a.unpackSeconds(rate) })
+		best := p.archives[soonest]
+		p.archives = slices.Insert(slices.Delete(p.archives, soonest, soonest+1), 0, best)
 		var others []string
 		for _, other := range p.archives[1:] {
 			others = append(others, other.String())
@@ -129,14 +64,20 @@ func (b *Batch) choose(ctx context.Context) {
 	}
 }
 
-// sized returns the archives of known size.
-func (p *part) sized() (sized []archive) {
-	for _, a := range p.archives {
-		if a.size > 0 {
-			sized = append(sized, a)
+// least returns the index of the archive with the least cost, of those whose size is
+// known, and how many these are.
+func (p *part) least(cost func(archive) float64) (index, sized int) {
+	lowest := math.Inf(1)
+	for n, a := range p.archives {
+		if a.size <= 0 {
+			continue
+		}
+		sized++
+		if c := cost(a); c < lowest {
+			index, lowest = n, c
 		}
 	}
-	return sized
+	return index, sized
 }
 
 // probe returns the speed at which the beginning of a arrives, in bytes per second: 0 if
@@ -166,14 +107,14 @@ func (b *Batch) probe(ctx context.Context, a archive) (rate float64) {
 	}
 }
 
-// unpackTime estimates how long it takes until a is unpacked, if nothing else is fetched:
-// it is decoded after its download, or during it if that is possible.
-func (a archive) unpackTime(rate float64) time.Duration {
-	download := time.Duration(float64(max(a.size-a.here, 0)) / rate * float64(time.Second))
+// unpackSeconds estimates how many seconds it takes until a is unpacked, if nothing else
+// is fetched: it is decoded after its download, or during it if that is possible.
+func (a archive) unpackSeconds(rate float64) float64 {
+	download := float64(max(a.size-a.here, 0)) / rate
 	if streams(a.Artifact) {
-		return max(download, a.decodeTime())
+		return max(download, a.decodeTime().Seconds())
 	}
-	return download + a.decodeTime()
+	return download + a.decodeTime().Seconds()
 }
 
 // decodeTime estimates how long one core takes to decode a. The codec matters more than
@@ -192,6 +133,19 @@ func (a archive) decodeTime() time.Duration {
 		perByte = 6
 	}
 	return time.Duration(a.size) * perByte
+}
+
+// order returns the indices of the parts in the order in which they are fetched: those
+// that take longest to decode first, since the last download should leave little to do.
+func (b *Batch) order() []int {
+	order := make([]int, len(b.parts))
+	for n := range order {
+		order[n] = n
+	}
+	slices.SortStableFunc(order, func(x, y int) int {
+		return cmp.Compare(b.parts[y].archives[0].decodeTime(), b.parts[x].archives[0].decodeTime())
+	})
+	return order
 }
 
 // streams reports whether a can be unpacked while it arrives.

@@ -121,6 +121,43 @@ func TestUpstreamsOrderHoldsWithoutClock(t *testing.T) {
 	}
 }
 
+// A stalled server sends nothing.
+type stalled struct{ asked int64 }
+
+func (s *stalled) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+	return s.OpenRange(ctx, ref, offset, 1<<30)
+}
+
+func (s *stalled) OpenRange(ctx context.Context, _ string, _, n int64) (io.ReadCloser, int64, error) {
+	s.asked = n
+	return io.NopCloser(readerFunc(func([]byte) (int, error) { <-ctx.Done(); return 0, ctx.Err() })), 1 << 30, nil
+}
+
+func (s *stalled) Size(context.Context, string) (int64, error) { panic("every size is stated") }
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// The measurement of the network is bounded in bytes and time. Without a result the choice
+// is made all the same; TestChoiceIsNearTheBestFixedFormat has the networks that answer.
+func TestMeasurementIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, server := newWorld(t), &stalled{}
+		w.cache.Transport = server
+		a := w.pair("one", 3000, 2000)
+		a.Size, a.Alternatives[0].Size = 150<<20, 100<<20
+		start, why := time.Now(), ""
+		fetch.Prepare(t.Context(), fetch.Options{Cache: w.cache, Clock: time.Now, OnChoice: func(s string) { why = s }}, []manifests.Artifact{a})
+		if took := time.Since(start); took > 2*time.Second || server.asked > 4<<20 {
+			t.Errorf("it took %v and asked for %d bytes", took, server.asked)
+		}
+		if want := "one: tar.gz (157.3 MB, 0.9 s to decode) chosen over tar.xz (104.9 MB, 8.9 s to decode), at 25.0 MB/s (assumed)"; why != want {
+			t.Errorf("told %q, want %q", why, want)
+		}
+	})
+}
+
 // A toolchain is what a release consists of: megabytes and seconds to decode, by format,
 // and seconds to write the content.
 type toolchain []component

@@ -15,7 +15,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,19 +95,6 @@ func (b *Batch) Unpack(ctx context.Context, prefix Unpacker, startSync func()) (
 	}
 	work.Wait()
 	return all, FirstCause(ctx, errs)
-}
-
-// order returns the indices of the parts in the order in which they are fetched: those
-// that take longest to decode first, since the last download should leave little to do.
-func (b *Batch) order() []int {
-	order := make([]int, len(b.parts))
-	for n := range order {
-		order[n] = n
-	}
-	slices.SortStableFunc(order, func(x, y int) int {
-		return cmp.Compare(b.parts[y].archives[0].decodeTime(), b.parts[x].archives[0].decodeTime())
-	})
-	return order
 }
 
 // open starts to fetch p: from the chosen archive, or from the first other one that is
