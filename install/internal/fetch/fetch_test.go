@@ -94,6 +94,12 @@ func (w *world) unpack(ctx context.Context, into fetch.Unpacker, artifacts ...ma
 	return fetch.Prepare(w.t.Context(), fetch.Options{Cache: w.cache, Jobs: 4}, artifacts).Unpack(ctx, into, func() {})
 }
 
+// useCores makes a test run with n decoders.
+func useCores(t *testing.T, n int) {
+	before := runtime.GOMAXPROCS(n)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+}
+
 // A bench is the unpacker of a test: it records which archives are being unpacked, and
 // each of them blocks until the test lets it continue.
 type bench struct {
@@ -229,6 +235,7 @@ func TestChunkedTarIsUnpackedWhileDownloading(t *testing.T) {
 
 // One refused archive stops the work on all, and its error is returned.
 func TestFirstFailureStopsOthers(t *testing.T) {
+	useCores(t, 3) // the others are at work, too, and end only with their context
 	refused := &unpack.EntryError{Archive: "bad", Rule: unpack.RuleEnd}
 	for name, fail := range map[string]func(w *world, b *bench) (manifests.Artifact, error){
 		"an archive": func(w *world, b *bench) (manifests.Artifact, error) {
@@ -259,6 +266,7 @@ func TestFirstFailureStopsOthers(t *testing.T) {
 // The error of work that was stopped may come first, but the cause is returned: the
 // archive that broke a rule, or the disk that is full.
 func TestCauseIsReportedBeforeConsequences(t *testing.T) {
+	useCores(t, 2)
 	ended := fmt.Errorf("two: %w", unpack.ErrEnded)
 	for name, cause := range map[string]error{
 		"an archive": &unpack.EntryError{Archive: "bad", Rule: unpack.RuleEnd},
@@ -328,8 +336,7 @@ func TestInterruptWhileArchivesAreUnpacked(t *testing.T) {
 // Never more archives are unpacked at once than there are decoders. The result is in the
 // order of the artifacts.
 func TestArchivesAreUnpackedConcurrently(t *testing.T) {
-	old := runtime.GOMAXPROCS(2)
-	defer runtime.GOMAXPROCS(old)
+	useCores(t, 2)
 	w, b := newWorld(t), newBench()
 	var artifacts []manifests.Artifact
 	for n := range 6 {
