@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -56,4 +57,17 @@ func ReadLimited(r io.Reader, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	return data, nil
+}
+
+// A ContextReader is a ReadSeeker whose reads fail once Ctx is done.
+type ContextReader struct {
+	io.ReadSeeker
+	Ctx context.Context
+}
+
+func (r ContextReader) Read(p []byte) (int, error) {
+	if err := r.Ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.ReadSeeker.Read(p)
 }

@@ -100,42 +100,35 @@ func unreadable(err error) error {
 }
 
 func checkSignature(ctx context.Context, args, keyrings []string, policy verify.Policy) (result, error) {
-	var files [][]byte
-	for _, path := range keyrings {
-		data, err := readFile(path, verify.MaxKeyring)
-		if err != nil {
-			return nil, unreadable(err)
-		}
-		files = append(files, data)
+	files, err := readFiles(keyrings, verify.MaxKeyring)
+	if err != nil {
+		return nil, unreadable(err)
 	}
-	var err error
 	if policy.Keys, err = verify.OpenKeyring(files...); err != nil {
 		return nil, &keyFileError{Paths: keyrings, Err: err}
 	}
-	name := args[0]
-	if info, err := os.Stat(name); err == nil && len(args) == 2 && !info.Mode().IsRegular() && !info.IsDir() {
-		return nil, usage("check-signature: %s is not a regular file, but must be read more than once", name)
+	if info, err := os.Stat(args[0]); err == nil && len(args) == 2 && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, usage("check-signature: %s is not a regular file, but must be read more than once", args[0])
 	}
 	e, err := signatureOf(ctx, args, policy)
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	return signatureResult{name, e}, nil
+	return signatureResult{args[0], e}, nil
 }
 
 // signatureOf verifies the clear-signed file args[0], or args[0] by the detached
 // signature args[1].
 func signatureOf(ctx context.Context, args []string, policy verify.Policy) (verify.Evidence, error) {
-	name := args[0]
 	if len(args) == 1 {
-		msg, err := readFile(name, manifests.MaxManifest)
+		msg, err := readFile(args[0], manifests.MaxManifest)
 		if err != nil {
 			return verify.Evidence{}, err
 		}
-		d, err := policy.Clearsigned(name, msg)
+		d, err := policy.Clearsigned(args[0], msg)
 		return d.Evidence(), err
 	}
-	data, err := openFile(name)
+	data, err := openFile(args[0])
 	if err != nil {
 		return verify.Evidence{}, err
 	}
@@ -144,5 +137,5 @@ func signatureOf(ctx context.Context, args []string, policy verify.Policy) (veri
 	if err != nil {
 		return verify.Evidence{}, err
 	}
-	return policy.File(name, untilDone{data, ctx}, sig)
+	return policy.File(args[0], manifests.ContextReader{ReadSeeker: data, Ctx: ctx}, sig)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/trial"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
@@ -118,7 +119,7 @@ func hints() []hintRow {
 		hintFor("usage", func(e *plan.NeededError, _ *app) string { return "kist uninstall " + e.Release + " removes all of it" }),
 		fixedHint[*rust.ToolchainFileError]("usage", "name what you want: kist install rust@stable"),
 		hintFor("usage", func(_ *publish.InputError, a *app) string { return a.helpCommand() }),
-		hintFor("usage", func(e *noMatchError, _ *app) string {
+		hintFor("usage", func(e *trial.NoCommandError, _ *app) string {
 			if len(e.Programs) == 0 {
 				return "say with --command which files become commands"
 			}
@@ -126,7 +127,7 @@ func hints() []hintRow {
 		}),
 		fixedHint[*publish.ExistsError]("usage", "add to it with kist publish add"),
 		fixedHint[*publish.NoKeysError]("usage", "kist publish sign DIR --secret-key FILE signs the channel; or name the keys that signed it with --key FILE"),
-		fixedHint[*silentWitnessError]("usage", "name a file of the archive, as it is once unpacked, and a text that it holds"),
+		fixedHint[*trial.WitnessError]("usage", "name a file of the archive, as it is once unpacked, and a text that it holds"),
 		hintFor("usage", func(err error, _ *app) string {
 			if errors.Is(err, verify.ErrPassphrase) {
 				return "sign with gpg: kist publish sign DIR --unsigned-out FILE, then --attach FILE.asc"

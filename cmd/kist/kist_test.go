@@ -21,6 +21,7 @@ import (
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/trial"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
@@ -77,7 +78,7 @@ func TestExitCodes(t *testing.T) {
 		{&trust.FormatError{Format: "rust"}, 2, "usage"},
 		{&publish.InputError{Rule: "x"}, 2, "usage"},
 		{&publish.ExistsError{File: "x"}, 2, "usage"},
-		{&noMatchError{File: "x"}, 2, "usage"},
+		{&trial.NoCommandError{File: "x"}, 2, "usage"},
 		{&manifests.UnknownToolError{Tool: "x"}, 3, "unknown"},
 		{&manifests.UnknownVersionError{Tool: "x"}, 3, "unknown"},
 		{&manifests.UnknownPartError{Tool: "x"}, 3, "unknown"},

@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"install/internal/sandbox", "install/internal/roots", "install/internal/fetch"},
 	{"manifests/trust"},
 	{"install"},
-	{"install/evidence", "install/host", "cmd/kist/internal/term"},
+	{"install/evidence", "install/host", "install/trial", "cmd/kist/internal/term"},
 	{"cmd/kist/internal/completion"},
 	{"cmd/kist"},
 }
@@ -76,12 +76,13 @@ var edges = map[string][]string{
 	// install imports no source and no transport: both are handed in.
 	"install": {"install/download", "install/internal/fetch", "install/internal/private", "manifests/rootfs", "install/internal/roots", "install/internal/sandbox", "install/internal/store",
 		"install/plan", "install/record", "install/unpack", "manifests", "verify"},
-	"install/evidence": {"install", "install/download", "install/record", "manifests/channels", "manifests/debian", "manifests/native",
+	"install/evidence": {"install", "install/download", "install/record", "manifests", "manifests/channels", "manifests/debian", "manifests/native",
 		"manifests/trust", "manifests/upstreams", "verify"},
+	"install/trial":                {"install", "install/plan", "install/record", "install/unpack", "manifests", "manifests/native", "manifests/publish", "verify"},
 	"install/host":                 {"install", "manifests", "manifests/debian", "manifests/system"},
 	"cmd/kist/internal/term":       {"install"},
 	"cmd/kist/internal/completion": {"cmd/kist/internal/term"},
-	"cmd/kist": {"cmd/kist/internal/completion", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/unpack",
+	"cmd/kist": {"cmd/kist/internal/completion", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/trial", "install/unpack",
 		"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "verify/keyrings"},
 }
@@ -102,7 +103,7 @@ var outsiders = map[string][]string{
 	"github.com/pelletier/go-toml/v2":     {"manifests/internal/tomldoc", "manifests/channels"},
 	"github.com/klauspost/compress":       {"install/unpack"},
 	"github.com/therootcompany/xz":        {"install/unpack", "manifests/debian"},
-	"golang.org/x/sync":                   {"install", "install/internal/fetch", "install/internal/private", "install/unpack"},
+	"golang.org/x/sync":                   {"install", "install/internal/fetch", "install/internal/private", "install/trial", "install/unpack"},
 	"golang.org/x/text":                   {"install/unpack"},
 	"net/http":                            {"manifests/transport", "verify/verifytest"},
 	"os/exec":                             {"cmd/kist/exec_windows.go", "install/host/tools.go", "install/internal/sandbox/parent_linux.go"},

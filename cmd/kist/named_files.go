@@ -1,8 +1,6 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -174,30 +172,4 @@ func empty(root *os.Root) error {
 		err = errors.Join(err, root.Remove(path))
 	}
 	return err
-}
-
-// readIn reads the regular file name below root, of at most limit bytes.
-func readIn(root *os.Root, name string, limit int64) ([]byte, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, cmp.Or(err, error(&fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}))
-	}
-	return manifests.ReadLimited(f, name, limit)
-}
-
-// untilDone is a ReadSeeker whose reads fail once ctx is done.
-type untilDone struct {
-	io.ReadSeeker
-	ctx context.Context
-}
-
-func (u untilDone) Read(p []byte) (int, error) {
-	if err := u.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return u.ReadSeeker.Read(p)
 }

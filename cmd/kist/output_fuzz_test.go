@@ -20,9 +20,11 @@ import (
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/trial"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
@@ -52,7 +54,7 @@ func hostileErrors(s string) []error {
 		&channels.SettingsError{File: s, Err: errors.New(s)}, &channels.UnknownChannelError{Name: s},
 		&verify.SignatureError{Name: s, Need: 2, Rules: []string{s, s}}, &verify.DigestError{Name: s},
 		&notInstalledError{Ref: trust.Ref{Channel: s, Name: s, Version: s}, Near: []string{s}}, &host.NoHomeError{Home: s},
-		&launchError{126, errors.New(s)}, &silentWitnessError{Why: s},
+		&launchError{126, errors.New(s)}, &trial.WitnessError{Witness: native.Witness{Path: s, Contains: s}}, &trial.NoCommandError{File: s, Patterns: []string{s}, Programs: []string{s}},
 		fmt.Errorf("%s: %w", s, x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s, s}}, Host: s}),
 		&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s}}, Host: s}},
 		&net.DNSError{Err: s, Name: s, Server: s}, &url.Error{Op: "Get", URL: s, Err: errors.New(s)},

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,93 +11,6 @@ import (
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/manifests/trust"
 )
-
-func (a *app) publishListCommand() *cobra.Command {
-	return a.command(verb{
-		use: "list DIR", short: "List the releases of a channel, published or not",
-		long: `Lists the releases of the channel with their states: published; waiting, in a
-manifest that needs more signatures; draft, not signed yet; or removed from the
-draft, but still published.`,
-		example: "kist publish list public/",
-		exits:   []int{0, 1, 2, 3, 4, 8},
-		args:    exactly(1),
-		local:   true,
-		run: func(_ context.Context, args []string) (result, error) {
-			root, err := openRoot(args[0], false)
-			if err != nil {
-				return nil, err
-			}
-			defer root.Close()
-			channel, list, err := publish.Dir{Root: root}.List()
-			if err != nil {
-				return nil, err
-			}
-			r := publishListed{Channel: channel, Releases: []publishedRelease{}}
-			for _, l := range list {
-				one := publishedRelease{Tool: l.Tool, Version: l.Version, Labels: l.Labels, Commands: l.Commands, State: l.State}
-				for _, art := range l.Artifacts {
-					one.Artifacts = append(one.Artifacts, publishedArtifact{art.Platform.String(), art.Component, art.Optional, art.Format,
-						art.Strip, art.Path, art.URLs, art.Size, art.SHA256.Hex()})
-				}
-				r.Releases = append(r.Releases, one)
-			}
-			return r, nil
-		},
-	})
-}
-
-// publishListed is what publish list found.
-type publishListed struct {
-	Channel  string             `json:"channel"`
-	Releases []publishedRelease `json:"releases"`
-}
-
-type publishedRelease struct {
-	Tool      string              `json:"tool"`
-	Version   string              `json:"version"`
-	Labels    []string            `json:"labels,omitempty"`
-	Commands  []string            `json:"commands,omitempty"`
-	State     string              `json:"state"` // published, waiting, draft or removed
-	Artifacts []publishedArtifact `json:"artifacts"`
-}
-
-type publishedArtifact struct {
-	Platform  string   `json:"platform"`
-	Component string   `json:"component"`
-	Optional  bool     `json:"optional,omitempty"`
-	Format    string   `json:"format"`
-	Strip     int      `json:"strip"`
-	Path      string   `json:"path,omitempty"`
-	URLs      []string `json:"urls,omitempty"`
-	Size      int64    `json:"size"`
-	SHA256    string   `json:"sha256"`
-}
-
-func (r publishListed) text(p *term.Page) {
-	if len(r.Releases) == 0 {
-		p.Line("channel %s has no releases; add one with kist publish add", r.Channel)
-		return
-	}
-	rows := [][]string{{"TOOL", "VERSION", "STATE", "LABELS", "PLATFORMS", "COMMANDS"}}
-	for _, one := range r.Releases {
-		var platforms []string
-		for _, art := range one.Artifacts {
-			if !slices.Contains(platforms, art.Platform) {
-				platforms = append(platforms, art.Platform)
-			}
-		}
-		rows = append(rows, []string{one.Tool, one.Version, one.State, orDash(one.Labels), orDash(platforms), orDash(one.Commands)})
-	}
-	p.Table(rows)
-}
-
-// orDash joins names for one cell of a table, or returns "-" if there are none.
-func orDash(names []string) string {
-	if len(names) == 0 {
-		return "-"
-	}
-	return strings.Join(names, " ")
-}
 
 // parseRelease parses TOOL@VERSION, where the version is exact.
 func (a *app) parseRelease(arg string) (tool, version string, err error) {
@@ -119,32 +30,27 @@ func (a *app) publishRemoveCommand() *cobra.Command {
 		long: `Removes each release from the draft. Users get it until "kist publish sign" has
 published the rest; then "kist publish prune" removes the files that no release
 uses any more.`,
-		example: "kist publish remove public/ zig@0.14.0",
+		example: "kist publish remove public/ zig@0.13.0 zig@0.14.0",
 		exits:   []int{0, 1, 2, 3, 4, 8},
 		args:    between(2, 1<<20),
 		changes: true,
 		run: func(_ context.Context, args []string) (result, error) {
 			var releases [][2]string
+			r := publishRemoved{DryRun: a.flags.dryRun}
 			for _, arg := range args[1:] {
 				tool, version, err := a.parseRelease(arg)
 				if err != nil {
 					return nil, err
 				}
 				releases = append(releases, [2]string{tool, version})
+				r.Removed = append(r.Removed, tool+"@"+version)
 			}
-			d, closeDir, err := a.openPublished(args[0])
-			if err != nil {
-				return nil, err
-			}
-			defer closeDir()
-			if err := d.Remove(releases...); err != nil {
-				return nil, err
-			}
-			r := publishRemoved{DryRun: a.flags.dryRun}
-			for _, one := range releases {
-				r.Removed = append(r.Removed, one[0]+"@"+one[1])
-			}
-			return r, nil
+			return a.withPublished(args[0], func(d publish.Dir) (result, error) {
+				if err := d.Remove(releases...); err != nil {
+					return nil, err
+				}
+				return r, nil
+			})
 		},
 	})
 }
@@ -156,12 +62,8 @@ type publishRemoved struct {
 }
 
 func (r publishRemoved) text(p *term.Page) {
-	did := "removed"
-	if r.DryRun {
-		did = "would remove"
-	}
 	for _, one := range r.Removed {
-		p.Line("%s %s from what will be signed next", did, one)
+		p.Line("%s %s from what will be signed next", would(r.DryRun, "remove", "removed"), one)
 	}
 }
 
@@ -174,7 +76,8 @@ func (a *app) publishEditCommand() *cobra.Command {
 its labels. A label of another release of the tool moves here. Commands or labels
 that are not given do not change. Nothing is published before "kist publish
 sign".`,
-		example: "kist publish edit public/ zig@0.14.0 --command bin/zig --label stable",
+		example: `kist publish edit public/ zig@0.14.0 --command bin/zig
+kist publish edit public/ zig@0.14.0 --label stable --label 0.14`,
 		exits:   []int{0, 1, 2, 3, 4, 8},
 		args:    exactly(2),
 		changes: true,
@@ -196,16 +99,13 @@ sign".`,
 			case commands == nil && labels == nil:
 				return nil, usage("publish edit: nothing to change; use --command, --label or --no-labels")
 			}
-			d, closeDir, err := a.openPublished(args[0])
-			if err != nil {
-				return nil, err
-			}
-			defer closeDir()
-			done, err := d.Edit(tool, version, publish.Edit{Commands: commands, Labels: labels})
-			if err != nil {
-				return nil, err
-			}
-			return publishEdited{a.flags.dryRun, tool, version, done.Release.Commands, done.Release.Labels, done.Moved}, nil
+			return a.withPublished(args[0], func(d publish.Dir) (result, error) {
+				done, err := d.Edit(tool, version, publish.Edit{Commands: commands, Labels: labels})
+				if err != nil {
+					return nil, err
+				}
+				return publishEdited{a.flags.dryRun, tool, version, done.Release.Commands, done.Release.Labels, done.Moved}, nil
+			})
 		},
 	})
 }
@@ -221,62 +121,8 @@ type publishEdited struct {
 }
 
 func (r publishEdited) text(p *term.Page) {
-	has := "has"
-	if r.DryRun {
-		has = "would have"
-	}
-	p.Line("%s %s %s, once it is signed:", r.Tool, r.Version, has)
+	p.Line("%s %s %s, once it is signed:", r.Tool, r.Version, would(r.DryRun, "have", "has"))
 	field(p, "commands", strings.Join(r.Commands, " "))
 	field(p, "labels", orDash(r.Labels))
-	for _, label := range r.Moved {
-		field(p, "note", fmt.Sprintf("label %s moved here from another version", label))
-	}
-}
-
-func (a *app) publishPruneCommand() *cobra.Command {
-	return a.command(verb{
-		use: "prune DIR", short: "Remove the files that no release uses any more",
-		long: `Removes the files below DIR/blobs that neither the published manifest nor a draft
-or waiting one names. Only a file in a directory named after its digest is
-removed; other files that no manifest names are kept and listed (exit 10).`,
-		example: "kist publish prune public/",
-		exits:   []int{0, 1, 2, 3, 4, 8, 10},
-		args:    exactly(1),
-		changes: true,
-		run: func(_ context.Context, args []string) (result, error) {
-			root, err := openRoot(args[0], false)
-			if err != nil {
-				return nil, err
-			}
-			defer root.Close()
-			done, err := publish.Dir{Root: root}.Prune(a.flags.dryRun)
-			r := publishPruned{a.flags.dryRun, done.Removed, done.Bytes, done.Kept}
-			if err == nil && len(done.Kept) > 0 {
-				err = &plainError{"kept", fmt.Sprintf("kept %s that no release names: not in a directory named after its digest", term.Count(len(done.Kept), "file"))}
-			}
-			return r, err
-		},
-	})
-}
-
-// publishPruned is what publish prune did.
-type publishPruned struct {
-	DryRun  bool     `json:"dry_run,omitempty"`
-	Removed []string `json:"removed,omitempty"` // below DIR
-	Bytes   int64    `json:"bytes"`
-	Kept    []string `json:"kept,omitempty"`
-}
-
-func (r publishPruned) text(p *term.Page) {
-	did := "removed"
-	if r.DryRun {
-		did = "would remove"
-	}
-	for _, name := range r.Removed {
-		p.Line("%s %s", did, name)
-	}
-	for _, name := range r.Kept {
-		p.Line("kept %s", name)
-	}
-	p.Line("%s %s, %s", did, term.Count(len(r.Removed), "file"), term.ByteSize(r.Bytes))
+	movedText(p, r.Moved)
 }

@@ -12,13 +12,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/native"
@@ -203,7 +203,7 @@ func (r *proof) artifact(a record.Artifact, document verify.Document) error {
 		return err
 	}
 	return r.signed(e, func(p verify.Policy) error {
-		_, err := p.File(a.Name, &ctxFile{blob.File, r.ctx}, proof)
+		_, err := p.File(a.Name, manifests.ContextReader{ReadSeeker: blob.File, Ctx: r.ctx}, proof)
 		return err
 	})
 }
@@ -302,17 +302,4 @@ func (r *proof) archive(a record.Artifact) (download.Blob, error) {
 		return blob, &LostError{r.head.Ref(), "its signature is over " + a.Name + " itself, which is no longer in the cache"}
 	}
 	return blob, err
-}
-
-// A ctxFile is a file whose reads fail once ctx is done.
-type ctxFile struct {
-	*os.File
-	ctx context.Context
-}
-
-func (f *ctxFile) Read(p []byte) (int, error) {
-	if err := f.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return f.File.Read(p)
 }

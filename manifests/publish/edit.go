@@ -3,7 +3,6 @@ package publish
 import (
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -210,90 +209,17 @@ func unknownRelease(m *native.Manifest, tool, version string) error {
 	return &manifests.UnknownVersionError{Channel: m.Channel, Tool: tool, Version: version, Near: manifests.Near(version, versions)}
 }
 
-// How far a release has come.
-const (
-	Published = "published" // users get it
-	Waiting   = "waiting"   // it is in the manifest that gathers its signatures
-	Drafted   = "draft"     // nobody has signed it yet
-	Removed   = "removed"   // users get it, until what was changed is published
-)
-
-// A Listed release and how far it has come.
-type Listed struct {
-	native.Release
-	State string
-}
-
-// List returns the channel's name and its releases: those that will be there
-// once everything is signed, and the published ones that will not.
-func (d Dir) List() (channel string, list []Listed, err error) {
-	s, err := d.load()
-	if err != nil {
-		return "", nil, err
-	}
-	m, err := s.work()
-	if err != nil {
-		return "", nil, err
-	}
-	editions := map[string]map[[2]string]string{} // of each state, the text of its releases
-	var published *native.Manifest
-	for _, f := range []struct {
-		state string
-		file
-	}{{Published, file{ManifestFile, s.published}}, {Waiting, file{NextFile, s.next}}} {
-		if f.data == nil {
-			continue
-		}
-		one, err := parse(f.name, f.data)
-		if err != nil {
-			return "", nil, err
-		}
-		if f.state == Published {
-			published = one
-		}
-		editions[f.state] = texts(one)
-	}
-	now := texts(m)
-	for _, r := range m.Releases {
-		key, state := [2]string{r.Tool, r.Version}, Drafted
-		switch now[key] {
-		case editions[Published][key]:
-			state = Published
-		case editions[Waiting][key]:
-			state = Waiting
-		}
-		list = append(list, Listed{r, state})
-	}
-	if published != nil {
-		for _, r := range published.Releases {
-			if _, there := now[[2]string{r.Tool, r.Version}]; !there {
-				list = append(list, Listed{r, Removed})
-			}
-		}
-	}
-	return s.channel, list, nil
-}
-
-// texts are the releases of m by tool and version, as one text each.
-func texts(m *native.Manifest) map[[2]string]string {
-	all := map[[2]string]string{}
-	for _, r := range m.Releases {
-		all[[2]string{r.Tool, r.Version}] = fmt.Sprintf("%v %v %v %v", r.Labels, r.Commands, r.Witness, r.Artifacts)
-	}
-	return all
-}
-
-// Pruned says what Prune did.
+// Pruned is what Prune removed and kept.
 type Pruned struct {
-	Removed []string // paths
-	Bytes   int64    // in them
-	Kept    []string // files below blobs that nothing names and that are no blobs by their digest
+	Removed []string `json:"removed,omitempty"` // paths
+	Bytes   int64    `json:"bytes"`             // size of the removed files
+	Kept    []string `json:"kept,omitempty"`    // files that no manifest names, not in a directory named after their digest
 }
 
 // Prune removes the blobs that no manifest of the directory names: neither the
-// published one nor the one that waits for signatures, the draft, or stamped
-// bytes. A blob is a regular file blobs/<sha256>/<name> with that digest; whatever
-// else is there stays, and is in Kept. With dryRun nothing is removed.
+// published one nor the one that waits for signatures, the draft, or stamped bytes. A
+// blob is a regular file blobs/<sha256>/<name> with that digest. Prune keeps all other
+// files and lists them in Kept. With dryRun nothing is removed.
 func (d Dir) Prune(dryRun bool) (Pruned, error) {
 	var done Pruned
 	if _, err := d.load(); err != nil {

@@ -309,10 +309,11 @@ func GuessStrip(paths []string) (strip int, dropped string) {
 	return 1, dropped
 }
 
-// NotGuessed returns an *InputError: the name of file does not tell what, and flag does.
-func NotGuessed(file, what, flag string) error {
-	if flag == "format" && IsCompanion(file) {
+// NotGuessed returns an *InputError: the name of file does not say what, which is also the
+// name of the flag that does.
+func NotGuessed(file, what string) error {
+	if what == "format" && IsCompanion(file) {
 		return &InputError{fmt.Sprintf("%s is no release, by its name: checksums, signatures and the like are not added", file)}
 	}
-	return &InputError{fmt.Sprintf("the name of %s does not tell its %s; say --%s", file, what, flag)}
+	return &InputError{fmt.Sprintf("the name of %s does not tell its %s; say --%s", file, what, what)}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -38,24 +37,72 @@ func (c KeysChange) IsZero() bool {
 
 // KeysSigned is the state of a keys document and its signatures.
 type KeysSigned struct {
-	Keys      *native.Keys
-	InForce   bool                 // it is published; else it waits in NextRotationFile
-	Old, New  Quorum               // signatures by the keys of the previous document, and by its own
-	Missing   []verify.Fingerprint // keys that can sign it and have not, if more signatures are needed
-	Claims    []verify.Claim       // its signatures, with the signers that they claim
-	Findings  []verify.Finding
-	Unchanged bool // the signature was already there
-	Dropped   bool // the document replaced one that was waiting for signatures
+	Channel   string               `json:"channel"`
+	Version   uint64               `json:"version"`
+	Expires   time.Time            `json:"expires"`
+	Threshold int                  `json:"threshold"`
+	Keys      []verify.Fingerprint `json:"keys"`
+	Revoked   []verify.Fingerprint `json:"revoked,omitempty"`
+	Serial    uint64               `json:"serial,omitempty"`  // at which manifests start over; 0: they do not
+	InForce   bool                 `json:"in_force"`          // it is published; else it waits in NextRotationFile
+	Old       Quorum               `json:"signed_by_old"`     // signatures by the keys of the previous document
+	New       Quorum               `json:"signed_by_new"`     // signatures by its own keys
+	Missing   []verify.Fingerprint `json:"missing,omitempty"` // keys that can sign it and have not, if more signatures are needed
+	Claims    []verify.Claim       `json:"signatures,omitempty"`
+	Unchanged bool                 `json:"unchanged,omitempty"` // the signature was already there
 	// Manifest counts the signatures on the published manifest by the keys of this
 	// document: once it is in force, users accept no others. Need is 0 if nothing is
 	// published. ManifestMissing are the keys that have not signed the manifest, if
 	// more signatures are needed.
-	Manifest        Quorum
-	ManifestMissing []verify.Fingerprint
+	Manifest        Quorum               `json:"manifest_signed_by_new"`
+	ManifestMissing []verify.Fingerprint `json:"manifest_missing,omitempty"`
+
+	Text     []byte           `json:"-"` // the document, to be signed elsewhere
+	Dropped  bool             `json:"-"` // the document replaced one that was waiting for signatures
+	Findings []verify.Finding `json:"-"` // problems that its keys will have soon
 }
 
 // Enough reports whether the document has enough signatures.
 func (k KeysSigned) Enough() bool { return k.Old.Reached() && k.New.Reached() }
+
+// A Signature is how a document is signed next: with a secret key, or by a signature that
+// was made elsewhere, armored or binary. Zero: not yet.
+type Signature struct {
+	Key  *verify.SecretKey
+	Made []byte
+}
+
+// ChangeKeys prepares the next keys document, if c or by.Validity asks for one or there is
+// none to sign yet, and signs it as SignKeys or AttachKeys do. With an error it returns
+// what preparing found and dropped.
+func (d Dir) ChangeKeys(c KeysChange, by Stamp, sig Signature) (KeysSigned, error) {
+	waiting, block, err := d.waitingKeys()
+	if err != nil {
+		return KeysSigned{}, err
+	}
+	if sig.Key != nil {
+		c.Signer = sig.Key.Keyring()
+	}
+	var prepared, done KeysSigned
+	unsigned := sig.Key == nil && sig.Made == nil
+	if !c.IsZero() || by.Validity > 0 || unsigned && waiting == nil {
+		if prepared, err = d.PrepareKeys(c, by); err != nil {
+			return KeysSigned{}, err
+		}
+	}
+	switch {
+	case sig.Key != nil:
+		done, err = d.SignKeys(sig.Key, by)
+	case sig.Made != nil:
+		done, err = d.AttachKeys(sig.Made, by.Now)
+	case prepared.Text != nil:
+		return prepared, nil
+	default:
+		done, err = d.gathered(waiting, block, by.Now)
+	}
+	done.Findings, done.Dropped = prepared.Findings, prepared.Dropped
+	return done, err
+}
 
 // PrepareKeys stamps the next keys document, to be signed by SignKeys or AttachKeys. A
 // document that is gathering signatures is kept, with its signatures, if it states the
@@ -194,19 +241,6 @@ func (d Dir) KeysPending() (bool, error) {
 	return data != nil, err
 }
 
-// UnsignedKeys writes the keys document that is gathering signatures to w, to be signed
-// elsewhere.
-func (d Dir) UnsignedKeys(w io.Writer, now time.Time) (KeysSigned, error) {
-	_, data, block, err := d.unfinishedKeys()
-	if err != nil {
-		return KeysSigned{}, err
-	}
-	if _, err := w.Write(data); err != nil {
-		return KeysSigned{}, err
-	}
-	return d.gathered(data, block, now)
-}
-
 // unfinishedKeys returns the document that a further signer signs: the one that is
 // gathering signatures, else the one in force.
 func (d Dir) unfinishedKeys() (name string, data, block []byte, err error) {
@@ -262,7 +296,7 @@ func (d Dir) gathered(data, block []byte, now time.Time) (KeysSigned, error) {
 	if err != nil {
 		return KeysSigned{}, err
 	}
-	done := KeysSigned{Keys: k}
+	done := KeysSigned{Channel: k.Channel, Version: k.Version, Expires: k.Expires, Threshold: k.Threshold, Revoked: k.Revoked, Serial: k.Serial, Text: data}
 	if block != nil {
 		if done.Claims, err = verify.Claims(block, data); err != nil {
 			return done, err
@@ -271,6 +305,9 @@ func (d Dir) gathered(data, block []byte, now time.Time) (KeysSigned, error) {
 	ring, err := k.Keyring()
 	if err != nil {
 		return done, err
+	}
+	for _, pin := range ring.Pins() {
+		done.Keys = append(done.Keys, pin.Primary)
 	}
 	if done.New, done.Missing, err = (group{ring, k.Threshold}).count(data, block, now); err != nil {
 		return done, err

@@ -21,11 +21,11 @@ func TestKeysByGPG(t *testing.T) {
 			newPublic, _ := new.newKey(keys()["ed25519"])
 			d := newDesk(t)
 			attach := func(g *gpg) publish.KeysSigned {
-				var unsigned bytes.Buffer
-				if _, err := d.UnsignedKeys(&unsigned, d.now); err != nil {
+				unsigned, err := d.ChangeKeys(publish.KeysChange{}, publish.Stamp{Now: d.now}, publish.Signature{})
+				if err != nil {
 					t.Fatal(err)
 				}
-				done, err := d.AttachKeys(g.run(unsigned.Bytes(), "--detach-sign", "--armor"), d.now)
+				done, err := d.AttachKeys(g.run(unsigned.Text, "--detach-sign", "--armor"), d.now)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -111,7 +111,7 @@ func (d Dir) enforceWaitingKeys(now time.Time) (uint64, error) {
 	if err != nil || !done.InForce {
 		return 0, err
 	}
-	return done.Keys.Version, nil
+	return done.Version, nil
 }
 
 // enforceKeys puts a document that enough have signed in force. The one before

@@ -99,8 +99,8 @@ func TestKeysComeIntoForceWithEnoughSigners(t *testing.T) {
 	}
 
 	// third replaces second: both old keys and third must sign.
-	if done := d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t), third.Public(t)}, Revoke: []verify.Fingerprint{second.Primary()}}); done.Keys.Version != 2 || done.Keys.Threshold != 2 {
-		t.Errorf("prepared %+v", done.Keys)
+	if done := d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t), third.Public(t)}, Revoke: []verify.Fingerprint{second.Primary()}}); done.Version != 2 || done.Threshold != 2 {
+		t.Errorf("prepared %+v", done)
 	}
 	if done := d.signKeys(thirdSecret); done.InForce || done.New.Have != 1 || done.Old.Have != 0 {
 		t.Errorf("third alone: %+v", done)
@@ -108,15 +108,15 @@ func TestKeysComeIntoForceWithEnoughSigners(t *testing.T) {
 	if done := d.signKeys(d.secret); done.InForce || done.New.Have != 2 || done.Old.Have != 1 {
 		t.Errorf("third and first: %+v", done)
 	}
-	var unsigned bytes.Buffer
-	if _, err := d.UnsignedKeys(&unsigned, d.now); err != nil {
+	unsigned, err := d.ChangeKeys(publish.KeysChange{}, publish.Stamp{Now: d.now}, publish.Signature{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	other := append(bytes.Clone(unsigned.Bytes()), '\n')
+	other := append(bytes.Clone(unsigned.Text), '\n')
 	if _, err := d.AttachKeys(second.Sign(t, other, d.now), d.now); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("a signature over other bytes: %v", err)
 	}
-	if done, err := d.AttachKeys(second.Sign(t, unsigned.Bytes(), d.now), d.now); err != nil || !done.InForce {
+	if done, err := d.AttachKeys(second.Sign(t, unsigned.Text, d.now), d.now); err != nil || !done.InForce {
 		t.Errorf("all: %+v, %v", done, err)
 	}
 	s, err := d.follow(2, d.key, second)
@@ -193,18 +193,18 @@ func TestKeysChangeWithoutAGap(t *testing.T) {
 func TestSignKeysReissuesSignedKeys(t *testing.T) {
 	d := newDesk(t)
 	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}})
-	if done := d.signKeys(d.secret); !done.InForce || done.Keys.Version != 1 {
+	if done := d.signKeys(d.secret); !done.InForce || done.Version != 1 {
 		t.Fatalf("%+v", done)
 	}
 	d.now = d.now.AddDate(0, 10, 0)
-	if done := d.signKeys(d.secret); !done.InForce || done.Keys.Version != 2 || !done.Keys.Expires.Equal(d.now.Add(publish.DefaultKeysValidity)) {
+	if done := d.signKeys(d.secret); !done.InForce || done.Version != 2 || !done.Expires.Equal(d.now.Add(publish.DefaultKeysValidity)) {
 		t.Errorf("%+v", done)
 	}
 	d.now = d.now.AddDate(2, 0, 0)
 	if _, err := d.follow(1, d.key); !errors.Is(err, verify.ErrStale) {
 		t.Errorf("after it expired: %v", err)
 	}
-	if done := d.signKeys(d.secret); !done.InForce || done.Keys.Version != 3 {
+	if done := d.signKeys(d.secret); !done.InForce || done.Version != 3 {
 		t.Errorf("%+v", done)
 	}
 	if s, err := d.follow(1, d.key); err != nil || s.Edition.Version != 3 {

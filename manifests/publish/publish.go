@@ -69,8 +69,8 @@ const (
 	blobsDir      = "blobs"
 )
 
-// StateFiles returns all files of a directory except blobs and earlier keys documents.
-func StateFiles() []string {
+// stateFiles returns all files of a directory except blobs and earlier keys documents.
+func stateFiles() []string {
 	return []string{ManifestFile, SignatureFile, KeysFile, DraftFile, NextFile, NextFile + ".asc", UnsignedFile,
 		RotationFile, RotationSignatureFile, NextRotationFile, NextSignatureFile}
 }
@@ -83,6 +83,21 @@ type Dir struct {
 	// Wrote is called after each file that was written or removed, in tests that
 	// interrupt the process there. It is nil otherwise.
 	Wrote func(file string)
+}
+
+// CopyState copies all files of d except blobs and earlier keys documents to the directory
+// to, so that what an operation would do can be tried there.
+func (d Dir) CopyState(to *os.Root) error {
+	for _, file := range stateFiles() {
+		data, err := d.read(file, manifests.MaxManifest)
+		if err == nil && data != nil {
+			err = to.WriteFile(file, data, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // put writes data to file, durably.

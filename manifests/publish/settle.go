@@ -42,7 +42,7 @@ func (d Dir) settle(s state, data, block []byte, now time.Time, done Signed) (Si
 	if err != nil {
 		return Signed{}, err
 	}
-	done.Mark, done.Size = m.Mark(verify.DigestOf(data)), int64(len(data))
+	done.Mark, done.Text = m.Mark(verify.DigestOf(data)), data
 	done.Published = bytes.Equal(data, s.published)
 	have := s.block
 	if !done.Published {

@@ -3,7 +3,6 @@ package publish
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -51,18 +50,18 @@ func (by Stamp) times(usual time.Duration) (issued, expires time.Time, err error
 
 // Signed is the result of signing a manifest.
 type Signed struct {
-	Mark      verify.Mark // of the signed manifest
-	Size      int64       // of the signed manifest, in bytes
-	Published bool        // users get it; else it waits for more signatures in NextFile
-	Signers   Quorum      // how many of the required signers have signed it
-	Missing   []verify.Fingerprint
-	Claims    []verify.Claim   // its signatures, with the signers that they claim
-	Cosigned  bool             // the signature was added to earlier ones
-	Dropped   uint64           // serial of a waiting manifest that this one replaced; 0: none
-	Unproved  bool             // by Attach: the signer's certificate is not known here
-	Findings  []verify.Finding // problems that the signer's key will have soon
-	Unchanged bool             // the signature was already there
-	Keys      uint64           // version of the keys document that this signature put in force; 0: none
+	Mark      verify.Mark          `json:"mark"`              // of the signed manifest
+	Published bool                 `json:"published"`         // users get it; else it waits for more signatures in NextFile
+	Signers   Quorum               `json:"signers,omitzero"`  // how many of the required signers have signed it
+	Missing   []verify.Fingerprint `json:"missing,omitempty"` // keys that have not signed it, if more signatures are needed
+	Claims    []verify.Claim       `json:"signatures,omitempty"`
+	Cosigned  bool                 `json:"cosigned,omitempty"`      // the signature was added to earlier ones
+	Unproved  bool                 `json:"unproved,omitempty"`      // by Attach: the signer's certificate is not known here
+	Unchanged bool                 `json:"unchanged,omitempty"`     // the signature was already there
+	Keys      uint64               `json:"keys_in_force,omitempty"` // version of the keys document that this signature put in force; 0: none
+	Text      []byte               `json:"-"`                       // the manifest
+	Dropped   uint64               `json:"-"`                       // serial of a waiting manifest that this one replaced; 0: none
+	Findings  []verify.Finding     `json:"-"`                       // problems that the signer's key will have soon
 }
 
 // A KeyError reports that a key cannot sign for a channel, because users would refuse its
@@ -171,33 +170,32 @@ func lint(now time.Time, certificates ...[]byte) ([]verify.Finding, error) {
 	return findings, nil
 }
 
-// Unsigned writes the bytes to be signed elsewhere to w: the manifest that waits for
-// signatures, if nothing was changed since, or else what Sign would stamp. They are
-// stored in the directory until Attach adds the signature. The published manifest does
-// not change.
-func (d Dir) Unsigned(w io.Writer, by Stamp) (verify.Mark, error) {
+// Unsigned returns the text and mark of the manifest to be signed elsewhere: the one that
+// waits for signatures, if nothing was changed since, or else what Sign would stamp. The
+// text is stored in the directory until Attach adds the signature. The published manifest
+// does not change.
+func (d Dir) Unsigned(by Stamp) (Signed, error) {
 	s, err := d.load()
 	if err != nil {
-		return verify.Mark{}, err
+		return Signed{}, err
 	}
 	m, err := s.work()
 	if err != nil {
-		return verify.Mark{}, err
+		return Signed{}, err
 	}
 	data := s.next
 	if s.draft != nil || s.next == nil || m.Mark(verify.Digest{}).Fresh(by.Now) != nil {
 		if data, err = d.stamp(s, m, by); err != nil {
-			return verify.Mark{}, err
+			return Signed{}, err
 		}
 		if m, err = native.ParseDraft(data); err != nil {
-			return verify.Mark{}, err
+			return Signed{}, err
 		}
 		if err := d.put(UnsignedFile, data); err != nil {
-			return verify.Mark{}, err
+			return Signed{}, err
 		}
 	}
-	_, err = w.Write(data)
-	return m.Mark(verify.DigestOf(data)), err
+	return Signed{Mark: m.Mark(verify.DigestOf(data)), Text: data}, nil
 }
 
 // matches reports whether a signature in block is over data, by the part of its digest

@@ -35,15 +35,16 @@ type Verification struct {
 
 // A Report is the result of a successful Verify.
 type Report struct {
-	Manifest  *native.Manifest
-	Catalog   manifests.Catalog // what users see, with locations below Here
-	Evidence  verify.Evidence   // how the manifest was verified
-	Files     int               // artifacts in the directory, all verified
-	Bytes     int64             // their size
-	Missing   int               // artifacts that are missing, if Verification.Partial
-	Elsewhere int               // artifacts at URLs, which were not checked
-	Notes     []string          // remarks for the publisher
-	Findings  []verify.Finding  // problems that the keys will have soon
+	Files     int              `json:"files"`               // artifacts in the directory, all verified
+	Missing   int              `json:"missing,omitempty"`   // artifacts that are missing, if Verification.Partial
+	Elsewhere int              `json:"elsewhere,omitempty"` // artifacts at URLs, which were not checked
+	Bytes     int64            `json:"bytes"`               // size of Files
+	Evidence  verify.Evidence  `json:"evidence"`            // how the manifest was verified
+	Notes     []string         `json:"notes,omitempty"`     // remarks for the publisher
+	Manifest  *native.Manifest `json:"-"`
+	// Catalog is what users see, with locations below Here.
+	Catalog  manifests.Catalog `json:"-"`
+	Findings []verify.Finding  `json:"-"` // problems that the keys will have soon
 }
 
 // Verify checks the directory as a user does who trusts v.Keys: the keys documents, the

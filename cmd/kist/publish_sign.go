@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install/host"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/verify"
+)
+
+// signing is how a document is signed: by the flags that publish sign and publish keys
+// share.
+type signing struct {
+	secret, out, attach string
+	days                int
+}
+
+func (s *signing) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&s.secret, "secret-key", "", "sign with the secret key in `FILE`")
+	f.StringVar(&s.out, "unsigned-out", "", "write what is to be signed to `FILE`")
+	f.StringVar(&s.attach, "attach", "", "add the signature in `FILE`")
+}
+
+// check validates the flags, and counts the ways to sign that are given.
+func (s signing) check(verb string, minDays int) (ways int, err error) {
+	for _, way := range []string{s.secret, s.out, s.attach} {
+		if way != "" {
+			ways++
+		}
+	}
+	if ways > 1 {
+		return ways, usage("%s: want one of --secret-key, --unsigned-out and --attach", verb)
+	}
+	if s.days < minDays || time.Duration(s.days)*24*time.Hour > verify.MaxLife {
+		return ways, usage("%s: --days %d: want 1 to %d", verb, s.days, int(verify.MaxLife.Hours()/24))
+	}
+	return ways, nil
+}
+
+func (s signing) stamp(now time.Time) publish.Stamp {
+	return publish.Stamp{Now: now, Validity: time.Duration(s.days) * 24 * time.Hour}
+}
+
+// read reads the secret key or the signature that is named.
+func (s signing) read() (sig publish.Signature, err error) {
+	if s.attach != "" {
+		sig.Made, err = readFile(s.attach, manifests.MaxSignature)
+	}
+	if s.secret == "" || err != nil {
+		return sig, err
+	}
+	secret, err := readFile(s.secret, verify.MaxKeyring)
+	if err != nil {
+		return sig, err
+	}
+	sig.Key, err = verify.ReadSecretKey(secret)
+	clear(secret)
+	if err != nil {
+		err = &keyFileError{[]string{s.secret}, true, err}
+	}
+	return sig, err
+}
+
+// writeUnsigned writes the bytes to be signed elsewhere, if a file is named for them,
+// except in a dry run.
+func (a *app) writeUnsigned(file string, text []byte) error {
+	if a.flags.dryRun || file == "" {
+		return nil
+	}
+	return writeFile(file, text)
+}
+
+func (a *app) publishSignCommand() *cobra.Command {
+	var o signing
+	var keys []string
+	return a.command(verb{
+		use:   "sign DIR --secret-key FILE | --unsigned-out FILE | --attach SIGNATURE",
+		short: "Sign what was added, here or elsewhere",
+		long: `Gives the manifest the next serial and its dates, and signs it. It is published
+once enough keys have signed it: as many as keys.toml requires, or without
+keys.toml all that signed the published manifest. Until then it waits in
+channel.next.toml: pass the directory on, and have the next signer run this
+command. To sign on another machine or with a smart card, write the exact bytes
+with --unsigned-out, sign them there, and add the signature with --attach. A
+secret key file must have no passphrase.`,
+		example: `kist publish sign public/ --secret-key secret.asc
+kist publish sign public/ --unsigned-out next.toml
+gpg --armor --detach-sign next.toml
+kist publish sign public/ --attach next.toml.asc`,
+		exits:   []int{0, 1, 2, 3, 4, 5, 8},
+		args:    exactly(1),
+		changes: true,
+		flags: func(f *pflag.FlagSet) {
+			o.addFlags(f)
+			f.StringArrayVar(&keys, "key", nil, "with --attach: a `FILE` of public keys to verify it with (repeatable)")
+			f.IntVar(&o.days, "days", int(publish.DefaultValidity.Hours()/24), "how long it is fresh: `N` days")
+		},
+		run: func(_ context.Context, args []string) (result, error) {
+			ways, err := o.check("publish sign", 1)
+			if err != nil {
+				return nil, err
+			}
+			if ways == 0 {
+				return nil, usage("publish sign: want one of --secret-key, --unsigned-out and --attach")
+			}
+			if len(keys) > 0 && o.attach == "" {
+				return nil, usage("publish sign: --key goes with --attach")
+			}
+			return a.withPublished(args[0], func(d publish.Dir) (result, error) {
+				done, err := a.publishSign(d, o, keys)
+				if err != nil {
+					return nil, err
+				}
+				a.warnOfSigned(done)
+				return publishSigned{a.flags.dryRun, done, o.out, args[0]}, nil
+			})
+		},
+	})
+}
+
+func (a *app) publishSign(d publish.Dir, o signing, keyFiles []string) (done publish.Signed, err error) {
+	sig, err := o.read()
+	if err != nil {
+		return done, err
+	}
+	keys, err := readFiles(keyFiles, verify.MaxKeyring)
+	if err != nil {
+		return done, err
+	}
+	switch {
+	case sig.Key != nil:
+		return d.Sign(sig.Key, o.stamp(a.now))
+	case o.attach != "":
+		return d.Attach(sig.Made, a.now, keys...)
+	}
+	if done, err = d.Unsigned(o.stamp(a.now)); err == nil {
+		err = a.writeUnsigned(o.out, done.Text)
+	}
+	return done, err
+}
+
+// largeManifest is the size from which a publisher is warned that a manifest nears
+// its limit.
+const largeManifest = manifests.MaxManifest / 2
+
+func (a *app) warnOfSigned(s publish.Signed) {
+	a.warnOfKeys(s.Findings)
+	if s.Unproved {
+		a.Warn("the certificate of that signer is not known here, so the signature was not verified; give it with --key FILE")
+	}
+	if s.Dropped > 0 && !a.flags.dryRun {
+		a.Warn("serial %d was waiting for signatures and is replaced by this manifest", s.Dropped)
+	}
+	if size := int64(len(s.Text)); size >= largeManifest {
+		a.Warn("the manifest has %s of at most %s; remove old releases with kist publish remove", term.ByteSize(size), term.ByteSize(manifests.MaxManifest))
+	}
+}
+
+// publishSigned is what publish sign did.
+type publishSigned struct {
+	DryRun bool `json:"dry_run,omitempty"`
+	publish.Signed
+	Unsigned string `json:"unsigned,omitempty"` // file with the bytes to sign
+
+	dir string
+}
+
+func (r publishSigned) text(p *term.Page) {
+	edition := fmt.Sprintf("channel %s: %s", r.Mark.Channel, freshness(r.Mark))
+	const waits = "; waits for more signatures in " + publish.NextFile
+	switch {
+	case r.DryRun && r.Unsigned != "":
+		p.Line("would write %s to %s", edition, r.Unsigned)
+	case r.Unsigned != "":
+		p.Line("%s: wrote %s", edition, r.Unsigned)
+		p.Line("sign it: gpg --armor --detach-sign %s", host.Quote(r.Unsigned))
+	case r.DryRun && r.Published:
+		p.Line("would sign %s", edition)
+	case r.DryRun:
+		p.Line("would sign %s, which would then wait for more signatures", edition)
+	case r.Unchanged && r.Published:
+		p.Line("%s: already has this signature", edition)
+	case r.Unchanged:
+		p.Line("%s: already has this signature%s", edition, waits)
+	case r.Cosigned && r.Published:
+		p.Line("%s: signature added", edition)
+	case r.Published:
+		p.Line("%s: signed", edition)
+	default:
+		p.Line("%s: signed%s; until then users get the manifest published before", edition, waits)
+	}
+	for _, c := range r.Claims {
+		who := c.KeyID
+		if c.Issuer != "" {
+			who = c.Issuer.Spaced()
+		}
+		field(p, "signed by", who)
+	}
+	if r.Unsigned == "" && !r.Published {
+		field(p, "signed", fmt.Sprintf("by %d of %d required keys", r.Signers.Have, r.Signers.Need))
+		nextSigners(p, r.dir, r.Signers, r.Missing)
+	}
+	if r.Keys > 0 {
+		p.Line("version %d of the keys is now in force", r.Keys)
+	}
+}
+
+// nextSigners writes which of the missing keys must sign the manifest, and how.
+func nextSigners(p *term.Page, dir string, q publish.Quorum, missing []verify.Fingerprint) {
+	for _, f := range missing {
+		field(p, "not yet", f.Spaced())
+	}
+	who, n := fmt.Sprintf("%d of them", q.Need-q.Have), len(missing)
+	switch {
+	case n == 1 && q.Need-q.Have == 1:
+		who = "that key"
+	case n == q.Need-q.Have:
+		who = "each of them"
+	}
+	field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", host.QuoteWords(dir), who))
+}
