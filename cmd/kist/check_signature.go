@@ -23,16 +23,17 @@ func (a *app) checkSignatureCommand() *cobra.Command {
 		short: "Check any file's OpenPGP signature under kist's policy",
 		long: `Like gpgv: is FILE signed by a key of the keyring? SIGNATURE is a detached
 signature; without it FILE must be clear-signed. A keyring may be binary or
-armored. There are no pins here: every key must be sound by itself, both when it
-signed and now, or with --at at that time (2026-11-22 or 2026-11-22T10:00:00Z).`,
-		example: "kist check-signature tool.tar.gz tool.tar.gz.asc --keyring vendor.asc",
-		exits:   []int{0, 2, 3, 4},
-		args:    between(1, 2),
-		local:   true,
+armored. No key is pinned: each must be valid by itself, both when it signed and
+now, or at the time of --at.`,
+		example: `kist check-signature tool.tar.gz tool.tar.gz.asc --keyring vendor.asc
+kist check-signature SHASUMS256.txt.asc --keyring a.asc --keyring b.asc --threshold 2`,
+		exits: []int{0, 2, 3, 4},
+		args:  between(1, 2),
+		local: true,
 		flags: func(f *pflag.FlagSet) {
-			f.StringArrayVar(&keyrings, "keyring", nil, "a `FILE` of keys that may have signed (repeatable)")
-			f.IntVar(&threshold, "threshold", 1, "how many of them must have: `N`; keys with the same secret count once")
-			f.StringVar(&at, "at", "", "check as of this `TIME`, not now: 2026-11-22 or 2026-11-22T10:00:00Z")
+			f.StringArrayVar(&keyrings, "keyring", nil, "keys that may have signed, in `FILE` (repeatable)")
+			f.IntVar(&threshold, "threshold", 1, "how many must have signed: `N`; keys with the same secret count once")
+			f.StringVar(&at, "at", "", "check as of `TIME`: 2026-11-22 or 2026-11-22T10:00:00Z")
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
 			if len(keyrings) == 0 {

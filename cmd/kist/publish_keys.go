@@ -10,7 +10,6 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
-	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/verify"
 )
@@ -18,28 +17,27 @@ import (
 func (a *app) publishKeysCommand() *cobra.Command {
 	var o keysOptions
 	return a.command(verb{
-		use:   "keys DIR [--key FILE…] [--threshold N] [--revoke FINGERPRINT…] [--secret-key FILE | --unsigned-out FILE | --attach SIGNATURE]",
+		use:   "keys DIR [--key FILE…] [--threshold N] [--revoke FINGERPRINT…] [--secret-key FILE | …]",
 		short: "Set which keys sign from now on, and how many must",
-		long: `Makes keys.toml, which tells a channel's users of new keys. The keys given with
---key replace all others; without a flag, that setting does not change. The
-document comes into force once it has signatures of the threshold of the keys in
-force (for the first document, of all that signed the published manifest) and of
-the threshold of the new keys, and the published manifest has those of the new
-keys, too (kist publish sign), so that users can always update. Until then it
-waits in keys.next.toml: pass the directory on, and have the next signer run this
-command with only --secret-key, or --unsigned-out and --attach. If the document
-is in force, that renews it before it expires.`,
-		example: `kist publish keys public/ --key alice.asc --key bob.asc --threshold 2 --secret-key alice.sec
-kist publish keys public/ --secret-key bob.sec`,
+		long: `Makes keys.toml, which tells users which keys sign from now on. The keys given
+with --key replace all others; what no flag sets does not change. The document
+comes into force once enough of the keys in force (for the first document, all
+that signed the published manifest) and enough of the new keys have signed it,
+and enough of the new keys have signed the published manifest (kist publish
+sign), so that users can always update. Until then it waits in keys.next.toml,
+and the next signer runs this command with only --secret-key, or --unsigned-out
+and --attach. The same renews a document in force before it expires.`,
+		example: `kist publish keys public/ --key a.asc --key b.asc --threshold 2 --secret-key a.sec
+kist publish keys public/ --secret-key b.sec`,
 		exits:   []int{0, 1, 2, 3, 4, 8},
 		args:    exactly(1),
 		changes: true,
 		flags: func(f *pflag.FlagSet) {
-			f.StringArrayVar(&o.keys, "key", nil, "a `FILE` of public keys that sign from now on: all of them (repeatable)")
+			f.StringArrayVar(&o.keys, "key", nil, "all public keys that sign from now on: `FILE` (repeatable)")
 			f.IntVar(&o.threshold, "threshold", 0, "how many of them must sign: `N`, 1 to 5")
-			f.StringArrayVar(&o.revoke, "revoke", nil, "a key that never counts again, by its full `FINGERPRINT` (repeatable)")
-			f.Uint64Var(&o.serial, "recover-serial", 0, "restart manifest serials from `S`, after one that was too high")
-			f.IntVar(&o.days, "days", 0, fmt.Sprintf("how long the document is valid: `N` days; default %d", int(publish.DefaultKeysValidity.Hours()/24)))
+			f.StringArrayVar(&o.revoke, "revoke", nil, "key never to accept again: `FINGERPRINT` (repeatable)")
+			f.Uint64Var(&o.serial, "recover-serial", 0, "restart serials at `S`, after one that was too high")
+			f.IntVar(&o.days, "days", 0, fmt.Sprintf("how long it is valid: `N` days; default %d", int(publish.DefaultKeysValidity.Hours()/24)))
 			o.addFlags(f)
 		},
 		run: func(_ context.Context, args []string) (result, error) {
@@ -91,8 +89,6 @@ func (o keysOptions) change() (c publish.KeysChange, err error) {
 		return c, usage("publish keys: name the keys that sign from now on with --key FILE")
 	case o.attach != "" && !noChange:
 		return c, usage("publish keys: --attach adds a signature to an existing document, so no other change is possible")
-	case o.threshold < 0 || o.threshold > native.MaxKeys:
-		return c, usage("publish keys: --threshold %d: want 1 to %d", o.threshold, native.MaxKeys)
 	}
 	c.Threshold, c.Serial = o.threshold, o.serial
 	for _, s := range o.revoke {

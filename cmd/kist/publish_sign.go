@@ -38,8 +38,8 @@ func (s signing) check(verb string, minDays int) (ways int, err error) {
 	if ways > 1 {
 		return ways, usage("%s: want one of --secret-key, --unsigned-out and --attach", verb)
 	}
-	if s.days < minDays || time.Duration(s.days)*24*time.Hour > verify.MaxLife {
-		return ways, usage("%s: --days %d: want 1 to %d", verb, s.days, int(verify.MaxLife.Hours()/24))
+	if most := int(verify.MaxLife.Hours() / 24); s.days < minDays || s.days > most {
+		return ways, usage("%s: --days %d: want 1 to %d", verb, s.days, most)
 	}
 	return ways, nil
 }
@@ -83,13 +83,12 @@ func (a *app) publishSignCommand() *cobra.Command {
 	return a.command(verb{
 		use:   "sign DIR --secret-key FILE | --unsigned-out FILE | --attach SIGNATURE",
 		short: "Sign what was added, here or elsewhere",
-		long: `Gives the manifest the next serial and its dates, and signs it. It is published
+		long: `Gives the manifest the next serial and new dates, and signs it. It is published
 once enough keys have signed it: as many as keys.toml requires, or without
 keys.toml all that signed the published manifest. Until then it waits in
-channel.next.toml: pass the directory on, and have the next signer run this
-command. To sign on another machine or with a smart card, write the exact bytes
-with --unsigned-out, sign them there, and add the signature with --attach. A
-secret key file must have no passphrase.`,
+channel.next.toml, and the next signer runs this command on the directory. To
+sign on another machine or with a smart card, use --unsigned-out, then --attach.
+A secret key file must have no passphrase.`,
 		example: `kist publish sign public/ --secret-key secret.asc
 kist publish sign public/ --unsigned-out next.toml
 gpg --armor --detach-sign next.toml
@@ -99,7 +98,7 @@ kist publish sign public/ --attach next.toml.asc`,
 		changes: true,
 		flags: func(f *pflag.FlagSet) {
 			o.addFlags(f)
-			f.StringArrayVar(&keys, "key", nil, "with --attach: a `FILE` of public keys to verify it with (repeatable)")
+			f.StringArrayVar(&keys, "key", nil, "public keys for --attach, in `FILE` (repeatable)")
 			f.IntVar(&o.days, "days", int(publish.DefaultValidity.Hours()/24), "how long it is fresh: `N` days")
 		},
 		run: func(_ context.Context, args []string) (result, error) {
@@ -114,7 +113,17 @@ kist publish sign public/ --attach next.toml.asc`,
 				return nil, usage("publish sign: --key goes with --attach")
 			}
 			return a.withPublished(args[0], func(d publish.Dir) (result, error) {
-				done, err := a.publishSign(d, o, keys)
+				sig, err := o.read()
+				if err == nil {
+					sig.Keys, err = readFiles(keys, verify.MaxKeyring)
+				}
+				if err != nil {
+					return nil, err
+				}
+				done, err := d.SignBy(sig, o.stamp(a.now))
+				if err == nil {
+					err = a.writeUnsigned(o.out, done.Text)
+				}
 				if err != nil {
 					return nil, err
 				}
@@ -123,27 +132,6 @@ kist publish sign public/ --attach next.toml.asc`,
 			})
 		},
 	})
-}
-
-func (a *app) publishSign(d publish.Dir, o signing, keyFiles []string) (done publish.Signed, err error) {
-	sig, err := o.read()
-	if err != nil {
-		return done, err
-	}
-	keys, err := readFiles(keyFiles, verify.MaxKeyring)
-	if err != nil {
-		return done, err
-	}
-	switch {
-	case sig.Key != nil:
-		return d.Sign(sig.Key, o.stamp(a.now))
-	case o.attach != "":
-		return d.Attach(sig.Made, a.now, keys...)
-	}
-	if done, err = d.Unsigned(o.stamp(a.now)); err == nil {
-		err = a.writeUnsigned(o.out, done.Text)
-	}
-	return done, err
 }
 
 // largeManifest is the size from which a publisher is warned that a manifest nears
@@ -217,12 +205,5 @@ func nextSigners(p *term.Page, dir string, q publish.Quorum, missing []verify.Fi
 	for _, f := range missing {
 		field(p, "not yet", f.Spaced())
 	}
-	who, n := fmt.Sprintf("%d of them", q.Need-q.Have), len(missing)
-	switch {
-	case n == 1 && q.Need-q.Have == 1:
-		who = "that key"
-	case n == q.Need-q.Have:
-		who = "each of them"
-	}
-	field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", host.QuoteWords(dir), who))
+	field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %d of them", host.QuoteWords(dir), q.Need-q.Have))
 }

@@ -65,13 +65,6 @@ type KeysSigned struct {
 // Enough reports whether the document has enough signatures.
 func (k KeysSigned) Enough() bool { return k.Old.Reached() && k.New.Reached() }
 
-// A Signature is how a document is signed next: with a secret key, or by a signature that
-// was made elsewhere, armored or binary. Zero: not yet.
-type Signature struct {
-	Key  *verify.SecretKey
-	Made []byte
-}
-
 // ChangeKeys prepares the next keys document, if c or by.Validity asks for one or there is
 // none to sign yet, and signs it as SignKeys or AttachKeys do. With an error it returns
 // what preparing found and dropped.
@@ -122,7 +115,7 @@ func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 		next.Version, next.Threshold, next.Certificates = now.Version+1, now.Threshold, now.Certificates
 		next.Revoked = slices.Concat(now.Revoked, c.Revoke)
 	}
-	if c.Threshold > 0 {
+	if c.Threshold != 0 {
 		next.Threshold = c.Threshold
 	}
 	slices.Sort(next.Revoked)
@@ -133,8 +126,8 @@ func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 	if len(next.Certificates) == 0 {
 		return KeysSigned{}, &InputError{"name the keys that sign from now on"}
 	}
-	if next.Threshold > MaxThreshold {
-		return KeysSigned{}, &InputError{fmt.Sprintf("a threshold of %d: want at most %d, since a block must hold the signatures of two editions", next.Threshold, MaxThreshold)}
+	if next.Threshold < 1 || next.Threshold > MaxThreshold {
+		return KeysSigned{}, &InputError{fmt.Sprintf("a threshold of %d: want 1 to %d, since a block must hold the signatures of two editions", next.Threshold, MaxThreshold)}
 	}
 	if next.Threshold > len(next.Certificates) {
 		return KeysSigned{}, &InputError{fmt.Sprintf("a threshold of %d with %d keys", next.Threshold, len(next.Certificates))}

@@ -81,6 +81,25 @@ func (e *KeyError) Error() string {
 }
 func (*KeyError) Kind() string { return "untrusted" }
 
+// A Signature is how a document is signed next: with a secret key, or by a signature that
+// was made elsewhere, armored or binary. Zero: not yet.
+type Signature struct {
+	Key  *verify.SecretKey
+	Made []byte
+	Keys [][]byte // certificates to verify Made with
+}
+
+// SignBy signs the manifest as Sign or Attach do. Without a signature it is Unsigned.
+func (d Dir) SignBy(sig Signature, by Stamp) (Signed, error) {
+	switch {
+	case sig.Key != nil:
+		return d.Sign(sig.Key, by)
+	case sig.Made != nil:
+		return d.Attach(sig.Made, by.Now, sig.Keys...)
+	}
+	return d.Unsigned(by)
+}
+
 // Sign stamps the draft and signs it with key. When enough signers have signed it, it is
 // published; until then it waits in NextFile. Without a draft, Sign adds the signature
 // of key to the waiting manifest, or else to the published one. If key has signed the
