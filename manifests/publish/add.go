@@ -18,20 +18,20 @@ import (
 // An Addition is one file to be offered.
 type Addition struct {
 	Tool, Version string
-	Labels        []string        // taken from the tool's other releases
+	Labels        []string        // moved here from the tool's other releases
 	Commands      []string        // added to those of the release
 	Usual         []string        // commands of a release that would have none
-	Witness       *native.Witness // nil keeps the release's
+	Witness       *native.Witness // nil: the release's does not change
 	// Artifact states Platform, Component (empty: the tool), Optional, Format,
-	// Strip and Unpacked. Size, digest and chunks are those that Measure found, and
-	// Path is set by Add.
+	// Strip and Unpacked. Size, digest and chunks are those that Measure returned.
+	// Add sets Path.
 	Artifact native.Artifact
 	Name     string // base name of the file
 	// Open opens the file, to be read once from its start.
 	Open func() (io.ReadCloser, error)
 }
 
-// Measure reads a file to its end and returns what a manifest states of it.
+// Measure reads a file to its end and returns its size, digest and chunks.
 func Measure(r io.Reader) (native.Artifact, error) {
 	h, chunker := sha256.New(), verify.NewChunker()
 	size, err := io.Copy(io.MultiWriter(h, chunker), r)
@@ -44,23 +44,23 @@ func Measure(r io.Reader) (native.Artifact, error) {
 	return native.Artifact{Size: size, SHA256: verify.SHA256([sha256.Size]byte(h.Sum(nil))), Chunks: chunker.Chunks()}, nil
 }
 
-// Added says what became of one Addition.
+// Added is the result of one Addition.
 type Added struct {
 	Artifact native.Artifact
-	Release  native.Release // as the draft has it
-	Replaced bool           // the release had such an artifact before
-	Moved    []string       // labels that another release of the tool lost
+	Release  native.Release // with the artifact
+	Replaced bool           // the artifact replaced an earlier one
+	Moved    []string       // labels that moved from other releases of the tool
 }
 
-// A Draft is a change of the draft that is not written yet.
+// A Draft is a changed draft that is not written yet.
 type Draft struct {
 	dir      Dir
 	manifest *native.Manifest
 	list     []Addition
 }
 
-// Begin reads the draft, or what is published or waits for signatures where there
-// is none.
+// Begin reads the draft, else the manifest that waits for signatures, else the published
+// one.
 func (d Dir) Begin() (*Draft, error) {
 	s, err := d.load()
 	if err != nil {
@@ -73,35 +73,34 @@ func (d Dir) Begin() (*Draft, error) {
 	return &Draft{dir: d, manifest: m}, nil
 }
 
-// Add enters files, and returns what became of each. In a release that is there
-// already, an artifact takes the place of one for the same platform and component
-// in the same format. Nothing is written before Write. What no manifest can hold,
-// and what users could not install, is an *InputError.
+// Add puts files into the draft, and returns one result for each. In an existing
+// release, an artifact replaces the one for the same platform and component in the same
+// format. Nothing is written before Write. The error is an *InputError for a file that no
+// manifest can describe, or that users could not install.
 func (w *Draft) Add(list []Addition) ([]Added, error) {
-	type place struct {
+	type slot struct {
 		tool, version, component, format string
 		platform                         manifests.Platform
 	}
-	x, names, added := indexReleases(w.manifest), map[place]string{}, make([]Added, len(list))
+	x, names, added := indexReleases(w.manifest), map[slot]string{}, make([]Added, len(list))
 	w.list = slices.Clone(list)
 	for i := range w.list {
 		a := &w.list[i]
 		if err := a.complete(); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.Name, err)
 		}
-		p := place{a.Tool, a.Version, a.Artifact.Component, a.Artifact.Format, a.Artifact.Platform}
-		if other, taken := names[p]; taken {
-			return nil, &InputError{fmt.Sprintf("%s and %s are both %s of %s %s for %s in format %s", other, a.Name, p.component, p.tool, p.version, p.platform, p.format)}
+		s := slot{a.Tool, a.Version, a.Artifact.Component, a.Artifact.Format, a.Artifact.Platform}
+		if other, ok := names[s]; ok {
+			return nil, &InputError{fmt.Sprintf("%s and %s are both %s of %s %s for %s in format %s", other, a.Name, s.component, s.tool, s.version, s.platform, s.format)}
 		}
-		names[p] = a.Name
-		x.put(*a)
-		added[i] = x.added
+		names[s] = a.Name
+		added[i] = x.add(*a)
 	}
-	x.restore(w.manifest)
+	w.manifest.Releases = x.list()
 	touched := map[[2]string]bool{}
 	for i, a := range w.list {
 		touched[[2]string{a.Tool, a.Version}] = true
-		added[i].Release = x.release(a.Tool, a.Version)
+		added[i].Release = *x.versions[[2]string{a.Tool, a.Version}]
 	}
 	if err := checkReleases(w.manifest, func(r native.Release) bool { return touched[[2]string{r.Tool, r.Version}] }); err != nil {
 		return nil, &InputError{err.Error()}
@@ -112,7 +111,7 @@ func (w *Draft) Add(list []Addition) ([]Added, error) {
 	return added, nil
 }
 
-// complete fills in what follows from the rest.
+// complete checks a, and sets the fields of its artifact that follow from others.
 func (a *Addition) complete() error {
 	if path.Base(a.Name) != a.Name || a.Name == "." || a.Name == ".." {
 		return &InputError{fmt.Sprintf("%q is not the name of a file", a.Name)}
@@ -127,8 +126,8 @@ func (a *Addition) complete() error {
 	return nil
 }
 
-// Write copies the files into the directory, by their content, and writes the
-// draft. Where it fails, nothing is left of it.
+// Write copies the files into the directory, named by their content, and writes the
+// draft. If it fails, it removes what it copied.
 func (w *Draft) Write() error {
 	var stored []string
 	batch := rootfs.NewBatch(w.dir.Root, perm)
@@ -155,29 +154,28 @@ func (w *Draft) Write() error {
 	return errors.Join(err, batch.Discard(), w.dir.discard(stored))
 }
 
-// store copies the content to where the artifact says.
+// store copies the file of a to the path of its artifact.
 func (w *Draft) store(batch *rootfs.Batch, a Addition) error {
-	at := a.Artifact
 	content, err := a.Open()
 	if err != nil {
 		return err
 	}
 	defer content.Close()
-	if err := batch.Mkdir(path.Dir(at.Path), 0o755); err != nil {
+	if err := batch.Mkdir(path.Dir(a.Artifact.Path), 0o755); err != nil {
 		return err
 	}
 	h := sha256.New()
-	size, err := batch.Copy(at.Path, io.TeeReader(content, h))
+	size, err := batch.Copy(a.Artifact.Path, io.TeeReader(content, h))
 	if err != nil {
 		return err
 	}
-	if got := verify.SHA256([sha256.Size]byte(h.Sum(nil))); size != at.Size || got != at.SHA256 {
-		return fmt.Errorf("it changed while it was copied: %w", &verify.DigestError{Name: a.Name, Want: at.SHA256, Got: got})
+	if got := verify.SHA256([sha256.Size]byte(h.Sum(nil))); size != a.Artifact.Size || got != a.Artifact.SHA256 {
+		return fmt.Errorf("it changed while it was copied: %w", &verify.DigestError{Name: a.Name, Want: a.Artifact.SHA256, Got: got})
 	}
 	return nil
 }
 
-// discard removes files that were stored in vain, unless a manifest names them.
+// discard removes files that Write stored before it failed, unless a manifest names them.
 func (d Dir) discard(stored []string) error {
 	if len(stored) == 0 {
 		return nil
@@ -206,8 +204,8 @@ func (d Dir) removeEmpty(dir string) error {
 	return rootfs.Remove(d.Root, dir)
 }
 
-// namedFiles are the paths that a manifest of the directory names: the published
-// one, the one that waits for signatures, the draft, and stamped bytes.
+// namedFiles returns the paths that a manifest of the directory names: the published
+// one, the one that waits for signatures, the draft, or one that is being signed elsewhere.
 func (d Dir) namedFiles() (map[string]bool, error) {
 	named := map[string]bool{}
 	for _, file := range []string{ManifestFile, NextFile, DraftFile, UnsignedFile} {

@@ -84,7 +84,7 @@ func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 		}
 		done.Unchanged = bytes.Equal(have, joined)
 	}
-	return d.settle(s, data, block, now, done)
+	return d.finish(s, data, block, now, done)
 }
 
 // attachers returns the certificates that verify a signature made elsewhere, nil if none

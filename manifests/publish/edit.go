@@ -15,12 +15,11 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// An index finds releases of a manifest while artifacts are put into it.
+// An index finds the releases of a manifest while it is changed.
 type index struct {
-	order    map[string][]*native.Release // of each tool, in the manifest's order
+	order    map[string][]*native.Release // by tool, in the manifest's order
 	tools    []string                     // in the manifest's order
 	versions map[[2]string]*native.Release
-	added    Added // by the last put
 }
 
 func indexReleases(m *native.Manifest) *index {
@@ -40,11 +39,11 @@ func (x *index) append(tool string, r *native.Release) {
 	x.versions[[2]string{tool, r.Version}] = r
 }
 
-// put enters a, and returns its release.
-func (x *index) put(a Addition) *native.Release {
+// add adds the artifact of a, and its release if that is new.
+func (x *index) add(a Addition) Added {
 	r := x.versions[[2]string{a.Tool, a.Version}]
 	if r == nil {
-		// The newest comes first, which is what counts for versions without an order.
+		// The newest comes first: for versions without an order, the first is the latest.
 		r = &native.Release{Tool: a.Tool, Version: a.Version}
 		others := x.order[a.Tool]
 		x.order[a.Tool] = nil
@@ -54,7 +53,7 @@ func (x *index) put(a Addition) *native.Release {
 		}
 		x.order[a.Tool] = append(x.order[a.Tool], others...)
 	}
-	x.added = Added{Artifact: a.Artifact, Moved: x.take(r, a.Labels)}
+	done := Added{Artifact: a.Artifact, Moved: x.moveLabels(r, a.Labels)}
 	r.Labels = appendNew(r.Labels, a.Labels)
 	if r.Commands = appendNew(r.Commands, a.Commands); len(r.Commands) == 0 {
 		r.Commands = appendNew(nil, a.Usual)
@@ -65,18 +64,18 @@ func (x *index) put(a Addition) *native.Release {
 	same := slices.IndexFunc(r.Artifacts, func(b native.Artifact) bool {
 		return b.Platform == a.Artifact.Platform && b.Component == a.Artifact.Component && b.Format == a.Artifact.Format
 	})
-	if x.added.Replaced = same >= 0; x.added.Replaced {
+	if done.Replaced = same >= 0; done.Replaced {
 		r.Artifacts = slices.Clone(r.Artifacts)
 		r.Artifacts[same] = a.Artifact
 	} else {
 		r.Artifacts = append(r.Artifacts, a.Artifact)
 	}
-	return r
+	return done
 }
 
-// take takes labels from the other releases of r's tool, and returns those that
-// one had.
-func (x *index) take(r *native.Release, labels []string) (moved []string) {
+// moveLabels removes labels from the other releases of r's tool, and returns those that
+// one of them had.
+func (x *index) moveLabels(r *native.Release, labels []string) (moved []string) {
 	if len(labels) == 0 {
 		return nil
 	}
@@ -95,22 +94,17 @@ func (x *index) take(r *native.Release, labels []string) (moved []string) {
 	return moved
 }
 
-func (x *index) release(tool, version string) native.Release {
-	return *x.versions[[2]string{tool, version}]
-}
-
-// restore makes m hold what x holds, tools together, in the order in which they
-// first occur.
-func (x *index) restore(m *native.Manifest) {
-	m.Releases = nil
+// list returns all releases, those of a tool together, in the manifest's order of tools.
+func (x *index) list() (all []native.Release) {
 	for _, tool := range x.tools {
 		for _, r := range x.order[tool] {
-			m.Releases = append(m.Releases, *r)
+			all = append(all, *r)
 		}
 	}
+	return all
 }
 
-// appendNew appends those of more that have does not hold.
+// appendNew appends those of more that have does not contain.
 func appendNew(have, more []string) []string {
 	have = slices.Clone(have)
 	for _, s := range more {
@@ -121,20 +115,21 @@ func appendNew(have, more []string) []string {
 	return have
 }
 
-// An Edit changes a release. A nil list leaves what the release has.
+// An Edit replaces the commands and labels of a release. A nil list changes nothing.
 type Edit struct {
 	Commands []string
-	Labels   []string // empty and not nil: none
+	Labels   []string // empty but not nil: the release has none
 }
 
-// Edited says what Edit did.
+// Edited is the result of an Edit.
 type Edited struct {
 	Release native.Release
-	Moved   []string // labels that another release of the tool lost
+	Moved   []string // labels that moved from other releases of the tool
 }
 
 // Edit changes the commands and labels of one release in the draft. Errors are
-// *manifests.UnknownVersionError and *InputError, before anything is written.
+// *manifests.UnknownToolError, *manifests.UnknownVersionError and *InputError, before
+// anything is written.
 func (d Dir) Edit(tool, version string, e Edit) (Edited, error) {
 	s, err := d.load()
 	if err != nil {
@@ -157,10 +152,10 @@ func (d Dir) Edit(tool, version string, e Edit) (Edited, error) {
 		r.Commands = appendNew(nil, e.Commands)
 	}
 	if e.Labels != nil {
-		done.Moved = x.take(r, e.Labels)
+		done.Moved = x.moveLabels(r, e.Labels)
 		r.Labels = appendNew(nil, e.Labels)
 	}
-	x.restore(m)
+	m.Releases = x.list()
 	if err := checkReleases(m, func(other native.Release) bool { return other.Tool == tool && other.Version == version }); err != nil {
 		return Edited{}, &InputError{err.Error()}
 	}
@@ -171,9 +166,9 @@ func (d Dir) Edit(tool, version string, e Edit) (Edited, error) {
 	return done, d.write(DraftFile, m)
 }
 
-// Remove takes releases out of the draft; each is a tool and a version. Their
-// files stay until Prune. Errors are *manifests.UnknownVersionError, before
-// anything is written.
+// Remove removes releases from the draft; each is a tool and a version. Prune removes
+// their files. Errors are *manifests.UnknownToolError and *manifests.UnknownVersionError,
+// before anything is written.
 func (d Dir) Remove(releases ...[2]string) error {
 	s, err := d.load()
 	if err != nil {
@@ -183,9 +178,9 @@ func (d Dir) Remove(releases ...[2]string) error {
 	if err != nil {
 		return err
 	}
-	for _, gone := range releases {
-		if !slices.ContainsFunc(m.Releases, func(r native.Release) bool { return [2]string{r.Tool, r.Version} == gone }) {
-			return unknownRelease(m, gone[0], gone[1])
+	for _, one := range releases {
+		if !slices.ContainsFunc(m.Releases, func(r native.Release) bool { return [2]string{r.Tool, r.Version} == one }) {
+			return unknownRelease(m, one[0], one[1])
 		}
 	}
 	m.Releases = slices.DeleteFunc(m.Releases, func(r native.Release) bool {
@@ -233,11 +228,11 @@ func (d Dir) Prune(dryRun bool) (Pruned, error) {
 		if err != nil || e.IsDir() || named[name] {
 			return err
 		}
-		is, size, err := d.isBlob(name, e)
+		blob, size, err := d.isBlob(name, e)
 		if err != nil {
 			return err
 		}
-		if !is {
+		if !blob {
 			done.Kept = append(done.Kept, name)
 			return nil
 		}
@@ -260,7 +255,7 @@ func (d Dir) Prune(dryRun bool) (Pruned, error) {
 }
 
 // isBlob reports whether the file's digest is the name of its directory.
-func (d Dir) isBlob(name string, e fs.DirEntry) (is bool, size int64, err error) {
+func (d Dir) isBlob(name string, e fs.DirEntry) (blob bool, size int64, err error) {
 	digest, _, ok := strings.Cut(strings.TrimPrefix(name, blobsDir+"/"), "/")
 	if !ok || path.Dir(name) != blobsDir+"/"+digest || !e.Type().IsRegular() {
 		return false, 0, nil

@@ -10,15 +10,15 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// A Guess is what the name of a file says of it. What it does not say, or says in
-// two ways, is left out.
+// A Guess is what the name of a file says about the file. A field is empty if the name
+// does not say it, or is ambiguous.
 type Guess struct {
 	Tool, Version string
-	Platform      string // as manifests.ParsePlatform reads it; "": not known
+	Platform      string // as manifests.ParsePlatform reads it
 	Format        string
 }
 
-// GuessName reads what a file's base name says, such as zig-linux-x86_64-0.14.0.tar.xz,
+// GuessName parses a file's base name, such as zig-linux-x86_64-0.14.0.tar.xz,
 // node-v22.11.0-darwin-arm64.tar.gz, go1.26.8.linux-amd64.tar.gz,
 // tool_1.2.3_windows_amd64.zip or tool-aarch64-unknown-linux-musl.
 func GuessName(name string) Guess {
@@ -39,8 +39,8 @@ func GuessName(name string) Guess {
 	return g
 }
 
-// Or returns g with what it lacks taken from other. A name that is one word, such
-// as download.zip, says less of the tool than another that says its version too.
+// Or returns g with its empty fields set from other. The tool is also set from other if
+// g has nothing else, as from download.zip, and other has tool and version.
 func (g Guess) Or(other Guess) Guess {
 	if g.Tool == "" || g.Version == "" && g.Platform == "" && other.Tool != "" && other.Version != "" {
 		g.Tool = other.Tool
@@ -73,9 +73,9 @@ func formatOfName(name string) string {
 	return ""
 }
 
-// GuessFormat reads a file's format off its name, else off its first bytes. A file
-// whose name says a tool and a platform, and nothing more, is a program. It returns
-// "" if nothing tells.
+// GuessFormat returns a file's format by its name, else by its first bytes. A file whose
+// name has a tool and a platform, and no extension, is a program. It returns "" if the
+// format is unknown.
 func GuessFormat(name string, head []byte) string {
 	if IsCompanion(name) {
 		return ""
@@ -102,8 +102,8 @@ func GuessFormat(name string, head []byte) string {
 	return ""
 }
 
-// IsCompanion reports whether a file's name is one of those that lie beside releases
-// and are none: checksums, signatures, certificates, bills of materials.
+// IsCompanion reports whether a file, by its name, accompanies releases and is not one:
+// checksums, signatures, certificates, bills of materials.
 func IsCompanion(name string) bool {
 	name = strings.ToLower(name)
 	for _, sums := range []string{"md5sums", "sha1sums", "sha256sums", "sha512sums", "checksums"} {
@@ -118,7 +118,7 @@ func IsCompanion(name string) bool {
 	return false
 }
 
-// systemNames and archNames are the spellings that upstreams use, and Go's.
+// systemNames and archNames map the spellings that upstreams use to Go's.
 func systemNames() map[string]string {
 	return map[string]string{
 		"linux": "linux", "darwin": "darwin", "macos": "darwin", "macosx": "darwin", "mac": "darwin", "osx": "darwin", "apple": "darwin",
@@ -140,11 +140,11 @@ func archNames() map[string]string {
 	}
 }
 
-// A word is what one part of a name says of the platform.
+// A word is what one part of a name says about the platform.
 type word struct{ os, arch, libc string }
 
-// words are the parts of names that say something of the platform, or nothing at
-// all and may be left out.
+// words returns the parts of names that describe the platform. Some of them mean nothing
+// and are skipped.
 func words() map[string]word {
 	all := map[string]word{
 		"linux64": {"linux", "amd64", ""}, "linux32": {"linux", "386", ""}, "win64": {"windows", "amd64", ""},
@@ -163,8 +163,8 @@ func words() map[string]word {
 	return all
 }
 
-// cutWords takes the words of platforms out of a name and leaves a | where each
-// was. A name's first part is never one: it names the tool.
+// cutWords cuts the words that describe a platform from a name, and puts a | in place of
+// each. The first part of a name is never cut: it names the tool.
 func cutWords(name string) (rest string, found []word) {
 	known := words()
 	longest := 0
@@ -199,7 +199,8 @@ func alphanumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// platformOf is what words say together, "" if that is not one platform.
+// platformOf returns the platform that words describe together, or "" if that is not one
+// platform.
 func platformOf(words []word) string {
 	var p word
 	for _, w := range words {
@@ -217,7 +218,7 @@ func platformOf(words []word) string {
 		return "any"
 	case p.os == "" && p.libc != "":
 		p.os = "linux"
-	case p.os == "windows" && p.libc == "gnu": // of MinGW, which is no C library of the system
+	case p.os == "windows" && p.libc == "gnu": // MinGW, which is not a C library of the system
 		p.libc = ""
 	}
 	if p.os == "" || p.arch == "" {
@@ -233,15 +234,15 @@ func platformOf(words []word) string {
 	return text
 }
 
-// A version in a name: numbers, or a date, and what marks a build or a pre-release.
+// A version in a name: numbers or a date, then the suffix of a build or a pre-release.
 const (
 	versionNumbers = `\d+(?:\.\d+)+`
 	versionDate    = `\d{4}-\d{2}-\d{2}`
 	versionSuffix  = `(?:[-._~]?(?:alpha|beta|rc|pre|preview|dev|nightly|snapshot|canary|next|a|b|p|r)(?:[-.]?\d+)*|[a-z])?(?:\+[0-9a-z.-]*[0-9a-z])?`
 )
 
-// versionForms are how a version stands in a name, the surest first; it is the
-// second group.
+// versionForms returns expressions that find a version in a name, the most certain first.
+// The second group is the version.
 func versionForms() []string {
 	return []string{
 		`(^|[-_|])v?(` + versionDate + `|` + versionNumbers + versionSuffix + `)($|[-_|]|\.\|)`,
@@ -250,8 +251,8 @@ func versionForms() []string {
 	}
 }
 
-// cutVersion splits what is left of a name into the tool and the version. Where a
-// name says two versions, or something besides, both could be meant otherwise.
+// cutVersion splits the rest of a name into the tool and the version. The result is empty
+// if the name is ambiguous: it has two versions, or other parts.
 func cutVersion(rest string) (tool, version string) {
 	const separators = "-_.|+"
 	for _, form := range versionForms() {
@@ -262,14 +263,14 @@ func cutVersion(rest string) (tool, version string) {
 		if len(found) == 0 {
 			continue
 		}
-		at := found[0]
-		tool, after := rest[:at[4]], rest[at[5]:]
+		match := found[0]
+		tool, suffix := rest[:match[4]], rest[match[5]:]
 		if n := len(tool); n > 1 && tool[n-1] == 'v' && !alphanumeric(tool[n-2]) {
 			tool = tool[:n-1]
 		}
-		version = rest[at[4]:at[5]]
-		tool, after = strings.Trim(tool, separators), strings.Trim(after, separators)
-		if strings.Contains(tool, "|") || after != "" && tool != "" {
+		version = rest[match[4]:match[5]]
+		tool, suffix = strings.Trim(tool, separators), strings.Trim(suffix, separators)
+		if strings.Contains(tool, "|") || suffix != "" && tool != "" {
 			return "", version
 		}
 		if manifests.ValidVersion(version) != nil {
@@ -291,9 +292,9 @@ func validTool(name string) string {
 	return name
 }
 
-// GuessStrip returns how many leading directories to drop of an archive that
-// holds these paths, and the name of the directory that is dropped: 1 where
-// everything lies in one directory that is not itself part of a toolchain, such as bin.
+// GuessStrip returns how many leading directories to drop from an archive with these
+// paths, and the name of the dropped directory. That is 1 if everything is in one
+// directory, unless it is part of a toolchain itself, such as bin.
 func GuessStrip(paths []string) (strip int, dropped string) {
 	for i, p := range paths {
 		top, _, below := strings.Cut(p, "/")

@@ -137,12 +137,12 @@ func TestCheckPlatform(t *testing.T) {
 	}
 }
 
-func TestTwinVersions(t *testing.T) {
+func TestEqualVersions(t *testing.T) {
 	for versions, want := range map[string]int{
 		"1.0 1.0.0": 2, "v1.1.0 1.1.0": 2, "1.0 2.0 01.0": 2, "1.0-rc1 1.0.0-rc1": 2, "1.0+5 1.0.0+5": 2,
 		"1.0 1.0.1": 0, "1.0-rc1 1.0": 0, "21.0.5+10 21.0.5+11": 0, "nightly stable": 0, "1.0+1 1.0": 0,
 	} {
-		if got := twinVersions(strings.Fields(versions)); len(got) != want {
+		if got := equalVersions(strings.Fields(versions)); len(got) != want {
 			t.Errorf("%s: got %v", versions, got)
 		}
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// SignKeys adds the signature of key to the keys document that is gathering
-// them, or else to the one in force; where key has signed that too, it issues
-// the same keys anew. The document is put in force, and the one before it is kept
-// in keys/, as soon as the threshold of the keys in force before and that of its
-// own keys have signed it, and that of its own keys the published manifest too.
+// SignKeys adds the signature of key to the keys document that is gathering signatures,
+// or else to the one in force. If key has signed that too, it issues the same keys again
+// with new dates. The document comes into force, and the one before it is stored in keys/,
+// once the thresholds of the keys in force and of its own keys are reached, and its own
+// keys have also signed the published manifest.
 func (d Dir) SignKeys(key *verify.SecretKey, by Stamp) (KeysSigned, error) {
 	name, data, block, err := d.unfinishedKeys()
 	if err != nil {
@@ -24,7 +24,7 @@ func (d Dir) SignKeys(key *verify.SecretKey, by Stamp) (KeysSigned, error) {
 	}
 	if claims, err := verify.Claims(block, data); err == nil && signedBy(claims, key.Keyring()) {
 		if name == NextRotationFile {
-			done, err := d.settleKeys(name, data, block, by.Now)
+			done, err := d.finishKeys(name, data, block, by.Now)
 			done.Unchanged = true
 			return done, err
 		}
@@ -42,9 +42,9 @@ func (d Dir) SignKeys(key *verify.SecretKey, by Stamp) (KeysSigned, error) {
 	return d.AttachKeys(sig, by.Now)
 }
 
-// AttachKeys is SignKeys with a signature that was made elsewhere, armored or
-// binary. One that is not over these very bytes, by a key that may sign them,
-// matches verify.ErrUntrusted, and nothing changes.
+// AttachKeys is SignKeys with a signature that was made elsewhere, armored or binary. The
+// error matches verify.ErrUntrusted, and nothing changes, unless the signature is over the
+// exact bytes of the document and by a key that may sign it.
 func (d Dir) AttachKeys(sig []byte, now time.Time) (KeysSigned, error) {
 	name, data, block, err := d.unfinishedKeys()
 	if err != nil {
@@ -68,14 +68,14 @@ func (d Dir) AttachKeys(sig []byte, now time.Time) (KeysSigned, error) {
 	if err := d.put(name+".asc", joined); err != nil {
 		return KeysSigned{}, err
 	}
-	done, err := d.settleKeys(name, data, joined, now)
+	done, err := d.finishKeys(name, data, joined, now)
 	done.Unchanged = bytes.Equal(joined, block)
 	return done, err
 }
 
-// settleKeys puts the keys document name in force if it may be, and returns how
-// far it has come.
-func (d Dir) settleKeys(name string, data, block []byte, now time.Time) (KeysSigned, error) {
+// finishKeys puts the keys document name in force if it has enough signatures, and
+// returns its state.
+func (d Dir) finishKeys(name string, data, block []byte, now time.Time) (KeysSigned, error) {
 	done, err := d.gathered(data, block, now)
 	if err != nil || name == RotationFile || !done.Enough() || !done.Manifest.Reached() {
 		done.InForce = name == RotationFile
@@ -86,8 +86,8 @@ func (d Dir) settleKeys(name string, data, block []byte, now time.Time) (KeysSig
 	return done, err
 }
 
-// enforceWaitingKeys puts a keys document in force that waited for nothing but
-// the published manifest, and returns its version; 0: there is none.
+// enforceWaitingKeys puts the keys document in force that waited only for the published
+// manifest, and returns its version, or 0 if there is none.
 func (d Dir) enforceWaitingKeys(now time.Time) (uint64, error) {
 	next, err := d.read(NextRotationFile, native.MaxKeysFile)
 	if err != nil || next == nil {
@@ -97,27 +97,27 @@ func (d Dir) enforceWaitingKeys(now time.Time) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if name == RotationFile { // a crash left the rest to do
+	if name == RotationFile { // a crash interrupted enforceKeys
 		k, err := native.ParseKeysDraft(data)
 		if err != nil {
 			return 0, err
 		}
-		return 0, d.finishKeys(k)
+		return 0, d.endKeysChange(k)
 	}
 	if block == nil {
 		return 0, nil
 	}
-	done, err := d.settleKeys(name, data, block, now)
+	done, err := d.finishKeys(name, data, block, now)
 	if err != nil || !done.InForce {
 		return 0, err
 	}
 	return done.Version, nil
 }
 
-// enforceKeys puts a document that enough have signed in force. The one before
-// it is kept first, so that nobody who comes back finds a gap.
+// enforceKeys puts a document with enough signatures in force. It stores the one before
+// it in keys/ first, so that users who missed versions find all of them.
 func (d Dir) enforceKeys(data, block []byte, now time.Time) error {
-	was, err := d.read(RotationFile, native.MaxKeysFile)
+	old, err := d.read(RotationFile, native.MaxKeysFile)
 	if err != nil {
 		return err
 	}
@@ -129,34 +129,34 @@ func (d Dir) enforceKeys(data, block []byte, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	var before state
-	next, old := []group{{ring, k.Threshold}}, []group(nil)
-	if was != nil {
-		if before.block, err = d.read(RotationSignatureFile, manifests.MaxSignature); err != nil {
+	var inForce state
+	after, before := []group{{ring, k.Threshold}}, []group(nil)
+	if old != nil {
+		if inForce.block, err = d.read(RotationSignatureFile, manifests.MaxSignature); err != nil {
 			return err
 		}
-		before.published = was
-		k, err := native.ParseKeysDraft(was)
+		inForce.published = old
+		k, err := native.ParseKeysDraft(old)
 		if err != nil {
 			return err
 		}
 		if ring, err = k.Keyring(); err != nil {
 			return err
 		}
-		old = []group{{ring, k.Threshold}}
-		next = append(next, old...)
+		before = []group{{ring, k.Threshold}}
+		after = append(after, before...)
 		name := native.KeysFileOf(k.Version)
 		if err := rootfs.Mkdir(d.Root, keysDir, 0o755); err != nil {
 			return err
 		}
-		if err := d.put(name+".asc", before.block); err != nil {
+		if err := d.put(name+".asc", inForce.block); err != nil {
 			return err
 		}
-		if err := d.put(name, was); err != nil {
+		if err := d.put(name, old); err != nil {
 			return err
 		}
 	}
-	writes, err := before.replacement(RotationFile, data, block, now, old, next)
+	writes, err := inForce.replacement(RotationFile, data, block, now, before, after)
 	if err != nil {
 		return err
 	}
@@ -165,12 +165,12 @@ func (d Dir) enforceKeys(data, block []byte, now time.Time) error {
 			return err
 		}
 	}
-	return d.finishKeys(k)
+	return d.endKeysChange(k)
 }
 
-// finishKeys does what is left to do once k is in force. What is handed to new
-// users then holds no key that was left behind.
-func (d Dir) finishKeys(k *native.Keys) error {
+// endKeysChange ends the change to k, which is in force: it removes the waiting copy,
+// and removes from publisher.asc, which new users are given, all keys that k does not list.
+func (d Dir) endKeysChange(k *native.Keys) error {
 	if err := d.put(KeysFile, bytes.Join(k.Certificates, nil)); err != nil {
 		return err
 	}

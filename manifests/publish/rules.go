@@ -10,7 +10,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// systems are the systems and architectures that kist, as a Go program, can run
+// systems returns the architectures of each system that kist, as a Go program, can run
 // on. Source: go tool dist list.
 func systems() map[string][]string {
 	return map[string][]string{
@@ -22,8 +22,8 @@ func systems() map[string][]string {
 	}
 }
 
-// CheckPlatform refuses a platform that no machine has, and says how the one
-// that was meant is spelled, if that is known.
+// CheckPlatform returns an error for a platform that no machine has. The error has the
+// right spelling if p is another spelling of a known platform.
 func CheckPlatform(p manifests.Platform) error {
 	if p.IsAny() {
 		return nil
@@ -52,27 +52,28 @@ func CheckPlatform(p manifests.Platform) error {
 	return nil
 }
 
-// checkReleases returns a *RuleError for the first of the releases that which
-// selects, if it breaks a rule that can be judged without its files.
-func checkReleases(m *native.Manifest, which func(native.Release) bool) error {
-	versions := map[string][]string{} // of each tool
+// checkReleases returns an error that matches verify.ErrUntrusted for the first of the
+// selected releases that users could not install, or not as the publisher meant, as far as
+// that can be checked without its files.
+func checkReleases(m *native.Manifest, selected func(native.Release) bool) error {
+	versions := map[string][]string{} // by tool
 	for _, r := range m.Releases {
 		versions[r.Tool] = append(versions[r.Tool], r.Version)
 	}
-	twins := map[[2]string]string{}
+	duplicates := map[[2]string]string{}
 	for tool, list := range versions {
-		for version, other := range twinVersions(list) {
-			twins[[2]string{tool, version}] = other
+		for version, other := range equalVersions(list) {
+			duplicates[[2]string{tool, version}] = other
 		}
 	}
 	for _, r := range m.Releases {
-		if !which(r) {
+		if !selected(r) {
 			continue
 		}
 		fail := func(format string, args ...any) error {
 			return verify.Untrusted("%s %s: %s", r.Tool, r.Version, fmt.Sprintf(format, args...))
 		}
-		if other := twins[[2]string{r.Tool, r.Version}]; other != "" {
+		if other := duplicates[[2]string{r.Tool, r.Version}]; other != "" {
 			return fail("the same version is there as %s", other)
 		}
 		names := map[string]string{}
@@ -95,9 +96,10 @@ func checkReleases(m *native.Manifest, which func(native.Release) bool) error {
 	return nil
 }
 
-// twinVersions are those of list that are equal to another one of it by the order
-// of versions, each with that other. Builds of one version (1.0+1, 1.0+2) differ.
-func twinVersions(list []string) map[string]string {
+// equalVersions returns the versions of list that equal another one in the order of
+// versions, such as 1.0 and v1.0.0, each with that other one. Builds of one version
+// (1.0+1, 1.0+2) differ.
+func equalVersions(list []string) map[string]string {
 	builds := map[string][]string{}
 	for _, v := range list {
 		if manifests.Ordered(v) {
@@ -105,14 +107,14 @@ func twinVersions(list []string) map[string]string {
 			builds[build] = append(builds[build], v)
 		}
 	}
-	twins := map[string]string{}
+	equal := map[string]string{}
 	for _, same := range builds {
 		slices.SortStableFunc(same, manifests.CompareVersions)
 		for i := 1; i < len(same); i++ {
 			if manifests.CompareVersions(same[i-1], same[i]) == 0 {
-				twins[same[i-1]], twins[same[i]] = same[i], same[i-1]
+				equal[same[i-1]], equal[same[i]] = same[i], same[i-1]
 			}
 		}
 	}
-	return twins
+	return equal
 }

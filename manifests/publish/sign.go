@@ -140,7 +140,7 @@ func (d Dir) Sign(key *verify.SecretKey, by Stamp) (Signed, error) {
 		}
 	}
 	if done.Unchanged {
-		return d.settle(s, data, s.nextBlock, by.Now, done)
+		return d.finish(s, data, s.nextBlock, by.Now, done)
 	}
 	block, err := key.Sign(ManifestFile, data, by.Now)
 	if err != nil {
@@ -149,7 +149,7 @@ func (d Dir) Sign(key *verify.SecretKey, by Stamp) (Signed, error) {
 	if err := d.rememberKeys(certificate); err != nil {
 		return Signed{}, err
 	}
-	return d.settle(s, data, block, by.Now, done)
+	return d.finish(s, data, block, by.Now, done)
 }
 
 // unfinished returns the newest stamped manifest if it is fresh and signer can add a

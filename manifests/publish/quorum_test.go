@@ -13,7 +13,7 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// A scene is a directory in the middle of something, for killing whoever goes on.
+// A scene is a directory in the middle of an operation, to be interrupted there.
 type scene struct {
 	*desk
 	who    map[string]*verifytest.Key
@@ -347,8 +347,8 @@ func TestTwoSignersOfATextEditorsManifest(t *testing.T) {
 	}
 }
 
-// TestSerialCountsAnew: where the keys document says so, by so much.
-func TestSerialCountsAnew(t *testing.T) {
+// A keys document can restart the serials of manifests.
+func TestSerialsRestart(t *testing.T) {
 	s := newScene(t, "a")
 	s.add(addition("1.0.0", "any", "one"))
 	s.signs("a")

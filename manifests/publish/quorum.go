@@ -12,43 +12,42 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// MaxThreshold is how many signers a keys document may demand. A block holds at
-// most 16 signatures, and while one keys document replaces another it needs those
-// of three quorums: the old document's by its own keys, and the new one's by both.
+// MaxThreshold is how many signers a keys document may require. A block holds at most 16
+// signatures. While one keys document replaces another, the block needs those of three
+// quorums: of the old document by its own keys, and of the new document by both.
 const MaxThreshold = 5
 
-// A group is keys of which so many must sign.
+// A group is a set of keys, and how many of them must sign.
 type group struct {
-	ring *verify.Keyring // nil: any one signature will do
+	ring *verify.Keyring // nil: any one signature is enough
 	need int
 }
 
-// A Quorum is how many of those who must sign have signed. Need is 0 where
-// nobody must.
+// A Quorum counts the signatures of a group.
 type Quorum struct {
-	Need int `json:"need"`
+	Need int `json:"need"` // 0: no signature is required
 	Have int `json:"have"`
 }
 
-// Reached reports whether enough have signed.
+// Reached reports whether there are enough signatures.
 func (q Quorum) Reached() bool { return q.Have >= q.Need }
 
-// settle gives block, new signatures over data, their place. What is published
-// already gets them too; another manifest is published if they are enough, and
-// otherwise waits with them in NextFile. Then a keys document that waited for the
-// published manifest comes into force.
-func (d Dir) settle(s state, data, block []byte, now time.Time, done Signed) (Signed, error) {
+// finish stores block, new signatures over the manifest data. It adds them to those of
+// the published manifest if data is published. Otherwise it publishes data if there are
+// enough signatures, or stores it in NextFile to wait for more. After that, a keys
+// document that waited for the published manifest comes into force.
+func (d Dir) finish(s state, data, block []byte, now time.Time, done Signed) (Signed, error) {
 	m, err := native.ParseDraft(data)
 	if err != nil {
 		return Signed{}, err
 	}
 	done.Mark, done.Text = m.Mark(verify.DigestOf(data)), data
 	done.Published = bytes.Equal(data, s.published)
-	have := s.block
+	earlier := s.block
 	if !done.Published {
-		have = nil
+		earlier = nil
 		if bytes.Equal(data, s.next) {
-			have = s.nextBlock
+			earlier = s.nextBlock
 		} else if s.next != nil {
 			old, err := parse(NextFile, s.next)
 			if err != nil {
@@ -58,45 +57,44 @@ func (d Dir) settle(s state, data, block []byte, now time.Time, done Signed) (Si
 		}
 	}
 	joined := block
-	if have != nil {
-		if joined, err = verify.AppendSignature(have, block); err != nil {
+	if earlier != nil {
+		if joined, err = verify.AppendSignature(earlier, block); err != nil {
 			return Signed{}, fmt.Errorf("the signatures: %w", err)
 		}
 	}
-	done.Cosigned = have != nil && !done.Unchanged
+	done.Cosigned = earlier != nil && !done.Unchanged
 	if done.Claims, err = verify.Claims(joined, data); err != nil {
 		return Signed{}, err
 	}
-	who, err := d.required(s, now)
+	signers, err := d.required(s, now)
 	if err != nil {
 		return Signed{}, err
 	}
-	if done.Signers, done.Missing, err = who.count(data, joined, now); err != nil {
+	if done.Signers, done.Missing, err = signers.count(data, joined, now); err != nil {
 		return Signed{}, err
 	}
 	switch {
 	case done.Published:
 		err = d.put(SignatureFile, joined)
 	case done.Signers.Reached():
-		err = d.publish(s, data, joined, who, now)
+		err = d.publish(s, data, joined, signers, now)
 		done.Published = err == nil
 	default:
-		err = d.hold(s, data, joined)
+		err = d.storeNext(s, data, joined)
 	}
 	if err != nil || !done.Published {
 		return done, err
 	}
-	if version, failed := d.enforceWaitingKeys(now); version > 0 {
+	version, err := d.enforceWaitingKeys(now)
+	if version > 0 {
 		done.Keys = version
-	} else {
-		err = failed
 	}
 	return done, err
 }
 
-// required is who must have signed a manifest before it is published: those of
-// keys.toml; without it all who signed the published one, as far as their
-// certificates are known and users can still accept it.
+// required returns the keys that must sign a manifest before it is published: those of
+// keys.toml. Without keys.toml, those are all keys that signed the published manifest and
+// have a known certificate. Any key will do if users no longer accept that manifest.
 func (d Dir) required(s state, now time.Time) (group, error) {
 	anyone := group{nil, 1}
 	keys, err := d.keysInForce()
@@ -121,7 +119,7 @@ func (d Dir) required(s state, now time.Time) (group, error) {
 	policy := verify.Policy{Keys: known, Threshold: 1, Now: now, Use: verify.Manifest}
 	document, err := policy.Detached(ManifestFile, s.published, s.block)
 	if errors.Is(err, verify.ErrUntrusted) {
-		return anyone, nil // no user can accept it as it is
+		return anyone, nil // users do not accept it anyway
 	}
 	if err != nil {
 		return anyone, err
@@ -133,7 +131,8 @@ func (d Dir) required(s state, now time.Time) (group, error) {
 	return group{ring, len(ring.Certificates())}, nil
 }
 
-// certificatesOf are those of ring that signed document, one armored block each.
+// certificatesOf returns the certificates of ring that signed document, each as one
+// armored block.
 func certificatesOf(ring *verify.Keyring, document verify.Document) (signers [][]byte) {
 	armored := ring.Export()
 	for i, certificate := range ring.Certificates() {
@@ -144,7 +143,7 @@ func certificatesOf(ring *verify.Keyring, document verify.Document) (signers [][
 	return signers
 }
 
-// count says how many of g have signed data, and who has not while more must.
+// count returns how many keys of g have signed data, and if more must, which have not.
 func (g group) count(data, block []byte, now time.Time) (q Quorum, missing []verify.Fingerprint, err error) {
 	if g.ring == nil {
 		return Quorum{Need: g.need, Have: g.need}, nil, nil
@@ -165,7 +164,7 @@ func (g group) count(data, block []byte, now time.Time) (q Quorum, missing []ver
 	return q, missing, nil
 }
 
-// signed are the primary keys of g that have signed data.
+// signed returns the primary keys of g that have signed data.
 func (g group) signed(data, block []byte, now time.Time) (primaries []verify.Fingerprint, err error) {
 	policy := verify.Policy{Keys: g.ring, Threshold: len(g.ring.Certificates()), Now: now, Use: verify.Manifest}
 	document, err := policy.Detached(ManifestFile, data, block)
@@ -182,43 +181,44 @@ func (g group) signed(data, block []byte, now time.Time) (primaries []verify.Fin
 	return slices.Compact(primaries), nil
 }
 
-// needed returns block with the signatures that every group needs over data, and no others.
+// needed returns the signatures in block that some of groups need over data, without the
+// others.
 func needed(block, data []byte, now time.Time, groups []group) ([]byte, error) {
 	singles, err := verify.SplitSignatures(block)
 	if err != nil {
 		return nil, err
 	}
-	var kept []byte
+	var selected []byte
 	got := make([][]verify.Fingerprint, len(groups))
 	for _, one := range singles {
 		keep := false
 		for i, g := range groups {
 			if g.ring == nil {
-				return block, nil // no telling which signature counts
+				return block, nil // each signature may count
 			}
-			by, err := g.signed(data, one, now)
+			signers, err := g.signed(data, one, now)
 			if err != nil {
 				return nil, err
 			}
-			if len(by) == 0 || len(got[i]) == g.need || slices.Contains(got[i], by[0]) {
+			if len(signers) == 0 || len(got[i]) == g.need || slices.Contains(got[i], signers[0]) {
 				continue
 			}
-			got[i], keep = append(got[i], by[0]), true
+			got[i], keep = append(got[i], signers[0]), true
 		}
 		if !keep {
 			continue
 		}
-		if kept == nil {
-			kept = one
-		} else if kept, err = verify.AppendSignature(kept, one); err != nil {
+		if selected == nil {
+			selected = one
+		} else if selected, err = verify.AppendSignature(selected, one); err != nil {
 			return nil, err
 		}
 	}
-	return kept, nil
+	return selected, nil
 }
 
-// hold keeps a manifest that too few have signed, and its signatures.
-func (d Dir) hold(s state, data, block []byte) error {
+// storeNext stores a manifest that needs more signatures, and those that it has.
+func (d Dir) storeNext(s state, data, block []byte) error {
 	if !bytes.Equal(data, s.next) {
 		if err := d.drop(NextFile + ".asc"); err != nil {
 			return err
@@ -230,18 +230,18 @@ func (d Dir) hold(s state, data, block []byte) error {
 	if err := d.put(NextFile+".asc", block); err != nil {
 		return err
 	}
-	return d.clear(data)
+	return d.removeSources(data)
 }
 
-// publish replaces the published manifest by data, which enough of who have
-// signed in block. What it was made from is removed afterwards.
-func (d Dir) publish(s state, data, block []byte, who group, now time.Time) error {
+// publish replaces the published manifest with data, whose signatures in block are enough
+// for signers. Then it removes the files that data was made from.
+func (d Dir) publish(s state, data, block []byte, signers group, now time.Time) error {
 	if bytes.Equal(data, s.next) && !bytes.Equal(block, s.nextBlock) {
-		if err := d.put(NextFile+".asc", block); err != nil { // a crash loses no signature
+		if err := d.put(NextFile+".asc", block); err != nil { // so that a crash loses no signature
 			return err
 		}
 	}
-	writes, err := s.replacement(ManifestFile, data, block, now, []group{who}, []group{who})
+	writes, err := s.replacement(ManifestFile, data, block, now, []group{signers}, []group{signers})
 	if err != nil {
 		return err
 	}
@@ -253,7 +253,7 @@ func (d Dir) publish(s state, data, block []byte, who group, now time.Time) erro
 	if err := errors.Join(d.drop(NextFile+".asc"), d.drop(NextFile)); err != nil {
 		return err
 	}
-	return d.clear(data)
+	return d.removeSources(data)
 }
 
 type file struct {
@@ -261,11 +261,10 @@ type file struct {
 	data []byte
 }
 
-// replacement is what must be written, in this order, to put data and its block
-// in force under name, in place of what is published. After each write the
-// document is one that the signatures beside it prove: while it is replaced, those
-// are the old edition's and the new one's. Where a block cannot hold all of them,
-// it has those that the groups of the old and of the new edition need.
+// replacement returns the files to write, in this order, to replace the published document
+// name and its signatures with data and block. After each write the signatures prove the
+// document: while it is replaced, they are those of the old edition and of the new one. If
+// a block cannot hold all of them, it has those that the groups old and next need.
 func (s state) replacement(name string, data, block []byte, now time.Time, old, next []group) ([]file, error) {
 	signatures := name + ".asc"
 	if s.block == nil {
@@ -288,9 +287,9 @@ func (s state) replacement(name string, data, block []byte, now time.Time, old, 
 	return []file{{signatures, both}, {name, data}, {signatures, block}}, nil
 }
 
-// clear removes the draft that became data, and stamped bytes that wait for a
-// signature in vain. A draft that has moved on stays.
-func (d Dir) clear(data []byte) error {
+// removeSources removes the draft that became data, and a stamped manifest that is no
+// longer to be signed. It keeps a draft that was changed since.
+func (d Dir) removeSources(data []byte) error {
 	if err := d.drop(UnsignedFile); err != nil {
 		return err
 	}
@@ -304,7 +303,7 @@ func (d Dir) clear(data []byte) error {
 	return d.drop(DraftFile)
 }
 
-// sameContent reports whether two manifests are equal but for their stamps.
+// sameContent reports whether two manifests are equal except for serial and dates.
 func sameContent(a, b []byte) (bool, error) {
 	one, err := content(a)
 	if err != nil {
@@ -314,7 +313,7 @@ func sameContent(a, b []byte) (bool, error) {
 	return bytes.Equal(one, other), err
 }
 
-// content is a manifest's text without its stamp.
+// content returns a manifest's text without serial and dates.
 func content(data []byte) ([]byte, error) {
 	m, err := native.ParseDraft(data)
 	if err != nil {
