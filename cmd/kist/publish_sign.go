@@ -205,5 +205,10 @@ func nextSigners(p *term.Page, dir string, q publish.Quorum, missing []verify.Fi
 	for _, f := range missing {
 		field(p, "not yet", f.Spaced())
 	}
-	field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %d of them", host.QuoteWords(dir), q.Need-q.Have))
+	n := q.Need - q.Have
+	who := fmt.Sprintf("%d of them", n)
+	if n == len(missing) {
+		who = map[bool]string{true: "that key", false: "each of them"}[n == 1]
+	}
+	field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", host.QuoteWords(dir), who))
 }

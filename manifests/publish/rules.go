@@ -52,9 +52,9 @@ func CheckPlatform(p manifests.Platform) error {
 	return nil
 }
 
-// checkReleases returns an error that matches verify.ErrUntrusted for the first of the
-// selected releases that users could not install, or not as the publisher meant, as far as
-// that can be checked without its files.
+// checkReleases returns an error for the first of the selected releases that users could
+// not install, or not as the publisher meant. It checks what it can without the files. The
+// error matches verify.ErrUntrusted: such a manifest should not be published.
 func checkReleases(m *native.Manifest, selected func(native.Release) bool) error {
 	versions := map[string][]string{} // by tool
 	for _, r := range m.Releases {
