@@ -175,8 +175,8 @@ func (a *app) publishVerifyCommand() *cobra.Command {
 		long: `Proves the signatures, the format, the freshness, and the size and digest of
 every artifact in DIR; then plans every release for every platform, and unpacks
 it as an install would. The keys are those given with --key, else those of
-keys.toml, else those of publisher.asc. In a partial mirror, files may be
-missing.`,
+keys.toml, else those of publisher.asc. With --partial, for a mirror of some
+files, files may be missing.`,
 		example: `kist publish verify public/
 kist publish verify mirror/ --partial --key alice.asc --key bob.asc --threshold 2`,
 		exits: []int{0, 1, 2, 3, 4, 5, 8},

@@ -39,7 +39,7 @@ kist publish add -n public/ dist/*`,
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&o.Tool, "tool", "", "`NAME` of the tool")
 			f.StringVar(&o.Version, "version", "", "version of the release: `V`")
-			f.StringVar(&o.Platform, "platform", "", "`OS/ARCH`, OS/ARCH/LIBC or any, such as linux/amd64")
+			f.StringVar(&o.Platform, "platform", "", "`OS/ARCH` or OS/ARCH/LIBC in Go's names, or any")
 			f.StringArrayVar(&o.Paths, "file", nil, "another `FILE` to add (repeatable)")
 			f.StringVar(&o.Format, "format", "", "`FORMAT`: "+strings.Join(manifests.Formats(), ", "))
 			f.IntVar(&o.Strip, "strip", -1, "drop `N` leading directories; default: a single one")
@@ -48,7 +48,7 @@ kist publish add -n public/ dist/*`,
 			f.StringVar(&o.Component, "component", "", "`NAME` of the component; default: the tool's")
 			f.BoolVar(&o.Optional, "optional", false, "installed only on request")
 			f.StringArrayVar(&o.Labels, "label", nil, "moving `NAME`, such as stable (repeatable)")
-			f.StringVar(&witness, "witness", "", "confirm the version by a file: `PATH=TEXT` in it")
+			f.StringVar(&witness, "witness", "", "`PATH=TEXT`: file and text that confirm the version")
 		},
 		values: map[string]completion.Completer{
 			"format":   completion.Words(manifests.Formats()...),
