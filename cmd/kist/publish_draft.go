@@ -83,7 +83,6 @@ func (a *app) publishAdd(ctx context.Context, d publish.Dir, files trial.Files) 
 	if err != nil {
 		return nil, err
 	}
-	r := publishAdded{DryRun: a.flags.dryRun}
 	for _, done := range added {
 		if len(done.Skipped) > 0 {
 			a.Warn("%s: a pattern cannot make commands with these names: %s", done.Name(), enumerate(spelled(done.Skipped), a.Verbose))
@@ -91,13 +90,13 @@ func (a *app) publishAdd(ctx context.Context, d publish.Dir, files trial.Files) 
 		if done.Partly != nil {
 			a.Warn("%s: %v; the other files of the release may contain them", done.Name(), done.Partly)
 		}
-		r.Added = append(r.Added, addedFile{done.File, done.Release.Tool, done.Release.Version, publish.Summarize(done.Artifact),
-			done.Artifact.Unpacked, done.Replaced, done.Moved})
 	}
-	if a.flags.dryRun {
-		return r, nil
+	if !a.flags.dryRun {
+		if err := draft.Write(); err != nil {
+			return nil, err
+		}
 	}
-	return r, draft.Write()
+	return publishAdded{a.flags.dryRun, added}, nil
 }
 
 // unpacker returns what unpacks a publisher's files, to try them.
@@ -107,18 +106,8 @@ func (a *app) unpacker() trial.Unpacker {
 
 // publishAdded is what publish add did.
 type publishAdded struct {
-	DryRun bool        `json:"dry_run,omitempty"`
-	Added  []addedFile `json:"added"`
-}
-
-type addedFile struct {
-	File    string `json:"file"`
-	Tool    string `json:"tool"`
-	Version string `json:"version"`
-	publish.ArtifactSummary
-	Unpacked int64    `json:"unpacked"`
-	Replaced bool     `json:"replaced,omitempty"`
-	Moved    []string `json:"labels_moved,omitempty"`
+	DryRun bool          `json:"dry_run,omitempty"`
+	Added  []trial.Added `json:"added"`
 }
 
 func (r publishAdded) text(p *term.Page) {
@@ -238,7 +227,7 @@ kist publish edit public/ zig@0.14.0 --label stable --label 0.14`,
 				if err != nil {
 					return nil, err
 				}
-				return publishEdited{a.flags.dryRun, tool, version, done.Release.Commands, done.Release.Labels, done.Moved}, nil
+				return publishEdited{a.flags.dryRun, done}, nil
 			})
 		},
 	})
@@ -246,12 +235,8 @@ kist publish edit public/ zig@0.14.0 --label stable --label 0.14`,
 
 // publishEdited is what publish edit did.
 type publishEdited struct {
-	DryRun   bool     `json:"dry_run,omitempty"`
-	Tool     string   `json:"tool"`
-	Version  string   `json:"version"`
-	Commands []string `json:"commands"`
-	Labels   []string `json:"labels,omitempty"`
-	Moved    []string `json:"labels_moved,omitempty"`
+	DryRun bool `json:"dry_run,omitempty"`
+	publish.Edited
 }
 
 func (r publishEdited) text(p *term.Page) {

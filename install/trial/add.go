@@ -33,12 +33,18 @@ type Files struct {
 
 // Added is a file that is in the draft now.
 type Added struct {
-	publish.Added
-	File    string   // its path
-	Skipped []string // paths that a pattern matches but that cannot be commands by their names
+	File    string `json:"file"` // its path
+	Tool    string `json:"tool"`
+	Version string `json:"version"`
+	publish.ArtifactSummary
+	Unpacked int64    `json:"unpacked"`               // bytes that it unpacks to
+	Replaced bool     `json:"replaced,omitempty"`     // it replaced an earlier file
+	Moved    []string `json:"labels_moved,omitempty"` // labels that moved here from other releases
+	// Skipped are paths that a pattern matches but that cannot be commands by their names.
+	Skipped []string `json:"-"`
 	// Partly is nil, or why this file has no commands. Another file of the release may
 	// contain them.
-	Partly error
+	Partly error `json:"-"`
 }
 
 // Name returns the base name of the file.
@@ -80,14 +86,16 @@ func (u Unpacker) Add(ctx context.Context, draft *publish.Draft, f Files) ([]Add
 	var added []Added
 	matched := map[string]bool{} // by pattern of f
 	for i, one := range files {
-		a := Added{Added: done[i], File: one.path}
+		d := done[i]
+		a := Added{File: one.path, Tool: d.Release.Tool, Version: d.Release.Version, ArtifactSummary: publish.Summarize(d.Artifact),
+			Unpacked: d.Artifact.Unpacked, Replaced: d.Replaced, Moved: d.Moved}
 		if one.art.Format == "file" {
-			one.entries = []record.Entry{{Path: programPath(done[i]), Type: record.File, Mode: 0o755, Size: one.art.Size}}
+			one.entries = []record.Entry{{Path: programPath(d), Type: record.File, Mode: 0o755, Size: one.art.Size}}
 		}
 		for _, pattern := range f.Commands {
 			matched[pattern] = matched[pattern] || matches([]string{pattern}, one.entries)
 		}
-		if err := a.checkCommands(one.entries); err != nil {
+		if err := a.checkCommands(d, one.entries); err != nil {
 			return nil, err
 		}
 		added = append(added, a)
@@ -154,25 +162,25 @@ func (f Files) describe(one *newFile) (publish.Addition, error) {
 	return add, err
 }
 
-// checkCommands checks that the release has the commands that its patterns select from
-// entries, the contents of a.
-func (a *Added) checkCommands(entries []record.Entry) error {
-	if a.Artifact.Component != a.Release.Tool {
+// checkCommands checks that the release of done has the commands that its patterns select
+// from entries, the contents of a.
+func (a *Added) checkCommands(done publish.Added, entries []record.Entry) error {
+	if done.Artifact.Component != done.Release.Tool {
 		return nil
 	}
-	could := programs(entries)
-	if len(a.Release.Commands) == 0 {
+	patterns, could := done.Release.Commands, programs(entries)
+	if len(patterns) == 0 {
 		if len(could) > 0 { // otherwise it is data, and has no commands
 			return &NoCommandError{a.File, nil, could, nil}
 		}
 		return nil
 	}
-	commands, skipped, err := plan.Commands(a.Release.Commands, plan.MakeExecutable(a.Release.Commands, entries))
+	commands, skipped, err := plan.Commands(patterns, plan.MakeExecutable(patterns, entries))
 	a.Skipped = skipped
 	switch {
 	case err == nil && len(commands) > 0:
-	case err == nil, a.installedAlone():
-		return &NoCommandError{a.File, a.Release.Commands, could, err}
+	case err == nil, installedAlone(done):
+		return &NoCommandError{a.File, patterns, could, err}
 	default:
 		a.Partly = err
 	}
@@ -189,11 +197,13 @@ func programPath(done publish.Added) string {
 	return path.Base(done.Artifact.Path)
 }
 
-// installedAlone reports whether no other artifact of the release is installed with a.
-func (a *Added) installedAlone() bool {
-	return !slices.ContainsFunc(a.Release.Artifacts, func(b native.Artifact) bool {
-		return b.Component != a.Artifact.Component && !b.Optional &&
-			(b.Platform.IsAny() || a.Artifact.Platform.IsAny() || b.Platform.OS == a.Artifact.Platform.OS && b.Platform.Arch == a.Artifact.Platform.Arch)
+// installedAlone reports whether no other artifact of the release is installed with this
+// one.
+func installedAlone(done publish.Added) bool {
+	a := done.Artifact
+	return !slices.ContainsFunc(done.Release.Artifacts, func(b native.Artifact) bool {
+		return b.Component != a.Component && !b.Optional &&
+			(b.Platform.IsAny() || a.Platform.IsAny() || b.Platform.OS == a.Platform.OS && b.Platform.Arch == a.Platform.Arch)
 	})
 }
 

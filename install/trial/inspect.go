@@ -90,13 +90,13 @@ func (in inspection) inspectAll(ctx context.Context, files []*newFile) error {
 
 // inspectBatch inspects files together, or if that fails one by one, for exact errors.
 func (in inspection) inspectBatch(ctx context.Context, files []*newFile) error {
+	if err := ctx.Err(); err != nil { // another batch failed
+		return err
+	}
 	if len(files) > 1 && in.inspectTogether(ctx, files) == nil {
 		return nil
 	}
 	for _, f := range files {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		if err := in.inspectOne(ctx, f); err != nil {
 			return err
 		}

@@ -78,7 +78,7 @@ func TestAddGuessesFromDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := added[0]
-	if got.Release.Tool != "zig" || got.Release.Version != "0.14.0" || got.Artifact.Strip != 1 || got.Artifact.Unpacked != 6 {
+	if got.Tool != "zig" || got.Version != "0.14.0" || got.Strip != 1 || got.Unpacked != 6 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -87,7 +87,7 @@ func TestAddGuessesFromDirectory(t *testing.T) {
 func TestAddKeepsDirectoryThatPatternNames(t *testing.T) {
 	b := newBench(t)
 	added, err := b.add(trial.Files{Paths: []string{b.tar("zig-0.14.0.tar", "zig-0.14.0/zig")}, Platform: "any", Commands: []string{"zig-0.14.0/zig"}})
-	if err != nil || added[0].Artifact.Strip != 0 {
+	if err != nil || added[0].Strip != 0 {
 		t.Errorf("%+v, %v", added, err)
 	}
 }

@@ -123,8 +123,11 @@ type Edit struct {
 
 // Edited is the result of an Edit.
 type Edited struct {
-	Release native.Release
-	Moved   []string // labels that moved from other releases of the tool
+	Tool     string   `json:"tool"`
+	Version  string   `json:"version"`
+	Commands []string `json:"commands"`
+	Labels   []string `json:"labels,omitempty"`
+	Moved    []string `json:"labels_moved,omitempty"` // labels that moved here from other releases
 }
 
 // Edit changes the commands and labels of one release in the draft. Errors are
@@ -162,7 +165,7 @@ func (d Dir) Edit(tool, version string, e Edit) (Edited, error) {
 	if _, err := m.Encode(); err != nil {
 		return Edited{}, &InputError{err.Error()}
 	}
-	done.Release = *r
+	done.Tool, done.Version, done.Commands, done.Labels = tool, version, r.Commands, r.Labels
 	return done, d.write(DraftFile, m)
 }
 
