@@ -3,7 +3,6 @@
 package publish_test
 
 import (
-	"bytes"
 	"fmt"
 	"testing"
 
