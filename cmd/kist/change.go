@@ -11,24 +11,26 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests"
 )
 
 // change plans c and carries it out, unless this is a dry run. already holds the
 // releases that the user named and that need no change.
-func (a *app) change(ctx context.Context, s *session, c plan.Change, already []record.Head) (result, error) {
+func (a *app) change(ctx context.Context, s *toolset.Set, c plan.Change, already []record.Head) (result, error) {
 	p, err := s.Plan(c)
 	if err != nil {
 		return nil, err
 	}
-	r := changeResult{DryRun: a.flags.dryRun, Generation: s.state.Current.Number, rolledBack: p.Goto != 0, details: a.Verbose}
+	r := changeResult{DryRun: a.flags.dryRun, Generation: s.State.Current.Number, rolledBack: p.Goto != 0, details: a.Verbose}
 	for _, have := range already {
-		r.Already = append(r.Already, s.describe(have))
+		r.Already = append(r.Already, describe(s, have))
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.Follow)) {
-		have := s.state.Receipts[id]
+		have := s.State.Receipts[id]
 		r.Follows = append(r.Follows, followedTool{have.Ref(), have.Requested, p.Follow[id]})
 	}
 	if p.Empty() && !a.flags.dryRun {
@@ -43,25 +45,28 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 				continue
 			}
 			rel := in.Release
-			proved, notes := releaseEvidence(rel)
-			item := installedRelease{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Proof: releaseProof(rel), Evidence: rel.Evidence, proved: proved, notes: notes,
-				Keys: releaseKeys(rel), Packages: foreseenPackages(rel)}
-			item.Size, item.Announced = a.size(ctx, in)
+			proved, notes := evidence.OfRelease(rel)
+			keys := evidence.KeysOf(rel)
+			item := installedRelease{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Proof: releaseProof(proved, keys), Evidence: rel.Evidence, proved: proved, notes: notes,
+				Keys: keys, Packages: foreseenPackages(rel)}
+			item.Size, item.Announced = s.Size(ctx, in)
 			r.Installed = append(r.Installed, item)
 		}
-		if err := a.foresee(ctx, s, p, &r); err != nil {
+		if r.Removed, r.Kept, err = s.PreviewPlan(ctx, p); err != nil {
 			return nil, err
 		}
-		r.Commands, r.Patterns = a.newLinks(s.state.Current, p.Predicted), patterns(p)
-		a.tellHidden(&r, newNames(s.state.Current, p.Predicted))
+		r.Generation = cmp.Or(p.Goto, r.Generation)
+		r.Defaults = s.State.PredictDefaults(p, r.Removed)
+		r.Commands, r.Patterns = a.newLinks(s.State.Current, p.Predicted), patterns(p)
+		a.tellHidden(&r, plan.NewNames(s.State.Current, p.Predicted))
 		a.note(&r)
 		return r, kept(r.Kept, true)
 	}
-	before := s.state.Current
-	a.tellHidden(&r, newNames(before, p.Predicted))
+	before := s.State.Current
+	a.tellHidden(&r, plan.NewNames(before, p.Predicted))
 	a.linking = func(now, next record.Generation) {
 		a.EndProgress()
-		a.tellHidden(&r, newNames(now, next))
+		a.tellHidden(&r, plan.NewNames(now, next))
 	}
 	defer func() { a.linking = nil }()
 	res, failed := s.Apply(ctx, p)
@@ -70,7 +75,7 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	if _, done := errors.AsType[*install.UnfinishedError](failed); failed != nil && !done {
 		return nil, failed
 	}
-	if s.state, err = s.State(); err != nil {
+	if s.State, err = s.Installer.State(); err != nil {
 		return nil, errors.Join(failed, &install.UnfinishedError{Err: err})
 	}
 	r.Generation = res.Generation.Number
@@ -79,15 +84,15 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 			r.reduced(have.Channel, have.Tool, have.Version, without, s.Prefix(have.ID))
 			continue
 		}
-		e, notes := receiptEvidence(have)
+		e, notes := evidence.OfReceipt(have)
 		r.Installed = append(r.Installed, installedRelease{
 			Tool: have.Tool, Version: have.Version, Channel: have.Channel, Prefix: s.Prefix(have.ID), Proof: strings.Join(append([]string{proof(e)}, notes...), " · "), Evidence: e,
 			proved: e, notes: notes, unpacked: res.Unpacked[have.ID],
 		})
 		a.tellSkipped(&r, have, res.Skipped[have.ID])
 	}
-	r.Removed = refs(res.Removed)
-	r.Defaults = s.changedDefaults(before.Defaults, res.Generation.Defaults, res.Removed)
+	r.Removed = toolset.Refs(res.Removed)
+	r.Defaults = s.State.ChangedDefaults(before.Defaults, res.Generation.Defaults, res.Removed)
 	r.Kept = res.Leftovers
 	r.Commands = a.newLinks(before, res.Generation)
 	if len(r.Installed) > 0 {
@@ -100,34 +105,12 @@ func (a *app) change(ctx context.Context, s *session, c plan.Change, already []r
 	return r, cmp.Or(failed, kept(r.Kept, false))
 }
 
-// newNames returns the names of the commands that before does not link.
-func newNames(before, after record.Generation) (names []string) {
-	for _, l := range after.Links {
-		if !slices.ContainsFunc(before.Links, func(have record.CommandLink) bool { return have.Name == l.Name }) {
-			names = append(names, l.Name)
-		}
-	}
-	return names
-}
-
 // newLinks returns the links that are new or lead somewhere else than before.
 func (a *app) newLinks(before, after record.Generation) (links []commandLink) {
-	for _, l := range after.Links {
-		if !slices.Contains(before.Links, l) {
-			links = append(links, commandLink{l.Name, filepath.Join(a.Dirs.Bin, l.Name)})
-		}
+	for _, l := range plan.NewLinks(before, after) {
+		links = append(links, commandLink{l.Name, filepath.Join(a.Dirs.Bin, l.Name)})
 	}
 	return links
-}
-
-// refs returns each release's name once, even if it has several prefixes.
-func refs(releases []record.Head) (list []string) {
-	for _, r := range releases {
-		if ref := r.Ref(); !slices.Contains(list, ref) {
-			list = append(list, ref)
-		}
-	}
-	return list
 }
 
 func names(links []commandLink) []string {
@@ -140,64 +123,6 @@ func names(links []commandLink) []string {
 
 func (r *changeResult) reduced(channel, tool, version string, without []string, prefix string) {
 	r.Reduced = append(r.Reduced, reducedTool{Tool: tool, Version: version, Channel: channel, Prefix: prefix, Without: without})
-}
-
-// foresee fills in r what p would remove and keep, and which defaults it would
-// change.
-func (a *app) foresee(ctx context.Context, s *session, p plan.Plan, r *changeResult) (err error) {
-	if r.Removed, r.Kept, err = a.foreseenRemoval(ctx, s, s.state.After(p).Unreferenced(), p.Remove); err != nil {
-		return err
-	}
-	foreign, err := s.PreviewDropGenerations(s.state.Pruned(p)...)
-	if err != nil {
-		return err
-	}
-	r.Kept = append(foreign, r.Kept...)
-	after := maps.Clone(s.state.Current.Defaults)
-	if after == nil {
-		after = map[string]record.ID{}
-	}
-	if p.Goto != 0 {
-		r.Generation = p.Goto
-		after = s.state.Generations[p.Goto].Defaults
-	}
-	for key, id := range p.Default {
-		after[key] = id
-		if id == "" {
-			delete(after, key)
-		}
-	}
-	r.Defaults = s.changedDefaults(s.state.Current.Defaults, after, nil)
-	maps.DeleteFunc(r.Defaults, func(key, _ string) bool { return s.removesAll(key, r.Removed) })
-	for _, in := range p.Install {
-		key := in.Release.Channel + "/" + in.Release.Tool
-		if was, ok := s.state.Current.Defaults[key]; ok && in.Default && s.state.Receipts[was].Version != in.Release.Version {
-			if r.Defaults == nil {
-				r.Defaults = map[string]string{}
-			}
-			r.Defaults[key] = in.Release.Version
-		}
-	}
-	return nil
-}
-
-// foreseenRemoval returns what removing the releases ids would remove and keep. A
-// release that cannot be removed is an error if it is in asked; if an earlier change
-// left it, it is a warning.
-func (a *app) foreseenRemoval(ctx context.Context, s *session, ids, asked []record.ID) (removed []string, kept []install.Drift, err error) {
-	var gone []record.Head
-	for _, id := range ids {
-		left, err := s.Preview(ctx, id)
-		if err != nil && (ctx.Err() != nil || slices.Contains(asked, id)) {
-			return nil, nil, err
-		}
-		if err != nil {
-			a.Warn("%v; left alone", err)
-			continue
-		}
-		gone, kept = append(gone, s.state.Receipts[id]), append(kept, left...)
-	}
-	return refs(gone), kept, nil
 }
 
 // patterns returns the command patterns of new defaults, whose matches only the
@@ -215,100 +140,12 @@ func patterns(p plan.Plan) (list []string) {
 
 // foreseenPackages returns the packages that a distribution's toolchain is made of.
 func foreseenPackages(r manifests.Release) (list []foreseenPackage) {
-	for _, artifact := range uniqueFiles(r.Artifacts) {
+	for _, artifact := range install.Files(r) {
 		if artifact.Layout.MergedUsr {
 			list = append(list, foreseenPackage{artifact.Component, artifact.Name, artifact.Size, artifact.Integrity.Digest})
 		}
 	}
 	return list
-}
-
-// uniqueFiles returns the files of artifacts, each once: it is fetched once, even if
-// it is unpacked to several places.
-func uniqueFiles(artifacts []manifests.Artifact) (list []manifests.Artifact) {
-	for _, artifact := range artifacts {
-		d := artifact.Integrity.Digest
-		if d.IsZero() || !slices.ContainsFunc(list, func(have manifests.Artifact) bool { return have.Integrity.Digest == d }) {
-			list = append(list, artifact)
-		}
-	}
-	return list
-}
-
-// size returns how many bytes are to be fetched for in, as the proved documents state
-// it, else as the server announces it now; 0 if it is unknown.
-func (a *app) size(ctx context.Context, in plan.Install) (total int64, announced bool) {
-	for _, artifact := range uniqueFiles(in.Release.Artifacts) {
-		if slices.Contains(in.Reuse, artifact.Component) {
-			continue
-		}
-		size := artifact.Size
-		if size == 0 {
-			answer, err := manifests.SizeOf(ctx, a.artifacts(), artifact.Refs[0])
-			if err != nil {
-				return 0, false
-			}
-			size, announced = answer, true
-		}
-		if size < 0 || size > manifests.MaxArtifact {
-			return 0, false
-		}
-		total += size
-	}
-	return total, announced
-}
-
-// changedDefaults returns the defaults that differ between before and after. A tool
-// of which nothing is installed any more is left out.
-func (s *session) changedDefaults(before, after map[string]record.ID, gone []record.Head) map[string]string {
-	version := func(id record.ID) string { return s.state.Receipts[id].Version }
-	changed := map[string]string{}
-	for key, id := range after {
-		if was, ok := before[key]; ok && was != id && s.versionOf(was, gone) != version(id) {
-			changed[key] = version(id)
-		} else if !ok && s.countInstalled(key) > 1 {
-			changed[key] = version(id)
-		}
-	}
-	for key := range before {
-		if _, ok := after[key]; !ok && s.countInstalled(key) > 0 {
-			changed[key] = ""
-		}
-	}
-	if len(changed) == 0 {
-		return nil
-	}
-	return changed
-}
-
-// versionOf returns the version of a release, which may be one of gone.
-func (s *session) versionOf(id record.ID, gone []record.Head) string {
-	if r, ok := s.state.Receipts[id]; ok {
-		return r.Version
-	}
-	if i := slices.IndexFunc(gone, func(r record.Head) bool { return r.ID == id }); i >= 0 {
-		return gone[i].Version
-	}
-	return ""
-}
-
-// removesAll reports whether each installed release of the tool key is one of removed.
-func (s *session) removesAll(key string, removed []string) bool {
-	for _, r := range s.state.Installed() {
-		if r.Key() == key && !slices.Contains(removed, r.Ref()) {
-			return false
-		}
-	}
-	return true
-}
-
-func (s *session) countInstalled(key string) (n int) {
-	for _, r := range s.state.Installed() {
-		if r.Key() == key {
-			n++
-		}
-	}
-	return n
 }
 
 // A keptError reports that a removal left, or would leave, changed files in place.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -31,7 +32,7 @@ func (a *app) note(r *changeResult) {
 // noteDefaults tells, for each requested release that is not its tool's default, which
 // version the commands lead to, and how to switch. already are those that were installed
 // before.
-func (a *app) noteDefaults(r *changeResult, s *session, c plan.Change, already []record.Head) {
+func (a *app) noteDefaults(r *changeResult, s *toolset.Set, c plan.Change, already []record.Head) {
 	if c.Links != plan.FirstBecomesDefault {
 		return
 	}
@@ -45,8 +46,8 @@ func (a *app) noteDefaults(r *changeResult, s *session, c plan.Change, already [
 		}
 	}
 	for _, ref := range asked {
-		id, ok := s.state.Current.Defaults[ref.Channel+"/"+ref.Name]
-		have := s.state.Receipts[id]
+		id, ok := s.State.Current.Defaults[ref.Channel+"/"+ref.Name]
+		have := s.State.Receipts[id]
 		if !ok || have.Version == ref.Version || len(have.Commands) == 0 {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/verify"
 )
@@ -50,7 +51,7 @@ type installedRelease struct {
 	Announced bool            `json:"announced,omitempty"`
 	Evidence  verify.Evidence `json:"evidence"`
 	// Keys are, in a dry run, the keys that the release is or will be proved by.
-	Keys []trustedKey `json:"keys,omitempty"`
+	Keys []evidence.Key `json:"keys,omitempty"`
 	// Packages are the packages that a distribution's toolchain would be made of.
 	Packages []foreseenPackage `json:"packages,omitempty"`
 

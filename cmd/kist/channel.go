@@ -13,10 +13,8 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
-	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
-	"github.com/kist-tools/kist/manifests/upstreams"
-	"github.com/kist-tools/kist/verify"
 )
 
 func (a *app) channelCommand() *cobra.Command {
@@ -28,99 +26,7 @@ it may speak.`,
 }
 
 // shownChannel is a channel as kist prints it.
-type shownChannel struct {
-	Name      string        `json:"name"`
-	Builtin   bool          `json:"builtin,omitempty"`
-	URL       string        `json:"url,omitempty"` // without user, password and query
-	Format    string        `json:"format"`
-	Threshold int           `json:"threshold,omitempty"`
-	Tools     []string      `json:"tools"` // granted patterns; empty: every name that is not built in
-	Keys      []shownKey    `json:"keys"`
-	Origins   []shownOrigin `json:"origins,omitempty"` // of a built-in channel, in the order kist tries them
-	Mark      *verify.Mark  `json:"mark,omitempty"`    // the newest manifest seen
-	// Rotation tells how the channel's keys documents changed the keys that it was
-	// added with.
-	Rotation *shownRotation `json:"rotation,omitempty"`
-	Problem  string         `json:"problem,omitempty"`
-	Added    time.Time      `json:"added,omitzero"`
-}
-
-type shownKey struct {
-	Primary verify.Fingerprint   `json:"primary"`
-	Subkeys []verify.Fingerprint `json:"subkeys,omitempty"` // signing subkeys
-	UserID  string               `json:"user_id,omitempty"`
-	Expires time.Time            `json:"expires,omitzero"`
-	// SubkeysExpire maps subkeys to their expiry, as this copy of the key states it.
-	SubkeysExpire map[verify.Fingerprint]time.Time `json:"subkeys_expire,omitempty"`
-	Revoked       string                           `json:"revoked,omitempty"` // when, and why
-	Source        string                           `json:"source,omitempty"`  // where kist's own copy was taken from
-	// Weak reports that a self-signature of the key is too weak to count by itself, so
-	// that the key is trusted by its pinned fingerprint.
-	Weak bool `json:"weak,omitempty"`
-}
-
-// describeChannel describes a channel that the user added. An error in its keys or
-// mark is put in its Problem, for list and show to print.
-func (a *app) describeChannel(s *session, c channels.Channel) shownChannel {
-	shown := describeSettings(c)
-	b, err := s.desk.Bind(c)
-	var mark verify.Mark
-	if err == nil {
-		shown.Keys = describeKeys(b.Keys)
-		mark, err = s.Mark(b.Channel)
-	}
-	if err != nil {
-		shown.Problem = err.Error()
-	}
-	return shown.withMark(mark)
-}
-
-// describeProved describes p, whose newest manifest has just been proved.
-func (a *app) describeProved(s *session, p trust.Proved) shownChannel {
-	if p.Settings == nil {
-		return a.describeBuiltin(s, p.Name).withMark(p.Mark)
-	}
-	shown := describeSettings(*p.Settings)
-	shown.Keys = describeKeys(p.Keys)
-	return shown.withMark(p.Mark)
-}
-
-func (c shownChannel) withMark(m verify.Mark) shownChannel {
-	if !m.IsZero() {
-		c.Mark = &m
-	}
-	return c
-}
-
-// describeSettings describes c by its settings alone.
-func describeSettings(c channels.Channel) shownChannel {
-	pins, threshold := c.Trusted()
-	shown := shownChannel{
-		Name: c.Name, URL: c.Redacted(), Format: c.Format, Threshold: threshold, Tools: append([]string{}, c.Tools...), Added: c.Added,
-		Rotation: describeRotation(c),
-	}
-	for _, pin := range pins {
-		shown.Keys = append(shown.Keys, shownKey{Primary: pin.Primary, Subkeys: pin.Subkeys})
-	}
-	return shown
-}
-
-// describeKeys describes each certificate of ring with its pins.
-func describeKeys(ring *verify.Keyring) (keys []shownKey) {
-	pins := ring.Pins()
-	for i, c := range ring.Certificates() {
-		k := shownKey{Primary: c.Fingerprint, Subkeys: pins[i].Subkeys, UserID: c.UserID, Expires: c.Expires, Revoked: c.Revoked, Weak: c.Weak,
-			SubkeysExpire: map[verify.Fingerprint]time.Time{}}
-		for _, sub := range c.Subkeys {
-			k.Weak = k.Weak || sub.Weak
-			if !sub.Expires.IsZero() {
-				k.SubkeysExpire[sub.Fingerprint] = sub.Expires
-			}
-		}
-		keys = append(keys, k)
-	}
-	return keys
-}
+type shownChannel struct{ trust.Description }
 
 func (c shownChannel) text(p *term.Page) {
 	p.Line("%s", c.Name)
@@ -136,13 +42,13 @@ func (c shownChannel) text(p *term.Page) {
 		field(p, "signatures", fmt.Sprintf("%d of %d keys", c.Threshold, len(c.Keys)))
 	}
 	for _, o := range c.Origins {
-		o.text(p)
+		originText(p, o)
 	}
 	if len(c.Origins) == 0 {
 		keysText(p, c.Keys)
 	}
 	if c.Rotation != nil {
-		c.Rotation.text(p)
+		rotationText(p, *c.Rotation)
 	}
 	if c.Mark != nil {
 		field(p, "manifest", freshness(*c.Mark))
@@ -153,7 +59,35 @@ func (c shownChannel) text(p *term.Page) {
 	}
 }
 
-func keysText(p *term.Page, keys []shownKey) {
+// originText writes one place that a built-in channel fetches from.
+func originText(p *term.Page, o trust.OriginShown) {
+	field(p, "origin", o.Name)
+	field(p, "  proof", o.Proof)
+	field(p, "  database", o.Database)
+	for _, suite := range o.Suites {
+		field(p, "  suite", suite)
+	}
+	if o.Threshold > 0 {
+		field(p, "  signatures", fmt.Sprintf("%d of %d keys", o.Threshold, len(o.Keys)))
+	}
+	keysText(p, o.Keys)
+}
+
+// rotationText writes how the keys of a channel changed.
+func rotationText(p *term.Page, r trust.RotationShown) {
+	field(p, "keys", fmt.Sprintf("version %d of %s, valid until %s, taken %s", r.Version, day(r.Issued), day(r.Expires), day(r.Taken)))
+	for _, f := range r.Joined {
+		field(p, "  joined", f.Spaced())
+	}
+	for _, f := range r.Retired {
+		field(p, "  retired", f.Spaced())
+	}
+	for _, f := range r.Revoked {
+		field(p, "  revoked", f.Spaced())
+	}
+}
+
+func keysText(p *term.Page, keys []trust.KeyShown) {
 	for _, k := range keys {
 		field(p, "key", k.Primary.Spaced())
 		field(p, "  name", k.UserID)
@@ -182,21 +116,19 @@ func day(end time.Time) string {
 }
 
 type channelList struct {
-	Channels []shownChannel `json:"channels"`
+	Channels []trust.Description `json:"channels"`
 
 	verbose bool // print every detail of each
 }
 
 func (r channelList) text(p *term.Page) {
-	for i, c := range r.Channels {
-		if r.verbose && i > 0 {
-			p.Line("")
-		}
-		if r.verbose {
-			c.text(p)
-		}
-	}
 	if r.verbose {
+		for i, c := range r.Channels {
+			if i > 0 {
+				p.Line("")
+			}
+			shownChannel{c}.text(p)
+		}
 		return
 	}
 	rows := [][]string{{"CHANNEL", "FORMAT", "TOOLS", "SIGNED BY", "MANIFEST"}}
@@ -231,19 +163,12 @@ of the key is from.`,
 		example: "kist channel list -v",
 		exits:   []int{0, 1, 2, 8, 9},
 		args:    exactly(0),
-		run: a.withSession(func(ctx context.Context, s *session, _ []string) (result, error) {
-			added, err := s.desk.Channels()
+		run: a.withSession(func(ctx context.Context, s *toolset.Set, _ []string) (result, error) {
+			list, err := s.Desk.DescribeAll()
 			if err != nil {
 				return nil, err
 			}
-			r := channelList{Channels: []shownChannel{}, verbose: a.Verbose}
-			for _, c := range added {
-				r.Channels = append(r.Channels, a.describeChannel(s, c))
-			}
-			for _, name := range upstreams.Names() {
-				r.Channels = append(r.Channels, a.describeBuiltin(s, name))
-			}
-			return r, nil
+			return channelList{list, a.Verbose}, nil
 		}),
 	})
 }
@@ -255,15 +180,12 @@ func (a *app) channelShowCommand() *cobra.Command {
 		exits:    []int{0, 1, 2, 3, 8, 9},
 		args:     exactly(1),
 		complete: completion.First(a.completeChannels),
-		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
-			if trust.IsBuiltinChannel(args[0]) {
-				return a.describeBuiltin(s, args[0]), nil
-			}
-			c, err := s.desk.Added(args[0])
+		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
+			c, err := s.Desk.Describe(args[0])
 			if err != nil {
 				return nil, err
 			}
-			return a.describeChannel(s, c), nil
+			return shownChannel{c}, nil
 		}),
 	})
 }
@@ -278,7 +200,7 @@ installed from it stay, and can be verified and uninstalled as ever.`,
 		args:     exactly(1),
 		complete: completion.First(a.completeAdded),
 		changes:  true,
-		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
+		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			return a.channelRemove(ctx, s, args[0])
 		}),
 	})
@@ -310,17 +232,17 @@ func (r channelRemoved) text(p *term.Page) {
 	}
 }
 
-func (a *app) channelRemove(ctx context.Context, s *session, name string) (result, error) {
+func (a *app) channelRemove(ctx context.Context, s *toolset.Set, name string) (result, error) {
 	if trust.IsBuiltinChannel(name) {
 		return nil, &trust.BuiltinError{Name: name}
 	}
 	r := channelRemoved{DryRun: a.flags.dryRun, Removed: name}
-	for _, have := range s.state.Installed() {
+	for _, have := range s.State.Installed() {
 		if have.Channel == name {
 			r.Stays = append(r.Stays, have.Ref())
 		}
 	}
-	files, err := s.desk.Remove(ctx, name)
+	files, err := s.Desk.Remove(ctx, name)
 	if err != nil {
 		return nil, err
 	}

@@ -91,14 +91,11 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 		return nil, err
 	}
 	defer s.Close()
-	p, err := s.desk.Add(ctx, c, ring)
-	switch {
-	case err != nil:
+	p, err := s.Desk.Add(ctx, c, ring)
+	if err != nil {
 		return nil, err
-	case p.Existed:
-		return channelAdded{shownChannel: a.describeChannel(s, *p.Settings), Unchanged: true}, nil
 	}
-	return channelAdded{shownChannel: a.describeProved(s, p), DryRun: a.flags.dryRun}, nil
+	return channelAdded{shownChannel{s.Desk.DescribeProved(p)}, a.flags.dryRun && !p.Existed, p.Existed}, nil
 }
 
 // keysIn returns a function that reads the public keys in files that the user named; nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install/toolset"
 )
 
 func (a *app) channelRefreshCommand() *cobra.Command {
@@ -26,12 +27,12 @@ the one known, also of a built-in channel; a different primary key is never acce
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` with a newer copy of a pinned key (repeatable)")
 		},
-		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
-			p, err := s.desk.Refresh(ctx, args[0], keysIn(keys))
+		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
+			p, err := s.Desk.Refresh(ctx, args[0], keysIn(keys))
 			if err != nil {
 				return nil, err
 			}
-			return channelRefreshed{a.describeProved(s, p), a.flags.dryRun, p.Recreated, p.NewKeys, p.Newer}, nil
+			return channelRefreshed{shownChannel{s.Desk.DescribeProved(p)}, a.flags.dryRun, p.Recreated, p.NewKeys, p.Newer}, nil
 		}),
 	})
 }

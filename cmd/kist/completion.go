@@ -11,6 +11,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/system"
@@ -65,7 +66,7 @@ func (r scriptResult) text(p *term.Page) { p.Raw(string(r)) }
 
 // completeInstalled offers installed tools, as TOOL.
 func (a *app) completeInstalled(_ []string, typed string) (refs []string, files bool) {
-	a.peek(func(_ *session, installed []record.Head) { refs = installedRefs(installed, typed) })
+	a.peek(func(_ *toolset.Set, installed []record.Head) { refs = installedRefs(installed, typed) })
 	return refs, false
 }
 
@@ -101,25 +102,25 @@ func (a *app) completeTools(_ []string, typed string) (refs []string, files bool
 			}
 		}
 	}
-	a.peek(func(s *session, installed []record.Head) {
+	a.peek(func(s *toolset.Set, installed []record.Head) {
 		ctx := context.Background()
 		refs = append(refs, installedRefs(installed, typed)...)
 		switch {
 		case versioned:
-			for _, v := range s.desk.CachedVersions(ctx, trust.Ref{Channel: channel, Name: name}) {
+			for _, v := range s.Desk.CachedVersions(ctx, trust.Ref{Channel: channel, Name: name}) {
 				refs = append(refs, ref+"@"+v.Version)
 				for _, label := range v.Labels {
 					refs = append(refs, ref+"@"+label)
 				}
 			}
 		case named:
-			for _, tool := range s.desk.ToolsOf(ctx, channel) {
+			for _, tool := range s.Desk.ToolsOf(ctx, channel) {
 				refs = append(refs, channel+"/"+tool)
 			}
 		default:
 			for _, c := range addedChannels(s) {
 				refs = append(refs, c.Name+"/")
-				for _, o := range s.desk.OffersOf(ctx, c) {
+				for _, o := range s.Desk.OffersOf(ctx, c) {
 					refs = append(refs, o.Tool)
 				}
 			}
@@ -160,8 +161,8 @@ func (a *app) completeRun(args []string, typed string) (candidates []string, fil
 	if err != nil {
 		return nil, false
 	}
-	a.peek(func(s *session, _ []record.Head) {
-		if r, err := s.inUse(ref); err == nil {
+	a.peek(func(s *toolset.Set, _ []record.Head) {
+		if r, err := s.InUse(ref); err == nil {
 			for _, c := range r.Commands {
 				candidates = append(candidates, c.Name)
 			}
@@ -172,20 +173,20 @@ func (a *app) completeRun(args []string, typed string) (candidates []string, fil
 
 // completeCommands offers the linked commands.
 func (a *app) completeCommands([]string, string) (names []string, files bool) {
-	a.peek(func(s *session, _ []record.Head) { names = s.linkedCommands() })
+	a.peek(func(s *toolset.Set, _ []record.Head) { names = s.LinkedCommands() })
 	return names, false
 }
 
 // completeComponents offers the installed optional components, which can be removed,
 // of the tools in args.
 func (a *app) completeComponents(args []string, _ string) (names []string, files bool) {
-	a.peek(func(s *session, _ []record.Head) {
+	a.peek(func(s *toolset.Set, _ []record.Head) {
 		for _, arg := range args {
 			ref, err := trust.ParseRef(arg)
 			if err != nil {
 				continue
 			}
-			if r, err := s.inUse(ref); err == nil {
+			if r, err := s.InUse(ref); err == nil {
 				names = append(names, r.Optional...)
 			}
 		}
@@ -201,7 +202,7 @@ func (a *app) completeChannels(args []string, typed string) ([]string, bool) {
 
 // completeAdded offers the channels that the user added.
 func (a *app) completeAdded([]string, string) (names []string, files bool) {
-	a.peek(func(s *session, _ []record.Head) {
+	a.peek(func(s *toolset.Set, _ []record.Head) {
 		for _, c := range addedChannels(s) {
 			names = append(names, c.Name)
 		}
@@ -236,10 +237,10 @@ func (a *app) completeList(args []string, typed string) ([]string, bool) {
 // show has nothing to print about others.
 func (a *app) completeShown(args []string, typed string) (refs []string, files bool) {
 	all, _ := a.completeTools(args, typed)
-	a.peek(func(s *session, installed []record.Head) {
+	a.peek(func(s *toolset.Set, installed []record.Head) {
 		refs = slices.DeleteFunc(all, func(ref string) bool {
 			channel, builtin := trust.BuiltinChannel(ref)
-			return builtin && !s.desk.HasDocuments(channel) && !slices.ContainsFunc(installed, func(r record.Head) bool { return r.Tool == ref })
+			return builtin && !s.Desk.HasDocuments(channel) && !slices.ContainsFunc(installed, func(r record.Head) bool { return r.Tool == ref })
 		})
 	})
 	return refs, false
@@ -256,7 +257,7 @@ func (a *app) completeDistros(args []string, _ string) ([]string, bool) {
 
 // addedChannels returns the user's channels; on an error it returns those that can be
 // read, and prints nothing.
-func addedChannels(s *session) []channels.Channel {
-	added, _ := s.desk.List()
+func addedChannels(s *toolset.Set) []channels.Channel {
+	added, _ := s.Desk.List()
 	return added
 }

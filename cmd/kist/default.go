@@ -8,6 +8,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -21,15 +22,15 @@ func (a *app) defaultCommand() *cobra.Command {
 		args:     exactly(1),
 		changes:  true,
 		complete: completion.First(a.completeInstalled),
-		run: a.withTools(func(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
-			r, err := s.named(refs[0])
+		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
+			r, err := s.Named(refs[0])
 			if err != nil {
 				return nil, err
 			}
 			if missing := s.MissingAt(r, ""); missing != nil {
 				return nil, missing
 			}
-			if s.isDefault(r) {
+			if s.IsDefault(r) {
 				a.Say("%s is already the default", r.Ref())
 			}
 			return a.change(ctx, s, plan.Change{Default: []record.ID{r.ID}}, nil)
@@ -47,7 +48,7 @@ uninstalled does not come back, because its files are gone.`,
 		exits:   []int{0, 2, 3, 7, 8, 9},
 		args:    exactly(0),
 		changes: true,
-		run: a.withSession(func(ctx context.Context, s *session, _ []string) (result, error) {
+		run: a.withSession(func(ctx context.Context, s *toolset.Set, _ []string) (result, error) {
 			return a.change(ctx, s, plan.Change{Rollback: true}, nil)
 		}),
 	})

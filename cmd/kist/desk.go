@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
@@ -55,12 +56,12 @@ func (a *app) publishes() bool { return strings.HasPrefix(a.path, "publish ") }
 
 // peek calls read with the installed releases, without waiting for other kist
 // processes. It does nothing if they cannot be read.
-func (a *app) peek(read func(s *session, installed []record.Head)) {
+func (a *app) peek(read func(s *toolset.Set, installed []record.Head)) {
 	a.LockWait = 0
 	s, err := a.open(context.Background())
 	if err != nil {
 		return
 	}
 	defer s.Close()
-	read(s, s.state.Installed())
+	read(s, s.State.Installed())
 }

@@ -5,8 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -18,11 +17,7 @@ func proof(e verify.Evidence) string {
 	case root.Kind == verify.ByTree && root.Tree != nil:
 		parts = append(parts, fmt.Sprintf("proved by the checksum database (tree %d)", root.Tree.Size), root.Tree.H1)
 	case len(root.Signers) > 0:
-		var who []string
-		for _, s := range root.Signers {
-			who = append(who, s.Primary.Spaced())
-		}
-		parts = append(parts, "signed by "+strings.Join(who, " and "))
+		parts = append(parts, "signed by "+joinKeys(evidence.Signers(root), " and "))
 	}
 	if text := markText(e); text != "" {
 		parts = append(parts, text)
@@ -42,7 +37,7 @@ func (r installedRelease) proofLines(dryRun, details bool) (lines []string) {
 	}
 	keys, by, nextBy := r.Keys, "signed by ", "and by "
 	if !dryRun {
-		keys = signerKeys(root)
+		keys = evidence.Signers(root)
 	} else if r.proved.Kind == "" {
 		by, nextBy = "to be signed by ", "or by "
 	}
@@ -59,14 +54,6 @@ func (r installedRelease) proofLines(dryRun, details bool) (lines []string) {
 		lines = append(lines, text)
 	}
 	return append(append(lines, root.Notes...), r.notes...)
-}
-
-// signerKeys returns the keys that made the signatures of e.
-func signerKeys(e verify.Evidence) (keys []trustedKey) {
-	for _, s := range e.Signers {
-		keys = append(keys, trustedKey{s.Primary, s.UserID})
-	}
-	return keys
 }
 
 // markText describes the serial or date of what e proves.
@@ -92,68 +79,19 @@ func freshness(m verify.Mark) string {
 	return "manifest " + m.Issued.UTC().Format(time.DateOnly)
 }
 
-// receiptEvidence returns the evidence for an installed release: that of the document
-// that named it or, if no signed document did, that of its first artifact, and the notes
-// of the former.
-func receiptEvidence(r record.Head) (e verify.Evidence, notes []string) {
-	if r.Evidence.Kind != "" || len(r.Artifacts) == 0 {
-		return r.Evidence, nil
-	}
-	return r.Artifacts[0].Evidence, r.Evidence.Notes
-}
-
-// A trustedKey is a key that proves a release to be fetched, and its user ID.
-type trustedKey struct {
-	Primary verify.Fingerprint `json:"primary"`
-	UserID  string             `json:"user_id,omitempty"`
-}
-
-// releaseKeys returns the keys that signed the document that names r or, if no signed
-// document does, the keys any of which may have signed its files.
-func releaseKeys(r manifests.Release) (keys []trustedKey) {
-	if r.Evidence.Kind != "" {
-		return signerKeys(r.Evidence.Root())
-	}
-	for _, a := range r.Artifacts {
-		if s := a.Integrity.Signature; s != nil {
-			for _, c := range s.Policy.Keys.Certificates() {
-				keys = append(keys, trustedKey{c.Fingerprint, c.UserID})
-			}
-			return keys
-		}
-	}
-	return nil
-}
-
-// releaseEvidence returns the evidence for a release to be fetched, as far as it exists:
-// that of the document that names it or, if no signed document does, that of its first
-// artifact, and the notes of the former.
-func releaseEvidence(r manifests.Release) (e verify.Evidence, notes []string) {
-	if r.Evidence.Kind != "" || len(r.Artifacts) == 0 {
-		return r.Evidence, nil
-	}
-	if t := r.Artifacts[0].Integrity.Tree; t != nil {
-		e = t.Evidence
-	}
-	return e, r.Evidence.Notes
-}
-
 // releaseProof describes how a release that is to be fetched is, or will be, proved.
-func releaseProof(r manifests.Release) string {
-	if r.Evidence.Kind != "" {
-		return proof(r.Evidence)
+func releaseProof(e verify.Evidence, keys []evidence.Key) string {
+	if e.Kind == "" && len(keys) > 0 {
+		return "to be signed by " + joinKeys(keys, " or ")
 	}
-	for _, a := range r.Artifacts {
-		if s := a.Integrity.Signature; s != nil {
-			var who []string
-			for _, pin := range s.Policy.Keys.Pins() {
-				who = append(who, pin.Primary.Spaced())
-			}
-			return "to be signed by " + strings.Join(who, " or ")
-		}
-		if t := a.Integrity.Tree; t != nil {
-			return proof(t.Evidence)
-		}
+	return proof(e)
+}
+
+// joinKeys lists the fingerprints of keys.
+func joinKeys(keys []evidence.Key, separator string) string {
+	var who []string
+	for _, k := range keys {
+		who = append(who, k.Primary.Spaced())
 	}
-	return ""
+	return strings.Join(who, separator)
 }

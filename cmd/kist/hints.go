@@ -14,6 +14,7 @@ import (
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/install/trial"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
@@ -101,7 +102,7 @@ func hints() []hintRow {
 			}
 			return fmt.Sprintf("say which: kist %s %s/%s", strings.Join(append([]string{a.path}, e.Flags...), " "), e.Channels[0], e.Tool)
 		}),
-		hintFor("usage", func(e *severalVersionsError, a *app) string {
+		hintFor("usage", func(e *toolset.SeveralVersionsError, a *app) string {
 			return fmt.Sprintf("say which: kist %s %s", a.path, e.Refs[0])
 		}),
 		hintFor("usage", func(e *trust.TakenError, _ *app) string {
@@ -234,7 +235,7 @@ func hints() []hintRow {
 			return fmt.Sprintf("mount it without noexec, or set XDG_DATA_HOME to a directory on another file system and install %s there", e.Release)
 		}),
 
-		hintFor("not-installed", func(e *notInstalledError, a *app) string {
+		hintFor("not-installed", func(e *toolset.NotInstalledError, a *app) string {
 			switch {
 			case len(e.Near) > 0:
 				return fmt.Sprintf("did you mean %s? otherwise: kist install %s", strings.Join(e.Near, " or "), e.Ref)
@@ -243,7 +244,7 @@ func hints() []hintRow {
 			}
 			return "kist install " + e.Ref.String()
 		}),
-		hintFor("not-installed", func(e *noCommandError, _ *app) string {
+		hintFor("not-installed", func(e *toolset.NoCommandError, _ *app) string {
 			switch {
 			case e.Has != "":
 				return fmt.Sprintf("%s has it: kist run %s -- %s", e.Has, e.Has, e.Command)
@@ -252,7 +253,7 @@ func hints() []hintRow {
 			}
 			return ""
 		}),
-		hintFor("unmet", func(e *unmetError, a *app) string {
+		hintFor("unmet", func(e *toolset.UnmetError, a *app) string {
 			own, ok := trust.Installable(e.Demand.Name, a.Distro)
 			switch {
 			case e.Demand.Channel == system.Channel && ok:
@@ -284,7 +285,7 @@ func hints() []hintRow {
 			return hint
 		}),
 		fixedHint[*noToolError]("unknown", "kist search without a word lists every tool"),
-		hintFor("unknown", func(e *noPackagesError, _ *app) string {
+		hintFor("unknown", func(e *trust.NoPackagesError, _ *app) string {
 			return fmt.Sprintf("kist list --available %s asks its own channel", e.Tool)
 		}),
 		fixedHint[*channels.UnknownChannelError]("unknown", "kist channel list shows every channel"),

@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/install/plan"
-	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -74,130 +70,11 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 				return nil, err
 			}
 			defer s.Close()
-			return a.install(ctx, s, refs, want, links)
+			c, already, err := s.Installation(ctx, refs, want, links)
+			if err != nil {
+				return nil, err
+			}
+			return a.change(ctx, s, c, already)
 		},
 	})
-}
-
-func (a *app) install(ctx context.Context, s *session, refs []trust.Ref, want plan.Parts, links plan.Links) (result, error) {
-	c := plan.Change{Links: links, Follow: map[record.ID]string{}}
-	var already []record.Head
-	for _, ref := range refs {
-		want := want
-		have, satisfied := s.satisfies(ref, want)
-		if have.ID != "" {
-			missing := s.Missing(have)
-			if missing != nil && !missing.Gone() {
-				return nil, missing
-			}
-			if missing != nil {
-				a.Warn("%v; installing it again", missing)
-				satisfied, want = false, want.WithThoseOf(have)
-			}
-		}
-		if satisfied {
-			if plan.Follows(have, ref.Version) {
-				c.Follow[have.ID] = ref.Version
-			}
-			already = append(already, have)
-			if links == plan.AlwaysDefault {
-				c.Default = append(c.Default, have.ID)
-			}
-			continue
-		}
-		asked := ref.Version
-		if have.ID != "" { // installed, but without these components
-			ref = trust.Ref{Channel: have.Channel, Name: have.Tool, Version: "=" + have.Version}
-		}
-		o, err := s.desk.Pick(ctx, ref)
-		if err != nil {
-			return nil, err
-		}
-		q := s.desk.Request(ref)
-		q.Components, q.Targets, q.Profile = want.Components, want.Targets, want.Profile
-		a.Detail("asking channel %s for %s", o.Name, ref)
-		r, err := s.desk.Resolve(ctx, o, q)
-		if have.ID != "" && (errors.Is(err, manifests.ErrOffline) || isUnknownVersion(err)) {
-			if same, ok := a.resolveByOriginalLabel(ctx, s, o, q, have); ok {
-				r, err = same, nil
-			}
-		}
-		if err != nil {
-			return nil, err
-		}
-		if have, ok := s.holds(r); ok && s.Missing(have) == nil { // r turned out to be installed
-			if plan.Follows(have, asked) {
-				c.Follow[have.ID] = asked
-			}
-			already = append(already, have)
-		}
-		c.Install = append(c.Install, r)
-	}
-	return a.change(ctx, s, c, already)
-}
-
-// resolveByOriginalLabel resolves the label that have was installed by, for when its
-// exact version is not available: a mirror may have only the manifest of a label. ok
-// is false unless the label still means that version.
-func (a *app) resolveByOriginalLabel(ctx context.Context, s *session, o trust.Binding, q manifests.Request, have record.Head) (r manifests.Release, ok bool) {
-	if have.Requested == have.Version {
-		return manifests.Release{}, false
-	}
-	q.Version = have.Requested
-	a.Detail("asking channel %s for %s", o.Name, trust.Ref{Channel: have.Channel, Name: have.Tool, Version: have.Requested})
-	r, err := s.desk.Resolve(ctx, o, q)
-	return r, err == nil && r.Version == have.Version
-}
-
-func isUnknownVersion(err error) bool {
-	_, ok := errors.AsType[*manifests.UnknownVersionError](err)
-	return ok
-}
-
-// satisfies finds an installed release that ref means: one with all of want, or else
-// one that only lacks components. A bare name means the tool's built-in channel, if
-// it has one, and in it a version that was installed by a bare name or labelled
-// stable, not any version.
-func (s *session) satisfies(ref trust.Ref, want plan.Parts) (have record.Head, all bool) {
-	if ref.Channel == "" {
-		ref.Channel, _ = trust.BuiltinChannel(ref.Name)
-	}
-	found, err := s.matching(ref)
-	if err != nil {
-		return record.Head{}, false
-	}
-	if ref.Version == "" {
-		found = slices.DeleteFunc(found, func(r record.Head) bool {
-			return r.Requested != "" && !slices.Contains(r.Labels, "stable")
-		})
-	}
-	slices.SortStableFunc(found, func(a, b record.Head) int { return s.rank(a) - s.rank(b) })
-	for _, r := range found {
-		if want.IsIn(r) {
-			return r, true
-		}
-		if have.ID == "" {
-			have = r
-		}
-	}
-	return have, false
-}
-
-// holds finds the installed release that is r, with all of its components.
-func (s *session) holds(r manifests.Release) (record.Head, bool) {
-	for _, have := range s.state.Installed() {
-		if have.Channel == r.Channel && have.Tool == r.Tool && have.Version == r.Version && have.Platform == r.Platform &&
-			(plan.Parts{Components: r.Components}).IsIn(have) {
-			return have, true
-		}
-	}
-	return record.Head{}, false
-}
-
-// rank orders a default before other releases.
-func (s *session) rank(r record.Head) int {
-	if s.isDefault(r) {
-		return 0
-	}
-	return 1
 }

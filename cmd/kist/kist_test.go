@@ -21,6 +21,7 @@ import (
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/install/trial"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
@@ -72,7 +73,7 @@ func TestExitCodes(t *testing.T) {
 		{usage("x"), 2, "usage"},
 		{&unknownVerbError{Parent: "kist"}, 2, "usage"},
 		{&trust.SeveralChannelsError{Tool: "zig", Channels: []string{"a", "b"}}, 2, "usage"},
-		{&severalVersionsError{"zig", []string{"a/zig@1", "a/zig@2"}}, 2, "usage"},
+		{&toolset.SeveralVersionsError{Tool: "zig", Refs: []string{"a/zig@1", "a/zig@2"}}, 2, "usage"},
 		{&trust.TakenError{Name: "acme"}, 2, "usage"},
 		{&trust.BuiltinError{Name: "go"}, 2, "usage"},
 		{&trust.FormatError{Format: "rust"}, 2, "usage"},
@@ -86,11 +87,11 @@ func TestExitCodes(t *testing.T) {
 		{&debian.HostError{Channel: "debian-trixie", Tool: "gcc"}, 3, "unsupported"},
 		{&channels.UnknownChannelError{Name: "x"}, 3, "unknown"},
 		{&plan.NotInstalledError{Name: "x"}, 3, "not-installed"},
-		{&unmetError{Demand: trust.Demand{Ref: trust.Ref{Name: "x"}, AtLeast: "1"}}, 3, "unmet"},
-		{&unmetError{Err: offline}, 6, "offline"},
+		{&toolset.UnmetError{Demand: trust.Demand{Ref: trust.Ref{Name: "x"}, AtLeast: "1"}}, 3, "unmet"},
+		{&toolset.UnmetError{Err: offline}, 6, "offline"},
 		{&plan.NoPreviousError{}, 3, "unknown"},
-		{&notInstalledError{Ref: trust.Ref{Name: "x"}}, 3, "not-installed"},
-		{&noCommandError{Command: "x"}, 3, "not-installed"},
+		{&toolset.NotInstalledError{Ref: trust.Ref{Name: "x"}}, 3, "not-installed"},
+		{&toolset.NoCommandError{Command: "x"}, 3, "not-installed"},
 		{&missingFileError{"x"}, 3, "missing"},
 		{manifests.ErrNotFound, 3, "unknown"},
 		{&verify.SignatureError{Name: "x"}, 4, "untrusted"},
@@ -244,7 +245,7 @@ type writerFunc func(p []byte)
 func (w writerFunc) Write(p []byte) (int, error) { w(p); return len(p), nil }
 
 func TestEnvironment(t *testing.T) {
-	s := &session{}
+	s := &toolset.Set{}
 	var err error
 	if s.Installer, err = install.Open(t.Context(), install.Options{Dirs: testDirs(t)}); err != nil {
 		t.Fatal(err)
@@ -252,21 +253,19 @@ func TestEnvironment(t *testing.T) {
 	r := record.Head{ID: "go-go-1.25.0-0a1b2c3d", Commands: []record.Command{{Name: "go", Path: "bin/go"}, {Name: "gofmt", Path: "bin/gofmt"}},
 		Env: map[string]string{"GOROOT": "{prefix}", "GOFLAGS": ""}}
 	prefix := s.Prefix(r.ID)
-	e := s.environment("/usr/bin:"+prefix+"/bin:/bin", []record.Head{r})
-	got := e.apply([]string{"GOROOT=/old", "GOFLAGS=-x", "PATH=/usr/bin:/bin", "LANG=C"})
+	e := s.Environment("/usr/bin:"+prefix+"/bin:/bin", []record.Head{r})
+	got := e.Apply([]string{"GOROOT=/old", "GOFLAGS=-x", "PATH=/usr/bin:/bin", "LANG=C"})
 	want := []string{"LANG=C", "GOROOT=" + prefix, "PATH=" + prefix + "/bin:/usr/bin:/bin"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	var p term.Page
-	script, err := e.in(host.POSIX)
+	script, err := e.Script(host.POSIX)
 	if err != nil {
 		t.Fatal(err)
 	}
-	script.text(&p)
 	wantText := "unset GOFLAGS\nexport GOROOT='" + prefix + "'\nexport PATH='" + prefix + "/bin:/usr/bin:/bin'\n"
-	if p.String() != wantText {
-		t.Errorf("got %q, want %q", p.String(), wantText)
+	if script != wantText {
+		t.Errorf("got %q, want %q", script, wantText)
 	}
 }
 

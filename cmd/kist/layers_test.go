@@ -30,7 +30,7 @@ var layers = [][]string{
 	{"manifests/trust"},
 	{"install"},
 	{"install/evidence", "install/host", "install/trial", "cmd/kist/internal/term"},
-	{"cmd/kist/internal/completion"},
+	{"install/toolset", "cmd/kist/internal/completion"},
 	{"cmd/kist"},
 }
 
@@ -78,11 +78,13 @@ var edges = map[string][]string{
 		"install/plan", "install/record", "install/unpack", "manifests", "verify"},
 	"install/evidence": {"install", "install/download", "install/record", "manifests", "manifests/channels", "manifests/debian", "manifests/native",
 		"manifests/trust", "manifests/upstreams", "verify"},
-	"install/trial":                {"install", "install/plan", "install/record", "install/unpack", "manifests", "manifests/native", "manifests/publish", "verify"},
-	"install/host":                 {"install", "manifests", "manifests/debian", "manifests/system"},
+	"install/trial": {"install", "install/plan", "install/record", "install/unpack", "manifests", "manifests/native", "manifests/publish", "verify"},
+	"install/host":  {"install", "manifests", "manifests/debian", "manifests/system"},
+	"install/toolset": {"install", "install/host", "install/plan", "install/record", "manifests", "manifests/channels", "manifests/system",
+		"manifests/trust"},
 	"cmd/kist/internal/term":       {"install"},
 	"cmd/kist/internal/completion": {"cmd/kist/internal/term"},
-	"cmd/kist": {"cmd/kist/internal/completion", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/trial", "install/unpack",
+	"cmd/kist": {"cmd/kist/internal/completion", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial", "install/unpack",
 		"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "verify/keyrings"},
 }

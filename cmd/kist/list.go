@@ -13,6 +13,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -42,7 +43,7 @@ reached is left out with a warning, unless you named it.`,
 		},
 		complete: a.completeList,
 		values:   map[string]completion.Completer{"distros": completion.List(a.completeDistros)},
-		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
+		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			if len(distros.names) > 0 || distros.minimum {
 				return a.listDistros(ctx, s, args, distros)
 			}
@@ -75,9 +76,10 @@ type installedTool struct {
 	Missing string `json:"missing,omitempty"`
 }
 
-func (s *session) describe(r record.Head) installedTool {
+// describe describes r, which is installed.
+func describe(s *toolset.Set, r record.Head) installedTool {
 	t := installedTool{
-		Tool: r.Tool, Version: r.Version, Channel: r.Channel, Default: s.isDefault(r),
+		Tool: r.Tool, Version: r.Version, Channel: r.Channel, Default: s.IsDefault(r),
 		Requested: r.Requested, Labels: r.Labels, Components: r.Components, Installed: r.Installed, Prefix: s.Prefix(r.ID),
 	}
 	if missing := s.Missing(r); missing != nil {
@@ -108,35 +110,33 @@ func (r listResult) text(p *term.Page) {
 	p.Table(rows)
 }
 
-// describe is session.describe, with a warning if files of r are missing.
-func (a *app) describe(s *session, r record.Head) installedTool {
+// describe is describe, with a warning if files of r are missing.
+func (a *app) describe(s *toolset.Set, r record.Head) installedTool {
 	if missing := s.Missing(r); missing != nil {
 		a.warnOfMissing(missing)
 	}
-	return s.describe(r)
+	return describe(s, r)
 }
 
-func (a *app) listInstalled(s *session, args []string) (result, error) {
-	r := listResult{Tools: []installedTool{}}
+func (a *app) listInstalled(s *toolset.Set, args []string) (result, error) {
+	var ref trust.Ref
 	if len(args) == 1 {
-		ref, err := trust.ParseRef(args[0])
-		if err != nil {
+		var err error
+		if ref, err = trust.ParseRef(args[0]); err != nil {
 			return nil, err
 		}
-		for _, have := range s.state.Installed() {
-			if means(ref, have) {
-				r.Tools = append(r.Tools, a.describe(s, have))
-			}
-		}
-		if len(r.Tools) == 0 {
-			return nil, s.notInstalled(ref)
-		}
-		return r, nil
 	}
-	for _, have := range s.state.Installed() {
-		r.Tools = append(r.Tools, a.describe(s, have))
+	r := listResult{Tools: []installedTool{}}
+	for _, have := range s.State.Installed() {
+		if len(args) == 0 || toolset.Means(ref, have) {
+			r.Tools = append(r.Tools, a.describe(s, have))
+		}
 	}
-	if len(r.Tools) == 0 {
+	switch {
+	case len(r.Tools) > 0:
+	case len(args) == 1:
+		return nil, s.NotInstalled(ref)
+	default:
 		a.Say("nothing is installed yet; try: kist install go")
 	}
 	return r, nil
@@ -170,41 +170,25 @@ func (r availableResult) text(p *term.Page) {
 	p.Table(rows)
 }
 
-func (a *app) listAvailable(ctx context.Context, s *session, arg string) (result, error) {
+func (a *app) listAvailable(ctx context.Context, s *toolset.Set, arg string) (result, error) {
 	ref, err := trust.ParseRef(arg)
 	if err != nil {
 		return nil, err
 	}
-	o, err := s.desk.Pick(ctx, ref)
+	b, list, err := s.Desk.Available(ctx, ref)
 	if several, ok := errors.AsType[*trust.SeveralChannelsError](err); ok {
 		several.Flags = []string{"--available"}
 	}
 	if err != nil {
 		return nil, err
 	}
-	r := availableResult{Tool: ref.Name, Channel: o.Name, Versions: []availableVersion{}}
-	list, err := s.desk.Versions(ctx, o, ref)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
+	r := availableResult{Tool: ref.Name, Channel: b.Name}
 	for _, v := range list {
-		names = append(append(names, v.Version), v.Labels...)
-		if ref.Version != "" && !manifests.MatchesVersion(ref.Version, v.Version) && !slices.Contains(v.Labels, ref.Version) {
-			continue
-		}
-		installed := slices.ContainsFunc(s.state.Installed(), func(have record.Head) bool {
-			return have.Channel == o.Name && have.Tool == v.Tool && have.Version == v.Version && s.Missing(have) == nil
+		installed := slices.ContainsFunc(s.State.Installed(), func(have record.Head) bool {
+			return have.Channel == b.Name && have.Tool == v.Tool && have.Version == v.Version && s.Missing(have) == nil
 		})
 		r.Versions = append(r.Versions, availableVersion{v, installed})
 		r.Unsigned = r.Unsigned || v.Unsigned
-	}
-	if len(r.Versions) == 0 {
-		if ref.Version != "" {
-			return nil, &manifests.UnknownVersionError{Channel: o.Name, Tool: ref.Name, Version: ref.Version,
-				Near: manifests.NearVersions(ref.Version, names)}
-		}
-		return nil, o.Explain(&manifests.UnknownToolError{Channel: o.Name, Tool: ref.Name, Near: s.desk.Near(ctx, o, ref.Name)})
 	}
 	if r.Unsigned {
 		a.Say("the version list is unsigned: it may lack or invent versions, but each one is verified before it is installed")

@@ -10,7 +10,7 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
-	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -32,7 +32,7 @@ that of the gravest failure.`,
 			f.BoolVar(&exitCode, "exit-code", false, "exit with 100 if anything is outdated")
 		},
 		complete: a.completeInstalled,
-		run: a.withTools(func(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
+		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
 			r, err := a.outdated(ctx, s, refs)
 			switch {
 			case r == nil:
@@ -58,7 +58,8 @@ type outdatedTool struct {
 	Label string `json:"label"`
 }
 
-func outdated(have record.Head, next manifests.Release) outdatedTool {
+func outdated(answer toolset.Answer) outdatedTool {
+	have, next := answer.Have, answer.Next
 	t := outdatedTool{have.Tool, have.Channel, have.Version, next.Version, have.Requested, ""}
 	if label := cmp.Or(have.Requested, manifests.Stable); slices.Contains(next.Labels, label) {
 		t.Label = label
@@ -84,35 +85,27 @@ func (r outdatedResult) text(p *term.Page) {
 
 // outdated returns a result and, if channels were left out, an error with it. The
 // result is nil if there is none.
-func (a *app) outdated(ctx context.Context, s *session, refs []trust.Ref) (*outdatedResult, error) {
-	chosen, err := s.selected(refs)
+func (a *app) outdated(ctx context.Context, s *toolset.Set, refs []trust.Ref) (*outdatedResult, error) {
+	v := a.survey(s)
+	answers, err := v.Ask(ctx, refs)
 	if err != nil {
 		return nil, err
 	}
-	r := &outdatedResult{Tools: []outdatedTool{}}
-	v := a.survey(s)
+	r := &outdatedResult{Tools: []outdatedTool{}, Failed: a.failed(v)}
 	var lost []*install.MissingError
-	for _, have := range chosen {
-		if missing := s.Missing(have); missing != nil {
-			lost = append(lost, missing)
+	for _, answer := range answers {
+		if answer.Missing != nil {
+			lost = append(lost, answer.Missing)
 		}
-		if len(refs) == 0 && a.warnChannelRemoved(s, have) {
-			continue
-		}
-		next, ok, err := v.newest(ctx, have)
-		if err != nil {
-			return nil, err
-		}
-		if ok && next.Version != have.Version {
-			r.Tools = append(r.Tools, outdated(have, next))
+		if answer.IsNewer() {
+			r.Tools = append(r.Tools, outdated(answer))
 		}
 	}
-	r.Failed = v.failed
 	switch {
 	case len(r.Tools) > 0:
 		a.Say("kist update would update %s", term.Count(len(r.Tools), "toolchain"))
 	case len(r.Failed)+len(lost) == 0:
 		a.Say("everything is up to date")
 	}
-	return r, a.orMissing(v.end(false), lost)
+	return r, a.orMissing(a.end(v, r.Failed, false), lost)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/install/trial"
 	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
@@ -46,14 +47,14 @@ func hostileErrors(s string) []error {
 		&fs.PathError{Op: "open", Path: s, Err: fs.ErrPermission},
 		&missingFileError{s}, &keyFileError{Paths: []string{s}, Err: verify.ErrUntrusted}, &keyFileError{Paths: []string{s}, Secret: true, Err: errors.New(s)},
 		&unknownVerbError{Parent: "kist", Verb: s, Near: []string{s}}, &unknownVerbError{Parent: "kist", Verb: s, Try: s}, &noToolError{s},
-		&trust.SeveralChannelsError{Tool: s, Channels: []string{s}, Flags: []string{s}}, &severalVersionsError{Tool: s, Refs: []string{s}}, &trust.TakenError{Name: s}, &trust.BuiltinError{Name: s}, &trust.FormatError{Format: s},
+		&trust.SeveralChannelsError{Tool: s, Channels: []string{s}, Flags: []string{s}}, &toolset.SeveralVersionsError{Tool: s, Refs: []string{s}}, &trust.TakenError{Name: s}, &trust.BuiltinError{Name: s}, &trust.FormatError{Format: s},
 		&driftError{[]string{s}}, &keptError{Kept: []install.Drift{{Path: s, Reason: s}}},
 		&plan.ForeignFileError{Path: s}, &plan.ConflictError{Command: s, Owner: s}, &unpack.EntryError{Archive: s, Path: s, Rule: unpack.Rule(s)},
 		&install.SystemPrefixError{Role: s, Path: s}, &install.BusyError{Path: s, Holder: s}, &install.ChildError{How: s, Said: s},
 		&manifests.UnknownToolError{Channel: s, Tool: s, Near: []string{s}}, &manifests.UnknownVersionError{Channel: s, Tool: s, Version: s},
 		&channels.SettingsError{File: s, Err: errors.New(s)}, &channels.UnknownChannelError{Name: s},
 		&verify.SignatureError{Name: s, Need: 2, Rules: []string{s, s}}, &verify.DigestError{Name: s},
-		&notInstalledError{Ref: trust.Ref{Channel: s, Name: s, Version: s}, Near: []string{s}}, &host.NoHomeError{Home: s},
+		&toolset.NotInstalledError{Ref: trust.Ref{Channel: s, Name: s, Version: s}, Near: []string{s}}, &host.NoHomeError{Home: s},
 		&launchError{126, errors.New(s)}, &trial.WitnessError{Witness: native.Witness{Path: s, Contains: s}}, &trial.NoCommandError{File: s, Patterns: []string{s}, Programs: []string{s}},
 		fmt.Errorf("%s: %w", s, x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s, s}}, Host: s}),
 		&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s}}, Host: s}},
@@ -65,9 +66,9 @@ func hostileErrors(s string) []error {
 
 // resultTypes are the results that verbs print as text for people.
 var resultTypes = []result{
-	shownOrigin{}, changeResult{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
+	changeResult{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
 	listResult{}, availableResult{}, distrosResult{}, outdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishListed{}, publishRemoved{}, publishEdited{}, publishPruned{}, publishAdded{},
-	publishedKeys{}, searchResult{}, shownRelease{}, shownRotation{}, storedEvidence{}, selfResult{}, showResult{}, updateResult{}, verifyResult{}, versionResult{}, whichResult{},
+	publishedKeys{}, searchResult{}, shownRelease{}, storedEvidence{}, selfResult{}, showResult{}, updateResult{}, verifyResult{}, versionResult{}, whichResult{},
 }
 
 // fill sets every text in v to s, and every list and map to two of them.

@@ -1,19 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -65,31 +63,11 @@ func (a *app) run(ctx context.Context, args []string) (result, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.open(ctx)
-	if err != nil {
-		return nil, &launchError{125, err}
-	}
-	r, err := s.inUse(ref)
-	if err != nil {
-		s.Close()
-		return nil, &launchError{125, err}
-	}
-	inPrefix, _ := commandPath(r, args[1])
-	for _, path := range []string{"", inPrefix} {
-		if missing := s.MissingAt(r, path); missing != nil {
-			s.Close()
-			return nil, &launchError{125, missing}
-		}
-	}
-	a.warnOfAnotherKist(s, []record.Head{r})
-	e := s.environment(a.Getenv("PATH"), []record.Head{r})
-	path, err := s.findCommand(args[1], r, e.Set["PATH"])
-	noExec := s.NoExec() && host.IsBelow(path, s.Prefix(r.ID))
-	s.Close()
+	path, r, environ, noExec, err := a.prepareRun(ctx, ref, args[1])
 	if err != nil {
 		return nil, err
 	}
-	code, err := a.Exec(path, args[1:], e.apply(a.Environ))
+	code, err := a.Exec(path, args[1:], environ)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &launchError{127, fmt.Errorf("%s: not found, or built for another system", path)}
@@ -103,42 +81,30 @@ func (a *app) run(ctx context.Context, args []string) (result, error) {
 	return nil, nil
 }
 
-// findCommand looks for command among those of r, then on path. A command that
-// contains a slash is a path.
-func (s *session) findCommand(command string, r record.Head, path string) (string, error) {
-	var candidates []string
-	if strings.ContainsRune(command, filepath.Separator) {
-		if info, err := os.Stat(command); err == nil && info.IsDir() {
-			return "", &launchError{126, fmt.Errorf("%s: is a directory", command)}
-		}
-		candidates = []string{command}
-	} else {
-		if below, ok := commandPath(r, command); ok {
-			candidates = append(candidates, filepath.Join(s.Prefix(r.ID), below))
-		}
-		for _, dir := range filepath.SplitList(path) {
-			if filepath.IsAbs(dir) { // never the working directory
-				candidates = append(candidates, filepath.Join(dir, command))
-			}
-		}
+// prepareRun returns the path of command, the release r that ref means, the environment of
+// r, and whether command lies on a file system mounted noexec. kist's directories are
+// closed again before the command starts.
+func (a *app) prepareRun(ctx context.Context, ref trust.Ref, command string) (path string, r record.Head, environ []string, noExec bool, err error) {
+	s, err := a.open(ctx)
+	if err != nil {
+		return "", r, nil, false, &launchError{125, err}
 	}
-	found := ""
-	for _, c := range candidates {
-		can, exists := host.Executable(c)
-		if can {
-			return c, nil
-		}
-		if exists && found == "" {
-			found = c
-		}
+	defer s.Close()
+	if r, err = s.InUse(ref); err != nil {
+		return "", r, nil, false, &launchError{125, err}
 	}
-	if found != "" {
-		return "", &launchError{126, fmt.Errorf("%s: cannot be executed", found)}
+	below, _ := toolset.CommandPath(r, command)
+	if missing := cmp.Or(s.MissingAt(r, ""), s.MissingAt(r, below)); missing != nil {
+		return "", r, nil, false, &launchError{125, missing}
 	}
-	var names []string
-	for _, c := range r.Commands {
-		names = append(names, c.Name)
+	a.warnOfOtherKists(s, r)
+	e := s.Environment(a.Getenv("PATH"), []record.Head{r})
+	path, found, err := s.FindCommand(command, r, e.Set["PATH"])
+	switch {
+	case err != nil && found:
+		err = &launchError{126, err}
+	case err != nil:
+		err = &launchError{127, err}
 	}
-	slices.Sort(names)
-	return "", &launchError{127, fmt.Errorf("%s: not a command of %s (%s), nor on PATH", command, r.Ref(), strings.Join(names, ", "))}
+	return path, r, e.Apply(a.Environ), s.NoExec() && host.IsBelow(path, s.Prefix(r.ID)), err
 }

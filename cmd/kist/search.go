@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -23,7 +24,7 @@ WORD in the name or the description. The network is not used; kist list
 		exits:   []int{0, 2, 3, 8, 9},
 		args:    between(0, 1),
 		local:   true,
-		run: a.withSession(func(ctx context.Context, s *session, args []string) (result, error) {
+		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			return a.search(ctx, s, strings.Join(args, ""))
 		}),
 	})
@@ -40,8 +41,8 @@ type noToolError struct{ Word string }
 func (e *noToolError) Error() string { return "no tool matches " + e.Word }
 func (*noToolError) Kind() string    { return "unknown" }
 
-func (a *app) search(ctx context.Context, s *session, word string) (result, error) {
-	found, err := s.desk.Search(ctx, word)
+func (a *app) search(ctx context.Context, s *toolset.Set, word string) (result, error) {
+	found, err := s.Desk.Search(ctx, word)
 	if err != nil {
 		return nil, err
 	}

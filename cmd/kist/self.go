@@ -10,6 +10,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
+	"github.com/kist-tools/kist/install/toolset"
 )
 
 func (a *app) selfCommand() *cobra.Command {
@@ -74,13 +75,13 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 	defer s.Close()
 	r := selfResult{DryRun: a.flags.dryRun, Program: a.Program, Gone: host.SameDir(filepath.Dir(a.Program), a.Dirs.Bin), nothing: s.Empty(), whole: true}
 	if a.flags.dryRun {
-		r.Removed = refs(s.everything())
+		r.Removed = toolset.Refs(everything(s))
 		if r.Kept, err = s.PreviewRemoveAll(ctx, true); err != nil {
 			return nil, err
 		}
 		return r, kept(r.Kept, true)
 	}
-	if err := a.confirm(ctx, "Remove %s, and kist itself?", a.everything(s.state.Installed())); err != nil {
+	if err := a.confirm(ctx, "Remove %s, and kist itself?", a.everything(s.State.Installed())); err != nil {
 		return nil, err
 	}
 	var removeProgram func() error
@@ -93,7 +94,7 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 	if _, done := errors.AsType[*install.UnfinishedError](err); err != nil && !done {
 		return nil, err
 	}
-	r.Removed, r.Kept = refs(res.Removed), res.Leftovers
+	r.Removed, r.Kept = toolset.Refs(res.Removed), res.Leftovers
 	if err != nil {
 		r.Gone, r.whole = false, false
 		return r, err

@@ -14,6 +14,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
@@ -37,7 +38,7 @@ network is not used.`,
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&withFiles, "evidence", false, "name the stored files that prove it")
 		},
-		run: a.withTools(func(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
+		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
 			return a.show(ctx, s, refs[0], withFiles)
 		}),
 	})
@@ -60,12 +61,12 @@ type shownRelease struct {
 	Stored    []storedEvidence   `json:"stored,omitempty"`
 }
 
-func (a *app) show(ctx context.Context, s *session, ref trust.Ref, withFiles bool) (result, error) {
-	found, err := s.matching(ref)
+func (a *app) show(ctx context.Context, s *toolset.Set, ref trust.Ref, withFiles bool) (result, error) {
+	found, err := s.Matching(ref)
 	if err == nil {
 		r := showResult{}
 		for _, have := range found {
-			shown := s.showInstalled(have)
+			shown := showInstalled(s, have)
 			if withFiles {
 				for _, f := range evidence.Stored(s.Installer, have) {
 					shown.Stored = append(shown.Stored, storedEvidence{f.Of.Name, kindText(f.Of), f.Document, f.Proof, f.Certificates, f.Missing})
@@ -78,18 +79,18 @@ func (a *app) show(ctx context.Context, s *session, ref trust.Ref, withFiles boo
 	if withFiles {
 		return nil, err // only installed releases have stored evidence
 	}
-	o, err := s.desk.Pick(ctx, ref)
+	o, err := s.Desk.Pick(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	cat, err := s.desk.Cached(ctx, o, s.desk.Request(ref))
+	cat, err := s.Desk.Cached(ctx, o, s.Desk.Request(ref))
 	if errors.Is(err, manifests.ErrOffline) { // nothing is cached
-		return nil, &notInstalledError{Ref: ref}
+		return nil, &toolset.NotInstalledError{Ref: ref}
 	}
 	if err != nil {
 		return nil, err
 	}
-	rel, err := cat.Resolve(s.desk.Request(ref))
+	rel, err := cat.Resolve(s.Desk.Request(ref))
 	if err != nil {
 		return nil, o.Explain(err)
 	}
@@ -107,9 +108,9 @@ func (a *app) show(ctx context.Context, s *session, ref trust.Ref, withFiles boo
 	return showResult{[]shownRelease{shown}}, nil
 }
 
-func (s *session) showInstalled(r record.Head) shownRelease {
+func showInstalled(s *toolset.Set, r record.Head) shownRelease {
 	shown := shownRelease{
-		installedTool: s.describe(r), Platform: r.Platform, Status: "installed",
+		installedTool: describe(s, r), Platform: r.Platform, Status: "installed",
 		Evidence: r.Evidence, Artifacts: r.Artifacts, Kist: r.Kist, Sandbox: r.Sandbox,
 	}
 	for _, c := range r.Commands {

@@ -15,6 +15,7 @@ import (
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -64,7 +65,7 @@ kist rollback returns to the old one.`,
 			defer s.Close()
 			var c plan.Change
 			for _, ref := range refs {
-				r, err := s.toRemove(ref)
+				r, err := s.ToRemove(ref)
 				if err != nil {
 					return nil, err
 				}
@@ -83,42 +84,28 @@ kist rollback returns to the old one.`,
 	})
 }
 
-// toRemove returns the single release that ref means: an installed one, or one
-// whose removal was interrupted.
-func (s *session) toRemove(ref trust.Ref) (record.Head, error) {
-	r, err := s.named(ref)
-	if _, absent := errors.AsType[*notInstalledError](err); absent {
-		for _, r := range s.state.Truncated() {
-			if means(ref, r) {
-				return r, nil
-			}
-		}
-	}
-	return r, err
-}
-
 func (a *app) uninstallAll(ctx context.Context) (result, error) {
 	s, err := a.openToEmpty(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	r := changeResult{DryRun: a.flags.dryRun, Generation: s.state.Current.Number}
+	r := changeResult{DryRun: a.flags.dryRun, Generation: s.State.Current.Number}
 	if a.flags.dryRun {
-		r.Removed = refs(s.everything())
+		r.Removed = toolset.Refs(everything(s))
 		if r.Kept, err = s.PreviewRemoveAll(ctx, false); err != nil {
 			return nil, err
 		}
 		return r, kept(r.Kept, true)
 	}
-	if err := a.confirm(ctx, "Remove %s?", a.everything(s.state.Installed())); err != nil {
+	if err := a.confirm(ctx, "Remove %s?", a.everything(s.State.Installed())); err != nil {
 		return nil, err
 	}
 	res, err := s.RemoveAll(ctx, false)
 	if _, done := errors.AsType[*install.UnfinishedError](err); err != nil && !done {
 		return nil, err
 	}
-	r.Generation, r.Removed, r.Kept = res.Generation.Number, refs(res.Removed), res.Leftovers
+	r.Generation, r.Removed, r.Kept = res.Generation.Number, toolset.Refs(res.Removed), res.Leftovers
 	if err == nil && len(r.Removed) == 0 {
 		a.Say("nothing was installed")
 	}
@@ -126,9 +113,9 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 }
 
 // everything returns the releases whose files are installed, by ID.
-func (s *session) everything() (all []record.Head) {
-	for _, id := range slices.Sorted(maps.Keys(s.state.Receipts)) {
-		if r := s.state.Receipts[id]; !r.Removed {
+func everything(s *toolset.Set) (all []record.Head) {
+	for _, id := range slices.Sorted(maps.Keys(s.State.Receipts)) {
+		if r := s.State.Receipts[id]; !r.Removed {
 			all = append(all, r)
 		}
 	}
@@ -137,7 +124,7 @@ func (s *session) everything() (all []record.Head) {
 
 // openToEmpty opens a session to remove everything by the receipts alone, even if
 // the current generation is damaged.
-func (a *app) openToEmpty(ctx context.Context) (*session, error) {
+func (a *app) openToEmpty(ctx context.Context) (*toolset.Set, error) {
 	s, damaged, err := a.openAnyway(ctx)
 	if damaged != nil {
 		a.Warn("%v; using only the receipts", damaged)

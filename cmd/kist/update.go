@@ -12,9 +12,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
-	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -35,7 +33,7 @@ then that of the gravest failure.`,
 		changes:  true,
 		fetches:  true,
 		complete: a.completeInstalled,
-		run: a.withTools(func(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
+		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
 			return a.update(ctx, s, refs)
 		}),
 	})
@@ -81,57 +79,47 @@ func (r updateResult) text(p *term.Page) {
 	r.changeResult.text(p)
 }
 
-func (a *app) update(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
-	chosen, err := s.selected(refs)
+func (a *app) update(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
+	v := a.survey(s)
+	answers, err := v.Ask(ctx, refs)
 	if err != nil {
 		return nil, err
 	}
 	r := updateResult{Updated: []outdatedTool{}}
-	v := a.survey(s)
-	var updates []update
+	var updates []toolset.Answer
 	var lost []*install.MissingError
-	for _, have := range chosen {
-		missing := s.Missing(have)
-		if len(refs) == 0 && a.warnChannelRemoved(s, have) {
-			if missing != nil {
-				lost = append(lost, missing)
-			}
-			continue
-		}
-		next, ok, err := v.newest(ctx, have)
+	for _, answer := range answers {
 		switch {
-		case err != nil:
-			return nil, err
-		case missing != nil && (!ok || plan.IsPinned(have) || next.Version == have.Version):
-			lost = append(lost, missing)
-		case !ok:
-		case plan.IsPinned(have):
-			r.Pinned = append(r.Pinned, s.describe(have))
-		case next.Version == have.Version:
-			r.UpToDate = append(r.UpToDate, s.describe(have))
+		case answer.IsNewer():
+			updates = append(updates, answer)
+		case answer.Missing != nil:
+			lost = append(lost, answer.Missing)
+		case !answer.Known:
+		case plan.IsPinned(answer.Have):
+			r.Pinned = append(r.Pinned, describe(s, answer.Have))
 		default:
-			updates = append(updates, update{have, next})
+			r.UpToDate = append(r.UpToDate, describe(s, answer.Have))
 		}
 	}
 	if len(refs) == 0 { // report unchanged tools only if they were named
 		r.UpToDate, r.Pinned = nil, nil
-		if len(updates)+len(v.failed)+len(lost) == 0 {
+		if len(updates)+len(v.LeftOut)+len(lost) == 0 {
 			a.Say("everything is up to date")
 		}
 	}
 	err = a.apply(ctx, v, updates, &r)
 	_, unfinished := errors.AsType[*install.UnfinishedError](err)
 	_, kept := errors.AsType[*keptError](err)
-	r.Failed = v.failed
+	r.Failed = a.failed(v)
 	changed := len(r.Updated) > 0 && !a.flags.dryRun
 	switch {
 	case err == nil, unfinished, kept:
 	case changed: // some channels were updated before a failure of this machine
-		return r, &channelsError{Failed: v.failed, Changed: true, gravest: err}
+		return r, &channelsError{Failed: r.Failed, Changed: true, gravest: err}
 	default:
 		return nil, err
 	}
-	skipped := v.end(changed)
+	skipped := a.end(v, r.Failed, changed)
 	if skipped != nil && unfinished { // the hint of err matters more
 		a.Warn("%v", skipped)
 		skipped = nil
@@ -140,19 +128,13 @@ func (a *app) update(ctx context.Context, s *session, refs []trust.Ref) (result,
 	return r, a.orMissing(cmp.Or(skipped, err), lost)
 }
 
-// An update is an installed release and the one that replaces it.
-type update struct {
-	have record.Head
-	next manifests.Release
-}
-
 // apply installs updates: all at once, or, if the files of one channel cannot be
 // fetched or verified, channel by channel.
-func (a *app) apply(ctx context.Context, v *survey, updates []update, r *updateResult) error {
-	done, err := a.applyAll(ctx, v.s, updates)
-	byChannel := map[string][]update{}
+func (a *app) apply(ctx context.Context, v *toolset.Survey, updates []toolset.Answer, r *updateResult) error {
+	done, err := a.applyAll(ctx, v.Set, updates)
+	byChannel := map[string][]toolset.Answer{}
 	for _, u := range updates {
-		byChannel[u.have.Channel] = append(byChannel[u.have.Channel], u)
+		byChannel[u.Have.Channel] = append(byChannel[u.Have.Channel], u)
 	}
 	if done != nil || ctx.Err() != nil || !isOfChannel(err) {
 		r.add(done, updates)
@@ -163,7 +145,7 @@ func (a *app) apply(ctx context.Context, v *survey, updates []update, r *updateR
 		part := byChannel[channel]
 		failed := err
 		if len(byChannel) > 1 {
-			if done, failed = a.applyAll(ctx, v.s, part); done != nil {
+			if done, failed = a.applyAll(ctx, v.Set, part); done != nil {
 				r.add(done, part)
 				last = cmp.Or(last, failed)
 				continue
@@ -173,23 +155,15 @@ func (a *app) apply(ctx context.Context, v *survey, updates []update, r *updateR
 			return failed
 		}
 		for _, u := range part {
-			v.leaveOut(channel, u.have.Tool, failed)
+			v.LeaveOut(channel, u.Have.Tool, failed)
 		}
 	}
 	return last
 }
 
 // applyAll installs all updates in one change. done is nil if nothing was changed.
-func (a *app) applyAll(ctx context.Context, s *session, updates []update) (done *changeResult, err error) {
-	c := plan.Change{Follow: map[record.ID]string{}}
-	for _, u := range updates {
-		c.Update = append(c.Update, plan.Update{ID: u.have.ID, Release: u.next})
-		// What is installed by its number already goes on for both.
-		if held, ok := s.holds(u.next); ok && held.Requested == held.Version && plan.Follows(held, u.have.Requested) {
-			c.Follow[held.ID] = u.have.Requested
-		}
-	}
-	r, err := a.change(ctx, s, c, nil)
+func (a *app) applyAll(ctx context.Context, s *toolset.Set, updates []toolset.Answer) (done *changeResult, err error) {
+	r, err := a.change(ctx, s, s.Updating(updates), nil)
 	if changed, ok := r.(changeResult); ok {
 		return &changed, err
 	}
@@ -197,12 +171,12 @@ func (a *app) applyAll(ctx context.Context, s *session, updates []update) (done 
 }
 
 // add adds the result of one change to r.
-func (r *updateResult) add(done *changeResult, updates []update) {
+func (r *updateResult) add(done *changeResult, updates []toolset.Answer) {
 	if done == nil {
 		return
 	}
 	for _, u := range updates {
-		r.Updated = append(r.Updated, outdated(u.have, u.next))
+		r.Updated = append(r.Updated, outdated(u))
 	}
 	have := r.changeResult
 	r.changeResult = *done
@@ -228,62 +202,4 @@ func (r *updateResult) add(done *changeResult, updates []update) {
 			r.Defaults[key] = version
 		}
 	}
-}
-
-// selected returns the installed releases that refs mean, each once; without refs, all.
-func (s *session) selected(refs []trust.Ref) (list []record.Head, err error) {
-	if len(refs) == 0 {
-		return s.state.Installed(), nil
-	}
-	for _, ref := range refs {
-		found, err := s.matching(ref)
-		if err != nil {
-			return nil, err
-		}
-		for _, have := range found {
-			if !slices.ContainsFunc(list, func(r record.Head) bool { return r.ID == have.ID }) {
-				list = append(list, have)
-			}
-		}
-	}
-	return list, nil
-}
-
-// warnChannelRemoved warns if have, which was not named on the command line, cannot
-// be updated because the user removed its channel, and reports whether that is so.
-func (a *app) warnChannelRemoved(s *session, have record.Head) bool {
-	if plan.IsPinned(have) || trust.IsBuiltinChannel(have.Channel) {
-		return false
-	}
-	_, err := s.desk.Added(have.Channel)
-	if _, unknown := errors.AsType[*channels.UnknownChannelError](err); !unknown {
-		return false
-	}
-	a.Warn("%s is not updated: channel %s was removed", have.Ref(), have.Channel)
-	return true
-}
-
-// requestNewest returns the request for the release that have's label or version line
-// means now.
-func (a *app) requestNewest(have record.Head) manifests.Request {
-	return manifests.Request{Tool: have.Tool, Version: have.Requested, Platform: have.Platform, Distro: a.Distro(), Glibc: a.Glibc(),
-		Components: have.Components, Profile: have.Profile}
-}
-
-// newestOf returns the release of cat that answers q, the request for have: have's own
-// version if there is nothing newer.
-func (a *app) newestOf(s *session, o trust.Binding, cat manifests.Catalog, q manifests.Request, have record.Head) (manifests.Release, error) {
-	same := manifests.Release{Channel: have.Channel, Tool: have.Tool, Version: have.Version}
-	next, err := s.Release(cat, o.Channel, q)
-	if isUnknownVersion(err) && have.Requested == have.Version { // the only one of its line, and withdrawn
-		return same, nil
-	}
-	if err != nil {
-		return same, err
-	}
-	if why := plan.HeldBack(have, next, cat.Versions(have.Tool)); why != "" {
-		a.Warn("channel %s names %s %s, %s", have.Channel, next.Tool, next.Version, why)
-		return same, nil
-	}
-	return next, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
 )
@@ -36,14 +37,14 @@ as they came out of the verified archive; the archive is not unpacked again.`,
 		},
 		args:     between(0, 1000),
 		complete: a.completeInstalled,
-		run: a.withTools(func(ctx context.Context, s *session, refs []trust.Ref) (result, error) {
-			check, err := s.selected(refs)
+		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
+			check, err := s.Selected(refs)
 			if err != nil {
 				return nil, err
 			}
 			r, err := a.verifyInstalled(ctx, s, check, prove)
-			if damaged := slices.Sorted(maps.Keys(s.state.Damaged)); r != nil && len(refs) == 0 && len(damaged) > 0 {
-				return r, &install.ReceiptError{ID: damaged[0], Err: s.state.Damaged[damaged[0]]}
+			if damaged := slices.Sorted(maps.Keys(s.State.Damaged)); r != nil && len(refs) == 0 && len(damaged) > 0 {
+				return r, &install.ReceiptError{ID: damaged[0], Err: s.State.Damaged[damaged[0]]}
 			}
 			if err == nil && len(check) == 0 {
 				a.Say("nothing is installed")
@@ -116,7 +117,7 @@ func (e *driftError) Error() string {
 }
 func (*driftError) Kind() string { return "drift" }
 
-func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.Head, prove bool) (result, error) {
+func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []record.Head, prove bool) (result, error) {
 	r := verifyResult{Checked: []checkedRelease{}}
 	var changed []string
 	var unproved error
@@ -131,7 +132,7 @@ func (a *app) verifyInstalled(ctx context.Context, s *session, check []record.He
 		}
 		checked := checkedRelease{Release: have.Ref(), Entries: paths, Drift: drift}
 		if prove {
-			notes, err := evidence.Prove(ctx, s.desk, s.Installer, have)
+			notes, err := evidence.Prove(ctx, s.Desk, s.Installer, have)
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}

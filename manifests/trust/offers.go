@@ -2,7 +2,6 @@ package trust
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -143,44 +142,6 @@ func newestOf(list []manifests.Version) string {
 	return ""
 }
 
-// Distros returns the distribution channels that may offer a tool: built-in ones and
-// those the user added.
-func (d *Desk) Distros(tool string) ([]string, error) {
-	names := upstreams.Distros(tool)
-	added, err := d.Channels()
-	for _, c := range added {
-		if c.Format == "debian" && c.Grants(tool, IsBuiltin) {
-			names = append(names, c.Name)
-		}
-	}
-	return names, err
-}
-
-// Shipped returns the version of a tool that one distribution ships, according to its
-// signed indices; the zero Version if it ships none.
-func (d *Desk) Shipped(ctx context.Context, distro, tool string) (v manifests.Version, err error) {
-	b, err := d.Named(ctx, distro)
-	if unknown, ok := errors.AsType[*channels.UnknownChannelError](err); ok {
-		unknown.Near = manifests.Near(distro, upstreams.Distros(tool))
-	}
-	if err != nil {
-		return v, err
-	}
-	if b.indices == nil {
-		return v, invalid("list --distros: channel %s is not a distribution", distro)
-	}
-	q := d.Request(Ref{Name: tool})
-	q.List = true
-	cat, err := d.Fetch(ctx, b, q)
-	if err != nil {
-		return v, err
-	}
-	if all := cat.Versions(tool); len(all) > 0 {
-		v = all[len(all)-1]
-	}
-	return v, nil
-}
-
 // Search returns the offers with word in their name or description, in the order of
 // Offers; never nil.
 func (d *Desk) Search(ctx context.Context, word string) ([]Offer, error) {
@@ -198,4 +159,30 @@ func (d *Desk) Search(ctx context.Context, word string) ([]Offer, error) {
 		}
 	}
 	return found, nil
+}
+
+// Available returns the channel that offers ref, and its versions that ref means, newest
+// first.
+func (d *Desk) Available(ctx context.Context, ref Ref) (b Binding, list []manifests.Version, err error) {
+	if b, err = d.Pick(ctx, ref); err != nil {
+		return b, nil, err
+	}
+	all, err := d.Versions(ctx, b, ref)
+	if err != nil {
+		return b, nil, err
+	}
+	var names []string
+	for _, v := range all {
+		names = append(append(names, v.Version), v.Labels...)
+		if ref.Version == "" || manifests.MatchesVersion(ref.Version, v.Version) || slices.Contains(v.Labels, ref.Version) {
+			list = append(list, v)
+		}
+	}
+	switch {
+	case len(list) > 0:
+		return b, list, nil
+	case ref.Version != "":
+		return b, nil, &manifests.UnknownVersionError{Channel: b.Name, Tool: ref.Name, Version: ref.Version, Near: manifests.NearVersions(ref.Version, names)}
+	}
+	return b, nil, b.Explain(&manifests.UnknownToolError{Channel: b.Name, Tool: ref.Name, Near: d.Near(ctx, b, ref.Name)})
 }

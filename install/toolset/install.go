@@ -1,0 +1,119 @@
+package toolset
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/trust"
+)
+
+// Installation returns the change that installs refs with the parts want. It asks the
+// channels of those that are not installed with all of want, or whose files are missing.
+// already holds the releases that are installed and need nothing.
+func (s *Set) Installation(ctx context.Context, refs []trust.Ref, want plan.Parts, links plan.Links) (c plan.Change, already []record.Head, err error) {
+	c = plan.Change{Links: links, Follow: map[record.ID]string{}}
+	for _, ref := range refs {
+		want := want
+		have, satisfied := s.satisfying(ref, want)
+		if have.ID != "" {
+			missing := s.Missing(have)
+			if missing != nil && !missing.Gone() {
+				return c, nil, missing
+			}
+			if missing != nil {
+				s.Warn("%v; installing it again", missing)
+				satisfied, want = false, want.WithThoseOf(have)
+			}
+		}
+		if satisfied {
+			already = append(already, have)
+			if plan.Follows(have, ref.Version) {
+				c.Follow[have.ID] = ref.Version
+			}
+			if links == plan.AlwaysDefault {
+				c.Default = append(c.Default, have.ID)
+			}
+			continue
+		}
+		r, err := s.release(ctx, ref, have, want)
+		if err != nil {
+			return c, nil, err
+		}
+		if have, ok := s.holding(r); ok && s.Missing(have) == nil { // r turned out to be installed
+			already = append(already, have)
+			if plan.Follows(have, ref.Version) {
+				c.Follow[have.ID] = ref.Version
+			}
+		}
+		c.Install = append(c.Install, r)
+	}
+	return c, already, nil
+}
+
+// release asks the channel of ref for the release to install. have is the installed
+// release that ref means, but that lacks some of want or some of its files; or it is
+// empty.
+func (s *Set) release(ctx context.Context, ref trust.Ref, have record.Head, want plan.Parts) (manifests.Release, error) {
+	if have.ID != "" {
+		ref = trust.Ref{Channel: have.Channel, Name: have.Tool, Version: "=" + have.Version}
+	}
+	b, err := s.Desk.Pick(ctx, ref)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	q := s.Desk.Request(ref)
+	q.Components, q.Targets, q.Profile = want.Components, want.Targets, want.Profile
+	r, err := s.resolve(ctx, b, q)
+	if have.ID == "" || have.Requested == have.Version || !errors.Is(err, manifests.ErrOffline) && !isUnknownVersion(err) {
+		return r, err
+	}
+	// A mirror may have only the manifest of the label that have was installed by. It
+	// counts while the label still means that version.
+	q.Version = have.Requested
+	if same, failed := s.resolve(ctx, b, q); failed == nil && same.Version == have.Version {
+		return same, nil
+	}
+	return r, err
+}
+
+// resolve asks b for the release that answers q.
+func (s *Set) resolve(ctx context.Context, b trust.Binding, q manifests.Request) (manifests.Release, error) {
+	s.Detail("asking channel %s for %s", b.Name, trust.Ref{Name: q.Tool, Version: q.Version})
+	return s.Desk.Resolve(ctx, b, q)
+}
+
+func isUnknownVersion(err error) bool {
+	_, ok := errors.AsType[*manifests.UnknownVersionError](err)
+	return ok
+}
+
+// satisfying finds an installed release that ref means: one with all of want, or else
+// one that only lacks components. A bare name means the tool's built-in channel, if it
+// has one, and in it a version that was installed by a bare name or labelled stable, not
+// any version.
+func (s *Set) satisfying(ref trust.Ref, want plan.Parts) (have record.Head, all bool) {
+	if ref.Channel == "" {
+		ref.Channel, _ = trust.BuiltinChannel(ref.Name)
+	}
+	found, err := s.Matching(ref)
+	if err != nil {
+		return record.Head{}, false
+	}
+	if ref.Version == "" {
+		found = slices.DeleteFunc(found, func(r record.Head) bool {
+			return r.Requested != "" && !slices.Contains(r.Labels, manifests.Stable)
+		})
+	}
+	if len(found) == 0 {
+		return record.Head{}, false
+	}
+	s.defaultsFirst(found)
+	if i := slices.IndexFunc(found, want.IsIn); i >= 0 {
+		return found[i], true
+	}
+	return found[0], false
+}
