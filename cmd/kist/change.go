@@ -21,11 +21,23 @@ import (
 // change plans c and carries it out, unless this is a dry run. already holds the
 // releases that the user named and that need no change.
 func (a *app) change(ctx context.Context, s *toolset.Set, c plan.Change, already []record.Head) (result, error) {
-	p, err := s.Plan(c)
-	if err != nil {
+	var r changeResult
+	done, err := a.addChange(ctx, s, c, already, &r)
+	if !done {
 		return nil, err
 	}
-	r := changeResult{DryRun: a.flags.dryRun, Generation: s.State.Current.Number, rolledBack: p.Goto != 0, details: a.Verbose}
+	return r, err
+}
+
+// addChange is change, and adds what it did to r. done is false if an error kept it from
+// doing anything.
+func (a *app) addChange(ctx context.Context, s *toolset.Set, c plan.Change, already []record.Head, r *changeResult) (done bool, err error) {
+	p, err := s.Plan(c)
+	if err != nil {
+		return false, err
+	}
+	was := *r
+	r.DryRun, r.Generation, r.rolledBack, r.details = a.flags.dryRun, s.State.Current.Number, p.Goto != 0, a.Verbose
 	for _, have := range already {
 		r.Already = append(r.Already, describe(s, have))
 	}
@@ -33,55 +45,74 @@ func (a *app) change(ctx context.Context, s *toolset.Set, c plan.Change, already
 		have := s.State.Receipts[id]
 		r.Follows = append(r.Follows, followedTool{have.Ref(), have.Requested, p.Follow[id]})
 	}
-	if p.Empty() && !a.flags.dryRun {
-		_, err := s.Apply(ctx, p) // only cleans up what a crash may have left
-		a.noteDefaults(&r, s, c, already)
-		return r, err
-	}
-	if a.flags.dryRun {
-		for _, in := range p.Install {
-			if len(in.Without) > 0 {
-				r.reduced(in.Release.Channel, in.Release.Tool, in.Release.Version, in.Without, "")
-				continue
-			}
-			rel := in.Release
-			proved, notes := evidence.OfRelease(rel)
-			keys := evidence.KeysOf(rel)
-			item := installedRelease{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Proof: releaseProof(proved, keys), Evidence: rel.Evidence, proved: proved, notes: notes,
-				Keys: keys, Packages: foreseenPackages(rel)}
-			item.Size, item.Announced = s.Size(ctx, in)
-			r.Installed = append(r.Installed, item)
+	switch {
+	case a.flags.dryRun:
+		if err := a.foresee(ctx, s, p, r); err != nil {
+			*r = was
+			return false, err
 		}
-		if r.Removed, r.Kept, err = s.PreviewPlan(ctx, p); err != nil {
-			return nil, err
+		return true, kept(r.Kept, true)
+	case p.Empty():
+		_, err = s.Apply(ctx, p) // only cleans up what a crash may have left
+	default:
+		if done, err = a.carryOut(ctx, s, p, r); !done {
+			*r = was
+			return false, err
 		}
-		r.Generation = cmp.Or(p.Goto, r.Generation)
-		r.Defaults = s.State.PredictDefaults(p, r.Removed)
-		r.Commands, r.Patterns = a.newLinks(s.State.Current, p.Predicted), patterns(p)
-		a.tellHidden(&r, plan.NewNames(s.State.Current, p.Predicted))
-		a.note(&r)
-		return r, kept(r.Kept, true)
 	}
+	a.noteDefaults(r, s, c, already)
+	return true, cmp.Or(err, kept(r.Kept, false))
+}
+
+// foresee adds to r what p would do.
+func (a *app) foresee(ctx context.Context, s *toolset.Set, p plan.Plan, r *changeResult) error {
+	removed, left, err := s.PreviewPlan(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, in := range p.Install {
+		rel := in.Release
+		if len(in.Without) > 0 {
+			r.Reduced = append(r.Reduced, reducedTool{rel.Tool, rel.Version, rel.Channel, "", in.Without})
+			continue
+		}
+		proved, notes := evidence.OfRelease(rel)
+		item := installedRelease{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Evidence: rel.Evidence,
+			Keys: evidence.KeysOf(rel), Packages: foreseenPackages(rel), proved: proved, notes: notes}
+		item.Proof = releaseProof(proved, item.Keys)
+		item.Size, item.Announced = s.Size(ctx, in)
+		r.Installed = append(r.Installed, item)
+	}
+	r.Generation = cmp.Or(p.Goto, r.Generation)
+	r.Patterns = append(r.Patterns, patterns(p)...)
+	a.addChanges(r, s.State.Current, p.Predicted, removed, left, s.State.PredictDefaults(p, removed))
+	a.tellHidden(r, plan.NewNames(s.State.Current, p.Predicted))
+	a.note(r)
+	return nil
+}
+
+// carryOut applies p, and adds what it did to r.
+func (a *app) carryOut(ctx context.Context, s *toolset.Set, p plan.Plan, r *changeResult) (done bool, err error) {
 	before := s.State.Current
-	a.tellHidden(&r, plan.NewNames(before, p.Predicted))
+	a.tellHidden(r, plan.NewNames(before, p.Predicted))
 	a.linking = func(now, next record.Generation) {
 		a.EndProgress()
-		a.tellHidden(&r, plan.NewNames(now, next))
+		a.tellHidden(r, plan.NewNames(now, next))
 	}
 	defer func() { a.linking = nil }()
 	res, failed := s.Apply(ctx, p)
 	a.EndProgress()
 	r.took = a.Now().Sub(a.now)
 	if _, done := errors.AsType[*install.UnfinishedError](failed); failed != nil && !done {
-		return nil, failed
+		return false, failed
 	}
 	if s.State, err = s.Installer.State(); err != nil {
-		return nil, errors.Join(failed, &install.UnfinishedError{Err: err})
+		return false, errors.Join(failed, &install.UnfinishedError{Err: err})
 	}
 	r.Generation = res.Generation.Number
 	for _, have := range res.Installed {
 		if without := p.Without(have); len(without) > 0 {
-			r.reduced(have.Channel, have.Tool, have.Version, without, s.Prefix(have.ID))
+			r.Reduced = append(r.Reduced, reducedTool{have.Tool, have.Version, have.Channel, s.Prefix(have.ID), without})
 			continue
 		}
 		e, notes := evidence.OfReceipt(have)
@@ -89,28 +120,30 @@ func (a *app) change(ctx context.Context, s *toolset.Set, c plan.Change, already
 			Tool: have.Tool, Version: have.Version, Channel: have.Channel, Prefix: s.Prefix(have.ID), Proof: strings.Join(append([]string{proof(e)}, notes...), " · "), Evidence: e,
 			proved: e, notes: notes, unpacked: res.Unpacked[have.ID],
 		})
-		a.tellSkipped(&r, have, res.Skipped[have.ID])
+		a.tellSkipped(r, have, res.Skipped[have.ID])
 	}
-	r.Removed = toolset.Refs(res.Removed)
-	r.Defaults = s.State.ChangedDefaults(before.Defaults, res.Generation.Defaults, res.Removed)
-	r.Kept = res.Leftovers
-	r.Commands = a.newLinks(before, res.Generation)
+	a.addChanges(r, before, res.Generation, toolset.Refs(res.Removed), res.Leftovers,
+		s.State.ChangedDefaults(before.Defaults, res.Generation.Defaults, res.Removed))
 	if len(r.Installed) > 0 {
 		if s.NoExec() {
 			a.Warn("%s is on a file system that is mounted noexec: no command that is installed there can be started", filepath.Join(a.Dirs.Data, "kist"))
 		}
-		a.note(&r)
+		a.note(r)
 	}
-	a.noteDefaults(&r, s, c, already)
-	return r, cmp.Or(failed, kept(r.Kept, false))
+	return true, failed
 }
 
-// newLinks returns the links that are new or lead somewhere else than before.
-func (a *app) newLinks(before, after record.Generation) (links []commandLink) {
+// addChanges adds to r the links that are new or lead somewhere else, and what was
+// removed, left in place, and made a default.
+func (a *app) addChanges(r *changeResult, before, after record.Generation, removed []string, left []install.Drift, defaults map[string]string) {
 	for _, l := range plan.NewLinks(before, after) {
-		links = append(links, commandLink{l.Name, filepath.Join(a.Dirs.Bin, l.Name)})
+		r.Commands = append(r.Commands, commandLink{l.Name, filepath.Join(a.Dirs.Bin, l.Name)})
 	}
-	return links
+	r.Removed, r.Kept = append(r.Removed, removed...), append(r.Kept, left...)
+	if r.Defaults == nil {
+		r.Defaults = map[string]string{}
+	}
+	maps.Copy(r.Defaults, defaults)
 }
 
 func names(links []commandLink) []string {
@@ -119,10 +152,6 @@ func names(links []commandLink) []string {
 		list[i] = l.Name
 	}
 	return list
-}
-
-func (r *changeResult) reduced(channel, tool, version string, without []string, prefix string) {
-	r.Reduced = append(r.Reduced, reducedTool{Tool: tool, Version: version, Channel: channel, Prefix: prefix, Without: without})
 }
 
 // patterns returns the command patterns of new defaults, whose matches only the

@@ -16,12 +16,15 @@ import (
 )
 
 // This file holds the notes of a change: which files were not linked, where commands
-// still lead, and what update follows from now on. The notes about PATH are in path.go.
+// still lead, and what update follows from now on. The notes about PATH are in path_notes.go.
 
 // note prints, and adds to r, what the user must know about PATH.
 func (a *app) note(r *changeResult) {
-	r.Notes = a.pathNotes(names(r.Commands))
-	for _, n := range r.Notes {
+	for _, n := range a.pathNotes(names(r.Commands)) {
+		if slices.Contains(r.Notes, n) {
+			continue
+		}
+		r.Notes = append(r.Notes, n)
 		a.Say("%s", n.text)
 		if n.code != "" {
 			a.Say("  %s", n.code)

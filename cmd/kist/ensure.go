@@ -81,11 +81,11 @@ func (a *app) ensure(ctx context.Context, s *toolset.Set, d trust.Demand, places
 	search := toolset.Search{
 		Set: s, Demand: d, Path: a.searchPath(), Ask: a.Ask, Environ: a.Environ, Absent: absent,
 		Install: func(ctx context.Context, release manifests.Release) (done bool, err error) {
-			made, err := a.change(ctx, s, plan.Change{Install: []manifests.Release{release}}, nil)
-			if change, ok := made.(changeResult); ok {
+			var change changeResult
+			if done, err = a.addChange(ctx, s, plan.Change{Install: []manifests.Release{release}}, nil, &change); done {
 				r.Change = &change
 			}
-			return r.Change != nil, err
+			return done, err
 		},
 	}
 	found, err := search.Run(ctx, places)

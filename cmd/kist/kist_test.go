@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,7 +19,6 @@ import (
 	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
-	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/install/trial"
 	"github.com/kist-tools/kist/install/unpack"
@@ -243,37 +241,6 @@ func TestConfirmHearsAnInterrupt(t *testing.T) {
 type writerFunc func(p []byte)
 
 func (w writerFunc) Write(p []byte) (int, error) { w(p); return len(p), nil }
-
-func TestEnvironment(t *testing.T) {
-	s := &toolset.Set{}
-	var err error
-	if s.Installer, err = install.Open(t.Context(), install.Options{Dirs: testDirs(t)}); err != nil {
-		t.Fatal(err)
-	}
-	r := record.Head{ID: "go-go-1.25.0-0a1b2c3d", Commands: []record.Command{{Name: "go", Path: "bin/go"}, {Name: "gofmt", Path: "bin/gofmt"}},
-		Env: map[string]string{"GOROOT": "{prefix}", "GOFLAGS": ""}}
-	prefix := s.Prefix(r.ID)
-	e := s.Environment("/usr/bin:"+prefix+"/bin:/bin", []record.Head{r})
-	got := e.Apply([]string{"GOROOT=/old", "GOFLAGS=-x", "PATH=/usr/bin:/bin", "LANG=C"})
-	want := []string{"LANG=C", "GOROOT=" + prefix, "PATH=" + prefix + "/bin:/usr/bin:/bin"}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	script, err := e.Script(host.POSIX)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantText := "unset GOFLAGS\nexport GOROOT='" + prefix + "'\nexport PATH='" + prefix + "/bin:/usr/bin:/bin'\n"
-	if script != wantText {
-		t.Errorf("got %q, want %q", script, wantText)
-	}
-}
-
-func testDirs(t *testing.T) install.Dirs {
-	t.Helper()
-	env, _, _ := testEnv(t)
-	return env.Dirs.Dirs
-}
 
 // TestScratch: the directory for the moment goes with all that is in it, and
 // nothing that a link in it leads to.

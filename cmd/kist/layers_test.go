@@ -132,7 +132,6 @@ var ownsRoot = map[string]string{
 var removesAll = map[string]string{
 	"install/internal/store/sweep.go": "sweeps stages, which hold nothing but what kist is writing",
 	"cmd/kist/uninstall.go":           "calls install's own, which goes by receipts",
-	"cmd/kist/self.go":                "calls install's own, which goes by receipts",
 }
 
 // byPath are the functions of package os that take a path.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -74,24 +73,14 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 	}
 	defer s.Close()
 	r := selfResult{DryRun: a.flags.dryRun, Program: a.Program, Gone: host.SameDir(filepath.Dir(a.Program), a.Dirs.Bin), nothing: s.Empty(), whole: true}
-	if a.flags.dryRun {
-		r.Removed = toolset.Refs(everything(s))
-		if r.Kept, err = s.PreviewRemoveAll(ctx, true); err != nil {
-			return nil, err
-		}
-		return r, kept(r.Kept, true)
-	}
-	if err := a.confirm(ctx, "Remove %s, and kist itself?", a.everything(s.State.Installed())); err != nil {
-		return nil, err
-	}
-	var removeProgram func() error
-	if r.Gone {
+	removeProgram := func() error { return nil }
+	if r.Gone && !r.DryRun {
 		if removeProgram, err = s.ProgramRemover(filepath.Base(a.Program)); err != nil {
 			return nil, err
 		}
 	}
-	res, err := s.RemoveAll(ctx, true)
-	if _, done := errors.AsType[*install.UnfinishedError](err); err != nil && !done {
+	res, err := a.removeAll(ctx, s, true, "Remove %s, and kist itself?")
+	if res == nil {
 		return nil, err
 	}
 	r.Removed, r.Kept = toolset.Refs(res.Removed), res.Leftovers
@@ -99,11 +88,9 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 		r.Gone, r.whole = false, false
 		return r, err
 	}
-	if r.Gone {
-		if err := removeProgram(); err != nil {
-			r.Gone = false
-			return r, &install.UnfinishedError{Err: err}
-		}
+	if err := removeProgram(); err != nil {
+		r.Gone = false
+		return r, &install.UnfinishedError{Err: err}
 	}
-	return r, kept(r.Kept, false)
+	return r, kept(r.Kept, r.DryRun)
 }

@@ -90,26 +90,36 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 		return nil, err
 	}
 	defer s.Close()
-	r := changeResult{DryRun: a.flags.dryRun, Generation: s.State.Current.Number}
-	if a.flags.dryRun {
-		r.Removed = toolset.Refs(everything(s))
-		if r.Kept, err = s.PreviewRemoveAll(ctx, false); err != nil {
-			return nil, err
-		}
-		return r, kept(r.Kept, true)
-	}
-	if err := a.confirm(ctx, "Remove %s?", a.everything(s.State.Installed())); err != nil {
+	res, err := a.removeAll(ctx, s, false, "Remove %s?")
+	if res == nil {
 		return nil, err
 	}
-	res, err := s.RemoveAll(ctx, false)
+	r := changeResult{DryRun: a.flags.dryRun, Generation: res.Generation.Number, Removed: toolset.Refs(res.Removed), Kept: res.Leftovers}
+	if err == nil && len(r.Removed) == 0 && !r.DryRun {
+		a.Say("nothing was installed")
+	}
+	return r, cmp.Or(err, kept(r.Kept, r.DryRun))
+}
+
+// removeAll removes every toolchain, after the user has confirmed the question, and with
+// self kist's own files, too; or tells what it would remove, in a dry run. The result is nil
+// if nothing was removed because of an error.
+func (a *app) removeAll(ctx context.Context, s *toolset.Set, self bool, question string) (*install.Result, error) {
+	if a.flags.dryRun {
+		left, err := s.PreviewRemoveAll(ctx, self)
+		if err != nil {
+			return nil, err
+		}
+		return &install.Result{Generation: s.State.Current, Removed: everything(s), Leftovers: left}, nil
+	}
+	if err := a.confirm(ctx, question, a.everything(s.State.Installed())); err != nil {
+		return nil, err
+	}
+	res, err := s.RemoveAll(ctx, self)
 	if _, done := errors.AsType[*install.UnfinishedError](err); err != nil && !done {
 		return nil, err
 	}
-	r.Generation, r.Removed, r.Kept = res.Generation.Number, toolset.Refs(res.Removed), res.Leftovers
-	if err == nil && len(r.Removed) == 0 {
-		a.Say("nothing was installed")
-	}
-	return r, cmp.Or(err, kept(r.Kept, false))
+	return &res, err
 }
 
 // everything returns the releases whose files are installed, by ID.

@@ -131,22 +131,19 @@ func (a *app) update(ctx context.Context, s *toolset.Set, refs []trust.Ref) (res
 // apply installs updates: all at once, or, if the files of one channel cannot be
 // fetched or verified, channel by channel.
 func (a *app) apply(ctx context.Context, v *toolset.Survey, updates []toolset.Answer, r *updateResult) error {
-	done, err := a.applyAll(ctx, v.Set, updates)
+	done, err := a.applyAll(ctx, v.Set, updates, r)
+	if done || ctx.Err() != nil || !isOfChannel(err) {
+		return err
+	}
 	byChannel := map[string][]toolset.Answer{}
 	for _, u := range updates {
 		byChannel[u.Have.Channel] = append(byChannel[u.Have.Channel], u)
 	}
-	if done != nil || ctx.Err() != nil || !isOfChannel(err) {
-		r.add(done, updates)
-		return err
-	}
 	var last error
 	for _, channel := range slices.Sorted(maps.Keys(byChannel)) {
-		part := byChannel[channel]
-		failed := err
+		part, failed := byChannel[channel], err
 		if len(byChannel) > 1 {
-			if done, failed = a.applyAll(ctx, v.Set, part); done != nil {
-				r.add(done, part)
+			if done, failed = a.applyAll(ctx, v.Set, part, r); done {
 				last = cmp.Or(last, failed)
 				continue
 			}
@@ -161,45 +158,14 @@ func (a *app) apply(ctx context.Context, v *toolset.Survey, updates []toolset.An
 	return last
 }
 
-// applyAll installs all updates in one change. done is nil if nothing was changed.
-func (a *app) applyAll(ctx context.Context, s *toolset.Set, updates []toolset.Answer) (done *changeResult, err error) {
-	r, err := a.change(ctx, s, s.Updating(updates), nil)
-	if changed, ok := r.(changeResult); ok {
-		return &changed, err
-	}
-	return nil, err
-}
-
-// add adds the result of one change to r.
-func (r *updateResult) add(done *changeResult, updates []toolset.Answer) {
-	if done == nil {
-		return
-	}
+// applyAll installs all updates in one change, and adds what it did to r. done is false if
+// nothing was changed.
+func (a *app) applyAll(ctx context.Context, s *toolset.Set, updates []toolset.Answer, r *updateResult) (done bool, err error) {
+	done, err = a.addChange(ctx, s, s.Updating(updates), nil, &r.changeResult)
 	for _, u := range updates {
-		r.Updated = append(r.Updated, outdated(u))
-	}
-	have := r.changeResult
-	r.changeResult = *done
-	r.Installed = append(have.Installed, done.Installed...)
-	r.Removed = append(have.Removed, done.Removed...)
-	r.Reduced = append(have.Reduced, done.Reduced...)
-	r.Commands = append(have.Commands, done.Commands...)
-	r.Patterns = append(have.Patterns, done.Patterns...)
-	r.Follows = append(have.Follows, done.Follows...)
-	r.Hides = append(have.Hides, done.Hides...)
-	r.Skipped = append(have.Skipped, done.Skipped...)
-	r.Kept = append(have.Kept, done.Kept...)
-	for _, note := range have.Notes {
-		if !slices.Contains(r.Notes, note) {
-			r.Notes = append(r.Notes, note)
+		if done {
+			r.Updated = append(r.Updated, outdated(u))
 		}
 	}
-	for key, version := range have.Defaults {
-		if _, changed := r.Defaults[key]; !changed {
-			if r.Defaults == nil {
-				r.Defaults = map[string]string{}
-			}
-			r.Defaults[key] = version
-		}
-	}
+	return done, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/system"
@@ -92,18 +93,13 @@ func (e *UnmetError) Kind() string {
 // naming a channel, and goes on past a place that cannot be reached or lacks the tool. An
 // error may come with what was found: its installation then has left something undone.
 func (f *Search) Run(ctx context.Context, places []string) (*Found, error) {
-	// Each returns what it found; or seen, which describes what it saw instead, or err, why
-	// the place could not be checked.
-	in := map[string]func(context.Context) (*Found, string, error){
-		System: f.inSystem, Installed: f.installed, bundled: f.bundled, Network: f.inNetwork,
-	}
 	unmet := &UnmetError{Demand: f.Demand}
 	onlySystem := f.Demand.Channel == system.Channel
 	for _, place := range places {
 		if onlySystem && place != System || !onlySystem && f.Demand.Channel != "" && place == System {
 			continue
 		}
-		found, seen, err := in[place](ctx)
+		found, seen, err := f.lookIn(ctx, place)
 		switch {
 		case found != nil:
 			if unmet.Err != nil {
@@ -113,7 +109,10 @@ func (f *Search) Run(ctx context.Context, places []string) (*Found, error) {
 		case err != nil && !f.Absent(err):
 			return nil, err
 		case err != nil:
-			unmet.Err, seen = err, err.Error()
+			seen = err.Error()
+			if place != bundled {
+				unmet.Err = err
+			}
 		}
 		if seen != "" && !slices.Contains(unmet.Seen, seen) {
 			unmet.Seen = append(unmet.Seen, seen)
@@ -124,6 +123,18 @@ func (f *Search) Run(ctx context.Context, places []string) (*Found, error) {
 		unmet.Seen = append(unmet.Seen, "the network was not asked")
 	}
 	return nil, unmet
+}
+
+// lookIn returns what it found in place; or seen, which describes what it saw instead; or
+// err, why the place could not be checked.
+func (f *Search) lookIn(ctx context.Context, place string) (found *Found, seen string, err error) {
+	switch place {
+	case System:
+		return f.inSystem(ctx)
+	case Installed:
+		return f.installed()
+	}
+	return f.inChannel(ctx, place)
 }
 
 // inSystem looks for the system's command: the first of its name on PATH that kist did
@@ -155,7 +166,7 @@ func (f *Search) inSystem(ctx context.Context) (*Found, string, error) {
 
 // installed finds the default if that satisfies the demand, else the newest release that
 // does.
-func (f *Search) installed(context.Context) (*Found, string, error) {
+func (f *Search) installed() (*Found, string, error) {
 	ref := trust.Ref{Channel: f.Demand.Channel, Name: f.Demand.Name}
 	all, err := f.Matching(ref)
 	if _, none := errors.AsType[*NotInstalledError](err); none {
@@ -208,48 +219,24 @@ func ownCommand(r record.Head) string {
 	return below
 }
 
-// bundled installs from a channel that the user added from a local directory, if the
-// archives are local too.
-func (f *Search) bundled(ctx context.Context) (*Found, string, error) {
+// inChannel asks the channel of the demand, and installs its answer if that satisfies the
+// demand. As a bundled one counts only a channel that the user added from a local
+// directory, and only with archives that are local too.
+func (f *Search) inChannel(ctx context.Context, from string) (*Found, string, error) {
 	err := f.MayChange()
-	if owner, ok := errors.AsType[*install.OwnerError](err); ok {
+	if owner, ok := errors.AsType[*install.OwnerError](err); ok && from == bundled {
 		return nil, owner.Error(), nil
 	}
 	if err != nil {
 		return nil, "", err
 	}
 	b, err := f.Desk.Pick(ctx, f.Demand.Ref)
-	if err != nil && !f.Absent(err) {
-		return nil, "", err
-	}
-	if err != nil || b.Settings == nil || !isLocal(b.Settings.URL) {
+	switch {
+	case from == bundled && err == nil && (b.Settings == nil || !isLocal(b.Settings.URL)), from == bundled && err != nil && f.Absent(err):
 		return nil, "", nil
-	}
-	found, seen, err := f.inChannel(ctx, b, bundled)
-	if err != nil && f.Absent(err) {
-		return found, err.Error(), nil
-	}
-	return found, seen, err
-}
-
-// isLocal reports whether ref is a file URL.
-func isLocal(ref string) bool { return strings.HasPrefix(ref, "file:") }
-
-// inNetwork asks the channel over the network, and installs its answer if that satisfies
-// the demand.
-func (f *Search) inNetwork(ctx context.Context) (*Found, string, error) {
-	if err := f.MayChange(); err != nil {
+	case err != nil:
 		return nil, "", err
 	}
-	b, err := f.Desk.Pick(ctx, f.Demand.Ref)
-	if err != nil {
-		return nil, "", err
-	}
-	return f.inChannel(ctx, b, Network)
-}
-
-// inChannel asks channel b, and installs the release if it satisfies the demand.
-func (f *Search) inChannel(ctx context.Context, b trust.Binding, from string) (*Found, string, error) {
 	f.Detail("asking channel %s for %s", b.Name, f.Demand)
 	r, err := f.Desk.Resolve(ctx, b, f.Desk.Request(f.Demand.Ref))
 	if err != nil {
@@ -267,9 +254,7 @@ func (f *Search) inChannel(ctx context.Context, b trust.Binding, from string) (*
 			return nil, "", missing
 		}
 		f.Warn("%v; installing it again", missing)
-		q := f.Desk.Request(trust.Ref{Channel: have.Channel, Name: have.Tool, Version: "=" + have.Version})
-		q.Components, q.Profile = have.Components, have.Profile
-		if r, err = f.Desk.Resolve(ctx, b, q); err != nil {
+		if r, err = f.release(ctx, f.Demand.Ref, have, plan.Parts{}.WithThoseOf(have)); err != nil {
 			return nil, "", err
 		}
 	}
@@ -287,3 +272,6 @@ func (f *Search) inChannel(ctx context.Context, b trust.Binding, from string) (*
 	}
 	return &Found{Tool: r.Tool, Version: r.Version, Channel: r.Channel, From: from}, "", err
 }
+
+// isLocal reports whether ref is a file URL.
+func isLocal(ref string) bool { return strings.HasPrefix(ref, "file:") }

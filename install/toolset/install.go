@@ -16,6 +16,12 @@ import (
 // already holds the releases that are installed and need nothing.
 func (s *Set) Installation(ctx context.Context, refs []trust.Ref, want plan.Parts, links plan.Links) (c plan.Change, already []record.Head, err error) {
 	c = plan.Change{Links: links, Follow: map[record.ID]string{}}
+	keep := func(have record.Head, asked string) {
+		already = append(already, have)
+		if plan.Follows(have, asked) {
+			c.Follow[have.ID] = asked
+		}
+	}
 	for _, ref := range refs {
 		want := want
 		have, satisfied := s.satisfying(ref, want)
@@ -30,10 +36,7 @@ func (s *Set) Installation(ctx context.Context, refs []trust.Ref, want plan.Part
 			}
 		}
 		if satisfied {
-			already = append(already, have)
-			if plan.Follows(have, ref.Version) {
-				c.Follow[have.ID] = ref.Version
-			}
+			keep(have, ref.Version)
 			if links == plan.AlwaysDefault {
 				c.Default = append(c.Default, have.ID)
 			}
@@ -44,10 +47,7 @@ func (s *Set) Installation(ctx context.Context, refs []trust.Ref, want plan.Part
 			return c, nil, err
 		}
 		if have, ok := s.holding(r); ok && s.Missing(have) == nil { // r turned out to be installed
-			already = append(already, have)
-			if plan.Follows(have, ref.Version) {
-				c.Follow[have.ID] = ref.Version
-			}
+			keep(have, ref.Version)
 		}
 		c.Install = append(c.Install, r)
 	}

@@ -1,0 +1,43 @@
+package plan
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests"
+)
+
+func TestPredictDefaults(t *testing.T) {
+	m := newMachine()
+	install := func(version string, links Links) Change {
+		return Change{Install: []manifests.Release{release("go", "go", version, "go")}, Links: links}
+	}
+	if err := m.apply(install("1", FirstBecomesDefault)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.apply(install("2", NoLinks)); err != nil {
+		t.Fatal(err)
+	}
+	first, second := m.Installed()[1], m.Installed()[0]
+	for name, test := range map[string]struct {
+		change  Change
+		removed []string
+		want    map[string]string
+	}{
+		"a new version that is not linked": {install("3", FirstBecomesDefault), nil, nil},
+		"a new default":                    {install("3", AlwaysDefault), nil, map[string]string{"go/go": "3"}},
+		"the first version of a tool":      {Change{Install: []manifests.Release{release("a", "zig", "1", "zig")}}, nil, nil},
+		"another installed version":        {Change{Default: []record.ID{second.ID}}, nil, map[string]string{"go/go": "2"}},
+		"the default goes":                 {Change{Remove: []record.ID{first.ID}}, []string{first.Ref()}, map[string]string{"go/go": "2"}},
+		"all of it goes":                   {Change{Remove: []record.ID{first.ID, second.ID}}, []string{first.Ref(), second.Ref()}, nil},
+	} {
+		p, err := Make(m.State, test.change)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := m.PredictDefaults(p, test.removed); !maps.Equal(got, test.want) {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}
