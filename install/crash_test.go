@@ -209,8 +209,10 @@ func (w *world) kill(name, step string, times int) bool {
 	return true
 }
 
-// TestChangesSurviveKillAtEveryCheckpoint kills each change at each of its checkpoints, the first and
-// the last time it reaches it, and makes the change again.
+// TestChangesSurviveKillAtEveryCheckpoint kills each change at each of its checkpoints, the
+// first and the last time it reaches it, and makes the change again. It then checks that
+// every checkpoint in the code was reached. With -short it kills each change at every
+// fourth checkpoint, once, and does not check that all were reached.
 func TestChangesSurviveKillAtEveryCheckpoint(t *testing.T) {
 	var mu sync.Mutex
 	reached := map[string]bool{}
@@ -228,7 +230,7 @@ func TestChangesSurviveKillAtEveryCheckpoint(t *testing.T) {
 	})
 	all := checkpoints(t)
 	for step, at := range all {
-		if !reached[step] {
+		if !reached[step] && !testing.Short() {
 			t.Errorf("%s: no test kills a kist at %q", at, step)
 		}
 	}
@@ -256,9 +258,13 @@ func (c crash) killedAnywhere(t *testing.T) map[string]int {
 	if len(steps) == 0 {
 		t.Error("it has no checkpoints")
 	}
-	for _, step := range slices.Sorted(maps.Keys(steps)) {
+	for n, step := range slices.Sorted(maps.Keys(steps)) {
 		all := []int{1, steps[step]}
-		if strings.HasPrefix(c.name, "repair") {
+		if testing.Short() && n%4 != 0 {
+			delete(steps, step)
+			continue
+		}
+		if testing.Short() || strings.HasPrefix(c.name, "repair") {
 			all = all[:1]
 		}
 		for _, times := range slices.Compact(all) {

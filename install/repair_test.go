@@ -202,7 +202,11 @@ func TestStagesDuringConcurrentSweep(t *testing.T) {
 		}
 	})
 	making := w.kist().store()
-	for range 2000 {
+	rounds := 2000
+	if testing.Short() {
+		rounds = 200
+	}
+	for range rounds {
 		stage, err := making.NewStage(rand.Reader)
 		if err != nil {
 			t.Error(err)

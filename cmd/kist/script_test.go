@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -48,10 +49,12 @@ func TestMain(m *testing.M) {
 // not.
 func catchHangup() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) }
 
+// TestScripts runs the scripts of testdata/script. With -short it runs a sample: the
+// first two of each verb, by name.
 func TestScripts(t *testing.T) {
 	catchHangup()
 	testscript.Run(t, testscript.Params{
-		Dir:                filepath.Join("testdata", "script"),
+		Files:              scriptFiles(t),
 		RequireUniqueNames: true,
 		Cmds:               scriptCommands(),
 		Setup: func(env *testscript.Env) error {
@@ -70,6 +73,28 @@ func TestScripts(t *testing.T) {
 			return os.Mkdir(home, 0o755)
 		},
 	})
+}
+
+func scriptFiles(t *testing.T) (files []string) {
+	all, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 100 {
+		t.Fatalf("only %d scripts were found", len(all))
+	}
+	if !testing.Short() {
+		return all
+	}
+	ofVerb := map[string]int{}
+	for _, file := range all {
+		verb, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".txtar"), "_")
+		if ofVerb[verb]++; ofVerb[verb] <= 2 {
+			files = append(files, file)
+		}
+	}
+	t.Logf("-short: %d of %d scripts", len(files), len(all))
+	return files
 }
 
 type scriptCommand = func(ts *testscript.TestScript, neg bool, args []string)
