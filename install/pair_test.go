@@ -266,7 +266,7 @@ func TestDamagedNoteIsReported(t *testing.T) {
 	}
 	w.install(w.release("zls", "1.0", "bin/zls"))
 	if data, err := os.ReadFile(name); err != nil || !json.Valid(data) {
-		t.Errorf("it was not written anew: %v", err)
+		t.Errorf("it was not written again: %v", err)
 	}
 }
 

@@ -65,7 +65,7 @@ func TestNear(t *testing.T) {
 }
 
 // What is farther than a typing mistake is not suggested.
-func TestNearIsNotFar(t *testing.T) {
+func TestNearSuggestsOnlyTypingMistakes(t *testing.T) {
 	have := []string{"bun", "go", "rust", "java", "packer", "helm", "golang", "node", "uninstall", "list"}
 	for _, s := range []string{"", "uv", "gh", "jq", "ruby", "docker", "lua", "mvn", "hugo", "erlang", "gcc", "jav-a-la", "un", "lisp2"} {
 		if got := Near(s, have); len(got) != 0 {

@@ -194,7 +194,7 @@ func TestCheckRefusesOtherContent(t *testing.T) {
 
 // A manifest of several lines is checked line by line, and no line that was seen may
 // be missing.
-func TestTogetherChecksEveryLine(t *testing.T) {
+func TestJoinedMarkChecksEveryLine(t *testing.T) {
 	at := func(line string, days int, text string) Mark {
 		return Mark{Channel: "bookworm", Line: line, Issued: markNow.AddDate(0, 0, days), Digest: DigestOf([]byte(text))}
 	}

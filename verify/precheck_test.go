@@ -14,7 +14,7 @@ import (
 
 // Precheck checks signatures before the data is there. It must accept exactly those
 // that Detached then accepts for the right data.
-func TestForeseeRefusesHopelessSignatures(t *testing.T) {
+func TestPrecheckAgreesWithDetached(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	ago := func(days int) time.Time { return now.AddDate(0, 0, -days) }
 	key, other, stranger := verifytest.NewKey(t, "key", ago(300)), verifytest.NewKey(t, "other", ago(300)), verifytest.NewKey(t, "stranger", ago(300))
@@ -73,7 +73,7 @@ func TestForeseeRefusesHopelessSignatures(t *testing.T) {
 }
 
 // The signature is a real one by Julia's compromised key.
-func TestForeseeNamesADistrustedKey(t *testing.T) {
+func TestPrecheckNamesADistrustedKey(t *testing.T) {
 	sig, err := os.ReadFile("../manifests/signedfiles/testdata/julia-1.10.0-linux-x86_64.tar.gz.asc")
 	if err != nil {
 		t.Fatal(err)

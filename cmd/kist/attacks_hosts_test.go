@@ -18,7 +18,7 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// becomesLink has the directory name become a link to a copy of itself.
+// becomesLink moves the directory name away and puts a link to it in its place.
 func (b *battle) becomesLink(name string) {
 	b.Helper()
 	elsewhere := filepath.Join(b.TempDir(), "elsewhere")
@@ -30,7 +30,7 @@ func (b *battle) becomesLink(name string) {
 	}
 }
 
-// command publishes a version of hello that has one more command, unless honest.
+// command publishes hello 1.1, with one more command unless honest.
 func (b *battle) command(honest bool, pattern string) []string {
 	b.publish("1.1")
 	text := bytes.Replace(b.manifest, []byte(`["bin/hello"]`), []byte(`["bin/hello", "`+pattern+`"]`), 1)
@@ -43,7 +43,7 @@ func (b *battle) command(honest bool, pattern string) []string {
 	return installNew
 }
 
-// serveAt serves m at another place, with the files of the first.
+// serveAt publishes m at another URL, with the files of the channel acme.
 func (b *battle) serveAt(url string, m *native.Manifest, keys ...*verifytest.Key) {
 	data, err := m.Encode()
 	if err != nil {
@@ -57,8 +57,8 @@ func (b *battle) serveAt(url string, m *native.Manifest, keys ...*verifytest.Key
 	}
 }
 
-// overHTTP has the channel come over the real transport, from a server that may
-// answer in its own way.
+// overHTTP serves the channel over the real transport. The server first calls answer,
+// which reports whether it has answered the request.
 func (b *battle) overHTTP(honest bool, answer func(w http.ResponseWriter, path string) bool) []string {
 	b.publish("1.1")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -74,14 +74,14 @@ func (b *battle) overHTTP(honest bool, answer func(w http.ResponseWriter, path s
 	}))
 	b.Cleanup(server.Close)
 	config := transport.Config{Version: "test", MinRate: 1 << 20, Window: 100 * time.Millisecond, Retries: 1}
-	if honest { // whatever else this machine does
+	if honest { // even on a busy machine
 		config.Window = time.Minute
 	}
 	b.transport = behind{transport.New(config), server.URL}
 	return installNew
 }
 
-// behind reaches the channel's place by way of another.
+// behind is a transport that fetches the files of acmeURL from another URL.
 type behind struct {
 	manifests.Transport
 	place string
@@ -91,7 +91,7 @@ func (t behind) Open(ctx context.Context, ref string, offset int64) (io.ReadClos
 	return t.Transport.Open(ctx, t.place+"/"+strings.TrimPrefix(ref, acmeURL), offset)
 }
 
-// trickle answers byte by byte where path is that of file, unless honest.
+// trickle answers a request for file byte by byte, unless honest.
 func (b *battle) trickle(w http.ResponseWriter, path string, honest bool, file string) bool {
 	if honest || path != "/"+file {
 		return false

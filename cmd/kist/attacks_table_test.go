@@ -20,8 +20,8 @@ const (
 	blob11      = "blobs/hello-1.1-linux-amd64"
 )
 
-// attacks are those that The Update Framework names, in its order, then what
-// else docs/trust.md promises.
+// attacks lists the attacks that The Update Framework names, in its order, and then the
+// others of docs/trust.md.
 var attacks = []attack{
 	{"arbitrary software", "another file under the signed name", 4, func(b *battle, honest bool) []string {
 		b.publish("1.1")
@@ -210,7 +210,7 @@ var attacks = []attack{
 	{"mix-and-match", "a new manifest with an old file", 4, func(b *battle, honest bool) []string {
 		b.publish("1.0", "1.1")
 		old := b.Files[acmeURL+blob11]
-		content := []byte("#!/bin/sh\necho hello 1.1, built anew\n")
+		content := []byte("#!/bin/sh\necho hello 1.1, built again\n")
 		m := b.next("1.0", "1.1")
 		m.Releases[1].Artifacts[0].Size, m.Releases[1].Artifacts[0].SHA256 = int64(len(content)), verify.DigestOf(content)
 		b.serve(m, b.first)

@@ -50,8 +50,8 @@ func TestAttacks(t *testing.T) {
 	t.Log("\n" + table.String())
 }
 
-// An attack is what somebody does to a user who has the channel acme and hello
-// 1.0 from it, and the command that the user then runs.
+// attack is one way to attack a user who has the channel acme and hello 1.0 from it, with
+// the command that the user then runs.
 type attack struct {
 	class, how string
 	code       int
@@ -80,7 +80,7 @@ func (a attack) play(t *testing.T, honest bool) {
 
 const acmeURL = "https://tools.acme.example/"
 
-// A battle is a user with a home of their own, and the hosts of the channel.
+// battle is the world of one attack: a user with a home, and the hosts of the channel.
 type battle struct {
 	*testing.T
 	*manifesttest.Upstream
@@ -91,8 +91,8 @@ type battle struct {
 	serial           uint64
 	machine          string              // directory of the machine's policy file; empty: none
 	transport        manifests.Transport // nil: the Upstream
-	environ          map[string]string   // besides HOME
-	manifest, manSig []byte              // as they were published last
+	environ          map[string]string   // in addition to HOME
+	manifest, manSig []byte              // the last published ones
 }
 
 func newBattle(t *testing.T) *battle {
@@ -106,7 +106,7 @@ func newBattle(t *testing.T) *battle {
 	return b
 }
 
-// kist runs one command of the user's, as a process of its own.
+// kist runs one command of the user.
 func (b *battle) kist(args ...string) (code int, said string) {
 	env, out, talk := testEnv(b.T, args...)
 	getenv := func(name string) string { return cmp.Or(b.environ[name], map[string]string{"HOME": b.home}[name]) }
@@ -127,7 +127,7 @@ func (b *battle) must(args ...string) {
 	}
 }
 
-// add adds a channel by the keys given, all of which must sign.
+// add adds a channel with these keys, all of which must sign.
 func (b *battle) add(name, url string, keys ...*verifytest.Key) {
 	b.Helper()
 	b.must(append([]string{"channel", "add", name, url, "--threshold", fmt.Sprint(len(keys))}, b.keyFiles(keys...)...)...)
@@ -144,7 +144,7 @@ func (b *battle) keyFiles(keys ...*verifytest.Key) (args []string) {
 	return args
 }
 
-// installed describes all that toolchains and commands consist of.
+// installed describes all files of toolchains, commands and receipts.
 func (b *battle) installed() string {
 	var all strings.Builder
 	for _, dir := range []string{".local/share/kist", ".local/bin", ".local/state/kist/receipts"} {
@@ -165,7 +165,7 @@ func (b *battle) installed() string {
 	return all.String()
 }
 
-// hello is the tool in one version, as a file for one platform.
+// hello returns a release of the tool hello with one file for one platform.
 func (b *battle) hello(version, platform string) native.Release {
 	name := "hello-" + version + "-" + strings.ReplaceAll(platform, "/", "-")
 	content := []byte("#!/bin/sh\necho " + name + "\n")
@@ -178,7 +178,7 @@ func (b *battle) hello(version, platform string) native.Release {
 		Platform: p, Component: "hello", Path: "blobs/" + name, Size: int64(len(content)), SHA256: verify.DigestOf(content), Format: "file"}}}
 }
 
-// next is the next manifest, with hello in the versions given.
+// next returns the next manifest, with these versions of hello.
 func (b *battle) next(versions ...string) *native.Manifest {
 	b.serial++
 	m := &native.Manifest{Channel: "acme", Serial: b.serial, Issued: b.now.Add(-time.Minute), Expires: b.now.AddDate(0, 0, 30)}
@@ -188,7 +188,7 @@ func (b *battle) next(versions ...string) *native.Manifest {
 	return m
 }
 
-// serve signs m by the keys given and has it served.
+// serve publishes m, signed by keys.
 func (b *battle) serve(m *native.Manifest, keys ...*verifytest.Key) {
 	b.Helper()
 	data, err := m.Encode()
@@ -198,7 +198,7 @@ func (b *battle) serve(m *native.Manifest, keys ...*verifytest.Key) {
 	b.serveText(data, keys...)
 }
 
-// serveText is serve for a manifest as it stands, which may break the format.
+// serveText is like serve for the text of a manifest, which may break the format.
 func (b *battle) serveText(data []byte, keys ...*verifytest.Key) {
 	b.Helper()
 	b.manifest, b.manSig = data, nil
@@ -210,10 +210,10 @@ func (b *battle) serveText(data []byte, keys ...*verifytest.Key) {
 	}
 }
 
-// publish is what the honest publisher does.
+// publish publishes the next manifest as the honest publisher does.
 func (b *battle) publish(versions ...string) { b.serve(b.next(versions...), b.first) }
 
-// keys serves a keys document; the one before it is kept by its number.
+// keys publishes a keys document; the previous one stays available by its version.
 func (b *battle) keys(version uint64, signs, names []*verifytest.Key, changes ...func(*native.Keys)) {
 	b.Helper()
 	k := &native.Keys{Channel: "acme", Version: version, Issued: b.now.Add(-time.Minute), Expires: b.now.AddDate(0, 0, 300), Threshold: 1}
@@ -236,7 +236,7 @@ func (b *battle) keys(version uint64, signs, names []*verifytest.Key, changes ..
 
 func team(keys ...*verifytest.Key) []*verifytest.Key { return keys }
 
-// either is one of two values, the first for the honest twin.
+// either returns twin if honest, else attack.
 func either[T any](honest bool, twin, attack T) T {
 	if honest {
 		return twin
@@ -244,20 +244,20 @@ func either[T any](honest bool, twin, attack T) T {
 	return attack
 }
 
-// wait lets time go by.
+// wait advances the clock.
 func (b *battle) wait(d time.Duration) { b.now = b.now.Add(d) }
 
-// lie has a file served as it is not, unless honest.
+// lie makes the host lie about a file, unless honest.
 func (b *battle) lie(honest bool, file string, lie manifesttest.Lie) {
 	if !honest {
 		b.Tell(acmeURL+file, lie)
 	}
 }
 
-// file is where a file of the user's is.
+// file returns the path of a file in the home.
 func (b *battle) file(name string) string { return filepath.Join(b.home, name) }
 
-// slow delivers one byte at a time, and never the last.
+// slow is a reader that delivers one byte at a time.
 type slow struct{ left int }
 
 func (s *slow) Read(p []byte) (int, error) {
@@ -278,8 +278,8 @@ func changed(data []byte) []byte {
 	return data
 }
 
-// TestTrustTable: docs/trust.md has a row for every attack, with its exit code,
-// and no other.
+// TestTrustTable checks that docs/trust.md has one row for every attack, with its exit
+// code, and no other rows.
 func TestTrustTable(t *testing.T) {
 	page, err := os.ReadFile("../../docs/trust.md")
 	if err != nil {

@@ -62,7 +62,7 @@ func throttledServer(t *testing.T, dir string, rate float64) (url string) {
 	return server.URL + "/"
 }
 
-// A throttle lets bytes through one after the other, whoever sends them.
+// throttle limits the rate of all senders together.
 type throttle struct {
 	rate float64 // bytes a second
 	mu   sync.Mutex

@@ -20,16 +20,16 @@ import (
 )
 
 var (
-	kills = flag.Int("kills", 20, "how many kists TestKills and TestKillsOfTheRepair kill each")
-	seed  = flag.Uint64("seed", 20261122, "of what TestKills does when")
+	kills = flag.Int("kills", 20, "how many kists TestChangesSurviveKills and TestRepairsSurviveKills kill each")
+	seed  = flag.Uint64("seed", 20261122, "of what TestChangesSurviveKills does when")
 	most  = flag.Int("failures", 4, "how many operations of a change TestFailures has fail for one reason; 0: each")
 )
 
-// TestKills kills kists at any system call that changes a file, one after the
+// TestChangesSurviveKills kills kists at any system call that changes a file, one after the
 // other in the same home:
 //
-//	go test -tags interop ./cmd/kist -run '^TestKills$' -kills 500 -timeout 1h
-func TestKills(t *testing.T) {
+//	go test -tags interop ./cmd/kist -run '^TestChangesSurviveKills$' -kills 500 -timeout 1h
+func TestChangesSurviveKills(t *testing.T) {
 	k := newKiller(t)
 	changes := [][]string{
 		{"channel", "add", "acme", k.channel, "--key", k.key},
@@ -53,11 +53,11 @@ func TestKills(t *testing.T) {
 	k.end()
 }
 
-// TestKillsOfTheRepair kills a change, then the repair of what it left, and then
+// TestRepairsSurviveKills kills a change, then the repair of what it left, and then
 // the repair of that, until one is not killed:
 //
-//	go test -tags interop ./cmd/kist -run '^TestKillsOfTheRepair$' -kills 500 -timeout 1h
-func TestKillsOfTheRepair(t *testing.T) {
+//	go test -tags interop ./cmd/kist -run '^TestRepairsSurviveKills$' -kills 500 -timeout 1h
+func TestRepairsSurviveKills(t *testing.T) {
 	k := newKiller(t)
 	k.must("channel", "add", "acme", k.channel, "--key", k.key)
 	nothing := []string{"install", "acme/hello@1.0"} // it is there: this repairs, and does no more

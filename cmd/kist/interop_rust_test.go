@@ -114,7 +114,7 @@ func work(t *testing.T, h *home, prefix, version, program string) {
 	write(t, filepath.Join(dir, "add.rs"), program, 0o644)
 	run("rustc", "-O", "--target", wasm, "--crate-name", "add", "--crate-type", "cdylib", "add.rs")
 	if made := takeFile(t, filepath.Join(dir, "add.wasm")); !strings.HasPrefix(made, "\x00asm") || !strings.Contains(made, "\x03add\x00") {
-		t.Errorf("add.wasm is none, or exports no add: %q", made)
+		t.Errorf("add.wasm is not a module that exports add: %q", made)
 	}
 }
 

@@ -156,7 +156,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// TestUnchanged: what is refused says that nothing was changed, and only then.
+// TestUnchanged checks that a refusal says that nothing was changed, and that no other
+// message does.
 func TestUnchanged(t *testing.T) {
 	for code, err := range map[int]error{2: usage("x"), 4: verify.ErrUntrusted, 10: &keptError{Kept: make([]install.Drift, 2)}} {
 		for _, changes := range []bool{true, false} {
@@ -218,9 +219,8 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
-// TestConfirmHearsAnInterrupt: whoever presses Ctrl-C at the question does not
-// have to answer it first.
-func TestConfirmHearsAnInterrupt(t *testing.T) {
+// TestConfirmEndsOnInterrupt checks that Ctrl-C ends a question without an answer.
+func TestConfirmEndsOnInterrupt(t *testing.T) {
 	for _, verb := range [][]string{{"uninstall", "--all"}, {"self", "uninstall"}} {
 		ctx, interrupt := context.WithCancel(t.Context())
 		env, _, talk := testEnv(t, verb...)

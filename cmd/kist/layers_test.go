@@ -345,7 +345,7 @@ func TestNoState(t *testing.T) {
 	}
 }
 
-// base is the variable of which an expression names an element or a field.
+// base returns the variable whose element or field the expression e is.
 func base(e ast.Expr) *ast.Ident {
 	for {
 		switch x := e.(type) {

@@ -77,8 +77,8 @@ func (s signer) sign(file string) string {
 	return out
 }
 
-// hello is a small toolchain: one program that says hello in this version, and
-// as many files besides as are asked for.
+// hello returns the archive of a small toolchain: one program that prints hello and the
+// version, and a number of further files.
 func hello(version string, files int) []byte {
 	var out bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&out, gzip.BestSpeed)

@@ -66,8 +66,8 @@ func TestRecoveryHappensOnce(t *testing.T) {
 	b.settings(old)
 	refresh(0)
 
-	// Whoever is new, or lost the mark, starts at the newest document; the
-	// manifest that was served last is as new as any.
+	// A new user, or one without the mark, starts at the newest document, and accepts the
+	// manifest that was served last.
 	if err := os.Remove(b.file(".local/state/kist/marks/acme.json")); err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,8 @@ func rustHosts() []string {
 
 // scriptRust publishes one release below DIR/dist, signed by KEY: the manifest
 // channel-rust-NAME.toml of DATE, the same below its date, and the archives.
-// Each command in it says its own name and the release's number. Clippy brings
-// each +PATH besides, and lists each -PATH without bringing it.
+// Each command prints its name and the release's number. Clippy also contains each +PATH,
+// and lists each -PATH without containing it.
 func scriptRust(ts *testscript.TestScript, neg bool, args []string) {
 	scriptNeeds(ts, neg, args, 5, 7, "rust DIR KEY NAME NUMBER DATE [+PATH|-PATH]")
 	dir, key, name, number, date := filepath.Join(args[0], "dist"), args[1], args[2], args[3], args[4]

@@ -49,7 +49,7 @@ func (s *served) time(r *http.Request) int {
 	return s.times[r.URL.Path]
 }
 
-// read is the file that r asks for, nil where there is none.
+// read returns the file that r asks for, or nil if it does not exist.
 func (s *served) read(r *http.Request) []byte {
 	data, err := os.ReadFile(filepath.Join(s.dir, filepath.FromSlash(r.URL.Path)))
 	if err != nil {

@@ -20,10 +20,10 @@ import (
 	"github.com/kist-tools/kist/install"
 )
 
-// The scripts in testdata/script are the specification of the command line:
-// one file for a verb and a case. Each runs in a directory and a HOME of its
-// own, and kist in processes of its own; the network is poisoned but for the
-// loopback interface. scriptCommands lists what a script can do besides.
+// The scripts in testdata/script are the specification of the command line, one file for
+// each case of a verb. Each script has its own directory and HOME, and runs kist in
+// separate processes, which reach no network except the loopback interface.
+// scriptCommands lists the additional commands of scripts.
 
 func TestMain(m *testing.M) {
 	testKist := func(change func(*Env)) func() {
@@ -99,7 +99,7 @@ func scriptFiles(t *testing.T) (files []string) {
 
 type scriptCommand = func(ts *testscript.TestScript, neg bool, args []string)
 
-// scriptCommands are the commands that scripts have besides those of testscript.
+// scriptCommands returns the commands that scripts have in addition to testscript's.
 func scriptCommands() map[string]scriptCommand {
 	return map[string]scriptCommand{
 		// exits CODE COMMAND…: run it and demand this very exit code.

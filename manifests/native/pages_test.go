@@ -72,10 +72,10 @@ func TestPagesInPlaceOfKeys(t *testing.T) {
 	}
 }
 
-// TestNonsenseForEverything checks that a server that sends the same text for every
+// TestSameTextForEveryFile checks that a server that sends the same text for every
 // file has no keys document if none was seen before, and is not asked for every
 // version.
-func TestNonsenseForEverything(t *testing.T) {
+func TestSameTextForEveryFile(t *testing.T) {
 	p := newPeople(t, "abc")
 	for _, text := range []string{"", `{"error": "not found"}`, "ok", "Not found: keys.toml\n", strings.Repeat("\x00", 100)} {
 		u := answerMissing(keysUpstream(nil), text)

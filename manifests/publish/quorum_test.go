@@ -13,7 +13,7 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// A scene is a directory in the middle of an operation, to be interrupted there.
+// scene is a channel directory in the middle of a change, whose next step is killed.
 type scene struct {
 	*desk
 	who    map[string]*verifytest.Key

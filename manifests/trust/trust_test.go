@@ -154,7 +154,7 @@ func TestUnreadablePolicyAllowsNothing(t *testing.T) {
 	}
 }
 
-func TestNamedRefusesWhatIsNoChannel(t *testing.T) {
+func TestNamedRefusesUnknownChannels(t *testing.T) {
 	d := newDesk(t, "")
 	if _, err := d.Named(t.Context(), "system"); !as[*trust.SystemError](err) {
 		t.Errorf("system: %v", err)

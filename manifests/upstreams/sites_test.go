@@ -428,7 +428,7 @@ func TestListingNeedsNoProof(t *testing.T) {
 	}
 }
 
-func TestTwinNeedsAnUpstreamOfItsFormat(t *testing.T) {
+func TestMirrorNeedsAnUpstreamOfItsFormat(t *testing.T) {
 	keys := verifytest.Keyring(t, verifytest.NewKey(t, "release", now.AddDate(-1, 0, 0)))
 	for _, tool := range []string{"go", "nothing"} {
 		if _, err := (upstreams.Mirror{Channel: "twin", Format: "checksums", Base: base, Tools: []string{tool}, Keys: keys, Threshold: 1}).Source(); err == nil {

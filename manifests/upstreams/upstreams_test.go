@@ -16,7 +16,7 @@ import (
 
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func TestTheTable(t *testing.T) {
+func TestUpstreamTableIsComplete(t *testing.T) {
 	names := upstreams.Names()
 	if !slices.Contains(names, "go") || !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != len(names) {
 		t.Errorf("names %v", names)
@@ -108,8 +108,8 @@ func TestNearIsOnlyASuggestion(t *testing.T) {
 	}
 }
 
-// Every alias leads to a tool that there is, or of which it is known why not, and
-// hides none.
+// Every alias leads to a built-in tool or to one that is refused for a known reason, and
+// no alias hides a tool.
 func TestAliases(t *testing.T) {
 	known := func(tool string) bool {
 		_, builtin := upstreams.ChannelOf(tool)

@@ -28,14 +28,14 @@ func noteOf(id string, places ...string) *note {
 	return n
 }
 
-func TestPairing(t *testing.T) {
+func TestDirectoriesBelongTogether(t *testing.T) {
 	a := func() *note { return noteOf("a", "data /d", "state /s") }
 	b := func() *note { return noteOf("b", "data /d2", "state /s2") }
 	moved := noteOf("c", "data /old/d", "state /old/s")
 	for name, c := range map[string]struct {
 		data, state       *note
 		nowData, nowState string
-		others            map[string]*note // that are there besides
+		others            map[string]*note // of other directories
 		elsewhere         string           // a data directory that receipts name
 		id                string           // the first letter of
 		role, base        string           // of the refusal
@@ -53,7 +53,7 @@ func TestPairing(t *testing.T) {
 		"the state moved":                         {data: a(), state: a(), nowData: "/d", nowState: "/x", id: "a"},
 		"the data moved":                          {data: a(), state: a(), nowData: "/x", nowState: "/s", id: "a"},
 		"the state was deleted":                   {data: a(), nowData: "/d", nowState: "/s", id: "a"},
-		"the state was deleted, and is set anew":  {data: a(), nowData: "/d", nowState: "/x", id: "a"},
+		"the state was deleted and is set again":  {data: a(), nowData: "/d", nowState: "/x", id: "a"},
 		"the data was deleted":                    {state: a(), nowData: "/d", nowState: "/s", id: "a"},
 		"two that lost their partners":            {data: a(), state: b(), nowData: "/d", nowState: "/s2", id: "a"},
 		"another kist is where the state was":     {data: a(), nowData: "/d", nowState: "/x", others: map[string]*note{"/s": b()}, id: "a"},

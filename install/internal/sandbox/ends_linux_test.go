@@ -312,7 +312,7 @@ func TestClaimsAreNotBelieved(t *testing.T) {
 }
 
 // The child starts with the descriptors that it was given and nothing else.
-func TestWhatAChildStartsWith(t *testing.T) {
+func TestChildInheritsOnlyItsDescriptors(t *testing.T) {
 	t.Setenv("KIST_SECRET", "secret")
 	secret, err := os.Open("/etc/passwd")
 	if err != nil {

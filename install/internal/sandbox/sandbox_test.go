@@ -226,7 +226,7 @@ func TestInterrupt(t *testing.T) {
 
 // This process adds files before and after the child, and the child knows the earlier
 // ones, so that no path is claimed twice.
-func TestBeforeAndAfterTheChild(t *testing.T) {
+func TestFilesAddedBeforeAndAfterTheChild(t *testing.T) {
 	other := newStage(t)
 	if err := os.WriteFile(filepath.Join(other.dir, "taken"), []byte("taken"), 0o644); err != nil {
 		t.Fatal(err)
