@@ -39,7 +39,7 @@ func (x Index) Fetch(ctx context.Context, t Transport, q Query, prove func(Query
 	if version, _ := x.Numbering.Read(q.Version); err != nil && !(noIndex && x.Numbering.Exact(version)) {
 		return nil, err
 	}
-	if listing, ok := hint.Listing(x.Channel, q.Request, x.Numbering); ok {
+	if listing, ok := hint.listing(x.Channel, q.Request, x.Numbering); ok {
 		return listing, nil
 	}
 	choice, err := hint.Choose(x.Channel, q.Request, x.Numbering)

@@ -20,9 +20,9 @@ type SingleRelease struct {
 	Newest    verify.Mark
 }
 
-// Listing returns a Catalog that lists the versions of h and has no release. ok is
+// listing returns a Catalog that lists the versions of h and has no release. ok is
 // false if r does not ask for a list, or h has nothing to list.
-func (h VersionIndex) Listing(channel string, r Request, n Numbering) (c SingleRelease, ok bool) {
+func (h VersionIndex) listing(channel string, r Request, n Numbering) (c SingleRelease, ok bool) {
 	c = SingleRelease{Asked: r, Hint: h, Numbering: n, Release: Release{Channel: channel, Tool: r.Tool}}
 	return c, r.List && len(c.Versions(r.Tool)) > 0
 }

@@ -74,7 +74,7 @@ func TestPrecheckAgreesWithDetached(t *testing.T) {
 
 // The signature is a real one by Julia's compromised key.
 func TestPrecheckNamesADistrustedKey(t *testing.T) {
-	sig, err := os.ReadFile("../manifests/signedfiles/testdata/julia-1.10.0-linux-x86_64.tar.gz.asc")
+	sig, err := os.ReadFile("../manifests/internal/signedfiles/testdata/julia-1.10.0-linux-x86_64.tar.gz.asc")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/debian/assemble"
+	"github.com/kist-tools/kist/manifests/debian/internal/assemble"
 	"github.com/kist-tools/kist/verify"
 )
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/debian/assemble"
+	"github.com/kist-tools/kist/manifests/debian/internal/assemble"
 )
 
 // UnsatisfiedError is returned when a package needs something that the archive does not

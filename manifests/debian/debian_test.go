@@ -37,7 +37,7 @@ func TestResolve(t *testing.T) {
 	}
 	e := release.Evidence
 	if e.Kind != verify.ByDigest || e.Root().Kind != verify.ByClearsigned || len(e.Also) != 1 || len(e.Blobs) != 1 || e.Mark.Line != "bookworm" ||
-		!slices.Contains(e.Notes, NoExpiry) || len(e.Also[0].Notes) != 0 || e.Also[0].Mark.Expires.IsZero() {
+		!slices.Contains(e.Notes, noExpiry) || len(e.Also[0].Notes) != 0 || e.Also[0].Mark.Expires.IsZero() {
 		t.Errorf("evidence %+v", e)
 	}
 	for _, asked := range []string{"1.11", "1.11.1", "1.11.1-2", "1.11.1-2~deb12u2"} {

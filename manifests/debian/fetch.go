@@ -144,15 +144,15 @@ func (f *fetcher) listing(path string) (l listing, err error) {
 	return l, nil
 }
 
-// NoExpiry is the evidence note for a suite without Valid-Until.
-const NoExpiry = "the suite gives no expiry: a freeze shows only as an old date"
+// noExpiry is the evidence note for a suite without Valid-Until.
+const noExpiry = "the suite gives no expiry: a freeze shows only as an old date"
 
 // newIndex returns the archive's index for l, with its evidence.
 func (f *fetcher) newIndex(l listing, e verify.Evidence) *index {
 	line := f.mark()
 	e.Mark = &line
 	if line.Expires.IsZero() {
-		e.Notes = append(e.Notes, NoExpiry)
+		e.Notes = append(e.Notes, noExpiry)
 	}
 	return &index{name: l.name(), root: f.suite.Root, suite: f.suite.Name, path: l.path, evidence: e}
 }

@@ -77,7 +77,7 @@ func formatOfName(name string) string {
 // name has a tool and a platform, and no extension, is a program. It returns "" if the
 // format is unknown.
 func GuessFormat(name string, head []byte) string {
-	if IsCompanion(name) {
+	if isCompanion(name) {
 		return ""
 	}
 	g := GuessName(name)
@@ -102,9 +102,9 @@ func GuessFormat(name string, head []byte) string {
 	return ""
 }
 
-// IsCompanion reports whether a file, by its name, accompanies releases and is not one:
+// isCompanion reports whether a file, by its name, accompanies releases and is not one:
 // checksums, signatures, certificates, bills of materials.
-func IsCompanion(name string) bool {
+func isCompanion(name string) bool {
 	name = strings.ToLower(name)
 	for _, sums := range []string{"md5sums", "sha1sums", "sha256sums", "sha512sums", "checksums"} {
 		if strings.HasSuffix(strings.TrimSuffix(name, ".txt"), sums) {
@@ -313,7 +313,7 @@ func GuessStrip(paths []string) (strip int, dropped string) {
 // NotGuessed returns an *InputError: the name of file does not say what, which is also the
 // name of the flag that does.
 func NotGuessed(file, what string) error {
-	if what == "format" && IsCompanion(file) {
+	if what == "format" && isCompanion(file) {
 		return &InputError{fmt.Sprintf("%s is no release, by its name: checksums, signatures and the like are not added", file)}
 	}
 	return &InputError{fmt.Sprintf("the name of %s does not tell its %s; say --%s", file, what, what)}

@@ -75,12 +75,12 @@ func TestGuessFormat(t *testing.T) {
 func TestCompanions(t *testing.T) {
 	for _, name := range []string{"SHA256SUMS", "tool_1.0_checksums.txt", "tool-1.0-linux-amd64.sha256", "tool-1.0-linux-amd64.tar.gz.asc",
 		"tool-linux-amd64.SIG", "tool-1.0-linux-amd64.sbom.json"} {
-		if got := GuessFormat(name, []byte("\x7fELF")); got != "" || !IsCompanion(name) {
+		if got := GuessFormat(name, []byte("\x7fELF")); got != "" || !isCompanion(name) {
 			t.Errorf("%s is added as %q", name, got)
 		}
 	}
 	for _, name := range []string{"tool-1.0-linux-amd64", "sha256sum-1.0-linux-amd64", "asc-1.0-linux-amd64.tar.gz", "json-linux-amd64"} {
-		if GuessFormat(name, nil) == "" || IsCompanion(name) {
+		if GuessFormat(name, nil) == "" || isCompanion(name) {
 			t.Errorf("%s is not added", name)
 		}
 	}

@@ -31,7 +31,7 @@ func newCatalog(s Source, n Name, m *Manifest, d verify.Document) *Catalog {
 		c.mark.Line, c.mark.Fixed = "", true
 	}
 	c.evidence.Mark = &c.mark
-	c.evidence.Notes = append(slices.Clone(c.evidence.Notes), NoExpiry)
+	c.evidence.Notes = append(slices.Clone(c.evidence.Notes), noExpiry)
 	return c
 }
 
@@ -71,7 +71,7 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 		return manifests.Release{}, &manifests.UnknownToolError{Channel: c.channel, Tool: r.Tool, Near: []string{Tool}}
 	}
 	r.Version, _ = manifests.ExactVersion(r.Version)
-	if asked, ok := ParseName(r.Version); r.Version != "" && r.Version != "latest" && r.Version != c.version() && (!ok || asked != c.name) {
+	if asked, ok := parseName(r.Version); r.Version != "" && r.Version != "latest" && r.Version != c.version() && (!ok || asked != c.name) {
 		return manifests.Release{}, fmt.Errorf("rust %s: only %s was requested and proved", r.Version, c.name)
 	}
 	if r.Profile == "" {

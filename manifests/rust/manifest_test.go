@@ -168,20 +168,20 @@ func TestNames(t *testing.T) {
 		"1.95.0-beta": {"1.95.0-beta", ""}, "1.95.0-beta.1": {"1.95.0-beta.1", ""}, "1.95-beta": {"1.95-beta", ""},
 		"nightly-2026-11-01": {"nightly", "2026-11-01"}, "beta-2026-11-01": {"beta", "2026-11-01"}, "1.95.0-2026-04-16": {"1.95.0", "2026-04-16"},
 	} {
-		got, ok := ParseName(text)
+		got, ok := parseName(text)
 		if !ok || got != want || got.String() != text {
 			t.Errorf("%s: %+v, %v", text, got, ok)
 		}
 	}
 	for _, text := range []string{"", "Stable", "stable-", "-2026-11-01", "nightly-2026-11-1", "nightly-2026-13-01", "1", "1.", "1.95.", "1.95.0.0",
 		"1.95.0-rc.1", "1.95.0-beta.", "1.95.0-beta.x", "1.95.0-beta-1", "v1.95.0", "stable-x86_64-unknown-linux-gnu", "../stable", "1.9999999999"} {
-		if got, ok := ParseName(text); ok {
+		if got, ok := parseName(text); ok {
 			t.Errorf("%q: %+v", text, got)
 		}
 	}
 	for text, fixed := range map[string]bool{"stable": false, "1.95": false, "1.95.0": true, "1.95.0-beta": false, "1.95.0-beta.1": true, "1.95-beta": false,
 		"nightly-2026-11-01": true, "stable-2026-11-01": true} {
-		if n, _ := ParseName(text); n.fixed() != fixed {
+		if n, _ := parseName(text); n.fixed() != fixed {
 			t.Errorf("%s: fixed %v", text, n.fixed())
 		}
 	}

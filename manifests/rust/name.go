@@ -13,8 +13,8 @@ type Name struct {
 	Date    string // YYYY-MM-DD, or empty: the newest
 }
 
-// ParseName reads name[-YYYY-MM-DD].
-func ParseName(s string) (Name, bool) {
+// parseName reads name[-YYYY-MM-DD].
+func parseName(s string) (Name, bool) {
 	n := Name{Channel: s}
 	if i := len(s) - len("-2006-01-02"); i > 0 && s[i] == '-' {
 		if _, err := time.Parse(time.DateOnly, s[i+1:]); err == nil {

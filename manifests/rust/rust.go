@@ -70,8 +70,8 @@ const (
 	manifestType = ".toml"
 )
 
-// NoExpiry is a note in the evidence of every release.
-const NoExpiry = "upstream gives no expiry: a freeze shows only as an old date"
+// noExpiry is a note in the evidence of every release.
+const noExpiry = "upstream gives no expiry: a freeze shows only as an old date"
 
 // IsManifest reports whether name is the file name of a channel manifest.
 func IsManifest(name string) bool {
@@ -82,7 +82,7 @@ func IsManifest(name string) bool {
 func manifestOf(name string) (Name, bool) {
 	name, ok := strings.CutPrefix(name, manifestName)
 	name, toml := strings.CutSuffix(name, manifestType)
-	n, known := ParseName(name)
+	n, known := parseName(name)
 	return n, ok && toml && known && n.Date == ""
 }
 
@@ -157,7 +157,7 @@ func (s Source) name(version string, standard Name) (Name, error) {
 		version = "stable"
 	}
 	version, exact := manifests.ExactVersion(version)
-	name, ok := ParseName(version)
+	name, ok := parseName(version)
 	if !ok || exact && !name.fixed() {
 		return Name{}, s.unknown(version)
 	}

@@ -61,7 +61,7 @@ func TestFetchByName(t *testing.T) {
 			t.Errorf("%q: %s %v, %v", test.asked, release.Version, release.Labels, err)
 		}
 		e := release.Evidence
-		if e.Kind != verify.ByDetached || !slices.Contains(e.Notes, NoExpiry) || e.Mark == nil || !e.Mark.Issued.Equal(mark.Issued) {
+		if e.Kind != verify.ByDetached || !slices.Contains(e.Notes, noExpiry) || e.Mark == nil || !e.Mark.Issued.Equal(mark.Issued) {
 			t.Errorf("%q: evidence %+v", test.asked, e)
 		}
 		list := catalog.Versions("rust")

@@ -2,7 +2,7 @@ package upstreams
 
 import (
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/signedfiles"
+	"github.com/kist-tools/kist/manifests/internal/signedfiles"
 )
 
 // These upstreams sign each file. The witness of each archive confirms the version

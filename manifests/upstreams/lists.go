@@ -2,7 +2,7 @@ package upstreams
 
 import (
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/signedfiles"
+	"github.com/kist-tools/kist/manifests/internal/signedfiles"
 )
 
 // node: nodejs.org/dist; nodejs/nodejs-dist-indexer, nodejs/node tools/install.py. The

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/signedfiles"
+	"github.com/kist-tools/kist/manifests/internal/signedfiles"
 	"github.com/kist-tools/kist/verify"
 )
 

@@ -376,11 +376,11 @@ func TestRowsWithoutKeysNeedTheUsers(t *testing.T) {
 // TestJuliasCompromisedKeyIsRefused uses upstream's own signature. Julia's releases
 // before 1.13 are signed by a key that was compromised and never revoked.
 func TestJuliasCompromisedKeyIsRefused(t *testing.T) {
-	old, err := os.ReadFile("../signedfiles/testdata/julia-1.10.0-linux-x86_64.tar.gz.asc")
+	old, err := os.ReadFile("../internal/signedfiles/testdata/julia-1.10.0-linux-x86_64.tar.gz.asc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := os.ReadFile("../signedfiles/testdata/julia-versions.json")
+	list, err := os.ReadFile("../internal/signedfiles/testdata/julia-versions.json")
 	if err != nil {
 		t.Fatal(err)
 	}

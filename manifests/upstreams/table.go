@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/manifests/debian"
+	"github.com/kist-tools/kist/manifests/internal/signedfiles"
 	"github.com/kist-tools/kist/manifests/rust"
-	"github.com/kist-tools/kist/manifests/signedfiles"
 	"github.com/kist-tools/kist/verify"
 )
 

@@ -16,8 +16,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/gosum"
+	"github.com/kist-tools/kist/manifests/internal/signedfiles"
 	"github.com/kist-tools/kist/manifests/rust"
-	"github.com/kist-tools/kist/manifests/signedfiles"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/keyrings"
 )

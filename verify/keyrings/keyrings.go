@@ -11,8 +11,6 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
-	"maps"
-	"slices"
 
 	"github.com/kist-tools/kist/verify"
 )
@@ -41,6 +39,3 @@ func Lookup(upstream string) (*verify.Keyring, error) {
 	}
 	return ring, nil
 }
-
-// Names returns the upstreams with built-in keys, in alphabetical order.
-func Names() []string { return slices.Sorted(maps.Keys(pins)) }

@@ -3,7 +3,9 @@ package keyrings
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +14,7 @@ import (
 )
 
 func TestEveryKeyringLoads(t *testing.T) {
-	for _, name := range Names() {
+	for _, name := range slices.Sorted(maps.Keys(pins)) {
 		ring, err := Lookup(name)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -78,7 +80,7 @@ func TestEveryFileIsPinnedAndExplained(t *testing.T) {
 // Some key of each upstream must be able to sign at the time of writing.
 func TestEveryUpstreamHasAUsableKey(t *testing.T) {
 	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
-	for _, name := range Names() {
+	for _, name := range slices.Sorted(maps.Keys(pins)) {
 		ring, err := Lookup(name)
 		if err != nil {
 			t.Fatal(err)

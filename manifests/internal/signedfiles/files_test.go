@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/internal/signedfiles"
 	"github.com/kist-tools/kist/manifests/manifesttest"
-	"github.com/kist-tools/kist/manifests/signedfiles"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
 )

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kist-tools/kist/manifests/signedfiles"
+	"github.com/kist-tools/kist/manifests/internal/signedfiles"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
 )

@@ -9,7 +9,7 @@ import (
 	"github.com/therootcompany/xz"
 
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/signedfiles"
+	"github.com/kist-tools/kist/manifests/internal/signedfiles"
 )
 
 // realIndex returns upstream's own index from the days of Go 1.13, from
