@@ -16,27 +16,27 @@ import (
 	"time"
 )
 
-// A contender is one program at one job.
+// contender is one program that does one job.
 type contender struct {
 	name    string
 	prepare func()           // before each run, outside the clock; may be nil
 	command func() *exec.Cmd // a run, from start to end
 }
 
-// A figure is what one run took.
+// figure is the result of one run.
 type figure struct {
 	wall, cpu float64 // seconds
 	memory    float64 // MiB, of the process and its children together; see resident
 }
 
-// contest runs the contenders in rotation, so that whatever else the machine
-// does meets all of them, and returns their figures run by run.
+// contest runs the contenders in rotation, so that other work on the machine affects all
+// of them, and returns their figures run by run.
 func contest(t *testing.T, runs int, contenders ...contender) [][]figure {
 	t.Helper()
 	return rotate(t, runs, func() {}, contenders)
 }
 
-// installs is contest where so much is written that memory fills with it.
+// installs is contest for installs that fill the page cache.
 func installs(t *testing.T, runs int, contenders ...contender) [][]figure {
 	t.Helper()
 	return rotate(t, runs, func() { emptyPageCache(t) }, contenders)
@@ -66,9 +66,9 @@ func rotate(t *testing.T, runs int, before func(), contenders []contender) [][]f
 	return figures
 }
 
-// emptyPageCache forgets the files of earlier runs: writing to a machine whose
-// memory is full of them takes several times as long. What is installed from is
-// read again. Only root can do that.
+// emptyPageCache drops the cached files of earlier runs, because writing to a machine
+// whose memory is full of them takes several times as long. It then reads the sources of
+// the installs again. Only root can do that.
 func emptyPageCache(t *testing.T) {
 	t.Helper()
 	syscall.Sync()
@@ -110,8 +110,8 @@ func measure(t *testing.T, cmd *exec.Cmd) figure {
 	return figure{wall.Seconds(), (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), memory}
 }
 
-// watchMemory looks at the resident memory of a process and its children until
-// ended is closed, and reports the most they had together.
+// watchMemory samples the resident memory of a process and its children until ended is
+// closed, and reports the highest sum.
 func watchMemory(pid int, ended <-chan struct{}, peak chan<- float64) {
 	var most float64
 	for {
@@ -132,8 +132,8 @@ func resident(pid int) float64 {
 	return float64((own+files)*os.Getpagesize()) / (1 << 20)
 }
 
-// pages counts those of a process and its children: their own, and the most that one
-// of them has of files.
+// pages counts the pages of a process and its children: their anonymous ones, and the
+// largest number of file pages of one of them.
 func pages(pid int) (own, files int) {
 	statm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if fields := strings.Fields(string(statm)); len(fields) > 2 {
@@ -166,7 +166,7 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// ratio is the median of the ratios of what ours and theirs took, run by run.
+// ratio returns the median of the ratios of ours to theirs, run by run.
 func ratio(ours, theirs []figure, of func(figure) float64) float64 {
 	var ratios []float64
 	for i := range ours {
@@ -179,13 +179,13 @@ func wall(f figure) float64   { return f.wall }
 func cpu(f figure) float64    { return f.cpu }
 func memory(f figure) float64 { return f.memory }
 
-// A report is the table that a benchmark prints.
+// report is the table that a benchmark prints.
 type report struct {
 	t    *testing.T
 	rows []string
 }
 
-// row enters one measure: what was reached, and what is to be reached at most.
+// row adds one measure: the value that was reached, and its limit.
 func (r *report) row(name string, got, reach float64) {
 	verdict := "yes"
 	if got > reach {

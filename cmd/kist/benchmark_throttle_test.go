@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// throttled: kist's choice of archives against one format for all of them, from
-// a server that is as slow as a network.
+// throttled compares kist's choice of archives with a single format for all of them, from
+// a server as slow as a network.
 func (b *benchmark) throttled() {
 	formats := []string{"gz", "xz", "zst"}
 	b.variant("choice", formats...)
@@ -29,8 +29,8 @@ func (b *benchmark) throttled() {
 	}
 }
 
-// atSpeed removes what was installed afterwards: it is much, and what comes over
-// a network is slower than a file system that has just lost it.
+// atSpeed removes what was installed after the measurement: it is large, and the network
+// is slower than a file system after a mass delete.
 func (b *benchmark) atSpeed(profile string, mbit float64, formats []string) {
 	one := *b
 	one.work = b.dir()
@@ -52,8 +52,8 @@ func (b *benchmark) atSpeed(profile string, mbit float64, formats []string) {
 	b.report.row(fmt.Sprintf("Rust %s, %.0f Mbit/s: choice / best fixed one (%s)", profile, mbit, formats[best]), ratio(choice, fixed[best], wall), 1.1)
 }
 
-// throttledServer serves a directory at so many bytes a second, to all its
-// connections together.
+// throttledServer serves a directory at a rate in bytes a second, for all its connections
+// together.
 func throttledServer(t *testing.T, dir string, rate float64) (url string) {
 	server := httptest.NewUnstartedServer(http.FileServer(http.Dir(dir)))
 	server.Listener = throttledListener{server.Listener, &throttle{rate: rate}}
@@ -69,8 +69,8 @@ type throttle struct {
 	free time.Time // when all that was let through has passed
 }
 
-// arrears is what may be made up for of the time in which nothing was sent: sleeps
-// are longer than they should be.
+// arrears is how much idle time may be made up for, because sleeps take longer than
+// requested.
 const arrears = 20 * time.Millisecond
 
 func (t *throttle) pass(n int) {

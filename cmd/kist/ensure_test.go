@@ -24,8 +24,8 @@ func shellProgram(t *testing.T, text string) string {
 	return path
 }
 
-// TestEnsureAsks: only the first on PATH is asked, what it says is judged, and
-// --prefer decides whether it is.
+// TestEnsureAsks checks that only the first program on PATH is run, that its version is
+// compared, and that --prefer decides whether it is run at all.
 func TestEnsureAsks(t *testing.T) {
 	first, second := shellProgram(t, ""), shellProgram(t, "")
 	for _, test := range []struct {
@@ -64,8 +64,8 @@ func TestEnsureAsks(t *testing.T) {
 	}
 }
 
-// TestNumbering: every tool of the system can be compared with by the numbering
-// of its name, and what is no version satisfies nothing.
+// TestNumbering checks that every tool of the system is compared by its tool's numbering,
+// and that an output without a version satisfies nothing.
 func TestNumbering(t *testing.T) {
 	for _, name := range append(system.Names(), upstreams.Names()...) {
 		for text, want := range map[string]bool{"1.0": false, "2.0": true, "1.9": false, "1.10": true, "1.10.1": true, "": false, "x": false, "1.x": false} {

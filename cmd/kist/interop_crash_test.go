@@ -25,8 +25,8 @@ var (
 	most  = flag.Int("failures", 4, "how many operations of a change TestFailures has fail for one reason; 0: each")
 )
 
-// TestChangesSurviveKills kills kists at any system call that changes a file, one after the
-// other in the same home:
+// TestChangesSurviveKills kills kist at any system call that changes a file, again and again
+// in the same home:
 //
 //	go test -tags interop ./cmd/kist -run '^TestChangesSurviveKills$' -kills 500 -timeout 1h
 func TestChangesSurviveKills(t *testing.T) {
@@ -53,8 +53,8 @@ func TestChangesSurviveKills(t *testing.T) {
 	k.end()
 }
 
-// TestRepairsSurviveKills kills a change, then the repair of what it left, and then
-// the repair of that, until one is not killed:
+// TestRepairsSurviveKills kills a change, then its repair, and then the repair of that,
+// until one is not killed:
 //
 //	go test -tags interop ./cmd/kist -run '^TestRepairsSurviveKills$' -kills 500 -timeout 1h
 func TestRepairsSurviveKills(t *testing.T) {
@@ -82,7 +82,7 @@ func TestRepairsSurviveKills(t *testing.T) {
 	k.end()
 }
 
-// A killer is a home in which kists are killed, beside things that are not theirs.
+// killer is a home in which kist is killed, with foreign files in it.
 type killer struct {
 	*home
 	channel, key   string
@@ -99,9 +99,9 @@ func newKiller(t *testing.T) *killer {
 	return &killer{home: h, channel: channel, key: acme.publicKey(), random: rand.New(rand.NewPCG(*seed, *seed)), before: takeSnapshot(t, h.dir)}
 }
 
-// kill runs kist and kills it at the so manieth call that changes a file, if it
-// makes as many. It fails the test unless the home is sound then, and returns how
-// many there were.
+// kill runs kist and kills it at the nth call that changes a file, if it makes that many.
+// It fails the test unless the home is sound afterwards, and returns the number of such
+// calls.
 func (k *killer) kill(at int, args ...string) (o outcome, seen int) {
 	k.t.Helper()
 	var last call
@@ -125,7 +125,7 @@ func (k *killer) kill(at int, args ...string) (o outcome, seen int) {
 	return o, seen
 }
 
-// end makes all of it again, by kists that nobody kills, and takes it away.
+// end repeats all changes without kills, and removes everything.
 func (k *killer) end() {
 	k.t.Logf("%d kists were killed, %d were done before", k.killed, k.spared)
 	k.must("channel", "add", "acme", k.channel, "--key", k.key)
@@ -148,9 +148,9 @@ func (k *killer) end() {
 	same(k.t, k.before, after)
 }
 
-// TestFailures has each file operation of a change fail in turn, for each reason
-// that it may fail for. What comes of it is an error that says what was done,
-// and a home in which the same change can be made:
+// TestFailures makes each file operation of a change fail in turn, for each possible
+// reason. The result must be an error that says what was done, and a home in which the
+// same change succeeds:
 //
 //	go test -tags interop ./cmd/kist -run '^TestFailures$' -failures 0 -timeout 2h
 func TestFailures(t *testing.T) {
@@ -202,7 +202,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// failures are a change of which operations fail, one at a time.
+// failures is a change whose operations fail, one at a time.
 type failures struct {
 	change []string
 	errno  syscall.Errno
@@ -282,7 +282,7 @@ func (f failures) each(t *testing.T, h *home) {
 	}
 }
 
-// state tells what a home holds: a line of what is in force, then what is there.
+// state describes a home: a line about the current generation, then its files.
 func (h *home) state() string {
 	h.t.Helper()
 	var b strings.Builder

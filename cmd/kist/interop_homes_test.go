@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Where kist may live, and what it may not touch there. These tests mount file
-// systems, in mount namespaces of their own, and become other users: they need
+// These tests check where kist may be installed, and what it must not touch there. They
+// mount file systems in their own mount namespaces and become other users, so they need
 // root.
 func TestHomes(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -50,10 +50,10 @@ func TestHomes(t *testing.T) {
 	}
 }
 
-// A site is a channel called acme that everybody can read.
+// site is a channel called acme that everybody can read.
 type site struct{ program, channel, key string }
 
-// home is an empty home that has the channel.
+// home returns an empty home that has the channel.
 func (s site) home(t *testing.T) *home {
 	t.Helper()
 	h := newHome(t, s.program)
@@ -61,10 +61,10 @@ func (s site) home(t *testing.T) *home {
 	return h
 }
 
-// A person is a numeric user with nothing in common with any that exists.
+// person is a numeric user that shares nothing with an existing one.
 const person = "54321"
 
-// as is h with kist run as person, or another user by number.
+// as returns h with kist run as person, or another user by number.
 func (h *home) as(uid string) *home {
 	return h.under("setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "--")
 }
@@ -75,7 +75,7 @@ func (h *home) own(uid string) *home {
 	return h
 }
 
-// decoy fills a home with what a home is full of, and with what it should not be.
+// decoy fills a home with the usual files, and with files that should not be there.
 func decoy(t *testing.T, h *home) {
 	t.Helper()
 	write(t, h.path(".profile"), "export EDITOR=ed\n", 0o644)
@@ -287,9 +287,9 @@ func noInodes(t *testing.T, s site) {
 	cramped(t, s, 45, 35, func(n int) string { return fmt.Sprintf("size=64m,nr_inodes=%d", n) })
 }
 
-// cramped installs onto file systems that are too small, each a little less so,
-// until one is not: nothing may stay, what was there before still works, and with
-// more room the same command does it.
+// cramped installs onto file systems that are too small, each a little larger, until one
+// suffices. Nothing may be left over, installed tools must still work, and with more room
+// the same command succeeds.
 func cramped(t *testing.T, s site, from, step int, options func(n int) string) {
 	tooSmall := 0
 	for n := from; ; n += step {
@@ -326,7 +326,8 @@ exit $code`, options(n), s.channel, s.key, filepath.Join(t.TempDir(), "before"))
 	}
 }
 
-// noExec: where no program can be started, installing warns, and run says why.
+// noExec checks that kist warns at install, and run says why it fails, if no program can
+// be started.
 func noExec(t *testing.T, s site) {
 	for options, warned := range map[string]bool{"noexec": true, "exec": false} {
 		script := fmt.Sprintf(`
@@ -353,7 +354,7 @@ mount -t tmpfs -o mode=755,size=64m,%s none "$HOME"
 	}
 }
 
-// noProc: without /proc nothing is fetched, and the cause is named.
+// noProc checks that without /proc nothing is fetched, and the cause is named.
 func noProc(t *testing.T, s site) {
 	h := s.home(t)
 	o := h.under("unshare", "--mount", "--propagation", "private", "sh", "-ec", `umount -l /proc; exec "$@"`, "sh").exits(8, "install", "acme/hello")
@@ -366,13 +367,13 @@ func noProc(t *testing.T, s site) {
 	h.exits(0, "install", "acme/hello")
 }
 
-// emptyDev: kist needs nothing that lies in /dev.
+// emptyDev checks that kist needs nothing in /dev.
 func emptyDev(t *testing.T, s site) {
 	h := s.home(t)
 	h.under("unshare", "--mount", "--propagation", "private", "sh", "-ec", `mount -t tmpfs none /dev; exec "$@"`, "sh").exits(0, "install", "acme/hello")
 }
 
-// full removes all where there is no room for one byte more.
+// full removes everything on a full file system.
 func full(t *testing.T, s site) {
 	for _, all := range []string{"uninstall --all --yes", "self uninstall --yes"} {
 		script := fmt.Sprintf(`
@@ -438,8 +439,8 @@ func noPermission(t *testing.T, s site) {
 	}
 }
 
-// stuckStage leaves in a stage what kist may not remove: an immutable file, which stops
-// even root, and a directory of root's in the home of somebody else.
+// stuckStage leaves in a stage what kist cannot remove: an immutable file, which stops
+// even root, and a directory of root's in another user's home.
 func stuckStage(t *testing.T, s site) {
 	const name = "0123456789abcdef"
 	for _, test := range []struct {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// What is interrupted or crowded leaves everything whole or absent.
+// Interrupted and concurrent changes leave everything complete or absent.
 func TestInterruption(t *testing.T) {
 	program := build(t)
 	acme, channel := newSigner(t, "ed25519"), commonDir(t)
@@ -33,8 +33,8 @@ func TestInterruption(t *testing.T) {
 	}
 }
 
-// whole fails the test unless everything installed is complete, and every
-// command of kist's in the bin directory leads somewhere.
+// whole fails the test unless everything installed is complete, and every command of
+// kist's in the bin directory has a target.
 func whole(t *testing.T, h *home) {
 	t.Helper()
 	sound(t, h)
@@ -52,8 +52,8 @@ func whole(t *testing.T, h *home) {
 	}
 }
 
-// sound fails the test unless what is in force is whole: a killed kist may have
-// left commands beside those, which the next one takes away.
+// sound fails the test unless the current generation is complete. A killed kist may have
+// left further commands, which the next one removes.
 func sound(t *testing.T, h *home) {
 	t.Helper()
 	h.must("list")
@@ -69,7 +69,7 @@ func sound(t *testing.T, h *home) {
 	}
 }
 
-// interruptedDownload serves half an archive, and presses Ctrl-C then.
+// interruptedDownload serves half an archive and then presses Ctrl-C.
 func interruptedDownload(t *testing.T, s site) {
 	half := make(chan struct{})
 	var once sync.Once
@@ -104,7 +104,7 @@ func interruptedDownload(t *testing.T, s site) {
 	same(t, before, h.holds())
 }
 
-// interruptedUnpack presses Ctrl-C once the first files lie in a stage.
+// interruptedUnpack presses Ctrl-C when the first files are in a stage.
 func interruptedUnpack(t *testing.T, s site) {
 	h := newHome(t, s.program)
 	h.must("channel", "add", "acme", s.channel, "--key", s.key)

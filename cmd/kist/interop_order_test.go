@@ -150,7 +150,7 @@ fsync STATE/receipts
 `
 )
 
-// Readers change nothing and take no lock, whatever they read.
+// Commands that only read change nothing and take no lock.
 func TestReadersOnlyRead(t *testing.T) {
 	program := build(t)
 	acme, channel := newSigner(t, "ed25519"), commonDir(t)
@@ -175,8 +175,8 @@ func TestReadersOnlyRead(t *testing.T) {
 	}
 }
 
-// Who has to wait is told for whom, and goes on when that one has ended; readers
-// do not wait.
+// A kist that has to wait is told which one holds the lock, and continues when that one
+// has ended. Commands that only read do not wait.
 func TestWaiting(t *testing.T) {
 	program := build(t)
 	acme, channel := newSigner(t, "ed25519"), commonDir(t)
@@ -226,7 +226,7 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-// Where two kists cannot be kept apart, nothing is changed.
+// If the lock does not work, nothing is changed.
 func TestNoLocks(t *testing.T) {
 	program := build(t)
 	acme, channel := newSigner(t, "ed25519"), commonDir(t)
@@ -252,7 +252,8 @@ func TestNoLocks(t *testing.T) {
 	h.must("verify")
 }
 
-// Many at once fetch a thing once, and nobody waits for what somebody else fetches.
+// Concurrent kists fetch an artifact once, and none waits for another's download of a
+// different artifact.
 func TestManyAtOnce(t *testing.T) {
 	program := build(t)
 	acme, channel := newSigner(t, "ed25519"), commonDir(t)

@@ -12,9 +12,9 @@ import (
 	"github.com/kist-tools/kist/install/host"
 )
 
-// The real Rust toolchain of this machine, as rustup put it there: packed as
-// upstream packs it, served by nginx in upstream's layout, installed by kist,
-// and put to work with nothing else on PATH but the system's linker.
+// The real Rust toolchain of this machine, as rustup installed it: packed as upstream
+// packs it, served by nginx in upstream's layout, installed by kist, and used with only
+// the system's linker beside it on PATH.
 func TestRust(t *testing.T) {
 	sysroot, host, version := machineRust(t)
 	dir, release := commonDir(t), newSigner(t, "rsa3072")
@@ -144,10 +144,9 @@ func machineRust(t *testing.T) (sysroot, host, version string) {
 	return sysroot, host, version
 }
 
-// publishRust packs the components of sysroot, but for the documentation, into
-// dist, and returns a program for the wasm target. Where the sysroot has no such
-// target, a library of the few things that this program needs, compiled here,
-// stands in for the standard one.
+// publishRust packs the components of sysroot, except the documentation, into dist, and
+// returns a program for the wasm target. If the sysroot lacks that target, a small
+// library that suffices for this program, compiled here, replaces the standard one.
 func publishRust(t *testing.T, dist, sysroot, host, version string, release signer) (program string) {
 	t.Helper()
 	const date = "2026-04-16"

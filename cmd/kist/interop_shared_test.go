@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// anotherUser has root install, as an image is built, and another user use it.
+// anotherUser installs as root, as an image is built, and uses the tools as another user.
 func anotherUser(t *testing.T, s site) {
 	h := newHome(t, s.program)
 	at := func(name string) string { return filepath.Join(h.dir, "opt", name) }

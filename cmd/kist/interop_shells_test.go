@@ -21,9 +21,9 @@ import (
 	"github.com/kist-tools/kist/install/host"
 )
 
-// What kist prints for shells, read by the shells themselves.
+// These tests feed the output for shells to the shells themselves.
 
-// An interactive shell at a terminal of its own.
+// interactive is an interactive shell at its own terminal.
 type interactive struct {
 	t      *testing.T
 	master *os.File
@@ -31,8 +31,8 @@ type interactive struct {
 	seen   strings.Builder
 }
 
-// openShell starts a shell in h, without its start-up files, and has it run the
-// commands of setup.
+// openShell starts a shell in h, without its start-up files, and runs the commands of
+// setup in it.
 func openShell(t *testing.T, h *home, argv []string, setup ...string) *interactive {
 	t.Helper()
 	master, slave := terminalPair(t)
@@ -97,8 +97,7 @@ func (s *interactive) until(pattern string) string {
 	return ""
 }
 
-// complete types a line and a tab, and returns the words of the line as the shell
-// then has it.
+// complete types a line and a tab, and returns the words of the line after completion.
 func (s *interactive) complete(line string) []string {
 	s.t.Helper()
 	s.mu.Lock()
@@ -206,7 +205,7 @@ func anyPath() *rapid.Generator[string] {
 	return rapid.Map(rapid.SliceOfN(part, 1, 8), func(parts []string) string { return "/" + strings.Join(parts, "") })
 }
 
-// Every value comes through a POSIX shell and fish as it is.
+// Every value survives a POSIX shell and fish unchanged.
 func TestShellsReadEveryValue(t *testing.T) {
 	dir := commonDir(t)
 	for name, test := range map[string]struct {

@@ -19,11 +19,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// soon is how long an interrupted kist may take to end, with room for a machine
-// that is busy: it allows itself a second.
+// soon is how long an interrupted kist may take to end, with room for a busy machine:
+// kist allows itself a second.
 const soon = 5 * time.Second
 
-// A wait is something that kist may be waiting for when it is interrupted.
+// wait is something that kist may be waiting for when it is interrupted.
 type wait struct {
 	name  string
 	start func(t *testing.T, s site, h *home) *exec.Cmd // leaves cmd.Stdin and so on as the case needs
@@ -120,7 +120,7 @@ var waits = []wait{
 	}, stoppedChild},
 }
 
-// One signal ends kist, whatever it waits for, and leaves no stage.
+// One signal ends kist, at any wait, and leaves no stage.
 func TestOneSignalEndsKist(t *testing.T) {
 	catchHangup()
 	program := build(t)
@@ -197,7 +197,7 @@ func TestIgnoredHangupStaysIgnored(t *testing.T) {
 	}
 }
 
-// The child that unpacks ends with kist, even where kist is killed.
+// The child that unpacks ends with kist, even if kist is killed.
 func TestChildEndsWithKist(t *testing.T) {
 	program := build(t)
 	acme, channel := newSigner(t, "ed25519"), commonDir(t)
@@ -224,7 +224,7 @@ func TestChildEndsWithKist(t *testing.T) {
 	whole(t, h)
 }
 
-// A pipe that the user hands to kist is read as a file is.
+// A pipe that the user passes to kist is read like a file.
 func TestPipesAreRead(t *testing.T) {
 	program := build(t)
 	acme := newSigner(t, "ed25519")
@@ -254,7 +254,7 @@ func made(name string) func(*testing.T, *home) bool {
 	}
 }
 
-// lockFor holds the lock that a file stands for, to the end of the test.
+// lockFor holds the lock of a file until the test ends.
 func lockFor(t *testing.T, file string) {
 	t.Helper()
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
@@ -278,7 +278,7 @@ func silence(t *testing.T) *os.File {
 	return r
 }
 
-// fullPipe is a pipe that takes no more, and nobody reads.
+// fullPipe is a full pipe that nobody reads.
 func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -305,7 +305,7 @@ func terminal(t *testing.T) *os.File {
 	return slave
 }
 
-// terminalPair is a terminal: the side of who types, and that of programs.
+// terminalPair returns a terminal: the user's side and the programs' side.
 func terminalPair(t *testing.T) (master, slave *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -348,7 +348,7 @@ func childrenIn(h *home) (pids []int) {
 	return pids
 }
 
-// stoppedChild stops the child that unpacks, once files lie in a stage.
+// stoppedChild stops the child that unpacks, when files are in a stage.
 func stoppedChild(t *testing.T, h *home) bool {
 	children := childrenIn(h)
 	if files, _ := filepath.Glob(h.data("stage", "*", "*")); len(files) == 0 || len(children) == 0 {

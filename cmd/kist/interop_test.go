@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// The main job, with the machine's own programs on the other side: channels
-// written by hand and signed by gpg, or made with kist publish, served by nginx.
+// The main use, with other programs on the other side: channels that are written by hand
+// and signed by gpg, or made with kist publish, served by nginx.
 func TestChannels(t *testing.T) {
 	program := build(t)
 	for _, test := range []struct {
@@ -100,8 +100,8 @@ func goOverHTTPS(t *testing.T, program string) {
 	lives(t, h.with("SSL_CERT_FILE="+web.ca), web, web.https, acme)
 }
 
-// lives is the life of a real toolchain: added, installed, used, checked, and
-// removed after everything it came from is gone.
+// lives adds, installs, uses and checks a real toolchain, and removes it after its
+// channel is gone.
 func lives(t *testing.T, h *home, web *nginx, url string, s signer) {
 	t.Helper()
 	before := takeSnapshot(t, h.dir)

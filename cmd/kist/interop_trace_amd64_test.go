@@ -8,7 +8,7 @@ func arguments(r *unix.PtraceRegs) (number uint64, arguments [6]uint64) {
 	return r.Orig_rax, [6]uint64{r.Rdi, r.Rsi, r.Rdx, r.R10, r.R8, r.R9}
 }
 
-// failCall keeps the kernel from making the call, and says how it ended.
+// failCall prevents the call and sets its result.
 func failCall(r *unix.PtraceRegs, errno unix.Errno) {
 	r.Orig_rax, r.Rax = ^uint64(0), -uint64(errno)
 }

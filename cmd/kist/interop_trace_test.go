@@ -21,13 +21,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A program is traced by ptrace(2), on amd64: the system calls on files of all its
-// threads and children, in the one order in which the kernel began them. strace
-// counts each thread's calls for itself, and so cannot fail or kill at the n-th
-// of all. A seccomp(2) filter stops the program at those calls alone: there are
-// many more.
+// Programs are traced by ptrace(2), on amd64: the system calls on files of all threads
+// and children, in the order in which the kernel began them. strace counts the calls of
+// each thread separately, and so cannot fail or kill at the nth of all. A seccomp(2)
+// filter stops the program only at those calls, because there are many more.
 
-// A call is a system call on a file below a directory.
+// call is a system call on a file below a directory.
 type call struct {
 	name string // "openat", …
 	path string // of the file, below the directory; "." for itself
@@ -42,7 +41,7 @@ func (c call) String() string {
 	return c.name + " " + c.path
 }
 
-// changes reports whether c alters what is on disk, or makes it last.
+// changes reports whether c alters the disk, or makes a change durable.
 func (c call) changes() bool {
 	switch c.name {
 	case "read", "pread64", "getdents64", "newfstatat", "fstat", "fstatfs", "readlinkat", "flock":
@@ -51,7 +50,7 @@ func (c call) changes() bool {
 	return c.name != "openat" || c.flag&unix.O_CREAT != 0
 }
 
-// makesLast reports whether c waits until something is on disk.
+// makesLast reports whether c waits until something is durable.
 func (c call) makesLast() bool { return strings.Contains(c.name, "sync") }
 
 // What to do with a call.
@@ -60,7 +59,8 @@ type verdict struct {
 	kill  bool          // the program is killed instead
 }
 
-// traced runs h's kist and asks about every call on a file below h's directory.
+// traced runs h's kist and asks what to do about every call on a file below h's
+// directory.
 func (h *home) traced(ask func(call) verdict, args ...string) outcome {
 	h.t.Helper()
 	// The thread that starts a tracee is the one that traces it, and it waits for
@@ -90,7 +90,7 @@ func (h *home) traced(ask func(call) verdict, args ...string) outcome {
 	return outcome{t.code, readAgain(h.t, out), readAgain(h.t, talk)}
 }
 
-// TestTracee is what the tracer starts: it becomes the program that its
+// TestTracee is the process that the tracer starts: it becomes the program that its
 // arguments name, with the filter.
 func TestTracee(t *testing.T) {
 	program := flag.Args()
@@ -180,7 +180,7 @@ func (t *tracer) run() error {
 	}
 }
 
-// atCall is called where a thread is about to make a system call.
+// atCall is called when a thread is about to make a system call.
 func (t *tracer) atCall(id int) error {
 	var regs unix.PtraceRegs
 	if err := unix.PtraceGetRegs(id, &regs); err != nil {
@@ -200,8 +200,8 @@ func (t *tracer) atCall(id int) error {
 	return nil
 }
 
-// calls are the system calls on files, by number: their names, and which
-// arguments are what.
+// calls lists the system calls on files, by number, with their names and the meaning of
+// their arguments.
 var calls = map[uint64]struct {
 	name         string
 	fd, text     int // argument of the descriptor; of the path, -1 if there is none
@@ -277,7 +277,7 @@ func (t *tracer) path(id int, fd uint64, text int, arguments [6]uint64) (string,
 	return rel, err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 }
 
-// readText reads a path out of the memory of a thread.
+// readText reads a path from the memory of a thread.
 func readText(id int, address uintptr) string {
 	var text []byte
 	for len(text) < unix.PathMax {

@@ -31,7 +31,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// testEnv is an Env with a home of its own and no network.
+// testEnv returns an Env with its own home and no network.
 func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
 	t.Helper()
 	home := t.TempDir()
@@ -55,7 +55,7 @@ func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
 	}, &out, &talk
 }
 
-// TestExitCodes holds every class of error to its code, alone and wrapped.
+// TestExitCodes checks the exit code of every class of error, alone and wrapped.
 func TestExitCodes(t *testing.T) {
 	offline := fmt.Errorf("x: %w", manifests.ErrOffline)
 	for _, test := range []struct {
@@ -184,7 +184,8 @@ func TestPanicsNeverReachUsers(t *testing.T) {
 	}
 }
 
-// TestConfirm: only a person at a terminal is asked, and only before everything goes.
+// TestConfirm checks that only a person at a terminal is asked, and only before
+// everything is removed.
 func TestConfirm(t *testing.T) {
 	person := term.Terminal{Stdin: true, Stderr: true}
 	for _, test := range []struct {
@@ -267,8 +268,8 @@ func TestScratch(t *testing.T) {
 	}
 }
 
-// TestEveryVerbIsDocumented: an example that names the verb, its exit codes,
-// and a group for those of the first level.
+// TestEveryVerbIsDocumented checks that every verb has an example that names it and its
+// exit codes, and that those of the first level have a group.
 func TestEveryVerbIsDocumented(t *testing.T) {
 	a := &app{}
 	root := a.root()

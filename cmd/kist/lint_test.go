@@ -10,8 +10,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A user is told of a key that ends within 60 days, and a publisher of one that
-// ends within two years. Real keys.
+// A user is warned of a key that expires within 60 days, and a publisher of one that
+// expires within two years. Real keys.
 func TestLintSaysWhenAKeyExpires(t *testing.T) {
 	const node, remedy = "nodejs/A363A499291CBBC940DD62E41F10027AF002F8B0.asc", "extend the expiry, export the key again, and give users the new copy\n"
 	for _, test := range []struct{ path, at, want string }{

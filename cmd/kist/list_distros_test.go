@@ -9,8 +9,8 @@ import (
 	"github.com/kist-tools/kist/manifests/debian"
 )
 
-// The mirror of a built-in distribution is the machine's own, and without one
-// kist says how to name one, before it asks anyone.
+// The mirror of a built-in distribution is the machine's own. Without one, kist says how
+// to name one before it uses the network.
 func TestDistroWithoutMirror(t *testing.T) {
 	env, _, talk := testEnv(t, "install", "debian-bookworm/go")
 	if code := run(t.Context(), env); code != 6 || !strings.Contains(talk.String(), "kist channel add bookworm URL/dists/bookworm/ --format debian") {

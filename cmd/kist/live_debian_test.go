@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Debian's real archive, from the mirror that this machine's apt uses, by
-// Debian's real keys: what each release ships, and what rust would be made of.
+// Debian's real archive, from the mirror that this machine's apt uses, with Debian's real
+// keys: the versions that each release ships, and the packages that rust consists of.
 func TestLiveDebian(t *testing.T) {
 	h := newHome(t, build(t))
 	show := h.must("channel", "show", "debian-bookworm")
@@ -46,9 +46,9 @@ func TestLiveDebian(t *testing.T) {
 	}
 }
 
-// Indexing trixie and resolving rust is cheap, and by the excerpt that was kept far
-// cheaper: under 1.5 s and 0.2 s of CPU on a machine that is not busy, which a test
-// cannot know, and 200 MB.
+// Indexing trixie and resolving rust is cheap, and far cheaper with the stored excerpt:
+// under 1.5 s and 0.2 s of CPU on an idle machine, which a test cannot require, and 200
+// MB.
 func TestLiveDebianIsCheap(t *testing.T) {
 	h := newHome(t, build(t))
 	measure := func(args ...string) (cpu time.Duration, memory int64) {

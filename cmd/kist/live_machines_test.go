@@ -14,8 +14,8 @@ import (
 	"github.com/kist-tools/kist/install/host"
 )
 
-// A machine is a root directory with a distribution of its own and no compiler.
-// What runs there has mounts of its own, and sees the homes of all machines.
+// machine is a root directory with its own distribution and no compiler. Programs there
+// have their own mounts, and see the homes of all machines.
 type machine struct {
 	name string // as messages and the table call it
 	root string // path of its root directory
@@ -24,7 +24,7 @@ type machine struct {
 	shared  map[string]string // what is mounted: directory of this machine by path there
 }
 
-// mirror is where this machine's apt finds Debian, as kist reads it.
+// mirror returns the mirror of this machine's apt, as kist reads it.
 func mirror(t *testing.T) string {
 	t.Helper()
 	for _, s := range host.AptSources(host.Root()) {
@@ -36,9 +36,9 @@ func mirror(t *testing.T) string {
 	return ""
 }
 
-// debootstrapped are machines as the distribution's own installer begins the
-// smallest ones, by release: the packages that are required are unpacked, and
-// nothing of them is run.
+// debootstrapped returns machines as the distribution's own installer starts the smallest
+// ones, by release: the required packages are unpacked, and none of their programs is
+// run.
 func debootstrapped(t *testing.T, dir, from string, releases ...string) map[string]*machine {
 	t.Helper()
 	machines := map[string]*machine{}
@@ -58,8 +58,8 @@ func debootstrapped(t *testing.T, dir, from string, releases ...string) map[stri
 	return machines
 }
 
-// withMusl is a machine whose C library is not glibc, and which has no more than a
-// shell and the commands that come with it.
+// withMusl returns a machine whose C library is not glibc, with only a shell and its
+// usual commands.
 func withMusl(t *testing.T, dir string) *machine {
 	t.Helper()
 	m := &machine{name: "musl", root: filepath.Join(dir, "musl")}
@@ -88,7 +88,7 @@ func withMusl(t *testing.T, dir string) *machine {
 	return m
 }
 
-// settle gives m kist, a mirror, the names of hosts, and what it shares.
+// settle installs kist on m, and gives it a mirror, host names and the shared files.
 func (m *machine) settle(t *testing.T, program, from string, shared map[string]string) {
 	t.Helper()
 	m.shared = shared
@@ -113,7 +113,7 @@ func (m *machine) settle(t *testing.T, program, from string, shared map[string]s
 	}
 }
 
-// run runs a script of a shell on m, with only these variables beside PATH.
+// run runs a shell script on m, with only these variables and PATH.
 func (m *machine) run(t *testing.T, script string, variables ...string) outcome {
 	t.Helper()
 	mounts := `root=$1; shift
@@ -140,7 +140,7 @@ exec chroot "$root" "$@"`
 	return finish(t, cmd)
 }
 
-// must is run of a script that has to succeed.
+// must is run for a script that has to succeed.
 func (m *machine) must(t *testing.T, script string, variables ...string) string {
 	t.Helper()
 	o := m.run(t, script, variables...)
@@ -150,7 +150,7 @@ func (m *machine) must(t *testing.T, script string, variables ...string) string 
 	return o.stdout
 }
 
-// hasNoCompiler fails the test where m has what is to come from kist.
+// hasNoCompiler fails the test if m has a tool that kist is to provide.
 func (m *machine) hasNoCompiler(t *testing.T) {
 	t.Helper()
 	for _, command := range []string{"cc", "gcc", "clang", "ld", "as", "rustc", "cargo", "go", "python3", "meson", "ninja", "cmake"} {

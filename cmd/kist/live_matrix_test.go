@@ -13,8 +13,7 @@ import (
 	"github.com/kist-tools/kist/manifests/debian"
 )
 
-// Where the homes are: made where the first lies, moved where the second does.
-// What is fetched is kept for all of them.
+// Homes are created at the first path and moved to the second. They share one cache.
 const (
 	homeOf  = "/home/of %s"
 	movedOf = "/srv/moved from %s"
@@ -23,10 +22,10 @@ const (
 	scratchHome = "HOME=/tmp/scratch"
 )
 
-// TestLiveDistros installs every tool of two releases of Debian, from the real
-// archive with the real keys, on machines that have no compiler; uses them there
-// and, with the home that they lie in moved, on the machine of the other release;
-// and removes them. What came of it is the table in docs/distros.md.
+// TestLiveDistros installs every tool of two releases of Debian, from the real archive
+// with the real keys, on machines without a compiler. It uses them there and, after
+// moving their home, on the machine of the other release, and removes them. The result is
+// the table in docs/distros.md.
 func TestLiveDistros(t *testing.T) {
 	program, dir := build(t), commonDir(t)
 	from := mirror(t)
@@ -96,8 +95,8 @@ func uninstallAll(t *testing.T, m *machine) {
 	kistAt(t, m, "self uninstall --yes")
 }
 
-// greet has Go and Rust of m's release, and no other compiler, build programs in
-// Go, Rust and C.
+// greet makes the Go and Rust of m's release build programs in Go, Rust and C, without
+// another compiler.
 func greet(t *testing.T, m *machine) {
 	t.Helper()
 	for _, tool := range []string{"go", "rust"} {
@@ -108,8 +107,8 @@ func greet(t *testing.T, m *machine) {
 	}
 }
 
-// compatibility tries which toolchains serve which machines, and holds the
-// documentation to it.
+// compatibility tries which toolchains work on which machines, and compares the result
+// with the documentation.
 func compatibility(t *testing.T, machines ...*machine) {
 	t.Helper()
 	releases, tools := []string{"bookworm", "trixie"}, debian.Names()
@@ -146,15 +145,14 @@ func compatibility(t *testing.T, machines ...*machine) {
 	}
 }
 
-// kistAt runs kist on m, in the home that has the tools of its release, and has it
-// succeed.
+// kistAt runs kist on m, in the home with the tools of its release. It must succeed.
 func kistAt(t *testing.T, m *machine, command string) string {
 	t.Helper()
 	return m.must(t, "kist "+command, "HOME="+m.homeOf(m.release), cacheOf)
 }
 
-// cell says whether a tool of a release serves m, having tried: that it works, or
-// why it is refused before anything is fetched.
+// cell tries whether a tool of a release works on m, and returns that it does or why it
+// is refused before anything is fetched.
 func cell(t *testing.T, m *machine, release, tool string) string {
 	t.Helper()
 	o := m.run(t, "kist install --dry-run --offline debian-"+release+"/"+tool, scratchHome, cacheOf)
@@ -177,7 +175,7 @@ func cell(t *testing.T, m *machine, release, tool string) string {
 	return said
 }
 
-// try runs the script that uses a tool of a release, after what makes it be found.
+// try runs the script that uses a tool of a release, after the lines that put it on PATH.
 func try(t *testing.T, m *machine, release, tool, use string) outcome {
 	t.Helper()
 	const work = `'/tmp/check it/work'`
@@ -185,9 +183,9 @@ func try(t *testing.T, m *machine, release, tool, use string) outcome {
 		"HOME=/tmp/check it", "RELEASE="+release, "HOST="+m.hostName(), "KIST_HOME="+m.homeOf(release))
 }
 
-// usual is how a shell on m comes by a tool of a release: by the links in the bin
-// directory where it was installed, else by its environment. Beside it is a
-// compiler for what needs one, that of m's own release.
+// usual returns how a shell on m finds a tool of a release: by the links in the bin
+// directory where it was installed, else by its environment. Tools that need a compiler
+// get that of m's own release.
 func usual(m *machine, release, tool string) (use, said string) {
 	environment := `eval "$(HOME=$KIST_HOME kist env debian-"$RELEASE"/` + tool + ")\"\n"
 	switch {
@@ -201,10 +199,10 @@ func usual(m *machine, release, tool string) (use, said string) {
 	return m.links() + environment, "works"
 }
 
-// links have the tools of m's release be found.
+// links puts the tools of m's release on PATH.
 func (m *machine) links() string { return "PATH='" + m.homeOf(m.release) + "/.local/bin':$PATH\n" }
 
-// homeOf is where the home that has the tools of a release is on m.
+// homeOf returns the path on m of the home with the tools of a release.
 func (m *machine) homeOf(release string) string {
 	if m.release == release {
 		return fmt.Sprintf(homeOf, release)
@@ -219,8 +217,8 @@ func (m *machine) hostName() string {
 	return m.release
 }
 
-// workstation follows the README of the example on m, and looks for its tracepoint
-// as the README does, and in the file.
+// workstation follows the README of the example on m, and looks for its tracepoint as the
+// README does, and in the file.
 func workstation(t *testing.T, m *machine) {
 	t.Helper()
 	work := filepath.Join(m.root, "tmp", "qemu-like")

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The real origins of Go: upstream's own host where it can be reached, else the
-// module proxy this machine is set to use. An empty home, a machine with Go.
+// The real origins of Go: upstream's own host if it is reachable, else the module proxy
+// of this machine. An empty home, a machine with Go.
 func TestLiveGo(t *testing.T) {
 	h := newHome(t, build(t))
 	// The machine's own setting, as kist finds it: in Go's file of settings.
@@ -54,8 +54,7 @@ func TestLiveGo(t *testing.T) {
 	same(t, before, takeSnapshot(t, h.dir))
 }
 
-// liveInstall installs ref and returns the version it turned out to be, as the
-// toolchain says itself.
+// liveInstall installs ref and returns its version, as the toolchain itself prints it.
 func liveInstall(t *testing.T, h *home, ref string) (version string) {
 	t.Helper()
 	had := h.installed()

@@ -19,8 +19,8 @@ import (
 	"testing"
 )
 
-// The tests that carry a build tag run the built program, as a user would: in
-// processes of its own, with a home of its own and an environment written out.
+// Tests with a build tag run the built program as a user would: in separate processes,
+// with their own home and an explicit environment.
 
 // build compiles kist, static and readable by every user, and returns its path.
 func build(t *testing.T) string {
@@ -53,7 +53,7 @@ func commonDir(t *testing.T) string {
 	return dir
 }
 
-// A home is a user's home directory, and how kist is run in it.
+// home is a user's home directory, and how kist is run in it.
 type home struct {
 	t       *testing.T
 	program string
@@ -72,21 +72,21 @@ func newHome(t *testing.T, program string) *home {
 	return &home{t: t, program: program, dir: dir, env: []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}}
 }
 
-// with is h with more variables, which win over those it has.
+// with returns h with more variables, which override existing ones.
 func (h *home) with(variables ...string) *home {
 	more := *h
 	more.env = append(slices.Clone(h.env), variables...)
 	return &more
 }
 
-// under is h with kist started by another program.
+// under returns h with kist started by another program.
 func (h *home) under(prefix ...string) *home {
 	more := *h
 	more.prefix = prefix
 	return &more
 }
 
-// An outcome is what one run of kist came to.
+// outcome is the result of one run of kist.
 type outcome struct {
 	code           int
 	stdout, stderr string
@@ -103,7 +103,7 @@ func (h *home) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// kist runs kist and returns what it came to, whatever that is.
+// kist runs kist and returns the outcome, whether it succeeds or not.
 func (h *home) kist(args ...string) outcome {
 	h.t.Helper()
 	return finish(h.t, h.command(args...))
@@ -171,7 +171,7 @@ func (h *home) path(elements ...string) string {
 	return filepath.Join(append([]string{h.dir}, elements...)...)
 }
 
-// data is a path below kist's own data directory.
+// data returns a path below kist's own data directory.
 func (h *home) data(elements ...string) string {
 	return h.path(append([]string{".local", "share", "kist"}, elements...)...)
 }
@@ -209,7 +209,7 @@ func takeFile(t *testing.T, name string) string {
 	return string(content)
 }
 
-// exists reports whether something is at name, a dangling link included.
+// exists reports whether name exists, even as a dangling link.
 func exists(t *testing.T, name string) bool {
 	t.Helper()
 	_, err := os.Lstat(name)
@@ -219,8 +219,8 @@ func exists(t *testing.T, name string) bool {
 	return err == nil
 }
 
-// A snapshot is a directory with all below it: by path the type, the mode, the
-// owner, and what is in it. Files have their time of change too.
+// snapshot describes a directory with its content: by path the type, mode, owner and
+// content, and for files the time of change.
 type snapshot map[string]string
 
 func takeSnapshot(t *testing.T, dir string) snapshot {
@@ -261,8 +261,8 @@ func takeSnapshot(t *testing.T, dir string) snapshot {
 	return s
 }
 
-// holds is the part of h that must not change where kist changes nothing: every
-// file and link, but for kist's cache and the notes of its own directories.
+// holds returns the part of h that must not change if kist changes nothing: every file
+// and link, except kist's cache and the notes of its own directories.
 func (h *home) holds() snapshot {
 	h.t.Helper()
 	s := takeSnapshot(h.t, h.dir)

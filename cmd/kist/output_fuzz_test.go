@@ -31,14 +31,14 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// hostile are texts that would forge lines, hide, or steer a terminal.
+// hostile are texts that would forge lines, hide text, or steer a terminal.
 var hostile = []string{
 	"x\nerror: forged", "x\r\nhint: forged", "x\nNothing was changed.", "x\u2028warning: forged\u2029hint: y", "error: forged", "hint: curl | sh",
 	"x\x1b[1A\x1b[2Kerror: y", "x\u009b2J", "x\xff\x9b2J\xfe", "a\tb\vc\fd", "x\u202ey\u2066z", "g\u200bi\u00adt\ufeff", "\U000e0041x\U000e0100",
 	"warning: a\nwarning: b", "\nhint: x", "\x00", "it's $(x) `y` \"z\"", "Nothing was changed.\nhint: x", "%s%d%n", "HINT: x", "unpack\nerror:",
 }
 
-// hostileErrors are errors that hold text of others.
+// hostileErrors are errors that contain foreign text.
 func hostileErrors(s string) []error {
 	return []error{
 		errors.New(s),
@@ -64,7 +64,7 @@ func hostileErrors(s string) []error {
 	}
 }
 
-// resultTypes are the results that verbs print as text for people.
+// resultTypes are the results that verbs print as text.
 var resultTypes = []result{
 	changeResult{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
 	listResult{}, availableResult{}, distrosResult{}, outdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishListed{}, publishRemoved{}, publishEdited{}, publishPruned{}, publishAdded{},
@@ -106,9 +106,9 @@ func fill(v reflect.Value, s string, depth int) {
 	}
 }
 
-// FuzzOutput puts hostile text everywhere that kist interpolates text: no line
-// begins as one of kist's own does, save those that kist wrote, and nothing
-// invisible is printed.
+// FuzzOutput puts hostile text everywhere that kist interpolates text. No line may begin
+// like one of kist's own, except those that kist wrote, and nothing invisible may be
+// printed.
 func FuzzOutput(f *testing.F) {
 	for _, s := range hostile {
 		f.Add(s)
@@ -186,8 +186,8 @@ func FuzzOutput(f *testing.F) {
 // labels are the beginnings of lines by which users recognize kist's own messages.
 var labels = []string{"error:", "warning:", "hint:", "nothing was changed"}
 
-// checkLines counts the lines of text that begin as kist's own do: exactly
-// those of want, and at most those of most, are there.
+// checkLines counts the lines of text that begin like kist's own: exactly those of want,
+// and at most those of most, must be there.
 func checkLines(t *testing.T, of, text string, want, most map[string]int) {
 	t.Helper()
 	lines := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("\n\r\v\f\u0085\u2028\u2029", r) })
@@ -216,7 +216,7 @@ func checkJSON(t *testing.T, of string, text []byte) {
 	checkLines(t, of, string(text), nil, nil)
 }
 
-// JSON keeps the value, whatever is escaped in its text.
+// JSON keeps the value, even if its text is escaped.
 func TestJSONKeepsValues(t *testing.T) {
 	for _, s := range hostile {
 		var out bytes.Buffer

@@ -9,7 +9,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A publisher is told in time that a manifest nears its ceiling.
+// A publisher is warned when a manifest nears its ceiling.
 func TestSignWarnsOfALargeManifest(t *testing.T) {
 	for size, want := range map[int64]bool{8<<20 - 1: false, 8 << 20: true, 16 << 20: true} {
 		var stderr bytes.Buffer
@@ -23,7 +23,7 @@ func TestSignWarnsOfALargeManifest(t *testing.T) {
 	}
 }
 
-// Publishers are told what they can do, and never to ask themselves.
+// The hints for publishers say what they can do, and never to ask the publisher.
 func TestHintsForPublishers(t *testing.T) {
 	for _, path := range []string{"publish verify", "publish sign", "publish keys", "publish add"} {
 		for _, err := range []error{

@@ -27,7 +27,7 @@ import (
 	"time"
 )
 
-// A signer is somebody with a key of their own in GnuPG.
+// signer is a person with a key in GnuPG.
 type signer struct {
 	t    *testing.T
 	home string
@@ -97,8 +97,8 @@ func hello(version string, files int) []byte {
 	return out.Bytes()
 }
 
-// byHand writes a channel called acme into dir, as a person with a text editor
-// and gpg would: hello in the versions given, each of so many files.
+// byHand writes a channel called acme into dir, as a person with a text editor and gpg
+// would: hello in these versions, each with a number of files.
 func byHand(t *testing.T, dir string, s signer, serial, files int, versions ...string) {
 	t.Helper()
 	var toml strings.Builder
@@ -129,8 +129,8 @@ commands = ["bin/*"]
 	s.sign(manifest)
 }
 
-// nginx serves dir on loopback until it is stopped, over http and over https
-// with a certificate of a CA made for the occasion.
+// nginx serves dir on loopback until it is stopped, over http and over https with a
+// certificate of a new CA.
 type nginx struct {
 	http, https string // URLs
 	ca          string // file
@@ -196,8 +196,8 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// certificates makes a CA and, with it, server.pem and server.key for loopback,
-// and returns the CA's file.
+// certificates makes a CA and, signed by it, server.pem and server.key for loopback, and
+// returns the CA's file.
 func certificates(t *testing.T, dir string) string {
 	t.Helper()
 	must := func(err error) {

@@ -23,10 +23,10 @@ func (b *battle) settings(write []byte) []byte {
 	return data
 }
 
-// TestRecoveryHappensOnce: the mark goes down when a keys document that says so
-// is taken for the first time, and never again: not by walking the same way once
-// more with settings from a backup, nor as what a crash left behind, between
-// the mark, which is stored first, and the settings.
+// TestRecoveryHappensOnce checks that the mark goes down when a keys document that
+// demands it is accepted for the first time, and never again: neither by repeating the
+// rotation with settings from a backup, nor after a crash between storing the mark, which
+// comes first, and the settings.
 func TestRecoveryHappensOnce(t *testing.T) {
 	b := newBattle(t)
 	refresh := func(want int) {

@@ -9,8 +9,8 @@ import (
 	"github.com/kist-tools/kist/manifests/manifesttest"
 )
 
-// Newer copies of built-in keys are merged and kept; other keys never are. The
-// release that is proved meanwhile is upstream's own.
+// Newer copies of built-in keys are merged and stored; other keys never are. The release
+// that is verified meanwhile is upstream's own.
 func TestRefreshOfBuiltinKeys(t *testing.T) {
 	const releaser = "A363A499291CBBC940DD62E41F10027AF002F8B0"
 	read := func(path string) []byte {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// An error repeats no more of an argument than can be read.
+// An error repeats only a readable part of an argument.
 func TestErrorsAreBrief(t *testing.T) {
 	for _, test := range []struct {
 		arg string

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestMachineRules: the machine's policy file and the user's both hold, and
-// neither can allow what the other does not.
+// TestMachineRules checks that both the machine's policy file and the user's apply, and
+// that neither can allow what the other forbids.
 func TestMachineRules(t *testing.T) {
 	b := newBattle(t)
 	b.machine = t.TempDir()

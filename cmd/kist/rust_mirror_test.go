@@ -16,10 +16,10 @@ import (
 	"testing"
 )
 
-// What the Rust project's own host serves, made small or of a real toolchain.
+// The files of the Rust project's own host, small ones or those of a real toolchain.
 
-// A rustPart is one package built for one target: the files of tree that list
-// names, as rust-installer's manifest.in does.
+// rustPart is one package built for one target: the files of tree that list names, like
+// rust-installer's manifest.in.
 type rustPart struct {
 	pkg, target string
 	list        string
@@ -28,7 +28,7 @@ type rustPart struct {
 	digest      string // of the archive, once it is packed
 }
 
-// file is the name of the part's archive.
+// file returns the name of the part's archive.
 func (p rustPart) file(number string) string {
 	name := strings.TrimSuffix(p.pkg, "-preview") + "-" + number
 	if p.target != "*" {
@@ -105,7 +105,7 @@ func packFile(w *tar.Writer, tree fs.FS, name, as string) error {
 	return err
 }
 
-// rustManifest is the channel manifest of packed parts, for hosts. All URLs are
+// rustManifest returns the channel manifest of packed parts, for hosts. All URLs are
 // those of the Rust project's own host.
 func rustManifest(number, date string, hosts []string, parts []rustPart) string {
 	var b strings.Builder

@@ -7,9 +7,9 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// TestScopeTricks: names that look like others, to a person or to a file
-// system, are refused wherever they can be given: by a manifest, by a grant, by
-// who types them. ASCII in lower case passes.
+// TestScopeTricks checks that names that look like others, to a person or to a file
+// system, are refused in a manifest, in a grant and on the command line, and that
+// lower-case ASCII is accepted.
 func TestScopeTricks(t *testing.T) {
 	tricks := map[string]string{
 		"Cyrillic":           "hеllo",
@@ -63,7 +63,7 @@ func TestScopeTricks(t *testing.T) {
 	}
 }
 
-// toml escapes what a TOML string cannot hold.
+// toml escapes characters that a TOML string cannot hold.
 func toml(s string) string { return strings.ReplaceAll(s, "\x00", `\u0000`) }
 
 func replaceOnce(t *testing.T, text, old, new string) string {

@@ -14,11 +14,10 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// scriptDebian publishes one suite below DIR/debian, or DIR/debian-security for
-// security updates, which are valid for a week: ninja of VERSION, and the C
-// library that it needs, which security updates do not bring. A word changes what
-// the suite says: codename, suite, origin, index (a field of its
-// own, so that it is another).
+// scriptDebian publishes one suite below DIR/debian, or DIR/debian-security for security
+// updates, which are valid for a week: ninja of VERSION, and the C library that it needs,
+// which security updates lack. Each further word changes a field of the suite: codename,
+// suite, origin, index (a new field, so that its digest differs).
 func scriptDebian(ts *testscript.TestScript, neg bool, args []string) {
 	scriptNeeds(ts, neg, args, 5, 9, "debian DIR KEY SUITE DAYS VERSION [WORD=VALUE…]")
 	dir, name := filepath.Join(args[0], "debian"), args[2]

@@ -14,9 +14,9 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// scriptUpstream lays out below DIR what the upstream of TOOL would serve,
-// signed by KEY: the versions given, newest first, each with the code name of
-// its line of support after "=", where it has one.
+// scriptUpstream writes the files of the upstream of TOOL below DIR, signed by KEY: these
+// versions, newest first, each with the code name of its support line after "=", if it
+// has one.
 func scriptUpstream(ts *testscript.TestScript, neg bool, args []string) {
 	scriptNeeds(ts, neg, args, 4, 20, "upstream TOOL DIR KEY VERSION[=LABEL]…")
 	tool, dir, name := args[0], args[1], args[2]

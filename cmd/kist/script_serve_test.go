@@ -31,7 +31,7 @@ import (
 // scriptServers is the key of a script's servers, by variable.
 const scriptServers = "servers"
 
-// A served directory, and how a server of scripts answers with it.
+// served is a directory, and how a server of scripts answers with it.
 type served struct {
 	dir   string
 	asked string // a file that is made once somebody waits
@@ -41,7 +41,7 @@ type served struct {
 	times map[string]int // by path: how often it was asked for
 }
 
-// time counts the requests for a path, this one included.
+// time returns how often a path was requested, including this time.
 func (s *served) time(r *http.Request) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -224,8 +224,8 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(s.Close)
 }
 
-// forgedCertificate is a certificate that nobody vouches for, whose names hold lines
-// such as kist writes.
+// forgedCertificate is a self-signed certificate whose names hold lines such as kist
+// writes.
 func forgedCertificate(ts *testscript.TestScript) tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	ts.Check(err)

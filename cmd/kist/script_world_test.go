@@ -41,7 +41,7 @@ func scriptWrite(ts *testscript.TestScript, name string, data []byte) {
 	ts.Check(os.WriteFile(path, data, 0o644))
 }
 
-// scriptTB lets helpers that want a testing.TB run in a script.
+// scriptTB lets helpers that need a testing.TB run in a script.
 type scriptTB struct {
 	testing.TB
 	ts *testscript.TestScript
@@ -110,7 +110,7 @@ func scriptWriteKey(ts *testscript.TestScript, name string, k *verifytest.Key) {
 	ts.Setenv(strings.ToUpper(name), string(k.Primary()))
 }
 
-// scriptTwins makes two certificates of one secret.
+// scriptTwins makes two certificates of one secret key.
 func scriptTwins(ts *testscript.TestScript, neg bool, args []string) {
 	scriptNeeds(ts, neg, args, 1, 1, "twins NAME")
 	a, b := verifytest.NewTwins(scriptTB{ts: ts}, args[0], time.Now().AddDate(0, 0, -2), time.Now().AddDate(0, 0, -1))
@@ -260,7 +260,7 @@ func scriptFlip(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
 }
 
-// scriptTree describes all that is below a directory.
+// scriptTree describes everything below a directory.
 func scriptTree(ts *testscript.TestScript, dir string) []string {
 	var tree []string
 	top := ts.MkAbs(dir)

@@ -64,7 +64,7 @@ var trialDay = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
 type upstreamRow struct{ tool, format string }
 
-// upstreamRows are all rows of the table, those that want keys too.
+// upstreamRows returns all rows of the table, including those without built-in keys.
 func upstreamRows() (rows []upstreamRow) {
 	for _, format := range upstreams.MirrorFormats() {
 		for _, tool := range upstreams.MirrorTools(format) {
@@ -80,7 +80,7 @@ func upstreamRows() (rows []upstreamRow) {
 	return rows
 }
 
-// An upstreamTrial tries one upstream in a home of its own.
+// upstreamTrial tries one upstream in its own home.
 type upstreamTrial struct {
 	tool, format string
 	key          *verifytest.Key
@@ -111,7 +111,7 @@ func (u *upstreamTrial) realKey(t *testing.T) bool {
 	return ok
 }
 
-// fixture proves a real signature by the built-in keys, where one is at hand.
+// fixture proves a real signature by the built-in keys, if one is available.
 func (u *upstreamTrial) fixture(t *testing.T) bool {
 	at := map[string]struct {
 		data, sig string
@@ -152,7 +152,7 @@ func (u *upstreamTrial) fixture(t *testing.T) bool {
 	return true
 }
 
-// The versions of a trial: one of old, and the newest.
+// The versions of a trial: an old one and the newest.
 func (u *upstreamTrial) versions() (older, newer string) {
 	if u.tool == "java" {
 		return "21.0.4+7", "21.0.5+11"
@@ -160,7 +160,8 @@ func (u *upstreamTrial) versions() (older, newer string) {
 	return "1.94.0", "1.95.0"
 }
 
-// layout is what the upstream publishes of versions, newest first, signed a month ago.
+// layout returns what the upstream publishes for these versions, newest first, signed a
+// month ago.
 func (u *upstreamTrial) layout(t *testing.T, versions ...string) map[string][]byte {
 	if u.format == "rust" {
 		return u.rustLayout(t, versions...)
@@ -197,7 +198,7 @@ func (u *upstreamTrial) rustLayout(t *testing.T, versions ...string) map[string]
 	return files
 }
 
-// kist runs kist and returns its exit code; what it said is in u.out and u.talk.
+// kist runs kist and returns its exit code; its output is in u.out and u.talk.
 func (u *upstreamTrial) kist(args ...string) int {
 	u.out.Reset()
 	u.talk.Reset()
