@@ -78,8 +78,9 @@ func asksCompletion(args []string) bool {
 type verb struct {
 	group, use, short, long string
 	aliases                 []string
-	example                 string // complete command lines, ready to run
-	exits                   []int  // exit codes it can return
+	example                 string         // complete command lines, ready to run
+	exits                   []int          // exit codes it can return
+	exitMeans               map[int]string // what a code means for this verb, if less than for all of them
 	args                    cobra.PositionalArgs
 	changes                 bool // it changes something: --dry-run exists
 	mayOnlyRead             bool // it changes something only if reading is not enough
@@ -112,11 +113,11 @@ const (
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kist",
-		Short: "Install toolchains from signed channels, and remove them without a trace",
+		Short: "Install toolchains from signed channels, and remove exactly what was installed",
 		Long: `kist installs compilers and their tools from signed channels into directories of
 your own, keeps a receipt of every path it writes, and removes exactly that.
-It never runs a line of what it installs, never asks for root, and never
-touches a system directory.`,
+It never runs anything that it installs, never asks for root, and never touches
+a system directory.`,
 		Example: `  kist install go                     the newest stable Go, proved before it is unpacked
   kist run go -- go version           use it without changing anything
   kist list                           what is installed
@@ -232,7 +233,7 @@ func (a *app) command(v verb) *cobra.Command {
 		GroupID: v.group, Use: v.use, Aliases: v.aliases, Short: v.short,
 		Long: v.long, Example: "  " + strings.ReplaceAll(v.example, "\n", "\n  "),
 		DisableFlagsInUseLine: true,
-		Annotations:           map[string]string{exitsAnnotation: strings.Trim(fmt.Sprint(v.exits), "[]")},
+		Annotations:           exitAnnotations(v),
 	}
 	if v.long == "" {
 		cmd.Long = v.short + "."

@@ -160,7 +160,7 @@ func (a *app) channelListCommand() *cobra.Command {
 		long: `Lists your channels and the built-in ones. With -v, prints each channel in full:
 every key, whose it is, when it expires, and for a built-in channel where kist's copy
 of the key is from.`,
-		example: "kist channel list -v",
+		example: "kist channel list\nkist channel list -v",
 		exits:   []int{0, 1, 2, 8, 9},
 		args:    exactly(0),
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, _ []string) (result, error) {
@@ -176,10 +176,11 @@ of the key is from.`,
 func (a *app) channelShowCommand() *cobra.Command {
 	return a.command(verb{
 		use: "show NAME", short: "Show whose keys a channel trusts, in full, and how fresh it is",
-		example:  "kist channel show go",
-		exits:    []int{0, 1, 2, 3, 8, 9},
-		args:     exactly(1),
-		complete: completion.First(a.completeChannels),
+		example:   "kist channel show go\nkist channel show acme --json",
+		exits:     []int{0, 1, 2, 3, 8, 9},
+		exitMeans: map[int]string{3: "no such channel"},
+		args:      exactly(1),
+		complete:  completion.First(a.completeChannels),
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			c, err := s.Desk.Describe(args[0])
 			if err != nil {
@@ -192,14 +193,15 @@ func (a *app) channelShowCommand() *cobra.Command {
 
 func (a *app) channelRemoveCommand() *cobra.Command {
 	return a.command(verb{
-		use: "remove NAME", aliases: []string{"rm"}, short: "Forget a channel; what it installed stays",
-		long: `Forgets a channel's settings, its keys and the newest manifest seen. Toolchains
-installed from it stay, and can be verified and uninstalled as ever.`,
-		example:  "kist channel remove acme",
-		exits:    []int{0, 1, 2, 3, 7, 8, 9, 10},
-		args:     exactly(1),
-		complete: completion.First(a.completeAdded),
-		changes:  true,
+		use: "remove NAME", aliases: []string{"rm"}, short: "Remove a channel; what it installed stays",
+		long: `Removes a channel's settings, its keys and the newest manifest seen. Toolchains
+installed from it stay, and can be verified and uninstalled as before.`,
+		example:   "kist channel remove acme\nkist channel remove acme -n",
+		exits:     []int{0, 1, 2, 3, 7, 8, 9, 10},
+		exitMeans: map[int]string{3: "no such channel"},
+		args:      exactly(1),
+		complete:  completion.First(a.completeAdded),
+		changes:   true,
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			return a.channelRemove(ctx, s, args[0])
 		}),

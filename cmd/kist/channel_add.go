@@ -22,7 +22,7 @@ func (a *app) channelAddCommand() *cobra.Command {
 	var keys []string
 	return a.command(verb{
 		use: "add NAME URL --key FILE…", short: "Trust a channel, by keys you already hold",
-		long: `Fetches the channel's manifest, proves it by the keys in FILE, and only then
+		long: `Fetches the channel's manifest, proves it with the keys in FILE, and only then
 remembers the channel. URL is channel.toml, or the directory that contains it:
 https, http, file, or a plain path. Keys come from files only, never from the
 channel's own host; the primary key and the signing subkeys in FILE are pinned.
@@ -33,11 +33,12 @@ for the upstream's own; --tools says which upstream it is a twin of.
 
 With --format debian it is an archive of packages: URL names one of its suites,
 …/dists/bookworm/. For a mirror of a built-in distribution, the keys that come
-with kist count where no --key is given.`,
-		example: "kist channel add acme https://tools.acme.example/ --key acme.asc",
-		exits:   []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
-		args:    exactly(2),
-		changes: true,
+with kist apply if you give no --key.`,
+		example:   "kist channel add acme https://tools.acme.example/ --key acme.asc\nkist channel add acme ./public --key acme.asc --tools zig,zls",
+		exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
+		exitMeans: map[int]string{3: "no such file, or the channel offers none of the tools"},
+		args:      exactly(2),
+		changes:   true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` of OpenPGP public keys that may sign (repeatable)")
 			f.StringVar(&c.Format, "format", "native", "how the channel publishes: `FORMAT` is native, rust, debian, "+strings.Join(upstreams.MirrorFormats(), " or "))

@@ -19,11 +19,12 @@ func (a *app) channelRefreshCommand() *cobra.Command {
 seen was lost or damaged, it is recreated, with a message. With --key, a newer
 copy of a pinned key (a later expiry, a new subkey, a revocation) is merged into
 the one known, also of a built-in channel; a different primary key is never accepted.`,
-		example:  "kist channel refresh acme --key acme-2027.asc",
-		exits:    []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
-		args:     exactly(1),
-		complete: completion.First(a.completeRefreshed),
-		changes:  true,
+		example:   "kist channel refresh acme\nkist channel refresh acme --key acme-2027.asc",
+		exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
+		exitMeans: map[int]string{3: "no such channel"},
+		args:      exactly(1),
+		complete:  completion.First(a.completeRefreshed),
+		changes:   true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` with a newer copy of a pinned key (repeatable)")
 		},

@@ -21,15 +21,16 @@ func (a *app) checkSignatureCommand() *cobra.Command {
 	return a.command(verb{
 		group: trusting, use: "check-signature FILE [SIGNATURE] --keyring FILE…",
 		short: "Check any file's OpenPGP signature under kist's policy",
-		long: `Like gpgv: is FILE signed by a key of the keyring? SIGNATURE is a detached
+		long: `Checks, like gpgv, whether a key of the keyring signed FILE. SIGNATURE is a detached
 signature; without it FILE must be clear-signed. A keyring may be binary or
 armored. No key is pinned: each must be valid by itself, both when it signed and
 now, or at the time of --at.`,
 		example: `kist check-signature tool.tar.gz tool.tar.gz.asc --keyring vendor.asc
 kist check-signature SHASUMS256.txt.asc --keyring a.asc --keyring b.asc --threshold 2`,
-		exits: []int{0, 2, 3, 4},
-		args:  between(1, 2),
-		local: true,
+		exits:     []int{0, 2, 3, 4},
+		exitMeans: map[int]string{3: "no such file"},
+		args:      between(1, 2),
+		local:     true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keyrings, "keyring", nil, "keys that may have signed, in `FILE` (repeatable)")
 			f.IntVar(&threshold, "threshold", 1, "how many must have signed: `N`; keys with the same secret count once")

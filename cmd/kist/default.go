@@ -15,13 +15,14 @@ import (
 func (a *app) defaultCommand() *cobra.Command {
 	return a.command(verb{
 		group: toolchains, use: "default TOOL@VERSION",
-		short:    "Choose the version the commands lead to",
-		long:     `Makes an installed version the default: its commands become links in the bin directory.`,
-		example:  "kist default go@1.25",
-		exits:    []int{0, 2, 3, 7, 8, 9},
-		args:     exactly(1),
-		changes:  true,
-		complete: completion.First(a.completeInstalled),
+		short:     "Choose the version the commands lead to",
+		long:      `Makes an installed version the default: its commands become links in the bin directory.`,
+		example:   "kist default go@1.25\nkist default acme/zig@0.14.0",
+		exits:     []int{0, 2, 3, 7, 8, 9},
+		exitMeans: map[int]string{3: "not installed"},
+		args:      exactly(1),
+		changes:   true,
+		complete:  completion.First(a.completeInstalled),
 		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
 			r, err := s.Named(refs[0])
 			if err != nil {
@@ -44,10 +45,11 @@ func (a *app) rollbackCommand() *cobra.Command {
 		short: "Undo the last change",
 		long: `Returns to the previous generation: its toolchains, defaults and links. What was
 uninstalled does not come back, because its files are gone.`,
-		example: "kist rollback",
-		exits:   []int{0, 2, 3, 7, 8, 9},
-		args:    exactly(0),
-		changes: true,
+		example:   "kist rollback -n\nkist rollback",
+		exits:     []int{0, 2, 3, 7, 8, 9},
+		exitMeans: map[int]string{3: "there is no earlier state"},
+		args:      exactly(0),
+		changes:   true,
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, _ []string) (result, error) {
 			return a.change(ctx, s, plan.Change{Rollback: true}, nil)
 		}),

@@ -31,7 +31,7 @@ func (a *app) dirsCommand() *cobra.Command {
 		group: housekeeping, use: "dirs", short: "Print every directory kist uses",
 		long: `Prints one directory a line, its name and its path with a tab between: the five
 base directories, then kist's own below them.`,
-		example: "kist dirs | grep ^prefixes",
+		example: "kist dirs\nkist dirs | grep ^prefixes",
 		exits:   []int{0, 2, 9},
 		args:    exactly(0),
 		run: func(context.Context, []string) (result, error) {

@@ -26,12 +26,12 @@ does, the exit code is 3.
 
 --prefer names the places to look in first, in order: system, installed and
 network. Only if network is named may kist fetch, and it then installs what the
-channel calls stable, as kist install does, unless that is too old.
+channel calls stable, as kist install does, if that is new enough.
 
 Quote 'TOOL>=V', or the shell treats > as a redirection. TOOL@V asks
 for a version as kist install does. system/TOOL is only the system's, and
 CHANNEL/TOOL only that channel's.`,
-		example: "kist ensure 'rust>=1.63' --prefer system,installed,network",
+		example: "kist ensure 'rust>=1.63'\nkist ensure 'rust>=1.63' --prefer system,installed,network\nkist ensure go@1.25 --prefer installed",
 		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:    exactly(1),
 		changes: true, mayOnlyRead: true,

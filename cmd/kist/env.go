@@ -29,10 +29,11 @@ and what else it needs set or unset. Without TOOL, for every default. Without
 kist env go@1.25 --shell fish | source
 kist env go@1.25 --shell powershell | Out-String | Invoke-Expression
 kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cmd"`,
-		exits:    []int{0, 1, 2, 3, 8, 9},
-		args:     between(0, 1000),
-		complete: a.completeInstalled,
-		values:   map[string]completion.Completer{"shell": completion.Words(host.Shells()...)},
+		exits:     []int{0, 1, 2, 3, 8, 9},
+		exitMeans: map[int]string{3: "not installed"},
+		args:      between(0, 1000),
+		complete:  a.completeInstalled,
+		values:    map[string]completion.Completer{"shell": completion.Words(host.Shells()...)},
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&language, "shell", "", "write for `SHELL`: posix, fish, powershell or cmd")
 		},

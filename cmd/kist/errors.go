@@ -82,13 +82,13 @@ type exit struct {
 func exits() []exit {
 	return []exit{
 		{0, "done, or nothing to do"},
-		{1, "failed, or something has changed since it was installed"},
+		{1, "failed"},
 		{2, "the command line is wrong"},
 		{3, "no such tool, version, component, target, profile or platform; not installed"},
-		{4, "not trusted: a signature, digest, archive or manifest is not what it must be"},
+		{4, "not trusted: a signature, digest, archive or manifest is wrong"},
 		{5, "stale: expired, or older than what was already seen"},
-		{6, "the network gave no usable answer, or was forbidden"},
-		{7, "another kist is at work"},
+		{6, "the network gave no usable answer, or --offline forbids it"},
+		{7, "another kist is running"},
 		{8, "no space, or no permission"},
 		{9, "refused for safety"},
 		{10, "done, but changed files were kept"},

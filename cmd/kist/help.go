@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -51,7 +51,7 @@ func usageOf(cmd *cobra.Command) error {
 	} else {
 		fmt.Fprintf(&b, "\n\nFlags of every verb\n%s\n%s", trimRight(cmd.PersistentFlags().FlagUsages()), `
 TOOL is [channel/]name[@version]: go, go@1.25, acme/zig@0.14.0.
-"kist VERB --help" tells more, with an example and the exit codes.
+"kist VERB --help" shows more, with examples and the exit codes.
 `)
 	}
 	return term.WriteHelp(cmd, b.String())
@@ -69,18 +69,27 @@ func listVerbs(b *strings.Builder, cmd *cobra.Command, title, group string) {
 
 func trimRight(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) }
 
-// exitsAnnotation is the key under which a command keeps its exit codes.
-const exitsAnnotation = "exits"
+// exitAnnotation begins the key under which a command keeps an exit code and, if it
+// differs from that of other verbs, its meaning.
+const exitAnnotation = "exit "
 
 // exitsOf returns the exit codes of a verb, none for kist itself and a family of verbs.
 func exitsOf(cmd *cobra.Command) (codes []exit) {
-	own := strings.Fields(cmd.Annotations[exitsAnnotation])
 	for _, e := range exits() {
-		if slices.Contains(own, strconv.Itoa(e.code)) {
-			codes = append(codes, e)
+		if means, ok := cmd.Annotations[exitAnnotation+strconv.Itoa(e.code)]; ok {
+			codes = append(codes, exit{e.code, cmp.Or(means, e.means)})
 		}
 	}
 	return codes
+}
+
+// exitAnnotations returns the annotations that keep the exit codes of v.
+func exitAnnotations(v verb) map[string]string {
+	kept := map[string]string{}
+	for _, code := range v.exits {
+		kept[exitAnnotation+strconv.Itoa(code)] = v.exitMeans[code]
+	}
+	return kept
 }
 
 // useLine returns the command line of cmd in short.

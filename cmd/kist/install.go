@@ -17,14 +17,14 @@ func (a *app) installCommand() *cobra.Command {
 	return a.command(verb{
 		group: toolchains, use: "install [TOOL…]",
 		short: "Install toolchains, each proved before it is unpacked",
-		long: `Fetches what the channel of each TOOL offers, proves it by the channel's pinned
+		long: `Fetches what the channel of each TOOL offers, proves it with the channel's pinned
 keys, and unpacks it into a directory of its own. All of them are installed, or
 none. The first version of a tool becomes its default: its commands are linked
 into the bin directory. What is installed already needs no network.
 
 Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 (or rust-toolchain) of this directory or the nearest one above it.`,
-		example: "kist install go@1.25 acme/zig",
+		example: "kist install go\nkist install go@1.25 acme/zig\nkist install rust -c clippy -t wasm32-unknown-unknown\nkist install node@lts --no-default -n",
 		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:    between(0, 1000),
 		changes: true,
@@ -32,7 +32,7 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVarP(&want.Components, "component", "c", nil, "also install component `NAME` (repeatable)")
 			f.StringArrayVarP(&want.Targets, "target", "t", nil, "also install support for building for `TRIPLE`, as the tool spells it (repeatable)")
-			f.StringVar(&want.Profile, "profile", "", "which components to begin with: `PROFILE` is minimal, default or complete; default: minimal")
+			f.StringVar(&want.Profile, "profile", "", "install the components of `PROFILE`: minimal, default or complete; default: minimal")
 			f.BoolVar(&makeDefault, "default", false, "make this version the default, replacing the current one")
 			f.BoolVar(&noDefault, "no-default", false, "link no commands")
 		},

@@ -32,9 +32,10 @@ With --distros, shows which version of TOOL each distribution ships, according t
 its signed indices; NAMES, separated by commas, are the distributions to ask. With
 --minimum, prints the lowest of these versions. A distribution that cannot be
 reached is left out with a warning, unless you named it.`,
-		example: "kist list\nkist list --available go\nkist list rust --distros debian-bookworm,debian-trixie --minimum",
-		exits:   []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
-		args:    between(0, 2),
+		example:   "kist list\nkist list --available go\nkist list rust --distros debian-bookworm,debian-trixie --minimum",
+		exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
+		exitMeans: map[int]string{3: "no such tool, or it is not installed"},
+		args:      between(0, 2),
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&available, "available", false, "show what can be installed: all tools, or the versions of TOOL")
 			f.StringSliceVar(&distros.names, "distros", nil, "show the version of TOOL in the distributions `NAMES`; default: all")

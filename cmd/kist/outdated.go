@@ -24,8 +24,8 @@ func (a *app) outdatedCommand() *cobra.Command {
 asked for, and lists the tools that kist update would change. Nothing is changed.
 A toolchain that you installed by its exact version is never outdated. A channel
 that cannot be reached or trusted is left out with a warning; the exit code is then
-that of the gravest failure.`,
-		example: "kist outdated --exit-code",
+that of the worst failure.`,
+		example: "kist outdated\nkist outdated go\nkist outdated --exit-code --json",
 		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 100},
 		args:    between(0, 1000),
 		flags: func(f *pflag.FlagSet) {

@@ -120,10 +120,11 @@ func (a *app) publishListCommand() *cobra.Command {
 		long: `Lists the releases of the channel with their states: published; waiting, in a
 manifest that needs more signatures; draft, not signed yet; or removed from the
 draft but still published.`,
-		example: "kist publish list public/",
-		exits:   []int{0, 1, 2, 3, 4, 8},
-		args:    exactly(1),
-		local:   true,
+		example:   "kist publish list public/\nkist publish list public/ --json",
+		exits:     []int{0, 1, 2, 3, 4, 8},
+		exitMeans: map[int]string{3: "no such directory, file or release"},
+		args:      exactly(1),
+		local:     true,
 		run: func(_ context.Context, args []string) (result, error) {
 			return a.withPublished(args[0], func(d publish.Dir) (result, error) {
 				channel, list, err := d.List()
@@ -179,9 +180,10 @@ keys.toml, else those of publisher.asc. With --partial, for a mirror of some
 files, files may be missing.`,
 		example: `kist publish verify public/
 kist publish verify mirror/ --partial --key alice.asc --key bob.asc --threshold 2`,
-		exits: []int{0, 1, 2, 3, 4, 5, 8},
-		args:  exactly(1),
-		local: true,
+		exits:     []int{0, 1, 2, 3, 4, 5, 8},
+		exitMeans: map[int]string{3: "no such directory, file or release"},
+		args:      exactly(1),
+		local:     true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "public keys that users have, in `FILE` (repeatable)")
 			f.IntVar(&v.Threshold, "threshold", 1, "how many of them must have signed: `N`")
@@ -240,10 +242,11 @@ func (a *app) publishPruneCommand() *cobra.Command {
 		long: `Removes the files below DIR/blobs that neither the published manifest nor a draft
 or waiting one names. Only a file in a directory named after its digest is
 removed; other files that no manifest names are kept and listed (exit 10).`,
-		example: "kist publish prune public/",
-		exits:   []int{0, 1, 2, 3, 4, 8, 10},
-		args:    exactly(1),
-		changes: true,
+		example:   "kist publish prune public/ -n\nkist publish prune public/",
+		exits:     []int{0, 1, 2, 3, 4, 8, 10},
+		exitMeans: map[int]string{3: "no such directory, file or release"},
+		args:      exactly(1),
+		changes:   true,
 		run: func(_ context.Context, args []string) (result, error) {
 			root, err := openRoot(args[0], false)
 			if err != nil {

@@ -33,9 +33,10 @@ sign".`,
 		example: `kist publish add public/ dist/zig-*.tar.xz --command zig --label stable
 kist publish add public/ zig.zip --version 0.14.0 --platform linux/amd64 --command zig
 kist publish add -n public/ dist/*`,
-		exits:   []int{0, 1, 2, 3, 4, 8},
-		args:    between(1, 1<<20),
-		changes: true,
+		exits:     []int{0, 1, 2, 3, 4, 8},
+		exitMeans: map[int]string{3: "no such directory, file or release"},
+		args:      between(1, 1<<20),
+		changes:   true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&o.Tool, "tool", "", "`NAME` of the tool")
 			f.StringVar(&o.Version, "version", "", "version of the release: `V`")
@@ -153,10 +154,11 @@ func (a *app) publishRemoveCommand() *cobra.Command {
 		long: `Removes each release from the draft. Users get it until "kist publish sign" has
 published the rest; then "kist publish prune" removes the files that no release
 uses any more.`,
-		example: "kist publish remove public/ zig@0.13.0 zig@0.14.0",
-		exits:   []int{0, 1, 2, 3, 4, 8},
-		args:    between(2, 1<<20),
-		changes: true,
+		example:   "kist publish remove public/ zig@0.13.0 zig@0.14.0",
+		exits:     []int{0, 1, 2, 3, 4, 8},
+		exitMeans: map[int]string{3: "no such directory, file or release"},
+		args:      between(2, 1<<20),
+		changes:   true,
 		run: func(_ context.Context, args []string) (result, error) {
 			var releases [][2]string
 			r := publishRemoved{DryRun: a.flags.dryRun}
@@ -201,9 +203,10 @@ that are not given do not change. Nothing is published before "kist publish
 sign".`,
 		example: `kist publish edit public/ zig@0.14.0 --command bin/zig
 kist publish edit public/ zig@0.14.0 --label stable --label 0.14`,
-		exits:   []int{0, 1, 2, 3, 4, 8},
-		args:    exactly(2),
-		changes: true,
+		exits:     []int{0, 1, 2, 3, 4, 8},
+		exitMeans: map[int]string{3: "no such directory, file or release"},
+		args:      exactly(2),
+		changes:   true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&commands, "command", nil, "files that become commands: `PATTERN` (repeatable)")
 			f.StringArrayVar(&labels, "label", nil, "moving `NAME`, such as stable (repeatable)")

@@ -29,9 +29,10 @@ and the next signer runs this command with only --secret-key, or --unsigned-out
 and --attach. The same renews a document in force before it expires.`,
 		example: `kist publish keys public/ --key a.asc --key b.asc --threshold 2 --secret-key a.sec
 kist publish keys public/ --secret-key b.sec`,
-		exits:   []int{0, 1, 2, 3, 4, 8},
-		args:    exactly(1),
-		changes: true,
+		exits:     []int{0, 1, 2, 3, 4, 8},
+		exitMeans: map[int]string{3: "no such directory or file"},
+		args:      exactly(1),
+		changes:   true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&o.keys, "key", nil, "all public keys that sign from now on: `FILE` (repeatable)")
 			f.IntVar(&o.threshold, "threshold", 0, "how many of them must sign: `N`, 1 to 5")

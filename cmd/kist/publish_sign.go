@@ -93,9 +93,10 @@ A secret key file must have no passphrase.`,
 kist publish sign public/ --unsigned-out next.toml
 gpg --armor --detach-sign next.toml
 kist publish sign public/ --attach next.toml.asc`,
-		exits:   []int{0, 1, 2, 3, 4, 5, 8},
-		args:    exactly(1),
-		changes: true,
+		exits:     []int{0, 1, 2, 3, 4, 5, 8},
+		exitMeans: map[int]string{3: "no such directory or file"},
+		args:      exactly(1),
+		changes:   true,
 		flags: func(f *pflag.FlagSet) {
 			o.addFlags(f)
 			f.StringArrayVar(&keys, "key", nil, "public keys for --attach, in `FILE` (repeatable)")

@@ -22,7 +22,7 @@ func (a *app) runCommand() *cobra.Command {
 		long: `Replaces kist by CMD, in the environment of the toolchain: its commands first on
 PATH, and the variables it needs set, even if they are set already. TOOL without a
 version is the default, else the newest installed. The exit code is CMD's.`,
-		example: "kist run go@1.25 -- go version",
+		example: "kist run go@1.25 -- go test ./...\nkist run node@lts -- npm ci",
 		exits:   []int{2, 125, 126, 127},
 		args: func(cmd *cobra.Command, args []string) error {
 			if dash := cmd.ArgsLenAtDash(); dash != 1 || len(args) < 2 {

@@ -20,10 +20,11 @@ func (a *app) searchCommand() *cobra.Command {
 kist has cached a list of them, and a description. With WORD, only those with
 WORD in the name or the description. The network is not used; kist list
 --available TOOL asks a channel for all of its versions.`,
-		example: "kist search compiler",
-		exits:   []int{0, 2, 3, 8, 9},
-		args:    between(0, 1),
-		local:   true,
+		example:   "kist search\nkist search compiler",
+		exits:     []int{0, 2, 3, 8, 9},
+		exitMeans: map[int]string{3: "no tool matches"},
+		args:      between(0, 1),
+		local:     true,
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			return a.search(ctx, s, strings.Join(args, ""))
 		}),

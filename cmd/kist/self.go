@@ -20,7 +20,7 @@ func (a *app) selfCommand() *cobra.Command {
 made. The program itself is removed if it lies in the bin directory; otherwise
 its path is printed. Everything else is then as it was before kist. Files whose
 content does not show that they are kist's are kept and listed.`,
-			example: "kist self uninstall --dry-run",
+			example: "kist self uninstall --dry-run\nkist self uninstall",
 			exits:   []int{0, 1, 2, 7, 8, 9, 10},
 			args:    exactly(0),
 			changes: true,

@@ -30,11 +30,12 @@ file was verified. For an installed toolchain it comes from the receipt, otherwi
 from the manifest that kist last verified. With --evidence it names the files by
 which you can verify an installed release again, with any OpenPGP program. The
 network is not used.`,
-		example:  "kist show go",
-		exits:    []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
-		args:     exactly(1),
-		complete: completion.First(a.completeShown),
-		local:    true,
+		example:   "kist show go\nkist show go --evidence",
+		exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
+		exitMeans: map[int]string{3: "no such tool, or kist has not fetched its channel"},
+		args:      exactly(1),
+		complete:  completion.First(a.completeShown),
+		local:     true,
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&withFiles, "evidence", false, "name the stored files that prove it")
 		},

@@ -32,10 +32,11 @@ no network, no channel and no key. With --all it removes every toolchain.
 With -c and -t it removes only these components and targets: kist makes a new
 copy of the toolchain without them, from its own files, and replaces the old one.
 kist rollback returns to the old one.`,
-		example: "kist uninstall go@1.25.3\nkist uninstall rust -c clippy\nkist uninstall --all",
-		exits:   []int{0, 1, 2, 3, 7, 8, 9, 10},
-		args:    between(0, 1000),
-		changes: true,
+		example:   "kist uninstall go@1.25.3\nkist uninstall rust -c clippy\nkist uninstall --all",
+		exits:     []int{0, 1, 2, 3, 7, 8, 9, 10},
+		exitMeans: map[int]string{3: "not installed"},
+		args:      between(0, 1000),
+		changes:   true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVarP(&less.Components, "component", "c", nil, "only the optional component `NAME` of it (repeatable)")
 			f.StringArrayVarP(&less.Targets, "target", "t", nil, "only its support for building for `TRIPLE` (repeatable)")

@@ -30,8 +30,9 @@ is 1. With --evidence it also verifies every release again from the evidence
 stored with its receipt, by today's rules and keys. If that fails, for example
 because a key has been revoked, the exit code is 4. The receipt lists the files
 as they came out of the verified archive; the archive is not unpacked again.`,
-		example: "kist verify go",
-		exits:   []int{0, 1, 2, 3, 4, 8, 9},
+		example:   "kist verify\nkist verify go --evidence",
+		exits:     []int{0, 1, 2, 3, 4, 8, 9},
+		exitMeans: map[int]string{1: "failed, or a file differs from its receipt", 3: "not installed"},
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&prove, "evidence", false, "verify the stored evidence of each release again")
 		},

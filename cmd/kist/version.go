@@ -13,7 +13,7 @@ import (
 func (a *app) versionCommand() *cobra.Command {
 	return a.command(verb{
 		group: housekeeping, use: "version", short: "Print the version of kist",
-		example: "kist version --json",
+		example: "kist version\nkist version --json",
 		exits:   []int{0, 2},
 		args:    exactly(0),
 		run:     func(context.Context, []string) (result, error) { return kistVersion(), nil },

@@ -13,11 +13,12 @@ import (
 func (a *app) whichCommand() *cobra.Command {
 	return a.command(verb{
 		group: toolchains, use: "which CMD",
-		short:    "Print the real path behind a command",
-		example:  "kist which go",
-		exits:    []int{0, 2, 3, 8, 9},
-		args:     exactly(1),
-		complete: completion.First(a.completeCommands),
+		short:     "Print the real path behind a command",
+		example:   "kist which go\nkist which rustc --json",
+		exits:     []int{0, 2, 3, 8, 9},
+		exitMeans: map[int]string{3: "no installed tool has that command"},
+		args:      exactly(1),
+		complete:  completion.First(a.completeCommands),
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			path, r, err := s.Which(args[0])
 			if err != nil {
