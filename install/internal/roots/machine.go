@@ -35,8 +35,9 @@ func (n node) openToAll() bool { return n.mode&0o002 != 0 }
 func (n node) openToGroup() bool { return n.mode&0o020 != 0 }
 
 // cacheLstat makes m call lstat only once for each path: most of the five directories
-// have the same parents. The result is of one moment; directories that are opened later
-// are compared with it.
+// have the same parents. What is below a missing directory is missing too, even if another
+// process has made both meanwhile: a path must not exist in a directory that does not.
+// Directories that are opened later are compared with the result.
 func (m *machine) cacheLstat() {
 	type seen struct {
 		node node
@@ -44,12 +45,17 @@ func (m *machine) cacheLstat() {
 	}
 	look, known := m.lstat, map[string]seen{}
 	m.lstat = func(name string) (node, error) {
-		s, ok := known[name]
-		if !ok {
-			s.node, s.err = look(name)
-			known[name] = s
+		for at := name; ; at = filepath.Dir(at) {
+			if s, ok := known[at]; ok && (at == name || errors.Is(s.err, fs.ErrNotExist)) {
+				return s.node, s.err
+			}
+			if at == filepath.Dir(at) {
+				break
+			}
 		}
-		return s.node, s.err
+		n, err := look(name)
+		known[name] = seen{n, err}
+		return n, err
 	}
 }
 
