@@ -252,7 +252,7 @@ func (h *HTTP) open(caller context.Context, ref string, q question) (manifests.A
 	answer, err := h.follow(ctx, u, q)
 	if err != nil {
 		cancel(nil)
-		failed := unreachable(caller, ref, err)
+		failed := unreachable(caller, ref, explainLookup(err))
 		if isRetryable(err) {
 			dial, dialed := errors.AsType[*net.OpError](err)
 			failed = &retryError{err: failed, unconnected: dialed && dial.Op != "read" && dial.Op != "write"}
@@ -338,6 +338,26 @@ func (h *HTTP) send(ctx context.Context, u *url.URL, user *url.Userinfo, q quest
 		err = blameProxy(request, h.c.Proxy, err)
 	}
 	return answer, err
+}
+
+// A lookupError reports that a host has no address, without the address of the resolver
+// that was asked.
+type lookupError struct {
+	err    error
+	lookup *net.DNSError
+}
+
+func (e *lookupError) Error() string {
+	return fmt.Sprintf("could not resolve host %s: %s", e.lookup.Name, e.lookup.Err)
+}
+func (e *lookupError) Unwrap() error { return e.err }
+
+// explainLookup returns err, as a *lookupError if a host could not be resolved.
+func explainLookup(err error) error {
+	if lookup, ok := errors.AsType[*net.DNSError](err); ok && lookup.Name != "" {
+		return &lookupError{err, lookup}
+	}
+	return err
 }
 
 // refusal is an error that a retry cannot fix.

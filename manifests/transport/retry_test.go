@@ -280,3 +280,20 @@ func FuzzRetryAfter(f *testing.F) {
 		}
 	})
 }
+
+// TestLookupErrorsNameTheHost checks that a host that cannot be resolved is named once, and
+// that the error keeps its cause.
+func TestLookupErrorsNameTheHost(t *testing.T) {
+	cause := &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "go.dev", Server: "10.0.0.1:53", IsNotFound: true}}
+	err := explainLookup(cause)
+	if got, want := err.Error(), "could not resolve host go.dev: no such host"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if !errors.Is(err, cause) || isRetryable(err) {
+		t.Errorf("the cause is lost: %v", err)
+	}
+	other := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	if explainLookup(other) != error(other) {
+		t.Error("another error was changed")
+	}
+}
