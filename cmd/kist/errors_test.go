@@ -2,12 +2,8 @@ package main
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
-	"io/fs"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 )
 
@@ -15,15 +11,8 @@ import (
 // kind that is missing in the table, and the table has no kind that no error has.
 func TestKindsAreThoseOfTheErrors(t *testing.T) {
 	stated := map[string]bool{"space": true, "permission": true} // also of the system's errors: see kindOf
-	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
-		ast.Inspect(file, func(n ast.Node) bool {
+	for _, file := range sources(t) {
+		ast.Inspect(file.syntax, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.FuncDecl:
 				if n.Recv == nil && n.Name.Name == "ReadKind" || n.Recv != nil && n.Name.Name == "Kind" {
@@ -49,10 +38,6 @@ func TestKindsAreThoseOfTheErrors(t *testing.T) {
 			}
 			return true
 		})
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	known := map[string]bool{}
 	for _, k := range kinds() {

@@ -476,9 +476,9 @@ func stuckStage(t *testing.T, s site) {
 			o := h.exits(0, args...)
 			contains(t, o.stderr, "(?m)^warning: "+stage+" cannot be removed: .*(operation not permitted|permission denied); left alone$")
 		}
-		contains(t, h.exits(10, "uninstall", "--all", "--yes").stdout, "(?m)^kept "+stage+` \(cannot be removed: .*\)$`)
+		contains(t, h.exits(10, "uninstall", "--all", "--yes").stdout, "(?m)^Kept "+stage+` \(cannot be removed: .*\)$`)
 		h.must("install", "acme/hello")
-		contains(t, h.exits(10, "self", "uninstall", "--yes").stdout, "(?m)^kept "+stage+` \(cannot be removed: .*\)$`)
+		contains(t, h.exits(10, "self", "uninstall", "--yes").stdout, "(?m)^Kept "+stage+` \(cannot be removed: .*\)$`)
 		for _, dir := range []string{h.data("prefixes"), h.data("generations"), h.path(".config", "kist"), h.path(".cache", "kist"), h.path(".local", "state", "kist", "marks"), h.path(".local", "bin", "hello")} {
 			if _, err := os.Lstat(dir); err == nil {
 				t.Errorf("%s: %s is still there", test.why, dir)

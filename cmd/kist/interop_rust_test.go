@@ -45,7 +45,7 @@ func TestRust(t *testing.T) {
 	h.must("verify")
 
 	// The target goes again, without the mirror; the rest works on.
-	contains(t, h.must("uninstall", "mirror/rust", "-t", wasm), "^removed rust-std-"+wasm+" of mirror/rust@"+version)
+	contains(t, h.must("uninstall", "mirror/rust", "-t", wasm), "^Removed rust-std-"+wasm+" of mirror/rust@"+version)
 	if exists(t, filepath.Join(prefix, "lib", "rustlib", wasm)) {
 		t.Error("the target is still there")
 	}
