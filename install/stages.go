@@ -20,7 +20,7 @@ type Stages struct {
 type listedStage struct {
 	mu     sync.Mutex
 	revoke func() error
-	stop   func() // stops the child that fills the stage; nil: there is none
+	stop   func() // stops the child that fills the stage; nil if no child runs
 	over   bool
 }
 

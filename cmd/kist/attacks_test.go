@@ -50,8 +50,8 @@ func TestAttacks(t *testing.T) {
 	t.Log("\n" + table.String())
 }
 
-// attack is one way to attack a user who has the channel acme and hello 1.0 from it, with
-// the command that the user then runs.
+// attack is one attack, and the command that its victim runs. The victim has added the
+// channel acme and installed hello 1.0 from it.
 type attack struct {
 	class, how string
 	code       int
@@ -127,7 +127,7 @@ func (b *battle) must(args ...string) {
 	}
 }
 
-// add adds a channel with these keys, all of which must sign.
+// add adds a channel. Each of these keys must sign for it.
 func (b *battle) add(name, url string, keys ...*verifytest.Key) {
 	b.Helper()
 	b.must(append([]string{"channel", "add", name, url, "--threshold", fmt.Sprint(len(keys))}, b.keyFiles(keys...)...)...)

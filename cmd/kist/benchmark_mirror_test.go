@@ -3,6 +3,8 @@
 package main
 
 import (
+	"archive/tar"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -187,4 +189,21 @@ func packDir(t *testing.T, out io.Writer, parent, name string) {
 	cmd := exec.Command("sh", "-c", `tar --sort=name --owner=0 --group=0 -C "$1" -cf - "$2" | gzip -6 -n`, "sh", parent, name)
 	cmd.Stdout, cmd.Stderr = out, os.Stderr
 	must(t, cmd.Run())
+}
+
+// smallFiles writes n files of 4 kB, fifty in a directory.
+func smallFiles(t *testing.T, out io.Writer, n int) {
+	t.Helper()
+	content := bytes.Repeat([]byte("kist"), 1024)
+	w := tar.NewWriter(out)
+	file := func(name string, mode int64) {
+		must(t, w.WriteHeader(&tar.Header{Name: "many/" + name, Mode: mode, Size: int64(len(content))}))
+		_, err := w.Write(content)
+		must(t, err)
+	}
+	file("run", 0o755)
+	for i := range n {
+		file(fmt.Sprintf("%d/%d/%d", i/2500, i/50, i), 0o644)
+	}
+	must(t, w.Close())
 }

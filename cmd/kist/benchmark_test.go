@@ -3,9 +3,7 @@
 package main
 
 import (
-	"archive/tar"
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"flag"
 	"fmt"
@@ -481,21 +479,4 @@ func (b *benchmark) publishing() {
 		ratios = append(ratios, together.Seconds()/time.Since(start).Seconds())
 	}
 	b.report.row("500 files in one publish add: wall / 500 calls", median(ratios), 0.1)
-}
-
-// smallFiles writes n files of 4 kB, fifty in a directory.
-func smallFiles(t *testing.T, out io.Writer, n int) {
-	t.Helper()
-	content := bytes.Repeat([]byte("kist"), 1024)
-	w := tar.NewWriter(out)
-	file := func(name string, mode int64) {
-		must(t, w.WriteHeader(&tar.Header{Name: "many/" + name, Mode: mode, Size: int64(len(content))}))
-		_, err := w.Write(content)
-		must(t, err)
-	}
-	file("run", 0o755)
-	for i := range n {
-		file(fmt.Sprintf("%d/%d/%d", i/2500, i/50, i), 0o644)
-	}
-	must(t, w.Close())
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A key counts if it was valid when it signed and is valid at the given time. Real
-// signatures by real keys, some of which have expired since.
+// A key counts if it was valid when it signed and is valid at the given time. The keys and
+// signatures are real ones, and some of the keys have expired.
 func TestCheckSignatureAsksForATime(t *testing.T) {
 	const keyrings, data = "../../verify/keyrings", "../../verify/testdata"
 	node := filepath.Join(keyrings, "nodejs", "A363A499291CBBC940DD62E41F10027AF002F8B0.asc") // its subkey expired on 2025-06-01

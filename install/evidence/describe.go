@@ -34,8 +34,8 @@ type Key struct {
 	UserID  string             `json:"user_id,omitempty"`
 }
 
-// KeysOf returns the keys that signed the document that names r or, if no signed document
-// does, the keys any of which may have signed its files.
+// KeysOf returns the keys that signed the document that names r. If no signed document names
+// r, it returns the keys that may sign its files.
 func KeysOf(r manifests.Release) (keys []Key) {
 	if r.Evidence.Kind != "" {
 		return Signers(r.Evidence.Root())

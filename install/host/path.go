@@ -78,8 +78,8 @@ func sensitivity(name string) int {
 }
 
 // Find returns the path of the first command called name on PATH that kist did not
-// install, or "" if there is none. linked are the commands that kist linked into its
-// directory.
+// install, or "" if PATH has no such command. linked lists the commands that kist linked
+// into its own directory.
 func (p SearchPath) Find(name string, linked []string) string {
 	file := name
 	if runtime.GOOS == "windows" {

@@ -19,7 +19,7 @@ import (
 // directories are (notes.go).
 const notesFile = "places.json"
 
-// notes are the two notes; nil: there is none.
+// notes holds the note of each directory. A note is nil if its file does not exist.
 type notes struct{ data, state *note }
 
 func (r *Roots) readNotes() (n notes, err error) {

@@ -225,7 +225,7 @@ func TestOwnersAndModes(t *testing.T) {
 		{Data, "/home/ann/new/deep", ann, "ok"},
 		{Data, "/home/ann/open", ann, fmt.Sprintf(everyone, 0o777)},
 		{Data, "/home/ann/half", ann, fmt.Sprintf(everyone, 0o777)},
-		{Bin, "/home/ann/half", ann, "ok"}, // whose kist directory is none of its business
+		{Bin, "/home/ann/half", ann, "ok"}, // the kist directory in it does not matter
 		{Data, "/home/ann/sticky", ann, fmt.Sprintf(everyone, 0o777)},
 		{Data, "/tmp", rootUser, fmt.Sprintf(everyone, 0o777)},
 		{Data, "/tmp/x", ann, "ok"},

@@ -45,8 +45,8 @@ type Printer struct {
 	helpErr error // of writing help
 }
 
-// New returns a Printer for a process with the given streams, of which terminal tells
-// the kind. getenv reads the environment: TERM, NO_COLOR and CI.
+// New returns a Printer that writes to stdout and stderr. terminal says which of them are
+// terminals. getenv reads the environment: TERM, NO_COLOR and CI.
 func New(stdout, stderr io.Writer, terminal Terminal, getenv func(string) string, now func() time.Time) Printer {
 	return Printer{Color: "auto", stdout: stdout, stderr: stderr, terminal: terminal, getenv: getenv, now: now}
 }
