@@ -236,8 +236,8 @@ func forgedCertificate(ts *testscript.TestScript) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-func scriptStop(ts *testscript.TestScript, neg bool, args []string) {
-	scriptNeeds(ts, neg, args, 1, 1, "stop VAR")
+func scriptClose(ts *testscript.TestScript, neg bool, args []string) {
+	scriptNeeds(ts, neg, args, 1, 1, "close VAR")
 	s := ts.Value(scriptServers).(map[string]*httptest.Server)[args[0]]
 	if s == nil {
 		ts.Fatalf("nothing is served under %s", args[0])

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -97,6 +98,33 @@ func scriptFiles(t *testing.T) (files []string) {
 	return files
 }
 
+// TestScriptsRunToTheirEnd checks that no script ends early: by the builtin stop, which
+// takes precedence over a command of ours with that name, or by an unconditional skip.
+func TestScriptsRunToTheirEnd(t *testing.T) {
+	builtin := strings.Fields("cat cd chmod cmp cmpenv cp env exec exists grep kill mkdir mv rm skip stderr stdin stdout stop symlink ttyin ttyout unix2dos unquote wait")
+	for name := range scriptCommands() {
+		if slices.Contains(builtin, name) {
+			t.Errorf("%s is a builtin of testscript, so our command of that name is never run", name)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		script, _, _ := strings.Cut(string(data), "\n-- ")
+		for line := range strings.Lines(script) {
+			if word := strings.Fields(line); len(word) > 0 && (word[0] == "stop" || word[0] == "skip") {
+				t.Errorf("%s: %q ends the script", file, strings.TrimSpace(line))
+			}
+		}
+	}
+}
+
 type scriptCommand = func(ts *testscript.TestScript, neg bool, args []string)
 
 // scriptCommands returns the commands that scripts have in addition to testscript's.
@@ -130,8 +158,8 @@ func scriptCommands() map[string]scriptCommand {
 		"fill": scriptFill,
 		// serve VAR DIR [tls|forged|HOW]: serve DIR on the loopback interface, its URL in VAR; what is asked for goes to the file VAR.requests.
 		"serve": scriptServe,
-		// stop VAR: stop serving.
-		"stop": scriptStop,
+		// close VAR: stop serving. The builtin stop would end the script.
+		"close": scriptClose,
 		// flip FILE [OFFSET]: change one bit of it.
 		"flip": scriptFlip,
 		// snapshot NAME DIR: remember what is below DIR.
