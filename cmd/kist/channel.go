@@ -31,6 +31,9 @@ type shownChannel struct{ trust.Description }
 func (c shownChannel) text(p *term.Page) {
 	p.Line("%s", c.Name)
 	field(p, "url", c.URL)
+	for _, at := range c.Asked {
+		field(p, "asked at", at)
+	}
 	field(p, "format", c.Format)
 	switch {
 	case len(c.Tools) > 0:
@@ -62,6 +65,12 @@ func (c shownChannel) text(p *term.Page) {
 // originText writes one place that a built-in channel fetches from.
 func originText(p *term.Page, o trust.OriginShown) {
 	field(p, "origin", o.Name)
+	for _, at := range o.URLs {
+		field(p, "  url", at)
+	}
+	for _, at := range o.Asked {
+		field(p, "  asked at", at)
+	}
 	field(p, "  proof", o.Proof)
 	field(p, "  database", o.Database)
 	for _, suite := range o.Suites {

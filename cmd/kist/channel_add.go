@@ -12,6 +12,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
@@ -82,7 +83,7 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 		return nil, usage("channel add: %v", err)
 	}
 	if err == nil {
-		err = a.desk(nil).CheckKeys(ring)
+		err = a.desk(nil, &transport.Mirrored{}).CheckKeys(ring)
 	}
 	if err != nil {
 		return nil, err

@@ -9,15 +9,16 @@ import (
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
 )
 
-// desk returns the desk that binds channels for this command. state may be nil until
-// kist's directories are open.
-func (a *app) desk(state trust.State) *trust.Desk {
+// desk returns the desk that binds channels for this command, and asks them through t.
+// state may be nil until kist's directories are open.
+func (a *app) desk(state trust.State, t *transport.Mirrored) *trust.Desk {
 	return &trust.Desk{
-		State: state, Transport: a.Transport, Now: a.now,
+		State: state, Transport: t, Config: t.Config, Now: a.now,
 		Platform: a.Platform, Distro: a.Distro, Glibc: a.Glibc, GoProxy: a.GoProxy, AptSources: a.AptSources,
 		MachineRules: a.machineRules,
 		Offline:      a.flags.offline, CacheOnly: a.verb.local, DryRun: a.flags.dryRun,

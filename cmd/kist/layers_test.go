@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"verify/inflate", "manifests/rootfs", "manifests/internal/tomldoc"},
 	{"verify", "install/internal/private"},
 	{"manifests", "verify/keyrings", "verify/verifytest"},
-	{"manifests/debian/internal/assemble"},
+	{"manifests/debian/internal/assemble", "manifests/config"},
 	{"manifests/native", "manifests/rust", "manifests/internal/signedfiles", "manifests/debian", "manifests/gosum",
 		"manifests/system", "manifests/transport", "manifests/manifesttest", "install/record", "install/download"},
 	{"manifests/publish", "manifests/channels", "manifests/upstreams", "install/plan", "install/unpack", "install/internal/store"},
@@ -52,7 +52,8 @@ var edges = map[string][]string{
 	"manifests/debian/internal/assemble": {"manifests"},
 	"manifests/gosum":                    {"manifests", "verify"},
 	"manifests/system":                   {"manifests"},
-	"manifests/transport":                {"manifests", "manifests/rootfs", "verify"},
+	"manifests/config":                   {"manifests", "manifests/internal/tomldoc", "verify"},
+	"manifests/transport":                {"manifests", "manifests/config", "manifests/rootfs", "verify"},
 	"manifests/channels":                 {"manifests", "manifests/rootfs", "manifests/internal/tomldoc", "manifests/native", "verify"},
 	"manifests/manifesttest":             {"manifests", "verify", "verify/verifytest"},
 	"install/record":                     {"manifests", "verify"},
@@ -70,7 +71,7 @@ var edges = map[string][]string{
 	"install/internal/fetch":   {"install/download", "install/internal/private", "manifests/rootfs", "install/record", "install/unpack", "manifests", "verify"},
 
 	// trust imports neither install nor its records: both would be a way back up.
-	"manifests/trust": {"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/rust",
+	"manifests/trust": {"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
 
 	// install imports no source and no transport: both are handed in.
@@ -79,13 +80,13 @@ var edges = map[string][]string{
 	"install/evidence": {"install", "install/download", "install/record", "manifests", "manifests/channels", "manifests/debian", "manifests/native",
 		"manifests/trust", "manifests/upstreams", "verify"},
 	"install/trial": {"install", "install/plan", "install/record", "install/unpack", "manifests", "manifests/native", "manifests/publish", "verify"},
-	"install/host":  {"install", "manifests", "manifests/debian", "manifests/system"},
+	"install/host":  {"install", "manifests", "manifests/config", "manifests/debian", "manifests/system"},
 	"install/toolset": {"install", "install/host", "install/plan", "install/record", "manifests", "manifests/channels", "manifests/system",
 		"manifests/trust"},
 	"cmd/kist/internal/term":       {"install"},
 	"cmd/kist/internal/completion": {"cmd/kist/internal/term"},
 	"cmd/kist": {"cmd/kist/internal/completion", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial", "install/unpack",
-		"manifests", "manifests/channels", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
+		"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "verify/keyrings"},
 }
 

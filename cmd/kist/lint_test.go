@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -39,7 +40,7 @@ func TestLintSaysWhenAKeyExpires(t *testing.T) {
 		a.Color = "never"
 		if a.publishes() {
 			a.warnOfKeys(verify.Lint(ring, now))
-		} else if err := a.desk(nil).CheckKeys(ring); err != nil {
+		} else if err := a.desk(nil, &transport.Mirrored{}).CheckKeys(ring); err != nil {
 			t.Error(err)
 		}
 		if stderr.String() != test.want {

@@ -11,8 +11,8 @@ import (
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
-	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -67,10 +67,15 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 	if a.Dirs.Err != nil {
 		return nil, nil, a.Dirs.Err
 	}
+	c, err := a.Dirs.ReadConfig(a.Host)
+	if err != nil {
+		return nil, nil, err
+	}
+	from := a.transport(c)
 	i, err := install.Open(ctx, install.Options{
 		Dirs:      a.Dirs.Dirs,
 		Host:      a.Host,
-		Transport: a.artifacts(),
+		Transport: from,
 		Now:       a.now,
 		Version:   kistVersion().Version,
 		Random:    rand.Reader,
@@ -103,7 +108,7 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 		a.Warn("%v", unmounted)
 	}
 	st, err := i.State()
-	s = &toolset.Set{Installer: i, Desk: a.desk(i), State: st, Warn: a.Warn, Detail: a.Detail}
+	s = &toolset.Set{Installer: i, Desk: a.desk(i, from), State: st, Warn: a.Warn, Detail: a.Detail}
 	if broken, ok := errors.AsType[*install.GenerationError](err); ok {
 		return s, broken, nil
 	}
@@ -143,11 +148,12 @@ func (a *app) orMissing(err error, lost []*install.MissingError) error {
 	return err
 }
 
-// artifacts returns the transport for files to install. With --offline it reads
-// only local files.
-func (a *app) artifacts() manifests.Transport {
+// transport returns the transport that fetches all bytes, by way of the mirrors of c. With
+// --offline it reads only local files.
+func (a *app) transport(c config.Config) *transport.Mirrored {
+	from := a.Transport
 	if a.flags.offline {
-		return transport.Offline{From: a.Transport}
+		from = transport.Offline{From: from}
 	}
-	return a.Transport
+	return &transport.Mirrored{From: from, Config: c, Detail: func(text string) { a.Detail("%s", text) }}
 }

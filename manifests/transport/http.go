@@ -309,6 +309,9 @@ func (h *HTTP) follow(ctx context.Context, u *url.URL, q question) (*http.Respon
 		case !sameOrigin(u, next):
 			user = nil // and stays so, even if a redirect leads back
 		}
+		if leavesRedirect(ctx, next.String()) {
+			return nil, &redirectError{next.String()}
+		}
 		u = next
 	}
 }
@@ -369,13 +372,14 @@ func (r refusal) Error() string { return string(r) }
 func isRetryable(err error) bool {
 	var (
 		refused refusal
+		leaves  *redirectError
 		status  *StatusError
 		host    *net.DNSError
 		cert    *tls.CertificateVerificationError
 		slow    net.Error
 	)
 	switch {
-	case errors.As(err, &refused), errors.As(err, &cert):
+	case errors.As(err, &refused), errors.As(err, &leaves), errors.As(err, &cert):
 		return false
 	case errors.As(err, &status):
 		return isTransient(status.Code)

@@ -16,7 +16,8 @@ import (
 type Description struct {
 	Name      string         `json:"name"`
 	Builtin   bool           `json:"builtin,omitempty"`
-	URL       string         `json:"url,omitempty"` // without user, password and query
+	URL       string         `json:"url,omitempty"`   // without user, password and query
+	Asked     []string       `json:"asked,omitempty"` // where kist asks instead of only at URL: its mirrors, in order
 	Format    string         `json:"format"`
 	Threshold int            `json:"threshold,omitempty"`
 	Tools     []string       `json:"tools"` // granted patterns; empty: every name that is not built in
@@ -47,6 +48,8 @@ type KeyShown struct {
 // proved.
 type OriginShown struct {
 	Name      string     `json:"name"`
+	URLs      []string   `json:"urls,omitempty"`  // the beginnings of its URLs
+	Asked     []string   `json:"asked,omitempty"` // where kist asks instead of only there: its mirrors, in order
 	Proof     string     `json:"proof"`
 	Threshold int        `json:"threshold,omitempty"`
 	Keys      []KeyShown `json:"keys,omitempty"`
@@ -110,6 +113,7 @@ func (d *Desk) DescribeProved(p Proved) Description {
 // describeAdded describes a channel that the user added.
 func (d *Desk) describeAdded(c channels.Channel) Description {
 	shown := describeSettings(c)
+	shown.Asked = d.Config.Asked(c.Redacted())
 	b, err := d.Bind(c)
 	var mark verify.Mark
 	if err == nil {
@@ -187,14 +191,18 @@ func (d *Desk) describeBuiltin(name string) Description {
 	u, _ := upstreams.Lookup(name)
 	shown := Description{Name: name, Builtin: true, Format: "built in", Tools: u.Tools()}
 	for _, o := range u.Origins {
-		one := OriginShown{Name: o.Name, Proof: proofOf(o), Threshold: o.Threshold, Database: o.ChecksumDB}
+		one := OriginShown{Name: o.Name, URLs: o.URLs(), Proof: proofOf(o), Threshold: o.Threshold, Database: o.ChecksumDB}
 		if o.Debian != nil {
 			for _, suite := range o.Debian.Mirror(d.Platform.Arch, d.AptSources()) {
 				one.Suites = append(one.Suites, suite.URL())
+				one.Asked = append(one.Asked, d.Config.Asked(suite.URL())...)
 			}
 			if len(one.Suites) == 0 {
 				shown.Problem = "the apt sources of this machine name no mirror that has it"
 			}
+		}
+		for _, at := range one.URLs {
+			one.Asked = append(one.Asked, d.Config.Asked(at)...)
 		}
 		if ring, err := keyrings.Lookup(o.Keyring); o.Keyring != "" && err == nil {
 			if newer, err := d.Renewed(ring); err != nil {

@@ -96,7 +96,7 @@ func (d *Desk) documents(b Binding, q manifests.Request) (t manifests.Transport,
 	nothing := func() error { return nil }
 	if d.Offline {
 		t, err := d.replay(b, q)
-		return transport.Mux{"https": t, "http": t, "file": d.Transport}, nothing, err
+		return transport.Fallback{From: d.Transport, Then: t}, nothing, err
 	}
 	if d.DryRun {
 		return d.Transport, nothing, nil

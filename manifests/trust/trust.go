@@ -22,6 +22,7 @@ import (
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/verify"
 )
@@ -30,7 +31,8 @@ import (
 // it first needs them. A Desk must not be copied.
 type Desk struct {
 	State     State
-	Transport manifests.Transport
+	Transport manifests.Transport // with Offline, manifests.ErrOffline for what needs the network
+	Config    config.Config       // the mirrors that Transport asks, to describe them
 	Now       time.Time
 
 	Platform manifests.Platform

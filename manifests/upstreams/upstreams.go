@@ -47,6 +47,18 @@ type Origin struct {
 	ChecksumDB string // the verifier key of the database that proves Go modules
 }
 
+// URLs returns where o is: the beginnings of its URLs, or the URLs themselves. It is empty
+// for a distribution, whose mirrors apt's sources name, and for module proxies.
+func (o Origin) URLs() []string {
+	switch {
+	case o.Rust != "":
+		return []string{o.Rust}
+	case o.Site != nil:
+		return o.Site().Beginnings()
+	}
+	return nil
+}
+
 // Machine describes the machine to the sources of the table.
 type Machine struct {
 	// GoProxies are the module proxies configured in the machine's own Go; see

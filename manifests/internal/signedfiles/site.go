@@ -49,6 +49,24 @@ type Site struct {
 	Layouts map[string]Layout // by operating system; "" is every other
 }
 
+// Beginnings returns the beginnings of all URLs of s, up to what a template decides: Base
+// first, then those of templates on other hosts.
+func (s Site) Beginnings() []string {
+	all := []string{s.Base}
+	templates := []string{s.Index, s.File, s.Signature}
+	for _, l := range s.Lists {
+		templates = append(templates, l.Name)
+	}
+	for _, t := range templates {
+		start, _, _ := strings.Cut(t, "{")
+		start = start[:strings.LastIndex(start, "/")+1]
+		if strings.Contains(start, "://") && !slices.Contains(all, start) {
+			all = append(all, start)
+		}
+	}
+	return all
+}
+
 // A List is one form in which a version's list is published.
 type List struct {
 	Name      string // URL template

@@ -1,0 +1,27 @@
+//go:build !windows
+
+package host
+
+import (
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/kist-tools/kist/install"
+)
+
+// changeableByOthers says why others than user and root can change a file, or "".
+func changeableByOthers(info fs.FileInfo, user install.Host) string {
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !ok:
+		return ""
+	case owner.Uid != 0 && int(owner.Uid) != user.EUID:
+		return fmt.Sprintf("it belongs to user %d", owner.Uid)
+	case info.Mode().Perm()&0o002 != 0:
+		return "it is writable for everyone"
+	case info.Mode().Perm()&0o020 != 0 && owner.Gid != 0 && int(owner.Gid) != user.PrivateGroup:
+		return fmt.Sprintf("it is writable for group %d", owner.Gid)
+	}
+	return ""
+}

@@ -1,0 +1,10 @@
+package host
+
+import (
+	"io/fs"
+
+	"github.com/kist-tools/kist/install"
+)
+
+// changeableByOthers returns "": access lists of Windows are not read.
+func changeableByOthers(fs.FileInfo, install.Host) string { return "" }
