@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -48,7 +49,7 @@ func run(ctx context.Context, env Env) (code int) {
 	a := &app{Env: env, Printer: env.printer(), now: env.Now()}
 	defer func() {
 		if p := recover(); p != nil {
-			code = a.finish(&internalError{fmt.Sprint(p), string(debug.Stack())})
+			code = a.finish(&failure.InternalError{What: fmt.Sprint(p), Stack: string(debug.Stack())})
 		}
 	}()
 	root := a.root()
@@ -64,7 +65,7 @@ func run(ctx context.Context, env Env) (code int) {
 		a.Warn("waiting %s, as the server of %s asks", transport.FormatWait(wait), ref)
 	}))
 	if err != nil && ctx.Err() != nil {
-		err = &interruptedError{err}
+		err = &failure.InterruptedError{Err: err}
 	}
 	return a.finish(err)
 }
@@ -132,7 +133,7 @@ a system directory.`,
 			}
 			if len(args) > 0 {
 				e := unknownVerb(cmd, args[0])
-				e.Try = a.tryInstead(args[0], args[1:])
+				e.Try = a.failureContext().TryInstead(args[0], args[1:])
 				return e
 			}
 			if a.JSON {
@@ -314,8 +315,8 @@ func (a *app) checkFlags() error {
 	return usage("--color %s: want auto, always or never", a.Color)
 }
 
-func unknownVerb(cmd *cobra.Command, name string) *unknownVerbError {
-	return &unknownVerbError{Parent: cmd.CommandPath(), Verb: name, Near: manifests.Near(name, verbs(cmd))}
+func unknownVerb(cmd *cobra.Command, name string) *failure.UnknownVerbError {
+	return &failure.UnknownVerbError{Parent: cmd.CommandPath(), Verb: name, Near: manifests.Near(name, verbs(cmd))}
 }
 
 // verbs lists the names of cmd's visible children.
@@ -345,30 +346,4 @@ func between(low, high int) cobra.PositionalArgs {
 func exactly(n int) cobra.PositionalArgs { return between(n, n) }
 
 // usage returns an error about a wrong command line.
-func usage(format string, args ...any) error {
-	return &plainError{"usage", fmt.Sprintf(format, args...)}
-}
-
-// An unknownVerbError reports a verb that does not exist.
-type unknownVerbError struct {
-	Parent, Verb string
-	Near         []string
-	Try          string // the command line that was probably meant
-}
-
-func (e *unknownVerbError) Error() string { return fmt.Sprintf("%s has no verb %q", e.Parent, e.Verb) }
-func (*unknownVerbError) Kind() string    { return "usage" }
-
-// An internalError is a panic: a bug in kist.
-type internalError struct{ what, stack string }
-
-func (e *internalError) Error() string { return "internal error: " + e.what }
-func (*internalError) Kind() string    { return "internal" }
-
-// An interruptedError reports that the user interrupted the work.
-type interruptedError struct{ err error }
-
-func (e *interruptedError) Error() string { return "interrupted" }
-func (*interruptedError) Kind() string    { return "interrupted" }
-
-func (e *interruptedError) Unwrap() error { return e.err }
+func usage(format string, args ...any) error { return failure.Usage(format, args...) }

@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/plan"
@@ -51,7 +51,7 @@ func (a *app) addChange(ctx context.Context, s *toolset.Set, c plan.Change, alre
 			*r = was
 			return false, err
 		}
-		return true, kept(r.Kept, true)
+		return true, failure.Kept(r.Kept, true)
 	case p.Empty():
 		_, err = s.Apply(ctx, p) // only cleans up what a crash may have left
 	default:
@@ -61,7 +61,7 @@ func (a *app) addChange(ctx context.Context, s *toolset.Set, c plan.Change, alre
 		}
 	}
 	a.noteDefaults(r, s, c, already)
-	return true, cmp.Or(err, kept(r.Kept, false))
+	return true, cmp.Or(err, failure.Kept(r.Kept, false))
 }
 
 // foresee adds to r what p would do.
@@ -176,29 +176,3 @@ func foreseenPackages(r manifests.Release) (list []foreseenPackage) {
 	}
 	return list
 }
-
-// A keptError reports that a removal left, or would leave, changed files in place.
-type keptError struct {
-	Kept   []install.Drift
-	DryRun bool
-}
-
-// kept returns a *keptError about drifts, or nil if there are none.
-func kept(drifts []install.Drift, dryRun bool) error {
-	if len(drifts) == 0 {
-		return nil
-	}
-	return &keptError{drifts, dryRun}
-}
-
-func (e *keptError) Error() string {
-	one, several := "was", "were"
-	if e.DryRun {
-		one, several = "would be", "would be"
-	}
-	if len(e.Kept) == 1 {
-		return fmt.Sprintf("1 path %s kept: %s", one, e.Kept[0].Reason)
-	}
-	return fmt.Sprintf("%d paths %s kept", len(e.Kept), several)
-}
-func (*keptError) Kind() string { return "kept" }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/toolset"
@@ -267,5 +268,5 @@ func (a *app) channelRemove(ctx context.Context, s *toolset.Set, name string) (r
 		left, err = s.DropMark(ctx, name)
 	}
 	r.Kept = append(r.Kept, left...)
-	return r, cmp.Or(err, kept(r.Kept, a.flags.dryRun))
+	return r, cmp.Or(err, failure.Kept(r.Kept, a.flags.dryRun))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/transport"
@@ -106,15 +107,5 @@ func keysIn(paths []string) func() (*verify.Keyring, error) {
 	if len(paths) == 0 {
 		return nil
 	}
-	return func() (*verify.Keyring, error) {
-		files, err := readFiles(paths, channels.MaxKey)
-		if err != nil {
-			return nil, err
-		}
-		ring, err := verify.OpenKeyring(files...)
-		if err != nil {
-			return nil, &keyFileError{Paths: paths, Err: err}
-		}
-		return ring, nil
-	}
+	return func() (*verify.Keyring, error) { return namedfiles.PublicKeys(paths, channels.MaxKey) }
 }

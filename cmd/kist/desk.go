@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/channels"
@@ -34,8 +35,8 @@ func (a *app) machineRules() ([]channels.Rules, error) {
 		return nil, nil
 	}
 	file := filepath.Join(a.Dirs.Machine, channels.RulesFile)
-	data, err := readFile(file, channels.MaxRules)
-	if _, missing := errors.AsType[*missingFileError](err); missing {
+	data, err := namedfiles.Read(file, channels.MaxRules)
+	if _, missing := errors.AsType[*namedfiles.MissingError](err); missing {
 		return nil, nil
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
@@ -99,6 +100,6 @@ func (a *app) ensure(ctx context.Context, s *toolset.Set, d trust.Demand, places
 // absent reports whether err only means that a place lacks the tool or cannot be
 // reached.
 func absent(err error) bool {
-	v := kindOf(err).verdict
-	return v == lacking || v == unreachable
+	v := failure.KindOf(err).Verdict
+	return v == failure.Lacking || v == failure.Unreachable
 }

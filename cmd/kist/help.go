@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 )
 
@@ -43,7 +44,7 @@ func usageOf(cmd *cobra.Command) error {
 	if codes := exitsOf(cmd); len(codes) > 0 {
 		b.WriteString("\n\nExit codes")
 		for _, e := range codes {
-			fmt.Fprintf(&b, "\n  %-4d %s", e.code, e.means)
+			fmt.Fprintf(&b, "\n  %-4d %s", e.Code, e.Means)
 		}
 	}
 	if cmd.HasParent() {
@@ -74,10 +75,10 @@ func trimRight(s string) string { return strings.TrimRightFunc(s, unicode.IsSpac
 const exitAnnotation = "exit "
 
 // exitsOf returns the exit codes of a verb, none for kist itself and a family of verbs.
-func exitsOf(cmd *cobra.Command) (codes []exit) {
-	for _, e := range exits() {
-		if means, ok := cmd.Annotations[exitAnnotation+strconv.Itoa(e.code)]; ok {
-			codes = append(codes, exit{e.code, cmp.Or(means, e.means)})
+func exitsOf(cmd *cobra.Command) (codes []failure.Exit) {
+	for _, e := range failure.Exits() {
+		if means, ok := cmd.Annotations[exitAnnotation+strconv.Itoa(e.Code)]; ok {
+			codes = append(codes, failure.Exit{Code: e.Code, Means: cmp.Or(means, e.Means)})
 		}
 	}
 	return codes

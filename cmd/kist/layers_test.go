@@ -30,7 +30,8 @@ var layers = [][]string{
 	{"manifests/trust"},
 	{"install"},
 	{"install/evidence", "install/host", "install/trial", "cmd/kist/internal/term"},
-	{"install/toolset", "cmd/kist/internal/completion"},
+	{"install/toolset", "cmd/kist/internal/completion", "cmd/kist/internal/namedfiles"},
+	{"cmd/kist/internal/failure"},
 	{"cmd/kist"},
 }
 
@@ -85,7 +86,12 @@ var edges = map[string][]string{
 		"manifests/trust"},
 	"cmd/kist/internal/term":       {"install"},
 	"cmd/kist/internal/completion": {"cmd/kist/internal/term"},
-	"cmd/kist": {"cmd/kist/internal/completion", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial", "install/unpack",
+	"cmd/kist/internal/namedfiles": {"install", "install/host", "manifests", "manifests/rust", "verify"},
+	"cmd/kist/internal/failure": {"cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/download", "install/evidence",
+		"install/host", "install/plan", "install/toolset", "install/trial", "install/unpack", "manifests", "manifests/channels", "manifests/config", "manifests/debian",
+		"manifests/gosum", "manifests/publish", "manifests/rust", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams",
+		"verify"},
+	"cmd/kist": {"cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial", "install/unpack",
 		"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "verify/keyrings"},
 }
@@ -116,17 +122,17 @@ var outsiders = map[string][]string{
 // ownsRoot are the files that touch the file system by path, and why; every
 // other goes through an *os.Root that it was given.
 var ownsRoot = map[string]string{
-	"install/internal/roots/open.go":            "opens the directories that were checked: the handle is the only way in",
-	"install/internal/roots/pair.go":            "looks whether another directory is kist's",
-	"install/internal/roots/mounts_linux.go":    "reads the mount table",
-	"install/internal/roots/machine_unix.go":    "checks the directories",
-	"install/internal/roots/machine_windows.go": "checks the directories",
-	"install/memory_linux.go":                   "reads how much memory there is",
-	"install/internal/sandbox/child_linux.go":   "opens the directory that it was handed",
-	"install/internal/sandbox/wall_linux.go":    "reads what the process has open, and how large it is",
-	"install/host/machine.go":                   "opens the machine's root directory, to read what it is",
-	"manifests/transport/dir.go":                "serves file URLs",
-	"cmd/kist/named_files.go":                   "opens files that are named on the command line",
+	"install/internal/roots/open.go":             "opens the directories that were checked: the handle is the only way in",
+	"install/internal/roots/pair.go":             "looks whether another directory is kist's",
+	"install/internal/roots/mounts_linux.go":     "reads the mount table",
+	"install/internal/roots/machine_unix.go":     "checks the directories",
+	"install/internal/roots/machine_windows.go":  "checks the directories",
+	"install/memory_linux.go":                    "reads how much memory there is",
+	"install/internal/sandbox/child_linux.go":    "opens the directory that it was handed",
+	"install/internal/sandbox/wall_linux.go":     "reads what the process has open, and how large it is",
+	"install/host/machine.go":                    "opens the machine's root directory, to read what it is",
+	"manifests/transport/dir.go":                 "serves file URLs",
+	"cmd/kist/internal/namedfiles/namedfiles.go": "opens files that are named on the command line",
 }
 
 // removesAll are the files that may call a method named RemoveAll, and why.

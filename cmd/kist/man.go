@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/plan"
 )
@@ -61,11 +63,11 @@ const manMark = `.\" Written by kist man.` + "\n"
 func (a *app) writeManPages(dir string) (result, error) {
 	pages := manPages(a.now)
 	r := manResult{DryRun: a.flags.dryRun, Dir: dir, Pages: slices.Sorted(maps.Keys(pages))}
-	root, err := openRoot(dir, false)
-	if _, missing := errors.AsType[*missingFileError](err); missing && a.flags.dryRun {
+	root, err := namedfiles.OpenRoot(dir, false)
+	if _, missing := errors.AsType[*namedfiles.MissingError](err); missing && a.flags.dryRun {
 		return r, nil
 	} else if missing {
-		root, err = openRoot(dir, true)
+		root, err = namedfiles.OpenRoot(dir, true)
 	}
 	if err != nil {
 		return nil, err
@@ -175,13 +177,13 @@ func manPage(cmd *cobra.Command, now time.Time) []byte {
 	}
 	codes := exitsOf(cmd)
 	if !cmd.HasParent() {
-		codes = exits()
+		codes = failure.Exits()
 	}
 	if len(codes) > 0 {
 		b.WriteString(".SH EXIT STATUS\n")
 	}
 	for _, e := range codes {
-		fmt.Fprintf(&b, ".TP\n\\fB%d\\fR\n%s\n", e.code, roff(e.means))
+		fmt.Fprintf(&b, ".TP\n\\fB%d\\fR\n%s\n", e.Code, roff(e.Means))
 	}
 	b.WriteString(".SH SEE ALSO\n")
 	var others []string

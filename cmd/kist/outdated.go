@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/toolset"
@@ -40,7 +41,7 @@ that of the worst failure.`,
 			case err != nil:
 				return r, err
 			case exitCode && len(r.Tools) > 0:
-				return r, &plainError{"outdated", term.Count(len(r.Tools), "toolchain") + " could be updated"}
+				return r, failure.New("outdated", term.Count(len(r.Tools), "toolchain")+" could be updated")
 			}
 			return r, nil
 		}),
@@ -107,5 +108,5 @@ func (a *app) outdated(ctx context.Context, s *toolset.Set, refs []trust.Ref) (*
 	case len(r.Failed)+len(lost) == 0:
 		a.Say("everything is up to date")
 	}
-	return r, a.orMissing(a.end(v, r.Failed, false), lost)
+	return r, a.orMissing(a.end(v, r.Failed), lost)
 }

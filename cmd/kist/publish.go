@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
@@ -33,7 +35,7 @@ step can also be done with a text editor and gpg.
 // withPublished calls run with the directory of a channel. For a dry run, that is a
 // temporary copy of the directory's state files, so that the same code runs on the copy.
 func (a *app) withPublished(dir string, run func(publish.Dir) (result, error)) (r result, err error) {
-	root, err := openRoot(dir, false)
+	root, err := namedfiles.OpenRoot(dir, false)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +44,7 @@ func (a *app) withPublished(dir string, run func(publish.Dir) (result, error)) (
 	if !a.flags.dryRun {
 		return run(d)
 	}
-	scratch, remove, err := a.scratchDir()
+	scratch, remove, err := namedfiles.Scratch(a.Stages)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +94,7 @@ func (a *app) publishInitCommand() *cobra.Command {
 			if trust.IsBuiltin(channel) || trust.IsBuiltinChannel(channel) {
 				return nil, &trust.BuiltinError{Name: channel}
 			}
-			root, err := openRoot(args[0], true)
+			root, err := namedfiles.OpenRoot(args[0], true)
 			if err != nil {
 				return nil, err
 			}
@@ -194,7 +196,7 @@ kist publish verify mirror/ --partial --key alice.asc --key bob.asc --threshold 
 				return nil, usage("publish verify: --threshold %d: want at least 1", v.Threshold)
 			}
 			return a.withPublished(args[0], func(d publish.Dir) (_ result, err error) {
-				if v.Keys, err = readFiles(keys, verify.MaxKeyring); err != nil {
+				if v.Keys, err = namedfiles.ReadAll(keys, verify.MaxKeyring); err != nil {
 					return nil, err
 				}
 				v.Now = a.now
@@ -248,14 +250,14 @@ removed; other files that no manifest names are kept and listed (exit 10).`,
 		args:      exactly(1),
 		changes:   true,
 		run: func(_ context.Context, args []string) (result, error) {
-			root, err := openRoot(args[0], false)
+			root, err := namedfiles.OpenRoot(args[0], false)
 			if err != nil {
 				return nil, err
 			}
 			defer root.Close()
 			done, err := publish.Dir{Root: root}.Prune(a.flags.dryRun)
 			if err == nil && len(done.Kept) > 0 {
-				err = &plainError{"kept", fmt.Sprintf("kept %s that no release names: not in a directory named after its digest", term.Count(len(done.Kept), "file"))}
+				err = failure.New("kept", fmt.Sprintf("kept %s that no release names: not in a directory named after its digest", term.Count(len(done.Kept), "file")))
 			}
 			return publishPruned{a.flags.dryRun, done}, err
 		},

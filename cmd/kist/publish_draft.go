@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"strconv"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/trial"
 	"github.com/kist-tools/kist/manifests"
@@ -18,7 +20,7 @@ import (
 )
 
 func (a *app) publishAddCommand() *cobra.Command {
-	o := trial.Files{Open: openFile}
+	o := trial.Files{Open: namedfiles.Open}
 	var witness string
 	return a.command(verb{
 		use:   "add DIR FILE… [--tool NAME] [--version V] [--platform OS/ARCH] [--command PATTERN…]",
@@ -102,7 +104,7 @@ func (a *app) publishAdd(ctx context.Context, d publish.Dir, files trial.Files) 
 
 // unpacker returns what unpacks a publisher's files, to try them.
 func (a *app) unpacker() trial.Unpacker {
-	return trial.Unpacker{Child: a.Child, Scratch: a.scratchDir}
+	return trial.Unpacker{Child: a.Child, Scratch: func() (*os.Root, func() error, error) { return namedfiles.Scratch(a.Stages) }}
 }
 
 // publishAdded is what publish add did.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests/publish"
@@ -99,7 +100,7 @@ func (o keysOptions) change() (c publish.KeysChange, err error) {
 		}
 		c.Revoke = append(c.Revoke, f)
 	}
-	c.Keys, err = readFiles(o.keys, verify.MaxKeyring)
+	c.Keys, err = namedfiles.ReadAll(o.keys, verify.MaxKeyring)
 	return c, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
@@ -51,19 +52,10 @@ func (s signing) stamp(now time.Time) publish.Stamp {
 // read reads the secret key or the signature that is named.
 func (s signing) read() (sig publish.Signature, err error) {
 	if s.attach != "" {
-		sig.Made, err = readFile(s.attach, manifests.MaxSignature)
+		sig.Made, err = namedfiles.Read(s.attach, manifests.MaxSignature)
 	}
-	if s.secret == "" || err != nil {
-		return sig, err
-	}
-	secret, err := readFile(s.secret, verify.MaxKeyring)
-	if err != nil {
-		return sig, err
-	}
-	sig.Key, err = verify.ReadSecretKey(secret)
-	clear(secret)
-	if err != nil {
-		err = &keyFileError{[]string{s.secret}, true, err}
+	if s.secret != "" && err == nil {
+		sig.Key, err = namedfiles.SecretKey(s.secret)
 	}
 	return sig, err
 }
@@ -74,7 +66,7 @@ func (a *app) writeUnsigned(file string, text []byte) error {
 	if a.flags.dryRun || file == "" {
 		return nil
 	}
-	return writeFile(file, text)
+	return namedfiles.Write(file, text)
 }
 
 func (a *app) publishSignCommand() *cobra.Command {
@@ -116,7 +108,7 @@ kist publish sign public/ --attach next.toml.asc`,
 			return a.withPublished(args[0], func(d publish.Dir) (result, error) {
 				sig, err := o.read()
 				if err == nil {
-					sig.Keys, err = readFiles(keys, verify.MaxKeyring)
+					sig.Keys, err = namedfiles.ReadAll(keys, verify.MaxKeyring)
 				}
 				if err != nil {
 					return nil, err

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 )
 
 var rewrite = flag.Bool("update", false, "write the generated parts of docs/cli.md")
@@ -69,8 +71,8 @@ func verbOf(cmd *cobra.Command) string { return strings.TrimPrefix(cmd.CommandPa
 func exitTable() string {
 	var b strings.Builder
 	b.WriteString("| code | meaning |\n| --- | --- |\n")
-	for _, e := range exits() {
-		fmt.Fprintf(&b, "| %d | %s |\n", e.code, e.means)
+	for _, e := range failure.Exits() {
+		fmt.Fprintf(&b, "| %d | %s |\n", e.Code, e.Means)
 	}
 	return b.String()
 }
@@ -79,10 +81,10 @@ func exitTable() string {
 func kindTable() string {
 	var b strings.Builder
 	b.WriteString("| code | kind | meaning |\n| --- | --- | --- |\n")
-	for _, e := range exits() {
-		for _, k := range kinds() {
-			if k.code == e.code {
-				fmt.Fprintf(&b, "| %d | `%s` | %s |\n", k.code, k.name, k.means)
+	for _, e := range failure.Exits() {
+		for _, k := range failure.Kinds() {
+			if k.Code == e.Code {
+				fmt.Fprintf(&b, "| %d | `%s` | %s |\n", k.Code, k.Name, k.Means)
 			}
 		}
 	}

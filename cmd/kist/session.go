@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
@@ -130,7 +131,7 @@ func (a *app) warnOfDamage(s *toolset.Set) {
 // to restore them.
 func (a *app) warnOfMissing(missing *install.MissingError) {
 	text := missing.Error()
-	if advice := putBack(missing); advice != "" {
+	if advice := failure.PutBack(missing); advice != "" {
 		text += "; " + advice
 	}
 	a.Warn("%s", text)

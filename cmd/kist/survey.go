@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/channels"
 )
@@ -19,27 +20,27 @@ func (a *app) survey(s *toolset.Set) *toolset.Survey {
 // or of the command line.
 func isOfChannel(err error) bool {
 	_, settings := errors.AsType[*channels.SettingsError](err)
-	return settings || kindOf(err).verdict != noVerdict
+	return settings || failure.KindOf(err).Verdict != failure.NoVerdict
 }
 
 // A failedChannel is a channel that was left out, and the reason.
 type failedChannel struct {
 	Channel string   `json:"channel"`
 	Tools   []string `json:"tools"` // that it should have provided
-	failure
+	failure.Failure
 }
 
 // failed describes the channels that v left out.
 func (a *app) failed(v *toolset.Survey) (list []failedChannel) {
 	for _, l := range v.LeftOut {
-		list = append(list, failedChannel{l.Channel, l.Tools, *a.explain(l.Err)})
+		list = append(list, failedChannel{l.Channel, l.Tools, *failure.Explain(l.Err, a.failureContext())})
 	}
 	return list
 }
 
 // end returns a *channelsError if v left any channel out, and warns of all but the one
-// with the gravest error. changed reports that tools of other channels were updated.
-func (a *app) end(v *toolset.Survey, failed []failedChannel, changed bool) error {
+// with the gravest error.
+func (a *app) end(v *toolset.Survey, failed []failedChannel) error {
 	if len(failed) == 0 {
 		return nil
 	}
@@ -54,7 +55,7 @@ func (a *app) end(v *toolset.Survey, failed []failedChannel, changed bool) error
 			a.Warn("%s", leftOut(f.Channel, f.Message))
 		}
 	}
-	e := &channelsError{Failed: failed, Changed: changed, gravest: v.LeftOut[worst].Err}
+	e := &channelsError{Failed: failed, gravest: v.LeftOut[worst].Err}
 	if len(v.Asked) > 1 {
 		e.channel = failed[worst].Channel
 	}
@@ -63,13 +64,12 @@ func (a *app) end(v *toolset.Survey, failed []failedChannel, changed bool) error
 
 // gravity returns how serious err is: failed verification, expired metadata, no network,
 // anything else.
-func gravity(err error) channelVerdict { return max(kindOf(err).verdict, lacking) }
+func gravity(err error) failure.Verdict { return max(failure.KindOf(err).Verdict, failure.Lacking) }
 
 // A channelsError reports that some channels were left out. It wraps the gravest of
 // their errors.
 type channelsError struct {
-	Failed  []failedChannel
-	Changed bool // tools of other channels were updated
+	Failed []failedChannel
 
 	channel string // of gravest; empty: no other channel was asked
 	gravest error

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -99,7 +100,7 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 	if err == nil && len(r.Removed) == 0 && !r.DryRun {
 		a.Say("nothing was installed")
 	}
-	return r, cmp.Or(err, kept(r.Kept, r.DryRun))
+	return r, cmp.Or(err, failure.Kept(r.Kept, r.DryRun))
 }
 
 // removeAll removes every toolchain, after the user has confirmed the question, and with
@@ -164,7 +165,7 @@ func (a *app) confirm(ctx context.Context, format string, args ...any) error {
 	}
 	yes, err := a.Confirm(ctx, a.Stdin, format, args...)
 	if err == nil && !yes {
-		err = &plainError{"declined", "not confirmed; nothing was changed"}
+		err = failure.New("declined", "not confirmed; nothing was changed")
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
@@ -109,22 +110,21 @@ func (a *app) update(ctx context.Context, s *toolset.Set, refs []trust.Ref) (res
 	}
 	err = a.apply(ctx, v, updates, &r)
 	_, unfinished := errors.AsType[*install.UnfinishedError](err)
-	_, kept := errors.AsType[*keptError](err)
+	_, kept := errors.AsType[*failure.KeptError](err)
 	r.Failed = a.failed(v)
-	changed := len(r.Updated) > 0 && !a.flags.dryRun
+	a.changed = len(r.Updated) > 0 && !a.flags.dryRun
 	switch {
 	case err == nil, unfinished, kept:
-	case changed: // some channels were updated before a failure of this machine
-		return r, &channelsError{Failed: r.Failed, Changed: true, gravest: err}
+	case a.changed: // some channels were updated before a failure of this machine
+		return r, &channelsError{Failed: r.Failed, gravest: err}
 	default:
 		return nil, err
 	}
-	skipped := a.end(v, r.Failed, changed)
+	skipped := a.end(v, r.Failed)
 	if skipped != nil && unfinished { // the hint of err matters more
 		a.Warn("%v", skipped)
 		skipped = nil
 	}
-	a.changed = changed
 	return r, a.orMissing(cmp.Or(skipped, err), lost)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/evidence"
@@ -107,17 +108,6 @@ func (r *provedAgain) text(p *term.Page) {
 	}
 }
 
-// A driftError reports that installed files differ from their receipts.
-type driftError struct{ Releases []string }
-
-func (e *driftError) Error() string {
-	if len(e.Releases) == 1 {
-		return e.Releases[0] + " is not as it was installed"
-	}
-	return fmt.Sprintf("%d toolchains are not as they were installed", len(e.Releases))
-}
-func (*driftError) Kind() string { return "drift" }
-
 func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []record.Head, prove bool) (result, error) {
 	r := verifyResult{Checked: []checkedRelease{}}
 	var changed []string
@@ -152,7 +142,7 @@ func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []recor
 		return r, unproved
 	}
 	if len(changed) > 0 {
-		return r, &driftError{changed}
+		return r, &failure.DriftError{Releases: changed}
 	}
 	return r, nil
 }
