@@ -42,7 +42,7 @@ type app struct {
 }
 
 // A result is the output of a verb: text for people, or the value itself as JSON.
-type result interface{ text(*term.Page) }
+type result interface{ Render(*term.Page) }
 
 // run executes the command line env.Args and returns the exit code.
 func run(ctx context.Context, env Env) (code int) {

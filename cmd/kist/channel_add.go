@@ -62,7 +62,7 @@ type channelAdded struct {
 	Unchanged bool `json:"unchanged,omitempty"` // the same channel existed already
 }
 
-func (r channelAdded) text(p *term.Page) {
+func (r channelAdded) Render(p *term.Page) {
 	switch {
 	case r.Unchanged:
 		p.Line("channel %s already exists; nothing was changed", r.Name)
@@ -71,7 +71,7 @@ func (r channelAdded) text(p *term.Page) {
 	default:
 		p.Line("added channel %s", r.Name)
 	}
-	r.shownChannel.text(p)
+	r.shownChannel.Render(p)
 }
 
 func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, keyFiles []string) (result, error) {

@@ -47,7 +47,7 @@ type channelRefreshed struct {
 	NewsSeen bool `json:"newer_manifest,omitempty"`
 }
 
-func (r channelRefreshed) text(p *term.Page) {
+func (r channelRefreshed) Render(p *term.Page) {
 	if r.Renewed {
 		p.Line("the mark of channel %s was lost or damaged; it was recreated from the manifest just proved", r.Name)
 	}
@@ -62,5 +62,5 @@ func (r channelRefreshed) text(p *term.Page) {
 	default:
 		p.Line("the manifest of channel %s has not changed", r.Name)
 	}
-	r.shownChannel.text(p)
+	r.shownChannel.Render(p)
 }

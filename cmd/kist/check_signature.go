@@ -11,6 +11,7 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -73,16 +74,16 @@ type signatureResult struct {
 	Evidence verify.Evidence `json:"evidence"`
 }
 
-func (r signatureResult) text(p *term.Page) {
+func (r signatureResult) Render(p *term.Page) {
 	p.Line("%s: signed", r.File)
 	if !r.Evidence.Digest.IsZero() {
-		field(p, "digest", r.Evidence.Digest.String())
+		p.Field("digest", r.Evidence.Digest.String())
 	}
 	for _, s := range r.Evidence.Signers {
-		signerText(p, s)
+		prooftext.WriteSigner(p, s)
 	}
 	for _, note := range r.Evidence.Notes {
-		field(p, "note", note)
+		p.Field("note", note)
 	}
 }
 

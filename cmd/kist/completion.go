@@ -59,7 +59,7 @@ kist completion fish | source     # in ~/.config/fish/config.fish`,
 // scriptResult is text for a shell.
 type scriptResult string
 
-func (r scriptResult) text(p *term.Page) { p.Raw(string(r)) }
+func (r scriptResult) Render(p *term.Page) { p.Raw(string(r)) }
 
 // Completion reads only what is on this machine and never uses the network. On an
 // error it offers less.

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
@@ -65,12 +66,12 @@ CHANNEL/TOOL only that channel's.`,
 type ensureResult struct {
 	toolset.Found
 	// Change tells what was installed, or with --dry-run would be.
-	Change *changeResult `json:"change,omitempty"`
+	Change *change.Result `json:"change,omitempty"`
 }
 
-func (r ensureResult) text(p *term.Page) {
+func (r ensureResult) Render(p *term.Page) {
 	if r.Change != nil {
-		r.Change.text(p)
+		r.Change.Render(p)
 	}
 	if r.Path != "" {
 		p.Line("%s %s · channel %s · %s", r.Tool, r.Version, r.Channel, r.Path)
@@ -82,9 +83,9 @@ func (a *app) ensure(ctx context.Context, s *toolset.Set, d trust.Demand, places
 	search := toolset.Search{
 		Set: s, Demand: d, Path: a.searchPath(), Ask: a.Ask, Environ: a.Environ, Absent: absent,
 		Install: func(ctx context.Context, release manifests.Release) (done bool, err error) {
-			var change changeResult
-			if done, err = a.addChange(ctx, s, plan.Change{Install: []manifests.Release{release}}, nil, &change); done {
-				r.Change = &change
+			var made change.Result
+			if done, err = a.maker(s).Make(ctx, plan.Change{Install: []manifests.Release{release}}, nil, &made); done {
+				r.Change = &made
 			}
 			return done, err
 		},

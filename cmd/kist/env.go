@@ -96,4 +96,4 @@ type shellEnvironment struct {
 	script string
 }
 
-func (e shellEnvironment) text(p *term.Page) { p.Raw(e.script) }
+func (e shellEnvironment) Render(p *term.Page) { p.Raw(e.script) }

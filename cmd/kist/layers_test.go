@@ -31,7 +31,8 @@ var layers = [][]string{
 	{"install"},
 	{"install/evidence", "install/host", "install/trial", "cmd/kist/internal/term"},
 	{"install/toolset", "cmd/kist/internal/completion", "cmd/kist/internal/namedfiles"},
-	{"cmd/kist/internal/failure"},
+	{"cmd/kist/internal/failure", "cmd/kist/internal/prooftext"},
+	{"cmd/kist/internal/change"},
 	{"cmd/kist"},
 }
 
@@ -91,7 +92,10 @@ var edges = map[string][]string{
 		"install/host", "install/plan", "install/toolset", "install/trial", "install/unpack", "manifests", "manifests/channels", "manifests/config", "manifests/debian",
 		"manifests/gosum", "manifests/publish", "manifests/rust", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams",
 		"verify"},
-	"cmd/kist": {"cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial", "install/unpack",
+	"cmd/kist/internal/prooftext": {"cmd/kist/internal/term", "install/evidence", "manifests/trust", "verify"},
+	"cmd/kist/internal/change": {"cmd/kist/internal/failure", "cmd/kist/internal/prooftext", "cmd/kist/internal/term", "install",
+		"install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "manifests", "manifests/trust", "verify"},
+	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/prooftext", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial", "install/unpack",
 		"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "verify/keyrings"},
 }
@@ -284,15 +288,15 @@ func TestOneWayOut(t *testing.T) {
 	}
 }
 
-// resultNames are the types of cmd/kist with a method text(*term.Page).
+// resultNames are the types of cmd/kist and below with a method Render(*term.Page).
 func resultNames(t *testing.T) (names []string) {
 	for _, file := range sources(t) {
-		if path.Dir(file.name) != "cmd/kist" {
+		if !strings.HasPrefix(file.name, "cmd/kist/") {
 			continue
 		}
 		for _, decl := range file.syntax.Decls {
 			f, ok := decl.(*ast.FuncDecl)
-			if !ok || f.Recv == nil || f.Name.Name != "text" {
+			if !ok || f.Recv == nil || f.Name.Name != "Render" {
 				continue
 			}
 			if of, ok := f.Recv.List[0].Type.(*ast.Ident); ok {

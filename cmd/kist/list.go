@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/record"
@@ -62,38 +63,11 @@ reached is left out with a warning, unless you named it.`,
 	})
 }
 
-// installedTool is one installed release, as list and other verbs show it.
-type installedTool struct {
-	Tool       string    `json:"tool"`
-	Version    string    `json:"version"`
-	Channel    string    `json:"channel"`
-	Default    bool      `json:"default"`
-	Requested  string    `json:"requested,omitempty"` // the version or label it was requested by
-	Labels     []string  `json:"labels,omitempty"`
-	Components []string  `json:"components,omitempty"`
-	Installed  time.Time `json:"installed"`
-	Prefix     string    `json:"prefix"`
-	// Missing is the path of the prefix, or of a command in it, if that does not exist.
-	Missing string `json:"missing,omitempty"`
-}
-
-// describe describes r, which is installed.
-func describe(s *toolset.Set, r record.Head) installedTool {
-	t := installedTool{
-		Tool: r.Tool, Version: r.Version, Channel: r.Channel, Default: s.IsDefault(r),
-		Requested: r.Requested, Labels: r.Labels, Components: r.Components, Installed: r.Installed, Prefix: s.Prefix(r.ID),
-	}
-	if missing := s.Missing(r); missing != nil {
-		t.Missing = missing.Path
-	}
-	return t
-}
-
 type listResult struct {
-	Tools []installedTool `json:"tools"`
+	Tools []change.Toolchain `json:"tools"`
 }
 
-func (r listResult) text(p *term.Page) {
+func (r listResult) Render(p *term.Page) {
 	if len(r.Tools) == 0 {
 		return
 	}
@@ -112,11 +86,11 @@ func (r listResult) text(p *term.Page) {
 }
 
 // describe is describe, with a warning if files of r are missing.
-func (a *app) describe(s *toolset.Set, r record.Head) installedTool {
+func (a *app) describe(s *toolset.Set, r record.Head) change.Toolchain {
 	if missing := s.Missing(r); missing != nil {
 		a.warnOfMissing(missing)
 	}
-	return describe(s, r)
+	return change.Describe(s, r)
 }
 
 func (a *app) listInstalled(s *toolset.Set, args []string) (result, error) {
@@ -127,7 +101,7 @@ func (a *app) listInstalled(s *toolset.Set, args []string) (result, error) {
 			return nil, err
 		}
 	}
-	r := listResult{Tools: []installedTool{}}
+	r := listResult{Tools: []change.Toolchain{}}
 	for _, have := range s.State.Installed() {
 		if len(args) == 0 || toolset.Means(ref, have) {
 			r.Tools = append(r.Tools, a.describe(s, have))
@@ -156,7 +130,7 @@ type availableResult struct {
 	Unsigned bool               `json:"unsigned"` // the list is a hint: each version is verified when it is installed
 }
 
-func (r availableResult) text(p *term.Page) {
+func (r availableResult) Render(p *term.Page) {
 	rows := make([][]string, 0, len(r.Versions))
 	for _, v := range r.Versions {
 		date, mark := "", ""

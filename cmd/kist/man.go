@@ -47,7 +47,7 @@ type manResult struct {
 	Pages  []string `json:"pages"`
 }
 
-func (r manResult) text(p *term.Page) {
+func (r manResult) Render(p *term.Page) {
 	if r.DryRun {
 		p.Line("would write %s to %s", term.Count(len(r.Pages), "manual page"), r.Dir)
 		return

@@ -3,16 +3,15 @@ package main
 import (
 	"cmp"
 	"context"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/toolset"
-	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -48,32 +47,12 @@ that of the worst failure.`,
 	})
 }
 
-// An outdatedTool is an installed release and the newer one that would replace it.
-type outdatedTool struct {
-	Tool      string `json:"tool"`
-	Channel   string `json:"channel"`
-	Installed string `json:"installed"` // its version
-	Newest    string `json:"newest"`
-	Requested string `json:"requested"` // version or label it was requested by; empty: a bare name
-	// Label is the label of the channel that it follows; empty: none.
-	Label string `json:"label"`
-}
-
-func outdated(answer toolset.Answer) outdatedTool {
-	have, next := answer.Have, answer.Next
-	t := outdatedTool{have.Tool, have.Channel, have.Version, next.Version, have.Requested, ""}
-	if label := cmp.Or(have.Requested, manifests.Stable); slices.Contains(next.Labels, label) {
-		t.Label = label
-	}
-	return t
-}
-
 type outdatedResult struct {
-	Tools  []outdatedTool  `json:"tools"`
-	Failed []failedChannel `json:"failed,omitempty"` // channels that were left out
+	Tools  []change.Replaced `json:"tools"`
+	Failed []failedChannel   `json:"failed,omitempty"` // channels that were left out
 }
 
-func (r outdatedResult) text(p *term.Page) {
+func (r outdatedResult) Render(p *term.Page) {
 	if len(r.Tools) == 0 {
 		return
 	}
@@ -92,14 +71,14 @@ func (a *app) outdated(ctx context.Context, s *toolset.Set, refs []trust.Ref) (*
 	if err != nil {
 		return nil, err
 	}
-	r := &outdatedResult{Tools: []outdatedTool{}, Failed: a.failed(v)}
+	r := &outdatedResult{Tools: []change.Replaced{}, Failed: a.failed(v)}
 	var lost []*install.MissingError
 	for _, answer := range answers {
 		if answer.Missing != nil {
 			lost = append(lost, answer.Missing)
 		}
 		if answer.IsNewer() {
-			r.Tools = append(r.Tools, outdated(answer))
+			r.Tools = append(r.Tools, change.Replacing(answer))
 		}
 	}
 	switch {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
@@ -68,7 +69,7 @@ func hostileErrors(s string) []error {
 
 // resultTypes are the results that verbs print as text.
 var resultTypes = []result{
-	changeResult{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
+	change.Result{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
 	listResult{}, availableResult{}, distrosResult{}, outdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishListed{}, publishRemoved{}, publishEdited{}, publishPruned{}, publishAdded{},
 	publishedKeys{}, searchResult{}, shownRelease{}, storedEvidence{}, selfResult{}, showResult{}, updateResult{}, verifyResult{}, versionResult{}, whichResult{},
 }
@@ -137,7 +138,7 @@ func FuzzOutput(f *testing.F) {
 			v := reflect.New(reflect.TypeOf(r)).Elem()
 			fill(v, s, 0)
 			p := &term.Page{}
-			v.Interface().(result).text(p)
+			v.Interface().(result).Render(p)
 			text := p.String()
 			if _, columns := r.(dirsResult); columns { // one tab of kist's own in each line
 				if lines := strings.Count(text, "\n"); strings.Count(text, "\t") != lines {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
@@ -70,7 +71,7 @@ func would(dryRun bool, do, did string) string {
 // movedText notes the labels that moved from other versions to this one.
 func movedText(p *term.Page, labels []string) {
 	for _, label := range labels {
-		field(p, "note", "label "+label+" moved here from another version")
+		p.Field("note", "label "+label+" moved here from another version")
 	}
 }
 
@@ -112,7 +113,7 @@ type publishBegun struct {
 	Channel string `json:"channel"`
 }
 
-func (r publishBegun) text(p *term.Page) {
+func (r publishBegun) Render(p *term.Page) {
 	p.Line("created channel %s in %s; add a release with kist publish add", r.Channel, r.Dir)
 }
 
@@ -144,7 +145,7 @@ type publishListed struct {
 	Releases []publish.ListedRelease `json:"releases"`
 }
 
-func (r publishListed) text(p *term.Page) {
+func (r publishListed) Render(p *term.Page) {
 	if len(r.Releases) == 0 {
 		p.Line("channel %s has no releases; add one with kist publish add", r.Channel)
 		return
@@ -223,18 +224,18 @@ type publishVerified struct {
 	publish.Report
 }
 
-func (r publishVerified) text(p *term.Page) {
-	p.Line("channel %s · %s", r.Channel, proof(r.Evidence))
+func (r publishVerified) Render(p *term.Page) {
+	p.Line("channel %s · %s", r.Channel, prooftext.Line(r.Evidence))
 	p.Line("%s; %s of %s, as they were signed", term.Count(r.Releases, "release"), term.Count(r.Files, "file"), term.ByteSize(r.Bytes))
 	p.Line("%s unpacked, as an install would", term.Count(r.Unpacked, "toolchain"))
 	if r.Missing > 0 {
-		field(p, "note", fmt.Sprintf("%d of %d files are here and were checked; %d missing", r.Files, r.Files+r.Missing, r.Missing))
+		p.Field("note", fmt.Sprintf("%d of %d files are here and were checked; %d missing", r.Files, r.Files+r.Missing, r.Missing))
 	}
 	if r.Elsewhere > 0 {
-		field(p, "note", fmt.Sprintf("%s at other URLs, not checked", term.Count(r.Elsewhere, "artifact")))
+		p.Field("note", fmt.Sprintf("%s at other URLs, not checked", term.Count(r.Elsewhere, "artifact")))
 	}
 	for _, note := range r.Notes {
-		field(p, "note", note)
+		p.Field("note", note)
 	}
 }
 
@@ -270,7 +271,7 @@ type publishPruned struct {
 	publish.Pruned
 }
 
-func (r publishPruned) text(p *term.Page) {
+func (r publishPruned) Render(p *term.Page) {
 	did := would(r.DryRun, "remove", "removed")
 	for _, name := range r.Removed {
 		p.Line("%s %s", did, name)

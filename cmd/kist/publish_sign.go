@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
@@ -153,8 +154,8 @@ type publishSigned struct {
 	dir string
 }
 
-func (r publishSigned) text(p *term.Page) {
-	edition := fmt.Sprintf("channel %s: %s", r.Mark.Channel, freshness(r.Mark))
+func (r publishSigned) Render(p *term.Page) {
+	edition := fmt.Sprintf("channel %s: %s", r.Mark.Channel, prooftext.Freshness(r.Mark))
 	const waits = "; waits for more signatures in " + publish.NextFile
 	switch {
 	case r.DryRun && r.Unsigned != "":
@@ -182,10 +183,10 @@ func (r publishSigned) text(p *term.Page) {
 		if c.Issuer != "" {
 			who = c.Issuer.Spaced()
 		}
-		field(p, "signed by", who)
+		p.Field("signed by", who)
 	}
 	if r.Unsigned == "" && !r.Published {
-		field(p, "signed", fmt.Sprintf("by %d of %d required keys", r.Signers.Have, r.Signers.Need))
+		p.Field("signed", fmt.Sprintf("by %d of %d required keys", r.Signers.Have, r.Signers.Need))
 		nextSigners(p, r.dir, r.Signers, r.Missing)
 	}
 	if r.Keys > 0 {
@@ -196,12 +197,12 @@ func (r publishSigned) text(p *term.Page) {
 // nextSigners writes which of the missing keys must sign the manifest, and how.
 func nextSigners(p *term.Page, dir string, q publish.Quorum, missing []verify.Fingerprint) {
 	for _, f := range missing {
-		field(p, "not yet", f.Spaced())
+		p.Field("not yet", f.Spaced())
 	}
 	n := q.Need - q.Have
 	who := fmt.Sprintf("%d of them", n)
 	if n == len(missing) {
 		who = map[bool]string{true: "that key", false: "each of them"}[n == 1]
 	}
-	field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", host.QuoteWords(dir), who))
+	p.Field("next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", host.QuoteWords(dir), who))
 }

@@ -47,7 +47,7 @@ func (a *app) finish(err error) int {
 	}
 	if a.result != nil {
 		p := a.NewPage()
-		a.result.text(p)
+		a.result.Render(p)
 		if wrong := a.PrintPage(p); wrong != nil && f == nil {
 			f = &failure.Failure{Code: 1, Kind: "failed", Message: "writing the result: " + wrong.Error()}
 		}

@@ -57,7 +57,7 @@ const (
 	versionColumns = 14
 )
 
-func (r searchResult) text(p *term.Page) {
+func (r searchResult) Render(p *term.Page) {
 	rows := []trust.Offer{{Tool: "TOOL", Channel: "CHANNEL", Version: "NEWEST", About: "WHAT IT IS"}}
 	rows = append(rows, r.Tools...)
 	var tool, channel, version int

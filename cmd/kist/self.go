@@ -41,7 +41,7 @@ type selfResult struct {
 	whole   bool // everything else of kist's was removed, or would be
 }
 
-func (r selfResult) text(p *term.Page) {
+func (r selfResult) Render(p *term.Page) {
 	removed, kept := "Removed", "Kept"
 	if r.DryRun {
 		removed, kept = "Would remove", "Would keep"

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/install"
@@ -96,7 +97,7 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 	if res == nil {
 		return nil, err
 	}
-	r := changeResult{DryRun: a.flags.dryRun, Generation: res.Generation.Number, Removed: toolset.Refs(res.Removed), Kept: res.Leftovers}
+	r := change.Result{DryRun: a.flags.dryRun, Generation: res.Generation.Number, Removed: toolset.Refs(res.Removed), Kept: res.Leftovers}
 	if err == nil && len(r.Removed) == 0 && !r.DryRun {
 		a.Say("nothing was installed")
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
@@ -42,21 +43,14 @@ then that of the worst failure.`,
 
 // An updateResult is what update did, or with --dry-run would do.
 type updateResult struct {
-	changeResult
-	Updated  []outdatedTool  `json:"updated"`
-	UpToDate []installedTool `json:"up_to_date,omitempty"`
-	Pinned   []installedTool `json:"pinned,omitempty"` // requested by exact version
-	Failed   []failedChannel `json:"failed,omitempty"` // channels that were left out
+	change.Result
+	Updated  []change.Replaced  `json:"updated"`
+	UpToDate []change.Toolchain `json:"up_to_date,omitempty"`
+	Pinned   []change.Toolchain `json:"pinned,omitempty"` // requested by exact version
+	Failed   []failedChannel    `json:"failed,omitempty"` // channels that were left out
 }
 
-// replacedBy returns the index of the first of Updated that the release replaces, or -1.
-func replacedBy(updated []outdatedTool, rel installedRelease) int {
-	return slices.IndexFunc(updated, func(t outdatedTool) bool {
-		return t.Channel == rel.Channel && t.Tool == rel.Tool && t.Newest == rel.Version
-	})
-}
-
-func (r updateResult) text(p *term.Page) {
+func (r updateResult) Render(p *term.Page) {
 	for _, t := range r.UpToDate {
 		p.Line("%s/%s@%s is up to date", t.Channel, t.Tool, t.Version)
 	}
@@ -69,15 +63,15 @@ func (r updateResult) text(p *term.Page) {
 	}
 	told := map[int]bool{} // with the release that replaces them
 	for _, rel := range r.Installed {
-		told[replacedBy(r.Updated, rel)] = true
+		told[change.ReplacedBy(r.Updated, rel)] = true
 	}
 	for i, t := range r.Updated {
 		if !told[i] {
 			p.Headline(did, "%s from %s to %s", t.Tool, t.Installed, t.Newest)
 		}
 	}
-	r.updated = r.Updated
-	r.changeResult.text(p)
+	r.Replaces = r.Updated
+	r.Result.Render(p)
 }
 
 func (a *app) update(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
@@ -86,7 +80,7 @@ func (a *app) update(ctx context.Context, s *toolset.Set, refs []trust.Ref) (res
 	if err != nil {
 		return nil, err
 	}
-	r := updateResult{Updated: []outdatedTool{}}
+	r := updateResult{Updated: []change.Replaced{}}
 	var updates []toolset.Answer
 	var lost []*install.MissingError
 	for _, answer := range answers {
@@ -97,9 +91,9 @@ func (a *app) update(ctx context.Context, s *toolset.Set, refs []trust.Ref) (res
 			lost = append(lost, answer.Missing)
 		case !answer.Known:
 		case plan.IsPinned(answer.Have):
-			r.Pinned = append(r.Pinned, describe(s, answer.Have))
+			r.Pinned = append(r.Pinned, change.Describe(s, answer.Have))
 		default:
-			r.UpToDate = append(r.UpToDate, describe(s, answer.Have))
+			r.UpToDate = append(r.UpToDate, change.Describe(s, answer.Have))
 		}
 	}
 	if len(refs) == 0 { // report unchanged tools only if they were named
@@ -161,10 +155,10 @@ func (a *app) apply(ctx context.Context, v *toolset.Survey, updates []toolset.An
 // applyAll installs all updates in one change, and adds what it did to r. done is false if
 // nothing was changed.
 func (a *app) applyAll(ctx context.Context, s *toolset.Set, updates []toolset.Answer, r *updateResult) (done bool, err error) {
-	done, err = a.addChange(ctx, s, s.Updating(updates), nil, &r.changeResult)
+	done, err = a.maker(s).Make(ctx, s.Updating(updates), nil, &r.Result)
 	for _, u := range updates {
 		if done {
-			r.Updated = append(r.Updated, outdated(u))
+			r.Updated = append(r.Updated, change.Replacing(u))
 		}
 	}
 	return done, err

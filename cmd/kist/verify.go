@@ -77,22 +77,22 @@ type provedAgain struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-func (r verifyResult) text(p *term.Page) {
+func (r verifyResult) Render(p *term.Page) {
 	for _, c := range r.Checked {
 		if len(c.Drift) == 0 {
 			p.Line("%s: %s, as installed", c.Release, term.Count(c.Entries, "path"))
-			c.Proof.text(p)
+			c.Proof.Render(p)
 			continue
 		}
 		p.Line("%s: %d of %s differ", c.Release, len(c.Drift), term.Count(c.Entries, "path"))
 		for _, d := range c.Drift {
 			p.Line("  %s: %s", d.Reason, d.Path)
 		}
-		c.Proof.text(p)
+		c.Proof.Render(p)
 	}
 }
 
-func (r *provedAgain) text(p *term.Page) {
+func (r *provedAgain) Render(p *term.Page) {
 	switch {
 	case r == nil:
 		return
@@ -104,7 +104,7 @@ func (r *provedAgain) text(p *term.Page) {
 		p.Line("  %s", r.Problem)
 	}
 	for _, note := range r.Notes {
-		field(p, "  note", note)
+		p.Field("  note", note)
 	}
 }
 

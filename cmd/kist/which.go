@@ -35,4 +35,4 @@ type whichResult struct {
 	Release string `json:"release"` // channel/tool@version
 }
 
-func (r whichResult) text(p *term.Page) { p.Line("%s", r.Path) }
+func (r whichResult) Render(p *term.Page) { p.Line("%s", r.Path) }
