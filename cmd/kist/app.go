@@ -14,6 +14,7 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/help"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -167,7 +168,7 @@ a system directory.`,
 	if err := root.RegisterFlagCompletionFunc("color", completion.Adapt(completion.Words("auto", "always", "never"))); err != nil {
 		panic(err)
 	}
-	root.SetUsageFunc(usageOf)
+	root.SetUsageFunc(help.Show)
 	root.AddCommand(a.verbs()...)
 	return root
 }
@@ -234,7 +235,7 @@ func (a *app) command(v verb) *cobra.Command {
 		GroupID: v.group, Use: v.use, Aliases: v.aliases, Short: v.short,
 		Long: v.long, Example: "  " + strings.ReplaceAll(v.example, "\n", "\n  "),
 		DisableFlagsInUseLine: true,
-		Annotations:           exitAnnotations(v),
+		Annotations:           help.AnnotateExits(v.exits, v.exitMeans),
 	}
 	if v.long == "" {
 		cmd.Long = v.short + "."

@@ -29,9 +29,9 @@ var layers = [][]string{
 	{"install/internal/sandbox", "install/internal/roots", "install/internal/fetch"},
 	{"manifests/trust"},
 	{"install"},
-	{"install/evidence", "install/host", "install/trial", "cmd/kist/internal/term"},
+	{"install/evidence", "install/host", "install/trial", "cmd/kist/internal/term", "cmd/kist/internal/process"},
 	{"install/toolset", "cmd/kist/internal/completion", "cmd/kist/internal/namedfiles"},
-	{"cmd/kist/internal/failure", "cmd/kist/internal/prooftext"},
+	{"cmd/kist/internal/failure"}, {"cmd/kist/internal/help", "cmd/kist/internal/prooftext"},
 	{"cmd/kist/internal/change"},
 	{"cmd/kist"},
 }
@@ -93,9 +93,11 @@ var edges = map[string][]string{
 		"manifests/gosum", "manifests/publish", "manifests/rust", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams",
 		"verify"},
 	"cmd/kist/internal/prooftext": {"cmd/kist/internal/term", "install/evidence", "manifests/trust", "verify"},
+	"cmd/kist/internal/help":      {"cmd/kist/internal/failure", "cmd/kist/internal/term", "install/plan"},
 	"cmd/kist/internal/change": {"cmd/kist/internal/failure", "cmd/kist/internal/prooftext", "cmd/kist/internal/term", "install",
 		"install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "manifests", "manifests/trust", "verify"},
-	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/prooftext", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial", "install/unpack",
+	"cmd/kist/internal/process": {},
+	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/process", "cmd/kist/internal/help", "cmd/kist/internal/prooftext", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial", "install/unpack",
 		"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "verify/keyrings"},
 }
@@ -108,7 +110,7 @@ var outsiders = map[string][]string{
 	"github.com/adrg/xdg":                 {"install/host/dirs.go"},
 	"github.com/schollz/progressbar/v3":   {"cmd/kist/internal/term/progress_line.go"},
 	"github.com/rivo/uniseg":              {"cmd/kist/internal/term"}, // how many columns a text takes
-	"github.com/spf13":                    {"cmd/kist", "cmd/kist/internal/completion"},
+	"github.com/spf13":                    {"cmd/kist", "cmd/kist/internal/completion", "cmd/kist/internal/help"},
 	"golang.org/x/term":                   {"cmd/kist/internal/term"},
 	"golang.org/x/net/http/httpproxy":     {"manifests/transport"},
 	"golang.org/x/sys":                    {"install/memory_linux.go", "install/internal/private", "install/internal/roots", "manifests/rootfs", "install/internal/sandbox"},
@@ -119,7 +121,7 @@ var outsiders = map[string][]string{
 	"golang.org/x/sync":                   {"install", "install/internal/fetch", "install/internal/private", "install/trial", "install/unpack"},
 	"golang.org/x/text":                   {"install/unpack"},
 	"net/http":                            {"manifests/transport", "verify/verifytest"},
-	"os/exec":                             {"cmd/kist/exec_windows.go", "install/host/tools.go", "install/internal/sandbox/parent_linux.go"},
+	"os/exec":                             {"cmd/kist/internal/process/replace_windows.go", "install/host/tools.go", "install/internal/sandbox/parent_linux.go"},
 	"unsafe":                              {"install/internal/sandbox/calls_linux.go"}, // hands the kernel a filter
 }
 
@@ -243,10 +245,10 @@ func TestBannedCalls(t *testing.T) {
 // streamFiles are the files that may touch stdout and stderr, and why; every other
 // prints through term.Printer, which escapes what is not kist's own text.
 var streamFiles = map[string]string{
-	"cmd/kist/internal/term/printer.go":       "is the way to them",
-	"cmd/kist/process.go":                     "hands them in",
-	"install/internal/sandbox/child_linux.go": "is another process, of whose talk one line is an error's",
-	"cmd/kist/exec_windows.go":                "gives them to the program that takes kist's place",
+	"cmd/kist/internal/term/printer.go":            "is the way to them",
+	"cmd/kist/process.go":                          "hands them in",
+	"install/internal/sandbox/child_linux.go":      "is another process, of whose talk one line is an error's",
+	"cmd/kist/internal/process/replace_windows.go": "gives them to the program that takes kist's place",
 }
 
 // TestOneWayOut checks that only term.Printer writes to the terminal: a new call cannot

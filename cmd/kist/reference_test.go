@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/help"
 )
 
 var rewrite = flag.Bool("update", false, "write the generated parts of docs/cli.md")
@@ -98,7 +99,7 @@ func flagTable(flags *pflag.FlagSet) string {
 		if f.Name == "help" || f.Hidden {
 			return
 		}
-		names, usage := describeFlag(f)
+		names, usage := help.DescribeFlag(f)
 		names = "`" + strings.Replace(names, ", ", "`, `", 1) + "`"
 		fmt.Fprintf(&b, "| %s | %s |\n", names, strings.NewReplacer("|", `\|`, "*", `\*`, "<", `\<`).Replace(usage))
 	})
