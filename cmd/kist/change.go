@@ -25,7 +25,7 @@ func (a *app) change(ctx context.Context, s *toolset.Set, c plan.Change, already
 // maker returns what makes changes of s.
 func (a *app) maker(s *toolset.Set) *change.Maker {
 	return &change.Maker{
-		Set: s, Printer: &a.Printer, DryRun: a.flags.dryRun,
+		Set: s, Printer: &a.Printer, Context: a.failureContext(), DryRun: a.flags.dryRun,
 		Dirs: a.Dirs, Path: a.searchPath(), PathLine: host.GuessShell(a.Getenv, a.Platform.OS).PathLine(a.Dirs.Bin, a.Dirs.Home),
 		Started: a.now, Clock: a.Now,
 		SetLinkHook: func(hook func(now, next record.Generation)) { a.linking = hook },

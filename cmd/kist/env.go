@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
@@ -67,7 +68,7 @@ kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cm
 			use = slices.DeleteFunc(use, func(r record.Head) bool {
 				missing := s.Missing(r)
 				if missing != nil {
-					a.warnOfMissing(missing)
+					change.WarnOfMissing(&a.Printer, missing)
 				}
 				return s.MissingAt(r, "") != nil
 			})

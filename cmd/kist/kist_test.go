@@ -12,7 +12,6 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
-	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/verify"
@@ -40,22 +39,6 @@ func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
 		Distro:     func() string { return "" },
 		Glibc:      func() string { return "" },
 	}, &out, &talk
-}
-
-// TestChannelsErrorHasTheGravestKind checks that channels that were left out fail with the
-// exit code of the gravest error.
-func TestChannelsErrorHasTheGravestKind(t *testing.T) {
-	for _, test := range []struct {
-		err  error
-		kind string
-	}{
-		{&channelsError{channel: "x", gravest: &verify.SignatureError{Name: "x"}}, "untrusted"},
-		{&channelsError{gravest: manifests.ErrUnreachable}, "unreachable"},
-	} {
-		if k := failure.KindOf(test.err); k.Name != test.kind {
-			t.Errorf("%v: kind %s, want %s", test.err, k.Name, test.kind)
-		}
-	}
 }
 
 // TestUnchanged checks that a refusal says that nothing was changed, and that no other

@@ -95,7 +95,7 @@ var edges = map[string][]string{
 	"cmd/kist/internal/prooftext": {"cmd/kist/internal/term", "install/evidence", "manifests/trust", "verify"},
 	"cmd/kist/internal/help":      {"cmd/kist/internal/failure", "cmd/kist/internal/term", "install/plan"},
 	"cmd/kist/internal/change": {"cmd/kist/internal/failure", "cmd/kist/internal/prooftext", "cmd/kist/internal/term", "install",
-		"install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "manifests", "manifests/trust", "verify"},
+		"install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "manifests", "manifests/channels", "manifests/trust", "verify"},
 	"cmd/kist/internal/process": {},
 	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/process", "cmd/kist/internal/help", "cmd/kist/internal/prooftext", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial", "install/unpack",
 		"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",

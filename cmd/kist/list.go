@@ -88,7 +88,7 @@ func (r listResult) Render(p *term.Page) {
 // describe is describe, with a warning if files of r are missing.
 func (a *app) describe(s *toolset.Set, r record.Head) change.Toolchain {
 	if missing := s.Missing(r); missing != nil {
-		a.warnOfMissing(missing)
+		change.WarnOfMissing(&a.Printer, missing)
 	}
 	return change.Describe(s, r)
 }

@@ -1,16 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
-	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -33,7 +30,7 @@ that of the worst failure.`,
 		},
 		complete: a.completeInstalled,
 		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
-			r, err := a.outdated(ctx, s, refs)
+			r, err := a.maker(s).Outdated(ctx, refs)
 			switch {
 			case r == nil:
 				return nil, err
@@ -45,47 +42,4 @@ that of the worst failure.`,
 			return r, nil
 		}),
 	})
-}
-
-type outdatedResult struct {
-	Tools  []change.Replaced `json:"tools"`
-	Failed []failedChannel   `json:"failed,omitempty"` // channels that were left out
-}
-
-func (r outdatedResult) Render(p *term.Page) {
-	if len(r.Tools) == 0 {
-		return
-	}
-	rows := [][]string{{"TOOL", "INSTALLED", "NEWEST", "FOLLOWS", "CHANNEL"}}
-	for _, t := range r.Tools {
-		rows = append(rows, []string{t.Tool, t.Installed, t.Newest, cmp.Or(t.Requested, t.Label), t.Channel})
-	}
-	p.Table(rows)
-}
-
-// outdated returns a result and, if channels were left out, an error with it. The
-// result is nil if there is none.
-func (a *app) outdated(ctx context.Context, s *toolset.Set, refs []trust.Ref) (*outdatedResult, error) {
-	v := a.survey(s)
-	answers, err := v.Ask(ctx, refs)
-	if err != nil {
-		return nil, err
-	}
-	r := &outdatedResult{Tools: []change.Replaced{}, Failed: a.failed(v)}
-	var lost []*install.MissingError
-	for _, answer := range answers {
-		if answer.Missing != nil {
-			lost = append(lost, answer.Missing)
-		}
-		if answer.IsNewer() {
-			r.Tools = append(r.Tools, change.Replacing(answer))
-		}
-	}
-	switch {
-	case len(r.Tools) > 0:
-		a.Say("kist update would update %s", term.Count(len(r.Tools), "toolchain"))
-	case len(r.Failed)+len(lost) == 0:
-		a.Say("everything is up to date")
-	}
-	return r, a.orMissing(a.end(v, r.Failed), lost)
 }

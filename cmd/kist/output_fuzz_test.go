@@ -70,8 +70,8 @@ func hostileErrors(s string) []error {
 // resultTypes are the results that verbs print as text.
 var resultTypes = []result{
 	change.Result{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
-	listResult{}, availableResult{}, distrosResult{}, outdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishListed{}, publishRemoved{}, publishEdited{}, publishPruned{}, publishAdded{},
-	publishedKeys{}, searchResult{}, shownRelease{}, storedEvidence{}, selfResult{}, showResult{}, updateResult{}, verifyResult{}, versionResult{}, whichResult{},
+	listResult{}, availableResult{}, distrosResult{}, change.OutdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishListed{}, publishRemoved{}, publishEdited{}, publishPruned{}, publishAdded{},
+	publishedKeys{}, searchResult{}, shownRelease{}, storedEvidence{}, selfResult{}, showResult{}, change.UpdateResult{}, verifyResult{}, versionResult{}, whichResult{},
 }
 
 // fill sets every text in v to s, and every list and map to two of them.

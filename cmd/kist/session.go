@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
@@ -125,28 +124,6 @@ func (a *app) warnOfDamage(s *toolset.Set) {
 	for _, id := range slices.Sorted(maps.Keys(s.State.Damaged)) {
 		a.Warn("ignoring damaged receipt of %s: %v", id, s.State.Damaged[id])
 	}
-}
-
-// warnOfMissing warns that installed files are missing from the disk, and says how
-// to restore them.
-func (a *app) warnOfMissing(missing *install.MissingError) {
-	text := missing.Error()
-	if advice := failure.PutBack(missing); advice != "" {
-		text += "; " + advice
-	}
-	a.Warn("%s", text)
-}
-
-// orMissing returns err or, if err is nil, the first of lost. It warns of those
-// that it does not return.
-func (a *app) orMissing(err error, lost []*install.MissingError) error {
-	if err == nil && len(lost) > 0 {
-		err, lost = lost[0], lost[1:]
-	}
-	for _, missing := range lost {
-		a.warnOfMissing(missing)
-	}
-	return err
 }
 
 // transport returns the transport that fetches all bytes, by way of the mirrors of c. With

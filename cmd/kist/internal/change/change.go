@@ -29,6 +29,7 @@ import (
 type Maker struct {
 	*toolset.Set
 	Printer *term.Printer
+	Context failure.Context // explains why channels were left out
 	DryRun  bool
 
 	Dirs     host.BaseDirs

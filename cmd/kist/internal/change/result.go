@@ -84,11 +84,12 @@ type Link struct {
 	Path string `json:"path"` // of the link
 }
 
+// Render writes r as text.
 func (r Result) Render(p *term.Page) {
 	r.alreadyText(p)
 	for _, rel := range r.Installed {
 		done, would, what := "Installed", "Would install", rel.Tool+" "+rel.Version
-		if i := ReplacedBy(r.Replaces, rel); i >= 0 {
+		if i := replacedBy(r.Replaces, rel); i >= 0 {
 			done, would, what = "Updated", "Would update", rel.Tool+" from "+r.Replaces[i].Installed+" to "+rel.Version
 		}
 		if r.DryRun {

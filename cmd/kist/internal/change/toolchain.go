@@ -48,8 +48,8 @@ type Replaced struct {
 	Label string `json:"label"`
 }
 
-// Replacing returns the installed release of answer and the newer one.
-func Replacing(answer toolset.Answer) Replaced {
+// replacing returns the installed release of answer and the newer one.
+func replacing(answer toolset.Answer) Replaced {
 	have, next := answer.Have, answer.Next
 	t := Replaced{have.Tool, have.Channel, have.Version, next.Version, have.Requested, ""}
 	if label := cmp.Or(have.Requested, manifests.Stable); slices.Contains(next.Labels, label) {
@@ -58,8 +58,8 @@ func Replacing(answer toolset.Answer) Replaced {
 	return t
 }
 
-// ReplacedBy returns the index of the first of updated that the release replaces, or -1.
-func ReplacedBy(updated []Replaced, rel Release) int {
+// replacedBy returns the index of the first of updated that the release replaces, or -1.
+func replacedBy(updated []Replaced, rel Release) int {
 	return slices.IndexFunc(updated, func(t Replaced) bool {
 		return t.Channel == rel.Channel && t.Tool == rel.Tool && t.Newest == rel.Version
 	})
