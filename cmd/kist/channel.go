@@ -96,7 +96,7 @@ func (a *app) channelShowCommand() *cobra.Command {
 		exits:     []int{0, 1, 2, 3, 8, 9},
 		exitMeans: map[int]string{3: "no such channel"},
 		args:      exactly(1),
-		complete:  completion.First(a.completeChannels),
+		complete:  completion.First(a.offers().Channels),
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			c, err := s.Desk.Describe(args[0])
 			if err != nil {
@@ -116,7 +116,7 @@ installed from it stay, and can be verified and uninstalled as before.`,
 		exits:     []int{0, 1, 2, 3, 7, 8, 9, 10},
 		exitMeans: map[int]string{3: "no such channel"},
 		args:      exactly(1),
-		complete:  completion.First(a.completeAdded),
+		complete:  completion.First(a.offers().Added),
 		changes:   true,
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			return a.channelRemove(ctx, s, args[0])

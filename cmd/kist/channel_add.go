@@ -47,7 +47,7 @@ with kist apply if you give no --key.`,
 			f.IntVar(&c.Threshold, "threshold", 1, "`N` of the keys must have signed")
 			f.StringSliceVar(&c.Tools, "tools", nil, "tools it may provide, each `PATTERN` a name or the beginning of one and a * (repeatable, or with commas); default: every name that is not built in")
 		},
-		values: map[string]completion.Completer{"format": completion.Words(channels.Formats()...), "tools": completion.List(completeBuiltin)},
+		values: map[string]completion.Completer{"format": completion.Words(channels.Formats()...), "tools": completion.List(completion.Builtin)},
 		run: func(ctx context.Context, args []string) (result, error) {
 			c.Name = args[0]
 			return a.channelAdd(ctx, c, args[1], keys)

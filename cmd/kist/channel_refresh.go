@@ -23,7 +23,7 @@ the one known, also of a built-in channel; a different primary key is never acce
 		exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		exitMeans: map[int]string{3: "no such channel"},
 		args:      exactly(1),
-		complete:  completion.First(a.completeRefreshed),
+		complete:  completion.First(a.offers().Refreshable),
 		changes:   true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` with a newer copy of a pinned key (repeatable)")

@@ -41,7 +41,7 @@ CHANNEL/TOOL only that channel's.`,
 		flags: func(f *pflag.FlagSet) {
 			f.StringSliceVar(&prefer, "prefer", nil, "look first in `PLACES`: of system, installed and network, with commas; default: system,installed")
 		},
-		complete: completion.First(a.completeDemanded),
+		complete: completion.First(a.offers().Demanded),
 		values:   map[string]completion.Completer{"prefer": completion.List(completion.Words(toolset.System, toolset.Installed, toolset.Network))},
 		run: func(ctx context.Context, args []string) (result, error) {
 			d, err := trust.ParseDemand(args[0])

@@ -33,7 +33,7 @@ kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cm
 		exits:     []int{0, 1, 2, 3, 8, 9},
 		exitMeans: map[int]string{3: "not installed"},
 		args:      between(0, 1000),
-		complete:  a.completeInstalled,
+		complete:  a.offers().Installed,
 		values:    map[string]completion.Completer{"shell": completion.Words(host.Shells()...)},
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&language, "shell", "", "write for `SHELL`: posix, fish, powershell or cmd")

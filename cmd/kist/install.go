@@ -39,9 +39,9 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 			f.BoolVar(&makeDefault, "default", false, "make this version the default, replacing the current one")
 			f.BoolVar(&noDefault, "no-default", false, "link no commands")
 		},
-		complete: a.completeTools,
+		complete: a.offers().Tools,
 		values: map[string]completion.Completer{
-			"component": a.completeComponents, "target": completion.Words(), "profile": completion.Words("minimal", "default", "complete"),
+			"component": a.offers().Components, "target": completion.Words(), "profile": completion.Words("minimal", "default", "complete"),
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
 			if makeDefault && noDefault {

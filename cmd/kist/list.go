@@ -43,8 +43,8 @@ reached is left out with a warning, unless you named it.`,
 			f.Lookup("distros").NoOptDefVal = everyDistro
 			f.BoolVar(&distros.minimum, "minimum", false, "with --distros, only print the lowest version")
 		},
-		complete: a.completeList,
-		values:   map[string]completion.Completer{"distros": completion.List(a.completeDistros)},
+		complete: a.offers().Listed,
+		values:   map[string]completion.Completer{"distros": completion.List(a.offers().Distros)},
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			if len(distros.names) > 0 || distros.minimum {
 				return a.listDistros(ctx, s, args, distros)

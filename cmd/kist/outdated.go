@@ -28,7 +28,7 @@ that of the worst failure.`,
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&exitCode, "exit-code", false, "exit with 100 if anything is outdated")
 		},
-		complete: a.completeInstalled,
+		complete: a.offers().Installed,
 		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
 			r, err := a.maker(s).Outdated(ctx, refs)
 			switch {

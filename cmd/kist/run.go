@@ -32,7 +32,7 @@ version is the default, else the newest installed. The exit code is CMD's.`,
 			return nil
 		},
 		plain:    true,
-		complete: a.completeRun,
+		complete: a.offers().Run,
 		run:      a.run,
 	})
 }

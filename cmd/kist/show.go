@@ -36,7 +36,7 @@ network is not used.`,
 		exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		exitMeans: map[int]string{3: "no such tool, or kist has not fetched its channel"},
 		args:      exactly(1),
-		complete:  completion.First(a.completeShown),
+		complete:  completion.First(a.offers().Shown),
 		local:     true,
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&withFiles, "evidence", false, "name the stored files that prove it")

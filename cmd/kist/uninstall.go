@@ -44,8 +44,8 @@ kist rollback returns to the old one.`,
 			f.StringArrayVarP(&less.Targets, "target", "t", nil, "only its support for building for `TRIPLE` (repeatable)")
 			f.BoolVar(&all, "all", false, "every installed toolchain")
 		},
-		complete: a.completeInstalled,
-		values:   map[string]completion.Completer{"component": a.completeComponents, "target": completion.Words()},
+		complete: a.offers().Installed,
+		values:   map[string]completion.Completer{"component": a.offers().Components, "target": completion.Words()},
 		run: func(ctx context.Context, args []string) (result, error) {
 			whole := len(less.Components)+len(less.Targets) == 0
 			if all == (len(args) > 0) || all && !whole {

@@ -25,7 +25,7 @@ then that of the worst failure.`,
 		args:     between(0, 1000),
 		changes:  true,
 		fetches:  true,
-		complete: a.completeInstalled,
+		complete: a.offers().Installed,
 		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
 			r, err := a.maker(s).Update(ctx, refs)
 			if r == nil {

@@ -38,7 +38,7 @@ as they came out of the verified archive; the archive is not unpacked again.`,
 			f.BoolVar(&prove, "evidence", false, "verify the stored evidence of each release again")
 		},
 		args:     between(0, 1000),
-		complete: a.completeInstalled,
+		complete: a.offers().Installed,
 		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
 			check, err := s.Selected(refs)
 			if err != nil {

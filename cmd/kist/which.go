@@ -18,7 +18,7 @@ func (a *app) whichCommand() *cobra.Command {
 		exits:     []int{0, 2, 3, 8, 9},
 		exitMeans: map[int]string{3: "no installed tool has that command"},
 		args:      exactly(1),
-		complete:  completion.First(a.completeCommands),
+		complete:  completion.First(a.offers().Commands),
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			path, r, err := s.Which(args[0])
 			if err != nil {
