@@ -29,10 +29,10 @@ var layers = [][]string{
 	{"install/internal/sandbox", "install/internal/roots", "install/internal/fetch"},
 	{"manifests/trust"},
 	{"install"},
-	{"install/evidence", "install/host", "install/trial", "cmd/kist/internal/term", "cmd/kist/internal/process"},
+	{"install/evidence", "install/host", "install/trial", "cmd/kist/internal/term"},
 	{"install/toolset", "cmd/kist/internal/namedfiles"},
-	{"cmd/kist/internal/completion", "cmd/kist/internal/failure"}, {"cmd/kist/internal/help", "cmd/kist/internal/prooftext"},
-	{"cmd/kist/internal/change"},
+	{"cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/prooftext"},
+	{"cmd/kist/internal/change", "cmd/kist/internal/help", "cmd/kist/internal/process"},
 	{"cmd/kist"},
 }
 
@@ -98,9 +98,11 @@ var edges = map[string][]string{
 	"cmd/kist/internal/change": {"cmd/kist/internal/failure", "cmd/kist/internal/prooftext", "cmd/kist/internal/term", "install",
 		"install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "manifests", "manifests/channels", "manifests/trust", "verify"},
 	"cmd/kist/internal/process": {},
-	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/process", "cmd/kist/internal/help", "cmd/kist/internal/prooftext", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/download", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial", "install/unpack",
-		"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
-		"manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "verify/keyrings"},
+	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/help",
+		"cmd/kist/internal/namedfiles", "cmd/kist/internal/process", "cmd/kist/internal/prooftext", "cmd/kist/internal/term",
+		"install", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial",
+		"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/native", "manifests/publish", "manifests/rust",
+		"manifests/transport", "manifests/trust", "manifests/upstreams", "verify"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or
