@@ -32,6 +32,10 @@ func TestKindsAreThoseOfTheErrors(t *testing.T) {
 						return true
 					})
 				}
+			case *ast.CompositeLit:
+				if nameOf(n.Type) == "plainError" {
+					addLiterals(stated, n.Elts[0])
+				}
 			case *ast.CallExpr:
 				switch name := nameOf(n.Fun); {
 				case name == "NewClass":

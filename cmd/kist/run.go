@@ -51,7 +51,7 @@ func (a *app) run(ctx context.Context, args []string) (result, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &failure.LaunchError{Code: 127, Err: fmt.Errorf("%s: not found, or built for another system", path)}
 	case noExec && errors.Is(err, fs.ErrPermission):
-		return nil, &failure.LaunchError{Code: 126, Err: &failure.NoExecError{Path: path, Release: r.Ref()}}
+		return nil, &failure.LaunchError{Code: 126, Err: failure.NoExec(path, r.Ref())}
 	case err != nil:
 		return nil, &failure.LaunchError{Code: 126, Err: fmt.Errorf("%s: %w", path, err)}
 	case code != 0:

@@ -44,7 +44,7 @@ func (a *app) search(ctx context.Context, s *toolset.Set, word string) (result, 
 	}
 	r := searchResult{Tools: found}
 	if len(r.Tools) == 0 {
-		return nil, &failure.NoToolError{Word: word}
+		return nil, failure.NoTool(word)
 	}
 	return r, nil
 }

@@ -142,7 +142,7 @@ func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []recor
 		return r, unproved
 	}
 	if len(changed) > 0 {
-		return r, &failure.DriftError{Releases: changed}
+		return r, failure.Drift(changed)
 	}
 	return r, nil
 }

@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
-	"github.com/kist-tools/kist/cmd/kist/internal/term"
-	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/channels"
 )
@@ -41,7 +39,7 @@ func (m *Maker) failed(v *toolset.Survey) (list []FailedChannel) {
 }
 
 // end returns a *ChannelsError if v left any channel out, and warns of all but the one
-// with the Gravest error.
+// with the gravest error.
 func (m *Maker) end(v *toolset.Survey, failed []FailedChannel) error {
 	if len(failed) == 0 {
 		return nil
@@ -99,25 +97,3 @@ func leftOut(channel, why string) string {
 }
 
 func (e *ChannelsError) Unwrap() error { return e.Gravest }
-
-// WarnOfMissing warns that installed files are missing from the disk, and says how
-// to restore them.
-func WarnOfMissing(p *term.Printer, missing *install.MissingError) {
-	text := missing.Error()
-	if advice := failure.PutBack(missing); advice != "" {
-		text += "; " + advice
-	}
-	p.Warn("%s", text)
-}
-
-// orMissing returns err or, if err is nil, the first of lost. It warns of those
-// that it does not return.
-func (m *Maker) orMissing(err error, lost []*install.MissingError) error {
-	if err == nil && len(lost) > 0 {
-		err, lost = lost[0], lost[1:]
-	}
-	for _, missing := range lost {
-		WarnOfMissing(m.Printer, missing)
-	}
-	return err
-}

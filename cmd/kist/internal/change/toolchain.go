@@ -5,6 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests"
@@ -35,6 +38,28 @@ func Describe(s *toolset.Set, r record.Head) Toolchain {
 		t.Missing = missing.Path
 	}
 	return t
+}
+
+// WarnOfMissing warns that installed files are missing from the disk, and says how
+// to restore them.
+func WarnOfMissing(p *term.Printer, missing *install.MissingError) {
+	text := missing.Error()
+	if advice := failure.PutBack(missing); advice != "" {
+		text += "; " + advice
+	}
+	p.Warn("%s", text)
+}
+
+// orMissing returns err or, if err is nil, the first of lost. It warns of those
+// that it does not return.
+func (m *Maker) orMissing(err error, lost []*install.MissingError) error {
+	if err == nil && len(lost) > 0 {
+		err, lost = lost[0], lost[1:]
+	}
+	for _, missing := range lost {
+		WarnOfMissing(m.Printer, missing)
+	}
+	return err
 }
 
 // A Replaced is an installed release and the newer one that would replace it.

@@ -2,6 +2,7 @@ package failure
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/verify"
@@ -9,13 +10,36 @@ import (
 
 // This file holds the errors of the command line itself.
 
-// New returns an error of a kind, with nothing that a hint depends on.
-func New(kind, text string) error { return &plainError{kind, text} }
+// New returns an error of a kind. Nothing depends on its type.
+func New(kind, text string) error { return &plainError{kind, text, ""} }
 
 // Usage returns an error about a wrong command line.
 func Usage(format string, args ...any) error { return New("usage", fmt.Sprintf(format, args...)) }
 
-type plainError struct{ kind, text string }
+// NoExec returns the error that the command at path, of a release, is on a file system
+// mounted noexec.
+func NoExec(path, release string) error {
+	return &plainError{"noexec", path + ": cannot be started: its file system is mounted noexec",
+		fmt.Sprintf("mount it without noexec, or set XDG_DATA_HOME to a directory on another file system and install %s there", release)}
+}
+
+// NoTool returns the error that a search for word found nothing.
+func NoTool(word string) error {
+	return &plainError{"unknown", "no tool matches " + word, "kist search without a word lists every tool"}
+}
+
+// Drift returns the error that installed files differ from the receipts of releases.
+func Drift(releases []string) error {
+	text := fmt.Sprintf("%d toolchains are not as they were installed", len(releases))
+	if len(releases) == 1 {
+		text = releases[0] + " is not as it was installed"
+	}
+	refs := strings.Join(releases, " ")
+	return &plainError{"drift", text, fmt.Sprintf("kist uninstall %s removes what is unchanged; then kist install %s puts it back", refs, strings.ReplaceAll(refs, "@", "@="))}
+}
+
+// A plainError has a kind, a text, and a hint, which may be empty.
+type plainError struct{ kind, text, hint string }
 
 func (e *plainError) Error() string { return e.text }
 func (e *plainError) Kind() string  { return e.kind }
@@ -52,35 +76,10 @@ type LaunchError struct {
 func (e *LaunchError) Error() string { return e.Err.Error() }
 func (e *LaunchError) Unwrap() error { return e.Err }
 
-// A NoExecError reports that a command is on a file system mounted noexec.
-type NoExecError struct{ Path, Release string }
-
-func (e *NoExecError) Error() string {
-	return e.Path + ": cannot be started: its file system is mounted noexec"
-}
-func (*NoExecError) Kind() string { return "noexec" }
-
 // An ExitError is the exit code of a child, which has printed its own errors.
 type ExitError struct{ Code int }
 
 func (e *ExitError) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
-
-// A NoToolError reports that a search found nothing.
-type NoToolError struct{ Word string }
-
-func (e *NoToolError) Error() string { return "no tool matches " + e.Word }
-func (*NoToolError) Kind() string    { return "unknown" }
-
-// A DriftError reports that installed files differ from their receipts.
-type DriftError struct{ Releases []string }
-
-func (e *DriftError) Error() string {
-	if len(e.Releases) == 1 {
-		return e.Releases[0] + " is not as it was installed"
-	}
-	return fmt.Sprintf("%d toolchains are not as they were installed", len(e.Releases))
-}
-func (*DriftError) Kind() string { return "drift" }
 
 // A KeptError reports that a removal left, or would leave, changed files in place.
 type KeptError struct {

@@ -55,6 +55,9 @@ func fixedHint[E error](kind, hint string) hintRow {
 // hint returns what the user can do about err, which is of kind k. The first row of
 // hints that has an advice is followed.
 func (c Context) hint(err error, k Kind) string {
+	if e, ok := errors.AsType[*plainError](err); ok && e.kind == k.Name && e.hint != "" {
+		return e.hint
+	}
 	rows := hints()
 	if c.publishes() {
 		rows = append(publisherHints(), rows...)
@@ -72,10 +75,6 @@ func (c Context) hint(err error, k Kind) string {
 // hints returns the rows of all kinds.
 func hints() []hintRow {
 	return []hintRow{
-		hintFor("drift", func(e *DriftError, _ Context) string {
-			ref := strings.Join(e.Releases, " ")
-			return fmt.Sprintf("kist uninstall %s removes what is unchanged; then kist install %s puts it back", ref, strings.ReplaceAll(ref, "@", "@="))
-		}),
 		hintFor("drift", func(e *install.ReuseError, _ Context) string {
 			return fmt.Sprintf("kist verify %s names what changed", e.Release)
 		}),
@@ -235,9 +234,6 @@ func hints() []hintRow {
 			}
 			return fmt.Sprintf("free %s there, then run the same command again", lacking)
 		}),
-		hintFor("noexec", func(e *NoExecError, _ Context) string {
-			return fmt.Sprintf("mount it without noexec, or set XDG_DATA_HOME to a directory on another file system and install %s there", e.Release)
-		}),
 
 		hintFor("not-installed", func(e *toolset.NotInstalledError, c Context) string {
 			switch {
@@ -288,7 +284,6 @@ func hints() []hintRow {
 			_, hint := c.unknownTool(e)
 			return hint
 		}),
-		fixedHint[*NoToolError]("unknown", "kist search without a word lists every tool"),
 		hintFor("unknown", func(e *trust.NoPackagesError, _ Context) string {
 			return fmt.Sprintf("kist list --available %s asks its own channel", e.Tool)
 		}),

@@ -1,7 +1,8 @@
 // Package namedfiles reads and writes the files that a user names on the command line, or
 // keeps in a project: keys, signatures, payloads, directories of channels. They may be
-// anywhere, so they are opened by path, only here. A pipe or a device is never opened by
-// mistake, and every file has a ceiling; what a file holds is not trusted.
+// anywhere, so they are opened by path, only here. Pipes and devices that another process
+// holds are refused, and a file that is read whole has a ceiling. What a file holds is not
+// trusted.
 package namedfiles
 
 import (
@@ -102,7 +103,7 @@ func Read(path string, limit int64) ([]byte, error) {
 	return manifests.ReadLimited(f, path, limit)
 }
 
-// ReadAll reads several files.
+// ReadAll reads several files, each of at most limit bytes.
 func ReadAll(paths []string, limit int64) (contents [][]byte, err error) {
 	for _, path := range paths {
 		data, err := Read(path, limit)

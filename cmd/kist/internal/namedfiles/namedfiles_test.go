@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/verify"
 )
 
 // TestScratch checks that a temporary directory is removed with its content, but nothing
@@ -32,5 +33,39 @@ func TestScratch(t *testing.T) {
 	}
 	if _, err := os.Lstat(outside); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOpenRefusesWhatIsNoFile checks that a directory or a missing file is refused, each as
+// such, and that a file and the empty device are opened.
+func TestOpenRefusesWhatIsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		dir: "usage", filepath.Join(dir, "gone"): "missing", file: "", os.DevNull: "",
+	} {
+		f, err := namedfiles.Open(path)
+		got := ""
+		if e, ok := err.(interface{ Kind() string }); ok {
+			got = e.Kind()
+		}
+		if got != want || (err == nil) != (want == "") {
+			t.Errorf("%s: %v", path, err)
+		}
+		if err == nil {
+			f.Close()
+		}
+	}
+	if _, err := namedfiles.OpenRoot(file, true); err == nil {
+		t.Error("a file is opened as a directory")
+	}
+	if _, err := namedfiles.Read(file, 3); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("a file over the limit: %v", err)
+	}
+	if data, err := namedfiles.Read(file, 4); err != nil || string(data) != "text" {
+		t.Errorf("%q, %v", data, err)
 	}
 }
