@@ -82,9 +82,7 @@ func (r signatureResult) Render(p *term.Page) {
 	for _, s := range r.Evidence.Signers {
 		prooftext.WriteSigner(p, s)
 	}
-	for _, note := range r.Evidence.Notes {
-		p.Field("note", note)
-	}
+	p.Field("note", r.Evidence.Notes...)
 }
 
 // unreadable wraps err in a *failure.UnreadableError, except for a missing file, which has its

@@ -85,14 +85,6 @@ func (r listResult) Render(p *term.Page) {
 	p.Table(rows)
 }
 
-// describe is describe, with a warning if files of r are missing.
-func (a *app) describe(s *toolset.Set, r record.Head) change.Toolchain {
-	if missing := s.Missing(r); missing != nil {
-		change.WarnOfMissing(&a.Printer, missing)
-	}
-	return change.Describe(s, r)
-}
-
 func (a *app) listInstalled(s *toolset.Set, args []string) (result, error) {
 	var ref trust.Ref
 	if len(args) == 1 {
@@ -104,7 +96,10 @@ func (a *app) listInstalled(s *toolset.Set, args []string) (result, error) {
 	r := listResult{Tools: []change.Toolchain{}}
 	for _, have := range s.State.Installed() {
 		if len(args) == 0 || toolset.Means(ref, have) {
-			r.Tools = append(r.Tools, a.describe(s, have))
+			if missing := s.Missing(have); missing != nil {
+				change.WarnOfMissing(&a.Printer, missing)
+			}
+			r.Tools = append(r.Tools, change.Describe(s, have))
 		}
 	}
 	switch {

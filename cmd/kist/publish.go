@@ -234,9 +234,7 @@ func (r publishVerified) Render(p *term.Page) {
 	if r.Elsewhere > 0 {
 		p.Field("note", fmt.Sprintf("%s at other URLs, not checked", term.Count(r.Elsewhere, "artifact")))
 	}
-	for _, note := range r.Notes {
-		p.Field("note", note)
-	}
+	p.Field("note", r.Notes...)
 }
 
 func (a *app) publishPruneCommand() *cobra.Command {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests/publish"
@@ -122,13 +123,9 @@ func (r publishedKeys) Render(p *term.Page) {
 	if r.Unchanged {
 		p.Line("it already has this signature")
 	}
-	for _, f := range r.Keys {
-		p.Field("key", f.Spaced())
-	}
+	p.Field("key", prooftext.Spaced(r.Keys)...)
 	p.Field("threshold", fmt.Sprintf("%d of %d keys", r.Threshold, len(r.Keys)))
-	for _, f := range r.Revoked {
-		p.Field("revoked", f.Spaced())
-	}
+	p.Field("revoked", prooftext.Spaced(r.Revoked)...)
 	if r.Serial > 0 {
 		p.Field("manifests", fmt.Sprintf("restart from serial %d", r.Serial))
 	}
@@ -154,9 +151,7 @@ func (r publishedKeys) missingText(p *term.Page) {
 	}
 	signed("signed", "", r.New, "required new keys")
 	if !r.Enough() {
-		for _, f := range r.Missing {
-			p.Field("not yet", f.Spaced())
-		}
+		p.Field("not yet", prooftext.Spaced(r.Missing)...)
 		p.Field("next", fmt.Sprintf("kist publish keys %s --secret-key FILE, by those who have not signed it", host.QuoteWords(r.dir)))
 	}
 	if !r.Manifest.Reached() {

@@ -196,9 +196,7 @@ func (r publishSigned) Render(p *term.Page) {
 
 // nextSigners writes which of the missing keys must sign the manifest, and how.
 func nextSigners(p *term.Page, dir string, q publish.Quorum, missing []verify.Fingerprint) {
-	for _, f := range missing {
-		p.Field("not yet", f.Spaced())
-	}
+	p.Field("not yet", prooftext.Spaced(missing)...)
 	n := q.Need - q.Have
 	who := fmt.Sprintf("%d of them", n)
 	if n == len(missing) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -82,20 +81,9 @@ func (a *app) show(ctx context.Context, s *toolset.Set, ref trust.Ref, withFiles
 	if withFiles {
 		return nil, err // only installed releases have stored evidence
 	}
-	o, err := s.Desk.Pick(ctx, ref)
+	rel, err := s.Cached(ctx, ref)
 	if err != nil {
 		return nil, err
-	}
-	cat, err := s.Desk.Cached(ctx, o, s.Desk.Request(ref))
-	if errors.Is(err, manifests.ErrOffline) { // nothing is cached
-		return nil, &toolset.NotInstalledError{Ref: ref}
-	}
-	if err != nil {
-		return nil, err
-	}
-	rel, err := cat.Resolve(s.Desk.Request(ref))
-	if err != nil {
-		return nil, o.Explain(err)
 	}
 	shown := shownRelease{
 		Toolchain: change.Toolchain{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Labels: rel.Labels, Components: rel.Components},
@@ -137,9 +125,7 @@ func (r shownRelease) Render(p *term.Page) {
 	p.Field("components", strings.Join(r.Components, ", "))
 	prooftext.Write(p, r.Evidence)
 	if r.Evidence.Kind == "" {
-		for _, note := range r.Evidence.Notes {
-			p.Field("note", note)
-		}
+		p.Field("note", r.Evidence.Notes...)
 	}
 	for _, a := range r.Artifacts {
 		p.Field("file", a.Name)
@@ -196,9 +182,7 @@ func (e storedEvidence) Render(p *term.Page) {
 	p.Field("  kind", e.Kind)
 	p.Field("  document", e.Document)
 	p.Field("  proof", e.Proof)
-	for _, c := range e.Certificates {
-		p.Field("  certificate", c)
-	}
+	p.Field("  certificate", e.Certificates...)
 	if e.Missing {
 		p.Field("  note", "some of these files are missing or were changed")
 	}

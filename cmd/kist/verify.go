@@ -103,9 +103,7 @@ func (r *provedAgain) Render(p *term.Page) {
 	default:
 		p.Line("  %s", r.Problem)
 	}
-	for _, note := range r.Notes {
-		p.Field("  note", note)
-	}
+	p.Field("  note", r.Notes...)
 }
 
 func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []record.Head, prove bool) (result, error) {

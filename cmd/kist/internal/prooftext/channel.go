@@ -55,9 +55,7 @@ func writeOrigin(p *term.Page, o trust.OriginShown) {
 	}
 	p.Field("  proof", o.Proof)
 	p.Field("  database", o.Database)
-	for _, suite := range o.Suites {
-		p.Field("  suite", suite)
-	}
+	p.Field("  suite", o.Suites...)
 	if o.Threshold > 0 {
 		p.Field("  signatures", fmt.Sprintf("%d of %d keys", o.Threshold, len(o.Keys)))
 	}
@@ -67,15 +65,9 @@ func writeOrigin(p *term.Page, o trust.OriginShown) {
 // writeRotation writes how the keys of a channel changed.
 func writeRotation(p *term.Page, r trust.RotationShown) {
 	p.Field("keys", fmt.Sprintf("version %d of %s, valid until %s, taken %s", r.Version, day(r.Issued), day(r.Expires), day(r.Taken)))
-	for _, f := range r.Joined {
-		p.Field("  joined", f.Spaced())
-	}
-	for _, f := range r.Retired {
-		p.Field("  retired", f.Spaced())
-	}
-	for _, f := range r.Revoked {
-		p.Field("  revoked", f.Spaced())
-	}
+	p.Field("  joined", Spaced(r.Joined)...)
+	p.Field("  retired", Spaced(r.Retired)...)
+	p.Field("  revoked", Spaced(r.Revoked)...)
 }
 
 // writeKeys writes keys, and when they expire.

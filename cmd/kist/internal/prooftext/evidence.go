@@ -36,9 +36,7 @@ func Write(p *term.Page, e verify.Evidence) {
 			p.Field("  fresh until", m.Expires.UTC().Format(time.RFC3339))
 		}
 	}
-	for _, note := range e.Notes {
-		p.Field("  note", note)
-	}
+	p.Field("  note", e.Notes...)
 	if e.Parent != nil {
 		Write(p, *e.Parent)
 	}

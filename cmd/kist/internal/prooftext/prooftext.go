@@ -105,3 +105,11 @@ func joinKeys(keys []evidence.Key, separator string) string {
 	}
 	return strings.Join(who, separator)
 }
+
+// Spaced formats fingerprints for people.
+func Spaced(keys []verify.Fingerprint) (list []string) {
+	for _, f := range keys {
+		list = append(list, f.Spaced())
+	}
+	return list
+}

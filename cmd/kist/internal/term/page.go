@@ -22,10 +22,12 @@ func (p *Page) Line(format string, args ...any) {
 	p.out.WriteString(Sprintf(format, args...) + "\n")
 }
 
-// Field writes a line with a name and its value, unless the value is empty.
-func (p *Page) Field(name, value string) {
-	if value != "" {
-		p.Line("  %-13s %s", name, value)
+// Field writes a line with a name and a value for each value that is not empty.
+func (p *Page) Field(name string, values ...string) {
+	for _, value := range values {
+		if value != "" {
+			p.Line("  %-13s %s", name, value)
+		}
 	}
 }
 
