@@ -90,7 +90,7 @@ var edges = map[string][]string{
 		"manifests/system", "manifests/trust", "manifests/upstreams"},
 	"cmd/kist/internal/namedfiles": {"install", "install/host", "manifests", "manifests/rust", "verify"},
 	"cmd/kist/internal/failure": {"cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/download", "install/evidence",
-		"install/host", "install/plan", "install/toolset", "install/trial", "install/unpack", "manifests", "manifests/channels", "manifests/config", "manifests/debian",
+		"install/host", "install/plan", "install/toolset", "install/trial", "install/unpack", "manifests", "manifests/channels", "manifests/debian",
 		"manifests/gosum", "manifests/publish", "manifests/rust", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams",
 		"verify"},
 	"cmd/kist/internal/prooftext": {"cmd/kist/internal/term", "install/evidence", "manifests/trust", "verify"},
@@ -101,8 +101,8 @@ var edges = map[string][]string{
 	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/help",
 		"cmd/kist/internal/namedfiles", "cmd/kist/internal/process", "cmd/kist/internal/prooftext", "cmd/kist/internal/term",
 		"install", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial",
-		"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/native", "manifests/publish", "manifests/rust",
-		"manifests/transport", "manifests/trust", "manifests/upstreams", "verify"},
+		"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/native", "manifests/publish",
+		"manifests/rust", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or

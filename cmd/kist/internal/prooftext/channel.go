@@ -13,9 +13,7 @@ import (
 func WriteChannel(p *term.Page, c trust.Description) {
 	p.Line("%s", c.Name)
 	p.Field("url", c.URL)
-	for _, at := range c.Asked {
-		p.Field("asked at", at)
-	}
+	p.Field("asked at", c.Asked...)
 	p.Field("format", c.Format)
 	switch {
 	case len(c.Tools) > 0:
@@ -47,12 +45,8 @@ func WriteChannel(p *term.Page, c trust.Description) {
 // writeOrigin writes one place that a built-in channel fetches from.
 func writeOrigin(p *term.Page, o trust.OriginShown) {
 	p.Field("origin", o.Name)
-	for _, at := range o.URLs {
-		p.Field("  url", at)
-	}
-	for _, at := range o.Asked {
-		p.Field("  asked at", at)
-	}
+	p.Field("  url", o.URLs...)
+	p.Field("  asked at", o.Asked...)
 	p.Field("  proof", o.Proof)
 	p.Field("  database", o.Database)
 	p.Field("  suite", o.Suites...)
