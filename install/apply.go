@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/fetch"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"

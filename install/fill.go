@@ -9,9 +9,9 @@ import (
 	"github.com/kist-tools/kist/install/internal/private"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
 )

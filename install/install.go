@@ -44,7 +44,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/internal/store"

@@ -13,9 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/roots"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
@@ -201,7 +200,7 @@ func TestInspectRefusesFilesChangedSinceHashing(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer into.Close()
-		entries, err := Inspect(t.Context(), Child{}, into, nil, Packed{Archive: unpack.Archive{Name: "a.tar", Layout: manifests.Layout{Format: "tar"}},
+		entries, err := Inspect(t.Context(), Child{}, into, nil, Packed{Name: "a.tar", Layout: manifests.Layout{Format: "tar"},
 			Digest: verify.DigestOf(data), Open: func() (*os.File, error) { return dir.Open("a.tar") }})
 		if got := err == nil && len(entries) == 3; got != (text == honest) {
 			t.Errorf("%q: %d entries, %v", text, len(entries), err)

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/record"

@@ -10,13 +10,11 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
-	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/install/trial"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
@@ -193,7 +191,7 @@ func hints() []hintRow {
 		}),
 		fixedHint[*install.ReceiptError]("refused", "put back the receipt from a backup; kist removes nothing by one it cannot trust"),
 
-		fixedHint[*unpack.EntryError]("untrusted", "kist never unpacks such an archive; its maker must pack it differently"),
+		fixedHint[*install.EntryError]("untrusted", "kist never unpacks such an archive; its maker must pack it differently"),
 		hintFor("untrusted", func(e *evidence.UnprovedError, _ *app) string {
 			return fmt.Sprintf("kist uninstall %s removes it; ask its publisher what happened", e.Release)
 		}),
@@ -224,7 +222,7 @@ func hints() []hintRow {
 			return fmt.Sprintf("kist channel refresh %s recreates it", e.Channel)
 		}),
 
-		hintFor("space", func(e *download.SpaceError, _ *app) string {
+		hintFor("space", func(e *install.SpaceError, _ *app) string {
 			lacking := term.ByteSize(e.Need - e.Free)
 			if e.Files {
 				lacking = term.Count(int(e.Need-e.Free), "file")

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/verify"
@@ -28,7 +28,7 @@ func publisherHints() []hintRow {
 		}),
 		fixedHint[*manifests.FormatError]("untrusted", "correct that in a text editor, then kist publish sign DIR --secret-key FILE"),
 		fixedHint[*keyFileError]("untrusted", "name a file of OpenPGP public keys, as gpg --armor --export writes it"),
-		fixedHint[*unpack.EntryError]("untrusted", "users refuse such an archive: pack it again without that, and add it with kist publish add"),
+		fixedHint[*install.EntryError]("untrusted", "users refuse such an archive: pack it again without that, and add it with kist publish add"),
 		fixedHint[*verify.DigestError]("untrusted", "put the file back as it was signed, or add the new one with kist publish add, then kist publish sign"),
 		hintFor("untrusted", func(_ error, a *app) string {
 			if a.path == "publish verify" {

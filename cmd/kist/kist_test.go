@@ -16,12 +16,10 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
-	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/install/trial"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
@@ -95,7 +93,7 @@ func TestExitCodes(t *testing.T) {
 		{&verify.SignatureError{Name: "x"}, 4, "untrusted"},
 		{&verify.DigestError{Name: "x"}, 4, "untrusted"},
 		{&verify.SizeError{Name: "x"}, 4, "untrusted"},
-		{&unpack.EntryError{Archive: "x"}, 4, "untrusted"},
+		{&install.EntryError{Archive: "x"}, 4, "untrusted"},
 		{&install.WitnessError{Artifact: "x"}, 4, "untrusted"},
 		{&trust.WeakKeyError{Finding: verify.Finding{Remedy: "x"}}, 4, "untrusted"},
 		{&publish.KeyError{Findings: []verify.Finding{{Remedy: "x"}}}, 4, "untrusted"},
@@ -118,7 +116,7 @@ func TestExitCodes(t *testing.T) {
 		{&install.GenerationError{Err: syscall.EACCES}, 8, "permission"},
 		{&verify.MarkError{Channel: "x", Err: syscall.EIO}, 1, "failed"},
 		{&install.NoLocksError{Path: "x", Err: errors.ErrUnsupported}, 9, "refused"},
-		{&download.SpaceError{Path: "x", Need: 2, Free: 1}, 8, "space"},
+		{&install.SpaceError{Path: "x", Need: 2, Free: 1}, 8, "space"},
 		{&install.NoProcError{Err: fs.ErrNotExist}, 8, "no-proc"},
 		{&launchError{126, &noExecError{"/x/go", "go/go@1.27"}}, 126, "run"},
 		{&noToolError{"x"}, 3, "unknown"},
@@ -140,7 +138,7 @@ func TestExitCodes(t *testing.T) {
 		{&interruptedError{verify.ErrUntrusted}, 4, "untrusted"},
 		{&interruptedError{&verify.ExpiredError{}}, 5, "stale"},
 		{&interruptedError{&plan.ForeignFileError{Path: "/x"}}, 9, "refused"},
-		{errors.Join(context.Canceled, &unpack.EntryError{Archive: "x", Rule: unpack.RuleEnd}), 4, "untrusted"},
+		{errors.Join(context.Canceled, &install.EntryError{Archive: "x"}), 4, "untrusted"},
 		{context.Canceled, 130, "interrupted"},
 	} {
 		for _, err := range []error{test.err, fmt.Errorf("acme: %w", test.err)} {

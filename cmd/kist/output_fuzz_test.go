@@ -22,7 +22,6 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/install/trial"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/native"
@@ -49,7 +48,7 @@ func hostileErrors(s string) []error {
 		&unknownVerbError{Parent: "kist", Verb: s, Near: []string{s}}, &unknownVerbError{Parent: "kist", Verb: s, Try: s}, &noToolError{s},
 		&trust.SeveralChannelsError{Tool: s, Channels: []string{s}, Flags: []string{s}}, &toolset.SeveralVersionsError{Tool: s, Refs: []string{s}}, &trust.TakenError{Name: s}, &trust.BuiltinError{Name: s}, &trust.FormatError{Format: s},
 		&driftError{[]string{s}}, &keptError{Kept: []install.Drift{{Path: s, Reason: s}}},
-		&plan.ForeignFileError{Path: s}, &plan.ConflictError{Command: s, Owner: s}, &unpack.EntryError{Archive: s, Path: s, Rule: unpack.Rule(s)},
+		&plan.ForeignFileError{Path: s}, &plan.ConflictError{Command: s, Owner: s}, &install.EntryError{Archive: s, Path: s, Detail: s},
 		&install.SystemPrefixError{Role: s, Path: s}, &install.BusyError{Path: s, Holder: s}, &install.ChildError{How: s, Said: s},
 		&manifests.UnknownToolError{Channel: s, Tool: s, Near: []string{s}}, &manifests.UnknownVersionError{Channel: s, Tool: s, Version: s},
 		&channels.SettingsError{File: s, Err: errors.New(s)}, &channels.UnknownChannelError{Name: s},

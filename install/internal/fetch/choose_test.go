@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/fetch"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"

@@ -23,8 +23,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/verify"
 )
 

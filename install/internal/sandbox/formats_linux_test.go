@@ -18,7 +18,7 @@ import (
 
 	llsys "github.com/landlock-lsm/go-landlock/landlock/syscall"
 
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/manifests"
 )
 

@@ -14,8 +14,8 @@ import (
 	"testing"
 
 	"github.com/kist-tools/kist/install/internal/sandbox"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/manifests"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/manifests"
 )
 

@@ -48,44 +48,7 @@
 //
 // # Rules
 //
-// An archive that breaks a rule is refused as a whole with an [EntryError].
-//
-// Names:
-//
-//   - a name is valid UTF-8 in its composed form (NFC), without control characters
-//   - a name is relative: it starts with neither a slash nor a drive letter
-//   - a name has no empty, "." or ".." element, except one "./" at its start
-//   - a name has no backslash, except in a .deb
-//   - a name in a zip does not end in a VMS version number, such as ;1
-//   - a name is listed once in all archives of a prefix, except for directories, equal entries of one archive, and equal files of packages that share a merged /usr
-//   - only a directory has entries below it
-//   - the file system can tell all names apart
-//   - stripping the leading directories drops neither a file nor a link
-//
-// Links and types:
-//
-//   - the target of a link is relative and stays inside the prefix; in a .deb it may be absolute
-//   - a link resolves inside the prefix through at most 40 links, or dangles there
-//   - a hard link names an earlier file or symbolic link of its archive
-//   - an entry is a file, a directory, a symbolic link or a hard link
-//   - a directory or a link holds no data
-//   - a file is stored whole, neither sparse nor spread over several volumes
-//
-// Structure:
-//
-//   - an archive cannot be mistaken for one of another format
-//   - every header is well formed and has the right checksum
-//   - an extended header is well formed, appears once for an entry, and agrees with the entry's own header
-//   - an archive ends as its format requires, and nothing follows its end
-//   - a compressed archive is one or more whole and undamaged streams, perhaps with zeros at its end, and in a .deb exactly one stream
-//   - the directory of a zip and its local headers agree, and cover the file without a gap or an overlap
-//   - a zip entry is stored or deflated, and is not encrypted
-//   - a zip entry was made on Unix, MS-DOS or Windows, and only its attributes state its type and mode
-//   - a zip entry has the size and the checksum that its headers state
-//   - a .deb holds debian-binary 2.0, one control.tar and one data.tar, in this order
-//   - an archive of rust-installer states version 3, and holds its component and every file that it lists
-//   - an archive holds something to install
-//   - nothing is over its limit
+// An archive that breaks a [Rule] is refused as a whole with an [EntryError].
 //
 // A directory may be listed twice; its last mode counts. A file or a link may be
 // listed twice if both entries are equal. Names may differ in case only, if the file

@@ -14,7 +14,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )

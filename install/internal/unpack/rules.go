@@ -13,7 +13,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Rule is one line of the package comment.
+// A Rule is a sentence that is true of every archive that is unpacked.
 type Rule string
 
 // The rules. Names:

@@ -1,47 +1,6 @@
 package unpack
 
-import (
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"slices"
-	"strconv"
-	"strings"
-	"testing"
-)
-
-// The package comment lists all rules, one per line, in the order of the constants.
-func TestRulesAreThePackageComment(t *testing.T) {
-	fset := token.NewFileSet()
-	comment, err := parser.ParseFile(fset, "unpack.go", nil, parser.ParseComments|parser.PackageClauseOnly)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var lines []string
-	for line := range strings.Lines(comment.Doc.Text()) {
-		if rule, ok := strings.CutPrefix(strings.TrimSpace(line), "- "); ok {
-			lines = append(lines, rule)
-		}
-	}
-	source, err := parser.ParseFile(fset, "rules.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var rules []string
-	ast.Inspect(source, func(n ast.Node) bool {
-		if spec, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(spec.Names[0].Name, "Rule") {
-			rule, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rules = append(rules, rule)
-		}
-		return true
-	})
-	if len(rules) < 20 || !slices.Equal(lines, rules) {
-		t.Errorf("the package comment:\n%s\nthe rules:\n%s", strings.Join(lines, "\n"), strings.Join(rules, "\n"))
-	}
-}
+import "testing"
 
 func TestMatchPath(t *testing.T) {
 	for _, c := range []struct {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/manifests"
 )
 

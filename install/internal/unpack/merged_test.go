@@ -7,8 +7,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 )
 

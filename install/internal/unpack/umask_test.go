@@ -7,8 +7,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 )
 

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
