@@ -18,9 +18,6 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// BlobPath returns the path of the blob with digest d, below the cache's root.
-func BlobPath(d verify.Digest) string { return path.Join(blobDir, d.Hex()) }
-
 const (
 	blobDir    = "blobs/sha256"
 	knownDir   = "known"
@@ -174,7 +171,7 @@ func (c Cache) copyBlob(ctx context.Context, a manifests.Artifact, hexDigest str
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	case errors.Is(err, errNotRegular):
+	case errors.Is(err, rootfs.ErrNotRegular):
 		return nil, c.discard(a, name)
 	case errors.Is(err, fs.ErrPermission) && c.exists(name):
 		return nil, nil // unreadable: the download that follows replaces it
@@ -188,33 +185,41 @@ func (c Cache) copyBlob(ctx context.Context, a manifests.Artifact, hexDigest str
 		}
 		return nil, c.discard(a, name)
 	}
+	held, err := c.holdCopy(ctx, a.Name, f, size, s)
+	_, noSpace := errors.AsType[*SpaceError](err)
+	switch {
+	case noSpace && a.Size == 0: // no signed size says that a is so large, only the file itself
+		return nil, c.discard(a, name)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", a.Name, err)
+	case s.digest().Hex() != hexDigest:
+		held.Close()
+		return nil, c.discard(a, name)
+	}
+	return held, nil
+}
+
+// holdCopy copies size bytes of f to a private file, hashes the copy into s, and seals it.
+func (c Cache) holdCopy(ctx context.Context, artifact string, f *os.File, size int64, s *sums) (*private.File, error) {
 	held, err := c.hold(size)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", a.Name, err)
+		return nil, err
 	}
 	if !held.InMemory() {
 		err = c.room(size)
 	}
-	if space := (*SpaceError)(nil); a.Size == 0 && errors.As(err, &space) {
-		// No signed size says that a is so large, only the file itself.
-		return nil, errors.Join(held.Close(), c.discard(a, name))
-	}
 	if err == nil {
 		_, err = held.CopyFrom(ctx, f, size, func(p []byte) {
 			s.add(p)
-			c.report("verify", a.Name, s.size, size)
+			c.report("verify", artifact, s.size, size)
 		})
 	}
 	if err == nil {
 		err = held.Seal()
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		held.Close()
-		return nil, fmt.Errorf("%s: %w", a.Name, err)
-	case s.digest().Hex() != hexDigest:
-		held.Close()
-		return nil, c.discard(a, name)
+		return nil, err
 	}
 	return held, nil
 }
@@ -232,21 +237,14 @@ func (c Cache) Open(ctx context.Context, name string, size int64, want verify.Di
 	if found != size {
 		return Blob{}, &verify.SizeError{Name: name, Want: size, Got: found}
 	}
-	held, err := c.hold(size)
+	s := sums{sha256: sha256.New()}
+	held, err := c.holdCopy(ctx, name, f, size, &s)
 	if err != nil {
 		return Blob{}, fmt.Errorf("%s: %w", name, err)
 	}
-	s := sums{sha256: sha256.New()}
-	if _, err = held.CopyFrom(ctx, f, size, s.add); err == nil {
-		err = held.Seal()
-	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w", name, err)
-	} else if got := s.digest(); got != want {
-		err = &verify.DigestError{Name: name, Want: want, Got: got}
-	}
-	if err != nil {
-		return Blob{}, errors.Join(err, held.Close())
+	if got := s.digest(); got != want {
+		held.Close()
+		return Blob{}, &verify.DigestError{Name: name, Want: want, Got: got}
 	}
 	return newBlob(held, s)
 }

@@ -36,8 +36,6 @@ package download
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -92,7 +90,6 @@ type Blob struct {
 	Size     int64
 	Digest   verify.Digest // SHA-256
 	Evidence verify.Evidence
-	Ref      string // where it was fetched from, redacted; empty: found in the cache
 
 	held *private.File
 }
@@ -124,36 +121,20 @@ func (e *SpaceError) Error() string {
 }
 func (*SpaceError) Kind() string { return "space" }
 
-// Fetch returns the blob of a, from the cache if possible.
-//
-// Errors that match verify.ErrUntrusted: *verify.SizeError, *verify.DigestError,
-// *verify.SignatureError, *verify.TreeError and, without a known size,
-// *manifests.TooLargeError. If no ref gave an answer, the error matches
-// manifests.ErrUnreachable, or manifests.ErrNotFound if all refs are not found.
-// *rootfs.BusyError means that another process is still fetching a after LockWait.
-// *SpaceError is returned before anything is written. If the network fails or ctx
-// ends, the partial download stays for the next attempt; after any other error
-// nothing stays.
-func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
-	if a.Chunks.Len() > 0 {
-		s, err := c.Stream(ctx, a)
-		if err != nil {
-			return Blob{}, err
-		}
-		blob, err := s.Blob()
-		return blob, errors.Join(err, s.end(true))
-	}
+// fetch returns the blob of a, which has no chunk digests, from the cache if possible.
+// Errors are those of Stream.
+func (c Cache) fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
 	key, blob, lock, err := c.findOrClaim(ctx, a)
 	if lock == nil || err != nil {
 		return blob, err
 	}
-	defer lock.Remove()
+	defer lock.release()
 	s, err := c.openSpool(ctx, path.Join(partialDir, key), a)
 	if err != nil {
 		return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	var evidence verify.Evidence
-	ref, err := c.tryRefs(ctx, a, func(ref string) (err error) {
+	err = c.tryRefs(ctx, a, func(ref string) (err error) {
 		evidence, err = c.fetchFrom(ctx, a, ref, s)
 		return err
 	})
@@ -168,7 +149,7 @@ func (c Cache) Fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
 		blob.Close()
 		return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
 	}
-	blob.Evidence, blob.Ref = evidence, manifests.Redact(ref)
+	blob.Evidence = evidence
 	return blob, nil
 }
 
@@ -194,16 +175,15 @@ func (c Cache) findOrClaim(ctx context.Context, a manifests.Artifact) (key strin
 			return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
 		}
 	}
-	lock, err := c.lock(ctx, key)
-	if err != nil {
+	if held, err = c.claim(ctx, path.Join(partialDir, key)); err != nil {
 		return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
 	}
-	// The previous holder of the lock may have fetched the same artifact.
+	// The previous holder of the claim may have fetched the same artifact.
 	if blob, ok, err := c.cached(ctx, a, key); ok || err != nil {
-		return key, blob, nil, errors.Join(err, lock.Remove())
+		return key, blob, nil, errors.Join(err, held.release())
 	}
-	if held, err = c.claim(lock, path.Join(partialDir, key), a); err != nil {
-		return "", Blob{}, nil, fmt.Errorf("%s: %w", a.Name, err)
+	if err := held.record(a); err != nil {
+		return "", Blob{}, nil, errors.Join(fmt.Errorf("%s: %w", a.Name, err), held.release())
 	}
 	return key, Blob{}, held, nil
 }
@@ -211,11 +191,7 @@ func (c Cache) findOrClaim(ctx context.Context, a manifests.Artifact) (key strin
 // keyOf returns the key of a: the SHA-256 of integrityText.
 func keyOf(a manifests.Artifact) (string, error) {
 	text, err := integrityText(a)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:]), nil
+	return verify.DigestOf([]byte(text)).Hex(), err
 }
 
 // integrityText returns a text that identifies what a must prove. An artifact that does
@@ -237,24 +213,24 @@ func integrityText(a manifests.Artifact) (string, error) {
 	return all[0], nil
 }
 
-// tryRefs calls try with the refs of a in order until it succeeds, and returns that
-// ref. Otherwise it returns the most severe error.
-func (c Cache) tryRefs(ctx context.Context, a manifests.Artifact, try func(ref string) error) (string, error) {
+// tryRefs calls try with the refs of a in order until it succeeds. Otherwise it returns
+// the most severe error.
+func (c Cache) tryRefs(ctx context.Context, a manifests.Artifact, try func(ref string) error) error {
 	var worst error
 	for _, ref := range a.Refs {
 		err := try(ref)
 		switch {
 		case err == nil:
-			return ref, nil
+			return nil
 		case ctx.Err() != nil || severity(err) == 0:
-			return "", err
+			return err
 		case errors.Is(err, verify.ErrUntrusted) && a.Integrity.Digest.IsZero():
-			return "", err
+			return err
 		case severity(err) > severity(worst):
 			worst = err
 		}
 	}
-	return "", worst
+	return worst
 }
 
 // severity ranks the errors of a ref by how important they are for the user. 0 is a

@@ -22,48 +22,54 @@ import (
 // the digest of its content.
 const recordSuffix = ".for"
 
-// A claim is the exclusive right to fetch one artifact, until Remove.
+// A claim is the exclusive right to fetch one artifact, among the goroutines of this
+// process and among processes.
 type claim struct {
-	lock *turn
-	root *os.Root
-	name string // of the partial file
+	root  *os.Root
+	name  string // of the partial file
+	lock  *rootfs.Lock
+	leave func() // ends the turn of this goroutine
 }
 
-// claim records what is fetched under lock. The record is not synced: if a crash of the
-// machine loses it, Owns does not know the partial file, which then stays. A file that
-// already has the record's name is left alone.
-func (c Cache) claim(lock *turn, name string, a manifests.Artifact) (*claim, error) {
+// claim waits for the claim to the artifact whose partial file is called name.
+func (c Cache) claim(ctx context.Context, name string) (*claim, error) {
+	leave, err := c.Turns.acquire(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := rootfs.WaitLock(ctx, c.Root, name+rootfs.LockSuffix, c.About, c.LockWait, c.Waiting)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return &claim{c.Root, name, lock, leave}, nil
+}
+
+// record records what is fetched. The record is not synced: if a crash of the machine
+// loses it, Owns does not know the partial file, which then stays. A file that already
+// has the record's name is left alone.
+func (c *claim) record(a manifests.Artifact) error {
 	text, err := integrityText(a)
 	if err != nil {
-		return nil, errors.Join(err, lock.Remove())
+		return err
 	}
-	held := &claim{lock, c.Root, name}
-	if _, err := c.Root.Lstat(name + recordSuffix); err == nil {
-		return held, nil
+	if _, err := c.root.Lstat(c.name + recordSuffix); err == nil {
+		return nil
 	}
-	if err := rootfs.WriteFileUnsynced(c.Root, name+recordSuffix, []byte(text), 0o600); err != nil {
-		return nil, errors.Join(err, held.Remove())
-	}
-	return held, nil
+	return rootfs.WriteFileUnsynced(c.root, c.name+recordSuffix, []byte(text), 0o600)
 }
 
-// Remove releases the claim. It removes the record too if there is no partial file.
-func (c *claim) Remove() error {
+// release ends the claim. It removes the record if there is no partial file.
+func (c *claim) release() error {
+	defer c.leave()
 	_, err := c.root.Lstat(c.name)
 	if errors.Is(err, fs.ErrNotExist) {
 		var own bool
 		if own, err = Owns(context.Background(), c.root, c.name+recordSuffix); own {
-			err = ignoreMissing(c.root.Remove(c.name + recordSuffix))
+			err = rootfs.IgnoreMissing(c.root.Remove(c.name + recordSuffix))
 		}
 	}
 	return errors.Join(err, c.lock.Remove())
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // Dirs returns the directories that this package makes below the cache's root, the
@@ -76,7 +82,7 @@ func Dirs() []string { return []string{blobDir, path.Dir(blobDir), knownDir, par
 func Owns(ctx context.Context, root *os.Root, name string) (bool, error) {
 	info, err := root.Lstat(name)
 	if err != nil || !info.Mode().IsRegular() {
-		return false, ignoreMissing(err)
+		return false, rootfs.IgnoreMissing(err)
 	}
 	if rootfs.IsTemp(name) {
 		return true, nil
@@ -104,7 +110,7 @@ func Owns(ctx context.Context, root *os.Root, name string) (bool, error) {
 	if long := (*rootfs.TooLargeError)(nil); errors.As(err, &long) || errors.Is(err, fs.ErrPermission) || errors.Is(err, rootfs.ErrNotRegular) {
 		return false, nil // nothing shows that kist wrote it
 	}
-	return own, ignoreMissing(err)
+	return own, rootfs.IgnoreMissing(err)
 }
 
 // isDigest reports whether name has the form of a SHA-256 digest in lower-case hex.

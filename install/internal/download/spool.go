@@ -58,12 +58,11 @@ func (s sums) like(want verify.Digest) (verify.Digest, error) {
 // the private file. The owner of the spool holds the lock of the partial file.
 type spool struct {
 	sums
-	root  *os.Root
 	name  string // of the partial file
 	file  *os.File
 	held  *private.File
-	hold  func() (*private.File, error)
-	fresh func() sums
+	cache Cache
+	a     manifests.Artifact
 	mixed bool // the content is from more than one answer
 
 	encoding string // Content-Encoding of the first answer
@@ -97,9 +96,9 @@ func (c Cache) openPartial(name string, a manifests.Artifact) (*spool, int64, er
 	f, size, err := openRegular(c.Root, name, os.O_RDWR|os.O_CREATE)
 	if err == nil && !rootfs.IsOurs(f) {
 		f.Close()
-		err = errNotRegular
+		err = rootfs.ErrNotRegular
 	}
-	if errors.Is(err, errNotRegular) || errors.Is(err, fs.ErrPermission) && c.exists(name) {
+	if errors.Is(err, rootfs.ErrNotRegular) || errors.Is(err, fs.ErrPermission) && c.exists(name) {
 		if err := c.Root.Remove(name); err != nil {
 			return nil, 0, err
 		}
@@ -108,10 +107,8 @@ func (c Cache) openPartial(name string, a manifests.Artifact) (*spool, int64, er
 	if err != nil {
 		return nil, 0, err
 	}
-	s := &spool{root: c.Root, name: name, file: f, fresh: func() sums { return newSums(a) },
-		hold: func() (*private.File, error) { return c.hold(a.Size) }}
-	s.sums = s.fresh()
-	if s.held, err = s.hold(); err != nil {
+	s := &spool{sums: newSums(a), cache: c, a: a, name: name, file: f}
+	if s.held, err = c.hold(a.Size); err != nil {
 		return nil, 0, errors.Join(err, f.Close())
 	}
 	if size > manifests.MaxArtifact || a.Size > 0 && size > a.Size {
@@ -140,8 +137,8 @@ func (s *spool) writeAt(p []byte, offset int64) error {
 
 // reset empties s.
 func (s *spool) reset() error {
-	s.sums, s.mixed, s.encoding, s.page = s.fresh(), false, "", false
-	fresh, err := s.hold()
+	s.sums, s.mixed, s.encoding, s.page = newSums(s.a), false, "", false
+	fresh, err := s.cache.hold(s.a.Size)
 	if err != nil {
 		return err
 	}
@@ -155,11 +152,11 @@ func (s *spool) reset() error {
 func (s *spool) decode(ctx context.Context, limit int64) error {
 	encoded, size, encoding := s.held, s.size, s.encoding
 	defer encoded.Close()
-	fresh, err := s.hold()
+	fresh, err := s.cache.hold(s.a.Size)
 	if err != nil {
 		return err
 	}
-	s.held, s.sums = fresh, s.fresh()
+	s.held, s.sums = fresh, newSums(s.a)
 	if err := s.file.Truncate(0); err != nil {
 		return err
 	}
@@ -200,19 +197,14 @@ func (s *spool) end(keep bool) error {
 
 // remove removes the partial file of s.
 func (s *spool) remove() error {
-	if err := s.root.Remove(s.name); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return rootfs.IgnoreMissing(s.cache.Root.Remove(s.name))
 }
-
-var errNotRegular = errors.New("not a regular file")
 
 // openRegular opens the regular file name below root and returns its size. It does not
 // block on pipes and devices, and follows no links.
 func openRegular(root *os.Root, name string, flag int) (*os.File, int64, error) {
 	if info, err := root.Lstat(name); err == nil && !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s: %w", name, errNotRegular)
+		return nil, 0, fmt.Errorf("%s: %w", name, rootfs.ErrNotRegular)
 	}
 	f, err := root.OpenFile(name, flag|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
@@ -220,7 +212,7 @@ func openRegular(root *os.Root, name string, flag int) (*os.File, int64, error) 
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: %w", name, errNotRegular)
+		err = fmt.Errorf("%s: %w", name, rootfs.ErrNotRegular)
 	}
 	if err != nil {
 		f.Close()

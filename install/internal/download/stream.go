@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"sync"
 
 	"github.com/kist-tools/kist/install/internal/private"
 	"github.com/kist-tools/kist/manifests"
@@ -31,16 +30,22 @@ type Stream struct {
 	done chan struct{} // closed once blob or err is set
 	blob Blob
 	err  error
-
-	once sync.Once
 }
 
-// Stream starts to fetch a, or finds it in the cache. Errors, here and of the Stream,
-// are those of Fetch. The caller closes the Stream. Closing it before its end stops
-// the download and keeps the partial file.
+// Stream starts to fetch a, or finds it in the cache. The caller closes the Stream.
+// Closing it before its end stops the download and keeps the partial file.
+//
+// Errors of Stream and of the Stream that match verify.ErrUntrusted: *verify.SizeError,
+// *verify.DigestError, *verify.SignatureError, *verify.TreeError and, without a known
+// size, *manifests.TooLargeError. If no ref gave an answer, the error matches
+// manifests.ErrUnreachable, or manifests.ErrNotFound if all refs are not found.
+// *rootfs.BusyError means that another process is still fetching a after LockWait.
+// *SpaceError is returned before anything is written. If the network fails or ctx
+// ends, the partial download stays for the next attempt; after any other error
+// nothing stays.
 func (c Cache) Stream(ctx context.Context, a manifests.Artifact) (*Stream, error) {
 	if a.Chunks.Len() == 0 {
-		blob, err := c.Fetch(ctx, a)
+		blob, err := c.fetch(ctx, a)
 		if err != nil {
 			return nil, err
 		}
@@ -55,13 +60,13 @@ func (c Cache) Stream(ctx context.Context, a manifests.Artifact) (*Stream, error
 	}
 	p, err := c.openPieces(ctx, a, key)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", a.Name, err), lock.Remove())
+		return nil, errors.Join(fmt.Errorf("%s: %w", a.Name, err), lock.release())
 	}
 	ctx, stop := context.WithCancel(ctx)
 	s := &Stream{name: a.Name, size: a.Size, held: p.spool.held, pieces: p, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
-		defer lock.Remove()
+		defer lock.release()
 		if s.blob, s.err = p.fetchAll(ctx, key); s.err != nil && !canResume(ctx, s.err) {
 			s.err = errors.Join(s.err, p.spool.remove())
 		}
@@ -105,7 +110,7 @@ func (p *pieces) fetchAll(ctx context.Context, key string) (Blob, error) {
 	defer cancel()
 	summed := make(chan error, 1)
 	go func() { summed <- p.hashWhole(ctx) }()
-	ref, err := p.cache.tryRefs(ctx, p.a, func(ref string) error { return p.fetchMissing(ctx, ref) })
+	err := p.cache.tryRefs(ctx, p.a, func(ref string) error { return p.fetchMissing(ctx, ref) })
 	if err != nil {
 		cancel()
 		<-summed
@@ -125,7 +130,7 @@ func (p *pieces) fetchAll(ctx context.Context, key string) (Blob, error) {
 	if err != nil {
 		return Blob{}, fmt.Errorf("%s: %w", p.a.Name, err)
 	}
-	blob.Evidence, blob.Ref = evidence, manifests.Redact(ref)
+	blob.Evidence = evidence
 	return blob, nil
 }
 
@@ -140,14 +145,17 @@ func (s *Stream) Read(buffer []byte) (int, error) {
 	if n > 0 || len(buffer) == 0 {
 		return n, nil
 	}
-	return 0, s.truncated(err)
+	if err == io.EOF { // the part ended early although it was complete before
+		err = io.ErrUnexpectedEOF
+	}
+	return 0, fmt.Errorf("%s: %w", s.name, err)
 }
 
 // part blocks until the next byte is proved, and returns what can be read from there:
 // up to the end of its chunk, or of the whole.
 func (s *Stream) part() (*io.SectionReader, error) {
 	if s.at >= s.size {
-		if _, err := s.wait(); err != nil {
+		if _, err := s.Blob(); err != nil {
 			return nil, err
 		}
 		return nil, io.EOF
@@ -166,15 +174,6 @@ func (s *Stream) part() (*io.SectionReader, error) {
 		end = from + n
 	}
 	return io.NewSectionReader(s.held, s.at, end-s.at), nil
-}
-
-// truncated returns the error for a part that ended early although it was complete
-// before.
-func (s *Stream) truncated(err error) error {
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return fmt.Errorf("%s: %w", s.name, err)
 }
 
 // Begin blocks until there is something to read. It returns an error if the Stream
@@ -201,25 +200,16 @@ func (s *Stream) Whole() bool {
 	}
 }
 
-func (s *Stream) wait() (Blob, error) {
+// Blob blocks until the whole is proved and in the cache. The Blob's File stays open
+// until the Stream is closed.
+func (s *Stream) Blob() (Blob, error) {
 	<-s.done
 	return s.blob, s.err
 }
 
-// Blob blocks until the whole is proved and in the cache. The Blob's File stays open
-// until the Stream is closed.
-func (s *Stream) Blob() (Blob, error) { return s.wait() }
-
 // Close ends the Stream. Read and the Blob's File must not be used afterwards.
-func (s *Stream) Close() error { return s.end(false) }
-
-// end ends the Stream. If keep is set and there is a blob, the blob stays open.
-func (s *Stream) end(keep bool) (err error) {
-	s.once.Do(func() {
-		s.stop()
-		if _, failed := s.wait(); failed != nil || !keep {
-			err = s.held.Close()
-		}
-	})
-	return err
+func (s *Stream) Close() error {
+	s.stop()
+	<-s.done
+	return s.held.Close()
 }

@@ -2,10 +2,7 @@ package download
 
 import (
 	"context"
-	"path"
 	"sync"
-
-	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // Turns lets only one goroutine of the process at a time fetch an artifact, so that
@@ -45,30 +42,4 @@ func (t *Turns) acquire(ctx context.Context, key string) (leave func(), err erro
 			return nil, ctx.Err()
 		}
 	}
-}
-
-// A turn is the exclusive right to fetch an artifact, among goroutines and processes.
-type turn struct {
-	lock  *rootfs.Lock
-	leave func()
-}
-
-// lock acquires the turn for key, and then the lock that excludes other processes.
-func (c Cache) lock(ctx context.Context, key string) (*turn, error) {
-	leave, err := c.Turns.acquire(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	l, err := rootfs.WaitLock(ctx, c.Root, path.Join(partialDir, key+rootfs.LockSuffix), c.About, c.LockWait, c.Waiting)
-	if err != nil {
-		leave()
-		return nil, err
-	}
-	return &turn{l, leave}, nil
-}
-
-// Remove removes the lock file and ends the turn.
-func (t *turn) Remove() error {
-	defer t.leave()
-	return t.lock.Remove()
 }
