@@ -300,13 +300,9 @@ type BusyError = rootfs.BusyError
 // A NoLocksError is returned for a file system that does not support locks.
 type NoLocksError = rootfs.NoLocksError
 
-// An ObstacleError refuses to go on where something else has the name of one of kist's
-// directories.
+// An ObstacleError is returned where something else has the name of one of kist's
+// directories or locks.
 type ObstacleError = rootfs.ObstacleError
-
-// A ForeignLockError is returned for a file that has the name of a lock and is none
-// of kist's: kist does not write to it.
-type ForeignLockError = rootfs.ForeignLockError
 
 // about describes what this kist is doing, for others that wait for the lock.
 func (i *Installer) about() string {

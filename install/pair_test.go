@@ -277,7 +277,7 @@ func TestForeignLockFileIsRefused(t *testing.T) {
 	if err := os.Chmod(w.path(".local/share/kist"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.change(plan.Change{Install: w.releases("zig", "1.0", "bin/zig")}); !errors.As(err, new(*ForeignLockError)) {
+	if _, err := w.change(plan.Change{Install: w.releases("zig", "1.0", "bin/zig")}); !errors.As(err, new(*ObstacleError)) {
 		t.Errorf("%v", err)
 	}
 	if data, err := os.ReadFile(w.path(".local/share/kist/lock")); err != nil || string(data) != "the user's own\n" {

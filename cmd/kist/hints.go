@@ -186,9 +186,6 @@ func hints() []hintRow {
 		hintFor("refused", func(e *install.ObstacleError, _ *app) string {
 			return "move " + e.Path + " away, then run the same command again"
 		}),
-		hintFor("refused", func(e *install.ForeignLockError, _ *app) string {
-			return "move " + e.Path + " away, then run the same command again"
-		}),
 		fixedHint[*install.ReceiptError]("refused", "put back the receipt from a backup; kist removes nothing by one it cannot trust"),
 
 		fixedHint[*install.EntryError]("untrusted", "kist never unpacks such an archive; its maker must pack it differently"),

@@ -267,7 +267,7 @@ func readDir(root *os.Root, dir string) ([]fs.DirEntry, error) {
 	defer f.Close()
 	entries, err := f.ReadDir(-1)
 	if errors.Is(err, syscall.ENOTDIR) {
-		err = &rootfs.ObstacleError{Path: filepath.Join(root.Name(), filepath.FromSlash(dir))}
+		err = &rootfs.ObstacleError{Path: filepath.Join(root.Name(), filepath.FromSlash(dir)), Reason: rootfs.NotADir}
 	}
 	return entries, err
 }

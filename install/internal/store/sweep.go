@@ -103,7 +103,7 @@ func (s Store) Obstructed(name string) *StuckError {
 	if _, err := s.Data.Lstat(lock); err != nil {
 		return nil
 	}
-	return stuckAt(s.Data, dir, &rootfs.ForeignLockError{Path: filepath.Join(s.Data.Name(), filepath.FromSlash(lock))})
+	return stuckAt(s.Data, dir, &rootfs.ObstacleError{Path: filepath.Join(s.Data.Name(), filepath.FromSlash(lock)), Reason: rootfs.NotALock})
 }
 
 // sweepStage removes the stage dir and its lock, if the stage has no writer.
