@@ -136,6 +136,9 @@ type Installer struct {
 // *SeparatorError, *NoteError and, if the directories do not belong together,
 // *OtherPlaceError.
 func Open(ctx context.Context, o Options) (*Installer, error) {
+	if o.Jobs <= 0 {
+		o.Jobs = 4
+	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
 	}
@@ -374,6 +377,3 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 	}
 	return len(r.Entries), drifts, nil
 }
-
-// defaultJobs replaces an Options.Jobs of 0.
-const defaultJobs = 4

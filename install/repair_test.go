@@ -65,7 +65,8 @@ func TestNextWriterRepairsInterruptedInstall(t *testing.T) {
 				t.Fatal(err)
 			}
 			id := st.receipt.ID
-			stage := st.takeStage()
+			stage := st.stage
+			st.stage = nil
 			w.cut(st.receipt, stage, test.before)
 			if test.before == "publish" {
 				w.abandon(stage)

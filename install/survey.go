@@ -128,7 +128,7 @@ func (s *survey) visitDir(which roots.Role, p string) error {
 			break
 		}
 		if stuck := s.i.store().Obstructed(name); stuck != nil {
-			return s.skip(which, p, stuck.Reason())
+			return s.skip(which, p, stuck.Reason)
 		}
 		own, err := s.i.store().OwnsStage(name)
 		if err != nil {

@@ -6,6 +6,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
 )
 
 // State is what is installed, the only input of a plan apart from its Change.
@@ -191,16 +193,18 @@ func (p Plan) InForce() bool {
 	return len(p.Install) == 0 && len(p.Leave) == 0 && len(p.Remove) == 0 && len(p.Default) == 0 && p.Goto == 0
 }
 
-// Make computes the plan for c. Errors are *NotInstalledError,
-// *NoPreviousError, *GoneError, *NeededError, *manifests.UnknownPartError,
+// Make computes the plan for c. Errors are ErrNotInstalled, ErrNoPrevious, *GoneError, *NeededError, *manifests.UnknownPartError,
 // *ConflictError and *ForeignFileError; the last two for the commands that are known
 // before unpacking, so that no download is wasted. Next finds the other conflicts.
 func Make(s State, c Change) (Plan, error) {
 	p := Plan{Change: c, Base: s.Current.Number, Default: map[string]record.ID{}, Follow: map[record.ID]string{}}
 	if c.Rollback {
 		previous := s.Current.Parent
+		if s.Current.Number == 0 {
+			return Plan{}, verify.Errorf(ErrNoPrevious, "nothing is installed, so there is no generation to return to")
+		}
 		if _, ok := s.Generations[previous]; !ok || previous == 0 {
-			return Plan{}, &NoPreviousError{Current: s.Current.Number}
+			return Plan{}, fmt.Errorf("generation %d has %w", s.Current.Number, ErrNoPrevious)
 		}
 		p.Goto, p.Predicted = previous, s.Generations[previous]
 		for _, id := range p.Predicted.Receipts {
@@ -229,7 +233,7 @@ func Make(s State, c Change) (Plan, error) {
 	for _, id := range c.Default {
 		r, ok := s.Receipts[id]
 		if !ok || !s.Current.Has(id) {
-			return Plan{}, &NotInstalledError{Name: string(id)}
+			return Plan{}, notInstalled(id)
 		}
 		if s.Gone[id] {
 			return Plan{}, &GoneError{Release: r.Ref()}
@@ -241,7 +245,7 @@ func Make(s State, c Change) (Plan, error) {
 	for id, requested := range c.Follow {
 		r, ok := s.Receipts[id]
 		if !ok || !s.Current.Has(id) {
-			return Plan{}, &NotInstalledError{Name: string(id)}
+			return Plan{}, notInstalled(id)
 		}
 		if r.Requested != requested {
 			p.Follow[id] = requested
@@ -312,7 +316,7 @@ func (p *Plan) update(s State, us []Update) error {
 	for _, u := range us {
 		old, ok := s.Receipts[u.ID]
 		if !ok || !s.Current.Has(u.ID) || old.Key() != u.Release.Channel+"/"+u.Release.Tool {
-			return &NotInstalledError{Name: string(u.ID)}
+			return notInstalled(u.ID)
 		}
 		if old.Version != u.Release.Version && !slices.Contains(p.Leave, u.ID) {
 			p.Leave = append(p.Leave, u.ID)
@@ -341,7 +345,7 @@ func (p *Plan) remove(s State, ids []record.ID) error {
 	for _, id := range ids {
 		r, ok := s.Receipts[id]
 		if !ok || r.Removed {
-			return &NotInstalledError{Name: string(id)}
+			return notInstalled(id)
 		}
 		for other, o := range s.Receipts {
 			if o.Ref() == r.Ref() && !o.Removed {

@@ -100,7 +100,7 @@ func (g *Stage) Discard() error {
 	errs := []error{g.root.Close()}
 	if err := removeStage(g.data, g.name); err != nil {
 		// The lock file stays, so that a sweep recognizes the rest as a stage.
-		return errors.Join(append(errs, stuckAt(g.data, g.name, err), g.lock.Unlock())...)
+		return errors.Join(append(errs, errors.New(stuckAt(g.data, g.name, err).String()), g.lock.Unlock())...)
 	}
 	return errors.Join(append(errs, g.lock.Remove())...)
 }

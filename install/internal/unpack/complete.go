@@ -124,7 +124,7 @@ func (p *Prefix) dirOwners() map[string]*owner {
 // no stamps are recorded, if the file system's stamps cannot be relied on. The files
 // that executable names, directly or through links, become executable whatever mode
 // their archives state; names that lead to no file are ignored. Complete returns an
-// *EntryError if a claim breaks a rule or is not sorted by path, and a *ChangedError if
+// *EntryError if a claim breaks a rule or is not sorted by path, and ErrChanged if
 // the prefix on disk differs from the claims.
 func Complete(ctx context.Context, root *os.Root, limits Limits, claims []Claim, executable ...string) (sealed time.Time, err error) {
 	t := tree{ctx: ctx, root: root, limits: limits, nodes: make(map[string]*Claim, len(claims))}

@@ -7,7 +7,21 @@ import (
 	"strings"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/kist-tools/kist/install/record"
 )
+
+// Finish completes the prefix, and returns its entries.
+func (p *Prefix) Finish(ctx context.Context, executable ...string) (entries []record.Entry, err error) {
+	claims, err := p.Claims()
+	if err == nil {
+		_, err = Complete(ctx, p.root, p.limits, claims, executable...)
+	}
+	for _, c := range claims {
+		entries = append(entries, *c.Entry)
+	}
+	return entries, err
+}
 
 // Read reads an archive's structure and contents without writing files, which fuzzers can
 // do a thousand times faster than unpacking.

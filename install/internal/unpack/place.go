@@ -178,7 +178,7 @@ func (f *filler) strip(name string) string {
 	return name
 }
 
-// link claims a symbolic link; Finish makes it.
+// link claims a symbolic link; Complete makes it.
 func (f *filler) link(e entry, to string) error {
 	target, err := f.limits.target(e.name, to, e.target, f.deb, func(abs string) string {
 		return path.Join(f.archive.Layout.Into, f.mergedPath(f.strip(strings.TrimPrefix(abs, "/"))))

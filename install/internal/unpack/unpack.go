@@ -7,11 +7,12 @@
 // unambiguous: an archive that two programs could read differently is refused as a
 // whole.
 //
-//	prefix := unpack.New(root, unpack.DefaultLimits())
+//	prefix := unpack.New(root, limits)
 //	for … {
 //		err := prefix.Add(ctx, file, unpack.Archive{Name: …, Component: …, Layout: …})
 //	}
-//	entries, err := prefix.Finish(ctx)
+//	claims, err := prefix.Claims()
+//	sealed, err := unpack.Complete(ctx, root, limits, claims)
 //
 // # Guarantees
 //
@@ -42,7 +43,7 @@
 // implied directories; a single file and what Layout.Exec names are 0755. Where the
 // layout is Modeless, an archive's modes are not authenticated: every other file is
 // 0644, every directory 0755, and a zip holds no links. A hard link becomes a copy
-// of the earlier file or symbolic link. Finish makes the files that its caller names
+// of the earlier file or symbolic link. Complete makes the files that its caller names
 // executable. Of a rust-installer archive, only the files that its own list names are
 // installed, with the directories that they need.
 //
@@ -86,7 +87,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -110,12 +110,11 @@ type Archive struct {
 }
 
 // A Prefix is a prefix that is being filled. Archives may be added concurrently; Claims
-// and Finish end the filling.
+// ends the filling.
 type Prefix struct {
 	root   *os.Root
 	limits Limits
 	memory *semaphore.Weighted // for windows and dictionaries, in bytes
-	sealed time.Time           // set by Finish
 
 	mu       sync.Mutex // guards the fields below, and the making and removing of names
 	tree     map[string]*node
@@ -162,7 +161,7 @@ var ErrEnded = errors.New("nothing more can be added to the prefix")
 var errFinished = errors.New("it is finished")
 
 // New begins a prefix in root, an empty directory that nothing else writes to.
-// The caller closes root after Finish.
+// The caller closes root.
 func New(root *os.Root, limits Limits) *Prefix {
 	return &Prefix{
 		root:   root,
@@ -173,7 +172,7 @@ func New(root *os.Root, limits Limits) *Prefix {
 }
 
 // Add unpacks src, a verified regular file that nothing writes to; its offset is not
-// used. Links are made by Finish. Add returns an *EntryError if the archive breaks a
+// used. Links are made by Complete. Add returns an *EntryError if the archive breaks a
 // rule; other errors come from the disk or ctx. After an error, nothing more can be
 // added to the prefix.
 func (p *Prefix) Add(ctx context.Context, src *os.File, a Archive) error {
@@ -302,22 +301,3 @@ func (f *filler) unpack(in *source) (err error) {
 	}
 	return err
 }
-
-// Finish calls Claims and Complete, and returns the entries of the prefix.
-func (p *Prefix) Finish(ctx context.Context, executable ...string) ([]record.Entry, error) {
-	claims, err := p.Claims()
-	if err != nil {
-		return nil, err
-	}
-	if p.sealed, err = Complete(ctx, p.root, p.limits, claims, executable...); err != nil {
-		return nil, err
-	}
-	entries := make([]record.Entry, len(claims))
-	for i, c := range claims {
-		entries[i] = *c.Entry
-	}
-	return entries, nil
-}
-
-// Sealed returns the time for the receipt's Sealed field, after Finish (see Complete).
-func (p *Prefix) Sealed() time.Time { return p.sealed }

@@ -14,12 +14,12 @@ import (
 	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
-// A ChangedError is returned when the prefix on disk differs from the claims, because
+// ErrChanged is returned when the prefix on disk differs from the claims, because
 // something else wrote to it.
-type ChangedError struct{ Path, Why string }
+var ErrChanged = errors.New("changed while the prefix was filled")
 
-func (e *ChangedError) Error() string {
-	return fmt.Sprintf("%s changed while the prefix was filled: %s", e.Path, e.Why)
+func changed(name, format string, args ...any) error {
+	return fmt.Errorf("%s %w: %s", name, ErrChanged, fmt.Sprintf(format, args...))
 }
 
 // resolve follows the link c through the tree as a kernel would, and refuses it if its
@@ -111,10 +111,10 @@ func (t *tree) walkFrom(top rootfs.Dir) error {
 	}
 	for name := range t.nodes {
 		if _, err := t.root.Lstat(name); err != nil {
-			return &ChangedError{name, "it is missing"}
+			return changed(name, "it is missing")
 		}
 	}
-	return &ChangedError{".", "entries are missing"}
+	return changed(".", "entries are missing")
 }
 
 // walkDir compares the directory dir, open as handle, with the tree, and closes it. It
@@ -134,7 +134,7 @@ func (t *tree) walkDir(handle rootfs.Dir, dir string) error {
 		for _, name := range names {
 			c := t.nodes[path.Join(dir, name)]
 			if c == nil {
-				return &ChangedError{path.Join(dir, name), "unexpected entry"}
+				return changed(path.Join(dir, name), "unexpected entry")
 			}
 			if c.Type == record.Link && t.ctx.Err() != nil { // following it may take long
 				return t.ctx.Err()
@@ -171,9 +171,9 @@ func (t *tree) compare(parent rootfs.Dir, name string, c *Claim) error {
 	switch {
 	case c.Type == record.File && !mode.IsRegular(), c.Type == record.Dir && !mode.IsDir(),
 		c.Type == record.Link && mode.Type() != fs.ModeSymlink:
-		return &ChangedError{c.Path, fmt.Sprintf("it is %v, not a %s", mode, c.Type)}
+		return changed(c.Path, "it is %v, not a %s", mode, c.Type)
 	case c.Type == record.File && info.Size != c.Size:
-		return &ChangedError{c.Path, fmt.Sprintf("it has %d bytes, not %d", info.Size, c.Size)}
+		return changed(c.Path, "it has %d bytes, not %d", info.Size, c.Size)
 	case c.Type != record.Link:
 		if mode&^fs.ModeType != c.Mode && runtime.GOOS != "windows" {
 			if err := parent.Chmod(name, c.Mode); err != nil {
@@ -193,7 +193,7 @@ func (t *tree) compare(parent rootfs.Dir, name string, c *Claim) error {
 		return err
 	}
 	if target != c.Target {
-		return &ChangedError{c.Path, fmt.Sprintf("it leads to %q, not %q", target, c.Target)}
+		return changed(c.Path, "it leads to %q, not %q", target, c.Target)
 	}
 	// On a file system that folds names, a name can exist on disk that is not in the
 	// tree, and makeLinks could not see where it leads.

@@ -189,10 +189,7 @@ func (z *zipReader) place(e *zipEntry) error {
 	if err != nil {
 		return err
 	}
-	body, err := z.open(e)
-	if err != nil {
-		return err
-	}
+	body := z.open(e)
 	out := entry{name: e.name, kind: kind, mode: mode, size: e.size, body: body}
 	switch {
 	case kind == dir && e.size != 0:
@@ -218,11 +215,11 @@ func (z *zipReader) place(e *zipEntry) error {
 }
 
 // open returns a reader of the content of e.
-func (z *zipReader) open(e *zipEntry) (*zipBody, error) {
+func (z *zipReader) open(e *zipEntry) *zipBody {
 	z.in.Reset(z.src.section(e.data, e.packed))
 	b := &zipBody{src: z.src, e: e, in: z.in, dec: z.in, left: e.size}
 	if e.method == stored {
-		return b, nil
+		return b
 	}
 	if z.inflate == nil {
 		z.inflate = inflate.NewReader(z.in)
@@ -230,7 +227,7 @@ func (z *zipReader) open(e *zipEntry) (*zipBody, error) {
 		z.inflate.Reset(z.in)
 	}
 	b.dec = z.inflate
-	return b, nil
+	return b
 }
 
 // zipBody reads the content of one entry: the stated number of bytes, or an error.
