@@ -27,7 +27,7 @@ func (w *world) cut(r record.Receipt, stage *store.Stage, before string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p := plan.Plan{Base: s.Current.Number, Install: []plan.Install{{Default: true}}}
+	p := plan.Plan{Install: []plan.Install{{Default: true}}}
 	next, err := plan.Next(s, p, []record.Head{r.Head}, w.now)
 	if err != nil {
 		w.t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/roots"
+	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
@@ -219,5 +220,8 @@ func (w *world) cache() (*Installer, download.Cache) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return i, download.Cache{Root: root, Transport: w, Progress: i.progress(nil)}
+	return i, download.Cache{Root: root, Transport: w, Progress: i.progress(nil),
+		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, progress func(int64)) (string, error) {
+			return sandbox.HashZip(ctx, Child{}, name, zip, size, progress)
+		}}
 }

@@ -71,7 +71,7 @@ func (m *machine) apply(c Change) error {
 	for _, id := range p.Remove {
 		delete(m.Receipts, id)
 	}
-	for _, n := range p.Prune {
+	for _, n := range m.Pruned(p) {
 		delete(m.Generations, n)
 	}
 	m.Generations[g.Number], m.Current = g, g

@@ -31,10 +31,10 @@ func (c Cache) prove(ctx context.Context, a manifests.Artifact, held *private.Fi
 	if a.Size > 0 && s.size != a.Size {
 		return verify.Evidence{}, &verify.SizeError{Name: a.Name, Want: a.Size, Got: s.size}
 	}
-	again := &progressFile{File: held.Reader(), ctx: ctx, progress: func(done int64) { c.report("verify", a.Name, min(done, s.size), s.size) }}
+	report := func(done int64) { c.report("verify", a.Name, min(done, s.size), s.size) }
 	switch in := a.Integrity; {
 	case in.Signature != nil:
-		evidence, err := in.Signature.Policy.File(a.Name, again, in.Signature.Data)
+		evidence, err := in.Signature.Policy.File(a.Name, &progressFile{File: held.Reader(), ctx: ctx, progress: report}, in.Signature.Data)
 		if err != nil {
 			return verify.Evidence{}, err
 		}
@@ -43,7 +43,7 @@ func (c Cache) prove(ctx context.Context, a manifests.Artifact, held *private.Fi
 		}
 		return evidence, nil
 	case in.Tree != nil:
-		h1, err := c.hashZip(ctx, a.Name, again, s.size)
+		h1, err := c.HashZip(ctx, a.Name, held.Reader(), s.size, report)
 		if err != nil {
 			return verify.Evidence{}, err
 		}
@@ -76,29 +76,13 @@ type progressFile struct {
 }
 
 func (f *progressFile) Read(p []byte) (int, error) {
-	return f.count(func() (int, error) { return f.File.Read(p) })
-}
-
-func (f *progressFile) ReadAt(p []byte, offset int64) (int, error) {
-	return f.count(func() (int, error) { return f.File.ReadAt(p, offset) })
-}
-
-func (f *progressFile) count(read func() (int, error)) (int, error) {
 	if err := f.ctx.Err(); err != nil {
 		return 0, err
 	}
-	n, err := read()
+	n, err := f.File.Read(p)
 	f.done += int64(n)
 	f.progress(f.done)
 	return n, err
-}
-
-// hashZip returns the h1 hash of the zip f.
-func (c Cache) hashZip(ctx context.Context, artifact string, f *progressFile, size int64) (string, error) {
-	if c.HashZip == nil {
-		return verify.HashZip(artifact, f, size)
-	}
-	return c.HashZip(ctx, artifact, f.File, size, f.progress)
 }
 
 // publish moves the partial file of s, whose private copy was proved, to the blobs and

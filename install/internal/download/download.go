@@ -69,8 +69,8 @@ type Cache struct {
 	// Turns, which may be nil, is shared by the Caches of this process.
 	Turns *Turns
 	// HashZip does the work of verify.HashZip in a sandbox, for a zip that is open for
-	// reading only. It calls progress with the number of bytes read. Nil: verify.HashZip
-	// itself.
+	// reading only. It calls progress with the number of bytes read. Only artifacts that
+	// a checksum database proves need it.
 	HashZip func(ctx context.Context, name string, zip *os.File, size int64, progress func(done int64)) (h1 string, err error)
 
 	// Memory, which may be nil, limits the memory for the content of Blobs. What does

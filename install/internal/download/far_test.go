@@ -149,7 +149,7 @@ func setup(t testing.TB, h handler) (Cache, *fakeServer) {
 	if h != nil {
 		f.at[main] = h
 	}
-	return Cache{Root: root, Transport: f, wait: func(context.Context, time.Duration) error { return nil }}, f
+	return Cache{Root: root, Transport: f, HashZip: hashZip, wait: func(context.Context, time.Duration) error { return nil }}, f
 }
 
 func artifact(in manifests.Integrity, size int) manifests.Artifact {
