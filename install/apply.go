@@ -107,7 +107,6 @@ func (all stagedReleases) cover(p plan.Plan) bool {
 // A stagedRelease is unpacked, proved and recorded, but not yet published.
 type stagedRelease struct {
 	stage   *store.Stage
-	listed  *listedStage // in Options.Stages
 	receipt record.Receipt
 	skipped []string // see Result.Skipped
 }
@@ -172,7 +171,8 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	if err != nil {
 		return nil, err
 	}
-	s := &stagedRelease{stage: stage, listed: i.o.Stages.add(stage)}
+	i.o.Stages.Add(stage.Revoke)
+	s := &stagedRelease{stage: stage}
 	if s.receipt, s.skipped, err = i.fill(ctx, batch, s, in, from); err != nil {
 		i.discard(s)
 		return nil, err

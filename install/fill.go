@@ -33,7 +33,7 @@ func (i *Installer) fill(ctx context.Context, batch *fetch.Batch, s *stagedRelea
 		return receipt, nil, err
 	}
 	defer prefix.Close()
-	s.listed.fill(prefix.Close)
+	stage.FilledBy(prefix.Close)
 	copied, err := from.copyArtifacts(ctx, prefix, r.Artifacts)
 	if err != nil {
 		return receipt, nil, err

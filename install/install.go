@@ -297,9 +297,6 @@ func (i *Installer) CacheForDocuments() (*os.Root, error) {
 	return cache, err
 }
 
-// A BusyError reports that another kist holds the lock, and what it is doing.
-type BusyError = rootfs.BusyError
-
 // A NoLocksError is returned for a file system that does not support locks.
 type NoLocksError = rootfs.NoLocksError
 

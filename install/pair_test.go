@@ -66,7 +66,7 @@ func TestStoreWithoutNotesIsUpgraded(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := w.release("zls", "1.0", "bin/zls")
-	if _, err := w.change(plan.Change{Install: w.releases("zls", "1.0", "bin/zls")}); !errors.As(err, new(*BusyError)) {
+	if _, err := w.change(plan.Change{Install: w.releases("zls", "1.0", "bin/zls")}); !errors.As(err, new(*rootfs.BusyError)) {
 		t.Errorf("while it works: %v", err)
 	}
 	if err := old.Unlock(); err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
@@ -109,7 +110,7 @@ func TestExitCodes(t *testing.T) {
 		{&transport.WaitError{After: time.Hour, Err: &transport.StatusError{Code: 503}}, 6, "unreachable"},
 		{&channelsError{channel: "x", gravest: &verify.SignatureError{Name: "x"}}, 4, "untrusted"},
 		{&channelsError{gravest: manifests.ErrUnreachable}, 6, "unreachable"},
-		{&install.BusyError{Path: "x"}, 7, "busy"},
+		{&rootfs.BusyError{Path: "x"}, 7, "busy"},
 		{&install.ReceiptError{ID: "x", Err: fs.ErrInvalid}, 9, "refused"},
 		{&install.ReceiptError{ID: "x", Err: syscall.EIO}, 1, "failed"},
 		{&install.GenerationError{Err: syscall.EMFILE}, 1, "failed"},

@@ -25,6 +25,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
@@ -49,7 +50,7 @@ func hostileErrors(s string) []error {
 		&trust.SeveralChannelsError{Tool: s, Channels: []string{s}, Flags: []string{s}}, &toolset.SeveralVersionsError{Tool: s, Refs: []string{s}}, &trust.TakenError{Name: s}, &trust.BuiltinError{Name: s}, &trust.FormatError{Format: s},
 		&driftError{[]string{s}}, &keptError{Kept: []install.Drift{{Path: s, Reason: s}}},
 		&plan.ForeignFileError{Path: s}, &plan.ConflictError{Command: s, Owner: s}, &install.EntryError{Archive: s, Path: s, Detail: s},
-		&install.SystemPrefixError{Role: s, Path: s}, &install.BusyError{Path: s, Holder: s}, &install.ChildError{How: s, Said: s},
+		&install.SystemPrefixError{Role: s, Path: s}, &rootfs.BusyError{Path: s, Holder: s}, &install.ChildError{How: s, Said: s},
 		&manifests.UnknownToolError{Channel: s, Tool: s, Near: []string{s}}, &manifests.UnknownVersionError{Channel: s, Tool: s, Version: s},
 		&channels.SettingsError{File: s, Err: errors.New(s)}, &channels.UnknownChannelError{Name: s},
 		&verify.SignatureError{Name: s, Need: 2, Rules: []string{s, s}}, &verify.DigestError{Name: s},

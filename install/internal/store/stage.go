@@ -27,7 +27,8 @@ type Stage struct {
 	data *os.Root
 
 	mu   sync.Mutex
-	gone bool // published, discarded or revoked
+	gone bool   // published, discarded or revoked
+	stop func() // stops what fills the stage; nil if nothing does
 }
 
 // ErrRevoked is returned when a stage was revoked before it could be published.
@@ -105,6 +106,17 @@ func (g *Stage) Discard() error {
 	return errors.Join(append(errs, g.lock.Remove())...)
 }
 
+// FilledBy sets the function with which Revoke stops the filling of the stage, and calls
+// it if the stage was revoked already.
+func (g *Stage) FilledBy(stop func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stop = stop
+	if g.gone {
+		stop()
+	}
+}
+
 // Revoke removes the stage even while another goroutine fills it, which then cannot
 // publish it any more. It is for a process that is about to exit. Unlike the other
 // methods it may be called at any time, from any goroutine.
@@ -115,6 +127,9 @@ func (g *Stage) Revoke() error {
 		return nil
 	}
 	g.gone = true
+	if g.stop != nil {
+		g.stop()
+	}
 	if err := removeStage(g.data, g.name); err != nil {
 		return err // the lock file stays, so that a sweep recognizes the rest as a stage
 	}
