@@ -353,7 +353,7 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 		}
 		return 0, nil, err
 	}
-	defer t.close()
+	defer t.Close()
 	var total, done int64
 	for _, e := range r.Entries {
 		total += e.Size

@@ -244,14 +244,18 @@ func (t *tree) makeLinks(claims []Claim) error {
 			return err
 		}
 	}
-	dirs := dirCache{root: t.root, open: map[string]rootfs.Dir{}}
-	defer dirs.close()
+	top, err := rootfs.OpenDir(t.root)
+	if err != nil {
+		return err
+	}
+	dirs := rootfs.NewDirs(top)
+	defer dirs.Close()
 	for i := range claims {
 		c := &claims[i]
 		if c.Type != record.Link {
 			continue
 		}
-		dir, err := dirs.get(path.Dir(c.Path))
+		dir, err := dirs.Get(path.Dir(c.Path))
 		if err != nil {
 			return err
 		}

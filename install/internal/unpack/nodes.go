@@ -170,7 +170,7 @@ func (f *filler) mkdir(raw, to string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	parent, err := f.dirs.get(path.Dir(to))
+	parent, err := f.dirs.Get(path.Dir(to))
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func (f *filler) removePlaced(n *node) error {
 	if err := f.flush(); err != nil {
 		return err
 	}
-	parent, err := f.dirs.get(path.Dir(n.Path))
+	parent, err := f.dirs.Get(path.Dir(n.Path))
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -45,7 +46,7 @@ type filler struct {
 	*owner
 	ctx     context.Context
 	archive Archive
-	dirs    dirCache
+	dirs    *rootfs.Dirs
 	buf     []byte
 	deb     bool
 	placed  int   // entries that Strip did not drop
@@ -225,7 +226,7 @@ func (f *filler) hardLink(e entry, to string) error {
 	if l := f.listedBefore(e.name, to); l != nil {
 		return l.compare(e.name, record.Entry{Type: record.File, Mode: f.mode(to, first.Mode), Size: first.Size, Digest: first.Digest})
 	}
-	parent, err := f.dirs.get(path.Dir(first.Path))
+	parent, err := f.dirs.Get(path.Dir(first.Path))
 	if err != nil {
 		return err
 	}

@@ -227,7 +227,7 @@ func (p *Prefix) fill(ctx context.Context, a Archive, place func(*filler) error)
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
-	defer f.dirs.close()
+	defer f.dirs.Close()
 	if err = place(f); err == nil {
 		return nil
 	}
@@ -247,10 +247,15 @@ func (p *Prefix) begin(ctx context.Context, a Archive) (*filler, error) {
 	if p.broken != nil {
 		return nil, fmt.Errorf("%w: %w", ErrEnded, p.broken)
 	}
+	top, err := rootfs.OpenDir(p.root)
+	if err != nil {
+		p.broken = err
+		return nil, err
+	}
 	p.adds++
 	return &filler{Prefix: p, ctx: ctx, archive: a,
 		owner: &owner{name: a.Name, component: a.Component, order: a.Order, id: p.adds, mergedUsr: a.Layout.MergedUsr},
-		dirs:  dirCache{root: p.root, open: map[string]rootfs.Dir{}},
+		dirs:  rootfs.NewDirs(top),
 		deb:   a.Layout.Format == "deb"}, nil
 }
 
@@ -275,7 +280,7 @@ func (f *filler) unpack(in *source) (err error) {
 	}
 	if layout.Format == "tar" || layout.Format == "zip" {
 		f.writers = newWriters()
-		f.dirs.waitIdle = f.writers.wait
+		f.dirs.WaitIdle = f.writers.wait
 		defer func() {
 			if failed := f.writers.stop(); failed != nil {
 				err = failed // it concerns an earlier file than err

@@ -4,63 +4,12 @@ import (
 	"crypto/sha256"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
-
-// A dirCache keeps directories below root open, so that making a file costs one system
-// call instead of one for each element of its path.
-type dirCache struct {
-	root     *os.Root
-	open     map[string]rootfs.Dir
-	waitIdle func() error // waits until no directory is in use; may be nil
-}
-
-// maxOpen is the most directories to keep open. Archives list the files of a directory
-// together, so few are in use at a time.
-const maxOpen = 64
-
-// get returns the directory dir below root. It is valid until the next call.
-func (h *dirCache) get(dir string) (rootfs.Dir, error) {
-	if d, ok := h.open[dir]; ok {
-		return d, nil
-	}
-	d, err := h.openDir(dir)
-	if err != nil {
-		return rootfs.Dir{}, err
-	}
-	if len(h.open) >= maxOpen {
-		if h.waitIdle != nil {
-			err = h.waitIdle()
-		}
-		h.close()
-	}
-	h.open[dir] = d
-	return d, err
-}
-
-// openDir opens the directory dir through its parents.
-func (h *dirCache) openDir(dir string) (rootfs.Dir, error) {
-	if dir == "." {
-		return rootfs.OpenDir(h.root)
-	}
-	parent, err := h.get(path.Dir(dir))
-	if err != nil {
-		return rootfs.Dir{}, err
-	}
-	return parent.Sub(path.Base(dir))
-}
-
-func (h *dirCache) close() {
-	for _, d := range h.open {
-		d.Close()
-	}
-	clear(h.open)
-}
 
 // claimFile claims the file to, and returns its node and its open parent directory.
 func (f *filler) claimFile(e entry, to string, mode fs.FileMode) (*node, rootfs.Dir, error) {
@@ -71,7 +20,7 @@ func (f *filler) claimFile(e entry, to string, mode fs.FileMode) (*node, rootfs.
 	if err != nil {
 		return nil, rootfs.Dir{}, err
 	}
-	parent, err := f.dirs.get(path.Dir(to))
+	parent, err := f.dirs.Get(path.Dir(to))
 	return n, parent, err
 }
 
