@@ -79,6 +79,7 @@ package unpack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -236,7 +237,9 @@ func (p *Prefix) fill(ctx context.Context, a Archive, place func(*filler) error)
 	} else if !ok {
 		err = fmt.Errorf("%s: %w", a.Name, err)
 	}
-	p.end(err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.broken = cmp.Or(p.broken, err)
 	return err
 }
 
@@ -257,15 +260,6 @@ func (p *Prefix) begin(ctx context.Context, a Archive) (*filler, error) {
 		owner: &owner{name: a.Name, component: a.Component, order: a.Order, id: p.adds, mergedUsr: a.Layout.MergedUsr},
 		dirs:  rootfs.NewDirs(top),
 		deb:   a.Layout.Format == "deb"}, nil
-}
-
-// end records err as the error that later calls return.
-func (p *Prefix) end(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.broken == nil {
-		p.broken = err
-	}
 }
 
 // unpack reads the archive in, by its format, and places its entries.
