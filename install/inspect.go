@@ -34,7 +34,7 @@ type Packed struct {
 // It unpacks a private copy of each archive, which nobody else can change and which must
 // have the digest: Inspect returns a *verify.DigestError if the file changed since it was
 // hashed. As in an install, commands that are named without a pattern become executable.
-// Other errors are those of package unpack, of Open, and *ChildError.
+// Other errors are *EntryError, *ChildError, and those of Open and the disk.
 func Inspect(ctx context.Context, c Child, into *os.Root, commands []string, archives ...Packed) ([]record.Entry, error) {
 	limits := unpack.DefaultLimits()
 	limits.Memory = decoderMemory(memory())

@@ -48,6 +48,7 @@ import (
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/internal/store"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -99,6 +100,12 @@ type ChildError = sandbox.CrashError
 
 // A NoProcError reports that no Child can be started because /proc is not mounted.
 type NoProcError = sandbox.NoProcError
+
+// An EntryError refuses an archive because of one of its entries or its structure.
+type EntryError = unpack.EntryError
+
+// A SpaceError reports, before anything was written, that there is not enough space.
+type SpaceError = download.SpaceError
 
 // ServeChild is the work of a Child.
 func ServeChild() int { return sandbox.Serve() }

@@ -191,7 +191,8 @@ func (p Plan) InForce() bool {
 	return len(p.Install) == 0 && len(p.Leave) == 0 && len(p.Remove) == 0 && len(p.Default) == 0 && p.Goto == 0
 }
 
-// Make computes the plan for c. Errors are ErrNotInstalled, ErrNoPrevious, *GoneError, *NeededError, *manifests.UnknownPartError,
+// Make computes the plan for c. Errors match ErrNotInstalled or ErrNoPrevious, or are
+// *GoneError, *NeededError, *manifests.UnknownPartError,
 // *ConflictError and *ForeignFileError; the last two for the commands that are known
 // before unpacking, so that no download is wasted. Next finds the other conflicts.
 func Make(s State, c Change) (Plan, error) {
@@ -336,7 +337,8 @@ func lacks(have, want []string) bool {
 	return slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(have, w) })
 }
 
-// remove plans the removal of ids and of all receipts of the same versions. If one version of a tool remains, it becomes the default.
+// remove plans the removal of ids and of all receipts of the same versions. If one
+// version of a tool remains, it becomes the default.
 func (p *Plan) remove(s State, ids []record.ID) error {
 	gone := map[record.ID]bool{}
 	for _, id := range ids {

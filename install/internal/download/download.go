@@ -124,11 +124,11 @@ func (*SpaceError) Kind() string { return "space" }
 // fetch returns the blob of a, which has no chunk digests, from the cache if possible.
 // Errors are those of Stream.
 func (c Cache) fetch(ctx context.Context, a manifests.Artifact) (Blob, error) {
-	key, blob, lock, err := c.findOrClaim(ctx, a)
-	if lock == nil || err != nil {
+	key, blob, held, err := c.findOrClaim(ctx, a)
+	if held == nil || err != nil {
 		return blob, err
 	}
-	defer lock.release()
+	defer held.release()
 	s, err := c.openSpool(ctx, path.Join(partialDir, key), a)
 	if err != nil {
 		return Blob{}, fmt.Errorf("%s: %w", a.Name, err)
@@ -158,7 +158,7 @@ func canResume(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || errors.Is(err, manifests.ErrUnreachable) || errors.Is(err, manifests.ErrNotFound)
 }
 
-// findOrClaim returns the blob of a from the cache, or else the lock that the caller
+// findOrClaim returns the blob of a from the cache, or else the claim that the caller
 // holds while it fetches a, and the key of the partial file.
 func (c Cache) findOrClaim(ctx context.Context, a manifests.Artifact) (key string, blob Blob, held *claim, err error) {
 	if key, err = keyOf(a); err != nil {

@@ -51,22 +51,22 @@ func (c Cache) Stream(ctx context.Context, a manifests.Artifact) (*Stream, error
 		}
 		return streamOf(a, blob), nil
 	}
-	key, blob, lock, err := c.findOrClaim(ctx, a)
+	key, blob, held, err := c.findOrClaim(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	if lock == nil {
+	if held == nil {
 		return streamOf(a, blob), nil
 	}
 	p, err := c.openPieces(ctx, a, key)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", a.Name, err), lock.release())
+		return nil, errors.Join(fmt.Errorf("%s: %w", a.Name, err), held.release())
 	}
 	ctx, stop := context.WithCancel(ctx)
 	s := &Stream{name: a.Name, size: a.Size, held: p.spool.held, pieces: p, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
-		defer lock.release()
+		defer held.release()
 		if s.blob, s.err = p.fetchAll(ctx, key); s.err != nil && !canResume(ctx, s.err) {
 			s.err = errors.Join(s.err, p.spool.remove())
 		}

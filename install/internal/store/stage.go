@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"sync"
 
 	"github.com/kist-tools/kist/install/record"
@@ -101,7 +102,8 @@ func (g *Stage) Discard() error {
 	errs := []error{g.root.Close()}
 	if err := removeStage(g.data, g.name); err != nil {
 		// The lock file stays, so that a sweep recognizes the rest as a stage.
-		return errors.Join(append(errs, errors.New(stuckAt(g.data, g.name, err).String()), g.lock.Unlock())...)
+		err = fmt.Errorf("%s cannot be removed: %w", filepath.Join(g.data.Name(), filepath.FromSlash(g.name)), err)
+		return errors.Join(append(errs, err, g.lock.Unlock())...)
 	}
 	return errors.Join(append(errs, g.lock.Remove())...)
 }
