@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/fetch"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
@@ -107,16 +107,8 @@ func (all stagedReleases) cover(p plan.Plan) bool {
 // A stagedRelease is unpacked, proved and recorded, but not yet published.
 type stagedRelease struct {
 	stage   *store.Stage
-	listed  *listedStage // in Options.Stages
 	receipt record.Receipt
 	skipped []string // see Result.Skipped
-}
-
-// takeStage returns the stage, which the caller then publishes or discards.
-func (s *stagedRelease) takeStage() *store.Stage {
-	stage := s.stage
-	s.stage = nil
-	return stage
 }
 
 // discard removes the stage of a release that will not be published. If that fails,
@@ -166,12 +158,12 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	if _, err := i.roots.Create(roots.Data); err != nil {
 		return nil, err
 	}
-	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Slots: make(chan struct{}, i.jobs()), Progress: i.progress(labels(r)), About: i.about(), Waiting: i.waiting, LockWait: i.o.LockWait, Turns: &i.turns,
+	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Slots: make(chan struct{}, i.o.Jobs), Progress: i.progress(labels(r)), About: i.about(), Waiting: i.waiting, LockWait: i.o.LockWait, Turns: &i.turns,
 		Memory: archiveMemory(),
 		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, progress func(int64)) (string, error) {
 			return sandbox.HashZip(ctx, i.o.Child, name, zip, size, progress)
 		}}
-	batch := fetch.Prepare(ctx, fetch.Options{Cache: cache, Jobs: i.jobs(), Clock: i.o.Clock, OnChoice: i.o.OnChoice}, from.missing(r.Artifacts))
+	batch := fetch.Prepare(ctx, fetch.Options{Cache: cache, Jobs: i.o.Jobs, Clock: i.o.Clock, OnChoice: i.o.OnChoice}, from.missing(r.Artifacts))
 	if err := i.checkSpace(batch, r, cache.Memory); err != nil {
 		return nil, err
 	}
@@ -179,21 +171,14 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	if err != nil {
 		return nil, err
 	}
-	s := &stagedRelease{stage: stage, listed: i.o.Stages.add(stage)}
+	i.o.Stages.Add(stage.Revoke)
+	s := &stagedRelease{stage: stage}
 	if s.receipt, s.skipped, err = i.fill(ctx, batch, s, in, from); err != nil {
 		i.discard(s)
 		return nil, err
 	}
 	i.reached("stage filled")
 	return s, nil
-}
-
-// jobs returns the number of concurrent downloads.
-func (i *Installer) jobs() int {
-	if i.o.Jobs > 0 {
-		return i.o.Jobs
-	}
-	return defaultJobs
 }
 
 func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
@@ -89,15 +90,8 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch manifes
 	if err != nil {
 		return nil, err
 	}
-	checkFresh := func(m verify.Mark) error {
-		m = m.Renamed(ch.Name)
-		last := have.LineMark(m.Line)
-		if renew {
-			last = last.OnlyLinesOf(m)
-		}
-		return m.Supersedes(last, now)
-	}
-	query := manifests.Query{Request: q, Now: now, Last: have, CheckMark: checkFresh}
+	check := func(m verify.Mark) error { return checkFresh(m.Renamed(ch.Name), have, now, renew) }
+	query := manifests.Query{Request: q, Now: now, Last: have, CheckMark: check}
 	for _, r := range s.Installed() {
 		if r.Key() == ch.Name+"/"+q.Tool {
 			query.AlsoComponents = union(query.AlsoComponents, r.Components)
@@ -111,7 +105,7 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch manifes
 	if m.IsZero() {
 		return cat, nil // no mark: another origin, or an upstream without marks
 	}
-	if err := checkFresh(m); err != nil {
+	if err := check(m); err != nil {
 		return nil, err
 	}
 	m = m.Renamed(ch.Name)
@@ -119,6 +113,16 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch manifes
 		return cat, nil
 	}
 	return cat, i.putMark(ctx, m, renew)
+}
+
+// checkFresh checks m against the mark that is stored; for a renewal only against the
+// lines that m still has.
+func checkFresh(m, have verify.Mark, now time.Time, renew bool) error {
+	last := have.LineMark(m.Line)
+	if renew {
+		last = last.OnlyLinesOf(m)
+	}
+	return m.Supersedes(last, now)
 }
 
 // putMark stores m, unless another kist has stored a newer mark meanwhile: then m
@@ -131,11 +135,7 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) erro
 	defer lock.Unlock()
 	have, err := i.store().Mark(m.Channel) // lost or damaged: m takes its place
 	if err == nil && len(have.Head) == 0 {
-		last := have.LineMark(m.Line)
-		if renew {
-			last = last.OnlyLinesOf(m)
-		}
-		if err := m.Supersedes(last, i.o.Now); err != nil {
+		if err := checkFresh(m, have, i.o.Now, renew); err != nil {
 			return err
 		}
 	} else if err == nil && have.Serial > m.Serial {

@@ -154,7 +154,8 @@ func (i *Installer) withoutRemoved(ids []record.ID) ([]record.ID, error) {
 func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[record.ID]record.Head, staged stagedReleases) error {
 	for _, in := range p.Install {
 		st := staged.of(in.Release)
-		stage := st.takeStage()
+		stage := st.stage
+		st.stage = nil
 		if err := i.store().Publish(stage, st.receipt); err != nil {
 			return errors.Join(err, stage.Discard())
 		}

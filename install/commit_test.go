@@ -12,6 +12,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // A kist that waits is told for which process, for which command, and since when.
@@ -24,7 +25,7 @@ func TestWaitNamesLockHolder(t *testing.T) {
 	}
 	other.o.LockWait = time.Millisecond
 	_, err = other.Lock(t.Context())
-	busy, ok := errors.AsType[*BusyError](err)
+	busy, ok := errors.AsType[*rootfs.BusyError](err)
 	if want := fmt.Sprintf("%d kist test, since 10:00:00", os.Getpid()); !ok || busy.Holder != want {
 		t.Fatalf("got %v, want the holder %q", err, want)
 	}

@@ -52,7 +52,7 @@ func crashes() []crash {
 		}},
 		{"rollback", installed("first 1.0", "zig 1.0"), func(w *world) error {
 			err := w.try(plan.Change{Rollback: true})
-			if _, again := errors.AsType[*plan.NoPreviousError](err); again {
+			if errors.Is(err, plan.ErrNoPrevious) {
 				return settle(w)
 			}
 			return err

@@ -9,9 +9,9 @@ import (
 	"github.com/kist-tools/kist/install/internal/private"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
 )
@@ -33,7 +33,7 @@ func (i *Installer) fill(ctx context.Context, batch *fetch.Batch, s *stagedRelea
 		return receipt, nil, err
 	}
 	defer prefix.Close()
-	s.listed.fill(prefix.Close)
+	stage.FilledBy(prefix.Close)
 	copied, err := from.copyArtifacts(ctx, prefix, r.Artifacts)
 	if err != nil {
 		return receipt, nil, err

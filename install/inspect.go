@@ -8,22 +8,25 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/fetch"
 	"github.com/kist-tools/kist/install/internal/private"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
 // A Packed is an archive to inspect.
 type Packed struct {
-	Archive unpack.Archive
-	Digest  verify.Digest // that the archive must have
-	Open    func() (*os.File, error)
+	Name      string // for errors
+	Component string // recorded with every entry
+	Layout    manifests.Layout
+	Digest    verify.Digest // that the archive must have
+	Open      func() (*os.File, error)
 }
 
 // Inspect unpacks archives as an install would, by a Child, into the empty directory into,
@@ -31,7 +34,7 @@ type Packed struct {
 // It unpacks a private copy of each archive, which nobody else can change and which must
 // have the digest: Inspect returns a *verify.DigestError if the file changed since it was
 // hashed. As in an install, commands that are named without a pattern become executable.
-// Other errors are those of package unpack, of Open, and *ChildError.
+// Other errors are *EntryError, *ChildError, and those of Open and the disk.
 func Inspect(ctx context.Context, c Child, into *os.Root, commands []string, archives ...Packed) ([]record.Entry, error) {
 	limits := unpack.DefaultLimits()
 	limits.Memory = decoderMemory(memory())
@@ -48,9 +51,7 @@ func Inspect(ctx context.Context, c Child, into *os.Root, commands []string, arc
 	for range min(len(archives), maxInspected) {
 		work.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(archives) && within.Err() == nil; i = int(next.Add(1)) - 1 {
-				p := archives[i]
-				p.Archive.Order = i
-				if errs[i] = inspect(within, u, into, budget, p); errs[i] != nil && !fetch.IsConsequence(errs[i]) {
+				if errs[i] = inspect(within, u, into, budget, archives[i], i); errs[i] != nil && !fetch.IsConsequence(errs[i]) {
 					cancel()
 				}
 			}
@@ -67,7 +68,8 @@ func Inspect(ctx context.Context, c Child, into *os.Root, commands []string, arc
 // ready when the child is done with one.
 const maxInspected = 4
 
-func inspect(ctx context.Context, u *sandbox.Unpacker, into *os.Root, budget *private.Budget, p Packed) error {
+// inspect adds p to the prefix of u.
+func inspect(ctx context.Context, u *sandbox.Unpacker, into *os.Root, budget *private.Budget, p Packed, order int) error {
 	f, err := p.Open()
 	if err != nil {
 		return err
@@ -84,15 +86,15 @@ func inspect(ctx context.Context, u *sandbox.Unpacker, into *os.Root, budget *pr
 	defer held.Close()
 	sum := sha256.New()
 	if _, err := held.CopyFrom(ctx, f, info.Size(), func(p []byte) { sum.Write(p) }); err != nil {
-		return fmt.Errorf("%s: %w", p.Archive.Name, err)
+		return fmt.Errorf("%s: %w", p.Name, err)
 	}
 	if got := verify.SHA256([sha256.Size]byte(sum.Sum(nil))); got != p.Digest {
-		return &verify.DigestError{Name: p.Archive.Name, Want: p.Digest, Got: got}
+		return &verify.DigestError{Name: p.Name, Want: p.Digest, Got: got}
 	}
 	if err := held.Seal(); err != nil {
-		return fmt.Errorf("%s: %w", p.Archive.Name, err)
+		return fmt.Errorf("%s: %w", p.Name, err)
 	}
-	return u.Add(ctx, held.Reader(), p.Archive)
+	return u.Add(ctx, held.Reader(), unpack.Archive{Name: p.Name, Component: p.Component, Layout: p.Layout, Order: order})
 }
 
 // Blob returns the archive that a receipt names from the cache. Errors are those of

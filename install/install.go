@@ -44,10 +44,11 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/internal/store"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -100,6 +101,12 @@ type ChildError = sandbox.CrashError
 // A NoProcError reports that no Child can be started because /proc is not mounted.
 type NoProcError = sandbox.NoProcError
 
+// An EntryError refuses an archive because of one of its entries or its structure.
+type EntryError = unpack.EntryError
+
+// A SpaceError reports, before anything was written, that there is not enough space.
+type SpaceError = download.SpaceError
+
 // ServeChild is the work of a Child.
 func ServeChild() int { return sandbox.Serve() }
 
@@ -136,6 +143,9 @@ type Installer struct {
 // *SeparatorError, *NoteError and, if the directories do not belong together,
 // *OtherPlaceError.
 func Open(ctx context.Context, o Options) (*Installer, error) {
+	if o.Jobs <= 0 {
+		o.Jobs = 4
+	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
 	}
@@ -294,19 +304,12 @@ func (i *Installer) CacheForDocuments() (*os.Root, error) {
 	return cache, err
 }
 
-// A BusyError reports that another kist holds the lock, and what it is doing.
-type BusyError = rootfs.BusyError
-
 // A NoLocksError is returned for a file system that does not support locks.
 type NoLocksError = rootfs.NoLocksError
 
-// An ObstacleError refuses to go on where something else has the name of one of kist's
-// directories.
+// An ObstacleError is returned where something else has the name of one of kist's
+// directories or locks.
 type ObstacleError = rootfs.ObstacleError
-
-// A ForeignLockError is returned for a file that has the name of a lock and is none
-// of kist's: kist does not write to it.
-type ForeignLockError = rootfs.ForeignLockError
 
 // about describes what this kist is doing, for others that wait for the lock.
 func (i *Installer) about() string {
@@ -357,7 +360,7 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 		}
 		return 0, nil, err
 	}
-	defer t.close()
+	defer t.Close()
 	var total, done int64
 	for _, e := range r.Entries {
 		total += e.Size
@@ -378,6 +381,3 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 	}
 	return len(r.Entries), drifts, nil
 }
-
-// defaultJobs replaces an Options.Jobs of 0.
-const defaultJobs = 4

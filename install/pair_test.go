@@ -66,7 +66,7 @@ func TestStoreWithoutNotesIsUpgraded(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := w.release("zls", "1.0", "bin/zls")
-	if _, err := w.change(plan.Change{Install: w.releases("zls", "1.0", "bin/zls")}); !errors.As(err, new(*BusyError)) {
+	if _, err := w.change(plan.Change{Install: w.releases("zls", "1.0", "bin/zls")}); !errors.As(err, new(*rootfs.BusyError)) {
 		t.Errorf("while it works: %v", err)
 	}
 	if err := old.Unlock(); err != nil {
@@ -277,7 +277,7 @@ func TestForeignLockFileIsRefused(t *testing.T) {
 	if err := os.Chmod(w.path(".local/share/kist"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.change(plan.Change{Install: w.releases("zig", "1.0", "bin/zig")}); !errors.As(err, new(*ForeignLockError)) {
+	if _, err := w.change(plan.Change{Install: w.releases("zig", "1.0", "bin/zig")}); !errors.As(err, new(*ObstacleError)) {
 		t.Errorf("%v", err)
 	}
 	if data, err := os.ReadFile(w.path(".local/share/kist/lock")); err != nil || string(data) != "the user's own\n" {

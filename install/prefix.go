@@ -26,12 +26,12 @@ const maxAtOnce = 4
 // A tree is one published prefix, reached only through real directories: it never
 // follows a link on the way.
 type tree struct {
+	*rootfs.Dirs
 	root rootfs.Dir
-	dirs map[string]rootfs.Dir // some opened directories, by path
-	buf  []byte                // for reading files
+	buf  []byte // for reading files
 }
 
-func newTree(root rootfs.Dir) *tree { return &tree{root: root, dirs: map[string]rootfs.Dir{}} }
+func newTree(root rootfs.Dir) *tree { return &tree{Dirs: rootfs.NewDirs(root), root: root} }
 
 // pathIn returns the absolute path of an entry of the release id.
 func (i *Installer) pathIn(id record.ID, p string) string {
@@ -88,55 +88,9 @@ func openPrefixes(data *os.Root) (rootfs.Dir, error) {
 	return d.Sub(store.Prefixes)
 }
 
-// dir opens the directory of a recorded path. Its error matches rootfs.ErrNotDir if one
-// of the elements is not a real directory, and fs.ErrNotExist if one is missing.
-func (t *tree) dir(p string) (rootfs.Dir, error) {
-	if p == "." {
-		return t.root, nil
-	}
-	if d, ok := t.dirs[p]; ok {
-		return d, nil
-	}
-	parent, err := t.dir(path.Dir(p))
-	if err != nil {
-		return rootfs.Dir{}, err
-	}
-	d, err := parent.Sub(path.Base(p))
-	if err != nil {
-		return rootfs.Dir{}, err
-	}
-	const most = 128 // a walk in depth order seldom needs older ones again
-	if len(t.dirs) >= most {
-		t.forget()
-	}
-	t.dirs[p] = d
-	return d, nil
-}
-
-// closeDir closes the directory p, if it is open. It is about to be removed.
-func (t *tree) closeDir(p string) {
-	if d, ok := t.dirs[p]; ok {
-		d.Close()
-		delete(t.dirs, p)
-	}
-}
-
-// forget closes all directories except the prefix itself.
-func (t *tree) forget() {
-	for p, d := range t.dirs {
-		d.Close()
-		delete(t.dirs, p)
-	}
-}
-
-func (t *tree) close() {
-	t.forget()
-	t.root.Close()
-}
-
 // lstat is Lstat for a path whose parents are real directories.
 func (t *tree) lstat(p string) (rootfs.Info, error) {
-	parent, err := t.dir(path.Dir(p))
+	parent, err := t.Get(path.Dir(p))
 	if err != nil {
 		return rootfs.Info{}, err
 	}
@@ -146,7 +100,7 @@ func (t *tree) lstat(p string) (rootfs.Info, error) {
 // unrecorded returns the paths in a directory that the receipt does not record, sorted. If
 // the directory is missing, or no longer a directory, there are none.
 func (t *tree) unrecorded(dir string, recorded func() map[string]bool) (foreign []string, err error) {
-	d, err := t.dir(dir)
+	d, err := t.Get(dir)
 	if errors.Is(err, rootfs.ErrNotDir) {
 		return nil, nil
 	}
@@ -169,7 +123,7 @@ const missing = "missing"
 // difference returns how the path on disk differs from e, "" if it does not. If mode
 // is true, it also compares a file's executable bits.
 func (t *tree) difference(e record.Entry, mode bool) (string, error) {
-	parent, err := t.dir(path.Dir(e.Path))
+	parent, err := t.Get(path.Dir(e.Path))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return missing, nil

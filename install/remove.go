@@ -106,7 +106,7 @@ func (i *Installer) shorten(rm *removal, left []record.Entry) error {
 	case rm.tree == nil:
 		return i.store().DropReceipt(r.ID)
 	case len(left) == 0:
-		rm.tree.forget()
+		rm.tree.Forget()
 		data := i.roots.Dir(roots.Data)
 		if err := rootfs.RemoveEmptyDirs(data, path.Join(store.Prefixes, string(r.ID))); err != nil {
 			return err
@@ -168,7 +168,7 @@ func (i *Installer) openRelease(id record.ID) (*removal, error) {
 
 func (rm *removal) close() {
 	if rm.tree != nil {
-		rm.tree.close()
+		rm.tree.Close()
 	}
 }
 
@@ -255,7 +255,7 @@ func (rm *removal) removeFiles(ctx context.Context, preview bool) (reasons []str
 	for range min(maxAtOnce, runtime.GOMAXPROCS(0)) {
 		group.Go(func() error {
 			t := newTree(rm.tree.root)
-			defer t.forget()
+			defer t.Forget()
 			for {
 				end := int(next.Add(batch))
 				if end-batch >= len(entries) {
@@ -316,11 +316,11 @@ func (rm *removal) removeEntry(t *tree, e record.Entry, preview bool) (reason st
 	case reason != "" || preview:
 		return reason, nil
 	}
-	parent, err := t.dir(path.Dir(e.Path))
+	parent, err := t.Get(path.Dir(e.Path))
 	if err != nil {
 		return "", err
 	}
-	t.closeDir(e.Path)
+	t.Drop(e.Path)
 	switch err := parent.Remove(path.Base(e.Path)); {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
 		return "", nil

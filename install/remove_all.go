@@ -120,7 +120,7 @@ func (i *Installer) removeEverything(ctx context.Context, heads []record.Head, s
 		for _, s := range stuck {
 			at := i.roots.PathAsGiven(s.Path)
 			if !slices.ContainsFunc(res.Leftovers, func(d Drift) bool { return d.Path == at }) {
-				res.Leftovers = append(res.Leftovers, Drift{Path: at, Reason: s.Reason()})
+				res.Leftovers = append(res.Leftovers, Drift{Path: at, Reason: s.Reason})
 			}
 		}
 	}()

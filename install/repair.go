@@ -14,7 +14,7 @@ import (
 // that cannot be removed.
 func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 	for _, stuck := range i.store().Sweep() {
-		i.o.Warn(stuck.Error() + "; left alone")
+		i.o.Warn(stuck.String() + "; left alone")
 	}
 	if err := i.store().DropUncommitted(); err != nil {
 		return res, err

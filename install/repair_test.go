@@ -27,7 +27,7 @@ func (w *world) cut(r record.Receipt, stage *store.Stage, before string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p := plan.Plan{Base: s.Current.Number, Install: []plan.Install{{Default: true}}}
+	p := plan.Plan{Install: []plan.Install{{Default: true}}}
 	next, err := plan.Next(s, p, []record.Head{r.Head}, w.now)
 	if err != nil {
 		w.t.Fatal(err)
@@ -65,7 +65,8 @@ func TestNextWriterRepairsInterruptedInstall(t *testing.T) {
 				t.Fatal(err)
 			}
 			id := st.receipt.ID
-			stage := st.takeStage()
+			stage := st.stage
+			st.stage = nil
 			w.cut(st.receipt, stage, test.before)
 			if test.before == "publish" {
 				w.abandon(stage)

@@ -12,9 +12,9 @@ import (
 
 	"github.com/kist-tools/kist/install/internal/fetch"
 	"github.com/kist-tools/kist/install/internal/sandbox"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
@@ -68,7 +68,7 @@ func (i *Installer) openBase(in plan.Install) (*base, error) {
 
 func (b *base) close() {
 	if b != nil {
-		b.tree.close()
+		b.tree.Close()
 	}
 }
 
@@ -133,7 +133,7 @@ func (b *base) copyComponent(ctx context.Context, prefix *sandbox.Unpacker, orde
 		}
 	}
 	err := prefix.CopyFrom(ctx, unpack.Archive{Name: b.Ref(), Component: component, Order: order}, entries, func(p string) (*os.File, error) {
-		dir, err := b.tree.dir(path.Dir(p))
+		dir, err := b.tree.Get(path.Dir(p))
 		if err != nil {
 			return nil, err
 		}

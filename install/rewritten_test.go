@@ -13,9 +13,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/roots"
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
@@ -136,11 +136,14 @@ func TestRewrittenCacheInstallsProvedBytes(t *testing.T) {
 					cache.Transport = &interrupting{w, len(data) / 2, cancel}
 				}
 				if way != "fresh" {
-					blob, err := cache.Fetch(ctx, *a)
+					s, err := cache.Stream(ctx, *a)
+					if err == nil {
+						_, err = s.Blob()
+						s.Close()
+					}
 					if (err == nil) != (way == "cached") {
 						t.Fatal(err)
 					}
-					blob.Close()
 				}
 				i := w.kist()
 				i.o.Progress = func(Progress) { w.forge() }
@@ -201,7 +204,7 @@ func TestInspectRefusesFilesChangedSinceHashing(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer into.Close()
-		entries, err := Inspect(t.Context(), Child{}, into, nil, Packed{Archive: unpack.Archive{Name: "a.tar", Layout: manifests.Layout{Format: "tar"}},
+		entries, err := Inspect(t.Context(), Child{}, into, nil, Packed{Name: "a.tar", Layout: manifests.Layout{Format: "tar"},
 			Digest: verify.DigestOf(data), Open: func() (*os.File, error) { return dir.Open("a.tar") }})
 		if got := err == nil && len(entries) == 3; got != (text == honest) {
 			t.Errorf("%q: %d entries, %v", text, len(entries), err)
@@ -217,5 +220,8 @@ func (w *world) cache() (*Installer, download.Cache) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return i, download.Cache{Root: root, Transport: w, Progress: i.progress(nil)}
+	return i, download.Cache{Root: root, Transport: w, Progress: i.progress(nil),
+		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, progress func(int64)) (string, error) {
+			return sandbox.HashZip(ctx, Child{}, name, zip, size, progress)
+		}}
 }

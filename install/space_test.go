@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/manifests"
 )

@@ -36,12 +36,13 @@ func TestStagesRemoveDuringUnpack(t *testing.T) {
 		return stage
 	}
 	published, half := made(), made()
-	stages.add(published)
+	stages.Add(published.Revoke)
 	if err := publish(published, "acme-zig-2-00000001"); err != nil {
 		t.Fatal(err)
 	}
 	stopped := 0
-	stages.add(half).fill(func() { stopped++ })
+	stages.Add(half.Revoke)
+	half.FilledBy(func() { stopped++ })
 
 	for range 2 { // the second time there is nothing left to do
 		if err := stages.Remove(); err != nil {
@@ -49,8 +50,9 @@ func TestStagesRemoveDuringUnpack(t *testing.T) {
 		}
 	}
 	late := made()
-	stages.add(late).fill(func() { stopped++ })
-	if stopped != 3 {
+	stages.Add(late.Revoke)
+	late.FilledBy(func() { stopped++ })
+	if stopped != 2 {
 		t.Errorf("what fills the stages was stopped %d times", stopped)
 	}
 	for _, stage := range []*store.Stage{half, late} {
@@ -69,7 +71,7 @@ func TestStagesRemoveDuringUnpack(t *testing.T) {
 	}
 
 	var none *Stages
-	none.add(late).fill(func() {})
+	none.Add(late.Revoke)
 	if err := none.Remove(); err != nil {
 		t.Error(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/record"
@@ -128,7 +128,7 @@ func (s *survey) visitDir(which roots.Role, p string) error {
 			break
 		}
 		if stuck := s.i.store().Obstructed(name); stuck != nil {
-			return s.skip(which, p, stuck.Reason())
+			return s.skip(which, p, stuck.Reason)
 		}
 		own, err := s.i.store().OwnsStage(name)
 		if err != nil {

@@ -25,10 +25,10 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/install/trial"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
@@ -52,8 +52,8 @@ func hostileErrors(s string) []error {
 		&failure.UnknownVerbError{Parent: "kist", Verb: s, Near: []string{s}}, &failure.UnknownVerbError{Parent: "kist", Verb: s, Try: s}, failure.NoTool(s), failure.NoExec(s, s),
 		&trust.SeveralChannelsError{Tool: s, Channels: []string{s}, Flags: []string{s}}, &toolset.SeveralVersionsError{Tool: s, Refs: []string{s}}, &trust.TakenError{Name: s}, &trust.BuiltinError{Name: s}, &trust.FormatError{Format: s},
 		failure.Drift([]string{s}), &failure.KeptError{Kept: []install.Drift{{Path: s, Reason: s}}},
-		&plan.ForeignFileError{Path: s}, &plan.ConflictError{Command: s, Owner: s}, &unpack.EntryError{Archive: s, Path: s, Rule: unpack.Rule(s)},
-		&install.SystemPrefixError{Role: s, Path: s}, &install.BusyError{Path: s, Holder: s}, &install.ChildError{How: s, Said: s},
+		&plan.ForeignFileError{Path: s}, &plan.ConflictError{Command: s, Owner: s}, &install.EntryError{Archive: s, Path: s, Detail: s},
+		&install.SystemPrefixError{Role: s, Path: s}, &rootfs.BusyError{Path: s, Holder: s}, &install.ChildError{How: s, Said: s},
 		&manifests.UnknownToolError{Channel: s, Tool: s, Near: []string{s}}, &manifests.UnknownVersionError{Channel: s, Tool: s, Version: s},
 		&channels.SettingsError{File: s, Err: errors.New(s)}, &channels.UnknownChannelError{Name: s},
 		&verify.SignatureError{Name: s, Need: 2, Rules: []string{s, s}}, &verify.DigestError{Name: s},

@@ -16,7 +16,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/install"
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"

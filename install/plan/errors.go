@@ -1,13 +1,21 @@
 package plan
 
-import "fmt"
+import (
+	"fmt"
 
-// A NotInstalledError is returned when a change names a release or tool that is not
-// installed.
-type NotInstalledError struct{ Name string }
+	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/verify"
+)
 
-func (e *NotInstalledError) Error() string { return fmt.Sprintf("%s is not installed", e.Name) }
-func (*NotInstalledError) Kind() string    { return "not-installed" }
+var (
+	// ErrNotInstalled matches the error for a change that names a release that is not
+	// installed.
+	ErrNotInstalled = verify.NewClass("is not installed", "not-installed", nil)
+	// ErrNoPrevious matches the error for a rollback without a generation to return to.
+	ErrNoPrevious = verify.NewClass("no earlier generation to return to", "unknown", nil)
+)
+
+func notInstalled(id record.ID) error { return fmt.Errorf("%s %w", id, ErrNotInstalled) }
 
 // A GoneError is returned when a change needs an installed release whose files are gone
 // from the disk.
@@ -23,17 +31,6 @@ func (e *GoneError) Error() string {
 	return fmt.Sprintf("%s was installed, but is gone from the disk", e.Release)
 }
 func (*GoneError) Kind() string { return "gone" }
-
-// A NoPreviousError is returned when there is no generation to roll back to.
-type NoPreviousError struct{ Current uint64 }
-
-func (e *NoPreviousError) Error() string {
-	if e.Current == 0 {
-		return "nothing is installed, so there is no generation to return to"
-	}
-	return fmt.Sprintf("generation %d has no earlier generation to return to", e.Current)
-}
-func (*NoPreviousError) Kind() string { return "unknown" }
 
 // A NeededError is returned for the removal of a component that its release requires.
 type NeededError struct {

@@ -159,13 +159,10 @@ func UsableLinks(links []record.CommandLink) []record.CommandLink {
 	return slices.DeleteFunc(slices.Clone(links), func(l record.CommandLink) bool { return manifests.ValidCommand(l.Name) != nil })
 }
 
-// findEntry finds the entry at path p among entries, which are sorted by path.
-func findEntry(entries []record.Entry, p string) (record.Entry, bool) {
-	i, ok := slices.BinarySearchFunc(entries, p, func(e record.Entry, p string) int { return strings.Compare(e.Path, p) })
-	if !ok {
-		return record.Entry{}, false
-	}
-	return entries[i], true
+// findEntry returns the index of the entry at path p among entries, which are sorted by
+// path.
+func findEntry(entries []record.Entry, p string) (index int, ok bool) {
+	return slices.BinarySearchFunc(entries, p, func(e record.Entry, p string) int { return strings.Compare(e.Path, p) })
 }
 
 // executable reports whether p is an executable regular file, or leads to one through at
@@ -183,11 +180,11 @@ func resolve(entries []record.Entry, p string, hops int) (index int, ok bool) {
 	}
 	dir := path.Dir(p)
 	for d := dir; d != "."; d = path.Dir(d) {
-		if parent, _ := findEntry(entries, d); parent.Type == record.Link {
-			return resolve(entries, path.Join(path.Dir(d), parent.Target, strings.TrimPrefix(p, d+"/")), hops-1)
+		if i, ok := findEntry(entries, d); ok && entries[i].Type == record.Link {
+			return resolve(entries, path.Join(path.Dir(d), entries[i].Target, strings.TrimPrefix(p, d+"/")), hops-1)
 		}
 	}
-	i, ok := slices.BinarySearchFunc(entries, p, func(e record.Entry, p string) int { return strings.Compare(e.Path, p) })
+	i, ok := findEntry(entries, p)
 	switch {
 	case !ok:
 		return 0, false

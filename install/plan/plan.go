@@ -6,6 +6,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
 )
 
 // State is what is installed, the only input of a plan apart from its Change.
@@ -58,21 +60,21 @@ func (s State) Truncated() (rs []record.Head) {
 
 // After returns the state after p. Releases that p installs have no receipts in it yet.
 func (s State) After(p Plan) State {
-	s.Generations = maps.Clone(s.Generations)
-	s.Current = p.Predicted
-	s.Generations[s.Current.Number] = s.Current
-	for _, n := range s.Pruned(p) {
+	s = s.switchedTo(p.Predicted)
+	for _, n := range s.Stale() {
 		delete(s.Generations, n)
 	}
 	return s
 }
 
 // Pruned returns, in order, the generations that p deletes.
-func (s State) Pruned(p Plan) []uint64 {
-	s.Generations = maps.Clone(s.Generations)
-	s.Current = p.Predicted
-	s.Generations[s.Current.Number] = s.Current
-	return s.Stale()
+func (s State) Pruned(p Plan) []uint64 { return s.switchedTo(p.Predicted).Stale() }
+
+// switchedTo returns s with g as its current generation.
+func (s State) switchedTo(g record.Generation) State {
+	s.Generations, s.Current = maps.Clone(s.Generations), g
+	s.Generations[g.Number] = g
+	return s
 }
 
 // Stale returns, in order, the generations to delete because they name a release that
@@ -155,13 +157,11 @@ type Reduction struct {
 // A Plan is the work that carries out a Change. Empty reports whether there is any.
 type Plan struct {
 	Change  Change
-	Base    uint64               // number of the generation the plan was computed from
 	Install []Install            // to fetch, verify, unpack and publish
 	Leave   []record.ID          // receipts that leave the generation but keep their files
 	Remove  []record.ID          // receipts whose files are removed
 	Default map[string]record.ID // by channel/tool: new defaults among installed releases; "" for none
 	Follow  map[record.ID]string // new values of Requested for receipts of installed releases
-	Prune   []uint64             // generations to delete because they name a receipt of Remove
 	Goto    uint64               // the generation to return to; zero to make a new one
 	// Predicted predicts the next generation. Releases that are not unpacked yet have
 	// a placeholder ID, and only those commands whose patterns are literal names.
@@ -191,16 +191,19 @@ func (p Plan) InForce() bool {
 	return len(p.Install) == 0 && len(p.Leave) == 0 && len(p.Remove) == 0 && len(p.Default) == 0 && p.Goto == 0
 }
 
-// Make computes the plan for c. Errors are *NotInstalledError,
-// *NoPreviousError, *GoneError, *NeededError, *manifests.UnknownPartError,
+// Make computes the plan for c. Errors match ErrNotInstalled or ErrNoPrevious, or are
+// *GoneError, *NeededError, *manifests.UnknownPartError,
 // *ConflictError and *ForeignFileError; the last two for the commands that are known
 // before unpacking, so that no download is wasted. Next finds the other conflicts.
 func Make(s State, c Change) (Plan, error) {
-	p := Plan{Change: c, Base: s.Current.Number, Default: map[string]record.ID{}, Follow: map[record.ID]string{}}
+	p := Plan{Change: c, Default: map[string]record.ID{}, Follow: map[record.ID]string{}}
 	if c.Rollback {
 		previous := s.Current.Parent
+		if s.Current.Number == 0 {
+			return Plan{}, verify.Errorf(ErrNoPrevious, "nothing is installed, so there is no generation to return to")
+		}
 		if _, ok := s.Generations[previous]; !ok || previous == 0 {
-			return Plan{}, &NoPreviousError{Current: s.Current.Number}
+			return Plan{}, fmt.Errorf("generation %d has %w", s.Current.Number, ErrNoPrevious)
 		}
 		p.Goto, p.Predicted = previous, s.Generations[previous]
 		for _, id := range p.Predicted.Receipts {
@@ -229,7 +232,7 @@ func Make(s State, c Change) (Plan, error) {
 	for _, id := range c.Default {
 		r, ok := s.Receipts[id]
 		if !ok || !s.Current.Has(id) {
-			return Plan{}, &NotInstalledError{Name: string(id)}
+			return Plan{}, notInstalled(id)
 		}
 		if s.Gone[id] {
 			return Plan{}, &GoneError{Release: r.Ref()}
@@ -241,7 +244,7 @@ func Make(s State, c Change) (Plan, error) {
 	for id, requested := range c.Follow {
 		r, ok := s.Receipts[id]
 		if !ok || !s.Current.Has(id) {
-			return Plan{}, &NotInstalledError{Name: string(id)}
+			return Plan{}, notInstalled(id)
 		}
 		if r.Requested != requested {
 			p.Follow[id] = requested
@@ -312,7 +315,7 @@ func (p *Plan) update(s State, us []Update) error {
 	for _, u := range us {
 		old, ok := s.Receipts[u.ID]
 		if !ok || !s.Current.Has(u.ID) || old.Key() != u.Release.Channel+"/"+u.Release.Tool {
-			return &NotInstalledError{Name: string(u.ID)}
+			return notInstalled(u.ID)
 		}
 		if old.Version != u.Release.Version && !slices.Contains(p.Leave, u.ID) {
 			p.Leave = append(p.Leave, u.ID)
@@ -334,14 +337,14 @@ func lacks(have, want []string) bool {
 	return slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(have, w) })
 }
 
-// remove plans the removal of ids, of all receipts of the same versions, and of the
-// generations that name them. If one version of a tool remains, it becomes the default.
+// remove plans the removal of ids and of all receipts of the same versions. If one
+// version of a tool remains, it becomes the default.
 func (p *Plan) remove(s State, ids []record.ID) error {
 	gone := map[record.ID]bool{}
 	for _, id := range ids {
 		r, ok := s.Receipts[id]
 		if !ok || r.Removed {
-			return &NotInstalledError{Name: string(id)}
+			return notInstalled(id)
 		}
 		for other, o := range s.Receipts {
 			if o.Ref() == r.Ref() && !o.Removed {
@@ -353,12 +356,6 @@ func (p *Plan) remove(s State, ids []record.ID) error {
 		return nil
 	}
 	p.Remove = slices.Sorted(maps.Keys(gone))
-	for n, g := range s.Generations {
-		if slices.ContainsFunc(g.Receipts, func(id record.ID) bool { return gone[id] }) {
-			p.Prune = append(p.Prune, n)
-		}
-	}
-	slices.Sort(p.Prune)
 	for key, id := range s.Current.Defaults {
 		if !gone[id] {
 			continue
@@ -459,10 +456,10 @@ func Next(s State, p Plan, fresh []record.Head, made time.Time) (record.Generati
 }
 
 // nearestRemaining returns the number of the first generation, from the current one
-// back, that p does not delete; zero if there is none.
+// back, that names no release of p.Remove; zero if there is none.
 func (s State) nearestRemaining(p Plan) uint64 {
 	n := s.Current.Number
-	for n != 0 && slices.Contains(p.Prune, n) {
+	for n != 0 && slices.ContainsFunc(p.Remove, s.Generations[n].Has) {
 		n = s.Generations[n].Parent
 	}
 	if _, ok := s.Generations[n]; !ok {

@@ -71,7 +71,7 @@ func (m *machine) apply(c Change) error {
 	for _, id := range p.Remove {
 		delete(m.Receipts, id)
 	}
-	for _, n := range p.Prune {
+	for _, n := range m.Pruned(p) {
 		delete(m.Generations, n)
 	}
 	m.Generations[g.Number], m.Current = g, g
@@ -205,12 +205,11 @@ func TestUninstallPrunesGenerationsThatNameVersion(t *testing.T) {
 
 func TestRollbackReturnsToParentGeneration(t *testing.T) {
 	m := newMachine()
-	var none *NoPreviousError
-	if err := m.apply(Change{Rollback: true}); !errors.As(err, &none) {
+	if err := m.apply(Change{Rollback: true}); !errors.Is(err, ErrNoPrevious) {
 		t.Errorf("rollback of nothing: %v", err)
 	}
 	m.mustApply(t, install(release("acme", "a", "1", "a")))
-	if err := m.apply(Change{Rollback: true}); !errors.As(err, &none) {
+	if err := m.apply(Change{Rollback: true}); !errors.Is(err, ErrNoPrevious) {
 		t.Errorf("rollback of the first generation: %v", err)
 	}
 	m.mustApply(t, install(release("acme", "b", "1", "b")))
@@ -230,11 +229,10 @@ func TestDefaultSwitchesLinks(t *testing.T) {
 	if got, want := m.summary(), "acme/a@2* acme/a@1 a=2 a2=2"; got != want {
 		t.Errorf("installed: %s, want %s", got, want)
 	}
-	var missing *NotInstalledError
-	if err := m.apply(Change{Default: []record.ID{"acme-a-3-00000000"}}); !errors.As(err, &missing) {
+	if err := m.apply(Change{Default: []record.ID{"acme-a-3-00000000"}}); !errors.Is(err, ErrNotInstalled) {
 		t.Errorf("default of a release that is not installed: %v", err)
 	}
-	if err := m.apply(Change{Remove: []record.ID{"acme-a-3-00000000"}}); !errors.As(err, &missing) {
+	if err := m.apply(Change{Remove: []record.ID{"acme-a-3-00000000"}}); !errors.Is(err, ErrNotInstalled) {
 		t.Errorf("removal of a release that is not installed: %v", err)
 	}
 }
@@ -332,8 +330,7 @@ func TestFollowChangesOnlyRequested(t *testing.T) {
 	if p, err = Make(m.State, Change{Follow: map[record.ID]string{id: m.Receipts[id].Requested}}); err != nil || !p.Empty() {
 		t.Errorf("same value: %+v, %v", p, err)
 	}
-	var absent *NotInstalledError
-	if _, err = Make(m.State, Change{Follow: map[record.ID]string{"acme-b-1-00000000": "1"}}); !errors.As(err, &absent) {
+	if _, err = Make(m.State, Change{Follow: map[record.ID]string{"acme-b-1-00000000": "1"}}); !errors.Is(err, ErrNotInstalled) {
 		t.Errorf("not installed: %v", err)
 	}
 }
@@ -453,8 +450,7 @@ func TestChangesKeepInvariants(t *testing.T) {
 				c.Rollback = true
 			}
 			err := m.apply(c)
-			var none *NoPreviousError
-			if err != nil && !errors.As(err, &none) {
+			if err != nil && !errors.Is(err, ErrNoPrevious) {
 				t.Fatal(err)
 			}
 			for n, g := range m.Generations {

@@ -30,7 +30,7 @@ func reusable(have record.Head, r manifests.Release) (components []string) {
 func (p *Plan) reduce(s State, r Reduction) error {
 	have, ok := s.Receipts[r.ID]
 	if !ok || !s.Current.Has(r.ID) || slices.Contains(p.Leave, r.ID) {
-		return &NotInstalledError{Name: string(r.ID)}
+		return notInstalled(r.ID)
 	}
 	if s.Gone[r.ID] {
 		return &GoneError{Release: have.Ref()}

@@ -170,12 +170,7 @@ type Generation struct {
 
 // Has reports whether g names id.
 func (g Generation) Has(id ID) bool {
-	for _, have := range g.Receipts {
-		if have == id {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(g.Receipts, id)
 }
 
 // WriteTo writes r as JSON: the head indented, then one line for each entry.

@@ -14,7 +14,6 @@ import (
 
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/manifests/publish"
@@ -119,8 +118,8 @@ func (in inspection) inspectTogether(ctx context.Context, files []*newFile) erro
 			return errors.ErrUnsupported
 		}
 		a := in.archive(f, max(in.Strip, 0))
-		a.Archive.Layout.Into = fmt.Sprintf("%04d", i)
-		parts[a.Archive.Layout.Into] = f
+		a.Layout.Into = fmt.Sprintf("%04d", i)
+		parts[a.Layout.Into] = f
 		archives = append(archives, a)
 	}
 	if len(archives) == 0 {
@@ -163,9 +162,10 @@ func (in inspection) inspectOne(ctx context.Context, f *newFile) error {
 
 func (in inspection) archive(f *newFile, strip int) install.Packed {
 	return install.Packed{
-		Archive: unpack.Archive{Name: f.name(), Layout: manifests.Layout{Format: f.art.Format, Strip: strip}},
-		Digest:  f.art.SHA256,
-		Open:    func() (*os.File, error) { return in.Open(f.path) },
+		Name:   f.name(),
+		Layout: manifests.Layout{Format: f.art.Format, Strip: strip},
+		Digest: f.art.SHA256,
+		Open:   func() (*os.File, error) { return in.Open(f.path) },
 	}
 }
 

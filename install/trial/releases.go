@@ -12,7 +12,6 @@ import (
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/manifests/publish"
@@ -150,7 +149,7 @@ func (t releases) tryOne(ctx context.Context, r manifests.Release, patterns []st
 			return patterns, false, nil
 		}
 		key += fmt.Sprintf(" %s %s %s %d %s", a.Component, a.Integrity.Digest.Hex(), a.Layout.Format, a.Layout.Strip, a.Layout.Into)
-		archives = append(archives, install.Packed{Archive: unpack.Archive{Name: a.Name, Component: a.Component, Layout: a.Layout},
+		archives = append(archives, install.Packed{Name: a.Name, Component: a.Component, Layout: a.Layout,
 			Digest: a.Integrity.Digest, Open: func() (*os.File, error) { return t.dir.Open(name) }})
 	}
 	if t.tried[key] {

@@ -50,17 +50,6 @@ func (e *BusyError) Error() string {
 }
 func (*BusyError) Kind() string { return "busy" }
 
-// A ForeignLockError reports that a file with the name of a lock holds something else,
-// so that nothing may be written to it. It matches fs.ErrExist.
-type ForeignLockError struct{ Path string }
-
-func (e *ForeignLockError) Error() string {
-	return fmt.Sprintf("%s has the name of a lock but is another file", e.Path)
-}
-func (*ForeignLockError) Kind() string { return "refused" }
-
-func (e *ForeignLockError) Unwrap() error { return fs.ErrExist }
-
 // IsLock reports whether name is a lock file of this package: a regular file that is
 // empty or names a holder. It returns false for a missing file.
 func IsLock(root *os.Root, name string) (bool, error) {
@@ -95,12 +84,12 @@ type Lock struct {
 // process id and about, a line such as "kist install go, since 10:12", into the file
 // for other processes to show. If another process, or another Lock of this one, holds
 // the lock, the error is a *BusyError; on a file system without locks it is a
-// *NoLocksError; if the file holds something else, a *ForeignLockError.
+// *NoLocksError; if the file holds something else, an *ObstacleError.
 func TryLock(root *os.Root, name, about string) (*Lock, error) {
 	for {
 		f, err := openRegular(root, name, os.O_RDWR|os.O_CREATE, 0o600)
 		if errors.Is(err, ErrNotRegular) || errors.Is(err, syscall.EISDIR) {
-			err = &ForeignLockError{filepath.Join(root.Name(), filepath.FromSlash(name))}
+			err = &ObstacleError{filepath.Join(root.Name(), filepath.FromSlash(name)), NotALock}
 		}
 		if err != nil {
 			return nil, err
@@ -121,7 +110,7 @@ func TryLock(root *os.Root, name, about string) (*Lock, error) {
 		if ok, err := isLockFile(f); err != nil || !ok {
 			f.Close()
 			if err == nil {
-				err = &ForeignLockError{f.Name()}
+				err = &ObstacleError{f.Name(), NotALock}
 			}
 			return nil, err
 		}

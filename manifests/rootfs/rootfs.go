@@ -236,11 +236,21 @@ var (
 	ErrNotDir = errors.New("is not a real directory")
 )
 
-// An ObstacleError reports that something else has the name of a directory that kist
-// needs: a file, a pipe, or a link that leads out of the root or nowhere.
-type ObstacleError struct{ Path string }
+// An ObstacleError reports that something else has the name of a directory or a lock
+// that kist needs: a file, a pipe, or a link that leads out of the root or nowhere.
+// Nothing may be written to it. It matches fs.ErrExist.
+type ObstacleError struct {
+	Path   string
+	Reason string // NotADir or NotALock
+}
 
-func (e *ObstacleError) Error() string { return e.Path + " is not a directory" }
+// The reasons of an ObstacleError.
+const (
+	NotADir  = "is not a directory"
+	NotALock = "has the name of a lock but is another file"
+)
+
+func (e *ObstacleError) Error() string { return e.Path + " " + e.Reason }
 func (*ObstacleError) Kind() string    { return "refused" }
 func (e *ObstacleError) Unwrap() error { return fs.ErrExist }
 
@@ -354,7 +364,7 @@ func checkDir(root *os.Root, name string) error {
 	if _, lstatErr := root.Lstat(name); lstatErr != nil {
 		return lstatErr
 	}
-	return &ObstacleError{filepath.Join(root.Name(), filepath.FromSlash(name))}
+	return &ObstacleError{filepath.Join(root.Name(), filepath.FromSlash(name)), NotADir}
 }
 
 // RenameNoReplace renames old to new, both below root. If new exists, the error

@@ -32,7 +32,7 @@ func TestPipesDoNotBlock(t *testing.T) {
 	if _, err := ReadFile(root, "pipe", 10); !errors.Is(err, ErrNotRegular) {
 		t.Errorf("ReadFile: %v", err)
 	}
-	if _, err := TryLock(root, "pipe", "x"); !errors.As(err, new(*ForeignLockError)) {
+	if _, err := TryLock(root, "pipe", "x"); !errors.As(err, new(*ObstacleError)) {
 		t.Errorf("TryLock: %v", err)
 	}
 	d, err := OpenDir(root)

@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/fetch"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -87,11 +87,14 @@ func TestSizeRequestsAreLimited(t *testing.T) {
 func TestCachedArchiveIsChosen(t *testing.T) {
 	w := newWorld(t)
 	a := w.pair("one", 3000, 2000)
-	blob, err := w.cache.Fetch(t.Context(), a.Alternatives[0])
+	s, err := w.cache.Stream(t.Context(), a.Alternatives[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	blob.Close()
+	defer s.Close()
+	if _, err := s.Blob(); err != nil {
+		t.Fatal(err)
+	}
 	clear(w.files)
 	all, err := w.prepare(a).Unpack(t.Context(), idle{}, func() {})
 	if err != nil || all[0].Record.Name != "one.tar.xz" || len(w.asked) > 0 {

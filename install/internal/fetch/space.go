@@ -3,7 +3,7 @@ package fetch
 import (
 	"os"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/private"
 	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"

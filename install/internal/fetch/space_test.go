@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kist-tools/kist/install/download"
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/fetch"
 	"github.com/kist-tools/kist/manifests"
 )
@@ -85,11 +85,14 @@ func TestLeastBytes(t *testing.T) {
 func TestLeastBytesLeavesOutTheCache(t *testing.T) {
 	w := newWorld(t)
 	a := w.artifact("one", "tar", 1000)
-	blob, err := w.cache.Fetch(t.Context(), a)
+	s, err := w.cache.Stream(t.Context(), a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	blob.Close()
+	defer s.Close()
+	if _, err := s.Blob(); err != nil {
+		t.Fatal(err)
+	}
 	if fetched, unpacked := w.prepare(a).LeastBytes(); fetched != 0 || unpacked != 1000 {
 		t.Errorf("%d and %d, want 0 and 1000", fetched, unpacked)
 	}

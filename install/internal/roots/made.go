@@ -88,38 +88,43 @@ func (r *Roots) readMade() ([]string, error) {
 // empty, and at the very end the list of them, the notes and the locks, which it
 // releases. While something is kept in one of kist's own directories, the list stays for
 // the next call.
-func (r *Roots) RemoveMade(held Locks) error {
+func (r *Roots) RemoveMade(held Locks) (err error) {
+	defer func() { err = errors.Join(err, held.Unlock()) }()
+	removeLock := func() error {
+		lock := held[0]
+		held = held[1:]
+		return lock.Remove()
+	}
 	made, err := r.readMade()
-	if err != nil { // the list was reported as kept
-		return held.Unlock()
+	if err != nil {
+		return nil // the list was reported as kept
 	}
 	slices.SortFunc(made, func(a, b string) int {
 		return strings.Count(b, string(filepath.Separator)) - strings.Count(a, string(filepath.Separator))
 	})
 	if err := r.removeMadeDirs(made); err != nil {
-		return errors.Join(err, held.Unlock())
+		return err
 	}
 	r.reached("directories dropped")
-	left, err := r.holdsMore()
-	if err != nil || left {
-		return errors.Join(err, held.Unlock())
+	if left, err := r.holdsMore(); err != nil || left {
+		return err
 	}
 	// The list of directories is removed after the directories that it names, except the
 	// state directory and those above it: they are removed last, since they hold the list.
 	if err := rootfs.IgnoreMissing(r.dirs[Data].Remove(notesFile)); err != nil {
-		return errors.Join(err, held.Unlock())
+		return err
 	}
 	r.reached("note dropped")
-	if err := held[0].Remove(); err != nil {
-		return errors.Join(err, held[1:].Unlock())
+	if err := removeLock(); err != nil {
+		return err
 	}
 	r.reached("lock dropped")
 	if err := r.removeMadeDirs(made); err != nil {
-		return errors.Join(err, held[1:].Unlock())
+		return err
 	}
 	r.reached("data directory dropped")
-	for _, lock := range held[1:] {
-		if err := lock.Remove(); err != nil {
+	for len(held) > 0 {
+		if err := removeLock(); err != nil {
 			return err
 		}
 	}

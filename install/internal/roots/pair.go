@@ -22,6 +22,11 @@ const notesFile = "places.json"
 // notes holds the note of each directory. A note is nil if its file does not exist.
 type notes struct{ data, state *note }
 
+// existing returns the notes that exist.
+func (n notes) existing() []*note {
+	return slices.DeleteFunc([]*note{n.data, n.state}, func(known *note) bool { return known == nil })
+}
+
 func (r *Roots) readNotes() (n notes, err error) {
 	if n.data, err = readNote(r.dirs[Data]); err == nil {
 		n.state, err = readNote(r.dirs[State])
@@ -75,10 +80,7 @@ func (r *Roots) checkNotes() (notes, error) {
 	if r.unfit, err = r.unmounted(n); r.unfit != nil || err != nil {
 		return n, err
 	}
-	for _, known := range []*note{n.data, n.state} {
-		if known == nil {
-			continue
-		}
+	for _, known := range n.existing() {
 		was := known.place(Data)
 		moved := !samePath(was.Given, r.currentPlace(Data).Given)
 		if moved && was.Given != "" && !holdsNote(Data, was.Real, known.ID) { // else it was copied
@@ -281,10 +283,7 @@ func (r *Roots) Elsewhere(which Role) (paths []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, known := range []*note{n.data, n.state} {
-		if known == nil {
-			continue
-		}
+	for _, known := range n.existing() {
 		for _, p := range known.placesOf(which) {
 			if !slices.Contains(paths, p.Real) && !r.inUse(p.Real) && exists(p.Real) {
 				paths = append(paths, p.Real)

@@ -1,6 +1,7 @@
 package roots
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strconv"
@@ -39,9 +40,9 @@ func (d *dirChecker) systemPrefix(c claim) string {
 	case "windows":
 		return windowsPrefix(c.name)
 	case "darwin":
-		return first(unixPrefix(c.name), prefixOf(c.name, macPrefixes), d.macVar(c))
+		return cmp.Or(unixPrefix(c.name), prefixOf(c.name, macPrefixes), d.macVar(c))
 	}
-	return first(unixPrefix(c.name), d.run(c), d.linuxVar(c))
+	return cmp.Or(unixPrefix(c.name), d.run(c), d.linuxVar(c))
 }
 
 func unixPrefix(name string) string {
@@ -147,15 +148,6 @@ func prefixOf(name string, prefixes []string) string {
 	for _, p := range prefixes {
 		if within(name, p) {
 			return p
-		}
-	}
-	return ""
-}
-
-func first(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
 		}
 	}
 	return ""

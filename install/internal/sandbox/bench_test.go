@@ -3,7 +3,7 @@ package sandbox
 import (
 	"testing"
 
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/install/internal/unpack"
 )
 
 // BenchmarkChild measures what a child costs: its start, the wall, one small archive,

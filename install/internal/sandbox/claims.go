@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/verify"
 )
 

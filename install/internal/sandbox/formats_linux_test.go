@@ -18,7 +18,7 @@ import (
 
 	llsys "github.com/landlock-lsm/go-landlock/landlock/syscall"
 
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/manifests"
 )
 
@@ -45,7 +45,7 @@ func formats(t *testing.T) map[string][]byte {
 		"tar.gz": gzipOf(t, tree), "tar.zst": zstdOf(t, tree),
 		"deb": debOf("data.tar.gz", gzipOf(t, archiveOf(t, "./usr/", "./usr/bin/a")))}
 	for _, format := range []string{"tar.xz", "tar.bz2"} {
-		data, err := os.ReadFile("../../unpack/testdata/a." + format)
+		data, err := os.ReadFile("../unpack/testdata/a." + format)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"os"
 
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/install/internal/unpack"
 )
 
 func startFiller(Command, *os.Root, unpack.Limits) (filler, error) {

@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/manifests"
 )
 
@@ -197,7 +197,7 @@ func (k *child) readPackets() error {
 		case err != nil || n == 0:
 			return nil // the exit status tells more
 		case n > maxPacket:
-			return &ProtocolError{"a packet that is too long"}
+			return fmt.Errorf("%w a packet that is too long", errProtocol)
 		}
 		if err := k.handleAnswer(packet[:n]); err != nil {
 			return err
@@ -209,7 +209,7 @@ func (k *child) readPackets() error {
 func (k *child) handleAnswer(packet []byte) error {
 	var a answer
 	if err := json.Unmarshal(packet, &a); err != nil {
-		return &ProtocolError{"a packet that is not an answer"}
+		return fmt.Errorf("%w a packet that is not an answer", errProtocol)
 	}
 	k.mu.Lock()
 	to := k.waiting[a.ID]
@@ -226,7 +226,7 @@ func (k *child) handleAnswer(packet []byte) error {
 	switch {
 	case first:
 	case to == nil:
-		return &ProtocolError{"an answer to no request"}
+		return fmt.Errorf("%w an answer to no request", errProtocol)
 	default:
 		to <- a // the receiver takes all answers up to sayDone
 	}
@@ -414,14 +414,14 @@ func (k *child) claims(ctx context.Context) (*claims, error) {
 	in.Close()
 	k.close() // which also closes the child's end of the pipe
 	if err := <-received; err != nil {
-		return nil, &ProtocolError{err.Error()}
+		return nil, fmt.Errorf("%w %v", errProtocol, err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	all, err := parseClaims(text, k.archives, false, k.limits.Entries)
 	if err != nil {
-		return nil, &ProtocolError{err.Error()}
+		return nil, fmt.Errorf("%w %v", errProtocol, err)
 	}
 	return all, nil
 }

@@ -46,8 +46,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
@@ -252,24 +252,32 @@ func (u *Unpacker) AddFile(ctx context.Context, from string, f manifests.File) e
 	return u.prefix.AddFile(ctx, from, f)
 }
 
-// Finish is Finish of unpack.Prefix.
+// Finish completes the prefix (see unpack.Complete), and returns its entries.
 func (u *Unpacker) Finish(ctx context.Context, executable ...string) ([]record.Entry, error) {
 	claimed, err := u.leaveChild(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if claimed == nil {
-		entries, err := u.prefix.Finish(ctx, executable...)
-		u.sealed = u.prefix.Sealed()
-		return entries, err
+		all, err := u.prefix.Claims()
+		if err != nil {
+			return nil, err
+		}
+		claimed = &claims{all: all}
 	}
 	if u.sealed, err = unpack.Complete(ctx, u.root, u.limits, claimed.all, executable...); err != nil {
 		return nil, err
 	}
+	if claimed.entries == nil {
+		for _, c := range claimed.all {
+			claimed.entries = append(claimed.entries, *c.Entry)
+		}
+	}
 	return claimed.entries, nil
 }
 
-// Sealed is Sealed of unpack.Prefix.
+// Sealed returns the time for the receipt's StampsReadAt, after Finish (see
+// unpack.Complete).
 func (u *Unpacker) Sealed() time.Time { return u.sealed }
 
 // HashZip is verify.HashZip for the zip f, which is size bytes long and open for
@@ -322,10 +330,6 @@ func (e *CrashError) Error() string {
 }
 func (*CrashError) Kind() string { return "child" }
 
-// A ProtocolError reports a message that no intact child sends. It matches
-// verify.ErrUntrusted, since the child must be compromised.
-type ProtocolError struct{ What string }
-
-func (e *ProtocolError) Error() string { return "the unpacking child sent " + e.What }
-
-func (e *ProtocolError) Unwrap() error { return verify.ErrUntrusted }
+// errProtocol is wrapped by the error for a message that no intact child sends. It
+// matches verify.ErrUntrusted, since the child must be compromised.
+var errProtocol = verify.NewClass("the unpacking child sent", "untrusted", verify.ErrUntrusted)

@@ -59,16 +59,9 @@ func (s Store) readGenerations(current uint64) (map[uint64]record.Generation, er
 		if n != current && !switched {
 			continue
 		}
-		data, err := rootfs.ReadFile(s.Data, path.Join(generationDir(n), generationFile), maxGeneration)
+		g, err := s.readGeneration(n)
 		if errors.Is(err, fs.ErrNotExist) && n != current {
 			continue // dropped meanwhile
-		}
-		if err != nil {
-			return nil, &GenerationError{fmt.Errorf("generation %d: %w", n, err)}
-		}
-		g, err := record.ParseGeneration(data)
-		if err == nil && g.Number != n {
-			err = fmt.Errorf("generation %d: its record has the number %d", n, g.Number)
 		}
 		if err != nil {
 			return nil, &GenerationError{err}
@@ -79,6 +72,19 @@ func (s Store) readGenerations(current uint64) (map[uint64]record.Generation, er
 		return nil, &GenerationError{fmt.Errorf("current names generation %d, which is missing", current)}
 	}
 	return all, nil
+}
+
+// readGeneration reads the record of generation n.
+func (s Store) readGeneration(n uint64) (record.Generation, error) {
+	data, err := rootfs.ReadFile(s.Data, path.Join(generationDir(n), generationFile), maxGeneration)
+	if err != nil {
+		return record.Generation{}, fmt.Errorf("generation %d: %w", n, err)
+	}
+	g, err := record.ParseGeneration(data)
+	if err == nil && g.Number != n {
+		err = fmt.Errorf("generation %d: its record has the number %d", n, g.Number)
+	}
+	return g, err
 }
 
 func generationDir(n uint64) string { return path.Join(Generations, strconv.FormatUint(n, 10)) }

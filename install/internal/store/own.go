@@ -3,7 +3,6 @@ package store
 import (
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -44,8 +43,8 @@ func (s Store) OwnsData(name string) (bool, error) {
 		target, err := s.Data.Readlink(name)
 		return err == nil && IsAlias(target), rootfs.IgnoreMissing(err)
 	case numbered && inside == generationFile && regular:
-		data, err := rootfs.ReadFile(s.Data, name, maxGeneration)
-		return isGeneration(data, n, err)
+		_, err := s.readGeneration(n)
+		return ownedIfParsed(err)
 	case numbered && (inside == prepared || inside == committed):
 		return regular && info.Size() == 0, nil
 	case numbered && path.Dir(inside) == "bin" && link:
@@ -98,16 +97,6 @@ func ownedIfParsed(err error) (bool, error) {
 		return false, rootfs.IgnoreMissing(err)
 	}
 	return err == nil, nil
-}
-
-func isGeneration(data []byte, n uint64, err error) (bool, error) {
-	if err == nil {
-		var g record.Generation
-		if g, err = record.ParseGeneration(data); err == nil && g.Number != n {
-			err = fmt.Errorf("generation %d: its record has the number %d", n, g.Number)
-		}
-	}
-	return ownedIfParsed(err)
 }
 
 // IsAlias reports whether target is the target of an alias, which shows that kist made

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"path/filepath"
 	"sync"
 
 	"github.com/kist-tools/kist/install/record"
@@ -27,7 +28,8 @@ type Stage struct {
 	data *os.Root
 
 	mu   sync.Mutex
-	gone bool // published, discarded or revoked
+	gone bool   // published, discarded or revoked
+	stop func() // stops what fills the stage; nil if nothing does
 }
 
 // ErrRevoked is returned when a stage was revoked before it could be published.
@@ -100,9 +102,21 @@ func (g *Stage) Discard() error {
 	errs := []error{g.root.Close()}
 	if err := removeStage(g.data, g.name); err != nil {
 		// The lock file stays, so that a sweep recognizes the rest as a stage.
-		return errors.Join(append(errs, stuckAt(g.data, g.name, err), g.lock.Unlock())...)
+		err = fmt.Errorf("%s cannot be removed: %w", filepath.Join(g.data.Name(), filepath.FromSlash(g.name)), err)
+		return errors.Join(append(errs, err, g.lock.Unlock())...)
 	}
 	return errors.Join(append(errs, g.lock.Remove())...)
+}
+
+// FilledBy sets the function with which Revoke stops the filling of the stage, and calls
+// it if the stage was revoked already.
+func (g *Stage) FilledBy(stop func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stop = stop
+	if g.gone {
+		stop()
+	}
 }
 
 // Revoke removes the stage even while another goroutine fills it, which then cannot
@@ -115,6 +129,9 @@ func (g *Stage) Revoke() error {
 		return nil
 	}
 	g.gone = true
+	if g.stop != nil {
+		g.stop()
+	}
 	if err := removeStage(g.data, g.name); err != nil {
 		return err // the lock file stays, so that a sweep recognizes the rest as a stage
 	}

@@ -168,7 +168,7 @@ func (s Store) Mark(channel string) (verify.Mark, error) {
 	if s.State == nil {
 		return verify.Mark{}, fs.ErrNotExist
 	}
-	data, err := rootfs.ReadFile(s.State, markName(channel), maxMark)
+	data, err := rootfs.ReadFile(s.State, MarkName(channel), maxMark)
 	if err != nil {
 		return verify.Mark{}, err
 	}
@@ -182,7 +182,8 @@ func (s Store) Mark(channel string) (verify.Mark, error) {
 	return m, nil
 }
 
-func markName(channel string) string { return path.Join(Marks, channel+".json") }
+// MarkName returns the path of a channel's mark, below the state root.
+func MarkName(channel string) string { return path.Join(Marks, channel+".json") }
 
 // PutMark durably writes m. A mark that would be too long to be read back is not
 // written: a *manifests.TooLargeError.
@@ -197,7 +198,7 @@ func (s Store) PutMark(m verify.Mark) error {
 	if _, err := rootfs.MkdirAll(s.State, Marks, 0o700); err != nil {
 		return err
 	}
-	if err := rootfs.WriteFile(s.State, markName(m.Channel), append(data, '\n'), 0o600); err != nil {
+	if err := rootfs.WriteFile(s.State, MarkName(m.Channel), append(data, '\n'), 0o600); err != nil {
 		return err
 	}
 	s.reached("mark stored")
@@ -210,7 +211,7 @@ func (s Store) DropMark(channel string) (kept bool, err error) {
 	if s.State == nil {
 		return false, nil
 	}
-	if kept, err = s.removeOwnState(markName(channel)); err != nil {
+	if kept, err = s.removeOwnState(MarkName(channel)); err != nil {
 		return false, err
 	}
 	s.reached("mark dropped")
@@ -222,16 +223,13 @@ func (s Store) KeepsMark(channel string) (bool, error) {
 	if s.State == nil {
 		return false, nil
 	}
-	own, err := s.OwnsState(markName(channel))
+	own, err := s.OwnsState(MarkName(channel))
 	if err != nil || own {
 		return false, err
 	}
-	_, err = s.State.Lstat(markName(channel))
+	_, err = s.State.Lstat(MarkName(channel))
 	return err == nil, rootfs.IgnoreMissing(err)
 }
-
-// MarkName returns the path of a channel's mark, below the state root.
-func MarkName(channel string) string { return markName(channel) }
 
 // list returns the names in dir, none if the root or the directory is missing.
 func list(root *os.Root, dir string) (names []string, err error) {
@@ -267,7 +265,7 @@ func readDir(root *os.Root, dir string) ([]fs.DirEntry, error) {
 	defer f.Close()
 	entries, err := f.ReadDir(-1)
 	if errors.Is(err, syscall.ENOTDIR) {
-		err = &rootfs.ObstacleError{Path: filepath.Join(root.Name(), filepath.FromSlash(dir))}
+		err = &rootfs.ObstacleError{Path: filepath.Join(root.Name(), filepath.FromSlash(dir)), Reason: rootfs.NotADir}
 	}
 	return entries, err
 }

@@ -12,28 +12,20 @@ import (
 	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
-// A StuckError reports that something a crash left behind cannot be removed. The
-// caller can go on, because it does no harm there.
-type StuckError struct {
-	Path string
-	Err  error
-}
+// A Stuck is something that a crash left behind and that cannot be removed. The caller
+// can go on, because it does no harm there.
+type Stuck struct{ Path, Reason string }
 
-func (e *StuckError) Error() string { return e.Path + " " + e.Reason() }
+func (s *Stuck) String() string { return s.Path + " " + s.Reason }
 
-// Reason returns the error without the path.
-func (e *StuckError) Reason() string { return fmt.Sprintf("cannot be removed: %v", e.Err) }
-
-func (e *StuckError) Unwrap() error { return e.Err }
-
-func stuckAt(root *os.Root, name string, err error) *StuckError {
-	return &StuckError{filepath.Join(root.Name(), filepath.FromSlash(name)), err}
+func stuckAt(root *os.Root, name string, err error) *Stuck {
+	return &Stuck{filepath.Join(root.Name(), filepath.FromSlash(name)), fmt.Sprintf("cannot be removed: %v", err)}
 }
 
 // Sweep removes what a crash left half-written: stages without a writer, and temporary
 // files. It goes on after a failure, and returns all of them. The caller must hold the
 // lock.
-func (s Store) Sweep() (stuck []*StuckError) {
+func (s Store) Sweep() (stuck []*Stuck) {
 	stuck = s.sweepStages()
 	for dir, root := range map[string]*os.Root{".": s.Data, Receipts: s.State, Marks: s.State} {
 		stuck = append(stuck, sweepTemps(root, dir)...)
@@ -41,10 +33,10 @@ func (s Store) Sweep() (stuck []*StuckError) {
 	return stuck
 }
 
-func sweepTemps(root *os.Root, dir string) (stuck []*StuckError) {
+func sweepTemps(root *os.Root, dir string) (stuck []*Stuck) {
 	names, err := list(root, dir)
 	if err != nil {
-		return []*StuckError{stuckAt(root, dir, err)}
+		return []*Stuck{stuckAt(root, dir, err)}
 	}
 	for _, name := range names {
 		if !rootfs.IsTemp(name) {
@@ -58,10 +50,10 @@ func sweepTemps(root *os.Root, dir string) (stuck []*StuckError) {
 	return stuck
 }
 
-func (s Store) sweepStages() (stuck []*StuckError) {
+func (s Store) sweepStages() (stuck []*Stuck) {
 	names, err := list(s.Data, Stages)
 	if err != nil {
-		return []*StuckError{stuckAt(s.Data, Stages, err)}
+		return []*Stuck{stuckAt(s.Data, Stages, err)}
 	}
 	swept := map[string]bool{}
 	for _, name := range names {
@@ -90,7 +82,7 @@ func (s Store) sweepStages() (stuck []*StuckError) {
 // Obstructed returns an error if the directory name below stage/ has the name of a
 // stage but another file has the name of its lock, so that nothing shows that kist made
 // the directory. It returns nil if there is no such file or directory.
-func (s Store) Obstructed(name string) *StuckError {
+func (s Store) Obstructed(name string) *Stuck {
 	dir := path.Join(Stages, name)
 	info, err := s.Data.Lstat(dir)
 	if !isStage(name) || err != nil || !info.IsDir() {
@@ -103,11 +95,11 @@ func (s Store) Obstructed(name string) *StuckError {
 	if _, err := s.Data.Lstat(lock); err != nil {
 		return nil
 	}
-	return stuckAt(s.Data, dir, &rootfs.ForeignLockError{Path: filepath.Join(s.Data.Name(), filepath.FromSlash(lock))})
+	return stuckAt(s.Data, dir, &rootfs.ObstacleError{Path: filepath.Join(s.Data.Name(), filepath.FromSlash(lock)), Reason: rootfs.NotALock})
 }
 
 // sweepStage removes the stage dir and its lock, if the stage has no writer.
-func (s Store) sweepStage(dir string) *StuckError {
+func (s Store) sweepStage(dir string) *Stuck {
 	lock, err := rootfs.TryLock(s.Data, dir+rootfs.LockSuffix, "sweep")
 	if _, busy := errors.AsType[*rootfs.BusyError](err); busy {
 		return nil

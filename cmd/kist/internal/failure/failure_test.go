@@ -13,16 +13,15 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/install"
-	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/install/trial"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
@@ -57,10 +56,10 @@ func TestExitCodes(t *testing.T) {
 		{&manifests.UnsupportedPlatformError{Tool: "x"}, 3, "unsupported"},
 		{&debian.HostError{Channel: "debian-trixie", Tool: "gcc"}, 3, "unsupported"},
 		{&channels.UnknownChannelError{Name: "x"}, 3, "unknown"},
-		{&plan.NotInstalledError{Name: "x"}, 3, "not-installed"},
+		{plan.ErrNotInstalled, 3, "not-installed"},
 		{&toolset.UnmetError{Demand: trust.Demand{Ref: trust.Ref{Name: "x"}, AtLeast: "1"}}, 3, "unmet"},
 		{&toolset.UnmetError{Err: offline}, 6, "offline"},
-		{&plan.NoPreviousError{}, 3, "unknown"},
+		{plan.ErrNoPrevious, 3, "unknown"},
 		{&toolset.NotInstalledError{Ref: trust.Ref{Name: "x"}}, 3, "not-installed"},
 		{&toolset.NoCommandError{Command: "x"}, 3, "not-installed"},
 		{&namedfiles.MissingError{Path: "x"}, 3, "missing"},
@@ -68,7 +67,7 @@ func TestExitCodes(t *testing.T) {
 		{&verify.SignatureError{Name: "x"}, 4, "untrusted"},
 		{&verify.DigestError{Name: "x"}, 4, "untrusted"},
 		{&verify.SizeError{Name: "x"}, 4, "untrusted"},
-		{&unpack.EntryError{Archive: "x"}, 4, "untrusted"},
+		{&install.EntryError{Archive: "x"}, 4, "untrusted"},
 		{&install.WitnessError{Artifact: "x"}, 4, "untrusted"},
 		{&trust.WeakKeyError{Finding: verify.Finding{Remedy: "x"}}, 4, "untrusted"},
 		{&publish.KeyError{Findings: []verify.Finding{{Remedy: "x"}}}, 4, "untrusted"},
@@ -82,14 +81,14 @@ func TestExitCodes(t *testing.T) {
 		{&manifests.EncodedError{Ref: "x", Encoding: "gzip"}, 6, "encoded"},
 		{fmt.Errorf("%w: %w", manifests.ErrUnreachable, &transport.ProxyError{Host: "x", Err: errors.New("y")}), 6, "unreachable"},
 		{&transport.WaitError{After: time.Hour, Err: &transport.StatusError{Code: 503}}, 6, "unreachable"},
-		{&install.BusyError{Path: "x"}, 7, "busy"},
+		{&rootfs.BusyError{Path: "x"}, 7, "busy"},
 		{&install.ReceiptError{ID: "x", Err: fs.ErrInvalid}, 9, "refused"},
 		{&install.ReceiptError{ID: "x", Err: syscall.EIO}, 1, "failed"},
 		{&install.GenerationError{Err: syscall.EMFILE}, 1, "failed"},
 		{&install.GenerationError{Err: syscall.EACCES}, 8, "permission"},
 		{&verify.MarkError{Channel: "x", Err: syscall.EIO}, 1, "failed"},
 		{&install.NoLocksError{Path: "x", Err: errors.ErrUnsupported}, 9, "refused"},
-		{&download.SpaceError{Path: "x", Need: 2, Free: 1}, 8, "space"},
+		{&install.SpaceError{Path: "x", Need: 2, Free: 1}, 8, "space"},
 		{&install.NoProcError{Err: fs.ErrNotExist}, 8, "no-proc"},
 		{&failure.LaunchError{Code: 126, Err: failure.NoExec("/x/go", "go/go@1.27")}, 126, "run"},
 		{failure.NoTool("x"), 3, "unknown"},
@@ -111,7 +110,7 @@ func TestExitCodes(t *testing.T) {
 		{&failure.InterruptedError{Err: verify.ErrUntrusted}, 4, "untrusted"},
 		{&failure.InterruptedError{Err: &verify.ExpiredError{}}, 5, "stale"},
 		{&failure.InterruptedError{Err: &plan.ForeignFileError{Path: "/x"}}, 9, "refused"},
-		{errors.Join(context.Canceled, &unpack.EntryError{Archive: "x", Rule: unpack.RuleEnd}), 4, "untrusted"},
+		{errors.Join(context.Canceled, &install.EntryError{Archive: "x"}), 4, "untrusted"},
 		{context.Canceled, 130, "interrupted"},
 	} {
 		for _, err := range []error{test.err, fmt.Errorf("acme: %w", test.err)} {

@@ -11,13 +11,11 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
-	"github.com/kist-tools/kist/install/download"
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/install/trial"
-	"github.com/kist-tools/kist/install/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
@@ -191,12 +189,9 @@ func hints() []hintRow {
 		hintFor("refused", func(e *install.ObstacleError, _ Context) string {
 			return "move " + e.Path + " away, then run the same command again"
 		}),
-		hintFor("refused", func(e *install.ForeignLockError, _ Context) string {
-			return "move " + e.Path + " away, then run the same command again"
-		}),
 		fixedHint[*install.ReceiptError]("refused", "put back the receipt from a backup; kist removes nothing by one it cannot trust"),
 
-		fixedHint[*unpack.EntryError]("untrusted", "kist never unpacks such an archive; its maker must pack it differently"),
+		fixedHint[*install.EntryError]("untrusted", "kist never unpacks such an archive; its maker must pack it differently"),
 		hintFor("untrusted", func(e *evidence.UnprovedError, _ Context) string {
 			return fmt.Sprintf("kist uninstall %s removes it; ask its publisher what happened", e.Release)
 		}),
@@ -227,7 +222,7 @@ func hints() []hintRow {
 			return fmt.Sprintf("kist channel refresh %s recreates it", e.Channel)
 		}),
 
-		hintFor("space", func(e *download.SpaceError, _ Context) string {
+		hintFor("space", func(e *install.SpaceError, _ Context) string {
 			lacking := term.ByteSize(e.Need - e.Free)
 			if e.Files {
 				lacking = term.Count(int(e.Need-e.Free), "file")

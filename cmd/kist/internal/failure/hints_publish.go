@@ -2,7 +2,7 @@ package failure
 
 import (
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
-	"github.com/kist-tools/kist/install/unpack"
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/verify"
@@ -29,7 +29,7 @@ func publisherHints() []hintRow {
 		}),
 		fixedHint[*manifests.FormatError]("untrusted", "correct that in a text editor, then kist publish sign DIR --secret-key FILE"),
 		fixedHint[*namedfiles.KeyError]("untrusted", "name a file of OpenPGP public keys, as gpg --armor --export writes it"),
-		fixedHint[*unpack.EntryError]("untrusted", "users refuse such an archive: pack it again without that, and add it with kist publish add"),
+		fixedHint[*install.EntryError]("untrusted", "users refuse such an archive: pack it again without that, and add it with kist publish add"),
 		fixedHint[*verify.DigestError]("untrusted", "put the file back as it was signed, or add the new one with kist publish add, then kist publish sign"),
 		hintFor("untrusted", func(_ error, c Context) string {
 			if c.Verb == "publish verify" {
