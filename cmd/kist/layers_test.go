@@ -101,7 +101,7 @@ var edges = map[string][]string{
 	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/help",
 		"cmd/kist/internal/namedfiles", "cmd/kist/internal/process", "cmd/kist/internal/prooftext", "cmd/kist/internal/term",
 		"install", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial",
-		"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/native", "manifests/publish",
+		"manifests", "manifests/channels", "manifests/debian", "manifests/native", "manifests/publish",
 		"manifests/rust", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify"},
 }
 
@@ -139,6 +139,7 @@ var ownsRoot = map[string]string{
 	"install/memory_linux.go":                    "reads how much memory there is",
 	"install/internal/sandbox/child_linux.go":    "opens the directory that it was handed",
 	"install/internal/sandbox/wall_linux.go":     "reads what the process has open, and how large it is",
+	"install/host/config.go":                     "reads config.toml before the directories of kist are open",
 	"install/host/machine.go":                    "opens the machine's root directory, to read what it is",
 	"manifests/transport/dir.go":                 "serves file URLs",
 	"cmd/kist/internal/namedfiles/namedfiles.go": "opens files that are named on the command line",
