@@ -13,6 +13,7 @@ import (
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/verify/verifytest/short"
 )
 
 // Each test makes only the first steps of a change, as a killed process would, and lets
@@ -203,11 +204,7 @@ func TestStagesDuringConcurrentSweep(t *testing.T) {
 		}
 	})
 	making := w.kist().store()
-	rounds := 2000
-	if testing.Short() {
-		rounds = 200
-	}
-	for range rounds {
+	for range 2000 / short.Step(t, 20) {
 		stage, err := making.NewStage(rand.Reader)
 		if err != nil {
 			t.Error(err)

@@ -21,7 +21,7 @@ const module = "github.com/kist-tools/kist/"
 var layers = [][]string{
 	{"verify/inflate", "manifests/rootfs", "manifests/internal/tomldoc"},
 	{"verify", "install/internal/private"},
-	{"manifests", "verify/keyrings", "verify/verifytest"},
+	{"manifests", "verify/keyrings", "verify/verifytest", "verify/verifytest/short"},
 	{"manifests/debian/internal/assemble", "manifests/config"},
 	{"manifests/native", "manifests/rust", "manifests/internal/signedfiles", "manifests/debian", "manifests/gosum",
 		"manifests/system", "manifests/transport", "manifests/manifesttest", "install/record", "install/internal/download"},
@@ -43,9 +43,10 @@ var edges = map[string][]string{
 	"install/internal/private":   {"manifests/rootfs"},
 	"manifests/internal/tomldoc": {},
 
-	"manifests":         {"verify"},
-	"verify/keyrings":   {"verify"},
-	"verify/verifytest": {"verify"},
+	"manifests":               {"verify"},
+	"verify/keyrings":         {"verify"},
+	"verify/verifytest":       {"verify"},
+	"verify/verifytest/short": {},
 
 	"manifests/native":                   {"manifests", "manifests/internal/tomldoc", "verify"},
 	"manifests/rust":                     {"manifests", "manifests/internal/tomldoc", "verify"},

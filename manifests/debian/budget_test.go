@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/verify/verifytest/short"
 )
 
 // TestHostileDependenciesAreWithinBudget resolves indices that are expensive for their
@@ -23,10 +24,11 @@ func TestHostileDependenciesAreWithinBudget(t *testing.T) {
 	}
 	virtual := func(i int) string { return fmt.Sprintf("virtual-%d", i) }
 	const most = 8000 // relations of a field
-	for name, test := range map[string]struct {
+	type row struct {
 		stanzas func() []string
 		chosen  int // 0: refused
-	}{
+	}
+	for name, test := range short.Rows(t, map[string]row{
 		"100,000 alternatives with providers": {func() (all []string) {
 			for i := range 13 {
 				from := i * most
@@ -91,7 +93,7 @@ func TestHostileDependenciesAreWithinBudget(t *testing.T) {
 			}
 			return all
 		}, 1},
-	} {
+	}, 4) {
 		t.Run(name, func(t *testing.T) {
 			stanzas := test.stanzas()
 			manifesttest.Within(t, 5*time.Second, 1<<30, func() {

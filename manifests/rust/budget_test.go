@@ -9,6 +9,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/manifesttest"
 	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest/short"
 )
 
 // TestHostileManifestIsWithinBudget parses each hostile document as a manifest at its
@@ -16,7 +17,7 @@ import (
 func TestHostileManifestIsWithinBudget(t *testing.T) {
 	real := sample(t, "channel-rust-1.95.0-2026-04-16.toml.gz")
 	for where, start := range map[string]string{"alone": "manifest-version = \"2\"\n", "after a real one": string(real)} {
-		for name, text := range manifesttest.HostileTOML(start, manifests.MaxManifest) {
+		for name, text := range short.Rows(t, manifesttest.HostileTOML(start, manifests.MaxManifest), 7) {
 			t.Run(where+": "+name, func(t *testing.T) {
 				data := text()
 				manifesttest.Budget(t, func() {

@@ -221,9 +221,10 @@ func TestEndlessBodyStopsAtTheCeiling(t *testing.T) {
 }
 
 func TestSlowBody(t *testing.T) {
+	t.Parallel()
 	drip := func(pause time.Duration, size int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			for range 400 {
+			for range 250 {
 				if _, err := w.Write(make([]byte, size)); err != nil || r.Context().Err() != nil {
 					return
 				}
@@ -234,32 +235,39 @@ func TestSlowBody(t *testing.T) {
 	}
 	h, _ := web(Config{MinRate: 4096, Window: time.Second}) // long enough for a busy machine
 	for name, handler := range map[string]http.HandlerFunc{
-		"octet by octet": drip(10*time.Millisecond, 1),
+		"byte by byte": drip(10*time.Millisecond, 1),
 		"nothing at all": func(w http.ResponseWriter, r *http.Request) {
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		},
 	} {
-		_, _, err := get(t, h, serve(t, handler), 0)
-		if !errors.Is(err, manifests.ErrUnreachable) || !errors.Is(err, errTooSlow) || !strings.Contains(err.Error(), "too slow") {
-			t.Errorf("%s: %v, want too slow", name, err)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := get(t, h, serve(t, handler), 0)
+			if !errors.Is(err, manifests.ErrUnreachable) || !errors.Is(err, errTooSlow) || !strings.Contains(err.Error(), "too slow") {
+				t.Errorf("%v, want too slow", err)
+			}
+		})
+	}
+	t.Run("steady", func(t *testing.T) { // 100 KiB a second in all, for several windows
+		t.Parallel()
+		if data, _, err := get(t, h, serve(t, drip(10*time.Millisecond, 1024)), 0); err != nil || len(data) != 250*1024 {
+			t.Errorf("%d bytes, %v", len(data), err)
 		}
-	}
-	// 100 KiB a second in all, for several windows.
-	if data, _, err := get(t, h, serve(t, drip(10*time.Millisecond, 1024)), 0); err != nil || len(data) != 400*1024 {
-		t.Errorf("steady: %d bytes, %v", len(data), err)
-	}
-	// A slow reader is not the sender's fault.
-	large := serve(t, func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 32<<20)) })
-	body, _, err := h.Open(t.Context(), large, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer body.Close()
-	time.Sleep(3 * time.Second)
-	if n, err := io.Copy(io.Discard, body); err != nil || n != 32<<20 {
-		t.Errorf("after a pause: %d bytes, %v", n, err)
-	}
+	})
+	t.Run("slow reader", func(t *testing.T) { // which is not the sender's fault
+		t.Parallel()
+		large := serve(t, func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 32<<20)) })
+		body, _, err := h.Open(t.Context(), large, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer body.Close()
+		time.Sleep(2500 * time.Millisecond)
+		if n, err := io.Copy(io.Discard, body); err != nil || n != 32<<20 {
+			t.Errorf("after a pause: %d bytes, %v", n, err)
+		}
+	})
 }
 
 func TestCancel(t *testing.T) {

@@ -248,6 +248,7 @@ func TestConcurrentSaves(t *testing.T) {
 }
 
 func TestRecorderCeilings(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		documents, size int
 		ok              bool

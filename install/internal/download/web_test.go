@@ -108,12 +108,13 @@ func TestServers(t *testing.T) {
 	} {
 		for kind, a := range map[string]manifests.Artifact{"chunks": chunked, "no chunks": plain} {
 			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
 				var n atomic.Int64
 				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, int(n.Add(1))) }))
 				defer server.Close()
 				server.Config.ErrorLog = nil
 				cache, _ := setup(t, nil)
-				cache.Transport = transport.New(transport.Config{MinRate: 1 << 10, Window: 2 * time.Second,
+				cache.Transport = transport.New(transport.Config{MinRate: 1 << 10, Window: time.Second,
 					Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
 				a.Refs = []string{server.URL + "/tool.zip"}
 				s, err := cache.Stream(t.Context(), a)

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kist-tools/kist/install/internal/download"
@@ -273,18 +274,19 @@ func TestCauseIsReportedBeforeConsequences(t *testing.T) {
 		"the disk":   &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, b := newWorld(t), newBench()
-			b.fails["two"] = ended
-			told := make(chan struct{})
-			b.last = map[string]<-chan struct{}{"bad": told}
-			b.fails["bad"] = cause
-			go func() {
-				time.Sleep(20 * time.Millisecond) // the consequence comes first
-				close(told)
-			}()
-			if _, err := w.unpack(t.Context(), b, w.artifact("bad", "tar", 100), w.artifact("two", "tar", 100)); !errors.Is(err, cause) {
-				t.Errorf("got: %v", err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				w, b := newWorld(t), newBench()
+				b.fails["two"], b.fails["bad"] = ended, cause
+				told := make(chan struct{})
+				b.last = map[string]<-chan struct{}{"bad": told}
+				go func() {
+					synctest.Wait() // until the consequence has had its effect
+					close(told)
+				}()
+				if _, err := w.unpack(t.Context(), b, w.artifact("bad", "tar", 100), w.artifact("two", "tar", 100)); !errors.Is(err, cause) {
+					t.Errorf("got: %v", err)
+				}
+			})
 		})
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify/verifytest/short"
 )
 
 func init() {
@@ -135,7 +135,11 @@ func kernelABI() int {
 // and from a pipe.
 func TestFormatsOnEveryKernel(t *testing.T) {
 	all := formats(t)
-	for _, abi := range append(slices.Clone(olderABIs), newestABI) {
+	abis := map[int]bool{newestABI: true}
+	for _, abi := range olderABIs {
+		abis[abi] = true
+	}
+	for abi := range short.Rows(t, abis, 5) {
 		t.Run(fmt.Sprint("Landlock ", abi), func(t *testing.T) {
 			for format, data := range all {
 				for _, how := range []string{"file", "pipe"} {

@@ -17,6 +17,7 @@ import (
 	"github.com/kist-tools/kist/install/internal/unpack"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest/short"
 )
 
 // fixture reads an archive that another program made; each holds the file "a" with "x\n".
@@ -64,22 +65,16 @@ func TestEveryFormat(t *testing.T) {
 }
 
 // everyByte returns the step of the tests that try an archive at every byte: 1, or with
-// -short 13, which is coprime to the block sizes of the formats.
-func everyByte() int {
-	if testing.Short() {
-		return 13
-	}
-	return 1
-}
+// -short 31, which is coprime to the block sizes of the formats.
+func everyByte(t *testing.T) int { return short.Step(t, 31) }
 
 // An archive that is truncated at any byte is refused.
 func TestTruncationAtEveryByteIsRefused(t *testing.T) {
 	for format, data := range small(t) {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
-			src := source(t, data)
-			dir := t.TempDir()
-			for n := len(data) - 1; n >= 0; n -= everyByte() {
+			src, dir, step := source(t, data), t.TempDir(), everyByte(t)
+			for n := len(data) - 1; n >= 0; n -= step {
 				if err := src.Truncate(int64(n)); err != nil {
 					t.Fatal(err)
 				}
@@ -156,7 +151,8 @@ func TestDamageAtEveryByte(t *testing.T) {
 		}
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
-			for i := 0; i < len(data); i += everyByte() {
+			step := everyByte(t)
+			for i := 0; i < len(data); i += step {
 				damaged := bytes.Clone(data)
 				damaged[i] ^= 0x04
 				entries, err := unpackAll(t, damaged, manifests.Layout{Format: format}, unpack.DefaultLimits())
