@@ -89,7 +89,7 @@ func hostEnv() Env {
 		Child:     hostChild(),
 		Stages:    &install.Stages{},
 		Terminal:  terminal,
-		Transport: transport.New(transport.Config{Version: kistVersion().Version, Proxy: transport.ProxyFromEnvironment(os.Getenv), Now: time.Now}),
+		Transport: transport.New(hostTransport()),
 		GoProxy: func(ctx context.Context) string {
 			config, _ := os.UserConfigDir()
 			return host.GoProxy(ctx, host.ParsePath(os.Getenv("PATH"), dirs.Bin, filepath.Join(dirs.Data, "kist")), os.Environ(), config)
@@ -98,6 +98,11 @@ func hostEnv() Env {
 		Ask:        host.Ask,
 		Exec:       process.Replace,
 	}
+}
+
+// hostTransport returns the configuration of the network, by the environment.
+func hostTransport() transport.Config {
+	return transport.Config{Version: kistVersion().Version, Proxy: transport.ProxyFromEnvironment(os.Getenv), Now: time.Now}
 }
 
 // hostChild returns how to start this program as a sandboxed child: by /proc/self/exe,
