@@ -264,15 +264,15 @@ func TestChecksumDBRefusesAFork(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, size := range []int{200, 600, 900} {
-		twin := db.Twin()
-		twin.Add(t, toolchain, go1244, "h1:"+strings.Repeat("C", 42)+"A=")
-		twin.Fill(t, size-1)
-		first, err := p.Lookup(t.Context(), twin.Read, verify.Mark{}, toolchain, go1244)
+		forked := db.Fork()
+		forked.Add(t, toolchain, go1244, "h1:"+strings.Repeat("C", 42)+"A=")
+		forked.Fill(t, size-1)
+		first, err := p.Lookup(t.Context(), forked.Read, verify.Mark{}, toolchain, go1244)
 		if err != nil || first.Mark.Serial != uint64(size) {
 			t.Fatalf("the first lookup, without a mark: %v, %v", first.Mark.Serial, err)
 		}
 		// A log that does not serve its old tree cannot prove consistency with it.
-		if _, err := p.Lookup(t.Context(), twin.Read, seen.Mark, toolchain, go1244); !errors.Is(err, verify.ErrUntrusted) && !errors.Is(err, verify.ErrStale) {
+		if _, err := p.Lookup(t.Context(), forked.Read, seen.Mark, toolchain, go1244); !errors.Is(err, verify.ErrUntrusted) && !errors.Is(err, verify.ErrStale) {
 			t.Errorf("tree of %d after another of 600: %v", size, err)
 		}
 		// If it serves both trees, they prove the fork.
@@ -281,7 +281,7 @@ func TestChecksumDBRefusesAFork(t *testing.T) {
 			if strings.HasPrefix(path, "/tile/") && (size <= 600 || ofSeen) {
 				return db.Read(ctx, path, limit)
 			}
-			return twin.Read(ctx, path, limit)
+			return forked.Read(ctx, path, limit)
 		}
 		_, err = p.Lookup(t.Context(), both, seen.Mark, toolchain, go1244)
 		var fork *verify.ForkError

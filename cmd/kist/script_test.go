@@ -141,8 +141,8 @@ func scriptCommands() map[string]scriptCommand {
 		"json": scriptJSON,
 		// key NAME [DAYS]: make NAME.asc and NAME.sec, DAYS ago; its fingerprint goes to $NAME, in capitals.
 		"key": scriptKey,
-		// twins NAME: make NAME and NAME-twin, as key does, of one and the same secret.
-		"twins": scriptTwins,
+		// reissue NAME: make NAME and NAME-reissued, as key does, of one secret.
+		"reissue": scriptReissue,
 		// subkey NAME FILE: write to FILE a newer copy of a key that key made, with one more subkey.
 		"subkey": scriptSubkey,
 		// sign FILE KEY…: make FILE.asc, a signature by each NAME.sec.

@@ -110,12 +110,12 @@ func scriptWriteKey(ts *testscript.TestScript, name string, k *verifytest.Key) {
 	ts.Setenv(strings.ToUpper(name), string(k.Primary()))
 }
 
-// scriptTwins makes two certificates of one secret key.
-func scriptTwins(ts *testscript.TestScript, neg bool, args []string) {
-	scriptNeeds(ts, neg, args, 1, 1, "twins NAME")
-	a, b := verifytest.NewTwins(scriptTB{ts: ts}, args[0], time.Now().AddDate(0, 0, -2), time.Now().AddDate(0, 0, -1))
+// scriptReissue makes two certificates of one secret key.
+func scriptReissue(ts *testscript.TestScript, neg bool, args []string) {
+	scriptNeeds(ts, neg, args, 1, 1, "reissue NAME")
+	a, b := verifytest.NewReissuedKey(scriptTB{ts: ts}, args[0], time.Now().AddDate(0, 0, -2), time.Now().AddDate(0, 0, -1))
 	scriptWriteKey(ts, args[0], a)
-	scriptWriteKey(ts, args[0]+"-twin", b)
+	scriptWriteKey(ts, args[0]+"-reissued", b)
 }
 
 // scriptSubkey writes a newer copy of a key, which has one more subkey.

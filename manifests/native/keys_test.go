@@ -87,7 +87,7 @@ func FuzzKeys(f *testing.F) {
 // under two fingerprints.
 func TestKeysAreDistinct(t *testing.T) {
 	p := newPeople(t, "bc")
-	p['a'], p['t'] = verifytest.NewTwins(t, "a", noon.AddDate(-1, 0, 0), noon.AddDate(0, -1, 0))
+	p['a'], p['t'] = verifytest.NewReissuedKey(t, "a", noon.AddDate(-1, 0, 0), noon.AddDate(0, -1, 0))
 	valid := p.sign(t, p.keysDocument(t, 1, "abc", 2), "ab").data
 	if _, err := native.ParseKeysDraft(valid); err != nil {
 		t.Fatal(err)

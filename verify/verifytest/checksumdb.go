@@ -36,9 +36,9 @@ func NewChecksumDB(tb testing.TB, name string) *ChecksumDB {
 	return newChecksumDB(signer, verifier)
 }
 
-// Twin returns an empty database that signs with the key of db. With it, tests
+// Fork returns an empty database that signs with the key of db. With it, tests
 // simulate a database that shows different histories to different users.
-func (db *ChecksumDB) Twin() *ChecksumDB { return newChecksumDB(db.signer, db.Key) }
+func (db *ChecksumDB) Fork() *ChecksumDB { return newChecksumDB(db.signer, db.Key) }
 
 func newChecksumDB(signer, verifier string) *ChecksumDB {
 	db := &ChecksumDB{Key: verifier, signer: signer, records: make(map[module.Version]string), heads: []string{signer}}

@@ -34,9 +34,9 @@ func LoadKey(tb testing.TB, secret []byte) *Key {
 	return &Key{list[0]}
 }
 
-// NewTwins returns two certificates of one secret key. Their primary keys differ
+// NewReissuedKey returns two certificates of one secret key. Their primary keys differ
 // only in the creation time, and so in their fingerprints.
-func NewTwins(tb testing.TB, name string, made, later time.Time) (a, b *Key) {
+func NewReissuedKey(tb testing.TB, name string, made, later time.Time) (first, reissued *Key) {
 	tb.Helper()
 	seed := make([]byte, 4096)
 	if _, err := rand.Read(seed); err != nil {
@@ -52,9 +52,9 @@ func NewTwins(tb testing.TB, name string, made, later time.Time) (a, b *Key) {
 		return &Key{entity}
 	}
 	if made.Equal(later) {
-		tb.Fatal("twins need two different creation times")
+		tb.Fatal("the certificates need different creation times")
 	}
-	return one(name, made), one(name+"-twin", later)
+	return one(name, made), one(name+"-reissued", later)
 }
 
 // Revoke adds a revocation made at the given time to the key: as compromised, which
