@@ -212,7 +212,7 @@ func (w *world) kill(name, step string, times int) bool {
 // TestChangesSurviveKillAtEveryCheckpoint kills each change at each of its checkpoints, the
 // first and the last time it reaches it, and makes the change again. It then checks that
 // every checkpoint in the code was reached. With -short it kills each change at every
-// eighth checkpoint, once, and does not check that all were reached.
+// twelfth checkpoint, once, and does not check that all were reached.
 func TestChangesSurviveKillAtEveryCheckpoint(t *testing.T) {
 	var mu sync.Mutex
 	reached := map[string]bool{}
@@ -258,7 +258,7 @@ func (c crash) killedAnywhere(t *testing.T) map[string]int {
 	if len(steps) == 0 {
 		t.Error("it has no checkpoints")
 	}
-	for step := range short.Rows(t, steps, 8) {
+	for step := range short.Rows(t, steps, 12) {
 		all := []int{1, steps[step]}
 		if testing.Short() || strings.HasPrefix(c.name, "repair") {
 			all = all[:1]

@@ -22,6 +22,7 @@ import (
 	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
+	"github.com/kist-tools/kist/verify/verifytest/short"
 )
 
 const base = "https://mirror.example.org/dist/"
@@ -154,7 +155,11 @@ func build(tool, version string) string {
 // TestEverySourceSuite runs the tests that every source must pass on every upstream
 // whose files are signed.
 func TestEverySourceSuite(t *testing.T) {
-	for _, tool := range siteTools() {
+	step := short.Step(t, 3)
+	for i, tool := range siteTools() {
+		if i%step != 0 {
+			continue
+		}
 		t.Run(tool, func(t *testing.T) {
 			publish := func(tb testing.TB, w manifesttest.World) map[string][]byte {
 				w.Name, w.Version = "", build(tool, w.Version)

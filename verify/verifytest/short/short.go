@@ -17,7 +17,7 @@ func Step(tb testing.TB, n int) int {
 	if !testing.Short() {
 		return 1
 	}
-	tb.Logf("-short: one of each %d", n)
+	tb.Logf("-short: one in %d", n)
 	return n
 }
 
