@@ -337,7 +337,7 @@ var twinsOnly bool
 func runAttacks(t *testing.T, format string, attacks []attack) {
 	t.Helper()
 	names := make(map[string]bool)
-	step := short.Step(t, 2)
+	step := short.Step(t, 4)
 	for i, a := range attacks {
 		if names[a.name] {
 			t.Fatalf("two attacks are named %q", a.name)
