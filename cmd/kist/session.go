@@ -153,7 +153,7 @@ func (a *app) orMissing(err error, lost []*install.MissingError) error {
 func (a *app) transport(c config.Config) *transport.Mirrored {
 	from := a.Transport
 	if a.flags.offline {
-		from = transport.Offline{From: from}
+		from = transport.Offline(from)
 	}
 	return &transport.Mirrored{From: from, Config: c, Detail: func(text string) { a.Detail("%s", text) }}
 }

@@ -105,7 +105,7 @@ func (r *Rules) parse(data []byte) error {
 	r.channels = texts(t, "channels", manifests.ValidName)
 	r.urls = texts(t, "urls", validURLPattern)
 	if t.Has("threshold") {
-		r.threshold = int(t.Number("threshold", 1, MaxPins))
+		r.threshold = int(t.Number("threshold", 1, maxPins))
 	}
 	if t.Has("rsa") {
 		r.rsa = int(t.Number("rsa", 2048, 16384))
@@ -118,7 +118,7 @@ func texts(t *tomldoc.Table, key string, valid func(string) error) *[]string {
 	if !t.Has(key) {
 		return nil
 	}
-	list := t.Texts(key, MaxTools)
+	list := t.Texts(key, maxTools)
 	for _, s := range list {
 		if err := valid(s); err != nil {
 			t.Fail("%s: %v", key, err)

@@ -18,7 +18,7 @@ import (
 // Ceilings on the files of a Store, in bytes. Settings with every part at its own
 // ceiling have about 2,400,000.
 const (
-	MaxSettings = 4 << 20
+	maxSettings = 4 << 20
 	MaxKey      = 1 << 20
 )
 
@@ -350,7 +350,7 @@ func (s Store) retired() (list []Channel, err error) {
 		if !ok || !settings || !e.Type().IsRegular() || manifests.ValidName(name) != nil {
 			continue
 		}
-		data, err := s.readFile(settingsDir+"/"+e.Name(), MaxSettings)
+		data, err := s.readFile(settingsDir+"/"+e.Name(), maxSettings)
 		if err != nil {
 			continue // perhaps half-written: it names no keys
 		}
@@ -396,7 +396,7 @@ func (s Store) read(name string) (Channel, error) {
 		return Channel{}, fmt.Errorf("channel %w", err)
 	}
 	file := settingsFile(name)
-	data, err := s.readFile(file, MaxSettings)
+	data, err := s.readFile(file, maxSettings)
 	if err != nil {
 		return Channel{}, &SettingsError{file, err}
 	}

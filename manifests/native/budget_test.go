@@ -61,7 +61,7 @@ func TestHonestManifestIsWithinBudget(t *testing.T) {
 		return b.String()
 	}
 	for name, releases := range map[string]struct{ least, artifacts int }{
-		"small": {50_000, 1}, "typical": {5000, 10}, "large": {200, MaxList},
+		"small": {50_000, 1}, "typical": {5000, 10}, "large": {200, maxList},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := artifacts(releases.artifacts)

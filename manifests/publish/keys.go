@@ -15,9 +15,9 @@ import (
 // The files of a channel's keys. Earlier keys documents are in keys/, by version.
 const (
 	RotationFile          = native.KeysFile
-	RotationSignatureFile = RotationFile + ".asc"
-	NextRotationFile      = "keys.next.toml" // the next document, while it gathers signatures
-	NextSignatureFile     = NextRotationFile + ".asc"
+	rotationSignatureFile = RotationFile + ".asc"
+	nextRotationFile      = "keys.next.toml" // the next document, while it gathers signatures
+	nextSignatureFile     = nextRotationFile + ".asc"
 )
 
 // A KeysChange is the difference between the keys document in force and the next one.
@@ -30,8 +30,8 @@ type KeysChange struct {
 	Signer    *verify.Keyring      // the key that will sign next, if known. If it may not sign, the error is a *KeyError
 }
 
-// IsZero reports whether c changes nothing.
-func (c KeysChange) IsZero() bool {
+// isZero reports whether c changes nothing.
+func (c KeysChange) isZero() bool {
 	return len(c.Keys)+len(c.Revoke) == 0 && c.Threshold == 0 && c.Serial == 0
 }
 
@@ -44,7 +44,7 @@ type KeysSigned struct {
 	Keys      []verify.Fingerprint `json:"keys"`
 	Revoked   []verify.Fingerprint `json:"revoked,omitempty"`
 	Serial    uint64               `json:"serial,omitempty"`  // at which manifests start over; 0: they do not
-	InForce   bool                 `json:"in_force"`          // it is published; else it waits in NextRotationFile
+	InForce   bool                 `json:"in_force"`          // it is published; else it waits in nextRotationFile
 	Old       Quorum               `json:"signed_by_old"`     // signatures by the keys of the previous document
 	New       Quorum               `json:"signed_by_new"`     // signatures by its own keys
 	Missing   []verify.Fingerprint `json:"missing,omitempty"` // keys that can sign it and have not, if more signatures are needed
@@ -78,7 +78,7 @@ func (d Dir) ChangeKeys(c KeysChange, by Stamp, sig Signature) (KeysSigned, erro
 	}
 	var prepared, done KeysSigned
 	unsigned := sig.Key == nil && sig.Made == nil
-	if !c.IsZero() || by.Validity > 0 || unsigned && waiting == nil {
+	if !c.isZero() || by.Validity > 0 || unsigned && waiting == nil {
 		if prepared, err = d.PrepareKeys(c, by); err != nil {
 			return KeysSigned{}, err
 		}
@@ -157,10 +157,10 @@ func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 		done.Findings = findings
 		return done, err
 	}
-	if err := d.drop(NextSignatureFile); err != nil {
+	if err := d.drop(nextSignatureFile); err != nil {
 		return KeysSigned{}, err
 	}
-	if err := d.put(NextRotationFile, data); err != nil {
+	if err := d.put(nextRotationFile, data); err != nil {
 		return KeysSigned{}, err
 	}
 	done, err := d.gathered(data, nil, by.Now)
@@ -172,7 +172,7 @@ func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 // it has, nil if there is no such document.
 func (d Dir) waitingKeys() (data, block []byte, err error) {
 	name, data, block, err := d.unfinishedKeys()
-	if _, none := errors.AsType[*InputError](err); none || err == nil && name != NextRotationFile {
+	if _, none := errors.AsType[*InputError](err); none || err == nil && name != nextRotationFile {
 		return nil, nil, nil
 	}
 	return data, block, err
@@ -241,7 +241,7 @@ func (d Dir) unfinishedKeys() (name string, data, block []byte, err error) {
 	if err != nil {
 		return "", nil, nil, err
 	}
-	name = NextRotationFile
+	name = nextRotationFile
 	if data, err = d.read(name, native.MaxKeysFile); err != nil {
 		return "", nil, nil, err
 	}

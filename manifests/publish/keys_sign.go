@@ -23,7 +23,7 @@ func (d Dir) SignKeys(key *verify.SecretKey, by Stamp) (KeysSigned, error) {
 		return KeysSigned{}, err
 	}
 	if claims, err := verify.Claims(block, data); err == nil && signedBy(claims, key.Keyring()) {
-		if name == NextRotationFile {
+		if name == nextRotationFile {
 			done, err := d.finishKeys(name, data, block, by.Now)
 			done.Unchanged = true
 			return done, err
@@ -89,7 +89,7 @@ func (d Dir) finishKeys(name string, data, block []byte, now time.Time) (KeysSig
 // enforceWaitingKeys puts the keys document in force that waited only for the published
 // manifest, and returns its version, or 0 if there is none.
 func (d Dir) enforceWaitingKeys(now time.Time) (uint64, error) {
-	next, err := d.read(NextRotationFile, native.MaxKeysFile)
+	next, err := d.read(nextRotationFile, native.MaxKeysFile)
 	if err != nil || next == nil {
 		return 0, err
 	}
@@ -132,7 +132,7 @@ func (d Dir) enforceKeys(data, block []byte, now time.Time) error {
 	var inForce state
 	after, before := []group{{ring, k.Threshold}}, []group(nil)
 	if old != nil {
-		if inForce.block, err = d.read(RotationSignatureFile, manifests.MaxSignature); err != nil {
+		if inForce.block, err = d.read(rotationSignatureFile, manifests.MaxSignature); err != nil {
 			return err
 		}
 		inForce.published = old
@@ -174,7 +174,7 @@ func (d Dir) endKeysChange(k *native.Keys) error {
 	if err := d.put(KeysFile, bytes.Join(k.Certificates, nil)); err != nil {
 		return err
 	}
-	return errors.Join(d.drop(NextSignatureFile), d.drop(NextRotationFile))
+	return errors.Join(d.drop(nextSignatureFile), d.drop(nextRotationFile))
 }
 
 const keysDir = "keys"

@@ -72,7 +72,7 @@ const (
 // stateFiles returns all files of a directory except blobs and earlier keys documents.
 func stateFiles() []string {
 	return []string{ManifestFile, SignatureFile, KeysFile, DraftFile, NextFile, NextFile + ".asc", UnsignedFile,
-		RotationFile, RotationSignatureFile, NextRotationFile, NextSignatureFile}
+		RotationFile, rotationSignatureFile, nextRotationFile, nextSignatureFile}
 }
 
 const perm = 0o644 // the web server must be able to read the files

@@ -120,7 +120,7 @@ func (d Dir) Verify(v Verification) (Report, error) {
 	}
 	report.Findings = verify.Lint(policy.Keys, now)
 	for file, note := range map[string]string{DraftFile: "changes that are not signed", UnsignedFile: "an edition that waits for its signature",
-		NextFile: "an edition that waits for more signatures", NextRotationFile: "a keys document that waits for signatures"} {
+		NextFile: "an edition that waits for more signatures", nextRotationFile: "a keys document that waits for signatures"} {
 		if _, err := d.Root.Lstat(file); err == nil {
 			report.Notes = append(report.Notes, fmt.Sprintf("%s holds %s", file, note))
 		}

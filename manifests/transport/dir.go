@@ -16,9 +16,9 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// Dir is the transport for file URLs: a mirror on this machine. It reads regular files
+// A dirTransport is the transport for file URLs: a mirror on this machine. It reads regular files
 // only, so that a pipe or a device cannot block it; links are followed.
-type Dir struct{}
+type dirTransport struct{}
 
 // FileError is returned when the file of a file URL cannot be read; the network is not
 // the cause. It is wrapped in manifests.ErrUnreachable.
@@ -28,7 +28,7 @@ func (e *FileError) Error() string { return e.Err.Error() }
 func (e *FileError) Unwrap() error { return e.Err }
 
 // Open implements manifests.Transport.
-func (Dir) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+func (dirTransport) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
 	name, err := filePath(ref)
 	if err != nil {
 		return nil, 0, unreachable(ctx, ref, &FileError{err})

@@ -76,7 +76,7 @@ func Lowest(list []ShippedVersion) (lowest string) {
 // those the user added.
 func (d *Desk) distros(tool string) ([]string, error) {
 	names := upstreams.Distros(tool)
-	added, err := d.Channels()
+	added, err := d.listChannels()
 	for _, c := range added {
 		if c.Format == "debian" && c.Grants(tool, IsBuiltin) {
 			names = append(names, c.Name)
