@@ -19,7 +19,7 @@ const module = "github.com/kist-tools/kist/"
 // layers above it in this list. edges then says which of them it does import. A
 // new package or a new edge is a change of design, and belongs here first.
 var layers = [][]string{
-	{"verify/inflate", "manifests/rootfs", "manifests/internal/tomldoc"},
+	{"internal/inflate", "internal/rootfs", "manifests/internal/tomldoc"},
 	{"verify", "install/internal/private"},
 	{"manifests", "verify/keyrings", "verify/verifytest"},
 	{"manifests/debian/internal/assemble", "manifests/config"},
@@ -35,10 +35,10 @@ var layers = [][]string{
 }
 
 var edges = map[string][]string{
-	"verify/inflate":             {},
-	"verify":                     {"verify/inflate"},
-	"manifests/rootfs":           {},
-	"install/internal/private":   {"manifests/rootfs"},
+	"internal/inflate":           {},
+	"verify":                     {"internal/inflate"},
+	"internal/rootfs":            {},
+	"install/internal/private":   {"internal/rootfs"},
 	"manifests/internal/tomldoc": {},
 
 	"manifests":         {"verify"},
@@ -53,29 +53,29 @@ var edges = map[string][]string{
 	"manifests/gosum":                    {"manifests", "verify"},
 	"manifests/system":                   {"manifests"},
 	"manifests/config":                   {"manifests", "manifests/internal/tomldoc", "verify"},
-	"manifests/transport":                {"manifests", "manifests/config", "manifests/rootfs", "verify"},
-	"manifests/channels":                 {"manifests", "manifests/rootfs", "manifests/internal/tomldoc", "manifests/native", "verify"},
+	"manifests/transport":                {"manifests", "manifests/config", "internal/rootfs", "verify"},
+	"manifests/channels":                 {"manifests", "internal/rootfs", "manifests/internal/tomldoc", "manifests/native", "verify"},
 	"manifests/manifesttest":             {"manifests", "verify", "verify/verifytest"},
 	"install/record":                     {"manifests", "verify"},
-	"install/internal/download":          {"install/internal/private", "manifests/rootfs", "manifests", "verify"},
+	"install/internal/download":          {"install/internal/private", "internal/rootfs", "manifests", "verify"},
 
-	"manifests/publish": {"manifests", "manifests/rootfs", "manifests/native", "verify"},
+	"manifests/publish": {"manifests", "internal/rootfs", "manifests/native", "verify"},
 	"manifests/upstreams": {"manifests", "manifests/rust", "manifests/internal/signedfiles", "manifests/debian",
 		"manifests/gosum", "verify", "verify/keyrings"},
 	"install/plan":            {"install/record", "manifests", "manifests/debian", "verify"},
-	"install/internal/unpack": {"manifests/rootfs", "install/record", "manifests", "verify", "verify/inflate"},
-	"install/internal/store":  {"manifests/rootfs", "install/record", "manifests", "verify"},
+	"install/internal/unpack": {"internal/rootfs", "install/record", "manifests", "verify", "internal/inflate"},
+	"install/internal/store":  {"internal/rootfs", "install/record", "manifests", "verify"},
 
-	"install/internal/roots":   {"install/internal/store", "manifests/rootfs"},
+	"install/internal/roots":   {"install/internal/store", "internal/rootfs"},
 	"install/internal/sandbox": {"install/record", "install/internal/unpack", "manifests", "verify"},
-	"install/internal/fetch":   {"install/internal/download", "install/internal/private", "manifests/rootfs", "install/record", "install/internal/unpack", "manifests", "verify"},
+	"install/internal/fetch":   {"install/internal/download", "install/internal/private", "internal/rootfs", "install/record", "install/internal/unpack", "manifests", "verify"},
 
 	// trust imports neither install nor its records: both would be a way back up.
 	"manifests/trust": {"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
 
 	// install imports no source and no transport: both are handed in.
-	"install": {"install/internal/download", "install/internal/fetch", "install/internal/private", "manifests/rootfs", "install/internal/roots", "install/internal/sandbox", "install/internal/store",
+	"install": {"install/internal/download", "install/internal/fetch", "install/internal/private", "internal/rootfs", "install/internal/roots", "install/internal/sandbox", "install/internal/store",
 		"install/plan", "install/record", "install/internal/unpack", "manifests", "verify"},
 	"install/evidence": {"install", "install/internal/download", "install/record", "manifests", "manifests/channels", "manifests/debian", "manifests/native",
 		"manifests/trust", "manifests/upstreams", "verify"},
@@ -101,7 +101,7 @@ var outsiders = map[string][]string{
 	"github.com/spf13":                    {"cmd/kist", "cmd/kist/internal/completion"},
 	"golang.org/x/term":                   {"cmd/kist/internal/term"},
 	"golang.org/x/net/http/httpproxy":     {"manifests/transport"},
-	"golang.org/x/sys":                    {"install/memory_linux.go", "install/internal/private", "install/internal/roots", "manifests/rootfs", "install/internal/sandbox"},
+	"golang.org/x/sys":                    {"install/memory_linux.go", "install/internal/private", "install/internal/roots", "internal/rootfs", "install/internal/sandbox"},
 	"github.com/landlock-lsm/go-landlock": {"install/internal/sandbox"},
 	"github.com/pelletier/go-toml/v2":     {"manifests/internal/tomldoc", "manifests/channels"},
 	"github.com/klauspost/compress":       {"install/internal/unpack"},
