@@ -167,7 +167,7 @@ func (d Dir) write(file string, m *native.Manifest) error {
 // read returns the content of file, or nil if it does not exist.
 func (d Dir) read(file string, limit int64) ([]byte, error) {
 	data, err := rootfs.ReadFile(d.Root, file, limit)
-	if _, ok := errors.AsType[*rootfs.TooLargeError](err); ok {
+	if errors.Is(err, rootfs.ErrTooLarge) {
 		err = &manifests.TooLargeError{Name: file, Limit: limit}
 	}
 	if errors.Is(err, fs.ErrNotExist) {

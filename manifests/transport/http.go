@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -76,15 +77,15 @@ func newHTTP(c Config) *httpTransport {
 	if c.Wait == nil {
 		c.Wait = sleep
 	}
-	c.Connect = orElse(c.Connect, 10*time.Second)
-	c.Header = orElse(c.Header, 30*time.Second)
-	c.MinRate = orElse(c.MinRate, 1024)
-	c.Window = orElse(c.Window, 30*time.Second)
-	c.Retries = max(orElse(c.Retries, retries), 0)
-	c.Redials = min(orElse(c.Redials, 3), c.Retries)
-	c.Backoff = orElse(c.Backoff, 500*time.Millisecond)
-	c.MaxWait = orElse(c.MaxWait, 2*time.Second)
-	c.MaxAsked = orElse(c.MaxAsked, 2*time.Minute)
+	c.Connect = cmp.Or(c.Connect, 10*time.Second)
+	c.Header = cmp.Or(c.Header, 30*time.Second)
+	c.MinRate = cmp.Or(c.MinRate, 1024)
+	c.Window = cmp.Or(c.Window, 30*time.Second)
+	c.Retries = max(cmp.Or(c.Retries, retries), 0)
+	c.Redials = min(cmp.Or(c.Redials, 3), c.Retries)
+	c.Backoff = cmp.Or(c.Backoff, 500*time.Millisecond)
+	c.MaxWait = cmp.Or(c.MaxWait, 2*time.Second)
+	c.MaxAsked = cmp.Or(c.MaxAsked, 2*time.Minute)
 	c.Proxy = hidePassword(c.Proxy)
 	return &httpTransport{c, &http.Transport{
 		Proxy:                  c.Proxy,
@@ -103,14 +104,6 @@ func newHTTP(c Config) *httpTransport {
 			return &ProxyError{proxy.Host, &StatusError{Code: answer.StatusCode}}
 		},
 	}}
-}
-
-func orElse[T comparable](v, standard T) T {
-	var zero T
-	if v == zero {
-		return standard
-	}
-	return v
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
