@@ -292,6 +292,11 @@ func notes(signers []Signer) []string {
 	return notes
 }
 
+// Unsigned returns the *SignatureError for data that has no signature file.
+func (p Policy) Unsigned(name string) error {
+	return p.refusal(name, nil, "there is no signature file beside it")
+}
+
 // refusal returns the *SignatureError for the data called name. signers are those
 // whose signatures were accepted.
 func (p Policy) refusal(name string, signers []Signer, rules ...string) error {

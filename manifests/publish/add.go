@@ -62,11 +62,7 @@ type Draft struct {
 // Begin reads the draft, else the manifest that waits for signatures, else the published
 // one.
 func (d Dir) Begin() (*Draft, error) {
-	s, err := d.load()
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.work()
+	_, m, err := d.loadWork()
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +98,8 @@ func (w *Draft) Add(list []Addition) ([]Added, error) {
 		touched[[2]string{a.Tool, a.Version}] = true
 		added[i].Release = *x.versions[[2]string{a.Tool, a.Version}]
 	}
-	if err := checkReleases(w.manifest, func(r native.Release) bool { return touched[[2]string{r.Tool, r.Version}] }); err != nil {
-		return nil, &InputError{err.Error()}
-	}
-	if _, err := w.manifest.Encode(); err != nil {
-		return nil, &InputError{err.Error()}
+	if err := checkDraft(w.manifest, func(r native.Release) bool { return touched[[2]string{r.Tool, r.Version}] }); err != nil {
+		return nil, err
 	}
 	return added, nil
 }

@@ -66,7 +66,7 @@ type KeysSigned struct {
 func (k KeysSigned) Enough() bool { return k.Old.Reached() && k.New.Reached() }
 
 // ChangeKeys prepares the next keys document, if c or by.Validity asks for one or there is
-// none to sign yet, and signs it as SignKeys or AttachKeys do. With an error it returns
+// none to sign yet, and signs it as signKeys or attachKeys do. With an error it returns
 // what preparing found and dropped.
 func (d Dir) ChangeKeys(c KeysChange, by Stamp, sig Signature) (KeysSigned, error) {
 	waiting, block, err := d.waitingKeys()
@@ -79,15 +79,15 @@ func (d Dir) ChangeKeys(c KeysChange, by Stamp, sig Signature) (KeysSigned, erro
 	var prepared, done KeysSigned
 	unsigned := sig.Key == nil && sig.Made == nil
 	if !c.isZero() || by.Validity > 0 || unsigned && waiting == nil {
-		if prepared, err = d.PrepareKeys(c, by); err != nil {
+		if prepared, err = d.prepareKeys(c, by); err != nil {
 			return KeysSigned{}, err
 		}
 	}
 	switch {
 	case sig.Key != nil:
-		done, err = d.SignKeys(sig.Key, by)
+		done, err = d.signKeys(sig.Key, by)
 	case sig.Made != nil:
-		done, err = d.AttachKeys(sig.Made, by.Now)
+		done, err = d.attachKeys(sig.Made, by.Now)
 	case prepared.Text != nil:
 		return prepared, nil
 	default:
@@ -97,11 +97,11 @@ func (d Dir) ChangeKeys(c KeysChange, by Stamp, sig Signature) (KeysSigned, erro
 	return done, err
 }
 
-// PrepareKeys stamps the next keys document, to be signed by SignKeys or AttachKeys. A
+// prepareKeys stamps the next keys document, to be signed by signKeys or attachKeys. A
 // document that is gathering signatures is kept, with its signatures, if it states the
 // same; otherwise it is replaced. The error is a *KeyError for keys
 // that users would refuse.
-func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
+func (d Dir) prepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 	s, err := d.load()
 	if err != nil {
 		return KeysSigned{}, err
@@ -226,12 +226,6 @@ func certificates(given, inForce [][]byte, revoked []verify.Fingerprint) ([][]by
 		}
 	}
 	return left, nil
-}
-
-// KeysPending reports whether a keys document is gathering signatures.
-func (d Dir) KeysPending() (bool, error) {
-	data, _, err := d.waitingKeys()
-	return data != nil, err
 }
 
 // unfinishedKeys returns the document that a further signer signs: the one that is

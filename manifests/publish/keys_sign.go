@@ -12,12 +12,12 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// SignKeys adds the signature of key to the keys document that is gathering signatures,
+// signKeys adds the signature of key to the keys document that is gathering signatures,
 // or else to the one in force. If key has signed that too, it issues the same keys again
 // with new dates. The document comes into force, and the one before it is stored in keys/,
 // once the thresholds of the keys in force and of its own keys are reached, and its own
 // keys have also signed the published manifest.
-func (d Dir) SignKeys(key *verify.SecretKey, by Stamp) (KeysSigned, error) {
+func (d Dir) signKeys(key *verify.SecretKey, by Stamp) (KeysSigned, error) {
 	name, data, block, err := d.unfinishedKeys()
 	if err != nil {
 		return KeysSigned{}, err
@@ -28,7 +28,7 @@ func (d Dir) SignKeys(key *verify.SecretKey, by Stamp) (KeysSigned, error) {
 			done.Unchanged = true
 			return done, err
 		}
-		if _, err := d.PrepareKeys(KeysChange{}, by); err != nil {
+		if _, err := d.prepareKeys(KeysChange{}, by); err != nil {
 			return KeysSigned{}, err
 		}
 		if name, data, _, err = d.unfinishedKeys(); err != nil {
@@ -39,13 +39,13 @@ func (d Dir) SignKeys(key *verify.SecretKey, by Stamp) (KeysSigned, error) {
 	if err != nil {
 		return KeysSigned{}, err
 	}
-	return d.AttachKeys(sig, by.Now)
+	return d.attachKeys(sig, by.Now)
 }
 
-// AttachKeys is SignKeys with a signature that was made elsewhere, armored or binary. The
+// attachKeys is signKeys with a signature that was made elsewhere, armored or binary. The
 // error matches verify.ErrUntrusted, and nothing changes, unless the signature is over the
 // exact bytes of the document and by a key that may sign it.
-func (d Dir) AttachKeys(sig []byte, now time.Time) (KeysSigned, error) {
+func (d Dir) attachKeys(sig []byte, now time.Time) (KeysSigned, error) {
 	name, data, block, err := d.unfinishedKeys()
 	if err != nil {
 		return KeysSigned{}, err

@@ -50,11 +50,7 @@ func Summarize(a native.Artifact) ArtifactSummary {
 // List returns the channel's name and its releases: those that it will have once
 // everything is signed, then the published ones that were removed since.
 func (d Dir) List() (channel string, list []ListedRelease, err error) {
-	s, err := d.load()
-	if err != nil {
-		return "", nil, err
-	}
-	m, err := s.work()
+	s, m, err := d.loadWork()
 	if err != nil {
 		return "", nil, err
 	}

@@ -20,13 +20,13 @@
 // # The steps
 //
 // [Dir.Init] creates a draft. [Dir.Begin], [Dir.Edit] and [Dir.Remove] change it.
-// [Dir.Sign] stamps the draft (serial one higher, issued now, expires later) and signs
+// [Dir.SignBy] stamps the draft (serial one higher, issued now, expires later) and signs
 // it. When enough signers have signed it, it is published; until then it waits in
-// channel.next.toml, and the published manifest stays in place. Without a draft, Sign
+// channel.next.toml, and the published manifest stays in place. Without a draft, it
 // adds a signature to the waiting manifest, or else to the published one. If the signer
-// has already signed that, Sign issues the same content again with a new stamp. To sign
-// elsewhere, [Dir.Unsigned] writes the stamped bytes and [Dir.Attach] adds the
-// signature. [Dir.PrepareKeys] and [Dir.SignKeys] change the keys. [Dir.Verify] checks
+// has already signed that, it issues the same content again with a new stamp. To sign
+// elsewhere, SignBy writes the stamped bytes for a zero [Signature], and then takes the
+// signature that was made. [Dir.ChangeKeys] changes the keys. [Dir.Verify] checks
 // the directory as a user's kist does, and [Dir.Prune] removes blobs that no manifest
 // names.
 //
@@ -267,6 +267,16 @@ func (s state) work() (*native.Manifest, error) {
 	}
 	name, data, _ := s.newest()
 	return parse(name, data)
+}
+
+// loadWork returns the state of the directory, and the manifest to change or to stamp.
+func (d Dir) loadWork() (state, *native.Manifest, error) {
+	s, err := d.load()
+	if err != nil {
+		return s, nil, err
+	}
+	m, err := s.work()
+	return s, m, err
 }
 
 // newest returns the newest stamped manifest and its signatures: the one that waits for
