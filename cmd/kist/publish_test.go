@@ -28,7 +28,7 @@ func TestHintsForPublishers(t *testing.T) {
 	for _, path := range []string{"publish verify", "publish sign", "publish keys", "publish add"} {
 		for _, err := range []error{
 			&verify.SignatureError{Name: "x", Need: 1}, &verify.DigestError{Name: "x"}, &verify.ExpiredError{}, &verify.DowngradeError{},
-			&publish.NoKeysError{}, verify.ErrUntrusted, verify.ErrStale,
+			publish.ErrNoKeys, verify.ErrUntrusted, verify.ErrStale,
 		} {
 			a := &app{path: path}
 			f := a.explain(err)

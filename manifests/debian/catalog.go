@@ -64,7 +64,7 @@ func (c *catalog) toolchain(t assemble.Tool, further []string) (*pkg, map[string
 
 // Resolve makes the toolchain that r asks for: the tool's packages, those that r's
 // components add, and their dependencies. It returns the errors of manifests.Catalog,
-// *refusedToolError and *unsatisfiedError.
+// errRefusedTool, ErrHost and *unsatisfiedError.
 func (c *catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	t, err := c.source.tool(r.Tool)
 	if err != nil {
@@ -92,7 +92,7 @@ func (c *catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	}
 	linkHost, problem := t.CheckHost(c.libc(chosen), r)
 	if problem != "" {
-		return manifests.Release{}, &HostError{Channel: c.source.Channel, Tool: t.Name, Reason: problem}
+		return manifests.Release{}, verify.Errorf(ErrHost, "%s/%s does not work on this machine: %s", c.source.Channel, t.Name, problem)
 	}
 	var packages []manifests.Artifact
 	for _, name := range slices.Sorted(maps.Keys(chosen)) {
@@ -121,16 +121,8 @@ func artifact(p *pkg, d details) (manifests.Artifact, error) {
 		Integrity: manifests.Integrity{Digest: d.digest}}, nil
 }
 
-// HostError is returned when a distribution's toolchain cannot work on this machine.
-type HostError struct {
-	Channel, Tool string
-	Reason        string
-}
-
-func (e *HostError) Error() string {
-	return fmt.Sprintf("%s/%s does not work on this machine: %s", e.Channel, e.Tool, e.Reason)
-}
-func (*HostError) Kind() string { return "unsupported" }
+// ErrHost is returned when a distribution's toolchain cannot work on this machine.
+var ErrHost = verify.NewClass("does not work on this machine", "unsupported", nil)
 
 // libc returns what the chosen packages say about the C library.
 func (c *catalog) libc(chosen map[string]details) assemble.Libc {

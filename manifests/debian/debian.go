@@ -120,7 +120,7 @@ func platforms() []manifests.Platform {
 
 // Fetch gets and proves the suites and their indices for q's platform. In addition to
 // the errors of manifests.Source it returns *NoMirrorError,
-// *manifests.UnknownToolError, *refusedToolError and
+// *manifests.UnknownToolError, errRefusedTool and
 // *manifests.UnsupportedPlatformError; the tool is checked before anything is fetched.
 // For a listing, or without a platform, it uses amd64 if the host's architecture is not
 // supported.
@@ -219,7 +219,7 @@ func (s Source) tool(name string) (assemble.Tool, error) {
 		return assemble.Tool{}, &manifests.UnknownToolError{Channel: s.Channel, Tool: name, Near: manifests.Near(name, s.names())}
 	}
 	if list[i].Refused != "" {
-		return assemble.Tool{}, &refusedToolError{s.Channel, name, list[i].Refused}
+		return assemble.Tool{}, verify.Errorf(errRefusedTool, "channel %s: %s cannot be installed: %s", s.Channel, name, list[i].Refused)
 	}
 	return list[i], nil
 }
@@ -245,13 +245,8 @@ func (s Source) names() (names []string) {
 	return names
 }
 
-// refusedToolError is returned for a tool whose packages cannot work in a prefix.
-type refusedToolError struct{ Channel, Tool, Reason string }
-
-func (e *refusedToolError) Error() string {
-	return fmt.Sprintf("channel %s: %s cannot be installed: %s", e.Channel, e.Tool, e.Reason)
-}
-func (*refusedToolError) Kind() string { return "unsupported" }
+// errRefusedTool is returned for a tool whose packages cannot work in a prefix.
+var errRefusedTool = verify.NewClass("cannot be installed", "unsupported", nil)
 
 // ReleaseFile is the name of the signed file of a suite.
 const ReleaseFile = "InRelease"

@@ -118,19 +118,14 @@ func (d Dir) drop(file string) error {
 	return err
 }
 
-// An ExistsError reports that the directory already has a channel.
-type ExistsError struct{ File string }
-
-func (e *ExistsError) Error() string { return fmt.Sprintf("there is a channel here: %s", e.File) }
-func (*ExistsError) Kind() string    { return "usage" }
-
-// A NoChannelError reports that the directory has no channel.
-type NoChannelError struct{}
-
-func (e *NoChannelError) Error() string {
-	return fmt.Sprintf("there is no channel here: neither %s nor %s", ManifestFile, DraftFile)
-}
-func (*NoChannelError) Kind() string { return "unknown" }
+var (
+	// ErrExists is returned for a directory that already has a channel.
+	ErrExists = verify.NewClass("there is a channel here", "usage", nil)
+	// ErrNoChannel is returned for a directory that has no channel.
+	ErrNoChannel = verify.NewClass("there is no channel here: neither "+ManifestFile+" nor "+DraftFile, "unknown", nil)
+	// ErrNoKeys is returned if there is no certificate to verify a channel with.
+	ErrNoKeys = verify.NewClass("no certificate of the publisher was given, and there is no "+KeysFile, "usage", nil)
+)
 
 // An InputError reports a request that the publisher has to change, such as a value that
 // no manifest can have.
@@ -139,7 +134,7 @@ type InputError struct{ Rule string }
 func (e *InputError) Error() string { return e.Rule }
 func (*InputError) Kind() string    { return "usage" }
 
-// Init creates a channel with an empty draft. The error is an *ExistsError if the
+// Init creates a channel with an empty draft. The error matches ErrExists if the
 // directory already has a channel.
 func (d Dir) Init(channel string) error {
 	if err := manifests.ValidName(channel); err != nil {
@@ -147,7 +142,7 @@ func (d Dir) Init(channel string) error {
 	}
 	for _, file := range []string{ManifestFile, NextFile, DraftFile} {
 		if _, err := d.Root.Lstat(file); err == nil {
-			return &ExistsError{file}
+			return fmt.Errorf("%w: %s", ErrExists, file)
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -207,7 +202,7 @@ func (d Dir) load() (state, error) {
 		}
 	}
 	if files[0].data == nil && files[1].data == nil && files[3].data == nil {
-		return s, &NoChannelError{}
+		return s, ErrNoChannel
 	}
 	block, err := d.read(SignatureFile, manifests.MaxSignature)
 	if err != nil {

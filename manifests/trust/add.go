@@ -21,7 +21,7 @@ import (
 // NewChannel completes the settings of a channel to be added, of which the user gave
 // name, format, threshold and tools. where is its URL, or a path relative to cwd. keys
 // reads the keys that the user named; nil if there are none. NewChannel opens no
-// directory of kist's and uses no network. Its errors include *InputError, *FormatError
+// directory of kist's and uses no network. Its errors include *InputError, ErrFormat
 // and *BuiltinError.
 func NewChannel(c channels.Channel, where, cwd string, keys func() (*verify.Keyring, error), now time.Time) (channels.Channel, *verify.Keyring, error) {
 	fail := func(err error) (channels.Channel, *verify.Keyring, error) { return c, nil, err }
@@ -32,7 +32,7 @@ func NewChannel(c channels.Channel, where, cwd string, keys func() (*verify.Keyr
 		return fail(&BuiltinError{c.Name})
 	}
 	if err := locate(&c, where, cwd); err != nil {
-		if _, ok := errors.AsType[*FormatError](err); !ok {
+		if !errors.Is(err, ErrFormat) {
 			err = invalid("%v", err)
 		}
 		return fail(err)
@@ -90,7 +90,7 @@ func locate(c *channels.Channel, where, cwd string) (err error) {
 		return err
 	}
 	if !slices.Contains(upstreams.MirrorFormats(), c.Format) {
-		return &FormatError{c.Format}
+		return verify.Errorf(ErrFormat, "channels of format %q cannot be added yet", c.Format)
 	}
 	known := upstreams.MirrorTools(c.Format)
 	if len(c.Tools) == 0 {

@@ -168,10 +168,5 @@ func (e *TakenError) Error() string {
 }
 func (*TakenError) Kind() string { return "usage" }
 
-// A FormatError reports that this kist cannot add channels of a format.
-type FormatError struct{ Format string }
-
-func (e *FormatError) Error() string {
-	return fmt.Sprintf("channels of format %q cannot be added yet", e.Format)
-}
-func (*FormatError) Kind() string { return "usage" }
+// ErrFormat is returned for a channel of a format that this kist cannot add.
+var ErrFormat = verify.NewClass("unknown format", "usage", nil)

@@ -210,7 +210,7 @@ func TestNewChannel(t *testing.T) {
 		{name: "Acme", format: "native", where: "https://x.example/", keys: keys},
 		{name: "go", format: "native", where: "https://x.example/", keys: keys, refused: as[*trust.BuiltinError]},
 		{name: "system", format: "native", where: "https://x.example/", keys: keys, refused: as[*trust.BuiltinError]},
-		{name: "acme", format: "npm", where: "https://x.example/", keys: keys, refused: as[*trust.FormatError]},
+		{name: "acme", format: "npm", where: "https://x.example/", keys: keys, refused: func(err error) bool { return errors.Is(err, trust.ErrFormat) }},
 		{name: "acme", format: "rust", where: "https://x.example/dist/", keys: keys, url: "https://x.example/dist/channel-rust-stable.toml"},
 		{name: "acme", format: "rust", tools: "go", where: "https://x.example/dist/", keys: keys},
 		{name: "acme", format: "checksums", tools: "node", where: "https://x.example/dist", keys: keys, url: "https://x.example/dist/"},
