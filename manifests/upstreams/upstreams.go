@@ -96,12 +96,6 @@ func Names() []string {
 	return names
 }
 
-// ChannelOf returns the built-in channel that provides a tool, the first in order.
-func ChannelOf(tool string) (channel string, ok bool) {
-	channel, ok = Provided()[tool]
-	return channel, ok
-}
-
 // Provided returns the tools that built-in channels provide, each with its channel, the
 // first in order. A caller that asks about many tools calls it once.
 func Provided() map[string]string {
