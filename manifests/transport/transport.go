@@ -48,63 +48,55 @@ func New(c Config) manifests.Transport {
 // Mux returns a transport that chooses another by the scheme of the ref, in lower case. A
 // scheme that has none matches manifests.ErrUnreachable.
 func Mux(byScheme map[string]manifests.Transport) manifests.Transport {
-	return chooser(func(ref string) (manifests.Transport, error) {
+	return chooser(func(ref string) manifests.Transport {
 		if t, ok := byScheme[scheme(ref)]; ok {
-			return t, nil
+			return t
 		}
-		return nil, fmt.Errorf("%s: %w: want a URL of scheme %s", manifests.Redact(ref), manifests.ErrUnreachable,
-			strings.Join(slices.Sorted(maps.Keys(byScheme)), ", "))
+		return refusing{fmt.Errorf("%s: %w: want a URL of scheme %s", manifests.Redact(ref), manifests.ErrUnreachable,
+			strings.Join(slices.Sorted(maps.Keys(byScheme)), ", "))}
 	})
 }
 
 // Offline returns from without the network: file URLs are opened, every other ref is
 // manifests.ErrOffline. If from is nil, every ref is.
 func Offline(from manifests.Transport) manifests.Transport {
-	return chooser(func(ref string) (manifests.Transport, error) {
-		if from == nil || scheme(ref) != "file" {
-			return nil, fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrOffline)
+	return chooser(func(ref string) manifests.Transport {
+		if from != nil && scheme(ref) == "file" {
+			return from
 		}
-		return from, nil
+		return refusing{fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrOffline)}
 	})
 }
 
-// A chooser is a transport that chooses another one for each ref, or refuses the ref.
-type chooser func(ref string) (manifests.Transport, error)
+// A chooser is a transport that chooses another one for each ref.
+type chooser func(ref string) manifests.Transport
 
 // Open implements manifests.Transport.
 func (c chooser) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
-	t, err := c(ref)
-	if err != nil {
-		return nil, 0, err
-	}
-	return t.Open(ctx, ref, offset)
+	return c(ref).Open(ctx, ref, offset)
 }
 
 // OpenAnswer implements manifests.Answerer.
 func (c chooser) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
-	t, err := c(ref)
-	if err != nil {
-		return manifests.Answer{}, err
-	}
-	return manifests.OpenAnswer(ctx, t, ref, offset)
+	return manifests.OpenAnswer(ctx, c(ref), ref, offset)
 }
 
 // OpenRange implements manifests.Ranger.
 func (c chooser) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
-	t, err := c(ref)
-	if err != nil {
-		return nil, 0, err
-	}
-	return manifests.OpenRange(ctx, t, ref, offset, n)
+	return manifests.OpenRange(ctx, c(ref), ref, offset, n)
 }
 
 // Size implements manifests.Ranger.
 func (c chooser) Size(ctx context.Context, ref string) (int64, error) {
-	t, err := c(ref)
-	if err != nil {
-		return 0, err
-	}
-	return manifests.SizeOf(ctx, t, ref)
+	return manifests.SizeOf(ctx, c(ref), ref)
+}
+
+// A refusing transport opens nothing: each ref is err.
+type refusing struct{ err error }
+
+// Open implements manifests.Transport.
+func (r refusing) Open(context.Context, string, int64) (io.ReadCloser, int64, error) {
+	return nil, 0, r.err
 }
 
 // scheme returns the scheme of ref in lower case, "" if it has none.
