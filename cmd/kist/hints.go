@@ -103,7 +103,12 @@ func hints() []hintRow {
 			return cmp.Or(e.Try, e.Parent+" --help lists them")
 		}),
 		hintFor("usage", func(_ *plainError, a *app) string { return a.helpCommand() }),
-		hintFor("usage", func(_ *trust.InputError, a *app) string { return a.helpCommand() }),
+		hintFor("usage", func(err error, a *app) string {
+			if errors.Is(err, manifests.ErrInput) {
+				return a.helpCommand()
+			}
+			return ""
+		}),
 		hintFor("usage", func(e *trust.SeveralChannelsError, a *app) string {
 			if a.path == "ensure" {
 				return fmt.Sprintf("say which: kist ensure '%s/%s>=VERSION'", e.Channels[0], e.Tool)
@@ -125,7 +130,6 @@ func hints() []hintRow {
 		hintIf(trust.ErrFormat, "usage", "the formats that can be added are: native, rust, debian, "+strings.Join(upstreams.MirrorFormats(), ", ")),
 		hintFor("usage", func(e *plan.NeededError, _ *app) string { return "kist uninstall " + e.Release + " removes all of it" }),
 		fixedHint[*rust.ToolchainFileError]("usage", "name what you want: kist install rust@stable"),
-		hintFor("usage", func(_ *publish.InputError, a *app) string { return a.helpCommand() }),
 		hintFor("usage", func(e *trial.NoCommandError, _ *app) string {
 			if len(e.Programs) == 0 {
 				return "say with --command which files become commands"

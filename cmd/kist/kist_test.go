@@ -74,7 +74,7 @@ func TestExitCodes(t *testing.T) {
 		{&trust.TakenError{Name: "acme"}, 2, "usage"},
 		{&trust.BuiltinError{Name: "go"}, 2, "usage"},
 		{trust.ErrFormat, 2, "usage"},
-		{&publish.InputError{Rule: "x"}, 2, "usage"},
+		{manifests.ErrInput, 2, "usage"},
 		{publish.ErrExists, 2, "usage"},
 		{&trial.NoCommandError{File: "x"}, 2, "usage"},
 		{&manifests.UnknownToolError{Tool: "x"}, 3, "unknown"},

@@ -131,7 +131,7 @@ type Edited struct {
 }
 
 // Edit changes the commands and labels of one release in the draft. Errors are
-// *manifests.UnknownToolError, *manifests.UnknownVersionError and *InputError, before
+// *manifests.UnknownToolError, *manifests.UnknownVersionError and manifests.ErrInput, before
 // anything is written.
 func (d Dir) Edit(tool, version string, e Edit) (Edited, error) {
 	_, m, err := d.loadWork()
@@ -145,7 +145,7 @@ func (d Dir) Edit(tool, version string, e Edit) (Edited, error) {
 	}
 	var done Edited
 	if e.Commands != nil && len(e.Commands) == 0 {
-		return done, &InputError{"a release has commands"}
+		return done, manifests.Invalid("a release has commands")
 	}
 	if e.Commands != nil {
 		r.Commands = appendNew(nil, e.Commands)

@@ -3,7 +3,6 @@ package publish
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -124,13 +123,13 @@ func (d Dir) prepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 		return KeysSigned{}, err
 	}
 	if len(next.Certificates) == 0 {
-		return KeysSigned{}, &InputError{"name the keys that sign from now on"}
+		return KeysSigned{}, manifests.Invalid("name the keys that sign from now on")
 	}
 	if next.Threshold < 1 || next.Threshold > MaxThreshold {
-		return KeysSigned{}, &InputError{fmt.Sprintf("a threshold of %d: want 1 to %d, since a block must hold the signatures of two editions", next.Threshold, MaxThreshold)}
+		return KeysSigned{}, manifests.Invalid("a threshold of %d: want 1 to %d, since a block must hold the signatures of two editions", next.Threshold, MaxThreshold)
 	}
 	if next.Threshold > len(next.Certificates) {
-		return KeysSigned{}, &InputError{fmt.Sprintf("a threshold of %d with %d keys", next.Threshold, len(next.Certificates))}
+		return KeysSigned{}, manifests.Invalid("a threshold of %d with %d keys", next.Threshold, len(next.Certificates))
 	}
 	findings, err := lint(by.Now, next.Certificates...)
 	if err != nil {
@@ -172,7 +171,7 @@ func (d Dir) prepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 // it has, nil if there is no such document.
 func (d Dir) waitingKeys() (data, block []byte, err error) {
 	name, data, block, err := d.unfinishedKeys()
-	if _, none := errors.AsType[*InputError](err); none || err == nil && name != nextRotationFile {
+	if errors.Is(err, manifests.ErrInput) || err == nil && name != nextRotationFile {
 		return nil, nil, nil
 	}
 	return data, block, err
@@ -211,7 +210,7 @@ func certificates(given, inForce [][]byte, revoked []verify.Fingerprint) ([][]by
 			return nil, err
 		}
 		if err := ring.Distinct(); err != nil {
-			return nil, &InputError{err.Error()}
+			return nil, manifests.Invalid("%v", err)
 		}
 		return ring.Export(), nil
 	}
@@ -243,7 +242,7 @@ func (d Dir) unfinishedKeys() (name string, data, block []byte, err error) {
 		name, data = RotationFile, inForce
 	}
 	if data == nil {
-		return "", nil, nil, &InputError{"there is no keys document to sign: name the keys that sign from now on"}
+		return "", nil, nil, manifests.Invalid("there is no keys document to sign: name the keys that sign from now on")
 	}
 	block, err = d.read(name+".asc", manifests.MaxSignature)
 	return name, data, block, err

@@ -127,18 +127,11 @@ var (
 	ErrNoKeys = verify.NewClass("no certificate of the publisher was given, and there is no "+KeysFile, "usage", nil)
 )
 
-// An InputError reports a request that the publisher has to change, such as a value that
-// no manifest can have.
-type InputError struct{ Rule string }
-
-func (e *InputError) Error() string { return e.Rule }
-func (*InputError) Kind() string    { return "usage" }
-
 // Init creates a channel with an empty draft. The error matches ErrExists if the
 // directory already has a channel.
 func (d Dir) Init(channel string) error {
 	if err := manifests.ValidName(channel); err != nil {
-		return &InputError{fmt.Sprintf("channel: %v", err)}
+		return manifests.Invalid("channel: %v", err)
 	}
 	for _, file := range []string{ManifestFile, NextFile, DraftFile} {
 		if _, err := d.Root.Lstat(file); err == nil {
@@ -255,7 +248,7 @@ func (d Dir) load() (state, error) {
 // signatures, else the published one.
 func (s state) work() (*native.Manifest, error) {
 	if s.twoDrafts {
-		return nil, &InputError{fmt.Sprintf("%s was changed after it was signed, and there is a %s too: remove one of them", ManifestFile, DraftFile)}
+		return nil, manifests.Invalid("%s was changed after it was signed, and there is a %s too: remove one of them", ManifestFile, DraftFile)
 	}
 	if s.draft != nil {
 		return s.draft, nil

@@ -212,8 +212,7 @@ func TestInitRefusesSecondChannel(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer empty.Close()
-	var input *publish.InputError
-	if err := (publish.Dir{Root: empty}).Init("../acme"); !errors.As(err, &input) {
+	if err := (publish.Dir{Root: empty}).Init("../acme"); !errors.Is(err, manifests.ErrInput) {
 		t.Errorf("bad name: %v", err)
 	}
 	if _, err := (publish.Dir{Root: empty}).Begin(); !errors.Is(err, publish.ErrNoChannel) {

@@ -96,7 +96,7 @@ func checkReleases(m *native.Manifest, selected func(native.Release) bool) error
 	return nil
 }
 
-// checkDraft returns an *InputError if users could not install one of the selected
+// checkDraft returns an error that matches manifests.ErrInput if users could not install one of the selected
 // releases, or if no manifest can hold them.
 func checkDraft(m *native.Manifest, selected func(native.Release) bool) error {
 	err := checkReleases(m, selected)
@@ -104,7 +104,7 @@ func checkDraft(m *native.Manifest, selected func(native.Release) bool) error {
 		_, err = m.Encode()
 	}
 	if err != nil {
-		return &InputError{err.Error()}
+		return manifests.Invalid("%v", err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/verify"
 )
@@ -42,7 +43,7 @@ func (d Dir) stamp(s state, m *native.Manifest, by Stamp) ([]byte, error) {
 func (by Stamp) times(usual time.Duration) (issued, expires time.Time, err error) {
 	validity := cmp.Or(by.Validity, usual)
 	if validity < time.Second || validity > verify.MaxLife {
-		return issued, expires, &InputError{fmt.Sprintf("the validity is %v, want 1s to %d days", validity, verify.MaxLife/(24*time.Hour))}
+		return issued, expires, manifests.Invalid("the validity is %v, want 1s to %d days", validity, verify.MaxLife/(24*time.Hour))
 	}
 	issued = by.Now.UTC().Truncate(time.Second)
 	return issued, issued.Add(validity), nil

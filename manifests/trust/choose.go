@@ -75,7 +75,7 @@ func (d *Desk) Added(name string) (channels.Channel, error) {
 		return channels.Channel{}, &BuiltinError{name}
 	}
 	if err := manifests.ValidName(name); err != nil {
-		return channels.Channel{}, invalid("channel: name %v", err)
+		return channels.Channel{}, manifests.Invalid("channel: name %v", err)
 	}
 	st, err := d.store()
 	if err != nil {

@@ -96,7 +96,7 @@ func (d *Desk) shipped(ctx context.Context, distro, tool string) (v manifests.Ve
 		return v, err
 	}
 	if b.indices == nil {
-		return v, invalid("list --distros: channel %s is not a distribution", distro)
+		return v, manifests.Invalid("list --distros: channel %s is not a distribution", distro)
 	}
 	q := d.Request(Ref{Name: tool})
 	q.List = true
