@@ -63,7 +63,6 @@ type PageError struct{ Ref string } // redacted
 func (e *PageError) Error() string { return e.Ref + ": the server answered with a web page" }
 func (*PageError) Kind() string    { return "web-page" }
 
-// Unwrap makes e match ErrUnreachable: the server gave no usable answer.
 func (e *PageError) Unwrap() error { return ErrUnreachable }
 
 // An EncodedError reports that a server compressed a document although kist asked
@@ -76,7 +75,6 @@ func (e *EncodedError) Error() string {
 }
 func (*EncodedError) Kind() string { return "encoded" }
 
-// Unwrap makes e match ErrUnreachable: the server gave no usable answer.
 func (e *EncodedError) Unwrap() error { return ErrUnreachable }
 
 // headSize is how many bytes at the start of a body are examined for its type.

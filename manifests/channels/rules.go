@@ -50,7 +50,6 @@ func (e *RuleError) Error() string {
 	return fmt.Sprintf("channel %s: %s (%s)", e.Channel, e.Rule, e.File)
 }
 
-// Unwrap makes e match verify.ErrUntrusted.
 func (e *RuleError) Unwrap() error { return verify.ErrUntrusted }
 
 // A RulesError reports that a policy file is invalid. Then no channel is allowed. It
@@ -64,7 +63,6 @@ func (e *RulesError) Error() string { return fmt.Sprintf("%s: %v", e.File, e.Err
 func (e *RulesError) Unwrap() error { return e.Err }
 func (e *RulesError) Kind() string  { return verify.ReadKind(e.Err, "untrusted") }
 
-// Is makes e match verify.ErrUntrusted.
 func (e *RulesError) Is(target error) bool { return target == verify.ErrUntrusted }
 
 // ParseRules parses the content of the policy file at the path file. Its error is a
