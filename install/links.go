@@ -13,7 +13,7 @@ import (
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // command returns the target of kist's link of a command. A link in the shared bin

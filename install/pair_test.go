@@ -16,7 +16,7 @@ import (
 
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // as opens an Installer with changed directories.

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/dirhash"
 	modzip "golang.org/x/mod/zip"
 
-	"github.com/kist-tools/kist/internal/inflate"
+	"github.com/kist-tools/kist/verify/inflate"
 )
 
 // Ceilings on a zip whose content is hashed.

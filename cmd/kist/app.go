@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/help"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -41,14 +43,14 @@ type app struct {
 }
 
 // A result is the output of a verb: text for people, or the value itself as JSON.
-type result interface{ text(*term.Page) }
+type result interface{ Render(*term.Page) }
 
 // run executes the command line env.Args and returns the exit code.
 func run(ctx context.Context, env Env) (code int) {
 	a := &app{Env: env, Printer: env.printer(), now: env.Now()}
 	defer func() {
 		if p := recover(); p != nil {
-			code = a.finish(&internalError{fmt.Sprint(p), string(debug.Stack())})
+			code = a.finish(&failure.InternalError{What: fmt.Sprint(p), Stack: string(debug.Stack())})
 		}
 	}()
 	root := a.root()
@@ -64,7 +66,7 @@ func run(ctx context.Context, env Env) (code int) {
 		a.Warn("waiting %s, as the server of %s asks", transport.FormatWait(wait), ref)
 	}))
 	if err != nil && ctx.Err() != nil {
-		err = &interruptedError{err}
+		err = &failure.InterruptedError{Err: err}
 	}
 	return a.finish(err)
 }
@@ -132,7 +134,7 @@ a system directory.`,
 			}
 			if len(args) > 0 {
 				e := unknownVerb(cmd, args[0])
-				e.Try = a.tryInstead(args[0], args[1:])
+				e.Try = a.failureContext().TryInstead(args[0], args[1:])
 				return e
 			}
 			if a.JSON {
@@ -166,7 +168,7 @@ a system directory.`,
 	if err := root.RegisterFlagCompletionFunc("color", completion.Adapt(completion.Words("auto", "always", "never"))); err != nil {
 		panic(err)
 	}
-	root.SetUsageFunc(usageOf)
+	root.SetUsageFunc(help.Show)
 	root.AddCommand(a.verbs()...)
 	return root
 }
@@ -233,7 +235,7 @@ func (a *app) command(v verb) *cobra.Command {
 		GroupID: v.group, Use: v.use, Aliases: v.aliases, Short: v.short,
 		Long: v.long, Example: "  " + strings.ReplaceAll(v.example, "\n", "\n  "),
 		DisableFlagsInUseLine: true,
-		Annotations:           exitAnnotations(v),
+		Annotations:           help.AnnotateExits(v.exits, v.exitMeans),
 	}
 	if v.long == "" {
 		cmd.Long = v.short + "."
@@ -314,8 +316,8 @@ func (a *app) checkFlags() error {
 	return usage("--color %s: want auto, always or never", a.Color)
 }
 
-func unknownVerb(cmd *cobra.Command, name string) *unknownVerbError {
-	return &unknownVerbError{Parent: cmd.CommandPath(), Verb: name, Near: manifests.Near(name, verbs(cmd))}
+func unknownVerb(cmd *cobra.Command, name string) *failure.UnknownVerbError {
+	return &failure.UnknownVerbError{Parent: cmd.CommandPath(), Verb: name, Near: manifests.Near(name, verbs(cmd))}
 }
 
 // verbs lists the names of cmd's visible children.
@@ -345,30 +347,4 @@ func between(low, high int) cobra.PositionalArgs {
 func exactly(n int) cobra.PositionalArgs { return between(n, n) }
 
 // usage returns an error about a wrong command line.
-func usage(format string, args ...any) error {
-	return &plainError{"usage", fmt.Sprintf(format, args...)}
-}
-
-// An unknownVerbError reports a verb that does not exist.
-type unknownVerbError struct {
-	Parent, Verb string
-	Near         []string
-	Try          string // the command line that was probably meant
-}
-
-func (e *unknownVerbError) Error() string { return fmt.Sprintf("%s has no verb %q", e.Parent, e.Verb) }
-func (*unknownVerbError) Kind() string    { return "usage" }
-
-// An internalError is a panic: a bug in kist.
-type internalError struct{ what, stack string }
-
-func (e *internalError) Error() string { return "internal error: " + e.what }
-func (*internalError) Kind() string    { return "internal" }
-
-// An interruptedError reports that the user interrupted the work.
-type interruptedError struct{ err error }
-
-func (e *interruptedError) Error() string { return "interrupted" }
-func (*interruptedError) Kind() string    { return "interrupted" }
-
-func (e *interruptedError) Unwrap() error { return e.err }
+func usage(format string, args ...any) error { return failure.Usage(format, args...) }

@@ -19,8 +19,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/kist-tools/kist/internal/inflate"
 	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/verify/inflate"
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 

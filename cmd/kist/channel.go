@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/toolset"
@@ -28,101 +29,7 @@ it may speak.`,
 // shownChannel is a channel as kist prints it.
 type shownChannel struct{ trust.Description }
 
-func (c shownChannel) text(p *term.Page) {
-	p.Line("%s", c.Name)
-	field(p, "url", c.URL)
-	for _, at := range c.Asked {
-		field(p, "asked at", at)
-	}
-	field(p, "format", c.Format)
-	switch {
-	case len(c.Tools) > 0:
-		field(p, "tools", strings.Join(c.Tools, ", "))
-	default:
-		field(p, "tools", "every name that is not built in")
-	}
-	if c.Threshold > 0 {
-		field(p, "signatures", fmt.Sprintf("%d of %d keys", c.Threshold, len(c.Keys)))
-	}
-	for _, o := range c.Origins {
-		originText(p, o)
-	}
-	if len(c.Origins) == 0 {
-		keysText(p, c.Keys)
-	}
-	if c.Rotation != nil {
-		rotationText(p, *c.Rotation)
-	}
-	if c.Mark != nil {
-		field(p, "manifest", freshness(*c.Mark))
-	}
-	field(p, "problem", c.Problem)
-	if !c.Added.IsZero() {
-		field(p, "added", c.Added.Local().Format(time.DateTime))
-	}
-}
-
-// originText writes one place that a built-in channel fetches from.
-func originText(p *term.Page, o trust.OriginShown) {
-	field(p, "origin", o.Name)
-	for _, at := range o.URLs {
-		field(p, "  url", at)
-	}
-	for _, at := range o.Asked {
-		field(p, "  asked at", at)
-	}
-	field(p, "  proof", o.Proof)
-	field(p, "  database", o.Database)
-	for _, suite := range o.Suites {
-		field(p, "  suite", suite)
-	}
-	if o.Threshold > 0 {
-		field(p, "  signatures", fmt.Sprintf("%d of %d keys", o.Threshold, len(o.Keys)))
-	}
-	keysText(p, o.Keys)
-}
-
-// rotationText writes how the keys of a channel changed.
-func rotationText(p *term.Page, r trust.RotationShown) {
-	field(p, "keys", fmt.Sprintf("version %d of %s, valid until %s, taken %s", r.Version, day(r.Issued), day(r.Expires), day(r.Taken)))
-	for _, f := range r.Joined {
-		field(p, "  joined", f.Spaced())
-	}
-	for _, f := range r.Retired {
-		field(p, "  retired", f.Spaced())
-	}
-	for _, f := range r.Revoked {
-		field(p, "  revoked", f.Spaced())
-	}
-}
-
-func keysText(p *term.Page, keys []trust.KeyShown) {
-	for _, k := range keys {
-		field(p, "key", k.Primary.Spaced())
-		field(p, "  name", k.UserID)
-		for _, sub := range k.Subkeys {
-			text := sub.Spaced()
-			if end, ok := k.SubkeysExpire[sub]; ok {
-				text += " · expires " + day(end)
-			}
-			field(p, "  subkey", text)
-		}
-		field(p, "  expires", day(k.Expires))
-		field(p, "  note", k.Revoked)
-		field(p, "  copied from", k.Source)
-		if k.Weak {
-			field(p, "  note", "its own signatures use SHA-1: it is trusted by the fingerprints above alone")
-		}
-	}
-}
-
-// day formats the date on which a key expires, in UTC.
-func day(end time.Time) string {
-	if end.IsZero() {
-		return "never"
-	}
-	return end.UTC().Format(time.DateOnly)
-}
+func (c shownChannel) Render(p *term.Page) { prooftext.WriteChannel(p, c.Description) }
 
 type channelList struct {
 	Channels []trust.Description `json:"channels"`
@@ -130,13 +37,13 @@ type channelList struct {
 	verbose bool // print every detail of each
 }
 
-func (r channelList) text(p *term.Page) {
+func (r channelList) Render(p *term.Page) {
 	if r.verbose {
 		for i, c := range r.Channels {
 			if i > 0 {
 				p.Line("")
 			}
-			shownChannel{c}.text(p)
+			shownChannel{c}.Render(p)
 		}
 		return
 	}
@@ -148,7 +55,7 @@ func (r channelList) text(p *term.Page) {
 		}
 		state := c.Problem
 		if state == "" && c.Mark != nil {
-			state = freshness(*c.Mark)
+			state = prooftext.Freshness(*c.Mark)
 		}
 		need := c.Threshold
 		for _, o := range c.Origins {
@@ -189,7 +96,7 @@ func (a *app) channelShowCommand() *cobra.Command {
 		exits:     []int{0, 1, 2, 3, 8, 9},
 		exitMeans: map[int]string{3: "no such channel"},
 		args:      exactly(1),
-		complete:  completion.First(a.completeChannels),
+		complete:  completion.First(a.offers().Channels),
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			c, err := s.Desk.Describe(args[0])
 			if err != nil {
@@ -209,7 +116,7 @@ installed from it stay, and can be verified and uninstalled as before.`,
 		exits:     []int{0, 1, 2, 3, 7, 8, 9, 10},
 		exitMeans: map[int]string{3: "no such channel"},
 		args:      exactly(1),
-		complete:  completion.First(a.completeAdded),
+		complete:  completion.First(a.offers().Added),
 		changes:   true,
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			return a.channelRemove(ctx, s, args[0])
@@ -225,7 +132,7 @@ type channelRemoved struct {
 	Kept []install.Drift `json:"kept,omitempty"`
 }
 
-func (r channelRemoved) text(p *term.Page) {
+func (r channelRemoved) Render(p *term.Page) {
 	if r.DryRun {
 		p.Line("would forget channel %s", r.Removed)
 	} else {
@@ -267,5 +174,5 @@ func (a *app) channelRemove(ctx context.Context, s *toolset.Set, name string) (r
 		left, err = s.DropMark(ctx, name)
 	}
 	r.Kept = append(r.Kept, left...)
-	return r, cmp.Or(err, kept(r.Kept, a.flags.dryRun))
+	return r, cmp.Or(err, failure.Kept(r.Kept, a.flags.dryRun))
 }

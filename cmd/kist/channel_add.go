@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
@@ -47,7 +48,7 @@ with kist apply if you give no --key.`,
 			f.IntVar(&c.Threshold, "threshold", 1, "`N` of the keys must have signed")
 			f.StringSliceVar(&c.Tools, "tools", nil, "tools it may provide, each `PATTERN` a name or the beginning of one and a * (repeatable, or with commas); default: every name that is not built in")
 		},
-		values: map[string]completion.Completer{"format": completion.Words(channels.Formats()...), "tools": completion.List(completeBuiltin)},
+		values: map[string]completion.Completer{"format": completion.Words(channels.Formats()...), "tools": completion.List(completion.Builtin)},
 		run: func(ctx context.Context, args []string) (result, error) {
 			c.Name = args[0]
 			return a.channelAdd(ctx, c, args[1], keys)
@@ -62,7 +63,7 @@ type channelAdded struct {
 	Unchanged bool `json:"unchanged,omitempty"` // the same channel existed already
 }
 
-func (r channelAdded) text(p *term.Page) {
+func (r channelAdded) Render(p *term.Page) {
 	switch {
 	case r.Unchanged:
 		p.Line("channel %s already exists; nothing was changed", r.Name)
@@ -71,7 +72,7 @@ func (r channelAdded) text(p *term.Page) {
 	default:
 		p.Line("added channel %s", r.Name)
 	}
-	r.shownChannel.text(p)
+	r.shownChannel.Render(p)
 }
 
 func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, keyFiles []string) (result, error) {
@@ -107,15 +108,5 @@ func keysIn(paths []string) func() (*verify.Keyring, error) {
 	if len(paths) == 0 {
 		return nil
 	}
-	return func() (*verify.Keyring, error) {
-		files, err := readFiles(paths, channels.MaxKey)
-		if err != nil {
-			return nil, err
-		}
-		ring, err := verify.OpenKeyring(files...)
-		if err != nil {
-			return nil, &keyFileError{Paths: paths, Err: err}
-		}
-		return ring, nil
-	}
+	return func() (*verify.Keyring, error) { return namedfiles.PublicKeys(paths, channels.MaxKey) }
 }

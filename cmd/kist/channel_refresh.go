@@ -23,7 +23,7 @@ the one known, also of a built-in channel; a different primary key is never acce
 		exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		exitMeans: map[int]string{3: "no such channel"},
 		args:      exactly(1),
-		complete:  completion.First(a.completeRefreshed),
+		complete:  completion.First(a.offers().Refreshable),
 		changes:   true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` with a newer copy of a pinned key (repeatable)")
@@ -47,7 +47,7 @@ type channelRefreshed struct {
 	NewsSeen bool `json:"newer_manifest,omitempty"`
 }
 
-func (r channelRefreshed) text(p *term.Page) {
+func (r channelRefreshed) Render(p *term.Page) {
 	if r.Renewed {
 		p.Line("the mark of channel %s was lost or damaged; it was recreated from the manifest just proved", r.Name)
 	}
@@ -62,5 +62,5 @@ func (r channelRefreshed) text(p *term.Page) {
 	default:
 		p.Line("the manifest of channel %s has not changed", r.Name)
 	}
-	r.shownChannel.text(p)
+	r.shownChannel.Render(p)
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -71,43 +74,30 @@ type signatureResult struct {
 	Evidence verify.Evidence `json:"evidence"`
 }
 
-func (r signatureResult) text(p *term.Page) {
+func (r signatureResult) Render(p *term.Page) {
 	p.Line("%s: signed", r.File)
 	if !r.Evidence.Digest.IsZero() {
-		field(p, "digest", r.Evidence.Digest.String())
+		p.Field("digest", r.Evidence.Digest.String())
 	}
 	for _, s := range r.Evidence.Signers {
-		signerText(p, s)
+		prooftext.WriteSigner(p, s)
 	}
-	for _, note := range r.Evidence.Notes {
-		field(p, "note", note)
-	}
+	p.Field("note", r.Evidence.Notes...)
 }
 
-// An unreadableError reports that a file to check, or to check against, cannot be
-// read. What is not proved is not trusted, for whatever reason, so the reason is not
-// unwrapped: a directory, for instance, is not a usage error here.
-type unreadableError struct{ err error }
-
-func (e *unreadableError) Error() string { return e.err.Error() }
-func (e *unreadableError) Unwrap() error { return verify.ErrUntrusted }
-
-// unreadable wraps err in an unreadableError, except for a missing file, which has its
+// unreadable wraps err in a *failure.UnreadableError, except for a missing file, which has its
 // own exit code, and an error that is untrusted already.
 func unreadable(err error) error {
-	if _, missing := errors.AsType[*missingFileError](err); missing || err == nil || errors.Is(err, verify.ErrUntrusted) {
+	if _, missing := errors.AsType[*namedfiles.MissingError](err); missing || err == nil || errors.Is(err, verify.ErrUntrusted) {
 		return err
 	}
-	return &unreadableError{err}
+	return &failure.UnreadableError{Err: err}
 }
 
 func checkSignature(ctx context.Context, args, keyrings []string, policy verify.Policy) (result, error) {
-	files, err := readFiles(keyrings, verify.MaxKeyring)
-	if err != nil {
+	var err error
+	if policy.Keys, err = namedfiles.PublicKeys(keyrings, verify.MaxKeyring); err != nil {
 		return nil, unreadable(err)
-	}
-	if policy.Keys, err = verify.OpenKeyring(files...); err != nil {
-		return nil, &keyFileError{Paths: keyrings, Err: err}
 	}
 	if info, err := os.Stat(args[0]); err == nil && len(args) == 2 && !info.Mode().IsRegular() && !info.IsDir() {
 		return nil, usage("check-signature: %s is not a regular file, but must be read more than once", args[0])
@@ -123,19 +113,19 @@ func checkSignature(ctx context.Context, args, keyrings []string, policy verify.
 // signature args[1].
 func signatureOf(ctx context.Context, args []string, policy verify.Policy) (verify.Evidence, error) {
 	if len(args) == 1 {
-		msg, err := readFile(args[0], manifests.MaxManifest)
+		msg, err := namedfiles.Read(args[0], manifests.MaxManifest)
 		if err != nil {
 			return verify.Evidence{}, err
 		}
 		d, err := policy.Clearsigned(args[0], msg)
 		return d.Evidence(), err
 	}
-	data, err := openFile(args[0])
+	data, err := namedfiles.Open(args[0])
 	if err != nil {
 		return verify.Evidence{}, err
 	}
 	defer data.Close()
-	sig, err := readFile(args[1], manifests.MaxSignature)
+	sig, err := namedfiles.Read(args[1], manifests.MaxSignature)
 	if err != nil {
 		return verify.Evidence{}, err
 	}

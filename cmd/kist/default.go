@@ -22,7 +22,7 @@ func (a *app) defaultCommand() *cobra.Command {
 		exitMeans: map[int]string{3: "not installed"},
 		args:      exactly(1),
 		changes:   true,
-		complete:  completion.First(a.completeInstalled),
+		complete:  completion.First(a.offers().Installed),
 		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
 			r, err := s.Named(refs[0])
 			if err != nil {

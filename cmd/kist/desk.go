@@ -6,7 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/transport"
@@ -34,8 +35,8 @@ func (a *app) machineRules() ([]channels.Rules, error) {
 		return nil, nil
 	}
 	file := filepath.Join(a.Dirs.Machine, channels.RulesFile)
-	data, err := readFile(file, channels.MaxRules)
-	if _, missing := errors.AsType[*missingFileError](err); missing {
+	data, err := namedfiles.Read(file, channels.MaxRules)
+	if _, missing := errors.AsType[*namedfiles.MissingError](err); missing {
 		return nil, nil
 	}
 	if err != nil {
@@ -55,14 +56,17 @@ func (a *app) warnOfKeys(findings []verify.Finding) {
 // publishes reports whether the verb is a publish verb.
 func (a *app) publishes() bool { return strings.HasPrefix(a.path, "publish ") }
 
-// peek calls read with the installed releases, without waiting for other kist
+// offers returns what completes words from what is on this machine.
+func (a *app) offers() completion.Machine { return completion.Machine{Args: a.Args, Read: a.peek} }
+
+// peek calls read with the toolchains of this machine, without waiting for other kist
 // processes. It does nothing if they cannot be read.
-func (a *app) peek(read func(s *toolset.Set, installed []record.Head)) {
+func (a *app) peek(read func(*toolset.Set)) {
 	a.LockWait = 0
 	s, err := a.open(context.Background())
 	if err != nil {
 		return
 	}
 	defer s.Close()
-	read(s, s.State.Installed())
+	read(s)
 }

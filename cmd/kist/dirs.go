@@ -20,7 +20,7 @@ type namedDir struct {
 	Path string `json:"path"`
 }
 
-func (r dirsResult) text(p *term.Page) {
+func (r dirsResult) Render(p *term.Page) {
 	for _, d := range r.Dirs {
 		p.Line("%s\t%s", d.Name, d.Path)
 	}

@@ -6,7 +6,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
@@ -39,7 +41,7 @@ CHANNEL/TOOL only that channel's.`,
 		flags: func(f *pflag.FlagSet) {
 			f.StringSliceVar(&prefer, "prefer", nil, "look first in `PLACES`: of system, installed and network, with commas; default: system,installed")
 		},
-		complete: completion.First(a.completeDemanded),
+		complete: completion.First(a.offers().Demanded),
 		values:   map[string]completion.Completer{"prefer": completion.List(completion.Words(toolset.System, toolset.Installed, toolset.Network))},
 		run: func(ctx context.Context, args []string) (result, error) {
 			d, err := trust.ParseDemand(args[0])
@@ -64,12 +66,12 @@ CHANNEL/TOOL only that channel's.`,
 type ensureResult struct {
 	toolset.Found
 	// Change tells what was installed, or with --dry-run would be.
-	Change *changeResult `json:"change,omitempty"`
+	Change *change.Result `json:"change,omitempty"`
 }
 
-func (r ensureResult) text(p *term.Page) {
+func (r ensureResult) Render(p *term.Page) {
 	if r.Change != nil {
-		r.Change.text(p)
+		r.Change.Render(p)
 	}
 	if r.Path != "" {
 		p.Line("%s %s · channel %s · %s", r.Tool, r.Version, r.Channel, r.Path)
@@ -81,9 +83,9 @@ func (a *app) ensure(ctx context.Context, s *toolset.Set, d trust.Demand, places
 	search := toolset.Search{
 		Set: s, Demand: d, Path: a.searchPath(), Ask: a.Ask, Environ: a.Environ, Absent: absent,
 		Install: func(ctx context.Context, release manifests.Release) (done bool, err error) {
-			var change changeResult
-			if done, err = a.addChange(ctx, s, plan.Change{Install: []manifests.Release{release}}, nil, &change); done {
-				r.Change = &change
+			var made change.Result
+			if done, err = a.maker(s).Make(ctx, plan.Change{Install: []manifests.Release{release}}, nil, &made); done {
+				r.Change = &made
 			}
 			return done, err
 		},
@@ -99,6 +101,6 @@ func (a *app) ensure(ctx context.Context, s *toolset.Set, d trust.Demand, places
 // absent reports whether err only means that a place lacks the tool or cannot be
 // reached.
 func absent(err error) bool {
-	v := kindOf(err).verdict
-	return v == lacking || v == unreachable
+	v := failure.KindOf(err).Verdict
+	return v == failure.Lacking || v == failure.Unreachable
 }

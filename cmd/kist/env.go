@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
@@ -32,7 +33,7 @@ kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cm
 		exits:     []int{0, 1, 2, 3, 8, 9},
 		exitMeans: map[int]string{3: "not installed"},
 		args:      between(0, 1000),
-		complete:  a.completeInstalled,
+		complete:  a.offers().Installed,
 		values:    map[string]completion.Completer{"shell": completion.Words(host.Shells()...)},
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&language, "shell", "", "write for `SHELL`: posix, fish, powershell or cmd")
@@ -41,44 +42,44 @@ kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cm
 			if language != "" && !slices.Contains(host.Shells(), language) {
 				return nil, usage("env: --shell %s: want one of %s", language, strings.Join(host.Shells(), ", "))
 			}
-			refs, err := trust.ParseRefs(args)
-			if err != nil {
-				return nil, err
-			}
-			s, err := a.open(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer s.Close()
-			var use []record.Head
-			for _, ref := range refs {
-				r, err := s.InUse(ref)
-				if err != nil {
-					return nil, err
-				}
-				if missing := s.MissingAt(r, ""); missing != nil {
-					return nil, missing
-				}
-				use = append(use, r)
-			}
-			if len(refs) == 0 {
-				use = slices.DeleteFunc(s.State.Installed(), func(r record.Head) bool { return !s.IsDefault(r) })
-			}
-			use = slices.DeleteFunc(use, func(r record.Head) bool {
-				missing := s.Missing(r)
-				if missing != nil {
-					a.warnOfMissing(missing)
-				}
-				return s.MissingAt(r, "") != nil
-			})
-			a.warnOfOtherKists(s, use...)
-			r := shellEnvironment{Environment: s.Environment(a.Getenv("PATH"), use)}
-			if !a.JSON { // JSON is not for a shell
-				r.script, err = r.Script(cmp.Or(host.Shell(language), host.GuessShell(a.Getenv, a.Platform.OS)))
-			}
-			return r, err
+			return a.withTools(func(_ context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
+				return a.environment(s, refs, host.Shell(language))
+			})(ctx, args)
 		},
 	})
+}
+
+// environment returns the environment of the toolchains that refs mean, or of every
+// default, for a shell; "" is the shell that is in use.
+func (a *app) environment(s *toolset.Set, refs []trust.Ref, shell host.Shell) (result, error) {
+	var use []record.Head
+	for _, ref := range refs {
+		r, err := s.InUse(ref)
+		if err != nil {
+			return nil, err
+		}
+		if missing := s.MissingAt(r, ""); missing != nil {
+			return nil, missing
+		}
+		use = append(use, r)
+	}
+	if len(refs) == 0 {
+		use = slices.DeleteFunc(s.State.Installed(), func(r record.Head) bool { return !s.IsDefault(r) })
+	}
+	use = slices.DeleteFunc(use, func(r record.Head) bool {
+		missing := s.Missing(r)
+		if missing != nil {
+			change.WarnOfMissing(&a.Printer, missing)
+		}
+		return s.MissingAt(r, "") != nil
+	})
+	a.warnOfOtherKists(s, use...)
+	r := shellEnvironment{Environment: s.Environment(a.Getenv("PATH"), use)}
+	var err error
+	if !a.JSON { // JSON is not for a shell
+		r.script, err = r.Script(cmp.Or(shell, host.GuessShell(a.Getenv, a.Platform.OS)))
+	}
+	return r, err
 }
 
 // warnOfOtherKists warns about releases whose environment runs another kist.
@@ -96,4 +97,4 @@ type shellEnvironment struct {
 	script string
 }
 
-func (e shellEnvironment) text(p *term.Page) { p.Raw(e.script) }
+func (e shellEnvironment) Render(p *term.Page) { p.Raw(e.script) }

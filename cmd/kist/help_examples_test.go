@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/help"
 )
 
 // TestHelpExamplesParse checks that each example in the help names a verb and flags that
@@ -12,7 +14,7 @@ import (
 func TestHelpExamplesParse(t *testing.T) {
 	root := (&app{}).root()
 	checked := 0
-	for _, cmd := range append(descendants(root), root) {
+	for _, cmd := range append(help.Descendants(root), root) {
 		if !cmd.HasAvailableSubCommands() && !cmd.HasExample() {
 			t.Errorf("%s has no example", cmd.CommandPath())
 		}

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/manifests/rust"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -36,9 +39,9 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 			f.BoolVar(&makeDefault, "default", false, "make this version the default, replacing the current one")
 			f.BoolVar(&noDefault, "no-default", false, "link no commands")
 		},
-		complete: a.completeTools,
+		complete: a.offers().Tools,
 		values: map[string]completion.Completer{
-			"component": a.completeComponents, "target": completion.Words(), "profile": completion.Words("minimal", "default", "complete"),
+			"component": a.offers().Components, "target": completion.Words(), "profile": completion.Words("minimal", "default", "complete"),
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
 			if makeDefault && noDefault {
@@ -52,11 +55,11 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 				return nil, err
 			}
 			if len(refs) == 0 {
-				project, err := a.projectTool()
+				tool, parts, err := a.projectTool()
 				if err != nil {
 					return nil, err
 				}
-				refs, want = []trust.Ref{project.Tool}, project.With(want)
+				refs, want = []trust.Ref{tool}, parts.With(want)
 			}
 			links := plan.FirstBecomesDefault
 			switch {
@@ -77,4 +80,23 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 			return a.change(ctx, s, c, already)
 		},
 	})
+}
+
+// projectTool returns the tool, and its parts, that the project of the working directory
+// asks for.
+func (a *app) projectTool() (tool trust.Ref, parts plan.Parts, err error) {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return tool, parts, err
+	}
+	path, f, err := namedfiles.NearestToolchainFile(cwd, a.Getenv("HOME"))
+	if err == nil && path == "" {
+		err = usage("install: name a TOOL; no project file here asks for one (only rust-toolchain.toml and rust-toolchain are read)")
+	}
+	if err != nil {
+		return tool, parts, err
+	}
+	tool = trust.Ref{Name: rust.Tool, Version: f.Channel}
+	a.Say("%s asks for %s", path, tool)
+	return tool, plan.Parts{Components: f.Components, Targets: f.Targets, Profile: f.Profile}, nil
 }

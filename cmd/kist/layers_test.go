@@ -19,7 +19,7 @@ const module = "github.com/kist-tools/kist/"
 // layers above it in this list. edges then says which of them it does import. A
 // new package or a new edge is a change of design, and belongs here first.
 var layers = [][]string{
-	{"internal/inflate", "internal/rootfs", "manifests/internal/tomldoc"},
+	{"verify/inflate", "manifests/rootfs", "manifests/internal/tomldoc"},
 	{"verify", "install/internal/private"},
 	{"manifests", "verify/keyrings", "verify/verifytest"},
 	{"manifests/debian/internal/assemble", "manifests/config"},
@@ -30,15 +30,17 @@ var layers = [][]string{
 	{"manifests/trust"},
 	{"install"},
 	{"install/evidence", "install/host", "install/trial", "cmd/kist/internal/term"},
-	{"install/toolset", "cmd/kist/internal/completion"},
+	{"install/toolset", "cmd/kist/internal/namedfiles"},
+	{"cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/prooftext"},
+	{"cmd/kist/internal/change", "cmd/kist/internal/help", "cmd/kist/internal/process"},
 	{"cmd/kist"},
 }
 
 var edges = map[string][]string{
-	"internal/inflate":           {},
-	"verify":                     {"internal/inflate"},
-	"internal/rootfs":            {},
-	"install/internal/private":   {"internal/rootfs"},
+	"verify/inflate":             {},
+	"verify":                     {"verify/inflate"},
+	"manifests/rootfs":           {},
+	"install/internal/private":   {"manifests/rootfs"},
 	"manifests/internal/tomldoc": {},
 
 	"manifests":         {"verify"},
@@ -53,29 +55,29 @@ var edges = map[string][]string{
 	"manifests/gosum":                    {"manifests", "verify"},
 	"manifests/system":                   {"manifests"},
 	"manifests/config":                   {"manifests", "manifests/internal/tomldoc", "verify"},
-	"manifests/transport":                {"manifests", "manifests/config", "internal/rootfs", "verify"},
-	"manifests/channels":                 {"manifests", "internal/rootfs", "manifests/internal/tomldoc", "manifests/native", "verify"},
+	"manifests/transport":                {"manifests", "manifests/config", "manifests/rootfs", "verify"},
+	"manifests/channels":                 {"manifests", "manifests/rootfs", "manifests/internal/tomldoc", "manifests/native", "verify"},
 	"manifests/manifesttest":             {"manifests", "verify", "verify/verifytest"},
 	"install/record":                     {"manifests", "verify"},
-	"install/internal/download":          {"install/internal/private", "internal/rootfs", "manifests", "verify"},
+	"install/internal/download":          {"install/internal/private", "manifests/rootfs", "manifests", "verify"},
 
-	"manifests/publish": {"manifests", "internal/rootfs", "manifests/native", "verify"},
+	"manifests/publish": {"manifests", "manifests/rootfs", "manifests/native", "verify"},
 	"manifests/upstreams": {"manifests", "manifests/rust", "manifests/internal/signedfiles", "manifests/debian",
 		"manifests/gosum", "verify", "verify/keyrings"},
 	"install/plan":            {"install/record", "manifests", "manifests/debian", "verify"},
-	"install/internal/unpack": {"internal/rootfs", "install/record", "manifests", "verify", "internal/inflate"},
-	"install/internal/store":  {"internal/rootfs", "install/record", "manifests", "verify"},
+	"install/internal/unpack": {"manifests/rootfs", "install/record", "manifests", "verify", "verify/inflate"},
+	"install/internal/store":  {"manifests/rootfs", "install/record", "manifests", "verify"},
 
-	"install/internal/roots":   {"install/internal/store", "internal/rootfs"},
+	"install/internal/roots":   {"install/internal/store", "manifests/rootfs"},
 	"install/internal/sandbox": {"install/record", "install/internal/unpack", "manifests", "verify"},
-	"install/internal/fetch":   {"install/internal/download", "install/internal/private", "internal/rootfs", "install/record", "install/internal/unpack", "manifests", "verify"},
+	"install/internal/fetch":   {"install/internal/download", "install/internal/private", "manifests/rootfs", "install/record", "install/internal/unpack", "manifests", "verify"},
 
 	// trust imports neither install nor its records: both would be a way back up.
 	"manifests/trust": {"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
 
 	// install imports no source and no transport: both are handed in.
-	"install": {"install/internal/download", "install/internal/fetch", "install/internal/private", "internal/rootfs", "install/internal/roots", "install/internal/sandbox", "install/internal/store",
+	"install": {"install/internal/download", "install/internal/fetch", "install/internal/private", "manifests/rootfs", "install/internal/roots", "install/internal/sandbox", "install/internal/store",
 		"install/plan", "install/record", "install/internal/unpack", "manifests", "verify"},
 	"install/evidence": {"install", "install/internal/download", "install/record", "manifests", "manifests/channels", "manifests/debian", "manifests/native",
 		"manifests/trust", "manifests/upstreams", "verify"},
@@ -83,11 +85,24 @@ var edges = map[string][]string{
 	"install/host":  {"install", "manifests", "manifests/config", "manifests/debian", "manifests/system"},
 	"install/toolset": {"install", "install/host", "install/plan", "install/record", "manifests", "manifests/channels", "manifests/system",
 		"manifests/trust"},
-	"cmd/kist/internal/term":       {"install"},
-	"cmd/kist/internal/completion": {"cmd/kist/internal/term"},
-	"cmd/kist": {"cmd/kist/internal/completion", "cmd/kist/internal/term", "install", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial",
-		"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/publish", "manifests/rust",
-		"manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "verify/keyrings"},
+	"cmd/kist/internal/term": {"install"},
+	"cmd/kist/internal/completion": {"cmd/kist/internal/term", "install/record", "install/toolset", "manifests/channels", "manifests/debian",
+		"manifests/system", "manifests/trust", "manifests/upstreams"},
+	"cmd/kist/internal/namedfiles": {"install", "install/host", "manifests", "manifests/rust", "verify"},
+	"cmd/kist/internal/failure": {"cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/evidence",
+		"install/host", "install/plan", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/debian",
+		"manifests/gosum", "manifests/publish", "manifests/rust", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams",
+		"verify"},
+	"cmd/kist/internal/prooftext": {"cmd/kist/internal/term", "install/evidence", "manifests/trust", "verify"},
+	"cmd/kist/internal/help":      {"cmd/kist/internal/failure", "cmd/kist/internal/term", "install/plan"},
+	"cmd/kist/internal/change": {"cmd/kist/internal/failure", "cmd/kist/internal/prooftext", "cmd/kist/internal/term", "install",
+		"install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "manifests", "manifests/channels", "manifests/trust", "verify"},
+	"cmd/kist/internal/process": {},
+	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/help",
+		"cmd/kist/internal/namedfiles", "cmd/kist/internal/process", "cmd/kist/internal/prooftext", "cmd/kist/internal/term",
+		"install", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial",
+		"manifests", "manifests/channels", "manifests/debian", "manifests/native", "manifests/publish",
+		"manifests/rust", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or
@@ -98,10 +113,10 @@ var outsiders = map[string][]string{
 	"github.com/adrg/xdg":                 {"install/host/dirs.go"},
 	"github.com/schollz/progressbar/v3":   {"cmd/kist/internal/term/progress_line.go"},
 	"github.com/rivo/uniseg":              {"cmd/kist/internal/term"}, // how many columns a text takes
-	"github.com/spf13":                    {"cmd/kist", "cmd/kist/internal/completion"},
+	"github.com/spf13":                    {"cmd/kist", "cmd/kist/internal/completion", "cmd/kist/internal/help"},
 	"golang.org/x/term":                   {"cmd/kist/internal/term"},
 	"golang.org/x/net/http/httpproxy":     {"manifests/transport"},
-	"golang.org/x/sys":                    {"install/memory_linux.go", "install/internal/private", "install/internal/roots", "internal/rootfs", "install/internal/sandbox"},
+	"golang.org/x/sys":                    {"install/memory_linux.go", "install/internal/private", "install/internal/roots", "manifests/rootfs", "install/internal/sandbox"},
 	"github.com/landlock-lsm/go-landlock": {"install/internal/sandbox"},
 	"github.com/pelletier/go-toml/v2":     {"manifests/internal/tomldoc", "manifests/channels"},
 	"github.com/klauspost/compress":       {"install/internal/unpack"},
@@ -109,24 +124,25 @@ var outsiders = map[string][]string{
 	"golang.org/x/sync":                   {"install", "install/internal/fetch", "install/internal/private", "install/trial", "install/internal/unpack"},
 	"golang.org/x/text":                   {"install/internal/unpack"},
 	"net/http":                            {"manifests/transport", "verify/verifytest"},
-	"os/exec":                             {"cmd/kist/exec_windows.go", "install/host/tools.go", "install/internal/sandbox/parent_linux.go"},
+	"os/exec":                             {"cmd/kist/internal/process/replace_windows.go", "install/host/tools.go", "install/internal/sandbox/parent_linux.go"},
 	"unsafe":                              {"install/internal/sandbox/calls_linux.go"}, // hands the kernel a filter
 }
 
 // ownsRoot are the files that touch the file system by path, and why; every
 // other goes through an *os.Root that it was given.
 var ownsRoot = map[string]string{
-	"install/internal/roots/open.go":            "opens the directories that were checked: the handle is the only way in",
-	"install/internal/roots/pair.go":            "looks whether another directory is kist's",
-	"install/internal/roots/mounts_linux.go":    "reads the mount table",
-	"install/internal/roots/machine_unix.go":    "checks the directories",
-	"install/internal/roots/machine_windows.go": "checks the directories",
-	"install/memory_linux.go":                   "reads how much memory there is",
-	"install/internal/sandbox/child_linux.go":   "opens the directory that it was handed",
-	"install/internal/sandbox/wall_linux.go":    "reads what the process has open, and how large it is",
-	"install/host/machine.go":                   "opens the machine's root directory, to read what it is",
-	"manifests/transport/dir.go":                "serves file URLs",
-	"cmd/kist/named_files.go":                   "opens files that are named on the command line",
+	"install/internal/roots/open.go":             "opens the directories that were checked: the handle is the only way in",
+	"install/internal/roots/pair.go":             "looks whether another directory is kist's",
+	"install/internal/roots/mounts_linux.go":     "reads the mount table",
+	"install/internal/roots/machine_unix.go":     "checks the directories",
+	"install/internal/roots/machine_windows.go":  "checks the directories",
+	"install/memory_linux.go":                    "reads how much memory there is",
+	"install/internal/sandbox/child_linux.go":    "opens the directory that it was handed",
+	"install/internal/sandbox/wall_linux.go":     "reads what the process has open, and how large it is",
+	"install/host/config.go":                     "reads config.toml before the directories of kist are open",
+	"install/host/machine.go":                    "opens the machine's root directory, to read what it is",
+	"manifests/transport/dir.go":                 "serves file URLs",
+	"cmd/kist/internal/namedfiles/namedfiles.go": "opens files that are named on the command line",
 }
 
 // removesAll are the files that may call a method named RemoveAll, and why.
@@ -233,10 +249,10 @@ func TestBannedCalls(t *testing.T) {
 // streamFiles are the files that may touch stdout and stderr, and why; every other
 // prints through term.Printer, which escapes what is not kist's own text.
 var streamFiles = map[string]string{
-	"cmd/kist/internal/term/printer.go":       "is the way to them",
-	"cmd/kist/process.go":                     "hands them in",
-	"install/internal/sandbox/child_linux.go": "is another process, of whose talk one line is an error's",
-	"cmd/kist/exec_windows.go":                "gives them to the program that takes kist's place",
+	"cmd/kist/internal/term/printer.go":            "is the way to them",
+	"cmd/kist/process.go":                          "hands them in",
+	"install/internal/sandbox/child_linux.go":      "is another process, of whose talk one line is an error's",
+	"cmd/kist/internal/process/replace_windows.go": "gives them to the program that takes kist's place",
 }
 
 // TestOneWayOut checks that only term.Printer writes to the terminal: a new call cannot
@@ -278,15 +294,15 @@ func TestOneWayOut(t *testing.T) {
 	}
 }
 
-// resultNames are the types of cmd/kist with a method text(*term.Page).
+// resultNames are the types of cmd/kist and below with a method Render(*term.Page).
 func resultNames(t *testing.T) (names []string) {
 	for _, file := range sources(t) {
-		if path.Dir(file.name) != "cmd/kist" {
+		if !strings.HasPrefix(file.name, "cmd/kist/") {
 			continue
 		}
 		for _, decl := range file.syntax.Decls {
 			f, ok := decl.(*ast.FuncDecl)
-			if !ok || f.Recv == nil || f.Name.Name != "text" {
+			if !ok || f.Recv == nil || f.Name.Name != "Render" {
 				continue
 			}
 			if of, ok := f.Recv.List[0].Type.(*ast.Ident); ok {

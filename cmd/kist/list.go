@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/record"
@@ -42,8 +43,8 @@ reached is left out with a warning, unless you named it.`,
 			f.Lookup("distros").NoOptDefVal = everyDistro
 			f.BoolVar(&distros.minimum, "minimum", false, "with --distros, only print the lowest version")
 		},
-		complete: a.completeList,
-		values:   map[string]completion.Completer{"distros": completion.List(a.completeDistros)},
+		complete: a.offers().Listed,
+		values:   map[string]completion.Completer{"distros": completion.List(a.offers().Distros)},
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			if len(distros.names) > 0 || distros.minimum {
 				return a.listDistros(ctx, s, args, distros)
@@ -62,38 +63,11 @@ reached is left out with a warning, unless you named it.`,
 	})
 }
 
-// installedTool is one installed release, as list and other verbs show it.
-type installedTool struct {
-	Tool       string    `json:"tool"`
-	Version    string    `json:"version"`
-	Channel    string    `json:"channel"`
-	Default    bool      `json:"default"`
-	Requested  string    `json:"requested,omitempty"` // the version or label it was requested by
-	Labels     []string  `json:"labels,omitempty"`
-	Components []string  `json:"components,omitempty"`
-	Installed  time.Time `json:"installed"`
-	Prefix     string    `json:"prefix"`
-	// Missing is the path of the prefix, or of a command in it, if that does not exist.
-	Missing string `json:"missing,omitempty"`
-}
-
-// describe describes r, which is installed.
-func describe(s *toolset.Set, r record.Head) installedTool {
-	t := installedTool{
-		Tool: r.Tool, Version: r.Version, Channel: r.Channel, Default: s.IsDefault(r),
-		Requested: r.Requested, Labels: r.Labels, Components: r.Components, Installed: r.Installed, Prefix: s.Prefix(r.ID),
-	}
-	if missing := s.Missing(r); missing != nil {
-		t.Missing = missing.Path
-	}
-	return t
-}
-
 type listResult struct {
-	Tools []installedTool `json:"tools"`
+	Tools []change.Toolchain `json:"tools"`
 }
 
-func (r listResult) text(p *term.Page) {
+func (r listResult) Render(p *term.Page) {
 	if len(r.Tools) == 0 {
 		return
 	}
@@ -111,14 +85,6 @@ func (r listResult) text(p *term.Page) {
 	p.Table(rows)
 }
 
-// describe is describe, with a warning if files of r are missing.
-func (a *app) describe(s *toolset.Set, r record.Head) installedTool {
-	if missing := s.Missing(r); missing != nil {
-		a.warnOfMissing(missing)
-	}
-	return describe(s, r)
-}
-
 func (a *app) listInstalled(s *toolset.Set, args []string) (result, error) {
 	var ref trust.Ref
 	if len(args) == 1 {
@@ -127,10 +93,13 @@ func (a *app) listInstalled(s *toolset.Set, args []string) (result, error) {
 			return nil, err
 		}
 	}
-	r := listResult{Tools: []installedTool{}}
+	r := listResult{Tools: []change.Toolchain{}}
 	for _, have := range s.State.Installed() {
 		if len(args) == 0 || toolset.Means(ref, have) {
-			r.Tools = append(r.Tools, a.describe(s, have))
+			if missing := s.Missing(have); missing != nil {
+				change.WarnOfMissing(&a.Printer, missing)
+			}
+			r.Tools = append(r.Tools, change.Describe(s, have))
 		}
 	}
 	switch {
@@ -156,7 +125,7 @@ type availableResult struct {
 	Unsigned bool               `json:"unsigned"` // the list is a hint: each version is verified when it is installed
 }
 
-func (r availableResult) text(p *term.Page) {
+func (r availableResult) Render(p *term.Page) {
 	rows := make([][]string, 0, len(r.Versions))
 	for _, v := range r.Versions {
 		date, mark := "", ""

@@ -30,7 +30,7 @@ type distrosResult struct {
 	minimum bool
 }
 
-func (r distrosResult) text(p *term.Page) {
+func (r distrosResult) Render(p *term.Page) {
 	if r.minimum {
 		p.Line("%s", r.Minimum)
 		return

@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/process"
 	"github.com/kist-tools/kist/install"
 )
 
@@ -25,8 +26,12 @@ func main() {
 // realMain runs kist in env and ends the process with its exit code.
 func realMain(env Env) {
 	log.SetOutput(io.Discard) // net/http logs what servers do wrong; kist reports what matters itself
-	ctx, stop := untilInterrupted(context.Background())
+	ctx, stop := process.UntilInterrupted(context.Background())
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, env) }()
-	os.Exit(await(ctx, stop, env, code))
+	os.Exit(process.Await(ctx, stop, code, func() { env.Stages.Remove() }, func() {
+		printer := env.printer()
+		printer.Color = "never" // the flags belong to run
+		printer.Fail("interrupted", false, "")
+	}))
 }

@@ -1,17 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
-	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/toolset"
-	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -31,81 +28,18 @@ that of the worst failure.`,
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&exitCode, "exit-code", false, "exit with 100 if anything is outdated")
 		},
-		complete: a.completeInstalled,
+		complete: a.offers().Installed,
 		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
-			r, err := a.outdated(ctx, s, refs)
+			r, err := a.maker(s).Outdated(ctx, refs)
 			switch {
 			case r == nil:
 				return nil, err
 			case err != nil:
 				return r, err
 			case exitCode && len(r.Tools) > 0:
-				return r, &plainError{"outdated", term.Count(len(r.Tools), "toolchain") + " could be updated"}
+				return r, failure.New("outdated", term.Count(len(r.Tools), "toolchain")+" could be updated")
 			}
 			return r, nil
 		}),
 	})
-}
-
-// An outdatedTool is an installed release and the newer one that would replace it.
-type outdatedTool struct {
-	Tool      string `json:"tool"`
-	Channel   string `json:"channel"`
-	Installed string `json:"installed"` // its version
-	Newest    string `json:"newest"`
-	Requested string `json:"requested"` // version or label it was requested by; empty: a bare name
-	// Label is the label of the channel that it follows; empty: none.
-	Label string `json:"label"`
-}
-
-func outdated(answer toolset.Answer) outdatedTool {
-	have, next := answer.Have, answer.Next
-	t := outdatedTool{have.Tool, have.Channel, have.Version, next.Version, have.Requested, ""}
-	if label := cmp.Or(have.Requested, manifests.Stable); slices.Contains(next.Labels, label) {
-		t.Label = label
-	}
-	return t
-}
-
-type outdatedResult struct {
-	Tools  []outdatedTool  `json:"tools"`
-	Failed []failedChannel `json:"failed,omitempty"` // channels that were left out
-}
-
-func (r outdatedResult) text(p *term.Page) {
-	if len(r.Tools) == 0 {
-		return
-	}
-	rows := [][]string{{"TOOL", "INSTALLED", "NEWEST", "FOLLOWS", "CHANNEL"}}
-	for _, t := range r.Tools {
-		rows = append(rows, []string{t.Tool, t.Installed, t.Newest, cmp.Or(t.Requested, t.Label), t.Channel})
-	}
-	p.Table(rows)
-}
-
-// outdated returns a result and, if channels were left out, an error with it. The
-// result is nil if there is none.
-func (a *app) outdated(ctx context.Context, s *toolset.Set, refs []trust.Ref) (*outdatedResult, error) {
-	v := a.survey(s)
-	answers, err := v.Ask(ctx, refs)
-	if err != nil {
-		return nil, err
-	}
-	r := &outdatedResult{Tools: []outdatedTool{}, Failed: a.failed(v)}
-	var lost []*install.MissingError
-	for _, answer := range answers {
-		if answer.Missing != nil {
-			lost = append(lost, answer.Missing)
-		}
-		if answer.IsNewer() {
-			r.Tools = append(r.Tools, outdated(answer))
-		}
-	}
-	switch {
-	case len(r.Tools) > 0:
-		a.Say("kist update would update %s", term.Count(len(r.Tools), "toolchain"))
-	case len(r.Failed)+len(lost) == 0:
-		a.Say("everything is up to date")
-	}
-	return r, a.orMissing(a.end(v, r.Failed, false), lost)
 }

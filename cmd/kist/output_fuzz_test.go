@@ -16,16 +16,19 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/install/trial"
-	"github.com/kist-tools/kist/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
@@ -45,30 +48,30 @@ func hostileErrors(s string) []error {
 		usage("%s", s), usage("x: %s", s),
 		fmt.Errorf("channel %s: %w", s, errors.Join(errors.New(s), manifests.ErrUnreachable)),
 		&fs.PathError{Op: "open", Path: s, Err: fs.ErrPermission},
-		&missingFileError{s}, &keyFileError{Paths: []string{s}, Err: verify.ErrUntrusted}, &keyFileError{Paths: []string{s}, Secret: true, Err: errors.New(s)},
-		&unknownVerbError{Parent: "kist", Verb: s, Near: []string{s}}, &unknownVerbError{Parent: "kist", Verb: s, Try: s}, &noToolError{s},
+		&namedfiles.MissingError{Path: s}, &namedfiles.KeyError{Paths: []string{s}, Err: verify.ErrUntrusted}, &namedfiles.KeyError{Paths: []string{s}, Secret: true, Err: errors.New(s)},
+		&failure.UnknownVerbError{Parent: "kist", Verb: s, Near: []string{s}}, &failure.UnknownVerbError{Parent: "kist", Verb: s, Try: s}, failure.NoTool(s), failure.NoExec(s, s),
 		&trust.SeveralChannelsError{Tool: s, Channels: []string{s}, Flags: []string{s}}, &toolset.SeveralVersionsError{Tool: s, Refs: []string{s}}, &trust.TakenError{Name: s}, &trust.BuiltinError{Name: s}, verify.Errorf(trust.ErrFormat, "%s", s),
-		&driftError{[]string{s}}, &keptError{Kept: []install.Drift{{Path: s, Reason: s}}},
+		failure.Drift([]string{s}), &failure.KeptError{Kept: []install.Drift{{Path: s, Reason: s}}},
 		&plan.ForeignFileError{Path: s}, &plan.ConflictError{Command: s, Owner: s}, &install.EntryError{Archive: s, Path: s, Detail: s},
 		&install.SystemPrefixError{Role: s, Path: s}, &rootfs.BusyError{Path: s, Holder: s}, &install.ChildError{How: s, Said: s},
 		&manifests.UnknownToolError{Channel: s, Tool: s, Near: []string{s}}, &manifests.UnknownVersionError{Channel: s, Tool: s, Version: s},
 		&channels.SettingsError{File: s, Err: errors.New(s)}, &channels.UnknownChannelError{Name: s},
 		&verify.SignatureError{Name: s, Need: 2, Rules: []string{s, s}}, &verify.DigestError{Name: s},
 		&toolset.NotInstalledError{Ref: trust.Ref{Channel: s, Name: s, Version: s}, Near: []string{s}}, &host.NoHomeError{Home: s},
-		&launchError{126, errors.New(s)}, &trial.WitnessError{Witness: native.Witness{Path: s, Contains: s}}, &trial.NoCommandError{File: s, Patterns: []string{s}, Programs: []string{s}},
+		&failure.LaunchError{Code: 126, Err: errors.New(s)}, &trial.WitnessError{Witness: native.Witness{Path: s, Contains: s}}, &trial.NoCommandError{File: s, Patterns: []string{s}, Programs: []string{s}},
 		fmt.Errorf("%s: %w", s, x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s, s}}, Host: s}),
 		&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s}}, Host: s}},
 		&net.DNSError{Err: s, Name: s, Server: s}, &url.Error{Op: "Get", URL: s, Err: errors.New(s)},
 		verify.Errorf(transport.ErrFile, "%s", s),
-		&internalError{s, "goroutine 1\n" + s},
+		&failure.InternalError{What: s, Stack: "goroutine 1\n" + s},
 	}
 }
 
 // resultTypes are the results that verbs print as text.
 var resultTypes = []result{
-	changeResult{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
-	listResult{}, availableResult{}, distrosResult{}, outdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishListed{}, publishRemoved{}, publishEdited{}, publishPruned{}, publishAdded{},
-	publishedKeys{}, searchResult{}, shownRelease{}, storedEvidence{}, selfResult{}, showResult{}, updateResult{}, verifyResult{}, versionResult{}, whichResult{},
+	change.Result{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
+	listResult{}, availableResult{}, distrosResult{}, change.OutdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishListed{}, publishRemoved{}, publishEdited{}, publishPruned{}, publishAdded{},
+	publishedKeys{}, searchResult{}, shownRelease{}, storedEvidence{}, selfResult{}, showResult{}, change.UpdateResult{}, verifyResult{}, versionResult{}, whichResult{},
 }
 
 // fill sets every text in v to s, and every list and map to two of them.
@@ -135,7 +138,7 @@ func FuzzOutput(f *testing.F) {
 			v := reflect.New(reflect.TypeOf(r)).Elem()
 			fill(v, s, 0)
 			p := &term.Page{}
-			v.Interface().(result).text(p)
+			v.Interface().(result).Render(p)
 			text := p.String()
 			if _, columns := r.(dirsResult); columns { // one tab of kist's own in each line
 				if lines := strings.Count(text, "\n"); strings.Count(text, "\t") != lines {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/process"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
@@ -95,7 +96,7 @@ func hostEnv() Env {
 		},
 		AptSources: func() []debian.AptSource { return host.AptSources(machine) },
 		Ask:        host.Ask,
-		Exec:       replaceProcess,
+		Exec:       process.Replace,
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
@@ -33,7 +36,7 @@ step can also be done with a text editor and gpg.
 // withPublished calls run with the directory of a channel. For a dry run, that is a
 // temporary copy of the directory's state files, so that the same code runs on the copy.
 func (a *app) withPublished(dir string, run func(publish.Dir) (result, error)) (r result, err error) {
-	root, err := openRoot(dir, false)
+	root, err := namedfiles.OpenRoot(dir, false)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +45,7 @@ func (a *app) withPublished(dir string, run func(publish.Dir) (result, error)) (
 	if !a.flags.dryRun {
 		return run(d)
 	}
-	scratch, remove, err := a.scratchDir()
+	scratch, remove, err := namedfiles.Scratch(a.Stages)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +71,7 @@ func would(dryRun bool, do, did string) string {
 // movedText notes the labels that moved from other versions to this one.
 func movedText(p *term.Page, labels []string) {
 	for _, label := range labels {
-		field(p, "note", "label "+label+" moved here from another version")
+		p.Field("note", "label "+label+" moved here from another version")
 	}
 }
 
@@ -92,7 +95,7 @@ func (a *app) publishInitCommand() *cobra.Command {
 			if trust.IsBuiltin(channel) || trust.IsBuiltinChannel(channel) {
 				return nil, &trust.BuiltinError{Name: channel}
 			}
-			root, err := openRoot(args[0], true)
+			root, err := namedfiles.OpenRoot(args[0], true)
 			if err != nil {
 				return nil, err
 			}
@@ -110,7 +113,7 @@ type publishBegun struct {
 	Channel string `json:"channel"`
 }
 
-func (r publishBegun) text(p *term.Page) {
+func (r publishBegun) Render(p *term.Page) {
 	p.Line("created channel %s in %s; add a release with kist publish add", r.Channel, r.Dir)
 }
 
@@ -142,7 +145,7 @@ type publishListed struct {
 	Releases []publish.ListedRelease `json:"releases"`
 }
 
-func (r publishListed) text(p *term.Page) {
+func (r publishListed) Render(p *term.Page) {
 	if len(r.Releases) == 0 {
 		p.Line("channel %s has no releases; add one with kist publish add", r.Channel)
 		return
@@ -194,7 +197,7 @@ kist publish verify mirror/ --partial --key alice.asc --key bob.asc --threshold 
 				return nil, usage("publish verify: --threshold %d: want at least 1", v.Threshold)
 			}
 			return a.withPublished(args[0], func(d publish.Dir) (_ result, err error) {
-				if v.Keys, err = readFiles(keys, verify.MaxKeyring); err != nil {
+				if v.Keys, err = namedfiles.ReadAll(keys, verify.MaxKeyring); err != nil {
 					return nil, err
 				}
 				v.Now = a.now
@@ -221,19 +224,17 @@ type publishVerified struct {
 	publish.Report
 }
 
-func (r publishVerified) text(p *term.Page) {
-	p.Line("channel %s · %s", r.Channel, proof(r.Evidence))
+func (r publishVerified) Render(p *term.Page) {
+	p.Line("channel %s · %s", r.Channel, prooftext.Line(r.Evidence))
 	p.Line("%s; %s of %s, as they were signed", term.Count(r.Releases, "release"), term.Count(r.Files, "file"), term.ByteSize(r.Bytes))
 	p.Line("%s unpacked, as an install would", term.Count(r.Unpacked, "toolchain"))
 	if r.Missing > 0 {
-		field(p, "note", fmt.Sprintf("%d of %d files are here and were checked; %d missing", r.Files, r.Files+r.Missing, r.Missing))
+		p.Field("note", fmt.Sprintf("%d of %d files are here and were checked; %d missing", r.Files, r.Files+r.Missing, r.Missing))
 	}
 	if r.Elsewhere > 0 {
-		field(p, "note", fmt.Sprintf("%s at other URLs, not checked", term.Count(r.Elsewhere, "artifact")))
+		p.Field("note", fmt.Sprintf("%s at other URLs, not checked", term.Count(r.Elsewhere, "artifact")))
 	}
-	for _, note := range r.Notes {
-		field(p, "note", note)
-	}
+	p.Field("note", r.Notes...)
 }
 
 func (a *app) publishPruneCommand() *cobra.Command {
@@ -248,14 +249,14 @@ removed; other files that no manifest names are kept and listed (exit 10).`,
 		args:      exactly(1),
 		changes:   true,
 		run: func(_ context.Context, args []string) (result, error) {
-			root, err := openRoot(args[0], false)
+			root, err := namedfiles.OpenRoot(args[0], false)
 			if err != nil {
 				return nil, err
 			}
 			defer root.Close()
 			done, err := publish.Dir{Root: root}.Prune(a.flags.dryRun)
 			if err == nil && len(done.Kept) > 0 {
-				err = &plainError{"kept", fmt.Sprintf("kept %s that no release names: not in a directory named after its digest", term.Count(len(done.Kept), "file"))}
+				err = failure.New("kept", fmt.Sprintf("kept %s that no release names: not in a directory named after its digest", term.Count(len(done.Kept), "file")))
 			}
 			return publishPruned{a.flags.dryRun, done}, err
 		},
@@ -268,7 +269,7 @@ type publishPruned struct {
 	publish.Pruned
 }
 
-func (r publishPruned) text(p *term.Page) {
+func (r publishPruned) Render(p *term.Page) {
 	did := would(r.DryRun, "remove", "removed")
 	for _, name := range r.Removed {
 		p.Line("%s %s", did, name)

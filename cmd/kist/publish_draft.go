@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/trial"
 	"github.com/kist-tools/kist/manifests"
@@ -18,7 +21,7 @@ import (
 )
 
 func (a *app) publishAddCommand() *cobra.Command {
-	o := trial.Files{Open: openFile}
+	o := trial.Files{Open: namedfiles.Open}
 	var witness string
 	return a.command(verb{
 		use:   "add DIR FILE… [--tool NAME] [--version V] [--platform OS/ARCH] [--command PATTERN…]",
@@ -86,7 +89,7 @@ func (a *app) publishAdd(ctx context.Context, d publish.Dir, files trial.Files) 
 	}
 	for _, done := range added {
 		if len(done.Skipped) > 0 {
-			a.Warn("%s: a pattern cannot make commands with these names: %s", done.Name(), enumerate(spelled(done.Skipped), a.Verbose))
+			a.Warn("%s: a pattern cannot make commands with these names: %s", done.Name(), term.Enumerate(change.BaseNames(done.Skipped), a.Verbose))
 		}
 		if done.Partly != nil {
 			a.Warn("%s: %v; the other files of the release may contain them", done.Name(), done.Partly)
@@ -102,7 +105,7 @@ func (a *app) publishAdd(ctx context.Context, d publish.Dir, files trial.Files) 
 
 // unpacker returns what unpacks a publisher's files, to try them.
 func (a *app) unpacker() trial.Unpacker {
-	return trial.Unpacker{Child: a.Child, Scratch: a.scratchDir}
+	return trial.Unpacker{Child: a.Child, Scratch: func() (*os.Root, func() error, error) { return namedfiles.Scratch(a.Stages) }}
 }
 
 // publishAdded is what publish add did.
@@ -111,7 +114,7 @@ type publishAdded struct {
 	Added  []trial.Added `json:"added"`
 }
 
-func (r publishAdded) text(p *term.Page) {
+func (r publishAdded) Render(p *term.Page) {
 	did := would(r.DryRun, "add", "added")
 	if r.DryRun || len(r.Added) > 1 {
 		rows := [][]string{{"FILE", "TOOL", "VERSION", "PLATFORM", "FORMAT", "STRIP", "SIZE", "UNPACKED", "COMPONENT"}}
@@ -123,14 +126,14 @@ func (r publishAdded) text(p *term.Page) {
 	if len(r.Added) == 1 {
 		f := r.Added[0]
 		p.Line("%s %s %s for %s: %s, unpacks to %s", did, f.Tool, f.Version, f.Platform, term.ByteSize(f.Size), term.ByteSize(f.Unpacked))
-		field(p, "file", f.Path)
-		field(p, "sha256", f.SHA256)
+		p.Field("file", f.Path)
+		p.Field("sha256", f.SHA256)
 	} else {
 		p.Line("%s %s", did, term.Count(len(r.Added), "file"))
 	}
 	for _, f := range r.Added {
 		if f.Replaced {
-			field(p, "note", f.File+" replaces the earlier file for this platform and component")
+			p.Field("note", f.File+" replaces the earlier file for this platform and component")
 		}
 		movedText(p, f.Moved)
 	}
@@ -186,7 +189,7 @@ type publishRemoved struct {
 	Removed []string `json:"removed"` // tool@version
 }
 
-func (r publishRemoved) text(p *term.Page) {
+func (r publishRemoved) Render(p *term.Page) {
 	for _, one := range r.Removed {
 		p.Line("%s %s from what will be signed next", would(r.DryRun, "remove", "removed"), one)
 	}
@@ -242,9 +245,9 @@ type publishEdited struct {
 	publish.Edited
 }
 
-func (r publishEdited) text(p *term.Page) {
+func (r publishEdited) Render(p *term.Page) {
 	p.Line("%s %s %s, once it is signed:", r.Tool, r.Version, would(r.DryRun, "have", "has"))
-	field(p, "commands", strings.Join(r.Commands, " "))
-	field(p, "labels", orDash(r.Labels))
+	p.Field("commands", strings.Join(r.Commands, " "))
+	p.Field("labels", orDash(r.Labels))
 	movedText(p, r.Moved)
 }

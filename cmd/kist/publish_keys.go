@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests/publish"
@@ -99,7 +101,7 @@ func (o keysOptions) change() (c publish.KeysChange, err error) {
 		}
 		c.Revoke = append(c.Revoke, f)
 	}
-	c.Keys, err = readFiles(o.keys, verify.MaxKeyring)
+	c.Keys, err = namedfiles.ReadAll(o.keys, verify.MaxKeyring)
 	return c, err
 }
 
@@ -112,7 +114,7 @@ type publishedKeys struct {
 	dir string
 }
 
-func (r publishedKeys) text(p *term.Page) {
+func (r publishedKeys) Render(p *term.Page) {
 	state := would(r.DryRun, "wait for signatures", "waits for signatures")
 	if r.InForce {
 		state = would(r.DryRun, "be in force", "in force")
@@ -121,15 +123,11 @@ func (r publishedKeys) text(p *term.Page) {
 	if r.Unchanged {
 		p.Line("it already has this signature")
 	}
-	for _, f := range r.Keys {
-		field(p, "key", f.Spaced())
-	}
-	field(p, "threshold", fmt.Sprintf("%d of %d keys", r.Threshold, len(r.Keys)))
-	for _, f := range r.Revoked {
-		field(p, "revoked", f.Spaced())
-	}
+	p.Field("key", prooftext.Spaced(r.Keys)...)
+	p.Field("threshold", fmt.Sprintf("%d of %d keys", r.Threshold, len(r.Keys)))
+	p.Field("revoked", prooftext.Spaced(r.Revoked)...)
 	if r.Serial > 0 {
-		field(p, "manifests", fmt.Sprintf("restart from serial %d", r.Serial))
+		p.Field("manifests", fmt.Sprintf("restart from serial %d", r.Serial))
 	}
 	if !r.InForce {
 		r.missingText(p)
@@ -142,7 +140,7 @@ func (r publishedKeys) text(p *term.Page) {
 // missingText writes which signatures are missing, and who must do what.
 func (r publishedKeys) missingText(p *term.Page) {
 	signed := func(name, how string, q publish.Quorum, keys string) {
-		field(p, name, fmt.Sprintf("%sby %d of %d %s", how, min(q.Have, q.Need), q.Need, keys))
+		p.Field(name, fmt.Sprintf("%sby %d of %d %s", how, min(q.Have, q.Need), q.Need, keys))
 	}
 	if r.Old.Need > 0 {
 		keys := "required keys in force"
@@ -153,10 +151,8 @@ func (r publishedKeys) missingText(p *term.Page) {
 	}
 	signed("signed", "", r.New, "required new keys")
 	if !r.Enough() {
-		for _, f := range r.Missing {
-			field(p, "not yet", f.Spaced())
-		}
-		field(p, "next", fmt.Sprintf("kist publish keys %s --secret-key FILE, by those who have not signed it", host.QuoteWords(r.dir)))
+		p.Field("not yet", prooftext.Spaced(r.Missing)...)
+		p.Field("next", fmt.Sprintf("kist publish keys %s --secret-key FILE, by those who have not signed it", host.QuoteWords(r.dir)))
 	}
 	if !r.Manifest.Reached() {
 		signed("channel.toml", "signed ", r.Manifest, "required new keys")

@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
@@ -51,19 +53,10 @@ func (s signing) stamp(now time.Time) publish.Stamp {
 // read reads the secret key or the signature that is named.
 func (s signing) read() (sig publish.Signature, err error) {
 	if s.attach != "" {
-		sig.Made, err = readFile(s.attach, manifests.MaxSignature)
+		sig.Made, err = namedfiles.Read(s.attach, manifests.MaxSignature)
 	}
-	if s.secret == "" || err != nil {
-		return sig, err
-	}
-	secret, err := readFile(s.secret, verify.MaxKeyring)
-	if err != nil {
-		return sig, err
-	}
-	sig.Key, err = verify.ReadSecretKey(secret)
-	clear(secret)
-	if err != nil {
-		err = &keyFileError{[]string{s.secret}, true, err}
+	if s.secret != "" && err == nil {
+		sig.Key, err = namedfiles.SecretKey(s.secret)
 	}
 	return sig, err
 }
@@ -74,7 +67,7 @@ func (a *app) writeUnsigned(file string, text []byte) error {
 	if a.flags.dryRun || file == "" {
 		return nil
 	}
-	return writeFile(file, text)
+	return namedfiles.Write(file, text)
 }
 
 func (a *app) publishSignCommand() *cobra.Command {
@@ -116,7 +109,7 @@ kist publish sign public/ --attach next.toml.asc`,
 			return a.withPublished(args[0], func(d publish.Dir) (result, error) {
 				sig, err := o.read()
 				if err == nil {
-					sig.Keys, err = readFiles(keys, verify.MaxKeyring)
+					sig.Keys, err = namedfiles.ReadAll(keys, verify.MaxKeyring)
 				}
 				if err != nil {
 					return nil, err
@@ -161,8 +154,8 @@ type publishSigned struct {
 	dir string
 }
 
-func (r publishSigned) text(p *term.Page) {
-	edition := fmt.Sprintf("channel %s: %s", r.Mark.Channel, freshness(r.Mark))
+func (r publishSigned) Render(p *term.Page) {
+	edition := fmt.Sprintf("channel %s: %s", r.Mark.Channel, prooftext.Freshness(r.Mark))
 	const waits = "; waits for more signatures in " + publish.NextFile
 	switch {
 	case r.DryRun && r.Unsigned != "":
@@ -190,10 +183,10 @@ func (r publishSigned) text(p *term.Page) {
 		if c.Issuer != "" {
 			who = c.Issuer.Spaced()
 		}
-		field(p, "signed by", who)
+		p.Field("signed by", who)
 	}
 	if r.Unsigned == "" && !r.Published {
-		field(p, "signed", fmt.Sprintf("by %d of %d required keys", r.Signers.Have, r.Signers.Need))
+		p.Field("signed", fmt.Sprintf("by %d of %d required keys", r.Signers.Have, r.Signers.Need))
 		nextSigners(p, r.dir, r.Signers, r.Missing)
 	}
 	if r.Keys > 0 {
@@ -203,13 +196,11 @@ func (r publishSigned) text(p *term.Page) {
 
 // nextSigners writes which of the missing keys must sign the manifest, and how.
 func nextSigners(p *term.Page, dir string, q publish.Quorum, missing []verify.Fingerprint) {
-	for _, f := range missing {
-		field(p, "not yet", f.Spaced())
-	}
+	p.Field("not yet", prooftext.Spaced(missing)...)
 	n := q.Need - q.Have
 	who := fmt.Sprintf("%d of them", n)
 	if n == len(missing) {
 		who = map[bool]string{true: "that key", false: "each of them"}[n == 1]
 	}
-	field(p, "next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", host.QuoteWords(dir), who))
+	p.Field("next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", host.QuoteWords(dir), who))
 }

@@ -10,6 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/help"
 )
 
 var rewrite = flag.Bool("update", false, "write the generated parts of docs/cli.md")
@@ -69,8 +72,8 @@ func verbOf(cmd *cobra.Command) string { return strings.TrimPrefix(cmd.CommandPa
 func exitTable() string {
 	var b strings.Builder
 	b.WriteString("| code | meaning |\n| --- | --- |\n")
-	for _, e := range exits() {
-		fmt.Fprintf(&b, "| %d | %s |\n", e.code, e.means)
+	for _, e := range failure.Exits() {
+		fmt.Fprintf(&b, "| %d | %s |\n", e.Code, e.Means)
 	}
 	return b.String()
 }
@@ -79,10 +82,10 @@ func exitTable() string {
 func kindTable() string {
 	var b strings.Builder
 	b.WriteString("| code | kind | meaning |\n| --- | --- | --- |\n")
-	for _, e := range exits() {
-		for _, k := range kinds() {
-			if k.code == e.code {
-				fmt.Fprintf(&b, "| %d | `%s` | %s |\n", k.code, k.name, k.means)
+	for _, e := range failure.Exits() {
+		for _, k := range failure.Kinds() {
+			if k.Code == e.Code {
+				fmt.Fprintf(&b, "| %d | `%s` | %s |\n", k.Code, k.Name, k.Means)
 			}
 		}
 	}
@@ -96,7 +99,7 @@ func flagTable(flags *pflag.FlagSet) string {
 		if f.Name == "help" || f.Hidden {
 			return
 		}
-		names, usage := describeFlag(f)
+		names, usage := help.DescribeFlag(f)
 		names = "`" + strings.Replace(names, ", ", "`, `", 1) + "`"
 		fmt.Fprintf(&b, "| %s | %s |\n", names, strings.NewReplacer("|", `\|`, "*", `\*`, "<", `\<`).Replace(usage))
 	})

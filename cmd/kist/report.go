@@ -1,26 +1,39 @@
 package main
 
+import (
+	"errors"
+	"strings"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/install"
+)
+
 // document is the form of every JSON result.
 type document struct {
-	Format int      `json:"format"` // version of this form: 1
-	Verb   string   `json:"verb"`
-	Result any      `json:"result,omitempty"`
-	Error  *failure `json:"error,omitempty"`
+	Format int              `json:"format"` // version of this form: 1
+	Verb   string           `json:"verb"`
+	Result any              `json:"result,omitempty"`
+	Error  *failure.Failure `json:"error,omitempty"`
 }
 
 // finish prints the result and the error of the verb, and returns the exit code. A
 // verb may have both: work that was done, and a problem that was found.
 func (a *app) finish(err error) int {
-	var f *failure
+	var f *failure.Failure
 	if err != nil {
-		f = a.explain(err)
+		f = failure.Explain(err, a.failureContext())
+	}
+	if e, ok := errors.AsType[*failure.InternalError](err); ok {
+		for line := range strings.Lines(e.Stack) {
+			a.Detail("  %s", strings.TrimRight(line, "\n"))
+		}
 	}
 	if a.helped && f == nil {
 		wrong := a.HelpError()
 		if wrong == nil {
 			return 0
 		}
-		f = &failure{Code: 1, Kind: "failed", Message: "writing the help: " + wrong.Error()}
+		f = &failure.Failure{Code: 1, Kind: "failed", Message: "writing the help: " + wrong.Error()}
 	}
 	if a.JSON || jsonAsked(a.Args) && !a.verb.plain {
 		doc := document{Format: 1, Verb: a.path, Error: f}
@@ -28,21 +41,33 @@ func (a *app) finish(err error) int {
 			doc.Result = a.result
 		}
 		if wrong := a.PrintJSON(doc); wrong != nil && f == nil {
-			f = &failure{Code: 1, Kind: "failed", Message: wrong.Error()}
+			f = &failure.Failure{Code: 1, Kind: "failed", Message: wrong.Error()}
 		}
-		return f.code()
+		return f.ExitCode()
 	}
 	if a.result != nil {
 		p := a.NewPage()
-		a.result.text(p)
+		a.result.Render(p)
 		if wrong := a.PrintPage(p); wrong != nil && f == nil {
-			f = &failure{Code: 1, Kind: "failed", Message: "writing the result: " + wrong.Error()}
+			f = &failure.Failure{Code: 1, Kind: "failed", Message: "writing the result: " + wrong.Error()}
 		}
 	}
-	if f != nil && f.Message != "" {
-		a.Fail(f.Message, f.unchanged, f.Hint)
+	if f != nil && f.Message != "" && f.Kind != "outdated" { // the result itself shows what is outdated
+		a.Fail(f.Message, a.leftUnchanged(f, err), f.Hint)
 	}
-	return f.code()
+	return f.ExitCode()
+}
+
+// failureContext returns what a failure of this run depends on besides its error.
+func (a *app) failureContext() failure.Context {
+	return failure.Context{Verb: a.path, Local: a.verb.local, Config: a.Dirs.Config, Distro: a.Distro}
+}
+
+// leftUnchanged reports whether the verb, which failed with err, changed nothing, though it
+// could have.
+func (a *app) leftUnchanged(f *failure.Failure, err error) bool {
+	_, unfinished := errors.AsType[*install.UnfinishedError](err)
+	return a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished && !a.keysChanged && !a.changed
 }
 
 // jsonAsked reports whether --json is on a command line that could not be parsed.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
@@ -31,32 +32,10 @@ version is the default, else the newest installed. The exit code is CMD's.`,
 			return nil
 		},
 		plain:    true,
-		complete: a.completeRun,
+		complete: a.offers().Run,
 		run:      a.run,
 	})
 }
-
-// A launchError reports that run could not start its command.
-type launchError struct {
-	Code int // exit code: 125, 126 or 127
-	Err  error
-}
-
-func (e *launchError) Error() string { return e.Err.Error() }
-func (e *launchError) Unwrap() error { return e.Err }
-
-// A noExecError reports that a command is on a file system mounted noexec.
-type noExecError struct{ Path, Release string }
-
-func (e *noExecError) Error() string {
-	return e.Path + ": cannot be started: its file system is mounted noexec"
-}
-func (*noExecError) Kind() string { return "noexec" }
-
-// An exitError is the exit code of a child, which has printed its own errors.
-type exitError struct{ Code int }
-
-func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
 
 func (a *app) run(ctx context.Context, args []string) (result, error) {
 	ref, err := trust.ParseRef(args[0])
@@ -70,13 +49,13 @@ func (a *app) run(ctx context.Context, args []string) (result, error) {
 	code, err := a.Exec(path, args[1:], environ)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &launchError{127, fmt.Errorf("%s: not found, or built for another system", path)}
+		return nil, &failure.LaunchError{Code: 127, Err: fmt.Errorf("%s: not found, or built for another system", path)}
 	case noExec && errors.Is(err, fs.ErrPermission):
-		return nil, &launchError{126, &noExecError{path, r.Ref()}}
+		return nil, &failure.LaunchError{Code: 126, Err: failure.NoExec(path, r.Ref())}
 	case err != nil:
-		return nil, &launchError{126, fmt.Errorf("%s: %w", path, err)}
+		return nil, &failure.LaunchError{Code: 126, Err: fmt.Errorf("%s: %w", path, err)}
 	case code != 0:
-		return nil, &exitError{code}
+		return nil, &failure.ExitError{Code: code}
 	}
 	return nil, nil
 }
@@ -87,24 +66,24 @@ func (a *app) run(ctx context.Context, args []string) (result, error) {
 func (a *app) prepareRun(ctx context.Context, ref trust.Ref, command string) (path string, r record.Head, environ []string, noExec bool, err error) {
 	s, err := a.open(ctx)
 	if err != nil {
-		return "", r, nil, false, &launchError{125, err}
+		return "", r, nil, false, &failure.LaunchError{Code: 125, Err: err}
 	}
 	defer s.Close()
 	if r, err = s.InUse(ref); err != nil {
-		return "", r, nil, false, &launchError{125, err}
+		return "", r, nil, false, &failure.LaunchError{Code: 125, Err: err}
 	}
 	below, _ := toolset.CommandPath(r, command)
 	if missing := cmp.Or(s.MissingAt(r, ""), s.MissingAt(r, below)); missing != nil {
-		return "", r, nil, false, &launchError{125, missing}
+		return "", r, nil, false, &failure.LaunchError{Code: 125, Err: missing}
 	}
 	a.warnOfOtherKists(s, r)
 	e := s.Environment(a.Getenv("PATH"), []record.Head{r})
 	path, found, err := s.FindCommand(command, r, e.Set["PATH"])
 	switch {
 	case err != nil && found:
-		err = &launchError{126, err}
+		err = &failure.LaunchError{Code: 126, Err: err}
 	case err != nil:
-		err = &launchError{127, err}
+		err = &failure.LaunchError{Code: 127, Err: err}
 	}
 	return path, r, e.Apply(a.Environ), s.NoExec() && host.IsBelow(path, s.Prefix(r.ID)), err
 }

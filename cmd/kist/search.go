@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -36,12 +37,6 @@ type searchResult struct {
 	Tools []trust.Offer `json:"tools"`
 }
 
-// A noToolError reports that a search found nothing.
-type noToolError struct{ Word string }
-
-func (e *noToolError) Error() string { return "no tool matches " + e.Word }
-func (*noToolError) Kind() string    { return "unknown" }
-
 func (a *app) search(ctx context.Context, s *toolset.Set, word string) (result, error) {
 	found, err := s.Desk.Search(ctx, word)
 	if err != nil {
@@ -49,7 +44,7 @@ func (a *app) search(ctx context.Context, s *toolset.Set, word string) (result, 
 	}
 	r := searchResult{Tools: found}
 	if len(r.Tools) == 0 {
-		return nil, &noToolError{word}
+		return nil, failure.NoTool(word)
 	}
 	return r, nil
 }
@@ -62,7 +57,7 @@ const (
 	versionColumns = 14
 )
 
-func (r searchResult) text(p *term.Page) {
+func (r searchResult) Render(p *term.Page) {
 	rows := []trust.Offer{{Tool: "TOOL", Channel: "CHANNEL", Version: "NEWEST", About: "WHAT IT IS"}}
 	rows = append(rows, r.Tools...)
 	var tool, channel, version int

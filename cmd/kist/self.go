@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
@@ -40,7 +41,7 @@ type selfResult struct {
 	whole   bool // everything else of kist's was removed, or would be
 }
 
-func (r selfResult) text(p *term.Page) {
+func (r selfResult) Render(p *term.Page) {
 	removed, kept := "Removed", "Kept"
 	if r.DryRun {
 		removed, kept = "Would remove", "Would keep"
@@ -92,5 +93,5 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
 		r.Gone = false
 		return r, &install.UnfinishedError{Err: err}
 	}
-	return r, kept(r.Kept, r.DryRun)
+	return r, failure.Kept(r.Kept, r.DryRun)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/channels"
-	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -67,11 +66,7 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 	if a.Dirs.Err != nil {
 		return nil, nil, a.Dirs.Err
 	}
-	c, err := a.Dirs.ReadConfig(a.Host)
-	if err != nil {
-		return nil, nil, err
-	}
-	from := a.transport(c)
+	from := a.transport()
 	i, err := install.Open(ctx, install.Options{
 		Dirs:      a.Dirs.Dirs,
 		Host:      a.Host,
@@ -126,34 +121,13 @@ func (a *app) warnOfDamage(s *toolset.Set) {
 	}
 }
 
-// warnOfMissing warns that installed files are missing from the disk, and says how
-// to restore them.
-func (a *app) warnOfMissing(missing *install.MissingError) {
-	text := missing.Error()
-	if advice := putBack(missing); advice != "" {
-		text += "; " + advice
-	}
-	a.Warn("%s", text)
-}
-
-// orMissing returns err or, if err is nil, the first of lost. It warns of those
-// that it does not return.
-func (a *app) orMissing(err error, lost []*install.MissingError) error {
-	if err == nil && len(lost) > 0 {
-		err, lost = lost[0], lost[1:]
-	}
-	for _, missing := range lost {
-		a.warnOfMissing(missing)
-	}
-	return err
-}
-
-// transport returns the transport that fetches all bytes, by way of the mirrors of c. With
-// --offline it reads only local files.
-func (a *app) transport(c config.Config) *transport.Mirrored {
+// transport returns the transport that fetches all bytes, by way of the mirrors that
+// config.toml names. With --offline it reads only local files.
+func (a *app) transport() *transport.Mirrored {
 	from := a.Transport
 	if a.flags.offline {
 		from = transport.Offline(from)
 	}
-	return &transport.Mirrored{From: from, Config: c, Detail: func(text string) { a.Detail("%s", text) }}
+	c, err := a.Dirs.ReadConfig(a.Host)
+	return &transport.Mirrored{From: from, Config: c, Err: err, Detail: func(text string) { a.Detail("%s", text) }}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/record"
@@ -34,7 +35,7 @@ network is not used.`,
 		exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
 		exitMeans: map[int]string{3: "no such tool, or kist has not fetched its channel"},
 		args:      exactly(1),
-		complete:  completion.First(a.completeShown),
+		complete:  completion.First(a.offers().Shown),
 		local:     true,
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&withFiles, "evidence", false, "name the stored files that prove it")
@@ -51,7 +52,7 @@ type showResult struct {
 }
 
 type shownRelease struct {
-	installedTool
+	change.Toolchain
 	Platform  manifests.Platform `json:"platform"`
 	Status    string             `json:"status"` // "installed" or "available"
 	Commands  []string           `json:"commands,omitempty"`
@@ -70,7 +71,7 @@ func (a *app) show(ctx context.Context, s *toolset.Set, ref trust.Ref, withFiles
 			shown := showInstalled(s, have)
 			if withFiles {
 				for _, f := range evidence.Stored(s.Installer, have) {
-					shown.Stored = append(shown.Stored, storedEvidence{f.Of.Name, kindText(f.Of), f.Document, f.Proof, f.Certificates, f.Missing})
+					shown.Stored = append(shown.Stored, storedEvidence{f.Of.Name, prooftext.Kind(f.Of), f.Document, f.Proof, f.Certificates, f.Missing})
 				}
 			}
 			r.Releases = append(r.Releases, shown)
@@ -80,24 +81,13 @@ func (a *app) show(ctx context.Context, s *toolset.Set, ref trust.Ref, withFiles
 	if withFiles {
 		return nil, err // only installed releases have stored evidence
 	}
-	o, err := s.Desk.Pick(ctx, ref)
+	rel, err := s.Cached(ctx, ref)
 	if err != nil {
 		return nil, err
-	}
-	cat, err := s.Desk.Cached(ctx, o, s.Desk.Request(ref))
-	if errors.Is(err, manifests.ErrOffline) { // nothing is cached
-		return nil, &toolset.NotInstalledError{Ref: ref}
-	}
-	if err != nil {
-		return nil, err
-	}
-	rel, err := cat.Resolve(s.Desk.Request(ref))
-	if err != nil {
-		return nil, o.Explain(err)
 	}
 	shown := shownRelease{
-		installedTool: installedTool{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Labels: rel.Labels, Components: rel.Components},
-		Platform:      rel.Platform, Status: "available", Commands: rel.Commands, Evidence: rel.Evidence,
+		Toolchain: change.Toolchain{Tool: rel.Tool, Version: rel.Version, Channel: rel.Channel, Labels: rel.Labels, Components: rel.Components},
+		Platform:  rel.Platform, Status: "available", Commands: rel.Commands, Evidence: rel.Evidence,
 	}
 	for _, art := range rel.Artifacts {
 		item := record.Artifact{Name: art.Name, Component: art.Component, Size: art.Size, Digest: art.Integrity.Digest}
@@ -111,7 +101,7 @@ func (a *app) show(ctx context.Context, s *toolset.Set, ref trust.Ref, withFiles
 
 func showInstalled(s *toolset.Set, r record.Head) shownRelease {
 	shown := shownRelease{
-		installedTool: describe(s, r), Platform: r.Platform, Status: "installed",
+		Toolchain: change.Describe(s, r), Platform: r.Platform, Status: "installed",
 		Evidence: r.Evidence, Artifacts: r.Artifacts, Kist: r.Kist, Sandbox: r.Sandbox,
 	}
 	for _, c := range r.Commands {
@@ -120,50 +110,48 @@ func showInstalled(s *toolset.Set, r record.Head) shownRelease {
 	return shown
 }
 
-func (r showResult) text(p *term.Page) {
+func (r showResult) Render(p *term.Page) {
 	for i, rel := range r.Releases {
 		if i > 0 {
 			p.Line("")
 		}
-		rel.text(p)
+		rel.Render(p)
 	}
 }
 
-func (r shownRelease) text(p *term.Page) {
+func (r shownRelease) Render(p *term.Page) {
 	p.Line("%s %s · channel %s · %s", r.Tool, r.Version, r.Channel, r.Platform)
-	field(p, "labels", strings.Join(r.Labels, ", "))
-	field(p, "components", strings.Join(r.Components, ", "))
-	evidenceText(p, r.Evidence)
+	p.Field("labels", strings.Join(r.Labels, ", "))
+	p.Field("components", strings.Join(r.Components, ", "))
+	prooftext.Write(p, r.Evidence)
 	if r.Evidence.Kind == "" {
-		for _, note := range r.Evidence.Notes {
-			field(p, "note", note)
-		}
+		p.Field("note", r.Evidence.Notes...)
 	}
 	for _, a := range r.Artifacts {
-		field(p, "file", a.Name)
+		p.Field("file", a.Name)
 		if a.Size > 0 {
-			field(p, "  size", fmt.Sprintf("%d bytes", a.Size))
+			p.Field("  size", fmt.Sprintf("%d bytes", a.Size))
 		}
-		field(p, "  digest", a.Digest.String())
+		p.Field("  digest", a.Digest.String())
 		if !evidence.SameProof(a.Evidence, r.Evidence) {
-			evidenceText(p, a.Evidence)
+			prooftext.Write(p, a.Evidence)
 		}
 	}
-	field(p, "commands", strings.Join(r.Commands, ", "))
+	p.Field("commands", strings.Join(r.Commands, ", "))
 	if r.Status != "installed" {
-		field(p, "status", "not installed; kist install "+r.Channel+"/"+r.Tool+"@"+r.Version)
+		p.Field("status", "not installed; kist install "+r.Channel+"/"+r.Tool+"@"+r.Version)
 		return
 	}
 	status := "installed " + r.Installed.Local().Format(time.DateTime)
 	if r.Default {
 		status += ", the default"
 	}
-	field(p, "status", status+", by kist "+r.Kist)
-	field(p, "unpacked", unpackedIn(r.Sandbox))
-	field(p, "prefix", r.Prefix)
-	field(p, "missing", r.Missing)
+	p.Field("status", status+", by kist "+r.Kist)
+	p.Field("unpacked", unpackedIn(r.Sandbox))
+	p.Field("prefix", r.Prefix)
+	p.Field("missing", r.Missing)
 	for _, e := range r.Stored {
-		e.text(p)
+		e.Render(p)
 	}
 }
 
@@ -189,90 +177,13 @@ type storedEvidence struct {
 	Missing      bool     `json:"missing,omitempty"` // some of the files are missing or were changed
 }
 
-func (e storedEvidence) text(p *term.Page) {
-	field(p, "evidence", e.Name)
-	field(p, "  kind", e.Kind)
-	field(p, "  document", e.Document)
-	field(p, "  proof", e.Proof)
-	for _, c := range e.Certificates {
-		field(p, "  certificate", c)
-	}
+func (e storedEvidence) Render(p *term.Page) {
+	p.Field("evidence", e.Name)
+	p.Field("  kind", e.Kind)
+	p.Field("  document", e.Document)
+	p.Field("  proof", e.Proof)
+	p.Field("  certificate", e.Certificates...)
 	if e.Missing {
-		field(p, "  note", "some of these files are missing or were changed")
+		p.Field("  note", "some of these files are missing or were changed")
 	}
-}
-
-func field(p *term.Page, name, value string) {
-	if value != "" {
-		p.Line("  %-13s %s", name, value)
-	}
-}
-
-// evidenceText writes e and its parents, the signed document last.
-func evidenceText(p *term.Page, e verify.Evidence) {
-	if e.Kind == "" {
-		return
-	}
-	field(p, "proved", e.Name)
-	field(p, "  by", kindText(e))
-	if !e.Digest.IsZero() {
-		field(p, "  digest", e.Digest.String())
-	}
-	for _, s := range e.Signers {
-		signerText(p, s)
-	}
-	if t := e.Tree; t != nil {
-		field(p, "  database", t.Name)
-		field(p, "  tree", fmt.Sprintf("%d records, root %s", t.Size, t.Root))
-		field(p, "  record", fmt.Sprint(t.Record))
-		field(p, "  content", t.H1)
-	}
-	if m := e.Mark; m != nil && !m.IsZero() && len(m.Head) == 0 {
-		if m.Serial > 0 {
-			field(p, "  serial", fmt.Sprint(m.Serial))
-		}
-		field(p, "  issued", m.Issued.UTC().Format(time.RFC3339))
-		if !m.Expires.IsZero() {
-			field(p, "  fresh until", m.Expires.UTC().Format(time.RFC3339))
-		}
-	}
-	for _, note := range e.Notes {
-		field(p, "  note", note)
-	}
-	if e.Parent != nil {
-		evidenceText(p, *e.Parent)
-	}
-	for _, also := range e.Also {
-		evidenceText(p, also)
-	}
-}
-
-func signerText(p *term.Page, s verify.Signer) {
-	field(p, "  signed by", s.Primary.Spaced())
-	field(p, "    name", s.UserID)
-	if s.Key != s.Primary {
-		field(p, "    subkey", s.Key.Spaced())
-	}
-	field(p, "    with", s.Algorithm+", "+s.Hash)
-	field(p, "    on", s.Created.UTC().Format(time.RFC3339))
-	if !s.Expired.IsZero() {
-		field(p, "    note", "the key expired later, on "+s.Expired.UTC().Format(time.DateOnly))
-	}
-	if s.Pinned {
-		field(p, "    note", "the subkey is trusted by its pinned fingerprint: its binding signature is too weak by itself")
-	}
-}
-
-func kindText(e verify.Evidence) string {
-	switch e.Kind {
-	case verify.ByDetached:
-		return "a detached OpenPGP signature"
-	case verify.ByClearsigned:
-		return "an OpenPGP signature around the text"
-	case verify.ByDigest:
-		return "the digest that a proved document states"
-	case verify.ByTree:
-		return "the signed tree of a checksum database"
-	}
-	return string(e.Kind)
 }

@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -42,8 +44,8 @@ kist rollback returns to the old one.`,
 			f.StringArrayVarP(&less.Targets, "target", "t", nil, "only its support for building for `TRIPLE` (repeatable)")
 			f.BoolVar(&all, "all", false, "every installed toolchain")
 		},
-		complete: a.completeInstalled,
-		values:   map[string]completion.Completer{"component": a.completeComponents, "target": completion.Words()},
+		complete: a.offers().Installed,
+		values:   map[string]completion.Completer{"component": a.offers().Components, "target": completion.Words()},
 		run: func(ctx context.Context, args []string) (result, error) {
 			whole := len(less.Components)+len(less.Targets) == 0
 			if all == (len(args) > 0) || all && !whole {
@@ -95,11 +97,11 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 	if res == nil {
 		return nil, err
 	}
-	r := changeResult{DryRun: a.flags.dryRun, Generation: res.Generation.Number, Removed: toolset.Refs(res.Removed), Kept: res.Leftovers}
+	r := change.Result{DryRun: a.flags.dryRun, Generation: res.Generation.Number, Removed: toolset.Refs(res.Removed), Kept: res.Leftovers}
 	if err == nil && len(r.Removed) == 0 && !r.DryRun {
 		a.Say("nothing was installed")
 	}
-	return r, cmp.Or(err, kept(r.Kept, r.DryRun))
+	return r, cmp.Or(err, failure.Kept(r.Kept, r.DryRun))
 }
 
 // removeAll removes every toolchain, after the user has confirmed the question, and with
@@ -164,7 +166,7 @@ func (a *app) confirm(ctx context.Context, format string, args ...any) error {
 	}
 	yes, err := a.Confirm(ctx, a.Stdin, format, args...)
 	if err == nil && !yes {
-		err = &plainError{"declined", "not confirmed; nothing was changed"}
+		err = failure.New("declined", "not confirmed; nothing was changed")
 	}
 	return err
 }

@@ -1,17 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"maps"
-	"slices"
 
 	"github.com/spf13/cobra"
 
-	"github.com/kist-tools/kist/cmd/kist/internal/term"
-	"github.com/kist-tools/kist/install"
-	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -32,140 +25,14 @@ then that of the worst failure.`,
 		args:     between(0, 1000),
 		changes:  true,
 		fetches:  true,
-		complete: a.completeInstalled,
+		complete: a.offers().Installed,
 		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
-			return a.update(ctx, s, refs)
+			r, err := a.maker(s).Update(ctx, refs)
+			if r == nil {
+				return nil, err
+			}
+			a.changed = r.Changed()
+			return r, err
 		}),
 	})
-}
-
-// An updateResult is what update did, or with --dry-run would do.
-type updateResult struct {
-	changeResult
-	Updated  []outdatedTool  `json:"updated"`
-	UpToDate []installedTool `json:"up_to_date,omitempty"`
-	Pinned   []installedTool `json:"pinned,omitempty"` // requested by exact version
-	Failed   []failedChannel `json:"failed,omitempty"` // channels that were left out
-}
-
-// replacedBy returns the index of the first of Updated that the release replaces, or -1.
-func replacedBy(updated []outdatedTool, rel installedRelease) int {
-	return slices.IndexFunc(updated, func(t outdatedTool) bool {
-		return t.Channel == rel.Channel && t.Tool == rel.Tool && t.Newest == rel.Version
-	})
-}
-
-func (r updateResult) text(p *term.Page) {
-	for _, t := range r.UpToDate {
-		p.Line("%s/%s@%s is up to date", t.Channel, t.Tool, t.Version)
-	}
-	for _, t := range r.Pinned {
-		p.Line("%s/%s@%s was not updated: it was installed by its exact version", t.Channel, t.Tool, t.Version)
-	}
-	did := "Updated"
-	if r.DryRun {
-		did = "Would update"
-	}
-	told := map[int]bool{} // with the release that replaces them
-	for _, rel := range r.Installed {
-		told[replacedBy(r.Updated, rel)] = true
-	}
-	for i, t := range r.Updated {
-		if !told[i] {
-			p.Headline(did, "%s from %s to %s", t.Tool, t.Installed, t.Newest)
-		}
-	}
-	r.updated = r.Updated
-	r.changeResult.text(p)
-}
-
-func (a *app) update(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
-	v := a.survey(s)
-	answers, err := v.Ask(ctx, refs)
-	if err != nil {
-		return nil, err
-	}
-	r := updateResult{Updated: []outdatedTool{}}
-	var updates []toolset.Answer
-	var lost []*install.MissingError
-	for _, answer := range answers {
-		switch {
-		case answer.IsNewer():
-			updates = append(updates, answer)
-		case answer.Missing != nil:
-			lost = append(lost, answer.Missing)
-		case !answer.Known:
-		case plan.IsPinned(answer.Have):
-			r.Pinned = append(r.Pinned, describe(s, answer.Have))
-		default:
-			r.UpToDate = append(r.UpToDate, describe(s, answer.Have))
-		}
-	}
-	if len(refs) == 0 { // report unchanged tools only if they were named
-		r.UpToDate, r.Pinned = nil, nil
-		if len(updates)+len(v.LeftOut)+len(lost) == 0 {
-			a.Say("everything is up to date")
-		}
-	}
-	err = a.apply(ctx, v, updates, &r)
-	_, unfinished := errors.AsType[*install.UnfinishedError](err)
-	_, kept := errors.AsType[*keptError](err)
-	r.Failed = a.failed(v)
-	changed := len(r.Updated) > 0 && !a.flags.dryRun
-	switch {
-	case err == nil, unfinished, kept:
-	case changed: // some channels were updated before a failure of this machine
-		return r, &channelsError{Failed: r.Failed, Changed: true, gravest: err}
-	default:
-		return nil, err
-	}
-	skipped := a.end(v, r.Failed, changed)
-	if skipped != nil && unfinished { // the hint of err matters more
-		a.Warn("%v", skipped)
-		skipped = nil
-	}
-	a.changed = changed
-	return r, a.orMissing(cmp.Or(skipped, err), lost)
-}
-
-// apply installs updates: all at once, or, if the files of one channel cannot be
-// fetched or verified, channel by channel.
-func (a *app) apply(ctx context.Context, v *toolset.Survey, updates []toolset.Answer, r *updateResult) error {
-	done, err := a.applyAll(ctx, v.Set, updates, r)
-	if done || ctx.Err() != nil || !isOfChannel(err) {
-		return err
-	}
-	byChannel := map[string][]toolset.Answer{}
-	for _, u := range updates {
-		byChannel[u.Have.Channel] = append(byChannel[u.Have.Channel], u)
-	}
-	var last error
-	for _, channel := range slices.Sorted(maps.Keys(byChannel)) {
-		part, failed := byChannel[channel], err
-		if len(byChannel) > 1 {
-			if done, failed = a.applyAll(ctx, v.Set, part, r); done {
-				last = cmp.Or(last, failed)
-				continue
-			}
-		}
-		if ctx.Err() != nil || !isOfChannel(failed) {
-			return failed
-		}
-		for _, u := range part {
-			v.LeaveOut(channel, u.Have.Tool, failed)
-		}
-	}
-	return last
-}
-
-// applyAll installs all updates in one change, and adds what it did to r. done is false if
-// nothing was changed.
-func (a *app) applyAll(ctx context.Context, s *toolset.Set, updates []toolset.Answer, r *updateResult) (done bool, err error) {
-	done, err = a.addChange(ctx, s, s.Updating(updates), nil, &r.changeResult)
-	for _, u := range updates {
-		if done {
-			r.Updated = append(r.Updated, outdated(u))
-		}
-	}
-	return done, err
 }

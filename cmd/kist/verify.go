@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/evidence"
@@ -37,7 +38,7 @@ as they came out of the verified archive; the archive is not unpacked again.`,
 			f.BoolVar(&prove, "evidence", false, "verify the stored evidence of each release again")
 		},
 		args:     between(0, 1000),
-		complete: a.completeInstalled,
+		complete: a.offers().Installed,
 		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
 			check, err := s.Selected(refs)
 			if err != nil {
@@ -76,22 +77,22 @@ type provedAgain struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-func (r verifyResult) text(p *term.Page) {
+func (r verifyResult) Render(p *term.Page) {
 	for _, c := range r.Checked {
 		if len(c.Drift) == 0 {
 			p.Line("%s: %s, as installed", c.Release, term.Count(c.Entries, "path"))
-			c.Proof.text(p)
+			c.Proof.Render(p)
 			continue
 		}
 		p.Line("%s: %d of %s differ", c.Release, len(c.Drift), term.Count(c.Entries, "path"))
 		for _, d := range c.Drift {
 			p.Line("  %s: %s", d.Reason, d.Path)
 		}
-		c.Proof.text(p)
+		c.Proof.Render(p)
 	}
 }
 
-func (r *provedAgain) text(p *term.Page) {
+func (r *provedAgain) Render(p *term.Page) {
 	switch {
 	case r == nil:
 		return
@@ -102,21 +103,8 @@ func (r *provedAgain) text(p *term.Page) {
 	default:
 		p.Line("  %s", r.Problem)
 	}
-	for _, note := range r.Notes {
-		field(p, "  note", note)
-	}
+	p.Field("  note", r.Notes...)
 }
-
-// A driftError reports that installed files differ from their receipts.
-type driftError struct{ Releases []string }
-
-func (e *driftError) Error() string {
-	if len(e.Releases) == 1 {
-		return e.Releases[0] + " is not as it was installed"
-	}
-	return fmt.Sprintf("%d toolchains are not as they were installed", len(e.Releases))
-}
-func (*driftError) Kind() string { return "drift" }
 
 func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []record.Head, prove bool) (result, error) {
 	r := verifyResult{Checked: []checkedRelease{}}
@@ -152,7 +140,7 @@ func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []recor
 		return r, unproved
 	}
 	if len(changed) > 0 {
-		return r, &driftError{changed}
+		return r, failure.Drift(changed)
 	}
 	return r, nil
 }

@@ -28,7 +28,7 @@ type versionResult struct {
 	Platform string `json:"platform"`
 }
 
-func (r versionResult) text(p *term.Page) { p.Line("kist %s (%s, %s)", r.Version, r.Go, r.Platform) }
+func (r versionResult) Render(p *term.Page) { p.Line("kist %s (%s, %s)", r.Version, r.Go, r.Platform) }
 
 func kistVersion() versionResult {
 	r := versionResult{Version: "devel", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}

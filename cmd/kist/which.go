@@ -18,7 +18,7 @@ func (a *app) whichCommand() *cobra.Command {
 		exits:     []int{0, 2, 3, 8, 9},
 		exitMeans: map[int]string{3: "no installed tool has that command"},
 		args:      exactly(1),
-		complete:  completion.First(a.completeCommands),
+		complete:  completion.First(a.offers().Commands),
 		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
 			path, r, err := s.Which(args[0])
 			if err != nil {
@@ -35,4 +35,4 @@ type whichResult struct {
 	Release string `json:"release"` // channel/tool@version
 }
 
-func (r whichResult) text(p *term.Page) { p.Line("%s", r.Path) }
+func (r whichResult) Render(p *term.Page) { p.Line("%s", r.Path) }

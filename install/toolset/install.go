@@ -80,6 +80,25 @@ func (s *Set) release(ctx context.Context, ref trust.Ref, have record.Head, want
 	return r, err
 }
 
+// Cached returns the release that ref means, by the documents of its channel that are
+// cached. If there are none, it returns a *[NotInstalledError].
+func (s *Set) Cached(ctx context.Context, ref trust.Ref) (manifests.Release, error) {
+	b, err := s.Desk.Pick(ctx, ref)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	q := s.Desk.Request(ref)
+	catalog, err := s.Desk.Cached(ctx, b, q)
+	if errors.Is(err, manifests.ErrOffline) { // nothing is cached
+		return manifests.Release{}, &NotInstalledError{Ref: ref}
+	}
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	r, err := catalog.Resolve(q)
+	return r, b.Explain(err)
+}
+
 // resolve asks b for the release that answers q.
 func (s *Set) resolve(ctx context.Context, b trust.Binding, q manifests.Request) (manifests.Release, error) {
 	s.Detail("asking channel %s for %s", b.Name, trust.Ref{Name: q.Tool, Version: q.Version})

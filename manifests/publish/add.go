@@ -9,9 +9,9 @@ import (
 	"path"
 	"slices"
 
-	"github.com/kist-tools/kist/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 

@@ -24,6 +24,7 @@ import (
 type Mirrored struct {
 	From   manifests.Transport
 	Config config.Config
+	Err    error             // why Config is not known: every ref fails with it
 	Detail func(text string) // says that a mirror was passed over, and why; may be nil
 
 	mu   sync.Mutex
@@ -69,6 +70,9 @@ func (m *Mirrored) Size(ctx context.Context, ref string) (size int64, err error)
 // each calls ask with each location of ref until one answers. It follows redirects to
 // refs that are mirrored themselves.
 func (m *Mirrored) each(ctx context.Context, ref string, ask func(ctx context.Context, at string) error) error {
+	if m.Err != nil {
+		return m.Err
+	}
 	if len(m.Config.Mirrors) == 0 {
 		return ask(ctx, ref)
 	}

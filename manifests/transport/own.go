@@ -10,8 +10,8 @@ import (
 	"os"
 	"path"
 
-	"github.com/kist-tools/kist/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // setIndex is the file in a recorded set that lists the other files with their SHA-256

@@ -18,8 +18,8 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/kist-tools/kist/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/install/internal/private"
-	"github.com/kist-tools/kist/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 

@@ -43,8 +43,8 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/install/internal/private"
-	"github.com/kist-tools/kist/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 

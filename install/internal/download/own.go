@@ -12,8 +12,8 @@ import (
 	"path"
 	"strings"
 
-	"github.com/kist-tools/kist/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // recordSuffix follows the key in the name of a partial download's record, which holds

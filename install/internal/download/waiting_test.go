@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kist-tools/kist/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // Waiting is called with the process that fetches the same artifact.

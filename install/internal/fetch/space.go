@@ -5,7 +5,7 @@ import (
 
 	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/private"
-	"github.com/kist-tools/kist/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 

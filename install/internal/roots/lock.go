@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/install/internal/store"
-	"github.com/kist-tools/kist/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // Locks are the locks that a change holds: that of the data directory, and that of

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/install/internal/store"
-	"github.com/kist-tools/kist/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // madeFile, below the state root, lists the directories that kist made above its own,

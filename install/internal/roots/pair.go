@@ -12,7 +12,7 @@ import (
 	"syscall"
 
 	"github.com/kist-tools/kist/install/internal/store"
-	"github.com/kist-tools/kist/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // notesFile, in the data and in the state directory, records where kist's

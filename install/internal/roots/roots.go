@@ -28,7 +28,7 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/install/internal/store"
-	"github.com/kist-tools/kist/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // Dirs are the five base directories, absolute, as the user's environment gives

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/install/internal/unpack"
-	"github.com/kist-tools/kist/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // The test binary is also the child: an honest one, or a compromised one

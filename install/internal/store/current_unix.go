@@ -9,7 +9,7 @@ import (
 	"os"
 	"path"
 
-	"github.com/kist-tools/kist/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // current is a link, so that command links can lead through it.

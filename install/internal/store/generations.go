@@ -10,8 +10,8 @@ import (
 	"strconv"
 
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 

@@ -11,7 +11,7 @@ import (
 	"sync"
 
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // stageName is the number of random bytes in the name of a stage.

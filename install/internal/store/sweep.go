@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/kist-tools/kist/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // A Stuck is something that a crash left behind and that cannot be removed. The caller

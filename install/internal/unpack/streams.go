@@ -14,7 +14,7 @@ import (
 	"github.com/therootcompany/xz"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/kist-tools/kist/internal/inflate"
+	"github.com/kist-tools/kist/verify/inflate"
 )
 
 var (

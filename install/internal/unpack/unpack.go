@@ -92,8 +92,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/internal/rootfs"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // An Archive describes a verified artifact and how it is unpacked.

@@ -11,7 +11,7 @@ import (
 	"syscall"
 
 	"github.com/kist-tools/kist/install/record"
-	"github.com/kist-tools/kist/internal/rootfs"
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // ErrChanged is returned when the prefix on disk differs from the claims, because

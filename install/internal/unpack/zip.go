@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/kist-tools/kist/internal/inflate"
+	"github.com/kist-tools/kist/verify/inflate"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 
 func TestAdapt(t *testing.T) {
 	tools := completion.Words("zig", "go", "gopls", "go", "g\x1b[2J", "g o\u202e")
-	files := func([]string, string) ([]string, bool) { return nil, true }
+	files := func([]string, string) []string { return []string{completion.Files} }
 	for name, test := range map[string]struct {
 		completer completion.Completer
 		args      []string

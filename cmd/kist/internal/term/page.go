@@ -22,6 +22,15 @@ func (p *Page) Line(format string, args ...any) {
 	p.out.WriteString(Sprintf(format, args...) + "\n")
 }
 
+// Field writes a line with a name and a value for each value that is not empty.
+func (p *Page) Field(name string, values ...string) {
+	for _, value := range values {
+		if value != "" {
+			p.Line("  %-13s %s", name, value)
+		}
+	}
+}
+
 // Headline writes what happened: did, in green, then the rest of the line.
 func (p *Page) Headline(did, format string, args ...any) {
 	if p.color {
@@ -79,6 +88,21 @@ func Count(n int, one string) string {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	return digits + " " + one + "s"
+}
+
+// maxEnumerated is how many names one line lists; it counts the others.
+const maxEnumerated = 8
+
+// Enumerate lists names as a sentence does: all of them, or only the first.
+func Enumerate(names []string, all bool) string {
+	if n := len(names) - maxEnumerated; n > 1 && !all {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxEnumerated], ", "), n)
+	}
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // ByteSize formats a size in bytes with decimal units.

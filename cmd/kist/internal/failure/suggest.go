@@ -1,4 +1,4 @@
-package main
+package failure
 
 import (
 	"strings"
@@ -26,14 +26,14 @@ func otherVerbs() map[string]string {
 	}
 }
 
-// tryInstead returns the kist command line that a user who typed verb and args may
+// TryInstead returns the kist command line that a user who typed verb and args may
 // have meant, or "" if none is known.
-func (a *app) tryInstead(verb string, args []string) string {
+func (c Context) TryInstead(verb string, args []string) string {
 	if line, ok := otherVerbs()[verb]; ok {
 		return "kist " + strings.TrimSpace(strings.ReplaceAll(line, "%s", host.QuoteWords(args...)))
 	}
 	if ref, err := trust.ParseRef(verb); err == nil {
-		if _, ok := trust.Installable(ref.Name, a.Distro); ok && len(args) > 0 {
+		if _, ok := trust.Installable(ref.Name, c.Distro); ok && len(args) > 0 {
 			return "kist run " + verb + " -- " + ref.Name + " " + host.QuoteWords(args...)
 		} else if ok {
 			return "kist install " + verb

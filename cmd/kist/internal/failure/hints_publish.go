@@ -1,6 +1,7 @@
-package main
+package failure
 
 import (
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
@@ -11,8 +12,8 @@ import (
 // own that users would refuse.
 func publisherHints() []hintRow {
 	return []hintRow{
-		hintFor("untrusted", func(e *publish.KeyError, _ *app) string { return e.Findings[0].Remedy }),
-		hintFor("stale", func(e *verify.ExpiredError, _ *app) string {
+		hintFor("untrusted", func(e *publish.KeyError, _ Context) string { return e.Findings[0].Remedy }),
+		hintFor("stale", func(e *verify.ExpiredError, _ Context) string {
 			if e.Issued.After(e.Now) {
 				return "check whether this machine's clock is right"
 			}
@@ -20,18 +21,18 @@ func publisherHints() []hintRow {
 		}),
 		fixedHint[*verify.DowngradeError]("stale", "a newer one was published meanwhile: kist publish sign DIR --unsigned-out FILE writes what to sign now"),
 		fixedHint[error]("stale", "put back keys.toml and what is in keys/ as kist publish keys wrote them"),
-		hintFor("untrusted", func(_ *verify.SignatureError, a *app) string {
-			if a.path == "publish verify" {
+		hintFor("untrusted", func(_ *verify.SignatureError, c Context) string {
+			if c.Verb == "publish verify" {
 				return "have enough of those keys sign: kist publish sign DIR --secret-key FILE"
 			}
 			return "sign the very bytes that --unsigned-out FILE writes, with a key of the channel: gpg --armor --detach-sign FILE"
 		}),
 		fixedHint[*manifests.FormatError]("untrusted", "correct that in a text editor, then kist publish sign DIR --secret-key FILE"),
-		fixedHint[*keyFileError]("untrusted", "name a file of OpenPGP public keys, as gpg --armor --export writes it"),
+		fixedHint[*namedfiles.KeyError]("untrusted", "name a file of OpenPGP public keys, as gpg --armor --export writes it"),
 		fixedHint[*install.EntryError]("untrusted", "users refuse such an archive: pack it again without that, and add it with kist publish add"),
 		fixedHint[*verify.DigestError]("untrusted", "put the file back as it was signed, or add the new one with kist publish add, then kist publish sign"),
-		hintFor("untrusted", func(_ error, a *app) string {
-			if a.path == "publish verify" {
+		hintFor("untrusted", func(_ error, c Context) string {
+			if c.Verb == "publish verify" {
 				return "change the release with kist publish add, edit or remove, then kist publish sign"
 			}
 			return "check that it is the right file"

@@ -1,4 +1,6 @@
-package main
+// Package prooftext says in words how something was proved: by whose keys or by which
+// database, how, and when. It checks nothing itself.
+package prooftext
 
 import (
 	"fmt"
@@ -9,8 +11,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// proof describes in one line how something was proved.
-func proof(e verify.Evidence) string {
+// Line describes in one line how something was proved.
+func Line(e verify.Evidence) string {
 	root := e.Root()
 	var parts []string
 	switch {
@@ -25,20 +27,28 @@ func proof(e verify.Evidence) string {
 	return strings.Join(append(parts, root.Notes...), " · ")
 }
 
-// proofLines describes in lines how the release was proved, or will be in a dry run.
-// Trees, digests and the names of keys are details.
-func (r installedRelease) proofLines(dryRun, details bool) (lines []string) {
-	root := r.proved.Root()
+// A Proof is what proved a release, or will prove it.
+type Proof struct {
+	Evidence verify.Evidence
+	Notes    []string       // of other evidence, which did not prove it
+	Planned  bool           // the release is not proved yet
+	Keys     []evidence.Key // that will prove it then
+}
+
+// Lines describes p in lines. Trees, digests and the names of keys that were used are
+// details.
+func (p Proof) Lines(details bool) (lines []string) {
+	root := p.Evidence.Root()
 	if root.Tree != nil {
 		lines = append(lines, "proved by the checksum database "+root.Tree.Name)
 		if details {
 			lines = append(lines, fmt.Sprintf("tree of %d records", root.Tree.Size), "content "+root.Tree.H1)
 		}
 	}
-	keys, by, nextBy := r.Keys, "signed by ", "and by "
-	if !dryRun {
+	keys, by, nextBy := p.Keys, "signed by ", "and by "
+	if !p.Planned {
 		keys = evidence.Signers(root)
-	} else if r.proved.Kind == "" {
+	} else if p.Evidence.Kind == "" {
 		by, nextBy = "to be signed by ", "or by "
 	}
 	for i, k := range keys {
@@ -46,28 +56,28 @@ func (r installedRelease) proofLines(dryRun, details bool) (lines []string) {
 			by = nextBy
 		}
 		lines = append(lines, by+k.Primary.Spaced())
-		if k.UserID != "" && (dryRun || details) {
+		if k.UserID != "" && (p.Planned || details) {
 			lines = append(lines, "  "+k.UserID)
 		}
 	}
-	if text := markText(r.proved); text != "" {
+	if text := markText(p.Evidence); text != "" {
 		lines = append(lines, text)
 	}
-	return append(append(lines, root.Notes...), r.notes...)
+	return append(append(lines, root.Notes...), p.Notes...)
 }
 
 // markText describes the serial or date of what e proves.
 func markText(e verify.Evidence) string {
 	for _, m := range []*verify.Mark{e.Mark, e.Root().Mark} {
 		if m != nil {
-			return freshness(*m)
+			return Freshness(*m)
 		}
 	}
 	return ""
 }
 
-// freshness describes the serial or date of a mark, and its expiry.
-func freshness(m verify.Mark) string {
+// Freshness describes the serial or date of a mark, and its expiry.
+func Freshness(m verify.Mark) string {
 	switch {
 	case len(m.Head) > 0, m.IsZero():
 		return "" // a checksum database, whose tree size is its serial
@@ -79,12 +89,12 @@ func freshness(m verify.Mark) string {
 	return "manifest " + m.Issued.UTC().Format(time.DateOnly)
 }
 
-// releaseProof describes how a release that is to be fetched is, or will be, proved.
-func releaseProof(e verify.Evidence, keys []evidence.Key) string {
+// Planned describes how a release that is to be fetched is, or will be, proved.
+func Planned(e verify.Evidence, keys []evidence.Key) string {
 	if e.Kind == "" && len(keys) > 0 {
 		return "to be signed by " + joinKeys(keys, " or ")
 	}
-	return proof(e)
+	return Line(e)
 }
 
 // joinKeys lists the fingerprints of keys.
@@ -94,4 +104,12 @@ func joinKeys(keys []evidence.Key, separator string) string {
 		who = append(who, k.Primary.Spaced())
 	}
 	return strings.Join(who, separator)
+}
+
+// Spaced formats fingerprints for people.
+func Spaced(keys []verify.Fingerprint) (list []string) {
+	for _, f := range keys {
+		list = append(list, f.Spaced())
+	}
+	return list
 }

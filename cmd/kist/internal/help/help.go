@@ -1,4 +1,6 @@
-package main
+// Package help describes commands: in the help that they print, and in manual pages. It
+// keeps the exit codes of a command among its annotations.
+package help
 
 import (
 	"cmp"
@@ -8,14 +10,16 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 )
 
-// usageOf prints the end of a help page: for kist itself the verbs by group, for a verb
+// Show prints the end of a help page: for kist itself the verbs by group, for a verb
 // its flags and exit codes. It does not use a template: text/template keeps the linker
 // from dropping unused methods, which would slow every start.
-func usageOf(cmd *cobra.Command) error {
+func Show(cmd *cobra.Command) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Usage\n  %s", useLine(cmd))
 	if len(cmd.Aliases) > 0 {
@@ -40,10 +44,10 @@ func usageOf(cmd *cobra.Command) error {
 	if cmd.HasParent() && cmd.HasAvailableLocalFlags() {
 		fmt.Fprintf(&b, "\n\nFlags\n%s", trimRight(cmd.LocalFlags().FlagUsages()))
 	}
-	if codes := exitsOf(cmd); len(codes) > 0 {
+	if codes := ExitsOf(cmd); len(codes) > 0 {
 		b.WriteString("\n\nExit codes")
 		for _, e := range codes {
-			fmt.Fprintf(&b, "\n  %-4d %s", e.code, e.means)
+			fmt.Fprintf(&b, "\n  %-4d %s", e.Code, e.Means)
 		}
 	}
 	if cmd.HasParent() {
@@ -73,21 +77,22 @@ func trimRight(s string) string { return strings.TrimRightFunc(s, unicode.IsSpac
 // differs from that of other verbs, its meaning.
 const exitAnnotation = "exit "
 
-// exitsOf returns the exit codes of a verb, none for kist itself and a family of verbs.
-func exitsOf(cmd *cobra.Command) (codes []exit) {
-	for _, e := range exits() {
-		if means, ok := cmd.Annotations[exitAnnotation+strconv.Itoa(e.code)]; ok {
-			codes = append(codes, exit{e.code, cmp.Or(means, e.means)})
+// ExitsOf returns the exit codes of a verb, none for kist itself and a family of verbs.
+func ExitsOf(cmd *cobra.Command) (codes []failure.Exit) {
+	for _, e := range failure.Exits() {
+		if means, ok := cmd.Annotations[exitAnnotation+strconv.Itoa(e.Code)]; ok {
+			codes = append(codes, failure.Exit{Code: e.Code, Means: cmp.Or(means, e.Means)})
 		}
 	}
 	return codes
 }
 
-// exitAnnotations returns the annotations that keep the exit codes of v.
-func exitAnnotations(v verb) map[string]string {
+// AnnotateExits returns the annotations that keep exit codes. means has the meanings that
+// differ from those of other verbs.
+func AnnotateExits(codes []int, means map[int]string) map[string]string {
 	kept := map[string]string{}
-	for _, code := range v.exits {
-		kept[exitAnnotation+strconv.Itoa(code)] = v.exitMeans[code]
+	for _, code := range codes {
+		kept[exitAnnotation+strconv.Itoa(code)] = means[code]
 	}
 	return kept
 }
@@ -98,4 +103,32 @@ func useLine(cmd *cobra.Command) string {
 		return cmd.CommandPath() + " VERB"
 	}
 	return cmd.UseLine()
+}
+
+// Descendants returns every command below cmd that the help lists.
+func Descendants(cmd *cobra.Command) (all []*cobra.Command) {
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			all = append(append(all, c), Descendants(c)...)
+		}
+	}
+	return all
+}
+
+// DescribeFlag returns a flag as documents show it, "-c, --component NAME", and its use.
+func DescribeFlag(f *pflag.Flag) (names, usage string) {
+	value, usage := pflag.UnquoteUsage(f)
+	names = strings.TrimSpace("--" + f.Name + " " + value)
+	if f.NoOptDefVal != "" && value != "" {
+		names = fmt.Sprintf("--%s [%s]", f.Name, value)
+	}
+	if f.Shorthand != "" {
+		names = fmt.Sprintf("-%s, %s", f.Shorthand, names)
+	}
+	switch f.DefValue {
+	case "", "0", "0s", "false", "[]":
+	default:
+		usage += fmt.Sprintf(" (default %s)", f.DefValue)
+	}
+	return names, usage
 }

@@ -1,4 +1,4 @@
-package main
+package change
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/evidence"
@@ -14,32 +15,34 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A changeResult is what install, uninstall, default and rollback did, or with
+// A Result is what install, uninstall, default and rollback did, or with
 // --dry-run would do.
-type changeResult struct {
+type Result struct {
 	DryRun     bool                 `json:"dry_run,omitempty"`
 	Generation uint64               `json:"generation"` // current afterwards
-	Already    []installedTool      `json:"already,omitempty"`
-	Installed  []installedRelease   `json:"installed,omitempty"`
+	Already    []Toolchain          `json:"already,omitempty"`
+	Installed  []Release            `json:"installed,omitempty"`
 	Removed    []string             `json:"removed,omitempty"` // channel/tool@version
-	Reduced    []reducedTool        `json:"reduced,omitempty"`
-	Follows    []followedTool       `json:"follows,omitempty"`  // already installed, but requested differently than before
+	Reduced    []Reduced            `json:"reduced,omitempty"`
+	Follows    []Followed           `json:"follows,omitempty"`  // already installed, but requested differently than before
 	Defaults   map[string]string    `json:"defaults,omitempty"` // changed ones: channel/tool to version, "" for none
-	Commands   []commandLink        `json:"commands,omitempty"` // links that are new or lead somewhere else
+	Commands   []Link               `json:"commands,omitempty"` // links that are new or lead somewhere else
 	Patterns   []string             `json:"patterns,omitempty"` // commands whose names only the archive states
 	Hides      []host.HiddenCommand `json:"hides,omitempty"`    // commands on PATH that new links hide
-	Skipped    []skippedCommand     `json:"skipped,omitempty"`  // files not linked because of their names
+	Skipped    []Skipped            `json:"skipped,omitempty"`  // files not linked because of their names
 	Kept       []install.Drift      `json:"kept,omitempty"`
-	Notes      []note               `json:"notes,omitempty"` // what a user must know about PATH
+	Notes      []Note               `json:"notes,omitempty"` // what a user must know about PATH
 
-	updated    []outdatedTool // the tools that Installed replaces
+	// Replaces are the releases that those of Installed replace, in an update.
+	Replaces []Replaced `json:"-"`
+
 	rolledBack bool
 	took       time.Duration // from the start of the command to the end of the change
 	details    bool          // print digests and trees too
 }
 
-// An installedRelease is a release and how it was proved.
-type installedRelease struct {
+// An Release is a release and how it was proved.
+type Release struct {
 	Tool    string `json:"tool"`
 	Version string `json:"version"`
 	Channel string `json:"channel"`
@@ -53,23 +56,22 @@ type installedRelease struct {
 	// Keys are, in a dry run, the keys that the release is or will be proved by.
 	Keys []evidence.Key `json:"keys,omitempty"`
 	// Packages are the packages that a distribution's toolchain would be made of.
-	Packages []foreseenPackage `json:"packages,omitempty"`
+	Packages []Package `json:"packages,omitempty"`
 
-	proved   verify.Evidence // what proved it: Evidence, or that of its first file
-	notes    []string        // of Evidence, if that did not prove it
+	proof    prooftext.Proof
 	unpacked install.Unpacked
 }
 
-// A foreseenPackage is one package that would be fetched.
-type foreseenPackage struct {
+// A Package is one package that would be fetched.
+type Package struct {
 	Package string        `json:"package"`
 	File    string        `json:"file"` // its name contains the package's version
 	Size    int64         `json:"size"` // bytes
 	Digest  verify.Digest `json:"digest"`
 }
 
-// A reducedTool is a release that was replaced by itself without some components.
-type reducedTool struct {
+// A Reduced is a release that was replaced by itself without some components.
+type Reduced struct {
 	Tool    string   `json:"tool"`
 	Version string   `json:"version"`
 	Channel string   `json:"channel"`
@@ -77,17 +79,18 @@ type reducedTool struct {
 	Without []string `json:"without"`
 }
 
-type commandLink struct {
+type Link struct {
 	Name string `json:"name"`
 	Path string `json:"path"` // of the link
 }
 
-func (r changeResult) text(p *term.Page) {
+// Render writes r as text.
+func (r Result) Render(p *term.Page) {
 	r.alreadyText(p)
 	for _, rel := range r.Installed {
 		done, would, what := "Installed", "Would install", rel.Tool+" "+rel.Version
-		if i := replacedBy(r.updated, rel); i >= 0 {
-			done, would, what = "Updated", "Would update", rel.Tool+" from "+r.updated[i].Installed+" to "+rel.Version
+		if i := replacedBy(r.Replaces, rel); i >= 0 {
+			done, would, what = "Updated", "Would update", rel.Tool+" from "+r.Replaces[i].Installed+" to "+rel.Version
 		}
 		if r.DryRun {
 			done = would
@@ -104,7 +107,7 @@ func (r changeResult) text(p *term.Page) {
 	}
 }
 
-func (r changeResult) alreadyText(p *term.Page) {
+func (r Result) alreadyText(p *term.Page) {
 	for _, t := range r.Already {
 		p.Line("%s/%s@%s is already installed", t.Channel, t.Tool, t.Version)
 	}
@@ -115,7 +118,7 @@ func (r changeResult) alreadyText(p *term.Page) {
 
 // releaseText writes one installed release: what happened, then who proved it and which
 // commands it has.
-func (r changeResult) releaseText(p *term.Page, did, what string, rel installedRelease) {
+func (r Result) releaseText(p *term.Page, did, what string, rel Release) {
 	if len(r.Installed) == 1 && !r.DryRun {
 		what += " in " + seconds(r.took)
 	}
@@ -127,7 +130,7 @@ func (r changeResult) releaseText(p *term.Page, did, what string, rel installedR
 	}
 	p.Headline(did, "%s", what)
 	p.Line("  channel %s", rel.Channel)
-	for _, line := range rel.proofLines(r.DryRun, r.details) {
+	for _, line := range rel.proof.Lines(r.details) {
 		p.Line("  %s", line)
 	}
 	for _, f := range rel.Packages {
@@ -138,7 +141,7 @@ func (r changeResult) releaseText(p *term.Page, did, what string, rel installedR
 	}
 }
 
-func (r changeResult) removedText(p *term.Page) {
+func (r Result) removedText(p *term.Page) {
 	removed, kept := "Removed", "Kept"
 	if r.DryRun {
 		removed, kept = "Would remove", "Would keep"
@@ -154,7 +157,7 @@ func (r changeResult) removedText(p *term.Page) {
 	}
 }
 
-func (r changeResult) defaultsText(p *term.Page) {
+func (r Result) defaultsText(p *term.Page) {
 	if r.rolledBack && r.DryRun {
 		p.Line("Would return to generation %d", r.Generation)
 	} else if r.rolledBack {
@@ -174,7 +177,7 @@ func (r changeResult) defaultsText(p *term.Page) {
 	}
 }
 
-func (r changeResult) commandsText(p *term.Page, indent string) {
+func (r Result) commandsText(p *term.Page, indent string) {
 	if len(r.Patterns) > 0 {
 		p.Wrapped(indent+"commands that match:", slices.Compact(slices.Sorted(slices.Values(r.Patterns))))
 	}

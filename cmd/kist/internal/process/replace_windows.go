@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// replaceProcess runs the program at path to its end, since Windows cannot
+// Replace runs the program at path to its end, since Windows cannot
 // replace a process, and returns its exit code.
-func replaceProcess(path string, argv, environ []string) (int, error) {
+func Replace(path string, argv, environ []string) (int, error) {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // left to the program
 	cmd := exec.Cmd{Path: path, Args: argv, Env: environ, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	err := cmd.Run()

@@ -1,4 +1,6 @@
-package main
+// Package process ends this process: at an interrupt, or by giving its place to another
+// program.
+package process
 
 import (
 	"context"
@@ -8,23 +10,23 @@ import (
 	"time"
 )
 
-// One interrupt ends kist: it cancels the context of run. Some calls ignore the
+// One interrupt ends kist: it cancels the context of the command. Some calls ignore the
 // context, such as opening a pipe or writing to one that nobody reads: then the
-// process ends without waiting for run.
+// process ends without waiting for the command.
 
 const (
-	// unwinding is how long run may take to return after an interrupt.
+	// unwinding is how long the command may take to return after an interrupt.
 	unwinding = 800 * time.Millisecond
 	// cleaning is how long the removal of unpacked files may take after that.
 	cleaning = 10 * time.Second
-	// lastWord is how long writing "interrupted" may take: run may be blocked on stderr.
+	// lastWord is how long writing "interrupted" may take: the command may be blocked on stderr.
 	lastWord = 50 * time.Millisecond
 )
 
-// untilInterrupted returns a context that ends with the first interrupt: SIGINT,
+// UntilInterrupted returns a context that ends with the first interrupt: SIGINT,
 // SIGTERM, or SIGHUP, unless kist was started with SIGHUP ignored, as nohup does.
 // Further interrupts do nothing until stop is called; then they end the process.
-func untilInterrupted(ctx context.Context) (_ context.Context, stop context.CancelFunc) {
+func UntilInterrupted(ctx context.Context) (_ context.Context, stop context.CancelFunc) {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
 		signals = append(signals, syscall.SIGHUP)
@@ -32,10 +34,10 @@ func untilInterrupted(ctx context.Context) (_ context.Context, stop context.Canc
 	return signal.NotifyContext(ctx, signals...)
 }
 
-// await returns the exit code of the process: that of run, which arrives on code. If
-// run does not return soon after an interrupt, await removes the stages of run and
-// returns 130.
-func await(ctx context.Context, stop context.CancelFunc, env Env, code <-chan int) int {
+// Await returns the exit code of the process: that of the command, which arrives on code.
+// If it does not arrive soon after ctx was interrupted, Await calls clean, which removes
+// what the command was unpacking, then say, which says so, and returns 130.
+func Await(ctx context.Context, stop context.CancelFunc, code <-chan int, clean, say func()) int {
 	select {
 	case c := <-code:
 		return c
@@ -47,12 +49,8 @@ func await(ctx context.Context, stop context.CancelFunc, env Env, code <-chan in
 	case <-time.After(unwinding):
 	}
 	stop()
-	atMost(cleaning, func() { env.Stages.Remove() }) // the next change removes what is left
-	atMost(lastWord, func() {
-		printer := env.printer()
-		printer.Color = "never" // the flags belong to run
-		printer.Fail("interrupted", false, "")
-	})
+	atMost(cleaning, clean) // the next change removes what is left
+	atMost(lastWord, say)
 	return 130
 }
 

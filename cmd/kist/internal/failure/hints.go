@@ -1,4 +1,4 @@
-package main
+package failure
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/evidence"
@@ -31,14 +32,14 @@ import (
 // A hintRow advises on the failures of one kind that have one type of error.
 type hintRow struct {
 	kind   string
-	advise func(error, *app) string // "": a later row may advise
+	advise func(error, Context) string // "": a later row may advise
 }
 
 // hintFor returns a row for the errors of type E.
-func hintFor[E error](kind string, advise func(e E, a *app) string) hintRow {
-	return hintRow{kind, func(err error, a *app) string {
+func hintFor[E error](kind string, advise func(e E, c Context) string) hintRow {
+	return hintRow{kind, func(err error, c Context) string {
 		if e, ok := errors.AsType[E](err); ok {
-			return advise(e, a)
+			return advise(e, c)
 		}
 		return ""
 	}}
@@ -46,12 +47,12 @@ func hintFor[E error](kind string, advise func(e E, a *app) string) hintRow {
 
 // fixedHint returns a row that gives every error of type E the same hint.
 func fixedHint[E error](kind, hint string) hintRow {
-	return hintFor(kind, func(E, *app) string { return hint })
+	return hintFor(kind, func(E, Context) string { return hint })
 }
 
 // hintIf returns a row for the errors that match target.
 func hintIf(target error, kind, hint string) hintRow {
-	return hintRow{kind, func(err error, _ *app) string {
+	return hintRow{kind, func(err error, _ Context) string {
 		if errors.Is(err, target) {
 			return hint
 		}
@@ -61,14 +62,17 @@ func hintIf(target error, kind, hint string) hintRow {
 
 // hint returns what the user can do about err, which is of kind k. The first row of
 // hints that has an advice is followed.
-func (a *app) hint(err error, k kind) string {
+func (c Context) hint(err error, k Kind) string {
+	if e, ok := errors.AsType[*plainError](err); ok && e.kind == k.Name && e.hint != "" {
+		return e.hint
+	}
 	rows := hints()
-	if a.publishes() {
+	if c.publishes() {
 		rows = append(publisherHints(), rows...)
 	}
 	for _, row := range rows {
-		if row.kind == k.name {
-			if hint := row.advise(err, a); hint != "" {
+		if row.kind == k.Name {
+			if hint := row.advise(err, c); hint != "" {
 				return hint
 			}
 		}
@@ -79,58 +83,57 @@ func (a *app) hint(err error, k kind) string {
 // hints returns the rows of all kinds.
 func hints() []hintRow {
 	return []hintRow{
-		hintFor("drift", func(e *driftError, _ *app) string {
-			ref := strings.Join(e.Releases, " ")
-			return fmt.Sprintf("kist uninstall %s removes what is unchanged; then kist install %s puts it back", ref, strings.ReplaceAll(ref, "@", "@="))
-		}),
-		hintFor("drift", func(e *install.ReuseError, _ *app) string {
+		hintFor("drift", func(e *install.ReuseError, _ Context) string {
 			return fmt.Sprintf("kist verify %s names what changed", e.Release)
 		}),
-		hintFor("evidence", func(e *evidence.LostError, _ *app) string {
+		hintFor("evidence", func(e *evidence.LostError, _ Context) string {
 			return fmt.Sprintf("kist uninstall %s, then kist install %s proves it again", e.Release, exactRef(e.Release))
 		}),
-		hintFor("settings", func(e *channels.SettingsError, a *app) string {
+		hintFor("settings", func(e *channels.SettingsError, c Context) string {
 			if name, ok := strings.CutSuffix(filepath.Base(e.File), ".toml"); ok {
-				return fmt.Sprintf("put it back from a backup, or delete %s, then add channel %s again", filepath.Join(a.Dirs.Config, "kist", filepath.FromSlash(e.File)), name)
+				return fmt.Sprintf("put it back from a backup, or delete %s, then add channel %s again", filepath.Join(c.Config, "kist", filepath.FromSlash(e.File)), name)
 			}
 			return "put back " + e.File + " from a backup; kist dirs says below which directory"
 		}),
 
-		hintFor("usage", func(e *unknownVerbError, _ *app) string {
+		hintFor("usage", func(e *UnknownVerbError, _ Context) string {
 			if e.Try == "" && len(e.Near) > 0 {
 				return fmt.Sprintf("did you mean %s %s?", e.Parent, strings.Join(e.Near, " or "))
 			}
 			return cmp.Or(e.Try, e.Parent+" --help lists them")
 		}),
-		hintFor("usage", func(_ *plainError, a *app) string { return a.helpCommand() }),
-		hintFor("usage", func(err error, a *app) string {
+		hintFor("usage", func(_ *plainError, c Context) string { return c.helpCommand() }),
+		hintFor("usage", func(_ *namedfiles.TypeError, c Context) string { return c.helpCommand() }),
+		hintFor("usage", func(err error, c Context) string {
 			if errors.Is(err, manifests.ErrInput) {
-				return a.helpCommand()
+				return c.helpCommand()
 			}
 			return ""
 		}),
-		hintFor("usage", func(e *trust.SeveralChannelsError, a *app) string {
-			if a.path == "ensure" {
+		hintFor("usage", func(e *trust.SeveralChannelsError, c Context) string {
+			if c.Verb == "ensure" {
 				return fmt.Sprintf("say which: kist ensure '%s/%s>=VERSION'", e.Channels[0], e.Tool)
 			}
-			return fmt.Sprintf("say which: kist %s %s/%s", strings.Join(append([]string{a.path}, e.Flags...), " "), e.Channels[0], e.Tool)
+			return fmt.Sprintf("say which: kist %s %s/%s", strings.Join(append([]string{c.Verb}, e.Flags...), " "), e.Channels[0], e.Tool)
 		}),
-		hintFor("usage", func(e *toolset.SeveralVersionsError, a *app) string {
-			return fmt.Sprintf("say which: kist %s %s", a.path, e.Refs[0])
+		hintFor("usage", func(e *toolset.SeveralVersionsError, c Context) string {
+			return fmt.Sprintf("say which: kist %s %s", c.Verb, e.Refs[0])
 		}),
-		hintFor("usage", func(e *trust.TakenError, _ *app) string {
+		hintFor("usage", func(e *trust.TakenError, _ Context) string {
 			return fmt.Sprintf("kist channel show %s shows it; to replace it, kist channel remove %s first", e.Name, e.Name)
 		}),
-		hintFor("usage", func(e *trust.BuiltinError, a *app) string {
-			if a.path == "channel remove" {
+		hintFor("usage", func(e *trust.BuiltinError, c Context) string {
+			if c.Verb == "channel remove" {
 				return "a built-in channel cannot be removed; policy.toml says which channels are allowed"
 			}
 			return "choose another name; kist channel show " + e.Name + " shows whom it trusts"
 		}),
 		hintIf(trust.ErrFormat, "usage", "the formats that can be added are: native, rust, debian, "+strings.Join(upstreams.MirrorFormats(), ", ")),
-		hintFor("usage", func(e *plan.NeededError, _ *app) string { return "kist uninstall " + e.Release + " removes all of it" }),
+		hintFor("usage", func(e *plan.NeededError, _ Context) string {
+			return "kist uninstall " + e.Release + " removes all of it"
+		}),
 		fixedHint[*rust.ToolchainFileError]("usage", "name what you want: kist install rust@stable"),
-		hintFor("usage", func(e *trial.NoCommandError, _ *app) string {
+		hintFor("usage", func(e *trial.NoCommandError, _ Context) string {
 			if len(e.Programs) == 0 {
 				return "say with --command which files become commands"
 			}
@@ -139,78 +142,78 @@ func hints() []hintRow {
 		hintIf(publish.ErrExists, "usage", "add to it with kist publish add"),
 		hintIf(publish.ErrNoKeys, "usage", "kist publish sign DIR --secret-key FILE signs the channel; or name the keys that signed it with --key FILE"),
 		fixedHint[*trial.WitnessError]("usage", "name a file of the archive, as it is once unpacked, and a text that it holds"),
-		hintFor("usage", func(err error, _ *app) string {
+		hintFor("usage", func(err error, _ Context) string {
 			if errors.Is(err, verify.ErrPassphrase) {
 				return "sign with gpg: kist publish sign DIR --unsigned-out FILE, then --attach FILE.asc"
 			}
 			return ""
 		}),
-		fixedHint[*keyFileError]("usage", "--secret-key takes a secret key, as gpg --armor --export-secret-keys writes it"),
+		fixedHint[*namedfiles.KeyError]("usage", "--secret-key takes a secret key, as gpg --armor --export-secret-keys writes it"),
 
-		hintFor("refused", func(e *trust.SystemError, a *app) string {
-			if own, ok := trust.Installable(e.Tool, a.Distro); ok && a.path == "install" {
+		hintFor("refused", func(e *trust.SystemError, c Context) string {
+			if own, ok := trust.Installable(e.Tool, c.Distro); ok && c.Verb == "install" {
 				return fmt.Sprintf("kist install %s installs your own beside it", own)
-			} else if a.path == "uninstall" {
+			} else if c.Verb == "uninstall" {
 				return "remove it with what installed it: the system's package manager, or another installer"
 			}
 			return fmt.Sprintf("kist ensure 'system/%s>=VERSION' tells what the system has", cmp.Or(e.Tool, "TOOL"))
 		}),
 		fixedHint[*host.NoHomeError]("refused", "set HOME to a directory of your own"),
-		hintFor("refused", func(e *install.SystemPrefixError, _ *app) string {
+		hintFor("refused", func(e *install.SystemPrefixError, _ Context) string {
 			return fmt.Sprintf("set %s to a directory of your own, or unset it", xdgName(e.Role))
 		}),
-		hintFor("refused", func(e *install.UnsafeDirError, _ *app) string {
+		hintFor("refused", func(e *install.UnsafeDirError, _ Context) string {
 			return fmt.Sprintf("let only yourself write there, or set %s to another directory", xdgName(e.Role))
 		}),
-		hintFor("refused", func(e *install.OwnerError, _ *app) string {
+		hintFor("refused", func(e *install.OwnerError, _ Context) string {
 			return fmt.Sprintf("for toolchains of your own, unset %s, or set it to a directory of your own", xdgName(e.Role))
 		}),
-		hintFor("refused", func(e *install.SeparatorError, _ *app) string {
+		hintFor("refused", func(e *install.SeparatorError, _ Context) string {
 			return fmt.Sprintf("set %s to a directory without %q in its path", xdgName(e.Role), e.Separator)
 		}),
-		hintFor("refused", func(e *plan.ForeignFileError, a *app) string {
-			if a.path == "install" {
+		hintFor("refused", func(e *plan.ForeignFileError, c Context) string {
+			if c.Verb == "install" {
 				return fmt.Sprintf("move %s away, or install with --no-default and use kist run", e.Path)
 			}
 			return fmt.Sprintf("move %s away, then run the same command again", e.Path)
 		}),
-		hintFor("refused", func(e *plan.ConflictError, _ *app) string {
+		hintFor("refused", func(e *plan.ConflictError, _ Context) string {
 			return fmt.Sprintf("install with --no-default and use kist run, or kist uninstall %s first", e.Owner)
 		}),
 		fixedHint[*install.CrossedLinkError]("refused", "put back the directory that became a link, then run the same command again"),
 		fixedHint[*install.NoLocksError]("refused", "set XDG_STATE_HOME, XDG_DATA_HOME and XDG_CACHE_HOME to directories on a local disk"),
 		fixedHint[*install.GenerationError]("refused", "kist uninstall --all still removes everything, by the receipts alone"),
-		hintFor("refused", func(e *install.OtherPlaceError, _ *app) string {
+		hintFor("refused", func(e *install.OtherPlaceError, _ Context) string {
 			return fmt.Sprintf("set %s=%s, then run the same command again", xdgName(e.Role), e.Base)
 		}),
-		hintFor("refused", func(e *install.BecameLinkError, _ *app) string {
+		hintFor("refused", func(e *install.BecameLinkError, _ Context) string {
 			if base := e.Base(); base != "" {
 				return fmt.Sprintf("put back the directory that was there; if you moved it on purpose, set %s=%s", xdgName(e.Role), base)
 			}
 			return "put back the directory that was there, then run the same command again"
 		}),
-		hintFor("refused", func(e *install.UnmountedError, _ *app) string {
+		hintFor("refused", func(e *install.UnmountedError, _ Context) string {
 			return fmt.Sprintf("mount it, then run the same command again; if it is gone for good, delete %s: kist then goes on without it", e.Note)
 		}),
-		hintFor("refused", func(e *install.NoteError, _ *app) string {
+		hintFor("refused", func(e *install.NoteError, _ Context) string {
 			return "put back " + e.Path + " from a backup, or delete it: kist writes a new one"
 		}),
-		hintFor("refused", func(e *install.ObstacleError, _ *app) string {
+		hintFor("refused", func(e *install.ObstacleError, _ Context) string {
 			return "move " + e.Path + " away, then run the same command again"
 		}),
 		fixedHint[*install.ReceiptError]("refused", "put back the receipt from a backup; kist removes nothing by one it cannot trust"),
 
 		fixedHint[*install.EntryError]("untrusted", "kist never unpacks such an archive; its maker must pack it differently"),
-		hintFor("untrusted", func(e *evidence.UnprovedError, _ *app) string {
+		hintFor("untrusted", func(e *evidence.UnprovedError, _ Context) string {
 			return fmt.Sprintf("kist uninstall %s removes it; ask its publisher what happened", e.Release)
 		}),
 		fixedHint[*channels.RulesError]("untrusted", "until that file is corrected, no channel is trusted"),
-		hintFor("untrusted", func(e *channels.RuleError, _ *app) string { return "ask the administrator of " + e.File }),
+		hintFor("untrusted", func(e *channels.RuleError, _ Context) string { return "ask the administrator of " + e.File }),
 		fixedHint[*verify.DigestError]("untrusted", "the file is damaged, or not the one that was signed; try again later, or from another network"),
-		fixedHint[*unreadableError]("untrusted", "check that it is the right file and can be read"),
-		fixedHint[*keyFileError]("untrusted", "name a file of OpenPGP public keys, as gpg --armor --export writes it"),
-		hintFor("untrusted", func(e *trust.WeakKeyError, _ *app) string { return "its owner should " + e.Remedy }),
-		hintFor("untrusted", func(e *verify.SignatureError, _ *app) string {
+		fixedHint[*UnreadableError]("untrusted", "check that it is the right file and can be read"),
+		fixedHint[*namedfiles.KeyError]("untrusted", "name a file of OpenPGP public keys, as gpg --armor --export writes it"),
+		hintFor("untrusted", func(e *trust.WeakKeyError, _ Context) string { return "its owner should " + e.Remedy }),
+		hintFor("untrusted", func(e *verify.SignatureError, _ Context) string {
 			hint := "do not work around this; ask the publisher, by another way, what happened"
 			if len(e.Wanted) == 1 {
 				hint += fmt.Sprintf(" (only %s may sign)", e.Wanted[0].Spaced())
@@ -218,40 +221,37 @@ func hints() []hintRow {
 			return hint
 		}),
 
-		hintFor("stale", func(e *verify.ExpiredError, _ *app) string {
+		hintFor("stale", func(e *verify.ExpiredError, _ Context) string {
 			if e.Issued.After(e.Now) {
 				return "check whether this machine's clock is right"
 			}
 			return "the publisher must sign again; until then nothing from this channel can be trusted to be current"
 		}),
-		hintFor("stale", func(e *verify.WithheldError, _ *app) string {
+		hintFor("stale", func(e *verify.WithheldError, _ Context) string {
 			return fmt.Sprintf("try again later, or from another mirror; where the mirror is meant to lack it: kist channel refresh %s", e.Channel)
 		}),
-		hintFor("stale", func(e *verify.MarkError, _ *app) string {
+		hintFor("stale", func(e *verify.MarkError, _ Context) string {
 			return fmt.Sprintf("kist channel refresh %s recreates it", e.Channel)
 		}),
 
-		hintFor("space", func(e *install.SpaceError, _ *app) string {
+		hintFor("space", func(e *install.SpaceError, _ Context) string {
 			lacking := term.ByteSize(e.Need - e.Free)
 			if e.Files {
 				lacking = term.Count(int(e.Need-e.Free), "file")
 			}
 			return fmt.Sprintf("free %s there, then run the same command again", lacking)
 		}),
-		hintFor("noexec", func(e *noExecError, _ *app) string {
-			return fmt.Sprintf("mount it without noexec, or set XDG_DATA_HOME to a directory on another file system and install %s there", e.Release)
-		}),
 
-		hintFor("not-installed", func(e *toolset.NotInstalledError, a *app) string {
+		hintFor("not-installed", func(e *toolset.NotInstalledError, c Context) string {
 			switch {
 			case len(e.Near) > 0:
 				return fmt.Sprintf("did you mean %s? otherwise: kist install %s", strings.Join(e.Near, " or "), e.Ref)
-			case a.path == "uninstall":
+			case c.Verb == "uninstall":
 				return ""
 			}
 			return "kist install " + e.Ref.String()
 		}),
-		hintFor("not-installed", func(e *toolset.NoCommandError, _ *app) string {
+		hintFor("not-installed", func(e *toolset.NoCommandError, _ Context) string {
 			switch {
 			case e.Has != "":
 				return fmt.Sprintf("%s has it: kist run %s -- %s", e.Has, e.Has, e.Command)
@@ -260,8 +260,8 @@ func hints() []hintRow {
 			}
 			return ""
 		}),
-		hintFor("unmet", func(e *toolset.UnmetError, a *app) string {
-			own, ok := trust.Installable(e.Demand.Name, a.Distro)
+		hintFor("unmet", func(e *toolset.UnmetError, c Context) string {
+			own, ok := trust.Installable(e.Demand.Name, c.Distro)
 			switch {
 			case e.Demand.Channel == system.Channel && ok:
 				return fmt.Sprintf("update it with what installed it, or install your own: kist install %s", own)
@@ -274,50 +274,49 @@ func hints() []hintRow {
 			}
 			return fmt.Sprintf("kist ensure '%s' --prefer network", e.Demand)
 		}),
-		hintFor("gone", func(e *install.MissingError, _ *app) string { return putBack(e) }),
-		hintFor("gone", func(e *plan.GoneError, _ *app) string {
+		hintFor("gone", func(e *install.MissingError, _ Context) string { return PutBack(e) }),
+		hintFor("gone", func(e *plan.GoneError, _ Context) string {
 			if e.Generation != 0 {
 				return ""
 			}
 			return "kist install " + exactRef(e.Release) + " puts it back"
 		}),
-		hintFor("unknown", func(e *manifests.UnknownVersionError, a *app) string {
-			if a.publishes() {
+		hintFor("unknown", func(e *manifests.UnknownVersionError, c Context) string {
+			if c.publishes() {
 				return "kist publish list DIR shows what there is"
 			}
 			return fmt.Sprintf("kist list --available %s/%s shows what there is", e.Channel, e.Tool)
 		}),
-		hintFor("unknown", func(e *manifests.UnknownToolError, a *app) string {
-			_, hint := a.unknownTool(e)
+		hintFor("unknown", func(e *manifests.UnknownToolError, c Context) string {
+			_, hint := c.unknownTool(e)
 			return hint
 		}),
-		fixedHint[*noToolError]("unknown", "kist search without a word lists every tool"),
-		hintFor("unknown", func(e *trust.NoPackagesError, _ *app) string {
+		hintFor("unknown", func(e *trust.NoPackagesError, _ Context) string {
 			return fmt.Sprintf("kist list --available %s asks its own channel", e.Tool)
 		}),
 		fixedHint[*channels.UnknownChannelError]("unknown", "kist channel list shows every channel"),
 		hintIf(publish.ErrNoChannel, "unknown", "kist publish init DIR --channel NAME begins one"),
 		hintIf(debian.ErrHost, "unsupported", "choose a distribution no newer than this machine's; kist channel list shows them"),
-		hintFor("unsupported", func(e *manifests.UnsupportedPlatformError, _ *app) string {
+		hintFor("unsupported", func(e *manifests.UnsupportedPlatformError, _ Context) string {
 			return "kist list --available " + e.Tool + " shows other versions"
 		}),
 
-		hintFor("no-mirror", func(e *debian.NoMirrorError, _ *app) string {
+		hintFor("no-mirror", func(e *debian.NoMirrorError, _ Context) string {
 			return fmt.Sprintf("name one: kist channel add %s URL/dists/%[1]s/ --format debian, then kist install %[1]s/TOOL", e.Codename)
 		}),
-		hintFor("offline", func(err error, a *app) string {
+		hintFor("offline", func(err error, c Context) string {
 			switch {
 			case errors.Is(err, gosum.ErrOff):
 				return "GOPROXY forbids it: name a module proxy there, or unset it"
-			case a.verb.local:
-				return fmt.Sprintf("kist %s uses no network; kist list --available TOOL asks the channel, and keeps the answer", a.path)
+			case c.Local:
+				return fmt.Sprintf("kist %s uses no network; kist list --available TOOL asks the channel, and keeps the answer", c.Verb)
 			}
 			return ""
 		}),
-		hintFor("unreachable", func(e *transport.WaitError, _ *app) string {
+		hintFor("unreachable", func(e *transport.WaitError, _ Context) string {
 			return fmt.Sprintf("run the same command again in %s", transport.FormatWait(e.After))
 		}),
-		hintFor("unreachable", func(e *transport.StatusError, _ *app) string {
+		hintFor("unreachable", func(e *transport.StatusError, _ Context) string {
 			const proxyAuthRequired = 407 // RFC 9110, section 15.5.8
 			if e.Code != proxyAuthRequired {
 				return ""
@@ -327,7 +326,7 @@ func hints() []hintRow {
 		fixedHint[*tls.CertificateVerificationError]("unreachable", "another server may have answered; if you use a private CA, name its certificate in SSL_CERT_FILE"),
 		fixedHint[*transport.ProxyError]("unreachable", "check the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, then run the same command again"),
 		hintIf(transport.ErrFile, "unreachable", "a file URL must name a regular file of this machine that you can read"),
-		hintFor("unreachable", func(err error, _ *app) string {
+		hintFor("unreachable", func(err error, _ Context) string {
 			if errors.Is(err, gosum.ErrNoProxy) {
 				return "name a module proxy in GOPROXY, or check the network, then run the same command again"
 			}
@@ -336,17 +335,12 @@ func hints() []hintRow {
 	}
 }
 
-// helpCommand returns the command line that shows the help of the verb.
-func (a *app) helpCommand() string {
-	return strings.Join(strings.Fields("kist "+a.path+" --help"), " ")
-}
-
 // xdgName returns the variable that sets the base directory of a role, such as "data".
 func xdgName(role string) string { return "XDG_" + strings.ToUpper(role) + "_HOME" }
 
-// putBack returns the hint for a release that is gone from the disk, or "" if the
+// PutBack returns the hint for a release that is gone from the disk, or "" if the
 // system could not tell whether it is.
-func putBack(e *install.MissingError) string {
+func PutBack(e *install.MissingError) string {
 	if !e.Gone() {
 		return ""
 	}
@@ -359,11 +353,11 @@ func exactRef(release string) string { return strings.Replace(release, "@", "@="
 // unknownTool returns where the unknown tool of e can be had. For a bare name the
 // distributions come first, whatever channels the user has added; then the reason why
 // its upstream is not built in, as a message; then the name that was probably meant.
-func (a *app) unknownTool(e *manifests.UnknownToolError) (message, hint string) {
+func (c Context) unknownTool(e *manifests.UnknownToolError) (message, hint string) {
 	switch {
-	case a.publishes() && len(e.Near) > 0:
+	case c.publishes() && len(e.Near) > 0:
 		return "", fmt.Sprintf("did you mean %s? kist publish list DIR shows what there is", e.Near[0])
-	case a.publishes():
+	case c.publishes():
 		return "", "kist publish list DIR shows what there is"
 	case e.Channel == system.Channel:
 		return "", "kist channel show system lists those it knows"
@@ -375,8 +369,8 @@ func (a *app) unknownTool(e *manifests.UnknownToolError) (message, hint string) 
 		tool, calls = other, fmt.Sprintf("; kist calls it %s", other)
 	}
 	reason, refused := upstreams.Refusal(tool)
-	distros, near := trust.DistrosOf(tool, a.Distro), upstreams.Near(tool)
-	switch ref, ok := trust.Installable(tool, a.Distro); {
+	distros, near := trust.DistrosOf(tool, c.Distro), upstreams.Near(tool)
+	switch ref, ok := trust.Installable(tool, c.Distro); {
 	case e.Channel != "" && ok:
 		return "", fmt.Sprintf("another channel has it: kist install %s", ref)
 	case e.Channel != "":
