@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -62,7 +63,6 @@ type PageError struct{ Ref string } // redacted
 func (e *PageError) Error() string { return e.Ref + ": the server answered with a web page" }
 func (*PageError) Kind() string    { return "web-page" }
 
-// Unwrap makes e match ErrUnreachable: the server gave no usable answer.
 func (e *PageError) Unwrap() error { return ErrUnreachable }
 
 // An EncodedError reports that a server compressed a document although kist asked
@@ -75,49 +75,27 @@ func (e *EncodedError) Error() string {
 }
 func (*EncodedError) Kind() string { return "encoded" }
 
-// Unwrap makes e match ErrUnreachable: the server gave no usable answer.
 func (e *EncodedError) Unwrap() error { return ErrUnreachable }
 
 // headSize is how many bytes at the start of a body are examined for its type.
 const headSize = 512
 
 // peek returns the first bytes of the body, up to headSize, without consuming them.
+// An error of the body is left for whoever reads it.
 func (a *Answer) peek() []byte {
-	if p, ok := a.Body.(*peekedBody); ok {
-		return p.head
+	p, ok := a.Body.(*peekedBody)
+	if !ok {
+		p = &peekedBody{bufio.NewReaderSize(a.Body, headSize), a.Body}
+		a.Body = p
 	}
-	head := make([]byte, headSize)
-	n, err := 0, error(nil)
-	for idle := 0; n < len(head) && err == nil; idle++ {
-		var got int
-		if got, err = a.Body.Read(head[n:]); got > 0 {
-			n, idle = n+got, 0
-		} else if err == nil && idle == 100 {
-			err = io.ErrNoProgress
-		}
-	}
-	a.Body = &peekedBody{ReadCloser: a.Body, head: head[:n], err: err}
-	return head[:n]
+	head, _ := p.Peek(headSize)
+	return head
 }
 
-// A peekedBody is a body whose first bytes were read by peek.
+// A peekedBody is a body whose first bytes may be examined before they are read.
 type peekedBody struct {
-	io.ReadCloser
-	head []byte
-	read int   // how many bytes of head Read has returned
-	err  error // the error that followed head
-}
-
-func (p *peekedBody) Read(b []byte) (int, error) {
-	switch {
-	case p.read < len(p.head):
-		n := copy(b, p.head[p.read:])
-		p.read += n
-		return n, nil
-	case p.err != nil:
-		return 0, p.err
-	}
-	return p.ReadCloser.Read(b)
+	*bufio.Reader
+	io.Closer
 }
 
 // IsPage reports whether the answer is a web page, by its type and its first

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// MaxCommand is the greatest length of a command name, in bytes. It is the longest
+// maxCommand is the greatest length of a command name, in bytes. It is the longest
 // file name on every system that kist runs on.
-const MaxCommand = 255
+const maxCommand = 255
 
 // ValidCommand reports whether name may be linked as a command:
-// [A-Za-z0-9_][A-Za-z0-9._+-]*, or exactly "[", at most MaxCommand bytes. The
+// [A-Za-z0-9_][A-Za-z0-9._+-]*, or exactly "[", at most maxCommand bytes. The
 // name is typed in shells and read in lists, so it must have no characters that a
 // shell interprets or that are invisible, and must not begin like an option or a
 // hidden file. The rule applies to the name without an extension of Windows programs.
@@ -25,8 +25,8 @@ func ValidCommand(name string) error {
 	stem := programStem(name)
 	reserved := programStem(strings.TrimRight(name, ".")) // Windows drops the dots
 	switch {
-	case len(name) > MaxCommand:
-		return fmt.Errorf("command name %.64q…: longer than %d bytes", name, MaxCommand)
+	case len(name) > maxCommand:
+		return fmt.Errorf("command name %.64q…: longer than %d bytes", name, maxCommand)
 	case strings.EqualFold(strings.TrimRight(reserved, "."), "kist"):
 		return fmt.Errorf("command name %q: reserved for kist itself", name)
 	case stem == "[":

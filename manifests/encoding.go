@@ -30,7 +30,6 @@ func (*DecodeError) Kind() string { return "untrusted" }
 
 func (e *DecodeError) Unwrap() error { return e.Err }
 
-// Is makes e match verify.ErrUntrusted.
 func (e *DecodeError) Is(target error) bool { return target == verify.ErrUntrusted }
 
 // NewDecoder returns a reader that decodes r from a content encoding: gzip (x-gzip),

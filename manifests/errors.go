@@ -11,6 +11,13 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
+// ErrInput matches, with errors.Is, a request that the user has to change: words that mean
+// no tool or channel, or a value that no manifest can have.
+var ErrInput = verify.NewClass("unusable input", "usage", nil)
+
+// Invalid returns an error that matches ErrInput, with the text that format and args make.
+func Invalid(format string, args ...any) error { return verify.Errorf(ErrInput, format, args...) }
+
 // An UnknownToolError reports that a channel offers no tool of that name.
 type UnknownToolError struct {
 	Channel, Tool string   // Channel is empty where every channel was searched

@@ -28,13 +28,7 @@ func readPair(ctx context.Context, t Transport, ref, suffix string, policy verif
 	}
 	sig, err := ReadAll(ctx, t, ref+suffix, MaxSignature)
 	if errors.Is(err, ErrNotFound) {
-		refused := &verify.SignatureError{Name: name, Need: policy.Threshold, Rules: []string{"there is no signature file beside it"}}
-		if policy.Keys != nil {
-			for _, pin := range policy.Keys.Pins() {
-				refused.Wanted = append(refused.Wanted, pin.Primary)
-			}
-		}
-		return verify.Document{}, refused
+		return verify.Document{}, policy.Unsigned(name)
 	}
 	if err != nil {
 		return verify.Document{}, err

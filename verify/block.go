@@ -97,6 +97,15 @@ type Claim struct {
 	Fits    bool        `json:"fits"` // the data's digest begins with the two octets that the packet carries
 }
 
+// NamesKeyOf reports whether c claims to be by a primary key or a signing subkey of ring.
+func (c Claim) NamesKeyOf(ring *Keyring) bool {
+	return slices.ContainsFunc(ring.Pins(), func(p Pin) bool {
+		return slices.ContainsFunc(append([]Fingerprint{p.Primary}, p.Subkeys...), func(f Fingerprint) bool {
+			return c.Issuer == f || c.Issuer == "" && c.KeyID == f.keyID()
+		})
+	})
+}
+
 // Claims returns what each signature of a block of detached signatures of data
 // states, without checking any by a key. Publishers use it to identify signatures
 // that they were given. A signature that can't be read is an error.

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// MaxSkew is how far a document may be issued ahead of the clock.
-	MaxSkew = 5 * time.Minute
+	// maxSkew is how far a document may be issued ahead of the clock.
+	maxSkew = 5 * time.Minute
 	// MaxLife is the longest time a native manifest may stay valid.
 	MaxLife = 400 * 24 * time.Hour
 )
@@ -145,7 +145,7 @@ func (m Mark) Same(last Mark) bool {
 }
 
 // Fresh checks m against the clock only. It returns an *ExpiredError if m was
-// issued more than MaxSkew after now, has expired, expires no later than it was
+// issued more than maxSkew after now, has expired, expires no later than it was
 // issued, or is valid longer than MaxLife. A Mark without dates is always fresh; a
 // mark of several lines is fresh if each line is.
 func (m Mark) Fresh(now time.Time) error {
@@ -160,7 +160,7 @@ func (m Mark) Fresh(now time.Time) error {
 	}
 	stamp := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 	switch {
-	case m.Issued.After(now.Add(MaxSkew)):
+	case m.Issued.After(now.Add(maxSkew)):
 		return fail("issued at %s, which is in the future (it is %s here)", stamp(m.Issued), stamp(now))
 	case m.Expires.IsZero():
 		return nil

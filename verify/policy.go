@@ -189,7 +189,7 @@ func (p Policy) startCheck(raw rawPacket, kind packet.SignatureType) signatureCh
 		return refuse("its digest is %s, which is refused", hashName(s.hash))
 	case s.flaw != "":
 		return refuse("%s", s.flaw)
-	case s.created.After(p.Now.Add(MaxSkew)):
+	case s.created.After(p.Now.Add(maxSkew)):
 		return refuse("it was made at %s, which is in the future", s.created.Format(time.RFC3339))
 	case s.expiredAt(p.Now):
 		return refuse("it expired at %s", s.expires().Format(time.RFC3339))
@@ -253,7 +253,7 @@ func (p Policy) finishCheck(check signatureCheck) (acceptedSignature, string) {
 // rule, or "".
 func (p Policy) checkSigner(c candidate, s *signature) (Signer, string) {
 	now := p.Now
-	if now.Before(s.created) { // by MaxSkew at most
+	if now.Before(s.created) { // by maxSkew at most
 		now = s.created
 	}
 	selfSigsUntil := now
@@ -290,6 +290,11 @@ func notes(signers []Signer) []string {
 		}
 	}
 	return notes
+}
+
+// Unsigned returns the *SignatureError for data that has no signature file.
+func (p Policy) Unsigned(name string) error {
+	return p.refusal(name, nil, "there is no signature file beside it")
 }
 
 // refusal returns the *SignatureError for the data called name. signers are those

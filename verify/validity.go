@@ -169,7 +169,7 @@ func (c *certificate) stateAt(k *key, t checkTime) (keyState, keyVerdict) {
 	}
 	switch back := selfSigs[0].backSignature; {
 	case back == nil || back.kind != packet.SigTypePrimaryKeyBinding || back.flaw != "" ||
-		back.created.Before(k.CreationTime) || back.created.After(t.selfSigsUntil.Add(MaxSkew)) ||
+		back.created.Before(k.CreationTime) || back.created.After(t.selfSigsUntil.Add(maxSkew)) ||
 		!back.verifyKeys(k.PublicKey, nil, c.primary.PublicKey, k.PublicKey):
 		return state, k.violation(noBackSignature, time.Time{}, "has not signed that it belongs to key %s", c.primary.fpr)
 	case back.weak() && !c.pinned[k.fpr]:
@@ -198,7 +198,7 @@ func (c *certificate) selfSignaturesAt(k *key, t checkTime) (selfSigs []*signatu
 			switch {
 			case s.weak() && !c.pinned[k.fpr]:
 				weak = true
-			case s.created.Before(k.CreationTime), s.created.After(t.selfSigsUntil.Add(MaxSkew)), s.expiredAt(t.at):
+			case s.created.Before(k.CreationTime), s.created.After(t.selfSigsUntil.Add(maxSkew)), s.expiredAt(t.at):
 			case !s.created.After(t.at):
 				if now == nil || s.created.After(now.created) {
 					now = s

@@ -12,6 +12,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -80,7 +81,7 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 		return nil, err
 	}
 	c, ring, err := trust.NewChannel(c, where, cwd, keysIn(keyFiles), a.now)
-	if _, wrong := errors.AsType[*trust.InputError](err); wrong {
+	if errors.Is(err, manifests.ErrInput) {
 		return nil, usage("channel add: %v", err)
 	}
 	if err == nil {

@@ -33,7 +33,7 @@ func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
 		Environ: []string{"HOME=" + home, "PATH=/nowhere"},
 		Now:     func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) },
 		Dirs:    host.ReadDirs(getenv, "linux"), Host: host.User(host.Root(), getenv), Platform: host.Platform(host.Root()),
-		Transport:  transport.Offline{},
+		Transport:  transport.Offline(nil),
 		GoProxy:    func(context.Context) string { return "" },
 		AptSources: func() []debian.AptSource { return nil },
 		Distro:     func() string { return "" },

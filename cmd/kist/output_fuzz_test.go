@@ -50,7 +50,7 @@ func hostileErrors(s string) []error {
 		&fs.PathError{Op: "open", Path: s, Err: fs.ErrPermission},
 		&namedfiles.MissingError{Path: s}, &namedfiles.KeyError{Paths: []string{s}, Err: verify.ErrUntrusted}, &namedfiles.KeyError{Paths: []string{s}, Secret: true, Err: errors.New(s)},
 		&failure.UnknownVerbError{Parent: "kist", Verb: s, Near: []string{s}}, &failure.UnknownVerbError{Parent: "kist", Verb: s, Try: s}, failure.NoTool(s), failure.NoExec(s, s),
-		&trust.SeveralChannelsError{Tool: s, Channels: []string{s}, Flags: []string{s}}, &toolset.SeveralVersionsError{Tool: s, Refs: []string{s}}, &trust.TakenError{Name: s}, &trust.BuiltinError{Name: s}, &trust.FormatError{Format: s},
+		&trust.SeveralChannelsError{Tool: s, Channels: []string{s}, Flags: []string{s}}, &toolset.SeveralVersionsError{Tool: s, Refs: []string{s}}, &trust.TakenError{Name: s}, &trust.BuiltinError{Name: s}, verify.Errorf(trust.ErrFormat, "%s", s),
 		failure.Drift([]string{s}), &failure.KeptError{Kept: []install.Drift{{Path: s, Reason: s}}},
 		&plan.ForeignFileError{Path: s}, &plan.ConflictError{Command: s, Owner: s}, &install.EntryError{Archive: s, Path: s, Detail: s},
 		&install.SystemPrefixError{Role: s, Path: s}, &rootfs.BusyError{Path: s, Holder: s}, &install.ChildError{How: s, Said: s},
@@ -62,7 +62,7 @@ func hostileErrors(s string) []error {
 		fmt.Errorf("%s: %w", s, x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s, s}}, Host: s}),
 		&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{s}}, Host: s}},
 		&net.DNSError{Err: s, Name: s, Server: s}, &url.Error{Op: "Get", URL: s, Err: errors.New(s)},
-		&transport.FileError{Err: errors.New(s)},
+		verify.Errorf(transport.ErrFile, "%s", s),
 		&failure.InternalError{What: s, Stack: "goroutine 1\n" + s},
 	}
 }

@@ -126,7 +126,7 @@ func (a *app) warnOfDamage(s *toolset.Set) {
 func (a *app) transport() *transport.Mirrored {
 	from := a.Transport
 	if a.flags.offline {
-		from = transport.Offline{From: from}
+		from = transport.Offline(from)
 	}
 	c, err := a.Dirs.ReadConfig(a.Host)
 	return &transport.Mirrored{From: from, Config: c, Err: err, Detail: func(text string) { a.Detail("%s", text) }}

@@ -111,7 +111,7 @@ func (u Unpacker) Add(ctx context.Context, draft *publish.Draft, f Files) ([]Add
 // MaxStrip is the most leading directories that Files.Strip drops.
 const MaxStrip = 16
 
-// check returns a *publish.InputError if f says what no manifest can have. It reads no
+// check returns an error that matches manifests.ErrInput if f says what no manifest can have. It reads no
 // file.
 func (f Files) check() error {
 	if f.Platform != "" {
@@ -120,14 +120,14 @@ func (f Files) check() error {
 			err = publish.CheckPlatform(platform)
 		}
 		if err != nil {
-			return &publish.InputError{Rule: err.Error()}
+			return manifests.Invalid("%v", err)
 		}
 	}
 	if f.Format != "" && !slices.Contains(manifests.Formats(), f.Format) {
-		return &publish.InputError{Rule: fmt.Sprintf("format %s: want one of %s", f.Format, strings.Join(manifests.Formats(), ", "))}
+		return manifests.Invalid("format %s: want one of %s", f.Format, strings.Join(manifests.Formats(), ", "))
 	}
 	if f.Strip > MaxStrip {
-		return &publish.InputError{Rule: fmt.Sprintf("strip %d: want at most %d", f.Strip, MaxStrip)}
+		return manifests.Invalid("strip %d: want at most %d", f.Strip, MaxStrip)
 	}
 	return nil
 }

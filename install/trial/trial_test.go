@@ -10,6 +10,7 @@ import (
 
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/trial"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
 )
 
@@ -102,10 +103,9 @@ func TestAddRefusesWhatUsersCouldNotUse(t *testing.T) {
 	if _, err := b.add(trial.Files{Paths: []string{archive}, Platform: "any", Commands: []string{"bin/zig", "bin/no"}}); !errors.As(err, &none) || none.Patterns[0] != "bin/no" {
 		t.Errorf("a pattern without a file: %v", err)
 	}
-	var input *publish.InputError
 	for _, f := range []trial.Files{{Platform: "linux/x86_64"}, {Platform: "any", Format: "rar"}, {}} {
 		f.Paths, f.Commands = []string{archive}, []string{"bin/zig"}
-		if _, err := b.add(f); !errors.As(err, &input) {
+		if _, err := b.add(f); !errors.Is(err, manifests.ErrInput) {
 			t.Errorf("%+v: %v", f, err)
 		}
 	}

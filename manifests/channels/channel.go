@@ -81,9 +81,9 @@ func Formats() []string { return []string{"native", "rust", "checksums", "detach
 
 // Ceilings on the settings of one channel.
 const (
-	MaxTools   = 256
-	MaxPins    = 32
-	MaxRetired = 16384 // retired keys, and also revoked keys: 512 versions that replace MaxPins keys each
+	maxTools   = 256
+	maxPins    = 32
+	maxRetired = 16384 // retired keys, and also revoked keys: 512 versions that replace maxPins keys each
 )
 
 // Grants reports whether the channel may provide tool. If Tools is empty, a native
@@ -138,8 +138,8 @@ func (c Channel) Validate() error {
 			return fmt.Errorf("keys: %w", err)
 		}
 	}
-	if len(c.Tools) > MaxTools {
-		return fmt.Errorf("%d tools, over the limit of %d", len(c.Tools), MaxTools)
+	if len(c.Tools) > maxTools {
+		return fmt.Errorf("%d tools, over the limit of %d", len(c.Tools), maxTools)
 	}
 	for _, pattern := range c.Tools {
 		start, open := strings.CutSuffix(pattern, "*")
@@ -157,8 +157,8 @@ func (r Rotation) validate() error {
 	switch {
 	case r.Version == 0 || r.Digest.IsZero() || r.Issued.IsZero() || r.Expires.IsZero() || r.Taken.IsZero():
 		return fmt.Errorf("version, digest, issued, expires or taken is missing")
-	case len(r.Retired) > MaxRetired || len(r.Revoked) > MaxRetired:
-		return fmt.Errorf("more than %d retired or revoked keys", MaxRetired)
+	case len(r.Retired) > maxRetired || len(r.Revoked) > maxRetired:
+		return fmt.Errorf("more than %d retired or revoked keys", maxRetired)
 	}
 	for _, f := range slices.Concat(r.Retired, r.Revoked) {
 		if err := checkFingerprint(f); err != nil {
@@ -180,8 +180,8 @@ func checkFingerprint(f verify.Fingerprint) error {
 
 // validTrust checks keys and a threshold.
 func validTrust(pins []verify.Pin, threshold int) error {
-	if len(pins) == 0 || len(pins) > MaxPins {
-		return fmt.Errorf("%d keys, want 1 to %d", len(pins), MaxPins)
+	if len(pins) == 0 || len(pins) > maxPins {
+		return fmt.Errorf("%d keys, want 1 to %d", len(pins), maxPins)
 	}
 	if threshold < 1 || threshold > len(pins) {
 		return fmt.Errorf("threshold %d with %d keys", threshold, len(pins))
@@ -193,8 +193,8 @@ func validTrust(pins []verify.Pin, threshold int) error {
 				return err
 			}
 		}
-		if len(pin.Subkeys) > MaxPins {
-			return fmt.Errorf("key %s: %d subkeys, over the limit of %d", pin.Primary, len(pin.Subkeys), MaxPins)
+		if len(pin.Subkeys) > maxPins {
+			return fmt.Errorf("key %s: %d subkeys, over the limit of %d", pin.Primary, len(pin.Subkeys), maxPins)
 		}
 		if seen[pin.Primary] {
 			return fmt.Errorf("key %s is listed twice", pin.Primary)

@@ -167,10 +167,10 @@ func TestPutRefuses(t *testing.T) {
 		"pattern":        func(c *Channel) { c.Tools = []string{"a*b"} },
 		"pattern empty":  func(c *Channel) { c.Tools = []string{""} },
 		"pattern upper":  func(c *Channel) { c.Tools = []string{"Zig"} },
-		"too many tools": func(c *Channel) { c.Tools = slices.Repeat([]string{"zig"}, MaxTools+1) },
+		"too many tools": func(c *Channel) { c.Tools = slices.Repeat([]string{"zig"}, maxTools+1) },
 		"without a date": func(c *Channel) { c.Added = time.Time{} },
 		"too many subkeys": func(c *Channel) {
-			c.Pins[0].Subkeys = slices.Repeat([]verify.Fingerprint{c.Pins[0].Primary}, MaxPins+1)
+			c.Pins[0].Subkeys = slices.Repeat([]verify.Fingerprint{c.Pins[0].Primary}, maxPins+1)
 		},
 	} {
 		c := channel("acme", key)
@@ -199,7 +199,7 @@ func TestHostileSettings(t *testing.T) {
 		"no keys":        string(good[:strings.Index(string(good), "[[key]]")]),
 		"key ID":         strings.Replace(string(good), string(key.Primary()), string(key.Primary()[24:]), 1),
 		"unknown in key": string(good) + "trust = 'ultimate'\n",
-		"over the limit": string(good) + "#" + strings.Repeat("x", MaxSettings),
+		"over the limit": string(good) + "#" + strings.Repeat("x", maxSettings),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)
@@ -382,9 +382,9 @@ func TestSettingsAtEveryCeilingCanBeRead(t *testing.T) {
 		return verify.Fingerprint(fmt.Sprintf("%064X", next))
 	}
 	pins := func() (list []verify.Pin) {
-		for range MaxPins {
+		for range maxPins {
 			pin := verify.Pin{Primary: fingerprint()}
-			for range MaxPins {
+			for range maxPins {
 				pin.Subkeys = append(pin.Subkeys, fingerprint())
 			}
 			list = append(list, pin)
@@ -392,22 +392,22 @@ func TestSettingsAtEveryCeilingCanBeRead(t *testing.T) {
 		return list
 	}
 	for _, quotes := range []string{"'\"", `"\`} {
-		c := Channel{Name: strings.Repeat("n", 64), Format: "checksums", Threshold: MaxPins, Added: day.Add(1), Pins: pins()}
+		c := Channel{Name: strings.Repeat("n", 64), Format: "checksums", Threshold: maxPins, Added: day.Add(1), Pins: pins()}
 		c.URL = "file:///"
 		for len(c.URL)+len(quotes) <= 4096 {
 			c.URL += quotes
 		}
-		for i := range MaxTools {
+		for i := range maxTools {
 			c.Tools = append(c.Tools, fmt.Sprintf("%063d*", i))
 		}
 		c.Rotation = &Rotation{Edition: native.Edition{KeysMark: verify.KeysMark{Version: 1<<63 - 1, Digest: verify.DigestOf(nil)}, Issued: day.Add(1), Expires: day.Add(1)},
-			Taken: day.Add(1), Threshold: MaxPins, Pins: pins()}
-		for range MaxRetired {
+			Taken: day.Add(1), Threshold: maxPins, Pins: pins()}
+		for range maxRetired {
 			c.Rotation.Retired, c.Rotation.Revoked = append(c.Rotation.Retired, fingerprint()), append(c.Rotation.Revoked, fingerprint())
 		}
 		data, err := c.encode()
-		if err != nil || len(data) > MaxSettings {
-			t.Fatalf("%d bytes, over the limit of %d: %v", len(data), MaxSettings, err)
+		if err != nil || len(data) > maxSettings {
+			t.Fatalf("%d bytes, over the limit of %d: %v", len(data), maxSettings, err)
 		}
 		if back, err := parse(c.Name, data); err != nil || !reflect.DeepEqual(back, c.sorted()) {
 			t.Fatalf("read back: %v", err)
@@ -422,7 +422,7 @@ func TestSettingsAtEveryCeilingCanBeRead(t *testing.T) {
 // TestHostileSettingsAreWithinBudget parses each hostile document as settings and as a
 // policy file.
 func TestHostileSettingsAreWithinBudget(t *testing.T) {
-	for name, text := range manifesttest.HostileTOML("url = 'https://x.example/channel.toml'\n", MaxSettings) {
+	for name, text := range manifesttest.HostileTOML("url = 'https://x.example/channel.toml'\n", maxSettings) {
 		t.Run(name, func(t *testing.T) {
 			data := text()
 			manifesttest.Budget(t, func() {

@@ -50,7 +50,6 @@ func (e *RuleError) Error() string {
 	return fmt.Sprintf("channel %s: %s (%s)", e.Channel, e.Rule, e.File)
 }
 
-// Unwrap makes e match verify.ErrUntrusted.
 func (e *RuleError) Unwrap() error { return verify.ErrUntrusted }
 
 // A RulesError reports that a policy file is invalid. Then no channel is allowed. It
@@ -64,7 +63,6 @@ func (e *RulesError) Error() string { return fmt.Sprintf("%s: %v", e.File, e.Err
 func (e *RulesError) Unwrap() error { return e.Err }
 func (e *RulesError) Kind() string  { return verify.ReadKind(e.Err, "untrusted") }
 
-// Is makes e match verify.ErrUntrusted.
 func (e *RulesError) Is(target error) bool { return target == verify.ErrUntrusted }
 
 // ParseRules parses the content of the policy file at the path file. Its error is a
@@ -105,7 +103,7 @@ func (r *Rules) parse(data []byte) error {
 	r.channels = texts(t, "channels", manifests.ValidName)
 	r.urls = texts(t, "urls", validURLPattern)
 	if t.Has("threshold") {
-		r.threshold = int(t.Number("threshold", 1, MaxPins))
+		r.threshold = int(t.Number("threshold", 1, maxPins))
 	}
 	if t.Has("rsa") {
 		r.rsa = int(t.Number("rsa", 2048, 16384))
@@ -118,7 +116,7 @@ func texts(t *tomldoc.Table, key string, valid func(string) error) *[]string {
 	if !t.Has(key) {
 		return nil
 	}
-	list := t.Texts(key, MaxTools)
+	list := t.Texts(key, maxTools)
 	for _, s := range list {
 		if err := valid(s); err != nil {
 			t.Fail("%s: %v", key, err)

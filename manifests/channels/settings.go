@@ -24,7 +24,7 @@ type settings struct {
 	Rotation  *Rotation    `toml:"keys,omitempty"`
 }
 
-// limits is more than settings need with two times MaxPins keys and every list at its
+// limits is more than settings need with two times maxPins keys and every list at its
 // ceiling.
 var limits = tomldoc.Limits{Tables: 256, Keys: 512, Values: 64 << 10}
 

@@ -18,7 +18,7 @@ import (
 // Ceilings on the files of a Store, in bytes. Settings with every part at its own
 // ceiling have about 2,400,000.
 const (
-	MaxSettings = 4 << 20
+	maxSettings = 4 << 20
 	MaxKey      = 1 << 20
 )
 
@@ -303,23 +303,19 @@ func (s Store) Owns(builtin []verify.Fingerprint) (func(name string) (bool, erro
 	if err != nil {
 		return nil, err
 	}
+	list, err := s.retired()
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range names {
 		c, err := s.read(name)
 		if err != nil || !s.isRegular(settingsFile(name)) {
 			continue // neither this file nor the keys that it may name are known to be kist's
 		}
 		own[settingsFile(name)] = true
-		for _, f := range c.primaries() {
-			if own[keyFile(f)], err = s.holdsKey(keyFile(f), f); err != nil {
-				return nil, err
-			}
-		}
+		list = append(list, c)
 	}
-	retired, err := s.retired()
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range retired {
+	for _, c := range list {
 		for _, f := range c.primaries() {
 			if own[keyFile(f)], err = s.holdsKey(keyFile(f), f); err != nil {
 				return nil, err
@@ -350,7 +346,7 @@ func (s Store) retired() (list []Channel, err error) {
 		if !ok || !settings || !e.Type().IsRegular() || manifests.ValidName(name) != nil {
 			continue
 		}
-		data, err := s.readFile(settingsDir+"/"+e.Name(), MaxSettings)
+		data, err := s.readFile(settingsDir+"/"+e.Name(), maxSettings)
 		if err != nil {
 			continue // perhaps half-written: it names no keys
 		}
@@ -396,7 +392,7 @@ func (s Store) read(name string) (Channel, error) {
 		return Channel{}, fmt.Errorf("channel %w", err)
 	}
 	file := settingsFile(name)
-	data, err := s.readFile(file, MaxSettings)
+	data, err := s.readFile(file, maxSettings)
 	if err != nil {
 		return Channel{}, &SettingsError{file, err}
 	}
@@ -407,7 +403,22 @@ func (s Store) read(name string) (Channel, error) {
 	return c, nil
 }
 
-func (s Store) names() ([]string, error) { return s.stems(settingsDir, ".toml") }
+// names lists the channels that have settings. A missing directory has none.
+func (s Store) names() (names []string, err error) {
+	if s.Root == nil {
+		return nil, nil
+	}
+	entries, err := rootfs.ReadDir(s.Root, settingsDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".toml"); ok && !rootfs.IsNamedTemp(e.Name()) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
 
 // ownNames is names for a removal: what took the name of the directory, a file or a
 // pipe, holds no settings.
@@ -417,25 +428,6 @@ func (s Store) ownNames() ([]string, error) {
 		return nil, nil
 	}
 	return names, err
-}
-
-// stems lists the files in dir that end in suffix, without the suffix. A missing
-// directory has none.
-func (s Store) stems(dir, suffix string) ([]string, error) {
-	if s.Root == nil {
-		return nil, nil
-	}
-	entries, err := rootfs.ReadDir(s.Root, dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var list []string
-	for _, e := range entries {
-		if stem, ok := strings.CutSuffix(e.Name(), suffix); ok && !rootfs.IsNamedTemp(e.Name()) {
-			list = append(list, stem)
-		}
-	}
-	return list, nil
 }
 
 func settingsFile(name string) string { return settingsDir + "/" + name + ".toml" }
@@ -449,7 +441,7 @@ func (s Store) readFile(name string, limit int64) ([]byte, error) {
 		return nil, fs.ErrNotExist
 	}
 	data, err := rootfs.ReadFile(s.Root, name, limit)
-	if _, ok := errors.AsType[*rootfs.TooLargeError](err); ok {
+	if errors.Is(err, rootfs.ErrTooLarge) {
 		err = &manifests.TooLargeError{Name: name, Limit: limit}
 	}
 	return data, err

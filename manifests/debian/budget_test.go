@@ -116,7 +116,7 @@ func TestUnsatisfiedNamesFewAlternatives(t *testing.T) {
 	a := packages(t, "amd64", newStanza("root0 1", "Depends: a0 | b0"), newStanza("root1 1", "Depends: "+strings.Repeat("c0 | ", 5000)+"c0"))
 	for root, want := range map[string]string{"root0": "depends on a0 | b0, which", "root1": "c0 | 4969 others, which"} {
 		_, err := a.closure([]string{root}, nil)
-		if unsatisfied, ok := errors.AsType[*UnsatisfiedError](err); !ok || !strings.Contains(unsatisfied.Error(), want) || len(err.Error()) > 400 {
+		if unsatisfied, ok := errors.AsType[*unsatisfiedError](err); !ok || !strings.Contains(unsatisfied.Error(), want) || len(err.Error()) > 400 {
 			t.Errorf("%s: %v", root, err)
 		}
 	}

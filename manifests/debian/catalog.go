@@ -13,8 +13,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Catalog is the proved suites of a distribution, for one architecture.
-type Catalog struct {
+// A catalog is the proved suites of a distribution, for one architecture.
+type catalog struct {
 	source  Source
 	arch    string // the same in dpkg and Go
 	archive *archive
@@ -23,16 +23,16 @@ type Catalog struct {
 }
 
 // Mark returns the joined marks of the suites, one line each.
-func (c *Catalog) Mark() verify.Mark { return c.mark }
+func (c *catalog) Mark() verify.Mark { return c.mark }
 
 // missingNote describes which suites the mirror lacks.
-func (c *Catalog) missingNote() string {
+func (c *catalog) missingNote() string {
 	return fmt.Sprintf("channel %s: the mirror has no %s, so newer packages there are not seen", c.source.Channel, strings.Join(c.missing, " and no "))
 }
 
 // Versions lists the one version that the distribution has of tool, or of every tool if
 // tool is empty. Tools whose packages are incomplete are left out.
-func (c *Catalog) Versions(tool string) (list []manifests.Version) {
+func (c *catalog) Versions(tool string) (list []manifests.Version) {
 	for _, t := range c.source.tools() {
 		if tool != "" && tool != t.Name || t.Refused != "" {
 			continue
@@ -47,9 +47,9 @@ func (c *Catalog) Versions(tool string) (list []manifests.Version) {
 
 // toolchain returns the packages that make up t plus further ones by name, and the
 // package whose version is the tool's.
-func (c *Catalog) toolchain(t assemble.Tool, further []string) (*pkg, map[string]details, error) {
+func (c *catalog) toolchain(t assemble.Tool, further []string) (*pkg, map[string]details, error) {
 	chosen, err := c.archive.closure(slices.Concat(t.Packages, further), t.Host)
-	if unsatisfied, ok := errors.AsType[*UnsatisfiedError](err); ok {
+	if unsatisfied, ok := errors.AsType[*unsatisfiedError](err); ok {
 		unsatisfied.Channel, unsatisfied.Tool = c.source.Channel, t.Name
 	}
 	if err != nil {
@@ -57,15 +57,15 @@ func (c *Catalog) toolchain(t assemble.Tool, further []string) (*pkg, map[string
 	}
 	name, ok := versionOf(chosen, t.Version)
 	if !ok {
-		return nil, nil, &UnsatisfiedError{Channel: c.source.Channel, Tool: t.Name, Wants: t.Version}
+		return nil, nil, &unsatisfiedError{Channel: c.source.Channel, Tool: t.Name, Wants: t.Version}
 	}
 	return c.archive.packages[name], chosen, nil
 }
 
 // Resolve makes the toolchain that r asks for: the tool's packages, those that r's
 // components add, and their dependencies. It returns the errors of manifests.Catalog,
-// *RefusedToolError and *UnsatisfiedError.
-func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
+// errRefusedTool, ErrHost and *unsatisfiedError.
+func (c *catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	t, err := c.source.tool(r.Tool)
 	if err != nil {
 		return manifests.Release{}, err
@@ -92,7 +92,7 @@ func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	}
 	linkHost, problem := t.CheckHost(c.libc(chosen), r)
 	if problem != "" {
-		return manifests.Release{}, &HostError{Channel: c.source.Channel, Tool: t.Name, Reason: problem}
+		return manifests.Release{}, verify.Errorf(ErrHost, "%s/%s does not work on this machine: %s", c.source.Channel, t.Name, problem)
 	}
 	var packages []manifests.Artifact
 	for _, name := range slices.Sorted(maps.Keys(chosen)) {
@@ -121,19 +121,11 @@ func artifact(p *pkg, d details) (manifests.Artifact, error) {
 		Integrity: manifests.Integrity{Digest: d.digest}}, nil
 }
 
-// HostError is returned when a distribution's toolchain cannot work on this machine.
-type HostError struct {
-	Channel, Tool string
-	Reason        string
-}
-
-func (e *HostError) Error() string {
-	return fmt.Sprintf("%s/%s does not work on this machine: %s", e.Channel, e.Tool, e.Reason)
-}
-func (*HostError) Kind() string { return "unsupported" }
+// ErrHost is returned when a distribution's toolchain cannot work on this machine.
+var ErrHost = verify.NewClass("does not work on this machine", "unsupported", nil)
 
 // libc returns what the chosen packages say about the C library.
-func (c *Catalog) libc(chosen map[string]details) assemble.Libc {
+func (c *catalog) libc(chosen map[string]details) assemble.Libc {
 	libc := assemble.Libc{Compare: Compare}
 	if _, ok := chosen["libc6"]; ok {
 		libc.Version = Upstream(string(c.archive.packages["libc6"].version))
@@ -152,7 +144,7 @@ func (c *Catalog) libc(chosen map[string]details) assemble.Libc {
 
 // evidence returns the evidence of the indices that chosen comes from, in the order of
 // the suites.
-func (c *Catalog) evidence(chosen map[string]details) (e verify.Evidence) {
+func (c *catalog) evidence(chosen map[string]details) (e verify.Evidence) {
 	var used []*index
 	for name := range chosen {
 		if x := c.archive.packages[name].index; !slices.Contains(used, x) {

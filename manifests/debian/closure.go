@@ -10,21 +10,21 @@ import (
 	"github.com/kist-tools/kist/manifests/debian/internal/assemble"
 )
 
-// UnsatisfiedError is returned when a package needs something that the archive does not
+// unsatisfiedError is returned when a package needs something that the archive does not
 // have.
-type UnsatisfiedError struct {
+type unsatisfiedError struct {
 	Channel, Tool string
 	Package       string // the dependent package, with its version; empty: the tool itself
 	Wants         string
 }
 
-func (e *UnsatisfiedError) Error() string {
+func (e *unsatisfiedError) Error() string {
 	if e.Package == "" {
 		return fmt.Sprintf("channel %s: %s needs package %s, which the channel does not have", e.Channel, e.Tool, e.Wants)
 	}
 	return fmt.Sprintf("channel %s: %s: package %s depends on %s, which no package satisfies", e.Channel, e.Tool, e.Package, e.Wants)
 }
-func (*UnsatisfiedError) Kind() string { return "unsatisfied" }
+func (*unsatisfiedError) Kind() string { return "unsatisfied" }
 
 // A closure is a set of packages and everything they depend on, except what the host
 // provides.
@@ -53,7 +53,7 @@ func (m *meter) spend(n int) error {
 // closure chooses the named packages and what they need. The choice is deterministic:
 // each package at its newest version; of alternatives the first that is already chosen,
 // or else the first that exists; a package before those that only provide its name, and
-// of these the first by name. The error is an *UnsatisfiedError or a *manifests.FormatError.
+// of these the first by name. The error is an *unsatisfiedError or a *manifests.FormatError.
 func (a *archive) closure(names, host []string) (map[string]details, error) {
 	c := &closure{archive: a, host: host, chosen: map[string]details{}}
 	for _, name := range names {
@@ -62,7 +62,7 @@ func (a *archive) closure(names, host []string) (map[string]details, error) {
 			return nil, err
 		}
 		if p == nil {
-			return nil, &UnsatisfiedError{Wants: name}
+			return nil, &unsatisfiedError{Wants: name}
 		}
 		if err := c.choose(p); err != nil {
 			return nil, err
@@ -119,7 +119,7 @@ func (c *closure) satisfy(dependent *pkg, wants clause) error {
 		}
 	}
 	if first == nil {
-		return &UnsatisfiedError{Package: dependent.name + " " + string(dependent.version), Wants: wants.String()}
+		return &unsatisfiedError{Package: dependent.name + " " + string(dependent.version), Wants: wants.String()}
 	}
 	return c.choose(first)
 }

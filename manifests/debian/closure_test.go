@@ -69,7 +69,7 @@ func TestClosure(t *testing.T) {
 	} {
 		chosen, err := a.closure(strings.Fields(test.roots), host)
 		got := strings.Join(slices.Sorted(maps.Keys(chosen)), " ")
-		if got != test.want || (err == nil) != (test.want != "") || err != nil && !isType[*UnsatisfiedError](err) {
+		if got != test.want || (err == nil) != (test.want != "") || err != nil && !isType[*unsatisfiedError](err) {
 			t.Errorf("%s: %q, want %q: %v", test.roots, got, test.want, err)
 		}
 	}
@@ -87,7 +87,7 @@ func TestClosureUsesNewestVersion(t *testing.T) {
 	if err != nil || !maps.Equal(names(chosen), map[string]bool{"tool": true, "new": true}) || string(a.packages["new"].version) != "1" {
 		t.Errorf("%v, %v", names(chosen), err)
 	}
-	if _, err := a.closure([]string{"user"}, nil); !isType[*UnsatisfiedError](err) {
+	if _, err := a.closure([]string{"user"}, nil); !isType[*unsatisfiedError](err) {
 		t.Errorf("what only a superseded version provides: %v", err)
 	}
 }

@@ -21,7 +21,7 @@
 //
 // # Guarantees
 //
-// A [Catalog] is built from suites that are each signed, have the requested name and
+// A catalog is built from suites that are each signed, have the requested name and
 // origin, are not from the future, are not expired, and share one codename. The indices
 // are the ones InRelease states, complete, and match its digests compressed and
 // uncompressed. Of each package, the newest version in any suite is used. Every suite
@@ -43,8 +43,8 @@
 // Recommended packages are not part of a toolchain, and conflicts between packages are
 // ignored: both concern a running system, which a prefix is not.
 //
-//	s := debian.Source{Channel: "debian-bookworm", Origin: "Debian", Policy: policy,
-//		Suites: debian.Suites("https://mirror.example/debian/", "bookworm")}
+//	suites, _, err := debian.At("https://mirror.example/debian/dists/bookworm/InRelease")
+//	s := debian.Source{Channel: "debian-bookworm", Origin: "Debian", Policy: policy, Suites: suites}
 //	catalog, err := s.Fetch(ctx, transport, manifests.Query{Request: request, Now: now})
 package debian
 
@@ -74,7 +74,7 @@ type Source struct {
 	Channel string
 	// Codename is the release's codename, for display. It may be the name of a suite.
 	Codename string
-	// Suites hold the packages: the first is the release itself and is required; the
+	// suitesOf hold the packages: the first is the release itself and is required; the
 	// others bring newer packages. Empty if no mirror is known.
 	Suites []Suite
 	Origin string // required in each suite; empty: any
@@ -120,7 +120,7 @@ func platforms() []manifests.Platform {
 
 // Fetch gets and proves the suites and their indices for q's platform. In addition to
 // the errors of manifests.Source it returns *NoMirrorError,
-// *manifests.UnknownToolError, *RefusedToolError and
+// *manifests.UnknownToolError, errRefusedTool and
 // *manifests.UnsupportedPlatformError; the tool is checked before anything is fetched.
 // For a listing, or without a platform, it uses amd64 if the host's architecture is not
 // supported.
@@ -140,7 +140,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if len(s.Suites) == 0 {
 		return nil, &NoMirrorError{s.Channel, s.Codename}
 	}
-	c := &Catalog{source: s, arch: arch}
+	c := &catalog{source: s, arch: arch}
 	suites, err := c.prove(ctx, t, q)
 	if err == nil && q.CheckMark != nil { // before fetching the indices of a stale suite
 		if stale := q.CheckMark(c.mark); stale != nil {
@@ -161,7 +161,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 
 // prove gets and proves the InRelease of each suite and sets c's mark; optional suites
 // that do not exist are added to c.missing.
-func (c *Catalog) prove(ctx context.Context, t manifests.Transport, q manifests.Query) (suites []*fetcher, err error) {
+func (c *catalog) prove(ctx context.Context, t manifests.Transport, q manifests.Query) (suites []*fetcher, err error) {
 	for i, suite := range c.source.Suites {
 		f := &fetcher{Source: c.source, suite: suite, t: t, q: q}
 		err := f.prove(ctx)
@@ -187,7 +187,7 @@ func (c *Catalog) prove(ctx context.Context, t manifests.Transport, q manifests.
 
 // read reads the packages of the tools: from the cached excerpt, if it was made of
 // these very suites, or else from the indices.
-func (c *Catalog) read(ctx context.Context, suites []*fetcher, q manifests.Query) error {
+func (c *catalog) read(ctx context.Context, suites []*fetcher, q manifests.Query) error {
 	roots := c.source.roots(q)
 	if c.mark.Same(q.Last) {
 		if c.archive = loadExcerpt(ctx, suites, c.arch, q.Last, roots); c.archive != nil {
@@ -219,7 +219,7 @@ func (s Source) tool(name string) (assemble.Tool, error) {
 		return assemble.Tool{}, &manifests.UnknownToolError{Channel: s.Channel, Tool: name, Near: manifests.Near(name, s.names())}
 	}
 	if list[i].Refused != "" {
-		return assemble.Tool{}, &RefusedToolError{s.Channel, name, list[i].Refused}
+		return assemble.Tool{}, verify.Errorf(errRefusedTool, "channel %s: %s cannot be installed: %s", s.Channel, name, list[i].Refused)
 	}
 	return list[i], nil
 }
@@ -245,13 +245,8 @@ func (s Source) names() (names []string) {
 	return names
 }
 
-// RefusedToolError is returned for a tool whose packages cannot work in a prefix.
-type RefusedToolError struct{ Channel, Tool, Reason string }
-
-func (e *RefusedToolError) Error() string {
-	return fmt.Sprintf("channel %s: %s cannot be installed: %s", e.Channel, e.Tool, e.Reason)
-}
-func (*RefusedToolError) Kind() string { return "unsupported" }
+// errRefusedTool is returned for a tool whose packages cannot work in a prefix.
+var errRefusedTool = verify.NewClass("cannot be installed", "unsupported", nil)
 
 // ReleaseFile is the name of the signed file of a suite.
 const ReleaseFile = "InRelease"
@@ -267,13 +262,13 @@ func At(ref string) (suites []Suite, codename string, err error) {
 	if manifests.ValidName(codename) != nil {
 		return nil, "", fmt.Errorf("%s is not the URL of a suite: …/dists/bookworm/", manifests.Redact(ref))
 	}
-	return Suites(dir[:i+1], codename), codename, nil
+	return suitesOf(dir[:i+1], codename), codename, nil
 }
 
-// Suites returns the suites of a release whose archive is at root: the release itself
+// suitesOf returns the suites of a release whose archive is at root: the release itself
 // and the suites that bring newer packages. Debian keeps security updates in a separate
 // archive, which mirrors keep next to the main one.
-func Suites(root, codename string) []Suite {
+func suitesOf(root, codename string) []Suite {
 	security := root
 	if strings.HasSuffix(root, "/debian/") {
 		security = strings.TrimSuffix(root, "/") + "-security/"

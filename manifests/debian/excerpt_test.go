@@ -49,17 +49,17 @@ func excerptWorld(t *testing.T) (world, Source, *counting) {
 }
 
 // catalogOf fetches a catalog, given the mark of the previous run.
-func catalogOf(t *testing.T, w world, s Source, last verify.Mark, r manifests.Request, extra ...string) *Catalog {
+func catalogOf(t *testing.T, w world, s Source, last verify.Mark, r manifests.Request, extra ...string) *catalog {
 	t.Helper()
 	c, err := s.Fetch(t.Context(), w, manifests.Query{Request: r, Now: now, Last: last, AlsoComponents: extra})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.(*Catalog)
+	return c.(*catalog)
 }
 
 // outline returns a release without its evidence.
-func outline(t *testing.T, c *Catalog, r manifests.Request) string {
+func outline(t *testing.T, c *catalog, r manifests.Request) string {
 	t.Helper()
 	release, err := c.Resolve(r)
 	if err != nil {

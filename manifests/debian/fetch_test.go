@@ -19,7 +19,7 @@ import (
 // without a mirror are refused before anything is fetched.
 func TestRefusesBeforeFetching(t *testing.T) {
 	w := whole(t)
-	if _, err := w.fetch(t, w.source(t), ask("nodejs")); !isType[*RefusedToolError](err) || len(w.Asked()) > 0 {
+	if _, err := w.fetch(t, w.source(t), ask("nodejs")); !errors.Is(err, errRefusedTool) || len(w.Asked()) > 0 {
 		t.Errorf("%v, asked for %q", err, w.Asked())
 	}
 	nowhere := w.source(t)

@@ -21,7 +21,7 @@ func FuzzIndex(f *testing.F) {
 		}
 		for name := range a.packages {
 			chosen, err := a.closure([]string{name}, nil)
-			if err != nil && !isUntrusted(err) && !isType[*UnsatisfiedError](err) {
+			if err != nil && !isUntrusted(err) && !isType[*unsatisfiedError](err) {
 				t.Fatalf("%v is neither untrusted nor unsatisfied", err)
 			}
 			for _, d := range chosen {

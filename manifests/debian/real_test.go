@@ -89,7 +89,7 @@ func TestRealSuite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := c.(*Catalog).archive
+	a := c.(*catalog).archive
 	if len(a.packages) == 0 {
 		t.Fatal("no packages")
 	}

@@ -114,7 +114,7 @@ func (d Distribution) Mirror(arch string, sources []AptSource) []Suite {
 	if base == "" {
 		return nil
 	}
-	suites := Suites(base, d.Codename)
+	suites := suitesOf(base, d.Codename)
 	for i := range suites[1:] {
 		s := &suites[i+1]
 		if root := d.root(arch, sources, strings.TrimPrefix(s.Name, d.Codename)); root != "" {

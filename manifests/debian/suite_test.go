@@ -25,7 +25,7 @@ func TestSuite(t *testing.T) {
 			return files
 		},
 		Source: func(tb testing.TB, policy verify.Policy) manifests.Source {
-			return Source{Channel: "debian-bookworm", Codename: "bookworm", Origin: "Debian", Policy: policy, Suites: Suites(root, "bookworm")[:1]}
+			return Source{Channel: "debian-bookworm", Codename: "bookworm", Origin: "Debian", Policy: policy, Suites: suitesOf(root, "bookworm")[:1]}
 		},
 		Request: func(version string) manifests.Request {
 			return manifests.Request{Tool: "ninja", Version: version, Platform: linux}

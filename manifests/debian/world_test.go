@@ -81,19 +81,19 @@ func whole(tb testing.TB) world {
 }
 
 func (w world) source(tb testing.TB) Source {
-	return Source{Channel: "debian-bookworm", Codename: "bookworm", Origin: "Debian", Suites: Suites(root, "bookworm"),
+	return Source{Channel: "debian-bookworm", Codename: "bookworm", Origin: "Debian", Suites: suitesOf(root, "bookworm"),
 		Policy: verify.Policy{Keys: verifytest.Keyring(tb, w.key), Threshold: 1}}
 }
 
 func ask(tool string) manifests.Request { return manifests.Request{Tool: tool, Platform: linux} }
 
-func (w world) fetch(tb testing.TB, s Source, r manifests.Request) (*Catalog, error) {
+func (w world) fetch(tb testing.TB, s Source, r manifests.Request) (*catalog, error) {
 	tb.Helper()
 	c, err := s.Fetch(tb.Context(), w, manifests.Query{Request: r, Now: now})
 	if err != nil {
 		return nil, err
 	}
-	return c.(*Catalog), nil
+	return c.(*catalog), nil
 }
 
 // resolve does what an install does up to the download.

@@ -62,7 +62,7 @@ func TestHonestManifestIsWithinBudget(t *testing.T) {
 		return b.String()
 	}
 	for name, releases := range short.Rows(t, map[string]struct{ least, artifacts int }{
-		"small": {50_000, 1}, "typical": {5000, 10}, "large": {200, MaxList},
+		"small": {50_000, 1}, "typical": {5000, 10}, "large": {200, maxList},
 	}, 2) {
 		t.Run(name, func(t *testing.T) {
 			all := artifacts(releases.artifacts)

@@ -11,8 +11,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Catalog is a verified manifest without the tools that its channel was not granted.
-type Catalog struct {
+// A catalog is a verified manifest without the tools that its channel was not granted.
+type catalog struct {
 	channel  string
 	url      string               // of the manifest
 	releases map[string][]Release // by tool, in the order of the manifest
@@ -20,8 +20,8 @@ type Catalog struct {
 	evidence verify.Evidence
 }
 
-func newCatalog(m *Manifest, d verify.Document, s Source) *Catalog {
-	c := &Catalog{channel: m.Channel, releases: map[string][]Release{}, url: s.URL, mark: m.Mark(verify.DigestOf(d.View())), evidence: d.Evidence()}
+func newCatalog(m *Manifest, d verify.Document, s Source) *catalog {
+	c := &catalog{channel: m.Channel, releases: map[string][]Release{}, url: s.URL, mark: m.Mark(verify.DigestOf(d.View())), evidence: d.Evidence()}
 	c.mark.Keys = s.Edition.KeysMark
 	c.evidence.Mark = &c.mark
 	for _, r := range m.Releases {
@@ -33,11 +33,11 @@ func newCatalog(m *Manifest, d verify.Document, s Source) *Catalog {
 }
 
 // Mark returns the manifest's serial, dates and digest.
-func (c *Catalog) Mark() verify.Mark { return c.mark }
+func (c *catalog) Mark() verify.Mark { return c.mark }
 
 // Versions lists the releases of tool, newest first. If tool is empty, it lists those
 // of every tool, sorted by name.
-func (c *Catalog) Versions(tool string) []manifests.Version {
+func (c *catalog) Versions(tool string) []manifests.Version {
 	tools := []string{tool}
 	if tool == "" {
 		tools = c.tools()
@@ -51,11 +51,11 @@ func (c *Catalog) Versions(tool string) []manifests.Version {
 	return list
 }
 
-func (c *Catalog) tools() []string { return slices.Sorted(maps.Keys(c.releases)) }
+func (c *catalog) tools() []string { return slices.Sorted(maps.Keys(c.releases)) }
 
 // newestFirst returns the releases of tool, newest first. Versions that cannot be
 // ordered come last, in the order of the manifest.
-func (c *Catalog) newestFirst(tool string) []Release {
+func (c *catalog) newestFirst(tool string) []Release {
 	list := slices.Clone(c.releases[tool])
 	manifests.SortNewestFirst(list, func(r Release) string { return r.Version })
 	return list
@@ -67,7 +67,7 @@ func (c *Catalog) newestFirst(tool string) []Release {
 //   - "=" and a version: exactly that version
 //   - a version or a label: that release; the version if it is both
 //   - anything else: the newest release that manifests.MatchesVersion
-func (c *Catalog) Resolve(q manifests.Request) (manifests.Release, error) {
+func (c *catalog) Resolve(q manifests.Request) (manifests.Release, error) {
 	list := c.newestFirst(q.Tool)
 	if len(list) == 0 {
 		return manifests.Release{}, &manifests.UnknownToolError{Channel: c.channel, Tool: q.Tool, Near: manifests.Near(q.Tool, c.tools())}
@@ -198,7 +198,7 @@ func preference(format string) int {
 
 // alternatives converts files, in the same order. Entries for the same file at several
 // places become one artifact with all its locations.
-func (c *Catalog) alternatives(r Release, files []Artifact) (list []manifests.Artifact, err error) {
+func (c *catalog) alternatives(r Release, files []Artifact) (list []manifests.Artifact, err error) {
 	for len(files) > 0 {
 		a := files[0]
 		var same, others []Artifact
@@ -220,7 +220,7 @@ func (c *Catalog) alternatives(r Release, files []Artifact) (list []manifests.Ar
 
 // artifact converts the entries of one file, which differ only in its location, into
 // one artifact.
-func (c *Catalog) artifact(r Release, places []Artifact) (manifests.Artifact, error) {
+func (c *catalog) artifact(r Release, places []Artifact) (manifests.Artifact, error) {
 	a := places[0]
 	out := manifests.Artifact{
 		Name: a.base(), Component: a.Component, Size: a.Size, Unpacked: a.Unpacked,

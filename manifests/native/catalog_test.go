@@ -11,7 +11,7 @@ import (
 )
 
 // catalogOf returns a catalog of one tool, without verification.
-func catalogOf(releases ...Release) *Catalog {
+func catalogOf(releases ...Release) *catalog {
 	for i := range releases {
 		releases[i].Tool = "zig"
 		if releases[i].Artifacts == nil {
@@ -56,7 +56,7 @@ func TestResolveVersion(t *testing.T) {
 	only := catalogOf(versions("3.13.0a1", "3.13.0rc2", "3.13.0b4")...)
 	mixed := catalogOf(versions("edge-case", "1.0-rc1")...)
 	for _, test := range []struct {
-		catalog     *Catalog
+		catalog     *catalog
 		asked, want string
 	}{
 		{numbered, "", "1.9.0"}, // stable

@@ -54,9 +54,9 @@ func (k *Keys) Keyring(copies ...[]byte) (*verify.Keyring, error) {
 	return verify.NewKeyring(all.Pins(), slices.Concat(k.Certificates, copies)...)
 }
 
-// ParseKeys reads the keys document of the channel that the user knows as
+// parseProvedKeys reads the keys document of the channel that the user knows as
 // channel. Its errors match verify.ErrUntrusted.
-func ParseKeys(d verify.Document, channel string) (*Keys, error) {
+func parseProvedKeys(d verify.Document, channel string) (*Keys, error) {
 	if d.IsZero() {
 		return nil, fmt.Errorf("channel %s: %w: the keys document was not proved", channel, verify.ErrUntrusted)
 	}
@@ -74,7 +74,7 @@ func ParseKeys(d verify.Document, channel string) (*Keys, error) {
 const keysDocument = "keys document"
 
 // ParseKeysDraft reads a keys document that its publisher has not signed yet. It
-// applies the rules of ParseKeys, but the result is not verified.
+// applies the rules of parseProvedKeys, but the result is not verified.
 func ParseKeysDraft(data []byte) (*Keys, error) {
 	k, err := parseKeys(data)
 	if format, ok := errors.AsType[*manifests.FormatError](err); ok {

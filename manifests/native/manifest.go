@@ -7,10 +7,10 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// MaxList is the ceiling on the artifacts of a release and on each other list of a
+// maxList is the ceiling on the artifacts of a release and on each other list of a
 // manifest; a longer list is a *manifests.FormatError. Only the size of the manifest limits the
 // number of releases.
-const MaxList = 256
+const maxList = 256
 
 // A Manifest is the content of channel.toml.
 type Manifest struct {

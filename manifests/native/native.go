@@ -16,7 +16,7 @@
 //
 // # Guarantees
 //
-// Every release in a [Catalog] was signed by at least the threshold of the channel's
+// Every release in a catalog was signed by at least the threshold of the channel's
 // keys, for a channel of this name, in exactly this format. One unknown key or
 // invalid value makes the whole manifest invalid. Nothing is parsed before it is
 // verified. Tools that the channel was not granted are ignored. The Mark states the
@@ -25,7 +25,7 @@
 // # Limits
 //
 // A manifest has at most [manifests.MaxManifest] bytes, and a release at most
-// [MaxList] artifacts, labels, commands or URLs each.
+// 256 artifacts, labels, commands or URLs each.
 //
 //	s := native.Source{Channel: "acme", URL: "https://tools.acme.example/channel.toml",
 //		Policy: verify.Policy{Keys: keys, Threshold: 1}, Granted: grants}
@@ -63,7 +63,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if err != nil || location.RawQuery != "" {
 		return nil, fmt.Errorf("channel %s: %s is not an https, http or file URL without query", s.Channel, manifests.Redact(s.URL))
 	}
-	if err := s.Edition.Fresh(s.Channel, q.Now); err != nil {
+	if err := s.Edition.fresh(s.Channel, q.Now); err != nil {
 		return nil, err
 	}
 	d, err := manifests.ReadSigned(ctx, t, s.URL, ".asc", s.CheckKeys(q.Now))
@@ -107,7 +107,7 @@ func Parse(d verify.Document, channel string) (*Manifest, error) {
 
 // ParseDraft reads a manifest that its publisher has not signed yet. It applies the
 // rules of Parse, but serial, issued and expires may be missing. The result is not
-// verified, and no Catalog can be made from it.
+// verified, and no catalog can be made from it.
 func ParseDraft(data []byte) (*Manifest, error) { return parse(data, true) }
 
 // checkChannel returns an error that matches verify.ErrUntrusted if document, which is for

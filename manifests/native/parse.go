@@ -56,7 +56,7 @@ func (m *Manifest) parseRoot(t *tomldoc.Table, draft bool) (err error) {
 }
 
 func parseRelease(t *tomldoc.Table) (Release, error) {
-	r := Release{Tool: t.Text("tool"), Version: t.Text("version"), Labels: t.Texts("labels", MaxList), Commands: t.Texts("commands", MaxList)}
+	r := Release{Tool: t.Text("tool"), Version: t.Text("version"), Labels: t.Texts("labels", maxList), Commands: t.Texts("commands", maxList)}
 	t.Locate(fmt.Sprintf("%s (%.64s %.64s)", t.Where(), verify.Printable(r.Tool), verify.Printable(r.Version)))
 	if err := manifests.ValidName(r.Tool); err != nil {
 		t.Fail("tool: %v", err)
@@ -87,7 +87,7 @@ func parseRelease(t *tomldoc.Table) (Release, error) {
 		}
 		w.End()
 	}
-	artifacts := t.Tables("artifact", MaxList)
+	artifacts := t.Tables("artifact", maxList)
 	if err := t.End(); err != nil {
 		return Release{}, err
 	}
@@ -103,7 +103,7 @@ func parseRelease(t *tomldoc.Table) (Release, error) {
 }
 
 func parseArtifact(t *tomldoc.Table, tool string) (Artifact, error) {
-	a := Artifact{Component: tool, Optional: t.Has("optional") && t.Bool("optional"), URLs: t.Texts("urls", MaxList), Format: t.Text("format")}
+	a := Artifact{Component: tool, Optional: t.Has("optional") && t.Bool("optional"), URLs: t.Texts("urls", maxList), Format: t.Text("format")}
 	platform, err := manifests.ParsePlatform(t.Text("platform"))
 	if err != nil {
 		t.Fail("%v", err)

@@ -46,10 +46,10 @@ func TestCeilings(t *testing.T) {
 		limit int
 		text  func(n int) string
 	}{
-		"artifacts": {MaxList, func(n int) string { return release(1, repeat(n, artifact)) }},
-		"labels":    {MaxList, func(n int) string { return release(1, labels(n)+artifact(1)) }},
-		"commands":  {MaxList, func(n int) string { return release(1, commands(n)+artifact(1)) }},
-		"urls":      {MaxList, func(n int) string { return release(1, urls(n)) }},
+		"artifacts": {maxList, func(n int) string { return release(1, repeat(n, artifact)) }},
+		"labels":    {maxList, func(n int) string { return release(1, labels(n)+artifact(1)) }},
+		"commands":  {maxList, func(n int) string { return release(1, commands(n)+artifact(1)) }},
+		"urls":      {maxList, func(n int) string { return release(1, urls(n)) }},
 		"bytes": {manifests.MaxManifest, func(n int) string {
 			return "#" + strings.Repeat("x", n-len(head)-2) + "\n"
 		}},

@@ -28,9 +28,9 @@ type Edition struct {
 	Revoked []verify.Fingerprint `toml:"revoked,omitempty"`
 }
 
-// Fresh returns a *verify.ExpiredError if e is not valid now, by the rules for
+// fresh returns a *verify.ExpiredError if e is not valid now, by the rules for
 // manifests. The zero Edition is always valid.
-func (e Edition) Fresh(channel string, now time.Time) error {
+func (e Edition) fresh(channel string, now time.Time) error {
 	if e.Version == 0 {
 		return nil
 	}
@@ -117,7 +117,7 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 			if keys != nil {
 				accepted = append(accepted, keys)
 			}
-			return next, accepted, next.Edition.Fresh(s.Channel, now)
+			return next, accepted, next.Edition.fresh(s.Channel, now)
 		}
 		if !mayBeReachable(err) || newest.isNonsense() {
 			return s, accepted, err
@@ -235,7 +235,7 @@ func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source,
 	if err != nil {
 		return s, nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
-	keys, err = ParseKeys(d, s.Channel)
+	keys, err = parseProvedKeys(d, s.Channel)
 	if err != nil {
 		return s, nil, err
 	}

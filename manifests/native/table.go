@@ -10,7 +10,7 @@ import (
 )
 
 // partLimits limits one call of the decoder, which decodes one release, or the keys
-// before the first release. A release of MaxList artifacts with MaxList URLs each uses
+// before the first release. A release of maxList artifacts with maxList URLs each uses
 // a fifth of it.
 var partLimits = tomldoc.Limits{Tables: 4096, Keys: 16 << 10, Values: 512 << 10}
 

@@ -39,7 +39,7 @@ func Measure(r io.Reader) (native.Artifact, error) {
 		return native.Artifact{}, err
 	}
 	if size == 0 {
-		return native.Artifact{}, &InputError{"the file is empty"}
+		return native.Artifact{}, manifests.Invalid("the file is empty")
 	}
 	return native.Artifact{Size: size, SHA256: verify.SHA256([sha256.Size]byte(h.Sum(nil))), Chunks: chunker.Chunks()}, nil
 }
@@ -62,11 +62,7 @@ type Draft struct {
 // Begin reads the draft, else the manifest that waits for signatures, else the published
 // one.
 func (d Dir) Begin() (*Draft, error) {
-	s, err := d.load()
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.work()
+	_, m, err := d.loadWork()
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +71,7 @@ func (d Dir) Begin() (*Draft, error) {
 
 // Add puts files into the draft, and returns one result for each. In an existing
 // release, an artifact replaces the one for the same platform and component in the same
-// format. Nothing is written before Write. The error is an *InputError for a file that no
+// format. Nothing is written before Write. The error matches manifests.ErrInput for a file that no
 // manifest can describe, or that users could not install.
 func (w *Draft) Add(list []Addition) ([]Added, error) {
 	type slot struct {
@@ -91,7 +87,7 @@ func (w *Draft) Add(list []Addition) ([]Added, error) {
 		}
 		s := slot{a.Tool, a.Version, a.Artifact.Component, a.Artifact.Format, a.Artifact.Platform}
 		if other, ok := names[s]; ok {
-			return nil, &InputError{fmt.Sprintf("%s and %s are both %s of %s %s for %s in format %s", other, a.Name, s.component, s.tool, s.version, s.platform, s.format)}
+			return nil, manifests.Invalid("%s and %s are both %s of %s %s for %s in format %s", other, a.Name, s.component, s.tool, s.version, s.platform, s.format)
 		}
 		names[s] = a.Name
 		added[i] = x.add(*a)
@@ -102,11 +98,8 @@ func (w *Draft) Add(list []Addition) ([]Added, error) {
 		touched[[2]string{a.Tool, a.Version}] = true
 		added[i].Release = *x.versions[[2]string{a.Tool, a.Version}]
 	}
-	if err := checkReleases(w.manifest, func(r native.Release) bool { return touched[[2]string{r.Tool, r.Version}] }); err != nil {
-		return nil, &InputError{err.Error()}
-	}
-	if _, err := w.manifest.Encode(); err != nil {
-		return nil, &InputError{err.Error()}
+	if err := checkDraft(w.manifest, func(r native.Release) bool { return touched[[2]string{r.Tool, r.Version}] }); err != nil {
+		return nil, err
 	}
 	return added, nil
 }
@@ -114,14 +107,14 @@ func (w *Draft) Add(list []Addition) ([]Added, error) {
 // complete checks a, and sets the fields of its artifact that follow from others.
 func (a *Addition) complete() error {
 	if path.Base(a.Name) != a.Name || a.Name == "." || a.Name == ".." {
-		return &InputError{fmt.Sprintf("%q is not the name of a file", a.Name)}
+		return manifests.Invalid("%q is not the name of a file", a.Name)
 	}
 	a.Artifact.Path, a.Artifact.URLs = blobsDir+"/"+a.Artifact.SHA256.Hex()+"/"+a.Name, nil
 	if a.Artifact.Component == "" {
 		a.Artifact.Component = a.Tool
 	}
 	if err := CheckPlatform(a.Artifact.Platform); err != nil {
-		return &InputError{err.Error()}
+		return manifests.Invalid("%v", err)
 	}
 	return nil
 }

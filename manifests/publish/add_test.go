@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/verify"
@@ -96,22 +97,20 @@ func TestAddRefuses(t *testing.T) {
 		"version spelled otherwise": change(func(a *publish.Addition) { a.Version = "v1.0" }),
 	} {
 		d.mustRefuse(name, nil, func() error {
-			var input *publish.InputError
-			if _, err := d.addAll(a); !errors.As(err, &input) {
+			if _, err := d.addAll(a); !errors.Is(err, manifests.ErrInput) {
 				t.Errorf("%s: %v, want an InputError", name, err)
 			}
 			return nil
 		})
 	}
 	d.mustRefuse("an empty file", nil, func() error {
-		var input *publish.InputError
-		if _, err := publish.Measure(strings.NewReader("")); !errors.As(err, &input) {
+		if _, err := publish.Measure(strings.NewReader("")); !errors.Is(err, manifests.ErrInput) {
 			t.Errorf("got %v", err)
 		}
 		return nil
 	})
 	d.mustRefuse("two files for one place", nil, func() error {
-		if _, err := d.addAll(addition("1.1.0", "any", "two"), addition("1.1.0", "any", "three")); !errors.As(err, new(*publish.InputError)) {
+		if _, err := d.addAll(addition("1.1.0", "any", "two"), addition("1.1.0", "any", "three")); !errors.Is(err, manifests.ErrInput) {
 			t.Errorf("got %v", err)
 		}
 		return nil

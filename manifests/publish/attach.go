@@ -12,14 +12,14 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Attach adds a signature that was made elsewhere, armored or binary. It must be over the
-// exact bytes that Unsigned wrote, or over channel.next.toml or channel.toml, perhaps
+// attach adds a signature that was made elsewhere, armored or binary. It must be over the
+// exact bytes that unsigned wrote, or over channel.next.toml or channel.toml, perhaps
 // after a text editor changed it. If keys.toml is in force, the signature must be by one
 // of its keys or of those in the next keys document. Otherwise, if the signer's
 // certificate is in keys or publisher.asc, the signature must be valid by it. The error
 // for any other signature matches verify.ErrUntrusted, and nothing changes. The manifest
-// is published or waits as with Sign.
-func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
+// is published or waits as with sign.
+func (d Dir) attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 	s, err := d.load()
 	if err != nil {
 		return Signed{}, err
@@ -63,7 +63,7 @@ func (d Dir) Attach(sig []byte, now time.Time, keys ...[]byte) (Signed, error) {
 		if done.Findings, err = lint(now, certificatesOf(ring, document)...); err != nil {
 			return Signed{}, err
 		}
-		done.Unproved = slices.ContainsFunc(claims, func(c verify.Claim) bool { return !claimedBy(c, ring) })
+		done.Unproved = slices.ContainsFunc(claims, func(c verify.Claim) bool { return !c.NamesKeyOf(ring) })
 		if err := d.rememberKeys(keys...); len(keys) > 0 && err != nil {
 			return Signed{}, err
 		}
@@ -121,7 +121,7 @@ func (s state) checkSerial(next *native.Manifest) error {
 	return nil
 }
 
-// signedBytes returns the document that sig signs: the one that Unsigned wrote, the one
+// signedBytes returns the document that sig signs: the one that unsigned wrote, the one
 // that waits for more signatures, or the published one.
 func (d Dir) signedBytes(sig []byte) ([]byte, error) {
 	var seen []string

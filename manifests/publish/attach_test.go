@@ -197,11 +197,10 @@ func TestAttachToHandWrittenManifest(t *testing.T) {
 		_, err := d.Attach(d.key.Sign(t, bare, d.now), d.now, d.key.Public(t))
 		return err
 	})
-	var none *publish.NoKeysError
 	if err := d.Root.Remove(publish.KeysFile); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.verify(); !errors.As(err, &none) {
+	if _, err := d.verify(); !errors.Is(err, publish.ErrNoKeys) {
 		t.Errorf("without keys: %v", err)
 	}
 }

@@ -131,14 +131,10 @@ type Edited struct {
 }
 
 // Edit changes the commands and labels of one release in the draft. Errors are
-// *manifests.UnknownToolError, *manifests.UnknownVersionError and *InputError, before
+// *manifests.UnknownToolError, *manifests.UnknownVersionError and manifests.ErrInput, before
 // anything is written.
 func (d Dir) Edit(tool, version string, e Edit) (Edited, error) {
-	s, err := d.load()
-	if err != nil {
-		return Edited{}, err
-	}
-	m, err := s.work()
+	_, m, err := d.loadWork()
 	if err != nil {
 		return Edited{}, err
 	}
@@ -149,7 +145,7 @@ func (d Dir) Edit(tool, version string, e Edit) (Edited, error) {
 	}
 	var done Edited
 	if e.Commands != nil && len(e.Commands) == 0 {
-		return done, &InputError{"a release has commands"}
+		return done, manifests.Invalid("a release has commands")
 	}
 	if e.Commands != nil {
 		r.Commands = appendNew(nil, e.Commands)
@@ -159,11 +155,8 @@ func (d Dir) Edit(tool, version string, e Edit) (Edited, error) {
 		r.Labels = appendNew(nil, e.Labels)
 	}
 	m.Releases = x.list()
-	if err := checkReleases(m, func(other native.Release) bool { return other.Tool == tool && other.Version == version }); err != nil {
-		return Edited{}, &InputError{err.Error()}
-	}
-	if _, err := m.Encode(); err != nil {
-		return Edited{}, &InputError{err.Error()}
+	if err := checkDraft(m, func(other native.Release) bool { return other.Tool == tool && other.Version == version }); err != nil {
+		return Edited{}, err
 	}
 	done.Tool, done.Version, done.Commands, done.Labels = tool, version, r.Commands, r.Labels
 	return done, d.write(DraftFile, m)
@@ -173,11 +166,7 @@ func (d Dir) Edit(tool, version string, e Edit) (Edited, error) {
 // their files. Errors are *manifests.UnknownToolError and *manifests.UnknownVersionError,
 // before anything is written.
 func (d Dir) Remove(releases ...[2]string) error {
-	s, err := d.load()
-	if err != nil {
-		return err
-	}
-	m, err := s.work()
+	_, m, err := d.loadWork()
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package publish
 
 import (
 	"bytes"
-	"fmt"
 	"path"
 	"regexp"
 	"strings"
@@ -310,11 +309,11 @@ func GuessStrip(paths []string) (strip int, dropped string) {
 	return 1, dropped
 }
 
-// NotGuessed returns an *InputError: the name of file does not say what, which is also the
+// NotGuessed returns an error that matches manifests.ErrInput: the name of file does not say what, which is also the
 // name of the flag that does.
 func NotGuessed(file, what string) error {
 	if what == "format" && isCompanion(file) {
-		return &InputError{fmt.Sprintf("%s is no release, by its name: checksums, signatures and the like are not added", file)}
+		return manifests.Invalid("%s is no release, by its name: checksums, signatures and the like are not added", file)
 	}
-	return &InputError{fmt.Sprintf("the name of %s does not tell its %s; say --%s", file, what, what)}
+	return manifests.Invalid("the name of %s does not tell its %s; say --%s", file, what, what)
 }

@@ -3,7 +3,6 @@ package publish
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,9 +14,9 @@ import (
 // The files of a channel's keys. Earlier keys documents are in keys/, by version.
 const (
 	RotationFile          = native.KeysFile
-	RotationSignatureFile = RotationFile + ".asc"
-	NextRotationFile      = "keys.next.toml" // the next document, while it gathers signatures
-	NextSignatureFile     = NextRotationFile + ".asc"
+	rotationSignatureFile = RotationFile + ".asc"
+	nextRotationFile      = "keys.next.toml" // the next document, while it gathers signatures
+	nextSignatureFile     = nextRotationFile + ".asc"
 )
 
 // A KeysChange is the difference between the keys document in force and the next one.
@@ -30,8 +29,8 @@ type KeysChange struct {
 	Signer    *verify.Keyring      // the key that will sign next, if known. If it may not sign, the error is a *KeyError
 }
 
-// IsZero reports whether c changes nothing.
-func (c KeysChange) IsZero() bool {
+// isZero reports whether c changes nothing.
+func (c KeysChange) isZero() bool {
 	return len(c.Keys)+len(c.Revoke) == 0 && c.Threshold == 0 && c.Serial == 0
 }
 
@@ -44,7 +43,7 @@ type KeysSigned struct {
 	Keys      []verify.Fingerprint `json:"keys"`
 	Revoked   []verify.Fingerprint `json:"revoked,omitempty"`
 	Serial    uint64               `json:"serial,omitempty"`  // at which manifests start over; 0: they do not
-	InForce   bool                 `json:"in_force"`          // it is published; else it waits in NextRotationFile
+	InForce   bool                 `json:"in_force"`          // it is published; else it waits in nextRotationFile
 	Old       Quorum               `json:"signed_by_old"`     // signatures by the keys of the previous document
 	New       Quorum               `json:"signed_by_new"`     // signatures by its own keys
 	Missing   []verify.Fingerprint `json:"missing,omitempty"` // keys that can sign it and have not, if more signatures are needed
@@ -66,7 +65,7 @@ type KeysSigned struct {
 func (k KeysSigned) Enough() bool { return k.Old.Reached() && k.New.Reached() }
 
 // ChangeKeys prepares the next keys document, if c or by.Validity asks for one or there is
-// none to sign yet, and signs it as SignKeys or AttachKeys do. With an error it returns
+// none to sign yet, and signs it as signKeys or attachKeys do. With an error it returns
 // what preparing found and dropped.
 func (d Dir) ChangeKeys(c KeysChange, by Stamp, sig Signature) (KeysSigned, error) {
 	waiting, block, err := d.waitingKeys()
@@ -78,16 +77,16 @@ func (d Dir) ChangeKeys(c KeysChange, by Stamp, sig Signature) (KeysSigned, erro
 	}
 	var prepared, done KeysSigned
 	unsigned := sig.Key == nil && sig.Made == nil
-	if !c.IsZero() || by.Validity > 0 || unsigned && waiting == nil {
-		if prepared, err = d.PrepareKeys(c, by); err != nil {
+	if !c.isZero() || by.Validity > 0 || unsigned && waiting == nil {
+		if prepared, err = d.prepareKeys(c, by); err != nil {
 			return KeysSigned{}, err
 		}
 	}
 	switch {
 	case sig.Key != nil:
-		done, err = d.SignKeys(sig.Key, by)
+		done, err = d.signKeys(sig.Key, by)
 	case sig.Made != nil:
-		done, err = d.AttachKeys(sig.Made, by.Now)
+		done, err = d.attachKeys(sig.Made, by.Now)
 	case prepared.Text != nil:
 		return prepared, nil
 	default:
@@ -97,11 +96,11 @@ func (d Dir) ChangeKeys(c KeysChange, by Stamp, sig Signature) (KeysSigned, erro
 	return done, err
 }
 
-// PrepareKeys stamps the next keys document, to be signed by SignKeys or AttachKeys. A
+// prepareKeys stamps the next keys document, to be signed by signKeys or attachKeys. A
 // document that is gathering signatures is kept, with its signatures, if it states the
 // same; otherwise it is replaced. The error is a *KeyError for keys
 // that users would refuse.
-func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
+func (d Dir) prepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 	s, err := d.load()
 	if err != nil {
 		return KeysSigned{}, err
@@ -124,13 +123,13 @@ func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 		return KeysSigned{}, err
 	}
 	if len(next.Certificates) == 0 {
-		return KeysSigned{}, &InputError{"name the keys that sign from now on"}
+		return KeysSigned{}, manifests.Invalid("name the keys that sign from now on")
 	}
 	if next.Threshold < 1 || next.Threshold > MaxThreshold {
-		return KeysSigned{}, &InputError{fmt.Sprintf("a threshold of %d: want 1 to %d, since a block must hold the signatures of two editions", next.Threshold, MaxThreshold)}
+		return KeysSigned{}, manifests.Invalid("a threshold of %d: want 1 to %d, since a block must hold the signatures of two editions", next.Threshold, MaxThreshold)
 	}
 	if next.Threshold > len(next.Certificates) {
-		return KeysSigned{}, &InputError{fmt.Sprintf("a threshold of %d with %d keys", next.Threshold, len(next.Certificates))}
+		return KeysSigned{}, manifests.Invalid("a threshold of %d with %d keys", next.Threshold, len(next.Certificates))
 	}
 	findings, err := lint(by.Now, next.Certificates...)
 	if err != nil {
@@ -157,10 +156,10 @@ func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 		done.Findings = findings
 		return done, err
 	}
-	if err := d.drop(NextSignatureFile); err != nil {
+	if err := d.drop(nextSignatureFile); err != nil {
 		return KeysSigned{}, err
 	}
-	if err := d.put(NextRotationFile, data); err != nil {
+	if err := d.put(nextRotationFile, data); err != nil {
 		return KeysSigned{}, err
 	}
 	done, err := d.gathered(data, nil, by.Now)
@@ -172,7 +171,7 @@ func (d Dir) PrepareKeys(c KeysChange, by Stamp) (KeysSigned, error) {
 // it has, nil if there is no such document.
 func (d Dir) waitingKeys() (data, block []byte, err error) {
 	name, data, block, err := d.unfinishedKeys()
-	if _, none := errors.AsType[*InputError](err); none || err == nil && name != NextRotationFile {
+	if errors.Is(err, manifests.ErrInput) || err == nil && name != nextRotationFile {
 		return nil, nil, nil
 	}
 	return data, block, err
@@ -211,7 +210,7 @@ func certificates(given, inForce [][]byte, revoked []verify.Fingerprint) ([][]by
 			return nil, err
 		}
 		if err := ring.Distinct(); err != nil {
-			return nil, &InputError{err.Error()}
+			return nil, manifests.Invalid("%v", err)
 		}
 		return ring.Export(), nil
 	}
@@ -228,12 +227,6 @@ func certificates(given, inForce [][]byte, revoked []verify.Fingerprint) ([][]by
 	return left, nil
 }
 
-// KeysPending reports whether a keys document is gathering signatures.
-func (d Dir) KeysPending() (bool, error) {
-	data, _, err := d.waitingKeys()
-	return data != nil, err
-}
-
 // unfinishedKeys returns the document that a further signer signs: the one that is
 // gathering signatures, else the one in force.
 func (d Dir) unfinishedKeys() (name string, data, block []byte, err error) {
@@ -241,7 +234,7 @@ func (d Dir) unfinishedKeys() (name string, data, block []byte, err error) {
 	if err != nil {
 		return "", nil, nil, err
 	}
-	name = NextRotationFile
+	name = nextRotationFile
 	if data, err = d.read(name, native.MaxKeysFile); err != nil {
 		return "", nil, nil, err
 	}
@@ -249,7 +242,7 @@ func (d Dir) unfinishedKeys() (name string, data, block []byte, err error) {
 		name, data = RotationFile, inForce
 	}
 	if data == nil {
-		return "", nil, nil, &InputError{"there is no keys document to sign: name the keys that sign from now on"}
+		return "", nil, nil, manifests.Invalid("there is no keys document to sign: name the keys that sign from now on")
 	}
 	block, err = d.read(name+".asc", manifests.MaxSignature)
 	return name, data, block, err

@@ -12,23 +12,23 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// SignKeys adds the signature of key to the keys document that is gathering signatures,
+// signKeys adds the signature of key to the keys document that is gathering signatures,
 // or else to the one in force. If key has signed that too, it issues the same keys again
 // with new dates. The document comes into force, and the one before it is stored in keys/,
 // once the thresholds of the keys in force and of its own keys are reached, and its own
 // keys have also signed the published manifest.
-func (d Dir) SignKeys(key *verify.SecretKey, by Stamp) (KeysSigned, error) {
+func (d Dir) signKeys(key *verify.SecretKey, by Stamp) (KeysSigned, error) {
 	name, data, block, err := d.unfinishedKeys()
 	if err != nil {
 		return KeysSigned{}, err
 	}
 	if claims, err := verify.Claims(block, data); err == nil && signedBy(claims, key.Keyring()) {
-		if name == NextRotationFile {
+		if name == nextRotationFile {
 			done, err := d.finishKeys(name, data, block, by.Now)
 			done.Unchanged = true
 			return done, err
 		}
-		if _, err := d.PrepareKeys(KeysChange{}, by); err != nil {
+		if _, err := d.prepareKeys(KeysChange{}, by); err != nil {
 			return KeysSigned{}, err
 		}
 		if name, data, _, err = d.unfinishedKeys(); err != nil {
@@ -39,13 +39,13 @@ func (d Dir) SignKeys(key *verify.SecretKey, by Stamp) (KeysSigned, error) {
 	if err != nil {
 		return KeysSigned{}, err
 	}
-	return d.AttachKeys(sig, by.Now)
+	return d.attachKeys(sig, by.Now)
 }
 
-// AttachKeys is SignKeys with a signature that was made elsewhere, armored or binary. The
+// attachKeys is signKeys with a signature that was made elsewhere, armored or binary. The
 // error matches verify.ErrUntrusted, and nothing changes, unless the signature is over the
 // exact bytes of the document and by a key that may sign it.
-func (d Dir) AttachKeys(sig []byte, now time.Time) (KeysSigned, error) {
+func (d Dir) attachKeys(sig []byte, now time.Time) (KeysSigned, error) {
 	name, data, block, err := d.unfinishedKeys()
 	if err != nil {
 		return KeysSigned{}, err
@@ -89,7 +89,7 @@ func (d Dir) finishKeys(name string, data, block []byte, now time.Time) (KeysSig
 // enforceWaitingKeys puts the keys document in force that waited only for the published
 // manifest, and returns its version, or 0 if there is none.
 func (d Dir) enforceWaitingKeys(now time.Time) (uint64, error) {
-	next, err := d.read(NextRotationFile, native.MaxKeysFile)
+	next, err := d.read(nextRotationFile, native.MaxKeysFile)
 	if err != nil || next == nil {
 		return 0, err
 	}
@@ -132,7 +132,7 @@ func (d Dir) enforceKeys(data, block []byte, now time.Time) error {
 	var inForce state
 	after, before := []group{{ring, k.Threshold}}, []group(nil)
 	if old != nil {
-		if inForce.block, err = d.read(RotationSignatureFile, manifests.MaxSignature); err != nil {
+		if inForce.block, err = d.read(rotationSignatureFile, manifests.MaxSignature); err != nil {
 			return err
 		}
 		inForce.published = old
@@ -174,7 +174,7 @@ func (d Dir) endKeysChange(k *native.Keys) error {
 	if err := d.put(KeysFile, bytes.Join(k.Certificates, nil)); err != nil {
 		return err
 	}
-	return errors.Join(d.drop(NextSignatureFile), d.drop(NextRotationFile))
+	return errors.Join(d.drop(nextSignatureFile), d.drop(nextRotationFile))
 }
 
 const keysDir = "keys"

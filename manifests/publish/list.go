@@ -8,10 +8,10 @@ import (
 
 // The states of a release.
 const (
-	Published = "published" // users get it
-	Waiting   = "waiting"   // it is in the manifest that gathers signatures
-	Drafted   = "draft"     // nobody has signed it yet
-	Removed   = "removed"   // users get it until the draft is published
+	statePublished = "published" // users get it
+	stateWaiting   = "waiting"   // it is in the manifest that gathers signatures
+	stateDraft     = "draft"     // nobody has signed it yet
+	stateRemoved   = "removed"   // users get it until the draft is published
 )
 
 // A ListedRelease is a release and its state, as shown to the publisher.
@@ -50,11 +50,7 @@ func Summarize(a native.Artifact) ArtifactSummary {
 // List returns the channel's name and its releases: those that it will have once
 // everything is signed, then the published ones that were removed since.
 func (d Dir) List() (channel string, list []ListedRelease, err error) {
-	s, err := d.load()
-	if err != nil {
-		return "", nil, err
-	}
-	m, err := s.work()
+	s, m, err := d.loadWork()
 	if err != nil {
 		return "", nil, err
 	}
@@ -80,16 +76,16 @@ func (d Dir) List() (channel string, list []ListedRelease, err error) {
 	for _, r := range m.Releases {
 		switch key := [2]string{r.Tool, r.Version}; now[key] {
 		case inPublished[key]:
-			add(r, Published)
+			add(r, statePublished)
 		case inWaiting[key]:
-			add(r, Waiting)
+			add(r, stateWaiting)
 		default:
-			add(r, Drafted)
+			add(r, stateDraft)
 		}
 	}
 	for _, r := range published.Releases {
 		if _, ok := now[[2]string{r.Tool, r.Version}]; !ok {
-			add(r, Removed)
+			add(r, stateRemoved)
 		}
 	}
 	return s.channel, list, nil

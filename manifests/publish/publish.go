@@ -20,13 +20,13 @@
 // # The steps
 //
 // [Dir.Init] creates a draft. [Dir.Begin], [Dir.Edit] and [Dir.Remove] change it.
-// [Dir.Sign] stamps the draft (serial one higher, issued now, expires later) and signs
+// [Dir.SignBy] stamps the draft (serial one higher, issued now, expires later) and signs
 // it. When enough signers have signed it, it is published; until then it waits in
-// channel.next.toml, and the published manifest stays in place. Without a draft, Sign
+// channel.next.toml, and the published manifest stays in place. Without a draft, it
 // adds a signature to the waiting manifest, or else to the published one. If the signer
-// has already signed that, Sign issues the same content again with a new stamp. To sign
-// elsewhere, [Dir.Unsigned] writes the stamped bytes and [Dir.Attach] adds the
-// signature. [Dir.PrepareKeys] and [Dir.SignKeys] change the keys. [Dir.Verify] checks
+// has already signed that, it issues the same content again with a new stamp. To sign
+// elsewhere, SignBy writes the stamped bytes for a zero [Signature], and then takes the
+// signature that was made. [Dir.ChangeKeys] changes the keys. [Dir.Verify] checks
 // the directory as a user's kist does, and [Dir.Prune] removes blobs that no manifest
 // names.
 //
@@ -72,7 +72,7 @@ const (
 // stateFiles returns all files of a directory except blobs and earlier keys documents.
 func stateFiles() []string {
 	return []string{ManifestFile, SignatureFile, KeysFile, DraftFile, NextFile, NextFile + ".asc", UnsignedFile,
-		RotationFile, RotationSignatureFile, NextRotationFile, NextSignatureFile}
+		RotationFile, rotationSignatureFile, nextRotationFile, nextSignatureFile}
 }
 
 const perm = 0o644 // the web server must be able to read the files
@@ -118,36 +118,24 @@ func (d Dir) drop(file string) error {
 	return err
 }
 
-// An ExistsError reports that the directory already has a channel.
-type ExistsError struct{ File string }
+var (
+	// ErrExists is returned for a directory that already has a channel.
+	ErrExists = verify.NewClass("there is a channel here", "usage", nil)
+	// ErrNoChannel is returned for a directory that has no channel.
+	ErrNoChannel = verify.NewClass("there is no channel here: neither "+ManifestFile+" nor "+DraftFile, "unknown", nil)
+	// ErrNoKeys is returned if there is no certificate to verify a channel with.
+	ErrNoKeys = verify.NewClass("no certificate of the publisher was given, and there is no "+KeysFile, "usage", nil)
+)
 
-func (e *ExistsError) Error() string { return fmt.Sprintf("there is a channel here: %s", e.File) }
-func (*ExistsError) Kind() string    { return "usage" }
-
-// A NoChannelError reports that the directory has no channel.
-type NoChannelError struct{}
-
-func (e *NoChannelError) Error() string {
-	return fmt.Sprintf("there is no channel here: neither %s nor %s", ManifestFile, DraftFile)
-}
-func (*NoChannelError) Kind() string { return "unknown" }
-
-// An InputError reports a request that the publisher has to change, such as a value that
-// no manifest can have.
-type InputError struct{ Rule string }
-
-func (e *InputError) Error() string { return e.Rule }
-func (*InputError) Kind() string    { return "usage" }
-
-// Init creates a channel with an empty draft. The error is an *ExistsError if the
+// Init creates a channel with an empty draft. The error matches ErrExists if the
 // directory already has a channel.
 func (d Dir) Init(channel string) error {
 	if err := manifests.ValidName(channel); err != nil {
-		return &InputError{fmt.Sprintf("channel: %v", err)}
+		return manifests.Invalid("channel: %v", err)
 	}
 	for _, file := range []string{ManifestFile, NextFile, DraftFile} {
 		if _, err := d.Root.Lstat(file); err == nil {
-			return &ExistsError{file}
+			return fmt.Errorf("%w: %s", ErrExists, file)
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -167,7 +155,7 @@ func (d Dir) write(file string, m *native.Manifest) error {
 // read returns the content of file, or nil if it does not exist.
 func (d Dir) read(file string, limit int64) ([]byte, error) {
 	data, err := rootfs.ReadFile(d.Root, file, limit)
-	if _, ok := errors.AsType[*rootfs.TooLargeError](err); ok {
+	if errors.Is(err, rootfs.ErrTooLarge) {
 		err = &manifests.TooLargeError{Name: file, Limit: limit}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -207,7 +195,7 @@ func (d Dir) load() (state, error) {
 		}
 	}
 	if files[0].data == nil && files[1].data == nil && files[3].data == nil {
-		return s, &NoChannelError{}
+		return s, ErrNoChannel
 	}
 	block, err := d.read(SignatureFile, manifests.MaxSignature)
 	if err != nil {
@@ -260,13 +248,23 @@ func (d Dir) load() (state, error) {
 // signatures, else the published one.
 func (s state) work() (*native.Manifest, error) {
 	if s.twoDrafts {
-		return nil, &InputError{fmt.Sprintf("%s was changed after it was signed, and there is a %s too: remove one of them", ManifestFile, DraftFile)}
+		return nil, manifests.Invalid("%s was changed after it was signed, and there is a %s too: remove one of them", ManifestFile, DraftFile)
 	}
 	if s.draft != nil {
 		return s.draft, nil
 	}
 	name, data, _ := s.newest()
 	return parse(name, data)
+}
+
+// loadWork returns the state of the directory, and the manifest to change or to stamp.
+func (d Dir) loadWork() (state, *native.Manifest, error) {
+	s, err := d.load()
+	if err != nil {
+		return s, nil, err
+	}
+	m, err := s.work()
+	return s, m, err
 }
 
 // newest returns the newest stamped manifest and its signatures: the one that waits for

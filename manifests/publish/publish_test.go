@@ -200,12 +200,11 @@ func TestPublishAndUse(t *testing.T) {
 
 func TestInitRefusesSecondChannel(t *testing.T) {
 	d := newDesk(t)
-	var exists *publish.ExistsError
-	if err := d.Init("acme"); !errors.As(err, &exists) || exists.File != publish.DraftFile {
+	if err := d.Init("acme"); !errors.Is(err, publish.ErrExists) || !strings.Contains(err.Error(), publish.DraftFile) {
 		t.Errorf("over a draft: %v", err)
 	}
 	d.sign()
-	if err := d.Init("acme"); !errors.As(err, &exists) || exists.File != publish.ManifestFile {
+	if err := d.Init("acme"); !errors.Is(err, publish.ErrExists) || !strings.Contains(err.Error(), publish.ManifestFile) {
 		t.Errorf("over a manifest: %v", err)
 	}
 	empty, err := os.OpenRoot(t.TempDir())
@@ -213,12 +212,10 @@ func TestInitRefusesSecondChannel(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer empty.Close()
-	var input *publish.InputError
-	if err := (publish.Dir{Root: empty}).Init("../acme"); !errors.As(err, &input) {
+	if err := (publish.Dir{Root: empty}).Init("../acme"); !errors.Is(err, manifests.ErrInput) {
 		t.Errorf("bad name: %v", err)
 	}
-	var none *publish.NoChannelError
-	if _, err := (publish.Dir{Root: empty}).Begin(); !errors.As(err, &none) {
+	if _, err := (publish.Dir{Root: empty}).Begin(); !errors.Is(err, publish.ErrNoChannel) {
 		t.Errorf("add without init: %v", err)
 	}
 }

@@ -96,6 +96,19 @@ func checkReleases(m *native.Manifest, selected func(native.Release) bool) error
 	return nil
 }
 
+// checkDraft returns an error that matches manifests.ErrInput if users could not install one of the selected
+// releases, or if no manifest can hold them.
+func checkDraft(m *native.Manifest, selected func(native.Release) bool) error {
+	err := checkReleases(m, selected)
+	if err == nil {
+		_, err = m.Encode()
+	}
+	if err != nil {
+		return manifests.Invalid("%v", err)
+	}
+	return nil
+}
+
 // equalVersions returns the versions of list that equal another one in the order of
 // versions, such as 1.0 and v1.0.0, each with that other one. Builds of one version
 // (1.0+1, 1.0+2) differ.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/verify"
 )
@@ -42,7 +43,7 @@ func (d Dir) stamp(s state, m *native.Manifest, by Stamp) ([]byte, error) {
 func (by Stamp) times(usual time.Duration) (issued, expires time.Time, err error) {
 	validity := cmp.Or(by.Validity, usual)
 	if validity < time.Second || validity > verify.MaxLife {
-		return issued, expires, &InputError{fmt.Sprintf("the validity is %v, want 1s to %d days", validity, verify.MaxLife/(24*time.Hour))}
+		return issued, expires, manifests.Invalid("the validity is %v, want 1s to %d days", validity, verify.MaxLife/(24*time.Hour))
 	}
 	issued = by.Now.UTC().Truncate(time.Second)
 	return issued, issued.Add(validity), nil
@@ -56,7 +57,7 @@ type Signed struct {
 	Missing   []verify.Fingerprint `json:"missing,omitempty"` // keys that have not signed it, if more signatures are needed
 	Claims    []verify.Claim       `json:"signatures,omitempty"`
 	Cosigned  bool                 `json:"cosigned,omitempty"`      // the signature was added to earlier ones
-	Unproved  bool                 `json:"unproved,omitempty"`      // by Attach: the signer's certificate is not known here
+	Unproved  bool                 `json:"unproved,omitempty"`      // made elsewhere: the signer's certificate is not known here
 	Unchanged bool                 `json:"unchanged,omitempty"`     // the signature was already there
 	Keys      uint64               `json:"keys_in_force,omitempty"` // version of the keys document that this signature put in force; 0: none
 	Text      []byte               `json:"-"`                       // the manifest
@@ -89,24 +90,25 @@ type Signature struct {
 	Keys [][]byte // certificates to verify Made with
 }
 
-// SignBy signs the manifest as Sign or Attach do. Without a signature it is Unsigned.
+// SignBy signs the manifest as sign and attach do. With the zero Signature it returns
+// the manifest to be signed elsewhere, as unsigned does.
 func (d Dir) SignBy(sig Signature, by Stamp) (Signed, error) {
 	switch {
 	case sig.Key != nil:
-		return d.Sign(sig.Key, by)
+		return d.sign(sig.Key, by)
 	case sig.Made != nil:
-		return d.Attach(sig.Made, by.Now, sig.Keys...)
+		return d.attach(sig.Made, by.Now, sig.Keys...)
 	}
-	return d.Unsigned(by)
+	return d.unsigned(by)
 }
 
-// Sign stamps the draft and signs it with key. When enough signers have signed it, it is
-// published; until then it waits in NextFile. Without a draft, Sign adds the signature
+// sign stamps the draft and signs it with key. When enough signers have signed it, it is
+// published; until then it waits in NextFile. Without a draft, sign adds the signature
 // of key to the waiting manifest, or else to the published one. If key has signed the
-// published manifest already, or the manifest has expired, Sign issues the same content
+// published manifest already, or the manifest has expired, sign issues the same content
 // again with a new stamp. The certificate of key is added to publisher.asc. The error is
 // a *KeyError for a key that users would refuse; then nothing is written.
-func (d Dir) Sign(key *verify.SecretKey, by Stamp) (Signed, error) {
+func (d Dir) sign(key *verify.SecretKey, by Stamp) (Signed, error) {
 	certificate := key.PublicKey()
 	findings, err := lint(by.Now, certificate)
 	if err != nil {
@@ -189,16 +191,12 @@ func lint(now time.Time, certificates ...[]byte) ([]verify.Finding, error) {
 	return findings, nil
 }
 
-// Unsigned returns the text and mark of the manifest to be signed elsewhere: the one that
-// waits for signatures, if nothing was changed since, or else what Sign would stamp. The
-// text is stored in the directory until Attach adds the signature. The published manifest
+// unsigned returns the text and mark of the manifest to be signed elsewhere: the one that
+// waits for signatures, if nothing was changed since, or else what sign would stamp. The
+// text is stored in the directory until attach adds the signature. The published manifest
 // does not change.
-func (d Dir) Unsigned(by Stamp) (Signed, error) {
-	s, err := d.load()
-	if err != nil {
-		return Signed{}, err
-	}
-	m, err := s.work()
+func (d Dir) unsigned(by Stamp) (Signed, error) {
+	s, m, err := d.loadWork()
 	if err != nil {
 		return Signed{}, err
 	}
@@ -226,26 +224,5 @@ func matches(block, data []byte) bool {
 
 // signedBy reports whether a signature over the data claims to be by a key of ring.
 func signedBy(claims []verify.Claim, ring *verify.Keyring) bool {
-	return slices.ContainsFunc(claims, func(c verify.Claim) bool { return c.Fits && claimedBy(c, ring) })
-}
-
-// claimedBy reports whether c claims to be by a key of ring.
-func claimedBy(c verify.Claim, ring *verify.Keyring) bool {
-	for _, certificate := range ring.Certificates() {
-		for _, key := range append([]verify.Key{certificate.Key}, certificate.Subkeys...) {
-			if c.Issuer == key.Fingerprint || c.Issuer == "" && c.KeyID == keyID(key.Fingerprint) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// keyID returns the key ID: the end of a version 4 fingerprint, or the start of a
-// version 6 one. RFC 9580, section 5.5.4.
-func keyID(f verify.Fingerprint) string {
-	if len(f) == 64 {
-		return string(f[:16])
-	}
-	return string(f[len(f)-16:])
+	return slices.ContainsFunc(claims, func(c verify.Claim) bool { return c.Fits && c.NamesKeyOf(ring) })
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/verify"
 )
@@ -82,7 +83,7 @@ func TestHandEditedManifestIsTheDraft(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.mustRefuse("a draft beside it", nil, func() error {
-		if _, err := d.Sign(secret, d.stamp()); !errors.As(err, new(*publish.InputError)) {
+		if _, err := d.Sign(secret, d.stamp()); !errors.Is(err, manifests.ErrInput) {
 			t.Errorf("got %v", err)
 		}
 		return nil
@@ -105,8 +106,7 @@ func TestSignRefuses(t *testing.T) {
 	d.sign()
 	for name, validity := range map[string]time.Duration{"negative": -time.Hour, "over 400 days": 401 * 24 * time.Hour} {
 		d.mustRefuse(name, nil, func() error {
-			var input *publish.InputError
-			if _, err := d.Sign(d.secret, publish.Stamp{Now: d.now, Validity: validity}); !errors.As(err, &input) {
+			if _, err := d.Sign(d.secret, publish.Stamp{Now: d.now, Validity: validity}); !errors.Is(err, manifests.ErrInput) {
 				t.Errorf("%s: %v", name, err)
 			}
 			return nil

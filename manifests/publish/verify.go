@@ -17,14 +17,6 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A NoKeysError reports that there is no certificate to verify a channel with.
-type NoKeysError struct{}
-
-func (e *NoKeysError) Error() string {
-	return fmt.Sprintf("no certificate of the publisher was given, and there is no %s", KeysFile)
-}
-func (*NoKeysError) Kind() string { return "usage" }
-
 // A Verification has the parameters of Verify.
 type Verification struct {
 	Now       time.Time
@@ -63,7 +55,7 @@ func (d Dir) Verify(v Verification) (Report, error) {
 	} else if rotates == nil {
 		ring, err = d.keyring(nil)
 		if err == nil && ring == nil {
-			err = &NoKeysError{}
+			err = ErrNoKeys
 		}
 	}
 	if err != nil {
@@ -74,7 +66,7 @@ func (d Dir) Verify(v Verification) (Report, error) {
 		return Report{}, err
 	}
 	if data == nil {
-		return Report{}, &NoChannelError{}
+		return Report{}, ErrNoChannel
 	}
 	block, err := d.read(SignatureFile, manifests.MaxSignature)
 	if err != nil {
@@ -120,7 +112,7 @@ func (d Dir) Verify(v Verification) (Report, error) {
 	}
 	report.Findings = verify.Lint(policy.Keys, now)
 	for file, note := range map[string]string{DraftFile: "changes that are not signed", UnsignedFile: "an edition that waits for its signature",
-		NextFile: "an edition that waits for more signatures", NextRotationFile: "a keys document that waits for signatures"} {
+		NextFile: "an edition that waits for more signatures", nextRotationFile: "a keys document that waits for signatures"} {
 		if _, err := d.Root.Lstat(file); err == nil {
 			report.Notes = append(report.Notes, fmt.Sprintf("%s holds %s", file, note))
 		}

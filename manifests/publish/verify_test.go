@@ -13,7 +13,7 @@ import (
 func TestVerifyRefuses(t *testing.T) {
 	d := newDesk(t)
 	blob := d.add(addition("1.0.0", "any", "one")).Artifact.Path
-	if _, err := d.verify(d.key); !errors.As(err, new(*publish.NoChannelError)) {
+	if _, err := d.verify(d.key); !errors.Is(err, publish.ErrNoChannel) {
 		t.Errorf("a draft only: %v", err)
 	}
 	d.sign()
@@ -76,7 +76,7 @@ func TestVerifyRefuses(t *testing.T) {
 	if err := d.Root.Remove(publish.KeysFile); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.verify(); !errors.As(err, new(*publish.NoKeysError)) {
+	if _, err := d.verify(); !errors.Is(err, publish.ErrNoKeys) {
 		t.Errorf("without keys: %v", err)
 	}
 	if _, err := d.verify(d.key); err != nil {

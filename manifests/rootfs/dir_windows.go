@@ -8,7 +8,7 @@ import (
 )
 
 // A Dir is an open directory. Its methods take single path elements and follow no
-// links, so that nothing leads out of the directory.
+// links, so that nothing leads out of the directory; dir_unix.go says what they do.
 type Dir struct {
 	root  *os.Root
 	names *os.File
@@ -30,8 +30,6 @@ func OpenDir(root *os.Root) (Dir, error) {
 	return Dir{sub, names}, nil
 }
 
-// Sub opens the directory name. The error matches ErrNotDir if name is something
-// else, such as a link to a directory.
 func (d Dir) Sub(name string) (Dir, error) {
 	before, err := d.lstat("open", name)
 	if err != nil {
@@ -66,13 +64,10 @@ func (d Dir) lstat(op, name string) (fs.FileInfo, error) {
 	return d.root.Lstat(name)
 }
 
-// Close closes d.
 func (d Dir) Close() error { return errors.Join(d.names.Close(), d.root.Close()) }
 
-// Names returns the next n names in d, or fewer, and io.EOF at the end.
 func (d Dir) Names(n int) ([]string, error) { return d.names.Readdirnames(n) }
 
-// AllNames returns all names in d.
 func (d Dir) AllNames() ([]string, error) {
 	if _, err := d.names.Seek(0, io.SeekStart); err != nil {
 		return nil, err
@@ -80,10 +75,8 @@ func (d Dir) AllNames() ([]string, error) {
 	return d.names.Readdirnames(-1)
 }
 
-// Create creates the file name, which must not exist, for writing.
 func (d Dir) Create(name string, perm fs.FileMode) (*File, error) { return d.CreateFile(name, perm) }
 
-// CreateFile is Create for a file that is written and then read.
 func (d Dir) CreateFile(name string, perm fs.FileMode) (*os.File, error) {
 	if err := checkElement("create", name); err != nil {
 		return nil, err
@@ -91,8 +84,6 @@ func (d Dir) CreateFile(name string, perm fs.FileMode) (*os.File, error) {
 	return d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 }
 
-// Open opens the regular file name for reading. It returns ErrNotRegular for
-// anything else.
 func (d Dir) Open(name string) (*File, error) {
 	before, err := d.lstat("open", name)
 	if err != nil {
@@ -104,10 +95,8 @@ func (d Dir) Open(name string) (*File, error) {
 	return OpenRegular(d.root, name)
 }
 
-// OpenFile is Open for callers that need more than sequential reads.
 func (d Dir) OpenFile(name string) (*os.File, error) { return d.Open(name) }
 
-// Mkdir makes the directory name.
 func (d Dir) Mkdir(name string, perm fs.FileMode) error {
 	if err := checkElement("mkdir", name); err != nil {
 		return err
@@ -115,7 +104,6 @@ func (d Dir) Mkdir(name string, perm fs.FileMode) error {
 	return d.root.Mkdir(name, perm)
 }
 
-// Symlink makes name a link to target.
 func (d Dir) Symlink(target, name string) error {
 	if err := checkElement("symlink", name); err != nil {
 		return err
@@ -123,7 +111,6 @@ func (d Dir) Symlink(target, name string) error {
 	return d.root.Symlink(target, name)
 }
 
-// Remove removes the file, link or empty directory name.
 func (d Dir) Remove(name string) error {
 	if err := checkElement("remove", name); err != nil {
 		return err
@@ -131,7 +118,6 @@ func (d Dir) Remove(name string) error {
 	return d.root.Remove(name)
 }
 
-// Chmod sets the mode of the file or directory name.
 func (d Dir) Chmod(name string, perm fs.FileMode) error {
 	if err := checkElement("chmod", name); err != nil {
 		return err
@@ -139,7 +125,6 @@ func (d Dir) Chmod(name string, perm fs.FileMode) error {
 	return d.root.Chmod(name, perm)
 }
 
-// Lstat describes name.
 func (d Dir) Lstat(name string) (Info, error) {
 	info, err := d.lstat("lstat", name)
 	if err != nil {
@@ -148,7 +133,6 @@ func (d Dir) Lstat(name string) (Info, error) {
 	return Info{Mode: info.Mode(), Size: info.Size()}, nil
 }
 
-// Readlink returns the target of the link name.
 func (d Dir) Readlink(name string) (string, error) {
 	if err := checkElement("readlink", name); err != nil {
 		return "", err

@@ -4,8 +4,6 @@ package rootfs
 
 import (
 	"errors"
-	"math"
-	"math/bits"
 	"os"
 	"path"
 
@@ -34,13 +32,4 @@ func renameByDirs(root *os.Root, old, new string, call func(oldDir int, oldName 
 		return errors.ErrUnsupported
 	}
 	return &os.LinkError{Op: "rename", Old: old, New: new, Err: err}
-}
-
-// times returns blocks*size, or the largest int64 on overflow.
-func times(blocks uint64, size int64) int64 {
-	high, low := bits.Mul64(blocks, uint64(size))
-	if high != 0 || low > math.MaxInt64 {
-		return math.MaxInt64
-	}
-	return int64(low)
 }

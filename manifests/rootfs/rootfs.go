@@ -63,25 +63,18 @@ func tempCheck(random string) string {
 // SweepTemps removes the temporary files and links in dir. The caller must know that
 // no process is writing there. It does nothing if dir does not exist.
 func SweepTemps(root *os.Root, dir string) error {
-	f, err := root.OpenFile(dir, os.O_RDONLY|openNonblock, 0)
+	entries, err := ReadDir(root, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	names, err := f.Readdirnames(-1)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	for _, name := range names {
-		if !IsTemp(name) {
+	for _, e := range entries {
+		if !IsTemp(e.Name()) || e.IsDir() {
 			continue
 		}
-		if info, err := root.Lstat(path.Join(dir, name)); err == nil && info.IsDir() {
-			continue
-		}
-		if err := root.Remove(path.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := root.Remove(path.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -113,25 +106,12 @@ func WriteFile(root *os.Root, name string, data []byte, perm fs.FileMode) error 
 
 // WriteFileUnsynced is WriteFile without the syncs: a crash of the machine may undo it.
 func WriteFileUnsynced(root *os.Root, name string, data []byte, perm fs.FileMode) error {
-	temp := tempBeside(name)
-	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
-	if err != nil {
-		return named(name, err)
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = root.Rename(temp, name)
-	}
-	if err != nil {
-		root.Remove(temp)
-		return named(name, err)
-	}
-	return nil
+	return writeUnsynced(root, tempBeside(name), name, bytes.NewReader(data), int64(len(data)), perm, func(*os.File) error { return nil })
 }
 
 // WriteFrom makes name a regular file with the bytes that content writes, replacing a
 // file or link of that name in one step. perm is subject to the umask. If content
-// writes more than limit bytes, the error is a *TooLargeError. On an error name is
+// writes more than limit bytes, the error matches ErrTooLarge. On an error name is
 // unchanged, unless the last step failed, the fsync of its directory.
 func WriteFrom(root *os.Root, name string, content io.WriterTo, limit int64, perm fs.FileMode) error {
 	return writeVia(root, tempBeside(name), name, content, limit, perm)
@@ -139,13 +119,22 @@ func WriteFrom(root *os.Root, name string, content io.WriterTo, limit int64, per
 
 // writeVia is WriteFrom by way of the temporary file temp.
 func writeVia(root *os.Root, temp, name string, content io.WriterTo, limit int64, perm fs.FileMode) error {
+	if err := writeUnsynced(root, temp, name, content, limit, perm, (*os.File).Sync); err != nil {
+		return err
+	}
+	return SyncDir(root, path.Dir(name))
+}
+
+// writeUnsynced is writeVia without the sync of the directory. sync is called with the
+// whole file before it is renamed.
+func writeUnsynced(root *os.Root, temp, name string, content io.WriterTo, limit int64, perm fs.FileMode, sync func(*os.File) error) error {
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return named(name, err)
 	}
-	_, err = content.WriteTo(&bounded{f, limit, &TooLargeError{f.Name(), limit}})
+	_, err = content.WriteTo(&bounded{f, limit, tooLarge(f, limit)})
 	if err == nil {
-		err = f.Sync()
+		err = sync(f)
 	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
@@ -157,7 +146,7 @@ func writeVia(root *os.Root, temp, name string, content io.WriterTo, limit int64
 		root.Remove(temp)
 		return named(name, err)
 	}
-	return SyncDir(root, path.Dir(name))
+	return nil
 }
 
 // A bounded writer fails with full once more than left bytes are written.
@@ -219,17 +208,9 @@ func RemoveEmptyDirs(root *os.Root, names ...string) error {
 	return nil
 }
 
-// A TooLargeError reports that a file is, or would be, longer than its reader accepts.
-type TooLargeError struct {
-	Path  string
-	Limit int64 // bytes
-}
-
-func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("%s: longer than the %d bytes allowed", e.Path, e.Limit)
-}
-
 var (
+	// ErrTooLarge is returned for a file that is, or would be, longer than its reader accepts.
+	ErrTooLarge = errors.New("too large")
 	// ErrNotRegular is returned where a regular file was expected and something else found.
 	ErrNotRegular = errors.New("not a regular file")
 	// ErrNotDir is returned where a directory was expected and something else found.
@@ -255,7 +236,7 @@ func (*ObstacleError) Kind() string    { return "refused" }
 func (e *ObstacleError) Unwrap() error { return fs.ErrExist }
 
 // ReadFile returns the content of the regular file name. If the file is longer than
-// limit bytes, the error is a *TooLargeError. A pipe, device or directory is
+// limit bytes, the error matches ErrTooLarge. A pipe, device or directory is
 // ErrNotRegular; opening one never blocks.
 func ReadFile(root *os.Root, name string, limit int64) ([]byte, error) {
 	var b bytes.Buffer
@@ -283,14 +264,18 @@ func Read(root *os.Root, name string, limit int64, read func(r io.Reader, size i
 		return err
 	}
 	if info.Size() > limit {
-		return &TooLargeError{Path: f.Name(), Limit: limit}
+		return tooLarge(f, limit)
 	}
 	limited := &io.LimitedReader{R: f, N: limit + 1}
 	err = read(limited, info.Size())
 	if limited.N == 0 {
-		return &TooLargeError{Path: f.Name(), Limit: limit}
+		return tooLarge(f, limit)
 	}
 	return err
+}
+
+func tooLarge(f *os.File, limit int64) error {
+	return fmt.Errorf("%s: %w: more than %d bytes", f.Name(), ErrTooLarge, limit)
 }
 
 // OpenRegular opens the regular file name for reading. A FIFO in its place is an

@@ -1,8 +1,6 @@
 package rootfs
 
 import (
-	"fmt"
-	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -16,37 +14,8 @@ func renameNoReplace(root *os.Root, old, new string) error {
 	})
 }
 
-// Space returns how many bytes and inodes are free for this user on the file system
-// of root.
-func Space(root *os.Root) (free, inodes int64, err error) {
-	f, err := root.Open(".")
-	if err != nil {
-		return 0, 0, err
-	}
-	defer f.Close()
-	var s unix.Statfs_t
-	if err := retry(func() error { return unix.Fstatfs(int(f.Fd()), &s) }); err != nil {
-		return 0, 0, fmt.Errorf("statfs %s: %w", f.Name(), err)
-	}
-	return times(s.Bavail, int64(s.Bsize)), int64(min(s.Ffree, math.MaxInt64)), nil
-}
+const mountedNoExec = unix.MNT_NOEXEC
 
-// NoExec reports whether the file system of root is known to be mounted noexec.
-func NoExec(root *os.Root) bool {
-	f, err := root.Open(".")
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	var s unix.Statfs_t
-	err = retry(func() error { return unix.Fstatfs(int(f.Fd()), &s) })
-	return err == nil && s.Flags&unix.MNT_NOEXEC != 0
-}
+func blockSize(s unix.Statfs_t) int64 { return int64(s.Bsize) }
 
-// KeepsStamps reports whether the stamps of d's file system are reliable: it must be
-// a local one. A file server may report stamps that are a minute old.
-func (d Dir) KeepsStamps() bool {
-	var s unix.Statfs_t
-	err := retry(func() error { return unix.Fstatfs(int(d.self.Fd()), &s) })
-	return err == nil && s.Flags&unix.MNT_LOCAL != 0
-}
+func isLocal(s unix.Statfs_t) bool { return s.Flags&unix.MNT_LOCAL != 0 }

@@ -3,7 +3,6 @@ package rootfs
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -26,48 +25,16 @@ func renameNoReplace(root *os.Root, old, new string) error {
 	})
 }
 
-// Space returns how many bytes and inodes are free for this user on the file system
-// of root. Where inodes are not counted (btrfs), that result is the largest int64.
-func Space(root *os.Root) (free, inodes int64, err error) {
-	f, err := root.Open(".")
-	if err != nil {
-		return 0, 0, err
+const mountedNoExec = unix.ST_NOEXEC
+
+func blockSize(s unix.Statfs_t) int64 {
+	if s.Frsize != 0 {
+		return int64(s.Frsize)
 	}
-	defer f.Close()
-	var s unix.Statfs_t
-	if err := retry(func() error { return unix.Fstatfs(int(f.Fd()), &s) }); err != nil {
-		return 0, 0, fmt.Errorf("statfs %s: %w", f.Name(), err)
-	}
-	unit := s.Frsize
-	if unit == 0 {
-		unit = s.Bsize
-	}
-	free, inodes = times(s.Bavail, int64(unit)), int64(min(s.Ffree, math.MaxInt64))
-	if s.Files == 0 {
-		inodes = math.MaxInt64
-	}
-	return free, inodes, nil
+	return int64(s.Bsize)
 }
 
-// NoExec reports whether the file system of root is known to be mounted noexec.
-func NoExec(root *os.Root) bool {
-	f, err := root.Open(".")
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	var s unix.Statfs_t
-	err = retry(func() error { return unix.Fstatfs(int(f.Fd()), &s) })
-	return err == nil && s.Flags&unix.ST_NOEXEC != 0
-}
-
-// KeepsStamps reports whether the stamps of d's file system are reliable: it must be
-// a local one of a known kind. A file server may report stamps that are a minute old.
-func (d Dir) KeepsStamps() bool {
-	var s unix.Statfs_t
-	if err := retry(func() error { return unix.Fstatfs(int(d.self.Fd()), &s) }); err != nil {
-		return false
-	}
+func isLocal(s unix.Statfs_t) bool {
 	switch int64(s.Type) {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC,
 		unix.OVERLAYFS_SUPER_MAGIC, 0x2fc12fc1 /* zfs */, 0xca451a4e /* bcachefs */ :

@@ -12,19 +12,19 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Catalog is one proved channel manifest.
-type Catalog struct {
+// A catalog is one proved channel manifest.
+type catalog struct {
 	channel  string
 	url      string // of the channel's own manifest; other URLs are relative to it
-	name     Name
-	manifest *Manifest
+	name     releaseName
+	manifest *channelManifest
 	bytes    []byte // the manifest as proved; must not be changed
 	mark     verify.Mark
 	evidence verify.Evidence
 }
 
-func newCatalog(s Source, n Name, m *Manifest, d verify.Document) *Catalog {
-	c := &Catalog{channel: s.Channel, url: s.URL, name: n, manifest: m, bytes: d.View(), evidence: d.Evidence()}
+func newCatalog(s Source, n releaseName, m *channelManifest, d verify.Document) *catalog {
+	c := &catalog{channel: s.Channel, url: s.URL, name: n, manifest: m, bytes: d.View(), evidence: d.Evidence()}
 	issued, _ := time.Parse(time.DateOnly, m.Date) // checked by parse
 	c.mark = verify.Mark{Channel: s.Channel, Line: n.Channel, Issued: issued, Digest: verify.DigestOf(c.bytes)}
 	if n.fixed() {
@@ -36,11 +36,11 @@ func newCatalog(s Source, n Name, m *Manifest, d verify.Document) *Catalog {
 }
 
 // Mark returns the manifest's date and digest, on the line of its name.
-func (c *Catalog) Mark() verify.Mark { return c.mark }
+func (c *catalog) Mark() verify.Mark { return c.mark }
 
 // version returns the release's version: nightly-<day> for a nightly, otherwise its
 // number.
-func (c *Catalog) version() string {
+func (c *catalog) version() string {
 	if strings.HasSuffix(c.manifest.Number, "-nightly") {
 		return "nightly-" + c.manifest.Date
 	}
@@ -48,7 +48,7 @@ func (c *Catalog) version() string {
 }
 
 // labels returns the other names of the release.
-func (c *Catalog) labels() []string {
+func (c *catalog) labels() []string {
 	if n := c.name.String(); n != c.version() && !manifests.MatchesVersion(n, c.version()) {
 		return []string{n}
 	}
@@ -56,7 +56,7 @@ func (c *Catalog) labels() []string {
 }
 
 // Versions lists the one release of the manifest.
-func (c *Catalog) Versions(tool string) []manifests.Version {
+func (c *catalog) Versions(tool string) []manifests.Version {
 	if tool != "" && tool != Tool {
 		return nil
 	}
@@ -66,7 +66,7 @@ func (c *Catalog) Versions(tool string) []manifests.Version {
 // Resolve returns the part of the release that r requests: the components of its
 // profile (minimal by default), its other components and the standard library of its
 // targets. It returns the errors of manifests.Catalog.
-func (c *Catalog) Resolve(r manifests.Request) (manifests.Release, error) {
+func (c *catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if r.Tool != Tool {
 		return manifests.Release{}, &manifests.UnknownToolError{Channel: c.channel, Tool: r.Tool, Near: []string{Tool}}
 	}
@@ -135,7 +135,7 @@ func (c component) fullName() string {
 
 // artifact returns the artifact of a component. Its alternatives are the other archives
 // that hold it, in the manifest's order.
-func (c *Catalog) artifact(t *toolchain, part component) (manifests.Artifact, error) {
+func (c *catalog) artifact(t *toolchain, part component) (manifests.Artifact, error) {
 	built, _ := c.manifest.find(part) // checked by parse
 	if !built.available {
 		return manifests.Artifact{}, &manifests.UnknownPartError{Tool: Tool, Version: c.version(), Part: "component", Name: t.componentName(part), Platform: part.target}
@@ -160,7 +160,7 @@ func (c *Catalog) artifact(t *toolchain, part component) (manifests.Artifact, er
 }
 
 // locate maps a URL of the Rust project's own host to this channel's host.
-func (c *Catalog) locate(a archive) (string, error) {
+func (c *catalog) locate(a archive) (string, error) {
 	if a.url.Scheme == "https" && a.url.Host == "static.rust-lang.org" {
 		if below, ok := strings.CutPrefix(a.url.Path, "/dist/"); ok {
 			return manifests.Join(c.url, below)
@@ -171,15 +171,15 @@ func (c *Catalog) locate(a archive) (string, error) {
 
 // A toolchain is the part of a manifest for one host.
 type toolchain struct {
-	*Catalog
+	*catalog
 	host  string // its triple
 	parts []component
 	names map[string]component // by every accepted name
 }
 
 // toolchain returns the toolchain for a host.
-func (c *Catalog) toolchain(p manifests.Platform) (*toolchain, error) {
-	t := &toolchain{Catalog: c, host: triple(p), names: map[string]component{}}
+func (c *catalog) toolchain(p manifests.Platform) (*toolchain, error) {
+	t := &toolchain{catalog: c, host: triple(p), names: map[string]component{}}
 	if _, ok := c.manifest.host[t.host]; !ok || !c.manifest.packages["rust"][t.host].available {
 		e := &manifests.UnsupportedPlatformError{Tool: Tool, Version: c.version(), Platform: p}
 		for _, known := range platforms() {
@@ -204,7 +204,7 @@ func (c *Catalog) toolchain(p manifests.Platform) (*toolchain, error) {
 }
 
 // shortName returns the short name of a package, which people use.
-func (c *Catalog) shortName(pkg string) string {
+func (c *catalog) shortName(pkg string) string {
 	for _, short := range slices.Sorted(maps.Keys(c.manifest.renames)) {
 		if c.manifest.renames[short] == pkg {
 			return short

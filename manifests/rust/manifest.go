@@ -15,17 +15,17 @@ import (
 // Ceilings on a manifest, in addition to its size. The manifest of 1.95.0 has 21
 // packages for at most 104 targets, and lists of 162.
 const (
-	MaxPackages = 1000
-	MaxTargets  = 1000
-	MaxList     = 4000
+	maxPackages = 1000
+	maxTargets  = 1000
+	maxList     = 4000
 )
 
 // limits bounds the decoded manifest. That of 1.95.0 has 6,091 headers of 29,499 parts,
 // 20,445 keys, and 1,678 values.
 var limits = tomldoc.Limits{Tables: 256 << 10, Keys: 256 << 10, Values: 128 << 10}
 
-// A Manifest holds the parts of a channel manifest that kist needs.
-type Manifest struct {
+// A channelManifest holds the parts of a channel manifest that kist needs.
+type channelManifest struct {
 	Date     string // YYYY-MM-DD
 	Number   string // of the release: "1.95.0", "1.96.0-nightly"
 	packages map[string]map[string]target
@@ -52,9 +52,9 @@ type component struct {
 	optional    bool
 }
 
-// Parse reads a proved manifest. Its errors are *manifests.FormatError, and match
+// parseDocument reads a proved manifest. Its errors are *manifests.FormatError, and match
 // verify.ErrUntrusted.
-func Parse(d verify.Document) (*Manifest, error) {
+func parseDocument(d verify.Document) (*channelManifest, error) {
 	if d.IsZero() {
 		return nil, fmt.Errorf("the manifest was not proved: %w", verify.ErrUntrusted)
 	}
@@ -62,7 +62,7 @@ func Parse(d verify.Document) (*Manifest, error) {
 }
 
 // parse reads the tables by their exact keys and checks all of them.
-func parse(data []byte) (*Manifest, error) {
+func parse(data []byte) (*channelManifest, error) {
 	keys, err := tomldoc.Decode(data, limits)
 	if err != nil {
 		return nil, &manifests.FormatError{Where: fmt.Sprintf("line %d", tomldoc.LineOf(err)), Rule: err.Error()}
@@ -71,26 +71,26 @@ func parse(data []byte) (*Manifest, error) {
 	if v := t.Text("manifest-version"); v != "2" {
 		t.Fail("manifest-version is %q, not 2", v)
 	}
-	m := &Manifest{Date: t.Text("date"), packages: map[string]map[string]target{}, host: map[string][]component{},
+	m := &channelManifest{Date: t.Text("date"), packages: map[string]map[string]target{}, host: map[string][]component{},
 		renames: map[string]string{}, profiles: map[string][]string{}}
 	if _, err := time.Parse(time.DateOnly, m.Date); err != nil {
 		t.Fail("date is %.40q, not YYYY-MM-DD", m.Date)
 	}
 	packages := t.Table("pkg")
-	packages.AtMost(MaxPackages)
+	packages.AtMost(maxPackages)
 	for _, name := range packages.Keys() {
 		m.readPackage(name, packages.Table(name))
 	}
 	renames := t.Optional("renames")
-	renames.AtMost(MaxPackages)
+	renames.AtMost(maxPackages)
 	for _, short := range renames.Keys() {
 		checkName(renames, short)
 		m.renames[short] = renames.Table(short).Text("to")
 	}
 	profiles := t.Optional("profiles")
-	profiles.AtMost(MaxPackages)
+	profiles.AtMost(maxPackages)
 	for _, name := range profiles.Keys() {
-		m.profiles[name] = profiles.Texts(name, MaxList)
+		m.profiles[name] = profiles.Texts(name, maxList)
 	}
 	m.checkReferences(t)
 	if rule, ok := errors.AsType[*tomldoc.RuleError](t.Err()); ok {
@@ -99,14 +99,14 @@ func parse(data []byte) (*Manifest, error) {
 	return m, nil
 }
 
-func (m *Manifest) readPackage(name string, p *tomldoc.Table) {
+func (m *channelManifest) readPackage(name string, p *tomldoc.Table) {
 	checkName(p, name)
 	version := p.Text("version")
 	if name == "rust" {
 		m.Number, _, _ = strings.Cut(version, " ")
 	}
 	targets := p.Table("target")
-	targets.AtMost(MaxTargets)
+	targets.AtMost(maxTargets)
 	m.packages[name] = map[string]target{}
 	for _, triple := range targets.Keys() {
 		if triple != "*" {
@@ -116,7 +116,7 @@ func (m *Manifest) readPackage(name string, p *tomldoc.Table) {
 		m.packages[name][triple] = readTarget(t)
 		if name == "rust" {
 			m.host[triple] = append(readComponents(t, "components", false), readComponents(t, "extensions", true)...)
-		} else if len(t.Tables("components", MaxList))+len(t.Tables("extensions", MaxList)) > 0 {
+		} else if len(t.Tables("components", maxList))+len(t.Tables("extensions", maxList)) > 0 {
 			t.Fail("it has components, which only pkg.rust may have")
 		}
 	}
@@ -153,7 +153,7 @@ func readTarget(t *tomldoc.Table) target {
 // readComponents reads an array of {pkg, target}. If optional is set all of them are
 // optional, otherwise those that are marked so.
 func readComponents(t *tomldoc.Table, key string, optional bool) (list []component) {
-	for _, one := range t.Tables(key, MaxList) {
+	for _, one := range t.Tables(key, maxList) {
 		c := component{pkg: one.Text("pkg"), target: one.Text("target"), optional: optional}
 		if one.Has("is_extension") && one.Bool("is_extension") {
 			c.optional = true
@@ -171,7 +171,7 @@ func checkName(t *tomldoc.Table, key string) {
 }
 
 // checkReferences checks that every package that is referred to exists.
-func (m *Manifest) checkReferences(t *tomldoc.Table) {
+func (m *channelManifest) checkReferences(t *tomldoc.Table) {
 	if _, ok := m.packages["rust"]; !ok {
 		t.Fail("pkg.rust is missing")
 	}
@@ -190,7 +190,7 @@ func (m *Manifest) checkReferences(t *tomldoc.Table) {
 }
 
 // find returns the package of a component: for its target, or else for "*".
-func (m *Manifest) find(c component) (target, bool) {
+func (m *channelManifest) find(c component) (target, bool) {
 	t, ok := m.packages[c.pkg][c.target]
 	if !ok {
 		t, ok = m.packages[c.pkg]["*"]
@@ -199,7 +199,7 @@ func (m *Manifest) find(c component) (target, bool) {
 }
 
 // checkName refuses a manifest that is not the one n names.
-func (m *Manifest) checkName(n Name) error {
+func (m *channelManifest) checkName(n releaseName) error {
 	switch {
 	case !n.covers(m.Number):
 		return &manifests.FormatError{Where: "pkg.rust", Rule: fmt.Sprintf("it states version %.60q, where %s was asked for", m.Number, n)}
@@ -211,7 +211,7 @@ func (m *Manifest) checkName(n Name) error {
 
 // checkSchemes refuses URLs of a scheme that the channel must not lead to: https is
 // allowed for every channel, another scheme only if the channel uses it itself.
-func (m *Manifest) checkSchemes(own string) error {
+func (m *channelManifest) checkSchemes(own string) error {
 	for name, targets := range m.packages {
 		for triple, t := range targets {
 			for _, a := range t.archives {

@@ -75,7 +75,7 @@ func TestParseChecksTheWholeManifest(t *testing.T) {
 			t.Errorf("%s: it shows a password, or takes several lines: %v", name, err)
 		}
 	}
-	if _, err := Parse(verify.Document{}); !errors.Is(err, verify.ErrUntrusted) {
+	if _, err := parseDocument(verify.Document{}); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("a manifest that was not proved: %v", err)
 	}
 }
@@ -89,10 +89,10 @@ func TestCeilings(t *testing.T) {
 		have, limit int
 		part        func(i int) string
 	}{
-		"packages": {10, MaxPackages, func(i int) string { return "[pkg." + name(i) + "]\nversion = \"\"\n[pkg." + name(i) + ".target]\n" }},
-		"targets":  {2, MaxTargets, func(i int) string { return "[pkg.cargo.target." + name(i) + "]\navailable = false\n" }},
-		"renames":  {3, MaxPackages, func(i int) string { return "[renames." + name(i) + "]\nto = \"cargo\"\n" }},
-		"components": {4, MaxList, func(int) string {
+		"packages": {10, maxPackages, func(i int) string { return "[pkg." + name(i) + "]\nversion = \"\"\n[pkg." + name(i) + ".target]\n" }},
+		"targets":  {2, maxTargets, func(i int) string { return "[pkg.cargo.target." + name(i) + "]\navailable = false\n" }},
+		"renames":  {3, maxPackages, func(i int) string { return "[renames." + name(i) + "]\nto = \"cargo\"\n" }},
+		"components": {4, maxList, func(int) string {
 			return "[[pkg.rust.target." + host + ".components]]\npkg = \"cargo\"\ntarget = \"" + host + "\"\n"
 		}},
 	} {
@@ -133,7 +133,7 @@ func TestParseReal(t *testing.T) {
 	if absent != 285 {
 		t.Errorf("%d are not available", absent)
 	}
-	c := &Catalog{channel: "rust", url: Upstream, name: Name{Channel: "1.95.0"}, manifest: m}
+	c := &catalog{channel: "rust", url: Upstream, name: releaseName{Channel: "1.95.0"}, manifest: m}
 	r := ask("1.95.0")
 	for profile, want := range map[string]string{"": "cargo rust-std rustc", "default": "cargo clippy rust-docs rust-std rustc rustfmt"} {
 		r.Profile = profile
@@ -163,7 +163,7 @@ func TestParseReal(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	for text, want := range map[string]Name{
+	for text, want := range map[string]releaseName{
 		"stable": {"stable", ""}, "beta": {"beta", ""}, "nightly": {"nightly", ""}, "1.95": {"1.95", ""}, "1.95.0": {"1.95.0", ""},
 		"1.95.0-beta": {"1.95.0-beta", ""}, "1.95.0-beta.1": {"1.95.0-beta.1", ""}, "1.95-beta": {"1.95-beta", ""},
 		"nightly-2026-11-01": {"nightly", "2026-11-01"}, "beta-2026-11-01": {"beta", "2026-11-01"}, "1.95.0-2026-04-16": {"1.95.0", "2026-04-16"},
@@ -200,7 +200,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		c := &Catalog{channel: "rust", url: Upstream, manifest: m}
+		c := &catalog{channel: "rust", url: Upstream, manifest: m}
 		for host := range m.host {
 			for _, p := range platforms() {
 				if p.triple != host {

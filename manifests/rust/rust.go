@@ -21,7 +21,7 @@
 //
 // # Guarantees
 //
-// A [Catalog] is made of a manifest that the threshold of keys signed, and that states
+// A catalog is made of a manifest that the threshold of keys signed, and that states
 // the very version that was requested: a stable manifest served as nightly, 1.94 as
 // 1.95 or one day as another is refused. The whole manifest is checked: format, date,
 // every digest and URL, and that every package named in a list exists for its target.
@@ -79,7 +79,7 @@ func IsManifest(name string) bool {
 	return ok
 }
 
-func manifestOf(name string) (Name, bool) {
+func manifestOf(name string) (releaseName, bool) {
 	name, ok := strings.CutPrefix(name, manifestName)
 	name, toml := strings.CutSuffix(name, manifestType)
 	n, known := parseName(name)
@@ -132,7 +132,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if err != nil {
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
-	m, err := Parse(d)
+	m, err := parseDocument(d)
 	if err == nil {
 		err = m.checkName(name)
 	}
@@ -149,7 +149,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 func (s Source) Names() []string { return []string{"stable", "beta", "nightly"} }
 
 // name returns the name for a requested version; standard is used for "".
-func (s Source) name(version string, standard Name) (Name, error) {
+func (s Source) name(version string, standard releaseName) (releaseName, error) {
 	switch version {
 	case "":
 		return standard, nil
@@ -159,7 +159,7 @@ func (s Source) name(version string, standard Name) (Name, error) {
 	version, exact := manifests.ExactVersion(version)
 	name, ok := parseName(version)
 	if !ok || exact && !name.fixed() {
-		return Name{}, s.unknown(version)
+		return releaseName{}, s.unknown(version)
 	}
 	return name, nil
 }

@@ -74,7 +74,7 @@ func FormatWait(d time.Duration) string {
 
 type waitsKey struct{}
 
-// WithWaitNotifier returns a context that makes HTTP call tell before each wait that a server
+// WithWaitNotifier returns a context that makes a transport call tell before each wait that a server
 // asks for. Calls may overlap.
 func WithWaitNotifier(ctx context.Context, tell func(ref string, wait time.Duration)) context.Context {
 	return context.WithValue(ctx, waitsKey{}, tell)

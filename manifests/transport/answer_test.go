@@ -66,7 +66,7 @@ func TestDocuments(t *testing.T) {
 				io.WriteString(w, c.body)
 			})
 			h, _ := web(Config{})
-			recorder := &Recorder{From: Mux{"http": h}}
+			recorder := &Recorder{From: Mux(map[string]manifests.Transport{"http": h})}
 			data, err := manifests.ReadAll(t.Context(), recorder, url+"/x", 1<<16)
 			if asked != 1 {
 				t.Errorf("%d requests", asked)

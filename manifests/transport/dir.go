@@ -14,37 +14,35 @@ import (
 	"syscall"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
 )
 
-// Dir is the transport for file URLs: a mirror on this machine. It reads regular files
+// A dirTransport is the transport for file URLs: a mirror on this machine. It reads regular files
 // only, so that a pipe or a device cannot block it; links are followed.
-type Dir struct{}
+type dirTransport struct{}
 
-// FileError is returned when the file of a file URL cannot be read; the network is not
-// the cause. It is wrapped in manifests.ErrUnreachable.
-type FileError struct{ Err error }
-
-func (e *FileError) Error() string { return e.Err.Error() }
-func (e *FileError) Unwrap() error { return e.Err }
+// ErrFile is returned when the file of a file URL cannot be read; the network is not the
+// cause. The error also matches manifests.ErrUnreachable.
+var ErrFile = errors.New("unreadable file")
 
 // Open implements manifests.Transport.
-func (Dir) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+func (dirTransport) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
 	name, err := filePath(ref)
 	if err != nil {
-		return nil, 0, unreachable(ctx, ref, &FileError{err})
+		return nil, 0, unreadable(ctx, ref, err)
 	}
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrNotFound)
 	} else if err != nil {
-		return nil, 0, unreachable(ctx, ref, &FileError{withoutPath(err)})
+		return nil, 0, unreadable(ctx, ref, withoutPath(err))
 	}
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		err = unreachable(ctx, ref, &FileError{withoutPath(err)})
+		err = unreadable(ctx, ref, withoutPath(err))
 	case !info.Mode().IsRegular():
-		err = unreachable(ctx, ref, &FileError{errors.New("not a regular file")})
+		err = unreadable(ctx, ref, errors.New("not a regular file"))
 	case offset > info.Size():
 		err = fmt.Errorf("%s: %w: it has %d bytes", manifests.Redact(ref), manifests.ErrNoRange, info.Size())
 	default:
@@ -55,6 +53,10 @@ func (Dir) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, i
 		return nil, 0, err
 	}
 	return &body{ctx, ref, f, info.Size() - offset, nil}, info.Size(), nil
+}
+
+func unreadable(ctx context.Context, ref string, err error) error {
+	return unreachable(ctx, ref, verify.Errorf(ErrFile, "%w", err))
 }
 
 // filePath returns the local path that a file URL names. RFC 8089.

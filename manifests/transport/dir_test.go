@@ -56,18 +56,18 @@ func TestDir(t *testing.T) {
 		{"missing/x", 0, "", 0, manifests.ErrNotFound},
 		{"", 0, "", 0, manifests.ErrUnreachable},
 	} {
-		got, size, err := get(t, Dir{}, fileURL(t, dir, c.name), c.offset)
+		got, size, err := get(t, dirTransport{}, fileURL(t, dir, c.name), c.offset)
 		if got != c.want || size != c.size || !errors.Is(err, c.err) {
 			t.Errorf("%q from %d: %q, size %d, %v", c.name, c.offset, got, size, err)
 		}
 	}
 	host := "file://localhost" + strings.TrimPrefix(fileURL(t, dir, odd), "file://")
-	if got, _, err := get(t, Dir{}, host, 0); err != nil || got != text {
+	if got, _, err := get(t, dirTransport{}, host, 0); err != nil || got != text {
 		t.Errorf("%s: %q, %v", host, got, err)
 	}
 	for _, ref := range []string{"", "x", "/etc/passwd", "file:x", "file:", "file://", "file://server/share", "file://user:secret@/x",
 		fileURL(t, dir, odd) + "?x", "file:///a%00b", "file:///%zz", "https://example.org/x"} {
-		if got, _, err := get(t, Dir{}, ref, 0); !errors.Is(err, manifests.ErrUnreachable) || strings.Contains(err.Error(), "secret") {
+		if got, _, err := get(t, dirTransport{}, ref, 0); !errors.Is(err, manifests.ErrUnreachable) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %q, %v", ref, got, err)
 		}
 	}
@@ -77,7 +77,7 @@ func TestDirEnforcesSize(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "x")
 	for now, want := range map[string]error{text: nil, text[:5]: io.ErrUnexpectedEOF, text + "more": errTooLong} {
 		write(t, name, text)
-		body, _, err := Dir{}.Open(t.Context(), fileURL(t, name), 0)
+		body, _, err := dirTransport{}.Open(t.Context(), fileURL(t, name), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestDirEnforcesSize(t *testing.T) {
 	}
 	write(t, name, text)
 	ctx, cancel := context.WithCancel(t.Context())
-	body, _, err := Dir{}.Open(ctx, fileURL(t, name), 0)
+	body, _, err := dirTransport{}.Open(ctx, fileURL(t, name), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestMuxAndOffline(t *testing.T) {
 	local := fileURL(t, dir, "x")
 	remote := serve(t, hijack(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 	online := New(Config{Retries: -1})
-	offline := Offline{online}
+	offline := Offline(online)
 	for _, c := range []struct {
 		from manifests.Transport
 		ref  string
@@ -120,7 +120,7 @@ func TestMuxAndOffline(t *testing.T) {
 		{offline, local, text, nil},
 		{offline, remote, "", manifests.ErrOffline},
 		{offline, strings.Replace(remote, "//", "//user:secret@", 1), "", manifests.ErrOffline},
-		{Offline{}, local, "", manifests.ErrOffline},
+		{Offline(nil), local, "", manifests.ErrOffline},
 		{offline, "oci://example.org/x", "", manifests.ErrOffline},
 		{online, "oci://user:secret@example.org/x", "", manifests.ErrUnreachable},
 		{online, dir, "", manifests.ErrUnreachable},

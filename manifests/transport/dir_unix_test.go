@@ -20,10 +20,10 @@ func TestDirReadsRegularFilesOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{pipe, "/dev/zero", "/"} {
-		if _, _, err := get(t, Dir{}, fileURL(t, name), 0); !errors.Is(err, manifests.ErrUnreachable) || !strings.Contains(err.Error(), "not a regular file") {
+		if _, _, err := get(t, dirTransport{}, fileURL(t, name), 0); !errors.Is(err, manifests.ErrUnreachable) || !strings.Contains(err.Error(), "not a regular file") {
 			t.Errorf("%s: %v", name, err)
-		} else if file := (*FileError)(nil); !errors.As(err, &file) {
-			t.Errorf("%s: %T is not a FileError", name, err)
+		} else if !errors.Is(err, ErrFile) {
+			t.Errorf("%s: %v is no ErrFile", name, err)
 		}
 	}
 }

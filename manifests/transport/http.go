@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -16,7 +17,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// Config configures HTTP. The zero Config is kist's own policy; tests shorten its
+// Config configures New. The zero Config is kist's own policy; tests shorten its
 // times.
 type Config struct {
 	Version string         // kist's version, for the User-Agent "kist/<version>"
@@ -55,7 +56,7 @@ const (
 	retries = 9
 )
 
-// HTTP is the transport for https and http. It requests a whole document, the rest of
+// An httpTransport is the transport for https and http. It requests a whole document, the rest of
 // it from an offset on, or a range, and accepts only a 200 or 206 with exactly that.
 //
 // It retries after failures that may pass: a connection that fails or breaks before the
@@ -66,27 +67,27 @@ const (
 //
 // It obeys a wait requested with Retry-After (RFC 9110, section 10.2.3) and reports it
 // to the function of WithWaitNotifier. A wait that is too long fails at once with *WaitError.
-type HTTP struct {
+type httpTransport struct {
 	c     Config
 	round http.RoundTripper
 }
 
-// NewHTTP returns the transport configured by c.
-func NewHTTP(c Config) *HTTP {
+// newHTTP returns the transport configured by c.
+func newHTTP(c Config) *httpTransport {
 	if c.Wait == nil {
 		c.Wait = sleep
 	}
-	c.Connect = orElse(c.Connect, 10*time.Second)
-	c.Header = orElse(c.Header, 30*time.Second)
-	c.MinRate = orElse(c.MinRate, 1024)
-	c.Window = orElse(c.Window, 30*time.Second)
-	c.Retries = max(orElse(c.Retries, retries), 0)
-	c.Redials = min(orElse(c.Redials, 3), c.Retries)
-	c.Backoff = orElse(c.Backoff, 500*time.Millisecond)
-	c.MaxWait = orElse(c.MaxWait, 2*time.Second)
-	c.MaxAsked = orElse(c.MaxAsked, 2*time.Minute)
+	c.Connect = cmp.Or(c.Connect, 10*time.Second)
+	c.Header = cmp.Or(c.Header, 30*time.Second)
+	c.MinRate = cmp.Or(c.MinRate, 1024)
+	c.Window = cmp.Or(c.Window, 30*time.Second)
+	c.Retries = max(cmp.Or(c.Retries, retries), 0)
+	c.Redials = min(cmp.Or(c.Redials, 3), c.Retries)
+	c.Backoff = cmp.Or(c.Backoff, 500*time.Millisecond)
+	c.MaxWait = cmp.Or(c.MaxWait, 2*time.Second)
+	c.MaxAsked = cmp.Or(c.MaxAsked, 2*time.Minute)
 	c.Proxy = hidePassword(c.Proxy)
-	return &HTTP{c, &http.Transport{
+	return &httpTransport{c, &http.Transport{
 		Proxy:                  c.Proxy,
 		DialContext:            (&net.Dialer{Timeout: c.Connect}).DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
@@ -105,14 +106,6 @@ func NewHTTP(c Config) *HTTP {
 	}}
 }
 
-func orElse[T comparable](v, standard T) T {
-	var zero T
-	if v == zero {
-		return standard
-	}
-	return v
-}
-
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -126,7 +119,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // Open implements manifests.Transport. An answer with a content encoding is a
 // *manifests.EncodedError.
-func (h *HTTP) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+func (h *httpTransport) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
 	a, err := h.OpenAnswer(ctx, ref, offset)
 	if err != nil {
 		return nil, 0, err
@@ -141,7 +134,7 @@ func (h *HTTP) Open(ctx context.Context, ref string, offset int64) (io.ReadClose
 // OpenAnswer implements manifests.Answerer. A request for the rest of a document whose
 // answer has a content encoding matches manifests.ErrNoRange: the encoded bytes may
 // differ from those that came first.
-func (h *HTTP) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
+func (h *httpTransport) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
 	a, err := h.retry(ctx, ref, question{http.MethodGet, offset, -1})
 	if err != nil {
 		return manifests.Answer{}, err
@@ -159,7 +152,7 @@ func (h *HTTP) OpenAnswer(ctx context.Context, ref string, offset int64) (manife
 }
 
 // OpenRange implements manifests.Ranger.
-func (h *HTTP) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
+func (h *httpTransport) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
 	a, err := h.retry(ctx, ref, question{http.MethodGet, offset, offset + n})
 	if err != nil {
 		return nil, 0, err
@@ -169,7 +162,7 @@ func (h *HTTP) OpenRange(ctx context.Context, ref string, offset, n int64) (io.R
 
 // Size implements manifests.Ranger. It does not retry, because sizes are only used for
 // estimates.
-func (h *HTTP) Size(ctx context.Context, ref string) (int64, error) {
+func (h *httpTransport) Size(ctx context.Context, ref string) (int64, error) {
 	a, err := h.open(ctx, ref, question{http.MethodHead, 0, -1})
 	if later, ok := errors.AsType[*retryError](err); ok {
 		err = later.err
@@ -201,7 +194,7 @@ func (q question) header() string {
 	return fmt.Sprintf("bytes=%d-%d", q.from, q.to-1)
 }
 
-func (h *HTTP) retry(ctx context.Context, ref string, q question) (manifests.Answer, error) {
+func (h *httpTransport) retry(ctx context.Context, ref string, q question) (manifests.Answer, error) {
 	asked := time.Duration(0)
 	for try := 0; ; try++ {
 		a, err := h.open(ctx, ref, q)
@@ -238,12 +231,12 @@ type retryError struct {
 func (e *retryError) Error() string { return e.err.Error() }
 
 // pause returns how long to wait after failure number try.
-func (h *HTTP) pause(try int) time.Duration {
+func (h *httpTransport) pause(try int) time.Duration {
 	return manifests.Backoff(try, h.c.Backoff, h.c.MaxWait)
 }
 
 // open makes one attempt: a request and its redirects.
-func (h *HTTP) open(caller context.Context, ref string, q question) (manifests.Answer, error) {
+func (h *httpTransport) open(caller context.Context, ref string, q question) (manifests.Answer, error) {
 	u, err := url.Parse(ref)
 	if err != nil || u.Opaque != "" || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return manifests.Answer{}, unreachable(caller, ref, errors.New("not an https or http URL"))
@@ -283,7 +276,7 @@ func (h *HTTP) open(caller context.Context, ref string, q question) (manifests.A
 }
 
 // follow sends the request to u and follows its redirects.
-func (h *HTTP) follow(ctx context.Context, u *url.URL, q question) (*http.Response, error) {
+func (h *httpTransport) follow(ctx context.Context, u *url.URL, q question) (*http.Response, error) {
 	user := u.User
 	for hop := 0; ; hop++ {
 		answer, err := h.send(ctx, u, user, q)
@@ -320,7 +313,7 @@ func sameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
 }
 
-func (h *HTTP) send(ctx context.Context, u *url.URL, user *url.Userinfo, q question) (*http.Response, error) {
+func (h *httpTransport) send(ctx context.Context, u *url.URL, user *url.Userinfo, q question) (*http.Response, error) {
 	bare := *u
 	bare.User, bare.Fragment, bare.RawFragment = nil, "", ""
 	request, err := http.NewRequestWithContext(ctx, q.method, bare.String(), nil)

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,14 +27,14 @@ func (w *waiter) wait(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// web returns an HTTP with times suitable for tests.
-func web(c Config) (*HTTP, *waiter) {
+// web returns an httpTransport with times suitable for tests.
+func web(c Config) (*httpTransport, *waiter) {
 	w := &waiter{}
 	if c.Wait == nil {
 		c.Wait = w.wait
 	}
 	c.Version = "1.2.3"
-	return NewHTTP(c), w
+	return newHTTP(c), w
 }
 
 func serve(t *testing.T, h http.HandlerFunc) string {
@@ -323,15 +322,15 @@ func FuzzContentRange(f *testing.F) {
 }
 
 func TestDefaults(t *testing.T) {
-	h := NewHTTP(Config{})
+	h := newHTTP(Config{})
 	if h.c.MinRate <= 0 || h.c.Window <= 0 || h.c.Connect <= 0 || h.c.Header <= 0 || h.c.Retries != 9 || h.c.Redials != 3 || h.c.Wait == nil {
 		t.Errorf("the zero Config leaves %+v", h.c)
 	}
-	if got := NewHTTP(Config{Retries: -1}).c.Retries; got != 0 {
+	if got := newHTTP(Config{Retries: -1}).c.Retries; got != 0 {
 		t.Errorf("negative retries: %d", got)
 	}
-	m := New(Config{})
-	if schemes := []bool{m["https"] != nil, m["http"] != nil, m["file"] != nil}; slices.Contains(schemes, false) || len(m) != 3 {
-		t.Errorf("schemes: %v", m)
+	_, _, err := New(Config{}).Open(t.Context(), "ftp://example.org/file", 0)
+	if err == nil || !strings.HasSuffix(err.Error(), "want a URL of scheme file, http, https") {
+		t.Errorf("schemes: %v", err)
 	}
 }

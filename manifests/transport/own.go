@@ -37,14 +37,14 @@ func (r *Recorder) index() ([]byte, error) {
 func readIndex(root *os.Root, dir string) (index, error) {
 	name := path.Join(dir, setIndex)
 	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() {
-		return nil, ignoreMissing(err)
+		return nil, rootfs.IgnoreMissing(err)
 	}
 	data, err := rootfs.ReadFile(root, name, maxSetIndex)
-	if _, over := errors.AsType[*rootfs.TooLargeError](err); over || errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, rootfs.ErrTooLarge) || errors.Is(err, fs.ErrPermission) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, ignoreMissing(err)
+		return nil, rootfs.IgnoreMissing(err)
 	}
 	var files index
 	if json.Unmarshal(data, &files) != nil {
@@ -60,7 +60,7 @@ func readIndex(root *os.Root, dir string) (index, error) {
 func Owns(root *os.Root, name string) (bool, error) {
 	info, err := root.Lstat(name)
 	if err != nil || !info.Mode().IsRegular() {
-		return false, ignoreMissing(err)
+		return false, rootfs.IgnoreMissing(err)
 	}
 	if rootfs.IsNamedTemp(path.Base(name)) {
 		return true, nil
@@ -90,14 +90,14 @@ func isNamedByDigest(root *os.Root, name string) (bool, error) {
 // false for a file that is unreadable or longer than any document.
 func hasDigest(root *os.Root, name, want string) (bool, error) {
 	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() || info.Size() > maxDocument {
-		return false, ignoreMissing(err)
+		return false, rootfs.IgnoreMissing(err)
 	}
 	f, err := rootfs.OpenRegular(root, name)
 	if err != nil {
 		if errors.Is(err, fs.ErrPermission) || errors.Is(err, rootfs.ErrNotRegular) {
 			return false, nil
 		}
-		return false, ignoreMissing(err)
+		return false, rootfs.IgnoreMissing(err)
 	}
 	defer f.Close()
 	h := sha256.New()
@@ -110,10 +110,3 @@ func hasDigest(root *os.Root, name, want string) (bool, error) {
 // maxDocument is the largest document of a set or a Pool, in bytes; package indices are
 // the largest.
 const maxDocument = max(manifests.MaxManifest, 1<<30)
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}

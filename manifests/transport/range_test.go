@@ -160,7 +160,7 @@ func TestRangesOfEveryTransport(t *testing.T) {
 	all := New(Config{})
 	for name, from := range map[string]manifests.Transport{
 		"mux": all, "plain": plain{all},
-		"offline": Offline{From: all},
+		"offline": Offline(all),
 	} {
 		for _, ref := range []string{"file://" + file, url} {
 			data, size, err := part(t, from, ref, 10, 10)
@@ -179,7 +179,7 @@ func TestRangesOfEveryTransport(t *testing.T) {
 			}
 		}
 	}
-	for _, from := range []manifests.Transport{Mux{}, Offline{}} {
+	for _, from := range []manifests.Transport{Mux(nil), Offline(nil)} {
 		if _, _, err := part(t, from, url, 0, 1); !errors.Is(err, manifests.ErrUnreachable) {
 			t.Errorf("%T: %v", from, err)
 		}

@@ -196,11 +196,11 @@ func removeSet(root *os.Root, dir string) error {
 	}
 	entries, err := rootfs.ReadDir(root, dir)
 	if err != nil {
-		return ignoreMissing(err)
+		return rootfs.IgnoreMissing(err)
 	}
 	for _, e := range entries {
 		if rootfs.IsNamedTemp(e.Name()) && e.Type().IsRegular() {
-			if err := ignoreMissing(root.Remove(path.Join(dir, e.Name()))); err != nil {
+			if err := rootfs.IgnoreMissing(root.Remove(path.Join(dir, e.Name()))); err != nil {
 				return err
 			}
 		}
@@ -213,16 +213,16 @@ func removeSet(root *os.Root, dir string) error {
 		if own {
 			err = root.Remove(path.Join(dir, name))
 		}
-		if err := ignoreMissing(err); err != nil {
+		if err := rootfs.IgnoreMissing(err); err != nil {
 			return err
 		}
 	}
 	if files != nil {
-		if err := ignoreMissing(root.Remove(path.Join(dir, setIndex))); err != nil {
+		if err := rootfs.IgnoreMissing(root.Remove(path.Join(dir, setIndex))); err != nil {
 			return err
 		}
 	}
-	return ignoreMissing(root.Remove(dir))
+	return rootfs.IgnoreMissing(root.Remove(dir))
 }
 
 // moveRest moves the files of the old set that were not recorded into the set that
@@ -239,7 +239,7 @@ func moveRest(root *os.Root, old, dir string) error {
 	if err == nil {
 		err = root.Remove(old)
 	}
-	return ignoreMissing(err)
+	return rootfs.IgnoreMissing(err)
 }
 
 // Replay is the transport for a set that a Recorder saved. It serves recorded

@@ -166,7 +166,7 @@ func TestRetryAfterTotalIsLimited(t *testing.T) {
 // a probability above 0.999 if a server fails 30 % of requests at random, and that a
 // server that is down is reported soon.
 func TestRetriesOutlastRandomFailures(t *testing.T) {
-	h := NewHTTP(Config{})
+	h := newHTTP(Config{})
 	if p := math.Pow(1-math.Pow(0.3, float64(h.c.Retries+1)), 60); p < 0.999 {
 		t.Errorf("60 requests succeed with probability %f", p)
 	}
@@ -212,7 +212,7 @@ func TestReadAllAfterABreak(t *testing.T) {
 			io.WriteString(w, text)
 		})
 		h, w := web(Config{})
-		data, err := manifests.ReadAll(t.Context(), Mux{"http": &Recorder{From: h}}, url, 1<<10)
+		data, err := manifests.ReadAll(t.Context(), Mux(map[string]manifests.Transport{"http": &Recorder{From: h}}), url, 1<<10)
 		if breaks < 10 && (err != nil || string(data) != text || len(w.waits) != breaks) {
 			t.Errorf("%d breaks: %q, %v after %d waits", breaks, data, err, len(w.waits))
 		}

@@ -1,8 +1,8 @@
 // Package transport fetches bytes, and proves nothing about them.
 //
-// Every type here is a [manifests.Transport]: [HTTP] for https and http, [Dir] for file
-// URLs, [Mux] to choose by scheme, [Offline] to forbid the network, [Recorder] and
-// [Replay] to store the documents that proved a channel and to read them again.
+// [New] makes the transport for https, http and file URLs, [Mux] one that chooses by
+// scheme, and [Offline] one that forbids the network. A [Recorder] and a [Replay] store
+// the documents that proved a channel and read them again.
 //
 // The server is hostile, and so is everyone on the path. Whatever they send, a body is
 // the bytes of exactly one answer:
@@ -40,100 +40,63 @@ import (
 
 // New returns the transport for every scheme that kist supports: https and http as
 // configured by c, and file.
-func New(c Config) Mux {
-	web := NewHTTP(c)
-	return Mux{"https": web, "http": web, "file": Dir{}}
+func New(c Config) manifests.Transport {
+	web := newHTTP(c)
+	return Mux(map[string]manifests.Transport{"https": web, "http": web, "file": dirTransport{}})
 }
 
-// A Mux chooses a transport by the scheme of the ref, in lower case.
-type Mux map[string]manifests.Transport
-
-// Open implements manifests.Transport. A scheme that m does not hold matches
-// manifests.ErrUnreachable.
-func (m Mux) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
-	t, err := m.transportFor(ref)
-	if err != nil {
-		return nil, 0, err
-	}
-	return t.Open(ctx, ref, offset)
+// Mux returns a transport that chooses another by the scheme of the ref, in lower case. A
+// scheme that has none matches manifests.ErrUnreachable.
+func Mux(byScheme map[string]manifests.Transport) manifests.Transport {
+	return chooser(func(ref string) manifests.Transport {
+		if t, ok := byScheme[scheme(ref)]; ok {
+			return t
+		}
+		return refusing{fmt.Errorf("%s: %w: want a URL of scheme %s", manifests.Redact(ref), manifests.ErrUnreachable,
+			strings.Join(slices.Sorted(maps.Keys(byScheme)), ", "))}
+	})
 }
 
-// OpenAnswer implements manifests.Answerer.
-func (m Mux) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
-	t, err := m.transportFor(ref)
-	if err != nil {
-		return manifests.Answer{}, err
-	}
-	return manifests.OpenAnswer(ctx, t, ref, offset)
+// Offline returns from without the network: file URLs are opened, every other ref is
+// manifests.ErrOffline. If from is nil, every ref is.
+func Offline(from manifests.Transport) manifests.Transport {
+	return chooser(func(ref string) manifests.Transport {
+		if from != nil && scheme(ref) == "file" {
+			return from
+		}
+		return refusing{fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrOffline)}
+	})
 }
 
-// OpenRange implements manifests.Ranger.
-func (m Mux) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
-	t, err := m.transportFor(ref)
-	if err != nil {
-		return nil, 0, err
-	}
-	return manifests.OpenRange(ctx, t, ref, offset, n)
-}
-
-// Size implements manifests.Ranger.
-func (m Mux) Size(ctx context.Context, ref string) (int64, error) {
-	t, err := m.transportFor(ref)
-	if err != nil {
-		return 0, err
-	}
-	return manifests.SizeOf(ctx, t, ref)
-}
-
-func (m Mux) transportFor(ref string) (manifests.Transport, error) {
-	if t, ok := m[scheme(ref)]; ok {
-		return t, nil
-	}
-	return nil, fmt.Errorf("%s: %w: want a URL of scheme %s", manifests.Redact(ref), manifests.ErrUnreachable,
-		strings.Join(slices.Sorted(maps.Keys(m)), ", "))
-}
-
-// Offline is From without the network: file URLs are opened, every other ref is
-// manifests.ErrOffline. If From is nil, every ref is.
-type Offline struct{ From manifests.Transport }
+// A chooser is a transport that chooses another one for each ref.
+type chooser func(ref string) manifests.Transport
 
 // Open implements manifests.Transport.
-func (o Offline) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
-	if err := o.check(ref); err != nil {
-		return nil, 0, err
-	}
-	return o.From.Open(ctx, ref, offset)
+func (c chooser) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
+	return c(ref).Open(ctx, ref, offset)
 }
 
 // OpenAnswer implements manifests.Answerer.
-func (o Offline) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
-	if err := o.check(ref); err != nil {
-		return manifests.Answer{}, err
-	}
-	return manifests.OpenAnswer(ctx, o.From, ref, offset)
+func (c chooser) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
+	return manifests.OpenAnswer(ctx, c(ref), ref, offset)
 }
 
 // OpenRange implements manifests.Ranger.
-func (o Offline) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
-	if err := o.check(ref); err != nil {
-		return nil, 0, err
-	}
-	return manifests.OpenRange(ctx, o.From, ref, offset, n)
+func (c chooser) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
+	return manifests.OpenRange(ctx, c(ref), ref, offset, n)
 }
 
 // Size implements manifests.Ranger.
-func (o Offline) Size(ctx context.Context, ref string) (int64, error) {
-	if err := o.check(ref); err != nil {
-		return 0, err
-	}
-	return manifests.SizeOf(ctx, o.From, ref)
+func (c chooser) Size(ctx context.Context, ref string) (int64, error) {
+	return manifests.SizeOf(ctx, c(ref), ref)
 }
 
-func (o Offline) check(ref string) error {
-	if o.From == nil || scheme(ref) != "file" {
-		return fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrOffline)
-	}
-	return nil
+// A refusing transport opens nothing: each ref is err.
+type refusing struct{ err error }
+
+// Open implements manifests.Transport.
+func (r refusing) Open(context.Context, string, int64) (io.ReadCloser, int64, error) {
+	return nil, 0, r.err
 }
 
 // scheme returns the scheme of ref in lower case, "" if it has none.

@@ -21,19 +21,19 @@ import (
 // NewChannel completes the settings of a channel to be added, of which the user gave
 // name, format, threshold and tools. where is its URL, or a path relative to cwd. keys
 // reads the keys that the user named; nil if there are none. NewChannel opens no
-// directory of kist's and uses no network. Its errors include *InputError, *FormatError
+// directory of kist's and uses no network. Its errors include manifests.ErrInput, ErrFormat
 // and *BuiltinError.
 func NewChannel(c channels.Channel, where, cwd string, keys func() (*verify.Keyring, error), now time.Time) (channels.Channel, *verify.Keyring, error) {
 	fail := func(err error) (channels.Channel, *verify.Keyring, error) { return c, nil, err }
 	if err := manifests.ValidName(c.Name); err != nil {
-		return fail(invalid("name %v", err))
+		return fail(manifests.Invalid("name %v", err))
 	}
 	if IsBuiltinChannel(c.Name) || IsBuiltin(c.Name) {
 		return fail(&BuiltinError{c.Name})
 	}
 	if err := locate(&c, where, cwd); err != nil {
-		if _, ok := errors.AsType[*FormatError](err); !ok {
-			err = invalid("%v", err)
+		if !errors.Is(err, ErrFormat) {
+			err = manifests.Invalid("%v", err)
 		}
 		return fail(err)
 	}
@@ -43,17 +43,17 @@ func NewChannel(c channels.Channel, where, cwd string, keys func() (*verify.Keyr
 	case keys != nil:
 		ring, err = keys()
 	case !known:
-		err = invalid("name the keys that may sign with --key FILE")
+		err = manifests.Invalid("name the keys that may sign with --key FILE")
 	}
 	if err != nil {
 		return fail(err)
 	}
 	if err := ring.Distinct(); err != nil {
-		return fail(invalid("%v", err))
+		return fail(manifests.Invalid("%v", err))
 	}
 	c.Pins, c.Added = ring.Pins(), now
 	if err := c.Validate(); err != nil {
-		return fail(invalid("%v", err))
+		return fail(manifests.Invalid("%v", err))
 	}
 	ring, err = verify.NewKeyring(c.Pins, ring.Export()...)
 	return c, ring, err
@@ -71,7 +71,7 @@ func locate(c *channels.Channel, where, cwd string) (err error) {
 			c.Tools = []string{rust.Tool}
 		}
 		if !c.Grants(rust.Tool, IsBuiltin) {
-			return invalid("a channel of format rust only offers %s", rust.Tool)
+			return manifests.Invalid("a channel of format rust only offers %s", rust.Tool)
 		}
 		if c.URL, err = manifests.Locate(where, cwd, ""); err == nil && !rust.IsManifest(path.Base(c.URL)) {
 			c.URL, err = manifests.Locate(where, cwd, rust.ManifestName)
@@ -82,7 +82,7 @@ func locate(c *channels.Channel, where, cwd string) (err error) {
 			c.Tools = debian.Names()
 		}
 		if tool, ok := firstOther(c.Tools, debian.Names()); ok {
-			return invalid("kist makes no tool %q of packages, only %s", tool, strings.Join(debian.Names(), ", "))
+			return manifests.Invalid("kist makes no tool %q of packages, only %s", tool, strings.Join(debian.Names(), ", "))
 		}
 		if c.URL, err = manifests.Locate(where, cwd, debian.ReleaseFile); err == nil {
 			_, _, err = debian.At(c.URL)
@@ -90,14 +90,14 @@ func locate(c *channels.Channel, where, cwd string) (err error) {
 		return err
 	}
 	if !slices.Contains(upstreams.MirrorFormats(), c.Format) {
-		return &FormatError{c.Format}
+		return verify.Errorf(ErrFormat, "channels of format %q cannot be added yet", c.Format)
 	}
 	known := upstreams.MirrorTools(c.Format)
 	if len(c.Tools) == 0 {
-		return invalid("use --tools to name the upstream tool that it mirrors: %s", strings.Join(known, ", "))
+		return manifests.Invalid("use --tools to name the upstream tool that it mirrors: %s", strings.Join(known, ", "))
 	}
 	if tool, ok := firstOther(c.Tools, known); ok {
-		return invalid("no upstream of format %s has a tool %q, only %s", c.Format, tool, strings.Join(known, ", "))
+		return manifests.Invalid("no upstream of format %s has a tool %q, only %s", c.Format, tool, strings.Join(known, ", "))
 	}
 	if c.URL, err = manifests.Locate(where, cwd, ""); err == nil && !strings.HasSuffix(c.URL, "/") {
 		c.URL += "/"

@@ -3,6 +3,7 @@ package trust
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,8 +14,11 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// BuiltinChannel returns the built-in channel that provides a tool.
-func BuiltinChannel(tool string) (channel string, ok bool) { return upstreams.ChannelOf(tool) }
+// BuiltinChannel returns the built-in channel that provides a tool, the first in order.
+func BuiltinChannel(tool string) (channel string, ok bool) {
+	channel, ok = upstreams.Provided()[tool]
+	return channel, ok
+}
 
 // IsBuiltin reports whether a built-in channel provides a tool.
 func IsBuiltin(tool string) bool {
@@ -62,14 +66,9 @@ func DistrosOf(tool string, distro func() string) []string {
 	return distros
 }
 
-// BuiltinTools returns the names of the tools that built-in channels provide.
-func BuiltinTools() (tools []string) {
-	for _, name := range upstreams.Names() {
-		if u, ok := upstreams.Lookup(name); ok && u.Tool != "" && !slices.Contains(tools, u.Tool) {
-			tools = append(tools, u.Tool)
-		}
-	}
-	return tools
+// BuiltinTools returns the names of the tools that built-in channels provide, in order.
+func BuiltinTools() []string {
+	return slices.Sorted(maps.Keys(upstreams.Provided()))
 }
 
 // bindBuiltin binds a built-in channel to this machine. newer holds copies of its keys

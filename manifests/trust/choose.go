@@ -58,8 +58,8 @@ func (d *Desk) List() ([]channels.Channel, error) {
 	return st.List()
 }
 
-// Channels is List with a warning about damaged settings.
-func (d *Desk) Channels() ([]channels.Channel, error) {
+// listChannels is List with a warning about damaged settings.
+func (d *Desk) listChannels() ([]channels.Channel, error) {
 	list, err := d.List()
 	if list != nil && err != nil {
 		d.Warn(err.Error())
@@ -75,7 +75,7 @@ func (d *Desk) Added(name string) (channels.Channel, error) {
 		return channels.Channel{}, &BuiltinError{name}
 	}
 	if err := manifests.ValidName(name); err != nil {
-		return channels.Channel{}, invalid("channel: name %v", err)
+		return channels.Channel{}, manifests.Invalid("channel: name %v", err)
 	}
 	st, err := d.store()
 	if err != nil {
@@ -111,7 +111,7 @@ func (d *Desk) candidates(ctx context.Context, ref Ref) ([]Binding, error) {
 		b, err := d.bindBuiltin(ctx, name, nil)
 		return []Binding{b}, err
 	}
-	added, err := d.Channels()
+	added, err := d.listChannels()
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func (d *Desk) Describe(name string) (Description, error) {
 
 // DescribeAll describes every channel, those that the user added first.
 func (d *Desk) DescribeAll() ([]Description, error) {
-	added, err := d.Channels()
+	added, err := d.listChannels()
 	if err != nil {
 		return nil, err
 	}

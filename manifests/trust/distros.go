@@ -76,7 +76,7 @@ func Lowest(list []ShippedVersion) (lowest string) {
 // those the user added.
 func (d *Desk) distros(tool string) ([]string, error) {
 	names := upstreams.Distros(tool)
-	added, err := d.Channels()
+	added, err := d.listChannels()
 	for _, c := range added {
 		if c.Format == "debian" && c.Grants(tool, IsBuiltin) {
 			names = append(names, c.Name)
@@ -96,7 +96,7 @@ func (d *Desk) shipped(ctx context.Context, distro, tool string) (v manifests.Ve
 		return v, err
 	}
 	if b.indices == nil {
-		return v, invalid("list --distros: channel %s is not a distribution", distro)
+		return v, manifests.Invalid("list --distros: channel %s is not a distribution", distro)
 	}
 	q := d.Request(Ref{Name: tool})
 	q.List = true

@@ -60,10 +60,10 @@ func (d *Desk) Cached(ctx context.Context, b Binding, q manifests.Request) (mani
 	return d.State.Catalog(ctx, t, b.Channel, q)
 }
 
-// Versions lists the versions of a tool that b offers. A source that verifies one
+// versions lists the versions of a tool that b offers. A source that verifies one
 // label at a time is asked for the label of ref, or for each; a label without a
 // release is left out.
-func (d *Desk) Versions(ctx context.Context, b Binding, ref Ref) (list []manifests.Version, err error) {
+func (d *Desk) versions(ctx context.Context, b Binding, ref Ref) (list []manifests.Version, err error) {
 	names := []string{""}
 	if named, ok := b.Source.(manifests.Named); ok && len(named.Names()) > 0 {
 		names = named.Names()
@@ -142,7 +142,7 @@ func (d *Desk) replay(b Binding, q manifests.Request) (manifests.Transport, erro
 		return nil, err
 	}
 	if cache == nil {
-		return transport.Offline{}, nil
+		return transport.Offline(nil), nil
 	}
 	return transport.Replay{Root: cache, Dir: b.cacheDir(q)}, nil
 }

@@ -23,7 +23,6 @@ func (e *WeakKeyError) Error() string {
 	return fmt.Sprintf("key %s cannot be used: %s", e.Primary.Spaced(), e.Problem)
 }
 
-// Unwrap makes e match verify.ErrUntrusted.
 func (e *WeakKeyError) Unwrap() error { return verify.ErrUntrusted }
 
 // keyNotice is how long before a channel's key stops being valid a user is warned. A

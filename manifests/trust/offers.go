@@ -21,9 +21,9 @@ type Offer struct {
 	About   string `json:"about,omitempty"`
 }
 
-// Offers lists every tool of every channel, by name; those of built-in channels
+// offers lists every tool of every channel, by name; those of built-in channels
 // come before others of the same name, those of distributions after them.
-func (d *Desk) Offers(ctx context.Context) ([]Offer, error) {
+func (d *Desk) offers(ctx context.Context) ([]Offer, error) {
 	var builtin, distros []Offer
 	for _, name := range upstreams.Names() {
 		u, _ := upstreams.Lookup(name)
@@ -35,7 +35,7 @@ func (d *Desk) Offers(ctx context.Context) ([]Offer, error) {
 			builtin = append(builtin, Offer{tool, name, newestOf(d.CachedVersions(ctx, Ref{Channel: name, Name: tool})), upstreams.About(tool)})
 		}
 	}
-	added, err := d.Channels()
+	added, err := d.listChannels()
 	if err != nil {
 		return nil, err
 	}
@@ -82,8 +82,8 @@ func (d *Desk) ToolsOf(ctx context.Context, channel string) (tools []string) {
 	return tools
 }
 
-// Near returns the tools in the cached catalog of b whose names are similar to name.
-func (d *Desk) Near(ctx context.Context, b Binding, name string) []string {
+// near returns the tools in the cached catalog of b whose names are similar to name.
+func (d *Desk) near(ctx context.Context, b Binding, name string) []string {
 	var tools []string
 	for _, v := range d.cachedList(ctx, b, d.Request(Ref{})) {
 		tools = append(tools, v.Tool)
@@ -143,9 +143,9 @@ func newestOf(list []manifests.Version) string {
 }
 
 // Search returns the offers with word in their name or description, in the order of
-// Offers; never nil.
+// offers; never nil.
 func (d *Desk) Search(ctx context.Context, word string) ([]Offer, error) {
-	all, err := d.Offers(ctx)
+	all, err := d.offers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func (d *Desk) Available(ctx context.Context, ref Ref) (b Binding, list []manife
 	if b, err = d.Pick(ctx, ref); err != nil {
 		return b, nil, err
 	}
-	all, err := d.Versions(ctx, b, ref)
+	all, err := d.versions(ctx, b, ref)
 	if err != nil {
 		return b, nil, err
 	}
@@ -184,5 +184,5 @@ func (d *Desk) Available(ctx context.Context, ref Ref) (b Binding, list []manife
 	case ref.Version != "":
 		return b, nil, &manifests.UnknownVersionError{Channel: b.Name, Tool: ref.Name, Version: ref.Version, Near: manifests.NearVersions(ref.Version, names)}
 	}
-	return b, nil, b.Explain(&manifests.UnknownToolError{Channel: b.Name, Tool: ref.Name, Near: d.Near(ctx, b, ref.Name)})
+	return b, nil, b.Explain(&manifests.UnknownToolError{Channel: b.Name, Tool: ref.Name, Near: d.near(ctx, b, ref.Name)})
 }

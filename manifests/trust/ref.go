@@ -15,7 +15,7 @@ import (
 // prefix of one or a label; after "=" it is exact.
 type Ref struct{ Channel, Name, Version string }
 
-// ParseRef parses TOOL. Its errors are *InputError.
+// ParseRef parses TOOL. Its errors match manifests.ErrInput.
 func ParseRef(s string) (Ref, error) {
 	rest, version, versioned := strings.Cut(s, "@")
 	channel, name, named := strings.Cut(rest, "/")
@@ -25,11 +25,11 @@ func ParseRef(s string) (Ref, error) {
 	r := Ref{channel, name, version}
 	if named {
 		if err := manifests.ValidName(channel); err != nil {
-			return r, invalid("%q is not a TOOL: channel %v", s, err)
+			return r, manifests.Invalid("%q is not a TOOL: channel %v", s, err)
 		}
 	}
 	if err := manifests.ValidName(name); err != nil {
-		return r, invalid("%q is not a TOOL: name %v", s, err)
+		return r, manifests.Invalid("%q is not a TOOL: name %v", s, err)
 	}
 	if versioned {
 		// Other tools write a label in two parts, lts/jod, and lts/* for any of them.
@@ -38,7 +38,7 @@ func ParseRef(s string) (Ref, error) {
 		r.Version = version
 		number, _ := manifests.ExactVersion(version)
 		if err := manifests.ValidVersion(number); err != nil {
-			return r, invalid("%q is not a TOOL: version %v", s, err)
+			return r, manifests.Invalid("%q is not a TOOL: version %v", s, err)
 		}
 	}
 	return r, nil
@@ -79,23 +79,23 @@ type Demand struct {
 	AtLeast string // V of TOOL>=V, in which case Version is empty
 }
 
-// ParseDemand parses the argument of ensure. Its errors are *InputError.
+// ParseDemand parses the argument of ensure. Its errors match manifests.ErrInput.
 func ParseDemand(arg string) (Demand, error) {
 	tool, least, bounded := strings.Cut(arg, ">=")
 	ref, err := ParseRef(strings.TrimSpace(tool))
 	switch {
 	case err != nil:
-		return Demand{}, invalid("ensure: %q is neither 'TOOL>=V' nor TOOL@V", arg)
+		return Demand{}, manifests.Invalid("ensure: %q is neither 'TOOL>=V' nor TOOL@V", arg)
 	case !bounded && ref.Version == "":
-		return Demand{}, invalid("ensure: which version of %s? put 'TOOL>=V' in quotes, or the shell treats > as a redirection", arg)
+		return Demand{}, manifests.Invalid("ensure: which version of %s? put 'TOOL>=V' in quotes, or the shell treats > as a redirection", arg)
 	case !bounded:
 		return Demand{ref, ""}, nil
 	case ref.Version != "":
-		return Demand{}, invalid("ensure: %q: either @ or >=", arg)
+		return Demand{}, manifests.Invalid("ensure: %q: either @ or >=", arg)
 	}
 	d := Demand{ref, upstreams.Numbering(ref.Name).Spell(strings.TrimSpace(least))}
 	if manifests.ValidVersion(d.AtLeast) != nil || !manifests.Ordered(d.AtLeast) {
-		return Demand{}, invalid("ensure: %q: %q is not a version of %s that can be compared", arg, strings.TrimSpace(least), ref.Name)
+		return Demand{}, manifests.Invalid("ensure: %q: %q is not a version of %s that can be compared", arg, strings.TrimSpace(least), ref.Name)
 	}
 	return d, nil
 }
@@ -124,14 +124,6 @@ func OwnNumber(named verify.Evidence, version string) string {
 	}
 	return version
 }
-
-// An InputError reports that the user's words mean no tool or channel.
-type InputError struct{ Text string }
-
-func (e *InputError) Error() string { return e.Text }
-func (*InputError) Kind() string    { return "usage" }
-
-func invalid(format string, args ...any) error { return &InputError{fmt.Sprintf(format, args...)} }
 
 // A SeveralChannelsError reports that a bare name means tools of several channels.
 type SeveralChannelsError struct {
@@ -168,10 +160,5 @@ func (e *TakenError) Error() string {
 }
 func (*TakenError) Kind() string { return "usage" }
 
-// A FormatError reports that this kist cannot add channels of a format.
-type FormatError struct{ Format string }
-
-func (e *FormatError) Error() string {
-	return fmt.Sprintf("channels of format %q cannot be added yet", e.Format)
-}
-func (*FormatError) Kind() string { return "usage" }
+// ErrFormat is returned for a channel of a format that this kist cannot add.
+var ErrFormat = verify.NewClass("unknown format", "usage", nil)

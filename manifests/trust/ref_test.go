@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -28,7 +29,7 @@ func TestParseRef(t *testing.T) {
 	}
 	for _, text := range []string{"", "@", "go@", "@1.0", "/go", "acme/", "a/b/c", "Go", "go@1@2", "../go", "go@../1", "a b", "con", "-go"} {
 		got, err := trust.ParseRef(text)
-		if _, ok := errors.AsType[*trust.InputError](err); !ok {
+		if !errors.Is(err, manifests.ErrInput) {
 			t.Errorf("%q was taken for %+v, %v", text, got, err)
 		}
 	}
@@ -72,7 +73,7 @@ func TestDemand(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"go", "go>=", "go@1>=2", ">=1", "go>=x", "go>=stable", "Go>=1"} {
-		if d, err := trust.ParseDemand(text); !as[*trust.InputError](err) {
+		if d, err := trust.ParseDemand(text); !errors.Is(err, manifests.ErrInput) {
 			t.Errorf("%q was taken for %+v, %v", text, d, err)
 		}
 	}
@@ -88,14 +89,14 @@ func FuzzParseDemand(f *testing.F) {
 			if again, err := trust.ParseRef(r.String()); err != nil || again != r {
 				t.Errorf("%q: %+v, then %+v, %v", text, r, again, err)
 			}
-		} else if !as[*trust.InputError](err) {
+		} else if !errors.Is(err, manifests.ErrInput) {
 			t.Errorf("%q: %T", text, err)
 		}
 		if d, err := trust.ParseDemand(text); err == nil {
 			if again, err := trust.ParseDemand(d.String()); err != nil || again != d {
 				t.Errorf("%q: %+v, then %+v, %v", text, d, again, err)
 			}
-		} else if !as[*trust.InputError](err) {
+		} else if !errors.Is(err, manifests.ErrInput) {
 			t.Errorf("%q: %T", text, err)
 		}
 	})

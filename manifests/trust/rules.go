@@ -118,10 +118,7 @@ func (d *Desk) bindFormat(c channels.Channel, policy verify.Policy) (Binding, er
 // nativeSource returns the source of a native channel.
 func nativeSource(c channels.Channel, policy verify.Policy) native.Source {
 	provided := upstreams.Provided() // once: a manifest may hold 70,000 releases
-	builtin := func(tool string) bool {
-		_, ok := provided[tool]
-		return ok
-	}
+	builtin := func(tool string) bool { return provided[tool] != "" }
 	s := native.Source{
 		Channel: c.Name, URL: c.URL, Policy: policy,
 		Granted: func(tool string) bool { return c.Grants(tool, builtin) },

@@ -159,7 +159,7 @@ func TestNamedRefusesUnknownChannels(t *testing.T) {
 	if _, err := d.Named(t.Context(), "system"); !as[*trust.SystemError](err) {
 		t.Errorf("system: %v", err)
 	}
-	if _, err := d.Named(t.Context(), "../acme"); !as[*trust.InputError](err) {
+	if _, err := d.Named(t.Context(), "../acme"); !errors.Is(err, manifests.ErrInput) {
 		t.Errorf("../acme: %v", err)
 	}
 	for name, near := range map[string]string{"acne": "acme", "nodee": "node"} {
@@ -199,7 +199,7 @@ func TestNewChannel(t *testing.T) {
 		name, format, tools, where string
 		keys                       func() (*verify.Keyring, error)
 		url                        string           // of the channel; empty: refused
-		refused                    func(error) bool // nil: *InputError
+		refused                    func(error) bool // nil: manifests.ErrInput
 	}{
 		{name: "acme", format: "native", where: "https://x.example/", keys: keys, url: "https://x.example/channel.toml"},
 		{name: "acme", format: "native", where: "/srv/acme", keys: keys, url: "file:///srv/acme/channel.toml"},
@@ -210,7 +210,7 @@ func TestNewChannel(t *testing.T) {
 		{name: "Acme", format: "native", where: "https://x.example/", keys: keys},
 		{name: "go", format: "native", where: "https://x.example/", keys: keys, refused: as[*trust.BuiltinError]},
 		{name: "system", format: "native", where: "https://x.example/", keys: keys, refused: as[*trust.BuiltinError]},
-		{name: "acme", format: "npm", where: "https://x.example/", keys: keys, refused: as[*trust.FormatError]},
+		{name: "acme", format: "npm", where: "https://x.example/", keys: keys, refused: func(err error) bool { return errors.Is(err, trust.ErrFormat) }},
 		{name: "acme", format: "rust", where: "https://x.example/dist/", keys: keys, url: "https://x.example/dist/channel-rust-stable.toml"},
 		{name: "acme", format: "rust", tools: "go", where: "https://x.example/dist/", keys: keys},
 		{name: "acme", format: "checksums", tools: "node", where: "https://x.example/dist", keys: keys, url: "https://x.example/dist/"},
@@ -229,7 +229,7 @@ func TestNewChannel(t *testing.T) {
 			continue
 		}
 		if test.refused == nil {
-			test.refused = as[*trust.InputError]
+			test.refused = func(err error) bool { return errors.Is(err, manifests.ErrInput) }
 		}
 		if !test.refused(err) {
 			t.Errorf("%+v: %+v, %v", test, c, err)

@@ -8,7 +8,7 @@ func Alias(name string) (tool string, ok bool) {
 }
 
 // aliases maps other names to tools of the table, of the distributions or of
-// Refused: names of packages elsewhere, of commands, of vendors, and short forms.
+// refused: names of packages elsewhere, of commands, of vendors, and short forms.
 func aliases() map[string]string {
 	return map[string]string{
 		"c++": "gcc", "cc": "gcc", "g++": "gcc", "build-essential": "gcc", "gnu-gcc": "gcc",

@@ -3,6 +3,7 @@ package upstreams
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -93,12 +94,7 @@ type tools struct {
 func (s tools) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
 	source, ok := s.byTool[q.Tool]
 	if !ok {
-		var have []string
-		for tool := range s.byTool {
-			have = append(have, tool)
-		}
-		slices.Sort(have)
-		return nil, &manifests.UnknownToolError{Channel: s.channel, Tool: q.Tool, Near: manifests.Near(q.Tool, have)}
+		return nil, &manifests.UnknownToolError{Channel: s.channel, Tool: q.Tool, Near: manifests.Near(q.Tool, slices.Sorted(maps.Keys(s.byTool)))}
 	}
 	return source.Fetch(ctx, t, q)
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Origins is the Source of an upstream with several origins.
-type Origins struct {
+// origins is the Source of an upstream with several origins.
+type origins struct {
 	Channel string
-	List    []Named                  // in the order in which they are tried
+	List    []namedOrigin            // in the order in which they are tried
 	Notify  func(line, cause string) // see Machine
 }
 
-// A Named is one origin and its name.
-type Named struct {
+// A namedOrigin is one origin and its name.
+type namedOrigin struct {
 	Name   string
 	Source manifests.Source
 }
@@ -28,7 +28,7 @@ type Named struct {
 // once. If no origin has an answer, it returns the last "no such version" error; if
 // there is none either, the error names each origin and matches
 // manifests.ErrUnreachable, or manifests.ErrNotFound if every origin was reached.
-func (o Origins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
+func (o origins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
 	var unknown error
 	failed := &originsError{channel: o.Channel}
 	for i, origin := range o.List {
@@ -58,7 +58,7 @@ func (o Origins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Q
 }
 
 // Names returns the names of the first origin that implements manifests.Named.
-func (o Origins) Names() []string {
+func (o origins) Names() []string {
 	for _, origin := range o.List {
 		if named, ok := origin.Source.(manifests.Named); ok {
 			return named.Names()

@@ -1,8 +1,6 @@
 package upstreams
 
 import (
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/manifests/debian"
@@ -77,10 +75,7 @@ func Refusal(tool string) (reason string, known bool) {
 	return reason, known
 }
 
-// Refused returns the tools that have a Refusal but no row, in order.
-func Refused() []string { return slices.Sorted(maps.Keys(refused())) }
-
-// refused returns the reasons, as of 2026-11.
+// refused returns the tools that have a Refusal but no row, with the reasons as of 2026-11.
 func refused() map[string]string {
 	const checksums = "publishes checksums, but no OpenPGP signature over its downloads"
 	const ghcup = "ghcup's metadata is signed by a key that kist has no copy of, and GHC's archives must be configured and built"

@@ -96,12 +96,6 @@ func Names() []string {
 	return names
 }
 
-// ChannelOf returns the built-in channel that provides a tool, the first in order.
-func ChannelOf(tool string) (channel string, ok bool) {
-	channel, ok = Provided()[tool]
-	return channel, ok
-}
-
 // Provided returns the tools that built-in channels provide, each with its channel, the
 // first in order. A caller that asks about many tools calls it once.
 func Provided() map[string]string {
@@ -198,18 +192,18 @@ func Near(name string) []string {
 
 // Source binds u to its keys and to m.
 func (u Upstream) Source(m Machine) (manifests.Source, error) {
-	origins := Origins{Channel: u.Channel, Notify: m.Notify}
+	all := origins{Channel: u.Channel, Notify: m.Notify}
 	for _, o := range u.Origins {
 		source, err := o.source(u, m)
 		if err != nil {
 			return nil, fmt.Errorf("channel %s: %s: %w", u.Channel, o.Name, err)
 		}
-		origins.List = append(origins.List, Named{o.Name, source})
+		all.List = append(all.List, namedOrigin{o.Name, source})
 	}
-	if len(origins.List) == 1 {
-		return origins.List[0].Source, nil // its errors need no origin's name
+	if len(all.List) == 1 {
+		return all.List[0].Source, nil // its errors need no origin's name
 	}
-	return origins, nil
+	return all, nil
 }
 
 func (o Origin) source(u Upstream, m Machine) (manifests.Source, error) {

@@ -112,7 +112,7 @@ func TestNearIsOnlyASuggestion(t *testing.T) {
 // no alias hides a tool.
 func TestAliases(t *testing.T) {
 	known := func(tool string) bool {
-		_, builtin := upstreams.ChannelOf(tool)
+		_, builtin := upstreams.Provided()[tool]
 		_, refused := upstreams.Refusal(tool)
 		return builtin || refused || len(upstreams.Distros(tool)) > 0
 	}

@@ -85,7 +85,7 @@ func (r *Reader) decodeFast() error {
 				continue
 			}
 			if e&invalid != 0 {
-				err = ErrCorrupt
+				err = errCorrupt
 				break
 			}
 			if e&endOfBlock != 0 {
@@ -106,7 +106,7 @@ func (r *Reader) decodeFast() error {
 				e = dist[e>>valueShift+uint32(bits&(1<<(e>>codeBitsShift&15)-1))]
 			}
 			if e&invalid != 0 {
-				err = ErrCorrupt
+				err = errCorrupt
 				break
 			}
 		}
@@ -114,7 +114,7 @@ func (r *Reader) decodeFast() error {
 		bits >>= e & bitsMask
 		nbits -= uint(e & bitsMask)
 		if from < 0 {
-			err = ErrCorrupt
+			err = errCorrupt
 			break
 		}
 		repeat(window, pos, from, length)
@@ -176,7 +176,7 @@ func (r *Reader) decodeOne() error {
 	}
 	from := r.pos - int(e>>valueShift+extra)
 	if from < 0 {
-		return ErrCorrupt
+		return errCorrupt
 	}
 	repeat(r.window, r.pos, from, length)
 	r.pos += length
@@ -197,7 +197,7 @@ func (r *Reader) nextEntry(table []uint32, firstBits uint) (uint32, error) {
 		e = table[e>>valueShift+uint32(r.bits&(1<<(e>>codeBitsShift&15)-1))]
 	}
 	if e&invalid != 0 {
-		return 0, ErrCorrupt
+		return 0, errCorrupt
 	}
 	return e, nil
 }
@@ -216,7 +216,7 @@ func (r *Reader) storedHeader() error {
 		return err
 	}
 	if length != ^check&0xffff {
-		return ErrCorrupt
+		return errCorrupt
 	}
 	r.stored = int(length)
 	return nil

@@ -54,12 +54,12 @@ func buildTable(table []uint32, firstBits int, lengths []uint8, entries []uint32
 	available := 1
 	for l := 1; l <= longest; l++ {
 		if available = available<<1 - count[l]; available < 0 {
-			return ErrCorrupt
+			return errCorrupt
 		}
 	}
 	if available > 0 {
 		if longest > 1 || longest == 1 && !allowSingle {
-			return ErrCorrupt
+			return errCorrupt
 		}
 		for i := range 1 << firstBits {
 			table[i] = invalid | 1
@@ -195,7 +195,7 @@ func (r *Reader) dynamicCodes() error {
 	}
 	lengths, distances, count := int(head&31)+257, int(head>>5&31)+1, int(head>>10)+4
 	if lengths > 286 || distances > 30 {
-		return ErrCorrupt
+		return errCorrupt
 	}
 	var codeLengths [19]uint8
 	for _, symbol := range codeLengthOrder[:count] {
@@ -226,7 +226,7 @@ func (r *Reader) dynamicCodes() error {
 		switch symbol {
 		case 16:
 			if i == 0 {
-				return ErrCorrupt
+				return errCorrupt
 			}
 			repeated = allLengths[i-1]
 		case 17:
@@ -240,14 +240,14 @@ func (r *Reader) dynamicCodes() error {
 		}
 		for range least + int(extraValue) {
 			if i == lengths+distances {
-				return ErrCorrupt
+				return errCorrupt
 			}
 			allLengths[i] = repeated
 			i++
 		}
 	}
 	if allLengths[256] == 0 {
-		return ErrCorrupt // the block could not end
+		return errCorrupt // the block could not end
 	}
 	return r.buildTables(allLengths[:lengths], allLengths[lengths:lengths+distances])
 }
@@ -259,7 +259,7 @@ func (r *Reader) lengthSymbol(table *[lenSize]uint32) (uint32, error) {
 	}
 	e := table[r.bits&(lenSize-1)]
 	if e&invalid != 0 {
-		return 0, ErrCorrupt
+		return 0, errCorrupt
 	}
 	_, err := r.readBits(uint(e & bitsMask))
 	return e >> valueShift, err

@@ -39,8 +39,8 @@ func (z *GzipReader) Reset(in *bufio.Reader) error {
 }
 
 var (
-	errHeader = fmt.Errorf("%w: no gzip header", ErrCorrupt)
-	errSum    = fmt.Errorf("%w: it states another size or checksum than its data has", ErrCorrupt)
+	errHeader = fmt.Errorf("%w: no gzip header", errCorrupt)
+	errSum    = fmt.Errorf("%w: it states another size or checksum than its data has", errCorrupt)
 )
 
 // The flags of a header (RFC 1952, section 2.3.1).

@@ -15,8 +15,8 @@ import (
 	"io"
 )
 
-// ErrCorrupt reports that the input is not a valid DEFLATE stream or gzip member.
-var ErrCorrupt = errors.New("the compressed data is corrupt")
+// errCorrupt reports that the input is not a valid DEFLATE stream or gzip member.
+var errCorrupt = errors.New("the compressed data is corrupt")
 
 const (
 	history    = 32 << 10             // how far back a match may reach
@@ -101,7 +101,7 @@ func (r *Reader) advance() error {
 		r.inBlock = true
 		return r.dynamicCodes()
 	}
-	return ErrCorrupt
+	return errCorrupt
 }
 
 // refill adds input to r.bits until it holds more than 56 bits, or all that remain.

@@ -182,7 +182,7 @@ func TestInflateRefusesCorruptStreams(t *testing.T) {
 		"invalid length symbol":               "1b 03 00",
 	} {
 		data := unhex(t, stream)
-		if _, _, err := inflate(append(bytes.Clone(data), make([]byte, 64)...)); err != ErrCorrupt {
+		if _, _, err := inflate(append(bytes.Clone(data), make([]byte, 64)...)); err != errCorrupt {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := io.ReadAll(flate.NewReader(bytes.NewReader(data))); err == nil {
@@ -206,7 +206,7 @@ func checkAgreement(t testing.TB, data []byte) {
 		if rest, _ := io.ReadAll(buf); len(rest) != theirRest {
 			t.Fatalf("%x: %d bytes follow, theirs %d", data, len(rest), theirRest)
 		}
-	case theirErr == io.ErrUnexpectedEOF && err != io.ErrUnexpectedEOF && err != ErrCorrupt:
+	case theirErr == io.ErrUnexpectedEOF && err != io.ErrUnexpectedEOF && err != errCorrupt:
 		t.Fatalf("%x: %v, theirs %v", data, err, theirErr)
 	}
 }
@@ -298,11 +298,11 @@ func TestGzipDecodesAndChecksAMember(t *testing.T) {
 	for field, at := range map[string]int{"magic": 0, "magic, second": 1, "method": 2, "sum": len(whole) - 8, "size": len(whole) - 1} {
 		broken := bytes.Clone(whole)
 		broken[at] ^= 1
-		if _, _, err := gunzip(broken); !errors.Is(err, ErrCorrupt) {
+		if _, _, err := gunzip(broken); !errors.Is(err, errCorrupt) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-	for length, want := range map[int]error{maxText - 1: nil, maxText: ErrCorrupt} {
+	for length, want := range map[int]error{maxText - 1: nil, maxText: errCorrupt} {
 		long := pack(t, func(w io.Writer) io.WriteCloser {
 			z := gzip.NewWriter(w)
 			z.Comment = strings.Repeat("x", length)
@@ -314,7 +314,7 @@ func TestGzipDecodesAndChecksAMember(t *testing.T) {
 	}
 	reserved := bytes.Clone(whole)
 	reserved[3] |= 0x20
-	if _, _, err := gunzip(reserved); !errors.Is(err, ErrCorrupt) {
+	if _, _, err := gunzip(reserved); !errors.Is(err, errCorrupt) {
 		t.Errorf("a reserved flag: %v", err)
 	}
 }
@@ -349,7 +349,7 @@ func TestGzipChecksTheHeaderChecksum(t *testing.T) {
 	for _, test := range []struct {
 		sum  string
 		want error
-	}{{sum, nil}, {"a677", ErrCorrupt}} {
+	}{{sum, nil}, {"a677", errCorrupt}} {
 		if _, _, err := gunzip(unhex(t, header+test.sum+body)); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v", test.sum, err)
 		}

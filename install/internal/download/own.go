@@ -107,7 +107,7 @@ func Owns(ctx context.Context, root *os.Root, name string) (bool, error) {
 	case dir == partialDir+"/" && base == stem:
 		own, err = Owns(ctx, root, name+recordSuffix)
 	}
-	if long := (*rootfs.TooLargeError)(nil); errors.As(err, &long) || errors.Is(err, fs.ErrPermission) || errors.Is(err, rootfs.ErrNotRegular) {
+	if errors.Is(err, rootfs.ErrTooLarge) || errors.Is(err, fs.ErrPermission) || errors.Is(err, rootfs.ErrNotRegular) {
 		return false, nil // nothing shows that kist wrote it
 	}
 	return own, rootfs.IgnoreMissing(err)

@@ -143,7 +143,7 @@ func (s Store) PutReceipt(r record.Receipt) error {
 		return err
 	}
 	err := rootfs.WriteFrom(s.State, receiptName(r.ID), r, maxReceipt, sharedFile)
-	if _, ok := errors.AsType[*rootfs.TooLargeError](err); ok {
+	if errors.Is(err, rootfs.ErrTooLarge) {
 		return &manifests.TooLargeError{Name: "the receipt of " + r.Ref(), Limit: maxReceipt}
 	}
 	if err != nil {

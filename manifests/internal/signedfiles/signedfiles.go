@@ -221,22 +221,13 @@ func (s Source) signed(ctx context.Context, t manifests.Transport, q manifests.Q
 		return none, missing
 	}
 	if err != nil {
-		return none, s.unsigned(ref)
+		return none, policy.Unsigned(manifests.Redact(ref))
 	}
 	artifact, err := s.artifact(f, manifests.Integrity{Signature: &manifests.Signature{Data: data, Policy: policy}})
 	if err != nil {
 		return none, err
 	}
 	return s.release(f, q.Platform, artifact, verify.Evidence{Name: manifests.Redact(ref)}), nil
-}
-
-// unsigned returns the error for a file that exists without a signature.
-func (s Source) unsigned(ref string) error {
-	refused := &verify.SignatureError{Name: manifests.Redact(ref), Need: s.Threshold, Rules: []string{"there is no signature file beside it"}}
-	for _, pin := range s.Keys.Pins() {
-		refused.Wanted = append(refused.Wanted, pin.Primary)
-	}
-	return refused
 }
 
 // artifact returns the file that f names. A file of which neither a signed name nor a

@@ -11,27 +11,25 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// A SyntaxError reports that a document is not valid TOML.
-type SyntaxError struct {
-	Line int // counted from 1
-	Rule string
+// An Error reports that a document is not valid TOML or is over one of its limits.
+type Error struct {
+	Line  int // counted from 1
+	Rule  string
+	Limit bool // it is over a limit
 }
 
-func (e *SyntaxError) Error() string { return e.Rule }
+func (e *Error) Error() string { return e.Rule }
 
 // LineOf returns the line of an error of this package, and 0 for any other error.
 func LineOf(err error) int {
-	if over, ok := errors.AsType[*LimitError](err); ok {
-		return over.Line
-	}
-	if broken, ok := errors.AsType[*SyntaxError](err); ok {
-		return broken.Line
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Line
 	}
 	return 0
 }
 
 // Decode decodes data as go-toml does into a map[string]any, in time and memory
-// proportional to its size and to l. Errors are *LimitError and *SyntaxError.
+// proportional to its size and to l. The error is an *Error.
 func Decode(data []byte, l Limits) (map[string]any, error) {
 	if err := l.Check(data); err != nil {
 		return nil, err
@@ -43,7 +41,7 @@ func Decode(data []byte, l Limits) (map[string]any, error) {
 	for d.parser.NextExpression() {
 		e := d.parser.Expression()
 		if err := d.add(e); err != nil {
-			return nil, &SyntaxError{d.lineOf(e), strings.TrimPrefix(err.Error(), "toml: ")}
+			return nil, &Error{Line: d.lineOf(e), Rule: strings.TrimPrefix(err.Error(), "toml: ")}
 		}
 	}
 	if err := d.parser.Error(); err != nil {
@@ -266,5 +264,5 @@ func (d *decoder) syntaxError(err error) error {
 	if e, ok := errors.AsType[*unstable.ParserError](err); ok && len(e.Highlight) > 0 {
 		line = d.parser.Shape(d.parser.Range(e.Highlight)).Start.Line
 	}
-	return &SyntaxError{line, err.Error()}
+	return &Error{Line: line, Rule: err.Error()}
 }

@@ -22,18 +22,9 @@ const (
 // Small returns the limits for a file that a person writes by hand.
 func Small() Limits { return Limits{Tables: 256, Keys: 1024, Values: 4096} }
 
-// A LimitError reports that a document is over one of its limits.
-type LimitError struct {
-	Line  int // counted from 1
-	What  string
-	Limit int
-}
-
-func (e *LimitError) Error() string { return fmt.Sprintf("over the limit of %d %s", e.Limit, e.What) }
-
 // Check counts the parts of data in one pass, without decoding it. It recognizes only
 // comments, strings and brackets. If data is not TOML, it may count too much, but never
-// less than a decoder reads before it stops. The error is a *LimitError.
+// less than a decoder reads before it stops. The error is an *Error.
 func (l Limits) Check(data []byte) error {
 	var tables, keys, values int
 	s := scanner{data: data, nextLine: 1}
@@ -48,18 +39,23 @@ func (l Limits) Check(data []byte) error {
 		}
 		switch {
 		case s.depth > MaxDepth:
-			return &LimitError{s.line, "levels of nesting", MaxDepth}
+			return overLimit(s.line, "levels of nesting", MaxDepth)
 		case s.parts > MaxParts:
-			return &LimitError{s.line, "parts in one key", MaxParts}
+			return overLimit(s.line, "parts in one key", MaxParts)
 		case tables > l.Tables:
-			return &LimitError{s.line, "tables", l.Tables}
+			return overLimit(s.line, "tables", l.Tables)
 		case keys > l.Keys:
-			return &LimitError{s.line, "keys", l.Keys}
+			return overLimit(s.line, "keys", l.Keys)
 		case values > l.Values:
-			return &LimitError{s.line, "values in arrays and inline tables", l.Values}
+			return overLimit(s.line, "values in arrays and inline tables", l.Values)
 		}
 	}
 	return nil
+}
+
+// overLimit returns the error for a document with more than limit of what.
+func overLimit(line int, what string, limit int) error {
+	return &Error{line, fmt.Sprintf("over the limit of %d %s", limit, what), true}
 }
 
 // A Part is a piece of a document that can be decoded by itself.

@@ -46,15 +46,15 @@ func TestExitCodes(t *testing.T) {
 		{&toolset.SeveralVersionsError{Tool: "zig", Refs: []string{"a/zig@1", "a/zig@2"}}, 2, "usage"},
 		{&trust.TakenError{Name: "acme"}, 2, "usage"},
 		{&trust.BuiltinError{Name: "go"}, 2, "usage"},
-		{&trust.FormatError{Format: "rust"}, 2, "usage"},
-		{&publish.InputError{Rule: "x"}, 2, "usage"},
-		{&publish.ExistsError{File: "x"}, 2, "usage"},
+		{trust.ErrFormat, 2, "usage"},
+		{manifests.ErrInput, 2, "usage"},
+		{publish.ErrExists, 2, "usage"},
 		{&trial.NoCommandError{File: "x"}, 2, "usage"},
 		{&manifests.UnknownToolError{Tool: "x"}, 3, "unknown"},
 		{&manifests.UnknownVersionError{Tool: "x"}, 3, "unknown"},
 		{&manifests.UnknownPartError{Tool: "x"}, 3, "unknown"},
 		{&manifests.UnsupportedPlatformError{Tool: "x"}, 3, "unsupported"},
-		{&debian.HostError{Channel: "debian-trixie", Tool: "gcc"}, 3, "unsupported"},
+		{debian.ErrHost, 3, "unsupported"},
 		{&channels.UnknownChannelError{Name: "x"}, 3, "unknown"},
 		{plan.ErrNotInstalled, 3, "not-installed"},
 		{&toolset.UnmetError{Demand: trust.Demand{Ref: trust.Ref{Name: "x"}, AtLeast: "1"}}, 3, "unmet"},
@@ -130,7 +130,7 @@ func TestHintsForPublishers(t *testing.T) {
 	for _, path := range []string{"publish verify", "publish sign", "publish keys", "publish add"} {
 		for _, err := range []error{
 			&verify.SignatureError{Name: "x", Need: 1}, &verify.DigestError{Name: "x"}, &verify.ExpiredError{}, &verify.DowngradeError{},
-			&publish.NoKeysError{}, verify.ErrUntrusted, verify.ErrStale,
+			publish.ErrNoKeys, verify.ErrUntrusted, verify.ErrStale,
 		} {
 			f := failure.Explain(err, failure.Context{Verb: path})
 			if f.Hint == "" || strings.Contains(f.Hint, "publisher,") || strings.Contains(f.Hint, "its publisher") || strings.Contains(f.Hint, "from another network") {

@@ -50,6 +50,16 @@ func fixedHint[E error](kind, hint string) hintRow {
 	return hintFor(kind, func(E, Context) string { return hint })
 }
 
+// hintIf returns a row for the errors that match target.
+func hintIf(target error, kind, hint string) hintRow {
+	return hintRow{kind, func(err error, _ Context) string {
+		if errors.Is(err, target) {
+			return hint
+		}
+		return ""
+	}}
+}
+
 // hint returns what the user can do about err, which is of kind k. The first row of
 // hints that has an advice is followed.
 func (c Context) hint(err error, k Kind) string {
@@ -94,7 +104,12 @@ func hints() []hintRow {
 		}),
 		hintFor("usage", func(_ *plainError, c Context) string { return c.helpCommand() }),
 		hintFor("usage", func(_ *namedfiles.TypeError, c Context) string { return c.helpCommand() }),
-		hintFor("usage", func(_ *trust.InputError, c Context) string { return c.helpCommand() }),
+		hintFor("usage", func(err error, c Context) string {
+			if errors.Is(err, manifests.ErrInput) {
+				return c.helpCommand()
+			}
+			return ""
+		}),
 		hintFor("usage", func(e *trust.SeveralChannelsError, c Context) string {
 			if c.Verb == "ensure" {
 				return fmt.Sprintf("say which: kist ensure '%s/%s>=VERSION'", e.Channels[0], e.Tool)
@@ -113,22 +128,19 @@ func hints() []hintRow {
 			}
 			return "choose another name; kist channel show " + e.Name + " shows whom it trusts"
 		}),
-		hintFor("usage", func(*trust.FormatError, Context) string {
-			return "the formats that can be added are: native, rust, debian, " + strings.Join(upstreams.MirrorFormats(), ", ")
-		}),
+		hintIf(trust.ErrFormat, "usage", "the formats that can be added are: native, rust, debian, "+strings.Join(upstreams.MirrorFormats(), ", ")),
 		hintFor("usage", func(e *plan.NeededError, _ Context) string {
 			return "kist uninstall " + e.Release + " removes all of it"
 		}),
 		fixedHint[*rust.ToolchainFileError]("usage", "name what you want: kist install rust@stable"),
-		hintFor("usage", func(_ *publish.InputError, c Context) string { return c.helpCommand() }),
 		hintFor("usage", func(e *trial.NoCommandError, _ Context) string {
 			if len(e.Programs) == 0 {
 				return "say with --command which files become commands"
 			}
 			return fmt.Sprintf("say with --command which files become commands, such as --command %s", host.Quote(e.Programs[0]))
 		}),
-		fixedHint[*publish.ExistsError]("usage", "add to it with kist publish add"),
-		fixedHint[*publish.NoKeysError]("usage", "kist publish sign DIR --secret-key FILE signs the channel; or name the keys that signed it with --key FILE"),
+		hintIf(publish.ErrExists, "usage", "add to it with kist publish add"),
+		hintIf(publish.ErrNoKeys, "usage", "kist publish sign DIR --secret-key FILE signs the channel; or name the keys that signed it with --key FILE"),
 		fixedHint[*trial.WitnessError]("usage", "name a file of the archive, as it is once unpacked, and a text that it holds"),
 		hintFor("usage", func(err error, _ Context) string {
 			if errors.Is(err, verify.ErrPassphrase) {
@@ -283,8 +295,8 @@ func hints() []hintRow {
 			return fmt.Sprintf("kist list --available %s asks its own channel", e.Tool)
 		}),
 		fixedHint[*channels.UnknownChannelError]("unknown", "kist channel list shows every channel"),
-		fixedHint[*publish.NoChannelError]("unknown", "kist publish init DIR --channel NAME begins one"),
-		fixedHint[*debian.HostError]("unsupported", "choose a distribution no newer than this machine's; kist channel list shows them"),
+		hintIf(publish.ErrNoChannel, "unknown", "kist publish init DIR --channel NAME begins one"),
+		hintIf(debian.ErrHost, "unsupported", "choose a distribution no newer than this machine's; kist channel list shows them"),
 		hintFor("unsupported", func(e *manifests.UnsupportedPlatformError, _ Context) string {
 			return "kist list --available " + e.Tool + " shows other versions"
 		}),
@@ -313,7 +325,7 @@ func hints() []hintRow {
 		}),
 		fixedHint[*tls.CertificateVerificationError]("unreachable", "another server may have answered; if you use a private CA, name its certificate in SSL_CERT_FILE"),
 		fixedHint[*transport.ProxyError]("unreachable", "check the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, then run the same command again"),
-		fixedHint[*transport.FileError]("unreachable", "a file URL must name a regular file of this machine that you can read"),
+		hintIf(transport.ErrFile, "unreachable", "a file URL must name a regular file of this machine that you can read"),
 		hintFor("unreachable", func(err error, _ Context) string {
 			if errors.Is(err, gosum.ErrNoProxy) {
 				return "name a module proxy in GOPROXY, or check the network, then run the same command again"
