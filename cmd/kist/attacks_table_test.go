@@ -374,6 +374,38 @@ var attacks = []attack{
 		return installNew
 	}},
 
+	{"lying mirror", "an older manifest", 5, func(b *battle, honest bool) []string {
+		b.publish("1.0")
+		old, oldSig := b.manifest, b.manSig
+		b.publish("1.0", "1.1")
+		b.must("channel", "refresh", "acme")
+		b.mirror()
+		if !honest {
+			b.Files[mirrorURL+channelFile], b.Files[mirrorURL+channelFile+".asc"] = old, oldSig
+		}
+		return installNew
+	}},
+	{"lying mirror", "one bit of the manifest changed", 4, func(b *battle, honest bool) []string {
+		b.publish("1.1")
+		b.mirror()
+		b.Files[mirrorURL+channelFile] = either(honest, b.manifest, changed(b.manifest))
+		return installNew
+	}},
+	{"lying mirror", "another file under the signed name", 4, func(b *battle, honest bool) []string {
+		b.publish("1.1")
+		b.mirror()
+		b.Files[mirrorURL+blob11] = either(honest, b.Files[acmeURL+blob11], bytes.Repeat([]byte("x"), len(b.Files[acmeURL+blob11])))
+		return installNew
+	}},
+	{"lying mirror", "a config.toml that others can change names it", 2, func(b *battle, honest bool) []string {
+		b.publish("1.1")
+		b.mirror()
+		if err := os.Chmod(b.file(".config/kist/config.toml"), either[os.FileMode](honest, 0o644, 0o666)); err != nil {
+			b.Fatal(err)
+		}
+		return installNew
+	}},
+
 	{"wrong place", "the cache directory became a link to another", 9, func(b *battle, honest bool) []string {
 		if !honest {
 			b.becomesLink(".cache/kist")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -78,7 +79,7 @@ func (a attack) play(t *testing.T, honest bool) {
 	}
 }
 
-const acmeURL = "https://tools.acme.example/"
+const acmeURL, mirrorURL = "https://tools.acme.example/", "https://mirror.example/acme/"
 
 // battle is the world of one attack: a user with a home, and the hosts of the channel.
 type battle struct {
@@ -212,6 +213,22 @@ func (b *battle) serveText(data []byte, keys ...*verifytest.Key) {
 
 // publish publishes the next manifest as the honest publisher does.
 func (b *battle) publish(versions ...string) { b.serve(b.next(versions...), b.first) }
+
+// mirror copies what the channel serves to a mirror, which is asked instead from now on.
+// The channel itself serves nothing any more.
+func (b *battle) mirror() {
+	b.Helper()
+	for ref, data := range maps.Clone(b.Files) {
+		if name, ok := strings.CutPrefix(ref, acmeURL); ok {
+			b.Files[mirrorURL+name] = data
+			b.Tell(ref, manifesttest.NotFound)
+		}
+	}
+	text := fmt.Sprintf("format = 1\n[[mirror]]\nfrom = %q\nto = %q\nonly = true\n", acmeURL, mirrorURL)
+	if err := os.WriteFile(b.file(".config/kist/config.toml"), []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+}
 
 // keys publishes a keys document; the previous one stays available by its version.
 func (b *battle) keys(version uint64, signs, names []*verifytest.Key, changes ...func(*native.Keys)) {
