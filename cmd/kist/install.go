@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
-	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/install/plan"
-	"github.com/kist-tools/kist/manifests/rust"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -25,8 +23,8 @@ keys, and unpacks it into a directory of its own. All of them are installed, or
 none. The first version of a tool becomes its default: its commands are linked
 into the bin directory. What is installed already needs no network.
 
-Without TOOL, it installs what the project asks for in the rust-toolchain.toml
-(or rust-toolchain) of this directory or the nearest one above it.`,
+Without TOOL, it installs what the project of this directory asks for in kist.toml,
+go.mod, rust-toolchain.toml, .nvmrc and other files; kist project shows which.`,
 		example: "kist install go\nkist install go@1.25 acme/zig\nkist install rust -c clippy -t wasm32-unknown-unknown\nkist install node@lts --no-default -n",
 		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:    between(0, 1000),
@@ -54,13 +52,6 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 			if err != nil {
 				return nil, err
 			}
-			if len(refs) == 0 {
-				tool, parts, err := a.projectTool()
-				if err != nil {
-					return nil, err
-				}
-				refs, want = []trust.Ref{tool}, parts.With(want)
-			}
 			links := plan.FirstBecomesDefault
 			switch {
 			case makeDefault:
@@ -73,30 +64,20 @@ Without TOOL, it installs what the project asks for in the rust-toolchain.toml
 				return nil, err
 			}
 			defer s.Close()
-			c, already, err := s.Installation(ctx, refs, want, links)
+			var wants []toolset.Want
+			for _, ref := range refs {
+				wants = append(wants, toolset.Want{Ref: ref, Parts: want})
+			}
+			if len(refs) == 0 {
+				if wants, err = a.projectWants(want); err != nil {
+					return nil, err
+				}
+			}
+			c, already, err := s.Installation(ctx, wants, links)
 			if err != nil {
 				return nil, err
 			}
 			return a.change(ctx, s, c, already)
 		},
 	})
-}
-
-// projectTool returns the tool, and its parts, that the project of the working directory
-// asks for.
-func (a *app) projectTool() (tool trust.Ref, parts plan.Parts, err error) {
-	cwd, err := os.Getwd()
-	if err != nil {
-		return tool, parts, err
-	}
-	path, f, err := namedfiles.NearestToolchainFile(cwd, a.Getenv("HOME"))
-	if err == nil && path == "" {
-		err = usage("install: name a TOOL; no project file here asks for one (only rust-toolchain.toml and rust-toolchain are read)")
-	}
-	if err != nil {
-		return tool, parts, err
-	}
-	tool = trust.Ref{Name: rust.Tool, Version: f.Channel}
-	a.Say("%s asks for %s", path, tool)
-	return tool, plan.Parts{Components: f.Components, Targets: f.Targets, Profile: f.Profile}, nil
 }

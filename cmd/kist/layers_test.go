@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"manifests/debian/internal/assemble", "manifests/config"},
 	{"manifests/native", "manifests/rust", "manifests/internal/signedfiles", "manifests/debian", "manifests/gosum",
 		"manifests/system", "manifests/transport", "manifests/manifesttest", "install/record", "install/internal/download"},
-	{"manifests/publish", "manifests/channels", "manifests/upstreams", "install/plan", "install/internal/unpack", "install/internal/store"},
+	{"manifests/publish", "manifests/channels", "manifests/upstreams", "manifests/project", "install/plan", "install/internal/unpack", "install/internal/store"},
 	{"install/internal/sandbox", "install/internal/roots", "install/internal/fetch"},
 	{"manifests/trust"},
 	{"install"},
@@ -63,6 +63,7 @@ var edges = map[string][]string{
 	"install/internal/download":          {"install/internal/private", "manifests/rootfs", "manifests", "verify"},
 
 	"manifests/publish": {"manifests", "manifests/rootfs", "manifests/native", "verify"},
+	"manifests/project": {"manifests", "manifests/internal/tomldoc", "manifests/rust"},
 	"manifests/upstreams": {"manifests", "manifests/rust", "manifests/internal/signedfiles", "manifests/debian",
 		"manifests/gosum", "verify", "verify/keyrings"},
 	"install/plan":            {"install/record", "manifests", "manifests/debian", "verify"},
@@ -84,15 +85,15 @@ var edges = map[string][]string{
 		"manifests/trust", "manifests/upstreams", "verify"},
 	"install/trial": {"install", "install/plan", "install/record", "manifests", "manifests/native", "manifests/publish", "verify"},
 	"install/host":  {"install", "manifests", "manifests/config", "manifests/debian", "manifests/system"},
-	"install/toolset": {"install", "install/host", "install/plan", "install/record", "manifests", "manifests/channels", "manifests/system",
+	"install/toolset": {"install", "install/host", "install/plan", "install/record", "manifests", "manifests/channels", "manifests/project", "manifests/system",
 		"manifests/trust"},
 	"cmd/kist/internal/term": {"install"},
 	"cmd/kist/internal/completion": {"cmd/kist/internal/term", "install/record", "install/toolset", "manifests/channels", "manifests/debian",
 		"manifests/system", "manifests/trust", "manifests/upstreams"},
-	"cmd/kist/internal/namedfiles": {"install", "install/host", "manifests", "manifests/rust", "verify"},
+	"cmd/kist/internal/namedfiles": {"install", "install/host", "manifests", "manifests/project", "verify"},
 	"cmd/kist/internal/failure": {"cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/evidence",
 		"install/host", "install/plan", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/debian",
-		"manifests/gosum", "manifests/publish", "manifests/rust", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams",
+		"manifests/gosum", "manifests/project", "manifests/publish", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams",
 		"verify"},
 	"cmd/kist/internal/prooftext": {"cmd/kist/internal/term", "install/evidence", "manifests/trust", "verify"},
 	"cmd/kist/internal/help":      {"cmd/kist/internal/failure", "cmd/kist/internal/term", "install/plan"},
@@ -103,14 +104,15 @@ var edges = map[string][]string{
 		"cmd/kist/internal/namedfiles", "cmd/kist/internal/process", "cmd/kist/internal/prooftext", "cmd/kist/internal/term",
 		"install", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial",
 		"manifests", "manifests/channels", "manifests/debian", "manifests/native", "manifests/publish",
-		"manifests/rust", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify"},
+		"manifests/project", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or
 // files that may import them; each is chosen for one thing.
 var outsiders = map[string][]string{
 	"github.com/ProtonMail/go-crypto":     {"verify", "verify/verifytest"},
-	"golang.org/x/mod":                    {"verify", "verify/verifytest"},
+	"golang.org/x/mod":                    {"verify", "verify/verifytest", "manifests/project"},
+	"github.com/Masterminds/semver/v3":    {"manifests/project"},
 	"github.com/adrg/xdg":                 {"install/host/dirs.go"},
 	"github.com/schollz/progressbar/v3":   {"cmd/kist/internal/term/progress_line.go"},
 	"github.com/rivo/uniseg":              {"cmd/kist/internal/term"}, // how many columns a text takes

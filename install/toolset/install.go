@@ -8,13 +8,30 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/project"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
-// Installation returns the change that installs refs with the parts want. It asks the
-// channels of those that are not installed with all of want, or whose files are missing.
-// already holds the releases that are installed and need nothing.
-func (s *Set) Installation(ctx context.Context, refs []trust.Ref, want plan.Parts, links plan.Links) (c plan.Change, already []record.Head, err error) {
+// A Want is a tool to install, with its parts.
+type Want struct {
+	trust.Ref
+	plan.Parts
+	// Range, with an empty Version, narrows the versions; see project.Ask.
+	Range string
+	// Optional is the path of the file that asks for the tool, if the tool is to be left
+	// out, with a warning, when no channel offers it.
+	Optional string
+}
+
+// inRange reports whether version is in the Range of w, if it has one.
+func (w Want) inRange(version string) bool {
+	return w.Range == "" || project.Ask{Range: w.Range}.Allows(version, nil)
+}
+
+// Installation returns the change that installs wants. It asks the channels of those that
+// are not installed with all of their parts, or whose files are missing. already holds
+// the releases that are installed and need nothing.
+func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) (c plan.Change, already []record.Head, err error) {
 	c = plan.Change{Links: links, Follow: map[record.ID]string{}}
 	keep := func(have record.Head, asked string) {
 		already = append(already, have)
@@ -22,9 +39,9 @@ func (s *Set) Installation(ctx context.Context, refs []trust.Ref, want plan.Part
 			c.Follow[have.ID] = asked
 		}
 	}
-	for _, ref := range refs {
-		want := want
-		have, satisfied := s.satisfying(ref, want)
+	for _, w := range wants {
+		ref, want := w.Ref, w.Parts
+		have, satisfied := s.satisfying(w)
 		if have.ID != "" {
 			missing := s.Missing(have)
 			if missing != nil && !missing.Gone() {
@@ -42,7 +59,18 @@ func (s *Set) Installation(ctx context.Context, refs []trust.Ref, want plan.Part
 			}
 			continue
 		}
-		r, err := s.release(ctx, ref, have, want)
+		if w.Range != "" && have.ID == "" {
+			ref, err = s.newestInRange(ctx, w)
+		}
+		var r manifests.Release
+		if err == nil {
+			r, err = s.release(ctx, ref, have, want)
+		}
+		if unknown, ok := errors.AsType[*manifests.UnknownToolError](err); ok && w.Optional != "" {
+			s.Warn("%s asks for %s, which is left out: %v", w.Optional, w.Name, unknown)
+			err = nil
+			continue
+		}
 		if err != nil {
 			return c, nil, err
 		}
@@ -110,11 +138,41 @@ func isUnknownVersion(err error) bool {
 	return ok
 }
 
-// satisfying finds an installed release that ref means: one with all of want, or else
+// newestInRange returns the newest release in the Range of w that its channel offers: a
+// stable one if there is one.
+func (s *Set) newestInRange(ctx context.Context, w Want) (trust.Ref, error) {
+	b, list, err := s.Desk.Available(ctx, w.Ref)
+	if err != nil {
+		return w.Ref, err
+	}
+	list = slices.DeleteFunc(list, func(v manifests.Version) bool { return !w.inRange(v.Version) })
+	if len(list) == 0 {
+		return w.Ref, &manifests.UnknownVersionError{Channel: b.Name, Tool: w.Name, Version: w.Range}
+	}
+	newest := slices.IndexFunc(list, func(v manifests.Version) bool { return slices.Contains(v.Labels, manifests.Stable) })
+	if newest < 0 {
+		versions := make([]string, len(list))
+		for i, v := range list {
+			versions[i] = v.Version
+		}
+		newest = manifests.NewestRelease(versions)
+	}
+	w.Version = "=" + list[newest].Version
+	return w.Ref, nil
+}
+
+// Satisfying returns the installed release that has all of w, if there is one.
+func (s *Set) Satisfying(w Want) (record.Head, bool) {
+	have, all := s.satisfying(w)
+	return have, all && s.Missing(have) == nil
+}
+
+// satisfying finds an installed release that w means: one with all of its parts, or else
 // one that only lacks components. A bare name means the tool's built-in channel, if it
 // has one, and in it a version that was installed by a bare name or labelled stable, not
 // any version.
-func (s *Set) satisfying(ref trust.Ref, want plan.Parts) (have record.Head, all bool) {
+func (s *Set) satisfying(w Want) (have record.Head, all bool) {
+	ref := w.Ref
 	if ref.Channel == "" {
 		ref.Channel, _ = trust.BuiltinChannel(ref.Name)
 	}
@@ -122,7 +180,9 @@ func (s *Set) satisfying(ref trust.Ref, want plan.Parts) (have record.Head, all 
 	if err != nil {
 		return record.Head{}, false
 	}
-	if ref.Version == "" {
+	if w.Range != "" {
+		found = slices.DeleteFunc(found, func(r record.Head) bool { return !w.inRange(r.Version) })
+	} else if ref.Version == "" {
 		found = slices.DeleteFunc(found, func(r record.Head) bool {
 			return r.Requested != "" && !slices.Contains(r.Labels, manifests.Stable)
 		})
@@ -131,7 +191,7 @@ func (s *Set) satisfying(ref trust.Ref, want plan.Parts) (have record.Head, all 
 		return record.Head{}, false
 	}
 	s.defaultsFirst(found)
-	if i := slices.IndexFunc(found, want.IsIn); i >= 0 {
+	if i := slices.IndexFunc(found, w.IsIn); i >= 0 {
 		return found[i], true
 	}
 	return found[0], false

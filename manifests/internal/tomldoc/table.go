@@ -73,6 +73,9 @@ func (t *Table) Has(key string) bool { _, ok := t.keys[key]; return ok }
 // IsList reports whether the value of key, which was not read, is a list.
 func (t *Table) IsList(key string) bool { _, ok := t.keys[key].([]any); return ok }
 
+// IsTable reports whether the value of key, which was not read, is a table.
+func (t *Table) IsTable(key string) bool { _, ok := t.keys[key].(map[string]any); return ok }
+
 // read removes key from t and returns its value, which must be a T. kind is the name of
 // T in errors.
 func read[T any](t *Table, key, kind string) (value T) {

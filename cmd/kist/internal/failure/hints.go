@@ -20,8 +20,8 @@ import (
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/gosum"
+	"github.com/kist-tools/kist/manifests/project"
 	"github.com/kist-tools/kist/manifests/publish"
-	"github.com/kist-tools/kist/manifests/rust"
 	"github.com/kist-tools/kist/manifests/system"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -132,7 +132,7 @@ func hints() []hintRow {
 		hintFor("usage", func(e *plan.NeededError, _ Context) string {
 			return "kist uninstall " + e.Release + " removes all of it"
 		}),
-		fixedHint[*rust.ToolchainFileError]("usage", "name what you want: kist install rust@stable"),
+		fixedHint[*project.Error]("usage", "correct that file, or name what you want, as in kist install rust@stable"),
 		hintFor("usage", func(e *trial.NoCommandError, _ Context) string {
 			if len(e.Programs) == 0 {
 				return "say with --command which files become commands"

@@ -1,0 +1,85 @@
+package namedfiles
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/kist-tools/kist/install/host"
+	"github.com/kist-tools/kist/manifests/project"
+)
+
+// maxProjectDirs is how many directories are searched upward.
+const maxProjectDirs = 256
+
+// ProjectFiles is what the files of a project say.
+type ProjectFiles struct {
+	Read    []project.Read // the nearest first, as project.Merge expects them
+	Ignored []IgnoredFile
+}
+
+// An IgnoredFile has the name of a project's file and was not read.
+type IgnoredFile struct {
+	Path string `json:"path"`
+	Why  string `json:"why"`
+}
+
+// FindProject reads the files of the project that dir belongs to: those in dir and in the
+// directories above it, up to the home directory, the root, or the border of a file
+// system. It follows no links, so that a check-out cannot make kist read other files.
+// Errors are *project.Error.
+func FindProject(dir, home string) (p ProjectFiles, err error) {
+	for range maxProjectDirs {
+		for _, f := range project.Formats() {
+			path := filepath.Join(dir, f.Name)
+			data, err := readUnlinked(path, f.Limit+1)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				p.Ignored = append(p.Ignored, IgnoredFile{path, err.Error()})
+				continue
+			}
+			content, err := f.Parse(path, data)
+			if err != nil {
+				return p, err
+			}
+			p.Read = append(p.Read, project.Read{Path: path, Content: content})
+		}
+		above := filepath.Dir(dir)
+		if dir == above || host.SameDir(dir, home) || !host.OnOneDevice(dir, above) {
+			break
+		}
+		dir = above
+	}
+	return p, nil
+}
+
+// readUnlinked reads up to limit bytes of the regular file at path, which is no link.
+// Errors do not name the path.
+func readUnlinked(path string, limit int64) ([]byte, error) {
+	before, err := os.Lstat(path)
+	if err != nil {
+		return nil, err.(*fs.PathError).Err
+	}
+	if before.Mode()&fs.ModeSymlink != 0 {
+		return nil, errors.New("it is a link")
+	}
+	f, err := Open(path)
+	if err != nil {
+		if wrong, ok := errors.AsType[*TypeError](err); ok {
+			return nil, errors.New("it is " + wrong.Problem)
+		}
+		if p, ok := errors.AsType[*fs.PathError](err); ok {
+			return nil, p.Err
+		}
+		return nil, err
+	}
+	defer f.Close()
+	if opened, err := f.Stat(); err != nil || !os.SameFile(before, opened) {
+		return nil, errors.New("it was replaced while it was opened")
+	}
+	return io.ReadAll(io.LimitReader(f, limit))
+}
