@@ -90,7 +90,7 @@ var edges = map[string][]string{
 	"cmd/kist/internal/term": {"install"},
 	"cmd/kist/internal/completion": {"cmd/kist/internal/term", "install/record", "install/toolset", "manifests/channels", "manifests/debian",
 		"manifests/system", "manifests/trust", "manifests/upstreams"},
-	"cmd/kist/internal/namedfiles": {"install", "install/host", "manifests", "manifests/project", "verify"},
+	"cmd/kist/internal/namedfiles": {"install", "install/host", "manifests", "manifests/project", "manifests/rootfs", "verify"},
 	"cmd/kist/internal/failure": {"cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/evidence",
 		"install/host", "install/plan", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/debian",
 		"manifests/gosum", "manifests/project", "manifests/publish", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams",

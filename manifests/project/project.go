@@ -72,7 +72,8 @@ type Format struct {
 	parse func(data []byte) (Content, error)
 }
 
-const small = 64 << 10 // bytes
+// MaxFile is the ceiling on kist.toml and the files of one version, in bytes.
+const MaxFile = 64 << 10
 
 // Formats returns all formats. If two files of one directory ask for the same tool, the
 // one whose format comes first counts: kist's own file, then files that choose the
@@ -80,20 +81,20 @@ const small = 64 << 10 // bytes
 // tools.
 func Formats() []Format {
 	return []Format{
-		{File, small, parseKist},
+		{File, MaxFile, parseKist},
 		{"rust-toolchain", rust.MaxToolchainFile, parseRust("rust-toolchain")},
 		{"rust-toolchain.toml", rust.MaxToolchainFile, parseRust("rust-toolchain.toml")},
-		{".go-version", small, oneVersion("go")},
+		{".go-version", MaxFile, oneVersion("go")},
 		{"go.work", 1 << 20, parseGoWork},
 		{"go.mod", 1 << 20, parseGoMod},
-		{".node-version", small, oneVersion("node")},
-		{".nvmrc", small, oneVersion("node")},
+		{".node-version", MaxFile, oneVersion("node")},
+		{".nvmrc", MaxFile, oneVersion("node")},
 		{"package.json", 4 << 20, parsePackageJSON},
-		{".java-version", small, oneVersion("java")},
-		{".terraform-version", small, oneVersion("terraform")},
-		{".bun-version", small, oneVersion("bun")},
-		{".sdkmanrc", small, parseSdkman},
-		{".tool-versions", small, parseToolVersions},
+		{".java-version", MaxFile, oneVersion("java")},
+		{".terraform-version", MaxFile, oneVersion("terraform")},
+		{".bun-version", MaxFile, oneVersion("bun")},
+		{".sdkmanrc", MaxFile, parseSdkman},
+		{".tool-versions", MaxFile, parseToolVersions},
 	}
 }
 

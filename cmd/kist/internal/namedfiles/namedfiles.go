@@ -17,6 +17,7 @@ import (
 
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -146,6 +147,20 @@ func SecretKey(path string) (*verify.SecretKey, error) {
 
 // Write writes an output file that the user named.
 func Write(path string, data []byte) error { return os.WriteFile(path, data, 0o666) }
+
+// Replace writes a file that the user keeps, in one step: an interrupt leaves the old
+// content or the new one. A file that exists keeps its mode.
+func Replace(path string, data []byte) error {
+	mode := fs.FileMode(0o644)
+	if info, err := os.Lstat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	dir, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(rootfs.WriteFile(dir, filepath.Base(path), data, mode), dir.Close())
+}
 
 // OpenRoot opens a directory that the user named. With create, it makes the directory
 // if it is missing.

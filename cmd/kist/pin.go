@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/manifests/project"
+	"github.com/kist-tools/kist/manifests/trust"
+)
+
+func (a *app) pinCommand() *cobra.Command {
+	var parts plan.Parts
+	return a.command(verb{
+		group: toolchains, use: "pin TOOL@V…",
+		short: "Write into kist.toml which version of a tool the project needs",
+		long: `Adds each TOOL to the nearest kist.toml of this project, or replaces what it says
+of it; comments and the order of lines stay. Without a kist.toml, one is made in
+this directory. Nothing is fetched or installed: kist install does that.`,
+		example: "kist pin go@1.26\nkist pin rust@1.95 -c clippy -t wasm32-unknown-unknown",
+		exits:   []int{0, 2, 8},
+		args:    between(1, 100),
+		changes: true,
+		local:   true,
+		flags: func(f *pflag.FlagSet) {
+			f.StringArrayVarP(&parts.Components, "component", "c", nil, "with component `NAME` (repeatable)")
+			f.StringArrayVarP(&parts.Targets, "target", "t", nil, "with support for building for `TRIPLE` (repeatable)")
+			f.StringVar(&parts.Profile, "profile", "", "with the components of `PROFILE`: minimal, default or complete")
+		},
+		complete: a.offers().Tools,
+		values: map[string]completion.Completer{
+			"component": completion.Words(), "target": completion.Words(), "profile": completion.Words("minimal", "default", "complete"),
+		},
+		run: func(_ context.Context, args []string) (result, error) {
+			refs, err := trust.ParseRefs(args)
+			if err != nil {
+				return nil, err
+			}
+			if err := parts.Validate(); err != nil {
+				return nil, usage("pin: %v", err)
+			}
+			for _, ref := range refs {
+				if ref.Version == "" {
+					return nil, usage("pin: which version of %s? as in kist pin %s@1.2", ref, ref)
+				}
+			}
+			return a.pin(refs, parts)
+		},
+	})
+}
+
+// pinResult is what kist.toml says now.
+type pinResult struct {
+	Path   string   `json:"path"`
+	Pinned []string `json:"pinned"`
+	DryRun bool     `json:"dry_run,omitempty"`
+}
+
+func (r pinResult) Render(p *term.Page) {
+	did := "Pinned"
+	if r.DryRun {
+		did = "Would pin"
+	}
+	for _, ask := range r.Pinned {
+		p.Headline(did, "%s in %s", ask, r.Path)
+	}
+}
+
+func (a *app) pin(refs []trust.Ref, parts plan.Parts) (result, error) {
+	path, data, err := a.ownProjectFile()
+	if err != nil {
+		return nil, err
+	}
+	r := pinResult{Path: path, DryRun: a.flags.dryRun}
+	for _, ref := range refs {
+		ask := project.Ask{Channel: ref.Channel, Tool: ref.Name, Version: ref.Version,
+			Components: parts.Components, Targets: parts.Targets, Profile: parts.Profile}
+		if data, err = project.Pin(data, ask); err != nil {
+			return nil, &project.Error{File: path, Err: err}
+		}
+		r.Pinned = append(r.Pinned, ask.String())
+	}
+	if a.flags.dryRun {
+		return r, nil
+	}
+	return r, namedfiles.Replace(path, data)
+}
+
+// ownProjectFile returns the path and the content of the nearest kist.toml, or of one that
+// is to be made in the working directory.
+func (a *app) ownProjectFile() (path string, data []byte, err error) {
+	p, err := a.findProject()
+	if err != nil {
+		return "", nil, err
+	}
+	for _, f := range p.Ignored {
+		if filepath.Base(f.Path) == project.File {
+			return "", nil, usage("%s is not changed: %s", f.Path, f.Why)
+		}
+	}
+	for _, f := range p.Read {
+		if filepath.Base(f.Path) == project.File {
+			data, err := namedfiles.Read(f.Path, project.MaxFile)
+			return f.Path, data, err
+		}
+	}
+	cwd, err := os.Getwd()
+	return filepath.Join(cwd, project.File), nil, err
+}
