@@ -19,6 +19,7 @@ type Release struct {
 	Requested  string // the Request's version, as the user wrote it; update follows it
 	Labels     []string
 	Platform   Platform // the host that the release was chosen for
+	Origin     string   // of a channel with several origins, the name of the one that answered; else empty
 	Components []string // the names of the components that Artifacts provide
 	Optional   []string // those of Components that may be left out
 	Profile    string   // the named set of components that was requested, for tools that have such sets

@@ -98,11 +98,12 @@ type Claim struct {
 }
 
 // NamesKeyOf reports whether c claims to be by a primary key or a signing subkey of ring.
-func (c Claim) NamesKeyOf(ring *Keyring) bool {
-	return slices.ContainsFunc(ring.Pins(), func(p Pin) bool {
-		return slices.ContainsFunc(append([]Fingerprint{p.Primary}, p.Subkeys...), func(f Fingerprint) bool {
-			return c.Issuer == f || c.Issuer == "" && c.KeyID == f.keyID()
-		})
+func (c Claim) NamesKeyOf(ring *Keyring) bool { return slices.ContainsFunc(ring.Pins(), c.Names) }
+
+// Names reports whether c claims to be by the primary key or a signing subkey of p.
+func (c Claim) Names(p Pin) bool {
+	return slices.ContainsFunc(append([]Fingerprint{p.Primary}, p.Subkeys...), func(f Fingerprint) bool {
+		return c.Issuer == f || c.Issuer == "" && c.KeyID == f.keyID()
 	})
 }
 

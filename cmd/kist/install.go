@@ -14,7 +14,7 @@ import (
 
 func (a *app) installCommand() *cobra.Command {
 	var want plan.Parts
-	var makeDefault, noDefault bool
+	var makeDefault, noDefault, locked bool
 	return a.command(verb{
 		group: toolchains, use: "install [TOOL…]",
 		short: "Install toolchains, each proved before it is unpacked",
@@ -24,7 +24,8 @@ none. The first version of a tool becomes its default: its commands are linked
 into the bin directory. What is installed already needs no network.
 
 Without TOOL, it installs what the project of this directory asks for in kist.toml,
-go.mod, rust-toolchain.toml, .nvmrc and other files; kist project shows which.`,
+go.mod, rust-toolchain.toml, .nvmrc and other files; kist project shows which.
+With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 		example: "kist install go\nkist install go@1.25 acme/zig\nkist install rust -c clippy -t wasm32-unknown-unknown\nkist install node@lts --no-default -n",
 		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:    between(0, 1000),
@@ -34,6 +35,7 @@ go.mod, rust-toolchain.toml, .nvmrc and other files; kist project shows which.`,
 			f.StringArrayVarP(&want.Components, "component", "c", nil, "also install component `NAME` (repeatable)")
 			f.StringArrayVarP(&want.Targets, "target", "t", nil, "also install support for building for `TRIPLE`, as the tool spells it (repeatable)")
 			f.StringVar(&want.Profile, "profile", "", "install the components of `PROFILE`: minimal, default or complete; default: minimal")
+			f.BoolVar(&locked, "locked", false, "install exactly what the project's kist.lock names, without TOOL")
 			f.BoolVar(&makeDefault, "default", false, "make this version the default, replacing the current one")
 			f.BoolVar(&noDefault, "no-default", false, "link no commands")
 		},
@@ -47,6 +49,9 @@ go.mod, rust-toolchain.toml, .nvmrc and other files; kist project shows which.`,
 			}
 			if err := want.Validate(); err != nil {
 				return nil, usage("install: %v", err)
+			}
+			if locked && (len(args) > 0 || len(want.Components)+len(want.Targets) > 0 || want.Profile != "") {
+				return nil, usage("install: --locked takes no TOOL and no parts: kist.lock names them")
 			}
 			refs, err := trust.ParseRefs(args)
 			if err != nil {
@@ -68,10 +73,14 @@ go.mod, rust-toolchain.toml, .nvmrc and other files; kist project shows which.`,
 			for _, ref := range refs {
 				wants = append(wants, toolset.Want{Ref: ref, Parts: want})
 			}
-			if len(refs) == 0 {
-				if wants, err = a.projectWants(want); err != nil {
-					return nil, err
-				}
+			switch {
+			case locked:
+				wants, err = a.lockedWants(s)
+			case len(refs) == 0:
+				wants, err = a.projectWants(want)
+			}
+			if err != nil {
+				return nil, err
 			}
 			c, already, err := s.Installation(ctx, wants, links)
 			if err != nil {

@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"manifests/native", "manifests/rust", "manifests/internal/signedfiles", "manifests/debian", "manifests/gosum",
 		"manifests/system", "manifests/transport", "manifests/manifesttest", "install/record", "install/internal/download"},
 	{"manifests/publish", "manifests/channels", "manifests/upstreams", "manifests/project", "install/plan", "install/internal/unpack", "install/internal/store"},
-	{"install/internal/sandbox", "install/internal/roots", "install/internal/fetch"},
+	{"manifests/lockfile", "install/internal/sandbox", "install/internal/roots", "install/internal/fetch"},
 	{"manifests/trust"},
 	{"install"},
 	{"install/evidence", "install/host", "install/trial", "cmd/kist/internal/term"},
@@ -62,8 +62,9 @@ var edges = map[string][]string{
 	"install/record":                     {"manifests", "verify"},
 	"install/internal/download":          {"install/internal/private", "manifests/rootfs", "manifests", "verify"},
 
-	"manifests/publish": {"manifests", "manifests/rootfs", "manifests/native", "verify"},
-	"manifests/project": {"manifests", "manifests/internal/tomldoc", "manifests/rust"},
+	"manifests/publish":  {"manifests", "manifests/rootfs", "manifests/native", "verify"},
+	"manifests/lockfile": {"manifests", "manifests/internal/tomldoc", "manifests/project", "verify"},
+	"manifests/project":  {"manifests", "manifests/internal/tomldoc", "manifests/rust"},
 	"manifests/upstreams": {"manifests", "manifests/rust", "manifests/internal/signedfiles", "manifests/debian",
 		"manifests/gosum", "verify", "verify/keyrings"},
 	"install/plan":            {"install/record", "manifests", "manifests/debian", "verify"},
@@ -85,8 +86,8 @@ var edges = map[string][]string{
 		"manifests/trust", "manifests/upstreams", "verify"},
 	"install/trial": {"install", "install/plan", "install/record", "manifests", "manifests/native", "manifests/publish", "verify"},
 	"install/host":  {"install", "manifests", "manifests/config", "manifests/debian", "manifests/system"},
-	"install/toolset": {"install", "install/host", "install/plan", "install/record", "manifests", "manifests/channels", "manifests/project", "manifests/system",
-		"manifests/trust"},
+	"install/toolset": {"install", "install/host", "install/plan", "install/record", "manifests", "manifests/channels", "manifests/lockfile", "manifests/project", "manifests/system",
+		"manifests/trust", "verify"},
 	"cmd/kist/internal/term": {"install"},
 	"cmd/kist/internal/completion": {"cmd/kist/internal/term", "install/record", "install/toolset", "manifests/channels", "manifests/debian",
 		"manifests/system", "manifests/trust", "manifests/upstreams"},
@@ -104,7 +105,7 @@ var edges = map[string][]string{
 		"cmd/kist/internal/namedfiles", "cmd/kist/internal/process", "cmd/kist/internal/prooftext", "cmd/kist/internal/term",
 		"install", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial",
 		"manifests", "manifests/channels", "manifests/debian", "manifests/native", "manifests/publish",
-		"manifests/project", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify"},
+		"manifests/lockfile", "manifests/project", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or

@@ -12,7 +12,6 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/project"
-	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) projectCommand() *cobra.Command {
@@ -49,7 +48,7 @@ in them is run or fetched, and nothing else in them has an effect.`,
 				for _, o := range w.Over {
 					tool.Overrules = append(tool.Overrules, overruled{o.String(), o.Path})
 				}
-				if have, ok := s.Satisfying(wantOf(w.Ask)); ok {
+				if have, ok := s.Satisfying(toolset.WantOf(w.Ask)); ok {
 					tool.Installed, tool.Prefix = have.Ref(), s.Prefix(have.ID)
 				}
 				r.Tools = append(r.Tools, tool)
@@ -152,8 +151,8 @@ func (a *app) projectWants(parts plan.Parts) (wants []toolset.Want, err error) {
 		for _, o := range w.Over {
 			a.Detail("%s asks for %s; %s counts", o.Path, o, w.Path)
 		}
-		want := wantOf(w.Ask)
-		if filepath.Base(w.Path) != project.File {
+		want := toolset.WantOf(w.Ask)
+		if !w.IsOwn() {
 			want.Optional = w.Path
 		}
 		a.Say("%s asks for %s", w.Path, w)
@@ -168,13 +167,4 @@ func (a *app) projectWants(parts plan.Parts) (wants []toolset.Want, err error) {
 		wants[0].Parts = wants[0].With(parts)
 	}
 	return wants, nil
-}
-
-// wantOf returns what ask means to the toolchains of this machine.
-func wantOf(ask project.Ask) toolset.Want {
-	return toolset.Want{
-		Ref:   trust.Ref{Channel: ask.Channel, Name: ask.Tool, Version: ask.Version},
-		Parts: plan.Parts{Components: ask.Components, Targets: ask.Targets, Profile: ask.Profile},
-		Range: ask.Range,
-	}
 }

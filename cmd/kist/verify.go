@@ -21,7 +21,7 @@ import (
 )
 
 func (a *app) verifyCommand() *cobra.Command {
-	var prove bool
+	var prove, locked bool
 	return a.command(verb{
 		group: trusting, use: "verify [TOOL…]",
 		short: "Compare installed files with their receipts",
@@ -30,22 +30,34 @@ receipt. If a file has changed or is missing, it is printed, and the exit code
 is 1. With --evidence it also verifies every release again from the evidence
 stored with its receipt, by today's rules and keys. If that fails, for example
 because a key has been revoked, the exit code is 4. The receipt lists the files
-as they came out of the verified archive; the archive is not unpacked again.`,
-		example:   "kist verify\nkist verify go --evidence",
+as they came out of the verified archive; the archive is not unpacked again.
+With --locked it verifies what the project's kist.lock names, and that it is what
+was locked: the version, the archives, and the digest of all files.`,
+		example:   "kist verify\nkist verify go --evidence\nkist verify --locked",
 		exits:     []int{0, 1, 2, 3, 4, 8, 9},
 		exitMeans: map[int]string{1: "failed, or a file differs from its receipt", 3: "not installed"},
 		flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&prove, "evidence", false, "verify the stored evidence of each release again")
+			f.BoolVar(&locked, "locked", false, "verify what the project's kist.lock names, without TOOL")
 		},
 		args:     between(0, 1000),
 		complete: a.offers().Installed,
 		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
+			if locked && len(refs) > 0 {
+				return nil, usage("verify: --locked takes no TOOL: kist.lock names them")
+			}
+			if locked {
+				return a.verifyLocked(ctx, s, prove)
+			}
 			check, err := s.Selected(refs)
 			if err != nil {
 				return nil, err
 			}
-			r, err := a.verifyInstalled(ctx, s, check, prove)
-			if damaged := slices.Sorted(maps.Keys(s.State.Damaged)); r != nil && len(refs) == 0 && len(damaged) > 0 {
+			r, done, err := a.verifyInstalled(ctx, s, check, prove)
+			if !done {
+				return nil, err
+			}
+			if damaged := slices.Sorted(maps.Keys(s.State.Damaged)); len(refs) == 0 && len(damaged) > 0 {
 				return r, &install.ReceiptError{ID: damaged[0], Err: s.State.Damaged[damaged[0]]}
 			}
 			if err == nil && len(check) == 0 {
@@ -57,7 +69,8 @@ as they came out of the verified archive; the archive is not unpacked again.`,
 }
 
 type verifyResult struct {
-	Checked []checkedRelease `json:"checked"`
+	Checked []checkedRelease     `json:"checked"`
+	Locked  []toolset.LockedTool `json:"locked,omitempty"` // with --locked
 }
 
 type checkedRelease struct {
@@ -90,6 +103,13 @@ func (r verifyResult) Render(p *term.Page) {
 		}
 		c.Proof.Render(p)
 	}
+	for _, t := range r.Locked {
+		if t.Problem == "" {
+			p.Line("%s: as locked", t.Release)
+		} else {
+			p.Line("%s: not as locked: %s", t.Release, t.Problem)
+		}
+	}
 }
 
 func (r *provedAgain) Render(p *term.Page) {
@@ -106,15 +126,43 @@ func (r *provedAgain) Render(p *term.Page) {
 	p.Field("  note", r.Notes...)
 }
 
-func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []record.Head, prove bool) (result, error) {
-	r := verifyResult{Checked: []checkedRelease{}}
+// verifyLocked verifies what the lock of the project names: the files by their receipts,
+// and the receipts by the lock.
+func (a *app) verifyLocked(ctx context.Context, s *toolset.Set, prove bool) (result, error) {
+	path, tools, err := a.locked()
+	if err != nil {
+		return nil, err
+	}
+	list, installed, err := s.VerifyLocked(path, tools)
+	if err != nil {
+		return nil, err
+	}
+	r, done, err := a.verifyInstalled(ctx, s, installed, prove)
+	if !done {
+		return nil, err
+	}
+	if r.Locked = list; err != nil {
+		return r, err
+	}
+	for _, t := range list {
+		if t.Problem != "" {
+			return r, failure.NotLocked(t.Release)
+		}
+	}
+	return r, nil
+}
+
+// verifyInstalled compares releases with their receipts. done is false if an error kept it
+// from comparing all of them.
+func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []record.Head, prove bool) (r verifyResult, done bool, err error) {
+	r.Checked = []checkedRelease{}
 	var changed []string
 	var unproved error
 	for _, have := range check {
 		paths, drift, err := s.Verify(ctx, have.ID)
 		a.EndProgress()
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", have.Ref(), err)
+			return r, false, fmt.Errorf("%s: %w", have.Ref(), err)
 		}
 		if drift == nil {
 			drift = []install.Drift{}
@@ -123,7 +171,7 @@ func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []recor
 		if prove {
 			notes, err := evidence.Prove(ctx, s.Desk, s.Installer, have)
 			if ctx.Err() != nil {
-				return nil, ctx.Err()
+				return r, false, ctx.Err()
 			}
 			checked.Proof = &provedAgain{Proved: err == nil, Files: have.FilesProved && len(drift) == 0, Notes: notes}
 			if err != nil {
@@ -137,12 +185,12 @@ func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []recor
 		}
 	}
 	if unproved != nil {
-		return r, unproved
+		return r, true, unproved
 	}
 	if len(changed) > 0 {
-		return r, failure.Drift(changed)
+		return r, true, failure.Drift(changed)
 	}
-	return r, nil
+	return r, true, nil
 }
 
 // graver returns the more serious of two errors, either of which may be nil: one that

@@ -254,7 +254,7 @@ func (f *Search) inChannel(ctx context.Context, from string) (*Found, string, er
 			return nil, "", missing
 		}
 		f.Warn("%v; installing it again", missing)
-		if r, err = f.release(ctx, f.Demand.Ref, have, plan.Parts{}.WithThoseOf(have)); err != nil {
+		if r, err = f.release(ctx, Want{}, f.Demand.Ref, have, plan.Parts{}.WithThoseOf(have)); err != nil {
 			return nil, "", err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/lockfile"
 	"github.com/kist-tools/kist/manifests/project"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -21,6 +22,9 @@ type Want struct {
 	// Optional is the path of the file that asks for the tool, if the tool is to be left
 	// out, with a warning, when no channel offers it.
 	Optional string
+	// Locked is the entry of the lock at LockPath that the release must match. May be nil.
+	Locked   *lockfile.Tool
+	LockPath string
 }
 
 // inRange reports whether version is in the Range of w, if it has one.
@@ -53,6 +57,9 @@ func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) 
 			}
 		}
 		if satisfied {
+			if err := s.checkLocked(w, have); err != nil {
+				return c, nil, err
+			}
 			keep(have, ref.Version)
 			if links == plan.AlwaysDefault {
 				c.Default = append(c.Default, have.ID)
@@ -64,7 +71,7 @@ func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) 
 		}
 		var r manifests.Release
 		if err == nil {
-			r, err = s.release(ctx, ref, have, want)
+			r, err = s.release(ctx, w, ref, have, want)
 		}
 		if unknown, ok := errors.AsType[*manifests.UnknownToolError](err); ok && w.Optional != "" {
 			s.Warn("%s asks for %s, which is left out: %v", w.Optional, w.Name, unknown)
@@ -85,7 +92,7 @@ func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) 
 // release asks the channel of ref for the release to install. have is the installed
 // release that ref means, but that lacks some of want or some of its files; or it is
 // empty.
-func (s *Set) release(ctx context.Context, ref trust.Ref, have record.Head, want plan.Parts) (manifests.Release, error) {
+func (s *Set) release(ctx context.Context, w Want, ref trust.Ref, have record.Head, want plan.Parts) (manifests.Release, error) {
 	if have.ID != "" {
 		ref = trust.Ref{Channel: have.Channel, Name: have.Tool, Version: "=" + have.Version}
 	}
@@ -95,6 +102,14 @@ func (s *Set) release(ctx context.Context, ref trust.Ref, have record.Head, want
 	}
 	q := s.Desk.Request(ref)
 	q.Components, q.Targets, q.Profile = want.Components, want.Targets, want.Profile
+	if w.Locked != nil {
+		q.Origin = w.Locked.Origin
+		r, err := s.resolve(ctx, b, q)
+		if err == nil {
+			err = w.Locked.Check(w.LockPath, r, have.Components)
+		}
+		return r, err
+	}
 	r, err := s.resolve(ctx, b, q)
 	if have.ID == "" || have.Requested == have.Version || !errors.Is(err, manifests.ErrOffline) && !isUnknownVersion(err) {
 		return r, err

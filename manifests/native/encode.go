@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
+
+	"github.com/kist-tools/kist/manifests/internal/tomldoc"
 )
 
 // Encode returns the text of channel.toml for m. It is deterministic, and parsing the
@@ -16,7 +16,7 @@ import (
 func (m *Manifest) Encode() ([]byte, error) {
 	var w writer
 	w.pair("", "format", 8, strconv.Itoa(formatNumber))
-	w.pair("", "channel", 8, quote(m.Channel))
+	w.pair("", "channel", 8, tomldoc.Quote(m.Channel))
 	if m.Serial > 0 {
 		w.pair("", "serial", 8, strconv.FormatUint(m.Serial, 10))
 	}
@@ -44,16 +44,16 @@ func (w *writer) pair(indent, key string, width int, value string) {
 
 func (w *writer) release(r Release) {
 	w.WriteString("\n[[release]]\n")
-	w.pair("", "tool", 9, quote(r.Tool))
-	w.pair("", "version", 9, quote(r.Version))
+	w.pair("", "tool", 9, tomldoc.Quote(r.Tool))
+	w.pair("", "version", 9, tomldoc.Quote(r.Version))
 	if len(r.Labels) > 0 {
-		w.pair("", "labels", 9, quoteList(r.Labels))
+		w.pair("", "labels", 9, tomldoc.QuoteList(r.Labels))
 	}
 	if len(r.Commands) > 0 {
-		w.pair("", "commands", 9, quoteList(r.Commands))
+		w.pair("", "commands", 9, tomldoc.QuoteList(r.Commands))
 	}
 	if r.Witness != nil {
-		w.pair("", "witness", 9, fmt.Sprintf("{ path = %s, contains = %s }", quote(r.Witness.Path), quote(r.Witness.Contains)))
+		w.pair("", "witness", 9, fmt.Sprintf("{ path = %s, contains = %s }", tomldoc.Quote(r.Witness.Path), tomldoc.Quote(r.Witness.Contains)))
 	}
 	for _, a := range r.Artifacts {
 		w.artifact(a, r.Tool)
@@ -63,56 +63,29 @@ func (w *writer) release(r Release) {
 func (w *writer) artifact(a Artifact, tool string) {
 	pair := func(key, value string) { w.pair("  ", key, 10, value) }
 	w.WriteString("\n  [[release.artifact]]\n")
-	pair("platform", quote(a.Platform.String()))
+	pair("platform", tomldoc.Quote(a.Platform.String()))
 	if a.Component != tool {
-		pair("component", quote(a.Component))
+		pair("component", tomldoc.Quote(a.Component))
 	}
 	if a.Optional {
 		pair("optional", "true")
 	}
 	if a.Path != "" {
-		pair("path", quote(a.Path))
+		pair("path", tomldoc.Quote(a.Path))
 	}
 	if len(a.URLs) > 0 {
-		pair("urls", quoteList(a.URLs))
+		pair("urls", tomldoc.QuoteList(a.URLs))
 	}
 	pair("size", strconv.FormatInt(a.Size, 10))
 	if a.Unpacked != 0 {
 		pair("unpacked", strconv.FormatInt(a.Unpacked, 10))
 	}
-	pair("sha256", quote(a.SHA256.Hex()))
+	pair("sha256", tomldoc.Quote(a.SHA256.Hex()))
 	if a.Chunks.Len() > 0 {
-		pair("chunks", quote(a.Chunks.String()))
+		pair("chunks", tomldoc.Quote(a.Chunks.String()))
 	}
-	pair("format", quote(a.Format))
+	pair("format", tomldoc.Quote(a.Format))
 	if a.Strip != 0 {
 		pair("strip", strconv.Itoa(a.Strip))
 	}
-}
-
-// quote writes a TOML basic string (TOML 1.0, section "String").
-func quote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case unicode.IsControl(r):
-			fmt.Fprintf(&b, `\u%04X`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}
-
-func quoteList(list []string) string {
-	quoted := make([]string, len(list))
-	for i, s := range list {
-		quoted[i] = quote(s)
-	}
-	return "[" + strings.Join(quoted, ", ") + "]"
 }

@@ -193,7 +193,7 @@ func (k *Keys) Encode() ([]byte, error) {
 	var w writer
 	pair := func(key, value string) { w.pair("", key, 10, value) }
 	pair("format", strconv.Itoa(formatNumber))
-	pair("channel", quote(k.Channel))
+	pair("channel", tomldoc.Quote(k.Channel))
 	pair("version", strconv.FormatUint(k.Version, 10))
 	pair("issued", k.Issued.UTC().Format(time.RFC3339Nano))
 	pair("expires", k.Expires.UTC().Format(time.RFC3339Nano))
@@ -206,7 +206,7 @@ func (k *Keys) Encode() ([]byte, error) {
 		for _, f := range k.Revoked {
 			revoked = append(revoked, string(f))
 		}
-		pair("revoked", quoteList(revoked))
+		pair("revoked", tomldoc.QuoteList(revoked))
 	}
 	for _, certificate := range k.Certificates {
 		ring, err := verify.OpenKeyring(certificate)
@@ -214,7 +214,7 @@ func (k *Keys) Encode() ([]byte, error) {
 			return nil, err
 		}
 		w.WriteString("\n[[key]]\n")
-		w.pair("", "fingerprint", 11, quote(string(ring.Certificates()[0].Fingerprint)))
+		w.pair("", "fingerprint", 11, tomldoc.Quote(string(ring.Certificates()[0].Fingerprint)))
 		w.pair("", "certificate", 11, "'''\n"+string(certificate)+"'''")
 	}
 	data := w.Bytes()

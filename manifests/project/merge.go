@@ -20,6 +20,9 @@ type Want struct {
 	Over []Overruled
 }
 
+// IsOwn reports whether kist.toml decides, and not a file of another program.
+func (w Want) IsOwn() bool { return path.Base(w.Path) == File }
+
 // An Overruled is a request that another file's request takes precedence over.
 type Overruled struct {
 	Ask

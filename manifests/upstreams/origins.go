@@ -32,17 +32,20 @@ func (o origins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Q
 	var unknown error
 	failed := &originsError{channel: o.Channel}
 	for i, origin := range o.List {
+		if q.Origin != "" && q.Origin != origin.Name {
+			continue
+		}
 		catalog, err := origin.Source.Fetch(ctx, t, q)
 		switch {
 		case err == nil:
-			return keepMark(catalog, q.Last), nil
+			return fromOrigin{keepMark(catalog, q.Last), origin.Name}, nil
 		case ctx.Err() != nil || !mayTryNext(err):
 			return nil, fmt.Errorf("%s: %w", origin.Name, err)
 		case manifests.IsUnknown(err):
 			unknown = err
 		default:
 			failed.add(origin.Name, err)
-			if next := i + 1; next < len(o.List) && o.Notify != nil && !errors.Is(err, manifests.ErrOffline) {
+			if next := i + 1; next < len(o.List) && q.Origin == "" && o.Notify != nil && !errors.Is(err, manifests.ErrOffline) {
 				trouble := "does not have it"
 				if errors.Is(err, manifests.ErrUnreachable) {
 					trouble = "can't be reached"
@@ -53,6 +56,9 @@ func (o origins) Fetch(ctx context.Context, t manifests.Transport, q manifests.Q
 	}
 	if unknown != nil {
 		return nil, unknown
+	}
+	if len(failed.failures) == 0 {
+		return nil, fmt.Errorf("channel %s: %w: it has no origin %q", o.Channel, manifests.ErrNotFound, q.Origin)
 	}
 	return nil, failed
 }
@@ -91,6 +97,18 @@ type marked struct {
 }
 
 func (m marked) Mark() verify.Mark { return m.mark }
+
+// fromOrigin is the catalog of one of several origins. Its releases name the origin.
+type fromOrigin struct {
+	manifests.Catalog
+	name string
+}
+
+func (f fromOrigin) Resolve(q manifests.Request) (manifests.Release, error) {
+	r, err := f.Catalog.Resolve(q)
+	r.Origin = f.name
+	return r, err
+}
 
 // originsError is returned when no origin has an answer.
 type originsError struct {

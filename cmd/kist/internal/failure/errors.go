@@ -38,6 +38,11 @@ func Drift(releases []string) error {
 	return &plainError{"drift", text, fmt.Sprintf("kist uninstall %s removes what is unchanged; then kist install %s puts it back", refs, strings.ReplaceAll(refs, "@", "@="))}
 }
 
+// NotLocked returns the error for a release that is not what kist.lock names.
+func NotLocked(release string) error {
+	return &plainError{"drift", release + " is not what kist.lock names", "kist install --locked installs what it names; kist lock brings it up to date"}
+}
+
 // A plainError has a kind, a text, and a hint, which may be empty.
 type plainError struct{ kind, text, hint string }
 

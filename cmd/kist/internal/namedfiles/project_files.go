@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/kist-tools/kist/install/host"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/project"
 )
 
@@ -55,6 +56,21 @@ func FindProject(dir, home string) (p ProjectFiles, err error) {
 		dir = above
 	}
 	return p, nil
+}
+
+// ReadUnlinked reads a regular file of a project that is no link, of at most limit bytes.
+// exists is false if there is nothing at path.
+func ReadUnlinked(path string, limit int64) (data []byte, exists bool, err error) {
+	data, err = readUnlinked(path, limit+1)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, false, nil
+	case err != nil:
+		return nil, true, &TypeError{path, "not read: " + err.Error()}
+	case int64(len(data)) > limit:
+		return nil, true, &manifests.TooLargeError{Name: path, Limit: limit}
+	}
+	return data, true, nil
 }
 
 // readUnlinked reads up to limit bytes of the regular file at path, which is no link.
