@@ -4,10 +4,12 @@
 // The files below the configuration directory are
 //
 //	channels/<name>.toml       one channel: its URL, format, keys and tools
+//	channels/<name>.credential the same URL with a user and password, if it has them
 //	keys/<fingerprint>.asc     one certificate, named after its primary key
 //
-// Both belong to the user, have mode 0600 because a URL may hold a password, and can be
-// read, copied and put under version control. A file with an unknown key, a pin that is
+// All belong to the user, and have mode 0600. Those without a password can be read,
+// copied and put under version control. A credential counts only for the very URL that
+// the settings hold; a file that an earlier kist wrote may hold it itself. A file with an unknown key, a pin that is
 // not a full fingerprint, or a threshold that the pins cannot meet is an error that
 // names the file. It never becomes a channel with fewer restrictions.
 //
@@ -42,7 +44,7 @@ import (
 // A Channel is one channel the user added.
 type Channel struct {
 	Name      string
-	URL       string // https, http or file; may hold a user name and password
+	URL       string // https, http or file; may hold a user name and password, which are stored separately
 	Format    string // one of Formats
 	Threshold int    // how many of Pins must have signed; at least 1
 	// Tools are the tools that the channel may provide: names, or prefixes of names

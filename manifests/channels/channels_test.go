@@ -91,7 +91,7 @@ func TestPutGetListRemove(t *testing.T) {
 	if _, err := s.Remove("acme"); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"channels/both.toml", "keys/" + string(a.Primary()) + ".asc", "keys/" + string(b.Primary()) + ".asc"}
+	want := []string{"channels/both.credential", "channels/both.toml", "keys/" + string(a.Primary()) + ".asc", "keys/" + string(b.Primary()) + ".asc"}
 	slices.Sort(want)
 	if got := files(t, s); !slices.Equal(got, want) {
 		t.Errorf("a key that is still used: %q, want %q", got, want)

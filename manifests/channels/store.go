@@ -121,12 +121,15 @@ func (s Store) Certificate(primary verify.Fingerprint) ([]byte, error) {
 	return s.readFile(keyFile(primary), MaxKey)
 }
 
-// Put stores c, and those certificates of keys that c trusts now. If a certificate is
+// Put stores c, and those certificates of keys that c trusts now. A user and password in
+// its URL go to a file of their own. If a certificate is
 // already stored, perhaps for another channel, Put merges the two copies and never
 // replaces it, so that a revocation once seen stays. The keys are written first, so
 // that no channel is ever without its keys.
 func (s Store) Put(c Channel, keys *verify.Keyring) error {
-	data, err := c.encode()
+	stored := c
+	stored.URL, _ = splitURL(c.URL)
+	data, err := stored.encode()
 	if err != nil {
 		return fmt.Errorf("channel %s: %w", c.Name, err)
 	}
@@ -148,6 +151,9 @@ func (s Store) Put(c Channel, keys *verify.Keyring) error {
 		if err := s.putKey(keyFile(pin.Primary), pin.Primary, given[pin.Primary]); err != nil {
 			return err
 		}
+	}
+	if err := s.putCredential(c); err != nil {
+		return err
 	}
 	return rootfs.ReplaceFile(s.Root, settingsFile(c.Name), data, 0o600)
 }
@@ -179,7 +185,7 @@ func (s Store) putKey(name string, primary verify.Fingerprint, armored []byte) e
 // the settings of another channel are invalid, no key is deleted. If the settings of the
 // channel itself are invalid, they may not be kist's, and nothing is deleted: the error
 // is a *SettingsError. kept lists the files, below the root, that have the name of a key
-// but do not hold it; Remove does not delete them.
+// or of the channel's credential but do not hold it; Remove does not delete them.
 func (s Store) Remove(name string) (kept []string, err error) {
 	own, kept, err := s.removal(name)
 	if err != nil {
@@ -231,8 +237,9 @@ func (s Store) KeyFiles(name string) (kept []string, err error) {
 	return kept, err
 }
 
-// removal returns the key files that Remove deletes with a channel, and those that it
-// keeps because they do not hold the key of their name.
+// removal returns the files that Remove deletes with a channel besides its settings: its
+// credential and its keys; and those that it keeps because they do not hold the key of
+// their name, or no credential.
 func (s Store) removal(name string) (own, kept []string, err error) {
 	names, err := s.names()
 	if err != nil {
@@ -248,6 +255,11 @@ func (s Store) removal(name string) (own, kept []string, err error) {
 	if !s.isRegular(settingsFile(name)) {
 		return nil, nil, &SettingsError{settingsFile(name), errors.New("not a regular file")}
 	}
+	if s.ownsCredential(name) {
+		own = append(own, credentialFile(name))
+	} else if s.exists(credentialFile(name)) {
+		kept = append(kept, credentialFile(name))
+	}
 	needed := map[verify.Fingerprint]bool{}
 	for _, other := range names {
 		if other == name {
@@ -255,7 +267,7 @@ func (s Store) removal(name string) (own, kept []string, err error) {
 		}
 		c, err := s.read(other)
 		if err != nil {
-			return nil, nil, nil // that channel may name any key; List reports the invalid file
+			return own, kept, nil // that channel may name any key; List reports the invalid file
 		}
 		for _, f := range c.primaries() {
 			needed[f] = true
@@ -294,8 +306,8 @@ func (c Channel) primaries() (list []verify.Fingerprint) {
 }
 
 // Owns returns a function that reports whether a file, named below the root, is kist's:
-// valid settings, the certificate of a key that such settings name, the newer copy of a
-// built-in key in builtin, or a temporary file of an interrupted write. It is false for
+// valid settings, their credential, the certificate of a key that such settings name, the
+// newer copy of a built-in key in builtin, or a temporary file of an interrupted write. It is false for
 // a file that does not exist.
 func (s Store) Owns(builtin []verify.Fingerprint) (func(name string) (bool, error), error) {
 	own := map[string]bool{}
@@ -316,6 +328,7 @@ func (s Store) Owns(builtin []verify.Fingerprint) (func(name string) (bool, erro
 		list = append(list, c)
 	}
 	for _, c := range list {
+		own[credentialFile(c.Name)] = s.ownsCredential(c.Name)
 		for _, f := range c.primaries() {
 			if own[keyFile(f)], err = s.holdsKey(keyFile(f), f); err != nil {
 				return nil, err
@@ -400,7 +413,7 @@ func (s Store) read(name string) (Channel, error) {
 	if err != nil {
 		return Channel{}, &SettingsError{file, err}
 	}
-	return c, nil
+	return s.withCredential(c)
 }
 
 // names lists the channels that have settings. A missing directory has none.
