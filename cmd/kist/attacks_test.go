@@ -111,11 +111,11 @@ func newBattle(t *testing.T) *battle {
 func (b *battle) kist(args ...string) (code int, said string) {
 	env, out, talk := testEnv(b.T, args...)
 	getenv := func(name string) string { return cmp.Or(b.environ[name], map[string]string{"HOME": b.home}[name]) }
-	env.Dirs, env.Now, env.Transport = host.ReadDirs(getenv, "linux"), func() time.Time { return b.now }, b.Upstream
+	env.Dirs, env.Now, env.Transport = host.ReadDirs(getenv, "linux"), func() time.Time { return b.now }, always(b.Upstream)
 	env.Dirs.Machine = b.machine
 	env.Platform = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
 	if b.transport != nil {
-		env.Transport = b.transport
+		env.Transport = always(b.transport)
 	}
 	code = run(b.Context(), env)
 	return code, out.String() + talk.String()

@@ -12,6 +12,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/verify"
@@ -33,12 +34,17 @@ func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
 		Environ: []string{"HOME=" + home, "PATH=/nowhere"},
 		Now:     func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) },
 		Dirs:    host.ReadDirs(getenv, "linux"), Host: host.User(host.Root(), getenv), Platform: host.Platform(host.Root()),
-		Transport:  transport.Offline(nil),
+		Transport:  always(transport.Offline(nil)),
 		GoProxy:    func(context.Context) string { return "" },
 		AptSources: func() []debian.AptSource { return nil },
 		Distro:     func() string { return "" },
 		Glibc:      func() string { return "" },
 	}, &out, &talk
+}
+
+// always returns an Env.Transport that shows no credentials.
+func always(t manifests.Transport) func(transport.CredentialFunc) manifests.Transport {
+	return func(transport.CredentialFunc) manifests.Transport { return t }
 }
 
 // TestUnchanged checks that a refusal says that nothing was changed, and that no other

@@ -41,8 +41,9 @@ type Env struct {
 
 	Terminal term.Terminal
 
-	// Transport fetches all bytes, from the network and from file URLs.
-	Transport manifests.Transport
+	// Transport returns what fetches all bytes, from the network and from file URLs. It
+	// shows servers the credentials that it is given.
+	Transport func(transport.CredentialFunc) manifests.Transport
 	// GoProxy returns the module proxies that this machine's Go is set to use, in the
 	// syntax of GOPROXY, or "" if it has no Go.
 	GoProxy func(context.Context) string
@@ -50,6 +51,8 @@ type Env struct {
 	AptSources func() []debian.AptSource
 	// Ask runs a program of the system to get its version, and returns its stdout.
 	Ask host.AskFunc
+	// AskHelper runs a credential helper of the user's.
+	AskHelper host.HelperFunc
 	// Exec replaces the process by another program. It returns only on failure, or with
 	// the program's exit code on systems that cannot replace a process.
 	Exec func(path string, argv, environ []string) (code int, err error)
@@ -89,13 +92,14 @@ func hostEnv() Env {
 		Child:     hostChild(),
 		Stages:    &install.Stages{},
 		Terminal:  terminal,
-		Transport: transport.New(hostTransport()),
+		Transport: webTransport(hostTransport()),
 		GoProxy: func(ctx context.Context) string {
 			config, _ := os.UserConfigDir()
 			return host.GoProxy(ctx, host.ParsePath(os.Getenv("PATH"), dirs.Bin, filepath.Join(dirs.Data, "kist")), os.Environ(), config)
 		},
 		AptSources: func() []debian.AptSource { return host.AptSources(machine) },
 		Ask:        host.Ask,
+		AskHelper:  host.AskHelper,
 		Exec:       process.Replace,
 	}
 }
@@ -103,6 +107,14 @@ func hostEnv() Env {
 // hostTransport returns the configuration of the network, by the environment.
 func hostTransport() transport.Config {
 	return transport.Config{Version: kistVersion().Version, Proxy: transport.ProxyFromEnvironment(os.Getenv), Now: time.Now}
+}
+
+// webTransport returns the value of Env.Transport for a network configured by c.
+func webTransport(c transport.Config) func(transport.CredentialFunc) manifests.Transport {
+	return func(credential transport.CredentialFunc) manifests.Transport {
+		c.Credential = credential
+		return transport.New(c)
+	}
 }
 
 // hostChild returns how to start this program as a sandboxed child: by /proc/self/exe,

@@ -108,7 +108,7 @@ func TestHostileProjects(t *testing.T) {
 			for _, args := range [][]string{{"project"}, {"project", "--json"}, {"install", "-n"}} {
 				net := &manifesttest.Upstream{Files: map[string][]byte{}}
 				env, out, talk := testEnv(t, args...)
-				env.Dirs, env.Transport = host.ReadDirs(func(name string) string { return map[string]string{"HOME": home}[name] }, "linux"), net
+				env.Dirs, env.Transport = host.ReadDirs(func(name string) string { return map[string]string{"HOME": home}[name] }, "linux"), always(net)
 				env.Environ = append(env.Environ, "HOME="+home)
 				code := run(t.Context(), env)
 				said := out.String() + talk.String()

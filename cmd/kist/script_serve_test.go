@@ -63,6 +63,18 @@ const scriptPage = "<!doctype html><title>Sign in</title>"
 // scriptManners are the ways in which a server can answer.
 var scriptManners = map[string]func(s *served, w http.ResponseWriter, r *http.Request){
 	"": func(s *served, w http.ResponseWriter, r *http.Request) { s.files.ServeHTTP(w, r) },
+	// login: only those that show the user joe and the password s3cr3t, or the token t0k3n, get anything.
+	"login": func(s *served, w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		if (user != "joe" || password != "s3cr3t") && r.Header.Get("Authorization") != "Bearer t0k3n" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		s.files.ServeHTTP(w, r)
+	},
+	// forbidden: everything is.
+	"forbidden": func(_ *served, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
 	// stall: an artifact stops half way.
 	"stall": func(s *served, w http.ResponseWriter, r *http.Request) {
 		data := s.read(r)
@@ -184,9 +196,14 @@ func scriptCompress(s *served, w http.ResponseWriter, r *http.Request) {
 }
 
 func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
-	scriptNeeds(ts, neg, args, 2, 3, "serve VAR DIR [tls|forged|HOW]")
+	scriptNeeds(ts, neg, args, 2, 3, "serve VAR DIR [tls|forged|moved=URL|HOW]")
 	how := append(args, "")[2]
 	answer := scriptManners[how]
+	if place, moved := strings.CutPrefix(how, "moved="); moved {
+		answer = func(_ *served, w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, place+r.URL.Path, http.StatusFound)
+		}
+	}
 	if how == "tls" || how == "forged" {
 		answer = scriptManners[""]
 	}
@@ -195,12 +212,19 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	dir := ts.MkAbs(args[1])
 	content := &served{dir: dir, asked: ts.MkAbs("asked"), files: http.FileServer(http.Dir(dir)), times: map[string]int{}}
-	// What was asked for since the script last removed it, one path a line.
-	count := ts.MkAbs(args[0] + ".requests")
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f, err := os.OpenFile(count, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644); err == nil {
-			io.WriteString(f, r.URL.Path+"\n")
+	// What was asked for since the script last removed it, one path a line; and what was
+	// shown to be let in.
+	count, shown := ts.MkAbs(args[0]+".requests"), ts.MkAbs(args[0]+".shown")
+	note := func(file, line string) {
+		if f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644); err == nil {
+			io.WriteString(f, line+"\n")
 			f.Close()
+		}
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		note(count, r.URL.Path)
+		if a := r.Header.Get("Authorization"); a != "" {
+			note(shown, a)
 		}
 		answer(content, w, r)
 	})

@@ -19,7 +19,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/kist-tools/kist/install"
-	"github.com/kist-tools/kist/manifests/transport"
 )
 
 // The scripts in testdata/script are the specification of the command line, one file for
@@ -37,7 +36,7 @@ func TestMain(m *testing.M) {
 			env.LockWait = 2 * time.Second
 			network := hostTransport()
 			network.Backoff, network.MaxWait = 10*time.Millisecond, 50*time.Millisecond
-			env.Transport = transport.New(network)
+			env.Transport = webTransport(network)
 			change(&env)
 			realMain(env)
 		}
@@ -161,7 +160,7 @@ func scriptCommands() map[string]scriptCommand {
 		"debian": scriptDebian,
 		// fill FILE: replace {size F}, {sha256 F} and {now±DAYS} in it.
 		"fill": scriptFill,
-		// serve VAR DIR [tls|forged|HOW]: serve DIR on the loopback interface, its URL in VAR; what is asked for goes to the file VAR.requests.
+		// serve VAR DIR [tls|forged|moved=URL|HOW]: serve DIR on the loopback interface, its URL in VAR; what is asked for goes to the file VAR.requests, with what Authorization to VAR.shown.
 		"serve": scriptServe,
 		// close VAR: stop serving. The builtin stop would end the script.
 		"close": scriptClose,

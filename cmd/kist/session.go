@@ -6,12 +6,17 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/credentials"
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -121,13 +126,27 @@ func (a *app) warnOfDamage(s *toolset.Set) {
 	}
 }
 
-// transport returns the transport that fetches all bytes, by way of the mirrors that
-// config.toml names. With --offline it reads only local files.
+// transport returns the transport that fetches all bytes, by way of the mirrors and with
+// the credentials that config.toml names. With --offline it reads only local files.
 func (a *app) transport() *transport.Mirrored {
-	from := a.Transport
+	c, err := a.Dirs.ReadConfig(a.Host)
+	from := a.Transport(a.credentials(c).For)
 	if a.flags.offline {
 		from = transport.Offline(from)
 	}
-	c, err := a.Dirs.ReadConfig(a.Host)
 	return &transport.Mirrored{From: from, Config: c, Err: err, Detail: func(text string) { a.Detail("%s", text) }}
+}
+
+// credentials returns what finds the credentials of this command.
+func (a *app) credentials(c config.Config) *credentials.Finder {
+	own := filepath.Join(a.Dirs.Data, "kist")
+	return &credentials.Finder{
+		Config:  c,
+		Netrc:   credentials.NetrcFile(a.Getenv, a.Dirs.Home, runtime.GOOS),
+		User:    a.Host,
+		Own:     append([]string{own}, c.Stores...),
+		Environ: credentials.HelperEnviron(a.Environ, host.ParsePath(a.Getenv("PATH"), a.Dirs.Bin, own).PathWithoutKist()),
+		Ask:     a.AskHelper,
+		Warn:    func(text string) { a.Warn("%s", text) },
+	}
 }

@@ -217,7 +217,7 @@ func (u *upstreamTrial) kist(args ...string) int {
 func (u *upstreamTrial) install(t *testing.T) bool {
 	u.env, u.out, u.talk = testEnv(t)
 	u.env.Now = func() time.Time { return trialDay }
-	u.env.Transport = transport.New(transport.Config{Version: "test"})
+	u.env.Transport = webTransport(transport.Config{Version: "test"})
 	u.env.Exec = func(path string, argv, environ []string) (int, error) {
 		cmd := exec.Command(path, argv[1:]...)
 		cmd.Env, cmd.Stdout = environ, u.out

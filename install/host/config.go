@@ -32,34 +32,44 @@ func (d BaseDirs) ReadConfig(user install.Host) (c config.Config, err error) {
 }
 
 func (d BaseDirs) readConfig(file string, user install.Host) (config.Config, error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not block
+	data, info, err := readRegular(file, config.MaxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return config.Config{}, nil
 	}
-	fail := func(err error) (config.Config, error) {
-		var p *fs.PathError
-		if errors.As(err, &p) {
-			err = p.Err
+	if err == nil {
+		if why := changeableByOthers(info, user); why != "" {
+			err = fmt.Errorf("%s, so others can say what kist does", why)
 		}
+	}
+	if err != nil {
 		return config.Config{}, &config.Error{File: file, Err: err}
 	}
+	return config.Parse(file, d.Home, data)
+}
+
+// readRegular reads a regular file of at most limit bytes. Its errors do not name it.
+func readRegular(file string, limit int64) (data []byte, info fs.FileInfo, err error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not block
 	if err != nil {
-		return fail(err)
+		return nil, nil, withoutPath(err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fail(err)
+	if info, err = f.Stat(); err != nil {
+		return nil, nil, withoutPath(err)
 	}
 	if !info.Mode().IsRegular() {
-		return fail(errors.New("not a regular file"))
+		return nil, nil, errors.New("not a regular file")
 	}
-	if why := changeableByOthers(info, user); why != "" {
-		return fail(fmt.Errorf("%s, so others can say what kist does", why))
+	if data, err = manifests.ReadLimited(f, filepath.Base(file), limit); err != nil {
+		return nil, nil, withoutPath(err)
 	}
-	data, err := manifests.ReadLimited(f, file, config.MaxFile)
-	if err != nil {
-		return fail(err)
+	return data, info, nil
+}
+
+// withoutPath returns the cause of an error about a path.
+func withoutPath(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
 	}
-	return config.Parse(file, d.Home, data)
+	return err
 }

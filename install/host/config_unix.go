@@ -10,7 +10,8 @@ import (
 	"github.com/kist-tools/kist/install"
 )
 
-// changeableByOthers says why others than user and root can change a file, or "".
+// changeableByOthers says why others than user and root can change a file, or replace
+// what is in a directory, or "".
 func changeableByOthers(info fs.FileInfo, user install.Host) string {
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	switch {
@@ -18,10 +19,29 @@ func changeableByOthers(info fs.FileInfo, user install.Host) string {
 		return ""
 	case owner.Uid != 0 && int(owner.Uid) != user.EUID:
 		return fmt.Sprintf("it belongs to user %d", owner.Uid)
+	case info.Mode()&fs.ModeDir != 0 && info.Mode()&fs.ModeSticky != 0:
+		return "" // others can add files, but replace none
 	case info.Mode().Perm()&0o002 != 0:
 		return "it is writable for everyone"
 	case info.Mode().Perm()&0o020 != 0 && owner.Gid != 0 && int(owner.Gid) != user.PrivateGroup:
 		return fmt.Sprintf("it is writable for group %d", owner.Gid)
 	}
 	return ""
+}
+
+// readableByOthers says why others than user and root can read a file, or "". A file of
+// root's that its group can read was given to that group by the administrator.
+func readableByOthers(info fs.FileInfo, user install.Host) string {
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !ok:
+		return ""
+	case info.Mode().Perm()&0o004 != 0:
+		return "it is readable for everyone"
+	case info.Mode().Perm()&0o040 == 0 || owner.Gid == 0 || int(owner.Gid) == user.PrivateGroup:
+		return ""
+	case owner.Uid == 0 && user.EUID != 0:
+		return ""
+	}
+	return fmt.Sprintf("it is readable for group %d", owner.Gid)
 }

@@ -8,3 +8,6 @@ import (
 
 // changeableByOthers returns "": access lists of Windows are not read.
 func changeableByOthers(fs.FileInfo, install.Host) string { return "" }
+
+// readableByOthers returns "": access lists of Windows are not read.
+func readableByOthers(fs.FileInfo, install.Host) string { return "" }

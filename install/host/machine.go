@@ -3,8 +3,9 @@
 // sources of apt, and how shells write things. It reads, and changes nothing.
 //
 // Callers pass in what decides the answers: the machine's root directory, the
-// environment, the value of PATH. Two functions start a program of the system: Ask,
-// to get a tool's version, and GoProxy. Neither ever starts one that kist installed.
+// environment, the value of PATH. Three functions start a program: Ask, to get the
+// version of a tool of the system, GoProxy, and AskHelper, for a credential helper of the
+// user's. None ever starts one that kist installed.
 package host
 
 import (

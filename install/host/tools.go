@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +22,7 @@ type AskFunc func(ctx context.Context, path string, args, environ []string) ([]b
 // system's, too.
 func (p SearchPath) Version(ctx context.Context, ask AskFunc, t system.Tool, path string, environ []string) (string, error) {
 	set := t.Environment()
-	set["PATH"] = strings.Join(p.others(), string(filepath.ListSeparator))
+	set["PATH"] = p.PathWithoutKist()
 	environ = slices.Clone(environ)
 	for name, value := range set { // os/exec uses the last value of a variable
 		environ = append(environ, name+"="+value)
@@ -40,11 +41,29 @@ const answerTime = 20 * time.Second
 // stdout. It fails if that is longer than system.MaxAnswer bytes, or takes longer than
 // 20 seconds.
 func Ask(ctx context.Context, path string, args, environ []string) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, fmt.Errorf("no answer within %v", answerTime))
+	return runProgram(ctx, answerTime, nil, environ, path, args...)
+}
+
+// A HelperFunc runs a credential helper with one argument and an input, and returns its
+// stdout.
+type HelperFunc func(ctx context.Context, path, arg, input string, environ []string) ([]byte, error)
+
+// helperTime is how long a credential helper may take: it may ask a remote service.
+const helperTime = 30 * time.Second
+
+// AskHelper runs a program of the user's own as Ask does, but with an input that ends,
+// and for at most 30 seconds. What it prints to stderr is dropped: it may hold a secret.
+func AskHelper(ctx context.Context, path, arg, input string, environ []string) ([]byte, error) {
+	return runProgram(ctx, helperTime, strings.NewReader(input), environ, path, arg)
+}
+
+// runProgram runs a program in the root directory for at most limit, and returns its stdout.
+func runProgram(ctx context.Context, limit time.Duration, stdin io.Reader, environ []string, path string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
 	defer cancel()
 	var answer bounded
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Dir, cmd.Env, cmd.Stdout = "/", environ, &answer
+	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout = "/", environ, stdin, &answer
 	cmd.WaitDelay = time.Second // for child processes that it left behind
 	err := cmd.Run()
 	switch {
@@ -99,4 +118,10 @@ func GoProxy(ctx context.Context, p SearchPath, environ []string, configDir stri
 		return ""
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// PathWithoutKist returns the value of PATH for a program of the user's that kist starts:
+// without kist's commands and toolchains.
+func (p SearchPath) PathWithoutKist() string {
+	return strings.Join(p.others(), string(filepath.ListSeparator))
 }

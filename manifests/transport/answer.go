@@ -16,6 +16,9 @@ import (
 type StatusError struct {
 	Ref  string // redacted; empty for a proxy's answer
 	Code int    // RFC 9110, section 15
+
+	Server string // the scheme and host that answered, after redirects; empty for a proxy's answer
+	Shown  string // the Source of the Authorization that it was shown, empty if none
 }
 
 func (e *StatusError) Error() string {
@@ -98,9 +101,9 @@ func checkAnswer(ref string, answer *http.Response, q question, now func() time.
 	case !q.whole() && (code == http.StatusOK || code == http.StatusRequestedRangeNotSatisfiable):
 		return 0, fmt.Errorf("%s: %w", ref, manifests.ErrNoRange)
 	case isTransient(code):
-		return 0, &retryError{err: &StatusError{ref, code}, after: retryAfter(answer.Header, now)}
+		return 0, &retryError{err: &StatusError{Ref: ref, Code: code}, after: retryAfter(answer.Header, now)}
 	default:
-		return 0, &StatusError{ref, code}
+		return 0, &StatusError{Ref: ref, Code: code}
 	}
 	if q.whole() {
 		return answer.ContentLength, nil

@@ -25,6 +25,9 @@ type Config struct {
 	// Proxy returns the proxy for a request, as ProxyFromEnvironment does; nil: no
 	// proxy.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Credential returns what to show to the server of a URL, where the ref holds no user
+	// itself; nil: nothing.
+	Credential CredentialFunc
 	// Wait sleeps for d or until ctx ends, and then returns ctx's error; nil: the real
 	// clock.
 	Wait func(ctx context.Context, d time.Duration) error
@@ -242,7 +245,11 @@ func (h *httpTransport) open(caller context.Context, ref string, q question) (ma
 		return manifests.Answer{}, unreachable(caller, ref, errors.New("not an https or http URL"))
 	}
 	ctx, cancel := context.WithCancelCause(caller)
-	answer, err := h.follow(ctx, u, q)
+	answer, shown, err := h.follow(ctx, u, q)
+	if own, ok := errors.AsType[*credentialError](err); ok {
+		cancel(nil)
+		return manifests.Answer{}, fmt.Errorf("%s: %w", manifests.Redact(ref), own)
+	}
 	if err != nil {
 		cancel(nil)
 		failed := unreachable(caller, ref, explainLookup(err))
@@ -256,6 +263,9 @@ func (h *httpTransport) open(caller context.Context, ref string, q question) (ma
 	if err != nil {
 		answer.Body.Close()
 		cancel(nil)
+		if status, ok := errors.AsType[*StatusError](err); ok {
+			status.Server, status.Shown = answer.Request.URL.Scheme+"://"+answer.Request.URL.Host, shown.Source
+		}
 		return manifests.Answer{}, err
 	}
 	remaining := int64(-1)
@@ -275,35 +285,39 @@ func (h *httpTransport) open(caller context.Context, ref string, q question) (ma
 	}, nil
 }
 
-// follow sends the request to u and follows its redirects.
-func (h *httpTransport) follow(ctx context.Context, u *url.URL, q question) (*http.Response, error) {
+// follow sends the request to u and follows its redirects. It returns the last answer,
+// and what was shown to the server that gave it. Each hop shows only what is meant for
+// its own URL.
+func (h *httpTransport) follow(ctx context.Context, u *url.URL, q question) (answer *http.Response, shown Authorization, err error) {
 	user := u.User
 	for hop := 0; ; hop++ {
-		answer, err := h.send(ctx, u, user, q)
-		if err != nil {
-			return nil, err
+		if shown, err = h.authorize(ctx, u, user); err != nil {
+			return nil, shown, err
+		}
+		if answer, err = h.send(ctx, u, shown, q); err != nil {
+			return nil, shown, err
 		}
 		switch answer.StatusCode {
 		case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 			http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		default:
-			return answer, nil
+			return answer, shown, nil
 		}
 		answer.Body.Close()
 		if hop == maxRedirects {
-			return nil, refusal(fmt.Sprintf("more than %d redirects", maxRedirects))
+			return nil, shown, refusal(fmt.Sprintf("more than %d redirects", maxRedirects))
 		}
 		next, err := u.Parse(answer.Header.Get("Location"))
 		switch {
 		case err != nil || answer.Header.Get("Location") == "" || next.Opaque != "" || next.Hostname() == "":
-			return nil, refusal("redirected without a usable Location")
+			return nil, shown, refusal("redirected without a usable Location")
 		case next.Scheme != "https" && next.Scheme != u.Scheme:
-			return nil, refusal(fmt.Sprintf("redirected from %s to %s", u.Scheme, next.Scheme))
+			return nil, shown, refusal(fmt.Sprintf("redirected from %s to %s", u.Scheme, next.Scheme))
 		case !sameOrigin(u, next):
 			user = nil // and stays so, even if a redirect leads back
 		}
 		if leavesRedirect(ctx, next.String()) {
-			return nil, &redirectError{next.String()}
+			return nil, shown, &redirectError{next.String()}
 		}
 		u = next
 	}
@@ -313,7 +327,7 @@ func sameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
 }
 
-func (h *httpTransport) send(ctx context.Context, u *url.URL, user *url.Userinfo, q question) (*http.Response, error) {
+func (h *httpTransport) send(ctx context.Context, u *url.URL, shown Authorization, q question) (*http.Response, error) {
 	bare := *u
 	bare.User, bare.Fragment, bare.RawFragment = nil, "", ""
 	request, err := http.NewRequestWithContext(ctx, q.method, bare.String(), nil)
@@ -322,10 +336,7 @@ func (h *httpTransport) send(ctx context.Context, u *url.URL, user *url.Userinfo
 	}
 	request.Header.Set("User-Agent", "kist/"+h.c.Version)
 	request.Header.Set("Accept-Encoding", "identity")
-	if user != nil {
-		password, _ := user.Password()
-		request.SetBasicAuth(user.Username(), password)
-	}
+	shown.addTo(request)
 	if !q.whole() {
 		request.Header.Set("Range", q.header())
 	}

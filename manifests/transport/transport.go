@@ -13,8 +13,8 @@
 //     OpenRange refuse an answer that has one, and OpenAnswer names it for a
 //     caller that proves the bytes;
 //   - an offset or a range is honoured to the byte, or refused with ErrNoRange;
-//   - https stays https through every redirect, and a user name and password
-//     are sent only to the origin they were written for;
+//   - https stays https through every redirect, and a user name and password, or
+//     what Config.Credential returns, are sent only to the origin they are for;
 //   - an answer that stalls, or trickles below a minimum rate, is aborted.
 //
 // The total size is limited by the caller, who alone knows what was requested (see

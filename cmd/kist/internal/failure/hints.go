@@ -11,6 +11,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/credentials"
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
@@ -129,6 +130,9 @@ func hints() []hintRow {
 			return "choose another name; kist channel show " + e.Name + " shows whom it trusts"
 		}),
 		hintIf(trust.ErrFormat, "usage", "the formats that can be added are: native, rust, debian, "+strings.Join(upstreams.MirrorFormats(), ", ")),
+		hintFor("usage", func(e *credentials.Error, _ Context) string {
+			return "correct the file, or the [[credential]] of " + e.Config + " that names it"
+		}),
 		hintFor("usage", func(e *plan.NeededError, _ Context) string {
 			return "kist uninstall " + e.Release + " removes all of it"
 		}),
@@ -150,6 +154,12 @@ func hints() []hintRow {
 		}),
 		fixedHint[*namedfiles.KeyError]("usage", "--secret-key takes a secret key, as gpg --armor --export-secret-keys writes it"),
 
+		hintFor("refused", func(e *credentials.Error, _ Context) string {
+			if e.Helper {
+				return "name a program in " + e.Config + " that only you and root can change"
+			}
+			return "chmod 600 " + host.Quote(e.Path)
+		}),
 		hintFor("refused", func(e *trust.SystemError, c Context) string {
 			if own, ok := trust.Installable(e.Tool, c.Distro); ok && c.Verb == "install" {
 				return fmt.Sprintf("kist install %s installs your own beside it", own)
@@ -316,12 +326,9 @@ func hints() []hintRow {
 		hintFor("unreachable", func(e *transport.WaitError, _ Context) string {
 			return fmt.Sprintf("run the same command again in %s", transport.FormatWait(e.After))
 		}),
-		hintFor("unreachable", func(e *transport.StatusError, _ Context) string {
-			const proxyAuthRequired = 407 // RFC 9110, section 15.5.8
-			if e.Code != proxyAuthRequired {
-				return ""
-			}
-			return "give the proxy's user and password in its URL: http://USER:PASSWORD@HOST:PORT"
+		hintFor("unreachable", func(e *transport.StatusError, c Context) string { return c.statusHint(e) }),
+		hintFor("unreachable", func(e *credentials.Error, _ Context) string {
+			return fmt.Sprintf("see what it prints: printf 'protocol=https\\nhost=HOST\\n\\n' | %s get", host.Quote(e.Path))
 		}),
 		fixedHint[*tls.CertificateVerificationError]("unreachable", "another server may have answered; if you use a private CA, name its certificate in SSL_CERT_FILE"),
 		fixedHint[*transport.ProxyError]("unreachable", "check the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, then run the same command again"),
