@@ -29,6 +29,7 @@ func (a *app) channelAddCommand() *cobra.Command {
 remembers the channel. URL is channel.toml, or the directory that contains it:
 https, http, file, or a plain path. Keys come from files only, never from the
 channel's own host; the primary key and the signing subkeys in FILE are pinned.
+A user and password in URL are stored in a file of their own.
 
 With --format the channel is a mirror or a private twin of a built-in upstream:
 the same files in the same layout, signed by keys of your choice. URL stands in

@@ -10,8 +10,7 @@ import (
 	"github.com/kist-tools/kist/install"
 )
 
-// changeableByOthers says why others than user and root can change a file, or replace
-// what is in a directory, or "".
+// changeableByOthers says why others than user and root can change a file, or "".
 func changeableByOthers(info fs.FileInfo, user install.Host) string {
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	switch {
@@ -19,14 +18,25 @@ func changeableByOthers(info fs.FileInfo, user install.Host) string {
 		return ""
 	case owner.Uid != 0 && int(owner.Uid) != user.EUID:
 		return fmt.Sprintf("it belongs to user %d", owner.Uid)
-	case info.Mode()&fs.ModeDir != 0 && info.Mode()&fs.ModeSticky != 0:
-		return "" // others can add files, but replace none
 	case info.Mode().Perm()&0o002 != 0:
 		return "it is writable for everyone"
 	case info.Mode().Perm()&0o020 != 0 && owner.Gid != 0 && int(owner.Gid) != user.PrivateGroup:
 		return fmt.Sprintf("it is writable for group %d", owner.Gid)
 	}
 	return ""
+}
+
+// replaceableByOthers says why others than user and root can replace what is in a
+// directory, or "". In a sticky directory they cannot. A directory of root's that its group
+// can write to is for administrators, such as /usr/local/bin of Debian.
+func replaceableByOthers(info fs.FileInfo, user install.Host) string {
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	why := changeableByOthers(info, user)
+	trusted := ok && (owner.Uid == 0 || int(owner.Uid) == user.EUID)
+	if trusted && (info.Mode()&fs.ModeSticky != 0 || owner.Uid == 0 && info.Mode().Perm()&0o002 == 0) {
+		return ""
+	}
+	return why
 }
 
 // readableByOthers says why others than user and root can read a file, or "". A file of

@@ -9,5 +9,8 @@ import (
 // changeableByOthers returns "": access lists of Windows are not read.
 func changeableByOthers(fs.FileInfo, install.Host) string { return "" }
 
+// replaceableByOthers returns "": access lists of Windows are not read.
+func replaceableByOthers(fs.FileInfo, install.Host) string { return "" }
+
 // readableByOthers returns "": access lists of Windows are not read.
 func readableByOthers(fs.FileInfo, install.Host) string { return "" }

@@ -62,7 +62,7 @@ func CheckProgram(path string, user install.Host, own []string) error {
 			if err != nil {
 				return withoutPath(err)
 			}
-			if why := changeableByOthers(info, user); why != "" {
+			if why := replaceableByOthers(info, user); why != "" {
 				return &UnsafeFileError{fmt.Sprintf("%s: %s, so others can put another program there", dir, why)}
 			}
 			if dir == filepath.Dir(dir) {

@@ -124,6 +124,22 @@ func TestCheckProgram(t *testing.T) {
 	check(program, dir+": it is writable for everyone, so others can put another program there", true)
 	mode(dir, 0o777|os.ModeSticky)
 	check(program, "", false)
+	if os.Geteuid() == 0 {
+		owner := func(uid, gid int, m os.FileMode) {
+			t.Helper()
+			if err := os.Chown(dir, uid, gid); err != nil {
+				t.Fatal(err)
+			}
+			mode(dir, m)
+		}
+		owner(0, 1234, 0o775) // as /usr/local/bin of Debian
+		check(program, "", false)
+		owner(1234, 0, 0o755)
+		check(program, dir+": it belongs to user 1234", true)
+		owner(1234, 0, 0o777|os.ModeSticky)
+		check(program, dir+": it belongs to user 1234", true)
+		owner(0, 0, 0o755)
+	}
 	mode(dir, 0o755)
 
 	// A link in a directory of everyone's can be replaced.

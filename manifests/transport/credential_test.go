@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/config"
 )
 
 // TestCredentialsFollowNoRedirect checks that each server is shown what is for its own
@@ -120,6 +121,27 @@ func TestStatusNamesServerAndSource(t *testing.T) {
 		_, _, err := get(t, h, ref, 0)
 		if status, ok := errors.AsType[*StatusError](err); !ok || *status != want {
 			t.Errorf("%s: %+v, want %+v", ref, err, want)
+		}
+	}
+}
+
+// TestRedirectChoosesNoUser checks that a server which sends kist to another one does not
+// choose the user that it is shown, also where the other one has a mirror.
+func TestRedirectChoosesNoUser(t *testing.T) {
+	away := newOrigin(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) })
+	empty := newOrigin(t, func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) })
+	home := newOrigin(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, strings.Replace(away.url, "//", "//mallory:pw@", 1)+"/x", 302)
+	})
+	h, _ := web(Config{})
+	for _, mirrors := range [][]config.Mirror{nil, {{From: away.url + "/", To: []string{empty.url + "/"}}}} {
+		away.seen = nil
+		data, _, err := get(t, &Mirrored{From: h, Config: config.Config{Mirrors: mirrors}}, home.url+"/x", 0)
+		if err != nil || data != text || len(away.seen) != 1 {
+			t.Fatalf("%q, %v, asked %d times", data, err, len(away.seen))
+		}
+		if shown := away.seen[0].Get("Authorization"); shown != "" {
+			t.Errorf("mirrors %v: shown %q", mirrors, shown)
 		}
 	}
 }

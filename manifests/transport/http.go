@@ -316,6 +316,7 @@ func (h *httpTransport) follow(ctx context.Context, u *url.URL, q question) (ans
 		case !sameOrigin(u, next):
 			user = nil // and stays so, even if a redirect leads back
 		}
+		next.User = user // never one that the server chooses
 		if leavesRedirect(ctx, next.String()) {
 			return nil, shown, &redirectError{next.String()}
 		}

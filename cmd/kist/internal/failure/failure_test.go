@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/credentials"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
@@ -139,6 +141,34 @@ func TestHintsForPublishers(t *testing.T) {
 		}
 		if f := failure.Explain(&verify.DigestError{Name: "x"}, failure.Context{Verb: "install"}); !strings.Contains(f.Hint, "from another network") {
 			t.Errorf("a user: %q", f.Hint)
+		}
+	}
+}
+
+// TestLoginHints checks that an answer of a server, or of a proxy, that wants to know who
+// asks leads to the file to edit.
+func TestLoginHints(t *testing.T) {
+	settings := filepath.Join("/home/u/.config", "kist")
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{&transport.StatusError{Ref: "x", Code: 401, Server: "https://h"}, `[[credential]] with url = "https://h/" to ` + filepath.Join(settings, "config.toml") + ", or the host to a netrc file"},
+		{&transport.StatusError{Ref: "x", Code: 403, Server: "http://h"}, `[[credential]] with url = "http://h/" to ` + filepath.Join(settings, "config.toml")},
+		{&transport.StatusError{Ref: "x", Code: 401, Server: "https://h", Shown: transport.FromURL}, filepath.Join(settings, "channels", "NAME.credential")},
+		{&transport.StatusError{Ref: "x", Code: 403, Server: "https://h", Shown: "/etc/kist/config.toml"}, "[[credential]] of /etc/kist/config.toml names"},
+		{&transport.StatusError{Ref: "x", Code: 401, Server: "https://h", Shown: "/home/u/.netrc"}, "of /home/u/.netrc; correct them there"},
+		{&transport.StatusError{Ref: "x", Code: 407, Server: "https://h"}, "http://USER:PASSWORD@HOST:PORT"},
+		{&transport.ProxyError{Host: "p", Err: &transport.StatusError{Code: 407}}, "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: http://USER:PASSWORD@HOST:PORT"},
+		{&transport.ProxyError{Host: "p", Err: &transport.StatusError{Code: 403}}, "check the proxy"},
+		{&transport.StatusError{Ref: "x", Code: 418, Server: "https://h", Shown: "/home/u/.netrc"}, "check the network"},
+		{&credentials.Error{Config: "/c", Path: "/secret file", Err: &host.UnsafeFileError{Why: "x"}}, "chmod 600 '/secret file'"},
+		{&credentials.Error{Config: "/c", Path: "/helper", Helper: true, Err: &host.UnsafeFileError{Why: "x"}}, "name a program in /c"},
+		{&credentials.Error{Config: "/c", Path: "/secret", Err: errors.New("it is empty")}, "[[credential]] of /c"},
+	} {
+		err := fmt.Errorf("acme: %w", test.err)
+		if f := failure.Explain(err, failure.Context{Config: "/home/u/.config"}); !strings.Contains(f.Hint, test.want) {
+			t.Errorf("%v: hint %q, want %q", test.err, f.Hint, test.want)
 		}
 	}
 }
