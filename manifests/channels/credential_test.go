@@ -124,7 +124,7 @@ func TestRemoveCredential(t *testing.T) {
 		t.Errorf("left: %q", got)
 	}
 
-	// Something else of that name stays.
+	// Something else of that name stays, and is in the way of no removal.
 	acme.URL = "https://tools.acme.example/channel.toml"
 	put(t, s, acme, key)
 	if err := s.Root.WriteFile("channels/acme.credential", []byte("notes"), 0o600); err != nil {
@@ -138,5 +138,31 @@ func TestRemoveCredential(t *testing.T) {
 	}
 	if _, err := s.Root.Lstat("channels/acme.credential"); errors.Is(err, os.ErrNotExist) {
 		t.Error("it was removed")
+	}
+}
+
+// TestObstacleInPlaceOfCredential checks that what took the name of a credential is never
+// read as one, and does not keep the channel from being removed.
+func TestObstacleInPlaceOfCredential(t *testing.T) {
+	s, key := newStore(t), verifytest.NewKey(t, "a", day)
+	put(t, s, channel("acme", key), key)
+	if err := s.Root.Mkdir("channels/acme.credential", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var invalid *SettingsError
+	if _, err := s.Get("acme"); !errors.As(err, &invalid) || invalid.File != "channels/acme.credential" {
+		t.Errorf("get: %v", err)
+	}
+	own, err := s.Owns(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"channels/acme.toml": true, "channels/acme.credential": false} {
+		if is, err := own(name); err != nil || is != want {
+			t.Errorf("%s: %v, %v", name, is, err)
+		}
+	}
+	if kept, err := s.Remove("acme"); err != nil || !slices.Equal(kept, []string{"channels/acme.credential"}) {
+		t.Errorf("kept %q, %v", kept, err)
 	}
 }

@@ -221,7 +221,7 @@ func (s Store) RetireAll() error {
 		return err
 	}
 	for _, name := range names {
-		if _, err := s.read(name); err != nil || !s.isRegular(settingsFile(name)) {
+		if _, err := s.readSettings(name); err != nil || !s.isRegular(settingsFile(name)) {
 			continue
 		}
 		if _, err := s.retire(name); err != nil {
@@ -248,7 +248,7 @@ func (s Store) removal(name string) (own, kept []string, err error) {
 	if !slices.Contains(names, name) {
 		return nil, nil, &UnknownChannelError{name, manifests.Near(name, names)}
 	}
-	c, err := s.read(name)
+	c, err := s.readSettings(name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -265,7 +265,7 @@ func (s Store) removal(name string) (own, kept []string, err error) {
 		if other == name {
 			continue
 		}
-		c, err := s.read(other)
+		c, err := s.readSettings(other)
 		if err != nil {
 			return own, kept, nil // that channel may name any key; List reports the invalid file
 		}
@@ -307,8 +307,8 @@ func (c Channel) primaries() (list []verify.Fingerprint) {
 
 // Owns returns a function that reports whether a file, named below the root, is kist's:
 // valid settings, their credential, the certificate of a key that such settings name, the
-// newer copy of a built-in key in builtin, or a temporary file of an interrupted write. It is false for
-// a file that does not exist.
+// newer copy of a built-in key in builtin, or a temporary file of an interrupted write.
+// It is false for a file that does not exist.
 func (s Store) Owns(builtin []verify.Fingerprint) (func(name string) (bool, error), error) {
 	own := map[string]bool{}
 	names, err := s.ownNames()
@@ -320,7 +320,7 @@ func (s Store) Owns(builtin []verify.Fingerprint) (func(name string) (bool, erro
 		return nil, err
 	}
 	for _, name := range names {
-		c, err := s.read(name)
+		c, err := s.readSettings(name)
 		if err != nil || !s.isRegular(settingsFile(name)) {
 			continue // neither this file nor the keys that it may name are known to be kist's
 		}
@@ -400,7 +400,17 @@ func (s Store) exists(name string) bool {
 	return err == nil
 }
 
+// read returns a channel with the credential of its URL.
 func (s Store) read(name string) (Channel, error) {
+	c, err := s.readSettings(name)
+	if err != nil {
+		return Channel{}, err
+	}
+	return s.withCredential(c)
+}
+
+// readSettings returns a channel as its settings file describes it.
+func (s Store) readSettings(name string) (Channel, error) {
 	if err := manifests.ValidName(name); err != nil {
 		return Channel{}, fmt.Errorf("channel %w", err)
 	}
@@ -413,7 +423,7 @@ func (s Store) read(name string) (Channel, error) {
 	if err != nil {
 		return Channel{}, &SettingsError{file, err}
 	}
-	return s.withCredential(c)
+	return c, nil
 }
 
 // names lists the channels that have settings. A missing directory has none.
