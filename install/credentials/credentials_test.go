@@ -45,7 +45,7 @@ func finder(t *testing.T, netrc string, list ...config.Credential) (*credentials
 	}
 	return &credentials.Finder{
 		Config: config.Config{Credentials: list}, Netrc: netrc,
-		User: install.Host{EUID: os.Geteuid(), PrivateGroup: -1},
+		User: install.Host{EUID: os.Geteuid(), PrivateGroup: os.Getegid()},
 		Ask: func(context.Context, string, string, string, []string) ([]byte, error) {
 			t.Error("a helper was asked")
 			return nil, nil

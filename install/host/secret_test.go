@@ -78,7 +78,7 @@ func TestReadSecret(t *testing.T) {
 }
 
 func TestCheckProgram(t *testing.T) {
-	user := install.Host{EUID: os.Geteuid(), PrivateGroup: -1}
+	user := install.Host{EUID: os.Geteuid(), PrivateGroup: os.Getegid()}
 	top := t.TempDir()
 	own, dir := filepath.Join(top, "kist"), filepath.Join(top, "dir")
 	program, link := filepath.Join(dir, "helper"), filepath.Join(top, "link")
