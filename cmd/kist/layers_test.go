@@ -84,10 +84,10 @@ var edges = map[string][]string{
 		"install/plan", "install/record", "install/internal/unpack", "manifests", "verify"},
 	"install/evidence": {"install", "install/internal/download", "install/record", "manifests", "manifests/channels", "manifests/debian", "manifests/native",
 		"manifests/trust", "manifests/upstreams", "verify"},
-	"install/trial": {"install", "install/plan", "install/record", "manifests", "manifests/native", "manifests/publish", "verify"},
-	"install/host": {"install", "manifests", "manifests/config", "manifests/debian", "manifests/system"},
-	"install/toolset": {"install", "install/host", "install/plan", "install/record", "manifests", "manifests/channels", "manifests/lockfile", "manifests/project", "manifests/system", "manifests/trust", "verify"},
-	"install/credentials": {"install", "install/host", "manifests/config", "manifests/transport", "verify"},
+	"install/trial":          {"install", "install/plan", "install/record", "manifests", "manifests/native", "manifests/publish", "verify"},
+	"install/host":           {"install", "manifests", "manifests/config", "manifests/debian", "manifests/system"},
+	"install/toolset":        {"install", "install/host", "install/plan", "install/record", "manifests", "manifests/channels", "manifests/lockfile", "manifests/project", "manifests/system", "manifests/trust", "verify"},
+	"install/credentials":    {"install", "install/host", "manifests/config", "manifests/transport", "verify"},
 	"cmd/kist/internal/term": {"install"},
 	"cmd/kist/internal/completion": {"cmd/kist/internal/term", "install/record", "install/toolset", "manifests/channels", "manifests/debian",
 		"manifests/system", "manifests/trust", "manifests/upstreams"},
@@ -103,13 +103,7 @@ var edges = map[string][]string{
 	"cmd/kist/internal/process": {},
 	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/help",
 		"cmd/kist/internal/namedfiles", "cmd/kist/internal/process", "cmd/kist/internal/prooftext", "cmd/kist/internal/term",
-//UNPARSED
-"install", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial",
-		"manifests", "manifests/channels", "manifests/debian", "manifests/native", "manifests/publish",
-		"manifests/lockfile", "manifests/project", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify"},
-"install", "install/credentials", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial",
-		"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/native", "manifests/publish",
-		"manifests/project", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify"},
+		"install", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/debian", "manifests/native", "manifests/publish", "manifests/lockfile", "manifests/project", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "install/credentials", "manifests/config"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or
