@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/kist-tools/kist/install/internal/download"
@@ -190,7 +189,7 @@ func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {
 	return record.Receipt{Head: record.Head{ID: id, Channel: r.Channel, Tool: r.Tool, Version: r.Version,
 		Requested: r.Requested, Labels: r.Labels,
 		Platform: r.Platform, Components: r.Components, Optional: r.Optional, Listings: r.Listings, Profile: r.Profile, Evidence: r.Evidence, Env: r.Env,
-		Prefix: filepath.Join(i.roots.Real(roots.Data), store.Prefixes, string(id)), Installed: i.o.Now, Kist: i.o.Version}}, nil
+		Prefix: i.realPrefix(id), Installed: i.o.Now, Kist: i.o.Version}}, nil
 }
 
 // progress returns the progress callback of a cache. labels maps artifact names to labels.

@@ -17,5 +17,6 @@ type (
 	OtherPlaceError   = roots.OtherPlaceError
 	BecameLinkError   = roots.BecameLinkError
 	UnmountedError    = roots.UnmountedError
+	SharedBinError    = roots.SharedBinError
 	NoteError         = roots.NoteError
 )

@@ -281,6 +281,11 @@ func (i *Installer) Prefix(id record.ID) string {
 	return filepath.Join(i.o.Dirs.Data, "kist", store.Prefixes, string(id))
 }
 
+// realPrefix returns the path of an installed prefix with links resolved.
+func (i *Installer) realPrefix(id record.ID) string {
+	return filepath.Join(i.roots.Real(roots.Data), store.Prefixes, string(id))
+}
+
 // Config returns the opened settings directory, <config>/kist: nil if it does not
 // exist and create is false, and an error if this user may not read it.
 func (i *Installer) Config(create bool) (*os.Root, error) { return i.dir(roots.Config, create) }
@@ -349,6 +354,12 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 	if err != nil {
 		return 0, nil, err
 	}
+	drifts, err = i.compare(ctx, r)
+	return len(r.Entries), drifts, err
+}
+
+// compare compares the prefix of r with r, path by path, and returns the paths that differ.
+func (i *Installer) compare(ctx context.Context, r record.Receipt) (drifts []Drift, err error) {
 	add := func(p, reason string) {
 		drifts = append(drifts, Drift{r.ID, i.pathIn(r.ID, p), reason})
 	}
@@ -356,9 +367,9 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			add("", missing)
-			return len(r.Entries), drifts, nil
+			return drifts, nil
 		}
-		return 0, nil, err
+		return nil, err
 	}
 	defer t.Close()
 	var total, done int64
@@ -367,11 +378,11 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 	}
 	for _, e := range r.Entries {
 		if err := ctx.Err(); err != nil {
-			return 0, nil, err
+			return nil, err
 		}
 		reason, err := t.difference(e, true)
 		if err != nil {
-			return 0, nil, fmt.Errorf("%s: %w", e.Path, err)
+			return nil, fmt.Errorf("%s: %w", e.Path, err)
 		}
 		if reason != "" {
 			add(e.Path, reason)
@@ -379,5 +390,5 @@ func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts
 		done += e.Size
 		i.report(Progress{Verify, r.Ref(), r.Tool + " " + r.Version, done, total})
 	}
-	return len(r.Entries), drifts, nil
+	return drifts, nil
 }

@@ -19,13 +19,18 @@ import (
 // command returns the target of kist's link of a command. A link in the shared bin
 // directory is kist's if and only if it has exactly this target.
 func (i *Installer) command(name string) string {
-	return filepath.Join(i.o.Dirs.Data, "kist", store.Current, "bin", name)
+	return commandBelow(filepath.Join(i.o.Dirs.Data, "kist"), name)
 }
 
+// commandBelow is command for a data directory at another path.
+func commandBelow(data, name string) string { return filepath.Join(data, store.Current, "bin", name) }
+
 // isCommand reports whether a link called name that leads to target is kist's: it leads
-// where kist would lead it, or would have before its data directory was moved.
+// where kist would lead it, or where it did before the data directory was moved from there.
 func (i *Installer) isCommand(name, target string) bool {
-	return target == i.command(name) || i.roots.MovedFrom() != "" && target == filepath.Join(i.roots.MovedFrom(), store.Current, "bin", name)
+	return target == i.command(name) || slices.ContainsFunc(i.roots.Former(), func(f roots.Former) bool {
+		return f.Gone && target == commandBelow(f.Path, name)
+	})
 }
 
 // foreignInBin lists the entries of the bin directory that are not kist's, and
@@ -169,6 +174,8 @@ func (i *Installer) addLinks(d linkDir) error {
 		case err == nil:
 			made[path.Dir(name)] = true
 			i.reached("link made")
+		case errors.Is(err, fs.ErrExist) && i.isCopied(name, have):
+			// Relocated reports it, for all commands at once.
 		case errors.Is(err, fs.ErrExist):
 			at := filepath.Join(d.path, filepath.FromSlash(name))
 			if obstacle, ok := errors.AsType[*rootfs.ObstacleError](err); ok {
@@ -185,6 +192,12 @@ func (i *Installer) addLinks(d linkDir) error {
 		}
 	}
 	return nil
+}
+
+// isCopied reports whether the link of a command called name leads to the store that the
+// data directory was copied from.
+func (i *Installer) isCopied(name, target string) bool {
+	return slices.ContainsFunc(i.roots.Former(), func(f roots.Former) bool { return target == commandBelow(f.Path, name) })
 }
 
 // dropLinks removes kist's own links from d, except those of wanted names, and the

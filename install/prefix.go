@@ -59,7 +59,7 @@ func (i *Installer) openTree(r record.Receipt) (*tree, error) {
 	if data == nil {
 		return nil, fs.ErrNotExist
 	}
-	given, real := i.Prefix(r.ID), filepath.Join(i.roots.Real(roots.Data), store.Prefixes, string(r.ID))
+	given, real := i.Prefix(r.ID), i.realPrefix(r.ID)
 	if real != given && real != r.Prefix {
 		return nil, &CrossedLinkError{r.ID, given}
 	}

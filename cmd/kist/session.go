@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/credentials"
 	"github.com/kist-tools/kist/install/host"
@@ -115,6 +116,9 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 	if err != nil {
 		i.Close()
 		return nil, nil, err
+	}
+	if moved := i.Relocated(st); moved != nil && a.path != "" && a.path != "repair" { // not in a completion
+		a.Warn("%v; %s", moved, failure.RepairRelocated)
 	}
 	return s, nil, nil
 }

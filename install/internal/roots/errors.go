@@ -99,6 +99,18 @@ func (e *OtherPlaceError) Error() string {
 }
 func (*OtherPlaceError) Kind() string { return "refused" }
 
+// A SharedBinError is returned for a store whose commands cannot be linked because the store
+// that it was copied from, or another one in its place, links its own in the same directory.
+type SharedBinError struct {
+	Bin   string // the bin directory
+	Other string // the data directory of the other store
+}
+
+func (e *SharedBinError) Error() string {
+	return fmt.Sprintf("bin directory %s is also that of the store in %s, which is still in use", e.Bin, e.Other)
+}
+func (*SharedBinError) Kind() string { return "refused" }
+
 // An UnmountedError is returned while the data or the state directory seems to be on a file
 // system that is not mounted. A change would drop receipts, or leave toolchains without
 // receipts.

@@ -26,6 +26,11 @@ func lstat(name string) (node, error) {
 	if err != nil {
 		return node{}, err
 	}
+	return nodeOf(name, info)
+}
+
+// nodeOf returns the node of a file, given the result of lstat.
+func nodeOf(name string, info fs.FileInfo) (node, error) {
 	sys, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return node{}, &fs.PathError{Op: "lstat", Path: name, Err: fmt.Errorf("the system does not report the owner")}

@@ -20,6 +20,11 @@ func lstat(name string) (node, error) {
 	if err != nil {
 		return node{}, err
 	}
+	return nodeOf(name, info)
+}
+
+// nodeOf returns the node of a file, given the result of lstat.
+func nodeOf(_ string, info fs.FileInfo) (node, error) {
 	return node{mode: info.Mode(), info: info}, nil
 }
 

@@ -37,7 +37,9 @@ func (p knownPlace) base() string {
 
 // A note lists the places of one kist. The data directory and its state directory each
 // hold one, with the same unique ID, so that they recognize each other wherever they are
-// moved. The other roles may have several places, used in turn.
+// moved. The cache, settings and bin roles may have several places, used in turn. The data
+// role has its current place first, and after it those from which it was moved or copied,
+// until former.go forgets them: command links may still lead there.
 type note struct {
 	Format int          `json:"format"`
 	ID     string       `json:"id"`
@@ -48,6 +50,7 @@ const (
 	noteFormat = 1
 	maxNote    = 256 << 10 // bytes
 	maxPlaces  = 64
+	maxFormer  = 8  // former data directories
 	noteIDSize = 16 // bytes, written in hex
 )
 
@@ -100,14 +103,22 @@ func (n note) place(which Role) knownPlace {
 	return knownPlace{}
 }
 
-// with returns n with the places now added. They replace those of the data and the state
-// role, and come before the other places of the other roles. If moved is true, the home
-// was moved, and with drops all old places.
+// with returns n with the places now added. They replace that of the state role, and come
+// before the other places of the other roles. If moved is true, the home was moved, and with
+// drops all old places but those of the data role.
 func (n note) with(now []knownPlace, moved bool) note {
 	next := note{Format: noteFormat, ID: n.ID, Places: slices.Clone(now)}
+	former := 0
 	for _, p := range n.Places {
-		single := p.Role == Data || p.Role == State
-		if !single && !moved && len(next.Places) < maxPlaces && !slices.ContainsFunc(now, func(q knownPlace) bool { return q.Role == p.Role && samePath(q.Given, p.Given) }) {
+		known := slices.ContainsFunc(now, func(q knownPlace) bool {
+			return q.Role == p.Role && (samePath(q.Given, p.Given) || q.Role == Data && samePath(q.Real, p.Real))
+		})
+		switch {
+		case known || p.Role == State || len(next.Places) == maxPlaces:
+		case p.Role == Data && former < maxFormer:
+			next.Places = append(next.Places, p)
+			former++
+		case p.Role != Data && !moved:
 			next.Places = append(next.Places, p)
 		}
 	}
@@ -124,6 +135,9 @@ func (n note) becameLink(now knownPlace, moved bool, resolve func(string) (strin
 		return nil
 	}
 	known := n.placesOf(now.Role)
+	if now.Role == Data && len(known) > 0 {
+		known = known[:1] // a link may not lead back to where the directory was
+	}
 	for _, was := range known {
 		if samePath(was.Real, now.Real) {
 			return nil

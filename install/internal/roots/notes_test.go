@@ -2,6 +2,7 @@ package roots
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -91,7 +92,7 @@ func TestDirectoriesBelongTogether(t *testing.T) {
 }
 
 func TestBecameLink(t *testing.T) {
-	known := noteOf("a", "data /h/share/kist", "cache /h/.cache/kist", "config /h/.config/kist /h/dotfiles/kist", "cache /scratch/kist", "bin /h/bin")
+	known := noteOf("a", "data /h/share/kist", "cache /h/.cache/kist", "config /h/.config/kist /h/dotfiles/kist", "cache /scratch/kist", "bin /h/bin", "data /former/kist")
 	moved := func(links map[string]string) func(string) (string, error) {
 		return func(p string) (string, error) {
 			for from, to := range links {
@@ -118,6 +119,8 @@ func TestBecameLink(t *testing.T) {
 		"a link that became a directory":      {Config, "/h/.config/kist", "/h/.config/kist", false, nil, false},
 		"the place itself, by another name":   {Cache, "/elsewhere/kist", "/h/.cache/kist", false, nil, false},
 		"another place, by a link, met now":   {Cache, "/disk/.cache/kist", "/mnt/cache", false, nil, false},
+		"data, a link back to a former place": {Data, "/h/share/kist", "/former/kist", false, nil, true},
+		"data, at a former place":             {Data, "/former/kist", "/former/kist", true, nil, false},
 		"another of the known ones":           {Cache, "/scratch/kist", "/scratch/kist", false, nil, false},
 		"one of these became a link":          {Cache, "/scratch/kist", "/h/Documents", false, nil, true},
 		"never met":                           {State, "/h/state/kist", "/mnt/state", false, nil, false},
@@ -144,8 +147,22 @@ func TestNoteKeepsSeveralPlaces(t *testing.T) {
 	if back := next.with(now("data /h/d", "state /h/s", "cache /h/c", "bin /h/bin"), false); len(back.Places) != 5 || back.placesOf(Cache)[0].Given != abs("/h/c") {
 		t.Errorf("the first again: %v", back.Places)
 	}
-	if gone := next.with(now("data /new/d", "state /new/s"), true); len(gone.Places) != 2 {
-		t.Errorf("a home that moved: %v", gone.Places)
+	// After a move, the only old place that counts is that of the data.
+	moved := next.with(now("data /new/d", "state /new/s"), true)
+	if data := moved.placesOf(Data); len(moved.Places) != 3 || len(data) != 2 || moved.place(Data).Given != abs("/new/d") || data[1].Given != abs("/h/d") {
+		t.Errorf("a home that moved: %v", moved.Places)
+	}
+	if back := moved.with(now("data /h/d", "state /h/s"), true); len(back.placesOf(Data)) != 2 || back.place(Data).Given != abs("/h/d") {
+		t.Errorf("a home that moved back: %v", back.Places)
+	}
+	if alias := moved.with([]knownPlace{{Role: Data, Given: abs("/link/d"), Real: abs("/new/d")}}, false); len(alias.placesOf(Data)) != 2 {
+		t.Errorf("the same directory by a link: %v", alias.Places)
+	}
+	for n := range 3 * maxFormer {
+		moved = moved.with(now(fmt.Sprintf("data /%d/d", n), "state /new/s"), true)
+	}
+	if data := moved.placesOf(Data); len(data) != 1+maxFormer || data[1].Given != abs(fmt.Sprintf("/%d/d", 3*maxFormer-2)) {
+		t.Errorf("many moves: %v", data)
 	}
 	for range 3 * maxPlaces {
 		next = next.with(append(now("data /h/d", "state /h/s"), knownPlace{Role: Cache, Given: abs("/n" + strings.Repeat("x", len(next.Places))), Real: abs("/r")}), false)

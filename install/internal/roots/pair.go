@@ -80,12 +80,9 @@ func (r *Roots) checkNotes() (notes, error) {
 	if r.unfit, err = r.unmounted(n); r.unfit != nil || err != nil {
 		return n, err
 	}
+	r.former = r.lookAt(r.formerIn(n))
 	for _, known := range n.existing() {
-		was := known.place(Data)
-		moved := !samePath(was.Given, r.currentPlace(Data).Given)
-		if moved && was.Given != "" && !holdsNote(Data, was.Real, known.ID) { // else it was copied
-			r.movedFrom = was.Given
-		}
+		moved := !samePath(known.place(Data).Given, r.currentPlace(Data).Given)
 		for _, which := range roles {
 			if err := known.becameLink(r.currentPlace(which), moved, resolve); err != nil {
 				r.unfit = err
@@ -215,15 +212,20 @@ func (r *Roots) recordPlaces(locked bool) (err error) {
 	if err != nil || !locked && !r.paired(n) {
 		return err
 	}
+	return noSpace(r.writeNotes(next))
+}
+
+// writeNotes writes the note of both directories.
+func (r *Roots) writeNotes(next note) error {
 	data, err := next.encode()
 	if err != nil {
 		return err
 	}
-	if err := rootfs.WriteFile(state, notesFile, data, 0o644); err != nil {
-		return noSpace(err)
+	if err := rootfs.WriteFile(r.dirs[State], notesFile, data, 0o644); err != nil {
+		return err
 	}
 	r.reached("places noted")
-	return noSpace(rootfs.WriteFile(r.dirs[Data], notesFile, data, 0o644))
+	return rootfs.WriteFile(r.dirs[Data], notesFile, data, 0o644)
 }
 
 // paired reports whether both notes have the same ID and the current places of the data
@@ -336,6 +338,22 @@ func device(path string) uint64 {
 		}
 		path = up
 	}
+}
+
+// storeAt returns what is known of a store whose data directory is path: its note, if it has
+// one, and whether there is one at all. If this user may not read it, there is one, without
+// a note.
+func storeAt(path string) (n *note, found bool) {
+	dir, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, rootfs.IgnoreMissing(err) != nil
+	}
+	defer dir.Close()
+	if n, err = readNote(dir); n != nil || err != nil {
+		return n, true
+	}
+	_, err = dir.Lstat(store.Current)
+	return nil, !errors.Is(err, fs.ErrNotExist)
 }
 
 // holdsNote reports whether another directory of a role holds the note id. It returns

@@ -87,9 +87,9 @@ type Roots struct {
 	dirs   map[Role]*os.Root // those that exist
 	closed map[Role]error    // the errors of those that this user may not read
 	// readOnly is the reason why nothing may be changed: an *OwnerError, or nil.
-	readOnly  error
-	unfit     error  // readOnly, or what else forbids changes
-	movedFrom string // the data directory before the home was moved; "" if it was not
+	readOnly error
+	unfit    error    // readOnly, or what else forbids changes
+	former   []Former // where the data directory was before, by the notes
 }
 
 // Open checks all directories, and then opens those that exist. It creates nothing and
@@ -239,10 +239,6 @@ func (r *Roots) PathAsGiven(real string) string {
 	}
 	return real
 }
-
-// MovedFrom returns the path of kist's data directory before its home was moved, ""
-// if it was not.
-func (r *Roots) MovedFrom() string { return r.movedFrom }
 
 func (r *Roots) reached(step string) { r.o.Checkpoint(step) }
 

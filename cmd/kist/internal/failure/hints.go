@@ -202,6 +202,9 @@ func hints() []hintRow {
 			}
 			return "put back the directory that was there, then run the same command again"
 		}),
+		hintFor("refused", func(e *install.SharedBinError, _ Context) string {
+			return fmt.Sprintf("set XDG_BIN_HOME to another directory for this copy; or remove the other store first, by kist self uninstall with XDG_DATA_HOME=%s and its XDG_STATE_HOME", filepath.Dir(e.Other))
+		}),
 		hintFor("refused", func(e *install.UnmountedError, _ Context) string {
 			return fmt.Sprintf("mount it, then run the same command again; if it is gone for good, delete %s: kist then goes on without it", e.Note)
 		}),
@@ -344,6 +347,9 @@ func hints() []hintRow {
 
 // xdgName returns the variable that sets the base directory of a role, such as "data".
 func xdgName(role string) string { return "XDG_" + strings.ToUpper(role) + "_HOME" }
+
+// RepairRelocated is what to do about an [install.RelocatedError].
+const RepairRelocated = "kist repair --relocated adapts them"
 
 // PutBack returns the hint for a release that is gone from the disk, or "" if the
 // system could not tell whether it is.
