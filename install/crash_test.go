@@ -74,6 +74,17 @@ func crashes() []crash {
 			_, err := i.DropMark(w.t.Context(), "acme")
 			return err
 		}},
+		{"relocation", relocated, relocate},
+		{"relocation of what was changed", func(w *world) {
+			relocated(w)
+			w.spoil("zig 1.0")
+		}, relocate},
+		{"relocation of a copy", func(w *world) {
+			relocated(w)
+			for _, name := range movedParts {
+				copyTree(w.t, filepath.Join(w.home+".old", name), w.path(name))
+			}
+		}, relocate},
 
 		// The repair is killed too.
 		{"repair of an install", cut("install", "prefix published"), settle},
@@ -132,6 +143,38 @@ func uninstallAll(self bool) func(*world) error {
 		_, err := i.RemoveAll(w.t.Context(), self)
 		return err
 	}
+}
+
+// movedParts are what a home is moved with: kist's directories and its links.
+var movedParts = []string{".local/share/kist", ".local/state/kist", ".cache/kist", ".local/bin/first", ".local/bin/zig"}
+
+// relocated moves a store from another home to w's.
+func relocated(w *world) {
+	old := worldIn(w.t, w.home+".old")
+	for _, dir := range []string{old.path(".local/bin"), old.path(".local/state"), old.path(".config"), w.path(".local/share"), w.path(".cache")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	installed("first 1.0", "zig 1.0", "zig 2.0")(old)
+	for _, name := range movedParts {
+		if err := os.Rename(old.path(name), w.path(name)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func relocate(w *world) error {
+	i := w.kist()
+	defer i.Close()
+	res, err := i.Relocate(w.t.Context())
+	if err != nil || len(res.Left) > 0 {
+		return err
+	}
+	if moved := w.kist().Relocated(w.state()); moved != nil {
+		return moved
+	}
+	return nil
 }
 
 func settle(w *world) error { return w.try(plan.Change{}) }

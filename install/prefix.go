@@ -52,15 +52,15 @@ func (*CrossedLinkError) Kind() string { return "refused" }
 
 // openTree opens the prefix of r. It returns a *CrossedLinkError if the prefix, or a
 // directory above it, became a link since the install: the path of the data directory
-// then leads to another place than the one the receipt was written for. (A home that was
-// moved as a whole leads through no link, and is allowed.)
+// then leads to another place than the one the receipt was written for. A data directory
+// that was moved or copied from that place as a whole is allowed.
 func (i *Installer) openTree(r record.Receipt) (*tree, error) {
 	data := i.roots.Dir(roots.Data)
 	if data == nil {
 		return nil, fs.ErrNotExist
 	}
 	given, real := i.Prefix(r.ID), i.realPrefix(r.ID)
-	if real != given && real != r.Prefix {
+	if real != given && real != r.Prefix && !i.roots.WasAt(filepath.Dir(filepath.Dir(r.Prefix))) {
 		return nil, &CrossedLinkError{r.ID, given}
 	}
 	prefixes, err := openPrefixes(data)

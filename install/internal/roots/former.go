@@ -24,14 +24,20 @@ type Former struct {
 	ClaimsBin bool
 }
 
-// Former returns what is at the recorded former paths of the data directory.
+// Former returns what is at the recorded former paths of the data directory. There are none
+// if nothing may be changed (MayChange).
 func (r *Roots) Former() []Former { return r.former }
+
+// WasAt reports whether path is a recorded former path of the data directory.
+func (r *Roots) WasAt(path string) bool {
+	return slices.ContainsFunc(r.former, func(f Former) bool { return samePath(f.Path, path) })
+}
 
 // FormerAt returns what is at the recorded former paths of the data directory, and at those
 // of paths that are not in use.
 func (r *Roots) FormerAt(paths []string) []Former {
 	return append(slices.Clone(r.former), r.lookAt(slices.DeleteFunc(paths, func(path string) bool {
-		return r.isAt(Data, path) || slices.ContainsFunc(r.former, func(f Former) bool { return samePath(f.Path, path) })
+		return r.isAt(Data, path) || r.WasAt(path)
 	}))...)
 }
 
@@ -57,7 +63,7 @@ func (r *Roots) formerIn(n notes) (paths []string) {
 				continue
 			}
 			for _, path := range []string{was.Given, was.Real} {
-				if !slices.Contains(paths, path) {
+				if !slices.Contains(paths, path) && !r.isAt(Data, path) {
 					paths = append(paths, path)
 				}
 			}

@@ -80,7 +80,6 @@ func (r *Roots) checkNotes() (notes, error) {
 	if r.unfit, err = r.unmounted(n); r.unfit != nil || err != nil {
 		return n, err
 	}
-	r.former = r.lookAt(r.formerIn(n))
 	for _, known := range n.existing() {
 		moved := !samePath(known.place(Data).Given, r.currentPlace(Data).Given)
 		for _, which := range roles {
@@ -90,6 +89,7 @@ func (r *Roots) checkNotes() (notes, error) {
 			}
 		}
 	}
+	r.former = r.lookAt(r.formerIn(n))
 	return n, nil
 }
 
