@@ -23,7 +23,7 @@ func (a *app) channelCommand() *cobra.Command {
 manifest is, whose OpenPGP keys may sign it, how many must, and for which tools
 it may speak.`,
 		a.channelAddCommand(), a.channelListCommand(), a.channelShowCommand(),
-		a.channelRefreshCommand(), a.channelRemoveCommand())
+		a.channelRefreshCommand(), a.channelSetURLCommand(), a.channelRemoveCommand())
 }
 
 // shownChannel is a channel as kist prints it.

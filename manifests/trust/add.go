@@ -132,9 +132,9 @@ type Proved struct {
 	Binding
 	Mark verify.Mark // of that manifest
 
-	Existed   bool // by Add: the same channel exists already, and was not asked
+	Existed   bool // by Add and SetURL: the same channel exists already, and was not asked
 	Recreated bool // by Refresh: the mark was lost or damaged
-	NewKeys   bool // by Refresh: newer copies of keys were merged
+	NewKeys   bool // by Refresh: newer copies of keys were merged; by SetURL: it publishes newer keys
 	Newer     bool // by Refresh: the manifest is newer than the last one
 }
 
@@ -168,11 +168,7 @@ func (d *Desk) Add(ctx context.Context, c channels.Channel, ring *verify.Keyring
 	if err != nil {
 		return Proved{}, errors.Join(err, d.State.UndoMark(context.WithoutCancel(ctx), b.Channel, before))
 	}
-	for _, store := range keep {
-		if err := store(); err != nil {
-			d.Warn(fmt.Sprintf("what proved channel %s is not kept for --offline: %v", c.Name, err))
-		}
-	}
+	d.keepAll(c.Name, keep)
 	return p, nil
 }
 

@@ -124,8 +124,11 @@ func hints() []hintRow {
 			return fmt.Sprintf("kist channel show %s shows it; to replace it, kist channel remove %s first", e.Name, e.Name)
 		}),
 		hintFor("usage", func(e *trust.BuiltinError, c Context) string {
-			if c.Verb == "channel remove" {
+			switch c.Verb {
+			case "channel remove":
 				return "a built-in channel cannot be removed; policy.toml says which channels are allowed"
+			case "channel set-url":
+				return "to fetch it from a mirror, name the mirror as a [[mirror]] in config.toml"
 			}
 			return "choose another name; kist channel show " + e.Name + " shows whom it trusts"
 		}),
