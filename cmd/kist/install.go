@@ -47,13 +47,14 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 			if makeDefault && noDefault {
 				return nil, usage("install: --default and --no-default exclude each other")
 			}
-			if err := want.Validate(); err != nil {
-				return nil, usage("install: %v", err)
-			}
 			if locked && (len(args) > 0 || len(want.Components)+len(want.Targets) > 0 || want.Profile != "") {
 				return nil, usage("install: --locked takes no TOOL and no parts: kist.lock names them")
 			}
-			refs, err := trust.ParseRefs(args)
+			var wants []toolset.Want
+			var err error
+			if !locked {
+				wants, err = a.wanted(args, want)
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -69,18 +70,10 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 				return nil, err
 			}
 			defer s.Close()
-			var wants []toolset.Want
-			for _, ref := range refs {
-				wants = append(wants, toolset.Want{Ref: ref, Parts: want})
-			}
-			switch {
-			case locked:
-				wants, err = a.lockedWants(s)
-			case len(refs) == 0:
-				wants, err = a.projectWants(want)
-			}
-			if err != nil {
-				return nil, err
+			if locked {
+				if wants, err = a.lockedWants(s); err != nil {
+					return nil, err
+				}
 			}
 			c, already, err := s.Installation(ctx, wants, links)
 			if err != nil {
@@ -89,4 +82,23 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 			return a.change(ctx, s, c, already)
 		},
 	})
+}
+
+// wanted returns what is asked for: the tools in args with the given parts, or what the
+// project of the working directory wants, with parts added.
+func (a *app) wanted(args []string, parts plan.Parts) (wants []toolset.Want, err error) {
+	if err := parts.Validate(); err != nil {
+		return nil, usage("%s: %v", a.path, err)
+	}
+	refs, err := trust.ParseRefs(args)
+	if err != nil {
+		return nil, err
+	}
+	if len(refs) == 0 {
+		return a.projectWants(parts)
+	}
+	for _, ref := range refs {
+		wants = append(wants, toolset.Want{Ref: ref, Parts: parts})
+	}
+	return wants, nil
 }

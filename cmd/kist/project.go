@@ -160,9 +160,9 @@ func (a *app) projectWants(parts plan.Parts) (wants []toolset.Want, err error) {
 	}
 	switch added := len(parts.Components)+len(parts.Targets) > 0 || parts.Profile != ""; {
 	case len(wants) == 0:
-		return nil, usage("install: name a TOOL; no file here asks for one that kist can install (kist project shows what it reads)")
+		return nil, usage("%s: name a TOOL; no file here asks for one that kist can install (kist project shows what it reads)", a.path)
 	case added && len(wants) > 1:
-		return nil, usage("install: --component, --target and --profile need a TOOL, since the project asks for several")
+		return nil, usage("%s: --component, --target and --profile need a TOOL, since the project asks for several", a.path)
 	case added:
 		wants[0].Parts = wants[0].With(parts)
 	}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/toolset"
+)
+
+func (a *app) cacheKeyCommand() *cobra.Command {
+	var want plan.Parts
+	return a.command(verb{
+		group: housekeeping, use: "cache-key [TOOL…]", short: "Print the key of a CI cache of toolchains",
+		long: `Prints one line that names a cache of what kist install TOOL… installs here, or,
+without TOOL, of what the project asks for (kist project shows that). It is the
+same as long as the tools, versions and parts asked for, the platform, the
+distribution, the added channels that may answer, and the format in which kist
+stores toolchains are the same.
+
+The network is not used: a label, such as stable, or a version line, such as
+1.25, has the same key when a newer release comes out. Exact versions do not
+have that problem.`,
+		example: "kist cache-key\nkist cache-key go@=1.25.3 node@lts",
+		exits:   []int{0, 1, 2, 8, 9},
+		args:    between(0, 1000),
+		local:   true,
+		flags: func(f *pflag.FlagSet) {
+			f.StringArrayVarP(&want.Components, "component", "c", nil, "as for install (repeatable): `NAME`")
+			f.StringArrayVarP(&want.Targets, "target", "t", nil, "as for install (repeatable): `TRIPLE`")
+			f.StringVar(&want.Profile, "profile", "", "as for install: `PROFILE`")
+		},
+		complete: a.offers().Tools,
+		values: map[string]completion.Completer{
+			"component": a.offers().Components, "target": completion.Words(), "profile": completion.Words("minimal", "default", "complete"),
+		},
+		run: func(ctx context.Context, args []string) (result, error) {
+			wants, err := a.wanted(args, want)
+			if err != nil {
+				return nil, err
+			}
+			return a.withSession(func(_ context.Context, s *toolset.Set, _ []string) (result, error) {
+				key, err := s.CacheKey(wants)
+				return cacheKeyResult{key}, err
+			})(ctx, args)
+		},
+	})
+}
+
+type cacheKeyResult struct{ toolset.CacheKey }
+
+func (r cacheKeyResult) Render(p *term.Page) { p.Line("%s", r.Key) }
