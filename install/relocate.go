@@ -68,6 +68,9 @@ type Relocation struct {
 	// Their receipts and command links stay as they were.
 	Left   []record.Head
 	Drifts []Drift
+	// OldPaths are files that were added to adapted toolchains, and hold the old path.
+	// They stay as they are.
+	OldPaths []string
 }
 
 // Relocate adapts a store that was moved or copied to where it is: it compares every
@@ -144,7 +147,7 @@ func (i *Installer) compareMoved(ctx context.Context, s plan.State, res *Relocat
 			res.Left, res.Drifts = append(res.Left, s.Receipts[id]), append(res.Drifts, Drift{id, i.Prefix(id), err.Error()})
 			continue
 		}
-		adapt := i.isMoved(r.Head)
+		adapt, old := i.isMoved(r.Head), r.Prefix
 		r.Prefix = i.realPrefix(id) // the place to compare, too
 		if !r.Removed {             // what a removal left has no content to compare
 			drifts, err := i.compare(ctx, r)
@@ -162,6 +165,11 @@ func (i *Installer) compareMoved(ctx context.Context, s plan.State, res *Relocat
 		}
 		if adapt && !r.Removed {
 			res.Adapted = append(res.Adapted, r.Head)
+			added, err := i.withOldPath(ctx, r, old)
+			if err != nil {
+				return nil, nil, err
+			}
+			res.OldPaths = append(res.OldPaths, added...)
 		}
 	}
 	return moved, left, nil

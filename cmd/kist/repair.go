@@ -51,7 +51,8 @@ type relocatedResult struct {
 	Adapted  []string `json:"adapted"`  // channel/tool@version
 	Commands []string `json:"commands"` // that were linked
 
-	Left []leftRelease `json:"left"`
+	Left     []leftRelease `json:"left"`
+	OldPaths []string      `json:"old_paths,omitempty"` // files that were added, and hold an old path
 }
 
 // leftRelease is a toolchain that differs from its receipt, and so was left as it is.
@@ -74,6 +75,9 @@ func (r relocatedResult) Render(p *term.Page) {
 			p.Line("  %s", name)
 		}
 	}
+	for _, path := range r.OldPaths {
+		p.Line("%s holds the old path, and is unchanged: kist did not write it", path)
+	}
 	for _, l := range r.Left {
 		p.Line("%s: %s, so it is left as it is", l.Release, term.Count(len(l.Drift), "difference"))
 		for _, d := range l.Drift {
@@ -91,6 +95,7 @@ func (a *app) relocate(ctx context.Context, s *toolset.Set, _ []string) (result,
 	r := relocatedResult{
 		DryRun: a.flags.dryRun, From: append([]string{}, done.From...), To: done.To,
 		Adapted: append([]string{}, refsOf(done.Adapted)...), Commands: append([]string{}, done.Commands...), Left: []leftRelease{},
+		OldPaths: done.OldPaths,
 	}
 	for _, have := range done.Left {
 		l := leftRelease{Release: have.Ref()}
