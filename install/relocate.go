@@ -93,7 +93,8 @@ func (i *Installer) Relocate(ctx context.Context) (res Relocation, err error) {
 	if err := i.mayRelocate(former); err != nil {
 		return res, err
 	}
-	if !i.o.DryRun && i.roots.Dir(roots.Data) != nil {
+	stored := i.roots.Dir(roots.Data) != nil // else nothing can be linked or locked
+	if stored && !i.o.DryRun {
 		lock, err := i.roots.Lock(ctx)
 		if err != nil {
 			return res, err
@@ -105,7 +106,7 @@ func (i *Installer) Relocate(ctx context.Context) (res Relocation, err error) {
 	}
 	res.From, res.To = i.movedFrom(s), i.roots.Path(roots.Data)
 	moved, left, err := i.compareMoved(ctx, s, &res)
-	if err != nil {
+	if err != nil || !stored {
 		return res, err
 	}
 	if res.Commands, err = i.relink(s, former, left); err != nil || i.o.DryRun {

@@ -121,7 +121,7 @@ func hints() []hintRow {
 			return fmt.Sprintf("say which: kist %s %s", c.Verb, e.Refs[0])
 		}),
 		hintFor("usage", func(e *trust.TakenError, _ Context) string {
-			return fmt.Sprintf("kist channel show %s shows it; to replace it, kist channel remove %s first", e.Name, e.Name)
+			return fmt.Sprintf("kist channel show %s shows it; kist channel set-url %s URL changes its URL alone; to replace it, kist channel remove %s first", e.Name, e.Name, e.Name)
 		}),
 		hintFor("usage", func(e *trust.BuiltinError, c Context) string {
 			switch c.Verb {
