@@ -151,6 +151,26 @@ func TestRelocateWithOneBinDirectory(t *testing.T) {
 	}
 }
 
+// Receipts without their toolchains adapt nothing, and take no command away.
+func TestRelocateWithoutTheData(t *testing.T) {
+	w := homeIn(t, "home")
+	w.install(w.release("zig", "1.0", "bin/zig"))
+	old := w.path(".local/share/kist")
+	if err := os.Rename(old, old+".away"); err != nil {
+		t.Fatal(err)
+	}
+	before := w.snapshot()
+	i, err := w.as(func(d *Dirs) { d.Data = w.path("elsewhere") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := i.Relocate(t.Context())
+	if err != nil || len(res.Left) != 1 || len(res.Adapted) != 0 || len(res.Commands) != 0 {
+		t.Errorf("left %v, adapted %v: %v", res.Left, res.Adapted, err)
+	}
+	w.same(before)
+}
+
 // A removal that kept a changed file leaves a receipt, which is adapted, too.
 func TestRelocateAdaptsRemovedReceipts(t *testing.T) {
 	w := homeIn(t, "old")

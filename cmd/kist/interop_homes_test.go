@@ -44,6 +44,7 @@ func TestHomes(t *testing.T) {
 		{"a directory without permission", noPermission},
 		{"a stage that cannot be removed", stuckStage},
 		{"what root installs serves another user", anotherUser},
+		{"a store that was copied from another user", relocatedByOthers},
 		{"a file system that is not mounted", unmounted},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, site{program, channel, key}) })

@@ -27,7 +27,7 @@ func anotherUser(t *testing.T, s site) {
 	contains(t, other.must("show", "hello"), "signed by")
 	contains(t, other.must("ensure", "acme/hello>=1.0"), at("data"))
 	for _, change := range []string{"install acme/hello", "uninstall hello", "update", "default hello@1.0", "rollback",
-		"channel remove acme", "uninstall --all", "self uninstall --yes"} {
+		"channel remove acme", "uninstall --all", "self uninstall --yes", "repair --relocated"} {
 		contains(t, other.exits(9, strings.Fields(change)...).stderr, "only root can change what is in it")
 	}
 	other.exits(8, "channel", "list") // the settings may hold a password
@@ -41,6 +41,37 @@ func anotherUser(t *testing.T, s site) {
 		other.must("list")
 	}
 	h.must("uninstall", "hello")
+}
+
+// relocatedByOthers copies a store between users, as a layer of an image or a restored
+// cache does. It is adapted only once all of it belongs to the user who asks.
+func relocatedByOthers(t *testing.T, s site) {
+	for _, c := range []struct{ from, to string }{{person, "0"}, {"0", person}} {
+		t.Run("from user "+c.from+" to user "+c.to, func(t *testing.T) {
+			from := s.home(t)
+			from.must("install", "acme/hello")
+			from.own(c.from)
+			to := newHome(t, s.program)
+			for _, part := range []string{".local", ".config"} {
+				tool(t, "cp", "-a", from.path(part), to.path(part))
+			}
+			user := to.as(c.to)
+			if c.from == "0" { // root could change what is root's in any case
+				to.own(c.to)
+				tool(t, "chown", "-R", "-h", "54322", to.path(".local/state/kist/receipts"))
+			}
+			before := takeSnapshot(t, to.dir)
+			refused := user.exits(9, "repair", "--relocated")
+			contains(t, refused.stderr, "it belongs to user ")
+			contains(t, refused.stderr, "Nothing was changed.")
+			same(t, before, takeSnapshot(t, to.dir))
+			to.own(c.to)
+			contains(t, user.must("repair", "--relocated"), "Adapted acme/hello@1.0")
+			contains(t, tool(t, to.path(".local/bin/hello")), "hello 1.0")
+			user.must("uninstall", "hello")
+			from.as(c.from).must("verify")
+		})
+	}
 }
 
 // unmounted takes away the file system on which everything is installed.

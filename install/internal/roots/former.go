@@ -100,14 +100,16 @@ func (r *Roots) CheckTree() error {
 			continue
 		}
 		err := fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			info, err := d.Info()
-			if err != nil {
-				return rootfs.IgnoreMissing(err)
-			}
 			path := filepath.Join(r.Path(which), filepath.FromSlash(name))
+			var info fs.FileInfo
+			if err == nil {
+				info, err = d.Info()
+			}
+			if rootfs.IgnoreMissing(err) != nil {
+				return fmt.Errorf("%s directory: %s: %w", which, path, err)
+			} else if err != nil {
+				return nil // removed meanwhile
+			}
 			n, err := nodeOf(path, info)
 			if err != nil {
 				return err
