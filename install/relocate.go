@@ -52,10 +52,10 @@ func (i *Installer) movedFrom(s plan.State) (dirs []string) {
 	return slices.Compact(dirs)
 }
 
-// isMoved reports whether r names another prefix than the one in use, whether or not the
-// path leads through links.
+// isMoved reports whether r names another data directory than the one in use. Another name
+// of that one, such as the path of a mount, does not count.
 func (i *Installer) isMoved(r record.Head) bool {
-	return r.Prefix != i.realPrefix(r.ID) && r.Prefix != i.Prefix(r.ID)
+	return !i.roots.IsData(filepath.Dir(filepath.Dir(r.Prefix)))
 }
 
 // A Relocation is what Relocate did, or in a dry run what it would do.
@@ -95,8 +95,8 @@ func (i *Installer) Relocate(ctx context.Context) (res Relocation, err error) {
 	}
 	stored := i.roots.Dir(roots.Data) != nil // else nothing can be linked or locked
 	if stored && !i.o.DryRun {
-		lock, err := i.roots.Lock(ctx)
-		if err != nil {
+		var lock roots.Locks
+		if lock, err = i.roots.Lock(ctx); err != nil {
 			return res, err
 		}
 		defer func() { err = errors.Join(err, lock.Unlock()) }()

@@ -26,7 +26,7 @@ func (d *Desk) SetURL(ctx context.Context, name, where, cwd string) (Proved, err
 		return Proved{}, err
 	}
 	moved := have
-	if err := relocate(&moved, where, cwd); err != nil {
+	if err := changeURL(&moved, where, cwd); err != nil {
 		return Proved{}, err
 	}
 	if moved.URL == have.URL {
@@ -67,9 +67,9 @@ func (d *Desk) SetURL(ctx context.Context, name, where, cwd string) (Proved, err
 	return p, nil
 }
 
-// relocate sets the URL of c to where, for the same format and, of a distribution, the same
+// changeURL sets the URL of c to where, as locate does. A distribution's channel keeps its
 // release.
-func relocate(c *channels.Channel, where, cwd string) error {
+func changeURL(c *channels.Channel, where, cwd string) error {
 	old := c.URL
 	err := locate(c, where, cwd)
 	if err == nil && c.Format == "debian" {

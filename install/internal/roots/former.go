@@ -28,6 +28,9 @@ type Former struct {
 // if nothing may be changed (MayChange).
 func (r *Roots) Former() []Former { return r.former }
 
+// IsData reports whether path is the data directory in use, under any name.
+func (r *Roots) IsData(path string) bool { return r.isAt(Data, path) }
+
 // WasAt reports whether path is a recorded former path of the data directory.
 func (r *Roots) WasAt(path string) bool {
 	return slices.ContainsFunc(r.former, func(f Former) bool { return samePath(f.Path, path) })
@@ -37,7 +40,7 @@ func (r *Roots) WasAt(path string) bool {
 // of paths that are not in use.
 func (r *Roots) FormerAt(paths []string) []Former {
 	return append(slices.Clone(r.former), r.lookAt(slices.DeleteFunc(paths, func(path string) bool {
-		return r.isAt(Data, path) || r.WasAt(path)
+		return r.IsData(path) || r.WasAt(path)
 	}))...)
 }
 
