@@ -53,10 +53,9 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 			var wants []toolset.Want
 			var err error
 			if !locked {
-				wants, err = a.wanted(args, want)
-			}
-			if err != nil {
-				return nil, err
+				if wants, err = a.wanted(args, want); err != nil {
+					return nil, err
+				}
 			}
 			links := plan.FirstBecomesDefault
 			switch {

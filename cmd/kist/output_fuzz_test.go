@@ -69,9 +69,10 @@ func hostileErrors(s string) []error {
 
 // resultTypes are the results that verbs print as text.
 var resultTypes = []result{
-	change.Result{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
+	change.Result{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelMoved{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
 	listResult{}, availableResult{}, distrosResult{}, change.OutdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishListed{}, publishRemoved{}, publishEdited{}, publishPruned{}, publishAdded{},
 	publishedKeys{}, searchResult{}, shownRelease{}, storedEvidence{}, selfResult{}, showResult{}, change.UpdateResult{}, verifyResult{}, versionResult{}, whichResult{}, pinResult{}, projectResult{}, lockResult{}, treeDigest{},
+	cacheKeyResult{}, relocatedResult{},
 }
 
 // fill sets every text in v to s, and every list and map to two of them.
