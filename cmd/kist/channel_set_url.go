@@ -24,7 +24,7 @@ channel, and no older than what was seen.
 To fetch a built-in channel from a mirror, name the mirror in config.toml.`,
 		example:   "kist channel set-url acme https://mirror.example/acme/\nkist channel set-url acme ./public -n",
 		exits:     []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
-		exitMeans: map[int]string{3: "no such channel"},
+		exitMeans: map[int]string{3: "no such channel, or no manifest at that URL"},
 		args:      exactly(2),
 		complete:  completion.First(a.offers().Added),
 		changes:   true,

@@ -44,6 +44,9 @@ func (f *Failure) ExitCode() int {
 	return f.Code
 }
 
+// RepairRelocated is what to do about an [install.RelocatedError].
+const RepairRelocated = "kist repair --relocated adapts them"
+
 // Explain returns err as it is reported, with its exit code and hint.
 func Explain(err error, c Context) *Failure {
 	if exit, ok := errors.AsType[*ExitError](err); ok {

@@ -351,9 +351,6 @@ func hints() []hintRow {
 // xdgName returns the variable that sets the base directory of a role, such as "data".
 func xdgName(role string) string { return "XDG_" + strings.ToUpper(role) + "_HOME" }
 
-// RepairRelocated is what to do about an [install.RelocatedError].
-const RepairRelocated = "kist repair --relocated adapts them"
-
 // PutBack returns the hint for a release that is gone from the disk, or "" if the
 // system could not tell whether it is.
 func PutBack(e *install.MissingError) string {
