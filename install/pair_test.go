@@ -226,12 +226,14 @@ func TestCopiedHomeWorks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var note struct{ Places []struct{ Given string } }
+		var note struct{ Places []struct{ Role, Given string } }
 		if err := json.Unmarshal(data, &note); err != nil || len(note.Places) == 0 {
 			t.Fatalf("%s: %v", data, err)
 		}
+		seen := map[string]bool{}
 		for _, p := range note.Places {
-			if !strings.HasPrefix(p.Given, home+"/") {
+			former := p.Role == "data" && seen[p.Role] // its links may still be in the bin directory
+			if seen[p.Role] = true; !former && !strings.HasPrefix(p.Given, home+"/") {
 				t.Errorf("%s is noted as %s", home, p.Given)
 			}
 		}
