@@ -14,6 +14,7 @@ import (
 type dirChecker struct {
 	machine
 	host   Host
+	strict bool       // nobody but root and the user may be able to change or replace a directory
 	system []landmark // the system's directories on this machine
 	homes  []string   // every name of the home in the user database
 }
@@ -27,13 +28,15 @@ func newDirChecker(m machine, h Host) *dirChecker {
 	return d
 }
 
-func systemDirChecker(h Host) (*dirChecker, error) {
+func (r *Roots) dirChecker() (*dirChecker, error) {
 	m, err := thisMachine()
 	if err != nil {
 		return nil, err
 	}
 	m.cacheLstat()
-	return newDirChecker(m, h), nil
+	d := newDirChecker(m, r.o.Host)
+	d.strict = r.o.ReadOnly
+	return d, nil
 }
 
 // A place is where a checked directory is, or will be.
@@ -43,6 +46,7 @@ type place struct {
 	at       string // real, or the nearest directory above it that exists
 	node     node   // of at
 	above    []node // of the directories on the way to at, "/" first; none on Windows
+	links    []node // of the links that given leads through, and of the directories above them
 	warnings []string
 	// readOnly is the reason why kist may only read: an *OwnerError, or nil.
 	readOnly error
@@ -134,8 +138,21 @@ func (d *dirChecker) checkPath(which Role, given string) (place, error) {
 
 func (d *dirChecker) find(given string) (p place, err error) {
 	p.given = given
-	if p.real, err = d.resolve(given); err == nil {
+	var links []string
+	if p.real, links, err = d.resolveLinks(given); err == nil {
 		p.at, p.node, err = d.nearest(p.real)
+	}
+	for _, link := range links {
+		for _, name := range ancestors(link) {
+			n, failed := d.lstat(name)
+			if failed != nil {
+				return p, failed
+			}
+			if n.mode&fs.ModeSymlink != 0 {
+				n.mode &^= fs.ModePerm // the system ignores it
+			}
+			p.links = append(p.links, n)
+		}
 	}
 	return p, err
 }
@@ -167,22 +184,43 @@ func (d *dirChecker) lookAbove(which Role, p *place) error {
 // readOnly: kist may read p.
 func (d *dirChecker) checkOwner(which Role, p place) (readOnly, err error) {
 	switch uid := p.node.uid; {
-	case !d.hasOwners(), uid == d.host.EUID:
+	case !d.hasOwners():
+		return nil, nil
+	case d.strict:
+		return nil, d.checkStrictly(which, p)
+	case uid == d.host.EUID:
 		return nil, nil
 	case d.host.EUID == 0 && uid == d.host.Caller:
-		return nil, &UnsafeDirError{string(which), p.given, fmt.Sprintf("%s belongs to user %d, for whom root is running kist", p.at, uid)}
+		return nil, &UnsafeDirError{string(which), p.given, fmt.Sprintf("%s belongs to %s, for whom root is running kist", p.at, d.host.describe(uid))}
 	case d.host.EUID == 0, !p.exists():
 		return nil, nil
-	case uid != 0:
-		return nil, &UnsafeDirError{string(which), p.given, fmt.Sprintf("it belongs to user %d, and kist runs as user %d", uid, d.host.EUID)}
 	}
-	if p.node.openToGroup() {
-		return nil, &UnsafeDirError{string(which), p.given, fmt.Sprintf("it belongs to root, and can be written by its group (id %d)", p.node.gid)}
+	if err := d.checkStrictly(which, p); err != nil {
+		return nil, err
 	}
-	if !d.onlyRootOrUser(p.above) {
-		return nil, &UnsafeDirError{string(which), p.given, "it belongs to root, and lies in a directory where another user can replace it"}
+	return &OwnerError{string(which), p.given, d.host.describe(p.node.uid), d.host.EUID}, nil
+}
+
+// checkStrictly checks that p belongs to root or to the effective user, and that nobody
+// else can write to it or replace it.
+func (d *dirChecker) checkStrictly(which Role, p place) error {
+	unsafe := func(format string, args ...any) error {
+		return &UnsafeDirError{string(which), p.given, fmt.Sprintf(format, args...)}
 	}
-	return &OwnerError{string(which), p.given, d.host.EUID}, nil
+	owner := d.host.describe(p.node.uid)
+	switch {
+	case p.node.uid != 0 && p.node.uid != d.host.EUID:
+		return unsafe("it belongs to %s, and kist runs as user %d", owner, d.host.EUID)
+	case !p.exists():
+		return nil
+	case p.node.openToGroup() && (p.node.uid != d.host.EUID || p.node.gid != d.host.PrivateGroup):
+		return unsafe("it belongs to %s, and can be written by its group (id %d)", owner, p.node.gid)
+	case !d.onlyRootOrUser(p.above):
+		return unsafe("it belongs to %s, and lies in a directory where another user can replace it", owner)
+	case !d.onlyRootOrUser(p.links):
+		return unsafe("it belongs to %s, and is reached through a link that another user can replace", owner)
+	}
+	return nil
 }
 
 // onlyRootOrUser reports whether only root and the effective user can replace entries

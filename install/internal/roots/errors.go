@@ -33,13 +33,20 @@ func (*UnsafeDirError) Kind() string { return "refused" }
 // An OwnerError is returned for changes in a directory of root's; kist may read it.
 type OwnerError struct {
 	Role, Path string
-	EUID       int // the user who runs kist
+	Owner      string // for people, such as "root"
+	EUID       int    // the user who runs kist
 }
 
 func (e *OwnerError) Error() string {
-	return fmt.Sprintf("%s directory %s belongs to root, and kist runs as user %d: only root can change what is in it", e.Role, e.Path, e.EUID)
+	return fmt.Sprintf("%s directory %s belongs to %s, and kist runs as user %d: only %[3]s can change what is in it", e.Role, e.Path, e.Owner, e.EUID)
 }
 func (*OwnerError) Kind() string { return "refused" }
+
+// A ReadOnlyError is returned for changes of a store that was opened only to be read.
+type ReadOnlyError struct{ Path string }
+
+func (e *ReadOnlyError) Error() string { return e.Path + " was opened only to be read" }
+func (*ReadOnlyError) Kind() string    { return "refused" }
 
 // A SeparatorError is returned for a directory whose path contains the separator of
 // path lists.

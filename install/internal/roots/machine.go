@@ -73,11 +73,20 @@ func (m *machine) listSeparator() string {
 // resolve resolves the links of the existing part of name as the system would, and
 // appends the rest: a dangling link resolves to its target.
 func (m *machine) resolve(name string) (string, error) {
+	real, _, err := m.resolveLinks(name)
+	return real, err
+}
+
+// resolveLinks is resolve, and returns the paths of the links that it followed, each with
+// the links above it resolved. On Windows it returns none.
+func (m *machine) resolveLinks(name string) (real string, links []string, err error) {
 	if m.final != nil {
-		return m.final(name)
+		real, err = m.final(name)
+		return real, nil, err
 	}
 	const maxLinks = 40 // as on Linux
-	links, real, missing := 0, "/", false
+	missing := false
+	real = "/"
 	for pending := strings.Split(name, "/"); len(pending) > 0; {
 		element := pending[0]
 		pending = pending[1:]
@@ -85,7 +94,7 @@ func (m *machine) resolve(name string) (string, error) {
 		case element == "" || element == ".":
 			continue
 		case element == ".." && missing:
-			return "", fmt.Errorf("it goes up from %s, which does not exist", real)
+			return "", nil, fmt.Errorf("it goes up from %s, which does not exist", real)
 		case element == "..":
 			real = path.Dir(real)
 			continue
@@ -100,14 +109,14 @@ func (m *machine) resolve(name string) (string, error) {
 		case errors.Is(err, fs.ErrNotExist):
 			missing = true
 		case err != nil:
-			return "", err
+			return "", nil, err
 		case n.mode&fs.ModeSymlink != 0:
-			if links++; links > maxLinks {
-				return "", fmt.Errorf("%s: too many links", next)
+			if links = append(links, next); len(links) > maxLinks {
+				return "", nil, fmt.Errorf("%s: too many links", next)
 			}
 			target, err := m.readlink(next)
 			if err != nil {
-				return "", err
+				return "", nil, err
 			}
 			if path.IsAbs(target) {
 				real = "/"
@@ -115,11 +124,11 @@ func (m *machine) resolve(name string) (string, error) {
 			pending = append(strings.Split(target, "/"), pending...)
 			continue
 		case !n.mode.IsDir() && len(pending) > 0:
-			return "", fmt.Errorf("%s is not a directory", next)
+			return "", nil, fmt.Errorf("%s is not a directory", next)
 		}
 		real = next
 	}
-	return real, nil
+	return real, links, nil
 }
 
 // nearest returns real, or the nearest path above it that exists.

@@ -26,16 +26,20 @@ func lstat(name string) (node, error) {
 	if err != nil {
 		return node{}, err
 	}
-	return nodeOf(name, info)
-}
-
-// nodeOf returns the node of a file, given the result of lstat.
-func nodeOf(name string, info fs.FileInfo) (node, error) {
-	sys, ok := info.Sys().(*syscall.Stat_t)
+	n, ok := nodeOf(info)
 	if !ok {
 		return node{}, &fs.PathError{Op: "lstat", Path: name, Err: fmt.Errorf("the system does not report the owner")}
 	}
-	return node{mode: info.Mode(), uid: int(sys.Uid), gid: int(sys.Gid), dev: uint64(sys.Dev), ino: sys.Ino, info: info}, nil
+	return n, nil
+}
+
+// nodeOf returns the node of info; ok is false if the system does not report the owner.
+func nodeOf(info fs.FileInfo) (n node, ok bool) {
+	sys, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return node{}, false
+	}
+	return node{mode: info.Mode(), uid: int(sys.Uid), gid: int(sys.Gid), dev: uint64(sys.Dev), ino: sys.Ino, info: info}, true
 }
 
 // liesAt reports whether the open directory lies below the directories that were

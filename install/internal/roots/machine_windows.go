@@ -20,13 +20,11 @@ func lstat(name string) (node, error) {
 	if err != nil {
 		return node{}, err
 	}
-	return nodeOf(name, info)
-}
-
-// nodeOf returns the node of a file, given the result of lstat.
-func nodeOf(_ string, info fs.FileInfo) (node, error) {
 	return node{mode: info.Mode(), info: info}, nil
 }
+
+// nodeOf returns false: Windows has no owner that a node could hold.
+func nodeOf(fs.FileInfo) (n node, ok bool) { return node{}, false }
 
 // finalPath returns Windows's true name of the existing part of name, with links,
 // junctions, substituted drives and short names resolved, and appends the rest.

@@ -101,7 +101,7 @@ func (r *Roots) makeAndOpen(which Role, p place) error {
 
 // check checks the directory of a role before a change.
 func (r *Roots) check(which Role) (place, error) {
-	checker, err := systemDirChecker(r.o.Host)
+	checker, err := r.dirChecker()
 	if err != nil {
 		return place{}, err
 	}
@@ -166,7 +166,7 @@ func withDir(dir string, err error) error {
 // OpenAt opens the directory path, which must not lead through a link. The error
 // matches fs.ErrNotExist if the directory does not exist or was replaced.
 func (r *Roots) OpenAt(path string) (*os.Root, error) {
-	checker, err := systemDirChecker(r.o.Host)
+	checker, err := r.dirChecker()
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ package roots
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -45,6 +46,24 @@ type Host struct {
 	// PrivateGroup is the id of the user's primary group if nobody else is in it, or
 	// -1. Only the user can write to what that group can write to.
 	PrivateGroup int
+	// NameOf returns the name of a user in the user database, or "", for messages. Nil: no
+	// name is known.
+	NameOf func(uid int) string
+}
+
+// describe returns a user for messages: "root", "ann (user 1000)" or "user 1000".
+func (h Host) describe(uid int) string {
+	name := ""
+	if h.NameOf != nil {
+		name = h.NameOf(uid)
+	}
+	switch {
+	case uid == 0:
+		return "root"
+	case name != "":
+		return fmt.Sprintf("%s (user %d)", name, uid)
+	}
+	return fmt.Sprintf("user %d", uid)
 }
 
 // A Role is the purpose of one of the five base directories.
@@ -75,6 +94,9 @@ type Options struct {
 	Waiting    func(*rootfs.BusyError) // is called once if a lock is held by another kist
 	Warn       func(string)            // receives doubts that are no errors, once each
 	Checkpoint func(step string)       // is called after each step
+	// ReadOnly opens an existing store that is never changed. It must belong to root or to
+	// the user, and nobody else may be able to write to it or to replace it.
+	ReadOnly bool
 }
 
 // Roots are kist's directories, all of them checked. Two of them may be the same
@@ -86,7 +108,8 @@ type Roots struct {
 	real   map[Role]string   // with links resolved: where the directory of the role is, or will be
 	dirs   map[Role]*os.Root // those that exist
 	closed map[Role]error    // the errors of those that this user may not read
-	// readOnly is the reason why nothing may be changed: an *OwnerError, or nil.
+	// readOnly is the reason why nothing may be changed: an *OwnerError, a *ReadOnlyError,
+	// or nil.
 	readOnly error
 	unfit    error    // readOnly, or what else forbids changes
 	former   []Former // where the data directory was before, by the notes
@@ -96,7 +119,7 @@ type Roots struct {
 // takes no lock. The cache, settings and bin directories may be unreadable for this user,
 // since not every verb needs them. Errors are *SystemPrefixError, *UnsafeDirError,
 // *SeparatorError, *OtherPlaceError if the directories do not belong together,
-// *NoteError, or of the file system.
+// *NoteError, or of the file system; with ReadOnly, fs.ErrNotExist if there is no store.
 func Open(ctx context.Context, o Options) (*Roots, error) {
 	d := o.Dirs
 	r := &Roots{
@@ -125,7 +148,11 @@ func Open(ctx context.Context, o Options) (*Roots, error) {
 			return nil, errors.Join(err, r.Close())
 		}
 	}
-	if _, err := r.checkNotes(); err != nil {
+	err = r.checkContents(places)
+	if err == nil {
+		_, err = r.checkNotes()
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
@@ -134,9 +161,12 @@ func Open(ctx context.Context, o Options) (*Roots, error) {
 // checkAll checks the directory of every role, and returns the places of those that this
 // user may read.
 func (r *Roots) checkAll() (map[Role]place, error) {
-	checker, err := systemDirChecker(r.o.Host)
+	checker, err := r.dirChecker()
 	if err != nil {
 		return nil, err
+	}
+	if r.o.ReadOnly {
+		r.readOnly = &ReadOnlyError{r.Path(Data)}
 	}
 	warned := make(map[string]bool)
 	places := make(map[Role]place)
@@ -145,6 +175,9 @@ func (r *Roots) checkAll() (map[Role]place, error) {
 		if mayBeClosed(which, err) {
 			r.closed[which], r.real[which] = err, r.Path(which)
 			continue
+		}
+		if err == nil && r.o.ReadOnly && !p.exists() && (which == Data || which == State) {
+			err = &fs.PathError{Op: "open", Path: r.Path(which), Err: fs.ErrNotExist}
 		}
 		if err != nil {
 			return nil, err
@@ -194,7 +227,7 @@ func (r *Roots) Close() error {
 }
 
 // MayChange returns why nothing may be changed in the directories, or nil. The reason is
-// an *OwnerError, a *BecameLinkError, an *UnmountedError, or that this user may not read
+// an *OwnerError, a *ReadOnlyError, a *BecameLinkError, an *UnmountedError, or that this user may not read
 // one of them.
 func (r *Roots) MayChange() error { return r.unfit }
 
@@ -213,6 +246,24 @@ func (r *Roots) Path(which Role) string {
 		return filepath.Clean(r.bases[which])
 	}
 	return filepath.Join(r.bases[which], "kist")
+}
+
+// Owner returns the owner of the data directory for messages, such as "root" or
+// "ann (user 1000)"; "" while it does not exist, or if the system has no owners.
+func (r *Roots) Owner() string {
+	dir := r.dirs[Data]
+	if dir == nil {
+		return ""
+	}
+	info, err := dir.Stat(".")
+	if err != nil {
+		return ""
+	}
+	n, known := nodeOf(info)
+	if !known {
+		return ""
+	}
+	return r.o.Host.describe(n.uid)
 }
 
 // Real returns the path of a role's directory with links resolved.
