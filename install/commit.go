@@ -274,8 +274,9 @@ func (i *Installer) repairOnly(ctx context.Context) (Result, error) {
 	return Result{Generation: s.Current}, err
 }
 
-// cannotWrite reports whether err means that nothing can be written at present. An
+// cannotWrite reports whether err means that this user can write nothing at present. An
 // operation that needs no writing may ignore that.
 func cannotWrite(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC)
+	_, others := errors.AsType[*OwnerError](err)
+	return others || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC)
 }

@@ -13,6 +13,7 @@ type (
 	SystemPrefixError = roots.SystemPrefixError
 	UnsafeDirError    = roots.UnsafeDirError
 	OwnerError        = roots.OwnerError
+	ReadOnlyError     = roots.ReadOnlyError
 	SeparatorError    = roots.SeparatorError
 	OtherPlaceError   = roots.OtherPlaceError
 	BecameLinkError   = roots.BecameLinkError

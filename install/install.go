@@ -87,6 +87,7 @@ type Options struct {
 	// Checkpoint, nil except in tests, is called after each step of a change. A
 	// process may be killed there, and the next one continues.
 	Checkpoint func(step string)
+	readOnly   bool // see OpenReadOnly
 }
 
 // A Child is the command line by which kist starts itself to unpack archives in a
@@ -164,7 +165,7 @@ func Open(ctx context.Context, o Options) (*Installer, error) {
 	i := &Installer{o: o}
 	var err error
 	i.roots, err = roots.Open(ctx, roots.Options{Dirs: o.Dirs, Host: o.Host, Random: o.Random, LockWait: o.LockWait,
-		About: i.about(), Waiting: i.waiting, Warn: o.Warn, Checkpoint: o.Checkpoint})
+		About: i.about(), Waiting: i.waiting, Warn: o.Warn, Checkpoint: o.Checkpoint, ReadOnly: o.readOnly})
 	if err != nil {
 		return nil, err
 	}
@@ -344,11 +345,16 @@ func (i *Installer) Lock(ctx context.Context) (unlock func() error, err error) {
 type Drift struct {
 	ID     record.ID `json:"id"`
 	Path   string    `json:"path"`   // absolute
-	Reason string    `json:"reason"` // "changed", "missing", "not recorded", …
+	Reason string    `json:"reason"` // "changed", "missing", "not recorded", Unreadable, …
 }
 
+// Unreadable is the Reason of the Drift of a path that this user may not read, so that it
+// is not known whether it changed.
+const Unreadable = "cannot be read by this user"
+
 // Verify compares an installed prefix with its receipt, path by path. It returns how
-// many paths it compared and those that differ, in the order of the receipt.
+// many paths it compared and those that differ or cannot be read, in the order of the
+// receipt.
 func (i *Installer) Verify(ctx context.Context, id record.ID) (paths int, drifts []Drift, err error) {
 	r, err := i.Receipt(id)
 	if err != nil {
@@ -381,6 +387,9 @@ func (i *Installer) compare(ctx context.Context, r record.Receipt) (drifts []Dri
 			return nil, err
 		}
 		reason, err := t.difference(e, true)
+		if errors.Is(err, fs.ErrPermission) {
+			reason, err = Unreadable, nil
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.Path, err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/help"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/transport"
@@ -31,9 +32,11 @@ type app struct {
 		dryRun, yes, offline bool
 		jobs                 int
 		wait                 time.Duration
+		store                string
 	}
-	verb        verb   // the verb that runs
-	path        string // its name as typed: "channel add"
+	stores      []string // the stores below the user's own, as config.toml names them
+	verb        verb     // the verb that runs
+	path        string   // its name as typed: "channel add"
 	result      result
 	keysChanged bool // new keys of a channel were stored; they stay even if the verb fails
 	changed     bool // something was changed before the error
@@ -85,7 +88,8 @@ type verb struct {
 	exitMeans               map[int]string // what a code means for this verb, if less than for all of them
 	args                    cobra.PositionalArgs
 	changes                 bool // it changes something: --dry-run exists
-	mayOnlyRead             bool // it changes something only if reading is not enough
+	mayOnlyRead             bool // it changes something only if reading is not enough: it works on a store of root's
+	readsDamaged            bool // with mayOnlyRead: also on one that must not be changed for another reason
 	fetches                 bool // it downloads what it installs: --jobs exists
 	plain                   bool // it has no JSON form
 	local                   bool // it never uses the network
@@ -103,6 +107,12 @@ const maxLockWait = 24 * time.Hour
 
 // locks reports whether v may wait for another kist to release its lock.
 func (v verb) locks() bool { return slices.Contains(v.exits, 7) }
+
+// mayRead reports whether v goes on if err is why nothing may be changed.
+func (v verb) mayRead(err error) bool {
+	_, others := errors.AsType[*install.OwnerError](err)
+	return v.mayOnlyRead && (others || v.readsDamaged)
+}
 
 // The groups of verbs in the help text.
 const (
@@ -163,6 +173,8 @@ a system directory.`,
 	f.BoolVarP(&a.Verbose, "verbose", "v", false, "print details")
 	f.BoolVarP(&a.flags.yes, "yes", "y", false, "assume yes")
 	f.BoolVar(&a.flags.offline, "offline", false, "never use the network; what was proved before serves until it expires")
+	f.StringVar(&a.flags.store, "store", "", "use the store in `DIR`: all of kist's directories lie below it")
+	takeOnce(f) // --store is the only one with a text so far
 	f.BoolVar(&a.NoProgress, "no-progress", false, "show no progress")
 	f.StringVar(&a.Color, "color", "auto", "when to color messages: `WHEN` is auto, always or never")
 	if err := root.RegisterFlagCompletionFunc("color", completion.Adapt(completion.Words("auto", "always", "never"))); err != nil {
@@ -269,6 +281,11 @@ func (a *app) command(v verb) *cobra.Command {
 		}
 		if err := a.checkFlags(); err != nil {
 			return err
+		}
+		if cmd.Flags().Changed("store") {
+			if err := a.useStore(); err != nil {
+				return err
+			}
 		}
 		return v.args(cmd, args)
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/change"
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -32,7 +33,12 @@ func (a *app) maker(s *toolset.Set) *change.Maker {
 	}
 }
 
-// searchPath returns where the user's shell looks for commands.
+// searchPath returns where the user's shell looks for commands. What is in the stores
+// below the user's own counts as installed by kist.
 func (a *app) searchPath() host.SearchPath {
-	return host.ParsePath(a.Getenv("PATH"), a.Dirs.Bin, filepath.Join(a.Dirs.Data, "kist"))
+	own := []string{filepath.Join(a.Dirs.Data, "kist")}
+	for _, dir := range a.stores {
+		own = append(own, filepath.Join(install.StoreDirs(dir).Data, "kist"))
+	}
+	return host.ParsePath(a.Getenv("PATH"), a.Dirs.Bin, own...)
 }

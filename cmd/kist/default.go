@@ -7,7 +7,6 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/install/plan"
-	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -15,14 +14,16 @@ import (
 func (a *app) defaultCommand() *cobra.Command {
 	return a.command(verb{
 		group: toolchains, use: "default TOOL@VERSION",
-		short:     "Choose the version the commands lead to",
-		long:      `Makes an installed version the default: its commands become links in the bin directory.`,
-		example:   "kist default go@1.25\nkist default acme/zig@0.14.0",
-		exits:     []int{0, 2, 3, 7, 8, 9},
-		exitMeans: map[int]string{3: "not installed"},
-		args:      exactly(1),
-		changes:   true,
-		complete:  completion.First(a.offers().Installed),
+		short: "Choose the version the commands lead to",
+		long: `Makes an installed version the default: its commands become links in the bin
+directory. It may be in another store that config.toml names.`,
+		example:     "kist default go@1.25\nkist default acme/zig@0.14.0",
+		exits:       []int{0, 2, 3, 7, 8, 9},
+		exitMeans:   map[int]string{3: "not installed"},
+		args:        exactly(1),
+		changes:     true,
+		mayOnlyRead: true,
+		complete:    completion.First(a.offers().Installed),
 		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
 			r, err := s.Named(refs[0])
 			if err != nil {
@@ -31,10 +32,10 @@ func (a *app) defaultCommand() *cobra.Command {
 			if missing := s.MissingAt(r, ""); missing != nil {
 				return nil, missing
 			}
-			if s.IsDefault(r) {
+			if s.IsOwnDefault(r) {
 				a.Say("%s is already the default", r.Ref())
 			}
-			return a.change(ctx, s, plan.Change{Default: []record.ID{r.ID}}, nil)
+			return a.change(ctx, s, s.ToDefault(r), nil)
 		}),
 	})
 }

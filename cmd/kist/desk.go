@@ -20,7 +20,8 @@ import (
 func (a *app) desk(state trust.State, t *transport.Mirrored) *trust.Desk {
 	return &trust.Desk{
 		State: state, Transport: t, Config: t.Config, Now: a.now,
-		Platform: a.Platform, Distro: a.Distro, Glibc: a.Glibc, GoProxy: a.GoProxy, AptSources: a.AptSources,
+		Platform: a.Platform, Distro: a.Distro, Glibc: a.Glibc, AptSources: a.AptSources,
+		GoProxy:      func(ctx context.Context) string { return a.GoProxy(ctx, a.searchPath()) },
 		MachineRules: a.machineRules,
 		Offline:      a.flags.offline, CacheOnly: a.verb.local, DryRun: a.flags.dryRun,
 		Notify:     a.SayWithCause,
@@ -63,6 +64,9 @@ func (a *app) offers() completion.Machine { return completion.Machine{Args: a.Ar
 // processes. It does nothing if they cannot be read.
 func (a *app) peek(read func(*toolset.Set)) {
 	a.LockWait = 0
+	if a.flags.store != "" && a.useStore() != nil {
+		return
+	}
 	s, err := a.open(context.Background())
 	if err != nil {
 		return

@@ -36,7 +36,7 @@ CHANNEL/TOOL only that channel's.`,
 		example: "kist ensure 'rust>=1.63'\nkist ensure 'rust>=1.63' --prefer system,installed,network\nkist ensure go@1.25 --prefer installed",
 		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		args:    exactly(1),
-		changes: true, mayOnlyRead: true,
+		changes: true, mayOnlyRead: true, readsDamaged: true,
 		fetches: true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringSliceVar(&prefer, "prefer", nil, "look first in `PLACES`: of system, installed and network, with commas; default: system,installed")

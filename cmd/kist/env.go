@@ -64,7 +64,7 @@ func (a *app) environment(s *toolset.Set, refs []trust.Ref, shell host.Shell) (r
 		use = append(use, r)
 	}
 	if len(refs) == 0 {
-		use = slices.DeleteFunc(s.State.Installed(), func(r record.Head) bool { return !s.IsDefault(r) })
+		use = slices.DeleteFunc(s.Installed(), func(r record.Head) bool { return !s.IsDefault(r) })
 	}
 	use = slices.DeleteFunc(use, func(r record.Head) bool {
 		missing := s.Missing(r)

@@ -26,11 +26,12 @@ into the bin directory. What is installed already needs no network.
 Without TOOL, it installs what the project of this directory asks for in kist.toml,
 go.mod, rust-toolchain.toml, .nvmrc and other files; kist project shows which.
 With --locked it installs exactly what kist.lock names (kist lock writes it).`,
-		example: "kist install go\nkist install go@1.25 acme/zig\nkist install rust -c clippy -t wasm32-unknown-unknown\nkist install node@lts --no-default -n",
-		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
-		args:    between(0, 1000),
-		changes: true,
-		fetches: true,
+		example:     "kist install go\nkist install go@1.25 acme/zig\nkist install rust -c clippy -t wasm32-unknown-unknown\nkist install node@lts --no-default -n",
+		exits:       []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+		args:        between(0, 1000),
+		changes:     true,
+		mayOnlyRead: true,
+		fetches:     true,
 		flags: func(f *pflag.FlagSet) {
 			f.StringArrayVarP(&want.Components, "component", "c", nil, "also install component `NAME` (repeatable)")
 			f.StringArrayVarP(&want.Targets, "target", "t", nil, "also install support for building for `TRIPLE`, as the tool spells it (repeatable)")

@@ -45,6 +45,8 @@ func TestHomes(t *testing.T) {
 		{"a stage that cannot be removed", stuckStage},
 		{"what root installs serves another user", anotherUser},
 		{"a store that was copied from another user", relocatedByOthers},
+		{"three users and root share a store", sharedStore},
+		{"a store that another user can change", hostileStores},
 		{"a file system that is not mounted", unmounted},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, site{program, channel, key}) })

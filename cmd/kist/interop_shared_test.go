@@ -26,7 +26,12 @@ func anotherUser(t *testing.T, s site) {
 	contains(t, other.must("verify"), "as installed")
 	contains(t, other.must("show", "hello"), "signed by")
 	contains(t, other.must("ensure", "acme/hello>=1.0"), at("data"))
-	for _, change := range []string{"install acme/hello", "uninstall hello", "update", "default hello@1.0", "rollback",
+	// What changes nothing is done already.
+	contains(t, other.must("install", "acme/hello"), "already installed")
+	o := other.exits(0, "install", "acme/hello@=1.0")
+	contains(t, o.stdout, "already installed\n$") // what update follows is not theirs to say
+	contains(t, other.exits(0, "default", "hello@1.0").stderr, "already the default")
+	for _, change := range []string{"install acme/hello@2.0", "install acme/other", "uninstall hello", "update", "update hello", "rollback",
 		"channel remove acme", "uninstall --all", "self uninstall --yes", "repair --relocated"} {
 		contains(t, other.exits(9, strings.Fields(change)...).stderr, "only root can change what is in it")
 	}
@@ -40,7 +45,133 @@ func anotherUser(t *testing.T, s site) {
 		tool(t, mend[0], append(mend[1:], harm[2:]...)...)
 		other.must("list")
 	}
+	closed := matches(t, at("data/kist/prefixes/*/bin/hello"))[0]
+	tool(t, "chmod", "go-r", closed)
+	o = other.exits(8, "verify", "hello")
+	contains(t, o.stdout, "1 of [0-9]+ paths cannot be read by this user")
+	contains(t, o.stdout, "cannot be read by this user: "+closed)
+	tool(t, "chmod", "go+r", closed)
+	contains(t, other.must("verify", "hello"), "as installed")
 	h.must("uninstall", "hello")
+	h.must("install", "acme/hello", "--no-default")
+	for _, dryRun := range []string{"--dry-run=false", "--dry-run"} {
+		contains(t, other.exits(9, "default", dryRun, "hello@1.0").stderr, "only root can change what is in it")
+		contains(t, other.exits(9, "install", dryRun, "--default", "acme/hello").stderr, "only root can change what is in it")
+	}
+	contains(t, other.must("install", "acme/hello", "--dry-run"), "already installed")
+	h.must("default", "hello@1.0")
+}
+
+// sharedStore has root and three users share one store, which is a layer of theirs.
+func sharedStore(t *testing.T, s site) {
+	root := newHome(t, s.program)
+	shared := root.path("opt", "kist")
+	root.must("--store", shared, "channel", "add", "acme", s.channel, "--key", s.key)
+	root.must("--store", shared, "install", "acme/hello")
+	before := takeSnapshot(t, shared)
+
+	// An image with USER app: the store itself, and no home.
+	app := newHome(t, s.program).as(person).with("HOME=")
+	contains(t, app.must("--store", shared, "run", "hello", "--", "hello"), "hello 1.0")
+	contains(t, app.must("--store", shared, "install", "hello"), "already installed")
+	contains(t, app.exits(9, "--store", shared, "uninstall", "hello").stderr, "belongs to root")
+	contains(t, app.exits(8, "--store", shared, "verify", "--evidence").stderr, "permission denied")
+
+	var users []*home
+	for _, uid := range []string{"54321", "54322", "54323"} {
+		users = append(users, s.withLayer(t, uid, shared))
+	}
+	for n, h := range users {
+		contains(t, h.must("list"), "in "+shared)
+		contains(t, h.must("which", "hello"), shared)
+		contains(t, h.must("run", "hello", "--", "hello"), "hello 1.0")
+		contains(t, h.must("env", "hello", "--shell", "posix"), shared)
+		contains(t, h.must("verify"), "as installed")
+		contains(t, h.must("install", "hello"), "already installed in "+shared)
+		contains(t, h.exits(9, "uninstall", "hello").stderr, "which belongs to root")
+		if n > 0 { // two of them link it, one of those has a copy of their own
+			h.must("default", "hello")
+			contains(t, tool(t, h.path(".local", "bin", "hello")), "hello 1.0")
+		}
+		if n > 1 {
+			h.must("channel", "add", "acme", s.channel, "--key", s.key)
+			tool(t, "chmod", "0700", shared) // as if it were not there
+			contains(t, h.exits(0, "install", "acme/hello").stderr, "is left out")
+			tool(t, "chmod", "0755", shared)
+			contains(t, h.must("which", "hello"), h.dir)
+			h.must("uninstall", "hello")
+			contains(t, h.must("which", "hello"), shared)
+		}
+	}
+	same(t, before, takeSnapshot(t, shared))
+
+	// Root changes it while they use it.
+	root.must("--store", shared, "uninstall", "hello")
+	users[0].exits(3, "which", "hello")
+	root.must("--store", shared, "install", "acme/hello")
+	contains(t, users[0].must("which", "hello"), shared)
+}
+
+// withLayer returns a home of the user uid, whose config.toml names store as a layer.
+func (s site) withLayer(t *testing.T, uid, store string) *home {
+	h := newHome(t, s.program)
+	write(t, h.path(".config", "kist", "config.toml"), "format = 1\nstores = [\""+store+"\"]\n", 0o600)
+	tool(t, "chmod", "0700", h.path(".config", "kist"))
+	return h.own(uid).as(uid)
+}
+
+// hostileStores are layers that another user can change or replace.
+func hostileStores(t *testing.T, s site) {
+	const mallory = "54322"
+	root := newHome(t, s.program)
+	at := func(name ...string) string { return root.path(append([]string{"opt"}, name...)...) }
+	shared := at("kist")
+	root.must("--store", shared, "channel", "add", "acme", s.channel, "--key", s.key)
+	root.must("--store", shared, "install", "acme/hello")
+	tool(t, "mkdir", "-p", at("links"))
+	tool(t, "ln", "-s", shared, at("links", "kist"))
+	for _, uid := range []string{person, "0"} { // root trusts no store of another user either
+		h := s.withLayer(t, uid, at("links", "kist"))
+		contains(t, h.must("run", "hello", "--", "hello"), "hello 1.0")
+		for _, harm := range []struct{ do, undo []string }{
+			{[]string{"chmod", "o+w", at()}, []string{"chmod", "o-w", at()}},
+			{[]string{"chmod", "o+w", shared}, []string{"chmod", "o-w", shared}},
+			{[]string{"chown", mallory, at()}, []string{"chown", "0", at()}},
+			{[]string{"chown", mallory, shared}, []string{"chown", "0", shared}},
+			{[]string{"chown", mallory, at("kist", "data")}, []string{"chown", "0", at("kist", "data")}},
+			{[]string{"chown", mallory, at("kist", "data", "kist")}, []string{"chown", "0", at("kist", "data", "kist")}},
+			{[]string{"chown", mallory, at("kist", "data", "kist", "prefixes")}, []string{"chown", "0", at("kist", "data", "kist", "prefixes")}},
+			{[]string{"chmod", "o+w", at("kist", "data", "kist", "generations")}, []string{"chmod", "o-w", at("kist", "data", "kist", "generations")}},
+			{[]string{"chown", mallory, at("kist", "state", "kist", "receipts")}, []string{"chown", "0", at("kist", "state", "kist", "receipts")}},
+			{[]string{"chmod", "0777", at("kist", "state", "kist")}, []string{"chmod", "0755", at("kist", "state", "kist")}},
+			{[]string{"chown", mallory, at("links")}, []string{"chown", "0", at("links")}},
+			{[]string{"chmod", "o+w", at("links")}, []string{"chmod", "o-w", at("links")}},
+			{[]string{"chown", "-h", mallory, at("links", "kist")}, []string{"chown", "-h", "0", at("links", "kist")}},
+			{[]string{"chmod", "0700", shared}, []string{"chmod", "0755", shared}},
+		} {
+			if uid == "0" && harm.do[1] == "0700" {
+				continue // root reads it all the same
+			}
+			tool(t, harm.do[0], harm.do[1:]...)
+			o := h.exits(125, "run", "hello", "--", "hello")
+			contains(t, o.stderr, "is left out")
+			if strings.Contains(h.exits(0, "list").stdout, "hello") {
+				t.Errorf("%v: the store is used", harm.do)
+			}
+			tool(t, harm.undo[0], harm.undo[1:]...)
+			contains(t, h.must("run", "hello", "--", "hello"), "hello 1.0")
+		}
+	}
+}
+
+// matches returns the files that match pattern, at least one.
+func matches(t *testing.T, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(pattern)
+	if err != nil || len(found) == 0 {
+		t.Fatalf("%s: %v, %v", pattern, found, err)
+	}
+	return found
 }
 
 // relocatedByOthers copies a store between users, as a layer of an image or a restored

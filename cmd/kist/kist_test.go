@@ -35,7 +35,7 @@ func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
 		Now:     func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) },
 		Dirs:    host.ReadDirs(getenv, "linux"), Host: host.User(host.Root(), getenv), Platform: host.Platform(host.Root()),
 		Transport:  always(transport.Offline(nil)),
-		GoProxy:    func(context.Context) string { return "" },
+		GoProxy:    func(context.Context, host.SearchPath) string { return "" },
 		AptSources: func() []debian.AptSource { return nil },
 		Distro:     func() string { return "" },
 		Glibc:      func() string { return "" },
@@ -67,7 +67,7 @@ func TestUnchanged(t *testing.T) {
 
 func TestPanicsNeverReachUsers(t *testing.T) {
 	env, out, talk := testEnv(t, "install", "go")
-	env.GoProxy = func(context.Context) string { panic("no idea") }
+	env.GoProxy = func(context.Context, host.SearchPath) string { panic("no idea") }
 	if code := run(t.Context(), env); code != 1 {
 		t.Errorf("exit code %d", code)
 	}

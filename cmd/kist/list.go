@@ -25,7 +25,8 @@ func (a *app) listCommand() *cobra.Command {
 	return a.command(verb{
 		group: toolchains, use: "list [TOOL] [--available] [--distros[=NAMES]]", aliases: []string{"ls"},
 		short: "Show what is installed, or what could be",
-		long: `Shows the installed toolchains. With --available, lists the tools that can be
+		long: `Shows the installed toolchains, those of other stores that config.toml names after
+your own. With --available, lists the tools that can be
 installed, as kist search does. With --available TOOL, asks the tool's channel for
 its versions, and shows them newest first.
 
@@ -80,6 +81,9 @@ func (r listResult) Render(p *term.Page) {
 		if t.Missing != "" {
 			marks = append(marks, "missing")
 		}
+		if t.Store != "" {
+			marks = append(marks, "in "+t.Store)
+		}
 		rows = append(rows, []string{t.Tool, t.Version, t.Channel, t.Installed.Format(time.DateOnly), strings.Join(marks, ", ")})
 	}
 	p.Table(rows)
@@ -94,7 +98,7 @@ func (a *app) listInstalled(s *toolset.Set, args []string) (result, error) {
 		}
 	}
 	r := listResult{Tools: []change.Toolchain{}}
-	for _, have := range s.State.Installed() {
+	for _, have := range s.Installed() {
 		if len(args) == 0 || toolset.Means(ref, have) {
 			if missing := s.Missing(have); missing != nil {
 				change.WarnOfMissing(&a.Printer, missing)
@@ -154,7 +158,7 @@ func (a *app) listAvailable(ctx context.Context, s *toolset.Set, arg string) (re
 	}
 	r := availableResult{Tool: ref.Name, Channel: b.Name}
 	for _, v := range list {
-		installed := slices.ContainsFunc(s.State.Installed(), func(have record.Head) bool {
+		installed := slices.ContainsFunc(s.Installed(), func(have record.Head) bool {
 			return have.Channel == b.Name && have.Tool == v.Tool && have.Version == v.Version && s.Missing(have) == nil
 		})
 		r.Versions = append(r.Versions, availableVersion{v, installed})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -45,8 +44,8 @@ type Env struct {
 	// shows servers the credentials that it is given.
 	Transport func(transport.CredentialFunc) manifests.Transport
 	// GoProxy returns the module proxies that this machine's Go is set to use, in the
-	// syntax of GOPROXY, or "" if it has no Go.
-	GoProxy func(context.Context) string
+	// syntax of GOPROXY, or "" if it has no Go on the path.
+	GoProxy func(context.Context, host.SearchPath) string
 	// AptSources returns this machine's apt sources.
 	AptSources func() []debian.AptSource
 	// Ask runs a program of the system to get its version, and returns its stdout.
@@ -93,9 +92,9 @@ func hostEnv() Env {
 		Stages:    &install.Stages{},
 		Terminal:  terminal,
 		Transport: webTransport(hostTransport()),
-		GoProxy: func(ctx context.Context) string {
+		GoProxy: func(ctx context.Context, path host.SearchPath) string {
 			config, _ := os.UserConfigDir()
-			return host.GoProxy(ctx, host.ParsePath(os.Getenv("PATH"), dirs.Bin, filepath.Join(dirs.Data, "kist")), os.Environ(), config)
+			return host.GoProxy(ctx, path, os.Environ(), config)
 		},
 		AptSources: func() []debian.AptSource { return host.AptSources(machine) },
 		Ask:        host.Ask,

@@ -60,7 +60,7 @@ func (a *app) finish(err error) int {
 
 // failureContext returns what a failure of this run depends on besides its error.
 func (a *app) failureContext() failure.Context {
-	return failure.Context{Verb: a.path, Local: a.verb.local, Config: a.Dirs.Config, Distro: a.Distro}
+	return failure.Context{Verb: a.path, Local: a.verb.local, Config: a.Dirs.Config, Store: a.flags.store != "", Distro: a.Distro}
 }
 
 // leftUnchanged reports whether the verb, which failed with err, changed nothing, though it

@@ -85,5 +85,5 @@ func (a *app) prepareRun(ctx context.Context, ref trust.Ref, command string) (pa
 	case err != nil:
 		err = &failure.LaunchError{Code: 127, Err: err}
 	}
-	return path, r, e.Apply(a.Environ), s.NoExec() && host.IsBelow(path, s.Prefix(r.ID)), err
+	return path, r, e.Apply(a.Environ), s.Holder(r.ID).NoExec() && host.IsBelow(path, s.Prefix(r.ID)), err
 }

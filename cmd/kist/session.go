@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -102,7 +103,7 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := i.MayChange(); err != nil && a.verb.changes && !a.verb.mayOnlyRead {
+	if err := i.MayChange(); err != nil && a.verb.changes && !a.verb.mayRead(err) {
 		return nil, nil, errors.Join(err, i.Close())
 	}
 	if unmounted, ok := errors.AsType[*install.UnmountedError](i.MayChange()); ok {
@@ -110,12 +111,15 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 	}
 	st, err := i.State()
 	s = &toolset.Set{Installer: i, Desk: a.desk(i, from), State: st, Warn: a.Warn, Detail: a.Detail}
-	if broken, ok := errors.AsType[*install.GenerationError](err); ok {
-		return s, broken, nil
+	damaged, broken := errors.AsType[*install.GenerationError](err)
+	if err != nil && !broken {
+		return nil, nil, errors.Join(err, i.Close())
 	}
-	if err != nil {
-		i.Close()
-		return nil, nil, err
+	if err := a.addLayers(ctx, s, from); err != nil {
+		return nil, nil, errors.Join(err, s.Close())
+	}
+	if broken {
+		return s, damaged, nil
 	}
 	if moved := i.Relocated(st); moved != nil && a.path != "" && a.path != "repair" { // not in a completion
 		a.Warn("%v; %s", moved, failure.RepairRelocated)
@@ -123,10 +127,24 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 	return s, nil, nil
 }
 
+// addLayers adds the stores that config.toml names to s. A file that cannot be parsed names
+// none, with a warning; nor does one that this user may not read.
+func (a *app) addLayers(ctx context.Context, s *toolset.Set, from *transport.Mirrored) error {
+	if from.Err != nil && !errors.Is(from.Err, fs.ErrPermission) {
+		a.Warn("%v; the stores that it may name are left out", from.Err)
+	}
+	return s.AddLayers(ctx, a.stores, a.Host)
+}
+
 // warnOfDamage warns of the damaged receipts of s, which are ignored.
 func (a *app) warnOfDamage(s *toolset.Set) {
 	for _, id := range slices.Sorted(maps.Keys(s.State.Damaged)) {
 		a.Warn("ignoring damaged receipt of %s: %v", id, s.State.Damaged[id])
+	}
+	for _, l := range s.Layers {
+		for _, id := range slices.Sorted(maps.Keys(l.State.Damaged)) {
+			a.Warn("store %s: ignoring damaged receipt of %s: %v", l.Dir, id, l.State.Damaged[id])
+		}
 	}
 }
 
@@ -134,6 +152,7 @@ func (a *app) warnOfDamage(s *toolset.Set) {
 // the credentials that config.toml names. With --offline it reads only local files.
 func (a *app) transport() *transport.Mirrored {
 	c, err := a.Dirs.ReadConfig(a.Host)
+	a.stores = c.Stores
 	from := a.Transport(a.credentials(c).For)
 	if a.flags.offline {
 		from = transport.Offline(from)
@@ -143,13 +162,13 @@ func (a *app) transport() *transport.Mirrored {
 
 // credentials returns what finds the credentials of this command.
 func (a *app) credentials(c config.Config) *credentials.Finder {
-	own := filepath.Join(a.Dirs.Data, "kist")
+	own := append([]string{filepath.Join(a.Dirs.Data, "kist")}, c.Stores...)
 	return &credentials.Finder{
 		Config:  c,
 		Netrc:   credentials.NetrcFile(a.Getenv, a.Dirs.Home, runtime.GOOS),
 		User:    a.Host,
-		Own:     append([]string{own}, c.Stores...),
-		Environ: credentials.HelperEnviron(a.Environ, host.ParsePath(a.Getenv("PATH"), a.Dirs.Bin, own).PathWithoutKist()),
+		Own:     own,
+		Environ: credentials.HelperEnviron(a.Environ, host.ParsePath(a.Getenv("PATH"), a.Dirs.Bin, own...).PathWithoutKist()),
 		Ask:     a.AskHelper,
 		Warn:    func(text string) { a.Warn("%s", text) },
 	}

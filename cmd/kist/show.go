@@ -70,7 +70,7 @@ func (a *app) show(ctx context.Context, s *toolset.Set, ref trust.Ref, withFiles
 		for _, have := range found {
 			shown := showInstalled(s, have)
 			if withFiles {
-				for _, f := range evidence.Stored(s.Installer, have) {
+				for _, f := range evidence.Stored(s.Holder(have.ID), have) {
 					shown.Stored = append(shown.Stored, storedEvidence{f.Of.Name, prooftext.Kind(f.Of), f.Document, f.Proof, f.Certificates, f.Missing})
 				}
 			}
@@ -148,6 +148,7 @@ func (r shownRelease) Render(p *term.Page) {
 	}
 	p.Field("status", status+", by kist "+r.Kist)
 	p.Field("unpacked", unpackedIn(r.Sandbox))
+	p.Field("store", r.Store)
 	p.Field("prefix", r.Prefix)
 	p.Field("missing", r.Missing)
 	for _, e := range r.Stored {

@@ -20,12 +20,13 @@ installed by its exact version is not updated, and no update goes to an older
 release, or from a release to a pre-release. A channel that cannot be reached or
 trusted is left out with a warning, and the others are updated; the exit code is
 then that of the worst failure.`,
-		example:  "kist update\nkist update go\nkist update -n",
-		exits:    []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
-		args:     between(0, 1000),
-		changes:  true,
-		fetches:  true,
-		complete: a.offers().Installed,
+		example:     "kist update\nkist update go\nkist update -n",
+		exits:       []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+		args:        between(0, 1000),
+		changes:     true,
+		mayOnlyRead: true,
+		fetches:     true,
+		complete:    a.offers().Installed,
 		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
 			r, err := a.maker(s).Update(ctx, refs)
 			if r == nil {

@@ -27,10 +27,11 @@ func (a *app) verifyCommand() *cobra.Command {
 		short: "Compare installed files with their receipts",
 		long: `Reads every file of the toolchains named, or of all, and compares it with the
 receipt. If a file has changed or is missing, it is printed, and the exit code
-is 1. With --evidence it also verifies every release again from the evidence
-stored with its receipt, by today's rules and keys. If that fails, for example
-because a key has been revoked, the exit code is 4. The receipt lists the files
-as they came out of the verified archive; the archive is not unpacked again.
+is 1. A file that you may not read is printed too, and the exit code is then 8.
+With --evidence it also verifies every release again from the evidence stored
+with its receipt, by today's rules and keys. If that fails, for example because
+a key has been revoked, the exit code is 4. The receipt lists the files as they
+came out of the verified archive; the archive is not unpacked again.
 With --locked it verifies what the project's kist.lock names, and that it is what
 was locked: the version, the archives, and the digest of all files.`,
 		example:   "kist verify\nkist verify go --evidence\nkist verify --locked",
@@ -80,6 +81,16 @@ type checkedRelease struct {
 	Proof   *provedAgain    `json:"proof,omitempty"` // with --evidence
 }
 
+// unread returns how many paths could not be compared, since this user may not read them.
+func (c checkedRelease) unread() (n int) {
+	for _, d := range c.Drift {
+		if d.Reason == install.Unreadable {
+			n++
+		}
+	}
+	return n
+}
+
 // provedAgain is the result of verifying a release again from its evidence.
 type provedAgain struct {
 	Proved  bool   `json:"proved"`
@@ -92,12 +103,19 @@ type provedAgain struct {
 
 func (r verifyResult) Render(p *term.Page) {
 	for _, c := range r.Checked {
-		if len(c.Drift) == 0 {
+		unread := c.unread()
+		differ := len(c.Drift) - unread
+		if differ == 0 && unread == 0 {
 			p.Line("%s: %s, as installed", c.Release, term.Count(c.Entries, "path"))
 			c.Proof.Render(p)
 			continue
 		}
-		p.Line("%s: %d of %s differ", c.Release, len(c.Drift), term.Count(c.Entries, "path"))
+		if differ > 0 {
+			p.Line("%s: %d of %s differ", c.Release, differ, term.Count(c.Entries, "path"))
+		}
+		if unread > 0 {
+			p.Line("%s: %d of %s cannot be read by this user", c.Release, unread, term.Count(c.Entries, "path"))
+		}
 		for _, d := range c.Drift {
 			p.Line("  %s: %s", d.Reason, d.Path)
 		}
@@ -156,7 +174,7 @@ func (a *app) verifyLocked(ctx context.Context, s *toolset.Set, prove bool) (res
 // from comparing all of them.
 func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []record.Head, prove bool) (r verifyResult, done bool, err error) {
 	r.Checked = []checkedRelease{}
-	var changed []string
+	var changed, unread []string
 	var unproved error
 	for _, have := range check {
 		paths, drift, err := s.Verify(ctx, have.ID)
@@ -169,7 +187,7 @@ func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []recor
 		}
 		checked := checkedRelease{Release: have.Ref(), Entries: paths, Drift: drift}
 		if prove {
-			notes, err := evidence.Prove(ctx, s.Desk, s.Installer, have)
+			notes, err := evidence.Prove(ctx, s.Desk, s.Holder(have.ID), have)
 			if ctx.Err() != nil {
 				return r, false, ctx.Err()
 			}
@@ -180,7 +198,10 @@ func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []recor
 			}
 		}
 		r.Checked = append(r.Checked, checked)
-		if len(drift) > 0 {
+		if checked.unread() > 0 {
+			unread = append(unread, have.Ref())
+		}
+		if len(drift) > checked.unread() {
 			changed = append(changed, have.Ref())
 		}
 	}
@@ -189,6 +210,9 @@ func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []recor
 	}
 	if len(changed) > 0 {
 		return r, true, failure.Drift(changed)
+	}
+	if len(unread) > 0 {
+		return r, true, failure.Unread(unread)
 	}
 	return r, true, nil
 }

@@ -15,20 +15,21 @@ import (
 
 // ReadConfig reads the config.toml of the user in the settings directory, then the machine's.
 // What the user's says comes first. A file that others than user and root can change is
-// an error, since it may name a program to run. Errors are *config.Error.
+// an error, since it may name a program to run. Errors are *config.Error; what the other
+// file says is returned nevertheless.
 func (d BaseDirs) ReadConfig(user install.Host) (c config.Config, err error) {
 	files := []string{filepath.Join(d.Dirs.Config, "kist", config.File)}
 	if d.Machine != "" {
 		files = append(files, filepath.Join(d.Machine, config.File))
 	}
 	for _, file := range files {
-		one, err := d.readConfig(file, user)
-		if err != nil {
-			return config.Config{}, err
+		one, failed := d.readConfig(file, user)
+		if err == nil {
+			err = failed
 		}
 		c = c.With(one)
 	}
-	return c, nil
+	return c, err
 }
 
 func (d BaseDirs) readConfig(file string, user install.Host) (config.Config, error) {

@@ -56,10 +56,13 @@ func TestReadConfig(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.spoil(t)
-			_, err := d.ReadConfig(user)
+			rest, err := d.ReadConfig(user)
 			var broken *config.Error
 			if !errors.As(err, &broken) || broken.File != own || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want an *Error with %q", err, c.want)
+			}
+			if want := []string{"/opt/kist"}; !reflect.DeepEqual(rest.Stores, want) {
+				t.Errorf("the machine's file names %q, want %q", rest.Stores, want)
 			}
 		})
 	}

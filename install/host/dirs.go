@@ -19,6 +19,13 @@ type BaseDirs struct {
 	Err      error    // why the directories are not known
 }
 
+// InStore returns d with the base directories of the store at dir, an absolute path. They
+// need no home, and no variable moves them.
+func (d BaseDirs) InStore(dir string) BaseDirs {
+	d.Dirs, d.Warnings, d.Err = install.StoreDirs(dir), nil, nil
+	return d
+}
+
 // A NoHomeError reports that HOME is not an absolute path.
 type NoHomeError struct{ Home string }
 
@@ -36,16 +43,14 @@ func (*NoHomeError) Kind() string { return "refused" }
 // Windows they are the known folders.
 func ReadDirs(getenv func(string) string, goos string) BaseDirs {
 	home := getenv("HOME")
+	machine := "/etc/kist"
 	if goos == "windows" {
-		home = xdg.Home
+		home, machine = xdg.Home, ""
 	}
 	if !filepath.IsAbs(home) {
-		return BaseDirs{Err: &NoHomeError{home}}
+		return BaseDirs{Machine: machine, Err: &NoHomeError{home}}
 	}
-	d := BaseDirs{Home: home}
-	if goos != "windows" {
-		d.Machine = "/etc/kist"
-	}
+	d := BaseDirs{Home: home, Machine: machine}
 	for _, v := range []struct {
 		into    *string
 		name    string

@@ -8,6 +8,19 @@ import (
 	"github.com/kist-tools/kist/install/host"
 )
 
+// TestInStore checks that no variable moves the directories of a store, and that what the
+// machine's administrator says still counts.
+func TestInStore(t *testing.T) {
+	for _, home := range []string{"", "/home/me"} {
+		environ := map[string]string{"HOME": home, "XDG_DATA_HOME": "/d", "XDG_BIN_HOME": "relative"}
+		d := host.ReadDirs(func(name string) string { return environ[name] }, "linux").InStore("/opt/kist")
+		want := install.Dirs{Data: "/opt/kist/data", State: "/opt/kist/state", Cache: "/opt/kist/cache", Config: "/opt/kist/config", Bin: "/opt/kist/bin"}
+		if d.Dirs != want || d.Err != nil || len(d.Warnings) > 0 || d.Machine != "/etc/kist" {
+			t.Errorf("HOME=%s: %+v", home, d)
+		}
+	}
+}
+
 func TestReadDirs(t *testing.T) {
 	for _, test := range []struct {
 		name    string

@@ -97,7 +97,7 @@ func Glibc(root fs.FS, arch string) string {
 // User returns the user who runs kist. The home directory is that of the user
 // database, since anybody can set $HOME.
 func User(root fs.FS, getenv func(string) string) install.Host {
-	h := install.Host{EUID: os.Geteuid(), Caller: -1, PrivateGroup: noGroup}
+	h := install.Host{EUID: os.Geteuid(), Caller: -1, PrivateGroup: noGroup, NameOf: userName}
 	if u, err := user.LookupId(strconv.Itoa(h.EUID)); err == nil {
 		h.Home, h.PrivateGroup = u.HomeDir, privateGroup(root, u)
 	}
@@ -116,6 +116,15 @@ func User(root fs.FS, getenv func(string) string) install.Host {
 		}
 	}
 	return h
+}
+
+// userName returns the name of a user in the user database, or "".
+func userName(uid int) string {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return ""
+	}
+	return u.Username
 }
 
 // Getenv returns a variable of environ, a list of NAME=value; "" if it is not set.

@@ -12,17 +12,17 @@ import (
 // in order, without those of the toolchains that kist run and kist env put there.
 type SearchPath struct {
 	dirs []string
-	bin  int    // index in dirs of the directory into which kist links commands; -1: not on PATH
-	own  string // kist's data directory
+	bin  int      // index in dirs of the directory into which kist links commands; -1: not on PATH
+	own  []string // the directories that hold what kist installed
 }
 
 // ParsePath parses the value of PATH. bin is the directory into which kist links
-// commands, own the directory that holds what kist installs.
-func ParsePath(path, bin, own string) SearchPath {
+// commands, own are the directories that hold what kist installed.
+func ParsePath(path, bin string, own ...string) SearchPath {
 	p := SearchPath{bin: -1, own: own}
 	for _, dir := range filepath.SplitList(path) {
 		switch isBin := SameDir(dir, bin); {
-		case !filepath.IsAbs(dir) || isBin && p.HasBin() || !isBin && IsBelow(dir, own):
+		case !filepath.IsAbs(dir) || isBin && p.HasBin() || !isBin && isBelowAny(dir, own):
 			continue
 		case isBin:
 			p.bin = len(p.dirs)
@@ -87,7 +87,7 @@ func (p SearchPath) Find(name string, linked []string) string {
 	}
 	for i, dir := range p.dirs {
 		path := filepath.Join(dir, file)
-		if isExecutable(path) && !IsBelow(path, p.own) && !(i == p.bin && slices.Contains(linked, name)) {
+		if isExecutable(path) && !isBelowAny(path, p.own) && !(i == p.bin && slices.Contains(linked, name)) {
 			return path
 		}
 	}
@@ -117,6 +117,10 @@ func IsBelow(path, own string) bool {
 		}
 	}
 	return true
+}
+
+func isBelowAny(path string, own []string) bool {
+	return slices.ContainsFunc(own, func(dir string) bool { return IsBelow(path, dir) })
 }
 
 // SameDir reports whether two paths name one directory.

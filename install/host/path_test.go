@@ -26,10 +26,13 @@ func newCommand(t *testing.T, dir, name string) string {
 
 func TestSearchPath(t *testing.T) {
 	root := t.TempDir()
-	for _, path := range []string{"usr/sudo", "usr/ls", "bin/ls", "sbin/ip", "own/tool/go", "opt/go", "kist/zig"} {
+	for _, path := range []string{"usr/sudo", "usr/ls", "bin/ls", "sbin/ip", "own/tool/go", "layer/tool/go", "opt/go", "kist/zig"} {
 		newCommand(t, filepath.Join(root, filepath.Dir(path)), filepath.Base(path))
 	}
 	if err := os.Symlink(filepath.Join(root, "own/tool/go"), filepath.Join(root, "sbin/go")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(root, "layer/tool/go"), filepath.Join(root, "bin/go")); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -43,6 +46,8 @@ func TestSearchPath(t *testing.T) {
 		{"usr kist bin opt", "bin/ls", "opt/go", "usr/ls"},
 		{"kist/ own/tool opt", "", "opt/go", ""},
 		{"kist sbin own/tool", "sbin/ip", "", ""},
+		{"kist layer/tool bin opt", "bin/ls", "opt/go", ""}, // the layer's go is not the system's
+		{"bin kist", "", "", "bin/ls"},
 		{"usr sbin", "usr/sudo sbin/ip usr/ls", "", ""}, // not on PATH yet
 		{"kist missing ./usr", "", "", ""},
 		{"", "", "", ""},
@@ -53,7 +58,7 @@ func TestSearchPath(t *testing.T) {
 				dirs[i] = root + "/" + dir
 			}
 		}
-		p := host.ParsePath(strings.Join(dirs, ":"), filepath.Join(root, "kist"), filepath.Join(root, "own"))
+		p := host.ParsePath(strings.Join(dirs, ":"), filepath.Join(root, "kist"), filepath.Join(root, "own"), filepath.Join(root, "layer"))
 		var hides []string
 		for _, h := range p.Hides([]string{"ip", "ls", "sudo"}) {
 			hides = append(hides, strings.TrimPrefix(h.Path, root+"/"))

@@ -9,11 +9,11 @@ import (
 
 // ChangedDefaults returns the defaults that differ between before and after: by
 // channel/tool the new version, or "" for none. It leaves out a tool of which nothing is
-// installed any more, and the first version of a tool. removed holds releases of before
-// whose receipts s lacks.
-func (s State) ChangedDefaults(before, after map[string]record.ID, removed []record.Head) map[string]string {
+// installed any more, and the first version of a tool. others holds releases of before
+// and after whose receipts s lacks: they were removed, or are in another store.
+func (s State) ChangedDefaults(before, after map[string]record.ID, others []record.Head) map[string]string {
 	versions, count := map[record.ID]string{}, map[string]int{}
-	for _, r := range removed {
+	for _, r := range others {
 		versions[r.ID] = r.Version
 	}
 	for id, r := range s.Receipts {
@@ -38,8 +38,8 @@ func (s State) ChangedDefaults(before, after map[string]record.ID, removed []rec
 }
 
 // PredictDefaults returns the defaults that p would change, as ChangedDefaults does.
-// removed are the names of the releases that p would remove.
-func (s State) PredictDefaults(p Plan, removed []string) map[string]string {
+// removed are the names of the releases that p would remove, others those of other stores.
+func (s State) PredictDefaults(p Plan, removed []string, others []record.Head) map[string]string {
 	from, after := s.Current, map[string]record.ID{}
 	if p.Goto != 0 {
 		from = s.Generations[p.Goto]
@@ -57,7 +57,7 @@ func (s State) PredictDefaults(p Plan, removed []string) map[string]string {
 			stays[r.Key()] = true
 		}
 	}
-	changed := s.ChangedDefaults(s.Current.Defaults, after, nil)
+	changed := s.ChangedDefaults(s.Current.Defaults, after, others)
 	maps.DeleteFunc(changed, func(key, _ string) bool { return !stays[key] })
 	for _, in := range p.Install {
 		key := in.Release.Channel + "/" + in.Release.Tool

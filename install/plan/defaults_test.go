@@ -36,7 +36,7 @@ func TestPredictDefaults(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if got := m.PredictDefaults(p, test.removed); !maps.Equal(got, test.want) {
+		if got := m.PredictDefaults(p, test.removed, nil); !maps.Equal(got, test.want) {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}

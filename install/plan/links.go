@@ -13,9 +13,10 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// links computes the command links of the defaults of g. The name of a link that is new
-// or changes its target must be free in the bin directory.
-func links(s State, g record.Generation, receipts map[record.ID]record.Head) ([]record.CommandLink, error) {
+// links computes the command links of the defaults of g. outside are releases of other
+// stores that may be among them. The name of a link that is new or changes its target must
+// be free in the bin directory.
+func links(s State, g record.Generation, receipts map[record.ID]record.Head, outside []Outside) ([]record.CommandLink, error) {
 	owner := map[string]record.Head{}
 	var ls []record.CommandLink
 	for _, key := range slices.Sorted(maps.Keys(g.Defaults)) {
@@ -24,10 +25,15 @@ func links(s State, g record.Generation, receipts map[record.ID]record.Head) ([]
 		if fresh, ok := receipts[id]; ok && fresh.ID == id {
 			r, readable = fresh, true
 		}
-		if !readable { // a damaged receipt: keep its links
+		prefix := ""
+		if i := slices.IndexFunc(outside, func(o Outside) bool { return o.ID == id }); i >= 0 {
+			r, prefix, readable = outside[i].Head, outside[i].Prefix, true
+		}
+		if !readable { // a damaged receipt, or a release of another store: keep its links
 			r.ID = id
 			for _, l := range s.Current.Links {
 				if l.ID == id {
+					prefix = l.Prefix
 					r.Commands = append(r.Commands, record.Command{Name: l.Name, Path: l.Target})
 				}
 			}
@@ -40,7 +46,7 @@ func links(s State, g record.Generation, receipts map[record.ID]record.Head) ([]
 				return nil, &ConflictError{Command: c.Name, Owner: nameOf(has), Wants: nameOf(r)}
 			}
 			owner[c.Name] = r
-			l := record.CommandLink{Name: c.Name, ID: r.ID, Target: c.Path}
+			l := record.CommandLink{Name: c.Name, ID: r.ID, Target: c.Path, Prefix: prefix}
 			if err := s.checkOwner(l, r, g.Removing); err != nil {
 				if _, conflict := err.(*ConflictError); !conflict {
 					return nil, err

@@ -127,6 +127,9 @@ type Change struct {
 	Reduce  []Reduction
 	Remove  []record.ID // with all other receipts of the same version
 	Default []record.ID // each becomes the default of its tool
+	// Outside holds releases of other stores, each of which becomes the default of its
+	// tool. They are not installed here, and never changed.
+	Outside []Outside
 	// Follow holds new values of Requested for the receipts of installed releases: the
 	// label or version that update follows.
 	Follow   map[record.ID]string
@@ -135,7 +138,13 @@ type Change struct {
 
 // Empty reports whether c requests nothing, regardless of what is installed.
 func (c Change) Empty() bool {
-	return len(c.Install)+len(c.Update)+len(c.Reduce)+len(c.Remove)+len(c.Default)+len(c.Follow) == 0 && !c.Rollback
+	return len(c.Install)+len(c.Update)+len(c.Reduce)+len(c.Remove)+len(c.Default)+len(c.Outside)+len(c.Follow) == 0 && !c.Rollback
+}
+
+// An Outside is a release that is installed in another store.
+type Outside struct {
+	record.Head
+	Prefix string // its absolute path
 }
 
 // An Update replaces an installed release by another version of its tool. If the
@@ -239,6 +248,11 @@ func Make(s State, c Change) (Plan, error) {
 		}
 		if s.Current.Defaults[r.Key()] != id {
 			p.Default[r.Key()] = id
+		}
+	}
+	for _, o := range c.Outside {
+		if s.Current.Defaults[o.Key()] != o.ID {
+			p.Default[o.Key()] = o.ID
 		}
 	}
 	for id, requested := range c.Follow {
@@ -451,7 +465,7 @@ func Next(s State, p Plan, fresh []record.Head, made time.Time) (record.Generati
 	}
 	g.Receipts = slices.Sorted(maps.Keys(receipts))
 	var err error
-	g.Links, err = links(s, g, receipts)
+	g.Links, err = links(s, g, receipts, p.Change.Outside)
 	return g, err
 }
 

@@ -17,6 +17,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -147,11 +148,13 @@ func (r Head) Key() string { return r.Channel + "/" + r.Tool }
 // Alias returns the stable path of r's prefix below toolchains/.
 func (r Head) Alias() string { return path.Join(r.Channel, r.Tool, manifests.EscapeVersion(r.Version)) }
 
-// A CommandLink is a command in force: its name and its target below prefixes/.
+// A CommandLink is a command in force: its name and its target below prefixes/, or below
+// the prefix of a release in another store.
 type CommandLink struct {
 	Name   string `json:"name"`
 	ID     ID     `json:"id"`
-	Target string `json:"target"` // path below the prefix
+	Target string `json:"target"`           // path below the prefix
+	Prefix string `json:"prefix,omitempty"` // absolute path of the prefix in another store; empty: in this one
 }
 
 // A Generation is the numbered set of receipts, defaults and links in force.
@@ -374,7 +377,8 @@ func ParseGeneration(data []byte) (Generation, error) {
 		}
 	}
 	for _, l := range g.Links {
-		if !isElement(l.Name) || !l.ID.Valid() || !manifests.Local(l.Target) {
+		outside := l.Prefix != "" && !(filepath.IsAbs(l.Prefix) && filepath.Clean(l.Prefix) == l.Prefix && filepath.Base(l.Prefix) == string(l.ID))
+		if !isElement(l.Name) || !l.ID.Valid() || !manifests.Local(l.Target) || outside {
 			return Generation{}, fmt.Errorf("generation %d: link %q leaves its directory", g.Number, l.Name)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -303,7 +304,8 @@ func TestUntouchedNeedsSettledEqualStamp(t *testing.T) {
 func TestGenerationRoundTrip(t *testing.T) {
 	g := Generation{Format: Format, Number: 3, Parent: 2, Made: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Receipts: []ID{"acme-zig-0.14.0-0a1b2c3d"}, Defaults: map[string]ID{"acme/zig": "acme-zig-0.14.0-0a1b2c3d"},
-		Links: []CommandLink{{Name: "zig", ID: "acme-zig-0.14.0-0a1b2c3d", Target: "bin/zig"}}}
+		Links: []CommandLink{{Name: "zig", ID: "acme-zig-0.14.0-0a1b2c3d", Target: "bin/zig"},
+			{Name: "zls", ID: "acme-zls-1-0a1b2c3d", Target: "bin/zls", Prefix: filepath.Join(t.TempDir(), "acme-zls-1-0a1b2c3d")}}}
 	data, err := g.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -313,7 +315,8 @@ func TestGenerationRoundTrip(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for _, edit := range [][2]string{{`"bin/zig"`, `"../../../bin/sh"`}, {`"name": "zig"`, `"name": "a/b"`},
-		{`"acme-zig-0.14.0-0a1b2c3d"`, `"../x"`}, {`"format": 1`, `"format": 9`}} {
+		{`"acme-zig-0.14.0-0a1b2c3d"`, `"../x"`}, {`"format": 1`, `"format": 9`},
+		{`"prefix": "`, `"prefix": "below`}, {`/acme-zls-1-0a1b2c3d"`, `/acme-zls-2-0a1b2c3d"`}, {`/acme-zls-1-0a1b2c3d"`, `/../acme-zls-1-0a1b2c3d"`}} {
 		if _, err := ParseGeneration([]byte(strings.ReplaceAll(string(data), edit[0], edit[1]))); err == nil {
 			t.Errorf("%s: accepted", edit[1])
 		}

@@ -13,7 +13,8 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// LinkedCommands returns the names of the commands that kist linked.
+// LinkedCommands returns the names of the commands that kist linked into the user's own
+// bin directory.
 func (s *Set) LinkedCommands() (names []string) {
 	for _, l := range s.State.Current.Links {
 		names = append(names, l.Name)
@@ -43,23 +44,42 @@ func (e *NoCommandError) Error() string {
 }
 func (*NoCommandError) Kind() string { return "not-installed" }
 
+// links returns the command links of all stores, the user's own first.
+func (s *Set) links() []record.CommandLink {
+	links := slices.Clone(s.State.Current.Links)
+	for _, l := range s.Layers {
+		links = append(links, l.State.Current.Links...)
+	}
+	return links
+}
+
+// Commands returns the names of the commands that are linked in any store.
+func (s *Set) Commands() (names []string) {
+	for _, l := range s.links() {
+		names = append(names, l.Name)
+	}
+	return eachOnce(names)
+}
+
 // Which returns the real path behind a linked command, and the release that it belongs
-// to. Its errors are *install.MissingError and *NoCommandError.
+// to. The links in the user's own bin directory come before those of layers. Its errors
+// are *install.MissingError and *NoCommandError.
 func (s *Set) Which(command string) (path string, r record.Head, err error) {
-	for _, l := range s.State.Current.Links {
+	for _, l := range s.links() {
 		if l.Name != command {
 			continue
 		}
-		r := s.State.Receipts[l.ID]
-		r.ID = l.ID // set even if the receipt cannot be read
-		below := filepath.FromSlash(l.Target)
+		r, below := s.Head(l.ID), filepath.FromSlash(l.Target)
+		if l.Prefix != "" && s.LayerOf(l.ID) == nil {
+			return "", r, &GoneStoreError{command, l.Prefix}
+		}
 		if missing := s.MissingAt(r, below); missing != nil {
 			return "", r, missing
 		}
 		return filepath.Join(s.Prefix(l.ID), below), r, nil
 	}
-	e := &NoCommandError{Command: command, Near: manifests.Near(command, s.LinkedCommands())}
-	for _, r := range s.State.Installed() {
+	e := &NoCommandError{Command: command, Near: manifests.Near(command, s.Commands())}
+	for _, r := range s.Installed() {
 		if below, ok := CommandPath(r, command); ok && s.MissingAt(r, below) == nil {
 			e.Has = r.Ref()
 			break
@@ -67,6 +87,18 @@ func (s *Set) Which(command string) (path string, r record.Head, err error) {
 	}
 	return "", r, e
 }
+
+// A GoneStoreError reports that a command is linked to a release of a store that is not,
+// or no longer, a layer, or that does not hold the release any more.
+type GoneStoreError struct {
+	Command string
+	Prefix  string // of the release
+}
+
+func (e *GoneStoreError) Error() string {
+	return fmt.Sprintf("%s leads to %s, which is in no store that config.toml names", e.Command, e.Prefix)
+}
+func (*GoneStoreError) Kind() string { return "gone" }
 
 // FindCommand looks for command among those of r, then on path. A command that contains
 // a separator is a path. With an error, found reports that there is such a file or

@@ -20,14 +20,17 @@ func Means(ref trust.Ref, have record.Head) bool {
 	return ref.Matches(have.Channel, have.Tool, have.Version, have.Labels)
 }
 
-// Matching returns the installed releases that ref means, newest first, all of one
-// channel. If ref names no channel, that is the tool's built-in channel, else the only
+// Matching returns the installed releases that ref means, all of one channel: the user's
+// own first, and those of each store newest first. If ref names no channel, that is the tool's built-in channel, else the only
 // channel it was installed from. Its errors are *NotInstalledError,
 // *trust.SeveralChannelsError, *trust.SystemError and *install.ReceiptError.
-func (s *Set) Matching(ref trust.Ref) ([]record.Head, error) {
+func (s *Set) Matching(ref trust.Ref) ([]record.Head, error) { return s.matching(ref, s.Installed()) }
+
+// matching is Matching among the releases in list.
+func (s *Set) matching(ref trust.Ref, list []record.Head) ([]record.Head, error) {
 	var found []record.Head
 	var channels []string
-	for _, have := range s.State.Installed() {
+	for _, have := range list {
 		if have.Tool == ref.Name && (ref.Channel == "" || ref.Channel == have.Channel) {
 			found = append(found, have)
 			if !slices.Contains(channels, have.Channel) {
@@ -53,22 +56,33 @@ func (s *Set) Matching(ref trust.Ref) ([]record.Head, error) {
 	return found, nil
 }
 
-// Named returns the only installed release that ref means. Its errors are those of
-// Matching and *SeveralVersionsError.
+// Named returns the only installed release that ref means. If layers have it too, the
+// uppermost store counts. Its errors are those of Matching and *SeveralVersionsError.
 func (s *Set) Named(ref trust.Ref) (record.Head, error) {
 	found, err := s.Matching(ref)
 	if err != nil {
 		return record.Head{}, err
 	}
+	upper := s.index(found[0].ID)
+	found = slices.DeleteFunc(found, func(r record.Head) bool { return r.Ref() == found[0].Ref() && s.index(r.ID) != upper })
+	return only(ref, found)
+}
+
+// only returns the release of found, if it is one.
+func only(ref trust.Ref, found []record.Head) (record.Head, error) {
 	if len(found) > 1 {
 		return record.Head{}, &SeveralVersionsError{ref.String(), Refs(found)}
 	}
 	return found[0], nil
 }
 
-// ToRemove is Named, but also finds a release whose removal was interrupted.
-func (s *Set) ToRemove(ref trust.Ref) (record.Head, error) {
-	r, err := s.Named(ref)
+// ToRemove is Named for the user's own store, and also finds a release whose removal was
+// interrupted. If only a layer has the release, the error is a *LayerError.
+func (s *Set) ToRemove(ref trust.Ref) (r record.Head, err error) {
+	found, err := s.MatchingOwn(ref)
+	if err == nil {
+		r, err = only(ref, found)
+	}
 	if _, absent := errors.AsType[*NotInstalledError](err); absent {
 		for _, r := range s.State.Truncated() {
 			if Means(ref, r) {
@@ -93,10 +107,24 @@ func (s *Set) InUse(ref trust.Ref) (record.Head, error) {
 // Selected returns the installed releases that refs mean, each once; without refs, all.
 func (s *Set) Selected(refs []trust.Ref) (list []record.Head, err error) {
 	if len(refs) == 0 {
+		return s.Installed(), nil
+	}
+	return selected(refs, s.Matching)
+}
+
+// SelectedOwn is Selected for the user's own store. If only a layer has a release that a
+// ref means, the error is a *LayerError.
+func (s *Set) SelectedOwn(refs []trust.Ref) (list []record.Head, err error) {
+	if len(refs) == 0 {
 		return s.State.Installed(), nil
 	}
+	return selected(refs, s.MatchingOwn)
+}
+
+// selected returns what matching returns for each of refs, each once.
+func selected(refs []trust.Ref, matching func(trust.Ref) ([]record.Head, error)) (list []record.Head, err error) {
 	for _, ref := range refs {
-		found, err := s.Matching(ref)
+		found, err := matching(ref)
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +149,7 @@ func Refs(releases []record.Head) (list []string) {
 
 // holding finds the installed release that is r, with all of its components.
 func (s *Set) holding(r manifests.Release) (record.Head, bool) {
-	for _, have := range s.State.Installed() {
+	for _, have := range s.Installed() {
 		if have.Channel == r.Channel && have.Tool == r.Tool && have.Version == r.Version && have.Platform == r.Platform &&
 			(plan.Parts{Components: r.Components}).IsIn(have) {
 			return have, true
@@ -142,7 +170,7 @@ func (s *Set) NotInstalled(ref trust.Ref) error {
 		}
 	}
 	var tools, versions []string
-	for _, have := range s.State.Installed() {
+	for _, have := range s.Installed() {
 		tools = append(tools, have.Tool)
 		if have.Tool == ref.Name {
 			versions = append(versions, have.Version)

@@ -39,7 +39,7 @@ func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) 
 	c = plan.Change{Links: links, Follow: map[record.ID]string{}}
 	keep := func(have record.Head, asked string) {
 		already = append(already, have)
-		if plan.Follows(have, asked) {
+		if s.LayerOf(have.ID) == nil && s.MayChange() == nil && plan.Follows(have, asked) {
 			c.Follow[have.ID] = asked
 		}
 	}
@@ -54,6 +54,8 @@ func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) 
 			if missing != nil {
 				s.Warn("%v; installing it again", missing)
 				satisfied, want = false, want.WithThoseOf(have)
+			} else if s.LayerOf(have.ID) != nil { // the user's own copy has no less than the layer's
+				want = want.WithThoseOf(have)
 			}
 		}
 		if satisfied {
@@ -61,10 +63,11 @@ func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) 
 				return c, nil, err
 			}
 			keep(have, ref.Version)
-			if links == plan.AlwaysDefault {
-				c.Default = append(c.Default, have.ID)
-			}
+			c = s.addDefault(c, have, links)
 			continue
+		}
+		if err := s.MayChange(); err != nil {
+			return c, nil, err
 		}
 		if w.Range != "" && have.ID == "" {
 			ref, err = s.newestInRange(ctx, w)
@@ -83,10 +86,26 @@ func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) 
 		}
 		if have, ok := s.holding(r); ok && s.Missing(have) == nil { // r turned out to be installed
 			keep(have, ref.Version)
+			if s.LayerOf(have.ID) != nil {
+				if err := s.checkLocked(w, have); err != nil {
+					return c, nil, err
+				}
+				c = s.addDefault(c, have, links)
+				continue
+			}
 		}
 		c.Install = append(c.Install, r)
 	}
 	return c, already, nil
+}
+
+// addDefault returns c, which also makes have the default of its tool if links says so.
+func (s *Set) addDefault(c plan.Change, have record.Head, links plan.Links) plan.Change {
+	if links == plan.AlwaysDefault {
+		made := s.ToDefault(have)
+		c.Default, c.Outside = append(c.Default, made.Default...), append(c.Outside, made.Outside...)
+	}
+	return c
 }
 
 // release asks the channel of ref for the release to install. have is the installed

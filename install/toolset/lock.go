@@ -122,7 +122,7 @@ func (s *Set) addTree(t *lockfile.Tool, own manifests.Platform) {
 
 // installedVersion returns the installed release of the version that t names.
 func (s *Set) installedVersion(t lockfile.Tool) (record.Head, bool) {
-	for _, have := range s.State.Installed() {
+	for _, have := range s.Installed() {
 		if have.Key() == t.Key() && have.Version == t.Version {
 			return have, true
 		}

@@ -48,7 +48,7 @@ func (a Answer) IsNewer() bool { return a.Known && a.Next.Version != a.Have.Vers
 // now: for those that refs mean, or for all. Without refs, it only warns of a channel that
 // the user removed. It fails with an error that would affect every channel.
 func (v *Survey) Ask(ctx context.Context, refs []trust.Ref) (answers []Answer, err error) {
-	list, err := v.Selected(refs)
+	list, err := v.SelectedOwn(refs)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ const (
 type Config struct {
 	Mirrors     []Mirror
 	Credentials []Credential
-	Stores      []string // absolute paths of the base directories of read-only stores
+	Stores      []string // absolute paths of stores that are only read, the upper ones first
 }
 
 // A Mirror says where to ask instead of an origin.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -138,6 +139,9 @@ func (s Store) Prepare(g record.Generation) error {
 	s.reached("generation made")
 	for _, l := range g.Links {
 		target := path.Join("../../..", Prefixes, string(l.ID), l.Target)
+		if l.Prefix != "" {
+			target = filepath.Join(l.Prefix, filepath.FromSlash(l.Target))
+		}
 		if err := s.Data.Symlink(target, path.Join(dir, "bin", l.Name)); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/kist-tools/kist/install/record"
@@ -106,9 +107,13 @@ func IsAlias(target string) bool {
 	return ok && record.ID(id).Valid()
 }
 
-// isCommand reports whether target is the target of a generation's command link.
+// isCommand reports whether target is the target of a generation's command link, to this
+// store or to another one.
 func isCommand(target string) bool {
 	inside, ok := strings.CutPrefix(target, path.Join("../../..", Prefixes)+"/")
+	if filepath.IsAbs(target) {
+		_, inside, ok = strings.Cut(filepath.ToSlash(target), "/kist/"+Prefixes+"/")
+	}
 	id, command, inner := strings.Cut(inside, "/")
 	return ok && inner && command != "" && record.ID(id).Valid()
 }

@@ -49,6 +49,11 @@ func (m *Maker) Make(ctx context.Context, c plan.Change, already []record.Head, 
 	if err != nil {
 		return false, err
 	}
+	if !p.InForce() { // a dry run is refused, too
+		if err := m.MayChange(); err != nil {
+			return false, err
+		}
+	}
 	was := *r
 	r.DryRun, r.Generation, r.rolledBack, r.details = m.DryRun, m.State.Current.Number, p.Goto != 0, m.Printer.Verbose
 	for _, have := range already {
@@ -98,7 +103,7 @@ func (m *Maker) foresee(ctx context.Context, p plan.Plan, r *Result) error {
 	}
 	r.Generation = cmp.Or(p.Goto, r.Generation)
 	r.Patterns = append(r.Patterns, patterns(p)...)
-	m.addChanges(r, m.State.Current, p.Predicted, removed, left, m.State.PredictDefaults(p, removed))
+	m.addChanges(r, m.State.Current, p.Predicted, removed, left, m.State.PredictDefaults(p, removed, m.InLayers()))
 	m.tellHidden(r, plan.NewNames(m.State.Current, p.Predicted))
 	m.notePath(r)
 	return nil
@@ -136,7 +141,7 @@ func (m *Maker) carryOut(ctx context.Context, p plan.Plan, r *Result) (done bool
 		m.tellSkipped(r, have, res.Skipped[have.ID])
 	}
 	m.addChanges(r, before, res.Generation, toolset.Refs(res.Removed), res.Leftovers,
-		m.State.ChangedDefaults(before.Defaults, res.Generation.Defaults, res.Removed))
+		m.State.ChangedDefaults(before.Defaults, res.Generation.Defaults, append(m.InLayers(), res.Removed...)))
 	if len(r.Installed) > 0 {
 		if m.NoExec() {
 			m.Printer.Warn("%s is on a file system that is mounted noexec: no command that is installed there can be started", filepath.Join(m.Dirs.Data, "kist"))

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -48,18 +49,30 @@ func (m *Maker) noteDefaults(r *Result, c plan.Change, already []record.Head) {
 		asked = append(asked, trust.Ref{Channel: rel.Channel, Name: rel.Tool, Version: rel.Version})
 	}
 	for _, have := range already {
+		m.noteLayer(r, have)
 		if ref := (trust.Ref{Channel: have.Channel, Name: have.Tool, Version: have.Version}); !slices.Contains(asked, ref) {
 			asked = append(asked, ref)
 		}
 	}
 	for _, ref := range asked {
 		id, ok := m.State.Current.Defaults[ref.Channel+"/"+ref.Name]
-		have := m.State.Receipts[id]
+		have := m.Head(id)
 		if !ok || have.Version == ref.Version || len(have.Commands) == 0 {
 			continue
 		}
 		m.note(r, Note{text: fmt.Sprintf("the commands of %s still lead to %s; kist default %s switches", have.Key(), have.Version, ref)})
 	}
+}
+
+// noteLayer tells how to link the commands of have, if it is in a layer and the user's own
+// bin directory links no version of its tool.
+func (m *Maker) noteLayer(r *Result, have record.Head) {
+	l := m.LayerOf(have.ID)
+	if _, linked := m.State.Current.Defaults[have.Key()]; l == nil || linked || len(have.Commands) == 0 {
+		return
+	}
+	m.note(r, Note{text: fmt.Sprintf("kist default %s links its commands in %s; those of the store are in %s",
+		have.Ref(), m.Dirs.Bin, install.StoreDirs(l.Dir).Bin)})
 }
 
 // A Skipped is a file that a command pattern of a release matches, but whose

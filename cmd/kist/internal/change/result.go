@@ -109,7 +109,11 @@ func (r Result) Render(p *term.Page) {
 
 func (r Result) alreadyText(p *term.Page) {
 	for _, t := range r.Already {
-		p.Line("%s/%s@%s is already installed", t.Channel, t.Tool, t.Version)
+		where := ""
+		if t.Store != "" {
+			where = " in " + t.Store
+		}
+		p.Line("%s/%s@%s is already installed%s", t.Channel, t.Tool, t.Version, where)
 	}
 	for _, f := range r.Follows {
 		p.Line("%s", f.sentence(r.DryRun))

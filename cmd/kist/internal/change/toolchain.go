@@ -24,6 +24,7 @@ type Toolchain struct {
 	Components []string  `json:"components,omitempty"`
 	Installed  time.Time `json:"installed"`
 	Prefix     string    `json:"prefix"`
+	Store      string    `json:"store,omitempty"` // the directory of the store that holds it; empty: the user's own
 	// Missing is the path of the prefix, or of a command in it, if that does not exist.
 	Missing string `json:"missing,omitempty"`
 }
@@ -36,6 +37,9 @@ func Describe(s *toolset.Set, r record.Head) Toolchain {
 	}
 	if missing := s.Missing(r); missing != nil {
 		t.Missing = missing.Path
+	}
+	if l := s.LayerOf(r.ID); l != nil {
+		t.Store = l.Dir
 	}
 	return t
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -55,6 +56,9 @@ func (r UpdateResult) Render(p *term.Page) {
 // Update updates the installed releases that refs mean, or all. The result is nil if an
 // error kept it from doing anything; an error may come with work that is done.
 func (m *Maker) Update(ctx context.Context, refs []trust.Ref) (*UpdateResult, error) {
+	if err := m.mayUpdate(refs); err != nil {
+		return nil, err
+	}
 	v := m.survey()
 	answers, err := v.Ask(ctx, refs)
 	if err != nil {
@@ -99,6 +103,16 @@ func (m *Maker) Update(ctx context.Context, refs []trust.Ref) (*UpdateResult, er
 		skipped = nil
 	}
 	return r, m.orMissing(cmp.Or(skipped, err), lost)
+}
+
+// mayUpdate returns why nothing may be changed, if refs, or without them all, mean a
+// release that an update could replace.
+func (m *Maker) mayUpdate(refs []trust.Ref) error {
+	list, err := m.SelectedOwn(refs)
+	if err != nil || !slices.ContainsFunc(list, func(r record.Head) bool { return !plan.IsPinned(r) }) {
+		return err
+	}
+	return m.MayChange()
 }
 
 // apply installs updates: all at once, or, if the files of one channel cannot be

@@ -31,7 +31,7 @@ func (m Machine) Installed(_ []string, typed string) (refs []string) {
 // installedRefs returns references to installed releases, with the channel if typed
 // has one.
 func installedRefs(s *toolset.Set, typed string) (refs []string) {
-	for _, r := range s.State.Installed() {
+	for _, r := range s.Installed() {
 		if strings.Contains(typed, "/") {
 			refs = append(refs, r.Channel+"/"+r.Tool, r.Ref())
 			continue
@@ -123,7 +123,7 @@ func (m Machine) Run(args []string, typed string) (candidates []string) {
 
 // Commands offers the linked commands.
 func (m Machine) Commands([]string, string) (names []string) {
-	m.Read(func(s *toolset.Set) { names = s.LinkedCommands() })
+	m.Read(func(s *toolset.Set) { names = s.Commands() })
 	return names
 }
 
@@ -198,7 +198,7 @@ func (m Machine) Shown(args []string, typed string) (refs []string) {
 	m.Read(func(s *toolset.Set) {
 		refs = slices.DeleteFunc(all, func(ref string) bool {
 			channel, builtin := trust.BuiltinChannel(ref)
-			return builtin && !s.Desk.HasDocuments(channel) && !slices.ContainsFunc(s.State.Installed(), func(r record.Head) bool { return r.Tool == ref })
+			return builtin && !s.Desk.HasDocuments(channel) && !slices.ContainsFunc(s.Installed(), func(r record.Head) bool { return r.Tool == ref })
 		})
 	})
 	return refs

@@ -43,6 +43,13 @@ func NotLocked(release string) error {
 	return &plainError{"drift", release + " is not what kist.lock names", "kist install --locked installs what it names; kist lock brings it up to date"}
 }
 
+// Unread returns the error that this user may not read some of the installed files of
+// releases.
+func Unread(releases []string) error {
+	return &plainError{"permission", "not all files of " + strings.Join(releases, ", ") + " could be read, and so compared",
+		"kist verify, run by the owner of the files, compares them all"}
+}
+
 // A plainError has a kind, a text, and a hint, which may be empty.
 type plainError struct{ kind, text, hint string }
 

@@ -17,6 +17,7 @@ type Context struct {
 	Verb   string        // that failed, as typed: "channel add"
 	Local  bool          // the verb never uses the network
 	Config string        // the base directory of settings
+	Store  bool          // --store names the directories
 	Distro func() string // returns the distribution of a Linux host; nil: none
 }
 

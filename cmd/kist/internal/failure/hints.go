@@ -172,17 +172,24 @@ func hints() []hintRow {
 			return fmt.Sprintf("kist ensure 'system/%s>=VERSION' tells what the system has", cmp.Or(e.Tool, "TOOL"))
 		}),
 		fixedHint[*host.NoHomeError]("refused", "set HOME to a directory of your own"),
-		hintFor("refused", func(e *install.SystemPrefixError, _ Context) string {
-			return fmt.Sprintf("set %s to a directory of your own, or unset it", xdgName(e.Role))
+		hintFor("refused", func(e *install.SystemPrefixError, c Context) string {
+			return fmt.Sprintf("set %s to a directory of your own, or %s", c.setting(e.Role), c.unset())
 		}),
-		hintFor("refused", func(e *install.UnsafeDirError, _ Context) string {
-			return fmt.Sprintf("let only yourself write there, or set %s to another directory", xdgName(e.Role))
+		hintFor("refused", func(e *install.UnsafeDirError, c Context) string {
+			return fmt.Sprintf("let only yourself write there, or set %s to another directory", c.setting(e.Role))
 		}),
-		hintFor("refused", func(e *install.OwnerError, _ Context) string {
-			return fmt.Sprintf("for toolchains of your own, unset %s, or set it to a directory of your own", xdgName(e.Role))
+		hintFor("refused", func(e *install.OwnerError, c Context) string {
+			return fmt.Sprintf("for toolchains of your own, set %s to a directory of your own, or %s", c.setting(e.Role), c.unset())
 		}),
-		hintFor("refused", func(e *install.SeparatorError, _ Context) string {
-			return fmt.Sprintf("set %s to a directory without %q in its path", xdgName(e.Role), e.Separator)
+		hintFor("refused", func(e *toolset.LayerError, c Context) string {
+			hint := fmt.Sprintf("kist --store %s %s %s, run by its owner, changes it", e.Store, c.Verb, e.Release.Ref())
+			if c.Verb == "update" {
+				hint += fmt.Sprintf("; kist install %s@VERSION installs another version of your own", e.Release.Key())
+			}
+			return hint
+		}),
+		hintFor("refused", func(e *install.SeparatorError, c Context) string {
+			return fmt.Sprintf("set %s to a directory without %q in its path", c.setting(e.Role), e.Separator)
 		}),
 		hintFor("refused", func(e *plan.ForeignFileError, c Context) string {
 			if c.Verb == "install" {
@@ -291,6 +298,7 @@ func hints() []hintRow {
 			return fmt.Sprintf("kist ensure '%s' --prefer network", e.Demand)
 		}),
 		hintFor("gone", func(e *install.MissingError, _ Context) string { return PutBack(e) }),
+		fixedHint[*toolset.GoneStoreError]("gone", "kist default TOOL@VERSION chooses a version that is installed; kist list shows them"),
 		hintFor("gone", func(e *plan.GoneError, _ Context) string {
 			if e.Generation != 0 {
 				return ""
@@ -346,6 +354,22 @@ func hints() []hintRow {
 			return ""
 		}),
 	}
+}
+
+// setting returns what sets the base directory of a role, such as "data".
+func (c Context) setting(role string) string {
+	if c.Store {
+		return "--store"
+	}
+	return xdgName(role)
+}
+
+// unset says how to use kist's usual directories, after setting.
+func (c Context) unset() string {
+	if c.Store {
+		return "leave it out"
+	}
+	return "unset it"
 }
 
 // xdgName returns the variable that sets the base directory of a role, such as "data".
