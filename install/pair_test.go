@@ -226,7 +226,9 @@ func TestCopiedHomeWorks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var note struct{ Places []struct{ Role, Given string } }
+		var note struct {
+			Places []struct{ Role, Given string }
+		}
 		if err := json.Unmarshal(data, &note); err != nil || len(note.Places) == 0 {
 			t.Fatalf("%s: %v", data, err)
 		}
