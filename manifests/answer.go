@@ -18,6 +18,9 @@ type Answer struct {
 	// for none. RFC 9110, section 8.4.
 	Encoding string
 	Type     string // the Content-Type; "" if the server states none
+	// Validators identify the document for a later request; zero if the server states
+	// none.
+	Validators Validators
 	// Again waits until ref may be requested again after its body failed with err.
 	// try counts these failures from 0. Again returns err if there should be no
 	// further request. If Again is nil, a failed body is not requested again.

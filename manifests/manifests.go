@@ -37,7 +37,7 @@ type Query struct {
 	// that it fetches nothing for an answer that is out of date.
 	CheckMark func(verify.Mark) error
 	// AlsoComponents are further components that the catalog must be able to resolve:
-	// those of installed releases of the tool.
+	// those of the releases of the channel that are installed.
 	AlsoComponents []string
 }
 

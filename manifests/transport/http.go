@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/kist-tools/kist/manifests"
@@ -138,7 +137,18 @@ func (h *httpTransport) Open(ctx context.Context, ref string, offset int64) (io.
 // answer has a content encoding matches manifests.ErrNoRange: the encoded bytes may
 // differ from those that came first.
 func (h *httpTransport) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
-	a, err := h.retry(ctx, ref, question{http.MethodGet, offset, -1})
+	return h.openWhole(ctx, ref, question{method: http.MethodGet, from: offset, to: -1})
+}
+
+// OpenChanged implements manifests.Revalidator. It sends have only to the URL that have
+// belongs to, which may be the one that a redirect leads to.
+func (h *httpTransport) OpenChanged(ctx context.Context, ref string, have manifests.Validators) (manifests.Answer, error) {
+	return h.openWhole(ctx, ref, question{method: http.MethodGet, to: -1, have: have})
+}
+
+// openWhole sends a question to whose end there is no limit, and gives its answer Again.
+func (h *httpTransport) openWhole(ctx context.Context, ref string, q question) (manifests.Answer, error) {
+	a, err := h.retry(ctx, ref, q)
 	if err != nil {
 		return manifests.Answer{}, err
 	}
@@ -156,7 +166,7 @@ func (h *httpTransport) OpenAnswer(ctx context.Context, ref string, offset int64
 
 // OpenRange implements manifests.Ranger.
 func (h *httpTransport) OpenRange(ctx context.Context, ref string, offset, n int64) (io.ReadCloser, int64, error) {
-	a, err := h.retry(ctx, ref, question{http.MethodGet, offset, offset + n})
+	a, err := h.retry(ctx, ref, question{method: http.MethodGet, from: offset, to: offset + n})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -166,7 +176,7 @@ func (h *httpTransport) OpenRange(ctx context.Context, ref string, offset, n int
 // Size implements manifests.Ranger. It does not retry, because sizes are only used for
 // estimates.
 func (h *httpTransport) Size(ctx context.Context, ref string) (int64, error) {
-	a, err := h.open(ctx, ref, question{http.MethodHead, 0, -1})
+	a, err := h.open(ctx, ref, question{method: http.MethodHead, to: -1})
 	if later, ok := errors.AsType[*retryError](err); ok {
 		err = later.err
 	}
@@ -177,24 +187,6 @@ func (h *httpTransport) Size(ctx context.Context, ref string) (int64, error) {
 		a.Size = -1 // may be the size of the encoded bytes
 	}
 	return a.Size, a.Body.Close()
-}
-
-// A question is a request for a document or a part of it.
-type question struct {
-	method string
-	from   int64
-	to     int64 // end of the range, exclusive; negative: to the end of the document
-}
-
-// whole reports whether q requests the whole document.
-func (q question) whole() bool { return q.from == 0 && q.to < 0 }
-
-// header returns the value of the Range header. RFC 9110, section 14.2.
-func (q question) header() string {
-	if q.to < 0 {
-		return fmt.Sprintf("bytes=%d-", q.from)
-	}
-	return fmt.Sprintf("bytes=%d-%d", q.from, q.to-1)
 }
 
 func (h *httpTransport) retry(ctx context.Context, ref string, q question) (manifests.Answer, error) {
@@ -259,6 +251,11 @@ func (h *httpTransport) open(caller context.Context, ref string, q question) (ma
 		}
 		return manifests.Answer{}, failed
 	}
+	if answer.StatusCode == http.StatusNotModified && isConditional(answer.Request) {
+		answer.Body.Close()
+		cancel(nil)
+		return manifests.Answer{}, manifests.ErrUnchanged
+	}
 	size, err := checkAnswer(manifests.Redact(ref), answer, q, h.c.Now)
 	if err != nil {
 		answer.Body.Close()
@@ -278,74 +275,12 @@ func (h *httpTransport) open(caller context.Context, ref string, q question) (ma
 		remaining = size - q.from
 	}
 	return manifests.Answer{
-		Body:     &body{caller, ref, answer.Body, remaining, newWatch(h.c.MinRate, h.c.Window, cancel)},
-		Size:     size,
-		Encoding: contentEncoding(answer.Header),
-		Type:     answer.Header.Get("Content-Type"),
+		Body:       &body{caller, ref, answer.Body, remaining, newWatch(h.c.MinRate, h.c.Window, cancel)},
+		Size:       size,
+		Encoding:   contentEncoding(answer.Header),
+		Type:       answer.Header.Get("Content-Type"),
+		Validators: readValidators(answer.Request.URL, answer.Header),
 	}, nil
-}
-
-// follow sends the request to u and follows its redirects. It returns the last answer,
-// and what was shown to the server that gave it. Each hop shows only what is meant for
-// its own URL.
-func (h *httpTransport) follow(ctx context.Context, u *url.URL, q question) (answer *http.Response, shown Authorization, err error) {
-	user := u.User
-	for hop := 0; ; hop++ {
-		if shown, err = h.authorize(ctx, u, user); err != nil {
-			return nil, shown, err
-		}
-		if answer, err = h.send(ctx, u, shown, q); err != nil {
-			return nil, shown, err
-		}
-		switch answer.StatusCode {
-		case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
-			http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		default:
-			return answer, shown, nil
-		}
-		answer.Body.Close()
-		if hop == maxRedirects {
-			return nil, shown, refusal(fmt.Sprintf("more than %d redirects", maxRedirects))
-		}
-		next, err := u.Parse(answer.Header.Get("Location"))
-		switch {
-		case err != nil || answer.Header.Get("Location") == "" || next.Opaque != "" || next.Hostname() == "":
-			return nil, shown, refusal("redirected without a usable Location")
-		case next.Scheme != "https" && next.Scheme != u.Scheme:
-			return nil, shown, refusal(fmt.Sprintf("redirected from %s to %s", u.Scheme, next.Scheme))
-		case !sameOrigin(u, next):
-			user = nil // and stays so, even if a redirect leads back
-		}
-		next.User = user // never one that the server chooses
-		if leavesRedirect(ctx, next.String()) {
-			return nil, shown, &redirectError{next.String()}
-		}
-		u = next
-	}
-}
-
-func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
-}
-
-func (h *httpTransport) send(ctx context.Context, u *url.URL, shown Authorization, q question) (*http.Response, error) {
-	bare := *u
-	bare.User, bare.Fragment, bare.RawFragment = nil, "", ""
-	request, err := http.NewRequestWithContext(ctx, q.method, bare.String(), nil)
-	if err != nil {
-		return nil, refusal("not a valid URL for a request")
-	}
-	request.Header.Set("User-Agent", "kist/"+h.c.Version)
-	request.Header.Set("Accept-Encoding", "identity")
-	shown.addTo(request)
-	if !q.whole() {
-		request.Header.Set("Range", q.header())
-	}
-	answer, err := h.round.RoundTrip(request)
-	if err != nil && h.c.Proxy != nil {
-		err = blameProxy(request, h.c.Proxy, err)
-	}
-	return answer, err
 }
 
 // A lookupError reports that a host has no address, without the address of the resolver

@@ -49,6 +49,16 @@ func (m *Mirrored) OpenAnswer(ctx context.Context, ref string, offset int64) (a 
 	return a, err
 }
 
+// OpenChanged implements manifests.Revalidator. have belongs to one location, and is
+// shown to no other.
+func (m *Mirrored) OpenChanged(ctx context.Context, ref string, have manifests.Validators) (a manifests.Answer, err error) {
+	err = m.each(ctx, ref, func(ctx context.Context, at string) (err error) {
+		a, err = manifests.OpenChanged(ctx, m.From, at, have)
+		return err
+	})
+	return a, err
+}
+
 // OpenRange implements manifests.Ranger.
 func (m *Mirrored) OpenRange(ctx context.Context, ref string, offset, n int64) (body io.ReadCloser, size int64, err error) {
 	err = m.each(ctx, ref, func(ctx context.Context, at string) (err error) {

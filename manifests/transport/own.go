@@ -18,18 +18,23 @@ import (
 // digests. It shows that they were recorded.
 const setIndex = "index.json"
 
-const maxSetIndex = 1 << 20 // bytes
+// setValidators is the file in a recorded set that holds the validators of its documents,
+// by file name. It has none if no server stated any.
+const setValidators = "validators.json"
+
+const maxSetIndex = 1 << 20 // bytes of either file
 
 // An index maps the file names of a set to their digests in hex.
 type index map[string]string
 
-func (r *Recorder) index() ([]byte, error) {
-	files := index{}
-	for name, data := range r.set {
+// newIndex returns the index of files, encoded.
+func newIndex(files map[string][]byte) ([]byte, error) {
+	all := index{}
+	for name, data := range files {
 		sum := sha256.Sum256(data)
-		files[name] = hex.EncodeToString(sum[:])
+		all[name] = hex.EncodeToString(sum[:])
 	}
-	return json.MarshalIndent(files, "", "\t")
+	return json.MarshalIndent(all, "", "\t")
 }
 
 // readIndex reads the index of the set in dir. It returns nil if the index is missing

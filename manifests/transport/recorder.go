@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
@@ -33,16 +33,18 @@ const (
 // A Recorder wraps From and records every document that is read from the start to its
 // end, every ref that is not found, and, for every other ref, that it exists. [Replay]
 // can then answer the same requests without the network. For a document larger than
-// manifests.MaxManifest only its existence is recorded.
+// manifests.MaxManifest only its existence is recorded. The validators of an answer are
+// recorded with its document, for a [Revalidating].
 type Recorder struct {
 	From manifests.Transport
 	// Skip reports whether a ref is not recorded. May be nil: all are recorded.
 	Skip func(ref string) bool
 
-	mu    sync.Mutex
-	set   map[string][]byte // by file name
-	bytes int64
-	over  bool
+	mu         sync.Mutex
+	set        map[string][]byte               // by file name
+	validators map[string]manifests.Validators // by file name
+	bytes      int64
+	over       bool
 }
 
 // Open implements manifests.Transport.
@@ -67,24 +69,24 @@ func (r *Recorder) record(ref string, offset int64, a *manifests.Answer, err err
 	case r.Skip != nil && r.Skip(ref):
 		return
 	case errors.Is(err, manifests.ErrNotFound), err == nil && a.IsPage():
-		r.store(ref, absent, nil)
+		r.store(ref, absent, nil, manifests.Validators{})
 		return
 	case err != nil:
 		return
 	}
-	r.store(ref, present, nil)
+	r.store(ref, present, nil, manifests.Validators{})
 	if offset == 0 && a.Size <= manifests.MaxManifest {
-		a.Body = &recording{ReadCloser: a.Body, r: r, ref: ref, data: make([]byte, 0, max(a.Size, 0))}
+		a.Body = &recording{ReadCloser: a.Body, r: r, ref: ref, validators: a.Validators, data: make([]byte, 0, max(a.Size, 0))}
 	}
 }
 
 // store records data as the content of ref or, with a suffix, that ref exists or not.
 // Existence adds nothing to known content.
-func (r *Recorder) store(ref, suffix string, data []byte) {
+func (r *Recorder) store(ref, suffix string, data []byte, v manifests.Validators) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.set == nil {
-		r.set = make(map[string][]byte)
+		r.set, r.validators = map[string][]byte{}, map[string]manifests.Validators{}
 	}
 	name := recordName(ref)
 	if _, known := r.set[name]; known && suffix == present {
@@ -93,6 +95,10 @@ func (r *Recorder) store(ref, suffix string, data []byte) {
 	for _, old := range []string{"", absent, present} {
 		r.bytes -= int64(len(r.set[name+old]))
 		delete(r.set, name+old)
+	}
+	delete(r.validators, name)
+	if !v.IsZero() {
+		r.validators[name] = v
 	}
 	r.bytes += int64(len(data))
 	r.set[name+suffix] = data
@@ -110,9 +116,10 @@ func recordName(ref string) string {
 
 type recording struct {
 	io.ReadCloser
-	r    *Recorder
-	ref  string
-	data []byte // nil once too large to record
+	r          *Recorder
+	ref        string
+	validators manifests.Validators
+	data       []byte // nil once too large to record
 }
 
 func (b *recording) Read(p []byte) (int, error) {
@@ -123,7 +130,7 @@ func (b *recording) Read(p []byte) (int, error) {
 	if b.data = append(b.data, p[:n]...); len(b.data) > manifests.MaxManifest {
 		b.data = nil
 	} else if err == io.EOF {
-		b.r.store(b.ref, "", b.data)
+		b.r.store(b.ref, "", b.data, b.validators)
 		b.data = nil
 	}
 	return n, err
@@ -132,15 +139,22 @@ func (b *recording) Read(p []byte) (int, error) {
 // Save writes the recorded set to the directory dir below root and replaces the
 // previous set there, as a whole; a crash between the two renames leaves no set.
 // Parents of dir must exist. A set over the ceilings (1024 documents, 64 MiB) is a
-// *manifests.TooLargeError.
+// *manifests.TooLargeError. If the same set is there already, Save changes nothing.
 func (r *Recorder) Save(root *os.Root, dir string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.over {
 		return &manifests.TooLargeError{Name: "recorded documents", Limit: maxRecorded}
 	}
+	files, listed, err := r.files()
+	if err != nil {
+		return fmt.Errorf("save documents: %w", err)
+	}
+	if isSaved(root, dir, files, listed) {
+		return nil
+	}
 	fresh := dir + ".new-" + rand.Text()
-	if err := r.write(root, fresh); err != nil {
+	if err := writeSet(root, fresh, files, listed); err != nil {
 		return errors.Join(fmt.Errorf("save documents: %w", err), removeSet(root, fresh))
 	}
 	// Each concurrent Save replaces it once, and there may be many.
@@ -165,20 +179,45 @@ func (r *Recorder) Save(root *os.Root, dir string) error {
 	}
 }
 
-func (r *Recorder) write(root *os.Root, dir string) error {
-	if err := root.Mkdir(dir, 0o700); err != nil {
-		return err
+// files returns the files of the set, and the index that lists them.
+func (r *Recorder) files() (files map[string][]byte, listed []byte, err error) {
+	files = maps.Clone(r.set)
+	if len(r.validators) > 0 {
+		data, err := json.MarshalIndent(r.validators, "", "\t")
+		if err != nil {
+			return nil, nil, err
+		}
+		files[setValidators] = data
 	}
-	listed, err := r.index()
-	if err != nil {
+	listed, err = newIndex(files)
+	return files, listed, err
+}
+
+// isSaved reports whether the set in dir has exactly these files and this index.
+func isSaved(root *os.Root, dir string, files map[string][]byte, listed []byte) bool {
+	have, err := rootfs.ReadFile(root, path.Join(dir, setIndex), maxSetIndex)
+	if err != nil || !bytes.Equal(have, listed) {
+		return false
+	}
+	for name, data := range files {
+		have, err := rootfs.ReadFile(root, path.Join(dir, name), int64(len(data)))
+		if err != nil || !bytes.Equal(have, data) {
+			return false
+		}
+	}
+	return true
+}
+
+func writeSet(root *os.Root, dir string, files map[string][]byte, listed []byte) error {
+	if err := root.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
 	// The index gets its name first, so an interrupted Save leaves no unlisted file.
 	batch := rootfs.NewBatch(root, 0o600)
-	_, err = batch.Copy(path.Join(dir, setIndex), bytes.NewReader(listed))
-	for _, name := range slices.Sorted(maps.Keys(r.set)) {
+	_, err := batch.Copy(path.Join(dir, setIndex), bytes.NewReader(listed))
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if err == nil {
-			_, err = batch.Copy(path.Join(dir, name), bytes.NewReader(r.set[name]))
+			_, err = batch.Copy(path.Join(dir, name), bytes.NewReader(files[name]))
 		}
 	}
 	if err == nil {
@@ -240,56 +279,4 @@ func moveRest(root *os.Root, old, dir string) error {
 		err = root.Remove(old)
 	}
 	return rootfs.IgnoreMissing(err)
-}
-
-// Replay is the transport for a set that a Recorder saved. It serves recorded
-// documents; a ref recorded as absent is manifests.ErrNotFound; any other is
-// manifests.ErrOffline. A ref recorded only as existing can be opened, and fails with
-// ErrOffline when read. The set is as untrusted as the network: readers prove its
-// content again.
-type Replay struct {
-	Root *os.Root
-	Dir  string // below Root
-}
-
-// Open implements manifests.Transport.
-func (r Replay) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
-	name := path.Join(r.Dir, recordName(ref))
-	f, err := r.Root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := r.Root.Lstat(name + absent); err == nil {
-			return nil, 0, fmt.Errorf("%s: %w (when it was last asked)", manifests.Redact(ref), manifests.ErrNotFound)
-		}
-		if _, err := r.Root.Lstat(name + present); err == nil && offset == 0 {
-			return io.NopCloser(unread(ref)), -1, nil
-		}
-		return nil, 0, fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrOffline)
-	} else if err != nil {
-		return nil, 0, unreachable(ctx, ref, err)
-	}
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		err = unreachable(ctx, ref, err)
-	case !info.Mode().IsRegular():
-		err = unreachable(ctx, ref, errors.New("its cached copy is not a regular file"))
-	case info.Size() > manifests.MaxManifest:
-		err = &manifests.TooLargeError{Name: manifests.Redact(ref), Limit: manifests.MaxManifest}
-	case offset > info.Size():
-		err = fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrNoRange)
-	default:
-		_, err = f.Seek(offset, io.SeekStart)
-	}
-	if err != nil {
-		f.Close()
-		return nil, 0, err
-	}
-	return &body{ctx, ref, f, info.Size() - offset, nil}, info.Size(), nil
-}
-
-// unread is the body of a document that existed but was not recorded.
-type unread string
-
-func (ref unread) Read([]byte) (int, error) {
-	return 0, fmt.Errorf("%s: %w", manifests.Redact(string(ref)), manifests.ErrOffline)
 }

@@ -2,7 +2,8 @@
 //
 // [New] makes the transport for https, http and file URLs, [Mux] one that chooses by
 // scheme, and [Offline] one that forbids the network. A [Recorder] and a [Replay] store
-// the documents that proved a channel and read them again.
+// the documents that proved a channel and read them again, and a [Revalidating] asks
+// servers only for what has changed since.
 //
 // The server is hostile, and so is everyone on the path. Whatever they send, a body is
 // the bytes of exactly one answer:
@@ -79,6 +80,11 @@ func (c chooser) Open(ctx context.Context, ref string, offset int64) (io.ReadClo
 // OpenAnswer implements manifests.Answerer.
 func (c chooser) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
 	return manifests.OpenAnswer(ctx, c(ref), ref, offset)
+}
+
+// OpenChanged implements manifests.Revalidator.
+func (c chooser) OpenChanged(ctx context.Context, ref string, have manifests.Validators) (manifests.Answer, error) {
+	return manifests.OpenChanged(ctx, c(ref), ref, have)
 }
 
 // OpenRange implements manifests.Ranger.
