@@ -93,7 +93,7 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch manifes
 	check := func(m verify.Mark) error { return checkFresh(m.Renamed(ch.Name), have, now, renew) }
 	query := manifests.Query{Request: q, Now: now, Last: have, CheckMark: check}
 	for _, r := range s.Installed() {
-		if r.Key() == ch.Name+"/"+q.Tool {
+		if r.Channel == ch.Name {
 			query.AlsoComponents = union(query.AlsoComponents, r.Components)
 		}
 	}

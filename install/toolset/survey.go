@@ -22,8 +22,6 @@ type Survey struct {
 	OfChannel func(error) bool
 	LeftOut   []LeftOut
 	Asked     map[string]bool // by channel
-
-	dead map[string]error // by channel: why none of its tools is available
 }
 
 // A LeftOut is a channel that was left out, and the reason.
@@ -52,7 +50,7 @@ func (v *Survey) Ask(ctx context.Context, refs []trust.Ref) (answers []Answer, e
 	if err != nil {
 		return nil, err
 	}
-	v.Asked, v.dead = map[string]bool{}, map[string]error{}
+	v.Asked = map[string]bool{}
 	for _, have := range list {
 		a := Answer{Have: have, Missing: v.Missing(have)}
 		if len(refs) > 0 || !v.channelRemoved(have) {
@@ -91,9 +89,6 @@ func (v *Survey) newest(ctx context.Context, have record.Head) (manifests.Releas
 	if plan.IsPinned(have) {
 		return same, nil
 	}
-	if err := v.dead[have.Channel]; err != nil {
-		return same, err
-	}
 	b, err := v.Desk.Named(ctx, have.Channel)
 	if err != nil {
 		return same, err
@@ -104,9 +99,6 @@ func (v *Survey) newest(ctx context.Context, have record.Head) (manifests.Releas
 	v.Detail("asking channel %s for %s", b.Name, ref)
 	cat, err := v.Desk.Fetch(ctx, b, q)
 	if err != nil {
-		if b.Settings != nil && b.Settings.Format == "native" { // one manifest lists all of its tools
-			v.dead[have.Channel] = err
-		}
 		return same, err
 	}
 	next, err := v.Release(cat, b.Channel, q)

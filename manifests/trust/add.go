@@ -177,7 +177,7 @@ func (d *Desk) Add(ctx context.Context, c channels.Channel, ring *verify.Keyring
 // documents that proved it.
 func (d *Desk) proveAdded(ctx context.Context, b Binding) (p Proved, keep []func() error, err error) {
 	for _, q := range b.proofs(d.Request(Ref{})) {
-		t, store, err := d.documents(b, q)
+		t, store, err := d.documents(d.Transport, b, q)
 		if err != nil {
 			return p, nil, err
 		}
@@ -265,7 +265,7 @@ func (d *Desk) Refresh(ctx context.Context, name string, keys func() (*verify.Ke
 	}
 	changed := p.NewKeys
 	for n, q := range b.proofs(d.Request(Ref{})) {
-		t, keep, err := d.documents(b, q)
+		t, keep, err := d.documents(d.Transport, b, q)
 		if err != nil {
 			return p, err
 		}

@@ -13,51 +13,81 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/verify"
 )
 
-// Fetch downloads and proves a catalog, and caches the documents that proved it.
-func (d *Desk) Fetch(ctx context.Context, b Binding, q manifests.Request) (cat manifests.Catalog, err error) {
-	err = d.ask(ctx, b, q, func(t manifests.Transport, ch manifests.Channel) (err error) {
-		cat, err = d.State.Catalog(ctx, t, ch, q)
-		return err
+// Fetch downloads and proves a catalog, and caches the documents that proved it. It does
+// so once per command for all requests that the same documents answer.
+func (d *Desk) Fetch(ctx context.Context, b Binding, q manifests.Request) (manifests.Catalog, error) {
+	return d.catalogs.of(b.Name).fetch(b, q, func() (cat manifests.Catalog, err error) {
+		err = d.ask(ctx, b, q, func(t manifests.Transport, ch manifests.Channel) (err error) {
+			cat, err = d.State.Catalog(ctx, t, ch, q)
+			return err
+		})
+		return cat, err
 	})
-	return cat, err
 }
 
-// Resolve is like Fetch, but returns the release that answers q.
-func (d *Desk) Resolve(ctx context.Context, b Binding, q manifests.Request) (r manifests.Release, err error) {
-	err = d.ask(ctx, b, q, func(t manifests.Transport, ch manifests.Channel) (err error) {
-		r, err = d.State.Resolve(ctx, t, ch, q)
-		return err
-	})
-	return r, err
+// Resolve is Fetch, then the release of the catalog that answers q.
+func (d *Desk) Resolve(ctx context.Context, b Binding, q manifests.Request) (manifests.Release, error) {
+	cat, err := d.Fetch(ctx, b, q)
+	if err != nil {
+		return manifests.Release{}, err
+	}
+	r, err := d.State.Release(cat, b.Channel, q)
+	return r, b.Explain(err)
 }
 
 // ask calls prove with a transport for the documents of b and with its newest keys, and
-// caches the documents if they are proved.
+// caches the documents if they are proved. The servers are asked only for what has changed
+// since the documents were cached. If those and the answers are refused together, all of
+// it is fetched: the cached ones may be damaged, or the server may be wrong about them.
 func (d *Desk) ask(ctx context.Context, b Binding, q manifests.Request, prove func(manifests.Transport, manifests.Channel) error) error {
-	t, keep, err := d.documents(b, q)
+	cached, err := d.State.Cache(false)
 	if err != nil {
 		return err
 	}
-	newest, err := d.rekey(ctx, t, b)
+	changes := &transport.Revalidating{From: d.Transport, Stored: transport.Replay{Root: cached, Dir: b.cacheDir(q)}}
+	newest, err := d.askThrough(ctx, changes, b, q, prove)
+	if changes.Reused() && isRefused(err) {
+		if _, again := d.askThrough(ctx, d.Transport, newest, q, prove); again == nil || isRefused(again) {
+			return again
+		}
+	}
+	return err
+}
+
+// isRefused reports whether err refuses documents that were fetched.
+func isRefused(err error) bool {
+	return errors.Is(err, verify.ErrUntrusted) || errors.Is(err, verify.ErrStale)
+}
+
+// askThrough is ask by way of t. It returns b with its newest keys.
+func (d *Desk) askThrough(ctx context.Context, from manifests.Transport, b Binding, q manifests.Request, prove func(manifests.Transport, manifests.Channel) error) (Binding, error) {
+	t, keep, err := d.documents(from, b, q)
 	if err != nil {
-		return err
+		return b, err
 	}
-	if err := prove(t, newest.Channel); err != nil {
-		return b.Explain(err)
+	b, err = d.rekey(ctx, t, b)
+	if err != nil {
+		return b, err
 	}
-	return keep()
+	if err := prove(t, b.Channel); err != nil {
+		return b, b.Explain(err)
+	}
+	return b, keep()
 }
 
 // Cached proves a catalog again from the cached documents, without the network. Without
 // any, the error matches manifests.ErrOffline.
 func (d *Desk) Cached(ctx context.Context, b Binding, q manifests.Request) (manifests.Catalog, error) {
-	t, err := d.replay(b, q)
-	if err != nil {
-		return nil, err
-	}
-	return d.State.Catalog(ctx, t, b.Channel, q)
+	return d.catalogs.of(b.Name).cached(b, q, func() (manifests.Catalog, error) {
+		t, err := d.replay(b, q)
+		if err != nil {
+			return nil, err
+		}
+		return d.State.Catalog(ctx, t, b.Channel, q)
+	})
 }
 
 // versions lists the versions of a tool that b offers. A source that verifies one
@@ -90,18 +120,18 @@ func (d *Desk) versions(ctx context.Context, b Binding, ref Ref) (list []manifes
 	return list, nil
 }
 
-// documents returns a transport for the documents that prove a channel, and keep,
-// which caches what came through it. Offline, the transport reads the cache.
-func (d *Desk) documents(b Binding, q manifests.Request) (t manifests.Transport, keep func() error, err error) {
+// documents returns a transport for the documents that prove a channel, which asks from,
+// and keep, which caches what came through it. Offline, the transport reads the cache.
+func (d *Desk) documents(from manifests.Transport, b Binding, q manifests.Request) (t manifests.Transport, keep func() error, err error) {
 	nothing := func() error { return nil }
 	if d.Offline {
 		t, err := d.replay(b, q)
-		return transport.Fallback{From: d.Transport, Then: t}, nothing, err
+		return transport.Fallback{From: from, Then: t}, nothing, err
 	}
 	if d.DryRun {
-		return d.Transport, nothing, nil
+		return from, nothing, nil
 	}
-	recorder := &transport.Recorder{From: d.Transport}
+	recorder := &transport.Recorder{From: from}
 	if b.indices != nil {
 		recorder.Skip = debian.IsIndex
 	}
@@ -151,7 +181,7 @@ func (d *Desk) replay(b Binding, q manifests.Request) (manifests.Transport, erro
 // manifest of a native channel answers every request, as do the suites of a
 // distribution; upstreams prove one version.
 func (b Binding) cacheDir(q manifests.Request) string {
-	if b.Settings != nil && b.Settings.Format == "native" || b.indices != nil {
+	if b.isNative() || b.indices != nil {
 		return path.Join(manifests.DocumentsDir, b.Name)
 	}
 	if q.List { // a list proves nothing, so it must not replace what does

@@ -83,6 +83,7 @@ func (d *Desk) rekey(ctx context.Context, t manifests.Transport, b Binding) (Bin
 		return b, unstored
 	}
 	d.KeysStored()
+	next.bare = b.bare
 	return next, err
 }
 

@@ -27,8 +27,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// A Desk binds channels to keys, for one command. Its rules are those of the moment when
-// it first needs them. A Desk must not be copied.
+// A Desk binds channels to keys, for one command. Its rules and its catalogs are those of
+// the moment when it first needs them. A Desk must not be copied.
 type Desk struct {
 	State     State
 	Transport manifests.Transport // with Offline, manifests.ErrOffline for what needs the network
@@ -53,6 +53,7 @@ type Desk struct {
 	Warn       func(text string)
 	KeysStored func() // called after new keys of a channel were stored
 
+	catalogs  catalogs
 	rulesOnce sync.Once
 	rules     []channels.Rules
 	rulesErr  error
@@ -69,7 +70,7 @@ type State interface {
 	Lock(ctx context.Context) (unlock func() error, err error)
 
 	Catalog(context.Context, manifests.Transport, manifests.Channel, manifests.Request) (manifests.Catalog, error)
-	Resolve(context.Context, manifests.Transport, manifests.Channel, manifests.Request) (manifests.Release, error)
+	Release(manifests.Catalog, manifests.Channel, manifests.Request) (manifests.Release, error)
 	Renew(context.Context, manifests.Transport, manifests.Channel, manifests.Request) (cat manifests.Catalog, was verify.Mark, err error)
 	Mark(manifests.Channel) (verify.Mark, error)
 	UndoMark(ctx context.Context, ch manifests.Channel, before verify.Mark) error
