@@ -87,8 +87,18 @@ type behind struct {
 	place string
 }
 
+func (t behind) at(ref string) string { return t.place + "/" + strings.TrimPrefix(ref, acmeURL) }
+
 func (t behind) Open(ctx context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
-	return t.Transport.Open(ctx, t.place+"/"+strings.TrimPrefix(ref, acmeURL), offset)
+	return t.Transport.Open(ctx, t.at(ref), offset)
+}
+
+func (t behind) OpenAnswer(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
+	return manifests.OpenAnswer(ctx, t.Transport, t.at(ref), offset)
+}
+
+func (t behind) OpenChanged(ctx context.Context, ref string, have manifests.Validators) (manifests.Answer, error) {
+	return manifests.OpenChanged(ctx, t.Transport, t.at(ref), have)
 }
 
 // trickle answers a request for file byte by byte, unless honest.

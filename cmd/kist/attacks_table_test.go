@@ -157,6 +157,7 @@ var attacks = []attack{
 		}
 		return installNew
 	}},
+	{"indefinite freeze", "a server that says for ever that nothing has changed", 5, (*battle).unchangedForEver},
 	{"endless data", "a manifest without end", 4, func(b *battle, honest bool) []string {
 		b.publish("1.1")
 		b.lie(honest, channelFile, manifesttest.Endless)
@@ -374,6 +375,7 @@ var attacks = []attack{
 		return installNew
 	}},
 
+	{"forged cache", "a stranger's manifest that the server calls unchanged", 4, (*battle).forgedCache},
 	{"lying mirror", "an older manifest", 5, func(b *battle, honest bool) []string {
 		b.publish("1.0")
 		old, oldSig := b.manifest, b.manSig
