@@ -53,6 +53,7 @@ import (
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
+	"github.com/kist-tools/kist/verify"
 )
 
 // Options are the inputs and settings of an Installer.
@@ -81,6 +82,9 @@ type Options struct {
 	// and in the settings directory. Nil: none.
 	Documents func(cache *os.Root, name string) (bool, error)
 	Settings  func(config *os.Root) (owns func(name string) (bool, error), err error)
+	// FindDocument returns the name of a file of documents/ with this digest. Evidence
+	// becomes a hard link to it, where that is possible. Nil: evidence is written.
+	FindDocument func(cache *os.Root, d verify.Digest) (name string, ok bool)
 	// Retire takes the channels in the settings directory out of use, before kist's
 	// files there are removed. Nil: there is nothing to do.
 	Retire func(config *os.Root) error
@@ -194,7 +198,17 @@ func (i *Installer) report(p Progress) {
 func (i *Installer) Close() error { return i.roots.Close() }
 
 func (i *Installer) store() store.Store {
-	return store.Store{Data: i.roots.Dir(roots.Data), State: i.roots.Dir(roots.State), Checkpoint: i.o.Checkpoint}
+	return store.Store{Data: i.roots.Dir(roots.Data), State: i.roots.Dir(roots.State), FindCopy: i.findCopy, Checkpoint: i.o.Checkpoint}
+}
+
+// findCopy returns where the cache has a document with this digest.
+func (i *Installer) findCopy(d verify.Digest) (cache *os.Root, name string, ok bool) {
+	cache = i.roots.Dir(roots.Cache)
+	if cache == nil || i.o.FindDocument == nil {
+		return nil, "", false
+	}
+	name, ok = i.o.FindDocument(cache, d)
+	return cache, name, ok
 }
 
 func (i *Installer) reached(step string) { i.o.Checkpoint(step) }

@@ -17,10 +17,12 @@ import (
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
+	"github.com/kist-tools/kist/verify"
 )
 
 // open checks and opens kist's directories and reads what is installed. The
@@ -97,8 +99,11 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 			}
 		},
 		Documents: transport.Owns,
-		Settings:  trust.OwnsSettings,
-		Retire:    func(config *os.Root) error { return channels.Store{Root: config}.RetireAll() },
+		FindDocument: func(cache *os.Root, d verify.Digest) (string, bool) {
+			return transport.Find(cache, manifests.DocumentsDir, d)
+		},
+		Settings: trust.OwnsSettings,
+		Retire:   func(config *os.Root) error { return channels.Store{Root: config}.RetireAll() },
 	})
 	if err != nil {
 		return nil, nil, err

@@ -10,16 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// renameByDirs opens the directories of both names and passes their descriptors and
-// the last elements to call. If the system or the file system does not support the
-// call, the error is errors.ErrUnsupported.
+// renameByDirs is withDirs for two names below one root.
 func renameByDirs(root *os.Root, old, new string, call func(oldDir int, oldName string, newDir int, newName string) error) error {
-	from, err := root.Open(path.Dir(old))
+	return withDirs("rename", root, old, root, new, call)
+}
+
+// withDirs opens the directories of both names and passes their descriptors and the last
+// elements to call, which does op. If the system or the file system does not support the
+// call, the error is errors.ErrUnsupported.
+func withDirs(op string, oldRoot *os.Root, old string, newRoot *os.Root, new string, call func(oldDir int, oldName string, newDir int, newName string) error) error {
+	from, err := oldRoot.Open(path.Dir(old))
 	if err != nil {
 		return err
 	}
 	defer from.Close()
-	to, err := root.Open(path.Dir(new))
+	to, err := newRoot.Open(path.Dir(new))
 	if err != nil {
 		return err
 	}
@@ -31,5 +36,5 @@ func renameByDirs(root *os.Root, old, new string, call func(oldDir int, oldName 
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.ENOTSUP):
 		return errors.ErrUnsupported
 	}
-	return &os.LinkError{Op: "rename", Old: old, New: new, Err: err}
+	return &os.LinkError{Op: op, Old: old, New: new, Err: err}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
+	"github.com/kist-tools/kist/verify"
 )
 
 // setIndex is the file in a recorded set that lists the other files with their SHA-256
@@ -81,6 +82,24 @@ func Owns(root *os.Root, name string) (bool, error) {
 		return hasDigest(root, name, want)
 	}
 	return isNamedByDigest(root, name)
+}
+
+// Find returns the name of a file of a recorded set below dir that has the digest d, by
+// the index of the set. The file may have been changed since.
+func Find(root *os.Root, dir string, d verify.Digest) (name string, ok bool) {
+	sets, err := rootfs.ReadDir(root, dir)
+	if err != nil || d.Algorithm() != "sha256" {
+		return "", false
+	}
+	for _, set := range sets {
+		files, _ := readIndex(root, path.Join(dir, set.Name()))
+		for name, digest := range files {
+			if digest == d.Hex() && path.Base(name) == name {
+				return path.Join(dir, set.Name(), name), true
+			}
+		}
+	}
+	return "", false
 }
 
 func isNamedByDigest(root *os.Root, name string) (bool, error) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 
@@ -17,7 +18,8 @@ const (
 )
 
 // putEvidence durably writes the blobs with which a release can be proved again, each
-// under its digest. It skips those that are already stored. A blob that is too long
+// under its digest. It skips those that are already stored, and links those of which
+// FindCopy knows a copy. A blob that is too long
 // to be read back is a *manifests.TooLargeError.
 func (s Store) putEvidence(blobs []verify.Blob) error {
 	if len(blobs) == 0 {
@@ -37,12 +39,32 @@ func (s Store) putEvidence(blobs []verify.Blob) error {
 		if len(data) > maxEvidence {
 			return &manifests.TooLargeError{Name: "evidence " + b.Digest.String(), Limit: maxEvidence}
 		}
+		if s.linkEvidence(b.Digest) {
+			s.reached("evidence kept")
+			continue
+		}
 		if err := rootfs.WriteFile(s.State, EvidenceFile(b.Digest), data, 0o600); err != nil {
 			return err
 		}
 		s.reached("evidence kept")
 	}
 	return nil
+}
+
+// linkEvidence makes a copy that FindCopy knows the evidence with the digest d too, and
+// reports whether it did.
+func (s Store) linkEvidence(d verify.Digest) bool {
+	if s.FindCopy == nil || d.Algorithm() != "sha256" {
+		return false
+	}
+	root, name, ok := s.FindCopy(d)
+	if !ok {
+		return false
+	}
+	err := rootfs.LinkFile(root, name, s.State, EvidenceFile(d), 0o600, func(r io.Reader) error {
+		return verify.Check(EvidenceFile(d), io.LimitReader(r, maxEvidence+1), -1, d)
+	})
+	return err == nil
 }
 
 // Evidence returns the stored evidence with the digest d. The error matches

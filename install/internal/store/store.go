@@ -73,6 +73,10 @@ const (
 // write.
 type Store struct {
 	Data, State *os.Root
+	// FindCopy returns where a file with this digest is, outside the two roots, so that
+	// evidence is linked to it instead of stored twice. It may be nil, and what it returns
+	// is checked.
+	FindCopy func(verify.Digest) (root *os.Root, name string, ok bool)
 	// Checkpoint, which only tests set, is called after each step at which the process
 	// may be killed.
 	Checkpoint func(step string)

@@ -1,0 +1,62 @@
+package rootfs
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path"
+)
+
+// LinkFile makes name, below to, another name of the regular file old below from, as a
+// hard link, durably and in one step. check reads the file and may refuse it. LinkFile
+// follows no link. It fails, and changes nothing, if the file is not this user's alone
+// (see IsOurs), if its permissions are not perm, or if the two are not on one file system
+// that has hard links: callers then write a copy.
+func LinkFile(from *os.Root, old string, to *os.Root, name string, perm os.FileMode, check func(io.Reader) error) error {
+	info, err := from.Lstat(old)
+	if err != nil {
+		return err
+	}
+	source, err := openRegular(from, old, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	opened, err := source.Stat()
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(info, opened) || !IsOurs(source) || opened.Mode().Perm() != perm {
+		return fmt.Errorf("%s is not a file of this user alone", source.Name())
+	}
+	temp := tempBeside(name)
+	if err := linkByDirs(from, old, to, temp); err != nil {
+		return err
+	}
+	err = publishLink(source, opened, to, temp, name, check)
+	if missing := IgnoreMissing(to.Remove(temp)); err == nil {
+		err = missing
+	}
+	if err != nil {
+		return err
+	}
+	return SyncDir(to, path.Dir(name))
+}
+
+// publishLink renames temp to name if it is the file source, and check accepts it.
+func publishLink(source *os.File, opened os.FileInfo, to *os.Root, temp, name string, check func(io.Reader) error) error {
+	linked, err := to.Lstat(temp)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(linked, opened) {
+		return fmt.Errorf("%s was replaced", source.Name())
+	}
+	if err := check(source); err != nil {
+		return err
+	}
+	if err := source.Sync(); err != nil {
+		return err
+	}
+	return to.Rename(temp, name)
+}
