@@ -61,7 +61,7 @@ func (i *Installer) Release(cat manifests.Catalog, ch manifests.Channel, q manif
 	if err != nil {
 		return manifests.Release{}, err
 	}
-	s, err := i.State()
+	s, err := i.installed()
 	if err != nil {
 		return manifests.Release{}, err
 	}
@@ -86,7 +86,7 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch manifes
 	if now.Before(have.Issued) {
 		now = have.Issued
 	}
-	s, err := i.State()
+	s, err := i.installed()
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func checkFresh(m, have verify.Mark, now time.Time, renew bool) error {
 // putMark stores m, unless another kist has stored a newer mark meanwhile: then m
 // is stale.
 func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) error {
-	lock, err := i.roots.Lock(ctx)
+	lock, err := i.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) erro
 // Rekey durably stores the keys of k as the keys of an added channel, before
 // anything that they signed is checked.
 func (i *Installer) Rekey(ctx context.Context, ch manifests.Channel, k verify.KeysMark) error {
-	lock, err := i.roots.Lock(ctx)
+	lock, err := i.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (i *Installer) UndoMark(ctx context.Context, ch manifests.Channel, before v
 // DropMark removes the mark of a channel that the user removed. A file that has the name
 // of the mark but cannot be parsed is kept, and returned.
 func (i *Installer) DropMark(ctx context.Context, channel string) ([]Drift, error) {
-	lock, err := i.roots.Lock(ctx)
+	lock, err := i.lock(ctx)
 	if err != nil {
 		return nil, err
 	}

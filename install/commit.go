@@ -34,7 +34,7 @@ func (e *UnfinishedError) Unwrap() error { return e.Err }
 // the state, and returns the plan that counts. If that needs a release that is not staged,
 // commit has changed nothing.
 func (i *Installer) commit(ctx context.Context, p plan.Plan, staged stagedReleases) (res Result, now plan.Plan, err error) {
-	lock, err := i.roots.Lock(ctx)
+	lock, err := i.lock(ctx)
 	if err != nil {
 		return Result{}, p, err
 	}

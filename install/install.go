@@ -140,6 +140,9 @@ type Installer struct {
 	roots     *roots.Roots
 	reporting sync.Mutex
 	turns     download.Turns
+
+	resolving sync.Mutex
+	resolved  *plan.State // see installed
 }
 
 // Open checks every directory of o and opens those that exist. It creates nothing and
@@ -235,6 +238,30 @@ func (i *Installer) State() (plan.State, error) {
 		s.Receipts[id] = r
 	}
 	return s, err
+}
+
+// installed is State for resolving releases. It reads the state once until this process
+// changes something, because a command may resolve hundreds of releases. A plan is
+// compared with what is installed by then.
+func (i *Installer) installed() (plan.State, error) {
+	i.resolving.Lock()
+	defer i.resolving.Unlock()
+	if i.resolved == nil {
+		s, err := i.State()
+		if err != nil {
+			return s, err
+		}
+		i.resolved = &s
+	}
+	return *i.resolved, nil
+}
+
+// lock takes kist's lock, before a change.
+func (i *Installer) lock(ctx context.Context) (roots.Locks, error) {
+	i.resolving.Lock()
+	i.resolved = nil
+	i.resolving.Unlock()
+	return i.roots.Lock(ctx)
 }
 
 // stateToChange is State for a caller that changes things: it returns the error of
@@ -347,7 +374,7 @@ func (i *Installer) waiting(busy *rootfs.BusyError) {
 // for changes of the settings, which this package does not write. Changes by this
 // Installer must wait for unlock, too.
 func (i *Installer) Lock(ctx context.Context) (unlock func() error, err error) {
-	held, err := i.roots.Lock(ctx)
+	held, err := i.lock(ctx)
 	if err != nil {
 		return nil, err
 	}

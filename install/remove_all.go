@@ -33,7 +33,7 @@ func (i *Installer) RemoveAll(ctx context.Context, self bool) (Result, error) {
 	if i.Empty() {
 		return Result{}, nil
 	}
-	held, err := i.roots.Lock(ctx)
+	held, err := i.lock(ctx)
 	if err != nil {
 		return Result{}, err
 	}

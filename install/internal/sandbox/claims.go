@@ -116,7 +116,8 @@ func receiveClaims(r io.Reader, limit int64) (text []string, err error) {
 			return nil, errClaims
 		}
 		if err == io.EOF {
-			return append(text, piece.String()), nil
+			// A copy, because the receipt keeps it, and most releases are small.
+			return append(text, strings.Clone(piece.String())), nil
 		} else if err != nil {
 			return nil, err
 		}

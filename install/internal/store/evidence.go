@@ -39,12 +39,10 @@ func (s Store) putEvidence(blobs []verify.Blob) error {
 		if len(data) > maxEvidence {
 			return &manifests.TooLargeError{Name: "evidence " + b.Digest.String(), Limit: maxEvidence}
 		}
-		if s.linkEvidence(b.Digest) {
-			s.reached("evidence kept")
-			continue
-		}
-		if err := rootfs.WriteFile(s.State, EvidenceFile(b.Digest), data, 0o600); err != nil {
-			return err
+		if !s.linkEvidence(b.Digest) {
+			if err := rootfs.WriteFile(s.State, EvidenceFile(b.Digest), data, 0o600); err != nil {
+				return err
+			}
 		}
 		s.reached("evidence kept")
 	}

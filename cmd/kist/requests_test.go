@@ -1,0 +1,226 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/install/host"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest"
+)
+
+// A fleetChannel is a channel of many tools on a server that counts what it sends. Each
+// tool has ten versions for three platforms: with 50 tools, the manifest has about 0.4 MB.
+type fleetChannel struct {
+	url   string
+	tools []string
+	key   *verifytest.Key
+	now   time.Time
+
+	mu     sync.Mutex
+	files  map[string][]byte // by path
+	serial uint64
+
+	documents, artifacts atomic.Int64 // requests
+	sent                 atomic.Int64 // bytes, with the headers
+}
+
+func newFleetChannel(t *testing.T, tools int, now time.Time) *fleetChannel {
+	c := &fleetChannel{key: verifytest.NewKey(t, "fleet", now.AddDate(-1, 0, 0)), now: now, files: map[string][]byte{}}
+	for n := range tools {
+		c.tools = append(c.tools, fmt.Sprintf("tool%03d", n))
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(c.serve))
+	server.Listener = countingListener{server.Listener, &c.sent}
+	server.Start()
+	t.Cleanup(server.Close)
+	c.url = server.URL + "/"
+	c.publish(t, 10)
+	return c
+}
+
+// publishKeys publishes a keys document.
+func (c *fleetChannel) publishKeys(t *testing.T) {
+	t.Helper()
+	k := &native.Keys{Channel: "fleet", Version: 1, Issued: c.now.Add(-time.Hour), Expires: c.now.AddDate(0, 0, 30), Threshold: 1,
+		Certificates: [][]byte{c.key.Public(t)}}
+	data, err := k.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.files["/keys.toml"], c.files["/keys.toml.asc"] = data, verifytest.Cosign(t, data, c.now.Add(-time.Minute), c.key)
+}
+
+// publish publishes versions 1.0.0 to 1.0.<newest> of every tool.
+func (c *fleetChannel) publish(t *testing.T, newest int) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.serial++
+	m := &native.Manifest{Channel: "fleet", Serial: c.serial, Issued: c.now.Add(-time.Minute), Expires: c.now.AddDate(0, 0, 30)}
+	for _, tool := range c.tools {
+		for version := newest; version > newest-10; version-- {
+			r := native.Release{Tool: tool, Version: fmt.Sprintf("1.0.%d", version), Commands: []string{"bin/" + tool}}
+			for _, arch := range []string{"amd64", "arm64", "riscv64"} {
+				name := fmt.Sprintf("blobs/%s-%s-linux-%s", tool, r.Version, arch)
+				content := []byte("#!/bin/sh\necho " + name + "\n")
+				c.files["/"+name] = content
+				r.Artifacts = append(r.Artifacts, native.Artifact{Platform: manifests.Platform{OS: "linux", Arch: arch}, Component: tool,
+					Path: name, Size: int64(len(content)), SHA256: verify.DigestOf(content), Format: "file"})
+			}
+			m.Releases = append(m.Releases, r)
+		}
+	}
+	data, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.files["/channel.toml"], c.files["/channel.toml.asc"] = data, verifytest.Cosign(t, data, c.now, c.key)
+}
+
+func (c *fleetChannel) serve(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/blobs/") {
+		c.artifacts.Add(1)
+	} else {
+		c.documents.Add(1)
+	}
+	c.mu.Lock()
+	data, ok := c.files[r.URL.Path]
+	c.mu.Unlock()
+	tag := fmt.Sprintf("%q", verify.DigestOf(data).Hex())
+	switch {
+	case !ok:
+		http.NotFound(w, r)
+	case r.Header.Get("If-None-Match") == tag:
+		w.WriteHeader(http.StatusNotModified)
+	default:
+		w.Header().Set("ETag", tag)
+		w.Write(data)
+	}
+}
+
+// A countingListener counts the bytes that its connections send.
+type countingListener struct {
+	net.Listener
+	sent *atomic.Int64
+}
+
+func (l countingListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return countingConn{conn, l.sent}, err
+}
+
+type countingConn struct {
+	net.Conn
+	sent *atomic.Int64
+}
+
+func (c countingConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.sent.Add(int64(n))
+	return n, err
+}
+
+// A member is a machine of the fleet that has added the channel.
+type member struct {
+	*testing.T
+	channel *fleetChannel
+	home    string
+}
+
+func newMember(t *testing.T, c *fleetChannel) member {
+	t.Helper()
+	m := member{t, c, t.TempDir()}
+	key := filepath.Join(m.home, "key.asc")
+	if err := os.WriteFile(key, c.key.Public(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	documents := int64(3) // keys.toml, which may be missing, the manifest, and its signatures
+	if c.files["/keys.toml"] != nil {
+		documents = 4
+	}
+	m.costs("channel add", documents, 0, len(c.files["/channel.toml"])+3<<10, "channel", "add", "fleet", c.url, "--key", key)
+	return m
+}
+
+// costs runs kist and checks how many requests for documents and for artifacts it sends,
+// and that at most these bytes come down for documents. Each artifact is counted as 1 kB.
+func (m member) costs(verb string, documents, artifacts int64, bytes int, args ...string) {
+	m.Helper()
+	c := m.channel
+	c.documents.Store(0)
+	c.artifacts.Store(0)
+	c.sent.Store(0)
+	env, out, talk := testEnv(m.T, args...)
+	getenv := func(name string) string { return cmp.Or(map[string]string{"HOME": m.home}[name]) }
+	env.Dirs, env.Now = host.ReadDirs(getenv, "linux"), func() time.Time { return c.now }
+	env.Platform = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
+	env.Transport = transport.New(transport.Config{Version: "test"})
+	if code := run(context.Background(), env); code != 0 {
+		m.Fatalf("kist %.60q: exit code %d: %s%s", args, code, out, talk)
+	}
+	sent := c.sent.Load()
+	m.Logf("%-24s %2d documents, %2d artifacts, %7d bytes", verb, c.documents.Load(), c.artifacts.Load(), sent)
+	if got := c.documents.Load(); got != documents {
+		m.Errorf("%s: %d requests for documents, want %d", verb, got, documents)
+	}
+	if got := c.artifacts.Load(); got != artifacts {
+		m.Errorf("%s: %d requests for artifacts, want %d", verb, got, artifacts)
+	}
+	if ceiling := int64(bytes) + artifacts<<10; sent > ceiling {
+		m.Errorf("%s: %d bytes, want at most %d", verb, sent, ceiling)
+	}
+}
+
+// TestRequests checks what each verb fetches, however many tools it is about. The table
+// in docs/fleet.md has these figures.
+func TestRequests(t *testing.T) {
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	t.Run("keys", func(t *testing.T) {
+		c := newFleetChannel(t, 2, now)
+		c.publishKeys(t)
+		m := newMember(t, c)
+		m.costs("install", 2, 2, 1<<10, append([]string{"install"}, c.tools...)...)
+		m.costs("outdated", 2, 0, 1<<10, "outdated")
+	})
+	for _, n := range []int{1, 5, 50} {
+		if n > 5 && testing.Short() {
+			continue
+		}
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			c := newFleetChannel(t, 50, now)
+			m := newMember(t, c)
+			tools := c.tools[:n]
+			with := func(args ...string) []string { return append(args, tools...) }
+			const unchanged = 1 << 10 // bytes
+			whole := len(c.files["/channel.toml"]) + 3<<10
+
+			m.costs("install -n", 2, 0, unchanged, with("install", "-n")...)
+			m.costs("install", 2, int64(n), unchanged, with("install")...)
+			m.costs("install again", 0, 0, 0, with("install")...)
+			m.costs("outdated", 2, 0, unchanged, "outdated")
+			m.costs("update", 2, 0, unchanged, "update")
+			m.costs("list --available", 2, 0, unchanged, "list", "--available", tools[0])
+			c.publish(t, 11)
+			m.costs("outdated, new releases", 3, 0, whole, "outdated")
+			m.costs("update, new releases", 2, int64(n), unchanged, "update")
+			m.costs("update again", 2, 0, unchanged, "update")
+			m.costs("verify --evidence", 0, 0, 0, with("verify", "--evidence")...)
+			m.costs("channel refresh", 3, 0, whole, "channel", "refresh", "fleet")
+		})
+	}
+}
