@@ -8,9 +8,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log"
 	"maps"
@@ -35,6 +37,7 @@ const scriptServers = "servers"
 type served struct {
 	dir   string
 	asked string // a file that is made once somebody waits
+	sent  string // "etags" adds the path of each file that it sends as a whole to this file
 	files http.Handler
 
 	mu    sync.Mutex
@@ -75,6 +78,21 @@ var scriptManners = map[string]func(s *served, w http.ResponseWriter, r *http.Re
 	},
 	// forbidden: everything is.
 	"forbidden": func(_ *served, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+	// etags: files have entity tags, and are sent only to those who lack them.
+	"etags": func(s *served, w http.ResponseWriter, r *http.Request) {
+		data := s.read(r)
+		tag := strconv.Quote(fmt.Sprintf("%x", sha256.Sum256(data)))
+		if data != nil {
+			w.Header().Set("ETag", tag)
+		}
+		if data != nil && r.Header.Get("If-None-Match") != tag {
+			if f, err := os.OpenFile(s.sent, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644); err == nil {
+				io.WriteString(f, r.URL.Path+"\n")
+				f.Close()
+			}
+		}
+		s.files.ServeHTTP(w, r)
+	},
 	// stall: an artifact stops half way.
 	"stall": func(s *served, w http.ResponseWriter, r *http.Request) {
 		data := s.read(r)
@@ -211,7 +229,7 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no manner %s: tls, forged, %s", how, strings.Join(slices.Sorted(maps.Keys(scriptManners)), ", "))
 	}
 	dir := ts.MkAbs(args[1])
-	content := &served{dir: dir, asked: ts.MkAbs("asked"), files: http.FileServer(http.Dir(dir)), times: map[string]int{}}
+	content := &served{dir: dir, asked: ts.MkAbs("asked"), sent: ts.MkAbs(args[0] + ".sent"), files: http.FileServer(http.Dir(dir)), times: map[string]int{}}
 	// What was asked for since the script last removed it, one path a line; and what was
 	// shown to be let in.
 	count, shown := ts.MkAbs(args[0]+".requests"), ts.MkAbs(args[0]+".shown")
