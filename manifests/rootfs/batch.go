@@ -57,6 +57,18 @@ func (b *Batch) Copy(name string, r io.Reader) (n int64, err error) {
 	return n, errors.Join(err, f.Close())
 }
 
+// Link is Copy for a file that is below the root already, under the name old. It fails on
+// a file system without hard links.
+func (b *Batch) Link(old, name string) error {
+	temporary := NamedTemp(name)
+	if err := b.root.Link(old, temporary); err != nil {
+		return err
+	}
+	b.files = append(b.files, pending{temporary, name})
+	b.dirs = append(b.dirs, path.Dir(name))
+	return nil
+}
+
 // Commit makes every file durable under its final name. After an error some files may
 // have theirs; Discard removes the others.
 func (b *Batch) Commit() error {

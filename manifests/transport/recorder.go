@@ -154,7 +154,7 @@ func (r *Recorder) Save(root *os.Root, dir string) error {
 		return nil
 	}
 	fresh := dir + ".new-" + rand.Text()
-	if err := writeSet(root, fresh, files, listed); err != nil {
+	if err := writeSet(root, dir, fresh, files, listed); err != nil {
 		return errors.Join(fmt.Errorf("save documents: %w", err), removeSet(root, fresh))
 	}
 	// Each concurrent Save replaces it once, and there may be many.
@@ -200,15 +200,25 @@ func isSaved(root *os.Root, dir string, files map[string][]byte, listed []byte) 
 		return false
 	}
 	for name, data := range files {
-		have, err := rootfs.ReadFile(root, path.Join(dir, name), int64(len(data)))
-		if err != nil || !bytes.Equal(have, data) {
+		if !hasContent(root, path.Join(dir, name), data) {
 			return false
 		}
 	}
 	return true
 }
 
-func writeSet(root *os.Root, dir string, files map[string][]byte, listed []byte) error {
+// hasContent reports whether name is a regular file with this content.
+func hasContent(root *os.Root, name string, data []byte) bool {
+	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(data)) {
+		return false
+	}
+	have, err := rootfs.ReadFile(root, name, int64(len(data)))
+	return err == nil && bytes.Equal(have, data)
+}
+
+// writeSet writes a set to the new directory dir. Files that have not changed since the
+// set in old are links to those, so that other links to them stay the same files.
+func writeSet(root *os.Root, old, dir string, files map[string][]byte, listed []byte) error {
 	if err := root.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
@@ -216,7 +226,8 @@ func writeSet(root *os.Root, dir string, files map[string][]byte, listed []byte)
 	batch := rootfs.NewBatch(root, 0o600)
 	_, err := batch.Copy(path.Join(dir, setIndex), bytes.NewReader(listed))
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err == nil {
+		if err == nil && (!hasContent(root, path.Join(old, name), files[name]) ||
+			batch.Link(path.Join(old, name), path.Join(dir, name)) != nil) {
 			_, err = batch.Copy(path.Join(dir, name), bytes.NewReader(files[name]))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -328,6 +329,9 @@ func TestSavingTheSameSetChangesNothing(t *testing.T) {
 	}
 	c.files["/b"] = "y"
 	newVisit(t, root, web).want(c.URL+"/a", "one", c.URL+"/b", "y")
+	if runtime.GOOS != "windows" && !os.SameFile(before, stat()) {
+		t.Error("an unchanged file was written again")
+	}
 	if got, _, err := get(t, Replay{root, "manifests/acme"}, c.URL+"/b", 0); err != nil || got != "y" {
 		t.Errorf("a changed set: %q, %v", got, err)
 	}
