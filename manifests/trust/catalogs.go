@@ -57,7 +57,8 @@ func (l *lastCatalog) fetch(b Binding, q manifests.Request, get func() (manifest
 	return catalog, err
 }
 
-// cached is fetch for a catalog that get proves from the cache. A fetched one will do.
+// cached is fetch for a catalog that get proves from the cache. A fetched one will do. A
+// catalog that answers a single request is not remembered: a search proves many of them.
 func (l *lastCatalog) cached(b Binding, q manifests.Request, get func() (manifests.Catalog, error)) (manifests.Catalog, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,7 +67,7 @@ func (l *lastCatalog) cached(b Binding, q manifests.Request, get func() (manifes
 		return l.catalog, nil
 	}
 	catalog, err := get()
-	if err == nil && !(l.known && l.fetched) {
+	if err == nil && (b.isNative() || b.indices != nil) && !(l.known && l.fetched) {
 		l.known, l.scope, l.fetched, l.catalog, l.err = true, scope, false, catalog, nil
 	}
 	return catalog, err
