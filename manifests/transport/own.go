@@ -84,14 +84,18 @@ func Owns(root *os.Root, name string) (bool, error) {
 	return isNamedByDigest(root, name)
 }
 
-// Find returns the name of a file of a recorded set below dir that has the digest d, by
-// the index of the set. The file may have been changed since.
+// Find returns the name of a file with the digest d in a Pool below dir, by its name, or in
+// a recorded set there, by the index of the set. The file may have been changed since.
 func Find(root *os.Root, dir string, d verify.Digest) (name string, ok bool) {
 	sets, err := rootfs.ReadDir(root, dir)
 	if err != nil || d.Algorithm() != "sha256" {
 		return "", false
 	}
 	for _, set := range sets {
+		pooled := path.Join(dir, set.Name(), d.Hex())
+		if _, err := root.Lstat(pooled); err == nil {
+			return pooled, true
+		}
 		files, _ := readIndex(root, path.Join(dir, set.Name()))
 		for name, digest := range files {
 			if digest == d.Hex() && path.Base(name) == name {

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -102,5 +103,31 @@ func TestRecorderSkips(t *testing.T) {
 	entries, err := fs.ReadDir(root.FS(), "manifests/acme")
 	if err != nil || len(entries) != 2 || entries[1].Name() != "index.json" {
 		t.Errorf("recorded %v, %v", entries, err)
+	}
+}
+
+func TestFind(t *testing.T) {
+	root := openRoot(t)
+	recorder := &Recorder{From: shelf{"https://example.org/a": []byte("recorded")}}
+	if _, _, err := get(t, recorder, "https://example.org/a", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := recorder.Save(root, "manifests/acme"); err != nil {
+		t.Fatal(err)
+	}
+	pooled := verify.DigestOf([]byte("pooled"))
+	if err := errors.Join(root.Mkdir("manifests/pool", 0o700), root.WriteFile("manifests/pool/"+pooled.Hex(), []byte("pooled"), 0o600),
+		root.WriteFile("manifests/file", []byte("file"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for text, found := range map[string]bool{"recorded": true, "pooled": true, "file": false, "other": false} {
+		name, ok := Find(root, "manifests", verify.DigestOf([]byte(text)))
+		data, _ := root.ReadFile(name)
+		if ok != found || ok && string(data) != text {
+			t.Errorf("%s: %q, %v", text, name, ok)
+		}
+	}
+	if name, ok := Find(root, "nothing", pooled); ok {
+		t.Errorf("in a missing directory: %s", name)
 	}
 }
