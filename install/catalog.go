@@ -10,6 +10,7 @@ import (
 
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -160,6 +161,35 @@ func (i *Installer) Rekey(ctx context.Context, ch manifests.Channel, k verify.Ke
 		return &verify.RotationError{Channel: ch.Name, Have: have.Keys.Version, Got: k.Version}
 	}
 	return i.store().PutMark(have.Rekeyed(k))
+}
+
+// installed is State for resolving releases. It reads the state once until this process
+// changes something, because a command may resolve hundreds of releases. A plan is
+// compared with what is installed by then.
+func (i *Installer) installed() (plan.State, error) {
+	i.resolving.Lock()
+	defer i.resolving.Unlock()
+	if i.resolved == nil {
+		s, err := i.State()
+		if err != nil {
+			return s, err
+		}
+		i.resolved = &s
+	}
+	return *i.resolved, nil
+}
+
+// lock takes kist's lock, before a change.
+func (i *Installer) lock(ctx context.Context) (roots.Locks, error) {
+	i.forgetInstalled()
+	return i.roots.Lock(ctx)
+}
+
+// forgetInstalled makes installed read the state again.
+func (i *Installer) forgetInstalled() {
+	i.resolving.Lock()
+	defer i.resolving.Unlock()
+	i.resolved = nil
 }
 
 // Mark reads the mark of ch with all of its lines. It returns the zero Mark on

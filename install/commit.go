@@ -259,6 +259,7 @@ func (i *Installer) sweepEvidence(receipts map[record.ID]record.Head, damaged ma
 // unless another kist holds the lock, which does the same.
 func (i *Installer) repairOnly(ctx context.Context) (Result, error) {
 	if !i.o.DryRun {
+		i.forgetInstalled()
 		held, err := i.roots.LockExisting(ctx)
 		var busy *rootfs.BusyError
 		switch {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/verify"
@@ -18,6 +19,16 @@ func (i *Installer) Evidence(d verify.Digest) ([]byte, error) { return i.store()
 // EvidencePath returns the absolute path of the file that Evidence reads.
 func (i *Installer) EvidencePath(d verify.Digest) string {
 	return filepath.Join(i.o.Dirs.State, "kist", filepath.FromSlash(store.EvidenceFile(d)))
+}
+
+// findCopy returns where the cache has a document with this digest.
+func (i *Installer) findCopy(d verify.Digest) (cache *os.Root, name string, ok bool) {
+	cache = i.roots.Dir(roots.Cache)
+	if cache == nil || i.o.FindDocument == nil {
+		return nil, "", false
+	}
+	name, ok = i.o.FindDocument(cache, d)
+	return cache, name, ok
 }
 
 // HashZip is verify.HashZip, run by the child of i. f must be open only for reading.

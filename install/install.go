@@ -204,16 +204,6 @@ func (i *Installer) store() store.Store {
 	return store.Store{Data: i.roots.Dir(roots.Data), State: i.roots.Dir(roots.State), FindCopy: i.findCopy, Checkpoint: i.o.Checkpoint}
 }
 
-// findCopy returns where the cache has a document with this digest.
-func (i *Installer) findCopy(d verify.Digest) (cache *os.Root, name string, ok bool) {
-	cache = i.roots.Dir(roots.Cache)
-	if cache == nil || i.o.FindDocument == nil {
-		return nil, "", false
-	}
-	name, ok = i.o.FindDocument(cache, d)
-	return cache, name, ok
-}
-
 func (i *Installer) reached(step string) { i.o.Checkpoint(step) }
 
 // State reads what is installed. It does not read the bin directory, which is not
@@ -238,30 +228,6 @@ func (i *Installer) State() (plan.State, error) {
 		s.Receipts[id] = r
 	}
 	return s, err
-}
-
-// installed is State for resolving releases. It reads the state once until this process
-// changes something, because a command may resolve hundreds of releases. A plan is
-// compared with what is installed by then.
-func (i *Installer) installed() (plan.State, error) {
-	i.resolving.Lock()
-	defer i.resolving.Unlock()
-	if i.resolved == nil {
-		s, err := i.State()
-		if err != nil {
-			return s, err
-		}
-		i.resolved = &s
-	}
-	return *i.resolved, nil
-}
-
-// lock takes kist's lock, before a change.
-func (i *Installer) lock(ctx context.Context) (roots.Locks, error) {
-	i.resolving.Lock()
-	i.resolved = nil
-	i.resolving.Unlock()
-	return i.roots.Lock(ctx)
 }
 
 // stateToChange is State for a caller that changes things: it returns the error of

@@ -82,7 +82,7 @@ func (b Binding) scope(q manifests.Request) string {
 	case b.isNative():
 		return ""
 	case b.indices != nil:
-		return fmt.Sprintf("%v %q %v", q.Platform, q.Components, q.List)
+		return fmt.Sprintf("%v %q %v %q", q.Platform, q.Components, q.List, q.Origin)
 	}
 	return fmt.Sprintf("%#v", q)
 }
