@@ -94,7 +94,7 @@ func changeURL(c *channels.Channel, where, cwd string) error {
 // channel publishes. It returns functions that store the documents that proved it.
 func (d *Desk) proveMoved(ctx context.Context, b Binding) (p Proved, keep []func() error, err error) {
 	for _, q := range b.proofs(d.Request(Ref{})) {
-		t, store, err := d.documents(b, q)
+		t, store, err := d.documents(d.Transport, b, q)
 		if err != nil {
 			return Proved{}, nil, err
 		}
