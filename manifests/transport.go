@@ -120,8 +120,13 @@ func (e *TooLargeError) Unwrap() error { return verify.ErrUntrusted }
 // again, as often as t retries a request. A web page is a *PageError, and a document
 // that the server compressed an *EncodedError.
 func ReadAll(ctx context.Context, t Transport, ref string, limit int64) ([]byte, error) {
-	data, _, err := readRetrying(ctx, t, ref, limit, func(a *Answer) error { return a.checkPlain(ref) })
+	data, _, err := readPlain(ctx, t, ref, limit)
 	return data, err
+}
+
+// readPlain is ReadAll, and also returns the answer that was read.
+func readPlain(ctx context.Context, t Transport, ref string, limit int64) ([]byte, Answer, error) {
+	return readRetrying(ctx, t, ref, limit, func(a *Answer) error { return a.checkPlain(ref) })
 }
 
 // ReadMatching is ReadAll for a document of size bytes that match recognizes by its
@@ -129,16 +134,16 @@ func ReadAll(ctx context.Context, t Transport, ref string, limit int64) ([]byte,
 // encoding, they are decoded once. If they still do not match, ReadMatching returns
 // them as received, and the caller must refuse them.
 func ReadMatching(ctx context.Context, t Transport, ref string, size int64, match func([]byte) bool) ([]byte, error) {
-	data, encoding, err := readRetrying(ctx, t, ref, size+1, func(a *Answer) error { // size+1 bytes: match fails if ref is longer
+	data, a, err := readRetrying(ctx, t, ref, size+1, func(a *Answer) error { // size+1 bytes: match fails if ref is longer
 		if a.IsPage() {
 			return &PageError{Redact(ref)}
 		}
 		return nil
 	})
-	if err != nil || encoding == "" || match(data) {
+	if err != nil || a.Encoding == "" || match(data) {
 		return data, err
 	}
-	plain, err := NewDecoder(encoding, bytes.NewReader(data))
+	plain, err := NewDecoder(a.Encoding, bytes.NewReader(data))
 	if err != nil {
 		return data, nil
 	}
@@ -150,18 +155,19 @@ func ReadMatching(ctx context.Context, t Transport, ref string, size int64, matc
 }
 
 // readRetrying reads the whole of ref, and requests it again if the body fails midway.
-func readRetrying(ctx context.Context, t Transport, ref string, limit int64, check func(*Answer) error) (data []byte, encoding string, err error) {
+// It returns the last answer, whose body is read and closed.
+func readRetrying(ctx context.Context, t Transport, ref string, limit int64, check func(*Answer) error) ([]byte, Answer, error) {
 	for try := 0; ; try++ {
 		a, err := OpenAnswer(ctx, t, ref, 0)
 		if err != nil {
-			return nil, "", err
+			return nil, a, err
 		}
 		data, err := readAnswer(&a, ref, limit, check)
 		if err == nil || a.Again == nil || ctx.Err() != nil || !errors.As(err, new(*brokenError)) {
-			return data, a.Encoding, err
+			return data, a, err
 		}
 		if err := a.Again(ctx, try, err); err != nil {
-			return nil, "", err
+			return nil, a, err
 		}
 	}
 }

@@ -1,9 +1,11 @@
-// Package native reads kist's own channel format: two static files on any host.
+// Package native reads kist's own channel format: static files on any host.
 //
 // # Format
 //
 // channel.toml is the manifest. channel.toml.asc, in the same directory, is one armor
-// block of one or more detached OpenPGP signatures over its exact bytes. The manifest
+// block of one or more detached OpenPGP signatures over its exact bytes. A publisher may
+// store the same block in signatures/, under the manifest's digest (SignaturesOf), for
+// clients whose caches keep one of the two files longer than the other. The manifest
 // refers to all other files by size, SHA-256 digest, and either a path below its own
 // directory or https URLs (or URLs of the channel's own scheme).
 // docs/manifest-format.md is the specification, and testdata holds test vectors.
@@ -66,7 +68,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if err := s.Edition.fresh(s.Channel, q.Now); err != nil {
 		return nil, err
 	}
-	d, err := manifests.ReadSigned(ctx, t, s.URL, ".asc", s.CheckKeys(q.Now))
+	d, err := manifests.ReadSigned(ctx, t, s.signedRef(s.URL, manifests.MaxManifest), s.CheckKeys(q.Now))
 	if err != nil {
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
@@ -78,6 +80,17 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
 	return newCatalog(m, d, s), nil
+}
+
+// SignaturesOf returns the path, below the directory of channel.toml, of a copy of the
+// signatures of a document with the digest d: the manifest or a keys document.
+func SignaturesOf(d verify.Digest) string { return "signatures/" + d.Hex() + ".asc" }
+
+// signedRef locates a document of the channel, at most limit bytes, and its signatures.
+func (s Source) signedRef(ref string, limit int64) manifests.SignedRef {
+	return manifests.SignedRef{Ref: ref, Suffix: ".asc", Limit: limit, ByDigest: func(d verify.Digest) (string, error) {
+		return manifests.Join(s.URL, SignaturesOf(d))
+	}}
 }
 
 // CheckKeys returns the policy that verifies the channel's documents at the time now. The

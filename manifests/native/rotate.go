@@ -54,6 +54,13 @@ func (f signedFile) isNonsense() bool {
 	return f.answered && !bytes.Contains(f.sig, []byte("-----BEGIN PGP SIGNATURE-----"))
 }
 
+// fits reports whether a signature of f is over its bytes, by the part of their digest
+// that it states. It needs no key and proves nothing.
+func (f signedFile) fits() bool {
+	claims, err := verify.Claims(f.sig, f.data)
+	return err == nil && slices.ContainsFunc(claims, func(c verify.Claim) bool { return c.Fits })
+}
+
 // isFiller reports whether f is not a keys document and its signatures are not
 // signatures: an empty answer, or a text or JSON that says that the file is missing.
 func (f signedFile) isFiller() bool {
@@ -110,7 +117,7 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 			return s, nil, err
 		}
 	}
-	mayRefetch := true // the publisher may have replaced one of the two files between the requests
+	mayRefetch := true // a cache may keep an earlier keys.toml than the files in keys/
 	for n, last := s.Edition.Version+1, s.Edition.Version+MaxSteps; n <= last; n++ {
 		next, keys, err := s.Next(newest.name, newest.data, newest.sig, now)
 		if err == nil {
@@ -131,7 +138,7 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 				return s, accepted, s.explainRefusal(newest, err)
 			}
 			mayRefetch = false
-			if newest, err = s.readKeys(ctx, t, KeysFile); err != nil {
+			if newest, err = s.readKeys(manifests.WithoutCaches(ctx), t, KeysFile); err != nil {
 				return s, accepted, err
 			}
 			n--
@@ -227,13 +234,12 @@ func mayBeReachable(err error) bool {
 // this document, keys is nil and next is s. Next does not check the document's dates:
 // call Edition.Fresh.
 func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source, keys *Keys, err error) {
-	digest := verify.DigestOf(data)
-	if s.Edition.Version > 0 && digest == s.Edition.Digest {
+	if s.isInForce(data) {
 		return s, nil, nil
 	}
 	d, err := s.CheckKeys(now).Detached(name, data, sig)
 	if err != nil {
-		return s, nil, fmt.Errorf("channel %s: %w", s.Channel, err)
+		return s, nil, fmt.Errorf("channel %s: %w", s.Channel, manifests.ExplainMismatch(err, data, sig, s.Policy.Keys))
 	}
 	keys, err = parseProvedKeys(d, s.Channel)
 	if err != nil {
@@ -260,12 +266,17 @@ func (s Source) Next(name string, data, sig []byte, now time.Time) (next Source,
 		// Not a *verify.SignatureError: no intermediate version can repair it.
 		return s, nil, verify.Untrusted("channel %s: version %d of its keys is not signed by the keys that it lists: %v", s.Channel, keys.Version, err)
 	}
-	mark := verify.KeysMark{Version: keys.Version, Digest: digest, Restart: s.Edition.Restart, Restarted: s.Edition.Restarted}
+	mark := verify.KeysMark{Version: keys.Version, Digest: verify.DigestOf(data), Restart: s.Edition.Restart, Restarted: s.Edition.Restarted}
 	if keys.Serial > 0 {
 		mark.Restart, mark.Restarted = keys.Serial, keys.Version
 	}
 	next.Edition = Edition{mark, keys.Issued, keys.Expires, revoked}
 	return next, keys, nil
+}
+
+// isInForce reports whether data is the keys document that s trusts already.
+func (s Source) isInForce(data []byte) bool {
+	return s.Edition.Version > 0 && verify.DigestOf(data) == s.Edition.Digest
 }
 
 // absent reports whether the server answered that it has no such document, or denied
@@ -287,27 +298,35 @@ func isPage(err error) bool {
 	return page
 }
 
-// readKeys fetches the keys document called name, and its signatures.
+// readKeys fetches the keys document called name, and its signatures. If these are over
+// other bytes, it fetches them as manifests.SignedRef.Read says. Which keys they are by
+// does not matter: that the keys are not known yet is no reason to ask again.
 func (s Source) readKeys(ctx context.Context, t manifests.Transport, name string) (signedFile, error) {
 	ref, err := manifests.Join(s.URL, name)
 	if err != nil {
 		return signedFile{}, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
 	f := signedFile{name: manifests.Redact(ref)}
-	f.data, err = manifests.ReadAll(ctx, t, ref, MaxKeysFile)
-	if _, page := errors.AsType[*manifests.PageError](err); page {
+	read := false
+	err = s.signedRef(ref, MaxKeysFile).Read(ctx, t, func(data, sig []byte) error {
+		got := signedFile{f.name, data, sig, sig != nil}
+		fits := got.fits() || got.isNonsense() || s.isInForce(data)
+		if fits || !read || !bytes.Equal(data, f.data) {
+			f, read = got, true
+		}
+		if !fits {
+			return &verify.SignatureError{Name: f.name, Need: 1, Rules: []string{"the signatures are over other bytes"}}
+		}
+		return nil
+	})
+	if _, unfit := errors.AsType[*verify.SignatureError](err); unfit || read && absent(err) {
+		return f, nil // Next refuses it
+	}
+	if page, ok := errors.AsType[*manifests.PageError](err); ok && page.Ref == f.name {
 		err = pageError{err}
 	}
 	if err != nil {
 		return f, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
-	f.sig, err = manifests.ReadAll(ctx, t, ref+".asc", manifests.MaxSignature)
-	if absent(err) {
-		return f, nil // the policy refuses it as unsigned
-	}
-	if err != nil {
-		return f, fmt.Errorf("channel %s: %w", s.Channel, err)
-	}
-	f.answered = true
 	return f, nil
 }

@@ -125,7 +125,7 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	}
 	policy := s.Policy
 	policy.Now, policy.Use = q.Now, verify.Manifest
-	d, err := manifests.ReadSigned(ctx, t, ref, ".asc", policy)
+	d, err := manifests.ReadSigned(ctx, t, manifests.SignedRef{Ref: ref, Suffix: ".asc"}, policy)
 	if errors.Is(err, manifests.ErrNotFound) && q.Version != "" && !errors.Is(err, verify.ErrUntrusted) {
 		return nil, s.unknown(q.Version)
 	}

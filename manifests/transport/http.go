@@ -69,6 +69,8 @@ const (
 //
 // It obeys a wait requested with Retry-After (RFC 9110, section 10.2.3) and reports it
 // to the function of WithWaitNotifier. A wait that is too long fails at once with *WaitError.
+//
+// With manifests.WithoutCaches it asks with Cache-Control: no-cache.
 type httpTransport struct {
 	c     Config
 	round http.RoundTripper

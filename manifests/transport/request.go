@@ -82,6 +82,9 @@ func (h *httpTransport) send(ctx context.Context, u *url.URL, shown Authorizatio
 	request.Header.Set("User-Agent", "kist/"+h.c.Version)
 	request.Header.Set("Accept-Encoding", "identity")
 	shown.addTo(request)
+	if manifests.AvoidsCaches(ctx) {
+		request.Header.Set("Cache-Control", "no-cache")
+	}
 	if !q.whole() {
 		request.Header.Set("Range", q.header())
 	}

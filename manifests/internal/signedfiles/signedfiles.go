@@ -179,7 +179,7 @@ func (s Source) list(ctx context.Context, t manifests.Transport, version string,
 	}
 	// A list without any signature is not trusted; no list at all is not found.
 	first := s.Site.Lists[0]
-	return manifests.ReadSigned(ctx, t, f.url(first.Name), first.Signature, policy)
+	return manifests.ReadSigned(ctx, t, manifests.SignedRef{Ref: f.url(first.Name), Suffix: first.Signature}, policy)
 }
 
 func (l List) prove(ctx context.Context, t manifests.Transport, ref string, policy verify.Policy) (verify.Document, error) {
