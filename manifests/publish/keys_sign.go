@@ -65,7 +65,12 @@ func (d Dir) attachKeys(sig []byte, now time.Time) (KeysSigned, error) {
 	if err != nil {
 		return KeysSigned{}, fmt.Errorf("%s: %w", name+".asc", err)
 	}
-	if err := d.put(name+".asc", joined); err != nil {
+	if name == RotationFile {
+		err = d.putSignatures(name, data, joined)
+	} else {
+		err = d.put(name+".asc", joined)
+	}
+	if err != nil {
 		return KeysSigned{}, err
 	}
 	done, err := d.finishKeys(name, data, joined, now)
@@ -156,14 +161,8 @@ func (d Dir) enforceKeys(data, block []byte, now time.Time) error {
 			return err
 		}
 	}
-	writes, err := inForce.replacement(RotationFile, data, block, now, before, after)
-	if err != nil {
+	if err := d.replace(inForce, RotationFile, data, block, now, before, after); err != nil {
 		return err
-	}
-	for _, w := range writes {
-		if err := d.put(w.name, w.data); err != nil {
-			return err
-		}
 	}
 	return d.endKeysChange(k)
 }

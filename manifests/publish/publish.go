@@ -5,6 +5,9 @@
 //
 //	channel.toml          the manifest that users get
 //	channel.toml.asc      its signatures
+//	signatures/<sha256>.asc  the same, by the digest of the manifest, and those of keys
+//	                      documents: for users whose caches keep one of the two files
+//	                      above longer than the other
 //	blobs/<sha256>/<name> the artifacts, by content
 //	publisher.asc         the certificates of the signers, to be given to users out of
 //	                      band; kist never fetches it
@@ -39,7 +42,8 @@
 // manifest is published when as many signers have signed it as keys.toml requires
 // (without keys.toml: all signers of the previous manifest). A keys document comes into
 // force when enough of its keys have also signed the published manifest. While a file is
-// replaced, its signature file has the signatures of both the old and the new content.
+// replaced, its signature file has the signatures of both the old and the new content,
+// and signatures/ has those of each by its digest.
 // Nothing is written that the parser of package native would refuse, and nothing is
 // published with a signature over other bytes. Only one publisher at a time may work on
 // a directory.

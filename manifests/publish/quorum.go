@@ -75,7 +75,7 @@ func (d Dir) finish(s state, data, block []byte, now time.Time, done Signed) (Si
 	}
 	switch {
 	case done.Published:
-		err = d.put(SignatureFile, joined)
+		err = d.putSignatures(ManifestFile, data, joined)
 	case done.Signers.Reached():
 		err = d.publish(s, data, joined, signers, now)
 		done.Published = err == nil
@@ -241,50 +241,13 @@ func (d Dir) publish(s state, data, block []byte, signers group, now time.Time) 
 			return err
 		}
 	}
-	writes, err := s.replacement(ManifestFile, data, block, now, []group{signers}, []group{signers})
-	if err != nil {
+	if err := d.replace(s, ManifestFile, data, block, now, []group{signers}, []group{signers}); err != nil {
 		return err
-	}
-	for _, w := range writes {
-		if err := d.put(w.name, w.data); err != nil {
-			return err
-		}
 	}
 	if err := errors.Join(d.drop(NextFile+".asc"), d.drop(NextFile)); err != nil {
 		return err
 	}
 	return d.removeSources(data)
-}
-
-type file struct {
-	name string
-	data []byte
-}
-
-// replacement returns the files to write, in this order, to replace the published document
-// name and its signatures with data and block. After each write the signatures prove the
-// document: while it is replaced, they are those of the old edition and of the new one. If
-// a block cannot hold all of them, it has those that the groups old and next need.
-func (s state) replacement(name string, data, block []byte, now time.Time, old, next []group) ([]file, error) {
-	signatures := name + ".asc"
-	if s.block == nil {
-		return []file{{signatures, block}, {name, data}}, nil
-	}
-	both, err := verify.AppendSignature(s.block, block)
-	if err != nil {
-		before, err := needed(s.block, s.published, now, old)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", signatures, err)
-		}
-		after, err := needed(block, data, now, next)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", signatures, err)
-		}
-		if both, err = verify.AppendSignature(before, after); err != nil {
-			return nil, fmt.Errorf("%s: %w", signatures, err)
-		}
-	}
-	return []file{{signatures, both}, {name, data}, {signatures, block}}, nil
 }
 
 // removeSources removes the draft that became data, and a stamped manifest that is no

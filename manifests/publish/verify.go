@@ -40,7 +40,7 @@ type Report struct {
 }
 
 // Verify checks the directory as a user does who trusts v.Keys: the keys documents, the
-// signatures, the format, the freshness, the rules of Add, and the size, digest and
+// signatures and their copies in signatures/, the format, the freshness, the rules of Add, and the size, digest and
 // chunks of every artifact in the directory. Errors match verify.ErrUntrusted or
 // verify.ErrStale. Verify does not check the content of the artifacts; callers do.
 func (d Dir) Verify(v Verification) (Report, error) {
@@ -85,6 +85,9 @@ func (d Dir) Verify(v Verification) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	if err := d.verifyCopies(policy, data); err != nil {
+		return Report{}, err
+	}
 	m, err := native.Parse(document, named.Channel)
 	if err != nil {
 		return Report{}, err
@@ -119,6 +122,47 @@ func (d Dir) Verify(v Verification) (Report, error) {
 	}
 	slices.Sort(report.Notes)
 	return report, nil
+}
+
+// verifyCopies checks the copies in signatures/ of the signatures of the manifest and of
+// the keys documents in the directory, where they exist: users behind a cache may get these
+// instead. By policy they must prove the manifest and keys.toml. Of an earlier keys
+// document, whose keys may have expired, they must be signatures of its bytes.
+func (d Dir) verifyCopies(policy verify.Policy, manifest []byte) error {
+	keys, err := d.read(RotationFile, native.MaxKeysFile)
+	if err != nil {
+		return err
+	}
+	for _, data := range [][]byte{manifest, keys} {
+		name, block, err := d.copyOfSignatures(data)
+		if err == nil && block != nil {
+			_, err = policy.Detached(name, data, block)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for version := uint64(1); ; version++ {
+		keys, err := d.read(native.KeysFileOf(version), native.MaxKeysFile)
+		if err != nil || keys == nil {
+			return err
+		}
+		name, block, err := d.copyOfSignatures(keys)
+		if err != nil {
+			return err
+		}
+		if block != nil && !matches(block, keys) {
+			return verify.Untrusted("%s: it has no signature of %s", name, native.KeysFileOf(version))
+		}
+	}
+}
+
+// copyOfSignatures returns the file in signatures/ for the document data, and its content,
+// nil if it does not exist.
+func (d Dir) copyOfSignatures(data []byte) (name string, block []byte, err error) {
+	name = native.SignaturesOf(verify.DigestOf(data))
+	block, err = d.read(name, manifests.MaxSignature)
+	return name, block, err
 }
 
 // verifyFiles checks every artifact in the directory, each file once, and adds a note for
