@@ -145,6 +145,18 @@ func TestVerifyReadsCopiesOfSignatures(t *testing.T) {
 	d.signKeys(d.secret)
 	d.now = d.now.Add(time.Hour)
 	d.signKeys(d.secret) // version 2
+	for _, document := range []string{publish.ManifestFile, publish.RotationFile} { // the copies do not hide what is wrong beside the documents
+		valid := d.read(document + ".asc")
+		if err := d.Root.WriteFile(document+".asc", d.key.Sign(t, []byte("other"), d.now), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.verify(); !errors.Is(err, verify.ErrUntrusted) {
+			t.Errorf("%s with other signatures: %v", document, err)
+		}
+		if err := d.Root.WriteFile(document+".asc", valid, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, document := range []string{publish.ManifestFile, publish.RotationFile, native.KeysFileOf(1)} {
 		data := d.read(document)
 		name := native.SignaturesOf(verify.DigestOf(data))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"time"
 
@@ -17,12 +18,16 @@ import (
 // Catalog begin with it.
 const Here = "file:///"
 
-// served is a transport that serves a directory at Here.
+// served is a transport that serves a directory at Here, except signatures/: the files
+// beside the documents must prove them by themselves.
 type served struct{ Dir }
 
 // Open implements manifests.Transport.
 func (s served) Open(_ context.Context, ref string, offset int64) (io.ReadCloser, int64, error) {
 	name := strings.TrimPrefix(ref, Here)
+	if path.Dir(name) == path.Dir(native.SignaturesOf(verify.Digest{})) {
+		return nil, 0, fmt.Errorf("%s: %w", name, manifests.ErrNotFound)
+	}
 	data, err := s.read(name, manifests.MaxManifest)
 	switch {
 	case err != nil:

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -332,5 +333,29 @@ func TestDefaults(t *testing.T) {
 	_, _, err := New(Config{}).Open(t.Context(), "ftp://example.org/file", 0)
 	if err == nil || !strings.HasSuffix(err.Error(), "want a URL of scheme file, http, https") {
 		t.Errorf("schemes: %v", err)
+	}
+}
+
+// TestWithoutCaches checks that the request, and those that its redirects lead to, ask
+// caches to confirm what they have, and that no other request does.
+func TestWithoutCaches(t *testing.T) {
+	var seen []string
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, strings.Join(r.Header["Cache-Control"], ","))
+		if r.URL.Path == "/moved" {
+			http.Redirect(w, r, "/x", http.StatusFound)
+			return
+		}
+		io.WriteString(w, text)
+	})
+	h, _ := web(Config{})
+	for ctx, want := range map[context.Context][]string{
+		t.Context():                          {"", ""},
+		manifests.WithoutCaches(t.Context()): {"no-cache", "no-cache"},
+	} {
+		seen = nil
+		if data, err := manifests.ReadAll(ctx, h, url+"/moved", 100); err != nil || string(data) != text || !slices.Equal(seen, want) {
+			t.Errorf("got %q, %v with %q, want %q", data, err, seen, want)
+		}
 	}
 }

@@ -236,12 +236,11 @@ func hints() []hintRow {
 		fixedHint[*UnreadableError]("untrusted", "check that it is the right file and can be read"),
 		fixedHint[*namedfiles.KeyError]("untrusted", "name a file of OpenPGP public keys, as gpg --armor --export writes it"),
 		hintFor("untrusted", func(e *trust.WeakKeyError, _ Context) string { return "its owner should " + e.Remedy }),
+		hintFor("untrusted", func(e *manifests.MismatchError, _ Context) string {
+			return "do not work around this; try again later, or from another network; if that does not help, ask the publisher, by another way, what happened" + whoMaySign(e.Err)
+		}),
 		hintFor("untrusted", func(e *verify.SignatureError, _ Context) string {
-			hint := "do not work around this; ask the publisher, by another way, what happened"
-			if len(e.Wanted) == 1 {
-				hint += fmt.Sprintf(" (only %s may sign)", e.Wanted[0].Spaced())
-			}
-			return hint
+			return "do not work around this; ask the publisher, by another way, what happened" + whoMaySign(e)
 		}),
 
 		hintFor("stale", func(e *verify.ExpiredError, _ Context) string {

@@ -1,10 +1,13 @@
 package failure
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests/trust"
+	"github.com/kist-tools/kist/verify"
 )
 
 // otherVerbs maps verbs of other programs to the kist command line that does the
@@ -38,6 +41,15 @@ func (c Context) TryInstead(verb string, args []string) string {
 		} else if ok {
 			return "kist install " + verb
 		}
+	}
+	return ""
+}
+
+// whoMaySign returns the end of a hint that names the one key whose signature is missing,
+// "" if err names several or none.
+func whoMaySign(err error) string {
+	if e, ok := errors.AsType[*verify.SignatureError](err); ok && len(e.Wanted) == 1 {
+		return fmt.Sprintf(" (only %s may sign)", e.Wanted[0].Spaced())
 	}
 	return ""
 }
