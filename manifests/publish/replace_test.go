@@ -144,7 +144,7 @@ func TestVerifyReadsCopiesOfSignatures(t *testing.T) {
 	d.prepare(publish.KeysChange{Keys: [][]byte{d.key.Public(t)}})
 	d.signKeys(d.secret)
 	d.now = d.now.Add(time.Hour)
-	d.signKeys(d.secret) // version 2
+	d.signKeys(d.secret)                                                            // version 2
 	for _, document := range []string{publish.ManifestFile, publish.RotationFile} { // the copies do not hide what is wrong beside the documents
 		valid := d.read(document + ".asc")
 		if err := d.Root.WriteFile(document+".asc", d.key.Sign(t, []byte("other"), d.now), 0o644); err != nil {
