@@ -250,6 +250,14 @@ func TestMixedKeys(t *testing.T) {
 		t.Errorf("a stubborn cache: version %d, %v after %v", s.Edition.Version, err, c.asked)
 	}
 
+	// A server that has the same text for every missing file does not hide that.
+	files := without(after)
+	files[base+native.SignaturesOf(verify.DigestOf(two.data))] = []byte("not found")
+	c = &cache{origin: &manifesttest.Upstream{Files: files}, kept: only(before, "keys.toml.asc"), obeys: true}
+	if s, _, err := rotate(seen, c); err != nil || s.Edition.Version != 2 {
+		t.Errorf("a text for a copy: version %d, %v after %v", s.Edition.Version, err, c.asked)
+	}
+
 	// The copy must be of the same document, by the same keys.
 	ref := base + native.SignaturesOf(verify.DigestOf(two.data))
 	for title, sig := range map[string][]byte{

@@ -310,14 +310,14 @@ func (s Source) readKeys(ctx context.Context, t manifests.Transport, name string
 	read := false
 	err = s.signedRef(ref, MaxKeysFile).Read(ctx, t, func(data, sig []byte) error {
 		got := signedFile{f.name, data, sig, sig != nil}
-		fits := got.fits() || got.isNonsense() || s.isInForce(data)
-		if fits || !read || !bytes.Equal(data, f.data) {
+		fits, again := got.fits() || s.isInForce(data), read && bytes.Equal(data, f.data)
+		if fits || !again {
 			f, read = got, true
 		}
-		if !fits {
-			return &verify.SignatureError{Name: f.name, Need: 1, Rules: []string{"the signatures are over other bytes"}}
+		if fits || !again && got.isNonsense() {
+			return nil
 		}
-		return nil
+		return &verify.SignatureError{Name: f.name, Need: 1, Rules: []string{"the signatures are over other bytes"}}
 	})
 	if _, unfit := errors.AsType[*verify.SignatureError](err); unfit || read && absent(err) {
 		return f, nil // Next refuses it

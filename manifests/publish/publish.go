@@ -5,9 +5,9 @@
 //
 //	channel.toml          the manifest that users get
 //	channel.toml.asc      its signatures
-//	signatures/<sha256>.asc  the same, by the digest of the manifest, and those of keys
-//	                      documents: for users whose caches keep one of the two files
-//	                      above longer than the other
+//	signatures/           the same signatures, and those of keys documents, each in
+//	                      <sha256 of the document>.asc: for users whose caches keep a
+//	                      document longer than the signatures beside it
 //	blobs/<sha256>/<name> the artifacts, by content
 //	publisher.asc         the certificates of the signers, to be given to users out of
 //	                      band; kist never fetches it

@@ -40,9 +40,10 @@ type Report struct {
 }
 
 // Verify checks the directory as a user does who trusts v.Keys: the keys documents, the
-// signatures and their copies in signatures/, the format, the freshness, the rules of Add, and the size, digest and
-// chunks of every artifact in the directory. Errors match verify.ErrUntrusted or
-// verify.ErrStale. Verify does not check the content of the artifacts; callers do.
+// signatures and their copies in signatures/, the format, the freshness, the rules of
+// Add, and the size, digest and chunks of every artifact in the directory. Errors match
+// verify.ErrUntrusted or verify.ErrStale. Verify does not check the content of the
+// artifacts; callers do.
 func (d Dir) Verify(v Verification) (Report, error) {
 	now := v.Now
 	rotates, err := d.keysInForce()
@@ -133,7 +134,11 @@ func (d Dir) verifyCopies(policy verify.Policy, manifest []byte) error {
 	if err != nil {
 		return err
 	}
-	for _, data := range [][]byte{manifest, keys} {
+	documents := [][]byte{manifest}
+	if keys != nil {
+		documents = append(documents, keys)
+	}
+	for _, data := range documents {
 		name, block, err := d.copyOfSignatures(data)
 		if err == nil && block != nil {
 			_, err = policy.Detached(name, data, block)

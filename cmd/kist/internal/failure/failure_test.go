@@ -67,6 +67,7 @@ func TestExitCodes(t *testing.T) {
 		{&namedfiles.MissingError{Path: "x"}, 3, "missing"},
 		{manifests.ErrNotFound, 3, "unknown"},
 		{&verify.SignatureError{Name: "x"}, 4, "untrusted"},
+		{&manifests.MismatchError{Err: &verify.SignatureError{Name: "x"}}, 4, "untrusted"},
 		{&verify.DigestError{Name: "x"}, 4, "untrusted"},
 		{&verify.SizeError{Name: "x"}, 4, "untrusted"},
 		{&install.EntryError{Archive: "x"}, 4, "untrusted"},
