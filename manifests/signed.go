@@ -22,9 +22,10 @@ type SignedRef struct {
 }
 
 // Read fetches the document and its signatures, and calls check with them; sig is nil
-// if there is no signature file. If check returns a *verify.SignatureError, Read fetches
-// the signatures at ByDigest and calls check with those. If that fails too, Read waits
-// as t does before a retry, and does all of it once more with WithoutCaches. It
+// if there is no signature file. If check returns a *verify.SignatureError although there
+// are signatures, Read fetches those at ByDigest and calls check with them. If that fails
+// too, Read waits as t does before a retry, and does all of it once more with
+// WithoutCaches. It
 // returns the last error of check, *TooLargeError, or an error of t; what is wrong with
 // the signatures at ByDigest does not matter.
 func (s SignedRef) Read(ctx context.Context, t Transport, check func(data, sig []byte) error) error {
@@ -60,8 +61,10 @@ func (s SignedRef) readOnce(ctx context.Context, t Transport, check func(data, s
 	if !isUnproved(err) {
 		return nil, err
 	}
-	if own := s.readByDigest(ctx, t, verify.DigestOf(data)); own != nil && check(data, own) == nil {
-		return nil, nil
+	if _, unreadable := verify.Claims(sig, nil); unreadable == nil {
+		if own := s.readByDigest(ctx, t, verify.DigestOf(data)); own != nil && check(data, own) == nil {
+			return nil, nil
+		}
 	}
 	switch {
 	case ctx.Err() != nil:

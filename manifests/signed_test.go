@@ -1,16 +1,19 @@
 package manifests_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/manifesttest"
 	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest"
 )
 
 // A counted upstream notes each request, and whether it avoids caches.
@@ -40,6 +43,12 @@ func (c *counted) Open(ctx context.Context, ref string, offset int64) (io.ReadCl
 // TestSignedRefAsksInOrder checks what is asked for, in which order, and which error counts.
 func TestSignedRefAsksInOrder(t *testing.T) {
 	unproved := &verify.SignatureError{Name: "x"}
+	key := verifytest.NewKey(t, "publisher", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	sign := func(text string) []byte {
+		return key.Sign(t, []byte(text), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
+	}
+	goodSig, badSig, oddSig := sign("text"), sign("other"), sign("odd")
+	good, bad, odd := manifesttest.Replaced(goodSig), manifesttest.Replaced(badSig), manifesttest.Replaced(oddSig)
 	denied := func([]byte) (io.Reader, int64, error) { return nil, 0, manifests.ErrDenied }
 	gaveUp := errors.New("gave up")
 	for name, test := range map[string]struct {
@@ -49,17 +58,18 @@ func TestSignedRefAsksInOrder(t *testing.T) {
 		want   error
 		asked  string
 	}{
-		"proved":                     {manifesttest.Replaced([]byte("good")), manifesttest.NotFound, nil, nil, "doc doc.sig"},
-		"proved by the copy":         {manifesttest.Replaced([]byte("bad")), manifesttest.Replaced([]byte("good")), nil, nil, "doc doc.sig copy"},
-		"missing, proved by copy":    {manifesttest.NotFound, manifesttest.Replaced([]byte("good")), nil, nil, "doc doc.sig copy"},
-		"denied, proved by copy":     {denied, manifesttest.Replaced([]byte("good")), nil, nil, "doc doc.sig copy"},
-		"denied, no copy":            {denied, manifesttest.NotFound, nil, manifests.ErrDenied, "doc doc.sig copy"},
-		"never proved":               {manifesttest.Replaced([]byte("bad")), manifesttest.Replaced([]byte("bad")), nil, unproved, "doc doc.sig copy wait doc! doc.sig! copy!"},
-		"a copy that is unreachable": {manifesttest.Replaced([]byte("bad")), manifesttest.Unreachable, nil, unproved, "doc doc.sig copy wait doc! doc.sig! copy!"},
-		"without refs for copies":    {manifesttest.Replaced([]byte("bad")), nil, nil, unproved, "doc doc.sig wait doc! doc.sig!"},
-		"the wait fails":             {manifesttest.Replaced([]byte("bad")), nil, gaveUp, gaveUp, "doc doc.sig wait"},
+		"proved":                     {good, manifesttest.NotFound, nil, nil, "doc doc.sig"},
+		"proved by the copy":         {bad, good, nil, nil, "doc doc.sig copy"},
+		"missing":                    {manifesttest.NotFound, good, nil, unproved, "doc doc.sig wait doc! doc.sig!"},
+		"empty":                      {manifesttest.Empty, good, nil, unproved, "doc doc.sig wait doc! doc.sig!"},
+		"no signature":               {manifesttest.Replaced([]byte("text")), good, nil, unproved, "doc doc.sig wait doc! doc.sig!"},
+		"denied":                     {denied, good, nil, manifests.ErrDenied, "doc doc.sig"},
+		"never proved":               {bad, bad, nil, unproved, "doc doc.sig copy wait doc! doc.sig! copy!"},
+		"a copy that is unreachable": {bad, manifesttest.Unreachable, nil, unproved, "doc doc.sig copy wait doc! doc.sig! copy!"},
+		"without refs for copies":    {bad, nil, nil, unproved, "doc doc.sig wait doc! doc.sig!"},
+		"the wait fails":             {bad, nil, gaveUp, gaveUp, "doc doc.sig wait"},
 		"unreachable":                {manifesttest.Unreachable, manifesttest.NotFound, nil, manifests.ErrUnreachable, "doc doc.sig"},
-		"another refusal":            {manifesttest.Replaced([]byte("odd")), manifesttest.NotFound, nil, gaveUp, "doc doc.sig"},
+		"another refusal":            {odd, manifesttest.NotFound, nil, gaveUp, "doc doc.sig"},
 	} {
 		u := &counted{Upstream: manifesttest.Upstream{Files: map[string][]byte{"https://x.example/doc": []byte("text")}}, again: test.again}
 		u.Tell("https://x.example/doc.sig", test.sig)
@@ -77,9 +87,9 @@ func TestSignedRefAsksInOrder(t *testing.T) {
 			switch {
 			case string(data) != "text":
 				t.Errorf("%s: the document is %q", name, data)
-			case string(sig) == "good":
+			case bytes.Equal(sig, goodSig):
 				return nil
-			case string(sig) == "odd":
+			case bytes.Equal(sig, oddSig):
 				return gaveUp
 			}
 			return unproved
