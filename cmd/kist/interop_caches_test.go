@@ -3,18 +3,13 @@
 package main
 
 import (
-	"bytes"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 )
 
 const (
@@ -156,25 +151,8 @@ func startVarnish(t *testing.T, origin, vcl string) string {
 	work, at := commonDir(t), freeAddress(t)
 	file := filepath.Join(work, "default.vcl")
 	write(t, file, "vcl 4.1;\nbackend default { .host = \""+u.Hostname()+"\"; .port = \""+u.Port()+"\"; }\n"+vcl, 0o644)
-	cmd := exec.Command("varnishd", "-F", "-j", "none", "-a", at, "-f", file, "-n", filepath.Join(work, "varnish"), "-s", "malloc,16m", "-T", "none")
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v: install varnish", err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
-	})
-	for range 1500 {
-		if c, err := net.Dial("tcp", at); err == nil {
-			c.Close()
-			return "http://" + at + "/"
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Fatalf("varnish does not answer: %s", output.String())
-	return ""
+	startServer(t, at, "varnishd", "-F", "-j", "none", "-a", at, "-f", file, "-n", filepath.Join(work, "varnish"), "-s", "malloc,16m", "-T", "none")
+	return "http://" + at + "/"
 }
 
 // fetch reads an answer to its end, whatever its status, and returns its header.
