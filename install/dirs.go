@@ -1,6 +1,10 @@
 package install
 
-import "github.com/kist-tools/kist/install/internal/roots"
+import (
+	"os"
+
+	"github.com/kist-tools/kist/install/internal/roots"
+)
 
 // Dirs are the five base directories of the user.
 type Dirs = roots.Dirs
@@ -21,3 +25,12 @@ type (
 	SharedBinError    = roots.SharedBinError
 	NoteError         = roots.NoteError
 )
+
+// OpenDir checks and opens a directory that the user named for kist to write to, by the
+// rules for kist's own directories: none of the system's, and none that others control.
+// role stands for it in errors. With create, it makes the directory if its parent
+// exists; else a missing directory is an error that matches fs.ErrNotExist. Other errors
+// are those of Open. warn receives doubts that are no errors.
+func OpenDir(h Host, role, path string, create bool, warn func(string)) (*os.Root, error) {
+	return roots.OpenNamed(h, role, path, create, warn)
+}

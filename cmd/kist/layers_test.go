@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"manifests/lockfile", "install/internal/sandbox", "install/internal/roots", "install/internal/fetch"},
 	{"manifests/trust"},
 	{"install"},
-	{"install/evidence", "install/host", "install/trial", "cmd/kist/internal/term"},
+	{"install/evidence", "install/host", "install/mirror", "install/trial", "cmd/kist/internal/term"},
 	{"install/toolset", "install/credentials", "cmd/kist/internal/namedfiles"},
 	{"cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/prooftext"},
 	{"cmd/kist/internal/change", "cmd/kist/internal/help", "cmd/kist/internal/process"},
@@ -84,6 +84,8 @@ var edges = map[string][]string{
 		"install/plan", "install/record", "install/internal/unpack", "manifests", "verify"},
 	"install/evidence": {"install", "install/internal/download", "install/record", "manifests", "manifests/channels", "manifests/debian", "manifests/native",
 		"manifests/trust", "manifests/upstreams", "verify"},
+	"install/mirror": {"install", "install/internal/download", "install/internal/fetch", "install/internal/private", "manifests", "manifests/config",
+		"manifests/rootfs", "manifests/trust", "verify"},
 	"install/trial":          {"install", "install/plan", "install/record", "manifests", "manifests/native", "manifests/publish", "verify"},
 	"install/host":           {"install", "manifests", "manifests/config", "manifests/debian", "manifests/system"},
 	"install/toolset":        {"install", "install/host", "install/plan", "install/record", "manifests", "manifests/channels", "manifests/lockfile", "manifests/project", "manifests/system", "manifests/trust", "verify"},
@@ -103,7 +105,7 @@ var edges = map[string][]string{
 	"cmd/kist/internal/process": {},
 	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/help",
 		"cmd/kist/internal/namedfiles", "cmd/kist/internal/process", "cmd/kist/internal/prooftext", "cmd/kist/internal/term",
-		"install", "install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/debian", "manifests/native", "manifests/publish", "manifests/lockfile", "manifests/project", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "install/credentials", "manifests/config"},
+		"install", "install/evidence", "install/host", "install/mirror", "install/plan", "install/record", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/debian", "manifests/native", "manifests/publish", "manifests/lockfile", "manifests/project", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "install/credentials", "manifests/config"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or

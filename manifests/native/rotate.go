@@ -155,6 +155,19 @@ func (s Source) Rotate(ctx context.Context, t manifests.Transport, now time.Time
 	return s, accepted, fmt.Errorf("channel %s: %w: its newest keys document was not reached within %d versions", s.Channel, verify.ErrUntrusted, MaxSteps)
 }
 
+// ReadVersion fetches version n of the keys document, and returns s with its keys. A
+// client that knows only earlier keys needs every version between. The error matches
+// manifests.ErrNotFound if the channel does not serve that version, and
+// verify.ErrUntrusted if the keys of s do not prove it.
+func (s Source) ReadVersion(ctx context.Context, t manifests.Transport, n uint64, now time.Time) (Source, error) {
+	f, err := s.readKeys(ctx, t, KeysFileOf(n))
+	if err != nil {
+		return s, err
+	}
+	next, _, err := s.acceptVersion(f, n, now)
+	return next, err
+}
+
 // explainRefusal returns the error for the newest document f, which s refused with
 // err. It is a *verify.RotationError if the keys of s did not sign f and f states an
 // earlier version, as a document signed by keys that were replaced since does. The

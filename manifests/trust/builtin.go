@@ -112,7 +112,7 @@ func (d *Desk) bindBuiltin(ctx context.Context, name string, newer *verify.Keyri
 	b := Binding{tool: u.Tool}
 	if u.IsDistro() {
 		b.indices = d.cachedIndices(name)
-		m.Apt, m.Arch, m.Indices = d.AptSources(), d.Platform.Arch, b.indices
+		m.Apt, m.Arch, m.Indices = d.AptSources(), d.Platform.Arch, d.indexCache(b.indices)
 	}
 	source, err := u.Source(m)
 	if err != nil {

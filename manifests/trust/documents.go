@@ -128,7 +128,7 @@ func (d *Desk) documents(from manifests.Transport, b Binding, q manifests.Reques
 		t, err := d.replay(b, q)
 		return transport.Fallback{From: from, Then: t}, nothing, err
 	}
-	if d.DryRun {
+	if d.DryRun || d.Uncached {
 		return from, nothing, nil
 	}
 	recorder := &transport.Recorder{From: from}
@@ -164,9 +164,21 @@ func (d *Desk) cachedIndices(channel string) *transport.Pool {
 	}
 }
 
+// indexCache returns the cache of indices for the source of a distribution, and nil if
+// there is none.
+func (d *Desk) indexCache(pool *transport.Pool) debian.Cache {
+	if d.Uncached {
+		return d.Indices
+	}
+	return pool
+}
+
 // replay returns a transport that reads the cached documents of b; without a cache,
 // every request fails as offline.
 func (d *Desk) replay(b Binding, q manifests.Request) (manifests.Transport, error) {
+	if d.Uncached {
+		return transport.Offline(nil), nil
+	}
 	cache, err := d.State.Cache(false)
 	if err != nil {
 		return nil, err

@@ -117,3 +117,23 @@ func (d *Desk) notifyOfKeys(b Binding) {
 	d.Notify(fmt.Sprintf("channel %s: version %d of its keys: %d of %s", b.Name, r.Version, r.Threshold, strings.Join(who, ", ")), "")
 	d.warnOfKeys(verify.LintWithin(b.Keys, d.Now, keyNotice))
 }
+
+// OriginalKeys returns the source of a native channel with the keys that the user named
+// when adding it, and the version of the keys that are in force. ok is false for a
+// channel whose keys never changed, or of another format.
+func (d *Desk) OriginalKeys(b Binding) (source native.Source, version uint64, ok bool, err error) {
+	if _, isNative := b.Source.(native.Source); !isNative || b.Settings == nil {
+		return source, 0, false, nil
+	}
+	c, err := d.Added(b.Name) // the channel may have published newer keys since b was bound
+	if err != nil || c.Rotation == nil {
+		return source, 0, false, err
+	}
+	version = c.Rotation.Version
+	c.Rotation = nil
+	original, err := d.Bind(c)
+	if err != nil {
+		return source, 0, false, err
+	}
+	return original.Source.(native.Source), version, true, nil
+}

@@ -100,7 +100,7 @@ func (d *Desk) bindFormat(c channels.Channel, policy verify.Policy) (Binding, er
 			return Binding{}, err
 		}
 		b.indices = d.cachedIndices(c.Name)
-		b.Source = debian.Source{Channel: c.Name, Codename: codename, Suites: suites, Policy: policy, Tools: c.Tools, Cache: b.indices, Tell: d.Warn}
+		b.Source = debian.Source{Channel: c.Name, Codename: codename, Suites: suites, Policy: policy, Tools: c.Tools, Cache: d.indexCache(b.indices), Tell: d.Warn}
 	case "rust":
 		b.Source = rust.Source{Channel: c.Name, URL: c.URL, Policy: policy}
 	default:

@@ -48,6 +48,11 @@ type Desk struct {
 	Offline   bool // documents come from the cache and from local files only
 	CacheOnly bool // Pick compares cached catalogs only
 	DryRun    bool // nothing is stored
+	// Uncached reads every document through Transport and stores none, so that
+	// Transport sees all that clients need. Indices then keeps package indices, and may
+	// be nil.
+	Uncached bool
+	Indices  debian.Cache
 
 	Notify     func(line, cause string) // cause is a detail of line, and may be empty
 	Warn       func(text string)

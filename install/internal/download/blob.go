@@ -233,6 +233,41 @@ func (c Cache) Open(ctx context.Context, name string, size int64, want verify.Di
 	return newBlob(held, s)
 }
 
+// Key returns a text that identifies what a must prove: two artifacts with the same key
+// have the same content. The error matches verify.ErrUntrusted if a does not state
+// exactly one integrity.
+func Key(a manifests.Artifact) (string, error) { return keyOf(a) }
+
+// BlobFile returns the name of the file, below the root of a Cache, that holds the blob
+// with a SHA-256 digest.
+func BlobFile(digest verify.Digest) string { return path.Join(blobDir, digest.Hex()) }
+
+// Prove copies f, which is open for reading, and proves that the copy is a. The errors
+// are those of Stream that match verify.ErrUntrusted.
+func (c Cache) Prove(ctx context.Context, a manifests.Artifact, f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	if size := info.Size(); size > manifests.MaxArtifact || a.Size > 0 && size != a.Size {
+		return &verify.SizeError{Name: a.Name, Want: a.Size, Got: size}
+	}
+	if _, err := rootfs.MkdirAllUnsynced(c.Root, blobDir, 0o700); err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	s := newSums(a)
+	held, err := c.holdCopy(ctx, a.Name, f, info.Size(), &s)
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	defer held.Close()
+	_, err = c.prove(ctx, a, held, s)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", a.Name, err)
+	}
+	return err
+}
+
 // hold returns an empty file for size bytes (0: unknown) that no other process can
 // write to.
 func (c Cache) hold(size int64) (*private.File, error) {

@@ -188,6 +188,46 @@ func (r *Roots) OpenAt(path string) (*os.Root, error) {
 	return dir, err
 }
 
+// OpenNamed checks and opens a directory that the user named for kist to write to, by
+// the rules for kist's own directories. role stands for it in errors. With create, it
+// makes the directory if only its last element is missing; else the error matches
+// fs.ErrNotExist. warn receives doubts that are no errors.
+func OpenNamed(h Host, role, path string, create bool, warn func(string)) (*os.Root, error) {
+	checker, err := systemDirChecker(h)
+	if err != nil {
+		return nil, err
+	}
+	p, err := checker.checkPath(Role(role), path)
+	if err == nil {
+		p.readOnly, err = checker.checkOwner(Role(role), p)
+	}
+	if err == nil && create {
+		err = p.readOnly
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range p.warnings {
+		warn(w)
+	}
+	if p.exists() {
+		return openChecked(Role(role), p)
+	}
+	if !create || len(p.missing()) > 1 {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	above, err := openChecked(Role(role), p)
+	if err != nil {
+		return nil, err
+	}
+	defer above.Close()
+	name := filepath.Base(p.real)
+	if err := rootfs.Mkdir(above, name, sharedMode); err != nil {
+		return nil, fmt.Errorf("%s directory %s: %w", role, path, err)
+	}
+	return above.OpenRoot(name)
+}
+
 // openChecked opens the directory that was checked as p: not merely one with the same
 // path, but the one with the same identity (device and inode), below the same checked
 // directories. None of these is a link, so nobody can redirect kist by replacing one of

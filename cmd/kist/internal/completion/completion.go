@@ -56,3 +56,13 @@ func First(c Completer) Completer {
 		return c(args, typed)
 	}
 }
+
+// AfterPath completes the first argument as the name of a file, and the others by c.
+func AfterPath(c Completer) Completer {
+	return func(args []string, typed string) []string {
+		if len(args) == 0 {
+			return []string{Files}
+		}
+		return c(args, typed)
+	}
+}

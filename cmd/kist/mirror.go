@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/mirror"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/config"
+	"github.com/kist-tools/kist/manifests/trust"
+	"github.com/kist-tools/kist/verify"
+)
+
+func (a *app) mirrorCommand() *cobra.Command {
+	return a.family(publishing, "mirror", "Copy what tools need into a directory, for any static web server",
+		`A mirror is a directory with copies of documents and artifacts of other channels,
+built-in ones and those that you added, byte for byte and in the layout of their
+origins. Nothing is signed again: clients prove everything as if it came from the
+origin. The settings of clients (config.toml) name the mirror.
+
+  kist mirror sync /srv/mirror go acme/zig --url https://mirror.example/
+  kist mirror verify /srv/mirror`,
+		a.mirrorSyncCommand(), a.mirrorVerifyCommand())
+}
+
+// withMirror calls run with the mirror in the directory dir. With create, it makes the
+// directory if it is missing.
+func (a *app) withMirror(ctx context.Context, dir string, create bool, run func(*mirror.Mirror) (result, error)) (r result, err error) {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	root, err := install.OpenDir(a.Host, "mirror", path, create, func(text string) { a.Warn("%s", text) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &namedfiles.MissingError{Path: path}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	progress := a.Progress()
+	if progress == nil {
+		progress = func(install.Progress) {}
+	}
+	defer a.EndProgress()
+	return run(&mirror.Mirror{
+		Root: root, Installer: s.Installer, Desk: s.Desk, Transport: a.transport(), Now: a.now, Jobs: a.flags.jobs, LockWait: a.LockWait,
+		About:    "kist " + a.path + ", since " + a.now.Format(time.TimeOnly),
+		Progress: progress, Warn: func(text string) { a.Warn("%s", text) },
+	})
+}
+
+func (a *app) mirrorSyncCommand() *cobra.Command {
+	var wish mirror.Wish
+	var parts plan.Parts
+	var platforms []string
+	var at string
+	last := -1
+	return a.command(verb{
+		use:   "sync DIR [TOOL…] [--platform OS/ARCH…] [--last N] [--prune]",
+		short: "Copy what tools need from their channels into DIR",
+		long: `Copies the documents and artifacts by which each TOOL is installed, each proved
+before it appears, and prints the config.toml by which clients use the mirror.
+Without TOOL, what DIR holds is brought up to date. DIR/current leads to the
+snapshot to serve, and changes in one step when everything is complete; an error
+or an interrupt leaves it as it was, and the next run goes on from there. Older
+versions stay until --prune removes what is not named any more: without TOOL,
+what mirror.toml does not name, else what is not on the command line.`,
+		example: `kist mirror sync /srv/mirror go rust -c clippy --url https://mirror.example/
+kist mirror sync /srv/mirror acme/zig --platform linux/amd64 --platform darwin/arm64 --last 3
+kist mirror sync /srv/mirror --prune`,
+		exits:     []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+		exitMeans: map[int]string{9: "refused for safety; DIR holds something else than a mirror"},
+		args:      between(1, 1000),
+		fetches:   true,
+		complete:  completion.AfterPath(a.offers().Tools),
+		flags: func(f *pflag.FlagSet) {
+			f.StringArrayVar(&platforms, "platform", nil, "copy what clients on `OS/ARCH` or OS/ARCH/LIBC need, in Go's names (repeatable; default: this machine)")
+			f.IntVar(&last, "last", -1, "copy the newest `N` versions of each TOOL (default 1)")
+			f.Lookup("last").DefValue = "0" // no default in the help: what mirror.toml says comes first
+			f.BoolVar(&wish.Prune, "prune", false, "remove what is not named any more")
+			f.StringArrayVarP(&parts.Components, "component", "c", nil, "also copy component `NAME` (repeatable)")
+			f.StringArrayVarP(&parts.Targets, "target", "t", nil, "also copy support for building for `TRIPLE` (repeatable)")
+			f.StringVar(&parts.Profile, "profile", "", "copy the components of `PROFILE`: minimal, default or complete; default: minimal")
+			f.StringVar(&at, "url", "", "print a config.toml for the `URL` where DIR/current is served; default: its file URL")
+		},
+		values: map[string]completion.Completer{
+			"platform": completion.Words("darwin/amd64", "darwin/arm64", "linux/amd64", "linux/arm64", "windows/amd64", "windows/arm64"),
+			"profile":  completion.Words("minimal", "default", "complete"), "target": completion.Words(), "component": completion.Words(),
+		},
+		run: func(ctx context.Context, args []string) (result, error) {
+			if err := parts.Validate(); err != nil {
+				return nil, usage("mirror sync: %v", err)
+			}
+			wish.Components, wish.Targets, wish.Profile = parts.Components, parts.Targets, parts.Profile
+			if last < -1 || last == 0 || last > config.MaxLast {
+				return nil, usage("mirror sync: --last %d: want 1 to %d", last, config.MaxLast)
+			}
+			wish.Last = max(last, 0)
+			for _, text := range platforms {
+				p, err := manifests.ParsePlatform(text)
+				if err == nil && p.IsAny() {
+					err = errors.New("platform any: name those of the clients")
+				}
+				if err != nil {
+					return nil, usage("mirror sync: %v", err)
+				}
+				wish.Platforms = append(wish.Platforms, p)
+			}
+			var err error
+			if wish.Tools, err = trust.ParseRefs(args[1:]); err != nil {
+				return nil, err
+			}
+			base, err := mirrorBase(args[0], at)
+			if err != nil {
+				return nil, err
+			}
+			return a.withMirror(ctx, args[0], true, func(m *mirror.Mirror) (result, error) { return a.mirrorSync(ctx, m, wish, base) })
+		},
+	})
+}
+
+// mirrorBase returns the URL, ending in a slash, at which clients find a mirror: at, or
+// else the file URL of its directory.
+func mirrorBase(dir, at string) (string, error) {
+	if at == "" {
+		path, err := filepath.Abs(dir)
+		if err != nil {
+			return "", err
+		}
+		path = filepath.ToSlash(filepath.Join(path, mirror.Current))
+		return (&url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(path, "/") + "/"}).String(), nil
+	}
+	u, err := manifests.ParseURL(at)
+	if err != nil || u.User != nil || u.RawQuery != "" {
+		return "", usage("mirror sync: --url %s: want an https, http or file URL without user, password and query", manifests.Redact(at))
+	}
+	return strings.TrimSuffix(u.String(), "/") + "/", nil
+}
+
+func (a *app) mirrorSync(ctx context.Context, m *mirror.Mirror, wish mirror.Wish, base string) (result, error) {
+	done, err := m.Sync(ctx, wish)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range done.Kept {
+		a.Warn("%s stays: no record of kist lists it as it is", name)
+	}
+	r := mirrorSynced{
+		Dir: m.Root.Name(), Snapshot: done.Snapshot, Changed: done.Changed, Documents: done.Documents, Artifacts: done.Artifacts,
+		Size: done.Size, Fetched: done.Fetched, Bytes: done.Bytes, Removed: done.Removed, Kept: done.Kept,
+	}
+	for _, h := range done.Tools {
+		r.Tools = append(r.Tools, h.Name)
+	}
+	var mirrors []config.Mirror
+	for _, origin := range done.Origins {
+		mirrors = append(mirrors, config.Mirror{From: origin, To: []string{base + mirror.TopDir(origin) + "/"}, Only: true})
+	}
+	r.Config = string(config.EncodeMirrors(mirrors))
+	return r, nil
+}
+
+// mirrorSynced is what mirror sync did.
+type mirrorSynced struct {
+	Dir       string   `json:"dir"`
+	Tools     []string `json:"tools"` // what the mirror holds
+	Snapshot  uint64   `json:"snapshot"`
+	Changed   bool     `json:"changed"`   // there is a new snapshot
+	Documents int      `json:"documents"` // in the snapshot
+	Artifacts int      `json:"artifacts"`
+	Size      int64    `json:"size"`    // bytes of both
+	Fetched   int      `json:"fetched"` // artifacts that were fetched or proved again
+	Bytes     int64    `json:"bytes"`   // of these
+	Removed   []string `json:"removed,omitempty"`
+	Kept      []string `json:"kept,omitempty"`
+	Config    string   `json:"config"` // config.toml for clients
+}
+
+// Render writes a config.toml: what else there is to say is in its comments.
+func (r mirrorSynced) Render(p *term.Page) {
+	state := "is up to date"
+	if r.Changed {
+		state = "is new"
+	}
+	p.Line("# %s: snapshot %d %s: %s and %s, %s", r.Dir, r.Snapshot, state, term.Count(r.Documents, "document"), term.Count(r.Artifacts, "artifact"), term.ByteSize(r.Size))
+	if r.Fetched > 0 {
+		p.Line("# fetched %s, %s", term.Count(r.Fetched, "artifact"), term.ByteSize(r.Bytes))
+	}
+	for _, name := range r.Removed {
+		p.Line("# removed %s", name)
+	}
+	p.Line("# config.toml for clients, in /etc/kist or in the settings directory of a user:")
+	for line := range strings.Lines(r.Config) {
+		p.Line("%s", strings.TrimSuffix(line, "\n"))
+	}
+}
+
+func (a *app) mirrorVerifyCommand() *cobra.Command {
+	return a.command(verb{
+		use: "verify DIR", short: "Prove everything in a mirror again, without the network",
+		long: `Proves each release that DIR/current holds by today's keys and rules, and each
+artifact by its proof. Names what is missing, changed or stale, and notes files
+that are not of the mirror. Files that no proof needs, such as those of older
+versions, are compared with what was copied.`,
+		example:   "kist mirror verify /srv/mirror\nkist mirror verify /srv/mirror --json",
+		exits:     []int{0, 1, 2, 3, 4, 5, 8, 9},
+		exitMeans: map[int]string{1: "failed, or a file is missing", 3: "no such directory, mirror or channel"},
+		args:      exactly(1),
+		local:     true,
+		run: func(ctx context.Context, args []string) (result, error) {
+			a.flags.dryRun, a.flags.offline = true, true // nothing is stored, and nothing is asked elsewhere
+			return a.withMirror(ctx, args[0], false, func(m *mirror.Mirror) (r result, err error) {
+				scratch, remove, err := namedfiles.Scratch(a.Stages)
+				if err != nil {
+					return nil, err
+				}
+				defer func() { err = errors.Join(err, remove()) }()
+				return verifyMirror(ctx, m, scratch)
+			})
+		},
+	})
+}
+
+func verifyMirror(ctx context.Context, m *mirror.Mirror, scratch *os.Root) (result, error) {
+	found, err := m.Verify(ctx, scratch)
+	if err != nil {
+		return nil, err
+	}
+	r := mirrorVerified{Dir: m.Root.Name(), Snapshot: found.Snapshot, Releases: found.Releases, Documents: found.Documents,
+		Artifacts: found.Artifacts, Compared: found.Compared, Problems: []mirrorProblem{}, Unnamed: found.Unnamed, Foreign: found.Foreign}
+	for _, p := range found.Problems {
+		why := ""
+		if p.Err != nil {
+			why = p.Err.Error()
+		}
+		r.Problems = append(r.Problems, mirrorProblem{p, why})
+	}
+	if len(found.Problems) == 0 {
+		return r, nil
+	}
+	text := fmt.Sprintf("%s in the mirror", term.Count(len(found.Problems), "problem"))
+	if worst := found.Worst(); errors.Is(worst, verify.ErrUntrusted) || errors.Is(worst, verify.ErrStale) {
+		return r, fmt.Errorf("%s: %w", text, worst)
+	}
+	return r, failure.New("drift", text)
+}
+
+// mirrorVerified is what mirror verify found.
+type mirrorVerified struct {
+	Dir       string          `json:"dir"`
+	Snapshot  uint64          `json:"snapshot"`
+	Releases  int             `json:"releases"`  // proved
+	Documents int             `json:"documents"` // that the proofs needed
+	Artifacts int             `json:"artifacts"` // proved
+	Compared  int             `json:"compared"`  // other files, as they were copied
+	Problems  []mirrorProblem `json:"problems"`
+	Unnamed   []string        `json:"unnamed,omitempty"` // releases that the documents do not name any more
+	Foreign   []string        `json:"foreign,omitempty"` // paths that are not of the mirror
+}
+
+type mirrorProblem struct {
+	mirror.Problem
+	Why string `json:"why,omitempty"`
+}
+
+func (r mirrorVerified) Render(p *term.Page) {
+	p.Line("%s: snapshot %d: %s proved again, with %s and %s", r.Dir, r.Snapshot, term.Count(r.Releases, "release"),
+		term.Count(r.Documents, "document"), term.Count(r.Artifacts, "artifact"))
+	if r.Compared > 0 {
+		p.Line("%s compared with what was copied", term.Count(r.Compared, "other file"))
+	}
+	for _, problem := range r.Problems {
+		if problem.Why == "" {
+			p.Line("%s: %s", problem.State, problem.What)
+		} else {
+			p.Line("%s: %s: %s", problem.State, problem.What, problem.Why)
+		}
+	}
+	for _, release := range r.Unnamed {
+		p.Line("note: %s is not named by the documents any more", release)
+	}
+	for _, name := range r.Foreign {
+		p.Line("note: %s is not of the mirror", name)
+	}
+}

@@ -1,0 +1,405 @@
+package mirror
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/internal/download"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/config"
+	"github.com/kist-tools/kist/manifests/rootfs"
+	"github.com/kist-tools/kist/manifests/trust"
+	"github.com/kist-tools/kist/verify"
+)
+
+// maxTried is how many versions are tried for each that is copied: some may not exist for
+// a platform.
+const maxTried = 16
+
+// A collector asks the channels for releases, and collects the documents that proved the
+// answers and the artifacts to fetch.
+type collector struct {
+	m     *Mirror
+	tap   *tap
+	store *os.Root          // the directory of the same name
+	old   map[string]entry  // what the current snapshot holds, by path
+	docs  map[string]entry  // documents that were proved, by path
+	reuse []entry           // indices that the source in question read from the store
+	urls  map[string]string // by path: the ref that it stands for, to find conflicts
+	// artifacts are the artifacts to fetch, by path.
+	artifacts map[string]manifests.Artifact
+	order     []string        // the paths of artifacts, in the order in which they were named
+	exist     map[string]bool // refs that sources only looked for
+	releases  []heldRelease
+	heads     []verify.Mark
+}
+
+func (m *Mirror) newCollector(store *os.Root, old record) *collector {
+	c := &collector{m: m, store: store, old: map[string]entry{}, docs: map[string]entry{}, urls: map[string]string{},
+		artifacts: map[string]manifests.Artifact{}, exist: map[string]bool{}, heads: slices.Clone(old.Heads)}
+	for _, e := range old.Entries {
+		c.old[e.Path] = e
+	}
+	c.tap = &tap{from: m.Transport, proved: c.readProved, origins: map[string]bool{}}
+	c.tap.clear()
+	m.Desk.Transport, m.Desk.Uncached, m.Desk.Indices = c.tap, true, storedIndices{c}
+	return c
+}
+
+// readProved returns the document ref if it was proved in this run.
+func (c *collector) readProved(ref string) (data []byte, ok bool, err error) {
+	name, err := Name(ref)
+	if err != nil {
+		return nil, false, nil // it is refused when it is kept
+	}
+	e, ok := c.docs[name]
+	if !ok || c.urls[name] != manifests.Redact(ref) {
+		return nil, false, nil
+	}
+	data, err = rootfs.ReadFile(c.store, download.BlobFile(e.Digest), e.Size)
+	return data, err == nil, err
+}
+
+// ask calls question, and keeps the documents that it read if it succeeded.
+func (c *collector) ask(question func() error) error {
+	c.tap.clear()
+	c.reuse = nil
+	if err := question(); err != nil {
+		return err
+	}
+	read, opened, err := c.tap.documents()
+	if err != nil {
+		return err
+	}
+	for _, ref := range slices.Sorted(maps.Keys(read)) {
+		if err := c.keep(ref, read[ref]); err != nil {
+			return err
+		}
+	}
+	for _, e := range c.reuse {
+		c.docs[e.Path] = e
+	}
+	for _, ref := range opened {
+		c.exist[ref] = true
+	}
+	return nil
+}
+
+// claim records that name stands for ref. If it stands for another URL already, same
+// reports whether the content is the same.
+func (c *collector) claim(name, ref string, same func() bool) error {
+	ref = manifests.Redact(ref)
+	if other, taken := c.urls[name]; taken && other != ref && !same() {
+		return conflictError(name)
+	}
+	c.urls[name] = ref
+	return nil
+}
+
+// keep stores the content of the document ref, and collects it.
+func (c *collector) keep(ref string, data []byte) error {
+	name, err := Name(ref)
+	if err != nil {
+		return err
+	}
+	e := entry{Path: name, Digest: verify.DigestOf(data), Size: int64(len(data))}
+	if err := c.claim(name, ref, func() bool { return c.docs[name].Digest == e.Digest }); err != nil {
+		return err
+	}
+	file := download.BlobFile(e.Digest)
+	have, err := rootfs.ReadFile(c.store, file, e.Size)
+	if err != nil || !bytes.Equal(have, data) {
+		if err := rootfs.WriteFileUnsynced(c.store, file, data, fileMode); err != nil {
+			return err
+		}
+	}
+	info, err := c.store.Lstat(file)
+	if err != nil {
+		return err
+	}
+	e.Modified = info.ModTime().UnixNano()
+	c.docs[name] = e
+	return nil
+}
+
+// storedIndices is the debian.Cache of a mirror: the package indices that the current
+// snapshot holds. They are proved again by whoever loads them.
+type storedIndices struct{ c *collector }
+
+// Load implements debian.Cache.
+func (s storedIndices) Load(d verify.Digest, limit int64) (data []byte) {
+	for _, e := range s.c.old {
+		if e.Digest != d || e.Key != "" || e.Size > limit {
+			continue
+		}
+		if data == nil {
+			read, err := rootfs.ReadFile(s.c.store, download.BlobFile(d), limit)
+			if err != nil || verify.DigestOf(read) != d {
+				return nil
+			}
+			data = read
+		}
+		s.c.reuse = append(s.c.reuse, e)
+	}
+	return data
+}
+
+// Has implements debian.Cache. It makes a source read whole indices, not excerpts of
+// them, which clients without a cache need.
+func (storedIndices) Has(verify.Digest, int64) bool { return false }
+
+// Store implements debian.Cache. The tap has what is fetched.
+func (storedIndices) Store(verify.Digest, []byte) {}
+
+// collect collects everything that clients on each platform of h need.
+func (c *collector) collect(ctx context.Context, ref trust.Ref, h config.Holding) error {
+	for _, platform := range h.Platforms {
+		found := false
+		var missing error
+		for _, p := range clientsOf(platform) {
+			err := c.collectFor(ctx, ref, h, p)
+			if _, unsupported := errors.AsType[*manifests.UnsupportedPlatformError](err); unsupported {
+				missing = err
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			found = true
+		}
+		if !found {
+			return missing
+		}
+	}
+	return nil
+}
+
+// clientsOf returns the platforms of the clients that p means: on Linux without a C
+// library, those with either.
+func clientsOf(p manifests.Platform) []manifests.Platform {
+	if p.OS != "linux" || p.Libc != "" {
+		return []manifests.Platform{p}
+	}
+	gnu, musl := p, p
+	gnu.Libc, musl.Libc = "gnu", "musl"
+	return []manifests.Platform{gnu, musl}
+}
+
+func (c *collector) collectFor(ctx context.Context, ref trust.Ref, h config.Holding, p manifests.Platform) error {
+	desk := c.m.Desk
+	machine := desk.Platform
+	desk.Platform = p
+	defer func() { desk.Platform = machine }()
+	b, err := desk.Named(ctx, ref.Channel)
+	if err != nil {
+		return err
+	}
+	resolve := func(version string) (r manifests.Release, err error) {
+		q := desk.Request(trust.Ref{Name: ref.Name, Version: version})
+		q.Components, q.Targets, q.Profile = h.Components, h.Targets, h.Profile
+		q.Glibc = "" // of this machine, not of the clients
+		if p.OS != machine.OS {
+			q.Distro = ""
+		}
+		err = c.ask(func() error {
+			r, err = desk.Resolve(ctx, b, q)
+			return err
+		})
+		if err == nil {
+			err = c.add(b, q, r)
+		}
+		return r, err
+	}
+	newest, err := resolve(ref.Version)
+	if err != nil {
+		return err
+	}
+	if err := c.keepKeys(ctx, b); err != nil {
+		return err
+	}
+	if err := c.keepHeads(ctx, b, newest, p); err != nil {
+		return err
+	}
+	if named, ok := b.Source.(manifests.Named); ok && len(named.Names()) > 0 {
+		return c.collectNames(newest, h, resolve)
+	}
+	var list []manifests.Version
+	err = c.ask(func() (err error) {
+		_, list, err = desk.Available(ctx, trust.Ref{Channel: ref.Channel, Name: ref.Name})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.collectLast(list, newest, ref.Version, h.Last, resolve)
+}
+
+// collectLast collects newest by its number, and older versions that asked means until
+// there are last versions in all. A prerelease is left out unless newest is one.
+func (c *collector) collectLast(list []manifests.Version, newest manifests.Release, asked string, last int, resolve func(string) (manifests.Release, error)) error {
+	if _, err := resolve("=" + newest.Version); err != nil {
+		return err
+	}
+	found := 1
+	older := list[min(len(list), 1+slices.IndexFunc(list, func(v manifests.Version) bool { return v.Version == newest.Version })):]
+	for tried, v := range older {
+		if found >= last || tried >= last*maxTried {
+			break
+		}
+		if asked != "" && !manifests.MatchesVersion(asked, v.Version) ||
+			manifests.Prerelease(v.Version) && !manifests.Prerelease(newest.Version) {
+			continue
+		}
+		_, err := resolve("=" + v.Version)
+		if err != nil && !manifests.IsUnknown(err) && !errors.Is(err, manifests.ErrNotFound) {
+			return err
+		}
+		if err == nil {
+			found++
+		}
+	}
+	if found < last {
+		c.m.Warn(fmt.Sprintf("%s/%s: of the newest %d versions only %d can be copied for %s", newest.Channel, newest.Tool, last, found, newest.Platform))
+	}
+	return nil
+}
+
+// collectNames collects a release of a channel without a list of versions by its other
+// names: its number and its series.
+func (c *collector) collectNames(r manifests.Release, h config.Holding, resolve func(string) (manifests.Release, error)) error {
+	names := []string{"=" + r.Version}
+	if parts := strings.Split(r.Version, "."); len(parts) == 3 {
+		names = append(names, parts[0]+"."+parts[1])
+	}
+	for _, name := range names {
+		if _, err := resolve(name); err != nil && !manifests.IsUnknown(err) && !errors.Is(err, manifests.ErrNotFound) {
+			return err
+		}
+	}
+	if h.Last > 1 {
+		c.m.Warn(fmt.Sprintf("channel %s has no list of versions: name each that is to be copied, such as %s@%s", r.Channel, r.Tool, r.Version))
+	}
+	return nil
+}
+
+// add collects the artifacts of r, which answered q.
+func (c *collector) add(b trust.Binding, q manifests.Request, r manifests.Release) error {
+	for _, a := range install.Files(r) {
+		name, err := Name(a.Refs[0])
+		if err != nil {
+			return err
+		}
+		key, err := download.Key(a)
+		if err != nil {
+			return err
+		}
+		same := func() bool {
+			other, err := download.Key(c.artifacts[name])
+			return err == nil && other == key
+		}
+		if err := c.claim(name, a.Refs[0], same); err != nil {
+			return err
+		}
+		if other, taken := c.artifacts[name]; taken {
+			if other, _ := download.Key(other); other != key {
+				return conflictError(name)
+			}
+			continue
+		}
+		c.artifacts[name] = a
+		c.order = append(c.order, name)
+	}
+	held := heldRelease{Channel: b.Name, Tool: q.Tool, Asked: q.Version, Version: r.Version, Platform: q.Platform,
+		Components: q.Components, Targets: q.Targets, Profile: q.Profile}
+	if !slices.ContainsFunc(c.releases, func(have heldRelease) bool { return have.question() == held.question() }) {
+		c.releases = append(c.releases, held)
+	}
+	return nil
+}
+
+// keepKeys collects the keys documents of a native channel, which lead clients from the
+// keys that they know to the newest.
+func (c *collector) keepKeys(ctx context.Context, b trust.Binding) error {
+	source, version, ok, err := c.m.Desk.OriginalKeys(b)
+	if err != nil || !ok {
+		return err
+	}
+	for n := uint64(1); n <= version; n++ {
+		err := c.ask(func() error {
+			next, err := source.ReadVersion(ctx, c.tap, n, c.m.Now)
+			if err == nil {
+				source = next
+			}
+			return err
+		})
+		// Versions before the one that the user's keys prove are not copied.
+		if err != nil && !errors.Is(err, manifests.ErrNotFound) && !errors.Is(err, manifests.ErrDenied) && !errors.Is(err, verify.ErrUntrusted) {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepHeads collects the proofs that the newest tree head of a checksum database extends
+// those that this mirror served before.
+func (c *collector) keepHeads(ctx context.Context, b trust.Binding, r manifests.Release, p manifests.Platform) error {
+	if r.Evidence.Tree == nil {
+		return nil
+	}
+	newest, err := c.m.Installer.Mark(b.Channel)
+	if err != nil || len(newest.Head) == 0 {
+		return err
+	}
+	q := manifests.Query{Request: manifests.Request{Tool: r.Tool, Version: "=" + r.Version, Platform: p}, Now: c.m.Now}
+	for _, head := range c.heads {
+		if head.Channel != b.Name || bytes.Equal(head.Head, newest.Head) {
+			continue
+		}
+		q.Last = head
+		err := c.ask(func() error {
+			_, err := b.Source.Fetch(ctx, c.tap, q)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if !slices.ContainsFunc(c.heads, func(have verify.Mark) bool { return bytes.Equal(have.Head, newest.Head) }) {
+		c.heads = append(c.heads, verify.Mark{Channel: b.Name, Serial: newest.Serial, Digest: newest.Digest, Head: newest.Head})
+	}
+	c.heads = c.heads[max(0, len(c.heads)-maxHeads):]
+	return nil
+}
+
+// readExisting collects the documents that sources only look for, such as the one by
+// which a module proxy says that it relays a checksum database. Artifacts are none.
+func (c *collector) readExisting(ctx context.Context) error {
+	for _, ref := range slices.Sorted(maps.Keys(c.exist)) {
+		name, err := Name(ref)
+		if err != nil {
+			continue
+		}
+		_, artifact := c.artifacts[name]
+		if _, document := c.docs[name]; artifact || document {
+			continue
+		}
+		data, err := manifests.ReadAll(ctx, c.m.Transport, ref, maxExisting)
+		if _, large := errors.AsType[*manifests.TooLargeError](err); large || errors.Is(err, manifests.ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			err = c.keep(ref, data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

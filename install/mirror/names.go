@@ -1,0 +1,78 @@
+package mirror
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/verify"
+)
+
+// ErrName is returned for a URL that has no name in a mirror.
+var ErrName = verify.NewClass("cannot be mirrored", "unsupported", nil)
+
+const (
+	// filesDir is the top directory for file URLs. No host has this name.
+	filesDir = "_file"
+	// indexFile is the file for a URL that ends in a slash. Web servers send it for its
+	// directory.
+	indexFile = "index.html"
+)
+
+// Name returns the path of the file that holds the content of the URL ref, below a
+// snapshot: <host>[_<port>]/<path>, without user, password and query. A colon in an IPv6
+// address becomes "_", and a file URL lies below "_file". Its error matches ErrName.
+func Name(ref string) (string, error) {
+	u, err := manifests.ParseURL(ref)
+	if err != nil {
+		return "", verify.Errorf(ErrName, "%s: %w", manifests.Redact(ref), err)
+	}
+	path := strings.TrimPrefix(u.Path, "/")
+	if path == "" || strings.HasSuffix(path, "/") {
+		path += indexFile
+	}
+	name := topDir(u) + "/" + path
+	switch {
+	case strings.Contains(strings.ToLower(u.RawPath), "%2f"):
+		err = verify.Errorf(ErrName, "its path has an escaped slash")
+	case strings.HasPrefix(u.Host, "_") || strings.HasPrefix(u.Host, "."):
+		err = verify.Errorf(ErrName, "its host is not a name")
+	default:
+		err = manifests.ValidPath(name)
+	}
+	if err != nil {
+		return "", verify.Errorf(ErrName, "%s: %w", manifests.Redact(ref), err)
+	}
+	return name, nil
+}
+
+// topDir returns the top directory of the files of u's host.
+func topDir(u *url.URL) string {
+	if u.Scheme == "file" {
+		return filesDir
+	}
+	name := strings.ReplaceAll(u.Hostname(), ":", "_")
+	if port := u.Port(); port != "" {
+		name += "_" + port
+	}
+	return strings.ToLower(name)
+}
+
+// origin returns the beginning of all URLs of ref's host, as config.toml names it; "" for
+// a file URL.
+func origin(ref string) string {
+	u, err := manifests.ParseURL(ref)
+	if err != nil || u.Scheme == "file" {
+		return ""
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host) + "/"
+}
+
+// TopDir returns the directory, below a snapshot, for the URLs that begin with origin.
+func TopDir(origin string) string {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return ""
+	}
+	return topDir(u)
+}

@@ -1,0 +1,300 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/config"
+	"github.com/kist-tools/kist/manifests/rootfs"
+	"github.com/kist-tools/kist/manifests/trust"
+)
+
+// A Wish is what the user of Sync asks for. What is zero stays as it was, or is the
+// default.
+type Wish struct {
+	Tools     []trust.Ref // none: those that the mirror holds
+	Platforms []manifests.Platform
+	Last      int
+	// Components, Targets and Profile are those of package manifests, for each tool.
+	Components, Targets []string
+	Profile             string
+	Prune               bool // remove what is not named any more
+}
+
+// A Synced is what Sync did.
+type Synced struct {
+	Tools     []config.Holding
+	Snapshot  uint64
+	Changed   bool     // there is a new snapshot
+	Documents int      // in the snapshot
+	Artifacts int      // in the snapshot
+	Size      int64    // bytes of both
+	Fetched   int      // artifacts that were fetched or proved again
+	Bytes     int64    // of these
+	Removed   []string // files that the new snapshot does not have any more
+	Kept      []string // files of a removed snapshot that its record does not list as they are
+	Origins   []string // the beginnings of all URLs, as config.toml names them
+}
+
+// Sync copies what wish names into the mirror, and then switches to the new snapshot in
+// one step. On an error the snapshot that is served stays, and so do complete and partial
+// downloads, for the next Sync. Errors are those of the channels that are asked and of
+// the artifacts' proofs, ErrNotMirror, ErrNothingNamed and ErrName.
+func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
+	unlock, err := m.begin(ctx)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	held, err := m.holdings()
+	if err != nil {
+		return s, err
+	}
+	wanted, refs, err := m.wanted(ctx, wish, held)
+	if err != nil {
+		return s, err
+	}
+	current, err := readLink(m.Root, Current)
+	if err != nil {
+		return s, err
+	}
+	previous, err := readLink(m.Root, Previous)
+	if err != nil {
+		return s, err
+	}
+	old, err := readRecord(m.Root, current)
+	if err != nil {
+		return s, err
+	}
+	if len(held) == 0 { // shows from now on that the directory is a mirror
+		if err := m.putHoldings(nil); err != nil {
+			return s, err
+		}
+	}
+	for _, dir := range []string{snapshotsDir, storeDir} {
+		if _, err := rootfs.MkdirAll(m.Root, dir, dirMode); err != nil {
+			return s, err
+		}
+	}
+	store, err := m.Root.OpenRoot(storeDir)
+	if err != nil {
+		return s, err
+	}
+	defer store.Close()
+	if _, err := rootfs.MkdirAll(store, "blobs/sha256", dirMode); err != nil {
+		return s, err
+	}
+	if err := m.removeUnpublished(current, previous); err != nil {
+		return s, err
+	}
+	c := m.newCollector(store, old)
+	for i, h := range wanted {
+		if err := c.collect(ctx, refs[i], h); err != nil {
+			return s, err
+		}
+	}
+	if err := c.readExisting(ctx); err != nil {
+		return s, err
+	}
+	artifacts, err := c.fetchArtifacts(ctx)
+	if err != nil {
+		return s, err
+	}
+	for _, a := range artifacts {
+		if a.bytes > 0 {
+			s.Fetched, s.Bytes = s.Fetched+1, s.Bytes+a.bytes
+		}
+	}
+	next, err := c.next(artifacts, old, wish.Prune)
+	if err != nil {
+		return s, err
+	}
+	s.Snapshot, s.Tools, s.Origins = current, merge(held, wanted, wish), next.Origins
+	for _, e := range next.Entries {
+		s.Size += e.Size
+		if e.Key == "" {
+			s.Documents++
+		} else {
+			s.Artifacts++
+		}
+	}
+	keep := []uint64{current}
+	if !next.same(old) {
+		s.Changed, s.Snapshot = true, max(current, previous)+1
+		s.Removed = missingFrom(next, old)
+		if err := m.publish(ctx, next, s.Snapshot, current); err != nil {
+			return s, err
+		}
+		keep = append(keep, s.Snapshot)
+	} else if previous > 0 {
+		if err := rootfs.Remove(m.Root, Previous); err != nil {
+			return s, err
+		}
+	}
+	if err := m.putHoldings(s.Tools); err != nil {
+		return s, err
+	}
+	_, s.Kept, err = m.clean(ctx, store, keep...)
+	return s, err
+}
+
+// wanted returns what is to be copied, with the ref of each tool, which names its
+// channel.
+func (m *Mirror) wanted(ctx context.Context, wish Wish, held []config.Holding) (wanted []config.Holding, refs []trust.Ref, err error) {
+	tools := wish.Tools
+	if len(tools) == 0 {
+		for _, h := range held {
+			ref, err := trust.ParseRef(h.Name)
+			if err != nil {
+				return nil, nil, err
+			}
+			tools = append(tools, ref)
+		}
+	}
+	if len(tools) == 0 {
+		return nil, nil, ErrNothingNamed
+	}
+	for _, ref := range tools {
+		if ref.Channel == "" {
+			b, err := m.Desk.Pick(ctx, ref)
+			if err != nil {
+				return nil, nil, err
+			}
+			ref.Channel = b.Name
+		}
+		h := config.Holding{Name: ref.String(), Last: 1, Platforms: []manifests.Platform{m.Desk.Platform}}
+		if i := slices.IndexFunc(held, func(have config.Holding) bool { return have.Name == h.Name }); i >= 0 {
+			h = held[i]
+		}
+		if len(wish.Platforms) > 0 {
+			h.Platforms = wish.Platforms
+		}
+		if wish.Last > 0 {
+			h.Last = wish.Last
+		}
+		if len(wish.Components) > 0 {
+			h.Components = wish.Components
+		}
+		if len(wish.Targets) > 0 {
+			h.Targets = wish.Targets
+		}
+		if wish.Profile != "" {
+			h.Profile = wish.Profile
+		}
+		if slices.ContainsFunc(wanted, func(have config.Holding) bool { return have.Name == h.Name }) {
+			continue
+		}
+		wanted, refs = append(wanted, h), append(refs, ref)
+	}
+	return wanted, refs, nil
+}
+
+// merge returns what the mirror holds after wanted was copied.
+func merge(held, wanted []config.Holding, wish Wish) []config.Holding {
+	if wish.Prune {
+		return wanted
+	}
+	all := slices.Clone(wanted)
+	for _, h := range held {
+		if !slices.ContainsFunc(wanted, func(w config.Holding) bool { return w.Name == h.Name }) {
+			all = append(all, h)
+		}
+	}
+	slices.SortFunc(all, func(a, b config.Holding) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+func (m *Mirror) putHoldings(list []config.Holding) error {
+	data := config.EncodeHoldings(list)
+	have, err := rootfs.ReadFile(m.Root, config.HoldingsFile, config.MaxHoldings)
+	if err == nil && string(have) == string(data) {
+		return nil
+	}
+	if len(data) > config.MaxHoldings {
+		return &manifests.TooLargeError{Name: config.HoldingsFile, Limit: config.MaxHoldings}
+	}
+	return rootfs.WriteFile(m.Root, config.HoldingsFile, data, fileMode)
+}
+
+// removeUnpublished removes the snapshots that a killed Sync left: those that no link
+// leads to.
+func (m *Mirror) removeUnpublished(current, previous uint64) error {
+	all, err := records(m.Root)
+	if err != nil {
+		return err
+	}
+	for _, n := range all {
+		if n <= max(current, previous) {
+			continue
+		}
+		kept, err := m.removeSnapshot(n)
+		if err != nil {
+			return err
+		}
+		if len(kept) > 0 {
+			return fmt.Errorf("%s is in the way of the next snapshot: no record of kist lists it", kept[0])
+		}
+	}
+	return nil
+}
+
+// next returns the record of the next snapshot: what was collected and, without prune,
+// what else old has.
+func (c *collector) next(artifacts []fetched, old record, prune bool) (record, error) {
+	entries := maps.Clone(c.docs)
+	for _, a := range artifacts {
+		if _, taken := entries[a.Path]; taken && entries[a.Path].Digest != a.Digest {
+			return record{}, conflictError(a.Path)
+		}
+		entries[a.Path] = a.entry
+	}
+	r := record{Format: 1, Releases: slices.Clone(c.releases), Origins: slices.Sorted(maps.Keys(c.tap.origins)), Heads: c.heads}
+	for _, a := range c.artifacts {
+		if o := origin(a.Refs[0]); o != "" {
+			r.Origins = append(r.Origins, o)
+		}
+	}
+	if !prune {
+		r.Origins = append(r.Origins, old.Origins...)
+		for _, e := range old.Entries {
+			if _, taken := entries[e.Path]; taken {
+				continue
+			}
+			if info, err := c.m.Root.Lstat(e.blob()); err != nil || !e.isUnchanged(info) {
+				c.m.Warn(fmt.Sprintf("%s is missing or was changed, and is left out", e.Path))
+				continue
+			}
+			entries[e.Path] = e
+		}
+		for _, h := range old.Releases {
+			if !slices.ContainsFunc(r.Releases, func(have heldRelease) bool { return have.question() == h.question() }) {
+				r.Releases = append(r.Releases, h)
+			}
+		}
+	}
+	r.Entries = slices.Collect(maps.Values(entries))
+	if err := noFileIsDirectory(entries); err != nil {
+		return record{}, err
+	}
+	r.order()
+	return r, nil
+}
+
+// missingFrom returns the paths of old that next does not have.
+func missingFrom(next, old record) (paths []string) {
+	have := make(map[string]bool, len(next.Entries))
+	for _, e := range next.Entries {
+		have[e.Path] = true
+	}
+	for _, e := range old.Entries {
+		if !have[e.Path] {
+			paths = append(paths, e.Path)
+		}
+	}
+	return paths
+}
