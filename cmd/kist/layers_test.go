@@ -95,7 +95,7 @@ var edges = map[string][]string{
 		"manifests/system", "manifests/trust", "manifests/upstreams"},
 	"cmd/kist/internal/namedfiles": {"install", "install/host", "manifests", "manifests/project", "manifests/rootfs", "verify"},
 	"cmd/kist/internal/failure": {"cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/credentials", "install/evidence",
-		"install/host", "install/plan", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/config", "manifests/debian",
+		"install/host", "install/mirror", "install/plan", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/config", "manifests/debian",
 		"manifests/gosum", "manifests/project", "manifests/publish", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams",
 		"verify"},
 	"cmd/kist/internal/prooftext": {"cmd/kist/internal/term", "install/evidence", "manifests/trust", "verify"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -29,7 +30,7 @@ type collector struct {
 	m     *Mirror
 	tap   *tap
 	store *os.Root          // the directory of the same name
-	old   map[string]entry  // what the current snapshot holds, by path
+	old   map[string]entry  // what the current snapshot holds, by path, if it seems unchanged
 	docs  map[string]entry  // documents that were proved, by path
 	reuse []entry           // indices that the source in question read from the store
 	urls  map[string]string // by path: the ref that it stands for, to find conflicts
@@ -39,12 +40,18 @@ type collector struct {
 	exist     map[string]bool // refs that sources only looked for
 	releases  []heldRelease
 	heads     []verify.Mark
+	damaged   bool // files of the current snapshot are missing or were changed
 }
 
-func (m *Mirror) newCollector(store *os.Root, old record) *collector {
+// newCollector returns a collector for the snapshot after current, whose record is old.
+func (m *Mirror) newCollector(store *os.Root, current uint64, old record) *collector {
 	c := &collector{m: m, store: store, old: map[string]entry{}, docs: map[string]entry{}, urls: map[string]string{},
 		artifacts: map[string]manifests.Artifact{}, exist: map[string]bool{}, heads: slices.Clone(old.Heads)}
 	for _, e := range old.Entries {
+		if info, err := m.Root.Lstat(path.Join(snapshotDir(current), e.Path)); err != nil || !e.isUnchanged(info) {
+			c.damaged = true
+			continue
+		}
 		c.old[e.Path] = e
 	}
 	c.tap = &tap{from: m.Transport, proved: c.readProved, origins: map[string]bool{}}

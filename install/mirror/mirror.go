@@ -87,7 +87,7 @@ type Mirror struct {
 var ErrNotMirror = verify.NewClass("not a mirror", "refused", nil)
 
 // ErrNoMirror is returned by Verify for a directory without a mirror.
-var ErrNoMirror = verify.NewClass("there is no mirror here: kist mirror sync makes one", "unknown", nil)
+var ErrNoMirror = verify.NewClass("there is no mirror here", "unknown", nil)
 
 // ErrNothingNamed is returned by Sync if neither the caller nor the mirror names a tool.
 var ErrNothingNamed = verify.NewClass("the mirror holds no tools yet, and none was named", "usage", nil)

@@ -92,7 +92,7 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 	if err := m.removeUnpublished(current, previous); err != nil {
 		return s, err
 	}
-	c := m.newCollector(store, old)
+	c := m.newCollector(store, current, old)
 	for i, h := range wanted {
 		if err := c.collect(ctx, refs[i], h); err != nil {
 			return s, err
@@ -124,7 +124,7 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 		}
 	}
 	keep := []uint64{current}
-	if !next.same(old) {
+	if c.damaged || !next.same(old) {
 		s.Changed, s.Snapshot = true, max(current, previous)+1
 		s.Removed = missingFrom(next, old)
 		if err := m.publish(ctx, next, s.Snapshot, current); err != nil {
@@ -265,8 +265,8 @@ func (c *collector) next(artifacts []fetched, old record, prune bool) (record, e
 			if _, taken := entries[e.Path]; taken {
 				continue
 			}
-			if info, err := c.m.Root.Lstat(e.blob()); err != nil || !e.isUnchanged(info) {
-				c.m.Warn(fmt.Sprintf("%s is missing or was changed, and is left out", e.Path))
+			if info, err := c.m.Root.Lstat(e.blob()); err != nil || !e.isUnchanged(info) || c.old[e.Path] != e {
+				c.m.Warn(fmt.Sprintf("%s is missing or was changed; it is not named any more, and left out", e.Path))
 				continue
 			}
 			entries[e.Path] = e

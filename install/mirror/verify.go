@@ -90,7 +90,7 @@ func (m *Mirror) Verify(ctx context.Context, scratch *os.Root) (v Verified, err 
 	if err != nil {
 		return v, err
 	}
-	p := &prover{m: m, dir: snapshotDir(v.Snapshot), v: &v, entries: map[string]entry{}, proved: map[string]bool{}}
+	p := &prover{m: m, dir: snapshotDir(v.Snapshot), v: &v, entries: map[string]entry{}, checked: map[string]bool{}}
 	for _, e := range r.Entries {
 		p.entries[e.Path] = e
 	}
@@ -121,7 +121,7 @@ type prover struct {
 	dir     string // of the snapshot
 	v       *Verified
 	entries map[string]entry // by path
-	proved  map[string]bool  // by path
+	checked map[string]bool  // by path or release: it was proved; false: it is reported
 	read    []string         // paths that the release in question read
 	lacking []string         // paths of the record that it asked for and that are missing
 }
@@ -189,23 +189,29 @@ func (p *prover) release(ctx context.Context, cache download.Cache, held heldRel
 		p.problem(held.String(), Unproved, err)
 		return nil
 	}
-	p.v.Releases++
 	for _, name := range p.read {
-		if e, ours := p.entries[name]; ours && e.Key == "" && !p.proved[name] {
-			p.proved[name] = true
+		if e, ours := p.entries[name]; ours && e.Key == "" && !p.checked[name] {
+			p.checked[name] = true
 			p.v.Documents++
 		}
 	}
+	all := true
 	for _, a := range install.Files(r) {
-		if err := p.artifact(ctx, cache, a); err != nil {
+		ok, err := p.artifact(ctx, cache, a)
+		if err != nil {
 			return err
 		}
+		all = all && ok
+	}
+	if all && !p.checked[held.String()] { // one release may answer several requests
+		p.checked[held.String()] = true
+		p.v.Releases++
 	}
 	return nil
 }
 
 // artifact proves the first of a and its alternatives that the mirror has.
-func (p *prover) artifact(ctx context.Context, cache download.Cache, a manifests.Artifact) error {
+func (p *prover) artifact(ctx context.Context, cache download.Cache, a manifests.Artifact) (ok bool, err error) {
 	first := ""
 	for _, one := range append([]manifests.Artifact{a}, a.Alternatives...) {
 		name, err := Name(one.Refs[0])
@@ -213,41 +219,38 @@ func (p *prover) artifact(ctx context.Context, cache download.Cache, a manifests
 			continue
 		}
 		first = cmp.Or(first, name)
-		if p.proved[name] {
-			return nil
+		if ok, known := p.checked[name]; known {
+			return ok, nil
 		}
 		f, err := rootfs.OpenRegular(p.m.Root, path.Join(p.dir, name))
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue
 		}
-		if err != nil {
-			p.problem(name, Changed, err)
-			p.proved[name] = true
-			return nil
+		if err == nil {
+			err = errors.Join(cache.Prove(ctx, one, f), f.Close())
 		}
-		err = errors.Join(cache.Prove(ctx, one, f), f.Close())
-		p.proved[name] = true
 		switch {
 		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, verify.ErrUntrusted):
+			return false, ctx.Err()
+		case errors.Is(err, verify.ErrUntrusted) || errors.Is(err, rootfs.ErrNotRegular):
 			p.problem(name, Changed, err)
 		case err != nil:
-			return err
+			return false, fmt.Errorf("%s: %w", name, err)
 		default:
 			p.v.Artifacts++
 		}
-		return nil
+		p.checked[name] = err == nil
+		return err == nil, nil
 	}
 	if _, recorded := p.entries[first]; !recorded { // else compare reports it
 		p.problem(first, Missing, nil)
 	}
-	return nil
+	return false, nil
 }
 
 // compare compares a file that was not proved with its entry.
 func (p *prover) compare(ctx context.Context, e entry) error {
-	if p.proved[e.Path] {
+	if _, known := p.checked[e.Path]; known {
 		return nil
 	}
 	f, err := rootfs.OpenRegular(p.m.Root, path.Join(p.dir, e.Path))

@@ -71,6 +71,9 @@ func (c Context) hint(err error, k Kind) string {
 	if c.publishes() {
 		rows = append(publisherHints(), rows...)
 	}
+	if c.mirrors() {
+		rows = append(mirrorHints(), rows...)
+	}
 	for _, row := range rows {
 		if row.kind == k.Name {
 			if hint := row.advise(err, c); hint != "" {
@@ -173,21 +176,12 @@ func hints() []hintRow {
 		}),
 		fixedHint[*host.NoHomeError]("refused", "set HOME to a directory of your own"),
 		hintFor("refused", func(e *install.SystemPrefixError, c Context) string {
-			if e.Role == mirrorRole {
-				return "name a directory of your own"
-			}
 			return fmt.Sprintf("set %s to a directory of your own, or %s", c.setting(e.Role), c.unset())
 		}),
 		hintFor("refused", func(e *install.UnsafeDirError, c Context) string {
-			if e.Role == mirrorRole {
-				return "let only yourself write there, or name another directory"
-			}
 			return fmt.Sprintf("let only yourself write there, or set %s to another directory", c.setting(e.Role))
 		}),
 		hintFor("refused", func(e *install.OwnerError, c Context) string {
-			if e.Role == mirrorRole {
-				return "name a directory of your own"
-			}
 			return fmt.Sprintf("for toolchains of your own, set %s to a directory of your own, or %s", c.setting(e.Role), c.unset())
 		}),
 		hintFor("refused", func(e *toolset.LayerError, c Context) string {
@@ -198,9 +192,6 @@ func hints() []hintRow {
 			return hint
 		}),
 		hintFor("refused", func(e *install.SeparatorError, c Context) string {
-			if e.Role == mirrorRole {
-				return "name another directory"
-			}
 			return fmt.Sprintf("set %s to a directory without %q in its path", c.setting(e.Role), e.Separator)
 		}),
 		hintFor("refused", func(e *plan.ForeignFileError, c Context) string {
@@ -385,9 +376,6 @@ func (c Context) unset() string {
 
 // xdgName returns the variable that sets the base directory of a role, such as "data".
 func xdgName(role string) string { return "XDG_" + strings.ToUpper(role) + "_HOME" }
-
-// mirrorRole is the role of the directory of a mirror, which the command line names.
-const mirrorRole = "mirror"
 
 // PutBack returns the hint for a release that is gone from the disk, or "" if the
 // system could not tell whether it is.
