@@ -101,7 +101,7 @@ func (m *Mirror) begin(ctx context.Context) (unlock func() error, err error) {
 		}
 		for _, e := range entries {
 			if e.Name() != lockFile && !rootfs.IsTemp(e.Name()) {
-				return nil, verify.Errorf(ErrNotMirror, "%s has no %s, and holds %.100q: name an empty directory", m.Root.Name(), config.HoldingsFile, e.Name())
+				return nil, verify.Errorf(ErrNotMirror, "%s is not a mirror: it has no %s, and holds %.100q", m.Root.Name(), config.HoldingsFile, e.Name())
 			}
 		}
 	} else if err != nil {

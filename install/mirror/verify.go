@@ -154,7 +154,11 @@ func (p *prover) Open(_ context.Context, ref string, offset int64) (io.ReadClose
 	return f, info.Size(), nil
 }
 
+// problem reports a problem, once.
 func (p *prover) problem(what, state string, err error) {
+	if slices.ContainsFunc(p.v.Problems, func(have Problem) bool { return have.What == what && have.State == state }) {
+		return
+	}
 	p.v.Problems = append(p.v.Problems, Problem{what, state, err})
 }
 
