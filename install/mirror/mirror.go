@@ -70,7 +70,7 @@ const (
 // platform.
 type Mirror struct {
 	Root      *os.Root
-	Installer *install.Installer // has the marks of channels
+	Installer Installer
 	Desk      *trust.Desk
 	Transport manifests.Transport // fetches from the origins
 	Now       time.Time
@@ -81,6 +81,13 @@ type Mirror struct {
 	Warn      func(text string)
 
 	reporting sync.Mutex
+}
+
+// Installer is what a Mirror needs of *install.Installer: the marks of channels, and the
+// process that reads zips in a sandbox.
+type Installer interface {
+	Mark(manifests.Channel) (verify.Mark, error)
+	HashZip(ctx context.Context, name string, zip *os.File, size int64) (h1 string, err error)
 }
 
 // ErrNotMirror is returned for a directory that holds other things than a mirror.
@@ -152,7 +159,7 @@ func (m *Mirror) cache(root *os.Root, t manifests.Transport) download.Cache {
 // proved. What does not fit goes to files without a name.
 const memoryForArtifacts = 128 << 20
 
-// A conflictError reports that two URLs would be one file of the mirror.
+// conflictError reports that two URLs would be one file of the mirror.
 func conflictError(name string) error {
 	return fmt.Errorf("%s: two URLs that differ only in their query, user or scheme have different content, so they cannot be mirrored together", name)
 }
