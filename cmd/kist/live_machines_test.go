@@ -24,8 +24,8 @@ type machine struct {
 	shared  map[string]string // what is mounted: directory of this machine by path there
 }
 
-// mirror returns the mirror of this machine's apt, as kist reads it.
-func mirror(t *testing.T) string {
+// aptMirror returns the mirror of this machine's apt, as kist reads it.
+func aptMirror(t *testing.T) string {
 	t.Helper()
 	for _, s := range host.AptSources(host.Root()) {
 		if slices.Contains(s.Suites, "bookworm") && len(s.URIs) > 0 {

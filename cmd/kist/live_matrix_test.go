@@ -28,7 +28,7 @@ const (
 // the table in docs/distros.md.
 func TestLiveDistros(t *testing.T) {
 	program, dir := build(t), commonDir(t)
-	from := mirror(t)
+	from := aptMirror(t)
 	releases := []string{"bookworm", "trixie"}
 	machines := debootstrapped(t, dir, from, releases...)
 	bookworm, trixie, musl := machines["bookworm"], machines["trixie"], withMusl(t, dir)

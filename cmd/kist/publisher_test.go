@@ -139,6 +139,12 @@ type nginx struct {
 
 func startNginx(t *testing.T, dir string) *nginx {
 	t.Helper()
+	return startNginxWith(t, "root "+dir+";")
+}
+
+// startNginxWith is startNginx with directives of its one server.
+func startNginxWith(t *testing.T, directives string) *nginx {
+	t.Helper()
 	work := t.TempDir()
 	httpAt, httpsAt := freeAddress(t), freeAddress(t)
 	ca := certificates(t, work)
@@ -157,10 +163,10 @@ http {
 		listen %[4]s ssl;
 		ssl_certificate %[2]s/server.pem;
 		ssl_certificate_key %[2]s/server.key;
-		root %[5]s;
+		%[5]s
 	}
 }
-`, map[bool]string{true: "user root;"}[os.Geteuid() == 0], work, httpAt, httpsAt, dir), 0o644)
+`, map[bool]string{true: "user root;"}[os.Geteuid() == 0], work, httpAt, httpsAt, directives), 0o644)
 	n := &nginx{"http://" + httpAt + "/", "https://" + httpsAt + "/", ca, exec.Command("nginx", "-p", work, "-c", conf)}
 	var stderr bytes.Buffer
 	n.cmd.Stderr = &stderr

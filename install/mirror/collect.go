@@ -40,6 +40,7 @@ type collector struct {
 	exist     map[string]bool // refs that sources only looked for
 	releases  []heldRelease
 	heads     []verify.Mark
+	logged    []loggedRelease
 	damaged   bool // files of the current snapshot are missing or were changed
 }
 
@@ -231,9 +232,6 @@ func (c *collector) collectFor(ctx context.Context, ref trust.Ref, h config.Hold
 	if err := c.keepKeys(ctx, b); err != nil {
 		return err
 	}
-	if err := c.keepHeads(ctx, b, newest, p); err != nil {
-		return err
-	}
 	if named, ok := b.Source.(manifests.Named); ok && len(named.Names()) > 0 {
 		return c.collectNames(newest, h, resolve)
 	}
@@ -323,65 +321,14 @@ func (c *collector) add(b trust.Binding, q manifests.Request, r manifests.Releas
 		c.artifacts[name] = a
 		c.order = append(c.order, name)
 	}
+	if r.Evidence.Tree != nil {
+		c.logged = append(c.logged, loggedRelease{b, manifests.Request{Tool: q.Tool, Version: "=" + r.Version, Platform: q.Platform}})
+	}
 	held := heldRelease{Channel: b.Name, Tool: q.Tool, Asked: q.Version, Version: r.Version, Platform: q.Platform,
 		Components: q.Components, Targets: q.Targets, Profile: q.Profile}
 	if !slices.ContainsFunc(c.releases, func(have heldRelease) bool { return have.question() == held.question() }) {
 		c.releases = append(c.releases, held)
 	}
-	return nil
-}
-
-// keepKeys collects the keys documents of a native channel, which lead clients from the
-// keys that they know to the newest.
-func (c *collector) keepKeys(ctx context.Context, b trust.Binding) error {
-	source, version, ok, err := c.m.Desk.OriginalKeys(b)
-	if err != nil || !ok {
-		return err
-	}
-	for n := uint64(1); n <= version; n++ {
-		err := c.ask(func() error {
-			next, err := source.ReadVersion(ctx, c.tap, n, c.m.Now)
-			if err == nil {
-				source = next
-			}
-			return err
-		})
-		// Versions before the one that the user's keys prove are not copied.
-		if err != nil && !errors.Is(err, manifests.ErrNotFound) && !errors.Is(err, manifests.ErrDenied) && !errors.Is(err, verify.ErrUntrusted) {
-			return err
-		}
-	}
-	return nil
-}
-
-// keepHeads collects the proofs that the newest tree head of a checksum database extends
-// those that this mirror served before.
-func (c *collector) keepHeads(ctx context.Context, b trust.Binding, r manifests.Release, p manifests.Platform) error {
-	if r.Evidence.Tree == nil {
-		return nil
-	}
-	newest, err := c.m.Installer.Mark(b.Channel)
-	if err != nil || len(newest.Head) == 0 {
-		return err
-	}
-	q := manifests.Query{Request: manifests.Request{Tool: r.Tool, Version: "=" + r.Version, Platform: p}, Now: c.m.Now}
-	for _, head := range c.heads {
-		if head.Channel != b.Name || bytes.Equal(head.Head, newest.Head) {
-			continue
-		}
-		q.Last = head
-		err := c.ask(func() error {
-			_, err := b.Source.Fetch(ctx, c.tap, q)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if !slices.ContainsFunc(c.heads, func(have verify.Mark) bool { return bytes.Equal(have.Head, newest.Head) }) {
-		c.heads = append(c.heads, verify.Mark{Channel: b.Name, Serial: newest.Serial, Digest: newest.Digest, Head: newest.Head})
-	}
-	c.heads = c.heads[max(0, len(c.heads)-maxHeads):]
 	return nil
 }
 

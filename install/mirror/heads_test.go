@@ -50,14 +50,6 @@ func (p *goProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// markedInstaller is an Installer that knows one mark.
-type markedInstaller struct{ mark verify.Mark }
-
-func (i markedInstaller) Mark(manifests.Channel) (verify.Mark, error) { return i.mark, nil }
-func (markedInstaller) HashZip(context.Context, string, *os.File, int64) (string, error) {
-	return "", errors.New("no zip is read here")
-}
-
 // copied serves the documents of a collector, as the mirror would.
 type copied struct{ c *collector }
 
@@ -128,8 +120,11 @@ func TestOldTreeHeadsAreProved(t *testing.T) {
 				t.Fatalf("a client of the first run: %v", err)
 			}
 		}
-		m.Installer = markedInstaller{mark}
-		if err := c.keepHeads(ctx, binding, release, linux); err != nil {
+		c.logged = []loggedRelease{{binding, manifests.Request{Tool: "go", Version: "=" + version, Platform: linux}}}
+		if run > 0 { // an answer that comes with an older head
+			c.logged = append(c.logged, loggedRelease{binding, manifests.Request{Tool: "go", Version: "=1.25.1", Platform: linux}})
+		}
+		if err := c.keepHeads(ctx); err != nil {
 			t.Fatal(err)
 		}
 		for n, known := range append([]verify.Mark{{}}, marks...) {

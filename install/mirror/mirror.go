@@ -70,24 +70,18 @@ const (
 // platform.
 type Mirror struct {
 	Root      *os.Root
-	Installer Installer
 	Desk      *trust.Desk
 	Transport manifests.Transport // fetches from the origins
 	Now       time.Time
 	Jobs      int // concurrent downloads
 	LockWait  time.Duration
 	About     string // what this kist does, for others that wait
-	Progress  func(install.Progress)
-	Warn      func(text string)
+	// HashZip is the method of install.Installer.
+	HashZip  func(ctx context.Context, name string, zip *os.File, size int64) (h1 string, err error)
+	Progress func(install.Progress)
+	Warn     func(text string)
 
 	reporting sync.Mutex
-}
-
-// Installer is what a Mirror needs of *install.Installer: the marks of channels, and the
-// process that reads zips in a sandbox.
-type Installer interface {
-	Mark(manifests.Channel) (verify.Mark, error)
-	HashZip(ctx context.Context, name string, zip *os.File, size int64) (h1 string, err error)
 }
 
 // ErrNotMirror is returned for a directory that holds other things than a mirror.
@@ -150,7 +144,7 @@ func (m *Mirror) cache(root *os.Root, t manifests.Transport) download.Cache {
 			m.Progress(install.Progress{Stage: install.Stage(stage), Name: name, Label: name, Done: done, Total: total})
 		},
 		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, _ func(int64)) (string, error) {
-			return m.Installer.HashZip(ctx, name, zip, size)
+			return m.HashZip(ctx, name, zip, size)
 		},
 	}
 }

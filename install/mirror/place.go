@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +13,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"encoding/json"
 
 	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/manifests"
@@ -113,7 +112,7 @@ func (m *Mirror) clean(ctx context.Context, store *os.Root, keep ...uint64) (rem
 		}
 		r, err := readRecord(m.Root, n)
 		if err != nil {
-			return 0, nil, err
+			continue // of the previous snapshot, whose files stay until it is removed
 		}
 		for _, e := range r.Entries {
 			live[e.Digest.Hex()] = true
@@ -136,8 +135,8 @@ func (m *Mirror) clean(ctx context.Context, store *os.Root, keep ...uint64) (rem
 // unchanged, then its record and its empty directories. It returns the paths that stay.
 func (m *Mirror) removeSnapshot(n uint64) (kept []string, err error) {
 	r, err := readRecord(m.Root, n)
-	if err != nil {
-		return nil, err
+	if _, damaged := errors.AsType[*RecordError](err); damaged {
+		return []string{recordFile(n)}, nil
 	}
 	dirs := map[string]bool{snapshotDir(n): true}
 	for _, e := range r.Entries {

@@ -89,6 +89,11 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 	if _, err := rootfs.MkdirAll(store, "blobs/sha256", dirMode); err != nil {
 		return s, err
 	}
+	for _, dir := range []string{".", snapshotsDir} {
+		if err := rootfs.SweepTemps(m.Root, dir); err != nil {
+			return s, err
+		}
+	}
 	if err := m.removeUnpublished(current, previous); err != nil {
 		return s, err
 	}
@@ -97,6 +102,9 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 		if err := c.collect(ctx, refs[i], h); err != nil {
 			return s, err
 		}
+	}
+	if err := c.keepHeads(ctx); err != nil {
+		return s, err
 	}
 	if err := c.readExisting(ctx); err != nil {
 		return s, err

@@ -3,7 +3,6 @@ package mirror
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -72,10 +71,8 @@ func (t *tap) OpenAnswer(ctx context.Context, ref string, offset int64) (manifes
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.forget(ref)
-	if err == nil || errors.Is(err, manifests.ErrNotFound) {
-		if o := origin(ref); o != "" {
-			t.origins[o] = true
-		}
+	if o := origin(ref); o != "" {
+		t.origins[o] = true // even if it did not answer: clients then need not try it either
 	}
 	if err != nil {
 		return a, err

@@ -28,15 +28,22 @@ func newDirChecker(m machine, h Host) *dirChecker {
 	return d
 }
 
-func (r *Roots) dirChecker() (*dirChecker, error) {
+// hostChecker returns the checker for this machine.
+func hostChecker(h Host) (*dirChecker, error) {
 	m, err := thisMachine()
 	if err != nil {
 		return nil, err
 	}
 	m.cacheLstat()
-	d := newDirChecker(m, r.o.Host)
-	d.strict = r.o.ReadOnly
-	return d, nil
+	return newDirChecker(m, h), nil
+}
+
+func (r *Roots) dirChecker() (*dirChecker, error) {
+	d, err := hostChecker(r.o.Host)
+	if err == nil {
+		d.strict = r.o.ReadOnly
+	}
+	return d, err
 }
 
 // A place is where a checked directory is, or will be.

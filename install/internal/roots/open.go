@@ -193,7 +193,7 @@ func (r *Roots) OpenAt(path string) (*os.Root, error) {
 // makes the directory if only its last element is missing; else the error matches
 // fs.ErrNotExist. warn receives doubts that are no errors.
 func OpenNamed(h Host, role, path string, create bool, warn func(string)) (*os.Root, error) {
-	checker, err := systemDirChecker(h)
+	checker, err := hostChecker(h)
 	if err != nil {
 		return nil, err
 	}
