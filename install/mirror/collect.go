@@ -36,8 +36,9 @@ type collector struct {
 	urls  map[string]string // by path: the ref that it stands for, to find conflicts
 	// artifacts are the artifacts to fetch, by path.
 	artifacts map[string]manifests.Artifact
-	order     []string        // the paths of artifacts, in the order in which they were named
-	exist     map[string]bool // refs that sources only looked for
+	order     []string         // the paths of artifacts, in the order in which they were named
+	exist     map[string]bool  // refs that sources only looked for
+	absent    map[string]error // refs that were not found in proved answers
 	releases  []heldRelease
 	heads     []verify.Mark
 	logged    []loggedRelease
@@ -47,7 +48,7 @@ type collector struct {
 // newCollector returns a collector for the snapshot after current, whose record is old.
 func (m *Mirror) newCollector(store *os.Root, current uint64, old record) *collector {
 	c := &collector{m: m, store: store, old: map[string]entry{}, docs: map[string]entry{}, urls: map[string]string{},
-		artifacts: map[string]manifests.Artifact{}, exist: map[string]bool{}, heads: slices.Clone(old.Heads)}
+		artifacts: map[string]manifests.Artifact{}, exist: map[string]bool{}, absent: map[string]error{}, heads: slices.Clone(old.Heads)}
 	for _, e := range old.Entries {
 		if info, err := m.Root.Lstat(path.Join(snapshotDir(current), e.Path)); err != nil || !e.isUnchanged(info) {
 			c.damaged = true
@@ -61,8 +62,12 @@ func (m *Mirror) newCollector(store *os.Root, current uint64, old record) *colle
 	return c
 }
 
-// readProved returns the document ref if it was proved in this run.
+// readProved returns the document ref if it was proved in this run, or the error that it
+// does not exist.
 func (c *collector) readProved(ref string) (data []byte, ok bool, err error) {
+	if err := c.absent[ref]; err != nil {
+		return nil, false, err
+	}
 	name, err := Name(ref)
 	if err != nil {
 		return nil, false, nil // it is refused when it is kept
@@ -96,6 +101,10 @@ func (c *collector) ask(question func() error) error {
 	}
 	for _, ref := range opened {
 		c.exist[ref] = true
+	}
+	maps.Copy(c.absent, c.tap.missing)
+	if len(c.docs) > maxEntries || len(c.exist) > maxEntries || len(c.absent) > maxEntries || len(c.artifacts) > maxEntries {
+		return &manifests.TooLargeError{Name: "the mirror's list of files", Limit: maxEntries}
 	}
 	return nil
 }

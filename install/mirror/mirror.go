@@ -57,6 +57,7 @@ const (
 	snapshotsDir = "snapshots"
 	storeDir     = "store"
 	lockFile     = "lock"
+	lostFound    = "lost+found" // of a file system that is a mirror
 )
 
 // Modes of files and directories, subject to the umask: a web server reads them.
@@ -101,7 +102,7 @@ func (m *Mirror) begin(ctx context.Context) (unlock func() error, err error) {
 			return nil, err
 		}
 		for _, e := range entries {
-			if e.Name() != lockFile && !rootfs.IsTemp(e.Name()) {
+			if e.Name() != lockFile && e.Name() != lostFound && !rootfs.IsTemp(e.Name()) {
 				return nil, verify.Errorf(ErrNotMirror, "%s is not a mirror: it has no %s, and holds %.100q", m.Root.Name(), config.HoldingsFile, e.Name())
 			}
 		}

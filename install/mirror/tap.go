@@ -3,6 +3,7 @@ package mirror
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -25,11 +26,12 @@ const (
 // answered from the mirror, so that one run sees one state of each origin.
 type tap struct {
 	from   manifests.Transport
-	proved func(ref string) (data []byte, ok bool, err error)
+	proved func(ref string) (data []byte, ok bool, err error) // an error: ref does not exist, as a proved answer showed
 
 	mu      sync.Mutex
 	read    map[string][]byte // by ref: read to the end since the last clear
 	opened  map[string]bool   // by ref: opened since the last clear
+	missing map[string]error  // by ref: not found since the last clear
 	encoded map[string]string // by ref: the content encoding of its answer
 	bytes   int64
 	origins map[string]bool // every origin that was asked
@@ -42,7 +44,8 @@ var errTooMuch = verify.Errorf(ErrName, "one answer reads more than %d documents
 func (t *tap) clear() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.read, t.opened, t.encoded, t.bytes = map[string][]byte{}, map[string]bool{}, map[string]string{}, 0
+	t.read, t.opened, t.missing = map[string][]byte{}, map[string]bool{}, map[string]error{}
+	t.encoded, t.bytes = map[string]string{}, 0
 }
 
 // Open implements manifests.Transport.
@@ -74,6 +77,9 @@ func (t *tap) OpenAnswer(ctx context.Context, ref string, offset int64) (manifes
 	if o := origin(ref); o != "" {
 		t.origins[o] = true // even if it did not answer: clients then need not try it either
 	}
+	if errors.Is(err, manifests.ErrNotFound) && len(t.missing) < maxAnswerRefs {
+		t.missing[ref] = err
+	}
 	if err != nil {
 		return a, err
 	}
@@ -95,6 +101,7 @@ func (t *tap) forget(ref string) {
 	delete(t.read, ref)
 	delete(t.opened, ref)
 	delete(t.encoded, ref)
+	delete(t.missing, ref)
 }
 
 // keep keeps data as the whole content of ref.

@@ -132,8 +132,8 @@ func (p *prover) Open(_ context.Context, ref string, offset int64) (io.ReadClose
 	if err != nil {
 		return nil, 0, verify.Errorf(manifests.ErrNotFound, "%w", err)
 	}
-	f, err := rootfs.OpenRegular(p.m.Root, path.Join(p.dir, name))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	f, err := p.open(name)
+	if errors.Is(err, fs.ErrNotExist) {
 		if _, recorded := p.entries[name]; recorded {
 			p.lacking = append(p.lacking, name)
 		}
@@ -152,6 +152,22 @@ func (p *prover) Open(_ context.Context, ref string, offset int64) (io.ReadClose
 	}
 	p.read = append(p.read, name)
 	return f, info.Size(), nil
+}
+
+// open opens the file called name, which must not be a link. The error matches
+// fs.ErrNotExist or rootfs.ErrNotRegular if there is no such file.
+func (p *prover) open(name string) (*os.File, error) {
+	name = path.Join(p.dir, name)
+	info, err := p.m.Root.Lstat(name)
+	switch {
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, &fs.PathError{Op: "open", Path: name, Err: rootfs.ErrNotRegular}
+	}
+	return rootfs.OpenRegular(p.m.Root, name)
 }
 
 // problem reports a problem, once.
@@ -226,8 +242,8 @@ func (p *prover) artifact(ctx context.Context, cache download.Cache, a manifests
 		if ok, known := p.checked[name]; known {
 			return ok, nil
 		}
-		f, err := rootfs.OpenRegular(p.m.Root, path.Join(p.dir, name))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		f, err := p.open(name)
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err == nil {
@@ -236,7 +252,9 @@ func (p *prover) artifact(ctx context.Context, cache download.Cache, a manifests
 		switch {
 		case ctx.Err() != nil:
 			return false, ctx.Err()
-		case errors.Is(err, verify.ErrUntrusted) || errors.Is(err, rootfs.ErrNotRegular):
+		case errors.Is(err, rootfs.ErrNotRegular):
+			p.problem(name, Changed, notRegular(name))
+		case errors.Is(err, verify.ErrUntrusted):
 			p.problem(name, Changed, err)
 		case err != nil:
 			return false, fmt.Errorf("%s: %w", name, err)
@@ -257,13 +275,13 @@ func (p *prover) compare(ctx context.Context, e entry) error {
 	if _, known := p.checked[e.Path]; known {
 		return nil
 	}
-	f, err := rootfs.OpenRegular(p.m.Root, path.Join(p.dir, e.Path))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	f, err := p.open(e.Path)
+	if errors.Is(err, fs.ErrNotExist) {
 		p.problem(e.Path, Missing, nil)
 		return nil
 	}
 	if errors.Is(err, rootfs.ErrNotRegular) {
-		p.problem(e.Path, Changed, nil)
+		p.problem(e.Path, Changed, notRegular(e.Path))
 		return nil
 	}
 	if err != nil {
@@ -284,11 +302,13 @@ func (p *prover) compare(ctx context.Context, e entry) error {
 	return nil
 }
 
+func notRegular(name string) error { return verify.Untrusted("%s: it is not a regular file", name) }
+
 // foreignAbove adds the names beside the snapshots that are none of a mirror's.
 func (p *prover) foreignAbove() error {
 	entries, err := rootfs.ReadDir(p.m.Root, ".")
 	for _, e := range entries {
-		known := []string{config.HoldingsFile, Current, Previous, snapshotsDir, storeDir, lockFile}
+		known := []string{config.HoldingsFile, Current, Previous, snapshotsDir, storeDir, lockFile, lostFound}
 		if !slices.Contains(known, e.Name()) && !rootfs.IsTemp(e.Name()) {
 			p.v.Foreign = append(p.v.Foreign, "../../"+e.Name())
 		}
