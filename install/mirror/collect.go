@@ -267,7 +267,7 @@ func (c *collector) collectLast(list []manifests.Version, newest manifests.Relea
 		if found >= last || tried >= last*maxTried {
 			break
 		}
-		if asked != "" && !manifests.MatchesVersion(asked, v.Version) ||
+		if asked != "" && !manifests.MatchesVersion(asked, v.Version) && !slices.Contains(v.Labels, asked) ||
 			manifests.Prerelease(v.Version) && !manifests.Prerelease(newest.Version) {
 			continue
 		}

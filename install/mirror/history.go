@@ -22,14 +22,18 @@ func (c *collector) keepKeys(ctx context.Context, b trust.Binding) error {
 	if err != nil || !ok {
 		return err
 	}
+	begun := false
 	for n := uint64(1); n <= version; n++ {
 		err := c.ask(func() error {
 			next, err := source.ReadVersion(ctx, c.tap, n, c.m.Now)
 			if err == nil {
-				source = next
+				source, begun = next, true
 			}
 			return err
 		})
+		if begun && errors.Is(err, verify.ErrUntrusted) {
+			return err
+		}
 		// Versions before the one that the user's keys prove are not copied.
 		if err != nil && !errors.Is(err, manifests.ErrNotFound) && !errors.Is(err, manifests.ErrDenied) && !errors.Is(err, verify.ErrUntrusted) {
 			return err

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/manifests/rootfs"
@@ -86,7 +88,8 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 		return s, err
 	}
 	defer store.Close()
-	if _, err := rootfs.MkdirAll(store, "blobs/sha256", dirMode); err != nil {
+	blobs := download.Dirs()[0] // documents come before the first download, which would make it
+	if _, err := rootfs.MkdirAll(store, blobs, dirMode); err != nil {
 		return s, err
 	}
 	for _, dir := range []string{".", snapshotsDir} {
@@ -133,7 +136,7 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 	}
 	keep := []uint64{current}
 	if c.damaged || !next.same(old) {
-		s.Changed, s.Snapshot = true, max(current, previous)+1
+		s.Changed, s.Snapshot = true, m.nextNumber(max(current, previous))
 		s.Removed = missingFrom(next, old)
 		if err := m.publish(ctx, next, s.Snapshot, current); err != nil {
 			return s, err
@@ -229,8 +232,8 @@ func (m *Mirror) putHoldings(list []config.Holding) error {
 	return rootfs.WriteFile(m.Root, config.HoldingsFile, data, fileMode)
 }
 
-// removeUnpublished removes the snapshots that a killed Sync left: those that no link
-// leads to.
+// removeUnpublished removes the snapshots that a killed Sync left: those after the ones
+// that the links lead to.
 func (m *Mirror) removeUnpublished(current, previous uint64) error {
 	all, err := records(m.Root)
 	if err != nil {
@@ -244,11 +247,22 @@ func (m *Mirror) removeUnpublished(current, previous uint64) error {
 		if err != nil {
 			return err
 		}
-		if len(kept) > 0 {
-			return fmt.Errorf("%s is in the way of the next snapshot: no record of kist lists it", kept[0])
+		for _, name := range kept {
+			m.Warn(fmt.Sprintf("%s stays: no record of kist lists it as it is", name))
 		}
 	}
 	return nil
+}
+
+// nextNumber returns the first number after n that no snapshot, and nothing else, has.
+func (m *Mirror) nextNumber(n uint64) uint64 {
+	for n++; ; n++ {
+		_, errDir := m.Root.Lstat(snapshotDir(n))
+		_, errRecord := m.Root.Lstat(recordFile(n))
+		if errors.Is(errDir, fs.ErrNotExist) && errors.Is(errRecord, fs.ErrNotExist) {
+			return n
+		}
+	}
 }
 
 // next returns the record of the next snapshot: what was collected and, without prune,
