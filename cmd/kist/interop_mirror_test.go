@@ -22,7 +22,7 @@ func TestMirrorByNginx(t *testing.T) {
 	origin := startNginx(t, public)
 	operator.must("channel", "add", "acme", origin.http, "--key", acme.publicKey())
 	operator.must("mirror", "sync", mirror, "acme/hello")
-	web := startNginxWith(t, fmt.Sprintf(`root %s;
+	web := startNginxServing(t, fmt.Sprintf(`root %s;
 		location / { try_files /current$uri /current${uri}index.html /previous$uri =404; }`, mirror))
 	config := operator.must("mirror", "sync", mirror, "--url", web.http)
 

@@ -174,11 +174,10 @@ func (a *app) mirrorSync(ctx context.Context, m *mirror.Mirror, wish mirror.Wish
 	for _, h := range done.Tools {
 		r.Tools = append(r.Tools, h.Name)
 	}
-	var mirrors []config.Mirror
 	for _, origin := range done.Origins {
-		mirrors = append(mirrors, config.Mirror{From: origin, To: []string{base + mirror.TopDir(origin) + "/"}, Only: true})
+		r.mirrors = append(r.mirrors, config.Mirror{From: origin, To: []string{base + mirror.TopDir(origin) + "/"}, Only: true})
 	}
-	r.Config = string(config.EncodeMirrors(mirrors))
+	r.Config = string(config.EncodeMirrors(r.mirrors))
 	return r, nil
 }
 
@@ -196,6 +195,8 @@ type mirrorSynced struct {
 	Removed   []string `json:"removed,omitempty"`
 	Kept      []string `json:"kept,omitempty"`
 	Config    string   `json:"config"` // config.toml for clients
+
+	mirrors []config.Mirror // that Config names
 }
 
 // Render writes a config.toml: what else there is to say is in its comments.
@@ -212,7 +213,7 @@ func (r mirrorSynced) Render(p *term.Page) {
 		p.Line("# removed %s", name)
 	}
 	p.Line("# config.toml for clients, in /etc/kist or in the settings directory of a user:")
-	for line := range strings.Lines(r.Config) {
+	for line := range strings.Lines(string(config.EncodeMirrors(r.mirrors))) {
 		p.Line("%s", strings.TrimSuffix(line, "\n"))
 	}
 }

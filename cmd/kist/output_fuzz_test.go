@@ -72,7 +72,7 @@ var resultTypes = []result{
 	change.Result{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelMoved{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
 	listResult{}, availableResult{}, distrosResult{}, change.OutdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishListed{}, publishRemoved{}, publishEdited{}, publishPruned{}, publishAdded{},
 	publishedKeys{}, searchResult{}, shownRelease{}, storedEvidence{}, selfResult{}, showResult{}, change.UpdateResult{}, verifyResult{}, versionResult{}, whichResult{}, pinResult{}, projectResult{}, lockResult{}, treeDigest{},
-	cacheKeyResult{}, relocatedResult{},
+	cacheKeyResult{}, relocatedResult{}, mirrorSynced{}, mirrorVerified{},
 }
 
 // fill sets every text in v to s, and every list and map to two of them.

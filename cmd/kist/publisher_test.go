@@ -139,11 +139,11 @@ type nginx struct {
 
 func startNginx(t *testing.T, dir string) *nginx {
 	t.Helper()
-	return startNginxWith(t, "root "+dir+";")
+	return startNginxServing(t, "root "+dir+";")
 }
 
-// startNginxWith is startNginx with directives of its one server.
-func startNginxWith(t *testing.T, directives string) *nginx {
+// startNginxServing is startNginx with directives of its one server.
+func startNginxServing(t *testing.T, directives string) *nginx {
 	t.Helper()
 	work := t.TempDir()
 	httpAt, httpsAt := freeAddress(t), freeAddress(t)

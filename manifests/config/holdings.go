@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
@@ -98,15 +97,15 @@ func EncodeHoldings(list []Holding) []byte {
 		for _, p := range h.Platforms {
 			platforms = append(platforms, p.String())
 		}
-		fmt.Fprintf(&b, "\n[[tool]]\nname = %q\nplatforms = %s\nlast = %d\n", h.Name, quoteList(platforms), h.Last)
+		fmt.Fprintf(&b, "\n[[tool]]\nname = %s\nplatforms = %s\nlast = %d\n", tomldoc.Quote(h.Name), tomldoc.QuoteList(platforms), h.Last)
 		if len(h.Components) > 0 {
-			fmt.Fprintf(&b, "components = %s\n", quoteList(h.Components))
+			fmt.Fprintf(&b, "components = %s\n", tomldoc.QuoteList(h.Components))
 		}
 		if len(h.Targets) > 0 {
-			fmt.Fprintf(&b, "targets = %s\n", quoteList(h.Targets))
+			fmt.Fprintf(&b, "targets = %s\n", tomldoc.QuoteList(h.Targets))
 		}
 		if h.Profile != "" {
-			fmt.Fprintf(&b, "profile = %q\n", h.Profile)
+			fmt.Fprintf(&b, "profile = %s\n", tomldoc.Quote(h.Profile))
 		}
 	}
 	return []byte(b.String())
@@ -114,29 +113,17 @@ func EncodeHoldings(list []Holding) []byte {
 
 // EncodeMirrors returns a config.toml that names these mirrors.
 func EncodeMirrors(list []Mirror) []byte {
-	b := strings.Builder{}
+	var b strings.Builder
 	b.WriteString("format = 1\n")
 	for _, m := range list {
-		to := quoteText(m.To[0])
+		to := tomldoc.Quote(m.To[0])
 		if len(m.To) > 1 {
-			to = quoteList(m.To)
+			to = tomldoc.QuoteList(m.To)
 		}
-		fmt.Fprintf(&b, "\n[[mirror]]\nfrom = %s\nto = %s\n", quoteText(m.From), to)
+		fmt.Fprintf(&b, "\n[[mirror]]\nfrom = %s\nto = %s\n", tomldoc.Quote(m.From), to)
 		if m.Only {
 			b.WriteString("only = true\n")
 		}
 	}
 	return []byte(b.String())
 }
-
-func quoteList(list []string) string {
-	quoted := make([]string, len(list))
-	for i, text := range list {
-		quoted[i] = quoteText(text)
-	}
-	return "[" + strings.Join(quoted, ", ") + "]"
-}
-
-// quoteText returns text as a basic string of TOML. Names and URLs are printable
-// ASCII, for which TOML and Go have the same escapes.
-func quoteText(text string) string { return strconv.QuoteToASCII(text) }
