@@ -1,0 +1,56 @@
+package roots
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestOpenNamed opens and makes directories that a user names, and refuses those of the
+// system, those that others can write to, and those whose parent is missing.
+func TestOpenNamed(t *testing.T) {
+	host := Host{EUID: os.Geteuid(), Caller: -1, PrivateGroup: -1}
+	warn := func(string) {}
+	dir := t.TempDir()
+	if _, err := OpenNamed(host, "mirror", filepath.Join(dir, "new"), false, warn); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing directory: %v", err)
+	}
+	for range 2 { // it is made, then opened
+		root, err := OpenNamed(host, "mirror", filepath.Join(dir, "new"), true, warn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(root.WriteFile("file", nil, 0o600), root.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "new", "file")); err != nil {
+		t.Error(err)
+	}
+	if _, err := OpenNamed(host, "mirror", filepath.Join(dir, "a", "b"), true, warn); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a directory without a parent: %v", err)
+	}
+	if _, err := OpenNamed(host, "mirror", filepath.Join(dir, "new", "file"), true, warn); err == nil {
+		t.Error("a file was opened as a directory")
+	}
+	checker, err := systemDirChecker(host)
+	if err != nil || !checker.hasOwners() {
+		t.Skip("this system has no owners of files: ", err)
+	}
+	if _, err := OpenNamed(host, "mirror", "/usr/share/kist-mirror", true, warn); !isRefused[*SystemPrefixError](err) {
+		t.Errorf("a directory of the system: %v", err)
+	}
+	if err := os.Chmod(filepath.Join(dir, "new"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenNamed(host, "mirror", filepath.Join(dir, "new"), true, warn); !isRefused[*UnsafeDirError](err) {
+		t.Errorf("a directory that everyone can write to: %v", err)
+	}
+}
+
+func isRefused[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
