@@ -65,7 +65,7 @@ func (a *app) withMirror(ctx context.Context, dir string, create bool, run func(
 	}
 	defer a.EndProgress()
 	return run(&mirror.Mirror{
-		Root: root, HashZip: s.HashZip, Desk: s.Desk, Transport: a.transport(), Now: a.now, Jobs: a.flags.jobs, LockWait: a.LockWait,
+		Root: root, HashZip: s.HashZip, Desk: s.Desk, Transport: s.Desk.Transport, Now: a.now, Jobs: a.flags.jobs, LockWait: a.LockWait,
 		About:    "kist " + a.path + ", since " + a.now.Format(time.TimeOnly),
 		Progress: progress, Warn: func(text string) { a.Warn("%s", text) },
 	})
