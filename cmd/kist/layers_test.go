@@ -84,7 +84,7 @@ var edges = map[string][]string{
 		"install/plan", "install/record", "install/internal/unpack", "manifests", "verify"},
 	"install/evidence": {"install", "install/internal/download", "install/record", "manifests", "manifests/channels", "manifests/debian", "manifests/native",
 		"manifests/trust", "manifests/upstreams", "verify"},
-	"install/mirror": {"install", "install/internal/download", "install/internal/fetch", "install/internal/private", "manifests", "manifests/config",
+	"install/mirror": {"install", "install/internal/download", "install/internal/fetch", "install/internal/private", "manifests", "manifests/config", "manifests/native",
 		"manifests/rootfs", "manifests/trust", "verify"},
 	"install/trial":          {"install", "install/plan", "install/record", "manifests", "manifests/native", "manifests/publish", "verify"},
 	"install/host":           {"install", "manifests", "manifests/config", "manifests/debian", "manifests/system"},

@@ -56,7 +56,8 @@ func (m *Mirror) newCollector(store *os.Root, current uint64, old record) *colle
 		}
 		c.old[e.Path] = e
 	}
-	c.tap = &tap{from: m.Transport, proved: c.readProved, origins: map[string]bool{}}
+	c.tap = &tap{from: m.Transport, proved: c.readProved, held: c.readHeld, asked: map[string]bool{},
+		states: map[string]manifests.Validators{}, origins: map[string]bool{}}
 	c.tap.clear()
 	m.Desk.Transport, m.Desk.Uncached, m.Desk.Indices = c.tap, true, storedIndices{c}
 	return c
@@ -78,6 +79,24 @@ func (c *collector) readProved(ref string) (data []byte, ok bool, err error) {
 	}
 	data, err = rootfs.ReadFile(c.store, download.BlobFile(e.Digest), e.Size)
 	return data, err == nil, err
+}
+
+// readHeld returns the document ref of the current snapshot and its validators, which are
+// zero if there is none, or it was changed.
+func (c *collector) readHeld(ref string) ([]byte, manifests.Validators) {
+	name, err := Name(ref)
+	if err != nil {
+		return nil, manifests.Validators{}
+	}
+	e, ok := c.old[name]
+	if !ok || e.Key != "" || e.Validators.IsZero() {
+		return nil, manifests.Validators{}
+	}
+	data, err := rootfs.ReadFile(c.store, download.BlobFile(e.Digest), e.Size)
+	if err != nil || verify.DigestOf(data) != e.Digest {
+		return nil, manifests.Validators{}
+	}
+	return data, e.Validators
 }
 
 // ask calls question, and keeps the documents that it read if it succeeded.
@@ -126,7 +145,7 @@ func (c *collector) keep(ref string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	e := entry{Path: name, Digest: verify.DigestOf(data), Size: int64(len(data))}
+	e := entry{Path: name, Digest: verify.DigestOf(data), Size: int64(len(data)), Validators: c.tap.state(ref)}
 	if err := c.claim(name, ref, func() bool { return c.docs[name].Digest == e.Digest }); err != nil {
 		return err
 	}
@@ -239,6 +258,9 @@ func (c *collector) collectFor(ctx context.Context, ref trust.Ref, h config.Hold
 		return err
 	}
 	if err := c.keepKeys(ctx, b); err != nil {
+		return err
+	}
+	if err := c.keepCopies(ctx, b); err != nil {
 		return err
 	}
 	if named, ok := b.Source.(manifests.Named); ok && len(named.Names()) > 0 {

@@ -99,5 +99,5 @@ func (c *collector) fetchOne(ctx context.Context, cache download.Cache, known ma
 	if err != nil {
 		return fetched{}, err
 	}
-	return fetched{entry{name, blob.Digest, blob.Size, info.ModTime().UnixNano(), key}, blob.Size}, nil
+	return fetched{entry{name, blob.Digest, blob.Size, info.ModTime().UnixNano(), key, manifests.Validators{}}, blob.Size}, nil
 }

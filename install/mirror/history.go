@@ -5,9 +5,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"path"
 	"slices"
 
+	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
 )
@@ -35,6 +39,48 @@ func (c *collector) keepKeys(ctx context.Context, b trust.Binding) error {
 			return err
 		}
 		// Versions before the one that the user's keys prove are not copied.
+		if err != nil && !errors.Is(err, manifests.ErrNotFound) && !errors.Is(err, manifests.ErrDenied) && !errors.Is(err, verify.ErrUntrusted) {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepCopies collects the copies of the signatures of a native channel's documents, which
+// clients ask for if a cache has mixed up two editions. A channel need not have them.
+func (c *collector) keepCopies(ctx context.Context, b trust.Binding) error {
+	source, ok := b.Source.(native.Source)
+	if !ok {
+		return nil
+	}
+	for _, document := range []string{path.Base(source.URL), native.KeysFile} {
+		ref, err := manifests.Join(source.URL, document)
+		if err != nil {
+			return err
+		}
+		name, err := Name(ref)
+		if err != nil {
+			return err
+		}
+		have, ok := c.docs[name]
+		if !ok {
+			continue
+		}
+		if ref, err = manifests.Join(source.URL, native.SignaturesOf(have.Digest)); err != nil {
+			return err
+		}
+		err = c.ask(func() error {
+			sig, err := manifests.ReadAll(ctx, c.tap, ref, manifests.MaxSignature)
+			if err != nil {
+				return err
+			}
+			data, err := rootfs.ReadFile(c.store, download.BlobFile(have.Digest), have.Size)
+			if err != nil {
+				return err
+			}
+			_, err = source.CheckKeys(c.m.Now).Detached(manifests.Redact(ref), data, sig)
+			return err
+		})
 		if err != nil && !errors.Is(err, manifests.ErrNotFound) && !errors.Is(err, manifests.ErrDenied) && !errors.Is(err, verify.ErrUntrusted) {
 			return err
 		}

@@ -46,6 +46,9 @@ type entry struct {
 	Size     int64         `json:"size"`
 	Modified int64         `json:"modified"`      // nanoseconds since 1970
 	Key      string        `json:"key,omitempty"` // of an artifact, see download.Key; "": a document
+	// Validators are what the server stated with a document, to ask for it only if it
+	// has changed.
+	Validators manifests.Validators `json:"validators,omitzero"`
 }
 
 func (e entry) blob() string { return path.Join(storeDir, download.BlobFile(e.Digest)) }

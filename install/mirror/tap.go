@@ -27,6 +27,9 @@ const (
 type tap struct {
 	from   manifests.Transport
 	proved func(ref string) (data []byte, ok bool, err error) // an error: ref does not exist, as a proved answer showed
+	// held returns the document ref of the current snapshot, and the validators that its
+	// server stated; nil if there are none.
+	held func(ref string) ([]byte, manifests.Validators)
 
 	mu      sync.Mutex
 	read    map[string][]byte // by ref: read to the end since the last clear
@@ -34,6 +37,8 @@ type tap struct {
 	missing map[string]error  // by ref: not found since the last clear
 	encoded map[string]string // by ref: the content encoding of its answer
 	bytes   int64
+	asked   map[string]bool                 // by ref: asked in this run
+	states  map[string]manifests.Validators // by ref: of the last answer
 	origins map[string]bool // every origin that was asked
 }
 
@@ -70,7 +75,7 @@ func (t *tap) OpenAnswer(ctx context.Context, ref string, offset int64) (manifes
 		}
 		return manifests.Answer{Body: io.NopCloser(bytes.NewReader(data[offset:])), Size: int64(len(data))}, nil
 	}
-	a, err := manifests.OpenAnswer(ctx, t.from, ref, offset)
+	a, err := t.openChanged(ctx, ref, offset)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.forget(ref)
@@ -90,10 +95,39 @@ func (t *tap) OpenAnswer(ctx context.Context, ref string, offset int64) (manifes
 	if a.Encoding != "" {
 		t.encoded[ref] = a.Encoding
 	}
+	t.states[ref] = a.Validators
 	if offset == 0 {
 		a.Body = &tappedBody{ReadCloser: a.Body, tap: t, ref: ref}
 	}
 	return a, nil
+}
+
+// openChanged asks for ref only if it differs from what the current snapshot holds. A
+// source that asks again could not use that, and gets what the server sends.
+func (t *tap) openChanged(ctx context.Context, ref string, offset int64) (manifests.Answer, error) {
+	t.mu.Lock()
+	again := t.asked[ref]
+	t.asked[ref] = true
+	t.mu.Unlock()
+	if offset != 0 || again {
+		return manifests.OpenAnswer(ctx, t.from, ref, offset)
+	}
+	data, have := t.held(ref)
+	if have.IsZero() {
+		return manifests.OpenAnswer(ctx, t.from, ref, 0)
+	}
+	a, err := manifests.OpenChanged(ctx, t.from, ref, have)
+	if errors.Is(err, manifests.ErrUnchanged) {
+		return manifests.Answer{Body: io.NopCloser(bytes.NewReader(data)), Size: int64(len(data)), Validators: have}, nil
+	}
+	return a, err
+}
+
+// state returns the validators of the last answer for ref.
+func (t *tap) state(ref string) manifests.Validators {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.states[ref]
 }
 
 func (t *tap) forget(ref string) {

@@ -19,13 +19,17 @@ import (
 // Fetch downloads and proves a catalog, and caches the documents that proved it. It does
 // so once per command for all requests that the same documents answer.
 func (d *Desk) Fetch(ctx context.Context, b Binding, q manifests.Request) (manifests.Catalog, error) {
-	return d.catalogs.of(b.Name).fetch(b, q, func() (cat manifests.Catalog, err error) {
+	get := func() (cat manifests.Catalog, err error) {
 		err = d.ask(ctx, b, q, func(t manifests.Transport, ch manifests.Channel) (err error) {
 			cat, err = d.State.Catalog(ctx, t, ch, q)
 			return err
 		})
 		return cat, err
-	})
+	}
+	if d.Uncached {
+		return get()
+	}
+	return d.catalogs.of(b.Name).fetch(b, q, get)
 }
 
 // Resolve is Fetch, then the release of the catalog that answers q.
@@ -43,6 +47,10 @@ func (d *Desk) Resolve(ctx context.Context, b Binding, q manifests.Request) (man
 // since the documents were cached. If those and the answers are refused together, all of
 // it is fetched: the cached ones may be damaged, or the server may be wrong about them.
 func (d *Desk) ask(ctx context.Context, b Binding, q manifests.Request, prove func(manifests.Transport, manifests.Channel) error) error {
+	if d.Uncached {
+		_, err := d.askThrough(ctx, d.Transport, b, q, prove)
+		return err
+	}
 	cached, err := d.State.Cache(false)
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func TestOpenNamed(t *testing.T) {
 	if _, err := OpenNamed(host, "mirror", filepath.Join(dir, "new", "file"), true, warn); err == nil {
 		t.Error("a file was opened as a directory")
 	}
-	checker, err := systemDirChecker(host)
+	checker, err := hostChecker(host)
 	if err != nil || !checker.hasOwners() {
 		t.Skip("this system has no owners of files: ", err)
 	}
