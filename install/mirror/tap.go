@@ -39,7 +39,7 @@ type tap struct {
 	bytes   int64
 	asked   map[string]bool                 // by ref: asked in this run
 	states  map[string]manifests.Validators // by ref: of the last answer
-	origins map[string]bool // every origin that was asked
+	origins map[string]bool                 // every origin that was asked
 }
 
 // errTooMuch is returned when one answer reads more documents than a tap keeps.

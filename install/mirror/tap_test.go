@@ -53,7 +53,9 @@ func TestTapAsksForChanges(t *testing.T) {
 		server := &stateful{}
 		tap := &tap{from: server, asked: map[string]bool{}, states: map[string]manifests.Validators{}, origins: map[string]bool{},
 			proved: func(string) ([]byte, bool, error) { return nil, false, nil },
-			held:   func(string) ([]byte, manifests.Validators) { return []byte("held"), manifests.Validators{ETag: test.etag} }}
+			held: func(string) ([]byte, manifests.Validators) {
+				return []byte("held"), manifests.Validators{ETag: test.etag}
+			}}
 		tap.clear()
 		for _, want := range []string{test.want, "new"} {
 			data, err := manifests.ReadAll(t.Context(), tap, "u", 10)
