@@ -14,6 +14,7 @@ import (
 
 func (a *app) cacheKeyCommand() *cobra.Command {
 	var want plan.Parts
+	var locked bool
 	return a.command(verb{
 		group: housekeeping, use: "cache-key [TOOL…]", short: "Print the key of a CI cache of toolchains",
 		long: `Prints one line that names a cache of what kist install TOOL… installs here, or,
@@ -24,12 +25,13 @@ stores toolchains are the same.
 
 The network is not used: a label, such as stable, or a version line, such as
 1.25, has the same key when a newer release comes out. Exact versions do not
-have that problem.`,
-		example: "kist cache-key\nkist cache-key go@=1.25.3 node@lts",
+have that problem, nor has --locked, which names what kist.lock names.`,
+		example: "kist cache-key\nkist cache-key --locked\nkist cache-key go@=1.25.3 node@lts",
 		exits:   []int{0, 1, 2, 8, 9},
 		args:    between(0, 1000),
 		local:   true,
 		flags: func(f *pflag.FlagSet) {
+			f.BoolVar(&locked, "locked", false, "the key of what the project's kist.lock names, without TOOL")
 			f.StringArrayVarP(&want.Components, "component", "c", nil, "as for install (repeatable): `NAME`")
 			f.StringArrayVarP(&want.Targets, "target", "t", nil, "as for install (repeatable): `TRIPLE`")
 			f.StringVar(&want.Profile, "profile", "", "as for install: `PROFILE`")
@@ -39,11 +41,23 @@ have that problem.`,
 			"component": a.offers().Components, "target": completion.Words(), "profile": completion.Words("minimal", "default", "complete"),
 		},
 		run: func(ctx context.Context, args []string) (result, error) {
-			wants, err := a.wanted(args, want)
+			if locked && (len(args)+len(want.Components)+len(want.Targets) > 0 || want.Profile != "") {
+				return nil, usage("cache-key: --locked takes no TOOL and no parts: kist.lock names them")
+			}
+			var wants []toolset.Want
+			var err error
+			if !locked {
+				wants, err = a.wanted(args, want)
+			}
 			if err != nil {
 				return nil, err
 			}
 			return a.withSession(func(_ context.Context, s *toolset.Set, _ []string) (result, error) {
+				if locked {
+					if wants, err = a.lockedWants(s); err != nil {
+						return nil, err
+					}
+				}
 				key, err := s.CacheKey(wants)
 				return cacheKeyResult{key}, err
 			})(ctx, args)

@@ -76,9 +76,10 @@ func (a *app) mirrorSyncCommand() *cobra.Command {
 	var parts plan.Parts
 	var platforms []string
 	var at string
+	var locked bool
 	last := -1
 	return a.command(verb{
-		use:   "sync DIR [TOOL…] [--platform OS/ARCH…] [--last N] [--prune]",
+		use:   "sync DIR [TOOL…] [--platform OS/ARCH…] [--last N] [--locked] [--prune]",
 		short: "Copy what tools need from their channels into DIR",
 		long: `Copies the documents and artifacts by which each TOOL is installed, each proved
 before it appears, and prints the config.toml by which clients use the mirror.
@@ -86,9 +87,11 @@ Without TOOL, what DIR holds is brought up to date. DIR/current leads to the
 snapshot to serve, and changes in one step when everything is complete; an error
 or an interrupt leaves it as it was, and the next run goes on from there. Older
 versions stay until --prune removes what is not named any more: without TOOL,
-what mirror.toml does not name, else what is not on the command line.`,
+what mirror.toml does not name, else what is not on the command line. With
+--locked it copies what the kist.lock of this project names, for its platforms.`,
 		example: `kist mirror sync /srv/mirror go rust -c clippy --url https://mirror.example/
 kist mirror sync /srv/mirror acme/zig --platform linux/amd64 --platform darwin/arm64 --last 3
+kist mirror sync /srv/mirror --locked
 kist mirror sync /srv/mirror --prune`,
 		exits:     []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		exitMeans: map[int]string{9: "refused for safety; DIR holds something else than a mirror"},
@@ -99,6 +102,7 @@ kist mirror sync /srv/mirror --prune`,
 			f.StringArrayVar(&platforms, "platform", nil, "copy what clients on `OS/ARCH` or OS/ARCH/LIBC need, in Go's names (repeatable; default: this machine)")
 			f.IntVar(&last, "last", -1, "copy the newest `N` versions of each TOOL (default 1)")
 			f.Lookup("last").DefValue = "0" // no default in the help: what mirror.toml says comes first
+			f.BoolVar(&locked, "locked", false, "copy exactly what the project's kist.lock names, without TOOL")
 			f.BoolVar(&wish.Prune, "prune", false, "remove what is not named any more")
 			f.StringArrayVarP(&parts.Components, "component", "c", nil, "also copy component `NAME` (repeatable)")
 			f.StringArrayVarP(&parts.Targets, "target", "t", nil, "also copy support for building for `TRIPLE` (repeatable)")
@@ -132,6 +136,14 @@ kist mirror sync /srv/mirror --prune`,
 			if wish.Tools, err = trust.ParseRefs(args[1:]); err != nil {
 				return nil, err
 			}
+			if locked {
+				if len(wish.Tools)+len(platforms)+len(parts.Components)+len(parts.Targets) > 0 || parts.Profile != "" || last > 0 {
+					return nil, usage("mirror sync: --locked takes no TOOL, platform, part or --last: kist.lock names them")
+				}
+				if wish.Locked, wish.Check, err = a.lockedHoldings(); err != nil {
+					return nil, err
+				}
+			}
 			base, err := mirrorBase(args[0], at)
 			if err != nil {
 				return nil, err
@@ -139,6 +151,30 @@ kist mirror sync /srv/mirror --prune`,
 			return a.withMirror(ctx, args[0], true, func(m *mirror.Mirror) (result, error) { return a.mirrorSync(ctx, m, wish, base) })
 		},
 	})
+}
+
+// lockedHoldings returns what a mirror is to hold for the lock of the project, and a
+// function that refuses a release that is not what the lock names.
+func (a *app) lockedHoldings() (list []config.Holding, check func(manifests.Release) error, err error) {
+	path, tools, err := a.locked()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range tools {
+		h := config.Holding{Name: t.Key() + "@=" + t.Version, Last: 1, Components: t.Components, Targets: t.Targets, Profile: t.Profile}
+		for _, p := range t.Platforms {
+			h.Platforms = append(h.Platforms, p.Platform)
+		}
+		list = append(list, h)
+	}
+	return list, func(r manifests.Release) error {
+		for _, t := range tools {
+			if t.Key() == r.Channel+"/"+r.Tool {
+				return t.Check(path, r, nil)
+			}
+		}
+		return nil
+	}, nil
 }
 
 // mirrorBase returns the URL, ending in a slash, at which clients find a mirror: at, or

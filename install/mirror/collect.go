@@ -42,7 +42,8 @@ type collector struct {
 	releases  []heldRelease
 	heads     []verify.Mark
 	logged    []loggedRelease
-	damaged   bool // files of the current snapshot are missing or were changed
+	check     func(manifests.Release) error // may be nil
+	damaged   bool                          // files of the current snapshot are missing or were changed
 }
 
 // newCollector returns a collector for the snapshot after current, whose record is old.
@@ -248,6 +249,9 @@ func (c *collector) collectFor(ctx context.Context, ref trust.Ref, h config.Hold
 			r, err = desk.Resolve(ctx, b, q)
 			return err
 		})
+		if err == nil && c.check != nil {
+			err = c.check(r)
+		}
 		if err == nil {
 			err = c.add(b, q, r)
 		}

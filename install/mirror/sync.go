@@ -26,6 +26,10 @@ type Wish struct {
 	Components, Targets []string
 	Profile             string
 	Prune               bool // remove what is not named any more
+	// Locked is what a project's lock names: it stands for all of the above but Prune.
+	// Check, if not nil, refuses a release that is not what the lock names.
+	Locked []config.Holding
+	Check  func(manifests.Release) error
 }
 
 // A Synced is what Sync did.
@@ -101,6 +105,7 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 		return s, err
 	}
 	c := m.newCollector(store, current, old)
+	c.check = wish.Check
 	for i, h := range wanted {
 		if err := c.collect(ctx, refs[i], h); err != nil {
 			return s, err
@@ -157,6 +162,16 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 // wanted returns what is to be copied, with the ref of each tool, which names its
 // channel.
 func (m *Mirror) wanted(ctx context.Context, wish Wish, held []config.Holding) (wanted []config.Holding, refs []trust.Ref, err error) {
+	for _, h := range wish.Locked {
+		ref, err := trust.ParseRef(h.Name)
+		if err != nil {
+			return nil, nil, err
+		}
+		wanted, refs = append(wanted, h), append(refs, ref)
+	}
+	if len(wanted) > 0 {
+		return wanted, refs, nil
+	}
 	tools := wish.Tools
 	if len(tools) == 0 {
 		for _, h := range held {

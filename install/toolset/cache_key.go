@@ -11,6 +11,7 @@ import (
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/lockfile"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -30,6 +31,8 @@ type request struct {
 	Components []string `json:"components,omitempty"`
 	Targets    []string `json:"targets,omitempty"`
 	Profile    string   `json:"profile,omitempty"`
+	// Files are what a lock names for this platform.
+	Files []lockfile.File `json:"files,omitempty"`
 }
 
 // CacheKey returns the key of a cache that holds what installing wants gives on this
@@ -48,7 +51,12 @@ func (s *Set) CacheKey(wants []Want) (CacheKey, error) {
 		if name, ok := trust.BuiltinChannel(w.Name); ok && w.Channel == "" {
 			w.Channel = name
 		}
-		k.Requests = append(k.Requests, requestOf(w))
+		r := requestOf(w)
+		if w.Locked != nil {
+			on, _ := w.Locked.On(s.Desk.Platform)
+			r.Files = on.Files
+		}
+		k.Requests = append(k.Requests, r)
 		for _, c := range added {
 			if c.Name == w.Channel || w.Channel == "" && c.Grants(w.Name, trust.IsBuiltin) {
 				origins = append(origins, originOf(c))

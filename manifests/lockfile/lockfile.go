@@ -68,12 +68,12 @@ type Platform struct {
 // A File is one file to download, known by what proves it. Exactly one of Digest, H1 and
 // Signature is set.
 type File struct {
-	Component string
-	Name      string
-	Size      int64         // bytes; 0 if no proved document states it
-	Digest    verify.Digest // SHA-256 or SHA-512
-	H1        string        // the content hash of a Go module
-	Signature verify.Digest // SHA-256 of the detached signature, which fixes the bytes that it is for
+	Component string        `json:"component"`
+	Name      string        `json:"name"`
+	Size      int64         `json:"size,omitempty"`     // bytes; 0 if no proved document states it
+	Digest    verify.Digest `json:"digest,omitzero"`    // SHA-256 or SHA-512
+	H1        string        `json:"h1,omitempty"`       // the content hash of a Go module
+	Signature verify.Digest `json:"signature,omitzero"` // SHA-256 of the detached signature, which fixes the bytes that it is for
 }
 
 // Key returns what the tool is called: channel/name.
