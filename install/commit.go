@@ -161,7 +161,7 @@ func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[re
 		}
 	}
 	if p.Goto == 0 {
-		if err := i.store().Prepare(next); err != nil {
+		if err := i.store().Prepare(next, i.launcher()); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -57,6 +58,12 @@ func crashes() []crash {
 			}
 			return err
 		}},
+		{"launchers on", installed("first 1.0", "zig 1.0"), launchers(true)},
+		{"launchers off", switched, launchers(false)},
+		{"an answer", switched, answer},
+		{"uninstall with launchers", switched, uninstall("zig 1.0")},
+		{"uninstall --all with launchers", switched, uninstallAll(false)},
+		{"self uninstall with launchers", switched, uninstallAll(true)},
 		{"uninstall", installed("first 1.0", "zig 1.0", "zig 2.0"), uninstall("zig 1.0")},
 		{"uninstall of what was changed", func(w *world) {
 			installed("first 1.0", "zig 1.0")(w)
@@ -114,6 +121,37 @@ func installed(tools ...string) func(*world) {
 			w.do(install(t))
 		}
 	}
+}
+
+// launchers switches the launchers of two commands, of which no release has one.
+func launchers(on bool) func(*world) error {
+	return func(w *world) error {
+		names := []string{"zig", "another"}
+		if on {
+			return w.try(plan.Change{ShimsOn: names})
+		}
+		return w.try(plan.Change{ShimsOff: names})
+	}
+}
+
+// switched installs two releases, with launchers that know a project.
+func switched(w *world) {
+	installed("first 1.0", "zig 1.0")(w)
+	w.do(launchers(true))
+	w.do(answer)
+}
+
+// answer stores what launchers run in a project.
+func answer(w *world) error {
+	i := w.kist()
+	defer i.Close()
+	s, err := i.State()
+	if err != nil {
+		return err
+	}
+	a := Answer{Dir: "/home/me/shop", Files: []string{"/home/me/shop/kist.toml"}, Commands: []LauncherCommand{{Name: "zig"}}}
+	_, err = i.Remember(w.t.Context(), s.Current, a, []time.Time{i.o.Now.Add(-time.Hour)})
+	return err
 }
 
 func install(tools ...string) func(*world) error {

@@ -92,6 +92,10 @@ type Options struct {
 	// process may be killed there, and the next one continues.
 	Checkpoint func(step string)
 	readOnly   bool // see OpenReadOnly
+	// Kist is the absolute path of kist, which launchers run when they do not know an
+	// answer. ProjectFiles are the names of the files by which they recognize a project.
+	Kist         string
+	ProjectFiles []string
 }
 
 // A Child is the command line by which kist starts itself to unpack archives in a

@@ -76,13 +76,14 @@ type linkDir struct {
 	owns   func(name, target string) bool // reports whether a link is kist's
 }
 
-// commandLinks returns the bin directory with the links of g.
+// commandLinks returns the bin directory with the links of g, also those that lead to its
+// launcher.
 func (i *Installer) commandLinks(g record.Generation) (d linkDir, err error) {
 	d = linkDir{root: i.roots.Dir(roots.Bin), path: i.roots.Path(roots.Bin), top: ".", wanted: map[string]string{}, owns: i.isCommand}
-	for _, l := range g.Links {
-		d.wanted[l.Name] = i.command(l.Name)
+	for _, name := range g.Names() {
+		d.wanted[name] = i.command(name)
 	}
-	if len(g.Links) > 0 {
+	if len(d.wanted) > 0 {
 		d.root, err = i.roots.Create(roots.Bin)
 	}
 	return d, err

@@ -149,7 +149,7 @@ func TestTooLargeReceiptIsRefused(t *testing.T) {
 	for n := range 60_000 {
 		g.Links = append(g.Links, record.CommandLink{Name: fmt.Sprint(n, strings.Repeat("x", 100)), ID: receipt.ID, Target: strings.Repeat("x", 200)})
 	}
-	if err := w.kist().store().Prepare(g); !errors.As(err, &tooLarge) {
+	if err := w.kist().store().Prepare(g, nil); !errors.As(err, &tooLarge) {
 		t.Errorf("a generation: %v", err)
 	}
 	w.same(before)

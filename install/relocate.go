@@ -19,7 +19,8 @@ import (
 // This file adapts a store that was moved or copied as a whole: a home under another path, a
 // layer of an image, a restored cache. Inside the data directory all links are relative,
 // and files that kist writes into a prefix find it at run time. So what names the old
-// place is: the links of commands in the bin directory, the receipts, and the notes.
+// place is: the links of commands in the bin directory, the launchers with their answers,
+// the receipts, and the notes.
 
 // A RelocatedError reports that the receipts of toolchains name another data directory than
 // the one in which they are.
@@ -185,17 +186,28 @@ func (i *Installer) relink(s plan.State, former []roots.Former, left map[record.
 	}
 	keep := map[string]bool{}
 	for _, l := range s.Current.Links {
-		if keep[l.Name] = left[l.ID]; keep[l.Name] {
+		keep[l.Name] = left[l.ID] && !slices.Contains(s.Current.Shims, l.Name)
+	}
+	for _, name := range s.Current.Names() {
+		if keep[name] {
 			continue
 		}
-		if free, err := i.mayLink(l.Name, owns); err != nil {
+		if free, err := i.mayLink(name, owns); err != nil {
 			return nil, err
 		} else if free {
-			linked = append(linked, l.Name)
+			linked = append(linked, name)
 		}
 	}
 	if i.o.DryRun {
 		return linked, nil
+	}
+	for n, g := range s.Generations {
+		if len(g.Shims) == 0 {
+			continue
+		}
+		if err := i.store().RenewLauncher(n, i.launcher()); err != nil {
+			return nil, err
+		}
 	}
 	d, err := i.commandLinks(s.Current)
 	if err != nil {

@@ -39,7 +39,7 @@ func (w *world) cut(r record.Receipt, stage *store.Stage, before string) {
 		do   func() error
 	}{
 		{"publish", func() error { return i.store().Publish(stage, r) }},
-		{"prepare", func() error { return i.store().Prepare(next) }},
+		{"prepare", func() error { return i.store().Prepare(next, nil) }},
 		{"switch", func() error { return i.store().Switch(next.Number) }},
 		{"confirm", func() error { return i.store().Confirm(next.Number) }},
 	} {
@@ -127,7 +127,7 @@ func TestNextWriterFinishesRemoval(t *testing.T) {
 		t.Fatal(err)
 	}
 	next.Number = s.Current.Number + 1
-	if err := errors.Join(i.store().Prepare(next), i.store().Switch(next.Number), os.Remove(filepath.Join(i.Prefix(r.ID), "lib/a"))); err != nil {
+	if err := errors.Join(i.store().Prepare(next, nil), i.store().Switch(next.Number), os.Remove(filepath.Join(i.Prefix(r.ID), "lib/a"))); err != nil {
 		t.Fatal(err)
 	}
 	i.Close()

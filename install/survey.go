@@ -231,7 +231,7 @@ func (i *Installer) ownershipChecks(ctx context.Context) (map[roots.Role]func(st
 var ownDirs = []string{
 	store.Prefixes + "/*", store.Prefixes,
 	store.Stages,
-	store.Generations + "/*/bin", store.Generations + "/*", store.Generations,
+	store.Generations + "/*", store.Generations,
 	store.Toolchains + "/*/*", store.Toolchains + "/*", store.Toolchains,
 	store.Receipts, store.Marks, store.EvidenceDir, store.Evidence,
 	documentsDir + "/*", documentsDir,
@@ -239,7 +239,7 @@ var ownDirs = []string{
 }
 
 func (i *Installer) ownDir(p string) bool {
-	if slices.Contains(download.Dirs(), p) {
+	if slices.Contains(download.Dirs(), p) || store.IsGenerationDir(p) {
 		return true
 	}
 	return slices.ContainsFunc(ownDirs, func(pattern string) bool {

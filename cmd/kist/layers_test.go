@@ -19,7 +19,7 @@ const module = "github.com/kist-tools/kist/"
 // layers above it in this list. edges then says which of them it does import. A
 // new package or a new edge is a change of design, and belongs here first.
 var layers = [][]string{
-	{"verify/inflate", "manifests/rootfs", "manifests/internal/tomldoc"},
+	{"verify/inflate", "manifests/rootfs", "manifests/internal/tomldoc", "install/internal/launcher"},
 	{"verify", "install/internal/private"},
 	{"manifests", "verify/keyrings", "verify/verifytest", "verify/verifytest/short"},
 	{"manifests/debian/internal/assemble", "manifests/config"},
@@ -42,6 +42,7 @@ var edges = map[string][]string{
 	"manifests/rootfs":           {},
 	"install/internal/private":   {"manifests/rootfs"},
 	"manifests/internal/tomldoc": {},
+	"install/internal/launcher":  {},
 
 	"manifests":               {"verify"},
 	"verify/keyrings":         {"verify"},
@@ -69,7 +70,7 @@ var edges = map[string][]string{
 		"manifests/gosum", "verify", "verify/keyrings"},
 	"install/plan":            {"install/record", "manifests", "manifests/debian", "verify"},
 	"install/internal/unpack": {"manifests/rootfs", "install/record", "manifests", "verify", "verify/inflate"},
-	"install/internal/store":  {"manifests/rootfs", "install/record", "manifests", "verify"},
+	"install/internal/store":  {"install/internal/launcher", "manifests/rootfs", "install/record", "manifests", "verify"},
 
 	"install/internal/roots":   {"install/internal/store", "manifests/rootfs"},
 	"install/internal/sandbox": {"install/record", "install/internal/unpack", "manifests", "verify"},
@@ -80,7 +81,7 @@ var edges = map[string][]string{
 		"manifests/system", "manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
 
 	// install imports no source and no transport: both are handed in.
-	"install": {"install/internal/download", "install/internal/fetch", "install/internal/private", "manifests/rootfs", "install/internal/roots", "install/internal/sandbox", "install/internal/store",
+	"install": {"install/internal/download", "install/internal/fetch", "install/internal/launcher", "install/internal/private", "manifests/rootfs", "install/internal/roots", "install/internal/sandbox", "install/internal/store",
 		"install/plan", "install/record", "install/internal/unpack", "manifests", "verify"},
 	"install/evidence": {"install", "install/internal/download", "install/record", "manifests", "manifests/channels", "manifests/debian", "manifests/native",
 		"manifests/trust", "manifests/upstreams", "verify"},

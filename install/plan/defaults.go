@@ -74,12 +74,8 @@ func NewLinks(before, after record.Generation) []record.CommandLink {
 	return slices.DeleteFunc(slices.Clone(after.Links), func(l record.CommandLink) bool { return slices.Contains(before.Links, l) })
 }
 
-// NewNames returns the names of the commands that before does not link.
-func NewNames(before, after record.Generation) (names []string) {
-	for _, l := range after.Links {
-		if !slices.ContainsFunc(before.Links, func(have record.CommandLink) bool { return have.Name == l.Name }) {
-			names = append(names, l.Name)
-		}
-	}
-	return names
+// NewNames returns the names of the commands that before has no link or launcher of.
+func NewNames(before, after record.Generation) []string {
+	have := before.Names()
+	return slices.DeleteFunc(after.Names(), func(name string) bool { return slices.Contains(have, name) })
 }

@@ -132,13 +132,15 @@ type Change struct {
 	Outside []Outside
 	// Follow holds new values of Requested for the receipts of installed releases: the
 	// label or version that update follows.
-	Follow   map[record.ID]string
-	Rollback bool // return to the parent of the current generation
+	Follow map[record.ID]string
+	// ShimsOn and ShimsOff are the names of commands that get a launcher, or lose it.
+	ShimsOn, ShimsOff []string
+	Rollback          bool // return to the parent of the current generation
 }
 
 // Empty reports whether c requests nothing, regardless of what is installed.
 func (c Change) Empty() bool {
-	return len(c.Install)+len(c.Update)+len(c.Reduce)+len(c.Remove)+len(c.Default)+len(c.Outside)+len(c.Follow) == 0 && !c.Rollback
+	return len(c.Install)+len(c.Update)+len(c.Reduce)+len(c.Remove)+len(c.Default)+len(c.Outside)+len(c.Follow)+len(c.ShimsOn)+len(c.ShimsOff) == 0 && !c.Rollback
 }
 
 // An Outside is a release that is installed in another store.
@@ -171,7 +173,9 @@ type Plan struct {
 	Remove  []record.ID          // receipts whose files are removed
 	Default map[string]record.ID // by channel/tool: new defaults among installed releases; "" for none
 	Follow  map[record.ID]string // new values of Requested for receipts of installed releases
-	Goto    uint64               // the generation to return to; zero to make a new one
+	// ShimsOn and ShimsOff are the names of commands whose launchers are new, or go.
+	ShimsOn, ShimsOff []string
+	Goto              uint64 // the generation to return to; zero to make a new one
 	// Predicted predicts the next generation. Releases that are not unpacked yet have
 	// a placeholder ID, and only those commands whose patterns are literal names.
 	Predicted record.Generation
@@ -197,7 +201,7 @@ func (p Plan) Empty() bool { return p.InForce() && len(p.Follow) == 0 }
 // InForce reports whether p needs no new generation. It may still have values of
 // Requested to record (see Follow).
 func (p Plan) InForce() bool {
-	return len(p.Install) == 0 && len(p.Leave) == 0 && len(p.Remove) == 0 && len(p.Default) == 0 && p.Goto == 0
+	return len(p.Install)+len(p.Leave)+len(p.Remove)+len(p.Default)+len(p.ShimsOn)+len(p.ShimsOff) == 0 && p.Goto == 0
 }
 
 // Make computes the plan for c. Errors match ErrNotInstalled or ErrNoPrevious, or are
@@ -222,6 +226,11 @@ func Make(s State, c Change) (Plan, error) {
 		}
 		for _, l := range p.Predicted.Links {
 			if err := s.checkForeign(l, nil); err != nil {
+				return Plan{}, err
+			}
+		}
+		for _, name := range p.Predicted.Shims {
+			if err := s.checkShim(name); err != nil {
 				return Plan{}, err
 			}
 		}
@@ -267,6 +276,7 @@ func Make(s State, c Change) (Plan, error) {
 	if err := p.remove(s, c.Remove); err != nil {
 		return Plan{}, err
 	}
+	p.shims(s)
 	var err error
 	if p.Predicted, err = Next(s, p, p.predictedHeads(), time.Time{}); err != nil {
 		return Plan{}, err
@@ -465,7 +475,10 @@ func Next(s State, p Plan, fresh []record.Head, made time.Time) (record.Generati
 	}
 	g.Receipts = slices.Sorted(maps.Keys(receipts))
 	var err error
-	g.Links, err = links(s, g, receipts, p.Change.Outside)
+	if g.Links, err = links(s, g, receipts, p.Change.Outside); err != nil {
+		return g, err
+	}
+	g.Shims, err = shims(s, p)
 	return g, err
 }
 

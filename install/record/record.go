@@ -166,6 +166,9 @@ type Generation struct {
 	Receipts []ID          `json:"receipts"`
 	Defaults map[string]ID `json:"defaults,omitempty"` // by channel/tool
 	Links    []CommandLink `json:"links,omitempty"`    // sorted by name
+	// Shims are the names of the commands, sorted, that a launcher starts: it runs the
+	// release that a project uses, else the one that Links names.
+	Shims []string `json:"shims,omitempty"`
 	// Removing lists the releases whose files are removed after the switch to this
 	// generation. After a crash, the next writer finishes the removal.
 	Removing []ID `json:"removing,omitempty"`
@@ -174,6 +177,16 @@ type Generation struct {
 // Has reports whether g names id.
 func (g Generation) Has(id ID) bool {
 	return slices.Contains(g.Receipts, id)
+}
+
+// Names returns the names, sorted, of the commands that g puts into the bin directory.
+func (g Generation) Names() []string {
+	names := slices.Clone(g.Shims)
+	for _, l := range g.Links {
+		names = append(names, l.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // WriteTo writes r as JSON: the head indented, then one line for each entry.
@@ -362,7 +375,7 @@ func isElement(name string) bool {
 }
 
 // ParseGeneration parses a generation. An unknown field or format, a malformed ID and a
-// link that leaves its directory are errors.
+// link or launcher that leaves its directory are errors.
 func ParseGeneration(data []byte) (Generation, error) {
 	var g Generation
 	if err := decode(data, &g); err != nil {
@@ -374,6 +387,11 @@ func ParseGeneration(data []byte) (Generation, error) {
 	for _, id := range slices.Concat(g.Receipts, g.Removing) {
 		if !id.Valid() {
 			return Generation{}, fmt.Errorf("generation %d: malformed id %q", g.Number, id)
+		}
+	}
+	for _, name := range g.Shims {
+		if !isElement(name) {
+			return Generation{}, fmt.Errorf("generation %d: launcher %q leaves its directory", g.Number, name)
 		}
 	}
 	for _, l := range g.Links {

@@ -133,7 +133,7 @@ func TestGenerationAtItsCeiling(t *testing.T) {
 		for n := range receipts {
 			g.Receipts = append(g.Receipts, record.NewID("acme", "hello", fmt.Sprintf("1.%060d", n), [4]byte{}))
 		}
-		err := s.Prepare(g)
+		err := s.Prepare(g, nil)
 		if over := receipts > 10_000; tooLarge(err) != over || over != isMissing(s.Data, generationDir(g.Number)) {
 			t.Errorf("%d receipts: %v", receipts, err)
 		}

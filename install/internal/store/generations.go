@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/kist-tools/kist/install/internal/launcher"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
@@ -122,9 +123,10 @@ func (s Store) Highest() (uint64, error) {
 	return numbers[len(numbers)-1], err
 }
 
-// Prepare durably writes g with its links, without switching to it. A generation that
+// Prepare durably writes g with its links, without switching to it. The names of its Shims
+// lead to script, the launcher, and their defaults are linked beside it. A generation that
 // would be too long to be read back is not written: a *manifests.TooLargeError.
-func (s Store) Prepare(g record.Generation) error {
+func (s Store) Prepare(g record.Generation, script []byte) error {
 	data, err := g.Encode()
 	if err != nil {
 		return err
@@ -137,12 +139,19 @@ func (s Store) Prepare(g record.Generation) error {
 		return err
 	}
 	s.reached("generation made")
+	if err := s.prepareLauncher(g, script); err != nil {
+		return err
+	}
 	for _, l := range g.Links {
+		links := "bin"
+		if slices.Contains(g.Shims, l.Name) {
+			links = launcher.Defaults
+		}
 		target := path.Join("../../..", Prefixes, string(l.ID), l.Target)
 		if l.Prefix != "" {
 			target = filepath.Join(l.Prefix, filepath.FromSlash(l.Target))
 		}
-		if err := s.Data.Symlink(target, path.Join(dir, "bin", l.Name)); err != nil {
+		if err := s.Data.Symlink(target, path.Join(dir, links, l.Name)); err != nil {
 			return err
 		}
 	}
@@ -223,22 +232,27 @@ func (s Store) DropGeneration(n uint64) error {
 		return err
 	}
 	dir := generationDir(n)
-	links, err := listOwn(s.Data, path.Join(dir, "bin"))
-	if err != nil {
-		return err
-	}
-	for _, name := range links {
-		if err := s.removeOwn(path.Join(dir, "bin", name)); err != nil {
+	for _, links := range []string{"bin", launcher.Defaults} {
+		names, err := listOwn(s.Data, path.Join(dir, links))
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := s.removeOwn(path.Join(dir, links, name)); err != nil {
+				return err
+			}
+		}
+		if err := rootfs.RemoveEmptyDirs(s.Data, path.Join(dir, links)); err != nil {
 			return err
 		}
 	}
-	if err := rootfs.RemoveEmptyDirs(s.Data, path.Join(dir, "bin")); err != nil {
+	if err := s.dropAnswers(dir); err != nil {
 		return err
 	}
 	if err := rootfs.SweepTemps(s.Data, dir); err != nil {
 		return err
 	}
-	for _, name := range []string{generationFile, prepared} {
+	for _, name := range []string{generationFile, prepared, launcher.File} {
 		if err := s.removeOwn(path.Join(dir, name)); err != nil {
 			return err
 		}

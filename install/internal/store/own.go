@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kist-tools/kist/install/internal/launcher"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
@@ -48,9 +49,13 @@ func (s Store) OwnsData(name string) (bool, error) {
 		return ownedIfParsed(err)
 	case numbered && (inside == prepared || inside == committed):
 		return regular && info.Size() == 0, nil
-	case numbered && path.Dir(inside) == "bin" && link:
+	case numbered && (path.Dir(inside) == "bin" || path.Dir(inside) == launcher.Defaults) && link:
 		target, err := s.Data.Readlink(name)
-		return err == nil && isCommand(target), rootfs.IgnoreMissing(err)
+		return err == nil && (isCommand(target) || target == launcherLink), rootfs.IgnoreMissing(err)
+	case numbered && (inside == launcher.File || launcher.IsAnswer(inside)) && regular:
+		return s.ownsLauncher(name)
+	case numbered && launcher.IsStamp(inside):
+		return regular && info.Size() == 0, nil
 	}
 	return false, nil
 }
@@ -147,7 +152,7 @@ func (s Store) ForeignIn(n uint64) (foreign []string, err error) {
 			return nil
 		case err != nil:
 			return err
-		case d.IsDir() && (name == dir || name == path.Join(dir, "bin")):
+		case d.IsDir() && (name == dir || IsGenerationDir(name)):
 			return nil
 		case d.IsDir():
 			foreign = append(foreign, name)

@@ -5,6 +5,7 @@
 //	<data>/prefixes/<id>/…                     a published toolchain, never edited
 //	<data>/stage/<random>/…                    one being filled, locked by its writer
 //	<data>/generations/<n>/generation.json     the set of releases; bin/ has its command links
+//	<data>/generations/<n>/launcher            starts the commands of projects; default/ and projects/ are its own
 //	<data>/generations/<n>/committed           the generation was switched to
 //	<data>/current -> generations/<n>          THE commit: one rename of this link
 //	<data>/toolchains/<channel>/<tool>/<version> -> prefixes/<id>
