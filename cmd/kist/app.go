@@ -212,7 +212,7 @@ func (a *app) setHelp(root *cobra.Command) {
 func (a *app) verbs() []*cobra.Command {
 	return []*cobra.Command{
 		a.installCommand(), a.uninstallCommand(), a.listCommand(), a.searchCommand(), a.updateCommand(), a.outdatedCommand(),
-		a.ensureCommand(), a.projectCommand(), a.pinCommand(), a.lockCommand(), a.treeDigestCommand(), a.defaultCommand(), a.rollbackCommand(), a.runCommand(), a.envCommand(), a.whichCommand(),
+		a.ensureCommand(), a.projectCommand(), a.pinCommand(), a.lockCommand(), a.treeDigestCommand(), a.shimsCommand(), a.defaultCommand(), a.rollbackCommand(), a.runCommand(), a.envCommand(), a.whichCommand(),
 		a.verifyCommand(), a.showCommand(), a.checkSignatureCommand(), a.channelCommand(), a.publishCommand(), a.mirrorCommand(),
 		a.repairCommand(), a.cacheKeyCommand(), a.dirsCommand(), a.completionCommand(), a.manCommand(), a.selfCommand(), a.versionCommand(),
 	}

@@ -79,7 +79,11 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 			if err != nil {
 				return nil, err
 			}
-			return a.change(ctx, s, c, already)
+			r, err := a.change(ctx, s, c, already)
+			if err == nil && len(args) == 0 {
+				a.rememberProject(ctx, s)
+			}
+			return r, err
 		},
 	})
 }

@@ -71,7 +71,7 @@ func hostileErrors(s string) []error {
 var resultTypes = []result{
 	change.Result{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelMoved{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
 	listResult{}, availableResult{}, distrosResult{}, change.OutdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishListed{}, publishRemoved{}, publishEdited{}, publishPruned{}, publishAdded{},
-	publishedKeys{}, searchResult{}, shownRelease{}, storedEvidence{}, selfResult{}, showResult{}, change.UpdateResult{}, verifyResult{}, versionResult{}, whichResult{}, pinResult{}, projectResult{}, lockResult{}, treeDigest{},
+	publishedKeys{}, searchResult{}, shownRelease{}, storedEvidence{}, selfResult{}, showResult{}, change.UpdateResult{}, verifyResult{}, versionResult{}, whichResult{}, pinResult{}, projectResult{}, shimsResult{}, lockResult{}, treeDigest{},
 	cacheKeyResult{}, relocatedResult{}, mirrorSynced{}, mirrorVerified{},
 }
 

@@ -48,7 +48,7 @@ in them is run or fetched, and nothing else in them has an effect.`,
 				for _, o := range w.Over {
 					tool.Overrules = append(tool.Overrules, overruled{o.String(), o.Path})
 				}
-				if have, ok := s.Satisfying(toolset.WantOf(w.Ask)); ok {
+				if have, ok := s.Satisfying(wantOf(w)); ok {
 					tool.Installed, tool.Prefix = have.Ref(), s.Prefix(have.ID)
 				}
 				r.Tools = append(r.Tools, tool)
@@ -125,15 +125,57 @@ func (r projectResult) Render(p *term.Page) {
 // findProject reads the files of the project of the working directory.
 func (a *app) findProject() (namedfiles.ProjectFiles, error) {
 	cwd, err := os.Getwd()
+	if err == nil {
+		cwd, err = filepath.EvalSymlinks(cwd) // as the launchers see it
+	}
 	if err != nil {
 		return namedfiles.ProjectFiles{}, err
 	}
 	return namedfiles.FindProject(cwd, a.Getenv("HOME"))
 }
 
+// projectFileNames returns the names of the files by which launchers recognize a project.
+func projectFileNames() (names []string) {
+	for _, f := range project.Formats() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// useProject returns what the project of the working directory means on this machine.
+func (a *app) useProject(s *toolset.Set) (toolset.Project, namedfiles.ProjectFiles, error) {
+	files, err := a.findProject()
+	if err != nil {
+		return toolset.Project{}, files, err
+	}
+	var wants []toolset.Want
+	for _, w := range project.Merge(files.Read) {
+		a.Detail("%s asks for %s", w.Path, w)
+		wants = append(wants, wantOf(w))
+	}
+	return s.Project(wants), files, nil
+}
+
+// remember stores, for the launchers, what p means. Files that are not read, such as
+// links, could change unnoticed: then nothing is stored.
+func (a *app) remember(ctx context.Context, s *toolset.Set, p toolset.Project, files namedfiles.ProjectFiles) {
+	if files.Dir == "" || len(files.Ignored) > 0 {
+		return
+	}
+	var paths []string
+	for _, f := range files.Read {
+		paths = append(paths, f.Path)
+	}
+	stored, err := s.Remember(ctx, s.State.Current, s.Answer(p, files.Dir, paths, files.Absent), files.Times)
+	switch {
+	case err != nil:
+		a.Detail("the launchers will ask kist about %s each time: %v", files.Dir, err)
+	case stored:
+		a.Detail("the launchers know what %s uses", files.Dir)
+	}
+}
+
 // projectWants returns what the project of the working directory wants, with parts added.
-// A tool that kist.toml does not name is optional: other programs' files also ask for what
-// no channel offers.
 func (a *app) projectWants(parts plan.Parts) (wants []toolset.Want, err error) {
 	p, err := a.findProject()
 	if err != nil {
@@ -151,10 +193,7 @@ func (a *app) projectWants(parts plan.Parts) (wants []toolset.Want, err error) {
 		for _, o := range w.Over {
 			a.Detail("%s asks for %s; %s counts", o.Path, o, w.Path)
 		}
-		want := toolset.WantOf(w.Ask)
-		if !w.IsOwn() {
-			want.Optional = w.Path
-		}
+		want := wantOf(w)
 		a.Say("%s asks for %s", w.Path, w)
 		wants = append(wants, want)
 	}
@@ -167,4 +206,24 @@ func (a *app) projectWants(parts plan.Parts) (wants []toolset.Want, err error) {
 		wants[0].Parts = wants[0].With(parts)
 	}
 	return wants, nil
+}
+
+// rememberProject is remember for the project of the working directory, after a change.
+func (a *app) rememberProject(ctx context.Context, s *toolset.Set) {
+	p, files, err := a.useProject(s)
+	if err != nil {
+		a.Detail("the launchers will ask kist each time: %v", err)
+		return
+	}
+	a.remember(ctx, s, p, files)
+}
+
+// wantOf returns what w means to the toolchains of this machine. A tool that kist.toml does
+// not name is optional: other programs' files also ask for what no channel offers.
+func wantOf(w project.Want) toolset.Want {
+	want := toolset.WantOf(w.Ask)
+	if !w.IsOwn() {
+		want.Optional = w.Path
+	}
+	return want
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/install/host"
@@ -17,73 +19,148 @@ import (
 )
 
 func (a *app) runCommand() *cobra.Command {
+	var line runLine
 	return a.command(verb{
-		group: toolchains, use: "run TOOL -- CMD…", aliases: []string{"exec", "x"},
+		group: toolchains, use: "run [TOOL] [--] CMD…", aliases: []string{"exec", "x"},
 		short: "Run a command with a toolchain, changing nothing",
 		long: `Replaces kist by CMD, in the environment of the toolchain: its commands first on
 PATH, and the variables it needs set, even if they are set already. TOOL without a
-version is the default, else the newest installed. The exit code is CMD's.`,
-		example: "kist run go@1.25 -- go test ./...\nkist run node@lts -- npm ci",
+version is the default, else the newest installed. Without TOOL, the toolchains are
+those that the project of this directory asks for, and the defaults of the tools
+that it does not. The exit code is CMD's.
+
+Without --, the first word is TOOL if it has a version, or if it is an installed
+tool and no command of the toolchains in use; otherwise it is CMD. So kist run go
+version runs go, and kist run go@1.25 go version a certain one.`,
+		example: "kist run go version\nkist run go@1.25 -- go test ./...\nkist run -- make\nkist run node@lts npm ci",
 		exits:   []int{2, 125, 126, 127},
-		args: func(cmd *cobra.Command, args []string) error {
-			if dash := cmd.ArgsLenAtDash(); dash != 1 || len(args) < 2 {
-				return usage("run: want one TOOL, then -- and a command: kist run go -- go version")
-			}
-			return nil
+		args: func(cmd *cobra.Command, args []string) (err error) {
+			line, err = parseRunLine(args, cmd.ArgsLenAtDash() == 0)
+			return err
 		},
 		plain:    true,
+		local:    true,
 		complete: a.offers().Run,
-		run:      a.run,
+		flags:    func(f *pflag.FlagSet) { f.SetInterspersed(false) }, // CMD has flags of its own
+		run: func(ctx context.Context, _ []string) (result, error) {
+			l, argv, err := a.prepareRun(ctx, line)
+			if err != nil {
+				return nil, err
+			}
+			return a.launch(l, argv)
+		},
 	})
 }
 
-func (a *app) run(ctx context.Context, args []string) (result, error) {
+// A runLine is the command line of run.
+type runLine struct {
+	tool *trust.Ref // that is named
+	argv []string   // the command, with its name first
+	// maybe is the tool that the first word of argv names, if it is no command.
+	maybe *trust.Ref
+}
+
+// parseRunLine parses the arguments of run. dashed reports that they follow "--".
+func parseRunLine(args []string, dashed bool) (l runLine, err error) {
+	separated := !dashed && len(args) > 1 && args[1] == "--"
+	switch {
+	case len(args) == 0 || separated && len(args) == 2:
+		return l, usage("run: want a command: kist run go version, or kist run TOOL -- CMD")
+	case dashed:
+		return runLine{argv: args}, nil
+	}
 	ref, err := trust.ParseRef(args[0])
-	if err != nil {
-		return nil, err
+	switch {
+	case separated:
+		return runLine{tool: &ref, argv: args[2:]}, err
+	case err != nil:
+		return runLine{argv: args}, nil
+	case ref.Version == "" && len(args) > 1:
+		return runLine{argv: args, maybe: &ref}, nil
+	case ref.Version == "":
+		return runLine{argv: args}, nil
+	case len(args) == 1:
+		return l, usage("run: want a command of %s: kist run %[1]s -- CMD", args[0])
 	}
-	path, r, environ, noExec, err := a.prepareRun(ctx, ref, args[1])
-	if err != nil {
-		return nil, err
-	}
-	code, err := a.Exec(path, args[1:], environ)
+	return runLine{tool: &ref, argv: args[1:]}, nil
+}
+
+// A launch is what kist replaces itself by.
+type launch struct {
+	path    string
+	environ []string
+	release string // channel/tool@version that has the command, "" if none has
+	noExec  bool   // it lies on a file system that is mounted noexec
+}
+
+// launch replaces kist by l with the arguments argv, of which the first is its name.
+func (a *app) launch(l launch, argv []string) (result, error) {
+	code, err := a.Exec(l.path, argv, l.environ)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &failure.LaunchError{Code: 127, Err: fmt.Errorf("%s: not found, or built for another system", path)}
-	case noExec && errors.Is(err, fs.ErrPermission):
-		return nil, &failure.LaunchError{Code: 126, Err: failure.NoExec(path, r.Ref())}
+		return nil, &failure.LaunchError{Code: 127, Err: fmt.Errorf("%s: not found, or built for another system", l.path)}
+	case l.noExec && errors.Is(err, fs.ErrPermission):
+		return nil, &failure.LaunchError{Code: 126, Err: failure.NoExec(l.path, l.release)}
 	case err != nil:
-		return nil, &failure.LaunchError{Code: 126, Err: fmt.Errorf("%s: %w", path, err)}
+		return nil, &failure.LaunchError{Code: 126, Err: fmt.Errorf("%s: %w", l.path, err)}
 	case code != 0:
 		return nil, &failure.ExitError{Code: code}
 	}
 	return nil, nil
 }
 
-// prepareRun returns the path of command, the release r that ref means, the environment of
-// r, and whether command lies on a file system mounted noexec. kist's directories are
-// closed again before the command starts.
-func (a *app) prepareRun(ctx context.Context, ref trust.Ref, command string) (path string, r record.Head, environ []string, noExec bool, err error) {
+// prepareRun returns what line means, and the arguments of the command. kist's directories
+// are closed again before the command starts.
+func (a *app) prepareRun(ctx context.Context, line runLine) (l launch, argv []string, err error) {
 	s, err := a.open(ctx)
 	if err != nil {
-		return "", r, nil, false, &failure.LaunchError{Code: 125, Err: err}
+		return l, nil, &failure.LaunchError{Code: 125, Err: err}
 	}
 	defer s.Close()
-	if r, err = s.InUse(ref); err != nil {
-		return "", r, nil, false, &failure.LaunchError{Code: 125, Err: err}
+	use, argv, err := a.releasesToRun(s, line)
+	if err != nil {
+		return l, nil, &failure.LaunchError{Code: 125, Err: err}
 	}
-	below, _ := toolset.CommandPath(r, command)
-	if missing := cmp.Or(s.MissingAt(r, ""), s.MissingAt(r, below)); missing != nil {
-		return "", r, nil, false, &failure.LaunchError{Code: 125, Err: missing}
+	for _, r := range use {
+		below, _ := toolset.CommandPath(r, argv[0])
+		if missing := cmp.Or(s.MissingAt(r, ""), s.MissingAt(r, below)); missing != nil {
+			return l, nil, &failure.LaunchError{Code: 125, Err: missing}
+		}
 	}
-	a.warnOfOtherKists(s, r)
-	e := s.Environment(a.Getenv("PATH"), []record.Head{r})
-	path, found, err := s.FindCommand(command, r, e.Set["PATH"])
+	a.warnOfOtherKists(s, use...)
+	e := s.Environment(a.Getenv("PATH"), use)
+	path, found, err := s.FindCommand(argv[0], use, e.Set["PATH"])
 	switch {
 	case err != nil && found:
-		err = &failure.LaunchError{Code: 126, Err: err}
+		return l, nil, &failure.LaunchError{Code: 126, Err: err}
 	case err != nil:
-		err = &failure.LaunchError{Code: 127, Err: err}
+		return l, nil, &failure.LaunchError{Code: 127, Err: err}
 	}
-	return path, r, e.Apply(a.Environ), s.Holder(r.ID).NoExec() && host.IsBelow(path, s.Prefix(r.ID)), err
+	l = launch{path: path, environ: e.Apply(a.Environ)}
+	for _, r := range use {
+		if host.IsBelow(path, s.Prefix(r.ID)) {
+			l.release, l.noExec = r.Ref(), s.Holder(r.ID).NoExec()
+		}
+	}
+	return l, argv, nil
+}
+
+// releasesToRun returns the releases in whose environment the command of line runs, and
+// its arguments.
+func (a *app) releasesToRun(s *toolset.Set, line runLine) (use []record.Head, argv []string, err error) {
+	if line.tool != nil {
+		r, err := s.InUse(*line.tool)
+		return []record.Head{r}, line.argv, err
+	}
+	p, _, err := a.useProject(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	use, err = s.InUseBy(p)
+	if line.maybe != nil && !slices.ContainsFunc(append(p.Uses, use...), func(r record.Head) bool { return toolset.HasCommand(r, line.argv[0]) }) {
+		if r, none := s.InUse(*line.maybe); none == nil {
+			return []record.Head{r}, line.argv[1:], nil
+		}
+	}
+	return use, line.argv, err
 }

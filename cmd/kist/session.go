@@ -93,6 +93,7 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 		Warn:      func(text string) { a.Warn("%s", text) },
 		Stages:    a.Stages,
 		DryRun:    a.flags.dryRun,
+		Kist:      a.Program,
 		Linking: func(now, next record.Generation) {
 			if a.linking != nil {
 				a.linking(now, next)
@@ -102,8 +103,9 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 		FindDocument: func(cache *os.Root, d verify.Digest) (string, bool) {
 			return transport.Find(cache, manifests.DocumentsDir, d)
 		},
-		Settings: trust.OwnsSettings,
-		Retire:   func(config *os.Root) error { return channels.Store{Root: config}.RetireAll() },
+		Settings:     trust.OwnsSettings,
+		Retire:       func(config *os.Root) error { return channels.Store{Root: config}.RetireAll() },
+		ProjectFiles: projectFileNames(),
 	})
 	if err != nil {
 		return nil, nil, err

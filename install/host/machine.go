@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/user"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -135,6 +136,11 @@ func Getenv(environ []string, name string) string {
 		}
 	}
 	return ""
+}
+
+// IsSet reports whether environ sets a variable, if only to nothing.
+func IsSet(environ []string, name string) bool {
+	return slices.ContainsFunc(environ, func(pair string) bool { return strings.HasPrefix(pair, name+"=") })
 }
 
 // maxSmall is the most that readSmall reads, in bytes.

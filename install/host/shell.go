@@ -1,23 +1,38 @@
 package host
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// A Shell is a shell for which kist can print an environment.
+// A Shell is a shell, or another reader, for which kist can print an environment.
 type Shell string
 
 const (
 	POSIX      Shell = "posix"
 	Fish       Shell = "fish"
-	PowerShell Shell = "powershell"
+	PowerShell Shell = "pwsh"
 	Cmd        Shell = "cmd"
+	// JSON, DotEnv and GitHub are forms for other programs than shells.
+	JSON   Shell = "json"
+	DotEnv Shell = "dotenv"
+	GitHub Shell = "github"
 )
 
 func Shells() []string {
-	return []string{string(POSIX), string(Fish), string(PowerShell), string(Cmd)}
+	return []string{string(POSIX), string(Fish), string(PowerShell), string(Cmd), string(JSON), string(DotEnv), string(GitHub)}
+}
+
+// ParseShell returns the shell called name, which may be an older name of one.
+func ParseShell(name string) (Shell, bool) {
+	if name == "powershell" {
+		name = string(PowerShell)
+	}
+	return Shell(name), slices.Contains(Shells(), name)
 }
 
 // GuessShell guesses the user's shell from the variables that shells set in the
@@ -136,6 +151,34 @@ func (s Shell) SetLine(name, value string) (string, error) {
 		return `@set "` + name + "=" + quoted + `"`, err
 	}
 	return "export " + name + "=" + Quote(value), nil
+}
+
+// DotEnvLine returns the line of a .env file that sets a variable. Programs that read such
+// files agree neither on escapes nor on several lines, so a value that needs either is
+// refused.
+func DotEnvLine(name, value string) (string, error) {
+	switch {
+	case strings.ContainsAny(value, "'\r\n\x00"):
+		return "", errors.New("a .env file cannot hold a value with a quotation mark or a line break")
+	case strings.Trim(value, plainWord) != "":
+		value = "'" + value + "'"
+	}
+	return name + "=" + value, nil
+}
+
+// GitHubLines returns the lines of the file GITHUB_ENV that set a variable. A value of
+// several lines ends with a word that none of its lines is. Source: GitHub's
+// documentation, "Workflow commands for GitHub Actions", "Setting an environment variable".
+func GitHubLines(name, value string) (string, error) {
+	switch {
+	case strings.ContainsAny(value, "\x00"):
+		return "", errors.New("no file of GitHub Actions can hold a NUL")
+	case !strings.ContainsAny(value, "\r\n"):
+		return name + "=" + value + "\n", nil
+	}
+	sum := sha256.Sum256([]byte(value))
+	end := "kist_" + hex.EncodeToString(sum[:])
+	return name + "<<" + end + "\n" + value + "\n" + end + "\n", nil
 }
 
 // UnsetLine returns the line by which s removes a variable.

@@ -134,3 +134,29 @@ func TestShellLines(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestFormsForPrograms checks that .env files and GitHub's hold a value unchanged, or refuse
+// it.
+func TestFormsForPrograms(t *testing.T) {
+	for value, want := range map[string]string{"/usr/bin:/bin": "A=/usr/bin:/bin", "": "A=", "a b $HOME": "A='a b $HOME'", "it's": "", "two\nlines": "", "\x00": ""} {
+		if line, err := DotEnvLine("A", value); line != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q %v", value, line, err)
+		}
+	}
+	if text, err := GitHubLines("A", "b c=d"); err != nil || text != "A=b c=d\n" {
+		t.Errorf("one line: %q %v", text, err)
+	}
+	if text, err := GitHubLines("A", "\x00"); err == nil {
+		t.Errorf("a NUL: %q", text)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.StringMatching(`([a-z=<]{0,4}\n){1,4}[a-z]{0,4}`).Draw(t, "value")
+		text, err := GitHubLines("A", value)
+		first, rest, _ := strings.Cut(text, "\n")
+		end, ok := strings.CutPrefix(first, "A<<")
+		body, after, _ := strings.Cut(rest, "\n"+end+"\n") // the first line that is the word ends the value
+		if err != nil || !ok || body != value || after != "" {
+			t.Fatalf("%q became %q, %v", value, text, err)
+		}
+	})
+}

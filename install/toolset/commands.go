@@ -2,7 +2,6 @@ package toolset
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,12 +13,23 @@ import (
 )
 
 // LinkedCommands returns the names of the commands that kist linked into the user's own
-// bin directory.
-func (s *Set) LinkedCommands() (names []string) {
-	for _, l := range s.State.Current.Links {
-		names = append(names, l.Name)
+// bin directory, or has a launcher of.
+func (s *Set) LinkedCommands() []string {
+	return s.State.Current.Names()
+}
+
+// Shims returns the names of the commands that a launcher starts.
+func (s *Set) Shims() []string { return s.State.Current.Shims }
+
+// InstalledCommands returns the names, sorted, of the commands of every installed release.
+func (s *Set) InstalledCommands() (names []string) {
+	for _, r := range s.Installed() {
+		for _, c := range r.Commands {
+			names = append(names, c.Name)
+		}
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // CommandPath returns the path of a command of r below the prefix.
@@ -32,14 +42,24 @@ func CommandPath(r record.Head, name string) (below string, ok bool) {
 	return "", false
 }
 
+// HasCommand reports whether r has a command of that name.
+func HasCommand(r record.Head, name string) bool {
+	_, ok := CommandPath(r, name)
+	return ok
+}
+
 // A NoCommandError reports that no default toolchain has a command of that name.
 type NoCommandError struct {
 	Command string
 	Has     string // an installed release that has it but is not a default
 	Near    []string
+	Project []string // the releases that a project uses, if it counts, and not a default
 }
 
 func (e *NoCommandError) Error() string {
+	if len(e.Project) > 0 {
+		return fmt.Sprintf("the project of this directory uses %s, without a command %q", strings.Join(e.Project, ", "), e.Command)
+	}
 	return fmt.Sprintf("no default toolchain has a command %q", e.Command)
 }
 func (*NoCommandError) Kind() string { return "not-installed" }
@@ -100,10 +120,11 @@ func (e *GoneStoreError) Error() string {
 }
 func (*GoneStoreError) Kind() string { return "gone" }
 
-// FindCommand looks for command among those of r, then on path. A command that contains
-// a separator is a path. With an error, found reports that there is such a file or
-// directory, which cannot be executed.
-func (s *Set) FindCommand(command string, r record.Head, path string) (file string, found bool, err error) {
+// FindCommand looks for command among those of the releases use, then on path, where
+// launchers do not count, since they would ask again. A command that contains a separator
+// is a path. With an error, found reports that there is such a file or directory, which
+// cannot be executed.
+func (s *Set) FindCommand(command string, use []record.Head, path string) (file string, found bool, err error) {
 	var candidates []string
 	if strings.ContainsRune(command, filepath.Separator) {
 		if info, err := os.Stat(command); err == nil && info.IsDir() {
@@ -111,12 +132,15 @@ func (s *Set) FindCommand(command string, r record.Head, path string) (file stri
 		}
 		candidates = []string{command}
 	} else {
-		if below, ok := CommandPath(r, command); ok {
-			candidates = append(candidates, filepath.Join(s.Prefix(r.ID), below))
+		for _, r := range use {
+			if below, ok := CommandPath(r, command); ok {
+				candidates = append(candidates, filepath.Join(s.Prefix(r.ID), below))
+			}
 		}
 		for _, dir := range filepath.SplitList(path) {
-			if filepath.IsAbs(dir) { // never the working directory
-				candidates = append(candidates, filepath.Join(dir, command))
+			file := filepath.Join(dir, command)
+			if filepath.IsAbs(dir) && !s.isLauncher(file) { // never the working directory
+				candidates = append(candidates, file)
 			}
 		}
 	}
@@ -132,88 +156,29 @@ func (s *Set) FindCommand(command string, r record.Head, path string) (file stri
 	if found {
 		return "", true, err
 	}
-	var names []string
-	for _, c := range r.Commands {
-		names = append(names, c.Name)
+	if len(use) == 0 {
+		return "", false, fmt.Errorf("%s: not on PATH, and no toolchain is in use here", command)
 	}
-	slices.Sort(names)
-	return "", false, fmt.Errorf("%s: not a command of %s (%s), nor on PATH", command, r.Ref(), strings.Join(names, ", "))
-}
-
-// An Environment holds the variables that toolchains need set and unset.
-type Environment struct {
-	Set   map[string]string `json:"set"` // PATH among them
-	Unset []string          `json:"unset,omitempty"`
-}
-
-// Environment returns the environment of the releases use, with their directories first
-// on path.
-func (s *Set) Environment(path string, use []record.Head) Environment {
-	e := Environment{Set: map[string]string{}}
-	var dirs []string
+	var of []string
 	for _, r := range use {
-		dirs = append(dirs, s.commandDirs(r)...)
-		for name, value := range r.Env {
-			if value == "" {
-				e.Unset = append(e.Unset, name)
-				continue
-			}
-			e.Set[name] = strings.ReplaceAll(value, "{prefix}", s.Prefix(r.ID))
+		var names []string
+		for _, c := range r.Commands {
+			names = append(names, c.Name)
 		}
+		slices.Sort(names)
+		of = append(of, fmt.Sprintf("%s (%s)", r.Ref(), strings.Join(names, ", ")))
 	}
-	slices.Sort(e.Unset)
-	e.Unset = slices.Compact(e.Unset)
-	e.Set["PATH"] = strings.Join(eachOnce(append(dirs, filepath.SplitList(path)...)), string(filepath.ListSeparator))
-	return e
+	return "", false, fmt.Errorf("%s: not a command of %s, nor on PATH", command, strings.Join(of, " or "))
 }
 
-// commandDirs returns the directories that hold the commands of r.
-func (s *Set) commandDirs(r record.Head) (dirs []string) {
-	for _, c := range r.Commands {
-		dirs = append(dirs, filepath.Join(s.Prefix(r.ID), filepath.Dir(filepath.FromSlash(c.Path))))
+// isLauncher reports whether the file at path is kist's launcher, through whatever links.
+func (s *Set) isLauncher(path string) bool {
+	launcher, err := s.Launcher(s.State.Current)
+	if err != nil {
+		return false
 	}
-	return eachOnce(dirs)
-}
-
-// eachOnce returns list without repetitions.
-func eachOnce(list []string) (once []string) {
-	for _, item := range list {
-		if !slices.Contains(once, item) {
-			once = append(once, item)
-		}
-	}
-	return once
-}
-
-// Apply returns environ with the variables of e set and unset.
-func (e Environment) Apply(environ []string) []string {
-	var out []string
-	for _, pair := range environ {
-		name, _, _ := strings.Cut(pair, "=")
-		if _, set := e.Set[name]; !set && !slices.Contains(e.Unset, name) {
-			out = append(out, pair)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(e.Set)) {
-		out = append(out, name+"="+e.Set[name])
-	}
-	return out
-}
-
-// Script returns the lines that set e in a shell.
-func (e Environment) Script(shell host.Shell) (string, error) {
-	var script strings.Builder
-	for _, name := range e.Unset {
-		script.WriteString(shell.UnsetLine(name) + "\n")
-	}
-	for _, name := range slices.Sorted(maps.Keys(e.Set)) {
-		line, err := shell.SetLine(name, e.Set[name])
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", name, err)
-		}
-		script.WriteString(line + "\n")
-	}
-	return script.String(), nil
+	info, err := os.Stat(path)
+	return err == nil && os.SameFile(info, launcher)
 }
 
 // OtherKist returns a program called kist in a directory that the environment of r puts

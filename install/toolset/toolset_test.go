@@ -177,7 +177,7 @@ func TestFindCommand(t *testing.T) {
 		{onPath, onPath, "", true}, // nor can a directory
 		{"", onPath, "", false},
 	} {
-		got, found, err := s.FindCommand(test.command, r, test.path)
+		got, found, err := s.FindCommand(test.command, []record.Head{r}, test.path)
 		if got != test.want || found != test.found || (err == nil) != (test.want != "") {
 			t.Errorf("%q on %q: %q %v %v", test.command, test.path, got, found, err)
 		}

@@ -142,10 +142,10 @@ func (m *Maker) carryOut(ctx context.Context, p plan.Plan, r *Result) (done bool
 	}
 	m.addChanges(r, before, res.Generation, toolset.Refs(res.Removed), res.Leftovers,
 		m.State.ChangedDefaults(before.Defaults, res.Generation.Defaults, append(m.InLayers(), res.Removed...)))
-	if len(r.Installed) > 0 {
-		if m.NoExec() {
-			m.Printer.Warn("%s is on a file system that is mounted noexec: no command that is installed there can be started", filepath.Join(m.Dirs.Data, "kist"))
-		}
+	if len(r.Installed) > 0 && m.NoExec() {
+		m.Printer.Warn("%s is on a file system that is mounted noexec: no command that is installed there can be started", filepath.Join(m.Dirs.Data, "kist"))
+	}
+	if len(r.Installed)+len(r.ShimsOn) > 0 {
 		m.notePath(r)
 	}
 	return true, failed
@@ -157,6 +157,7 @@ func (m *Maker) addChanges(r *Result, before, after record.Generation, removed [
 	for _, l := range plan.NewLinks(before, after) {
 		r.Commands = append(r.Commands, Link{l.Name, filepath.Join(m.Dirs.Bin, l.Name)})
 	}
+	r.ShimsOn, r.ShimsOff = plan.NewShims(before, after), plan.NewShims(after, before)
 	r.Removed, r.Kept = append(r.Removed, removed...), append(r.Kept, left...)
 	if r.Defaults == nil {
 		r.Defaults = map[string]string{}

@@ -21,7 +21,7 @@ import (
 
 // notePath tells what the user must know about PATH.
 func (m *Maker) notePath(r *Result) {
-	for _, n := range m.pathNotes(names(r.Commands)) {
+	for _, n := range m.pathNotes(append(names(r.Commands), r.ShimsOn...)) {
 		if !slices.Contains(r.Notes, n) {
 			m.note(r, n)
 		}

@@ -24,12 +24,14 @@ type Result struct {
 	Installed  []Release            `json:"installed,omitempty"`
 	Removed    []string             `json:"removed,omitempty"` // channel/tool@version
 	Reduced    []Reduced            `json:"reduced,omitempty"`
-	Follows    []Followed           `json:"follows,omitempty"`  // already installed, but requested differently than before
-	Defaults   map[string]string    `json:"defaults,omitempty"` // changed ones: channel/tool to version, "" for none
-	Commands   []Link               `json:"commands,omitempty"` // links that are new or lead somewhere else
-	Patterns   []string             `json:"patterns,omitempty"` // commands whose names only the archive states
-	Hides      []host.HiddenCommand `json:"hides,omitempty"`    // commands on PATH that new links hide
-	Skipped    []Skipped            `json:"skipped,omitempty"`  // files not linked because of their names
+	Follows    []Followed           `json:"follows,omitempty"`   // already installed, but requested differently than before
+	Defaults   map[string]string    `json:"defaults,omitempty"`  // changed ones: channel/tool to version, "" for none
+	Commands   []Link               `json:"commands,omitempty"`  // links that are new or lead somewhere else
+	ShimsOn    []string             `json:"shims_on,omitempty"`  // commands that have a launcher now
+	ShimsOff   []string             `json:"shims_off,omitempty"` // commands that have none any more
+	Patterns   []string             `json:"patterns,omitempty"`  // commands whose names only the archive states
+	Hides      []host.HiddenCommand `json:"hides,omitempty"`     // commands on PATH that new links hide
+	Skipped    []Skipped            `json:"skipped,omitempty"`   // files not linked because of their names
 	Kept       []install.Drift      `json:"kept,omitempty"`
 	Notes      []Note               `json:"notes,omitempty"` // what a user must know about PATH
 
@@ -187,6 +189,12 @@ func (r Result) commandsText(p *term.Page, indent string) {
 	}
 	if len(r.Commands) > 0 {
 		p.Wrapped(indent+"commands:", names(r.Commands))
+	}
+	if len(r.ShimsOn) > 0 {
+		p.Wrapped(indent+"launchers:", r.ShimsOn)
+	}
+	if len(r.ShimsOff) > 0 {
+		p.Wrapped(indent+"no launchers:", r.ShimsOff)
 	}
 }
 

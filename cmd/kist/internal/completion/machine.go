@@ -102,18 +102,22 @@ func (m Machine) Demanded(args []string, typed string) (refs []string) {
 	return append(append(refs, system.Names()...), system.Channel+"/")
 }
 
-// Run offers installed tools, then --, then the commands of the tool.
+// Run offers installed tools and their commands, then -- after a tool, then the commands
+// of the tool, then files. args holds the -- that follows a tool, but not one that comes
+// first.
 func (m Machine) Run(args []string, typed string) (candidates []string) {
-	dash := slices.Contains(m.Args[:len(m.Args)-1], "--")
+	dashed := slices.Contains(m.Args[:len(m.Args)-1], "--") && !slices.Contains(args, "--")
 	switch {
-	case !dash && len(args) == 0:
-		return m.Installed(args, typed)
-	case !dash:
+	case len(args) == 0 && dashed:
+		return m.InstalledCommands(args, typed)
+	case len(args) == 0:
+		return append(m.Installed(args, typed), m.InstalledCommands(args, typed)...)
+	case len(args) == 1 && !dashed && len(m.inUse(args)) > 0:
 		return []string{"--"}
-	case len(args) != 1:
+	case len(args) != 2 || args[1] != "--":
 		return []string{Files} // the command's own arguments
 	}
-	for _, r := range m.inUse(args) {
+	for _, r := range m.inUse(args[:1]) {
 		for _, c := range r.Commands {
 			candidates = append(candidates, c.Name)
 		}
@@ -123,7 +127,19 @@ func (m Machine) Run(args []string, typed string) (candidates []string) {
 
 // Commands offers the linked commands.
 func (m Machine) Commands([]string, string) (names []string) {
-	m.Read(func(s *toolset.Set) { names = s.Commands() })
+	m.Read(func(s *toolset.Set) { names = append(s.Commands(), s.Shims()...) })
+	return names
+}
+
+// Shims offers the commands that a launcher starts.
+func (m Machine) Shims([]string, string) (names []string) {
+	m.Read(func(s *toolset.Set) { names = s.Shims() })
+	return names
+}
+
+// InstalledCommands offers the commands of all installed releases.
+func (m Machine) InstalledCommands([]string, string) (names []string) {
+	m.Read(func(s *toolset.Set) { names = s.InstalledCommands() })
 	return names
 }
 

@@ -276,10 +276,17 @@ func hints() []hintRow {
 			}
 			return "kist install " + e.Ref.String()
 		}),
+		hintFor("not-installed", func(e *toolset.ProjectError, _ Context) string {
+			return "kist install"
+		}),
 		hintFor("not-installed", func(e *toolset.NoCommandError, _ Context) string {
 			switch {
+			case len(e.Project) > 0:
+				return "kist project shows what it asks for"
 			case e.Has != "":
 				return fmt.Sprintf("%s has it: kist run %s -- %s", e.Has, e.Has, e.Command)
+			case trust.IsBuiltin(e.Command):
+				return "kist install " + e.Command
 			case len(e.Near) > 0:
 				return "did you mean " + strings.Join(e.Near, " or ") + "?"
 			}

@@ -148,6 +148,23 @@ func SecretKey(path string) (*verify.SecretKey, error) {
 // Write writes an output file that the user named.
 func Write(path string, data []byte) error { return os.WriteFile(path, data, 0o666) }
 
+// Append adds data to the end of a regular file that the user named, and makes the file if
+// it is missing.
+func Append(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o666)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &TypeError{path, "not a regular file"}
+	}
+	if err == nil {
+		_, err = f.Write(data)
+	}
+	return errors.Join(err, f.Close())
+}
+
 // Replace writes a file that the user keeps, in one step: an interrupt leaves the old
 // content or the new one. A file that exists keeps its mode.
 func Replace(path string, data []byte) error {

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
@@ -19,6 +21,9 @@ const maxProjectDirs = 256
 type ProjectFiles struct {
 	Read    []project.Read // the nearest first, as project.Merge expects them
 	Ignored []IgnoredFile
+	Dir     string      // the nearest directory that holds one of these files, "" if there are none
+	Times   []time.Time // when each of Read was last modified, before it was read
+	Absent  []string    // the paths that would count if a file were there, from Dir upward
 }
 
 // An IgnoredFile has the name of a project's file and was not read.
@@ -35,9 +40,14 @@ func FindProject(dir, home string) (p ProjectFiles, err error) {
 	for range maxProjectDirs {
 		for _, f := range project.Formats() {
 			path := filepath.Join(dir, f.Name)
-			data, err := readUnlinked(path, f.Limit+1)
+			data, modified, err := readUnlinked(path, f.Limit+1)
 			if errors.Is(err, fs.ErrNotExist) {
+				p.Absent = append(p.Absent, path)
 				continue
+			}
+			if p.Dir == "" {
+				p.Dir = dir
+				p.Absent = slices.DeleteFunc(p.Absent, func(path string) bool { return filepath.Dir(path) != dir })
 			}
 			if err != nil {
 				p.Ignored = append(p.Ignored, IgnoredFile{path, err.Error()})
@@ -47,7 +57,7 @@ func FindProject(dir, home string) (p ProjectFiles, err error) {
 			if err != nil {
 				return p, err
 			}
-			p.Read = append(p.Read, project.Read{Path: path, Content: content})
+			p.Read, p.Times = append(p.Read, project.Read{Path: path, Content: content}), append(p.Times, modified)
 		}
 		above := filepath.Dir(dir)
 		if dir == above || host.SameDir(dir, home) || !host.OnOneDevice(dir, above) {
@@ -61,7 +71,7 @@ func FindProject(dir, home string) (p ProjectFiles, err error) {
 // ReadUnlinked reads a regular file of a project that is no link, of at most limit bytes.
 // exists is false if there is nothing at path.
 func ReadUnlinked(path string, limit int64) (data []byte, exists bool, err error) {
-	data, err = readUnlinked(path, limit+1)
+	data, _, err = readUnlinked(path, limit+1)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, false, nil
@@ -73,29 +83,30 @@ func ReadUnlinked(path string, limit int64) (data []byte, exists bool, err error
 	return data, true, nil
 }
 
-// readUnlinked reads up to limit bytes of the regular file at path, which is no link.
-// Errors do not name the path.
-func readUnlinked(path string, limit int64) ([]byte, error) {
+// readUnlinked reads up to limit bytes of the regular file at path, which is no link, and
+// returns when it had last been modified. Errors do not name the path.
+func readUnlinked(path string, limit int64) (data []byte, modified time.Time, err error) {
 	before, err := os.Lstat(path)
 	if err != nil {
-		return nil, err.(*fs.PathError).Err
+		return nil, modified, err.(*fs.PathError).Err
 	}
 	if before.Mode()&fs.ModeSymlink != 0 {
-		return nil, errors.New("it is a link")
+		return nil, modified, errors.New("it is a link")
 	}
 	f, err := Open(path)
 	if err != nil {
 		if wrong, ok := errors.AsType[*TypeError](err); ok {
-			return nil, errors.New("it is " + wrong.Problem)
+			return nil, modified, errors.New("it is " + wrong.Problem)
 		}
 		if p, ok := errors.AsType[*fs.PathError](err); ok {
-			return nil, p.Err
+			return nil, modified, p.Err
 		}
-		return nil, err
+		return nil, modified, err
 	}
 	defer f.Close()
 	if opened, err := f.Stat(); err != nil || !os.SameFile(before, opened) {
-		return nil, errors.New("it was replaced while it was opened")
+		return nil, modified, errors.New("it was replaced while it was opened")
 	}
-	return io.ReadAll(io.LimitReader(f, limit))
+	data, err = io.ReadAll(io.LimitReader(f, limit))
+	return data, before.ModTime(), err
 }
