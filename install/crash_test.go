@@ -86,6 +86,7 @@ func crashes() []crash {
 			relocated(w)
 			w.spoil("zig 1.0")
 		}, relocate},
+		{"relocation with launchers", func(w *world) { moveFrom(w, switched, ".local/bin/another") }, relocate},
 		{"relocation of a copy", func(w *world) {
 			relocated(w)
 			for _, name := range movedParts {
@@ -187,15 +188,19 @@ func uninstallAll(self bool) func(*world) error {
 var movedParts = []string{".local/share/kist", ".local/state/kist", ".cache/kist", ".local/bin/first", ".local/bin/zig"}
 
 // relocated moves a store from another home to w's.
-func relocated(w *world) {
+func relocated(w *world) { moveFrom(w, installed("first 1.0", "zig 1.0", "zig 2.0")) }
+
+// moveFrom moves a store from another home, which fill filled, to w's, with more files than
+// movedParts.
+func moveFrom(w *world, fill func(*world), more ...string) {
 	old := worldIn(w.t, w.home+".old")
 	for _, dir := range []string{old.path(".local/bin"), old.path(".local/state"), old.path(".config"), w.path(".local/share"), w.path(".cache")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			w.t.Fatal(err)
 		}
 	}
-	installed("first 1.0", "zig 1.0", "zig 2.0")(old)
-	for _, name := range movedParts {
+	fill(old)
+	for _, name := range append(slices.Clone(movedParts), more...) {
 		if err := os.Rename(old.path(name), w.path(name)); err != nil {
 			w.t.Fatal(err)
 		}

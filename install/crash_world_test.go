@@ -135,7 +135,7 @@ func (w *world) sound(when string, mark uint64) {
 	for _, l := range s.Current.Links {
 		name := l.Name
 		if slices.Contains(s.Current.Shims, name) { // the launcher starts what is linked beside it
-			if text := w.command(name); !strings.HasPrefix(text, "#!/bin/sh") {
+			if text := w.command(name); !strings.HasPrefix(text, "#!/bin/sh") && !strings.Contains(text, "no such file") {
 				t.Errorf("%s: the launcher %s holds %q", when, name, text)
 			}
 			name = "../share/kist/current/default/" + name
