@@ -63,7 +63,7 @@ eval "$(kist env --hook bash)"`,
 				return nil, usage("env: --hook %s: want one of %s", hook, strings.Join(host.HookShells(), ", "))
 			case hook != "":
 				return a.hook(hook)
-			case ok && len(args) == 0:
+			case ok && len(args) == 0 && (prompt == string(host.POSIX) || prompt == string(host.Fish)):
 				return a.withSession(func(_ context.Context, s *toolset.Set, _ []string) (result, error) {
 					return a.hookEnvironment(s, host.Shell(prompt))
 				})(ctx, nil)
