@@ -154,8 +154,9 @@ func (f *Finder) read(ctx context.Context, c config.Credential) (a answer) {
 		a.shown.Password, failed.Err = f.readSecret(c.PasswordFile)
 	default:
 		failed.Path, failed.Helper = c.Helper, true
-		if failed.Err = host.CheckProgram(c.Helper, f.User, f.Own); failed.Err == nil {
-			var err error
+		program, err := host.CheckProgram(c.Helper, f.User, f.Own)
+		if failed.Err = err; err == nil {
+			c.Helper = program
 			if a.shown.User, a.shown.Password, err = f.askHelper(ctx, c); err != nil {
 				failed.Err = &helperError{err}
 			}

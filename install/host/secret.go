@@ -35,12 +35,16 @@ func ReadSecret(file string, limit int64, user install.Host) (data []byte, err e
 // CheckProgram checks that nobody but user and root decides what the program at path is:
 // the file and every directory above it, with links followed. It also refuses a program
 // below one of the directories own, which hold what kist installed: kist runs nothing
-// that it installs. Errors do not name the program.
-func CheckProgram(path string, user install.Host, own []string) error {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return withoutPath(err)
+// that it installs. It returns the path without links, which is the one to run: links
+// between path and the program may be others'. Errors do not name the program.
+func CheckProgram(path string, user install.Host, own []string) (real string, err error) {
+	if real, err = filepath.EvalSymlinks(path); err != nil {
+		return "", withoutPath(err)
 	}
+	return real, checkReal(real, path, user, own)
+}
+
+func checkReal(real, path string, user install.Host, own []string) error {
 	for _, dir := range own {
 		if dir != "" && IsBelow(real, dir) {
 			return &UnsafeFileError{"kist installed it, and runs nothing that it installs"}

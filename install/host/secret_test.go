@@ -100,7 +100,10 @@ func TestCheckProgram(t *testing.T) {
 	}
 	check := func(path, want string, unsafe bool) {
 		t.Helper()
-		err := host.CheckProgram(path, user, []string{"", own})
+		real, err := host.CheckProgram(path, user, []string{"", own})
+		if resolved, _ := filepath.EvalSymlinks(path); err == nil && real != resolved {
+			t.Errorf("%s: runs %s, want %s", path, real, resolved)
+		}
 		_, is := errors.AsType[*host.UnsafeFileError](err)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) || is != unsafe {
 			t.Errorf("%s: %v, want %q", path, err, want)

@@ -256,6 +256,10 @@ func (h *httpTransport) open(caller context.Context, ref string, q question) (ma
 	if answer.StatusCode == http.StatusNotModified && isConditional(answer.Request) {
 		answer.Body.Close()
 		cancel(nil)
+		if !confirms(answer.Header, q.have) {
+			q.have = manifests.Validators{}
+			return h.open(caller, ref, q)
+		}
 		return manifests.Answer{}, manifests.ErrUnchanged
 	}
 	size, err := checkAnswer(manifests.Redact(ref), answer, q, h.c.Now)

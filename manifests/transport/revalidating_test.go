@@ -344,3 +344,48 @@ func TestSavingTheSameSetChangesNothing(t *testing.T) {
 		t.Errorf("a damaged set: %q, %v", got, err)
 	}
 }
+
+// A date that somebody on the path invented does not make honest servers confirm what
+// they sent: the document is fetched again.
+func TestInventedDatesDoNotLast(t *testing.T) {
+	attacked := true
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if attacked {
+			w.Header().Set("Date", time.Now().AddDate(100, 0, 0).UTC().Format(http.TimeFormat))
+			w.Header().Set("Last-Modified", time.Now().AddDate(99, 0, 0).UTC().Format(http.TimeFormat))
+			io.WriteString(w, "old")
+			return
+		}
+		http.ServeContent(w, r, "list.json", time.Now().Add(-time.Hour), strings.NewReader("new"))
+	}))
+	defer server.Close()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	var reused bool
+	get := func() string {
+		changes := &Revalidating{From: New(Config{Retries: -1}), Stored: Replay{Root: root, Dir: "set"}}
+		recorder := &Recorder{From: changes}
+		data, err := manifests.ReadAll(t.Context(), recorder, server.URL+"/list.json", 100)
+		if err == nil {
+			err = recorder.Save(root, "set")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		reused = changes.Reused()
+		return string(data)
+	}
+	if got := get(); got != "old" {
+		t.Fatalf("the attack: %q", got)
+	}
+	attacked = false
+	if got := get(); got != "new" || reused {
+		t.Errorf("the honest server: %q, from the cache %v", got, reused)
+	}
+	if got := get(); got != "new" || !reused {
+		t.Errorf("the honest server again: %q, from the cache %v", got, reused)
+	}
+}

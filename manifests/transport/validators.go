@@ -73,9 +73,22 @@ func setConditions(r *http.Request, have manifests.Validators) {
 	if have.ETag != "" {
 		r.Header.Set("If-None-Match", have.ETag)
 	}
-	if have.LastModified != "" {
+	if have.ETag == "" && have.LastModified != "" {
 		r.Header.Set("If-Modified-Since", have.LastModified)
 	}
+}
+
+// confirms reports whether a server that answers 304 with this header has the document
+// that have identifies. Servers compare dates by "not later than": one that somebody on
+// the path invented would match for ever, so the answer must state the same date. An
+// answer may leave out the tag, which servers compare exactly. RFC 9110, sections 13.1.2,
+// 13.1.3 and 15.4.5.
+func confirms(header http.Header, have manifests.Validators) bool {
+	if tag := header.Get("ETag"); have.ETag != "" {
+		return tag == "" || strings.TrimPrefix(tag, "W/") == strings.TrimPrefix(have.ETag, "W/")
+	}
+	modified, err := http.ParseTime(header.Get("Last-Modified"))
+	return err == nil && modified.UTC().Format(http.TimeFormat) == have.LastModified
 }
 
 // isConditional reports whether setConditions changed r.

@@ -344,7 +344,7 @@ func device(path string) uint64 {
 // one, and whether there is one at all. If this user may not read it, there is one, without
 // a note.
 func storeAt(path string) (n *note, found bool) {
-	dir, err := os.OpenRoot(path)
+	dir, err := os.OpenRoot(path + "/.") // with "/.", a named pipe is an error instead of blocking
 	if err != nil {
 		return nil, rootfs.IgnoreMissing(err) != nil
 	}
@@ -360,7 +360,7 @@ func storeAt(path string) (n *note, found bool) {
 // false only if the directory is missing, or holds no note or another one, or is a data
 // directory with nothing installed in it.
 func holdsNote(which Role, path, id string) bool {
-	dir, err := os.OpenRoot(path)
+	dir, err := os.OpenRoot(path + "/.") // with "/.", a named pipe is an error instead of blocking
 	if err != nil {
 		return rootfs.IgnoreMissing(err) != nil
 	}
