@@ -25,9 +25,8 @@ type SignedRef struct {
 // if there is no signature file. If check returns a *verify.SignatureError although there
 // are signatures, Read fetches those at ByDigest and calls check with them. If that fails
 // too, Read waits as t does before a retry, and does all of it once more with
-// WithoutCaches. It
-// returns the last error of check, *TooLargeError, or an error of t; what is wrong with
-// the signatures at ByDigest does not matter.
+// WithoutCaches. It returns the last error of check, *TooLargeError, or an error of t;
+// what is wrong with the signatures at ByDigest does not matter.
 func (s SignedRef) Read(ctx context.Context, t Transport, check func(data, sig []byte) error) error {
 	again, err := s.readOnce(ctx, t, check)
 	if !isUnproved(err) || AvoidsCaches(ctx) {
@@ -38,7 +37,10 @@ func (s SignedRef) Read(ctx context.Context, t Transport, check func(data, sig [
 			return err
 		}
 	}
-	_, err = s.readOnce(WithoutCaches(ctx), t, check)
+	first := err
+	if _, err = s.readOnce(WithoutCaches(ctx), t, check); errors.Is(err, ErrUnreachable) && ctx.Err() == nil {
+		return first // what was refused matters more
+	}
 	return err
 }
 

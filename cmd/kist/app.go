@@ -245,7 +245,7 @@ func (v *onceValue) Set(text string) error {
 func (a *app) command(v verb) *cobra.Command {
 	cmd := &cobra.Command{
 		GroupID: v.group, Use: v.use, Aliases: v.aliases, Short: v.short,
-		Long: v.long, Example: "  " + strings.ReplaceAll(v.example, "\n", "\n  "),
+		Long: help.Paragraphs(v.long), Example: "  " + strings.ReplaceAll(v.example, "\n", "\n  "),
 		DisableFlagsInUseLine: true,
 		Annotations:           help.AnnotateExits(v.exits, v.exitMeans),
 	}
@@ -302,7 +302,7 @@ func (a *app) command(v verb) *cobra.Command {
 // family builds a command that only groups members.
 func (a *app) family(group, use, short, long string, members ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
-		GroupID: group, Use: use, Short: short, Long: long,
+		GroupID: group, Use: use, Short: short, Long: help.Paragraphs(long),
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.path = use

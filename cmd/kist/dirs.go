@@ -53,6 +53,7 @@ base directories, then kist's own below them.`,
 				{"blobs", own(d.Cache, "blobs")},
 				{"partial", own(d.Cache, "partial")},
 				{"documents", own(d.Cache, manifests.DocumentsDir)},
+				{"settings", own(d.Config)},
 				{"channels", own(d.Config, "channels")},
 				{"keys", own(d.Config, "keys")},
 			}}, nil

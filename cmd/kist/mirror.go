@@ -79,7 +79,7 @@ func (a *app) mirrorSyncCommand() *cobra.Command {
 	var locked bool
 	last := -1
 	return a.command(verb{
-		use:   "sync DIR [TOOL…] [--platform OS/ARCH…] [--last N] [--locked] [--prune]",
+		use:   "sync DIR [TOOL…] [--locked] [--prune]",
 		short: "Copy what tools need from their channels into DIR",
 		long: `Copies the documents and artifacts by which each TOOL is installed, each proved
 before it appears, and prints the config.toml by which clients use the mirror.
@@ -90,7 +90,7 @@ versions stay until --prune removes what is not named any more: without TOOL,
 what mirror.toml does not name, else what is not on the command line. With
 --locked it copies what the kist.lock of this project names, for its platforms.`,
 		example: `kist mirror sync /srv/mirror go rust -c clippy --url https://mirror.example/
-kist mirror sync /srv/mirror acme/zig --platform linux/amd64 --platform darwin/arm64 --last 3
+kist mirror sync /srv/mirror acme/zig --platform darwin/arm64 --last 3
 kist mirror sync /srv/mirror --locked
 kist mirror sync /srv/mirror --prune`,
 		exits:     []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},

@@ -24,7 +24,7 @@ func (a *app) publishAddCommand() *cobra.Command {
 	o := trial.Files{Open: namedfiles.Open}
 	var witness string
 	return a.command(verb{
-		use:   "add DIR FILE… [--tool NAME] [--version V] [--platform OS/ARCH] [--command PATTERN…]",
+		use:   "add DIR FILE… [--tool NAME] [--version V] [--platform OS/ARCH]",
 		short: "Add files of releases to what will be signed next",
 		long: `Copies each FILE into DIR under its digest, unpacks it once to check that it can
 be installed and how large it is, and adds it to the draft: all files, or none.
@@ -34,7 +34,7 @@ files. A PATTERN is a path below the prefix, such as bin/zig or bin/*. With -n,
 a table shows what would be added. Nothing is published before "kist publish
 sign".`,
 		example: `kist publish add public/ dist/zig-*.tar.xz --command zig --label stable
-kist publish add public/ zig.zip --version 0.14.0 --platform linux/amd64 --command zig
+kist publish add public/ zig.zip --version 0.14.0 --command zig
 kist publish add -n public/ dist/*`,
 		exits:     []int{0, 1, 2, 3, 4, 8},
 		exitMeans: map[int]string{3: "no such directory, file or release"},

@@ -20,7 +20,7 @@ func changeableByOthers(info fs.FileInfo, user install.Host) string {
 		return fmt.Sprintf("it belongs to user %d", owner.Uid)
 	case info.Mode().Perm()&0o002 != 0:
 		return "it is writable for everyone"
-	case info.Mode().Perm()&0o020 != 0 && owner.Gid != 0 && int(owner.Gid) != user.PrivateGroup:
+	case info.Mode().Perm()&0o020 != 0 && int(owner.Gid) != user.PrivateGroup:
 		return fmt.Sprintf("it is writable for group %d", owner.Gid)
 	}
 	return ""

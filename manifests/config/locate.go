@@ -65,7 +65,7 @@ func (c Config) Asked(beginning string) (lines []string) {
 // or ".." elements is below nothing: what it means is for a server to say.
 func below(u *url.URL, from string) (rest string, ok bool) {
 	f, err := url.Parse(from)
-	if err != nil || !strings.EqualFold(u.Scheme, f.Scheme) || !strings.EqualFold(u.Host, f.Host) {
+	if err != nil || !strings.EqualFold(u.Scheme, f.Scheme) || hostPort(u) != hostPort(f) {
 		return "", false
 	}
 	if slices.ContainsFunc(strings.Split(u.Path, "/"), func(part string) bool { return part == "." || part == ".." }) {
@@ -89,4 +89,13 @@ func (c Config) For(u *url.URL) (found Credential, ok bool) {
 		}
 	}
 	return found, ok
+}
+
+// hostPort returns the host of u and its port, in one spelling.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[strings.ToLower(u.Scheme)]
+	}
+	return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") + ":" + port
 }

@@ -42,24 +42,27 @@ func Show(cmd *cobra.Command) error {
 		}
 	}
 	if cmd.HasParent() && cmd.HasAvailableLocalFlags() {
-		fmt.Fprintf(&b, "\n\nFlags\n%s", trimRight(cmd.LocalFlags().FlagUsages()))
+		fmt.Fprintf(&b, "\n\nFlags\n%s", trimRight(cmd.LocalFlags().FlagUsagesWrapped(width)))
 	}
 	if codes := ExitsOf(cmd); len(codes) > 0 {
 		b.WriteString("\n\nExit codes")
 		for _, e := range codes {
-			fmt.Fprintf(&b, "\n  %-4d %s", e.Code, e.Means)
+			fmt.Fprintf(&b, "\n  %-4d %s", e.Code, strings.ReplaceAll(wrap(e.Means, width-7), "\n", "\n       "))
 		}
 	}
 	if cmd.HasParent() {
 		b.WriteString("\n\n\"kist --help\" shows the flags that every verb has.\n")
 	} else {
-		fmt.Fprintf(&b, "\n\nFlags of every verb\n%s\n%s", trimRight(cmd.PersistentFlags().FlagUsages()), `
+		fmt.Fprintf(&b, "\n\nFlags of every verb\n%s\n%s", trimRight(cmd.PersistentFlags().FlagUsagesWrapped(width)), `
 TOOL is [channel/]name[@version]: go, go@1.25, acme/zig@0.14.0.
 "kist VERB --help" shows more, with examples and the exit codes.
 `)
 	}
 	return term.WriteHelp(cmd, b.String())
 }
+
+// width is how many columns a help page takes.
+const width = 80
 
 // listVerbs lists the subcommands of cmd that belong to a group; "": those in none.
 func listVerbs(b *strings.Builder, cmd *cobra.Command, title, group string) {
@@ -69,6 +72,39 @@ func listVerbs(b *strings.Builder, cmd *cobra.Command, title, group string) {
 			fmt.Fprintf(b, "\n  %-*s %s", c.NamePadding(), c.Name(), c.Short)
 		}
 	}
+}
+
+// Paragraphs breaks the paragraphs of text into lines that fit a help page. Those with an
+// indented line stay as they are.
+func Paragraphs(text string) string {
+	all := strings.Split(text, "\n\n")
+	for i, p := range all {
+		if !strings.HasPrefix(p, " ") && !strings.Contains(p, "\n ") {
+			all[i] = wrap(p, width)
+		}
+	}
+	return strings.Join(all, "\n\n")
+}
+
+// wrap breaks text into lines of at most n characters, at blanks.
+func wrap(text string, n int) string {
+	var b strings.Builder
+	at := 0
+	for i, word := range strings.Fields(text) {
+		long := len([]rune(word))
+		switch {
+		case i == 0:
+		case at+1+long > n:
+			b.WriteByte('\n')
+			at = 0
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(word)
+		at += long
+	}
+	return b.String()
 }
 
 func trimRight(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) }
