@@ -13,6 +13,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/record"
@@ -90,7 +91,7 @@ func (a *app) hook(shell string) (result, error) {
 	if a.Dirs.Err != nil {
 		return nil, a.Dirs.Err
 	}
-	h := host.Hook{Kist: a.Program, Files: projectFileNames(), Generation: filepath.Join(a.Dirs.Data, "kist", "current", "generation.json")}
+	h := host.Hook{Kist: a.Program, Files: projectfiles.FileNames(), Generation: filepath.Join(a.Dirs.Data, "kist", "current", "generation.json")}
 	return scriptResult(h.Script(shell)), nil
 }
 

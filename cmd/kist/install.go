@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -99,7 +100,11 @@ func (a *app) wanted(args []string, parts plan.Parts) (wants []toolset.Want, err
 		return nil, err
 	}
 	if len(refs) == 0 {
-		return a.projectWants(parts)
+		p, err := a.findProject()
+		if err != nil {
+			return nil, err
+		}
+		return projectfiles.Wants(&a.Printer, a.path, p, parts)
 	}
 	for _, ref := range refs {
 		wants = append(wants, toolset.Want{Ref: ref, Parts: parts})

@@ -32,7 +32,7 @@ var layers = [][]string{
 	{"install/evidence", "install/host", "install/mirror", "install/trial", "cmd/kist/internal/term"},
 	{"install/toolset", "install/credentials", "cmd/kist/internal/namedfiles"},
 	{"cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/prooftext"},
-	{"cmd/kist/internal/change", "cmd/kist/internal/help", "cmd/kist/internal/process"},
+	{"cmd/kist/internal/change", "cmd/kist/internal/help", "cmd/kist/internal/mirrortext", "cmd/kist/internal/process", "cmd/kist/internal/projectfiles", "cmd/kist/internal/publishtext"},
 	{"cmd/kist"},
 }
 
@@ -103,10 +103,14 @@ var edges = map[string][]string{
 	"cmd/kist/internal/help":      {"cmd/kist/internal/failure", "cmd/kist/internal/term", "install/plan"},
 	"cmd/kist/internal/change": {"cmd/kist/internal/failure", "cmd/kist/internal/prooftext", "cmd/kist/internal/term", "install",
 		"install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "manifests", "manifests/channels", "manifests/trust", "verify"},
-	"cmd/kist/internal/process": {},
+	"cmd/kist/internal/mirrortext": {"cmd/kist/internal/failure", "cmd/kist/internal/term", "install/mirror", "manifests", "manifests/config"},
+	"cmd/kist/internal/process":    {},
+	"cmd/kist/internal/projectfiles": {"cmd/kist/internal/failure", "cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install/plan", "install/toolset",
+		"manifests", "manifests/config", "manifests/lockfile", "manifests/project"},
+	"cmd/kist/internal/publishtext": {"cmd/kist/internal/prooftext", "cmd/kist/internal/term", "install/host", "install/trial", "manifests/publish", "verify"},
 	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/help",
-		"cmd/kist/internal/namedfiles", "cmd/kist/internal/process", "cmd/kist/internal/prooftext", "cmd/kist/internal/term",
-		"install", "install/evidence", "install/host", "install/mirror", "install/plan", "install/record", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/debian", "manifests/native", "manifests/publish", "manifests/lockfile", "manifests/project", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "install/credentials", "manifests/config"},
+		"cmd/kist/internal/mirrortext", "cmd/kist/internal/namedfiles", "cmd/kist/internal/process", "cmd/kist/internal/projectfiles", "cmd/kist/internal/prooftext",
+		"cmd/kist/internal/publishtext", "cmd/kist/internal/term", "install", "install/evidence", "install/host", "install/mirror", "install/plan", "install/record", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/debian", "manifests/native", "manifests/publish", "manifests/lockfile", "manifests/project", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "install/credentials", "manifests/config"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or
@@ -300,7 +304,8 @@ func TestOneWayOut(t *testing.T) {
 	}
 }
 
-// resultNames are the types of cmd/kist and below with a method Render(*term.Page).
+// resultNames are the types of cmd/kist and below with a method Render(*term.Page), each
+// with the last element of its package's path, as in "kist.whichResult".
 func resultNames(t *testing.T) (names []string) {
 	for _, file := range sources(t) {
 		if !strings.HasPrefix(file.name, "cmd/kist/") {
@@ -312,7 +317,7 @@ func resultNames(t *testing.T) (names []string) {
 				continue
 			}
 			if of, ok := f.Recv.List[0].Type.(*ast.Ident); ok {
-				names = append(names, of.Name)
+				names = append(names, path.Base(path.Dir(file.name))+"."+of.Name)
 			}
 		}
 	}

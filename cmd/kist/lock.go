@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -12,7 +9,7 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
-	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/lockfile"
@@ -70,43 +67,6 @@ narrows what is accepted, and makes nothing trusted.`,
 	})
 }
 
-// lockResult is what kist.lock says now.
-type lockResult struct {
-	Path    string       `json:"path"`
-	Tools   []lockedTool `json:"tools"`
-	Removed []string     `json:"removed,omitempty"` // requests that the project makes no more
-	Changed bool         `json:"changed"`
-	DryRun  bool         `json:"dry_run,omitempty"`
-}
-
-type lockedTool struct {
-	Asks      string               `json:"asks"`
-	Release   string               `json:"release"`
-	Was       string               `json:"was,omitempty"` // the version before, if it changed
-	Platforms []manifests.Platform `json:"platforms"`
-}
-
-func (r lockResult) Render(p *term.Page) {
-	did := "Locked"
-	switch {
-	case !r.Changed:
-		did = "Unchanged"
-	case r.DryRun:
-		did = "Would lock"
-	}
-	p.Headline(did, "%s in %s", term.Count(len(r.Tools), "tool"), r.Path)
-	for _, t := range r.Tools {
-		line := fmt.Sprintf("  %s is %s", t.Asks, t.Release)
-		if t.Was != "" {
-			line += ", was " + t.Was
-		}
-		p.Line("%s", line)
-	}
-	for _, ask := range r.Removed {
-		p.Line("  %s is not asked for any more", ask)
-	}
-}
-
 func (a *app) lock(ctx context.Context, update func(string) bool, names []string, platforms []manifests.Platform) (result, error) {
 	s, err := a.open(ctx)
 	if err != nil {
@@ -117,7 +77,7 @@ func (a *app) lock(ctx context.Context, update func(string) bool, names []string
 	if err != nil {
 		return nil, err
 	}
-	path, old, err := a.projectLock(p)
+	before, err := projectfiles.ReadLock(a.path, p)
 	if err != nil {
 		return nil, err
 	}
@@ -127,100 +87,26 @@ func (a *app) lock(ctx context.Context, update func(string) bool, names []string
 			return nil, usage("lock: the project does not ask for %s", name)
 		}
 	}
-	l, err := s.Lock(ctx, wants, lockPlatforms(old.lock, platforms, a.Platform), old.lock, update)
+	l, err := s.Lock(ctx, wants, before.Platforms(platforms, a.Platform), before.Lock, update)
 	if err != nil {
 		return nil, err
 	}
 	text := l.Encode()
-	r := lockResult{Path: path, Tools: []lockedTool{}, DryRun: a.flags.dryRun, Changed: !bytes.Equal(text, old.text)}
-	for _, t := range l.Tools {
-		one := lockedTool{Asks: t.Ask, Release: t.Key() + "@" + t.Version}
-		for _, on := range t.Platforms {
-			one.Platforms = append(one.Platforms, on.Platform)
-		}
-		if i := slices.IndexFunc(old.lock.Tools, func(o lockfile.Tool) bool { return o.Key() == t.Key() }); i >= 0 && old.lock.Tools[i].Version != t.Version {
-			one.Was = old.lock.Tools[i].Version
-		}
-		r.Tools = append(r.Tools, one)
-	}
-	for _, o := range old.lock.Tools {
-		if !slices.ContainsFunc(l.Tools, func(t lockfile.Tool) bool { return t.Key() == o.Key() }) {
-			r.Removed = append(r.Removed, o.Ask)
-		}
-	}
+	r := projectfiles.NewLocked(before, l, text, a.flags.dryRun)
 	if a.flags.dryRun || !r.Changed {
 		return r, nil
 	}
-	return r, namedfiles.Replace(path, text)
+	return r, namedfiles.Replace(r.Path, text)
 }
 
-// lockPlatforms returns the platforms to lock for: own, those of the flag, and those that
-// the lock has.
-func lockPlatforms(l lockfile.Lock, more []manifests.Platform, own manifests.Platform) []manifests.Platform {
-	all := append([]manifests.Platform{own}, more...)
-	for _, t := range l.Tools {
-		for _, p := range t.Platforms {
-			all = append(all, p.Platform)
-		}
-	}
-	var once []manifests.Platform
-	for _, p := range all {
-		if !slices.Contains(once, p) {
-			once = append(once, p)
-		}
-	}
-	return once
-}
-
-// A storedLock is a lock as it is on the disk; nil text: there is none.
-type storedLock struct {
-	lock lockfile.Lock
-	text []byte
-}
-
-// projectLock returns the path of the lock of a project, beside its kist.toml or else its
-// nearest file, and the lock, if there is one.
-func (a *app) projectLock(p namedfiles.ProjectFiles) (path string, l storedLock, err error) {
-	if len(p.Read) == 0 {
-		return "", l, usage("%s: no file here asks for a tool (kist project shows what kist reads)", a.path)
-	}
-	dir := filepath.Dir(p.Read[0].Path)
-	if i := slices.IndexFunc(p.Read, func(f project.Read) bool { return filepath.Base(f.Path) == project.File }); i >= 0 {
-		dir = filepath.Dir(p.Read[i].Path)
-	}
-	path = filepath.Join(dir, lockfile.Name)
-	data, exists, err := namedfiles.ReadUnlinked(path, lockfile.MaxFile)
-	if err != nil || !exists {
-		return path, l, err
-	}
-	l.text = data
-	l.lock, err = lockfile.Parse(path, data)
-	return path, l, err
-}
-
-// locked returns the entries of the lock that answer the project of the working
-// directory.
+// locked returns the path of the lock of the project of the working directory, and its
+// entries that answer the project.
 func (a *app) locked() (path string, tools []lockfile.Tool, err error) {
 	p, err := a.findProject()
 	if err != nil {
 		return "", nil, err
 	}
-	path, l, err := a.projectLock(p)
-	if err != nil {
-		return path, nil, err
-	}
-	if l.text == nil {
-		return path, nil, &lockfile.MissingError{Path: path, What: "does not exist"}
-	}
-	var wants []project.Want
-	for _, w := range project.Merge(p.Read) {
-		// What no channel offers is not in the lock; only kist.toml insists.
-		if _, ok := l.lock.Answering(w.Ask); ok || w.IsOwn() || l.lock.Has(w.Tool) {
-			wants = append(wants, w)
-		}
-	}
-	tools, err = l.lock.Answers(path, wants)
-	return path, tools, err
+	return projectfiles.LockedTools(a.path, p)
 }
 
 // lockedWants returns what to install for the lock of the project.

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +14,9 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/mirrortext"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/mirror"
@@ -140,59 +140,19 @@ kist mirror sync /srv/mirror --prune`,
 				if len(wish.Tools)+len(platforms)+len(parts.Components)+len(parts.Targets) > 0 || parts.Profile != "" || last > 0 {
 					return nil, usage("mirror sync: --locked takes no TOOL, platform, part or --last: kist.lock names them")
 				}
-				if wish.Locked, wish.Check, err = a.lockedHoldings(); err != nil {
+				path, tools, err := a.locked()
+				if err != nil {
 					return nil, err
 				}
+				wish.Locked, wish.Check = projectfiles.Holdings(path, tools)
 			}
-			base, err := mirrorBase(args[0], at)
+			base, err := mirrortext.BaseURL(args[0], at)
 			if err != nil {
 				return nil, err
 			}
 			return a.withMirror(ctx, args[0], true, func(m *mirror.Mirror) (result, error) { return a.mirrorSync(ctx, m, wish, base) })
 		},
 	})
-}
-
-// lockedHoldings returns what a mirror is to hold for the lock of the project, and a
-// function that refuses a release that is not what the lock names.
-func (a *app) lockedHoldings() (list []config.Holding, check func(manifests.Release) error, err error) {
-	path, tools, err := a.locked()
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, t := range tools {
-		h := config.Holding{Name: t.Key() + "@=" + t.Version, Last: 1, Components: t.Components, Targets: t.Targets, Profile: t.Profile}
-		for _, p := range t.Platforms {
-			h.Platforms = append(h.Platforms, p.Platform)
-		}
-		list = append(list, h)
-	}
-	return list, func(r manifests.Release) error {
-		for _, t := range tools {
-			if t.Key() == r.Channel+"/"+r.Tool {
-				return t.Check(path, r, nil)
-			}
-		}
-		return nil
-	}, nil
-}
-
-// mirrorBase returns the URL, ending in a slash, at which clients find a mirror: at, or
-// else the file URL of its directory.
-func mirrorBase(dir, at string) (string, error) {
-	if at == "" {
-		path, err := filepath.Abs(dir)
-		if err != nil {
-			return "", err
-		}
-		path = filepath.ToSlash(filepath.Join(path, mirror.Current))
-		return (&url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(path, "/") + "/"}).String(), nil
-	}
-	u, err := manifests.ParseURL(at)
-	if err != nil || u.User != nil || u.RawQuery != "" {
-		return "", usage("mirror sync: --url %s: want an https, http or file URL without user, password and query", manifests.Redact(at))
-	}
-	return strings.TrimSuffix(u.String(), "/") + "/", nil
 }
 
 func (a *app) mirrorSync(ctx context.Context, m *mirror.Mirror, wish mirror.Wish, base string) (result, error) {
@@ -203,55 +163,7 @@ func (a *app) mirrorSync(ctx context.Context, m *mirror.Mirror, wish mirror.Wish
 	for _, name := range done.Kept {
 		a.Warn("%s stays: no record of kist lists it as it is", name)
 	}
-	r := mirrorSynced{
-		Dir: m.Root.Name(), Snapshot: done.Snapshot, Changed: done.Changed, Documents: done.Documents, Artifacts: done.Artifacts,
-		Size: done.Size, Fetched: done.Fetched, Bytes: done.Bytes, Removed: done.Removed, Kept: done.Kept,
-	}
-	for _, h := range done.Tools {
-		r.Tools = append(r.Tools, h.Name)
-	}
-	for _, origin := range done.Origins {
-		r.mirrors = append(r.mirrors, config.Mirror{From: origin, To: []string{base + mirror.TopDir(origin) + "/"}, Only: true})
-	}
-	r.Config = string(config.EncodeMirrors(r.mirrors))
-	return r, nil
-}
-
-// mirrorSynced is what mirror sync did.
-type mirrorSynced struct {
-	Dir       string   `json:"dir"`
-	Tools     []string `json:"tools"` // what the mirror holds
-	Snapshot  uint64   `json:"snapshot"`
-	Changed   bool     `json:"changed"`   // there is a new snapshot
-	Documents int      `json:"documents"` // in the snapshot
-	Artifacts int      `json:"artifacts"`
-	Size      int64    `json:"size"`    // bytes of both
-	Fetched   int      `json:"fetched"` // artifacts that were fetched or proved again
-	Bytes     int64    `json:"bytes"`   // of these
-	Removed   []string `json:"removed,omitempty"`
-	Kept      []string `json:"kept,omitempty"`
-	Config    string   `json:"config"` // config.toml for clients
-
-	mirrors []config.Mirror // that Config names
-}
-
-// Render writes a config.toml: what else there is to say is in its comments.
-func (r mirrorSynced) Render(p *term.Page) {
-	state := "is up to date"
-	if r.Changed {
-		state = "is new"
-	}
-	p.Line("# %s: snapshot %d %s: %s and %s, %s", r.Dir, r.Snapshot, state, term.Count(r.Documents, "document"), term.Count(r.Artifacts, "artifact"), term.ByteSize(r.Size))
-	if r.Fetched > 0 {
-		p.Line("# fetched %s, %s", term.Count(r.Fetched, "artifact"), term.ByteSize(r.Bytes))
-	}
-	for _, name := range r.Removed {
-		p.Line("# removed %s", name)
-	}
-	p.Line("# config.toml for clients, in /etc/kist or in the settings directory of a user:")
-	for line := range strings.Lines(string(config.EncodeMirrors(r.mirrors))) {
-		p.Line("%s", strings.TrimSuffix(line, "\n"))
-	}
+	return mirrortext.NewSynced(m.Root.Name(), base, done), nil
 }
 
 func (a *app) mirrorVerifyCommand() *cobra.Command {
@@ -285,15 +197,7 @@ func verifyMirror(ctx context.Context, m *mirror.Mirror, scratch *os.Root) (resu
 	if err != nil {
 		return nil, err
 	}
-	r := mirrorVerified{Dir: m.Root.Name(), Snapshot: found.Snapshot, Releases: found.Releases, Documents: found.Documents,
-		Artifacts: found.Artifacts, Compared: found.Compared, Problems: []mirrorProblem{}, Unnamed: found.Unnamed, Foreign: found.Foreign}
-	for _, p := range found.Problems {
-		why := ""
-		if p.Err != nil {
-			why = p.Err.Error()
-		}
-		r.Problems = append(r.Problems, mirrorProblem{p, why})
-	}
+	r := mirrortext.NewVerified(m.Root.Name(), found)
 	if len(found.Problems) == 0 {
 		return r, nil
 	}
@@ -302,43 +206,4 @@ func verifyMirror(ctx context.Context, m *mirror.Mirror, scratch *os.Root) (resu
 		return r, fmt.Errorf("%s: %w", text, worst)
 	}
 	return r, failure.New("drift", text)
-}
-
-// mirrorVerified is what mirror verify found.
-type mirrorVerified struct {
-	Dir       string          `json:"dir"`
-	Snapshot  uint64          `json:"snapshot"`
-	Releases  int             `json:"releases"`  // proved
-	Documents int             `json:"documents"` // that the proofs needed
-	Artifacts int             `json:"artifacts"` // proved
-	Compared  int             `json:"compared"`  // other files, as they were copied
-	Problems  []mirrorProblem `json:"problems"`
-	Unnamed   []string        `json:"unnamed,omitempty"` // releases that the documents do not name any more
-	Foreign   []string        `json:"foreign,omitempty"` // paths that are not of the mirror
-}
-
-type mirrorProblem struct {
-	mirror.Problem
-	Why string `json:"why,omitempty"`
-}
-
-func (r mirrorVerified) Render(p *term.Page) {
-	p.Line("%s: snapshot %d: %s proved again, with %s and %s", r.Dir, r.Snapshot, term.Count(r.Releases, "release"),
-		term.Count(r.Documents, "document"), term.Count(r.Artifacts, "artifact"))
-	if r.Compared > 0 {
-		p.Line("%s compared with what was copied", term.Count(r.Compared, "other file"))
-	}
-	for _, problem := range r.Problems {
-		if problem.Why == "" {
-			p.Line("%s: %s", problem.State, problem.What)
-		} else {
-			p.Line("%s: %s: %s", problem.State, problem.What, problem.Why)
-		}
-	}
-	for _, release := range r.Unnamed {
-		p.Line("note: %s is not named by the documents any more", release)
-	}
-	for _, name := range r.Foreign {
-		p.Line("note: %s is not of the mirror", name)
-	}
 }

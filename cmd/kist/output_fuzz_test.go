@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/url"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,7 +19,10 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/mirrortext"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/publishtext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
@@ -70,9 +74,9 @@ func hostileErrors(s string) []error {
 // resultTypes are the results that verbs print as text.
 var resultTypes = []result{
 	change.Result{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelMoved{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
-	listResult{}, availableResult{}, distrosResult{}, change.OutdatedResult{}, publishBegun{}, publishSigned{}, publishVerified{}, publishListed{}, publishRemoved{}, publishEdited{}, publishPruned{}, publishAdded{},
-	publishedKeys{}, searchResult{}, shownRelease{}, storedEvidence{}, selfResult{}, showResult{}, change.UpdateResult{}, verifyResult{}, versionResult{}, whichResult{}, pinResult{}, projectResult{}, shimsResult{}, lockResult{}, treeDigest{},
-	cacheKeyResult{}, relocatedResult{}, mirrorSynced{}, mirrorVerified{},
+	listResult{}, availableResult{}, distrosResult{}, change.OutdatedResult{}, publishtext.Created{}, publishtext.Signed{}, publishtext.Verified{}, publishtext.Listed{}, publishtext.Removed{}, publishtext.Edited{}, publishtext.Pruned{}, publishtext.Added{},
+	publishtext.Keys{}, searchResult{}, shownRelease{}, storedEvidence{}, selfResult{}, showResult{}, change.UpdateResult{}, verifyResult{}, versionResult{}, whichResult{}, projectfiles.Pinned{}, projectfiles.Asked{}, shimsResult{}, projectfiles.Locked{}, treeDigest{},
+	cacheKeyResult{}, relocatedResult{}, mirrortext.Synced{}, mirrortext.Verified{},
 }
 
 // fill sets every text in v to s, and every list and map to two of them.
@@ -238,9 +242,12 @@ func TestJSONKeepsValues(t *testing.T) {
 
 // The two results that are scripts for a shell are the only ones not escaped.
 func TestEveryResultIsFuzzed(t *testing.T) {
-	scripts := []string{"shellEnvironment", "scriptResult"}
+	scripts := []string{"kist.shellEnvironment", "kist.scriptResult"}
 	for _, name := range resultNames(t) {
-		known := slices.ContainsFunc(resultTypes, func(r result) bool { return reflect.TypeOf(r).Name() == name })
+		known := slices.ContainsFunc(resultTypes, func(r result) bool {
+			of := reflect.TypeOf(r)
+			return path.Base(of.PkgPath())+"."+of.Name() == name
+		})
 		if known == slices.Contains(scripts, name) {
 			t.Errorf("%s: want it in resultTypes, unless it is a script", name)
 		}

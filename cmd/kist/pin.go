@@ -3,14 +3,13 @@ package main
 import (
 	"context"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
-	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/manifests/project"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -56,29 +55,20 @@ this directory. Nothing is fetched or installed: kist install does that.`,
 	})
 }
 
-// pinResult is what kist.toml says now.
-type pinResult struct {
-	Path   string   `json:"path"`
-	Pinned []string `json:"pinned"`
-	DryRun bool     `json:"dry_run,omitempty"`
-}
-
-func (r pinResult) Render(p *term.Page) {
-	did := "Pinned"
-	if r.DryRun {
-		did = "Would pin"
-	}
-	for _, ask := range r.Pinned {
-		p.Headline(did, "%s in %s", ask, r.Path)
-	}
-}
-
 func (a *app) pin(refs []trust.Ref, parts plan.Parts) (result, error) {
-	path, data, err := a.ownProjectFile()
+	p, err := a.findProject()
 	if err != nil {
 		return nil, err
 	}
-	r := pinResult{Path: path, DryRun: a.flags.dryRun}
+	cwd, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	path, data, err := projectfiles.ReadOwn(p, cwd)
+	if err != nil {
+		return nil, err
+	}
+	r := projectfiles.Pinned{Path: path, DryRun: a.flags.dryRun}
 	for _, ref := range refs {
 		ask := project.Ask{Channel: ref.Channel, Tool: ref.Name, Version: ref.Version,
 			Components: parts.Components, Targets: parts.Targets, Profile: parts.Profile}
@@ -91,26 +81,4 @@ func (a *app) pin(refs []trust.Ref, parts plan.Parts) (result, error) {
 		return r, nil
 	}
 	return r, namedfiles.Replace(path, data)
-}
-
-// ownProjectFile returns the path and the content of the nearest kist.toml, or of one that
-// is to be made in the working directory.
-func (a *app) ownProjectFile() (path string, data []byte, err error) {
-	p, err := a.findProject()
-	if err != nil {
-		return "", nil, err
-	}
-	for _, f := range p.Ignored {
-		if filepath.Base(f.Path) == project.File {
-			return "", nil, usage("%s is not changed: %s", f.Path, f.Why)
-		}
-	}
-	for _, f := range p.Read {
-		if filepath.Base(f.Path) == project.File {
-			data, err := namedfiles.Read(f.Path, project.MaxFile)
-			return f.Path, data, err
-		}
-	}
-	cwd, err := os.Getwd()
-	return filepath.Join(cwd, project.File), nil, err
 }

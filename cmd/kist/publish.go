@@ -3,15 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
-	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
+	"github.com/kist-tools/kist/cmd/kist/internal/publishtext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
@@ -60,21 +58,6 @@ func (a *app) withPublished(dir string, run func(publish.Dir) (result, error)) (
 	return run(publish.Dir{Root: scratch})
 }
 
-// would returns what a verb did, or what it would do in a dry run.
-func would(dryRun bool, do, did string) string {
-	if dryRun {
-		return "would " + do
-	}
-	return did
-}
-
-// movedText notes the labels that moved from other versions to this one.
-func movedText(p *term.Page, labels []string) {
-	for _, label := range labels {
-		p.Field("note", "label "+label+" moved here from another version")
-	}
-}
-
 func (a *app) publishInitCommand() *cobra.Command {
 	var channel string
 	return a.command(verb{
@@ -103,18 +86,9 @@ func (a *app) publishInitCommand() *cobra.Command {
 			if err := (publish.Dir{Root: root}).Init(channel); err != nil {
 				return nil, err
 			}
-			return publishBegun{args[0], channel}, nil
+			return publishtext.Created{Dir: args[0], Channel: channel}, nil
 		},
 	})
-}
-
-type publishBegun struct {
-	Dir     string `json:"dir"`
-	Channel string `json:"channel"`
-}
-
-func (r publishBegun) Render(p *term.Page) {
-	p.Line("created channel %s in %s; add a release with kist publish add", r.Channel, r.Dir)
 }
 
 func (a *app) publishListCommand() *cobra.Command {
@@ -134,41 +108,10 @@ draft but still published.`,
 				if err != nil {
 					return nil, err
 				}
-				return publishListed{channel, append([]publish.ListedRelease{}, list...)}, nil
+				return publishtext.Listed{Channel: channel, Releases: append([]publish.ListedRelease{}, list...)}, nil
 			})
 		},
 	})
-}
-
-type publishListed struct {
-	Channel  string                  `json:"channel"`
-	Releases []publish.ListedRelease `json:"releases"`
-}
-
-func (r publishListed) Render(p *term.Page) {
-	if len(r.Releases) == 0 {
-		p.Line("channel %s has no releases; add one with kist publish add", r.Channel)
-		return
-	}
-	rows := [][]string{{"TOOL", "VERSION", "STATE", "LABELS", "PLATFORMS", "COMMANDS"}}
-	for _, one := range r.Releases {
-		var platforms []string
-		for _, art := range one.Artifacts {
-			if !slices.Contains(platforms, art.Platform) {
-				platforms = append(platforms, art.Platform)
-			}
-		}
-		rows = append(rows, []string{one.Tool, one.Version, one.State, orDash(one.Labels), orDash(platforms), orDash(one.Commands)})
-	}
-	p.Table(rows)
-}
-
-// orDash joins names for one cell of a table, or returns "-" if there are none.
-func orDash(names []string) string {
-	if len(names) == 0 {
-		return "-"
-	}
-	return strings.Join(names, " ")
 }
 
 func (a *app) publishVerifyCommand() *cobra.Command {
@@ -210,31 +153,10 @@ kist publish verify mirror/ --partial --key alice.asc --key bob.asc --threshold 
 					return nil, err
 				}
 				a.warnOfKeys(report.Findings)
-				return publishVerified{report.Manifest.Channel, len(report.Manifest.Releases), unpacked, report}, nil
+				return publishtext.Verified{Channel: report.Manifest.Channel, Releases: len(report.Manifest.Releases), Unpacked: unpacked, Report: report}, nil
 			})
 		},
 	})
-}
-
-// publishVerified is what publish verify checked successfully.
-type publishVerified struct {
-	Channel  string `json:"channel"`
-	Releases int    `json:"releases"`
-	Unpacked int    `json:"unpacked"` // number of different toolchains unpacked
-	publish.Report
-}
-
-func (r publishVerified) Render(p *term.Page) {
-	p.Line("channel %s · %s", r.Channel, prooftext.Line(r.Evidence))
-	p.Line("%s; %s of %s, as they were signed", term.Count(r.Releases, "release"), term.Count(r.Files, "file"), term.ByteSize(r.Bytes))
-	p.Line("%s unpacked, as an install would", term.Count(r.Unpacked, "toolchain"))
-	if r.Missing > 0 {
-		p.Field("note", fmt.Sprintf("%d of %d files are here and were checked; %d missing", r.Files, r.Files+r.Missing, r.Missing))
-	}
-	if r.Elsewhere > 0 {
-		p.Field("note", fmt.Sprintf("%s at other URLs, not checked", term.Count(r.Elsewhere, "artifact")))
-	}
-	p.Field("note", r.Notes...)
 }
 
 func (a *app) publishPruneCommand() *cobra.Command {
@@ -258,24 +180,7 @@ removed; other files that no manifest names are kept and listed (exit 10).`,
 			if err == nil && len(done.Kept) > 0 {
 				err = failure.New("kept", fmt.Sprintf("kept %s that no release names: not in a directory named after its digest", term.Count(len(done.Kept), "file")))
 			}
-			return publishPruned{a.flags.dryRun, done}, err
+			return publishtext.Pruned{DryRun: a.flags.dryRun, Pruned: done}, err
 		},
 	})
-}
-
-// publishPruned is what publish prune did.
-type publishPruned struct {
-	DryRun bool `json:"dry_run,omitempty"`
-	publish.Pruned
-}
-
-func (r publishPruned) Render(p *term.Page) {
-	did := would(r.DryRun, "remove", "removed")
-	for _, name := range r.Removed {
-		p.Line("%s %s", did, name)
-	}
-	for _, name := range r.Kept {
-		p.Line("kept %s", name)
-	}
-	p.Line("%s %s, %s", did, term.Count(len(r.Removed), "file"), term.ByteSize(r.Bytes))
 }

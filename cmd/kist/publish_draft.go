@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +11,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
+	"github.com/kist-tools/kist/cmd/kist/internal/publishtext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/trial"
 	"github.com/kist-tools/kist/manifests"
@@ -100,43 +100,12 @@ func (a *app) publishAdd(ctx context.Context, d publish.Dir, files trial.Files) 
 			return nil, err
 		}
 	}
-	return publishAdded{a.flags.dryRun, added}, nil
+	return publishtext.Added{DryRun: a.flags.dryRun, Added: added}, nil
 }
 
 // unpacker returns what unpacks a publisher's files, to try them.
 func (a *app) unpacker() trial.Unpacker {
 	return trial.Unpacker{Child: a.Child, Scratch: func() (*os.Root, func() error, error) { return namedfiles.Scratch(a.Stages) }}
-}
-
-// publishAdded is what publish add did.
-type publishAdded struct {
-	DryRun bool          `json:"dry_run,omitempty"`
-	Added  []trial.Added `json:"added"`
-}
-
-func (r publishAdded) Render(p *term.Page) {
-	did := would(r.DryRun, "add", "added")
-	if r.DryRun || len(r.Added) > 1 {
-		rows := [][]string{{"FILE", "TOOL", "VERSION", "PLATFORM", "FORMAT", "STRIP", "SIZE", "UNPACKED", "COMPONENT"}}
-		for _, f := range r.Added {
-			rows = append(rows, []string{f.File, f.Tool, f.Version, f.Platform, f.Format, strconv.Itoa(f.Strip), term.ByteSize(f.Size), term.ByteSize(f.Unpacked), f.Component})
-		}
-		p.Table(rows)
-	}
-	if len(r.Added) == 1 {
-		f := r.Added[0]
-		p.Line("%s %s %s for %s: %s, unpacks to %s", did, f.Tool, f.Version, f.Platform, term.ByteSize(f.Size), term.ByteSize(f.Unpacked))
-		p.Field("file", f.Path)
-		p.Field("sha256", f.SHA256)
-	} else {
-		p.Line("%s %s", did, term.Count(len(r.Added), "file"))
-	}
-	for _, f := range r.Added {
-		if f.Replaced {
-			p.Field("note", f.File+" replaces the earlier file for this platform and component")
-		}
-		movedText(p, f.Moved)
-	}
 }
 
 // parseRelease parses TOOL@VERSION, where the version is exact.
@@ -164,7 +133,7 @@ uses any more.`,
 		changes:   true,
 		run: func(_ context.Context, args []string) (result, error) {
 			var releases [][2]string
-			r := publishRemoved{DryRun: a.flags.dryRun}
+			r := publishtext.Removed{DryRun: a.flags.dryRun}
 			for _, arg := range args[1:] {
 				tool, version, err := a.parseRelease(arg)
 				if err != nil {
@@ -181,18 +150,6 @@ uses any more.`,
 			})
 		},
 	})
-}
-
-// publishRemoved is what publish remove did.
-type publishRemoved struct {
-	DryRun  bool     `json:"dry_run,omitempty"`
-	Removed []string `json:"removed"` // tool@version
-}
-
-func (r publishRemoved) Render(p *term.Page) {
-	for _, one := range r.Removed {
-		p.Line("%s %s from what will be signed next", would(r.DryRun, "remove", "removed"), one)
-	}
 }
 
 func (a *app) publishEditCommand() *cobra.Command {
@@ -233,21 +190,8 @@ kist publish edit public/ zig@0.14.0 --label stable --label 0.14`,
 				if err != nil {
 					return nil, err
 				}
-				return publishEdited{a.flags.dryRun, done}, nil
+				return publishtext.Edited{DryRun: a.flags.dryRun, Edited: done}, nil
 			})
 		},
 	})
-}
-
-// publishEdited is what publish edit did.
-type publishEdited struct {
-	DryRun bool `json:"dry_run,omitempty"`
-	publish.Edited
-}
-
-func (r publishEdited) Render(p *term.Page) {
-	p.Line("%s %s %s, once it is signed:", r.Tool, r.Version, would(r.DryRun, "have", "has"))
-	p.Field("commands", strings.Join(r.Commands, " "))
-	p.Field("labels", orDash(r.Labels))
-	movedText(p, r.Moved)
 }

@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
-	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
-	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/cmd/kist/internal/publishtext"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/verify"
@@ -67,7 +65,7 @@ kist publish keys public/ --secret-key b.sec`,
 				if done.InForce && !done.Manifest.Reached() {
 					a.Warn("channel.toml is not signed by enough of these keys, so users refuse it: kist publish sign %s --secret-key FILE", host.QuoteWords(args[0]))
 				}
-				return publishedKeys{a.flags.dryRun, done, o.out, args[0]}, nil
+				return publishtext.Keys{DryRun: a.flags.dryRun, KeysSigned: done, Out: o.out, Dir: args[0]}, nil
 			})
 		},
 	})
@@ -103,59 +101,4 @@ func (o keysOptions) change() (c publish.KeysChange, err error) {
 	}
 	c.Keys, err = namedfiles.ReadAll(o.keys, verify.MaxKeyring)
 	return c, err
-}
-
-// publishedKeys is what publish keys did.
-type publishedKeys struct {
-	DryRun bool `json:"dry_run,omitempty"`
-	publish.KeysSigned
-	Out string `json:"unsigned,omitempty"` // file with the bytes to sign
-
-	dir string
-}
-
-func (r publishedKeys) Render(p *term.Page) {
-	state := would(r.DryRun, "wait for signatures", "waits for signatures")
-	if r.InForce {
-		state = would(r.DryRun, "be in force", "in force")
-	}
-	p.Line("channel %s: version %d of its keys, valid until %s: %s", r.Channel, r.Version, r.Expires.UTC().Format(time.DateOnly), state)
-	if r.Unchanged {
-		p.Line("it already has this signature")
-	}
-	p.Field("key", prooftext.Spaced(r.Keys)...)
-	p.Field("threshold", fmt.Sprintf("%d of %d keys", r.Threshold, len(r.Keys)))
-	p.Field("revoked", prooftext.Spaced(r.Revoked)...)
-	if r.Serial > 0 {
-		p.Field("manifests", fmt.Sprintf("restart from serial %d", r.Serial))
-	}
-	if !r.InForce {
-		r.missingText(p)
-	}
-	if r.Out != "" {
-		p.Line("sign it: gpg --armor --detach-sign %s", host.Quote(r.Out))
-	}
-}
-
-// missingText writes which signatures are missing, and who must do what.
-func (r publishedKeys) missingText(p *term.Page) {
-	signed := func(name, how string, q publish.Quorum, keys string) {
-		p.Field(name, fmt.Sprintf("%sby %d of %d %s", how, min(q.Have, q.Need), q.Need, keys))
-	}
-	if r.Old.Need > 0 {
-		keys := "required keys in force"
-		if r.Version == 1 { // all that users may have
-			keys = "keys that signed channel.toml"
-		}
-		signed("signed", "", r.Old, keys)
-	}
-	signed("signed", "", r.New, "required new keys")
-	if !r.Enough() {
-		p.Field("not yet", prooftext.Spaced(r.Missing)...)
-		p.Field("next", fmt.Sprintf("kist publish keys %s --secret-key FILE, by those who have not signed it", host.QuoteWords(r.dir)))
-	}
-	if !r.Manifest.Reached() {
-		signed("channel.toml", "signed ", r.Manifest, "required new keys")
-		nextSigners(p, r.dir, r.Manifest, r.ManifestMissing)
-	}
 }

@@ -2,16 +2,14 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
-	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
+	"github.com/kist-tools/kist/cmd/kist/internal/publishtext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
-	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/verify"
@@ -122,7 +120,7 @@ kist publish sign public/ --attach next.toml.asc`,
 					return nil, err
 				}
 				a.warnOfSigned(done)
-				return publishSigned{a.flags.dryRun, done, o.out, args[0]}, nil
+				return publishtext.Signed{DryRun: a.flags.dryRun, Signed: done, Unsigned: o.out, Dir: args[0]}, nil
 			})
 		},
 	})
@@ -143,64 +141,4 @@ func (a *app) warnOfSigned(s publish.Signed) {
 	if size := int64(len(s.Text)); size >= largeManifest {
 		a.Warn("the manifest has %s of at most %s; remove old releases with kist publish remove", term.ByteSize(size), term.ByteSize(manifests.MaxManifest))
 	}
-}
-
-// publishSigned is what publish sign did.
-type publishSigned struct {
-	DryRun bool `json:"dry_run,omitempty"`
-	publish.Signed
-	Unsigned string `json:"unsigned,omitempty"` // file with the bytes to sign
-
-	dir string
-}
-
-func (r publishSigned) Render(p *term.Page) {
-	edition := fmt.Sprintf("channel %s: %s", r.Mark.Channel, prooftext.Freshness(r.Mark))
-	const waits = "; waits for more signatures in " + publish.NextFile
-	switch {
-	case r.DryRun && r.Unsigned != "":
-		p.Line("would write %s to %s", edition, r.Unsigned)
-	case r.Unsigned != "":
-		p.Line("%s: wrote %s", edition, r.Unsigned)
-		p.Line("sign it: gpg --armor --detach-sign %s", host.Quote(r.Unsigned))
-	case r.DryRun && r.Published:
-		p.Line("would sign %s", edition)
-	case r.DryRun:
-		p.Line("would sign %s, which would then wait for more signatures", edition)
-	case r.Unchanged && r.Published:
-		p.Line("%s: already has this signature", edition)
-	case r.Unchanged:
-		p.Line("%s: already has this signature%s", edition, waits)
-	case r.Cosigned && r.Published:
-		p.Line("%s: signature added", edition)
-	case r.Published:
-		p.Line("%s: signed", edition)
-	default:
-		p.Line("%s: signed%s; until then users get the manifest published before", edition, waits)
-	}
-	for _, c := range r.Claims {
-		who := c.KeyID
-		if c.Issuer != "" {
-			who = c.Issuer.Spaced()
-		}
-		p.Field("signed by", who)
-	}
-	if r.Unsigned == "" && !r.Published {
-		p.Field("signed", fmt.Sprintf("by %d of %d required keys", r.Signers.Have, r.Signers.Need))
-		nextSigners(p, r.dir, r.Signers, r.Missing)
-	}
-	if r.Keys > 0 {
-		p.Line("version %d of the keys is now in force", r.Keys)
-	}
-}
-
-// nextSigners writes which of the missing keys must sign the manifest, and how.
-func nextSigners(p *term.Page, dir string, q publish.Quorum, missing []verify.Fingerprint) {
-	p.Field("not yet", prooftext.Spaced(missing)...)
-	n := q.Need - q.Have
-	who := fmt.Sprintf("%d of them", n)
-	if n == len(missing) {
-		who = map[bool]string{true: "that key", false: "each of them"}[n == 1]
-	}
-	p.Field("next", fmt.Sprintf("kist publish sign %s --secret-key FILE, by %s", host.QuoteWords(dir), who))
 }

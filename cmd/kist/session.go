@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/credentials"
 	"github.com/kist-tools/kist/install/host"
@@ -105,7 +106,7 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 		},
 		Settings:     trust.OwnsSettings,
 		Retire:       func(config *os.Root) error { return channels.Store{Root: config}.RetireAll() },
-		ProjectFiles: projectFileNames(),
+		ProjectFiles: projectfiles.FileNames(),
 	})
 	if err != nil {
 		return nil, nil, err

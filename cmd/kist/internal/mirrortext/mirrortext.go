@@ -1,0 +1,141 @@
+// Package mirrortext describes what the mirror verbs did or found, for people and as JSON,
+// with the config.toml by which clients use a mirror. It reads and writes no mirror.
+package mirrortext
+
+import (
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install/mirror"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/config"
+)
+
+// BaseURL returns the URL, ending in a slash, at which clients find a mirror: at, or
+// else the file URL of its directory.
+func BaseURL(dir, at string) (string, error) {
+	if at == "" {
+		path, err := filepath.Abs(dir)
+		if err != nil {
+			return "", err
+		}
+		path = filepath.ToSlash(filepath.Join(path, mirror.Current))
+		return (&url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(path, "/") + "/"}).String(), nil
+	}
+	u, err := manifests.ParseURL(at)
+	if err != nil || u.User != nil || u.RawQuery != "" {
+		return "", failure.Usage("mirror sync: --url %s: want an https, http or file URL without user, password and query", manifests.Redact(at))
+	}
+	return strings.TrimSuffix(u.String(), "/") + "/", nil
+}
+
+// Synced is what mirror sync did.
+type Synced struct {
+	Dir       string   `json:"dir"`
+	Tools     []string `json:"tools"` // what the mirror holds
+	Snapshot  uint64   `json:"snapshot"`
+	Changed   bool     `json:"changed"`   // there is a new snapshot
+	Documents int      `json:"documents"` // in the snapshot
+	Artifacts int      `json:"artifacts"`
+	Size      int64    `json:"size"`    // bytes of both
+	Fetched   int      `json:"fetched"` // artifacts that were fetched or proved again
+	Bytes     int64    `json:"bytes"`   // of these
+	Removed   []string `json:"removed,omitempty"`
+	Kept      []string `json:"kept,omitempty"`
+	Config    string   `json:"config"` // config.toml for clients
+
+	mirrors []config.Mirror // that Config names
+}
+
+// NewSynced describes done, a sync of the mirror in dir that clients find at base, which
+// BaseURL returns.
+func NewSynced(dir, base string, done mirror.Synced) Synced {
+	r := Synced{
+		Dir: dir, Snapshot: done.Snapshot, Changed: done.Changed, Documents: done.Documents, Artifacts: done.Artifacts,
+		Size: done.Size, Fetched: done.Fetched, Bytes: done.Bytes, Removed: done.Removed, Kept: done.Kept,
+	}
+	for _, h := range done.Tools {
+		r.Tools = append(r.Tools, h.Name)
+	}
+	for _, origin := range done.Origins {
+		r.mirrors = append(r.mirrors, config.Mirror{From: origin, To: []string{base + mirror.TopDir(origin) + "/"}, Only: true})
+	}
+	r.Config = string(config.EncodeMirrors(r.mirrors))
+	return r
+}
+
+// Render writes a config.toml: what else there is to say is in its comments.
+func (r Synced) Render(p *term.Page) {
+	state := "is up to date"
+	if r.Changed {
+		state = "is new"
+	}
+	p.Line("# %s: snapshot %d %s: %s and %s, %s", r.Dir, r.Snapshot, state, term.Count(r.Documents, "document"), term.Count(r.Artifacts, "artifact"), term.ByteSize(r.Size))
+	if r.Fetched > 0 {
+		p.Line("# fetched %s, %s", term.Count(r.Fetched, "artifact"), term.ByteSize(r.Bytes))
+	}
+	for _, name := range r.Removed {
+		p.Line("# removed %s", name)
+	}
+	p.Line("# config.toml for clients, in /etc/kist or in the settings directory of a user:")
+	for line := range strings.Lines(string(config.EncodeMirrors(r.mirrors))) {
+		p.Line("%s", strings.TrimSuffix(line, "\n"))
+	}
+}
+
+// Verified is what mirror verify found.
+type Verified struct {
+	Dir       string    `json:"dir"`
+	Snapshot  uint64    `json:"snapshot"`
+	Releases  int       `json:"releases"`  // proved
+	Documents int       `json:"documents"` // that the proofs needed
+	Artifacts int       `json:"artifacts"` // proved
+	Compared  int       `json:"compared"`  // other files, as they were copied
+	Problems  []Problem `json:"problems"`
+	Unnamed   []string  `json:"unnamed,omitempty"` // releases that the documents do not name any more
+	Foreign   []string  `json:"foreign,omitempty"` // paths that are not of the mirror
+}
+
+// A Problem is a file or release of the mirror that is not as it should be.
+type Problem struct {
+	mirror.Problem
+	Why string `json:"why,omitempty"`
+}
+
+// NewVerified describes found, which verifying the mirror in dir returned.
+func NewVerified(dir string, found mirror.Verified) Verified {
+	r := Verified{Dir: dir, Snapshot: found.Snapshot, Releases: found.Releases, Documents: found.Documents,
+		Artifacts: found.Artifacts, Compared: found.Compared, Problems: []Problem{}, Unnamed: found.Unnamed, Foreign: found.Foreign}
+	for _, p := range found.Problems {
+		why := ""
+		if p.Err != nil {
+			why = p.Err.Error()
+		}
+		r.Problems = append(r.Problems, Problem{p, why})
+	}
+	return r
+}
+
+func (r Verified) Render(p *term.Page) {
+	p.Line("%s: snapshot %d: %s proved again, with %s and %s", r.Dir, r.Snapshot, term.Count(r.Releases, "release"),
+		term.Count(r.Documents, "document"), term.Count(r.Artifacts, "artifact"))
+	if r.Compared > 0 {
+		p.Line("%s compared with what was copied", term.Count(r.Compared, "other file"))
+	}
+	for _, problem := range r.Problems {
+		if problem.Why == "" {
+			p.Line("%s: %s", problem.State, problem.What)
+		} else {
+			p.Line("%s: %s: %s", problem.State, problem.What, problem.Why)
+		}
+	}
+	for _, release := range r.Unnamed {
+		p.Line("note: %s is not named by the documents any more", release)
+	}
+	for _, name := range r.Foreign {
+		p.Line("note: %s is not of the mirror", name)
+	}
+}
