@@ -33,6 +33,7 @@ var layers = [][]string{
 	{"install/toolset", "install/credentials", "cmd/kist/internal/namedfiles"},
 	{"cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/prooftext"},
 	{"cmd/kist/internal/change", "cmd/kist/internal/help", "cmd/kist/internal/mirrortext", "cmd/kist/internal/process", "cmd/kist/internal/projectfiles", "cmd/kist/internal/publishtext"},
+	{"cmd/kist/internal/releasetext"},
 	{"cmd/kist"},
 }
 
@@ -108,9 +109,11 @@ var edges = map[string][]string{
 	"cmd/kist/internal/projectfiles": {"cmd/kist/internal/failure", "cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install/plan", "install/toolset",
 		"manifests", "manifests/config", "manifests/lockfile", "manifests/project"},
 	"cmd/kist/internal/publishtext": {"cmd/kist/internal/prooftext", "cmd/kist/internal/term", "install/host", "install/trial", "manifests/publish", "verify"},
+	"cmd/kist/internal/releasetext": {"cmd/kist/internal/change", "cmd/kist/internal/prooftext", "cmd/kist/internal/term", "install", "install/evidence",
+		"install/record", "install/toolset", "manifests", "verify"},
 	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/help",
 		"cmd/kist/internal/mirrortext", "cmd/kist/internal/namedfiles", "cmd/kist/internal/process", "cmd/kist/internal/projectfiles", "cmd/kist/internal/prooftext",
-		"cmd/kist/internal/publishtext", "cmd/kist/internal/term", "install", "install/evidence", "install/host", "install/mirror", "install/plan", "install/record", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/debian", "manifests/native", "manifests/publish", "manifests/lockfile", "manifests/project", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "install/credentials", "manifests/config"},
+		"cmd/kist/internal/publishtext", "cmd/kist/internal/releasetext", "cmd/kist/internal/term", "install", "install/evidence", "install/host", "install/mirror", "install/plan", "install/record", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/debian", "manifests/native", "manifests/publish", "manifests/lockfile", "manifests/project", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "install/credentials", "manifests/config"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or

@@ -23,6 +23,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/publishtext"
+	"github.com/kist-tools/kist/cmd/kist/internal/releasetext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
@@ -75,7 +76,7 @@ func hostileErrors(s string) []error {
 var resultTypes = []result{
 	change.Result{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelMoved{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
 	listResult{}, availableResult{}, distrosResult{}, change.OutdatedResult{}, publishtext.Created{}, publishtext.Signed{}, publishtext.Verified{}, publishtext.Listed{}, publishtext.Removed{}, publishtext.Edited{}, publishtext.Pruned{}, publishtext.Added{},
-	publishtext.Keys{}, searchResult{}, shownRelease{}, storedEvidence{}, selfResult{}, showResult{}, change.UpdateResult{}, verifyResult{}, versionResult{}, whichResult{}, projectfiles.Pinned{}, projectfiles.Asked{}, shimsResult{}, projectfiles.Locked{}, treeDigest{},
+	publishtext.Keys{}, searchResult{}, releasetext.ShownRelease{}, releasetext.StoredEvidence{}, selfResult{}, releasetext.Shown{}, change.UpdateResult{}, releasetext.Checked{}, versionResult{}, whichResult{}, projectfiles.Pinned{}, projectfiles.Asked{}, shimsResult{}, projectfiles.Locked{}, treeDigest{},
 	cacheKeyResult{}, relocatedResult{}, mirrortext.Synced{}, mirrortext.Verified{},
 }
 

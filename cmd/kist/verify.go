@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
-	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/cmd/kist/internal/releasetext"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/record"
@@ -69,81 +69,6 @@ was locked: the version, the archives, and the digest of all files.`,
 	})
 }
 
-type verifyResult struct {
-	Checked []checkedRelease     `json:"checked"`
-	Locked  []toolset.LockedTool `json:"locked,omitempty"` // with --locked
-}
-
-type checkedRelease struct {
-	Release string          `json:"release"` // channel/tool@version
-	Entries int             `json:"entries"` // paths compared
-	Drift   []install.Drift `json:"drift"`
-	Proof   *provedAgain    `json:"proof,omitempty"` // with --evidence
-}
-
-// unread returns how many paths could not be compared, since this user may not read them.
-func (c checkedRelease) unread() (n int) {
-	for _, d := range c.Drift {
-		if d.Reason == install.Unreadable {
-			n++
-		}
-	}
-	return n
-}
-
-// provedAgain is the result of verifying a release again from its evidence.
-type provedAgain struct {
-	Proved  bool   `json:"proved"`
-	Problem string `json:"problem,omitempty"`
-	// Files reports that the installed files were recorded while the proved archive was
-	// unpacked, so that comparing them with the receipt compares them with the archive.
-	Files bool     `json:"files"`
-	Notes []string `json:"notes,omitempty"`
-}
-
-func (r verifyResult) Render(p *term.Page) {
-	for _, c := range r.Checked {
-		unread := c.unread()
-		differ := len(c.Drift) - unread
-		if differ == 0 && unread == 0 {
-			p.Line("%s: %s, as installed", c.Release, term.Count(c.Entries, "path"))
-			c.Proof.Render(p)
-			continue
-		}
-		if differ > 0 {
-			p.Line("%s: %d of %s differ", c.Release, differ, term.Count(c.Entries, "path"))
-		}
-		if unread > 0 {
-			p.Line("%s: %d of %s cannot be read by this user", c.Release, unread, term.Count(c.Entries, "path"))
-		}
-		for _, d := range c.Drift {
-			p.Line("  %s: %s", d.Reason, d.Path)
-		}
-		c.Proof.Render(p)
-	}
-	for _, t := range r.Locked {
-		if t.Problem == "" {
-			p.Line("%s: as locked", t.Release)
-		} else {
-			p.Line("%s: not as locked: %s", t.Release, t.Problem)
-		}
-	}
-}
-
-func (r *provedAgain) Render(p *term.Page) {
-	switch {
-	case r == nil:
-		return
-	case r.Proved && r.Files:
-		p.Line("  proved again by its evidence; its files are those of the proved archive")
-	case r.Proved:
-		p.Line("  proved again by its evidence; whether its files are those of the proved archive was not recorded, and not checked")
-	default:
-		p.Line("  %s", r.Problem)
-	}
-	p.Field("  note", r.Notes...)
-}
-
 // verifyLocked verifies what the lock of the project names: the files by their receipts,
 // and the receipts by the lock.
 func (a *app) verifyLocked(ctx context.Context, s *toolset.Set, prove bool) (result, error) {
@@ -172,8 +97,8 @@ func (a *app) verifyLocked(ctx context.Context, s *toolset.Set, prove bool) (res
 
 // verifyInstalled compares releases with their receipts. done is false if an error kept it
 // from comparing all of them.
-func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []record.Head, prove bool) (r verifyResult, done bool, err error) {
-	r.Checked = []checkedRelease{}
+func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []record.Head, prove bool) (r releasetext.Checked, done bool, err error) {
+	r.Checked = []releasetext.CheckedRelease{}
 	var changed, unread []string
 	var unproved error
 	for _, have := range check {
@@ -185,23 +110,23 @@ func (a *app) verifyInstalled(ctx context.Context, s *toolset.Set, check []recor
 		if drift == nil {
 			drift = []install.Drift{}
 		}
-		checked := checkedRelease{Release: have.Ref(), Entries: paths, Drift: drift}
+		checked := releasetext.CheckedRelease{Release: have.Ref(), Entries: paths, Drift: drift}
 		if prove {
 			notes, err := evidence.Prove(ctx, s.Desk, s.Holder(have.ID), have)
 			if ctx.Err() != nil {
 				return r, false, ctx.Err()
 			}
-			checked.Proof = &provedAgain{Proved: err == nil, Files: have.FilesProved && len(drift) == 0, Notes: notes}
+			checked.Proof = &releasetext.ProvedAgain{Proved: err == nil, Files: have.FilesProved && len(drift) == 0, Notes: notes}
 			if err != nil {
 				checked.Proof.Problem = err.Error()
 				unproved = graver(unproved, err)
 			}
 		}
 		r.Checked = append(r.Checked, checked)
-		if checked.unread() > 0 {
+		if checked.Unread() > 0 {
 			unread = append(unread, have.Ref())
 		}
-		if len(drift) > checked.unread() {
+		if len(drift) > checked.Unread() {
 			changed = append(changed, have.Ref())
 		}
 	}
