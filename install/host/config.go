@@ -2,7 +2,6 @@ package host
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,7 +38,7 @@ func (d BaseDirs) readConfig(file string, user install.Host) (config.Config, err
 	}
 	if err == nil {
 		if why := changeableByOthers(info, user); why != "" {
-			err = fmt.Errorf("%s, so others can say what kist does", why)
+			err = &UnsafeFileError{why + ", so others can say what kist does"}
 		}
 	}
 	if err != nil {

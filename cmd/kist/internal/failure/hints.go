@@ -19,6 +19,7 @@ import (
 	"github.com/kist-tools/kist/install/trial"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/gosum"
 	"github.com/kist-tools/kist/manifests/project"
@@ -141,6 +142,12 @@ func hints() []hintRow {
 		}),
 		hintFor("usage", func(e *plan.NeededError, _ Context) string {
 			return "kist uninstall " + e.Release + " removes all of it"
+		}),
+		hintFor("usage", func(e *config.Error, _ Context) string {
+			if _, unsafe := errors.AsType[*host.UnsafeFileError](e); unsafe {
+				return "chmod go-w " + host.Quote(e.File)
+			}
+			return "correct that file; docs/fleet.md shows what it may say"
 		}),
 		fixedHint[*project.Error]("usage", "correct that file, or name what you want, as in kist install rust@stable"),
 		hintFor("usage", func(e *trial.NoCommandError, _ Context) string {
