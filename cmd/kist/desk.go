@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
@@ -24,9 +25,24 @@ func (a *app) desk(state trust.State, t *transport.Mirrored) *trust.Desk {
 		GoProxy:      func(ctx context.Context) string { return a.GoProxy(ctx, a.searchPath()) },
 		MachineRules: a.machineRules,
 		Offline:      a.flags.offline, CacheOnly: a.verb.local, DryRun: a.flags.dryRun,
-		Notify:     a.SayWithCause,
+		Notify:     a.sayOnce(),
 		Warn:       func(text string) { a.Warn("%s", text) },
 		KeysStored: func() { a.keysChanged = true },
+	}
+}
+
+// sayOnce returns a function that prints each line once: an origin that cannot be reached
+// is met again with every tool.
+func (a *app) sayOnce() func(line, cause string) {
+	var mu sync.Mutex
+	said := map[string]bool{}
+	return func(line, cause string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !said[line] {
+			said[line] = true
+			a.SayWithCause(line, cause)
+		}
 	}
 }
 

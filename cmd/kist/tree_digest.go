@@ -44,4 +44,4 @@ type treeDigest struct {
 	Tree    verify.Digest `json:"tree"`
 }
 
-func (r treeDigest) Render(p *term.Page) { p.Line("%s", r.Tree) }
+func (r treeDigest) Render(p *term.Page) { p.Line("%s", r.Tree.Hex()) }
