@@ -49,6 +49,9 @@ func (s *Set) Lock(ctx context.Context, wants []project.Want, platforms []manife
 		if err != nil {
 			return l, err
 		}
+		if !t.IsFor(w.Ask) {
+			return l, &project.Error{File: w.Path, Err: fmt.Errorf("%s is a label here and looks like a version, so no lock can hold it: ask for %s", w.Ask, t.Version)}
+		}
 		l.Tools = append(l.Tools, t)
 	}
 	return l, nil

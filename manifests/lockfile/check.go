@@ -184,14 +184,34 @@ func (l Lock) Has(tool string) bool {
 
 // Answering returns the entry for a request, if there is one.
 func (l Lock) Answering(ask project.Ask) (Tool, bool) {
-	i := slices.IndexFunc(l.Tools, func(t Tool) bool { return t.answers(ask) })
+	i := slices.IndexFunc(l.Tools, func(t Tool) bool { return t.IsFor(ask) })
 	if i < 0 {
 		return Tool{}, false
 	}
 	return l.Tools[i], true
 }
 
-// answers reports whether t was made for a.
-func (t Tool) answers(a project.Ask) bool {
-	return t.Ask == a.String() && t.Profile == a.Profile && slices.Equal(t.Components, a.Components) && slices.Equal(t.Targets, a.Targets)
+// IsFor reports whether t was made for a, and names a release that a can mean. The second
+// half holds if somebody edited the lock: the request that it states proves nothing.
+func (t Tool) IsFor(a project.Ask) bool {
+	return t.Ask == a.String() && t.Profile == a.Profile && slices.Equal(t.Components, a.Components) && slices.Equal(t.Targets, a.Targets) &&
+		t.Name == a.Tool && (a.Channel == "" || t.Channel == a.Channel) && canMean(a, t.Version)
+}
+
+// canMean reports whether a can mean version. Only the channel knows what a label means, such
+// as stable; here it can mean every version. What begins with a digit is a version. As in
+// Debian, the epoch of a version, and what follows its upstream number, may be left out.
+func canMean(a project.Ask, version string) bool {
+	if epoch, rest, ok := strings.Cut(version, ":"); ok && strings.Trim(epoch, "0123456789") == "" && !strings.Contains(a.Version, ":") {
+		version = rest
+	}
+	if a.Range != "" || a.Version == "" || a.Allows(version, nil) {
+		return a.Allows(version, nil)
+	}
+	number, exact := manifests.ExactVersion(a.Version)
+	if !exact && (number[0] < '0' || number[0] > '9') {
+		return true
+	}
+	rest, ok := strings.CutPrefix(version, number)
+	return ok && (rest == "" || strings.ContainsAny(rest[:1], "+-~") || !exact && rest[0] == '.')
 }

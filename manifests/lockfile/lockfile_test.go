@@ -175,6 +175,38 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// An entry that states the request and names another release does not answer it, while
+// every release that the request can mean does.
+func TestAnswersOnlyByWhatTheRequestCanMean(t *testing.T) {
+	for _, test := range []struct {
+		ask                    project.Ask
+		channel, name, version string
+		want                   bool
+	}{
+		{project.Ask{Tool: "go", Version: "1.26"}, "go", "go", "1.26.3", true},
+		{project.Ask{Tool: "go", Version: "1.26"}, "acme", "zig", "0.1", false},
+		{project.Ask{Tool: "go", Version: "1.26"}, "go", "go", "1.25.3", false},
+		{project.Ask{Tool: "go", Version: "1.26"}, "go", "go", "1.260", false},
+		{project.Ask{Tool: "go", Version: "=1.26.3"}, "go", "go", "1.26.3", true},
+		{project.Ask{Tool: "go", Version: "=1.26.3"}, "go", "go", "1.26.30", false},
+		{project.Ask{Channel: "bookworm", Tool: "rustc", Version: "1.63"}, "bookworm", "rustc", "1.63.0+dfsg1-2", true},
+		{project.Ask{Channel: "bookworm", Tool: "clang", Version: "=14.0"}, "bookworm", "clang", "1:14.0-55.7", true},
+		{project.Ask{Channel: "bookworm", Tool: "clang", Version: "1"}, "bookworm", "clang", "1:14.0-55.7", false},
+		{project.Ask{Tool: "go"}, "go", "go", "1.20", true},
+		{project.Ask{Tool: "node", Version: "lts"}, "node", "node", "22.1.0", true},
+		{project.Ask{Tool: "node", Version: "lts"}, "node", "deno", "22.1.0", false},
+		{project.Ask{Tool: "node", Range: ">=20 <23"}, "node", "node", "22.1.0", true},
+		{project.Ask{Tool: "node", Range: ">=20 <23"}, "node", "node", "18.1.0", false},
+		{project.Ask{Channel: "acme", Tool: "zig", Version: "0.14"}, "acme", "zig", "0.14.1", true},
+		{project.Ask{Channel: "acme", Tool: "zig", Version: "0.14"}, "evil", "zig", "0.14.1", false},
+	} {
+		l := lockfile.Lock{Tools: []lockfile.Tool{{Ask: test.ask.String(), Channel: test.channel, Name: test.name, Version: test.version}}}
+		if _, got := l.Answering(test.ask); got != test.want {
+			t.Errorf("%s/%s@%s answers %s: got %v, want %v", test.channel, test.name, test.version, test.ask, got, test.want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(string(lockfile.Lock{Tools: []lockfile.Tool{entry()}}.Encode()))
 	f.Fuzz(func(t *testing.T, text string) {
