@@ -48,7 +48,7 @@ func (a *app) findProject() (namedfiles.ProjectFiles, error) {
 	if err != nil {
 		return namedfiles.ProjectFiles{}, err
 	}
-	return namedfiles.FindProject(cwd, a.Getenv("HOME"))
+	return namedfiles.FindProject(cwd, a.Getenv("HOME"), a.Host)
 }
 
 // useProject returns what the project of the working directory means on this machine.
@@ -56,6 +56,9 @@ func (a *app) useProject(s *toolset.Set) (toolset.Project, namedfiles.ProjectFil
 	files, err := a.findProject()
 	if err != nil {
 		return toolset.Project{}, files, err
+	}
+	for _, f := range files.Ignored {
+		a.Detail("%s was not read: %s", f.Path, f.Why)
 	}
 	var wants []toolset.Want
 	for _, w := range project.Merge(files.Read) {

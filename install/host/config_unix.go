@@ -55,3 +55,12 @@ func readableByOthers(info fs.FileInfo, user install.Host) string {
 	}
 	return fmt.Sprintf("it is readable for group %d", owner.Gid)
 }
+
+// ownerOf returns the ID of the user who owns a file.
+func ownerOf(info fs.FileInfo) (uid int, ok bool) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(stat.Uid), true
+}

@@ -33,7 +33,7 @@ func ReadLock(verb string, p namedfiles.ProjectFiles) (l Lock, err error) {
 		dir = filepath.Dir(p.Read[i].Path)
 	}
 	l.Path = filepath.Join(dir, lockfile.Name)
-	data, exists, err := namedfiles.ReadUnlinked(l.Path, lockfile.MaxFile)
+	data, exists, err := p.ReadBeside(l.Path, lockfile.MaxFile)
 	if err != nil || !exists {
 		return l, err
 	}

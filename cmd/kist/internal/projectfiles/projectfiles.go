@@ -154,7 +154,7 @@ func FileNames() (names []string) {
 // is to be made in cwd.
 func ReadOwn(p namedfiles.ProjectFiles, cwd string) (path string, data []byte, err error) {
 	for _, f := range p.Ignored {
-		if filepath.Base(f.Path) == project.File {
+		if filepath.Base(f.Path) == project.File && !f.Foreign {
 			return "", nil, failure.Usage("%s is not changed: %s", f.Path, f.Why)
 		}
 	}
