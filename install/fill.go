@@ -14,6 +14,7 @@ import (
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
+	"github.com/kist-tools/kist/verify"
 )
 
 // fill fetches and unpacks the artifacts of batch into the stage of s, copies those that
@@ -64,6 +65,9 @@ func (i *Installer) fill(ctx context.Context, batch *fetch.Batch, s *stagedRelea
 	if receipt.Entries, err = prefix.Finish(ctx, plan.Named(r.Commands)...); err != nil {
 		return receipt, nil, err
 	}
+	if tree := receipt.TreeDigest(); !r.Tree.IsZero() && tree != r.Tree {
+		return receipt, nil, &TreeError{receipt.Ref(), tree, r.Tree}
+	}
 	receipt.StampsReadAt = prefix.Sealed().UTC()
 	receipt.Sandbox = prefix.Level().String()
 	receipt.FilesProved = from == nil || from.FilesProved
@@ -83,6 +87,20 @@ func (i *Installer) fill(ctx context.Context, batch *fetch.Batch, s *stagedRelea
 	receipt.Commands = commands
 	return receipt, skipped, nil
 }
+
+// A TreeError reports that the files of a release, once unpacked, are not those that a lock
+// names. It matches verify.ErrUntrusted. Nothing was installed.
+type TreeError struct {
+	Release    string // channel/tool@version
+	Have, Want verify.Digest
+}
+
+func (e *TreeError) Error() string {
+	return fmt.Sprintf("the files of %s differ from those that were locked (tree %s, not %s)", e.Release, e.Have.Hex(), e.Want.Hex())
+}
+
+// Unwrap makes e match verify.ErrUntrusted.
+func (e *TreeError) Unwrap() error { return verify.ErrUntrusted }
 
 // decoderMemory returns how many bytes of the machine's memory the windows of
 // decoders may take: a quarter, and at most as much as two of the largest need, so

@@ -35,6 +35,9 @@ type Release struct {
 	// `kist env` shows it.
 	Env      map[string]string
 	Evidence verify.Evidence // of the document that names the release
+	// Tree is the digest that the installed files must have (record.Receipt.TreeDigest),
+	// if a project's lock states it. Zero: any.
+	Tree verify.Digest
 }
 
 // A File is a small file of the prefix whose content the source states or derives

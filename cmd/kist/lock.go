@@ -60,6 +60,9 @@ narrows what is accepted, and makes nothing trusted.`,
 				if err != nil || p.IsAny() {
 					return nil, usage("lock: --platform %s: want os/arch or os/arch/libc", text)
 				}
+				if p.OS == "linux" && p.Libc == "" {
+					return nil, usage("lock: --platform %s: say %[1]s/gnu or %[1]s/musl", text)
+				}
 				on = append(on, p)
 			}
 			return a.lock(ctx, func(tool string) bool { return update && (len(names) == 0 || slices.Contains(names, tool)) }, names, on)

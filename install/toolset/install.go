@@ -3,6 +3,7 @@ package toolset
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/kist-tools/kist/install/plan"
@@ -37,9 +38,10 @@ func (w Want) inRange(version string) bool {
 // the releases that are installed and need nothing.
 func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) (c plan.Change, already []record.Head, err error) {
 	c = plan.Change{Links: links, Follow: map[record.ID]string{}}
-	keep := func(have record.Head, asked string) {
+	keep := func(have record.Head, asked string, locked bool) {
 		already = append(already, have)
-		if s.LayerOf(have.ID) == nil && s.MayChange() == nil && plan.Follows(have, asked) {
+		// What a lock names says nothing about what update should follow.
+		if !locked && s.LayerOf(have.ID) == nil && s.MayChange() == nil && plan.Follows(have, asked) {
 			c.Follow[have.ID] = asked
 		}
 	}
@@ -62,7 +64,7 @@ func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) 
 			if err := s.checkLocked(w, have); err != nil {
 				return c, nil, err
 			}
-			keep(have, ref.Version)
+			keep(have, ref.Version, w.Locked != nil)
 			c = s.addDefault(c, have, links)
 			continue
 		}
@@ -85,11 +87,11 @@ func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) 
 			return c, nil, err
 		}
 		if have, ok := s.holding(r); ok && s.Missing(have) == nil { // r turned out to be installed
-			keep(have, ref.Version)
+			if err := s.checkLocked(w, have); err != nil {
+				return c, nil, err
+			}
+			keep(have, ref.Version, w.Locked != nil)
 			if s.LayerOf(have.ID) != nil {
-				if err := s.checkLocked(w, have); err != nil {
-					return c, nil, err
-				}
 				c = s.addDefault(c, have, links)
 				continue
 			}
@@ -126,6 +128,12 @@ func (s *Set) release(ctx context.Context, w Want, ref trust.Ref, have record.He
 		r, err := s.resolve(ctx, b, q)
 		if err == nil {
 			err = w.Locked.Check(w.LockPath, r, have.Components)
+		}
+		if isUnknownVersion(err) {
+			err = fmt.Errorf("%s names %s@%s: %w", lockfile.Name, w.Locked.Key(), w.Locked.Version, err)
+		}
+		if p, _ := w.Locked.On(s.Desk.Platform); err == nil && hasOnly(p, r) {
+			r.Tree = p.Tree
 		}
 		return r, err
 	}

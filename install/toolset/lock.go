@@ -1,6 +1,7 @@
 package toolset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,8 @@ func WantOf(ask project.Ask) Want {
 
 // Lock returns the lock for wants. An entry of old that answers a request is kept as it
 // is, unless update returns true for its tool or it lacks one of platforms; then its
-// channel is asked again, for the same version unless update says otherwise. Nothing is
+// channel is asked again, for the same version unless update says otherwise. Where a
+// locked release is installed, the digest of its files is added to its entry. Nothing is
 // installed. A tool that no channel offers is left out with a warning, unless kist.toml
 // names it.
 func (s *Set) Lock(ctx context.Context, wants []project.Want, platforms []manifests.Platform, old lockfile.Lock, update func(tool string) bool) (l lockfile.Lock, err error) {
@@ -33,6 +35,7 @@ func (s *Set) Lock(ctx context.Context, wants []project.Want, platforms []manife
 		keep := ok && !update(w.Tool)
 		covers := func(p manifests.Platform) bool { _, ok := have.On(p); return ok }
 		if keep && !slices.ContainsFunc(platforms, func(p manifests.Platform) bool { return !covers(p) }) {
+			s.addTree(&have, s.Desk.Platform)
 			l.Tools = append(l.Tools, have)
 			continue
 		}
@@ -111,10 +114,14 @@ func (s *Set) lockOne(ctx context.Context, ask project.Ask, w Want, origin strin
 	return t, nil
 }
 
-// addTree adds the digest of the installed files to the entry for a platform, if exactly
-// that release is installed here.
+// addTree adds the digest of the installed files to the entry for a platform, if it is
+// missing and exactly that release is installed here.
 func (s *Set) addTree(t *lockfile.Tool, own manifests.Platform) {
+	t.Platforms = slices.Clone(t.Platforms) // those of another lock stay as they are
 	for i, p := range t.Platforms {
+		if !p.Tree.IsZero() {
+			continue
+		}
 		if have, ok := s.installedVersion(*t); p.Platform == own && ok && checkInstalled(*t, p, have) == nil && sameComponents(p, have) {
 			if receipt, err := s.Receipt(have.ID); err == nil {
 				t.Platforms[i].Tree = receipt.TreeDigest()
@@ -134,8 +141,8 @@ func (s *Set) installedVersion(t lockfile.Tool) (record.Head, bool) {
 }
 
 // checkInstalled returns a *lockfile.MismatchError if an installed release was not
-// unpacked from the files that the lock names, or *manifests.UnknownPartError if it lacks
-// one of its components.
+// unpacked from the files that the lock names, or not proved as the lock says, or
+// *manifests.UnknownPartError if it lacks one of its components.
 func checkInstalled(t lockfile.Tool, p lockfile.Platform, have record.Head) error {
 	for _, f := range p.Files {
 		i := slices.IndexFunc(have.Artifacts, func(a record.Artifact) bool { return a.Component == f.Component })
@@ -151,10 +158,40 @@ func checkInstalled(t lockfile.Tool, p lockfile.Platform, have record.Head) erro
 			}
 		}
 		if ofComponent && !same {
-			return &lockfile.MismatchError{Tool: have.Ref(), What: fmt.Sprintf("%s was installed from other bytes", a.Name)}
+			return installedMismatch(have, "%s was installed from other bytes", a.Name)
+		}
+		if err := checkSigners(t, a.Evidence.Root(), have); t.Proof.Kind == "" && ofComponent && a.Evidence.Tree == nil && err != nil {
+			return err
 		}
 	}
+	root := have.Evidence.Root()
+	switch {
+	case t.Proof.Kind == "" && root.Kind == "", t.Proof.Kind == verify.ByTree && root.Kind == "": // the files are proved one by one
+		return nil
+	case root.Kind != t.Proof.Kind:
+		return installedMismatch(have, "it was proved by %s when it was installed, not by %s",
+			cmp.Or(string(root.Kind), "signatures of its files"), cmp.Or(string(t.Proof.Kind), "signatures of its files"))
+	}
+	return checkSigners(t, root, have)
+}
+
+// checkSigners returns a *lockfile.MismatchError if a key that is none of t's signers
+// signed what e proves, or nobody did.
+func checkSigners(t lockfile.Tool, e verify.Evidence, have record.Head) error {
+	for _, s := range e.Signers {
+		if !slices.Contains(t.Proof.Signers, s.Primary) {
+			return installedMismatch(have, "key %s had signed it when it was installed, and is not one of its signers", s.Primary.Spaced())
+		}
+	}
+	if len(e.Signers) == 0 && len(t.Proof.Signers) > 0 {
+		return installedMismatch(have, "nobody had signed it when it was installed")
+	}
 	return nil
+}
+
+// installedMismatch returns an error about an installed release that is not what a lock names.
+func installedMismatch(have record.Head, format string, args ...any) error {
+	return &lockfile.MismatchError{Tool: have.Ref(), What: fmt.Sprintf(format, args...), Installed: true}
 }
 
 // isFile reports whether a is the file that f names.
@@ -171,6 +208,13 @@ func isFile(a record.Artifact, f lockfile.File) bool {
 // sameComponents reports whether have has no components beside those of p.
 func sameComponents(p lockfile.Platform, have record.Head) bool {
 	return !slices.ContainsFunc(have.Artifacts, func(a record.Artifact) bool {
+		return !slices.ContainsFunc(p.Files, func(f lockfile.File) bool { return f.Component == a.Component })
+	})
+}
+
+// hasOnly reports whether r has no components beside those of p.
+func hasOnly(p lockfile.Platform, r manifests.Release) bool {
+	return !slices.ContainsFunc(r.Artifacts, func(a manifests.Artifact) bool {
 		return !slices.ContainsFunc(p.Files, func(f lockfile.File) bool { return f.Component == a.Component })
 	})
 }
@@ -194,7 +238,14 @@ func (s *Set) checkLocked(w Want, have record.Head) error {
 		return nil
 	}
 	p, _ := w.Locked.On(s.Desk.Platform)
-	return checkInstalled(*w.Locked, p, have)
+	if err := checkInstalled(*w.Locked, p, have); err != nil || p.Tree.IsZero() || !sameComponents(p, have) {
+		return err
+	}
+	receipt, err := s.Receipt(have.ID)
+	if err == nil && receipt.TreeDigest() != p.Tree {
+		err = installedMismatch(have, "its files differ from those that were locked (tree %s, not %s)", receipt.TreeDigest().Hex(), p.Tree.Hex())
+	}
+	return err
 }
 
 // A LockedTool is what VerifyLocked found for one entry of a lock.

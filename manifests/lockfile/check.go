@@ -86,11 +86,12 @@ func filesOf(r manifests.Release) (files []File) {
 	return files
 }
 
-// A MismatchError reports that a channel has other bytes or other signers for a locked
-// version than when it was locked. It matches verify.ErrUntrusted.
+// A MismatchError reports that a locked version has other bytes or other signers than its
+// lock names. It matches verify.ErrUntrusted.
 type MismatchError struct {
-	Tool string // channel/name@version
-	What string // what differs
+	Tool      string // channel/name@version
+	What      string // what differs
+	Installed bool   // it is what is installed that differs, and not what a channel offers
 }
 
 func (e *MismatchError) Error() string {
@@ -99,6 +100,9 @@ func (e *MismatchError) Error() string {
 
 // Unwrap makes e match verify.ErrUntrusted.
 func (e *MismatchError) Unwrap() error { return verify.ErrUntrusted }
+
+// NoFile is what a MissingError says of a lock that does not exist.
+const NoFile = "does not exist"
 
 // A MissingError reports that a lock does not answer a project's files, or lacks a
 // platform.
@@ -116,7 +120,7 @@ func (*MissingError) Kind() string    { return "lock" }
 func (t Tool) Check(path string, r manifests.Release, also []string) error {
 	have := Of(project.Ask{}, []manifests.Release{r})
 	mismatch := func(format string, args ...any) error {
-		return &MismatchError{r.Channel + "/" + r.Tool + "@" + r.Version, fmt.Sprintf(format, args...)}
+		return &MismatchError{Tool: r.Channel + "/" + r.Tool + "@" + r.Version, What: fmt.Sprintf(format, args...)}
 	}
 	locked, ok := t.On(r.Platform)
 	switch {
@@ -209,8 +213,8 @@ func canMean(a project.Ask, version string) bool {
 		return a.Allows(version, nil)
 	}
 	number, exact := manifests.ExactVersion(a.Version)
-	if !exact && (number[0] < '0' || number[0] > '9') {
-		return true
+	if number[0] < '0' || number[0] > '9' { // a label, or another spelling: go1.26.3, v22.1.0
+		return !exact || strings.Contains(strings.ToLower(number), strings.ToLower(version))
 	}
 	rest, ok := strings.CutPrefix(version, number)
 	return ok && (rest == "" || strings.ContainsAny(rest[:1], "+-~") || !exact && rest[0] == '.')

@@ -192,6 +192,8 @@ func TestAnswersOnlyByWhatTheRequestCanMean(t *testing.T) {
 		{project.Ask{Channel: "bookworm", Tool: "rustc", Version: "1.63"}, "bookworm", "rustc", "1.63.0+dfsg1-2", true},
 		{project.Ask{Channel: "bookworm", Tool: "clang", Version: "=14.0"}, "bookworm", "clang", "1:14.0-55.7", true},
 		{project.Ask{Channel: "bookworm", Tool: "clang", Version: "1"}, "bookworm", "clang", "1:14.0-55.7", false},
+		{project.Ask{Tool: "go", Version: "=go1.26.3"}, "go", "go", "1.26.3", true},
+		{project.Ask{Tool: "go", Version: "=go1.26.3"}, "go", "go", "1.25.3", false},
 		{project.Ask{Tool: "go"}, "go", "go", "1.20", true},
 		{project.Ask{Tool: "node", Version: "lts"}, "node", "node", "22.1.0", true},
 		{project.Ask{Tool: "node", Version: "lts"}, "node", "deno", "22.1.0", false},

@@ -22,6 +22,7 @@ import (
 	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/gosum"
+	"github.com/kist-tools/kist/manifests/lockfile"
 	"github.com/kist-tools/kist/manifests/project"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/manifests/system"
@@ -149,7 +150,19 @@ func hints() []hintRow {
 			}
 			return "correct that file; docs/fleet.md shows what it may say"
 		}),
-		fixedHint[*project.Error]("usage", "correct that file, or name what you want, as in kist install rust@stable"),
+		fixedHint[*lockfile.Error]("usage", "restore kist.lock from version control, or delete it and run kist lock"),
+		hintFor("usage", func(_ *project.Error, c Context) string {
+			if c.Verb == "project" || c.Verb == "pin" || c.Verb == "lock" {
+				return "correct that file"
+			}
+			return "correct that file, or name what you want, as in kist install rust@stable"
+		}),
+		hintFor("lock", func(e *lockfile.MissingError, _ Context) string {
+			if e.What == lockfile.NoFile {
+				return "kist lock writes it; commit it"
+			}
+			return ""
+		}),
 		hintFor("usage", func(e *trial.NoCommandError, _ Context) string {
 			if len(e.Programs) == 0 {
 				return "say with --command which files become commands"
@@ -236,6 +249,13 @@ func hints() []hintRow {
 		}),
 		fixedHint[*install.ReceiptError]("refused", "put back the receipt from a backup; kist removes nothing by one it cannot trust"),
 
+		hintFor("untrusted", func(e *lockfile.MismatchError, _ Context) string {
+			if e.Installed {
+				return fmt.Sprintf("kist uninstall %s, then kist install --locked puts the locked one there; if kist.lock was edited, restore it from version control", e.Tool)
+			}
+			return "if the channel published again, look at what it did, then kist lock --update; if kist.lock was edited, restore it from version control"
+		}),
+		fixedHint[*install.TreeError]("untrusted", "if kist.lock was edited, restore it from version control; else tell who made the lock: the same archives gave other files there"),
 		fixedHint[*install.EntryError]("untrusted", "kist never unpacks such an archive; its maker must pack it differently"),
 		hintFor("untrusted", func(e *evidence.UnprovedError, _ Context) string {
 			return fmt.Sprintf("kist uninstall %s removes it; ask its publisher what happened", e.Release)

@@ -67,7 +67,7 @@ func LockedTools(verb string, p namedfiles.ProjectFiles) (path string, tools []l
 		return l.Path, nil, err
 	}
 	if l.Text == nil {
-		return l.Path, nil, &lockfile.MissingError{Path: l.Path, What: "does not exist"}
+		return l.Path, nil, &lockfile.MissingError{Path: l.Path, What: lockfile.NoFile}
 	}
 	var wants []project.Want
 	for _, w := range project.Merge(p.Read) {
