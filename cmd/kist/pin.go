@@ -11,6 +11,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/project"
 	"github.com/kist-tools/kist/manifests/trust"
 )
@@ -46,6 +47,9 @@ this directory. Nothing is fetched or installed: kist install does that.`,
 				return nil, usage("pin: %v", err)
 			}
 			for _, ref := range refs {
+				if ref.Channel == toolset.System {
+					return nil, usage("pin: kist cannot install %s; a project can only pin what a channel publishes", ref)
+				}
 				if ref.Version == "" {
 					return nil, usage("pin: which version of %s? as in kist pin %s@1.2", ref, ref)
 				}

@@ -28,15 +28,59 @@ const (
 func parseKist(data []byte) (c Content, err error) {
 	keys, err := tomldoc.Decode(data, tomldoc.Small())
 	if err != nil {
-		return c, fmt.Errorf("line %d: %w", tomldoc.LineOf(err), err)
+		line := tomldoc.LineOf(err)
+		if name, value, ok := unquotedTool(data, line); ok {
+			return c, fmt.Errorf("line %d: quote it: %q = %s", line, name, value)
+		}
+		return c, fmt.Errorf("line %d: %w", line, err)
 	}
 	doc := tomldoc.NewTable(keys)
 	tools := doc.Optional("tools")
 	tools.AtMost(maxTools)
 	for _, name := range tools.Keys() {
+		if tools.IsNumber(name) {
+			tools.Fail("a version is a text: write %s = %q", Ask{Tool: name}.quotedKey(), numberText(data, name))
+		}
 		c.Asks = append(c.Asks, parseTool(tools, name))
 	}
+	for _, key := range doc.Keys() {
+		if len(manifests.Near(key, []string{"tools"})) > 0 {
+			doc.Fail("unknown key %q; did you mean [tools]?", key)
+		}
+	}
 	return c, doc.End()
+}
+
+// unquotedTool returns the name and the value on a line, counted from 1, that names a
+// channel and a tool without the quotes that TOML demands.
+func unquotedTool(data []byte, line int) (name, value string, ok bool) {
+	lines := strings.Split(string(data), "\n")
+	if line < 1 || line > len(lines) {
+		return "", "", false
+	}
+	name, value, ok = strings.Cut(lines[line-1], "=")
+	channel, tool, named := strings.Cut(strings.TrimSpace(name), "/")
+	if !ok || !named || manifests.ValidName(channel) != nil || manifests.ValidName(tool) != nil {
+		return "", "", false
+	}
+	return channel + "/" + tool, withoutComment(value), true
+}
+
+// numberText returns the number that a tool has instead of a version, as it is written:
+// decoded, 1.10 would be 1.1. If it is not on a line of its own, it returns "VERSION".
+func numberText(data []byte, tool string) string {
+	for line := range strings.Lines(string(data)) {
+		key, value, ok := strings.Cut(line, "=")
+		if ok && unquote(strings.TrimSpace(key)) == tool {
+			return withoutComment(value)
+		}
+	}
+	return "VERSION"
+}
+
+// withoutComment returns the value at the beginning of text, up to the end of the line.
+func withoutComment(text string) string {
+	return strings.TrimSpace(strings.TrimSuffix(text, afterValue(text)))
 }
 
 // parseTool reads one tool: a version, or a table with its parts.

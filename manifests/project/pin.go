@@ -10,14 +10,19 @@ import (
 )
 
 // Pin returns the content of kist.toml, which may be empty, with a as what it asks for of
-// that tool. Comments and the order of lines stay. Its error says that the file is broken,
-// or that it is written in a way that only a person can change.
+// that tool. Comments and the order of lines stay. It returns an error if the file is broken,
+// or written in a way that only a person can change, and an *OtherChannelError if it has the
+// tool from another channel.
 func Pin(data []byte, a Ask) ([]byte, error) {
 	before, err := parseKist(data)
 	if err != nil {
 		return nil, err
 	}
-	want := slices.DeleteFunc(slices.Clone(before.Asks), func(have Ask) bool { return have.key() == a.key() })
+	hasKey := func(have Ask) bool { return have.key() == a.key() }
+	if i := slices.IndexFunc(before.Asks, func(have Ask) bool { return have.Tool == a.Tool }); i >= 0 && !slices.ContainsFunc(before.Asks, hasKey) {
+		return nil, &OtherChannelError{Have: before.Asks[i].key(), Version: a.Version}
+	}
+	want := slices.DeleteFunc(slices.Clone(before.Asks), hasKey)
 	want = append(want, a)
 	out := pin(data, a)
 	after, err := parseKist(out)
@@ -26,6 +31,15 @@ func Pin(data []byte, a Ask) ([]byte, error) {
 	}
 	return out, nil
 }
+
+// An OtherChannelError reports that kist.toml has the tool to pin from another channel: only
+// one of the two would count.
+type OtherChannelError struct {
+	Have    string // as kist.toml names it: "acme/zig", or "zig"
+	Version string // that was to be pinned
+}
+
+func (e *OtherChannelError) Error() string { return fmt.Sprintf("it asks for %s already", e.Have) }
 
 // key returns how kist.toml names the tool of a.
 func (a Ask) key() string {
@@ -88,11 +102,16 @@ func pin(data []byte, a Ask) []byte {
 
 // line returns the line of kist.toml that asks for a.
 func (a Ask) line() string {
+	return a.quotedKey() + " = " + a.value() + "\n"
+}
+
+// quotedKey returns key as TOML wants it.
+func (a Ask) quotedKey() string {
 	key := a.key()
 	if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
 		key = strconv.Quote(key)
 	}
-	return key + " = " + a.value() + "\n"
+	return key
 }
 
 // value returns a version, or a table if a has parts. Names and versions need no escapes.

@@ -1,6 +1,7 @@
 package project_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -34,6 +35,49 @@ func TestPin(t *testing.T) {
 		got, err := project.Pin([]byte(test.text), test.ask)
 		if string(got) != test.want || (err == nil) != (test.want != "") {
 			t.Errorf("%s: got %q, %v, want %q", test.name, got, err, test.want)
+		}
+	}
+}
+
+// TestPinRefusesTheToolOfAnotherChannel checks that a tool is not pinned from a second
+// channel, and that each can be pinned again.
+func TestPinRefusesTheToolOfAnotherChannel(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		ask  project.Ask
+		have string // "" if it is pinned
+	}{
+		{"[tools]\n\"acme/zig\" = \"1\"\n", project.Ask{Tool: "zig", Version: "9"}, "acme/zig"},
+		{"[tools]\nzig = \"1\"\n", project.Ask{Channel: "acme", Tool: "zig", Version: "9"}, "zig"},
+		{"[tools]\n\"acme/zig\" = \"1\"\n", project.Ask{Channel: "other", Tool: "zig", Version: "9"}, "acme/zig"},
+		{"[tools]\n\"acme/zig\" = \"1\"\n", project.Ask{Channel: "acme", Tool: "zig", Version: "9"}, ""},
+		{"[tools]\nzig = \"1\"\n", project.Ask{Tool: "zig", Version: "9"}, ""},
+		{"[tools]\n\"acme/go\" = \"1\"\n", project.Ask{Tool: "zig", Version: "9"}, ""},
+	} {
+		_, err := project.Pin([]byte(test.text), test.ask)
+		other, ok := errors.AsType[*project.OtherChannelError](err)
+		if test.have == "" && err != nil || test.have != "" && (!ok || other.Have != test.have || other.Version != "9") {
+			t.Errorf("%s in %q: %v", test.ask, test.text, err)
+		}
+	}
+}
+
+// TestKistFileSaysHowToWriteIt checks what kist says of the usual slips in kist.toml.
+func TestKistFileSaysHowToWriteIt(t *testing.T) {
+	for text, want := range map[string]string{
+		"[tools]\nhello = 1.10 # x\n":         `write hello = "1.10"`,
+		"[tools]\nhello = 22\n":               `write hello = "22"`,
+		"[tools]\n\"acme/hello\" = 1.0\n":     `write "acme/hello" = "1.0"`,
+		"tools = { hello = 1.0 }\n":           `write hello = "`,
+		"[tools]\nacme/hello = \"1.0\" # x\n": `line 2: quote it: "acme/hello" = "1.0"`,
+		"[tool]\nhello = \"1.0\"\n":           "did you mean [tools]?",
+		"[hooks]\nhello = \"1.0\"\n":          `unknown key "hooks"`,
+		"[tools]\nhello = \"1.10\"\n":         "",
+		"[tools]\n\"acme/hello\" = \"1.0\"\n": "",
+	} {
+		_, err := format(t, project.File).Parse("kist.toml", []byte(text))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: got %v, want %q", text, err, want)
 		}
 	}
 }

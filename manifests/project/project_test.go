@@ -89,7 +89,7 @@ func TestRefusedFiles(t *testing.T) {
 	nested := strings.Repeat("[", 10_000)
 	deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
 	for _, test := range []struct{ name, text, want string }{
-		{"kist.toml", "[tools]\ngo = 1.26", "go is not a string"},
+		{"kist.toml", "[tools]\ngo = 1.26", `write go = "1.26"`},
 		{"kist.toml", "[channel]\nurl = \"https://evil.example/\"", `unknown key "channel"`},
 		{"kist.toml", "go = \"1.26\"", `unknown key "go"`},
 		{"kist.toml", "[tools]\ngo = { version = \"1.26\", url = \"https://evil.example/\" }", `unknown key "url"`},

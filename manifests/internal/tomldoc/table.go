@@ -73,6 +73,15 @@ func (t *Table) Has(key string) bool { _, ok := t.keys[key]; return ok }
 // IsList reports whether the value of key, which was not read, is a list.
 func (t *Table) IsList(key string) bool { _, ok := t.keys[key].([]any); return ok }
 
+// IsNumber reports whether the value of key, which was not read, is a number.
+func (t *Table) IsNumber(key string) bool {
+	switch t.keys[key].(type) {
+	case int64, float64:
+		return true
+	}
+	return false
+}
+
 // IsTable reports whether the value of key, which was not read, is a table.
 func (t *Table) IsTable(key string) bool { _, ok := t.keys[key].(map[string]any); return ok }
 
