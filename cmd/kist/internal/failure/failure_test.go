@@ -22,6 +22,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/debian"
+	"github.com/kist-tools/kist/manifests/lockfile"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/manifests/transport"
@@ -72,6 +73,10 @@ func TestExitCodes(t *testing.T) {
 		{&verify.SizeError{Name: "x"}, 4, "untrusted"},
 		{&install.EntryError{Archive: "x"}, 4, "untrusted"},
 		{&install.WitnessError{Artifact: "x"}, 4, "untrusted"},
+		{&install.TreeError{Release: "x"}, 4, "untrusted"},
+		{&lockfile.MismatchError{Tool: "x"}, 4, "untrusted"},
+		{&lockfile.Error{Path: "x", Err: errors.New("y")}, 2, "usage"},
+		{&lockfile.MissingError{Path: "x"}, 1, "lock"},
 		{&trust.WeakKeyError{Finding: verify.Finding{Remedy: "x"}}, 4, "untrusted"},
 		{&publish.KeyError{Findings: []verify.Finding{{Remedy: "x"}}}, 4, "untrusted"},
 		{&manifests.TooLargeError{Name: "x"}, 4, "untrusted"},
