@@ -216,6 +216,7 @@ func canMean(a project.Ask, version string) bool {
 	if number[0] < '0' || number[0] > '9' { // a label, or another spelling: go1.26.3, v22.1.0
 		return !exact || strings.Contains(strings.ToLower(number), strings.ToLower(version))
 	}
+	number = strings.TrimSuffix(number, "-LTS") // of java, which kist spells without it
 	rest, ok := strings.CutPrefix(version, number)
 	return ok && (rest == "" || strings.ContainsAny(rest[:1], "+-~") || !exact && rest[0] == '.')
 }

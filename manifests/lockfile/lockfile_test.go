@@ -194,6 +194,7 @@ func TestAnswersOnlyByWhatTheRequestCanMean(t *testing.T) {
 		{project.Ask{Channel: "bookworm", Tool: "clang", Version: "1"}, "bookworm", "clang", "1:14.0-55.7", false},
 		{project.Ask{Tool: "go", Version: "=go1.26.3"}, "go", "go", "1.26.3", true},
 		{project.Ask{Tool: "go", Version: "=go1.26.3"}, "go", "go", "1.25.3", false},
+		{project.Ask{Tool: "java", Version: "21.0.5+11-LTS"}, "java", "java", "21.0.5+11", true},
 		{project.Ask{Tool: "go"}, "go", "go", "1.20", true},
 		{project.Ask{Tool: "node", Version: "lts"}, "node", "node", "22.1.0", true},
 		{project.Ask{Tool: "node", Version: "lts"}, "node", "deno", "22.1.0", false},

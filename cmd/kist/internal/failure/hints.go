@@ -151,6 +151,9 @@ func hints() []hintRow {
 			return "correct that file; docs/fleet.md shows what it may say"
 		}),
 		fixedHint[*lockfile.Error]("usage", "restore kist.lock from version control, or delete it and run kist lock"),
+		hintFor("usage", func(e *project.OtherChannelError, _ Context) string {
+			return fmt.Sprintf("kist pin %s@%s replaces it", e.Have, e.Version)
+		}),
 		hintFor("usage", func(_ *project.Error, c Context) string {
 			if c.Verb == "project" || c.Verb == "pin" || c.Verb == "lock" {
 				return "correct that file"
