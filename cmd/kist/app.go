@@ -350,11 +350,12 @@ func verbs(cmd *cobra.Command) (names []string) {
 // between accepts low to high arguments.
 func between(low, high int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
+		verb := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 		switch {
 		case len(args) < low:
-			return usage("%s: too few arguments; usage: %s", cmd.Name(), cmd.UseLine())
+			return usage("%s: too few arguments; usage: %s", verb, cmd.UseLine())
 		case len(args) > high:
-			return usage("%s: unexpected argument %q; usage: %s", cmd.Name(), args[high], cmd.UseLine())
+			return usage("%s: unexpected argument %q; usage: %s", verb, args[high], cmd.UseLine())
 		}
 		return nil
 	}

@@ -33,10 +33,10 @@ type collector struct {
 	old   map[string]entry  // what the current snapshot holds, by path, if it seems unchanged
 	docs  map[string]entry  // documents that were proved, by path
 	reuse []entry           // indices that the source in question read from the store
-	urls  map[string]string // by path: the ref that it stands for, to find conflicts
-	// artifacts are the artifacts to fetch, by path.
-	artifacts map[string]manifests.Artifact
-	order     []string         // the paths of artifacts, in the order in which they were named
+	urls  map[string]string // by path: the ref of the document, to find conflicts
+	// artifacts are the artifacts to fetch, in the order in which they were named.
+	artifacts []wantedArtifact
+	wanted    map[string]bool  // by identity: it is among artifacts
 	exist     map[string]bool  // refs that sources only looked for
 	absent    map[string]error // refs that were not found in proved answers
 	releases  []heldRelease
@@ -49,7 +49,7 @@ type collector struct {
 // newCollector returns a collector for the snapshot after current, whose record is old.
 func (m *Mirror) newCollector(store *os.Root, current uint64, old record) *collector {
 	c := &collector{m: m, store: store, old: map[string]entry{}, docs: map[string]entry{}, urls: map[string]string{},
-		artifacts: map[string]manifests.Artifact{}, exist: map[string]bool{}, absent: map[string]error{}, heads: slices.Clone(old.Heads)}
+		wanted: map[string]bool{}, exist: map[string]bool{}, absent: map[string]error{}, heads: slices.Clone(old.Heads)}
 	for _, e := range old.Entries {
 		if info, err := m.Root.Lstat(path.Join(snapshotDir(current), e.Path)); err != nil || !e.isUnchanged(info) {
 			c.damaged = true
@@ -129,17 +129,6 @@ func (c *collector) ask(question func() error) error {
 	return nil
 }
 
-// claim records that name stands for ref. If it stands for another URL already, same
-// reports whether the content is the same.
-func (c *collector) claim(name, ref string, same func() bool) error {
-	ref = manifests.Redact(ref)
-	if other, taken := c.urls[name]; taken && other != ref && !same() {
-		return conflictError(name)
-	}
-	c.urls[name] = ref
-	return nil
-}
-
 // keep stores the content of the document ref, and collects it.
 func (c *collector) keep(ref string, data []byte) error {
 	name, err := Name(ref)
@@ -147,9 +136,11 @@ func (c *collector) keep(ref string, data []byte) error {
 		return err
 	}
 	e := entry{Path: name, Digest: verify.DigestOf(data), Size: int64(len(data)), Validators: c.tap.state(ref)}
-	if err := c.claim(name, ref, func() bool { return c.docs[name].Digest == e.Digest }); err != nil {
-		return err
+	ref = manifests.Redact(ref)
+	if other, taken := c.urls[name]; taken && other != ref && c.docs[name].Digest != e.Digest {
+		return conflictError(name)
 	}
+	c.urls[name] = ref
 	file := download.BlobFile(e.Digest)
 	have, err := rootfs.ReadFile(c.store, file, e.Size)
 	if err != nil || !bytes.Equal(have, data) {
@@ -332,29 +323,18 @@ func (c *collector) collectNames(r manifests.Release, h config.Holding, resolve 
 // add collects the artifacts of r, which answered q.
 func (c *collector) add(b trust.Binding, q manifests.Request, r manifests.Release) error {
 	for _, a := range install.Files(r) {
-		name, err := Name(a.Refs[0])
-		if err != nil {
+		if _, err := Name(a.Refs[0]); err != nil {
 			return err
 		}
 		key, err := download.Key(a)
 		if err != nil {
 			return err
 		}
-		same := func() bool {
-			other, err := download.Key(c.artifacts[name])
-			return err == nil && other == key
+		identity := strings.Join(append([]string{b.Name, key}, a.Refs...), "\x00")
+		if !c.wanted[identity] {
+			c.wanted[identity] = true
+			c.artifacts = append(c.artifacts, wantedArtifact{a, b})
 		}
-		if err := c.claim(name, a.Refs[0], same); err != nil {
-			return err
-		}
-		if other, taken := c.artifacts[name]; taken {
-			if other, _ := download.Key(other); other != key {
-				return conflictError(name)
-			}
-			continue
-		}
-		c.artifacts[name] = a
-		c.order = append(c.order, name)
 	}
 	if r.Evidence.Tree != nil {
 		c.logged = append(c.logged, loggedRelease{b, manifests.Request{Tool: q.Tool, Version: "=" + r.Version, Platform: q.Platform}})
@@ -368,15 +348,19 @@ func (c *collector) add(b trust.Binding, q manifests.Request, r manifests.Releas
 }
 
 // readExisting collects the documents that sources only look for, such as the one by
-// which a module proxy says that it relays a checksum database. Artifacts are none.
-func (c *collector) readExisting(ctx context.Context) error {
+// which a module proxy says that it relays a checksum database. Nothing proves them, and
+// no proof relies on them. Files of the artifacts that were fetched are left out.
+func (c *collector) readExisting(ctx context.Context, artifacts []fetched) error {
+	isArtifact := map[string]bool{}
+	for _, a := range artifacts {
+		isArtifact[a.Path] = true
+	}
 	for _, ref := range slices.Sorted(maps.Keys(c.exist)) {
 		name, err := Name(ref)
 		if err != nil {
 			continue
 		}
-		_, artifact := c.artifacts[name]
-		if _, document := c.docs[name]; artifact || document {
+		if _, document := c.docs[name]; isArtifact[name] || document {
 			continue
 		}
 		data, err := manifests.ReadAll(ctx, c.m.Transport, ref, maxExisting)

@@ -8,12 +8,20 @@ import (
 	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/fetch"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/trust"
 )
+
+// A wantedArtifact is an artifact to fetch, and the channel that names it.
+type wantedArtifact struct {
+	manifests.Artifact
+	from trust.Binding
+}
 
 // A fetched artifact is in the store.
 type fetched struct {
 	entry
-	bytes int64 // that came from the origin or were read again; 0: it is unchanged
+	ref   string // the URL that entry.Path stands for
+	bytes int64  // that came from the origin or were read again; 0: it is unchanged
 }
 
 // fetchArtifacts fetches the artifacts that the store lacks, several at a time, and
@@ -28,17 +36,17 @@ func (c *collector) fetchArtifacts(ctx context.Context) ([]fetched, error) {
 			known[e.Key] = e
 		}
 	}
-	all, errs := make([]fetched, len(c.order)), make([]error, len(c.order))
+	all, errs := make([]fetched, len(c.artifacts)), make([]error, len(c.artifacts))
 	slots := make(chan struct{}, max(c.m.Jobs, 1))
 	var work sync.WaitGroup
-	for n, name := range c.order {
+	for n, a := range c.artifacts {
 		slots <- struct{}{}
 		if within.Err() != nil {
 			break
 		}
 		work.Go(func() {
 			defer func() { <-slots }()
-			if all[n], errs[n] = c.fetchArtifact(within, cache, known, name); errs[n] != nil && !fetch.IsConsequence(errs[n]) {
+			if all[n], errs[n] = c.fetchArtifact(within, cache, known, a); errs[n] != nil && !fetch.IsConsequence(errs[n]) {
 				cancel()
 			}
 		})
@@ -47,19 +55,11 @@ func (c *collector) fetchArtifacts(ctx context.Context) ([]fetched, error) {
 	return all, fetch.FirstCause(ctx, errs)
 }
 
-// fetchArtifact fetches the artifact called name, or else the first of its alternatives
-// that exists.
-func (c *collector) fetchArtifact(ctx context.Context, cache download.Cache, known map[string]entry, name string) (fetched, error) {
-	artifact := c.artifacts[name]
+// fetchArtifact fetches the artifact a, or else the first of its alternatives that exists.
+func (c *collector) fetchArtifact(ctx context.Context, cache download.Cache, known map[string]entry, a wantedArtifact) (fetched, error) {
 	var missing error
-	for i, a := range append([]manifests.Artifact{artifact}, artifact.Alternatives...) {
-		if i > 0 {
-			var err error
-			if name, err = Name(a.Refs[0]); err != nil {
-				return fetched{}, err
-			}
-		}
-		got, err := c.fetchOne(ctx, cache, known, name, a)
+	for _, one := range append([]manifests.Artifact{a.Artifact}, a.Alternatives...) {
+		got, err := c.fetchOne(ctx, cache, known, wantedArtifact{one, a.from})
 		if !errors.Is(err, manifests.ErrNotFound) {
 			return got, err
 		}
@@ -70,25 +70,44 @@ func (c *collector) fetchArtifact(ctx context.Context, cache download.Cache, kno
 	return fetched{}, missing
 }
 
-// fetchOne returns the entry of a, whose file is called name. It fetches a unless the
-// store has it.
-func (c *collector) fetchOne(ctx context.Context, cache download.Cache, known map[string]entry, name string, a manifests.Artifact) (fetched, error) {
-	key, err := download.Key(a)
+// fetchOne returns the entry of a. It fetches a unless the store has it.
+func (c *collector) fetchOne(ctx context.Context, cache download.Cache, known map[string]entry, a wantedArtifact) (fetched, error) {
+	key, err := download.Key(a.Artifact)
 	if err != nil {
 		return fetched{}, err
 	}
-	if e, ok := known[key]; ok {
+	for _, ref := range a.Refs {
+		name, err := Name(ref)
+		if err != nil {
+			continue
+		}
+		e, ok := c.old[name]
+		if !ok || e.Key != key {
+			if e, ok = known[key]; !ok || !a.ownsRef(ref) {
+				continue
+			}
+		}
 		if info, err := c.store.Lstat(download.BlobFile(e.Digest)); err == nil && e.isUnchanged(info) {
 			e.Path = name
-			return fetched{e, 0}, nil
+			return fetched{e, ref, 0}, nil
 		}
 	}
-	stream, err := cache.Stream(ctx, a)
+	log := &refLog{from: cache.Transport}
+	cache.Transport = log
+	stream, err := cache.Stream(ctx, a.Artifact)
 	if err != nil {
 		return fetched{}, err
 	}
 	blob, err := stream.Blob()
 	if err = errors.Join(err, stream.Close()); err != nil {
+		return fetched{}, err
+	}
+	ref, err := c.findRef(ctx, a, blob, log)
+	if err != nil {
+		return fetched{}, err
+	}
+	name, err := Name(ref)
+	if err != nil {
 		return fetched{}, err
 	}
 	file := download.BlobFile(blob.Digest)
@@ -99,5 +118,5 @@ func (c *collector) fetchOne(ctx context.Context, cache download.Cache, known ma
 	if err != nil {
 		return fetched{}, err
 	}
-	return fetched{entry{name, blob.Digest, blob.Size, info.ModTime().UnixNano(), key, manifests.Validators{}}, blob.Size}, nil
+	return fetched{entry{name, blob.Digest, blob.Size, info.ModTime().UnixNano(), key, manifests.Validators{}}, ref, blob.Size}, nil
 }

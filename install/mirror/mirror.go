@@ -36,7 +36,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
+	"path"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,6 +92,13 @@ type Mirror struct {
 // ErrNotMirror is returned for a directory that holds other things than a mirror.
 var ErrNotMirror = verify.NewClass("not a mirror", "refused", nil)
 
+// ErrNoHoldings is returned for a directory that holds snapshots, but no mirror.toml.
+var ErrNoHoldings = verify.NewClass("mirror.toml is missing", "refused", nil)
+
+// ErrOwnOrigin is returned by Sync if config.toml names the mirror itself as the place
+// to fetch from.
+var ErrOwnOrigin = verify.NewClass("the mirror would be filled from itself", "refused", nil)
+
 // ErrNoMirror is returned by Verify for a directory without a mirror.
 var ErrNoMirror = verify.NewClass("there is no mirror here", "unknown", nil)
 
@@ -101,10 +112,18 @@ func (m *Mirror) begin(ctx context.Context) (unlock func() error, err error) {
 		if err != nil {
 			return nil, err
 		}
+		own := ""
 		for _, e := range entries {
-			if e.Name() != lockFile && e.Name() != lostFound && !rootfs.IsTemp(e.Name()) {
-				return nil, verify.Errorf(ErrNotMirror, "%s is not a mirror: it has no %s, and holds %.100q", m.Root.Name(), config.HoldingsFile, e.Name())
+			switch name := e.Name(); {
+			case name == lockFile, name == lostFound, rootfs.IsTemp(name):
+			case name == Current, name == Previous, name == snapshotsDir, name == storeDir:
+				own = name
+			default:
+				return nil, verify.Errorf(ErrNotMirror, "%s is not a mirror: it has no %s, and holds %.100q", m.Root.Name(), config.HoldingsFile, name)
 			}
+		}
+		if own != "" {
+			return nil, verify.Errorf(ErrNoHoldings, "%s has no %s, but holds %q", m.Root.Name(), config.HoldingsFile, own)
 		}
 	} else if err != nil {
 		return nil, err
@@ -114,6 +133,25 @@ func (m *Mirror) begin(ctx context.Context) (unlock func() error, err error) {
 		return nil, err
 	}
 	return lock.Unlock, nil
+}
+
+// checkOrigins refuses a config.toml that leads to the directory of the mirror by a file
+// URL: documents would be copied from the mirror for ever, and never be newer. Links in
+// these URLs are not resolved.
+func (m *Mirror) checkOrigins() error {
+	dir := "/" + strings.Trim(filepath.ToSlash(m.Root.Name()), "/") // as in a file URL
+	for _, mirror := range m.Desk.Config.Mirrors {
+		for _, to := range mirror.To {
+			u, err := url.Parse(to)
+			if err != nil || u.Scheme != "file" {
+				continue
+			}
+			if strings.HasPrefix(path.Clean(u.Path)+"/", dir+"/") {
+				return verify.Errorf(ErrOwnOrigin, "config.toml names %s for %s, which is in the mirror to fill: %s", to, mirror.From, m.Root.Name())
+			}
+		}
+	}
+	return nil
 }
 
 func (m *Mirror) waiting(busy *rootfs.BusyError) {

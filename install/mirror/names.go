@@ -21,7 +21,10 @@ const (
 
 // Name returns the path of the file that holds the content of the URL ref, below a
 // snapshot: <host>[_<port>]/<path>, without user, password and query. A colon in an IPv6
-// address becomes "_", and a file URL lies below "_file". Its error matches ErrName.
+// address becomes "_", and a file URL lies below "_file". An element of a path that begins
+// with a dot has no name, since web servers and their modules read their settings from
+// such files (.htaccess, .user.ini); below "_file" directories may begin with a dot. Its
+// error matches ErrName.
 func Name(ref string) (string, error) {
 	u, err := manifests.ParseURL(ref)
 	if err != nil {
@@ -35,6 +38,8 @@ func Name(ref string) (string, error) {
 	switch {
 	case strings.Contains(strings.ToLower(u.RawPath), "%2f"):
 		err = verify.Errorf(ErrName, "its path has an escaped slash")
+	case hasHiddenElement(u.Scheme, path):
+		err = verify.Errorf(ErrName, "a part of its path begins with a dot")
 	case strings.HasPrefix(u.Host, "_") || strings.HasPrefix(u.Host, "."):
 		err = verify.Errorf(ErrName, "its host is not a name")
 	default:
@@ -44,6 +49,15 @@ func Name(ref string) (string, error) {
 		return "", verify.Errorf(ErrName, "%s: %w", manifests.Redact(ref), err)
 	}
 	return name, nil
+}
+
+// hasHiddenElement reports whether a file of that path would be hidden, or lie in a hidden
+// directory. The directories of this machine's own files may be hidden.
+func hasHiddenElement(scheme, path string) bool {
+	if scheme == "file" {
+		path = path[strings.LastIndex(path, "/")+1:]
+	}
+	return strings.HasPrefix(path, ".") || strings.Contains(path, "/.")
 }
 
 // topDir returns the top directory of the files of u's host.

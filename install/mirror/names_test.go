@@ -20,6 +20,8 @@ func TestName(t *testing.T) {
 		"http://[::1]:80/x":                  "__1_80/x",
 		"https://h.example/1.2~rc%2B1/a%20b": "h.example/1.2~rc+1/a b",
 		"file:///srv/acme/channel.toml":      "_file/srv/acme/channel.toml",
+		"file:///home/a/.b/channel.toml":     "_file/home/a/.b/channel.toml",
+		"https://h.example/a./b..c/d.":       "h.example/a./b..c/d.",
 	} {
 		got, err := Name(ref)
 		if err != nil || got != want {
@@ -29,6 +31,7 @@ func TestName(t *testing.T) {
 	for _, ref := range []string{
 		"", "ftp://h.example/a", "https://h.example/a/../b", "https://h.example/a%2fb", "https://h.example/%2e%2e/b", "https://h.example/a//b",
 		"https://h.example/a%00b", "https://h.example/a%5Cb", "https://h.example/a%0Ab", "https://../a", "https://_file/a", "https://./a", "file://host/a",
+		"https://h.example/.htaccess", "https://h.example/a/.user.ini", "https://h.example/.well-known/a", "https://h.example/a/%2ehtaccess", "file:///srv/.htaccess",
 	} {
 		if got, err := Name(ref); !errors.Is(err, ErrName) {
 			t.Errorf("%s: %q, %v; want ErrName", ref, got, err)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,9 @@ type record struct {
 	Entries  []entry       `json:"entries"`
 	Releases []heldRelease `json:"releases"`
 	Origins  []string      `json:"origins"` // the beginnings of the URLs that were asked, as config.toml names them
+	// Shared are those of Origins that are known only from artifacts of added channels.
+	// Other channels may use these hosts too, so clients must also ask the origin.
+	Shared []string `json:"shared,omitempty"`
 	// Heads are the tree heads of checksum databases that this mirror has served, newest
 	// last: clients know one of them, and need the proof that the newest one extends it.
 	Heads []verify.Mark `json:"heads,omitempty"`
@@ -88,6 +92,8 @@ func (r *record) order() {
 	})
 	slices.Sort(r.Origins)
 	r.Origins = slices.Compact(r.Origins)
+	slices.Sort(r.Shared)
+	r.Shared = slices.Compact(r.Shared)
 }
 
 // same reports whether r and other, both in order, say the same.
@@ -128,13 +134,19 @@ func parseRecord(name string, data []byte) (r record, err error) {
 	return r, nil
 }
 
-// A RecordError reports that the record of a snapshot is damaged.
+// A RecordError reports that the record of a snapshot is damaged, or missing if it matches
+// fs.ErrNotExist.
 type RecordError struct {
 	Name string
 	Err  error
 }
 
-func (e *RecordError) Error() string { return fmt.Sprintf("%s is damaged: %v", e.Name, e.Err) }
+func (e *RecordError) Error() string {
+	if errors.Is(e.Err, fs.ErrNotExist) {
+		return e.Name + " is missing"
+	}
+	return fmt.Sprintf("%s is damaged: %v", e.Name, e.Err)
+}
 func (*RecordError) Kind() string    { return "drift" }
 func (e *RecordError) Unwrap() error { return e.Err }
 
@@ -147,11 +159,12 @@ func readRecord(root *os.Root, n uint64) (record, error) {
 	if n == 0 {
 		return record{Format: 1}, nil
 	}
+	name := filepath.Join(root.Name(), filepath.FromSlash(recordFile(n)))
 	data, err := rootfs.ReadFile(root, recordFile(n), maxRecord)
 	if err != nil {
-		return record{}, &RecordError{recordFile(n), err}
+		return record{}, &RecordError{name, err}
 	}
-	return parseRecord(recordFile(n), data)
+	return parseRecord(name, data)
 }
 
 // readLink returns the number of the snapshot that the link name leads to, 0 if there is

@@ -45,13 +45,18 @@ type Synced struct {
 	Removed   []string // files that the new snapshot does not have any more
 	Kept      []string // files of a removed snapshot that its record does not list as they are
 	Origins   []string // the beginnings of all URLs, as config.toml names them
+	Shared    []string // those of Origins of which the mirror may hold only a part: see record
 }
 
 // Sync copies what wish names into the mirror, and then switches to the new snapshot in
 // one step. On an error the snapshot that is served stays, and so do complete and partial
 // downloads, for the next Sync. Errors are those of the channels that are asked and of
-// the artifacts' proofs, ErrNotMirror, ErrNothingNamed and ErrName.
+// the artifacts' proofs, ErrNotMirror, ErrNoHoldings, ErrOwnOrigin, ErrNothingNamed and
+// ErrName.
 func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
+	if err := m.checkOrigins(); err != nil {
+		return s, err
+	}
 	unlock, err := m.begin(ctx)
 	if err != nil {
 		return s, err
@@ -114,11 +119,11 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 	if err := c.keepHeads(ctx); err != nil {
 		return s, err
 	}
-	if err := c.readExisting(ctx); err != nil {
-		return s, err
-	}
 	artifacts, err := c.fetchArtifacts(ctx)
 	if err != nil {
+		return s, err
+	}
+	if err := c.readExisting(ctx, artifacts); err != nil {
 		return s, err
 	}
 	for _, a := range artifacts {
@@ -130,7 +135,7 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 	if err != nil {
 		return s, err
 	}
-	s.Snapshot, s.Tools, s.Origins = current, merge(held, wanted, wish), next.Origins
+	s.Snapshot, s.Tools, s.Origins, s.Shared = current, merge(held, wanted, wish), next.Origins, next.Shared
 	for _, e := range next.Entries {
 		s.Size += e.Size
 		if e.Key == "" {
@@ -290,14 +295,29 @@ func (c *collector) next(artifacts []fetched, old record, prune bool) (record, e
 		}
 		entries[a.Path] = a.entry
 	}
-	r := record{Format: 1, Releases: slices.Clone(c.releases), Origins: slices.Sorted(maps.Keys(c.tap.origins)), Heads: c.heads}
-	for _, a := range c.artifacts {
-		if o := origin(a.Refs[0]); o != "" {
-			r.Origins = append(r.Origins, o)
+	r := record{Format: 1, Releases: slices.Clone(c.releases), Heads: c.heads}
+	whole := maps.Clone(c.tap.origins)
+	var parts []string // origins of artifacts of added channels
+	for n, a := range artifacts {
+		wanted := c.artifacts[n]
+		for _, ref := range []string{a.ref, wanted.Refs[0]} {
+			switch o := origin(ref); {
+			case o == "":
+			case wanted.from.Settings == nil:
+				whole[o] = true
+			case ref == a.ref:
+				parts = append(parts, o)
+			}
 		}
 	}
 	if !prune {
-		r.Origins = append(r.Origins, old.Origins...)
+		for _, o := range old.Origins {
+			if slices.Contains(old.Shared, o) {
+				parts = append(parts, o)
+			} else {
+				whole[o] = true
+			}
+		}
 		for _, e := range old.Entries {
 			if _, taken := entries[e.Path]; taken {
 				continue
@@ -314,6 +334,8 @@ func (c *collector) next(artifacts []fetched, old record, prune bool) (record, e
 			}
 		}
 	}
+	r.Origins = slices.Concat(slices.Collect(maps.Keys(whole)), parts)
+	r.Shared = slices.DeleteFunc(parts, func(o string) bool { return whole[o] })
 	r.Entries = slices.Collect(maps.Values(entries))
 	if err := noFileIsDirectory(entries); err != nil {
 		return record{}, err

@@ -230,21 +230,48 @@ func (p *prover) release(ctx context.Context, cache download.Cache, held heldRel
 	return nil
 }
 
+// findArtifact returns the name and the file of the artifact a: of its URLs the one that
+// the record names for it, or else the first that the mirror has. If it has none, the
+// error matches fs.ErrNotExist, and name is that of the file that is missing.
+func (p *prover) findArtifact(a manifests.Artifact) (name string, f *os.File, err error) {
+	key, err := download.Key(a)
+	if err != nil {
+		return a.Name, nil, err
+	}
+	var names []string
+	for _, ref := range a.Refs {
+		if name, err := Name(ref); err == nil {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return "", nil, fs.ErrNotExist
+	}
+	if i := slices.IndexFunc(names, func(name string) bool { return p.entries[name].Key == key }); i > 0 {
+		names = slices.Insert(names, 0, names[i])
+	}
+	for _, name := range names {
+		if f, err = p.open(name); !errors.Is(err, fs.ErrNotExist) {
+			return name, f, err
+		}
+	}
+	return names[0], nil, err
+}
+
 // artifact proves the first of a and its alternatives that the mirror has.
 func (p *prover) artifact(ctx context.Context, cache download.Cache, a manifests.Artifact) (ok bool, err error) {
 	first := ""
 	for _, one := range append([]manifests.Artifact{a}, a.Alternatives...) {
-		name, err := Name(one.Refs[0])
-		if err != nil {
-			continue
-		}
+		name, f, err := p.findArtifact(one)
 		first = cmp.Or(first, name)
-		if ok, known := p.checked[name]; known {
-			return ok, nil
-		}
-		f, err := p.open(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
+		}
+		if ok, known := p.checked[name]; known {
+			if f != nil {
+				f.Close()
+			}
+			return ok, nil
 		}
 		if err == nil {
 			err = errors.Join(cache.Prove(ctx, one, f), f.Close())

@@ -31,6 +31,8 @@ func mirrorHints() []hintRow {
 		hintFor("refused", func(e *install.OwnerError, _ Context) string { return elsewhere(e.Role) }),
 		hintFor("refused", func(e *install.SeparatorError, _ Context) string { return elsewhere(e.Role) }),
 		hintIf(mirror.ErrNotMirror, "refused", "name an empty directory, or one that kist mirror sync filled"),
+		hintIf(mirror.ErrNoHoldings, "refused", "mirror.toml was deleted: restore it, or fill another directory"),
+		hintIf(mirror.ErrOwnOrigin, "refused", "on the machine that fills a mirror, leave it out of config.toml"),
 		hintIf(mirror.ErrNothingNamed, "usage", "name the tools: kist mirror sync DIR TOOL…"),
 		hintIf(mirror.ErrNoMirror, "unknown", "kist mirror sync DIR TOOL… makes one"),
 		hintIf(mirror.ErrName, "unsupported", "add the channel by a URL without such parts, or leave the tool out"),

@@ -5,6 +5,7 @@ package mirrortext
 import (
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
@@ -61,7 +62,7 @@ func NewSynced(dir, base string, done mirror.Synced) Synced {
 		r.Tools = append(r.Tools, h.Name)
 	}
 	for _, origin := range done.Origins {
-		r.mirrors = append(r.mirrors, config.Mirror{From: origin, To: []string{base + mirror.TopDir(origin) + "/"}, Only: true})
+		r.mirrors = append(r.mirrors, config.Mirror{From: origin, To: []string{base + mirror.TopDir(origin) + "/"}, Only: !slices.Contains(done.Shared, origin)})
 	}
 	r.Config = string(config.EncodeMirrors(r.mirrors))
 	return r
