@@ -39,7 +39,9 @@ type Problem struct {
 // A Verified is what Verify found.
 type Verified struct {
 	Snapshot  uint64
-	Releases  int // proved
+	Releases  int // proved, each for each platform
+	Versions  int // of Releases, whatever the platform
+	Platforms int // of Releases
 	Documents int // that the proofs needed
 	Artifacts int // proved
 	Compared  int // other files, which are as they were copied
@@ -90,7 +92,8 @@ func (m *Mirror) Verify(ctx context.Context, scratch *os.Root) (v Verified, err 
 	if err != nil {
 		return v, err
 	}
-	p := &prover{m: m, dir: snapshotDir(v.Snapshot), v: &v, entries: map[string]entry{}, checked: map[string]bool{}}
+	p := &prover{m: m, dir: snapshotDir(v.Snapshot), v: &v, entries: map[string]entry{}, checked: map[string]bool{},
+		versions: map[string]bool{}, platforms: map[manifests.Platform]bool{}}
 	for _, e := range r.Entries {
 		p.entries[e.Path] = e
 	}
@@ -122,8 +125,11 @@ type prover struct {
 	v       *Verified
 	entries map[string]entry // by path
 	checked map[string]bool  // by path or release: it was proved; false: it is reported
-	read    []string         // paths that the release in question read
-	lacking []string         // paths of the record that it asked for and that are missing
+	// versions and platforms are those of the releases that were proved.
+	versions  map[string]bool
+	platforms map[manifests.Platform]bool
+	read      []string // paths that the release in question read
+	lacking   []string // paths of the record that it asked for and that are missing
 }
 
 // Open implements manifests.Transport.
@@ -226,6 +232,8 @@ func (p *prover) release(ctx context.Context, cache download.Cache, held heldRel
 	if all && !p.checked[held.String()] { // one release may answer several requests
 		p.checked[held.String()] = true
 		p.v.Releases++
+		p.versions[r.Channel+"/"+r.Tool+"@"+r.Version], p.platforms[held.Platform] = true, true
+		p.v.Versions, p.v.Platforms = len(p.versions), len(p.platforms)
 	}
 	return nil
 }

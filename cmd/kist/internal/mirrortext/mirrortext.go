@@ -98,6 +98,8 @@ type Verified struct {
 	Problems  []Problem `json:"problems"`
 	Unnamed   []string  `json:"unnamed,omitempty"` // releases that the documents do not name any more
 	Foreign   []string  `json:"foreign,omitempty"` // paths that are not of the mirror
+
+	proved string // Releases, as it is printed
 }
 
 // A Problem is a file or release of the mirror that is not as it should be.
@@ -109,7 +111,11 @@ type Problem struct {
 // NewVerified describes found, which verifying the mirror in dir returned.
 func NewVerified(dir string, found mirror.Verified) Verified {
 	r := Verified{Dir: dir, Snapshot: found.Snapshot, Releases: found.Releases, Documents: found.Documents,
-		Artifacts: found.Artifacts, Compared: found.Compared, Problems: []Problem{}, Unnamed: found.Unnamed, Foreign: found.Foreign}
+		Artifacts: found.Artifacts, Compared: found.Compared, Problems: []Problem{}, Unnamed: found.Unnamed, Foreign: found.Foreign,
+		proved: term.Count(found.Versions, "release")}
+	if found.Platforms > 1 {
+		r.proved += " for " + term.Count(found.Platforms, "platform")
+	}
 	for _, p := range found.Problems {
 		why := ""
 		if p.Err != nil {
@@ -121,7 +127,7 @@ func NewVerified(dir string, found mirror.Verified) Verified {
 }
 
 func (r Verified) Render(p *term.Page) {
-	p.Line("%s: snapshot %d: %s proved again, with %s and %s", r.Dir, r.Snapshot, term.Count(r.Releases, "release"),
+	p.Line("%s: snapshot %d: %s proved again, with %s and %s", r.Dir, r.Snapshot, r.proved,
 		term.Count(r.Documents, "document"), term.Count(r.Artifacts, "artifact"))
 	if r.Compared > 0 {
 		p.Line("%s compared with what was copied", term.Count(r.Compared, "other file"))
