@@ -45,7 +45,7 @@ type IgnoredFile struct {
 // in a directory such as /tmp anybody could put one. In dir itself every file counts,
 // since a check-out of a CI job may belong to another user. Errors are *project.Error.
 func FindProject(dir, home string, user install.Host) (p ProjectFiles, err error) {
-	p.start, p.owners = dir, host.OwnersAbove(os.DirFS("/"), dir, user)
+	p.start, p.owners = dir, host.OwnersAbove(host.Root(), dir, user)
 	for range maxProjectDirs {
 		for _, f := range project.Formats() {
 			path := filepath.Join(dir, f.Name)
