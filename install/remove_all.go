@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,6 +120,10 @@ func (i *Installer) removeEverything(ctx context.Context, heads []record.Head, s
 	defer func() {
 		for _, s := range stuck {
 			at := i.roots.PathAsGiven(s.Path)
+			if s.Broken != nil {
+				err = cmp.Or(err, fmt.Errorf("%s: %w", at, s.Broken))
+				continue
+			}
 			if !slices.ContainsFunc(res.Leftovers, func(d Drift) bool { return d.Path == at }) {
 				res.Leftovers = append(res.Leftovers, Drift{Path: at, Reason: s.Reason})
 			}

@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -40,8 +41,15 @@ func LinkFile(from *os.Root, old string, to *os.Root, name string, perm os.FileM
 	if err != nil {
 		return err
 	}
-	return SyncDir(to, path.Dir(name))
+	if err := SyncDir(to, path.Dir(name)); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotDurable, err)
+	}
+	return nil
 }
+
+// ErrNotDurable means that a file could not be made durable: the disk may be failing, so a
+// caller must not go on with a copy of it.
+var ErrNotDurable = errors.New("not durable")
 
 // publishLink renames temp to name if it is the file source, and check accepts it.
 func publishLink(source *os.File, opened os.FileInfo, to *os.Root, temp, name string, check func(io.Reader) error) error {
@@ -56,7 +64,7 @@ func publishLink(source *os.File, opened os.FileInfo, to *os.Root, temp, name st
 		return err
 	}
 	if err := source.Sync(); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrNotDurable, err)
 	}
 	return to.Rename(temp, name)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -39,7 +40,11 @@ func (s Store) putEvidence(blobs []verify.Blob) error {
 		if len(data) > maxEvidence {
 			return &manifests.TooLargeError{Name: "evidence " + b.Digest.String(), Limit: maxEvidence}
 		}
-		if !s.linkEvidence(b.Digest) {
+		linked, err := s.linkEvidence(b.Digest)
+		if err != nil {
+			return err
+		}
+		if !linked {
 			if err := rootfs.WriteFile(s.State, EvidenceFile(b.Digest), data, 0o600); err != nil {
 				return err
 			}
@@ -50,19 +55,22 @@ func (s Store) putEvidence(blobs []verify.Blob) error {
 }
 
 // linkEvidence makes a copy that FindCopy knows the evidence with the digest d too, and
-// reports whether it did.
-func (s Store) linkEvidence(d verify.Digest) bool {
+// reports whether it did. An error means that the copy could not be made durable.
+func (s Store) linkEvidence(d verify.Digest) (linked bool, err error) {
 	if s.FindCopy == nil || d.Algorithm() != "sha256" {
-		return false
+		return false, nil
 	}
 	root, name, ok := s.FindCopy(d)
 	if !ok {
-		return false
+		return false, nil
 	}
-	err := rootfs.LinkFile(root, name, s.State, EvidenceFile(d), 0o600, func(r io.Reader) error {
+	err = rootfs.LinkFile(root, name, s.State, EvidenceFile(d), 0o600, func(r io.Reader) error {
 		return verify.Check(EvidenceFile(d), io.LimitReader(r, maxEvidence+1), -1, d)
 	})
-	return err == nil
+	if errors.Is(err, rootfs.ErrNotDurable) {
+		return false, err
+	}
+	return err == nil, nil
 }
 
 // Evidence returns the stored evidence with the digest d. The error matches

@@ -8,18 +8,27 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // A Stuck is something that a crash left behind and that cannot be removed. The caller
 // can go on, because it does no harm there.
-type Stuck struct{ Path, Reason string }
+type Stuck struct {
+	Path, Reason string
+	// Broken is the error if the disk failed, and nil if something is in the way.
+	Broken error
+}
 
 func (s *Stuck) String() string { return s.Path + " " + s.Reason }
 
 func stuckAt(root *os.Root, name string, err error) *Stuck {
-	return &Stuck{filepath.Join(root.Name(), filepath.FromSlash(name)), fmt.Sprintf("cannot be removed: %v", err)}
+	s := &Stuck{Path: filepath.Join(root.Name(), filepath.FromSlash(name)), Reason: fmt.Sprintf("cannot be removed: %v", err)}
+	if errors.Is(err, syscall.EIO) {
+		s.Broken = err
+	}
+	return s
 }
 
 // Sweep removes what a crash left half-written: stages without a writer, and temporary
