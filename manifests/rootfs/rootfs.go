@@ -346,6 +346,11 @@ func checkDir(root *os.Root, name string) error {
 	if err == nil && info.IsDir() || errors.Is(err, fs.ErrPermission) {
 		return err
 	}
+	for _, trouble := range []error{syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+		if errors.Is(err, trouble) { // nobody knows what it is
+			return err
+		}
+	}
 	if _, lstatErr := root.Lstat(name); lstatErr != nil {
 		return lstatErr
 	}
