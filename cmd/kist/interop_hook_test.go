@@ -46,9 +46,9 @@ func (s *interactive) says(line, want string) {
 	s.seen.Reset()
 	s.mu.Unlock()
 	s.typed(line + "; echo re''sult\n")
-	text := s.until(`(?s)result\r?\n`)
+	s.until(`(?s)result\r?\n`)
 	s.until(`(?s)result\r?\n.*[$%#>] ?`)
-	if text = s.output(); !regexp.MustCompile(want).MatchString(text) {
+	if text := s.output(); !regexp.MustCompile(want).MatchString(text) {
 		s.t.Errorf("%s: no %q in %q", line, want, text)
 	}
 }
