@@ -15,8 +15,8 @@ import (
 
 // These tests switch toolchains in shells at a terminal.
 
-// switchedHome returns a home with two versions of hello, of which 1.0 is the default, and
-// a project that asks for 1.1.
+// switchedHome returns a home with two versions of hello and a project. The default is
+// 1.0, and the project asks for 1.1.
 func switchedHome(t *testing.T) *home {
 	t.Helper()
 	acme, channel := newSigner(t, "ed25519"), commonDir(t)

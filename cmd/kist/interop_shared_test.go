@@ -175,7 +175,7 @@ func matches(t *testing.T, pattern string) []string {
 }
 
 // relocatedByOthers copies a store between users, as a layer of an image or a restored
-// cache does. It is adapted only once all of it belongs to the user who asks.
+// cache does. repair adapts it only if all of it belongs to the user who runs kist.
 func relocatedByOthers(t *testing.T, s site) {
 	for _, c := range []struct{ from, to string }{{person, "0"}, {"0", person}} {
 		t.Run("from user "+c.from+" to user "+c.to, func(t *testing.T) {

@@ -93,7 +93,7 @@ type launch struct {
 	noExec  bool   // it lies on a file system that is mounted noexec
 }
 
-// launch replaces kist by l with the arguments argv, of which the first is its name.
+// launch replaces kist by l with the arguments argv. The first argument is its name.
 func (a *app) launch(l launch, argv []string) (result, error) {
 	code, err := a.Exec(l.path, argv, l.environ)
 	switch {

@@ -35,22 +35,4 @@ func TestOpenNamed(t *testing.T) {
 	if _, err := OpenNamed(host, "mirror", filepath.Join(dir, "new", "file"), true, warn); err == nil {
 		t.Error("a file was opened as a directory")
 	}
-	checker, err := hostChecker(host)
-	if err != nil || !checker.hasOwners() {
-		t.Skip("this system has no owners of files: ", err)
-	}
-	if _, err := OpenNamed(host, "mirror", "/usr/share/kist-mirror", true, warn); !isRefused[*SystemPrefixError](err) {
-		t.Errorf("a directory of the system: %v", err)
-	}
-	if err := os.Chmod(filepath.Join(dir, "new"), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := OpenNamed(host, "mirror", filepath.Join(dir, "new"), true, warn); !isRefused[*UnsafeDirError](err) {
-		t.Errorf("a directory that everyone can write to: %v", err)
-	}
-}
-
-func isRefused[E error](err error) bool {
-	_, ok := errors.AsType[E](err)
-	return ok
 }

@@ -28,8 +28,8 @@ func (r OutdatedResult) Render(p *term.Page) {
 }
 
 // Outdated compares the installed releases that refs mean, or all, with what their channels
-// offer. If channels were left out, it returns a result and an error; the result is nil if
-// there is none.
+// offer. If channels were left out, it returns a result and an error. After any other error
+// the result is nil.
 func (m *Maker) Outdated(ctx context.Context, refs []trust.Ref) (*OutdatedResult, error) {
 	v := m.survey()
 	answers, err := v.Ask(ctx, refs)

@@ -9,8 +9,8 @@ import (
 	"github.com/kist-tools/kist/manifests/transport"
 )
 
-// statusHint returns what to do about a server, or a proxy, that wants to know who asks, ""
-// for other answers.
+// statusHint returns what to do if a server or a proxy asks for a login. For other answers
+// it returns "".
 func (c Context) statusHint(e *transport.StatusError) string {
 	const unauthorized, forbidden, proxyAuthRequired = 401, 403, 407 // RFC 9110, section 15.5
 	file := filepath.Join(c.Config, "kist", config.File)
