@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
@@ -19,7 +20,7 @@ import (
 )
 
 func (a *app) channelCommand() *cobra.Command {
-	return a.family(trusting, "channel", "Manage channels and their keys", `A channel is a named origin of tools with its own trust: where its signed
+	return a.Family(cli.Trusting, "channel", "Manage channels and their keys", `A channel is a named origin of tools with its own trust: where its signed
 manifest is, whose OpenPGP keys may sign it, how many must, and for which tools
 it may speak.`,
 		a.channelAddCommand(), a.channelListCommand(), a.channelShowCommand(),
@@ -71,15 +72,15 @@ func (r channelList) Render(p *term.Page) {
 }
 
 func (a *app) channelListCommand() *cobra.Command {
-	return a.command(verb{
-		use: "list", aliases: []string{"ls"}, short: "List every channel: yours and the built-in ones",
-		long: `Lists your channels and the built-in ones. With -v, prints each channel in full:
+	return a.Command(cli.Verb{
+		Use: "list", Aliases: []string{"ls"}, Short: "List every channel: yours and the built-in ones",
+		Long: `Lists your channels and the built-in ones. With -v, prints each channel in full:
 every key, whose it is, when it expires, and for a built-in channel where kist's copy
 of the key is from.`,
-		example: "kist channel list\nkist channel list -v",
-		exits:   []int{0, 1, 2, 8, 9},
-		args:    exactly(0),
-		run: a.withSession(func(ctx context.Context, s *toolset.Set, _ []string) (result, error) {
+		Example: "kist channel list\nkist channel list -v",
+		Exits:   []int{0, 1, 2, 8, 9},
+		Args:    cli.Exactly(0),
+		Run: a.WithSession(func(ctx context.Context, s *toolset.Set, _ []string) (cli.Result, error) {
 			list, err := s.Desk.DescribeAll()
 			if err != nil {
 				return nil, err
@@ -90,14 +91,14 @@ of the key is from.`,
 }
 
 func (a *app) channelShowCommand() *cobra.Command {
-	return a.command(verb{
-		use: "show NAME", short: "Show whose keys a channel trusts, in full, and how fresh it is",
-		example:   "kist channel show go\nkist channel show acme --json",
-		exits:     []int{0, 1, 2, 3, 8, 9},
-		exitMeans: map[int]string{3: "no such channel"},
-		args:      exactly(1),
-		complete:  completion.First(a.offers().Channels),
-		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
+	return a.Command(cli.Verb{
+		Use: "show NAME", Short: "Show whose keys a channel trusts, in full, and how fresh it is",
+		Example:   "kist channel show go\nkist channel show acme --json",
+		Exits:     []int{0, 1, 2, 3, 8, 9},
+		ExitMeans: map[int]string{3: "no such channel"},
+		Args:      cli.Exactly(1),
+		Complete:  completion.First(a.Offers().Channels),
+		Run: a.WithSession(func(ctx context.Context, s *toolset.Set, args []string) (cli.Result, error) {
 			c, err := s.Desk.Describe(args[0])
 			if err != nil {
 				return nil, err
@@ -108,17 +109,17 @@ func (a *app) channelShowCommand() *cobra.Command {
 }
 
 func (a *app) channelRemoveCommand() *cobra.Command {
-	return a.command(verb{
-		use: "remove NAME", aliases: []string{"rm"}, short: "Remove a channel; what it installed stays",
-		long: `Removes a channel's settings, its keys and the newest manifest seen. Toolchains
+	return a.Command(cli.Verb{
+		Use: "remove NAME", Aliases: []string{"rm"}, Short: "Remove a channel; what it installed stays",
+		Long: `Removes a channel's settings, its keys and the newest manifest seen. Toolchains
 installed from it stay, and can be verified and uninstalled as before.`,
-		example:   "kist channel remove acme\nkist channel remove acme -n",
-		exits:     []int{0, 1, 2, 3, 7, 8, 9, 10},
-		exitMeans: map[int]string{3: "no such channel"},
-		args:      exactly(1),
-		complete:  completion.First(a.offers().Added),
-		changes:   true,
-		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
+		Example:   "kist channel remove acme\nkist channel remove acme -n",
+		Exits:     []int{0, 1, 2, 3, 7, 8, 9, 10},
+		ExitMeans: map[int]string{3: "no such channel"},
+		Args:      cli.Exactly(1),
+		Complete:  completion.First(a.Offers().Added),
+		Changes:   true,
+		Run: a.WithSession(func(ctx context.Context, s *toolset.Set, args []string) (cli.Result, error) {
 			return a.channelRemove(ctx, s, args[0])
 		}),
 	})
@@ -150,11 +151,11 @@ func (r channelRemoved) Render(p *term.Page) {
 	}
 }
 
-func (a *app) channelRemove(ctx context.Context, s *toolset.Set, name string) (result, error) {
+func (a *app) channelRemove(ctx context.Context, s *toolset.Set, name string) (cli.Result, error) {
 	if trust.IsBuiltinChannel(name) {
 		return nil, &trust.BuiltinError{Name: name}
 	}
-	r := channelRemoved{DryRun: a.flags.dryRun, Removed: name}
+	r := channelRemoved{DryRun: a.Flags.DryRun, Removed: name}
 	for _, have := range s.State.Installed() {
 		if have.Channel == name {
 			r.Stays = append(r.Stays, have.Ref())
@@ -168,11 +169,11 @@ func (a *app) channelRemove(ctx context.Context, s *toolset.Set, name string) (r
 		r.Kept = append(r.Kept, install.Drift{Path: filepath.Join(a.Dirs.Config, "kist", filepath.FromSlash(file)), Reason: "not kist's"})
 	}
 	var left []install.Drift
-	if a.flags.dryRun {
+	if a.Flags.DryRun {
 		left, err = s.StoredMark(name)
 	} else {
 		left, err = s.DropMark(ctx, name)
 	}
 	r.Kept = append(r.Kept, left...)
-	return r, cmp.Or(err, failure.Kept(r.Kept, a.flags.dryRun))
+	return r, cmp.Or(err, failure.Kept(r.Kept, a.Flags.DryRun))
 }

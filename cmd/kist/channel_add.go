@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests"
@@ -23,9 +25,9 @@ import (
 func (a *app) channelAddCommand() *cobra.Command {
 	c := channels.Channel{}
 	var keys []string
-	return a.command(verb{
-		use: "add NAME URL --key FILE…", short: "Trust a channel, by keys you already hold",
-		long: `Fetches the channel's manifest, proves it with the keys in FILE, and only then
+	return a.Command(cli.Verb{
+		Use: "add NAME URL --key FILE…", Short: "Trust a channel, by keys you already hold",
+		Long: `Fetches the channel's manifest, proves it with the keys in FILE, and only then
 remembers the channel. URL is channel.toml, or the directory that contains it:
 https, http, file, or a plain path. Keys come from files only, never from the
 channel's own host; the primary key and the signing subkeys in FILE are pinned.
@@ -38,19 +40,19 @@ for the upstream's own; --tools says which upstream it is a twin of.
 With --format debian it is an archive of packages: URL names one of its suites,
 …/dists/bookworm/. For a mirror of a built-in distribution, the keys that come
 with kist apply if you give no --key.`,
-		example:   "kist channel add acme https://tools.acme.example/ --key acme.asc\nkist channel add acme ./public --key acme.asc --tools zig,zls",
-		exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
-		exitMeans: map[int]string{3: "no such file, or the channel offers none of the tools"},
-		args:      exactly(2),
-		changes:   true,
-		flags: func(f *pflag.FlagSet) {
+		Example:   "kist channel add acme https://tools.acme.example/ --key acme.asc\nkist channel add acme ./public --key acme.asc --tools zig,zls",
+		Exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
+		ExitMeans: map[int]string{3: "no such file, or the channel offers none of the tools"},
+		Args:      cli.Exactly(2),
+		Changes:   true,
+		Flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` of OpenPGP public keys that may sign (repeatable)")
 			f.StringVar(&c.Format, "format", "native", "how the channel publishes: `FORMAT` is native, rust, debian, "+strings.Join(upstreams.MirrorFormats(), " or "))
 			f.IntVar(&c.Threshold, "threshold", 1, "`N` of the keys must have signed")
 			f.StringSliceVar(&c.Tools, "tools", nil, "tools it may provide, each `PATTERN` a name or the beginning of one and a * (repeatable, or with commas); default: every name that is not built in")
 		},
-		values: map[string]completion.Completer{"format": completion.Words(channels.Formats()...), "tools": completion.List(completion.Builtin)},
-		run: func(ctx context.Context, args []string) (result, error) {
+		Values: map[string]completion.Completer{"format": completion.Words(channels.Formats()...), "tools": completion.List(completion.Builtin)},
+		Run: func(ctx context.Context, args []string) (cli.Result, error) {
 			c.Name = args[0]
 			return a.channelAdd(ctx, c, args[1], keys)
 		},
@@ -76,22 +78,22 @@ func (r channelAdded) Render(p *term.Page) {
 	r.shownChannel.Render(p)
 }
 
-func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, keyFiles []string) (result, error) {
+func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, keyFiles []string) (cli.Result, error) {
 	cwd, err := os.Getwd()
 	if err != nil {
 		return nil, err
 	}
-	c, ring, err := trust.NewChannel(c, where, cwd, keysIn(keyFiles), a.now)
+	c, ring, err := trust.NewChannel(c, where, cwd, keysIn(keyFiles), a.Started)
 	if errors.Is(err, manifests.ErrInput) {
-		return nil, usage("channel add: %v", err)
+		return nil, failure.Usage("channel add: %v", err)
 	}
 	if err == nil {
-		err = a.desk(nil, &transport.Mirrored{}).CheckKeys(ring)
+		err = a.Desk(nil, &transport.Mirrored{}).CheckKeys(ring)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.open(ctx)
+	s, err := a.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +102,7 @@ func (a *app) channelAdd(ctx context.Context, c channels.Channel, where string, 
 	if err != nil {
 		return nil, err
 	}
-	return channelAdded{shownChannel{s.Desk.DescribeProved(p)}, a.flags.dryRun && !p.Existed, p.Existed}, nil
+	return channelAdded{shownChannel{s.Desk.DescribeProved(p)}, a.Flags.DryRun && !p.Existed, p.Existed}, nil
 }
 
 // keysIn returns a function that reads the public keys in files that the user named; nil

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/toolset"
@@ -13,27 +14,27 @@ import (
 
 func (a *app) channelRefreshCommand() *cobra.Command {
 	var keys []string
-	return a.command(verb{
-		use: "refresh NAME [--key FILE…]", short: "Prove a channel again; recreate its lost mark or merge newer keys",
-		long: `Fetches and proves the channel's manifest. Where the mark of the newest manifest
+	return a.Command(cli.Verb{
+		Use: "refresh NAME [--key FILE…]", Short: "Prove a channel again; recreate its lost mark or merge newer keys",
+		Long: `Fetches and proves the channel's manifest. Where the mark of the newest manifest
 seen was lost or damaged, it is recreated, with a message. With --key, a newer
 copy of a pinned key (a later expiry, a new subkey, a revocation) is merged into
 the one known, also of a built-in channel; a different primary key is never accepted.`,
-		example:   "kist channel refresh acme\nkist channel refresh acme --key acme-2027.asc",
-		exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
-		exitMeans: map[int]string{3: "no such channel"},
-		args:      exactly(1),
-		complete:  completion.First(a.offers().Refreshable),
-		changes:   true,
-		flags: func(f *pflag.FlagSet) {
+		Example:   "kist channel refresh acme\nkist channel refresh acme --key acme-2027.asc",
+		Exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
+		ExitMeans: map[int]string{3: "no such channel"},
+		Args:      cli.Exactly(1),
+		Complete:  completion.First(a.Offers().Refreshable),
+		Changes:   true,
+		Flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` with a newer copy of a pinned key (repeatable)")
 		},
-		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
+		Run: a.WithSession(func(ctx context.Context, s *toolset.Set, args []string) (cli.Result, error) {
 			p, err := s.Desk.Refresh(ctx, args[0], keysIn(keys))
 			if err != nil {
 				return nil, err
 			}
-			return channelRefreshed{shownChannel{s.Desk.DescribeProved(p)}, a.flags.dryRun, p.Recreated, p.NewKeys, p.Newer}, nil
+			return channelRefreshed{shownChannel{s.Desk.DescribeProved(p)}, a.Flags.DryRun, p.Recreated, p.NewKeys, p.Newer}, nil
 		}),
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
@@ -21,36 +22,36 @@ func (a *app) checkSignatureCommand() *cobra.Command {
 	var keyrings []string
 	var threshold int
 	var at string
-	return a.command(verb{
-		group: trusting, use: "check-signature FILE [SIGNATURE] --keyring FILE…",
-		short: "Check any file's OpenPGP signature under kist's policy",
-		long: `Checks, like gpgv, whether a key of the keyring signed FILE. SIGNATURE is a detached
+	return a.Command(cli.Verb{
+		Group: cli.Trusting, Use: "check-signature FILE [SIGNATURE] --keyring FILE…",
+		Short: "Check any file's OpenPGP signature under kist's policy",
+		Long: `Checks, like gpgv, whether a key of the keyring signed FILE. SIGNATURE is a detached
 signature; without it FILE must be clear-signed. A keyring may be binary or
 armored. No key is pinned: each must be valid by itself, both when it signed and
 now, or at the time of --at.`,
-		example: `kist check-signature tool.tar.gz tool.tar.gz.asc --keyring vendor.asc
+		Example: `kist check-signature tool.tar.gz tool.tar.gz.asc --keyring vendor.asc
 kist check-signature SHASUMS256.txt.asc --keyring a.asc --keyring b.asc --threshold 2`,
-		exits:     []int{0, 2, 3, 4},
-		exitMeans: map[int]string{3: "no such file"},
-		args:      between(1, 2),
-		local:     true,
-		flags: func(f *pflag.FlagSet) {
+		Exits:     []int{0, 2, 3, 4},
+		ExitMeans: map[int]string{3: "no such file"},
+		Args:      cli.Between(1, 2),
+		Local:     true,
+		Flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keyrings, "keyring", nil, "keys that may have signed, in `FILE` (repeatable)")
 			f.IntVar(&threshold, "threshold", 1, "how many must have signed: `N`; keys with the same secret count once")
 			f.StringVar(&at, "at", "", "check as of `TIME`: 2026-11-22 or 2026-11-22T10:00:00Z")
 		},
-		run: func(ctx context.Context, args []string) (result, error) {
+		Run: func(ctx context.Context, args []string) (cli.Result, error) {
 			if len(keyrings) == 0 {
-				return nil, usage("check-signature: name the keys with --keyring FILE")
+				return nil, failure.Usage("check-signature: name the keys with --keyring FILE")
 			}
 			if threshold < 1 {
-				return nil, usage("check-signature: --threshold %d: want at least 1", threshold)
+				return nil, failure.Usage("check-signature: --threshold %d: want at least 1", threshold)
 			}
-			now, err := parseTime(at, a.now)
+			now, err := parseTime(at, a.Started)
 			if err != nil {
 				return nil, err
 			}
-			return checkSignature(ctx, args, keyrings, verify.Policy{Threshold: threshold, Now: now, Clock: a.now, Use: verify.Manifest})
+			return checkSignature(ctx, args, keyrings, verify.Policy{Threshold: threshold, Now: now, Clock: a.Started, Use: verify.Manifest})
 		},
 	})
 }
@@ -65,7 +66,7 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return now, usage("--at %s: want a time such as 2026-11-22T10:00:00Z or 2026-11-22", s)
+	return now, failure.Usage("--at %s: want a time such as 2026-11-22T10:00:00Z or 2026-11-22", s)
 }
 
 // signatureResult is a valid signature.
@@ -94,13 +95,13 @@ func unreadable(err error) error {
 	return &failure.UnreadableError{Err: err}
 }
 
-func checkSignature(ctx context.Context, args, keyrings []string, policy verify.Policy) (result, error) {
+func checkSignature(ctx context.Context, args, keyrings []string, policy verify.Policy) (cli.Result, error) {
 	var err error
 	if policy.Keys, err = namedfiles.PublicKeys(keyrings, verify.MaxKeyring); err != nil {
 		return nil, unreadable(err)
 	}
 	if info, err := os.Stat(args[0]); err == nil && len(args) == 2 && !info.Mode().IsRegular() && !info.IsDir() {
-		return nil, usage("check-signature: %s is not a regular file, but must be read more than once", args[0])
+		return nil, failure.Usage("check-signature: %s is not a regular file, but must be read more than once", args[0])
 	}
 	e, err := signatureOf(ctx, args, policy)
 	if err != nil {

@@ -7,27 +7,29 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 )
 
 func (a *app) completionCommand() *cobra.Command {
 	shells := []string{"bash", "zsh", "fish", "powershell"}
 	var cmd *cobra.Command
-	cmd = a.command(verb{
-		group: housekeeping, use: "completion bash|zsh|fish|powershell",
-		short: "Print completions for a shell",
-		long: `Prints a script that completes kist's command line. Load it from your shell's
+	cmd = a.Command(cli.Verb{
+		Group: cli.Housekeeping, Use: "completion bash|zsh|fish|powershell",
+		Short: "Print completions for a shell",
+		Long: `Prints a script that completes kist's command line. Load it from your shell's
 start-up file, or store it where your shell looks for completions. It needs no
 package for bash; in zsh, compinit must run, before or after it.`,
-		example: `source <(kist completion bash)    # in ~/.bashrc
+		Example: `source <(kist completion bash)    # in ~/.bashrc
 source <(kist completion zsh)     # in ~/.zshrc
 kist completion fish | source     # in ~/.config/fish/config.fish`,
-		exits:    []int{0, 2},
-		args:     exactly(1),
-		plain:    true,
-		complete: completion.First(completion.Words(shells...)),
-		run: func(_ context.Context, args []string) (result, error) {
+		Exits:    []int{0, 2},
+		Args:     cli.Exactly(1),
+		Plain:    true,
+		Complete: completion.First(completion.Words(shells...)),
+		Run: func(_ context.Context, args []string) (cli.Result, error) {
 			var script bytes.Buffer
 			var err error
 			switch root := cmd.Root(); args[0] {
@@ -40,7 +42,7 @@ kist completion fish | source     # in ~/.config/fish/config.fish`,
 			case "powershell":
 				err = root.GenPowerShellCompletionWithDesc(&script)
 			default:
-				err = usage("completion: %q is not one of %s", args[0], strings.Join(shells, ", "))
+				err = failure.Usage("completion: %q is not one of %s", args[0], strings.Join(shells, ", "))
 			}
 			return scriptResult(script.String()), err
 		},

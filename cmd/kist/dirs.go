@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/manifests"
 )
@@ -27,14 +28,14 @@ func (r dirsResult) Render(p *term.Page) {
 }
 
 func (a *app) dirsCommand() *cobra.Command {
-	return a.command(verb{
-		group: housekeeping, use: "dirs", short: "Print every directory kist uses",
-		long: `Prints one directory a line, its name and its path with a tab between: the five
+	return a.Command(cli.Verb{
+		Group: cli.Housekeeping, Use: "dirs", Short: "Print every directory kist uses",
+		Long: `Prints one directory a line, its name and its path with a tab between: the five
 base directories, then kist's own below them.`,
-		example: "kist dirs\nkist dirs | grep ^prefixes",
-		exits:   []int{0, 2, 9},
-		args:    exactly(0),
-		run: func(context.Context, []string) (result, error) {
+		Example: "kist dirs\nkist dirs | grep ^prefixes",
+		Exits:   []int{0, 2, 9},
+		Args:    cli.Exactly(0),
+		Run: func(context.Context, []string) (cli.Result, error) {
 			d := a.Dirs
 			if d.Err != nil {
 				return nil, d.Err

@@ -22,7 +22,7 @@ func TestDocsAgreeWithHelp(t *testing.T) {
 		title, text, _ := strings.Cut(part, "\n")
 		sections[title] = text
 	}
-	root := (&app{}).root()
+	root := kistCommand()
 	seen := []string{"Words", "Flags of every verb", "Exit codes", "JSON", "Environment"}
 	for _, cmd := range leaves(root) {
 		verb := strings.TrimPrefix(cmd.CommandPath(), "kist ")

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/change"
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
@@ -18,10 +19,10 @@ import (
 
 func (a *app) ensureCommand() *cobra.Command {
 	var prefer []string
-	return a.command(verb{
-		group: toolchains, use: "ensure 'TOOL>=V'",
-		short: "Find a tool that is new enough, or get it",
-		long: `Finds a version that satisfies the requirement and prints where it is: first the
+	return a.Command(cli.Verb{
+		Group: cli.Toolchains, Use: "ensure 'TOOL>=V'",
+		Short: "Find a tool that is new enough, or get it",
+		Long: `Finds a version that satisfies the requirement and prints where it is: first the
 system's command on PATH, then an installed toolchain, then what a channel that
 you added from a directory of this machine has, which is then installed. If none
 does, the exit code is 3.
@@ -33,26 +34,26 @@ channel calls stable, as kist install does, if that is new enough.
 Quote 'TOOL>=V', or the shell treats > as a redirection. TOOL@V asks
 for a version as kist install does. system/TOOL is only the system's, and
 CHANNEL/TOOL only that channel's.`,
-		example: "kist ensure 'rust>=1.63'\nkist ensure 'rust>=1.63' --prefer system,installed,network\nkist ensure go@1.25 --prefer installed",
-		exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
-		args:    exactly(1),
-		changes: true, mayOnlyRead: true, readsDamaged: true,
-		fetches: true,
-		flags: func(f *pflag.FlagSet) {
+		Example: "kist ensure 'rust>=1.63'\nkist ensure 'rust>=1.63' --prefer system,installed,network\nkist ensure go@1.25 --prefer installed",
+		Exits:   []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+		Args:    cli.Exactly(1),
+		Changes: true, MayOnlyRead: true, ReadsDamaged: true,
+		Fetches: true,
+		Flags: func(f *pflag.FlagSet) {
 			f.StringSliceVar(&prefer, "prefer", nil, "look first in `PLACES`: of system, installed and network, with commas; default: system,installed")
 		},
-		complete: completion.First(a.offers().Demanded),
-		values:   map[string]completion.Completer{"prefer": completion.List(completion.Words(toolset.System, toolset.Installed, toolset.Network))},
-		run: func(ctx context.Context, args []string) (result, error) {
+		Complete: completion.First(a.Offers().Demanded),
+		Values:   map[string]completion.Completer{"prefer": completion.List(completion.Words(toolset.System, toolset.Installed, toolset.Network))},
+		Run: func(ctx context.Context, args []string) (cli.Result, error) {
 			d, err := trust.ParseDemand(args[0])
 			if err != nil {
 				return nil, err
 			}
 			places, err := toolset.Places(prefer)
 			if err != nil {
-				return nil, usage("ensure: --prefer %v", err)
+				return nil, failure.Usage("ensure: --prefer %v", err)
 			}
-			s, err := a.open(ctx)
+			s, err := a.Open(ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -78,13 +79,13 @@ func (r ensureResult) Render(p *term.Page) {
 	}
 }
 
-func (a *app) ensure(ctx context.Context, s *toolset.Set, d trust.Demand, places []string) (result, error) {
+func (a *app) ensure(ctx context.Context, s *toolset.Set, d trust.Demand, places []string) (cli.Result, error) {
 	var r ensureResult
 	search := toolset.Search{
-		Set: s, Demand: d, Path: a.searchPath(), Ask: a.Ask, Environ: a.Environ, Absent: absent,
+		Set: s, Demand: d, Path: a.SearchPath(), Ask: a.Ask, Environ: a.Environ, Absent: absent,
 		Install: func(ctx context.Context, release manifests.Release) (done bool, err error) {
 			var made change.Result
-			if done, err = a.maker(s).Make(ctx, plan.Change{Install: []manifests.Release{release}}, nil, &made); done {
+			if done, err = a.Maker(s).Make(ctx, plan.Change{Install: []manifests.Release{release}}, nil, &made); done {
 				r.Change = &made
 			}
 			return done, err

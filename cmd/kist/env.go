@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/change"
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
@@ -23,10 +25,10 @@ import (
 
 func (a *app) envCommand() *cobra.Command {
 	var form, hook string
-	return a.command(verb{
-		group: toolchains, use: "env [TOOL…]",
-		short: "Print the environment of toolchains, for a shell or a CI job",
-		long: `Prints lines that a shell can evaluate: the directories of the toolchains first on
+	return a.Command(cli.Verb{
+		Group: cli.Toolchains, Use: "env [TOOL…]",
+		Short: "Print the environment of toolchains, for a shell or a CI job",
+		Long: `Prints lines that a shell can evaluate: the directories of the toolchains first on
 PATH, and what else they need set or unset. Without TOOL, for what the project of
 this directory asks for, and for the defaults of the tools that it does not.
 Without --shell, kist guesses the shell from the environment: in scripts, name it.
@@ -37,41 +39,41 @@ name. json is one object, with null for what is to be unset.
 --hook prints a function for a shell's start-up file. Before each prompt it sets the
 environment of the project, and undoes that outside. It starts kist only when the
 project's files, or what is installed, changed.`,
-		example: `eval "$(kist env go@1.25 --shell posix)"
+		Example: `eval "$(kist env go@1.25 --shell posix)"
 kist env --shell fish | source
 kist env go@1.25 --shell pwsh | Out-String | Invoke-Expression
 kist env go@1.25 --shell cmd > "%TEMP%\kist-env.cmd" && call "%TEMP%\kist-env.cmd"
 kist env --shell github
 eval "$(kist env --hook bash)"`,
-		exits:     []int{0, 1, 2, 3, 8, 9},
-		exitMeans: map[int]string{3: "not installed"},
-		args:      between(0, 1000),
-		local:     true,
-		complete:  a.offers().Installed,
-		values: map[string]completion.Completer{
+		Exits:     []int{0, 1, 2, 3, 8, 9},
+		ExitMeans: map[int]string{3: "not installed"},
+		Args:      cli.Between(0, 1000),
+		Local:     true,
+		Complete:  a.Offers().Installed,
+		Values: map[string]completion.Completer{
 			"shell": completion.Words(host.Shells()...), "hook": completion.Words(host.HookShells()...),
 		},
-		flags: func(f *pflag.FlagSet) {
+		Flags: func(f *pflag.FlagSet) {
 			f.StringVar(&form, "shell", "", "write for `SHELL`: posix, fish, pwsh or cmd; or as json, dotenv or github")
 			f.StringVar(&hook, "hook", "", "print a prompt hook for `SHELL`: bash, zsh or fish")
 		},
-		run: func(ctx context.Context, args []string) (result, error) {
+		Run: func(ctx context.Context, args []string) (cli.Result, error) {
 			shell, known := host.ParseShell(form)
 			switch prompt, ok := strings.CutSuffix(form, hookSuffix); {
 			case hook != "" && (form != "" || len(args) > 0):
-				return nil, usage("env: --hook takes neither TOOL nor --shell")
+				return nil, failure.Usage("env: --hook takes neither TOOL nor --shell")
 			case hook != "" && !slices.Contains(host.HookShells(), hook):
-				return nil, usage("env: --hook %s: want one of %s", hook, strings.Join(host.HookShells(), ", "))
+				return nil, failure.Usage("env: --hook %s: want one of %s", hook, strings.Join(host.HookShells(), ", "))
 			case hook != "":
 				return a.hook(hook)
 			case ok && len(args) == 0 && (prompt == string(host.POSIX) || prompt == string(host.Fish)):
-				return a.withSession(func(_ context.Context, s *toolset.Set, _ []string) (result, error) {
+				return a.WithSession(func(_ context.Context, s *toolset.Set, _ []string) (cli.Result, error) {
 					return a.hookEnvironment(s, host.Shell(prompt))
 				})(ctx, nil)
 			case form != "" && !known:
-				return nil, usage("env: --shell %s: want one of %s", form, strings.Join(host.Shells(), ", "))
+				return nil, failure.Usage("env: --shell %s: want one of %s", form, strings.Join(host.Shells(), ", "))
 			}
-			return a.withTools(func(_ context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
+			return a.WithTools(func(_ context.Context, s *toolset.Set, refs []trust.Ref) (cli.Result, error) {
 				use, err := a.releasesToUse(s, refs)
 				if err != nil {
 					return nil, err
@@ -87,7 +89,7 @@ eval "$(kist env --hook bash)"`,
 const hookSuffix = "-hook"
 
 // hook returns the prompt hook of a shell.
-func (a *app) hook(shell string) (result, error) {
+func (a *app) hook(shell string) (cli.Result, error) {
 	if a.Dirs.Err != nil {
 		return nil, a.Dirs.Err
 	}
@@ -97,7 +99,7 @@ func (a *app) hook(shell string) (result, error) {
 
 // hookEnvironment returns the environment of the project alone: outside, the commands of
 // the defaults are on PATH already.
-func (a *app) hookEnvironment(s *toolset.Set, shell host.Shell) (result, error) {
+func (a *app) hookEnvironment(s *toolset.Set, shell host.Shell) (cli.Result, error) {
 	p, _, err := a.useProject(s)
 	if err != nil {
 		return nil, err
@@ -144,7 +146,7 @@ func (a *app) releasesToUse(s *toolset.Set, refs []trust.Ref) (use []record.Head
 
 // environment returns the environment of the releases use, for a shell; "" is the shell
 // that is in use.
-func (a *app) environment(s *toolset.Set, use []record.Head, shell host.Shell) (result, error) {
+func (a *app) environment(s *toolset.Set, use []record.Head, shell host.Shell) (cli.Result, error) {
 	a.warnOfOtherKists(s, use...)
 	r := shellEnvironment{Environment: s.Environment(a.Getenv("PATH"), use)}
 	var err error
@@ -165,7 +167,7 @@ func (a *app) writeGitHubFiles(e toolset.Environment) error {
 	}
 	for _, name := range []string{"GITHUB_PATH", "GITHUB_ENV"} {
 		if a.Getenv(name) == "" {
-			return usage("env: --shell github: %s is not set, so this is no job of GitHub Actions", name)
+			return failure.Usage("env: --shell github: %s is not set, so this is no job of GitHub Actions", name)
 		}
 	}
 	if err := namedfiles.Append(a.Getenv("GITHUB_PATH"), []byte(paths)); err != nil {

@@ -6,13 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/help"
 )
 
 // TestHelpExamplesParse checks that each example in the help names a verb and flags that
 // exist.
 func TestHelpExamplesParse(t *testing.T) {
-	root := (&app{}).root()
+	root := kistCommand()
 	checked := 0
 	for _, cmd := range append(help.Descendants(root), root) {
 		if !cmd.HasAvailableSubCommands() && !cmd.HasExample() {
@@ -29,7 +30,7 @@ func TestHelpExamplesParse(t *testing.T) {
 				continue
 			}
 			checked++
-			if err := parses((&app{}).root(), words[1:]); err != nil { // a root parses once: a flag takes one value
+			if err := parses(kistCommand(), words[1:]); err != nil { // a root parses once: a flag takes one value
 				t.Errorf("%s: %q: %v", cmd.CommandPath(), line, err)
 			}
 		}
@@ -45,7 +46,7 @@ func TestHelpExamplesParse(t *testing.T) {
 func parses(root *cobra.Command, words []string) error {
 	cmd, rest, err := root.Find(words)
 	if err == nil && cmd == root {
-		err = unknownVerb(root, words[0])
+		err = cli.UnknownVerb(root, words[0])
 	}
 	if err == nil {
 		err = cmd.ParseFlags(rest)

@@ -6,7 +6,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
@@ -16,10 +18,10 @@ import (
 func (a *app) installCommand() *cobra.Command {
 	var want plan.Parts
 	var makeDefault, noDefault, locked bool
-	return a.command(verb{
-		group: toolchains, use: "install [TOOL…]",
-		short: "Install toolchains, each proved before it is unpacked",
-		long: `Fetches what the channel of each TOOL offers, proves it with the channel's pinned
+	return a.Command(cli.Verb{
+		Group: cli.Toolchains, Use: "install [TOOL…]",
+		Short: "Install toolchains, each proved before it is unpacked",
+		Long: `Fetches what the channel of each TOOL offers, proves it with the channel's pinned
 keys, and unpacks it into a directory of its own. All of them are installed, or
 none. The first version of a tool becomes its default: its commands are linked
 into the bin directory. What is installed already needs no network.
@@ -27,13 +29,13 @@ into the bin directory. What is installed already needs no network.
 Without TOOL, it installs what the project of this directory asks for in kist.toml,
 go.mod, rust-toolchain.toml, .nvmrc and other files; kist project shows which.
 With --locked it installs exactly what kist.lock names (kist lock writes it).`,
-		example:     "kist install go\nkist install go@1.25 acme/zig\nkist install rust -c clippy -t wasm32-unknown-unknown\nkist install node@lts --no-default -n",
-		exits:       []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
-		args:        between(0, 1000),
-		changes:     true,
-		mayOnlyRead: true,
-		fetches:     true,
-		flags: func(f *pflag.FlagSet) {
+		Example:     "kist install go\nkist install go@1.25 acme/zig\nkist install rust -c clippy -t wasm32-unknown-unknown\nkist install node@lts --no-default -n",
+		Exits:       []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+		Args:        cli.Between(0, 1000),
+		Changes:     true,
+		MayOnlyRead: true,
+		Fetches:     true,
+		Flags: func(f *pflag.FlagSet) {
 			f.StringArrayVarP(&want.Components, "component", "c", nil, "also install component `NAME` (repeatable)")
 			f.StringArrayVarP(&want.Targets, "target", "t", nil, "also install support for building for `TRIPLE`, as the tool spells it (repeatable)")
 			f.StringVar(&want.Profile, "profile", "", "install the components of `PROFILE`: minimal, default or complete; default: minimal")
@@ -41,16 +43,16 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 			f.BoolVar(&makeDefault, "default", false, "make this version the default, replacing the current one")
 			f.BoolVar(&noDefault, "no-default", false, "link no commands")
 		},
-		complete: a.offers().Tools,
-		values: map[string]completion.Completer{
-			"component": a.offers().Components, "target": completion.Words(), "profile": completion.Words("minimal", "default", "complete"),
+		Complete: a.Offers().Tools,
+		Values: map[string]completion.Completer{
+			"component": a.Offers().Components, "target": completion.Words(), "profile": completion.Words("minimal", "default", "complete"),
 		},
-		run: func(ctx context.Context, args []string) (result, error) {
+		Run: func(ctx context.Context, args []string) (cli.Result, error) {
 			if makeDefault && noDefault {
-				return nil, usage("install: --default and --no-default exclude each other")
+				return nil, failure.Usage("install: --default and --no-default exclude each other")
 			}
 			if locked && (len(args) > 0 || len(want.Components)+len(want.Targets) > 0 || want.Profile != "") {
-				return nil, usage("install: --locked takes no TOOL and no parts: kist.lock names them")
+				return nil, failure.Usage("install: --locked takes no TOOL and no parts: kist.lock names them")
 			}
 			var wants []toolset.Want
 			var err error
@@ -66,7 +68,7 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 			case noDefault:
 				links = plan.NoLinks
 			}
-			s, err := a.open(ctx)
+			s, err := a.Open(ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -80,7 +82,7 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 			if err != nil {
 				return nil, err
 			}
-			r, err := a.change(ctx, s, c, already)
+			r, err := a.Change(ctx, s, c, already)
 			if err == nil && len(args) == 0 {
 				a.rememberProject(ctx, s)
 			}
@@ -93,7 +95,7 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 // project of the working directory wants, with parts added.
 func (a *app) wanted(args []string, parts plan.Parts) (wants []toolset.Want, err error) {
 	if err := parts.Validate(); err != nil {
-		return nil, usage("%s: %v", a.path, err)
+		return nil, failure.Usage("%s: %v", a.VerbName, err)
 	}
 	refs, err := trust.ParseRefs(args)
 	if err != nil {
@@ -104,7 +106,7 @@ func (a *app) wanted(args []string, parts plan.Parts) (wants []toolset.Want, err
 		if err != nil {
 			return nil, err
 		}
-		return projectfiles.Wants(&a.Printer, a.path, p, parts)
+		return projectfiles.Wants(&a.Printer, a.VerbName, p, parts)
 	}
 	for _, ref := range refs {
 		wants = append(wants, toolset.Want{Ref: ref, Parts: parts})

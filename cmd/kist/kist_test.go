@@ -8,18 +8,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
-	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/transport"
-	"github.com/kist-tools/kist/verify"
 )
 
 // testEnv returns an Env with its own home and no network.
-func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
+func testEnv(t *testing.T, args ...string) (cli.Env, *bytes.Buffer, *bytes.Buffer) {
 	t.Helper()
 	home := t.TempDir()
 	var out, talk bytes.Buffer
@@ -29,7 +27,7 @@ func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
 		}
 		return ""
 	}
-	return Env{
+	return cli.Env{
 		Args: args, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &talk,
 		Environ: []string{"HOME=" + home, "PATH=/nowhere"},
 		Now:     func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) },
@@ -45,24 +43,6 @@ func testEnv(t *testing.T, args ...string) (Env, *bytes.Buffer, *bytes.Buffer) {
 // always returns an Env.Transport that shows no credentials.
 func always(t manifests.Transport) func(transport.CredentialFunc) manifests.Transport {
 	return func(transport.CredentialFunc) manifests.Transport { return t }
-}
-
-// TestUnchanged checks that a refusal says that nothing was changed, and that no other
-// message does.
-func TestUnchanged(t *testing.T) {
-	for code, err := range map[int]error{2: usage("x"), 4: verify.ErrUntrusted, 10: &failure.KeptError{Kept: make([]install.Drift, 2)}} {
-		for _, changes := range []bool{true, false} {
-			a := &app{verb: verb{changes: changes}}
-			f := failure.Explain(err, failure.Context{})
-			if f.Code != code || a.leftUnchanged(f, err) != (changes && code == 4) {
-				t.Errorf("%v, changes %v: %+v", err, changes, f)
-			}
-			unfinished := &install.UnfinishedError{Err: err}
-			if f = failure.Explain(unfinished, failure.Context{}); f.Code != code || a.leftUnchanged(f, unfinished) {
-				t.Errorf("%v, after the change was done: %+v", err, f)
-			}
-		}
-	}
 }
 
 func TestPanicsNeverReachUsers(t *testing.T) {
@@ -138,8 +118,7 @@ func (w writerFunc) Write(p []byte) (int, error) { w(p); return len(p), nil }
 // TestEveryVerbIsDocumented checks that every verb has an example that names it and its
 // exit codes, and that those of the first level have a group.
 func TestEveryVerbIsDocumented(t *testing.T) {
-	a := &app{}
-	root := a.root()
+	root := kistCommand()
 	for _, cmd := range root.Commands() {
 		if cmd.GroupID == "" {
 			t.Errorf("%s is in no group", cmd.CommandPath())

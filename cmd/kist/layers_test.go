@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"install/toolset", "install/credentials", "cmd/kist/internal/namedfiles"},
 	{"cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/prooftext"},
 	{"cmd/kist/internal/change", "cmd/kist/internal/help", "cmd/kist/internal/mirrortext", "cmd/kist/internal/process", "cmd/kist/internal/projectfiles", "cmd/kist/internal/publishtext"},
-	{"cmd/kist/internal/releasetext"},
+	{"cmd/kist/internal/cli", "cmd/kist/internal/releasetext"},
 	{"cmd/kist"},
 }
 
@@ -111,9 +111,16 @@ var edges = map[string][]string{
 	"cmd/kist/internal/publishtext": {"cmd/kist/internal/prooftext", "cmd/kist/internal/term", "install/host", "install/trial", "manifests/publish", "verify"},
 	"cmd/kist/internal/releasetext": {"cmd/kist/internal/change", "cmd/kist/internal/prooftext", "cmd/kist/internal/term", "install", "install/evidence",
 		"install/record", "install/toolset", "manifests", "verify"},
-	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/help",
-		"cmd/kist/internal/mirrortext", "cmd/kist/internal/namedfiles", "cmd/kist/internal/process", "cmd/kist/internal/projectfiles", "cmd/kist/internal/prooftext",
-		"cmd/kist/internal/publishtext", "cmd/kist/internal/releasetext", "cmd/kist/internal/term", "install", "install/evidence", "install/host", "install/mirror", "install/plan", "install/record", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/debian", "manifests/native", "manifests/publish", "manifests/lockfile", "manifests/project", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify", "install/credentials", "manifests/config"},
+	"cmd/kist/internal/cli": {"cmd/kist/internal/change", "cmd/kist/internal/completion", "cmd/kist/internal/failure", "cmd/kist/internal/help",
+		"cmd/kist/internal/namedfiles", "cmd/kist/internal/projectfiles", "cmd/kist/internal/term", "install", "install/credentials", "install/host",
+		"install/plan", "install/record", "install/toolset", "manifests", "manifests/channels", "manifests/config", "manifests/debian",
+		"manifests/transport", "manifests/trust", "verify"},
+	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/cli", "cmd/kist/internal/completion", "cmd/kist/internal/failure",
+		"cmd/kist/internal/help", "cmd/kist/internal/mirrortext", "cmd/kist/internal/namedfiles", "cmd/kist/internal/process",
+		"cmd/kist/internal/projectfiles", "cmd/kist/internal/prooftext", "cmd/kist/internal/publishtext", "cmd/kist/internal/releasetext",
+		"cmd/kist/internal/term", "install", "install/evidence", "install/host", "install/mirror", "install/plan", "install/record", "install/toolset",
+		"install/trial", "manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/lockfile", "manifests/native",
+		"manifests/project", "manifests/publish", "manifests/transport", "manifests/trust", "manifests/upstreams", "verify"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or
@@ -125,7 +132,7 @@ var outsiders = map[string][]string{
 	"github.com/adrg/xdg":                 {"install/host/dirs.go"},
 	"github.com/schollz/progressbar/v3":   {"cmd/kist/internal/term/progress_line.go"},
 	"github.com/rivo/uniseg":              {"cmd/kist/internal/term"}, // how many columns a text takes
-	"github.com/spf13":                    {"cmd/kist", "cmd/kist/internal/completion", "cmd/kist/internal/help"},
+	"github.com/spf13":                    {"cmd/kist", "cmd/kist/internal/cli", "cmd/kist/internal/completion", "cmd/kist/internal/help"},
 	"golang.org/x/term":                   {"cmd/kist/internal/term"},
 	"golang.org/x/net/http/httpproxy":     {"manifests/transport"},
 	"golang.org/x/sys":                    {"install/memory_linux.go", "install/internal/private", "install/internal/roots", "manifests/rootfs", "install/internal/sandbox"},
@@ -264,7 +271,8 @@ func TestBannedCalls(t *testing.T) {
 var streamFiles = map[string]string{
 	"cmd/kist/internal/term/printer.go":            "is the way to them",
 	"cmd/kist/process.go":                          "hands them in",
-	"install/internal/sandbox/child_linux.go":      "is another process, of whose talk one line is an error's",
+	"cmd/kist/internal/cli/env.go":                 "gives them to the printer",
+	"install/internal/sandbox/child_linux.go":      "is another process; the parent prints its last line, as part of an error",
 	"cmd/kist/internal/process/replace_windows.go": "gives them to the program that takes kist's place",
 }
 

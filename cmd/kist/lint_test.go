@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/verify"
 )
@@ -35,12 +37,12 @@ func TestLintSaysWhenAKeyExpires(t *testing.T) {
 			t.Fatal(err)
 		}
 		var stderr bytes.Buffer
-		env := Env{Stderr: &stderr}
-		a := &app{Env: env, Printer: env.printer(), now: now, path: test.path}
+		env := cli.Env{Stderr: &stderr, Now: func() time.Time { return now }}
+		a := cli.New(env)
 		a.Color = "never"
-		if a.publishes() {
-			a.warnOfKeys(verify.Lint(ring, now))
-		} else if err := a.desk(nil, &transport.Mirrored{}).CheckKeys(ring); err != nil {
+		if strings.HasPrefix(test.path, "publish ") {
+			a.WarnOfKeys(verify.Lint(ring, now))
+		} else if err := a.Desk(nil, &transport.Mirrored{}).CheckKeys(ring); err != nil {
 			t.Error(err)
 		}
 		if stderr.String() != test.want {

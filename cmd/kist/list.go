@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/change"
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
@@ -22,10 +24,10 @@ import (
 func (a *app) listCommand() *cobra.Command {
 	var available bool
 	var distros distroQuestion
-	return a.command(verb{
-		group: toolchains, use: "list [TOOL] [--available] [--distros[=NAMES]]", aliases: []string{"ls"},
-		short: "Show what is installed, or what could be",
-		long: `Shows the installed toolchains, those of other stores that config.toml names after
+	return a.Command(cli.Verb{
+		Group: cli.Toolchains, Use: "list [TOOL] [--available] [--distros[=NAMES]]", Aliases: []string{"ls"},
+		Short: "Show what is installed, or what could be",
+		Long: `Shows the installed toolchains, those of other stores that config.toml names after
 your own. With --available, lists the tools that can be
 installed, as kist search does. With --available TOOL, asks the tool's channel for
 its versions, and shows them newest first.
@@ -34,24 +36,24 @@ With --distros, shows which version of TOOL each distribution ships, according t
 its signed indices; NAMES, separated by commas, are the distributions to ask. With
 --minimum, prints the lowest of these versions. A distribution that cannot be
 reached is left out with a warning, unless you named it.`,
-		example:   "kist list\nkist list --available go\nkist list rust --distros debian-bookworm,debian-trixie --minimum",
-		exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
-		exitMeans: map[int]string{3: "no such tool, or it is not installed"},
-		args:      between(0, 2),
-		flags: func(f *pflag.FlagSet) {
+		Example:   "kist list\nkist list --available go\nkist list rust --distros debian-bookworm,debian-trixie --minimum",
+		Exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
+		ExitMeans: map[int]string{3: "no such tool, or it is not installed"},
+		Args:      cli.Between(0, 2),
+		Flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&available, "available", false, "show what can be installed: all tools, or the versions of TOOL")
 			f.StringSliceVar(&distros.names, "distros", nil, "show the version of TOOL in the distributions `NAMES`; default: all")
 			f.Lookup("distros").NoOptDefVal = everyDistro
 			f.BoolVar(&distros.minimum, "minimum", false, "with --distros, only print the lowest version")
 		},
-		complete: a.offers().Listed,
-		values:   map[string]completion.Completer{"distros": completion.List(a.offers().Distros)},
-		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
+		Complete: a.Offers().Listed,
+		Values:   map[string]completion.Completer{"distros": completion.List(a.Offers().Distros)},
+		Run: a.WithSession(func(ctx context.Context, s *toolset.Set, args []string) (cli.Result, error) {
 			if len(distros.names) > 0 || distros.minimum {
 				return a.listDistros(ctx, s, args, distros)
 			}
 			if len(args) > 1 {
-				return nil, usage("list: too many arguments; a second one is only allowed after --distros")
+				return nil, failure.Usage("list: too many arguments; a second one is only allowed after --distros")
 			}
 			if available {
 				if len(args) == 0 {
@@ -89,7 +91,7 @@ func (r listResult) Render(p *term.Page) {
 	p.Table(rows)
 }
 
-func (a *app) listInstalled(s *toolset.Set, args []string) (result, error) {
+func (a *app) listInstalled(s *toolset.Set, args []string) (cli.Result, error) {
 	var ref trust.Ref
 	if len(args) == 1 {
 		var err error
@@ -144,7 +146,7 @@ func (r availableResult) Render(p *term.Page) {
 	p.Table(rows)
 }
 
-func (a *app) listAvailable(ctx context.Context, s *toolset.Set, arg string) (result, error) {
+func (a *app) listAvailable(ctx context.Context, s *toolset.Set, arg string) (cli.Result, error) {
 	ref, err := trust.ParseRef(arg)
 	if err != nil {
 		return nil, err

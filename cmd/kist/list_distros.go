@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests"
@@ -46,23 +48,23 @@ func (r distrosResult) Render(p *term.Page) {
 }
 
 // listDistros lists the versions of a tool that distributions ship.
-func (a *app) listDistros(ctx context.Context, s *toolset.Set, args []string, ask distroQuestion) (result, error) {
+func (a *app) listDistros(ctx context.Context, s *toolset.Set, args []string, ask distroQuestion) (cli.Result, error) {
 	if len(args) == 0 {
-		return nil, usage("list --distros needs the name of a tool")
+		return nil, failure.Usage("list --distros needs the name of a tool")
 	}
 	if len(ask.names) == 0 {
-		return nil, usage("list --minimum requires --distros")
+		return nil, failure.Usage("list --minimum requires --distros")
 	}
 	tool, err := trust.ParseRef(args[0])
 	if err != nil || tool.Channel != "" || tool.Version != "" {
-		return nil, usage("list --distros takes the bare name of a tool")
+		return nil, failure.Usage("list --distros takes the bare name of a tool")
 	}
 	names := ask.names
 	switch {
 	case names[0] == everyDistro && len(args) == 2:
 		names = strings.Split(args[1], ",")
 	case len(args) == 2:
-		return nil, usage("list: name the distributions once, after --distros")
+		return nil, failure.Usage("list: name the distributions once, after --distros")
 	case names[0] == everyDistro:
 		names = nil
 	}

@@ -7,7 +7,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/install/toolset"
@@ -20,10 +22,10 @@ import (
 func (a *app) lockCommand() *cobra.Command {
 	var update bool
 	var platforms []string
-	return a.command(verb{
-		group: toolchains, use: "lock [--update [TOOL…]]",
-		short: "Write into kist.lock which releases the project uses",
-		long: `Asks the channels of what this project asks for, and writes what they offer into
+	return a.Command(cli.Verb{
+		Group: cli.Toolchains, Use: "lock [--update [TOOL…]]",
+		Short: "Write into kist.lock which releases the project uses",
+		Long: `Asks the channels of what this project asks for, and writes what they offer into
 kist.lock, beside the project's kist.toml: for each tool the version, the keys
 that signed it, and the files of each platform with their digests. What the lock
 has already stays as it is, unless --update names it or names no TOOL; a request
@@ -31,26 +33,26 @@ that changed is asked again. Nothing is installed.
 
 kist install --locked then installs exactly that, with all checks as ever: a lock
 narrows what is accepted, and makes nothing trusted.`,
-		example:   "kist lock\nkist lock --platform linux/amd64/gnu --platform darwin/arm64\nkist lock --update go",
-		exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
-		args:      between(0, 1000),
-		changes:   true,
-		complete:  a.offers().Installed,
-		exitMeans: map[int]string{3: "no channel offers what kist.toml asks for"},
-		flags: func(f *pflag.FlagSet) {
+		Example:   "kist lock\nkist lock --platform linux/amd64/gnu --platform darwin/arm64\nkist lock --update go",
+		Exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
+		Args:      cli.Between(0, 1000),
+		Changes:   true,
+		Complete:  a.Offers().Installed,
+		ExitMeans: map[int]string{3: "no channel offers what kist.toml asks for"},
+		Flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&update, "update", false, "ask for the newest release of each TOOL (default: all) that answers the project")
 			f.StringArrayVar(&platforms, "platform", nil, "also lock for `PLATFORM`, such as linux/arm64/gnu (repeatable; default: this machine's, and those in the lock)")
 		},
-		values: map[string]completion.Completer{"platform": completion.Words()},
-		run: func(ctx context.Context, args []string) (result, error) {
+		Values: map[string]completion.Completer{"platform": completion.Words()},
+		Run: func(ctx context.Context, args []string) (cli.Result, error) {
 			if len(args) > 0 && !update {
-				return nil, usage("lock: TOOL is for --update: kist lock --update %s", args[0])
+				return nil, failure.Usage("lock: TOOL is for --update: kist lock --update %s", args[0])
 			}
 			var names []string
 			for _, arg := range args {
 				ref, err := trust.ParseRef(arg)
 				if err != nil || ref.Version != "" {
-					return nil, usage("lock: %s is not the name of a tool", arg)
+					return nil, failure.Usage("lock: %s is not the name of a tool", arg)
 				}
 				names = append(names, ref.Name)
 			}
@@ -58,10 +60,10 @@ narrows what is accepted, and makes nothing trusted.`,
 			for _, text := range platforms {
 				p, err := manifests.ParsePlatform(text)
 				if err != nil || p.IsAny() {
-					return nil, usage("lock: --platform %s: want os/arch or os/arch/libc", text)
+					return nil, failure.Usage("lock: --platform %s: want os/arch or os/arch/libc", text)
 				}
 				if p.OS == "linux" && p.Libc == "" {
-					return nil, usage("lock: --platform %s: say %[1]s/gnu or %[1]s/musl", text)
+					return nil, failure.Usage("lock: --platform %s: say %[1]s/gnu or %[1]s/musl", text)
 				}
 				on = append(on, p)
 			}
@@ -70,8 +72,8 @@ narrows what is accepted, and makes nothing trusted.`,
 	})
 }
 
-func (a *app) lock(ctx context.Context, update func(string) bool, names []string, platforms []manifests.Platform) (result, error) {
-	s, err := a.open(ctx)
+func (a *app) lock(ctx context.Context, update func(string) bool, names []string, platforms []manifests.Platform) (cli.Result, error) {
+	s, err := a.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -80,14 +82,14 @@ func (a *app) lock(ctx context.Context, update func(string) bool, names []string
 	if err != nil {
 		return nil, err
 	}
-	before, err := projectfiles.ReadLock(a.path, p)
+	before, err := projectfiles.ReadLock(a.VerbName, p)
 	if err != nil {
 		return nil, err
 	}
 	wants := project.Merge(p.Read)
 	for _, name := range names {
 		if !slices.ContainsFunc(wants, func(w project.Want) bool { return w.Tool == name }) {
-			return nil, usage("lock: the project does not ask for %s", name)
+			return nil, failure.Usage("lock: the project does not ask for %s", name)
 		}
 	}
 	l, err := s.Lock(ctx, wants, before.Platforms(platforms, a.Platform), before.Lock, update)
@@ -95,8 +97,8 @@ func (a *app) lock(ctx context.Context, update func(string) bool, names []string
 		return nil, err
 	}
 	text := l.Encode()
-	r := projectfiles.NewLocked(before, l, text, a.flags.dryRun)
-	if a.flags.dryRun || !r.Changed {
+	r := projectfiles.NewLocked(before, l, text, a.Flags.DryRun)
+	if a.Flags.DryRun || !r.Changed {
 		return r, nil
 	}
 	return r, namedfiles.Replace(r.Path, text)
@@ -109,7 +111,7 @@ func (a *app) locked() (path string, tools []lockfile.Tool, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	return projectfiles.LockedTools(a.path, p)
+	return projectfiles.LockedTools(a.VerbName, p)
 }
 
 // lockedWants returns what to install for the lock of the project.
@@ -119,7 +121,7 @@ func (a *app) lockedWants(s *toolset.Set) ([]toolset.Want, error) {
 		return nil, err
 	}
 	if len(tools) == 0 {
-		return nil, usage("%s: %s names no tool", a.path, path)
+		return nil, failure.Usage("%s: %s names no tool", a.VerbName, path)
 	}
 	return s.LockedWants(path, tools)
 }

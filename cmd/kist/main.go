@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/process"
 	"github.com/kist-tools/kist/install"
 )
@@ -24,13 +25,13 @@ func main() {
 }
 
 // realMain runs kist in env and ends the process with its exit code.
-func realMain(env Env) {
+func realMain(env cli.Env) {
 	log.SetOutput(io.Discard) // net/http logs what servers do wrong; kist reports what matters itself
 	ctx, stop := process.UntilInterrupted(context.Background())
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, env) }()
 	os.Exit(process.Await(ctx, stop, code, func() { env.Stages.Remove() }, func() {
-		printer := env.printer()
+		printer := env.NewPrinter()
 		printer.Color = "never" // the flags belong to run
 		printer.Fail("interrupted", false, "")
 	}))

@@ -6,25 +6,26 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/help"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 )
 
 func (a *app) manCommand() *cobra.Command {
-	return a.command(verb{
-		group: housekeeping, use: "man DIR", short: "Write manual pages into a directory",
-		long: `Writes a manual page for kist and for each of its verbs into DIR, which it makes
+	return a.Command(cli.Verb{
+		Group: cli.Housekeeping, Use: "man DIR", Short: "Write manual pages into a directory",
+		Long: `Writes a manual page for kist and for each of its verbs into DIR, which it makes
 if it is missing. Pages that kist wrote before are replaced; if any other file has
 the name of a page, nothing is written. man finds the pages if DIR is named man1
 and lies in a directory that MANPATH or man's settings name.`,
-		example: `kist man ~/.local/share/man/man1
+		Example: `kist man ~/.local/share/man/man1
 man kist-install`,
-		exits:   []int{0, 1, 2, 8, 9},
-		args:    exactly(1),
-		changes: true,
-		local:   true,
-		run:     func(_ context.Context, args []string) (result, error) { return a.writeManPages(args[0]) },
+		Exits:   []int{0, 1, 2, 8, 9},
+		Args:    cli.Exactly(1),
+		Changes: true,
+		Local:   true,
+		Run:     func(_ context.Context, args []string) (cli.Result, error) { return a.writeManPages(args[0]) },
 	})
 }
 
@@ -44,11 +45,11 @@ func (r manResult) Render(p *term.Page) {
 }
 
 // writeManPages writes the pages into dir, unless another file has the name of one.
-func (a *app) writeManPages(dir string) (result, error) {
-	pages := help.NewManPages((&app{}).root(), kistVersion().Version, a.now)
-	r := manResult{DryRun: a.flags.dryRun, Dir: dir, Pages: pages.Names()}
-	root, err := namedfiles.OpenRoot(dir, !a.flags.dryRun)
-	if _, missing := errors.AsType[*namedfiles.MissingError](err); missing && a.flags.dryRun {
+func (a *app) writeManPages(dir string) (cli.Result, error) {
+	pages := help.NewManPages(kistCommand(), cli.ReadBuild().Version, a.Started)
+	r := manResult{DryRun: a.Flags.DryRun, Dir: dir, Pages: pages.Names()}
+	root, err := namedfiles.OpenRoot(dir, !a.Flags.DryRun)
+	if _, missing := errors.AsType[*namedfiles.MissingError](err); missing && a.Flags.DryRun {
 		return r, nil
 	}
 	if err != nil {
@@ -58,10 +59,10 @@ func (a *app) writeManPages(dir string) (result, error) {
 	if err := pages.Check(root); err != nil {
 		return nil, err
 	}
-	if a.flags.dryRun {
+	if a.Flags.DryRun {
 		return r, nil
 	}
-	a.changed = true
+	a.Changed = true
 	if err := pages.Write(root); err != nil {
 		return nil, err
 	}

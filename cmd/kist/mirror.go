@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/mirrortext"
@@ -28,7 +29,7 @@ import (
 )
 
 func (a *app) mirrorCommand() *cobra.Command {
-	return a.family(publishing, "mirror", "Copy what tools need into a directory, for any static web server",
+	return a.Family(cli.Publishing, "mirror", "Copy what tools need into a directory, for any static web server",
 		`A mirror is a directory with copies of documents and artifacts of other channels,
 built-in ones and those that you added, byte for byte and in the layout of their
 origins. Nothing is signed again: clients prove everything as if it came from the
@@ -41,12 +42,12 @@ origin. The settings of clients (config.toml) name the mirror.
 
 // withMirror calls run with the mirror in the directory dir. With create, it makes the
 // directory if it is missing.
-func (a *app) withMirror(ctx context.Context, dir string, create bool, run func(*mirror.Mirror) (result, error)) (r result, err error) {
+func (a *app) withMirror(ctx context.Context, dir string, create bool, run func(*mirror.Mirror) (cli.Result, error)) (r cli.Result, err error) {
 	path, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.open(ctx)
+	s, err := a.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +66,8 @@ func (a *app) withMirror(ctx context.Context, dir string, create bool, run func(
 	}
 	defer a.EndProgress()
 	return run(&mirror.Mirror{
-		Root: root, HashZip: s.HashZip, Desk: s.Desk, Transport: s.Desk.Transport, Now: a.now, Jobs: a.flags.jobs, LockWait: a.LockWait,
-		About:    "kist " + a.path + ", since " + a.now.Format(time.TimeOnly),
+		Root: root, HashZip: s.HashZip, Desk: s.Desk, Transport: s.Desk.Transport, Now: a.Started, Jobs: a.Flags.Jobs, LockWait: a.LockWait,
+		About:    "kist " + a.VerbName + ", since " + a.Started.Format(time.TimeOnly),
 		Progress: progress, Warn: func(text string) { a.Warn("%s", text) },
 	})
 }
@@ -78,10 +79,10 @@ func (a *app) mirrorSyncCommand() *cobra.Command {
 	var at string
 	var locked bool
 	last := -1
-	return a.command(verb{
-		use:   "sync DIR [TOOL…] [--locked] [--prune]",
-		short: "Copy what tools need from their channels into DIR",
-		long: `Copies the documents and artifacts by which each TOOL is installed, each proved
+	return a.Command(cli.Verb{
+		Use:   "sync DIR [TOOL…] [--locked] [--prune]",
+		Short: "Copy what tools need from their channels into DIR",
+		Long: `Copies the documents and artifacts by which each TOOL is installed, each proved
 before it appears, and prints the config.toml by which clients use the mirror.
 Without TOOL, what DIR holds is brought up to date. DIR/current leads to the
 snapshot to serve, and changes in one step when everything is complete; an error
@@ -89,16 +90,16 @@ or an interrupt leaves it as it was, and the next run goes on from there. Older
 versions stay until --prune removes what is not named any more: without TOOL,
 what mirror.toml does not name, else what is not on the command line. With
 --locked it copies what the kist.lock of this project names, for its platforms.`,
-		example: `kist mirror sync /srv/mirror go rust -c clippy --url https://mirror.example/
+		Example: `kist mirror sync /srv/mirror go rust -c clippy --url https://mirror.example/
 kist mirror sync /srv/mirror acme/zig --platform darwin/arm64 --last 3
 kist mirror sync /srv/mirror --locked
 kist mirror sync /srv/mirror --prune`,
-		exits:     []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
-		exitMeans: map[int]string{9: "refused for safety; DIR holds something else than a mirror"},
-		args:      between(1, 1000),
-		fetches:   true,
-		complete:  completion.AfterPath(a.offers().Tools),
-		flags: func(f *pflag.FlagSet) {
+		Exits:     []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+		ExitMeans: map[int]string{9: "refused for safety; DIR holds something else than a mirror"},
+		Args:      cli.Between(1, 1000),
+		Fetches:   true,
+		Complete:  completion.AfterPath(a.Offers().Tools),
+		Flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&platforms, "platform", nil, "copy what clients on `OS/ARCH` or OS/ARCH/LIBC need, in Go's names (repeatable; default: this machine)")
 			f.IntVar(&last, "last", -1, "copy the newest `N` versions of each TOOL (default 1)")
 			f.Lookup("last").DefValue = "0" // no default in the help: what mirror.toml says comes first
@@ -109,17 +110,17 @@ kist mirror sync /srv/mirror --prune`,
 			f.StringVar(&parts.Profile, "profile", "", "copy the components of `PROFILE`: minimal, default or complete; default: minimal")
 			f.StringVar(&at, "url", "", "print a config.toml for the `URL` where DIR/current is served; default: its file URL")
 		},
-		values: map[string]completion.Completer{
+		Values: map[string]completion.Completer{
 			"platform": completion.Words("darwin/amd64", "darwin/arm64", "linux/amd64", "linux/arm64", "windows/amd64", "windows/arm64"),
 			"profile":  completion.Words("minimal", "default", "complete"), "target": completion.Words(), "component": completion.Words(),
 		},
-		run: func(ctx context.Context, args []string) (result, error) {
+		Run: func(ctx context.Context, args []string) (cli.Result, error) {
 			if err := parts.Validate(); err != nil {
-				return nil, usage("mirror sync: %v", err)
+				return nil, failure.Usage("mirror sync: %v", err)
 			}
 			wish.Components, wish.Targets, wish.Profile = parts.Components, parts.Targets, parts.Profile
 			if last < -1 || last == 0 || last > config.MaxLast {
-				return nil, usage("mirror sync: --last %d: want 1 to %d", last, config.MaxLast)
+				return nil, failure.Usage("mirror sync: --last %d: want 1 to %d", last, config.MaxLast)
 			}
 			wish.Last = max(last, 0)
 			for _, text := range platforms {
@@ -128,7 +129,7 @@ kist mirror sync /srv/mirror --prune`,
 					err = errors.New("platform any: name those of the clients")
 				}
 				if err != nil {
-					return nil, usage("mirror sync: %v", err)
+					return nil, failure.Usage("mirror sync: %v", err)
 				}
 				wish.Platforms = append(wish.Platforms, p)
 			}
@@ -138,7 +139,7 @@ kist mirror sync /srv/mirror --prune`,
 			}
 			if locked {
 				if len(wish.Tools)+len(platforms)+len(parts.Components)+len(parts.Targets) > 0 || parts.Profile != "" || last > 0 {
-					return nil, usage("mirror sync: --locked takes no TOOL, platform, part or --last: kist.lock names them")
+					return nil, failure.Usage("mirror sync: --locked takes no TOOL, platform, part or --last: kist.lock names them")
 				}
 				path, tools, err := a.locked()
 				if err != nil {
@@ -150,12 +151,12 @@ kist mirror sync /srv/mirror --prune`,
 			if err != nil {
 				return nil, err
 			}
-			return a.withMirror(ctx, args[0], true, func(m *mirror.Mirror) (result, error) { return a.mirrorSync(ctx, m, wish, base) })
+			return a.withMirror(ctx, args[0], true, func(m *mirror.Mirror) (cli.Result, error) { return a.mirrorSync(ctx, m, wish, base) })
 		},
 	})
 }
 
-func (a *app) mirrorSync(ctx context.Context, m *mirror.Mirror, wish mirror.Wish, base string) (result, error) {
+func (a *app) mirrorSync(ctx context.Context, m *mirror.Mirror, wish mirror.Wish, base string) (cli.Result, error) {
 	done, err := m.Sync(ctx, wish)
 	if err != nil {
 		return nil, err
@@ -167,20 +168,20 @@ func (a *app) mirrorSync(ctx context.Context, m *mirror.Mirror, wish mirror.Wish
 }
 
 func (a *app) mirrorVerifyCommand() *cobra.Command {
-	return a.command(verb{
-		use: "verify DIR", short: "Prove everything in a mirror again, without the network",
-		long: `Proves each release that DIR/current holds by today's keys and rules, and each
+	return a.Command(cli.Verb{
+		Use: "verify DIR", Short: "Prove everything in a mirror again, without the network",
+		Long: `Proves each release that DIR/current holds by today's keys and rules, and each
 artifact by its proof. Names what is missing, changed or stale, and notes files
 that are not of the mirror. Files that no proof needs, such as those of older
 versions, are compared with what was copied.`,
-		example:   "kist mirror verify /srv/mirror\nkist mirror verify /srv/mirror --json",
-		exits:     []int{0, 1, 2, 3, 4, 5, 8, 9},
-		exitMeans: map[int]string{1: "failed, or a file is missing", 3: "no such directory, mirror or channel"},
-		args:      exactly(1),
-		local:     true,
-		run: func(ctx context.Context, args []string) (result, error) {
-			a.flags.dryRun, a.flags.offline = true, true // nothing is stored, and nothing is asked elsewhere
-			return a.withMirror(ctx, args[0], false, func(m *mirror.Mirror) (r result, err error) {
+		Example:   "kist mirror verify /srv/mirror\nkist mirror verify /srv/mirror --json",
+		Exits:     []int{0, 1, 2, 3, 4, 5, 8, 9},
+		ExitMeans: map[int]string{1: "failed, or a file is missing", 3: "no such directory, mirror or channel"},
+		Args:      cli.Exactly(1),
+		Local:     true,
+		Run: func(ctx context.Context, args []string) (cli.Result, error) {
+			a.Flags.DryRun, a.Flags.Offline = true, true // nothing is stored, and nothing is asked elsewhere
+			return a.withMirror(ctx, args[0], false, func(m *mirror.Mirror) (r cli.Result, err error) {
 				scratch, remove, err := namedfiles.Scratch(a.Stages)
 				if err != nil {
 					return nil, err
@@ -192,7 +193,7 @@ versions, are compared with what was copied.`,
 	})
 }
 
-func verifyMirror(ctx context.Context, m *mirror.Mirror, scratch *os.Root) (result, error) {
+func verifyMirror(ctx context.Context, m *mirror.Mirror, scratch *os.Root) (cli.Result, error) {
 	found, err := m.Verify(ctx, scratch)
 	if err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/change"
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/mirrortext"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
@@ -50,7 +51,7 @@ var hostile = []string{
 func hostileErrors(s string) []error {
 	return []error{
 		errors.New(s),
-		usage("%s", s), usage("x: %s", s),
+		failure.Usage("%s", s), failure.Usage("x: %s", s),
 		fmt.Errorf("channel %s: %w", s, errors.Join(errors.New(s), manifests.ErrUnreachable)),
 		&fs.PathError{Op: "open", Path: s, Err: fs.ErrPermission},
 		&namedfiles.MissingError{Path: s}, &namedfiles.KeyError{Paths: []string{s}, Err: verify.ErrUntrusted}, &namedfiles.KeyError{Paths: []string{s}, Secret: true, Err: errors.New(s)},
@@ -73,10 +74,10 @@ func hostileErrors(s string) []error {
 }
 
 // resultTypes are the results that verbs print as text.
-var resultTypes = []result{
+var resultTypes = []cli.Result{
 	change.Result{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelMoved{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
 	listResult{}, availableResult{}, distrosResult{}, change.OutdatedResult{}, publishtext.Created{}, publishtext.Signed{}, publishtext.Verified{}, publishtext.Listed{}, publishtext.Removed{}, publishtext.Edited{}, publishtext.Pruned{}, publishtext.Added{},
-	publishtext.Keys{}, searchResult{}, releasetext.ShownRelease{}, releasetext.StoredEvidence{}, selfResult{}, releasetext.Shown{}, change.UpdateResult{}, releasetext.Checked{}, versionResult{}, whichResult{}, projectfiles.Pinned{}, projectfiles.Asked{}, shimsResult{}, projectfiles.Locked{}, treeDigest{},
+	publishtext.Keys{}, searchResult{}, releasetext.ShownRelease{}, releasetext.StoredEvidence{}, selfResult{}, releasetext.Shown{}, change.UpdateResult{}, releasetext.Checked{}, cli.Build{}, whichResult{}, projectfiles.Pinned{}, projectfiles.Asked{}, shimsResult{}, projectfiles.Locked{}, treeDigest{},
 	cacheKeyResult{}, relocatedResult{}, mirrortext.Synced{}, mirrortext.Verified{},
 }
 
@@ -125,9 +126,10 @@ func FuzzOutput(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, err := range hostileErrors(s) {
 			e, stdout, stderr := testEnv(t)
-			a := &app{Env: e, Printer: e.printer(), path: "install"}
-			a.verb.changes, a.Verbose = true, true
-			if code := a.finish(err); code == 0 || stdout.Len() > 0 {
+			a := cli.New(e)
+			a.VerbName = "install"
+			a.Verb.Changes, a.Verbose = true, true
+			if code := a.Finish(err); code == 0 || stdout.Len() > 0 {
 				t.Errorf("%T: exit %d, stdout %q", err, code, stdout)
 			}
 			want := map[string]int{"error:": 1}
@@ -137,14 +139,14 @@ func FuzzOutput(f *testing.F) {
 			checkLines(t, fmt.Sprintf("%T", err), stderr.String(), want, map[string]int{"error:": 1, "hint:": 1, "nothing was changed": 1})
 
 			a.JSON = true
-			a.finish(err)
+			a.Finish(err)
 			checkJSON(t, fmt.Sprintf("%T", err), stdout.Bytes())
 		}
 		for _, r := range resultTypes {
 			v := reflect.New(reflect.TypeOf(r)).Elem()
 			fill(v, s, 0)
 			p := &term.Page{}
-			v.Interface().(result).Render(p)
+			v.Interface().(cli.Result).Render(p)
 			text := p.String()
 			if _, columns := r.(dirsResult); columns { // one tab of kist's own in each line
 				if lines := strings.Count(text, "\n"); strings.Count(text, "\t") != lines {
@@ -156,7 +158,7 @@ func FuzzOutput(f *testing.F) {
 		}
 
 		e, _, stderr := testEnv(t)
-		a := &app{Env: e, Printer: e.printer()}
+		a := cli.New(e)
 		a.Verbose = true
 		a.Say("%s", s)
 		a.Say("%s asks for %s", s, s)
@@ -230,11 +232,11 @@ func TestJSONKeepsValues(t *testing.T) {
 	for _, s := range hostile {
 		var out bytes.Buffer
 		p := term.New(&out, nil, term.Terminal{}, nil, nil)
-		if err := p.PrintJSON(document{Format: 1, Verb: s}); err != nil {
+		if err := p.PrintJSON(cli.Document{Format: 1, Verb: s}); err != nil {
 			t.Fatal(err)
 		}
 		checkJSON(t, s, out.Bytes())
-		var back document
+		var back cli.Document
 		if err := json.Unmarshal(out.Bytes(), &back); err != nil || back.Verb != strings.ToValidUTF8(s, "\ufffd") && utf8.ValidString(s) {
 			t.Errorf("%q became %q (%v)", s, back.Verb, err)
 		}
@@ -245,7 +247,7 @@ func TestJSONKeepsValues(t *testing.T) {
 func TestEveryResultIsFuzzed(t *testing.T) {
 	scripts := []string{"kist.shellEnvironment", "kist.scriptResult"}
 	for _, name := range resultNames(t) {
-		known := slices.ContainsFunc(resultTypes, func(r result) bool {
+		known := slices.ContainsFunc(resultTypes, func(r cli.Result) bool {
 			of := reflect.TypeOf(r)
 			return path.Base(of.PkgPath())+"."+of.Name() == name
 		})

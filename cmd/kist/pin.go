@@ -7,7 +7,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/install/plan"
@@ -18,40 +20,40 @@ import (
 
 func (a *app) pinCommand() *cobra.Command {
 	var parts plan.Parts
-	return a.command(verb{
-		group: toolchains, use: "pin TOOL@V…",
-		short: "Write into kist.toml which version of a tool the project needs",
-		long: `Adds each TOOL to the nearest kist.toml of this project, or replaces what it says
+	return a.Command(cli.Verb{
+		Group: cli.Toolchains, Use: "pin TOOL@V…",
+		Short: "Write into kist.toml which version of a tool the project needs",
+		Long: `Adds each TOOL to the nearest kist.toml of this project, or replaces what it says
 of it; comments and the order of lines stay. Without a kist.toml, one is made in
 this directory. Nothing is fetched or installed: kist install does that.`,
-		example: "kist pin go@1.26\nkist pin rust@1.95 -c clippy -t wasm32-unknown-unknown",
-		exits:   []int{0, 2, 8},
-		args:    between(1, 100),
-		changes: true,
-		local:   true,
-		flags: func(f *pflag.FlagSet) {
+		Example: "kist pin go@1.26\nkist pin rust@1.95 -c clippy -t wasm32-unknown-unknown",
+		Exits:   []int{0, 2, 8},
+		Args:    cli.Between(1, 100),
+		Changes: true,
+		Local:   true,
+		Flags: func(f *pflag.FlagSet) {
 			f.StringArrayVarP(&parts.Components, "component", "c", nil, "with component `NAME` (repeatable)")
 			f.StringArrayVarP(&parts.Targets, "target", "t", nil, "with support for building for `TRIPLE` (repeatable)")
 			f.StringVar(&parts.Profile, "profile", "", "with the components of `PROFILE`: minimal, default or complete")
 		},
-		complete: a.offers().Tools,
-		values: map[string]completion.Completer{
+		Complete: a.Offers().Tools,
+		Values: map[string]completion.Completer{
 			"component": completion.Words(), "target": completion.Words(), "profile": completion.Words("minimal", "default", "complete"),
 		},
-		run: func(_ context.Context, args []string) (result, error) {
+		Run: func(_ context.Context, args []string) (cli.Result, error) {
 			refs, err := trust.ParseRefs(args)
 			if err != nil {
 				return nil, err
 			}
 			if err := parts.Validate(); err != nil {
-				return nil, usage("pin: %v", err)
+				return nil, failure.Usage("pin: %v", err)
 			}
 			for _, ref := range refs {
 				if ref.Channel == toolset.System {
-					return nil, usage("pin: kist cannot install %s; a project can only pin what a channel publishes", ref)
+					return nil, failure.Usage("pin: kist cannot install %s; a project can only pin what a channel publishes", ref)
 				}
 				if ref.Version == "" {
-					return nil, usage("pin: which version of %s? as in kist pin %s@1.2", ref, ref)
+					return nil, failure.Usage("pin: which version of %s? as in kist pin %s@1.2", ref, ref)
 				}
 			}
 			return a.pin(refs, parts)
@@ -59,7 +61,7 @@ this directory. Nothing is fetched or installed: kist install does that.`,
 	})
 }
 
-func (a *app) pin(refs []trust.Ref, parts plan.Parts) (result, error) {
+func (a *app) pin(refs []trust.Ref, parts plan.Parts) (cli.Result, error) {
 	p, err := a.findProject()
 	if err != nil {
 		return nil, err
@@ -72,7 +74,7 @@ func (a *app) pin(refs []trust.Ref, parts plan.Parts) (result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := projectfiles.Pinned{Path: path, DryRun: a.flags.dryRun}
+	r := projectfiles.Pinned{Path: path, DryRun: a.Flags.DryRun}
 	for _, ref := range refs {
 		ask := project.Ask{Channel: ref.Channel, Tool: ref.Name, Version: ref.Version,
 			Components: parts.Components, Targets: parts.Targets, Profile: parts.Profile}
@@ -81,7 +83,7 @@ func (a *app) pin(refs []trust.Ref, parts plan.Parts) (result, error) {
 		}
 		r.Pinned = append(r.Pinned, ask.String())
 	}
-	if a.flags.dryRun {
+	if a.Flags.DryRun {
 		return r, nil
 	}
 	return r, namedfiles.Replace(path, data)

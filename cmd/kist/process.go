@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"io"
 	"os"
 	"runtime"
 	"time"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/process"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
@@ -16,57 +16,8 @@ import (
 	"github.com/kist-tools/kist/manifests/transport"
 )
 
-// Env is everything that kist uses of the machine it runs on. Below run, only the
-// working directory and the temporary directory are read from the process itself.
-type Env struct {
-	Args           []string // without the program's name
-	Stdin          io.Reader
-	Stdout, Stderr io.Writer
-	Environ        []string
-	Now            func() time.Time
-	LockWait       time.Duration // how long to wait for another kist, unless --wait is given
-
-	Dirs     host.BaseDirs
-	Host     install.Host
-	Platform manifests.Platform
-	// Distro returns the distribution of a Linux host, such as "debian12".
-	Distro func() string
-	// Glibc returns the version of a Linux host's GNU C library, such as "2.36".
-	Glibc   func() string
-	Program string // path of the running kist, "" if not known
-	Child   install.Child
-	// Stages lists the directories to remove if the process is interrupted; may be nil.
-	Stages *install.Stages
-
-	Terminal term.Terminal
-
-	// Transport returns what fetches all bytes, from the network and from file URLs. It
-	// shows servers the credentials that it is given.
-	Transport func(transport.CredentialFunc) manifests.Transport
-	// GoProxy returns the module proxies that this machine's Go is set to use, in the
-	// syntax of GOPROXY, or "" if it has no Go on the path.
-	GoProxy func(context.Context, host.SearchPath) string
-	// AptSources returns this machine's apt sources.
-	AptSources func() []debian.AptSource
-	// Ask runs a program of the system to get its version, and returns its stdout.
-	Ask host.AskFunc
-	// AskHelper runs a credential helper of the user's.
-	AskHelper host.HelperFunc
-	// Exec replaces the process by another program. It returns only on failure, or with
-	// the program's exit code on systems that cannot replace a process.
-	Exec func(path string, argv, environ []string) (code int, err error)
-}
-
-// Getenv returns a variable of e.Environ, "" if it is not set.
-func (e *Env) Getenv(name string) string { return host.Getenv(e.Environ, name) }
-
-// printer returns the way to e's streams.
-func (e *Env) printer() term.Printer {
-	return term.New(e.Stdout, e.Stderr, e.Terminal, e.Getenv, e.Now)
-}
-
-// hostEnv is the Env of this process.
-func hostEnv() Env {
+// hostEnv is the environment of this process.
+func hostEnv() cli.Env {
 	program, _ := os.Executable()
 	machine := host.Root()
 	platform := host.Platform(machine)
@@ -76,7 +27,7 @@ func hostEnv() Env {
 	if terminal.Stderr { // somebody is watching
 		wait = time.Minute
 	}
-	return Env{
+	return cli.Env{
 		Args:  os.Args[1:],
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Environ:   os.Environ(),
@@ -105,10 +56,10 @@ func hostEnv() Env {
 
 // hostTransport returns the configuration of the network, by the environment.
 func hostTransport() transport.Config {
-	return transport.Config{Version: kistVersion().Version, Proxy: transport.ProxyFromEnvironment(os.Getenv), Now: time.Now}
+	return transport.Config{Version: cli.ReadBuild().Version, Proxy: transport.ProxyFromEnvironment(os.Getenv), Now: time.Now}
 }
 
-// webTransport returns the value of Env.Transport for a network configured by c.
+// webTransport returns the value of cli.Env.Transport for a network configured by c.
 func webTransport(c transport.Config) func(transport.CredentialFunc) manifests.Transport {
 	return func(credential transport.CredentialFunc) manifests.Transport {
 		c.Credential = credential

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/install/toolset"
@@ -14,10 +15,10 @@ import (
 )
 
 func (a *app) projectCommand() *cobra.Command {
-	return a.command(verb{
-		group: toolchains, use: "project",
-		short: "Show which tools the project of this directory asks for",
-		long: `Prints every file of this project that asks for tools, what kist makes of it, and
+	return a.Command(cli.Verb{
+		Group: cli.Toolchains, Use: "project",
+		Short: "Show which tools the project of this directory asks for",
+		Long: `Prints every file of this project that asks for tools, what kist makes of it, and
 what is installed for it. kist reads the files of this directory and of those above
 it, up to your home directory or the border of a file system. For each tool
 kist.toml counts, else the nearest file; within a directory, the file that comes
@@ -25,11 +26,11 @@ first in the list of docs/projects.md.
 
 The files are data: they can name tools, versions, components and targets. Nothing
 in them is run or fetched, and nothing else in them has an effect.`,
-		example: "kist project\nkist project --json",
-		exits:   []int{0, 2, 8, 9},
-		args:    exactly(0),
-		local:   true,
-		run: a.withSession(func(_ context.Context, s *toolset.Set, _ []string) (result, error) {
+		Example: "kist project\nkist project --json",
+		Exits:   []int{0, 2, 8, 9},
+		Args:    cli.Exactly(0),
+		Local:   true,
+		Run: a.WithSession(func(_ context.Context, s *toolset.Set, _ []string) (cli.Result, error) {
 			p, err := a.findProject()
 			if err != nil {
 				return nil, err

@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
+	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/publishtext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
@@ -36,10 +38,10 @@ func (s signing) check(verb string, minDays int) (ways int, err error) {
 		}
 	}
 	if ways > 1 {
-		return ways, usage("%s: want one of --secret-key, --unsigned-out and --attach", verb)
+		return ways, failure.Usage("%s: want one of --secret-key, --unsigned-out and --attach", verb)
 	}
 	if most := int(verify.MaxLife.Hours() / 24); s.days < minDays || s.days > most {
-		return ways, usage("%s: --days %d: want 1 to %d", verb, s.days, most)
+		return ways, failure.Usage("%s: --days %d: want 1 to %d", verb, s.days, most)
 	}
 	return ways, nil
 }
@@ -62,7 +64,7 @@ func (s signing) read() (sig publish.Signature, err error) {
 // writeUnsigned writes the bytes to be signed elsewhere, if a file is named for them,
 // except in a dry run.
 func (a *app) writeUnsigned(file string, text []byte) error {
-	if a.flags.dryRun || file == "" {
+	if a.Flags.DryRun || file == "" {
 		return nil
 	}
 	return namedfiles.Write(file, text)
@@ -71,40 +73,40 @@ func (a *app) writeUnsigned(file string, text []byte) error {
 func (a *app) publishSignCommand() *cobra.Command {
 	var o signing
 	var keys []string
-	return a.command(verb{
-		use:   "sign DIR --secret-key FILE | --unsigned-out FILE | --attach SIGNATURE",
-		short: "Sign what was added, here or elsewhere",
-		long: `Gives the manifest the next serial and new dates, and signs it. It is published
+	return a.Command(cli.Verb{
+		Use:   "sign DIR --secret-key FILE | --unsigned-out FILE | --attach SIGNATURE",
+		Short: "Sign what was added, here or elsewhere",
+		Long: `Gives the manifest the next serial and new dates, and signs it. It is published
 once enough keys have signed it: as many as keys.toml requires, or without
 keys.toml all that signed the published manifest. Until then it waits in
 channel.next.toml, and the next signer runs this command on the directory. To
 sign on another machine or with a smart card, use --unsigned-out, then --attach.
 A secret key file must have no passphrase.`,
-		example: `kist publish sign public/ --secret-key secret.asc
+		Example: `kist publish sign public/ --secret-key secret.asc
 kist publish sign public/ --unsigned-out next.toml
 gpg --armor --detach-sign next.toml
 kist publish sign public/ --attach next.toml.asc`,
-		exits:     []int{0, 1, 2, 3, 4, 5, 8},
-		exitMeans: map[int]string{3: "no such directory or file"},
-		args:      exactly(1),
-		changes:   true,
-		flags: func(f *pflag.FlagSet) {
+		Exits:     []int{0, 1, 2, 3, 4, 5, 8},
+		ExitMeans: map[int]string{3: "no such directory or file"},
+		Args:      cli.Exactly(1),
+		Changes:   true,
+		Flags: func(f *pflag.FlagSet) {
 			o.addFlags(f)
 			f.StringArrayVar(&keys, "key", nil, "public keys for --attach, in `FILE` (repeatable)")
 			f.IntVar(&o.days, "days", int(publish.DefaultValidity.Hours()/24), "how long it is fresh: `N` days")
 		},
-		run: func(_ context.Context, args []string) (result, error) {
+		Run: func(_ context.Context, args []string) (cli.Result, error) {
 			ways, err := o.check("publish sign", 1)
 			if err != nil {
 				return nil, err
 			}
 			if ways == 0 {
-				return nil, usage("publish sign: want one of --secret-key, --unsigned-out and --attach")
+				return nil, failure.Usage("publish sign: want one of --secret-key, --unsigned-out and --attach")
 			}
 			if len(keys) > 0 && o.attach == "" {
-				return nil, usage("publish sign: --key goes with --attach")
+				return nil, failure.Usage("publish sign: --key goes with --attach")
 			}
-			return a.withPublished(args[0], func(d publish.Dir) (result, error) {
+			return a.withPublished(args[0], func(d publish.Dir) (cli.Result, error) {
 				sig, err := o.read()
 				if err == nil {
 					sig.Keys, err = namedfiles.ReadAll(keys, verify.MaxKeyring)
@@ -112,7 +114,7 @@ kist publish sign public/ --attach next.toml.asc`,
 				if err != nil {
 					return nil, err
 				}
-				done, err := d.SignBy(sig, o.stamp(a.now))
+				done, err := d.SignBy(sig, o.stamp(a.Started))
 				if err == nil {
 					err = a.writeUnsigned(o.out, done.Text)
 				}
@@ -120,7 +122,7 @@ kist publish sign public/ --attach next.toml.asc`,
 					return nil, err
 				}
 				a.warnOfSigned(done)
-				return publishtext.Signed{DryRun: a.flags.dryRun, Signed: done, Unsigned: o.out, Dir: args[0]}, nil
+				return publishtext.Signed{DryRun: a.Flags.DryRun, Signed: done, Unsigned: o.out, Dir: args[0]}, nil
 			})
 		},
 	})
@@ -131,11 +133,11 @@ kist publish sign public/ --attach next.toml.asc`,
 const largeManifest = manifests.MaxManifest / 2
 
 func (a *app) warnOfSigned(s publish.Signed) {
-	a.warnOfKeys(s.Findings)
+	a.WarnOfKeys(s.Findings)
 	if s.Unproved {
 		a.Warn("the certificate of that signer is not known here, so the signature was not verified; give it with --key FILE")
 	}
-	if s.Dropped > 0 && !a.flags.dryRun {
+	if s.Dropped > 0 && !a.Flags.DryRun {
 		a.Warn("serial %d was waiting for signatures and is replaced by this manifest", s.Dropped)
 	}
 	if size := int64(len(s.Text)); size >= largeManifest {

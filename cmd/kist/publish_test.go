@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/manifests/publish"
 )
 
@@ -12,8 +14,8 @@ import (
 func TestSignWarnsOfALargeManifest(t *testing.T) {
 	for size, want := range map[int64]bool{8<<20 - 1: false, 8 << 20: true, 16 << 20: true} {
 		var stderr bytes.Buffer
-		env := Env{Stderr: &stderr}
-		a := &app{Env: env, Printer: env.printer(), path: "publish sign"}
+		env := cli.Env{Stderr: &stderr, Now: time.Now}
+		a := &app{cli.New(env)}
 		a.Color = "never"
 		a.warnOfSigned(publish.Signed{Text: make([]byte, size), Published: true})
 		if got := strings.Contains(stderr.String(), "kist publish remove"); got != want {

@@ -56,7 +56,7 @@ func TestReference(t *testing.T) {
 
 // reference returns the generated parts of docs/cli.md, by name.
 func reference() map[string]string {
-	root := (&app{}).root()
+	root := kistCommand()
 	parts := map[string]string{"exit codes": exitTable(), "kinds": kindTable(), "flags": flagTable(root.PersistentFlags())}
 	for _, cmd := range leaves(root) {
 		if table := flagTable(cmd.NonInheritedFlags()); table != "" {

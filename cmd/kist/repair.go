@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
@@ -15,9 +16,9 @@ import (
 
 func (a *app) repairCommand() *cobra.Command {
 	var relocated bool
-	return a.command(verb{
-		group: housekeeping, use: "repair --relocated", short: "Adapt toolchains that were moved or copied",
-		long: `With --relocated, adapts kist's data and state directory to the place where they
+	return a.Command(cli.Verb{
+		Group: cli.Housekeeping, Use: "repair --relocated", Short: "Adapt toolchains that were moved or copied",
+		Long: `With --relocated, adapts kist's data and state directory to the place where they
 are now, after both were moved or copied together: a home under another path, a
 layer of an image, or a restored cache. kist reads every file of the toolchains,
 compares it with the receipts, links the commands, and records the new place in
@@ -25,20 +26,20 @@ the receipts. A toolchain that has changed is named and left as it is (1).
 
 kist refuses (9) if another user owns or can write to a file there, or if the
 original is still in use and links its commands in the same bin directory.`,
-		example:   "kist repair --relocated -n\nkist repair --relocated",
-		exits:     []int{0, 1, 2, 7, 8, 9},
-		exitMeans: map[int]string{1: "failed, or a file differs from its receipt"},
-		args:      exactly(0),
-		changes:   true,
-		local:     true,
-		flags: func(f *pflag.FlagSet) {
+		Example:   "kist repair --relocated -n\nkist repair --relocated",
+		Exits:     []int{0, 1, 2, 7, 8, 9},
+		ExitMeans: map[int]string{1: "failed, or a file differs from its receipt"},
+		Args:      cli.Exactly(0),
+		Changes:   true,
+		Local:     true,
+		Flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&relocated, "relocated", false, "adapt toolchains that were moved or copied to where they are now")
 		},
-		run: func(ctx context.Context, args []string) (result, error) {
+		Run: func(ctx context.Context, args []string) (cli.Result, error) {
 			if !relocated {
-				return nil, usage("repair: say what to repair: --relocated")
+				return nil, failure.Usage("repair: say what to repair: --relocated")
 			}
-			return a.withSession(a.relocate)(ctx, args)
+			return a.WithSession(a.relocate)(ctx, args)
 		},
 	})
 }
@@ -86,14 +87,14 @@ func (r relocatedResult) Render(p *term.Page) {
 	}
 }
 
-func (a *app) relocate(ctx context.Context, s *toolset.Set, _ []string) (result, error) {
+func (a *app) relocate(ctx context.Context, s *toolset.Set, _ []string) (cli.Result, error) {
 	done, err := s.Relocate(ctx)
 	a.EndProgress()
 	if err != nil {
 		return nil, err
 	}
 	r := relocatedResult{
-		DryRun: a.flags.dryRun, From: append([]string{}, done.From...), To: done.To,
+		DryRun: a.Flags.DryRun, From: append([]string{}, done.From...), To: done.To,
 		Adapted: append([]string{}, refsOf(done.Adapted)...), Commands: append([]string{}, done.Commands...), Left: []leftRelease{},
 		OldPaths: done.OldPaths,
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/record"
@@ -20,10 +21,10 @@ import (
 
 func (a *app) runCommand() *cobra.Command {
 	var line runLine
-	return a.command(verb{
-		group: toolchains, use: "run [TOOL] [--] CMD…", aliases: []string{"exec", "x"},
-		short: "Run a command with a toolchain, changing nothing",
-		long: `Replaces kist by CMD, in the environment of the toolchain: its commands first on
+	return a.Command(cli.Verb{
+		Group: cli.Toolchains, Use: "run [TOOL] [--] CMD…", Aliases: []string{"exec", "x"},
+		Short: "Run a command with a toolchain, changing nothing",
+		Long: `Replaces kist by CMD, in the environment of the toolchain: its commands first on
 PATH, and the variables it needs set, even if they are set already. TOOL without a
 version is the default, else the newest installed. Without TOOL, the toolchains are
 those that the project of this directory asks for, and the defaults of the tools
@@ -32,17 +33,17 @@ that it does not. The exit code is CMD's.
 Without --, the first word is TOOL if it has a version, or if it is an installed
 tool and no command of the toolchains in use; otherwise it is CMD. So kist run go
 version runs go, and kist run go@1.25 go version a certain one.`,
-		example: "kist run go version\nkist run go@1.25 -- go test ./...\nkist run -- make\nkist run node@lts npm ci",
-		exits:   []int{2, 125, 126, 127},
-		args: func(cmd *cobra.Command, args []string) (err error) {
+		Example: "kist run go version\nkist run go@1.25 -- go test ./...\nkist run -- make\nkist run node@lts npm ci",
+		Exits:   []int{2, 125, 126, 127},
+		Args: func(cmd *cobra.Command, args []string) (err error) {
 			line, err = parseRunLine(args, cmd.ArgsLenAtDash() == 0)
 			return err
 		},
-		plain:    true,
-		local:    true,
-		complete: a.offers().Run,
-		flags:    func(f *pflag.FlagSet) { f.SetInterspersed(false) }, // CMD has flags of its own
-		run: func(ctx context.Context, _ []string) (result, error) {
+		Plain:    true,
+		Local:    true,
+		Complete: a.Offers().Run,
+		Flags:    func(f *pflag.FlagSet) { f.SetInterspersed(false) }, // CMD has flags of its own
+		Run: func(ctx context.Context, _ []string) (cli.Result, error) {
 			l, argv, err := a.prepareRun(ctx, line)
 			if err != nil {
 				return nil, err
@@ -65,7 +66,7 @@ func parseRunLine(args []string, dashed bool) (l runLine, err error) {
 	separated := !dashed && len(args) > 1 && args[1] == "--"
 	switch {
 	case len(args) == 0 || separated && len(args) == 2:
-		return l, usage("run: want a command: kist run go version, or kist run TOOL -- CMD")
+		return l, failure.Usage("run: want a command: kist run go version, or kist run TOOL -- CMD")
 	case dashed:
 		return runLine{argv: args}, nil
 	}
@@ -80,7 +81,7 @@ func parseRunLine(args []string, dashed bool) (l runLine, err error) {
 	case ref.Version == "":
 		return runLine{argv: args}, nil
 	case len(args) == 1:
-		return l, usage("run: want a command of %s: kist run %[1]s -- CMD", args[0])
+		return l, failure.Usage("run: want a command of %s: kist run %[1]s -- CMD", args[0])
 	}
 	return runLine{tool: &ref, argv: args[1:]}, nil
 }
@@ -94,7 +95,7 @@ type launch struct {
 }
 
 // launch replaces kist by l with the arguments argv. The first argument is its name.
-func (a *app) launch(l launch, argv []string) (result, error) {
+func (a *app) launch(l launch, argv []string) (cli.Result, error) {
 	code, err := a.Exec(l.path, argv, l.environ)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -112,7 +113,7 @@ func (a *app) launch(l launch, argv []string) (result, error) {
 // prepareRun returns what line means, and the arguments of the command. kist's directories
 // are closed again before the command starts.
 func (a *app) prepareRun(ctx context.Context, line runLine) (l launch, argv []string, err error) {
-	s, err := a.open(ctx)
+	s, err := a.Open(ctx)
 	if err != nil {
 		return l, nil, &failure.LaunchError{Code: 125, Err: err}
 	}

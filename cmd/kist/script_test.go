@@ -18,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/install"
 )
 
@@ -27,7 +28,7 @@ import (
 // scriptCommands lists the additional commands of scripts.
 
 func TestMain(m *testing.M) {
-	testKist := func(change func(*Env)) func() {
+	testKist := func(change func(*cli.Env)) func() {
 		return func() {
 			if len(os.Args) == 2 && os.Args[1] == childVerb {
 				os.Exit(install.ServeChild())
@@ -42,9 +43,9 @@ func TestMain(m *testing.M) {
 		}
 	}
 	testscript.Main(m, map[string]func(){
-		"kist": testKist(func(*Env) {}),
+		"kist": testKist(func(*cli.Env) {}),
 		// The same without the second wall: what archives may do is refused by the first.
-		"kist-unwalled": testKist(func(env *Env) { env.Child = install.Child{} }),
+		"kist-unwalled": testKist(func(env *cli.Env) { env.Child = install.Child{} }),
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/toolset"
@@ -14,19 +15,19 @@ import (
 )
 
 func (a *app) searchCommand() *cobra.Command {
-	return a.command(verb{
-		group: toolchains, use: "search [WORD]",
-		short: "List the tools that can be installed",
-		long: `Lists the tools of every channel: the name, the channel, the newest version if
+	return a.Command(cli.Verb{
+		Group: cli.Toolchains, Use: "search [WORD]",
+		Short: "List the tools that can be installed",
+		Long: `Lists the tools of every channel: the name, the channel, the newest version if
 kist has cached a list of them, and a description. With WORD, only those with
 WORD in the name or the description. The network is not used; kist list
 --available TOOL asks a channel for all of its versions.`,
-		example:   "kist search\nkist search compiler",
-		exits:     []int{0, 2, 3, 8, 9},
-		exitMeans: map[int]string{3: "no tool matches"},
-		args:      between(0, 1),
-		local:     true,
-		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
+		Example:   "kist search\nkist search compiler",
+		Exits:     []int{0, 2, 3, 8, 9},
+		ExitMeans: map[int]string{3: "no tool matches"},
+		Args:      cli.Between(0, 1),
+		Local:     true,
+		Run: a.WithSession(func(ctx context.Context, s *toolset.Set, args []string) (cli.Result, error) {
 			return a.search(ctx, s, strings.Join(args, ""))
 		}),
 	})
@@ -37,7 +38,7 @@ type searchResult struct {
 	Tools []trust.Offer `json:"tools"`
 }
 
-func (a *app) search(ctx context.Context, s *toolset.Set, word string) (result, error) {
+func (a *app) search(ctx context.Context, s *toolset.Set, word string) (cli.Result, error) {
 	found, err := s.Desk.Search(ctx, word)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
@@ -14,18 +15,18 @@ import (
 )
 
 func (a *app) selfCommand() *cobra.Command {
-	return a.family(housekeeping, "self", "Remove kist itself", "",
-		a.command(verb{
-			use: "uninstall", short: "Remove every toolchain, and kist itself",
-			long: `Removes every toolchain, and kist's cache, marks, settings and the directories it
+	return a.Family(cli.Housekeeping, "self", "Remove kist itself", "",
+		a.Command(cli.Verb{
+			Use: "uninstall", Short: "Remove every toolchain, and kist itself",
+			Long: `Removes every toolchain, and kist's cache, marks, settings and the directories it
 made. The program itself is removed if it lies in the bin directory; otherwise
 its path is printed. Everything else is then as it was before kist. Files whose
 content does not show that they are kist's are kept and listed.`,
-			example: "kist self uninstall --dry-run\nkist self uninstall",
-			exits:   []int{0, 1, 2, 7, 8, 9, 10},
-			args:    exactly(0),
-			changes: true,
-			run:     a.selfUninstall,
+			Example: "kist self uninstall --dry-run\nkist self uninstall",
+			Exits:   []int{0, 1, 2, 7, 8, 9, 10},
+			Args:    cli.Exactly(0),
+			Changes: true,
+			Run:     a.selfUninstall,
 		}))
 }
 
@@ -67,13 +68,13 @@ func (r selfResult) Render(p *term.Page) {
 	}
 }
 
-func (a *app) selfUninstall(ctx context.Context, _ []string) (result, error) {
+func (a *app) selfUninstall(ctx context.Context, _ []string) (cli.Result, error) {
 	s, err := a.openToEmpty(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	r := selfResult{DryRun: a.flags.dryRun, Program: a.Program, Gone: host.SameDir(filepath.Dir(a.Program), a.Dirs.Bin), nothing: s.Empty(), whole: true}
+	r := selfResult{DryRun: a.Flags.DryRun, Program: a.Program, Gone: host.SameDir(filepath.Dir(a.Program), a.Dirs.Bin), nothing: s.Empty(), whole: true}
 	removeProgram := func() error { return nil }
 	if r.Gone && !r.DryRun {
 		if removeProgram, err = s.ProgramRemover(filepath.Base(a.Program)); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/plan"
@@ -17,70 +18,70 @@ import (
 )
 
 func (a *app) shimsCommand() *cobra.Command {
-	cmd := a.command(verb{
-		group: toolchains, use: "shims",
-		short: "Switch commands by project, with launchers",
-		long: `Lists the commands that a launcher starts. A launcher lies in the bin directory in
+	cmd := a.Command(cli.Verb{
+		Group: cli.Toolchains, Use: "shims",
+		Short: "Switch commands by project, with launchers",
+		Long: `Lists the commands that a launcher starts. A launcher lies in the bin directory in
 place of the link to the default. It finds the project of the working directory,
 and runs the command of the release that the project uses, else the default's.
 Running a command never installs anything: what the project asks for and is not
 installed ends with the kist install line, and exit code 127.`,
-		example: "kist shims\nkist shims --json",
-		exits:   []int{0, 2, 8, 9},
-		args:    exactly(0),
-		local:   true,
-		run:     a.withSession(a.listShims),
+		Example: "kist shims\nkist shims --json",
+		Exits:   []int{0, 2, 8, 9},
+		Args:    cli.Exactly(0),
+		Local:   true,
+		Run:     a.WithSession(a.listShims),
 	})
 	cmd.AddCommand(
-		a.command(verb{
-			use: "on [COMMAND…]", short: "Start commands by a launcher",
-			long: `Makes a launcher of each COMMAND; without COMMAND, of every command of the
+		a.Command(cli.Verb{
+			Use: "on [COMMAND…]", Short: "Start commands by a launcher",
+			Long: `Makes a launcher of each COMMAND; without COMMAND, of every command of the
 toolchains that are installed. A file in the bin directory that is not kist's is
 refused. The commands may also be some that no toolchain has yet.`,
-			example: "kist shims on go gofmt\nkist shims on",
-			exits:   []int{0, 1, 2, 3, 7, 8, 9},
-			args:    between(0, 1000), changes: true, local: true,
-			complete: a.offers().InstalledCommands,
-			run:      a.changeShims((*toolset.Set).InstalledCommands, func(names []string) plan.Change { return plan.Change{ShimsOn: names} }),
+			Example: "kist shims on go gofmt\nkist shims on",
+			Exits:   []int{0, 1, 2, 3, 7, 8, 9},
+			Args:    cli.Between(0, 1000), Changes: true, Local: true,
+			Complete: a.Offers().InstalledCommands,
+			Run:      a.changeShims((*toolset.Set).InstalledCommands, func(names []string) plan.Change { return plan.Change{ShimsOn: names} }),
 		}),
-		a.command(verb{
-			use: "off [COMMAND…]", short: "Remove launchers",
-			long: `Removes the launcher of each COMMAND, or of all. Where a default toolchain has the
+		a.Command(cli.Verb{
+			Use: "off [COMMAND…]", Short: "Remove launchers",
+			Long: `Removes the launcher of each COMMAND, or of all. Where a default toolchain has the
 command, its link takes the place again.`,
-			example: "kist shims off go\nkist shims off -n",
-			exits:   []int{0, 1, 2, 3, 7, 8, 9},
-			args:    between(0, 1000), changes: true, local: true,
-			complete: a.offers().Shims,
-			run:      a.changeShims((*toolset.Set).Shims, func(names []string) plan.Change { return plan.Change{ShimsOff: names} }),
+			Example: "kist shims off go\nkist shims off -n",
+			Exits:   []int{0, 1, 2, 3, 7, 8, 9},
+			Args:    cli.Between(0, 1000), Changes: true, Local: true,
+			Complete: a.Offers().Shims,
+			Run:      a.changeShims((*toolset.Set).Shims, func(names []string) plan.Change { return plan.Change{ShimsOff: names} }),
 		}),
-		a.command(verb{
-			use: "run COMMAND [ARG…]", short: "Run a command as its launcher does",
-			long: `Runs COMMAND of the release that the project of this directory uses, else of the
+		a.Command(cli.Verb{
+			Use: "run COMMAND [ARG…]", Short: "Run a command as its launcher does",
+			Long: `Runs COMMAND of the release that the project of this directory uses, else of the
 default; never another one on PATH. Launchers do this for a project that they do
 not know yet, or whose files have changed. The exit code is COMMAND's.`,
-			example: "kist shims run go version",
-			exits:   []int{2, 125, 126, 127},
-			args:    between(1, 1<<20), plain: true, local: true,
-			complete: a.offers().Shims,
-			flags:    func(f *pflag.FlagSet) { f.SetInterspersed(false) },
-			run:      a.runShim,
+			Example: "kist shims run go version",
+			Exits:   []int{2, 125, 126, 127},
+			Args:    cli.Between(1, 1<<20), Plain: true, Local: true,
+			Complete: a.Offers().Shims,
+			Flags:    func(f *pflag.FlagSet) { f.SetInterspersed(false) },
+			Run:      a.runShim,
 		}))
 	return cmd
 }
 
 // changeShims returns the run function of on and off: it makes changeOf the commands that
 // are named, or else of those that all returns.
-func (a *app) changeShims(all func(*toolset.Set) []string, changeOf func(names []string) plan.Change) func(context.Context, []string) (result, error) {
-	return func(ctx context.Context, names []string) (result, error) {
+func (a *app) changeShims(all func(*toolset.Set) []string, changeOf func(names []string) plan.Change) func(context.Context, []string) (cli.Result, error) {
+	return func(ctx context.Context, names []string) (cli.Result, error) {
 		if a.Platform.OS == "windows" {
 			return nil, failure.New("unsupported", "launchers are scripts for a POSIX shell, so kist makes none on Windows; kist run and kist env follow the project there")
 		}
 		for _, name := range names {
 			if err := manifests.ValidCommand(name); err != nil {
-				return nil, usage("%s: %v", a.path, err)
+				return nil, failure.Usage("%s: %v", a.VerbName, err)
 			}
 		}
-		s, err := a.open(ctx)
+		s, err := a.Open(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +92,7 @@ func (a *app) changeShims(all func(*toolset.Set) []string, changeOf func(names [
 		if len(names) == 0 {
 			a.Say("there is no command to change")
 		}
-		return a.change(ctx, s, changeOf(names), nil)
+		return a.Change(ctx, s, changeOf(names), nil)
 	}
 }
 
@@ -127,7 +128,7 @@ func (r shimsResult) Render(p *term.Page) {
 	p.Table(rows)
 }
 
-func (a *app) listShims(_ context.Context, s *toolset.Set, _ []string) (result, error) {
+func (a *app) listShims(_ context.Context, s *toolset.Set, _ []string) (cli.Result, error) {
 	p, _, err := a.useProject(s)
 	if err != nil {
 		return nil, err
@@ -152,7 +153,7 @@ func (a *app) listShims(_ context.Context, s *toolset.Set, _ []string) (result, 
 // runShim runs a command of the project, or of the default. It stores what the project
 // means, so that the launcher knows it the next time. It never looks on PATH, where it
 // would find the launcher again.
-func (a *app) runShim(ctx context.Context, args []string) (result, error) {
+func (a *app) runShim(ctx context.Context, args []string) (cli.Result, error) {
 	l, err := a.prepareShim(ctx, args[0])
 	if err != nil {
 		return nil, err
@@ -161,7 +162,7 @@ func (a *app) runShim(ctx context.Context, args []string) (result, error) {
 }
 
 func (a *app) prepareShim(ctx context.Context, command string) (l launch, err error) {
-	s, err := a.open(ctx)
+	s, err := a.Open(ctx)
 	if err != nil {
 		return l, &failure.LaunchError{Code: 125, Err: err}
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/releasetext"
@@ -16,30 +17,30 @@ import (
 
 func (a *app) showCommand() *cobra.Command {
 	var withFiles bool
-	return a.command(verb{
-		group: trusting, use: "show TOOL", aliases: []string{"info"},
-		short: "Show who signed a toolchain, and what was checked",
-		long: `Shows the evidence for a toolchain: whose keys signed what, when, and how each
+	return a.Command(cli.Verb{
+		Group: cli.Trusting, Use: "show TOOL", Aliases: []string{"info"},
+		Short: "Show who signed a toolchain, and what was checked",
+		Long: `Shows the evidence for a toolchain: whose keys signed what, when, and how each
 file was verified. For an installed toolchain it comes from the receipt, otherwise
 from the manifest that kist last verified. With --evidence it names the files by
 which you can verify an installed release again, with any OpenPGP program. The
 network is not used.`,
-		example:   "kist show go\nkist show go --evidence",
-		exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
-		exitMeans: map[int]string{3: "no such tool, or kist has not fetched its channel"},
-		args:      exactly(1),
-		complete:  completion.First(a.offers().Shown),
-		local:     true,
-		flags: func(f *pflag.FlagSet) {
+		Example:   "kist show go\nkist show go --evidence",
+		Exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
+		ExitMeans: map[int]string{3: "no such tool, or kist has not fetched its channel"},
+		Args:      cli.Exactly(1),
+		Complete:  completion.First(a.Offers().Shown),
+		Local:     true,
+		Flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&withFiles, "evidence", false, "name the stored files that prove it")
 		},
-		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
+		Run: a.WithTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (cli.Result, error) {
 			return a.show(ctx, s, refs[0], withFiles)
 		}),
 	})
 }
 
-func (a *app) show(ctx context.Context, s *toolset.Set, ref trust.Ref, withFiles bool) (result, error) {
+func (a *app) show(ctx context.Context, s *toolset.Set, ref trust.Ref, withFiles bool) (cli.Result, error) {
 	found, err := s.Matching(ref)
 	if err == nil {
 		r := releasetext.Shown{}

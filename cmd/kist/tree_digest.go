@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -12,20 +13,20 @@ import (
 )
 
 func (a *app) treeDigestCommand() *cobra.Command {
-	return a.command(verb{
-		group: toolchains, use: "tree-digest TOOL",
-		short: "Print a digest of all files of an installed toolchain",
-		long: `Prints one SHA-256 of the names, contents, links and executable bits of a
+	return a.Command(cli.Verb{
+		Group: cli.Toolchains, Use: "tree-digest TOOL",
+		Short: "Print a digest of all files of an installed toolchain",
+		Long: `Prints one SHA-256 of the names, contents, links and executable bits of a
 toolchain's files, from its receipt. Everybody who installed the same release
 with the same components gets the same digest, whatever their umask, clock, user,
 locale and directory. kist verify compares the files with the receipt.`,
-		example:   "kist tree-digest go\nkist tree-digest go@1.26.3 --json",
-		exits:     []int{0, 2, 3, 8, 9},
-		exitMeans: map[int]string{3: "not installed"},
-		args:      exactly(1),
-		local:     true,
-		complete:  a.offers().Installed,
-		run: a.withTools(func(_ context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
+		Example:   "kist tree-digest go\nkist tree-digest go@1.26.3 --json",
+		Exits:     []int{0, 2, 3, 8, 9},
+		ExitMeans: map[int]string{3: "not installed"},
+		Args:      cli.Exactly(1),
+		Local:     true,
+		Complete:  a.Offers().Installed,
+		Run: a.WithTools(func(_ context.Context, s *toolset.Set, refs []trust.Ref) (cli.Result, error) {
 			have, err := s.InUse(refs[0])
 			if err != nil {
 				return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/change"
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/install"
@@ -24,35 +25,35 @@ import (
 func (a *app) uninstallCommand() *cobra.Command {
 	var all bool
 	var less plan.Parts
-	return a.command(verb{
-		group: toolchains, use: "uninstall TOOL… | --all", aliases: []string{"remove", "rm"},
-		short: "Remove exactly what was installed",
-		long: `Removes every path that the receipt of a toolchain records and that has not
+	return a.Command(cli.Verb{
+		Group: cli.Toolchains, Use: "uninstall TOOL… | --all", Aliases: []string{"remove", "rm"},
+		Short: "Remove exactly what was installed",
+		Long: `Removes every path that the receipt of a toolchain records and that has not
 changed. Files that were changed or added later are kept and listed. This needs
 no network, no channel and no key. With --all it removes every toolchain.
 
 With -c and -t it removes only these components and targets: kist makes a new
 copy of the toolchain without them, from its own files, and replaces the old one.
 kist rollback returns to the old one.`,
-		example:   "kist uninstall go@1.25.3\nkist uninstall rust -c clippy\nkist uninstall --all",
-		exits:     []int{0, 1, 2, 3, 7, 8, 9, 10},
-		exitMeans: map[int]string{3: "not installed"},
-		args:      between(0, 1000),
-		changes:   true,
-		flags: func(f *pflag.FlagSet) {
+		Example:   "kist uninstall go@1.25.3\nkist uninstall rust -c clippy\nkist uninstall --all",
+		Exits:     []int{0, 1, 2, 3, 7, 8, 9, 10},
+		ExitMeans: map[int]string{3: "not installed"},
+		Args:      cli.Between(0, 1000),
+		Changes:   true,
+		Flags: func(f *pflag.FlagSet) {
 			f.StringArrayVarP(&less.Components, "component", "c", nil, "only the optional component `NAME` of it (repeatable)")
 			f.StringArrayVarP(&less.Targets, "target", "t", nil, "only its support for building for `TRIPLE` (repeatable)")
 			f.BoolVar(&all, "all", false, "every installed toolchain")
 		},
-		complete: a.offers().Installed,
-		values:   map[string]completion.Completer{"component": a.offers().Components, "target": completion.Words()},
-		run: func(ctx context.Context, args []string) (result, error) {
+		Complete: a.Offers().Installed,
+		Values:   map[string]completion.Completer{"component": a.Offers().Components, "target": completion.Words()},
+		Run: func(ctx context.Context, args []string) (cli.Result, error) {
 			whole := len(less.Components)+len(less.Targets) == 0
 			if all == (len(args) > 0) || all && !whole {
-				return nil, usage("uninstall: name the tools, or use --all")
+				return nil, failure.Usage("uninstall: name the tools, or use --all")
 			}
 			if err := less.Validate(); err != nil {
-				return nil, usage("uninstall: %v", err)
+				return nil, failure.Usage("uninstall: %v", err)
 			}
 			refs, err := trust.ParseRefs(args)
 			if err != nil {
@@ -61,7 +62,7 @@ kist rollback returns to the old one.`,
 			if all {
 				return a.uninstallAll(ctx)
 			}
-			s, err := a.open(ctx)
+			s, err := a.Open(ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -82,12 +83,12 @@ kist rollback returns to the old one.`,
 				}
 				c.Reduce = append(c.Reduce, plan.Reduction{ID: r.ID, Components: components})
 			}
-			return a.change(ctx, s, c, nil)
+			return a.Change(ctx, s, c, nil)
 		},
 	})
 }
 
-func (a *app) uninstallAll(ctx context.Context) (result, error) {
+func (a *app) uninstallAll(ctx context.Context) (cli.Result, error) {
 	s, err := a.openToEmpty(ctx)
 	if err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 	if res == nil {
 		return nil, err
 	}
-	r := change.Result{DryRun: a.flags.dryRun, Generation: res.Generation.Number, Removed: toolset.Refs(res.Removed), Kept: res.Leftovers}
+	r := change.Result{DryRun: a.Flags.DryRun, Generation: res.Generation.Number, Removed: toolset.Refs(res.Removed), Kept: res.Leftovers}
 	if err == nil && len(r.Removed) == 0 && !r.DryRun {
 		a.Say("nothing was installed")
 	}
@@ -108,7 +109,7 @@ func (a *app) uninstallAll(ctx context.Context) (result, error) {
 // self kist's own files, too; or tells what it would remove, in a dry run. The result is nil
 // if nothing was removed because of an error.
 func (a *app) removeAll(ctx context.Context, s *toolset.Set, self bool, question string) (*install.Result, error) {
-	if a.flags.dryRun {
+	if a.Flags.DryRun {
 		left, err := s.PreviewRemoveAll(ctx, self)
 		if err != nil {
 			return nil, err
@@ -138,12 +139,12 @@ func everything(s *toolset.Set) (all []record.Head) {
 // openToEmpty opens a session to remove everything by the receipts alone, even if
 // the current generation is damaged.
 func (a *app) openToEmpty(ctx context.Context) (*toolset.Set, error) {
-	s, damaged, err := a.openAnyway(ctx)
+	s, damaged, err := a.OpenAnyway(ctx)
 	if damaged != nil {
 		a.Warn("%v; using only the receipts", damaged)
 	}
 	if err == nil {
-		a.warnOfDamage(s)
+		a.WarnOfDamage(s)
 	}
 	return s, err
 }
@@ -161,7 +162,7 @@ func (a *app) everything(installed []record.Head) string {
 // confirm asks before everything is removed, if the user is at a terminal. An
 // interrupt ends the wait for the answer.
 func (a *app) confirm(ctx context.Context, format string, args ...any) error {
-	if a.flags.yes || !a.Terminal.Stdin || !a.Terminal.Stderr {
+	if a.Flags.Yes || !a.Terminal.Stdin || !a.Terminal.Stderr {
 		return nil
 	}
 	yes, err := a.Confirm(ctx, a.Stdin, format, args...)

@@ -20,6 +20,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/manifests/manifesttest"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -91,7 +92,7 @@ func upstreamRows() (rows []upstreamRow) {
 type upstreamTrial struct {
 	tool, format string
 	key          *verifytest.Key
-	env          Env
+	env          cli.Env
 	out, talk    *bytes.Buffer
 	files        map[string][]byte // served, by path
 	url          string

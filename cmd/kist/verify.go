@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/releasetext"
 	"github.com/kist-tools/kist/install"
@@ -22,10 +23,10 @@ import (
 
 func (a *app) verifyCommand() *cobra.Command {
 	var prove, locked bool
-	return a.command(verb{
-		group: trusting, use: "verify [TOOL…]",
-		short: "Compare installed files with their receipts",
-		long: `Reads every file of the toolchains named, or of all, and compares it with the
+	return a.Command(cli.Verb{
+		Group: cli.Trusting, Use: "verify [TOOL…]",
+		Short: "Compare installed files with their receipts",
+		Long: `Reads every file of the toolchains named, or of all, and compares it with the
 receipt. If a file has changed or is missing, it is printed, and the exit code
 is 1. A file that you may not read is printed too, and the exit code is then 8.
 With --evidence it also verifies every release again from the evidence stored
@@ -34,18 +35,18 @@ a key has been revoked, the exit code is 4. The receipt lists the files as they
 came out of the verified archive; the archive is not unpacked again.
 With --locked it verifies what the project's kist.lock names, and that it is what
 was locked: the version, the archives, and the digest of all files.`,
-		example:   "kist verify\nkist verify go --evidence\nkist verify --locked",
-		exits:     []int{0, 1, 2, 3, 4, 8, 9},
-		exitMeans: map[int]string{1: "failed, or a file differs from its receipt", 3: "not installed"},
-		flags: func(f *pflag.FlagSet) {
+		Example:   "kist verify\nkist verify go --evidence\nkist verify --locked",
+		Exits:     []int{0, 1, 2, 3, 4, 8, 9},
+		ExitMeans: map[int]string{1: "failed, or a file differs from its receipt", 3: "not installed"},
+		Flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&prove, "evidence", false, "verify the stored evidence of each release again")
 			f.BoolVar(&locked, "locked", false, "verify what the project's kist.lock names, without TOOL")
 		},
-		args:     between(0, 1000),
-		complete: a.offers().Installed,
-		run: a.withTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error) {
+		Args:     cli.Between(0, 1000),
+		Complete: a.Offers().Installed,
+		Run: a.WithTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (cli.Result, error) {
 			if locked && len(refs) > 0 {
-				return nil, usage("verify: --locked takes no TOOL: kist.lock names them")
+				return nil, failure.Usage("verify: --locked takes no TOOL: kist.lock names them")
 			}
 			if locked {
 				return a.verifyLocked(ctx, s, prove)
@@ -71,7 +72,7 @@ was locked: the version, the archives, and the digest of all files.`,
 
 // verifyLocked verifies what the lock of the project names: the files by their receipts,
 // and the receipts by the lock.
-func (a *app) verifyLocked(ctx context.Context, s *toolset.Set, prove bool) (result, error) {
+func (a *app) verifyLocked(ctx context.Context, s *toolset.Set, prove bool) (cli.Result, error) {
 	path, tools, err := a.locked()
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/record"
@@ -13,17 +14,17 @@ import (
 )
 
 func (a *app) whichCommand() *cobra.Command {
-	return a.command(verb{
-		group: toolchains, use: "which CMD",
-		short: "Print the real path behind a command",
-		long: `Prints the path of the program that the command CMD leads to: that of the default,
+	return a.Command(cli.Verb{
+		Group: cli.Toolchains, Use: "which CMD",
+		Short: "Print the real path behind a command",
+		Long: `Prints the path of the program that the command CMD leads to: that of the default,
 or, if CMD has a launcher, what the project of this directory uses.`,
-		example:   "kist which go\nkist which rustc --json",
-		exits:     []int{0, 2, 3, 8, 9},
-		exitMeans: map[int]string{3: "no installed tool has that command"},
-		args:      exactly(1),
-		complete:  completion.First(a.offers().Commands),
-		run: a.withSession(func(ctx context.Context, s *toolset.Set, args []string) (result, error) {
+		Example:   "kist which go\nkist which rustc --json",
+		Exits:     []int{0, 2, 3, 8, 9},
+		ExitMeans: map[int]string{3: "no installed tool has that command"},
+		Args:      cli.Exactly(1),
+		Complete:  completion.First(a.Offers().Commands),
+		Run: a.WithSession(func(ctx context.Context, s *toolset.Set, args []string) (cli.Result, error) {
 			path, r, err := a.which(s, args[0])
 			if err != nil {
 				return nil, err

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -16,15 +16,15 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// desk returns the desk that binds channels for this command, and asks them through t.
+// Desk returns the desk that binds channels for this command, and asks them through t.
 // state may be nil until kist's directories are open.
-func (a *app) desk(state trust.State, t *transport.Mirrored) *trust.Desk {
+func (a *App) Desk(state trust.State, t *transport.Mirrored) *trust.Desk {
 	return &trust.Desk{
-		State: state, Transport: t, Config: t.Config, Now: a.now,
+		State: state, Transport: t, Config: t.Config, Now: a.Started,
 		Platform: a.Platform, Distro: a.Distro, Glibc: a.Glibc, AptSources: a.AptSources,
-		GoProxy:      func(ctx context.Context) string { return a.GoProxy(ctx, a.searchPath()) },
+		GoProxy:      func(ctx context.Context) string { return a.GoProxy(ctx, a.SearchPath()) },
 		MachineRules: a.machineRules,
-		Offline:      a.flags.offline, CacheOnly: a.verb.local, DryRun: a.flags.dryRun,
+		Offline:      a.Flags.Offline, CacheOnly: a.Verb.Local, DryRun: a.Flags.DryRun,
 		Notify:     a.sayOnce(),
 		Warn:       func(text string) { a.Warn("%s", text) },
 		KeysStored: func() { a.keysChanged = true },
@@ -33,7 +33,7 @@ func (a *app) desk(state trust.State, t *transport.Mirrored) *trust.Desk {
 
 // sayOnce returns a function that prints each line once: an origin that cannot be reached
 // is met again with every tool.
-func (a *app) sayOnce() func(line, cause string) {
+func (a *App) sayOnce() func(line, cause string) {
 	var mu sync.Mutex
 	said := map[string]bool{}
 	return func(line, cause string) {
@@ -47,7 +47,7 @@ func (a *app) sayOnce() func(line, cause string) {
 }
 
 // machineRules reads the policy file of this machine's administrator, if there is one.
-func (a *app) machineRules() ([]channels.Rules, error) {
+func (a *App) machineRules() ([]channels.Rules, error) {
 	if a.Dirs.Machine == "" {
 		return nil, nil
 	}
@@ -63,27 +63,24 @@ func (a *app) machineRules() ([]channels.Rules, error) {
 	return []channels.Rules{rules}, err
 }
 
-// warnOfKeys prints a warning for each finding about a publisher's own keys.
-func (a *app) warnOfKeys(findings []verify.Finding) {
+// WarnOfKeys prints a warning for each finding about a publisher's own keys.
+func (a *App) WarnOfKeys(findings []verify.Finding) {
 	for _, f := range findings {
 		a.Warn("%s; %s", f.Problem, strings.TrimSuffix(f.Remedy, "."))
 	}
 }
 
-// publishes reports whether the verb is a publish verb.
-func (a *app) publishes() bool { return strings.HasPrefix(a.path, "publish ") }
-
-// offers returns what completes words from what is on this machine.
-func (a *app) offers() completion.Machine { return completion.Machine{Args: a.Args, Read: a.peek} }
+// Offers returns what completes words from what is on this machine.
+func (a *App) Offers() completion.Machine { return completion.Machine{Args: a.Args, Read: a.peek} }
 
 // peek calls read with the toolchains of this machine, without waiting for other kist
 // processes. It does nothing if they cannot be read.
-func (a *app) peek(read func(*toolset.Set)) {
+func (a *App) peek(read func(*toolset.Set)) {
 	a.LockWait = 0
-	if a.flags.store != "" && a.useStore() != nil {
+	if a.Flags.Store != "" && a.useStore() != nil {
 		return
 	}
-	s, err := a.open(context.Background())
+	s, err := a.Open(context.Background())
 	if err != nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -8,20 +8,20 @@ import (
 	"github.com/kist-tools/kist/install"
 )
 
-// document is the form of every JSON result.
-type document struct {
+// A Document is the form of every JSON result.
+type Document struct {
 	Format int              `json:"format"` // version of this form: 1
 	Verb   string           `json:"verb"`
 	Result any              `json:"result,omitempty"`
 	Error  *failure.Failure `json:"error,omitempty"`
 }
 
-// finish prints the result and the error of the verb, and returns the exit code. A
+// Finish prints the result and the error of the verb, and returns the exit code. A
 // verb may have both: work that was done, and a problem that was found.
-func (a *app) finish(err error) int {
+func (a *App) Finish(err error) int {
 	var f *failure.Failure
 	if err != nil {
-		f = failure.Explain(err, a.failureContext())
+		f = failure.Explain(err, a.FailureContext())
 	}
 	if e, ok := errors.AsType[*failure.InternalError](err); ok {
 		for line := range strings.Lines(e.Stack) {
@@ -35,19 +35,19 @@ func (a *app) finish(err error) int {
 		}
 		f = &failure.Failure{Code: 1, Kind: "failed", Message: "writing the help: " + wrong.Error()}
 	}
-	if a.JSON || jsonAsked(a.Args) && !a.verb.plain {
-		doc := document{Format: 1, Verb: a.path, Error: f}
-		if a.result != nil {
-			doc.Result = a.result
+	if a.JSON || jsonAsked(a.Args) && !a.Verb.Plain {
+		doc := Document{Format: 1, Verb: a.VerbName, Error: f}
+		if a.Result != nil {
+			doc.Result = a.Result
 		}
 		if wrong := a.PrintJSON(doc); wrong != nil && f == nil {
 			f = &failure.Failure{Code: 1, Kind: "failed", Message: wrong.Error()}
 		}
 		return f.ExitCode()
 	}
-	if a.result != nil {
+	if a.Result != nil {
 		p := a.NewPage()
-		a.result.Render(p)
+		a.Result.Render(p)
 		if wrong := a.PrintPage(p); wrong != nil && f == nil {
 			f = &failure.Failure{Code: 1, Kind: "failed", Message: "writing the result: " + wrong.Error()}
 		}
@@ -58,16 +58,16 @@ func (a *app) finish(err error) int {
 	return f.ExitCode()
 }
 
-// failureContext returns what a failure of this run depends on besides its error.
-func (a *app) failureContext() failure.Context {
-	return failure.Context{Verb: a.path, Local: a.verb.local, Config: a.Dirs.Config, Store: a.flags.store != "", Distro: a.Distro}
+// FailureContext returns what a failure of this run depends on besides its error.
+func (a *App) FailureContext() failure.Context {
+	return failure.Context{Verb: a.VerbName, Local: a.Verb.Local, Config: a.Dirs.Config, Store: a.Flags.Store != "", Distro: a.Distro}
 }
 
 // leftUnchanged reports whether the verb, which failed with err, changed nothing, though it
 // could have.
-func (a *app) leftUnchanged(f *failure.Failure, err error) bool {
+func (a *App) leftUnchanged(f *failure.Failure, err error) bool {
 	_, unfinished := errors.AsType[*install.UnfinishedError](err)
-	return a.verb.changes && f.Code >= 3 && f.Code <= 9 && !unfinished && !a.keysChanged && !a.changed
+	return a.Verb.Changes && f.Code >= 3 && f.Code <= 9 && !unfinished && !a.keysChanged && !a.Changed
 }
 
 // jsonAsked reports whether --json is on a command line that could not be parsed.

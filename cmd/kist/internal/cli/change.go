@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -12,30 +12,30 @@ import (
 	"github.com/kist-tools/kist/install/toolset"
 )
 
-// change plans c and carries it out, unless this is a dry run. already holds the
+// Change plans c and carries it out, unless this is a dry run. already holds the
 // releases that the user named and that need no change.
-func (a *app) change(ctx context.Context, s *toolset.Set, c plan.Change, already []record.Head) (result, error) {
+func (a *App) Change(ctx context.Context, s *toolset.Set, c plan.Change, already []record.Head) (Result, error) {
 	var r change.Result
-	done, err := a.maker(s).Make(ctx, c, already, &r)
+	done, err := a.Maker(s).Make(ctx, c, already, &r)
 	if !done {
 		return nil, err
 	}
 	return r, err
 }
 
-// maker returns what makes changes of s.
-func (a *app) maker(s *toolset.Set) *change.Maker {
+// Maker returns what makes changes of s.
+func (a *App) Maker(s *toolset.Set) *change.Maker {
 	return &change.Maker{
-		Set: s, Printer: &a.Printer, Context: a.failureContext(), DryRun: a.flags.dryRun,
-		Dirs: a.Dirs, Path: a.searchPath(), PathLine: host.GuessShell(a.Getenv, a.Platform.OS).PathLine(a.Dirs.Bin, a.Dirs.Home),
-		Started: a.now, Clock: a.Now,
+		Set: s, Printer: &a.Printer, Context: a.FailureContext(), DryRun: a.Flags.DryRun,
+		Dirs: a.Dirs, Path: a.SearchPath(), PathLine: host.GuessShell(a.Getenv, a.Platform.OS).PathLine(a.Dirs.Bin, a.Dirs.Home),
+		Started: a.Started, Clock: a.Now,
 		SetLinkHook: func(hook func(now, next record.Generation)) { a.linking = hook },
 	}
 }
 
-// searchPath returns where the user's shell looks for commands. What is in the stores
+// SearchPath returns where the user's shell looks for commands. What is in the stores
 // below the user's own counts as installed by kist.
-func (a *app) searchPath() host.SearchPath {
+func (a *App) SearchPath() host.SearchPath {
 	own := []string{filepath.Join(a.Dirs.Data, "kist")}
 	for _, dir := range a.stores {
 		own = append(own, filepath.Join(install.StoreDirs(dir).Data, "kist"))

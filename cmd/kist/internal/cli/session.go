@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -26,28 +26,28 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// open checks and opens kist's directories and reads what is installed. The
+// Open checks and opens kist's directories and reads what is installed. The
 // caller must close the session.
-func (a *app) open(ctx context.Context) (*toolset.Set, error) {
-	s, damaged, err := a.openAnyway(ctx)
+func (a *App) Open(ctx context.Context) (*toolset.Set, error) {
+	s, damaged, err := a.OpenAnyway(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if damaged == nil && a.verb.changes {
+	if damaged == nil && a.Verb.Changes {
 		damaged = install.UnreadReceipt(s.State)
 	}
 	if damaged != nil {
 		return nil, errors.Join(damaged, s.Close())
 	}
-	a.warnOfDamage(s)
+	a.WarnOfDamage(s)
 	return s, nil
 }
 
-// withSession returns the run function of a verb that opens kist's directories, calls
+// WithSession returns the run function of a verb that opens kist's directories, calls
 // f, and closes them.
-func (a *app) withSession(f func(ctx context.Context, s *toolset.Set, args []string) (result, error)) func(context.Context, []string) (result, error) {
-	return func(ctx context.Context, args []string) (result, error) {
-		s, err := a.open(ctx)
+func (a *App) WithSession(f func(ctx context.Context, s *toolset.Set, args []string) (Result, error)) func(context.Context, []string) (Result, error) {
+	return func(ctx context.Context, args []string) (Result, error) {
+		s, err := a.Open(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -56,23 +56,23 @@ func (a *app) withSession(f func(ctx context.Context, s *toolset.Set, args []str
 	}
 }
 
-// withTools is withSession for a verb whose arguments are all tools. They are parsed
+// WithTools is WithSession for a verb whose arguments are all tools. They are parsed
 // before anything is opened.
-func (a *app) withTools(f func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (result, error)) func(context.Context, []string) (result, error) {
-	return func(ctx context.Context, args []string) (result, error) {
+func (a *App) WithTools(f func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (Result, error)) func(context.Context, []string) (Result, error) {
+	return func(ctx context.Context, args []string) (Result, error) {
 		refs, err := trust.ParseRefs(args)
 		if err != nil {
 			return nil, err
 		}
-		return a.withSession(func(ctx context.Context, s *toolset.Set, _ []string) (result, error) {
+		return a.WithSession(func(ctx context.Context, s *toolset.Set, _ []string) (Result, error) {
 			return f(ctx, s, refs)
 		})(ctx, args)
 	}
 }
 
-// openAnyway is like open, but returns damage of the current generation separately,
+// OpenAnyway is like Open, but returns damage of the current generation separately,
 // with an empty state, so that uninstall --all can go on.
-func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err error) {
+func (a *App) OpenAnyway(ctx context.Context) (s *toolset.Set, damaged, err error) {
 	if a.Dirs.Err != nil {
 		return nil, nil, a.Dirs.Err
 	}
@@ -81,19 +81,19 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 		Dirs:      a.Dirs.Dirs,
 		Host:      a.Host,
 		Transport: from,
-		Now:       a.now,
-		Version:   kistVersion().Version,
+		Now:       a.Started,
+		Version:   ReadBuild().Version,
 		Random:    rand.Reader,
 		LockWait:  a.LockWait,
-		Command:   "kist " + a.path,
+		Command:   "kist " + a.VerbName,
 		Child:     a.Child,
-		Jobs:      a.flags.jobs,
+		Jobs:      a.Flags.Jobs,
 		Clock:     a.Now,
 		Progress:  a.Progress(),
 		OnChoice:  func(why string) { a.Detail("%s", why) },
 		Warn:      func(text string) { a.Warn("%s", text) },
 		Stages:    a.Stages,
-		DryRun:    a.flags.dryRun,
+		DryRun:    a.Flags.DryRun,
 		Kist:      a.Program,
 		Linking: func(now, next record.Generation) {
 			if a.linking != nil {
@@ -111,14 +111,14 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := i.MayChange(); err != nil && a.verb.changes && !a.verb.mayRead(err) {
+	if err := i.MayChange(); err != nil && a.Verb.Changes && !a.Verb.mayRead(err) {
 		return nil, nil, errors.Join(err, i.Close())
 	}
 	if unmounted, ok := errors.AsType[*install.UnmountedError](i.MayChange()); ok {
 		a.Warn("%v", unmounted)
 	}
 	st, err := i.State()
-	s = &toolset.Set{Installer: i, Desk: a.desk(i, from), State: st, Warn: a.Warn, Detail: a.Detail}
+	s = &toolset.Set{Installer: i, Desk: a.Desk(i, from), State: st, Warn: a.Warn, Detail: a.Detail}
 	damaged, broken := errors.AsType[*install.GenerationError](err)
 	if err != nil && !broken {
 		return nil, nil, errors.Join(err, i.Close())
@@ -129,7 +129,7 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 	if broken {
 		return s, damaged, nil
 	}
-	if moved := i.Relocated(st); moved != nil && a.path != "" && a.path != "repair" { // not in a completion
+	if moved := i.Relocated(st); moved != nil && a.VerbName != "" && a.VerbName != "repair" { // not in a completion
 		a.Warn("%v; %s", moved, failure.RepairRelocated)
 	}
 	return s, nil, nil
@@ -137,15 +137,15 @@ func (a *app) openAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 
 // addLayers adds the stores that config.toml names to s. A file that cannot be parsed names
 // none, with a warning; nor does one that this user may not read.
-func (a *app) addLayers(ctx context.Context, s *toolset.Set, from *transport.Mirrored) error {
+func (a *App) addLayers(ctx context.Context, s *toolset.Set, from *transport.Mirrored) error {
 	if from.Err != nil && !errors.Is(from.Err, fs.ErrPermission) {
 		a.Warn("%v; the stores that it may name are left out", from.Err)
 	}
 	return s.AddLayers(ctx, a.stores, a.Host)
 }
 
-// warnOfDamage warns of the damaged receipts of s, which are ignored.
-func (a *app) warnOfDamage(s *toolset.Set) {
+// WarnOfDamage warns of the damaged receipts of s, which are ignored.
+func (a *App) WarnOfDamage(s *toolset.Set) {
 	for _, id := range slices.Sorted(maps.Keys(s.State.Damaged)) {
 		a.Warn("ignoring damaged receipt of %s: %v", id, s.State.Damaged[id])
 	}
@@ -158,18 +158,18 @@ func (a *app) warnOfDamage(s *toolset.Set) {
 
 // transport returns the transport that fetches all bytes, by way of the mirrors and with
 // the credentials that config.toml names. With --offline it reads only local files.
-func (a *app) transport() *transport.Mirrored {
+func (a *App) transport() *transport.Mirrored {
 	c, err := a.Dirs.ReadConfig(a.Host)
 	a.stores = c.Stores
 	from := a.Transport(a.credentials(c).For)
-	if a.flags.offline {
+	if a.Flags.Offline {
 		from = transport.Offline(from)
 	}
 	return &transport.Mirrored{From: from, Config: c, Err: err, Detail: func(text string) { a.Detail("%s", text) }}
 }
 
 // credentials returns what finds the credentials of this command.
-func (a *app) credentials(c config.Config) *credentials.Finder {
+func (a *App) credentials(c config.Config) *credentials.Finder {
 	own := append([]string{filepath.Join(a.Dirs.Data, "kist")}, c.Stores...)
 	return &credentials.Finder{
 		Config:  c,

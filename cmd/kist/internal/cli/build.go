@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"runtime"
+	"runtime/debug"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
+)
+
+// Build describes this build of kist, as the Go toolchain recorded it.
+type Build struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// Render prints the version, and what it was built with and for.
+func (r Build) Render(p *term.Page) { p.Line("kist %s (%s, %s)", r.Version, r.Go, r.Platform) }
+
+// ReadBuild returns what the Go toolchain recorded in this program.
+func ReadBuild() Build {
+	r := Build{Version: "devel", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return r
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		r.Version = v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			r.Revision = s.Value
+		}
+	}
+	return r
+}
