@@ -16,6 +16,7 @@ type catalog struct {
 	channel  string
 	url      string               // of the manifest
 	releases map[string][]Release // by tool, in the order of the manifest
+	sets     []manifests.Set
 	mark     verify.Mark
 	evidence verify.Evidence
 }
@@ -24,6 +25,7 @@ func newCatalog(m *Manifest, d verify.Document, s Source) *catalog {
 	c := &catalog{channel: m.Channel, releases: map[string][]Release{}, url: s.URL, mark: m.Mark(verify.DigestOf(d.View())), evidence: d.Evidence()}
 	c.mark.Keys = s.Edition.KeysMark
 	c.evidence.Mark = &c.mark
+	c.sets = m.resolvedSets()
 	for _, r := range m.Releases {
 		if s.Granted != nil && s.Granted(r.Tool) {
 			c.releases[r.Tool] = append(c.releases[r.Tool], r)

@@ -26,6 +26,9 @@ func (m *Manifest) Encode() ([]byte, error) {
 	if !m.Expires.IsZero() {
 		w.pair("", "expires", 8, m.Expires.UTC().Format(time.RFC3339Nano))
 	}
+	for _, set := range m.Sets {
+		w.set(set)
+	}
 	for _, r := range m.Releases {
 		w.release(r)
 	}

@@ -92,7 +92,7 @@ func parseKeys(data []byte) (*Keys, error) {
 	}
 	k := &Keys{}
 	seen := map[verify.Fingerprint]bool{}
-	err := readTables(data, "key", k.parseRoot, func(t *tomldoc.Table) error {
+	err := readTables(data, k.parseRoot, tableList{"key", func(t *tomldoc.Table) error {
 		if len(k.Certificates) == MaxKeys {
 			t.Fail("over the limit of %d keys", MaxKeys)
 			return t.Err()
@@ -104,7 +104,7 @@ func parseKeys(data []byte) (*Keys, error) {
 		seen[fingerprint] = true
 		k.Certificates = append(k.Certificates, certificate)
 		return t.End()
-	})
+	}})
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ type Manifest struct {
 	Serial   uint64 // at least 1; 0 in a draft
 	Issued   time.Time
 	Expires  time.Time
+	Sets     []manifests.Set
 	Releases []Release // newest first for versions that manifests.CompareVersions cannot order
 }
 

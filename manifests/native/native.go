@@ -27,7 +27,8 @@
 // # Limits
 //
 // A manifest has at most [manifests.MaxManifest] bytes, and a release at most
-// 256 artifacts, labels, commands or URLs each.
+// 256 artifacts, labels, commands or URLs each. It has at most 256 sets of at most 256
+// tools each.
 //
 //	s := native.Source{Channel: "acme", URL: "https://tools.acme.example/channel.toml",
 //		Policy: verify.Policy{Keys: keys, Threshold: 1}, Granted: grants}

@@ -23,13 +23,13 @@ func parse(data []byte, draft bool) (*Manifest, error) {
 		return nil, &manifests.TooLargeError{Name: "manifest", Limit: manifests.MaxManifest}
 	}
 	m := &Manifest{}
-	err := readTables(data, "release", func(t *tomldoc.Table) error {
+	err := readTables(data, func(t *tomldoc.Table) error {
 		return m.parseRoot(t, draft)
-	}, func(t *tomldoc.Table) error {
+	}, tableList{"set", m.parseSet}, tableList{"release", func(t *tomldoc.Table) error {
 		r, err := parseRelease(t)
 		m.Releases = append(m.Releases, r)
 		return err
-	})
+	}})
 	if err != nil {
 		return nil, err
 	}

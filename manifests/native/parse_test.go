@@ -27,6 +27,15 @@ func artifact(i int) string {
 	return fmt.Sprintf("[[release.artifact]]\nplatform=\"any\"\npath=\"p%d\"\nsize=1\nsha256=\"%064d\"\nformat=\"tar\"\n", i, i)
 }
 
+// set returns a set of n tools.
+func set(i, n int) string {
+	var tools strings.Builder
+	for j := range n {
+		fmt.Fprintf(&tools, "\"tool-%d\",", j)
+	}
+	return fmt.Sprintf("[[set]]\nname=\"set-%d\"\ntools=[%s]\n", i, tools.String())
+}
+
 // TestCeilings tests each ceiling with its last accepted and first refused value.
 func TestCeilings(t *testing.T) {
 	repeat := func(n int, s func(int) string) string {
@@ -50,6 +59,8 @@ func TestCeilings(t *testing.T) {
 		"labels":    {maxList, func(n int) string { return release(1, labels(n)+artifact(1)) }},
 		"commands":  {maxList, func(n int) string { return release(1, commands(n)+artifact(1)) }},
 		"urls":      {maxList, func(n int) string { return release(1, urls(n)) }},
+		"sets":      {maxList, func(n int) string { return repeat(n, func(i int) string { return set(i, 1) }) }},
+		"set tools": {maxList, func(n int) string { return set(1, n) }},
 		"bytes": {manifests.MaxManifest, func(n int) string {
 			return "#" + strings.Repeat("x", n-len(head)-2) + "\n"
 		}},
@@ -198,6 +209,13 @@ func drawManifest(t *rapid.T) *Manifest {
 		m.Issued = time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "issued"), rapid.Int64Range(0, 1e9-1).Draw(t, "nanos")).UTC()
 		m.Expires = m.Issued.Add(time.Duration(rapid.Int64Range(1, 400*24*3600).Draw(t, "life")) * time.Second)
 	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "sets") {
+		s := manifests.Set{Name: fmt.Sprintf("%s-%d", name.Draw(t, "set"), i)}
+		for j := range rapid.IntRange(1, 3).Draw(t, "tools") {
+			s.Tools = append(s.Tools, drawSetTool(t, j, name, version))
+		}
+		m.Sets = append(m.Sets, s)
+	}
 	for i := range rapid.IntRange(0, 4).Draw(t, "releases") {
 		r := Release{Tool: name.Draw(t, "tool"), Version: fmt.Sprintf("%d.%s", i, version.Draw(t, "version"))}
 		if rapid.Bool().Draw(t, "labelled") {
@@ -215,6 +233,26 @@ func drawManifest(t *rapid.T) *Manifest {
 		m.Releases = append(m.Releases, r)
 	}
 	return m
+}
+
+func drawSetTool(t *rapid.T, number int, name, version *rapid.Generator[string]) manifests.SetTool {
+	tool := manifests.SetTool{Tool: fmt.Sprintf("%s-%d", name.Draw(t, "tool"), number)}
+	if rapid.Bool().Draw(t, "of a channel") {
+		tool.Channel = name.Draw(t, "channel of tool")
+	}
+	if rapid.Bool().Draw(t, "versioned") {
+		tool.Version = rapid.SampledFrom([]string{"", "="}).Draw(t, "exact") + version.Draw(t, "version of tool")
+	}
+	if c := rapid.SliceOfN(name, 0, 2).Draw(t, "components"); len(c) > 0 {
+		tool.Components = c
+	}
+	if c := rapid.SliceOfN(name, 0, 2).Draw(t, "targets"); len(c) > 0 {
+		tool.Targets = c
+	}
+	if rapid.Bool().Draw(t, "with a profile") {
+		tool.Profile = name.Draw(t, "profile")
+	}
+	return tool
 }
 
 // chunksFor returns chunks for a file of size bytes.

@@ -14,36 +14,50 @@ import (
 // a fifth of it.
 var partLimits = tomldoc.Limits{Tables: 4096, Keys: 16 << 10, Values: 512 << 10}
 
-// readTables decodes a document that consists of some keys and a list of tables. It
-// calls root with the keys, then each with every table in turn. It decodes one table
-// at a time, so that a large document takes little time and memory. It returns the
-// first error: a *manifests.FormatError, or one of root or each.
-func readTables(data []byte, list string, root, each func(*tomldoc.Table) error) error {
-	n, first, inline := 0, true, false
+// A tableList is a list of tables of a document. each is called with every table in turn.
+type tableList struct {
+	name string
+	each func(*tomldoc.Table) error
+}
+
+// readTables decodes a document that consists of some keys and of lists of tables. It
+// calls root with the keys, then the function of each list with its tables. It decodes one
+// table at a time, so that a large document takes little time and memory. It returns the
+// first error: a *manifests.FormatError, or one of root or a list.
+func readTables(data []byte, root func(*tomldoc.Table) error, lists ...tableList) error {
+	first, counts, inline := true, map[string]int{}, map[string]bool{}
 	for part := range tomldoc.Split(data) {
 		keys, err := tomldoc.Decode(part.Text, partLimits)
 		if err != nil {
 			return &manifests.FormatError{Where: fmt.Sprintf("line %d", part.Line-1+tomldoc.LineOf(err)), Rule: err.Error()}
 		}
 		t := tomldoc.NewTable(keys)
-		if !first && inline && t.Has(list) {
-			t.Fail("%s is given twice", list)
+		tables := make([][]*tomldoc.Table, len(lists))
+		for i, list := range lists {
+			if !first && inline[list.name] && t.Has(list.name) {
+				t.Fail("%s is given twice", list.name)
+			}
+			tables[i] = t.Tables(list.name, math.MaxInt)
+			if first {
+				inline[list.name] = len(tables[i]) > 0
+			}
 		}
-		tables := t.Tables(list, math.MaxInt)
 		if first {
-			first, inline = false, len(tables) > 0
+			first = false
 			err = root(t)
 		}
 		if err == nil {
 			err = t.End()
 		}
-		for _, one := range tables {
-			if err != nil {
-				break
+		for i, list := range lists {
+			for _, one := range tables[i] {
+				if err != nil {
+					break
+				}
+				counts[list.name]++
+				one.Locate(fmt.Sprintf("%s %d", list.name, counts[list.name]))
+				err = list.each(one)
 			}
-			n++
-			one.Locate(fmt.Sprintf("%s %d", list, n))
-			err = each(one)
 		}
 		if rule, ok := errors.AsType[*tomldoc.RuleError](err); ok {
 			return &manifests.FormatError{Where: rule.Where, Rule: rule.Rule}

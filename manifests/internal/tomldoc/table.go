@@ -161,6 +161,24 @@ func (t *Table) Tables(key string, limit int) (tables []*Table) {
 	return tables
 }
 
+// Rows is like Tables for a list that may also hold strings. A string is read as a table
+// that has only the key short.
+func (t *Table) Rows(key, short string, limit int) (tables []*Table) {
+	raw, isList := t.keys[key].([]any)
+	if !isList {
+		return t.Tables(key, limit)
+	}
+	rows := make([]any, len(raw))
+	for i, row := range raw {
+		if text, ok := row.(string); ok {
+			row = map[string]any{short: text}
+		}
+		rows[i] = row
+	}
+	t.keys[key] = rows
+	return t.Tables(key, limit)
+}
+
 // Table reads a table.
 func (t *Table) Table(key string) *Table {
 	return t.below(key, read[map[string]any](t, key, "a table"))

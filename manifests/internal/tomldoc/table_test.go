@@ -6,6 +6,37 @@ import (
 	"github.com/kist-tools/kist/manifests/internal/tomldoc"
 )
 
+// TestRows holds that a list may mix strings and tables, and nothing else.
+func TestRows(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                   "",
+		"row = ['x']":                        "x",
+		"row = ['x', {a = 'y'}]":             "xy",
+		"[[row]]\na = 'x'\n[[row]]\na = 'y'": "xy",
+		"row = ['x', 1]":                     "row holds something that is not a table",
+		"row = 'x'":                          "row is not a list of tables",
+		"row = ['x', 'y', 'z']":              "3 entries of row, over the limit of 2",
+		"row = [{b = 'x'}]":                  "row 1: a is missing",
+		"row = ['x', {a = 'x', b = 'x'}]":    `row 2: unknown key "b"`,
+	} {
+		keys, err := tomldoc.Decode([]byte(text), tomldoc.Small())
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		table, got := tomldoc.NewTable(keys), ""
+		for _, row := range table.Rows("row", "a", 2) {
+			got += row.Text("a")
+			row.End()
+		}
+		if err := table.End(); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 // TestTableReadsEachKeyOnceByItsExactName holds the strictness that every format relies
 // on.
 func TestTableReadsEachKeyOnceByItsExactName(t *testing.T) {
