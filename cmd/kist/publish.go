@@ -94,10 +94,10 @@ func (a *app) publishInitCommand() *cobra.Command {
 
 func (a *app) publishListCommand() *cobra.Command {
 	return a.Command(cli.Verb{
-		Use: "list DIR", Short: "List the releases of the channel, published or not",
-		Long: `Lists the releases of the channel with their states: published; waiting, in a
-manifest that needs more signatures; draft, not signed yet; or removed from the
-draft but still published.`,
+		Use: "list DIR", Short: "List the releases and sets of the channel, published or not",
+		Long: `Lists the releases and sets of the channel with their states: published; waiting,
+in a manifest that needs more signatures; draft, not signed yet; or removed from
+the draft but still published.`,
 		Example:   "kist publish list public/\nkist publish list public/ --json",
 		Exits:     []int{0, 1, 2, 3, 4, 8},
 		ExitMeans: map[int]string{3: "no such directory, file or release"},
@@ -105,11 +105,11 @@ draft but still published.`,
 		Local:     true,
 		Run: func(_ context.Context, args []string) (cli.Result, error) {
 			return a.withPublished(args[0], func(d publish.Dir) (cli.Result, error) {
-				channel, list, err := d.List()
+				list, err := d.List()
 				if err != nil {
 					return nil, err
 				}
-				return publishtext.Listed{Channel: channel, Releases: append([]publish.ListedRelease{}, list...)}, nil
+				return publishtext.Listed{Listing: list}, nil
 			})
 		},
 	})
@@ -154,7 +154,7 @@ kist publish verify mirror/ --partial --key alice.asc --key bob.asc --threshold 
 					return nil, err
 				}
 				a.WarnOfKeys(report.Findings)
-				return publishtext.Verified{Channel: report.Manifest.Channel, Releases: len(report.Manifest.Releases), Unpacked: unpacked, Report: report}, nil
+				return publishtext.Verified{Channel: report.Manifest.Channel, Releases: len(report.Manifest.Releases), Sets: len(report.Manifest.Sets), Unpacked: unpacked, Report: report}, nil
 			})
 		},
 	})

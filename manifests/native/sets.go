@@ -117,8 +117,8 @@ func (m *Manifest) resolvedSets() (sets []manifests.Set) {
 	return sets
 }
 
-// CheckSets returns an error that matches verify.ErrUntrusted if a set names a tool or a
-// version of m's own channel that m does not have. Parse accepts that, so that one such
+// CheckSets returns an error that matches verify.ErrUntrusted if a set names a tool, a
+// version or a component of m's own channel that m does not have. Parse accepts that, so that one such
 // set does not make the rest of the channel useless; publishers should not sign it.
 func (m *Manifest) CheckSets() error {
 	if len(m.Sets) == 0 {
@@ -137,8 +137,14 @@ func (m *Manifest) CheckSets() error {
 			if len(list) == 0 {
 				return verify.Untrusted("set %s names %s, but the channel has no such tool; one of another channel is written CHANNEL/%s", s.Name, t.Tool, t.Tool)
 			}
-			if _, ok := chooseRelease(list, t.Version); !ok {
+			r, ok := chooseRelease(list, t.Version)
+			if !ok {
 				return verify.Untrusted("set %s names %s@%s, but the channel has no such version", s.Name, t.Tool, t.Version)
+			}
+			for _, name := range t.Components {
+				if !slices.ContainsFunc(r.Artifacts, func(a Artifact) bool { return a.Component == name }) {
+					return verify.Untrusted("set %s names component %s of %s, but %s %s has no such component", s.Name, name, t.Tool, r.Tool, r.Version)
+				}
 			}
 		}
 	}

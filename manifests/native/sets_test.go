@@ -59,7 +59,8 @@ tools = [
 
 // TestCheckSets tests which sets a publisher should not sign.
 func TestCheckSets(t *testing.T) {
-	m := &Manifest{Channel: "acme", Releases: []Release{{Tool: "zig", Version: "0.14.0", Labels: []string{"stable"}}}}
+	m := &Manifest{Channel: "acme", Releases: []Release{{Tool: "zig", Version: "0.14.0", Labels: []string{"stable"},
+		Artifacts: []Artifact{{Component: "zig"}, {Component: "docs"}}}}}
 	for ref, want := range map[string]string{
 		"zig": "", "zig@0.14": "", "zig@=0.14.0": "", "zig@stable": "", "acme/zig": "", "go/go@1.26": "", "beta/nothing@9": "",
 		"go":         "set team names go, but the channel has no such tool; one of another channel is written CHANNEL/go",
@@ -73,9 +74,16 @@ func TestCheckSets(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.Sets = []manifests.Set{{Name: "team", Tools: []manifests.SetTool{tool}}}
+		if ref == "zig@stable" {
+			m.Sets[0].Tools[0].Components = []string{"docs"}
+		}
 		err = m.CheckSets()
 		if want == "" && err != nil || want != "" && (!errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", ref, err, want)
 		}
+	}
+	m.Sets[0].Tools = []manifests.SetTool{{Tool: "zig", Components: []string{"docs", "src"}}}
+	if err := m.CheckSets(); err == nil || !strings.Contains(err.Error(), "names component src of zig") {
+		t.Errorf("unknown component: %v", err)
 	}
 }

@@ -163,8 +163,8 @@ func (d Dir) Edit(tool, version string, e Edit) (Edited, error) {
 }
 
 // Remove removes releases from the draft; each is a tool and a version. Prune removes
-// their files. Errors are *manifests.UnknownToolError and *manifests.UnknownVersionError,
-// before anything is written.
+// their files. Errors are *manifests.UnknownToolError, *manifests.UnknownVersionError and,
+// if a set needs one of them, manifests.ErrInput, before anything is written.
 func (d Dir) Remove(releases ...[2]string) error {
 	_, m, err := d.loadWork()
 	if err != nil {
@@ -178,6 +178,9 @@ func (d Dir) Remove(releases ...[2]string) error {
 	m.Releases = slices.DeleteFunc(m.Releases, func(r native.Release) bool {
 		return slices.Contains(releases, [2]string{r.Tool, r.Version})
 	})
+	if err := m.CheckSets(); err != nil {
+		return manifests.Invalid("%v", err)
+	}
 	return d.write(DraftFile, m)
 }
 

@@ -47,30 +47,38 @@ func Summarize(a native.Artifact) ArtifactSummary {
 	return ArtifactSummary{a.Platform.String(), a.Component, a.Format, a.Strip, a.Path, a.Size, a.SHA256.Hex()}
 }
 
-// List returns the channel's name and its releases: those that it will have once
+// A Listing is what a channel offers, as shown to its publisher.
+type Listing struct {
+	Channel  string          `json:"channel"`
+	Releases []ListedRelease `json:"releases"` // never nil
+	Sets     []ListedSet     `json:"sets,omitempty"`
+}
+
+// List lists the releases and the sets of the channel: those that it will have once
 // everything is signed, then the published ones that were removed since.
-func (d Dir) List() (channel string, list []ListedRelease, err error) {
+func (d Dir) List() (Listing, error) {
 	s, m, err := d.loadWork()
 	if err != nil {
-		return "", nil, err
+		return Listing{}, err
 	}
 	published, waiting := &native.Manifest{}, &native.Manifest{}
 	if s.published != nil {
 		if published, err = parse(ManifestFile, s.published); err != nil {
-			return "", nil, err
+			return Listing{}, err
 		}
 	}
 	if s.next != nil {
 		if waiting, err = parse(NextFile, s.next); err != nil {
-			return "", nil, err
+			return Listing{}, err
 		}
 	}
+	list := Listing{Channel: s.channel, Releases: []ListedRelease{}, Sets: listSets(m, published, waiting)}
 	add := func(r native.Release, state string) {
 		one := ListedRelease{Tool: r.Tool, Version: r.Version, Labels: r.Labels, Commands: r.Commands, State: state}
 		for _, a := range r.Artifacts {
 			one.Artifacts = append(one.Artifacts, ListedArtifact{Summarize(a), a.Optional, a.URLs})
 		}
-		list = append(list, one)
+		list.Releases = append(list.Releases, one)
 	}
 	now, inPublished, inWaiting := texts(m), texts(published), texts(waiting)
 	for _, r := range m.Releases {
@@ -88,7 +96,7 @@ func (d Dir) List() (channel string, list []ListedRelease, err error) {
 			add(r, stateRemoved)
 		}
 	}
-	return s.channel, list, nil
+	return list, nil
 }
 
 // texts returns each release of m as one text, by tool and version.

@@ -97,11 +97,14 @@ func checkReleases(m *native.Manifest, selected func(native.Release) bool) error
 }
 
 // checkDraft returns an error that matches manifests.ErrInput if users could not install one of the selected
-// releases, or if no manifest can hold them.
+// releases or a set, or if no manifest can hold them.
 func checkDraft(m *native.Manifest, selected func(native.Release) bool) error {
 	err := checkReleases(m, selected)
 	if err == nil {
 		_, err = m.Encode()
+	}
+	if err == nil {
+		err = m.CheckSets()
 	}
 	if err != nil {
 		return manifests.Invalid("%v", err)

@@ -41,7 +41,7 @@ type Report struct {
 
 // Verify checks the directory as a user does who trusts v.Keys: the keys documents, the
 // signatures and their copies in signatures/, the format, the freshness, the rules of
-// Add, and the size, digest and chunks of every artifact in the directory. Errors match
+// Add and PutSet, and the size, digest and chunks of every artifact in the directory. Errors match
 // verify.ErrUntrusted or verify.ErrStale. Verify does not check the content of the
 // artifacts; callers do.
 func (d Dir) Verify(v Verification) (Report, error) {
@@ -101,6 +101,9 @@ func (d Dir) Verify(v Verification) (Report, error) {
 	report := Report{Manifest: m, Evidence: document.Evidence()}
 	report.Evidence.Mark = &mark
 	if err := checkReleases(m, func(native.Release) bool { return true }); err != nil {
+		return Report{}, err
+	}
+	if err := m.CheckSets(); err != nil {
 		return Report{}, err
 	}
 	source.Granted = func(string) bool { return true }

@@ -64,3 +64,23 @@ func (r Edited) Render(p *term.Page) {
 	p.Field("labels", orDash(r.Labels))
 	movedText(p, r.Moved)
 }
+
+// SetEdited is what publish set did.
+type SetEdited struct {
+	DryRun  bool `json:"dry_run,omitempty"`
+	Removed bool `json:"removed,omitempty"`
+	publish.SetEdit
+}
+
+func (r SetEdited) Render(p *term.Page) {
+	switch {
+	case r.Removed:
+		p.Line("%s set %s from what will be signed next", would(r.DryRun, "remove", "removed"), r.Name)
+		return
+	case r.Replaced:
+		p.Line("%s set %s, once it is signed:", would(r.DryRun, "replace", "replaced"), r.Name)
+	default:
+		p.Line("%s set %s, once it is signed:", would(r.DryRun, "add", "added"), r.Name)
+	}
+	p.Field("tools", r.Tools...)
+}

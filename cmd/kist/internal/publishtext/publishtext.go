@@ -22,13 +22,23 @@ func (r Created) Render(p *term.Page) {
 	p.Line("created channel %s in %s; add a release with kist publish add", r.Channel, r.Dir)
 }
 
-// Listed is what publish list found: the releases of a channel.
-type Listed struct {
-	Channel  string                  `json:"channel"`
-	Releases []publish.ListedRelease `json:"releases"`
-}
+// Listed is what publish list found: the releases and the sets of a channel.
+type Listed struct{ publish.Listing }
 
 func (r Listed) Render(p *term.Page) {
+	r.releasesText(p)
+	if len(r.Sets) == 0 {
+		return
+	}
+	p.Line("")
+	rows := [][]string{{"SET", "STATE", "TOOLS"}}
+	for _, one := range r.Sets {
+		rows = append(rows, []string{one.Name, one.State, strings.Join(one.Tools, ", ")})
+	}
+	p.Table(rows)
+}
+
+func (r Listed) releasesText(p *term.Page) {
 	if len(r.Releases) == 0 {
 		p.Line("channel %s has no releases; add one with kist publish add", r.Channel)
 		return
@@ -50,13 +60,18 @@ func (r Listed) Render(p *term.Page) {
 type Verified struct {
 	Channel  string `json:"channel"`
 	Releases int    `json:"releases"`
+	Sets     int    `json:"sets,omitempty"`
 	Unpacked int    `json:"unpacked"` // number of different toolchains unpacked
 	publish.Report
 }
 
 func (r Verified) Render(p *term.Page) {
 	p.Line("channel %s · %s", r.Channel, prooftext.Line(r.Evidence))
-	p.Line("%s; %s of %s, as they were signed", term.Count(r.Releases, "release"), term.Count(r.Files, "file"), term.ByteSize(r.Bytes))
+	what := term.Count(r.Releases, "release")
+	if r.Sets > 0 {
+		what += ", " + term.Count(r.Sets, "set")
+	}
+	p.Line("%s; %s of %s, as they were signed", what, term.Count(r.Files, "file"), term.ByteSize(r.Bytes))
 	p.Line("%s unpacked, as an install would", term.Count(r.Unpacked, "toolchain"))
 	if r.Missing > 0 {
 		p.Field("note", fmt.Sprintf("%d of %d files are here and were checked; %d missing", r.Files, r.Files+r.Missing, r.Missing))
