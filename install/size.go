@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 )
 
@@ -41,4 +42,11 @@ func (i *Installer) Size(ctx context.Context, in plan.Install) (total int64, ann
 		total += size
 	}
 	return total, announced
+}
+
+// Occupied returns the size of an installed release, as its receipt states it. Errors are
+// those of Receipt.
+func (i *Installer) Occupied(id record.ID) (Unpacked, error) {
+	r, err := i.Receipt(id)
+	return unpackedSize(r.Entries), err
 }

@@ -362,7 +362,8 @@ func lacks(have, want []string) bool {
 }
 
 // remove plans the removal of ids and of all receipts of the same versions. If one
-// version of a tool remains, it becomes the default.
+// version of a tool remains, it becomes the default, unless the change makes another one
+// the default.
 func (p *Plan) remove(s State, ids []record.ID) error {
 	gone := map[record.ID]bool{}
 	for _, id := range ids {
@@ -381,7 +382,7 @@ func (p *Plan) remove(s State, ids []record.ID) error {
 	}
 	p.Remove = slices.Sorted(maps.Keys(gone))
 	for key, id := range s.Current.Defaults {
-		if !gone[id] {
+		if chosen, ok := p.Default[key]; !gone[id] || ok && !gone[chosen] {
 			continue
 		}
 		p.Default[key] = ""

@@ -188,6 +188,32 @@ func TestUninstallingDefaultPromotesOnlyRemainingVersion(t *testing.T) {
 	}
 }
 
+// TestRemovalKeepsDefaultThatChangeChooses tests a change that removes the default and
+// chooses another one, as sync does.
+func TestRemovalKeepsDefaultThatChangeChooses(t *testing.T) {
+	for name, test := range map[string]struct {
+		remove []string
+		want   string
+	}{
+		"the others":      {[]string{"1.1", "1.3"}, "acme/a@1.2* a=1.2"},
+		"the default":     {[]string{"1.1"}, "acme/a@1.3 acme/a@1.2* a=1.2"},
+		"what it chooses": {[]string{"1.1", "1.2"}, "acme/a@1.3* a=1.3"},
+	} {
+		m := newMachine()
+		for _, v := range []string{"1.1", "1.2", "1.3"} {
+			m.mustApply(t, install(release("acme", "a", v, "a")))
+		}
+		c := Change{Default: []record.ID{m.id(t, "acme/a@1.2")}}
+		for _, v := range test.remove {
+			c.Remove = append(c.Remove, m.id(t, "acme/a@"+v))
+		}
+		m.mustApply(t, c)
+		if got := m.summary(); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
+
 func TestUninstallPrunesGenerationsThatNameVersion(t *testing.T) {
 	m := newMachine()
 	m.mustApply(t, install(release("acme", "a", "1", "a")))

@@ -90,6 +90,10 @@ func parseTool(tools *tomldoc.Table, name string) (a Ask) {
 		channel, tool = "", name
 	}
 	a.Channel, a.Tool = channel, tool
+	if strings.HasPrefix(tool, "@") {
+		tools.Fail("%q is a set, and here each tool is named by itself; kist install %s installs a set", name, name)
+		return a
+	}
 	for _, part := range []string{channel, tool} {
 		if err := manifests.ValidName(part); err != nil && (named || part != "") {
 			tools.Fail("%v", err)

@@ -120,6 +120,10 @@ func (f Format) Parse(path string, data []byte) (Content, error) {
 	return c, nil
 }
 
+// ParseOwn reads the content of the file at path, which has the form of kist.toml. Errors
+// are *Error.
+func ParseOwn(path string, data []byte) (Content, error) { return Formats()[0].Parse(path, data) }
+
 // parseRust returns the parser of a toolchain file of rustup.
 func parseRust(name string) func([]byte) (Content, error) {
 	return func(data []byte) (Content, error) {

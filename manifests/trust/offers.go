@@ -13,16 +13,16 @@ import (
 // This file lists what channels offer without network access: from the built-in table
 // and the cached catalogs. What cannot be read is left out.
 
-// An Offer is a tool that one channel offers.
+// An Offer is a tool or a set that one channel offers.
 type Offer struct {
-	Tool    string `json:"tool"`
+	Tool    string `json:"tool"` // of a set: "@" and its name
 	Channel string `json:"channel"`
 	Version string `json:"version,omitempty"` // the newest known without network access
 	About   string `json:"about,omitempty"`
 }
 
-// offers lists every tool of every channel, by name; those of built-in channels
-// come before others of the same name, those of distributions after them.
+// offers lists every tool and every set of every channel, by name; those of built-in
+// channels come before others of the same name, those of distributions after them.
 func (d *Desk) offers(ctx context.Context) ([]Offer, error) {
 	var builtin, distros []Offer
 	for _, name := range upstreams.Names() {
@@ -41,7 +41,7 @@ func (d *Desk) offers(ctx context.Context) ([]Offer, error) {
 	}
 	list := builtin
 	for _, c := range added {
-		list = append(list, d.OffersOf(ctx, c)...)
+		list = append(append(list, d.OffersOf(ctx, c)...), d.setOffers(ctx, c)...)
 	}
 	list = append(list, distros...)
 	slices.SortStableFunc(list, func(a, b Offer) int { return strings.Compare(a.Tool, b.Tool) })

@@ -17,6 +17,11 @@ type Ref struct{ Channel, Name, Version string }
 
 // ParseRef parses TOOL. Its errors match manifests.ErrInput.
 func ParseRef(s string) (Ref, error) {
+	if set, ok, err := ParseSetRef(s); ok && err == nil {
+		return Ref{}, manifests.Invalid("%s is a set, and here a TOOL is needed; kist install %s installs its tools", set, set)
+	} else if ok {
+		return Ref{}, err
+	}
 	rest, version, versioned := strings.Cut(s, "@")
 	channel, name, named := strings.Cut(rest, "/")
 	if !named {
