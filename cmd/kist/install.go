@@ -19,12 +19,16 @@ func (a *app) installCommand() *cobra.Command {
 	var want plan.Parts
 	var makeDefault, noDefault, locked bool
 	return a.Command(cli.Verb{
-		Group: cli.Toolchains, Use: "install [TOOL…]",
+		Group: cli.Toolchains, Use: "install [TOOL… | SET…]",
 		Short: "Install toolchains, each proved before it is unpacked",
 		Long: `Fetches what the channel of each TOOL offers, proves it with the channel's pinned
 keys, and unpacks it into a directory of its own. All of them are installed, or
 none. The first version of a tool becomes its default: its commands are linked
 into the bin directory. What is installed already needs no network.
+
+A SET is a list of tools that a channel publishes, such as acme/@backend (kist
+search acme/ shows them). Its manifest is fetched each time. A set never adds a
+channel: each that it names must be built in, or one that you added.
 
 Without TOOL, it installs what the project of this directory asks for in kist.toml,
 go.mod, rust-toolchain.toml, .nvmrc and other files; kist project shows which.
@@ -43,7 +47,7 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 			f.BoolVar(&makeDefault, "default", false, "make this version the default, replacing the current one")
 			f.BoolVar(&noDefault, "no-default", false, "link no commands")
 		},
-		Complete: a.Offers().Tools,
+		Complete: a.Offers().Installable,
 		Values: map[string]completion.Completer{
 			"component": a.Offers().Components, "target": completion.Words(), "profile": completion.Words("minimal", "default", "complete"),
 		},
@@ -55,11 +59,12 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 				return nil, failure.Usage("install: --locked takes no TOOL and no parts: kist.lock names them")
 			}
 			var wants []toolset.Want
-			var err error
-			if !locked {
-				if wants, err = a.wanted(args, want); err != nil {
-					return nil, err
-				}
+			tools, sets, err := splitSets(args, want)
+			if err == nil && !locked && len(sets) < max(1, len(args)) {
+				wants, err = a.wanted(tools, want)
+			}
+			if err != nil {
+				return nil, err
 			}
 			links := plan.FirstBecomesDefault
 			switch {
@@ -78,6 +83,13 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 					return nil, err
 				}
 			}
+			for _, set := range sets {
+				more, err := s.SetWants(ctx, set)
+				if err != nil {
+					return nil, err
+				}
+				wants = append(wants, more...)
+			}
 			c, already, err := s.Installation(ctx, wants, links)
 			if err != nil {
 				return nil, err
@@ -89,6 +101,24 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 			return r, err
 		},
 	})
+}
+
+// splitSets separates the sets in args, which take no parts, from the tools.
+func splitSets(args []string, parts plan.Parts) (tools []string, sets []trust.SetRef, err error) {
+	for _, arg := range args {
+		set, ok, err := trust.ParseSetRef(arg)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case !ok:
+			tools = append(tools, arg)
+		case len(parts.Components)+len(parts.Targets) > 0 || parts.Profile != "":
+			return nil, nil, failure.Usage("install: --component, --target and --profile are for tools; set %s names the parts of its own", set)
+		default:
+			sets = append(sets, set)
+		}
+	}
+	return tools, sets, nil
 }
 
 // wanted returns what is asked for: the tools in args with the given parts, or what the

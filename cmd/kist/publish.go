@@ -28,7 +28,7 @@ step can also be done with a text editor and gpg.
   kist publish add DIR zig-linux-x86_64-0.14.0.tar.xz --command zig
   kist publish sign DIR --secret-key secret.asc
   kist publish verify DIR`,
-		a.publishInitCommand(), a.publishAddCommand(), a.publishListCommand(), a.publishEditCommand(), a.publishRemoveCommand(),
+		a.publishInitCommand(), a.publishAddCommand(), a.publishListCommand(), a.publishEditCommand(), a.publishRemoveCommand(), a.publishSetCommand(),
 		a.publishSignCommand(), a.publishKeysCommand(), a.publishVerifyCommand(), a.publishPruneCommand())
 }
 

@@ -18,7 +18,7 @@ func run(ctx context.Context, env cli.Env) (code int) { return cli.Run(ctx, env,
 func verbs(run *cli.App) []*cobra.Command {
 	a := &app{run}
 	return []*cobra.Command{
-		a.installCommand(), a.uninstallCommand(), a.listCommand(), a.searchCommand(), a.updateCommand(), a.outdatedCommand(),
+		a.installCommand(), a.uninstallCommand(), a.syncCommand(), a.listCommand(), a.searchCommand(), a.updateCommand(), a.outdatedCommand(),
 		a.ensureCommand(), a.projectCommand(), a.pinCommand(), a.lockCommand(), a.treeDigestCommand(), a.shimsCommand(),
 		a.defaultCommand(), a.rollbackCommand(), a.runCommand(), a.envCommand(), a.whichCommand(),
 		a.verifyCommand(), a.showCommand(), a.checkSignatureCommand(), a.channelCommand(), a.publishCommand(), a.mirrorCommand(),

@@ -87,6 +87,41 @@ func (m Machine) Tools(_ []string, typed string) (refs []string) {
 	return refs
 }
 
+// Installable offers what install takes: tools, and the sets of a channel once it is named.
+func (m Machine) Installable(args []string, typed string) []string {
+	return append(m.Tools(args, typed), m.sets(typed)...)
+}
+
+// SetsOrFiles offers files, and the sets of a channel once typed names one of them.
+func (m Machine) SetsOrFiles(args []string, typed string) []string {
+	if len(args) > 0 {
+		return nil
+	}
+	if refs := m.sets(typed); len(refs) > 0 {
+		return refs
+	}
+	return []string{Files}
+}
+
+// sets offers the sets of the channel that typed names.
+func (m Machine) sets(typed string) (refs []string) {
+	channel, rest, named := strings.Cut(typed, "/")
+	if !named || rest != "" && !strings.HasPrefix(rest, "@") {
+		return nil
+	}
+	m.Read(func(s *toolset.Set) {
+		for _, c := range addedChannels(s) {
+			if c.Name != channel {
+				continue
+			}
+			for _, set := range s.Desk.SetsOf(context.Background(), c) {
+				refs = append(refs, channel+"/@"+set.Name)
+			}
+		}
+	})
+	return refs
+}
+
 // Builtin offers the tools of the built-in channels.
 func Builtin([]string, string) []string { return trust.BuiltinTools() }
 

@@ -150,12 +150,13 @@ func hints() []hintRow {
 			}
 			return "correct that file; docs/fleet.md shows what it may say"
 		}),
+		fixedHint[*toolset.TwiceError]("usage", "only one version can be the default; name one of them"),
 		fixedHint[*lockfile.Error]("usage", "restore kist.lock from version control, or delete it and run kist lock"),
 		hintFor("usage", func(e *project.OtherChannelError, _ Context) string {
 			return fmt.Sprintf("kist pin %s@%s replaces it", e.Have, e.Version)
 		}),
 		hintFor("usage", func(_ *project.Error, c Context) string {
-			if c.Verb == "project" || c.Verb == "pin" || c.Verb == "lock" {
+			if c.Verb == "project" || c.Verb == "pin" || c.Verb == "lock" || c.Verb == "sync" {
 				return "correct that file"
 			}
 			return "correct that file, or name what you want, as in kist install rust@stable"
@@ -223,7 +224,10 @@ func hints() []hintRow {
 			}
 			return fmt.Sprintf("move %s away, then run the same command again", e.Path)
 		}),
-		hintFor("refused", func(e *plan.ConflictError, _ Context) string {
+		hintFor("refused", func(e *plan.ConflictError, c Context) string {
+			if c.Verb == "sync" {
+				return fmt.Sprintf("name only one of the two, and uninstall the other: kist uninstall %s", e.Owner)
+			}
 			return fmt.Sprintf("install with --no-default and use kist run, or kist uninstall %s first", e.Owner)
 		}),
 		fixedHint[*install.CrossedLinkError]("refused", "put back the directory that became a link, then run the same command again"),
@@ -336,6 +340,12 @@ func hints() []hintRow {
 			}
 			return fmt.Sprintf("kist ensure '%s' --prefer network", e.Demand)
 		}),
+		hintFor("missing", func(e *namedfiles.MissingError, c Context) string {
+			if c.Verb == "sync" {
+				return "name another file, or write that one: kist sync --help tells its form, docs/projects.md shows one"
+			}
+			return ""
+		}),
 		hintFor("gone", func(e *install.MissingError, _ Context) string { return PutBack(e) }),
 		fixedHint[*toolset.GoneStoreError]("gone", "kist default TOOL@VERSION chooses a version that is installed; kist list shows them"),
 		hintFor("gone", func(e *plan.GoneError, _ Context) string {
@@ -356,6 +366,18 @@ func hints() []hintRow {
 		}),
 		hintFor("unknown", func(e *trust.NoPackagesError, _ Context) string {
 			return fmt.Sprintf("kist list --available %s asks its own channel", e.Tool)
+		}),
+		hintFor("unknown", func(e *trust.SetChannelError, _ Context) string {
+			return fmt.Sprintf("if you trust it, with a key that you got from its publisher: kist channel add %s URL --key FILE", e.Channel)
+		}),
+		hintFor("unknown", func(e *manifests.UnknownSetError, c Context) string {
+			switch {
+			case c.publishes():
+				return "kist publish list DIR shows what there is"
+			case len(e.Near) > 0:
+				return fmt.Sprintf("did you mean %s/@%s?", e.Channel, e.Near[0])
+			}
+			return fmt.Sprintf("kist search %s/ lists its tools and sets", e.Channel)
 		}),
 		fixedHint[*channels.UnknownChannelError]("unknown", "kist channel list shows every channel"),
 		hintIf(publish.ErrNoChannel, "unknown", "kist publish init DIR --channel NAME begins one"),
