@@ -38,19 +38,19 @@ were changed are kept, as by uninstall. Other stores stay as they are.`,
 		},
 		Complete: a.Offers().SetsOrFiles,
 		Run: func(ctx context.Context, args []string) (cli.Result, error) {
-			source := filepath.Join(a.Dirs.Config, "kist", project.File)
+			source, isSet := filepath.Join(a.Dirs.Config, "kist", project.File), false
+			var set trust.SetRef
+			var wants []toolset.Want
+			var err error
 			if len(args) == 1 {
 				source = args[0]
+				set, isSet, err = trust.ParseSetRef(source)
 			}
-			set, isSet, err := trust.ParseSetRef(source)
+			if err == nil && !isSet {
+				wants, err = projectfiles.ReadWants(a.VerbName, source)
+			}
 			if err != nil {
 				return nil, err
-			}
-			var wants []toolset.Want
-			if !isSet {
-				if wants, err = projectfiles.ReadWants(a.VerbName, source); err != nil {
-					return nil, err
-				}
 			}
 			s, err := a.Open(ctx)
 			if err != nil {

@@ -13,13 +13,13 @@ import (
 // A SetRef is SET of the command line: channel/@name.
 type SetRef struct{ Channel, Name string }
 
-// ParseSetRef parses SET. ok is false if s names no set: then it may be a TOOL. Errors
-// match manifests.ErrInput.
+// ParseSetRef parses SET. ok is false if s names no set: then it may be a TOOL, or a path
+// such as ./a/@b. Errors match manifests.ErrInput.
 func ParseSetRef(s string) (r SetRef, ok bool, err error) {
 	channel, name, ok := strings.Cut(s, "@")
 	channel, named := strings.CutSuffix(channel, "/")
 	switch {
-	case !ok || channel != "" && !named:
+	case !ok || channel != "" && !named || channel == "" && named || strings.ContainsAny(channel, `/\`) || strings.HasPrefix(channel, "."):
 		return SetRef{}, false, nil
 	case channel == "":
 		return SetRef{}, true, manifests.Invalid("%q names no channel; a set is CHANNEL/@NAME", s)
