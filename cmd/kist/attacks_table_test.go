@@ -81,6 +81,16 @@ var attacks = []attack{
 		}
 		return installNew
 	}},
+	{"rollback", "an older manifest with another set", 5, func(b *battle, honest bool) []string {
+		b.publishSet("hello@1.0")
+		older, olderSig := b.manifest, b.manSig
+		b.publishSet("hello@1.1")
+		b.must("outdated")
+		if !honest {
+			b.Files[acmeURL+"channel.toml"], b.Files[acmeURL+"channel.toml.asc"] = older, olderSig
+		}
+		return []string{"sync", "acme/@team", "--prune", "--yes"}
+	}},
 	{"fast-forward", "a stolen key signs a huge serial", 5, func(b *battle, honest bool) []string {
 		huge := b.next("1.0")
 		huge.Serial = either(honest, b.serial, 1<<62)
@@ -338,6 +348,20 @@ var attacks = []attack{
 		m.Releases[0].Artifacts[0].Component = m.Releases[0].Tool
 		b.serve(m, b.first)
 		return []string{"install", "acme/" + m.Releases[0].Tool + "@1.1"}
+	}},
+	{"scope", "a set with a tool of a channel that was not added", 3, func(b *battle, honest bool) []string {
+		b.publishSet(either(honest, "hello", "elsewhere/hello"))
+		return []string{"install", "acme/@team"}
+	}},
+	{"scope", "a set with a tool that was not granted", 3, func(b *battle, honest bool) []string {
+		b.publishSet("hello@1.1")
+		b.must("channel", "remove", "acme")
+		b.must(append([]string{"channel", "add", "acme", acmeURL, "--tools", either(honest, "hel*", "hell")}, b.keyFiles(b.first)...)...)
+		return []string{"install", "acme/@team"}
+	}},
+	{"scope", "a set with a tool that its channel lacks, to prune what it does not name", 3, func(b *battle, honest bool) []string {
+		b.publishSet("hello@1.1", either(honest, "other", "nothing"))
+		return []string{"sync", "acme/@team", "--prune", "--yes"}
 	}},
 	{"scope", "a tool spelled to look like another", 4, func(b *battle, honest bool) []string {
 		b.serve(b.next("1.1"), b.first)

@@ -16,6 +16,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/manifesttest"
@@ -93,7 +94,9 @@ type battle struct {
 	machine          string              // directory of the machine's policy file; empty: none
 	transport        manifests.Transport // nil: the Upstream
 	environ          map[string]string   // in addition to HOME
-	manifest, manSig []byte              // the last published ones
+	terminal         term.Terminal
+	answer           string // what the user types
+	manifest, manSig []byte // the last published ones
 }
 
 func newBattle(t *testing.T) *battle {
@@ -112,7 +115,7 @@ func (b *battle) kist(args ...string) (code int, said string) {
 	env, out, talk := testEnv(b.T, args...)
 	getenv := func(name string) string { return cmp.Or(b.environ[name], map[string]string{"HOME": b.home}[name]) }
 	env.Dirs, env.Now, env.Transport = host.ReadDirs(getenv, "linux"), func() time.Time { return b.now }, always(b.Upstream)
-	env.Dirs.Machine = b.machine
+	env.Dirs.Machine, env.Terminal, env.Stdin = b.machine, b.terminal, strings.NewReader(b.answer)
 	env.Platform = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
 	if b.transport != nil {
 		env.Transport = always(b.transport)

@@ -38,6 +38,8 @@ func TestChangesSurviveKills(t *testing.T) {
 		{"install", "acme/hello@2.0", "--default"},
 		{"default", "hello@1.0"},
 		{"rollback"},
+		{"sync", syncFile(t, "1.0"), "--prune"},
+		{"sync", syncFile(t, "2.0"), "--prune"},
 		{"uninstall", "hello@1.0"},
 		{"uninstall", "--all"},
 		{"self", "uninstall"},
@@ -51,6 +53,15 @@ func TestChangesSurviveKills(t *testing.T) {
 		length[name] = max(length[name], seen)
 	}
 	k.end()
+}
+
+// syncFile returns a file by which sync wants one version of hello.
+func syncFile(t *testing.T, version string) string {
+	file := filepath.Join(commonDir(t), "kist.toml")
+	if err := os.WriteFile(file, []byte("[tools]\n\"acme/hello\" = \"="+version+"\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // TestRepairsSurviveKills kills a change, then its repair, and then the repair of that,
@@ -175,6 +186,7 @@ func TestFailures(t *testing.T) {
 		"uninstall, sync":        {uninstall, unix.EIO, call.makesLast, 1},
 		"uninstall, space":       {uninstall, unix.ENOSPC, writes, 8},
 		"uninstall, descriptors": {uninstall, unix.EMFILE, opens, 1},
+		"sync, disk":             {[]string{"sync", syncFile(t, "2.0"), "--prune"}, unix.EIO, all, 1},
 		"uninstall --all, disk":  {[]string{"uninstall", "--all"}, unix.EIO, all, 1},
 	}
 	homes := map[string]*home{}

@@ -86,7 +86,7 @@ func (m *Maker) confirmPrune(c plan.Change, r *SyncResult, confirm func(question
 		heads, total = append(heads, have), total+size.Bytes
 		r.Prunes = append(r.Prunes, Occupied{have.Ref(), size.Bytes})
 	}
-	m.Printer.Say("%s does not name, and --prune removes:", r.Source)
+	m.Printer.Say("--prune removes what %s does not name:", r.Source)
 	for _, one := range r.Prunes {
 		m.Printer.Say("  %s, %s", one.Release, term.ByteSize(one.Bytes))
 	}
