@@ -20,9 +20,10 @@ func (a *app) syncCommand() *cobra.Command {
 		Group: cli.Toolchains, Use: "sync [FILE | SET] [--prune]",
 		Short: "Make this machine match a file or a set",
 		Long: `Installs what FILE names and is missing, and makes each of its tools the default.
-FILE has the form of a project's kist.toml; without it, it is kist.toml in kist's
-settings directory (kist dirs). A SET is one that a channel publishes, such as
-acme/@backend. All of it is done, or nothing.
+FILE has the form of a project's kist.toml: the line [tools], then lines such as
+go = "1.26". Without FILE, it is kist.toml in kist's settings directory (kist
+dirs). A SET is one that a channel publishes, such as acme/@backend. All of it is
+done, or nothing.
 
 With --prune it also removes what kist installed and FILE does not name: it shows
 these with their sizes, and asks on a terminal unless --yes is given. Files that

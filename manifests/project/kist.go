@@ -91,7 +91,7 @@ func parseTool(tools *tomldoc.Table, name string) (a Ask) {
 	}
 	a.Channel, a.Tool = channel, tool
 	if strings.HasPrefix(tool, "@") {
-		tools.Fail("%q is a set, and here each tool is named by itself; kist install %s installs a set", name, name)
+		tools.Fail("%q is a set, and here each tool is named by itself; kist install CHANNEL/@NAME installs a set", name)
 		return a
 	}
 	for _, part := range []string{channel, tool} {

@@ -69,6 +69,8 @@ func TestKistFileSaysHowToWriteIt(t *testing.T) {
 		"[tools]\nhello = 22\n":               `write hello = "22"`,
 		"[tools]\n\"acme/hello\" = 1.0\n":     `write "acme/hello" = "1.0"`,
 		"tools = { hello = 1.0 }\n":           `write hello = "`,
+		"[tools]\n\"acme/@team\" = \"\"\n":    `"acme/@team" is a set, and here each tool is named by itself; kist install CHANNEL/@NAME installs a set`,
+		"[tools]\n\"@team\" = \"\"\n":         "is a set",
 		"[tools]\nacme/hello = \"1.0\" # x\n": `line 2: quote it: "acme/hello" = "1.0"`,
 		"[tool]\nhello = \"1.0\"\n":           "did you mean [tools]?",
 		"[hooks]\nhello = \"1.0\"\n":          `unknown key "hooks"`,

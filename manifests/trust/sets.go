@@ -76,7 +76,12 @@ func (d *Desk) Set(ctx context.Context, ref SetRef) (manifests.Set, error) {
 
 // checkChannels returns an error unless the user trusts every channel that s names.
 func (d *Desk) checkChannels(ctx context.Context, ref SetRef, s manifests.Set) error {
+	known := map[string]bool{}
 	for _, t := range s.Tools {
+		if known[t.Channel] {
+			continue
+		}
+		known[t.Channel] = true
 		_, err := d.Named(ctx, t.Channel)
 		if _, unknown := errors.AsType[*channels.UnknownChannelError](err); unknown {
 			return &SetChannelError{Set: ref, Tool: t.Channel + "/" + t.Tool, Channel: t.Channel}

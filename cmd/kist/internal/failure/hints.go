@@ -342,7 +342,7 @@ func hints() []hintRow {
 		}),
 		hintFor("missing", func(e *namedfiles.MissingError, c Context) string {
 			if c.Verb == "sync" {
-				return "name another file, or write that one: kist sync --help tells its form, docs/projects.md shows one"
+				return "name another file, or write it: the line [tools], then lines such as go = \"1.26\""
 			}
 			return ""
 		}),

@@ -56,7 +56,7 @@ func Kinds() []Kind {
 		{"not-installed", 3, Lacking, "not installed", "kist list shows what is installed"},
 		{"unmet", 3, Lacking, "nothing that `ensure` may use is new enough", ""},
 		{"gone", 3, Lacking, "installed, but gone from the disk", ""},
-		{"unknown", 3, Lacking, "no such tool, version, component, target, profile or channel", ""},
+		{"unknown", 3, Lacking, "no such tool, version, component, target, profile, set or channel", ""},
 		{"unsupported", 3, Lacking, "not made for this platform", "kist channel list shows which channel offers what"},
 		{"unsatisfied", 3, Lacking, "a distribution lacks a package that the tool needs", "the distribution, or this mirror of it, lacks a package that others depend on; try again later, or another mirror"},
 		{"missing", 3, Lacking, "no such file", ""},
