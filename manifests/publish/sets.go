@@ -10,7 +10,7 @@ import (
 // A SetEdit is the result of PutSet.
 type SetEdit struct {
 	Name     string   `json:"name"`
-	Tools    []string `json:"tools"` // as kist install takes them
+	Tools    []string `json:"tools,omitempty"` // as kist install takes them
 	Replaced bool     `json:"replaced,omitempty"`
 }
 
