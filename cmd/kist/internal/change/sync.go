@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
@@ -15,14 +16,14 @@ type SyncResult struct {
 	Source   string     `json:"source"` // the file or the set that names the tools
 	Tools    int        `json:"tools"`  // how many it names
 	UpToDate bool       `json:"up_to_date"`
-	Prunes   []Occupied `json:"prunes,omitempty"` // what Source does not name, and --prune removes
+	Prunes   []Occupied `json:"prunes,omitempty"` // what --prune removes
 	Result
 }
 
 // An Occupied is an installed release and the size of its files.
 type Occupied struct {
 	Release string `json:"release"` // channel/tool@version
-	Bytes   int64  `json:"bytes"`   // 0 if its receipt cannot be read
+	Bytes   int64  `json:"bytes"`
 }
 
 // Render writes r as text.
@@ -56,7 +57,7 @@ func (m *Maker) Sync(ctx context.Context, source string, wants []toolset.Want, p
 		return nil, err
 	}
 	r := &SyncResult{Source: source, Tools: len(wants), UpToDate: p.Empty()}
-	if err := m.confirmPrune(c, r, confirm); err != nil {
+	if err := m.confirmPrune(p, r, confirm); err != nil {
 		return nil, err
 	}
 	done, err := m.Make(ctx, c, already, &r.Result)
@@ -66,10 +67,10 @@ func (m *Maker) Sync(ctx context.Context, source string, wants []toolset.Want, p
 	return r, err
 }
 
-// confirmPrune adds what c removes to r, shows it, and asks confirm unless this is a dry
-// run.
-func (m *Maker) confirmPrune(c plan.Change, r *SyncResult, confirm func(question string) error) error {
-	if len(c.Remove) == 0 {
+// confirmPrune adds what p removes to r, shows it, and asks confirm unless this is a dry
+// run. That includes releases to which only earlier generations refer that go as well.
+func (m *Maker) confirmPrune(p plan.Plan, r *SyncResult, confirm func(question string) error) error {
+	if len(p.Remove) == 0 {
 		return nil
 	}
 	if err := m.MayChange(); err != nil {
@@ -77,10 +78,10 @@ func (m *Maker) confirmPrune(c plan.Change, r *SyncResult, confirm func(question
 	}
 	total := int64(0)
 	var heads []record.Head
-	for _, id := range c.Remove {
+	for _, id := range m.State.After(p).Unreferenced() {
 		have := m.State.Receipts[id]
 		size, err := m.Occupied(id)
-		if err != nil {
+		if err != nil && slices.Contains(p.Remove, id) {
 			return err
 		}
 		heads, total = append(heads, have), total+size.Bytes
