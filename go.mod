@@ -3,7 +3,6 @@ module github.com/kist-tools/kist
 go 1.26.0
 
 require (
-	github.com/Masterminds/semver/v3 v3.5.0
 	github.com/ProtonMail/go-crypto v1.5.2
 	github.com/adrg/xdg v0.5.3
 	github.com/klauspost/compress v1.20.3

@@ -128,7 +128,6 @@ var edges = map[string][]string{
 var outsiders = map[string][]string{
 	"github.com/ProtonMail/go-crypto":     {"verify", "verify/verifytest"},
 	"golang.org/x/mod":                    {"verify", "verify/verifytest", "manifests/project"},
-	"github.com/Masterminds/semver/v3":    {"manifests/project"},
 	"github.com/adrg/xdg":                 {"install/host/dirs.go"},
 	"github.com/schollz/progressbar/v3":   {"cmd/kist/internal/term/progress_line.go"},
 	"github.com/rivo/uniseg":              {"cmd/kist/internal/term"}, // how many columns a text takes

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/Masterminds/semver/v3"
-
 	"github.com/kist-tools/kist/manifests"
 )
 
@@ -88,27 +86,12 @@ func parsePackageJSON(data []byte) (c Content, err error) {
 	return c, nil
 }
 
-// maxRange is the ceiling on a range, in bytes.
-const maxRange = 256
-
-// parseRange parses a range of versions in npm's syntax.
-func parseRange(text string) (*semver.Constraints, error) {
-	if len(text) > maxRange {
-		return nil, fmt.Errorf("longer than %d characters", maxRange)
-	}
-	return semver.NewConstraint(text)
-}
-
 // Allows reports whether version answers a: it lies in its Range, or, without one, is
 // what its Version means; labels are those of the release.
 func (a Ask) Allows(version string, labels []string) bool {
 	if a.Range != "" {
 		r, err := parseRange(a.Range)
-		if err != nil {
-			return false
-		}
-		v, err := semver.NewVersion(version)
-		return err == nil && r.Check(v)
+		return err == nil && r.meets(version)
 	}
 	if a.Version == "" || manifests.MatchesVersion(a.Version, version) {
 		return true
