@@ -60,18 +60,22 @@ func parseSdkman(data []byte) (c Content, err error) {
 	return c, nil
 }
 
-// parsePackageJSON reads package.json: volta.node, else the range of engines.node.
-// Sources: docs.volta.sh, "Managing your Project"; docs.npmjs.com, "package.json".
+// parsePackageJSON reads package.json: volta.node, else the range of engines.node. With
+// volta.extends, as in the packages of a workspace, another package.json decides: the one
+// in a directory above is read there, and none elsewhere. Sources: docs.volta.sh, "Managing your Project"; docs.npmjs.com, "package.json".
 func parsePackageJSON(data []byte) (c Content, err error) {
 	var p struct {
-		Volta   struct{ Node string }
+		Volta   struct{ Node, Extends string }
 		Engines json.RawMessage // a list in very old files
 	}
 	if err := json.Unmarshal(data, &p); err != nil {
 		return c, err
 	}
-	if p.Volta.Node != "" {
+	switch {
+	case p.Volta.Node != "":
 		c.addSpelled("node", p.Volta.Node)
+		return c, nil
+	case p.Volta.Extends != "":
 		return c, nil
 	}
 	var engines struct{ Node string }

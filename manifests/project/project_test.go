@@ -58,6 +58,8 @@ func TestFiles(t *testing.T) {
 		{"package.json", `{"volta":{"node":"22.1.0","npm":"10"},"engines":{"node":"20"}}`, "node@22.1.0"},
 		{"package.json", `{"engines":["node >= 0.6"]}`, ""},
 		{"package.json", `{"name":"x"}`, ""},
+		{"package.json", `{"volta":{"extends":"../../package.json"},"engines":{"node":">=18"}}`, ""},
+		{"package.json", `{"volta":{"extends":"../../package.json","node":"20.1.0"}}`, "node@20.1.0"},
 		{"package.json", `{"engines":{"node":"; rm -rf /"}}`, "!node \"; rm -rf /\": not a range of versions"},
 		{"rust-toolchain", "1.95\n", "rust@1.95"},
 		{"rust-toolchain.toml", "[toolchain]\nchannel = \"1.95\"\ncomponents = [\"clippy\"]\n", "rust@1.95"},
@@ -147,6 +149,43 @@ func TestMerge(t *testing.T) {
 	}
 	if nearer := project.Merge([]project.Read{read("/a/b/.nvmrc", ask("node", "20")), read("/a/.nvmrc", ask("node", "18"))}); nearer[0].Version != "20" {
 		t.Errorf("the nearest file does not decide: %+v", nearer)
+	}
+}
+
+// A go.work decides for the modules below it, as the go command does, and a version that
+// somebody chose before the ranges that it is in.
+func TestMergeOfWorkspaces(t *testing.T) {
+	for _, test := range []struct {
+		name, files string // path=version, or path:range
+		want        string
+	}{
+		{"go.work above", "/w/a/go.mod=1.24 /w/go.work=1.26.3 /w/go.mod=1.25", "1.26.3 of /w/go.work"},
+		{"no go.work", "/w/a/go.mod=1.24 /w/go.mod=1.25", "1.24 of /w/a/go.mod"},
+		{"a nearer file of one version", "/w/a/.go-version=1.22 /w/a/go.mod=1.24 /w/go.work=1.26.3", "1.22 of /w/a/.go-version"},
+		{"a farther file of one version", "/w/a/go.mod=1.24 /w/.go-version=1.22", "1.24 of /w/a/go.mod"},
+		{"kist.toml above go.work", "/w/a/go.mod=1.24 /w/go.work=1.26.3 /kist.toml=1.20", "1.20 of /kist.toml"},
+		{"in the range", "/w/a/package.json:>=20 /w/.nvmrc=22.11.0", "22.11.0 of /w/.nvmrc"},
+		{"outside the range", "/w/a/package.json:>=20 /w/.nvmrc=18.1.0", ">=20 of /w/a/package.json"},
+		{"a beginning in the range", "/w/package.json:>=22.3 /w/.tool-versions=22", "22 of /w/.tool-versions"},
+		{"a beginning outside the range", "/w/package.json:<22.3 /w/.tool-versions=22", "<22.3 of /w/package.json"},
+		{"a label", "/w/a/package.json:>=20 /w/.nvmrc=lts-jod", ">=20 of /w/a/package.json"},
+		{"exactly, in the range", "/w/a/package.json:^20 /w/.nvmrc==20.1.0", "=20.1.0 of /w/.nvmrc"},
+		{"the nearest of two in the range", "/w/a/package.json:>=20 /w/.nvmrc=22 /.nvmrc=24", "22 of /w/.nvmrc"},
+		{"two ranges", "/w/a/package.json:>=20 /w/package.json:>=18", ">=20 of /w/a/package.json"},
+	} {
+		var files []project.Read
+		for _, word := range strings.Fields(test.files) {
+			at := strings.IndexAny(word, ":=")
+			a := project.Ask{Tool: "tool", Version: word[at+1:]}
+			if word[at] == ':' {
+				a.Version, a.Range = "", a.Version
+			}
+			files = append(files, project.Read{Path: word[:at], Content: project.Content{Asks: []project.Ask{a}}})
+		}
+		got := project.Merge(files)
+		if len(got) != 1 || got[0].Version+got[0].Range+" of "+got[0].Path != test.want || len(got[0].Over) != len(files)-1 {
+			t.Errorf("%s: got %+v, want %s", test.name, got, test.want)
+		}
 	}
 }
 
