@@ -38,11 +38,11 @@ func (w Want) inRange(version string) bool {
 // the releases that are installed and need nothing.
 func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) (c plan.Change, already []record.Head, err error) {
 	c = plan.Change{Links: links, Follow: map[record.ID]string{}}
-	keep := func(have record.Head, asked string, locked bool) {
+	keep := func(have record.Head, w Want) {
 		already = append(already, have)
-		// What a lock names says nothing about what update should follow.
-		if !locked && s.LayerOf(have.ID) == nil && s.MayChange() == nil && plan.Follows(have, asked) {
-			c.Follow[have.ID] = asked
+		// A lock and a range say nothing about what update should follow.
+		if w.Locked == nil && w.Range == "" && s.LayerOf(have.ID) == nil && s.MayChange() == nil && plan.Follows(have, w.Version) {
+			c.Follow[have.ID] = w.Version
 		}
 	}
 	for _, w := range wants {
@@ -64,7 +64,7 @@ func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) 
 			if err := s.checkLocked(w, have); err != nil {
 				return c, nil, err
 			}
-			keep(have, ref.Version, w.Locked != nil)
+			keep(have, w)
 			c = s.addDefault(c, have, links)
 			continue
 		}
@@ -90,7 +90,7 @@ func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) 
 			if err := s.checkLocked(w, have); err != nil {
 				return c, nil, err
 			}
-			keep(have, ref.Version, w.Locked != nil)
+			keep(have, w)
 			if s.LayerOf(have.ID) != nil {
 				c = s.addDefault(c, have, links)
 				continue

@@ -5,8 +5,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -80,5 +82,24 @@ func TestMissingTools(t *testing.T) {
 	a := s.Answer(p, "/shop", nil, nil)
 	if len(a.Commands) != 1 || a.Commands[0].Name != "npm" || a.Commands[0].Target != "" {
 		t.Errorf("the answer has %v", a.Commands)
+	}
+}
+
+// TestARangeIsNotFollowed checks that a range, unlike a bare name, does not change which
+// version update follows: that could be one outside of the range.
+func TestARangeIsNotFollowed(t *testing.T) {
+	have := head("acme", "hello", "1.2.0", "hello")
+	have.Requested, have.Labels = "=1.2.0", []string{manifests.Stable}
+	s := newSet(t, have)
+	writeCommand(t, s, have, "hello", 0o755)
+	ref := trust.Ref{Channel: "acme", Name: "hello"}
+	for _, test := range []struct {
+		want    toolset.Want
+		follows int
+	}{{toolset.Want{Ref: ref, Range: "1.x"}, 0}, {toolset.Want{Ref: ref}, 1}} {
+		c, already, err := s.Installation(t.Context(), []toolset.Want{test.want}, plan.FirstBecomesDefault)
+		if err != nil || len(already) != 1 || len(c.Follow) != test.follows {
+			t.Errorf("range %q: installed already %v, follow %v, %v", test.want.Range, already, c.Follow, err)
+		}
 	}
 }
