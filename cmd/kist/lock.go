@@ -26,10 +26,11 @@ func (a *app) lockCommand() *cobra.Command {
 		Group: cli.Toolchains, Use: "lock [--update [TOOL…]]",
 		Short: "Write into kist.lock which releases the project uses",
 		Long: `Asks the channels of what this project asks for, and writes what they offer into
-kist.lock, beside the project's kist.toml: for each tool the version, the keys
-that signed it, and the files of each platform with their digests. What the lock
-has already stays as it is, unless --update names it or names no TOOL; a request
-that changed is asked again. Nothing is installed.
+kist.lock, beside the project's kist.toml, or else beside the nearest file that
+counts: for each tool the version, the keys that signed it, and the files of each
+platform with their digests. What the lock has already stays as it is, unless
+--update names it or names no TOOL; a request that changed is asked again. Nothing
+is installed.
 
 kist install --locked then installs exactly that, with all checks as ever: a lock
 narrows what is accepted, and makes nothing trusted.`,

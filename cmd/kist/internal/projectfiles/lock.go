@@ -22,17 +22,13 @@ type Lock struct {
 	Text []byte // nil if there is no such file
 }
 
-// ReadLock reads the lock of p, which is beside its kist.toml or else its nearest file, if
-// there is one. Errors name verb, which asks.
+// ReadLock reads the lock of p, if there is one: beside its kist.toml, or else the nearest
+// file that counts. Errors name verb, which asks.
 func ReadLock(verb string, p namedfiles.ProjectFiles) (l Lock, err error) {
 	if len(p.Read) == 0 {
 		return l, failure.Usage("%s: no file here asks for a tool (kist project shows what kist reads)", verb)
 	}
-	dir := filepath.Dir(p.Read[0].Path)
-	if i := slices.IndexFunc(p.Read, func(f project.Read) bool { return filepath.Base(f.Path) == project.File }); i >= 0 {
-		dir = filepath.Dir(p.Read[i].Path)
-	}
-	l.Path = filepath.Join(dir, lockfile.Name)
+	l.Path = filepath.Join(lockDir(p), lockfile.Name)
 	data, exists, err := p.ReadBeside(l.Path, lockfile.MaxFile)
 	if err != nil || !exists {
 		return l, err
@@ -40,6 +36,21 @@ func ReadLock(verb string, p namedfiles.ProjectFiles) (l Lock, err error) {
 	l.Text = data
 	l.Lock, err = lockfile.Parse(l.Path, data)
 	return l, err
+}
+
+// lockDir returns the directory of the lock of p. A file that is nearer and does not count,
+// such as the go.mod of a module in a workspace, has no part in it.
+func lockDir(p namedfiles.ProjectFiles) string {
+	if i := slices.IndexFunc(p.Read, func(f project.Read) bool { return filepath.Base(f.Path) == project.File }); i >= 0 {
+		return filepath.Dir(p.Read[i].Path)
+	}
+	wants := project.Merge(p.Read)
+	for _, f := range p.Read {
+		if slices.ContainsFunc(wants, func(w project.Want) bool { return w.Path == f.Path }) {
+			return filepath.Dir(f.Path)
+		}
+	}
+	return filepath.Dir(p.Read[0].Path)
 }
 
 // Platforms returns the platforms to lock for: own, those in more, and those that l has.
