@@ -164,6 +164,9 @@ func checkInstalled(t lockfile.Tool, p lockfile.Platform, have record.Head) erro
 			return err
 		}
 	}
+	if problem := t.Proof.Contradiction(have.Evidence); problem != "" {
+		return installedMismatch(have, "%s", problem)
+	}
 	root := have.Evidence.Root()
 	switch {
 	case t.Proof.Kind == "" && root.Kind == "", t.Proof.Kind == verify.ByTree && root.Kind == "": // the files are proved one by one
@@ -197,6 +200,8 @@ func installedMismatch(have record.Head, format string, args ...any) error {
 // isFile reports whether a is the file that f names.
 func isFile(a record.Artifact, f lockfile.File) bool {
 	switch {
+	case a.Name != f.Name, f.Size > 0 && a.Size != f.Size:
+		return false
 	case !f.Digest.IsZero():
 		return a.Digest == f.Digest || a.Evidence.Digest == f.Digest
 	case f.H1 != "":

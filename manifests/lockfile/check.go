@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/project"
@@ -141,6 +142,9 @@ func (t Tool) Check(path string, r manifests.Release, also []string) error {
 	if len(have.Proof.Signers) == 0 && len(t.Proof.Signers) > 0 {
 		return mismatch("nobody signed it, and %d keys had", len(t.Proof.Signers))
 	}
+	if problem := t.Proof.Contradiction(r.Evidence); problem != "" {
+		return mismatch("%s", problem)
+	}
 	for _, f := range have.Platforms[0].Files {
 		i := slices.IndexFunc(locked.Files, func(l File) bool { return l.Component == f.Component && l.Name == f.Name })
 		if i < 0 && slices.Contains(also, f.Component) && !slices.ContainsFunc(locked.Files, func(l File) bool { return l.Component == f.Component }) {
@@ -159,6 +163,24 @@ func (t Tool) Check(path string, r manifests.Release, also []string) error {
 		}
 	}
 	return nil
+}
+
+// Contradiction returns what is wrong if p and e describe one manifest in two ways, else "".
+// A release may also have been proved by an older or a newer manifest than the one of p.
+func (p Proof) Contradiction(e verify.Evidence) string {
+	m, digest := e.Mark, e.Root().Digest
+	// The date of several lines is that of the newest, and that of one version has no order.
+	if m == nil || m.Fixed || len(m.Lines) > 0 || digest.IsZero() || p.Digest.IsZero() {
+		return ""
+	}
+	sameDate := p.Issued.Truncate(time.Second).Equal(m.Issued.Truncate(time.Second)) // as a lock writes it
+	switch {
+	case digest == p.Digest && !(p.Serial == m.Serial && sameDate):
+		return "its manifest has another serial or date"
+	case digest != p.Digest && p.Serial == m.Serial && (p.Serial > 0 || sameDate):
+		return "its manifest has other bytes under the same serial or date"
+	}
+	return ""
 }
 
 func or(text, otherwise string) string {

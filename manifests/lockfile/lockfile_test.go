@@ -110,6 +110,19 @@ func TestCheck(t *testing.T) {
 		{"a newer manifest", func(r *manifests.Release) {
 			r.Evidence.Digest, r.Evidence.Mark = verify.DigestOf([]byte("newer")), &verify.Mark{Serial: 8}
 		}, nil, ""},
+		{"an older manifest", func(r *manifests.Release) {
+			r.Evidence.Digest, r.Evidence.Mark = verify.DigestOf([]byte("older")), &verify.Mark{Serial: 6}
+		}, nil, ""},
+		{"another manifest with the serial", func(r *manifests.Release) { r.Evidence.Digest = verify.DigestOf([]byte("evil")) }, nil, "other bytes under the same serial"},
+		{"the manifest with another serial", func(r *manifests.Release) { m := *r.Evidence.Mark; m.Serial++; r.Evidence.Mark = &m }, nil, "another serial or date"},
+		{"the manifest with another date", func(r *manifests.Release) {
+			m := *r.Evidence.Mark
+			m.Issued = m.Issued.AddDate(0, 0, 1)
+			r.Evidence.Mark = &m
+		}, nil, "another serial or date"},
+		{"the manifest of one version", func(r *manifests.Release) {
+			r.Evidence.Digest, r.Evidence.Mark.Fixed = verify.DigestOf([]byte("again")), true
+		}, nil, ""},
 		{"one signer fewer", func(r *manifests.Release) { r.Evidence.Signers = r.Evidence.Signers[:1] }, nil, ""},
 		{"another signer", func(r *manifests.Release) { r.Evidence.Signers[0].Primary = "CCCC" }, nil, "was none of its signers"},
 		{"no signer", func(r *manifests.Release) { r.Evidence.Signers = nil }, nil, "nobody signed it"},
