@@ -146,11 +146,6 @@ func (h *home) checkOut(name string) (dir string) {
 	return dir
 }
 
-// in returns h with kist started in a directory.
-func (h *home) in(dir string) *home {
-	return h.under("env", "-C", dir, "--")
-}
-
 // here is what is expected in one directory of a repository.
 type here struct {
 	dir     string

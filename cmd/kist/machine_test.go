@@ -86,6 +86,11 @@ func (h *home) under(prefix ...string) *home {
 	return &more
 }
 
+// in returns h with kist started in a directory.
+func (h *home) in(dir string) *home {
+	return h.under("env", "-C", dir, "--")
+}
+
 // outcome is the result of one run of kist.
 type outcome struct {
 	code           int

@@ -88,8 +88,12 @@ func (a *app) remember(ctx context.Context, s *toolset.Set, p toolset.Project, f
 	}
 }
 
-// rememberProject is remember for the project of the working directory, after a change.
+// rememberProject is remember for the project of the working directory, after a change, if
+// there are launchers.
 func (a *app) rememberProject(ctx context.Context, s *toolset.Set) {
+	if len(s.State.Current.Shims) == 0 {
+		return
+	}
 	p, files, err := a.useProject(s)
 	if err != nil {
 		a.Detail("the launchers will ask kist each time: %v", err)
