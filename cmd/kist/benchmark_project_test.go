@@ -1,0 +1,92 @@
+//go:build benchmark
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/kist-tools/kist/install/host"
+	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest"
+)
+
+// TestBenchmarkProject compares kist install with nothing to do in a project of ten tools
+// with the same in a project of one, each in a home with just those:
+//
+//	go test -tags benchmark -run TestBenchmarkProject -v ./cmd/kist
+func TestBenchmarkProject(t *testing.T) {
+	const runs = 60
+	r := report{t: t}
+	program := build(t)
+	homes := map[int]*home{1: projectHome(t, program, 1), 10: projectHome(t, program, 10)}
+	by := func(tools int) contender {
+		return contender{name: fmt.Sprintf("kist install, %d tools", tools), command: func() *exec.Cmd {
+			c := homes[tools].command("install")
+			c.Dir = homes[tools].path("shop")
+			return c
+		}}
+	}
+	f := contest(t, runs, by(1), by(10))
+	r.row("a project with nothing to do: wall, ten tools / one", ratio(f[1], f[0], wall), 1.3)
+	r.row("a project with nothing to do: CPU, ten tools / one", ratio(f[1], f[0], cpu), 1.3)
+
+	inside := map[int][]float64{}
+	for range runs {
+		for tools, h := range homes {
+			t.Chdir(h.path("shop"))
+			start := time.Now()
+			if code, said := h.inside(t, "install"); code != 0 {
+				t.Fatal(said)
+			}
+			inside[tools] = append(inside[tools], time.Since(start).Seconds())
+		}
+	}
+	t.Logf("without the start of a process: %.2f ms and %.2f ms", 1e3*median(inside[10]), 1e3*median(inside[1]))
+	r.print()
+}
+
+// inside runs kist in this process.
+func (h *home) inside(t *testing.T, args ...string) (code int, said string) {
+	var out, talk bytes.Buffer
+	env := hostEnv()
+	env.Args, env.Stdout, env.Stderr, env.Environ = args, &out, &talk, h.env
+	env.Dirs = host.ReadDirs(func(name string) string { return host.Getenv(h.env, name) }, "linux")
+	return run(t.Context(), env), out.String() + talk.String()
+}
+
+// projectHome returns a home with a project of that many tools, all installed.
+func projectHome(t *testing.T, program string, tools int) *home {
+	t.Helper()
+	now := time.Now().UTC().Truncate(time.Second)
+	key, channel := verifytest.NewKey(t, "acme", now.AddDate(-1, 0, 0)), commonDir(t)
+	m := &native.Manifest{Channel: "acme", Serial: 1, Issued: now.Add(-time.Hour), Expires: now.AddDate(0, 0, 30)}
+	asks := "[tools]\n"
+	for i := range tools {
+		name := fmt.Sprintf("tool%d", i)
+		content := manifesttest.Fill("#!/bin/sh\n", 1<<10, func(i int) string { return fmt.Sprintf("# %d\n", i) }, "")
+		write(t, filepath.Join(channel, name), string(content), 0o644)
+		m.Releases = append(m.Releases, native.Release{Tool: name, Version: "1.0", Commands: []string{"bin/" + name}, Artifacts: []native.Artifact{
+			{Platform: manifests.Platform{}, Component: name, Path: name, Size: int64(len(content)), SHA256: verify.DigestOf(content), Format: "file"}}})
+		asks += fmt.Sprintf("%q = \"1.0\"\n", "acme/"+name)
+	}
+	data, err := m.Encode()
+	must(t, err)
+	write(t, filepath.Join(channel, "channel.toml"), string(data), 0o644)
+	write(t, filepath.Join(channel, "channel.toml.asc"), string(verifytest.Cosign(t, data, now.Add(-time.Minute), key)), 0o644)
+	write(t, filepath.Join(channel, "acme.asc"), string(key.Public(t)), 0o644)
+	h := newHome(t, program)
+	must(t, os.Mkdir(h.path("shop"), 0o755))
+	write(t, h.path("shop", "kist.toml"), asks, 0o644)
+	h.must("channel", "add", "acme", channel, "--key", filepath.Join(channel, "acme.asc"))
+	h.in(h.path("shop")).must("install")
+	return h
+}
