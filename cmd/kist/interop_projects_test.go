@@ -77,7 +77,7 @@ func publishUpstreams(t *testing.T, key *verifytest.Key) (dir string) {
 	dir = commonDir(t)
 	now := time.Now().UTC()
 	for tool, versions := range map[string][]string{
-		"go":   {"1.26.3", "1.25.4", "1.24.0", "1.23.12"},
+		"go":   {"1.26.8", "1.26.3", "1.25.4", "1.24.0", "1.23.12"},
 		"node": {"23.3.0", "22.11.0=Jod", "20.18.1=Iron", "18.20.4=Hydrogen"},
 	} {
 		var worlds []manifesttest.World
