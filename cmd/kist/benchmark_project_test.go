@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,14 +21,20 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// TestBenchmarkProject compares kist install with nothing to do in a project of ten tools
-// with the same in a project of one, each in a home with just those:
+// TestBenchmarkProject measures what a project costs. It needs rustup with a toolchain:
 //
-//	go test -tags benchmark -run TestBenchmarkProject -v ./cmd/kist
+//	go test -tags benchmark -run TestBenchmarkProject -v ./cmd/kist -bench-runs 60
 func TestBenchmarkProject(t *testing.T) {
-	const runs = 60
-	r := report{t: t}
+	r := &report{t: t}
 	program := build(t)
+	nothingToDo(t, r, program)
+	launchers(t, r, program)
+	r.print()
+}
+
+// nothingToDo compares kist install with nothing to do in a project of ten tools with the
+// same in a project of one, each in a home with just those.
+func nothingToDo(t *testing.T, r *report, program string) {
 	homes := map[int]*home{1: projectHome(t, program, 1), 10: projectHome(t, program, 10)}
 	by := func(tools int) contender {
 		return contender{name: fmt.Sprintf("kist install, %d tools", tools), command: func() *exec.Cmd {
@@ -35,12 +43,12 @@ func TestBenchmarkProject(t *testing.T) {
 			return c
 		}}
 	}
-	f := contest(t, runs, by(1), by(10))
+	f := contest(t, *benchRuns, by(1), by(10))
 	r.row("a project with nothing to do: wall, ten tools / one", ratio(f[1], f[0], wall), 1.3)
 	r.row("a project with nothing to do: CPU, ten tools / one", ratio(f[1], f[0], cpu), 1.3)
 
 	inside := map[int][]float64{}
-	for range runs {
+	for range *benchRuns {
 		for tools, h := range homes {
 			t.Chdir(h.path("shop"))
 			start := time.Now()
@@ -51,7 +59,53 @@ func TestBenchmarkProject(t *testing.T) {
 		}
 	}
 	t.Logf("without the start of a process: %.2f ms and %.2f ms", 1e3*median(inside[10]), 1e3*median(inside[1]))
-	r.print()
+}
+
+// launchers compares what a launcher adds to a command with what rustup's proxy adds. Both
+// run the cargo of rustup's default toolchain.
+func launchers(t *testing.T, r *report, program string) {
+	direct := strings.TrimSpace(tool(t, "rustup", "which", "cargo"))
+	toolchain, _, _ := strings.Cut(tool(t, "rustup", "show", "active-toolchain"), " ")
+	proxy := strings.TrimSpace(tool(t, "sh", "-c", "command -v cargo"))
+	h := projectHome(t, program, 10)
+	key, dir := h.path("shop", "rust.asc"), commonDir(t)
+	signer := newSigner(t, "ed25519")
+	write(t, key, takeFile(t, signer.publicKey()), 0o644)
+	h.must("publish", "init", dir, "--channel", "local")
+	h.must("publish", "add", dir, direct, "--tool", "crab", "--version", "1.0", "--platform", "any", "--format", "file", "--command", "cargo")
+	h.must("publish", "sign", dir, "--secret-key", signer.secretKey())
+	h.must("channel", "add", "local", dir, "--key", key)
+	h.must("install", "local/crab")
+	h.must("shims", "on")
+	deep := h.path("shop", "src", "deep")
+	must(t, os.MkdirAll(deep, 0o755))
+	write(t, h.path("shop", "kist.toml"), "[tools]\n\"local/crab\" = \"1.0\"\n", 0o644)
+	time.Sleep(3 * time.Second) // what has just changed is not stored for launchers
+	shim := h.path(".local", "bin", "cargo")
+	tenTimes := func(dir, command string, variables ...string) func() *exec.Cmd {
+		return func() *exec.Cmd {
+			c := exec.Command("sh", "-c", strings.Repeat(command+" --version;", 10))
+			c.Dir, c.Env = dir, append(slices.Clone(h.env), variables...)
+			return c
+		}
+	}
+	rustup := []string{"RUSTUP_TOOLCHAIN=" + toolchain, "RUSTUP_HOME=" + strings.TrimSpace(tool(t, "rustup", "show", "home")), "HOME=" + os.Getenv("HOME")}
+	f := contest(t, *benchRuns,
+		contender{name: "cargo, ten times", command: tenTimes(deep, direct)},
+		contender{name: "by rustup's proxy", command: tenTimes(deep, proxy, rustup...)},
+		contender{name: "by a project's launcher", command: tenTimes(deep, shim)},
+		contender{name: "by a launcher outside", command: tenTimes(h.dir, shim)})
+	added := func(i int) float64 {
+		var list []float64
+		for run := range f[0] { // of one rotation
+			list = append(list, f[i][run].wall-f[0][run].wall)
+		}
+		t.Logf("contender %d adds %.2f ms to a command", i, 1e2*median(list))
+		return median(list)
+	}
+	theirs := added(1)
+	r.row("a project's command, by its launcher: time added / rustup's proxy", added(2)/theirs, 0.3)
+	r.row("a default's command, by its launcher: time added / rustup's proxy", added(3)/theirs, 0.3)
 }
 
 // inside runs kist in this process.

@@ -372,38 +372,17 @@ func (b *benchmark) commands() {
 	direct := filepath.Join(h.data("toolchains", "mirror", "rust", b.rust.version), "bin", "cargo")
 	proxy := strings.TrimSpace(tool(b.t, "sh", "-c", "command -v cargo"))
 	debian := b.launched(direct)
-	shop := b.dir()
-	must(b.t, os.MkdirAll(filepath.Join(shop, "src", "deep"), 0o755))
-	write(b.t, filepath.Join(shop, "kist.toml"), fmt.Sprintf("[tools]\n\"mirror/rust\" = %q\n", b.rust.version), 0o644)
-	switched := b.home()
-	b.mirrored("gz")(switched)
-	switched.must("install", "mirror/rust")
-	switched.must("shims", "on")
-	time.Sleep(3 * time.Second) // what has just changed is not stored for launchers
-	inProject := func(command func() *exec.Cmd) func() *exec.Cmd {
-		return func() *exec.Cmd {
-			c := command()
-			c.Dir = filepath.Join(shop, "src", "deep")
-			return c
-		}
-	}
-	shim := switched.path(".local", "bin", "cargo")
-	must(b.t, inProject(func() *exec.Cmd { return withEnv(exec.Command(shim, "--version"), switched.env) })().Run()) // stores the answer
 	f := contest(b.t, *benchRuns,
 		contender{name: "cargo, ten times", command: tenTimes(h.env, direct)},
 		contender{name: "by its link", command: tenTimes(h.env, h.path(".local", "bin", "cargo"))},
 		contender{name: "by kist run", command: tenTimes(h.env, b.program+" run rust -- cargo")},
 		contender{name: "by a launcher", command: tenTimes(debian.env, debian.data("toolchains", "debian", "ninja", "1.0", "kist", "bin", "ninja"))},
 		contender{name: "by a launcher's link", command: tenTimes(debian.env, debian.path(".local", "bin", "ninja"))},
-		contender{name: "by rustup's proxy", command: tenTimes(append(env, "RUSTUP_TOOLCHAIN=stable"), proxy)},
-		contender{name: "by a project's launcher", command: inProject(tenTimes(switched.env, shim))},
-		contender{name: "by a launcher outside", command: tenTimes(switched.env, shim)})
+		contender{name: "by rustup's proxy", command: tenTimes(append(env, "RUSTUP_TOOLCHAIN=stable"), proxy)})
 	added := func(i int) float64 { return median(column(f[i], wall)) - median(column(f[0], wall)) }
 	b.report.row("a default version's command: time added / rustup's proxy", added(1)/added(5), 0.05)
 	b.report.row("a launcher by its path: time added / rustup's proxy", added(3)/added(5), 0.3)
 	b.report.row("a launcher by its link: time added / rustup's proxy", added(4)/added(5), 0.3)
-	b.report.row("a project's command, by its launcher: time added / rustup's proxy", added(6)/added(5), 0.3)
-	b.report.row("a default's command, by its launcher: time added / rustup's proxy", added(7)/added(5), 0.3)
 	b.report.row("kist run: time added / rustup's proxy", added(2)/added(5), 0.3)
 }
 

@@ -64,7 +64,8 @@ func TestHooksInShells(t *testing.T) {
 		add   string // puts a directory on PATH
 	}{
 		"bash": {[]string{"bash", "--noprofile", "--norc", "-i"}, `PROMPT_COMMAND="PROMPTED=yes"; eval "$(kist env --hook bash)"; eval "$(kist env --hook bash)"`, "PATH=$PATH:/added"},
-		"zsh":  {[]string{"zsh", "-f", "-i"}, `eval "$(kist env --hook zsh)"`, "PATH=$PATH:/added"},
+		// Without prompt_sp, whose mark looks like a prompt and comes before the hook's output.
+		"zsh":  {[]string{"zsh", "-f", "-i"}, `unsetopt prompt_sp; eval "$(kist env --hook zsh)"`, "PATH=$PATH:/added"},
 		"fish": {[]string{"fish", "--no-config", "-i"}, "kist env --hook fish | source", "set -gx PATH $PATH /added"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -141,6 +142,35 @@ func TestShimsInShells(t *testing.T) {
 			s.says("hello", "hello 1.1")
 			write(t, h.path("shop", ".tool-versions"), "hello 1.2\n", 0o644)
 			s.says("hello", "kist install\r?\n")
+		})
+	}
+}
+
+// TestEnvInShells checks that the output of kist env sets the project's environment in every
+// shell, named by --shell or guessed from what the shell exports.
+func TestEnvInShells(t *testing.T) {
+	h := switchedHome(t)
+	for name, shell := range map[string]struct {
+		argv []string
+		line string // that sets the environment
+	}{
+		"dash":    {[]string{"dash", "-i"}, `eval "$(kist env --shell posix)"`},
+		"bash":    {[]string{"bash", "--noprofile", "--norc", "-i"}, `eval "$(kist env)"`},
+		"zsh":     {[]string{"zsh", "-f", "-i"}, `eval "$(kist env)"`},
+		"mksh":    {[]string{"mksh", "-i"}, `eval "$(kist env --shell posix)"`},
+		"busybox": {[]string{"busybox", "sh", "-i"}, `eval "$(kist env --shell posix)"`},
+		"fish":    {[]string{"fish", "--no-config", "-i"}, `kist env --shell fish | source`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openShell(t, h.with("SHELL=/bin/"+name), shell.argv)
+			s.says("hello", "not found|Unknown command")
+			s.enter("cd \"shop/it's src\"")
+			s.enter(shell.line)
+			s.says("hello", "hello 1.1\r?\n")
+			s.enter("cd " + h.dir) // which does not undo it
+			s.says("hello", "hello 1.1\r?\n")
+			s.enter(shell.line)
+			s.says("hello", "hello 1.0\r?\n")
 		})
 	}
 }
