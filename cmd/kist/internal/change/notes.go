@@ -57,8 +57,9 @@ func (m *Maker) noteDefaults(r *Result, c plan.Change, already []record.Head) {
 	for _, ref := range asked {
 		id, ok := m.State.Current.Defaults[ref.Channel+"/"+ref.Name]
 		have := m.Head(id)
-		if !ok || have.Version == ref.Version || len(have.Commands) == 0 {
-			continue
+		byLauncher := func(c record.Command) bool { return slices.Contains(m.State.Current.Shims, c.Name) }
+		if !ok || have.Version == ref.Version || !slices.ContainsFunc(have.Commands, func(c record.Command) bool { return !byLauncher(c) }) {
+			continue // launchers run what each project uses
 		}
 		m.note(r, Note{text: fmt.Sprintf("the commands of %s still lead to %s; kist default %s switches", have.Key(), have.Version, ref)})
 	}

@@ -156,10 +156,13 @@ func hints() []hintRow {
 			return fmt.Sprintf("kist pin %s@%s replaces it", e.Have, e.Version)
 		}),
 		hintFor("usage", func(_ *project.Error, c Context) string {
-			if c.Verb == "project" || c.Verb == "pin" || c.Verb == "lock" || c.Verb == "sync" {
-				return "correct that file"
+			switch c.Verb {
+			case "install":
+				return "correct that file, or name what you want, as in kist install rust@stable"
+			case "run", "env":
+				return "correct that file, or name the toolchain, as in kist " + c.Verb + " rust@stable" + map[string]string{"run": " -- cargo"}[c.Verb]
 			}
-			return "correct that file, or name what you want, as in kist install rust@stable"
+			return "correct that file"
 		}),
 		hintFor("lock", func(e *lockfile.MissingError, _ Context) string {
 			if e.What == lockfile.NoFile {

@@ -4,6 +4,7 @@ package projectfiles
 
 import (
 	"path/filepath"
+	"slices"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
@@ -73,7 +74,7 @@ func (r Asked) Render(p *term.Page) {
 	for _, f := range r.Files {
 		p.Line("%s", f.Path)
 		for _, ask := range f.Asks {
-			p.Line("  %s", ask)
+			p.Line("  %s%s", ask, r.overruled(ask, f.Path))
 		}
 		for _, line := range f.Unanswered {
 			p.Line("  cannot be installed: %s", line)
@@ -95,11 +96,19 @@ func (r Asked) Render(p *term.Page) {
 		rows = append(rows, []string{t.Tool, t.Asks, filepath.Base(t.Path), have})
 	}
 	p.Table(rows)
+}
+
+// overruled says which file counts instead of a request that the file at path makes, by its
+// path from there.
+func (r Asked) overruled(ask, path string) string {
 	for _, t := range r.Tools {
-		for _, o := range t.Overrules {
-			p.Line("%s asks for %s; %s counts", o.Path, o.Asks, t.Path)
+		if slices.Contains(t.Overrules, Overruled{ask, path}) {
+			if counts, err := filepath.Rel(filepath.Dir(path), t.Path); err == nil {
+				return ": " + counts + " counts"
+			}
 		}
 	}
+	return ""
 }
 
 // Wants returns what the files of p want, with parts added. It prints what they ask for
