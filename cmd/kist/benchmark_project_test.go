@@ -21,10 +21,10 @@ import (
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-// TestBenchmarkProject measures what a project costs. It needs rustup with a toolchain:
+// TestProjectBenchmark measures what a project costs. It needs rustup with a toolchain:
 //
-//	go test -tags benchmark -run TestBenchmarkProject -v ./cmd/kist -bench-runs 60
-func TestBenchmarkProject(t *testing.T) {
+//	go test -tags benchmark -run TestProjectBenchmark -v ./cmd/kist -bench-runs 60
+func TestProjectBenchmark(t *testing.T) {
 	r := &report{t: t}
 	program := build(t)
 	nothingToDo(t, r, program)
