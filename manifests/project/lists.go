@@ -61,8 +61,9 @@ func parseSdkman(data []byte) (c Content, err error) {
 }
 
 // parsePackageJSON reads package.json: volta.node, else the range of engines.node. With
-// volta.extends, as in the packages of a workspace, another package.json decides: the one
-// in a directory above is read there, and none elsewhere. Sources: docs.volta.sh, "Managing your Project"; docs.npmjs.com, "package.json".
+// volta.extends, as in the packages of a workspace, another package.json decides: one in a
+// directory above is read there, and none elsewhere. Sources: docs.volta.sh, "Managing your
+// Project" and "Workspaces"; docs.npmjs.com, "package.json".
 func parsePackageJSON(data []byte) (c Content, err error) {
 	var p struct {
 		Volta   struct{ Node, Extends string }
