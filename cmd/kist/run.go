@@ -158,7 +158,7 @@ func (a *app) releasesToRun(s *toolset.Set, line runLine) (use []record.Head, ar
 		return nil, nil, err
 	}
 	use, err = s.InUseBy(p)
-	if line.maybe != nil && !slices.ContainsFunc(append(p.Uses, use...), func(r record.Head) bool { return toolset.HasCommand(r, line.argv[0]) }) {
+	if line.maybe != nil && err == nil && !slices.ContainsFunc(append(p.Uses, use...), func(r record.Head) bool { return toolset.HasCommand(r, line.argv[0]) }) {
 		if r, none := s.InUse(*line.maybe); none == nil {
 			return []record.Head{r}, line.argv[1:], nil
 		}
