@@ -158,13 +158,15 @@ func (h VersionIndex) newest(host Platform, matches func(IndexEntry) bool) (vers
 	return version, offered
 }
 
-// Absent is the error for a version that turned out not to exist.
+// Absent is the error for a version that turned out not to exist. It does not suggest
+// that version, although h may list it: a mirror of a few versions has the whole index.
 func (h VersionIndex) Absent(channel string, r Request, c Match) error {
 	if c.Missing != nil {
 		return c.Missing
 	}
 	r.Version = c.Version
-	return h.missingError(channel, r, nil)
+	others := slices.DeleteFunc(slices.Clone(h), func(v IndexEntry) bool { return v.Version == c.Version })
+	return others.missingError(channel, r, nil)
 }
 
 // missingError returns the error for a request that h does not list: an

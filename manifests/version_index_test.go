@@ -76,6 +76,15 @@ func TestHintErrors(t *testing.T) {
 			t.Errorf("%q on plan9: %v", asked, err)
 		}
 	}
+	// A version that is listed, and turned out not to exist, is not suggested in its own place.
+	listed := Request{Tool: "go", Version: "1.25.14", Platform: linux}
+	choice, err := goHint().Choose("go", listed, GoNumbering())
+	if err != nil || choice.Missing != nil {
+		t.Fatal(err, choice.Missing)
+	}
+	if err := goHint().Absent("go", listed, choice); !errors.As(err, &unknown) || !slices.Equal(unknown.Near, []string{"1.25.9", "1.25.0", "1.26rc1"}) {
+		t.Errorf("near 1.25.14, which does not exist: %v", err)
+	}
 	var unsupported *UnsupportedPlatformError
 	if err := choose("1.26.1", linux); !errors.As(err, &unsupported) || !slices.Equal(unsupported.Have, []Platform{darwin}) {
 		t.Errorf("1.26.1 on linux: %v", err)
