@@ -4,17 +4,20 @@ import (
 	"errors"
 	"io/fs"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
-// maxCredential is the ceiling on a credential file: a URL, a user, a password.
+// maxCredential is the ceiling on a credential file: two URLs, each with a user and a
+// password.
 const maxCredential = 16 << 10
 
 // credentialFile returns the path of the file that holds the URL of a channel with its
-// user and password, if it has them.
+// user and password, if it has them. While Put changes the URL, the file holds those of
+// the old URL and of the new one, each on its line: the settings say which is in force.
 func credentialFile(name string) string { return settingsDir + "/" + name + ".credential" }
 
 // splitURL returns ref without its user and password. secret reports whether it has them.
@@ -26,17 +29,73 @@ func splitURL(ref string) (bare string, secret bool) {
 	return manifests.Redact(ref), true
 }
 
-// putCredential stores the user and password of c's URL, or removes those that an earlier
-// URL had. It is called before the settings are stored: a credential belongs to the URL
-// that it holds, and is ignored beside another.
-func (s Store) putCredential(c Channel) error {
-	if _, secret := splitURL(c.URL); secret {
-		return rootfs.ReplaceFile(s.Root, credentialFile(c.Name), []byte(c.URL+"\n"), 0o600)
+// credentials returns what the credential file must hold before the settings of c are
+// stored, and what afterwards. A credential is ignored beside the settings of another URL.
+// So before, the file holds that of the settings in force, and that of c if it is for
+// another URL; afterwards it holds that of c alone.
+func (s Store) credentials(c Channel) (before, after []string, err error) {
+	inForce := ""
+	if stored, err := s.readSettings(c.Name); err == nil {
+		inForce = stored.URL
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
 	}
-	if !s.ownsCredential(c.Name) {
+	have, err := s.readCredentials(c.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, ref := range have {
+		if bare, _ := splitURL(ref); bare == inForce {
+			before = append(before, ref)
+			break
+		}
+	}
+	if bare, secret := splitURL(c.URL); secret {
+		after = []string{c.URL}
+		if bare != inForce {
+			before = append(before, c.URL)
+		}
+	}
+	return before, after, nil
+}
+
+// putCredentials makes refs the content of the credential file. Without refs it removes
+// the file, if it is kist's.
+func (s Store) putCredentials(name string, refs []string) error {
+	have, err := s.readCredentials(name)
+	switch {
+	case err != nil:
+		return err
+	case slices.Equal(have, refs):
 		return nil
+	case len(refs) > 0:
+		text := strings.Join(refs, "\n") + "\n"
+		if len(text) > maxCredential {
+			return &SettingsError{credentialFile(name), &manifests.TooLargeError{Name: credentialFile(name), Limit: maxCredential}}
+		}
+		return rootfs.ReplaceFile(s.Root, credentialFile(name), []byte(text), 0o600)
 	}
-	return rootfs.Remove(s.Root, credentialFile(c.Name))
+	return rootfs.Remove(s.Root, credentialFile(name)) // have is not empty: it is kist's
+}
+
+// readCredentials returns the lines of the credential file of a channel. It returns none
+// if the file is missing, or if kist did not write it: each line of a file of kist's is a
+// URL with a user.
+func (s Store) readCredentials(name string) (refs []string, err error) {
+	data, err := s.readFile(credentialFile(name), maxCredential)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &SettingsError{credentialFile(name), err}
+	}
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(data), "\n"), "\n") {
+		if _, secret := splitURL(line); !secret || len(refs) == 2 {
+			return nil, nil
+		}
+		refs = append(refs, line)
+	}
+	return refs, nil
 }
 
 // withCredential returns c with the user and password that its credential file has for
@@ -45,30 +104,24 @@ func (s Store) withCredential(c Channel) (Channel, error) {
 	if _, secret := splitURL(c.URL); secret {
 		return c, nil
 	}
-	data, err := s.readFile(credentialFile(c.Name), maxCredential)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, nil
-	}
+	refs, err := s.readCredentials(c.Name)
 	if err != nil {
-		return c, &SettingsError{credentialFile(c.Name), err}
+		return c, err
 	}
-	ref := strings.TrimSuffix(string(data), "\n")
-	if bare, secret := splitURL(ref); secret && bare == c.URL {
-		c.URL = ref
+	for _, ref := range refs {
+		if bare, _ := splitURL(ref); bare == c.URL {
+			c.URL = ref
+			break
+		}
 	}
 	return c, nil
 }
 
-// ownsCredential reports whether the credential file of a channel is kist's: a URL with a
-// user, on one line.
+// ownsCredential reports whether the credential file of a channel is kist's.
 func (s Store) ownsCredential(name string) bool {
 	if !s.isRegular(credentialFile(name)) {
 		return false
 	}
-	data, err := s.readFile(credentialFile(name), maxCredential)
-	if err != nil {
-		return false
-	}
-	_, secret := splitURL(strings.TrimSuffix(string(data), "\n"))
-	return secret
+	refs, err := s.readCredentials(name)
+	return err == nil && len(refs) > 0
 }

@@ -122,10 +122,11 @@ func (s Store) Certificate(primary verify.Fingerprint) ([]byte, error) {
 }
 
 // Put stores c, and those certificates of keys that c trusts now. A user and password in
-// its URL go to a file of their own. If a certificate is
-// already stored, perhaps for another channel, Put merges the two copies and never
-// replaces it, so that a revocation once seen stays. The keys are written first, so
-// that no channel is ever without its keys.
+// its URL go to a file of their own. If a certificate is already stored, perhaps for
+// another channel, Put merges the two copies and never replaces it, so that a revocation
+// once seen stays. The keys are written first, so that no channel is ever without its
+// keys. If a write fails, the settings that are in force have the password that belongs to
+// them; only a new password for the same URL may still be missing.
 func (s Store) Put(c Channel, keys *verify.Keyring) error {
 	stored := c
 	stored.URL, _ = splitURL(c.URL)
@@ -152,10 +153,22 @@ func (s Store) Put(c Channel, keys *verify.Keyring) error {
 			return err
 		}
 	}
-	if err := s.putCredential(c); err != nil {
+	return s.putSettings(c, data)
+}
+
+// putSettings stores the settings of c, whose text is data, and its credential.
+func (s Store) putSettings(c Channel, data []byte) error {
+	before, after, err := s.credentials(c)
+	if err != nil {
 		return err
 	}
-	return rootfs.ReplaceFile(s.Root, settingsFile(c.Name), data, 0o600)
+	if err := s.putCredentials(c.Name, before); err != nil {
+		return err
+	}
+	if err := rootfs.ReplaceFile(s.Root, settingsFile(c.Name), data, 0o600); err != nil {
+		return err
+	}
+	return s.putCredentials(c.Name, after)
 }
 
 // putKey stores a certificate, merged with the copy that is already stored.
