@@ -302,6 +302,24 @@ func (i *Installer) realPrefix(id record.ID) string {
 // exist and create is false, and an error if this user may not read it.
 func (i *Installer) Config(create bool) (*os.Root, error) { return i.dir(roots.Config, create) }
 
+// ownerAlone returns the owner of the store, for people, if this user may only read the
+// store, and may not read the directory of a role at all; else "".
+func (i *Installer) ownerAlone(which roots.Role) string {
+	_, others := errors.AsType[*OwnerError](i.MayChange())
+	_, layer := errors.AsType[*ReadOnlyError](i.MayChange())
+	if (others || layer) && errors.Is(i.roots.Unreadable(which), fs.ErrPermission) {
+		return i.Owner()
+	}
+	return ""
+}
+
+// SettingsOf returns the owner of the store, for people, if only that other user may read
+// its settings; else "".
+func (i *Installer) SettingsOf() string { return i.ownerAlone(roots.Config) }
+
+// CacheOf is SettingsOf for the cache.
+func (i *Installer) CacheOf() string { return i.ownerAlone(roots.Cache) }
+
 // Cache is Config for the cache directory, <cache>/kist.
 func (i *Installer) Cache(create bool) (*os.Root, error) { return i.dir(roots.Cache, create) }
 

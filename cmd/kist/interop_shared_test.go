@@ -75,7 +75,7 @@ func sharedStore(t *testing.T, s site) {
 	contains(t, app.must("--store", shared, "run", "hello", "--", "hello"), "hello 1.0")
 	contains(t, app.must("--store", shared, "install", "hello"), "already installed")
 	contains(t, app.exits(9, "--store", shared, "uninstall", "hello").stderr, "belongs to root")
-	contains(t, app.exits(8, "--store", shared, "verify", "--evidence").stderr, "permission denied")
+	sharedEvidence(t, root, app, shared)
 
 	var users []*home
 	for _, uid := range []string{"54321", "54322", "54323"} {
@@ -87,6 +87,7 @@ func sharedStore(t *testing.T, s site) {
 		contains(t, h.must("run", "hello", "--", "hello"), "hello 1.0")
 		contains(t, h.must("env", "hello", "--shell", "posix"), shared)
 		contains(t, h.must("verify"), "as installed")
+		contains(t, h.must("verify", "--evidence"), "this user has no channel acme: proved by the keys that were stored")
 		contains(t, h.must("install", "hello"), "already installed in "+shared)
 		contains(t, h.exits(9, "uninstall", "hello").stderr, "which belongs to root")
 		if n > 0 { // two of them link it, one of those has a copy of their own
@@ -110,6 +111,47 @@ func sharedStore(t *testing.T, s site) {
 	users[0].exits(3, "which", "hello")
 	root.must("--store", shared, "install", "acme/hello")
 	contains(t, users[0].must("which", "hello"), shared)
+}
+
+// sharedEvidence has root and another user prove what is installed in a store of root's. It
+// ends with the store as it was.
+func sharedEvidence(t *testing.T, root, app *home, shared string) {
+	t.Helper()
+	verify := []string{"--store", shared, "verify", "--evidence"}
+	honest := func() {
+		t.Helper()
+		if got := root.must(verify...); strings.Contains(got, "note") {
+			t.Errorf("root's own proof has a note:\n%s", got)
+		}
+		contains(t, app.must(verify...), "only root may read the settings of this store: proved by the keys that were stored with the receipt")
+	}
+	honest()
+	contains(t, app.must("--store", shared, "show", "hello", "--evidence"), filepath.Join(shared, "state", "kist", "evidence"))
+	piece := ""
+	for _, file := range matches(t, filepath.Join(shared, "state/kist/evidence/sha256/*")) {
+		if strings.Contains(takeFile(t, file), "hello") {
+			piece = file
+		}
+	}
+
+	// One that others may not read neither proves nor refutes.
+	tool(t, "chmod", "go-r", piece)
+	got := app.exits(8, verify...)
+	contains(t, got.stderr, "cannot be proved again: this user may not read "+piece)
+	contains(t, got.stderr, "(?m)^hint: the owner of the store can prove it")
+	root.must(verify...)
+	tool(t, "chmod", "go+r", piece)
+	honest()
+
+	// A changed one refutes, for every user.
+	good := filepath.Join(root.dir, "good")
+	tool(t, "cp", "-p", piece, good)
+	tool(t, "sh", "-c", `echo "# changed" >>"$1"`, "sh", piece)
+	for _, h := range []*home{root, app} {
+		contains(t, h.exits(4, verify...).stderr, "is not proved any more")
+	}
+	tool(t, "cp", "-p", good, piece) // into the same file: the cache has a link to it
+	honest()
 }
 
 // withLayer returns a home of the user uid, whose config.toml names store as a layer.

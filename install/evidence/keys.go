@@ -54,7 +54,7 @@ func (r *proof) candidates(e verify.Evidence) (sets []signedBy, err error) {
 		if err != nil {
 			return nil, err
 		}
-		return []signedBy{{ring, len(e.Signers), "channel " + r.head.Channel + " was removed: proved by the keys that were stored with the receipt"}}, nil
+		return []signedBy{{ring, len(e.Signers), r.unknown + ": proved by the keys that were stored with the receipt"}}, nil
 	}
 	b, err := r.desk.Bind(*r.added)
 	if err != nil {

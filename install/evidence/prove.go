@@ -51,20 +51,42 @@ func (e *LostError) Error() string {
 }
 func (*LostError) Kind() string { return "evidence" }
 
+// A ClosedError reports that this user may not read what would prove a release of another
+// user's store, so that it can be neither proved nor refuted.
+type ClosedError struct {
+	Release, What string
+}
+
+func (e *ClosedError) Error() string {
+	return fmt.Sprintf("%s cannot be proved again: this user may not read %s", e.Release, e.What)
+}
+func (*ClosedError) Kind() string { return "permission" }
+
 // A proof verifies one installed release again.
 type proof struct {
 	ctx   context.Context // of the one call of Prove
 	desk  *trust.Desk
 	state *install.Installer
 	head  record.Head
-	added *channels.Channel // the channel as it is now; nil: built in, or removed
-	notes []string
+	added *channels.Channel // the channel as it is now; nil: built in, or unknown
+	// unknown says why there are no settings of the channel, if it is not built in.
+	unknown string
+	notes   []string
 }
 
 // Prove verifies an installed release again and returns notes about its proof. Errors
-// match verify.ErrUntrusted, or are a *LostError.
+// match verify.ErrUntrusted, or are a *LostError or *ClosedError.
 func Prove(ctx context.Context, desk *trust.Desk, i *install.Installer, head record.Head) (notes []string, err error) {
-	r := &proof{ctx: ctx, desk: desk, state: i, head: head}
+	r := &proof{ctx: ctx, desk: desk, state: i, head: head, unknown: "channel " + head.Channel + " was removed"}
+	if desk.State != trust.State(i) { // a layer: the settings are the user's own
+		r.unknown = "this user has no channel " + head.Channel
+	} else if owner := i.SettingsOf(); owner != "" {
+		desk = desk.WithoutSettings()
+		r.desk, r.unknown = desk, "only "+owner+" may read the settings of this store"
+		if trust.IsBuiltinChannel(head.Channel) {
+			r.notes = append(r.notes, r.unknown+": proved by the keys that this kist has")
+		}
+	}
 	if _, err := desk.Rules(); err != nil { // says nothing about the release
 		return nil, err
 	}
@@ -80,6 +102,9 @@ func Prove(ctx context.Context, desk *trust.Desk, i *install.Installer, head rec
 	if err := r.prove(); err != nil {
 		if lost, ok := errors.AsType[*LostError](err); ok {
 			return nil, lost
+		}
+		if closed, ok := errors.AsType[*ClosedError](err); ok {
+			return nil, closed
 		}
 		return nil, &UnprovedError{head.Ref(), err}
 	}
@@ -292,11 +317,17 @@ func (r *proof) piece(d verify.Digest) ([]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &LostError{r.head.Ref(), "no evidence was stored with its receipt, or it was removed"}
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, &ClosedError{r.head.Ref(), r.state.EvidencePath(d)}
+	}
 	return data, err
 }
 
 // archive opens the cached copy of an unpacked file.
 func (r *proof) archive(a record.Artifact) (download.Blob, error) {
+	if r.state.CacheOf() != "" {
+		return download.Blob{}, &ClosedError{r.head.Ref(), "the cache of the store, and its signature is over " + a.Name + " itself"}
+	}
 	blob, err := r.state.Blob(r.ctx, a)
 	if errors.Is(err, fs.ErrNotExist) {
 		return blob, &LostError{r.head.Ref(), "its signature is over " + a.Name + " itself, which is no longer in the cache"}

@@ -10,9 +10,10 @@ import (
 
 // LinkFile makes name, below to, another name of the regular file old below from, as a
 // hard link, durably and in one step. check reads the file and may refuse it. LinkFile
-// follows no link. It fails, and changes nothing, if the file is not this user's alone
-// (see IsOurs), if its permissions are not perm, or if the two are not on one file system
-// that has hard links: callers then write a copy.
+// follows no link. A file that only its owner may read gets the permissions perm, which the
+// umask does not limit. LinkFile fails if the file is not this user's alone (see IsOurs), if
+// it has other permissions than these, or if the two are not on one file system that has
+// hard links: callers then write a copy.
 func LinkFile(from *os.Root, old string, to *os.Root, name string, perm os.FileMode, check func(io.Reader) error) error {
 	info, err := from.Lstat(old)
 	if err != nil {
@@ -27,14 +28,14 @@ func LinkFile(from *os.Root, old string, to *os.Root, name string, perm os.FileM
 	if err != nil {
 		return err
 	}
-	if !os.SameFile(info, opened) || !IsOurs(source) || opened.Mode().Perm() != perm {
+	if mode := opened.Mode().Perm(); !os.SameFile(info, opened) || !IsOurs(source) || mode != 0o600 && mode != perm {
 		return fmt.Errorf("%s is not a file of this user alone", source.Name())
 	}
 	temp := tempBeside(name)
 	if err := linkByDirs(from, old, to, temp); err != nil {
 		return err
 	}
-	err = publishLink(source, opened, to, temp, name, check)
+	err = publishLink(source, opened, to, temp, name, perm, check)
 	if missing := IgnoreMissing(to.Remove(temp)); err == nil {
 		err = missing
 	}
@@ -52,7 +53,7 @@ func LinkFile(from *os.Root, old string, to *os.Root, name string, perm os.FileM
 var ErrNotDurable = errors.New("not durable")
 
 // publishLink renames temp to name if it is the file source, and check accepts it.
-func publishLink(source *os.File, opened os.FileInfo, to *os.Root, temp, name string, check func(io.Reader) error) error {
+func publishLink(source *os.File, opened os.FileInfo, to *os.Root, temp, name string, perm os.FileMode, check func(io.Reader) error) error {
 	linked, err := to.Lstat(temp)
 	if err != nil {
 		return err
@@ -62,6 +63,11 @@ func publishLink(source *os.File, opened os.FileInfo, to *os.Root, temp, name st
 	}
 	if err := check(source); err != nil {
 		return err
+	}
+	if opened.Mode().Perm() != perm {
+		if err := source.Chmod(perm); err != nil {
+			return err
+		}
 	}
 	if err := source.Sync(); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotDurable, err)

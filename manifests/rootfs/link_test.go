@@ -66,6 +66,21 @@ func TestLinkFile(t *testing.T) {
 		}
 	}
 	from, to := openD(t), openD(t)
+	// A private file becomes as readable as the caller wants, and stays so.
+	for _, name := range []string{"d/e", "d/h"} {
+		if name == "d/e" {
+			if err := from.WriteFile("d/f", []byte("text"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := to.Remove("d/e"); err != nil {
+			t.Fatal(err)
+		}
+		err := LinkFile(from, "d/f", to, name, 0o644, accept)
+		if info, failed := to.Lstat(name); err != nil || failed != nil || info.Mode() != 0o644 {
+			t.Errorf("%s: %v, %v, %v", name, err, failed, info)
+		}
+	}
+	from, to = openD(t), openD(t)
 	if err := syscall.Mkfifo(from.Name()+"/d/f", 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -58,6 +58,24 @@ func (d *Desk) Renewed(ring *verify.Keyring) (*verify.Keyring, error) {
 	return st.Renewed(ring)
 }
 
+// WithoutSettings returns a desk for proofs in a store whose settings its user may not
+// read: it knows kist's own keys and the rules of the machine, and no channel that the
+// owner of the store added.
+func (d *Desk) WithoutSettings() *Desk {
+	return &Desk{State: noSettings{d.State}, MachineRules: d.MachineRules, Now: d.Now, Platform: d.Platform, Warn: d.Warn, Notify: d.Notify}
+}
+
+// noSettings is a State whose settings are missing, and cannot be made.
+type noSettings struct{ State }
+
+// Config implements State.
+func (noSettings) Config(create bool) (*os.Root, error) {
+	if create {
+		return nil, fs.ErrPermission
+	}
+	return nil, nil
+}
+
 // StoredKey returns the stored copy of one certificate, which may hold revocations that
 // were seen since its keyring was read; nil if there is none.
 func (d *Desk) StoredKey(primary verify.Fingerprint) ([]byte, error) {

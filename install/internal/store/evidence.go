@@ -26,7 +26,7 @@ func (s Store) putEvidence(blobs []verify.Blob) error {
 	if len(blobs) == 0 {
 		return nil
 	}
-	if _, err := rootfs.MkdirAll(s.State, EvidenceDir, 0o700); err != nil {
+	if _, err := rootfs.MkdirAll(s.State, EvidenceDir, sharedDir); err != nil {
 		return err
 	}
 	for _, b := range blobs {
@@ -45,7 +45,7 @@ func (s Store) putEvidence(blobs []verify.Blob) error {
 			return err
 		}
 		if !linked {
-			if err := rootfs.WriteFile(s.State, EvidenceFile(b.Digest), data, 0o600); err != nil {
+			if err := rootfs.WriteFile(s.State, EvidenceFile(b.Digest), data, sharedFile); err != nil {
 				return err
 			}
 		}
@@ -55,7 +55,8 @@ func (s Store) putEvidence(blobs []verify.Blob) error {
 }
 
 // linkEvidence makes a copy that FindCopy knows the evidence with the digest d too, and
-// reports whether it did. An error means that the copy could not be made durable.
+// reports whether it did. The copy is then as readable as evidence is; the directory of
+// the cache is not. An error means that the copy could not be made durable.
 func (s Store) linkEvidence(d verify.Digest) (linked bool, err error) {
 	if s.FindCopy == nil || d.Algorithm() != "sha256" {
 		return false, nil
@@ -64,7 +65,12 @@ func (s Store) linkEvidence(d verify.Digest) (linked bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	err = rootfs.LinkFile(root, name, s.State, EvidenceFile(d), 0o600, func(r io.Reader) error {
+	dir, err := s.State.Stat(EvidenceDir)
+	if err != nil {
+		return false, err
+	}
+	mode := sharedFile & dir.Mode().Perm() // as the umask was when the directory was made
+	err = rootfs.LinkFile(root, name, s.State, EvidenceFile(d), mode, func(r io.Reader) error {
 		return verify.Check(EvidenceFile(d), io.LimitReader(r, maxEvidence+1), -1, d)
 	})
 	if errors.Is(err, rootfs.ErrNotDurable) {

@@ -16,10 +16,11 @@ func TestEvidenceIsLinkedToACopy(t *testing.T) {
 		mode   os.FileMode
 		linked bool
 	}{
-		"a copy":               {"document", 0o600, runtime.GOOS != "windows"},
-		"a damaged copy":       {"another", 0o600, false},
-		"one that others read": {"document", 0o644, false}, // on Windows nothing is linked
-		"no copy":              {"", 0o600, false},
+		"a copy":             {"document", 0o600, runtime.GOOS != "windows"},
+		"a damaged copy":     {"another", 0o600, false},
+		"one linked before":  {"document", 0o644, runtime.GOOS != "windows"},
+		"one of other users": {"document", 0o640, false}, // on Windows nothing is linked
+		"no copy":            {"", 0o600, false},
 	} {
 		s := newStore(t)
 		cache := newStore(t).Data
@@ -40,7 +41,7 @@ func TestEvidenceIsLinkedToACopy(t *testing.T) {
 			}
 		}
 		stored, err := s.State.Lstat(EvidenceFile(d))
-		if err != nil || stored.Mode() != 0o600 && runtime.GOOS != "windows" {
+		if err != nil || stored.Mode() != 0o644 && runtime.GOOS != "windows" {
 			t.Fatalf("%s: %v, %v", name, stored, err)
 		}
 		if in, err := cache.Lstat("f"); (err == nil && os.SameFile(in, stored)) != test.linked {

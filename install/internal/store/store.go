@@ -56,7 +56,7 @@ const (
 )
 
 // The modes, before the umask, of files that every user of the machine may read: installed
-// releases, their receipts, and generations. Only the owner may write them, whatever the
+// releases, their receipts and evidence, and generations. Only the owner may write them, whatever the
 // umask. Other files, such as marks and locks, are for their owner alone.
 const (
 	sharedDir  fs.FileMode = 0o755

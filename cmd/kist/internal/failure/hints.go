@@ -95,6 +95,7 @@ func hints() []hintRow {
 		hintFor("evidence", func(e *evidence.LostError, _ Context) string {
 			return fmt.Sprintf("kist uninstall %s, then kist install %s proves it again", e.Release, exactRef(e.Release))
 		}),
+		fixedHint[*evidence.ClosedError]("permission", "the owner of the store can prove it"),
 		hintFor("settings", func(e *channels.SettingsError, c Context) string {
 			if name, ok := strings.CutSuffix(filepath.Base(e.File), ".toml"); ok {
 				return fmt.Sprintf("put it back from a backup, or delete %s, then add channel %s again", filepath.Join(c.Config, "kist", filepath.FromSlash(e.File)), name)
